@@ -1,0 +1,15 @@
+//! SMPP 3.4 without I/O.
+#![no_std]
+
+extern crate alloc;
+
+pub mod frame;
+mod pdu;
+mod wire;
+
+pub use frame::{Frame, FramingError, Header, SequenceNumber};
+pub use pdu::*;
+pub use wire::{
+    COctets, DecodeError, DecodeErrorKind, InvalidOctets, Octets, Password, Quirks, Tag, Tlv, TlvIter, Tlvs,
+    Tolerance,
+};

@@ -1,0 +1,123 @@
+//! bind_receiver, bind_transmitter, bind_transceiver and their responses (SMPP 3.4 §4.1).
+
+use super::{Address, CommandId, Operation, Response};
+use crate::wire::{
+    COctets, Emit, Parse, Parsed, Password, Reader, Sink, Tlvs, octet_field, open_enum, wire_struct,
+};
+
+open_enum! {
+    /// Which version of the protocol a side speaks (SMPP 3.4 §5.2.4). Up to `0x33`: 3.3 or older.
+    pub struct InterfaceVersion(u8) {
+        /// SMPP 3.3.
+        V3_3 = 0x33,
+        /// SMPP 3.4.
+        V3_4 = 0x34,
+        /// SMPP 5.0.
+        V5_0 = 0x50,
+    }
+}
+
+octet_field! {
+    InterfaceVersion = InterfaceVersion, |version: InterfaceVersion| version.0;
+}
+
+impl InterfaceVersion {
+    /// Whether the side can read TLVs: 3.4 and later.
+    pub const fn reads_tlvs(self) -> bool {
+        self.0 >= Self::V3_4.0
+    }
+}
+
+/// In which directions a bind carries messages (SMPP 3.4 §2.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum BindMode {
+    /// Messages and receipts to the ESME: bind_receiver.
+    Receiver,
+    /// Messages from the ESME: bind_transmitter.
+    Transmitter,
+    /// Both: bind_transceiver.
+    #[default]
+    Transceiver,
+}
+
+impl BindMode {
+    /// The request that binds in this mode.
+    pub const fn command(self) -> CommandId {
+        match self {
+            Self::Receiver => CommandId::BIND_RECEIVER,
+            Self::Transmitter => CommandId::BIND_TRANSMITTER,
+            Self::Transceiver => CommandId::BIND_TRANSCEIVER,
+        }
+    }
+
+    /// Whether the ESME may submit.
+    pub const fn transmits(self) -> bool {
+        matches!(self, Self::Transmitter | Self::Transceiver)
+    }
+
+    /// Whether the SMSC may deliver.
+    pub const fn receives(self) -> bool {
+        matches!(self, Self::Receiver | Self::Transceiver)
+    }
+
+    /// The mode of a bind request or response.
+    pub(crate) const fn of(command: CommandId) -> Option<Self> {
+        match command.response() {
+            CommandId::BIND_RECEIVER_RESP => Some(Self::Receiver),
+            CommandId::BIND_TRANSMITTER_RESP => Some(Self::Transmitter),
+            CommandId::BIND_TRANSCEIVER_RESP => Some(Self::Transceiver),
+            _ => None,
+        }
+    }
+}
+
+/// The mode takes no octet of the body: the `command_id` carries it.
+impl Parse<'_> for BindMode {
+    fn parse<'a>(reader: &mut Reader, _: &'static str, input: &'a [u8]) -> Parsed<'a, Self> {
+        Ok((input, Self::of(reader.command).unwrap_or_default()))
+    }
+}
+
+impl Emit for BindMode {
+    fn emit<S: Sink>(&self, _: &mut S) {}
+}
+
+wire_struct! {
+    /// A bind request of any mode: who the ESME is (SMPP 3.4 §4.1.1, §4.1.3, §4.1.5).
+    pub struct Bind<'a> {
+        /// In which directions messages go.
+        pub mode: BindMode,
+        /// The ESME's name: 1 to 15 octets. At 8x8, the sub-account id.
+        pub system_id: COctets<'a, 16>,
+        /// Its password.
+        pub password: Password<'a>,
+        /// The kind of ESME: at most 12 octets, usually empty.
+        pub system_type: COctets<'a, 13>,
+        /// The version the ESME speaks. Send [`InterfaceVersion::V3_4`].
+        pub interface_version: InterfaceVersion,
+        /// The addresses the ESME serves, `address_range` being a pattern of at most 40 octets.
+        pub address_range: Address<'a, 41>,
+    }
+}
+
+wire_struct! {
+    /// The response to a bind (SMPP 3.4 §4.1.2, §4.1.4, §4.1.6). An error response has no body.
+    pub struct BindResp<'a> {
+        /// The SMSC's name: at most 15 octets.
+        pub system_id: COctets<'a, 16>,
+        /// `sc_interface_version`, usually.
+        pub tlvs: Tlvs<'a>,
+    }
+}
+
+impl Operation for Bind<'_> {
+    type Response<'r> = BindResp<'r>;
+
+    fn command(&self) -> CommandId {
+        self.mode.command()
+    }
+}
+
+impl Response for BindResp<'_> {
+    const BODY_ON_ERROR: bool = false;
+}

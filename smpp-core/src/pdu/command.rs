@@ -1,0 +1,74 @@
+//! `command_id` (SMPP 3.4 §5.1.2.1).
+
+use core::fmt;
+
+use crate::wire::open_enum;
+
+open_enum! {
+    /// Which operation a PDU belongs to; bit 31 marks the response.
+    pub struct CommandId(u32) {
+        /// bind_receiver.
+        BIND_RECEIVER = 0x0000_0001,
+        /// bind_receiver_resp.
+        BIND_RECEIVER_RESP = 0x8000_0001,
+        /// bind_transmitter.
+        BIND_TRANSMITTER = 0x0000_0002,
+        /// bind_transmitter_resp.
+        BIND_TRANSMITTER_RESP = 0x8000_0002,
+        /// submit_sm.
+        SUBMIT_SM = 0x0000_0004,
+        /// submit_sm_resp.
+        SUBMIT_SM_RESP = 0x8000_0004,
+        /// deliver_sm.
+        DELIVER_SM = 0x0000_0005,
+        /// deliver_sm_resp.
+        DELIVER_SM_RESP = 0x8000_0005,
+        /// unbind.
+        UNBIND = 0x0000_0006,
+        /// unbind_resp.
+        UNBIND_RESP = 0x8000_0006,
+        /// bind_transceiver.
+        BIND_TRANSCEIVER = 0x0000_0009,
+        /// bind_transceiver_resp.
+        BIND_TRANSCEIVER_RESP = 0x8000_0009,
+        /// enquire_link.
+        ENQUIRE_LINK = 0x0000_0015,
+        /// enquire_link_resp.
+        ENQUIRE_LINK_RESP = 0x8000_0015,
+        /// generic_nack: a response without a request of its own.
+        GENERIC_NACK = 0x8000_0000,
+    }
+}
+
+const RESPONSE: u32 = 0x8000_0000;
+
+impl CommandId {
+    /// Whether bit 31 is set: a response or a generic_nack.
+    pub const fn is_response(self) -> bool {
+        self.0 & RESPONSE != 0
+    }
+
+    /// The response that belongs to this request.
+    #[must_use]
+    pub const fn response(self) -> Self {
+        Self(self.0 | RESPONSE)
+    }
+
+    /// Whether it is one of the three bind requests or their responses.
+    pub const fn is_bind(self) -> bool {
+        matches!(
+            self.response(),
+            Self::BIND_RECEIVER_RESP | Self::BIND_TRANSMITTER_RESP | Self::BIND_TRANSCEIVER_RESP
+        )
+    }
+}
+
+/// The name in the specification's spelling: `submit_sm_resp`.
+impl fmt::Display for CommandId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => name.chars().try_for_each(|c| write!(f, "{}", c.to_ascii_lowercase())),
+            None => write!(f, "command {:#010x}", self.0),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Integers from the network stay open.
+
+/// A newtype over an integer, with named constants: any value survives, known ones have names.
+macro_rules! open_enum {
+    ($(#[$meta:meta])* pub struct $name:ident($repr:ty) {
+        $($(#[$value_meta:meta])* $value:ident = $number:expr,)+
+    }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(
+            /// The number on the wire.
+            pub $repr,
+        );
+
+        impl $name {
+            $($(#[$value_meta])* pub const $value: Self = Self($number);)+
+
+            /// The name of a known value.
+            pub const fn name(self) -> Option<&'static str> {
+                match self {
+                    $(Self::$value => Some(stringify!($value)),)+
+                    _ => None,
+                }
+            }
+        }
+
+        impl core::fmt::Debug for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                match self.name() {
+                    Some(name) => f.write_str(name),
+                    None => write!(f, concat!(stringify!($name), "({:#x})"), self.0),
+                }
+            }
+        }
+    };
+}
+pub(crate) use open_enum;
+
+/// Makes one-octet newtypes fields: `Type = from octet, to octet;`.
+macro_rules! octet_field {
+    ($($name:ty = $from:expr, $to:expr;)+) => {$(
+        impl From<u8> for $name {
+            fn from(octet: u8) -> Self {
+                $from(octet)
+            }
+        }
+
+        impl From<$name> for u8 {
+            fn from(value: $name) -> Self {
+                $to(value)
+            }
+        }
+
+        impl<'a> $crate::wire::Parse<'a> for $name {
+            #[inline]
+            fn parse(
+                reader: &mut $crate::wire::Reader,
+                field: &'static str,
+                input: &'a [u8],
+            ) -> $crate::wire::Parsed<'a, Self> {
+                let (input, octet) = u8::parse(reader, field, input)?;
+                Ok((input, octet.into()))
+            }
+        }
+
+        impl $crate::wire::Emit for $name {
+            #[inline]
+            fn emit<S: $crate::wire::Sink>(&self, out: &mut S) {
+                out.put(&[(*self).into()]);
+            }
+        }
+    )+};
+}
+pub(crate) use octet_field;

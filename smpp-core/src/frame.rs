@@ -71,8 +71,8 @@ impl fmt::Display for FramingError {
         )?;
         match length.to_be_bytes() {
             [0x16, 3, ..] => f.write_str(" (the peer speaks TLS on a plain port)"),
-            [a, b, c, d] if [a, b, c, d].iter().all(u8::is_ascii_graphic) => {
-                write!(f, " (the peer sent text, not SMPP: \"{}\")", [a, b, c, d].escape_ascii())
+            text if text.iter().all(u8::is_ascii_graphic) => {
+                write!(f, " (the peer sent text, not SMPP: \"{}\")", text.escape_ascii())
             }
             _ => Ok(()),
         }
@@ -90,6 +90,9 @@ pub struct Frame<B> {
     octets: B,
 }
 
+/// The first PDU of a stream, and what follows it.
+pub type Split<'a> = (Frame<&'a [u8]>, &'a [u8]);
+
 /// Splits the first PDU off a stream of octets.
 ///
 /// `Ok(None)` means that more octets are needed. `limit` is the largest PDU accepted, in octets: nothing is
@@ -103,7 +106,7 @@ pub struct Frame<B> {
 /// assert_eq!(frame::split(rest, 1024)?, None);
 /// # Ok::<(), smpp_core::FramingError>(())
 /// ```
-pub fn split(input: &[u8], limit: usize) -> Result<Option<(Frame<&[u8]>, &[u8])>, FramingError> {
+pub fn split(input: &[u8], limit: usize) -> Result<Option<Split<'_>>, FramingError> {
     let Ok((_, length)) = be_u32::<_, Fault>.parse(input) else { return Ok(None) };
     if (length as usize) < HEADER_LENGTH || length as usize > limit {
         return Err(FramingError { length, limit });

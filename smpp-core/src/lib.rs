@@ -5,6 +5,8 @@ extern crate alloc;
 
 pub mod frame;
 mod pdu;
+pub mod session;
+pub mod sms;
 mod wire;
 
 pub use frame::{Frame, FramingError, Header, SequenceNumber};

@@ -1,4 +1,4 @@
-//! Octets to fields and back. The only place that mentions `nom`.
+//! Octets to fields and back, with `nom` combinators on an exact frame.
 //!
 //! Every field type implements [`Parse`] and [`Emit`]; `wire_struct!` strings fields together, so that a PDU's layout
 //! is written exactly once, in wire order (SMPP 3.4 §4).

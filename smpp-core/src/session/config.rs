@@ -1,0 +1,65 @@
+//! What a session may do, wait for and hold.
+
+use core::time::Duration;
+
+use super::pace::Rate;
+use crate::frame;
+use crate::wire::Tolerance;
+
+/// The limits and times of one session. Every buffer and table that a peer can make grow has its bound here.
+///
+/// ```
+/// use smpp_core::session::{Config, Rate};
+/// let config = Config { window: 64, rate: Some(Rate::per_second(50)), ..Config::default() };
+/// # assert_eq!(config.max_unanswered, 256);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Requests of ours that may be unanswered at once, `1..=65535`; 0 counts as 1. Default 16.
+    pub window: u16,
+    /// Requests of the peer that may be unanswered at once; beyond it the session itself answers
+    /// `ESME_RTHROTTLED`. Default 256.
+    pub max_unanswered: u16,
+    /// The largest PDU accepted, in octets; a larger `command_length` ends the session.
+    /// Default [`frame::DEFAULT_MAX_LENGTH`].
+    pub max_pdu: usize,
+    /// Octets that may wait to be transmitted. Above it nothing is read and no request is taken.
+    /// Default 256 KiB.
+    pub max_output: usize,
+    /// Malformed PDUs that are answered before the session ends. Default 1,000.
+    pub max_malformed: u32,
+    /// Which deviations of the peer are read. Default [`Tolerance::LENIENT`].
+    pub tolerance: Tolerance,
+    /// How many messages a second may be sent; `None` for no limit. Default none.
+    pub rate: Option<Rate>,
+    /// From the start to a completed bind, SMSC side. Default 10 s.
+    pub session_init: Duration,
+    /// From the last PDU of the peer to an enquire_link of ours; `None` for never. Default 30 s.
+    pub enquire_link: Option<Duration>,
+    /// From a request to its response, enquire_link and unbind included. Default 10 s.
+    pub response: Duration,
+    /// From the last PDU in either direction that is no enquire_link to an unbind of ours; `None` for never.
+    /// Default none.
+    pub inactivity: Option<Duration>,
+    /// How long an unbind waits for what is in flight. Default 5 s.
+    pub drain: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            window: 16,
+            max_unanswered: 256,
+            max_pdu: frame::DEFAULT_MAX_LENGTH,
+            max_output: 256 * 1024,
+            max_malformed: 1000,
+            tolerance: Tolerance::LENIENT,
+            rate: None,
+            session_init: Duration::from_secs(10),
+            enquire_link: Some(Duration::from_secs(30)),
+            response: Duration::from_secs(10),
+            inactivity: None,
+            drain: Duration::from_secs(5),
+        }
+    }
+}

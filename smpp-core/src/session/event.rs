@@ -1,0 +1,233 @@
+//! What a session tells, and the tokens that answer it.
+
+use core::fmt;
+use core::marker::PhantomData;
+
+use super::state::State;
+use super::time::Instant;
+use crate::frame::{Frame, FramingError, Header, SequenceNumber};
+use crate::pdu::{Bind, CommandId, CommandStatus, DeliverSm, Operation, Pdu, SubmitSm};
+use crate::wire::{DecodeError, Quirks};
+
+/// What happened. It borrows the input, not the session: answer while you still read.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'b, T> {
+    /// The peer asks for something. Answer with [`respond`](super::Session::respond).
+    Request {
+        /// What it asks, with the token that answers it.
+        request: Request<'b>,
+        /// The PDU as it came.
+        frame: Frame<&'b [u8]>,
+        /// The deviations that were tolerated in it.
+        quirks: Quirks,
+    },
+    /// A request of ours has come to its end. Said exactly once for each request that was taken.
+    Outcome {
+        /// What the caller gave with the request.
+        tag: T,
+        /// The request's number.
+        sequence: SequenceNumber,
+        /// How it ended.
+        outcome: Outcome<'b>,
+    },
+    /// The peer sent a request the session refused by itself; it is already answered.
+    Refused {
+        /// The PDU as it came.
+        frame: Frame<&'b [u8]>,
+        /// What it was answered with.
+        status: CommandStatus,
+    },
+    /// The peer sent a PDU that cannot be read. A request is already answered; the stream is intact.
+    Malformed {
+        /// The PDU as it came.
+        frame: Frame<&'b [u8]>,
+        /// What is wrong with it.
+        error: DecodeError,
+    },
+    /// A response to nothing: late, repeated, or never asked for. It changed nothing.
+    Stray {
+        /// The PDU as it came.
+        frame: Frame<&'b [u8]>,
+    },
+    /// The peer wants to end the session. No requests from now on; what is in flight may still be answered.
+    PeerUnbind,
+    /// The session is over: the last event, and the only one of its kind. Close the connection.
+    Closed(Closed),
+}
+
+/// How a request of ours ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome<'b> {
+    /// Answered with `ESME_ROK`.
+    Accepted(Pdu<'b>),
+    /// Answered with another status.
+    Refused {
+        /// The status, never `ESME_ROK`.
+        status: CommandStatus,
+        /// The response.
+        pdu: Pdu<'b>,
+    },
+    /// Answered with generic_nack: the peer did not understand the request.
+    Nacked(CommandStatus),
+    /// It never left this process: safe to send again.
+    NeverSent(Closed),
+    /// It left and was not answered: the peer may have accepted it.
+    Unanswered(Cause),
+}
+
+/// Why a request remained unanswered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cause {
+    /// No response in time.
+    Timeout,
+    /// The session ended first.
+    Closed(Closed),
+    /// A response came that cannot be read.
+    Unreadable(DecodeError),
+}
+
+/// Why a session is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Closed {
+    /// We asked to unbind, and it was answered.
+    Unbound,
+    /// The peer asked to unbind, and was answered.
+    PeerUnbound,
+    /// The connection ended without an unbind.
+    Disconnected,
+    /// [`abort`](super::Session::abort) was called.
+    Aborted,
+    /// No bind in time (SMSC side).
+    SessionInit,
+    /// No answer to an enquire_link.
+    LinkDead,
+    /// No message for too long.
+    Inactive,
+    /// No answer to our unbind in time.
+    UnbindTimeout,
+    /// The stream cannot be read on.
+    Framing(FramingError),
+    /// More malformed PDUs than the configuration allows.
+    TooManyMalformed,
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unbound => "unbound as asked",
+            Self::PeerUnbound => "the peer unbound",
+            Self::Disconnected => "the connection ended without unbind",
+            Self::Aborted => "aborted",
+            Self::SessionInit => "no bind in time",
+            Self::LinkDead => "enquire_link was not answered",
+            Self::Inactive => "no message for too long",
+            Self::UnbindTimeout => "unbind was not answered in time",
+            Self::Framing(error) => return error.fmt(f),
+            Self::TooManyMalformed => "too many malformed PDUs",
+        })
+    }
+}
+
+impl core::error::Error for Closed {}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Timeout => f.write_str("no response in time"),
+            Self::Closed(closed) => closed.fmt(f),
+            Self::Unreadable(error) => write!(f, "the response cannot be read: {error}"),
+        }
+    }
+}
+
+/// A request of the peer, with the token that answers it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Request<'b> {
+    /// A bind, of any mode.
+    Bind(Bind<'b>, Reply<Bind<'static>>),
+    /// submit_sm.
+    SubmitSm(SubmitSm<'b>, Reply<SubmitSm<'static>>),
+    /// deliver_sm.
+    DeliverSm(DeliverSm<'b>, Reply<DeliverSm<'static>>),
+}
+
+impl<'b> Request<'b> {
+    /// The request in `pdu`, where the application is to answer it.
+    pub(super) fn new(header: Header, pdu: Pdu<'b>) -> Option<Self> {
+        match pdu {
+            Pdu::Bind(bind) => Some(Self::Bind(bind, Reply::new(header))),
+            Pdu::SubmitSm(message) => Some(Self::SubmitSm(message, Reply::new(header))),
+            Pdu::DeliverSm(message) => Some(Self::DeliverSm(message, Reply::new(header))),
+            _ => None,
+        }
+    }
+}
+
+/// The right to answer one request, once. It fixes the type of the response.
+///
+/// A token that is dropped leaves the peer without an answer, and one place of
+/// [`max_unanswered`](super::Config::max_unanswered) taken for good.
+#[must_use = "a request must be answered"]
+pub struct Reply<O> {
+    pub(super) command: CommandId,
+    pub(super) sequence: SequenceNumber,
+    operation: PhantomData<fn(O)>,
+}
+
+impl<O: Operation> Reply<O> {
+    fn new(header: Header) -> Self {
+        Self { command: header.command, sequence: header.sequence, operation: PhantomData }
+    }
+}
+
+impl<O> fmt::Debug for Reply<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reply({} {})", self.command, self.sequence.0)
+    }
+}
+
+/// A request that was not taken, with the tag given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused<T> {
+    /// What the caller gave with the request.
+    pub tag: T,
+    /// Why it was not taken.
+    pub why: Refusal,
+}
+
+/// Why a request was not taken. Nothing was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// Not in this state, or not in this mode of bind.
+    State(State),
+    /// As many requests are in flight as the window allows. Try after the next outcome.
+    WindowFull,
+    /// The rate allows the next message at this time.
+    Paced(Instant),
+    /// Too many octets wait to be transmitted. Try after the next write.
+    OutputFull,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::State(state) => write!(f, "not allowed in state {state:?}"),
+            Self::WindowFull => f.write_str("the window is full"),
+            Self::Paced(_) => f.write_str("the rate limit is reached"),
+            Self::OutputFull => f.write_str("too much waits to be transmitted"),
+        }
+    }
+}
+
+impl<T: fmt::Debug> fmt::Display for Refused<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.why.fmt(f)
+    }
+}
+
+impl<T: fmt::Debug> core::error::Error for Refused<T> {}

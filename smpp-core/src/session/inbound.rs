@@ -1,0 +1,200 @@
+//! What the peer sends.
+
+use super::event::{Cause, Closed, Event, Outcome, Request};
+use super::role::{Role, Side};
+use super::time::Instant;
+use super::timers::Timer;
+use super::{Ending, Session};
+use crate::frame::{self, Frame, SequenceNumber};
+use crate::pdu::{CommandId, CommandStatus, InterfaceVersion, Pdu};
+use crate::wire::DecodeErrorKind;
+
+impl<R: Role, T> Session<R, T> {
+    /// Reads PDUs off the front of `input` until one has something to tell, and moves `input` past what was
+    /// read.
+    ///
+    /// Call it until it gives `None`; what is left in `input` then is the beginning of a PDU (keep it, add to
+    /// it), or waits for [`wants_input`](Self::wants_input).
+    pub fn handle_input<'b>(&mut self, now: Instant, input: &mut &'b [u8]) -> Option<Event<'b, T>> {
+        self.now = self.now.max(now);
+        loop {
+            if let Some(event) = self.poll_end() {
+                return Some(event);
+            }
+            if !self.wants_input() {
+                return None;
+            }
+            match frame::split(input, self.config.max_pdu) {
+                Ok(None) => return None,
+                Ok(Some((frame, rest))) => {
+                    *input = rest;
+                    if let Some(event) = self.handle_frame(frame) {
+                        return Some(event);
+                    }
+                }
+                Err(error) => {
+                    *input = &[];
+                    // The number cannot be known: the position is lost (SMPP 3.4 §4.3.1).
+                    self.nack(CommandStatus::RINVCMDLEN, SequenceNumber(0));
+                    self.flush(Closed::Framing(error));
+                }
+            }
+        }
+    }
+
+    fn nack(&mut self, status: CommandStatus, sequence: SequenceNumber) {
+        self.encode::<u8>(CommandId::GENERIC_NACK, status, sequence, None);
+    }
+
+    fn handle_frame<'b>(&mut self, frame: Frame<&'b [u8]>) -> Option<Event<'b, T>> {
+        let header = frame.header();
+        self.stats.pdus_in += 1;
+        self.stats.octets_in += u64::from(header.length);
+        self.last_heard = self.now;
+        if !matches!(header.command, CommandId::ENQUIRE_LINK | CommandId::ENQUIRE_LINK_RESP) {
+            self.last_message = self.now;
+        }
+        if self.enquire_link.is_some() && self.state.is_bound() {
+            // Any PDU shows that the link lives (SMPP 3.4 §7.2); the answer itself may come later.
+            self.timers.set(Timer::EnquireLinkResponse, None);
+            self.timers.set(Timer::EnquireLink, self.config.enquire_link.map(|idle| self.now + idle));
+        }
+        if header.command.is_response() { self.handle_response(frame) } else { self.handle_request(frame) }
+    }
+
+    fn handle_request<'b>(&mut self, frame: Frame<&'b [u8]>) -> Option<Event<'b, T>> {
+        let header = frame.header();
+        let (pdu, quirks) = match frame.into_pdu(self.config.tolerance) {
+            Ok(read) => read,
+            Err(error) if error.kind == DecodeErrorKind::UnknownCommand => {
+                self.nack(error.status(), header.sequence);
+                return Some(self.malformed(frame, error));
+            }
+            Err(error) => {
+                let status = self.objection(header.command).unwrap_or_else(|| error.status());
+                self.answer(header.command, status, header.sequence);
+                return Some(self.malformed(frame, error));
+            }
+        };
+        self.stats.quirks += u64::from(!quirks.is_empty());
+        if let Some(status) = self.objection(header.command) {
+            self.answer(header.command, status, header.sequence);
+            return Some(Event::Refused { frame, status });
+        }
+        match pdu {
+            Pdu::EnquireLink => {
+                self.answer(header.command, CommandStatus::ROK, header.sequence);
+                return None;
+            }
+            Pdu::Unbind => return self.handle_unbind(header.sequence),
+            Pdu::Bind(bind) => {
+                self.binding = Some(header.command);
+                self.peer_version = Some(bind.interface_version);
+            }
+            _ => {}
+        }
+        let request = Request::new(header, pdu)?;
+        self.unanswered += 1;
+        Some(Event::Request { request, frame, quirks })
+    }
+
+    /// Why a request of the peer is refused without asking anyone.
+    fn objection(&self, command: CommandId) -> Option<CommandStatus> {
+        let allowed = self.state.allows(R::SIDE.peer(), command);
+        if command.is_bind() && R::SIDE == Side::Smsc && (!allowed || self.binding.is_some()) {
+            return Some(CommandStatus::RALYBND);
+        }
+        let asks_application = !matches!(command, CommandId::ENQUIRE_LINK | CommandId::UNBIND);
+        if !allowed {
+            Some(CommandStatus::RINVBNDSTS)
+        } else if asks_application && self.unanswered >= self.config.max_unanswered.max(1) {
+            Some(CommandStatus::RTHROTTLED)
+        } else {
+            None
+        }
+    }
+
+    fn handle_unbind<'b>(&mut self, sequence: SequenceNumber) -> Option<Event<'b, T>> {
+        match self.ending {
+            // Crossed: each answers, each waits for its own answer.
+            Ending::Unbinding(_) => {
+                self.answer(CommandId::UNBIND, CommandStatus::ROK, sequence);
+                None
+            }
+            // Repeated: answer it again.
+            Ending::PeerUnbinding(_) | Ending::PeerUnbound => {
+                self.answer(CommandId::UNBIND, CommandStatus::ROK, sequence);
+                None
+            }
+            _ => {
+                self.ending = Ending::PeerUnbinding(sequence);
+                self.timers.set(Timer::Ending, Some(self.now + self.config.drain));
+                self.advance();
+                Some(Event::PeerUnbind)
+            }
+        }
+    }
+
+    fn handle_response<'b>(&mut self, frame: Frame<&'b [u8]>) -> Option<Event<'b, T>> {
+        let header = frame.header();
+        let nack = header.command == CommandId::GENERIC_NACK;
+        let answers = |request: CommandId| nack || header.command == request.response();
+        if self.enquire_link == Some(header.sequence) && answers(CommandId::ENQUIRE_LINK) {
+            self.enquire_link = None;
+            return None;
+        }
+        if self.unbind == Some(header.sequence) && answers(CommandId::UNBIND) {
+            self.unbind = None;
+            if let Ending::Unbinding(reason) = self.ending {
+                self.flush(reason);
+                return self.poll_end();
+            }
+            return None;
+        }
+        let pdu = frame.into_pdu(self.config.tolerance);
+        self.stats.quirks += u64::from(pdu.is_ok_and(|(_, quirks)| !quirks.is_empty()));
+        let Some(entry) = self.window.take(header.sequence, answers) else {
+            return Some(match pdu {
+                Err(error) => self.malformed(frame, error),
+                Ok(_) => {
+                    self.stats.strays += 1;
+                    Event::Stray { frame }
+                }
+            });
+        };
+        if entry.command.is_bind() {
+            self.binding = None;
+        }
+        let outcome = match pdu {
+            Ok(_) if nack => Outcome::Nacked(header.status),
+            Ok((pdu, _)) if header.status.is_ok() => {
+                if let (Pdu::BindResp(mode, resp), Ending::No) = (pdu, self.ending) {
+                    let version = resp.and_then(|resp| resp.tlvs.sc_interface_version());
+                    self.peer_version = version.map(InterfaceVersion);
+                    self.bound(mode);
+                }
+                Outcome::Accepted(pdu)
+            }
+            Ok((pdu, _)) => Outcome::Refused { status: header.status, pdu },
+            Err(error) => {
+                self.count_malformed();
+                Outcome::Unanswered(Cause::Unreadable(error))
+            }
+        };
+        self.advance();
+        Some(Event::Outcome { tag: entry.tag, sequence: entry.sequence, outcome })
+    }
+
+    fn malformed<'b>(&mut self, frame: Frame<&'b [u8]>, error: crate::DecodeError) -> Event<'b, T> {
+        self.count_malformed();
+        Event::Malformed { frame, error }
+    }
+
+    fn count_malformed(&mut self) {
+        self.stats.malformed += 1;
+        let over = self.stats.malformed > u64::from(self.config.max_malformed);
+        if over && !matches!(self.ending, Ending::Ended(_) | Ending::Told | Ending::Flushing(_)) {
+            self.flush(Closed::TooManyMalformed);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The two sides of a session.
+
+use crate::pdu::{Bind, DeliverSm, EnquireLink, Operation, SubmitSm};
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Esme {}
+    impl Sealed for super::Smsc {}
+}
+
+/// The side that binds: an external short message entity.
+#[derive(Clone, Copy, Debug)]
+pub enum Esme {}
+
+/// The side that is bound to: a short message service centre.
+#[derive(Clone, Copy, Debug)]
+pub enum Smsc {}
+
+/// One of the two sides: [`Esme`] or [`Smsc`].
+pub trait Role: sealed::Sealed + Send + Sync + 'static {
+    /// Which of the two it is, as a value.
+    const SIDE: Side;
+}
+
+/// One of the two sides, as a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The side that binds.
+    Esme,
+    /// The side that is bound to.
+    Smsc,
+}
+
+impl Side {
+    /// The other one.
+    #[must_use]
+    pub const fn peer(self) -> Self {
+        match self {
+            Self::Esme => Self::Smsc,
+            Self::Smsc => Self::Esme,
+        }
+    }
+}
+
+impl Role for Esme {
+    const SIDE: Side = Side::Esme;
+}
+
+impl Role for Smsc {
+    const SIDE: Side = Side::Smsc;
+}
+
+/// Which requests a side may send: sending another's does not compile.
+///
+/// ```compile_fail,E0277
+/// use smpp_core::session::{Config, Instant, Session, Smsc};
+/// let mut smsc = Session::<Smsc, ()>::new(Config::default(), Instant::ZERO);
+/// smsc.request(Instant::ZERO, &smpp_core::SubmitSm::default(), ());
+/// ```
+#[diagnostic::on_unimplemented(message = "the {R} side does not send `{Self}`")]
+pub trait SentBy<R: Role>: Operation {}
+
+impl SentBy<Esme> for Bind<'_> {}
+impl SentBy<Esme> for SubmitSm<'_> {}
+impl SentBy<Smsc> for DeliverSm<'_> {}
+impl<R: Role> SentBy<R> for EnquireLink {}

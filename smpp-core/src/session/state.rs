@@ -1,0 +1,122 @@
+//! Which side may send what, when (SMPP 3.4 §2.3).
+
+use super::role::Side;
+use crate::pdu::{BindMode, CommandId};
+
+/// Where a session stands (SMPP 3.4 §2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Connected, not bound.
+    Open,
+    /// Bound.
+    Bound(BindMode),
+    /// An unbind is under way: no new requests.
+    Unbinding,
+    /// Over.
+    Closed,
+}
+
+bitflags::bitflags! {
+    #[derive(Clone, Copy)]
+    struct In: u8 {
+        const OPEN = 1;
+        const TX = 1 << 1;
+        const RX = 1 << 2;
+        const TRX = 1 << 3;
+        const UNBINDING = 1 << 4;
+        const SUBMITTING = Self::TX.bits() | Self::TRX.bits();
+        const DELIVERING = Self::RX.bits() | Self::TRX.bits();
+        const BOUND = Self::TX.bits() | Self::RX.bits() | Self::TRX.bits();
+    }
+}
+
+bitflags::bitflags! {
+    #[derive(Clone, Copy)]
+    struct By: u8 {
+        const ESME = 1;
+        const SMSC = 1 << 1;
+    }
+}
+
+/// Requests, by whom and in which states they may be sent.
+const TABLE: &[(CommandId, By, In)] = &[
+    (CommandId::BIND_RECEIVER, By::ESME, In::OPEN),
+    (CommandId::BIND_TRANSMITTER, By::ESME, In::OPEN),
+    (CommandId::BIND_TRANSCEIVER, By::ESME, In::OPEN),
+    (CommandId::SUBMIT_SM, By::ESME, In::SUBMITTING),
+    (CommandId::DELIVER_SM, By::SMSC, In::DELIVERING),
+    // An unbind may cross ours.
+    (CommandId::UNBIND, By::all(), In::BOUND.union(In::UNBINDING)),
+    (CommandId::ENQUIRE_LINK, By::all(), In::all()),
+];
+
+impl State {
+    /// Whether `sender` may send the request in this state.
+    pub fn allows(self, sender: Side, request: CommandId) -> bool {
+        let by = match sender {
+            Side::Esme => By::ESME,
+            Side::Smsc => By::SMSC,
+        };
+        let here = match self {
+            Self::Open => In::OPEN,
+            Self::Bound(BindMode::Transmitter) => In::TX,
+            Self::Bound(BindMode::Receiver) => In::RX,
+            Self::Bound(BindMode::Transceiver) => In::TRX,
+            Self::Unbinding => In::UNBINDING,
+            Self::Closed => return false,
+        };
+        TABLE.iter().any(|(command, senders, states)| {
+            *command == request && senders.contains(by) && states.contains(here)
+        })
+    }
+
+    /// Whether the session is bound, in any mode.
+    pub const fn is_bound(self) -> bool {
+        matches!(self, Self::Bound(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The specification's matrix, written out by hand: who may send the request in Open, BoundTx, BoundRx,
+    /// BoundTrx, Unbinding, Closed. `e` ESME, `s` SMSC, `b` both, `-` none.
+    const MATRIX: [(CommandId, &str); 9] = [
+        (CommandId::BIND_RECEIVER, "e-----"),
+        (CommandId::BIND_TRANSMITTER, "e-----"),
+        (CommandId::BIND_TRANSCEIVER, "e-----"),
+        (CommandId::SUBMIT_SM, "-e-e--"),
+        (CommandId::DELIVER_SM, "--ss--"),
+        (CommandId::UNBIND, "-bbbb-"),
+        (CommandId::ENQUIRE_LINK, "bbbbb-"),
+        (CommandId::SUBMIT_SM_RESP, "------"),
+        (CommandId(0x0001_0200), "------"),
+    ];
+
+    #[test]
+    fn the_table_is_the_specifications_matrix() {
+        let states = [
+            State::Open,
+            State::Bound(BindMode::Transmitter),
+            State::Bound(BindMode::Receiver),
+            State::Bound(BindMode::Transceiver),
+            State::Unbinding,
+            State::Closed,
+        ];
+        for (command, row) in MATRIX {
+            for (state, who) in states.into_iter().zip(row.chars()) {
+                assert_eq!(
+                    state.allows(Side::Esme, command),
+                    matches!(who, 'e' | 'b'),
+                    "{command} {state:?}"
+                );
+                assert_eq!(
+                    state.allows(Side::Smsc, command),
+                    matches!(who, 's' | 'b'),
+                    "{command} {state:?}"
+                );
+            }
+        }
+    }
+}

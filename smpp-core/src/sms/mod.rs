@@ -1,0 +1,43 @@
+//! What travels inside `short_message` and `message_payload`: text, segments and receipts.
+//!
+//! A PDU carries octets; what they mean is agreed elsewhere. `data_coding` names an [`Alphabet`], the UDHI
+//! bit of `esm_class` announces a [user data header](udh), and a delivery receipt is a line of text. Each is
+//! a pure function of octets here. A session never looks inside a message, so nothing in it depends on this.
+//!
+//! Sending a text of any length, one `submit_sm` per segment:
+//!
+//! ```
+//! use smpp_core::sms::{ConcatRef, Text};
+//!
+//! let text = Text::new("Grüße aus Zürich: 25 € [bar]");
+//! for segment in text.segments(ConcatRef::Wide(0x1234))? {
+//!     // short_message: segment.as_bytes(), with segment.data_coding() and segment.esm_class()
+//!     assert_eq!((segment.number(), segment.total()), (1, 1));
+//!     assert_eq!(segment.as_bytes().len(), 31, "three characters take two septets");
+//! }
+//! # Ok::<(), smpp_core::sms::TooManySegments>(())
+//! ```
+//!
+//! Reading what comes back, once `esm_class` says that it is a receipt:
+//!
+//! ```
+//! use smpp_core::{MessageState, sms::Receipt};
+//!
+//! let receipt = Receipt::parse(b"id:7F00A1B2 stat:DELIVRD err:000 Text:Hello")?;
+//! assert_eq!(receipt.id, b"7F00A1B2");
+//! assert_eq!(receipt.state(), Some(MessageState::DELIVERED));
+//! # Ok::<(), smpp_core::sms::ReceiptError>(())
+//! ```
+
+mod coding;
+pub mod gsm7;
+mod receipt;
+mod segment;
+pub mod ucs2;
+pub mod udh;
+
+pub use coding::{Alphabet, Codings};
+pub use gsm7::Unencodable;
+pub use receipt::{Receipt, ReceiptError};
+pub use segment::{Segment, Segments, Text, TooManySegments};
+pub use udh::{ConcatRef, Concatenation};

@@ -1,0 +1,76 @@
+//! UCS-2 (`data_coding` 8), which is UTF-16 in network byte order in practice (SMPP 3.4 §5.2.19).
+//!
+//! A character outside the basic plane, an emoji say, takes two units of two octets: a surrogate pair.
+//!
+//! ```
+//! use smpp_core::sms::ucs2;
+//!
+//! let mut octets = Vec::new();
+//! ucs2::encode("é😀", &mut octets);
+//! assert_eq!(octets, [0x00, 0xE9, 0xD8, 0x3D, 0xDE, 0x00]);
+//! assert_eq!(ucs2::decode(&octets), "é😀");
+//! ```
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// How many UTF-16 units of two octets `text` takes.
+pub fn len(text: &str) -> usize {
+    text.chars().map(char::len_utf16).sum()
+}
+
+/// Appends `text` to `out`. There is no text that cannot be encoded.
+pub fn encode(text: &str, out: &mut Vec<u8>) {
+    out.extend(octets(text));
+}
+
+/// Reads UTF-16 units. Never fails: a lone surrogate and an odd octet at the end show as U+FFFD.
+pub fn decode(octets: &[u8]) -> String {
+    let (units, odd) = octets.as_chunks();
+    let characters = char::decode_utf16(units.iter().map(|&unit| u16::from_be_bytes(unit)))
+        .map(|character| character.unwrap_or(char::REPLACEMENT_CHARACTER));
+    characters.chain(odd.iter().map(|_| char::REPLACEMENT_CHARACTER)).collect()
+}
+
+/// The octets of `text`, in the order they are sent.
+pub(super) fn octets(text: &str) -> impl Iterator<Item = u8> {
+    text.encode_utf16().flat_map(u16::to_be_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn reading_never_fails() {
+        for (octets, text) in [
+            (&[][..], ""),
+            (&[0x00], "\u{FFFD}"),
+            (&[0x00, 0x41, 0x00], "A\u{FFFD}"),
+            (&[0xD8, 0x3D], "\u{FFFD}"),
+            (&[0xDE, 0x00, 0x00, 0x41], "\u{FFFD}A"),
+            (&[0xD8, 0x3D, 0x00, 0x41], "\u{FFFD}A"),
+            (&[0xD8, 0x3D, 0xDE], "\u{FFFD}\u{FFFD}"),
+        ] {
+            assert_eq!(decode(octets), text, "{octets:02X?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_written_is_read(text in prop::collection::vec(any::<char>(), 0..200)) {
+            let text: String = text.into_iter().collect();
+            let mut octets = Vec::new();
+            encode(&text, &mut octets);
+            prop_assert_eq!(octets.len(), 2 * len(&text));
+            prop_assert_eq!(decode(&octets), text);
+        }
+
+        #[test]
+        fn any_octets_are_read(octets in any::<Vec<u8>>()) {
+            prop_assert!(decode(&octets).chars().count() <= octets.len().div_ceil(2));
+        }
+    }
+}

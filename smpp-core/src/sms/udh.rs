@@ -1,0 +1,310 @@
+//! The user data header: what precedes the text when `esm_class` has its UDHI bit set
+//! (3GPP TS 23.040 §9.2.3.24, SMPP 3.4 §5.2.12).
+//!
+//! ```text
+//! header   = UDHL element*           UDHL: octets that follow
+//! element  = id length data          length: octets of data
+//! ```
+//!
+//! ```
+//! use smpp_core::sms::udh::{self, ConcatRef};
+//!
+//! let (header, text) = udh::split(&[5, 0x00, 3, 0x2A, 2, 1, b'H', b'i'])?;
+//! let part = header.concatenation().ok_or("not concatenated")?;
+//! assert_eq!(part.reference(), ConcatRef::Narrow(0x2A));
+//! assert_eq!((part.part(), part.total()), (1, 2));
+//! assert_eq!(text, b"Hi");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use core::fmt;
+use core::iter::FusedIterator;
+
+/// A user data header: its elements, not yet looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Header<'a>(&'a [u8]);
+
+/// An element of a header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Element<'a> {
+    /// What it is, for example [`Element::CONCATENATION_8`].
+    pub id: u8,
+    /// Its content: 0 to 255 octets.
+    pub data: &'a [u8],
+}
+
+/// The elements of a header, in order. Ends after an error.
+#[derive(Clone, Debug)]
+pub struct Elements<'a> {
+    header: &'a [u8],
+    rest: &'a [u8],
+}
+
+/// The reference that the segments of one message share. Messages that travel at the same time between the
+/// same addresses need different ones; the two widths do not mix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ConcatRef {
+    /// 8 bits: one octet more per segment for the text, 256 messages until it repeats.
+    Narrow(u8),
+    /// 16 bits: 65 536 messages until it repeats.
+    Wide(u16),
+}
+
+/// Which part of a longer message a segment is (3GPP TS 23.040 §9.2.3.24.1, §9.2.3.24.8).
+///
+/// A value always makes sense: `1 <= part <= total`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Concatenation {
+    reference: ConcatRef,
+    total: u8,
+    part: u8,
+}
+
+/// A header whose lengths do not add up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MalformedHeader {
+    /// The user data is empty: not even the header's length is there.
+    Missing,
+    /// The header reaches past the end of the user data.
+    TooLong {
+        /// Octets that the header claims to have after its first.
+        length: u8,
+        /// Octets that there are.
+        available: usize,
+    },
+    /// An element reaches past the end of the header, or is cut off before its length.
+    Element {
+        /// Octets from the start of the user data to the element.
+        offset: usize,
+    },
+}
+
+/// Splits user data that starts with a header into the header and what follows: text or data.
+///
+/// Only the header's own length is checked. An element that does not fit is an error of
+/// [`Header::elements`], so that the text can be read even then.
+pub fn split(user_data: &[u8]) -> Result<(Header<'_>, &[u8]), MalformedHeader> {
+    let (&length, following) = user_data.split_first().ok_or(MalformedHeader::Missing)?;
+    let available = following.len();
+    following
+        .split_at_checked(usize::from(length))
+        .map(|(elements, rest)| (Header(elements), rest))
+        .ok_or(MalformedHeader::TooLong { length, available })
+}
+
+impl<'a> Header<'a> {
+    /// The elements, in order.
+    pub const fn elements(&self) -> Elements<'a> {
+        Elements { header: self.0, rest: self.0 }
+    }
+
+    /// Which part of a longer message this is, or `None` if it stands alone.
+    ///
+    /// As 3GPP TS 23.040 §9.2.3.24 demands, a malformed header counts as none, an element that makes no
+    /// sense is skipped, and the last of several wins.
+    pub fn concatenation(&self) -> Option<Concatenation> {
+        let mut last = None;
+        for element in self.elements() {
+            last = Concatenation::from_element(element.ok()?).or(last);
+        }
+        last
+    }
+}
+
+impl Element<'_> {
+    /// Concatenation with an 8-bit reference.
+    pub const CONCATENATION_8: u8 = 0x00;
+    /// Concatenation with a 16-bit reference.
+    pub const CONCATENATION_16: u8 = 0x08;
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Result<Element<'a>, MalformedHeader>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let input = core::mem::take(&mut self.rest);
+        if input.is_empty() {
+            return None;
+        }
+        if let &[id, length, ref rest @ ..] = input
+            && let Some((data, rest)) = rest.split_at_checked(usize::from(length))
+        {
+            self.rest = rest;
+            return Some(Ok(Element { id, data }));
+        }
+        let offset = 1 + self.header.len() - input.len();
+        Some(Err(MalformedHeader::Element { offset }))
+    }
+}
+
+impl FusedIterator for Elements<'_> {}
+
+impl ConcatRef {
+    /// Octets of a header with this concatenation alone, its length octet included: 6 or 7.
+    pub const fn header_len(self) -> u8 {
+        match self {
+            Self::Narrow(_) => 6,
+            Self::Wide(_) => 7,
+        }
+    }
+}
+
+impl Concatenation {
+    /// Part `part` of `total`, counted from 1. `None` unless `1 <= part <= total`.
+    pub const fn new(reference: ConcatRef, total: u8, part: u8) -> Option<Self> {
+        if 1 <= part && part <= total { Some(Self { reference, total, part }) } else { None }
+    }
+
+    /// What `element` says, if it is a concatenation that makes sense.
+    pub const fn from_element(element: Element<'_>) -> Option<Self> {
+        match (element.id, element.data) {
+            (Element::CONCATENATION_8, &[reference, total, part]) => {
+                Self::new(ConcatRef::Narrow(reference), total, part)
+            }
+            (Element::CONCATENATION_16, &[high, low, total, part]) => {
+                Self::new(ConcatRef::Wide(u16::from_be_bytes([high, low])), total, part)
+            }
+            _ => None,
+        }
+    }
+
+    /// Appends the element to a header: 5 or 6 octets. The header's length octet is the caller's to write.
+    pub fn emit(&self, out: &mut impl Extend<u8>) {
+        let Self { reference, total, part } = *self;
+        match reference {
+            ConcatRef::Narrow(reference) => {
+                out.extend([Element::CONCATENATION_8, 3, reference, total, part]);
+            }
+            ConcatRef::Wide(reference) => {
+                let [high, low] = reference.to_be_bytes();
+                out.extend([Element::CONCATENATION_16, 4, high, low, total, part]);
+            }
+        }
+    }
+
+    /// The reference that all parts share.
+    pub const fn reference(&self) -> ConcatRef {
+        self.reference
+    }
+
+    /// How many parts there are: 1 to 255.
+    pub const fn total(&self) -> u8 {
+        self.total
+    }
+
+    /// Which part this is: 1 to [`total`](Self::total).
+    pub const fn part(&self) -> u8 {
+        self.part
+    }
+}
+
+impl fmt::Display for MalformedHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("the user data is empty where its header should start"),
+            Self::TooLong { length, available } => {
+                write!(f, "the user data header claims {length} octets, {available} are there")
+            }
+            Self::Element { offset } => {
+                write!(f, "the element at octet {offset} reaches past the end of the user data header")
+            }
+        }
+    }
+}
+
+impl core::error::Error for MalformedHeader {}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn concatenation(user_data: &[u8]) -> Option<Concatenation> {
+        split(user_data).unwrap().0.concatenation()
+    }
+
+    #[test]
+    fn elements_come_in_order() {
+        let (header, rest) = split(&[9, 0x05, 4, 0x0B, 0x84, 0x23, 0xF0, 0x24, 1, 3, 0xAA]).unwrap();
+        let elements: Result<Vec<_>, _> = header.elements().collect();
+        let ports = Element { id: 0x05, data: &[0x0B, 0x84, 0x23, 0xF0] };
+        assert_eq!(elements, Ok(vec![ports, Element { id: 0x24, data: &[3] }]));
+        assert_eq!(header.concatenation(), None);
+        assert_eq!(rest, [0xAA]);
+    }
+
+    #[test]
+    fn an_empty_header_has_no_elements() {
+        let (header, rest) = split(&[0, 0x41]).unwrap();
+        assert_eq!(header.elements().next(), None);
+        assert_eq!(rest, [0x41]);
+    }
+
+    #[test]
+    fn a_header_past_the_user_data_is_malformed() {
+        assert_eq!(split(&[]), Err(MalformedHeader::Missing));
+        assert_eq!(split(&[5, 0, 3]), Err(MalformedHeader::TooLong { length: 5, available: 2 }));
+    }
+
+    #[test]
+    fn an_element_past_the_header_is_malformed_and_the_text_survives() {
+        for (user_data, offset) in
+            [(&[1, 0x00, b'H'][..], 1), (&[4, 0x00, 3, 9, 9, b'H'], 1), (&[4, 0x24, 1, 3, 0x25, b'H'], 4)]
+        {
+            let (header, text) = split(user_data).unwrap();
+            let mut elements = header.elements().skip_while(Result::is_ok);
+            assert_eq!(elements.next(), Some(Err(MalformedHeader::Element { offset })), "{user_data:02X?}");
+            assert_eq!(elements.next(), None);
+            assert_eq!(text, b"H");
+        }
+    }
+
+    #[test]
+    fn a_malformed_header_says_nothing_about_concatenation() {
+        assert_eq!(concatenation(&[7, 0x00, 3, 9, 2, 1, 0x24, 1]), None);
+    }
+
+    #[test]
+    fn parts_that_make_no_sense_are_ignored() {
+        for [total, part] in [[0, 0], [0, 1], [2, 0], [2, 3]] {
+            assert_eq!(concatenation(&[5, 0x00, 3, 9, total, part]), None, "{part} of {total}");
+            assert_eq!(concatenation(&[6, 0x08, 4, 9, 9, total, part]), None, "{part} of {total}");
+        }
+        assert_eq!(concatenation(&[4, 0x00, 2, 9, 2]), None, "too short");
+        assert_eq!(concatenation(&[6, 0x00, 4, 9, 9, 2, 1]), None, "too long");
+    }
+
+    #[test]
+    fn the_last_concatenation_that_makes_sense_wins() {
+        let wide = Concatenation::new(ConcatRef::Wide(0x0102), 3, 2);
+        assert_eq!(concatenation(&[11, 0x00, 3, 9, 2, 1, 0x08, 4, 1, 2, 3, 2]), wide);
+        assert_eq!(concatenation(&[11, 0x08, 4, 1, 2, 3, 2, 0x00, 3, 9, 0, 1]), wide);
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_written_is_read(wide: bool, reference: u16, total: u8, part: u8) {
+            let [_, low] = reference.to_be_bytes();
+            let reference = if wide { ConcatRef::Wide(reference) } else { ConcatRef::Narrow(low) };
+            let Some(written) = Concatenation::new(reference, total, part) else { return Ok(()) };
+            let mut octets = vec![reference.header_len() - 1];
+            written.emit(&mut octets);
+            prop_assert_eq!(octets.len(), usize::from(reference.header_len()));
+            prop_assert_eq!(concatenation(&octets), Some(written));
+        }
+
+        #[test]
+        fn any_octets_are_read(user_data in any::<Vec<u8>>()) {
+            if let Ok((header, rest)) = split(&user_data) {
+                let fitting: usize = header.elements().flatten().map(|element| 2 + element.data.len()).sum();
+                prop_assert!(1 + fitting + rest.len() <= user_data.len());
+                header.concatenation();
+            }
+        }
+    }
+}

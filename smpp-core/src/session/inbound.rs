@@ -7,7 +7,7 @@ use super::timers::Timer;
 use super::{Ending, Session};
 use crate::frame::{self, Frame, SequenceNumber};
 use crate::pdu::{CommandId, CommandStatus, InterfaceVersion, Pdu};
-use crate::wire::DecodeErrorKind;
+use crate::wire::{DecodeError, DecodeErrorKind};
 
 impl<R: Role, T> Session<R, T> {
     /// Reads PDUs off the front of `input` until one has something to tell, and moves `input` past what was
@@ -116,13 +116,8 @@ impl<R: Role, T> Session<R, T> {
 
     fn handle_unbind<'b>(&mut self, sequence: SequenceNumber) -> Option<Event<'b, T>> {
         match self.ending {
-            // Crossed: each answers, each waits for its own answer.
-            Ending::Unbinding(_) => {
-                self.answer(CommandId::UNBIND, CommandStatus::ROK, sequence);
-                None
-            }
-            // Repeated: answer it again.
-            Ending::PeerUnbinding(_) | Ending::PeerUnbound => {
+            // Crossed with ours, which waits for its own answer; or repeated.
+            Ending::Unbinding(_) | Ending::PeerUnbinding(_) | Ending::PeerUnbound => {
                 self.answer(CommandId::UNBIND, CommandStatus::ROK, sequence);
                 None
             }
@@ -154,13 +149,11 @@ impl<R: Role, T> Session<R, T> {
         let pdu = frame.into_pdu(self.config.tolerance);
         self.stats.quirks += u64::from(pdu.is_ok_and(|(_, quirks)| !quirks.is_empty()));
         let Some(entry) = self.window.take(header.sequence, answers) else {
-            return Some(match pdu {
-                Err(error) => self.malformed(frame, error),
-                Ok(_) => {
-                    self.stats.strays += 1;
-                    Event::Stray { frame }
-                }
-            });
+            if let Err(error) = pdu {
+                return Some(self.malformed(frame, error));
+            }
+            self.stats.strays += 1;
+            return Some(Event::Stray { frame });
         };
         if entry.command.is_bind() {
             self.binding = None;
@@ -185,7 +178,7 @@ impl<R: Role, T> Session<R, T> {
         Some(Event::Outcome { tag: entry.tag, sequence: entry.sequence, outcome })
     }
 
-    fn malformed<'b>(&mut self, frame: Frame<&'b [u8]>, error: crate::DecodeError) -> Event<'b, T> {
+    fn malformed<'b>(&mut self, frame: Frame<&'b [u8]>, error: DecodeError) -> Event<'b, T> {
         self.count_malformed();
         Event::Malformed { frame, error }
     }

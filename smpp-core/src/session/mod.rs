@@ -170,6 +170,7 @@ impl<R: Role, T> Session<R, T> {
     /// Answers a request of the peer: with a response, or with a status other than `ESME_ROK`.
     ///
     /// Refused once the session is over: the peer has seen no answer.
+    #[expect(clippy::needless_pass_by_value, reason = "a reply is good for one answer")]
     pub fn respond<O: Operation>(
         &mut self,
         reply: Reply<O>,

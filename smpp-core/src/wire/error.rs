@@ -55,9 +55,8 @@ impl DecodeError {
         match (self.kind, self.field) {
             (Kind::UnknownCommand, _) => CommandStatus::RINVCMDID,
             (Kind::MissingBody, _) if self.command.is_bind() => CommandStatus::RBINDFAIL,
-            (Kind::MissingBody, _) => CommandStatus::RINVCMDLEN,
+            (Kind::MissingBody | Kind::TrailingOctets, _) => CommandStatus::RINVCMDLEN,
             (Kind::TlvHeader | Kind::TlvOverrun, _) => CommandStatus::RINVOPTPARSTREAM,
-            (Kind::TrailingOctets, _) => CommandStatus::RINVCMDLEN,
             (_, "system_id") => CommandStatus::RINVSYSID,
             (_, "password") => CommandStatus::RINVPASWD,
             (_, "system_type") => CommandStatus::RINVSYSTYP,

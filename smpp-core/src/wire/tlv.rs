@@ -260,6 +260,15 @@ impl<'a> IntoIterator for Tlvs<'a> {
     }
 }
 
+impl<'a> IntoIterator for &Tlvs<'a> {
+    type Item = Tlv<'a>;
+    type IntoIter = TlvIter<'a>;
+
+    fn into_iter(self) -> TlvIter<'a> {
+        self.iter()
+    }
+}
+
 /// Iterates over the parameters of a [`Tlvs`].
 #[derive(Clone, Debug)]
 pub struct TlvIter<'a>(Source<'a>);
@@ -310,7 +319,7 @@ impl Emit for Tlvs<'_> {
         if let Source::Wire(octets) = self.0 {
             return out.put(octets);
         }
-        for tlv in self.iter() {
+        for tlv in self {
             let value = tlv.value();
             out.put(&tlv.tag.0.to_be_bytes());
             // At most 65,535 octets: `Tlv::new` checks it.

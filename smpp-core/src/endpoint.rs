@@ -1,0 +1,169 @@
+//! Where to bind and as whom, as one URL.
+
+use alloc::string::{String, ToString};
+use core::fmt;
+use core::str::FromStr;
+
+use percent_encoding::percent_decode_str;
+use url::{Host, Url};
+
+use crate::provider::Provider;
+
+/// An SMSC and the account on it: `smpps://system_id:password@host:port`.
+///
+/// `smpp` is plain TCP, port 2775 unless given; `smpps` is TLS, port 2776. Characters that a URL reserves
+/// are percent-encoded in system_id and password. Neither `Debug` nor `Display` shows the password.
+///
+/// ```
+/// use smpp_core::Endpoint;
+/// let endpoint: Endpoint = "smpps://shop%231:s3cret@smpp.8x8.com".parse()?;
+/// assert_eq!((endpoint.host.as_str(), endpoint.port, endpoint.tls), ("smpp.8x8.com", 2776, true));
+/// assert_eq!(endpoint.system_id.as_deref(), Some("shop#1"));
+/// assert_eq!(endpoint.to_string(), "smpps://smpp.8x8.com:2776");
+/// # Ok::<(), smpp_core::EndpointError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Whether to speak TLS from the first octet.
+    pub tls: bool,
+    /// A host name or an IP address, without brackets.
+    pub host: String,
+    /// The TCP port.
+    pub port: u16,
+    /// The account's name, where the URL gives it.
+    pub system_id: Option<String>,
+    /// The account's password, where the URL gives it.
+    pub password: Option<String>,
+}
+
+/// Why a text is no [`Endpoint`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EndpointError {
+    /// It is no URL.
+    Url(url::ParseError),
+    /// The scheme is neither `smpp` nor `smpps`.
+    Scheme(String),
+    /// There is no host.
+    NoHost,
+    /// A path, a query or a fragment follows the port.
+    Trailing(String),
+    /// The account is not UTF-8 once it is decoded.
+    Account,
+}
+
+impl fmt::Display for EndpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url(error) => write!(f, "not a URL ({error})")?,
+            Self::Scheme(scheme) => write!(f, "scheme \"{scheme}\" is neither smpp nor smpps")?,
+            Self::NoHost => f.write_str("no host")?,
+            Self::Trailing(rest) => write!(f, "\"{rest}\" after the port")?,
+            Self::Account => f.write_str("system_id or password is not UTF-8")?,
+        }
+        f.write_str("; expected smpp[s]://SYSTEM_ID[:PASSWORD]@HOST[:PORT]")
+    }
+}
+
+impl core::error::Error for EndpointError {}
+
+impl FromStr for Endpoint {
+    type Err = EndpointError;
+
+    fn from_str(text: &str) -> Result<Self, EndpointError> {
+        let url = Url::parse(text).map_err(EndpointError::Url)?;
+        let tls = match url.scheme() {
+            "smpp" => false,
+            "smpps" => true,
+            other => return Err(EndpointError::Scheme(other.to_string())),
+        };
+        let host = match url.host() {
+            Some(Host::Domain(name)) if !name.is_empty() => name.to_string(),
+            Some(Host::Ipv4(address)) => address.to_string(),
+            Some(Host::Ipv6(address)) => address.to_string(),
+            _ => return Err(EndpointError::NoHost),
+        };
+        let trailing = text.rsplit_once('@').map_or(text, |(_, rest)| rest);
+        let path = url.path().trim_start_matches('/');
+        if !path.is_empty() || url.query().is_some() || url.fragment().is_some() {
+            let start = trailing.find(['/', '?', '#']).unwrap_or_default();
+            return Err(EndpointError::Trailing(trailing.get(start..).unwrap_or_default().to_string()));
+        }
+        let default_port =
+            if tls { Provider::EIGHT_BY_EIGHT.tls_port } else { Provider::EIGHT_BY_EIGHT.plain_port };
+        Ok(Self {
+            tls,
+            host,
+            port: url.port().unwrap_or(default_port),
+            system_id: Some(decode(url.username())?).filter(|system_id| !system_id.is_empty()),
+            password: url.password().map(decode).transpose()?,
+        })
+    }
+}
+
+fn decode(text: &str) -> Result<String, EndpointError> {
+    percent_decode_str(text).decode_utf8().map(Into::into).map_err(|_| EndpointError::Account)
+}
+
+/// Scheme, host and port; no account.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.tls { "smpps" } else { "smpp" };
+        if self.host.contains(':') {
+            write!(f, "{scheme}://[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{scheme}://{}:{}", self.host, self.port)
+        }
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("tls", &self.tls)
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("system_id", &self.system_id)
+            .field("password", &self.password.as_ref().map(|_| "***"))
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    #[test]
+    fn urls_as_people_write_them() {
+        let plain: Endpoint = "smpp://id@localhost".parse().unwrap();
+        assert_eq!((plain.tls, plain.port, plain.password), (false, 2775, None));
+        let six: Endpoint = "smpps://id:p%40ss@[::1]:9000/".parse().unwrap();
+        assert_eq!((six.host.as_str(), six.port, six.password.as_deref()), ("::1", 9000, Some("p@ss")));
+        assert_eq!(six.to_string(), "smpps://[::1]:9000");
+        let anonymous: Endpoint = "smpp://10.0.0.1:3000".parse().unwrap();
+        assert_eq!((anonymous.system_id, anonymous.host.as_str()), (None, "10.0.0.1"));
+    }
+
+    #[test]
+    fn bad_urls_say_what_is_wrong() {
+        for (text, part) in [
+            ("localhost:2775", "scheme"),
+            ("http://id@host", "scheme \"http\""),
+            ("smpp://", "host"),
+            ("smpp://id@host:99999", "port"),
+            ("smpp://id@host/path", "\"/path\""),
+            ("", "URL"),
+        ] {
+            let error = text.parse::<Endpoint>().unwrap_err().to_string();
+            assert!(error.contains(part), "{text}: {error}");
+            assert!(error.contains("expected smpp"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_password_is_not_shown() {
+        let endpoint: Endpoint = "smpps://id:hunter2@host".parse().unwrap();
+        assert!(!format!("{endpoint} {endpoint:?}").contains("hunter2"));
+    }
+}

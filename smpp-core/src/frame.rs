@@ -1,5 +1,6 @@
 //! Where a PDU begins and ends (SMPP 3.4 §3.2).
 
+use alloc::vec::Vec;
 use core::fmt;
 
 use nom::Parser;
@@ -162,6 +163,16 @@ impl<B: AsRef<[u8]>> Frame<B> {
     /// Reads the fields, with the tolerated deviations that were found.
     pub fn pdu(&self, tolerance: Tolerance) -> Result<(Pdu<'_>, Quirks), DecodeError> {
         Pdu::decode(self.header, self.body(), tolerance)
+    }
+}
+
+impl Frame<Vec<u8>> {
+    /// A PDU of one's own, as it goes over the wire.
+    pub fn encode(pdu: &Pdu<'_>, status: CommandStatus, sequence: SequenceNumber) -> Self {
+        let mut octets = Vec::new();
+        pdu.encode(status, sequence, &mut octets);
+        let length = octets.len() as u32;
+        Self { header: Header { length, command: pdu.command(), status, sequence }, octets }
     }
 }
 

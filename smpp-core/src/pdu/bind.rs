@@ -1,6 +1,6 @@
 //! bind_receiver, bind_transmitter, bind_transceiver and their responses (SMPP 3.4 §4.1).
 
-use super::{Address, CommandId, Operation, Response};
+use super::{Address, CommandId, CommandStatus, Operation, Pdu, Response};
 use crate::wire::{
     COctets, Emit, Parse, Parsed, Password, Reader, Sink, Tlvs, octet_field, open_enum, wire_struct,
 };
@@ -112,9 +112,16 @@ wire_struct! {
 
 impl Operation for Bind<'_> {
     type Response<'r> = BindResp<'r>;
+    type View<'a> = Bind<'a>;
+
+    const UNANSWERED: CommandStatus = CommandStatus::RBINDFAIL;
 
     fn command(&self) -> CommandId {
         self.mode.command()
+    }
+
+    fn view(pdu: Pdu<'_>) -> Option<Bind<'_>> {
+        if let Pdu::Bind(body) = pdu { Some(body) } else { None }
     }
 }
 

@@ -1,6 +1,6 @@
 //! PDUs without a body: unbind, enquire_link, generic_nack (SMPP 3.4 §4.2, §4.3, §4.11).
 
-use super::{CommandId, Operation, Response};
+use super::{CommandId, CommandStatus, Operation, Pdu, Response};
 use crate::wire::{Emit, Sink};
 
 /// Asks whether the other side is alive (SMPP 3.4 §4.11.1). A session sends it by itself when idle.
@@ -24,22 +24,29 @@ impl Response for NoBody {
 }
 
 macro_rules! bodiless {
-    ($($name:ident: $command:ident;)+) => {$(
+    ($($name:ident = $command:ident;)+) => {$(
         impl Emit for $name {
             fn emit<S: Sink>(&self, _: &mut S) {}
         }
 
         impl Operation for $name {
             type Response<'r> = NoBody;
+            type View<'a> = Self;
+
+            const UNANSWERED: CommandStatus = CommandStatus::RSYSERR;
 
             fn command(&self) -> CommandId {
                 CommandId::$command
+            }
+
+            fn view(pdu: Pdu<'_>) -> Option<Self> {
+                matches!(pdu, Pdu::$name).then_some(Self)
             }
         }
     )+};
 }
 
 bodiless! {
-    EnquireLink: ENQUIRE_LINK;
-    Unbind: UNBIND;
+    EnquireLink = ENQUIRE_LINK;
+    Unbind = UNBIND;
 }

@@ -1,6 +1,6 @@
 //! submit_sm and deliver_sm with their responses (SMPP 3.4 §4.4, §4.6).
 
-use super::{Address, CommandId, Operation, Response};
+use super::{Address, CommandId, CommandStatus, Operation, Pdu, Response};
 use crate::wire::{COctets, Octets, Tlvs, octet_field, open_enum, wire_struct};
 
 bitflags::bitflags! {
@@ -259,17 +259,31 @@ fn text<'a>(short_message: ShortMessage<'a>, tlvs: Tlvs<'a>) -> &'a [u8] {
 
 impl Operation for SubmitSm<'_> {
     type Response<'r> = SubmitSmResp<'r>;
+    type View<'a> = SubmitSm<'a>;
+
+    const UNANSWERED: CommandStatus = CommandStatus::RSYSERR;
 
     fn command(&self) -> CommandId {
         CommandId::SUBMIT_SM
+    }
+
+    fn view(pdu: Pdu<'_>) -> Option<SubmitSm<'_>> {
+        if let Pdu::SubmitSm(body) = pdu { Some(body) } else { None }
     }
 }
 
 impl Operation for DeliverSm<'_> {
     type Response<'r> = DeliverSmResp<'r>;
+    type View<'a> = DeliverSm<'a>;
+
+    const UNANSWERED: CommandStatus = CommandStatus::RX_T_APPN;
 
     fn command(&self) -> CommandId {
         CommandId::DELIVER_SM
+    }
+
+    fn view(pdu: Pdu<'_>) -> Option<DeliverSm<'_>> {
+        if let Pdu::DeliverSm(body) = pdu { Some(body) } else { None }
     }
 }
 

@@ -29,9 +29,18 @@ use crate::wire::{
 pub trait Operation: Emit + Copy {
     /// The body of its response.
     type Response<'r>: Response;
+    /// The same request, borrowed from elsewhere: `SubmitSm<'static>` names the operation, and its view is
+    /// `SubmitSm<'a>`.
+    type View<'a>: Operation + Default;
+
+    /// What to answer when the application did not: try again later.
+    const UNANSWERED: CommandStatus;
 
     /// Its `command_id`.
     fn command(&self) -> CommandId;
+
+    /// The operation in a PDU, if it is this one.
+    fn view(pdu: Pdu<'_>) -> Option<Self::View<'_>>;
 }
 
 /// The body of a response.

@@ -386,7 +386,7 @@ impl<R: Role, T> Session<R, T> {
             self.timers.set(Timer::Ending, Some(self.now + self.config.drain));
             self.advance();
         } else {
-            self.end(reason);
+            self.flush(reason);
         }
     }
 

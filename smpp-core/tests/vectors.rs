@@ -1,0 +1,412 @@
+//! Every vector of `data/vectors.jsonl`, in both directions.
+//!
+//! The vectors were written from the specifications and cross-checked against other decoders; each says in its
+//! `notes` what it is about. A PDU that the crate does not know yet must be an unknown command: once it is
+//! known, these tests fail until its fields are compared too.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test helpers"
+)]
+
+use serde_json::{Value, json};
+use smpp_core::{
+    Address, BufferTooSmall, CommandStatus, DecodeErrorKind, Frame, Header, Pdu, Quirks, Tag, Tlv, Tlvs,
+    Tolerance, frame,
+};
+
+const LIMIT: usize = frame::DEFAULT_MAX_LENGTH;
+
+const UNKNOWN_YET: [&str; 8] = [
+    "submit_multi",
+    "data_sm",
+    "query_sm",
+    "cancel_sm",
+    "replace_sm",
+    "broadcast_sm",
+    "query_broadcast_sm",
+    "cancel_broadcast_sm",
+];
+
+struct Vector(Value);
+
+impl Vector {
+    /// All vectors of a kind: `valid` or `malformed`.
+    fn all(kind: &str) -> Vec<Self> {
+        let all = include_str!("data/vectors.jsonl").lines().map(|line| Self(line.parse().unwrap()));
+        let all: Vec<Self> = all.filter(|vector| vector.text("kind") == kind).collect();
+        assert!(!all.is_empty(), "{kind}");
+        all
+    }
+
+    fn text(&self, key: &str) -> &str {
+        self.0[key].as_str().unwrap_or_else(|| panic!("{key} is text in {}", self.0))
+    }
+
+    fn name(&self) -> &str {
+        self.text("name")
+    }
+
+    fn octets(&self) -> Vec<u8> {
+        octets(self.text("hex"))
+    }
+
+    fn is_unknown_yet(&self) -> bool {
+        let request = self.text("pdu").trim_end_matches("_resp");
+        UNKNOWN_YET.contains(&request) || ["outbind", "alert_notification"].contains(&request)
+    }
+}
+
+fn octets(hex: &str) -> Vec<u8> {
+    let digits = hex.as_bytes().chunks(2);
+    digits.map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+}
+
+fn hex(octets: &[u8]) -> String {
+    let digits = octets.iter().flat_map(|octet| [octet >> 4, octet & 15]);
+    digits.map(|digit| char::from_digit(digit.into(), 16).unwrap()).collect()
+}
+
+fn number(hex: &str) -> u32 {
+    u32::from_str_radix(hex.trim_start_matches("0x"), 16).unwrap()
+}
+
+/// The only PDU in `octets`.
+fn whole<'a>(name: &str, octets: &'a [u8]) -> Frame<&'a [u8]> {
+    let (frame, rest) = frame::split(octets, LIMIT).expect(name).expect(name);
+    assert!(rest.is_empty(), "{name}");
+    assert_eq!(frame.octets(), octets, "{name}");
+    frame
+}
+
+#[test]
+fn every_valid_vector_decodes_to_its_fields() {
+    for vector in Vector::all("valid") {
+        let (name, octets) = (vector.name(), vector.octets());
+        let frame = whole(name, &octets);
+        let Header { length, command, status, sequence } = frame.header();
+        assert_eq!(length as usize, octets.len(), "{name}");
+        assert_eq!(command.0, number(vector.text("command_id")), "{name}");
+        assert_eq!(status.0, number(vector.text("command_status")), "{name}");
+        assert_eq!(u64::from(sequence.0), vector.0["sequence_number"], "{name}");
+        if vector.is_unknown_yet() {
+            let error = frame.pdu(Tolerance::LENIENT).expect_err(name);
+            assert_eq!(error.kind, DecodeErrorKind::UnknownCommand, "{name}");
+            continue;
+        }
+        assert_eq!(command.to_string(), vector.text("pdu"), "{name}");
+        let (pdu, quirks) = frame.pdu(Tolerance::LENIENT).expect(name);
+        assert_eq!(pdu.command(), command, "{name}");
+        assert_eq!(quirks, deviation(name), "{name}");
+        let strict = frame.pdu(Tolerance::STRICT);
+        assert_eq!(strict.is_ok(), quirks.is_empty(), "{name}: {strict:?}");
+        let mut fields = vector.0["fields"].clone();
+        if let Some(Value::Object(short_message)) = fields.get_mut("short_message") {
+            short_message.remove("ascii");
+        }
+        assert_eq!(fields_of(&pdu), fields, "{name}");
+        let tlvs: Vec<(u32, String)> =
+            tlvs_of(&pdu).iter().map(|tlv| (tlv.tag.0.into(), hex(tlv.value()))).collect();
+        let listed = vector.0["tlvs"].as_array().unwrap().iter();
+        let listed: Vec<(u32, String)> = listed
+            .map(|tlv| (number(tlv["tag"].as_str().unwrap()), tlv["hex"].as_str().unwrap().into()))
+            .collect();
+        assert_eq!(tlvs, listed, "{name}");
+    }
+}
+
+#[test]
+fn every_valid_vector_encodes_to_its_octets() {
+    for vector in Vector::all("valid").iter().filter(|vector| !vector.is_unknown_yet()) {
+        let (name, octets) = (vector.name(), vector.octets());
+        let frame = whole(name, &octets);
+        let Header { status, sequence, .. } = frame.header();
+        let (pdu, _) = frame.pdu(Tolerance::LENIENT).expect(name);
+
+        let mut out = b"before".to_vec();
+        pdu.encode(status, sequence, &mut out);
+        assert_eq!(hex(&out), hex(b"before") + vector.text("hex"), "{name}");
+
+        let mut slice = vec![0xEE; octets.len() + 1];
+        assert_eq!(pdu.encode_into(status, sequence, &mut slice), Ok(octets.len()), "{name}");
+        assert_eq!(slice.split_last(), Some((&0xEE, &octets[..])), "{name}: nothing is written past the end");
+        for available in 0..octets.len() {
+            let too_small = BufferTooSmall { needed: octets.len(), available };
+            let result = pdu.encode_into(status, sequence, &mut slice[..available]);
+            assert_eq!(result, Err(too_small), "{name}");
+        }
+
+        let values: Vec<(Tag, Vec<u8>)> =
+            tlvs_of(&pdu).iter().map(|tlv| (tlv.tag, tlv.value().to_vec())).collect();
+        let list: Vec<Tlv<'_>> = values.iter().map(|(tag, value)| Tlv::new(*tag, value).unwrap()).collect();
+        let rebuilt = with_tlvs(pdu, Tlvs::list(&list));
+        assert_eq!(rebuilt, pdu, "{name}: the same parameters, given as a list");
+        out.clear();
+        rebuilt.encode(status, sequence, &mut out);
+        assert_eq!(hex(&out), vector.text("hex"), "{name}: TLVs written from a list");
+    }
+}
+
+#[test]
+fn typed_parameters_have_their_value() {
+    let mut compared = 0;
+    for vector in Vector::all("valid").iter().filter(|vector| !vector.is_unknown_yet()) {
+        let octets = vector.octets();
+        let (pdu, _) = whole(vector.name(), &octets).into_pdu(Tolerance::LENIENT).unwrap();
+        let tlvs = tlvs_of(&pdu);
+        for listed in vector.0["tlvs"].as_array().unwrap() {
+            let value = match listed["name"].as_str().unwrap() {
+                "receipted_message_id" => {
+                    json!(tlvs.receipted_message_id().and_then(|id| str::from_utf8(id).ok()))
+                }
+                "message_state" => json!(tlvs.message_state().map(|state| state.0)),
+                "user_message_reference" => json!(tlvs.user_message_reference()),
+                "sar_msg_ref_num" => json!(tlvs.sar_msg_ref_num()),
+                "sar_total_segments" => json!(tlvs.sar_total_segments()),
+                "sar_segment_seqnum" => json!(tlvs.sar_segment_seqnum()),
+                "sc_interface_version" => json!(tlvs.sc_interface_version()),
+                "congestion_state" => json!(tlvs.congestion_state()),
+                "network_error_code" => {
+                    assert_eq!(tlvs.network_error_code(), Some((3, 0x1B)), "03001b");
+                    continue;
+                }
+                "message_payload" => {
+                    assert_eq!(tlvs.message_payload().map(hex), listed["hex"].as_str().map(Into::into));
+                    continue;
+                }
+                _ => continue,
+            };
+            assert_eq!(value, listed["value"], "{}: {}", vector.name(), listed["name"]);
+            compared += 1;
+        }
+    }
+    assert!(compared >= 16, "only {compared} values were compared");
+}
+
+#[test]
+fn an_incomplete_vector_waits_for_more() {
+    for vector in Vector::all("malformed").iter().filter(|vector| vector.text("severity") == "incomplete") {
+        assert_eq!(frame::split(&vector.octets(), LIMIT), Ok(None), "{}", vector.name());
+    }
+}
+
+#[test]
+fn a_broken_length_is_the_only_thing_that_loses_the_stream() {
+    for vector in Vector::all("malformed") {
+        let (name, octets) = (vector.name(), vector.octets());
+        let mut rest = &octets[..];
+        let mut read = 0;
+        let error = loop {
+            match frame::split(rest, LIMIT) {
+                Ok(Some((_, after))) => (rest, read) = (after, read + 1),
+                Ok(None) => break None,
+                Err(error) => break Some(error),
+            }
+        };
+        assert_eq!(error.is_some(), vector.text("severity") == "fatal", "{name}");
+        if let Some(error) = error {
+            assert_eq!(error.length.to_be_bytes(), rest[..4], "{name}");
+            let too_short = vector.text("error") == "command_length_too_short";
+            assert_eq!((error.length < 16, error.length as usize > LIMIT), (too_short, !too_short), "{name}");
+            assert_eq!(
+                read,
+                usize::from(name == "bad_two_pdus_second_broken"),
+                "{name}: whole PDUs before it"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_malformed_vector_is_refused_for_its_reason_or_read_with_its_quirk() {
+    for vector in Vector::all("malformed") {
+        let (name, octets) = (vector.name(), vector.octets());
+        if ["fatal", "incomplete"].contains(&vector.text("severity")) {
+            continue;
+        }
+        let frame = whole(name, &octets);
+        let (lenient, strict) = (frame.pdu(Tolerance::LENIENT), frame.pdu(Tolerance::STRICT));
+        let Some(kind) = kind(&vector) else {
+            let (_, quirks) = strict.unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(quirks, Quirks::empty(), "{name}");
+            assert_eq!(lenient, strict, "{name}");
+            continue;
+        };
+        let error = strict.expect_err(name);
+        assert_eq!(error.kind, kind, "{name}: {error}");
+        assert!(error.offset <= octets.len(), "{name}: {error}");
+        assert_eq!(error.command, frame.header().command, "{name}");
+        let answer =
+            vector.text("suggested_response").split([' ', ',']).find(|word| word.starts_with("ESME_"));
+        // A deviation that is ignored by default has no status of its own to suggest.
+        if let Some(status) = answer.filter(|status| *status != "ESME_ROK" && !vector.is_unknown_yet()) {
+            assert_eq!(error.status().name(), Some(status), "{name}: {error}");
+        }
+        let quirk = deviation(name);
+        match lenient {
+            Ok((_, quirks)) => assert_eq!((quirks, quirk.is_empty()), (quirk, false), "{name}"),
+            Err(lenient) => assert_eq!((lenient, quirk), (error, Quirks::empty()), "{name}"),
+        }
+    }
+}
+
+#[test]
+fn a_tolerated_deviation_is_read_when_it_alone_is_tolerated() {
+    let names = Vector::all("malformed").into_iter().chain(Vector::all("valid"));
+    let mut seen = Quirks::empty();
+    for vector in names {
+        let (name, octets) = (vector.name(), vector.octets());
+        // Half a TLV header is not read by default: here it is asked for.
+        let half_a_header = ["bad_tlv_header_truncated", "bad_submit_sm_length_underrun"].contains(&name);
+        let quirk = if half_a_header { Quirks::TRUNCATED_TLV } else { deviation(name) };
+        if quirk.is_empty() {
+            continue;
+        }
+        let frame = whole(name, &octets);
+        assert_eq!(frame.pdu(Tolerance(quirk)).expect(name).1, quirk, "{name}");
+        assert!(frame.pdu(Tolerance(Quirks::all().difference(quirk))).is_err(), "{name}");
+        seen |= quirk;
+    }
+    // One NUL behind short_message is in no vector.
+    assert_eq!(seen, Quirks::all().difference(Quirks::TRAILING_NUL));
+}
+
+#[test]
+fn one_nul_behind_the_text_is_a_quirk() {
+    let vector = Vector::all("valid").into_iter().find(|vector| vector.name() == "submit_sm_gsm7").unwrap();
+    let mut octets = vector.octets();
+    octets.push(0);
+    octets[3] += 1;
+    let frame = whole("one NUL more", &octets);
+    let (pdu, quirks) = frame.pdu(Tolerance::LENIENT).unwrap();
+    assert_eq!(quirks, Quirks::TRAILING_NUL);
+    assert_eq!(fields_of(&pdu)["short_message"]["hex"], vector.0["fields"]["short_message"]["hex"]);
+    let error = frame.pdu(Tolerance::STRICT).unwrap_err();
+    assert_eq!((error.kind, error.offset), (DecodeErrorKind::TlvHeader, octets.len() - 1));
+    assert_eq!(error.status(), CommandStatus::RINVOPTPARSTREAM);
+}
+
+/// The quirk with which a vector is read by default; none: it is read without, or not read.
+fn deviation(name: &str) -> Quirks {
+    match name {
+        "bad_system_id_too_long"
+        | "bad_password_too_long"
+        | "bad_system_type_too_long"
+        | "bad_address_range_too_long"
+        | "bad_submit_service_type_too_long"
+        | "bad_submit_source_addr_too_long"
+        | "bad_submit_destination_addr_too_long"
+        | "bad_submit_validity_too_long"
+        | "bad_submit_resp_id_too_long" => Quirks::LONG_STRING,
+        "bad_bind_missing_address_range" => Quirks::ABSENT_ADDRESS_RANGE,
+        "bad_submit_resp_unterminated" => Quirks::UNTERMINATED_STRING,
+        "bad_submit_sm_length_255_v34" | "submit_sm_255_v50" => Quirks::LONG_SHORT_MESSAGE,
+        "bad_enquire_link_with_body" => Quirks::TRAILING_OCTETS,
+        "bad_sequence_zero" | "bad_sequence_high_bit" => Quirks::SEQUENCE_RANGE,
+        "bad_request_with_status" => Quirks::STATUS_IN_REQUEST,
+        // Success without a body: many peers answer a deliver_sm so.
+        "deliver_sm_resp_nobody" => Quirks::ABSENT_BODY,
+        _ => Quirks::empty(),
+    }
+}
+
+/// What the codec objects to in a malformed vector; `None` if the fault lies above the codec.
+fn kind(vector: &Vector) -> Option<DecodeErrorKind> {
+    use DecodeErrorKind as Kind;
+    if vector.is_unknown_yet() {
+        return Some(Kind::UnknownCommand);
+    }
+    if vector.name() == "bad_enquire_link_with_body" {
+        // The vector reads the octets as broken TLVs; the PDU has no place for TLVs.
+        return Some(Kind::TrailingOctets);
+    }
+    Some(match vector.text("error") {
+        "unknown_command_id" => Kind::UnknownCommand,
+        "missing_body" => Kind::MissingBody,
+        "truncated_body" => Kind::Truncated,
+        "unterminated_string" => Kind::Unterminated,
+        "string_too_long" | "sm_length_not_allowed" => Kind::TooLong,
+        "sm_length_overrun" => Kind::LengthOverrun,
+        "tlv_header_truncated" => Kind::TlvHeader,
+        "tlv_overrun" => Kind::TlvOverrun,
+        "sequence_number_range" => Kind::SequenceRange,
+        "status_in_request" => Kind::StatusInRequest,
+        // A TLV of a wrong length is kept as it came: its typed accessor gives nothing.
+        "tlv_length" | "time_format" | "both_message_fields" | "text_encoding" => return None,
+        class if class.starts_with("udh_") => return None,
+        class => panic!("{}: no such class: {class}", vector.name()),
+    })
+}
+
+/// The mandatory fields under the specification's names. An absent body has none.
+fn fields_of(pdu: &Pdu<'_>) -> Value {
+    fn put<const MAX: usize>(fields: &mut Value, [ton, npi, digits]: [&str; 3], address: Address<'_, MAX>) {
+        fields[ton] = address.ton.0.into();
+        fields[npi] = address.npi.0.into();
+        fields[digits] = address.digits.to_str().into();
+    }
+    macro_rules! message {
+        ($message:expr) => {{
+            let mut fields = json!({
+                "service_type": $message.service_type.to_str(),
+                "esm_class": $message.esm_class.bits(),
+                "protocol_id": $message.protocol_id,
+                "priority_flag": $message.priority_flag.0,
+                "schedule_delivery_time": $message.schedule_delivery_time.to_str(),
+                "validity_period": $message.validity_period.to_str(),
+                "registered_delivery": $message.registered_delivery.bits(),
+                "replace_if_present_flag": $message.replace_if_present_flag,
+                "data_coding": $message.data_coding.0,
+                "sm_default_msg_id": $message.sm_default_msg_id,
+                "sm_length": $message.short_message.as_bytes().len(),
+                "short_message": { "hex": hex($message.short_message.as_bytes()) },
+            });
+            put(&mut fields, ["source_addr_ton", "source_addr_npi", "source_addr"], $message.source);
+            put(&mut fields, ["dest_addr_ton", "dest_addr_npi", "destination_addr"], $message.destination);
+            fields
+        }};
+    }
+    match pdu {
+        Pdu::Bind(bind) => {
+            let mut fields = json!({
+                "system_id": bind.system_id.to_str(),
+                "password": str::from_utf8(bind.password.reveal()).ok(),
+                "system_type": bind.system_type.to_str(),
+                "interface_version": bind.interface_version.0,
+            });
+            put(&mut fields, ["addr_ton", "addr_npi", "address_range"], bind.address_range);
+            fields
+        }
+        Pdu::SubmitSm(message) => message!(message),
+        Pdu::DeliverSm(message) => message!(message),
+        Pdu::BindResp(_, Some(body)) => json!({ "system_id": body.system_id.to_str() }),
+        Pdu::SubmitSmResp(Some(body)) => json!({ "message_id": body.message_id.to_str() }),
+        Pdu::DeliverSmResp(Some(body)) => json!({ "message_id": body.message_id.to_str() }),
+        _ => json!({}),
+    }
+}
+
+fn tlvs_of<'a>(pdu: &Pdu<'a>) -> Tlvs<'a> {
+    match pdu {
+        Pdu::SubmitSm(body) => body.tlvs,
+        Pdu::DeliverSm(body) => body.tlvs,
+        Pdu::BindResp(_, Some(body)) => body.tlvs,
+        Pdu::SubmitSmResp(Some(body)) => body.tlvs,
+        Pdu::DeliverSmResp(Some(body)) => body.tlvs,
+        _ => Tlvs::EMPTY,
+    }
+}
+
+fn with_tlvs<'a>(mut pdu: Pdu<'a>, tlvs: Tlvs<'a>) -> Pdu<'a> {
+    match &mut pdu {
+        Pdu::SubmitSm(body) => body.tlvs = tlvs,
+        Pdu::DeliverSm(body) => body.tlvs = tlvs,
+        Pdu::BindResp(_, Some(body)) => body.tlvs = tlvs,
+        Pdu::SubmitSmResp(Some(body)) => body.tlvs = tlvs,
+        Pdu::DeliverSmResp(Some(body)) => body.tlvs = tlvs,
+        _ => {}
+    }
+    pdu
+}

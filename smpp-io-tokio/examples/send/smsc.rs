@@ -1,0 +1,153 @@
+//! An SMSC that follows 8x8's rules, inside this process: TLS on a loopback port, receipts on any bind.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ClientConfig, RootCertStore};
+use smpp_core::session::{Config, Instant};
+use smpp_core::simulator::{BindId, Delivery, Rules, Simulator};
+use smpp_core::{COctets, SubmitSmResp};
+use smpp_io_tokio::{Connecting, Inbound, Listener, Peer, tls};
+use tokio::sync::Notify;
+use tokio::time;
+
+/// The account that the SMSC knows.
+pub(crate) const SYSTEM_ID: &str = "demo_shop";
+/// Its password.
+pub(crate) const PASSWORD: &str = "s3cret";
+
+/// A running SMSC.
+pub(crate) struct Smsc {
+    /// Where it listens, on localhost.
+    pub(crate) port: u16,
+    /// Trusts the certificate authority that was made for it.
+    pub(crate) client_tls: Arc<ClientConfig>,
+}
+
+struct State {
+    simulator: Mutex<Simulator>,
+    peers: Mutex<HashMap<BindId, Peer>>,
+    /// There may be a receipt to send.
+    changed: Notify,
+    start: time::Instant,
+}
+
+/// Starts it: makes a certificate authority and a certificate for `localhost`, listens, serves.
+pub(crate) async fn start() -> Result<Smsc, Box<dyn std::error::Error>> {
+    let ca_key = rcgen::KeyPair::generate()?;
+    let mut ca = rcgen::CertificateParams::new(Vec::new())?;
+    ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let ca_certificate = ca.self_signed(&ca_key)?;
+    let issuer = rcgen::Issuer::new(ca, ca_key);
+    let key = rcgen::KeyPair::generate()?;
+    let certificate = rcgen::CertificateParams::new(vec!["localhost".into()])?.signed_by(&key, &issuer)?;
+    let key = PrivateKeyDer::try_from(key.serialize_der())?;
+    let mut roots = RootCertStore::empty();
+    roots.add(ca_certificate.der().clone())?;
+
+    let listener = Listener::bind("127.0.0.1:0", Config::default()).await?;
+    let port = listener.local_addr()?.port();
+    let listener = listener.tls(tls::server(vec![certificate.der().clone()], key)?);
+
+    let epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
+    let mut simulator =
+        Simulator::new(Rules { epoch, receipt_delay: Duration::from_millis(500), ..Rules::default() });
+    simulator.add_account(SYSTEM_ID, PASSWORD);
+    let state = Arc::new(State {
+        simulator: Mutex::new(simulator),
+        peers: Mutex::default(),
+        changed: Notify::new(),
+        start: time::Instant::now(),
+    });
+    tokio::spawn(Arc::clone(&state).deliver_receipts());
+    tokio::spawn(state.serve(listener));
+    Ok(Smsc { port, client_tls: tls::client(roots)? })
+}
+
+impl State {
+    async fn serve(self: Arc<Self>, listener: Listener) -> io::Result<()> {
+        loop {
+            let connecting = listener.accept().await?;
+            tokio::spawn(Arc::clone(&self).session(connecting));
+        }
+    }
+
+    /// One connection, from the TLS handshake to the end.
+    async fn session(self: Arc<Self>, connecting: Connecting) {
+        let Ok(request) = connecting.bind_request().await else { return };
+        let admitted = self.simulator().bind(&request.bind());
+        let id = match admitted {
+            Ok(id) => id,
+            Err(status) => {
+                request.refuse(status).await;
+                return;
+            }
+        };
+        if let Ok((peer, mut inbox)) = request.accept("8x8_demo") {
+            self.peers().insert(id, peer);
+            self.changed.notify_one();
+            while let Some(inbound) = inbox.recv().await {
+                let Inbound::SubmitSm(message) = inbound else { continue };
+                let taken = self.simulator().submit(self.now(), id, &message.get());
+                let _ = match &taken {
+                    Ok(message_id) => message.respond(Ok(SubmitSmResp {
+                        message_id: COctets::new(message_id.as_bytes()).unwrap_or_default(),
+                        ..SubmitSmResp::default()
+                    })),
+                    Err(status) => message.refuse(*status),
+                };
+                self.changed.notify_one();
+            }
+        }
+        self.peers().remove(&id);
+        self.simulator().release(id);
+    }
+
+    /// Sends each receipt when it is due, on the bind that the simulator chooses.
+    async fn deliver_receipts(self: Arc<Self>) {
+        loop {
+            let due = self.simulator().poll_timeout();
+            match due {
+                Some(due) => {
+                    let due = self.start + (due - Instant::ZERO);
+                    let _ = time::timeout_at(due, self.changed.notified()).await;
+                }
+                None => self.changed.notified().await,
+            }
+            while let Some(delivery) = self.next_receipt() {
+                tokio::spawn(Arc::clone(&self).deliver(delivery));
+            }
+        }
+    }
+
+    fn next_receipt(&self) -> Option<Delivery> {
+        self.simulator().poll_receipt(self.now())
+    }
+
+    async fn deliver(self: Arc<Self>, delivery: Delivery) {
+        let peer = self.peers().get(&delivery.bind).cloned();
+        let delivered = match peer {
+            Some(peer) => peer.deliver(&delivery.deliver_sm()).await.is_ok(),
+            None => false,
+        };
+        if !delivered {
+            self.simulator().redeliver(self.now(), delivery);
+            self.changed.notify_one();
+        }
+    }
+
+    fn now(&self) -> Instant {
+        Instant::after(self.start.elapsed())
+    }
+
+    fn simulator(&self) -> std::sync::MutexGuard<'_, Simulator> {
+        self.simulator.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn peers(&self) -> std::sync::MutexGuard<'_, HashMap<BindId, Peer>> {
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,102 @@
+//! From an endpoint to a session: resolve, connect, handshake.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use smpp_core::Endpoint;
+use smpp_core::session::{Config, Esme};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use crate::client::{Client, start};
+use crate::error::{ConnectError, TlsError};
+use crate::inbox::Inbox;
+use crate::tls;
+
+/// Connects ESMEs: how long it may take, whom to trust, what the session may do.
+#[derive(Clone, Debug)]
+pub struct Connector {
+    config: Config,
+    tls: Option<Arc<ClientConfig>>,
+    timeout: Duration,
+}
+
+impl Default for Connector {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Connector {
+    /// Trusts the system's roots, gives each address 10 s and the TLS handshake 10 s, and runs sessions with
+    /// the default configuration.
+    pub fn new() -> Self {
+        Self { config: Config::default(), tls: None, timeout: Duration::from_secs(10) }
+    }
+
+    /// What each session may do, wait for and hold.
+    #[must_use]
+    pub fn config(self, config: Config) -> Self {
+        Self { config, ..self }
+    }
+
+    /// Whom to trust instead of the system's roots: see [`tls`](crate::tls), or bring your own.
+    #[must_use]
+    pub fn tls(self, tls: Arc<ClientConfig>) -> Self {
+        Self { tls: Some(tls), ..self }
+    }
+
+    /// How long to wait for each address, and for the TLS handshake.
+    #[must_use]
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// Connects to the first address of the host that answers; the session is open, not yet bound.
+    ///
+    /// Cancel-safe: dropped before it is done, the connection is closed.
+    pub async fn connect(&self, endpoint: &Endpoint) -> Result<(Client, Inbox<Esme>), ConnectError> {
+        let stream = self.dial(endpoint).await?;
+        if !endpoint.tls {
+            return Ok(start(stream, self.config));
+        }
+        let host = &endpoint.host;
+        let failed = |error| ConnectError::Tls { host: host.clone(), error };
+        let config = match &self.tls {
+            Some(config) => Arc::clone(config),
+            None => tls::system_roots().map_err(failed)?,
+        };
+        let name = ServerName::try_from(host.clone()).map_err(|_| failed(TlsError::ServerName))?;
+        let handshake = TlsConnector::from(config).connect(name, stream);
+        match timeout(self.timeout, handshake).await {
+            Ok(Ok(stream)) => Ok(start(stream, self.config)),
+            Ok(Err(error)) => Err(failed(error.into())),
+            Err(_) => Err(ConnectError::Timeout { host: host.clone(), after: self.timeout }),
+        }
+    }
+
+    /// A TCP connection to one of the host's addresses.
+    async fn dial(&self, endpoint: &Endpoint) -> Result<TcpStream, ConnectError> {
+        let host = endpoint.host.clone();
+        let addresses = match lookup_host((endpoint.host.as_str(), endpoint.port)).await {
+            Ok(addresses) => addresses,
+            Err(error) => return Err(ConnectError::Resolve { host, error }),
+        };
+        let mut attempts = Vec::new();
+        for address in addresses {
+            let connected = timeout(self.timeout, TcpStream::connect(address)).await;
+            match connected.unwrap_or_else(|elapsed| Err(elapsed.into())) {
+                Ok(stream) => {
+                    // Without it, Nagle's algorithm delays each response; a failure to set it harms nothing.
+                    let _ = stream.set_nodelay(true);
+                    return Ok(stream);
+                }
+                Err(error) => attempts.push((address, error)),
+            }
+        }
+        Err(ConnectError::Connect { host, attempts })
+    }
+}

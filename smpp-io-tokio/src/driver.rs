@@ -1,0 +1,365 @@
+//! One connection: octets between a transport and a session, and nothing else.
+//!
+//! The driver is one future. Each turn of its loop writes, reads, then holds the lock for as long as the
+//! session thinks; no system call is made under the lock. Output that gathers while a write is under way
+//! leaves with the next one, so writes batch by themselves.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use smpp_core::session::{Closed, Config, Event, Instant, Outcome, Reply, Request, Role, Session};
+use smpp_core::{Frame, Operation};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{self, Sleep};
+
+use crate::client::Response;
+use crate::error::RequestError;
+use crate::inbox::Queued;
+
+/// What the waiter of a request is told.
+pub(crate) type Answer = Result<Response, RequestError>;
+
+/// How much is read at once, at first and under load. Octets.
+const SMALL_READ: usize = 1024;
+const LARGE_READ: usize = 64 * 1024;
+
+/// How long the transport may take to say good-bye.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// What the driver and the handles of one connection share.
+pub(crate) struct Shared<R: Role> {
+    core: Mutex<Core<R>>,
+    start: time::Instant,
+    /// A place in the window or the output has become free.
+    pub(crate) room: Notify,
+    /// Something has come into the inbox, or nothing will any more.
+    pub(crate) arrived: Notify,
+    /// The session has ended.
+    pub(crate) ended: Notify,
+}
+
+pub(crate) struct Core<R: Role> {
+    pub(crate) session: Session<R, oneshot::Sender<Answer>>,
+    /// Requests that the application has not fetched: no more than `Config::max_unanswered`.
+    pub(crate) inbox: VecDeque<Queued>,
+    /// Whether anyone will fetch them.
+    pub(crate) inbox_open: bool,
+    /// Handles of the application; at zero the session is unbound.
+    pub(crate) handles: usize,
+    pub(crate) end: Option<End>,
+    failure: Option<Arc<io::Error>>,
+    driver: Option<Waker>,
+}
+
+/// How a session ended.
+#[derive(Clone, Debug)]
+pub struct End {
+    /// Why it is over.
+    pub reason: Closed,
+    /// What the transport reported, where it failed.
+    pub error: Option<Arc<io::Error>>,
+}
+
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.error {
+            Some(error) => write!(f, "{}: {error}", self.reason),
+            None => self.reason.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for End {}
+
+impl<R: Role> Shared<R> {
+    pub(crate) fn new(config: Config) -> Arc<Self> {
+        let core = Core {
+            session: Session::new(config, Instant::ZERO),
+            inbox: VecDeque::new(),
+            inbox_open: true,
+            handles: 0,
+            end: None,
+            failure: None,
+            driver: None,
+        };
+        Arc::new(Self {
+            core: Mutex::new(core),
+            start: time::Instant::now(),
+            room: Notify::new(),
+            arrived: Notify::new(),
+            ended: Notify::new(),
+        })
+    }
+
+    /// A panic elsewhere leaves the session as consistent as it was: each of its calls completes.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Core<R>> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something to the session, then lets the driver see what came of it.
+    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Core<R>, Instant) -> T) -> T {
+        let mut core = self.lock();
+        let value = act(&mut core, self.now());
+        let driver = core.driver.take();
+        drop(core);
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+        value
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        Instant::after(self.start.elapsed())
+    }
+
+    /// The moment on tokio's clock.
+    pub(crate) fn clock(&self, at: Instant) -> time::Instant {
+        self.start + (at - Instant::ZERO)
+    }
+}
+
+impl<R: Role> Core<R> {
+    /// Passes on what the session tells, and counts the outcomes.
+    fn dispatch(&mut self, event: Event<'_, oneshot::Sender<Answer>>, arrived: &Notify) -> usize {
+        match event {
+            Event::Request { request, frame, .. } => {
+                match request {
+                    Request::Bind(_, reply) => self.queue(frame, reply, Queued::Bind),
+                    Request::SubmitSm(_, reply) => self.queue(frame, reply, Queued::SubmitSm),
+                    Request::DeliverSm(_, reply) => self.queue(frame, reply, Queued::DeliverSm),
+                    _ => {}
+                }
+                arrived.notify_one();
+                0
+            }
+            Event::Outcome { tag, sequence, outcome } => {
+                let answer = match outcome {
+                    Outcome::Accepted(pdu) => Ok(Response::new(&pdu, sequence)),
+                    Outcome::Refused { status, .. } => Err(RequestError::Refused(status)),
+                    Outcome::Nacked(status) => Err(RequestError::Nacked(status)),
+                    Outcome::NeverSent(reason) => Err(RequestError::NeverSent(reason.into())),
+                    Outcome::Unanswered(cause) => Err(RequestError::Unanswered(cause)),
+                };
+                // Whoever stopped waiting does not want to know.
+                let _ = tag.send(answer);
+                1
+            }
+            Event::Closed(reason) => {
+                self.end = Some(End { reason, error: self.failure.take() });
+                0
+            }
+            // Counted in the session's statistics, answered by the session.
+            _ => 0,
+        }
+    }
+}
+
+impl<R: Role> Core<R> {
+    /// Keeps the request for the application, or answers it where there is none to ask.
+    fn queue<O: Operation>(
+        &mut self,
+        frame: Frame<&[u8]>,
+        reply: Reply<O>,
+        queued: fn(Frame<Bytes>, Reply<O>) -> Queued,
+    ) {
+        match Frame::new(Bytes::copy_from_slice(frame.octets())) {
+            Some(frame) if self.inbox_open => self.inbox.push_back(queued(frame, reply)),
+            // A session that is over needs no answer.
+            _ => drop(self.session.respond(reply, Err(O::UNANSWERED))),
+        }
+    }
+}
+
+/// Carries octets between `io` and the session until the session has ended.
+pub(crate) struct Driver<R: Role, S> {
+    shared: Arc<Shared<R>>,
+    io: S,
+    /// Read and not yet consumed: less than one PDU, but while the session does not want input.
+    input: Vec<u8>,
+    /// On its way out, and how much of it has gone.
+    output: Vec<u8>,
+    written: usize,
+    /// Octets written, of which the transport may still hold some.
+    unflushed: bool,
+    wants_input: bool,
+    timer: Pin<Box<Sleep>>,
+}
+
+/// Dropped before the end, with its runtime perhaps: nobody waits for ever.
+impl<R: Role, S> Drop for Driver<R, S> {
+    fn drop(&mut self) {
+        let shared = &self.shared;
+        let mut core = shared.lock();
+        if core.end.is_some() {
+            return;
+        }
+        core.session.abort();
+        let now = shared.now();
+        while let Some(event) = core.session.handle_timeout(now) {
+            core.dispatch(event, &shared.arrived);
+        }
+        drop(core);
+        self.announce();
+    }
+}
+
+impl<R: Role, S> Driver<R, S> {
+    /// Lets everyone who waits see that the session is over.
+    fn announce(&self) {
+        self.shared.room.notify_waiters();
+        self.shared.arrived.notify_one();
+        self.shared.ended.notify_waiters();
+    }
+}
+
+impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
+    pub(crate) fn new(shared: Arc<Shared<R>>, io: S) -> Self {
+        let timer = Box::pin(time::sleep_until(shared.start));
+        Self {
+            shared,
+            io,
+            input: Vec::new(),
+            output: Vec::new(),
+            written: 0,
+            unflushed: false,
+            wants_input: true,
+            timer,
+        }
+    }
+
+    /// Runs the session to its end, then closes the transport.
+    pub(crate) async fn run(mut self) {
+        std::future::poll_fn(|cx| self.poll_session(cx)).await;
+        self.announce();
+        // The session is over whether or not the transport takes its leave.
+        let _ = time::timeout(LINGER, self.io.shutdown()).await;
+    }
+
+    fn poll_session(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let mut failure = None;
+            let mut eof = false;
+            let sent = self.poll_write(cx).unwrap_or_else(|error| {
+                failure = Some(error);
+                0
+            });
+            let mut read = 0;
+            if self.wants_input && failure.is_none() {
+                match self.poll_read(cx) {
+                    Poll::Ready(Ok(0)) => eof = true,
+                    Poll::Ready(Ok(octets)) => read = octets,
+                    Poll::Ready(Err(error)) => failure = Some(error),
+                    Poll::Pending => {}
+                }
+            }
+            let Some((took, deadline)) = self.turn(cx, sent, eof, failure) else { return Poll::Ready(()) };
+            let elapsed = self.poll_timer(cx, deadline).is_ready();
+            if sent == 0 && read == 0 && !took && !elapsed {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Writes what the transport takes, and gives how much that was.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> io::Result<usize> {
+        let mut sent = 0;
+        while let Some(rest) = self.output.get(self.written..).filter(|rest| !rest.is_empty()) {
+            match Pin::new(&mut self.io).poll_write(cx, rest) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(octets)) => {
+                    self.written += octets;
+                    sent += octets;
+                    self.unflushed = true;
+                }
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => break,
+            }
+        }
+        if self.unflushed && self.written == self.output.len() {
+            match Pin::new(&mut self.io).poll_flush(cx) {
+                Poll::Ready(result) => {
+                    result?;
+                    self.unflushed = false;
+                }
+                Poll::Pending => {}
+            }
+        }
+        Ok(sent)
+    }
+
+    /// Reads once. The buffer is small until a read has filled it.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.input.capacity() == self.input.len() {
+            let size = if self.input.capacity() == 0 { SMALL_READ } else { LARGE_READ };
+            self.input.reserve(size);
+        }
+        pin!(self.io.read_buf(&mut self.input)).poll(cx)
+    }
+
+    /// The session's turn: what was sent, what was read, what time it is; then what to write next and when to
+    /// wake. `None` once it has ended.
+    fn turn(
+        &mut self,
+        cx: &mut Context<'_>,
+        sent: usize,
+        eof: bool,
+        failure: Option<io::Error>,
+    ) -> Option<(bool, Option<Instant>)> {
+        let now = self.shared.now();
+        let shared = Arc::clone(&self.shared);
+        let mut core = shared.lock();
+        let core = &mut *core;
+        core.session.handle_transmitted(sent);
+        let mut outcomes = 0;
+        let mut rest = self.input.as_slice();
+        while let Some(event) = core.session.handle_input(now, &mut rest) {
+            outcomes += core.dispatch(event, &shared.arrived);
+        }
+        let consumed = self.input.len() - rest.len();
+        self.input.drain(..consumed);
+        if eof || failure.is_some() {
+            core.failure = failure.map(Arc::new);
+            core.session.handle_eof();
+        }
+        while let Some(event) = core.session.handle_timeout(now) {
+            outcomes += core.dispatch(event, &shared.arrived);
+        }
+        (0..outcomes).for_each(|_| shared.room.notify_one());
+        if sent > 0 {
+            // Whoever was refused because too much was waiting may try again.
+            shared.room.notify_waiters();
+        }
+        if core.end.is_some() {
+            return None;
+        }
+        let mut took = false;
+        if self.written == self.output.len() {
+            self.output.clear();
+            self.written = 0;
+            took = core.session.poll_transmit(&mut self.output);
+        }
+        self.wants_input = core.session.wants_input();
+        if !core.driver.as_ref().is_some_and(|driver| driver.will_wake(cx.waker())) {
+            core.driver = Some(cx.waker().clone());
+        }
+        Some((took, core.session.poll_timeout().map(|(at, _)| at)))
+    }
+
+    /// Ready once the deadline has passed.
+    fn poll_timer(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()> {
+        let Some(deadline) = deadline else { return Poll::Pending };
+        let deadline = self.shared.clock(deadline);
+        if self.timer.deadline() != deadline {
+            self.timer.as_mut().reset(deadline);
+        }
+        ready!(self.timer.as_mut().poll(cx));
+        Poll::Ready(())
+    }
+}

@@ -304,6 +304,7 @@ async fn target(arguments: &Arguments, report: Report) -> Result<(Endpoint, Stri
     let Some(url) = &arguments.url else {
         let smsc =
             smsc::start().await.map_err(|error| Failure::new(error, "The SMSC could not be started."))?;
+        let trusted = tls::client(smsc.roots).map_err(|error| Failure::new(error, ""))?;
         report.explain(format_args!(
             "An SMSC with the rules of {} listens on port {}, TLS, with a certificate made just now.",
             provider.name, smsc.port
@@ -315,7 +316,7 @@ async fn target(arguments: &Arguments, report: Report) -> Result<(Endpoint, Stri
             system_id: Some(smsc::SYSTEM_ID.into()),
             password: None,
         };
-        return Ok((endpoint, smsc::PASSWORD.into(), connector.tls(smsc.client_tls)));
+        return Ok((endpoint, smsc::PASSWORD.into(), connector.tls(trusted)));
     };
     let endpoint: Endpoint = url.parse().map_err(|error| Failure::new(format!("--url: {error}"), ""))?;
     if endpoint.system_id.is_none() {

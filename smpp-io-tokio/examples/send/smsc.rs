@@ -5,14 +5,16 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use rustls::pki_types::PrivateKeyDer;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::RootCertStore;
 use smpp_core::session::{Config, Instant};
 use smpp_core::simulator::{BindId, Delivery, Rules, Simulator};
 use smpp_core::{COctets, SubmitSmResp};
-use smpp_io_tokio::{Connecting, Inbound, Listener, Peer, tls};
+use smpp_io_tokio::{Connecting, Inbound, Listener, Peer};
 use tokio::sync::Notify;
 use tokio::time;
+
+#[path = "certificate.rs"]
+mod certificate;
 
 /// The account that the SMSC knows.
 pub(crate) const SYSTEM_ID: &str = "demo_shop";
@@ -23,8 +25,8 @@ pub(crate) const PASSWORD: &str = "s3cret";
 pub(crate) struct Smsc {
     /// Where it listens, on localhost.
     pub(crate) port: u16,
-    /// Trusts the certificate authority that was made for it.
-    pub(crate) client_tls: Arc<ClientConfig>,
+    /// The certificate authority that was made for it.
+    pub(crate) roots: RootCertStore,
 }
 
 struct State {
@@ -35,22 +37,12 @@ struct State {
     start: time::Instant,
 }
 
-/// Starts it: makes a certificate authority and a certificate for `localhost`, listens, serves.
+/// Starts it: makes its certificate, listens, serves.
 pub(crate) async fn start() -> Result<Smsc, Box<dyn std::error::Error>> {
-    let ca_key = rcgen::KeyPair::generate()?;
-    let mut ca = rcgen::CertificateParams::new(Vec::new())?;
-    ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let ca_certificate = ca.self_signed(&ca_key)?;
-    let issuer = rcgen::Issuer::new(ca, ca_key);
-    let key = rcgen::KeyPair::generate()?;
-    let certificate = rcgen::CertificateParams::new(vec!["localhost".into()])?.signed_by(&key, &issuer)?;
-    let key = PrivateKeyDer::try_from(key.serialize_der())?;
-    let mut roots = RootCertStore::empty();
-    roots.add(ca_certificate.der().clone())?;
-
+    let (server_tls, roots) = certificate::for_localhost()?;
     let listener = Listener::bind("127.0.0.1:0", Config::default()).await?;
     let port = listener.local_addr()?.port();
-    let listener = listener.tls(tls::server(vec![certificate.der().clone()], key)?);
+    let listener = listener.tls(server_tls);
 
     let epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
     let mut simulator =
@@ -64,7 +56,7 @@ pub(crate) async fn start() -> Result<Smsc, Box<dyn std::error::Error>> {
     });
     tokio::spawn(Arc::clone(&state).deliver_receipts());
     tokio::spawn(state.serve(listener));
-    Ok(Smsc { port, client_tls: tls::client(roots)? })
+    Ok(Smsc { port, roots })
 }
 
 impl State {

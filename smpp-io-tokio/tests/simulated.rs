@@ -1,0 +1,195 @@
+//! Client and server over an in-memory pipe, in simulated time.
+
+use std::time::Duration;
+
+use smpp_core::session::{Cause, Closed, Config, Esme, Rate, Smsc, State};
+use smpp_core::{
+    Bind, BindResp, COctets, CommandStatus, DeliverSm, Frame, Pdu, SequenceNumber, ShortMessage, SubmitSm,
+    SubmitSmResp,
+};
+use smpp_io_tokio::{Client, Inbound, Inbox, NotSent, Peer, RequestError, start};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+
+/// A bound client and the server's side of it, over a pipe of so many octets.
+async fn bound(config: Config, pipe: usize) -> ((Client, Inbox<Esme>), (Peer, Inbox<Smsc>)) {
+    let (near, far) = duplex(pipe);
+    let client = start::<Esme, _>(near, config);
+    let (peer, mut inbox) = start::<Smsc, _>(far, config);
+    let server = async {
+        let Some(Inbound::Bind(bind)) = inbox.recv().await else { panic!("no bind") };
+        bind.respond(Ok(BindResp::default())).unwrap();
+    };
+    let bind = Bind::default();
+    let (answer, ()) = tokio::join!(client.0.bind(&bind), server);
+    answer.unwrap();
+    (client, (peer, inbox))
+}
+
+/// Answers each message with its own text as the id.
+async fn echo(mut inbox: Inbox<Smsc>) {
+    while let Some(inbound) = inbox.recv().await {
+        let Inbound::SubmitSm(message) = inbound else { continue };
+        let text = message.get().text().to_vec();
+        let message_id = COctets::new(&text).unwrap();
+        let _ = message.respond(Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }));
+    }
+}
+
+fn text(octets: &[u8]) -> SubmitSm<'_> {
+    SubmitSm { short_message: ShortMessage::new(octets).unwrap(), ..SubmitSm::default() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_submits_share_a_small_window_and_each_gets_its_own_answer() {
+    let config = Config { window: 3, ..Config::default() };
+    // A pipe of 50 octets: smaller than one PDU, so every write is cut.
+    let ((client, _inbox), (_peer, inbox)) = bound(config, 50).await;
+    tokio::spawn(echo(inbox));
+    let mut tasks = JoinSet::new();
+    for number in 0..200 {
+        let client = client.clone();
+        tasks.spawn(async move {
+            let id = format!("message {number}");
+            let response = client.submit(&text(id.as_bytes())).await.unwrap();
+            assert_eq!(response.message_id(), id.as_bytes());
+        });
+    }
+    let done = timeout(Duration::from_secs(5), async {
+        while tasks.join_next().await.transpose().unwrap().is_some() {}
+    });
+    done.await.expect("a waiter was forgotten");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_submit_that_is_dropped_gives_its_place_to_the_next() {
+    let config = Config { window: 1, ..Config::default() };
+    let ((client, _inbox), (_peer, mut server)) = bound(config, 4096).await;
+    let first = tokio::spawn({
+        let client = client.clone();
+        async move { client.submit(&text(b"first")).await }
+    });
+    let Some(Inbound::SubmitSm(held)) = server.recv().await else { panic!("no message") };
+    // One waits for the window and is dropped; one waits behind it.
+    let dropped = timeout(Duration::from_secs(1), client.submit(&text(b"dropped"))).await;
+    assert!(dropped.is_err());
+    let third = tokio::spawn(async move { client.submit(&text(b"third")).await });
+    held.accept().unwrap();
+    first.await.unwrap().unwrap();
+    tokio::spawn(echo(server));
+    assert_eq!(third.await.unwrap().unwrap().message_id(), b"third");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_rate_is_kept_by_waiting() {
+    let config = Config { rate: Some(Rate::per_second(50)), window: 100, ..Config::default() };
+    let ((client, _inbox), (_peer, inbox)) = bound(config, 4096).await;
+    tokio::spawn(echo(inbox));
+    let began = Instant::now();
+    for _ in 0..101 {
+        client.submit(&text(b"x")).await.unwrap();
+    }
+    // A hundred intervals of 20 ms; the clock of the runtime rounds each up to a millisecond.
+    let took = began.elapsed();
+    assert!((2000..2200).contains(&took.as_millis()), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_does_not_answer_leaves_the_outcome_open() {
+    let ((client, _inbox), (_peer, mut server)) = bound(Config::default(), 4096).await;
+    let message = text(b"?");
+    let (answer, held) = tokio::join!(client.submit(&message), server.recv());
+    assert_eq!(answer.unwrap_err(), RequestError::Unanswered(Cause::Timeout));
+    drop(held);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_sent_before_a_cut_is_unanswered_and_what_comes_after_was_never_sent() {
+    let ((client, _inbox), (peer, mut server)) = bound(Config::default(), 4096).await;
+    let cut = async {
+        let held = server.recv().await;
+        peer.abort().await;
+        drop(held);
+    };
+    let message = text(b"?");
+    let (answer, ()) = tokio::join!(client.submit(&message), cut);
+    let closed = Closed::Disconnected;
+    assert_eq!(answer.unwrap_err(), RequestError::Unanswered(Cause::Closed(closed)));
+    let after = client.submit(&message).await.unwrap_err();
+    assert_eq!(after, RequestError::NeverSent(NotSent::Closed(closed)));
+    assert!(after.is_safe_to_repeat());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_submit_before_the_bind_is_never_sent() {
+    let (near, _far) = duplex(4096);
+    let (client, _inbox) = start::<Esme, _>(near, Config::default());
+    let error = client.submit(&text(b"early")).await.unwrap_err();
+    assert_eq!(error, RequestError::NeverSent(NotSent::State(State::Open)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_inbox_that_is_dropped_keeps_messages_at_the_smsc() {
+    let ((client, inbox), (peer, _server)) = bound(Config::default(), 4096).await;
+    drop(inbox);
+    let error = peer.deliver(&DeliverSm::default()).await.unwrap_err();
+    assert_eq!(error, RequestError::Refused(CommandStatus::RX_T_APPN));
+    drop(client);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_handle_unbinds() {
+    let ((client, inbox), (peer, server)) = bound(Config::default(), 4096).await;
+    tokio::spawn(echo(server));
+    drop((client.clone(), inbox));
+    client.submit(&text(b"still here")).await.unwrap();
+    drop(client);
+    assert_eq!(peer.closed().await.reason, Closed::PeerUnbound);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quiet_link_is_probed_and_a_dead_one_is_noticed() {
+    let (near, mut far) = duplex(4096);
+    let (client, _inbox) = start::<Esme, _>(near, Config::default());
+    let bind = Bind::default();
+    let (answer, ()) = tokio::join!(client.bind(&bind), async {
+        read_pdu(&mut far).await;
+        let resp = Frame::encode(&Pdu::BindResp(bind.mode, None), CommandStatus::ROK, SequenceNumber(1));
+        far.write_all(resp.octets()).await.unwrap();
+    });
+    answer.unwrap();
+    let began = Instant::now();
+    let probe = read_pdu(&mut far).await;
+    assert_eq!(probe.header().command.to_string(), "enquire_link");
+    assert_eq!(client.closed().await.reason, Closed::LinkDead);
+    assert_eq!(began.elapsed().as_secs(), 40, "30 s of silence, 10 s for the answer");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_never_reads_is_not_read_from_either() {
+    let (near, mut far) = duplex(1024);
+    let config = Config { max_output: 4096, session_init: Duration::from_secs(60), ..Config::default() };
+    let (peer, _inbox) = start::<Smsc, _>(near, config);
+    let enquire_link = Frame::encode(&Pdu::EnquireLink, CommandStatus::ROK, SequenceNumber(1));
+    let mut written = 0;
+    while timeout(Duration::from_secs(1), far.write_all(enquire_link.octets())).await.is_ok() {
+        written += 16;
+        assert!(written < 1 << 20, "the server reads on and on");
+    }
+    assert!(peer.stats().pdus_out * 16 <= 1024 + 4096 + 16, "{:?}", peer.stats());
+    // It goes on where it stopped once the peer reads; the cut-off write left half a PDU at most.
+    let mut answers = vec![0; 16];
+    far.read_exact(&mut answers).await.unwrap();
+    assert_eq!(answers[4..8], [0x80, 0, 0, 0x15]);
+    assert_eq!(peer.state(), State::Open);
+}
+
+async fn read_pdu(stream: &mut DuplexStream) -> Frame<Vec<u8>> {
+    let mut octets = vec![0; 4];
+    stream.read_exact(&mut octets).await.unwrap();
+    let length = u32::from_be_bytes(octets[..4].try_into().unwrap()) as usize;
+    octets.resize(length, 0);
+    stream.read_exact(&mut octets[4..]).await.unwrap();
+    Frame::new(octets).unwrap()
+}

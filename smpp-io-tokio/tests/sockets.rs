@@ -1,0 +1,146 @@
+//! Over real sockets and real TLS, against the SMSC of the `send` example.
+
+#[path = "../examples/send/smsc.rs"]
+mod smsc;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::{ClientConfig, RootCertStore};
+use smpp_core::session::Closed;
+use smpp_core::sms::Receipt;
+use smpp_core::{
+    Address, Bind, BindMode, COctets, CommandStatus, Endpoint, MessageState, Password, RegisteredDelivery,
+    ShortMessage, SubmitSm,
+};
+use smpp_io_tokio::{ConnectError, Connector, Inbound, RequestError, TlsError, tls};
+
+fn trusting(roots: RootCertStore) -> Connector {
+    Connector::new().tls(tls::client(roots).unwrap())
+}
+
+fn endpoint(host: &str, port: u16, tls: bool) -> Endpoint {
+    Endpoint { tls, host: host.into(), port, system_id: None, password: None }
+}
+
+fn bind(mode: BindMode, password: &'static str) -> Bind<'static> {
+    Bind {
+        mode,
+        system_id: COctets::new(smsc::SYSTEM_ID.as_bytes()).unwrap(),
+        password: Password::new(password.as_bytes()).unwrap(),
+        ..Bind::default()
+    }
+}
+
+fn message() -> SubmitSm<'static> {
+    SubmitSm {
+        source: Address::alphanumeric("8x8").unwrap(),
+        destination: Address::international("6591234567").unwrap(),
+        registered_delivery: RegisteredDelivery::RECEIPT,
+        short_message: ShortMessage::new(b"Hello").unwrap(),
+        ..SubmitSm::default()
+    }
+}
+
+#[tokio::test]
+async fn a_receipt_comes_on_the_receiver_for_what_the_transmitter_sent() {
+    let smsc = smsc::start().await.unwrap();
+    let connector = trusting(smsc.roots);
+    let there = endpoint("localhost", smsc.port, true);
+    let (transmitter, _) = connector.connect(&there).await.unwrap();
+    transmitter.bind(&bind(BindMode::Transmitter, smsc::PASSWORD)).await.unwrap();
+    let (receiver, mut inbox) = connector.connect(&there).await.unwrap();
+    let answer = receiver.bind(&bind(BindMode::Receiver, smsc::PASSWORD)).await.unwrap();
+    assert_eq!(answer.bind_resp().tlvs.sc_interface_version(), Some(0x34));
+
+    let response = transmitter.submit(&message()).await.unwrap();
+    let Some(Inbound::DeliverSm(receipt)) = inbox.recv().await else { panic!("no receipt") };
+    let sm = receipt.get();
+    assert!(sm.esm_class.is_receipt());
+    let parsed = Receipt::parse(sm.text()).unwrap();
+    assert_eq!((parsed.id, parsed.state()), (response.message_id(), Some(MessageState::DELIVERED)));
+    receipt.accept().unwrap();
+
+    assert_eq!(transmitter.unbind().await.reason, Closed::Unbound);
+    assert_eq!(receiver.unbind().await.reason, Closed::Unbound);
+    assert!(inbox.recv().await.is_none());
+}
+
+#[tokio::test]
+async fn a_refused_receipt_comes_again() {
+    let smsc = smsc::start().await.unwrap();
+    let connector = trusting(smsc.roots);
+    let (client, mut inbox) = connector.connect(&endpoint("localhost", smsc.port, true)).await.unwrap();
+    client.bind(&bind(BindMode::Transceiver, smsc::PASSWORD)).await.unwrap();
+    client.submit(&message()).await.unwrap();
+    // Dropped unanswered: the SMSC is told to try again.
+    drop(inbox.recv().await.unwrap());
+    let Some(Inbound::DeliverSm(again)) = inbox.recv().await else { panic!("the receipt is lost") };
+    again.accept().unwrap();
+}
+
+#[tokio::test]
+async fn refused_binds_name_their_status() {
+    let smsc = smsc::start().await.unwrap();
+    let connector = trusting(smsc.roots);
+    let there = endpoint("localhost", smsc.port, true);
+    let (client, _inbox) = connector.connect(&there).await.unwrap();
+    let error = client.bind(&bind(BindMode::Transceiver, "guess")).await.unwrap_err();
+    assert_eq!(error, RequestError::Refused(CommandStatus::RINVPASWD));
+    assert!(error.to_string().contains("ESME_RINVPASWD"));
+    // The SMSC ends the connection after it has answered.
+    assert_eq!(client.closed().await.reason, Closed::Disconnected);
+
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        let (client, inbox) = connector.connect(&there).await.unwrap();
+        client.bind(&bind(BindMode::Transceiver, smsc::PASSWORD)).await.unwrap();
+        held.push((client, inbox));
+    }
+    let (fifth, _inbox) = connector.connect(&there).await.unwrap();
+    let error = fifth.bind(&bind(BindMode::Transceiver, smsc::PASSWORD)).await.unwrap_err();
+    assert_eq!(error, RequestError::Refused(CommandStatus::RALYBND), "four binds is the cap");
+}
+
+#[tokio::test]
+async fn certificates_are_verified_for_authority_and_name() {
+    let smsc = smsc::start().await.unwrap();
+    let other = smsc::start().await.unwrap();
+    let cases = [("localhost", other.roots), ("127.0.0.1", smsc.roots)];
+    for (host, roots) in cases {
+        match trusting(roots).connect(&endpoint(host, smsc.port, true)).await {
+            Err(ConnectError::Tls { error: TlsError::Certificate(_), .. }) => {}
+            other => panic!("{host}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn both_tls_versions_are_spoken() {
+    let smsc = smsc::start().await.unwrap();
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let only = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[version]).unwrap();
+        let only = only.with_root_certificates(smsc.roots.clone()).with_no_client_auth();
+        let connector = Connector::new().tls(only.into());
+        let (client, _inbox) = connector.connect(&endpoint("localhost", smsc.port, true)).await.unwrap();
+        client.bind(&bind(BindMode::Transceiver, smsc::PASSWORD)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_is_in_the_way_of_a_connection_is_said() {
+    // A port that was free a moment ago, and refuses.
+    let port = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let connector = Connector::new().timeout(Duration::from_secs(5));
+    let refused = connector.connect(&endpoint("127.0.0.1", port, false)).await.unwrap_err();
+    assert!(matches!(&refused, ConnectError::Connect { attempts, .. } if attempts.len() == 1), "{refused}");
+    let unknown = connector.connect(&endpoint("no-such-host.invalid", 2775, false)).await.unwrap_err();
+    assert!(matches!(unknown, ConnectError::Resolve { .. }), "{unknown}");
+    // Plain SMPP spoken to a TLS port, and TLS to a plain one.
+    let smsc = smsc::start().await.unwrap();
+    let (client, _inbox) = connector.connect(&endpoint("localhost", smsc.port, false)).await.unwrap();
+    let error = client.bind(&bind(BindMode::Transceiver, smsc::PASSWORD)).await.unwrap_err();
+    assert!(matches!(error, RequestError::Unanswered(_)), "{error}");
+    assert!(tls::ca_file("Cargo.toml".as_ref()).unwrap_err().to_string().contains("Cargo.toml"));
+}

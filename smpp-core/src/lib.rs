@@ -1,5 +1,9 @@
 //! SMPP 3.4 without I/O: placeholder until the crate docs are written.
 #![no_std]
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
 
 extern crate alloc;
 

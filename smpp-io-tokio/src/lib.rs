@@ -1,4 +1,8 @@
 //! SMPP 3.4 over tokio.
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
 
 mod client;
 mod connect;

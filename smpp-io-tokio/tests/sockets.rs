@@ -1,7 +1,7 @@
 //! Over real sockets and real TLS, against the SMSC of the `send` example.
 
-#[path = "../examples/send/smsc.rs"]
-mod smsc;
+#[path = "../examples/support/embedded.rs"]
+mod embedded;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ fn endpoint(host: &str, port: u16, tls: bool) -> Endpoint {
 fn bind(mode: BindMode, password: &'static str) -> Bind<'static> {
     Bind {
         mode,
-        system_id: COctets::new(smsc::SYSTEM_ID.as_bytes()).unwrap(),
+        system_id: COctets::new(embedded::ACCOUNT.0.as_bytes()).unwrap(),
         password: Password::new(password.as_bytes()).unwrap(),
         ..Bind::default()
     }
@@ -44,13 +44,13 @@ fn message() -> SubmitSm<'static> {
 
 #[tokio::test]
 async fn a_receipt_comes_on_the_receiver_for_what_the_transmitter_sent() {
-    let smsc = smsc::start().await.unwrap();
+    let smsc = embedded::start().await.unwrap();
     let connector = trusting(smsc.roots);
-    let there = endpoint("localhost", smsc.port, true);
+    let there = endpoint("localhost", smsc.address.port(), true);
     let (transmitter, _) = connector.connect(&there).await.unwrap();
-    transmitter.bind(&bind(BindMode::Transmitter, smsc::PASSWORD)).await.unwrap();
+    transmitter.bind(&bind(BindMode::Transmitter, embedded::ACCOUNT.1)).await.unwrap();
     let (receiver, mut inbox) = connector.connect(&there).await.unwrap();
-    let answer = receiver.bind(&bind(BindMode::Receiver, smsc::PASSWORD)).await.unwrap();
+    let answer = receiver.bind(&bind(BindMode::Receiver, embedded::ACCOUNT.1)).await.unwrap();
     assert_eq!(answer.bind_resp().tlvs.sc_interface_version(), Some(0x34));
 
     let response = transmitter.submit(&message()).await.unwrap();
@@ -68,10 +68,11 @@ async fn a_receipt_comes_on_the_receiver_for_what_the_transmitter_sent() {
 
 #[tokio::test]
 async fn a_refused_receipt_comes_again() {
-    let smsc = smsc::start().await.unwrap();
+    let smsc = embedded::start().await.unwrap();
     let connector = trusting(smsc.roots);
-    let (client, mut inbox) = connector.connect(&endpoint("localhost", smsc.port, true)).await.unwrap();
-    client.bind(&bind(BindMode::Transceiver, smsc::PASSWORD)).await.unwrap();
+    let (client, mut inbox) =
+        connector.connect(&endpoint("localhost", smsc.address.port(), true)).await.unwrap();
+    client.bind(&bind(BindMode::Transceiver, embedded::ACCOUNT.1)).await.unwrap();
     client.submit(&message()).await.unwrap();
     // Dropped unanswered: the SMSC is told to try again.
     drop(inbox.recv().await.unwrap());
@@ -81,9 +82,9 @@ async fn a_refused_receipt_comes_again() {
 
 #[tokio::test]
 async fn refused_binds_name_their_status() {
-    let smsc = smsc::start().await.unwrap();
+    let smsc = embedded::start().await.unwrap();
     let connector = trusting(smsc.roots);
-    let there = endpoint("localhost", smsc.port, true);
+    let there = endpoint("localhost", smsc.address.port(), true);
     let (client, _inbox) = connector.connect(&there).await.unwrap();
     let error = client.bind(&bind(BindMode::Transceiver, "guess")).await.unwrap_err();
     assert_eq!(error, RequestError::Refused(CommandStatus::RINVPASWD));
@@ -94,21 +95,21 @@ async fn refused_binds_name_their_status() {
     let mut held = Vec::new();
     for _ in 0..4 {
         let (client, inbox) = connector.connect(&there).await.unwrap();
-        client.bind(&bind(BindMode::Transceiver, smsc::PASSWORD)).await.unwrap();
+        client.bind(&bind(BindMode::Transceiver, embedded::ACCOUNT.1)).await.unwrap();
         held.push((client, inbox));
     }
     let (fifth, _inbox) = connector.connect(&there).await.unwrap();
-    let error = fifth.bind(&bind(BindMode::Transceiver, smsc::PASSWORD)).await.unwrap_err();
+    let error = fifth.bind(&bind(BindMode::Transceiver, embedded::ACCOUNT.1)).await.unwrap_err();
     assert_eq!(error, RequestError::Refused(CommandStatus::RALYBND), "four binds is the cap");
 }
 
 #[tokio::test]
 async fn certificates_are_verified_for_authority_and_name() {
-    let smsc = smsc::start().await.unwrap();
-    let other = smsc::start().await.unwrap();
+    let smsc = embedded::start().await.unwrap();
+    let other = embedded::start().await.unwrap();
     let cases = [("localhost", other.roots), ("127.0.0.1", smsc.roots)];
     for (host, roots) in cases {
-        match trusting(roots).connect(&endpoint(host, smsc.port, true)).await {
+        match trusting(roots).connect(&endpoint(host, smsc.address.port(), true)).await {
             Err(ConnectError::Tls { error: TlsError::Certificate(_), .. }) => {}
             other => panic!("{host}: {other:?}"),
         }
@@ -117,14 +118,15 @@ async fn certificates_are_verified_for_authority_and_name() {
 
 #[tokio::test]
 async fn both_tls_versions_are_spoken() {
-    let smsc = smsc::start().await.unwrap();
+    let smsc = embedded::start().await.unwrap();
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let only = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[version]).unwrap();
         let only = only.with_root_certificates(smsc.roots.clone()).with_no_client_auth();
         let connector = Connector::new().tls(only.into());
-        let (client, _inbox) = connector.connect(&endpoint("localhost", smsc.port, true)).await.unwrap();
-        client.bind(&bind(BindMode::Transceiver, smsc::PASSWORD)).await.unwrap();
+        let (client, _inbox) =
+            connector.connect(&endpoint("localhost", smsc.address.port(), true)).await.unwrap();
+        client.bind(&bind(BindMode::Transceiver, embedded::ACCOUNT.1)).await.unwrap();
     }
 }
 
@@ -138,9 +140,10 @@ async fn what_is_in_the_way_of_a_connection_is_said() {
     let unknown = connector.connect(&endpoint("no-such-host.invalid", 2775, false)).await.unwrap_err();
     assert!(matches!(unknown, ConnectError::Resolve { .. }), "{unknown}");
     // Plain SMPP spoken to a TLS port, and TLS to a plain one.
-    let smsc = smsc::start().await.unwrap();
-    let (client, _inbox) = connector.connect(&endpoint("localhost", smsc.port, false)).await.unwrap();
-    let error = client.bind(&bind(BindMode::Transceiver, smsc::PASSWORD)).await.unwrap_err();
+    let smsc = embedded::start().await.unwrap();
+    let (client, _inbox) =
+        connector.connect(&endpoint("localhost", smsc.address.port(), false)).await.unwrap();
+    let error = client.bind(&bind(BindMode::Transceiver, embedded::ACCOUNT.1)).await.unwrap_err();
     assert!(matches!(error, RequestError::Unanswered(_)), "{error}");
     assert!(tls::ca_file("Cargo.toml".as_ref()).unwrap_err().to_string().contains("Cargo.toml"));
 }

@@ -13,8 +13,9 @@
 //!     --url smpps://SYSTEM_ID@smpp.8x8.com:2776 --from 8x8 --to 6591234567 --text "Hello"
 //! ```
 
+#[path = "../support/embedded.rs"]
+mod embedded;
 mod report;
-mod smsc;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -302,21 +303,23 @@ async fn target(arguments: &Arguments, report: Report) -> Result<(Endpoint, Stri
     let config = Config { rate: Some(provider.rate), ..Config::default() };
     let mut connector = Connector::new().config(config);
     let Some(url) = &arguments.url else {
+        let (system_id, password) = embedded::ACCOUNT;
         let smsc =
-            smsc::start().await.map_err(|error| Failure::new(error, "The SMSC could not be started."))?;
+            embedded::start().await.map_err(|error| Failure::new(error, "The SMSC could not be started."))?;
         let trusted = tls::client(smsc.roots).map_err(|error| Failure::new(error, ""))?;
         report.explain(format_args!(
             "An SMSC with the rules of {} listens on port {}, TLS, with a certificate made just now.",
-            provider.name, smsc.port
+            provider.name,
+            smsc.address.port()
         ));
         let endpoint = Endpoint {
             tls: true,
             host: "localhost".into(),
-            port: smsc.port,
-            system_id: Some(smsc::SYSTEM_ID.into()),
+            port: smsc.address.port(),
+            system_id: Some(system_id.into()),
             password: None,
         };
-        return Ok((endpoint, smsc::PASSWORD.into(), connector.tls(trusted)));
+        return Ok((endpoint, password.into(), connector.tls(trusted)));
     };
     let endpoint: Endpoint = url.parse().map_err(|error| Failure::new(format!("--url: {error}"), ""))?;
     if endpoint.system_id.is_none() {

@@ -1,33 +1,17 @@
-//! An SMSC that follows 8x8's rules, inside this process: TLS on a loopback port, receipts on any bind.
+//! An SMSC that follows 8x8's rules: bind cap, rate, receipts on any bind of the account.
 
 use std::collections::HashMap;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use rustls::RootCertStore;
-use smpp_core::session::{Config, Instant};
+use smpp_core::session::Instant;
 use smpp_core::simulator::{BindId, Delivery, Rules, Simulator};
 use smpp_core::{COctets, SubmitSmResp};
 use smpp_io_tokio::{Connecting, Inbound, Listener, Peer};
 use tokio::sync::Notify;
 use tokio::time;
-
-#[path = "certificate.rs"]
-mod certificate;
-
-/// The account that the SMSC knows.
-pub(crate) const SYSTEM_ID: &str = "demo_shop";
-/// Its password.
-pub(crate) const PASSWORD: &str = "s3cret";
-
-/// A running SMSC.
-pub(crate) struct Smsc {
-    /// Where it listens, on localhost.
-    pub(crate) port: u16,
-    /// The certificate authority that was made for it.
-    pub(crate) roots: RootCertStore,
-}
 
 struct State {
     simulator: Mutex<Simulator>,
@@ -37,17 +21,18 @@ struct State {
     start: time::Instant,
 }
 
-/// Starts it: makes its certificate, listens, serves.
-pub(crate) async fn start() -> Result<Smsc, Box<dyn std::error::Error>> {
-    let (server_tls, roots) = certificate::for_localhost()?;
-    let listener = Listener::bind("127.0.0.1:0", Config::default()).await?;
-    let port = listener.local_addr()?.port();
-    let listener = listener.tls(server_tls);
-
+/// Serves what the listener accepts, in tasks of its own.
+pub(crate) fn serve(
+    listener: Listener,
+    accounts: &[(&str, &str)],
+) -> Result<SocketAddr, Box<dyn std::error::Error>> {
+    let address = listener.local_addr()?;
     let epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
     let mut simulator =
         Simulator::new(Rules { epoch, receipt_delay: Duration::from_millis(500), ..Rules::default() });
-    simulator.add_account(SYSTEM_ID, PASSWORD);
+    for (system_id, password) in accounts {
+        simulator.add_account(system_id, password);
+    }
     let state = Arc::new(State {
         simulator: Mutex::new(simulator),
         peers: Mutex::default(),
@@ -55,12 +40,12 @@ pub(crate) async fn start() -> Result<Smsc, Box<dyn std::error::Error>> {
         start: time::Instant::now(),
     });
     tokio::spawn(Arc::clone(&state).deliver_receipts());
-    tokio::spawn(state.serve(listener));
-    Ok(Smsc { port, roots })
+    tokio::spawn(state.accept(listener));
+    Ok(address)
 }
 
 impl State {
-    async fn serve(self: Arc<Self>, listener: Listener) -> io::Result<()> {
+    async fn accept(self: Arc<Self>, listener: Listener) -> io::Result<()> {
         loop {
             let connecting = listener.accept().await?;
             tokio::spawn(Arc::clone(&self).session(connecting));

@@ -6,8 +6,9 @@ use crate::wire::{
 };
 
 open_enum! {
-    /// Which version of the protocol a side speaks (SMPP 3.4 §5.2.4). Up to `0x33`: 3.3 or older.
-    pub struct InterfaceVersion(u8) {
+    /// Which version of the protocol a side speaks (SMPP 3.4 §5.2.4). Up to `0x33`: 3.3 or older. The default
+    /// is 3.4.
+    pub struct InterfaceVersion(u8) default V3_4 {
         /// SMPP 3.3.
         V3_3 = 0x33,
         /// SMPP 3.4.
@@ -93,7 +94,7 @@ wire_struct! {
         pub password: Password<'a>,
         /// The kind of ESME: at most 12 octets, usually empty.
         pub system_type: COctets<'a, 13>,
-        /// The version the ESME speaks. Send [`InterfaceVersion::V3_4`].
+        /// The version the ESME speaks: 3.4 unless set otherwise.
         pub interface_version: InterfaceVersion,
         /// The addresses the ESME serves, `address_range` being a pattern of at most 40 octets.
         pub address_range: Address<'a, 41>,
@@ -127,4 +128,15 @@ impl Operation for Bind<'_> {
 
 impl Response for BindResp<'_> {
     const BODY_ON_ERROR: bool = false;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bind_states_version_3_4_unless_told_otherwise() {
+        assert_eq!(Bind::default().interface_version.0, 0x34);
+        assert!(InterfaceVersion::default().reads_tlvs());
+    }
 }

@@ -1,12 +1,19 @@
 //! Integers from the network stay open.
 
-/// A newtype over an integer, with named constants: any value survives, known ones have names.
+/// A newtype over an integer, with named constants: any value survives, known ones have names. The default
+/// is zero, or the constant after `default`.
 macro_rules! open_enum {
-    ($(#[$meta:meta])* pub struct $name:ident($repr:ty) {
+    (@default) => {
+        Self(0)
+    };
+    (@default $default:ident) => {
+        Self::$default
+    };
+    ($(#[$meta:meta])* pub struct $name:ident($repr:ty) $(default $default:ident)? {
         $($(#[$value_meta:meta])* $value:ident = $number:expr,)+
     }) => {
         $(#[$meta])*
-        #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(
             /// The number on the wire.
             pub $repr,
@@ -21,6 +28,12 @@ macro_rules! open_enum {
                     $(Self::$value => Some(stringify!($value)),)+
                     _ => None,
                 }
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                $crate::wire::open_enum!(@default $($default)?)
             }
         }
 

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use smpp_io_tokio::tls;
@@ -9,18 +12,24 @@ use smpp_io_tokio::tls;
 /// A server with a certificate for `localhost`, and who vouches for it.
 pub(crate) struct Made {
     pub(crate) server: Arc<ServerConfig>,
-    pub(crate) authority: rcgen::Certificate,
+    pub(crate) authority: Certificate,
 }
 
 /// Makes the authority and the certificate.
 pub(crate) fn for_localhost() -> Result<Made, Box<dyn std::error::Error>> {
-    let ca_key = rcgen::KeyPair::generate()?;
-    let mut ca = rcgen::CertificateParams::new(Vec::new())?;
-    ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let ca_key = KeyPair::generate()?;
+    let mut ca = CertificateParams::new(Vec::new())?;
+    // Names of their own: a certificate whose subject is its issuer's counts as self-signed.
+    ca.distinguished_name.push(DnType::CommonName, "SMPP test authority");
+    ca.key_usages.push(KeyUsagePurpose::KeyCertSign);
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = ca.self_signed(&ca_key)?;
-    let issuer = rcgen::Issuer::new(ca, ca_key);
-    let key = rcgen::KeyPair::generate()?;
-    let certificate = rcgen::CertificateParams::new(vec!["localhost".into()])?.signed_by(&key, &issuer)?;
+    let issuer = Issuer::new(ca, ca_key);
+    let key = KeyPair::generate()?;
+    let mut localhost = CertificateParams::new(vec!["localhost".into()])?;
+    localhost.distinguished_name.push(DnType::CommonName, "localhost");
+    localhost.use_authority_key_identifier_extension = true;
+    let certificate = localhost.signed_by(&key, &issuer)?;
     let key = PrivateKeyDer::try_from(key.serialize_der())?;
     Ok(Made { server: tls::server(vec![certificate.der().clone()], key)?, authority })
 }

@@ -122,17 +122,12 @@ impl<R: Role> Handle<R> {
             match (refused.why, ended) {
                 (_, Some(reason)) => return Err(NotSent::Closed(reason)),
                 (Refusal::State(state), None) => return Err(NotSent::State(state)),
-                (Refusal::Paced(at), None) => self.until(at, room).await,
+                (Refusal::Paced(at), None) => {
+                    // Room is made early if the session ends.
+                    let _ = time::timeout_at(self.shared.clock(at), room).await;
+                }
                 _ => room.await,
             }
-        }
-    }
-
-    /// Until the pace allows the next message, or the session ends.
-    async fn until(&self, at: Instant, room: impl Future<Output = ()>) {
-        tokio::select! {
-            () = time::sleep_until(self.shared.clock(at)) => {}
-            () = room => {}
         }
     }
 

@@ -105,7 +105,7 @@ impl<'a> Pdu<'a> {
     ) -> Result<(Self, Quirks), DecodeError> {
         let mut reader = Reader::new(header.command, tolerance);
         let read = &mut reader;
-        let pdu = header_fields(read, header).and_then(|()| match header.command {
+        let pdu = match header.command {
             CommandId::BIND_RECEIVER | CommandId::BIND_TRANSMITTER | CommandId::BIND_TRANSCEIVER => {
                 request(read, body).map(Self::Bind)
             }
@@ -126,7 +126,8 @@ impl<'a> Pdu<'a> {
                     kind: DecodeErrorKind::UnknownCommand,
                 }),
             },
-        });
+        };
+        let pdu = pdu.and_then(|pdu| header_fields(&mut reader, header).map(|()| pdu));
         match pdu {
             Ok(pdu) => Ok((pdu, reader.quirks)),
             Err(fault) => Err(fault.locate(header.command, HEADER_LENGTH + body.len())),

@@ -54,10 +54,11 @@ impl<R: Role, T> Session<R, T> {
         if !matches!(header.command, CommandId::ENQUIRE_LINK | CommandId::ENQUIRE_LINK_RESP) {
             self.last_message = self.now;
         }
-        if self.enquire_link.is_some() && self.state.is_bound() {
+        if self.enquire_link.is_some() {
             // Any PDU shows that the link lives (SMPP 3.4 §7.2); the answer itself may come later.
             self.timers.set(Timer::EnquireLinkResponse, None);
-            self.timers.set(Timer::EnquireLink, self.config.enquire_link.map(|idle| self.now + idle));
+            let idle = self.config.enquire_link.filter(|_| self.state.is_bound());
+            self.timers.set(Timer::EnquireLink, idle.map(|idle| self.now + idle));
         }
         if header.command.is_response() { self.handle_response(frame) } else { self.handle_request(frame) }
     }

@@ -23,6 +23,7 @@ mod timers;
 mod window;
 
 use alloc::vec::Vec;
+use core::fmt;
 use core::marker::PhantomData;
 
 pub use config::Config;
@@ -47,7 +48,6 @@ use window::{Entry, Window};
 ///
 /// Nothing is queued on anyone's behalf: a request is encoded at once, or refused. Each request that is
 /// taken has exactly one [`Event::Outcome`], each session exactly one [`Event::Closed`].
-#[derive(Debug)]
 pub struct Session<R, T> {
     config: Config,
     state: State,
@@ -73,6 +73,19 @@ pub struct Session<R, T> {
     now: Instant,
     stats: Stats,
     role: PhantomData<R>,
+}
+
+/// Without the output, which may hold a password.
+impl<R: Role, T> fmt::Debug for Session<R, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("side", &R::SIDE)
+            .field("state", &self.state())
+            .field("in_flight", &self.window.len())
+            .field("pending_output", &self.pending_output())
+            .field("stats", &self.stats)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How far the end of the session has come.
@@ -150,9 +163,9 @@ impl<R: Role, T> Session<R, T> {
         if let Err(why) = self.admit(command) {
             return Err(Refused { tag, why });
         }
-        let paced = command != CommandId::ENQUIRE_LINK && !command.is_bind();
-        if let Some(pace) = self.pace.as_mut().filter(|_| paced) {
-            if let Err(at) = pace.take(now) {
+        let is_message = command != CommandId::ENQUIRE_LINK && !command.is_bind();
+        if is_message {
+            if let Some(Err(at)) = self.pace.as_mut().map(|pace| pace.take(now)) {
                 return Err(Refused { tag, why: Refusal::Paced(at) });
             }
             self.last_message = now;

@@ -4,17 +4,15 @@ use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
 
-use smpp_core::session::{Cause, Closed, Config, Esme, Instant, Refusal, Role, SentBy, Smsc, State, Stats};
-use smpp_core::{
-    Bind, BindResp, CommandStatus, DeliverSm, Frame, Operation, Pdu, Quirks, SequenceNumber, SubmitSm,
-    Tolerance,
+use smpp_core::session::{
+    Cause, Closed, Config, Esme, NotSent, Refusal, RequestError, Response, Role, SentBy, Smsc, State, Stats,
 };
+use smpp_core::{Bind, DeliverSm, Operation, SubmitSm};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 use tokio::time;
 
 use crate::driver::{Answer, Driver, End, Shared};
-use crate::error::{NotSent, RequestError};
 use crate::inbox::Inbox;
 
 /// A handle on one session; clone it freely. When the last handle and the inbox are dropped, the session
@@ -42,43 +40,6 @@ where
     tokio::spawn(Driver::new(Arc::clone(&shared), io).run());
     let handle = Handle::new(shared);
     (handle.clone(), Inbox::new(handle))
-}
-
-/// The response to a request that was accepted.
-#[derive(Clone)]
-pub struct Response(Frame<Vec<u8>>);
-
-impl Response {
-    pub(crate) fn new(pdu: &Pdu<'_>, sequence: SequenceNumber) -> Self {
-        Self(Frame::encode(pdu, CommandStatus::ROK, sequence))
-    }
-
-    /// The fields of the response; `None` for none.
-    pub fn pdu(&self) -> Option<Pdu<'_>> {
-        self.0.pdu(Tolerance(Quirks::all())).ok().map(|(pdu, _)| pdu)
-    }
-
-    /// The id the SMSC gave a message, as it sent it; empty if it gave none.
-    pub fn message_id(&self) -> &[u8] {
-        match self.pdu() {
-            Some(Pdu::SubmitSmResp(Some(response))) => response.message_id.as_bytes(),
-            _ => &[],
-        }
-    }
-
-    /// The answer to a bind: the SMSC's name and version.
-    pub fn bind_resp(&self) -> BindResp<'_> {
-        match self.pdu() {
-            Some(Pdu::BindResp(_, Some(response))) => response,
-            _ => BindResp::default(),
-        }
-    }
-}
-
-impl fmt::Debug for Response {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.pdu().fmt(f)
-    }
 }
 
 impl<R: Role> Handle<R> {

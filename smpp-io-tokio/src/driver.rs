@@ -13,14 +13,14 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use smpp_core::session::{Closed, Config, Event, Instant, Outcome, Reply, Request, Role, Session};
+use smpp_core::session::{
+    Closed, Config, Event, Instant, Reply, Request, RequestError, Response, Role, Session,
+};
 use smpp_core::{Frame, Operation};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{self, Sleep};
 
-use crate::client::Response;
-use crate::error::RequestError;
 use crate::inbox::Queued;
 
 /// What the waiter of a request is told.
@@ -140,15 +140,8 @@ impl<R: Role> Core<R> {
                 0
             }
             Event::Outcome { tag, sequence, outcome } => {
-                let answer = match outcome {
-                    Outcome::Accepted(pdu) => Ok(Response::new(&pdu, sequence)),
-                    Outcome::Refused { status, .. } => Err(RequestError::Refused(status)),
-                    Outcome::Nacked(status) => Err(RequestError::Nacked(status)),
-                    Outcome::NeverSent(reason) => Err(RequestError::NeverSent(reason.into())),
-                    Outcome::Unanswered(cause) => Err(RequestError::Unanswered(cause)),
-                };
                 // Whoever stopped waiting does not want to know.
-                let _ = tag.send(answer);
+                let _ = tag.send(outcome.into_result(sequence));
                 1
             }
             Event::Closed(reason) => {

@@ -6,67 +6,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use smpp_core::CommandStatus;
-use smpp_core::session::{Cause, Closed, State};
-
-/// Why a request did not succeed: exactly one of four things.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RequestError {
-    /// The peer refused it, with this status.
-    Refused(CommandStatus),
-    /// The peer did not understand it (generic_nack).
-    Nacked(CommandStatus),
-    /// It never left this process: safe to send again.
-    NeverSent(NotSent),
-    /// It was sent and not answered: the peer may have accepted it.
-    Unanswered(Cause),
-}
-
-/// Why a request never left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum NotSent {
-    /// The session was not in a state, or the bind not in a mode, that allows it.
-    State(State),
-    /// The session ended first.
-    Closed(Closed),
-}
-
-impl From<Closed> for NotSent {
-    fn from(closed: Closed) -> Self {
-        Self::Closed(closed)
-    }
-}
-
-impl RequestError {
-    /// Whether sending the same request again cannot make a message go twice.
-    pub const fn is_safe_to_repeat(&self) -> bool {
-        !matches!(self, Self::Unanswered(_))
-    }
-
-    /// The status, where the peer gave one.
-    pub const fn status(&self) -> Option<CommandStatus> {
-        match self {
-            Self::Refused(status) | Self::Nacked(status) => Some(*status),
-            Self::NeverSent(_) | Self::Unanswered(_) => None,
-        }
-    }
-}
-
-impl fmt::Display for RequestError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(status) => write!(f, "refused: {status}"),
-            Self::Nacked(status) => write!(f, "not understood (generic_nack): {status}"),
-            Self::NeverSent(NotSent::State(state)) => write!(f, "not sent: not allowed in state {state:?}"),
-            Self::NeverSent(NotSent::Closed(closed)) => write!(f, "not sent: {closed}"),
-            Self::Unanswered(cause) => write!(f, "sent, outcome unknown: {cause}"),
-        }
-    }
-}
-
-impl std::error::Error for RequestError {}
 
 /// Why there is no connection.
 #[derive(Debug)]

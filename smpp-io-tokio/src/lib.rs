@@ -90,9 +90,10 @@ mod inbox;
 mod server;
 pub mod tls;
 
-pub use client::{Client, Handle, Peer, Response, start};
+pub use client::{Client, Handle, Peer, start};
 pub use connect::Connector;
 pub use driver::End;
-pub use error::{AcceptError, ConnectError, NotSent, RequestError, TlsError};
+pub use error::{AcceptError, ConnectError, TlsError};
 pub use inbox::{Inbound, Inbox, Incoming};
 pub use server::{BindRequest, Connecting, Listener};
+pub use smpp_core::session::{NotSent, RequestError, Response};

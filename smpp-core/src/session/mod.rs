@@ -11,6 +11,7 @@
 //!    └── session_init ────────┴── end of stream, dead link, broken framing, abort ─────┘
 //! ```
 
+mod answer;
 mod config;
 mod event;
 mod inbound;
@@ -26,6 +27,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;
 
+pub use answer::{NotSent, RequestError, Response};
 pub use config::Config;
 pub use event::{Cause, Closed, Event, Outcome, Refusal, Refused, Reply, Request};
 pub use pace::{Pace, Rate};
@@ -36,10 +38,9 @@ pub use time::Instant;
 pub use timers::Timer;
 
 use crate::frame::SequenceNumber;
+use crate::pdu::Response as _;
 use crate::pdu::encode;
-use crate::pdu::{
-    BindMode, CommandId, CommandStatus, EnquireLink, InterfaceVersion, Operation, Response, Unbind,
-};
+use crate::pdu::{BindMode, CommandId, CommandStatus, EnquireLink, InterfaceVersion, Operation, Unbind};
 use crate::wire::Emit;
 use timers::Timers;
 use window::{Entry, Window};

@@ -1,0 +1,122 @@
+//! The outcome of a request in a form that can be kept and passed on.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::event::{Cause, Closed, Outcome};
+use super::state::State;
+use crate::frame::{Frame, SequenceNumber};
+use crate::pdu::{BindResp, CommandStatus, Pdu};
+use crate::wire::{Quirks, Tolerance};
+
+/// The response to a request that was accepted.
+#[derive(Clone)]
+pub struct Response(Frame<Vec<u8>>);
+
+/// Why a request did not succeed: exactly one of four things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The peer refused it, with this status.
+    Refused(CommandStatus),
+    /// The peer did not understand it: generic_nack (SMPP 3.4 §4.3).
+    Nacked(CommandStatus),
+    /// It never left this process: safe to send again.
+    NeverSent(NotSent),
+    /// It was sent and not answered: the peer may have accepted it.
+    Unanswered(Cause),
+}
+
+/// Why a request never left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NotSent {
+    /// The session was not in a state, or the bind not in a mode, that allows it.
+    State(State),
+    /// The session ended first.
+    Closed(Closed),
+}
+
+impl Outcome<'_> {
+    /// The same, without what it borrows.
+    pub fn into_result(self, sequence: SequenceNumber) -> Result<Response, RequestError> {
+        match self {
+            Self::Accepted(pdu) => Ok(Response(Frame::encode(&pdu, CommandStatus::ROK, sequence))),
+            Self::Refused { status, .. } => Err(RequestError::Refused(status)),
+            Self::Nacked(status) => Err(RequestError::Nacked(status)),
+            Self::NeverSent(closed) => Err(RequestError::NeverSent(NotSent::Closed(closed))),
+            Self::Unanswered(cause) => Err(RequestError::Unanswered(cause)),
+        }
+    }
+}
+
+impl Response {
+    /// The PDU, its octets written anew.
+    pub fn frame(&self) -> &Frame<Vec<u8>> {
+        &self.0
+    }
+
+    /// The id the SMSC gave a message, as it sent it (SMPP 3.4 §4.4.2); empty if it gave none.
+    pub fn message_id(&self) -> &[u8] {
+        match self.pdu() {
+            Some(Pdu::SubmitSmResp(Some(response))) => response.message_id.as_bytes(),
+            _ => &[],
+        }
+    }
+
+    /// The answer to a bind: the SMSC's name and version (SMPP 3.4 §4.1.2).
+    pub fn bind_resp(&self) -> BindResp<'_> {
+        match self.pdu() {
+            Some(Pdu::BindResp(_, Some(response))) => response,
+            _ => BindResp::default(),
+        }
+    }
+
+    /// The session has read the PDU, so it can be read again.
+    fn pdu(&self) -> Option<Pdu<'_>> {
+        self.0.pdu(Tolerance(Quirks::all())).ok().map(|(pdu, _)| pdu)
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.pdu().fmt(f)
+    }
+}
+
+impl RequestError {
+    /// Whether sending the same request again cannot make a message go twice.
+    pub const fn is_safe_to_repeat(&self) -> bool {
+        !matches!(self, Self::Unanswered(_))
+    }
+
+    /// The status, where the peer gave one.
+    pub const fn status(&self) -> Option<CommandStatus> {
+        match self {
+            Self::Refused(status) | Self::Nacked(status) => Some(*status),
+            Self::NeverSent(_) | Self::Unanswered(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(status) => write!(f, "refused: {status}"),
+            Self::Nacked(status) => write!(f, "not understood (generic_nack): {status}"),
+            Self::NeverSent(why) => write!(f, "not sent: {why}"),
+            Self::Unanswered(cause) => write!(f, "sent, outcome unknown: {cause}"),
+        }
+    }
+}
+
+impl core::error::Error for RequestError {}
+
+impl fmt::Display for NotSent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::State(state) => write!(f, "not allowed in state {state:?}"),
+            Self::Closed(closed) => closed.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What was read and not yet understood.
+
+/// Octets of a buffer at first: as much as a session needs that has little to say.
+const INITIAL: usize = 1024;
+
+/// Received octets. It grows when a PDU does not fit, up to the largest PDU there may be.
+#[derive(Debug)]
+pub(crate) struct Buffer {
+    octets: Vec<u8>,
+    filled: usize,
+    limit: usize,
+}
+
+impl Buffer {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { octets: vec![0; INITIAL.min(limit)], filled: 0, limit }
+    }
+
+    /// What was received.
+    pub(crate) fn received(&self) -> &[u8] {
+        self.octets.get(..self.filled).unwrap_or_default()
+    }
+
+    /// Keeps the last `left` octets of what was received.
+    pub(crate) fn keep(&mut self, left: usize) {
+        let left = left.min(self.filled);
+        self.octets.copy_within(self.filled - left..self.filled, 0);
+        self.filled = left;
+    }
+
+    /// Where to read to. Empty only if the buffer is full and may not grow.
+    pub(crate) fn space(&mut self) -> &mut [u8] {
+        if self.filled == self.octets.len() {
+            let length = (2 * self.octets.len()).clamp(INITIAL.min(self.limit), self.limit);
+            self.octets.resize(length, 0);
+        }
+        self.octets.get_mut(self.filled..).unwrap_or_default()
+    }
+
+    /// So many octets have been put into [`space`](Self::space).
+    pub(crate) fn advance(&mut self, read: usize) {
+        self.filled = self.octets.len().min(self.filled + read);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(buffer: &mut Buffer, octets: &[u8]) -> usize {
+        let space = buffer.space();
+        let read = space.len().min(octets.len());
+        space[..read].copy_from_slice(&octets[..read]);
+        buffer.advance(read);
+        read
+    }
+
+    #[test]
+    fn it_grows_as_needed_and_no_further() {
+        let mut buffer = Buffer::new(3000);
+        assert_eq!([read(&mut buffer, &[1; 5000]), buffer.octets.len()], [1024, 1024]);
+        assert_eq!([read(&mut buffer, &[2; 5000]), buffer.octets.len()], [1024, 2048]);
+        assert_eq!([read(&mut buffer, &[3; 5000]), buffer.octets.len()], [952, 3000]);
+        assert_eq!(read(&mut buffer, &[4; 5000]), 0);
+        assert_eq!(Buffer::new(100).octets.len(), 100);
+    }
+
+    #[test]
+    fn what_is_left_moves_to_the_front() {
+        let mut buffer = Buffer::new(3000);
+        read(&mut buffer, b"abcdef");
+        buffer.keep(2);
+        assert_eq!(buffer.received(), b"ef");
+        read(&mut buffer, b"gh");
+        assert_eq!(buffer.received(), b"efgh");
+        buffer.keep(0);
+        assert_eq!(buffer.received(), b"");
+    }
+}

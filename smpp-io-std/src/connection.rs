@@ -1,0 +1,444 @@
+//! One connection, driven by the thread that uses it.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::sync::{Arc, mpsc};
+use std::time::{self, Duration};
+
+use smpp_core::session::{
+    Cause, Closed, Config, Esme, Event, Instant, Outcome, Refusal, Role, SentBy, Session, Smsc, State, Stats,
+};
+use smpp_core::{Bind, CommandStatus, DeliverSm, InterfaceVersion, Operation, SubmitSm};
+
+use crate::buffer::Buffer;
+use crate::error::{End, NotSent, RequestError};
+use crate::incoming::{Inbound, Incoming, Response};
+use crate::stream::{Transport, is_pause};
+
+/// The shortest time to wait: a socket takes zero for ever.
+const TICK: Duration = Duration::from_millis(1);
+
+/// One session over one transport, in the caller's thread.
+///
+/// Dropped, it closes the transport without a word: [`unbind`](Self::unbind) is the good end.
+pub struct Connection<R: Role, S: Transport> {
+    session: Session<R, mpsc::Sender<Answer>>,
+    stream: S,
+    start: time::Instant,
+    config: Config,
+    received: Buffer,
+    /// Whether whole PDUs may be in `received`, left there while the session wanted no input.
+    held: bool,
+    /// What the session gave to be transmitted, and how much of it the transport has taken.
+    output: Vec<u8>,
+    taken: usize,
+    /// Whether the transport may hold back what it has taken.
+    unflushed: bool,
+    /// Since when the transport has taken nothing, though it should.
+    stalled: Option<Instant>,
+    kept: Kept,
+}
+
+/// How a request ended.
+type Answer = Result<Response, RequestError>;
+
+/// A request that was sent and whose outcome is not known yet: see [`Connection::send`].
+#[derive(Debug)]
+#[must_use = "the outcome tells whether the request succeeded"]
+pub struct Pending(mpsc::Receiver<Answer>);
+
+impl Pending {
+    /// The outcome, or the token back if there is none yet.
+    pub fn try_outcome(self) -> Result<Result<Response, RequestError>, Self> {
+        match self.0.try_recv() {
+            Ok(answer) => Ok(answer),
+            Err(mpsc::TryRecvError::Empty) => Err(self),
+            // The session tells every outcome; it is gone without one only when the connection was dropped.
+            Err(mpsc::TryRecvError::Disconnected) => {
+                let cause = Cause::Closed(Closed::Aborted);
+                Ok(Err(RequestError::Unanswered { cause, error: None }))
+            }
+        }
+    }
+}
+
+/// What the session has told and nobody has asked for yet.
+#[derive(Debug, Default)]
+struct Kept {
+    /// Requests of the peer: at most [`Config::max_unanswered`].
+    inbox: VecDeque<Inbound>,
+    /// What the transport reported.
+    error: Option<Arc<io::Error>>,
+    end: Option<End>,
+}
+
+impl<S: Transport> Connection<Esme, S> {
+    /// Binds: says who the ESME is, and waits for the answer (SMPP 3.4 §4.1).
+    pub fn bind(&mut self, bind: &Bind<'_>) -> Result<Response, RequestError> {
+        self.request(bind)
+    }
+
+    /// Submits a message and waits for its outcome; the response has its id (SMPP 3.4 §4.4.1).
+    ///
+    /// While the rate is reached it waits for its turn first. Messages and receipts that come meanwhile are
+    /// kept for [`recv`](Self::recv), unanswered until then.
+    pub fn submit(&mut self, message: &SubmitSm<'_>) -> Result<Response, RequestError> {
+        self.request(message)
+    }
+}
+
+impl<S: Transport> Connection<Smsc, S> {
+    /// Delivers a message or a receipt and waits for its outcome (SMPP 3.4 §4.6.1).
+    ///
+    /// An ESME may answer only once its own request is answered. Where that matters, use [`send`](Self::send):
+    /// two sides that wait for each other wait until [`Config::response`] has passed.
+    pub fn deliver(&mut self, message: &DeliverSm<'_>) -> Result<Response, RequestError> {
+        self.request(message)
+    }
+}
+
+impl<R: Role, S: Transport> Connection<R, S> {
+    /// A session over a fresh connection: an ESME on one it made, an SMSC on one it accepted.
+    ///
+    /// A peer that takes no octet for as long as [`Config::response`] is given up.
+    ///
+    /// ```no_run
+    /// use std::net::TcpListener;
+    /// use smpp_core::BindResp;
+    /// use smpp_core::session::{Config, Smsc};
+    /// use smpp_io_std::{Connection, Inbound};
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:2775")?;
+    /// let (stream, _) = listener.accept()?;
+    /// stream.set_nodelay(true)?;
+    /// let mut connection = Connection::<Smsc, _>::new(stream, Config::default())?;
+    /// if let Some(Inbound::Bind(bind)) = connection.recv(None)? {
+    ///     println!("{} binds", bind.get().system_id);
+    ///     connection.respond(bind, Ok(BindResp { system_id: "smsc".try_into()?, ..BindResp::default() }))?;
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn new(mut stream: S, config: Config) -> io::Result<Self> {
+        stream.set_write_timeout(Some(config.response.max(TICK)))?;
+        Ok(Self {
+            session: Session::new(config, Instant::ZERO),
+            stream,
+            start: time::Instant::now(),
+            config,
+            received: Buffer::new(config.max_pdu),
+            held: false,
+            output: Vec::new(),
+            taken: 0,
+            unflushed: false,
+            stalled: None,
+            kept: Kept::default(),
+        })
+    }
+
+    /// Sends any request that this side may send, and waits for its outcome.
+    pub fn request<O>(&mut self, operation: &O) -> Result<Response, RequestError>
+    where
+        O: Operation + SentBy<R>,
+    {
+        let pending = self.send(operation)?;
+        self.wait(pending)
+    }
+
+    /// Sends any request that this side may send, and does not wait for its outcome: go on with
+    /// [`recv`](Self::recv), and look at [`Pending::try_outcome`] in between.
+    ///
+    /// This is for who has to answer the peer meanwhile, as an SMSC has that delivers. It waits only if the
+    /// window is full, the rate reached, or too much output waiting.
+    pub fn send<O>(&mut self, operation: &O) -> Result<Pending, RequestError>
+    where
+        O: Operation + SentBy<R>,
+    {
+        let (mut sender, receiver) = mpsc::channel();
+        while let Err(refused) = self.session.request(self.now(), operation, sender) {
+            sender = refused.tag;
+            match refused.why {
+                Refusal::State(state) => {
+                    return Err(RequestError::NeverSent(match &self.kept.end {
+                        Some(end) => NotSent::Ended(end.clone()),
+                        None => NotSent::State(state),
+                    }));
+                }
+                Refusal::Paced(until) => self.turn(Some(until)),
+                _ => self.turn(None),
+            }
+        }
+        // How the session ends, if it ends here, is the request's outcome.
+        let _ = self.settle();
+        Ok(Pending(receiver))
+    }
+
+    /// Waits for the outcome of a request that this connection has sent.
+    pub fn wait(&mut self, mut pending: Pending) -> Result<Response, RequestError> {
+        loop {
+            match pending.try_outcome() {
+                Ok(answer) => return answer,
+                Err(still) => pending = still,
+            }
+            // Every outcome is told before the end: this request was another connection's.
+            if let Some(End { reason, error }) = self.kept.end.clone() {
+                return Err(RequestError::Unanswered { cause: Cause::Closed(reason), error });
+            }
+            self.turn(None);
+        }
+    }
+
+    /// The next request of the peer, in the order they came. Answer it with [`respond`](Self::respond).
+    ///
+    /// `timeout` is how long to wait for one: `None` for as long as the session lives, zero for what is
+    /// already there. `Ok(None)` means that none came in time. Requests that came before the end of the session
+    /// are still given out; once none is left, the error says how it ended.
+    pub fn recv(&mut self, timeout: Option<Duration>) -> Result<Option<Inbound>, End> {
+        let deadline = timeout.map(|timeout| self.now() + timeout);
+        let mut late = false;
+        loop {
+            if let Some(inbound) = self.kept.inbox.pop_front() {
+                return Ok(Some(inbound));
+            }
+            if let Some(end) = &self.kept.end {
+                return Err(end.clone());
+            }
+            if late {
+                return Ok(None);
+            }
+            late = deadline.is_some_and(|deadline| deadline <= self.now());
+            self.turn(deadline);
+        }
+    }
+
+    /// Answers a request of the peer: with a response, or with a status other than `ESME_ROK`.
+    ///
+    /// The error means that the session is over: the peer may not have seen the answer.
+    pub fn respond<O: Operation>(
+        &mut self,
+        incoming: Incoming<O>,
+        result: Result<O::Response<'_>, CommandStatus>,
+    ) -> Result<(), End> {
+        // Refused only if the session is over, and then `settle` says how it ended.
+        let _ = self.session.respond(incoming.reply, result);
+        self.settle()
+    }
+
+    /// Answers `ESME_ROK` with an empty body.
+    pub fn accept<O: Operation>(&mut self, incoming: Incoming<O>) -> Result<(), End> {
+        self.respond(incoming, Ok(Default::default()))
+    }
+
+    /// Unbinds and closes the connection (SMPP 3.4 §4.2).
+    ///
+    /// Requests of the peer that were not fetched are refused, so that the peer keeps the messages. One that was
+    /// fetched and not answered delays the end by [`Config::drain`]. The error says how else it ended.
+    pub fn unbind(mut self) -> Result<(), End> {
+        self.session.unbind(self.now());
+        loop {
+            while let Some(inbound) = self.kept.inbox.pop_front() {
+                let _ = match inbound {
+                    Inbound::Bind(bind) => self.refuse(bind),
+                    Inbound::SubmitSm(message) => self.refuse(message),
+                    Inbound::DeliverSm(message) => self.refuse(message),
+                };
+            }
+            match self.kept.end.take() {
+                Some(End { reason: Closed::Unbound | Closed::PeerUnbound, .. }) => return Ok(()),
+                Some(end) => return Err(end),
+                None => self.turn(None),
+            }
+        }
+    }
+
+    /// Closes the connection at once, without unbind.
+    pub fn close(mut self) {
+        self.session.abort();
+        self.turn(None);
+    }
+
+    /// Where the session stands.
+    pub fn state(&self) -> State {
+        self.session.state()
+    }
+
+    /// Whether the session is bound, in any mode.
+    pub fn is_bound(&self) -> bool {
+        self.state().is_bound()
+    }
+
+    /// The version the peer stated in its bind, or in its answer to ours.
+    pub fn peer_version(&self) -> Option<InterfaceVersion> {
+        self.session.peer_version()
+    }
+
+    /// The session's counters.
+    pub fn stats(&self) -> &Stats {
+        self.session.stats()
+    }
+
+    fn now(&self) -> Instant {
+        Instant::after(self.start.elapsed())
+    }
+
+    fn refuse<O: Operation>(&mut self, incoming: Incoming<O>) -> Result<(), End> {
+        self.respond(incoming, Err(O::UNANSWERED))
+    }
+
+    /// Takes turns until all output is transmitted.
+    fn settle(&mut self) -> Result<(), End> {
+        self.transmit();
+        loop {
+            if let Some(end) = &self.kept.end {
+                return Err(end.clone());
+            }
+            if !self.has_output() {
+                return Ok(());
+            }
+            self.turn(Some(Instant::ZERO));
+        }
+    }
+
+    /// One turn: writes, reads once, tells the session what came and what time it is, writes what that led to.
+    /// Waits for input until the session's next deadline, and until `until` at most.
+    fn turn(&mut self, until: Option<Instant>) {
+        self.transmit();
+        // The time before the read: what has arrived by then is read before silence is counted, however long
+        // the caller was away.
+        let asked = self.now();
+        self.receive(asked, until);
+        self.tell(asked);
+        self.transmit();
+    }
+
+    /// Reads once, if the session wants to and has seen all that was read before.
+    fn receive(&mut self, now: Instant, until: Option<Instant>) {
+        if self.held || !self.session.wants_input() {
+            return;
+        }
+        let deadline = self.session.poll_timeout().map(|(at, _)| at);
+        let until = deadline.into_iter().chain(until).min();
+        // With output left, a pause in writing is what there was time for.
+        let until = if self.has_output() { Some(now) } else { until };
+        let wait = until.map(|until| (until - now).max(TICK));
+        let read = match self.stream.set_read_timeout(wait) {
+            Ok(()) => self.stream.read(self.received.space()),
+            Err(error) => Err(error),
+        };
+        match read {
+            Ok(0) => self.lose(None),
+            Ok(read) => self.received.advance(read),
+            Err(error) if is_pause(&error) => {}
+            Err(error) => self.lose(Some(error)),
+        }
+    }
+
+    /// Tells the session what was received, and that it was `asked` when there was nothing more.
+    fn tell(&mut self, asked: Instant) {
+        let (now, was_over) = (self.now(), self.kept.end.is_some());
+        let mut input = self.received.received();
+        while let Some(event) = self.session.handle_input(now, &mut input) {
+            self.kept.keep(event);
+        }
+        let left = input.len();
+        self.received.keep(left);
+        self.held = left > 0 && !self.session.wants_input();
+        while let Some(event) = self.session.handle_timeout(asked) {
+            self.kept.keep(event);
+        }
+        if self.kept.end.is_some() && !was_over {
+            // The session is over either way.
+            let _ = self.stream.shutdown();
+        }
+    }
+
+    /// Writes until nothing is left, the transport takes no more, or the session has to be told the time.
+    fn transmit(&mut self) {
+        while self.has_output() && !self.is_due() {
+            let began = self.now();
+            match self.write() {
+                Ok(()) => self.stalled = None,
+                Err(error) if is_pause(&error) => return self.wait_for_peer(began),
+                Err(error) => return self.lose(Some(error)),
+            }
+        }
+    }
+
+    fn has_output(&mut self) -> bool {
+        if self.taken == self.output.len() {
+            self.output.clear();
+            self.taken = 0;
+            self.session.poll_transmit(&mut self.output);
+        }
+        self.unflushed || !self.output.is_empty()
+    }
+
+    fn is_due(&self) -> bool {
+        self.session.poll_timeout().is_some_and(|(at, _)| at <= self.now())
+    }
+
+    /// One write, or the flush that follows the last one.
+    fn write(&mut self) -> io::Result<()> {
+        let left = self.output.get(self.taken..).unwrap_or_default();
+        if left.is_empty() {
+            self.stream.flush()?;
+            self.unflushed = false;
+            return Ok(());
+        }
+        let written = self.stream.write(left)?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        self.taken = self.output.len().min(self.taken + written);
+        self.unflushed = true;
+        self.session.handle_transmitted(written);
+        Ok(())
+    }
+
+    /// The transport took nothing since `began`: gives the peer up if that lasts.
+    fn wait_for_peer(&mut self, began: Instant) {
+        let since = *self.stalled.get_or_insert(began);
+        if self.now() - since >= self.config.response {
+            self.lose(Some(io::Error::new(io::ErrorKind::TimedOut, "the peer reads nothing")));
+        }
+    }
+
+    /// The transport is of no use any more.
+    fn lose(&mut self, error: Option<io::Error>) {
+        self.kept.error = error.map(Arc::new);
+        self.session.handle_eof();
+        self.output.clear();
+        self.taken = 0;
+        self.unflushed = false;
+    }
+}
+
+impl Kept {
+    fn keep(&mut self, event: Event<'_, mpsc::Sender<Answer>>) {
+        match event {
+            Event::Request { request, frame, .. } => self.inbox.extend(Inbound::new(request, frame)),
+            Event::Outcome { tag, sequence, outcome } => {
+                let error = self.error.clone();
+                // Nobody has to wait for it.
+                let _ = tag.send(match outcome {
+                    Outcome::Accepted(pdu) => Ok(Response::new(&pdu, sequence)),
+                    Outcome::Refused { status, .. } => Err(RequestError::Refused(status)),
+                    Outcome::Nacked(status) => Err(RequestError::Nacked(status)),
+                    Outcome::NeverSent(reason) => {
+                        Err(RequestError::NeverSent(NotSent::Ended(End { reason, error })))
+                    }
+                    Outcome::Unanswered(cause) => Err(RequestError::Unanswered { cause, error }),
+                });
+            }
+            Event::Closed(reason) => self.end = Some(End { reason, error: self.error.clone() }),
+            // Answered and counted by the session.
+            _ => {}
+        }
+    }
+}
+
+impl<R: Role, S: Transport> fmt::Debug for Connection<R, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("state", &self.state()).field("stats", self.stats()).finish()
+    }
+}

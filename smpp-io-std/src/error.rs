@@ -1,0 +1,234 @@
+//! What can go wrong, and for whom to mend it.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::pki_types::pem;
+use smpp_core::CommandStatus;
+use smpp_core::session::{Cause, Closed, State};
+
+/// How a connection ended.
+#[derive(Clone, Debug)]
+pub struct End {
+    /// Why the session is over.
+    pub reason: Closed,
+    /// What the transport reported, where it failed.
+    pub error: Option<Arc<io::Error>>,
+}
+
+/// Why a request did not succeed: exactly one of four things.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The peer refused it, with this status.
+    Refused(CommandStatus),
+    /// The peer did not understand it: generic_nack (SMPP 3.4 §4.3.1).
+    Nacked(CommandStatus),
+    /// It never left this process: safe to send again.
+    NeverSent(NotSent),
+    /// It was sent and not answered: the peer may have accepted it.
+    Unanswered {
+        /// Why there is no answer.
+        cause: Cause,
+        /// What the transport reported, where it failed.
+        error: Option<Arc<io::Error>>,
+    },
+}
+
+/// Why a request never left.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum NotSent {
+    /// The session is not in a state, or the bind not in a mode, that allows it.
+    State(State),
+    /// The connection ended first.
+    Ended(End),
+}
+
+impl RequestError {
+    /// Whether sending the same request again cannot make a message go twice.
+    pub const fn is_safe_to_repeat(&self) -> bool {
+        !matches!(self, Self::Unanswered { .. })
+    }
+
+    /// The status, where the peer gave one.
+    pub const fn status(&self) -> Option<CommandStatus> {
+        match self {
+            Self::Refused(status) | Self::Nacked(status) => Some(*status),
+            Self::NeverSent(_) | Self::Unanswered { .. } => None,
+        }
+    }
+}
+
+/// Why there is no connection, or no bind: what failed, where, and what to do about it.
+#[derive(Debug)]
+pub struct ConnectError {
+    /// Scheme, host and port.
+    pub endpoint: String,
+    /// What failed.
+    pub failure: Failure,
+}
+
+/// The step at which connecting failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The host name has no address.
+    Resolve(io::Error),
+    /// The TLS configuration cannot be made.
+    Tls(TlsError),
+    /// No address takes a connection: what each answered, in the order they were tried.
+    Connect(Vec<(SocketAddr, io::Error)>),
+    /// The address took the connection, and the TLS handshake failed.
+    Handshake(SocketAddr, TlsError),
+    /// The connection cannot be used.
+    Socket(io::Error),
+    /// The SMSC did not accept the bind.
+    Bind(RequestError),
+}
+
+/// What is wrong with TLS.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// The peer's certificate is not trusted, has expired, or is not for this host.
+    Certificate(rustls::CertificateError),
+    /// The protocol failed.
+    Protocol(rustls::Error),
+    /// The connection failed, or the peer took too long.
+    Io(io::Error),
+    /// The host is neither a DNS name nor an IP address.
+    ServerName,
+    /// The PEM data hold no usable certificate or key.
+    Pem {
+        /// The file; `None` for PEM data from memory.
+        path: Option<PathBuf>,
+        /// What is wrong.
+        error: pem::Error,
+    },
+    /// The operating system trusts no certificate authority.
+    NoRoots,
+}
+
+impl From<rustls::Error> for TlsError {
+    fn from(error: rustls::Error) -> Self {
+        match error {
+            rustls::Error::InvalidCertificate(error) => Self::Certificate(error),
+            other => Self::Protocol(other),
+        }
+    }
+}
+
+impl From<io::Error> for TlsError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reason.fmt(f)?;
+        transport(self.error.as_ref(), f)
+    }
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(status) => write!(f, "refused: {status}"),
+            Self::Nacked(status) => write!(f, "not understood (generic_nack): {status}"),
+            Self::NeverSent(why) => write!(f, "not sent: {why}"),
+            Self::Unanswered { cause, error } => {
+                write!(f, "sent, outcome unknown: {cause}")?;
+                transport(error.as_ref(), f)
+            }
+        }
+    }
+}
+
+impl fmt::Display for NotSent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::State(state) => write!(f, "not allowed in state {state:?}"),
+            Self::Ended(end) => end.fmt(f),
+        }
+    }
+}
+
+fn transport(error: Option<&Arc<io::Error>>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    error.map_or(Ok(()), |error| write!(f, " ({error})"))
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { endpoint, failure } = self;
+        match failure {
+            Failure::Resolve(error) => write!(f, "cannot find the host of {endpoint}: {error}"),
+            Failure::Tls(error) => write!(f, "cannot prepare TLS for {endpoint}: {error}"),
+            Failure::Connect(attempts) => {
+                write!(f, "cannot connect to {endpoint}")?;
+                attempts.iter().try_for_each(|(address, error)| write!(f, "; {address}: {error}"))
+            }
+            Failure::Handshake(address, error) => {
+                write!(f, "no TLS connection to {endpoint} at {address}: {error}")
+            }
+            Failure::Socket(error) => write!(f, "the connection to {endpoint} cannot be used: {error}"),
+            Failure::Bind(error) => write!(f, "{endpoint} did not accept the bind: {error}"),
+        }?;
+        failure.advice().map_or(Ok(()), |advice| write!(f, "; {advice}"))
+    }
+}
+
+impl Failure {
+    /// What to do about it.
+    pub fn advice(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Resolve(_) => "check the spelling of the host and the name server",
+            Self::Connect(_) => "check host and port, and whether a firewall or an allow-list is between",
+            Self::Tls(_) | Self::Socket(_) => return None,
+            Self::Handshake(_, TlsError::Certificate(_)) => {
+                "trust the authority that signed it, and connect by the name it is for"
+            }
+            Self::Handshake(..) => "check that the port is the TLS port: smpp:// is plain, smpps:// is TLS",
+            Self::Bind(RequestError::Refused(status)) => match *status {
+                CommandStatus::RINVPASWD => "check the password",
+                CommandStatus::RINVSYSID => "check the system_id",
+                CommandStatus::RALYBND => "the account holds as many binds as it may: end one, or wait",
+                _ => "check system_id, password and whether the account may connect from here",
+            },
+            Self::Bind(RequestError::Unanswered { .. }) => {
+                "check that an SMSC listens there, whether it wants TLS, and its allow-list"
+            }
+            Self::Bind(_) => "check that an SMSC for SMPP 3.4 listens there",
+        })
+    }
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Certificate(error) => write!(f, "the certificate is not accepted: {error}"),
+            Self::Protocol(rustls::Error::InvalidMessage(_)) => {
+                f.write_str("the peer does not speak TLS on this port")
+            }
+            Self::Protocol(error) => error.fmt(f),
+            Self::Io(error) => write!(f, "the handshake was not completed: {error}"),
+            Self::ServerName => f.write_str("the host is neither a DNS name nor an IP address"),
+            Self::Pem { path: Some(path), error } => write!(f, "{}: {error}", path.display()),
+            Self::Pem { path: None, error } => error.fmt(f),
+            Self::NoRoots => {
+                f.write_str("the system trusts no certificate authority: give the CA's PEM file")
+            }
+        }
+    }
+}
+
+impl Error for End {}
+impl Error for RequestError {}
+impl Error for NotSent {}
+impl Error for ConnectError {}
+impl Error for TlsError {}

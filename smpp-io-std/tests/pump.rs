@@ -1,0 +1,304 @@
+//! The connection over a scripted transport: partial writes, pauses, coalesced and torn reads.
+
+mod common;
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use common::{bind, message};
+use smpp_core::session::{Cause, Closed, Config, Esme, Smsc, State};
+use smpp_core::{
+    BindMode, BindResp, COctets, CommandId, CommandStatus, DeliverSm, Pdu, SequenceNumber, SubmitSmResp,
+    Tolerance, frame,
+};
+use smpp_io_std::{Connection, Inbound, NotSent, RequestError, Transport};
+
+/// What the transport does at one read.
+enum Step {
+    Octets(Vec<u8>),
+    Pause,
+    Interrupted,
+    Failure,
+    /// The end of the stream, now and later.
+    End,
+}
+
+/// What it was asked to do.
+#[derive(Default)]
+struct Log {
+    written: Vec<u8>,
+    flushed: usize,
+    shutdowns: usize,
+    zero_timeouts: usize,
+}
+
+struct Script {
+    reads: VecDeque<Step>,
+    /// Octets taken by each write; `None` is a pause, `Some(0)` a failure. At the end, everything.
+    writes: VecDeque<Option<usize>>,
+    log: Arc<Mutex<Log>>,
+}
+
+impl Read for Script {
+    fn read(&mut self, octets: &mut [u8]) -> io::Result<usize> {
+        match self.reads.pop_front() {
+            Some(Step::Octets(mut next)) => {
+                let read = next.len().min(octets.len());
+                octets[..read].copy_from_slice(&next[..read]);
+                if read < next.len() {
+                    self.reads.push_front(Step::Octets(next.split_off(read)));
+                }
+                Ok(read)
+            }
+            Some(Step::Pause) => Err(io::ErrorKind::WouldBlock.into()),
+            Some(Step::Interrupted) => Err(io::ErrorKind::Interrupted.into()),
+            Some(Step::Failure) => Err(io::ErrorKind::ConnectionReset.into()),
+            Some(Step::End) => Ok(0),
+            None => Err(io::ErrorKind::TimedOut.into()),
+        }
+    }
+}
+
+impl Write for Script {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        let taken = match self.writes.pop_front() {
+            Some(Some(0)) => return Err(io::ErrorKind::BrokenPipe.into()),
+            Some(Some(some)) => some.min(octets.len()),
+            Some(None) => return Err(io::ErrorKind::WouldBlock.into()),
+            None => octets.len(),
+        };
+        self.log.lock().unwrap().written.extend_from_slice(&octets[..taken]);
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let mut log = self.log.lock().unwrap();
+        log.flushed = log.written.len();
+        Ok(())
+    }
+}
+
+impl Transport for Script {
+    fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.log.lock().unwrap().zero_timeouts += usize::from(timeout == Some(Duration::ZERO));
+        Ok(())
+    }
+
+    fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        Self::set_read_timeout(self, timeout)
+    }
+
+    fn shutdown(&mut self) -> io::Result<()> {
+        self.log.lock().unwrap().shutdowns += 1;
+        Ok(())
+    }
+}
+
+fn octets(pdu: &Pdu<'_>, sequence: u32) -> Vec<u8> {
+    let mut out = Vec::new();
+    pdu.encode(CommandStatus::ROK, SequenceNumber(sequence), &mut out);
+    out
+}
+
+fn bind_resp() -> Vec<u8> {
+    octets(&Pdu::BindResp(BindMode::Transceiver, Some(BindResp::default())), 1)
+}
+
+fn submit_resp(sequence: u32) -> Vec<u8> {
+    let message_id = COctets::new(b"id-7").unwrap();
+    octets(&Pdu::SubmitSmResp(Some(SubmitSmResp { message_id, ..SubmitSmResp::default() })), sequence)
+}
+
+fn deliver(sequence: u32) -> Vec<u8> {
+    octets(&Pdu::DeliverSm(DeliverSm::default()), sequence)
+}
+
+fn esme(
+    config: Config,
+    reads: impl IntoIterator<Item = Step>,
+    writes: impl IntoIterator<Item = Option<usize>>,
+) -> (Connection<Esme, Script>, Arc<Mutex<Log>>) {
+    let log = Arc::new(Mutex::new(Log::default()));
+    let (reads, writes) = (reads.into_iter().collect(), writes.into_iter().collect());
+    let script = Script { reads, writes, log: Arc::clone(&log) };
+    (Connection::new(script, config).unwrap(), log)
+}
+
+fn commands(mut stream: &[u8]) -> Vec<CommandId> {
+    let mut commands = Vec::new();
+    while let Some((pdu, rest)) = frame::split(stream, 100_000).unwrap() {
+        commands.push(pdu.header().command);
+        stream = rest;
+    }
+    assert!(stream.is_empty(), "half a PDU was written");
+    commands
+}
+
+#[test]
+fn writes_of_one_octet_lose_nothing() {
+    let reads = [Step::Octets(bind_resp()), Step::Interrupted, Step::Pause, Step::Octets(submit_resp(2))];
+    let (mut connection, log) = esme(Config::default(), reads, vec![Some(1); 500]);
+    connection.bind(&bind("secret")).unwrap();
+    assert_eq!(connection.submit(&message()).unwrap().message_id(), b"id-7");
+    let log = log.lock().unwrap();
+    assert_eq!(commands(&log.written), [CommandId::BIND_TRANSCEIVER, CommandId::SUBMIT_SM]);
+    assert_eq!((log.flushed, log.zero_timeouts), (log.written.len(), 0));
+    assert_eq!(connection.stats().octets_out, log.written.len() as u64);
+}
+
+#[test]
+fn pauses_between_writes_are_waited_out() {
+    let writes = [Some(5), None, None, Some(1), None];
+    // One read for each pause, and the response after the whole request.
+    let reads = [Step::Pause, Step::Pause, Step::Pause, Step::Octets(bind_resp())];
+    let (mut connection, log) = esme(Config::default(), reads, writes);
+    connection.bind(&bind("secret")).unwrap();
+    assert_eq!(commands(&log.lock().unwrap().written), [CommandId::BIND_TRANSCEIVER]);
+}
+
+#[test]
+fn every_way_to_tear_the_stream_reads_the_same() {
+    let enquire_link = octets(&Pdu::EnquireLink, 9);
+    let stream = [bind_resp(), deliver(5), enquire_link, submit_resp(2), deliver(6)].concat();
+    for at in 0..=stream.len() {
+        let (head, tail) = stream.split_at(at);
+        let reads = [head, tail].into_iter().filter(|part| !part.is_empty());
+        let reads = reads.flat_map(|part| [Step::Octets(part.to_vec()), Step::Pause]);
+        let (mut connection, log) = esme(Config::default(), reads, []);
+        connection.bind(&bind("secret")).unwrap();
+        // Where the whole stream was read with the bind's response, the other one is a stray.
+        if connection.stats().strays == 0 {
+            assert_eq!(connection.submit(&message()).unwrap().message_id(), b"id-7", "torn at {at}");
+        }
+        for sequence in [5, 6] {
+            let Some(Inbound::DeliverSm(delivery)) = connection.recv(None).unwrap() else { panic!("{at}") };
+            assert_eq!(delivery.frame().header().sequence, SequenceNumber(sequence));
+            connection.accept(delivery).unwrap();
+        }
+        let written = log.lock().unwrap().written.clone();
+        let answers =
+            commands(&written).into_iter().filter(|command| command.is_response()).collect::<Vec<_>>();
+        let deliver_sm_resp = CommandId::DELIVER_SM_RESP;
+        assert_eq!(answers, [CommandId::ENQUIRE_LINK_RESP, deliver_sm_resp, deliver_sm_resp]);
+    }
+}
+
+#[test]
+fn a_pdu_larger_than_the_buffer_arrives_whole() {
+    let text = vec![b'x'; 60_000];
+    let tlvs = [smpp_core::Tlv::new(smpp_core::Tag(0x0424), &text).unwrap()];
+    let large = DeliverSm { tlvs: smpp_core::Tlvs::list(&tlvs), ..DeliverSm::default() };
+    let reads = [bind_resp(), octets(&Pdu::DeliverSm(large), 1)].concat();
+    let reads = reads.chunks(777).map(|chunk| Step::Octets(chunk.to_vec())).collect::<Vec<_>>();
+    let (mut connection, _) = esme(Config::default(), reads, []);
+    connection.bind(&bind("secret")).unwrap();
+    let Some(Inbound::DeliverSm(delivery)) = connection.recv(None).unwrap() else { panic!() };
+    assert_eq!(delivery.get().text(), text);
+    connection.accept(delivery).unwrap();
+}
+
+#[test]
+fn what_is_held_back_is_read_once_there_is_room() {
+    // Four answers fill the output; the rest of one large read waits in the buffer, not in the socket.
+    let config = Config { max_output: 64, ..Config::default() };
+    let flood: Vec<u8> = (1..=40).flat_map(|sequence| octets(&Pdu::EnquireLink, sequence)).collect();
+    let (mut connection, log) = esme(config, [Step::Octets([bind_resp(), flood].concat())], []);
+    connection.bind(&bind("secret")).unwrap();
+    while log.lock().unwrap().written.len() < common::length(&bind("secret")) + 40 * 16 {
+        assert!(connection.recv(Some(Duration::ZERO)).unwrap().is_none());
+    }
+}
+
+#[test]
+fn a_request_that_left_in_part_was_never_sent() {
+    let bind_length = common::length(&bind("secret"));
+    let writes = [Some(bind_length), Some(3), Some(0)];
+    let (mut connection, log) = esme(Config::default(), [Step::Octets(bind_resp())], writes);
+    connection.bind(&bind("secret")).unwrap();
+    let error = connection.submit(&message()).unwrap_err();
+    let RequestError::NeverSent(NotSent::Ended(end)) = &error else { panic!("{error}") };
+    assert_eq!(end.reason, Closed::Disconnected);
+    assert_eq!(end.error.as_ref().unwrap().kind(), io::ErrorKind::BrokenPipe);
+    assert!(error.is_safe_to_repeat());
+    assert_eq!(log.lock().unwrap().shutdowns, 1);
+    assert_eq!(connection.state(), State::Closed);
+    assert!(connection.submit(&message()).unwrap_err().is_safe_to_repeat());
+}
+
+#[test]
+fn a_request_whose_answer_was_lost_may_have_been_accepted() {
+    for step in [Step::End, Step::Failure] {
+        let failed = matches!(step, Step::Failure);
+        let (mut connection, _) = esme(Config::default(), [Step::Octets(bind_resp()), step], []);
+        connection.bind(&bind("secret")).unwrap();
+        let error = connection.submit(&message()).unwrap_err();
+        let RequestError::Unanswered { cause: Cause::Closed(Closed::Disconnected), error: io } = &error
+        else {
+            panic!("{error}")
+        };
+        assert_eq!(io.is_some(), failed, "the transport's own error is kept");
+        assert!(!error.is_safe_to_repeat());
+        assert_eq!(connection.recv(None).unwrap_err().reason, Closed::Disconnected);
+    }
+}
+
+#[test]
+fn a_peer_that_reads_nothing_is_given_up() {
+    let config = Config { response: Duration::from_millis(20), ..Config::default() };
+    let (mut connection, _) = esme(config, [], std::iter::repeat_n(None, 1_000_000));
+    assert!(connection.bind(&bind("secret")).is_err());
+    let end = connection.recv(None).unwrap_err();
+    assert_eq!(end.error.unwrap().kind(), io::ErrorKind::TimedOut);
+}
+
+#[test]
+fn unbind_refuses_what_was_not_fetched() {
+    let unbind_resp = octets(&Pdu::UnbindResp, 2);
+    let reads = [[bind_resp(), deliver(1)].concat(), unbind_resp].map(Step::Octets);
+    let (mut connection, log) = esme(Config::default(), reads, []);
+    connection.bind(&bind("secret")).unwrap();
+    connection.unbind().unwrap();
+    let log = log.lock().unwrap();
+    let (_, rest) = frame::split(&log.written, 1000).unwrap().unwrap();
+    let (refusal, _) = frame::split(rest, 1000).unwrap().unwrap();
+    assert_eq!(refusal.header().command, CommandId::DELIVER_SM_RESP);
+    assert_eq!(refusal.header().status, CommandStatus::RX_T_APPN);
+    assert_eq!(commands(&log.written).last(), Some(&CommandId::UNBIND));
+    assert_eq!(log.shutdowns, 1);
+}
+
+#[test]
+fn the_peers_unbind_is_answered_and_ends_the_connection() {
+    let unbind = octets(&Pdu::Unbind, 3);
+    let (mut connection, log) = esme(Config::default(), [Step::Octets([bind_resp(), unbind].concat())], []);
+    connection.bind(&bind("secret")).unwrap();
+    assert_eq!(connection.recv(None).unwrap_err().reason, Closed::PeerUnbound);
+    assert_eq!(commands(&log.lock().unwrap().written).last(), Some(&CommandId::UNBIND_RESP));
+}
+
+#[test]
+fn an_smsc_gives_up_who_does_not_bind() {
+    let config = Config { session_init: Duration::from_millis(5), ..Config::default() };
+    let log = Arc::default();
+    let script = Script { reads: VecDeque::new(), writes: VecDeque::new(), log };
+    let mut connection = Connection::<Smsc, _>::new(script, config).unwrap();
+    assert_eq!(connection.recv(None).unwrap_err().reason, Closed::SessionInit);
+}
+
+#[test]
+fn nothing_shows_the_password() {
+    let request = octets(&Pdu::Bind(bind("hunter2")), 1);
+    let script =
+        Script { reads: [Step::Octets(request)].into(), writes: VecDeque::new(), log: Arc::default() };
+    let mut connection = Connection::<Smsc, _>::new(script, Config::default()).unwrap();
+    let inbound = connection.recv(None).unwrap().unwrap();
+    let Inbound::Bind(request) = &inbound else { panic!() };
+    assert!(request.get().password.equals(b"hunter2"));
+    assert!(request.frame().pdu(Tolerance::STRICT).is_ok());
+    let shown = format!("{inbound:?} {connection:?} {:?}", request.get());
+    assert!(!shown.contains("hunter2"), "{shown}");
+    let Inbound::Bind(request) = inbound else { panic!() };
+    connection.respond(request, Err(CommandStatus::RBINDFAIL)).unwrap();
+}

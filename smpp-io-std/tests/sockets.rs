@@ -1,0 +1,263 @@
+//! ESME and SMSC over loopback, TCP and TLS, each side in its own thread.
+
+mod common;
+
+use std::io::Read;
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use common::{bind, message};
+use rustls::ServerConfig;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use smpp_core::session::{Cause, Closed, Config, Rate, Smsc, State};
+use smpp_core::{
+    BindResp, COctets, CommandStatus, DeliverSm, DeliverSmResp, Endpoint, EsmClass, ShortMessage,
+    SubmitSmResp,
+};
+use smpp_io_std::{
+    Connection, Connector, End, Failure, Inbound, NotSent, RequestError, TlsError, TlsStream, Transport, tls,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Runs `smsc` on the first connection, in a thread.
+fn serve<T: Send + 'static>(
+    scheme: &str,
+    smsc: impl FnOnce(TcpStream) -> T + Send + 'static,
+) -> (Endpoint, JoinHandle<T>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let thread = thread::spawn(move || smsc(listener.accept().unwrap().0));
+    (format!("{scheme}://localhost:{port}").parse().unwrap(), thread)
+}
+
+/// An SMSC that knows one password, gives ids and receipts, and lives until the ESME unbinds.
+fn smsc(stream: impl Transport) -> End {
+    let mut connection = Connection::<Smsc, _>::new(stream, Config::default()).unwrap();
+    loop {
+        match connection.recv(None) {
+            Ok(Some(Inbound::Bind(bind))) => {
+                let known = bind.get().password.equals(b"secret");
+                let system_id = COctets::new(b"test").unwrap();
+                let answer = BindResp { system_id, ..BindResp::default() };
+                let answer = if known { Ok(answer) } else { Err(CommandStatus::RINVPASWD) };
+                // If the session has ended, `recv` says so.
+                let _ = connection.respond(bind, answer);
+            }
+            Ok(Some(Inbound::SubmitSm(message))) => {
+                let message_id = COctets::new(b"id-1").unwrap();
+                let response = SubmitSmResp { message_id, ..SubmitSmResp::default() };
+                let _ = connection.respond(message, Ok(response));
+                let receipt = DeliverSm {
+                    esm_class: EsmClass::DELIVERY_RECEIPT,
+                    short_message: ShortMessage::new(b"id:id-1 stat:DELIVRD").unwrap(),
+                    ..DeliverSm::default()
+                };
+                // Not `deliver`: the ESME may be waiting for its next message's answer.
+                drop(connection.send(&receipt));
+            }
+            Ok(_) => {}
+            Err(end) => return end,
+        }
+    }
+}
+
+struct Certificates {
+    ca_pem: String,
+    server: Arc<ServerConfig>,
+}
+
+fn certificates() -> Certificates {
+    let mut ca = rcgen::CertificateParams::default();
+    ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let ca = rcgen::CertifiedIssuer::self_signed(ca, rcgen::KeyPair::generate().unwrap()).unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let leaf = rcgen::CertificateParams::new(["localhost".into()]).unwrap().signed_by(&key, &ca).unwrap();
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    Certificates { ca_pem: ca.pem(), server: tls::server(vec![leaf.der().clone()], key).unwrap() }
+}
+
+fn bind_submit_receive_unbind(connector: &Connector, endpoint: &Endpoint) {
+    let mut connection = connector.bind(endpoint, &bind("secret")).unwrap();
+    assert!(connection.is_bound());
+    assert_eq!(connection.submit(&message()).unwrap().message_id(), b"id-1");
+    let Some(Inbound::DeliverSm(receipt)) = connection.recv(Some(10 * SECOND)).unwrap() else { panic!() };
+    assert!(receipt.get().esm_class.is_receipt());
+    assert_eq!(receipt.get().text(), b"id:id-1 stat:DELIVRD");
+    connection.accept(receipt).unwrap();
+    connection.unbind().unwrap();
+}
+
+#[test]
+fn a_session_over_tcp() {
+    let (endpoint, thread) = serve("smpp", smsc);
+    bind_submit_receive_unbind(&Connector::new(), &endpoint);
+    assert_eq!(thread.join().unwrap().reason, Closed::PeerUnbound);
+}
+
+#[test]
+fn a_session_over_tls() {
+    let Certificates { ca_pem, server } = certificates();
+    let (endpoint, thread) =
+        serve("smpps", move |tcp| smsc(TlsStream::accept(tcp, server, 10 * SECOND).unwrap()));
+    let connector = Connector::new().tls(tls::ca_pem(ca_pem.as_bytes()).unwrap());
+    bind_submit_receive_unbind(&connector, &endpoint);
+    assert_eq!(thread.join().unwrap().reason, Closed::PeerUnbound);
+}
+
+#[test]
+fn a_wrong_password_is_named() {
+    let (endpoint, thread) = serve("smpp", smsc);
+    let error = Connector::new().bind(&endpoint, &bind("hunter2")).unwrap_err();
+    assert!(matches!(error.failure, Failure::Bind(RequestError::Refused(CommandStatus::RINVPASWD))));
+    let text = error.to_string();
+    for part in ["ESME_RINVPASWD", "check the password", &endpoint.to_string()] {
+        assert!(text.contains(part), "{text}");
+    }
+    assert!(!format!("{text} {error:?}").contains("hunter2"));
+    assert_eq!(thread.join().unwrap().reason, Closed::Disconnected);
+}
+
+#[test]
+fn an_untrusted_certificate_ends_the_handshake_on_both_sides() {
+    let server = certificates().server;
+    let (endpoint, thread) = serve("smpps", move |tcp| TlsStream::accept(tcp, server, 10 * SECOND).err());
+    let others = tls::ca_pem(certificates().ca_pem.as_bytes()).unwrap();
+    let error = Connector::new().tls(others).connect(&endpoint).unwrap_err();
+    assert!(matches!(error.failure, Failure::Handshake(_, TlsError::Certificate(_))), "{error}");
+    assert!(error.to_string().contains("the certificate is not accepted"), "{error}");
+    assert!(thread.join().unwrap().is_some(), "the server learns of it");
+}
+
+#[test]
+fn a_certificate_for_another_name_is_refused() {
+    let Certificates { ca_pem, server } = certificates();
+    let (mut endpoint, thread) = serve("smpps", move |tcp| drop(TlsStream::accept(tcp, server, 10 * SECOND)));
+    endpoint.host = "127.0.0.1".into();
+    let connector = Connector::new().tls(tls::ca_pem(ca_pem.as_bytes()).unwrap());
+    let error = connector.connect(&endpoint).unwrap_err();
+    assert!(matches!(error.failure, Failure::Handshake(_, TlsError::Certificate(_))), "{error}");
+    thread.join().unwrap();
+}
+
+/// Holds the connection, and says nothing, until the peer closes it.
+fn silent(mut tcp: TcpStream) {
+    let _ = tcp.read_to_end(&mut Vec::new());
+}
+
+#[test]
+fn a_handshake_without_answer_ends() {
+    let (endpoint, thread) = serve("smpps", silent);
+    let trust = tls::ca_pem(certificates().ca_pem.as_bytes()).unwrap();
+    let connector = Connector::new().tls(trust).timeout(Duration::from_millis(50));
+    let error = connector.connect(&endpoint).unwrap_err();
+    assert!(matches!(error.failure, Failure::Handshake(_, TlsError::Io(_))), "{error}");
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_bind_without_answer_ends() {
+    let (endpoint, thread) = serve("smpp", silent);
+    let config = Config { response: Duration::from_millis(50), ..Config::default() };
+    let error = Connector::new().config(config).bind(&endpoint, &bind("secret")).unwrap_err();
+    let Failure::Bind(RequestError::Unanswered { cause: Cause::Timeout, .. }) = error.failure else {
+        panic!("{error}")
+    };
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_port_that_is_closed_says_which() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let error = Connector::new().connect(&format!("smpp://{address}").parse().unwrap()).unwrap_err();
+    assert!(matches!(&error.failure, Failure::Connect(attempts) if attempts[0].0 == address), "{error}");
+}
+
+#[test]
+fn a_peer_that_closes_amid_a_request_leaves_it_unanswered() {
+    let (endpoint, thread) = serve("smpp", |tcp| {
+        let mut connection = Connection::<Smsc, _>::new(tcp, Config::default()).unwrap();
+        while let Ok(Some(inbound)) = connection.recv(None) {
+            match inbound {
+                Inbound::Bind(bind) => connection.accept(bind).unwrap(),
+                _ => return connection.close(),
+            }
+        }
+    });
+    let mut connection = Connector::new().bind(&endpoint, &bind("secret")).unwrap();
+    let error = connection.submit(&message()).unwrap_err();
+    assert!(
+        matches!(error, RequestError::Unanswered { cause: Cause::Closed(Closed::Disconnected), .. }),
+        "{error}"
+    );
+    let error = connection.submit(&message()).unwrap_err();
+    assert!(matches!(error, RequestError::NeverSent(NotSent::Ended(_))), "{error}");
+    thread.join().unwrap();
+}
+
+#[test]
+fn the_smsc_learns_what_became_of_a_delivery() {
+    let (endpoint, thread) = serve("smpp", |tcp| {
+        let mut connection = Connection::<Smsc, _>::new(tcp, Config::default()).unwrap();
+        let Some(Inbound::Bind(bind)) = connection.recv(None).unwrap() else { panic!() };
+        connection.accept(bind).unwrap();
+        let accepted = connection.deliver(&DeliverSm::default());
+        let refused = connection.deliver(&DeliverSm::default());
+        let end = connection.recv(None).unwrap_err();
+        (accepted, refused, end)
+    });
+    let mut connection = Connector::new().bind(&endpoint, &bind("secret")).unwrap();
+    for answer in [Ok(DeliverSmResp::default()), Err(CommandStatus::RX_P_APPN)] {
+        let Some(Inbound::DeliverSm(delivery)) = connection.recv(Some(10 * SECOND)).unwrap() else {
+            panic!()
+        };
+        connection.respond(delivery, answer).unwrap();
+    }
+    connection.unbind().unwrap();
+    let (accepted, refused, end) = thread.join().unwrap();
+    assert!(accepted.is_ok());
+    assert!(matches!(refused, Err(RequestError::Refused(CommandStatus::RX_P_APPN))));
+    assert_eq!(end.reason, Closed::PeerUnbound);
+}
+
+#[test]
+fn several_requests_in_flight_each_have_their_outcome() {
+    let (endpoint, thread) = serve("smpp", smsc);
+    let mut connection = Connector::new().bind(&endpoint, &bind("secret")).unwrap();
+    let pending: Vec<_> = (0..10).map(|_| connection.send(&message()).unwrap()).collect();
+    for pending in pending {
+        assert_eq!(connection.wait(pending).unwrap().message_id(), b"id-1");
+    }
+    let last = connection.send(&message()).unwrap();
+    drop(connection);
+    assert!(matches!(last.try_outcome(), Ok(Err(RequestError::Unanswered { .. }))));
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_request_before_the_bind_is_not_sent() {
+    let (endpoint, thread) = serve("smpp", silent);
+    let mut connection = Connector::new().connect(&endpoint).unwrap();
+    let error = connection.submit(&message()).unwrap_err();
+    assert!(matches!(error, RequestError::NeverSent(NotSent::State(State::Open))), "{error}");
+    connection.close();
+    thread.join().unwrap();
+}
+
+#[test]
+fn messages_above_the_rate_wait_for_their_turn() {
+    let (endpoint, thread) = serve("smpp", smsc);
+    let config = Config { rate: Some(Rate::per_second(50)), ..Config::default() };
+    let mut connection = Connector::new().config(config).bind(&endpoint, &bind("secret")).unwrap();
+    let start = std::time::Instant::now();
+    for _ in 0..3 {
+        connection.submit(&message()).unwrap();
+    }
+    assert!(start.elapsed() >= Duration::from_millis(40), "two intervals of 20 ms");
+    connection.unbind().unwrap();
+    thread.join().unwrap();
+}

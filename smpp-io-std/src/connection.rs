@@ -7,13 +7,14 @@ use std::sync::{Arc, mpsc};
 use std::time::{self, Duration};
 
 use smpp_core::session::{
-    Cause, Closed, Config, Esme, Event, Instant, Outcome, Refusal, Role, SentBy, Session, Smsc, State, Stats,
+    Cause, Closed, Config, Esme, Event, Instant, NotSent, Refusal, RequestError, Response, Role, SentBy,
+    Session, Smsc, State, Stats,
 };
 use smpp_core::{Bind, CommandStatus, DeliverSm, InterfaceVersion, Operation, SubmitSm};
 
 use crate::buffer::Buffer;
-use crate::error::{End, NotSent, RequestError};
-use crate::incoming::{Inbound, Incoming, Response};
+use crate::error::End;
+use crate::incoming::{Inbound, Incoming};
 use crate::stream::{Transport, is_pause};
 
 /// The shortest time to wait: a socket takes zero for ever.
@@ -57,7 +58,7 @@ impl Pending {
             // The session tells every outcome; it is gone without one only when the connection was dropped.
             Err(mpsc::TryRecvError::Disconnected) => {
                 let cause = Cause::Closed(Closed::Aborted);
-                Ok(Err(RequestError::Unanswered { cause, error: None }))
+                Ok(Err(RequestError::Unanswered(cause)))
             }
         }
     }
@@ -160,7 +161,7 @@ impl<R: Role, S: Transport> Connection<R, S> {
             match refused.why {
                 Refusal::State(state) => {
                     return Err(RequestError::NeverSent(match &self.kept.end {
-                        Some(end) => NotSent::Ended(end.clone()),
+                        Some(end) => NotSent::Closed(end.reason),
                         None => NotSent::State(state),
                     }));
                 }
@@ -181,8 +182,8 @@ impl<R: Role, S: Transport> Connection<R, S> {
                 Err(still) => pending = still,
             }
             // Every outcome is told before the end: this request was another connection's.
-            if let Some(End { reason, error }) = self.kept.end.clone() {
-                return Err(RequestError::Unanswered { cause: Cause::Closed(reason), error });
+            if let Some(end) = &self.kept.end {
+                return Err(RequestError::Unanswered(Cause::Closed(end.reason)));
             }
             self.turn(None);
         }
@@ -418,17 +419,8 @@ impl Kept {
         match event {
             Event::Request { request, frame, .. } => self.inbox.extend(Inbound::new(request, frame)),
             Event::Outcome { tag, sequence, outcome } => {
-                let error = self.error.clone();
                 // Nobody has to wait for it.
-                let _ = tag.send(match outcome {
-                    Outcome::Accepted(pdu) => Ok(Response::new(&pdu, sequence)),
-                    Outcome::Refused { status, .. } => Err(RequestError::Refused(status)),
-                    Outcome::Nacked(status) => Err(RequestError::Nacked(status)),
-                    Outcome::NeverSent(reason) => {
-                        Err(RequestError::NeverSent(NotSent::Ended(End { reason, error })))
-                    }
-                    Outcome::Unanswered(cause) => Err(RequestError::Unanswered { cause, error }),
-                });
+                let _ = tag.send(outcome.into_result(sequence));
             }
             Event::Closed(reason) => self.end = Some(End { reason, error: self.error.clone() }),
             // Answered and counted by the session.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustls::pki_types::pem;
 use smpp_core::CommandStatus;
-use smpp_core::session::{Cause, Closed, State};
+use smpp_core::session::{Closed, RequestError};
 
 /// How a connection ended.
 #[derive(Clone, Debug)]
@@ -18,50 +18,6 @@ pub struct End {
     pub reason: Closed,
     /// What the transport reported, where it failed.
     pub error: Option<Arc<io::Error>>,
-}
-
-/// Why a request did not succeed: exactly one of four things.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum RequestError {
-    /// The peer refused it, with this status.
-    Refused(CommandStatus),
-    /// The peer did not understand it: generic_nack (SMPP 3.4 §4.3.1).
-    Nacked(CommandStatus),
-    /// It never left this process: safe to send again.
-    NeverSent(NotSent),
-    /// It was sent and not answered: the peer may have accepted it.
-    Unanswered {
-        /// Why there is no answer.
-        cause: Cause,
-        /// What the transport reported, where it failed.
-        error: Option<Arc<io::Error>>,
-    },
-}
-
-/// Why a request never left.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum NotSent {
-    /// The session is not in a state, or the bind not in a mode, that allows it.
-    State(State),
-    /// The connection ended first.
-    Ended(End),
-}
-
-impl RequestError {
-    /// Whether sending the same request again cannot make a message go twice.
-    pub const fn is_safe_to_repeat(&self) -> bool {
-        !matches!(self, Self::Unanswered { .. })
-    }
-
-    /// The status, where the peer gave one.
-    pub const fn status(&self) -> Option<CommandStatus> {
-        match self {
-            Self::Refused(status) | Self::Nacked(status) => Some(*status),
-            Self::NeverSent(_) | Self::Unanswered { .. } => None,
-        }
-    }
 }
 
 /// Why there is no connection, or no bind: what failed, where, and what to do about it.
@@ -132,35 +88,8 @@ impl From<io::Error> for TlsError {
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.reason.fmt(f)?;
-        transport(self.error.as_ref(), f)
+        self.error.as_ref().map_or(Ok(()), |error| write!(f, " ({error})"))
     }
-}
-
-impl fmt::Display for RequestError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(status) => write!(f, "refused: {status}"),
-            Self::Nacked(status) => write!(f, "not understood (generic_nack): {status}"),
-            Self::NeverSent(why) => write!(f, "not sent: {why}"),
-            Self::Unanswered { cause, error } => {
-                write!(f, "sent, outcome unknown: {cause}")?;
-                transport(error.as_ref(), f)
-            }
-        }
-    }
-}
-
-impl fmt::Display for NotSent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::State(state) => write!(f, "not allowed in state {state:?}"),
-            Self::Ended(end) => end.fmt(f),
-        }
-    }
-}
-
-fn transport(error: Option<&Arc<io::Error>>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    error.map_or(Ok(()), |error| write!(f, " ({error})"))
 }
 
 impl fmt::Display for ConnectError {
@@ -200,7 +129,7 @@ impl Failure {
                 CommandStatus::RALYBND => "the account holds as many binds as it may: end one, or wait",
                 _ => "check system_id, password and whether the account may connect from here",
             },
-            Self::Bind(RequestError::Unanswered { .. }) => {
+            Self::Bind(RequestError::Unanswered(_)) => {
                 "check that an SMSC listens there, whether it wants TLS, and its allow-list"
             }
             Self::Bind(_) => "check that an SMSC for SMPP 3.4 listens there",
@@ -228,7 +157,5 @@ impl fmt::Display for TlsError {
 }
 
 impl Error for End {}
-impl Error for RequestError {}
-impl Error for NotSent {}
 impl Error for ConnectError {}
 impl Error for TlsError {}

@@ -3,10 +3,7 @@
 use std::fmt;
 
 use smpp_core::session::{Reply, Request};
-use smpp_core::{
-    Bind, BindResp, CommandStatus, DeliverSm, Frame, Operation, Pdu, Quirks, SequenceNumber, SubmitSm,
-    Tolerance,
-};
+use smpp_core::{Bind, DeliverSm, Frame, Operation, Quirks, SubmitSm, Tolerance};
 
 /// The session has read the PDU before it told of it: reading it again takes whatever deviations it took.
 const AS_THE_SESSION: Tolerance = Tolerance(Quirks::all());
@@ -65,42 +62,5 @@ impl<O: Operation> Incoming<O> {
 impl<O> fmt::Debug for Incoming<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.frame.fmt(f)
-    }
-}
-
-/// The response to a request that was accepted.
-#[derive(Clone)]
-pub struct Response(Frame<Vec<u8>>);
-
-impl Response {
-    pub(crate) fn new(pdu: &Pdu<'_>, sequence: SequenceNumber) -> Self {
-        Self(Frame::encode(pdu, CommandStatus::ROK, sequence))
-    }
-
-    /// The fields of the response.
-    pub fn pdu(&self) -> Option<Pdu<'_>> {
-        self.0.pdu(AS_THE_SESSION).ok().map(|(pdu, _)| pdu)
-    }
-
-    /// The id the SMSC gave a message, as it sent it (SMPP 3.4 §4.4.2); empty if it gave none.
-    pub fn message_id(&self) -> &[u8] {
-        match self.pdu() {
-            Some(Pdu::SubmitSmResp(Some(response))) => response.message_id.as_bytes(),
-            _ => &[],
-        }
-    }
-
-    /// The answer to a bind: the SMSC's name and version (SMPP 3.4 §4.1.2).
-    pub fn bind_resp(&self) -> BindResp<'_> {
-        match self.pdu() {
-            Some(Pdu::BindResp(_, Some(response))) => response,
-            _ => BindResp::default(),
-        }
-    }
-}
-
-impl fmt::Debug for Response {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.pdu().fmt(f)
     }
 }

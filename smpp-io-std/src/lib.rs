@@ -59,6 +59,7 @@ pub mod tls;
 
 pub use connect::Connector;
 pub use connection::{Connection, Pending};
-pub use error::{ConnectError, End, Failure, NotSent, RequestError, TlsError};
-pub use incoming::{Inbound, Incoming, Response};
+pub use error::{ConnectError, End, Failure, TlsError};
+pub use incoming::{Inbound, Incoming};
+pub use smpp_core::session::{NotSent, RequestError, Response};
 pub use stream::{Stream, TlsStream, Transport};

@@ -9,7 +9,7 @@ use smpp_core::session::{
 };
 use smpp_core::{Bind, DeliverSm, Operation, SubmitSm};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::time;
 
 use crate::driver::{Answer, Driver, End, Shared};
@@ -42,6 +42,17 @@ where
     (handle.clone(), Inbox::new(handle))
 }
 
+/// Who waited for room and gives up may have taken the notice of it: the next one in the queue gets it.
+struct PassOn<'a>(Option<&'a Notify>);
+
+impl Drop for PassOn<'_> {
+    fn drop(&mut self) {
+        if let Some(room) = self.0 {
+            room.notify_one();
+        }
+    }
+}
+
 impl<R: Role> Handle<R> {
     fn new(shared: Arc<Shared<R>>) -> Self {
         shared.lock().handles += 1;
@@ -68,25 +79,29 @@ impl<R: Role> Handle<R> {
         O: Operation + SentBy<R>,
     {
         let (mut sender, receiver) = oneshot::channel();
+        let mut waiting = PassOn(None);
         loop {
             let mut room = pin!(self.shared.room.notified());
-            let refused = self.shared.with(|core, now| {
+            let ended = self.shared.ended.notified();
+            let taken = self.shared.with(|core, now| {
                 let result = core.session.request(now, operation, sender);
-                if result.is_err() {
+                if matches!(&result, Err(refused) if !matches!(refused.why, Refusal::Paced(_))) {
                     // Within the lock under which room is made, so that no notice of it is missed.
                     room.as_mut().enable();
                 }
                 result.map_err(|refused| (refused, core.end.as_ref().map(|end| end.reason)))
             });
-            let Err((refused, ended)) = refused else { return Ok(receiver) };
+            let Err((refused, end)) = taken else {
+                waiting.0 = None;
+                return Ok(receiver);
+            };
             sender = refused.tag;
-            match (refused.why, ended) {
+            waiting.0 = Some(&self.shared.room);
+            match (refused.why, end) {
                 (_, Some(reason)) => return Err(NotSent::Closed(reason)),
                 (Refusal::State(state), None) => return Err(NotSent::State(state)),
-                (Refusal::Paced(at), None) => {
-                    // Room is made early if the session ends.
-                    let _ = time::timeout_at(self.shared.clock(at), room).await;
-                }
+                // Until then, or until the session ends.
+                (Refusal::Paced(at), None) => drop(time::timeout_at(self.shared.clock(at), ended).await),
                 _ => room.await,
             }
         }

@@ -237,12 +237,8 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
 
     fn poll_session(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            let mut failure = None;
+            let (sent, mut failure) = self.poll_write(cx);
             let mut eof = false;
-            let sent = self.poll_write(cx).unwrap_or_else(|error| {
-                failure = Some(error);
-                0
-            });
             let mut read = 0;
             if self.wants_input && failure.is_none() {
                 match self.poll_read(cx) {
@@ -260,31 +256,29 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
         }
     }
 
-    /// Writes what the transport takes, and gives how much that was.
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> io::Result<usize> {
+    /// Writes what the transport takes: how much that was, and why it takes no more.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> (usize, Option<io::Error>) {
         let mut sent = 0;
         while let Some(rest) = self.output.get(self.written..).filter(|rest| !rest.is_empty()) {
             match Pin::new(&mut self.io).poll_write(cx, rest) {
-                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(0)) => return (sent, Some(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(octets)) => {
                     self.written += octets;
                     sent += octets;
                     self.unflushed = true;
                 }
-                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Ready(Err(error)) => return (sent, Some(error)),
                 Poll::Pending => break,
             }
         }
         if self.unflushed && self.written == self.output.len() {
             match Pin::new(&mut self.io).poll_flush(cx) {
-                Poll::Ready(result) => {
-                    result?;
-                    self.unflushed = false;
-                }
+                Poll::Ready(Ok(())) => self.unflushed = false,
+                Poll::Ready(Err(error)) => return (sent, Some(error)),
                 Poll::Pending => {}
             }
         }
-        Ok(sent)
+        (sent, None)
     }
 
     /// Reads once. The buffer is small until a read has filled it.
@@ -309,7 +303,12 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
         let shared = Arc::clone(&self.shared);
         let mut core = shared.lock();
         let core = &mut *core;
+        let was_full = !core.session.wants_input();
         core.session.handle_transmitted(sent);
+        if was_full && core.session.wants_input() {
+            // Whoever was refused because too much was waiting may try again.
+            shared.room.notify_waiters();
+        }
         let mut outcomes = 0;
         let mut rest = self.input.as_slice();
         while let Some(event) = core.session.handle_input(now, &mut rest) {
@@ -325,10 +324,6 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
             outcomes += core.dispatch(event, &shared.arrived);
         }
         (0..outcomes).for_each(|_| shared.room.notify_one());
-        if sent > 0 {
-            // Whoever was refused because too much was waiting may try again.
-            shared.room.notify_waiters();
-        }
         if core.end.is_some() {
             return None;
         }

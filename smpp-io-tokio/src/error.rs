@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-
 /// Why there is no connection.
 #[derive(Debug)]
 #[non_exhaustive]

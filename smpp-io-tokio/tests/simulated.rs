@@ -1,5 +1,8 @@
 //! Client and server over an in-memory pipe, in simulated time.
 
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use smpp_core::session::{Cause, Closed, Config, Esme, Rate, Smsc, State};
@@ -8,7 +11,7 @@ use smpp_core::{
     SubmitSmResp,
 };
 use smpp_io_tokio::{Client, Inbound, Inbox, NotSent, Peer, RequestError, start};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
@@ -93,6 +96,72 @@ async fn the_rate_is_kept_by_waiting() {
     // A hundred intervals of 20 ms; the clock of the runtime rounds each up to a millisecond.
     let took = began.elapsed();
     assert!((2000..2200).contains(&took.as_millis()), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_who_gives_up_while_paced_does_not_take_the_place_with_him() {
+    let config = Config { window: 1, rate: Some(Rate::per_second(1)), ..Config::default() };
+    let ((client, _inbox), (_peer, mut server)) = bound(config, 4096).await;
+    let submit = |id: &'static [u8]| {
+        let client = client.clone();
+        tokio::spawn(async move { client.submit(&text(id)).await })
+    };
+    let first = submit(b"first");
+    let Some(Inbound::SubmitSm(held)) = server.recv().await else { panic!("no message") };
+    // Both wait for the window; its place is given to the second, which then waits for the pace.
+    let (second, third) = (submit(b"second"), submit(b"third"));
+    tokio::task::yield_now().await;
+    held.accept().unwrap();
+    first.await.unwrap().unwrap();
+    tokio::task::yield_now().await;
+    second.abort();
+    tokio::spawn(echo(server));
+    let response = timeout(Duration::from_secs(5), third).await.expect("the place is lost").unwrap().unwrap();
+    assert_eq!(response.message_id(), b"third");
+}
+
+/// Takes one write of so many octets, then fails.
+struct Failing {
+    takes: usize,
+    wrote: bool,
+}
+
+impl AsyncRead for Failing {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for Failing {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        if std::mem::replace(&mut self.wrote, true) {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        Poll::Ready(Ok(self.takes.min(octets.len())))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failing_transport_tells_what_left_from_what_did_not() {
+    let closed = Closed::Disconnected;
+    let bind = Bind::default();
+    for (takes, outcome) in [
+        (15, RequestError::NeverSent(NotSent::Closed(closed))),
+        (usize::MAX, RequestError::Unanswered(Cause::Closed(closed))),
+    ] {
+        let (client, _inbox) = start::<Esme, _>(Failing { takes, wrote: false }, Config::default());
+        assert_eq!(client.bind(&bind).await.unwrap_err(), outcome, "{takes} octets taken");
+        let end = client.closed().await;
+        assert_eq!(end.error.unwrap().kind(), io::ErrorKind::BrokenPipe);
+    }
 }
 
 #[tokio::test(start_paused = true)]

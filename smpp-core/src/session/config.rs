@@ -23,8 +23,8 @@ pub struct Config {
     /// The largest PDU accepted, in octets; a larger `command_length` ends the session.
     /// Default [`frame::DEFAULT_MAX_LENGTH`].
     pub max_pdu: usize,
-    /// Octets that may wait to be transmitted. Above it nothing is read and no request is taken.
-    /// Default 256 KiB.
+    /// Octets that may wait to be transmitted; 0 counts as 1. From there on nothing is read and no request is
+    /// taken. Default 256 KiB.
     pub max_output: usize,
     /// Malformed PDUs that are answered before the session ends. Default 1,000.
     pub max_malformed: u32,

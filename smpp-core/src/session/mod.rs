@@ -297,7 +297,7 @@ impl<R: Role, T> Session<R, T> {
     pub fn wants_input(&self) -> bool {
         match self.ending {
             Ending::Flushing(_) | Ending::Ended(_) | Ending::Told => false,
-            _ => self.pending_output() < self.config.max_output,
+            _ => self.has_room(),
         }
     }
 
@@ -336,6 +336,11 @@ impl<R: Role, T> Session<R, T> {
         &self.stats
     }
 
+    /// Whether more may be encoded; what empties the output always makes room.
+    fn has_room(&self) -> bool {
+        self.pending_output() < self.config.max_output.max(1)
+    }
+
     fn pending_output(&self) -> usize {
         (self.encoded - self.transmitted) as usize
     }
@@ -356,7 +361,7 @@ impl<R: Role, T> Session<R, T> {
         if self.window.is_full() {
             return Err(Refusal::WindowFull);
         }
-        if self.pending_output() >= self.config.max_output {
+        if !self.has_room() {
             return Err(Refusal::OutputFull);
         }
         Ok(())

@@ -41,6 +41,10 @@ impl Vector {
         all
     }
 
+    fn named(name: &str) -> Self {
+        Self::all("valid").into_iter().find(|vector| vector.name() == name).expect(name)
+    }
+
     fn text(&self, key: &str) -> &str {
         self.0[key].as_str().unwrap_or_else(|| panic!("{key} is text in {}", self.0))
     }
@@ -273,19 +277,54 @@ fn a_tolerated_deviation_is_read_when_it_alone_is_tolerated() {
     assert_eq!(seen, Quirks::all().difference(Quirks::TRAILING_NUL));
 }
 
+/// `submit_sm_gsm7` with octets behind its text.
+fn message_and(octets: &[u8]) -> Vec<u8> {
+    let mut pdu = [&Vector::named("submit_sm_gsm7").octets()[..], octets].concat();
+    pdu[3] += u8::try_from(octets.len()).unwrap();
+    pdu
+}
+
 #[test]
 fn one_nul_behind_the_text_is_a_quirk() {
-    let vector = Vector::all("valid").into_iter().find(|vector| vector.name() == "submit_sm_gsm7").unwrap();
-    let mut octets = vector.octets();
-    octets.push(0);
-    octets[3] += 1;
+    let octets = message_and(&[0]);
     let frame = whole("one NUL more", &octets);
     let (pdu, quirks) = frame.pdu(Tolerance::LENIENT).unwrap();
     assert_eq!(quirks, Quirks::TRAILING_NUL);
-    assert_eq!(fields_of(&pdu)["short_message"]["hex"], vector.0["fields"]["short_message"]["hex"]);
+    assert_eq!(fields_of(&pdu)["short_message"]["hex"], hex(b"Hello world"));
     let error = frame.pdu(Tolerance::STRICT).unwrap_err();
     assert_eq!((error.kind, error.offset), (DecodeErrorKind::TlvHeader, octets.len() - 1));
     assert_eq!(error.status(), CommandStatus::RINVOPTPARSTREAM);
+}
+
+#[test]
+fn a_parameter_that_crosses_the_frame_is_never_read() {
+    let all = Tolerance(Quirks::all());
+    for (octets, overrun) in [(&[2, 4, 0][..], false), (&[2, 4, 0, 0], false), (&[2, 4, 0, 1], true)] {
+        let pdu = message_and(octets);
+        let error = whole("a TLV cut short", &pdu).pdu(all).err().map(|error| error.kind);
+        assert_eq!(error, overrun.then_some(DecodeErrorKind::TlvOverrun), "{octets:?}");
+    }
+}
+
+#[test]
+fn a_string_without_nul_is_read_only_where_nothing_can_be_lost() {
+    let cases = [
+        ("bind_receiver_range", "^1234\0", Ok(Quirks::ABSENT_ADDRESS_RANGE)),
+        ("bind_receiver_range", "\0", Err(DecodeErrorKind::Unterminated)),
+        ("submit_sm_resp_ok", "\0", Ok(Quirks::UNTERMINATED_STRING)),
+        ("bind_transmitter_resp_plain", "\0", Err(DecodeErrorKind::Unterminated)),
+    ];
+    for (name, end, expected) in cases {
+        let mut octets = Vector::named(name).octets();
+        octets.truncate(octets.len() - end.len());
+        octets[3] -= u8::try_from(end.len()).unwrap();
+        let read = whole(name, &octets).into_pdu(Tolerance(Quirks::all()));
+        assert_eq!(
+            read.map(|(_, quirks)| quirks).map_err(|error| error.kind),
+            expected,
+            "{name} without {end:?}"
+        );
+    }
 }
 
 /// The quirk with which a vector is read by default; none: it is read without, or not read.

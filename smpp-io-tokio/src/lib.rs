@@ -97,3 +97,8 @@ pub use error::{AcceptError, ConnectError, TlsError};
 pub use inbox::{Inbound, Inbox, Incoming};
 pub use server::{BindRequest, Connecting, Listener};
 pub use smpp_core::session::{NotSent, RequestError, Response};
+
+/// The examples in the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}

@@ -7,7 +7,7 @@ use super::timers::Timer;
 use super::{Ending, Session};
 use crate::frame::{self, Frame, SequenceNumber};
 use crate::pdu::{CommandId, CommandStatus, InterfaceVersion, Pdu};
-use crate::wire::{DecodeError, DecodeErrorKind};
+use crate::wire::{DecodeError, DecodeErrorKind, Quirks, Tolerance};
 
 impl<R: Role, T> Session<R, T> {
     /// Reads PDUs off the front of `input` until one has something to tell, and moves `input` past what was
@@ -160,7 +160,11 @@ impl<R: Role, T> Session<R, T> {
             self.binding = None;
         }
         let outcome = match pdu {
-            Ok(_) if nack => Outcome::Nacked(header.status),
+            Err(error) if header.status.is_ok() => {
+                self.count_malformed();
+                Outcome::Unanswered(Cause::Unreadable(error))
+            }
+            _ if nack => Outcome::Nacked(header.status),
             Ok((pdu, _)) if header.status.is_ok() => {
                 if let (Pdu::BindResp(mode, resp), Ending::No) = (pdu, self.ending) {
                     let version = resp.and_then(|resp| resp.tlvs.sc_interface_version());
@@ -171,8 +175,12 @@ impl<R: Role, T> Session<R, T> {
             }
             Ok((pdu, _)) => Outcome::Refused { status: header.status, pdu },
             Err(error) => {
+                // The header is whole and says no; a damaged body takes nothing from that.
                 self.count_malformed();
-                Outcome::Unanswered(Cause::Unreadable(error))
+                match Pdu::decode(header, &[], Tolerance(Quirks::all())) {
+                    Ok((pdu, _)) => Outcome::Refused { status: header.status, pdu },
+                    Err(_) => Outcome::Unanswered(Cause::Unreadable(error)),
+                }
             }
         };
         self.advance();

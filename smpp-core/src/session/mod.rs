@@ -159,7 +159,9 @@ impl<R: Role, T> Session<R, T> {
     where
         O: Operation + SentBy<R>,
     {
+        // Not before a time that was passed in earlier: deadlines stand in the order of the requests.
         self.now = self.now.max(now);
+        let now = self.now;
         let command = operation.command();
         if let Err(why) = self.admit(command) {
             return Err(Refused { tag, why });
@@ -181,7 +183,8 @@ impl<R: Role, T> Session<R, T> {
         Ok(sequence)
     }
 
-    /// Answers a request of the peer: with a response, or with a status other than `ESME_ROK`.
+    /// Answers a request of the peer: with a response, or with a status other than `ESME_ROK`, which would
+    /// claim a success without a response and is sent as `ESME_RSYSERR`.
     ///
     /// Refused once the session is over: the peer has seen no answer.
     #[expect(clippy::needless_pass_by_value, reason = "a reply is good for one answer")]
@@ -201,9 +204,11 @@ impl<R: Role, T> Session<R, T> {
                 self.bound(mode);
             }
         }
+        self.last_message = self.now;
         match result {
             Ok(response) => self.encode(command.response(), CommandStatus::ROK, sequence, Some(&response)),
             Err(status) => {
+                let status = if status.is_ok() { CommandStatus::RSYSERR } else { status };
                 let body = O::Response::BODY_ON_ERROR.then(O::Response::default);
                 self.encode(command.response(), status, sequence, body.as_ref());
             }

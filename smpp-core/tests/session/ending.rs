@@ -83,6 +83,21 @@ fn crossed_unbinds_are_both_answered() {
 }
 
 #[test]
+fn an_unbind_of_the_peer_overtakes_ours_while_we_drain() {
+    let mut esme = bound_esme(Config::default(), BindMode::Transceiver);
+    let sequence = esme.submit(Instant::ZERO, "hello").unwrap().0;
+    esme.speak();
+    esme.session.unbind(Instant::ZERO);
+    esme.hear(Instant::ZERO, &request(Pdu::Unbind, 1));
+    assert_eq!(said(&esme.speak()), [(CommandId::UNBIND_RESP, CommandStatus::ROK, 1, &b""[..])]);
+    let resp = Pdu::SubmitSmResp(Some(submit_sm_resp("id")));
+    esme.hear(Instant::ZERO, &octets(resp, CommandStatus::ROK, sequence));
+    assert!(esme.speak().is_empty(), "one unbind is enough");
+    let told = [Told::PeerUnbind, Told::Outcome("hello", accepted("id")), Told::Closed(Closed::PeerUnbound)];
+    assert_eq!(esme.told(), told);
+}
+
+#[test]
 fn the_peers_unbind_is_answered_after_the_replies_we_owe() {
     let mut smsc = bound_smsc(Config::default(), BindMode::Transceiver);
     smsc.hear(Instant::ZERO, &request(Pdu::SubmitSm(submit_sm("hello")), 2));
@@ -194,6 +209,7 @@ fn a_broken_length_ends_the_session_after_the_pdus_before_it() {
     let broken = [[0, 0, 0, 15], [0, 0, 0, 0x15], [0; 4], [0, 0, 0, 3]].concat();
     smsc.hear(Instant::ZERO, &[&message[..], &request(Pdu::EnquireLink, 3), &broken, &message].concat());
     assert_eq!(smsc.told(), [Told::Request(CommandId::SUBMIT_SM)]);
+    assert!(smsc.unread.is_empty(), "what follows cannot be read, and is not kept");
     let spoken = smsc.speak();
     let nack = (CommandId::GENERIC_NACK, CommandStatus::RINVCMDLEN, 0, &b""[..]);
     assert_eq!(said(&spoken)[1], nack, "after the enquire_link_resp");

@@ -1,11 +1,11 @@
 //! Requests, and what becomes of them.
 
-use smpp_core::session::{Cause, Closed, Config, Instant};
+use smpp_core::session::{Cause, Closed, Config, Esme, Event, Instant, Outcome, Session};
 use smpp_core::{BindMode, CommandId, CommandStatus, DecodeErrorKind, DeliverSmResp, Pdu, SequenceNumber};
 
 use super::support::{
-    Fate, Pair, Told, accepted, bound_esme, deliver_sm, octets, raw, request, said, secs, submit_sm,
-    submit_sm_resp,
+    Fate, Pair, Told, accepted, bind, bind_resp, bound_esme, deliver_sm, octets, raw, request, said, secs,
+    submit_sm, submit_sm_resp,
 };
 
 #[test]
@@ -171,6 +171,49 @@ fn a_response_that_cannot_be_read_leaves_the_outcome_open() {
     };
     assert_eq!((error.kind, error.offset), (DecodeErrorKind::TlvOverrun, 19));
     assert_eq!(esme.session.in_flight(), 0);
+}
+
+#[test]
+fn a_refusal_with_a_damaged_body_is_a_refusal() {
+    let mut esme = bound_esme(Config::default(), BindMode::Transceiver);
+    let sequence = esme.submit(Instant::ZERO, "hello").unwrap().0;
+    let pdu = raw(CommandId::SUBMIT_SM_RESP, CommandStatus::RTHROTTLED, sequence, b"\0no TLV");
+    esme.hear(Instant::ZERO, &pdu);
+    assert_eq!(esme.told(), [Told::Outcome("hello", Fate::Refused(CommandStatus::RTHROTTLED))]);
+    assert_eq!(esme.session.stats().malformed, 1);
+}
+
+#[test]
+fn an_outcome_can_be_kept_when_the_octets_are_gone() {
+    let mut esme = Session::<Esme, ()>::new(Config::default(), Instant::ZERO);
+    let sequence = esme.request(Instant::ZERO, &bind(BindMode::Transceiver), ()).unwrap();
+    let resp = Pdu::BindResp(BindMode::Transceiver, Some(bind_resp()));
+    let kept = {
+        let octets = octets(resp, CommandStatus::ROK, sequence.0);
+        let Some(Event::Outcome { sequence, outcome, .. }) =
+            esme.handle_input(Instant::ZERO, &mut &octets[..])
+        else {
+            panic!("the bind has an outcome");
+        };
+        outcome.into_result(sequence).unwrap()
+    };
+    assert_eq!(kept.bind_resp(), bind_resp());
+    assert_eq!(kept.frame().octets(), octets(resp, CommandStatus::ROK, sequence.0));
+    assert_eq!(kept.message_id(), b"", "that is for a submit_sm_resp");
+}
+
+#[test]
+fn only_an_unanswered_request_is_not_safe_to_repeat() {
+    let errors = [
+        (Outcome::Nacked(CommandStatus::RINVCMDID), true, Some(CommandStatus::RINVCMDID)),
+        (Outcome::NeverSent(Closed::Disconnected), true, None),
+        (Outcome::Unanswered(Cause::Timeout), false, None),
+        (Outcome::Unanswered(Cause::Closed(Closed::LinkDead)), false, None),
+    ];
+    for (outcome, safe, status) in errors {
+        let error = outcome.into_result(SequenceNumber(1)).unwrap_err();
+        assert_eq!((error.is_safe_to_repeat(), error.status()), (safe, status), "{error}");
+    }
 }
 
 #[test]

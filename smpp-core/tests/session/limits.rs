@@ -32,6 +32,14 @@ fn a_window_of_nothing_counts_as_one() {
 }
 
 #[test]
+fn an_output_of_nothing_counts_as_one_octet() {
+    let config = Config { max_output: 0, ..Config::default() };
+    let mut pair = Pair::bound_with(config, config);
+    pair.submit("a");
+    assert_eq!(pair.smsc.submits.len(), 1);
+}
+
+#[test]
 fn the_window_does_not_hold_back_a_probe_or_an_unbind() {
     let mut esme =
         bound_esme(Config { window: 1, response: secs(60), ..Config::default() }, BindMode::Transceiver);
@@ -124,6 +132,14 @@ fn a_stalled_link_holds_back_the_requests() {
     pair.settle();
     assert_eq!(pair.smsc.submits.len(), taken);
     assert!(pair.esme.submit(pair.now, "x").is_ok());
+}
+
+#[test]
+fn a_pdu_of_exactly_the_limit_is_taken() {
+    let message = request(Pdu::SubmitSm(submit_sm("hello")), 2);
+    let mut smsc = bound_smsc(Config { max_pdu: message.len(), ..Config::default() }, BindMode::Transceiver);
+    smsc.hear(Instant::ZERO, &message);
+    assert_eq!(smsc.submits.len(), 1);
 }
 
 #[test]

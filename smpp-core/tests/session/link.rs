@@ -142,3 +142,18 @@ fn a_message_in_either_direction_is_activity() {
     assert_eq!(pair.esme.closed, None);
     assert!(pair.esme.submit(pair.now, "59 seconds after the delivery").is_ok());
 }
+
+#[test]
+fn an_answer_is_activity() {
+    let config = Config { inactivity: Some(secs(60)), ..patient() };
+    let mut pair = Pair::bound_with(patient(), config);
+    pair.advance(secs(10));
+    pair.submit("asked after 10 seconds");
+    pair.advance(secs(9));
+    pair.smsc.wake(pair.now);
+    pair.smsc.accept("answered after 19");
+    pair.advance(secs(59));
+    assert_eq!(pair.smsc.session.state(), State::Bound(BindMode::Transceiver), "at 78 seconds");
+    pair.advance(secs(1));
+    assert_eq!(pair.smsc.closed, Some(Closed::Inactive));
+}

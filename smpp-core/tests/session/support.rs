@@ -48,7 +48,7 @@ pub(crate) struct Peer<R> {
     pub(crate) delivers: VecDeque<Reply<DeliverSm<'static>>>,
     pub(crate) closed: Option<Closed>,
     /// Octets that came and are not read yet.
-    unread: Vec<u8>,
+    pub(crate) unread: Vec<u8>,
     told: Vec<Told>,
     /// Requests without an outcome.
     open: Vec<Tag>,

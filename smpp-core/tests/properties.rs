@@ -1,0 +1,232 @@
+//! What holds for any octets, however they arrive.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test helpers"
+)]
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use smpp_core::session::{Config, Esme, Event, Instant, Request, Role, Session, Smsc};
+use smpp_core::{
+    Bind, BindResp, COctets, CommandStatus, DeliverSmResp, Pdu, SequenceNumber, SubmitSm, SubmitSmResp,
+    Tolerance, frame,
+};
+
+#[path = "../../fuzz/fuzz_targets/check.rs"]
+mod check;
+
+/// The octets of every vector that holds one whole PDU.
+fn vectors() -> Vec<Vec<u8>> {
+    let lines = include_str!("data/vectors.jsonl").lines();
+    let all = lines.map(|line| {
+        let vector: serde_json::Value = line.parse().unwrap();
+        let hex = vector["hex"].as_str().unwrap();
+        hex.as_bytes()
+            .chunks(2)
+            .map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap())
+            .collect()
+    });
+    let whole: Vec<Vec<u8>> =
+        all.filter(|octets: &Vec<u8>| matches!(frame::split(octets, 1 << 16), Ok(Some((_, []))))).collect();
+    assert!(whole.len() > 150, "{}", whole.len());
+    whole
+}
+
+/// A change to a PDU. Small numbers are tried most: they are lengths, flags and NULs.
+#[derive(Clone, Debug)]
+enum Change {
+    Set(Index, u8),
+    Insert(Index, Vec<u8>),
+    Remove(Index, usize),
+    Parameter(u16, Vec<u8>),
+}
+
+impl Change {
+    fn apply(&self, pdu: &mut Vec<u8>) {
+        match self {
+            Self::Set(at, octet) => {
+                let at = at.index(pdu.len());
+                pdu[at] = *octet;
+            }
+            Self::Insert(at, octets) => {
+                let at = at.index(pdu.len() + 1);
+                pdu.splice(at..at, octets.iter().copied());
+            }
+            Self::Remove(at, length) => {
+                let at = 4 + at.index(pdu.len() - 3);
+                pdu.drain(at..pdu.len().min(at + length));
+            }
+            Self::Parameter(tag, value) => {
+                pdu.extend(tag.to_be_bytes());
+                pdu.extend(u16::try_from(value.len()).unwrap().to_be_bytes());
+                pdu.extend(value);
+            }
+        }
+    }
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let octet = prop_oneof![Just(0), Just(0xFF), 0_u8..20, any::<u8>()];
+    let at = any::<Index>;
+    prop_oneof![
+        (at(), octet.clone()).prop_map(|(at, octet)| Change::Set(at, octet)),
+        (at(), vec(octet.clone(), 1..20)).prop_map(|(at, octets)| Change::Insert(at, octets)),
+        (at(), 1_usize..20).prop_map(|(at, length)| Change::Remove(at, length)),
+        (prop_oneof![Just(0x0424), any::<u16>()], vec(octet, 0..20))
+            .prop_map(|(tag, value)| Change::Parameter(tag, value)),
+    ]
+}
+
+/// A vector, changed in a few places, with a length that is right again and a number that may be in flight.
+fn pdu() -> impl Strategy<Value = Vec<u8>> {
+    (select(vectors()), vec(change(), 0..4), prop::option::of(0_u32..8)).prop_map(
+        |(mut pdu, changes, sequence)| {
+            for change in changes {
+                change.apply(&mut pdu);
+            }
+            pdu.resize(pdu.len().max(16), 0);
+            let length = u32::try_from(pdu.len()).unwrap();
+            pdu[..4].copy_from_slice(&length.to_be_bytes());
+            if let Some(sequence) = sequence {
+                pdu[12..16].copy_from_slice(&sequence.to_be_bytes());
+            }
+            pdu
+        },
+    )
+}
+
+/// Some PDUs, and sometimes a length that cannot be.
+fn stream() -> impl Strategy<Value = Vec<u8>> {
+    let end = prop_oneof![3 => Just(vec![]), 1 => Just(vec![0, 0, 0, 3]), 1 => vec(any::<u8>(), 0..20)];
+    (vec(pdu(), 0..30), end).prop_map(|(pdus, end)| [pdus.concat(), end].concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_changed_pdu_is_read_within_its_frame_or_refused(pdu in pdu()) {
+        check::decode(&pdu);
+    }
+
+    #[test]
+    fn any_octets_are_read_or_refused(octets in vec(any::<u8>(), 0..200)) {
+        check::decode(&octets);
+    }
+
+    #[test]
+    fn any_body_of_a_known_command_is_read_or_refused(
+        pdu in select(vectors()),
+        body in vec(prop_oneof![Just(0), any::<u8>()], 0..80),
+    ) {
+        let mut pdu = [&pdu[..16], &body].concat();
+        pdu[..4].copy_from_slice(&u32::try_from(16 + body.len()).unwrap().to_be_bytes());
+        check::decode(&pdu);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn how_a_stream_arrives_does_not_matter(
+        stream in stream(),
+        pieces in vec(1_usize..60, 1..50),
+        strict in any::<bool>(),
+    ) {
+        let tolerance = if strict { Tolerance::STRICT } else { Tolerance::LENIENT };
+        let config = Config { tolerance, max_malformed: 8, ..Config::default() };
+        for listen in [esme_listens, smsc_listens, open_smsc_listens] {
+            let whole = listen(config, &stream, &[usize::MAX]);
+            prop_assert_eq!(&listen(config, &stream, &[1]), &whole, "octet by octet");
+            prop_assert_eq!(&listen(config, &stream, &pieces), &whole, "in pieces");
+            prop_assert_eq!(whole.events.iter().filter(|event| event.starts_with("Closed")).count(), 1);
+        }
+    }
+}
+
+/// All that a session told, and all that it transmitted.
+#[derive(Debug, Default, PartialEq)]
+struct Heard {
+    events: Vec<String>,
+    output: Vec<u8>,
+}
+
+/// A transmitter that has submitted a few messages: numbers 2 to 5 are in flight.
+fn esme_listens(config: Config, stream: &[u8], pieces: &[usize]) -> Heard {
+    let mut esme = Session::<Esme, u32>::new(config, Instant::ZERO);
+    esme.request(Instant::ZERO, &Bind::default(), 0).unwrap();
+    let mut accepted = Vec::new();
+    let resp = BindResp { system_id: COctets::new(b"SMSC").unwrap(), ..BindResp::default() };
+    Pdu::BindResp(Bind::default().mode, Some(resp)).encode(
+        CommandStatus::ROK,
+        SequenceNumber(1),
+        &mut accepted,
+    );
+    assert!(matches!(esme.handle_input(Instant::ZERO, &mut &accepted[..]), Some(Event::Outcome { .. })));
+    for tag in 1..5 {
+        esme.request(Instant::ZERO, &SubmitSm::default(), tag).unwrap();
+    }
+    listen(esme, stream, pieces)
+}
+
+/// A session that has to be bound first, by the vectors of a bind.
+fn open_smsc_listens(config: Config, stream: &[u8], pieces: &[usize]) -> Heard {
+    listen(Session::<Smsc, u32>::new(config, Instant::ZERO), stream, pieces)
+}
+
+/// A session to which a transceiver is bound.
+fn smsc_listens(config: Config, stream: &[u8], pieces: &[usize]) -> Heard {
+    let mut bind = Vec::new();
+    let system_id = COctets::new(b"ESME").unwrap();
+    Pdu::Bind(Bind { system_id, ..Bind::default() }).encode(CommandStatus::ROK, SequenceNumber(1), &mut bind);
+    open_smsc_listens(config, &[&bind, stream].concat(), pieces)
+}
+
+/// Gives the stream to the session in pieces of these sizes, over and over. Each request is answered at once.
+fn listen<R: Role>(mut session: Session<R, u32>, stream: &[u8], pieces: &[usize]) -> Heard {
+    let now = Instant::ZERO;
+    let mut heard = Heard::default();
+    let mut unread: Vec<u8> = Vec::new();
+    let mut stream = stream;
+    for piece in pieces.iter().cycle() {
+        let (arrived, rest) = stream.split_at(stream.len().min(*piece));
+        unread.extend_from_slice(arrived);
+        let mut input = &unread[..];
+        while let Some(event) = session.handle_input(now, &mut input) {
+            heard.events.push(format!("{event:?}"));
+            answer(&mut session, event);
+        }
+        unread = input.to_vec();
+        let sent = heard.output.len();
+        session.poll_transmit(&mut heard.output);
+        session.handle_transmitted(heard.output.len() - sent);
+        if rest.is_empty() {
+            break;
+        }
+        stream = rest;
+    }
+    session.handle_eof();
+    while let Some(event) = session.handle_timeout(now) {
+        heard.events.push(format!("{event:?}"));
+    }
+    heard
+}
+
+fn answer<R: Role>(session: &mut Session<R, u32>, event: Event<'_, u32>) {
+    let Event::Request { request, .. } = event else { return };
+    let answered = match request {
+        Request::Bind(bind, reply) if bind.system_id.is_empty() => {
+            session.respond(reply, Err(CommandStatus::RINVSYSID))
+        }
+        Request::Bind(_, reply) => session.respond(reply, Ok(BindResp::default())),
+        Request::SubmitSm(_, reply) => session.respond(reply, Ok(SubmitSmResp::default())),
+        Request::DeliverSm(_, reply) => session.respond(reply, Ok(DeliverSmResp::default())),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(answered, Ok(()));
+}

@@ -142,3 +142,15 @@ fn an_accepted_bind_stops_the_wait() {
     pair.advance(secs(3600));
     assert_eq!((pair.esme.closed, pair.smsc.closed), (None, None));
 }
+
+#[test]
+fn a_refusal_with_ok_does_not_pass_for_a_success() {
+    let mut pair = Pair::new(Config::default(), Config::default());
+    pair.esme.request(pair.now, &bind(BindMode::Transceiver), "bind").unwrap();
+    pair.settle();
+    let reply = pair.smsc.binds.pop_front().unwrap();
+    pair.smsc.session.respond(reply, Err(CommandStatus::ROK)).unwrap();
+    pair.settle();
+    assert_eq!(pair.esme.told(), [Told::Outcome("bind", Fate::Refused(CommandStatus::RSYSERR))]);
+    assert_eq!((pair.esme.session.state(), pair.smsc.session.state()), (State::Open, State::Open));
+}

@@ -243,3 +243,16 @@ fn a_lost_connection_tells_what_was_sent_from_what_was_not() {
         ]
     );
 }
+
+#[test]
+fn a_clock_that_was_read_too_early_does_not_turn_deadlines_around() {
+    let mut pair = Pair::bound();
+    let early = pair.now;
+    pair.advance(secs(3));
+    pair.esme.submit(pair.now, "first").unwrap();
+    pair.esme.submit(early, "second").unwrap();
+    let due = pair.now + Config::default().response;
+    assert_eq!(pair.esme.session.poll_timeout().map(|(at, _)| at), Some(due));
+    while pair.esme.session.handle_timeout(due).is_some() {}
+    assert_eq!(pair.esme.session.in_flight(), 0, "both are due at once");
+}

@@ -1,6 +1,6 @@
 //! Addresses: type of number, numbering plan, digits (SMPP 3.4 §5.2.5 to §5.2.9).
 
-use crate::wire::{COctets, Emit, InvalidOctets, Parse, Parsed, Reader, Sink, octet_field, open_enum};
+use crate::wire::{COctets, Emit, Fault, InvalidOctets, Parse, Parsed, Reader, Sink, octet_field, open_enum};
 
 open_enum! {
     /// Type of number (SMPP 3.4 §5.2.5).
@@ -129,14 +129,21 @@ impl<'a, const MAX: usize> Parse<'a> for Address<'a, MAX> {
     /// `ton npi digits`. Errors bear the specification's names for the three.
     #[inline]
     fn parse(reader: &mut Reader, field: &'static str, input: &'a [u8]) -> Parsed<'a, Self> {
-        let [ton_name, npi_name, digits_name] = match field {
-            "source" => ["source_addr_ton", "source_addr_npi", "source_addr"],
-            "destination" => ["dest_addr_ton", "dest_addr_npi", "destination_addr"],
-            _ => ["addr_ton", "addr_npi", "address_range"],
-        };
-        let (input, ton) = Ton::parse(reader, ton_name, input)?;
-        let (input, npi) = Npi::parse(reader, npi_name, input)?;
-        let (input, digits) = COctets::parse(reader, digits_name, input)?;
+        let part = |index| move |error| Fault::rename(error, specified_name(field, index));
+        let (input, ton) = Ton::parse(reader, field, input).map_err(part(0))?;
+        let (input, npi) = Npi::parse(reader, field, input).map_err(part(1))?;
+        let (input, digits) = COctets::parse(reader, field, input).map_err(part(2))?;
         Ok((input, Self { ton, npi, digits }))
     }
+}
+
+/// What the specification calls TON, NPI and digits of an address.
+#[cold]
+fn specified_name(field: &'static str, part: usize) -> &'static str {
+    let names = match field {
+        "source" => ["source_addr_ton", "source_addr_npi", "source_addr"],
+        "destination" => ["dest_addr_ton", "dest_addr_npi", "destination_addr"],
+        _ => ["addr_ton", "addr_npi", "address_range"],
+    };
+    names.get(part).copied().unwrap_or(field)
 }

@@ -127,11 +127,14 @@ impl<'a> Pdu<'a> {
                 }),
             },
         };
-        let pdu = pdu.and_then(|pdu| header_fields(&mut reader, header).map(|()| pdu));
-        match pdu {
-            Ok(pdu) => Ok((pdu, reader.quirks)),
-            Err(fault) => Err(fault.locate(header.command, HEADER_LENGTH + body.len())),
-        }
+        let fault = match pdu {
+            Ok(pdu) => match header_fields(&mut reader, header) {
+                Ok(()) => return Ok((pdu, reader.quirks)),
+                Err(fault) => fault,
+            },
+            Err(fault) => fault,
+        };
+        Err(fault.locate(header.command, HEADER_LENGTH + body.len()))
     }
 
     /// Appends the whole PDU. A body that is absent stays so.

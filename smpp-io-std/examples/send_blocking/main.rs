@@ -365,7 +365,7 @@ fn submit_advice(error: &RequestError) -> &'static str {
             "Check --from: the account may not use this sender."
         }
         RequestError::NeverSent(_) => "It is safe to send it again.",
-        RequestError::Unanswered { .. } => "It may have been accepted: sending it again may make two of it.",
+        RequestError::Unanswered(_) => "It may have been accepted: sending it again may make two of it.",
         _ => "",
     }
 }

@@ -233,8 +233,9 @@ impl<R: Role, S: Transport> Connection<R, S> {
     /// Unbinds and closes the connection (SMPP 3.4 §4.2).
     ///
     /// Requests of the peer that were not fetched are refused, so that the peer keeps the messages. One that was
-    /// fetched and not answered delays the end by [`Config::drain`]. The error says how else it ended.
-    pub fn unbind(mut self) -> Result<(), End> {
+    /// fetched and not answered delays the end by [`Config::drain`]. Says how it ended: in good order with
+    /// [`Closed::Unbound`].
+    pub fn unbind(mut self) -> End {
         self.session.unbind(self.now());
         loop {
             while let Some(inbound) = self.kept.inbox.pop_front() {
@@ -245,8 +246,7 @@ impl<R: Role, S: Transport> Connection<R, S> {
                 };
             }
             match self.kept.end.take() {
-                Some(End { reason: Closed::Unbound | Closed::PeerUnbound, .. }) => return Ok(()),
-                Some(end) => return Err(end),
+                Some(end) => return end,
                 None => self.turn(None),
             }
         }

@@ -34,7 +34,7 @@
 //!     println!("{}", receipt.get().text().escape_ascii());
 //!     connection.accept(receipt)?;
 //! }
-//! connection.unbind()?;
+//! connection.unbind();
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

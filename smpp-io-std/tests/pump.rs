@@ -257,7 +257,7 @@ fn unbind_refuses_what_was_not_fetched() {
     let reads = [[bind_resp(), deliver(1)].concat(), unbind_resp].map(Step::Octets);
     let (mut connection, log) = esme(Config::default(), reads, []);
     connection.bind(&bind("secret")).unwrap();
-    connection.unbind().unwrap();
+    assert_eq!(connection.unbind().reason, Closed::Unbound);
     let log = log.lock().unwrap();
     let (_, rest) = frame::split(&log.written, 1000).unwrap().unwrap();
     let (refusal, _) = frame::split(rest, 1000).unwrap().unwrap();

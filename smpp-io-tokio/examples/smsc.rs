@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use smpp_core::session::Config;
-use smpp_io_tokio::Listener;
+use smpp_io_tokio::{Listener, tls};
 
 /// An SMSC with the rules of 8x8: four binds an account, fifty messages a second a bind, receipts on any bind.
 ///
@@ -41,7 +41,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     if let Some(path) = &tls_ca {
         let made = certificate::for_localhost()?;
         std::fs::write(path, made.authority.pem()).map_err(|error| format!("{}: {error}", path.display()))?;
-        listener = listener.tls(made.server);
+        listener = listener.tls(tls::server(made.chain, made.key)?);
     }
     let accounts: Option<Vec<_>> = account.iter().map(|account| account.split_once(':')).collect();
     let accounts = accounts.ok_or("--account: expected SYSTEM_ID:PASSWORD")?;

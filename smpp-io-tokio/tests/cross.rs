@@ -1,7 +1,5 @@
 //! Each adapter against the other's server, over TLS.
 
-#[path = "../examples/support/certificate.rs"]
-mod certificate;
 #[path = "../examples/support/embedded.rs"]
 mod embedded;
 
@@ -57,21 +55,21 @@ async fn a_blocking_client_and_a_tokio_server() {
         let parsed = Receipt::parse(sm.text()).unwrap();
         assert_eq!((parsed.id, parsed.state()), (response.message_id(), Some(MessageState::DELIVERED)));
         connection.accept(receipt).unwrap();
-        connection.unbind().unwrap();
+        assert_eq!(connection.unbind().reason, Closed::Unbound);
     });
     client.await.unwrap();
 }
 
 #[tokio::test]
 async fn a_tokio_client_and_a_blocking_server() {
-    let made = certificate::for_localhost().unwrap();
+    let made = embedded::certificate::for_localhost().unwrap();
     let mut roots = RootCertStore::empty();
     roots.add(made.authority.der().clone()).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
-        let stream = TlsStream::accept(stream, made.server, PATIENCE).unwrap();
+        let stream = TlsStream::accept(stream, tls::server(made.chain, made.key).unwrap(), PATIENCE).unwrap();
         let mut connection = Connection::<Smsc, _>::new(stream, Config::default()).unwrap();
         let inbound = connection.recv(Some(PATIENCE)).unwrap();
         let Some(smpp_io_std::Inbound::Bind(request)) = inbound else { panic!("no bind") };

@@ -1,5 +1,8 @@
 //! An SMSC inside this process: the rules of 8x8, TLS, one thread for each connection.
 
+#[path = "../../../smpp-io-tokio/examples/support/certificate.rs"]
+mod certificate;
+
 use std::error::Error;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -8,7 +11,6 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
 use smpp_core::session::{Config, Smsc};
 use smpp_core::simulator::{BindId, Delivery, Rules, Simulator};
 use smpp_core::{BindResp, COctets, SubmitSmResp};
@@ -35,7 +37,8 @@ struct Shared {
 
 /// Starts it on a free port. Gives its address, and the PEM of a certificate authority made for it.
 pub(crate) fn start() -> Result<(SocketAddr, String), Box<dyn Error>> {
-    let (server, ca_pem) = certificate()?;
+    let made = certificate::for_localhost()?;
+    let server = tls::server(made.chain, made.key)?;
     let epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
     let rules = Rules { epoch, receipt_delay: Duration::from_millis(500), ..Rules::default() };
     let mut simulator = Simulator::new(rules);
@@ -52,20 +55,7 @@ pub(crate) fn start() -> Result<(SocketAddr, String), Box<dyn Error>> {
             thread::spawn(move || shared.serve(stream, server));
         }
     });
-    Ok((address, ca_pem))
-}
-
-/// A server with a certificate for `localhost`, and the authority that vouches for it.
-fn certificate() -> Result<(Arc<ServerConfig>, String), Box<dyn Error>> {
-    let ca_key = rcgen::KeyPair::generate()?;
-    let mut ca = rcgen::CertificateParams::new(Vec::new())?;
-    ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let ca_pem = ca.self_signed(&ca_key)?.pem();
-    let issuer = rcgen::Issuer::new(ca, ca_key);
-    let key = rcgen::KeyPair::generate()?;
-    let certificate = rcgen::CertificateParams::new(vec!["localhost".into()])?.signed_by(&key, &issuer)?;
-    let key = PrivateKeyDer::try_from(key.serialize_der())?;
-    Ok((tls::server(vec![certificate.der().clone()], key)?, ca_pem))
+    Ok((address, made.authority.pem()))
 }
 
 impl Shared {

@@ -1,17 +1,14 @@
 //! A certificate authority, made when it is needed and forgotten afterwards.
 
-use std::sync::Arc;
-
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
-use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
-use smpp_io_tokio::tls;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// A server with a certificate for `localhost`, and who vouches for it.
+/// A certificate for `localhost`, and who vouches for it.
 pub(crate) struct Made {
-    pub(crate) server: Arc<ServerConfig>,
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    pub(crate) key: PrivateKeyDer<'static>,
     pub(crate) authority: Certificate,
 }
 
@@ -31,5 +28,5 @@ pub(crate) fn for_localhost() -> Result<Made, Box<dyn std::error::Error>> {
     localhost.use_authority_key_identifier_extension = true;
     let certificate = localhost.signed_by(&key, &issuer)?;
     let key = PrivateKeyDer::try_from(key.serialize_der())?;
-    Ok(Made { server: tls::server(vec![certificate.der().clone()], key)?, authority })
+    Ok(Made { chain: vec![certificate.der().clone()], key, authority })
 }

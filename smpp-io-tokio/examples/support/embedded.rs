@@ -1,7 +1,7 @@
 //! The SMSC inside this process, on a loopback port of its own choice.
 
 #[path = "certificate.rs"]
-mod certificate;
+pub(crate) mod certificate;
 #[path = "smsc.rs"]
 mod smsc;
 
@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 
 use rustls::RootCertStore;
 use smpp_core::session::Config;
-use smpp_io_tokio::Listener;
+use smpp_io_tokio::{Listener, tls};
 
 /// The account that it knows: system_id and password.
 pub(crate) const ACCOUNT: (&str, &str) = ("demo_shop", "s3cret");
@@ -27,6 +27,7 @@ pub(crate) async fn start() -> Result<Smsc, Box<dyn std::error::Error>> {
     let made = certificate::for_localhost()?;
     let mut roots = RootCertStore::empty();
     roots.add(made.authority.der().clone())?;
-    let listener = Listener::bind("127.0.0.1:0", Config::default()).await?.tls(made.server);
+    let server = tls::server(made.chain, made.key)?;
+    let listener = Listener::bind("127.0.0.1:0", Config::default()).await?.tls(server);
     Ok(Smsc { address: smsc::serve(listener, &[ACCOUNT])?, roots })
 }

@@ -1,7 +1,6 @@
 //! An SMSC that follows 8x8's rules: bind cap, rate, receipts on any bind of the account.
 
 use std::collections::HashMap;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -45,10 +44,13 @@ pub(crate) fn serve(
 }
 
 impl State {
-    async fn accept(self: Arc<Self>, listener: Listener) -> io::Result<()> {
+    async fn accept(self: Arc<Self>, listener: Listener) {
         loop {
-            let connecting = listener.accept().await?;
-            tokio::spawn(Arc::clone(&self).session(connecting));
+            match listener.accept().await {
+                Ok(connecting) => drop(tokio::spawn(Arc::clone(&self).session(connecting))),
+                // Short of something, file descriptors perhaps: sessions that end make room.
+                Err(_) => time::sleep(Duration::from_millis(100)).await,
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use smpp_core::session::{
 };
 use smpp_core::{Bind, DeliverSm, Operation, SubmitSm};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 use tokio::time;
 
 use crate::driver::{Answer, Driver, End, Shared};
@@ -42,17 +42,6 @@ where
     (handle.clone(), Inbox::new(handle))
 }
 
-/// Who waited for room and gives up may have taken the notice of it: the next one in the queue gets it.
-struct PassOn<'a>(Option<&'a Notify>);
-
-impl Drop for PassOn<'_> {
-    fn drop(&mut self) {
-        if let Some(room) = self.0 {
-            room.notify_one();
-        }
-    }
-}
-
 impl<R: Role> Handle<R> {
     fn new(shared: Arc<Shared<R>>) -> Self {
         shared.lock().handles += 1;
@@ -73,30 +62,26 @@ impl<R: Role> Handle<R> {
         answer.await.unwrap_or(Err(RequestError::Unanswered(Cause::Closed(Closed::Aborted))))
     }
 
-    /// Waits until the session takes the request.
+    /// Waits until the session takes the request: at the turnstile, then for room or for the pace.
     async fn admit<O>(&self, operation: &O) -> Result<oneshot::Receiver<Answer>, NotSent>
     where
         O: Operation + SentBy<R>,
     {
         let (mut sender, receiver) = oneshot::channel();
-        let mut waiting = PassOn(None);
+        let _turn = self.shared.turnstile.lock().await;
         loop {
             let mut room = pin!(self.shared.room.notified());
             let ended = self.shared.ended.notified();
             let taken = self.shared.with(|core, now| {
                 let result = core.session.request(now, operation, sender);
-                if matches!(&result, Err(refused) if !matches!(refused.why, Refusal::Paced(_))) {
+                if result.is_err() {
                     // Within the lock under which room is made, so that no notice of it is missed.
                     room.as_mut().enable();
                 }
                 result.map_err(|refused| (refused, core.end.as_ref().map(|end| end.reason)))
             });
-            let Err((refused, end)) = taken else {
-                waiting.0 = None;
-                return Ok(receiver);
-            };
+            let Err((refused, end)) = taken else { return Ok(receiver) };
             sender = refused.tag;
-            waiting.0 = Some(&self.shared.room);
             match (refused.why, end) {
                 (_, Some(reason)) => return Err(NotSent::Closed(reason)),
                 (Refusal::State(state), None) => return Err(NotSent::State(state)),

@@ -37,6 +37,8 @@ const LINGER: Duration = Duration::from_secs(2);
 pub(crate) struct Shared<R: Role> {
     core: Mutex<Core<R>>,
     start: time::Instant,
+    /// Who may wait for room, one after another: in order, and without waking everyone for one place.
+    pub(crate) turnstile: tokio::sync::Mutex<()>,
     /// A place in the window or the output has become free.
     pub(crate) room: Notify,
     /// Something has come into the inbox, or nothing will any more.
@@ -92,6 +94,7 @@ impl<R: Role> Shared<R> {
         Arc::new(Self {
             core: Mutex::new(core),
             start: time::Instant::now(),
+            turnstile: tokio::sync::Mutex::new(()),
             room: Notify::new(),
             arrived: Notify::new(),
             ended: Notify::new(),
@@ -181,6 +184,8 @@ pub(crate) struct Driver<R: Role, S> {
     written: usize,
     /// Octets written, of which the transport may still hold some.
     unflushed: bool,
+    /// Why nothing more can be written.
+    failure: Option<io::Error>,
     wants_input: bool,
     timer: Pin<Box<Sleep>>,
 }
@@ -222,6 +227,7 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
             output: Vec::new(),
             written: 0,
             unflushed: false,
+            failure: None,
             wants_input: true,
             timer,
         }
@@ -240,11 +246,15 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
             let (sent, mut failure) = self.poll_write(cx);
             let mut eof = false;
             let mut read = 0;
-            if self.wants_input && failure.is_none() {
+            if self.wants_input {
                 match self.poll_read(cx) {
                     Poll::Ready(Ok(0)) => eof = true,
-                    Poll::Ready(Ok(octets)) => read = octets,
-                    Poll::Ready(Err(error)) => failure = Some(error),
+                    Poll::Ready(Ok(octets)) => {
+                        read = octets;
+                        // What the peer said before it went is still heard.
+                        self.failure = failure.take();
+                    }
+                    Poll::Ready(Err(error)) => failure = failure.or(Some(error)),
                     Poll::Pending => {}
                 }
             }
@@ -259,6 +269,9 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
     /// Writes what the transport takes: how much that was, and why it takes no more.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> (usize, Option<io::Error>) {
         let mut sent = 0;
+        if let Some(failure) = self.failure.take() {
+            return (sent, Some(failure));
+        }
         while let Some(rest) = self.output.get(self.written..).filter(|rest| !rest.is_empty()) {
             match Pin::new(&mut self.io).poll_write(cx, rest) {
                 Poll::Ready(Ok(0)) => return (sent, Some(io::ErrorKind::WriteZero.into())),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use smpp_core::session::{Cause, Closed, Config, Esme, Rate, Smsc, State};
 use smpp_core::{
     Bind, BindResp, COctets, CommandStatus, DeliverSm, Frame, Pdu, SequenceNumber, ShortMessage, SubmitSm,
-    SubmitSmResp,
+    SubmitSmResp, Tag, Tlv, Tlvs,
 };
 use smpp_io_tokio::{Client, Inbound, Inbox, NotSent, Peer, RequestError, start};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
@@ -66,6 +66,33 @@ async fn many_submits_share_a_small_window_and_each_gets_its_own_answer() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn both_sides_send_more_than_fits_in_between_and_all_of_it_arrives() {
+    // Sixteen messages of 30,000 octets each way: more than the pipe and the output of both sides hold.
+    let ((client, mut inbox), (peer, server)) = bound(Config::default(), 64 * 1024).await;
+    tokio::spawn(echo(server));
+    tokio::spawn(async move {
+        while let Some(Inbound::DeliverSm(message)) = inbox.recv().await {
+            message.accept().unwrap();
+        }
+    });
+    let payload = vec![b'x'; 30_000];
+    let mut tasks = JoinSet::new();
+    for _ in 0..32 {
+        let (client, peer, payload) = (client.clone(), peer.clone(), payload.clone());
+        tasks.spawn(async move {
+            let tlvs = [Tlv::new(Tag::MESSAGE_PAYLOAD, &payload).unwrap()];
+            let tlvs = Tlvs::list(&tlvs);
+            let (submit, deliver) =
+                (SubmitSm { tlvs, ..text(b"id") }, DeliverSm { tlvs, ..DeliverSm::default() });
+            let (submitted, delivered) = tokio::join!(client.submit(&submit), peer.deliver(&deliver));
+            submitted.unwrap();
+            delivered.unwrap();
+        });
+    }
+    while tasks.join_next().await.transpose().unwrap().is_some() {}
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_submit_that_is_dropped_gives_its_place_to_the_next() {
     let config = Config { window: 1, ..Config::default() };
     let ((client, _inbox), (_peer, mut server)) = bound(config, 4096).await;
@@ -120,15 +147,24 @@ async fn one_who_gives_up_while_paced_does_not_take_the_place_with_him() {
     assert_eq!(response.message_id(), b"third");
 }
 
-/// Takes one write of so many octets, then fails.
+/// Takes one write of so many octets, then fails; what came before that can still be read.
 struct Failing {
     takes: usize,
     wrote: bool,
+    came: Vec<u8>,
 }
 
 impl AsyncRead for Failing {
-    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Poll::Pending
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.wrote || self.came.is_empty() {
+            return Poll::Pending;
+        }
+        out.put_slice(&std::mem::take(&mut self.came));
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -157,11 +193,22 @@ async fn a_failing_transport_tells_what_left_from_what_did_not() {
         (15, RequestError::NeverSent(NotSent::Closed(closed))),
         (usize::MAX, RequestError::Unanswered(Cause::Closed(closed))),
     ] {
-        let (client, _inbox) = start::<Esme, _>(Failing { takes, wrote: false }, Config::default());
+        let transport = Failing { takes, wrote: false, came: Vec::new() };
+        let (client, _inbox) = start::<Esme, _>(transport, Config::default());
         assert_eq!(client.bind(&bind).await.unwrap_err(), outcome, "{takes} octets taken");
         let end = client.closed().await;
         assert_eq!(end.error.unwrap().kind(), io::ErrorKind::BrokenPipe);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_came_before_the_transport_failed_is_heard() {
+    let bind = Bind::default();
+    let answer = Frame::encode(&Pdu::BindResp(bind.mode, None), CommandStatus::ROK, SequenceNumber(1));
+    let transport = Failing { takes: usize::MAX, wrote: false, came: answer.into_inner() };
+    let (client, _inbox) = start::<Esme, _>(transport, Config::default());
+    client.bind(&bind).await.unwrap();
+    assert_eq!(client.closed().await.reason, Closed::Disconnected);
 }
 
 #[tokio::test(start_paused = true)]
@@ -238,7 +285,7 @@ async fn a_quiet_link_is_probed_and_a_dead_one_is_noticed() {
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_never_reads_is_not_read_from_either() {
     let (near, mut far) = duplex(1024);
-    let config = Config { max_output: 4096, session_init: Duration::from_secs(60), ..Config::default() };
+    let config = Config { max_output: 2048, max_pdu: 512, ..Config::default() };
     let (peer, _inbox) = start::<Smsc, _>(near, config);
     let enquire_link = Frame::encode(&Pdu::EnquireLink, CommandStatus::ROK, SequenceNumber(1));
     let mut written = 0;
@@ -246,7 +293,7 @@ async fn a_peer_that_never_reads_is_not_read_from_either() {
         written += 16;
         assert!(written < 1 << 20, "the server reads on and on");
     }
-    assert!(peer.stats().pdus_out * 16 <= 1024 + 4096 + 16, "{:?}", peer.stats());
+    assert!(peer.stats().pdus_out * 16 <= 1024 + 2 * 2048 + 512 + 16, "{:?}", peer.stats());
     // It goes on where it stopped once the peer reads; the cut-off write left half a PDU at most.
     let mut answers = vec![0; 16];
     far.read_exact(&mut answers).await.unwrap();

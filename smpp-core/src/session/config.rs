@@ -23,8 +23,8 @@ pub struct Config {
     /// The largest PDU accepted, in octets; a larger `command_length` ends the session.
     /// Default [`frame::DEFAULT_MAX_LENGTH`].
     pub max_pdu: usize,
-    /// Octets that may wait to be transmitted; 0 counts as 1. From there on nothing is read and no request is
-    /// taken. Default 256 KiB.
+    /// Octets that may wait to be transmitted before requests are refused; 0 counts as 1. Answers may take as
+    /// much again, and nothing is read from there on. Default 256 KiB.
     pub max_output: usize,
     /// Malformed PDUs that are answered before the session ends. Default 1,000.
     pub max_malformed: u32,
@@ -36,7 +36,8 @@ pub struct Config {
     pub session_init: Duration,
     /// From the last PDU of the peer to an enquire_link of ours; `None` for never. Default 30 s.
     pub enquire_link: Option<Duration>,
-    /// From a request to its response, enquire_link and unbind included. Default 10 s.
+    /// From a request to its response, enquire_link and unbind included; and how long the transport may take
+    /// nothing of what waits. Default 10 s.
     pub response: Duration,
     /// From the last PDU in either direction that is no enquire_link to an unbind of ours; `None` for never.
     /// Default none.

@@ -92,7 +92,7 @@ pub enum Cause {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Closed {
-    /// We asked to unbind, and it was answered.
+    /// We asked to unbind, and the peer answered, or closed the connection instead.
     Unbound,
     /// The peer asked to unbind, and was answered.
     PeerUnbound,
@@ -104,6 +104,8 @@ pub enum Closed {
     SessionInit,
     /// No answer to an enquire_link.
     LinkDead,
+    /// The peer took no octet for [`response`](super::Config::response), or twice that.
+    Stalled,
     /// No message for too long.
     Inactive,
     /// No answer to our unbind in time.
@@ -123,6 +125,7 @@ impl fmt::Display for Closed {
             Self::Aborted => "aborted",
             Self::SessionInit => "no bind in time",
             Self::LinkDead => "enquire_link was not answered",
+            Self::Stalled => "the peer reads nothing",
             Self::Inactive => "no message for too long",
             Self::UnbindTimeout => "unbind was not answered in time",
             Self::Framing(error) => return error.fmt(f),

@@ -61,6 +61,8 @@ pub struct Session<R, T> {
     /// Octets ever encoded, and octets ever handed to the transport.
     encoded: u64,
     transmitted: u64,
+    /// Whether the transport has taken anything since that was last looked at.
+    moved: bool,
     /// The bind request that is being answered.
     binding: Option<CommandId>,
     enquire_link: Option<SequenceNumber>,
@@ -139,6 +141,7 @@ impl<R: Role, T> Session<R, T> {
             output: Vec::new(),
             encoded: 0,
             transmitted: 0,
+            moved: false,
             binding: None,
             enquire_link: None,
             unbind: None,
@@ -232,6 +235,8 @@ impl<R: Role, T> Session<R, T> {
     /// The connection has ended, or failed: nothing more comes in or goes out.
     pub fn handle_eof(&mut self) {
         self.end(match self.ending {
+            // Our unbind has to have left for that.
+            Ending::Unbinding(Closed::Unbound) if self.pending_output() > 0 => Closed::Disconnected,
             Ending::Unbinding(reason) | Ending::Flushing(reason) => reason,
             Ending::PeerUnbinding(_) | Ending::PeerUnbound => Closed::PeerUnbound,
             _ => Closed::Disconnected,
@@ -243,6 +248,10 @@ impl<R: Role, T> Session<R, T> {
     pub fn handle_transmitted(&mut self, octets: usize) {
         self.transmitted = self.encoded.min(self.transmitted + octets as u64);
         self.stats.octets_out = self.transmitted;
+        self.moved |= octets > 0;
+        if self.pending_output() == 0 {
+            self.timers.set(Timer::Transmit, None);
+        }
         self.advance();
     }
 
@@ -298,11 +307,16 @@ impl<R: Role, T> Session<R, T> {
     }
 
     /// Whether the session wants to read. If not, leave the input where it is until something was
-    /// transmitted.
+    /// transmitted, so that the peer is pushed back.
     pub fn wants_input(&self) -> bool {
         match self.ending {
             Ending::Flushing(_) | Ending::Ended(_) | Ending::Told => false,
-            _ => self.has_room(),
+            // Requests of ours take no more than `max_output` and one PDU: what is above that are answers. A side
+            // that stopped reading for its own requests' sake would wait for a peer that does the same.
+            _ => {
+                let answers = self.pending_output().saturating_sub(self.config.max_pdu);
+                answers / 2 < self.config.max_output.max(1)
+            }
         }
     }
 
@@ -379,6 +393,11 @@ impl<R: Role, T> Session<R, T> {
         sequence: SequenceNumber,
         body: Option<&B>,
     ) {
+        if self.pending_output() == 0 {
+            // In `respond` the time may be an old one: what has moved since is looked at when it is due.
+            self.moved = true;
+            self.timers.set(Timer::Transmit, Some(self.now + self.config.response));
+        }
         let before = self.output.len();
         encode(command, status, sequence, body, &mut self.output);
         self.encoded += (self.output.len() - before) as u64;
@@ -467,6 +486,10 @@ impl<R: Role, T> Session<R, T> {
             Timer::EnquireLinkResponse => self.end(Closed::LinkDead),
             Timer::EnquireLink => self.probe(),
             Timer::Inactivity => self.check_activity(),
+            Timer::Transmit if core::mem::take(&mut self.moved) => {
+                self.timers.set(Timer::Transmit, Some(self.now + self.config.response));
+            }
+            Timer::Transmit => self.end(Closed::Stalled),
             Timer::Ending => match self.ending {
                 Ending::Draining(reason) => self.send_unbind(reason),
                 Ending::PeerUnbinding(sequence) => {

@@ -14,6 +14,8 @@ pub enum Timer {
     EnquireLinkResponse,
     /// No message has passed for long.
     Inactivity,
+    /// Output waits, and the transport takes none of it.
+    Transmit,
     /// The end is near: draining, unbinding, or flushing the last octets.
     Ending,
     /// The oldest request is unanswered.
@@ -22,8 +24,14 @@ pub enum Timer {
     Ended,
 }
 
-const KEPT: [Timer; 5] =
-    [Timer::SessionInit, Timer::EnquireLink, Timer::EnquireLinkResponse, Timer::Inactivity, Timer::Ending];
+const KEPT: [Timer; 6] = [
+    Timer::SessionInit,
+    Timer::EnquireLink,
+    Timer::EnquireLinkResponse,
+    Timer::Inactivity,
+    Timer::Transmit,
+    Timer::Ending,
+];
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Timers([Option<Instant>; KEPT.len()]);

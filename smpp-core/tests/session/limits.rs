@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use smpp_core::session::{Config, Instant, Rate, Readiness, Refusal};
+use smpp_core::session::{Closed, Config, Event, Instant, Rate, Readiness, Refusal};
 use smpp_core::{BindMode, CommandId, CommandStatus, Pdu};
 
 use super::support::{
@@ -100,23 +100,55 @@ fn a_flood_of_requests_is_throttled_without_asking() {
 
 #[test]
 fn a_peer_that_does_not_read_is_not_read_either() {
-    let max_output = 1024;
-    let mut smsc = bound_smsc(Config { max_output, ..Config::default() }, BindMode::Transceiver);
+    let config = Config { max_output: 1024, max_pdu: 512, ..Config::default() };
+    let mut smsc = bound_smsc(config, BindMode::Transceiver);
     let flood: Vec<u8> = (0..1000).flat_map(|sequence| request(Pdu::EnquireLink, sequence)).collect();
     smsc.hear(Instant::ZERO, &flood);
     assert!(!smsc.session.wants_input());
     let refused = smsc.request(Instant::ZERO, &deliver_sm("news"), "news");
     assert_eq!(refused, Err(Refusal::OutputFull));
 
+    let most = 2 * config.max_output + config.max_pdu;
     let mut output = Vec::new();
     smsc.session.poll_transmit(&mut output);
-    assert_eq!(output.len(), max_output, "so much was answered, and no more");
+    assert_eq!(output.len(), most, "so much was answered, and no more");
     assert!(!smsc.session.wants_input(), "taken by the adapter is not transmitted");
     smsc.session.handle_transmitted(16);
     assert!(smsc.session.wants_input());
-    smsc.session.handle_transmitted(max_output - 16);
+    smsc.session.handle_transmitted(most - 16);
     smsc.hear(Instant::ZERO, &[]);
-    assert_eq!(smsc.speak().len(), max_output, "reading goes on where it stopped");
+    assert_eq!(smsc.speak().len(), most, "reading goes on where it stopped");
+}
+
+#[test]
+fn two_sides_that_both_send_more_than_fits_do_not_wait_for_each_other() {
+    let config = Config { max_output: 100, window: 100, ..Config::default() };
+    let mut pair = Pair::bound_with(config, config);
+    (pair.to_smsc.stalled, pair.to_esme.stalled) = (true, true);
+    while pair.esme.submit(pair.now, "x").is_ok() {}
+    while pair.smsc.request(pair.now, &deliver_sm(&"y".repeat(200)), "y").is_ok() {}
+    assert!(pair.esme.session.wants_input() && pair.smsc.session.wants_input(), "answers can still come");
+}
+
+#[test]
+fn a_peer_that_takes_nothing_is_left() {
+    let mut pair = Pair::bound_with(Config { enquire_link: None, ..Config::default() }, Config::default());
+    let response = Config::default().response;
+    pair.esme.submit(pair.now, "x").unwrap();
+    pair.esme.submit(pair.now, "y").unwrap();
+    let session = &mut pair.esme.session;
+    // One octet in the first interval, none in the second.
+    session.handle_transmitted(1);
+    let (mut now, mut closed) = (pair.now, None);
+    for _ in 0..2 {
+        now = now + response;
+        while let Some(event) = session.handle_timeout(now) {
+            if let Event::Closed(reason) = event {
+                closed = Some((reason, now - pair.now));
+            }
+        }
+    }
+    assert_eq!(closed, Some((Closed::Stalled, response * 2)));
 }
 
 #[test]
@@ -151,11 +183,14 @@ fn a_pdu_above_the_limit_is_not_waited_for() {
 
 #[test]
 fn a_reply_is_taken_even_when_the_output_is_full() {
-    let mut smsc = bound_smsc(Config { max_output: 16, ..Config::default() }, BindMode::Transceiver);
+    let config = Config { max_output: 16, max_pdu: 80, ..Config::default() };
+    let mut smsc = bound_smsc(config, BindMode::Transceiver);
     smsc.hear(Instant::ZERO, &request(Pdu::SubmitSm(submit_sm("a")), 2));
-    smsc.hear(Instant::ZERO, &request(Pdu::EnquireLink, 3));
+    for sequence in 3..10 {
+        smsc.hear(Instant::ZERO, &request(Pdu::EnquireLink, sequence));
+    }
     assert!(!smsc.session.wants_input());
     let reply = smsc.submits.pop_front().unwrap();
     assert_eq!(smsc.session.respond(reply, Ok(submit_sm_resp("id"))), Ok(()));
-    assert_eq!(said(&smsc.speak()).len(), 2);
+    assert_eq!(said(&smsc.speak()).len(), 8);
 }

@@ -20,6 +20,12 @@ use crate::stream::{Transport, is_pause};
 /// The shortest time to wait: a socket takes zero for ever.
 const TICK: Duration = Duration::from_millis(1);
 
+/// More octets than a socket keeps for a program that does not read: what is read beyond them has just come.
+const SOCKET_HOLDS: usize = 8 << 20;
+
+/// The longest time to wait for a peer that takes nothing: it may be waiting for us to read.
+const WRITE_SLICE: Duration = Duration::from_millis(50);
+
 /// One session over one transport, in the caller's thread.
 ///
 /// Dropped, it closes the transport without a word: [`unbind`](Self::unbind) is the good end.
@@ -27,7 +33,6 @@ pub struct Connection<R: Role, S: Transport> {
     session: Session<R, mpsc::Sender<Answer>>,
     stream: S,
     start: time::Instant,
-    config: Config,
     received: Buffer,
     /// Whether whole PDUs may be in `received`, left there while the session wanted no input.
     held: bool,
@@ -36,8 +41,12 @@ pub struct Connection<R: Role, S: Transport> {
     taken: usize,
     /// Whether the transport may hold back what it has taken.
     unflushed: bool,
-    /// Since when the transport has taken nothing, though it should.
-    stalled: Option<Instant>,
+    /// When there was last nothing to read: what came since has been in time.
+    caught_up: Instant,
+    /// Octets read since then.
+    unpaused: usize,
+    /// Whether nothing more can be written.
+    failed: bool,
     kept: Kept,
 }
 
@@ -102,8 +111,6 @@ impl<S: Transport> Connection<Smsc, S> {
 impl<R: Role, S: Transport> Connection<R, S> {
     /// A session over a fresh connection: an ESME on one it made, an SMSC on one it accepted.
     ///
-    /// A peer that takes no octet for as long as [`Config::response`] is given up.
-    ///
     /// ```no_run
     /// use std::net::TcpListener;
     /// use smpp_core::BindResp;
@@ -121,18 +128,19 @@ impl<R: Role, S: Transport> Connection<R, S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn new(mut stream: S, config: Config) -> io::Result<Self> {
-        stream.set_write_timeout(Some(config.response.max(TICK)))?;
+        stream.set_write_timeout(Some(WRITE_SLICE))?;
         Ok(Self {
             session: Session::new(config, Instant::ZERO),
             stream,
             start: time::Instant::now(),
-            config,
             received: Buffer::new(config.max_pdu),
             held: false,
             output: Vec::new(),
             taken: 0,
             unflushed: false,
-            stalled: None,
+            caught_up: Instant::ZERO,
+            unpaused: 0,
+            failed: false,
             kept: Kept::default(),
         })
     }
@@ -293,7 +301,7 @@ impl<R: Role, S: Transport> Connection<R, S> {
             if let Some(end) = &self.kept.end {
                 return Err(end.clone());
             }
-            if !self.has_output() {
+            if !self.failed && !self.has_output() {
                 return Ok(());
             }
             self.turn(Some(Instant::ZERO));
@@ -304,38 +312,54 @@ impl<R: Role, S: Transport> Connection<R, S> {
     /// Waits for input until the session's next deadline, and until `until` at most.
     fn turn(&mut self, until: Option<Instant>) {
         self.transmit();
-        // The time before the read: what has arrived by then is read before silence is counted, however long
-        // the caller was away.
-        let asked = self.now();
-        self.receive(asked, until);
-        self.tell(asked);
+        self.receive(until);
+        self.tell();
         self.transmit();
     }
 
     /// Reads once, if the session wants to and has seen all that was read before.
-    fn receive(&mut self, now: Instant, until: Option<Instant>) {
+    fn receive(&mut self, until: Option<Instant>) {
+        let asked = self.now();
         if self.held || !self.session.wants_input() {
+            self.catch_up(asked);
             return;
         }
         let deadline = self.session.poll_timeout().map(|(at, _)| at);
         let until = deadline.into_iter().chain(until).min();
         // With output left, a pause in writing is what there was time for.
-        let until = if self.has_output() { Some(now) } else { until };
-        let wait = until.map(|until| (until - now).max(TICK));
+        let until = if self.failed || self.has_output() { Some(asked) } else { until };
+        let wait = until.map(|until| (until - asked).max(TICK));
         let read = match self.stream.set_read_timeout(wait) {
             Ok(()) => self.stream.read(self.received.space()),
             Err(error) => Err(error),
         };
         match read {
             Ok(0) => self.lose(None),
-            Ok(read) => self.received.advance(read),
-            Err(error) if is_pause(&error) => {}
+            Ok(read) => {
+                self.received.advance(read);
+                // What has come is read before silence is counted, however long the program was away; but a
+                // peer that never pauses does not stop the clock.
+                self.unpaused = self.unpaused.saturating_add(read);
+                if self.unpaused > SOCKET_HOLDS {
+                    self.caught_up = asked;
+                }
+            }
+            Err(error) if is_pause(&error) => self.catch_up(asked),
             Err(error) => self.lose(Some(error)),
         }
     }
 
-    /// Tells the session what was received, and that it was `asked` when there was nothing more.
-    fn tell(&mut self, asked: Instant) {
+    /// There was nothing more to read at this time.
+    fn catch_up(&mut self, asked: Instant) {
+        self.caught_up = asked;
+        self.unpaused = 0;
+        if self.failed {
+            self.lose(None);
+        }
+    }
+
+    /// Tells the session what was received, and what time it was when there was nothing more.
+    fn tell(&mut self) {
         let (now, was_over) = (self.now(), self.kept.end.is_some());
         let mut input = self.received.received();
         while let Some(event) = self.session.handle_input(now, &mut input) {
@@ -344,7 +368,7 @@ impl<R: Role, S: Transport> Connection<R, S> {
         let left = input.len();
         self.received.keep(left);
         self.held = left > 0 && !self.session.wants_input();
-        while let Some(event) = self.session.handle_timeout(asked) {
+        while let Some(event) = self.session.handle_timeout(self.caught_up) {
             self.kept.keep(event);
         }
         if self.kept.end.is_some() && !was_over {
@@ -355,12 +379,15 @@ impl<R: Role, S: Transport> Connection<R, S> {
 
     /// Writes until nothing is left, the transport takes no more, or the session has to be told the time.
     fn transmit(&mut self) {
-        while self.has_output() && !self.is_due() {
-            let began = self.now();
+        while !self.failed && self.has_output() && !self.is_due() {
             match self.write() {
-                Ok(()) => self.stalled = None,
-                Err(error) if is_pause(&error) => return self.wait_for_peer(began),
-                Err(error) => return self.lose(Some(error)),
+                Ok(()) => {}
+                Err(error) if is_pause(&error) => return,
+                Err(error) => {
+                    // What the peer said before it went is still read.
+                    self.kept.error = Some(Arc::new(error));
+                    self.failed = true;
+                }
             }
         }
     }
@@ -396,17 +423,9 @@ impl<R: Role, S: Transport> Connection<R, S> {
         Ok(())
     }
 
-    /// The transport took nothing since `began`: gives the peer up if that lasts.
-    fn wait_for_peer(&mut self, began: Instant) {
-        let since = *self.stalled.get_or_insert(began);
-        if self.now() - since >= self.config.response {
-            self.lose(Some(io::Error::new(io::ErrorKind::TimedOut, "the peer reads nothing")));
-        }
-    }
-
     /// The transport is of no use any more.
     fn lose(&mut self, error: Option<io::Error>) {
-        self.kept.error = error.map(Arc::new);
+        self.kept.error = self.kept.error.take().or(error.map(Arc::new));
         self.session.handle_eof();
         self.output.clear();
         self.taken = 0;

@@ -70,9 +70,9 @@ impl TlsStream {
     }
 
     fn handshake(mut self, timeout: Duration) -> Result<Self, TlsError> {
-        let deadline = Instant::now() + timeout;
+        let began = Instant::now();
         while self.tls.is_handshaking() || self.tls.wants_write() {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = timeout.saturating_sub(began.elapsed());
             if left.is_zero() {
                 return Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time").into());
             }

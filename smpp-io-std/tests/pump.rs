@@ -247,8 +247,39 @@ fn a_peer_that_reads_nothing_is_given_up() {
     let config = Config { response: Duration::from_millis(20), ..Config::default() };
     let (mut connection, _) = esme(config, [], std::iter::repeat_n(None, 1_000_000));
     assert!(connection.bind(&bind("secret")).is_err());
-    let end = connection.recv(None).unwrap_err();
-    assert_eq!(end.error.unwrap().kind(), io::ErrorKind::TimedOut);
+    assert_eq!(connection.recv(None).unwrap_err().reason, Closed::Stalled);
+}
+
+#[test]
+fn answers_that_came_before_a_write_failed_are_heard() {
+    let sent = common::length(&bind("secret"));
+    let submit = octets(&Pdu::SubmitSm(message()), 2).len();
+    let reads = [Step::Octets(bind_resp()), Step::Octets([submit_resp(2), submit_resp(3)].concat())];
+    let writes = [sent, submit, submit, 0].map(Some);
+    let (mut connection, _) = esme(Config::default(), reads, writes);
+    connection.bind(&bind("secret")).unwrap();
+    let answered = [connection.send(&message()).unwrap(), connection.send(&message()).unwrap()];
+    let failed = connection.send(&message()).unwrap();
+    for pending in answered {
+        assert_eq!(connection.wait(pending).unwrap().message_id(), b"id-7");
+    }
+    let error = connection.wait(failed).unwrap_err();
+    assert_eq!(error, RequestError::NeverSent(NotSent::Closed(Closed::Disconnected)));
+}
+
+#[test]
+fn answers_that_waited_for_the_program_are_in_time() {
+    let config = Config { response: Duration::from_millis(300), window: 50, ..Config::default() };
+    // One answer a read: many reads are needed to catch up.
+    let answers = (2..=50).map(|sequence| Step::Octets(submit_resp(sequence)));
+    let (mut connection, _) = esme(config, std::iter::once(Step::Octets(bind_resp())).chain(answers), []);
+    connection.bind(&bind("secret")).unwrap();
+    let pending: Vec<_> = (2..=50).map(|_| connection.send(&message()).unwrap()).collect();
+    // The program is busy with something else.
+    std::thread::sleep(config.response * 2);
+    for pending in pending {
+        connection.wait(pending).unwrap();
+    }
 }
 
 #[test]

@@ -26,7 +26,8 @@ pub struct Config {
     /// Octets that may wait to be transmitted before requests are refused; 0 counts as 1. Answers may take as
     /// much again, and nothing is read from there on. Default 256 KiB.
     pub max_output: usize,
-    /// Malformed PDUs that are answered before the session ends. Default 1,000.
+    /// PDUs that cannot be read and are answered before the session ends; unknown commands do not count.
+    /// Default 1,000.
     pub max_malformed: u32,
     /// Which deviations of the peer are read. Default [`Tolerance::LENIENT`].
     pub tolerance: Tolerance,

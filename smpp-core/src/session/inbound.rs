@@ -68,8 +68,9 @@ impl<R: Role, T> Session<R, T> {
         let (pdu, quirks) = match frame.into_pdu(self.config.tolerance) {
             Ok(read) => read,
             Err(error) if error.kind == DecodeErrorKind::UnknownCommand => {
+                // Not malformed, as far as anyone can tell: another version's, or a vendor's own.
                 self.nack(error.status(), header.sequence);
-                return Some(self.malformed(frame, error));
+                return Some(Event::Malformed { frame, error });
             }
             Err(error) => {
                 let status = self.objection(header.command).unwrap_or_else(|| error.status());
@@ -150,8 +151,12 @@ impl<R: Role, T> Session<R, T> {
         let pdu = frame.into_pdu(self.config.tolerance);
         self.stats.quirks += u64::from(pdu.is_ok_and(|(_, quirks)| !quirks.is_empty()));
         let Some(entry) = self.window.take(header.sequence, answers) else {
-            if let Err(error) = pdu {
-                return Some(self.malformed(frame, error));
+            match pdu {
+                Err(error) if error.kind == DecodeErrorKind::UnknownCommand => {
+                    return Some(Event::Malformed { frame, error });
+                }
+                Err(error) => return Some(self.malformed(frame, error)),
+                Ok(_) => {}
             }
             self.stats.strays += 1;
             return Some(Event::Stray { frame });

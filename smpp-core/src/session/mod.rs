@@ -246,7 +246,7 @@ impl<R: Role, T> Session<R, T> {
     /// So many octets, of those that [`poll_transmit`](Self::poll_transmit) gave, have been handed to the
     /// transport. This is what tells a request that was sent from one that never left.
     pub fn handle_transmitted(&mut self, octets: usize) {
-        self.transmitted = self.encoded.min(self.transmitted + octets as u64);
+        self.transmitted = self.encoded.min(self.transmitted.saturating_add(octets as u64));
         self.stats.octets_out = self.transmitted;
         self.moved |= octets > 0;
         if self.pending_output() == 0 {

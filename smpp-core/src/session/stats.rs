@@ -16,7 +16,7 @@ pub struct Stats {
     pub strays: u64,
     /// PDUs read with tolerated deviations.
     pub quirks: u64,
-    /// PDUs that could not be read.
+    /// PDUs that could not be read, unknown commands aside.
     pub malformed: u64,
     /// Requests of ours that were not answered in time.
     pub timeouts: u64,

@@ -105,8 +105,12 @@ fn a_request_in_the_wrong_state_or_direction_is_refused() {
 #[test]
 fn a_peer_that_is_wrong_too_often_is_left() {
     let mut smsc = bound_smsc(Config { max_malformed: 2, ..Config::default() }, BindMode::Transceiver);
-    for sequence in 2..5 {
+    for sequence in 2..10 {
         smsc.hear(Instant::ZERO, &raw(CommandId(0x77), CommandStatus::ROK, sequence, b""));
+    }
+    assert_eq!(said(&smsc.speak()).len(), 8, "what another version knows is not held against it");
+    for sequence in 10..13 {
+        smsc.hear(Instant::ZERO, &raw(CommandId::SUBMIT_SM, CommandStatus::ROK, sequence, b"no NUL"));
     }
     assert_eq!(said(&smsc.speak()).len(), 3, "the last one is answered too");
     smsc.wake(Instant::ZERO);

@@ -173,6 +173,7 @@ impl<R: Role, S: Transport> Connection<R, S> {
                         None => NotSent::State(state),
                     }));
                 }
+                Refusal::Tlvs => return Err(RequestError::NeverSent(NotSent::Tlvs)),
                 Refusal::Paced(until) => self.turn(Some(until)),
                 _ => self.turn(None),
             }
@@ -199,8 +200,8 @@ impl<R: Role, S: Transport> Connection<R, S> {
 
     /// The next request of the peer, in the order they came. Answer it with [`respond`](Self::respond).
     ///
-    /// `timeout` is how long to wait for one: `None` for as long as the session lives, zero for what is
-    /// already there. `Ok(None)` means that none came in time. Requests that came before the end of the session
+    /// `timeout` is how long to wait for one: `None` for as long as the session lives, zero for what one read
+    /// gives. `Ok(None)` means that none came in time. Requests that came before the end of the session
     /// are still given out; once none is left, the error says how it ended.
     pub fn recv(&mut self, timeout: Option<Duration>) -> Result<Option<Inbound>, End> {
         let deadline = timeout.map(|timeout| self.now() + timeout);

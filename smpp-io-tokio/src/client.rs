@@ -30,7 +30,8 @@ pub type Peer = Handle<Smsc>;
 /// Runs a session over any transport, in a task of its own. Call it within a tokio runtime.
 ///
 /// This is what [`Connector`](crate::Connector) and [`Listener`](crate::Listener) do with the connections they
-/// make: use it for a transport of your own.
+/// make: use it for a transport of your own. A write of it that fails must have taken nothing: what a failed write
+/// has taken would be told as never sent.
 pub fn start<R, S>(io: S, config: Config) -> (Handle<R>, Inbox<R>)
 where
     R: Role,
@@ -85,6 +86,7 @@ impl<R: Role> Handle<R> {
             match (refused.why, end) {
                 (_, Some(reason)) => return Err(NotSent::Closed(reason)),
                 (Refusal::State(state), None) => return Err(NotSent::State(state)),
+                (Refusal::Tlvs, None) => return Err(NotSent::Tlvs),
                 // Until then, or until the session ends.
                 (Refusal::Paced(at), None) => drop(time::timeout_at(self.shared.clock(at), ended).await),
                 _ => room.await,

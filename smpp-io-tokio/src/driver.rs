@@ -1,7 +1,7 @@
 //! One connection: octets between a transport and a session, and nothing else.
 //!
 //! The driver is one future. Each turn of its loop writes, reads, then holds the lock for as long as the
-//! session thinks; no system call is made under the lock. Output that gathers while a write is under way
+//! session thinks; nothing is read or written under the lock. Output that gathers while a write is under way
 //! leaves with the next one, so writes batch by themselves.
 
 use std::collections::VecDeque;
@@ -29,6 +29,13 @@ pub(crate) type Answer = Result<Response, RequestError>;
 /// How much is read at once, at first and under load. Octets.
 const SMALL_READ: usize = 1024;
 const LARGE_READ: usize = 64 * 1024;
+
+/// How much is written at once: what TLS puts into one record. A longer write may fail after records of it
+/// have gone, and not say so; what went with them would pass for never sent.
+const RECORD: usize = 16 * 1024;
+
+/// More octets than a socket keeps for a program that does not read: what is read beyond them has just come.
+const SOCKET_HOLDS: usize = 8 << 20;
 
 /// How long the transport may take to say good-bye.
 const LINGER: Duration = Duration::from_secs(2);
@@ -187,6 +194,8 @@ pub(crate) struct Driver<R: Role, S> {
     /// Why nothing more can be written.
     failure: Option<io::Error>,
     wants_input: bool,
+    /// Octets read since there was last nothing to read.
+    unpaused: usize,
     timer: Pin<Box<Sleep>>,
 }
 
@@ -229,6 +238,7 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
             unflushed: false,
             failure: None,
             wants_input: true,
+            unpaused: 0,
             timer,
         }
     }
@@ -258,6 +268,7 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
                     Poll::Pending => {}
                 }
             }
+            self.unpaused = if read == 0 { 0 } else { self.unpaused.saturating_add(read) };
             let Some((took, deadline)) = self.turn(cx, sent, eof, failure) else { return Poll::Ready(()) };
             let elapsed = self.poll_timer(cx, deadline).is_ready();
             if sent == 0 && read == 0 && !took && !elapsed {
@@ -273,6 +284,7 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
             return (sent, Some(failure));
         }
         while let Some(rest) = self.output.get(self.written..).filter(|rest| !rest.is_empty()) {
+            let rest = rest.get(..RECORD).unwrap_or(rest);
             match Pin::new(&mut self.io).poll_write(cx, rest) {
                 Poll::Ready(Ok(0)) => return (sent, Some(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(octets)) => {
@@ -316,9 +328,9 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
         let shared = Arc::clone(&self.shared);
         let mut core = shared.lock();
         let core = &mut *core;
-        let was_full = !core.session.wants_input();
+        let was_full = core.session.is_full();
         core.session.handle_transmitted(sent);
-        if was_full && core.session.wants_input() {
+        if was_full && !core.session.is_full() {
             // Whoever was refused because too much was waiting may try again.
             shared.room.notify_waiters();
         }
@@ -333,8 +345,12 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
             core.failure = failure.map(Arc::new);
             core.session.handle_eof();
         }
-        while let Some(event) = core.session.handle_timeout(now) {
-            outcomes += core.dispatch(event, &shared.arrived);
+        // What has come is read before silence is counted, however long the runtime was busy; but a peer that
+        // never pauses does not stop the clock.
+        if self.unpaused == 0 || self.unpaused > SOCKET_HOLDS {
+            while let Some(event) = core.session.handle_timeout(now) {
+                outcomes += core.dispatch(event, &shared.arrived);
+            }
         }
         (0..outcomes).for_each(|_| shared.room.notify_one());
         if core.end.is_some() {

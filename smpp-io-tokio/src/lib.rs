@@ -54,7 +54,7 @@
 //!             request.refuse(CommandStatus::RINVPASWD).await;
 //!             return;
 //!         }
-//!         let Ok((_peer, mut inbox)) = request.accept("my_smsc") else { return };
+//!         let Ok((_peer, mut inbox)) = request.accept(COctets::new(b"my_smsc").unwrap_or_default()) else { return };
 //!         while let Some(inbound) = inbox.recv().await {
 //!             if let Inbound::SubmitSm(message) = inbound {
 //!                 let message_id = COctets::new(b"1").unwrap_or_default();

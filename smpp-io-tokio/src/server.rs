@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 use smpp_core::session::{Config, Refusal, Smsc};
-use smpp_core::{Bind, BindResp, CommandStatus, InterfaceVersion, Tag, Tlv, Tlvs};
+use smpp_core::{Bind, BindResp, COctets, CommandStatus, InterfaceVersion, Tag, Tlv, Tlvs};
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -57,7 +57,8 @@ impl Listener {
 
     /// The next connection. Go on in a task of its own: the client may be slow from here.
     ///
-    /// Cancel-safe. Errors concern one connection, or are short of resources: accept again.
+    /// Cancel-safe. An error concerns one connection, or the process is short of something, of file descriptors
+    /// perhaps: pause a little and accept again.
     pub async fn accept(&self) -> io::Result<Connecting> {
         let (stream, address) = self.tcp.accept().await?;
         // Without it, Nagle's algorithm delays each response; a failure to set it harms nothing.
@@ -101,9 +102,8 @@ impl BindRequest {
     }
 
     /// Admits the ESME; `system_id` is the SMSC's own name. Fails if the ESME has gone.
-    pub fn accept(self, system_id: &str) -> Result<(Peer, Inbox<Smsc>), Refusal> {
+    pub fn accept(self, system_id: COctets<'_, 16>) -> Result<(Peer, Inbox<Smsc>), Refusal> {
         let tlvs = [Tlv::u8(Tag::SC_INTERFACE_VERSION, InterfaceVersion::V3_4.0)];
-        let system_id = system_id.try_into().unwrap_or_default();
         self.request.respond(Ok(BindResp { system_id, tlvs: Tlvs::list(&tlvs) }))?;
         Ok((self.inbox.handle().clone(), self.inbox))
     }

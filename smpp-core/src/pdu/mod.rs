@@ -22,7 +22,7 @@ pub use status::CommandStatus;
 
 use crate::frame::{HEADER_LENGTH, Header, SequenceNumber};
 use crate::wire::{
-    DecodeError, DecodeErrorKind, Emit, Fault, Parse, Quirks, Reader, Sink, SliceSink, Tolerance,
+    DecodeError, DecodeErrorKind, Emit, Fault, Parse, Quirks, Reader, Sink, SliceSink, Tolerance, WithoutTlvs,
 };
 
 /// A request: what it is called and what answers it.
@@ -214,6 +214,25 @@ pub(crate) fn encode<B: Emit>(
         body.emit(out);
     }
     patch_length(out, start);
+}
+
+/// The same for a peer that cannot read TLVs. Whether there were none.
+pub(crate) fn encode_without_tlvs<B: Emit>(
+    command: CommandId,
+    status: CommandStatus,
+    sequence: SequenceNumber,
+    body: Option<&B>,
+    out: &mut Vec<u8>,
+) -> bool {
+    let start = out.len();
+    emit_header(command, status, sequence, out);
+    let mut sink = WithoutTlvs { out, left_out: false };
+    if let Some(body) = body {
+        body.emit(&mut sink);
+    }
+    let complete = !sink.left_out;
+    patch_length(out, start);
+    complete
 }
 
 /// The header with a length of zero, to be patched.

@@ -33,6 +33,8 @@ pub enum RequestError {
 pub enum NotSent {
     /// The session was not in a state, or the bind not in a mode, that allows it.
     State(State),
+    /// The peer speaks version 3.3 or older and reads no TLVs.
+    Tlvs,
     /// The session ended first.
     Closed(Closed),
 }
@@ -116,6 +118,7 @@ impl fmt::Display for NotSent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::State(state) => write!(f, "not allowed in state {state:?}"),
+            Self::Tlvs => f.write_str("the peer's version reads no TLVs"),
             Self::Closed(closed) => closed.fmt(f),
         }
     }

@@ -214,6 +214,8 @@ pub enum Refusal {
     Paced(Instant),
     /// Too many octets wait to be transmitted. Try after the next write.
     OutputFull,
+    /// The peer speaks version 3.3 or older and reads no TLVs: send it without.
+    Tlvs,
 }
 
 impl fmt::Display for Refusal {
@@ -223,6 +225,7 @@ impl fmt::Display for Refusal {
             Self::WindowFull => f.write_str("the window is full"),
             Self::Paced(_) => f.write_str("the rate limit is reached"),
             Self::OutputFull => f.write_str("too much waits to be transmitted"),
+            Self::Tlvs => f.write_str("the peer's version reads no TLVs"),
         }
     }
 }

@@ -148,7 +148,10 @@ impl<R: Role, T> Session<R, T> {
             }
             return None;
         }
-        let pdu = frame.into_pdu(self.config.tolerance);
+        // Whatever is behind the id of an accepted message, it was accepted.
+        let lenient = self.config.tolerance == Tolerance::LENIENT;
+        let tolerance = if lenient { Tolerance(Quirks::all()) } else { self.config.tolerance };
+        let pdu = frame.into_pdu(tolerance);
         self.stats.quirks += u64::from(pdu.is_ok_and(|(_, quirks)| !quirks.is_empty()));
         let Some(entry) = self.window.take(header.sequence, answers) else {
             match pdu {

@@ -39,8 +39,8 @@ pub use timers::Timer;
 
 use crate::frame::SequenceNumber;
 use crate::pdu::Response as _;
-use crate::pdu::encode;
 use crate::pdu::{BindMode, CommandId, CommandStatus, EnquireLink, InterfaceVersion, Operation, Unbind};
+use crate::pdu::{encode, encode_without_tlvs};
 use crate::wire::Emit;
 use timers::Timers;
 use window::{Entry, Window};
@@ -169,6 +169,18 @@ impl<R: Role, T> Session<R, T> {
         if let Err(why) = self.admit(command) {
             return Err(Refused { tag, why });
         }
+        // Left out of a request, a TLV would be missed: it may be the text.
+        if !self.peer_reads_tlvs()
+            && !encode_without_tlvs(
+                command,
+                CommandStatus::ROK,
+                SequenceNumber::FIRST,
+                Some(operation),
+                &mut Vec::new(),
+            )
+        {
+            return Err(Refused { tag, why: Refusal::Tlvs });
+        }
         let is_message = command != CommandId::ENQUIRE_LINK && !command.is_bind();
         if is_message {
             if let Some(Err(at)) = self.pace.as_mut().map(|pace| pace.take(now)) {
@@ -189,7 +201,8 @@ impl<R: Role, T> Session<R, T> {
     /// Answers a request of the peer: with a response, or with a status other than `ESME_ROK`, which would
     /// claim a success without a response and is sent as `ESME_RSYSERR`.
     ///
-    /// Refused once the session is over: the peer has seen no answer.
+    /// TLVs are left out for a peer of version 3.3 or older. Refused once the session is over: the peer has
+    /// seen no answer.
     #[expect(clippy::needless_pass_by_value, reason = "a reply is good for one answer")]
     pub fn respond<O: Operation>(
         &mut self,
@@ -320,6 +333,11 @@ impl<R: Role, T> Session<R, T> {
         }
     }
 
+    /// Whether so much waits to be transmitted that requests are refused: [`Refusal::OutputFull`].
+    pub fn is_full(&self) -> bool {
+        !self.has_room()
+    }
+
     /// Whether a message would be taken now.
     pub fn readiness(&self, now: Instant) -> Readiness {
         let command = if R::SIDE == Side::Esme { CommandId::SUBMIT_SM } else { CommandId::DELIVER_SM };
@@ -399,9 +417,18 @@ impl<R: Role, T> Session<R, T> {
             self.timers.set(Timer::Transmit, Some(self.now + self.config.response));
         }
         let before = self.output.len();
-        encode(command, status, sequence, body, &mut self.output);
+        if self.peer_reads_tlvs() {
+            encode(command, status, sequence, body, &mut self.output);
+        } else {
+            encode_without_tlvs(command, status, sequence, body, &mut self.output);
+        }
         self.encoded += (self.output.len() - before) as u64;
         self.stats.pdus_out += 1;
+    }
+
+    /// A peer of version 3.3 or older gets no TLVs (SMPP 3.4 §3.4); one that states no version counts as 3.4.
+    fn peer_reads_tlvs(&self) -> bool {
+        self.peer_version.is_none_or(InterfaceVersion::reads_tlvs)
     }
 
     /// Answers without a body, or with the empty one that the operation's error response has.

@@ -31,7 +31,7 @@ bitflags::bitflags! {
         const ABSENT_BODY = 1;
         /// A string is longer than its field allows, for example a password of ten characters.
         const LONG_STRING = 1 << 1;
-        /// The last string of the PDU lacks its NUL.
+        /// The string that ends a response, `message_id` or `system_id`, lacks its NUL.
         const UNTERMINATED_STRING = 1 << 2;
         /// A bind ended before `address_range`, as some 3.3 clients send it.
         const ABSENT_ADDRESS_RANGE = 1 << 3;
@@ -98,6 +98,30 @@ impl Reader {
 pub trait Sink {
     /// Appends `octets`.
     fn put(&mut self, octets: &[u8]);
+
+    /// Whether TLVs are to be appended too.
+    #[inline]
+    fn takes_tlvs(&mut self) -> bool {
+        true
+    }
+}
+
+/// A sink for a peer of version 3.3 or older: without TLVs, and it tells whether any were left out.
+#[derive(Debug)]
+pub(crate) struct WithoutTlvs<'a> {
+    pub(crate) out: &'a mut Vec<u8>,
+    pub(crate) left_out: bool,
+}
+
+impl Sink for WithoutTlvs<'_> {
+    fn put(&mut self, octets: &[u8]) {
+        self.out.put(octets);
+    }
+
+    fn takes_tlvs(&mut self) -> bool {
+        self.left_out = true;
+        false
+    }
 }
 
 impl Sink for Vec<u8> {

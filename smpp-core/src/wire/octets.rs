@@ -251,7 +251,7 @@ fn c_octets<'a>(
 }
 
 /// The string runs to the end of the PDU. That is read only where nothing can have been lost: an absent
-/// `address_range` of a bind, or the `message_id` that ends a response.
+/// `address_range` of a bind, or the `message_id` or `system_id` that ends a response.
 #[cold]
 fn unterminated<'a>(
     reader: &mut Reader,
@@ -261,7 +261,9 @@ fn unterminated<'a>(
 ) -> Parsed<'a, &'a [u8]> {
     let tolerated = match field {
         "address_range" => input.is_empty() && reader.tolerates(Quirks::ABSENT_ADDRESS_RANGE),
-        "message_id" => input.len() < max && reader.tolerates(Quirks::UNTERMINATED_STRING),
+        "message_id" | "system_id" if reader.command.is_response() => {
+            input.len() < max && reader.tolerates(Quirks::UNTERMINATED_STRING)
+        }
         _ => false,
     };
     if tolerated {

@@ -316,6 +316,9 @@ impl<'a> Parse<'a> for Tlvs<'a> {
 impl Emit for Tlvs<'_> {
     #[inline]
     fn emit<S: Sink>(&self, out: &mut S) {
+        if self.is_empty() || !out.takes_tlvs() {
+            return;
+        }
         if let Source::Wire(octets) = self.0 {
             return out.put(octets);
         }

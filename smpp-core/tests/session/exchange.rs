@@ -256,3 +256,15 @@ fn a_clock_that_was_read_too_early_does_not_turn_deadlines_around() {
     while pair.esme.session.handle_timeout(due).is_some() {}
     assert_eq!(pair.esme.session.in_flight(), 0, "both are due at once");
 }
+
+#[test]
+fn octets_behind_the_id_do_not_make_an_accepted_message_doubtful() {
+    for tail in [&[0_u8, 0][..], &[0, 0, 0]] {
+        let mut pair = Pair::bound();
+        pair.submit("hello");
+        let sequence = pair.smsc.submits.pop_front().map(|_| 2).unwrap();
+        let body = [b"id-1\0", tail].concat();
+        pair.esme.hear(pair.now, &raw(CommandId::SUBMIT_SM_RESP, CommandStatus::ROK, sequence, &body));
+        assert_eq!(pair.esme.told(), [Told::Outcome("hello", accepted("id-1"))]);
+    }
+}

@@ -1,10 +1,13 @@
 //! A peer that does not keep to the rules: answered, told about, and lived with.
 
-use smpp_core::session::{Closed, Config, Instant, Session, Smsc, State};
-use smpp_core::{BindMode, CommandId, CommandStatus, DecodeErrorKind, Pdu, Tolerance};
+use smpp_core::session::{Closed, Config, Instant, Refusal, Session, Smsc, State};
+use smpp_core::{
+    Bind, BindMode, BindResp, CommandId, CommandStatus, DecodeErrorKind, DeliverSm, InterfaceVersion, Pdu,
+    Tag, Tlv, Tlvs, Tolerance,
+};
 
 use super::support::{
-    Peer, Told, bind, bound_esme, bound_smsc, deliver_sm, octets, raw, request, said, submit_sm,
+    Pair, Peer, Told, bind, bound_esme, bound_smsc, deliver_sm, octets, raw, request, said, submit_sm,
 };
 
 fn smsc() -> Peer<Smsc> {
@@ -72,7 +75,7 @@ fn a_response_is_never_answered() {
     assert_eq!(smsc.speak(), b"", "two peers could go on for ever");
     let told = [
         Told::Malformed(CommandId(0x8000_0077), DecodeErrorKind::UnknownCommand),
-        Told::Malformed(CommandId::SUBMIT_SM_RESP, DecodeErrorKind::TlvHeader),
+        Told::Stray(CommandId::SUBMIT_SM_RESP),
         Told::Stray(CommandId::GENERIC_NACK),
         Told::Stray(CommandId::ENQUIRE_LINK_RESP),
     ];
@@ -139,4 +142,29 @@ fn a_password_is_not_printed() {
     for secret in ["secret", "115, 101, 99, 114, 101, 116", "73, 65, 63"] {
         assert!(!printed.contains(secret), "{printed}");
     }
+}
+
+#[test]
+fn a_peer_of_version_3_3_gets_no_tlvs() {
+    let mut pair = Pair::new(Config::default(), Config::default());
+    let old = Bind { interface_version: InterfaceVersion::V3_3, ..bind(BindMode::Transceiver) };
+    pair.esme.request(pair.now, &old, "bind").unwrap();
+    pair.settle();
+    let tlvs = [Tlv::u8(Tag::SC_INTERFACE_VERSION, 0x34)];
+    let reply = pair.smsc.binds.pop_front().unwrap();
+    let response = BindResp { tlvs: Tlvs::list(&tlvs), ..BindResp::default() };
+    pair.smsc.session.respond(reply, Ok(response)).unwrap();
+    assert_eq!(
+        said(&pair.smsc.speak()),
+        [(CommandId::BIND_TRANSCEIVER_RESP, CommandStatus::ROK, 1, &b"\0"[..])]
+    );
+
+    let text = [Tlv::new(Tag::MESSAGE_PAYLOAD, b"the text").unwrap()];
+    let message = DeliverSm { tlvs: Tlvs::list(&text), ..deliver_sm("") };
+    assert_eq!(
+        pair.smsc.request(pair.now, &message, "news"),
+        Err(Refusal::Tlvs),
+        "not sent without its text"
+    );
+    assert!(pair.smsc.request(pair.now, &deliver_sm("text"), "news").is_ok());
 }

@@ -65,7 +65,7 @@ impl State {
                 return;
             }
         };
-        if let Ok((peer, mut inbox)) = request.accept("8x8_demo") {
+        if let Ok((peer, mut inbox)) = request.accept(COctets::new(b"8x8_demo").unwrap_or_default()) {
             self.peers().insert(id, peer);
             self.changed.notify_one();
             while let Some(inbound) = inbox.recv().await {

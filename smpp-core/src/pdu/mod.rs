@@ -200,37 +200,27 @@ impl fmt::Display for BufferTooSmall {
 
 impl core::error::Error for BufferTooSmall {}
 
-/// Appends one PDU with this body, or with none.
+/// Appends one PDU with this body, or with none; its TLVs only if `tlvs`. Whether nothing was left out.
 pub(crate) fn encode<B: Emit>(
     command: CommandId,
     status: CommandStatus,
     sequence: SequenceNumber,
     body: Option<&B>,
-    out: &mut Vec<u8>,
-) {
-    let start = out.len();
-    emit_header(command, status, sequence, out);
-    if let Some(body) = body {
-        body.emit(out);
-    }
-    patch_length(out, start);
-}
-
-/// The same for a peer that cannot read TLVs. Whether there were none.
-pub(crate) fn encode_without_tlvs<B: Emit>(
-    command: CommandId,
-    status: CommandStatus,
-    sequence: SequenceNumber,
-    body: Option<&B>,
+    tlvs: bool,
     out: &mut Vec<u8>,
 ) -> bool {
     let start = out.len();
+    let mut complete = true;
     emit_header(command, status, sequence, out);
-    let mut sink = WithoutTlvs { out, left_out: false };
-    if let Some(body) = body {
-        body.emit(&mut sink);
+    match body {
+        Some(body) if tlvs => body.emit(out),
+        Some(body) => {
+            let mut sink = WithoutTlvs { out, left_out: false };
+            body.emit(&mut sink);
+            complete = !sink.left_out;
+        }
+        None => {}
     }
-    let complete = !sink.left_out;
     patch_length(out, start);
     complete
 }

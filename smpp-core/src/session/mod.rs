@@ -39,8 +39,8 @@ pub use timers::Timer;
 
 use crate::frame::SequenceNumber;
 use crate::pdu::Response as _;
+use crate::pdu::encode;
 use crate::pdu::{BindMode, CommandId, CommandStatus, EnquireLink, InterfaceVersion, Operation, Unbind};
-use crate::pdu::{encode, encode_without_tlvs};
 use crate::wire::Emit;
 use timers::Timers;
 use window::{Entry, Window};
@@ -170,14 +170,8 @@ impl<R: Role, T> Session<R, T> {
             return Err(Refused { tag, why });
         }
         // Left out of a request, a TLV would be missed: it may be the text.
-        if !self.peer_reads_tlvs()
-            && !encode_without_tlvs(
-                command,
-                CommandStatus::ROK,
-                SequenceNumber::FIRST,
-                Some(operation),
-                &mut Vec::new(),
-            )
+        let (status, first) = (CommandStatus::ROK, SequenceNumber::FIRST);
+        if !self.peer_reads_tlvs() && !encode(command, status, first, Some(operation), false, &mut Vec::new())
         {
             return Err(Refused { tag, why: Refusal::Tlvs });
         }
@@ -417,11 +411,8 @@ impl<R: Role, T> Session<R, T> {
             self.timers.set(Timer::Transmit, Some(self.now + self.config.response));
         }
         let before = self.output.len();
-        if self.peer_reads_tlvs() {
-            encode(command, status, sequence, body, &mut self.output);
-        } else {
-            encode_without_tlvs(command, status, sequence, body, &mut self.output);
-        }
+        let tlvs = self.peer_reads_tlvs();
+        encode(command, status, sequence, body, tlvs, &mut self.output);
         self.encoded += (self.output.len() - before) as u64;
         self.stats.pdus_out += 1;
     }

@@ -9,6 +9,7 @@ const MENDED: Quirks = Quirks::UNTERMINATED_STRING
     .union(Quirks::ABSENT_ADDRESS_RANGE)
     .union(Quirks::TRAILING_NUL)
     .union(Quirks::TRUNCATED_TLV)
+    .union(Quirks::TLVS_ONLY)
     .union(Quirks::TRAILING_OCTETS);
 
 /// Splits a stream and reads each PDU, strictly and tolerantly.
@@ -55,11 +56,21 @@ fn read(frame: Frame<&[u8]>, tolerance: Tolerance) {
 
 /// Whatever a user may ask of a message gives an answer.
 fn look(pdu: Pdu<'_>) {
-    let (text, tlvs) = match pdu {
-        Pdu::SubmitSm(message) => (message.text(), message.tlvs),
-        Pdu::DeliverSm(message) => (message.text(), message.tlvs),
-        _ => return,
+    let text = match pdu {
+        Pdu::SubmitSm(message) => message.text(),
+        Pdu::DeliverSm(message) => message.text(),
+        Pdu::DataSm(message) => message.text(),
+        Pdu::SubmitMulti(message) => {
+            assert_eq!(message.destinations.iter().count(), message.destinations.len());
+            message.text()
+        }
+        Pdu::SubmitMultiResp(Some(resp)) => {
+            assert_eq!(resp.unsuccessful.iter().count(), resp.unsuccessful.len());
+            &[]
+        }
+        _ => &[],
     };
+    let tlvs = pdu.tlvs();
     assert!(text.len() <= LIMIT);
     assert_eq!(tlvs.iter().count() == 0, tlvs.is_empty());
     for tlv in tlvs {

@@ -4,11 +4,10 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use nom::Parser;
-use nom::bytes::complete::take;
 use nom::number::complete::be_u32;
 
 use crate::pdu::{CommandId, CommandStatus, Pdu};
-use crate::wire::{DecodeError, Fault, Quirks, Tolerance};
+use crate::wire::{DecodeError, Quirks, Stop, Tolerance, Watch};
 
 /// Octets of a PDU header.
 pub const HEADER_LENGTH: usize = 16;
@@ -40,7 +39,7 @@ impl SequenceNumber {
 }
 
 /// The first sixteen octets of every PDU.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Header {
     /// `command_length`: octets of the whole PDU, these sixteen included.
     pub length: u32,
@@ -87,7 +86,7 @@ impl core::error::Error for FramingError {}
 /// This is the owned form of a PDU too: keep the octets, look at them through [`Frame::pdu`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Frame<B> {
-    header: Header,
+    /// At least a header, and as many as it says.
     octets: B,
 }
 
@@ -108,46 +107,59 @@ pub type Split<'a> = (Frame<&'a [u8]>, &'a [u8]);
 /// # Ok::<(), smpp_core::FramingError>(())
 /// ```
 pub fn split(input: &[u8], limit: usize) -> Result<Option<Split<'_>>, FramingError> {
-    let Ok((_, length)) = be_u32::<_, Fault>.parse(input) else { return Ok(None) };
+    let Ok((_, length)) = be_u32::<_, Stop>.parse(input) else { return Ok(None) };
     if (length as usize) < HEADER_LENGTH || length as usize > limit {
         return Err(FramingError { length, limit });
     }
     let Some((octets, rest)) = input.split_at_checked(length as usize) else { return Ok(None) };
-    Ok(header(octets).map(|header| (Frame { header, octets }, rest)))
+    Ok(Some((Frame { octets }, rest)))
 }
 
-/// `command_length command_id command_status sequence_number`, four octets each.
-fn header(octets: &[u8]) -> Option<Header> {
-    let (_, (length, command, status, sequence)) =
-        (be_u32::<_, Fault>, be_u32, be_u32, be_u32).parse(octets).ok()?;
-    Some(Header {
-        length,
-        command: CommandId(command),
-        status: CommandStatus(status),
-        sequence: SequenceNumber(sequence),
-    })
+impl Header {
+    /// `command_length command_id command_status sequence_number`, four octets each.
+    #[inline]
+    fn read(octets: &[u8]) -> Option<Self> {
+        let (words, _) = octets.first_chunk::<HEADER_LENGTH>()?.as_chunks();
+        let [length, command, status, sequence] = *words else { return None };
+        Some(Self {
+            length: u32::from_be_bytes(length),
+            command: CommandId(u32::from_be_bytes(command)),
+            status: CommandStatus(u32::from_be_bytes(status)),
+            sequence: SequenceNumber(u32::from_be_bytes(sequence)),
+        })
+    }
+
+    /// The header of octets that begin with one.
+    #[inline]
+    pub(crate) fn of(octets: &[u8]) -> Self {
+        Self::read(octets).unwrap_or_default()
+    }
 }
 
 impl<B: AsRef<[u8]>> Frame<B> {
     /// A buffer that holds exactly one PDU. `None` if it does not.
+    #[inline]
     pub fn new(octets: B) -> Option<Self> {
-        let header = header(octets.as_ref())?;
-        (header.length as usize == octets.as_ref().len()).then_some(Self { header, octets })
+        let header = Header::read(octets.as_ref())?;
+        (header.length as usize == octets.as_ref().len()).then_some(Self { octets })
     }
 
     /// The header.
-    pub const fn header(&self) -> Header {
-        self.header
+    #[inline]
+    pub fn header(&self) -> Header {
+        Header::of(self.octets())
     }
 
     /// All octets, the header's included.
+    #[inline]
     pub fn octets(&self) -> &[u8] {
         self.octets.as_ref()
     }
 
     /// The octets after the header.
+    #[inline]
     pub fn body(&self) -> &[u8] {
-        take::<_, _, Fault>(HEADER_LENGTH).parse(self.octets()).map_or(&[], |(body, _)| body)
+        self.octets().get(HEADER_LENGTH..).unwrap_or_default()
     }
 
     /// The buffer.
@@ -157,12 +169,60 @@ impl<B: AsRef<[u8]>> Frame<B> {
 
     /// The same PDU, borrowed.
     pub fn as_ref(&self) -> Frame<&[u8]> {
-        Frame { header: self.header, octets: self.octets.as_ref() }
+        Frame { octets: self.octets.as_ref() }
     }
 
     /// Reads the fields, with the tolerated deviations that were found.
+    #[inline]
     pub fn pdu(&self, tolerance: Tolerance) -> Result<(Pdu<'_>, Quirks), DecodeError> {
-        Pdu::decode(self.header, self.body(), tolerance)
+        Pdu::read(self.octets(), tolerance, ())
+    }
+
+    /// As [`pdu`](Self::pdu), and shows each field in wire order: of a malformed PDU, those before the fault.
+    ///
+    /// ```
+    /// use smpp_core::{Frame, Tolerance};
+    /// let octets = [&[0, 0, 0, 20, 0x80, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1][..], b"id7\0"].concat();
+    /// let mut shown = String::new();
+    /// let frame = Frame::new(octets).ok_or("not one PDU")?;
+    /// frame.fields(Tolerance::LENIENT, &mut |field| {
+    ///     shown += &format!("{} {} {:?}", field.offset, field.name, field.value);
+    /// })?;
+    /// assert_eq!(shown, r#"16 message_id "id7""#);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn fields(
+        &self,
+        tolerance: Tolerance,
+        watch: &mut dyn FnMut(Field<'_, '_>),
+    ) -> Result<(Pdu<'_>, Quirks), DecodeError> {
+        let octets = self.octets();
+        Pdu::read(octets, tolerance, Show { length: octets.len(), watch })
+    }
+}
+
+/// One field of a PDU, as it stands on the wire.
+#[derive(Clone, Copy, Debug)]
+pub struct Field<'a, 'v> {
+    /// Its name in the specification: `source_addr_ton`. A TLV has its tag's, or `tlv` if that is unknown.
+    pub name: &'static str,
+    /// Octets from the first octet of the PDU.
+    pub offset: usize,
+    /// Its octets: a string with its NUL, a TLV with its header. Those of a password are the password.
+    pub octets: &'a [u8],
+    /// What it means. A password is hidden here.
+    pub value: &'v dyn fmt::Debug,
+}
+
+struct Show<'w> {
+    length: usize,
+    watch: &'w mut dyn FnMut(Field<'_, '_>),
+}
+
+impl Watch for Show<'_> {
+    fn field(&mut self, name: &'static str, value: &dyn fmt::Debug, before: &[u8], after: &[u8]) {
+        let octets = before.get(..before.len() - after.len()).unwrap_or_default();
+        (self.watch)(Field { name, offset: self.length.saturating_sub(before.len()), octets, value });
     }
 }
 
@@ -171,22 +231,26 @@ impl Frame<Vec<u8>> {
     pub fn encode(pdu: &Pdu<'_>, status: CommandStatus, sequence: SequenceNumber) -> Self {
         let mut octets = Vec::new();
         pdu.encode(status, sequence, &mut octets);
-        let length = octets.len() as u32;
-        Self { header: Header { length, command: pdu.command(), status, sequence }, octets }
+        Self { octets }
     }
 }
 
 impl<'a> Frame<&'a [u8]> {
+    /// The header and no body.
+    pub(crate) fn bare(self) -> Self {
+        Self { octets: self.octets.get(..HEADER_LENGTH).unwrap_or(self.octets) }
+    }
+
     /// As [`pdu`](Self::pdu), for as long as the octets live.
+    #[inline]
     pub fn into_pdu(self, tolerance: Tolerance) -> Result<(Pdu<'a>, Quirks), DecodeError> {
-        let body = self.octets.get(HEADER_LENGTH..).unwrap_or_default();
-        Pdu::decode(self.header, body, tolerance)
+        Pdu::read(self.octets, tolerance, ())
     }
 }
 
 /// The header alone: a body may hold a password.
-impl<B> fmt::Debug for Frame<B> {
+impl<B: AsRef<[u8]>> fmt::Debug for Frame<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Frame").field("header", &self.header).finish_non_exhaustive()
+        f.debug_struct("Frame").field("header", &self.header()).finish_non_exhaustive()
     }
 }

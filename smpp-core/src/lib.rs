@@ -157,13 +157,15 @@ pub mod provider;
 pub mod session;
 pub mod simulator;
 pub mod sms;
+pub mod tlv;
 mod wire;
 
 #[cfg(feature = "url")]
 pub use endpoint::{Endpoint, EndpointError};
-pub use frame::{Frame, FramingError, Header, SequenceNumber};
+pub use frame::{Field, Frame, FramingError, Header, SequenceNumber};
 pub use pdu::*;
+pub use tlv::{Tag, Tlv, TlvIter, Tlvs};
 pub use wire::{
-    COctets, DecodeError, DecodeErrorKind, InvalidOctets, Octets, Password, Quirks, Tag, Tlv, TlvIter, Tlvs,
+    COctets, DecodeError, DecodeErrorKind, InvalidOctets, List, ListIter, Octets, Password, Quirks, Time,
     Tolerance,
 };

@@ -38,7 +38,8 @@ use crate::pdu::{
 use crate::provider::Provider;
 use crate::session::Instant;
 use crate::sms::{Receipt, gsm7, udh};
-use crate::wire::{COctets, Tag, Tlv, Tlvs};
+use crate::tlv::{Tag, Tlv, Tlvs};
+use crate::wire::COctets;
 
 const SECOND: Duration = Duration::from_secs(1);
 

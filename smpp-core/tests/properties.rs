@@ -12,8 +12,8 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use smpp_core::session::{Config, Esme, Event, Instant, Request, Role, Session, Smsc};
 use smpp_core::{
-    Bind, BindResp, COctets, CommandStatus, DeliverSmResp, Pdu, SequenceNumber, SubmitSm, SubmitSmResp,
-    Tolerance, frame,
+    Bind, BindResp, BroadcastSmResp, COctets, CommandStatus, DataSmResp, DeliverSmResp, NoBody, Pdu, QuerySmResp,
+    SequenceNumber, SubmitMultiResp, SubmitSm, SubmitSmResp, Tag, Tlv, Tlvs, Tolerance, frame,
 };
 
 #[path = "../../fuzz/fuzz_targets/check.rs"]
@@ -161,7 +161,8 @@ fn esme_listens(config: Config, stream: &[u8], pieces: &[usize]) -> Heard {
     let mut esme = Session::<Esme, u32>::new(config, Instant::ZERO);
     esme.request(Instant::ZERO, &Bind::default(), 0).unwrap();
     let mut accepted = Vec::new();
-    let resp = BindResp { system_id: COctets::new(b"SMSC").unwrap(), ..BindResp::default() };
+    let version = [Tlv::u8(Tag::SC_INTERFACE_VERSION, 0x34)];
+    let resp = BindResp { system_id: COctets::new(b"SMSC").unwrap(), tlvs: Tlvs::list(&version) };
     Pdu::BindResp(Bind::default().mode, Some(resp)).encode(
         CommandStatus::ROK,
         SequenceNumber(1),
@@ -226,6 +227,14 @@ fn answer<R: Role>(session: &mut Session<R, u32>, event: Event<'_, u32>) {
         Request::Bind(_, reply) => session.respond(reply, Ok(BindResp::default())),
         Request::SubmitSm(_, reply) => session.respond(reply, Ok(SubmitSmResp::default())),
         Request::DeliverSm(_, reply) => session.respond(reply, Ok(DeliverSmResp::default())),
+        Request::DataSm(_, reply) => session.respond(reply, Ok(DataSmResp::default())),
+        Request::SubmitMulti(_, reply) => session.respond(reply, Ok(SubmitMultiResp::default())),
+        Request::QuerySm(_, reply) => session.respond(reply, Ok(QuerySmResp::default())),
+        Request::CancelSm(_, reply) => session.respond(reply, Ok(NoBody)),
+        Request::ReplaceSm(_, reply) => session.respond(reply, Err(CommandStatus::RREPLACEFAIL)),
+        Request::BroadcastSm(_, reply) => session.respond(reply, Ok(BroadcastSmResp::default())),
+        Request::QueryBroadcastSm(_, reply) => session.respond(reply, Err(CommandStatus::RINVMSGID)),
+        Request::CancelBroadcastSm(_, reply) => session.respond(reply, Ok(NoBody)),
         other => panic!("{other:?}"),
     };
     assert_eq!(answered, Ok(()));

@@ -10,7 +10,7 @@ use smpp_core::session::{
     Cause, Closed, Config, Esme, Event, Instant, NotSent, Refusal, RequestError, Response, Role, SentBy,
     Session, Smsc, State, Stats,
 };
-use smpp_core::{Bind, CommandStatus, DeliverSm, InterfaceVersion, Operation, SubmitSm};
+use smpp_core::{Bind, Frame, CommandStatus, DeliverSm, InterfaceVersion, Operation, SubmitSm};
 
 use crate::buffer::Buffer;
 use crate::error::End;
@@ -76,8 +76,10 @@ impl Pending {
 /// What the session has told and nobody has asked for yet.
 #[derive(Debug, Default)]
 struct Kept {
-    /// Requests of the peer: at most [`Config::max_unanswered`].
+    /// Requests of the peer: at most `limit`. What has no response is dropped beyond it.
     inbox: VecDeque<Inbound>,
+    /// [`Config::max_unanswered`].
+    limit: usize,
     /// What the transport reported.
     error: Option<Arc<io::Error>>,
     end: Option<End>,
@@ -141,7 +143,7 @@ impl<R: Role, S: Transport> Connection<R, S> {
             caught_up: Instant::ZERO,
             unpaused: 0,
             failed: false,
-            kept: Kept::default(),
+            kept: Kept { limit: config.max_unanswered.into(), ..Kept::default() },
         })
     }
 
@@ -248,11 +250,7 @@ impl<R: Role, S: Transport> Connection<R, S> {
         self.session.unbind(self.now());
         loop {
             while let Some(inbound) = self.kept.inbox.pop_front() {
-                let _ = match inbound {
-                    Inbound::Bind(bind) => self.refuse(bind),
-                    Inbound::SubmitSm(message) => self.refuse(message),
-                    Inbound::DeliverSm(message) => self.refuse(message),
-                };
+                inbound.refuse(&mut self);
             }
             match self.kept.end.take() {
                 Some(end) => return end,
@@ -289,10 +287,6 @@ impl<R: Role, S: Transport> Connection<R, S> {
 
     fn now(&self) -> Instant {
         Instant::after(self.start.elapsed())
-    }
-
-    fn refuse<O: Operation>(&mut self, incoming: Incoming<O>) -> Result<(), End> {
-        self.respond(incoming, Err(O::UNANSWERED))
     }
 
     /// Takes turns until all output is transmitted.
@@ -438,6 +432,10 @@ impl Kept {
     fn keep(&mut self, event: Event<'_, mpsc::Sender<Answer>>) {
         match event {
             Event::Request { request, frame, .. } => self.inbox.extend(Inbound::new(request, frame)),
+            Event::Notification { frame, .. } if self.inbox.len() < self.limit => {
+                let frame = Frame::new(frame.octets().to_vec());
+                self.inbox.extend(frame.map(Inbound::Notification));
+            }
             Event::Outcome { tag, sequence, outcome } => {
                 // Nobody has to wait for it.
                 let _ = tag.send(outcome.into_result(sequence));

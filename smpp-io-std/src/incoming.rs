@@ -2,23 +2,77 @@
 
 use std::fmt;
 
-use smpp_core::session::{Reply, Request};
-use smpp_core::{Bind, DeliverSm, Frame, Operation, Quirks, SubmitSm, Tolerance};
+use smpp_core::session::{Reply, Request, Role};
+use smpp_core::{
+    Bind, BroadcastSm, CancelBroadcastSm, CancelSm, DataSm, DeliverSm, Frame, Operation, QueryBroadcastSm, QuerySm,
+    Quirks, ReplaceSm, SubmitMulti, SubmitSm, Tolerance,
+};
+
+use crate::connection::Connection;
+use crate::stream::Transport;
 
 /// The session has read the PDU before it told of it: reading it again takes whatever deviations it took.
 const AS_THE_SESSION: Tolerance = Tolerance(Quirks::all());
 
-/// A request of the peer that waits for an answer.
-#[derive(Debug)]
-#[non_exhaustive]
-#[must_use = "a request must be answered"]
-pub enum Inbound {
+/// The requests that have a response.
+macro_rules! requests {
+    ($($(#[$meta:meta])* $name:ident,)+) => {
+        /// What the peer asks or tells. A request waits for an answer.
+        #[derive(Debug)]
+        #[non_exhaustive]
+        #[must_use = "a request must be answered"]
+        pub enum Inbound {
+            $($(#[$meta])* $name(Incoming<$name<'static>>),)+
+            /// What has no response: outbind or alert_notification. What comes while
+            /// [`max_unanswered`](smpp_core::session::Config::max_unanswered) wait to be fetched is dropped.
+            Notification(Frame<Vec<u8>>),
+        }
+
+        impl Inbound {
+            /// Copies the request out of the receive buffer.
+            pub(crate) fn new(request: Request<'_>, frame: Frame<&[u8]>) -> Option<Self> {
+                let frame = Frame::new(frame.octets().to_vec())?;
+                match request {
+                    $(Request::$name(_, reply) => Some(Self::$name(Incoming { frame, reply })),)+
+                    _ => None,
+                }
+            }
+
+            /// Answers a request that nobody will look at.
+            pub(crate) fn refuse<R: Role, S: Transport>(self, connection: &mut Connection<R, S>) {
+                // If the session is over, the peer knows that nothing was taken.
+                let _ = match self {
+                    $(Self::$name(incoming) => connection.respond(incoming, Err($name::UNANSWERED)),)+
+                    Self::Notification(_) => Ok(()),
+                };
+            }
+        }
+    };
+}
+
+requests! {
     /// A bind, to an SMSC.
-    Bind(Incoming<Bind<'static>>),
+    Bind,
     /// A message, to an SMSC.
-    SubmitSm(Incoming<SubmitSm<'static>>),
+    SubmitSm,
     /// A message or a receipt, to an ESME.
-    DeliverSm(Incoming<DeliverSm<'static>>),
+    DeliverSm,
+    /// A message in either direction.
+    DataSm,
+    /// A message to many, to an SMSC.
+    SubmitMulti,
+    /// The question what became of a message.
+    QuerySm,
+    /// A message is to be cancelled.
+    CancelSm,
+    /// A message is to be replaced.
+    ReplaceSm,
+    /// A cell broadcast (SMPP 5.0).
+    BroadcastSm,
+    /// The question what became of a broadcast (SMPP 5.0).
+    QueryBroadcastSm,
+    /// A broadcast is to be cancelled (SMPP 5.0).
+    CancelBroadcastSm,
 }
 
 /// One request, its octets, and the right to answer it once:
@@ -30,19 +84,6 @@ pub enum Inbound {
 pub struct Incoming<O> {
     frame: Frame<Vec<u8>>,
     pub(crate) reply: Reply<O>,
-}
-
-impl Inbound {
-    /// Copies the request out of the receive buffer.
-    pub(crate) fn new(request: Request<'_>, frame: Frame<&[u8]>) -> Option<Self> {
-        let frame = Frame::new(frame.octets().to_vec())?;
-        match request {
-            Request::Bind(_, reply) => Some(Self::Bind(Incoming { frame, reply })),
-            Request::SubmitSm(_, reply) => Some(Self::SubmitSm(Incoming { frame, reply })),
-            Request::DeliverSm(_, reply) => Some(Self::DeliverSm(Incoming { frame, reply })),
-            _ => None,
-        }
-    }
 }
 
 impl<O: Operation> Incoming<O> {

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use smpp_core::session::{
-    Closed, Config, Event, Instant, Reply, Request, RequestError, Response, Role, Session,
+    Closed, Config, Event, Instant, Reply, RequestError, Response, Role, Session,
 };
 use smpp_core::{Frame, Operation};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -56,8 +56,10 @@ pub(crate) struct Shared<R: Role> {
 
 pub(crate) struct Core<R: Role> {
     pub(crate) session: Session<R, oneshot::Sender<Answer>>,
-    /// Requests that the application has not fetched: no more than `Config::max_unanswered`.
+    /// Requests that the application has not fetched: no more than `max_unanswered`. What has no response is
+    /// dropped beyond it.
     pub(crate) inbox: VecDeque<Queued>,
+    max_unanswered: usize,
     /// Whether anyone will fetch them.
     pub(crate) inbox_open: bool,
     /// Handles of the application; at zero the session is unbound.
@@ -92,6 +94,7 @@ impl<R: Role> Shared<R> {
         let core = Core {
             session: Session::new(config, Instant::ZERO),
             inbox: VecDeque::new(),
+            max_unanswered: config.max_unanswered.into(),
             inbox_open: true,
             handles: 0,
             end: None,
@@ -140,13 +143,16 @@ impl<R: Role> Core<R> {
     fn dispatch(&mut self, event: Event<'_, oneshot::Sender<Answer>>, arrived: &Notify) -> usize {
         match event {
             Event::Request { request, frame, .. } => {
-                match request {
-                    Request::Bind(_, reply) => self.queue(frame, reply, Queued::Bind),
-                    Request::SubmitSm(_, reply) => self.queue(frame, reply, Queued::SubmitSm),
-                    Request::DeliverSm(_, reply) => self.queue(frame, reply, Queued::DeliverSm),
-                    _ => {}
-                }
+                self.keep(request, frame);
                 arrived.notify_one();
+                0
+            }
+            Event::Notification { frame, .. } => {
+                if self.inbox_open && self.inbox.len() < self.max_unanswered {
+                    let frame = Frame::new(Bytes::copy_from_slice(frame.octets()));
+                    self.inbox.extend(frame.map(Queued::Notification));
+                    arrived.notify_one();
+                }
                 0
             }
             Event::Outcome { tag, sequence, outcome } => {
@@ -166,7 +172,7 @@ impl<R: Role> Core<R> {
 
 impl<R: Role> Core<R> {
     /// Keeps the request for the application, or answers it where there is none to ask.
-    fn queue<O: Operation>(
+    pub(crate) fn queue<O: Operation>(
         &mut self,
         frame: Frame<&[u8]>,
         reply: Reply<O>,

@@ -4,18 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use smpp_core::session::{Refusal, Reply, Role, Smsc};
-use smpp_core::{Bind, CommandStatus, DeliverSm, Frame, Operation, Quirks, SubmitSm, Tolerance};
+use smpp_core::session::{Refusal, Reply, Request, Role, Smsc};
+use smpp_core::{
+    Bind, BroadcastSm, CancelBroadcastSm, CancelSm, CommandStatus, DataSm, DeliverSm, Frame, Operation,
+    QueryBroadcastSm, QuerySm, Quirks, ReplaceSm, SubmitMulti, SubmitSm, Tolerance,
+};
 
 use crate::client::Handle;
-use crate::driver::Shared;
-
-/// A request that waits for the application.
-pub(crate) enum Queued {
-    Bind(Frame<Bytes>, Reply<Bind<'static>>),
-    SubmitSm(Frame<Bytes>, Reply<SubmitSm<'static>>),
-    DeliverSm(Frame<Bytes>, Reply<DeliverSm<'static>>),
-}
+use crate::driver::{Core, Shared};
 
 /// The requests of the peer, in the order they came.
 ///
@@ -26,16 +22,69 @@ pub struct Inbox<R: Role> {
     handle: Handle<R>,
 }
 
-/// A request of the peer.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Inbound<R: Role> {
+/// The requests that have a response.
+macro_rules! requests {
+    ($($(#[$meta:meta])* $name:ident,)+) => {
+        /// What waits for the application.
+        pub(crate) enum Queued {
+            $($name(Frame<Bytes>, Reply<$name<'static>>),)+
+            Notification(Frame<Bytes>),
+        }
+
+        /// What the peer asks or tells.
+        #[derive(Debug)]
+        #[non_exhaustive]
+        pub enum Inbound<R: Role> {
+            $($(#[$meta])* $name(Incoming<R, $name<'static>>),)+
+            /// What has no response: outbind or alert_notification. What comes while
+            /// [`max_unanswered`](smpp_core::session::Config::max_unanswered) wait to be fetched is dropped.
+            Notification(Frame<Bytes>),
+        }
+
+        impl Queued {
+            fn into_inbound<R: Role>(self, shared: &Arc<Shared<R>>) -> Inbound<R> {
+                match self {
+                    $(Self::$name(frame, reply) => Inbound::$name(Incoming::new(frame, reply, shared)),)+
+                    Self::Notification(frame) => Inbound::Notification(frame),
+                }
+            }
+        }
+
+        impl<R: Role> Core<R> {
+            /// Keeps the request for the application, or answers it where there is none to ask.
+            pub(crate) fn keep(&mut self, request: Request<'_>, frame: Frame<&[u8]>) {
+                match request {
+                    $(Request::$name(_, reply) => self.queue(frame, reply, Queued::$name),)+
+                    _ => {}
+                }
+            }
+        }
+    };
+}
+
+requests! {
     /// A bind, to an SMSC.
-    Bind(Incoming<R, Bind<'static>>),
+    Bind,
     /// A message, to an SMSC.
-    SubmitSm(Incoming<R, SubmitSm<'static>>),
+    SubmitSm,
     /// A message or a receipt, to an ESME.
-    DeliverSm(Incoming<R, DeliverSm<'static>>),
+    DeliverSm,
+    /// A message in either direction.
+    DataSm,
+    /// A message to many, to an SMSC.
+    SubmitMulti,
+    /// The question what became of a message.
+    QuerySm,
+    /// A message is to be cancelled.
+    CancelSm,
+    /// A message is to be replaced.
+    ReplaceSm,
+    /// A cell broadcast (SMPP 5.0).
+    BroadcastSm,
+    /// The question what became of a broadcast (SMPP 5.0).
+    QueryBroadcastSm,
+    /// A broadcast is to be cancelled (SMPP 5.0).
+    CancelBroadcastSm,
 }
 
 /// One request, its octets, and the right to answer it. Dropped unanswered, it answers a temporary error by
@@ -82,16 +131,6 @@ impl<R: Role> Drop for Inbox<R> {
         };
         for queued in left {
             drop(queued.into_inbound(shared));
-        }
-    }
-}
-
-impl Queued {
-    fn into_inbound<R: Role>(self, shared: &Arc<Shared<R>>) -> Inbound<R> {
-        match self {
-            Self::Bind(frame, reply) => Inbound::Bind(Incoming::new(frame, reply, shared)),
-            Self::SubmitSm(frame, reply) => Inbound::SubmitSm(Incoming::new(frame, reply, shared)),
-            Self::DeliverSm(frame, reply) => Inbound::DeliverSm(Incoming::new(frame, reply, shared)),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Addresses: type of number, numbering plan, digits (SMPP 3.4 §5.2.5 to §5.2.9).
 
-use crate::wire::{COctets, Emit, Fault, InvalidOctets, Parse, Parsed, Reader, Sink, octet_field, open_enum};
+use crate::wire::{
+    COctets, Emit, InvalidOctets, Name, Parse, Parsed, Reader, Sink, Watch, octet_field, open_enum,
+};
 
 open_enum! {
     /// Type of number (SMPP 3.4 §5.2.5).
@@ -117,33 +119,29 @@ impl<'a> Address<'a> {
     }
 }
 
+/// The two sizes of addresses: what fits 20 characters fits 64.
+impl<'a> From<Address<'a>> for Address<'a, 65> {
+    fn from(address: Address<'a>) -> Self {
+        Self { ton: address.ton, npi: address.npi, digits: address.digits.into() }
+    }
+}
+
 impl<const MAX: usize> Emit for Address<'_, MAX> {
     #[inline]
     fn emit<S: Sink>(&self, out: &mut S) {
-        out.put(&[self.ton.0, self.npi.0]);
+        out.octet(self.ton.0);
+        out.octet(self.npi.0);
         self.digits.emit(out);
     }
 }
 
 impl<'a, const MAX: usize> Parse<'a> for Address<'a, MAX> {
-    /// `ton npi digits`. Errors bear the specification's names for the three.
-    #[inline]
-    fn parse(reader: &mut Reader, field: &'static str, input: &'a [u8]) -> Parsed<'a, Self> {
-        let part = |index| move |error| Fault::rename(error, specified_name(field, index));
-        let (input, ton) = Ton::parse(reader, field, input).map_err(part(0))?;
-        let (input, npi) = Npi::parse(reader, field, input).map_err(part(1))?;
-        let (input, digits) = COctets::parse(reader, field, input).map_err(part(2))?;
+    /// `ton npi digits`
+    #[inline(always)]
+    fn parse<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self> {
+        let (input, ton) = Ton::parse(reader, name, input)?;
+        let (input, npi) = Npi::parse(reader, name.part(1), input)?;
+        let (input, digits) = COctets::parse(reader, name.part(2), input)?;
         Ok((input, Self { ton, npi, digits }))
     }
-}
-
-/// What the specification calls TON, NPI and digits of an address.
-#[cold]
-fn specified_name(field: &'static str, part: usize) -> &'static str {
-    let names = match field {
-        "source" => ["source_addr_ton", "source_addr_npi", "source_addr"],
-        "destination" => ["dest_addr_ton", "dest_addr_npi", "destination_addr"],
-        _ => ["addr_ton", "addr_npi", "address_range"],
-    };
-    names.get(part).copied().unwrap_or(field)
 }

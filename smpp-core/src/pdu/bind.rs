@@ -1,8 +1,9 @@
 //! bind_receiver, bind_transmitter, bind_transceiver and their responses (SMPP 3.4 §4.1).
 
 use super::{Address, CommandId, CommandStatus, Operation, Pdu, Response};
+use crate::tlv::Tlvs;
 use crate::wire::{
-    COctets, Emit, Parse, Parsed, Password, Reader, Sink, Tlvs, octet_field, open_enum, wire_struct,
+    COctets, Emit, Name, Parse, Parsed, Password, Reader, Sink, Watch, octet_field, open_enum, wire_struct,
 };
 
 open_enum! {
@@ -73,9 +74,9 @@ impl BindMode {
 }
 
 /// The mode takes no octet of the body: the `command_id` carries it.
-impl Parse<'_> for BindMode {
-    fn parse<'a>(reader: &mut Reader, _: &'static str, input: &'a [u8]) -> Parsed<'a, Self> {
-        Ok((input, Self::of(reader.command).unwrap_or_default()))
+impl<'a> Parse<'a> for BindMode {
+    fn parse<W: Watch>(reader: &mut Reader<'_, W>, _: Name, input: &'a [u8]) -> Parsed<'a, Self> {
+        Ok((input, Self::of(reader.header().command).unwrap_or_default()))
     }
 }
 
@@ -98,12 +99,27 @@ wire_struct! {
         pub interface_version: InterfaceVersion,
         /// The addresses the ESME serves, `address_range` being a pattern of at most 40 octets.
         pub address_range: Address<'a, 41>,
+        /// Optional parameters: none in the specification; some vendors define their own.
+        pub tlvs: Tlvs<'a>,
+    }
+}
+
+wire_struct! {
+    /// An SMSC that has connected to an ESME asks it to bind (SMPP 3.4 §4.1.7). It has no response: the ESME
+    /// binds, or closes the connection.
+    pub struct Outbind<'a> {
+        /// The SMSC's name: at most 15 octets.
+        pub system_id: COctets<'a, 16>,
+        /// Its password.
+        pub password: Password<'a>,
+        /// Optional parameters: none in the specification.
+        pub tlvs: Tlvs<'a>,
     }
 }
 
 wire_struct! {
     /// The response to a bind (SMPP 3.4 §4.1.2, §4.1.4, §4.1.6). An error response has no body.
-    pub struct BindResp<'a> {
+    pub struct BindResp<'a> needs [SC_INTERFACE_VERSION] {
         /// The SMSC's name: at most 15 octets.
         pub system_id: COctets<'a, 16>,
         /// `sc_interface_version`, usually.

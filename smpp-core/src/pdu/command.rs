@@ -15,6 +15,10 @@ open_enum! {
         BIND_TRANSMITTER = 0x0000_0002,
         /// bind_transmitter_resp.
         BIND_TRANSMITTER_RESP = 0x8000_0002,
+        /// query_sm.
+        QUERY_SM = 0x0000_0003,
+        /// query_sm_resp.
+        QUERY_SM_RESP = 0x8000_0003,
         /// submit_sm.
         SUBMIT_SM = 0x0000_0004,
         /// submit_sm_resp.
@@ -27,14 +31,46 @@ open_enum! {
         UNBIND = 0x0000_0006,
         /// unbind_resp.
         UNBIND_RESP = 0x8000_0006,
+        /// replace_sm.
+        REPLACE_SM = 0x0000_0007,
+        /// replace_sm_resp.
+        REPLACE_SM_RESP = 0x8000_0007,
+        /// cancel_sm.
+        CANCEL_SM = 0x0000_0008,
+        /// cancel_sm_resp.
+        CANCEL_SM_RESP = 0x8000_0008,
         /// bind_transceiver.
         BIND_TRANSCEIVER = 0x0000_0009,
         /// bind_transceiver_resp.
         BIND_TRANSCEIVER_RESP = 0x8000_0009,
+        /// outbind, which has no response.
+        OUTBIND = 0x0000_000B,
         /// enquire_link.
         ENQUIRE_LINK = 0x0000_0015,
         /// enquire_link_resp.
         ENQUIRE_LINK_RESP = 0x8000_0015,
+        /// submit_multi.
+        SUBMIT_MULTI = 0x0000_0021,
+        /// submit_multi_resp.
+        SUBMIT_MULTI_RESP = 0x8000_0021,
+        /// alert_notification, which has no response.
+        ALERT_NOTIFICATION = 0x0000_0102,
+        /// data_sm.
+        DATA_SM = 0x0000_0103,
+        /// data_sm_resp.
+        DATA_SM_RESP = 0x8000_0103,
+        /// broadcast_sm (SMPP 5.0).
+        BROADCAST_SM = 0x0000_0111,
+        /// broadcast_sm_resp (SMPP 5.0).
+        BROADCAST_SM_RESP = 0x8000_0111,
+        /// query_broadcast_sm (SMPP 5.0).
+        QUERY_BROADCAST_SM = 0x0000_0112,
+        /// query_broadcast_sm_resp (SMPP 5.0).
+        QUERY_BROADCAST_SM_RESP = 0x8000_0112,
+        /// cancel_broadcast_sm (SMPP 5.0).
+        CANCEL_BROADCAST_SM = 0x0000_0113,
+        /// cancel_broadcast_sm_resp (SMPP 5.0).
+        CANCEL_BROADCAST_SM_RESP = 0x8000_0113,
         /// generic_nack: a response without a request of its own.
         GENERIC_NACK = 0x8000_0000,
     }
@@ -52,6 +88,11 @@ impl CommandId {
     #[must_use]
     pub const fn response(self) -> Self {
         Self(self.0 | RESPONSE)
+    }
+
+    /// Whether it is a request that is answered: outbind and alert_notification are not.
+    pub const fn has_response(self) -> bool {
+        !self.is_response() && !matches!(self, Self::OUTBIND | Self::ALERT_NOTIFICATION)
     }
 
     /// Whether it is one of the three bind requests or their responses.

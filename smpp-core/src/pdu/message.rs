@@ -1,7 +1,8 @@
 //! submit_sm and deliver_sm with their responses (SMPP 3.4 §4.4, §4.6).
 
-use super::{Address, CommandId, CommandStatus, Operation, Pdu, Response};
-use crate::wire::{COctets, Octets, Tlvs, octet_field, open_enum, wire_struct};
+use super::{Address, CommandStatus, Response, operation};
+use crate::tlv::Tlvs;
+use crate::wire::{COctets, Octets, Time, octet_field, open_enum, wire_struct};
 
 bitflags::bitflags! {
     /// What kind of message it is (SMPP 3.4 §5.2.12). Bits 5 to 2 are a field: compare
@@ -123,12 +124,23 @@ open_enum! {
     }
 }
 
+open_enum! {
+    /// Whether a message replaces a pending one of the same addresses and service type (SMPP 3.4 §5.2.18).
+    pub struct ReplaceIfPresent(u8) {
+        /// It does not.
+        NO = 0,
+        /// It does.
+        YES = 1,
+    }
+}
+
 octet_field! {
     EsmClass = EsmClass::from_bits_retain, |class: EsmClass| class.bits();
     RegisteredDelivery = RegisteredDelivery::from_bits_retain, |wanted: RegisteredDelivery| wanted.bits();
     DataCoding = DataCoding, |coding: DataCoding| coding.0;
     MessageState = MessageState, |state: MessageState| state.0;
     PriorityFlag = PriorityFlag, |flag: PriorityFlag| flag.0;
+    ReplaceIfPresent = ReplaceIfPresent, |flag: ReplaceIfPresent| flag.0;
 }
 
 /// `sm_length` and `short_message`: at most 254 octets in SMPP 3.4 (§5.2.21, §5.2.22).
@@ -162,14 +174,14 @@ wire_struct! {
         pub protocol_id: u8,
         /// How urgent it is.
         pub priority_flag: PriorityFlag,
-        /// When to deliver it: empty (at once) or 16 characters (SMPP 3.4 §7.1).
-        pub schedule_delivery_time: COctets<'a, 17>,
-        /// Until when to try: empty (the SMSC's default) or 16 characters (SMPP 3.4 §7.1).
-        pub validity_period: COctets<'a, 17>,
+        /// When to deliver it. Empty: at once.
+        pub schedule_delivery_time: Time<'a>,
+        /// Until when to try. Empty: as long as the SMSC does by default.
+        pub validity_period: Time<'a>,
         /// Which receipts are wanted.
         pub registered_delivery: RegisteredDelivery,
-        /// 1: replaces a pending message of the same addresses and service type.
-        pub replace_if_present_flag: u8,
+        /// Whether it replaces a pending message of the same addresses and service type.
+        pub replace_if_present_flag: ReplaceIfPresent,
         /// How `short_message` is coded.
         pub data_coding: DataCoding,
         /// A text stored at the SMSC, `1..=254`; 0 for none.
@@ -207,13 +219,13 @@ wire_struct! {
         /// How urgent it is.
         pub priority_flag: PriorityFlag,
         /// Empty in SMPP 3.4.
-        pub schedule_delivery_time: COctets<'a, 17>,
+        pub schedule_delivery_time: Time<'a>,
         /// Empty in SMPP 3.4.
-        pub validity_period: COctets<'a, 17>,
+        pub validity_period: Time<'a>,
         /// Which acknowledgements are wanted.
         pub registered_delivery: RegisteredDelivery,
-        /// 0 in SMPP 3.4.
-        pub replace_if_present_flag: u8,
+        /// Not used in SMPP 3.4.
+        pub replace_if_present_flag: ReplaceIfPresent,
         /// How `short_message` is coded.
         pub data_coding: DataCoding,
         /// 0 in SMPP 3.4.
@@ -249,7 +261,7 @@ impl<'a> DeliverSm<'a> {
     }
 }
 
-fn text<'a>(short_message: ShortMessage<'a>, tlvs: Tlvs<'a>) -> &'a [u8] {
+pub(super) fn text<'a>(short_message: ShortMessage<'a>, tlvs: Tlvs<'a>) -> &'a [u8] {
     if short_message.is_empty() {
         tlvs.message_payload().unwrap_or_default()
     } else {
@@ -257,35 +269,8 @@ fn text<'a>(short_message: ShortMessage<'a>, tlvs: Tlvs<'a>) -> &'a [u8] {
     }
 }
 
-impl Operation for SubmitSm<'_> {
-    type Response<'r> = SubmitSmResp<'r>;
-    type View<'a> = SubmitSm<'a>;
-
-    const UNANSWERED: CommandStatus = CommandStatus::RSYSERR;
-
-    fn command(&self) -> CommandId {
-        CommandId::SUBMIT_SM
-    }
-
-    fn view(pdu: Pdu<'_>) -> Option<SubmitSm<'_>> {
-        if let Pdu::SubmitSm(body) = pdu { Some(body) } else { None }
-    }
-}
-
-impl Operation for DeliverSm<'_> {
-    type Response<'r> = DeliverSmResp<'r>;
-    type View<'a> = DeliverSm<'a>;
-
-    const UNANSWERED: CommandStatus = CommandStatus::RX_T_APPN;
-
-    fn command(&self) -> CommandId {
-        CommandId::DELIVER_SM
-    }
-
-    fn view(pdu: Pdu<'_>) -> Option<DeliverSm<'_>> {
-        if let Pdu::DeliverSm(body) = pdu { Some(body) } else { None }
-    }
-}
+operation!(SubmitSm = SUBMIT_SM, SubmitSmResp, CommandStatus::RSYSERR);
+operation!(DeliverSm = DELIVER_SM, DeliverSmResp, CommandStatus::RX_T_APPN);
 
 impl Response for SubmitSmResp<'_> {
     const BODY_ON_ERROR: bool = false;

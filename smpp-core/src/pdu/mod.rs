@@ -1,29 +1,39 @@
 //! The PDUs: borrowed structs with public fields, one file per family of operations (SMPP 3.4 §4).
 
 mod address;
+mod alert;
 mod bind;
+mod broadcast;
 mod command;
+mod data;
 mod link;
 mod message;
+mod multi;
+mod query;
+mod read;
 mod status;
 
 use alloc::vec::Vec;
 use core::fmt;
 
 pub use address::{Address, Npi, Ton};
-pub use bind::{Bind, BindMode, BindResp, InterfaceVersion};
+pub use alert::AlertNotification;
+pub use bind::{Bind, BindMode, BindResp, InterfaceVersion, Outbind};
+pub use broadcast::{BroadcastSm, BroadcastSmResp, CancelBroadcastSm, QueryBroadcastSm, QueryBroadcastSmResp};
 pub use command::CommandId;
+pub use data::{DataSm, DataSmResp};
 pub use link::{EnquireLink, NoBody, Unbind};
 pub use message::{
     DataCoding, DeliverSm, DeliverSmResp, EsmClass, MessageState, PriorityFlag, RegisteredDelivery,
-    ShortMessage, SubmitSm, SubmitSmResp,
+    ReplaceIfPresent, ShortMessage, SubmitSm, SubmitSmResp,
 };
+pub use multi::{Destination, SubmitMulti, SubmitMultiResp, UnsuccessSme};
+pub use query::{CancelSm, QuerySm, QuerySmResp, ReplaceSm};
 pub use status::CommandStatus;
 
-use crate::frame::{HEADER_LENGTH, Header, SequenceNumber};
-use crate::wire::{
-    DecodeError, DecodeErrorKind, Emit, Fault, Parse, Quirks, Reader, Sink, SliceSink, Tolerance, WithoutTlvs,
-};
+use crate::frame::{Header, SequenceNumber};
+use crate::tlv::Tlvs;
+use crate::wire::{DecodeError, Emit, Quirks, Sink, SliceSink, Tolerance, Watch, WithoutTlvs};
 
 /// A request: what it is called and what answers it.
 pub trait Operation: Emit + Copy {
@@ -49,94 +59,183 @@ pub trait Response: Emit + Copy + Default {
     const BODY_ON_ERROR: bool;
 }
 
-/// Any PDU.
-///
-/// A response whose body is absent, as it is in most error responses, is `None` inside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Pdu<'a> {
-    /// bind_receiver, bind_transmitter or bind_transceiver.
-    Bind(Bind<'a>),
-    /// The response to a bind of this mode.
-    BindResp(BindMode, Option<BindResp<'a>>),
-    /// submit_sm.
-    SubmitSm(SubmitSm<'a>),
-    /// submit_sm_resp.
-    SubmitSmResp(Option<SubmitSmResp<'a>>),
-    /// deliver_sm.
-    DeliverSm(DeliverSm<'a>),
-    /// deliver_sm_resp.
-    DeliverSmResp(Option<DeliverSmResp<'a>>),
-    /// unbind.
-    Unbind,
-    /// unbind_resp.
-    UnbindResp,
-    /// enquire_link.
-    EnquireLink,
-    /// enquire_link_resp.
-    EnquireLinkResp,
-    /// generic_nack.
-    GenericNack,
+/// `operation!(SubmitSm = SUBMIT_SM, SubmitSmResp, unanswered)`: a request of one command, and its response.
+macro_rules! operation {
+    ($name:ident = $command:ident, NoBody, $unanswered:expr) => {
+        $crate::pdu::operation!(@ $name = $command, $crate::pdu::NoBody, $unanswered);
+    };
+    ($name:ident = $command:ident, $response:ident, $unanswered:expr) => {
+        $crate::pdu::operation!(@ $name = $command, $response<'r>, $unanswered);
+    };
+    (@ $name:ident = $command:ident, $response:ty, $unanswered:expr) => {
+        impl $crate::pdu::Operation for $name<'_> {
+            type Response<'r> = $response;
+            type View<'a> = $name<'a>;
+
+            const UNANSWERED: $crate::pdu::CommandStatus = $unanswered;
+
+            fn command(&self) -> $crate::pdu::CommandId {
+                $crate::pdu::CommandId::$command
+            }
+
+            fn view(pdu: $crate::pdu::Pdu<'_>) -> Option<$name<'_>> {
+                if let $crate::pdu::Pdu::$name(body) = pdu { Some(body) } else { None }
+            }
+        }
+    };
+}
+pub(crate) use operation;
+
+/// Each PDU once, with its command. Those of a bind are apart: three commands share them.
+macro_rules! pdus {
+    (
+        requests { $($(#[$request_meta:meta])* $request:ident = $request_id:ident,)+ }
+        responses { $($(#[$response_meta:meta])* $response:ident = $response_id:ident,)+ }
+        without_body { $($(#[$empty_meta:meta])* $empty:ident = $empty_id:ident,)+ }
+    ) => {
+        /// Any PDU.
+        ///
+        /// A response whose body is absent, as it is in most error responses, is `None` inside.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum Pdu<'a> {
+            /// bind_receiver, bind_transmitter or bind_transceiver.
+            Bind(Bind<'a>),
+            /// The response to a bind of this mode.
+            BindResp(BindMode, Option<BindResp<'a>>),
+            $($(#[$request_meta])* $request($request<'a>),)+
+            $($(#[$response_meta])* $response(Option<$response<'a>>),)+
+            $($(#[$empty_meta])* $empty,)+
+        }
+
+        impl<'a> Pdu<'a> {
+            /// Its `command_id`.
+            pub const fn command(&self) -> CommandId {
+                match self {
+                    Self::Bind(bind) => bind.mode.command(),
+                    Self::BindResp(mode, _) => mode.command().response(),
+                    $(Self::$request(_) => CommandId::$request_id,)+
+                    $(Self::$response(_) => CommandId::$response_id,)+
+                    $(Self::$empty => CommandId::$empty_id,)+
+                }
+            }
+
+            /// Its optional parameters, whatever PDU it is.
+            pub fn tlvs(&self) -> Tlvs<'a> {
+                match self {
+                    Self::Bind(body) => body.tlvs,
+                    Self::BindResp(_, Some(body)) => body.tlvs,
+                    $(Self::$request(body) => body.tlvs,)+
+                    $(Self::$response(Some(body)) => body.tlvs,)+
+                    _ => Tlvs::EMPTY,
+                }
+            }
+
+            /// Reads a whole PDU, and shows each field of its body to `watch`.
+            #[inline]
+            pub(crate) fn read<W: Watch>(
+                octets: &'a [u8],
+                tolerance: Tolerance,
+                watch: W,
+            ) -> Result<(Self, Quirks), DecodeError> {
+                match Header::of(octets).command {
+                    CommandId::BIND_RECEIVER | CommandId::BIND_TRANSMITTER | CommandId::BIND_TRANSCEIVER => {
+                        read::request(octets, tolerance, watch, Self::Bind)
+                    }
+                    $(CommandId::$request_id => read::request(octets, tolerance, watch, Self::$request),)+
+                    $(CommandId::$response_id => {
+                        read::response(octets, tolerance, watch, Self::$response)
+                    })+
+                    $(CommandId::$empty_id => read::bodiless(octets, tolerance, || Self::$empty),)+
+                    command => match BindMode::of(command) {
+                        Some(mode) => {
+                            read::response(octets, tolerance, watch, |body| Self::BindResp(mode, body))
+                        }
+                        None => Err(read::unknown(command)),
+                    },
+                }
+            }
+
+            fn emit<S: Sink>(&self, status: CommandStatus, sequence: SequenceNumber, out: &mut S) {
+                emit_header(self.command(), status, sequence, out);
+                match self {
+                    Self::Bind(body) => body.emit(out),
+                    Self::BindResp(_, Some(body)) => body.emit(out),
+                    $(Self::$request(body) => body.emit(out),)+
+                    $(Self::$response(Some(body)) => body.emit(out),)+
+                    Self::BindResp(_, None) => {}
+                    $(Self::$response(None) => {})+
+                    $(Self::$empty => {})+
+                }
+            }
+        }
+    };
 }
 
-impl<'a> Pdu<'a> {
-    /// Its `command_id`.
-    pub const fn command(&self) -> CommandId {
-        match self {
-            Self::Bind(bind) => bind.mode.command(),
-            Self::BindResp(mode, _) => mode.command().response(),
-            Self::SubmitSm(_) => CommandId::SUBMIT_SM,
-            Self::SubmitSmResp(_) => CommandId::SUBMIT_SM_RESP,
-            Self::DeliverSm(_) => CommandId::DELIVER_SM,
-            Self::DeliverSmResp(_) => CommandId::DELIVER_SM_RESP,
-            Self::Unbind => CommandId::UNBIND,
-            Self::UnbindResp => CommandId::UNBIND_RESP,
-            Self::EnquireLink => CommandId::ENQUIRE_LINK,
-            Self::EnquireLinkResp => CommandId::ENQUIRE_LINK_RESP,
-            Self::GenericNack => CommandId::GENERIC_NACK,
-        }
+pdus! {
+    requests {
+        /// outbind.
+        Outbind = OUTBIND,
+        /// submit_sm.
+        SubmitSm = SUBMIT_SM,
+        /// submit_multi.
+        SubmitMulti = SUBMIT_MULTI,
+        /// deliver_sm.
+        DeliverSm = DELIVER_SM,
+        /// data_sm.
+        DataSm = DATA_SM,
+        /// query_sm.
+        QuerySm = QUERY_SM,
+        /// cancel_sm.
+        CancelSm = CANCEL_SM,
+        /// replace_sm.
+        ReplaceSm = REPLACE_SM,
+        /// alert_notification.
+        AlertNotification = ALERT_NOTIFICATION,
+        /// broadcast_sm (SMPP 5.0).
+        BroadcastSm = BROADCAST_SM,
+        /// query_broadcast_sm (SMPP 5.0).
+        QueryBroadcastSm = QUERY_BROADCAST_SM,
+        /// cancel_broadcast_sm (SMPP 5.0).
+        CancelBroadcastSm = CANCEL_BROADCAST_SM,
     }
-
-    /// Reads the body that belongs to `header`.
-    pub(crate) fn decode(
-        header: Header,
-        body: &'a [u8],
-        tolerance: Tolerance,
-    ) -> Result<(Self, Quirks), DecodeError> {
-        let mut reader = Reader::new(header.command, tolerance);
-        let read = &mut reader;
-        let pdu = match header.command {
-            CommandId::BIND_RECEIVER | CommandId::BIND_TRANSMITTER | CommandId::BIND_TRANSCEIVER => {
-                request(read, body).map(Self::Bind)
-            }
-            CommandId::SUBMIT_SM => request(read, body).map(Self::SubmitSm),
-            CommandId::DELIVER_SM => request(read, body).map(Self::DeliverSm),
-            CommandId::SUBMIT_SM_RESP => response(read, header, body).map(Self::SubmitSmResp),
-            CommandId::DELIVER_SM_RESP => response(read, header, body).map(Self::DeliverSmResp),
-            CommandId::UNBIND => bodiless(read, body, Self::Unbind),
-            CommandId::UNBIND_RESP => bodiless(read, body, Self::UnbindResp),
-            CommandId::ENQUIRE_LINK => bodiless(read, body, Self::EnquireLink),
-            CommandId::ENQUIRE_LINK_RESP => bodiless(read, body, Self::EnquireLinkResp),
-            CommandId::GENERIC_NACK => bodiless(read, body, Self::GenericNack),
-            command => match BindMode::of(command) {
-                Some(mode) => response(read, header, body).map(|resp| Self::BindResp(mode, resp)),
-                None => Err(Fault {
-                    field: "command_id",
-                    left: body.len() + HEADER_LENGTH - 4,
-                    kind: DecodeErrorKind::UnknownCommand,
-                }),
-            },
-        };
-        let fault = match pdu {
-            Ok(pdu) => match header_fields(&mut reader, header) {
-                Ok(()) => return Ok((pdu, reader.quirks)),
-                Err(fault) => fault,
-            },
-            Err(fault) => fault,
-        };
-        Err(fault.locate(header.command, HEADER_LENGTH + body.len()))
+    responses {
+        /// submit_sm_resp.
+        SubmitSmResp = SUBMIT_SM_RESP,
+        /// submit_multi_resp.
+        SubmitMultiResp = SUBMIT_MULTI_RESP,
+        /// deliver_sm_resp.
+        DeliverSmResp = DELIVER_SM_RESP,
+        /// data_sm_resp.
+        DataSmResp = DATA_SM_RESP,
+        /// query_sm_resp.
+        QuerySmResp = QUERY_SM_RESP,
+        /// broadcast_sm_resp (SMPP 5.0).
+        BroadcastSmResp = BROADCAST_SM_RESP,
+        /// query_broadcast_sm_resp (SMPP 5.0).
+        QueryBroadcastSmResp = QUERY_BROADCAST_SM_RESP,
     }
+    without_body {
+        /// cancel_sm_resp.
+        CancelSmResp = CANCEL_SM_RESP,
+        /// replace_sm_resp.
+        ReplaceSmResp = REPLACE_SM_RESP,
+        /// cancel_broadcast_sm_resp (SMPP 5.0).
+        CancelBroadcastSmResp = CANCEL_BROADCAST_SM_RESP,
+        /// unbind.
+        Unbind = UNBIND,
+        /// unbind_resp.
+        UnbindResp = UNBIND_RESP,
+        /// enquire_link.
+        EnquireLink = ENQUIRE_LINK,
+        /// enquire_link_resp.
+        EnquireLinkResp = ENQUIRE_LINK_RESP,
+        /// generic_nack.
+        GenericNack = GENERIC_NACK,
+    }
+}
 
+impl Pdu<'_> {
     /// Appends the whole PDU. A body that is absent stays so.
     pub fn encode(&self, status: CommandStatus, sequence: SequenceNumber, out: &mut Vec<u8>) {
         let start = out.len();
@@ -160,26 +259,6 @@ impl<'a> Pdu<'a> {
         }
         patch_length(out.get_mut(..needed).unwrap_or_default(), 0);
         Ok(needed)
-    }
-
-    fn emit<S: Sink>(&self, status: CommandStatus, sequence: SequenceNumber, out: &mut S) {
-        emit_header(self.command(), status, sequence, out);
-        match self {
-            Self::Bind(body) => body.emit(out),
-            Self::SubmitSm(body) => body.emit(out),
-            Self::DeliverSm(body) => body.emit(out),
-            Self::BindResp(_, Some(body)) => body.emit(out),
-            Self::SubmitSmResp(Some(body)) => body.emit(out),
-            Self::DeliverSmResp(Some(body)) => body.emit(out),
-            Self::BindResp(_, None)
-            | Self::SubmitSmResp(None)
-            | Self::DeliverSmResp(None)
-            | Self::Unbind
-            | Self::UnbindResp
-            | Self::EnquireLink
-            | Self::EnquireLinkResp
-            | Self::GenericNack => {}
-        }
     }
 }
 
@@ -237,63 +316,5 @@ fn patch_length(out: &mut [u8], start: usize) {
     let length = (out.len() - start) as u32;
     if let Some((octets, _)) = out.get_mut(start..).and_then(<[u8]>::split_first_chunk_mut) {
         *octets = length.to_be_bytes();
-    }
-}
-
-fn header_fields(reader: &mut Reader, header: Header) -> Result<(), Fault> {
-    let fault = |field, offset: usize, kind| {
-        Err(Fault { field, left: (header.length as usize).saturating_sub(offset), kind })
-    };
-    // A generic_nack may carry 0: its sender could not read the number (SMPP 3.4 §4.3.1).
-    let numbered = header.sequence.is_valid() || header.command == CommandId::GENERIC_NACK;
-    if !numbered && !reader.tolerates(Quirks::SEQUENCE_RANGE) {
-        return fault("sequence_number", 12, DecodeErrorKind::SequenceRange);
-    }
-    let status_fits = header.status.is_ok() || header.command.is_response();
-    if !status_fits && !reader.tolerates(Quirks::STATUS_IN_REQUEST) {
-        return fault("command_status", 8, DecodeErrorKind::StatusInRequest);
-    }
-    Ok(())
-}
-
-fn request<'a, T: Parse<'a>>(reader: &mut Reader, body: &'a [u8]) -> Result<T, Fault> {
-    if body.is_empty() {
-        return Err(Fault { field: "body", left: 0, kind: DecodeErrorKind::MissingBody });
-    }
-    fields(reader, body)
-}
-
-fn response<'a, T: Parse<'a>>(
-    reader: &mut Reader,
-    header: Header,
-    body: &'a [u8],
-) -> Result<Option<T>, Fault> {
-    if !body.is_empty() {
-        return fields(reader, body).map(Some);
-    }
-    if header.status.is_ok() && !reader.tolerates(Quirks::ABSENT_BODY) {
-        return Err(Fault { field: "body", left: 0, kind: DecodeErrorKind::MissingBody });
-    }
-    Ok(None)
-}
-
-fn bodiless<'a>(reader: &mut Reader, body: &[u8], pdu: Pdu<'a>) -> Result<Pdu<'a>, Fault> {
-    if !body.is_empty() && !reader.tolerates(Quirks::TRAILING_OCTETS) {
-        return Err(Fault { field: "body", left: body.len(), kind: DecodeErrorKind::TrailingOctets });
-    }
-    Ok(pdu)
-}
-
-/// All fields of a body, and nothing after them.
-fn fields<'a, T: Parse<'a>>(reader: &mut Reader, body: &'a [u8]) -> Result<T, Fault> {
-    match T::parse(reader, "body", body) {
-        Ok((rest, _)) if !rest.is_empty() && !reader.tolerates(Quirks::TRAILING_OCTETS) => {
-            Err(Fault { field: "body", left: rest.len(), kind: DecodeErrorKind::TrailingOctets })
-        }
-        Ok((_, value)) => Ok(value),
-        Err(nom::Err::Error(fault) | nom::Err::Failure(fault)) => Err(fault),
-        Err(nom::Err::Incomplete(_)) => {
-            Err(Fault { field: "body", left: 0, kind: DecodeErrorKind::Truncated })
-        }
     }
 }

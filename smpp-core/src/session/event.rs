@@ -6,7 +6,10 @@ use core::marker::PhantomData;
 use super::state::State;
 use super::time::Instant;
 use crate::frame::{Frame, FramingError, Header, SequenceNumber};
-use crate::pdu::{Bind, CommandId, CommandStatus, DeliverSm, Operation, Pdu, SubmitSm};
+use crate::pdu::{
+    Bind, BroadcastSm, CancelBroadcastSm, CancelSm, CommandId, CommandStatus, DataSm, DeliverSm, Operation, Pdu,
+    QueryBroadcastSm, QuerySm, ReplaceSm, SubmitMulti, SubmitSm,
+};
 use crate::wire::{DecodeError, Quirks};
 
 /// What happened. It borrows the input, not the session: answer while you still read.
@@ -22,6 +25,15 @@ pub enum Event<'b, T> {
         /// The deviations that were tolerated in it.
         quirks: Quirks,
     },
+    /// The peer tells something that has no response: outbind, alert_notification.
+    Notification {
+        /// What it tells.
+        pdu: Pdu<'b>,
+        /// The PDU as it came.
+        frame: Frame<&'b [u8]>,
+        /// The deviations that were tolerated in it.
+        quirks: Quirks,
+    },
     /// A request of ours has come to its end. Said exactly once for each request that was taken.
     Outcome {
         /// What the caller gave with the request.
@@ -31,11 +43,11 @@ pub enum Event<'b, T> {
         /// How it ended.
         outcome: Outcome<'b>,
     },
-    /// The peer sent a request the session refused by itself; it is already answered.
+    /// The peer sent a request the session refused by itself; it is already answered, if it has a response.
     Refused {
         /// The PDU as it came.
         frame: Frame<&'b [u8]>,
-        /// What it was answered with.
+        /// What it was answered with, or would have been.
         status: CommandStatus,
     },
     /// The peer sent a PDU that cannot be read. A request is already answered; the stream is intact.
@@ -146,28 +158,51 @@ impl fmt::Display for Cause {
     }
 }
 
-/// A request of the peer, with the token that answers it.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Request<'b> {
-    /// A bind, of any mode.
-    Bind(Bind<'b>, Reply<Bind<'static>>),
-    /// submit_sm.
-    SubmitSm(SubmitSm<'b>, Reply<SubmitSm<'static>>),
-    /// deliver_sm.
-    DeliverSm(DeliverSm<'b>, Reply<DeliverSm<'static>>),
+/// The requests that have a response, each with its token.
+macro_rules! requests {
+    ($($(#[$meta:meta])* $name:ident,)+) => {
+        /// A request of the peer, with the token that answers it.
+        #[derive(Debug)]
+        #[non_exhaustive]
+        pub enum Request<'b> {
+            $($(#[$meta])* $name($name<'b>, Reply<$name<'static>>),)+
+        }
+
+        impl<'b> Request<'b> {
+            /// The request in `pdu`, where the application is to answer it.
+            pub(super) fn new(header: Header, pdu: Pdu<'b>) -> Option<Self> {
+                match pdu {
+                    $(Pdu::$name(body) => Some(Self::$name(body, Reply::new(header))),)+
+                    _ => None,
+                }
+            }
+        }
+    };
 }
 
-impl<'b> Request<'b> {
-    /// The request in `pdu`, where the application is to answer it.
-    pub(super) fn new(header: Header, pdu: Pdu<'b>) -> Option<Self> {
-        match pdu {
-            Pdu::Bind(bind) => Some(Self::Bind(bind, Reply::new(header))),
-            Pdu::SubmitSm(message) => Some(Self::SubmitSm(message, Reply::new(header))),
-            Pdu::DeliverSm(message) => Some(Self::DeliverSm(message, Reply::new(header))),
-            _ => None,
-        }
-    }
+requests! {
+    /// A bind, of any mode.
+    Bind,
+    /// submit_sm.
+    SubmitSm,
+    /// deliver_sm.
+    DeliverSm,
+    /// data_sm.
+    DataSm,
+    /// submit_multi.
+    SubmitMulti,
+    /// query_sm.
+    QuerySm,
+    /// cancel_sm.
+    CancelSm,
+    /// replace_sm.
+    ReplaceSm,
+    /// broadcast_sm (SMPP 5.0).
+    BroadcastSm,
+    /// query_broadcast_sm (SMPP 5.0).
+    QueryBroadcastSm,
+    /// cancel_broadcast_sm (SMPP 5.0).
+    CancelBroadcastSm,
 }
 
 /// The right to answer one request, once. It fixes the type of the response.

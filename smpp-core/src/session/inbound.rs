@@ -7,7 +7,7 @@ use super::timers::Timer;
 use super::{Ending, Session};
 use crate::frame::{self, Frame, SequenceNumber};
 use crate::pdu::{CommandId, CommandStatus, InterfaceVersion, Pdu};
-use crate::wire::{DecodeError, DecodeErrorKind, Quirks, Tolerance};
+use crate::wire::{DecodeError, DecodeErrorKind, Tolerance};
 
 impl<R: Role, T> Session<R, T> {
     /// Reads PDUs off the front of `input` until one has something to tell, and moves `input` past what was
@@ -95,9 +95,13 @@ impl<R: Role, T> Session<R, T> {
             }
             _ => {}
         }
-        let request = Request::new(header, pdu)?;
-        self.unanswered += 1;
-        Some(Event::Request { request, frame, quirks })
+        match Request::new(header, pdu) {
+            Some(request) => {
+                self.unanswered += 1;
+                Some(Event::Request { request, frame, quirks })
+            }
+            None => Some(Event::Notification { pdu, frame, quirks }),
+        }
     }
 
     /// Why a request of the peer is refused without asking anyone.
@@ -106,7 +110,8 @@ impl<R: Role, T> Session<R, T> {
         if command.is_bind() && R::SIDE == Side::Smsc && (!allowed || self.binding.is_some()) {
             return Some(CommandStatus::RALYBND);
         }
-        let asks_application = !matches!(command, CommandId::ENQUIRE_LINK | CommandId::UNBIND);
+        let asks_application =
+            command.has_response() && !matches!(command, CommandId::ENQUIRE_LINK | CommandId::UNBIND);
         if !allowed {
             Some(CommandStatus::RINVBNDSTS)
         } else if asks_application && self.unanswered >= self.config.max_unanswered.max(1) {
@@ -148,10 +153,7 @@ impl<R: Role, T> Session<R, T> {
             }
             return None;
         }
-        // Whatever is behind the id of an accepted message, it was accepted.
-        let lenient = self.config.tolerance == Tolerance::LENIENT;
-        let tolerance = if lenient { Tolerance(Quirks::all()) } else { self.config.tolerance };
-        let pdu = frame.into_pdu(tolerance);
+        let pdu = frame.into_pdu(self.config.tolerance);
         self.stats.quirks += u64::from(pdu.is_ok_and(|(_, quirks)| !quirks.is_empty()));
         let Some(entry) = self.window.take(header.sequence, answers) else {
             match pdu {
@@ -185,7 +187,7 @@ impl<R: Role, T> Session<R, T> {
             Err(error) => {
                 // The header is whole and says no; a damaged body takes nothing from that.
                 self.count_malformed();
-                match Pdu::decode(header, &[], Tolerance(Quirks::all())) {
+                match frame.bare().into_pdu(Tolerance::LENIENT) {
                     Ok((pdu, _)) => Outcome::Refused { status: header.status, pdu },
                     Err(_) => Outcome::Unanswered(Cause::Unreadable(error)),
                 }

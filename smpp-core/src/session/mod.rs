@@ -422,8 +422,12 @@ impl<R: Role, T> Session<R, T> {
         self.peer_version.is_none_or(InterfaceVersion::reads_tlvs)
     }
 
-    /// Answers without a body, or with the empty one that the operation's error response has.
+    /// Answers without a body, or with the empty one that the operation's error response has. Nothing, where there
+    /// is no response.
     fn answer(&mut self, command: CommandId, status: CommandStatus, sequence: SequenceNumber) {
+        if !command.has_response() {
+            return;
+        }
         let empty = (command == CommandId::DELIVER_SM).then_some(0_u8);
         self.encode(command.response(), status, sequence, empty.as_ref());
     }

@@ -1,6 +1,9 @@
 //! The two sides of a session.
 
-use crate::pdu::{Bind, DeliverSm, EnquireLink, Operation, SubmitSm};
+use crate::pdu::{
+    Bind, BroadcastSm, CancelBroadcastSm, CancelSm, DataSm, DeliverSm, EnquireLink, Operation, QueryBroadcastSm,
+    QuerySm, ReplaceSm, SubmitMulti, SubmitSm,
+};
 
 mod sealed {
     pub trait Sealed {}
@@ -62,5 +65,13 @@ pub trait SentBy<R: Role>: Operation {}
 
 impl SentBy<Esme> for Bind<'_> {}
 impl SentBy<Esme> for SubmitSm<'_> {}
+impl SentBy<Esme> for SubmitMulti<'_> {}
+impl SentBy<Esme> for QuerySm<'_> {}
+impl SentBy<Esme> for CancelSm<'_> {}
+impl SentBy<Esme> for ReplaceSm<'_> {}
+impl SentBy<Esme> for BroadcastSm<'_> {}
+impl SentBy<Esme> for QueryBroadcastSm<'_> {}
+impl SentBy<Esme> for CancelBroadcastSm<'_> {}
 impl SentBy<Smsc> for DeliverSm<'_> {}
+impl<R: Role> SentBy<R> for DataSm<'_> {}
 impl<R: Role> SentBy<R> for EnquireLink {}

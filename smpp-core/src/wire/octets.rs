@@ -2,11 +2,7 @@
 
 use core::fmt;
 
-use nom::Parser;
-use nom::bytes::complete::{take, take_till};
-use nom::number::complete::be_u8;
-
-use super::{DecodeErrorKind, Emit, Fault, Parse, Parsed, Quirks, Reader, Sink};
+use super::{DecodeErrorKind, Emit, Name, Parse, Parsed, Quirks, Reader, Sink, Stop, Watch, octet};
 
 /// A C-Octet String: at most `MAX` octets, the NUL included (SMPP 3.4 §3.1).
 ///
@@ -52,13 +48,15 @@ pub enum InvalidOctets {
         /// Where it is.
         at: usize,
     },
-    /// A character that an address of this kind does not take.
+    /// A character that does not belong there.
     Character {
         /// Where it is.
         at: usize,
     },
     /// No digits at all.
     Empty,
+    /// Not a time (SMPP 3.4 §7.1).
+    Time,
 }
 
 impl fmt::Display for InvalidOctets {
@@ -66,8 +64,9 @@ impl fmt::Display for InvalidOctets {
         match self {
             Self::TooLong { length, limit } => write!(f, "{length} octets where at most {limit} fit"),
             Self::Nul { at } => write!(f, "a NUL at octet {at} would end the string"),
-            Self::Character { at } => write!(f, "the character at octet {at} does not belong in an address"),
+            Self::Character { at } => write!(f, "the character at octet {at} does not belong there"),
             Self::Empty => f.write_str("the address is empty"),
+            Self::Time => f.write_str("neither empty nor a time as YYMMDDhhmmsstnnp"),
         }
     }
 }
@@ -186,6 +185,13 @@ impl<'a, const MAX: usize> TryFrom<&'a str> for COctets<'a, MAX> {
     }
 }
 
+/// What fits 20 octets fits 64.
+impl<'a> From<COctets<'a, 21>> for COctets<'a, 65> {
+    fn from(string: COctets<'a, 21>) -> Self {
+        Self(string.0)
+    }
+}
+
 impl<'a, const MAX: usize> TryFrom<&'a [u8]> for Octets<'a, MAX> {
     type Error = InvalidOctets;
 
@@ -203,87 +209,142 @@ impl<'a> TryFrom<&'a str> for Password<'a> {
 }
 
 impl<'a, const MAX: usize> Parse<'a> for COctets<'a, MAX> {
-    #[inline]
-    fn parse(reader: &mut Reader, field: &'static str, input: &'a [u8]) -> Parsed<'a, Self> {
-        let (input, octets) = c_octets(reader, field, MAX, input)?;
-        Ok((input, Self(octets)))
+    #[inline(always)]
+    fn parse<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self> {
+        let (rest, octets) = c_octets(reader, name, MAX, input)?;
+        reader.watch.field(name.get(), &Self(octets), input, rest);
+        Ok((rest, Self(octets)))
     }
 }
 
 impl<const MAX: usize> Emit for COctets<'_, MAX> {
     #[inline]
     fn emit<S: Sink>(&self, out: &mut S) {
-        out.put(self.0);
-        out.put(&[0]);
+        put_c_octets(self.0, out);
     }
 }
 
 impl<'a> Parse<'a> for Password<'a> {
-    fn parse(reader: &mut Reader, field: &'static str, input: &'a [u8]) -> Parsed<'a, Self> {
-        let (input, octets) = c_octets(reader, field, Self::SPECIFIED + 1, input)?;
-        Ok((input, Self(octets)))
+    #[inline(always)]
+    fn parse<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self> {
+        let (rest, octets) = c_octets(reader, name, Self::SPECIFIED + 1, input)?;
+        reader.watch.field(name.get(), &Self(octets), input, rest);
+        Ok((rest, Self(octets)))
     }
 }
 
 impl Emit for Password<'_> {
+    #[inline]
     fn emit<S: Sink>(&self, out: &mut S) {
-        out.put(self.0);
-        out.put(&[0]);
+        put_c_octets(self.0, out);
     }
 }
 
-/// Octets up to a NUL, at most `max` with it: `*(%x01-FF) %x00`.
+/// Most strings of a PDU are empty: one octet then, and no copy.
 #[inline]
-fn c_octets<'a>(
-    reader: &mut Reader,
-    field: &'static str,
+pub(super) fn put_c_octets<S: Sink>(octets: &[u8], out: &mut S) {
+    if !octets.is_empty() {
+        out.put(octets);
+    }
+    out.octet(0);
+}
+
+/// Octets up to a NUL, at most `max` with it: `*(%x01-7F) %x00`.
+#[inline(always)]
+pub(super) fn c_octets<'a, W>(
+    reader: &mut Reader<'_, W>,
+    name: Name,
     max: usize,
     input: &'a [u8],
 ) -> Parsed<'a, &'a [u8]> {
-    let (rest, octets): (&[u8], &[u8]) = take_till::<_, _, Fault>(|octet| octet == 0).parse(input)?;
-    let Ok((rest, _)) = take::<_, _, Fault>(1_usize).parse(rest) else {
-        return unterminated(reader, field, max, input);
+    if let [0, rest @ ..] = input {
+        return Ok((rest, &[]));
+    }
+    let Some((octets, rest, ascii)) = until_nul(input) else {
+        return unterminated(reader, name, max, input).map(|()| (&[][..], input));
     };
-    if octets.len() >= max && !reader.tolerates(Quirks::LONG_STRING) {
-        return Fault::new(field, input, DecodeErrorKind::TooLong);
+    if octets.len() >= max {
+        reader.deviation(Quirks::LONG_STRING, name.get(), input, DecodeErrorKind::TooLong)?;
+    }
+    if !ascii {
+        reader.deviation(Quirks::NON_ASCII, name.get(), input, DecodeErrorKind::NonAscii)?;
     }
     Ok((rest, octets))
 }
 
-/// The string runs to the end of the PDU. That is read only where nothing can have been lost: an absent
-/// `address_range` of a bind, or the `message_id` or `system_id` that ends a response.
+/// What stands before the first NUL and behind it, and whether what stands before it is ASCII.
+///
+/// It looks at eight octets at a time, which takes a tenth of the branches that a loop over octets takes.
+#[inline(always)]
+fn until_nul(input: &[u8]) -> Option<(&[u8], &[u8], bool)> {
+    const LOW: u64 = u64::from_ne_bytes([0x01; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    let mut seen = 0;
+    let mut at = 0;
+    let mut rest = input;
+    while let Some((word, after)) = rest.split_first_chunk() {
+        let word = u64::from_le_bytes(*word);
+        // The lowest bit that is set marks the first octet that is zero; higher ones may be mistaken.
+        let zeros = word.wrapping_sub(LOW) & !word & HIGH;
+        if zeros != 0 {
+            let before = word & (zeros ^ (zeros - 1));
+            at += zeros.trailing_zeros() as usize / 8;
+            return Some((input.get(..at)?, input.get(at + 1..)?, (seen | before) & HIGH == 0));
+        }
+        seen |= word;
+        at += 8;
+        rest = after;
+    }
+    for octet in rest {
+        if *octet == 0 {
+            return Some((input.get(..at)?, input.get(at + 1..)?, seen & HIGH == 0));
+        }
+        seen |= u64::from(*octet);
+        at += 1;
+    }
+    None
+}
+
+/// The PDU ends within a string. Where nothing can have been lost, its end stands for the NUL.
 #[cold]
-fn unterminated<'a>(
-    reader: &mut Reader,
-    field: &'static str,
+#[inline(never)]
+fn unterminated<W>(
+    reader: &mut Reader<'_, W>,
+    name: Name,
     max: usize,
-    input: &'a [u8],
-) -> Parsed<'a, &'a [u8]> {
-    let tolerated = match field {
+    input: &[u8],
+) -> Result<(), nom::Err<Stop>> {
+    let tolerated = match name.get() {
         "address_range" => input.is_empty() && reader.tolerates(Quirks::ABSENT_ADDRESS_RANGE),
-        "message_id" | "system_id" if reader.command.is_response() => {
+        "message_id" | "system_id" if reader.header().command.is_response() => {
             input.len() < max && reader.tolerates(Quirks::UNTERMINATED_STRING)
         }
         _ => false,
     };
-    if tolerated {
-        return Ok((&[], input));
+    if !tolerated {
+        return Err(reader.stop(name.get(), input, DecodeErrorKind::Unterminated));
     }
-    Fault::new(field, input, DecodeErrorKind::Unterminated)
+    if input.is_ascii() {
+        return Ok(());
+    }
+    reader.deviation(Quirks::NON_ASCII, name.get(), input, DecodeErrorKind::NonAscii)
 }
 
 impl<'a, const MAX: usize> Parse<'a> for Octets<'a, MAX> {
     /// `length octets`, counted by the first octet.
-    #[inline]
-    fn parse(reader: &mut Reader, _: &'static str, input: &'a [u8]) -> Parsed<'a, Self> {
-        let name = |error| Fault::rename(error, "sm_length");
-        let (rest, length) = be_u8.parse(input).map_err(name)?;
-        let Ok((rest, octets)) = take::<_, _, Fault>(length).parse(rest) else {
-            return Fault::new("sm_length", input, DecodeErrorKind::LengthOverrun);
+    #[inline(always)]
+    fn parse<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self> {
+        let (counted, length) = octet(reader, name, input)?;
+        let Some((octets, rest)) = counted.split_at_checked(length.into()) else {
+            return Err(reader.stop(name.get(), input, DecodeErrorKind::LengthOverrun));
         };
-        if octets.len() > MAX && !reader.tolerates(Quirks::LONG_SHORT_MESSAGE) {
-            return Fault::new("sm_length", input, DecodeErrorKind::TooLong);
+        reader.watch.field(name.get(), &length, input, counted);
+        reader.watch.field(name.part(1).get(), &Self(octets), counted, rest);
+        if octets.len() > MAX {
+            let kind = DecodeErrorKind::TooLong;
+            reader.deviation(Quirks::LONG_SHORT_MESSAGE, name.get(), input, kind)?;
         }
+        reader.has_text = !octets.is_empty();
         Ok((rest, Self(octets)))
     }
 }
@@ -292,7 +353,9 @@ impl<const MAX: usize> Emit for Octets<'_, MAX> {
     #[inline]
     fn emit<S: Sink>(&self, out: &mut S) {
         // At most 255 octets: `new` checks it, and a parsed value was counted by one octet.
-        out.put(&[self.0.len() as u8]);
-        out.put(self.0);
+        out.octet(self.0.len() as u8);
+        if !self.0.is_empty() {
+            out.put(self.0);
+        }
     }
 }

@@ -65,21 +65,23 @@ macro_rules! octet_field {
         }
 
         impl<'a> $crate::wire::Parse<'a> for $name {
-            #[inline]
-            fn parse(
-                reader: &mut $crate::wire::Reader,
-                field: &'static str,
+            #[inline(always)]
+            fn parse<W: $crate::wire::Watch>(
+                reader: &mut $crate::wire::Reader<'_, W>,
+                name: $crate::wire::Name,
                 input: &'a [u8],
             ) -> $crate::wire::Parsed<'a, Self> {
-                let (input, octet) = u8::parse(reader, field, input)?;
-                Ok((input, octet.into()))
+                let (rest, octet) = $crate::wire::octet(reader, name, input)?;
+                let value = Self::from(octet);
+                reader.watch.field(name.get(), &value, input, rest);
+                Ok((rest, value))
             }
         }
 
         impl $crate::wire::Emit for $name {
             #[inline]
             fn emit<S: $crate::wire::Sink>(&self, out: &mut S) {
-                out.put(&[(*self).into()]);
+                out.octet((*self).into());
             }
         }
     )+};

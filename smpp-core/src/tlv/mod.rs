@@ -2,12 +2,10 @@
 
 use core::fmt;
 
-use nom::Parser;
-use nom::bytes::complete::take;
-use nom::number::complete::be_u16;
-
-use super::{DecodeErrorKind, Emit, Fault, Parse, Parsed, Quirks, Reader, Sink, open_enum};
 use crate::pdu::MessageState;
+use crate::wire::{
+    DecodeErrorKind, Emit, Name, Parse, Parsed, Quirks, Reader, Sink, Stop, Watch, open_enum,
+};
 
 open_enum! {
     /// The tag of an optional parameter (SMPP 3.4 §5.3.2). Vendors use `0x1400..=0x3FFF`.
@@ -30,10 +28,22 @@ open_enum! {
         NETWORK_ERROR_CODE = 0x0423,
         /// `message_payload`: the text, when `short_message` is too small for it.
         MESSAGE_PAYLOAD = 0x0424,
+        /// x
+        BROADCAST_AREA_IDENTIFIER = 0x0606,
+        /// x
+        BROADCAST_CONTENT_TYPE = 0x0601,
+        /// x
+        BROADCAST_REP_NUM = 0x0604,
+        /// x
+        BROADCAST_FREQUENCY_INTERVAL = 0x0605,
+        /// x
+        BROADCAST_AREA_SUCCESS = 0x0608,
         /// `message_state`: what became of the message.
         MESSAGE_STATE = 0x0427,
         /// `congestion_state`: the peer's load in percent (SMPP 5.0 §4.8.4.18).
         CONGESTION_STATE = 0x0428,
+        /// x
+        MORE_MESSAGES_TO_SEND = 0x0426,
     }
 }
 
@@ -89,10 +99,9 @@ impl<'a> Tlv<'a> {
         }
     }
 
-    /// `tag length value`.
-    fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
-        let (rest, (tag, length)) = (be_u16, be_u16).parse(input)?;
-        take(length).map(|value| Self { tag: Tag(tag), value: Value::Octets(value) }).parse(rest)
+    /// One that was read.
+    const fn octets(tag: Tag, value: &'a [u8]) -> Self {
+        Self { tag, value: Value::Octets(value) }
     }
 }
 
@@ -156,10 +165,16 @@ impl<'a> Tlvs<'a> {
     pub fn get(&self, tag: Tag) -> Option<&'a [u8]> {
         match self.0 {
             Source::List(list) => list.iter().find(|tlv| tlv.tag == tag).map(Tlv::value),
-            Source::Wire(_) => self.iter().find(|tlv| tlv.tag == tag).and_then(|tlv| match tlv.value {
-                Value::Octets(octets) => Some(octets),
-                Value::Integer { .. } => None,
-            }),
+            Source::Wire(octets) => {
+                let mut rest = octets;
+                loop {
+                    let (found, value, after) = split(rest)?;
+                    if found == tag {
+                        return Some(value);
+                    }
+                    rest = after;
+                }
+            }
         }
     }
 
@@ -285,9 +300,9 @@ impl<'a> Iterator for TlvIter<'a> {
     fn next(&mut self) -> Option<Tlv<'a>> {
         match &mut self.0 {
             Source::Wire(octets) => {
-                let (rest, tlv) = Tlv::parse(octets).ok()?;
+                let (tag, value, rest) = split(octets)?;
                 *octets = rest;
-                Some(tlv)
+                Some(Tlv::octets(tag, value))
             }
             Source::List(list) => {
                 let (tlv, rest) = list.split_first()?;
@@ -300,16 +315,15 @@ impl<'a> Iterator for TlvIter<'a> {
 
 impl<'a> Parse<'a> for Tlvs<'a> {
     /// `*(tag length value)` to the end of the PDU.
-    #[inline]
-    fn parse(reader: &mut Reader, _: &'static str, input: &'a [u8]) -> Parsed<'a, Self> {
-        let mut rest = input;
-        while !rest.is_empty() {
-            match Tlv::parse(rest) {
-                Ok((after, _)) => rest = after,
-                Err(_) => return damaged(reader, input, rest),
-            }
+    #[inline(always)]
+    fn parse<W: Watch>(reader: &mut Reader<'_, W>, _: Name, input: &'a [u8]) -> Parsed<'a, Self> {
+        if input.is_empty() {
+            return Ok((input, Self::EMPTY));
         }
-        Ok((rest, Self(Source::Wire(input))))
+        match walk(reader, input) {
+            Ok(octets) => Ok((&[], Self(Source::Wire(octets)))),
+            Err(stop) => Err(nom::Err::Error(stop)),
+        }
     }
 }
 
@@ -332,16 +346,100 @@ impl Emit for Tlvs<'_> {
     }
 }
 
-/// `rest`, the end of `input`, is no TLV. One that crosses the frame is never read.
+/// The first TLV, `tag length value`, and what follows it.
+#[inline(always)]
+fn split(input: &[u8]) -> Option<(Tag, &[u8], &[u8])> {
+    let ([high, low, long, short], rest) = input.split_first_chunk()?;
+    let length = u16::from_be_bytes([*long, *short]);
+    let (value, rest) = rest.split_at_checked(length.into())?;
+    Some((Tag(u16::from_be_bytes([*high, *low])), value, rest))
+}
+
+/// Steps over each TLV, and gives the octets that are whole TLVs: all of `input`, unless it is damaged.
+fn walk<'a, W: Watch>(reader: &mut Reader<'_, W>, input: &'a [u8]) -> Result<&'a [u8], Stop> {
+    let mut octets = input;
+    let mut rest = input;
+    let mut has_payload = false;
+    while !rest.is_empty() {
+        let Some((tag, value, after)) = split(rest) else {
+            if let (true, Some(after)) = (rest.len() == input.len(), after_nul(input)) {
+                let kind = DecodeErrorKind::TlvHeader;
+                reader.deviation(Quirks::TRAILING_NUL, "tlv", rest, kind).map_err(|_| Stop)?;
+                return walk(reader, after);
+            }
+            truncated(reader, rest)?;
+            octets = input.get(..input.len() - rest.len()).unwrap_or_default();
+            break;
+        };
+        has_payload |= tag == Tag::MESSAGE_PAYLOAD && !value.is_empty();
+        reader.watch.field(tag.name().unwrap_or("tlv"), &Tlv::octets(tag, value), rest, after);
+        rest = after;
+    }
+    if has_payload && reader.has_text {
+        let kind = DecodeErrorKind::BothMessageFields;
+        reader.deviation(Quirks::BOTH_MESSAGE_FIELDS, "message_payload", input, kind).map_err(|_| Stop)?;
+    }
+    Ok(octets)
+}
+
+/// What follows a NUL that is no part of a TLV: nothing, or whole TLVs.
 #[cold]
-fn damaged<'a>(reader: &mut Reader, input: &'a [u8], rest: &'a [u8]) -> Parsed<'a, Tlvs<'a>> {
-    if rest.len() >= 4 {
-        return Fault::new("tlv", rest, DecodeErrorKind::TlvOverrun);
+fn after_nul(input: &[u8]) -> Option<&[u8]> {
+    let [0, after @ ..] = input else { return None };
+    is_whole(after).then_some(after)
+}
+
+/// `rest`, the end of a PDU, is no TLV. One that crosses the frame is never read; half a header may be dropped.
+#[cold]
+#[inline(never)]
+fn truncated<W>(reader: &mut Reader<'_, W>, rest: &[u8]) -> Result<(), Stop> {
+    let kind = if rest.len() < 4 { DecodeErrorKind::TlvHeader } else { DecodeErrorKind::TlvOverrun };
+    // Of a response nothing is lost that anyone reads; in a request it may be the end of a text.
+    let header = rest.len() < 4 && (reader.header().command.is_response() || begins_a_tlv(rest));
+    if header && reader.tolerates(Quirks::TRUNCATED_TLV) {
+        return Ok(());
     }
-    let quirk = if rest == [0] { Quirks::TRAILING_NUL } else { Quirks::TRUNCATED_TLV };
-    if reader.tolerates(quirk) {
-        let whole = input.get(..input.len() - rest.len()).unwrap_or_default();
-        return Ok((&[], Tlvs(Source::Wire(whole))));
+    reader.stop("tlv", rest, kind);
+    Err(Stop)
+}
+
+/// Whether the octets are whole TLVs.
+fn is_whole(octets: &[u8]) -> bool {
+    let mut rest = octets;
+    while let Some((_, _, after)) = split(rest) {
+        rest = after;
     }
-    Fault::new("tlv", rest, DecodeErrorKind::TlvHeader)
+    rest.is_empty()
+}
+
+/// Whether one to three octets can be the beginning of a TLV that the specification defines.
+fn begins_a_tlv(octets: &[u8]) -> bool {
+    match octets {
+        [high] => matches!(high, 0..=6 | 0x12 | 0x13),
+        [high, low, ..] => Tag(u16::from_be_bytes([*high, *low])).name().is_some(),
+        [] => false,
+    }
+}
+
+impl Tlvs<'_> {
+    /// Whether the body of a response is TLVs alone, the first of a tag that the specification defines.
+    pub(crate) fn are_all(body: &[u8]) -> bool {
+        body.len() >= 4 && begins_a_tlv(body) && is_whole(body)
+    }
+
+    /// Stops the reading of a PDU that is no error response and lacks one of the tags.
+    pub(crate) fn need<W>(
+        &self,
+        reader: &mut Reader<'_, W>,
+        tags: &[Tag],
+        rest: &[u8],
+    ) -> Result<(), nom::Err<Stop>> {
+        match tags.iter().find(|tag| self.get(**tag).is_none()) {
+            Some(tag) if reader.header().status.is_ok() => {
+                let field = tag.name().unwrap_or("tlv");
+                reader.deviation(Quirks::MISSING_TLV, field, rest, DecodeErrorKind::MissingTlv)
+            }
+            _ => Ok(()),
+        }
+    }
 }

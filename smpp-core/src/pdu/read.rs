@@ -1,0 +1,116 @@
+//! A body becomes the struct of its PDU.
+//!
+//! One function for each PDU comes out of these, with the parsers of all its fields inside: it writes the struct
+//! once, straight into the result of the caller.
+
+use super::{CommandId, Pdu};
+use crate::frame::Header;
+use crate::tlv::Tlvs;
+use crate::wire::{DecodeError, DecodeErrorKind, Name, Parse, Quirks, Reader, Stop, Tolerance, Watch, name};
+
+const BODY: Name = name!("body");
+
+type Read<'a> = Result<(Pdu<'a>, Quirks), DecodeError>;
+
+#[inline(never)]
+pub(super) fn request<'a, T: Parse<'a>, W: Watch>(
+    octets: &'a [u8],
+    tolerance: Tolerance,
+    watch: W,
+    pdu: impl FnOnce(T) -> Pdu<'a>,
+) -> Read<'a> {
+    let (mut reader, body) = Reader::new(octets, tolerance, watch);
+    if body.is_empty() {
+        return Err(missing(&mut reader));
+    }
+    match fields(&mut reader, body) {
+        Ok(value) => Ok((pdu(value), reader.quirks)),
+        Err(_) => Err(reader.error()),
+    }
+}
+
+#[inline(never)]
+pub(super) fn response<'a, T: Parse<'a> + From<Tlvs<'a>>, W: Watch>(
+    octets: &'a [u8],
+    tolerance: Tolerance,
+    watch: W,
+    pdu: impl FnOnce(Option<T>) -> Pdu<'a>,
+) -> Read<'a> {
+    let (mut reader, body) = Reader::new(octets, tolerance, watch);
+    if body.is_empty() {
+        if reader.header().status.is_ok() && !reader.tolerates(Quirks::ABSENT_BODY) {
+            return Err(missing(&mut reader));
+        }
+        return match header_fields(&mut reader) {
+            Ok(()) => Ok((pdu(None), reader.quirks)),
+            Err(_) => Err(reader.error()),
+        };
+    }
+    if !reader.header().status.is_ok() && Tlvs::are_all(body) {
+        if !reader.tolerates(Quirks::TLVS_ONLY) {
+            return Err(missing(&mut reader));
+        }
+        return match fields(&mut reader, body) {
+            Ok(tlvs) => Ok((pdu(Some(T::from(tlvs))), reader.quirks)),
+            Err(_) => Err(reader.error()),
+        };
+    }
+    match fields(&mut reader, body) {
+        Ok(value) => Ok((pdu(Some(value)), reader.quirks)),
+        Err(_) => Err(reader.error()),
+    }
+}
+
+pub(super) fn bodiless<'a>(octets: &[u8], tolerance: Tolerance, pdu: impl FnOnce() -> Pdu<'a>) -> Read<'a> {
+    let (mut reader, body) = Reader::new(octets, tolerance, ());
+    match header_fields(&mut reader).and_then(|()| end(&mut reader, body)) {
+        Ok(()) => Ok((pdu(), reader.quirks)),
+        Err(_) => Err(reader.error()),
+    }
+}
+
+#[cold]
+pub(super) fn unknown(command: CommandId) -> DecodeError {
+    DecodeError { command, field: "command_id", offset: 4, kind: DecodeErrorKind::UnknownCommand }
+}
+
+#[cold]
+fn missing<W>(reader: &mut Reader<'_, W>) -> DecodeError {
+    reader.stop("body", &[], DecodeErrorKind::MissingBody);
+    reader.error()
+}
+
+/// All fields of a PDU, and nothing after them.
+#[inline(always)]
+fn fields<'a, T: Parse<'a>, W: Watch>(reader: &mut Reader<'_, W>, body: &'a [u8]) -> Result<T, nom::Err<Stop>> {
+    header_fields(reader)?;
+    let (rest, value) = T::parse(reader, BODY, body)?;
+    end(reader, rest)?;
+    Ok(value)
+}
+
+#[inline(always)]
+fn header_fields<W>(reader: &mut Reader<'_, W>) -> Result<(), nom::Err<Stop>> {
+    let Header { command, status, sequence, .. } = reader.header();
+    // A generic_nack may carry 0: its sender could not read the number (SMPP 3.4 §4.3.1).
+    if !sequence.is_valid() && command != CommandId::GENERIC_NACK {
+        reader.header_deviation(Quirks::SEQUENCE_RANGE, "sequence_number", 12, DecodeErrorKind::SequenceRange)?;
+    }
+    if !status.is_ok() && !command.is_response() {
+        reader.header_deviation(
+            Quirks::STATUS_IN_REQUEST,
+            "command_status",
+            8,
+            DecodeErrorKind::StatusInRequest,
+        )?;
+    }
+    Ok(())
+}
+
+#[inline(always)]
+fn end<W>(reader: &mut Reader<'_, W>, rest: &[u8]) -> Result<(), nom::Err<Stop>> {
+    if rest.is_empty() {
+        return Ok(());
+    }
+    reader.deviation(Quirks::TRAILING_OCTETS, "body", rest, DecodeErrorKind::TrailingOctets)
+}

@@ -1,0 +1,136 @@
+//! What travels along while one PDU is read.
+
+use core::fmt::Debug;
+
+use nom::Parser;
+use nom::number::complete::{be_u8, be_u32};
+
+use super::{DecodeError, DecodeErrorKind, Fault, Name, Parsed, Quirks, Stop, Tolerance};
+use crate::frame::{HEADER_LENGTH, Header};
+
+/// How a field, or a sequence of fields, is read.
+pub(crate) trait Parse<'a>: Sized {
+    /// Reads the octets at the start of `input`; `name` is what an error calls the field.
+    fn parse<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self>;
+}
+
+/// Is shown each field that was read: between `before` and `after`, which both end where the PDU does.
+pub(crate) trait Watch {
+    fn field(&mut self, name: &'static str, value: &dyn Debug, before: &[u8], after: &[u8]);
+}
+
+/// Nobody watches: it costs nothing.
+impl Watch for () {
+    #[inline(always)]
+    fn field(&mut self, _: &'static str, _: &dyn Debug, _: &[u8], _: &[u8]) {}
+}
+
+/// One PDU, and what was found in it so far.
+#[derive(Debug)]
+pub(crate) struct Reader<'p, W = ()> {
+    pdu: &'p [u8],
+    pub(crate) quirks: Quirks,
+    /// `short_message` was read, and is not empty.
+    pub(crate) has_text: bool,
+    pub(crate) watch: W,
+    tolerance: Tolerance,
+    fault: Option<Fault>,
+}
+
+impl<'p, W> Reader<'p, W> {
+    #[inline]
+    /// A reader of the PDU, and the body that it is to read.
+    pub(crate) fn new(pdu: &'p [u8], tolerance: Tolerance, watch: W) -> (Self, &'p [u8]) {
+        let reader = Self { pdu, quirks: Quirks::empty(), has_text: false, watch, tolerance, fault: None };
+        (reader, pdu.get(HEADER_LENGTH..).unwrap_or_default())
+    }
+
+    /// The PDU's header. It is not kept: what is read again from the octets need not be stored.
+    #[inline]
+    pub(crate) fn header(&self) -> Header {
+        Header::of(self.pdu)
+    }
+
+    /// What stopped the reading, and where in the PDU.
+    #[cold]
+    pub(crate) fn error(&self) -> DecodeError {
+        let end = Fault { field: "body", left: 0, kind: DecodeErrorKind::Truncated };
+        self.fault.unwrap_or(end).locate(self.header().command, self.pdu.len())
+    }
+
+    /// Stops the reading at `input`, the rest of the PDU.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn stop(&mut self, field: &'static str, input: &[u8], kind: DecodeErrorKind) -> nom::Err<Stop> {
+        self.fault = Some(Fault { field, left: input.len(), kind });
+        nom::Err::Error(Stop)
+    }
+
+    /// Notes `quirk` if it is tolerated; says whether it is.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn tolerates(&mut self, quirk: Quirks) -> bool {
+        let tolerated = self.tolerance.0.contains(quirk);
+        self.quirks.set(quirk, tolerated || self.quirks.contains(quirk));
+        tolerated
+    }
+
+    /// Notes `quirk` if it is tolerated; stops the reading if not.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn deviation(
+        &mut self,
+        quirk: Quirks,
+        field: &'static str,
+        input: &[u8],
+        kind: DecodeErrorKind,
+    ) -> Result<(), nom::Err<Stop>> {
+        if self.tolerates(quirk) { Ok(()) } else { Err(self.stop(field, input, kind)) }
+    }
+}
+
+impl<W> Reader<'_, W> {
+    /// As [`deviation`](Self::deviation), for a field of the header.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn header_deviation(
+        &mut self,
+        quirk: Quirks,
+        field: &'static str,
+        offset: usize,
+        kind: DecodeErrorKind,
+    ) -> Result<(), nom::Err<Stop>> {
+        if self.tolerates(quirk) {
+            return Ok(());
+        }
+        self.fault = Some(Fault { field, left: self.pdu.len().saturating_sub(offset), kind });
+        Err(nom::Err::Error(Stop))
+    }
+}
+
+/// One octet.
+#[inline(always)]
+pub(crate) fn octet<'a, W>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, u8> {
+    match be_u8::<_, Stop>.parse(input) {
+        Ok(read) => Ok(read),
+        Err(_) => Err(reader.stop(name.get(), input, DecodeErrorKind::Truncated)),
+    }
+}
+
+/// Four octets, the most significant first.
+#[inline(always)]
+pub(crate) fn word<'a, W>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, u32> {
+    match be_u32::<_, Stop>.parse(input) {
+        Ok(read) => Ok(read),
+        Err(_) => Err(reader.stop(name.get(), input, DecodeErrorKind::Truncated)),
+    }
+}
+
+impl<'a> Parse<'a> for u8 {
+    #[inline(always)]
+    fn parse<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self> {
+        let (rest, value) = octet(reader, name, input)?;
+        reader.watch.field(name.get(), &value, input, rest);
+        Ok((rest, value))
+    }
+}

@@ -51,7 +51,7 @@ async fn a_receipt_comes_on_the_receiver_for_what_the_transmitter_sent() {
     transmitter.bind(&bind(BindMode::Transmitter, embedded::ACCOUNT.1)).await.unwrap();
     let (receiver, mut inbox) = connector.connect(&there).await.unwrap();
     let answer = receiver.bind(&bind(BindMode::Receiver, embedded::ACCOUNT.1)).await.unwrap();
-    assert_eq!(answer.bind_resp().tlvs.sc_interface_version(), Some(0x34));
+    assert_eq!(answer.bind_resp().tlvs.sc_interface_version().map(|version| version.0), Some(0x34));
 
     let response = transmitter.submit(&message()).await.unwrap();
     let Some(Inbound::DeliverSm(receipt)) = inbox.recv().await else { panic!("no receipt") };

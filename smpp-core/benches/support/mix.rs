@@ -7,9 +7,9 @@ use smpp_core::{
 };
 
 /// One PDU of the mix.
-pub struct Row {
-    pub name: &'static str,
-    pub octets: Vec<u8>,
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) octets: Vec<u8>,
 }
 
 fn row(name: &'static str, status: CommandStatus, pdu: &Pdu<'_>) -> Row {
@@ -19,7 +19,7 @@ fn row(name: &'static str, status: CommandStatus, pdu: &Pdu<'_>) -> Row {
 }
 
 /// The submit_sm of 110 octets that the figures are about.
-pub fn message() -> SubmitSm<'static> {
+pub(crate) fn message() -> SubmitSm<'static> {
     SubmitSm {
         source: Address::alphanumeric("8x8").unwrap(),
         destination: Address::international("6591234567").unwrap(),
@@ -30,7 +30,7 @@ pub fn message() -> SubmitSm<'static> {
     }
 }
 
-pub fn mix() -> Vec<Row> {
+pub(crate) fn mix() -> Vec<Row> {
     let ok = CommandStatus::ROK;
     let message = message();
     let id = COctets::new(b"09a66b04-28ca-40c3-8a4a-33c251caab19").unwrap();
@@ -126,7 +126,7 @@ pub fn mix() -> Vec<Row> {
 
 /// Finds each string's NUL, steps over fields of fixed size, texts and TLV headers, and keeps nothing. `None`:
 /// a field crosses the end.
-pub fn scan(pdu: &[u8]) -> Option<usize> {
+pub(crate) fn scan(pdu: &[u8]) -> Option<usize> {
     let command = CommandId(u32::from_be_bytes(*pdu.get(4..)?.first_chunk()?));
     let mut at = 16;
     match command {

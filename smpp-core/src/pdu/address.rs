@@ -129,8 +129,7 @@ impl<'a> From<Address<'a>> for Address<'a, 65> {
 impl<const MAX: usize> Emit for Address<'_, MAX> {
     #[inline]
     fn emit<S: Sink>(&self, out: &mut S) {
-        out.octet(self.ton.0);
-        out.octet(self.npi.0);
+        out.put(&[self.ton.0, self.npi.0]);
         self.digits.emit(out);
     }
 }

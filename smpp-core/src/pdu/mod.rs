@@ -157,15 +157,25 @@ macro_rules! pdus {
             }
 
             fn emit<S: Sink>(&self, status: CommandStatus, sequence: SequenceNumber, out: &mut S) {
-                emit_header(self.command(), status, sequence, out);
+                let mut header = |command| emit_header(command, status, sequence, out);
                 match self {
-                    Self::Bind(body) => body.emit(out),
-                    Self::BindResp(_, Some(body)) => body.emit(out),
-                    $(Self::$request(body) => body.emit(out),)+
-                    $(Self::$response(Some(body)) => body.emit(out),)+
-                    Self::BindResp(_, None) => {}
-                    $(Self::$response(None) => {})+
-                    $(Self::$empty => {})+
+                    $(Self::$request(body) => {
+                        header(CommandId::$request_id);
+                        body.emit(out);
+                    })+
+                    $(Self::$response(body) => {
+                        header(CommandId::$response_id);
+                        body.emit(out);
+                    })+
+                    $(Self::$empty => header(CommandId::$empty_id),)+
+                    Self::Bind(body) => {
+                        header(body.mode.command());
+                        body.emit(out);
+                    }
+                    Self::BindResp(mode, body) => {
+                        header(mode.command().response());
+                        body.emit(out);
+                    }
                 }
             }
         }

@@ -21,7 +21,7 @@ pub(super) fn request<'a, T: Parse<'a>, W: Watch>(
 ) -> Read<'a> {
     let (mut reader, body) = Reader::new(octets, tolerance, watch);
     if body.is_empty() {
-        return Err(missing(&mut reader));
+        return Err(missing(&mut reader, body));
     }
     match fields(&mut reader, body) {
         Ok(value) => Ok((pdu(value), reader.quirks)),
@@ -39,7 +39,7 @@ pub(super) fn response<'a, T: Parse<'a> + From<Tlvs<'a>>, W: Watch>(
     let (mut reader, body) = Reader::new(octets, tolerance, watch);
     if body.is_empty() {
         if reader.header().status.is_ok() && !reader.tolerates(Quirks::ABSENT_BODY) {
-            return Err(missing(&mut reader));
+            return Err(missing(&mut reader, body));
         }
         return match header_fields(&mut reader) {
             Ok(()) => Ok((pdu(None), reader.quirks)),
@@ -48,7 +48,7 @@ pub(super) fn response<'a, T: Parse<'a> + From<Tlvs<'a>>, W: Watch>(
     }
     if !reader.header().status.is_ok() && Tlvs::are_all(body) {
         if !reader.tolerates(Quirks::TLVS_ONLY) {
-            return Err(missing(&mut reader));
+            return Err(missing(&mut reader, body));
         }
         return match fields(&mut reader, body) {
             Ok(tlvs) => Ok((pdu(Some(T::from(tlvs))), reader.quirks)),
@@ -75,8 +75,8 @@ pub(super) fn unknown(command: CommandId) -> DecodeError {
 }
 
 #[cold]
-fn missing<W>(reader: &mut Reader<'_, W>) -> DecodeError {
-    reader.stop("body", &[], DecodeErrorKind::MissingBody);
+fn missing<W>(reader: &mut Reader<'_, W>, body: &[u8]) -> DecodeError {
+    reader.stop("body", body, DecodeErrorKind::MissingBody);
     reader.error()
 }
 

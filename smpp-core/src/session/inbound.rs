@@ -6,7 +6,7 @@ use super::time::Instant;
 use super::timers::Timer;
 use super::{Ending, Session};
 use crate::frame::{self, Frame, SequenceNumber};
-use crate::pdu::{CommandId, CommandStatus, InterfaceVersion, Pdu};
+use crate::pdu::{CommandId, CommandStatus, Pdu};
 use crate::wire::{DecodeError, DecodeErrorKind, Tolerance};
 
 impl<R: Role, T> Session<R, T> {
@@ -177,8 +177,7 @@ impl<R: Role, T> Session<R, T> {
             _ if nack => Outcome::Nacked(header.status),
             Ok((pdu, _)) if header.status.is_ok() => {
                 if let (Pdu::BindResp(mode, resp), Ending::No) = (pdu, self.ending) {
-                    let version = resp.and_then(|resp| resp.tlvs.sc_interface_version());
-                    self.peer_version = version.map(InterfaceVersion);
+                    self.peer_version = resp.and_then(|resp| resp.tlvs.sc_interface_version());
                     self.bound(mode);
                 }
                 Outcome::Accepted(pdu)

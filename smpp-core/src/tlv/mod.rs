@@ -1,68 +1,47 @@
 //! Optional parameters: tag, length, value (SMPP 3.4 §3.2.4, §5.3).
+//!
+//! [`Tlvs`] has a typed accessor for each tag of the specification, and [`Tlv`] a constructor for most. A tag that
+//! the specification does not know, a vendor's own, is read by [`Tlvs::get`].
+
+mod broadcast;
+mod table;
+mod value;
+mod values;
 
 use core::fmt;
+use core::ops::RangeInclusive;
 
-use crate::pdu::MessageState;
+pub use broadcast::*;
+pub use table::Tag;
+pub use value::Value;
+pub use values::*;
+
+use self::value::Octets;
 use crate::wire::{
-    DecodeErrorKind, Emit, Name, Parse, Parsed, Quirks, Reader, Sink, Stop, Watch, open_enum,
+    DecodeErrorKind, Emit, InvalidOctets, Name, Parse, Parsed, Quirks, Reader, Sink, Stop, Watch,
 };
 
-open_enum! {
-    /// The tag of an optional parameter (SMPP 3.4 §5.3.2). Vendors use `0x1400..=0x3FFF`.
-    pub struct Tag(u16) {
-        /// `additional_status_info_text`: text about a status.
-        ADDITIONAL_STATUS_INFO_TEXT = 0x001D,
-        /// `receipted_message_id`: the id of the message that a receipt is about.
-        RECEIPTED_MESSAGE_ID = 0x001E,
-        /// `user_message_reference`: a number the ESME gave the message.
-        USER_MESSAGE_REFERENCE = 0x0204,
-        /// `sar_msg_ref_num`: which message a segment belongs to.
-        SAR_MSG_REF_NUM = 0x020C,
-        /// `sar_total_segments`: how many segments the message has.
-        SAR_TOTAL_SEGMENTS = 0x020E,
-        /// `sar_segment_seqnum`: which segment this is, from 1.
-        SAR_SEGMENT_SEQNUM = 0x020F,
-        /// `sc_interface_version`: the version the SMSC speaks.
-        SC_INTERFACE_VERSION = 0x0210,
-        /// `network_error_code`: network type and error.
-        NETWORK_ERROR_CODE = 0x0423,
-        /// `message_payload`: the text, when `short_message` is too small for it.
-        MESSAGE_PAYLOAD = 0x0424,
-        /// x
-        BROADCAST_AREA_IDENTIFIER = 0x0606,
-        /// x
-        BROADCAST_CONTENT_TYPE = 0x0601,
-        /// x
-        BROADCAST_REP_NUM = 0x0604,
-        /// x
-        BROADCAST_FREQUENCY_INTERVAL = 0x0605,
-        /// x
-        BROADCAST_AREA_SUCCESS = 0x0608,
-        /// `message_state`: what became of the message.
-        MESSAGE_STATE = 0x0427,
-        /// `congestion_state`: the peer's load in percent (SMPP 5.0 §4.8.4.18).
-        CONGESTION_STATE = 0x0428,
-        /// x
-        MORE_MESSAGES_TO_SEND = 0x0426,
-    }
-}
-
-/// One optional parameter: borrowed octets, or a small number held in place.
+/// One optional parameter: borrowed octets, or a small value held in place.
+///
+/// ```
+/// use smpp_core::{MessageState, Tlv};
+/// let state = Tlv::message_state(MessageState::DELIVERED);
+/// assert_eq!(state.value(), [2]);
+/// assert_eq!(format!("{state:?}"), "message_state: DELIVERED");
+/// ```
 #[derive(Clone, Copy)]
 pub struct Tlv<'a> {
     /// Which parameter it is.
     pub tag: Tag,
-    value: Value<'a>,
+    content: Content<'a>,
 }
 
 #[derive(Clone, Copy)]
-enum Value<'a> {
-    Octets(&'a [u8]),
-    /// A big-endian integer in the last `1..=4` octets.
-    Integer {
-        octets: [u8; 4],
-        length: u8,
-    },
+enum Content<'a> {
+    Borrowed(&'a [u8]),
+    /// A NUL follows on the wire.
+    Text(&'a [u8]),
+    Inline(Octets),
 }
 
 impl<'a> Tlv<'a> {
@@ -71,51 +50,79 @@ impl<'a> Tlv<'a> {
         if value.len() > 0xFFFF {
             return None;
         }
-        Some(Self { tag, value: Value::Octets(value) })
+        Some(Self { tag, content: Content::Borrowed(value) })
     }
 
     /// A parameter whose value is one octet.
     pub const fn u8(tag: Tag, value: u8) -> Self {
-        Self { tag, value: Value::Integer { octets: (value as u32).to_be_bytes(), length: 1 } }
+        Self::inline(tag, Octets::new(value as u32, 1))
     }
 
     /// A parameter whose value is a two-octet integer.
     pub const fn u16(tag: Tag, value: u16) -> Self {
-        Self { tag, value: Value::Integer { octets: (value as u32).to_be_bytes(), length: 2 } }
+        Self::inline(tag, Octets::new(value as u32, 2))
     }
 
     /// A parameter whose value is a four-octet integer.
     pub const fn u32(tag: Tag, value: u32) -> Self {
-        Self { tag, value: Value::Integer { octets: value.to_be_bytes(), length: 4 } }
+        Self::inline(tag, Octets::new(value, 4))
     }
 
-    /// The value's octets.
-    pub fn value(&self) -> &[u8] {
-        match &self.value {
-            Value::Octets(octets) => octets,
-            Value::Integer { octets, length } => {
-                octets.get(octets.len().saturating_sub(usize::from(*length))..).unwrap_or_default()
-            }
+    const fn inline(tag: Tag, octets: Octets) -> Self {
+        Self { tag, content: Content::Inline(octets) }
+    }
+
+    fn borrowed(tag: Tag, value: &'a [u8], lengths: RangeInclusive<usize>) -> Result<Self, InvalidOctets> {
+        if value.len() > *lengths.end() {
+            return Err(InvalidOctets::TooLong { length: value.len(), limit: *lengths.end() });
         }
+        if value.len() < *lengths.start() {
+            return Err(InvalidOctets::TooShort { length: value.len(), least: *lengths.start() });
+        }
+        Ok(Self { tag, content: Content::Borrowed(value) })
+    }
+
+    fn text(tag: Tag, text: &'a [u8], lengths: RangeInclusive<usize>) -> Result<Self, InvalidOctets> {
+        if let Some(at) = text.iter().position(|octet| *octet == 0) {
+            return Err(InvalidOctets::Nul { at });
+        }
+        Self::borrowed(tag, text, lengths).map(|_| Self { tag, content: Content::Text(text) })
+    }
+
+    /// The value's octets. Of a text that was built here, those before the NUL.
+    pub fn value(&self) -> &[u8] {
+        match &self.content {
+            Content::Borrowed(octets) | Content::Text(octets) => octets,
+            Content::Inline(octets) => octets.get(),
+        }
+    }
+
+    /// What follows [`value`](Self::value) on the wire.
+    fn end(&self) -> &'static [u8] {
+        if matches!(self.content, Content::Text(_)) { &[0] } else { &[] }
     }
 
     /// One that was read.
     const fn octets(tag: Tag, value: &'a [u8]) -> Self {
-        Self { tag, value: Value::Octets(value) }
+        Self { tag, content: Content::Borrowed(value) }
     }
 }
 
+/// Whether both are the same on the wire.
 impl PartialEq for Tlv<'_> {
     fn eq(&self, other: &Self) -> bool {
-        self.tag == other.tag && self.value() == other.value()
+        self.tag == other.tag
+            && self.value().iter().chain(self.end()).eq(other.value().iter().chain(other.end()))
     }
 }
 
 impl Eq for Tlv<'_> {}
 
+/// The name of the tag and the value as what it is.
 impl fmt::Debug for Tlv<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}: \"{}\"", self.tag, self.value().escape_ascii())
+        write!(f, "{:?}: ", self.tag)?;
+        table::show(self.tag, self.value(), f)
     }
 }
 
@@ -178,68 +185,30 @@ impl<'a> Tlvs<'a> {
         }
     }
 
-    fn octet(&self, tag: Tag) -> Option<u8> {
-        match self.get(tag)? {
-            [octet] => Some(*octet),
-            _ => None,
-        }
-    }
-
-    fn pair(&self, tag: Tag) -> Option<u16> {
-        self.get(tag)?.try_into().ok().map(u16::from_be_bytes)
-    }
-
-    /// `receipted_message_id` without its NUL; peers omit the NUL, both are read (SMPP 3.4 §5.3.2.12).
-    pub fn receipted_message_id(&self) -> Option<&'a [u8]> {
-        self.get(Tag::RECEIPTED_MESSAGE_ID).map(|value| value.strip_suffix(&[0]).unwrap_or(value))
-    }
-
-    /// `message_state` (SMPP 3.4 §5.3.2.35).
-    pub fn message_state(&self) -> Option<MessageState> {
-        self.octet(Tag::MESSAGE_STATE).map(MessageState)
-    }
-
-    /// `network_error_code`: network type and error code (SMPP 3.4 §5.3.2.31).
-    pub fn network_error_code(&self) -> Option<(u8, u16)> {
-        match self.get(Tag::NETWORK_ERROR_CODE)? {
-            [network, high, low] => Some((*network, u16::from_be_bytes([*high, *low]))),
-            _ => None,
-        }
-    }
-
-    /// `message_payload` (SMPP 3.4 §5.3.2.32).
-    pub fn message_payload(&self) -> Option<&'a [u8]> {
-        self.get(Tag::MESSAGE_PAYLOAD)
-    }
-
-    /// `user_message_reference` (SMPP 3.4 §5.3.2.17).
-    pub fn user_message_reference(&self) -> Option<u16> {
-        self.pair(Tag::USER_MESSAGE_REFERENCE)
-    }
-
-    /// `sar_msg_ref_num` (SMPP 3.4 §5.3.2.22).
-    pub fn sar_msg_ref_num(&self) -> Option<u16> {
-        self.pair(Tag::SAR_MSG_REF_NUM)
-    }
-
-    /// `sar_total_segments`, `1..=255` (SMPP 3.4 §5.3.2.23).
-    pub fn sar_total_segments(&self) -> Option<u8> {
-        self.octet(Tag::SAR_TOTAL_SEGMENTS)
-    }
-
-    /// `sar_segment_seqnum`, `1..=255` (SMPP 3.4 §5.3.2.24).
-    pub fn sar_segment_seqnum(&self) -> Option<u8> {
-        self.octet(Tag::SAR_SEGMENT_SEQNUM)
-    }
-
-    /// `sc_interface_version` (SMPP 3.4 §5.3.2.25).
-    pub fn sc_interface_version(&self) -> Option<u8> {
-        self.octet(Tag::SC_INTERFACE_VERSION)
-    }
-
-    /// `congestion_state` in percent (SMPP 5.0 §4.8.4.18).
-    pub fn congestion_state(&self) -> Option<u8> {
-        self.octet(Tag::CONGESTION_STATE)
+    /// The typed values of all parameters with this tag, in wire order: for the few that may repeat.
+    ///
+    /// ```
+    /// use smpp_core::CommandStatus;
+    /// use smpp_core::{Tag, Tlv, Tlvs};
+    /// let list = [CommandStatus::RSYSERR, CommandStatus::RINVBCASTAREAFMT].map(Tlv::broadcast_error_status);
+    /// let mut errors = Tlvs::list(&list).all(Tag::BROADCAST_ERROR_STATUS);
+    /// assert_eq!(errors.next(), Some(Some(CommandStatus::RSYSERR)));
+    /// assert_eq!(errors.next(), Some(Some(CommandStatus::RINVBCASTAREAFMT)));
+    /// assert_eq!(errors.next(), None);
+    /// ```
+    pub fn all<T: Value<'a>>(self, tag: Tag) -> impl Iterator<Item = Option<T>> + use<'a, T> {
+        let (octets, list) = match self.0 {
+            Source::Wire(octets) => (octets, &[][..]),
+            Source::List(list) => (&[][..], list),
+        };
+        let mut rest = octets;
+        let read = core::iter::from_fn(move || {
+            let (tag, value, after) = split(rest)?;
+            rest = after;
+            Some((tag, value))
+        });
+        let own = list.iter().map(|tlv| (tlv.tag, tlv.value()));
+        read.chain(own).filter(move |(found, _)| *found == tag).map(|(_, value)| T::read(value))
     }
 }
 
@@ -330,19 +299,36 @@ impl<'a> Parse<'a> for Tlvs<'a> {
 impl Emit for Tlvs<'_> {
     #[inline]
     fn emit<S: Sink>(&self, out: &mut S) {
-        if self.is_empty() || !out.takes_tlvs() {
-            return;
+        // Most PDUs have none: they are not to pay for the others.
+        if !self.is_empty() && out.takes_tlvs() {
+            self.emit_all(out);
         }
+    }
+}
+
+impl Tlvs<'_> {
+    #[inline(never)]
+    fn emit_all<S: Sink>(&self, out: &mut S) {
         if let Source::Wire(octets) = self.0 {
             return out.put(octets);
         }
         for tlv in self {
-            let value = tlv.value();
+            let (value, end) = (tlv.value(), tlv.end());
             out.put(&tlv.tag.0.to_be_bytes());
-            // At most 65,535 octets: `Tlv::new` checks it.
-            out.put(&(value.len() as u16).to_be_bytes());
+            // At most 65,535 octets: the constructors check it.
+            out.put(&((value.len() + end.len()) as u16).to_be_bytes());
             out.put(value);
+            out.put(end);
         }
+    }
+}
+
+/// A value as what its tag says it is.
+struct Shown<'a>(Tag, &'a [u8]);
+
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        table::show(self.0, self.1, f)
     }
 }
 
@@ -372,7 +358,10 @@ fn walk<'a, W: Watch>(reader: &mut Reader<'_, W>, input: &'a [u8]) -> Result<&'a
             break;
         };
         has_payload |= tag == Tag::MESSAGE_PAYLOAD && !value.is_empty();
-        reader.watch.field(tag.name().unwrap_or("tlv"), &Tlv::octets(tag, value), rest, after);
+        if let Some((quirk, kind)) = table::check(tag, value) {
+            reader.deviation(quirk, tag.name().unwrap_or("tlv"), rest, kind).map_err(|_| Stop)?;
+        }
+        reader.watch.field(tag.name().unwrap_or("tlv"), &Shown(tag, value), rest, after);
         rest = after;
     }
     if has_payload && reader.has_text {

@@ -24,7 +24,7 @@ pub use octets::{COctets, InvalidOctets, Octets, Password};
 pub(crate) use open::{octet_field, open_enum};
 pub use quirks::{Quirks, Tolerance};
 pub(crate) use reader::{Parse, Reader, Watch, octet, word};
-pub(crate) use sink::{Emit, Sink, SliceSink, WithoutTlvs};
+pub(crate) use sink::{Emit, Run, Sink, SliceSink, WithoutTlvs};
 pub use time::Time;
 
 /// The [`Name`] of a field, as a constant.
@@ -74,7 +74,9 @@ macro_rules! wire_struct {
         impl $crate::wire::Emit for $name<'_> {
             #[inline]
             fn emit<S: $crate::wire::Sink>(&self, out: &mut S) {
-                $($crate::wire::Emit::emit(&self.$field, out);)+
+                let run = $crate::wire::Run::default();
+                $(let run = run.field(&self.$field, out);)+
+                run.flush(out);
             }
         }
     };

@@ -43,6 +43,13 @@ pub enum InvalidOctets {
         /// Octets the field takes, its NUL not counted.
         limit: usize,
     },
+    /// Fewer octets than the field takes.
+    TooShort {
+        /// Octets given.
+        length: usize,
+        /// Octets the field takes at least.
+        least: usize,
+    },
     /// A NUL inside a NUL-terminated string.
     Nul {
         /// Where it is.
@@ -63,6 +70,7 @@ impl fmt::Display for InvalidOctets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLong { length, limit } => write!(f, "{length} octets where at most {limit} fit"),
+            Self::TooShort { length, least } => write!(f, "{length} octets where at least {least} are wanted"),
             Self::Nul { at } => write!(f, "a NUL at octet {at} would end the string"),
             Self::Character { at } => write!(f, "the character at octet {at} does not belong there"),
             Self::Empty => f.write_str("the address is empty"),

@@ -83,6 +83,11 @@ macro_rules! octet_field {
             fn emit<S: $crate::wire::Sink>(&self, out: &mut S) {
                 out.octet((*self).into());
             }
+
+            #[inline]
+            fn as_octet(&self) -> Option<u8> {
+                Some((*self).into())
+            }
         }
     )+};
 }

@@ -21,12 +21,72 @@ pub trait Sink {
 pub trait Emit {
     /// Appends the octets.
     fn emit<S: Sink>(&self, out: &mut S);
+
+    /// The octet, of a field that is one octet.
+    #[inline]
+    fn as_octet(&self) -> Option<u8> {
+        None
+    }
 }
 
 impl Emit for u8 {
     #[inline]
     fn emit<S: Sink>(&self, out: &mut S) {
         out.octet(*self);
+    }
+
+    #[inline]
+    fn as_octet(&self) -> Option<u8> {
+        Some(*self)
+    }
+}
+
+/// Neighbouring fields of one octet each, put at once. Which fields those are is known when the code is compiled:
+/// nothing of this is left but one copy of a constant length.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Run {
+    /// The last `length` of its octets.
+    octets: u64,
+    length: usize,
+}
+
+impl Run {
+    /// Adds a field of one octet, or puts what was collected and the field behind it.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) fn field<S: Sink>(self, field: &impl Emit, out: &mut S) -> Self {
+        match field.as_octet() {
+            Some(octet) if self.length < 8 => {
+                Self { octets: self.octets << 8 | u64::from(octet), length: self.length + 1 }
+            }
+            Some(octet) => {
+                self.flush(out);
+                Self { octets: octet.into(), length: 1 }
+            }
+            None => {
+                self.flush(out);
+                field.emit(out);
+                Self::default()
+            }
+        }
+    }
+
+    /// Puts what was collected.
+    #[inline(always)]
+    pub(crate) fn flush<S: Sink>(self, out: &mut S) {
+        if self.length > 0 {
+            out.put(self.octets.to_be_bytes().get(8 - self.length..).unwrap_or_default());
+        }
+    }
+}
+
+/// A body that may be absent.
+impl<T: Emit> Emit for Option<T> {
+    #[inline]
+    fn emit<S: Sink>(&self, out: &mut S) {
+        if let Some(body) = self {
+            body.emit(out);
+        }
     }
 }
 

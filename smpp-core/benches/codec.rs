@@ -11,7 +11,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime};
-use smpp_core::{CommandStatus, Frame, Pdu, SequenceNumber, Tolerance};
+use smpp_core::{CommandStatus, Frame, Pdu, SequenceNumber, Tolerance, frame};
 
 #[path = "support/mix.rs"]
 mod mix;
@@ -49,9 +49,8 @@ fn bench(group: &mut BenchmarkGroup<'_, WallTime>, fastest: &Fastest, name: Stri
 }
 
 #[inline]
-fn decode(octets: &[u8]) {
-    let frame = Frame::new(black_box(octets)).unwrap();
-    black_box(&frame.into_pdu(Tolerance::LENIENT));
+fn decode(frame: Frame<&[u8]>) {
+    black_box(&black_box(frame).into_pdu(Tolerance::LENIENT));
 }
 
 fn decoding(c: &mut Criterion) {
@@ -63,21 +62,32 @@ fn decoding(c: &mut Criterion) {
         bench(&mut group, &fastest, format!("{} (scan)", row.name), || {
             black_box(scan(black_box(&row.octets)));
         });
-        bench(&mut group, &fastest, row.name.into(), || decode(&row.octets));
+        let frame = Frame::new(&row.octets[..]).unwrap();
+        bench(&mut group, &fastest, row.name.into(), || decode(frame));
     }
     bench(&mut group, &fastest, "mix (scan)".into(), || {
         rows.iter().for_each(|row| _ = black_box(scan(black_box(&row.octets))));
     });
-    bench(&mut group, &fastest, "mix".into(), || rows.iter().for_each(|row| decode(&row.octets)));
+    let frames: Vec<_> = rows.iter().map(|row| Frame::new(&row.octets[..]).unwrap()).collect();
+    bench(&mut group, &fastest, "mix".into(), || frames.iter().for_each(|frame| decode(*frame)));
+    let stream = rows.iter().map(|row| &row.octets[..]).collect::<Vec<_>>().concat();
+    bench(&mut group, &fastest, "mix, out of one stream".into(), || {
+        let mut rest = black_box(&stream[..]);
+        while let Ok(Some((frame, after))) = frame::split(rest, frame::DEFAULT_MAX_LENGTH) {
+            decode(frame);
+            rest = after;
+        }
+    });
     group.finish();
 
     let fastest = fastest.borrow();
     println!("{:<40} {:>6} {:>8} {:>8} {:>6}", "PDU", "octets", "scan ns", "read ns", "ratio");
     let all: usize = rows.iter().map(|row| row.octets.len()).sum();
-    let rows = rows.iter().map(|row| (row.name, row.octets.len())).chain([("mix", all)]);
-    for (name, octets) in rows {
+    let rows = rows.iter().map(|row| (row.name, row.octets.len()));
+    for (name, octets) in rows.chain([("mix", all), ("mix, out of one stream", all)]) {
+        let scanned = name.split_once(", out of").map_or(name, |(name, _)| name);
         // A filter on the command line leaves some out.
-        if let (Some(read), Some(scan)) = (fastest.get(name), fastest.get(&format!("{name} (scan)"))) {
+        if let (Some(read), Some(scan)) = (fastest.get(name), fastest.get(&format!("{scanned} (scan)"))) {
             println!("{name:<40} {octets:>6} {scan:>8.1} {read:>8.1} {:>6.2}", read / scan);
         }
     }

@@ -34,7 +34,7 @@ impl SequenceNumber {
 
     /// Whether the specification allows the number in a request.
     pub const fn is_valid(self) -> bool {
-        self.0 >= Self::FIRST.0 && self.0 <= Self::LAST.0
+        self.0.wrapping_sub(Self::FIRST.0) < Self::LAST.0
     }
 }
 

@@ -11,7 +11,6 @@ wire_struct! {
     pub struct BroadcastSm<'a> needs [
         BROADCAST_AREA_IDENTIFIER,
         BROADCAST_CONTENT_TYPE,
-        BROADCAST_REP_NUM,
         BROADCAST_FREQUENCY_INTERVAL,
     ] {
         /// The kind of service: at most 5 octets.
@@ -32,8 +31,9 @@ wire_struct! {
         pub data_coding: DataCoding,
         /// A text stored at the message centre, `1..=254`; 0 for none.
         pub sm_default_msg_id: u8,
-        /// Optional parameters, and four that must be there: `broadcast_area_identifier` (one or more),
-        /// `broadcast_content_type`, `broadcast_rep_num`, `broadcast_frequency_interval`.
+        /// Optional parameters, and some that must be there: `broadcast_area_identifier` (one or more),
+        /// `broadcast_content_type`, `broadcast_frequency_interval`; and, unless `priority_flag` asks for it at
+        /// once, `broadcast_rep_num`.
         pub tlvs: Tlvs<'a>,
     }
 }

@@ -4,7 +4,6 @@
 //! once, straight into the result of the caller.
 
 use super::{CommandId, Pdu};
-use crate::frame::Header;
 use crate::tlv::Tlvs;
 use crate::wire::{DecodeError, DecodeErrorKind, Name, Parse, Quirks, Reader, Stop, Tolerance, Watch, name};
 
@@ -23,7 +22,7 @@ pub(super) fn request<'a, T: Parse<'a>, W: Watch>(
     if body.is_empty() {
         return Err(missing(&mut reader, body));
     }
-    match fields(&mut reader, body) {
+    match status(&mut reader).and_then(|()| fields(&mut reader, body)) {
         Ok(value) => Ok((pdu(value), reader.quirks)),
         Err(_) => Err(reader.error()),
     }
@@ -41,7 +40,7 @@ pub(super) fn response<'a, T: Parse<'a> + From<Tlvs<'a>>, W: Watch>(
         if reader.header().status.is_ok() && !reader.tolerates(Quirks::ABSENT_BODY) {
             return Err(missing(&mut reader, body));
         }
-        return match header_fields(&mut reader) {
+        return match sequence(&mut reader) {
             Ok(()) => Ok((pdu(None), reader.quirks)),
             Err(_) => Err(reader.error()),
         };
@@ -63,7 +62,11 @@ pub(super) fn response<'a, T: Parse<'a> + From<Tlvs<'a>>, W: Watch>(
 
 pub(super) fn bodiless<'a>(octets: &[u8], tolerance: Tolerance, pdu: impl FnOnce() -> Pdu<'a>) -> Read<'a> {
     let (mut reader, body) = Reader::new(octets, tolerance, ());
-    match header_fields(&mut reader).and_then(|()| end(&mut reader, body)) {
+    let command = reader.header().command;
+    // A generic_nack may carry 0: its sender could not read the number (SMPP 3.4 §4.3.1).
+    let number = if command == CommandId::GENERIC_NACK { Ok(()) } else { sequence(&mut reader) };
+    let status = if command.is_response() { Ok(()) } else { status(&mut reader) };
+    match number.and(status).and_then(|()| end(&mut reader, body)) {
         Ok(()) => Ok((pdu(), reader.quirks)),
         Err(_) => Err(reader.error()),
     }
@@ -83,28 +86,29 @@ fn missing<W>(reader: &mut Reader<'_, W>, body: &[u8]) -> DecodeError {
 /// All fields of a PDU, and nothing after them.
 #[inline(always)]
 fn fields<'a, T: Parse<'a>, W: Watch>(reader: &mut Reader<'_, W>, body: &'a [u8]) -> Result<T, nom::Err<Stop>> {
-    header_fields(reader)?;
+    sequence(reader)?;
     let (rest, value) = T::parse(reader, BODY, body)?;
     end(reader, rest)?;
     Ok(value)
 }
 
+/// A request has no status.
 #[inline(always)]
-fn header_fields<W>(reader: &mut Reader<'_, W>) -> Result<(), nom::Err<Stop>> {
-    let Header { command, status, sequence, .. } = reader.header();
-    // A generic_nack may carry 0: its sender could not read the number (SMPP 3.4 §4.3.1).
-    if !sequence.is_valid() && command != CommandId::GENERIC_NACK {
-        reader.header_deviation(Quirks::SEQUENCE_RANGE, "sequence_number", 12, DecodeErrorKind::SequenceRange)?;
+fn status<W>(reader: &mut Reader<'_, W>) -> Result<(), nom::Err<Stop>> {
+    if reader.header().status.is_ok() {
+        return Ok(());
     }
-    if !status.is_ok() && !command.is_response() {
-        reader.header_deviation(
-            Quirks::STATUS_IN_REQUEST,
-            "command_status",
-            8,
-            DecodeErrorKind::StatusInRequest,
-        )?;
+    let kind = DecodeErrorKind::StatusInRequest;
+    reader.header_deviation(Quirks::STATUS_IN_REQUEST, "command_status", 8, kind)
+}
+
+#[inline(always)]
+fn sequence<W>(reader: &mut Reader<'_, W>) -> Result<(), nom::Err<Stop>> {
+    if reader.header().sequence.is_valid() {
+        return Ok(());
     }
-    Ok(())
+    let kind = DecodeErrorKind::SequenceRange;
+    reader.header_deviation(Quirks::SEQUENCE_RANGE, "sequence_number", 12, kind)
 }
 
 #[inline(always)]

@@ -34,7 +34,7 @@ impl fmt::Debug for Tag {
 #[derive(Clone, Copy)]
 struct Entry {
     tag: u16,
-    least: u8,
+    least: u16,
     most: u16,
     is_text: bool,
 }
@@ -300,29 +300,25 @@ const fn slot(tag: u16) -> usize {
     (tag.wrapping_mul(0x1093) >> 9) as usize
 }
 
-/// What is wrong with a value of this tag: each TLV that is read is looked up.
-#[inline]
-pub(super) fn check(tag: Tag, value: &[u8]) -> Option<(Quirks, DecodeErrorKind)> {
-    let entry = TABLE.get(slot(tag.0))?;
-    if entry.tag != tag.0 {
-        return None;
-    }
-    let fits = value.len() >= usize::from(entry.least) && value.len() <= usize::from(entry.most);
-    if fits && !entry.is_text {
-        return None;
-    }
-    objection(entry, value, fits)
+/// Whether the tag allows such a value: each TLV that is read is looked up.
+#[inline(always)]
+pub(super) fn fits(tag: Tag, value: &[u8]) -> bool {
+    let Some(entry) = TABLE.get(slot(tag.0)) else { return true };
+    let length = value.len() as u16;
+    let fits = entry.least <= length && length <= entry.most && (!entry.is_text || value.ends_with(&[0]));
+    entry.tag != tag.0 || fits
 }
 
-#[cold]
-#[inline(never)]
-fn objection(entry: &Entry, value: &[u8], fits: bool) -> Option<(Quirks, DecodeErrorKind)> {
-    // A text without its NUL has one octet less; only its length can tell that it was meant to have one.
-    let ends = !entry.is_text || value.ends_with(&[0]);
-    if !fits && !(!ends && value.len() + 1 == usize::from(entry.least)) {
+/// What is wrong with a value of this tag.
+pub(super) fn objection(tag: Tag, value: &[u8]) -> Option<(Quirks, DecodeErrorKind)> {
+    let entry = TABLE.get(slot(tag.0)).filter(|entry| entry.tag == tag.0)?;
+    let unterminated = entry.is_text && !value.ends_with(&[0]);
+    // Only its length can tell that it was meant to end with a NUL.
+    let length = value.len() + usize::from(unterminated);
+    if !(usize::from(entry.least)..=usize::from(entry.most)).contains(&length) {
         return Some((Quirks::TLV_LENGTH, DecodeErrorKind::TlvLength));
     }
-    (!ends).then_some((Quirks::UNTERMINATED_TLV, DecodeErrorKind::TlvUnterminated))
+    unterminated.then_some((Quirks::UNTERMINATED_TLV, DecodeErrorKind::TlvUnterminated))
 }
 
 #[cfg(test)]
@@ -338,7 +334,11 @@ mod tests {
             assert_eq!(found.is_some(), Tag(number).name().is_some());
             // No tag but message_payload allows so many.
             let found = found.filter(|entry| entry.tag != Tag::MESSAGE_PAYLOAD.0);
-            assert_eq!(check(Tag(number), &longest).is_some(), found.is_some(), "{number:#06x}");
+            assert_eq!(objection(Tag(number), &longest).is_some(), found.is_some(), "{number:#06x}");
+            for value in [&longest[..], &longest[..1], &[], &[0], &[0; 3], &[0; 65], &[1; 65]] {
+                let objects = objection(Tag(number), value).is_some();
+                assert_eq!(fits(Tag(number), value), !objects, "{number:#06x}: {} octets", value.len());
+            }
         }
     }
 }

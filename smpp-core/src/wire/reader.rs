@@ -16,11 +16,16 @@ pub(crate) trait Parse<'a>: Sized {
 
 /// Is shown each field that was read: between `before` and `after`, which both end where the PDU does.
 pub(crate) trait Watch {
+    /// Whether anyone does watch.
+    const WATCHES: bool = true;
+
     fn field(&mut self, name: &'static str, value: &dyn Debug, before: &[u8], after: &[u8]);
 }
 
 /// Nobody watches: it costs nothing.
 impl Watch for () {
+    const WATCHES: bool = false;
+
     #[inline(always)]
     fn field(&mut self, _: &'static str, _: &dyn Debug, _: &[u8], _: &[u8]) {}
 }

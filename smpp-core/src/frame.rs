@@ -175,7 +175,7 @@ impl<B: AsRef<[u8]>> Frame<B> {
     /// Reads the fields, with the tolerated deviations that were found.
     #[inline]
     pub fn pdu(&self, tolerance: Tolerance) -> Result<(Pdu<'_>, Quirks), DecodeError> {
-        Pdu::decode(self.octets(), tolerance)
+        Pdu::read(self.octets(), tolerance, ())
     }
 
     /// As [`pdu`](Self::pdu), and shows each field in wire order: of a malformed PDU, those before the fault.
@@ -244,7 +244,7 @@ impl<'a> Frame<&'a [u8]> {
     /// As [`pdu`](Self::pdu), for as long as the octets live.
     #[inline]
     pub fn into_pdu(self, tolerance: Tolerance) -> Result<(Pdu<'a>, Quirks), DecodeError> {
-        Pdu::decode(self.octets, tolerance)
+        Pdu::read(self.octets, tolerance, ())
     }
 }
 

@@ -33,7 +33,7 @@ pub use status::CommandStatus;
 
 use crate::frame::{Header, SequenceNumber};
 use crate::tlv::Tlvs;
-use crate::wire::{DecodeError, Emit, Hasty, Quirks, Sink, SliceSink, Tolerance, Watch, WithoutTlvs};
+use crate::wire::{DecodeError, Emit, Quirks, Sink, SliceSink, Tolerance, Watch, WithoutTlvs};
 
 /// A request: what it is called and what answers it.
 pub trait Operation: Emit + Copy {
@@ -245,13 +245,7 @@ pdus! {
     }
 }
 
-impl<'a> Pdu<'a> {
-    /// Reads a whole PDU.
-    #[inline]
-    pub(crate) fn decode(octets: &'a [u8], tolerance: Tolerance) -> Result<(Self, Quirks), DecodeError> {
-        Self::read(octets, tolerance, Hasty)
-    }
-
+impl Pdu<'_> {
     /// Appends the whole PDU. A body that is absent stays so.
     pub fn encode(&self, status: CommandStatus, sequence: SequenceNumber, out: &mut Vec<u8>) {
         let start = out.len();

@@ -5,7 +5,7 @@
 
 use super::{CommandId, Pdu};
 use crate::tlv::Tlvs;
-use crate::wire::{Careful, DecodeError, DecodeErrorKind, Name, Parse, Quirks, Reader, Stop, Tolerance, Watch, name};
+use crate::wire::{DecodeError, DecodeErrorKind, Name, Parse, Quirks, Reader, Stop, Tolerance, Watch, name};
 
 const BODY: Name = name!("body");
 
@@ -19,10 +19,12 @@ pub(super) fn request<'a, T: Parse<'a>, W: Watch>(
     pdu: impl FnOnce(T) -> Pdu<'a>,
 ) -> Read<'a> {
     let (mut reader, body) = Reader::new(octets, tolerance, watch);
-    match status(&mut reader).and_then(|()| present(&mut reader, body)).and_then(|()| fields(&mut reader, body)) {
+    if body.is_empty() {
+        return Err(missing(&mut reader, body));
+    }
+    match status(&mut reader).and_then(|()| fields(&mut reader, body)) {
         Ok(value) => Ok((pdu(value), reader.quirks)),
-        Err(_) if W::CAREFUL => Err(reader.error()),
-        Err(_) => request(octets, tolerance, Careful, pdu),
+        Err(_) => Err(reader.error()),
     }
 }
 
@@ -34,41 +36,32 @@ pub(super) fn response<'a, T: Parse<'a> + From<Tlvs<'a>>, W: Watch>(
     pdu: impl FnOnce(Option<T>) -> Pdu<'a>,
 ) -> Read<'a> {
     let (mut reader, body) = Reader::new(octets, tolerance, watch);
-    let accepts = reader.header().status.is_ok();
-    if accepts && !body.is_empty() {
-        return match fields(&mut reader, body) {
-            Ok(value) => Ok((pdu(Some(value)), reader.quirks)),
-            Err(_) if W::CAREFUL => Err(reader.error()),
-            Err(_) => response(octets, tolerance, Careful, pdu),
-        };
-    }
     if body.is_empty() {
-        let absent = if accepts { absent(&mut reader) } else { Ok(()) };
-        return match absent.and_then(|()| sequence(&mut reader)) {
+        if reader.header().status.is_ok() && !reader.tolerates(Quirks::ABSENT_BODY) {
+            return Err(missing(&mut reader, body));
+        }
+        return match sequence(&mut reader) {
             Ok(()) => Ok((pdu(None), reader.quirks)),
-            Err(_) if W::CAREFUL => Err(reader.error()),
-            Err(_) => response(octets, tolerance, Careful, pdu),
+            Err(_) => Err(reader.error()),
         };
     }
-    // The body of an error response: rare, and not to be hurried.
-    if !W::CAREFUL {
-        return response(octets, tolerance, Careful, pdu);
+    if !reader.header().status.is_ok() && Tlvs::are_all(body) {
+        if !reader.tolerates(Quirks::TLVS_ONLY) {
+            return Err(missing(&mut reader, body));
+        }
+        return match fields(&mut reader, body) {
+            Ok(tlvs) => Ok((pdu(Some(T::from(tlvs))), reader.quirks)),
+            Err(_) => Err(reader.error()),
+        };
     }
-    let body = if Tlvs::are_all(body) {
-        let kind = DecodeErrorKind::MissingBody;
-        let tlvs = reader.deviation(Quirks::TLVS_ONLY, "body", body, kind);
-        tlvs.and_then(|()| fields(&mut reader, body)).map(|tlvs: Tlvs<'a>| T::from(tlvs))
-    } else {
-        fields(&mut reader, body)
-    };
-    match body {
-        Ok(body) => Ok((pdu(Some(body)), reader.quirks)),
+    match fields(&mut reader, body) {
+        Ok(value) => Ok((pdu(Some(value)), reader.quirks)),
         Err(_) => Err(reader.error()),
     }
 }
 
 pub(super) fn bodiless<'a>(octets: &[u8], tolerance: Tolerance, pdu: impl FnOnce() -> Pdu<'a>) -> Read<'a> {
-    let (mut reader, body) = Reader::new(octets, tolerance, Careful);
+    let (mut reader, body) = Reader::new(octets, tolerance, ());
     let command = reader.header().command;
     // A generic_nack may carry 0: its sender could not read the number (SMPP 3.4 §4.3.1).
     let number = if command == CommandId::GENERIC_NACK { Ok(()) } else { sequence(&mut reader) };
@@ -84,16 +77,10 @@ pub(super) fn unknown(command: CommandId) -> DecodeError {
     DecodeError { command, field: "command_id", offset: 4, kind: DecodeErrorKind::UnknownCommand }
 }
 
-/// A request has a body.
-#[inline(always)]
-fn present<W: Watch>(reader: &mut Reader<'_, W>, body: &[u8]) -> Result<(), nom::Err<Stop>> {
-    if body.is_empty() { Err(reader.stop("body", body, DecodeErrorKind::MissingBody)) } else { Ok(()) }
-}
-
-/// A response that accepts ought to have one.
-#[inline(always)]
-fn absent<W: Watch>(reader: &mut Reader<'_, W>) -> Result<(), nom::Err<Stop>> {
-    reader.deviation(Quirks::ABSENT_BODY, "body", &[], DecodeErrorKind::MissingBody)
+#[cold]
+fn missing<W>(reader: &mut Reader<'_, W>, body: &[u8]) -> DecodeError {
+    reader.stop("body", body, DecodeErrorKind::MissingBody);
+    reader.error()
 }
 
 /// All fields of a PDU, and nothing after them.
@@ -107,7 +94,7 @@ fn fields<'a, T: Parse<'a>, W: Watch>(reader: &mut Reader<'_, W>, body: &'a [u8]
 
 /// A request has no status.
 #[inline(always)]
-fn status<W: Watch>(reader: &mut Reader<'_, W>) -> Result<(), nom::Err<Stop>> {
+fn status<W>(reader: &mut Reader<'_, W>) -> Result<(), nom::Err<Stop>> {
     if reader.header().status.is_ok() {
         return Ok(());
     }
@@ -116,7 +103,7 @@ fn status<W: Watch>(reader: &mut Reader<'_, W>) -> Result<(), nom::Err<Stop>> {
 }
 
 #[inline(always)]
-fn sequence<W: Watch>(reader: &mut Reader<'_, W>) -> Result<(), nom::Err<Stop>> {
+fn sequence<W>(reader: &mut Reader<'_, W>) -> Result<(), nom::Err<Stop>> {
     if reader.header().sequence.is_valid() {
         return Ok(());
     }
@@ -125,7 +112,7 @@ fn sequence<W: Watch>(reader: &mut Reader<'_, W>) -> Result<(), nom::Err<Stop>> 
 }
 
 #[inline(always)]
-fn end<W: Watch>(reader: &mut Reader<'_, W>, rest: &[u8]) -> Result<(), nom::Err<Stop>> {
+fn end<W>(reader: &mut Reader<'_, W>, rest: &[u8]) -> Result<(), nom::Err<Stop>> {
     if rest.is_empty() {
         return Ok(());
     }

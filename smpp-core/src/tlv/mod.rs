@@ -289,9 +289,8 @@ impl<'a> Parse<'a> for Tlvs<'a> {
         if input.is_empty() {
             return Ok((input, Self::EMPTY));
         }
-        if !W::CAREFUL {
-            let sound = is_sound(input, reader.has_text).then_some((&[][..], Self(Source::Wire(input))));
-            return sound.ok_or(nom::Err::Error(Stop));
+        if !W::WATCHES && is_sound(input, reader.has_text) {
+            return Ok((&[], Self(Source::Wire(input))));
         }
         match walk(reader, input) {
             Ok(octets) => Ok((&[], Self(Source::Wire(octets)))),
@@ -358,6 +357,8 @@ fn is_sound(octets: &[u8], has_text: bool) -> bool {
 }
 
 /// Steps over each TLV, says what is to be said, and gives the octets that are whole TLVs: all of `input`, unless it is damaged.
+#[cold]
+#[inline(never)]
 fn walk<'a, W: Watch>(reader: &mut Reader<'_, W>, input: &'a [u8]) -> Result<&'a [u8], Stop> {
     let mut octets = input;
     let mut rest = input;
@@ -388,13 +389,16 @@ fn walk<'a, W: Watch>(reader: &mut Reader<'_, W>, input: &'a [u8]) -> Result<&'a
 }
 
 /// What follows a NUL that is no part of a TLV: nothing, or whole TLVs.
+#[cold]
 fn after_nul(input: &[u8]) -> Option<&[u8]> {
     let [0, after @ ..] = input else { return None };
     is_whole(after).then_some(after)
 }
 
 /// `rest`, the end of a PDU, is no TLV. One that crosses the frame is never read; half a header may be dropped.
-fn truncated<W: Watch>(reader: &mut Reader<'_, W>, rest: &[u8]) -> Result<(), Stop> {
+#[cold]
+#[inline(never)]
+fn truncated<W>(reader: &mut Reader<'_, W>, rest: &[u8]) -> Result<(), Stop> {
     let kind = if rest.len() < 4 { DecodeErrorKind::TlvHeader } else { DecodeErrorKind::TlvOverrun };
     // Of a response nothing is lost that anyone reads; in a request it may be the end of a text.
     let header = rest.len() < 4 && (reader.header().command.is_response() || begins_a_tlv(rest));
@@ -430,7 +434,7 @@ impl Tlvs<'_> {
     }
 
     /// Stops the reading of a PDU that is no error response and lacks one of the tags.
-    pub(crate) fn need<W: Watch>(
+    pub(crate) fn need<W>(
         &self,
         reader: &mut Reader<'_, W>,
         tags: &[Tag],

@@ -4,7 +4,7 @@ use core::fmt;
 use core::ops::RangeInclusive;
 
 use super::{
-    Careful, DecodeErrorKind, Emit, InvalidOctets, Name, Parse, Parsed, Quirks, Reader, Sink, Tolerance, Watch, name, octet,
+    DecodeErrorKind, Emit, InvalidOctets, Name, Parse, Parsed, Quirks, Reader, Sink, Tolerance, Watch, name, octet,
 };
 
 /// What a [`List`] holds.
@@ -18,7 +18,7 @@ pub trait Item<'a>: Emit + Copy + fmt::Debug + PartialEq {
 
 /// How an [`Item`] is read: as when it was checked, with every tolerance.
 pub(crate) fn reread<'a, T: Parse<'a>>(octets: &'a [u8]) -> Option<(&'a [u8], T)> {
-    let (mut reader, _) = Reader::new(&[], Tolerance::LENIENT, Careful);
+    let (mut reader, _) = Reader::new(&[], Tolerance::LENIENT, ());
     T::parse(&mut reader, name!(""), octets).ok()
 }
 

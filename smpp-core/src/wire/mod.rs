@@ -4,9 +4,8 @@
 //! is written exactly once, in wire order (SMPP 3.4 §4).
 //!
 //! Parsers are small and inlined into one function per PDU: fields stay in registers until the struct is written,
-//! once, where the caller wants it. What that takes: the error on the way up has no size ([`Stop`]), and a PDU is
-//! first read by a [`Hasty`] reader, which knows neither names nor quirks and stops at whatever is odd. Then the same
-//! parsers read it again for a [`Careful`] one.
+//! once, where the caller wants it. What that takes: the error on the way up has no size ([`Stop`]), and whatever
+//! is rare is a function of its own that is told where it is (`#[cold]`).
 
 mod error;
 mod list;
@@ -24,7 +23,7 @@ pub(crate) use list::{Item, reread};
 pub use octets::{COctets, InvalidOctets, Octets, Password};
 pub(crate) use open::{octet_field, open_enum};
 pub use quirks::{Quirks, Tolerance};
-pub(crate) use reader::{Careful, Hasty, Parse, Reader, Watch, octet, word};
+pub(crate) use reader::{Parse, Reader, Watch, octet, word};
 pub(crate) use sink::{Emit, Run, Sink, SliceSink, WithoutTlvs};
 pub use time::Time;
 

@@ -14,34 +14,25 @@ pub(crate) trait Parse<'a>: Sized {
     fn parse<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self>;
 }
 
-/// How carefully a PDU is read, and who is shown its fields.
+/// Is shown each field that was read: between `before` and `after`, which both end where the PDU does.
 pub(crate) trait Watch {
-    /// Whether deviations are told apart, and faults named.
-    const CAREFUL: bool = true;
+    /// Whether anyone does watch.
+    const WATCHES: bool = true;
 
-    /// A field was read: it stands between `before` and `after`, which both end where the PDU does.
-    #[inline]
-    fn field(&mut self, _name: &'static str, _value: &dyn Debug, _before: &[u8], _after: &[u8]) {}
+    fn field(&mut self, name: &'static str, value: &dyn Debug, before: &[u8], after: &[u8]);
 }
 
-/// Stops at whatever is not as the specification wants it, without a word: nearly every PDU is sound, and is read
-/// once, fast, with nothing to keep. What is not sound is read again, carefully.
-#[derive(Debug)]
-pub(crate) struct Hasty;
+/// Nobody watches: it costs nothing.
+impl Watch for () {
+    const WATCHES: bool = false;
 
-/// Finds out what is wrong, and whether it is tolerated.
-#[derive(Debug)]
-pub(crate) struct Careful;
-
-impl Watch for Hasty {
-    const CAREFUL: bool = false;
+    #[inline(always)]
+    fn field(&mut self, _: &'static str, _: &dyn Debug, _: &[u8], _: &[u8]) {}
 }
-
-impl Watch for Careful {}
 
 /// One PDU, and what was found in it so far.
 #[derive(Debug)]
-pub(crate) struct Reader<'p, W = Careful> {
+pub(crate) struct Reader<'p, W = ()> {
     pdu: &'p [u8],
     pub(crate) quirks: Quirks,
     /// `short_message` was read, and is not empty.
@@ -51,9 +42,9 @@ pub(crate) struct Reader<'p, W = Careful> {
     fault: Option<Fault>,
 }
 
-impl<'p, W: Watch> Reader<'p, W> {
+impl<'p, W> Reader<'p, W> {
+    #[inline]
     /// A reader of the PDU, and the body that it is to read.
-    #[inline(always)]
     pub(crate) fn new(pdu: &'p [u8], tolerance: Tolerance, watch: W) -> (Self, &'p [u8]) {
         let reader = Self { pdu, quirks: Quirks::empty(), has_text: false, watch, tolerance, fault: None };
         (reader, pdu.get(HEADER_LENGTH..).unwrap_or_default())
@@ -73,24 +64,25 @@ impl<'p, W: Watch> Reader<'p, W> {
     }
 
     /// Stops the reading at `input`, the rest of the PDU.
-    #[inline(always)]
+    #[cold]
+    #[inline(never)]
     pub(crate) fn stop(&mut self, field: &'static str, input: &[u8], kind: DecodeErrorKind) -> nom::Err<Stop> {
-        if W::CAREFUL {
-            self.fault = Some(Fault { field, left: input.len(), kind });
-        }
+        self.fault = Some(Fault { field, left: input.len(), kind });
         nom::Err::Error(Stop)
     }
 
     /// Notes `quirk` if it is tolerated; says whether it is.
-    #[inline(always)]
+    #[cold]
+    #[inline(never)]
     pub(crate) fn tolerates(&mut self, quirk: Quirks) -> bool {
-        let tolerated = W::CAREFUL && self.tolerance.0.contains(quirk);
+        let tolerated = self.tolerance.0.contains(quirk);
         self.quirks.set(quirk, tolerated || self.quirks.contains(quirk));
         tolerated
     }
 
     /// Notes `quirk` if it is tolerated; stops the reading if not.
-    #[inline(always)]
+    #[cold]
+    #[inline(never)]
     pub(crate) fn deviation(
         &mut self,
         quirk: Quirks,
@@ -100,9 +92,12 @@ impl<'p, W: Watch> Reader<'p, W> {
     ) -> Result<(), nom::Err<Stop>> {
         if self.tolerates(quirk) { Ok(()) } else { Err(self.stop(field, input, kind)) }
     }
+}
 
+impl<W> Reader<'_, W> {
     /// As [`deviation`](Self::deviation), for a field of the header.
-    #[inline(always)]
+    #[cold]
+    #[inline(never)]
     pub(crate) fn header_deviation(
         &mut self,
         quirk: Quirks,
@@ -110,13 +105,17 @@ impl<'p, W: Watch> Reader<'p, W> {
         offset: usize,
         kind: DecodeErrorKind,
     ) -> Result<(), nom::Err<Stop>> {
-        self.deviation(quirk, field, self.pdu.get(offset..).unwrap_or_default(), kind)
+        if self.tolerates(quirk) {
+            return Ok(());
+        }
+        self.fault = Some(Fault { field, left: self.pdu.len().saturating_sub(offset), kind });
+        Err(nom::Err::Error(Stop))
     }
 }
 
 /// One octet.
 #[inline(always)]
-pub(crate) fn octet<'a, W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, u8> {
+pub(crate) fn octet<'a, W>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, u8> {
     match be_u8::<_, Stop>.parse(input) {
         Ok(read) => Ok(read),
         Err(_) => Err(reader.stop(name.get(), input, DecodeErrorKind::Truncated)),
@@ -125,7 +124,7 @@ pub(crate) fn octet<'a, W: Watch>(reader: &mut Reader<'_, W>, name: Name, input:
 
 /// Four octets, the most significant first.
 #[inline(always)]
-pub(crate) fn word<'a, W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, u32> {
+pub(crate) fn word<'a, W>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, u32> {
     match be_u32::<_, Stop>.parse(input) {
         Ok(read) => Ok(read),
         Err(_) => Err(reader.stop(name.get(), input, DecodeErrorKind::Truncated)),

@@ -103,7 +103,7 @@ impl<'a> Parse<'a> for Time<'a> {
 
 /// Most times are empty: this is not for the others to wait for.
 #[inline(never)]
-fn check<W: Watch>(
+fn check<W>(
     reader: &mut Reader<'_, W>,
     name: Name,
     text: &[u8],

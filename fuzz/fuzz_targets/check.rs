@@ -75,5 +75,6 @@ fn look(pdu: Pdu<'_>) {
     assert_eq!(tlvs.iter().count() == 0, tlvs.is_empty());
     for tlv in tlvs {
         assert!(tlvs.get(tlv.tag).is_some());
+        assert!(!format!("{tlv:?}").is_empty(), "every accessor gives an answer");
     }
 }

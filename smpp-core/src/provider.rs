@@ -37,3 +37,77 @@ impl Provider {
         codings: Codings::GSM7,
     };
 }
+
+/// The optional parameters of 8x8's own, as it publishes them; `None` where the peer sent something else.
+///
+/// ```
+/// use smpp_core::provider::eight_by_eight;
+/// use smpp_core::{Tlv, Tlvs};
+/// let list = [Tlv::new(eight_by_eight::DESTINATION_MCC, b"525").unwrap()];
+/// assert_eq!(eight_by_eight::destination_mcc(&Tlvs::list(&list)), Some("525"));
+/// ```
+pub mod eight_by_eight {
+    use core::ops::RangeInclusive;
+
+    use crate::tlv::{Tag, Tlvs};
+
+    /// The id of a message from a subscriber: 36 characters, a UUID.
+    pub const MO_MESSAGE_ID: Tag = Tag(0x1502);
+    /// The mobile country code of the recipient, in receipts of delivered messages: 3 digits.
+    pub const DESTINATION_MCC: Tag = Tag(0x1503);
+    /// The mobile network code of the recipient, in receipts of delivered messages: 1 to 3 digits.
+    pub const DESTINATION_MNC: Tag = Tag(0x1504);
+
+    /// The id of a message from a subscriber ([`MO_MESSAGE_ID`]).
+    pub fn mo_message_id<'a>(tlvs: &Tlvs<'a>) -> Option<&'a str> {
+        text(tlvs, MO_MESSAGE_ID, 36..=36)
+    }
+
+    /// The mobile country code of the recipient ([`DESTINATION_MCC`]).
+    pub fn destination_mcc<'a>(tlvs: &Tlvs<'a>) -> Option<&'a str> {
+        text(tlvs, DESTINATION_MCC, 1..=3)
+    }
+
+    /// The mobile network code of the recipient ([`DESTINATION_MNC`]).
+    pub fn destination_mnc<'a>(tlvs: &Tlvs<'a>) -> Option<&'a str> {
+        text(tlvs, DESTINATION_MNC, 1..=3)
+    }
+
+    /// ASCII of a length in the range. 8x8 sends no NUL; one at the end is dropped.
+    fn text<'a>(tlvs: &Tlvs<'a>, tag: Tag, lengths: RangeInclusive<usize>) -> Option<&'a str> {
+        let octets = tlvs.get(tag)?;
+        let text = core::str::from_utf8(octets.strip_suffix(&[0]).unwrap_or(octets)).ok()?;
+        (text.is_ascii() && lengths.contains(&text.len())).then_some(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::eight_by_eight::{
+        DESTINATION_MCC, DESTINATION_MNC, MO_MESSAGE_ID, destination_mcc, destination_mnc, mo_message_id,
+    };
+    use crate::tlv::{Tlv, Tlvs};
+
+    #[test]
+    fn parameters_of_8x8_are_read_with_a_nul_or_without() {
+        let id = b"bda71b1d-c304-4c1c-9b2e-1b2c34e56f70";
+        let list = [(MO_MESSAGE_ID, &id[..]), (DESTINATION_MCC, b"525"), (DESTINATION_MNC, b"01\0")];
+        let list = list.map(|(tag, octets)| Tlv::new(tag, octets).unwrap());
+        let tlvs = Tlvs::list(&list);
+        assert_eq!(mo_message_id(&tlvs).map(str::as_bytes), Some(&id[..]));
+        assert_eq!((destination_mcc(&tlvs), destination_mnc(&tlvs)), (Some("525"), Some("01")));
+    }
+
+    #[test]
+    fn another_vendors_parameters_under_the_same_tags_are_none() {
+        let list =
+            [(MO_MESSAGE_ID, &b"6591234567"[..]), (DESTINATION_MCC, b"5250"), (DESTINATION_MNC, b"\xFF")];
+        let list = list.map(|(tag, octets)| Tlv::new(tag, octets).unwrap());
+        for tlvs in [Tlvs::list(&list), Tlvs::EMPTY] {
+            assert_eq!(
+                (mo_message_id(&tlvs), destination_mcc(&tlvs), destination_mnc(&tlvs)),
+                (None, None, None)
+            );
+        }
+    }
+}

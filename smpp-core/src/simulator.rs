@@ -38,7 +38,7 @@ use crate::pdu::{
 use crate::provider::Provider;
 use crate::session::Instant;
 use crate::sms::{Receipt, gsm7, udh};
-use crate::tlv::{Tag, Tlv, Tlvs};
+use crate::tlv::{Tlv, Tlvs};
 use crate::wire::COctets;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -233,7 +233,7 @@ impl Simulator {
             .enumerate()
             .find_map(|(index, pending)| Some((index, self.receiver(&pending.system_id)?)))?;
         let receipt = self.receipts.remove(index)?;
-        Some(Delivery { bind, receipt, tlvs: [Tlv::u8(Tag::MESSAGE_STATE, self.rules.state.0)] })
+        Some(Delivery { bind, receipt, tlvs: [Tlv::message_state(self.rules.state)] })
     }
 
     /// A delivery that was not accepted: it is tried again later, on any bind.

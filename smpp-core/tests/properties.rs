@@ -12,8 +12,8 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use smpp_core::session::{Config, Esme, Event, Instant, Request, Role, Session, Smsc};
 use smpp_core::{
-    Bind, BindResp, BroadcastSmResp, COctets, CommandStatus, DataSmResp, DeliverSmResp, NoBody, Pdu, QuerySmResp,
-    SequenceNumber, SubmitMultiResp, SubmitSm, SubmitSmResp, Tag, Tlv, Tlvs, Tolerance, frame,
+    Bind, BindResp, BroadcastSmResp, COctets, CommandStatus, DataSmResp, DeliverSmResp, NoBody, Pdu,
+    QuerySmResp, SequenceNumber, SubmitMultiResp, SubmitSm, SubmitSmResp, Tag, Tlv, Tlvs, Tolerance, frame,
 };
 
 #[path = "../../fuzz/fuzz_targets/check.rs"]

@@ -1,11 +1,17 @@
 //! Each deviation by itself: read by default and reported, refused where it is not tolerated, with the field, the
 //! place and the status to answer.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "test helpers")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test helpers"
+)]
 
 use smpp_core::{
-    Address, Bind, BindResp, COctets, CommandId, CommandStatus, DataSmResp, DecodeErrorKind, Destination, Frame,
-    List, Octets, Pdu, QuerySmResp, Quirks, SequenceNumber, ShortMessage, SubmitMulti, SubmitSm, Tag, Tlv, Tlvs,
-    Tolerance,
+    Address, Bind, BindResp, COctets, CommandId, CommandStatus, DataSmResp, DecodeErrorKind, Destination,
+    Frame, List, Octets, Pdu, QuerySmResp, Quirks, SequenceNumber, ShortMessage, SubmitMulti, SubmitSm, Tag,
+    Tlv, Tlvs, Tolerance,
 };
 
 const NUMBER: SequenceNumber = SequenceNumber(5);
@@ -56,7 +62,11 @@ fn deviates<'f>(
 }
 
 /// Refused, whatever is tolerated.
-fn refused(frame: &Frame<Vec<u8>>, (kind, field, offset): (DecodeErrorKind, &str, usize), status: CommandStatus) {
+fn refused(
+    frame: &Frame<Vec<u8>>,
+    (kind, field, offset): (DecodeErrorKind, &str, usize),
+    status: CommandStatus,
+) {
     for tolerance in [Tolerance::STRICT, Tolerance::LENIENT] {
         let error = frame.pdu(tolerance).expect_err("it is never tolerated");
         assert_eq!((error.kind, error.field, error.offset), (kind, field, offset), "{error}");
@@ -232,7 +242,8 @@ fn strings_may_be_longer_than_their_fields() {
 #[test]
 fn times_may_have_other_forms() {
     let odd = |field, offset| (DecodeErrorKind::Time, field, offset);
-    for time in ["1", "2611230358", "261123035800", "26112303580000", "2611230358000000", "261323035800000+"] {
+    for time in ["1", "2611230358", "261123035800", "26112303580000", "2611230358000000", "261323035800000+"]
+    {
         let body = [&[0; 10], time.as_bytes(), &[0; 7]].concat();
         let frame = request(CommandId::SUBMIT_SM, &body);
         let at = odd("schedule_delivery_time", 26);
@@ -300,7 +311,11 @@ fn octets_behind_a_pdu_without_body_are_ignored() {
 #[test]
 fn sequence_numbers_may_be_out_of_range() {
     for number in [0, 0x8000_0000, u32::MAX] {
-        for pdu in [Pdu::EnquireLink, Pdu::SubmitSm(SubmitSm::default()), Pdu::SubmitSmResp(Some(Default::default()))] {
+        for pdu in [
+            Pdu::EnquireLink,
+            Pdu::SubmitSm(SubmitSm::default()),
+            Pdu::SubmitSmResp(Some(Default::default())),
+        ] {
             let frame = Frame::encode(&pdu, CommandStatus::ROK, SequenceNumber(number));
             let odd = (DecodeErrorKind::SequenceRange, "sequence_number", 12);
             assert_eq!(deviates(&frame, Quirks::SEQUENCE_RANGE, odd, CommandStatus::RSYSERR), pdu);

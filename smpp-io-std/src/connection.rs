@@ -10,7 +10,7 @@ use smpp_core::session::{
     Cause, Closed, Config, Esme, Event, Instant, NotSent, Refusal, RequestError, Response, Role, SentBy,
     Session, Smsc, State, Stats,
 };
-use smpp_core::{Bind, Frame, CommandStatus, DeliverSm, InterfaceVersion, Operation, SubmitSm};
+use smpp_core::{Bind, CommandStatus, DeliverSm, Frame, InterfaceVersion, Operation, SubmitSm};
 
 use crate::buffer::Buffer;
 use crate::error::End;

@@ -4,8 +4,8 @@ use std::fmt;
 
 use smpp_core::session::{Reply, Request, Role};
 use smpp_core::{
-    Bind, BroadcastSm, CancelBroadcastSm, CancelSm, DataSm, DeliverSm, Frame, Operation, QueryBroadcastSm, QuerySm,
-    Quirks, ReplaceSm, SubmitMulti, SubmitSm, Tolerance,
+    Bind, BroadcastSm, CancelBroadcastSm, CancelSm, DataSm, DeliverSm, Frame, Operation, QueryBroadcastSm,
+    QuerySm, Quirks, ReplaceSm, SubmitMulti, SubmitSm, Tolerance,
 };
 
 use crate::connection::Connection;

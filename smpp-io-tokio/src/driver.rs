@@ -13,9 +13,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use smpp_core::session::{
-    Closed, Config, Event, Instant, Reply, RequestError, Response, Role, Session,
-};
+use smpp_core::session::{Closed, Config, Event, Instant, Reply, RequestError, Response, Role, Session};
 use smpp_core::{Frame, Operation};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Notify, oneshot};

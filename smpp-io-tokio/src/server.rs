@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 use smpp_core::session::{Config, Refusal, Smsc};
-use smpp_core::{Bind, BindResp, COctets, CommandStatus, InterfaceVersion, Tag, Tlv, Tlvs};
+use smpp_core::{Bind, BindResp, COctets, CommandStatus, InterfaceVersion, Tlv, Tlvs};
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -103,7 +103,7 @@ impl BindRequest {
 
     /// Admits the ESME; `system_id` is the SMSC's own name. Fails if the ESME has gone.
     pub fn accept(self, system_id: COctets<'_, 16>) -> Result<(Peer, Inbox<Smsc>), Refusal> {
-        let tlvs = [Tlv::u8(Tag::SC_INTERFACE_VERSION, InterfaceVersion::V3_4.0)];
+        let tlvs = [Tlv::sc_interface_version(InterfaceVersion::V3_4)];
         self.request.respond(Ok(BindResp { system_id, tlvs: Tlvs::list(&tlvs) }))?;
         Ok((self.inbox.handle().clone(), self.inbox))
     }

@@ -1,9 +1,9 @@
 //! PDUs as they come over a bind at work, and the scan that no decoder of them can beat by much.
 
 use smpp_core::{
-    Address, Bind, BindMode, BindResp, COctets, CommandId, CommandStatus, DataCoding, DeliverSm, DeliverSmResp,
-    EsmClass, InterfaceVersion, Password, Pdu, RegisteredDelivery, SequenceNumber, ShortMessage, SubmitSm,
-    SubmitSmResp, Tag, Tlv, Tlvs,
+    Address, Bind, BindMode, BindResp, COctets, CommandId, CommandStatus, DataCoding, DeliverSm,
+    DeliverSmResp, EsmClass, InterfaceVersion, Password, Pdu, RegisteredDelivery, SequenceNumber,
+    ShortMessage, SubmitSm, SubmitSmResp, Tag, Tlv, Tlvs,
 };
 
 /// One PDU of the mix.
@@ -80,7 +80,11 @@ pub(crate) fn mix() -> Vec<Row> {
                 ..message
             }),
         ),
-        row("submit_sm_resp", ok, &Pdu::SubmitSmResp(Some(SubmitSmResp { message_id: id, ..Default::default() }))),
+        row(
+            "submit_sm_resp",
+            ok,
+            &Pdu::SubmitSmResp(Some(SubmitSmResp { message_id: id, ..Default::default() })),
+        ),
         row("submit_sm_resp, throttled", CommandStatus::RTHROTTLED, &Pdu::SubmitSmResp(None)),
         row(
             "deliver_sm, receipt with text and TLVs",

@@ -18,7 +18,9 @@ impl<'a> Message<'a> {
             Pdu::SubmitSm(message) => (message.esm_class, message.data_coding, message.text(), message.tlvs),
             Pdu::DeliverSm(message) => (message.esm_class, message.data_coding, message.text(), message.tlvs),
             Pdu::DataSm(message) => (message.esm_class, message.data_coding, message.text(), message.tlvs),
-            Pdu::SubmitMulti(message) => (message.esm_class, message.data_coding, message.text(), message.tlvs),
+            Pdu::SubmitMulti(message) => {
+                (message.esm_class, message.data_coding, message.text(), message.tlvs)
+            }
             _ => return None,
         };
         Some(Self { esm_class, data_coding, user_data, tlvs })

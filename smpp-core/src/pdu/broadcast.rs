@@ -1,7 +1,7 @@
 //! Cell broadcast: broadcast_sm, query_broadcast_sm, cancel_broadcast_sm (SMPP 5.0 §4.4, §4.6).
 
 use super::{
-    Address, CommandStatus, DataCoding, PriorityFlag, ReplaceIfPresent, Response, operation,
+    Address, CommandStatus, DataCoding, PriorityFlag, ReplaceIfPresent, Response, ServiceType, operation,
 };
 use crate::tlv::Tlvs;
 use crate::wire::{COctets, Time, wire_struct};
@@ -14,7 +14,7 @@ wire_struct! {
         BROADCAST_FREQUENCY_INTERVAL,
     ] {
         /// The kind of service: at most 5 octets.
-        pub service_type: COctets<'a, 6>,
+        pub service_type: ServiceType<'a>,
         /// The sender.
         pub source: Address<'a>,
         /// Empty; or the broadcast to be replaced.
@@ -78,7 +78,7 @@ wire_struct! {
     /// Cancels a broadcast, or all pending ones of this sender where `message_id` is empty (SMPP 5.0 §4.6).
     pub struct CancelBroadcastSm<'a> {
         /// The kind of service: looked at where `message_id` is empty.
-        pub service_type: COctets<'a, 6>,
+        pub service_type: ServiceType<'a>,
         /// The message centre's name for the broadcast; may be empty.
         pub message_id: COctets<'a, 65>,
         /// The sender, as it was submitted.

@@ -1,6 +1,8 @@
 //! data_sm, which carries its text in `message_payload`, and its response (SMPP 3.4 §4.7).
 
-use super::{Address, CommandStatus, DataCoding, EsmClass, RegisteredDelivery, Response, operation};
+use super::{
+    Address, CommandStatus, DataCoding, EsmClass, RegisteredDelivery, Response, ServiceType, operation,
+};
 use crate::tlv::Tlvs;
 use crate::wire::{COctets, wire_struct};
 
@@ -22,7 +24,7 @@ wire_struct! {
     /// ```
     pub struct DataSm<'a> {
         /// The kind of service: at most 5 octets; empty for the SMSC's default.
-        pub service_type: COctets<'a, 6>,
+        pub service_type: ServiceType<'a>,
         /// The sender.
         pub source: Address<'a, 65>,
         /// The recipient.

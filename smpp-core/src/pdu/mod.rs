@@ -12,6 +12,7 @@ mod multi;
 mod query;
 mod read;
 mod status;
+mod values;
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -19,17 +20,20 @@ use core::fmt;
 pub use address::{Address, Npi, Ton};
 pub use alert::AlertNotification;
 pub use bind::{Bind, BindMode, BindResp, InterfaceVersion, Outbind};
-pub use broadcast::{BroadcastSm, BroadcastSmResp, CancelBroadcastSm, QueryBroadcastSm, QueryBroadcastSmResp};
+pub use broadcast::{
+    BroadcastSm, BroadcastSmResp, CancelBroadcastSm, QueryBroadcastSm, QueryBroadcastSmResp,
+};
 pub use command::CommandId;
 pub use data::{DataSm, DataSmResp};
 pub use link::{EnquireLink, NoBody, Unbind};
-pub use message::{
-    DataCoding, DeliverSm, DeliverSmResp, EsmClass, MessageState, PriorityFlag, RegisteredDelivery,
-    ReplaceIfPresent, ShortMessage, SubmitSm, SubmitSmResp,
-};
+pub use message::{DeliverSm, DeliverSmResp, ShortMessage, SubmitSm, SubmitSmResp};
 pub use multi::{Destination, SubmitMulti, SubmitMultiResp, UnsuccessSme};
 pub use query::{CancelSm, QuerySm, QuerySmResp, ReplaceSm};
 pub use status::CommandStatus;
+pub use values::{
+    DataCoding, EsmClass, MessageState, PriorityFlag, RegisteredDelivery, ReplaceIfPresent, ServiceType,
+    service_type,
+};
 
 use crate::frame::{Header, SequenceNumber};
 use crate::tlv::Tlvs;

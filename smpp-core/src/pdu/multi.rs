@@ -3,13 +3,13 @@
 use core::ops::RangeInclusive;
 
 use super::{
-    Address, CommandStatus, DataCoding, EsmClass, PriorityFlag, RegisteredDelivery, ReplaceIfPresent, Response,
-    ShortMessage, operation,
+    Address, CommandStatus, DataCoding, EsmClass, PriorityFlag, RegisteredDelivery, ReplaceIfPresent,
+    Response, ServiceType, ShortMessage, operation,
 };
 use crate::tlv::Tlvs;
 use crate::wire::{
-    COctets, DecodeErrorKind, Emit, Item, List, Name, Parse, Parsed, Reader, Sink, Time, Watch, name, octet, reread,
-    wire_struct, word,
+    COctets, DecodeErrorKind, Emit, Item, List, Name, Parse, Parsed, Reader, Sink, Time, Watch, name, octet,
+    reread, wire_struct, word,
 };
 
 wire_struct! {
@@ -27,7 +27,7 @@ wire_struct! {
     /// ```
     pub struct SubmitMulti<'a> {
         /// The kind of service: at most 5 octets; empty for the SMSC's default.
-        pub service_type: COctets<'a, 6>,
+        pub service_type: ServiceType<'a>,
         /// The sender. Empty: the SMSC supplies it.
         pub source: Address<'a>,
         /// The recipients: 1 to 254.

@@ -1,7 +1,7 @@
 //! What becomes of a message at the SMSC: query_sm, cancel_sm, replace_sm (SMPP 3.4 §4.8 to §4.10).
 
 use super::{
-    Address, CommandStatus, MessageState, RegisteredDelivery, Response, ShortMessage, operation,
+    Address, CommandStatus, MessageState, RegisteredDelivery, Response, ServiceType, ShortMessage, operation,
 };
 use crate::tlv::Tlvs;
 use crate::wire::{COctets, Time, wire_struct};
@@ -38,7 +38,7 @@ wire_struct! {
     /// Cancels a message, or all pending ones of these addresses where `message_id` is empty (SMPP 3.4 §4.9.1).
     pub struct CancelSm<'a> {
         /// The kind of service: looked at where `message_id` is empty.
-        pub service_type: COctets<'a, 6>,
+        pub service_type: ServiceType<'a>,
         /// The SMSC's name for the message; may be empty.
         pub message_id: COctets<'a, 65>,
         /// The sender, as it was submitted.

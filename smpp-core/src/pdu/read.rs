@@ -85,7 +85,10 @@ fn missing<W>(reader: &mut Reader<'_, W>, body: &[u8]) -> DecodeError {
 
 /// All fields of a PDU, and nothing after them.
 #[inline(always)]
-fn fields<'a, T: Parse<'a>, W: Watch>(reader: &mut Reader<'_, W>, body: &'a [u8]) -> Result<T, nom::Err<Stop>> {
+fn fields<'a, T: Parse<'a>, W: Watch>(
+    reader: &mut Reader<'_, W>,
+    body: &'a [u8],
+) -> Result<T, nom::Err<Stop>> {
     sequence(reader)?;
     let (rest, value) = T::parse(reader, BODY, body)?;
     end(reader, rest)?;

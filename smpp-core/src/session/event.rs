@@ -7,8 +7,8 @@ use super::state::State;
 use super::time::Instant;
 use crate::frame::{Frame, FramingError, Header, SequenceNumber};
 use crate::pdu::{
-    Bind, BroadcastSm, CancelBroadcastSm, CancelSm, CommandId, CommandStatus, DataSm, DeliverSm, Operation, Pdu,
-    QueryBroadcastSm, QuerySm, ReplaceSm, SubmitMulti, SubmitSm,
+    Bind, BroadcastSm, CancelBroadcastSm, CancelSm, CommandId, CommandStatus, DataSm, DeliverSm, Operation,
+    Pdu, QueryBroadcastSm, QuerySm, ReplaceSm, SubmitMulti, SubmitSm,
 };
 use crate::wire::{DecodeError, Quirks};
 

@@ -1,8 +1,8 @@
 //! The two sides of a session.
 
 use crate::pdu::{
-    Bind, BroadcastSm, CancelBroadcastSm, CancelSm, DataSm, DeliverSm, EnquireLink, Operation, QueryBroadcastSm,
-    QuerySm, ReplaceSm, SubmitMulti, SubmitSm,
+    Bind, BroadcastSm, CancelBroadcastSm, CancelSm, DataSm, DeliverSm, EnquireLink, Operation,
+    QueryBroadcastSm, QuerySm, ReplaceSm, SubmitMulti, SubmitSm,
 };
 
 mod sealed {

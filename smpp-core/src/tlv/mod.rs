@@ -1,34 +1,66 @@
 //! Optional parameters: tag, length, value (SMPP 3.4 §3.2.4, §5.3).
 //!
-//! [`Tlvs`] has a typed accessor for each tag of the specification, and [`Tlv`] a constructor for most. A tag that
-//! the specification does not know, a vendor's own, is read by [`Tlvs::get`].
+//! [`Tlvs`] has an accessor for every parameter that SMPP 3.4 or 5.0 names, [`Tlv`] a constructor; both are
+//! called what the specification calls the parameter. Others, such as a vendor's, go by [`Tag`] and octets:
+//! [`Tlvs::get`], [`Tlv::new`].
+//!
+//! ```
+//! use smpp_core::tlv::{NetworkErrorCode, NetworkErrorType, Tlv, Tlvs};
+//! use smpp_core::MessageState;
+//!
+//! let error = NetworkErrorCode { network: NetworkErrorType::GSM, code: 27 };
+//! let list = [
+//!     Tlv::receipted_message_id(b"id-1")?,
+//!     Tlv::message_state(MessageState::UNDELIVERABLE),
+//!     Tlv::network_error_code(error),
+//! ];
+//! let tlvs = Tlvs::list(&list);
+//! assert_eq!(tlvs.receipted_message_id(), Some(&b"id-1"[..]));
+//! assert_eq!(tlvs.network_error_code(), Some(error));
+//! assert_eq!(
+//!     format!("{tlvs:?}"),
+//!     "[receipted_message_id: \"id-1\", message_state: UNDELIVERABLE, \
+//!      network_error_code: NetworkErrorCode { network: GSM, code: 27 }]"
+//! );
+//! # Ok::<(), smpp_core::InvalidOctets>(())
+//! ```
 
 mod broadcast;
+mod numbers;
+mod read;
 mod table;
-mod value;
+#[cfg(test)]
+mod tests;
+mod typed;
 mod values;
 
 use core::fmt;
-use core::ops::RangeInclusive;
 
-pub use broadcast::*;
+use crate::wire::{Emit, InvalidOctets, Sink, check_text};
+
+pub use broadcast::{
+    BroadcastAreaFormat, BroadcastAreaIdentifier, BroadcastAreaSuccess, BroadcastChannelIndicator,
+    BroadcastContent, BroadcastContentType, BroadcastFrequencyInterval, BroadcastFrequencyUnit,
+    BroadcastMessageClass, BroadcastNetworkType,
+};
+pub use numbers::{
+    BillingIdentification, CallbackNum, CallbackNumAtag, CallbackNumPresInd, DestAddrNpResolution, DigitMode,
+    Subaddress, SubaddressTag,
+};
 pub use table::Tag;
-pub use value::Value;
-pub use values::*;
-
-use self::value::Octets;
-use crate::wire::{
-    DecodeErrorKind, Emit, InvalidOctets, Name, Parse, Parsed, Quirks, Reader, Sink, Stop, Watch,
+pub(crate) use table::check;
+use typed::{Short, Value};
+pub use values::{
+    AddrSubunit, AlertOnMessageDelivery, BearerType, CongestionState, DeliveryFailureReason, DisplayTime,
+    DpfResult, ItsReplyType, ItsSessionInfo, LanguageIndicator, Load, MoreMessagesToSend,
+    MsAvailabilityStatus, MsMsgWaitFacilities, MsValidity, MsValidityBehaviour, MsValidityPeriod,
+    MsValidityUnit, NetworkErrorCode, NetworkErrorType, NetworkType, PayloadType, PrivacyIndicator, SetDpf,
+    UssdServiceOp,
 };
 
 /// One optional parameter: borrowed octets, or a small value held in place.
 ///
-/// ```
-/// use smpp_core::{MessageState, Tlv};
-/// let state = Tlv::message_state(MessageState::DELIVERED);
-/// assert_eq!(state.value(), [2]);
-/// assert_eq!(format!("{state:?}"), "message_state: DELIVERED");
-/// ```
+/// Two are equal if they are the same octets on the wire.
 #[derive(Clone, Copy)]
 pub struct Tlv<'a> {
     /// Which parameter it is.
@@ -38,10 +70,10 @@ pub struct Tlv<'a> {
 
 #[derive(Clone, Copy)]
 enum Content<'a> {
-    Borrowed(&'a [u8]),
-    /// A NUL follows on the wire.
+    Octets(&'a [u8]),
+    /// Text whose NUL is on the wire alone.
     Text(&'a [u8]),
-    Inline(Octets),
+    Short(Short),
 }
 
 impl<'a> Tlv<'a> {
@@ -50,89 +82,130 @@ impl<'a> Tlv<'a> {
         if value.len() > 0xFFFF {
             return None;
         }
-        Some(Self { tag, content: Content::Borrowed(value) })
+        Some(Self { tag, content: Content::Octets(value) })
     }
 
     /// A parameter whose value is one octet.
     pub const fn u8(tag: Tag, value: u8) -> Self {
-        Self::inline(tag, Octets::new(value as u32, 1))
+        Self::short(tag, Short::u8(value))
     }
 
     /// A parameter whose value is a two-octet integer.
     pub const fn u16(tag: Tag, value: u16) -> Self {
-        Self::inline(tag, Octets::new(value as u32, 2))
+        Self::short(tag, Short::u16(value))
     }
 
     /// A parameter whose value is a four-octet integer.
     pub const fn u32(tag: Tag, value: u32) -> Self {
-        Self::inline(tag, Octets::new(value, 4))
+        Self::short(tag, Short::u32(value))
     }
 
-    const fn inline(tag: Tag, octets: Octets) -> Self {
-        Self { tag, content: Content::Inline(octets) }
+    const fn short(tag: Tag, value: Short) -> Self {
+        Self { tag, content: Content::Short(value) }
     }
 
-    fn borrowed(tag: Tag, value: &'a [u8], lengths: RangeInclusive<usize>) -> Result<Self, InvalidOctets> {
-        if value.len() > *lengths.end() {
-            return Err(InvalidOctets::TooLong { length: value.len(), limit: *lengths.end() });
+    /// Octets of a length between the two.
+    const fn octets(tag: Tag, octets: &'a [u8], least: usize, most: usize) -> Result<Self, InvalidOctets> {
+        let length = octets.len();
+        if length < least {
+            return Err(InvalidOctets::TooShort { length, least });
         }
-        if value.len() < *lengths.start() {
-            return Err(InvalidOctets::TooShort { length: value.len(), least: *lengths.start() });
+        if length > most {
+            return Err(InvalidOctets::TooLong { length, limit: most });
         }
-        Ok(Self { tag, content: Content::Borrowed(value) })
+        Ok(Self { tag, content: Content::Octets(octets) })
     }
 
-    fn text(tag: Tag, text: &'a [u8], lengths: RangeInclusive<usize>) -> Result<Self, InvalidOctets> {
-        if let Some(at) = text.iter().position(|octet| *octet == 0) {
-            return Err(InvalidOctets::Nul { at });
+    /// Text without NUL of a length between the two.
+    const fn text(tag: Tag, text: &'a [u8], least: usize, most: usize) -> Result<Self, InvalidOctets> {
+        match (check_text(text, most), Self::octets(tag, text, least, most)) {
+            (Err(error), _) | (_, Err(error)) => Err(error),
+            (Ok(()), Ok(_)) => Ok(Self { tag, content: Content::Text(text) }),
         }
-        Self::borrowed(tag, text, lengths).map(|_| Self { tag, content: Content::Text(text) })
     }
 
-    /// The value's octets. Of a text that was built here, those before the NUL.
+    /// The value's octets. The NUL of a text is among them if the peer sent it: a text given to a constructor,
+    /// such as [`receipted_message_id`](Self::receipted_message_id), is told without.
     pub fn value(&self) -> &[u8] {
         match &self.content {
-            Content::Borrowed(octets) | Content::Text(octets) => octets,
-            Content::Inline(octets) => octets.get(),
+            Content::Octets(octets) | Content::Text(octets) => octets,
+            Content::Short(short) => short.as_bytes(),
         }
     }
 
-    /// What follows [`value`](Self::value) on the wire.
-    fn end(&self) -> &'static [u8] {
-        if matches!(self.content, Content::Text(_)) { &[0] } else { &[] }
+    /// What follows the value on the wire and is counted with it.
+    #[inline]
+    fn terminator(&self) -> &'static [u8] {
+        if let Content::Text(_) = self.content { &[0] } else { &[] }
     }
 
     /// One that was read.
-    const fn octets(tag: Tag, value: &'a [u8]) -> Self {
-        Self { tag, content: Content::Borrowed(value) }
+    const fn read(tag: Tag, value: &'a [u8]) -> Self {
+        Self { tag, content: Content::Octets(value) }
     }
 }
 
-/// Whether both are the same on the wire.
+/// The first TLV, `tag length value`, and what follows it.
+#[inline(always)]
+fn split(input: &[u8]) -> Option<(Tag, &[u8], &[u8])> {
+    let ([high, low, long, short], rest) = input.split_first_chunk()?;
+    let length = u16::from_be_bytes([*long, *short]);
+    let (value, rest) = rest.split_at_checked(length.into())?;
+    Some((Tag(u16::from_be_bytes([*high, *low])), value, rest))
+}
+
 impl PartialEq for Tlv<'_> {
     fn eq(&self, other: &Self) -> bool {
+        let same =
+            |text: &Self, wire: &Self| wire.value().strip_suffix(text.terminator()) == Some(text.value());
         self.tag == other.tag
-            && self.value().iter().chain(self.end()).eq(other.value().iter().chain(other.end()))
+            && match (self.content, other.content) {
+                (Content::Text(_), Content::Text(_)) => self.value() == other.value(),
+                (Content::Text(_), _) => same(self, other),
+                _ => same(other, self),
+            }
     }
 }
 
 impl Eq for Tlv<'_> {}
 
-/// The name of the tag and the value as what it is.
+/// `message_state: DELIVERED`, `receipted_message_id: "abc"`, `0x1501: "\x01"`: the typed value of a known
+/// parameter, the octets of others.
 impl fmt::Debug for Tlv<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}: ", self.tag)?;
-        table::show(self.tag, self.value(), f)
+        match self.tag.name() {
+            Some(name) => write!(f, "{name}: ")?,
+            None => write!(f, "{:#06x}: ", self.tag.0)?,
+        }
+        Shown(*self).fmt(f)
+    }
+}
+
+/// The value of a parameter as what its tag says it is.
+struct Shown<'a>(Tlv<'a>);
+
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(tlv) = self;
+        if let Some(shown) = table::show(tlv.tag, &Tlvs::list(core::slice::from_ref(tlv)), f) {
+            return shown;
+        }
+        tlv.value().show(f)?;
+        if tlv.tag.name().is_some() {
+            f.write_str(" (wrong length)")?;
+        }
+        Ok(())
     }
 }
 
 /// The optional parameters of a PDU: what the peer sent, octet for octet, or a list of one's own.
 ///
-/// Order, duplicates, unknown and vendor tags are kept. Where a tag repeats, the accessors give the first.
+/// Order, duplicates, unknown and vendor tags are kept. An accessor gives the first parameter with its tag,
+/// and `None` if the length of that is wrong; [`all`](Self::all) gives each.
 ///
 /// ```
 /// use smpp_core::{Tag, Tlv, Tlvs};
-/// let list = [Tlv::u16(Tag::USER_MESSAGE_REFERENCE, 7), Tlv::new(Tag(0x1401), b"mine").unwrap()];
+/// let list = [Tlv::user_message_reference(7), Tlv::new(Tag(0x1401), b"mine").unwrap()];
 /// let tlvs = Tlvs::list(&list);
 /// assert_eq!(tlvs.user_message_reference(), Some(7));
 /// assert_eq!(tlvs.get(Tag(0x1401)), Some(&b"mine"[..]));
@@ -168,47 +241,47 @@ impl<'a> Tlvs<'a> {
         TlvIter(self.0)
     }
 
-    /// The value of the first parameter with this tag.
+    /// The octets of the first parameter with this tag, as [`Tlv::value`] tells them.
     pub fn get(&self, tag: Tag) -> Option<&'a [u8]> {
-        match self.0 {
-            Source::List(list) => list.iter().find(|tlv| tlv.tag == tag).map(Tlv::value),
-            Source::Wire(octets) => {
-                let mut rest = octets;
-                loop {
-                    let (found, value, after) = split(rest)?;
-                    if found == tag {
-                        return Some(value);
-                    }
-                    rest = after;
-                }
-            }
-        }
+        self.octets_of(tag).next()
     }
 
-    /// The typed values of all parameters with this tag, in wire order: for the few that may repeat.
+    /// The values of all parameters with this tag, in wire order: `None` for one of a wrong length.
     ///
     /// ```
-    /// use smpp_core::CommandStatus;
-    /// use smpp_core::{Tag, Tlv, Tlvs};
-    /// let list = [CommandStatus::RSYSERR, CommandStatus::RINVBCASTAREAFMT].map(Tlv::broadcast_error_status);
-    /// let mut errors = Tlvs::list(&list).all(Tag::BROADCAST_ERROR_STATUS);
-    /// assert_eq!(errors.next(), Some(Some(CommandStatus::RSYSERR)));
-    /// assert_eq!(errors.next(), Some(Some(CommandStatus::RINVBCASTAREAFMT)));
-    /// assert_eq!(errors.next(), None);
+    /// use smpp_core::tlv::{CongestionState, Tag, Tlv, Tlvs};
+    /// let list = [80, 99].map(|load| Tlv::congestion_state(CongestionState(load)));
+    /// let loads = Tlvs::list(&list).all::<CongestionState>(Tag::CONGESTION_STATE);
+    /// assert!(loads.eq([Some(CongestionState(80)), Some(CongestionState(99))]));
     /// ```
-    pub fn all<T: Value<'a>>(self, tag: Tag) -> impl Iterator<Item = Option<T>> + use<'a, T> {
-        let (octets, list) = match self.0 {
-            Source::Wire(octets) => (octets, &[][..]),
-            Source::List(list) => (&[][..], list),
-        };
-        let mut rest = octets;
-        let read = core::iter::from_fn(move || {
-            let (tag, value, after) = split(rest)?;
-            rest = after;
-            Some((tag, value))
-        });
-        let own = list.iter().map(|tlv| (tlv.tag, tlv.value()));
-        read.chain(own).filter(move |(found, _)| *found == tag).map(|(_, value)| T::read(value))
+    pub fn all<T: Value<'a>>(&self, tag: Tag) -> impl Iterator<Item = Option<T>> + use<'a, T> {
+        let fits = move |octets: &&[u8]| check(tag.0, octets.len());
+        self.octets_of(tag).map(move |octets| Some(octets).filter(fits).and_then(T::read))
+    }
+
+    fn octets_of(&self, tag: Tag) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let mut source = self.0;
+        let each = core::iter::from_fn(move || source.next());
+        each.filter_map(move |(found, octets)| (found == tag).then_some(octets))
+    }
+}
+
+impl<'a> Source<'a> {
+    /// The tag and the octets of the next parameter.
+    #[inline]
+    fn next(&mut self) -> Option<(Tag, &'a [u8])> {
+        match self {
+            Source::Wire(octets) => {
+                let (tag, value, rest) = split(octets)?;
+                *octets = rest;
+                Some((tag, value))
+            }
+            Source::List(list) => {
+                let (tlv, rest) = list.split_first()?;
+                *list = rest;
+                Some((tlv.tag, tlv.value()))
+            }
+        }
     }
 }
 
@@ -271,30 +344,13 @@ impl<'a> Iterator for TlvIter<'a> {
             Source::Wire(octets) => {
                 let (tag, value, rest) = split(octets)?;
                 *octets = rest;
-                Some(Tlv::octets(tag, value))
+                Some(Tlv::read(tag, value))
             }
             Source::List(list) => {
                 let (tlv, rest) = list.split_first()?;
                 *list = rest;
                 Some(*tlv)
             }
-        }
-    }
-}
-
-impl<'a> Parse<'a> for Tlvs<'a> {
-    /// `*(tag length value)` to the end of the PDU.
-    #[inline(always)]
-    fn parse<W: Watch>(reader: &mut Reader<'_, W>, _: Name, input: &'a [u8]) -> Parsed<'a, Self> {
-        if input.is_empty() {
-            return Ok((input, Self::EMPTY));
-        }
-        if !W::WATCHES && is_sound(input, reader.has_text) {
-            return Ok((&[], Self(Source::Wire(input))));
-        }
-        match walk(reader, input) {
-            Ok(octets) => Ok((&[], Self(Source::Wire(octets)))),
-            Err(stop) => Err(nom::Err::Error(stop)),
         }
     }
 }
@@ -316,136 +372,12 @@ impl Tlvs<'_> {
             return out.put(octets);
         }
         for tlv in self {
-            let (value, end) = (tlv.value(), tlv.end());
+            let (value, terminator) = (tlv.value(), tlv.terminator());
             out.put(&tlv.tag.0.to_be_bytes());
-            // At most 65,535 octets: the constructors check it.
-            out.put(&((value.len() + end.len()) as u16).to_be_bytes());
+            // At most 65,535 octets: whatever makes a `Tlv` checks it.
+            out.put(&((value.len() + terminator.len()) as u16).to_be_bytes());
             out.put(value);
-            out.put(end);
-        }
-    }
-}
-
-/// A value as what its tag says it is.
-struct Shown<'a>(Tag, &'a [u8]);
-
-impl fmt::Debug for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        table::show(self.0, self.1, f)
-    }
-}
-
-/// The first TLV, `tag length value`, and what follows it.
-#[inline(always)]
-fn split(input: &[u8]) -> Option<(Tag, &[u8], &[u8])> {
-    let ([high, low, long, short], rest) = input.split_first_chunk()?;
-    let length = u16::from_be_bytes([*long, *short]);
-    let (value, rest) = rest.split_at_checked(length.into())?;
-    Some((Tag(u16::from_be_bytes([*high, *low])), value, rest))
-}
-
-/// Whether the octets are whole TLVs and nothing is to be said about any of them, as it nearly always is: all that
-/// is worth being fast.
-fn is_sound(octets: &[u8], has_text: bool) -> bool {
-    let mut rest = octets;
-    let mut odd = false;
-    while let Some((tag, value, after)) = split(rest) {
-        odd |= !table::fits(tag, value) || (has_text && tag == Tag::MESSAGE_PAYLOAD);
-        rest = after;
-    }
-    rest.is_empty() && !odd
-}
-
-/// Steps over each TLV, says what is to be said, and gives the octets that are whole TLVs: all of `input`, unless it is damaged.
-#[cold]
-#[inline(never)]
-fn walk<'a, W: Watch>(reader: &mut Reader<'_, W>, input: &'a [u8]) -> Result<&'a [u8], Stop> {
-    let mut octets = input;
-    let mut rest = input;
-    let mut has_payload = false;
-    while !rest.is_empty() {
-        let Some((tag, value, after)) = split(rest) else {
-            if let (true, Some(after)) = (rest.len() == input.len(), after_nul(input)) {
-                let kind = DecodeErrorKind::TlvHeader;
-                reader.deviation(Quirks::TRAILING_NUL, "tlv", rest, kind).map_err(|_| Stop)?;
-                return walk(reader, after);
-            }
-            truncated(reader, rest)?;
-            octets = input.get(..input.len() - rest.len()).unwrap_or_default();
-            break;
-        };
-        has_payload |= tag == Tag::MESSAGE_PAYLOAD && !value.is_empty();
-        if let Some((quirk, kind)) = table::objection(tag, value) {
-            reader.deviation(quirk, tag.name().unwrap_or("tlv"), rest, kind).map_err(|_| Stop)?;
-        }
-        reader.watch.field(tag.name().unwrap_or("tlv"), &Shown(tag, value), rest, after);
-        rest = after;
-    }
-    if has_payload && reader.has_text {
-        let kind = DecodeErrorKind::BothMessageFields;
-        reader.deviation(Quirks::BOTH_MESSAGE_FIELDS, "message_payload", input, kind).map_err(|_| Stop)?;
-    }
-    Ok(octets)
-}
-
-/// What follows a NUL that is no part of a TLV: nothing, or whole TLVs.
-#[cold]
-fn after_nul(input: &[u8]) -> Option<&[u8]> {
-    let [0, after @ ..] = input else { return None };
-    is_whole(after).then_some(after)
-}
-
-/// `rest`, the end of a PDU, is no TLV. One that crosses the frame is never read; half a header may be dropped.
-#[cold]
-#[inline(never)]
-fn truncated<W>(reader: &mut Reader<'_, W>, rest: &[u8]) -> Result<(), Stop> {
-    let kind = if rest.len() < 4 { DecodeErrorKind::TlvHeader } else { DecodeErrorKind::TlvOverrun };
-    // Of a response nothing is lost that anyone reads; in a request it may be the end of a text.
-    let header = rest.len() < 4 && (reader.header().command.is_response() || begins_a_tlv(rest));
-    if header && reader.tolerates(Quirks::TRUNCATED_TLV) {
-        return Ok(());
-    }
-    reader.stop("tlv", rest, kind);
-    Err(Stop)
-}
-
-/// Whether the octets are whole TLVs.
-fn is_whole(octets: &[u8]) -> bool {
-    let mut rest = octets;
-    while let Some((_, _, after)) = split(rest) {
-        rest = after;
-    }
-    rest.is_empty()
-}
-
-/// Whether one to three octets can be the beginning of a TLV that the specification defines.
-fn begins_a_tlv(octets: &[u8]) -> bool {
-    match octets {
-        [high] => matches!(high, 0..=6 | 0x12 | 0x13),
-        [high, low, ..] => Tag(u16::from_be_bytes([*high, *low])).name().is_some(),
-        [] => false,
-    }
-}
-
-impl Tlvs<'_> {
-    /// Whether the body of a response is TLVs alone, the first of a tag that the specification defines.
-    pub(crate) fn are_all(body: &[u8]) -> bool {
-        body.len() >= 4 && begins_a_tlv(body) && is_whole(body)
-    }
-
-    /// Stops the reading of a PDU that is no error response and lacks one of the tags.
-    pub(crate) fn need<W>(
-        &self,
-        reader: &mut Reader<'_, W>,
-        tags: &[Tag],
-        rest: &[u8],
-    ) -> Result<(), nom::Err<Stop>> {
-        match tags.iter().find(|tag| self.get(**tag).is_none()) {
-            Some(tag) if reader.header().status.is_ok() => {
-                let field = tag.name().unwrap_or("tlv");
-                reader.deviation(Quirks::MISSING_TLV, field, rest, DecodeErrorKind::MissingTlv)
-            }
-            _ => Ok(()),
+            out.put(terminator);
         }
     }
 }

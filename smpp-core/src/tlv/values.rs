@@ -1,280 +1,450 @@
-//! What the values of TLVs mean (SMPP 3.4 §5.3.2).
+//! The values of the optional parameters (SMPP 3.4 §5.3.2) that are neither numbers nor of broadcasts.
 
-use super::value::{Inline, Octets, Value};
-use crate::pdu::{DataCoding, InterfaceVersion, MessageState, Npi, Ton};
+use super::typed::{Short, Value, Write, octet_and_pair, octet_enum, values};
 use crate::wire::open_enum;
 
-open_enum! {
-    /// Which part of a subscriber's device it is for, or from (SMPP 3.4 §5.3.2.1).
-    pub struct AddrSubunit(u8) {
-        /// The default.
-        UNKNOWN = 0x00,
-        /// Display only (flash).
-        MS_DISPLAY = 0x01,
-        /// Handset.
-        MOBILE_EQUIPMENT = 0x02,
-        /// SIM.
-        SMART_CARD_1 = 0x03,
-        /// External terminal.
-        EXTERNAL_UNIT_1 = 0x04,
+octet_enum! {
+    /// A part of the subscriber's device (SMPP 3.4 §5.3.2.1, §5.3.2.2).
+    pub struct AddrSubunit {
+        /// Not known: the default.
+        UNKNOWN = 0,
+        /// The display: shown at once, not stored ("flash").
+        MS_DISPLAY = 1,
+        /// The device.
+        MOBILE_EQUIPMENT = 2,
+        /// The SIM.
+        SMART_CARD_1 = 3,
+        /// An attached terminal.
+        EXTERNAL_UNIT_1 = 4,
     }
 }
 
-open_enum! {
-    /// A kind of network (SMPP 3.4 §5.3.2.3).
-    pub struct NetworkType(u8) {
+octet_enum! {
+    /// The kind of network (SMPP 3.4 §5.3.2.3, §5.3.2.4).
+    pub struct NetworkType {
         /// Not known.
-        UNKNOWN = 0x00,
+        UNKNOWN = 0,
         /// GSM.
-        GSM = 0x01,
+        GSM = 1,
         /// ANSI-136, TDMA.
-        ANSI136_TDMA = 0x02,
+        ANSI136_TDMA = 2,
         /// IS-95, CDMA.
-        IS95_CDMA = 0x03,
+        IS95_CDMA = 3,
         /// PDC.
-        PDC = 0x04,
+        PDC = 4,
         /// PHS.
-        PHS = 0x05,
+        PHS = 5,
         /// iDEN.
-        IDEN = 0x06,
+        IDEN = 6,
         /// AMPS.
-        AMPS = 0x07,
-        /// Paging network.
-        PAGING_NETWORK = 0x08,
+        AMPS = 7,
+        /// A paging network.
+        PAGING_NETWORK = 8,
     }
 }
 
-open_enum! {
-    /// A bearer of a network (SMPP 3.4 §5.3.2.5).
-    pub struct BearerType(u8) {
+octet_enum! {
+    /// What carries the message through the network (SMPP 3.4 §5.3.2.5, §5.3.2.6).
+    pub struct BearerType {
         /// Not known.
-        UNKNOWN = 0x00,
+        UNKNOWN = 0,
         /// SMS.
-        SMS = 0x01,
+        SMS = 1,
         /// Circuit-switched data.
-        CSD = 0x02,
+        CSD = 2,
         /// Packet data.
-        PACKET_DATA = 0x03,
+        PACKET_DATA = 3,
         /// USSD.
-        USSD = 0x04,
+        USSD = 4,
         /// CDPD.
-        CDPD = 0x05,
+        CDPD = 5,
         /// DataTAC.
-        DATATAC = 0x06,
+        DATATAC = 6,
         /// FLEX, ReFLEX.
-        FLEX_REFLEX = 0x07,
+        FLEX_REFLEX = 7,
         /// Cell broadcast.
-        CELL_BROADCAST = 0x08,
+        CELL_BROADCAST = 8,
     }
 }
 
-open_enum! {
-    /// What the payload is (SMPP 3.4 §5.3.2.10).
-    pub struct PayloadType(u8) {
-        /// WDP for WAP, otherwise ordinary.
-        DEFAULT = 0x00,
-        /// WCMP message.
-        WCMP = 0x01,
+octet_enum! {
+    /// The protocol above the bearer (SMPP 3.4 §5.3.2.10).
+    pub struct PayloadType {
+        /// WDP for WAP, none otherwise.
+        DEFAULT = 0,
+        /// A message of the Wireless Control Message Protocol.
+        WCMP = 1,
     }
 }
 
-open_enum! {
+bitflags::bitflags! {
+    /// An indication on the handset that messages wait (SMPP 3.4 §5.3.2.13). Bits 1 and 0 are a field: compare
+    /// [`indicator`](MsMsgWaitFacilities::indicator), not single bits.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub struct MsMsgWaitFacilities: u8 {
+        /// A fax waits (bits 1-0); without any bit it is voice mail.
+        const FAX = 0x01;
+        /// An e-mail waits (bits 1-0).
+        const EMAIL = 0x02;
+        /// Something else waits (bits 1-0).
+        const OTHER = 0x03;
+        /// Switches the indication on; without, off.
+        const ACTIVE = 0x80;
+        const _ = !0;
+    }
+}
+
+impl MsMsgWaitFacilities {
+    /// Bits 1 and 0 alone: what waits. Empty for voice mail.
+    #[must_use]
+    pub const fn indicator(self) -> Self {
+        Self::from_bits_retain(self.bits() & 0x03)
+    }
+}
+
+octet_enum! {
     /// How private a message is (SMPP 3.4 §5.3.2.14).
-    pub struct PrivacyIndicator(u8) {
-        /// Not restricted.
-        NOT_RESTRICTED = 0x00,
-        /// Restricted.
-        RESTRICTED = 0x01,
-        /// Confidential.
-        CONFIDENTIAL = 0x02,
-        /// Secret.
-        SECRET = 0x03,
+    pub struct PrivacyIndicator {
+        /// Level 0.
+        NOT_RESTRICTED = 0,
+        /// Level 1.
+        RESTRICTED = 1,
+        /// Level 2.
+        CONFIDENTIAL = 2,
+        /// Level 3.
+        SECRET = 3,
     }
 }
 
-open_enum! {
-    /// The kind of a subaddress (SMPP 3.4 §5.3.2.15).
-    pub struct SubaddressTag(u8) {
-        /// NSAP, even number of digits.
-        NSAP_EVEN = 0x80,
-        /// NSAP, odd number of digits.
-        NSAP_ODD = 0x88,
-        /// User specified.
-        USER_SPECIFIED = 0xA0,
-    }
-}
-
-open_enum! {
+octet_enum! {
     /// The language of a text (SMPP 3.4 §5.3.2.19).
-    pub struct LanguageIndicator(u8) {
-        /// Not specified.
-        UNSPECIFIED = 0x00,
+    pub struct LanguageIndicator {
+        /// Not told.
+        UNSPECIFIED = 0,
         /// English.
-        ENGLISH = 0x01,
+        ENGLISH = 1,
         /// French.
-        FRENCH = 0x02,
+        FRENCH = 2,
         /// Spanish.
-        SPANISH = 0x03,
+        SPANISH = 3,
         /// German.
-        GERMAN = 0x04,
+        GERMAN = 4,
         /// Portuguese.
-        PORTUGUESE = 0x05,
+        PORTUGUESE = 5,
     }
 }
 
-open_enum! {
-    /// How long a text is to be shown (SMPP 3.4 §5.3.2.26).
-    pub struct DisplayTime(u8) {
-        /// For a short time.
-        TEMPORARY = 0x00,
-        /// The default.
-        DEFAULT = 0x01,
-        /// Until the subscriber closes it.
-        INVOKE = 0x02,
+octet_enum! {
+    /// How long a message is displayed (SMPP 3.4 §5.3.2.26).
+    pub struct DisplayTime default DEFAULT {
+        /// For a while.
+        TEMPORARY = 0,
+        /// As the device does by default.
+        DEFAULT = 1,
+        /// Until the user acts.
+        INVOKE = 2,
     }
 }
 
-open_enum! {
-    /// How long a device keeps a message (SMPP 3.4 §5.3.2.27).
-    pub struct MsValidityBehaviour(u8) {
-        /// The default.
-        STORE_INDEFINITELY = 0x00,
-        /// Until power down.
-        POWER_DOWN = 0x01,
+octet_enum! {
+    /// How long the device keeps a message (SMPP 3.4 §5.3.2.27).
+    pub struct MsValidityBehaviour {
+        /// For good.
+        STORE_INDEFINITELY = 0,
+        /// Until it is switched off.
+        POWER_DOWN = 1,
         /// Until the registration area changes.
-        REGISTRATION_AREA = 0x02,
-        /// Display only.
-        DISPLAY_ONLY = 0x03,
-        /// Relative period given in octets 2-4 (SMPP 5.0).
-        RELATIVE = 0x04,
+        REGISTRATION_AREA = 2,
+        /// It is displayed, not kept.
+        DISPLAY_ONLY = 3,
+        /// For a period (SMPP 5.0).
+        RELATIVE = 4,
     }
 }
 
-open_enum! {
-    /// The unit of the period in `ms_validity` (SMPP 5.0 §4.8.4).
-    pub struct MsValidityUnit(u8) {
+octet_enum! {
+    /// The unit of an [`MsValidityPeriod`] (SMPP 5.0 §4.8.4).
+    pub struct MsValidityUnit {
         /// Seconds.
-        SECONDS = 0x00,
+        SECONDS = 0,
         /// Minutes.
-        MINUTES = 0x01,
+        MINUTES = 1,
         /// Hours.
-        HOURS = 0x02,
+        HOURS = 2,
         /// Days.
-        DAYS = 0x03,
+        DAYS = 3,
         /// Weeks.
-        WEEKS = 0x04,
+        WEEKS = 4,
         /// Months.
-        MONTHS = 0x05,
+        MONTHS = 5,
         /// Years.
-        YEARS = 0x06,
+        YEARS = 6,
     }
 }
 
-open_enum! {
+/// How long the device keeps a message: one octet in SMPP 3.4 (§5.3.2.27), one or four in SMPP 5.0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct MsValidity {
+    /// When it is dropped.
+    pub behaviour: MsValidityBehaviour,
+    /// After how long, for [`RELATIVE`](MsValidityBehaviour::RELATIVE) (SMPP 5.0).
+    pub period: Option<MsValidityPeriod>,
+}
+
+/// A number of units of time (SMPP 5.0 §4.8.4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct MsValidityPeriod {
+    /// The unit.
+    pub unit: MsValidityUnit,
+    /// How many of them.
+    pub count: u16,
+}
+
+impl From<MsValidityBehaviour> for MsValidity {
+    fn from(behaviour: MsValidityBehaviour) -> Self {
+        Self { behaviour, period: None }
+    }
+}
+
+impl Value<'_> for MsValidity {
+    fn read(octets: &[u8]) -> Option<Self> {
+        let (behaviour, period) = match octets {
+            [behaviour] => (behaviour, None),
+            [behaviour, unit, high, low] => {
+                let (unit, count) = (MsValidityUnit(*unit), u16::from_be_bytes([*high, *low]));
+                (behaviour, Some(MsValidityPeriod { unit, count }))
+            }
+            _ => return None,
+        };
+        Some(Self { behaviour: MsValidityBehaviour(*behaviour), period })
+    }
+}
+
+impl Write for MsValidity {
+    fn write(self) -> Short {
+        let Some(MsValidityPeriod { unit, count }) = self.period else { return self.behaviour.write() };
+        let [high, low] = count.to_be_bytes();
+        Short::u32(u32::from_be_bytes([self.behaviour.0, unit.0, high, low]))
+    }
+}
+
+octet_enum! {
     /// Whether the delivery pending flag was set (SMPP 3.4 §5.3.2.28).
-    pub struct DpfResult(u8) {
-        /// Flag not set.
-        NOT_SET = 0x00,
-        /// Flag set.
-        SET = 0x01,
+    pub struct DpfResult {
+        /// It was not.
+        NOT_SET = 0,
+        /// It was: an alert_notification follows when the subscriber can be reached.
+        SET = 1,
     }
 }
 
-open_enum! {
-    /// Whether the delivery pending flag is to be set on failure (SMPP 3.4 §5.3.2.29).
-    pub struct SetDpf(u8) {
-        /// No request.
-        NOT_REQUESTED = 0x00,
-        /// Set flag on delivery failure.
-        REQUESTED = 0x01,
+octet_enum! {
+    /// Whether the delivery pending flag shall be set if delivery fails (SMPP 3.4 §5.3.2.29).
+    pub struct SetDpf default REQUESTED {
+        /// It shall not.
+        NOT_REQUESTED = 0,
+        /// It shall.
+        REQUESTED = 1,
     }
 }
 
-open_enum! {
-    /// Whether a device can be reached (SMPP 3.4 §5.3.2.30).
-    pub struct MsAvailabilityStatus(u8) {
-        /// The default.
-        AVAILABLE = 0x00,
-        /// Suspended or no SMS service.
-        DENIED = 0x01,
-        /// It cannot be reached.
-        UNAVAILABLE = 0x02,
+octet_enum! {
+    /// Whether the subscriber can be reached (SMPP 3.4 §5.3.2.30).
+    pub struct MsAvailabilityStatus {
+        /// Yes.
+        AVAILABLE = 0,
+        /// Suspended, or without SMS.
+        DENIED = 1,
+        /// No.
+        UNAVAILABLE = 2,
     }
 }
 
-open_enum! {
-    /// Whose error code it is (SMPP 3.4 §5.3.2.31).
-    pub struct NetworkErrorType(u8) {
-        /// ANSI-136.
-        ANSI136_ACCESS_DENIED = 0x01,
-        /// IS-95.
-        IS95_ACCESS_DENIED = 0x02,
+octet_enum! {
+    /// Whose error codes they are (SMPP 3.4 §5.3.2.31).
+    pub struct NetworkErrorType {
+        /// Reasons of ANSI-136 to deny access.
+        ANSI136_ACCESS_DENIED = 1,
+        /// Reasons of IS-95 to deny access.
+        IS95_ACCESS_DENIED = 2,
         /// GSM.
-        GSM = 0x03,
-        /// ANSI-136 cause code (SMPP 5.0).
-        ANSI136_CAUSE = 0x04,
-        /// IS-95 cause code (SMPP 5.0).
-        IS95_CAUSE = 0x05,
-        /// ANSI-41 error (SMPP 5.0).
-        ANSI41 = 0x06,
-        /// SMPP error (SMPP 5.0).
-        SMPP = 0x07,
-        /// Message centre specific (SMPP 5.0).
-        MC_SPECIFIC = 0x08,
+        GSM = 3,
+        /// Causes of ANSI-136 (SMPP 5.0).
+        ANSI136_CAUSE = 4,
+        /// Causes of IS-95 (SMPP 5.0).
+        IS95_CAUSE = 5,
+        /// ANSI-41 (SMPP 5.0).
+        ANSI41 = 6,
+        /// SMPP (SMPP 5.0).
+        SMPP = 7,
+        /// The message centre's own (SMPP 5.0).
+        MC_SPECIFIC = 8,
     }
 }
 
-open_enum! {
-    /// Why a data_sm could not be delivered (SMPP 3.4 §5.3.2.33).
-    pub struct DeliveryFailureReason(u8) {
-        /// It cannot be reached.
-        DESTINATION_UNAVAILABLE = 0x00,
-        /// Address invalid.
-        DESTINATION_INVALID = 0x01,
-        /// Permanent network fault.
-        PERMANENT_NETWORK = 0x02,
-        /// Temporary network fault.
-        TEMPORARY_NETWORK = 0x03,
+octet_and_pair! {
+    /// What a network said when delivery failed (SMPP 3.4 §5.3.2.31).
+    pub struct NetworkErrorCode {
+        /// Whose code it is.
+        pub network: NetworkErrorType,
+        /// The code.
+        pub code: u16,
     }
 }
 
-open_enum! {
-    /// Whether more messages follow for the same recipient (SMPP 3.4 §5.3.2.34).
-    pub struct MoreMessagesToSend(u8) {
-        /// Last one.
-        NO = 0x00,
-        /// More follow (default).
-        YES = 0x01,
+octet_enum! {
+    /// Why a message was not delivered (SMPP 3.4 §5.3.2.33).
+    pub struct DeliveryFailureReason {
+        /// The recipient cannot be reached.
+        DESTINATION_UNAVAILABLE = 0,
+        /// The address is wrong.
+        DESTINATION_INVALID = 1,
+        /// The network's fault, for good.
+        PERMANENT_NETWORK = 2,
+        /// The network's fault, for now.
+        TEMPORARY_NETWORK = 3,
     }
 }
 
+octet_enum! {
+    /// Whether more messages for the same recipient follow (SMPP 3.4 §5.3.2.34).
+    pub struct MoreMessagesToSend default YES {
+        /// This is the last one.
+        NO = 0,
+        /// More follow.
+        YES = 1,
+    }
+}
+
+octet_enum! {
+    /// How much of its load a peer can take, in percent (SMPP 5.0 §4.8.4). Aim at 80 to 90.
+    pub struct CongestionState {
+        /// Nothing to do.
+        IDLE = 0,
+        /// Full.
+        CONGESTED = 100,
+    }
+}
+
+impl CongestionState {
+    /// The name of the load; `None` above 100. 90, which the specification lists twice, is
+    /// [`Optimum`](Load::Optimum).
+    pub const fn load(self) -> Option<Load> {
+        Some(match self.0 {
+            0 => Load::Idle,
+            1..=29 => Load::Low,
+            30..=49 => Load::Medium,
+            50..=79 => Load::High,
+            80..=90 => Load::Optimum,
+            91..=99 => Load::NearingCongestion,
+            100 => Load::Congested,
+            _ => return None,
+        })
+    }
+}
+
+/// The names of a peer's load (SMPP 5.0 §4.8.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Load {
+    /// 0 percent.
+    Idle,
+    /// 1 to 29 percent.
+    Low,
+    /// 30 to 49 percent.
+    Medium,
+    /// 50 to 79 percent.
+    High,
+    /// 80 to 90 percent.
+    Optimum,
+    /// 91 to 99 percent.
+    NearingCongestion,
+    /// 100 percent.
+    Congested,
+}
+
 open_enum! {
-    /// How the subscriber is to answer (SMPP 3.4 §5.3.2.42).
-    pub struct ItsReplyType(u8) {
+    /// How the device tells that the message arrived. In SMPP 3.4 (§5.3.2.41) the parameter has no octets, its
+    /// presence asks for the alert; SMPP 5.0 adds an octet. [`DEFAULT`](Self::DEFAULT) is read from none and
+    /// written as none.
+    pub struct AlertOnMessageDelivery(u8) {
+        /// As the device does by default.
+        DEFAULT = 0,
+        /// Low priority (SMPP 5.0).
+        LOW = 1,
+        /// Medium priority (SMPP 5.0).
+        MEDIUM = 2,
+        /// High priority (SMPP 5.0).
+        HIGH = 3,
+    }
+}
+
+impl Value<'_> for AlertOnMessageDelivery {
+    fn read(octets: &[u8]) -> Option<Self> {
+        match octets {
+            [] => Some(Self::DEFAULT),
+            [priority] => Some(Self(*priority)),
+            _ => None,
+        }
+    }
+}
+
+impl Write for AlertOnMessageDelivery {
+    fn write(self) -> Short {
+        if self == Self::DEFAULT { Short::EMPTY } else { Short::u8(self.0) }
+    }
+}
+
+octet_enum! {
+    /// What reply the sender expects (SMPP 3.4 §5.3.2.42).
+    pub struct ItsReplyType {
         /// A digit.
-        DIGIT = 0x00,
+        DIGIT = 0,
         /// A number.
-        NUMBER = 0x01,
+        NUMBER = 1,
         /// A telephone number.
-        TELEPHONE_NO = 0x02,
+        TELEPHONE_NO = 2,
         /// A password.
-        PASSWORD = 0x03,
-        /// A line of characters.
-        CHARACTER_LINE = 0x04,
+        PASSWORD = 3,
+        /// A line of text.
+        CHARACTER_LINE = 4,
         /// A choice from a menu.
-        MENU = 0x05,
+        MENU = 5,
         /// A date.
-        DATE = 0x06,
+        DATE = 6,
         /// A time.
-        TIME = 0x07,
-        /// Nothing: go on.
-        CONTINUE = 0x08,
+        TIME = 7,
+        /// None: go on.
+        CONTINUE = 8,
     }
 }
 
-open_enum! {
-    /// An operation of USSD (SMPP 3.4 §5.3.2.44).
-    pub struct UssdServiceOp(u8) {
+/// Where a message belongs in an interactive session (SMPP 3.4 §5.3.2.43).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ItsSessionInfo {
+    /// Which session it is.
+    pub session: u8,
+    /// Which message of the session it is: `0..=127`, higher bits are not sent.
+    pub sequence: u8,
+    /// Whether it ends the session.
+    pub ends: bool,
+}
+
+impl Value<'_> for ItsSessionInfo {
+    fn read(octets: &[u8]) -> Option<Self> {
+        let [session, rest] = octets else { return None };
+        Some(Self { session: *session, sequence: rest >> 1, ends: rest & 1 == 1 })
+    }
+}
+
+impl Write for ItsSessionInfo {
+    fn write(self) -> Short {
+        Short::u16(u16::from_be_bytes([self.session, self.sequence << 1 | u8::from(self.ends)]))
+    }
+}
+
+octet_enum! {
+    /// The operation of a USSD dialogue (SMPP 3.4 §5.3.2.44). From `0x20` on: the vendor's own.
+    pub struct UssdServiceOp {
         /// PSSD indication.
         PSSD_INDICATION = 0x00,
         /// PSSR indication.
@@ -287,322 +457,13 @@ open_enum! {
         PSSD_RESPONSE = 0x10,
         /// PSSR response.
         PSSR_RESPONSE = 0x11,
-        /// USSR confirm.
+        /// USSR confirmation.
         USSR_CONFIRM = 0x12,
-        /// USSN confirm.
+        /// USSN confirmation.
         USSN_CONFIRM = 0x13,
     }
 }
 
-open_enum! {
-    /// Whether number portability was asked about (SMPP 5.0 §4.8.4.22).
-    pub struct NpResolution(u8) {
-        /// No query done (default).
-        NOT_QUERIED = 0x00,
-        /// Queried, not ported.
-        NOT_PORTED = 0x01,
-        /// Queried, ported.
-        PORTED = 0x02,
-    }
-}
-
-open_enum! {
-    /// How a device alerts its subscriber. 3.4 has the default alone (SMPP 3.4 §5.3.2.41).
-    pub struct AlertOnMessageDelivery(u8) {
-        /// Handset default (SMPP 5.0).
-        DEFAULT = 0x00,
-        /// Low priority (SMPP 5.0).
-        LOW = 0x01,
-        /// Medium priority (SMPP 5.0).
-        MEDIUM = 0x02,
-        /// High priority (SMPP 5.0).
-        HIGH = 0x03,
-    }
-}
-
-bitflags::bitflags! {
-    /// Whether messages wait, and of what kind (SMPP 3.4 §5.3.2.13). Bits 1-0 are a field.
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-    pub struct MsMsgWaitFacilities: u8 {
-        /// Faxes (bits 1-0); voicemail where neither bit is set.
-        const FAX = 0x01;
-        /// E-mail (bits 1-0).
-        const EMAIL = 0x02;
-        /// Others (bits 1-0).
-        const OTHER = 0x03;
-        /// The indication is to be shown.
-        const ACTIVE = 0x80;
-        const _ = !0;
-    }
-}
-
-bitflags::bitflags! {
-    /// Whether a callback number is shown, and whether it was checked (SMPP 3.4 §5.3.2.37). Bits 3-2 and bits 1-0
-    /// are fields.
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-    pub struct CallbackNumPresInd: u8 {
-        /// Given by the user, checked and found right (bits 1-0); not checked where neither bit is set.
-        const VERIFIED_PASSED = 0x01;
-        /// Given by the user, checked and found wrong (bits 1-0).
-        const VERIFIED_FAILED = 0x02;
-        /// Given by the network (bits 1-0).
-        const NETWORK_PROVIDED = 0x03;
-        /// To be hidden (bits 3-2); to be shown where neither bit is set.
-        const PRESENTATION_RESTRICTED = 0x04;
-        /// Not available (bits 3-2).
-        const NUMBER_NOT_AVAILABLE = 0x08;
-        const _ = !0;
-    }
-}
-
-open_enum! {
-    /// How the digits of a callback number are coded (SMPP 3.4 §5.3.2.36, bit 0).
-    pub struct DigitMode(u8) {
-        /// Two digits an octet, as in telephony.
-        TBCD = 0,
-        /// ASCII.
-        ASCII = 1,
-    }
-}
-
-/// The load of the peer in percent, `0..=100` (SMPP 5.0 §4.8.4.18).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CongestionState(
-    /// Percent; above 100 is reserved.
-    pub u8,
-);
-
-impl CongestionState {
-    /// Nothing to do.
-    pub const IDLE: Self = Self(0);
-    /// Where the peer works best begins here, and ends at 90.
-    pub const OPTIMUM: Self = Self(80);
-    /// It can take no more.
-    pub const CONGESTED: Self = Self(100);
-}
-
-/// An error code, and whose it is (SMPP 3.4 §5.3.2.31).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct NetworkErrorCode {
-    /// Whose code it is.
-    pub network: NetworkErrorType,
-    /// The code.
-    pub code: u16,
-}
-
-/// How long a device keeps a message (SMPP 3.4 §5.3.2.27; with a period, SMPP 5.0 §4.8.4).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct MsValidity {
-    /// What ends it.
-    pub behaviour: MsValidityBehaviour,
-    /// The unit and the number of units of a relative period.
-    pub period: Option<(MsValidityUnit, u16)>,
-}
-
-/// Where within a session a message stands (SMPP 3.4 §5.3.2.43).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct ItsSessionInfo {
-    /// Which session it belongs to.
-    pub session: u8,
-    /// Its place in the session, `0..=127`.
-    pub sequence: u8,
-    /// Whether the session ends with it.
-    pub ends: bool,
-}
-
-/// A subaddress (SMPP 3.4 §5.3.2.15, §5.3.2.16).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Subaddress<'a> {
-    /// Its kind.
-    pub tag: SubaddressTag,
-    /// At most 22 octets.
-    pub octets: &'a [u8],
-}
-
-/// A number to call back (SMPP 3.4 §5.3.2.36).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct CallbackNum<'a> {
-    /// How `digits` are coded.
-    pub digit_mode: DigitMode,
-    /// Type of number.
-    pub ton: Ton,
-    /// Numbering plan.
-    pub npi: Npi,
-    /// The digits: 1 to 16 octets.
-    pub digits: &'a [u8],
-}
-
-/// A name for a callback number (SMPP 3.4 §5.3.2.38).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct CallbackNumAtag<'a> {
-    /// How the text is coded.
-    pub data_coding: DataCoding,
-    /// At most 64 octets.
-    pub text: &'a [u8],
-}
-
-/// What `source_telematics_id` holds: one octet (SMPP 3.4 §5.3.2.8), though some peers send two.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct TelematicsId(
-    /// The value; sent as one octet where it fits.
-    pub u16,
-);
-
-/// Whom to bill (SMPP 5.0 §4.8.4.3).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct BillingIdentification<'a> {
-    /// The format; with bit 7 set, a vendor's own.
-    pub format: u8,
-    /// At most 1023 octets.
-    pub octets: &'a [u8],
-}
-
-/// Values of one octet: `Type = from octet, to octet`.
-macro_rules! octet_values {
-    ($($name:ty = $from:expr, |$value:ident| $to:expr;)+) => {$(
-        impl Value<'_> for $name {
-            fn read(octets: &[u8]) -> Option<Self> {
-                u8::read(octets).map($from)
-            }
-        }
-
-        impl Inline for $name {
-            fn inline(self) -> Octets {
-                let $value = self;
-                $to.inline()
-            }
-        }
-    )+};
-}
-pub(super) use octet_values;
-
-octet_values! {
-    AddrSubunit = AddrSubunit, |value| value.0;
-    NetworkType = NetworkType, |value| value.0;
-    BearerType = BearerType, |value| value.0;
-    PayloadType = PayloadType, |value| value.0;
-    PrivacyIndicator = PrivacyIndicator, |value| value.0;
-    LanguageIndicator = LanguageIndicator, |value| value.0;
-    DisplayTime = DisplayTime, |value| value.0;
-    DpfResult = DpfResult, |value| value.0;
-    SetDpf = SetDpf, |value| value.0;
-    MsAvailabilityStatus = MsAvailabilityStatus, |value| value.0;
-    DeliveryFailureReason = DeliveryFailureReason, |value| value.0;
-    MoreMessagesToSend = MoreMessagesToSend, |value| value.0;
-    ItsReplyType = ItsReplyType, |value| value.0;
-    UssdServiceOp = UssdServiceOp, |value| value.0;
-    NpResolution = NpResolution, |value| value.0;
-    MsMsgWaitFacilities = MsMsgWaitFacilities::from_bits_retain, |value| value.bits();
-    CallbackNumPresInd = CallbackNumPresInd::from_bits_retain, |value| value.bits();
-    CongestionState = CongestionState, |value| value.0;
-    MessageState = MessageState, |value| value.0;
-    InterfaceVersion = InterfaceVersion, |value| value.0;
-}
-
-impl Value<'_> for TelematicsId {
-    fn read(octets: &[u8]) -> Option<Self> {
-        u8::read(octets).map(u16::from).or_else(|| u16::read(octets)).map(Self)
-    }
-}
-
-impl Inline for TelematicsId {
-    fn inline(self) -> Octets {
-        Octets::new(self.0.into(), if self.0 > 0xFF { 2 } else { 1 })
-    }
-}
-
-/// Presence alone is a value: the default alert.
-impl Value<'_> for AlertOnMessageDelivery {
-    fn read(octets: &[u8]) -> Option<Self> {
-        match octets {
-            [] => Some(Self::DEFAULT),
-            [alert] => Some(Self(*alert)),
-            _ => None,
-        }
-    }
-}
-
-impl Inline for AlertOnMessageDelivery {
-    fn inline(self) -> Octets {
-        Octets::new(self.0.into(), u8::from(self != Self::DEFAULT))
-    }
-}
-
-impl Value<'_> for NetworkErrorCode {
-    fn read(octets: &[u8]) -> Option<Self> {
-        let [network, high, low] = *octets else { return None };
-        Some(Self { network: NetworkErrorType(network), code: u16::from_be_bytes([high, low]) })
-    }
-}
-
-impl Inline for NetworkErrorCode {
-    fn inline(self) -> Octets {
-        Octets::new(u32::from(self.network.0) << 16 | u32::from(self.code), 3)
-    }
-}
-
-impl Value<'_> for MsValidity {
-    fn read(octets: &[u8]) -> Option<Self> {
-        let (behaviour, period) = match *octets {
-            [behaviour] => (behaviour, None),
-            [behaviour, unit, high, low] => {
-                (behaviour, Some((MsValidityUnit(unit), u16::from_be_bytes([high, low]))))
-            }
-            _ => return None,
-        };
-        Some(Self { behaviour: MsValidityBehaviour(behaviour), period })
-    }
-}
-
-impl Inline for MsValidity {
-    fn inline(self) -> Octets {
-        match self.period {
-            None => self.behaviour.0.inline(),
-            Some((unit, count)) => {
-                let [high, low] = count.to_be_bytes();
-                Octets { octets: [self.behaviour.0, unit.0, high, low], length: 4 }
-            }
-        }
-    }
-}
-
-impl Value<'_> for ItsSessionInfo {
-    fn read(octets: &[u8]) -> Option<Self> {
-        let [session, place] = *octets else { return None };
-        Some(Self { session, sequence: place >> 1, ends: place & 1 == 1 })
-    }
-}
-
-impl Inline for ItsSessionInfo {
-    fn inline(self) -> Octets {
-        u16::from_be_bytes([self.session, self.sequence << 1 | u8::from(self.ends)]).inline()
-    }
-}
-
-impl<'a> Value<'a> for Subaddress<'a> {
-    fn read(octets: &'a [u8]) -> Option<Self> {
-        let (tag, octets) = octets.split_first()?;
-        Some(Self { tag: SubaddressTag(*tag), octets })
-    }
-}
-
-impl<'a> Value<'a> for CallbackNum<'a> {
-    fn read(octets: &'a [u8]) -> Option<Self> {
-        let ([mode, ton, npi], digits) = octets.split_first_chunk()?;
-        Some(Self { digit_mode: DigitMode(mode & 1), ton: Ton(*ton), npi: Npi(*npi), digits })
-    }
-}
-
-impl<'a> Value<'a> for CallbackNumAtag<'a> {
-    fn read(octets: &'a [u8]) -> Option<Self> {
-        let (coding, text) = octets.split_first()?;
-        Some(Self { data_coding: DataCoding(*coding), text })
-    }
-}
-
-impl<'a> Value<'a> for BillingIdentification<'a> {
-    fn read(octets: &'a [u8]) -> Option<Self> {
-        let (format, octets) = octets.split_first()?;
-        Some(Self { format: *format, octets })
-    }
+values! {
+    MsMsgWaitFacilities, u8 = MsMsgWaitFacilities::from_bits_retain, |bits: MsMsgWaitFacilities| bits.bits();
 }

@@ -4,7 +4,8 @@ use core::fmt;
 use core::ops::RangeInclusive;
 
 use super::{
-    DecodeErrorKind, Emit, InvalidOctets, Name, Parse, Parsed, Quirks, Reader, Sink, Tolerance, Watch, name, octet,
+    DecodeErrorKind, Emit, InvalidOctets, Name, Parse, Parsed, Quirks, Reader, Sink, Tolerance, Watch, name,
+    octet,
 };
 
 /// What a [`List`] holds.
@@ -59,7 +60,6 @@ impl<'a, T> List<'a, T> {
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
-
 }
 
 impl<'a, T: Item<'a>> List<'a, T> {

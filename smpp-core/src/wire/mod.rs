@@ -18,8 +18,9 @@ mod time;
 
 pub use error::{DecodeError, DecodeErrorKind};
 pub(crate) use error::{Fault, Name, Parsed, Stop};
-pub use list::{List, ListIter};
 pub(crate) use list::{Item, reread};
+pub use list::{List, ListIter};
+pub(crate) use octets::check as check_text;
 pub use octets::{COctets, InvalidOctets, Octets, Password};
 pub(crate) use open::{octet_field, open_enum};
 pub use quirks::{Quirks, Tolerance};

@@ -66,7 +66,12 @@ impl<'p, W> Reader<'p, W> {
     /// Stops the reading at `input`, the rest of the PDU.
     #[cold]
     #[inline(never)]
-    pub(crate) fn stop(&mut self, field: &'static str, input: &[u8], kind: DecodeErrorKind) -> nom::Err<Stop> {
+    pub(crate) fn stop(
+        &mut self,
+        field: &'static str,
+        input: &[u8],
+        kind: DecodeErrorKind,
+    ) -> nom::Err<Stop> {
         self.fault = Some(Fault { field, left: input.len(), kind });
         nom::Err::Error(Stop)
     }

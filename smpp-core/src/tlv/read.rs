@@ -1,0 +1,128 @@
+//! The TLVs at the end of a PDU: where they begin and end, and what is odd about them.
+
+use super::{Shown, Source, Tag, Tlv, Tlvs, split, table};
+use crate::wire::{DecodeErrorKind, Name, Parse, Parsed, Quirks, Reader, Stop, Watch};
+
+impl<'a> Parse<'a> for Tlvs<'a> {
+    /// `*(tag length value)` to the end of the PDU.
+    #[inline(always)]
+    fn parse<W: Watch>(reader: &mut Reader<'_, W>, _: Name, input: &'a [u8]) -> Parsed<'a, Self> {
+        if input.is_empty() {
+            return Ok((input, Self::EMPTY));
+        }
+        if !W::WATCHES && is_sound(input, reader.has_text) {
+            return Ok((&[], Self(Source::Wire(input))));
+        }
+        match walk(reader, input) {
+            Ok(octets) => Ok((&[], Self(Source::Wire(octets)))),
+            Err(stop) => Err(nom::Err::Error(stop)),
+        }
+    }
+}
+
+/// Whether the octets are whole TLVs and nothing is to be said about any of them, as it nearly always is: all that
+/// is worth being fast.
+fn is_sound(octets: &[u8], has_text: bool) -> bool {
+    let mut rest = octets;
+    while let Some((tag, value, after)) = split(rest) {
+        if !table::fits(tag, value) || (has_text && tag == Tag::MESSAGE_PAYLOAD) {
+            return false;
+        }
+        rest = after;
+    }
+    rest.is_empty()
+}
+
+/// Steps over each TLV, says what is to be said, and gives the octets that are whole TLVs: all of `input`, unless it is damaged.
+#[cold]
+#[inline(never)]
+fn walk<'a, W: Watch>(reader: &mut Reader<'_, W>, input: &'a [u8]) -> Result<&'a [u8], Stop> {
+    let mut octets = input;
+    let mut rest = input;
+    let mut has_payload = false;
+    while !rest.is_empty() {
+        let Some((tag, value, after)) = split(rest) else {
+            if let (true, Some(after)) = (rest.len() == input.len(), after_nul(input)) {
+                let kind = DecodeErrorKind::TlvHeader;
+                reader.deviation(Quirks::TRAILING_NUL, "tlv", rest, kind).map_err(|_| Stop)?;
+                return walk(reader, after);
+            }
+            truncated(reader, rest)?;
+            octets = input.get(..input.len() - rest.len()).unwrap_or_default();
+            break;
+        };
+        has_payload |= tag == Tag::MESSAGE_PAYLOAD && !value.is_empty();
+        if let Some((quirk, kind)) = table::objection(tag, value) {
+            reader.deviation(quirk, tag.name().unwrap_or("tlv"), rest, kind).map_err(|_| Stop)?;
+        }
+        reader.watch.field(tag.name().unwrap_or("tlv"), &Shown(Tlv::read(tag, value)), rest, after);
+        rest = after;
+    }
+    if has_payload && reader.has_text {
+        let kind = DecodeErrorKind::BothMessageFields;
+        reader.deviation(Quirks::BOTH_MESSAGE_FIELDS, "message_payload", input, kind).map_err(|_| Stop)?;
+    }
+    Ok(octets)
+}
+
+/// What follows a NUL that is no part of a TLV: nothing, or whole TLVs.
+#[cold]
+fn after_nul(input: &[u8]) -> Option<&[u8]> {
+    let [0, after @ ..] = input else { return None };
+    is_whole(after).then_some(after)
+}
+
+/// `rest`, the end of a PDU, is no TLV. One that crosses the frame is never read; half a header may be dropped.
+#[cold]
+#[inline(never)]
+fn truncated<W>(reader: &mut Reader<'_, W>, rest: &[u8]) -> Result<(), Stop> {
+    let kind = if rest.len() < 4 { DecodeErrorKind::TlvHeader } else { DecodeErrorKind::TlvOverrun };
+    // Of a response nothing is lost that anyone reads; in a request it may be the end of a text.
+    let header = rest.len() < 4 && (reader.header().command.is_response() || begins_a_tlv(rest));
+    if header && reader.tolerates(Quirks::TRUNCATED_TLV) {
+        return Ok(());
+    }
+    reader.stop("tlv", rest, kind);
+    Err(Stop)
+}
+
+/// Whether the octets are whole TLVs.
+fn is_whole(octets: &[u8]) -> bool {
+    let mut rest = octets;
+    while let Some((_, _, after)) = split(rest) {
+        rest = after;
+    }
+    rest.is_empty()
+}
+
+/// Whether one to three octets can be the beginning of a TLV that the specification defines.
+fn begins_a_tlv(octets: &[u8]) -> bool {
+    match octets {
+        [high] => matches!(high, 0..=6 | 0x12 | 0x13),
+        [high, low, ..] => Tag(u16::from_be_bytes([*high, *low])).name().is_some(),
+        [] => false,
+    }
+}
+
+impl Tlvs<'_> {
+    /// Whether the body of a response is TLVs alone, the first of a tag that the specification defines.
+    pub(crate) fn are_all(body: &[u8]) -> bool {
+        body.len() >= 4 && begins_a_tlv(body) && is_whole(body)
+    }
+
+    /// Stops the reading of a PDU that is no error response and lacks one of the tags.
+    pub(crate) fn need<W>(
+        &self,
+        reader: &mut Reader<'_, W>,
+        tags: &[Tag],
+        rest: &[u8],
+    ) -> Result<(), nom::Err<Stop>> {
+        match tags.iter().find(|tag| self.get(**tag).is_none()) {
+            Some(tag) if reader.header().status.is_ok() => {
+                let field = tag.name().unwrap_or("tlv");
+                reader.deviation(Quirks::MISSING_TLV, field, rest, DecodeErrorKind::MissingTlv)
+            }
+            _ => Ok(()),
+        }
+    }
+}

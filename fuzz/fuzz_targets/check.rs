@@ -1,6 +1,10 @@
-//! What holds for any octets. The fuzz target and the tests of `smpp-core` share it.
+//! What holds for any octets. The fuzz targets and the tests of `smpp-core` share it.
+#![allow(dead_code, reason = "each of those who share it takes what it needs")]
 
-use smpp_core::{CommandStatus, Frame, Header, Pdu, Quirks, Tolerance, frame};
+use smpp_core::arbitrary::{Unstructured, with_pdu};
+use smpp_core::{
+    BufferTooSmall, CommandStatus, Frame, Header, Pdu, Quirks, SequenceNumber, Tolerance, frame,
+};
 
 const LIMIT: usize = frame::DEFAULT_MAX_LENGTH;
 
@@ -11,6 +15,39 @@ const MENDED: Quirks = Quirks::UNTERMINATED_STRING
     .union(Quirks::TRUNCATED_TLV)
     .union(Quirks::TLVS_ONLY)
     .union(Quirks::TRAILING_OCTETS);
+
+/// Makes a valid PDU out of the octets: it is written, read back as it was, and read field by field to its end.
+pub(crate) fn round_trip(octets: &[u8]) {
+    let mut octets = Unstructured::new(octets);
+    let Ok(number) = octets.int_in_range(SequenceNumber::FIRST.0..=SequenceNumber::LAST.0) else { return };
+    // Too few octets make no PDU.
+    let _ = with_pdu(&mut octets, |pdu| same(pdu, SequenceNumber(number)));
+}
+
+fn same(pdu: &Pdu<'_>, sequence: SequenceNumber) {
+    let frame = Frame::encode(pdu, CommandStatus::ROK, sequence);
+    let header = frame.header();
+    assert_eq!((header.command, header.sequence), (pdu.command(), sequence));
+    assert_eq!(frame.pdu(Tolerance::STRICT), Ok((*pdu, Quirks::empty())));
+    assert_eq!(frame.pdu(Tolerance::LENIENT), Ok((*pdu, Quirks::empty())));
+    let mut after = frame::HEADER_LENGTH;
+    let read = frame.fields(Tolerance::STRICT, &mut |field| {
+        assert_eq!(field.offset, after, "{}", field.name);
+        after += field.octets.len();
+    });
+    assert_eq!((read, after), (Ok((*pdu, Quirks::empty())), frame.octets().len()));
+    let mut slice = vec![0; frame.octets().len()];
+    for length in [0, 3, slice.len() - 1, slice.len()] {
+        let written = pdu.encode_into(CommandStatus::ROK, sequence, &mut slice[..length]);
+        let needed = frame.octets().len();
+        assert_eq!(
+            written,
+            if length < needed { Err(BufferTooSmall { needed, available: length }) } else { Ok(needed) }
+        );
+    }
+    assert_eq!(slice, frame.octets());
+    look(*pdu);
+}
 
 /// Splits a stream and reads each PDU, strictly and tolerantly.
 pub(crate) fn decode(mut stream: &[u8]) {

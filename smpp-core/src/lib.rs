@@ -149,6 +149,8 @@
 
 extern crate alloc;
 
+#[cfg(feature = "arbitrary")]
+pub mod arbitrary;
 #[cfg(feature = "url")]
 mod endpoint;
 pub mod frame;

@@ -1,4 +1,4 @@
-//! Replays the corpus of the fuzz target `decode`.
+//! Replays the corpora of the fuzz targets.
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "test helpers")]
 
 use std::fs;
@@ -7,12 +7,22 @@ use std::path::Path;
 #[path = "../../fuzz/fuzz_targets/check.rs"]
 mod check;
 
+/// Shows each file of a corpus to the target's check.
+fn replay(target: &str, least: usize, check: fn(&[u8])) {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
+    let files: Vec<_> = fs::read_dir(&corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(files.len() >= least, "the corpus is in {}", corpus.display());
+    for file in files {
+        check(&fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display())));
+    }
+}
+
 #[test]
 fn the_corpus_of_decode_holds() {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/decode");
-    let files: Vec<_> = fs::read_dir(&corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert!(files.len() > 170, "the corpus is in {}", corpus.display());
-    for file in files {
-        check::decode(&fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display())));
-    }
+    replay("decode", 170, check::decode);
+}
+
+#[test]
+fn the_corpus_of_roundtrip_holds() {
+    replay("roundtrip", 0, check::round_trip);
 }

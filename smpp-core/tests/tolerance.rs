@@ -10,8 +10,8 @@
 
 use smpp_core::{
     Address, Bind, BindResp, COctets, CommandId, CommandStatus, DataSmResp, DecodeErrorKind, Destination,
-    Frame, List, Octets, Pdu, QuerySmResp, Quirks, SequenceNumber, ShortMessage, SubmitMulti, SubmitSm, Tag,
-    Tlv, Tlvs, Tolerance,
+    Frame, List, Octets, Pdu, QuerySmResp, Quirks, SequenceNumber, ShortMessage, SubmitMulti, SubmitSm,
+    SubmitSmResp, Tag, Tlv, Tlvs, Tolerance,
 };
 
 const NUMBER: SequenceNumber = SequenceNumber(5);
@@ -314,7 +314,7 @@ fn sequence_numbers_may_be_out_of_range() {
         for pdu in [
             Pdu::EnquireLink,
             Pdu::SubmitSm(SubmitSm::default()),
-            Pdu::SubmitSmResp(Some(Default::default())),
+            Pdu::SubmitSmResp(Some(SubmitSmResp::default())),
         ] {
             let frame = Frame::encode(&pdu, CommandStatus::ROK, SequenceNumber(number));
             let odd = (DecodeErrorKind::SequenceRange, "sequence_number", 12);

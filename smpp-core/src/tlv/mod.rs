@@ -117,7 +117,12 @@ impl<'a> Tlv<'a> {
     }
 
     /// Text without NUL of a length between the two.
-    const fn text(tag: Tag, text: &'a [u8], least: usize, most: usize) -> Result<Self, InvalidOctets> {
+    pub(crate) const fn text(
+        tag: Tag,
+        text: &'a [u8],
+        least: usize,
+        most: usize,
+    ) -> Result<Self, InvalidOctets> {
         match (check_text(text, most), Self::octets(tag, text, least, most)) {
             (Err(error), _) | (_, Err(error)) => Err(error),
             (Ok(()), Ok(_)) => Ok(Self { tag, content: Content::Text(text) }),

@@ -93,7 +93,7 @@ impl<'a, T: Item<'a>> Iterator for ListIter<'a, T> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let length = List(self.0.clone()).len();
+        let length = List(self.0).len();
         (length, Some(length))
     }
 }
@@ -101,6 +101,15 @@ impl<'a, T: Item<'a>> Iterator for ListIter<'a, T> {
 impl<'a, T: Item<'a>> ExactSizeIterator for ListIter<'a, T> {}
 
 impl<'a, T: Item<'a>> IntoIterator for List<'a, T> {
+    type Item = T;
+    type IntoIter = ListIter<'a, T>;
+
+    fn into_iter(self) -> ListIter<'a, T> {
+        self.iter()
+    }
+}
+
+impl<'a, T: Item<'a>> IntoIterator for &List<'a, T> {
     type Item = T;
     type IntoIter = ListIter<'a, T>;
 

@@ -1,0 +1,6 @@
+//! Any valid PDU, there and back.
+#![no_main]
+
+mod check;
+
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| check::round_trip(octets));

@@ -77,7 +77,12 @@ fn read(frame: Frame<&[u8]>, tolerance: Tolerance) {
             }
             let mended = Frame::new(&out[..]).expect("what is written is one PDU");
             let rest = quirks.difference(MENDED);
-            assert_eq!(mended.pdu(Tolerance(rest)), Ok((pdu, rest)), "what is written reads back");
+            // The body of an error response that has lost its tail may look like TLVs alone.
+            let ambiguous =
+                quirks.intersects(MENDED) && command.is_response() && status != CommandStatus::ROK;
+            if !ambiguous {
+                assert_eq!(mended.pdu(Tolerance(rest)), Ok((pdu, rest)), "what is written reads back");
+            }
             let mut slice = vec![0; out.len()];
             assert_eq!(pdu.encode_into(status, sequence, &mut slice), Ok(out.len()));
             assert_eq!(slice, out);

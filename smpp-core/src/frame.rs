@@ -18,6 +18,7 @@ pub const DEFAULT_MAX_LENGTH: usize = 70 * 1024;
 
 /// A sequence number: `1..=0x7FFF_FFFF` in what is sent; any value in what is read (SMPP 3.4 §3.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
 pub struct SequenceNumber(pub u32);
 
 impl SequenceNumber {
@@ -40,6 +41,7 @@ impl SequenceNumber {
 
 /// The first sixteen octets of every PDU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Header {
     /// `command_length`: octets of the whole PDU, these sixteen included.
     pub length: u32,

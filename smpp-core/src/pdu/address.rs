@@ -67,6 +67,7 @@ octet_field! {
 /// # Ok::<(), smpp_core::InvalidOctets>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Address<'a, const MAX: usize = 21> {
     /// Type of number.
     pub ton: Ton,

@@ -32,6 +32,7 @@ impl InterfaceVersion {
 
 /// In which directions a bind carries messages (SMPP 3.4 §2.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum BindMode {
     /// Messages and receipts to the ESME: bind_receiver.
     Receiver,

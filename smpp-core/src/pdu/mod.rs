@@ -101,6 +101,7 @@ macro_rules! pdus {
         ///
         /// A response whose body is absent, as it is in most error responses, is `None` inside.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize))]
         #[non_exhaustive]
         pub enum Pdu<'a> {
             /// bind_receiver, bind_transmitter or bind_transceiver.

@@ -71,6 +71,7 @@ wire_struct! {
 
 /// One recipient of a submit_multi (SMPP 3.4 §4.5.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum Destination<'a> {
     /// `dest_flag` 1: a subscriber's address.
     Sme(Address<'a>),
@@ -80,6 +81,7 @@ pub enum Destination<'a> {
 
 /// A destination of a submit_multi that was refused (SMPP 3.4 §4.5.2.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct UnsuccessSme<'a> {
     /// The destination.
     pub destination: Address<'a>,

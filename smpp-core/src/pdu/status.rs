@@ -11,6 +11,7 @@ use core::fmt;
 /// assert_eq!(CommandStatus(0x450).to_string(), "0x00000450: a vendor's own status");
 /// ```
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
 pub struct CommandStatus(
     /// The number on the wire.
     pub u32,

@@ -18,6 +18,7 @@ use crate::wire::{DecodeErrorKind, InvalidOctets, Quirks};
 
 /// The tag of an optional parameter (SMPP 3.4 §5.3.2). Any value is kept; vendors use `0x1400..=0x3FFF`.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
 pub struct Tag(
     /// The number on the wire.
     pub u16,

@@ -45,6 +45,7 @@ macro_rules! wire_struct {
     }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize))]
         pub struct $name<$lt> { $($(#[$field_meta])* pub $field: $type,)+ }
 
         impl<$lt> $crate::wire::Parse<$lt> for $name<$lt> {

@@ -14,6 +14,7 @@ macro_rules! open_enum {
     }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
         pub struct $name(
             /// The number on the wire.
             pub $repr,

@@ -13,8 +13,8 @@ use smpp_core::tlv::{
     NetworkType, PayloadType, PrivacyIndicator, SetDpf, SubaddressTag, UssdServiceOp,
 };
 use smpp_core::{
-    CommandStatus, DataCoding, EsmClass, InterfaceVersion, MessageState, Npi, PriorityFlag,
-    RegisteredDelivery, ReplaceIfPresent, Tag, Tlv, Ton, service_type,
+    CommandId, CommandStatus, DataCoding, EsmClass, Frame, InterfaceVersion, MessageState, Npi, PriorityFlag,
+    RegisteredDelivery, ReplaceIfPresent, Tag, Tlv, Tolerance, Ton, service_type,
 };
 
 /// A row by the names of its columns.
@@ -292,4 +292,60 @@ fn every_other_enumeration_is_known_to_be_elsewhere() {
     assert!(elsewhere.iter().all(|name| all.contains(name)));
     // 35 of named values, five of bits, one of texts, and its_session_info.
     assert_eq!(all.len() - elsewhere.len(), 35 + 5 + 1 + 1);
+}
+
+/// The fields that a PDU shows, each once, in the order in which they first come; TLVs left out.
+fn shown(frame: &Frame<Vec<u8>>) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    let read = frame.fields(Tolerance::LENIENT, &mut |field| {
+        let is_tlv = Tag::ALL
+            .iter()
+            .any(|tag| tag.name() == Some(field.name) && field.octets.starts_with(&tag.0.to_be_bytes()));
+        if !is_tlv && field.name != "tlv" && !names.contains(&field.name) {
+            names.push(field.name);
+        }
+    });
+    read.unwrap();
+    names
+}
+
+#[test]
+fn every_pdu_has_the_fields_of_its_rows_in_their_order() {
+    let mut longest: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
+    for line in include_str!("data/vectors.jsonl").lines() {
+        let vector: serde_json::Value = line.parse().unwrap();
+        if vector["kind"] != "valid" {
+            continue;
+        }
+        let octets: Vec<u8> = vector["hex"]
+            .as_str()
+            .unwrap()
+            .as_bytes()
+            .chunks(2)
+            .map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap())
+            .collect();
+        let names = shown(&Frame::new(octets).unwrap());
+        let pdu = longest.entry(vector["pdu"].as_str().unwrap().into()).or_default();
+        if names.len() > pdu.len() {
+            *pdu = names;
+        }
+    }
+    let mut expected: BTreeMap<String, (u32, Vec<String>)> = BTreeMap::new();
+    for row in rows(include_str!("data/pdus.csv")) {
+        if row["pdu"] == "(header)" || row["since"] == "3.3-only" {
+            continue;
+        }
+        let (_, fields) =
+            expected.entry(row["pdu"].clone()).or_insert_with(|| (number(&row["command_id"]), Vec::new()));
+        // A list is its items' fields; a TLV that has to be there is no field of its own.
+        let field = row["field"].rsplit('.').next().unwrap();
+        if !field.ends_with("[]") && !["none", "tlv"].contains(&&row["type"][..]) {
+            fields.push(field.to_owned());
+        }
+    }
+    assert_eq!(expected.len(), 33);
+    for (pdu, (command, fields)) in expected {
+        assert_eq!(CommandId(command).to_string(), pdu);
+        assert_eq!(longest[&pdu], fields, "{pdu}");
+    }
 }

@@ -11,9 +11,10 @@
     reason = "test helpers"
 )]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
+use smpp_core::sms::{Codings, udh};
 use smpp_core::{
     BufferTooSmall, CommandStatus, DecodeErrorKind, Frame, Header, Pdu, Quirks, Tag, Tlv, Tlvs, Tolerance,
     frame,
@@ -299,12 +300,54 @@ fn every_malformed_vector_is_refused_for_its_reason_or_read_with_its_quirk() {
         if let Some(status) = answer.filter(|status| *status != "ESME_ROK") {
             assert_eq!(error.status().name(), Some(status), "{name}: {error}");
         }
+        if vector.text("severity") == "lenient" {
+            assert!(lenient.is_ok(), "{name}: {lenient:?}");
+        }
         let quirk = deviation(name);
         match lenient {
             Ok((_, quirks)) => assert_eq!((quirks, quirk.is_empty()), (quirk, false), "{name}"),
             Err(lenient) => assert_eq!((lenient, quirk), (error, Quirks::empty()), "{name}"),
         }
     }
+}
+
+/// What the codec reads and the layer of texts and headers does not.
+#[test]
+fn a_fault_above_the_codec_is_told_by_the_layer_it_belongs_to() {
+    let mut seen = BTreeMap::new();
+    for vector in Vector::all("malformed") {
+        let (name, class, octets) = (vector.name(), vector.text("error"), vector.octets());
+        if !class.starts_with("udh_") && class != "text_encoding" {
+            continue;
+        }
+        let (pdu, _) = whole(name, &octets).into_pdu(Tolerance::STRICT).expect(name);
+        let Pdu::SubmitSm(message) = pdu else { panic!("{name}: {pdu:?}") };
+        let header = udh::split(message.text());
+        match class {
+            "udh_length" => {
+                header.expect_err(name);
+            }
+            "udh_element_overrun" => {
+                let (header, _) = header.expect(name);
+                assert!(header.elements().any(|element| element.is_err()), "{name}");
+            }
+            "udh_concat_value" => {
+                let (header, _) = header.expect(name);
+                assert!(header.elements().all(|element| element.is_ok()), "{name}");
+                assert_eq!(header.concatenation(), None, "{name}: the element is ignored");
+            }
+            _ => {
+                let alphabet = Codings::default().alphabet(message.data_coding).expect(name);
+                let text = alphabet.decode(message.text()).expect(name);
+                assert!(text.contains(char::REPLACEMENT_CHARACTER), "{name}: {text:?}");
+            }
+        }
+        *seen.entry(class.to_owned()).or_insert(0) += 1;
+        let lenient = ["udh_concat_value", "text_encoding"].contains(&class);
+        assert_eq!(vector.text("severity") == "lenient", lenient, "{name}");
+    }
+    let count: u32 = seen.values().sum();
+    assert_eq!((seen.len(), count), (4, 8), "{seen:?}");
 }
 
 #[test]

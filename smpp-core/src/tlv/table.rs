@@ -111,7 +111,12 @@ pub(crate) fn check(tag: u16, length: usize) -> bool {
 /// Whether a value is as the specification wants it: each TLV that is read is looked up.
 #[inline]
 pub(super) fn fits(tag: Tag, value: &[u8]) -> bool {
-    check(tag.0, value.len()) && (!ends_with_nul(tag) || value.ends_with(&[0]))
+    let Entry { tag: found, min, max, kind } = entry(tag.0);
+    if found != tag.0 {
+        return true;
+    }
+    let has_length = value.len().wrapping_sub(min.into()) <= usize::from(max.wrapping_sub(min));
+    has_length && (kind != Kind::Text || value.ends_with(&[0]) || tag == Tag::BROADCAST_END_TIME)
 }
 
 /// What is wrong with a value, if it does not fit.

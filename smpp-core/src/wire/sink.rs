@@ -157,6 +157,10 @@ impl Sink for SliceSink<'_> {
 
     #[inline]
     fn octet(&mut self, octet: u8) {
-        self.put(&[octet]);
+        self.needed += 1;
+        if let Some((first, tail)) = core::mem::take(&mut self.free).split_first_mut() {
+            *first = octet;
+            self.free = tail;
+        }
     }
 }

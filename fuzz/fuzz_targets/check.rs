@@ -65,6 +65,14 @@ pub(crate) fn decode(mut stream: &[u8]) {
 }
 
 fn read(frame: Frame<&[u8]>, tolerance: Tolerance) {
+    let mut after = frame::HEADER_LENGTH;
+    let shown = frame.fields(tolerance, &mut |field| {
+        assert_eq!(field.offset, after, "{}: no octet is left out or shown twice", field.name);
+        after += field.octets.len();
+    });
+    assert_eq!(shown, frame.pdu(tolerance), "watching changes nothing");
+    assert!(after <= frame.octets().len());
+    assert!(shown.is_err() || after == frame.octets().len(), "every octet is shown: {shown:?}");
     let Header { length, command, status, sequence } = frame.header();
     match frame.pdu(tolerance) {
         Ok((pdu, quirks)) => {

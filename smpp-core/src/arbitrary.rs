@@ -228,7 +228,11 @@ fn parameter<'a>(u: &mut Unstructured<'a>, tag: Tag) -> Result<Option<Tlv<'a>>> 
     /// What a value is where `u` has no octets left for it.
     const ZEROS: &[u8] = &[0; 128];
     let (least, most) = tag.lengths().unwrap_or(0..=64).into_inner();
-    let length = u.int_in_range(least..=most.min(least + 64))?;
+    let length = match u.int_in_range(least..=most.min(least + 64))? {
+        // Between its two lengths, of one octet and of four, there is none.
+        2 | 3 if tag == Tag::MS_VALIDITY => 4,
+        length => length,
+    };
     let octets = u.bytes(length.min(u.len()))?;
     let octets = if octets.len() < length { ZEROS.get(..length).unwrap_or_default() } else { octets };
     if !tag.is_text() {

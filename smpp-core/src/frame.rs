@@ -204,7 +204,7 @@ impl<B: AsRef<[u8]>> Frame<B> {
 }
 
 /// One field of a PDU, as it stands on the wire.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Field<'a, 'v> {
     /// Its name in the specification: `source_addr_ton`. A TLV has its tag's, or `tlv` if that is unknown.
     pub name: &'static str,
@@ -214,6 +214,13 @@ pub struct Field<'a, 'v> {
     pub octets: &'a [u8],
     /// What it means. A password is hidden here.
     pub value: &'v dyn fmt::Debug,
+}
+
+/// Name, place and meaning: the octets may be a password's.
+impl fmt::Debug for Field<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at octet {}: {:?}", self.name, self.offset, self.value)
+    }
 }
 
 struct Show<'w> {

@@ -138,6 +138,42 @@ fn an_error_response_is_read_with_its_body_with_tlvs_alone_and_without() {
     }
 }
 
+/// What several deviations at once, and tags of vendors, do to it.
+#[test]
+fn an_error_response_of_tlvs_alone_may_be_cut_or_begin_with_a_vendors() {
+    let status = CommandStatus::RSYSERR;
+    let body = [0x04, 0x24, 0, 3, 1, 0, 0, 0x04, 0x27, 0, 1, 2, 2];
+    let cut = raw(CommandId::DELIVER_SM_RESP, status, &body);
+    let (pdu, quirks) = cut.pdu(Tolerance::LENIENT).unwrap();
+    assert_eq!(quirks, Quirks::TLVS_ONLY | Quirks::TRUNCATED_TLV);
+    assert_eq!(pdu.tlvs().message_payload(), Some(&[1, 0, 0][..]));
+    assert_eq!(pdu.tlvs().iter().count(), 2);
+    for value in [&b"A"[..], b"ABCD"] {
+        let head = [0x14, 0x01, 0, u8::try_from(value.len()).unwrap()];
+        let vendor = raw(CommandId::DATA_SM_RESP, status, &[&head, value].concat());
+        let (pdu, quirks) = vendor.pdu(Tolerance::LENIENT).unwrap();
+        assert_eq!((quirks, pdu.tlvs().get(Tag(0x1401))), (Quirks::TLVS_ONLY, Some(value)));
+    }
+    // An id is text: it is not taken for a tag.
+    let id = raw(CommandId::DATA_SM_RESP, status, b"0123456789\0");
+    assert_eq!(id.pdu(Tolerance::STRICT).map(|(_, quirks)| quirks), Ok(Quirks::empty()));
+}
+
+#[test]
+fn the_error_response_to_a_bind_or_a_submit_sm_may_have_a_body() {
+    let odd = (DecodeErrorKind::TrailingOctets, "body", 16);
+    for command in RESPONSES {
+        let body = if command == CommandId::QUERY_SM_RESP { &b"id\0\0\0\0"[..] } else { b"id\0" };
+        let body = if command == CommandId::SUBMIT_MULTI_RESP { b"id\0\0" } else { body };
+        let refusing = raw(command, CommandStatus::RSYSERR, body);
+        if command.is_bind() || command == CommandId::SUBMIT_SM_RESP {
+            deviates(&refusing, Quirks::BODY_ON_ERROR, odd, CommandStatus::RINVCMDLEN);
+        } else {
+            assert_eq!(refusing.pdu(Tolerance::STRICT).map(|(_, quirks)| quirks), Ok(Quirks::empty()));
+        }
+    }
+}
+
 #[test]
 fn one_nul_behind_the_text_is_dropped() {
     let text = submit(b"Hello");
@@ -152,6 +188,11 @@ fn one_nul_behind_the_text_is_dropped() {
     assert_eq!(pdu.0.tlvs().user_message_reference(), Some(7));
     assert_eq!(pdu.1, Quirks::TRAILING_NUL);
     assert!(matches!(pdu.0, Pdu::SubmitSm(message) if message.text() == b"Hello"));
+    // Even where the NUL and the tag behind it look like a TLV for a while.
+    let payload = [&[0, 0x12, 0x01, 0, 1, 0, 0x04, 0x24, 1, 44][..], &[b'x'; 300]].concat();
+    let frame = raw(CommandId::SUBMIT_SM, CommandStatus::ROK, &[submit(b"").body(), &payload].concat());
+    let (pdu, quirks) = frame.pdu(Tolerance::LENIENT).unwrap();
+    assert_eq!((quirks, pdu.tlvs().message_payload()), (Quirks::TRAILING_NUL, Some(&[b'x'; 300][..])));
     // Two are not one.
     let twice = with_tail(&text, &[0, 0]);
     refused(&twice, (DecodeErrorKind::TlvHeader, "tlv", at), CommandStatus::RINVOPTPARSTREAM);
@@ -196,7 +237,7 @@ fn the_last_tlv_may_be_cut_within_its_header() {
     let text = submit(b"Hello");
     let whole = with_tail(&text, &[0x02, 0x04, 0, 2, 0, 7]);
     let at = whole.octets().len();
-    for half in [&[0x02][..], &[0x04, 0x24], &[0x02, 0x0A, 0]] {
+    for half in [&[0x02][..], &[0x04, 0x24], &[0x02, 0x0A, 0], &[0x15, 0x01], &[0x14]] {
         let frame = with_tail(&whole, half);
         let cut = (DecodeErrorKind::TlvHeader, "tlv", at);
         let pdu = deviates(&frame, Quirks::TRUNCATED_TLV, cut, CommandStatus::RINVOPTPARSTREAM);
@@ -321,6 +362,8 @@ fn sequence_numbers_may_be_out_of_range() {
             assert_eq!(deviates(&frame, Quirks::SEQUENCE_RANGE, odd, CommandStatus::RSYSERR), pdu);
         }
     }
+    let nack = Frame::encode(&Pdu::GenericNack, CommandStatus::RINVCMDLEN, SequenceNumber(0x8000_0000));
+    assert_eq!(nack.pdu(Tolerance::LENIENT), Ok((Pdu::GenericNack, Quirks::SEQUENCE_RANGE)));
     let nack = Frame::encode(&Pdu::GenericNack, CommandStatus::RINVCMDLEN, SequenceNumber(0));
     assert_eq!(nack.pdu(Tolerance::STRICT), Ok((Pdu::GenericNack, Quirks::empty())));
 }
@@ -344,6 +387,9 @@ fn both_message_fields_may_hold_a_text() {
     let both = (DecodeErrorKind::BothMessageFields, "message_payload", at);
     let pdu = deviates(&frame, Quirks::BOTH_MESSAGE_FIELDS, both, CommandStatus::RINVMSGLEN);
     assert_eq!(pdu.tlvs().message_payload(), Some(&b"hi"[..]));
+    let second = with_tail(&submit(b"Hello"), &[&[0x02, 0x04, 0, 2, 0, 7], &payload[..]].concat());
+    let both = (DecodeErrorKind::BothMessageFields, "message_payload", at + 6);
+    deviates(&second, Quirks::BOTH_MESSAGE_FIELDS, both, CommandStatus::RINVMSGLEN);
     for (text, payload) in [(&b""[..], &payload[..]), (b"Hello", &[0x04, 0x24, 0, 0])] {
         let one = with_tail(&submit(text), payload);
         assert_eq!(one.pdu(Tolerance::STRICT).map(|(_, quirks)| quirks), Ok(Quirks::empty()));
@@ -364,7 +410,11 @@ fn a_bind_may_lack_its_address_range_and_its_response_the_version() {
     let Pdu::BindResp(_, Some(BindResp { system_id, tlvs })) = pdu else { panic!("{pdu:?}") };
     assert_eq!((system_id.as_bytes(), tlvs.is_empty()), (&b"8x8"[..], true));
     let refusing = raw(CommandId::BIND_TRANSCEIVER_RESP, CommandStatus::RBINDFAIL, b"8x8\0");
-    assert_eq!(refusing.pdu(Tolerance::STRICT).map(|(_, quirks)| quirks), Ok(Quirks::empty()));
+    assert_eq!(refusing.pdu(Tolerance::LENIENT).map(|(_, quirks)| quirks), Ok(Quirks::BODY_ON_ERROR));
+    // A request needs them whatever its status says.
+    let broadcast = raw(CommandId::BROADCAST_SM, CommandStatus::RINVMSGLEN, &[0; 11]);
+    let quirks = broadcast.pdu(Tolerance::LENIENT).map(|(_, quirks)| quirks);
+    assert_eq!(quirks, Ok(Quirks::MISSING_TLV | Quirks::STATUS_IN_REQUEST));
 }
 
 #[test]

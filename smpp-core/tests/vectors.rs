@@ -452,6 +452,7 @@ fn deviation(name: &str) -> Quirks {
         "bad_multi_zero_dests" => Quirks::DESTINATION_COUNT,
         // Success without a body: many peers answer a deliver_sm so.
         "deliver_sm_resp_nobody" => Quirks::ABSENT_BODY,
+        "bind_transmitter_resp_error_body" | "submit_sm_resp_queue_full_body" => Quirks::BODY_ON_ERROR,
         "bind_transmitter_resp_plain" => Quirks::MISSING_TLV,
         "deliver_sm_receipt_id_without_nul" => Quirks::UNTERMINATED_TLV,
         _ => Quirks::empty(),

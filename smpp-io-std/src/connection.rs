@@ -143,7 +143,7 @@ impl<R: Role, S: Transport> Connection<R, S> {
             caught_up: Instant::ZERO,
             unpaused: 0,
             failed: false,
-            kept: Kept { limit: config.max_unanswered.into(), ..Kept::default() },
+            kept: Kept { limit: config.max_unanswered.max(1).into(), ..Kept::default() },
         })
     }
 
@@ -176,6 +176,7 @@ impl<R: Role, S: Transport> Connection<R, S> {
                     }));
                 }
                 Refusal::Tlvs => return Err(RequestError::NeverSent(NotSent::Tlvs)),
+                Refusal::TooLong => return Err(RequestError::NeverSent(NotSent::TooLong)),
                 Refusal::Paced(until) => self.turn(Some(until)),
                 _ => self.turn(None),
             }
@@ -241,6 +242,12 @@ impl<R: Role, S: Transport> Connection<R, S> {
         self.respond(incoming, Ok(Default::default()))
     }
 
+    /// Answers a request that the program does not offer with a status of its operation that says so: for the rest of
+    /// a `match` on [`Inbound`].
+    pub fn refuse(&mut self, inbound: Inbound) -> Result<(), End> {
+        inbound.refuse(self)
+    }
+
     /// Unbinds and closes the connection (SMPP 3.4 §4.2).
     ///
     /// Requests of the peer that were not fetched are refused, so that the peer keeps the messages. One that was
@@ -250,7 +257,8 @@ impl<R: Role, S: Transport> Connection<R, S> {
         self.session.unbind(self.now());
         loop {
             while let Some(inbound) = self.kept.inbox.pop_front() {
-                inbound.refuse(&mut self);
+                // If the session is over, the peer knows that nothing was taken.
+                let _ = self.refuse(inbound);
             }
             match self.kept.end.take() {
                 Some(end) => return end,

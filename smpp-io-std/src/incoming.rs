@@ -9,6 +9,7 @@ use smpp_core::{
 };
 
 use crate::connection::Connection;
+use crate::error::End;
 use crate::stream::Transport;
 
 /// The session has read the PDU before it told of it: reading it again takes whatever deviations it took.
@@ -39,12 +40,14 @@ macro_rules! requests {
             }
 
             /// Answers a request that nobody will look at.
-            pub(crate) fn refuse<R: Role, S: Transport>(self, connection: &mut Connection<R, S>) {
-                // If the session is over, the peer knows that nothing was taken.
-                let _ = match self {
+            pub(crate) fn refuse<R: Role, S: Transport>(
+                self,
+                connection: &mut Connection<R, S>,
+            ) -> Result<(), End> {
+                match self {
                     $(Self::$name(incoming) => connection.respond(incoming, Err($name::UNANSWERED)),)+
                     Self::Notification(_) => Ok(()),
-                };
+                }
             }
         }
     };

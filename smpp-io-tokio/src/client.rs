@@ -87,6 +87,7 @@ impl<R: Role> Handle<R> {
                 (_, Some(reason)) => return Err(NotSent::Closed(reason)),
                 (Refusal::State(state), None) => return Err(NotSent::State(state)),
                 (Refusal::Tlvs, None) => return Err(NotSent::Tlvs),
+                (Refusal::TooLong, None) => return Err(NotSent::TooLong),
                 // Until then, or until the session ends.
                 (Refusal::Paced(at), None) => drop(time::timeout_at(self.shared.clock(at), ended).await),
                 _ => room.await,

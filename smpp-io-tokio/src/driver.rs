@@ -92,7 +92,7 @@ impl<R: Role> Shared<R> {
         let core = Core {
             session: Session::new(config, Instant::ZERO),
             inbox: VecDeque::new(),
-            max_unanswered: config.max_unanswered.into(),
+            max_unanswered: config.max_unanswered.max(1).into(),
             inbox_open: true,
             handles: 0,
             end: None,

@@ -55,7 +55,8 @@ macro_rules! requests {
             pub(crate) fn keep(&mut self, request: Request<'_>, frame: Frame<&[u8]>) {
                 match request {
                     $(Request::$name(_, reply) => self.queue(frame, reply, Queued::$name),)+
-                    _ => {}
+                    // If the session has ended, the peer knows that nothing was taken.
+                    other => drop(self.session.refuse(other)),
                 }
             }
         }

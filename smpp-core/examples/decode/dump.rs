@@ -18,11 +18,13 @@ pub(crate) struct Dump<W> {
     out: W,
     tolerance: Tolerance,
     failed: bool,
+    /// Any string of the PDU may be, or hold, its password.
+    guarded: bool,
 }
 
 impl<W: Write> Dump<W> {
     pub(crate) fn new(out: W, tolerance: Tolerance) -> Self {
-        Self { out, tolerance, failed: false }
+        Self { out, tolerance, failed: false, guarded: false }
     }
 
     /// Whether anything could not be read.
@@ -85,6 +87,7 @@ impl<W: Write> Dump<W> {
             self.row(4 * index, &hex(octets), name, value)?;
         }
         let mut written = Ok(());
+        self.guarded = holds_password(command) && is_shifted(frame);
         let read = frame.fields(self.tolerance, &mut |field| {
             if written.is_ok() {
                 written = self.field(&field);
@@ -109,6 +112,7 @@ impl<W: Write> Dump<W> {
         let Field { name, offset, octets, value } = *field;
         match tag(name, octets) {
             _ if name == "password" => self.row(offset, "***", name, &format_args!("{value:?}")),
+            None if self.guarded && octets.len() > 1 => self.row(offset, "***", name, &"***"),
             None => self.row(offset, &hex(octets), name, &format_args!("{value:?}")),
             Some(tag) => {
                 let unknown = format!("tlv {:#06x}", tag.0);
@@ -169,6 +173,19 @@ fn holds_password(command: CommandId) -> bool {
     command.is_bind() || command == CommandId::OUTBIND
 }
 
+/// Whether the strings of a bind are not where they belong, one NUL too many or too few: any of them may be the
+/// password.
+fn is_shifted(frame: &Frame<Vec<u8>>) -> bool {
+    let mut empty = Vec::new();
+    let read = frame.fields(Tolerance::LENIENT, &mut |field| {
+        if field.octets == [0] {
+            empty.push(field.name);
+        }
+    });
+    let long = read.is_ok_and(|(_, quirks)| quirks.contains(Quirks::LONG_STRING));
+    read.is_err() || long || (empty.contains(&"password") && !empty.contains(&"system_type"))
+}
+
 /// A deviation from the specification in words. `None` for one that has none here.
 fn words(quirk: Quirks) -> Option<&'static str> {
     Some(match quirk {
@@ -189,6 +206,7 @@ fn words(quirk: Quirks) -> Option<&'static str> {
         Quirks::MISSING_TLV => "a TLV that the operation needs is missing",
         Quirks::BOTH_MESSAGE_FIELDS => "both short_message and message_payload hold a text",
         Quirks::TLVS_ONLY => "the error response has TLVs alone, without the string before them",
+        Quirks::BODY_ON_ERROR => "the error response has a body, which it is not to have",
         Quirks::DESTINATION_COUNT => "number_of_dests is outside 1..=254",
         _ => return None,
     })
@@ -287,6 +305,20 @@ mod tests {
             let (shown, _) = dump(&cut, Tolerance::STRICT);
             for secret in ["s3c", "73 33", "63 72"] {
                 assert!(!text.contains(secret) && !shown.contains(secret), "{shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn nor_is_one_that_stands_where_another_field_belongs() {
+        let bodies =
+            [&b"sixteen-octets-!s3cret\0\0\x34\0\0\0"[..], b"shop\0\0s3cret\0\x34\0\0\0", b"shop\0s3cret"];
+        for body in bodies {
+            let length = u32::try_from(16 + body.len()).unwrap();
+            let header = [length, CommandId::BIND_TRANSCEIVER.0, 0, 1].map(u32::to_be_bytes);
+            let (shown, _) = dump(&[header.as_flattened(), body].concat(), Tolerance::LENIENT);
+            for secret in ["s3c", "73 33", "63 72"] {
+                assert!(!shown.contains(secret), "{shown}");
             }
         }
     }

@@ -151,7 +151,7 @@ macro_rules! pdus {
                     $(CommandId::$response_id => {
                         read::response(octets, tolerance, watch, Self::$response)
                     })+
-                    $(CommandId::$empty_id => read::bodiless(octets, tolerance, || Self::$empty),)+
+                    $(CommandId::$empty_id => read::bodiless(octets, tolerance, watch, || Self::$empty),)+
                     command => match BindMode::of(command) {
                         Some(mode) => {
                             read::response(octets, tolerance, watch, |body| Self::BindResp(mode, body))

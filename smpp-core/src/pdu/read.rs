@@ -4,8 +4,11 @@
 //! once, straight into the result of the caller.
 
 use super::{CommandId, Pdu};
+use crate::frame::{Header, SequenceNumber};
 use crate::tlv::Tlvs;
-use crate::wire::{DecodeError, DecodeErrorKind, Name, Parse, Quirks, Reader, Stop, Tolerance, Watch, name};
+use crate::wire::{
+    DecodeError, DecodeErrorKind, Name, OfTlvs, Parse, Quirks, Reader, Stop, Tolerance, Watch, name,
+};
 
 const BODY: Name = name!("body");
 
@@ -29,7 +32,7 @@ pub(super) fn request<'a, T: Parse<'a>, W: Watch>(
 }
 
 #[inline(never)]
-pub(super) fn response<'a, T: Parse<'a> + From<Tlvs<'a>>, W: Watch>(
+pub(super) fn response<'a, T: Parse<'a> + OfTlvs<'a>, W: Watch>(
     octets: &'a [u8],
     tolerance: Tolerance,
     watch: W,
@@ -50,21 +53,27 @@ pub(super) fn response<'a, T: Parse<'a> + From<Tlvs<'a>>, W: Watch>(
             return Err(missing(&mut reader, body));
         }
         return match fields(&mut reader, body) {
-            Ok(tlvs) => Ok((pdu(Some(T::from(tlvs))), reader.quirks)),
+            Ok(tlvs) => Ok((pdu(Some(T::of_tlvs(tlvs))), reader.quirks)),
             Err(_) => Err(reader.error()),
         };
     }
-    match fields(&mut reader, body) {
+    match permitted(&mut reader, body).and_then(|()| fields(&mut reader, body)) {
         Ok(value) => Ok((pdu(Some(value)), reader.quirks)),
         Err(_) => Err(reader.error()),
     }
 }
 
-pub(super) fn bodiless<'a>(octets: &[u8], tolerance: Tolerance, pdu: impl FnOnce() -> Pdu<'a>) -> Read<'a> {
-    let (mut reader, body) = Reader::new(octets, tolerance, ());
-    let command = reader.header().command;
+pub(super) fn bodiless<'a, W: Watch>(
+    octets: &[u8],
+    tolerance: Tolerance,
+    watch: W,
+    pdu: impl FnOnce() -> Pdu<'a>,
+) -> Read<'a> {
+    let (mut reader, body) = Reader::new(octets, tolerance, watch);
+    let Header { command, sequence: SequenceNumber(number), .. } = reader.header();
     // A generic_nack may carry 0: its sender could not read the number (SMPP 3.4 §4.3.1).
-    let number = if command == CommandId::GENERIC_NACK { Ok(()) } else { sequence(&mut reader) };
+    let unread = command == CommandId::GENERIC_NACK && number == 0;
+    let number = if unread { Ok(()) } else { sequence(&mut reader) };
     let status = if command.is_response() { Ok(()) } else { status(&mut reader) };
     match number.and(status).and_then(|()| end(&mut reader, body)) {
         Ok(()) => Ok((pdu(), reader.quirks)),
@@ -105,6 +114,16 @@ fn status<W>(reader: &mut Reader<'_, W>) -> Result<(), nom::Err<Stop>> {
     reader.header_deviation(Quirks::STATUS_IN_REQUEST, "command_status", 8, kind)
 }
 
+/// Two error responses are to have no body.
+#[inline(always)]
+fn permitted<W: Watch>(reader: &mut Reader<'_, W>, body: &[u8]) -> Result<(), nom::Err<Stop>> {
+    let Header { command, status, .. } = reader.header();
+    if status.is_ok() || !(command.is_bind() || command == CommandId::SUBMIT_SM_RESP) {
+        return Ok(());
+    }
+    reader.deviation(Quirks::BODY_ON_ERROR, "body", body, DecodeErrorKind::TrailingOctets)
+}
+
 #[inline(always)]
 fn sequence<W>(reader: &mut Reader<'_, W>) -> Result<(), nom::Err<Stop>> {
     if reader.header().sequence.is_valid() {
@@ -115,9 +134,10 @@ fn sequence<W>(reader: &mut Reader<'_, W>) -> Result<(), nom::Err<Stop>> {
 }
 
 #[inline(always)]
-fn end<W>(reader: &mut Reader<'_, W>, rest: &[u8]) -> Result<(), nom::Err<Stop>> {
+fn end<W: Watch>(reader: &mut Reader<'_, W>, rest: &[u8]) -> Result<(), nom::Err<Stop>> {
     if rest.is_empty() {
         return Ok(());
     }
+    reader.watch.field("body", &"octets that belong to nothing", rest, &[]);
     reader.deviation(Quirks::TRAILING_OCTETS, "body", rest, DecodeErrorKind::TrailingOctets)
 }

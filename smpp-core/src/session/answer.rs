@@ -35,6 +35,8 @@ pub enum NotSent {
     State(State),
     /// The peer speaks version 3.3 or older and reads no TLVs.
     Tlvs,
+    /// Longer than [`max_pdu`](super::Config::max_pdu).
+    TooLong,
     /// The session ended first.
     Closed(Closed),
 }
@@ -58,10 +60,14 @@ impl Response {
         &self.0
     }
 
-    /// The id the SMSC gave a message, as it sent it (SMPP 3.4 §4.4.2); empty if it gave none.
+    /// The id the SMSC gave a message, whichever operation it came by, as it sent it (SMPP 3.4 §4.4.2); empty if it
+    /// gave none.
     pub fn message_id(&self) -> &[u8] {
         match self.pdu() {
             Some(Pdu::SubmitSmResp(Some(response))) => response.message_id.as_bytes(),
+            Some(Pdu::SubmitMultiResp(Some(response))) => response.message_id.as_bytes(),
+            Some(Pdu::DataSmResp(Some(response))) => response.message_id.as_bytes(),
+            Some(Pdu::BroadcastSmResp(Some(response))) => response.message_id.as_bytes(),
             _ => &[],
         }
     }
@@ -74,8 +80,8 @@ impl Response {
         }
     }
 
-    /// The session has read the PDU, so it can be read again.
-    fn pdu(&self) -> Option<Pdu<'_>> {
+    /// The fields. There are some always: the session has read the PDU, so it can be read again.
+    pub fn pdu(&self) -> Option<Pdu<'_>> {
         self.0.pdu(Tolerance(Quirks::all())).ok().map(|(pdu, _)| pdu)
     }
 }
@@ -119,6 +125,7 @@ impl fmt::Display for NotSent {
         match self {
             Self::State(state) => write!(f, "not allowed in state {state:?}"),
             Self::Tlvs => f.write_str("the peer's version reads no TLVs"),
+            Self::TooLong => f.write_str("the PDU is longer than max_pdu"),
             Self::Closed(closed) => closed.fmt(f),
         }
     }

@@ -3,6 +3,8 @@
 use core::fmt;
 use core::marker::PhantomData;
 
+use super::Session;
+use super::role::Role;
 use super::state::State;
 use super::time::Instant;
 use crate::frame::{Frame, FramingError, Header, SequenceNumber};
@@ -176,6 +178,15 @@ macro_rules! requests {
                     _ => None,
                 }
             }
+
+            /// Answers that it is not done, whatever it is.
+            pub(super) fn refuse<R: Role, T>(self, session: &mut Session<R, T>) -> Result<(), Refusal> {
+                match self {
+                    $(Self::$name(_, reply) => {
+                        session.respond(reply, Err(<$name<'static> as Operation>::UNANSWERED))
+                    })+
+                }
+            }
         }
     };
 }
@@ -251,6 +262,8 @@ pub enum Refusal {
     OutputFull,
     /// The peer speaks version 3.3 or older and reads no TLVs: send it without.
     Tlvs,
+    /// Longer than [`max_pdu`](super::Config::max_pdu): a peer like this session would not read on behind it.
+    TooLong,
 }
 
 impl fmt::Display for Refusal {
@@ -261,6 +274,7 @@ impl fmt::Display for Refusal {
             Self::Paced(_) => f.write_str("the rate limit is reached"),
             Self::OutputFull => f.write_str("too much waits to be transmitted"),
             Self::Tlvs => f.write_str("the peer's version reads no TLVs"),
+            Self::TooLong => f.write_str("the PDU is longer than max_pdu"),
         }
     }
 }

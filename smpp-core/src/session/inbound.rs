@@ -170,11 +170,12 @@ impl<R: Role, T> Session<R, T> {
             self.binding = None;
         }
         let outcome = match pdu {
+            // Whatever stands behind its header, it says no.
+            _ if nack => Outcome::Nacked(header.status),
             Err(error) if header.status.is_ok() => {
                 self.count_malformed();
                 Outcome::Unanswered(Cause::Unreadable(error))
             }
-            _ if nack => Outcome::Nacked(header.status),
             Ok((pdu, _)) if header.status.is_ok() => {
                 if let (Pdu::BindResp(mode, resp), Ending::No) = (pdu, self.ending) {
                     self.peer_version = resp.and_then(|resp| resp.tlvs.sc_interface_version());

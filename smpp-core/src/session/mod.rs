@@ -37,7 +37,7 @@ pub use stats::Stats;
 pub use time::Instant;
 pub use timers::Timer;
 
-use crate::frame::SequenceNumber;
+use crate::frame::{self, SequenceNumber};
 use crate::pdu::Response as _;
 use crate::pdu::encode;
 use crate::pdu::{BindMode, CommandId, CommandStatus, EnquireLink, InterfaceVersion, Operation, Unbind};
@@ -183,7 +183,9 @@ impl<R: Role, T> Session<R, T> {
             self.last_message = now;
         }
         let sequence = self.window.next_sequence([self.enquire_link, self.unbind]);
-        self.encode(command, CommandStatus::ROK, sequence, Some(operation));
+        if !self.encode(command, CommandStatus::ROK, sequence, Some(operation)) {
+            return Err(Refused { tag, why: Refusal::TooLong });
+        }
         let deadline = now + self.config.response;
         self.window.push(Entry { sequence, command, deadline, end: self.encoded, tag });
         if command.is_bind() {
@@ -196,7 +198,8 @@ impl<R: Role, T> Session<R, T> {
     /// claim a success without a response and is sent as `ESME_RSYSERR`.
     ///
     /// TLVs are left out for a peer of version 3.3 or older. Refused once the session is over: the peer has
-    /// seen no answer.
+    /// seen no answer. Refused if the response is longer than [`max_pdu`](Config::max_pdu): the peer is answered
+    /// `ESME_RSYSERR` then.
     #[expect(clippy::needless_pass_by_value, reason = "a reply is good for one answer")]
     pub fn respond<O: Operation>(
         &mut self,
@@ -216,7 +219,13 @@ impl<R: Role, T> Session<R, T> {
         }
         self.last_message = self.now;
         match result {
-            Ok(response) => self.encode(command.response(), CommandStatus::ROK, sequence, Some(&response)),
+            Ok(response) => {
+                if !self.encode(command.response(), CommandStatus::ROK, sequence, Some(&response)) {
+                    self.answer(command, CommandStatus::RSYSERR, sequence);
+                    self.advance();
+                    return Err(Refusal::TooLong);
+                }
+            }
             Err(status) => {
                 let status = if status.is_ok() { CommandStatus::RSYSERR } else { status };
                 let body = O::Response::BODY_ON_ERROR.then(O::Response::default);
@@ -225,6 +234,12 @@ impl<R: Role, T> Session<R, T> {
         }
         self.advance();
         Ok(())
+    }
+
+    /// Answers a request that the application does not offer with its
+    /// [`UNANSWERED`](Operation::UNANSWERED) status: for the rest of a `match` on [`Request`].
+    pub fn refuse(&mut self, request: Request<'_>) -> Result<(), Refusal> {
+        request.refuse(self)
     }
 
     /// Ends the session in good order: takes no more requests, lets what is in flight finish until
@@ -398,23 +413,30 @@ impl<R: Role, T> Session<R, T> {
         Ok(())
     }
 
+    /// Whether the PDU is no longer than those that are accepted; if it is, nothing is left of it.
     fn encode<B: Emit>(
         &mut self,
         command: CommandId,
         status: CommandStatus,
         sequence: SequenceNumber,
         body: Option<&B>,
-    ) {
+    ) -> bool {
+        let before = self.output.len();
+        let tlvs = self.peer_reads_tlvs();
+        encode(command, status, sequence, body, tlvs, &mut self.output);
+        let length = self.output.len() - before;
+        if length > self.config.max_pdu.max(frame::HEADER_LENGTH) {
+            self.output.truncate(before);
+            return false;
+        }
         if self.pending_output() == 0 {
             // In `respond` the time may be an old one: what has moved since is looked at when it is due.
             self.moved = true;
             self.timers.set(Timer::Transmit, Some(self.now + self.config.response));
         }
-        let before = self.output.len();
-        let tlvs = self.peer_reads_tlvs();
-        encode(command, status, sequence, body, tlvs, &mut self.output);
-        self.encoded += (self.output.len() - before) as u64;
+        self.encoded += length as u64;
         self.stats.pdus_out += 1;
+        true
     }
 
     /// A peer of version 3.3 or older gets no TLVs (SMPP 3.4 §3.4); one that states no version counts as 3.4.

@@ -48,7 +48,7 @@ pub use numbers::{
     Subaddress, SubaddressTag,
 };
 pub use table::Tag;
-pub(crate) use table::check;
+
 use typed::{Short, Value};
 pub use values::{
     AddrSubunit, AlertOnMessageDelivery, BearerType, CongestionState, DeliveryFailureReason, DisplayTime,
@@ -260,8 +260,7 @@ impl<'a> Tlvs<'a> {
     /// assert!(loads.eq([Some(CongestionState(80)), Some(CongestionState(99))]));
     /// ```
     pub fn all<T: Value<'a>>(&self, tag: Tag) -> impl Iterator<Item = Option<T>> + use<'a, T> {
-        let fits = move |octets: &&[u8]| check(tag.0, octets.len());
-        self.octets_of(tag).map(move |octets| Some(octets).filter(fits).and_then(T::read))
+        self.octets_of(tag).map(move |octets| table::content(tag, octets).and_then(T::read))
     }
 
     fn octets_of(&self, tag: Tag) -> impl Iterator<Item = &'a [u8]> + use<'a> {

@@ -20,8 +20,8 @@ impl<'a> Parse<'a> for Tlvs<'a> {
     }
 }
 
-/// Whether the octets are whole TLVs and nothing is to be said about any of them, as it nearly always is: all that
-/// is worth being fast.
+/// Whether the octets are whole TLVs and nothing is to be said about any of them, as it nearly always is: that is
+/// what has to be fast.
 fn is_sound(octets: &[u8], has_text: bool) -> bool {
     let mut rest = octets;
     while let Some((tag, value, after)) = split(rest) {
@@ -33,40 +33,41 @@ fn is_sound(octets: &[u8], has_text: bool) -> bool {
     rest.is_empty()
 }
 
-/// Steps over each TLV, says what is to be said, and gives the octets that are whole TLVs: all of `input`, unless it is damaged.
-#[cold]
-#[inline(never)]
+/// Steps over each TLV, says what is to be said, and gives the octets that are whole TLVs: all of `input`, unless it
+/// is damaged.
 fn walk<'a, W: Watch>(reader: &mut Reader<'_, W>, input: &'a [u8]) -> Result<&'a [u8], Stop> {
+    if let (false, Some(after)) = (is_whole(input), after_nul(input)) {
+        reader.watch.field("tlv", &"a NUL that belongs to nothing", input, after);
+        let kind = DecodeErrorKind::TlvHeader;
+        reader.deviation(Quirks::TRAILING_NUL, "tlv", input, kind).map_err(|_| Stop)?;
+        return walk(reader, after);
+    }
     let mut octets = input;
     let mut rest = input;
-    let mut has_payload = false;
+    let mut payload = None;
     while !rest.is_empty() {
         let Some((tag, value, after)) = split(rest) else {
-            if let (true, Some(after)) = (rest.len() == input.len(), after_nul(input)) {
-                let kind = DecodeErrorKind::TlvHeader;
-                reader.deviation(Quirks::TRAILING_NUL, "tlv", rest, kind).map_err(|_| Stop)?;
-                return walk(reader, after);
-            }
             truncated(reader, rest)?;
             octets = input.get(..input.len() - rest.len()).unwrap_or_default();
             break;
         };
-        has_payload |= tag == Tag::MESSAGE_PAYLOAD && !value.is_empty();
+        if tag == Tag::MESSAGE_PAYLOAD && !value.is_empty() {
+            payload = Some(rest);
+        }
+        reader.watch.field(tag.name().unwrap_or("tlv"), &Shown(Tlv::read(tag, value)), rest, after);
         if let Some((quirk, kind)) = table::objection(tag, value) {
             reader.deviation(quirk, tag.name().unwrap_or("tlv"), rest, kind).map_err(|_| Stop)?;
         }
-        reader.watch.field(tag.name().unwrap_or("tlv"), &Shown(Tlv::read(tag, value)), rest, after);
         rest = after;
     }
-    if has_payload && reader.has_text {
+    if let (Some(at), true) = (payload, reader.has_text) {
         let kind = DecodeErrorKind::BothMessageFields;
-        reader.deviation(Quirks::BOTH_MESSAGE_FIELDS, "message_payload", input, kind).map_err(|_| Stop)?;
+        reader.deviation(Quirks::BOTH_MESSAGE_FIELDS, "message_payload", at, kind).map_err(|_| Stop)?;
     }
     Ok(octets)
 }
 
 /// What follows a NUL that is no part of a TLV: nothing, or whole TLVs.
-#[cold]
 fn after_nul(input: &[u8]) -> Option<&[u8]> {
     let [0, after @ ..] = input else { return None };
     is_whole(after).then_some(after)
@@ -75,54 +76,67 @@ fn after_nul(input: &[u8]) -> Option<&[u8]> {
 /// `rest`, the end of a PDU, is no TLV. One that crosses the frame is never read; half a header may be dropped.
 #[cold]
 #[inline(never)]
-fn truncated<W>(reader: &mut Reader<'_, W>, rest: &[u8]) -> Result<(), Stop> {
+fn truncated<W: Watch>(reader: &mut Reader<'_, W>, rest: &[u8]) -> Result<(), Stop> {
     let kind = if rest.len() < 4 { DecodeErrorKind::TlvHeader } else { DecodeErrorKind::TlvOverrun };
     // Of a response nothing is lost that anyone reads; in a request it may be the end of a text.
     let header = rest.len() < 4 && (reader.header().command.is_response() || begins_a_tlv(rest));
     if header && reader.tolerates(Quirks::TRUNCATED_TLV) {
+        reader.watch.field("tlv", &"cut short", rest, &[]);
         return Ok(());
     }
     reader.stop("tlv", rest, kind);
     Err(Stop)
 }
 
-/// Whether the octets are whole TLVs.
-fn is_whole(octets: &[u8]) -> bool {
+/// What is left of the octets behind the last whole TLV.
+fn tail(octets: &[u8]) -> &[u8] {
     let mut rest = octets;
     while let Some((_, _, after)) = split(rest) {
         rest = after;
     }
-    rest.is_empty()
+    rest
 }
 
-/// Whether one to three octets can be the beginning of a TLV that the specification defines.
+/// Whether the octets are whole TLVs.
+fn is_whole(octets: &[u8]) -> bool {
+    tail(octets).is_empty()
+}
+
+/// Whether the octets, the last of a request or the first of a response, can be the beginning of a TLV that the
+/// specification defines, or of a vendor's. Of vendors only tags below `0x2000` count: from there on it may as well
+/// be text.
 fn begins_a_tlv(octets: &[u8]) -> bool {
     match octets {
-        [high] => matches!(high, 0..=6 | 0x12 | 0x13),
+        [0x14..=0x1F, ..] => true,
+        [high] => Tag::ALL.iter().any(|tag| tag.0.to_be_bytes().starts_with(&[*high])),
         [high, low, ..] => Tag(u16::from_be_bytes([*high, *low])).name().is_some(),
         [] => false,
     }
 }
 
 impl Tlvs<'_> {
-    /// Whether the body of a response is TLVs alone, the first of a tag that the specification defines.
+    /// Whether the body of an error response is TLVs alone; the last one may be cut short.
     pub(crate) fn are_all(body: &[u8]) -> bool {
-        body.len() >= 4 && begins_a_tlv(body) && is_whole(body)
+        body.len() >= 4 && begins_a_tlv(body) && tail(body).len() < 4
     }
 
     /// Stops the reading of a PDU that is no error response and lacks one of the tags.
-    pub(crate) fn need<W>(
+    pub(crate) fn need<W: Watch>(
         &self,
         reader: &mut Reader<'_, W>,
         tags: &[Tag],
         rest: &[u8],
     ) -> Result<(), nom::Err<Stop>> {
+        let header = reader.header();
+        if header.command.is_response() && !header.status.is_ok() {
+            return Ok(());
+        }
         match tags.iter().find(|tag| self.get(**tag).is_none()) {
-            Some(tag) if reader.header().status.is_ok() => {
+            Some(tag) => {
                 let field = tag.name().unwrap_or("tlv");
                 reader.deviation(Quirks::MISSING_TLV, field, rest, DecodeErrorKind::MissingTlv)
             }
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 }

@@ -116,14 +116,17 @@ pub(super) fn fits(tag: Tag, value: &[u8]) -> bool {
         return true;
     }
     let has_length = value.len().wrapping_sub(min.into()) <= usize::from(max.wrapping_sub(min));
-    has_length && (kind != Kind::Text || value.ends_with(&[0]) || tag == Tag::BROADCAST_END_TIME)
+    has_length
+        && (kind != Kind::Text || value.ends_with(&[0]) || tag == Tag::BROADCAST_END_TIME)
+        && (tag != Tag::MS_VALIDITY || matches!(value.len(), 1 | 4))
 }
 
 /// What is wrong with a value, if it does not fit.
 pub(super) fn objection(tag: Tag, value: &[u8]) -> Option<(Quirks, DecodeErrorKind)> {
     let unterminated = ends_with_nul(tag) && !value.ends_with(&[0]);
     // Only its length can tell that it was meant to end with a NUL.
-    if !check(tag.0, value.len() + usize::from(unterminated)) {
+    let between = tag == Tag::MS_VALIDITY && !matches!(value.len(), 1 | 4);
+    if between || !check(tag.0, value.len() + usize::from(unterminated)) {
         return Some((Quirks::TLV_LENGTH, DecodeErrorKind::TlvLength));
     }
     unterminated.then_some((Quirks::UNTERMINATED_TLV, DecodeErrorKind::TlvUnterminated))
@@ -160,10 +163,19 @@ impl fmt::Debug for Tag {
     }
 }
 
-/// The value without its NUL, if it has one, and a length between the two.
+/// The value up to its NUL, if it has one, of a length between the two.
 fn text(octets: &[u8], least: usize, most: usize) -> Option<&[u8]> {
-    let text = octets.strip_suffix(&[0]).unwrap_or(octets);
+    let text = octets.split(|octet| *octet == 0).next().unwrap_or_default();
     (least..=most).contains(&text.len()).then_some(text)
+}
+
+/// The octets that a typed value of this tag is read from, if their number is right; of a text, those before the NUL.
+pub(super) fn content(tag: Tag, octets: &[u8]) -> Option<&[u8]> {
+    let Entry { tag: found, min, max, kind } = entry(tag.0);
+    if found == tag.0 && kind == Kind::Text {
+        return text(octets, usize::from(min).saturating_sub(1), usize::from(max).saturating_sub(1));
+    }
+    check(tag.0, octets.len()).then_some(octets)
 }
 
 /// What the kinds of parameters differ in: the entry, the type, how it is read and how it is made.
@@ -449,7 +461,7 @@ mod tests {
             assert!(check(number, min) && check(number, max), "{tag:?}");
             assert!(listed.is_none() || !check(number, max + 1), "{tag:?}");
             assert!(min == 0 || !check(number, min - 1), "{tag:?}");
-            for value in [&[1; 4096][..], &[1], &[], &[0], &[0; 3], &[0; 65], &[1; 65]] {
+            for value in [&[1; 4096][..], &[1], &[], &[0], &[0; 3], &[0; 65], &[1; 65], &[1; 2], &[1; 4]] {
                 assert_eq!(
                     fits(tag, value),
                     objection(tag, value).is_none(),

@@ -24,7 +24,7 @@ pub(crate) use octets::check as check_text;
 pub use octets::{COctets, InvalidOctets, Octets, Password};
 pub(crate) use open::{octet_field, open_enum};
 pub use quirks::{Quirks, Tolerance};
-pub(crate) use reader::{Parse, Reader, Watch, octet, word};
+pub(crate) use reader::{OfTlvs, Parse, Reader, Watch, octet, word};
 pub(crate) use sink::{Emit, Run, Sink, SliceSink, WithoutTlvs};
 pub use time::Time;
 
@@ -66,9 +66,8 @@ macro_rules! wire_struct {
             }
         }
 
-        impl<$lt> From<$crate::tlv::Tlvs<$lt>> for $name<$lt> {
-            /// The optional parameters alone; every other field has its default.
-            fn from(tlvs: $crate::tlv::Tlvs<$lt>) -> Self {
+        impl<$lt> $crate::wire::OfTlvs<$lt> for $name<$lt> {
+            fn of_tlvs(tlvs: $crate::tlv::Tlvs<$lt>) -> Self {
                 Self { tlvs, ..Self::default() }
             }
         }

@@ -29,7 +29,7 @@ pub struct Octets<'a, const MAX: usize>(&'a [u8]);
 ///
 /// SMPP 3.4 §5.2.2 allows 8 octets; providers issue longer ones, so up to 64 can be sent. A strict peer
 /// answers `ESME_RINVPASWD` to more than 8.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default)]
 pub struct Password<'a>(&'a [u8]);
 
 /// Octets that the field cannot hold.
@@ -157,6 +157,15 @@ impl<'a> Password<'a> {
         self.0.len() == other.len() && core::hint::black_box(differing) == 0
     }
 }
+
+/// As [`Password::equals`].
+impl PartialEq for Password<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.equals(other.0)
+    }
+}
+
+impl Eq for Password<'_> {}
 
 /// Whether `octets` can be a NUL-terminated string of at most `limit` octets, the NUL not counted.
 pub(crate) const fn check(octets: &[u8], limit: usize) -> Result<(), InvalidOctets> {

@@ -14,7 +14,7 @@ bitflags::bitflags! {
         const UNTERMINATED_STRING = 1 << 2;
         /// A bind ended before `address_range`, as some 3.3 clients send it.
         const ABSENT_ADDRESS_RANGE = 1 << 3;
-        /// One NUL followed `short_message`.
+        /// One NUL followed the mandatory fields: `short_message`, usually.
         const TRAILING_NUL = 1 << 4;
         /// The PDU ends within the header of its last TLV; those one to three octets were dropped.
         ///
@@ -34,7 +34,8 @@ bitflags::bitflags! {
         const NON_ASCII = 1 << 10;
         /// A time is neither empty nor 16 characters of SMPP 3.4 §7.1 (`final_date`: or 12).
         const TIME_FORMAT = 1 << 11;
-        /// The value of a TLV has a length that its tag does not allow. Its typed accessor gives nothing.
+        /// The value of a TLV has a length that its tag does not allow. Its typed accessor gives nothing, but for
+        /// `source_telematics_id` of two octets, which several peers send.
         const TLV_LENGTH = 1 << 12;
         /// The text in a TLV lacks its NUL.
         const UNTERMINATED_TLV = 1 << 13;
@@ -47,6 +48,8 @@ bitflags::bitflags! {
         const TLVS_ONLY = 1 << 16;
         /// `number_of_dests` is 0, or 255, which SMPP 5.0 allows and 3.4 does not.
         const DESTINATION_COUNT = 1 << 17;
+        /// The error response to a bind or a submit_sm has a body, which it is not to have (SMPP 3.4 §4.1.2, §4.4.2).
+        const BODY_ON_ERROR = 1 << 18;
     }
 }
 

@@ -7,11 +7,18 @@ use nom::number::complete::{be_u8, be_u32};
 
 use super::{DecodeError, DecodeErrorKind, Fault, Name, Parsed, Quirks, Stop, Tolerance};
 use crate::frame::{HEADER_LENGTH, Header};
+use crate::tlv::Tlvs;
 
 /// How a field, or a sequence of fields, is read.
 pub(crate) trait Parse<'a>: Sized {
     /// Reads the octets at the start of `input`; `name` is what an error calls the field.
     fn parse<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self>;
+}
+
+/// A body that is TLVs alone, as some error responses have it.
+pub(crate) trait OfTlvs<'a> {
+    /// These TLVs; every other field has its default.
+    fn of_tlvs(tlvs: Tlvs<'a>) -> Self;
 }
 
 /// Is shown each field that was read: between `before` and `after`, which both end where the PDU does.

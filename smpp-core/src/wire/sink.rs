@@ -145,7 +145,7 @@ impl<'a> SliceSink<'a> {
 impl Sink for SliceSink<'_> {
     #[inline]
     fn put(&mut self, octets: &[u8]) {
-        self.needed += octets.len();
+        self.needed = self.needed.saturating_add(octets.len());
         match core::mem::take(&mut self.free).split_at_mut_checked(octets.len()) {
             Some((head, tail)) => {
                 head.copy_from_slice(octets);
@@ -157,7 +157,7 @@ impl Sink for SliceSink<'_> {
 
     #[inline]
     fn octet(&mut self, octet: u8) {
-        self.needed += 1;
+        self.needed = self.needed.saturating_add(1);
         if let Some((first, tail)) = core::mem::take(&mut self.free).split_first_mut() {
             *first = octet;
             self.free = tail;

@@ -12,5 +12,6 @@ mod ending;
 mod exchange;
 mod limits;
 mod link;
+mod operations;
 mod peer;
 mod support;

@@ -110,7 +110,7 @@ fn receive(
             connection.accept(message)?;
             Ok(true)
         }
-        Some(_) => Ok(true),
+        Some(other) => connection.refuse(other).map(|()| true),
         None => Ok(false),
     }
 }

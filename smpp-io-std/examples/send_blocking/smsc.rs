@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use rustls::ServerConfig;
 use smpp_core::session::{Config, Smsc};
 use smpp_core::simulator::{BindId, Delivery, Rules, Simulator};
-use smpp_core::{BindResp, COctets, SubmitSmResp};
+use smpp_core::{BindResp, COctets, InterfaceVersion, SubmitSmResp, Tlv, Tlvs};
 use smpp_io_std::{Connection, End, Inbound, Pending, TlsStream, tls};
 
 /// The account that it knows: system_id and password.
@@ -85,7 +85,8 @@ impl Shared {
                     let admitted = self.service().simulator.bind(&request.get());
                     *bind = admitted.ok();
                     let system_id = COctets::new(b"8x8_demo").unwrap_or_default();
-                    let response = BindResp { system_id, ..BindResp::default() };
+                    let version = [Tlv::sc_interface_version(InterfaceVersion::V3_4)];
+                    let response = BindResp { system_id, tlvs: Tlvs::list(&version) };
                     connection.respond(request, admitted.map(|_| response))
                 }
                 Ok(Some(Inbound::SubmitSm(message))) => {
@@ -99,7 +100,8 @@ impl Shared {
                     });
                     connection.respond(message, response.map_err(|status| *status))
                 }
-                Ok(_) => Ok(()),
+                Ok(Some(other)) => connection.refuse(other),
+                Ok(None) => Ok(()),
                 Err(end) => Err(end),
             };
             on_its_way = self.receipt(&mut connection, *bind, on_its_way);

@@ -51,7 +51,7 @@ impl Serialize for Tlv<'_> {
         let mut fields = serializer.serialize_struct("Tlv", 3)?;
         fields.serialize_field("tag", &self.tag)?;
         fields.serialize_field("name", &self.tag.name())?;
-        fields.serialize_field("value", &format!("{}", Hex(self.value())))?;
+        fields.serialize_field("value", &format_args!("{}", Hex(self.value())))?;
         fields.end()
     }
 }

@@ -93,7 +93,7 @@ fn notifications_take_no_place_of_requests() {
 #[test]
 fn a_pdu_that_no_peer_would_read_is_not_sent() {
     let mut pair = Pair::bound();
-    let half = [b'x'; 0xFFFF];
+    let half = vec![b'x'; 0xFFFF];
     let list = [Tlv::new(Tag(0x1401), &half).unwrap(), Tlv::new(Tag(0x1402), &half).unwrap()];
     let huge = smpp_core::SubmitSm { tlvs: Tlvs::list(&list), ..submit_sm("huge") };
     assert_eq!(pair.esme.request(NOW, &huge, "huge"), Err(Refusal::TooLong));

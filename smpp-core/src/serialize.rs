@@ -3,7 +3,6 @@
 //! For logs and tools: strings are text, with escapes for what is not printable ASCII; texts, which have an alphabet of
 //! their own, and values of TLVs are hexadecimal digits; numbers are numbers; passwords are hidden.
 
-use alloc::format;
 use core::fmt;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};

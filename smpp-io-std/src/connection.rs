@@ -168,15 +168,11 @@ impl<R: Role, S: Transport> Connection<R, S> {
         let (mut sender, receiver) = mpsc::channel();
         while let Err(refused) = self.session.request(self.now(), operation, sender) {
             sender = refused.tag;
+            let ended = self.kept.end.as_ref().map(|end| NotSent::Closed(end.reason));
+            if let Some(why) = ended.or(refused.why.lasting()) {
+                return Err(RequestError::NeverSent(why));
+            }
             match refused.why {
-                Refusal::State(state) => {
-                    return Err(RequestError::NeverSent(match &self.kept.end {
-                        Some(end) => NotSent::Closed(end.reason),
-                        None => NotSent::State(state),
-                    }));
-                }
-                Refusal::Tlvs => return Err(RequestError::NeverSent(NotSent::Tlvs)),
-                Refusal::TooLong => return Err(RequestError::NeverSent(NotSent::TooLong)),
                 Refusal::Paced(until) => self.turn(Some(until)),
                 _ => self.turn(None),
             }
@@ -289,7 +285,7 @@ impl<R: Role, S: Transport> Connection<R, S> {
     }
 
     /// The session's counters.
-    pub fn stats(&self) -> &Stats {
+    pub fn stats(&self) -> Stats {
         self.session.stats()
     }
 
@@ -457,6 +453,6 @@ impl Kept {
 
 impl<R: Role, S: Transport> fmt::Debug for Connection<R, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("state", &self.state()).field("stats", self.stats()).finish()
+        f.debug_struct("Connection").field("state", &self.state()).field("stats", &self.stats()).finish()
     }
 }

@@ -145,7 +145,7 @@ fn writes_of_one_octet_lose_nothing() {
     let log = log.lock().unwrap();
     assert_eq!(commands(&log.written), [CommandId::BIND_TRANSCEIVER, CommandId::SUBMIT_SM]);
     assert_eq!((log.flushed, log.zero_timeouts), (log.written.len(), 0));
-    assert_eq!(connection.stats().octets_out, log.written.len() as u64);
+    assert_eq!(connection.stats().transmitted, log.written.len() as u64);
 }
 
 #[test]

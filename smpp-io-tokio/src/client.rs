@@ -83,13 +83,12 @@ impl<R: Role> Handle<R> {
             });
             let Err((refused, end)) = taken else { return Ok(receiver) };
             sender = refused.tag;
-            match (refused.why, end) {
-                (_, Some(reason)) => return Err(NotSent::Closed(reason)),
-                (Refusal::State(state), None) => return Err(NotSent::State(state)),
-                (Refusal::Tlvs, None) => return Err(NotSent::Tlvs),
-                (Refusal::TooLong, None) => return Err(NotSent::TooLong),
+            if let Some(why) = end.map(NotSent::Closed).or(refused.why.lasting()) {
+                return Err(why);
+            }
+            match refused.why {
                 // Until then, or until the session ends.
-                (Refusal::Paced(at), None) => drop(time::timeout_at(self.shared.clock(at), ended).await),
+                Refusal::Paced(at) => drop(time::timeout_at(self.shared.clock(at), ended).await),
                 _ => room.await,
             }
         }
@@ -131,7 +130,7 @@ impl<R: Role> Handle<R> {
 
     /// The counters of the session.
     pub fn stats(&self) -> Stats {
-        *self.shared.lock().session.stats()
+        self.shared.lock().session.stats()
     }
 }
 

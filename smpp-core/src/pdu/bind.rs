@@ -1,5 +1,7 @@
 //! bind_receiver, bind_transmitter, bind_transceiver and their responses (SMPP 3.4 §4.1).
 
+use core::fmt;
+
 use super::{Address, CommandId, CommandStatus, Operation, Pdu, Response};
 use crate::tlv::Tlvs;
 use crate::wire::{
@@ -27,6 +29,13 @@ impl InterfaceVersion {
     /// Whether the side can read TLVs: 3.4 and later.
     pub const fn reads_tlvs(self) -> bool {
         self.0 >= Self::V3_4.0
+    }
+}
+
+/// `3.4`.
+impl fmt::Display for InterfaceVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.0 >> 4, self.0 & 0xF)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::InterfaceVersion;
 use crate::wire::open_enum;
 
 open_enum! {
@@ -88,6 +89,33 @@ impl CommandId {
     #[must_use]
     pub const fn response(self) -> Self {
         Self(self.0 | RESPONSE)
+    }
+
+    /// The request that a response belongs to; a request is its own. generic_nack gives 0, which is no command.
+    #[must_use]
+    pub const fn request(self) -> Self {
+        Self(self.0 & !RESPONSE)
+    }
+
+    /// The version of the protocol that introduced it, 3.3 for what is older or unknown (SMPP 3.4 §3.4).
+    pub const fn since(self) -> InterfaceVersion {
+        match self.request() {
+            Self::BIND_TRANSCEIVER | Self::OUTBIND | Self::DATA_SM | Self::ALERT_NOTIFICATION => {
+                InterfaceVersion::V3_4
+            }
+            Self::BROADCAST_SM | Self::QUERY_BROADCAST_SM | Self::CANCEL_BROADCAST_SM => {
+                InterfaceVersion::V5_0
+            }
+            _ => InterfaceVersion::V3_3,
+        }
+    }
+
+    /// Whether it is a request that carries a message: those are what a [`Rate`](crate::session::Rate) is about.
+    pub const fn is_message(self) -> bool {
+        matches!(
+            self,
+            Self::SUBMIT_SM | Self::SUBMIT_MULTI | Self::DELIVER_SM | Self::DATA_SM | Self::BROADCAST_SM
+        )
     }
 
     /// Whether it is a request that is answered: outbind and alert_notification are not.

@@ -3,10 +3,10 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::event::{Cause, Closed, Outcome};
+use super::event::{Cause, Closed, Outcome, Refusal};
 use super::state::State;
 use crate::frame::{Frame, SequenceNumber};
-use crate::pdu::{BindResp, CommandStatus, Pdu};
+use crate::pdu::{BindResp, CommandId, CommandStatus, InterfaceVersion, Pdu};
 use crate::wire::{Quirks, Tolerance};
 
 /// The response to a request that was accepted.
@@ -33,12 +33,30 @@ pub enum RequestError {
 pub enum NotSent {
     /// The session was not in a state, or the bind not in a mode, that allows it.
     State(State),
+    /// Not among the [`operations`](super::Config::operations) that the other side offers.
+    Unsupported(CommandId),
+    /// Newer than the version that both sides speak.
+    Version(InterfaceVersion),
     /// The peer speaks version 3.3 or older and reads no TLVs.
     Tlvs,
     /// Longer than [`max_pdu`](super::Config::max_pdu).
     TooLong,
     /// The session ended first.
     Closed(Closed),
+}
+
+impl Refusal {
+    /// Why the request will not be taken later either. `None`: room, or time, may help.
+    pub const fn lasting(self) -> Option<NotSent> {
+        match self {
+            Self::State(state) => Some(NotSent::State(state)),
+            Self::Unsupported(command) => Some(NotSent::Unsupported(command)),
+            Self::Version(version) => Some(NotSent::Version(version)),
+            Self::Tlvs => Some(NotSent::Tlvs),
+            Self::TooLong => Some(NotSent::TooLong),
+            Self::WindowFull | Self::Paced(_) | Self::OutputFull => None,
+        }
+    }
 }
 
 impl Outcome<'_> {
@@ -123,9 +141,11 @@ impl core::error::Error for RequestError {}
 impl fmt::Display for NotSent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::State(state) => write!(f, "not allowed in state {state:?}"),
-            Self::Tlvs => f.write_str("the peer's version reads no TLVs"),
-            Self::TooLong => f.write_str("the PDU is longer than max_pdu"),
+            Self::State(state) => Refusal::State(*state).fmt(f),
+            Self::Unsupported(command) => Refusal::Unsupported(*command).fmt(f),
+            Self::Version(version) => Refusal::Version(*version).fmt(f),
+            Self::Tlvs => Refusal::Tlvs.fmt(f),
+            Self::TooLong => Refusal::TooLong.fmt(f),
             Self::Closed(closed) => closed.fmt(f),
         }
     }

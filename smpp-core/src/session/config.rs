@@ -2,8 +2,10 @@
 
 use core::time::Duration;
 
+use super::operations::Operations;
 use super::pace::Rate;
 use crate::frame;
+use crate::pdu::InterfaceVersion;
 use crate::wire::Tolerance;
 
 /// The limits and times of one session. Every buffer and table that a peer can make grow has its bound here.
@@ -31,10 +33,21 @@ pub struct Config {
     pub max_malformed: u32,
     /// Which deviations of the peer are read. Default [`Tolerance::LENIENT`].
     pub tolerance: Tolerance,
+    /// The requests that the other side offers: others are refused here. Default all.
+    pub operations: Operations,
+    /// What an SMSC speaks that states no version in its bind response. The specification says 3.3 (SMPP 3.4
+    /// §3.4.2); many that speak 3.4 leave it out. Default 3.4.
+    pub assumed_version: InterfaceVersion,
     /// How many messages a second may be sent; `None` for no limit. Default none.
     pub rate: Option<Rate>,
-    /// From the start to a completed bind, SMSC side. Default 10 s.
+    /// Whether to send more slowly for a while when the peer answers `ESME_RTHROTTLED` or `ESME_RMSGQFUL`, or states
+    /// a `congestion_state` of 90 or more. Default true.
+    pub slow_down: bool,
+    /// From the start to a completed bind, SMSC side, and from an outbind to the bind, both sides. Default 10 s.
     pub session_init: Duration,
+    /// ESME side: the SMSC has opened the connection and is to send outbind, within
+    /// [`session_init`](Self::session_init). Default false.
+    pub awaits_outbind: bool,
     /// From the last PDU of the peer to an enquire_link of ours; `None` for never. Default 30 s.
     pub enquire_link: Option<Duration>,
     /// From a request to its response, enquire_link and unbind included; and how long the transport may take
@@ -43,6 +56,8 @@ pub struct Config {
     /// From the last PDU in either direction that is no enquire_link to an unbind of ours; `None` for never.
     /// Default none.
     pub inactivity: Option<Duration>,
+    /// Whether enquire_link and its response count as activity, as they do for some servers. Default false.
+    pub enquire_link_is_activity: bool,
     /// How long an unbind waits for what is in flight. Default 5 s.
     pub drain: Duration,
 }
@@ -56,11 +71,16 @@ impl Default for Config {
             max_output: 256 * 1024,
             max_malformed: 1000,
             tolerance: Tolerance::LENIENT,
+            operations: Operations::all(),
+            assumed_version: InterfaceVersion::V3_4,
             rate: None,
+            slow_down: true,
             session_init: Duration::from_secs(10),
+            awaits_outbind: false,
             enquire_link: Some(Duration::from_secs(30)),
             response: Duration::from_secs(10),
             inactivity: None,
+            enquire_link_is_activity: false,
             drain: Duration::from_secs(5),
         }
     }

@@ -4,13 +4,14 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use super::Session;
+use super::observer::Observer;
 use super::role::Role;
 use super::state::State;
 use super::time::Instant;
 use crate::frame::{Frame, FramingError, Header, SequenceNumber};
 use crate::pdu::{
-    Bind, BroadcastSm, CancelBroadcastSm, CancelSm, CommandId, CommandStatus, DataSm, DeliverSm, Operation,
-    Pdu, QueryBroadcastSm, QuerySm, ReplaceSm, SubmitMulti, SubmitSm,
+    Bind, BroadcastSm, CancelBroadcastSm, CancelSm, CommandId, CommandStatus, DataSm, DeliverSm,
+    InterfaceVersion, Operation, Pdu, QueryBroadcastSm, QuerySm, ReplaceSm, SubmitMulti, SubmitSm,
 };
 use crate::wire::{DecodeError, Quirks};
 
@@ -180,7 +181,10 @@ macro_rules! requests {
             }
 
             /// Answers that it is not done, whatever it is.
-            pub(super) fn refuse<R: Role, T>(self, session: &mut Session<R, T>) -> Result<(), Refusal> {
+            pub(super) fn refuse<R: Role, T, O: Observer>(
+                self,
+                session: &mut Session<R, T, O>,
+            ) -> Result<(), Refusal> {
                 match self {
                     $(Self::$name(_, reply) => {
                         session.respond(reply, Err(<$name<'static> as Operation>::UNANSWERED))
@@ -254,6 +258,10 @@ pub struct Refused<T> {
 pub enum Refusal {
     /// Not in this state, or not in this mode of bind.
     State(State),
+    /// Not among the [`operations`](super::Config::operations) that the other side offers.
+    Unsupported(CommandId),
+    /// Newer than the version that both sides speak.
+    Version(InterfaceVersion),
     /// As many requests are in flight as the window allows. Try after the next outcome.
     WindowFull,
     /// The rate allows the next message at this time.
@@ -270,6 +278,8 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::State(state) => write!(f, "not allowed in state {state:?}"),
+            Self::Unsupported(command) => write!(f, "{command} is not among the operations configured"),
+            Self::Version(version) => write!(f, "the peer speaks {version}, which has no such operation"),
             Self::WindowFull => f.write_str("the window is full"),
             Self::Paced(_) => f.write_str("the rate limit is reached"),
             Self::OutputFull => f.write_str("too much waits to be transmitted"),

@@ -1,15 +1,19 @@
 //! What the peer sends.
 
 use super::event::{Cause, Closed, Event, Outcome, Request};
+use super::observer::{Direction, Observed, Observer};
+use super::pace::Load;
 use super::role::{Role, Side};
 use super::time::Instant;
 use super::timers::Timer;
+use super::window::Entry;
 use super::{Ending, Session};
 use crate::frame::{self, Frame, SequenceNumber};
 use crate::pdu::{CommandId, CommandStatus, Pdu};
+use crate::tlv::Tlvs;
 use crate::wire::{DecodeError, DecodeErrorKind, Tolerance};
 
-impl<R: Role, T> Session<R, T> {
+impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// Reads PDUs off the front of `input` until one has something to tell, and moves `input` past what was
     /// read.
     ///
@@ -48,10 +52,10 @@ impl<R: Role, T> Session<R, T> {
 
     fn handle_frame<'b>(&mut self, frame: Frame<&'b [u8]>) -> Option<Event<'b, T>> {
         let header = frame.header();
-        self.stats.pdus_in += 1;
-        self.stats.octets_in += u64::from(header.length);
+        self.stats.received.count(header.command, header.length as usize);
+        self.observer.observe(self.now, Direction::In, Observed(frame));
         self.last_heard = self.now;
-        if !matches!(header.command, CommandId::ENQUIRE_LINK | CommandId::ENQUIRE_LINK_RESP) {
+        if self.is_activity(header.command) {
             self.last_message = self.now;
         }
         if self.enquire_link.is_some() {
@@ -81,6 +85,7 @@ impl<R: Role, T> Session<R, T> {
         self.stats.quirks += u64::from(!quirks.is_empty());
         if let Some(status) = self.objection(header.command) {
             self.answer(header.command, status, header.sequence);
+            self.stats.refused += 1;
             return Some(Event::Refused { frame, status });
         }
         match pdu {
@@ -93,6 +98,7 @@ impl<R: Role, T> Session<R, T> {
                 self.binding = Some(header.command);
                 self.peer_version = Some(bind.interface_version);
             }
+            Pdu::Outbind(_) => self.outbound(),
             _ => {}
         }
         match Request::new(header, pdu) {
@@ -141,20 +147,20 @@ impl<R: Role, T> Session<R, T> {
         let header = frame.header();
         let nack = header.command == CommandId::GENERIC_NACK;
         let answers = |request: CommandId| nack || header.command == request.response();
+        let pdu = frame.into_pdu(self.config.tolerance);
+        self.stats.quirks += u64::from(pdu.is_ok_and(|(_, quirks)| !quirks.is_empty()));
+        let damaged = |session: &mut Self| Some(session.malformed(frame, pdu.err()?));
         if self.enquire_link == Some(header.sequence) && answers(CommandId::ENQUIRE_LINK) {
             self.enquire_link = None;
-            return None;
+            return damaged(self);
         }
         if self.unbind == Some(header.sequence) && answers(CommandId::UNBIND) {
             self.unbind = None;
             if let Ending::Unbinding(reason) = self.ending {
                 self.flush(reason);
-                return self.poll_end();
             }
-            return None;
+            return damaged(self).or_else(|| self.poll_end());
         }
-        let pdu = frame.into_pdu(self.config.tolerance);
-        self.stats.quirks += u64::from(pdu.is_ok_and(|(_, quirks)| !quirks.is_empty()));
         let Some(entry) = self.window.take(header.sequence, answers) else {
             match pdu {
                 Err(error) if error.kind == DecodeErrorKind::UnknownCommand => {
@@ -169,6 +175,7 @@ impl<R: Role, T> Session<R, T> {
         if entry.command.is_bind() {
             self.binding = None;
         }
+        self.learn(&entry, header.status, pdu.ok().map(|(pdu, _)| pdu));
         let outcome = match pdu {
             // Whatever stands behind its header, it says no.
             _ if nack => Outcome::Nacked(header.status),
@@ -195,6 +202,26 @@ impl<R: Role, T> Session<R, T> {
         };
         self.advance();
         Some(Event::Outcome { tag: entry.tag, sequence: entry.sequence, outcome })
+    }
+
+    /// What a response tells about the peer's speed and load.
+    fn learn(&mut self, entry: &Entry<T>, status: CommandStatus, pdu: Option<Pdu<'_>>) {
+        let taken = self.now - entry.sent;
+        self.stats.response_times.count_response(taken);
+        let refused = matches!(status, CommandStatus::RTHROTTLED | CommandStatus::RMSGQFUL);
+        self.stats.throttled += u64::from(refused);
+        let tlvs = pdu.map_or(Tlvs::EMPTY, |pdu| pdu.tlvs());
+        let load = match tlvs.congestion_state() {
+            _ if refused => Load::Full,
+            Some(state) if state.0 >= 100 => Load::Full,
+            Some(state) if state.0 >= 90 => Load::NearlyFull,
+            _ => return,
+        };
+        if self.config.slow_down && entry.command.is_message() {
+            // So many messages went in the time that this one took (Little's law).
+            let apart = taken / (self.window.len() as u32 + 1);
+            self.pace.slow_down(self.now, entry.sent, apart, load);
+        }
     }
 
     fn malformed<'b>(&mut self, frame: Frame<&'b [u8]>, error: DecodeError) -> Event<'b, T> {

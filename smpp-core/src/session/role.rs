@@ -1,14 +1,17 @@
 //! The two sides of a session.
 
 use crate::pdu::{
-    Bind, BroadcastSm, CancelBroadcastSm, CancelSm, DataSm, DeliverSm, EnquireLink, Operation,
-    QueryBroadcastSm, QuerySm, ReplaceSm, SubmitMulti, SubmitSm,
+    AlertNotification, Bind, BroadcastSm, CancelBroadcastSm, CancelSm, CommandId, DataSm, DeliverSm,
+    EnquireLink, Operation, Outbind, QueryBroadcastSm, QuerySm, ReplaceSm, SubmitMulti, SubmitSm,
 };
+use crate::wire::Emit;
 
 mod sealed {
     pub trait Sealed {}
     impl Sealed for super::Esme {}
     impl Sealed for super::Smsc {}
+    impl Sealed for super::Outbind<'_> {}
+    impl Sealed for super::AlertNotification<'_> {}
 }
 
 /// The side that binds: an external short message entity.
@@ -62,6 +65,26 @@ impl Role for Smsc {
 /// ```
 #[diagnostic::on_unimplemented(message = "the {R} side does not send `{Self}`")]
 pub trait SentBy<R: Role>: Operation {}
+
+/// What an SMSC tells and nobody answers: [`notify`](super::Session::notify).
+///
+/// ```compile_fail,E0599
+/// use smpp_core::session::{Config, Esme, Instant, Session};
+/// let mut esme = Session::<Esme, ()>::new(Config::default(), Instant::ZERO);
+/// esme.notify(Instant::ZERO, &smpp_core::Outbind::default());
+/// ```
+pub trait Notification: Emit + sealed::Sealed {
+    /// Its `command_id`.
+    const COMMAND: CommandId;
+}
+
+impl Notification for Outbind<'_> {
+    const COMMAND: CommandId = CommandId::OUTBIND;
+}
+
+impl Notification for AlertNotification<'_> {
+    const COMMAND: CommandId = CommandId::ALERT_NOTIFICATION;
+}
 
 impl SentBy<Esme> for Bind<'_> {}
 impl SentBy<Esme> for SubmitSm<'_> {}

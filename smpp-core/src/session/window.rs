@@ -2,7 +2,8 @@
 //!
 //! A slot array of a power of two, at least twice the window, indexed by `sequence & mask` and threaded in
 //! send order. A number whose slot is taken is skipped, so no two requests in flight share a number, or a
-//! slot. All deadlines are the same distance after their request: the head of the thread is due first.
+//! slot. All deadlines are the same distance after their request: the head of the thread is due first. The array
+//! grows with what is in flight, so that a session that sends little holds little.
 
 use alloc::vec::Vec;
 
@@ -17,7 +18,8 @@ const NONE: u32 = u32::MAX;
 pub(super) struct Entry<T> {
     pub(super) sequence: SequenceNumber,
     pub(super) command: CommandId,
-    pub(super) deadline: Instant,
+    /// When it was encoded.
+    pub(super) sent: Instant,
     /// Octets of the stream up to the request's end.
     pub(super) end: u64,
     pub(super) tag: T,
@@ -64,8 +66,12 @@ impl<T> Window<T> {
     pub(super) fn next_sequence(&mut self, reserved: [Option<SequenceNumber>; 2]) -> SequenceNumber {
         loop {
             let sequence = self.next;
-            self.next = sequence.next();
             let taken = matches!(self.slots.get(self.index(sequence) as usize), Some(Some(_)));
+            if taken && self.slots.len() < 2 * usize::from(self.limit) {
+                self.grow();
+                continue;
+            }
+            self.next = sequence.next();
             if !taken && !reserved.contains(&Some(sequence)) {
                 return sequence;
             }
@@ -74,9 +80,8 @@ impl<T> Window<T> {
 
     /// Adds a request whose number came from [`next_sequence`](Self::next_sequence).
     pub(super) fn push(&mut self, entry: Entry<T>) {
-        if self.slots.is_empty() {
-            let slots = (2 * usize::from(self.limit)).next_power_of_two();
-            self.slots.resize_with(slots, || None);
+        if 2 * (self.len + 1) > self.slots.len() {
+            self.grow();
         }
         let index = self.index(entry.sequence);
         let previous = self.tail;
@@ -121,6 +126,16 @@ impl<T> Window<T> {
         self.take(sequence, |_| true)
     }
 
+    /// Twice the slots. Who is in flight keeps number and order; two that did not share a slot do not share one now.
+    fn grow(&mut self) {
+        let mut grown = Self { next: self.next, ..Self::new(self.limit) };
+        grown.slots.resize_with((2 * self.slots.len()).max(2), || None);
+        while let Some(entry) = self.take_first() {
+            grown.push(entry);
+        }
+        *self = grown;
+    }
+
     fn index(&self, sequence: SequenceNumber) -> u32 {
         sequence.0 & (self.slots.len() as u32).wrapping_sub(1)
     }
@@ -145,7 +160,7 @@ mod tests {
 
     fn push(window: &mut Window<u32>, tag: u32) -> SequenceNumber {
         let sequence = window.next_sequence([None, None]);
-        window.push(Entry { sequence, command: CommandId::SUBMIT_SM, deadline: Instant::ZERO, end: 0, tag });
+        window.push(Entry { sequence, command: CommandId::SUBMIT_SM, sent: Instant::ZERO, end: 0, tag });
         sequence
     }
 

@@ -250,12 +250,6 @@ impl<'a> Frame<&'a [u8]> {
         Self { octets: self.octets.get(..HEADER_LENGTH).unwrap_or(self.octets) }
     }
 
-    /// As [`octets`](Self::octets), for as long as they live.
-    #[inline]
-    pub fn into_octets(self) -> &'a [u8] {
-        self.octets
-    }
-
     /// As [`pdu`](Self::pdu), for as long as the octets live.
     #[inline]
     pub fn into_pdu(self, tolerance: Tolerance) -> Result<(Pdu<'a>, Quirks), DecodeError> {

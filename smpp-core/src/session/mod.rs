@@ -253,15 +253,14 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// Whether a message would be taken now.
     pub fn readiness(&self, now: Instant) -> Readiness {
         let command = if R::SIDE == Side::Esme { CommandId::SUBMIT_SM } else { CommandId::DELIVER_SM };
-        if let Err(why) = self.admit(command) {
-            return Readiness::Refusing(why);
-        }
         let room = self.config.window.max(1) - self.window.len() as u16;
-        match self.pace.ready_at(now) {
-            _ if room == 0 => Readiness::Refusing(Refusal::WindowFull),
-            at if at > now => Readiness::Refusing(Refusal::Paced(at)),
-            _ => Readiness::Ready { room },
-        }
+        let refusal = match self.admit(command).and_then(|()| self.paced(now)) {
+            Ok(()) if room == 0 => Refusal::WindowFull,
+            Ok(()) if !self.has_room() => Refusal::OutputFull,
+            Ok(()) => return Readiness::Ready { room },
+            Err(refusal) => refusal,
+        };
+        Readiness::Refusing(refusal)
     }
 
     /// Where the session stands.

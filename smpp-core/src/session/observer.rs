@@ -83,7 +83,7 @@ impl<'a> Observed<'a> {
 
     /// All octets, the header's included; the password of a bind or an outbind is as many asterisks.
     pub fn octets(&self) -> Cow<'a, [u8]> {
-        let octets: &'a [u8] = self.0.into_octets();
+        let octets: &'a [u8] = self.0.into_inner();
         let command = self.header().command;
         let is_secret = command == CommandId::OUTBIND || (command.is_bind() && !command.is_response());
         if is_secret { Cow::Owned(without_password(octets)) } else { Cow::Borrowed(octets) }

@@ -42,16 +42,22 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     fn send_request<P: Operation>(&mut self, operation: &P) -> Result<SequenceNumber, Refusal> {
         let command = operation.command();
         self.admit(command)?;
+        self.reads(command, operation)?;
         if self.window.is_full() {
             return Err(Refusal::WindowFull);
         }
-        self.reads(command, operation)?;
+        if !self.has_room() {
+            return Err(Refusal::OutputFull);
+        }
         if command.is_message() {
-            self.pace.take(self.now).map_err(Refusal::Paced)?;
+            self.paced(self.now)?;
         }
         let sequence = self.window.next_sequence([self.enquire_link, self.unbind]);
         if !self.encode(command, CommandStatus::ROK, sequence, Some(operation)) {
             return Err(Refusal::TooLong);
+        }
+        if command.is_message() {
+            self.pace.take(self.now);
         }
         if self.is_activity(command) {
             self.last_message = self.now;
@@ -127,7 +133,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         if encoded { Ok(()) } else { Err(Refusal::TooLong) }
     }
 
-    /// Whether a request of ours may go, its window, pace and contents aside.
+    /// Whether a request of ours may go in this state at all.
     pub(super) fn admit(&self, command: CommandId) -> Result<(), Refusal> {
         let state = match self.ending {
             Ending::No => self.state(),
@@ -143,10 +149,13 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         if !self.config.operations.contains(Operations::of(command)) {
             return Err(Refusal::Unsupported(command));
         }
-        if !self.has_room() {
-            return Err(Refusal::OutputFull);
-        }
         Ok(())
+    }
+
+    /// Whether the pace lets a message go.
+    pub(super) fn paced(&self, now: Instant) -> Result<(), Refusal> {
+        let at = self.pace.ready_at(now);
+        if at > now { Err(Refusal::Paced(at)) } else { Ok(()) }
     }
 
     /// Whether the peer's version has the operation, and reads its TLVs if there are any. Left out of a request, a
@@ -228,6 +237,9 @@ impl<T, O: Observer> Session<Smsc, T, O> {
         self.now = self.now.max(now);
         self.admit(N::COMMAND)?;
         self.reads(N::COMMAND, notification)?;
+        if !self.has_room() {
+            return Err(Refusal::OutputFull);
+        }
         let sequence = self.window.next_sequence([self.enquire_link, self.unbind]);
         if !self.encode(N::COMMAND, CommandStatus::ROK, sequence, Some(notification)) {
             return Err(Refusal::TooLong);

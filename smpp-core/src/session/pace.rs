@@ -57,8 +57,9 @@ const FASTEST: u64 = 1_000_000;
 /// use core::time::Duration;
 /// use smpp_core::session::{Instant, Pace, Rate};
 /// let mut pace = Pace::new(Rate::per_second(50));
-/// assert_eq!(pace.take(Instant::ZERO), Ok(()));
-/// assert_eq!(pace.take(Instant::ZERO), Err(Instant::ZERO + Duration::from_millis(20)));
+/// assert_eq!(pace.ready_at(Instant::ZERO), Instant::ZERO);
+/// pace.take(Instant::ZERO);
+/// assert_eq!(pace.ready_at(Instant::ZERO), Instant::ZERO + Duration::from_millis(20));
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
@@ -106,14 +107,9 @@ impl Pace {
         Instant::from_nanos(self.due.max(now.as_nanos()).saturating_sub(self.slack))
     }
 
-    /// Takes a place at `now`, or says from when on there is one.
-    pub fn take(&mut self, now: Instant) -> Result<(), Instant> {
-        let ready = self.ready_at(now);
-        if ready > now {
-            return Err(ready);
-        }
+    /// A message goes at `now`, which is not before [`ready_at`](Self::ready_at).
+    pub fn take(&mut self, now: Instant) {
         self.due = self.due.max(now.as_nanos()).saturating_add(self.interval_at(now));
-        Ok(())
     }
 
     /// The peer was overloaded by a message that was sent at `sent`, when messages went out so far apart.
@@ -170,7 +166,7 @@ mod tests {
         let mut now = start.max(pace.ready_at(start));
         let mut sent = 0;
         while now < end {
-            pace.take(now).unwrap();
+            pace.take(now);
             sent += 1;
             now = now.max(pace.ready_at(now));
         }
@@ -220,13 +216,13 @@ mod tests {
     #[test]
     fn without_a_rate_the_speed_of_late_is_halved() {
         let mut pace = Pace::unlimited();
-        pace.take(START).unwrap();
-        pace.take(START).unwrap();
+        pace.take(START);
+        pace.take(START);
         pace.slow_down(START, START, millis(5), Load::Full);
         assert_eq!(pace.ready_at(START), START + millis(10));
         let recovered = START + Duration::from_secs(10);
-        pace.take(recovered).unwrap();
-        assert_eq!(pace.take(recovered), Ok(()), "there is no limit again");
+        pace.take(recovered);
+        assert_eq!(pace.ready_at(recovered), recovered, "there is no limit again");
     }
 
     proptest! {
@@ -246,7 +242,8 @@ mod tests {
                     pace.slow_down(now, now, Duration::ZERO, Load::Full);
                 }
                 // As many as it gives, at this moment.
-                while pace.take(Instant::from_nanos(now)).is_ok() {
+                while pace.ready_at(Instant::from_nanos(now)).as_nanos() <= now {
+                    pace.take(Instant::from_nanos(now));
                     taken.push(now);
                 }
             }
@@ -262,7 +259,7 @@ mod tests {
         let mut pace = Pace::new(Rate::per_second(50));
         let mut now = Instant::ZERO;
         for _ in 0..50 {
-            pace.take(now).unwrap();
+            pace.take(now);
             now = pace.ready_at(now);
         }
         assert_eq!(now, Instant::from_nanos(SECOND), "fifty messages take one second");

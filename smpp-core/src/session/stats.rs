@@ -40,12 +40,8 @@ pub struct Stats {
 pub enum Kind {
     /// The three binds, outbind.
     Bind,
-    /// submit_sm, submit_multi, broadcast_sm.
-    Submit,
-    /// deliver_sm.
-    Deliver,
-    /// data_sm.
-    Data,
+    /// What carries a message: submit_sm, submit_multi, deliver_sm, data_sm, broadcast_sm.
+    Message,
     /// What is asked about messages sent before: query_sm, cancel_sm, replace_sm and those for broadcasts.
     Manage,
     /// enquire_link.
@@ -58,23 +54,13 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 8] = [
-        Self::Bind,
-        Self::Submit,
-        Self::Deliver,
-        Self::Data,
-        Self::Manage,
-        Self::EnquireLink,
-        Self::Unbind,
-        Self::Other,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Bind, Self::Message, Self::Manage, Self::EnquireLink, Self::Unbind, Self::Other];
 
     /// That of a request, and of its response.
     pub const fn of(command: CommandId) -> Self {
         match command.request() {
-            CommandId::SUBMIT_SM | CommandId::SUBMIT_MULTI | CommandId::BROADCAST_SM => Self::Submit,
-            CommandId::DELIVER_SM => Self::Deliver,
-            CommandId::DATA_SM => Self::Data,
+            command if command.is_message() => Self::Message,
             CommandId::ENQUIRE_LINK => Self::EnquireLink,
             CommandId::QUERY_SM
             | CommandId::CANCEL_SM
@@ -91,45 +77,59 @@ impl Kind {
     }
 }
 
-/// PDUs and their octets in one direction.
+/// PDUs of one kind in one direction, and their octets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
-    /// PDUs.
-    pub pdus: u64,
-    /// Their octets, headers included.
+    /// Requests, and what has no response.
+    pub requests: u64,
+    /// Responses.
+    pub responses: u64,
+    /// Octets of both, headers included.
     pub octets: u64,
 }
 
-/// What went in one direction, requests and responses apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Traffic {
-    requests: [Count; Kind::ALL.len()],
-    responses: [Count; Kind::ALL.len()],
+impl Count {
+    /// Requests and responses.
+    pub const fn pdus(self) -> u64 {
+        self.requests + self.responses
+    }
 }
 
-impl Traffic {
-    /// Requests of this kind.
-    pub fn requests(&self, kind: Kind) -> Count {
-        self.requests.get(kind as usize).copied().unwrap_or_default()
-    }
+/// What went in one direction.
+///
+/// ```
+/// use smpp_core::session::{Config, Esme, Instant, Kind, Session};
+/// let now = Instant::ZERO;
+/// let mut session = Session::<Esme, ()>::new(Config::default(), now);
+/// session.request(now, &smpp_core::Bind::default(), ()).unwrap();
+/// let sent = session.stats().sent;
+/// assert_eq!((sent.of(Kind::Bind).requests, sent.total().octets), (1, 23));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic([Count; Kind::ALL.len()]);
 
-    /// Responses of this kind.
-    pub fn responses(&self, kind: Kind) -> Count {
-        self.responses.get(kind as usize).copied().unwrap_or_default()
+impl Traffic {
+    /// PDUs of this kind.
+    pub fn of(&self, kind: Kind) -> Count {
+        self.0.get(kind as usize).copied().unwrap_or_default()
     }
 
     /// All PDUs.
     pub fn total(&self) -> Count {
-        self.requests.iter().chain(&self.responses).fold(Count::default(), |sum, count| Count {
-            pdus: sum.pdus + count.pdus,
+        self.0.iter().fold(Count::default(), |sum, count| Count {
+            requests: sum.requests + count.requests,
+            responses: sum.responses + count.responses,
             octets: sum.octets + count.octets,
         })
     }
 
     pub(super) fn count(&mut self, command: CommandId, octets: usize) {
-        let counts = if command.is_response() { &mut self.responses } else { &mut self.requests };
-        if let Some(count) = counts.get_mut(Kind::of(command) as usize) {
-            count.pdus += 1;
+        if let Some(count) = self.0.get_mut(Kind::of(command) as usize) {
+            if command.is_response() {
+                count.responses += 1;
+            } else {
+                count.requests += 1;
+            }
             count.octets += octets as u64;
         }
     }

@@ -19,7 +19,7 @@ fn an_idle_link_is_probed_and_lives_on() {
     pair.advance(secs(300));
     assert_eq!((pair.esme.closed, pair.smsc.closed), (None, None));
     // The bind, ten enquire_links at 30, 60, ... 300 seconds.
-    assert_eq!(pair.esme.session.stats().sent.total().pdus, 11);
+    assert_eq!(pair.esme.session.stats().sent.total().pdus(), 11);
     assert_eq!((pair.esme.told(), pair.smsc.told()), (vec![], vec![]), "nobody is bothered with it");
 }
 
@@ -35,7 +35,7 @@ fn traffic_of_the_peer_is_proof_enough() {
         pair.settle();
     }
     // The bind and ten answers, no enquire_link.
-    assert_eq!(pair.esme.session.stats().sent.total().pdus, 11);
+    assert_eq!(pair.esme.session.stats().sent.total().pdus(), 11);
 }
 
 #[test]

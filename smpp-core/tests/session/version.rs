@@ -1,0 +1,190 @@
+//! Which version both sides speak, and what a peer of an older one is spared; outbind.
+
+use smpp_core::session::{Closed, Config, Esme, Instant, Refusal, Session, Smsc, State, Timer};
+use smpp_core::{
+    AlertNotification, Bind, BindMode, BindResp, BroadcastSm, CommandId, CommandStatus, DataSm, DataSmResp,
+    InterfaceVersion, Outbind, Pdu, SubmitSm, Tag, Tlv, Tlvs, Tolerance,
+};
+
+use super::support::{Peer, Told, bind, bound_smsc, deliver_sm, octets, raw, request, said, secs, submit_sm};
+
+const NOW: Instant = Instant::ZERO;
+
+/// An SMSC to which an ESME of this version is bound.
+fn smsc_for(version: u8) -> Peer<Smsc> {
+    let mut smsc = Peer::new(Config::default());
+    let bind = Bind { interface_version: InterfaceVersion(version), ..bind(BindMode::Transceiver) };
+    smsc.hear(NOW, &request(Pdu::Bind(bind), 1));
+    let reply = smsc.binds.pop_front().unwrap();
+    let list = [Tlv::u8(Tag::SC_INTERFACE_VERSION, 0x34)];
+    let resp = BindResp { tlvs: Tlvs::list(&list), ..BindResp::default() };
+    smsc.session.respond(reply, Ok(resp)).unwrap();
+    let answer = if version < 0x34 { &b"\0"[..] } else { b"\0\x02\x10\0\x01\x34" };
+    let spoken = smsc.speak();
+    assert_eq!(said(&spoken), [(CommandId::BIND_TRANSCEIVER_RESP, CommandStatus::ROK, 1, answer)]);
+    smsc
+}
+
+/// An ESME that is bound to an SMSC of this version, or of one that it does not state.
+fn esme_for(config: Config, own: u8, smsc: Option<u8>) -> Peer<Esme> {
+    let mut esme = Peer::new(config);
+    let bind = Bind { interface_version: InterfaceVersion(own), ..bind(BindMode::Transceiver) };
+    let sequence = esme.request(NOW, &bind, "bind").unwrap();
+    let list = smsc.map(|version| Tlv::u8(Tag::SC_INTERFACE_VERSION, version));
+    let resp = BindResp { tlvs: Tlvs::list(list.as_slice()), ..BindResp::default() };
+    let resp = Pdu::BindResp(BindMode::Transceiver, Some(resp));
+    esme.hear(NOW, &octets(resp, CommandStatus::ROK, sequence.0));
+    esme.told();
+    esme
+}
+
+#[test]
+fn an_older_esme_gets_no_pdu_that_it_does_not_know() {
+    for version in [0x00, 0x33] {
+        let mut smsc = smsc_for(version);
+        let refused = Err(Refusal::Version(InterfaceVersion(version)));
+        assert_eq!(smsc.request(NOW, &DataSm::default(), "data"), refused);
+        assert_eq!(
+            smsc.session.notify(NOW, &AlertNotification::default()),
+            Err(Refusal::Version(InterfaceVersion(version)))
+        );
+        assert_eq!(smsc.speak(), b"");
+        smsc.request(NOW, &deliver_sm("text"), "deliver").unwrap();
+    }
+    let mut smsc = smsc_for(0x34);
+    smsc.request(NOW, &DataSm::default(), "data").unwrap();
+    smsc.session.notify(NOW, &AlertNotification::default()).unwrap();
+}
+
+#[test]
+fn an_older_smsc_gets_no_tlvs_and_nothing_newer() {
+    let list = [Tlv::u16(Tag::USER_MESSAGE_REFERENCE, 7)];
+    let with_tlvs = SubmitSm { tlvs: Tlvs::list(&list), ..submit_sm("text") };
+    let strict = Config { assumed_version: InterfaceVersion::V3_3, ..Config::default() };
+    // What each side states; whether both speak 3.4.
+    for (config, own, smsc, newer) in [
+        (Config::default(), 0x34, Some(0x33), false),
+        (Config::default(), 0x34, Some(0x34), true),
+        (Config::default(), 0x34, Some(0x50), true),
+        (Config::default(), 0x33, Some(0x34), false),
+        (Config::default(), 0x34, None, true),
+        (strict, 0x34, None, false),
+        (strict, 0x34, Some(0x34), true),
+    ] {
+        let mut esme = esme_for(config, own, smsc);
+        let speaks = InterfaceVersion(own.min(smsc.unwrap_or(config.assumed_version.0)));
+        let expected = |refusal| if newer { None } else { Some(refusal) };
+        let tlvs = esme.request(NOW, &with_tlvs, "tlvs").err();
+        assert_eq!(tlvs, expected(Refusal::Tlvs), "{own:#x} {smsc:?}");
+        let data = esme.request(NOW, &DataSm::default(), "data").err();
+        assert_eq!(data, expected(Refusal::Version(speaks)), "{own:#x} {smsc:?}");
+        let broadcast = esme.request(NOW, &BroadcastSm::default(), "broadcast").err();
+        assert_eq!(broadcast, expected(Refusal::Version(speaks)), "a 3.4 peer may know it: {smsc:?}");
+        esme.request(NOW, &submit_sm("text"), "text").unwrap();
+        assert_eq!(esme.session.peer_version(), smsc.map(InterfaceVersion), "visible as it was stated");
+    }
+}
+
+#[test]
+fn a_bind_that_was_refused_leaves_no_version_behind() {
+    let mut esme = Peer::<Esme>::new(Config::default());
+    let old = Bind { interface_version: InterfaceVersion::V3_3, ..bind(BindMode::Transmitter) };
+    let sequence = esme.request(NOW, &old, "old").unwrap();
+    let refused = Pdu::BindResp(BindMode::Transmitter, None);
+    esme.hear(NOW, &octets(refused, CommandStatus::RBINDFAIL, sequence.0));
+    let sequence = esme.request(NOW, &bind(BindMode::Transceiver), "new").unwrap();
+    let resp = Pdu::BindResp(BindMode::Transceiver, Some(BindResp::default()));
+    esme.hear(NOW, &octets(resp, CommandStatus::ROK, sequence.0));
+    esme.request(NOW, &DataSm::default(), "data").unwrap();
+}
+
+#[test]
+fn an_smsc_that_opens_the_connection_is_bound_to() {
+    let mut smsc = Peer::<Smsc>::new(Config { session_init: secs(10), ..Config::default() });
+    let mut esme = Peer::<Esme>::new(Config { awaits_outbind: true, ..Config::default() });
+    assert_eq!(esme.session.poll_timeout(), Some((NOW + secs(10), Timer::SessionInit)));
+    let later = NOW + secs(4);
+    smsc.session.notify(later, &Outbind::default()).unwrap();
+    assert_eq!(smsc.session.state(), State::Outbound);
+    let init = Some((later + secs(10), Timer::SessionInit));
+    let octets = smsc.speak();
+    assert_eq!(smsc.session.poll_timeout(), init, "from the outbind to the bind");
+    let mut input = &octets[..];
+    assert!(esme.session.handle_input(later, &mut input).is_some());
+    assert_eq!(esme.session.poll_timeout(), init);
+    esme.request(later, &bind(BindMode::Receiver), "bind").unwrap();
+    smsc.hear(later, &esme.speak());
+    let reply = smsc.binds.pop_front().unwrap();
+    smsc.session.respond(reply, Ok(BindResp::default())).unwrap();
+    esme.hear(later, &smsc.speak());
+    let bound = State::Bound(BindMode::Receiver);
+    assert_eq!((esme.session.state(), smsc.session.state()), (bound, bound));
+}
+
+#[test]
+fn nobody_waits_for_ever_for_an_outbind_or_for_the_bind_after_it() {
+    let mut esme = Peer::<Esme>::new(Config { awaits_outbind: true, ..Config::default() });
+    esme.wake(NOW + secs(10));
+    assert_eq!(esme.closed, Some(Closed::SessionInit));
+
+    let mut esme = Session::<Esme, ()>::new(Config::default(), NOW);
+    assert_eq!(esme.poll_timeout(), None, "who has connected itself waits for nothing");
+    let outbind = request(Pdu::Outbind(Outbind::default()), 1);
+    assert!(esme.handle_input(NOW + secs(3), &mut &outbind[..]).is_some());
+    assert_eq!(esme.poll_timeout(), Some((NOW + secs(13), Timer::SessionInit)));
+
+    let mut smsc = Peer::<Smsc>::new(Config::default());
+    smsc.session.notify(NOW + secs(9), &Outbind::default()).unwrap();
+    smsc.speak();
+    smsc.wake(NOW + secs(19));
+    assert_eq!(smsc.closed, Some(Closed::SessionInit));
+}
+
+#[test]
+fn an_error_response_can_say_more_than_its_status() {
+    let mut smsc = bound_smsc(Config::default(), BindMode::Transceiver);
+    let octets =
+        [request(Pdu::DataSm(DataSm::default()), 2), request(Pdu::SubmitSm(submit_sm("x")), 3)].concat();
+    let mut input = &octets[..];
+    let list = [Tlv::u8(Tag::DELIVERY_FAILURE_REASON, 2)];
+    while let Some(event) = smsc.session.handle_input(NOW, &mut input) {
+        use smpp_core::session::{Event, Request};
+        let tlvs = Tlvs::list(&list);
+        match event {
+            Event::Request { request: Request::DataSm(_, reply), .. } => {
+                let reason = DataSmResp { tlvs, ..DataSmResp::default() };
+                smsc.session.respond_with_reason(reply, CommandStatus::RDELIVERYFAILURE, &reason).unwrap();
+            }
+            Event::Request { request: Request::SubmitSm(_, reply), .. } => {
+                let reason = smpp_core::SubmitSmResp { tlvs, ..Default::default() };
+                smsc.session.respond_with_reason(reply, CommandStatus::ROK, &reason).unwrap();
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let spoken = smsc.speak();
+    let expected = [
+        (CommandId::DATA_SM_RESP, CommandStatus::RDELIVERYFAILURE, 2, &b"\0\x04\x25\0\x01\x02"[..]),
+        (CommandId::SUBMIT_SM_RESP, CommandStatus::RSYSERR, 3, &b""[..]),
+    ];
+    assert_eq!(said(&spoken), expected);
+}
+
+#[test]
+fn a_strict_session_objects_to_the_answers_to_its_own_requests_too() {
+    let config = Config { tolerance: Tolerance::STRICT, enquire_link: Some(secs(5)), ..Config::default() };
+    let mut smsc = bound_smsc(config, BindMode::Transceiver);
+    smsc.wake(NOW + secs(5));
+    let probe = smsc.speak();
+    assert_eq!(said(&probe)[0].0, CommandId::ENQUIRE_LINK);
+    let number = said(&probe)[0].2;
+    smsc.hear(NOW + secs(6), &raw(CommandId::ENQUIRE_LINK_RESP, CommandStatus::ROK, number, b"\0"));
+    let told = smsc.told();
+    assert!(matches!(told[..], [Told::Malformed(CommandId::ENQUIRE_LINK_RESP, _)]), "{told:?}");
+    assert_eq!(smsc.session.stats().strays, 0);
+    smsc.session.unbind(NOW + secs(6));
+    let number = said(&smsc.speak())[0].2;
+    smsc.hear(NOW + secs(6), &raw(CommandId::UNBIND_RESP, CommandStatus::ROK, number, b"\0"));
+    smsc.wake(NOW + secs(6));
+    assert_eq!(smsc.closed, Some(Closed::Unbound), "it was an answer all the same");
+}

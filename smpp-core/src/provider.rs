@@ -1,6 +1,6 @@
 //! Providers as data: ports, limits and dialects.
 
-use crate::session::Rate;
+use crate::session::{Config, Operations, Rate};
 use crate::sms::Codings;
 
 /// What a provider of SMPP publishes about its service. Define another one as a constant of your own.
@@ -18,6 +18,8 @@ pub struct Provider {
     pub max_binds: u16,
     /// Messages that one bind may send.
     pub rate: Rate,
+    /// The requests that it takes.
+    pub operations: Operations,
     /// What data_coding 0 and 1 stand for.
     pub codings: Codings,
 }
@@ -34,8 +36,15 @@ impl Provider {
         tls_port: 2776,
         max_binds: 4,
         rate: Rate::per_second(50),
+        operations: Operations::BINDS.union(Operations::SUBMIT_SM),
         codings: Codings::GSM7,
     };
+
+    /// How an ESME's session runs with this provider: no faster than it allows, and with no request that it does not
+    /// take.
+    pub fn config(&self) -> Config {
+        Config { rate: Some(self.rate), operations: self.operations, ..Config::default() }
+    }
 }
 
 /// The optional parameters of 8x8's own, as it publishes them; `None` where the peer sent something else.

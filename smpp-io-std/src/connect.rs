@@ -19,11 +19,10 @@ use crate::stream::{Stream, TlsStream};
 /// use std::path::Path;
 /// use std::time::Duration;
 /// use smpp_core::provider::Provider;
-/// use smpp_core::session::Config;
 /// use smpp_io_std::{Connector, tls};
 ///
 /// let connector = Connector::new()
-///     .config(Config { rate: Some(Provider::EIGHT_BY_EIGHT.rate), ..Config::default() })
+///     .config(Provider::EIGHT_BY_EIGHT.config())
 ///     .tls(tls::ca_file(Path::new("ca.pem"))?)
 ///     .timeout(Duration::from_secs(5));
 /// let connection = connector.connect(&"smpps://localhost:2776".parse()?)?;

@@ -7,8 +7,8 @@ use std::sync::{Arc, mpsc};
 use std::time::{self, Duration};
 
 use smpp_core::session::{
-    Cause, Closed, Config, Esme, Event, Instant, NotSent, Refusal, RequestError, Response, Role, SentBy,
-    Session, Smsc, State, Stats,
+    Cause, Closed, Config, Esme, Event, Instant, NotSent, Observer, Refusal, RequestError, Response, Role,
+    SentBy, Session, Smsc, State, Stats,
 };
 use smpp_core::{Bind, CommandStatus, DeliverSm, Frame, InterfaceVersion, Operation, SubmitSm};
 
@@ -30,7 +30,7 @@ const WRITE_SLICE: Duration = Duration::from_millis(50);
 ///
 /// Dropped, it closes the transport without a word: [`unbind`](Self::unbind) is the good end.
 pub struct Connection<R: Role, S: Transport> {
-    session: Session<R, mpsc::Sender<Answer>>,
+    session: Session<R, mpsc::Sender<Answer>, Option<Box<dyn Observer + Send>>>,
     stream: S,
     start: time::Instant,
     received: Buffer,
@@ -132,7 +132,7 @@ impl<R: Role, S: Transport> Connection<R, S> {
     pub fn new(mut stream: S, config: Config) -> io::Result<Self> {
         stream.set_write_timeout(Some(WRITE_SLICE))?;
         Ok(Self {
-            session: Session::new(config, Instant::ZERO),
+            session: Session::with_observer(config, Instant::ZERO, None),
             stream,
             start: time::Instant::now(),
             received: Buffer::new(config.max_pdu),
@@ -287,6 +287,11 @@ impl<R: Role, S: Transport> Connection<R, S> {
     /// The session's counters.
     pub fn stats(&self) -> Stats {
         self.session.stats()
+    }
+
+    /// Shows every PDU from now on to `observer`, without passwords. Set it before the bind to see all of them.
+    pub fn observe(&mut self, observer: impl Observer + Send + 'static) {
+        *self.session.observer_mut() = Some(Box::new(observer));
     }
 
     fn now(&self) -> Instant {

@@ -5,7 +5,8 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use smpp_core::session::{
-    Cause, Closed, Config, Esme, NotSent, Refusal, RequestError, Response, Role, SentBy, Smsc, State, Stats,
+    Cause, Closed, Config, Esme, NotSent, Observer, Refusal, RequestError, Response, Role, SentBy, Smsc,
+    State, Stats,
 };
 use smpp_core::{Bind, DeliverSm, Operation, SubmitSm};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -126,6 +127,13 @@ impl<R: Role> Handle<R> {
     /// Where the session stands.
     pub fn state(&self) -> State {
         self.shared.lock().session.state()
+    }
+
+    /// Shows every PDU from now on to `observer`, without passwords. Set it before the bind to see all of them.
+    ///
+    /// It is called while the session is locked: it should be quick, and it must not call this handle.
+    pub fn observe(&self, observer: impl Observer + Send + 'static) {
+        *self.shared.lock().session.observer_mut() = Some(Box::new(observer));
     }
 
     /// The counters of the session.

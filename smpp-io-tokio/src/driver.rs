@@ -13,7 +13,9 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use smpp_core::session::{Closed, Config, Event, Instant, Reply, RequestError, Response, Role, Session};
+use smpp_core::session::{
+    Closed, Config, Event, Instant, Observer, Reply, RequestError, Response, Role, Session,
+};
 use smpp_core::{Frame, Operation};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Notify, oneshot};
@@ -53,7 +55,7 @@ pub(crate) struct Shared<R: Role> {
 }
 
 pub(crate) struct Core<R: Role> {
-    pub(crate) session: Session<R, oneshot::Sender<Answer>>,
+    pub(crate) session: Session<R, oneshot::Sender<Answer>, Option<Box<dyn Observer + Send>>>,
     /// Requests that the application has not fetched: no more than `max_unanswered`. What has no response is
     /// dropped beyond it.
     pub(crate) inbox: VecDeque<Queued>,
@@ -90,7 +92,7 @@ impl std::error::Error for End {}
 impl<R: Role> Shared<R> {
     pub(crate) fn new(config: Config) -> Arc<Self> {
         let core = Core {
-            session: Session::new(config, Instant::ZERO),
+            session: Session::with_observer(config, Instant::ZERO, None),
             inbox: VecDeque::new(),
             max_unanswered: config.max_unanswered.max(1).into(),
             inbox_open: true,

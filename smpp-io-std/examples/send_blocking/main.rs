@@ -48,6 +48,9 @@ fn run(arguments: &Arguments, report: Report) -> Result<bool, Stop> {
 
     let mut connection = connector.connect(&account.endpoint).map_err(|error| no_connection(&error))?;
     report.connected(&account);
+    if arguments.trace {
+        connection.observe(job::Trace);
+    }
     let answer = connection.bind(&bind).map_err(|error| Stop::bind(&error))?;
     report.bound(&account, &answer);
 

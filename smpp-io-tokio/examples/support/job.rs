@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use clap::Parser;
 use smpp_core::provider::Provider;
-use smpp_core::session::{Cause, Closed, Config, NotSent, RequestError};
+use smpp_core::session::{
+    Cause, Closed, Config, Direction, Instant, NotSent, Observed, Observer, RequestError,
+};
 use smpp_core::sms::{ConcatRef, Segment, Text};
 use smpp_core::{
     Address, Bind, COctets, CommandStatus, Endpoint, Password, RegisteredDelivery, ShortMessage, SubmitSm,
@@ -56,6 +58,9 @@ pub(crate) struct Arguments {
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
+    /// Print each PDU to the standard error
+    #[arg(long)]
+    pub(crate) trace: bool,
 }
 
 /// Why nothing more can be done.
@@ -199,9 +204,22 @@ impl Account {
     }
 }
 
+/// Prints each PDU: which way it goes, and what its header says.
+pub(crate) struct Trace;
+
+impl Observer for Trace {
+    fn observe(&mut self, at: Instant, direction: Direction, pdu: Observed<'_>) {
+        let arrow = match direction {
+            Direction::In => "<-",
+            Direction::Out => "->",
+        };
+        eprintln!("{:>10.6} {arrow} {pdu}", (at - Instant::ZERO).as_secs_f64());
+    }
+}
+
 /// How the session runs: no faster than the provider allows, so that it need not throttle.
 pub(crate) fn config() -> Config {
-    Config { rate: Some(Provider::EIGHT_BY_EIGHT.rate), ..Config::default() }
+    Provider::EIGHT_BY_EIGHT.config()
 }
 
 impl<'a> Message<'a> {

@@ -87,8 +87,16 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         self.advance();
     }
 
-    /// Takes the end a step further if what it waits for has come.
+    /// Takes the end a step further if there is one in sight.
+    #[inline]
     pub(super) fn advance(&mut self) {
+        if self.ending != Ending::No {
+            self.approach();
+        }
+    }
+
+    /// Takes the end a step further if what it waits for has come.
+    fn approach(&mut self) {
         let idle = self.window.len() == 0 && self.unanswered == 0;
         match self.ending {
             Ending::Draining(reason) if idle => self.send_unbind(reason),

@@ -1,5 +1,7 @@
 //! What the peer sends.
 
+use core::time::Duration;
+
 use super::event::{Cause, Closed, Event, Outcome, Request};
 use super::observer::{Direction, Observed, Observer};
 use super::pace::Load;
@@ -175,7 +177,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         if entry.command.is_bind() {
             self.binding = None;
         }
-        self.learn(&entry, header.status, pdu.ok().map(|(pdu, _)| pdu));
+        self.learn(&entry, header.status, pdu.as_ref().map_or(Tlvs::EMPTY, |(pdu, _)| pdu.tlvs()));
         let outcome = match pdu {
             // Whatever stands behind its header, it says no.
             _ if nack => Outcome::Nacked(header.status),
@@ -205,12 +207,11 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     }
 
     /// What a response tells about the peer's speed and load.
-    fn learn(&mut self, entry: &Entry<T>, status: CommandStatus, pdu: Option<Pdu<'_>>) {
-        let taken = self.now - entry.sent;
+    fn learn(&mut self, entry: &Entry<T>, status: CommandStatus, tlvs: Tlvs<'_>) {
+        let taken = self.now.as_nanos().saturating_sub(entry.sent.as_nanos());
         self.stats.response_times.count_response(taken);
         let refused = matches!(status, CommandStatus::RTHROTTLED | CommandStatus::RMSGQFUL);
         self.stats.throttled += u64::from(refused);
-        let tlvs = pdu.map_or(Tlvs::EMPTY, |pdu| pdu.tlvs());
         let load = match tlvs.congestion_state() {
             _ if refused => Load::Full,
             Some(state) if state.0 >= 100 => Load::Full,
@@ -219,7 +220,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         };
         if self.config.slow_down && entry.command.is_message() {
             // So many messages went in the time that this one took (Little's law).
-            let apart = taken / (self.window.len() as u32 + 1);
+            let apart = Duration::from_nanos(taken / (self.window.len() as u64 + 1));
             self.pace.slow_down(self.now, entry.sent, apart, load);
         }
     }

@@ -122,6 +122,22 @@
 //! 3. **Every request that is taken has exactly one [`Outcome`](session::Outcome), every session exactly one
 //!    [`Closed`](session::Closed).** Both say why.
 //!
+//! # The life of a session
+//!
+//! ```text
+//!            request(Bind)            unbind()
+//!   Open ───────────────────▶ Bound ───────────▶ Bound, draining ──▶ Unbinding ──▶ Closed
+//!    │ │  accepted        ▲   │  │ peer's unbind                         ▲             ▲
+//!    │ │ outbind          │   │  └───────────────────────────────────────┘             │
+//!    │ └──▶ Outbound ─────┘   │                                                        │
+//!    │         │              │                                                        │
+//!    └─────────┴ session_init ┴── end of stream, dead link, broken framing, abort ─────┘
+//! ```
+//!
+//! Who may send what in which [`State`](session::State) is one table, from SMPP 3.4 §2.3: what is not in it is refused
+//! with [`Refusal::State`](session::Refusal::State) here, and answered `ESME_RINVBNDSTS` if it comes from the peer.
+//! What a side never sends does not compile.
+//!
 //! # Three kinds of wrong
 //!
 //! | whose mistake | how it is told | what becomes of the session |

@@ -4,11 +4,11 @@ mod common;
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use common::{bind, message};
-use smpp_core::session::{Cause, Closed, Config, Esme, Smsc, State};
+use smpp_core::session::{Cause, Closed, Config, Direction, Esme, Instant, Observed, Observer, Smsc, State};
 use smpp_core::{
     BindMode, BindResp, COctets, CommandId, CommandStatus, DeliverSm, Pdu, SequenceNumber, SubmitSmResp,
     Tolerance, frame,
@@ -330,4 +330,27 @@ fn nothing_shows_the_password() {
     assert!(!shown.contains("hunter2"), "{shown}");
     let Inbound::Bind(request) = inbound else { panic!() };
     connection.respond(request, Err(CommandStatus::RBINDFAIL)).unwrap();
+}
+
+#[test]
+fn an_observer_sees_every_pdu_and_no_password() {
+    struct Keeper(mpsc::Sender<String>);
+    impl Observer for Keeper {
+        fn observe(&mut self, _: Instant, direction: Direction, pdu: Observed<'_>) {
+            assert!(!String::from_utf8_lossy(&pdu.octets()).contains("hunter2"));
+            self.0.send(format!("{direction:?} {pdu}")).unwrap();
+        }
+    }
+    let request = octets(&Pdu::Bind(bind("hunter2")), 1);
+    let script =
+        Script { reads: [Step::Octets(request)].into(), writes: VecDeque::new(), log: Arc::default() };
+    let mut connection = Connection::<Smsc, _>::new(script, Config::default()).unwrap();
+    let (sender, seen) = mpsc::channel();
+    connection.observe(Keeper(sender));
+    let Inbound::Bind(request) = connection.recv(None).unwrap().unwrap() else { panic!() };
+    connection.respond(request, Err(CommandStatus::RBINDFAIL)).unwrap();
+    drop(connection);
+    let seen: Vec<String> = seen.iter().collect();
+    assert_eq!(seen[1..], ["Out bind_receiver_resp 1 ESME_RBINDFAIL, 16 octets"]);
+    assert!(seen[0].starts_with("In bind_receiver 1, "), "{seen:?}");
 }

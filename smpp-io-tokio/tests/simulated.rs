@@ -2,13 +2,16 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::mpsc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use smpp_core::session::{Cause, Closed, Config, Esme, Rate, Smsc, State};
+use smpp_core::session::{
+    self, Cause, Closed, Config, Direction, Esme, Observed, Observer, Rate, Smsc, State,
+};
 use smpp_core::{
-    Bind, BindResp, COctets, CommandStatus, DeliverSm, Frame, Pdu, SequenceNumber, ShortMessage, SubmitSm,
-    SubmitSmResp, Tag, Tlv, Tlvs,
+    Bind, BindResp, COctets, CommandStatus, DeliverSm, Frame, Password, Pdu, SequenceNumber, ShortMessage,
+    SubmitSm, SubmitSmResp, Tag, Tlv, Tlvs,
 };
 use smpp_io_tokio::{Client, Inbound, Inbox, NotSent, Peer, RequestError, start};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
@@ -262,6 +265,30 @@ async fn the_last_handle_unbinds() {
     client.submit(&text(b"still here")).await.unwrap();
     drop(client);
     assert_eq!(peer.closed().await.reason, Closed::PeerUnbound);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_observer_sees_every_pdu_and_no_password() {
+    struct Keeper(mpsc::Sender<String>);
+    impl Observer for Keeper {
+        fn observe(&mut self, _: session::Instant, direction: Direction, pdu: Observed<'_>) {
+            assert!(!String::from_utf8_lossy(&pdu.octets()).contains("hunter2"));
+            self.0.send(format!("{direction:?} {pdu}")).unwrap();
+        }
+    }
+    let (near, mut far) = duplex(4096);
+    let (client, _inbox) = start::<Esme, _>(near, Config::default());
+    let (sender, seen) = mpsc::channel();
+    client.observe(Keeper(sender));
+    let bind = Bind { password: Password::new(b"hunter2").unwrap(), ..Bind::default() };
+    let (answer, ()) = tokio::join!(client.bind(&bind), async {
+        read_pdu(&mut far).await;
+        let resp = Frame::encode(&Pdu::BindResp(bind.mode, None), CommandStatus::ROK, SequenceNumber(1));
+        far.write_all(resp.octets()).await.unwrap();
+    });
+    answer.unwrap();
+    let seen: Vec<String> = seen.try_iter().collect();
+    assert_eq!(seen, ["Out bind_transceiver 1, 30 octets", "In bind_transceiver_resp 1 ESME_ROK, 16 octets"]);
 }
 
 #[tokio::test(start_paused = true)]

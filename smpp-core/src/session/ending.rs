@@ -14,7 +14,7 @@ use crate::pdu::{BindMode, CommandId, CommandStatus, EnquireLink, Unbind};
 
 impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// Ends the session in good order: takes no more requests, lets what is in flight finish until
-    /// [`drain`](Config::drain) is over, unbinds. An unbound session just ends.
+    /// [`drain`](super::Config::drain) is over, unbinds. An unbound session just ends.
     pub fn unbind(&mut self, now: Instant) {
         self.now = self.now.max(now);
         self.leave(Closed::Unbound);

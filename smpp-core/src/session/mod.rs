@@ -1,15 +1,23 @@
 //! One bind: the state machine of a session, ESME or SMSC.
 //!
 //! Bytes and time go in through `handle_*`; bytes and the next deadline come out of `poll_*`; what the
-//! caller wants is a plain verb. See the [crate documentation](crate) for the run loop.
+//! caller wants is a plain verb. See the [crate documentation](crate) for the run loop, and for the states.
 //!
-//! ```text
-//!            request(Bind)            unbind()
-//!   Open ───────────────────▶ Bound ───────────▶ Bound, draining ──▶ Unbinding ──▶ Closed
-//!    │    accepted            │  │ peer's unbind                         ▲             ▲
-//!    │                        │  └───────────────────────────────────────┘             │
-//!    └── session_init ────────┴── end of stream, dead link, broken framing, abort ─────┘
-//! ```
+//! # Time
+//!
+//! The session has no clock: every call that can depend on the time takes it. [`poll_timeout`](Session::poll_timeout)
+//! says when to call [`handle_timeout`](Session::handle_timeout), and for which [`Timer`]. Hand in what has come before
+//! you tell the time: a response and its time-out at the same instant is a response then.
+//!
+//! # What becomes of a request
+//!
+//! | [`Outcome`] | the peer | to send it again |
+//! | --- | --- | --- |
+//! | `Accepted` | has taken it | makes a second message |
+//! | `Refused` | has not, and says why | may help, if the status is of the passing kind |
+//! | `Nacked` | does not understand it | does not help |
+//! | `NeverSent` | has never seen all of it: its last octet was not handed to the transport | is safe |
+//! | `Unanswered` | may have taken it | may make a second message |
 
 mod answer;
 mod config;

@@ -7,8 +7,8 @@ use std::sync::{Arc, mpsc};
 use std::time::{self, Duration};
 
 use smpp_core::session::{
-    Cause, Closed, Config, Esme, Event, Instant, NotSent, Observer, Refusal, RequestError, Response, Role,
-    SentBy, Session, Smsc, State, Stats,
+    Cause, Closed, Config, Esme, Event, Instant, NotSent, Notification, Observer, Refusal, RequestError,
+    Response, Role, SentBy, Session, Smsc, State, Stats,
 };
 use smpp_core::{Bind, CommandStatus, DeliverSm, Frame, InterfaceVersion, Operation, SubmitSm};
 
@@ -107,6 +107,19 @@ impl<S: Transport> Connection<Smsc, S> {
     /// two sides that wait for each other wait until [`Config::response`] has passed.
     pub fn deliver(&mut self, message: &DeliverSm<'_>) -> Result<Response, RequestError> {
         self.request(message)
+    }
+
+    /// Tells the ESME something that has no response: outbind on a connection that the SMSC has made,
+    /// alert_notification. Whether it arrives is never known. It waits only if too much output is waiting.
+    pub fn notify<N: Notification>(&mut self, notification: &N) -> Result<(), NotSent> {
+        while let Err(refusal) = self.session.notify(self.now(), notification) {
+            let ended = self.kept.end.as_ref().map(|end| NotSent::Closed(end.reason));
+            if let Some(why) = ended.or(refusal.lasting()) {
+                return Err(why);
+            }
+            self.turn(None);
+        }
+        self.settle().map_err(|end| NotSent::Closed(end.reason))
     }
 }
 
@@ -222,14 +235,26 @@ impl<R: Role, S: Transport> Connection<R, S> {
 
     /// Answers a request of the peer: with a response, or with a status other than `ESME_ROK`.
     ///
-    /// The error means that the session is over: the peer may not have seen the answer.
+    /// The error means that the session is over: the peer may not have seen the answer. A response longer than
+    /// [`Config::max_pdu`] is not sent: the peer is answered `ESME_RSYSERR` then.
     pub fn respond<O: Operation>(
         &mut self,
         incoming: Incoming<O>,
         result: Result<O::Response<'_>, CommandStatus>,
     ) -> Result<(), End> {
-        // Refused only if the session is over, and then `settle` says how it ended.
+        // If the session is over, `settle` says how it ended.
         let _ = self.session.respond(incoming.reply, result);
+        self.settle()
+    }
+
+    /// Answers with an error that has more to say than its status, as TLVs in a data_sm_resp.
+    pub fn respond_with_reason<O: Operation>(
+        &mut self,
+        incoming: Incoming<O>,
+        status: CommandStatus,
+        body: &O::Response<'_>,
+    ) -> Result<(), End> {
+        let _ = self.session.respond_with_reason(incoming.reply, status, body);
         self.settle()
     }
 

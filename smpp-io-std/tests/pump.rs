@@ -10,8 +10,8 @@ use std::time::Duration;
 use common::{bind, message};
 use smpp_core::session::{Cause, Closed, Config, Direction, Esme, Instant, Observed, Observer, Smsc, State};
 use smpp_core::{
-    BindMode, BindResp, COctets, CommandId, CommandStatus, DeliverSm, Pdu, SequenceNumber, SubmitSmResp,
-    Tolerance, frame,
+    BindMode, BindResp, COctets, CommandId, CommandStatus, DataSm, DataSmResp, DeliverSm, Outbind, Pdu,
+    SequenceNumber, SubmitSmResp, Tag, Tlv, Tlvs, Tolerance, frame,
 };
 use smpp_io_std::{Connection, Inbound, NotSent, RequestError, Transport};
 
@@ -330,6 +330,26 @@ fn nothing_shows_the_password() {
     assert!(!shown.contains("hunter2"), "{shown}");
     let Inbound::Bind(request) = inbound else { panic!() };
     connection.respond(request, Err(CommandStatus::RBINDFAIL)).unwrap();
+}
+
+#[test]
+fn what_has_no_response_is_written_and_reasons_travel_with_errors() {
+    let outbind = octets(&Pdu::Outbind(Outbind::default()), 1);
+    let reads = [octets(&Pdu::Bind(bind("")), 1), octets(&Pdu::DataSm(DataSm::default()), 2)];
+    let log = Arc::new(Mutex::new(Log::default()));
+    let script =
+        Script { reads: reads.map(Step::Octets).into(), writes: VecDeque::new(), log: Arc::clone(&log) };
+    let mut connection = Connection::<Smsc, _>::new(script, Config::default()).unwrap();
+    connection.notify(&Outbind::default()).unwrap();
+    assert_eq!(log.lock().unwrap().written, outbind);
+    assert_eq!(connection.notify(&Outbind::default()), Err(NotSent::State(State::Outbound)));
+    let Inbound::Bind(request) = connection.recv(None).unwrap().unwrap() else { panic!() };
+    connection.respond(request, Ok(BindResp::default())).unwrap();
+    let Inbound::DataSm(message) = connection.recv(None).unwrap().unwrap() else { panic!() };
+    let list = [Tlv::u8(Tag::DELIVERY_FAILURE_REASON, 2)];
+    let reason = DataSmResp { tlvs: Tlvs::list(&list), ..DataSmResp::default() };
+    connection.respond_with_reason(message, CommandStatus::RDELIVERYFAILURE, &reason).unwrap();
+    assert!(log.lock().unwrap().written.ends_with(&[0, 0, 0, 2, 0, 0x04, 0x25, 0, 1, 2]));
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use smpp_core::session::{
-    Cause, Closed, Config, Esme, NotSent, Observer, Refusal, RequestError, Response, Role, SentBy, Smsc,
-    State, Stats,
+    Cause, Closed, Config, Esme, NotSent, Notification, Observer, Refusal, RequestError, Response, Role,
+    SentBy, Smsc, State, Stats,
 };
 use smpp_core::{Bind, DeliverSm, Operation, SubmitSm};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -164,6 +164,14 @@ impl Handle<Smsc> {
     /// See [`request`](Self::request) for waiting and cancel-safety.
     pub async fn deliver(&self, message: &DeliverSm<'_>) -> Result<Response, RequestError> {
         self.request(message).await
+    }
+
+    /// Tells the ESME something that has no response: outbind on a connection that the SMSC has made,
+    /// alert_notification. Whether it arrives is never known.
+    ///
+    /// It does not wait: [`Refusal::OutputFull`] passes, the others last.
+    pub fn notify<N: Notification>(&self, notification: &N) -> Result<(), Refusal> {
+        self.shared.with(|core, now| core.session.notify(now, notification))
     }
 }
 

@@ -159,6 +159,16 @@ impl<R: Role, O: Operation> Incoming<R, O> {
         self.answer(result)
     }
 
+    /// Answers with an error that has more to say than its status, as TLVs in a data_sm_resp.
+    pub fn respond_with_reason(
+        mut self,
+        status: CommandStatus,
+        body: &O::Response<'_>,
+    ) -> Result<(), Refusal> {
+        let Some(reply) = self.reply.take() else { return Ok(()) };
+        self.shared.with(|core, _| core.session.respond_with_reason(reply, status, body))
+    }
+
     /// Answers `ESME_ROK` with an empty body.
     pub fn accept(self) -> Result<(), Refusal> {
         self.respond(Ok(Default::default()))

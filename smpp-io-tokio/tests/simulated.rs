@@ -7,11 +7,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use smpp_core::session::{
-    self, Cause, Closed, Config, Direction, Esme, Observed, Observer, Rate, Smsc, State,
+    self, Cause, Closed, Config, Direction, Esme, Observed, Observer, Rate, Refusal, Smsc, State,
 };
 use smpp_core::{
-    Bind, BindResp, COctets, CommandStatus, DeliverSm, Frame, Password, Pdu, SequenceNumber, ShortMessage,
-    SubmitSm, SubmitSmResp, Tag, Tlv, Tlvs,
+    AlertNotification, Bind, BindResp, COctets, CommandId, CommandStatus, DataSm, DataSmResp, DeliverSm,
+    Frame, Outbind, Password, Pdu, SequenceNumber, ShortMessage, SubmitSm, SubmitSmResp, Tag, Tlv, Tlvs,
 };
 use smpp_io_tokio::{Client, Inbound, Inbox, NotSent, Peer, RequestError, start};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
@@ -268,14 +268,39 @@ async fn the_last_handle_unbinds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_observer_sees_every_pdu_and_no_password() {
-    struct Keeper(mpsc::Sender<String>);
-    impl Observer for Keeper {
-        fn observe(&mut self, _: session::Instant, direction: Direction, pdu: Observed<'_>) {
-            assert!(!String::from_utf8_lossy(&pdu.octets()).contains("hunter2"));
-            let _ = self.0.send(format!("{direction:?} {pdu}"));
-        }
+async fn what_has_no_response_arrives_and_reasons_travel_with_errors() {
+    let ((client, mut inbox), (peer, mut server)) = bound(Config::default(), 4096).await;
+    peer.notify(&AlertNotification::default()).unwrap();
+    assert_eq!(peer.notify(&Outbind::default()), Err(Refusal::State(peer.state())), "they are bound already");
+    let Some(Inbound::Notification(alert)) = inbox.recv().await else { panic!() };
+    assert_eq!(alert.header().command, CommandId::ALERT_NOTIFICATION);
+
+    let (sender, seen) = mpsc::channel();
+    client.observe(Keeper(sender));
+    let list = [Tlv::u8(Tag::DELIVERY_FAILURE_REASON, 2)];
+    let message = DataSm::default();
+    let (answer, ()) = tokio::join!(client.request(&message), async {
+        let Some(Inbound::DataSm(message)) = server.recv().await else { panic!() };
+        let reason = DataSmResp { tlvs: Tlvs::list(&list), ..DataSmResp::default() };
+        message.respond_with_reason(CommandStatus::RDELIVERYFAILURE, &reason).unwrap();
+    });
+    assert_eq!(answer.unwrap_err(), RequestError::Refused(CommandStatus::RDELIVERYFAILURE));
+    // A header, an empty message_id and the TLV.
+    assert_eq!(seen.try_iter().last().unwrap(), "In data_sm_resp 2 ESME_RDELIVERYFAILURE, 22 octets");
+}
+
+/// Sends what it sees, a line for each PDU.
+struct Keeper(mpsc::Sender<String>);
+
+impl Observer for Keeper {
+    fn observe(&mut self, _: session::Instant, direction: Direction, pdu: Observed<'_>) {
+        assert!(!String::from_utf8_lossy(&pdu.octets()).contains("hunter2"));
+        let _ = self.0.send(format!("{direction:?} {pdu}"));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_observer_sees_every_pdu_and_no_password() {
     let (near, mut far) = duplex(4096);
     let (client, _inbox) = start::<Esme, _>(near, Config::default());
     let (sender, seen) = mpsc::channel();

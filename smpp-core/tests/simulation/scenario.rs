@@ -1,0 +1,220 @@
+//! What a seed decides before anything happens.
+
+use std::time::Duration;
+
+use smpp_core::session::{Instant, Side};
+
+use super::rng::Rng;
+use super::settings::Settings;
+
+/// All that is planned lies on multiples of this, so that things coincide.
+pub(crate) const TICK: Duration = Duration::from_millis(10);
+
+pub(crate) fn ticks(count: u64) -> Duration {
+    Duration::from_nanos(TICK.as_nanos() as u64 * count)
+}
+
+#[derive(Debug)]
+pub(crate) struct Scenario {
+    /// Nothing fails, everyone answers and no timer is short: then every outcome is known.
+    pub(crate) calm: bool,
+    pub(crate) start: Instant,
+    /// How long the two sides do what comes to their minds.
+    pub(crate) active: Duration,
+    /// How late timers are looked at.
+    pub(crate) lateness: Duration,
+    pub(crate) esme: Plan,
+    pub(crate) smsc: Plan,
+    pub(crate) faults: Vec<Fault>,
+    /// Whose trace is kept and replayed.
+    pub(crate) traced: Option<Side>,
+}
+
+/// One side, and the way from it to the other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    pub(crate) settings: Settings,
+    pub(crate) habits: Habits,
+    pub(crate) way: Way,
+}
+
+/// How an application behaves. Chances in a thousand.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Habits {
+    /// The longest pause between two things it wants, in ticks.
+    pub(crate) pause: u64,
+    pub(crate) unbinds: u64,
+    /// Aborts, or finds the connection failed.
+    pub(crate) leaves: u64,
+    pub(crate) answers_at_once: u64,
+    pub(crate) never_answers: u64,
+    pub(crate) refuses: u64,
+    /// The longest time for an answer, in ticks.
+    pub(crate) thinks: u64,
+}
+
+/// One direction of the link while it is healthy.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Way {
+    /// The longest latency, in ticks.
+    pub(crate) latency: u64,
+    /// The most octets taken, or delivered, at once.
+    pub(crate) chunk: usize,
+    /// The most octets on the way.
+    pub(crate) capacity: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fault {
+    pub(crate) kind: FaultKind,
+    /// The direction: octets that this side sends.
+    pub(crate) from: Side,
+    /// In ticks since the start.
+    pub(crate) begins: u64,
+    pub(crate) ends: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FaultKind {
+    /// Takes nothing.
+    Stall,
+    /// Takes and keeps back.
+    Hold,
+    /// Has room for a few octets only.
+    Squeeze,
+    /// The end of the stream, in one direction.
+    HalfClose,
+    /// The connection fails; what is on its way is lost.
+    Cut,
+    /// Takes all and delivers nothing, and never recovers.
+    Loss,
+    /// Turns bits over.
+    Corrupt,
+    /// Valid PDUs that nobody sent.
+    Strangers,
+    /// Octets that nobody sent.
+    Noise,
+    /// Many requests that nobody sent.
+    Flood,
+}
+
+const FAULTS: [FaultKind; 10] = [
+    FaultKind::Stall,
+    FaultKind::Hold,
+    FaultKind::Squeeze,
+    FaultKind::HalfClose,
+    FaultKind::Cut,
+    FaultKind::Loss,
+    FaultKind::Corrupt,
+    FaultKind::Strangers,
+    FaultKind::Noise,
+    FaultKind::Flood,
+];
+
+pub(crate) fn side(rng: &mut Rng) -> Side {
+    rng.pick(&[Side::Esme, Side::Smsc])
+}
+
+impl Scenario {
+    pub(crate) fn new(rng: &mut Rng) -> Self {
+        let calm = rng.chance(250);
+        let active = rng.within(20..=160);
+        let faults = match rng.within(0..=9) {
+            _ if calm => 0,
+            0..=2 => 0,
+            3..=7 => 1,
+            _ => rng.within(2..=3),
+        };
+        let zero = Instant::ZERO;
+        let early = zero + ticks(rng.within(0..=1000));
+        let late = Instant::from_nanos(rng.next() >> 1);
+        Self {
+            calm,
+            start: rng.pick(&[zero, early, late]),
+            active: ticks(active),
+            lateness: if rng.chance(800) { Duration::ZERO } else { ticks(rng.within(1..=5)) },
+            esme: Plan::new(rng, calm),
+            smsc: Plan::new(rng, calm),
+            faults: (0..faults).map(|_| Fault::new(rng, active)).collect(),
+            traced: rng.chance(60).then(|| side(rng)),
+        }
+    }
+}
+
+impl Plan {
+    fn new(rng: &mut Rng, calm: bool) -> Self {
+        Self { settings: settings(rng, calm), habits: Habits::new(rng, calm), way: Way::new(rng, calm) }
+    }
+}
+
+impl Habits {
+    fn new(rng: &mut Rng, calm: bool) -> Self {
+        let healthy = Self {
+            pause: rng.within(1..=8),
+            unbinds: rng.pick(&[0, 5]),
+            leaves: 0,
+            answers_at_once: rng.pick(&[0, 500, 1000]),
+            never_answers: 0,
+            refuses: rng.pick(&[0, 100, 500]),
+            thinks: rng.within(0..=6),
+        };
+        if calm {
+            return healthy;
+        }
+        Self {
+            leaves: rng.pick(&[0, 0, 3]),
+            never_answers: rng.pick(&[0, 0, 100]),
+            thinks: rng.pick(&[5, 30, 100]),
+            ..healthy
+        }
+    }
+}
+
+impl Way {
+    fn new(rng: &mut Rng, calm: bool) -> Self {
+        Self {
+            latency: rng.within(0..=if calm { 2 } else { 10 }),
+            chunk: rng.pick(&[1, 7, 40, 1000, 100_000]).max(if calm { 7 } else { 1 }),
+            capacity: rng.pick(&[20, 200, 100_000]),
+        }
+    }
+}
+
+impl Fault {
+    fn new(rng: &mut Rng, active: u64) -> Self {
+        let begins = rng.within(1..=active);
+        let ends = rng.within(begins..=active);
+        Self { kind: rng.pick(&FAULTS), from: side(rng), begins, ends }
+    }
+}
+
+fn settings(rng: &mut Rng, calm: bool) -> Settings {
+    let rate = rng.chance(400).then(|| (rng.within(1..=40) as u32, rng.within(0..=10) as u32));
+    let tiny = Settings {
+        window: rng.within(1..=8) as u16,
+        max_unanswered: rng.within(1..=4) as u16,
+        max_pdu: rng.pick(&[80, 110, 150, 300, 1000, 70 * 1024]),
+        max_output: rng.pick(&[1, 16, 100, 400, 4096]),
+        max_malformed: rng.within(0..=3) as u32,
+        strict: rng.chance(400),
+        rate,
+        session_init: ticks(rng.within(5..=60)),
+        enquire_link: rng.chance(700).then(|| ticks(rng.within(3..=40))),
+        response: ticks(rng.within(5..=60)),
+        inactivity: rng.chance(200).then(|| ticks(rng.within(5..=60))),
+        drain: ticks(rng.within(0..=30)),
+    };
+    if !calm {
+        return tiny;
+    }
+    Settings {
+        max_pdu: 70 * 1024,
+        max_malformed: 3,
+        session_init: Duration::from_secs(600),
+        enquire_link: rng.chance(700).then(|| ticks(rng.within(5..=40))),
+        response: Duration::from_secs(60),
+        inactivity: None,
+        drain: Duration::from_secs(60),
+        ..tiny
+    }
+}

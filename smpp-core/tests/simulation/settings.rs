@@ -1,0 +1,84 @@
+//! A configuration that can be written down and read back.
+
+use std::fmt;
+use std::time::Duration;
+
+use smpp_core::Tolerance;
+use smpp_core::session::{Config, Rate};
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) window: u16,
+    pub(crate) max_unanswered: u16,
+    pub(crate) max_pdu: usize,
+    pub(crate) max_output: usize,
+    pub(crate) max_malformed: u32,
+    pub(crate) strict: bool,
+    /// Messages a second, and how many of them at once.
+    pub(crate) rate: Option<(u32, u32)>,
+    pub(crate) session_init: Duration,
+    pub(crate) enquire_link: Option<Duration>,
+    pub(crate) response: Duration,
+    pub(crate) inactivity: Option<Duration>,
+    pub(crate) drain: Duration,
+}
+
+impl Settings {
+    pub(crate) fn config(&self) -> Config {
+        Config {
+            window: self.window,
+            max_unanswered: self.max_unanswered,
+            max_pdu: self.max_pdu,
+            max_output: self.max_output,
+            max_malformed: self.max_malformed,
+            tolerance: if self.strict { Tolerance::STRICT } else { Tolerance::LENIENT },
+            rate: self.rate.map(|(limit, burst)| Rate::per_second(limit).with_burst(burst)),
+            session_init: self.session_init,
+            enquire_link: self.enquire_link,
+            response: self.response,
+            inactivity: self.inactivity,
+            drain: self.drain,
+            ..Config::default()
+        }
+    }
+
+    /// Reads what [`Display`](fmt::Display) wrote. `None` if a setting is missing.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let value = |name: &str| {
+            text.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('=').map(str::to_owned))
+        };
+        let number = |name: &str| value(name)?.parse::<u64>().ok();
+        let time = |name: &str| number(name).map(Duration::from_nanos);
+        let rate = value("rate")?;
+        Some(Self {
+            window: number("window")? as u16,
+            max_unanswered: number("max_unanswered")? as u16,
+            max_pdu: number("max_pdu")? as usize,
+            max_output: number("max_output")? as usize,
+            max_malformed: number("max_malformed")? as u32,
+            strict: value("strict")? == "true",
+            rate: rate
+                .split_once('/')
+                .and_then(|(limit, burst)| Some((limit.parse().ok()?, burst.parse().ok()?))),
+            session_init: time("session_init")?,
+            enquire_link: time("enquire_link"),
+            response: time("response")?,
+            inactivity: time("inactivity"),
+            drain: time("drain")?,
+        })
+    }
+}
+
+/// `name=value` in a line; times in nanoseconds, `-` for none.
+impl fmt::Display for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nanos = |time: Option<Duration>| time.map_or("-".into(), |time| time.as_nanos().to_string());
+        write!(f, "window={} max_unanswered={}", self.window, self.max_unanswered)?;
+        write!(f, " max_pdu={} max_output={}", self.max_pdu, self.max_output)?;
+        write!(f, " max_malformed={} strict={}", self.max_malformed, self.strict)?;
+        let rate = self.rate.map_or("-".into(), |(limit, burst)| format!("{limit}/{burst}"));
+        write!(f, " rate={rate} session_init={}", nanos(Some(self.session_init)))?;
+        write!(f, " enquire_link={} response={}", nanos(self.enquire_link), nanos(Some(self.response)))?;
+        write!(f, " inactivity={} drain={}", nanos(self.inactivity), nanos(Some(self.drain)))
+    }
+}

@@ -315,11 +315,27 @@ pub(crate) fn name_of(pdu: &Pdu<'_>) -> Vec<u8> {
     .to_vec()
 }
 
-/// A valid PDU of any kind, with a number that may be in flight.
-pub(crate) fn stranger(rng: &mut Rng) -> Octets {
-    let sequence = SequenceNumber(rng.within(0..=12) as u32);
+/// A PDU of any kind, with a number that may be in flight; with a body that makes no sense if it is `damaged`.
+pub(crate) fn stranger(rng: &mut Rng, in_flight: &[SequenceNumber], damaged: bool) -> Octets {
+    let guess = SequenceNumber(rng.within(0..=12) as u32);
+    let sequence = if in_flight.is_empty() || rng.chance(300) { guess } else { rng.pick(in_flight) };
     let status = if rng.chance(500) { CommandStatus::ROK } else { CommandStatus::RTHROTTLED };
-    if rng.chance(400) {
+    if damaged {
+        let unknown = CommandId(rng.next() as u32);
+        let command = rng.pick(&[
+            CommandId::SUBMIT_SM,
+            CommandId::DELIVER_SM,
+            CommandId::SUBMIT_SM_RESP,
+            CommandId::DELIVER_SM_RESP,
+            CommandId::DATA_SM_RESP,
+            CommandId::UNBIND_RESP,
+            unknown,
+        ]);
+        let length = rng.index(40);
+        let header = [16 + length as u32, command.0, status.0, sequence.0].map(u32::to_be_bytes).concat();
+        return Frame::new([header, rng.octets(length)].concat()).expect("one PDU");
+    }
+    if rng.chance(500) {
         let short = [
             Pdu::EnquireLinkResp,
             Pdu::UnbindResp,

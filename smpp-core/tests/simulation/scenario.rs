@@ -92,13 +92,15 @@ pub(crate) enum FaultKind {
     Corrupt,
     /// Valid PDUs that nobody sent.
     Strangers,
+    /// PDUs that nobody sent and nobody can read.
+    Nonsense,
     /// Octets that nobody sent.
     Noise,
     /// Many requests that nobody sent.
     Flood,
 }
 
-const FAULTS: [FaultKind; 10] = [
+const FAULTS: [FaultKind; 11] = [
     FaultKind::Stall,
     FaultKind::Hold,
     FaultKind::Squeeze,
@@ -107,6 +109,7 @@ const FAULTS: [FaultKind; 10] = [
     FaultKind::Loss,
     FaultKind::Corrupt,
     FaultKind::Strangers,
+    FaultKind::Nonsense,
     FaultKind::Noise,
     FaultKind::Flood,
 ];

@@ -295,14 +295,16 @@ impl World {
                 self.esme.eof(&mut self.scene);
                 self.smsc.eof(&mut self.scene);
             }
-            FaultKind::Strangers | FaultKind::Noise | FaultKind::Flood => self.inject(kind, from.peer()),
+            FaultKind::Strangers | FaultKind::Nonsense | FaultKind::Noise | FaultKind::Flood => {
+                self.inject(kind, from.peer())
+            }
         }
         self.broken |= matches!(kind, FaultKind::HalfClose | FaultKind::Loss | FaultKind::Cut);
         let lasts =
             matches!(kind, FaultKind::Stall | FaultKind::Hold | FaultKind::Squeeze | FaultKind::Corrupt);
         let again = match kind {
             _ if lasts => first.then_some(end).filter(|end| *end > at),
-            FaultKind::Strangers => {
+            FaultKind::Strangers | FaultKind::Nonsense => {
                 Some(at + ticks(self.scene.rng.within(1..=4))).filter(|next| *next <= end)
             }
             _ => None,
@@ -318,6 +320,7 @@ impl World {
         if at!(self, to, peer => !peer.wants_input()) {
             return;
         }
+        let in_flight = at!(self, to, peer => peer.model.in_flight());
         let rng = &mut self.scene.rng;
         let octets = match kind {
             FaultKind::Noise => {
@@ -328,7 +331,7 @@ impl World {
                 let request = messages::enquire_link();
                 request.octets().repeat(rng.count(200))
             }
-            _ => messages::stranger(rng).into_inner(),
+            _ => messages::stranger(rng, &in_flight, kind == FaultKind::Nonsense).into_inner(),
         };
         if kind == FaultKind::Noise || at!(self, to, peer => peer.is_between_pdus()) {
             self.scene.tainted = true;

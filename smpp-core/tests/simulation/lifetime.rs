@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
-use smpp_core::session::{Closed, Readiness, Refusal, Session, Side, State};
+use smpp_core::session::{Closed, Instant, Readiness, Refusal, Session, Side, State};
 
 use super::messages::{Speaker, Tag};
 use super::model::Model;
 
 impl Model {
     /// Nobody stops taking requests, stops waiting, or goes on waiting without a reason.
-    pub(super) fn check_end<R: Speaker>(&mut self, session: &Session<R, Tag>) {
+    pub(super) fn check_end<R: Speaker>(&mut self, session: &Session<R, Tag>, now: Instant) {
         let state = session.state();
         if state.is_bound() && self.life.bound.is_none() {
             self.life.bound = Some(self.clock);
+            self.life.bound_at = Some(now);
             self.life.message = self.clock;
         }
         let clock = self.clock;
@@ -85,7 +86,7 @@ impl Model {
         if self.life.leaving.is_some() {
             return;
         }
-        match (state, self.life.bound) {
+        match (state, self.life.bound_at) {
             (State::Open, _) if self.side() == Side::Smsc => {
                 assert!(self.clock < self.start + settings.session_init, "no bind in time");
             }

@@ -54,7 +54,9 @@ struct Open {
 /// What a session goes through, and when.
 #[derive(Default)]
 pub(super) struct Life {
+    /// Bound, by the session's clock, which is no later than the time: an answer passes none in.
     pub(super) bound: Option<Instant>,
+    pub(super) bound_at: Option<Instant>,
     pub(super) heard: Option<Instant>,
     pub(super) message: Instant,
     /// An outbind went or came.
@@ -360,7 +362,7 @@ impl Model {
             assert_eq!((session.poll_timeout(), session.state()), (None, State::Closed));
             assert!(!session.wants_input());
         }
-        self.check_end(session);
+        self.check_end(session, now);
     }
 
     fn check_stats(&mut self, stats: &Stats, now: Instant) {

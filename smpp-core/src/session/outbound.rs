@@ -118,6 +118,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         if matches!(self.ending, Ending::Flushing(_) | Ending::Ended(_) | Ending::Told) {
             return Err(Refusal::State(State::Closed));
         }
+        let before = (self.state, self.timers);
         if command.is_bind() {
             self.binding = None;
             if let (Some(mode), true, Ending::No) = (BindMode::of(command), status.is_ok(), self.ending) {
@@ -127,6 +128,8 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         self.last_message = self.now;
         let encoded = self.encode(command.response(), status, sequence, body);
         if !encoded {
+            // Bound too early, if at all: the peer learns of an error.
+            (self.state, self.timers) = before;
             self.answer(command, CommandStatus::RSYSERR, sequence);
         }
         self.advance();

@@ -154,3 +154,22 @@ fn a_refusal_with_ok_does_not_pass_for_a_success() {
     assert_eq!(pair.esme.told(), [Told::Outcome("bind", Fate::Refused(CommandStatus::RSYSERR))]);
     assert_eq!((pair.esme.session.state(), pair.smsc.session.state()), (State::Open, State::Open));
 }
+
+#[test]
+fn a_bind_whose_response_is_too_long_is_refused_and_binds_nobody() {
+    let config = Config { max_pdu: 40, ..Config::default() };
+    let mut pair = Pair::new(Config::default(), config);
+    pair.esme.request(pair.now, &bind(BindMode::Transceiver), "bind").unwrap();
+    pair.settle();
+    let long = [Tlv::new(Tag(0x1400), &[0; 30]).unwrap()];
+    let reply = pair.smsc.binds.pop_front().unwrap();
+    let response = BindResp { tlvs: Tlvs::list(&long), ..bind_resp() };
+    assert_eq!(pair.smsc.session.respond(reply, Ok(response)), Err(Refusal::TooLong));
+    assert_eq!(pair.smsc.session.state(), State::Open);
+    pair.settle();
+    assert_eq!(pair.esme.told(), [Told::Outcome("bind", Fate::Refused(CommandStatus::RSYSERR))]);
+    pair.bind(BindMode::Transceiver);
+    assert_eq!(pair.smsc.session.state(), State::Bound(BindMode::Transceiver));
+    pair.advance(config.session_init);
+    assert_eq!(pair.smsc.closed, None, "bound in time");
+}

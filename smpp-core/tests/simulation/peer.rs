@@ -302,6 +302,9 @@ impl<R: Speaker> Peer<R> {
         scene.tell(|| format!("{:?} answers {tag:?} {:?}: {result:?}", R::SIDE, octets.header()));
         scene.count(|| format!("answer {}", result.is_ok()));
         self.model.answered(&octets, result);
+        let accepts = result.is_ok() && octets.header().status.is_ok();
+        let bound = self.state().is_bound();
+        assert!(!request.command.is_bind() || accepts || !bound, "bound to whom it has refused");
         match result {
             Ok(()) => {
                 let status = octets.header().status;

@@ -196,7 +196,7 @@ fn settings(rng: &mut Rng, calm: bool) -> Settings {
     let tiny = Settings {
         window: rng.within(1..=8) as u16,
         max_unanswered: rng.within(1..=4) as u16,
-        max_pdu: rng.pick(&[80, 110, 150, 300, 1000, 70 * 1024]),
+        max_pdu: rng.pick(&[33, 80, 110, 150, 300, 1000, 70 * 1024]),
         max_output: rng.pick(&[1, 16, 100, 400, 4096]),
         max_malformed: rng.within(0..=3) as u32,
         strict: rng.chance(400),

@@ -8,6 +8,16 @@ use smpp_core::{CommandId, CommandStatus};
 use super::messages::{Tag, name_of};
 use super::rng::Rng;
 
+/// What is looked at besides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Watch {
+    Nothing,
+    /// How often what happens.
+    Counts,
+    /// Each step.
+    Steps,
+}
+
 /// How often something happened.
 pub(crate) type Coverage = BTreeMap<String, u64>;
 
@@ -20,10 +30,8 @@ pub(crate) struct Scene {
     pub(crate) calm: bool,
     /// Nobody asks for a version without TLVs.
     pub(crate) modern: bool,
-    /// Counts what happened, where that is wanted.
-    pub(crate) coverage: Option<Coverage>,
-    /// Tells each step.
-    pub(crate) verbose: bool,
+    pub(crate) coverage: Coverage,
+    watch: Watch,
     records: Vec<Record>,
 }
 
@@ -49,18 +57,18 @@ enum Ended {
 }
 
 impl Scene {
-    pub(crate) fn new(rng: Rng, now: Instant, calm: bool, modern: bool, verbose: bool) -> Self {
-        Self { rng, now, tainted: false, calm, modern, coverage: None, verbose, records: Vec::new() }
+    pub(crate) fn new(rng: Rng, now: Instant, calm: bool, modern: bool, watch: Watch) -> Self {
+        Self { rng, now, tainted: false, calm, modern, coverage: Coverage::new(), watch, records: Vec::new() }
     }
 
     pub(crate) fn count(&mut self, what: impl FnOnce() -> String) {
-        if let Some(coverage) = &mut self.coverage {
-            *coverage.entry(what()).or_default() += 1;
+        if self.watch == Watch::Counts {
+            *self.coverage.entry(what()).or_default() += 1;
         }
     }
 
     pub(crate) fn tell(&self, what: impl FnOnce() -> String) {
-        if self.verbose {
+        if self.watch == Watch::Steps {
             eprintln!("{:>12} {}", self.now.as_nanos(), what());
         }
     }

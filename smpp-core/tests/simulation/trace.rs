@@ -1,7 +1,7 @@
 //! What a session was told and what it said, line by line; and the same again from those lines.
 //!
 //! A line is a call of a method, times in nanoseconds and octets in hexadecimal digits; the lines with `=` after it
-//! are what came of it. Octets that arrive (`hear`) are kept until the session reads them.
+//! are what came of it. Octets that arrive (`hear`) are kept until the session reads them. A line with `#` says why.
 
 use std::fmt::{Debug, Write};
 
@@ -121,7 +121,7 @@ impl<R: Speaker> Traced<R> {
 
 /// The trace that a new session writes when it is told the same.
 pub(crate) fn replay(trace: &str) -> String {
-    let mut lines = trace.lines();
+    let mut lines = trace.lines().filter(|line| !line.starts_with('#'));
     let (side, rest) = lines.next().and_then(|line| line.split_once(' ')).expect("a side");
     let (start, settings) = rest.split_once(' ').expect("a start");
     let settings = Settings::read(settings).expect("all settings");

@@ -7,7 +7,7 @@ use super::messages::{self, Speaker};
 use super::peer::Peer;
 use super::rng::Rng;
 use super::scenario::{Fault, FaultKind, Scenario, ticks};
-use super::scene::{Coverage, Scene};
+use super::scene::{Coverage, Scene, Watch};
 use super::trace::replay;
 
 pub(crate) struct World {
@@ -20,8 +20,6 @@ pub(crate) struct World {
     down: Pipe,
     /// What is still to go wrong, and when.
     faults: Vec<(Instant, Fault)>,
-    /// The link cannot be mended.
-    broken: bool,
 }
 
 /// What can happen next.
@@ -82,48 +80,46 @@ macro_rules! at {
     };
 }
 
-/// Plays the scenario of `seed`, and panics where something is not as it should be.
-pub(crate) fn simulate(seed: u64, verbose: bool, coverage: Option<Coverage>) -> Option<Coverage> {
+/// Plays the scenario of `seed`, and panics where something is not as it should be. Says what happened.
+pub(crate) fn simulate(seed: u64, watch: Watch) -> Coverage {
     let mut rng = Rng::new(seed);
     let scenario = Scenario::new(&mut rng);
-    if verbose {
+    if watch == Watch::Steps {
         eprintln!("{scenario:#?}");
     }
-    let mut world = World::new(scenario, rng, verbose);
-    world.scene.coverage = coverage;
+    let mut world = World::new(scenario, rng, watch);
     world.play();
-    let traced = world.scenario.traced;
-    let coverage = world.scene.coverage.take();
-    let trace = match traced {
-        Some(Side::Esme) => world.esme.into_trace(),
-        Some(Side::Smsc) => world.smsc.into_trace(),
+    let World { scenario, mut scene, esme, smsc, .. } = world;
+    let trace = match scenario.traced {
+        Some(Side::Esme) => esme.into_trace(),
+        Some(Side::Smsc) => smsc.into_trace(),
         None => None,
     };
     if let Some(trace) = trace {
-        if verbose {
+        if watch == Watch::Steps {
             eprintln!("{trace}");
         }
         assert_eq!(replay(&trace), trace, "told the same, a session says the same");
+        scene.count(|| "replayed".into());
     }
-    coverage
+    scene.coverage
 }
 
 impl World {
-    fn new(scenario: Scenario, rng: Rng, verbose: bool) -> Self {
+    fn new(scenario: Scenario, rng: Rng, watch: Watch) -> Self {
         let Scenario { start, lateness, esme, smsc, .. } = scenario;
         let strict = esme.settings.strict || smsc.settings.strict;
         let mut faults: Vec<(Instant, Fault)> =
             scenario.faults.iter().map(|fault| (start + ticks(fault.begins), *fault)).collect();
         faults.sort_by_key(|(at, _)| *at);
         Self {
-            scene: Scene::new(rng, start, scenario.calm, strict, verbose),
+            scene: Scene::new(rng, start, scenario.calm, strict, watch),
             esme: Peer::new(&esme, start, lateness, scenario.traced == Some(Side::Esme)),
             smsc: Peer::new(&smsc, start, lateness, scenario.traced == Some(Side::Smsc)),
             up: Pipe::new(esme.way, start),
             down: Pipe::new(smsc.way, start),
             scenario,
             faults,
-            broken: false,
         }
     }
 
@@ -164,9 +160,13 @@ impl World {
         self.scene.check_end(calm);
         let ends = (self.esme.closed(), self.smsc.closed());
         self.scene.tell(|| format!("{ends:?}"));
+        if ends == (Some(Closed::Unbound), Some(Closed::Unbound)) {
+            self.scene.count(|| "unbinds crossed".into());
+        }
         if !calm {
             return;
         }
+        self.scene.count(|| "calm".into());
         let ways: &[_] = if bound {
             &[(Closed::Unbound, Closed::PeerUnbound), (Closed::PeerUnbound, Closed::Unbound)]
         } else {
@@ -299,7 +299,6 @@ impl World {
                 self.inject(kind, from.peer())
             }
         }
-        self.broken |= matches!(kind, FaultKind::HalfClose | FaultKind::Loss | FaultKind::Cut);
         let lasts =
             matches!(kind, FaultKind::Stall | FaultKind::Hold | FaultKind::Squeeze | FaultKind::Corrupt);
         let again = match kind {

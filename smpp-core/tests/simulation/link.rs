@@ -7,6 +7,7 @@ use smpp_core::session::Instant;
 use super::rng::Rng;
 use super::scenario::{Way, ticks};
 
+#[expect(clippy::struct_excessive_bools, reason = "each fault comes and goes by itself")]
 pub(crate) struct Pipe {
     way: Way,
     on_the_way: VecDeque<(Instant, Vec<u8>)>,

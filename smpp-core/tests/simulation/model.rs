@@ -53,6 +53,7 @@ struct Open {
 
 /// What a session goes through, and when.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each happens or does not")]
 pub(super) struct Life {
     /// Bound, by the session's clock, which is no later than the time: an answer passes none in.
     pub(super) bound: Option<Instant>,
@@ -169,9 +170,9 @@ impl Model {
                     Refusal::OutputFull => assert!(!self.has_room()),
                     Refusal::TooLong => assert!(length > self.settings.max_pdu),
                     Refusal::Tlvs => assert!(!pdu(octets).tlvs().is_empty()),
-                    Refusal::Paced(at) => assert!(at > self.clock && command.is_message()),
+                    Refusal::Paced(until) => assert!(until > self.clock && command.is_message()),
                     Refusal::State(state) => {
-                        assert!(self.closed.is_none() || state == State::Closed, "{state:?} after the end")
+                        assert!(self.closed.is_none() || state == State::Closed, "{state:?} after the end");
                     }
                     _ => {}
                 }
@@ -328,7 +329,6 @@ impl Model {
                 assert_eq!(pdu.command(), open.command.response(), "{tag}");
                 assert!(!status.is_ok());
             }
-            Outcome::Nacked(_) | Outcome::Unanswered(Cause::Unreadable(_)) => {}
             Outcome::Unanswered(Cause::Timeout) => {
                 self.timeouts += 1;
                 assert!(self.clock >= open.deadline, "{tag} was given up too early");
@@ -341,7 +341,7 @@ impl Model {
                 assert!(left, "{tag} has not left");
                 assert_eq!(*self.life.announced.get_or_insert(why), why);
             }
-            Outcome::Unanswered(_) => {}
+            Outcome::Nacked(_) | Outcome::Unanswered(_) => {}
         }
     }
 

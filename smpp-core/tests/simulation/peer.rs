@@ -324,10 +324,10 @@ impl<R: Speaker> Peer<R> {
         let any = self.traced.take(&mut self.output);
         let taken = &self.output[before..];
         assert_eq!(any, !taken.is_empty());
-        if self.state() != State::Closed {
-            self.model.took(taken, &self.traced.session.stats());
-        } else {
+        if self.state() == State::Closed {
             assert!(!any, "the session is over");
+        } else {
+            self.model.took(taken, &self.traced.session.stats());
         }
         self.model.check(&self.traced.session, scene.now);
     }

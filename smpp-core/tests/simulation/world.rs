@@ -296,7 +296,7 @@ impl World {
                 self.smsc.eof(&mut self.scene);
             }
             FaultKind::Strangers | FaultKind::Nonsense | FaultKind::Noise | FaultKind::Flood => {
-                self.inject(kind, from.peer())
+                self.inject(kind, from.peer());
             }
         }
         let lasts =

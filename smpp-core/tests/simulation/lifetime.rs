@@ -46,7 +46,10 @@ impl Model {
         let since = |then: Option<_>| then.map(|then| self.clock - then);
         let silence = since(life.heard.max(life.bound));
         let good = match why {
-            Closed::Unbound => life.unbind.is_some(),
+            Closed::Unbound => {
+                let parted = life.parted || life.eof || life.bound.is_none();
+                life.unbind.is_some() && parted && !life.cut_short
+            }
             Closed::PeerUnbound => life.peer_unbind.is_some(),
             Closed::Disconnected => life.eof,
             Closed::Aborted => life.aborted,

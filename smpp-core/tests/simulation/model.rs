@@ -32,11 +32,13 @@ pub(crate) struct Model {
     nacks_due: u64,
     unanswered: u16,
     frames: u64,
+    octets: u64,
     strays: u64,
     timeouts: u64,
     refused: u64,
-    /// The stats of the last look.
+    /// The counters at the last look, and the octets that were encoded by then.
     stats: Stats,
+    encoded: u64,
     pub(super) life: Life,
     pub(crate) closed: Option<Closed>,
 }
@@ -73,6 +75,10 @@ pub(super) struct Life {
     pub(super) broken: bool,
     pub(super) aborted: bool,
     pub(super) eof: bool,
+    /// The stream ended while octets waited, an unbind of ours among them if there was one.
+    pub(super) cut_short: bool,
+    /// Something came that can be the answer to an unbind.
+    pub(super) parted: bool,
     /// The end that outcomes spoke of.
     pub(super) announced: Option<Closed>,
 }
@@ -94,10 +100,12 @@ impl Model {
             nacks_due: 0,
             unanswered: 0,
             frames: 0,
+            octets: 0,
             strays: 0,
             timeouts: 0,
             refused: 0,
             stats: Stats::default(),
+            encoded: 0,
             life: Life { message: start, moved: start, ..Life::default() },
             closed: None,
         }
@@ -114,7 +122,7 @@ impl Model {
 
     /// Octets that wait, as of the last look.
     pub(super) fn pending(&self) -> u64 {
-        self.stats.sent.total().octets - self.transmitted
+        self.encoded - self.transmitted
     }
 
     fn has_room(&self) -> bool {
@@ -136,7 +144,7 @@ impl Model {
     ) {
         let command = octets.header().command;
         let length = octets.octets().len();
-        let encoded = stats.sent.total().octets - self.stats.sent.total().octets;
+        let encoded = stats.sent.total().octets - self.encoded;
         let window = usize::from(self.settings.window.max(1));
         let foretold = if self.side == Side::Esme { CommandId::SUBMIT_SM } else { CommandId::DELIVER_SM };
         match result {
@@ -171,8 +179,8 @@ impl Model {
                     Refusal::TooLong => assert!(length > self.settings.max_pdu),
                     Refusal::Tlvs => assert!(!pdu(octets).tlvs().is_empty()),
                     Refusal::Paced(until) => assert!(until > self.clock && command.is_message()),
-                    Refusal::State(state) => {
-                        assert!(self.closed.is_none() || state == State::Closed, "{state:?} after the end");
+                    Refusal::State(given) => {
+                        assert!(self.closed.is_none() || given == State::Closed, "{given:?} after the end");
                     }
                     _ => {}
                 }
@@ -274,6 +282,7 @@ impl Model {
     fn heard(&mut self, pdu: Frame<&[u8]>) {
         let Header { command, sequence, .. } = pdu.header();
         self.frames += 1;
+        self.octets += pdu.octets().len() as u64;
         self.life.heard = Some(self.clock);
         if command.request() != CommandId::ENQUIRE_LINK {
             self.life.message = self.clock;
@@ -282,6 +291,7 @@ impl Model {
             pdu.pdu(Tolerance::LENIENT).is_err_and(|error| error.kind == DecodeErrorKind::UnknownCommand)
         };
         if command.is_response() {
+            self.life.parted |= matches!(command, CommandId::UNBIND_RESP | CommandId::GENERIC_NACK);
             return;
         }
         if unknown(pdu) {
@@ -368,17 +378,18 @@ impl Model {
     fn check_stats(&mut self, stats: &Stats, now: Instant) {
         let before = self.stats;
         let (sent, received) = (stats.sent.total(), stats.received.total());
-        assert!(sent.octets >= before.sent.total().octets && sent.pdus() >= before.sent.total().pdus());
-        assert!(received.octets >= before.received.total().octets);
+        assert!(sent.octets >= self.encoded);
         assert!(stats.quirks >= before.quirks && stats.malformed >= before.malformed);
         assert!(stats.throttled >= before.throttled);
-        assert_eq!((stats.transmitted, received.pdus()), (self.transmitted, self.frames));
+        assert_eq!(stats.transmitted, self.transmitted);
+        assert_eq!((received.pdus(), received.octets), (self.frames, self.octets));
         assert_eq!((usize::from(stats.in_flight), stats.unanswered), (self.open.len(), self.unanswered));
         assert_eq!((stats.strays, stats.timeouts, stats.refused), (self.strays, self.timeouts, self.refused));
-        if before.sent.total().octets == self.transmitted && sent.octets > self.transmitted {
+        if self.encoded == self.transmitted && sent.octets > self.transmitted {
             self.life.moved = now;
         }
         self.stats = *stats;
+        self.encoded = sent.octets;
     }
 
     pub(super) fn too_many_malformed(&self) -> bool {

@@ -190,6 +190,7 @@ impl<R: Speaker> Peer<R> {
     pub(crate) fn eof(&mut self, scene: &mut Scene) {
         scene.tell(|| format!("{:?} is at the end of the stream", R::SIDE));
         self.model.life.eof = true;
+        self.model.life.cut_short |= self.wants_input() && self.model.pending() > 0;
         self.traced.eof();
         self.check(scene);
     }

@@ -177,7 +177,7 @@ impl Way {
     fn new(rng: &mut Rng, calm: bool) -> Self {
         Self {
             latency: rng.within(0..=if calm { 2 } else { 10 }),
-            chunk: rng.pick(&[1, 7, 40, 1000, 100_000]).max(if calm { 7 } else { 1 }),
+            chunk: rng.pick(&[2, 10, 50, 1000, 100_000]).max(if calm { 7 } else { 1 }),
             capacity: rng.pick(&[20, 200, 100_000]),
         }
     }

@@ -196,23 +196,35 @@ impl World {
 
     /// Takes one step after the other until it is `end`.
     fn run_until(&mut self, end: Instant) {
-        let mut steps = 0;
+        let (mut steps, mut ready) = (0, Vec::with_capacity(STEPS.len()));
         loop {
-            let dues = STEPS.map(|step| self.due(step).map(|at| at.max(self.scene.now)));
-            let Some(next) = dues.iter().flatten().min().copied().filter(|next| *next <= end) else { break };
-            if next > self.scene.now {
-                self.scene.now = next;
-                steps = 0;
+            let next = self.next_steps(&mut ready);
+            if next > end {
+                break;
             }
-            steps += 1;
+            steps = if next > self.scene.now { 0 } else { steps + 1 };
             assert!(steps < 20_000, "time stands still");
-            let due = dues.iter().filter(|due| **due == Some(next)).count();
-            let chosen = self.scene.rng.index(due);
-            let mut due = STEPS.iter().zip(dues).filter(|(_, due)| *due == Some(next));
-            let (step, _) = due.nth(chosen).expect("one of those that are due");
-            self.take(*step);
+            self.scene.now = next;
+            let step = self.scene.rng.pick(&ready);
+            self.take(step);
         }
         self.scene.now = end;
+    }
+
+    /// The steps that are due next, and when: never, if there are none.
+    fn next_steps(&mut self, ready: &mut Vec<Step>) -> Instant {
+        let mut next = Instant::from_nanos(u64::MAX);
+        for step in STEPS {
+            let Some(at) = self.due(step).map(|at| at.max(self.scene.now)) else { continue };
+            if at < next {
+                ready.clear();
+                next = at;
+            }
+            if at == next {
+                ready.push(step);
+            }
+        }
+        next
     }
 
     /// When the step is due, if it is.
@@ -328,7 +340,7 @@ impl World {
             }
             FaultKind::Flood => {
                 let request = messages::enquire_link();
-                request.octets().repeat(rng.count(200))
+                request.octets().repeat(rng.count(60))
             }
             _ => messages::stranger(rng, &in_flight, kind == FaultKind::Nonsense).into_inner(),
         };

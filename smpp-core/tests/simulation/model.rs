@@ -31,6 +31,8 @@ pub(crate) struct Model {
     owed: Vec<(CommandId, SequenceNumber)>,
     nacks_due: u64,
     unanswered: u16,
+    /// The application is asked for a bind.
+    binding: bool,
     frames: u64,
     octets: u64,
     strays: u64,
@@ -99,6 +101,7 @@ impl Model {
             owed: Vec::new(),
             nacks_due: 0,
             unanswered: 0,
+            binding: false,
             frames: 0,
             octets: 0,
             strays: 0,
@@ -181,6 +184,10 @@ impl Model {
                     Refusal::Paced(until) => assert!(until > self.clock && command.is_message()),
                     Refusal::State(given) => {
                         assert!(self.closed.is_none() || given == State::Closed, "{given:?} after the end");
+                        let binding = self.open.iter().any(|open| open.command.is_bind());
+                        let waits = matches!(given, State::Open | State::Outbound) && !binding;
+                        let binds = self.side == Side::Esme && command.is_bind();
+                        assert!(!(waits && binds), "it can bind again");
                     }
                     _ => {}
                 }
@@ -212,6 +219,7 @@ impl Model {
     /// The application answers.
     pub(crate) fn answered(&mut self, octets: &Octets, result: Result<(), Refusal>) {
         self.unanswered -= 1;
+        self.binding &= !octets.header().command.is_bind();
         let length = octets.octets().len();
         self.longest_answer = self.longest_answer.max(length);
         match result {
@@ -305,12 +313,18 @@ impl Model {
     pub(crate) fn told(&mut self, event: &Event<'_, Tag>) {
         assert_eq!(self.closed, None, "{event:?} follows the end");
         match event {
-            Event::Request { .. } => self.unanswered += 1,
+            Event::Request { frame, .. } => {
+                self.unanswered += 1;
+                self.binding |= frame.header().command.is_bind();
+            }
             Event::Outcome { tag, sequence, outcome } => self.ended(*tag, *sequence, outcome),
             Event::Refused { status, .. } => {
                 self.refused += 1;
                 if *status == CommandStatus::RTHROTTLED {
                     assert_eq!(self.unanswered, self.settings.max_unanswered.max(1), "there was room");
+                }
+                if *status == CommandStatus::RALYBND {
+                    assert!(self.binding || self.life.bound.is_some(), "nobody has bound");
                 }
             }
             Event::Notification { frame, .. } if frame.header().command == CommandId::OUTBIND => {

@@ -24,6 +24,8 @@ mod config;
 mod ending;
 mod event;
 mod inbound;
+#[cfg(test)]
+mod model;
 mod observer;
 mod operations;
 mod outbound;

@@ -54,6 +54,12 @@ impl<T> Window<T> {
         Self { next, ..Self::new(limit) }
     }
 
+    /// As if all numbers up to this one had been given and answered.
+    #[cfg(test)]
+    pub(super) fn skip_to(&mut self, next: SequenceNumber) {
+        self.next = next;
+    }
+
     pub(super) fn len(&self) -> usize {
         self.len
     }

@@ -7,6 +7,9 @@ use std::path::Path;
 #[path = "../../fuzz/fuzz_targets/check.rs"]
 mod check;
 
+#[path = "../../fuzz/fuzz_targets/play.rs"]
+mod play;
+
 /// Shows each file of a corpus to the target's check.
 fn replay(target: &str, least: usize, check: fn(&[u8])) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
@@ -25,4 +28,9 @@ fn the_corpus_of_decode_holds() {
 #[test]
 fn the_corpus_of_roundtrip_holds() {
     replay("roundtrip", 100, check::round_trip);
+}
+
+#[test]
+fn the_corpus_of_session_holds() {
+    replay("session", 20, play::session);
 }

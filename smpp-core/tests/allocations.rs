@@ -1,12 +1,14 @@
 //! A message costs no allocation. The binary is its own: it brings its own allocator, which counts per thread.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test helpers")]
 
-use allocation_counter::measure;
-use smpp_core::session::{Config, Esme, Event, Instant, Outcome, Request, Session, Smsc};
+use allocation_counter::{AllocationInfo, measure};
+use smpp_core::session::{Config, Esme, Event, Instant, Outcome, Reply, Request, Role, Session, Smsc};
 use smpp_core::{
-    Address, Bind, BindResp, COctets, CommandStatus, Frame, Pdu, SequenceNumber, ShortMessage, SubmitSm,
-    SubmitSmResp, Tag, Tlv, Tlvs, Tolerance,
+    Address, Bind, BindMode, BindResp, COctets, CommandStatus, Frame, Pdu, SequenceNumber, ShortMessage,
+    SubmitSm, SubmitSmResp, Tag, Tlv, Tlvs, Tolerance,
 };
+
+const NOW: Instant = Instant::ZERO;
 
 fn message() -> SubmitSm<'static> {
     SubmitSm {
@@ -23,59 +25,147 @@ fn the_allocator_counts() {
     assert_eq!(allocated.count_total, 1, "{allocated:?}");
 }
 
+/// An ESME and an SMSC, and the octets between them.
 struct Line {
     esme: Session<Esme, u32>,
     smsc: Session<Smsc, u32>,
     octets: Vec<u8>,
+    /// The requests that the SMSC has not answered yet.
+    replies: Vec<Reply<SubmitSm<'static>>>,
 }
 
 impl Line {
-    /// One request there, one answer back: the tag that it bears.
-    fn exchange(&mut self) -> Option<u32> {
-        let now = Instant::ZERO;
+    fn bound(window: u16) -> Self {
+        let config = Config { window, max_unanswered: window, max_output: 1 << 20, ..Config::default() };
+        let mut line = Self {
+            esme: Session::new(config, NOW),
+            smsc: Session::new(config, NOW),
+            octets: Vec::new(),
+            replies: Vec::with_capacity(window.into()),
+        };
+        line.esme.request(NOW, &Bind::default(), 0).unwrap();
+        line.to_smsc();
+        line.to_esme(|_, tag| assert_eq!(tag, 0));
+        line
+    }
+
+    /// What waits goes to the SMSC, which answers a bind at once.
+    fn to_smsc(&mut self) {
         self.octets.clear();
         self.esme.poll_transmit(&mut self.octets);
         self.esme.handle_transmitted(self.octets.len());
         let mut input = &self.octets[..];
-        while let Some(event) = self.smsc.handle_input(now, &mut input) {
+        while let Some(event) = self.smsc.handle_input(NOW, &mut input) {
             let Event::Request { request, .. } = event else { panic!("{event:?}") };
-            let message_id = COctets::new(b"0123456789").unwrap();
-            let answered = match request {
-                Request::Bind(_, reply) => self.smsc.respond(reply, Ok(BindResp::default())),
-                Request::SubmitSm(_, reply) => {
-                    self.smsc.respond(reply, Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }))
-                }
+            match request {
+                Request::Bind(_, reply) => self.smsc.respond(reply, Ok(BindResp::default())).unwrap(),
+                Request::SubmitSm(_, reply) => self.replies.push(reply),
                 other => panic!("{other:?}"),
-            };
-            answered.unwrap();
+            }
         }
+    }
+
+    /// What waits goes to the ESME, which does something about the tag of each request that was accepted.
+    fn to_esme(&mut self, mut accepted: impl FnMut(&mut Session<Esme, u32>, u32)) {
         self.octets.clear();
         self.smsc.poll_transmit(&mut self.octets);
         self.smsc.handle_transmitted(self.octets.len());
         let mut input = &self.octets[..];
-        match self.esme.handle_input(now, &mut input)? {
-            Event::Outcome { tag, outcome: Outcome::Accepted(_), .. } => Some(tag),
-            other => panic!("{other:?}"),
+        while let Some(event) = self.esme.handle_input(NOW, &mut input) {
+            let Event::Outcome { tag, outcome: Outcome::Accepted(_), .. } = event else {
+                panic!("{event:?}")
+            };
+            accepted(&mut self.esme, tag);
         }
+    }
+
+    /// All that is in flight is answered, in order or the last first; each answer makes room for the next message.
+    fn round(&mut self, message: &SubmitSm<'_>, in_order: bool) {
+        let window = self.esme.in_flight();
+        self.to_smsc();
+        assert_eq!(self.replies.len(), window);
+        if in_order {
+            self.replies.reverse();
+        }
+        let message_id = COctets::new(b"0123456789").unwrap();
+        while let Some(reply) = self.replies.pop() {
+            self.smsc.respond(reply, Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() })).unwrap();
+        }
+        self.to_esme(|esme, tag| {
+            esme.request(NOW, message, tag).unwrap();
+            assert_eq!(esme.in_flight(), window, "the window stays full");
+        });
     }
 }
 
 #[test]
 fn a_message_there_and_its_answer_back_allocate_nothing() {
-    let (config, now) = (Config::default(), Instant::ZERO);
-    let mut line =
-        Line { esme: Session::new(config, now), smsc: Session::new(config, now), octets: Vec::new() };
-    line.esme.request(now, &Bind::default(), 0).unwrap();
-    assert_eq!(line.exchange(), Some(0));
     let message = message();
-    let mut round_trip = |tag| {
-        line.esme.request(now, &message, tag).unwrap();
-        assert_eq!(line.exchange(), Some(tag));
-    };
-    // The buffers, which are exchanged between session and caller, find their size.
-    (0..4).for_each(&mut round_trip);
-    let allocated = measure(|| (0..1000).for_each(&mut round_trip));
-    assert_eq!(allocated.count_total, 0, "{allocated:?}");
+    for window in [1_u16, 64, 4096] {
+        let mut line = Line::bound(window);
+        for tag in 0..window {
+            line.esme.request(NOW, &message, tag.into()).unwrap();
+        }
+        for in_order in [true, false] {
+            // The buffers, which are exchanged between session and caller, find their size.
+            (0..4).for_each(|_| line.round(&message, in_order));
+            let rounds = 4096 / window + 4;
+            let allocated = measure(|| (0..rounds).for_each(|_| line.round(&message, in_order)));
+            assert_eq!(allocated.count_total, 0, "window {window}, in order {in_order}: {allocated:?}");
+        }
+    }
+}
+
+/// What a bound session holds when it has nothing to say, itself included. The octets it gave away are the caller's.
+#[test]
+fn an_idle_bound_session_holds_less_than_a_kilobyte() {
+    let mut bind = Vec::new();
+    Pdu::Bind(Bind::default()).encode(CommandStatus::ROK, SequenceNumber(1), &mut bind);
+    let mut bind_resp = Vec::new();
+    Pdu::BindResp(BindMode::Transceiver, Some(BindResp::default())).encode(
+        CommandStatus::ROK,
+        SequenceNumber(1),
+        &mut bind_resp,
+    );
+
+    let mut smsc = None;
+    let allocated = measure(|| {
+        let mut session = Session::<Smsc, u32>::new(Config::default(), NOW);
+        let Some(Event::Request { request: Request::Bind(_, reply), .. }) =
+            session.handle_input(NOW, &mut &bind[..])
+        else {
+            panic!("no bind")
+        };
+        session.respond(reply, Ok(BindResp::default())).unwrap();
+        transmit(&mut session);
+        smsc = Some(session);
+    });
+    assert!(smsc.is_some_and(|session| session.state().is_bound()));
+    let smsc = footprint::<Smsc>(allocated);
+
+    let mut esme = None;
+    let allocated = measure(|| {
+        let mut session = Session::<Esme, u32>::new(Config::default(), NOW);
+        session.request(NOW, &Bind::default(), 0).unwrap();
+        transmit(&mut session);
+        assert!(session.handle_input(NOW, &mut &bind_resp[..]).is_some());
+        esme = Some(session);
+    });
+    assert!(esme.is_some_and(|session| session.state().is_bound()));
+    let esme = footprint::<Esme>(allocated);
+
+    assert!(smsc <= 1024 && esme <= 1024, "octets of an SMSC: {smsc}, of an ESME: {esme}");
+}
+
+fn transmit<R: Role>(session: &mut Session<R, u32>) {
+    let mut octets = Vec::new();
+    session.poll_transmit(&mut octets);
+    session.handle_transmitted(octets.len());
+}
+
+/// Octets of a session that has allocated this, and has not been dropped.
+fn footprint<R: Role>(allocated: AllocationInfo) -> usize {
+    size_of::<Session<R, u32>>() + usize::try_from(allocated.bytes_current).unwrap()
 }
 
 #[test]

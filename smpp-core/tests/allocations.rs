@@ -44,13 +44,13 @@ impl Line {
             replies: Vec::with_capacity(window.into()),
         };
         line.esme.request(NOW, &Bind::default(), 0).unwrap();
-        line.to_smsc();
-        line.to_esme(|_, tag| assert_eq!(tag, 0));
+        line.carry_there();
+        line.carry_back(|_, tag| assert_eq!(tag, 0));
         line
     }
 
     /// What waits goes to the SMSC, which answers a bind at once.
-    fn to_smsc(&mut self) {
+    fn carry_there(&mut self) {
         self.octets.clear();
         self.esme.poll_transmit(&mut self.octets);
         self.esme.handle_transmitted(self.octets.len());
@@ -66,7 +66,7 @@ impl Line {
     }
 
     /// What waits goes to the ESME, which does something about the tag of each request that was accepted.
-    fn to_esme(&mut self, mut accepted: impl FnMut(&mut Session<Esme, u32>, u32)) {
+    fn carry_back(&mut self, mut accepted: impl FnMut(&mut Session<Esme, u32>, u32)) {
         self.octets.clear();
         self.smsc.poll_transmit(&mut self.octets);
         self.smsc.handle_transmitted(self.octets.len());
@@ -82,7 +82,7 @@ impl Line {
     /// All that is in flight is answered, in order or the last first; each answer makes room for the next message.
     fn round(&mut self, message: &SubmitSm<'_>, in_order: bool) {
         let window = self.esme.in_flight();
-        self.to_smsc();
+        self.carry_there();
         assert_eq!(self.replies.len(), window);
         if in_order {
             self.replies.reverse();
@@ -91,7 +91,7 @@ impl Line {
         while let Some(reply) = self.replies.pop() {
             self.smsc.respond(reply, Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() })).unwrap();
         }
-        self.to_esme(|esme, tag| {
+        self.carry_back(|esme, tag| {
             esme.request(NOW, message, tag).unwrap();
             assert_eq!(esme.in_flight(), window, "the window stays full");
         });

@@ -19,7 +19,7 @@ use crate::pdu::{
 };
 
 prop_state_machine! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
 
     #[test]
     fn a_session_does_what_the_model_does(sequential 1..60 => Rig);
@@ -627,15 +627,17 @@ impl Rig {
         assert_eq!(stream, [], "a part of a PDU was transmitted");
     }
 
-    /// It is the next number, but for some that await a response; each of these makes it one more at most.
+    /// It is the next number, but for some that await a response; each of these makes it one more at most. Where
+    /// numbers start again it may be another one: without 0, the last and the first may share a slot.
     fn check_number(&mut self, given: SequenceNumber) {
         assert!(given.is_valid(), "{given:?}");
         assert!(!self.awaiting.contains(&given), "{given:?} awaits a response");
+        let most = self.awaiting.len() + usize::from(given < self.next);
         let mut skipped = 0;
         while self.next != given {
             skipped += 1;
             self.next = self.next.next();
-            assert!(skipped <= self.awaiting.len(), "{given:?} is out of order");
+            assert!(skipped <= most, "{given:?} is out of order");
         }
         self.next = given.next();
         self.awaiting.push(given);

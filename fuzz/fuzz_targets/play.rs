@@ -65,8 +65,8 @@ fn time(u: &mut Unstructured<'_>) -> arbitrary::Result<Duration> {
 struct Open {
     tag: u32,
     sequence: SequenceNumber,
-    /// Octets of the stream up to its end, once it was seen there.
-    end: Option<u64>,
+    /// Its command and the octets of the stream up to its end, once it was seen there.
+    seen: Option<(CommandId, u64)>,
 }
 
 /// Answers a request of the peer, well or with a status.
@@ -99,6 +99,8 @@ struct Play<R> {
     dropped: usize,
     /// The answers that the peer's requests allow, one each.
     owed: Vec<(CommandId, SequenceNumber)>,
+    /// The numbers of those that the octets being read answer.
+    answered: Vec<SequenceNumber>,
     /// What the session asked of late, all kinds of requests.
     asked: Vec<(CommandId, SequenceNumber)>,
     closed: Option<Closed>,
@@ -168,6 +170,7 @@ impl<R: Side> Play<R> {
             replies: Vec::new(),
             dropped: 0,
             owed: Vec::new(),
+            answered: Vec::new(),
             asked: Vec::new(),
             closed: None,
         }
@@ -280,7 +283,7 @@ impl<R: Side> Play<R> {
                     self.open.iter().all(|open| open.sequence != sequence),
                     "two in flight with one number"
                 );
-                self.open.push(Open { tag, sequence, end: None });
+                self.open.push(Open { tag, sequence, seen: None });
                 self.requests += 1;
             }
             Err(refused) => {
@@ -335,14 +338,18 @@ impl<R: Side> Play<R> {
         }
         let whole = !matches!(frame::split(rest, self.config.max_pdu), Ok(None));
         assert!(!(whole && self.session.wants_input()), "a PDU is left unread");
-        self.note_requests(&came[..came.len() - rest.len()]);
+        self.note_read(&came[..came.len() - rest.len()]);
         self.input = rest.to_vec();
     }
 
-    /// What the peer has asked, each of which allows one answer.
-    fn note_requests(&mut self, mut stream: &[u8]) {
+    /// What the peer has answered, and asked: each question allows one answer.
+    fn note_read(&mut self, mut stream: &[u8]) {
         while let Ok(Some((pdu, rest))) = frame::split(stream, self.config.max_pdu) {
             let header = pdu.header();
+            if header.command.is_response() {
+                let answered = self.answered.iter().position(|number| *number == header.sequence);
+                answered.map(|place| self.answered.swap_remove(place));
+            }
             let unknown =
                 pdu.pdu(Tolerance::LENIENT).is_err_and(|error| error.kind == DecodeErrorKind::UnknownCommand);
             if unknown && !header.command.is_response() {
@@ -352,6 +359,7 @@ impl<R: Side> Play<R> {
             }
             stream = rest;
         }
+        assert_eq!(self.answered, [], "nobody has answered these");
         if frame::split(stream, self.config.max_pdu).is_err() {
             self.owed.push((CommandId::GENERIC_NACK, SequenceNumber(0)));
         }
@@ -393,7 +401,15 @@ impl<R: Side> Play<R> {
         let place = self.open.iter().position(|open| open.tag == tag);
         let open = self.open.remove(place.expect("a request has one outcome"));
         assert_eq!(open.sequence, sequence);
-        let left = open.end.is_some_and(|end| end <= self.taken);
+        let left = open.seen.is_some_and(|(_, end)| end <= self.taken);
+        if let (Outcome::Accepted(pdu) | Outcome::Refused { pdu, .. }, Some((command, _))) =
+            (outcome, open.seen)
+        {
+            assert_eq!(pdu.command(), command.response(), "the response to another operation");
+        }
+        if let Outcome::Accepted(_) | Outcome::Refused { .. } | Outcome::Nacked(_) = outcome {
+            self.answered.push(sequence);
+        }
         match outcome {
             Outcome::NeverSent(_) => assert!(!left, "it has left"),
             Outcome::Unanswered(Cause::Closed(_)) => assert!(left, "it has not left"),
@@ -463,7 +479,7 @@ impl<R: Side> Play<R> {
                 self.asked.push((header.command, header.sequence));
                 let open = self.open.iter_mut().find(|open| open.sequence == header.sequence);
                 if let Some(open) = open {
-                    open.end = open.end.or(Some(self.given));
+                    open.seen = open.seen.or(Some((header.command, self.given)));
                 }
             }
             stream = rest;
@@ -471,7 +487,7 @@ impl<R: Side> Play<R> {
         assert_eq!(stream, [], "a part of a PDU was transmitted");
         self.output.append(&mut given);
         let Config { max_output, max_pdu, max_unanswered, .. } = self.config;
-        let most = 2 * max_output.max(1) + max_pdu + 64 * (usize::from(max_unanswered) + 4);
+        let most = 2 * max_output.max(1) + max_pdu + 24 * (usize::from(max_unanswered) + 4);
         assert!(self.output.len() <= most, "{} octets wait, of {most} at most", self.output.len());
     }
 

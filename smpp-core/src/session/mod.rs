@@ -264,13 +264,10 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     pub fn readiness(&self, now: Instant) -> Readiness {
         let command = if R::SIDE == Side::Esme { CommandId::SUBMIT_SM } else { CommandId::DELIVER_SM };
         let room = self.config.window.max(1) - self.window.len() as u16;
-        let refusal = match self.admit(command).and_then(|()| self.paced(now)) {
-            Ok(()) if room == 0 => Refusal::WindowFull,
-            Ok(()) if !self.has_room() => Refusal::OutputFull,
-            Ok(()) => return Readiness::Ready { room },
-            Err(refusal) => refusal,
-        };
-        Readiness::Refusing(refusal)
+        match self.admit(command).and_then(|()| self.room()).and_then(|()| self.paced(now)) {
+            Ok(()) => Readiness::Ready { room },
+            Err(refusal) => Readiness::Refusing(refusal),
+        }
     }
 
     /// Where the session stands.

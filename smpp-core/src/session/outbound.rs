@@ -43,12 +43,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         let command = operation.command();
         self.admit(command)?;
         self.reads(command, operation)?;
-        if self.window.is_full() {
-            return Err(Refusal::WindowFull);
-        }
-        if !self.has_room() {
-            return Err(Refusal::OutputFull);
-        }
+        self.room()?;
         if command.is_message() {
             self.paced(self.now)?;
         }
@@ -153,6 +148,14 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             return Err(Refusal::Unsupported(command));
         }
         Ok(())
+    }
+
+    /// Whether there is a place for one more request.
+    pub(super) fn room(&self) -> Result<(), Refusal> {
+        if self.window.is_full() {
+            return Err(Refusal::WindowFull);
+        }
+        if self.has_room() { Ok(()) } else { Err(Refusal::OutputFull) }
     }
 
     /// Whether the pace lets a message go.

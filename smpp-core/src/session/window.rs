@@ -135,7 +135,9 @@ impl<T> Window<T> {
     /// Twice the slots. Who is in flight keeps number and order; two that did not share a slot do not share one now.
     fn grow(&mut self) {
         let mut grown = Self { next: self.next, ..Self::new(self.limit) };
-        grown.slots.resize_with((2 * self.slots.len()).max(2), || None);
+        let slots = (2 * self.slots.len()).max(2);
+        grown.slots.reserve_exact(slots);
+        grown.slots.resize_with(slots, || None);
         while let Some(entry) = self.take_first() {
             grown.push(entry);
         }

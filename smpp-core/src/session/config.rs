@@ -38,7 +38,8 @@ pub struct Config {
     /// What an SMSC speaks that states no version in its bind response. The specification says 3.3 (SMPP 3.4
     /// §3.4.2); many that speak 3.4 leave it out. Default 3.4.
     pub assumed_version: InterfaceVersion,
-    /// How many messages a second may be sent; `None` for no limit. Default none.
+    /// How many messages a second may be sent; `None` for no limit. A message is a submit_sm, deliver_sm, data_sm,
+    /// submit_multi or broadcast_sm; other requests are not counted. Default none.
     pub rate: Option<Rate>,
     /// Whether to send more slowly for a while when the peer answers `ESME_RTHROTTLED` or `ESME_RMSGQFUL`, or states
     /// a `congestion_state` of 90 or more. Default true.

@@ -69,6 +69,18 @@ impl Model {
             _ => true,
         };
         assert!(good, "{why:?} is not what happened");
+        // Once the last words are on their way, nothing that comes later is the reason.
+        let unbound = life.unbind.is_some() && life.bound.is_none();
+        let decided = life.broken || self.too_many_malformed() || unbound;
+        let later = matches!(
+            why,
+            Closed::SessionInit
+                | Closed::LinkDead
+                | Closed::Stalled
+                | Closed::UnbindTimeout
+                | Closed::Disconnected
+        );
+        assert!(!(decided && later), "{why:?} came later");
     }
 
     /// After all that was due: nothing is overdue. Timers are looked at so late at most.

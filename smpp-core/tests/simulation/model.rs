@@ -193,7 +193,7 @@ impl Model {
                 }
                 let lasting = matches!(why, Refusal::TooLong | Refusal::Tlvs | Refusal::Version(_));
                 if command == foretold && !lasting {
-                    assert!(matches!(readiness, Readiness::Refusing(_)), "{why:?} against {readiness:?}");
+                    assert_eq!(readiness, Readiness::Refusing(*why));
                 }
             }
         }

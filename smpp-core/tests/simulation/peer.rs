@@ -174,7 +174,9 @@ impl<R: Speaker> Peer<R> {
         }
         scene.tell(|| format!("{:?} unbinds", R::SIDE));
         self.model.pass(scene.now);
-        self.model.life.unbind.get_or_insert(scene.now);
+        if self.state() != State::Closed {
+            self.model.life.unbind.get_or_insert(scene.now);
+        }
         self.traced.unbind(scene.now);
         self.check(scene);
     }

@@ -28,7 +28,7 @@ prop_state_machine! {
 /// Seconds from a request to its response, of silence before an enquire_link, and that an unbind waits.
 const RESPONSE: u64 = 10;
 const IDLE: u64 = 30;
-const DRAIN: u64 = 5;
+const DRAIN: u64 = 8;
 
 /// Octets of a submit_sm without its text.
 const SUBMIT: u64 = 33;
@@ -420,13 +420,15 @@ impl ReferenceStateMachine for Model {
     fn transitions(model: &Self) -> BoxedStrategy<Step> {
         let mut steps = alloc::vec![
             (40, (0..40_u64).prop_map(Step::Submit).boxed()),
-            (25, (0..120_u64).prop_map(Step::Transmit).boxed()),
+            (15, (0..120_u64).prop_map(Step::Transmit).boxed()),
+            (10, (0..20_u64).prop_map(Step::Transmit).boxed()),
             (8, (1..4_u64).prop_map(Step::Pass).boxed()),
             (6, (4..35_u64).prop_map(Step::Pass).boxed()),
             (4, Just(Step::PeerEnquires).boxed()),
             (2, Just(Step::PeerUnbinds).boxed()),
-            (2, Just(Step::Unbind).boxed()),
-            (1, Just(Step::Eof).boxed()),
+            (4, Just(Step::Unbind).boxed()),
+            // Many a connection is cut while it ends.
+            (if model.stage == Stage::Bound { 1 } else { 10 }, Just(Step::Eof).boxed()),
             (1, Just(Step::Abort).boxed()),
         ];
         let answer = || select(&[Answer::Accept, Answer::Refuse, Answer::Nack, Answer::Mistake][..]);

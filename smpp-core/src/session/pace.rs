@@ -46,10 +46,11 @@ impl Rate {
 /// How long it takes from a slow-down to the full rate again, in nanoseconds.
 const RECOVERY: u64 = 10 * SECOND;
 
-/// Nothing is slowed down below one message in this time, and nothing that has no rate is left above one in the
-/// other, in nanoseconds.
+/// Nothing is slowed down below one message in this time, in nanoseconds.
 const SLOWEST: u64 = SECOND;
-const FASTEST: u64 = 1_000_000;
+
+/// What counts as the time between two messages if the clock has seen none, in nanoseconds: half of nothing is nothing.
+const FASTEST: u64 = 1_000;
 
 /// Keeps a [`Rate`], or less of it while the peer is overloaded: one addition and one comparison per message.
 ///
@@ -211,6 +212,14 @@ mod tests {
         let mut slower = Pace::new(Rate::per_second(1));
         slower.slow_down(START, START, Duration::ZERO, Load::Full);
         assert_eq!(slower.ready_at(START), START + millis(1000), "a rate below that is kept");
+    }
+
+    #[test]
+    fn a_fast_session_is_halved_too_and_no_more() {
+        for mut pace in [Pace::new(Rate::per_second(10_000)), Pace::unlimited()] {
+            pace.slow_down(START, START, Duration::from_micros(100), Load::Full);
+            assert_eq!(pace.ready_at(START), START + Duration::from_micros(200));
+        }
     }
 
     #[test]

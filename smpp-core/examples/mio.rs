@@ -1,72 +1,77 @@
-//! A session without an adapter, in a loop over `mio`: binds, sends one text, waits for its receipts, unbinds.
+//! A session in a loop over `mio`, without an adapter: binds, sends a text, waits for its receipts, unbinds.
 //!
-//! `cargo run -p smpp-core --example mio -- 127.0.0.1:2775 SYSTEM_ID PASSWORD DESTINATION TEXT`, without TLS: that
-//! would go between the socket and the session.
+//! `cargo run -p smpp-core --example mio -- 127.0.0.1:2775 SYSTEM_ID PASSWORD DESTINATION TEXT`, over
+//! plain TCP: TLS would wrap the stream, as it does in the adapters.
 
-use std::error::Error;
 use std::io::{ErrorKind::WouldBlock, Read, Write};
+use std::{collections::BTreeSet, error::Error, process::ExitCode, time};
 
-use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Token, net::TcpStream};
 use smpp_core::session::{Closed, Config, Esme, Event, Instant, Outcome, Request, Session};
-use smpp_core::sms::{ConcatRef, Receipt, Text};
-use smpp_core::{
-    Address, Bind, COctets, DeliverSmResp, Password, Pdu, RegisteredDelivery, ShortMessage, SubmitSm,
-};
+use smpp_core::sms::{ConcatRef, Receipt, Segment, Text};
+use smpp_core::{Address, Bind, COctets, DeliverSmResp, Octets, Password, RegisteredDelivery, SubmitSm};
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [server, system_id, password, to, text] = &arguments[..] else {
-        return Err("expected HOST:PORT SYSTEM_ID PASSWORD DESTINATION TEXT".into());
+fn main() -> ExitCode {
+    let Ok(arguments) = <[String; 5]>::try_from(std::env::args().skip(1).collect::<Vec<_>>()) else {
+        eprintln!("usage: mio HOST:PORT SYSTEM_ID PASSWORD DESTINATION TEXT");
+        return ExitCode::from(2);
     };
-    let (system_id, password) = (COctets::new(system_id.as_bytes())?, Password::new(password.as_bytes())?);
-    let bind = Bind { system_id, password, ..Bind::default() };
-    let destination = Address::international(to)?;
-    let template =
-        SubmitSm { destination, registered_delivery: RegisteredDelivery::RECEIPT, ..SubmitSm::default() };
-    let stream = std::net::TcpStream::connect(server)?;
-    stream.set_nodelay(true)?;
-    stream.set_nonblocking(true)?;
-    run(TcpStream::from_std(stream), &bind, (template, text))
+    let Err(error) = run(&arguments) else { return ExitCode::SUCCESS };
+    eprintln!("{error}");
+    ExitCode::FAILURE
 }
 
 /// The loop: octets and time into the session, events and octets out of it, until it is over.
-fn run(mut stream: TcpStream, bind: &Bind<'_>, job: (SubmitSm<'_>, &str)) -> Result<(), Box<dyn Error>> {
-    let (mut poll, mut ready) = (Poll::new()?, Events::with_capacity(4));
-    poll.registry().register(&mut stream, Token(0), Interest::READABLE | Interest::WRITABLE)?;
-    let start = std::time::Instant::now();
+fn run([server, system_id, password, to, text]: &[String; 5]) -> Result<(), Box<dyn Error>> {
+    let system_id = COctets::new(system_id.as_bytes()).map_err(|error| format!("SYSTEM_ID: {error}"))?;
+    let password = Password::new(password.as_bytes()).map_err(|error| format!("PASSWORD: {error}"))?;
+    let destination = Address::international(to).map_err(|error| format!("DESTINATION: {error}"))?;
+    let registered_delivery = RegisteredDelivery::RECEIPT;
+    let template = SubmitSm { destination, registered_delivery, ..SubmitSm::default() };
+    let parts: Vec<_> = Text::new(text).segments(ConcatRef::Wide(std::process::id() as u16))?.collect();
+    let stream = std::net::TcpStream::connect(server).map_err(|error| format!("{server}: {error}"))?;
+    stream.set_nodelay(true)?;
+    stream.set_nonblocking(true)?;
+    let (mut stream, mut poll) = (TcpStream::from_std(stream), Poll::new()?);
+    poll.registry().register(&mut stream, Token(0), Interest::READABLE)?;
+    let start = time::Instant::now();
     let now = || Instant::after(start.elapsed());
-    let mut session = Session::new(Config::default(), now());
-    session.request(now(), bind, "bind")?;
-    let (mut input, mut output, mut chunk, mut missing) = (Vec::new(), Vec::new(), [0; 4096], 0);
+    // Room for all the parts, and an end to the wait for receipts.
+    let config = Config { window: 255, inactivity: Some(time::Duration::from_secs(60)), ..Config::default() };
+    let mut session = Session::new(config, now());
+    session.request(now(), &Bind { system_id, password, ..Bind::default() }, "bind_transceiver")?;
+    let (mut input, mut output, mut chunk) = (Vec::new(), Vec::new(), [0; 4096]);
+    let (mut events, mut ids, mut result) = (Events::with_capacity(1), Default::default(), Ok(()));
     loop {
         let mut rest = &input[..];
         while let Some(event) =
             session.handle_input(now(), &mut rest).or_else(|| session.handle_timeout(now()))
         {
-            match event {
-                Event::Closed(Closed::Unbound) => return Ok(()),
-                Event::Closed(why) => return Err(why.into()),
-                event => act(&mut session, now(), event, job, &mut missing)?,
+            if let Event::Closed(why) = event {
+                println!("session ended: {why}");
+                return if why == Closed::Unbound { result } else { result.and(Err(why.into())) };
             }
+            let acted = act(&mut session, now(), event, (&template, &parts), &mut ids);
+            result = result.and(acted).inspect_err(|_| session.unbind(now()));
         }
         input.drain(..input.len() - rest.len());
         session.poll_transmit(&mut output);
-        // Both are tried until neither moves: only from then on does the poll tell that one would.
-        let written = if output.is_empty() { Err(WouldBlock.into()) } else { stream.write(&output) };
-        let read = if session.wants_input() { stream.read(&mut chunk) } else { Err(WouldBlock.into()) };
-        if [&written, &read].iter().all(|tried| tried.as_ref().is_err_and(|error| error.kind() == WouldBlock))
-        {
-            poll.poll(&mut ready, session.poll_timeout().map(|(at, _)| at - now()))?;
+
+        let (reads, writes) = (session.wants_input(), !output.is_empty());
+        let written = if writes { stream.write(&output) } else { Err(WouldBlock.into()) };
+        let read = if reads { stream.read(&mut chunk) } else { Err(WouldBlock.into()) };
+        // Only where neither moves is the poll sure to tell when one can. A signal may cut it short.
+        if [&written, &read].iter().all(|tried| matches!(tried, Err(error) if error.kind() == WouldBlock)) {
+            let interest = if writes { Interest::WRITABLE } else { Interest::READABLE };
+            let interest = if reads { interest | Interest::READABLE } else { interest };
+            poll.registry().reregister(&mut stream, Token(0), interest)?;
+            let _ = poll.poll(&mut events, session.poll_timeout().map(|(at, _)| at - now()));
         }
-        // How much has left tells "never sent" from "sent and unanswered".
         match written {
-            Ok(octets) => {
-                output.drain(..octets);
-                session.handle_transmitted(octets);
-            }
+            // How much has left tells "never sent" from "sent and unanswered".
+            Ok(octets @ 1..) => session.handle_transmitted(output.drain(..octets).len()),
             Err(error) if error.kind() == WouldBlock => {}
-            Err(_) => session.handle_eof(),
+            _ => session.handle_eof(),
         }
         match read {
             Ok(octets @ 1..) => input.extend_from_slice(&chunk[..octets]),
@@ -76,40 +81,39 @@ fn run(mut stream: TcpStream, bind: &Bind<'_>, job: (SubmitSm<'_>, &str)) -> Res
     }
 }
 
-/// What the application does about what the session tells. `missing` receipts are waited for.
+/// What is done about an event. Receipts may come before the message ids that they are for.
 fn act(
     session: &mut Session<Esme, &'static str>,
     now: Instant,
     event: Event<'_, &'static str>,
-    (template, text): (SubmitSm<'_>, &str),
-    missing: &mut u32,
+    (template, parts): (&SubmitSm<'_>, &[Segment]),
+    [accepted, receipted]: &mut [BTreeSet<Vec<u8>>; 2],
 ) -> Result<(), Box<dyn Error>> {
     match event {
-        Event::Outcome { tag: "bind", outcome: Outcome::Accepted(_), .. } => {
-            for part in Text::new(text).segments(ConcatRef::Narrow(1))? {
-                let short_message = ShortMessage::new(part.as_bytes())?;
+        Event::Outcome { tag: "bind_transceiver", outcome: Outcome::Accepted(_), .. } => {
+            for part in parts {
                 let (esm_class, data_coding) = (part.esm_class(), part.data_coding());
-                let message = SubmitSm { esm_class, data_coding, short_message, ..template };
+                let short_message = Octets::new(part.as_bytes())?;
+                let message = SubmitSm { esm_class, data_coding, short_message, ..*template };
                 session.request(now, &message, "submit_sm")?;
-                *missing += 1;
             }
         }
-        Event::Outcome { outcome: Outcome::Accepted(Pdu::SubmitSmResp(Some(response))), .. } => {
-            println!("accepted: {}", response.message_id);
+        Event::Outcome { tag, outcome, sequence } => {
+            let response = outcome.into_result(sequence).map_err(|error| format!("{tag} {error}"))?;
+            println!("message_id {}", response.message_id().escape_ascii());
+            accepted.insert(response.message_id().to_vec());
         }
-        Event::Outcome { outcome, sequence, .. } => drop(outcome.into_result(sequence)?),
-        Event::Request { request: Request::DeliverSm(message, reply), .. } => {
+        Event::Request { request: Request::DeliverSm(sm, reply), .. } if sm.esm_class.is_receipt() => {
             session.respond(reply, Ok(DeliverSmResp::default()))?;
-            if let Ok(receipt) = Receipt::parse(message.text()) {
-                println!("receipt:  {} {}", receipt.id.escape_ascii(), receipt.stat.escape_ascii());
-                *missing = missing.saturating_sub(receipt.is_final().into());
-            }
-            if *missing == 0 {
-                session.unbind(now);
-            }
+            let receipt = Receipt::parse(sm.text())?;
+            println!("receipt {} {}", receipt.id.escape_ascii(), receipt.stat.escape_ascii());
+            receipted.extend(receipt.is_final().then(|| receipt.id.to_vec()));
         }
         Event::Request { request, .. } => session.refuse(request)?,
         _ => {}
+    }
+    if session.in_flight() == 0 && accepted.is_subset(receipted) {
+        session.unbind(now);
     }
     Ok(())
 }

@@ -1,117 +1,119 @@
-//! A session without an adapter, in a future of `smol`: binds, sends one text, waits for its receipts, unbinds.
+//! A session in a future of `smol`, without an adapter: binds, sends a text, waits for its receipts, unbinds.
 //!
-//! `cargo run -p smpp-core --example smol -- 127.0.0.1:2775 SYSTEM_ID PASSWORD DESTINATION TEXT`, without TLS: that
-//! would go between the socket and the session.
+//! `cargo run -p smpp-core --example smol -- 127.0.0.1:2775 SYSTEM_ID PASSWORD DESTINATION TEXT`, over
+//! plain TCP: TLS would wrap the stream, as it does in the adapters.
 
-use std::error::Error;
-use std::future::pending;
+use std::{collections::BTreeSet, error::Error, io, process::ExitCode, time};
 
-use smol::Timer;
-use smol::future::FutureExt;
-use smol::io::{AsyncReadExt, AsyncWriteExt};
-use smol::net::TcpStream;
+use smol::prelude::*;
+use smol::{Timer, future::pending, net::TcpStream};
 use smpp_core::session::{Closed, Config, Esme, Event, Instant, Outcome, Request, Session};
-use smpp_core::sms::{ConcatRef, Receipt, Text};
-use smpp_core::{
-    Address, Bind, COctets, DeliverSmResp, Password, Pdu, RegisteredDelivery, ShortMessage, SubmitSm,
-};
+use smpp_core::sms::{ConcatRef, Receipt, Segment, Text};
+use smpp_core::{Address, Bind, COctets, DeliverSmResp, Octets, Password, RegisteredDelivery, SubmitSm};
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [server, system_id, password, to, text] = &arguments[..] else {
-        return Err("expected HOST:PORT SYSTEM_ID PASSWORD DESTINATION TEXT".into());
+fn main() -> ExitCode {
+    let Ok(arguments) = <[String; 5]>::try_from(std::env::args().skip(1).collect::<Vec<_>>()) else {
+        eprintln!("usage: smol HOST:PORT SYSTEM_ID PASSWORD DESTINATION TEXT");
+        return ExitCode::from(2);
     };
-    let (system_id, password) = (COctets::new(system_id.as_bytes())?, Password::new(password.as_bytes())?);
-    let bind = Bind { system_id, password, ..Bind::default() };
-    let destination = Address::international(to)?;
-    let template =
-        SubmitSm { destination, registered_delivery: RegisteredDelivery::RECEIPT, ..SubmitSm::default() };
-    smol::block_on(async {
-        let stream = TcpStream::connect(server).await?;
-        stream.set_nodelay(true)?;
-        run(stream, &bind, (template, text)).await
-    })
+    let Err(error) = smol::block_on(run(&arguments)) else { return ExitCode::SUCCESS };
+    eprintln!("{error}");
+    ExitCode::FAILURE
 }
 
 /// The loop: octets and time into the session, events and octets out of it, until it is over.
-async fn run(stream: TcpStream, bind: &Bind<'_>, job: (SubmitSm<'_>, &str)) -> Result<(), Box<dyn Error>> {
-    let (mut reader, mut writer) = (stream.clone(), stream);
-    let start = std::time::Instant::now();
+async fn run([server, system_id, password, to, text]: &[String; 5]) -> Result<(), Box<dyn Error>> {
+    let system_id = COctets::new(system_id.as_bytes()).map_err(|error| format!("SYSTEM_ID: {error}"))?;
+    let password = Password::new(password.as_bytes()).map_err(|error| format!("PASSWORD: {error}"))?;
+    let destination = Address::international(to).map_err(|error| format!("DESTINATION: {error}"))?;
+    let registered_delivery = RegisteredDelivery::RECEIPT;
+    let template = SubmitSm { destination, registered_delivery, ..SubmitSm::default() };
+    let parts: Vec<_> = Text::new(text).segments(ConcatRef::Wide(std::process::id() as u16))?.collect();
+    let stream = TcpStream::connect(server).await.map_err(|error| format!("{server}: {error}"))?;
+    stream.set_nodelay(true)?;
+    let (mut source, mut sink) = (stream.clone(), stream);
+    let start = time::Instant::now();
     let now = || Instant::after(start.elapsed());
-    let mut session = Session::new(Config::default(), now());
-    session.request(now(), bind, "bind")?;
-    let (mut input, mut output, mut chunk, mut missing) = (Vec::new(), Vec::new(), [0; 4096], 0);
+    // Room for all the parts, and an end to the wait for receipts.
+    let config = Config { window: 255, inactivity: Some(time::Duration::from_secs(60)), ..Config::default() };
+    let mut session = Session::new(config, now());
+    session.request(now(), &Bind { system_id, password, ..Bind::default() }, "bind_transceiver")?;
+    let (mut input, mut output, mut chunk) = (Vec::new(), Vec::new(), [0; 4096]);
+    let (mut ids, mut result) = (Default::default(), Ok(()));
     loop {
         let mut rest = &input[..];
         while let Some(event) =
             session.handle_input(now(), &mut rest).or_else(|| session.handle_timeout(now()))
         {
-            match event {
-                Event::Closed(Closed::Unbound) => return Ok(()),
-                Event::Closed(why) => return Err(why.into()),
-                event => act(&mut session, now(), event, job, &mut missing)?,
+            if let Event::Closed(why) = event {
+                println!("session ended: {why}");
+                return if why == Closed::Unbound { result } else { result.and(Err(why.into())) };
             }
+            let acted = act(&mut session, now(), event, (&template, &parts), &mut ids);
+            result = result.and(acted).inspect_err(|_| session.unbind(now()));
         }
         input.drain(..input.len() - rest.len());
         session.poll_transmit(&mut output);
-        // Whichever comes first: octets read, octets written, or the deadline. What is dropped has done nothing.
-        let (listening, speaking) = (session.wants_input(), !output.is_empty());
+
+        let (reads, writes) = (session.wants_input(), !output.is_empty());
         let due = session.poll_timeout().map(|(at, _)| at - now());
-        let read =
-            async { if listening { (Some(reader.read(&mut chunk).await), None) } else { pending().await } };
-        let write =
-            async { if speaking { (None, Some(writer.write(&output).await)) } else { pending().await } };
+        let write = async { if writes { Turn::Wrote(sink.write(&output).await) } else { pending().await } };
+        let read = async { if reads { Turn::Read(source.read(&mut chunk).await) } else { pending().await } };
         let sleep = async {
             due.map_or_else(Timer::never, Timer::after).await;
-            (None, None)
+            Turn::Due
         };
-        match read.or(write).or(sleep).await {
-            (Some(Ok(octets @ 1..)), _) => input.extend_from_slice(&chunk[..octets]),
+        // Whichever is first; the others are dropped and have done nothing.
+        match write.or(read).or(sleep).await {
             // How much has left tells "never sent" from "sent and unanswered".
-            (_, Some(Ok(octets))) => {
-                output.drain(..octets);
-                session.handle_transmitted(octets);
-            }
-            (None, None) => {}
+            Turn::Wrote(Ok(octets @ 1..)) => session.handle_transmitted(output.drain(..octets).len()),
+            Turn::Read(Ok(octets @ 1..)) => input.extend_from_slice(&chunk[..octets]),
+            Turn::Due => {}
             _ => session.handle_eof(),
         }
     }
 }
 
-/// What the application does about what the session tells. `missing` receipts are waited for.
+/// What a turn of the loop has waited for.
+enum Turn {
+    Wrote(io::Result<usize>),
+    Read(io::Result<usize>),
+    Due,
+}
+
+/// What is done about an event. Receipts may come before the message ids that they are for.
 fn act(
     session: &mut Session<Esme, &'static str>,
     now: Instant,
     event: Event<'_, &'static str>,
-    (template, text): (SubmitSm<'_>, &str),
-    missing: &mut u32,
+    (template, parts): (&SubmitSm<'_>, &[Segment]),
+    [accepted, receipted]: &mut [BTreeSet<Vec<u8>>; 2],
 ) -> Result<(), Box<dyn Error>> {
     match event {
-        Event::Outcome { tag: "bind", outcome: Outcome::Accepted(_), .. } => {
-            for part in Text::new(text).segments(ConcatRef::Narrow(1))? {
-                let short_message = ShortMessage::new(part.as_bytes())?;
+        Event::Outcome { tag: "bind_transceiver", outcome: Outcome::Accepted(_), .. } => {
+            for part in parts {
                 let (esm_class, data_coding) = (part.esm_class(), part.data_coding());
-                let message = SubmitSm { esm_class, data_coding, short_message, ..template };
+                let short_message = Octets::new(part.as_bytes())?;
+                let message = SubmitSm { esm_class, data_coding, short_message, ..*template };
                 session.request(now, &message, "submit_sm")?;
-                *missing += 1;
             }
         }
-        Event::Outcome { outcome: Outcome::Accepted(Pdu::SubmitSmResp(Some(response))), .. } => {
-            println!("accepted: {}", response.message_id);
+        Event::Outcome { tag, outcome, sequence } => {
+            let response = outcome.into_result(sequence).map_err(|error| format!("{tag} {error}"))?;
+            println!("message_id {}", response.message_id().escape_ascii());
+            accepted.insert(response.message_id().to_vec());
         }
-        Event::Outcome { outcome, sequence, .. } => drop(outcome.into_result(sequence)?),
-        Event::Request { request: Request::DeliverSm(message, reply), .. } => {
+        Event::Request { request: Request::DeliverSm(sm, reply), .. } if sm.esm_class.is_receipt() => {
             session.respond(reply, Ok(DeliverSmResp::default()))?;
-            if let Ok(receipt) = Receipt::parse(message.text()) {
-                println!("receipt:  {} {}", receipt.id.escape_ascii(), receipt.stat.escape_ascii());
-                *missing = missing.saturating_sub(receipt.is_final().into());
-            }
-            if *missing == 0 {
-                session.unbind(now);
-            }
+            let receipt = Receipt::parse(sm.text())?;
+            println!("receipt {} {}", receipt.id.escape_ascii(), receipt.stat.escape_ascii());
+            receipted.extend(receipt.is_final().then(|| receipt.id.to_vec()));
         }
         Event::Request { request, .. } => session.refuse(request)?,
         _ => {}
+    }
+    if session.in_flight() == 0 && accepted.is_subset(receipted) {
+        session.unbind(now);
     }
     Ok(())
 }

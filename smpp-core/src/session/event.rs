@@ -264,7 +264,8 @@ pub enum Refusal {
     Version(InterfaceVersion),
     /// As many requests are in flight as the window allows. Try after the next outcome.
     WindowFull,
-    /// The rate allows the next message at this time.
+    /// The rate allows the next message at this time. Nobody waits for it but the caller:
+    /// [`poll_timeout`](super::Session::poll_timeout) does not tell of it.
     Paced(Instant),
     /// Too many octets wait to be transmitted. Try after the next write.
     OutputFull,

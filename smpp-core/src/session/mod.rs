@@ -243,6 +243,9 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
 
     /// Whether the session wants to read. If not, leave the input where it is until something was
     /// transmitted, so that the peer is pushed back.
+    ///
+    /// Ask once [`handle_input`](Self::handle_input) has given `None`, and again after each write: then read no more
+    /// before what was left has been handed in.
     pub fn wants_input(&self) -> bool {
         match self.ending {
             Ending::Flushing(_) | Ending::Ended(_) | Ending::Told => false,

@@ -27,10 +27,11 @@
 //! use smpp_core::session::{Config, Esme, Event, Instant, Outcome, Request, Session};
 //! use smpp_core::{Bind, COctets, DeliverSmResp, Pdu, ShortMessage, SubmitSm};
 //!
-//! /// Binds, sends "Hello", and gives the message id. `wait` reads until the deadline at most.
+//! /// Binds, sends "Hello", and gives the message id. `wait` reads until the deadline at most, and gives the number of
+//! /// octets: 0 at the end of the stream, `None` at the deadline.
 //! fn hello(
 //!     mut write: impl FnMut(&[u8]) -> io::Result<usize>,
-//!     mut wait: impl FnMut(&mut Vec<u8>, Option<Instant>) -> io::Result<usize>,
+//!     mut wait: impl FnMut(&mut Vec<u8>, Option<Instant>) -> io::Result<Option<usize>>,
 //!     now: impl Fn() -> Instant,
 //! ) -> Option<Vec<u8>> {
 //!     let mut session = Session::<Esme, &str>::new(Config::default(), now());
@@ -61,17 +62,22 @@
 //!         }
 //!         let consumed = input.len() - rest.len();
 //!         input.drain(..consumed);
+//!         let held = !session.wants_input();
 //!         // Octets out. Say how many have left: it tells "never sent" from "sent and unanswered".
 //!         while session.poll_transmit(&mut output) {
 //!             while !output.is_empty() {
-//!                 let Ok(written) = write(&output) else { return id };
+//!                 let Ok(written @ 1..) = write(&output) else { return id };
 //!                 output.drain(..written);
 //!                 session.handle_transmitted(written);
 //!             }
 //!         }
+//!         if held && session.wants_input() {
+//!             // There is room for answers again: what was left in the input comes first.
+//!             continue;
+//!         }
 //!         match wait(&mut input, session.poll_timeout().map(|(at, _)| at)) {
-//!             Ok(0) | Err(_) => session.handle_eof(),
-//!             Ok(_) => {}
+//!             Ok(Some(1..) | None) => {}
+//!             Ok(Some(0)) | Err(_) => session.handle_eof(),
 //!         }
 //!     }
 //! }
@@ -105,7 +111,7 @@
 //! #         let (_, output) = &mut *smsc.borrow_mut();
 //! #         let octets = output.len();
 //! #         input.append(output);
-//! #         Ok(octets)
+//! #         Ok(Some(octets))
 //! #     },
 //! #     || Instant::ZERO,
 //! # );

@@ -21,7 +21,7 @@ pub enum RequestError {
     Refused(CommandStatus),
     /// The peer did not understand it: generic_nack (SMPP 3.4 §4.3).
     Nacked(CommandStatus),
-    /// It never left this process: safe to send again.
+    /// It never left this process as a whole, so the peer cannot have taken it: safe to send again.
     NeverSent(NotSent),
     /// It was sent and not answered: the peer may have accepted it.
     Unanswered(Cause),
@@ -46,7 +46,7 @@ pub enum NotSent {
 }
 
 impl Refusal {
-    /// Why the request will not be taken later either. `None`: room, or time, may help.
+    /// Why waiting does not help. `None`: room, or time, may. Another state, as after a bind, is nothing to wait for.
     pub const fn lasting(self) -> Option<NotSent> {
         match self {
             Self::State(state) => Some(NotSent::State(state)),

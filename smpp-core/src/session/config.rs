@@ -39,7 +39,8 @@ pub struct Config {
     /// §3.4.2); many that speak 3.4 leave it out. Default 3.4.
     pub assumed_version: InterfaceVersion,
     /// How many messages a second may be sent; `None` for no limit. A message is a submit_sm, deliver_sm, data_sm,
-    /// submit_multi or broadcast_sm; other requests are not counted. Default none.
+    /// submit_multi or broadcast_sm; other requests are not counted. It counts when it is encoded: what then waits for a
+    /// transport that takes nothing leaves at once when it does, `window` messages at most. Default none.
     pub rate: Option<Rate>,
     /// Whether to send more slowly for a while when the peer answers `ESME_RTHROTTLED` or `ESME_RMSGQFUL`, or states
     /// a `congestion_state` of 90 or more. Default true.

@@ -6,7 +6,7 @@ use super::event::{Cause, Closed, Event, Outcome};
 use super::observer::Observer;
 use super::role::Role;
 use super::state::State;
-use super::timers::{Timer, Timers};
+use super::timers::Timer;
 use super::window::Entry;
 use super::{Ending, Instant, Session};
 use crate::frame::SequenceNumber;
@@ -16,7 +16,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// Ends the session in good order: takes no more requests, lets what is in flight finish until
     /// [`drain`](super::Config::drain) is over, unbinds. An unbound session just ends.
     pub fn unbind(&mut self, now: Instant) {
-        self.now = self.now.max(now);
+        self.pass(now);
         self.leave(Closed::Unbound);
     }
 
@@ -74,7 +74,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     pub(super) fn end(&mut self, reason: Closed) {
         if !matches!(self.ending, Ending::Ended(_) | Ending::Told) {
             self.ending = Ending::Ended(reason);
-            self.timers = Timers::default();
+            self.timers.stop();
         }
     }
 
@@ -82,7 +82,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     pub(super) fn flush(&mut self, reason: Closed) {
         self.ending = Ending::Flushing(reason);
         self.state = State::Unbinding;
-        self.timers = Timers::default();
+        self.timers.stop();
         self.timers.set(Timer::Ending, Some(self.now + self.config.response));
         self.advance();
     }

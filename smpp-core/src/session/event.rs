@@ -85,7 +85,7 @@ pub enum Outcome<'b> {
     },
     /// Answered with generic_nack: the peer did not understand the request.
     Nacked(CommandStatus),
-    /// It never left this process: safe to send again.
+    /// It never left this process as a whole, so the peer cannot have taken it: safe to send again.
     NeverSent(Closed),
     /// It left and was not answered: the peer may have accepted it.
     Unanswered(Cause),
@@ -109,13 +109,13 @@ pub enum Cause {
 pub enum Closed {
     /// We asked to unbind, and the peer answered, or closed the connection instead.
     Unbound,
-    /// The peer asked to unbind, and was answered.
+    /// The peer asked to unbind; it was answered, unless it was gone before.
     PeerUnbound,
     /// The connection ended without an unbind.
     Disconnected,
     /// [`abort`](super::Session::abort) was called.
     Aborted,
-    /// No bind in time (SMSC side).
+    /// No bind in time; of an ESME that awaits it, no outbind.
     SessionInit,
     /// No answer to an enquire_link.
     LinkDead,

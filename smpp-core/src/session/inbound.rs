@@ -22,7 +22,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// Call it until it gives `None`; what is left in `input` then is the beginning of a PDU (keep it, add to
     /// it), or waits for [`wants_input`](Self::wants_input).
     pub fn handle_input<'b>(&mut self, now: Instant, input: &mut &'b [u8]) -> Option<Event<'b, T>> {
-        self.now = self.now.max(now);
+        self.pass(now);
         loop {
             if let Some(event) = self.poll_end() {
                 return Some(event);
@@ -219,8 +219,9 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             _ => return,
         };
         if self.config.slow_down && entry.command.is_message() {
-            // So many messages went in the time that this one took (Little's law).
-            let apart = Duration::from_nanos(taken / (self.window.len() as u64 + 1));
+            // So many requests were under way in the time that this one took (Little's law).
+            let company = entry.company.max(self.window.len() as u16 + 1);
+            let apart = Duration::from_nanos(taken / u64::from(company));
             self.pace.slow_down(self.now, entry.sent, apart, load);
         }
     }

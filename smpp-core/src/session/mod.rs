@@ -89,6 +89,8 @@ pub struct Session<R, T, O = ()> {
     last_message: Instant,
     /// The latest time that was passed in.
     now: Instant,
+    /// Whether answers were given since then: that is when they are taken to have been given.
+    answered: bool,
     stats: Stats,
     observer: O,
     role: PhantomData<R>,
@@ -173,6 +175,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             last_heard: now,
             last_message: now,
             now,
+            answered: false,
             stats: Stats::default(),
             observer,
             role: PhantomData,
@@ -218,7 +221,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
 
     /// Acts on the time. Call it until it gives `None`.
     pub fn handle_timeout(&mut self, now: Instant) -> Option<Event<'static, T>> {
-        self.now = self.now.max(now);
+        self.pass(now);
         loop {
             if let Some(event) = self.poll_end() {
                 return Some(event);
@@ -263,11 +266,11 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         !self.has_room()
     }
 
-    /// Whether a message would be taken now.
+    /// Whether a submit_sm of an ESME, or a deliver_sm of an SMSC, would be taken now.
     pub fn readiness(&self, now: Instant) -> Readiness {
         let command = if R::SIDE == Side::Esme { CommandId::SUBMIT_SM } else { CommandId::DELIVER_SM };
         let room = self.config.window.max(1) - self.window.len() as u16;
-        match self.admit(command).and_then(|()| self.room()).and_then(|()| self.paced(now)) {
+        match self.admit(command).and_then(|()| self.room()).and_then(|()| self.paced(now.max(self.now))) {
             Ok(()) => Readiness::Ready { room },
             Err(refusal) => Readiness::Refusing(refusal),
         }
@@ -309,6 +312,16 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// Who looks on, to be told something else.
     pub fn observer_mut(&mut self) -> &mut O {
         &mut self.observer
+    }
+
+    /// Time is passed in.
+    fn pass(&mut self, now: Instant) {
+        let passed = now - self.now;
+        self.now = self.now.max(now);
+        if core::mem::take(&mut self.answered) {
+            self.last_message = self.now;
+            self.timers.postpone(passed);
+        }
     }
 
     fn pending_output(&self) -> usize {

@@ -24,7 +24,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         P: Operation + SentBy<R>,
     {
         // Not before a time that was passed in earlier: deadlines stand in the order of the requests.
-        self.now = self.now.max(now);
+        self.pass(now);
         let start = self.output.len();
         let sequence = match self.send_request(operation) {
             Ok(sequence) => sequence,
@@ -35,7 +35,8 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             self.binding = Some(command);
             self.own_version = self.output.get(start..).and_then(stated_version);
         }
-        self.window.push(Entry { sequence, command, sent: self.now, end: self.encoded, tag });
+        let company = self.window.len() as u16 + 1;
+        self.window.push(Entry { sequence, command, sent: self.now, company, end: self.encoded, tag });
         Ok(sequence)
     }
 
@@ -62,6 +63,8 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
 
     /// Answers a request of the peer: with a response, or with a status other than `ESME_ROK`, which would
     /// claim a success without a response and is sent as `ESME_RSYSERR`.
+    ///
+    /// It passes no time in: the answer counts as given when time is passed in next, so let that be soon.
     ///
     /// TLVs are left out for a peer of version 3.3 or older. Refused once the session is over: the peer has
     /// seen no answer. Refused if the response is longer than [`max_pdu`](super::Config::max_pdu): the peer is answered
@@ -113,6 +116,8 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         if matches!(self.ending, Ending::Flushing(_) | Ending::Ended(_) | Ending::Told) {
             return Err(Refusal::State(State::Closed));
         }
+        self.answered = true;
+        self.timers.answering = true;
         let before = (self.state, self.timers);
         if command.is_bind() {
             self.binding = None;
@@ -128,6 +133,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             self.answer(command, CommandStatus::RSYSERR, sequence);
         }
         self.advance();
+        self.timers.answering = false;
         if encoded { Ok(()) } else { Err(Refusal::TooLong) }
     }
 
@@ -240,8 +246,12 @@ impl<T, O: Observer> Session<Smsc, T, O> {
     /// It takes no place in the window and has no outcome: whether it arrives is never known. After an outbind the
     /// ESME has [`session_init`](super::Config::session_init) to bind (SMPP 3.4 §2.2.1).
     pub fn notify<N: Notification>(&mut self, now: Instant, notification: &N) -> Result<(), Refusal> {
-        self.now = self.now.max(now);
+        self.pass(now);
         self.admit(N::COMMAND)?;
+        if self.binding.is_some() {
+            // The bind that it would ask for has come.
+            return Err(Refusal::State(self.state));
+        }
         self.reads(N::COMMAND, notification)?;
         if !self.has_room() {
             return Err(Refusal::OutputFull);

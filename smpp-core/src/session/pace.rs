@@ -19,8 +19,11 @@ impl Rate {
         Self { per_second: if per_second == 0 { 1 } else { per_second }, burst: 1 }
     }
 
-    /// Lets `burst` messages go at once after a pause, `1..=per_second`. The limit of any sliding second
-    /// stays: what a burst takes, the rest of the second lacks.
+    /// Lets `burst` messages go at once after a pause, `1..=per_second`.
+    ///
+    /// The limit of any sliding second stays, so a burst has its price: in the long run
+    /// `per_second - burst + 1` messages go in a second, and a whole burst comes back after as many messages as it has
+    /// could have gone. A burst of 10 at 50 a second leaves 41; one of 50 leaves 1.
     #[must_use]
     pub const fn with_burst(self, burst: u32) -> Self {
         let burst = match burst {

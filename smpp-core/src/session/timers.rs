@@ -1,12 +1,14 @@
 //! The session's clocks: an enum and an array.
 
+use core::time::Duration;
+
 use super::time::Instant;
 
 /// Why a session wants to be called at a certain time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Timer {
-    /// No bind so far (SMSC side).
+    /// No bind so far, or no outbind.
     SessionInit,
     /// The peer has been silent: time for an enquire_link.
     EnquireLink,
@@ -34,19 +36,40 @@ const KEPT: [Timer; 6] = [
 ];
 
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Timers([Option<Instant>; KEPT.len()]);
+pub(super) struct Timers {
+    due: [Option<Instant>; KEPT.len()],
+    /// Which of them were set by an answer, from a time that may be an old one: an answer passes none in.
+    early: [bool; KEPT.len()],
+    /// Whether an answer is being given.
+    pub(super) answering: bool,
+}
 
 impl Timers {
     /// Sets the timer, or stops it.
     pub(super) fn set(&mut self, timer: Timer, at: Option<Instant>) {
-        if let Some(slot) = self.0.get_mut(timer as usize) {
-            *slot = at;
+        let slots = self.due.get_mut(timer as usize).zip(self.early.get_mut(timer as usize));
+        if let Some((due, early)) = slots {
+            (*due, *early) = (at, self.answering && at.is_some());
+        }
+    }
+
+    /// Stops all of them.
+    pub(super) fn stop(&mut self) {
+        *self = Self { answering: self.answering, ..Self::default() };
+    }
+
+    /// So much time had passed when the answers were given.
+    pub(super) fn postpone(&mut self, passed: Duration) {
+        for (due, early) in self.due.iter_mut().zip(&mut self.early) {
+            if core::mem::take(early) {
+                *due = due.map(|at| at + passed);
+            }
         }
     }
 
     /// The timer that is due first.
     pub(super) fn first(&self) -> Option<(Instant, Timer)> {
-        let armed = KEPT.into_iter().zip(self.0).filter_map(|(timer, at)| Some((at?, timer)));
+        let armed = KEPT.into_iter().zip(self.due).filter_map(|(timer, at)| Some((at?, timer)));
         armed.min_by_key(|(at, _)| *at)
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct Entry<T> {
     pub(super) command: CommandId,
     /// When it was encoded.
     pub(super) sent: Instant,
+    /// Requests in flight then, itself included.
+    pub(super) company: u16,
     /// Octets of the stream up to the request's end.
     pub(super) end: u64,
     pub(super) tag: T,
@@ -168,7 +170,14 @@ mod tests {
 
     fn push(window: &mut Window<u32>, tag: u32) -> SequenceNumber {
         let sequence = window.next_sequence([None, None]);
-        window.push(Entry { sequence, command: CommandId::SUBMIT_SM, sent: Instant::ZERO, end: 0, tag });
+        window.push(Entry {
+            sequence,
+            command: CommandId::SUBMIT_SM,
+            sent: Instant::ZERO,
+            company: 1,
+            end: 0,
+            tag,
+        });
         sequence
     }
 

@@ -1,12 +1,49 @@
 //! How a session ends: once, and with an outcome for everything.
 
-use smpp_core::session::{Cause, Closed, Config, Instant, Refusal, Smsc, State};
+use smpp_core::session::{Cause, Closed, Config, Instant, Refusal, Smsc, State, Timer};
 use smpp_core::{BindMode, CommandId, CommandStatus, Pdu};
 
 use super::support::{
-    Fate, Pair, Peer, Told, accepted, bound_esme, bound_smsc, deliver_sm, octets, raw, request, said, secs,
-    submit_sm, submit_sm_resp,
+    Fate, Pair, Peer, Told, accepted, bind, bind_resp, bound_esme, bound_smsc, deliver_sm, octets, raw,
+    request, said, secs, submit_sm, submit_sm_resp,
 };
+
+/// The application takes its time, and nobody tells the session of it meanwhile.
+#[test]
+fn an_answer_that_took_long_leaves_the_peer_its_time() {
+    let config = Config { drain: secs(60), response: secs(10), enquire_link: None, ..Config::default() };
+    let late = Instant::ZERO + secs(20);
+    let asked = || {
+        let mut smsc = bound_smsc(config, BindMode::Transceiver);
+        smsc.hear(Instant::ZERO, &request(Pdu::SubmitSm(submit_sm("hello")), 2));
+        smsc
+    };
+    let mut smsc = asked();
+    smsc.hear(Instant::ZERO, &request(Pdu::Unbind, 3));
+    smsc.accept("id");
+    smsc.wake(late);
+    assert_eq!(smsc.closed, None);
+    let spoken = smsc.speak();
+    let said: Vec<_> = said(&spoken).iter().map(|(command, ..)| *command).collect();
+    assert_eq!(said, [CommandId::SUBMIT_SM_RESP, CommandId::UNBIND_RESP], "neither is lost");
+
+    let mut smsc = asked();
+    smsc.session.unbind(Instant::ZERO);
+    smsc.accept("id");
+    smsc.wake(late);
+    smsc.speak();
+    assert_eq!(smsc.session.poll_timeout(), Some((late + secs(10), Timer::Ending)), "to answer our unbind");
+
+    let config = Config { inactivity: Some(secs(5)), enquire_link: Some(secs(5)), ..Config::default() };
+    let mut smsc = Peer::<Smsc>::new(config);
+    smsc.hear(Instant::ZERO, &request(Pdu::Bind(bind(BindMode::Transceiver)), 1));
+    let reply = smsc.binds.pop_front().unwrap();
+    smsc.session.respond(reply, Ok(bind_resp())).unwrap();
+    let decided = Instant::ZERO + secs(8);
+    smsc.wake(decided);
+    assert_eq!(smsc.session.state(), State::Bound(BindMode::Transceiver));
+    assert_eq!(smsc.session.poll_timeout().map(|(at, _)| at), Some(decided + secs(5)));
+}
 
 #[test]
 fn unbind_lets_finish_what_is_in_flight() {

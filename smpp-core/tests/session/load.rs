@@ -105,6 +105,26 @@ fn without_a_rate_the_speed_follows_from_what_is_in_flight() {
 }
 
 #[test]
+fn the_last_of_a_batch_of_responses_tells_as_much_as_the_first() {
+    for throttled in [0, 15] {
+        let mut esme = bound_esme(Config { window: 16, ..Config::default() }, BindMode::Transceiver);
+        let now = Instant::ZERO + secs(1);
+        let texts = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p"];
+        let sequences = texts.map(|text| esme.submit(now, text).unwrap());
+        esme.speak();
+        let later = now + millis(160);
+        for (place, sequence) in sequences.into_iter().enumerate() {
+            let (pdu, status) = match place == throttled {
+                true => (Pdu::SubmitSmResp(None), CommandStatus::RTHROTTLED),
+                false => (Pdu::SubmitSmResp(Some(submit_sm_resp("id"))), CommandStatus::ROK),
+            };
+            esme.hear(later, &octets(pdu, status, sequence.0));
+        }
+        assert_eq!(pause(&mut esme, later), millis(20), "sixteen in 160 ms, and half of that now");
+    }
+}
+
+#[test]
 fn what_went_and_came_is_counted_by_kind() {
     let mut pair = Pair::bound();
     pair.submit("hello");

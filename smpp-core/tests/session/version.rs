@@ -122,6 +122,15 @@ fn an_smsc_that_opens_the_connection_is_bound_to() {
 }
 
 #[test]
+fn an_outbind_does_not_ask_for_the_bind_that_has_come() {
+    let mut smsc = Peer::<Smsc>::new(Config::default());
+    smsc.hear(NOW, &request(Pdu::Bind(bind(BindMode::Receiver)), 1));
+    let refused = smsc.session.notify(NOW + secs(9), &Outbind::default());
+    assert_eq!(refused, Err(Refusal::State(State::Open)));
+    assert_eq!(smsc.session.poll_timeout(), Some((NOW + secs(10), Timer::SessionInit)));
+}
+
+#[test]
 fn nobody_waits_for_ever_for_an_outbind_or_for_the_bind_after_it() {
     let mut esme = Peer::<Esme>::new(Config { awaits_outbind: true, ..Config::default() });
     esme.wake(NOW + secs(10));
@@ -174,6 +183,7 @@ fn an_error_response_can_say_more_than_its_status() {
 fn a_strict_session_objects_to_the_answers_to_its_own_requests_too() {
     let config = Config { tolerance: Tolerance::STRICT, enquire_link: Some(secs(5)), ..Config::default() };
     let mut smsc = bound_smsc(config, BindMode::Transceiver);
+    smsc.wake(NOW);
     smsc.wake(NOW + secs(5));
     let probe = smsc.speak();
     assert_eq!(said(&probe)[0].0, CommandId::ENQUIRE_LINK);

@@ -82,7 +82,7 @@ fn whatever_the_link_does_the_sessions_keep_their_promises() {
 #[test]
 fn everything_happens() {
     let all = Mutex::new(Coverage::new());
-    play(2_000, |seed| {
+    play(4_000, |seed| {
         let counts = simulate(seed, Watch::Counts);
         let mut all = all.lock().unwrap();
         for (what, count) in counts {

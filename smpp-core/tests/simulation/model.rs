@@ -18,6 +18,9 @@ pub(crate) struct Model {
     longest_answer: usize,
     /// The latest time that was passed in.
     pub(super) clock: Instant,
+    /// An answer was given since: it passes no time in.
+    answered: bool,
+    answered_bind: bool,
     pub(super) start: Instant,
     open: Vec<Open>,
     /// Requests of ours that were taken and have not come out of the session yet.
@@ -92,6 +95,8 @@ impl Model {
             settings,
             longest_answer: 0,
             clock: start,
+            answered: false,
+            answered_bind: false,
             start,
             open: Vec::new(),
             coming: VecDeque::new(),
@@ -121,6 +126,12 @@ impl Model {
     /// The time is passed in.
     pub(crate) fn pass(&mut self, now: Instant) {
         self.clock = self.clock.max(now);
+        if std::mem::take(&mut self.answered) {
+            self.life.message = self.clock;
+        }
+        if std::mem::take(&mut self.answered_bind) {
+            self.life.bound_at = self.life.bound_at.map(|_| self.clock);
+        }
     }
 
     /// Octets that wait, as of the last look.
@@ -220,13 +231,14 @@ impl Model {
     pub(crate) fn answered(&mut self, octets: &Octets, result: Result<(), Refusal>) {
         self.unanswered -= 1;
         self.binding &= !octets.header().command.is_bind();
+        self.answered_bind |= octets.header().command.is_bind();
         let length = octets.octets().len();
         self.longest_answer = self.longest_answer.max(length);
         match result {
-            Ok(()) => self.life.message = self.clock,
+            Ok(()) => self.answered = true,
             Err(Refusal::TooLong) => {
                 assert!(length > self.settings.max_pdu);
-                self.life.message = self.clock;
+                self.answered = true;
             }
             Err(why) => assert_eq!(why, Refusal::State(State::Closed)),
         }

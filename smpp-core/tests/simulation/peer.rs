@@ -200,9 +200,9 @@ impl<R: Speaker> Peer<R> {
     /// Looks at the timers.
     pub(crate) fn wake(&mut self, scene: &mut Scene) {
         let now = scene.now;
-        self.model.pass(now);
         for told in 0.. {
             assert!(told < 1000, "time stands still");
+            self.model.pass(now);
             let Some(event) = self.traced.wake(now) else { break };
             self.note(scene, event);
             self.check(scene);
@@ -226,9 +226,9 @@ impl<R: Speaker> Peer<R> {
         let now = scene.now;
         let unread = std::mem::take(&mut self.unread);
         let mut rest = &unread[..];
-        self.model.pass(now);
         loop {
             let before = rest;
+            self.model.pass(now);
             let event = self.traced.read(now, &mut rest);
             self.model.read(&before[..before.len() - rest.len()]);
             let Some(event) = event else { break };

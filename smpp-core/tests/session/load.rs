@@ -114,9 +114,10 @@ fn the_last_of_a_batch_of_responses_tells_as_much_as_the_first() {
         esme.speak();
         let later = now + millis(160);
         for (place, sequence) in sequences.into_iter().enumerate() {
-            let (pdu, status) = match place == throttled {
-                true => (Pdu::SubmitSmResp(None), CommandStatus::RTHROTTLED),
-                false => (Pdu::SubmitSmResp(Some(submit_sm_resp("id"))), CommandStatus::ROK),
+            let (pdu, status) = if place == throttled {
+                (Pdu::SubmitSmResp(None), CommandStatus::RTHROTTLED)
+            } else {
+                (Pdu::SubmitSmResp(Some(submit_sm_resp("id"))), CommandStatus::ROK)
             };
             esme.hear(later, &octets(pdu, status, sequence.0));
         }

@@ -111,16 +111,24 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         let sequence = self.window.next_sequence([self.enquire_link, None]);
         self.unbind = Some(sequence);
         self.encode(CommandId::UNBIND, CommandStatus::ROK, sequence, Some(&Unbind));
-        self.state = State::Unbinding;
+        self.part();
         self.ending = Ending::Unbinding(reason);
         self.timers.set(Timer::Ending, Some(self.now + self.config.response));
     }
 
     fn answer_unbind(&mut self, sequence: SequenceNumber) {
         self.answer(CommandId::UNBIND, CommandStatus::ROK, sequence);
-        self.state = State::Unbinding;
+        self.part();
         self.ending = Ending::PeerUnbound;
         self.advance();
+    }
+
+    /// No longer bound: nobody asks whether the link lives, or is used. `Timer::Ending` bounds what is left.
+    fn part(&mut self) {
+        self.state = State::Unbinding;
+        for timer in [Timer::EnquireLink, Timer::EnquireLinkResponse, Timer::Inactivity] {
+            self.timers.set(timer, None);
+        }
     }
 
     /// A timer other than that of a response is due.

@@ -252,8 +252,7 @@ impl Model {
         self.hear();
         if matches!(self.stage, Stage::Bound | Stage::Draining) {
             self.told.push(Told::PeerUnbind);
-            self.stage = Stage::PeerUnbound;
-            self.stage_ends = Some(self.now + DRAIN);
+            self.part(Stage::PeerUnbound, DRAIN);
         }
         self.say(CommandId::UNBIND_RESP, 16);
         self.move_on();
@@ -264,7 +263,6 @@ impl Model {
         self.last_heard = self.now;
         if self.probe.is_some() {
             self.probe_ends = None;
-            self.probing &= self.is_bound();
         }
     }
 
@@ -330,8 +328,14 @@ impl Model {
     fn send_unbind(&mut self) {
         self.say(CommandId::UNBIND, 16);
         self.unbind = true;
-        self.stage = Stage::Unbinding;
-        self.stage_ends = Some(self.now + RESPONSE);
+        self.part(Stage::Unbinding, RESPONSE);
+    }
+
+    /// Who has unbound does not ask whether the link lives.
+    fn part(&mut self, stage: Stage, seconds: u64) {
+        (self.probing, self.probe_ends) = (false, None);
+        self.stage = stage;
+        self.stage_ends = Some(self.now + seconds);
     }
 
     fn flush(&mut self, why: Closed) {

@@ -157,3 +157,23 @@ fn an_answer_is_activity() {
     pair.advance(secs(1));
     assert_eq!(pair.smsc.closed, Some(Closed::Inactive));
 }
+
+#[test]
+fn who_has_unbound_is_not_probed() {
+    let mut esme = bound_esme(Config { drain: secs(60), ..probing() }, BindMode::Transceiver);
+    esme.session.unbind(Instant::ZERO + secs(29));
+    esme.wake(Instant::ZERO + secs(31));
+    let spoken = esme.speak();
+    let said: Vec<_> = said(&spoken).iter().map(|(command, ..)| *command).collect();
+    assert_eq!(said, [CommandId::UNBIND]);
+
+    // Nor does a probe from before cut the time for the answer short.
+    let mut esme = bound_esme(probing(), BindMode::Transceiver);
+    esme.wake(Instant::ZERO + secs(30));
+    esme.session.unbind(Instant::ZERO + secs(35));
+    esme.speak();
+    esme.wake(Instant::ZERO + secs(44));
+    assert_eq!(esme.closed, None);
+    esme.wake(Instant::ZERO + secs(45));
+    assert_eq!(esme.closed, Some(Closed::UnbindTimeout));
+}

@@ -383,10 +383,6 @@ impl Model {
         !matches!(self.stage, Stage::Flushing(_) | Stage::Closed)
     }
 
-    fn is_bound(&self) -> bool {
-        matches!(self.stage, Stage::Bound | Stage::Draining)
-    }
-
     fn awaits(&self, to: To) -> bool {
         self.awaiting().contains(&to)
     }

@@ -21,6 +21,8 @@ pub(crate) struct Model {
     /// An answer was given since: it passes no time in.
     answered: bool,
     answered_bind: bool,
+    /// The answer is the first that waits for the transport.
+    answered_first: bool,
     pub(super) start: Instant,
     open: Vec<Open>,
     /// Requests of ours that were taken and have not come out of the session yet.
@@ -97,6 +99,7 @@ impl Model {
             clock: start,
             answered: false,
             answered_bind: false,
+            answered_first: false,
             start,
             open: Vec::new(),
             coming: VecDeque::new(),
@@ -131,6 +134,9 @@ impl Model {
         }
         if std::mem::take(&mut self.answered_bind) {
             self.life.bound_at = self.life.bound_at.map(|_| self.clock);
+        }
+        if std::mem::take(&mut self.answered_first) {
+            self.life.moved = self.clock;
         }
     }
 
@@ -231,6 +237,7 @@ impl Model {
     pub(crate) fn answered(&mut self, octets: &Octets, result: Result<(), Refusal>) {
         self.unanswered -= 1;
         self.binding &= !octets.header().command.is_bind();
+        self.answered_first |= result.is_ok() && self.pending() == 0;
         self.answered_bind |= octets.header().command.is_bind();
         let length = octets.octets().len();
         self.longest_answer = self.longest_answer.max(length);

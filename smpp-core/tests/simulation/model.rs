@@ -11,6 +11,7 @@ use smpp_core::{CommandId, CommandStatus, DecodeErrorKind, Frame, Header, Sequen
 use super::messages::{Octets, Speaker, Tag, pdu};
 use super::settings::Settings;
 
+#[expect(clippy::struct_excessive_bools, reason = "each happened or did not")]
 pub(crate) struct Model {
     side: Side,
     settings: Settings,

@@ -15,7 +15,7 @@
 //!     assert_eq!((segment.number(), segment.total()), (1, 1));
 //!     assert_eq!(segment.as_bytes().len(), 31, "three characters take two septets");
 //! }
-//! # Ok::<(), smpp_core::sms::TooManySegments>(())
+//! # Ok::<(), smpp_core::sms::SegmentError>(())
 //! ```
 //!
 //! Reading what comes back, once `esm_class` says that it is a receipt:
@@ -30,14 +30,19 @@
 //! ```
 
 mod coding;
+mod cut;
 pub mod gsm7;
 mod receipt;
 mod segment;
+mod text;
+mod transliterate;
 pub mod ucs2;
 pub mod udh;
 
-pub use coding::{Alphabet, Codings};
-pub use gsm7::Unencodable;
+pub use coding::{Alphabet, Codings, Unencodable};
+pub use gsm7::{Language, Shifts};
 pub use receipt::{Receipt, ReceiptError};
-pub use segment::{Segment, Segments, Text, TooManySegments};
+pub use segment::{Form, Segment, SegmentError, Segments, Size, Submission, Submissions};
+pub use text::{Text, TextError, TextOptions};
+pub use transliterate::{Replaced, Transliterated, transliterate};
 pub use udh::{ConcatRef, Concatenation};

@@ -94,9 +94,22 @@ pub fn split(user_data: &[u8]) -> Result<(Header<'_>, &[u8]), MalformedHeader> {
 }
 
 impl<'a> Header<'a> {
+    /// No elements.
+    pub const EMPTY: Self = Self(&[]);
+
+    /// The elements' octets, without the length before them.
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.0
+    }
+
     /// The elements, in order.
     pub const fn elements(&self) -> Elements<'a> {
         Elements { header: self.0, rest: self.0 }
+    }
+
+    /// Octets of the header, its length octet included.
+    pub const fn octets(&self) -> usize {
+        1 + self.0.len()
     }
 
     /// Which part of a longer message this is, or `None` if it stands alone.
@@ -117,6 +130,10 @@ impl Element<'_> {
     pub const CONCATENATION_8: u8 = 0x00;
     /// Concatenation with a 16-bit reference.
     pub const CONCATENATION_16: u8 = 0x08;
+    /// National language single shift.
+    pub const SINGLE_SHIFT: u8 = 0x24;
+    /// National language locking shift.
+    pub const LOCKING_SHIFT: u8 = 0x25;
 }
 
 impl<'a> Iterator for Elements<'a> {
@@ -166,6 +183,14 @@ impl Concatenation {
                 Self::new(ConcatRef::Wide(u16::from_be_bytes([high, low])), total, part)
             }
             _ => None,
+        }
+    }
+
+    /// Octets of the element: 5 or 6.
+    pub const fn octets(&self) -> usize {
+        match self.reference {
+            ConcatRef::Narrow(_) => 5,
+            ConcatRef::Wide(_) => 6,
         }
     }
 

@@ -233,6 +233,11 @@ impl<'a> Tlvs<'a> {
         Self(Source::List(list))
     }
 
+    /// These octets, which are parameters written before.
+    pub(crate) const fn wire(octets: &'a [u8]) -> Self {
+        Self(Source::Wire(octets))
+    }
+
     /// Whether there is none.
     pub const fn is_empty(&self) -> bool {
         match self.0 {

@@ -1,0 +1,367 @@
+//! The GSM 7-bit default alphabet with its extension table, and the national tables that can take their places
+//! (3GPP TS 23.038 §6.2.1, annex A).
+//!
+//! One septet per octet, top bit zero: the form that SMPP carries. The SMSC packs the septets for the air;
+//! [`packed`] is for those that want them packed already. A character takes one septet, or two if it stands in the
+//! extension table: an escape comes first.
+//!
+//! ```
+//! use smpp_core::sms::gsm7::{self, Language, Shifts};
+//!
+//! let mut octets = Vec::new();
+//! gsm7::encode("@£€", &mut octets)?;
+//! assert_eq!(octets, [0x00, 0x01, 0x1B, 0x65]);
+//! assert_eq!(gsm7::decode(&octets), "@£€");
+//!
+//! let turkish = Shifts::single(Language::TURKISH);
+//! assert_eq!((gsm7::len("ğ"), turkish.len("ğ")), (None, Some(2)));
+//! # Ok::<(), smpp_core::sms::Unencodable>(())
+//! ```
+
+pub mod packed;
+mod tables;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::Unencodable;
+use crate::wire::open_enum;
+use tables::{ESCAPE, Locking, Single};
+
+open_enum! {
+    /// A language with tables of its own (3GPP TS 23.038 §6.2.1.2.4): the octet in the user data header.
+    pub struct Language(u8) {
+        /// None: the default table and its extension.
+        DEFAULT = 0,
+        /// Turkish.
+        TURKISH = 1,
+        /// Spanish: a single shift alone.
+        SPANISH = 2,
+        /// Portuguese.
+        PORTUGUESE = 3,
+    }
+}
+
+/// Which tables a message part is written with. A user data header says so, for that part alone (3GPP TS 23.040
+/// §9.2.3.24.15, §9.2.3.24.16).
+///
+/// A language without a table of the kind, or unknown here, has the default's in its place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Shifts {
+    /// What takes the place of the default table.
+    pub locking: Language,
+    /// What takes the place of the extension table.
+    pub single: Language,
+}
+
+/// Where a character stands in the alphabet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Septets {
+    /// In the default table: this septet alone.
+    Default(u8),
+    /// In the extension table: an escape, then this septet.
+    Extension(u8),
+}
+
+/// The septets of `character`, or `None` if the alphabet lacks it.
+pub fn septets(character: char) -> Option<Septets> {
+    Shifts::NONE.septets(character)
+}
+
+/// How many septets `text` takes, or `None` if the alphabet lacks one of its characters.
+pub fn len(text: &str) -> Option<usize> {
+    Shifts::NONE.len(text)
+}
+
+/// Appends `text` to `out`, one septet per octet. On error `out` is as it was.
+pub fn encode(text: &str, out: &mut Vec<u8>) -> Result<(), Unencodable> {
+    Shifts::NONE.encode(text, out)
+}
+
+/// Reads one septet per octet. Never fails, as a receiver must show something:
+///
+/// - a septet that the extension table lacks shows as the default table's character,
+/// - an escape before an escape, or at the end, shows as a space,
+/// - an octet above `0x7F` is no septet and shows as U+FFFD.
+pub fn decode(octets: &[u8]) -> String {
+    Shifts::NONE.decode(octets)
+}
+
+impl Shifts {
+    /// The default table and its extension.
+    pub const NONE: Self = Self { locking: Language::DEFAULT, single: Language::DEFAULT };
+
+    /// The default table, and the language's extension.
+    pub const fn single(language: Language) -> Self {
+        Self { single: language, ..Self::NONE }
+    }
+
+    /// The language's table, and the default extension.
+    pub const fn locking(language: Language) -> Self {
+        Self { locking: language, ..Self::NONE }
+    }
+
+    /// Both tables of the language.
+    pub const fn both(language: Language) -> Self {
+        Self { locking: language, single: language }
+    }
+
+    /// As [`septets`], with these tables.
+    pub fn septets(self, character: char) -> Option<Septets> {
+        let (locking, single) = self.tables();
+        find(locking, single, character)
+    }
+
+    /// As [`len`], with these tables.
+    pub fn len(self, text: &str) -> Option<usize> {
+        let (locking, single) = self.tables();
+        text.chars().map(|character| find(locking, single, character).map(Septets::count)).sum()
+    }
+
+    /// As [`encode`], with these tables.
+    pub fn encode(self, text: &str, out: &mut Vec<u8>) -> Result<(), Unencodable> {
+        let (locking, single) = self.tables();
+        let start = out.len();
+        out.reserve(text.len());
+        for (position, character) in text.char_indices() {
+            match find(locking, single, character) {
+                Some(Septets::Default(septet)) => out.push(septet),
+                Some(Septets::Extension(septet)) => out.extend([ESCAPE, septet]),
+                None => {
+                    out.truncate(start);
+                    return Err(Unencodable { character, position });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`decode`], with these tables.
+    pub fn decode(self, octets: &[u8]) -> String {
+        let (locking, single) = self.tables();
+        let mut text = String::with_capacity(octets.len());
+        let mut rest = octets;
+        loop {
+            // Most of most texts is the same octets in ASCII.
+            let plain = rest.iter().position(|&octet| !locking.is_ascii(octet)).unwrap_or(rest.len());
+            let Some((ascii, after)) = rest.split_at_checked(plain) else { return text };
+            text.push_str(core::str::from_utf8(ascii).unwrap_or_default());
+            rest = match after {
+                [] => return text,
+                [ESCAPE] => {
+                    text.push(' ');
+                    &[]
+                }
+                [ESCAPE, septet, after @ ..] => {
+                    let known = single.character(*septet);
+                    text.push(known.unwrap_or_else(|| locking.character(*septet)));
+                    after
+                }
+                [octet, after @ ..] => {
+                    text.push(locking.character(*octet));
+                    after
+                }
+            };
+        }
+    }
+
+    fn tables(self) -> (&'static Locking, &'static Single) {
+        let locking = match self.locking {
+            Language::TURKISH => &tables::TURKISH_LOCKING,
+            Language::PORTUGUESE => &tables::PORTUGUESE_LOCKING,
+            _ => &tables::DEFAULT,
+        };
+        let single = match self.single {
+            Language::TURKISH => &tables::TURKISH_SINGLE,
+            Language::SPANISH => &tables::SPANISH_SINGLE,
+            Language::PORTUGUESE => &tables::PORTUGUESE_SINGLE,
+            _ => &tables::EXTENSION,
+        };
+        (locking, single)
+    }
+}
+
+/// The default table first, as it takes one septet.
+#[inline]
+fn find(locking: &Locking, single: &Single, character: char) -> Option<Septets> {
+    let plain = locking.septet(character).map(Septets::Default);
+    plain.or_else(|| single.septet(character).map(Septets::Extension))
+}
+
+impl Septets {
+    /// How many septets: 1 or 2.
+    pub const fn count(self) -> usize {
+        match self {
+            Self::Default(_) => 1,
+            Self::Extension(_) => 2,
+        }
+    }
+
+    /// The septets in the order they are sent, one per octet.
+    pub fn octets(self) -> impl Iterator<Item = u8> {
+        let (escape, septet) = match self {
+            Self::Default(septet) => (None, septet),
+            Self::Extension(septet) => (Some(ESCAPE), septet),
+        };
+        escape.into_iter().chain([septet])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Every pair of tables, those without a table of their own included.
+    fn shifts() -> Vec<Shifts> {
+        let languages = || (0..=4).map(Language);
+        languages().flat_map(|locking| languages().map(move |single| Shifts { locking, single })).collect()
+    }
+
+    /// Every character of the alphabet, the default table first.
+    fn alphabet(shifts: Shifts) -> Vec<char> {
+        let (locking, _) = shifts.tables();
+        let default = (0..128).filter(|&septet| septet != ESCAPE).map(|septet| locking.character(septet));
+        default.chain((0..128).filter_map(|septet| shifts.tables().1.character(septet))).collect()
+    }
+
+    /// The rows of the specification's tables: table, septet, character.
+    fn rows() -> impl Iterator<Item = (&'static str, u8, Option<char>)> {
+        include_str!("../../../tests/data/gsm0338.csv").lines().skip(1).map(|line| {
+            let mut fields = line.split(',');
+            let (table, _, septet, code) =
+                (fields.next().unwrap(), fields.next(), fields.next().unwrap(), fields.next().unwrap());
+            let septet = u8::from_str_radix(septet.strip_prefix("0x").unwrap(), 16).unwrap();
+            let code = code.strip_prefix("U+").map(|code| u32::from_str_radix(code, 16).unwrap());
+            (table, septet, code.map(|code| char::from_u32(code).unwrap()))
+        })
+    }
+
+    #[test]
+    fn the_tables_are_those_of_the_specification() {
+        let of = |table: &str| match table {
+            "default" | "default_extension" => (Shifts::NONE, table == "default"),
+            "turkish_locking" => (Shifts::locking(Language::TURKISH), true),
+            "portuguese_locking" => (Shifts::locking(Language::PORTUGUESE), true),
+            "turkish_single" => (Shifts::single(Language::TURKISH), false),
+            "spanish_single" => (Shifts::single(Language::SPANISH), false),
+            "portuguese_single" => (Shifts::single(Language::PORTUGUESE), false),
+            _ => panic!("{table}?"),
+        };
+        let mut counts = [0; 2];
+        for (table, septet, character) in rows() {
+            let (shifts, locking) = of(table);
+            counts[usize::from(locking)] += 1;
+            let octets: &[u8] = if locking { &[septet] } else { &[ESCAPE, septet] };
+            let Some(character) = character else {
+                assert_eq!(shifts.decode(octets), " ", "{table} {septet:#04X}");
+                continue;
+            };
+            assert_eq!(shifts.decode(octets), String::from(character), "{table} {septet:#04X}");
+            let (tables, extension) = shifts.tables();
+            let found = if locking { tables.septet(character) } else { extension.septet(character) };
+            assert_eq!(found, Some(septet), "{table} {character}");
+        }
+        assert_eq!(counts, [471 - 3 * 128, 3 * 128]);
+        // Whatever the table lacks is the default's character.
+        for shifts in shifts() {
+            let (locking, single) = shifts.tables();
+            for septet in (0..128).filter(|septet| single.character(*septet).is_none()) {
+                assert_eq!(shifts.decode(&[ESCAPE, septet]), String::from(locking.character(septet)));
+            }
+        }
+    }
+
+    #[test]
+    fn the_tables_hold_137_characters_each_once() {
+        let mut characters = alphabet(Shifts::NONE);
+        characters.sort_unstable();
+        characters.dedup();
+        assert_eq!(characters.len(), 127 + 10);
+    }
+
+    #[test]
+    fn what_looks_like_ascii_and_is_not() {
+        let mut octets = Vec::new();
+        encode("£$@Ö[]{}€", &mut octets).unwrap();
+        assert_eq!(octets, [1, 2, 0, 0x5C, 0x1B, 0x3C, 0x1B, 0x3E, 0x1B, 0x28, 0x1B, 0x29, 0x1B, 0x65],);
+        assert_eq!(len("£$@Ö[]{}€"), Some(octets.len()));
+    }
+
+    #[test]
+    fn a_language_has_its_letters() {
+        let encode = |shifts: Shifts, text| {
+            let mut octets = Vec::new();
+            shifts.encode(text, &mut octets).map(|()| octets)
+        };
+        assert_eq!(encode(Shifts::locking(Language::TURKISH), "ğİ€"), Ok(vec![0x0C, 0x40, 0x04]));
+        assert_eq!(encode(Shifts::single(Language::TURKISH), "ğ"), Ok(vec![ESCAPE, 0x67]));
+        assert_eq!(encode(Shifts::single(Language::SPANISH), "á"), Ok(vec![ESCAPE, 0x61]));
+        assert_eq!(encode(Shifts::both(Language::PORTUGUESE), "ã∞Φ"), Ok(vec![0x7B, 0x15, ESCAPE, 0x12]));
+        let lacking = encode(Shifts::locking(Language::PORTUGUESE), "aΦ");
+        assert_eq!(lacking, Err(Unencodable { character: 'Φ', position: 1 }));
+        assert_eq!(encode(Shifts::locking(Language::SPANISH), "á").ok(), None, "it has no locking table");
+    }
+
+    #[test]
+    fn the_space_is_the_space_and_not_the_escape() {
+        for shifts in shifts() {
+            assert_eq!(shifts.septets(' '), Some(Septets::Default(0x20)));
+        }
+    }
+
+    #[test]
+    fn an_error_names_the_character_and_leaves_the_output_alone() {
+        let mut octets = vec![7];
+        let error = encode("fünf 五", &mut octets).unwrap_err();
+        assert_eq!(error, Unencodable { character: '五', position: 6 });
+        assert_eq!(octets, [7]);
+        assert_eq!(len("fünf 五"), None);
+        assert_eq!(septets('ç'), None, "the table has the capital alone");
+    }
+
+    #[test]
+    fn reading_never_fails() {
+        for (octets, text) in [
+            (&[][..], ""),
+            (&[0x1B], " "),
+            (&[0x1B, 0x1B], " "),
+            (&[0x1B, 0x1B, 0x28], " ("),
+            (&[0x1B, 0x41], "A"),
+            (&[0x1B, 0x00], "@"),
+            (&[0x41, 0x80, 0xFF, 0x42], "A\u{FFFD}\u{FFFD}B"),
+            (&[0x1B, 0x9B], "\u{FFFD}"),
+        ] {
+            assert_eq!(decode(octets), text, "{octets:02X?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_written_is_read(
+            (shifts, text) in prop::sample::select(shifts()).prop_flat_map(|shifts| {
+                (Just(shifts), prop::collection::vec(prop::sample::select(alphabet(shifts)), 0..300))
+            }),
+        ) {
+            let text: String = text.into_iter().collect();
+            let mut octets = Vec::new();
+            shifts.encode(&text, &mut octets).unwrap();
+            prop_assert_eq!(shifts.len(&text), Some(octets.len()));
+            prop_assert_eq!(shifts.decode(&octets), text);
+        }
+
+        #[test]
+        fn any_text_is_encoded_or_refused(text in any::<String>(), shifts in prop::sample::select(shifts())) {
+            let mut octets = Vec::new();
+            prop_assert_eq!(shifts.encode(&text, &mut octets).is_ok(), shifts.len(&text).is_some());
+        }
+
+        #[test]
+        fn any_octets_are_read(octets in any::<Vec<u8>>(), shifts in prop::sample::select(shifts())) {
+            prop_assert!(shifts.decode(&octets).chars().count() <= octets.len());
+        }
+    }
+}

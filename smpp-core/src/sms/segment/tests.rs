@@ -1,0 +1,417 @@
+//! Segments: known answers, and what holds for any text, alphabet, form and header.
+
+use alloc::string::String;
+use alloc::vec;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::sms::gsm7::{self, Language, Shifts, packed};
+use crate::sms::udh::{self, Element};
+use crate::sms::{Alphabet, Codings, Text, TextOptions};
+use crate::{Frame, Pdu, Quirks, SequenceNumber, Tolerance};
+
+const NARROW: ConcatRef = ConcatRef::Narrow(0xAB);
+const WIDE: ConcatRef = ConcatRef::Wide(0xABCD);
+
+fn segments(text: &str, form: impl Into<Form>) -> Vec<Segment> {
+    Text::new(text).segments(form).unwrap().collect()
+}
+
+/// Lengths of the segments' user data.
+fn lengths(text: &str, form: impl Into<Form>) -> Vec<usize> {
+    segments(text, form).iter().map(|segment| segment.as_bytes().len()).collect()
+}
+
+#[test]
+fn capacities_are_those_of_the_air() {
+    for (header, septets, units) in
+        [(0, 160, 70), (6, 153, 67), (7, 152, 66), (4, 155, 68), (9, 149, 65), (12, 146, 64)]
+    {
+        let capacity = |text: Text<'_>| text.content.capacity(header);
+        assert_eq!(capacity(Text::gsm7("").unwrap()), septets, "header of {header} octets");
+        assert_eq!(capacity(Text::ucs2("")), units, "header of {header} octets");
+        assert_eq!(capacity(Text::octets(b"")), 140 - header, "header of {header} octets");
+    }
+}
+
+#[test]
+fn septets_fill_160_then_152_or_153() {
+    assert_eq!(lengths(&"a".repeat(160), WIDE), [160]);
+    assert_eq!(lengths(&"a".repeat(161), WIDE), [7 + 152, 7 + 9]);
+    assert_eq!(lengths(&"a".repeat(304), WIDE), [7 + 152, 7 + 152]);
+    assert_eq!(lengths(&"a".repeat(305), WIDE), [7 + 152, 7 + 152, 7 + 1]);
+    assert_eq!(lengths(&"a".repeat(306), NARROW), [6 + 153, 6 + 153]);
+    assert_eq!(lengths(&"a".repeat(307), NARROW), [6 + 153, 6 + 153, 6 + 1]);
+}
+
+#[test]
+fn units_fill_70_then_66_or_67() {
+    assert_eq!(lengths(&"я".repeat(70), WIDE), [140]);
+    assert_eq!(lengths(&"я".repeat(71), WIDE), [7 + 132, 7 + 10]);
+    assert_eq!(lengths(&"я".repeat(132), WIDE), [7 + 132, 7 + 132]);
+    assert_eq!(lengths(&"я".repeat(134), NARROW), [6 + 134, 6 + 134]);
+    assert_eq!(lengths(&"я".repeat(135), NARROW), [6 + 134, 6 + 134, 6 + 2]);
+}
+
+#[test]
+fn an_escape_stays_with_its_septet() {
+    let text = "a".repeat(151) + "€" + &"a".repeat(10);
+    assert_eq!(lengths(&text, WIDE), [7 + 151, 7 + 12]);
+}
+
+#[test]
+fn a_surrogate_pair_stays_together() {
+    let text = "я".repeat(65) + "😀" + &"я".repeat(10);
+    assert_eq!(lengths(&text, WIDE), [7 + 130, 7 + 24]);
+}
+
+#[test]
+fn a_grapheme_stays_together_if_wanted() {
+    // A family: four people and three joiners, 11 units.
+    let text = "я".repeat(60) + "👨‍👩‍👧‍👦" + &"я".repeat(10);
+    let lengths = |text: Text<'_>| -> Vec<usize> {
+        text.segments(WIDE).unwrap().map(|segment| segment.as_bytes().len()).collect()
+    };
+    assert_eq!(lengths(Text::new(&text)), [7 + 132, 7 + 2 * 15]);
+    assert_eq!(lengths(Text::new(&text).whole_graphemes()), [7 + 120, 7 + 2 * 21]);
+    // Longer than any segment: an a with a hundred accents.
+    let endless = String::from("a") + &"\u{301}".repeat(100);
+    assert_eq!(lengths(Text::new(&endless).whole_graphemes()), [7 + 132, 7 + 2 * 35]);
+}
+
+#[test]
+fn the_header_counts_the_segments() {
+    let all = segments(&"a".repeat(200), WIDE);
+    assert_eq!(all[0].as_bytes()[..8], [6, 8, 4, 0xAB, 0xCD, 2, 1, b'a']);
+    assert_eq!(all[1].as_bytes()[..8], [6, 8, 4, 0xAB, 0xCD, 2, 2, b'a']);
+    assert_eq!((all[1].number(), all[1].total()), (2, 2));
+    assert_eq!((all[1].esm_class(), all[1].data_coding()), (EsmClass::UDHI, DataCoding(0)));
+
+    let all = segments(&"я".repeat(71), NARROW);
+    assert_eq!(all[1].as_bytes()[..8], [5, 0, 3, 0xAB, 2, 2, 0x04, 0x4F]);
+    assert_eq!(all[1].data_coding(), DataCoding(8));
+}
+
+#[test]
+fn one_message_has_no_header() {
+    for text in ["", "hello", "привет"] {
+        let all = segments(text, WIDE);
+        assert_eq!(all.len(), 1);
+        assert_eq!((all[0].number(), all[0].total()), (1, 1));
+        assert_eq!(all[0].esm_class(), EsmClass::empty());
+    }
+}
+
+#[test]
+fn a_national_table_is_named_in_each_segment() {
+    let text = "ğ".repeat(161);
+    let turkish = Text::coded(&text, Alphabet::Gsm7, Shifts::locking(Language::TURKISH), DataCoding(0)).unwrap();
+    let all: Vec<_> = turkish.segments(NARROW).unwrap().collect();
+    assert_eq!(all[0].as_bytes()[..10], [8, 0, 3, 0xAB, 2, 1, 0x25, 1, 1, 0x0C]);
+    assert_eq!(all[1].as_bytes()[..10], [8, 0, 3, 0xAB, 2, 2, 0x25, 1, 1, 0x0C]);
+    assert_eq!(all[0].as_bytes().len(), 9 + 149);
+    let one = Text::coded("ğ", Alphabet::Gsm7, Shifts::both(Language::TURKISH), DataCoding(0)).unwrap();
+    let one = one.segments(NARROW).unwrap().next().unwrap();
+    assert_eq!((one.as_bytes(), one.esm_class()), (&[6, 0x25, 1, 1, 0x24, 1, 1, 0x0C][..], EsmClass::UDHI));
+}
+
+#[test]
+fn packed_septets_begin_behind_the_fill_bits() {
+    let text = "a".repeat(161);
+    let text = Text::coded(&text, Alphabet::Gsm7Packed, Shifts::NONE, DataCoding(0)).unwrap();
+    let all: Vec<_> = text.segments(NARROW).unwrap().collect();
+    assert_eq!(all[0].as_bytes().len(), 140);
+    assert_eq!(all[1].as_bytes()[..7], [5, 0, 3, 0xAB, 2, 2, 0xC2], "a is 0x61, one fill bit before it");
+}
+
+#[test]
+fn a_carriage_return_never_makes_packed_septets_too_long() {
+    for (before, sizes) in [(159, vec![140, 9]), (158, vec![140])] {
+        let text = "a".repeat(before) + "\r";
+        let text = Text::coded(&text, Alphabet::Gsm7Packed, Shifts::NONE, DataCoding(0)).unwrap();
+        let all: Vec<_> = text.segments(WIDE).unwrap().map(|segment| segment.as_bytes().len()).collect();
+        assert!(all.iter().all(|octets| *octets <= 140), "{all:?}");
+        assert_eq!(all.len(), sizes.len(), "{before}: {all:?}");
+        assert_eq!(text.size(WIDE).segments, sizes.len());
+    }
+}
+
+#[test]
+fn there_are_255_segments_and_no_more() {
+    let most = "a".repeat(255 * 152);
+    let mut all = Text::new(&most).segments(WIDE).unwrap();
+    assert_eq!(all.len(), 255);
+    assert_eq!(all.by_ref().last().unwrap().number(), 255);
+    assert_eq!(all.next(), None);
+
+    let more = most + "a";
+    let refused = Text::new(&more).segments(WIDE).err();
+    assert_eq!(refused, Some(SegmentError::TooMany { needed: 256 }));
+    assert!(Text::new(&more).segments(NARROW).is_ok(), "255 * 153 fit");
+}
+
+#[test]
+fn a_header_leaves_room_or_is_refused() {
+    let elements = [0xA0_u8, 112].iter().copied().chain([7; 113]).collect::<Vec<_>>();
+    let header = |length: u8| {
+        let mut octets = vec![length];
+        octets.extend_from_slice(&elements[..usize::from(length)]);
+        octets
+    };
+    let fits = header(114);
+    let (fits, _) = udh::split(&fits).unwrap();
+    let text = "ä".repeat(300);
+    let text = Text::new(&text).with_header(fits).unwrap();
+    assert!(text.segments(WIDE).unwrap().all(|segment| segment.as_bytes().len() > 1 + 114 + 6));
+    let long = [&[116][..], &[7; 116]].concat();
+    let (long, _) = udh::split(&long).unwrap();
+    assert_eq!(Text::new("a").with_header(long), Err(SegmentError::HeaderTooLong { length: 117 }));
+}
+
+#[test]
+fn sar_parameters_and_a_header_exclude_each_other() {
+    let turkish = Text::coded("ğ", Alphabet::Gsm7, Shifts::single(Language::TURKISH), DataCoding(0)).unwrap();
+    assert_eq!(turkish.segments(Form::Sar(1)).err(), Some(SegmentError::HeaderWithSar));
+    assert_eq!(lengths(&"a".repeat(161), Form::Sar(1)), [152, 9]);
+    assert_eq!(lengths(&"a".repeat(160), Form::Sar(1)), [160]);
+}
+
+#[test]
+fn a_payload_is_whole() {
+    let text = "€".repeat(300);
+    let submissions = Text::new(&text).segments(Form::Payload).unwrap().submissions(SubmitSm::default());
+    let all: Vec<_> = submissions.collect();
+    let submit_sm = all[0].submit_sm();
+    assert_eq!((all.len(), submit_sm.short_message), (1, ShortMessage::EMPTY));
+    assert_eq!(submit_sm.text().len(), 600);
+    assert!(Text::new(&"a".repeat(65_535)).segments(Form::Payload).is_ok());
+    let refused = Text::new(&"a".repeat(65_536)).segments(Form::Payload).err();
+    assert_eq!(refused, Some(SegmentError::TooLong { length: 65_536 }));
+}
+
+#[test]
+fn a_template_keeps_what_is_its_own() {
+    let list = [Tlv::user_message_reference(9)];
+    let template = SubmitSm {
+        esm_class: EsmClass::DATAGRAM | EsmClass::UDHI,
+        validity_period: "000001000000000R".try_into().unwrap(),
+        data_coding: DataCoding(8),
+        short_message: ShortMessage::new(b"old").unwrap(),
+        tlvs: Tlvs::list(&list),
+        ..SubmitSm::default()
+    };
+    let of = |text: &'static str, form: Form| {
+        Text::new(text).segments(form).unwrap().submissions(template).next().unwrap()
+    };
+    let short = of("Hi", WIDE.into());
+    let expected = SubmitSm {
+        esm_class: EsmClass::DATAGRAM,
+        data_coding: DataCoding(0),
+        short_message: ShortMessage::new(b"Hi").unwrap(),
+        ..template
+    };
+    assert_eq!(short.submit_sm(), expected);
+    let payload = of("Hi", Form::Payload);
+    assert_eq!(payload.submit_sm().tlvs.message_payload(), Some(&b"Hi"[..]));
+    assert_eq!(payload.submit_sm().tlvs.user_message_reference(), Some(9));
+    assert!(payload.submit_sm().short_message.is_empty());
+}
+
+/// How many segments there should be, by cutting the encoded text instead of the characters.
+fn count<T>(units: &[T], alone: usize, capacity: usize, opens_a_pair: impl Fn(&T) -> bool) -> usize {
+    if units.len() <= alone {
+        return 1;
+    }
+    let (mut count, mut start) = (0, 0);
+    while start < units.len() {
+        let end = start + capacity;
+        start = if end < units.len() && opens_a_pair(&units[end - 1]) { end - 1 } else { end };
+        count += 1;
+    }
+    count
+}
+
+fn texts(characters: &'static str) -> impl Strategy<Value = String> {
+    let characters: Vec<char> = characters.chars().collect();
+    prop::collection::vec(prop::sample::select(characters), 0..1000).prop_map(String::from_iter)
+}
+
+fn any_text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        texts("ab@£ \n€[]{}|^Ωà"),
+        texts("abğışĞ€{ç"),
+        texts("naïve àéß"),
+        texts("ab€я你😀👍🏽"),
+        texts("aбв漢字カ"),
+        prop::collection::vec(any::<char>(), 0..200).prop_map(String::from_iter),
+    ]
+}
+
+fn any_reference() -> impl Strategy<Value = ConcatRef> {
+    prop_oneof![any::<u8>().prop_map(ConcatRef::Narrow), any::<u16>().prop_map(ConcatRef::Wide)]
+}
+
+fn any_form() -> impl Strategy<Value = Form> {
+    prop_oneof![any_reference().prop_map(Form::Udh), any::<u16>().prop_map(Form::Sar), Just(Form::Payload)]
+}
+
+/// A bind, where `data_coding` 0 stands for one of the alphabets.
+fn any_codings() -> impl Strategy<Value = Codings> {
+    let defaults =
+        vec![Alphabet::Gsm7, Alphabet::Gsm7Packed, Alphabet::Ascii, Alphabet::Latin1, Alphabet::Ucs2];
+    prop::sample::select(defaults)
+        .prop_map(|smsc_default| Codings { smsc_default, ..Codings::default() })
+}
+
+/// Elements that are not about concatenation or tables.
+fn any_elements() -> impl Strategy<Value = Vec<u8>> {
+    let element = (0x60_u8..0x70, prop::collection::vec(any::<u8>(), 0..12));
+    let elements = prop::collection::vec(element, 0..4);
+    elements.prop_map(|elements| {
+        let octets: Vec<u8> =
+            elements.into_iter().flat_map(|(id, data)| [vec![id, data.len() as u8], data].concat()).collect();
+        [vec![octets.len() as u8], octets].concat()
+    })
+}
+
+const EVERY_ALPHABET: [Alphabet; 8] = [
+    Alphabet::Gsm7,
+    Alphabet::Gsm7Packed,
+    Alphabet::Ascii,
+    Alphabet::Latin1,
+    Alphabet::Charset(&encoding_rs::ISO_8859_5_INIT),
+    Alphabet::Charset(&encoding_rs::ISO_2022_JP_INIT),
+    Alphabet::Charset(&encoding_rs::EUC_KR_INIT),
+    Alphabet::Ucs2,
+];
+
+const LANGUAGES: [Language; 3] = [Language::TURKISH, Language::SPANISH, Language::PORTUGUESE];
+
+/// What a PDU carries: header, text, and which part of what it is.
+fn read<'a>(submit_sm: &SubmitSm<'a>) -> (Option<udh::Header<'a>>, &'a [u8]) {
+    if submit_sm.esm_class.contains(EsmClass::UDHI) {
+        let (header, octets) = udh::split(submit_sm.text()).unwrap();
+        (Some(header), octets)
+    } else {
+        (None, submit_sm.text())
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_segments_spell_the_text(
+        (text, form, codings) in (any_text(), any_form(), any_codings()),
+        (elements, first, graphemes) in (any_elements(), 0..8_usize, any::<bool>()),
+        national: bool,
+    ) {
+        // Whoever reads packed septets cannot tell a carriage return at the end from padding.
+        let text = text.replace('\r', "");
+        let mut alphabets = EVERY_ALPHABET;
+        alphabets.rotate_left(first);
+        let languages = if national { &LANGUAGES[..] } else { &[] };
+        let options = TextOptions { codings, alphabets: &alphabets, languages };
+        let chosen = options.text(&text).unwrap().with_header(udh::split(&elements).unwrap().0).unwrap();
+        let chosen = if graphemes { chosen.whole_graphemes() } else { chosen };
+        let segments = match chosen.segments(form) {
+            Ok(segments) => segments,
+            Err(SegmentError::HeaderWithSar) => {
+                prop_assert!(matches!(form, Form::Sar(_)));
+                prop_assert!(elements.len() > 1 || chosen.shifts() != Shifts::NONE);
+                return Ok(());
+            }
+            Err(error) => panic!("{error}"),
+        };
+        let all: Vec<_> = segments.submissions(SubmitSm::default()).collect();
+        for (submission, number) in all.iter().zip(1..) {
+            let submit_sm = submission.submit_sm();
+            // As the peer reads it.
+            let frame = Frame::encode(&Pdu::SubmitSm(submit_sm), crate::CommandStatus::ROK, SequenceNumber(1));
+            prop_assert_eq!(frame.pdu(Tolerance::STRICT), Ok((Pdu::SubmitSm(submit_sm), Quirks::empty())));
+            prop_assert_eq!(submit_sm.data_coding, chosen.data_coding());
+            let (header, octets) = read(&submit_sm);
+            let total = all.len() as u8;
+            match form {
+                Form::Udh(reference) => {
+                    let part = Concatenation::new(reference, total, number).filter(|_| total > 1);
+                    prop_assert_eq!(header.and_then(|header| header.concatenation()), part);
+                }
+                Form::Sar(reference) => {
+                    let sar = (
+                        submit_sm.tlvs.sar_msg_ref_num(),
+                        submit_sm.tlvs.sar_total_segments(),
+                        submit_sm.tlvs.sar_segment_seqnum(),
+                    );
+                    let part = (Some(reference), Some(total), Some(number));
+                    prop_assert_eq!(sar, if total > 1 { part } else { (None, None, None) });
+                }
+                Form::Payload => prop_assert_eq!(total, 1),
+            }
+            let others = header.into_iter().flat_map(|header| header.elements()).flatten();
+            let others: Vec<u8> = others
+                .filter(|element| element.id >= 0x60)
+                .flat_map(|Element { id, data }| [&[id, data.len() as u8], data].concat())
+                .collect();
+            prop_assert_eq!(&others, &elements[1..]);
+
+            // What it takes on the air, where the SMSC does not cut it.
+            let header_len = header.map_or(0, |header| header.octets());
+            let sar = if submit_sm.tlvs.sar_msg_ref_num().is_some() { 7 } else { 0 };
+            let header_len = header_len + sar;
+            let on_air = match chosen.alphabet() {
+                Alphabet::Gsm7 => header_len + packed::packed_len(octets.len(), header_len),
+                _ => header_len + octets.len(),
+            };
+            prop_assert!(form == Form::Payload || on_air <= 140, "{} octets on the air", on_air);
+        }
+        let submit_sms: Vec<_> = all.iter().map(Submission::submit_sm).collect();
+        let joined = codings.decode_parts(chosen.data_coding(), submit_sms.iter().map(read));
+        prop_assert_eq!(joined.as_deref(), Some(&text[..]));
+        if form != Form::Payload {
+            prop_assert_eq!(chosen.size(form).segments, all.len());
+        }
+    }
+
+    #[test]
+    fn octets_are_cut_and_joined(data in prop::collection::vec(any::<u8>(), 0..1000), form in any_form()) {
+        let all: Vec<_> = Text::octets(&data).segments(form).unwrap().submissions(SubmitSm::default()).collect();
+        let joined: Vec<u8> = all.iter().flat_map(|part| read(&part.submit_sm()).1.to_vec()).collect();
+        prop_assert_eq!(&joined, &data);
+        let capacity = 140 - match form {
+            Form::Udh(ConcatRef::Narrow(_)) => 6,
+            _ => 7,
+        };
+        let expected = match form {
+            Form::Payload => 1,
+            _ => count(&data, 140, capacity, |_| false),
+        };
+        prop_assert_eq!(all.len(), expected);
+    }
+
+    #[test]
+    fn there_are_as_many_segments_as_it_takes(text in any_text(), reference in any_reference()) {
+        let narrow = matches!(reference, ConcatRef::Narrow(_));
+        let mut octets = Vec::new();
+        let expected = if gsm7::encode(&text, &mut octets).is_ok() {
+            count(&octets, 160, if narrow { 153 } else { 152 }, |&septet| septet == 0x1B)
+        } else {
+            let units: Vec<u16> = text.encode_utf16().collect();
+            let high_surrogate = |unit: &u16| (0xD800..0xDC00).contains(unit);
+            count(&units, 70, if narrow { 67 } else { 66 }, high_surrogate)
+        };
+        let all = Text::new(&text).segments(reference).unwrap();
+        prop_assert_eq!(all.len(), expected);
+        prop_assert_eq!(Text::new(&text).size(reference).segments, expected);
+        prop_assert_eq!(all.count(), expected);
+    }
+
+    #[test]
+    fn what_is_left_is_what_still_fits(text in texts("ab€ ğ"), more in 0..200_usize) {
+        let options = TextOptions { languages: &[Language::TURKISH], ..TextOptions::default() };
+        let chosen = options.text(&text).unwrap();
+        let Size { segments, left, .. } = chosen.size(NARROW);
+        let longer = text.clone() + &"a".repeat(more);
+        let longer = Text::coded(&longer, chosen.alphabet(), chosen.shifts(), chosen.data_coding()).unwrap();
+        prop_assert_eq!(longer.size(NARROW).segments > segments, more > left);
+    }
+}

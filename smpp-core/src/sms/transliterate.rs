@@ -1,0 +1,155 @@
+//! Look-alikes of characters that the GSM 7-bit alphabet lacks.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::gsm7::Shifts;
+
+/// A text whose look-alikes were replaced, and what was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transliterated<'a> {
+    /// The text: the original where nothing was replaced.
+    pub text: Cow<'a, str>,
+    /// Each replacement, in order.
+    pub replaced: Vec<Replaced>,
+}
+
+/// A character that was replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replaced {
+    /// Bytes from the start of the original text.
+    pub position: usize,
+    /// The character that stood there.
+    pub character: char,
+    /// What stands there now: empty for a character that is not seen.
+    pub with: &'static str,
+}
+
+/// Replaces characters that the GSM 7-bit alphabet lacks by those that look like them: typographic quotes and dashes,
+/// spaces, ligatures, full-width letters, Greek capitals that have a Latin twin, accented letters by those without.
+///
+/// It changes what the recipient reads, so nothing here does it unless it is called, and it tells what it did. A
+/// character without look-alike stays: such a text needs another alphabet anyway, and is better sent unchanged.
+///
+/// ```
+/// use smpp_core::sms::{Alphabet, Shifts, Text, transliterate};
+///
+/// let plain = transliterate("“Olá” – 5 €…", Shifts::NONE);
+/// assert_eq!(plain.text, "\"Ola\" - 5 €...");
+/// assert_eq!((plain.replaced.len(), plain.replaced[1].with), (5, "a"));
+/// assert_eq!(Text::new(&plain.text).alphabet(), Alphabet::Gsm7);
+/// ```
+pub fn transliterate(text: &str, shifts: Shifts) -> Transliterated<'_> {
+    let mut replaced = Vec::new();
+    let mut plain = String::new();
+    let mut copied = 0;
+    for (position, character) in text.char_indices() {
+        if shifts.septets(character).is_some() {
+            continue;
+        }
+        let Some(with) = look_alike(character) else { continue };
+        plain.push_str(text.get(copied..position).unwrap_or_default());
+        plain.push_str(with);
+        copied = position + character.len_utf8();
+        replaced.push(Replaced { position, character, with });
+    }
+    if replaced.is_empty() {
+        return Transliterated { text: text.into(), replaced };
+    }
+    plain.push_str(text.get(copied..).unwrap_or_default());
+    Transliterated { text: plain.into(), replaced }
+}
+
+/// Characters of the default alphabet.
+fn look_alike(character: char) -> Option<&'static str> {
+    // Full-width forms stand in the order of ASCII.
+    if let '\u{FF01}'..='\u{FF5E}' = character {
+        let at = character as usize - 0xFF01;
+        return FULL_WIDTH.get(at..=at);
+    }
+    LOOK_ALIKES.iter().find(|(characters, _)| characters.contains(character)).map(|(_, with)| *with)
+}
+
+/// ASCII from `!` on. The default alphabet lacks the grave accent: the apostrophe is next to it.
+const FULL_WIDTH: &str =
+    "!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_'abcdefghijklmnopqrstuvwxyz{|}~";
+
+#[rustfmt::skip]
+static LOOK_ALIKES: [(&str, &str); 87] = [
+    ("\u{200B}\u{200C}\u{200D}\u{2060}\u{FEFF}\u{AD}\u{FE0F}", ""),
+    ("\u{A0}\u{2000}\u{2001}\u{2002}\u{2003}\u{2004}\u{2005}\u{2006}\u{2007}\u{2008}\u{2009}\u{200A}\u{202F}\u{205F}\u{3000}\t", " "),
+    ("\u{2028}\u{2029}\u{85}\u{0B}", "\n"),
+    ("‘’‚‛′`´ʼˈ", "'"), ("“”„‟″«»〝〞", "\""), ("‹", "<"), ("›", ">"),
+    ("‐‑‒–—―−", "-"), ("…", "..."), ("•·∙◦", "*"), ("×", "x"), ("÷", ":"), ("⁄∕", "/"), ("∗", "*"),
+    ("©", "(c)"), ("®", "(r)"), ("™", "(tm)"), ("№", "No"), ("¦", "|"), ("¨", "\""), ("¯", "-"), ("¸", ","),
+    ("¹", "1"), ("²", "2"), ("³", "3"), ("½", "1/2"), ("¼", "1/4"), ("¾", "3/4"), ("ª", "a"), ("º°", "o"),
+    ("¢", "c"), ("±", "+-"), ("µμ", "u"), ("¶", ""),
+    ("ﬀ", "ff"), ("ﬁ", "fi"), ("ﬂ", "fl"), ("ﬃ", "ffi"), ("ﬄ", "ffl"), ("Œ", "OE"), ("œ", "oe"), ("Ĳ", "IJ"), ("ĳ", "ij"),
+    ("ÀÁÂÃĀĂĄǍΑ", "A"), ("áâãāăąǎ", "a"), ("Β", "B"), ("ĆĈĊČ", "C"), ("çćĉċč", "c"), ("ĎĐÐ", "D"), ("ďđð", "d"),
+    ("ÈÊËĒĔĖĘĚΕ", "E"), ("êëēĕėęě", "e"), ("ĜĞĠĢ", "G"), ("ĝğġģ", "g"), ("ĤĦΗ", "H"), ("ĥħ", "h"),
+    ("ÌÍÎÏĨĪĬĮİΙ", "I"), ("íîïĩīĭįı", "i"), ("Ĵ", "J"), ("ĵ", "j"), ("ĶΚ", "K"), ("ķĸ", "k"), ("ĹĻĽĿŁ", "L"), ("ĺļľŀł", "l"),
+    ("Μ", "M"), ("ŃŅŇŊΝ", "N"), ("ńņňŋŉ", "n"), ("ÒÓÔÕŌŎŐΟ", "O"), ("óôõōŏő", "o"), ("Ρ", "P"), ("ŔŖŘ", "R"), ("ŕŗř", "r"),
+    ("ŚŜŞŠȘẞ", "S"), ("śŝşšșſ", "s"), ("ŢŤŦȚΤ", "T"), ("ţťŧț", "t"), ("ÙÚÛŨŪŬŮŰŲ", "U"), ("úûũūŭůűų", "u"),
+    ("ŴẀẂẄ", "W"), ("ŵẁẃẅ", "w"), ("ÝŶŸΥ", "Y"), ("ýÿŷ", "y"),
+    ("ŹŻŽΖ", "Z"), ("źżž", "z"), ("Χ", "X"), ("Þ", "Th"), ("þ", "th"),
+];
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::sms::gsm7::{self, Language};
+
+    #[test]
+    fn each_look_alike_is_in_the_alphabet_and_stands_for_what_is_not() {
+        let mut seen = Vec::new();
+        for (characters, with) in LOOK_ALIKES {
+            assert!(gsm7::len(with).is_some(), "{with:?}");
+            for character in characters.chars() {
+                assert_eq!(gsm7::septets(character), None, "{character:?} needs none");
+                assert!(!seen.contains(&character), "{character:?} stands twice");
+                seen.push(character);
+            }
+        }
+        for character in '\u{FF01}'..='\u{FF5E}' {
+            assert!(look_alike(character).is_some_and(|with| gsm7::len(with).is_some()), "{character}");
+        }
+        assert_eq!((look_alike('Ａ'), look_alike('～'), look_alike('！')), (Some("A"), Some("~"), Some("!")));
+    }
+
+    #[test]
+    fn what_the_alphabet_has_stays() {
+        let text = "Grüße, ça va à 5 €? ΔΦΓΛΩ";
+        let plain = transliterate(text, Shifts::NONE);
+        assert_eq!(plain.text, "Grüße, ca va à 5 €? ΔΦΓΛΩ");
+        assert_eq!(plain.replaced, [Replaced { position: 9, character: 'ç', with: "c" }]);
+        let turkish = transliterate(text, Shifts::single(Language::TURKISH));
+        assert_eq!((turkish.text, turkish.replaced.len()), (text.into(), 0), "the Turkish table has it");
+    }
+
+    #[test]
+    fn what_has_no_look_alike_stays() {
+        let plain = transliterate("“五”", Shifts::NONE);
+        assert_eq!(plain.text, "\"五\"");
+        assert_eq!(plain.replaced.len(), 2);
+    }
+
+    proptest! {
+        #[test]
+        fn the_report_tells_the_original(text in ".*|[“”–…áçéŁ五a€ \\n\u{200B}]*") {
+            let plain = transliterate(&text, Shifts::NONE);
+            let (mut original, mut from) = (String::new(), 0);
+            let mut rest = &plain.text[..];
+            for replaced in &plain.replaced {
+                let kept = &text[from..replaced.position];
+                original += kept;
+                original.push(replaced.character);
+                from = original.len();
+                rest = rest.strip_prefix(kept).and_then(|rest| rest.strip_prefix(replaced.with)).unwrap();
+            }
+            prop_assert_eq!(original + rest, text);
+        }
+    }
+}

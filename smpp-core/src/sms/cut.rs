@@ -2,10 +2,11 @@
 
 use alloc::vec::Vec;
 
-use super::gsm7::{Septets, Shifts, packed};
+use super::gsm7::{Shifts, packed};
 use super::segment::{Form, Size};
 use super::udh::{self, Element};
 use super::{Alphabet, ucs2};
+use crate::wire::Sink;
 
 /// Octets of user data in one message on the air (3GPP TS 23.040 §9.2.3.16).
 const AIR: usize = 140;
@@ -72,9 +73,9 @@ impl<'a> Content<'a> {
     }
 
     /// Appends the header's elements that are not about concatenation.
-    pub(super) fn emit_elements(&self, out: &mut impl Extend<u8>) {
-        self.shift_elements().for_each(|element| out.extend(element));
-        out.extend(self.elements.as_bytes().iter().copied());
+    pub(super) fn emit_elements<S: Sink>(&self, out: &mut S) {
+        self.shift_elements().for_each(|element| out.put(&element));
+        out.put(self.elements.as_bytes());
     }
 
     /// Septets, octets or UTF-16 units that fit one message behind a header of `header` octets. Septets start at a
@@ -98,93 +99,74 @@ impl<'a> Content<'a> {
                 (Rest::Octets(octets), length, Rest::Octets(rest))
             }
             Rest::Text(text) => {
-                let end = self.end(text, capacity);
+                let (end, units) = self.end(text, capacity);
                 let (piece, rest) = text.split_at_checked(end).unwrap_or((text, ""));
-                (Rest::Text(piece), self.units(piece), Rest::Text(rest))
+                (Rest::Text(piece), units, Rest::Text(rest))
             }
         }
     }
 
-    /// Where the first piece of the text ends.
-    fn end(&self, text: &str, capacity: usize) -> usize {
-        let end = match self.alphabet {
-            #[cfg(feature = "charsets")]
-            Alphabet::Charset(_) => self.charset_end(text, capacity),
-            _ => {
-                let mut used = 0;
-                let beyond = text.char_indices().find(|&(_, character)| {
-                    used += self.cost(character);
-                    used > capacity
-                });
-                beyond.map_or(text.len(), |(end, _)| end)
-            }
-        };
-        let end = self.carriage_returns(text, end, capacity);
+    /// Where the first piece of the text ends, and the septets, octets or UTF-16 units that it takes.
+    fn end(&self, text: &str, capacity: usize) -> (usize, usize) {
+        let (end, units) = self.fit(text, capacity);
+        let mut earlier = end;
+        // A carriage return that ends the last octet of packed septets takes another one, which does not fit.
+        let full = self.alphabet == Alphabet::Gsm7Packed && units == capacity;
+        if full && text.as_bytes().get(end - 1) == Some(&b'\r') {
+            earlier -= 1;
+        }
         #[cfg(feature = "graphemes")]
-        let end = if self.whole_graphemes { grapheme_end(text, end) } else { end };
-        end
-    }
-
-    /// A carriage return that ends the last octet of packed septets takes another one, which may not fit.
-    fn carriage_returns(&self, text: &str, end: usize, capacity: usize) -> usize {
-        let piece = text.get(..end).unwrap_or(text);
-        if self.alphabet != Alphabet::Gsm7Packed || !piece.ends_with('\r') || self.units(piece) < capacity {
-            return end;
+        if self.whole_graphemes {
+            earlier = grapheme_end(text, earlier);
         }
-        end - 1
-    }
-
-    /// A charset may switch between states: what a piece takes is known when it is encoded.
-    #[cfg(feature = "charsets")]
-    fn charset_end(&self, text: &str, capacity: usize) -> usize {
-        let mut ends = text.char_indices().map(|(at, character)| at + character.len_utf8());
-        // Characters take one octet or more.
-        let candidates = ends.by_ref().take(capacity);
-        let fits = |end: &usize| text.get(..*end).is_some_and(|piece| self.units(piece) <= capacity);
-        candidates.take_while(fits).last().unwrap_or(0)
-    }
-
-    /// Septets, octets or UTF-16 units of a character.
-    #[inline]
-    fn cost(&self, character: char) -> usize {
-        match self.alphabet {
-            Alphabet::Gsm7 | Alphabet::Gsm7Packed => self.shifts.septets(character).map_or(0, Septets::count),
-            Alphabet::Ucs2 => character.len_utf16(),
-            _ => 1,
+        match text.get(..earlier) {
+            Some(piece) if earlier < end => self.fit(piece, capacity),
+            _ => (end, units),
         }
     }
 
-    /// Septets, octets or UTF-16 units of a piece.
-    fn units(&self, piece: &str) -> usize {
+    /// How many bytes of the text fit the capacity, and the septets, octets or UTF-16 units that they take.
+    fn fit(&self, text: &str, capacity: usize) -> (usize, usize) {
         match self.alphabet {
+            Alphabet::Gsm7 | Alphabet::Gsm7Packed => self.shifts.fit(text, capacity),
+            Alphabet::Ucs2 => fit(text, capacity, char::len_utf16),
             #[cfg(feature = "charsets")]
             Alphabet::Charset(charset) => {
-                super::coding::charset_octets(charset, piece).map_or(0, |octets| octets.len())
+                // A charset may switch between states: what a piece takes is known when it is encoded.
+                let ends = text.char_indices().map(|(at, character)| at + character.len_utf8());
+                let pieces = ends.map_while(|end| {
+                    let octets = super::coding::charset_octets(charset, text.get(..end)?).ok()?.len();
+                    (octets <= capacity).then_some((end, octets))
+                });
+                pieces.last().unwrap_or_default()
             }
-            _ => piece.chars().map(|character| self.cost(character)).sum(),
+            _ => fit(text, capacity, |_| 1),
         }
     }
 
     /// Appends a piece as it stands behind a header of `header` octets.
-    pub(super) fn emit(&self, piece: Rest<'_>, header: usize, out: &mut impl Extend<u8>) {
+    pub(super) fn emit<S: Sink>(&self, piece: Rest<'_>, header: usize, out: &mut S) {
         let text = match piece {
-            Rest::Octets(octets) => return out.extend(octets.iter().copied()),
+            Rest::Octets(octets) => return out.put(octets),
             Rest::Text(text) => text,
         };
-        let septets = || text.chars().filter_map(|character| self.shifts.septets(character)).flat_map(Septets::octets);
+        // Each character is in the alphabet: whoever made the text has looked.
         match self.alphabet {
-            Alphabet::Gsm7 => out.extend(septets()),
+            Alphabet::Gsm7 => _ = self.shifts.encode_to(text, out),
             Alphabet::Gsm7Packed => {
-                let septets: Vec<u8> = septets().collect();
-                packed::pack(&septets, header, out);
+                let mut septets = Vec::with_capacity(text.len());
+                _ = self.shifts.encode_to(text, &mut septets);
+                packed::pack_to(&septets, header, out);
             }
-            Alphabet::Ucs2 => out.extend(ucs2::octets(text)),
+            Alphabet::Ucs2 => ucs2::encode_to(text, out),
             #[cfg(feature = "charsets")]
             Alphabet::Charset(charset) => {
-                let octets = super::coding::charset_octets(charset, text).unwrap_or_default();
-                out.extend(octets.iter().copied());
+                out.put(&super::coding::charset_octets(charset, text).unwrap_or_default());
             }
-            _ => out.extend(text.chars().filter_map(|character| self.alphabet.octet(character))),
+            _ => text
+                .chars()
+                .filter_map(|character| self.alphabet.octet(character))
+                .for_each(|octet| out.octet(octet)),
         }
     }
 
@@ -199,7 +181,8 @@ impl<'a> Content<'a> {
         let (mut all, mut total, mut left) = (Size { segments: 0, units: 0, left: 0 }, *self, 0);
         while !total.rest.is_empty() {
             let (_, units, rest) = total.cut(header);
-            (all.segments, all.units, left) = (all.segments + 1, all.units + units, self.capacity(header) - units);
+            (all.segments, all.units, left) =
+                (all.segments + 1, all.units + units, self.capacity(header) - units);
             total.rest = rest;
         }
         Size { left, ..all }
@@ -213,6 +196,20 @@ impl Rest<'_> {
             Self::Octets(octets) => octets.is_empty(),
         }
     }
+}
+
+/// How many bytes of `text` fit `capacity` if each character takes what `cost` says, and what they take.
+#[inline]
+pub(super) fn fit(text: &str, capacity: usize, cost: impl Fn(char) -> usize) -> (usize, usize) {
+    let mut used = 0;
+    for (at, character) in text.char_indices() {
+        let more = used + cost(character);
+        if more > capacity {
+            return (at, used);
+        }
+        used = more;
+    }
+    (text.len(), used)
 }
 
 /// The last boundary of graphemes up to `end`, or `end` if there is none.

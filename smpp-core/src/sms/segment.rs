@@ -8,7 +8,7 @@ use super::cut::Content;
 use super::udh::{ConcatRef, Concatenation};
 use crate::pdu::{DataCoding, EsmClass, ShortMessage, SubmitSm};
 use crate::tlv::{Tag, Tlv, Tlvs};
-use crate::wire::Emit;
+use crate::wire::{Emit, Sink};
 
 /// The most octets of user data that one segment has in SMPP, where each septet fills an octet.
 const MAX_USER_DATA: usize = 160;
@@ -120,7 +120,11 @@ impl From<ConcatRef> for Form {
 }
 
 impl<'a> Segments<'a> {
-    pub(super) fn new(content: Content<'a>, data_coding: DataCoding, form: Form) -> Result<Self, SegmentError> {
+    pub(super) fn new(
+        content: Content<'a>,
+        data_coding: DataCoding,
+        form: Form,
+    ) -> Result<Self, SegmentError> {
         let segments = |total| Self { content, data_coding, form, number: 0, total };
         match form {
             Form::Payload => {
@@ -201,9 +205,9 @@ impl Iterator for Segments<'_> {
             }
         };
         if header > 0 {
-            user_data.extend([(header - 1) as u8]);
+            user_data.octet((header - 1) as u8);
             if let Some(part) = part {
-                part.emit(&mut user_data);
+                part.emit_to(&mut user_data);
             }
             content.emit_elements(&mut user_data);
         }
@@ -312,7 +316,10 @@ impl Submission<'_> {
 /// Octets in place: a segment needs no allocation.
 #[derive(Clone, PartialEq, Eq)]
 enum UserData {
-    Inline { octets: [u8; MAX_USER_DATA], length: usize },
+    Inline {
+        octets: [u8; MAX_USER_DATA],
+        length: usize,
+    },
     /// A whole text, however long.
     Payload(Vec<u8>),
 }
@@ -328,17 +335,23 @@ impl UserData {
     }
 }
 
-impl Extend<u8> for UserData {
-    fn extend<I: IntoIterator<Item = u8>>(&mut self, more: I) {
+impl Sink for UserData {
+    #[inline]
+    fn put(&mut self, more: &[u8]) {
         match self {
             Self::Inline { octets, length } => {
-                for (place, octet) in octets.iter_mut().skip(*length).zip(more) {
-                    *place = octet;
-                    *length += 1;
+                if let Some(free) = octets.get_mut(*length..*length + more.len()) {
+                    free.copy_from_slice(more);
+                    *length += more.len();
                 }
             }
-            Self::Payload(octets) => octets.extend(more),
+            Self::Payload(octets) => octets.put(more),
         }
+    }
+
+    #[inline]
+    fn octet(&mut self, octet: u8) {
+        self.put(&[octet]);
     }
 }
 
@@ -351,9 +364,13 @@ impl fmt::Debug for UserData {
 /// Counts what would be written.
 struct Count(usize);
 
-impl Extend<u8> for Count {
-    fn extend<I: IntoIterator<Item = u8>>(&mut self, octets: I) {
-        self.0 += octets.into_iter().count();
+impl Sink for Count {
+    fn put(&mut self, octets: &[u8]) {
+        self.0 += octets.len();
+    }
+
+    fn octet(&mut self, _: u8) {
+        self.0 += 1;
     }
 }
 

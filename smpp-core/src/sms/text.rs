@@ -78,9 +78,9 @@ impl TextOptions<'_> {
             let Some(data_coding) = self.codings.data_coding(alphabet) else { continue };
             let of_gsm7 = matches!(alphabet, Alphabet::Gsm7 | Alphabet::Gsm7Packed);
             let languages = if of_gsm7 { self.languages } else { &[] };
-            let national = languages
-                .iter()
-                .flat_map(|&language| [Shifts::single(language), Shifts::locking(language), Shifts::both(language)]);
+            let national = languages.iter().flat_map(|&language| {
+                [Shifts::single(language), Shifts::locking(language), Shifts::both(language)]
+            });
             for shifts in [Shifts::NONE].into_iter().chain(national) {
                 match Text::coded(text, alphabet, shifts, data_coding) {
                     Ok(candidate) => {

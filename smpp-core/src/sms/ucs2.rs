@@ -14,6 +14,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::wire::Sink;
+
 /// How many UTF-16 units of two octets `text` takes.
 pub fn len(text: &str) -> usize {
     text.chars().map(char::len_utf16).sum()
@@ -21,20 +23,30 @@ pub fn len(text: &str) -> usize {
 
 /// Appends `text` to `out`. There is no text that cannot be encoded.
 pub fn encode(text: &str, out: &mut Vec<u8>) {
-    out.extend(octets(text));
+    out.reserve(text.len());
+    encode_to(text, out);
+}
+
+pub(super) fn encode_to<S: Sink>(text: &str, out: &mut S) {
+    for character in text.chars() {
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            out.put(&unit.to_be_bytes());
+        }
+    }
 }
 
 /// Reads UTF-16 units. Never fails: a lone surrogate and an odd octet at the end show as U+FFFD.
 pub fn decode(octets: &[u8]) -> String {
     let (units, odd) = octets.as_chunks();
-    let characters = char::decode_utf16(units.iter().map(|&unit| u16::from_be_bytes(unit)))
-        .map(|character| character.unwrap_or(char::REPLACEMENT_CHARACTER));
-    characters.chain(odd.iter().map(|_| char::REPLACEMENT_CHARACTER)).collect()
-}
-
-/// The octets of `text`, in the order they are sent.
-pub(super) fn octets(text: &str) -> impl Iterator<Item = u8> {
-    text.encode_utf16().flat_map(u16::to_be_bytes)
+    let mut text = String::with_capacity(octets.len());
+    text.extend(
+        char::decode_utf16(units.iter().map(|&unit| u16::from_be_bytes(unit)))
+            .map(|character| character.unwrap_or(char::REPLACEMENT_CHARACTER)),
+    );
+    if !odd.is_empty() {
+        text.push(char::REPLACEMENT_CHARACTER);
+    }
+    text
 }
 
 #[cfg(test)]

@@ -17,8 +17,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use alloc::vec::Vec;
 use core::fmt;
 use core::iter::FusedIterator;
+
+use crate::wire::Sink;
 
 /// A user data header: its elements, not yet looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -195,15 +198,17 @@ impl Concatenation {
     }
 
     /// Appends the element to a header: 5 or 6 octets. The header's length octet is the caller's to write.
-    pub fn emit(&self, out: &mut impl Extend<u8>) {
-        let Self { reference, total, part } = *self;
+    pub fn emit(&self, out: &mut Vec<u8>) {
+        self.emit_to(out);
+    }
+
+    pub(super) fn emit_to<S: Sink>(self, out: &mut S) {
+        let Self { reference, total, part } = self;
         match reference {
-            ConcatRef::Narrow(reference) => {
-                out.extend([Element::CONCATENATION_8, 3, reference, total, part]);
-            }
+            ConcatRef::Narrow(reference) => out.put(&[Element::CONCATENATION_8, 3, reference, total, part]),
             ConcatRef::Wide(reference) => {
                 let [high, low] = reference.to_be_bytes();
-                out.extend([Element::CONCATENATION_16, 4, high, low, total, part]);
+                out.put(&[Element::CONCATENATION_16, 4, high, low, total, part]);
             }
         }
     }
@@ -243,7 +248,6 @@ impl core::error::Error for MalformedHeader {}
 #[cfg(test)]
 mod tests {
     use alloc::vec;
-    use alloc::vec::Vec;
 
     use proptest::prelude::*;
 

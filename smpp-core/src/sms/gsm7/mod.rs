@@ -25,7 +25,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Unencodable;
-use crate::wire::open_enum;
+use super::cut::fit;
+use crate::wire::{Sink, open_enum};
 use tables::{ESCAPE, Locking, Single};
 
 open_enum! {
@@ -120,20 +121,28 @@ impl Shifts {
 
     /// As [`encode`], with these tables.
     pub fn encode(self, text: &str, out: &mut Vec<u8>) -> Result<(), Unencodable> {
-        let (locking, single) = self.tables();
         let start = out.len();
         out.reserve(text.len());
+        self.encode_to(text, out).inspect_err(|_| out.truncate(start))
+    }
+
+    /// Appends the septets up to the first character that the tables lack.
+    pub(super) fn encode_to<S: Sink>(self, text: &str, out: &mut S) -> Result<(), Unencodable> {
+        let (locking, single) = self.tables();
         for (position, character) in text.char_indices() {
             match find(locking, single, character) {
-                Some(Septets::Default(septet)) => out.push(septet),
-                Some(Septets::Extension(septet)) => out.extend([ESCAPE, septet]),
-                None => {
-                    out.truncate(start);
-                    return Err(Unencodable { character, position });
-                }
+                Some(Septets::Default(septet)) => out.octet(septet),
+                Some(Septets::Extension(septet)) => out.put(&[ESCAPE, septet]),
+                None => return Err(Unencodable { character, position }),
             }
         }
         Ok(())
+    }
+
+    /// How many bytes of `text` fit `capacity` septets, and the septets they take.
+    pub(super) fn fit(self, text: &str, capacity: usize) -> (usize, usize) {
+        let (locking, single) = self.tables();
+        fit(text, capacity, |character| find(locking, single, character).map_or(0, Septets::count))
     }
 
     /// As [`decode`], with these tables.

@@ -17,6 +17,8 @@
 
 use alloc::vec::Vec;
 
+use crate::wire::Sink;
+
 /// Fills seven bits that would otherwise read as one more septet, "@".
 const CARRIAGE_RETURN: u8 = 0x0D;
 
@@ -36,7 +38,11 @@ pub const fn packed_len(septets: usize, header: usize) -> usize {
 /// SMPP counts octets, so seven bits that are left in the last octet could be one more septet: a carriage return
 /// fills them. For the same reason a text that ends with a carriage return at the end of an octet gets another one
 /// (3GPP TS 23.038 §6.1.2.3.1).
-pub fn pack(septets: &[u8], header: usize, out: &mut impl Extend<u8>) {
+pub fn pack(septets: &[u8], header: usize, out: &mut Vec<u8>) {
+    pack_to(septets, header, out);
+}
+
+pub(in crate::sms) fn pack_to<S: Sink>(septets: &[u8], header: usize, out: &mut S) {
     let fill = fill_bits(header);
     let bits = fill + 7 * septets.len();
     let ends_octet = bits.is_multiple_of(8) && septets.last() == Some(&CARRIAGE_RETURN);
@@ -46,13 +52,13 @@ pub fn pack(septets: &[u8], header: usize, out: &mut impl Extend<u8>) {
         pending |= u16::from(septet & 0x7F) << held;
         held += 7;
         if held >= 8 {
-            out.extend([pending as u8]);
+            out.octet(pending as u8);
             pending >>= 8;
             held -= 8;
         }
     }
     if held > 0 && !septets.is_empty() {
-        out.extend([pending as u8]);
+        out.octet(pending as u8);
     }
 }
 
@@ -141,7 +147,11 @@ mod tests {
     #[test]
     fn a_carriage_return_is_padding_at_the_end_of_an_octet_alone() {
         assert_eq!(packed(b"1234567\r", 0).len(), 8, "another one follows");
-        assert_eq!(unpack(&packed(b"1234567\r", 0), 0), b"1234567\r\r", "a receiver returns the carriage twice");
+        assert_eq!(
+            unpack(&packed(b"1234567\r", 0), 0),
+            b"1234567\r\r",
+            "a receiver returns the carriage twice"
+        );
         assert_eq!(unpack(&packed(b"123456\r", 0), 0), b"123456\r");
         assert_eq!(unpack(&packed(b"12345\r", 0), 0), b"12345\r");
         assert_eq!(packed(&[0; 7], 0), [0, 0, 0, 0, 0, 0, 0x1A], "seven @, not eight");

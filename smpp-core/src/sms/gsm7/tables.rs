@@ -15,7 +15,7 @@ struct Reverse([u8; DIRECT]);
 
 /// A table of 128 characters: the default one, or what a locking shift puts in its place.
 pub(super) struct Locking {
-    characters: [char; 128],
+    characters: &'static [char; 128],
     reverse: Reverse,
     /// Whether a septet is the ASCII octet of its character.
     ascii: [bool; 128],
@@ -40,16 +40,20 @@ impl Reverse {
 impl Reverse {
     const EMPTY: Self = Self([NONE; DIRECT]);
 
-    /// The septet of a character below [`DIRECT`]; `None` if it is above.
+    /// The septet of a character; `search` finds those that are not below [`DIRECT`].
     #[inline]
-    fn get(&self, character: char) -> Option<Option<u8>> {
-        self.0.get(character as usize).map(|&septet| (septet != NONE).then_some(septet))
+    fn septet(&self, character: char, search: impl FnOnce() -> Option<u8>) -> Option<u8> {
+        match self.0.get(character as usize) {
+            Some(&NONE) => None,
+            Some(&septet) => Some(septet),
+            None => search(),
+        }
     }
 }
 
 #[expect(clippy::indexing_slicing, reason = "runs in the compiler, where a bad index is an error")]
 impl Locking {
-    const fn new(characters: [char; 128]) -> Self {
+    const fn new(characters: &'static [char; 128]) -> Self {
         let (mut reverse, mut ascii) = (Reverse::EMPTY, [false; 128]);
         let mut septet = 0;
         while septet < characters.len() {
@@ -72,7 +76,7 @@ impl Locking {
 
     #[inline]
     pub(super) fn septet(&self, character: char) -> Option<u8> {
-        self.reverse.get(character).unwrap_or_else(|| self.search(character))
+        self.reverse.septet(character, || self.search(character))
     }
 
     /// Whether the octet is a septet and the ASCII octet of its character.
@@ -108,7 +112,7 @@ impl Single {
 
     #[inline]
     pub(super) fn septet(&self, character: char) -> Option<u8> {
-        self.reverse.get(character).unwrap_or_else(|| self.search(character))
+        self.reverse.septet(character, || self.search(character))
     }
 
     #[cold]
@@ -119,7 +123,7 @@ impl Single {
 
 /// The default table (3GPP TS 23.038 §6.2.1). The escape has no character: it shows as a space.
 #[rustfmt::skip]
-pub(super) static DEFAULT: Locking = Locking::new([
+pub(super) static DEFAULT: Locking = Locking::new(&[
     '@', '£', '$', '¥', 'è', 'é', 'ù', 'ì', 'ò', 'Ç', '\n', 'Ø', 'ø', '\r', 'Å', 'å',
     'Δ', '_', 'Φ', 'Γ', 'Λ', 'Ω', 'Π', 'Ψ', 'Σ', 'Θ', 'Ξ', ' ', 'Æ', 'æ', 'ß', 'É',
     ' ', '!', '"', '#', '¤', '%', '&', '\'', '(', ')', '*', '+', ',', '-', '.', '/',
@@ -132,7 +136,7 @@ pub(super) static DEFAULT: Locking = Locking::new([
 
 /// Turkish (3GPP TS 23.038 §A.3.1).
 #[rustfmt::skip]
-pub(super) static TURKISH_LOCKING: Locking = Locking::new([
+pub(super) static TURKISH_LOCKING: Locking = Locking::new(&[
     '@', '£', '$', '¥', '€', 'é', 'ù', 'ı', 'ò', 'Ç', '\n', 'Ğ', 'ğ', '\r', 'Å', 'å',
     'Δ', '_', 'Φ', 'Γ', 'Λ', 'Ω', 'Π', 'Ψ', 'Σ', 'Θ', 'Ξ', ' ', 'Ş', 'ş', 'ß', 'É',
     ' ', '!', '"', '#', '¤', '%', '&', '\'', '(', ')', '*', '+', ',', '-', '.', '/',
@@ -145,7 +149,7 @@ pub(super) static TURKISH_LOCKING: Locking = Locking::new([
 
 /// Portuguese (3GPP TS 23.038 §A.3.3).
 #[rustfmt::skip]
-pub(super) static PORTUGUESE_LOCKING: Locking = Locking::new([
+pub(super) static PORTUGUESE_LOCKING: Locking = Locking::new(&[
     '@', '£', '$', '¥', 'ê', 'é', 'ú', 'í', 'ó', 'ç', '\n', 'Ô', 'ô', '\r', 'Á', 'á',
     'Δ', '_', 'ª', 'Ç', 'À', '∞', '^', '\\', '€', 'Ó', '|', ' ', 'Â', 'â', 'Ê', 'É',
     ' ', '!', '"', '#', 'º', '%', '&', '\'', '(', ')', '*', '+', ',', '-', '.', '/',

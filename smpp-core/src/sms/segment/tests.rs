@@ -106,7 +106,8 @@ fn one_message_has_no_header() {
 #[test]
 fn a_national_table_is_named_in_each_segment() {
     let text = "ğ".repeat(161);
-    let turkish = Text::coded(&text, Alphabet::Gsm7, Shifts::locking(Language::TURKISH), DataCoding(0)).unwrap();
+    let turkish =
+        Text::coded(&text, Alphabet::Gsm7, Shifts::locking(Language::TURKISH), DataCoding(0)).unwrap();
     let all: Vec<_> = turkish.segments(NARROW).unwrap().collect();
     assert_eq!(all[0].as_bytes()[..10], [8, 0, 3, 0xAB, 2, 1, 0x25, 1, 1, 0x0C]);
     assert_eq!(all[1].as_bytes()[..10], [8, 0, 3, 0xAB, 2, 2, 0x25, 1, 1, 0x0C]);
@@ -260,8 +261,7 @@ fn any_form() -> impl Strategy<Value = Form> {
 fn any_codings() -> impl Strategy<Value = Codings> {
     let defaults =
         vec![Alphabet::Gsm7, Alphabet::Gsm7Packed, Alphabet::Ascii, Alphabet::Latin1, Alphabet::Ucs2];
-    prop::sample::select(defaults)
-        .prop_map(|smsc_default| Codings { smsc_default, ..Codings::default() })
+    prop::sample::select(defaults).prop_map(|smsc_default| Codings { smsc_default, ..Codings::default() })
 }
 
 /// Elements that are not about concatenation or tables.

@@ -1,0 +1,104 @@
+//! Texts: `cargo bench -p smpp-core --bench text`.
+//!
+//! Each text is encoded, decoded, cut into segments and put together again; beside it stands what copying its UTF-8
+//! takes. The table at the end has nanoseconds per character, of the fastest batch.
+#![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
+
+use std::cell::RefCell;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use smpp_core::sms::{Alphabet, Codings, ConcatRef, Text, udh};
+use smpp_core::{EsmClass, SubmitSm};
+
+/// Characters of each text: three segments and more of GSM 7-bit, seven and more of UCS-2.
+const CHARACTERS: u16 = 480;
+
+const BATCH: u16 = 64;
+
+fn texts() -> [(&'static str, Alphabet, String); 5] {
+    let of = |words: &str| words.chars().cycle().take(CHARACTERS.into()).collect();
+    [
+        ("GSM 7-bit, ASCII letters", Alphabet::Gsm7, of("Your code is 12345678. Tell nobody. ")),
+        ("GSM 7-bit, accents and escapes", Alphabet::Gsm7, of("Grüße à Zürich: 25 € [Ωmega] {ñ} ")),
+        ("GSM 7-bit, packed", Alphabet::Gsm7Packed, of("Your code is 12345678. Tell nobody. ")),
+        ("UCS-2, Cyrillic", Alphabet::Ucs2, of("Ваш код 12345678. Никому не говорите. ")),
+        ("UCS-2, emoji", Alphabet::Ucs2, of("Поздравляем! 🎉👍🏽 Ваш заказ едет 🚚 ")),
+    ]
+}
+
+fn bench(c: &mut Criterion) {
+    let rows = RefCell::new(Vec::new());
+    let run = |c: &mut Criterion, name: &str, work: &mut dyn FnMut()| {
+        let mut best = f64::INFINITY;
+        c.bench_function(name, |b| {
+            b.iter_custom(|iterations| {
+                let mut total = Duration::ZERO;
+                for _ in 0..iterations.div_ceil(BATCH.into()) {
+                    let start = Instant::now();
+                    (0..BATCH).for_each(|_| work());
+                    let elapsed = start.elapsed();
+                    best = best.min(elapsed.as_secs_f64() * 1e9 / (f64::from(BATCH) * f64::from(CHARACTERS)));
+                    total += elapsed;
+                }
+                total
+            });
+        });
+        best
+    };
+    for (name, alphabet, text) in &texts() {
+        let codings = Codings { smsc_default: *alphabet, ..Codings::default() };
+        let data_coding = codings.data_coding(*alphabet).unwrap();
+        let coded = Text::coded(text, *alphabet, <_>::default(), data_coding).unwrap();
+        let mut octets = Vec::with_capacity(4 * usize::from(CHARACTERS));
+        let mut copied = String::with_capacity(4 * usize::from(CHARACTERS));
+        let copy = run(c, &format!("{name}: copy"), &mut || {
+            copied.clear();
+            copied.push_str(black_box(text));
+            black_box(&copied);
+        });
+        let encode = run(c, &format!("{name}: encode"), &mut || {
+            octets.clear();
+            alphabet.encode(black_box(text), &mut octets).unwrap();
+            black_box(&octets);
+        });
+        let decode = run(c, &format!("{name}: decode"), &mut || {
+            black_box(alphabet.decode(black_box(&octets)));
+        });
+        let split = run(c, &format!("{name}: split"), &mut || {
+            for submission in
+                black_box(coded).segments(ConcatRef::Narrow(1)).unwrap().submissions(SubmitSm::default())
+            {
+                black_box(submission.submit_sm());
+            }
+        });
+        let segments: Vec<_> = coded.segments(ConcatRef::Narrow(1)).unwrap().collect();
+        let join = run(c, &format!("{name}: join"), &mut || {
+            let parts = segments.iter().map(|segment| {
+                assert_eq!(segment.esm_class(), EsmClass::UDHI);
+                let (header, octets) = udh::split(segment.as_bytes()).unwrap();
+                (Some(header), octets)
+            });
+            black_box(codings.decode_parts(data_coding, parts));
+        });
+        rows.borrow_mut().push((*name, [copy, encode, decode, split, join]));
+    }
+    println!(
+        "{:<32} {:>6} {:>7} {:>7} {:>7} {:>7}",
+        "ns per character", "copy", "encode", "decode", "split", "join"
+    );
+    for (name, [copy, encode, decode, split, join]) in rows.into_inner() {
+        println!("{name:<32} {copy:>6.2} {encode:>7.2} {decode:>7.2} {split:>7.2} {join:>7.2}");
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .warm_up_time(Duration::from_millis(100))
+        .measurement_time(Duration::from_millis(500))
+        .sample_size(10);
+    targets = bench
+}
+criterion_main!(benches);

@@ -131,8 +131,12 @@ impl<'a> Content<'a> {
             Alphabet::Gsm7 | Alphabet::Gsm7Packed => self.shifts.fit(text, capacity),
             Alphabet::Ucs2 => fit(text, capacity, char::len_utf16),
             #[cfg(feature = "charsets")]
+            Alphabet::Charset(charset) if charset != encoding_rs::ISO_2022_JP => {
+                fit(text, capacity, |character| charset.encode(character.encode_utf8(&mut [0; 4])).0.len())
+            }
+            #[cfg(feature = "charsets")]
             Alphabet::Charset(charset) => {
-                // A charset may switch between states: what a piece takes is known when it is encoded.
+                // It switches between states: what a piece takes is known when it is encoded.
                 let ends = text.char_indices().map(|(at, character)| at + character.len_utf8());
                 let pieces = ends.map_while(|end| {
                     let octets = super::coding::charset_octets(charset, text.get(..end)?).ok()?.len();

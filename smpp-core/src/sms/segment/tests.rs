@@ -6,7 +6,7 @@ use alloc::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::sms::gsm7::{self, Language, Shifts, packed};
+use crate::sms::gsm7::{Language, Shifts, packed};
 use crate::sms::udh::{self, Element};
 use crate::sms::{Alphabet, Codings, Text, TextOptions};
 use crate::{Frame, Pdu, Quirks, SequenceNumber, Tolerance};
@@ -389,20 +389,50 @@ proptest! {
     }
 
     #[test]
-    fn there_are_as_many_segments_as_it_takes(text in any_text(), reference in any_reference()) {
-        let narrow = matches!(reference, ConcatRef::Narrow(_));
-        let mut octets = Vec::new();
-        let expected = if gsm7::encode(&text, &mut octets).is_ok() {
-            count(&octets, 160, if narrow { 153 } else { 152 }, |&septet| septet == 0x1B)
-        } else {
-            let units: Vec<u16> = text.encode_utf16().collect();
-            let high_surrogate = |unit: &u16| (0xD800..0xDC00).contains(unit);
-            count(&units, 70, if narrow { 67 } else { 66 }, high_surrogate)
+    fn there_are_as_many_segments_as_it_takes(
+        (text, form) in (any_text(), prop_oneof![any_reference().prop_map(Form::Udh), any::<u16>().prop_map(Form::Sar)]),
+        (alphabet, shifts) in prop_oneof![
+            prop::sample::select(&EVERY_ALPHABET[..]).prop_map(|alphabet| (alphabet, Shifts::NONE)),
+            prop::sample::select(&LANGUAGES[..]).prop_map(|language| (Alphabet::Gsm7, Shifts::single(language))),
+            prop::sample::select(&LANGUAGES[..]).prop_map(|language| (Alphabet::Gsm7, Shifts::both(language))),
+        ],
+    ) {
+        let text = text.replace('\r', "");
+        let Ok(coded) = Text::coded(&text, alphabet, shifts, DataCoding(0)) else { return Ok(()) };
+        let segments = match coded.segments(form) {
+            Ok(segments) => segments,
+            Err(error) => {
+                prop_assert_eq!((error, shifts == Shifts::NONE), (SegmentError::HeaderWithSar, false));
+                return Ok(());
+            }
         };
-        let all = Text::new(&text).segments(reference).unwrap();
-        prop_assert_eq!(all.len(), expected);
-        prop_assert_eq!(Text::new(&text).size(reference).segments, expected);
-        prop_assert_eq!(all.count(), expected);
+        let tables = [shifts.locking, shifts.single].into_iter().filter(|language| language.0 > 0).count();
+        let alone = if tables > 0 { 1 + 3 * tables } else { 0 };
+        let reference = if matches!(form, Form::Udh(ConcatRef::Narrow(_))) { 5 } else { 6 };
+        let concatenated = 1 + reference + 3 * tables;
+        // Septets behind a header of so many octets: what its bits leave.
+        let septets = |header: usize| (140 * 8 - 8 * header) / 7;
+        let mut octets = Vec::new();
+        let expected = match alphabet {
+            Alphabet::Gsm7 | Alphabet::Gsm7Packed => {
+                shifts.encode(&text, &mut octets).unwrap();
+                count(&octets, septets(alone), septets(concatenated), |&septet| septet == 0x1B)
+            }
+            Alphabet::Ucs2 => {
+                let units: Vec<u16> = text.encode_utf16().collect();
+                let high_surrogate = |unit: &u16| (0xD800..0xDC00).contains(unit);
+                count(&units, 70, (140 - concatenated) / 2, high_surrogate)
+            }
+            Alphabet::Ascii | Alphabet::Latin1 => {
+                let characters: Vec<char> = text.chars().collect();
+                count(&characters, 140, 140 - concatenated, |_| false)
+            }
+            // Characters of several octets, and states.
+            _ => return Ok(()),
+        };
+        prop_assert_eq!(segments.len(), expected);
+        prop_assert_eq!(coded.size(form).segments, expected);
+        prop_assert_eq!(segments.count(), expected);
     }
 
     #[test]

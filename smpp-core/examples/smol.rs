@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, error::Error, io, process::ExitCode, time};
 use smol::prelude::*;
 use smol::{Timer, future::pending, net::TcpStream};
 use smpp_core::session::{Closed, Config, Esme, Event, Instant, Outcome, Request, Session};
-use smpp_core::sms::{ConcatRef, Receipt, Segment, Text};
+use smpp_core::sms::{ConcatRef, Receipt, Submission, Text};
 use smpp_core::{Address, Bind, COctets, DeliverSmResp, Octets, Password, RegisteredDelivery, SubmitSm};
 
 fn main() -> ExitCode {
@@ -28,7 +28,8 @@ async fn run([server, system_id, password, to, text]: &[String; 5]) -> Result<()
     let destination = Address::international(to).map_err(|error| format!("DESTINATION: {error}"))?;
     let registered_delivery = RegisteredDelivery::RECEIPT;
     let template = SubmitSm { destination, registered_delivery, ..SubmitSm::default() };
-    let parts: Vec<_> = Text::new(text).segments(ConcatRef::Wide(std::process::id() as u16))?.collect();
+    let reference = ConcatRef::Wide(std::process::id() as u16);
+    let parts: Vec<_> = Text::new(text).segments(reference)?.submissions(template).collect();
     let stream = TcpStream::connect(server).await.map_err(|error| format!("{server}: {error}"))?;
     stream.set_nodelay(true)?;
     let (mut source, mut sink) = (stream.clone(), stream);
@@ -49,7 +50,7 @@ async fn run([server, system_id, password, to, text]: &[String; 5]) -> Result<()
                 println!("session ended: {why}");
                 return if why == Closed::Unbound { result } else { result.and(Err(why.into())) };
             }
-            let acted = act(&mut session, now(), event, (&template, &parts), &mut ids);
+            let acted = act(&mut session, now(), event, &parts, &mut ids);
             result = result.and(acted).inspect_err(|_| session.unbind(now()));
         }
         input.drain(..input.len() - rest.len());
@@ -86,16 +87,13 @@ fn act(
     session: &mut Session<Esme, &'static str>,
     now: Instant,
     event: Event<'_, &'static str>,
-    (template, parts): (&SubmitSm<'_>, &[Segment]),
+    parts: &[Submission<'_>],
     [accepted, receipted]: &mut [BTreeSet<Vec<u8>>; 2],
 ) -> Result<(), Box<dyn Error>> {
     match event {
         Event::Outcome { tag: "bind_transceiver", outcome: Outcome::Accepted(_), .. } => {
             for part in parts {
-                let (esm_class, data_coding) = (part.esm_class(), part.data_coding());
-                let short_message = Octets::new(part.as_bytes())?;
-                let message = SubmitSm { esm_class, data_coding, short_message, ..*template };
-                session.request(now, &message, "submit_sm")?;
+                session.request(now, &part.submit_sm(), "submit_sm")?;
             }
         }
         Event::Outcome { tag, outcome, sequence } => {

@@ -10,6 +10,9 @@ mod check;
 #[path = "../../fuzz/fuzz_targets/play.rs"]
 mod play;
 
+#[path = "../../fuzz/fuzz_targets/texts.rs"]
+mod texts;
+
 /// Shows each file of a corpus to the target's check.
 fn replay(target: &str, least: usize, check: fn(&[u8])) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
@@ -33,4 +36,9 @@ fn the_corpus_of_roundtrip_holds() {
 #[test]
 fn the_corpus_of_session_holds() {
     replay("session", 20, play::session);
+}
+
+#[test]
+fn the_corpus_of_sms_holds() {
+    replay("sms", 30, texts::sms);
 }

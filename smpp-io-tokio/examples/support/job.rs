@@ -16,10 +16,8 @@ use smpp_core::provider::Provider;
 use smpp_core::session::{
     Cause, Closed, Config, Direction, Instant, NotSent, Observed, Observer, RequestError,
 };
-use smpp_core::sms::{ConcatRef, Segment, Text};
-use smpp_core::{
-    Address, Bind, COctets, CommandStatus, Endpoint, Password, RegisteredDelivery, ShortMessage, SubmitSm,
-};
+use smpp_core::sms::{ConcatRef, Submission, Text};
+use smpp_core::{Address, Bind, COctets, CommandStatus, Endpoint, Password, RegisteredDelivery, SubmitSm};
 
 pub(crate) use ledger::Ledger;
 pub(crate) use report::Report;
@@ -88,8 +86,7 @@ pub(crate) struct Message<'a> {
 /// One submit_sm.
 pub(crate) struct Part<'a> {
     message: u16,
-    segment: Segment,
-    template: SubmitSm<'a>,
+    submission: Submission<'a>,
 }
 
 impl Arguments {
@@ -229,7 +226,8 @@ impl<'a> Message<'a> {
         let segments = text
             .segments(ConcatRef::Wide(number))
             .map_err(|error| Stop::usage(format_args!("--text: {error}"), "Send it as several messages."))?;
-        let parts = segments.map(|segment| Part { message: number, segment, template }).collect();
+        let submissions = segments.submissions(template);
+        let parts = submissions.map(|submission| Part { message: number, submission }).collect();
         Ok(Self { number, text, characters: content.chars().count(), parts })
     }
 
@@ -249,13 +247,7 @@ impl<'a> Message<'a> {
 impl Part<'_> {
     /// What is sent.
     pub(crate) fn submit_sm(&self) -> SubmitSm<'_> {
-        SubmitSm {
-            esm_class: self.segment.esm_class(),
-            data_coding: self.segment.data_coding(),
-            // A segment is cut to fit.
-            short_message: ShortMessage::new(self.segment.as_bytes()).unwrap_or_default(),
-            ..self.template
-        }
+        self.submission.submit_sm()
     }
 }
 

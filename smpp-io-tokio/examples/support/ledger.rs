@@ -47,7 +47,8 @@ impl Ledger {
 
     /// Notes the outcome of a submit_sm.
     pub(crate) fn submitted(&mut self, part: &Part<'_>, outcome: Result<Response, RequestError>) {
-        let Part { message, segment, template } = part;
+        let Part { message, submission } = part;
+        let segment = submission.segment();
         let (number, of, octets) = (segment.number(), segment.total(), segment.as_bytes().len());
         let what = format!("message {message} part {number}/{of}");
         let response = match outcome {
@@ -63,7 +64,7 @@ impl Ledger {
             json!({ "message": message, "part": number, "parts": of, "message_id": id }),
             format_args!("submit_sm   part {number}/{of}: {octets} octets -> message_id {id}"),
         );
-        if template.registered_delivery.contains(RegisteredDelivery::RECEIPT) {
+        if part.submit_sm().registered_delivery.contains(RegisteredDelivery::RECEIPT) {
             self.waiting.push(Waiting { id, what });
             // Its receipts may be among the early ones: those that are not stay there.
             for receipt in std::mem::take(&mut self.early) {

@@ -1,0 +1,153 @@
+//! What holds for texts, segments and headers. The fuzz target and the tests of `smpp-core` share it.
+
+use smpp_core::arbitrary::{self, Unstructured};
+use smpp_core::sms::gsm7::packed;
+use smpp_core::sms::udh::{self, ConcatRef};
+use smpp_core::sms::{
+    Alphabet, Codings, Form, Language, SegmentError, Shifts, Submission, Text, TextOptions, transliterate,
+};
+use smpp_core::{DataCoding, EsmClass, SubmitSm};
+
+/// Each with a `data_coding` of its own, so that every text can be sent in one of them.
+const ALPHABETS: [Alphabet; 4] = [Alphabet::Gsm7, Alphabet::Ascii, Alphabet::Latin1, Alphabet::Ucs2];
+
+const DEFAULTS: [Alphabet; 5] =
+    [Alphabet::Gsm7, Alphabet::Gsm7Packed, Alphabet::Ascii, Alphabet::Latin1, Alphabet::Ucs2];
+
+/// The octets decide what is written or read.
+pub(crate) fn sms(octets: &[u8]) {
+    let mut octets = Unstructured::new(octets);
+    let _ = match octets.arbitrary::<u8>().unwrap_or(0) % 3 {
+        0 => write(&mut octets),
+        1 => read(&mut octets),
+        _ => cut(&mut octets),
+    };
+}
+
+fn codings(octets: &mut Unstructured<'_>) -> arbitrary::Result<Codings> {
+    Ok(Codings { smsc_default: *octets.choose(&DEFAULTS)?, ..Codings::default() })
+}
+
+fn form(octets: &mut Unstructured<'_>) -> arbitrary::Result<Form> {
+    Ok(match octets.int_in_range(0..=3)? {
+        0 => Form::Udh(ConcatRef::Narrow(octets.arbitrary()?)),
+        1 => Form::Udh(ConcatRef::Wide(octets.arbitrary()?)),
+        2 => Form::Sar(octets.arbitrary()?),
+        _ => Form::Payload,
+    })
+}
+
+/// A text is written, cut, and read back as it was.
+fn write(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+    let (codings, form) = (codings(octets)?, form(octets)?);
+    let (graphemes, turkish) = (octets.arbitrary()?, octets.arbitrary::<bool>()?);
+    let elements: &[u8] = octets.arbitrary()?;
+    let text: &str = octets.arbitrary()?;
+    look_alikes(text);
+    for data_coding in (0..=0x0F).map(DataCoding) {
+        let Some(alphabet) = codings.alphabet(data_coding) else { continue };
+        let mut written = Vec::new();
+        if alphabet.encode(text, &mut written).is_ok()
+            && !(alphabet == Alphabet::Gsm7Packed && text.ends_with('\r'))
+        {
+            let read = alphabet.decode(&written);
+            assert!(read.is_none_or(|read| read == text), "{alphabet:?}");
+        }
+    }
+    let languages = if turkish { &[Language::TURKISH][..] } else { &[] };
+    let options = TextOptions { codings, alphabets: &ALPHABETS, languages };
+    let chosen = options.text(text).expect("UCS-2 holds any text");
+    let chosen = match udh::split(elements) {
+        // Those that have a meaning here are added by the segments themselves.
+        Ok((header, _))
+            if header.elements().all(|element| element.is_ok_and(|element| element.id > 0x25)) =>
+        {
+            match chosen.with_header(header) {
+                Ok(chosen) => chosen,
+                Err(SegmentError::HeaderTooLong { length }) => {
+                    assert!(length > 115);
+                    chosen
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+        _ => chosen,
+    };
+    let chosen = if graphemes { chosen.whole_graphemes() } else { chosen };
+    let Ok(segments) = chosen.segments(form) else { return Ok(()) };
+    let all: Vec<_> = segments.submissions(SubmitSm::default()).collect();
+    let size = chosen.size(form);
+    assert!(form == Form::Payload || size.segments == all.len());
+    let submit_sms: Vec<_> = all.iter().map(Submission::submit_sm).collect();
+    for submit_sm in &submit_sms {
+        assert!(submit_sm.short_message.as_bytes().len() <= 160);
+        let (header, text) = split(submit_sm);
+        let header = header.map_or(0, |header| header.octets());
+        let on_air = match chosen.alphabet() {
+            Alphabet::Gsm7 => header + packed::packed_len(text.len(), header),
+            _ => header + text.len(),
+        };
+        assert!(form == Form::Payload || on_air <= 140, "{on_air} octets on the air");
+    }
+    let joined = codings.decode_parts(chosen.data_coding(), submit_sms.iter().map(split));
+    assert_eq!(joined.as_deref(), Some(text));
+    Ok(())
+}
+
+fn split<'a>(submit_sm: &SubmitSm<'a>) -> (Option<udh::Header<'a>>, &'a [u8]) {
+    if !submit_sm.esm_class.contains(EsmClass::UDHI) {
+        return (None, submit_sm.text());
+    }
+    let (header, octets) = udh::split(submit_sm.text()).expect("it was just made");
+    (Some(header), octets)
+}
+
+fn look_alikes(text: &str) {
+    let plain = transliterate(text, Shifts::NONE);
+    assert!(plain.replaced.iter().all(|replaced| text[replaced.position..].starts_with(replaced.character)));
+    let again = transliterate(&plain.text, Shifts::NONE);
+    assert_eq!((again.replaced.len(), &again.text), (0, &plain.text), "there is nothing left to replace");
+}
+
+/// Any octets are read as a text, with any header.
+fn read(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+    let (codings, data_coding) = (codings(octets)?, DataCoding(octets.arbitrary()?));
+    let mut parts = Vec::new();
+    for _ in 0..octets.int_in_range(1..=4)? {
+        let user_data: &[u8] = octets.arbitrary()?;
+        parts.push(match udh::split(user_data) {
+            Ok((header, text)) => {
+                assert_eq!(header.octets() + text.len(), user_data.len());
+                header.concatenation();
+                (Some(header), text)
+            }
+            Err(error) => {
+                assert!(!error.to_string().is_empty());
+                (None, user_data)
+            }
+        });
+    }
+    let text = codings.decode_parts(data_coding, parts.iter().copied());
+    let is_text = codings.alphabet(data_coding).is_some_and(|alphabet| alphabet != Alphabet::Octets);
+    assert_eq!(text.is_some(), is_text);
+    for (header, octets) in parts {
+        let header = header.map_or(0, |header| header.octets());
+        let septets = packed::unpack(octets, header);
+        let mut again = Vec::new();
+        packed::pack(&septets, header, &mut again);
+        let read = packed::unpack(&again, header);
+        assert!(read == septets || read.strip_suffix(b"\r") == Some(&septets[..]), "{septets:02X?}");
+    }
+    Ok(())
+}
+
+/// Any octets are cut and put together.
+fn cut(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+    let form = form(octets)?;
+    let data = octets.bytes(octets.len())?;
+    let Ok(segments) = Text::octets(data).segments(form) else { return Ok(()) };
+    let all: Vec<_> = segments.submissions(SubmitSm::default()).collect();
+    let joined: Vec<u8> = all.iter().flat_map(|part| split(&part.submit_sm()).1.to_vec()).collect();
+    assert_eq!(joined, data);
+    Ok(())
+}

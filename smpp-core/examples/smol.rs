@@ -9,7 +9,7 @@ use smol::prelude::*;
 use smol::{Timer, future::pending, net::TcpStream};
 use smpp_core::session::{Closed, Config, Esme, Event, Instant, Outcome, Request, Session};
 use smpp_core::sms::{ConcatRef, Receipt, Submission, Text};
-use smpp_core::{Address, Bind, COctets, DeliverSmResp, Octets, Password, RegisteredDelivery, SubmitSm};
+use smpp_core::{Address, Bind, COctets, DeliverSmResp, Password, RegisteredDelivery, SubmitSm};
 
 fn main() -> ExitCode {
     let Ok(arguments) = <[String; 5]>::try_from(std::env::args().skip(1).collect::<Vec<_>>()) else {

@@ -109,15 +109,11 @@ impl LocalTime {
         let (year, month, day) = date(millis.div_euclid(DAY));
         check("year", year, 1, 9999)?;
         let of_day = millis.rem_euclid(DAY);
-        Ok(Self {
-            year: year as u16,
-            month: month as u8,
-            day: day as u8,
-            hour: (of_day / HOUR) as u8,
-            minute: (of_day / MINUTE % 60) as u8,
-            second: (of_day / SECOND % 60) as u8,
-            tenths: (of_day % SECOND / 100) as u8,
-        })
+        let of_clock = [of_day / HOUR, of_day / MINUTE % 60, of_day / SECOND % 60, of_day % SECOND / 100];
+        // Nothing here is negative, nor above 59.
+        let [month, day] = [month, day].map(|number| number.unsigned_abs() as u8);
+        let [hour, minute, second, tenths] = of_clock.map(|number| number.unsigned_abs() as u8);
+        Ok(Self { year: year.unsigned_abs() as u16, month, day, hour, minute, second, tenths })
     }
 
     /// When clocks this far from UTC show it. UTC is local time less the offset (SMPP 3.4 §7.1.1.1).

@@ -60,7 +60,7 @@ impl RelativeTime {
     pub fn from_duration(duration: Duration) -> Result<Self, TimeError> {
         let seconds = duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0));
         let days = seconds / (24 * 60 * 60);
-        check("days", i64::try_from(days).unwrap_or(i64::MAX), 0, 31)?;
+        check("days", days.cast_signed(), 0, 31)?;
         Ok(Self {
             days: days as u8,
             hours: (seconds / (60 * 60) % 24) as u8,
@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(RelativeTime::from_duration(Duration::from_secs(32 * 24 * HOUR)), days(32));
         let over = Duration::from_secs(32 * 24 * HOUR - 1) + Duration::from_nanos(1);
         assert_eq!(RelativeTime::from_duration(over), days(32));
-        assert_eq!(RelativeTime::from_duration(Duration::MAX), days((u64::MAX / (24 * HOUR)) as i64));
+        assert_eq!(RelativeTime::from_duration(Duration::MAX), days((u64::MAX / (24 * HOUR)).cast_signed()));
     }
 
     #[test]
@@ -221,7 +221,7 @@ mod tests {
         fn a_duration_lasts_as_long(now in -(1_i64 << 45)..1 << 45, millis in 0..32 * 24 * HOUR * 1_000 - 999) {
             let span = RelativeTime::from_duration(Duration::from_millis(millis)).unwrap();
             let lasted = span.after(UnixTime::from_millis(now)).as_millis() - now;
-            prop_assert_eq!(lasted, millis.next_multiple_of(1_000) as i64);
+            prop_assert_eq!(lasted, millis.next_multiple_of(1_000).cast_signed());
         }
     }
 }

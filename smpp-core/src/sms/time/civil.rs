@@ -214,7 +214,7 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
 pub(super) fn date(days: i64) -> (i64, i64, i64) {
     let days = days + EPOCH;
     let (era, of_era) = (days.div_euclid(ERA), days.rem_euclid(ERA));
-    // Each of these has the last day of a cycle of 4, 100 and 400 years as its remainder, too.
+    // With leap days taken out, every year has 365 days: one ends each four years, none each hundred, one the era.
     let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month = (5 * of_year + 2) / 153;

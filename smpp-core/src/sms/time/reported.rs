@@ -44,8 +44,8 @@ impl ReportedTime {
     /// | `2026-11-23 01:02:03`, `2026-11-23T01:02:03.4Z`, `2026-11-23T01:02+08:00` | receipts (ISO 8601) |
     ///
     /// Years of two digits are 2000 to 2099, seconds that are not there are 0, and of a fraction the tenths count.
-    /// Twelve digits that begin with `20` are read with a century only if they make no sense without: from 2013 on, they
-    /// make none.
+    /// Twelve digits that begin with `20` are read with a century only if they make no sense without: from 2013 on,
+    /// they make none.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let text = text.trim_ascii();
         if !text.iter().all(u8::is_ascii_digit) {

@@ -161,7 +161,7 @@
 //!
 //! [`frame`] finds where a PDU ends; the structs at the crate's root are its fields, in [`Pdu`]; [`tlv`] is the
 //! optional parameters; [`session`] is one bind; [`sms`] is what travels inside a message: text, segments,
-//! receipts; [`provider`] is what a provider publishes, as data; [`simulator`] is an SMSC to test against. The
+//! receipts, times; [`provider`] is what a provider publishes, as data; [`simulator`] is an SMSC to test against. The
 //! version of the protocol is 3.4 (Issue 1.2), with the PDUs and TLVs that 5.0 adds; sections are cited as
 //! `SMPP 3.4 §4.4.1`.
 //!
@@ -169,7 +169,8 @@
 //!
 //! All are off by default. `url`: `Endpoint`, which parses
 //! `smpps://system_id:password@host:2776`. `arbitrary`: valid PDUs for fuzzing and property tests. `serde`: PDUs
-//! serialize, with passwords hidden.
+//! serialize, with passwords hidden. `time`, `chrono`, `jiff`: [`UnixTime`](sms::time::UnixTime) converts from and to
+//! the moments of these crates.
 #![no_std]
 #![cfg_attr(
     not(test),

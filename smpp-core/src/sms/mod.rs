@@ -1,4 +1,4 @@
-//! What travels inside `short_message` and `message_payload`: text, segments and receipts.
+//! What travels inside `short_message` and `message_payload`: text, segments and receipts; and [times](time).
 //!
 //! A PDU carries octets; what they mean is agreed elsewhere. `data_coding` names an [`Alphabet`], the UDHI
 //! bit of `esm_class` announces a [user data header](udh), and a delivery receipt is a line of text. Each is
@@ -35,6 +35,7 @@ pub mod gsm7;
 mod receipt;
 mod segment;
 mod text;
+pub mod time;
 mod transliterate;
 pub mod ucs2;
 pub mod udh;

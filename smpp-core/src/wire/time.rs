@@ -11,7 +11,8 @@ use super::{DecodeErrorKind, Emit, InvalidOctets, Name, Parse, Parsed, Quirks, R
 /// behind it; `R`, a span from the SMSC's now.
 ///
 /// [`new`](Self::new) takes nothing else, so what is built here is always a time. A value read from a tolerated
-/// peer may be anything; [`Quirks::TIME_FORMAT`] said so.
+/// peer may be anything; [`Quirks::TIME_FORMAT`] said so. [`sms::time`](crate::sms::time) has its value, and writes
+/// one.
 ///
 /// ```
 /// use smpp_core::Time;
@@ -30,6 +31,11 @@ impl<'a> Time<'a> {
     /// A time of sixteen characters, or none.
     pub fn new(text: &'a [u8]) -> Result<Self, InvalidOctets> {
         if text.is_empty() || is_time(text) { Ok(Self(text)) } else { Err(InvalidOctets::Time) }
+    }
+
+    /// Sixteen characters that are known to be a time.
+    pub(crate) const fn encoded(text: &'a [u8; 16]) -> Self {
+        Self(text)
     }
 
     /// The characters, without the NUL.

@@ -1,0 +1,161 @@
+//! Providers as data: hosts, ports, limits and dialects.
+
+use core::time::Duration;
+
+use crate::pdu::{BindMode, DataCoding, InterfaceVersion, MessageState, RegisteredDelivery};
+use crate::session::{Config, Operations, Rate};
+use crate::sms::Codings;
+use crate::sms::time::UtcOffset;
+
+pub mod eight_by_eight;
+
+/// What a provider of SMPP publishes about its service.
+///
+/// `None`, or an empty list, is what a provider does not state: ask it, or make it a setting. Define another
+/// provider as a constant of your own:
+///
+/// ```
+/// use core::time::Duration;
+/// use smpp_core::provider::{HostStatus, Provider, ReceiptDialect, Region, TlsVersion};
+/// use smpp_core::session::{Operations, Rate};
+/// use smpp_core::sms::{Alphabet, Codings};
+/// use smpp_core::{BindMode, DataCoding, InterfaceVersion, RegisteredDelivery};
+///
+/// const ACME: Provider = Provider {
+///     name: "Acme",
+///     host: "smpp.acme.example",
+///     regions: &[],
+///     plain_port: 2775,
+///     tls_port: 3550,
+///     tls_versions: &[TlsVersion::V1_2],
+///     interface_version: InterfaceVersion::V3_4,
+///     max_binds: 2,
+///     recommended_binds: &[BindMode::Transceiver],
+///     rate: Rate::per_second(20),
+///     window: Some(10),
+///     enquire_link: Some(Duration::from_secs(60)),
+///     operations: Operations::BINDS.union(Operations::SUBMIT_SM).union(Operations::QUERY_SM),
+///     codings: Codings { smsc_default: Alphabet::Latin1, ia5: Alphabet::Ascii },
+///     data_codings: &[DataCoding::SMSC_DEFAULT, DataCoding::UCS2],
+///     max_message_id: Some(10),
+///     receipts: ReceiptDialect {
+///         registered_delivery: Some(RegisteredDelivery::RECEIPT),
+///         ..ReceiptDialect::UNSTATED
+///     },
+/// };
+/// let config = ACME.config();
+/// assert_eq!((config.window, config.enquire_link), (10, Some(Duration::from_secs(60))));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Provider {
+    /// The provider's name.
+    pub name: &'static str,
+    /// The host that clients connect to unless told another.
+    pub host: &'static str,
+    /// The hosts by region, that of [`host`](Self::host) among them; empty if there is only that.
+    pub regions: &'static [Region],
+    /// TCP port without TLS.
+    pub plain_port: u16,
+    /// TCP port with TLS from the first octet.
+    pub tls_port: u16,
+    /// The versions of TLS to offer, the preferred one first; empty if not stated.
+    pub tls_versions: &'static [TlsVersion],
+    /// The version of SMPP to bind with.
+    pub interface_version: InterfaceVersion,
+    /// Binds that one account may hold at once.
+    pub max_binds: u16,
+    /// The binds that the provider advises for much traffic; empty if not stated.
+    pub recommended_binds: &'static [BindMode],
+    /// Messages that one bind may send.
+    pub rate: Rate,
+    /// Requests that one bind may have unanswered.
+    pub window: Option<u16>,
+    /// How long a bind may be silent before an enquire_link is due.
+    pub enquire_link: Option<Duration>,
+    /// The requests that it takes.
+    pub operations: Operations,
+    /// What data_coding 0 and 1 stand for.
+    pub codings: Codings,
+    /// The values of data_coding that it takes; empty if not stated.
+    pub data_codings: &'static [DataCoding],
+    /// The most octets of a message id; the field has room for 64 (SMPP 3.4 §4.4.2).
+    pub max_message_id: Option<usize>,
+    /// What its receipts are like, and how to get them.
+    pub receipts: ReceiptDialect,
+}
+
+/// A host for a part of the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Region {
+    /// The region, as the provider names it.
+    pub name: &'static str,
+    /// Its host.
+    pub host: &'static str,
+    /// How sure that is.
+    pub status: HostStatus,
+}
+
+/// Where the name of a [`Region`]'s host comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HostStatus {
+    /// The provider's documentation of SMPP has it.
+    Documented,
+    /// An earlier version of that documentation had it. Ask the provider.
+    Earlier,
+    /// It follows from how the provider names the hosts of its services; no page has it. Ask the provider.
+    Pattern,
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum TlsVersion {
+    /// TLS 1.2.
+    V1_2,
+    /// TLS 1.3.
+    V1_3,
+}
+
+/// What a provider states of its delivery receipts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReceiptDialect {
+    /// What asks for a receipt. If it is not stated, [`RECEIPT`](RegisteredDelivery::RECEIPT) asks for one by the
+    /// specification.
+    pub registered_delivery: Option<RegisteredDelivery>,
+    /// The states that receipts are listed with; empty if not stated.
+    pub states: &'static [MessageState],
+    /// The binds of the account that receipts come on.
+    pub route: Option<ReceiptRoute>,
+    /// How far the dates are ahead of UTC: see [`ReportedTime::to_unix`](crate::sms::time::ReportedTime::to_unix).
+    pub offset: Option<UtcOffset>,
+}
+
+/// The binds that the receipt of a message may come on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReceiptRoute {
+    /// The one that submitted the message.
+    SubmittingBind,
+    /// Any that receives and has the same system_id, from another place, perhaps.
+    AnyBind,
+}
+
+impl Provider {
+    /// How an ESME's session runs with this provider: no faster than it allows, and with no request that it does not
+    /// take. What is not stated is as in [`Config::default`].
+    pub fn config(&self) -> Config {
+        let default = Config::default();
+        Config {
+            rate: Some(self.rate),
+            operations: self.operations,
+            window: self.window.unwrap_or(default.window),
+            enquire_link: self.enquire_link.or(default.enquire_link),
+            ..default
+        }
+    }
+}
+
+impl ReceiptDialect {
+    /// Nothing is stated.
+    pub const UNSTATED: Self = Self { registered_delivery: None, states: &[], route: None, offset: None };
+}

@@ -1,0 +1,178 @@
+//! A point in local time and how far that is from UTC.
+
+use core::fmt;
+
+use super::{LocalTime, TimeError, TimeText, UnixTime, check};
+
+/// A point in time as `YYMMDDhhmmsstnn+` or `-` says it: local time of the years 2000 to 2099 and its distance from
+/// UTC (SMPP 3.4 §7.1.1.1).
+///
+/// The protocol tells no century; it is taken to be this one.
+///
+/// ```
+/// use smpp_core::sms::time::{AbsoluteTime, LocalTime, UnixTime, UtcOffset};
+/// let singapore = UtcOffset::from_quarters(8 * 4)?;
+/// let time = AbsoluteTime::new(LocalTime::new(2026, 11, 23, 9, 2, 3)?, singapore)?;
+/// assert_eq!(time.to_unix(), UnixTime::from_secs(1_795_395_723));
+/// assert_eq!(time.encode().to_string(), "261123090203032+");
+/// # Ok::<(), smpp_core::sms::time::TimeError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AbsoluteTime {
+    local: LocalTime,
+    offset: UtcOffset,
+}
+
+/// How far local time is ahead of UTC: quarters of an hour, -48 to 48 (SMPP 3.4 §7.1.1.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UtcOffset(i8);
+
+impl AbsoluteTime {
+    /// What clocks this far from UTC show; the year is 2000 to 2099.
+    pub fn new(local: LocalTime, offset: UtcOffset) -> Result<Self, TimeError> {
+        check("year", local.year().into(), 2000, 2099)?;
+        Ok(Self { local, offset })
+    }
+
+    /// A moment as clocks this far from UTC show it; less than a tenth of a second is dropped. An error outside the
+    /// years 2000 to 2099 of that place.
+    pub fn from_unix(time: UnixTime, offset: UtcOffset) -> Result<Self, TimeError> {
+        Self::new(LocalTime::from_unix(time, offset)?, offset)
+    }
+
+    pub(super) fn of(pairs: [u8; 6], tenths: u8, quarters: i8) -> Result<Self, TimeError> {
+        let [year, month, day, hour, minute, second] = pairs;
+        let local = LocalTime::new(2000 + u16::from(year), month, day, hour, minute, second)?;
+        Self::new(local.with_tenths(tenths)?, UtcOffset::from_quarters(quarters)?)
+    }
+
+    /// What clocks there show.
+    pub const fn local(self) -> LocalTime {
+        self.local
+    }
+
+    /// How far these are ahead of UTC.
+    pub const fn offset(self) -> UtcOffset {
+        self.offset
+    }
+
+    /// The moment in UTC.
+    #[must_use]
+    pub fn to_unix(self) -> UnixTime {
+        self.local.to_unix(self.offset)
+    }
+
+    /// As the wire has it. An offset of zero is written `00+`.
+    pub fn encode(self) -> TimeText {
+        let Self { local, offset } = self;
+        let year = (local.year() - 2000) as u8;
+        let pairs = [year, local.month(), local.day(), local.hour(), local.minute(), local.second()];
+        let end = if offset.0 < 0 { b'-' } else { b'+' };
+        TimeText::new(pairs, local.tenths(), offset.0.unsigned_abs(), end)
+    }
+}
+
+impl UtcOffset {
+    /// UTC itself.
+    pub const UTC: Self = Self(0);
+
+    /// So many quarters of an hour ahead of UTC, -48 to 48: `32` is Singapore, `22` is India, `-20` is New York in
+    /// winter.
+    pub const fn from_quarters(quarters: i8) -> Result<Self, TimeError> {
+        match check("offset", quarters as i64, -48, 48) {
+            Ok(()) => Ok(Self(quarters)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Quarters of an hour ahead of UTC, -48 to 48.
+    pub const fn quarters(self) -> i8 {
+        self.0
+    }
+
+    /// Minutes ahead of UTC.
+    pub(super) fn minutes(self) -> i64 {
+        15 * i64::from(self.0)
+    }
+}
+
+/// As ISO 8601: `2026-12-24T18:00:00+01:00`.
+impl fmt::Display for AbsoluteTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.local, self.offset)
+    }
+}
+
+/// As ISO 8601: `+01:00`.
+impl fmt::Display for UtcOffset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { '-' } else { '+' };
+        let quarters = self.0.unsigned_abs();
+        write!(f, "{sign}{:02}:{:02}", quarters / 4, quarters % 4 * 15)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn utc_is_local_time_less_the_offset() {
+        let noon = LocalTime::new(2026, 6, 1, 12, 0, 0).unwrap();
+        for (quarters, utc, iso, text) in [
+            (0, "2026-06-01T12:00:00", "2026-06-01T12:00:00+00:00", "260601120000000+"),
+            (4, "2026-06-01T11:00:00", "2026-06-01T12:00:00+01:00", "260601120000004+"),
+            (23, "2026-06-01T06:15:00", "2026-06-01T12:00:00+05:45", "260601120000023+"),
+            (-14, "2026-06-01T15:30:00", "2026-06-01T12:00:00-03:30", "260601120000014-"),
+            (48, "2026-06-01T00:00:00", "2026-06-01T12:00:00+12:00", "260601120000048+"),
+            (-48, "2026-06-02T00:00:00", "2026-06-01T12:00:00-12:00", "260601120000048-"),
+        ] {
+            let offset = UtcOffset::from_quarters(quarters).unwrap();
+            let time = AbsoluteTime::new(noon, offset).unwrap();
+            let shown = LocalTime::from_unix(time.to_unix(), UtcOffset::UTC).unwrap();
+            assert_eq!((shown.to_string().as_str(), time.to_string().as_str()), (utc, iso));
+            assert_eq!(time.encode().to_string(), text);
+            assert_eq!((time.local(), time.offset().quarters()), (noon, quarters));
+        }
+    }
+
+    #[test]
+    fn the_year_is_that_of_the_place() {
+        let (first, last) = (UnixTime::from_secs(946_684_800), UnixTime::from_secs(4_102_444_799));
+        let [behind, ahead] = [-1, 1].map(|quarters| UtcOffset::from_quarters(quarters).unwrap());
+        let year = |value| Err(TimeError::Range { field: "year", value, least: 2000, most: 2099 });
+        assert_eq!(AbsoluteTime::from_unix(first, behind), year(1999));
+        assert_eq!(AbsoluteTime::from_unix(last, ahead), year(2100));
+        let text = |time, offset| AbsoluteTime::from_unix(time, offset).unwrap().encode().to_string();
+        assert_eq!(text(first, UtcOffset::UTC), "000101000000000+");
+        assert_eq!(text(last, behind), "991231234459001-");
+    }
+
+    #[test]
+    fn an_offset_is_twelve_hours_at_most() {
+        for quarters in [-128, -49, 49, 127] {
+            let error = TimeError::Range { field: "offset", value: quarters.into(), least: -48, most: 48 };
+            assert_eq!(UtcOffset::from_quarters(quarters), Err(error));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_moment_survives_in_every_place(tenths in 9_466_848_000_i64..41_024_448_000) {
+            let moment = UnixTime::from_millis(tenths * 100);
+            for quarters in -48..=48 {
+                let offset = UtcOffset::from_quarters(quarters).unwrap();
+                if let Ok(time) = AbsoluteTime::from_unix(moment, offset) {
+                    prop_assert_eq!(time.to_unix(), moment);
+                } else {
+                    let edge = 12 * 60 * 60 * 10;
+                    prop_assert!(!(9_466_848_000 + edge..41_024_448_000 - edge).contains(&tenths));
+                }
+            }
+        }
+    }
+}

@@ -37,6 +37,7 @@ use crate::pdu::{
 };
 use crate::provider::Provider;
 use crate::session::Instant;
+use crate::sms::time::{LocalTime, UnixTime, UtcOffset};
 use crate::sms::{Receipt, gsm7, udh};
 use crate::tlv::{Tlv, Tlvs};
 use crate::wire::COctets;
@@ -293,21 +294,15 @@ impl Simulator {
         out
     }
 
-    /// `YYMMDDhhmm` in UTC.
+    /// `YYMMDDhhmm` in UTC; nothing beyond the year 9999.
     fn date(&self, at: Instant) -> String {
-        let seconds = self.rules.epoch + at.as_nanos() / 1_000_000_000;
-        let (days, minutes) = (seconds / 86_400, seconds % 86_400 / 60);
-        // Days since 1 March of year 0: months of 31, 30, 31, 30, 31 days repeat, February is last.
-        let days = days + 719_468;
-        let (era, day_of_era) = (days / 146_097, days % 146_097);
-        let year_of_era =
-            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let shifted = (5 * day_of_year + 2) / 153;
-        let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-        let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-        let year = era * 400 + year_of_era + u64::from(month <= 2);
-        format!("{:02}{month:02}{day:02}{:02}{:02}", year % 100, minutes / 60, minutes % 60)
+        let since_start = Duration::from_nanos(at.as_nanos());
+        let since_epoch = Duration::from_secs(self.rules.epoch).saturating_add(since_start);
+        let Ok(date) = LocalTime::from_unix(UnixTime::from_duration(since_epoch), UtcOffset::UTC) else {
+            return String::new();
+        };
+        let (year, month, day) = (date.year() % 100, date.month(), date.day());
+        format!("{year:02}{month:02}{day:02}{:02}{:02}", date.hour(), date.minute())
     }
 }
 
@@ -324,12 +319,12 @@ fn wants_receipt(wanted: RegisteredDelivery, state: MessageState) -> bool {
 /// The first twenty characters, in the GSM alphabet as receipts are: `?` for what it lacks.
 fn excerpt(message: &SubmitSm<'_>) -> Vec<u8> {
     let user_data = message.text();
-    let text = match udh::split(user_data) {
-        Ok((_, text)) if message.esm_class.contains(EsmClass::UDHI) => text,
-        _ => user_data,
+    let (header, text) = match udh::split(user_data) {
+        Ok((header, text)) if message.esm_class.contains(EsmClass::UDHI) => (Some(header), text),
+        _ => (None, user_data),
     };
-    let alphabet = Provider::EIGHT_BY_EIGHT.codings.alphabet(message.data_coding);
-    let text = alphabet.and_then(|alphabet| alphabet.decode(text)).unwrap_or_default();
+    let codings = Provider::EIGHT_BY_EIGHT.codings;
+    let text = codings.decode(message.data_coding, header, text).unwrap_or_default();
     let plain = |character| if gsm7::septets(character).is_some() { character } else { '?' };
     let text: String = text.chars().take(20).map(plain).collect();
     let mut out = Vec::new();

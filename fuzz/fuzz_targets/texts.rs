@@ -1,12 +1,17 @@
 //! What holds for texts, segments and headers. The fuzz target and the tests of `smpp-core` share it.
 
+use std::time::Duration;
+
 use smpp_core::arbitrary::{self, Unstructured};
+use smpp_core::session::Instant;
 use smpp_core::sms::gsm7::packed;
+use smpp_core::sms::time::{ReportedTime, TimeValue, UnixTime, UtcOffset};
 use smpp_core::sms::udh::{self, ConcatRef};
 use smpp_core::sms::{
-    Alphabet, Codings, Form, Language, SegmentError, Shifts, Submission, Text, TextOptions, transliterate,
+    Alphabet, Codings, Form, Language, Limits, Message, Pushed, Reassembler, SegmentError, Shifts,
+    Submission, Text, TextOptions, UserData, transliterate,
 };
-use smpp_core::{DataCoding, EsmClass, SubmitSm};
+use smpp_core::{Address, COctets, DataCoding, EsmClass, SubmitSm, Tlv, Tlvs};
 
 /// Each with a `data_coding` of its own, so that every text can be sent in one of them.
 const ALPHABETS: [Alphabet; 4] = [Alphabet::Gsm7, Alphabet::Ascii, Alphabet::Latin1, Alphabet::Ucs2];
@@ -17,9 +22,11 @@ const DEFAULTS: [Alphabet; 5] =
 /// The octets decide what is written or read.
 pub(crate) fn sms(octets: &[u8]) {
     let mut octets = Unstructured::new(octets);
-    let _ = match octets.arbitrary::<u8>().unwrap_or(0) % 3 {
+    let _ = match octets.arbitrary::<u8>().unwrap_or(0) % 5 {
         0 => write(&mut octets),
         1 => read(&mut octets),
+        2 => join(&mut octets),
+        3 => times(&mut octets),
         _ => cut(&mut octets),
     };
 }
@@ -149,5 +156,76 @@ fn cut(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     let all: Vec<_> = segments.submissions(SubmitSm::default()).collect();
     let joined: Vec<u8> = all.iter().flat_map(|part| split(&part.submit_sm()).1.to_vec()).collect();
     assert_eq!(joined, data);
+    Ok(())
+}
+
+/// Any parts in any order: what is held stays within its bounds, and every tag comes back once.
+fn join(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+    let limits = Limits {
+        messages: octets.int_in_range(0..=4)?,
+        octets: octets.int_in_range(0..=3_000)?,
+        age: Duration::from_secs(octets.int_in_range(0..=20)?),
+    };
+    let mut reassembler = Reassembler::new(limits);
+    let (mut now, mut tags, mut back) = (Instant::ZERO, 0_usize, Vec::new());
+    while !octets.is_empty() && tags < 100 {
+        now = now + Duration::from_secs(octets.int_in_range(0..=5)?);
+        while let Some(old) = reassembler.handle_timeout(now) {
+            assert!(now - old.began() >= limits.age && !old.is_complete());
+            back.extend(old.into_tags());
+        }
+        let source = [octets.int_in_range(b'0'..=b'2')?];
+        let source =
+            Address { digits: COctets::new(&source).expect("one digit"), ..Address::<21>::default() };
+        let length = octets.int_in_range(0..=200)?.min(octets.len());
+        let (esm_class, data_coding) = (EsmClass::from_bits_retain(octets.arbitrary()?), DataCoding(0));
+        let sar = [
+            Tlv::sar_msg_ref_num(octets.int_in_range(0..=1)?),
+            Tlv::sar_total_segments(octets.int_in_range(0..=3)?),
+            Tlv::sar_segment_seqnum(octets.int_in_range(0..=3)?),
+        ];
+        let text = octets.bytes(length.min(octets.len()))?;
+        let Ok(user_data) = UserData::of(esm_class, data_coding, text, &Tlvs::list(&sar)) else { continue };
+        match reassembler.push(now, source, Address::<21>::default(), &user_data, tags) {
+            Ok(Pushed::Alone(tag)) => {
+                assert_eq!(user_data.part, None);
+                back.push(tag);
+            }
+            Ok(Pushed::Duplicate(tag)) => back.push(tag),
+            Ok(Pushed::Kept { superseded, .. }) => {
+                back.extend(superseded.into_iter().flat_map(Message::into_tags))
+            }
+            Ok(Pushed::Complete(message)) => {
+                assert!(message.is_complete());
+                message.text(Codings::default());
+                back.extend(message.into_tags());
+            }
+            Ok(_) => unreachable!("there is no other"),
+            Err(unkept) => back.push(unkept.tag),
+        }
+        tags += 1;
+        assert!(reassembler.len() <= limits.messages && reassembler.octets() <= limits.octets);
+    }
+    while let Some(left) = reassembler.evict() {
+        back.extend(left.into_tags());
+    }
+    assert_eq!(reassembler.octets(), 0);
+    back.sort_unstable();
+    assert!(back.into_iter().eq(0..tags));
+    Ok(())
+}
+
+/// Any octets as a time.
+fn times(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+    let now = UnixTime::from_millis(octets.arbitrary()?);
+    let text = octets.bytes(octets.len())?;
+    if let Ok(value) = TimeValue::parse(text) {
+        let written = value.encode();
+        assert_eq!(TimeValue::read(written.as_time()), Ok(Some(value)));
+        value.to_unix(now);
+    }
+    if let Some(reported) = ReportedTime::parse(text) {
+        reported.to_unix(UtcOffset::UTC);
+    }
     Ok(())
 }

@@ -191,6 +191,7 @@ mod serialize;
 pub mod session;
 pub mod simulator;
 pub mod sms;
+mod time;
 pub mod tlv;
 mod wire;
 

@@ -7,12 +7,12 @@ use super::Session;
 use super::observer::Observer;
 use super::role::Role;
 use super::state::State;
-use super::time::Instant;
 use crate::frame::{Frame, FramingError, Header, SequenceNumber};
 use crate::pdu::{
     Bind, BroadcastSm, CancelBroadcastSm, CancelSm, CommandId, CommandStatus, DataSm, DeliverSm,
     InterfaceVersion, Operation, Pdu, QueryBroadcastSm, QuerySm, ReplaceSm, SubmitMulti, SubmitSm,
 };
+use crate::time::Instant;
 use crate::wire::{DecodeError, Quirks};
 
 /// What happened. It borrows the input, not the session: answer while you still read.

@@ -6,12 +6,12 @@ use super::event::{Cause, Closed, Event, Outcome, Request};
 use super::observer::{Direction, Observed, Observer};
 use super::pace::Load;
 use super::role::{Role, Side};
-use super::time::Instant;
 use super::timers::Timer;
 use super::window::Entry;
 use super::{Ending, Session};
 use crate::frame::{self, Frame, SequenceNumber};
 use crate::pdu::{CommandId, CommandStatus, Pdu};
+use crate::time::Instant;
 use crate::tlv::Tlvs;
 use crate::wire::{DecodeError, DecodeErrorKind, Tolerance};
 

@@ -33,7 +33,6 @@ mod pace;
 mod role;
 mod state;
 mod stats;
-mod time;
 mod timers;
 mod window;
 
@@ -41,6 +40,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;
 
+pub use crate::time::Instant;
 pub use answer::{NotSent, RequestError, Response};
 pub use config::Config;
 pub use event::{Cause, Closed, Event, Outcome, Refusal, Refused, Reply, Request};
@@ -50,7 +50,6 @@ pub use pace::{Pace, Rate};
 pub use role::{Esme, Notification, Role, SentBy, Side, Smsc};
 pub use state::State;
 pub use stats::{Count, Kind, ResponseTimes, Stats, Traffic};
-pub use time::Instant;
 pub use timers::Timer;
 
 use crate::frame::SequenceNumber;

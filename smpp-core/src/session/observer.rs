@@ -4,9 +4,9 @@ use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use core::fmt;
 
-use super::time::Instant;
 use crate::frame::{Frame, HEADER_LENGTH, Header};
 use crate::pdu::CommandId;
+use crate::time::Instant;
 
 /// Is shown every PDU of a session: each as it is read, and as it is encoded.
 ///

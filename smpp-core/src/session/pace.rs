@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::time::Instant;
+use crate::time::Instant;
 
 const SECOND: u64 = 1_000_000_000;
 

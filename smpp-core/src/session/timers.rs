@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::time::Instant;
+use crate::time::Instant;
 
 /// Why a session wants to be called at a certain time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -7,9 +7,9 @@
 
 use alloc::vec::Vec;
 
-use super::time::Instant;
 use crate::frame::SequenceNumber;
 use crate::pdu::CommandId;
+use crate::time::Instant;
 
 const NONE: u32 = u32::MAX;
 

@@ -4,9 +4,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::gsm7::{Language, Shifts, packed};
+use super::gsm7::{Shifts, packed};
 use super::ucs2;
-use super::udh::{self, Element};
+use super::udh;
 use crate::pdu::DataCoding;
 
 /// How octets become characters.
@@ -273,7 +273,7 @@ impl Run {
     }
 
     fn part(&mut self, header: Option<udh::Header<'_>>, octets: &[u8], text: &mut String) -> Option<()> {
-        let shifts = header.map_or(Shifts::NONE, shifts);
+        let shifts = header.map_or(Shifts::NONE, |header| header.shifts());
         // Half a unit of UTF-16 belongs to its own part alone: joined, it would shift all that follows.
         let odd = self.alphabet == Alphabet::Ucs2 && self.octets.len() % 2 == 1;
         if shifts != self.shifts || odd {
@@ -296,24 +296,6 @@ impl Run {
         self.octets.clear();
         Some(())
     }
-}
-
-/// The national tables that a header names.
-fn shifts(header: udh::Header<'_>) -> Shifts {
-    let mut shifts = Shifts::NONE;
-    for element in header.elements() {
-        match element {
-            Ok(Element { id: Element::LOCKING_SHIFT, data: &[language] }) => {
-                shifts.locking = Language(language);
-            }
-            Ok(Element { id: Element::SINGLE_SHIFT, data: &[language] }) => {
-                shifts.single = Language(language);
-            }
-            Ok(_) => {}
-            Err(_) => return Shifts::NONE,
-        }
-    }
-    shifts
 }
 
 fn ascii(octet: u8) -> char {

@@ -32,6 +32,7 @@
 mod coding;
 mod cut;
 pub mod gsm7;
+mod reassemble;
 mod receipt;
 mod segment;
 mod text;
@@ -39,11 +40,14 @@ pub mod time;
 mod transliterate;
 pub mod ucs2;
 pub mod udh;
+mod user_data;
 
 pub use coding::{Alphabet, Codings, Unencodable};
 pub use gsm7::{Language, Shifts};
+pub use reassemble::{Limits, Message, Part, Pushed, Reassembler, Unkept, WhyUnkept};
 pub use receipt::{Receipt, ReceiptError};
 pub use segment::{Form, Segment, SegmentError, Segments, Size, Submission, Submissions};
 pub use text::{Text, TextError, TextOptions};
 pub use transliterate::{Replaced, Transliterated, transliterate};
 pub use udh::{ConcatRef, Concatenation};
+pub use user_data::{MessagePart, Reference, UserData};

@@ -21,6 +21,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::iter::FusedIterator;
 
+use super::gsm7::{Language, Shifts};
 use crate::wire::Sink;
 
 /// A user data header: its elements, not yet looked at.
@@ -45,7 +46,7 @@ pub struct Elements<'a> {
 
 /// The reference that the segments of one message share. Messages that travel at the same time between the
 /// same addresses need different ones; the two widths do not mix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ConcatRef {
     /// 8 bits: one octet more per segment for the text, 256 messages until it repeats.
     Narrow(u8),
@@ -61,6 +62,61 @@ pub struct Concatenation {
     reference: ConcatRef,
     total: u8,
     part: u8,
+}
+
+/// What an element says, where it has the length that its id wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Content<'a> {
+    /// Which part of a longer message it is.
+    Concatenation(Concatenation),
+    /// The applications that it is for and from (3GPP TS 23.040 §9.2.3.24.3, §9.2.3.24.4).
+    Ports(Ports),
+    /// A special message indication: its octet, and how many such messages wait (3GPP TS 23.040 §9.2.3.24.2).
+    SpecialMessage {
+        /// Which kind, and whether to store it.
+        indication: u8,
+        /// Messages that wait.
+        count: u8,
+    },
+    /// The language whose extension table is used (3GPP TS 23.040 §9.2.3.24.15).
+    SingleShift(Language),
+    /// The language whose table takes the place of the default one (3GPP TS 23.040 §9.2.3.24.16).
+    LockingShift(Language),
+    /// Another element, or one that makes no sense: its octets.
+    Other(&'a [u8]),
+}
+
+/// Port numbers: 0 to 255 fit an element of 8 bits, all others take one of 16.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ports {
+    /// The application that it is for.
+    pub destination: u16,
+    /// The application that it is from.
+    pub originator: u16,
+}
+
+/// The octets of a header that is yet to be sent, put together element by element.
+///
+/// ```
+/// use smpp_core::sms::udh::{HeaderBuf, Ports};
+/// use smpp_core::sms::{ConcatRef, Text};
+///
+/// let mut header = HeaderBuf::new();
+/// header.push_ports(Ports { destination: 2948, originator: 9200 })?;
+/// assert_eq!(header.as_bytes(), [6, 0x05, 4, 0x0B, 0x84, 0x23, 0xF0]);
+/// let push = Text::octets(&[0x01, 0x06]).with_header(header.as_header())?;
+/// assert_eq!(push.segments(ConcatRef::Wide(1))?.len(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderBuf(Vec<u8>);
+
+/// An element for which a header has no room: a message has 140 octets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeaderFull {
+    /// Octets that the header would have, its length octet included.
+    pub length: usize,
 }
 
 /// A header whose lengths do not add up.
@@ -120,11 +176,61 @@ impl<'a> Header<'a> {
     /// As 3GPP TS 23.040 §9.2.3.24 demands, a malformed header counts as none, an element that makes no
     /// sense is skipped, and the last of several wins.
     pub fn concatenation(&self) -> Option<Concatenation> {
+        self.last(|content| match content {
+            Content::Concatenation(concatenation) => Some(concatenation),
+            _ => None,
+        })
+    }
+
+    /// The applications that the message is for and from, read as [`concatenation`](Self::concatenation) is.
+    pub fn ports(&self) -> Option<Ports> {
+        self.last(|content| match content {
+            Content::Ports(ports) => Some(ports),
+            _ => None,
+        })
+    }
+
+    /// The national tables that the text is written with, read as [`concatenation`](Self::concatenation) is.
+    pub fn shifts(&self) -> Shifts {
+        let locking = self.last(|content| match content {
+            Content::LockingShift(language) => Some(language),
+            _ => None,
+        });
+        let single = self.last(|content| match content {
+            Content::SingleShift(language) => Some(language),
+            _ => None,
+        });
+        Shifts { locking: locking.unwrap_or_default(), single: single.unwrap_or_default() }
+    }
+
+    fn last<T>(&self, read: impl Fn(Content<'a>) -> Option<T>) -> Option<T> {
         let mut last = None;
         for element in self.elements() {
-            last = Concatenation::from_element(element.ok()?).or(last);
+            last = read(element.ok()?.content()).or(last);
         }
         last
+    }
+}
+
+impl<'a> Element<'a> {
+    /// What it says.
+    pub fn content(&self) -> Content<'a> {
+        if let Some(concatenation) = Concatenation::from_element(*self) {
+            return Content::Concatenation(concatenation);
+        }
+        match (self.id, self.data) {
+            (Self::PORTS_8, &[destination, originator]) => {
+                Content::Ports(Ports { destination: destination.into(), originator: originator.into() })
+            }
+            (Self::PORTS_16, &[a, b, c, d]) => Content::Ports(Ports {
+                destination: u16::from_be_bytes([a, b]),
+                originator: u16::from_be_bytes([c, d]),
+            }),
+            (Self::SPECIAL_MESSAGE, &[indication, count]) => Content::SpecialMessage { indication, count },
+            (Self::SINGLE_SHIFT, &[language]) => Content::SingleShift(Language(language)),
+            (Self::LOCKING_SHIFT, &[language]) => Content::LockingShift(Language(language)),
+            (_, data) => Content::Other(data),
+        }
     }
 }
 
@@ -133,6 +239,24 @@ impl Element<'_> {
     pub const CONCATENATION_8: u8 = 0x00;
     /// Concatenation with a 16-bit reference.
     pub const CONCATENATION_16: u8 = 0x08;
+    /// Special message indication.
+    pub const SPECIAL_MESSAGE: u8 = 0x01;
+    /// Application ports of 8 bits.
+    pub const PORTS_8: u8 = 0x04;
+    /// Application ports of 16 bits.
+    pub const PORTS_16: u8 = 0x05;
+    /// SMSC control parameters.
+    pub const SMSC_CONTROL: u8 = 0x06;
+    /// Who put the header there.
+    pub const UDH_SOURCE: u8 = 0x07;
+    /// Wireless control message protocol.
+    pub const WCMP: u8 = 0x09;
+    /// Text formatting of EMS.
+    pub const TEXT_FORMATTING: u8 = 0x0A;
+    /// The header of an e-mail.
+    pub const RFC822_HEADER: u8 = 0x20;
+    /// The address to reply to.
+    pub const REPLY_ADDRESS: u8 = 0x22;
     /// National language single shift.
     pub const SINGLE_SHIFT: u8 = 0x24;
     /// National language locking shift.
@@ -229,6 +353,68 @@ impl Concatenation {
     }
 }
 
+impl HeaderBuf {
+    /// The most octets: those of a message on the air.
+    const MAX: usize = 140;
+
+    /// A header without elements.
+    pub fn new() -> Self {
+        Self(alloc::vec![0])
+    }
+
+    /// Adds an element, or tells that there is no room for it.
+    pub fn push(&mut self, element: Element<'_>) -> Result<(), HeaderFull> {
+        let length = self.0.len() + 2 + element.data.len();
+        if length > Self::MAX {
+            return Err(HeaderFull { length });
+        }
+        if let Some(counted) = self.0.first_mut() {
+            *counted = (length - 1) as u8;
+        }
+        self.0.extend_from_slice(&[element.id, element.data.len() as u8]);
+        self.0.extend_from_slice(element.data);
+        Ok(())
+    }
+
+    /// Adds port numbers, of 8 bits each if they fit.
+    pub fn push_ports(&mut self, ports: Ports) -> Result<(), HeaderFull> {
+        let Ports { destination, originator } = ports;
+        match (u8::try_from(destination), u8::try_from(originator)) {
+            (Ok(destination), Ok(originator)) => {
+                self.push(Element { id: Element::PORTS_8, data: &[destination, originator] })
+            }
+            _ => {
+                let ([a, b], [c, d]) = (destination.to_be_bytes(), originator.to_be_bytes());
+                self.push(Element { id: Element::PORTS_16, data: &[a, b, c, d] })
+            }
+        }
+    }
+
+    /// The header as it is sent: its length, then the elements.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The header.
+    pub fn as_header(&self) -> Header<'_> {
+        Header(self.0.get(1..).unwrap_or_default())
+    }
+}
+
+impl Default for HeaderBuf {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Display for HeaderFull {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a user data header of {} octets, where a message has {}", self.length, HeaderBuf::MAX)
+    }
+}
+
+impl core::error::Error for HeaderFull {}
+
 impl fmt::Display for MalformedHeader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -306,6 +492,48 @@ mod tests {
         }
         assert_eq!(concatenation(&[4, 0x00, 2, 9, 2]), None, "too short");
         assert_eq!(concatenation(&[6, 0x00, 4, 9, 9, 2, 1]), None, "too long");
+    }
+
+    #[test]
+    fn elements_say_what_they_mean() {
+        let content = |id, data| Element { id, data }.content();
+        let part = Concatenation::new(ConcatRef::Narrow(9), 3, 2).unwrap();
+        assert_eq!(content(0x00, &[9, 3, 2]), Content::Concatenation(part));
+        assert_eq!(content(0x00, &[9, 3, 4]), Content::Other(&[9, 3, 4]), "part 4 of 3");
+        let ports = Ports { destination: 0x0B84, originator: 0x23F0 };
+        assert_eq!(content(0x05, &[0x0B, 0x84, 0x23, 0xF0]), Content::Ports(ports));
+        assert_eq!(content(0x05, &[0x0B, 0x84, 0x23]), Content::Other(&[0x0B, 0x84, 0x23]));
+        assert_eq!(content(0x04, &[1, 2]), Content::Ports(Ports { destination: 1, originator: 2 }));
+        assert_eq!(content(0x01, &[0x80, 3]), Content::SpecialMessage { indication: 0x80, count: 3 });
+        assert_eq!(content(0x24, &[1]), Content::SingleShift(Language::TURKISH));
+        assert_eq!(content(0x25, &[3]), Content::LockingShift(Language::PORTUGUESE));
+        assert_eq!(content(0x7A, b"x"), Content::Other(b"x"), "kept, though unknown");
+    }
+
+    #[test]
+    fn the_last_that_makes_sense_wins_for_ports_and_tables_too() {
+        let header = |octets| split(octets).unwrap().0;
+        let elements = header(&[11, 0x24, 1, 1, 0x24, 1, 2, 0x25, 2, 1, 1, 0x6F]);
+        assert_eq!(elements.shifts(), Shifts::NONE, "the last element is cut off");
+        let elements = header(&[10, 0x24, 1, 1, 0x24, 1, 2, 0x25, 2, 1, 1]);
+        assert_eq!(elements.shifts(), Shifts::single(Language::SPANISH), "a table is one octet");
+        assert_eq!(elements.ports(), None);
+        let elements = header(&[10, 0x04, 2, 1, 2, 0x05, 4, 1, 2, 3, 4]);
+        assert_eq!(elements.ports(), Some(Ports { destination: 0x0102, originator: 0x0304 }));
+    }
+
+    #[test]
+    fn a_header_is_put_together_until_it_is_full() {
+        let mut header = HeaderBuf::new();
+        assert_eq!(header.as_bytes(), [0]);
+        header.push_ports(Ports { destination: 240, originator: 241 }).unwrap();
+        header.push(Element { id: 0x7A, data: &[1; 130] }).unwrap();
+        assert_eq!(header.as_bytes()[..6], [136, 0x04, 2, 240, 241, 0x7A]);
+        let full = header.push(Element { id: 0x7A, data: &[2; 2] });
+        assert_eq!(full, Err(HeaderFull { length: 141 }));
+        assert_eq!(header.push(Element { id: 0x7A, data: &[2] }), Ok(()));
+        assert_eq!(header.as_header().elements().flatten().count(), 3);
+        assert_eq!(split(header.as_bytes()), Ok((header.as_header(), &[][..])));
     }
 
     #[test]

@@ -84,6 +84,11 @@ impl fmt::Display for InvalidOctets {
 impl core::error::Error for InvalidOctets {}
 
 impl<'a, const MAX: usize> COctets<'a, MAX> {
+    /// One that was read before.
+    pub(crate) const fn kept(octets: &'a [u8]) -> Self {
+        Self(octets)
+    }
+
     /// The empty string: one NUL on the wire.
     pub const EMPTY: Self = Self(&[]);
 

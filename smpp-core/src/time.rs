@@ -1,4 +1,4 @@
-//! Time as an argument: the session has no clock.
+//! Time as an argument: nothing here has a clock.
 
 use core::ops::{Add, Sub};
 use core::time::Duration;

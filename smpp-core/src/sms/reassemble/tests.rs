@@ -1,0 +1,276 @@
+//! Stories of parts, and what holds for any of them.
+
+use alloc::collections::BTreeSet;
+use alloc::vec;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::pdu::SubmitSm;
+use crate::sms::{Form, Text};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn limits() -> Limits {
+    Limits { messages: 3, octets: 10_000, age: 60 * SECOND }
+}
+
+fn after(seconds: u32) -> Instant {
+    Instant::ZERO + seconds * SECOND
+}
+
+fn part(reference: u8, total: u8, number: u8, octets: &[u8]) -> UserData<'_> {
+    let reference = Reference::Udh(ConcatRef::Narrow(reference));
+    UserData { octets, part: Some(MessagePart { reference, total, number }), ..UserData::default() }
+}
+
+/// Someone writes to us.
+struct Phone<T = ()> {
+    number: &'static str,
+    reassembler: Reassembler<T>,
+}
+
+impl<T> Phone<T> {
+    fn new(limits: Limits) -> Self {
+        Self { number: "6591234567", reassembler: Reassembler::new(limits) }
+    }
+
+    fn push(&mut self, now: Instant, user_data: &UserData<'_>, tag: T) -> Result<Pushed<T>, WhyUnkept> {
+        let source = Address::international(self.number).unwrap();
+        let destination = Address::alphanumeric("8x8").unwrap();
+        self.reassembler.push(now, source, destination, user_data, tag).map_err(|unkept| unkept.why)
+    }
+}
+
+#[test]
+fn parts_come_in_any_order_and_repeated() {
+    let mut phone = Phone::new(limits());
+    let push = |phone: &mut Phone<_>, number, octets: &'static [u8]| {
+        phone.push(Instant::ZERO, &part(1, 3, number, octets), number).unwrap()
+    };
+    assert!(matches!(push(&mut phone, 3, b"c"), Pushed::Kept { parts: 1, total: 3, superseded: None }));
+    assert!(matches!(push(&mut phone, 1, b"a"), Pushed::Kept { parts: 2, .. }));
+    assert!(matches!(push(&mut phone, 3, b"c"), Pushed::Duplicate(3)));
+    let Pushed::Complete(message) = push(&mut phone, 2, b"b") else { panic!("three of three") };
+    assert_eq!((message.octets(), message.total()), (b"abc".to_vec(), 3));
+    assert_eq!(message.source(), Address::international("6591234567").unwrap().into());
+    assert_eq!(message.destination(), Address::alphanumeric("8x8").unwrap().into());
+    assert_eq!(message.into_tags().collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!((phone.reassembler.len(), phone.reassembler.octets()), (0, 0));
+}
+
+#[test]
+fn one_that_stands_alone_is_the_callers() {
+    let mut phone = Phone::new(limits());
+    let alone = UserData { octets: b"Hi", ..UserData::default() };
+    assert!(matches!(phone.push(Instant::ZERO, &alone, 7), Ok(Pushed::Alone(7))));
+    let one = phone.push(Instant::ZERO, &part(1, 1, 1, b"Hi"), 8).unwrap();
+    assert!(matches!(one, Pushed::Complete(message) if message.octets() == b"Hi"), "part 1 of 1");
+}
+
+#[test]
+fn other_addresses_references_and_totals_are_other_messages() {
+    let mut phone = Phone::new(Limits { messages: 9, ..limits() });
+    let mut kept = |user_data: &UserData<'_>, number| {
+        phone.number = number;
+        matches!(phone.push(Instant::ZERO, user_data, ()), Ok(Pushed::Kept { parts: 1, .. }))
+    };
+    assert!(kept(&part(1, 2, 1, b"a"), "1"));
+    assert!(kept(&part(1, 2, 2, b"b"), "2"), "another sender");
+    assert!(kept(&part(2, 2, 2, b"b"), "1"), "another reference");
+    assert!(kept(&part(1, 3, 2, b"b"), "1"), "another total");
+    for reference in [Reference::Udh(ConcatRef::Wide(1)), Reference::Sar(1)] {
+        let part = MessagePart { reference, total: 2, number: 2 };
+        let user_data = UserData { octets: b"b", part: Some(part), ..UserData::default() };
+        assert!(kept(&user_data, "1"), "another kind of reference");
+    }
+}
+
+#[test]
+fn what_waits_too_long_comes_out_with_what_there_is() {
+    let mut phone = Phone::new(limits());
+    phone.push(after(0), &part(1, 2, 2, b"old"), "first").unwrap();
+    phone.push(after(10), &part(2, 2, 1, b"young"), "second").unwrap();
+    assert_eq!(phone.reassembler.poll_timeout(), Some(after(60)));
+    assert!(phone.reassembler.handle_timeout(after(59)).is_none());
+    let message = phone.reassembler.handle_timeout(after(60)).unwrap();
+    assert!(!message.is_complete());
+    assert_eq!(
+        message.parts().map(|part| (part.number, part.octets)).collect::<Vec<_>>(),
+        [(2, &b"old"[..])]
+    );
+    assert_eq!((message.began(), message.into_tags().next()), (after(0), Some("first")));
+    assert!(phone.reassembler.handle_timeout(after(60)).is_none());
+    assert_eq!(phone.reassembler.poll_timeout(), Some(after(70)));
+}
+
+#[test]
+fn a_part_that_comes_again_after_the_last_is_known() {
+    let mut phone = Phone::new(limits());
+    phone.push(after(0), &part(1, 2, 1, b"a"), 1).unwrap();
+    phone.push(after(0), &part(1, 2, 2, b"b"), 2).unwrap();
+    assert!(matches!(phone.push(after(1), &part(1, 2, 2, b"b"), 3), Ok(Pushed::Duplicate(3))));
+    assert!(phone.reassembler.is_empty());
+    // The reference is used again, for another text that ends alike.
+    assert!(matches!(phone.push(after(2), &part(1, 2, 1, b"A"), 4), Ok(Pushed::Kept { .. })));
+    let again = phone.push(after(2), &part(1, 2, 2, b"b"), 5).unwrap();
+    assert!(matches!(again, Pushed::Complete(message) if message.octets() == b"Ab"));
+    // It is not known for ever.
+    assert!(matches!(phone.push(after(62), &part(1, 2, 2, b"b"), 6), Ok(Pushed::Kept { .. })));
+}
+
+#[test]
+fn another_message_under_the_same_reference_supersedes_the_first() {
+    let mut phone = Phone::new(limits());
+    phone.push(after(0), &part(1, 3, 1, b"old"), "old").unwrap();
+    let Ok(Pushed::Kept { parts: 1, superseded: Some(old), .. }) =
+        phone.push(after(1), &part(1, 3, 1, b"new"), "new")
+    else {
+        panic!("the old one can never be complete")
+    };
+    assert_eq!((old.octets(), old.into_tags().next()), (b"old".to_vec(), Some("old")));
+    assert_eq!(phone.reassembler.len(), 1);
+}
+
+#[test]
+fn what_does_not_fit_is_handed_back_until_there_is_room() {
+    let mut phone = Phone::new(limits());
+    for reference in 0..3 {
+        phone.push(after(0), &part(reference, 2, 1, b"a"), reference).unwrap();
+    }
+    assert_eq!(phone.push(after(0), &part(3, 2, 1, b"a"), 3).err(), Some(WhyUnkept::Full));
+    let completes = phone.push(after(0), &part(0, 2, 2, b"b"), 4);
+    assert!(matches!(completes, Ok(Pushed::Complete(_))), "no room is needed for another message");
+    assert!(matches!(phone.push(after(0), &part(3, 2, 1, b"a"), 5), Ok(Pushed::Kept { .. })));
+    assert_eq!(phone.push(after(0), &part(4, 2, 1, b"a"), 6).err(), Some(WhyUnkept::Full));
+    assert_eq!(
+        phone.reassembler.evict().map(|oldest| oldest.reference()),
+        Some(Reference::Udh(ConcatRef::Narrow(1)))
+    );
+    assert!(phone.push(after(0), &part(4, 2, 1, b"a"), 7).is_ok());
+
+    let mut phone = Phone::new(Limits { octets: 700, ..limits() });
+    assert_eq!(phone.push(after(0), &part(1, 2, 1, &[0; 700]), 1).err(), Some(WhyUnkept::TooLarge));
+    assert!(phone.push(after(0), &part(1, 3, 1, &[0; 100]), 1).is_ok());
+    assert_eq!(phone.push(after(0), &part(1, 3, 2, &[0; 400]), 1).err(), Some(WhyUnkept::Full));
+    assert_eq!(phone.reassembler.len(), 1, "what was there stays");
+}
+
+#[test]
+fn a_superseded_message_stays_if_there_is_no_room_for_the_new_one() {
+    let mut phone = Phone::new(Limits { octets: 600, ..limits() });
+    phone.push(after(0), &part(1, 2, 1, b"old"), 1).unwrap();
+    let octets = phone.reassembler.octets();
+    assert_eq!(phone.push(after(1), &part(1, 2, 1, &[0; 600]), 2).err(), Some(WhyUnkept::TooLarge));
+    assert_eq!((phone.reassembler.octets(), phone.reassembler.poll_timeout()), (octets, Some(after(60))));
+}
+
+/// Someone's text, in some form, as user data that may arrive in any order.
+fn any_message() -> impl Strategy<Value = (u8, alloc::string::String, Form)> {
+    let text = prop_oneof!["[a-z€ ]{161,700}", "[а-я😀]{71,300}"];
+    let form = prop_oneof![
+        any::<u8>().prop_map(|reference| Form::Udh(ConcatRef::Narrow(reference))),
+        any::<u16>().prop_map(|reference| Form::Udh(ConcatRef::Wide(reference))),
+        any::<u16>().prop_map(Form::Sar),
+    ];
+    (0..3_u8, text, form)
+}
+
+proptest! {
+    #[test]
+    fn each_text_comes_out_once_whatever_the_order(
+        messages in prop::collection::vec(any_message(), 1..5),
+        order in prop::collection::vec(any::<prop::sample::Index>(), 200),
+    ) {
+        let mut seen = BTreeSet::new();
+        let messages: Vec<_> = messages
+            .into_iter()
+            .filter(|(sender, _, form)| seen.insert((*sender, alloc::format!("{form:?}"))))
+            .collect();
+        let submissions: Vec<(usize, Vec<_>)> = messages
+            .iter()
+            .enumerate()
+            .map(|(at, (_, text, form))| {
+                (at, Text::new(text).segments(*form).unwrap().submissions(SubmitSm::default()).collect())
+            })
+            .collect();
+        let mut parts: Vec<_> =
+            submissions.iter().flat_map(|(at, parts)| parts.iter().map(move |part| (*at, part))).collect();
+        // Some twice, all in the order that is drawn.
+        let twice: Vec<_> = order.iter().take(5).map(|index| *index.get(&parts)).collect();
+        parts.extend(twice);
+        for (at, index) in order.iter().enumerate().take(parts.len()) {
+            let other = index.index(parts.len());
+            parts.swap(at, other);
+        }
+        let mut reassembler = Reassembler::new(Limits::default());
+        let mut whole = vec![0; messages.len()];
+        for (at, part) in parts {
+            let (sender, text, _) = &messages[at];
+            let sender = [b'0' + sender];
+            let source: Address<'_> = Address { digits: COctets::new(&sender).unwrap(), ..Address::default() };
+            let submit_sm = part.submit_sm();
+            let user_data = submit_sm.user_data().unwrap();
+            let pushed = reassembler.push(Instant::ZERO, source, Address::<21>::default(), &user_data, at);
+            if let Pushed::Complete(message) = pushed.unwrap() {
+                prop_assert_eq!(message.text(Codings::default()), Some(text.clone()));
+                prop_assert!(message.into_tags().all(|tag| tag == at));
+                whole[at] += 1;
+            }
+        }
+        prop_assert!(whole.iter().all(|count| *count == 1), "{:?}", whole);
+        prop_assert!(reassembler.is_empty() && reassembler.octets() == 0);
+    }
+
+    #[test]
+    fn every_tag_comes_back_once_and_no_bound_is_exceeded(
+        (messages, octets, age) in (0..4_usize, 200..3_000_usize, 0..20_u32),
+        steps in prop::collection::vec(
+            (0..5_u32, 0..2_u8, 1..4_u8, any::<u8>(), prop::collection::vec(0..2_u8, 0..60), 0..4_u8),
+            0..80,
+        ),
+    ) {
+        let limits = Limits { messages, octets, age: age * SECOND };
+        let mut phone = Phone::new(limits);
+        let (mut seconds, mut out) = (0, Vec::new());
+        for (tag, (pause, reference, total, number, octets, evict)) in steps.iter().enumerate() {
+            seconds += pause;
+            while let Some(old) = phone.reassembler.handle_timeout(after(seconds)) {
+                prop_assert!(after(seconds) - old.began() >= limits.age && !old.is_complete());
+                out.extend(old.into_tags());
+            }
+            let before = phone.reassembler.octets();
+            match phone.push(after(seconds), &part(*reference, *total, 1 + number % total, octets), tag) {
+                Ok(Pushed::Alone(_)) => panic!("it is a part"),
+                Ok(Pushed::Duplicate(tag)) => out.push(tag),
+                Ok(Pushed::Kept { parts, total, superseded }) => {
+                    prop_assert!(0 < parts && parts < total);
+                    out.extend(superseded.into_iter().flat_map(Message::into_tags));
+                }
+                Ok(Pushed::Complete(message)) => {
+                    prop_assert!(message.is_complete());
+                    out.extend(message.into_tags());
+                }
+                Err(_) => {
+                    prop_assert_eq!(phone.reassembler.octets(), before, "nothing changes");
+                    out.push(tag);
+                }
+            }
+            if *evict == 0 {
+                out.extend(phone.reassembler.evict().into_iter().flat_map(Message::into_tags));
+            }
+            prop_assert!(phone.reassembler.len() <= limits.messages);
+            prop_assert!(phone.reassembler.octets() <= limits.octets);
+            prop_assert!(phone.reassembler.remembered <= limits.octets);
+            prop_assert!(phone.reassembler.complete.len() <= limits.messages);
+            prop_assert_eq!(phone.reassembler.by_age.len(), phone.reassembler.len());
+            prop_assert_eq!(phone.reassembler.poll_timeout().is_some(), !phone.reassembler.is_empty());
+        }
+        while let Some(left) = phone.reassembler.evict() {
+            out.extend(left.into_tags());
+        }
+        prop_assert_eq!(phone.reassembler.octets(), 0);
+        out.sort_unstable();
+        prop_assert_eq!(out, (0..steps.len()).collect::<Vec<_>>());
+    }
+}

@@ -145,16 +145,16 @@ macro_rules! pdus {
             ) -> Result<(Self, Quirks), DecodeError> {
                 match Header::of(octets).command {
                     CommandId::BIND_RECEIVER | CommandId::BIND_TRANSMITTER | CommandId::BIND_TRANSCEIVER => {
-                        read::request(octets, tolerance, watch, Self::Bind)
+                        read::read(octets, tolerance, watch, Self::Bind)
                     }
-                    $(CommandId::$request_id => read::request(octets, tolerance, watch, Self::$request),)+
+                    $(CommandId::$request_id => read::read(octets, tolerance, watch, Self::$request),)+
                     $(CommandId::$response_id => {
-                        read::response(octets, tolerance, watch, Self::$response)
+                        read::read(octets, tolerance, watch, Self::$response)
                     })+
-                    $(CommandId::$empty_id => read::bodiless(octets, tolerance, watch, || Self::$empty),)+
+                    $(CommandId::$empty_id => read::read(octets, tolerance, watch, |()| Self::$empty),)+
                     command => match BindMode::of(command) {
                         Some(mode) => {
-                            read::response(octets, tolerance, watch, |body| Self::BindResp(mode, body))
+                            read::read(octets, tolerance, watch, |body| Self::BindResp(mode, body))
                         }
                         None => Err(read::unknown(command)),
                     },

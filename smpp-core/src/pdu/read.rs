@@ -7,77 +7,99 @@ use super::{CommandId, Pdu};
 use crate::frame::{Header, SequenceNumber};
 use crate::tlv::Tlvs;
 use crate::wire::{
-    DecodeError, DecodeErrorKind, Name, OfTlvs, Parse, Quirks, Reader, Stop, Tolerance, Watch, name,
+    DecodeError, DecodeErrorKind, Hasty, Name, OfTlvs, Parse, Quirks, Reader, Stop, Tolerance, Watch, name,
 };
 
 const BODY: Name = name!("body");
 
 type Read<'a> = Result<(Pdu<'a>, Quirks), DecodeError>;
 
+/// What follows the header.
+pub(super) trait Body<'a>: Sized {
+    fn read<W: Watch>(reader: &mut Reader<'_, W>, body: &'a [u8]) -> Result<Self, nom::Err<Stop>>;
+}
+
+/// The PDU: in haste first, since nearly all are as the specification wants them; with patience if this one is not,
+/// to say in what.
 #[inline(never)]
-pub(super) fn request<'a, T: Parse<'a>, W: Watch>(
+pub(super) fn read<'a, B: Body<'a>, W: Watch>(
     octets: &'a [u8],
     tolerance: Tolerance,
     watch: W,
-    pdu: impl FnOnce(T) -> Pdu<'a>,
+    pdu: impl Fn(B) -> Pdu<'a>,
+) -> Read<'a> {
+    if !W::WATCHES {
+        let (mut reader, body) = Reader::new(octets, tolerance, Hasty);
+        if let Ok(body) = B::read(&mut reader, body) {
+            return Ok((pdu(body), Quirks::empty()));
+        }
+    }
+    patiently(octets, tolerance, watch, pdu)
+}
+
+#[cold]
+#[inline(never)]
+fn patiently<'a, B: Body<'a>, W: Watch>(
+    octets: &'a [u8],
+    tolerance: Tolerance,
+    watch: W,
+    pdu: impl Fn(B) -> Pdu<'a>,
 ) -> Read<'a> {
     let (mut reader, body) = Reader::new(octets, tolerance, watch);
-    if body.is_empty() {
-        return Err(missing(&mut reader, body));
-    }
-    match status(&mut reader).and_then(|()| fields(&mut reader, body)) {
-        Ok(value) => Ok((pdu(value), reader.quirks)),
+    match B::read(&mut reader, body) {
+        Ok(body) => Ok((pdu(body), reader.quirks)),
         Err(_) => Err(reader.error()),
     }
 }
 
-#[inline(never)]
-pub(super) fn response<'a, T: Parse<'a> + OfTlvs<'a>, W: Watch>(
-    octets: &'a [u8],
-    tolerance: Tolerance,
-    watch: W,
-    pdu: impl FnOnce(Option<T>) -> Pdu<'a>,
-) -> Read<'a> {
-    let (mut reader, body) = Reader::new(octets, tolerance, watch);
-    if body.is_empty() {
-        if reader.header().status.is_ok() && !reader.tolerates(Quirks::ABSENT_BODY) {
-            return Err(missing(&mut reader, body));
+/// A request.
+impl<'a, T: Parse<'a>> Body<'a> for T {
+    #[inline(always)]
+    fn read<W: Watch>(reader: &mut Reader<'_, W>, body: &'a [u8]) -> Result<Self, nom::Err<Stop>> {
+        if body.is_empty() {
+            return Err(missing(reader, body));
         }
-        return match sequence(&mut reader) {
-            Ok(()) => Ok((pdu(None), reader.quirks)),
-            Err(_) => Err(reader.error()),
-        };
-    }
-    if !reader.header().status.is_ok() && Tlvs::are_all(body) {
-        if !reader.tolerates(Quirks::TLVS_ONLY) {
-            return Err(missing(&mut reader, body));
-        }
-        return match fields(&mut reader, body) {
-            Ok(tlvs) => Ok((pdu(Some(T::of_tlvs(tlvs))), reader.quirks)),
-            Err(_) => Err(reader.error()),
-        };
-    }
-    match permitted(&mut reader, body).and_then(|()| fields(&mut reader, body)) {
-        Ok(value) => Ok((pdu(Some(value)), reader.quirks)),
-        Err(_) => Err(reader.error()),
+        status(reader)?;
+        fields(reader, body)
     }
 }
 
-pub(super) fn bodiless<'a, W: Watch>(
-    octets: &[u8],
-    tolerance: Tolerance,
-    watch: W,
-    pdu: impl FnOnce() -> Pdu<'a>,
-) -> Read<'a> {
-    let (mut reader, body) = Reader::new(octets, tolerance, watch);
-    let Header { command, sequence: SequenceNumber(number), .. } = reader.header();
-    // A generic_nack may carry 0: its sender could not read the number (SMPP 3.4 §4.3.1).
-    let unread = command == CommandId::GENERIC_NACK && number == 0;
-    let number = if unread { Ok(()) } else { sequence(&mut reader) };
-    let status = if command.is_response() { Ok(()) } else { status(&mut reader) };
-    match number.and(status).and_then(|()| end(&mut reader, body)) {
-        Ok(()) => Ok((pdu(), reader.quirks)),
-        Err(_) => Err(reader.error()),
+/// A response.
+impl<'a, T: Parse<'a> + OfTlvs<'a>> Body<'a> for Option<T> {
+    #[inline(always)]
+    fn read<W: Watch>(reader: &mut Reader<'_, W>, body: &'a [u8]) -> Result<Self, nom::Err<Stop>> {
+        let is_error = !reader.header().status.is_ok();
+        if body.is_empty() {
+            if !is_error && !reader.tolerates(Quirks::ABSENT_BODY) {
+                return Err(missing(reader, body));
+            }
+            sequence(reader)?;
+            return Ok(None);
+        }
+        if is_error && Tlvs::are_all(body) {
+            if !reader.tolerates(Quirks::TLVS_ONLY) {
+                return Err(missing(reader, body));
+            }
+            return fields(reader, body).map(|tlvs| Some(T::of_tlvs(tlvs)));
+        }
+        permitted(reader, body)?;
+        fields(reader, body).map(Some)
+    }
+}
+
+/// No body.
+impl<'a> Body<'a> for () {
+    #[inline(always)]
+    fn read<W: Watch>(reader: &mut Reader<'_, W>, body: &'a [u8]) -> Result<Self, nom::Err<Stop>> {
+        let Header { command, sequence: SequenceNumber(number), .. } = reader.header();
+        if !command.is_response() {
+            status(reader)?;
+        }
+        // A generic_nack may carry 0: its sender could not read the number (SMPP 3.4 §4.3.1).
+        if command != CommandId::GENERIC_NACK || number != 0 {
+            sequence(reader)?;
+        }
+        end(reader, body)
     }
 }
 
@@ -86,10 +108,9 @@ pub(super) fn unknown(command: CommandId) -> DecodeError {
     DecodeError { command, field: "command_id", offset: 4, kind: DecodeErrorKind::UnknownCommand }
 }
 
-#[cold]
-fn missing<W>(reader: &mut Reader<'_, W>, body: &[u8]) -> DecodeError {
-    reader.stop("body", body, DecodeErrorKind::MissingBody);
-    reader.error()
+#[inline(always)]
+fn missing<W: Watch>(reader: &mut Reader<'_, W>, body: &[u8]) -> nom::Err<Stop> {
+    reader.stop("body", body, DecodeErrorKind::MissingBody)
 }
 
 /// All fields of a PDU, and nothing after them.
@@ -106,7 +127,7 @@ fn fields<'a, T: Parse<'a>, W: Watch>(
 
 /// A request has no status.
 #[inline(always)]
-fn status<W>(reader: &mut Reader<'_, W>) -> Result<(), nom::Err<Stop>> {
+fn status<W: Watch>(reader: &mut Reader<'_, W>) -> Result<(), nom::Err<Stop>> {
     if reader.header().status.is_ok() {
         return Ok(());
     }
@@ -125,7 +146,7 @@ fn permitted<W: Watch>(reader: &mut Reader<'_, W>, body: &[u8]) -> Result<(), no
 }
 
 #[inline(always)]
-fn sequence<W>(reader: &mut Reader<'_, W>) -> Result<(), nom::Err<Stop>> {
+fn sequence<W: Watch>(reader: &mut Reader<'_, W>) -> Result<(), nom::Err<Stop>> {
     if reader.header().sequence.is_valid() {
         return Ok(());
     }

@@ -13,6 +13,9 @@ impl<'a> Parse<'a> for Tlvs<'a> {
         if !W::WATCHES && is_sound(input, reader.has_text) {
             return Ok((&[], Self(Source::Wire(input))));
         }
+        if W::HASTY {
+            return Err(nom::Err::Error(Stop));
+        }
         match walk(reader, input) {
             Ok(octets) => Ok((&[], Self(Source::Wire(octets)))),
             Err(stop) => Err(nom::Err::Error(stop)),
@@ -121,6 +124,7 @@ impl Tlvs<'_> {
     }
 
     /// Stops the reading of a PDU that is no error response and lacks one of the tags.
+    #[inline]
     pub(crate) fn need<W: Watch>(
         &self,
         reader: &mut Reader<'_, W>,

@@ -24,7 +24,7 @@ pub(crate) use octets::check as check_text;
 pub use octets::{COctets, InvalidOctets, Octets, Password};
 pub(crate) use open::{octet_field, open_enum};
 pub use quirks::{Quirks, Tolerance};
-pub(crate) use reader::{OfTlvs, Parse, Reader, Watch, octet, word};
+pub(crate) use reader::{Hasty, OfTlvs, Parse, Reader, Watch, octet, word};
 pub(crate) use sink::{Emit, Run, Sink, SliceSink, WithoutTlvs};
 pub use time::Time;
 

@@ -282,7 +282,7 @@ pub(super) fn put_c_octets<S: Sink>(octets: &[u8], out: &mut S) {
 
 /// Octets up to a NUL, at most `max` with it: `*(%x01-7F) %x00`.
 #[inline(always)]
-pub(super) fn c_octets<'a, W>(
+pub(super) fn c_octets<'a, W: Watch>(
     reader: &mut Reader<'_, W>,
     name: Name,
     max: usize,
@@ -292,6 +292,9 @@ pub(super) fn c_octets<'a, W>(
         return Ok((rest, &[]));
     }
     let Some((octets, rest, ascii)) = until_nul(input) else {
+        if W::HASTY {
+            return Err(nom::Err::Error(Stop));
+        }
         return unterminated(reader, name, max, input).map(|()| (&[][..], input));
     };
     if octets.len() >= max {
@@ -350,8 +353,8 @@ fn in_tail(input: &[u8], tail: &[u8]) -> Option<(usize, u64)> {
 
 /// The PDU ends within a string. Where nothing can have been lost, its end stands for the NUL.
 #[cold]
-#[inline(never)]
-fn unterminated<W>(
+#[inline]
+fn unterminated<W: Watch>(
     reader: &mut Reader<'_, W>,
     name: Name,
     max: usize,

@@ -136,12 +136,19 @@ impl<const MAX: usize> Emit for Address<'_, MAX> {
 }
 
 impl<'a, const MAX: usize> Parse<'a> for Address<'a, MAX> {
+    type Found = (&'a u8, &'a u8, COctets<'a, MAX>);
+
     /// `ton npi digits`
     #[inline(always)]
-    fn parse<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self> {
-        let (input, ton) = Ton::parse(reader, name, input)?;
-        let (input, npi) = Npi::parse(reader, name.part(1), input)?;
-        let (input, digits) = COctets::parse(reader, name.part(2), input)?;
-        Ok((input, Self { ton, npi, digits }))
+    fn find<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self::Found> {
+        let (input, ton) = Ton::find(reader, name, input)?;
+        let (input, npi) = Npi::find(reader, name.part(1), input)?;
+        let (input, digits) = COctets::find(reader, name.part(2), input)?;
+        Ok((input, (ton, npi, digits)))
+    }
+
+    #[inline(always)]
+    fn read((ton, npi, digits): Self::Found) -> Self {
+        Self { ton: Ton::read(ton), npi: Npi::read(npi), digits }
     }
 }

@@ -4,11 +4,13 @@ use super::{Shown, Source, Tag, Tlv, Tlvs, split, table};
 use crate::wire::{DecodeErrorKind, Name, Parse, Parsed, Quirks, Reader, Stop, Watch};
 
 impl<'a> Parse<'a> for Tlvs<'a> {
+    type Found = Self;
+
     /// `*(tag length value)` to the end of the PDU.
     #[inline(always)]
-    fn parse<W: Watch>(reader: &mut Reader<'_, W>, _: Name, input: &'a [u8]) -> Parsed<'a, Self> {
+    fn find<W: Watch>(reader: &mut Reader<'_, W>, _: Name, input: &'a [u8]) -> Parsed<'a, Self> {
         if input.is_empty() {
-            return Ok((input, Self::EMPTY));
+            return Ok((input, Self(Source::Wire(input))));
         }
         if !W::WATCHES && is_sound(input, reader.has_text) {
             return Ok((&[], Self(Source::Wire(input))));
@@ -20,6 +22,11 @@ impl<'a> Parse<'a> for Tlvs<'a> {
             Ok(octets) => Ok((&[], Self(Source::Wire(octets)))),
             Err(stop) => Err(nom::Err::Error(stop)),
         }
+    }
+
+    #[inline(always)]
+    fn read(found: Self) -> Self {
+        found
     }
 }
 

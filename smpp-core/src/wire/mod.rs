@@ -49,20 +49,27 @@ macro_rules! wire_struct {
         pub struct $name<$lt> { $($(#[$field_meta])* pub $field: $type,)+ }
 
         impl<$lt> $crate::wire::Parse<$lt> for $name<$lt> {
+            type Found = Self;
+
             #[inline(always)]
-            fn parse<W: $crate::wire::Watch>(
+            fn find<W: $crate::wire::Watch>(
                 reader: &mut $crate::wire::Reader<'_, W>,
                 _: $crate::wire::Name,
                 input: &$lt [u8],
             ) -> $crate::wire::Parsed<$lt, Self> {
-                $(let (input, $field) = $crate::wire::Parse::parse(
+                $(let (input, $field) = <$type as $crate::wire::Parse>::find(
                     reader,
                     $crate::wire::name!(stringify!($field)),
                     input,
                 )?;)+
-                let value = Self { $($field),+ };
+                let value = Self { $($field: $crate::wire::Parse::read($field)),+ };
                 $(value.tlvs.need(reader, &[$($crate::tlv::Tag::$tag),+], input)?;)?
                 Ok((input, value))
+            }
+
+            #[inline(always)]
+            fn read(found: Self) -> Self {
+                found
             }
         }
 

@@ -240,11 +240,18 @@ impl<'a> TryFrom<&'a str> for Password<'a> {
 }
 
 impl<'a, const MAX: usize> Parse<'a> for COctets<'a, MAX> {
+    type Found = Self;
+
     #[inline(always)]
-    fn parse<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self> {
+    fn find<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self> {
         let (rest, octets) = c_octets(reader, name, MAX, input)?;
         reader.watch.field(name.get(), &Self(octets), input, rest);
         Ok((rest, Self(octets)))
+    }
+
+    #[inline(always)]
+    fn read(found: Self) -> Self {
+        found
     }
 }
 
@@ -256,11 +263,18 @@ impl<const MAX: usize> Emit for COctets<'_, MAX> {
 }
 
 impl<'a> Parse<'a> for Password<'a> {
+    type Found = Self;
+
     #[inline(always)]
-    fn parse<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self> {
+    fn find<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self> {
         let (rest, octets) = c_octets(reader, name, Self::SPECIFIED + 1, input)?;
         reader.watch.field(name.get(), &Self(octets), input, rest);
         Ok((rest, Self(octets)))
+    }
+
+    #[inline(always)]
+    fn read(found: Self) -> Self {
+        found
     }
 }
 
@@ -289,7 +303,8 @@ pub(super) fn c_octets<'a, W: Watch>(
     input: &'a [u8],
 ) -> Parsed<'a, &'a [u8]> {
     if let [0, rest @ ..] = input {
-        return Ok((rest, &[]));
+        // Empty where it is: one pointer less to keep.
+        return Ok((rest, input.get(..0).unwrap_or_default()));
     }
     let Some((octets, rest, ascii)) = until_nul(input) else {
         if W::HASTY {
@@ -377,14 +392,16 @@ fn unterminated<W: Watch>(
 }
 
 impl<'a, const MAX: usize> Parse<'a> for Octets<'a, MAX> {
+    type Found = Self;
+
     /// `length octets`, counted by the first octet.
     #[inline(always)]
-    fn parse<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self> {
+    fn find<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self> {
         let (counted, length) = octet(reader, name, input)?;
-        let Some((octets, rest)) = counted.split_at_checked(length.into()) else {
+        let Some((octets, rest)) = counted.split_at_checked((*length).into()) else {
             return Err(reader.stop(name.get(), input, DecodeErrorKind::LengthOverrun));
         };
-        reader.watch.field(name.get(), &length, input, counted);
+        reader.watch.field(name.get(), length, input, counted);
         reader.watch.field(name.part(1).get(), &Self(octets), counted, rest);
         if octets.len() > MAX {
             let kind = DecodeErrorKind::TooLong;
@@ -392,6 +409,11 @@ impl<'a, const MAX: usize> Parse<'a> for Octets<'a, MAX> {
         }
         reader.has_text = !octets.is_empty();
         Ok((rest, Self(octets)))
+    }
+
+    #[inline(always)]
+    fn read(found: Self) -> Self {
+        found
     }
 }
 

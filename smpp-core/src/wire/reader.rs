@@ -3,16 +3,32 @@
 use core::fmt::Debug;
 
 use nom::Parser;
-use nom::number::complete::{be_u8, be_u32};
+use nom::number::complete::be_u32;
 
 use super::{DecodeError, DecodeErrorKind, Fault, Name, Parsed, Quirks, Stop, Tolerance};
 use crate::frame::{HEADER_LENGTH, Header};
 use crate::tlv::Tlvs;
 
 /// How a field, or a sequence of fields, is read.
+///
+/// A PDU's fields are found one after the other, and read when all were found: until then, a few pointers are all
+/// that has to be kept, and neighbouring octets are copied together.
 pub(crate) trait Parse<'a>: Sized {
-    /// Reads the octets at the start of `input`; `name` is what an error calls the field.
-    fn parse<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self>;
+    /// Where it is.
+    type Found;
+
+    /// Finds the field at the start of `input`; `name` is what an error calls it.
+    fn find<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self::Found>;
+
+    /// The field that was found.
+    fn read(found: Self::Found) -> Self;
+
+    /// Finds and reads it.
+    #[inline(always)]
+    fn parse<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self> {
+        let (rest, found) = Self::find(reader, name, input)?;
+        Ok((rest, Self::read(found)))
+    }
 }
 
 /// A body that is TLVs alone, as some error responses have it.
@@ -153,10 +169,14 @@ impl<W: Watch> Reader<'_, W> {
 
 /// One octet.
 #[inline(always)]
-pub(crate) fn octet<'a, W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, u8> {
-    match be_u8::<_, Stop>.parse(input) {
-        Ok(read) => Ok(read),
-        Err(_) => Err(reader.stop(name.get(), input, DecodeErrorKind::Truncated)),
+pub(crate) fn octet<'a, W: Watch>(
+    reader: &mut Reader<'_, W>,
+    name: Name,
+    input: &'a [u8],
+) -> Parsed<'a, &'a u8> {
+    match input {
+        [octet, rest @ ..] => Ok((rest, octet)),
+        [] => Err(reader.stop(name.get(), input, DecodeErrorKind::Truncated)),
     }
 }
 
@@ -170,10 +190,17 @@ pub(crate) fn word<'a, W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: 
 }
 
 impl<'a> Parse<'a> for u8 {
+    type Found = &'a u8;
+
     #[inline(always)]
-    fn parse<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self> {
-        let (rest, value) = octet(reader, name, input)?;
-        reader.watch.field(name.get(), &value, input, rest);
-        Ok((rest, value))
+    fn find<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, &'a u8> {
+        let (rest, octet) = octet(reader, name, input)?;
+        reader.watch.field(name.get(), octet, input, rest);
+        Ok((rest, octet))
+    }
+
+    #[inline(always)]
+    fn read(octet: &'a u8) -> Self {
+        *octet
     }
 }

@@ -90,14 +90,21 @@ impl fmt::Display for Time<'_> {
 }
 
 impl<'a> Parse<'a> for Time<'a> {
+    type Found = Self;
+
     #[inline(always)]
-    fn parse<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self> {
+    fn find<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self> {
         let (rest, text) = c_octets(reader, name, 17, input)?;
         reader.watch.field(name.get(), &Self(text), input, rest);
         if !text.is_empty() && !is_readable(name, text) {
             reader.deviation(Quirks::TIME_FORMAT, name.get(), input, DecodeErrorKind::Time)?;
         }
         Ok((rest, Self(text)))
+    }
+
+    #[inline(always)]
+    fn read(found: Self) -> Self {
+        found
     }
 }
 

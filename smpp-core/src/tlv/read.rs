@@ -35,7 +35,7 @@ impl<'a> Parse<'a> for Tlvs<'a> {
 fn is_sound(octets: &[u8], has_text: bool) -> bool {
     let mut rest = octets;
     while let Some((tag, value, after)) = split(rest) {
-        if !table::fits(tag, value) || (has_text && tag == Tag::MESSAGE_PAYLOAD) {
+        if !table::fits(tag, value, has_text) {
             return false;
         }
         rest = after;

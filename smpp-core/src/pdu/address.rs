@@ -1,7 +1,8 @@
 //! Addresses: type of number, numbering plan, digits (SMPP 3.4 §5.2.5 to §5.2.9).
 
 use crate::wire::{
-    COctets, Emit, InvalidOctets, Name, Parse, Parsed, Reader, Sink, Watch, octet_field, open_enum,
+    COctets, Emit, Found, InvalidOctets, Name, Octet, Parse, Parsed, Reader, Sink, Watch, octet_field,
+    open_enum,
 };
 
 open_enum! {
@@ -136,7 +137,7 @@ impl<const MAX: usize> Emit for Address<'_, MAX> {
 }
 
 impl<'a, const MAX: usize> Parse<'a> for Address<'a, MAX> {
-    type Found = (&'a u8, &'a u8, COctets<'a, MAX>);
+    type Found = (Octet<'a>, Octet<'a>, COctets<'a, MAX>);
 
     /// `ton npi digits`
     #[inline(always)]
@@ -146,9 +147,12 @@ impl<'a, const MAX: usize> Parse<'a> for Address<'a, MAX> {
         let (input, digits) = COctets::find(reader, name.part(2), input)?;
         Ok((input, (ton, npi, digits)))
     }
+}
 
+impl<'a, const MAX: usize> Found<Address<'a, MAX>> for (Octet<'a>, Octet<'a>, COctets<'a, MAX>) {
     #[inline(always)]
-    fn read((ton, npi, digits): Self::Found) -> Self {
-        Self { ton: Ton::read(ton), npi: Npi::read(npi), digits }
+    fn take(self) -> Address<'a, MAX> {
+        let (ton, npi, digits) = self;
+        Address { ton: ton.take(), npi: npi.take(), digits }
     }
 }

@@ -87,13 +87,9 @@ impl BindMode {
 impl<'a> Parse<'a> for BindMode {
     type Found = Self;
 
+    #[inline(always)]
     fn find<W: Watch>(reader: &mut Reader<'_, W>, _: Name, input: &'a [u8]) -> Parsed<'a, Self> {
         Ok((input, Self::of(reader.header().command).unwrap_or_default()))
-    }
-
-    #[inline(always)]
-    fn read(found: Self) -> Self {
-        found
     }
 }
 

@@ -119,11 +119,6 @@ impl<'a> Parse<'a> for Destination<'a> {
             Ok((rest, Self::DistributionList(list)))
         }
     }
-
-    #[inline(always)]
-    fn read(found: Self) -> Self {
-        found
-    }
 }
 
 impl Emit for Destination<'_> {
@@ -158,11 +153,6 @@ impl<'a> Parse<'a> for UnsuccessSme<'a> {
         let error_status_code = CommandStatus(status);
         reader.watch.field(ERROR_STATUS_CODE.get(), &error_status_code, after, rest);
         Ok((rest, Self { destination, error_status_code }))
-    }
-
-    #[inline(always)]
-    fn read(found: Self) -> Self {
-        found
     }
 }
 

@@ -19,10 +19,32 @@ pub(super) trait Body<'a>: Sized {
     fn read<W: Watch>(reader: &mut Reader<'_, W>, body: &'a [u8]) -> Result<Self, nom::Err<Stop>>;
 }
 
-/// The PDU: in haste first, since nearly all are as the specification wants them; with patience if this one is not,
-/// to say in what.
+/// A PDU with a body.
 #[inline(never)]
-pub(super) fn read<'a, B: Body<'a>, W: Watch>(
+pub(super) fn body<'a, B: Body<'a>, W: Watch>(
+    octets: &'a [u8],
+    tolerance: Tolerance,
+    watch: W,
+    pdu: impl Fn(B) -> Pdu<'a>,
+) -> Read<'a> {
+    read(octets, tolerance, watch, pdu)
+}
+
+/// A PDU without a body: less than a call takes.
+#[inline(always)]
+pub(super) fn bodiless<'a, W: Watch>(
+    octets: &'a [u8],
+    tolerance: Tolerance,
+    watch: W,
+    pdu: impl Fn() -> Pdu<'a>,
+) -> Read<'a> {
+    read(octets, tolerance, watch, |()| pdu())
+}
+
+/// In haste first, since nearly all PDUs are as the specification wants them; with patience if this one is not, to
+/// say in what.
+#[inline(always)]
+fn read<'a, B: Body<'a>, W: Watch>(
     octets: &'a [u8],
     tolerance: Tolerance,
     watch: W,
@@ -76,13 +98,15 @@ impl<'a, T: Parse<'a> + OfTlvs<'a>> Body<'a> for Option<T> {
             sequence(reader)?;
             return Ok(None);
         }
-        if is_error && Tlvs::are_all(body) {
-            if !reader.tolerates(Quirks::TLVS_ONLY) {
-                return Err(missing(reader, body));
+        if is_error {
+            if Tlvs::are_all(body) {
+                if !reader.tolerates(Quirks::TLVS_ONLY) {
+                    return Err(missing(reader, body));
+                }
+                return fields(reader, body).map(|tlvs| Some(T::of_tlvs(tlvs)));
             }
-            return fields(reader, body).map(|tlvs| Some(T::of_tlvs(tlvs)));
+            permitted(reader, body)?;
         }
-        permitted(reader, body)?;
         fields(reader, body).map(Some)
     }
 }
@@ -138,8 +162,8 @@ fn status<W: Watch>(reader: &mut Reader<'_, W>) -> Result<(), nom::Err<Stop>> {
 /// Two error responses are to have no body.
 #[inline(always)]
 fn permitted<W: Watch>(reader: &mut Reader<'_, W>, body: &[u8]) -> Result<(), nom::Err<Stop>> {
-    let Header { command, status, .. } = reader.header();
-    if status.is_ok() || !(command.is_bind() || command == CommandId::SUBMIT_SM_RESP) {
+    let Header { command, .. } = reader.header();
+    if !(command.is_bind() || command == CommandId::SUBMIT_SM_RESP) {
         return Ok(());
     }
     reader.deviation(Quirks::BODY_ON_ERROR, "body", body, DecodeErrorKind::TrailingOctets)

@@ -23,15 +23,11 @@ impl<'a> Parse<'a> for Tlvs<'a> {
             Err(stop) => Err(nom::Err::Error(stop)),
         }
     }
-
-    #[inline(always)]
-    fn read(found: Self) -> Self {
-        found
-    }
 }
 
 /// Whether the octets are whole TLVs and nothing is to be said about any of them, as it nearly always is: that is
 /// what has to be fast.
+#[inline(never)]
 fn is_sound(octets: &[u8], has_text: bool) -> bool {
     let mut rest = octets;
     while let Some((tag, value, after)) = split(rest) {

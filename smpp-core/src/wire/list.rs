@@ -159,11 +159,6 @@ impl<'a, T: Item<'a> + Parse<'a>> Parse<'a> for List<'a, T> {
         let octets = octets.get(..octets.len() - rest.len()).unwrap_or_default();
         Ok((rest, Self(Source::Wire { count, octets })))
     }
-
-    #[inline(always)]
-    fn read(found: Self) -> Self {
-        found
-    }
 }
 
 impl<'a, T: Item<'a>> Emit for List<'a, T> {

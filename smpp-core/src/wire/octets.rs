@@ -2,6 +2,10 @@
 
 use core::fmt;
 
+use nom::Parser;
+use nom::bytes::complete::{tag, take_till};
+use nom::sequence::terminated;
+
 use super::{DecodeErrorKind, Emit, Name, Parse, Parsed, Quirks, Reader, Sink, Stop, Watch, octet};
 
 /// A C-Octet String: at most `MAX` octets, the NUL included (SMPP 3.4 §3.1).
@@ -248,11 +252,6 @@ impl<'a, const MAX: usize> Parse<'a> for COctets<'a, MAX> {
         reader.watch.field(name.get(), &Self(octets), input, rest);
         Ok((rest, Self(octets)))
     }
-
-    #[inline(always)]
-    fn read(found: Self) -> Self {
-        found
-    }
 }
 
 impl<const MAX: usize> Emit for COctets<'_, MAX> {
@@ -270,11 +269,6 @@ impl<'a> Parse<'a> for Password<'a> {
         let (rest, octets) = c_octets(reader, name, Self::SPECIFIED + 1, input)?;
         reader.watch.field(name.get(), &Self(octets), input, rest);
         Ok((rest, Self(octets)))
-    }
-
-    #[inline(always)]
-    fn read(found: Self) -> Self {
-        found
     }
 }
 
@@ -309,9 +303,9 @@ pub(super) fn c_octets<'a, W: Watch>(
     let (octets, rest) = match input.split_at_checked(ascii(input)) {
         Some((octets, [0, rest @ ..])) => (octets, rest),
         _ if W::HASTY => return Err(nom::Err::Error(Stop)),
-        _ => match input.iter().position(|octet| *octet == 0).and_then(|at| input.split_at_checked(at)) {
-            Some((octets, rest)) => (octets, rest.get(1..).unwrap_or_default()),
-            None => return unterminated(reader, name, max, input).map(|()| (&[][..], input)),
+        _ => match terminated(take_till(|octet| octet == 0), tag::<_, _, Stop>(&[0][..])).parse(input) {
+            Ok((rest, octets)) => (octets, rest),
+            Err(_) => return unterminated(reader, name, max, input).map(|()| (&[][..], input)),
         },
     };
     if octets.len() >= max {
@@ -358,7 +352,7 @@ fn in_tail(input: &[u8], tail: &[u8]) -> usize {
 
 /// The PDU ends within a string. Where nothing can have been lost, its end stands for the NUL.
 #[cold]
-#[inline]
+#[inline(never)]
 fn unterminated<W: Watch>(
     reader: &mut Reader<'_, W>,
     name: Name,
@@ -399,11 +393,6 @@ impl<'a, const MAX: usize> Parse<'a> for Octets<'a, MAX> {
         }
         reader.has_text = !octets.is_empty();
         Ok((rest, Self(octets)))
-    }
-
-    #[inline(always)]
-    fn read(found: Self) -> Self {
-        found
     }
 }
 

@@ -67,22 +67,17 @@ macro_rules! octet_field {
         }
 
         impl<'a> $crate::wire::Parse<'a> for $name {
-            type Found = &'a u8;
+            type Found = $crate::wire::Octet<'a>;
 
             #[inline(always)]
             fn find<W: $crate::wire::Watch>(
                 reader: &mut $crate::wire::Reader<'_, W>,
                 name: $crate::wire::Name,
                 input: &'a [u8],
-            ) -> $crate::wire::Parsed<'a, &'a u8> {
+            ) -> $crate::wire::Parsed<'a, Self::Found> {
                 let (rest, octet) = $crate::wire::octet(reader, name, input)?;
                 reader.watch.field(name.get(), &Self::from(*octet), input, rest);
-                Ok((rest, octet))
-            }
-
-            #[inline(always)]
-            fn read(octet: &'a u8) -> Self {
-                Self::from(*octet)
+                Ok((rest, $crate::wire::Octet(octet)))
             }
         }
 

@@ -11,23 +11,45 @@ use crate::tlv::Tlvs;
 
 /// How a field, or a sequence of fields, is read.
 ///
-/// A PDU's fields are found one after the other, and read when all were found: until then, a few pointers are all
-/// that has to be kept, and neighbouring octets are copied together.
+/// The fields of a PDU are found one after the other, and taken when all were found. Until then a few pointers are
+/// all that is kept, and the octets are copied once, neighbours together.
 pub(crate) trait Parse<'a>: Sized {
-    /// Where it is.
-    type Found;
+    /// The field where it stands.
+    type Found: Found<Self>;
 
     /// Finds the field at the start of `input`; `name` is what an error calls it.
     fn find<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self::Found>;
 
-    /// The field that was found.
-    fn read(found: Self::Found) -> Self;
-
-    /// Finds and reads it.
+    /// Finds it and takes it.
     #[inline(always)]
     fn parse<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self> {
         let (rest, found) = Self::find(reader, name, input)?;
-        Ok((rest, Self::read(found)))
+        Ok((rest, found.take()))
+    }
+}
+
+/// A field that was found.
+pub(crate) trait Found<T> {
+    /// The field.
+    fn take(self) -> T;
+}
+
+/// What is a pointer by itself.
+impl<T> Found<T> for T {
+    #[inline(always)]
+    fn take(self) -> T {
+        self
+    }
+}
+
+/// One octet where it stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Octet<'a>(pub(crate) &'a u8);
+
+impl<T: From<u8>> Found<T> for Octet<'_> {
+    #[inline(always)]
+    fn take(self) -> T {
+        T::from(*self.0)
     }
 }
 
@@ -55,8 +77,8 @@ impl Watch for () {
     fn field(&mut self, _: &'static str, _: &dyn Debug, _: &[u8], _: &[u8]) {}
 }
 
-/// Nobody watches, and no PDU is expected to deviate: nothing has to be kept but the fields, so that they stay in
-/// registers. Who meets a deviation reads the PDU again, with patience.
+/// Nobody watches, and nothing is kept but the fields: they stay in registers. Whoever is stopped, by whatever it was,
+/// reads the PDU again with patience.
 #[derive(Debug)]
 pub(crate) struct Hasty;
 
@@ -190,17 +212,12 @@ pub(crate) fn word<'a, W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: 
 }
 
 impl<'a> Parse<'a> for u8 {
-    type Found = &'a u8;
+    type Found = Octet<'a>;
 
     #[inline(always)]
-    fn find<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, &'a u8> {
+    fn find<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Octet<'a>> {
         let (rest, octet) = octet(reader, name, input)?;
         reader.watch.field(name.get(), octet, input, rest);
-        Ok((rest, octet))
-    }
-
-    #[inline(always)]
-    fn read(octet: &'a u8) -> Self {
-        *octet
+        Ok((rest, Octet(octet)))
     }
 }

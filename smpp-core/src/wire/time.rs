@@ -101,11 +101,6 @@ impl<'a> Parse<'a> for Time<'a> {
         }
         Ok((rest, Self(text)))
     }
-
-    #[inline(always)]
-    fn read(found: Self) -> Self {
-        found
-    }
 }
 
 /// Whether nothing is to be said about the text. Most times are empty: this is not for the others to wait for.

@@ -1,7 +1,8 @@
 //! A body becomes the struct of its PDU.
 //!
 //! One function for each PDU comes out of these, with the parsers of all its fields inside: it writes the struct
-//! once, straight into the result of the caller.
+//! once, straight into the result of the caller. It gives up where anything is odd. Then a second function, made of
+//! the same parsers, starts again and keeps account: what costs time there is paid by odd PDUs alone.
 
 use super::{CommandId, Pdu};
 use crate::frame::{Header, SequenceNumber};
@@ -16,6 +17,7 @@ type Read<'a> = Result<(Pdu<'a>, Quirks), DecodeError>;
 
 /// What follows the header.
 pub(super) trait Body<'a>: Sized {
+    /// Reads it, and looks at the header too.
     fn read<W: Watch>(reader: &mut Reader<'_, W>, body: &'a [u8]) -> Result<Self, nom::Err<Stop>>;
 }
 
@@ -41,8 +43,7 @@ pub(super) fn bodiless<'a, W: Watch>(
     read(octets, tolerance, watch, |()| pdu())
 }
 
-/// In haste first, since nearly all PDUs are as the specification wants them; with patience if this one is not, to
-/// say in what.
+/// In haste, and with patience where that is not enough.
 #[inline(always)]
 fn read<'a, B: Body<'a>, W: Watch>(
     octets: &'a [u8],
@@ -59,6 +60,7 @@ fn read<'a, B: Body<'a>, W: Watch>(
     patiently(octets, tolerance, watch, pdu)
 }
 
+/// With every [`Quirks`] noted, or where and why it stopped; each field is shown to `watch`.
 #[cold]
 #[inline(never)]
 fn patiently<'a, B: Body<'a>, W: Watch>(

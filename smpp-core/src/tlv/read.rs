@@ -12,21 +12,20 @@ impl<'a> Parse<'a> for Tlvs<'a> {
         if input.is_empty() {
             return Ok((input, Self(Source::Wire(input))));
         }
-        if !W::WATCHES && is_sound(input, reader.has_text) {
-            return Ok((&[], Self(Source::Wire(input))));
-        }
-        if W::HASTY {
-            return Err(nom::Err::Error(Stop));
-        }
-        match walk(reader, input) {
-            Ok(octets) => Ok((&[], Self(Source::Wire(octets)))),
-            Err(stop) => Err(nom::Err::Error(stop)),
-        }
+        let read = if !W::HASTY {
+            walk(reader, input)
+        } else if is_sound(input, reader.has_text) {
+            Ok(input)
+        } else {
+            Err(Stop)
+        };
+        read.map(|octets| (&[][..], Self(Source::Wire(octets)))).map_err(nom::Err::Error)
     }
 }
 
-/// Whether the octets are whole TLVs and nothing is to be said about any of them, as it nearly always is: that is
-/// what has to be fast.
+/// Whether the octets are whole TLVs and nothing is to be said about any of them.
+///
+/// A call, since most PDUs have no TLVs: they are not to give registers away to the loop.
 #[inline(never)]
 fn is_sound(octets: &[u8], has_text: bool) -> bool {
     let mut rest = octets;

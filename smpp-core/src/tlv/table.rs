@@ -31,7 +31,7 @@ struct Entry {
     min: u16,
     max: u16,
     kind: Kind,
-    /// The length is all that has to be looked at.
+    /// Any value of the right length is good.
     plain: bool,
 }
 
@@ -115,8 +115,8 @@ pub(crate) fn check(tag: u16, length: usize) -> bool {
     found != tag || length.wrapping_sub(min.into()) <= usize::from(max.wrapping_sub(min))
 }
 
-/// Whether a value is as the specification wants it, in a PDU that has a text elsewhere or not: each TLV that is read
-/// is looked up.
+/// Whether a value is as the specification wants it, in a PDU whose `short_message` has a text or not: each TLV that
+/// is read is looked up.
 #[inline]
 pub(super) fn fits(tag: Tag, value: &[u8], has_text: bool) -> bool {
     let Entry { tag: found, min, max, plain, .. } = entry(tag.0);
@@ -127,7 +127,7 @@ pub(super) fn fits(tag: Tag, value: &[u8], has_text: bool) -> bool {
     has_length
         && (plain
             || match tag {
-                Tag::MESSAGE_PAYLOAD => !has_text,
+                Tag::MESSAGE_PAYLOAD => !has_text || value.is_empty(),
                 Tag::MS_VALIDITY => value.len() == 1 || value.len() == 4,
                 Tag::BROADCAST_END_TIME => true,
                 _ => value.ends_with(&[0]),

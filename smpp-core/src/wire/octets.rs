@@ -406,3 +406,26 @@ impl<const MAX: usize> Emit for Octets<'_, MAX> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ascii_ends_before_the_first_octet_that_is_nul_or_above_0x7f() {
+        for length in 0..30 {
+            for filling in [1, b'x', 0x7F] {
+                let all = [filling; 30];
+                assert_eq!(ascii(&all[..length]), length);
+                for (at, end) in (0..length).flat_map(|at| [0, 0x80, 0x81, 0xFF].map(|end| (at, end))) {
+                    for behind in [filling, 0, 0x80] {
+                        let mut octets = all;
+                        octets[at] = end;
+                        octets[at + 1..length].fill(behind);
+                        assert_eq!(ascii(&octets[..length]), at, "{:x?}", &octets[..length]);
+                    }
+                }
+            }
+        }
+    }
+}

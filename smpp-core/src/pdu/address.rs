@@ -1,7 +1,8 @@
 //! Addresses: type of number, numbering plan, digits (SMPP 3.4 §5.2.5 to §5.2.9).
 
 use crate::wire::{
-    COctets, Emit, InvalidOctets, Name, Parse, Parsed, Reader, Sink, Watch, octet_field, open_enum,
+    COctets, Emit, Found, InvalidOctets, Name, Octet, Parse, Parsed, Reader, Sink, Watch, octet_field,
+    open_enum,
 };
 
 open_enum! {
@@ -136,12 +137,22 @@ impl<const MAX: usize> Emit for Address<'_, MAX> {
 }
 
 impl<'a, const MAX: usize> Parse<'a> for Address<'a, MAX> {
+    type Found = (Octet<'a>, Octet<'a>, COctets<'a, MAX>);
+
     /// `ton npi digits`
     #[inline(always)]
-    fn parse<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self> {
-        let (input, ton) = Ton::parse(reader, name, input)?;
-        let (input, npi) = Npi::parse(reader, name.part(1), input)?;
-        let (input, digits) = COctets::parse(reader, name.part(2), input)?;
-        Ok((input, Self { ton, npi, digits }))
+    fn find<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self::Found> {
+        let (input, ton) = Ton::find(reader, name, input)?;
+        let (input, npi) = Npi::find(reader, name.part(1), input)?;
+        let (input, digits) = COctets::find(reader, name.part(2), input)?;
+        Ok((input, (ton, npi, digits)))
+    }
+}
+
+impl<'a, const MAX: usize> Found<Address<'a, MAX>> for (Octet<'a>, Octet<'a>, COctets<'a, MAX>) {
+    #[inline(always)]
+    fn take(self) -> Address<'a, MAX> {
+        let (ton, npi, digits) = self;
+        Address { ton: ton.take(), npi: npi.take(), digits }
     }
 }

@@ -85,7 +85,10 @@ impl BindMode {
 
 /// The mode takes no octet of the body: the `command_id` carries it.
 impl<'a> Parse<'a> for BindMode {
-    fn parse<W: Watch>(reader: &mut Reader<'_, W>, _: Name, input: &'a [u8]) -> Parsed<'a, Self> {
+    type Found = Self;
+
+    #[inline(always)]
+    fn find<W: Watch>(reader: &mut Reader<'_, W>, _: Name, input: &'a [u8]) -> Parsed<'a, Self> {
         Ok((input, Self::of(reader.header().command).unwrap_or_default()))
     }
 }

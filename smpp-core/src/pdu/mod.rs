@@ -145,16 +145,16 @@ macro_rules! pdus {
             ) -> Result<(Self, Quirks), DecodeError> {
                 match Header::of(octets).command {
                     CommandId::BIND_RECEIVER | CommandId::BIND_TRANSMITTER | CommandId::BIND_TRANSCEIVER => {
-                        read::request(octets, tolerance, watch, Self::Bind)
+                        read::body(octets, tolerance, watch, Self::Bind)
                     }
-                    $(CommandId::$request_id => read::request(octets, tolerance, watch, Self::$request),)+
+                    $(CommandId::$request_id => read::body(octets, tolerance, watch, Self::$request),)+
                     $(CommandId::$response_id => {
-                        read::response(octets, tolerance, watch, Self::$response)
+                        read::body(octets, tolerance, watch, Self::$response)
                     })+
                     $(CommandId::$empty_id => read::bodiless(octets, tolerance, watch, || Self::$empty),)+
                     command => match BindMode::of(command) {
                         Some(mode) => {
-                            read::response(octets, tolerance, watch, |body| Self::BindResp(mode, body))
+                            read::body(octets, tolerance, watch, |body| Self::BindResp(mode, body))
                         }
                         None => Err(read::unknown(command)),
                     },

@@ -101,10 +101,12 @@ const DL_NAME: Name = name!("dl_name");
 const ERROR_STATUS_CODE: Name = name!("error_status_code");
 
 impl<'a> Parse<'a> for Destination<'a> {
+    type Found = Self;
+
     /// `%x01 address / %x02 dl_name`; `name` is that of the list.
-    fn parse<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self> {
+    fn find<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self> {
         let name = name.part(1);
-        let (rest, flag) = octet(reader, name, input)?;
+        let (rest, &flag) = octet(reader, name, input)?;
         if !matches!(flag, 1 | 2) {
             return Err(reader.stop(name.get(), input, DecodeErrorKind::DestFlag));
         }
@@ -143,7 +145,9 @@ impl<'a> Item<'a> for Destination<'a> {
 }
 
 impl<'a> Parse<'a> for UnsuccessSme<'a> {
-    fn parse<W: Watch>(reader: &mut Reader<'_, W>, _: Name, input: &'a [u8]) -> Parsed<'a, Self> {
+    type Found = Self;
+
+    fn find<W: Watch>(reader: &mut Reader<'_, W>, _: Name, input: &'a [u8]) -> Parsed<'a, Self> {
         let (after, destination) = Address::parse(reader, DESTINATION, input)?;
         let (rest, status) = word(reader, ERROR_STATUS_CODE, after)?;
         let error_status_code = CommandStatus(status);

@@ -153,10 +153,10 @@ impl<'a> Tlv<'a> {
 /// The first TLV, `tag length value`, and what follows it.
 #[inline(always)]
 fn split(input: &[u8]) -> Option<(Tag, &[u8], &[u8])> {
-    let ([high, low, long, short], rest) = input.split_first_chunk()?;
-    let length = u16::from_be_bytes([*long, *short]);
-    let (value, rest) = rest.split_at_checked(length.into())?;
-    Some((Tag(u16::from_be_bytes([*high, *low])), value, rest))
+    let (header, rest) = input.split_first_chunk()?;
+    let header = u32::from_be_bytes(*header);
+    let (value, rest) = rest.split_at_checked((header & 0xFFFF) as usize)?;
+    Some((Tag((header >> 16) as u16), value, rest))
 }
 
 impl PartialEq for Tlv<'_> {

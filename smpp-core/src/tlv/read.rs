@@ -4,28 +4,33 @@ use super::{Shown, Source, Tag, Tlv, Tlvs, split, table};
 use crate::wire::{DecodeErrorKind, Name, Parse, Parsed, Quirks, Reader, Stop, Watch};
 
 impl<'a> Parse<'a> for Tlvs<'a> {
+    type Found = Self;
+
     /// `*(tag length value)` to the end of the PDU.
     #[inline(always)]
-    fn parse<W: Watch>(reader: &mut Reader<'_, W>, _: Name, input: &'a [u8]) -> Parsed<'a, Self> {
+    fn find<W: Watch>(reader: &mut Reader<'_, W>, _: Name, input: &'a [u8]) -> Parsed<'a, Self> {
         if input.is_empty() {
-            return Ok((input, Self::EMPTY));
+            return Ok((input, Self(Source::Wire(input))));
         }
-        if !W::WATCHES && is_sound(input, reader.has_text) {
-            return Ok((&[], Self(Source::Wire(input))));
-        }
-        match walk(reader, input) {
-            Ok(octets) => Ok((&[], Self(Source::Wire(octets)))),
-            Err(stop) => Err(nom::Err::Error(stop)),
-        }
+        let read = if !W::HASTY {
+            walk(reader, input)
+        } else if is_sound(input, reader.has_text) {
+            Ok(input)
+        } else {
+            Err(Stop)
+        };
+        read.map(|octets| (&[][..], Self(Source::Wire(octets)))).map_err(nom::Err::Error)
     }
 }
 
-/// Whether the octets are whole TLVs and nothing is to be said about any of them, as it nearly always is: that is
-/// what has to be fast.
+/// Whether the octets are whole TLVs and nothing is to be said about any of them.
+///
+/// A call, since most PDUs have no TLVs: they are not to give registers away to the loop.
+#[inline(never)]
 fn is_sound(octets: &[u8], has_text: bool) -> bool {
     let mut rest = octets;
     while let Some((tag, value, after)) = split(rest) {
-        if !table::fits(tag, value) || (has_text && tag == Tag::MESSAGE_PAYLOAD) {
+        if !table::fits(tag, value, has_text) {
             return false;
         }
         rest = after;
@@ -121,6 +126,7 @@ impl Tlvs<'_> {
     }
 
     /// Stops the reading of a PDU that is no error response and lacks one of the tags.
+    #[inline]
     pub(crate) fn need<W: Watch>(
         &self,
         reader: &mut Reader<'_, W>,

@@ -31,6 +31,8 @@ struct Entry {
     min: u16,
     max: u16,
     kind: Kind,
+    /// Any value of the right length is good.
+    plain: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -54,7 +56,12 @@ struct Table {
 
 impl Entry {
     /// Fits any length, should its tag be looked up.
-    const FREE: Self = Self { tag: 0, min: 0, max: u16::MAX, kind: Kind::Free };
+    const FREE: Self = Self { tag: 0, min: 0, max: u16::MAX, kind: Kind::Free, plain: true };
+
+    const fn new(tag: Tag, min: u16, max: u16, kind: Kind) -> Self {
+        let plain = !matches!(kind, Kind::Text) && !matches!(tag, Tag::MS_VALIDITY | Tag::MESSAGE_PAYLOAD);
+        Self { tag: tag.0, min, max, kind, plain }
+    }
 }
 
 impl Table {
@@ -108,17 +115,23 @@ pub(crate) fn check(tag: u16, length: usize) -> bool {
     found != tag || length.wrapping_sub(min.into()) <= usize::from(max.wrapping_sub(min))
 }
 
-/// Whether a value is as the specification wants it: each TLV that is read is looked up.
+/// Whether a value is as the specification wants it, in a PDU whose `short_message` has a text or not: each TLV that
+/// is read is looked up.
 #[inline]
-pub(super) fn fits(tag: Tag, value: &[u8]) -> bool {
-    let Entry { tag: found, min, max, kind } = entry(tag.0);
+pub(super) fn fits(tag: Tag, value: &[u8], has_text: bool) -> bool {
+    let Entry { tag: found, min, max, plain, .. } = entry(tag.0);
     if found != tag.0 {
         return true;
     }
     let has_length = value.len().wrapping_sub(min.into()) <= usize::from(max.wrapping_sub(min));
     has_length
-        && (kind != Kind::Text || value.ends_with(&[0]) || tag == Tag::BROADCAST_END_TIME)
-        && (tag != Tag::MS_VALIDITY || matches!(value.len(), 1 | 4))
+        && (plain
+            || match tag {
+                Tag::MESSAGE_PAYLOAD => !has_text || value.is_empty(),
+                Tag::MS_VALIDITY => value.len() == 1 || value.len() == 4,
+                Tag::BROADCAST_END_TIME => true,
+                _ => value.ends_with(&[0]),
+            })
 }
 
 /// What is wrong with a value, if it does not fit.
@@ -142,7 +155,7 @@ impl Tag {
     /// How many octets the value may have: what SMPP 3.4 or 5.0 allows, the NUL of a text included. `None` for
     /// a tag that neither names.
     pub fn lengths(self) -> Option<RangeInclusive<usize>> {
-        let Entry { tag, min, max, kind } = entry(self.0);
+        let Entry { tag, min, max, kind, .. } = entry(self.0);
         (tag == self.0 && kind != Kind::Free).then_some(min.into()..=max.into())
     }
 
@@ -171,7 +184,7 @@ fn text(octets: &[u8], least: usize, most: usize) -> Option<&[u8]> {
 
 /// The octets that a typed value of this tag is read from, if their number is right; of a text, those before the NUL.
 pub(super) fn content(tag: Tag, octets: &[u8]) -> Option<&[u8]> {
-    let Entry { tag: found, min, max, kind } = entry(tag.0);
+    let Entry { tag: found, min, max, kind, .. } = entry(tag.0);
     if found == tag.0 && kind == Kind::Text {
         return text(octets, usize::from(min).saturating_sub(1), usize::from(max).saturating_sub(1));
     }
@@ -253,7 +266,7 @@ macro_rules! tags {
         $kind:ident $(($type:ty))?;)+) => {
         /// In tag order.
         const ENTRIES: [Entry; Tag::ALL.len()] = [
-            $(Entry { tag: $number, min: $min, max: $max, kind: kind!(entry $kind) },)+
+            $(Entry::new(Tag::$tag, $min, $max, kind!(entry $kind)),)+
         ];
 
         #[cfg(test)]
@@ -463,7 +476,7 @@ mod tests {
             assert!(min == 0 || !check(number, min - 1), "{tag:?}");
             for value in [&[1; 4096][..], &[1], &[], &[0], &[0; 3], &[0; 65], &[1; 65], &[1; 2], &[1; 4]] {
                 assert_eq!(
-                    fits(tag, value),
+                    fits(tag, value, false),
                     objection(tag, value).is_none(),
                     "{tag:?}: {} octets",
                     value.len()

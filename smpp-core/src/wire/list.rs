@@ -139,9 +139,11 @@ impl<'a, T: Item<'a>> fmt::Debug for List<'a, T> {
 }
 
 impl<'a, T: Item<'a> + Parse<'a>> Parse<'a> for List<'a, T> {
+    type Found = Self;
+
     /// `count count*item`
-    fn parse<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self> {
-        let (octets, count) = octet(reader, name, input)?;
+    fn find<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self> {
+        let (octets, &count) = octet(reader, name, input)?;
         reader.watch.field(name.get(), &count, input, octets);
         if !T::COUNT.contains(&count) {
             let kind = DecodeErrorKind::DestinationCount;

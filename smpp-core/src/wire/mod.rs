@@ -3,9 +3,10 @@
 //! Every field type implements [`Parse`] and [`Emit`]; `wire_struct!` strings fields together, so that a PDU's layout
 //! is written exactly once, in wire order (SMPP 3.4 §4).
 //!
-//! Parsers are small and inlined into one function per PDU: fields stay in registers until the struct is written,
-//! once, where the caller wants it. What that takes: the error on the way up has no size ([`Stop`]), and whatever
-//! is rare is a function of its own that is told where it is (`#[cold]`).
+//! Parsers are small and inlined into one function per PDU, which writes the struct once, where the caller wants it.
+//! What that takes: until then no field is copied ([`Found`]), the error on the way up has no size ([`Stop`]), and a
+//! PDU is read as if nothing were odd about it ([`Hasty`]); one that is odd is read a second time, by a function that
+//! can say in what.
 
 mod error;
 mod list;
@@ -24,7 +25,7 @@ pub(crate) use octets::check as check_text;
 pub use octets::{COctets, InvalidOctets, Octets, Password};
 pub(crate) use open::{octet_field, open_enum};
 pub use quirks::{Quirks, Tolerance};
-pub(crate) use reader::{OfTlvs, Parse, Reader, Watch, octet, word};
+pub(crate) use reader::{Found, Hasty, Octet, OfTlvs, Parse, Reader, Watch, octet, word};
 pub(crate) use sink::{Emit, Run, Sink, SliceSink, WithoutTlvs};
 pub use time::Time;
 
@@ -49,18 +50,20 @@ macro_rules! wire_struct {
         pub struct $name<$lt> { $($(#[$field_meta])* pub $field: $type,)+ }
 
         impl<$lt> $crate::wire::Parse<$lt> for $name<$lt> {
+            type Found = Self;
+
             #[inline(always)]
-            fn parse<W: $crate::wire::Watch>(
+            fn find<W: $crate::wire::Watch>(
                 reader: &mut $crate::wire::Reader<'_, W>,
                 _: $crate::wire::Name,
                 input: &$lt [u8],
             ) -> $crate::wire::Parsed<$lt, Self> {
-                $(let (input, $field) = $crate::wire::Parse::parse(
+                $(let (input, $field) = <$type as $crate::wire::Parse>::find(
                     reader,
                     $crate::wire::name!(stringify!($field)),
                     input,
                 )?;)+
-                let value = Self { $($field),+ };
+                let value = Self { $($field: $crate::wire::Found::take($field)),+ };
                 $(value.tlvs.need(reader, &[$($crate::tlv::Tag::$tag),+], input)?;)?
                 Ok((input, value))
             }

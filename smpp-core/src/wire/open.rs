@@ -54,6 +54,7 @@ pub(crate) use open_enum;
 macro_rules! octet_field {
     ($($name:ty = $from:expr, $to:expr;)+) => {$(
         impl From<u8> for $name {
+            #[inline]
             fn from(octet: u8) -> Self {
                 $from(octet)
             }
@@ -66,16 +67,17 @@ macro_rules! octet_field {
         }
 
         impl<'a> $crate::wire::Parse<'a> for $name {
+            type Found = $crate::wire::Octet<'a>;
+
             #[inline(always)]
-            fn parse<W: $crate::wire::Watch>(
+            fn find<W: $crate::wire::Watch>(
                 reader: &mut $crate::wire::Reader<'_, W>,
                 name: $crate::wire::Name,
                 input: &'a [u8],
-            ) -> $crate::wire::Parsed<'a, Self> {
+            ) -> $crate::wire::Parsed<'a, Self::Found> {
                 let (rest, octet) = $crate::wire::octet(reader, name, input)?;
-                let value = Self::from(octet);
-                reader.watch.field(name.get(), &value, input, rest);
-                Ok((rest, value))
+                reader.watch.field(name.get(), &Self::from(*octet), input, rest);
+                Ok((rest, $crate::wire::Octet(octet)))
             }
         }
 

@@ -3,16 +3,54 @@
 use core::fmt::Debug;
 
 use nom::Parser;
-use nom::number::complete::{be_u8, be_u32};
+use nom::number::complete::be_u32;
 
 use super::{DecodeError, DecodeErrorKind, Fault, Name, Parsed, Quirks, Stop, Tolerance};
 use crate::frame::{HEADER_LENGTH, Header};
 use crate::tlv::Tlvs;
 
 /// How a field, or a sequence of fields, is read.
+///
+/// The fields of a PDU are found one after the other, and taken when all were found. Until then a few pointers are
+/// all that is kept, and the octets are copied once, neighbours together.
 pub(crate) trait Parse<'a>: Sized {
-    /// Reads the octets at the start of `input`; `name` is what an error calls the field.
-    fn parse<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self>;
+    /// The field where it stands.
+    type Found: Found<Self>;
+
+    /// Finds the field at the start of `input`; `name` is what an error calls it.
+    fn find<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self::Found>;
+
+    /// Finds it and takes it.
+    #[inline(always)]
+    fn parse<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self> {
+        let (rest, found) = Self::find(reader, name, input)?;
+        Ok((rest, found.take()))
+    }
+}
+
+/// A field that was found.
+pub(crate) trait Found<T> {
+    /// The field.
+    fn take(self) -> T;
+}
+
+/// What is a pointer by itself.
+impl<T> Found<T> for T {
+    #[inline(always)]
+    fn take(self) -> T {
+        self
+    }
+}
+
+/// One octet where it stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Octet<'a>(pub(crate) &'a u8);
+
+impl<T: From<u8>> Found<T> for Octet<'_> {
+    #[inline(always)]
+    fn take(self) -> T {
+        T::from(*self.0)
+    }
 }
 
 /// A body that is TLVs alone, as some error responses have it.
@@ -25,6 +63,8 @@ pub(crate) trait OfTlvs<'a> {
 pub(crate) trait Watch {
     /// Whether anyone does watch.
     const WATCHES: bool = true;
+    /// Whether the reading ends at the first deviation, tolerated or not, and nothing is noted.
+    const HASTY: bool = false;
 
     fn field(&mut self, name: &'static str, value: &dyn Debug, before: &[u8], after: &[u8]);
 }
@@ -32,6 +72,19 @@ pub(crate) trait Watch {
 /// Nobody watches: it costs nothing.
 impl Watch for () {
     const WATCHES: bool = false;
+
+    #[inline(always)]
+    fn field(&mut self, _: &'static str, _: &dyn Debug, _: &[u8], _: &[u8]) {}
+}
+
+/// Nobody watches, and nothing is kept but the fields: they stay in registers. Whoever is stopped, by whatever it was,
+/// reads the PDU again with patience.
+#[derive(Debug)]
+pub(crate) struct Hasty;
+
+impl Watch for Hasty {
+    const WATCHES: bool = false;
+    const HASTY: bool = true;
 
     #[inline(always)]
     fn field(&mut self, _: &'static str, _: &dyn Debug, _: &[u8], _: &[u8]) {}
@@ -70,31 +123,46 @@ impl<'p, W> Reader<'p, W> {
         self.fault.unwrap_or(end).locate(self.header().command, self.pdu.len())
     }
 
-    /// Stops the reading at `input`, the rest of the PDU.
+    /// Notes where in the PDU the reading stops.
     #[cold]
     #[inline(never)]
+    fn note(&mut self, fault: Fault) {
+        self.fault = Some(fault);
+    }
+
+    /// Notes `quirk` if it is tolerated; says whether it is.
+    #[cold]
+    #[inline(never)]
+    fn note_if_tolerated(&mut self, quirk: Quirks) -> bool {
+        let tolerated = self.tolerance.0.contains(quirk);
+        self.quirks.set(quirk, tolerated || self.quirks.contains(quirk));
+        tolerated
+    }
+}
+
+impl<W: Watch> Reader<'_, W> {
+    /// Stops the reading at `input`, the rest of the PDU.
+    #[inline(always)]
     pub(crate) fn stop(
         &mut self,
         field: &'static str,
         input: &[u8],
         kind: DecodeErrorKind,
     ) -> nom::Err<Stop> {
-        self.fault = Some(Fault { field, left: input.len(), kind });
+        if !W::HASTY {
+            self.note(Fault { field, left: input.len(), kind });
+        }
         nom::Err::Error(Stop)
     }
 
     /// Notes `quirk` if it is tolerated; says whether it is.
-    #[cold]
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn tolerates(&mut self, quirk: Quirks) -> bool {
-        let tolerated = self.tolerance.0.contains(quirk);
-        self.quirks.set(quirk, tolerated || self.quirks.contains(quirk));
-        tolerated
+        !W::HASTY && self.note_if_tolerated(quirk)
     }
 
     /// Notes `quirk` if it is tolerated; stops the reading if not.
-    #[cold]
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn deviation(
         &mut self,
         quirk: Quirks,
@@ -104,12 +172,9 @@ impl<'p, W> Reader<'p, W> {
     ) -> Result<(), nom::Err<Stop>> {
         if self.tolerates(quirk) { Ok(()) } else { Err(self.stop(field, input, kind)) }
     }
-}
 
-impl<W> Reader<'_, W> {
     /// As [`deviation`](Self::deviation), for a field of the header.
-    #[cold]
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn header_deviation(
         &mut self,
         quirk: Quirks,
@@ -120,23 +185,26 @@ impl<W> Reader<'_, W> {
         if self.tolerates(quirk) {
             return Ok(());
         }
-        self.fault = Some(Fault { field, left: self.pdu.len().saturating_sub(offset), kind });
-        Err(nom::Err::Error(Stop))
+        Err(self.stop(field, self.pdu.get(offset..).unwrap_or_default(), kind))
     }
 }
 
 /// One octet.
 #[inline(always)]
-pub(crate) fn octet<'a, W>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, u8> {
-    match be_u8::<_, Stop>.parse(input) {
-        Ok(read) => Ok(read),
-        Err(_) => Err(reader.stop(name.get(), input, DecodeErrorKind::Truncated)),
+pub(crate) fn octet<'a, W: Watch>(
+    reader: &mut Reader<'_, W>,
+    name: Name,
+    input: &'a [u8],
+) -> Parsed<'a, &'a u8> {
+    match input {
+        [octet, rest @ ..] => Ok((rest, octet)),
+        [] => Err(reader.stop(name.get(), input, DecodeErrorKind::Truncated)),
     }
 }
 
 /// Four octets, the most significant first.
 #[inline(always)]
-pub(crate) fn word<'a, W>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, u32> {
+pub(crate) fn word<'a, W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, u32> {
     match be_u32::<_, Stop>.parse(input) {
         Ok(read) => Ok(read),
         Err(_) => Err(reader.stop(name.get(), input, DecodeErrorKind::Truncated)),
@@ -144,10 +212,12 @@ pub(crate) fn word<'a, W>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8
 }
 
 impl<'a> Parse<'a> for u8 {
+    type Found = Octet<'a>;
+
     #[inline(always)]
-    fn parse<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self> {
-        let (rest, value) = octet(reader, name, input)?;
-        reader.watch.field(name.get(), &value, input, rest);
-        Ok((rest, value))
+    fn find<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Octet<'a>> {
+        let (rest, octet) = octet(reader, name, input)?;
+        reader.watch.field(name.get(), octet, input, rest);
+        Ok((rest, Octet(octet)))
     }
 }

@@ -96,32 +96,26 @@ impl fmt::Display for Time<'_> {
 }
 
 impl<'a> Parse<'a> for Time<'a> {
+    type Found = Self;
+
     #[inline(always)]
-    fn parse<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self> {
+    fn find<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self> {
         let (rest, text) = c_octets(reader, name, 17, input)?;
         reader.watch.field(name.get(), &Self(text), input, rest);
-        if !text.is_empty() {
-            check(reader, name, text, input)?;
+        if !text.is_empty() && !is_readable(name, text) {
+            reader.deviation(Quirks::TIME_FORMAT, name.get(), input, DecodeErrorKind::Time)?;
         }
         Ok((rest, Self(text)))
     }
 }
 
-/// Most times are empty: this is not for the others to wait for.
+/// Whether nothing is to be said about the text. Most times are empty: this is not for the others to wait for.
 #[inline(never)]
-fn check<W>(
-    reader: &mut Reader<'_, W>,
-    name: Name,
-    text: &[u8],
-    input: &[u8],
-) -> Result<(), nom::Err<super::Stop>> {
+fn is_readable(name: Name, text: &[u8]) -> bool {
     // What an SMSC reports may be local time, YYMMDDhhmmss (SMPP 3.4 §7.1.1).
     let reported = name.get() == "final_date" && text.len() == 12 && text.iter().all(u8::is_ascii_digit);
     // One that is too long was told as that.
-    if is_time(text) || reported || text.len() > 16 {
-        return Ok(());
-    }
-    reader.deviation(Quirks::TIME_FORMAT, name.get(), input, DecodeErrorKind::Time)
+    is_time(text) || reported || text.len() > 16
 }
 
 impl Emit for Time<'_> {

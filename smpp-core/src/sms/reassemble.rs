@@ -208,17 +208,14 @@ impl<T> Reassembler<T> {
         if self.was_complete(&key, &held) {
             return Ok(Pushed::Duplicate(held.tag));
         }
-        let known =
-            self.messages.get(&key).map(|message| message.find(part.number).map(|at| message.parts.get(at)));
         let mut superseded = None;
-        match known {
-            // Another part of the same message.
-            Some(Err(_)) => {}
-            Some(Ok(Some(same))) if same.user_data == held.user_data => {
+        if let Some(message) = self.messages.get(&key)
+            && let Ok(at) = message.find(part.number)
+        {
+            if message.parts.get(at).is_some_and(|same| same.user_data == held.user_data) {
                 return Ok(Pushed::Duplicate(held.tag));
             }
-            Some(Ok(_)) => superseded = self.remove(&key),
-            None => {}
+            superseded = self.remove(&key);
         }
         if let Err(why) = self.room(&key, held.cost()) {
             if let Some(message) = superseded {

@@ -379,15 +379,11 @@ impl HeaderBuf {
     /// Adds port numbers, of 8 bits each if they fit.
     pub fn push_ports(&mut self, ports: Ports) -> Result<(), HeaderFull> {
         let Ports { destination, originator } = ports;
-        match (u8::try_from(destination), u8::try_from(originator)) {
-            (Ok(destination), Ok(originator)) => {
-                self.push(Element { id: Element::PORTS_8, data: &[destination, originator] })
-            }
-            _ => {
-                let ([a, b], [c, d]) = (destination.to_be_bytes(), originator.to_be_bytes());
-                self.push(Element { id: Element::PORTS_16, data: &[a, b, c, d] })
-            }
+        if let (Ok(destination), Ok(originator)) = (u8::try_from(destination), u8::try_from(originator)) {
+            return self.push(Element { id: Element::PORTS_8, data: &[destination, originator] });
         }
+        let ([a, b], [c, d]) = (destination.to_be_bytes(), originator.to_be_bytes());
+        self.push(Element { id: Element::PORTS_16, data: &[a, b, c, d] })
     }
 
     /// The header as it is sent: its length, then the elements.

@@ -193,7 +193,7 @@ fn join(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
             }
             Ok(Pushed::Duplicate(tag)) => back.push(tag),
             Ok(Pushed::Kept { superseded, .. }) => {
-                back.extend(superseded.into_iter().flat_map(Message::into_tags))
+                back.extend(superseded.into_iter().flat_map(Message::into_tags));
             }
             Ok(Pushed::Complete(message)) => {
                 assert!(message.is_complete());

@@ -165,6 +165,7 @@ fn join(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         messages: octets.int_in_range(0..=4)?,
         octets: octets.int_in_range(0..=3_000)?,
         age: Duration::from_secs(octets.int_in_range(0..=20)?),
+        repeats: Duration::from_secs(octets.int_in_range(0..=20)?),
     };
     let mut reassembler = Reassembler::new(limits);
     let (mut now, mut tags, mut back) = (Instant::ZERO, 0_usize, Vec::new());

@@ -4,7 +4,7 @@ use alloc::string::String;
 
 use super::udh::{self, ConcatRef, MalformedHeader};
 use super::{Alphabet, Codings};
-use crate::pdu::{DataCoding, DataSm, DeliverSm, EsmClass, SubmitSm};
+use crate::pdu::{DataCoding, DataSm, DeliverSm, EsmClass, SubmitMulti, SubmitSm};
 use crate::tlv::Tlvs;
 
 /// The user data of a message: `short_message` or `message_payload`, without its header, and what the header or the
@@ -32,6 +32,8 @@ pub struct UserData<'a> {
     pub header: Option<udh::Header<'a>>,
     /// What follows it: text, or data.
     pub octets: &'a [u8],
+    /// The message's mode, type and features.
+    pub esm_class: EsmClass,
     /// How it is coded.
     pub data_coding: DataCoding,
     /// Which part of a longer message it is. `None` for one that stands alone.
@@ -80,7 +82,7 @@ impl<'a> UserData<'a> {
             total: part.total(),
             number: part.part(),
         });
-        Ok(Self { header, octets, data_coding, part: of_header.or_else(|| sar(tlvs)) })
+        Ok(Self { header, octets, esm_class, data_coding, part: of_header.or_else(|| sar(tlvs)) })
     }
 
     /// The alphabet on a bind with these codings, if it is known.
@@ -108,6 +110,13 @@ impl<'a> DeliverSm<'a> {
 }
 
 impl<'a> SubmitSm<'a> {
+    /// What it carries: see [`UserData::of`].
+    pub fn user_data(&self) -> Result<UserData<'a>, MalformedHeader> {
+        UserData::of(self.esm_class, self.data_coding, self.text(), &self.tlvs)
+    }
+}
+
+impl<'a> SubmitMulti<'a> {
     /// What it carries: see [`UserData::of`].
     pub fn user_data(&self) -> Result<UserData<'a>, MalformedHeader> {
         UserData::of(self.esm_class, self.data_coding, self.text(), &self.tlvs)

@@ -2,17 +2,20 @@
 
 use alloc::collections::BTreeSet;
 use alloc::vec;
+use alloc::vec::Vec;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::pdu::SubmitSm;
-use crate::sms::{Form, Text};
+use crate::pdu::{DataCoding, EsmClass, SubmitSm};
+use crate::sms::udh::{self, ConcatRef};
+use crate::sms::{Codings, Form, MessagePart, Reference, Text};
+use crate::wire::COctets;
 
 const SECOND: Duration = Duration::from_secs(1);
 
 fn limits() -> Limits {
-    Limits { messages: 3, octets: 10_000, age: 60 * SECOND }
+    Limits { messages: 3, octets: 10_000, age: 60 * SECOND, repeats: 30 * SECOND }
 }
 
 fn after(seconds: u32) -> Instant {
@@ -116,7 +119,8 @@ fn a_part_that_comes_again_after_the_last_is_known() {
     let again = phone.push(after(2), &part(1, 2, 2, b"b"), 5).unwrap();
     assert!(matches!(again, Pushed::Complete(message) if message.octets() == b"Ab"));
     // It is not known for ever.
-    assert!(matches!(phone.push(after(62), &part(1, 2, 2, b"b"), 6), Ok(Pushed::Kept { .. })));
+    assert!(matches!(phone.push(after(31), &part(1, 2, 2, b"b"), 6), Ok(Pushed::Duplicate(6))));
+    assert!(matches!(phone.push(after(32), &part(1, 2, 2, b"b"), 7), Ok(Pushed::Kept { .. })));
 }
 
 #[test]
@@ -148,20 +152,89 @@ fn what_does_not_fit_is_handed_back_until_there_is_room() {
         Some(Reference::Udh(ConcatRef::Narrow(1)))
     );
     assert!(phone.push(after(0), &part(4, 2, 1, b"a"), 7).is_ok());
+}
 
-    let mut phone = Phone::new(Limits { octets: 700, ..limits() });
-    assert_eq!(phone.push(after(0), &part(1, 2, 1, &[0; 700]), 1).err(), Some(WhyUnkept::TooLarge));
-    assert!(phone.push(after(0), &part(1, 3, 1, &[0; 100]), 1).is_ok());
-    assert_eq!(phone.push(after(0), &part(1, 3, 2, &[0; 400]), 1).err(), Some(WhyUnkept::Full));
+#[test]
+fn what_can_never_fit_is_told_from_what_has_to_wait() {
+    let mut phone = Phone::new(Limits { octets: 2_000, ..limits() });
+    let refused = phone.push(after(0), &part(1, 2, 1, &[0; 2_000]), 1).err();
+    assert_eq!(refused, Some(WhyUnkept::TooLarge), "one part");
+    assert!(phone.push(after(0), &part(1, 3, 1, &[0; 800]), 2).is_ok());
+    let refused = phone.push(after(0), &part(1, 3, 2, &[0; 800]), 3).err();
+    assert_eq!(refused, Some(WhyUnkept::TooLarge), "two parts of one message");
+    let refused = phone.push(after(0), &part(2, 3, 1, &[0; 800]), 4).err();
+    assert_eq!(refused, Some(WhyUnkept::Full), "a part that would fit alone");
     assert_eq!(phone.reassembler.len(), 1, "what was there stays");
+    phone.reassembler.evict();
+    assert!(phone.push(after(0), &part(2, 3, 1, &[0; 800]), 5).is_ok());
+
+    let mut nothing = Phone::new(Limits { messages: 0, ..limits() });
+    assert_eq!(nothing.push(after(0), &part(1, 2, 1, b"a"), 1).err(), Some(WhyUnkept::TooLarge));
+    assert!(matches!(nothing.push(after(0), &part(1, 1, 1, b"a"), 2), Ok(Pushed::Complete(_))));
+}
+
+#[test]
+fn the_last_part_needs_no_room() {
+    let mut phone = Phone::new(limits());
+    phone.push(after(0), &part(1, 2, 1, b"a"), 1).unwrap();
+    let mut full = Phone::new(Limits { octets: phone.reassembler.octets(), ..limits() });
+    full.push(after(0), &part(1, 2, 1, b"a"), 1).unwrap();
+    assert_eq!(full.push(after(0), &part(2, 2, 1, b"a"), 2).err(), Some(WhyUnkept::Full));
+    let whole = full.push(after(0), &part(1, 2, 2, &[b'b'; 500]), 3);
+    assert!(matches!(whole, Ok(Pushed::Complete(message)) if message.octets().len() == 501));
+    assert!(full.push(after(0), &part(2, 2, 1, b"a"), 4).is_ok());
+}
+
+#[test]
+fn what_has_waited_too_long_is_not_joined() {
+    let mut phone = Phone::new(limits());
+    phone.push(after(0), &part(1, 2, 1, b"old"), 1).unwrap();
+    for (octets, tag) in [(&b"new"[..], 2), (b"new", 3)] {
+        let seconds = 60 * (tag - 1);
+        let pushed = phone.push(after(seconds), &part(1, 2, 2, octets), tag).unwrap();
+        let Pushed::Kept { parts: 1, superseded: Some(old), .. } = pushed else { panic!("{pushed:?}") };
+        assert_eq!(old.into_tags().collect::<Vec<_>>(), [tag - 1], "not even if the part is the same");
+        assert_eq!(phone.reassembler.poll_timeout(), Some(after(seconds + 60)));
+    }
+}
+
+#[test]
+fn a_message_that_has_begun_anew_has_no_part_of_the_one_before() {
+    let mut phone = Phone::new(limits());
+    phone.push(after(0), &part(1, 2, 1, b"a"), 1).unwrap();
+    phone.push(after(0), &part(1, 2, 2, b"b"), 2).unwrap();
+    phone.push(after(1), &part(1, 2, 1, b"A"), 3).unwrap();
+    phone.reassembler.evict();
+    let pushed = phone.push(after(2), &part(1, 2, 2, b"b"), 4);
+    assert!(matches!(pushed, Ok(Pushed::Kept { .. })), "the latest message with the reference counts");
+}
+
+#[test]
+fn a_part_keeps_all_that_came_with_it() {
+    let (header, octets) = udh::split(&[4, 0x24, 2, 1, 2, b'H', b'i']).unwrap();
+    let (esm_class, data_coding) = (EsmClass::UDHI | EsmClass::REPLY_PATH, DataCoding::LATIN1);
+    let user_data = UserData { header: Some(header), esm_class, data_coding, ..part(1, 2, 2, octets) };
+    let empty = UserData { header: Some(udh::Header::EMPTY), ..part(1, 2, 1, b"") };
+    let mut phone = Phone::new(limits());
+    phone.push(after(0), &user_data, ()).unwrap();
+    let Ok(Pushed::Complete(message)) = phone.push(after(0), &empty, ()) else { panic!("both are there") };
+    let second = Part { number: 2, header: Some(header), octets: b"Hi", esm_class, data_coding };
+    let first = Part {
+        number: 1,
+        header: empty.header,
+        octets: b"",
+        esm_class: EsmClass::empty(),
+        data_coding: DataCoding(0),
+    };
+    assert_eq!(message.parts().collect::<Vec<_>>(), [first, second]);
 }
 
 #[test]
 fn a_superseded_message_stays_if_there_is_no_room_for_the_new_one() {
-    let mut phone = Phone::new(Limits { octets: 600, ..limits() });
+    let mut phone = Phone::new(Limits { octets: 1_000, ..limits() });
     phone.push(after(0), &part(1, 2, 1, b"old"), 1).unwrap();
     let octets = phone.reassembler.octets();
-    assert_eq!(phone.push(after(1), &part(1, 2, 1, &[0; 600]), 2).err(), Some(WhyUnkept::TooLarge));
+    assert_eq!(phone.push(after(1), &part(1, 2, 1, &[0; 1_000]), 2).err(), Some(WhyUnkept::TooLarge));
     assert_eq!((phone.reassembler.octets(), phone.reassembler.poll_timeout()), (octets, Some(after(60))));
 }
 
@@ -224,13 +297,13 @@ proptest! {
 
     #[test]
     fn every_tag_comes_back_once_and_no_bound_is_exceeded(
-        (messages, octets, age) in (0..4_usize, 200..3_000_usize, 0..20_u32),
+        (messages, octets, age, repeats) in (0..4_usize, 200..3_000_usize, 0..20_u32, 0..20_u32),
         steps in prop::collection::vec(
             (0..5_u32, 0..2_u8, 1..4_u8, any::<u8>(), prop::collection::vec(0..2_u8, 0..60), 0..4_u8),
             0..80,
         ),
     ) {
-        let limits = Limits { messages, octets, age: age * SECOND };
+        let limits = Limits { messages, octets, age: age * SECOND, repeats: repeats * SECOND };
         let mut phone = Phone::new(limits);
         let (mut seconds, mut out) = (0, Vec::new());
         for (tag, (pause, reference, total, number, octets, evict)) in steps.iter().enumerate() {
@@ -261,9 +334,8 @@ proptest! {
             }
             prop_assert!(phone.reassembler.len() <= limits.messages);
             prop_assert!(phone.reassembler.octets() <= limits.octets);
-            prop_assert!(phone.reassembler.remembered <= limits.octets);
+            prop_assert!(phone.reassembler.complete.weight() <= limits.octets);
             prop_assert!(phone.reassembler.complete.len() <= limits.messages);
-            prop_assert_eq!(phone.reassembler.by_age.len(), phone.reassembler.len());
             prop_assert_eq!(phone.reassembler.poll_timeout().is_some(), !phone.reassembler.is_empty());
         }
         while let Some(left) = phone.reassembler.evict() {

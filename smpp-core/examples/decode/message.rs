@@ -134,7 +134,8 @@ mod tests {
     fn a_segment_shows_its_header_and_its_text() {
         let segment = SubmitSm {
             esm_class: EsmClass::UDHI,
-            short_message: ShortMessage::new(b"\x08\x00\x03\x2A\x03\x02\x24\x01\x01Gr\x7E\x1Ee \x1Bg").unwrap(),
+            short_message: ShortMessage::new(b"\x08\x00\x03\x2A\x03\x02\x24\x01\x01Gr\x7E\x1Ee \x1Bg")
+                .unwrap(),
             ..SubmitSm::default()
         };
         let expected = [

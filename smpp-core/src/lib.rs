@@ -167,10 +167,10 @@
 //!
 //! # Features
 //!
-//! All are off by default. `url`: `Endpoint`, which parses
-//! `smpps://system_id:password@host:2776`. `arbitrary`: valid PDUs for fuzzing and property tests. `serde`: PDUs
-//! serialize, with passwords hidden. `time`, `chrono`, `jiff`: [`UnixTime`](sms::time::UnixTime) converts from and to
-//! the moments of these crates.
+//! All are off by default. `url`: `Endpoint`, which parses `smpps://system_id:password@host:2776`. `charsets`: texts in
+//! all character sets of `data_coding`. `graphemes`: texts that are not cut within what a reader takes for a character.
+//! `time`, `chrono`, `jiff`: moments from and to those of the crates. `arbitrary`: valid PDUs for fuzzing and property
+//! tests. `serde`: PDUs serialize, with passwords hidden.
 #![no_std]
 #![cfg_attr(
     not(test),

@@ -1,7 +1,7 @@
 //! What travels inside a message: its user data header, its text, its receipt.
 
-use smpp_core::sms::udh::{self, Element};
-use smpp_core::sms::{Alphabet, Codings, ConcatRef, Concatenation, Receipt};
+use smpp_core::sms::udh::{self, Content, Element, Ports};
+use smpp_core::sms::{Alphabet, Codings, ConcatRef, Receipt};
 use smpp_core::{DataCoding, EsmClass, Pdu, Tlvs};
 
 /// What a PDU that carries a message says about it.
@@ -33,12 +33,12 @@ type Lines = Vec<(&'static str, String)>;
 pub(crate) fn explain(pdu: &Pdu<'_>) -> Lines {
     let mut lines = Lines::new();
     let Some(message) = Message::of(pdu) else { return lines };
-    let mut octets = message.user_data;
+    let (mut header, mut octets) = (None, message.user_data);
     if message.esm_class.contains(EsmClass::UDHI) {
         match udh::split(octets) {
-            Ok((header, rest)) => {
-                octets = rest;
-                lines.extend(header.elements().map(|element| match element {
+            Ok((elements, rest)) => {
+                (header, octets) = (Some(elements), rest);
+                lines.extend(elements.elements().map(|element| match element {
                     Ok(element) => ("user data header", describe(element)),
                     Err(error) => ("user data header", error.to_string()),
                 }));
@@ -51,8 +51,9 @@ pub(crate) fn explain(pdu: &Pdu<'_>) -> Lines {
         }
     }
     // `data_coding` 0 is what the SMSC says it is: almost always GSM.
-    let alphabet = Codings::default().alphabet(message.data_coding);
-    let text = alphabet.and_then(|alphabet| alphabet.decode(octets));
+    let codings = Codings::default();
+    let alphabet = codings.alphabet(message.data_coding);
+    let text = codings.decode(message.data_coding, header, octets);
     if !octets.is_empty() {
         lines.push(match (&text, alphabet) {
             (Some(text), Some(alphabet)) => ("text", format!("{text:?} ({alphabet:?})")),
@@ -70,15 +71,27 @@ pub(crate) fn explain(pdu: &Pdu<'_>) -> Lines {
 }
 
 fn describe(element: Element<'_>) -> String {
-    let Some(part) = Concatenation::from_element(element) else {
-        let octets: Vec<_> = element.data.iter().map(|octet| format!(" {octet:02x}")).collect();
-        return format!("element {:#04x}:{}", element.id, octets.concat());
-    };
-    let (reference, bits) = match part.reference() {
-        ConcatRef::Narrow(reference) => (reference.into(), 8),
-        ConcatRef::Wide(reference) => (reference, 16),
-    };
-    format!("part {} of {}, reference {reference} ({bits} bits)", part.part(), part.total())
+    match element.content() {
+        Content::Concatenation(part) => {
+            let (reference, bits) = match part.reference() {
+                ConcatRef::Narrow(reference) => (reference.into(), 8),
+                ConcatRef::Wide(reference) => (reference, 16),
+            };
+            format!("part {} of {}, reference {reference} ({bits} bits)", part.part(), part.total())
+        }
+        Content::Ports(Ports { destination, originator }) => {
+            format!("to port {destination}, from port {originator}")
+        }
+        Content::SpecialMessage { indication, count } => {
+            format!("special message {indication:#04x}, {count} waiting")
+        }
+        Content::SingleShift(language) => format!("single shift to {language:?}"),
+        Content::LockingShift(language) => format!("locking shift to {language:?}"),
+        _ => {
+            let octets: Vec<_> = element.data.iter().map(|octet| format!(" {octet:02x}")).collect();
+            format!("element {:#04x}:{}", element.id, octets.concat())
+        }
+    }
 }
 
 /// The fields of a receipt whose text is in `alphabet`, or in UTF-8 by now.
@@ -121,13 +134,14 @@ mod tests {
     fn a_segment_shows_its_header_and_its_text() {
         let segment = SubmitSm {
             esm_class: EsmClass::UDHI,
-            short_message: ShortMessage::new(b"\x08\x00\x03\x2A\x03\x02\x24\x01\x01Gr\x7E\x1Ee").unwrap(),
+            short_message: ShortMessage::new(b"\x08\x00\x03\x2A\x03\x02\x24\x01\x01Gr\x7E\x1Ee \x1Bg")
+                .unwrap(),
             ..SubmitSm::default()
         };
         let expected = [
             ("user data header", "part 2 of 3, reference 42 (8 bits)".to_owned()),
-            ("user data header", "element 0x24: 01".to_owned()),
-            ("text", "\"Grüße\" (Gsm7)".to_owned()),
+            ("user data header", "single shift to TURKISH".to_owned()),
+            ("text", "\"Grüße ğ\" (Gsm7)".to_owned()),
         ];
         assert_eq!(explain(&Pdu::SubmitSm(segment)), expected);
         let broken = SubmitSm { short_message: ShortMessage::new(b"\x7FHello").unwrap(), ..segment };
@@ -145,7 +159,7 @@ mod tests {
         assert_eq!(explain(&message(DataCoding::UCS2)), line("text", "\"五\\n\" (Ucs2)"));
         assert_eq!(explain(&message(DataCoding::OCTETS)), line("data", "4 octets, no text"));
         let unknown = line("data", "4 octets in an alphabet without a table");
-        assert_eq!(explain(&message(DataCoding::HEBREW)), unknown);
+        assert_eq!(explain(&message(DataCoding::PICTOGRAM)), unknown);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use allocation_counter::{AllocationInfo, measure};
 use smpp_core::session::{Config, Esme, Event, Instant, Outcome, Reply, Request, Role, Session, Smsc};
+use smpp_core::sms::{Limits, MessagePart, Reassembler, Reference, UserData, WhyUnkept};
 use smpp_core::{
     Address, Bind, BindMode, BindResp, COctets, CommandStatus, Frame, Pdu, SequenceNumber, ShortMessage,
     SubmitSm, SubmitSmResp, Tag, Tlv, Tlvs, Tolerance,
@@ -209,4 +210,34 @@ fn an_idle_session_holds_no_memory() {
         assert_eq!(session.in_flight(), 0);
     });
     assert_eq!(allocated.count_total, 0, "{allocated:?}");
+}
+
+/// What is counted is what is there, whatever the tags are: whoever sets a limit of octets gets one.
+#[test]
+fn a_reassembler_holds_no_more_octets_than_it_counts() {
+    // The nodes that a tree starts with are not counted.
+    const START: usize = 8 * 1024;
+    let limits = Limits { messages: usize::MAX, octets: 500_000, ..Limits::default() };
+    for (total, length) in [(2, 0), (2, 153), (3, 153), (9, 153), (255, 140), (2, 5_000)] {
+        let mut reassembler = None;
+        let octets = vec![b'a'; length];
+        let allocated = measure(|| {
+            let filled = reassembler.insert(Reassembler::<[u64; 3]>::new(limits));
+            let full = (0..=u16::MAX).find_map(|reference| {
+                (1..total).find_map(|number| {
+                    let reference = Reference::Sar(reference.wrapping_mul(40_503));
+                    let part = Some(MessagePart { reference, total, number });
+                    let user_data = UserData { octets: &octets, part, ..UserData::default() };
+                    let source = Address::international("6591234567").unwrap();
+                    filled.push(NOW, source, source, &user_data, [0; 3]).err()
+                })
+            });
+            assert_eq!(full.unwrap().why, WhyUnkept::Full);
+        });
+        let counted = reassembler.unwrap().octets();
+        let held = usize::try_from(allocated.bytes_current).unwrap();
+        assert!(counted <= limits.octets && counted > limits.octets * 9 / 10, "{counted}");
+        assert!(held <= counted + START, "{held} octets held, {counted} counted: {total} parts of {length}");
+        assert!(held >= counted / 2, "{held} octets held, {counted} counted: {total} parts of {length}");
+    }
 }

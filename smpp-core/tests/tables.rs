@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bitflags::Flags;
+use smpp_core::sms::udh::Element;
 use smpp_core::tlv::{
     AddrSubunit, AlertOnMessageDelivery, BearerType, BroadcastAreaFormat, BroadcastAreaSuccess,
     BroadcastChannelIndicator, BroadcastContent, BroadcastFrequencyUnit, BroadcastMessageClass,
@@ -280,6 +281,42 @@ fn every_service_type_has_its_text() {
     let listed: Vec<_> =
         rows.map(|row| (&row["name"][..], row["value"].trim_matches('"').as_bytes())).collect();
     assert_eq!(names.map(|(name, text)| (name, text.as_bytes())).as_slice(), listed);
+}
+
+#[test]
+fn every_element_of_a_user_data_header_has_its_name() {
+    let names = [
+        ("concat_8bit", Element::CONCATENATION_8..=Element::CONCATENATION_8),
+        ("special_message_indication", Element::SPECIAL_MESSAGE..=Element::SPECIAL_MESSAGE),
+        ("ports_8bit", Element::PORTS_8..=Element::PORTS_8),
+        ("ports_16bit", Element::PORTS_16..=Element::PORTS_16),
+        ("smsc_control", Element::SMSC_CONTROL..=Element::SMSC_CONTROL),
+        ("udh_source", Element::UDH_SOURCE..=Element::UDH_SOURCE),
+        ("concat_16bit", Element::CONCATENATION_16..=Element::CONCATENATION_16),
+        ("wcmp", Element::WCMP..=Element::WCMP),
+        ("text_formatting", Element::TEXT_FORMATTING..=Element::TEXT_FORMATTING),
+        ("rfc822_header", Element::RFC822_HEADER..=Element::RFC822_HEADER),
+        ("reply_address", Element::REPLY_ADDRESS..=Element::REPLY_ADDRESS),
+        ("national_single_shift", Element::SINGLE_SHIFT..=Element::SINGLE_SHIFT),
+        ("national_locking_shift", Element::LOCKING_SHIFT..=Element::LOCKING_SHIFT),
+        ("sim_toolkit", Element::SIM_TOOLKIT),
+    ];
+    let rows = rows(include_str!("data/enums.csv"));
+    let rows = rows.iter().filter(|row| row["enum"] == "udh_iei");
+    let listed: Vec<_> = rows
+        .map(|row| {
+            let (first, last) = if row["value"].contains("..") {
+                range(&row["value"])
+            } else {
+                (number(&row["value"]), number(&row["value"]))
+            };
+            (&row["name"][..], first..=last)
+        })
+        .collect();
+    assert_eq!(
+        names.map(|(name, ids)| (name, (*ids.start()).into()..=(*ids.end()).into())).as_slice(),
+        listed
+    );
 }
 
 /// Which enumerations of the table have no type here, so that a new one is noticed.

@@ -9,7 +9,7 @@ use alloc::boxed::Box;
 use core::fmt;
 use core::time::Duration;
 
-use super::user_data::UserData;
+use super::user_data::{MessagePart, UserData};
 use crate::pdu::Address;
 use crate::time::Instant;
 
@@ -39,9 +39,9 @@ pub struct Limits {
 /// Puts messages together whose parts come in any order, repeated, and mixed with others', as
 /// [`UserData::part`] tells them apart: by source, destination, reference and total (3GPP TS 23.040 §9.2.3.24.1).
 ///
-/// Nothing is dropped in silence. A part is kept, or it is handed back with the reason; what has waited too long comes
-/// out of [`handle_timeout`](Self::handle_timeout). Each part brings a tag `T` of the caller's: it comes back with the
-/// whole, with what is dropped, or at once.
+/// Nothing is dropped in silence. A part is kept, or handed back with the reason; what has waited too long comes out of
+/// [`handle_timeout`](Self::handle_timeout). Each part brings a tag `T` of the caller's: it comes back with the whole,
+/// with what is dropped, or at once.
 ///
 /// A token to answer the deliver_sm with can be the tag: the SMSC then keeps each part until the whole is taken. That
 /// is for an SMSC that sends the next part before the one before is answered, and for an [`age`](Limits::age) below
@@ -81,7 +81,7 @@ pub struct Reassembler<T = ()> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Pushed<T> {
-    /// It is no part of a longer message: the caller has all of it.
+    /// It is no part of a longer message, or one of a number that there cannot be: the caller has all of it.
     Alone(T),
     /// It is kept until the others come.
     Kept {
@@ -89,11 +89,11 @@ pub enum Pushed<T> {
         parts: u8,
         /// Parts that there will be.
         total: u8,
-        /// An unfinished message with the same reference that this part is not of: its part of this number differs, so
-        /// it can never be completed, or it has waited too long. The part has begun a new one.
+        /// An unfinished message with the same reference, of which this part is not: it has waited too long, or has
+        /// another part of this number and can never be completed. The part has begun a new one.
         superseded: Option<Message<T>>,
     },
-    /// It was here already, octet for octet: in a message that waits for others, or in one that became complete within
+    /// It was here already, octet for octet: in a message that waits for others, or that became complete within
     /// [`Limits::repeats`]. Answer it as the first time: the SMSC has missed that answer.
     Duplicate(T),
     /// It was the last that was missing.
@@ -155,7 +155,8 @@ impl<T> Reassembler<T> {
         user_data: &UserData<'_>,
         tag: T,
     ) -> Result<Pushed<T>, Unkept<T>> {
-        let Some(part) = user_data.part else { return Ok(Pushed::Alone(tag)) };
+        let makes_sense = |part: &MessagePart| (1..=part.total).contains(&part.number);
+        let Some(part) = user_data.part.filter(makes_sense) else { return Ok(Pushed::Alone(tag)) };
         let key = Key::new(source, destination, part);
         let held = Held::new(part.number, user_data, tag);
         self.forget(now);
@@ -170,15 +171,15 @@ impl<T> Reassembler<T> {
         if is_repeated {
             return Ok(Pushed::Duplicate(held.tag));
         }
-        let supersedes = is_too_old || same.is_some();
-        let parts = 1 + waiting.filter(|_| !supersedes).map_or(0, Parts::count);
+        let begins_anew = is_too_old || same.is_some();
+        let parts = 1 + waiting.filter(|_| !begins_anew).map_or(0, Parts::count);
         // Whoever is the last needs no room: it ends the wait of the others.
         if parts < part.total
-            && let Err(why) = self.room(&key, supersedes, held.weight())
+            && let Err(why) = self.room(&key, begins_anew, held.weight())
         {
             return Err(Unkept { tag: held.tag, why });
         }
-        let removed = if supersedes || parts == part.total { self.waiting.remove(&key) } else { None };
+        let removed = if begins_anew || parts == part.total { self.waiting.remove(&key) } else { None };
         // The latest message under a reference counts: references are used again.
         self.complete.remove(&key);
         if parts < part.total {
@@ -232,12 +233,12 @@ impl<T> Reassembler<T> {
     }
 
     /// Whether a part of this weight can be kept, with the others of its message or instead of them.
-    fn room(&self, key: &Key, supersedes: bool, part: usize) -> Result<(), WhyUnkept> {
+    fn room(&self, key: &Key, begins_anew: bool, part: usize) -> Result<(), WhyUnkept> {
         let Limits { messages, octets, .. } = self.limits;
         let waiting = self.waiting.get(key).map(|parts| Shelf::weight_of(key, parts));
         let message = part
             + match waiting {
-                Some(others) if !supersedes => others,
+                Some(others) if !begins_anew => others,
                 _ => Shelf::<Parts<T>>::overhead(key),
             };
         if message > octets || messages == 0 {

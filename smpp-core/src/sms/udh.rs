@@ -20,6 +20,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 use core::iter::FusedIterator;
+use core::ops::RangeInclusive;
 
 use super::gsm7::{Language, Shifts};
 use crate::wire::Sink;
@@ -261,6 +262,8 @@ impl Element<'_> {
     pub const SINGLE_SHIFT: u8 = 0x24;
     /// National language locking shift.
     pub const LOCKING_SHIFT: u8 = 0x25;
+    /// Security headers of the SIM application toolkit.
+    pub const SIM_TOOLKIT: RangeInclusive<u8> = 0x70..=0x7F;
 }
 
 impl<'a> Iterator for Elements<'a> {

@@ -249,6 +249,42 @@ fn any_message() -> impl Strategy<Value = (u8, alloc::string::String, Form)> {
     (0..3_u8, text, form)
 }
 
+/// A part that arrives, of few that there are: repeated ones, and others in their place, are as likely as new ones.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    pause: u32,
+    /// What is too old was taken out first.
+    in_time: bool,
+    reference: u8,
+    total: u8,
+    number: u8,
+    octets: &'static [u8],
+    evict: bool,
+}
+
+impl Step {
+    fn user_data(&self) -> UserData<'static> {
+        part(self.reference, self.total, self.number, self.octets)
+    }
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let octets = prop_oneof![8 => Just(&b""[..]), 4 => Just(&b"a"[..]), 1 => Just(&[b'z'; 500][..])];
+    let numbers = (1..4_u8).prop_flat_map(|total| (Just(total), 1..=total));
+    let flags = (prop::bool::weighted(0.8), prop::bool::weighted(0.1));
+    (0..5_u32, 0..2_u8, numbers, octets, flags).prop_map(
+        |(pause, reference, (total, number), octets, (in_time, evict))| Step {
+            pause,
+            in_time,
+            reference,
+            total,
+            number,
+            octets,
+            evict,
+        },
+    )
+}
+
 proptest! {
     #[test]
     fn each_text_comes_out_once_whatever_the_order(
@@ -296,41 +332,66 @@ proptest! {
     }
 
     #[test]
+    fn any_part_is_taken_or_handed_back(
+        parts in prop::collection::vec((0..2_u8, any::<(u8, u8)>(), any::<u64>()), 0..20),
+    ) {
+        let mut phone = Phone::new(limits());
+        for (reference, (total, number), nanos) in parts {
+            let makes_sense = 1 <= number && number <= total;
+            let pushed = phone.push(Instant::from_nanos(nanos), &part(reference, total, number, b""), ());
+            prop_assert_eq!(matches!(pushed, Ok(Pushed::Alone(()))), !makes_sense);
+        }
+    }
+
+    #[test]
     fn every_tag_comes_back_once_and_no_bound_is_exceeded(
-        (messages, octets, age, repeats) in (0..4_usize, 200..3_000_usize, 0..20_u32, 0..20_u32),
-        steps in prop::collection::vec(
-            (0..5_u32, 0..2_u8, 1..4_u8, any::<u8>(), prop::collection::vec(0..2_u8, 0..60), 0..4_u8),
-            0..80,
-        ),
+        (messages, octets, age, repeats) in (0..4_usize, 300..4_000_usize, 0..20_u32, 0..20_u32),
+        steps in prop::collection::vec(any_step(), 0..80),
     ) {
         let limits = Limits { messages, octets, age: age * SECOND, repeats: repeats * SECOND };
         let mut phone = Phone::new(limits);
         let (mut seconds, mut out) = (0, Vec::new());
-        for (tag, (pause, reference, total, number, octets, evict)) in steps.iter().enumerate() {
-            seconds += pause;
-            while let Some(old) = phone.reassembler.handle_timeout(after(seconds)) {
-                prop_assert!(after(seconds) - old.began() >= limits.age && !old.is_complete());
-                out.extend(old.into_tags());
+        // The tags of a message, each of the part that was pushed with it.
+        let tags = |message: Message<usize>| {
+            let (total, reference) = (message.total(), message.reference());
+            let numbers: Vec<_> =
+                message.parts().map(|part| (part.number, part.octets.to_vec())).collect();
+            let tags: Vec<_> = message.into_tags().collect();
+            for ((number, octets), tag) in numbers.iter().zip(&tags) {
+                let pushed = steps[*tag].user_data();
+                assert_eq!(pushed.part, Some(MessagePart { reference, total, number: *number }));
+                assert_eq!(pushed.octets, octets);
             }
-            let before = phone.reassembler.octets();
-            match phone.push(after(seconds), &part(*reference, *total, 1 + number % total, octets), tag) {
+            tags
+        };
+        for (tag, step) in steps.iter().enumerate() {
+            seconds += step.pause;
+            while step.in_time && let Some(old) = phone.reassembler.handle_timeout(after(seconds)) {
+                prop_assert!(after(seconds) - old.began() >= limits.age && !old.is_complete());
+                out.extend(tags(old));
+            }
+            let before = (phone.reassembler.octets(), phone.reassembler.poll_timeout());
+            match phone.push(after(seconds), &step.user_data(), tag) {
                 Ok(Pushed::Alone(_)) => panic!("it is a part"),
                 Ok(Pushed::Duplicate(tag)) => out.push(tag),
                 Ok(Pushed::Kept { parts, total, superseded }) => {
                     prop_assert!(0 < parts && parts < total);
-                    out.extend(superseded.into_iter().flat_map(Message::into_tags));
+                    out.extend(superseded.into_iter().flat_map(tags));
                 }
                 Ok(Pushed::Complete(message)) => {
                     prop_assert!(message.is_complete());
-                    out.extend(message.into_tags());
+                    prop_assert!(message.total() == 1 || message.began() + limits.age > after(seconds));
+                    out.extend(tags(message));
                 }
-                Err(_) => {
-                    prop_assert_eq!(phone.reassembler.octets(), before, "nothing changes");
+                Err(why) => {
+                    let now = (phone.reassembler.octets(), phone.reassembler.poll_timeout());
+                    prop_assert_eq!(now, before, "nothing changes");
                     out.push(tag);
+                    prop_assert!(why == WhyUnkept::TooLarge || !phone.reassembler.is_empty(), "one can be evicted");
                 }
             }
-            if *evict == 0 {
-                out.extend(phone.reassembler.evict().into_iter().flat_map(Message::into_tags));
+            if step.evict {
+                out.extend(phone.reassembler.evict().into_iter().flat_map(tags));
             }
             prop_assert!(phone.reassembler.len() <= limits.messages);
             prop_assert!(phone.reassembler.octets() <= limits.octets);
@@ -339,7 +400,7 @@ proptest! {
             prop_assert_eq!(phone.reassembler.poll_timeout().is_some(), !phone.reassembler.is_empty());
         }
         while let Some(left) = phone.reassembler.evict() {
-            out.extend(left.into_tags());
+            out.extend(tags(left));
         }
         prop_assert_eq!(phone.reassembler.octets(), 0);
         out.sort_unstable();

@@ -175,8 +175,10 @@ mod tests {
         let (esm_class, tlvs) = (EsmClass::UDHI, Tlvs::list(&payload));
         let of_data_sm = DataSm { esm_class, tlvs, ..DataSm::default() }.user_data().unwrap();
         assert_eq!(of_data_sm.text(Codings::default()).as_deref(), Some("ğ"));
+        assert_eq!(of_data_sm.esm_class, esm_class);
         let of_submit_sm = SubmitSm { esm_class, tlvs, ..SubmitSm::default() }.user_data().unwrap();
-        assert_eq!(of_submit_sm, of_data_sm);
+        let of_submit_multi = SubmitMulti { esm_class, tlvs, ..SubmitMulti::default() }.user_data().unwrap();
+        assert_eq!([of_submit_sm, of_submit_multi], [of_data_sm; 2]);
         assert_eq!(of_data_sm.alphabet(Codings::default()), Some(Alphabet::Gsm7));
     }
 }

@@ -11,7 +11,7 @@ use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main, meas
 use smpp_core::sms::{Detection, MessageIdPolicy, Receipt};
 use smpp_core::{DataCoding, DeliverSm, EsmClass, MessageState, ShortMessage, Tlv, Tlvs};
 
-/// As 8x8 sends it: 154 octets, a UUID among them.
+/// As 8x8 sends it: 148 octets, a UUID among them.
 const TYPICAL: &[u8] = b"id:bda7b1bd-4c04-4c1c-9b2e-1b2c3d4e5f60 sub:001 dlvrd:001 submit date:2611230102 \
                          done date:2611230103 stat:DELIVRD err:000 Text:Your code is 123456.";
 const SHORT: &[u8] = b"id:7F00A1B2 stat:DELIVRD";
@@ -47,7 +47,10 @@ fn bench(group: &mut BenchmarkGroup<'_, WallTime>, fastest: &Fastest, name: &str
             total
         });
     });
-    fastest.borrow_mut().push((name.to_owned(), best));
+    // A filter on the command line leaves some out.
+    if best.is_finite() {
+        fastest.borrow_mut().push((name.to_owned(), best));
+    }
 }
 
 fn reading(c: &mut Criterion) {
@@ -55,7 +58,7 @@ fn reading(c: &mut Criterion) {
     let mut group = c.benchmark_group("receipt");
     let long = [TYPICAL, &[b'x'; 1000][..]].concat();
     for (name, text) in
-        [("text, 154 octets", TYPICAL), ("text, 24 octets", SHORT), ("text, 1154 octets", &long[..])]
+        [("text, 148 octets", TYPICAL), ("text, 24 octets", SHORT), ("text, 1148 octets", &long[..])]
     {
         bench(&mut group, &fastest, name, || {
             black_box(&Receipt::parse(black_box(text))).as_ref().unwrap();
@@ -92,7 +95,7 @@ fn reading(c: &mut Criterion) {
         black_box((receipt.state(), receipt.is_final()));
     });
     let mut out = Vec::with_capacity(TYPICAL.len());
-    bench(&mut group, &fastest, "written, 154 octets", || {
+    bench(&mut group, &fastest, "written, 148 octets", || {
         out.clear();
         black_box(&receipt).emit(&mut out);
         black_box(&out);

@@ -27,6 +27,13 @@ enum Key {
     Other,
 }
 
+/// A value without the white space around it, and the first word of it.
+#[derive(Clone, Copy)]
+struct Value<'a> {
+    word: &'a [u8],
+    whole: &'a [u8],
+}
+
 /// A name as one number: the last 16 octets in lower case. Names of up to 15 octets have numbers of their own.
 type Name = u128;
 
@@ -51,15 +58,17 @@ const GSM7_UNDERSCORE: u8 = 0x11;
 pub(super) fn receipt(text: &[u8]) -> Receipt<'_> {
     let mut receipt = Receipt::default();
     let text = without_nul(text).trim_ascii_start();
-    let mut next = key(text).or_else(|| key(up_to_key(text).1));
+    let mut next = key(text).or_else(|| value(text).1);
     while let Some((key, rest)) = next {
         if key == Key::Text {
             receipt.text = Some(rest);
             break;
         }
-        let (value, rest) = up_to_key(rest);
-        set(&mut receipt, key, value);
-        next = self::key(rest);
+        let (value, following) = value(rest);
+        if !value.whole.is_empty() {
+            set(&mut receipt, key, value);
+        }
+        next = following;
     }
     receipt
 }
@@ -75,18 +84,15 @@ pub(super) fn without_nul(text: &[u8]) -> &[u8] {
 }
 
 #[inline]
-fn set<'a>(receipt: &mut Receipt<'a>, key: Key, value: &'a [u8]) {
-    if value.is_empty() {
-        return;
-    }
+fn set<'a>(receipt: &mut Receipt<'a>, key: Key, Value { word, whole }: Value<'a>) {
     match key {
-        Key::Id if receipt.id.is_empty() => receipt.id = word(value),
-        Key::Stat if receipt.stat.is_empty() => receipt.stat = word(value),
-        Key::Sub => receipt.sub = receipt.sub.or_else(|| number(word(value))),
-        Key::Dlvrd => receipt.dlvrd = receipt.dlvrd.or_else(|| number(word(value))),
-        Key::SubmitDate => receipt.submit_date = receipt.submit_date.or(Some(value)),
-        Key::DoneDate => receipt.done_date = receipt.done_date.or(Some(value)),
-        Key::Err => receipt.err = receipt.err.or_else(|| Some(word(value))),
+        Key::Id if receipt.id.is_empty() => receipt.id = word,
+        Key::Stat if receipt.stat.is_empty() => receipt.stat = word,
+        Key::Sub => receipt.sub = receipt.sub.or_else(|| number(word)),
+        Key::Dlvrd => receipt.dlvrd = receipt.dlvrd.or_else(|| number(word)),
+        Key::SubmitDate => receipt.submit_date = receipt.submit_date.or(Some(whole)),
+        Key::DoneDate => receipt.done_date = receipt.done_date.or(Some(whole)),
+        Key::Err => receipt.err = receipt.err.or(Some(word)),
         Key::Id | Key::Stat | Key::Text | Key::Other => {}
     }
 }
@@ -154,18 +160,24 @@ const fn named(name: &[u8]) -> Name {
     number
 }
 
-/// What stands before the next key, and the rest from that key on.
+/// What stands before the next key, and that key with what follows its colon.
 #[inline]
-fn up_to_key(input: &[u8]) -> (&[u8], &[u8]) {
-    let mut rest = input;
-    while !rest.is_empty() {
-        rest = split_word(rest).1.trim_ascii_start();
-        if key(rest).is_some() {
-            break;
+fn value(input: &[u8]) -> (Value<'_>, Option<(Key, &[u8])>) {
+    let (word, mut rest) = split_word(input);
+    let (mut value, mut start) = (Value { word, whole: word }, input);
+    loop {
+        let next = rest.trim_ascii_start();
+        let key = key(next);
+        if key.is_some() || next.is_empty() {
+            return (value, key);
         }
+        let (word, after) = split_word(next);
+        if value.word.is_empty() {
+            (value.word, start) = (word, next);
+        }
+        value.whole = start.split_at_checked(start.len() - after.len()).map_or(start, |(whole, _)| whole);
+        rest = after;
     }
-    let value = input.split_at_checked(input.len() - rest.len()).map_or(input, |(value, _)| value);
-    (value.trim_ascii(), rest)
 }
 
 /// The octets before the first white space, and the others.
@@ -173,11 +185,6 @@ fn up_to_key(input: &[u8]) -> (&[u8], &[u8]) {
 fn split_word(input: &[u8]) -> (&[u8], &[u8]) {
     let end = input.iter().position(u8::is_ascii_whitespace);
     end.and_then(|end| input.split_at_checked(end)).unwrap_or((input, &[]))
-}
-
-#[inline]
-fn word(value: &[u8]) -> &[u8] {
-    split_word(value).0
 }
 
 /// A number of decimal digits alone.

@@ -85,7 +85,8 @@ fn message(carrier: ReceiptCarrier<'_>) {
     let receipt = Receipt { stat: stat.unwrap_or(receipt.stat), ..receipt };
     let (mut out, tlvs) = (Vec::new(), receipt.tlvs().collect::<Vec<_>>());
     receipt.emit(&mut out);
-    if !out.ends_with(b"\0") {
+    // An id of the TLVs need not be a word.
+    if !out.ends_with(b"\0") && !receipt.id.iter().any(u8::is_ascii_whitespace) {
         let written = ReceiptCarrier {
             esm_class,
             data_coding: DataCoding::SMSC_DEFAULT,

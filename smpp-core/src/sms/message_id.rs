@@ -2,13 +2,16 @@
 //!
 //! SMPP calls a message id opaque (SMPP 3.4 §5.2.23), and the text of a receipt vendor specific. Some SMSCs
 //! write the same id differently in the two: in another case, padded, hexadecimal here and decimal there. How
-//! is a property of the provider, so it is a policy. An id that is not a number, a UUID say, is never changed
-//! beyond its case.
+//! is a property of the provider, so it is a policy. An id that is not a number is never changed beyond its case, nor
+//! is a UUID: whatever has 32 digits is taken for one without hyphens.
 
 use core::fmt;
 
 /// The most octets that a message id has (SMPP 3.4 §5.2.23).
 const MOST: usize = 64;
+
+/// Digits of a UUID that is written without hyphens.
+const UUID: usize = 32;
 
 /// When the id in a receipt means the id in a `submit_sm_resp`.
 ///
@@ -116,13 +119,13 @@ impl MessageIdPolicy {
 }
 
 impl Notation {
-    /// The number that all of `digits` write, unless it takes more than 256 bits.
+    /// The number that all of `digits` write, unless it takes more than 256 bits, or may be a UUID without hyphens.
     fn read(self, digits: &[u8]) -> Option<[u64; 4]> {
         let radix = match self {
             Self::Decimal => 10,
             Self::Hexadecimal => 16,
         };
-        if digits.is_empty() {
+        if digits.is_empty() || digits.len() == UUID {
             return None;
         }
         // As many digits at a time as fit into 64 bits of any notation.
@@ -184,8 +187,9 @@ mod tests {
     };
     const ALL: [MessageIdPolicy; 6] = [EXACT, IGNORE_CASE, ZEROS, HEX_TO_DEC, DEC_TO_HEX, HEX];
 
-    const UUID: &str = "bda7b1bd-4c04-4c1c-9b2e-1b2c3d4e5f60";
-    const UUID_UPPER: &str = "BDA7B1BD-4C04-4C1C-9B2E-1B2C3D4E5F60";
+    const HYPHENS: &str = "bda7b1bd-4c04-4c1c-9b2e-1b2c3d4e5f60";
+    const HYPHENS_UPPER: &str = "BDA7B1BD-4C04-4C1C-9B2E-1B2C3D4E5F60";
+    const UUID_PLAIN: &str = "bda7b1bd4c044c1c9b2e1b2c3d4e5f60";
     /// 2^128.
     const WIDE_HEX: &str = "100000000000000000000000000000000";
     const WIDE_DEC: &str = "340282366920938463463374607431768211456";
@@ -202,13 +206,13 @@ mod tests {
             (EXACT, "7F00A1B2", "7F00A1B2", true),
             (EXACT, "7F00A1B2", "7f00a1b2", false),
             (EXACT, "12", "0012", false),
-            (EXACT, UUID, UUID, true),
-            (EXACT, UUID, UUID_UPPER, false),
+            (EXACT, HYPHENS, HYPHENS, true),
+            (EXACT, HYPHENS, HYPHENS_UPPER, false),
             (EXACT, "", "", true),
             (EXACT, "1", "", false),
             (EXACT, "1", "1\0", false),
             (IGNORE_CASE, "7F00A1B2", "7f00a1b2", true),
-            (IGNORE_CASE, UUID, UUID_UPPER, true),
+            (IGNORE_CASE, HYPHENS, HYPHENS_UPPER, true),
             (IGNORE_CASE, "12", "0012", false),
             (IGNORE_CASE, "\u{E4}", "\u{C4}", false),
             (ZEROS, "12", "0012", true),
@@ -217,11 +221,11 @@ mod tests {
             (ZEROS, "12", "120", false),
             (ZEROS, "00A", "A", false),
             (ZEROS, "00A", "00A", true),
-            (ZEROS, UUID, UUID, true),
-            (ZEROS, UUID, UUID_UPPER, false),
+            (ZEROS, HYPHENS, HYPHENS, true),
+            (ZEROS, HYPHENS, HYPHENS_UPPER, false),
             (HEX, "7F00A1B2", "007f00a1b2", true),
             (HEX, "7F00A1B2", "7f00a1b", false),
-            (HEX, UUID, UUID_UPPER, false),
+            (HEX, HYPHENS, HYPHENS_UPPER, false),
             (HEX_TO_DEC, "7F00A1B2", "2130747826", true),
             (HEX_TO_DEC, "7f00a1b2", "02130747826", true),
             (HEX_TO_DEC, "0", "0", true),
@@ -232,8 +236,15 @@ mod tests {
             (HEX_TO_DEC, WIDE_HEX, WIDE_DEC, true),
             (HEX_TO_DEC, WIDE_HEX, "340282366920938463463374607431768211457", false),
             (HEX_TO_DEC, MOST_HEX, MOST_DEC, true),
-            (HEX_TO_DEC, UUID, UUID, true),
-            (HEX_TO_DEC, UUID, UUID_UPPER, false),
+            (HEX_TO_DEC, HYPHENS, HYPHENS, true),
+            (HEX_TO_DEC, HYPHENS, HYPHENS_UPPER, false),
+            (HEX_TO_DEC, UUID_PLAIN, UUID_PLAIN, true),
+            (
+                HEX_TO_DEC,
+                "10000000000000000000000000000000",
+                "170141183460469231731687303715884105728",
+                false,
+            ),
             (HEX_TO_DEC, "msg-1", "msg-1", true),
             (HEX_TO_DEC, "0x10", "16", false),
             (HEX_TO_DEC, "+10", "16", false),
@@ -243,7 +254,7 @@ mod tests {
             (DEC_TO_HEX, NINES_DEC, NINES_HEX, true),
             (DEC_TO_HEX, NINES_DEC, MOST_HEX, false),
             (DEC_TO_HEX, "16", "16", false),
-            (DEC_TO_HEX, UUID, UUID, true),
+            (DEC_TO_HEX, HYPHENS, HYPHENS, true),
         ] {
             assert_eq!(
                 policy.same(submitted.as_bytes(), receipted.as_bytes()),
@@ -257,7 +268,7 @@ mod tests {
     fn case_and_numbers_go_together() {
         let policy = MessageIdPolicy { ignore_case: true, ..HEX_TO_DEC };
         assert!(policy.same(b"7F00A1B2", b"2130747826"));
-        assert!(policy.same(UUID.as_bytes(), UUID_UPPER.as_bytes()));
+        assert!(policy.same(HYPHENS.as_bytes(), HYPHENS_UPPER.as_bytes()));
         assert!(!policy.same(b"10", b"10"));
     }
 
@@ -306,8 +317,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn hexadecimal_and_decimal_agree_with_arithmetic(number: u128, other: u128, zeros in 0..20_usize) {
+        fn hexadecimal_and_decimal_agree_with_arithmetic(
+            (number, other) in any::<[u128; 2]>().prop_map(|[number, other]| (number >> 4, other >> 4)),
+            zeros in 0..20_usize,
+        ) {
             let zeros = "0".repeat(zeros);
+            let lengths = [number, other].map(|number| [format!("{number}").len(), format!("{number:x}").len()]);
+            let all = lengths.iter().flatten().flat_map(|length| [*length, length + zeros.len()]);
+            prop_assume!(!all.into_iter().any(|length| length == UUID));
             for (policy, submitted, receipted) in [
                 (HEX_TO_DEC, format!("{zeros}{number:X}"), format!("{number}")),
                 (HEX_TO_DEC, format!("{number:x}"), format!("{zeros}{number}")),

@@ -103,7 +103,7 @@ fn act(
         }
         Event::Request { request: Request::DeliverSm(sm, reply), .. } if sm.esm_class.is_receipt() => {
             session.respond(reply, Ok(DeliverSmResp::default()))?;
-            let receipt = Receipt::parse(sm.text())?;
+            let receipt = Receipt::parse_with(sm.text(), sm.tlvs)?;
             println!("receipt {} {}", receipt.id.escape_ascii(), receipt.stat.escape_ascii());
             receipted.extend(receipt.is_final().then(|| receipt.id.to_vec()));
         }

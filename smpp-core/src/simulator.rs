@@ -280,14 +280,10 @@ impl Simulator {
             dlvrd: Some(delivered.into()),
             submit_date: Some(submit_date.as_bytes()),
             done_date: Some(done_date.as_bytes()),
-            stat: match self.rules.state {
-                MessageState::DELIVERED => b"DELIVRD",
-                MessageState::EXPIRED => b"EXPIRED",
-                MessageState::REJECTED => b"REJECTD",
-                _ => b"UNDELIV",
-            },
+            stat: Receipt::word(self.rules.state).unwrap_or(b"UNKNOWN"),
             err: Some(if delivered { b"000" } else { b"007" }),
             text: Some(text),
+            ..Receipt::default()
         };
         let mut out = Vec::new();
         receipt.emit(&mut out);

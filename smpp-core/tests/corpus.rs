@@ -13,6 +13,9 @@ mod play;
 #[path = "../../fuzz/fuzz_targets/texts.rs"]
 mod texts;
 
+#[path = "../../fuzz/fuzz_targets/told.rs"]
+mod told;
+
 /// Shows each file of a corpus to the target's check.
 fn replay(target: &str, least: usize, check: fn(&[u8])) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
@@ -31,6 +34,11 @@ fn the_corpus_of_decode_holds() {
 #[test]
 fn the_corpus_of_roundtrip_holds() {
     replay("roundtrip", 100, check::round_trip);
+}
+
+#[test]
+fn the_corpus_of_receipt_holds() {
+    replay("receipt", 110, told::receipt);
 }
 
 #[test]

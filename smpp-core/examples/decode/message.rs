@@ -96,7 +96,7 @@ fn describe(element: Element<'_>) -> String {
 
 /// The fields of a receipt whose text is in `alphabet`, or in UTF-8 by now.
 fn receipt(lines: &mut Lines, text: &[u8], tlvs: Tlvs<'_>, alphabet: Option<Alphabet>) {
-    let receipt = match Receipt::parse_with(text, tlvs.receipted_message_id(), tlvs.message_state()) {
+    let receipt = match Receipt::parse_with(text, tlvs) {
         Ok(receipt) => receipt,
         Err(error) => return lines.push(("receipt", error.to_string())),
     };

@@ -4,8 +4,8 @@ use core::time::Duration;
 
 use crate::pdu::{BindMode, DataCoding, InterfaceVersion, MessageState, RegisteredDelivery};
 use crate::session::{Config, Operations, Rate};
-use crate::sms::Codings;
 use crate::sms::time::UtcOffset;
+use crate::sms::{Codings, Detection, MessageIdPolicy};
 
 pub mod eight_by_eight;
 
@@ -18,7 +18,7 @@ pub mod eight_by_eight;
 /// use core::time::Duration;
 /// use smpp_core::provider::{HostStatus, Provider, ReceiptDialect, Region, TlsVersion};
 /// use smpp_core::session::{Operations, Rate};
-/// use smpp_core::sms::{Alphabet, Codings};
+/// use smpp_core::sms::{Alphabet, Codings, MessageIdPolicy};
 /// use smpp_core::{BindMode, DataCoding, InterfaceVersion, RegisteredDelivery};
 ///
 /// const ACME: Provider = Provider {
@@ -40,6 +40,7 @@ pub mod eight_by_eight;
 ///     max_message_id: Some(10),
 ///     receipts: ReceiptDialect {
 ///         registered_delivery: Some(RegisteredDelivery::RECEIPT),
+///         message_ids: MessageIdPolicy::HEXADECIMAL_TO_DECIMAL,
 ///         ..ReceiptDialect::UNSTATED
 ///     },
 /// };
@@ -126,6 +127,10 @@ pub struct ReceiptDialect {
     pub states: &'static [MessageState],
     /// The binds of the account that receipts come on.
     pub route: Option<ReceiptRoute>,
+    /// Which messages are receipts. If it is not stated, those whose `esm_class` says so.
+    pub detection: Detection,
+    /// When the id in a receipt means the id in a `submit_sm_resp`. If it is not stated, when they are equal.
+    pub message_ids: MessageIdPolicy,
     /// How far the dates are ahead of UTC: see [`ReportedTime::to_unix`](crate::sms::time::ReportedTime::to_unix).
     pub offset: Option<UtcOffset>,
 }
@@ -157,5 +162,12 @@ impl Provider {
 
 impl ReceiptDialect {
     /// Nothing is stated.
-    pub const UNSTATED: Self = Self { registered_delivery: None, states: &[], route: None, offset: None };
+    pub const UNSTATED: Self = Self {
+        registered_delivery: None,
+        states: &[],
+        route: None,
+        detection: Detection::ByEsmClass,
+        message_ids: MessageIdPolicy::EXACT,
+        offset: None,
+    };
 }

@@ -18,20 +18,27 @@
 //! # Ok::<(), smpp_core::sms::SegmentError>(())
 //! ```
 //!
-//! Reading what comes back, once `esm_class` says that it is a receipt:
+//! Reading what comes back: a receipt if `esm_class` says so, and the submission that it is about.
 //!
 //! ```
-//! use smpp_core::{MessageState, sms::Receipt};
+//! use smpp_core::sms::{Detection, MessageIdPolicy, Receipt};
+//! use smpp_core::{DeliverSm, EsmClass, MessageState, ShortMessage};
 //!
-//! let receipt = Receipt::parse(b"id:7F00A1B2 stat:DELIVRD err:000 Text:Hello")?;
-//! assert_eq!(receipt.id, b"7F00A1B2");
+//! let message = DeliverSm {
+//!     esm_class: EsmClass::DELIVERY_RECEIPT,
+//!     short_message: ShortMessage::new(b"id:2130747826 stat:DELIVRD err:000 Text:Hello")?,
+//!     ..DeliverSm::default()
+//! };
+//! let receipt = Receipt::of(&message, Detection::ByEsmClass).ok_or("not a receipt")??;
 //! assert_eq!(receipt.state(), Some(MessageState::DELIVERED));
-//! # Ok::<(), smpp_core::sms::ReceiptError>(())
+//! assert!(MessageIdPolicy::HEXADECIMAL_TO_DECIMAL.same(b"7F00A1B2", receipt.id));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod coding;
 mod cut;
 pub mod gsm7;
+mod message_id;
 mod reassemble;
 mod receipt;
 mod segment;
@@ -44,8 +51,9 @@ mod user_data;
 
 pub use coding::{Alphabet, Codings, Unencodable};
 pub use gsm7::{Language, Shifts};
+pub use message_id::{MessageIdKey, MessageIdPolicy, Notation, Numbers};
 pub use reassemble::{Limits, Message, Part, Pushed, Reassembler, Unkept, WhyUnkept};
-pub use receipt::{Receipt, ReceiptError};
+pub use receipt::{Detection, Receipt, ReceiptCarrier, ReceiptError};
 pub use segment::{Form, Segment, SegmentError, Segments, Size, Submission, Submissions};
 pub use text::{Text, TextError, TextOptions};
 pub use transliterate::{Replaced, Transliterated, transliterate};

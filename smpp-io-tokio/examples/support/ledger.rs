@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 use smpp_core::provider::Provider;
 use smpp_core::session::{Closed, RequestError, Response};
-use smpp_core::sms::{Receipt, udh};
+use smpp_core::sms::{Detection, Receipt, udh};
 use smpp_core::{CommandStatus, DeliverSm, EsmClass, MessageState, RegisteredDelivery};
 
 use super::{Part, Report, Stop};
@@ -75,11 +75,12 @@ impl Ledger {
 
     /// Notes what the SMSC delivers: a receipt, or a message from someone's phone.
     pub(crate) fn delivered(&mut self, sm: &DeliverSm<'_>) {
-        if !sm.esm_class.is_receipt() {
+        let mut buffer = Vec::new();
+        let Some(receipt) = Receipt::of_with_buffer(sm, Detection::ByEsmClass, &mut buffer) else {
             return self.message(sm);
-        }
+        };
         let text = String::from_utf8_lossy(sm.text()).into_owned();
-        match Receipt::parse_with(sm.text(), sm.tlvs.receipted_message_id(), sm.tlvs.message_state()) {
+        match receipt {
             Ok(receipt) => self.receipt(Told {
                 id: String::from_utf8_lossy(receipt.id).into_owned(),
                 state: receipt.state().unwrap_or(MessageState::UNKNOWN),

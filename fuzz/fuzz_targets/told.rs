@@ -1,0 +1,122 @@
+//! What holds for any receipt and any pair of message ids. The fuzz target and the tests of `smpp-core` share it.
+
+use smpp_core::sms::{Detection, MessageIdPolicy, Notation, Numbers, Receipt, ReceiptCarrier, ReceiptError};
+use smpp_core::{DataCoding, EsmClass, MessageState, Tag, Tlv, Tlvs};
+
+/// Takes `esm_class`, `data_coding`, a length, a state, and then octets: as a text, as a message, and, parted at that
+/// length, as two ids.
+pub(crate) fn receipt(octets: &[u8]) {
+    let [esm_class, data_coding, length, state, text @ ..] = octets else { return };
+    let (id, rest) = text.split_at(text.len().min(usize::from(*length)));
+    read(text);
+    let tlvs = [
+        Tlv::new(Tag::RECEIPTED_MESSAGE_ID, id).expect("short enough"),
+        Tlv::message_state(MessageState(*state)),
+        Tlv::user_message_reference(7),
+    ];
+    for tlvs in [&[][..], &tlvs] {
+        message(ReceiptCarrier {
+            esm_class: EsmClass::from_bits_retain(*esm_class),
+            data_coding: DataCoding(*data_coding),
+            user_data: text,
+            tlvs: Tlvs::list(tlvs),
+        });
+    }
+    ids(id, rest);
+}
+
+fn read(text: &[u8]) {
+    let receipt = match Receipt::parse(text) {
+        Ok(receipt) => receipt,
+        Err(error) => return assert_ne!(error, ReceiptError::Ucs2, "a text alone has no data_coding"),
+    };
+    look(&receipt, &[text]);
+    let mut out = Vec::new();
+    receipt.emit(&mut out);
+    // A NUL at the end is not read: it is the SMSC's, not the receipt's.
+    if !out.ends_with(b"\0") {
+        assert_eq!(Receipt::parse(&out), Ok(receipt));
+    }
+}
+
+/// Every field is a part of what was given.
+fn look(receipt: &Receipt<'_>, given: &[&[u8]]) {
+    let inside = |field: &[u8]| {
+        let within = |all: &[u8]| {
+            let (all, field) = (all.as_ptr_range(), field.as_ptr_range());
+            all.start <= field.start && field.end <= all.end
+        };
+        assert!(given.iter().any(|all| within(all)), "{receipt:?}");
+    };
+    let Receipt { id, submit_date, done_date, stat, err, text, .. } = *receipt;
+    assert!(!id.is_empty() && !stat.is_empty());
+    inside(id);
+    [submit_date, done_date, err, text].into_iter().flatten().for_each(inside);
+    let of_text = given.iter().any(|all| all.as_ptr_range().contains(&stat.as_ptr()));
+    assert!(of_text || receipt.state().is_some(), "a word of the text or one for a state");
+    assert!(!receipt.is_final() || receipt.state().is_some());
+}
+
+fn message(carrier: ReceiptCarrier<'_>) {
+    let class = carrier.esm_class.message_type();
+    let id = carrier.tlvs.receipted_message_id().unwrap_or_default();
+    let mut buffer = Vec::new();
+    let borrowed = Receipt::of(carrier, Detection::ByEsmClass);
+    match borrowed {
+        Some(Ok(receipt)) => {
+            look(&receipt, &[carrier.user_data, id]);
+            assert_eq!(receipt.esm_class(), class);
+        }
+        Some(Err(_)) => assert_eq!(class, EsmClass::DELIVERY_RECEIPT),
+        None => assert_ne!(class, EsmClass::DELIVERY_RECEIPT),
+    }
+    let by_content = Receipt::of(carrier, Detection::ByContent);
+    if class.is_empty() {
+        assert_eq!(borrowed, None, "a phone may have sent it");
+        assert!(!matches!(by_content, Some(Err(_))));
+    } else {
+        assert_eq!(borrowed, by_content);
+    }
+    let Some(Ok(receipt)) = Receipt::of_with_buffer(carrier, Detection::ByContent, &mut buffer) else {
+        return assert!(!matches!(by_content, Some(Ok(_))), "the buffer takes nothing away");
+    };
+    let text = receipt.text;
+    let (esm_class, stat) = (receipt.esm_class(), receipt.state().and_then(Receipt::word));
+    let receipt = Receipt { stat: stat.unwrap_or(receipt.stat), ..receipt };
+    let (mut out, tlvs) = (Vec::new(), receipt.tlvs().collect::<Vec<_>>());
+    receipt.emit(&mut out);
+    // An id of the TLVs need not be a word.
+    if !out.ends_with(b"\0") && !receipt.id.iter().any(u8::is_ascii_whitespace) {
+        let written = ReceiptCarrier {
+            esm_class,
+            data_coding: DataCoding::SMSC_DEFAULT,
+            user_data: &out,
+            tlvs: Tlvs::list(&tlvs),
+        };
+        assert_eq!(Receipt::of(written, Detection::ByEsmClass), Some(Ok(receipt)));
+    }
+    assert!(text.is_none_or(|text| text.len() <= carrier.user_data.len()));
+}
+
+/// Every policy takes an id for itself where both sides write alike, and decides as its keys do.
+fn ids(one: &[u8], other: &[u8]) {
+    let notations = [Notation::Decimal, Notation::Hexadecimal];
+    let pairs = notations.map(|submitted| notations.map(|receipted| Numbers { submitted, receipted }));
+    let numbers = pairs.into_iter().flatten().map(Some).chain([None]);
+    for (numbers, ignore_case) in numbers.flat_map(|numbers| [(numbers, false), (numbers, true)]) {
+        let policy = MessageIdPolicy { ignore_case, numbers };
+        let same = policy.same(one, other);
+        let keys = (policy.submitted_key(one), policy.receipted_key(other));
+        assert_eq!(same, keys.0 == keys.1, "{policy:?}");
+        assert_eq!(same, keys.0.cmp(&keys.1).is_eq(), "{policy:?}");
+        if numbers.is_none_or(|Numbers { submitted, receipted }| submitted == receipted) {
+            assert!(policy.same(one, one), "{policy:?}");
+            assert_eq!(same, policy.same(other, one), "{policy:?}");
+        }
+        let is_number = |id: &[u8]| !id.is_empty() && id.iter().all(u8::is_ascii_hexdigit);
+        if !is_number(one) || !is_number(other) {
+            let alike = if ignore_case { one.eq_ignore_ascii_case(other) } else { one == other };
+            assert!(alike || !same || one.len().min(other.len()) > 64, "{policy:?}");
+        }
+    }
+}

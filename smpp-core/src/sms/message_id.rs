@@ -1,0 +1,380 @@
+//! Which id of a receipt is which id of a `submit_sm_resp`.
+//!
+//! SMPP calls a message id opaque (SMPP 3.4 §5.2.23), and the text of a receipt vendor specific. Some SMSCs
+//! write the same id differently in the two: in another case, padded, hexadecimal here and decimal there. How
+//! is a property of the provider, so it is a policy. An id that is not a number is never changed beyond its case, nor
+//! is a UUID: whatever has 32 digits is taken for one without hyphens.
+
+use core::fmt;
+
+/// The most octets that a message id has (SMPP 3.4 §5.2.23).
+const MOST: usize = 64;
+
+/// Digits of a UUID that is written without hyphens.
+const UUID: usize = 32;
+
+/// When the id in a receipt means the id in a `submit_sm_resp`.
+///
+/// ```
+/// use std::collections::HashMap;
+/// use smpp_core::sms::MessageIdPolicy;
+///
+/// let policy = MessageIdPolicy::HEXADECIMAL_TO_DECIMAL;
+/// assert!(policy.same(b"7f00A1B2", b"2130747826"));
+/// assert!(!policy.same(b"7f00A1B2", b"7f00A1B2"), "not a decimal number");
+///
+/// let mut submitted = HashMap::new();
+/// submitted.insert(policy.submitted_key(b"7f00A1B2"), "Hello");
+/// assert_eq!(submitted.get(&policy.receipted_key(b"02130747826")), Some(&"Hello"));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct MessageIdPolicy {
+    /// Whether the case of ASCII letters means nothing.
+    pub ignore_case: bool,
+    /// Ids that are numbers in these notations are compared as numbers, if any: case and leading zeros mean
+    /// nothing then.
+    pub numbers: Option<Numbers>,
+}
+
+/// How either side of a [`MessageIdPolicy`] writes the ids that are numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Numbers {
+    /// In a `submit_sm_resp`.
+    pub submitted: Notation,
+    /// In a receipt.
+    pub receipted: Notation,
+}
+
+/// How a number is written: digits alone, without sign or prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Notation {
+    /// `0` to `9`.
+    Decimal,
+    /// `0` to `9`, `a` to `f`, `A` to `F`.
+    Hexadecimal,
+}
+
+/// An id as its policy sees it: equal for ids that the policy takes for one.
+///
+/// Keys are for tables of one policy: compare no keys of different ones. An id of more than 64 octets, which
+/// no PDU carries but the text of a receipt may have, is known by its length and its first 64 octets; it is
+/// never equal to one that fits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageIdKey(Key);
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Key {
+    /// Below 2^256, the most significant part first: room for 64 digits in either notation.
+    Number([u64; 4]),
+    /// The rest of the octets is zero.
+    Text { octets: [u8; MOST], length: usize },
+}
+
+impl MessageIdPolicy {
+    /// The ids are the same octets.
+    pub const EXACT: Self = Self { ignore_case: false, numbers: None };
+
+    /// The ids are the same but for the case of ASCII letters.
+    pub const IGNORE_CASE: Self = Self { ignore_case: true, ..Self::EXACT };
+
+    /// Decimal on both sides, with leading zeros on either: `0012` is `12`.
+    pub const IGNORE_LEADING_ZEROS: Self = Self::numbers(Notation::Decimal, Notation::Decimal);
+
+    /// Hexadecimal in the `submit_sm_resp`, decimal in the receipt.
+    pub const HEXADECIMAL_TO_DECIMAL: Self = Self::numbers(Notation::Hexadecimal, Notation::Decimal);
+
+    /// Decimal in the `submit_sm_resp`, hexadecimal in the receipt.
+    pub const DECIMAL_TO_HEXADECIMAL: Self = Self::numbers(Notation::Decimal, Notation::Hexadecimal);
+
+    const fn numbers(submitted: Notation, receipted: Notation) -> Self {
+        Self { ignore_case: false, numbers: Some(Numbers { submitted, receipted }) }
+    }
+
+    /// Whether a receipt with the id `receipted` is about the message with the id `submitted`: whether their
+    /// keys are equal.
+    pub fn same(&self, submitted: &[u8], receipted: &[u8]) -> bool {
+        self.submitted_key(submitted) == self.receipted_key(receipted)
+    }
+
+    /// The key of an id out of a `submit_sm_resp`.
+    pub fn submitted_key(&self, id: &[u8]) -> MessageIdKey {
+        self.key(id, self.numbers.map(|numbers| numbers.submitted))
+    }
+
+    /// The key of an id out of a receipt.
+    pub fn receipted_key(&self, id: &[u8]) -> MessageIdKey {
+        self.key(id, self.numbers.map(|numbers| numbers.receipted))
+    }
+
+    fn key(&self, id: &[u8], notation: Option<Notation>) -> MessageIdKey {
+        if let Some(number) = notation.and_then(|notation| notation.read(id)) {
+            return MessageIdKey(Key::Number(number));
+        }
+        let mut octets = [0; MOST];
+        for (to, from) in octets.iter_mut().zip(id) {
+            *to = if self.ignore_case { from.to_ascii_lowercase() } else { *from };
+        }
+        MessageIdKey(Key::Text { octets, length: id.len() })
+    }
+}
+
+impl Notation {
+    /// The number that all of `digits` write, unless it takes more than 256 bits, or may be a UUID without hyphens.
+    fn read(self, digits: &[u8]) -> Option<[u64; 4]> {
+        let radix = match self {
+            Self::Decimal => 10,
+            Self::Hexadecimal => 16,
+        };
+        if digits.is_empty() || digits.len() == UUID {
+            return None;
+        }
+        // As many digits at a time as fit into 64 bits of any notation.
+        digits.chunks(15).try_fold([0; 4], |number, digits| {
+            let mut value = 0;
+            for &digit in digits {
+                value = value * u64::from(radix) + u64::from(char::from(digit).to_digit(radix)?);
+            }
+            shifted(number, u64::from(radix).pow(digits.len() as u32), value)
+        })
+    }
+}
+
+/// `number * by + plus`, unless that takes more than 256 bits.
+fn shifted(mut number: [u64; 4], by: u64, plus: u64) -> Option<[u64; 4]> {
+    let mut carry = u128::from(plus);
+    for part in number.iter_mut().rev() {
+        carry += u128::from(*part) * u128::from(by);
+        *part = carry as u64;
+        carry >>= 64;
+    }
+    (carry == 0).then_some(number)
+}
+
+/// `"abc"` or `0x7f`: octets or a number.
+impl fmt::Debug for MessageIdKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Key::Number(parts) => {
+                let [first, rest @ ..] = parts;
+                write!(f, "0x{first:x}")?;
+                rest.iter().try_for_each(|part| write!(f, "_{part:016x}"))
+            }
+            Key::Text { octets, length } => {
+                write!(f, "\"{}\"", octets.get(..*length).unwrap_or(octets).escape_ascii())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+    use alloc::string::String;
+    use alloc::vec::Vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const EXACT: MessageIdPolicy = MessageIdPolicy::EXACT;
+    const IGNORE_CASE: MessageIdPolicy = MessageIdPolicy::IGNORE_CASE;
+    const ZEROS: MessageIdPolicy = MessageIdPolicy::IGNORE_LEADING_ZEROS;
+    const HEX_TO_DEC: MessageIdPolicy = MessageIdPolicy::HEXADECIMAL_TO_DECIMAL;
+    const DEC_TO_HEX: MessageIdPolicy = MessageIdPolicy::DECIMAL_TO_HEXADECIMAL;
+    const HEX: MessageIdPolicy = MessageIdPolicy {
+        ignore_case: false,
+        numbers: Some(Numbers { submitted: Notation::Hexadecimal, receipted: Notation::Hexadecimal }),
+    };
+    const ALL: [MessageIdPolicy; 6] = [EXACT, IGNORE_CASE, ZEROS, HEX_TO_DEC, DEC_TO_HEX, HEX];
+
+    const HYPHENS: &str = "bda7b1bd-4c04-4c1c-9b2e-1b2c3d4e5f60";
+    const HYPHENS_UPPER: &str = "BDA7B1BD-4C04-4C1C-9B2E-1B2C3D4E5F60";
+    const UUID_PLAIN: &str = "bda7b1bd4c044c1c9b2e1b2c3d4e5f60";
+    /// 2^128.
+    const WIDE_HEX: &str = "100000000000000000000000000000000";
+    const WIDE_DEC: &str = "340282366920938463463374607431768211456";
+    /// 2^256 - 1, the largest number of 64 hexadecimal digits.
+    const MOST_HEX: &str = "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff";
+    const MOST_DEC: &str = "115792089237316195423570985008687907853269984665640564039457584007913129639935";
+    /// 10^64 - 1, the largest number of 64 decimal digits.
+    const NINES_DEC: &str = "9999999999999999999999999999999999999999999999999999999999999999";
+    const NINES_HEX: &str = "184f03e93ff9f4daa797ed6e38ed64bf6a1f00ffffffffffffffff";
+
+    #[test]
+    fn what_each_policy_takes_for_the_same() {
+        for (policy, submitted, receipted, same) in [
+            (EXACT, "7F00A1B2", "7F00A1B2", true),
+            (EXACT, "7F00A1B2", "7f00a1b2", false),
+            (EXACT, "12", "0012", false),
+            (EXACT, HYPHENS, HYPHENS, true),
+            (EXACT, HYPHENS, HYPHENS_UPPER, false),
+            (EXACT, "", "", true),
+            (EXACT, "1", "", false),
+            (EXACT, "1", "1\0", false),
+            (IGNORE_CASE, "7F00A1B2", "7f00a1b2", true),
+            (IGNORE_CASE, HYPHENS, HYPHENS_UPPER, true),
+            (IGNORE_CASE, "12", "0012", false),
+            (IGNORE_CASE, "\u{E4}", "\u{C4}", false),
+            (ZEROS, "12", "0012", true),
+            (ZEROS, "0000000000000000000012", "12", true),
+            (ZEROS, "0", "000", true),
+            (ZEROS, "12", "120", false),
+            (ZEROS, "00A", "A", false),
+            (ZEROS, "00A", "00A", true),
+            (ZEROS, HYPHENS, HYPHENS, true),
+            (ZEROS, HYPHENS, HYPHENS_UPPER, false),
+            (HEX, "7F00A1B2", "007f00a1b2", true),
+            (HEX, "7F00A1B2", "7f00a1b", false),
+            (HEX, HYPHENS, HYPHENS_UPPER, false),
+            (HEX_TO_DEC, "7F00A1B2", "2130747826", true),
+            (HEX_TO_DEC, "7f00a1b2", "02130747826", true),
+            (HEX_TO_DEC, "0", "0", true),
+            (HEX_TO_DEC, "10", "16", true),
+            (HEX_TO_DEC, "10", "10", false),
+            (HEX_TO_DEC, "ffffffffffffffff", "18446744073709551615", true),
+            (HEX_TO_DEC, "10000000000000000", "18446744073709551616", true),
+            (HEX_TO_DEC, WIDE_HEX, WIDE_DEC, true),
+            (HEX_TO_DEC, WIDE_HEX, "340282366920938463463374607431768211457", false),
+            (HEX_TO_DEC, MOST_HEX, MOST_DEC, true),
+            (HEX_TO_DEC, HYPHENS, HYPHENS, true),
+            (HEX_TO_DEC, HYPHENS, HYPHENS_UPPER, false),
+            (HEX_TO_DEC, UUID_PLAIN, UUID_PLAIN, true),
+            (
+                HEX_TO_DEC,
+                "10000000000000000000000000000000",
+                "170141183460469231731687303715884105728",
+                false,
+            ),
+            (HEX_TO_DEC, "msg-1", "msg-1", true),
+            (HEX_TO_DEC, "0x10", "16", false),
+            (HEX_TO_DEC, "+10", "16", false),
+            (HEX_TO_DEC, "-1", "-1", true),
+            (DEC_TO_HEX, "2130747826", "7F00A1B2", true),
+            (DEC_TO_HEX, "2130747826", "007f00a1b2", true),
+            (DEC_TO_HEX, NINES_DEC, NINES_HEX, true),
+            (DEC_TO_HEX, NINES_DEC, MOST_HEX, false),
+            (DEC_TO_HEX, "16", "16", false),
+            (DEC_TO_HEX, HYPHENS, HYPHENS, true),
+        ] {
+            assert_eq!(
+                policy.same(submitted.as_bytes(), receipted.as_bytes()),
+                same,
+                "{submitted} and {receipted}: {policy:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn case_and_numbers_go_together() {
+        let policy = MessageIdPolicy { ignore_case: true, ..HEX_TO_DEC };
+        assert!(policy.same(b"7F00A1B2", b"2130747826"));
+        assert!(policy.same(HYPHENS.as_bytes(), HYPHENS_UPPER.as_bytes()));
+        assert!(!policy.same(b"10", b"10"));
+    }
+
+    #[test]
+    fn what_is_too_large_for_a_number_is_compared_as_it_is() {
+        let above = "115792089237316195423570985008687907853269984665640564039457584007913129639936";
+        let hex = format!("1{}", "0".repeat(64));
+        assert!(!HEX_TO_DEC.same(hex.as_bytes(), above.as_bytes()));
+        assert!(ZEROS.same(above.as_bytes(), above.as_bytes()));
+        assert!(!ZEROS.same(above.as_bytes(), format!("0{above}").as_bytes()));
+    }
+
+    #[test]
+    fn a_longer_id_is_no_id_that_fits() {
+        let (fits, longer) = ([b'x'; 64], [b'x'; 65]);
+        for policy in ALL {
+            assert!(!policy.same(&fits, &longer));
+            assert!(policy.same(&longer, &longer));
+        }
+    }
+
+    #[test]
+    fn keys_are_shown() {
+        assert_eq!(format!("{:?}", EXACT.submitted_key(b"a\xFF")), r#""a\xff""#);
+        assert_eq!(
+            format!("{:?}", DEC_TO_HEX.submitted_key(b"18446744073709551617")),
+            "0x0_0000000000000000_0000000000000001_0000000000000001"
+        );
+    }
+
+    fn policy() -> impl Strategy<Value = MessageIdPolicy> {
+        (any::<bool>(), prop::sample::select(&ALL[..]))
+            .prop_map(|(ignore_case, policy)| MessageIdPolicy { ignore_case, ..policy })
+    }
+
+    /// Ids as SMSCs make them, and any others.
+    fn id() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            any::<Vec<u8>>(),
+            "0{0,3}[0-9]{1,64}".prop_map(String::into_bytes),
+            "0{0,3}[0-9a-fA-F]{1,64}".prop_map(String::into_bytes),
+            "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+                .prop_map(String::into_bytes),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn hexadecimal_and_decimal_agree_with_arithmetic(
+            (number, other) in any::<[u128; 2]>().prop_map(|[number, other]| (number >> 4, other >> 4)),
+            zeros in 0..20_usize,
+        ) {
+            let zeros = "0".repeat(zeros);
+            let lengths = [number, other].map(|number| [format!("{number}").len(), format!("{number:x}").len()]);
+            let all = lengths.iter().flatten().flat_map(|length| [*length, length + zeros.len()]);
+            prop_assume!(!all.into_iter().any(|length| length == UUID));
+            for (policy, submitted, receipted) in [
+                (HEX_TO_DEC, format!("{zeros}{number:X}"), format!("{number}")),
+                (HEX_TO_DEC, format!("{number:x}"), format!("{zeros}{number}")),
+                (DEC_TO_HEX, format!("{zeros}{number}"), format!("{number:x}")),
+                (DEC_TO_HEX, format!("{number}"), format!("{zeros}{number:X}")),
+                (ZEROS, format!("{zeros}{number}"), format!("{number}")),
+                (HEX, format!("{zeros}{number:X}"), format!("{number:x}")),
+            ] {
+                prop_assert!(policy.same(submitted.as_bytes(), receipted.as_bytes()));
+            }
+            prop_assert_eq!(
+                HEX_TO_DEC.same(format!("{number:x}").as_bytes(), format!("{other}").as_bytes()),
+                number == other
+            );
+            prop_assert_eq!(
+                DEC_TO_HEX.submitted_key(format!("{number}").as_bytes())
+                    < DEC_TO_HEX.submitted_key(format!("{other}").as_bytes()),
+                number < other
+            );
+        }
+
+        #[test]
+        fn every_id_is_itself_where_both_sides_write_alike(policy in policy(), id in id(), other in id()) {
+            if policy.numbers.is_none_or(|numbers| numbers.submitted == numbers.receipted) {
+                prop_assert!(policy.same(&id, &id));
+                prop_assert_eq!(policy.same(&id, &other), policy.same(&other, &id));
+            }
+        }
+
+        #[test]
+        fn an_exact_match_is_the_same_octets(id in id(), other in id()) {
+            prop_assume!(id.len().max(other.len()) <= MOST);
+            prop_assert_eq!(EXACT.same(&id, &other), id == other);
+            prop_assert_eq!(IGNORE_CASE.same(&id, &other), id.eq_ignore_ascii_case(&other));
+        }
+
+        #[test]
+        fn one_uuid_is_never_another(number: u128, flipped in 0..128_u32, policy in policy()) {
+            let uuid = |number: u128| {
+                let digits = format!("{number:032x}");
+                [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
+            };
+            let (one, other) = (uuid(number), uuid(number ^ 1 << flipped));
+            prop_assert!(policy.same(one.as_bytes(), one.as_bytes()));
+            prop_assert!(!policy.same(one.as_bytes(), other.as_bytes()));
+            let upper = one.to_ascii_uppercase();
+            prop_assert_eq!(
+                policy.same(one.as_bytes(), upper.as_bytes()),
+                policy.ignore_case || one == upper
+            );
+        }
+    }
+}

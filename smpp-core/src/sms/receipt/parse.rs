@@ -1,0 +1,197 @@
+//! The text of a receipt, field by field.
+//!
+//! ```text
+//! receipt = noise field* [NUL]          noise: what stands before the first key
+//! field   = key value                   value: what stands before the next key; after "text:" all the rest
+//! key     = name ":" | ("submit" | "done") white "date:"
+//! name    = letter (letter | digit | "_")*
+//! ```
+//!
+//! A key stands at the start or after white space, and its case means nothing. So a colon, even `stat:`, may be
+//! part of an id; and a date may have a space in it, if not a name and a colon.
+
+use super::Receipt;
+
+/// A key that means something here, or another.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Key {
+    Id,
+    Sub,
+    Dlvrd,
+    SubmitDate,
+    DoneDate,
+    Stat,
+    Err,
+    Text,
+    /// A field that Appendix B does not have.
+    Other,
+}
+
+/// A value without the white space around it, and the first word of it.
+#[derive(Clone, Copy)]
+struct Value<'a> {
+    word: &'a [u8],
+    whole: &'a [u8],
+}
+
+/// A name as one number: the last 16 octets in lower case. Names of up to 15 octets have numbers of their own.
+type Name = u128;
+
+const ID: Name = named(b"id");
+const SUB: Name = named(b"sub");
+const DLVRD: Name = named(b"dlvrd");
+const SUBMIT: Name = named(b"submit");
+const SUBMITDATE: Name = named(b"submitdate");
+const SUBMIT_DATE: Name = named(b"submit_date");
+const DONE: Name = named(b"done");
+const DONEDATE: Name = named(b"donedate");
+const DONE_DATE: Name = named(b"done_date");
+const DATE: Name = named(b"date");
+const STAT: Name = named(b"stat");
+const ERR: Name = named(b"err");
+const TEXT: Name = named(b"text");
+
+/// The underscore in the GSM 7-bit default alphabet.
+const GSM7_UNDERSCORE: u8 = 0x11;
+
+/// Whatever fields the text has; the first of repeated ones counts.
+pub(super) fn receipt(text: &[u8]) -> Receipt<'_> {
+    let mut receipt = Receipt::default();
+    let text = without_nul(text).trim_ascii_start();
+    let mut next = key(text).or_else(|| value(text).1);
+    while let Some((key, rest)) = next {
+        if key == Key::Text {
+            receipt.text = Some(rest);
+            break;
+        }
+        let (value, following) = value(rest);
+        if !value.whole.is_empty() {
+            set(&mut receipt, key, value);
+        }
+        next = following;
+    }
+    receipt
+}
+
+/// Whether the text begins with a key.
+pub(super) fn begins_with_key(text: &[u8]) -> bool {
+    key(text.trim_ascii_start()).is_some()
+}
+
+/// Some SMSCs end the text as they end a string.
+pub(super) fn without_nul(text: &[u8]) -> &[u8] {
+    text.strip_suffix(b"\0").unwrap_or(text)
+}
+
+#[inline]
+fn set<'a>(receipt: &mut Receipt<'a>, key: Key, Value { word, whole }: Value<'a>) {
+    match key {
+        Key::Id if receipt.id.is_empty() => receipt.id = word,
+        Key::Stat if receipt.stat.is_empty() => receipt.stat = word,
+        Key::Sub => receipt.sub = receipt.sub.or_else(|| number(word)),
+        Key::Dlvrd => receipt.dlvrd = receipt.dlvrd.or_else(|| number(word)),
+        Key::SubmitDate => receipt.submit_date = receipt.submit_date.or(Some(whole)),
+        Key::DoneDate => receipt.done_date = receipt.done_date.or(Some(whole)),
+        Key::Err => receipt.err = receipt.err.or(Some(word)),
+        Key::Id | Key::Stat | Key::Text | Key::Other => {}
+    }
+}
+
+/// The key at the start, and what follows its colon.
+#[inline]
+fn key(input: &[u8]) -> Option<(Key, &[u8])> {
+    let (name, rest) = name(input);
+    match (name, rest) {
+        (0, _) => None,
+        (_, [b':', value @ ..]) => Some((meaning(name), value)),
+        (SUBMIT, _) => Some((Key::SubmitDate, date(rest)?)),
+        (DONE, _) => Some((Key::DoneDate, date(rest)?)),
+        _ => None,
+    }
+}
+
+/// What follows `date:`, if white space and that are next.
+fn date(input: &[u8]) -> Option<&[u8]> {
+    match name(input.trim_ascii_start()) {
+        (DATE, [b':', value @ ..]) => Some(value),
+        _ => None,
+    }
+}
+
+fn meaning(name: Name) -> Key {
+    match name {
+        ID => Key::Id,
+        SUB => Key::Sub,
+        DLVRD => Key::Dlvrd,
+        SUBMITDATE | SUBMIT_DATE => Key::SubmitDate,
+        DONEDATE | DONE_DATE => Key::DoneDate,
+        STAT => Key::Stat,
+        ERR => Key::Err,
+        TEXT => Key::Text,
+        _ => Key::Other,
+    }
+}
+
+/// The name at the start, 0 if there is none, and the rest.
+#[inline]
+fn name(mut input: &[u8]) -> (Name, &[u8]) {
+    let mut name = 0;
+    while let [octet, rest @ ..] = input {
+        let lower = match *octet {
+            letter @ (b'a'..=b'z' | b'A'..=b'Z') => letter | 0x20,
+            digit @ b'0'..=b'9' if name != 0 => digit,
+            b'_' | GSM7_UNDERSCORE if name != 0 => b'_',
+            _ => break,
+        };
+        name = name << 8 | Name::from(lower);
+        input = rest;
+    }
+    (name, input)
+}
+
+/// The number of a name in lower case.
+const fn named(name: &[u8]) -> Name {
+    let mut number = 0;
+    let mut rest = name;
+    while let [octet, after @ ..] = rest {
+        number = number << 8 | *octet as Name;
+        rest = after;
+    }
+    number
+}
+
+/// What stands before the next key, and that key with what follows its colon.
+#[inline]
+fn value(input: &[u8]) -> (Value<'_>, Option<(Key, &[u8])>) {
+    let (word, mut rest) = split_word(input);
+    let (mut value, mut start) = (Value { word, whole: word }, input);
+    loop {
+        let next = rest.trim_ascii_start();
+        let key = key(next);
+        if key.is_some() || next.is_empty() {
+            return (value, key);
+        }
+        let (word, after) = split_word(next);
+        if value.word.is_empty() {
+            (value.word, start) = (word, next);
+        }
+        value.whole = start.split_at_checked(start.len() - after.len()).map_or(start, |(whole, _)| whole);
+        rest = after;
+    }
+}
+
+/// The octets before the first white space, and the others.
+#[inline]
+fn split_word(input: &[u8]) -> (&[u8], &[u8]) {
+    let end = input.iter().position(u8::is_ascii_whitespace);
+    end.and_then(|end| input.split_at_checked(end)).unwrap_or((input, &[]))
+}
+
+/// A number of decimal digits alone.
+#[inline]
+fn number(word: &[u8]) -> Option<u32> {
+    word.iter().try_fold(0_u32, |number, octet| {
+        let digit = octet.is_ascii_digit().then(|| octet - b'0')?;
+        number.checked_mul(10)?.checked_add(digit.into())
+    })
+}

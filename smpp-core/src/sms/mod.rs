@@ -34,6 +34,8 @@
 //! assert!(MessageIdPolicy::HEXADECIMAL_TO_DECIMAL.same(b"7F00A1B2", receipt.id));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! What people send may come in parts: a [`Reassembler`] puts the [`UserData`] of their PDUs together.
 
 mod coding;
 mod cut;

@@ -144,7 +144,7 @@ fn in_ucs2<'a>(began: &[u8], narrow: &[u8], whole: &'a [u8], is_wide: bool) -> O
         return whole.get(2 * start..2 * end);
     }
     // The NUL that ends an even number of octets is half of the last character.
-    if began.len() % 2 == 0 { whole.get(start..end) } else { whole.get(start..) }
+    if began.len().is_multiple_of(2) { whole.get(start..end) } else { whole.get(start..) }
 }
 
 impl<'a> From<&DeliverSm<'a>> for ReceiptCarrier<'a> {

@@ -12,9 +12,9 @@ use smpp_core::{DataCoding, DataSm, DeliverSm, EsmClass, MessageState, ShortMess
 const FINAL: [&str; 6] = ["DELIVERED", "EXPIRED", "DELETED", "UNDELIVERABLE", "REJECTED", "SKIPPED"];
 
 struct Known {
-    line: Value,
     text: Vec<u8>,
     values: [Option<Vec<u8>>; 6],
+    line: Value,
 }
 
 static KNOWN: LazyLock<Vec<Known>> = LazyLock::new(|| {

@@ -92,21 +92,21 @@ impl MessageIdPolicy {
 
     /// Whether a receipt with the id `receipted` is about the message with the id `submitted`: whether their
     /// keys are equal.
-    pub fn same(&self, submitted: &[u8], receipted: &[u8]) -> bool {
+    pub fn same(self, submitted: &[u8], receipted: &[u8]) -> bool {
         self.submitted_key(submitted) == self.receipted_key(receipted)
     }
 
     /// The key of an id out of a `submit_sm_resp`.
-    pub fn submitted_key(&self, id: &[u8]) -> MessageIdKey {
+    pub fn submitted_key(self, id: &[u8]) -> MessageIdKey {
         self.key(id, self.numbers.map(|numbers| numbers.submitted))
     }
 
     /// The key of an id out of a receipt.
-    pub fn receipted_key(&self, id: &[u8]) -> MessageIdKey {
+    pub fn receipted_key(self, id: &[u8]) -> MessageIdKey {
         self.key(id, self.numbers.map(|numbers| numbers.receipted))
     }
 
-    fn key(&self, id: &[u8], notation: Option<Notation>) -> MessageIdKey {
+    fn key(self, id: &[u8], notation: Option<Notation>) -> MessageIdKey {
         if let Some(number) = notation.and_then(|notation| notation.read(id)) {
             return MessageIdKey(Key::Number(number));
         }

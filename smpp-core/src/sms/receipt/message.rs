@@ -138,13 +138,13 @@ fn narrowed<'a>(wide: &[u8], buffer: &'a mut Vec<u8>) -> &'a [u8] {
 
 /// The octets of `whole`, all of them of whole characters, that stand where `began` ends `narrow`.
 fn in_ucs2<'a>(began: &[u8], narrow: &[u8], whole: &'a [u8], is_wide: bool) -> Option<&'a [u8]> {
-    let end = parse::without_nul(narrow).len();
+    let end = parse::without_nuls(narrow).len();
     let start = end - began.len();
     if is_wide {
         return whole.get(2 * start..2 * end);
     }
-    // The NUL that ends an even number of octets is half of the last character.
-    if began.len() % 2 == 0 { whole.get(start..end) } else { whole.get(start..) }
+    // One of the NULs at the end may be half of the last character.
+    whole.get(start..whole.len().min(end + began.len() % 2))
 }
 
 impl<'a> From<&DeliverSm<'a>> for ReceiptCarrier<'a> {

@@ -99,8 +99,9 @@ impl<'a> Receipt<'a> {
     /// `esm_class` first.
     ///
     /// Read is what SMSCs are known to send: keys in any order and case, `submit date`, `submitdate` or
-    /// `submit_date`, fields absent, empty or unknown, values of any length, a NUL at the end. A number
-    /// that makes no sense is `None`, the first of repeated fields counts, and `text:` takes all that follows.
+    /// `submit_date`, fields absent, empty or unknown, values of any length, NULs at the end. A number that
+    /// makes no sense is `None`, the first of repeated fields counts, and `text:` takes all that follows but
+    /// those NULs, so it loses an `@` of the GSM 7-bit alphabet there.
     pub fn parse(text: &'a [u8]) -> Result<Self, ReceiptError> {
         parse::receipt(text).checked()
     }

@@ -1,7 +1,7 @@
 //! The text of a receipt, field by field.
 //!
 //! ```text
-//! receipt = noise field* [NUL]          noise: what stands before the first key
+//! receipt = noise field* NUL*           noise: what stands before the first key
 //! field   = key value                   value: what stands before the next key; after "text:" all the rest
 //! key     = name ":" | ("submit" | "done") white "date:"
 //! name    = letter (letter | digit | "_")*
@@ -57,7 +57,7 @@ const GSM7_UNDERSCORE: u8 = 0x11;
 /// Whatever fields the text has; the first of repeated ones counts.
 pub(super) fn receipt(text: &[u8]) -> Receipt<'_> {
     let mut receipt = Receipt::default();
-    let text = without_nul(text).trim_ascii_start();
+    let text = without_nuls(text).trim_ascii_start();
     let mut next = key(text).or_else(|| value(text).1);
     while let Some((key, rest)) = next {
         if key == Key::Text {
@@ -78,9 +78,12 @@ pub(super) fn begins_with_key(text: &[u8]) -> bool {
     key(text.trim_ascii_start()).is_some()
 }
 
-/// Some SMSCs end the text as they end a string.
-pub(super) fn without_nul(text: &[u8]) -> &[u8] {
-    text.strip_suffix(b"\0").unwrap_or(text)
+/// Some SMSCs end the text as they end a string, or fill it up.
+pub(super) fn without_nuls(mut text: &[u8]) -> &[u8] {
+    while let [before @ .., 0] = text {
+        text = before;
+    }
+    text
 }
 
 #[inline]

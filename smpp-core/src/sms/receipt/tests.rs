@@ -237,13 +237,20 @@ fn ucs_2_throughout_is_told_from_a_text_in_ucs_2() {
     );
     assert_eq!(of(&DeliverSm { data_coding: DataCoding(0), ..sm }), Some(Err(ReceiptError::MissingId)));
 
-    let mixed = [b"id:1 stat:DELIVRD text:", &began[..]].concat();
-    let sm = DeliverSm { data_coding, ..message(&mixed, &[]) };
-    let mut buffer = b"kept".to_vec();
-    let expected = Receipt { text: Some(&began), ..receipt("1", "DELIVRD") };
-    assert_eq!(of(&sm), Some(Ok(expected)));
-    assert_eq!(Receipt::of_with_buffer(&sm, Detection::ByEsmClass, &mut buffer), Some(Ok(expected)));
-    assert_eq!(buffer, b"kept");
+    for (text, nuls) in [("Привет 😀", 0), ("Привет 😀", 1), ("Привет 😀", 2), ("Привет", 1), ("Привет", 2)]
+    {
+        let began = ucs2(text);
+        let mixed = [b"id:1 stat:DELIVRD text:", &began[..], &[0, 0][..nuls]].concat();
+        let sm = DeliverSm { data_coding, ..message(&mixed, &[]) };
+        let mut buffer = b"kept".to_vec();
+        let expected = Receipt { text: Some(&began), ..receipt("1", "DELIVRD") };
+        assert_eq!(of(&sm), Some(Ok(expected)), "{text} and {nuls} NULs");
+        assert_eq!(Receipt::of_with_buffer(&sm, Detection::ByEsmClass, &mut buffer), Some(Ok(expected)));
+        assert_eq!(buffer, b"kept");
+    }
+    let half = DeliverSm { data_coding, ..message(b"id:1 stat:DELIVRD text:\x04\x1F\x04", &[]) };
+    let expected = Receipt { text: Some(b"\x04\x1F\x04"), ..receipt("1", "DELIVRD") };
+    assert_eq!(of(&half), Some(Ok(expected)), "cut off");
 }
 
 #[test]

@@ -5,8 +5,9 @@
 
 use std::sync::LazyLock;
 
+use allocation_counter::measure;
 use serde_json::Value;
-use smpp_core::sms::{Detection, Receipt, ReceiptError};
+use smpp_core::sms::{Detection, MessageIdPolicy, Receipt, ReceiptError};
 use smpp_core::{DataCoding, DataSm, DeliverSm, EsmClass, MessageState, ShortMessage, Tag, Tlv, Tlvs};
 
 const FINAL: [&str; 6] = ["DELIVERED", "EXPIRED", "DELETED", "UNDELIVERABLE", "REJECTED", "SKIPPED"];
@@ -149,5 +150,26 @@ fn every_receipt_that_is_written_reads_back() {
         let mut out = Vec::new();
         known.receipt().emit(&mut out);
         assert_eq!(Receipt::parse(&out), Ok(known.receipt()), "{}", known.line);
+    }
+}
+
+#[test]
+fn no_receipt_costs_an_allocation() {
+    let mut buffer = Vec::with_capacity(1000);
+    for known in &*KNOWN {
+        let wide = wide(&known.text);
+        let allocated = measure(|| {
+            with_message(&known.text, |message| {
+                let receipt = Receipt::of(&message, Detection::ByEsmClass).unwrap().unwrap();
+                assert!(receipt.tlvs().count() >= 1);
+                assert!(MessageIdPolicy::EXACT.same(receipt.id, receipt.id));
+            });
+            with_message(&wide, |message| {
+                let message = DeliverSm { data_coding: DataCoding::UCS2, ..message };
+                let receipt = Receipt::of_with_buffer(&message, Detection::ByEsmClass, &mut buffer);
+                assert!(matches!(receipt, Some(Ok(_))));
+            });
+        });
+        assert_eq!(allocated.count_total, 0, "{}", known.line);
     }
 }

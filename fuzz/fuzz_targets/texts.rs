@@ -96,7 +96,8 @@ fn write(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         };
         assert!(form == Form::Payload || on_air <= 140, "{on_air} octets on the air");
     }
-    let joined = codings.decode_parts(chosen.data_coding(), submit_sms.iter().map(split));
+    let joined =
+        codings.decode_parts(submit_sms.iter().map(|submit_sm| submit_sm.user_data().expect("just made")));
     assert_eq!(joined.as_deref(), Some(text));
     Ok(())
 }
@@ -134,7 +135,8 @@ fn read(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
             }
         });
     }
-    let text = codings.decode_parts(data_coding, parts.iter().copied());
+    let part = |&(header, octets)| UserData { header, octets, data_coding, ..UserData::default() };
+    let text = codings.decode_parts(parts.iter().map(part));
     let is_text = codings.alphabet(data_coding).is_some_and(|alphabet| alphabet != Alphabet::Octets);
     assert_eq!(text.is_some(), is_text);
     for (header, octets) in parts {

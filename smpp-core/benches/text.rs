@@ -9,8 +9,8 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use smpp_core::sms::{Alphabet, Codings, ConcatRef, Text, udh};
-use smpp_core::{EsmClass, SubmitSm};
+use smpp_core::sms::{Alphabet, Codings, ConcatRef, Text, UserData};
+use smpp_core::{SubmitSm, Tlvs};
 
 /// Characters of each text: three segments and more of GSM 7-bit, seven and more of UCS-2.
 const CHARACTERS: u16 = 480;
@@ -76,11 +76,10 @@ fn bench(c: &mut Criterion) {
         let segments: Vec<_> = coded.segments(ConcatRef::Narrow(1)).unwrap().collect();
         let join = run(c, &format!("{name}: join"), &mut || {
             let parts = segments.iter().map(|segment| {
-                assert_eq!(segment.esm_class(), EsmClass::UDHI);
-                let (header, octets) = udh::split(segment.as_bytes()).unwrap();
-                (Some(header), octets)
+                let (esm_class, data_coding) = (segment.esm_class(), segment.data_coding());
+                UserData::of(esm_class, data_coding, segment.as_bytes(), &Tlvs::EMPTY).unwrap()
             });
-            black_box(codings.decode_parts(data_coding, parts));
+            black_box(codings.decode_parts(parts));
         });
         rows.borrow_mut().push((*name, [copy, encode, decode, split, join]));
     }

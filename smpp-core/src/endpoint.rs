@@ -7,7 +7,11 @@ use core::str::FromStr;
 use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
-use crate::provider::Provider;
+/// The registered port of SMPP.
+const PLAIN_PORT: u16 = 2775;
+
+/// The port of SMPP over TLS, by custom.
+const TLS_PORT: u16 = 2776;
 
 /// An SMSC and the account on it: `smpps://system_id:password@host:port`.
 ///
@@ -89,8 +93,7 @@ impl FromStr for Endpoint {
             let start = trailing.find(['/', '?', '#']).unwrap_or_default();
             return Err(EndpointError::Trailing(trailing.get(start..).unwrap_or_default().to_string()));
         }
-        let default_port =
-            if tls { Provider::EIGHT_BY_EIGHT.tls_port } else { Provider::EIGHT_BY_EIGHT.plain_port };
+        let default_port = if tls { TLS_PORT } else { PLAIN_PORT };
         Ok(Self {
             tls,
             host,

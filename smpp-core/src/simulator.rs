@@ -36,7 +36,7 @@ use crate::pdu::{
     ShortMessage, SubmitSm, Ton,
 };
 use crate::provider::Provider;
-use crate::session::Instant;
+use crate::session::{Instant, Rate};
 use crate::sms::time::{LocalTime, UnixTime, UtcOffset};
 use crate::sms::{Receipt, gsm7, udh};
 use crate::tlv::{Tlv, Tlvs};
@@ -67,8 +67,8 @@ impl Default for Rules {
     fn default() -> Self {
         let provider = Provider::EIGHT_BY_EIGHT;
         Self {
-            max_binds: provider.max_binds,
-            rate: provider.rate.limit(),
+            max_binds: provider.max_binds.unwrap_or(u16::MAX),
+            rate: provider.rate.map_or(u32::MAX, Rate::limit),
             receipt_delay: Duration::from_millis(200),
             state: MessageState::DELIVERED,
             max_receipts: 100_000,

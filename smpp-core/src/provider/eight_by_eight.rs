@@ -21,7 +21,7 @@ use core::ops::RangeInclusive;
 use super::{HostStatus, Provider, ReceiptDialect, ReceiptRoute, Region, TlsVersion};
 use crate::pdu::{BindMode, DataCoding, InterfaceVersion, MessageState};
 use crate::session::{Operations, Rate};
-use crate::sms::Codings;
+use crate::sms::{Alphabet, Codings};
 use crate::tlv::{Tag, Tlvs};
 use crate::wire::open_enum;
 
@@ -34,7 +34,10 @@ impl Provider {
     /// asks for 1.3 since: offer both. The host of Indonesia was in an earlier version of it; that of North America
     /// follows from how 8x8 names its hosts.
     ///
-    /// Not stated, and so `None`: the window, when an enquire_link is due, the length of message ids (those of its
+    /// Texts go in GSM 7-bit or UCS-2; Latin-1 is taken too, and what becomes of it on the way is not stated.
+    ///
+    /// Not stated, and so `None`: how to send long messages (segments with a user data header are what every SMSC takes),
+    /// the window, when an enquire_link is due, the length of message ids (those of its
     /// other interfaces are UUIDs of 36 characters), the registered_delivery that asks for a receipt, and the time
     /// zone of a receipt's dates.
     pub const EIGHT_BY_EIGHT: Self = Self {
@@ -46,18 +49,20 @@ impl Provider {
             Region { name: "Indonesia", host: "smpp.8x8.id", status: HostStatus::Earlier },
             Region { name: "North America", host: "smpp.us.8x8.com", status: HostStatus::Pattern },
         ],
-        plain_port: 2775,
-        tls_port: 2776,
+        plain_port: Some(2775),
+        tls_port: Some(2776),
         tls_versions: &[TlsVersion::V1_3, TlsVersion::V1_2],
         interface_version: InterfaceVersion::V3_4,
-        max_binds: 4,
+        max_binds: Some(4),
         recommended_binds: &[BindMode::Transmitter, BindMode::Receiver],
-        rate: Rate::per_second(50),
+        rate: Some(Rate::per_second(50)),
         window: None,
         enquire_link: None,
         operations: Operations::BINDS.union(Operations::SUBMIT_SM),
         codings: Codings::GSM7,
         data_codings: &[DataCoding::SMSC_DEFAULT, DataCoding::IA5, DataCoding::LATIN1, DataCoding::UCS2],
+        alphabets: &[Alphabet::Gsm7, Alphabet::Ucs2],
+        long_messages: None,
         max_message_id: None,
         receipts: ReceiptDialect {
             states: &[

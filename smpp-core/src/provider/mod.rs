@@ -5,7 +5,7 @@ use core::time::Duration;
 use crate::pdu::{BindMode, DataCoding, InterfaceVersion, MessageState, RegisteredDelivery};
 use crate::session::{Config, Operations, Rate};
 use crate::sms::time::UtcOffset;
-use crate::sms::{Codings, Detection, MessageIdPolicy};
+use crate::sms::{Alphabet, Codings, ConcatRef, Detection, Form, MessageIdPolicy, TextOptions};
 
 pub mod eight_by_eight;
 
@@ -16,36 +16,33 @@ pub mod eight_by_eight;
 ///
 /// ```
 /// use core::time::Duration;
-/// use smpp_core::provider::{HostStatus, Provider, ReceiptDialect, Region, TlsVersion};
+/// use smpp_core::provider::{LongMessages, Provider, ReceiptDialect, TlsVersion};
 /// use smpp_core::session::{Operations, Rate};
 /// use smpp_core::sms::{Alphabet, Codings, MessageIdPolicy};
-/// use smpp_core::{BindMode, DataCoding, InterfaceVersion, RegisteredDelivery};
 ///
 /// const ACME: Provider = Provider {
 ///     name: "Acme",
 ///     host: "smpp.acme.example",
-///     regions: &[],
-///     plain_port: 2775,
-///     tls_port: 3550,
+///     tls_port: Some(3550),
 ///     tls_versions: &[TlsVersion::V1_2],
-///     interface_version: InterfaceVersion::V3_4,
-///     max_binds: 2,
-///     recommended_binds: &[BindMode::Transceiver],
-///     rate: Rate::per_second(20),
+///     max_binds: Some(2),
+///     rate: Some(Rate::per_second(20)),
 ///     window: Some(10),
 ///     enquire_link: Some(Duration::from_secs(60)),
 ///     operations: Operations::BINDS.union(Operations::SUBMIT_SM).union(Operations::QUERY_SM),
 ///     codings: Codings { smsc_default: Alphabet::Latin1, ia5: Alphabet::Ascii },
-///     data_codings: &[DataCoding::SMSC_DEFAULT, DataCoding::UCS2],
-///     max_message_id: Some(10),
+///     alphabets: &[Alphabet::Latin1, Alphabet::Ucs2],
+///     long_messages: Some(LongMessages::Sar),
 ///     receipts: ReceiptDialect {
-///         registered_delivery: Some(RegisteredDelivery::RECEIPT),
 ///         message_ids: MessageIdPolicy::HEXADECIMAL_TO_DECIMAL,
 ///         ..ReceiptDialect::UNSTATED
 ///     },
+///     ..Provider::UNSTATED
 /// };
 /// let config = ACME.config();
 /// assert_eq!((config.window, config.enquire_link), (10, Some(Duration::from_secs(60))));
+/// assert_eq!(ACME.text_options().text("naïve")?.alphabet(), Alphabet::Latin1);
+/// # Ok::<(), smpp_core::sms::TextError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Provider {
@@ -56,19 +53,19 @@ pub struct Provider {
     /// The hosts by region, that of [`host`](Self::host) among them; empty if there is only that.
     pub regions: &'static [Region],
     /// TCP port without TLS.
-    pub plain_port: u16,
+    pub plain_port: Option<u16>,
     /// TCP port with TLS from the first octet.
-    pub tls_port: u16,
+    pub tls_port: Option<u16>,
     /// The versions of TLS to offer, the preferred one first; empty if not stated.
     pub tls_versions: &'static [TlsVersion],
     /// The version of SMPP to bind with.
     pub interface_version: InterfaceVersion,
     /// Binds that one account may hold at once.
-    pub max_binds: u16,
+    pub max_binds: Option<u16>,
     /// The binds that the provider advises for much traffic; empty if not stated.
     pub recommended_binds: &'static [BindMode],
     /// Messages that one bind may send.
-    pub rate: Rate,
+    pub rate: Option<Rate>,
     /// Requests that one bind may have unanswered.
     pub window: Option<u16>,
     /// How long a bind may be silent before an enquire_link is due.
@@ -79,6 +76,10 @@ pub struct Provider {
     pub codings: Codings,
     /// The values of data_coding that it takes; empty if not stated.
     pub data_codings: &'static [DataCoding],
+    /// The alphabets to send texts in, the best first: see [`TextOptions`].
+    pub alphabets: &'static [Alphabet],
+    /// How to send a text that needs several messages.
+    pub long_messages: Option<LongMessages>,
     /// The most octets of a message id; the field has room for 64 (SMPP 3.4 §4.4.2).
     pub max_message_id: Option<usize>,
     /// What its receipts are like, and how to get them.
@@ -145,13 +146,67 @@ pub enum ReceiptRoute {
     AnyBind,
 }
 
+/// How a text that needs several messages is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LongMessages {
+    /// Segments with a user data header, the reference of 8 bits.
+    Udh8,
+    /// Segments with a user data header, the reference of 16 bits.
+    Udh16,
+    /// Segments with the sar_ parameters.
+    Sar,
+    /// One `message_payload`.
+    Payload,
+}
+
+impl LongMessages {
+    /// The form with this reference, of which the lower 8 bits may be all that is used.
+    pub const fn form(self, reference: u16) -> Form {
+        match self {
+            Self::Udh8 => Form::Udh(ConcatRef::Narrow(reference as u8)),
+            Self::Udh16 => Form::Udh(ConcatRef::Wide(reference)),
+            Self::Sar => Form::Sar(reference),
+            Self::Payload => Form::Payload,
+        }
+    }
+}
+
 impl Provider {
+    /// Nothing is stated: a base for a provider of your own. It takes every request, and texts in GSM 7-bit and UCS-2.
+    pub const UNSTATED: Self = Self {
+        name: "",
+        host: "",
+        regions: &[],
+        plain_port: None,
+        tls_port: None,
+        tls_versions: &[],
+        interface_version: InterfaceVersion::V3_4,
+        max_binds: None,
+        recommended_binds: &[],
+        rate: None,
+        window: None,
+        enquire_link: None,
+        operations: Operations::all(),
+        codings: Codings { smsc_default: Alphabet::Gsm7, ia5: Alphabet::Ascii },
+        data_codings: &[],
+        alphabets: &[Alphabet::Gsm7, Alphabet::Ucs2],
+        long_messages: None,
+        max_message_id: None,
+        receipts: ReceiptDialect::UNSTATED,
+    };
+
+    /// What texts may be sent in. National tables are not among it: no SMSC is known to take them unless it says so.
+    pub const fn text_options(&self) -> TextOptions<'static> {
+        TextOptions { codings: self.codings, alphabets: self.alphabets, languages: &[] }
+    }
+
     /// How an ESME's session runs with this provider: no faster than it allows, and with no request that it does not
     /// take. What is not stated is as in [`Config::default`].
     pub fn config(&self) -> Config {
         let default = Config::default();
         Config {
-            rate: Some(self.rate),
+            rate: self.rate,
             operations: self.operations,
             window: self.window.unwrap_or(default.window),
             enquire_link: self.enquire_link.or(default.enquire_link),

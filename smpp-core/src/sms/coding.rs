@@ -5,8 +5,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::gsm7::{Shifts, packed};
-use super::ucs2;
-use super::udh;
+use super::{UserData, ucs2, udh};
 use crate::pdu::DataCoding;
 
 /// How octets become characters.
@@ -79,7 +78,8 @@ impl Codings {
     /// | `0xF0..=0xFF` | message class | bit 2: GSM 7-bit, octets |
     ///
     /// SMPP reserves `0x10..=0x1F` and `0xE0..=0xEF`; they are read as SMSCs pass them on, like the others
-    /// above `0x0F`: as the data coding scheme of 3GPP TS 23.038 §4.
+    /// above `0x0F`: as the data coding scheme of 3GPP TS 23.038 §4. GSM 7-bit is packed there if it is for
+    /// `data_coding` 0.
     ///
     /// With the feature `charsets` there are more. The specification names character sets where it should name
     /// encodings; these are the usual ones: 5 (JIS) is Shift_JIS, 6 ISO 8859-5, 7 ISO 8859-8, 10 ISO-2022-JP,
@@ -89,7 +89,10 @@ impl Codings {
             0x00 => self.smsc_default,
             0x01 => self.ia5,
             0x03 => Alphabet::Latin1,
-            0x10..=0x13 | 0xC0..=0xDF | 0xF0..=0xF3 | 0xF8..=0xFB => Alphabet::Gsm7,
+            0x10..=0x13 | 0xC0..=0xDF | 0xF0..=0xF3 | 0xF8..=0xFB => match self.smsc_default {
+                Alphabet::Gsm7Packed => Alphabet::Gsm7Packed,
+                _ => Alphabet::Gsm7,
+            },
             0x02 | 0x04 | 0x14..=0x17 | 0xF4..=0xF7 | 0xFC..=0xFF => Alphabet::Octets,
             0x08 | 0x18..=0x1B | 0xE0..=0xEF => Alphabet::Ucs2,
             #[cfg(feature = "charsets")]
@@ -133,21 +136,18 @@ impl Codings {
         header: Option<udh::Header<'_>>,
         octets: &[u8],
     ) -> Option<String> {
-        self.decode_parts(data_coding, [(header, octets)])
+        self.decode_parts([UserData { header, octets, data_coding, ..UserData::default() }])
     }
 
-    /// The text of a message that came in parts: each with its own user data header, in order.
+    /// The text of a message that came in parts, in order. `None` if one of them is no text, or its `data_coding` is not
+    /// known.
     ///
-    /// A sender may have cut through a character; its halves are put together. Shift tables are each part's own.
-    pub fn decode_parts<'a>(
-        self,
-        data_coding: DataCoding,
-        parts: impl IntoIterator<Item = (Option<udh::Header<'a>>, &'a [u8])>,
-    ) -> Option<String> {
-        let alphabet = self.alphabet(data_coding)?;
-        let (mut text, mut run) = (String::new(), Run::new(alphabet));
-        for (header, octets) in parts {
-            run.part(header, octets, &mut text)?;
+    /// A sender may have cut through a character; its halves are put together. The `data_coding` and the shift tables
+    /// are each part's own.
+    pub fn decode_parts<'a>(self, parts: impl IntoIterator<Item = UserData<'a>>) -> Option<String> {
+        let (mut text, mut run) = (String::new(), Run::new());
+        for part in parts {
+            run.part(self.alphabet(part.data_coding)?, &part, &mut text)?;
         }
         run.end(&mut text)?;
         Some(text)
@@ -237,13 +237,17 @@ impl Alphabet {
     }
 }
 
-/// A text in another character set, if it reads back the same. Each call starts and ends in its initial state.
+/// A text in another character set, if it reads back the same: UTF-16 and what cannot be written never does. Each call
+/// starts and ends in its initial state.
 #[cfg(feature = "charsets")]
 pub(super) fn charset_octets<'a>(
     charset: &'static encoding_rs::Encoding,
     text: &'a str,
 ) -> Result<alloc::borrow::Cow<'a, [u8]>, Unencodable> {
     // An encoder may put one character in the place of another: full-width katakana for half-width ones.
+    if text.is_empty() {
+        return Ok(alloc::borrow::Cow::default());
+    }
     let faithful = |text: &'a str| {
         let (octets, used, lacking) = charset.encode(text);
         let same = || charset.decode_without_bom_handling(&octets).0 == text;
@@ -262,38 +266,55 @@ pub(super) fn charset_octets<'a>(
 
 /// The septets or octets of consecutive parts that are read as one, since characters may be cut through.
 struct Run {
+    /// Never packed: septets were unpacked.
     alphabet: Alphabet,
     shifts: Shifts,
     octets: Vec<u8>,
 }
 
 impl Run {
-    const fn new(alphabet: Alphabet) -> Self {
-        Self { alphabet, shifts: Shifts::NONE, octets: Vec::new() }
+    const fn new() -> Self {
+        Self { alphabet: Alphabet::Gsm7, shifts: Shifts::NONE, octets: Vec::new() }
     }
 
-    fn part(&mut self, header: Option<udh::Header<'_>>, octets: &[u8], text: &mut String) -> Option<()> {
-        let shifts = header.map_or(Shifts::NONE, |header| header.shifts());
-        // Half a unit of UTF-16 belongs to its own part alone: joined, it would shift all that follows.
-        let odd = self.alphabet == Alphabet::Ucs2 && self.octets.len() % 2 == 1;
-        if shifts != self.shifts || odd {
+    fn part(&mut self, alphabet: Alphabet, part: &UserData<'_>, text: &mut String) -> Option<()> {
+        let is_packed = alphabet == Alphabet::Gsm7Packed;
+        let alphabet = if is_packed { Alphabet::Gsm7 } else { alphabet };
+        let shifts = part.header.map_or(Shifts::NONE, |header| header.shifts());
+        if (alphabet, shifts) != (self.alphabet, self.shifts) || self.ends_here(part.octets) {
             self.end(text)?;
-            self.shifts = shifts;
+            (self.alphabet, self.shifts) = (alphabet, shifts);
         }
-        if self.alphabet == Alphabet::Gsm7Packed {
-            let length = header.map_or(0, |header| header.octets());
-            self.octets.append(&mut packed::unpack(octets, length));
+        if is_packed {
+            let length = part.header.map_or(0, |header| header.octets());
+            self.octets.append(&mut packed::unpack(part.octets, length));
         } else {
-            self.octets.extend_from_slice(octets);
+            self.octets.extend_from_slice(part.octets);
         }
         Some(())
     }
 
+    /// Whether what follows cannot be read as one with what is there.
+    fn ends_here(&self, following: &[u8]) -> bool {
+        match self.alphabet {
+            // Half a unit of UTF-16 belongs to its own part alone: joined, it would shift all that follows.
+            Alphabet::Ucs2 => self.octets.len() % 2 == 1,
+            // Back to ASCII and at once to something else: its decoder takes two escapes in a row for an error.
+            #[cfg(feature = "charsets")]
+            Alphabet::Charset(charset) => {
+                charset == encoding_rs::ISO_2022_JP
+                    && self.octets.ends_with(b"\x1B(B")
+                    && following.starts_with(b"\x1B")
+            }
+            _ => false,
+        }
+    }
+
     fn end(&mut self, text: &mut String) -> Option<()> {
-        // Septets were unpacked.
-        let alphabet = if self.alphabet == Alphabet::Gsm7Packed { Alphabet::Gsm7 } else { self.alphabet };
-        text.push_str(&alphabet.decode_shifted(self.shifts, &self.octets)?);
-        self.octets.clear();
+        if !self.octets.is_empty() || self.alphabet == Alphabet::Octets {
+            text.push_str(&self.alphabet.decode_shifted(self.shifts, &self.octets)?);
+            self.octets.clear();
+        }
         Some(())
     }
 }
@@ -381,14 +402,17 @@ mod tests {
 
     #[test]
     fn what_can_be_read_can_be_written() {
-        let codings = Codings { smsc_default: Alphabet::Gsm7Packed, ..Codings::default() };
-        for data_coding in (0..=0xFF).map(DataCoding) {
-            let Some(alphabet) = codings.alphabet(data_coding) else { continue };
-            let lowest = codings.data_coding(alphabet);
-            let of_class = alphabet == Alphabet::Gsm7;
-            assert_eq!(lowest.is_none(), of_class, "{alphabet:?}: only a message class says it on this bind");
-            assert!(lowest.is_none_or(|lowest| codings.alphabet(lowest) == Some(alphabet)));
+        for smsc_default in [Alphabet::Gsm7, Alphabet::Gsm7Packed, Alphabet::Latin1] {
+            let codings = Codings { smsc_default, ..Codings::default() };
+            for alphabet in (0..=0xFF).filter_map(|value| codings.alphabet(DataCoding(value))) {
+                let lowest = codings.data_coding(alphabet);
+                let of_class = alphabet == Alphabet::Gsm7 && smsc_default == Alphabet::Latin1;
+                assert_eq!(lowest.is_none(), of_class, "only a message class says {alphabet:?} on this bind");
+                assert!(lowest.is_none_or(|lowest| codings.alphabet(lowest) == Some(alphabet)));
+            }
         }
+        let codings = Codings { smsc_default: Alphabet::Gsm7Packed, ..Codings::default() };
+        assert_eq!(codings.alphabet(DataCoding(0xF0)), Some(Alphabet::Gsm7Packed));
         assert_eq!(codings.data_coding(Alphabet::Octets), Some(DataCoding::OCTETS));
         assert_eq!(Codings::GSM7.data_coding(Alphabet::Gsm7), Some(DataCoding::SMSC_DEFAULT));
         assert_eq!(Codings::GSM7.data_coding(Alphabet::Ascii), None);
@@ -414,8 +438,10 @@ mod tests {
 
     #[test]
     fn halves_are_put_together() {
-        let join = |codings: Codings, data_coding, parts: &[&[u8]]| {
-            codings.decode_parts(DataCoding(data_coding), parts.iter().map(|octets| (None, *octets))).unwrap()
+        let join = |codings: Codings, data_coding, parts: &[&'static [u8]]| {
+            let data_coding = DataCoding(data_coding);
+            let part = |octets: &&'static [u8]| UserData { octets, data_coding, ..UserData::default() };
+            codings.decode_parts(parts.iter().map(part)).unwrap()
         };
         let codings = Codings::default();
         assert_eq!(join(codings, 8, &[&[0x00, 0x41, 0xD8, 0x3D], &[0xDE, 0x00]]), "A😀", "a surrogate pair");
@@ -430,13 +456,25 @@ mod tests {
     fn tables_are_each_parts_own() {
         let header = |octets| Some(udh::split(octets).unwrap().0);
         let turkish = header(&[3, 0x24, 1, 1]);
-        let parts = [(None, &b"\x1Bg"[..]), (turkish, b"\x1Bg"), (None, b"\x1Bg")];
-        assert_eq!(Codings::default().decode_parts(DataCoding(0), parts).as_deref(), Some("gğg"));
+        let join = |parts: &[(Option<udh::Header<'static>>, &'static [u8])]| {
+            let part = |&(header, octets)| UserData { header, octets, ..UserData::default() };
+            Codings::default().decode_parts(parts.iter().map(part)).unwrap()
+        };
+        assert_eq!(join(&[(None, b"\x1Bg"), (turkish, b"\x1Bg"), (None, b"\x1Bg")]), "gğg");
         // An escape at the end has nothing to do with the next part's tables.
-        let parts = [(None, &b"a\x1B"[..]), (turkish, b"g")];
-        assert_eq!(Codings::default().decode_parts(DataCoding(0), parts).as_deref(), Some("a g"));
+        assert_eq!(join(&[(None, b"a\x1B"), (turkish, b"g")]), "a g");
         let malformed = header(&[4, 0x24, 1, 1, 0x25]);
         assert_eq!(Codings::default().decode(DataCoding(0), malformed, b"\x1Bg").as_deref(), Some("g"));
+    }
+
+    #[test]
+    fn the_data_coding_is_each_parts_own() {
+        let part = |data_coding, octets| UserData { octets, data_coding, ..UserData::default() };
+        let parts = [part(DataCoding(0), &b"\x00"[..]), part(DataCoding::UCS2, &[0x4E, 0x94])];
+        assert_eq!(Codings::default().decode_parts(parts).as_deref(), Some("@五"));
+        let parts = [part(DataCoding(0), &b"a"[..]), part(DataCoding::OCTETS, b"b")];
+        assert_eq!(Codings::default().decode_parts(parts), None, "octets are no text");
+        assert_eq!(Codings::default().decode(DataCoding::OCTETS, None, b""), None);
     }
 
     #[test]

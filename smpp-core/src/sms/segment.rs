@@ -5,16 +5,17 @@ use core::fmt;
 use core::iter::FusedIterator;
 
 use super::cut::Content;
-use super::udh::{ConcatRef, Concatenation};
-use crate::pdu::{DataCoding, EsmClass, ShortMessage, SubmitSm};
+use super::udh::{ConcatRef, Concatenation, MalformedHeader};
+use crate::pdu::{DataCoding, EsmClass, ReplaceIfPresent, ShortMessage, SubmitSm};
 use crate::tlv::{Tag, Tlv, Tlvs};
 use crate::wire::{Emit, Sink};
 
 /// The most octets of user data that one segment has in SMPP, where each septet fills an octet.
 const MAX_USER_DATA: usize = 160;
 
-/// The most octets that a TLV counts.
-const MAX_PAYLOAD: usize = 0xFFFF;
+/// Optional parameters that are about the text: the segment's own to write.
+const OF_THE_TEXT: [Tag; 4] =
+    [Tag::MESSAGE_PAYLOAD, Tag::SAR_MSG_REF_NUM, Tag::SAR_TOTAL_SEGMENTS, Tag::SAR_SEGMENT_SEQNUM];
 
 /// How a text that needs more than one message is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -75,7 +76,7 @@ pub struct Submissions<'a> {
 pub struct Submission<'a> {
     segment: Segment,
     template: SubmitSm<'a>,
-    /// The segment's optional parameters and the template's. Empty: the template's alone.
+    /// The segment's optional parameters and the template's. Empty: those that `template` still has.
     tlvs: Vec<u8>,
 }
 
@@ -83,20 +84,22 @@ pub struct Submission<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SegmentError {
-    /// It needs more than 255 segments, which is as far as one octet counts.
+    /// It needs more than 255 segments, which is as far as one octet counts, whoever makes them.
     TooMany {
         /// How many it needs.
         needed: usize,
-    },
-    /// It does not fit one `message_payload` of 65,535 octets.
-    TooLong {
-        /// How many octets it has.
-        length: usize,
     },
     /// Further elements of the user data header leave no room for the text.
     HeaderTooLong {
         /// Octets of the header without concatenation, its length octet included.
         length: usize,
+    },
+    /// Further elements of the user data header do not add up.
+    MalformedHeader(MalformedHeader),
+    /// A further element of the user data header would stand against the segment's own.
+    ReservedElement {
+        /// What it is.
+        id: u8,
     },
     /// A message with sar_ parameters has no user data header (SMPP 3.4 §5.3.2.22), so neither further elements nor
     /// national tables.
@@ -126,25 +129,22 @@ impl<'a> Segments<'a> {
         form: Form,
     ) -> Result<Self, SegmentError> {
         let segments = |total| Self { content, data_coding, form, number: 0, total };
+        let needed = content.size(form).segments;
+        let total = u8::try_from(needed).map_err(|_| SegmentError::TooMany { needed })?;
         match form {
-            Form::Payload => {
-                let mut length = Count(content.header_len(0));
-                content.emit(content.rest, length.0, &mut length);
-                let Count(length) = length;
-                if length > MAX_PAYLOAD { Err(SegmentError::TooLong { length }) } else { Ok(segments(1)) }
-            }
             Form::Sar(_) if content.has_header() => Err(SegmentError::HeaderWithSar),
-            Form::Sar(_) | Form::Udh(_) => {
-                let needed = content.size(form).segments;
-                u8::try_from(needed).map(segments).map_err(|_| SegmentError::TooMany { needed })
-            }
+            Form::Sar(_) | Form::Udh(_) => Ok(segments(total)),
+            // What the SMSC can cut into 255 is less than a TLV counts.
+            Form::Payload => Ok(segments(1)),
         }
     }
 
     /// The same as bodies of `submit_sm`: the template with each segment's text, `data_coding`, UDHI bit and optional
     /// parameters.
     ///
-    /// Those of the segment come before those of the template. Its `short_message` is not looked at.
+    /// Those of the segment come before those of the template. What the template says of the text itself is not looked
+    /// at: `short_message`, `sm_default_msg_id`, `message_payload`, sar_ parameters; nor is `replace_if_present_flag` if
+    /// there are several segments, as each would replace the one before.
     ///
     /// ```
     /// use smpp_core::sms::{Form, Text};
@@ -272,14 +272,16 @@ impl<'a> Iterator for Submissions<'a> {
     type Item = Submission<'a>;
 
     fn next(&mut self) -> Option<Submission<'a>> {
-        let Self { segments, template } = self;
-        let segment = segments.next()?;
+        let segment = self.segments.next()?;
+        let mut template = self.template;
         let mut tlvs = Vec::new();
         segment.emit_tlvs(&mut tlvs);
-        if !tlvs.is_empty() {
-            template.tlvs.emit(&mut tlvs);
+        let others = || template.tlvs.iter().filter(|tlv| !OF_THE_TEXT.contains(&tlv.tag));
+        if !tlvs.is_empty() || others().count() < template.tlvs.iter().count() {
+            others().for_each(|tlv| Tlvs::list(&[tlv]).emit(&mut tlvs));
+            template.tlvs = Tlvs::EMPTY;
         }
-        Some(Submission { segment, template: *template, tlvs })
+        Some(Submission { segment, template, tlvs })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -302,6 +304,12 @@ impl Submission<'_> {
             esm_class: template.esm_class.difference(EsmClass::UDHI).union(segment.esm_class),
             data_coding: segment.data_coding,
             short_message,
+            sm_default_msg_id: 0,
+            replace_if_present_flag: if segment.total > 1 {
+                ReplaceIfPresent::default()
+            } else {
+                template.replace_if_present_flag
+            },
             tlvs: if tlvs.is_empty() { template.tlvs } else { Tlvs::wire(tlvs) },
             ..*template
         }
@@ -361,26 +369,16 @@ impl fmt::Debug for UserData {
     }
 }
 
-/// Counts what would be written.
-struct Count(usize);
-
-impl Sink for Count {
-    fn put(&mut self, octets: &[u8]) {
-        self.0 += octets.len();
-    }
-
-    fn octet(&mut self, _: u8) {
-        self.0 += 1;
-    }
-}
-
 impl fmt::Display for SegmentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooMany { needed } => write!(f, "the text needs {needed} segments, 255 can be numbered"),
-            Self::TooLong { length } => write!(f, "the text has {length} octets, a message_payload 65535"),
             Self::HeaderTooLong { length } => {
                 write!(f, "a user data header of {length} octets leaves no room for the text")
+            }
+            Self::MalformedHeader(malformed) => malformed.fmt(f),
+            Self::ReservedElement { id } => {
+                write!(f, "the element {id:#04x} of a user data header is the segment's own to write")
             }
             Self::HeaderWithSar => {
                 f.write_str("a message with sar_ parameters has no user data header: use another form")

@@ -5,7 +5,8 @@ use core::fmt;
 use super::cut::Content;
 use super::gsm7::{Language, Shifts};
 use super::segment::{Form, SegmentError, Segments, Size};
-use super::{Alphabet, Codings, Unencodable, udh};
+use super::udh::{self, Element};
+use super::{Alphabet, Codings, Unencodable};
 use crate::pdu::DataCoding;
 
 /// What is sent: a text with the alphabet it is sent in, or octets.
@@ -59,7 +60,7 @@ pub struct TextOptions<'a> {
 pub enum TextError {
     /// No alphabet of the options has a `data_coding` on the bind.
     NoAlphabet,
-    /// No alphabet of the options has all characters: what the last of them lacks.
+    /// No alphabet of the options has all characters: how far the best of them gets.
     Unencodable(Unencodable),
 }
 
@@ -70,7 +71,8 @@ impl Default for TextOptions<'_> {
 }
 
 impl TextOptions<'_> {
-    /// `text` in the smallest alphabet that holds all of it: the one with which it takes the fewest segments.
+    /// `text` in the smallest alphabet that holds all of it: the one with which it takes the fewest segments, with a
+    /// 16-bit reference and no further header.
     pub fn text<'t>(&self, text: &'t str) -> Result<Text<'t>, TextError> {
         let mut best: Option<(usize, Text<'t>)> = None;
         let mut error = TextError::NoAlphabet;
@@ -78,9 +80,7 @@ impl TextOptions<'_> {
             let Some(data_coding) = self.codings.data_coding(alphabet) else { continue };
             let of_gsm7 = matches!(alphabet, Alphabet::Gsm7 | Alphabet::Gsm7Packed);
             let languages = if of_gsm7 { self.languages } else { &[] };
-            let national = languages.iter().flat_map(|&language| {
-                [Shifts::single(language), Shifts::locking(language), Shifts::both(language)]
-            });
+            let national = languages.iter().flat_map(|language| language.shifts());
             for shifts in [Shifts::NONE].into_iter().chain(national) {
                 match Text::coded(text, alphabet, shifts, data_coding) {
                     Ok(candidate) => {
@@ -89,11 +89,21 @@ impl TextOptions<'_> {
                             best = Some((segments, candidate));
                         }
                     }
-                    Err(unencodable) => error = TextError::Unencodable(unencodable),
+                    Err(unencodable) => error = error.or_later(unencodable),
                 }
             }
         }
         best.map(|(_, text)| text).ok_or(error)
+    }
+}
+
+impl TextError {
+    /// The later of the characters in the way.
+    fn or_later(self, other: Unencodable) -> Self {
+        match self {
+            Self::Unencodable(known) if known.position >= other.position => self,
+            _ => Self::Unencodable(other),
+        }
     }
 }
 
@@ -164,17 +174,31 @@ impl<'a> Text<'a> {
         Self { content: Content::octets(data), data_coding: DataCoding::OCTETS }
     }
 
-    /// The same under another `data_coding`, for a message class: `0x10` and `0x18` are the alphabets of 0 and 8, shown
-    /// at once ("flash").
+    /// The same under another `data_coding`, which has to mean the same alphabet on the bind: `0x10` is GSM 7-bit and
+    /// `0x18` UCS-2, both shown at once ("flash").
     #[must_use]
     pub const fn with_data_coding(self, data_coding: DataCoding) -> Self {
         Self { data_coding, ..self }
     }
 
-    /// The same with further elements, ports for example, in the user data header of each segment. Those of concatenation
-    /// and national tables are not to be among them. At most 115 octets: whatever else is in a header, a character fits
-    /// behind it.
-    pub const fn with_header(self, elements: udh::Header<'a>) -> Result<Self, SegmentError> {
+    /// The same with further elements, ports for example, in the user data header of each segment.
+    ///
+    /// At most 115 octets, so that a character fits behind whatever else is in a header. Elements of concatenation and
+    /// national tables are refused, as they would stand against those of the segment; so are malformed ones.
+    pub fn with_header(self, elements: udh::Header<'a>) -> Result<Self, SegmentError> {
+        for element in elements.elements() {
+            let id = element.map_err(SegmentError::MalformedHeader)?.id;
+            if [
+                Element::CONCATENATION_8,
+                Element::CONCATENATION_16,
+                Element::SINGLE_SHIFT,
+                Element::LOCKING_SHIFT,
+            ]
+            .contains(&id)
+            {
+                return Err(SegmentError::ReservedElement { id });
+            }
+        }
         if elements.octets() > Content::MAX_ELEMENTS + 1 {
             return Err(SegmentError::HeaderTooLong { length: elements.octets() });
         }
@@ -292,6 +316,17 @@ mod tests {
         assert_eq!(options.text("é").map(|text| text.data_coding()), Ok(DataCoding::SMSC_DEFAULT));
         let lacking = Unencodable { character: '五', position: 1 };
         assert_eq!(options.text("a五"), Err(TextError::Unencodable(lacking)));
+        let turkish = TextOptions {
+            alphabets: &[Alphabet::Gsm7],
+            languages: &[Language::TURKISH],
+            ..TextOptions::default()
+        };
+        let lacking = Unencodable { character: '五', position: 2 };
+        assert_eq!(
+            turkish.text("¡五"),
+            Err(TextError::Unencodable(lacking)),
+            "the default table has the first"
+        );
     }
 
     #[test]
@@ -308,6 +343,7 @@ mod tests {
         assert_eq!(size(&("a".repeat(151) + "€" + &"a".repeat(10)), wide), (2, 163, 304 - 164));
         assert_eq!(size(&"я".repeat(70), wide), (1, 70, 0));
         assert_eq!(size(&"a".repeat(300 * 152), wide), (300, 300 * 152, 0), "more than can be sent");
+        assert_eq!(size(&"a".repeat(150), Form::Sar(1)), (1, 150, 10));
         assert_eq!(size(&"a".repeat(161), Form::Payload), (2, 161, 304 - 161), "on the air");
     }
 }

@@ -29,8 +29,8 @@ pub struct Replaced {
 /// Replaces characters that the GSM 7-bit alphabet lacks by those that look like them: typographic quotes and dashes,
 /// spaces, ligatures, full-width letters, Greek capitals that have a Latin twin, accented letters by those without.
 ///
-/// It changes what the recipient reads, so nothing here does it unless it is called, and it tells what it did. A
-/// character without look-alike stays: such a text needs another alphabet anyway, and is better sent unchanged.
+/// It changes what the recipient reads, so nothing here does it unless it is called, and it tells what it did. A text
+/// with a character that has no look-alike stays as it is: it needs another alphabet anyway.
 ///
 /// ```
 /// use smpp_core::sms::{Alphabet, Shifts, Text, transliterate};
@@ -48,7 +48,9 @@ pub fn transliterate(text: &str, shifts: Shifts) -> Transliterated<'_> {
         if shifts.septets(character).is_some() {
             continue;
         }
-        let Some(with) = look_alike(character) else { continue };
+        let Some(with) = look_alike(character) else {
+            return Transliterated { text: text.into(), replaced: Vec::new() };
+        };
         plain.push_str(text.get(copied..position).unwrap_or_default());
         plain.push_str(with);
         copied = position + character.len_utf8();
@@ -63,12 +65,16 @@ pub fn transliterate(text: &str, shifts: Shifts) -> Transliterated<'_> {
 
 /// Characters of the default alphabet.
 fn look_alike(character: char) -> Option<&'static str> {
-    // Full-width forms stand in the order of ASCII.
-    if let '\u{FF01}'..='\u{FF5E}' = character {
-        let at = character as usize - 0xFF01;
-        return FULL_WIDTH.get(at..=at);
+    match character {
+        // Full-width forms stand in the order of ASCII.
+        '\u{FF01}'..='\u{FF5E}' => {
+            let at = character as usize - 0xFF01;
+            FULL_WIDTH.get(at..=at)
+        }
+        // Accents behind their letters.
+        '\u{300}'..='\u{36F}' => Some(""),
+        _ => LOOK_ALIKES.iter().find(|(characters, _)| characters.contains(character)).map(|(_, with)| *with),
     }
-    LOOK_ALIKES.iter().find(|(characters, _)| characters.contains(character)).map(|(_, with)| *with)
 }
 
 /// ASCII from `!` on. The default alphabet lacks the grave accent: the apostrophe is next to it.
@@ -131,9 +137,11 @@ mod tests {
 
     #[test]
     fn what_has_no_look_alike_stays() {
-        let plain = transliterate("“五”", Shifts::NONE);
-        assert_eq!(plain.text, "\"五\"");
-        assert_eq!(plain.replaced.len(), 2);
+        for text in ["“五”", "👩\u{200D}💻", "❤\u{FE0F}"] {
+            let plain = transliterate(text, Shifts::NONE);
+            assert_eq!((plain.text, plain.replaced), (text.into(), Vec::new()));
+        }
+        assert_eq!(transliterate("ne\u{301}e", Shifts::NONE).text, "nee");
     }
 
     proptest! {

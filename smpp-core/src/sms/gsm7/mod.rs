@@ -88,6 +88,23 @@ pub fn decode(octets: &[u8]) -> String {
     Shifts::NONE.decode(octets)
 }
 
+impl Language {
+    /// The ways to use its tables, the one that takes the shortest header first: none for a language without tables.
+    pub(super) fn shifts(self) -> impl Iterator<Item = Shifts> {
+        let (has_locking, has_single) = match self {
+            Self::TURKISH | Self::PORTUGUESE => (true, true),
+            Self::SPANISH => (false, true),
+            _ => (false, false),
+        };
+        let ways = [
+            (has_single, Shifts::single(self)),
+            (has_locking, Shifts::locking(self)),
+            (has_single && has_locking, Shifts::both(self)),
+        ];
+        ways.into_iter().filter(|(has, _)| *has).map(|(_, shifts)| shifts)
+    }
+}
+
 impl Shifts {
     /// The default table and its extension.
     pub const NONE: Self = Self { locking: Language::DEFAULT, single: Language::DEFAULT };

@@ -27,7 +27,8 @@ pub const fn fill_bits(header: usize) -> usize {
     (7 - header % 7) % 7
 }
 
-/// Octets that `septets` take behind a header of `header` octets, without the header.
+/// Octets that `septets` take on the air behind a header of `header` octets, without the header. [`pack`] may need one
+/// more, for a carriage return.
 pub const fn packed_len(septets: usize, header: usize) -> usize {
     if septets == 0 { 0 } else { (fill_bits(header) + 7 * septets).div_ceil(8) }
 }
@@ -45,7 +46,8 @@ pub fn pack(septets: &[u8], header: usize, out: &mut Vec<u8>) {
 pub(in crate::sms) fn pack_to<S: Sink>(septets: &[u8], header: usize, out: &mut S) {
     let fill = fill_bits(header);
     let bits = fill + 7 * septets.len();
-    let ends_octet = bits.is_multiple_of(8) && septets.last() == Some(&CARRIAGE_RETURN);
+    let ends_with_return = septets.last().is_some_and(|septet| septet & 0x7F == CARRIAGE_RETURN);
+    let ends_octet = bits.is_multiple_of(8) && ends_with_return;
     let padding = !septets.is_empty() && (bits % 8 == 1 || ends_octet);
     let (mut pending, mut held) = (0_u16, fill);
     for &septet in septets.iter().chain(padding.then_some(&CARRIAGE_RETURN)) {
@@ -147,6 +149,7 @@ mod tests {
     #[test]
     fn a_carriage_return_is_padding_at_the_end_of_an_octet_alone() {
         assert_eq!(packed(b"1234567\r", 0).len(), 8, "another one follows");
+        assert_eq!(packed(b"1234567\x8D", 0), packed(b"1234567\r", 0), "the top bit does not count");
         assert_eq!(
             unpack(&packed(b"1234567\r", 0), 0),
             b"1234567\r\r",

@@ -113,10 +113,11 @@ impl<T> Message<T> {
         self.parts().flat_map(|part| part.octets).copied().collect()
     }
 
-    /// The text of the parts that are there: see [`Codings::decode_parts`]. The `data_coding` is that of the first.
+    /// The text of the parts that are there: see [`Codings::decode_parts`].
     pub fn text(&self, codings: Codings) -> Option<String> {
-        let data_coding = self.parts().next()?.data_coding;
-        codings.decode_parts(data_coding, self.parts().map(|part| (part.header, part.octets)))
+        codings.decode_parts(self.parts().map(|Part { header, octets, esm_class, data_coding, .. }| {
+            UserData { header, octets, esm_class, data_coding, part: None }
+        }))
     }
 
     /// The tags of the parts that are there, in the parts' order.

@@ -128,14 +128,46 @@ fn packed_septets_begin_behind_the_fill_bits() {
 
 #[test]
 fn a_carriage_return_never_makes_packed_septets_too_long() {
-    for (before, sizes) in [(159, vec![140, 9]), (158, vec![140])] {
+    for (before, sizes) in [(159, vec![140, 15]), (158, vec![140])] {
         let text = "a".repeat(before) + "\r";
         let text = Text::coded(&text, Alphabet::Gsm7Packed, Shifts::NONE, DataCoding(0)).unwrap();
         let all: Vec<_> = text.segments(WIDE).unwrap().map(|segment| segment.as_bytes().len()).collect();
-        assert!(all.iter().all(|octets| *octets <= 140), "{all:?}");
-        assert_eq!(all.len(), sizes.len(), "{before}: {all:?}");
+        assert_eq!(all, sizes, "{before}");
         assert_eq!(text.size(WIDE).segments, sizes.len());
     }
+    let codings = Codings { smsc_default: Alphabet::Gsm7Packed, ..Codings::default() };
+    for before in 100..330 {
+        let text = "a".repeat(before) + "\r\rb" + &"\r\r\r\r€\r\r".repeat(30) + "c";
+        let packed = Text::coded(&text, Alphabet::Gsm7Packed, Shifts::NONE, DataCoding(0)).unwrap();
+        let all: Vec<_> = packed.segments(WIDE).unwrap().submissions(SubmitSm::default()).collect();
+        let submit_sms: Vec<_> = all.iter().map(Submission::submit_sm).collect();
+        let joined = codings.decode_parts(submit_sms.iter().map(|part| part.user_data().unwrap()));
+        assert_eq!(joined.as_ref(), Some(&text), "{before}");
+    }
+}
+
+#[test]
+fn escapes_of_a_charset_are_each_segments_own() {
+    let text = "漢".repeat(200);
+    let japanese = Alphabet::Charset(&encoding_rs::ISO_2022_JP_INIT);
+    let coded = Text::coded(&text, japanese, Shifts::NONE, DataCoding(10)).unwrap();
+    let all: Vec<_> = coded.segments(WIDE).unwrap().submissions(SubmitSm::default()).collect();
+    assert_eq!(all[1].segment().as_bytes()[7..10], *b"\x1B$B");
+    let submit_sms: Vec<_> = all.iter().map(Submission::submit_sm).collect();
+    let joined = Codings::default().decode_parts(submit_sms.iter().map(|part| part.user_data().unwrap()));
+    assert_eq!(joined, Some(text));
+}
+
+#[test]
+fn elements_that_stand_against_the_segments_own_are_refused() {
+    let with = |octets: &'static [u8]| Text::new("a").with_header(udh::split(octets).unwrap().0).err();
+    assert_eq!(with(&[5, 0x00, 3, 1, 9, 9]), Some(SegmentError::ReservedElement { id: 0x00 }));
+    assert_eq!(with(&[6, 0x08, 4, 1, 1, 9, 9]), Some(SegmentError::ReservedElement { id: 0x08 }));
+    assert_eq!(with(&[3, 0x24, 1, 1]), Some(SegmentError::ReservedElement { id: 0x24 }));
+    assert_eq!(with(&[3, 0x25, 1, 1]), Some(SegmentError::ReservedElement { id: 0x25 }));
+    let malformed = udh::MalformedHeader::Element { offset: 1 };
+    assert_eq!(with(&[2, 0x70, 9]), Some(SegmentError::MalformedHeader(malformed)));
+    assert_eq!(with(&[2, 0x70, 0]), None);
 }
 
 #[test]
@@ -165,7 +197,7 @@ fn a_header_leaves_room_or_is_refused() {
     let text = "ä".repeat(300);
     let text = Text::new(&text).with_header(fits).unwrap();
     assert!(text.segments(WIDE).unwrap().all(|segment| segment.as_bytes().len() > 1 + 114 + 6));
-    let long = [&[116][..], &[7; 116]].concat();
+    let long = [&[116, 0x70, 114][..], &[7; 114]].concat();
     let (long, _) = udh::split(&long).unwrap();
     assert_eq!(Text::new("a").with_header(long), Err(SegmentError::HeaderTooLong { length: 117 }));
 }
@@ -186,9 +218,13 @@ fn a_payload_is_whole() {
     let submit_sm = all[0].submit_sm();
     assert_eq!((all.len(), submit_sm.short_message), (1, ShortMessage::EMPTY));
     assert_eq!(submit_sm.text().len(), 600);
-    assert!(Text::new(&"a".repeat(65_535)).segments(Form::Payload).is_ok());
-    let refused = Text::new(&"a".repeat(65_536)).segments(Form::Payload).err();
-    assert_eq!(refused, Some(SegmentError::TooLong { length: 65_536 }));
+    assert!(Text::new(&"a".repeat(255 * 152)).segments(Form::Payload).is_ok());
+    let refused = Text::new(&"a".repeat(255 * 152 + 1)).segments(Form::Payload).err();
+    assert_eq!(refused, Some(SegmentError::TooMany { needed: 256 }), "the SMSC cannot number them either");
+    let turkish = Text::coded("ğ", Alphabet::Gsm7, Shifts::single(Language::TURKISH), DataCoding(0)).unwrap();
+    let payload = turkish.segments(Form::Payload).unwrap().submissions(SubmitSm::default()).next().unwrap();
+    assert_eq!(payload.submit_sm().text(), [3, 0x24, 1, 1, 0x1B, 0x67], "its header is in the payload too");
+    assert_eq!(payload.submit_sm().esm_class, EsmClass::UDHI);
 }
 
 #[test]
@@ -217,6 +253,37 @@ fn a_template_keeps_what_is_its_own() {
     assert_eq!(payload.submit_sm().tlvs.message_payload(), Some(&b"Hi"[..]));
     assert_eq!(payload.submit_sm().tlvs.user_message_reference(), Some(9));
     assert!(payload.submit_sm().short_message.is_empty());
+}
+
+#[test]
+fn what_a_template_says_of_the_text_does_not_count() {
+    let list = [
+        Tlv::new(Tag::MESSAGE_PAYLOAD, b"old").unwrap(),
+        Tlv::user_message_reference(9),
+        Tlv::sar_msg_ref_num(1),
+        Tlv::sar_total_segments(9),
+        Tlv::sar_segment_seqnum(9),
+    ];
+    let template = SubmitSm {
+        replace_if_present_flag: ReplaceIfPresent(1),
+        sm_default_msg_id: 7,
+        tlvs: Tlvs::list(&list),
+        ..SubmitSm::default()
+    };
+    let long = "a".repeat(161);
+    for (text, form, replaces) in
+        [("Hi", Form::Udh(WIDE), 1), (&long, WIDE.into(), 0), (&long, Form::Sar(2), 0)]
+    {
+        let submission = Text::new(text).segments(form).unwrap().submissions(template).next().unwrap();
+        let submit_sm = submission.submit_sm();
+        assert_eq!((submit_sm.replace_if_present_flag.0, submit_sm.sm_default_msg_id), (replaces, 0));
+        assert_eq!(
+            (submit_sm.tlvs.message_payload(), submit_sm.tlvs.user_message_reference()),
+            (None, Some(9))
+        );
+        let sar = if form == Form::Sar(2) { vec![Some(2_u16)] } else { vec![] };
+        assert!(submit_sm.tlvs.all::<u16>(Tag::SAR_MSG_REF_NUM).eq(sar));
+    }
 }
 
 /// How many segments there should be, by cutting the encoded text instead of the characters.
@@ -311,7 +378,11 @@ proptest! {
         alphabets.rotate_left(first);
         let languages = if national { &LANGUAGES[..] } else { &[] };
         let options = TextOptions { codings, alphabets: &alphabets, languages };
-        let chosen = options.text(&text).unwrap().with_header(udh::split(&elements).unwrap().0).unwrap();
+        // The first alphabet if it has the text, or the one with which it takes the fewest segments.
+        let first = codings.data_coding(alphabets[0]).and_then(|data_coding| {
+            Text::coded(&text, alphabets[0], Shifts::NONE, data_coding).ok()
+        });
+        let chosen = first.unwrap_or_else(|| options.text(&text).unwrap()).with_header(udh::split(&elements).unwrap().0).unwrap();
         let chosen = if graphemes { chosen.whole_graphemes() } else { chosen };
         let segments = match chosen.segments(form) {
             Ok(segments) => segments,
@@ -365,7 +436,7 @@ proptest! {
             prop_assert!(form == Form::Payload || on_air <= 140, "{} octets on the air", on_air);
         }
         let submit_sms: Vec<_> = all.iter().map(Submission::submit_sm).collect();
-        let joined = codings.decode_parts(chosen.data_coding(), submit_sms.iter().map(read));
+        let joined = codings.decode_parts(submit_sms.iter().map(|submit_sm| submit_sm.user_data().unwrap()));
         prop_assert_eq!(joined.as_deref(), Some(&text[..]));
         if form != Form::Payload {
             prop_assert_eq!(chosen.size(form).segments, all.len());

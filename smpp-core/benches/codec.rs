@@ -8,11 +8,13 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime};
 use smpp_core::{CommandStatus, Frame, Pdu, SequenceNumber, Tolerance, frame};
 
+#[path = "support/fastest.rs"]
+mod fastest;
 #[path = "support/mix.rs"]
 mod mix;
 
@@ -21,31 +23,11 @@ use mix::{message, mix, scan};
 /// The fastest batch of each benchmark, in nanoseconds for one run.
 type Fastest = RefCell<BTreeMap<String, f64>>;
 
-/// Long enough for the clock, short enough that many batches are not interrupted.
-const BATCH: u32 = 512;
-
 /// Runs `work`, and remembers its fastest batch.
-fn bench(group: &mut BenchmarkGroup<'_, WallTime>, fastest: &Fastest, name: String, mut work: impl FnMut()) {
-    let mut best = f64::INFINITY;
-    group.bench_function(name.as_str(), |b| {
-        b.iter_custom(|iterations| {
-            let mut total = Duration::ZERO;
-            let mut left = iterations;
-            while left > 0 {
-                let batch = left.min(BATCH.into());
-                let start = Instant::now();
-                (0..batch).for_each(|_| work());
-                let elapsed = start.elapsed();
-                if batch == u64::from(BATCH) {
-                    best = best.min(elapsed.as_secs_f64() * 1e9 / f64::from(BATCH));
-                }
-                total += elapsed;
-                left -= batch;
-            }
-            total
-        });
-    });
-    fastest.borrow_mut().insert(name, best);
+fn bench(group: &mut BenchmarkGroup<'_, WallTime>, fastest: &Fastest, name: String, work: impl FnMut()) {
+    if let Some(best) = fastest::fastest(group, &name, work) {
+        fastest.borrow_mut().insert(name, best);
+    }
 }
 
 #[inline]

@@ -5,11 +5,14 @@
 
 use std::cell::RefCell;
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime};
 use smpp_core::sms::{Detection, MessageIdPolicy, Receipt};
 use smpp_core::{DataCoding, DeliverSm, EsmClass, MessageState, ShortMessage, Tlv, Tlvs};
+
+#[path = "support/fastest.rs"]
+mod fastest;
 
 /// As 8x8 sends it: 148 octets, a UUID among them.
 const TYPICAL: &[u8] = b"id:bda7b1bd-4c04-4c1c-9b2e-1b2c3d4e5f60 sub:001 dlvrd:001 submit date:2611230102 \
@@ -23,34 +26,10 @@ const DECIMAL: &[u8] = b"340282366920938463463374607431768211456";
 /// The fastest batch of each benchmark, in nanoseconds for one run.
 type Fastest = RefCell<Vec<(String, f64)>>;
 
-/// Long enough for the clock, short enough that many batches are not interrupted.
-const BATCH: u32 = 512;
-
 /// Runs `work`, and remembers its fastest batch.
-fn bench(group: &mut BenchmarkGroup<'_, WallTime>, fastest: &Fastest, name: &str, mut work: impl FnMut()) {
-    let mut best = f64::INFINITY;
-    group.bench_function(name, |b| {
-        b.iter_custom(|iterations| {
-            let mut total = Duration::ZERO;
-            let mut left = iterations;
-            while left > 0 {
-                let batch = left.min(BATCH.into());
-                let start = Instant::now();
-                (0..batch).for_each(|_| work());
-                let elapsed = start.elapsed();
-                if batch == u64::from(BATCH) {
-                    best = best.min(elapsed.as_secs_f64() * 1e9 / f64::from(BATCH));
-                }
-                total += elapsed;
-                left -= batch;
-            }
-            total
-        });
-    });
-    // A filter on the command line leaves some out.
-    if best.is_finite() {
-        fastest.borrow_mut().push((name.to_owned(), best));
-    }
+fn bench(group: &mut BenchmarkGroup<'_, WallTime>, fastest: &Fastest, name: &str, work: impl FnMut()) {
+    let best = fastest::fastest(group, name, work);
+    fastest.borrow_mut().extend(best.map(|best| (name.to_owned(), best)));
 }
 
 fn reading(c: &mut Criterion) {

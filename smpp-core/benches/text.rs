@@ -4,18 +4,18 @@
 //! takes. The table at the end has nanoseconds per character, of the fastest batch.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
 
-use std::cell::RefCell;
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use smpp_core::sms::{Alphabet, Codings, ConcatRef, Text, UserData};
 use smpp_core::{SubmitSm, Tlvs};
 
+#[path = "support/fastest.rs"]
+mod fastest;
+
 /// Characters of each text: three segments and more of GSM 7-bit, seven and more of UCS-2.
 const CHARACTERS: u16 = 480;
-
-const BATCH: u16 = 64;
 
 fn texts() -> [(&'static str, Alphabet, String); 5] {
     let of = |words: &str| words.chars().cycle().take(CHARACTERS.into()).collect();
@@ -29,23 +29,11 @@ fn texts() -> [(&'static str, Alphabet, String); 5] {
 }
 
 fn bench(c: &mut Criterion) {
-    let rows = RefCell::new(Vec::new());
-    let run = |c: &mut Criterion, name: &str, work: &mut dyn FnMut()| {
-        let mut best = f64::INFINITY;
-        c.bench_function(name, |b| {
-            b.iter_custom(|iterations| {
-                let mut total = Duration::ZERO;
-                for _ in 0..iterations.div_ceil(BATCH.into()) {
-                    let start = Instant::now();
-                    (0..BATCH).for_each(|_| work());
-                    let elapsed = start.elapsed();
-                    best = best.min(elapsed.as_secs_f64() * 1e9 / (f64::from(BATCH) * f64::from(CHARACTERS)));
-                    total += elapsed;
-                }
-                total
-            });
-        });
-        best
+    let mut rows = Vec::new();
+    let mut group = c.benchmark_group("text");
+    // Not a number where a filter on the command line leaves it out.
+    let mut run = |name: &str, work: &mut dyn FnMut()| {
+        fastest::fastest(&mut group, name, work).unwrap_or(f64::NAN) / f64::from(CHARACTERS)
     };
     for (name, alphabet, text) in &texts() {
         let codings = Codings { smsc_default: *alphabet, ..Codings::default() };
@@ -53,20 +41,20 @@ fn bench(c: &mut Criterion) {
         let coded = Text::coded(text, *alphabet, <_>::default(), data_coding).unwrap();
         let mut octets = Vec::with_capacity(4 * usize::from(CHARACTERS));
         let mut copied = String::with_capacity(4 * usize::from(CHARACTERS));
-        let copy = run(c, &format!("{name}: copy"), &mut || {
+        let copy = run(&format!("{name}: copy"), &mut || {
             copied.clear();
             copied.push_str(black_box(text));
             black_box(&copied);
         });
-        let encode = run(c, &format!("{name}: encode"), &mut || {
+        let encode = run(&format!("{name}: encode"), &mut || {
             octets.clear();
             alphabet.encode(black_box(text), &mut octets).unwrap();
             black_box(&octets);
         });
-        let decode = run(c, &format!("{name}: decode"), &mut || {
+        let decode = run(&format!("{name}: decode"), &mut || {
             black_box(alphabet.decode(black_box(&octets)));
         });
-        let split = run(c, &format!("{name}: split"), &mut || {
+        let split = run(&format!("{name}: split"), &mut || {
             for submission in
                 black_box(coded).segments(ConcatRef::Narrow(1)).unwrap().submissions(SubmitSm::default())
             {
@@ -74,20 +62,20 @@ fn bench(c: &mut Criterion) {
             }
         });
         let segments: Vec<_> = coded.segments(ConcatRef::Narrow(1)).unwrap().collect();
-        let join = run(c, &format!("{name}: join"), &mut || {
+        let join = run(&format!("{name}: join"), &mut || {
             let parts = segments.iter().map(|segment| {
                 let (esm_class, data_coding) = (segment.esm_class(), segment.data_coding());
                 UserData::of(esm_class, data_coding, segment.as_bytes(), &Tlvs::EMPTY).unwrap()
             });
             black_box(codings.decode_parts(parts));
         });
-        rows.borrow_mut().push((*name, [copy, encode, decode, split, join]));
+        rows.push((*name, [copy, encode, decode, split, join]));
     }
     println!(
         "{:<32} {:>6} {:>7} {:>7} {:>7} {:>7}",
         "ns per character", "copy", "encode", "decode", "split", "join"
     );
-    for (name, [copy, encode, decode, split, join]) in rows.into_inner() {
+    for (name, [copy, encode, decode, split, join]) in rows {
         println!("{name:<32} {copy:>6.2} {encode:>7.2} {decode:>7.2} {split:>7.2} {join:>7.2}");
     }
 }

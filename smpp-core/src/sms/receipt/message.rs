@@ -13,8 +13,8 @@ const BYTE_ORDER_MARK: u16 = 0xFEFF;
 /// Which messages are receipts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Detection {
-    /// Those whose `esm_class` says so: anyone with a phone can write a text that looks like a receipt, nobody
-    /// but the SMSC sets `esm_class`.
+    /// Those whose `esm_class` says so: anyone with a phone can write a text that looks like a receipt, but not
+    /// set `esm_class`, which is the SMSC's to do.
     #[default]
     ByEsmClass,
     /// Also ordinary messages (`esm_class` 0) that read as a receipt: their text begins with a field or is

@@ -1,6 +1,8 @@
 //! What holds for any receipt and any pair of message ids. The fuzz target and the tests of `smpp-core` share it.
 
-use smpp_core::sms::{Detection, MessageIdPolicy, Notation, Numbers, Receipt, ReceiptCarrier, ReceiptError};
+use smpp_core::sms::{
+    Detection, IdSource, MessageIdPolicy, Notation, Numbers, Receipt, ReceiptCarrier, ReceiptError,
+};
 use smpp_core::{DataCoding, EsmClass, MessageState, Tag, Tlv, Tlvs};
 
 /// Takes `esm_class`, `data_coding`, a length, a state, and then octets: as a text, as a message, and, parted at that
@@ -93,7 +95,10 @@ fn message(carrier: ReceiptCarrier<'_>) {
             user_data: &out,
             tlvs: Tlvs::list(&tlvs),
         };
-        assert_eq!(Receipt::of(written, Detection::ByEsmClass), Some(Ok(receipt)));
+        let of_tlv = written.tlvs.receipted_message_id().is_some_and(|id| !id.is_empty());
+        let id_source = if of_tlv { IdSource::Tlv { in_text: receipt.id } } else { IdSource::Text };
+        let expected = Receipt { id_source, ..receipt };
+        assert_eq!(Receipt::of(written, Detection::ByEsmClass), Some(Ok(expected)));
     }
     assert!(text.is_none_or(|text| text.len() <= carrier.user_data.len()));
 }

@@ -173,7 +173,8 @@ impl LongMessages {
 }
 
 impl Provider {
-    /// Nothing is stated: a base for a provider of your own. It takes every request, and texts in GSM 7-bit and UCS-2.
+    /// Nothing is stated: a base for a provider of your own. It takes every request, and texts in GSM 7-bit, packed if
+    /// `codings` say so, and UCS-2; list other [`alphabets`](Self::alphabets) where `data_coding` 0 is something else.
     pub const UNSTATED: Self = Self {
         name: "",
         host: "",
@@ -190,7 +191,7 @@ impl Provider {
         operations: Operations::all(),
         codings: Codings { smsc_default: Alphabet::Gsm7, ia5: Alphabet::Ascii },
         data_codings: &[],
-        alphabets: &[Alphabet::Gsm7, Alphabet::Ucs2],
+        alphabets: &[Alphabet::Gsm7, Alphabet::Gsm7Packed, Alphabet::Ucs2],
         long_messages: None,
         max_message_id: None,
         receipts: ReceiptDialect::UNSTATED,

@@ -244,10 +244,10 @@ pub(super) fn charset_octets<'a>(
     charset: &'static encoding_rs::Encoding,
     text: &'a str,
 ) -> Result<alloc::borrow::Cow<'a, [u8]>, Unencodable> {
-    // An encoder may put one character in the place of another: full-width katakana for half-width ones.
     if text.is_empty() {
         return Ok(alloc::borrow::Cow::default());
     }
+    // An encoder may put one character in the place of another: full-width katakana for half-width ones.
     let faithful = |text: &'a str| {
         let (octets, used, lacking) = charset.encode(text);
         let same = || charset.decode_without_bom_handling(&octets).0 == text;
@@ -297,8 +297,8 @@ impl Run {
     /// Whether what follows cannot be read as one with what is there.
     fn ends_here(&self, following: &[u8]) -> bool {
         match self.alphabet {
-            // Half a unit of UTF-16 belongs to its own part alone: joined, it would shift all that follows.
-            Alphabet::Ucs2 => self.octets.len() % 2 == 1,
+            // Half a unit of UTF-16 whose other half does not follow: joined, it would shift all that comes.
+            Alphabet::Ucs2 => self.octets.len() % 2 == 1 && following.len().is_multiple_of(2),
             // Back to ASCII and at once to something else: its decoder takes two escapes in a row for an error.
             #[cfg(feature = "charsets")]
             Alphabet::Charset(charset) => {
@@ -446,7 +446,8 @@ mod tests {
         let codings = Codings::default();
         assert_eq!(join(codings, 8, &[&[0x00, 0x41, 0xD8, 0x3D], &[0xDE, 0x00]]), "A😀", "a surrogate pair");
         assert_eq!(join(codings, 0, &[b"5 \x1B", b"e"]), "5 €", "an escape and its septet");
-        assert_eq!(join(codings, 8, &[&[0x00, 0x41, 0xD8], &[0x00, 0x42]]), "A\u{FFFD}B", "an odd part");
+        assert_eq!(join(codings, 8, &[&[0x00, 0x41, 0xD8], &[0x00, 0x42]]), "A\u{FFFD}B", "half a unit");
+        assert_eq!(join(codings, 8, &[&[0x04, 0x1F, 0x04], &[0x40]]), "Пр", "a unit of two halves");
         assert_eq!(join(codings, 5, &[&[0x8A], &[0xBF]]), "漢", "an octet of two");
         let packed = Codings { smsc_default: Alphabet::Gsm7Packed, ..codings };
         assert_eq!(join(packed, 0, &[&[0x1B], &[0x65]]), "€", "packed, one septet each");

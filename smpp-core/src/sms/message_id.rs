@@ -3,9 +3,11 @@
 //! SMPP calls a message id opaque (SMPP 3.4 §5.2.23), and the text of a receipt vendor specific. Some SMSCs
 //! write the same id differently in the two: in another case, padded, hexadecimal here and decimal there. How
 //! is a property of the provider, so it is a policy. An id that is not a number is never changed beyond its case, nor
-//! is a UUID: whatever has 32 digits is taken for one without hyphens.
+//! is a UUID: whatever has 32 hexadecimal digits is taken for one without hyphens.
 
 use core::fmt;
+
+use super::receipt::{IdSource, Receipt};
 
 /// The most octets that a message id has (SMPP 3.4 §5.2.23).
 const MOST: usize = 64;
@@ -56,9 +58,9 @@ pub enum Notation {
 
 /// An id as its policy sees it: equal for ids that the policy takes for one.
 ///
-/// Keys are for tables of one policy: compare no keys of different ones. An id of more than 64 octets, which
-/// no PDU carries but the text of a receipt may have, is known by its length and its first 64 octets; it is
-/// never equal to one that fits.
+/// Keys are for tables of one policy: compare no keys of different ones. An id of more than 64 octets, which a tolerated
+/// peer may send, is known by its length, its first 56 octets and a digest of all; it is never equal to one that fits.
+/// The empty id has a key like any other: it names no message, so put it into no table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageIdKey(Key);
 
@@ -66,7 +68,7 @@ pub struct MessageIdKey(Key);
 enum Key {
     /// Below 2^256, the most significant part first: room for 64 digits in either notation.
     Number([u64; 4]),
-    /// The rest of the octets is zero.
+    /// The rest of the octets is zero. Of a longer text, the last eight are a digest of all.
     Text { octets: [u8; MOST], length: usize },
 }
 
@@ -88,6 +90,32 @@ impl MessageIdPolicy {
 
     const fn numbers(submitted: Notation, receipted: Notation) -> Self {
         Self { ignore_case: false, numbers: Some(Numbers { submitted, receipted }) }
+    }
+
+    /// Whether the receipt is about the message with the id `submitted`: whether their keys are equal.
+    pub fn is_about(&self, receipt: &Receipt<'_>, submitted: &[u8]) -> bool {
+        self.submitted_key(submitted) == self.receipt_key(receipt)
+    }
+
+    /// The key of the id that a receipt has. `receipted_message_id` is written as in a `submit_sm_resp`: another notation
+    /// is a habit of texts.
+    ///
+    /// ```
+    /// use smpp_core::sms::{MessageIdPolicy, Receipt};
+    /// use smpp_core::{Tlv, Tlvs};
+    ///
+    /// let policy = MessageIdPolicy::HEXADECIMAL_TO_DECIMAL;
+    /// let list = [Tlv::receipted_message_id(b"7F00A1B2")?];
+    /// let text = b"id:2130747826 stat:DELIVRD";
+    /// let receipts = [Receipt::parse(text), Receipt::parse_with(text, Tlvs::list(&list))];
+    /// assert!(receipts.into_iter().flatten().all(|receipt| policy.is_about(&receipt, b"7f00a1b2")));
+    /// # Ok::<(), smpp_core::InvalidOctets>(())
+    /// ```
+    pub fn receipt_key(&self, receipt: &Receipt<'_>) -> MessageIdKey {
+        match receipt.id_source {
+            IdSource::Text => self.receipted_key(receipt.id),
+            IdSource::Tlv { .. } => self.submitted_key(receipt.id),
+        }
     }
 
     /// Whether a receipt with the id `receipted` is about the message with the id `submitted`: whether their
@@ -114,7 +142,22 @@ impl MessageIdPolicy {
         for (to, from) in octets.iter_mut().zip(id) {
             *to = if self.ignore_case { from.to_ascii_lowercase() } else { *from };
         }
+        if id.len() > MOST
+            && let Some(last) = octets.last_chunk_mut()
+        {
+            *last = self.digest(id).to_be_bytes();
+        }
         MessageIdKey(Key::Text { octets, length: id.len() })
+    }
+}
+
+impl MessageIdPolicy {
+    /// FNV-1a of 64 bits.
+    fn digest(self, id: &[u8]) -> u64 {
+        id.iter().fold(0xCBF2_9CE4_8422_2325, |digest, octet| {
+            let octet = if self.ignore_case { octet.to_ascii_lowercase() } else { *octet };
+            (digest ^ u64::from(octet)).wrapping_mul(0x0000_0100_0000_01B3)
+        })
     }
 }
 
@@ -125,7 +168,7 @@ impl Notation {
             Self::Decimal => 10,
             Self::Hexadecimal => 16,
         };
-        if digits.is_empty() || digits.len() == UUID {
+        if digits.is_empty() || (self == Self::Hexadecimal && digits.len() == UUID) {
             return None;
         }
         // As many digits at a time as fit into 64 bits of any notation.
@@ -245,6 +288,8 @@ mod tests {
                 "170141183460469231731687303715884105728",
                 false,
             ),
+            (ZEROS, "12", "00000000000000000000000000000012", true),
+            (HEX_TO_DEC, "7E37BE2022C0914B2680000000", "10000000000000000000000000000000", true),
             (HEX_TO_DEC, "msg-1", "msg-1", true),
             (HEX_TO_DEC, "0x10", "16", false),
             (HEX_TO_DEC, "+10", "16", false),
@@ -287,6 +332,10 @@ mod tests {
         for policy in ALL {
             assert!(!policy.same(&fits, &longer));
             assert!(policy.same(&longer, &longer));
+            let mut other = longer;
+            other[64] = b'y';
+            assert!(!policy.same(&longer, &other), "they differ beyond what fits");
+            assert_eq!(policy.same(&longer, &[b'X'; 65]), policy.ignore_case);
         }
     }
 

@@ -55,7 +55,7 @@ pub use coding::{Alphabet, Codings, Unencodable};
 pub use gsm7::{Language, Shifts};
 pub use message_id::{MessageIdKey, MessageIdPolicy, Notation, Numbers};
 pub use reassemble::{Limits, Message, Part, Pushed, Reassembler, Unkept, WhyUnkept};
-pub use receipt::{Detection, Receipt, ReceiptCarrier, ReceiptError};
+pub use receipt::{Detection, IdSource, Receipt, ReceiptCarrier, ReceiptError};
 pub use segment::{Form, Segment, SegmentError, Segments, Size, Submission, Submissions};
 pub use text::{Text, TextError, TextOptions};
 pub use transliterate::{Replaced, Transliterated, transliterate};

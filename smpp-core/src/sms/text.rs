@@ -47,7 +47,7 @@ pub struct TextOptions<'a> {
     /// What the `data_coding` values mean on the bind.
     pub codings: Codings,
     /// The alphabets that may be used, the best first: of those that need the fewest segments the first is taken. One
-    /// without a `data_coding` on the bind is passed over. GSM 7-bit and UCS-2 unless said otherwise.
+    /// without a `data_coding` on the bind is passed over. GSM 7-bit, packed or not, and UCS-2 unless said otherwise.
     pub alphabets: &'a [Alphabet],
     /// Languages whose national tables may be used with GSM 7-bit. None unless said otherwise: an SMSC or a phone
     /// that lacks a table shows other letters in their places.
@@ -66,7 +66,8 @@ pub enum TextError {
 
 impl Default for TextOptions<'_> {
     fn default() -> Self {
-        Self { codings: Codings::default(), alphabets: &[Alphabet::Gsm7, Alphabet::Ucs2], languages: &[] }
+        let alphabets = &[Alphabet::Gsm7, Alphabet::Gsm7Packed, Alphabet::Ucs2];
+        Self { codings: Codings::default(), alphabets, languages: &[] }
     }
 }
 

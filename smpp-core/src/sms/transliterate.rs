@@ -30,7 +30,8 @@ pub struct Replaced {
 /// spaces, ligatures, full-width letters, Greek capitals that have a Latin twin, accented letters by those without.
 ///
 /// It changes what the recipient reads, so nothing here does it unless it is called, and it tells what it did. A text
-/// with a character that has no look-alike stays as it is: it needs another alphabet anyway.
+/// with a character that has no look-alike stays as it is: it needs another alphabet anyway. Accents that are characters
+/// of their own are left out; compose the text first (Unicode's form NFC) to keep those that the alphabet has.
 ///
 /// ```
 /// use smpp_core::sms::{Alphabet, Shifts, Text, transliterate};

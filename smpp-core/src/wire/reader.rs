@@ -103,8 +103,8 @@ pub(crate) struct Reader<'p, W = ()> {
 }
 
 impl<'p, W> Reader<'p, W> {
-    #[inline]
     /// A reader of the PDU, and the body that it is to read.
+    #[inline]
     pub(crate) fn new(pdu: &'p [u8], tolerance: Tolerance, watch: W) -> (Self, &'p [u8]) {
         let reader = Self { pdu, quirks: Quirks::empty(), has_text: false, watch, tolerance, fault: None };
         (reader, pdu.get(HEADER_LENGTH..).unwrap_or_default())

@@ -105,13 +105,16 @@ impl<'a> ReceiptCarrier<'a> {
     }
 
     /// What follows the user data header. Some SMSCs repeat the UDHI bit of the message that the receipt is
-    /// about, without a header: a text that begins as it should has none.
+    /// about, without a header: a text that begins as it should has none, nor has one whose elements do not add up.
     fn text(&self) -> &'a [u8] {
         let whole = self.user_data;
         if !self.esm_class.contains(EsmClass::UDHI) || parse::begins_with_key(whole) || self.is_wide(whole) {
             return whole;
         }
-        udh::split(whole).map_or(whole, |(_, text)| text)
+        match udh::split(whole) {
+            Ok((header, text)) if header.elements().all(|element| element.is_ok()) => text,
+            _ => whole,
+        }
     }
 
     /// Whether the text is UCS-2 from its first character on. With the `data_coding` of UCS-2 only what follows

@@ -56,6 +56,8 @@ pub use message::{Detection, ReceiptCarrier};
 pub struct Receipt<'a> {
     /// The message that the receipt is about: the id of its `submit_sm_resp`, perhaps in another notation.
     pub id: &'a [u8],
+    /// Where the id is from.
+    pub id_source: IdSource<'a>,
     /// Messages submitted.
     pub sub: Option<u32>,
     /// Messages delivered.
@@ -78,6 +80,19 @@ pub struct Receipt<'a> {
     pub user_message_reference: Option<u16>,
     /// Whether the SMSC calls it an intermediate notification (SMPP 3.4 §2.11, §5.2.12). `esm_class` only.
     pub is_intermediate: bool,
+}
+
+/// Where the [id](Receipt::id) of a receipt is from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IdSource<'a> {
+    /// The text.
+    #[default]
+    Text,
+    /// receipted_message_id, which wins over the text (SMPP 3.4 §5.3.2.12).
+    Tlv {
+        /// The id that the text has; empty if it has none.
+        in_text: &'a [u8],
+    },
 }
 
 /// What a message lacks to be a receipt.
@@ -109,7 +124,8 @@ impl<'a> Receipt<'a> {
     /// Reads a receipt whose TLVs may say more: `receipted_message_id` and `message_state` win over the text,
     /// which may even be empty (SMPP 3.4 §5.3.2.12, §5.3.2.35).
     ///
-    /// A state that is reserved does not win over the text's, and alone reads as `UNKNOWN`.
+    /// A state that is reserved does not win over the text's, and alone reads as `UNKNOWN`. Nor does 0, scheduled, which
+    /// SMPP 3.4 reserves: SMSCs send it for no state at all.
     pub fn parse_with(text: &'a [u8], tlvs: Tlvs<'a>) -> Result<Self, ReceiptError> {
         let mut receipt = parse::receipt(text);
         if !tlvs.is_empty() {
@@ -120,10 +136,11 @@ impl<'a> Receipt<'a> {
 
     fn amend(&mut self, tlvs: Tlvs<'a>) {
         if let Some(id) = tlvs.receipted_message_id().filter(|id| !id.is_empty()) {
+            self.id_source = IdSource::Tlv { in_text: self.id };
             self.id = id;
         }
         if let Some(state) = tlvs.message_state() {
-            match Self::word(state) {
+            match Self::word(state).filter(|_| state != MessageState::SCHEDULED || self.stat.is_empty()) {
                 Some(word) => self.stat = word,
                 None if self.stat.is_empty() => self.stat = b"UNKNOWN",
                 None => {}
@@ -192,7 +209,7 @@ impl<'a> Receipt<'a> {
     /// or with a NUL in it.
     ///
     /// ```
-    /// use smpp_core::sms::{Detection, Receipt};
+    /// use smpp_core::sms::{Detection, IdSource, Receipt};
     /// use smpp_core::{DeliverSm, ShortMessage, Tlvs};
     ///
     /// let receipt = Receipt { id: b"7F00A1B2", stat: b"DELIVRD", err: Some(b"000"), ..Receipt::default() };
@@ -204,7 +221,8 @@ impl<'a> Receipt<'a> {
     ///     tlvs: Tlvs::list(&tlvs),
     ///     ..DeliverSm::default()
     /// };
-    /// assert_eq!(Receipt::of(&message, Detection::ByEsmClass), Some(Ok(receipt)));
+    /// let read = Receipt { id_source: IdSource::Tlv { in_text: receipt.id }, ..receipt };
+    /// assert_eq!(Receipt::of(&message, Detection::ByEsmClass), Some(Ok(read)));
     /// # Ok::<(), smpp_core::InvalidOctets>(())
     /// ```
     pub fn tlvs(&self) -> impl Iterator<Item = Tlv<'a>> + use<'a> {

@@ -17,6 +17,11 @@ fn receipt<'a>(id: &'a str, stat: &'a str) -> Receipt<'a> {
     Receipt { id: id.as_bytes(), stat: stat.as_bytes(), ..Receipt::default() }
 }
 
+/// A receipt whose id a TLV has, and the text perhaps another.
+fn receipt_by_tlv<'a>(id: &'a str, stat: &'a str, in_text: &'a str) -> Receipt<'a> {
+    Receipt { id_source: IdSource::Tlv { in_text: in_text.as_bytes() }, ..receipt(id, stat) }
+}
+
 #[test]
 fn appendix_b() {
     let line = "id:0123456789 sub:001 dlvrd:001 submit date:2611230102 done date:2611230103 stat:DELIVRD \
@@ -117,10 +122,14 @@ fn tlvs_win_over_the_text() {
     let plain = Receipt { err: Some(b"000"), ..receipt("1", "ENROUTE") };
     for (tlvs, expected) in [
         (&[][..], plain),
-        (&[id], Receipt { id: b"abc-1", ..plain }),
+        (&[id], Receipt { id: b"abc-1", id_source: IdSource::Tlv { in_text: b"1" }, ..plain }),
         (&[state], Receipt { stat: b"UNDELIV", ..plain }),
-        (&[id, state], Receipt { id: b"abc-1", stat: b"UNDELIV", ..plain }),
+        (
+            &[id, state],
+            Receipt { id: b"abc-1", id_source: IdSource::Tlv { in_text: b"1" }, stat: b"UNDELIV", ..plain },
+        ),
         (&[no_id, reserved], plain),
+        (&[Tlv::message_state(MessageState::SCHEDULED)], plain),
         (&[long_state], plain),
         (&[error], Receipt { network_error_code: Some(GSM_27), ..plain }),
         (&[reference], Receipt { user_message_reference: Some(7), ..plain }),
@@ -129,8 +138,8 @@ fn tlvs_win_over_the_text() {
         assert_eq!(of(&message(text, tlvs)), Some(Ok(expected)), "{tlvs:?}");
     }
     for (text, tlvs, expected) in [
-        (&b""[..], &[id, state][..], Ok(receipt("abc-1", "UNDELIV"))),
-        (b"Hello", &[id, reserved], Ok(receipt("abc-1", "UNKNOWN"))),
+        (&b""[..], &[id, state][..], Ok(receipt_by_tlv("abc-1", "UNDELIV", ""))),
+        (b"Hello", &[id, reserved], Ok(receipt_by_tlv("abc-1", "UNKNOWN", ""))),
         (b"", &[id], Err(ReceiptError::MissingStat)),
         (b"", &[state], Err(ReceiptError::MissingId)),
         (b"", &[], Err(ReceiptError::MissingId)),
@@ -146,7 +155,7 @@ fn an_id_from_the_wire_is_told_without_its_nul() {
     Pdu::DeliverSm(message(b"", &tlvs)).encode(CommandStatus::ROK, SequenceNumber::FIRST, &mut out);
     let frame = Frame::new(&out[..]).unwrap();
     let Ok((Pdu::DeliverSm(sm), _)) = frame.pdu(Tolerance::STRICT) else { panic!("{frame:?}") };
-    assert_eq!(of(&sm), Some(Ok(receipt("abc-1", "DELIVRD"))));
+    assert_eq!(of(&sm), Some(Ok(receipt_by_tlv("abc-1", "DELIVRD", ""))));
 }
 
 #[test]
@@ -183,8 +192,8 @@ fn by_content_a_receipt_begins_as_one_or_is_in_the_tlvs_alone() {
     for (text, tlvs, expected) in [
         (&b"id:1 stat:DELIVRD"[..], &[][..], delivered),
         (b"STAT:DELIVRD\nID:1", &[], delivered),
-        (b"", &tlvs, delivered),
-        (b"id:7", &tlvs, delivered),
+        (b"", &tlvs, Some(Ok(receipt_by_tlv("1", "DELIVRD", "")))),
+        (b"id:7", &tlvs, Some(Ok(receipt_by_tlv("1", "DELIVRD", "7")))),
         (b"Did you get id:1 stat:DELIVRD", &[], None),
         (b"Hello", &tlvs, None),
         (b"id:1 is mine", &[], None),
@@ -201,12 +210,15 @@ fn a_header_precedes_the_text_only_where_there_is_one() {
     let delivered = Some(Ok(receipt("1", "DELIVRD")));
     let long = [b"id:1 stat:DELIVRD filler:", &[b'x'; 120][..]].concat();
     let wide = b"\0i\0d\0:\x001\0 \0s\0t\0a\0t\0:\0D\0E\0L\0I\0V\0R\0D";
+    // The first letter would be a header's length, and what follows no elements.
+    let greeted = [b"DLR for you: ", &long[..]].concat();
     for (text, data_coding) in [
         (&b"\x05\x00\x03\x2A\x01\x01id:1 stat:DELIVRD"[..], DataCoding(0)),
         (b"\x00id:1 stat:DELIVRD", DataCoding(0)),
         // The bit alone, as it was in the submission.
         (b"id:1 stat:DELIVRD", DataCoding(0)),
         (&long, DataCoding(0)),
+        (&greeted, DataCoding(0)),
         (wide, DataCoding::UCS2),
         (&[b"\x05\x00\x03\x2A\x01\x01", &wide[..]].concat(), DataCoding::UCS2),
     ] {
@@ -257,7 +269,7 @@ fn ucs_2_throughout_is_told_from_a_text_in_ucs_2() {
 fn where_tlvs_suffice_a_text_in_ucs_2_is_left_out() {
     let tlvs = [Tlv::receipted_message_id(b"1").unwrap(), Tlv::message_state(MessageState::DELIVERED)];
     let sm = DeliverSm { data_coding: DataCoding::UCS2, ..message(b"\0i\0d\0:\x007", &tlvs) };
-    assert_eq!(of(&sm), Some(Ok(receipt("1", "DELIVRD"))));
+    assert_eq!(of(&sm), Some(Ok(receipt_by_tlv("1", "DELIVRD", ""))));
     let by_content = DeliverSm { esm_class: EsmClass::empty(), ..sm };
     assert_eq!(Receipt::of(&by_content, Detection::ByContent), None, "the text has not been read");
 }
@@ -321,6 +333,7 @@ proptest! {
                 .map(|(network, code)| NetworkErrorCode { network: NetworkErrorType(network), code }),
             user_message_reference,
             is_intermediate,
+            id_source: IdSource::Tlv { in_text: in_text.id },
             stat: in_text.state().and_then(Receipt::word).unwrap_or(in_text.stat),
             ..in_text
         };

@@ -38,7 +38,7 @@ use crate::pdu::{
 use crate::provider::Provider;
 use crate::session::{Instant, Rate};
 use crate::sms::time::{LocalTime, UnixTime, UtcOffset};
-use crate::sms::{Receipt, gsm7, udh};
+use crate::sms::{Receipt, gsm7};
 use crate::tlv::{Tlv, Tlvs};
 use crate::wire::COctets;
 
@@ -314,13 +314,8 @@ fn wants_receipt(wanted: RegisteredDelivery, state: MessageState) -> bool {
 
 /// The first twenty characters, in the GSM alphabet as receipts are: `?` for what it lacks.
 fn excerpt(message: &SubmitSm<'_>) -> Vec<u8> {
-    let user_data = message.text();
-    let (header, text) = match udh::split(user_data) {
-        Ok((header, text)) if message.esm_class.contains(EsmClass::UDHI) => (Some(header), text),
-        _ => (None, user_data),
-    };
     let codings = Provider::EIGHT_BY_EIGHT.codings;
-    let text = codings.decode(message.data_coding, header, text).unwrap_or_default();
+    let text = message.user_data().ok().and_then(|user_data| user_data.text(codings)).unwrap_or_default();
     let plain = |character| if gsm7::septets(character).is_some() { character } else { '?' };
     let text: String = text.chars().take(20).map(plain).collect();
     let mut out = Vec::new();

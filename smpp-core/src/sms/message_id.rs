@@ -7,6 +7,7 @@
 
 use core::fmt;
 
+use super::digest::digest;
 use super::receipt::{IdSource, Receipt};
 
 /// The most octets that a message id has (SMPP 3.4 §5.2.23).
@@ -138,26 +139,16 @@ impl MessageIdPolicy {
         if let Some(number) = notation.and_then(|notation| notation.read(id)) {
             return MessageIdKey(Key::Number(number));
         }
+        let folded =
+            id.iter().map(|octet| if self.ignore_case { octet.to_ascii_lowercase() } else { *octet });
         let mut octets = [0; MOST];
-        for (to, from) in octets.iter_mut().zip(id) {
-            *to = if self.ignore_case { from.to_ascii_lowercase() } else { *from };
-        }
+        octets.iter_mut().zip(folded.clone()).for_each(|(to, from)| *to = from);
         if id.len() > MOST
             && let Some(last) = octets.last_chunk_mut()
         {
-            *last = self.digest(id).to_be_bytes();
+            *last = digest(folded).to_be_bytes();
         }
         MessageIdKey(Key::Text { octets, length: id.len() })
-    }
-}
-
-impl MessageIdPolicy {
-    /// FNV-1a of 64 bits.
-    fn digest(self, id: &[u8]) -> u64 {
-        id.iter().fold(0xCBF2_9CE4_8422_2325, |digest, octet| {
-            let octet = if self.ignore_case { octet.to_ascii_lowercase() } else { *octet };
-            (digest ^ u64::from(octet)).wrapping_mul(0x0000_0100_0000_01B3)
-        })
     }
 }
 

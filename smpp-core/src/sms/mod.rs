@@ -39,6 +39,7 @@
 
 mod coding;
 mod cut;
+mod digest;
 pub mod gsm7;
 mod message_id;
 mod reassemble;

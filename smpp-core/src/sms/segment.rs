@@ -186,23 +186,13 @@ impl Iterator for Segments<'_> {
             }
         }
         let header = content.header_len(part.map_or(0, |part| part.octets()));
-        let mut user_data = UserData::EMPTY;
-        let piece = match form {
-            Form::Payload => {
-                user_data = UserData::Payload(Vec::new());
-                content.rest
-            }
-            // The SMSC puts a header before what it gets.
-            Form::Sar(_) => {
-                let (piece, _, rest) = content.cut(if total > 1 { 1 + form.concatenation() } else { 0 });
-                self.content.rest = rest;
-                piece
-            }
-            Form::Udh(_) => {
-                let (piece, _, rest) = content.cut(header);
-                self.content.rest = rest;
-                piece
-            }
+        let (piece, mut user_data) = if form == Form::Payload {
+            (content.rest, UserData::Payload(Vec::new()))
+        } else {
+            // The SMSC makes a header of sar_ parameters.
+            let (piece, _, rest) = content.cut(if sar.is_some() { 1 + form.concatenation() } else { header });
+            self.content.rest = rest;
+            (piece, UserData::EMPTY)
         };
         if header > 0 {
             user_data.octet((header - 1) as u8);

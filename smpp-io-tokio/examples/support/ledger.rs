@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::json;
 use smpp_core::provider::Provider;
 use smpp_core::session::{Closed, RequestError, Response};
-use smpp_core::sms::{Detection, Receipt, udh};
-use smpp_core::{CommandStatus, DeliverSm, EsmClass, MessageState, RegisteredDelivery};
+use smpp_core::sms::{Detection, Receipt};
+use smpp_core::{CommandStatus, DeliverSm, MessageState, RegisteredDelivery};
 
 use super::{Part, Report, Stop};
 
@@ -115,12 +115,11 @@ impl Ledger {
     }
 
     fn message(&self, sm: &DeliverSm<'_>) {
-        let octets = match udh::split(sm.text()) {
-            Ok((_, text)) if sm.esm_class.contains(EsmClass::UDHI) => text,
-            _ => sm.text(),
-        };
-        let alphabet = Provider::EIGHT_BY_EIGHT.codings.alphabet(sm.data_coding);
-        let text = alphabet.and_then(|alphabet| alphabet.decode(octets)).unwrap_or_default();
+        let codings = Provider::EIGHT_BY_EIGHT.codings;
+        // Where the header is malformed, all of it is shown.
+        let whole = || codings.decode(sm.data_coding, None, sm.text());
+        let text = sm.user_data().map_or_else(|_| whole(), |user_data| user_data.text(codings));
+        let text = text.unwrap_or_default();
         let from = sm.source.digits.to_string();
         self.report.step(
             "message",

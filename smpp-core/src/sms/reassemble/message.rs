@@ -8,6 +8,7 @@ use core::fmt;
 use super::shelf::Weigh;
 use crate::pdu::{Address, DataCoding, EsmClass, Npi, Ton};
 use crate::sms::Codings;
+use crate::sms::digest::digest;
 use crate::sms::udh;
 use crate::sms::user_data::{MessagePart, Reference, UserData};
 use crate::time::Instant;
@@ -233,11 +234,8 @@ impl<T> Held<T> {
         size_of::<Self>() + self.user_data.len()
     }
 
-    /// FNV-1a of 64 bits: whoever makes two parts collide loses a part of their own message.
     pub(super) fn digest(&self) -> u64 {
-        self.user_data.iter().fold(0xCBF2_9CE4_8422_2325, |digest, octet| {
-            (digest ^ u64::from(*octet)).wrapping_mul(0x0000_0100_0000_01B3)
-        })
+        digest(self.user_data.iter().copied())
     }
 }
 

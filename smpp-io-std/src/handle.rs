@@ -166,8 +166,12 @@ impl<R: Role> Handle<R> {
     /// within [`Config::drain`](smpp_core::session::Config::drain), then unbind. Everyone's requests, not only this
     /// handle's. It blocks until the session is over.
     pub fn unbind(&self) -> End {
-        self.shared.with(|core, now| core.session.unbind(now));
+        self.begin_unbind();
         self.closed()
+    }
+
+    pub(crate) fn begin_unbind(&self) {
+        self.shared.with(|core, now| core.session.unbind(now));
     }
 
     /// Ends the session at once, without unbind. It does not block.
@@ -324,7 +328,7 @@ impl<R: Role> Drop for Handle<R> {
         let last = core.handles == 0;
         drop(core);
         if last {
-            self.shared.with(|core, now| core.session.unbind(now));
+            self.begin_unbind();
         }
     }
 }

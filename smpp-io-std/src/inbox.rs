@@ -3,7 +3,7 @@
 use std::mem;
 use std::time::Instant;
 
-use smpp_core::session::{Role, Smsc};
+use smpp_core::session::Role;
 
 use crate::error::End;
 use crate::handle::Handle;
@@ -65,11 +65,5 @@ impl<R: Role> Drop for Inbox<R> {
         for inbound in left {
             drop(inbound.threaded(shared));
         }
-    }
-}
-
-impl Inbox<Smsc> {
-    pub(crate) fn handle(&self) -> &Handle<Smsc> {
-        &self.handle
     }
 }

@@ -18,6 +18,7 @@ use crate::keeper::Watch;
 use crate::outcomes::Answer;
 use crate::shared::{Core, Shared};
 use crate::stream::Duplex;
+use crate::waiters::Part;
 
 /// A handle on one session; clone it freely, one for each thread. When the last handle and the inbox are dropped, the
 /// session unbinds.
@@ -134,7 +135,7 @@ impl<R: Role> Handle<R> {
         O: Operation + SentBy<R>,
     {
         let until = deadline.map(|deadline| self.shared.moment(deadline));
-        self.shared.wait(until, |core, waiter, now| {
+        self.shared.wait(Part::Leads, until, |core, waiter, now| {
             if let Some(end) = &core.end {
                 return Ok(Err(NotSent::Closed(end.reason)));
             }
@@ -150,7 +151,7 @@ impl<R: Role> Handle<R> {
             } else {
                 None
             };
-            let number = *waiter.get_or_insert_with(|| core.waiters.enlist());
+            let number = *waiter.get_or_insert_with(|| core.waiters.enlist(Part::Leads));
             core.waiters.queue(number, paced);
             Err(paced)
         })
@@ -182,7 +183,7 @@ impl<R: Role> Handle<R> {
 
     /// Waits for the end of the session, and says how it ended.
     pub fn closed(&self) -> End {
-        let end = self.shared.wait(None, |core, _, _| core.end.clone().ok_or(None));
+        let end = self.shared.wait(Part::Watches, None, |core, _, _| core.end.clone().ok_or(None));
         end.unwrap_or(End { reason: smpp_core::session::Closed::Aborted, error: None })
     }
 
@@ -295,7 +296,7 @@ impl<R: Role> Ticket<R> {
 
     fn outcome(&mut self, until: Option<smpp_core::session::Instant>) -> Option<Answer> {
         let number = self.number;
-        let answer = self.shared.wait(until, |core, waiter, _| core.outcomes.take(number, *waiter).ok_or(None));
+        let answer = self.shared.wait(Part::Leads, until, |core, waiter, _| core.outcomes.take(number, *waiter).ok_or(None));
         self.fetched = answer.is_some();
         answer
     }

@@ -3,8 +3,8 @@
 //! There are two offices, each behind a mutex that is only ever tried: *reading* and *writing*. Whoever waits for
 //! something (an outcome, room, a request of the peer, the end) and finds one vacant holds it, as a program with one
 //! thread would; if both are taken, it parks until it is told. So a program that sends and waits does so in its own
-//! thread, and nothing is handed from thread to thread. When a thread leaves, it lets one that is parked know that the
-//! office of reading is vacant. While nobody waits, the [keeper](crate::keeper) reads.
+//! thread, and nothing is handed from thread to thread. When a thread leaves, it lets another that waits for an outcome
+//! know that the office of reading is vacant. While nobody waits, the [keeper](crate::keeper) reads.
 //!
 //! # Locks
 //!
@@ -40,7 +40,7 @@ use crate::incoming::Inbound;
 use crate::link::{Read, Reader, TICK, WRITE_SLICE, Writer, Written, try_take};
 use crate::outcomes::Outcomes;
 use crate::stream::Duplex;
-use crate::waiters::Waiters;
+use crate::waiters::{Part, Waiters};
 
 /// How often in the shortest period who reads looks up.
 const LOOKS: u32 = 8;
@@ -211,11 +211,13 @@ impl<R: Role> Shared<R> {
     /// under, once it has one: it is to note whom to wake. It says when to ask again at the latest, if it knows.
     pub(crate) fn wait<T>(
         &self,
+        part: Part,
         until: Option<Instant>,
         mut ready: impl FnMut(&mut Core<R>, &mut Option<u32>, Instant) -> Result<T, Option<Instant>>,
     ) -> Option<T> {
         let mut waiting = Waiting { shared: self, number: None };
         let mut core = self.lock();
+        let mut rests = false;
         loop {
             let now = self.now();
             let again = match ready(&mut core, &mut waiting.number, now) {
@@ -229,25 +231,33 @@ impl<R: Role> Shared<R> {
                 waiting.leave(core);
                 return None;
             }
-            let (next, progress) = self.write(core);
-            core = next;
-            if progress == Progress::Some {
-                continue;
-            }
             let until = until.into_iter().chain(again).min();
-            // A read may take longer than it should, by a few milliseconds: the pace is kept by a better clock.
-            let brief = again.is_some_and(|again| again - now < BRIEF);
-            let mut busy = progress == Progress::Paused;
-            if let Some(reader) = try_take(&self.reader).filter(|_| !brief) {
-                busy |= core.session.wants_input();
-                (core, _) = self.turn(core, reader, until, progress);
-            }
-            if !busy {
-                match waiting.number {
-                    Some(number) => core = self.park(core, number, until),
-                    // `ready` is to know whom to wake.
-                    None => waiting.number = Some(core.waiters.enlist()),
+            if part != Part::Watches && !rests {
+                let (next, progress) = self.write(core);
+                core = next;
+                if progress == Progress::Some {
+                    continue;
                 }
+                // A read may take longer than it should, by a few milliseconds: the pace is kept by a better clock.
+                let brief = again.is_some_and(|again| again - now < BRIEF);
+                let mut busy = progress == Progress::Paused;
+                if let Some(reader) = try_take(&self.reader).filter(|_| !brief) {
+                    busy |= core.session.wants_input();
+                    let (next, woke) = self.turn(core, reader, until, progress);
+                    core = next;
+                    rests = woke && part == Part::Helps;
+                }
+                if busy {
+                    continue;
+                }
+            }
+            match waiting.number {
+                Some(number) => {
+                    core = self.park(core, number, until);
+                    rests = false;
+                }
+                // `ready` is to know whom to wake.
+                None => waiting.number = Some(core.waiters.enlist(part)),
             }
         }
     }

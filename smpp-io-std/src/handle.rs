@@ -135,12 +135,12 @@ impl<R: Role> Handle<R> {
         O: Operation + SentBy<R>,
     {
         let until = deadline.map(|deadline| self.shared.moment(deadline));
-        self.shared.wait(Part::Leads, until, |core, waiter, now| {
+        self.shared.wait(Part::Leads, until, |core, waiter| {
             if let Some(end) = &core.end {
                 return Ok(Err(NotSent::Closed(end.reason)));
             }
             let paced = if core.waiters.may_take(*waiter, core.room()) {
-                match attempt(core, now, operation) {
+                match attempt(core, self.shared.now(), operation) {
                     Ok(number) => return Ok(Ok(number)),
                     Err(Refusal::Paced(at)) => Some(at),
                     Err(why) => match why.lasting() {
@@ -183,7 +183,7 @@ impl<R: Role> Handle<R> {
 
     /// Waits for the end of the session, and says how it ended.
     pub fn closed(&self) -> End {
-        let end = self.shared.wait(Part::Watches, None, |core, _, _| core.end.clone().ok_or(None));
+        let end = self.shared.wait(Part::Watches, None, |core, _| core.end.clone().ok_or(None));
         end.unwrap_or(End { reason: smpp_core::session::Closed::Aborted, error: None })
     }
 
@@ -296,7 +296,7 @@ impl<R: Role> Ticket<R> {
 
     fn outcome(&mut self, until: Option<smpp_core::session::Instant>) -> Option<Answer> {
         let number = self.number;
-        let answer = self.shared.wait(Part::Leads, until, |core, waiter, _| core.outcomes.take(number, *waiter).ok_or(None));
+        let answer = self.shared.wait(Part::Leads, until, |core, waiter| core.outcomes.take(number, *waiter).ok_or(None));
         self.fetched = answer.is_some();
         answer
     }

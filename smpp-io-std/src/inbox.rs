@@ -40,7 +40,7 @@ impl<R: Role> Inbox<R> {
     fn next(&mut self, deadline: Option<Instant>) -> Option<Result<Inbound<Threaded<R>>, End>> {
         let shared = &self.handle.shared;
         let until = deadline.map(|deadline| shared.moment(deadline));
-        let next = shared.wait(Part::Helps, until, |core, waiter, _| {
+        let next = shared.wait(Part::Helps, until, |core, waiter| {
             core.receiver = None;
             if let Some(inbound) = core.inbox.pop_front() {
                 return Ok(Ok(inbound));

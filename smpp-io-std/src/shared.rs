@@ -94,8 +94,12 @@ pub(crate) struct Core<R: Role> {
     /// How often anyone has begun to read.
     pub(crate) turns: u64,
     pub(crate) keeper: Keeper,
+    /// The time of the last call.
+    now: Instant,
     /// The latest time at which all that had come was read.
     caught_up: Instant,
+    /// Whether the session is to be told of that, or of its end.
+    untold: bool,
     /// How the session is to end, as soon as no write is under way.
     over: Option<Over>,
     /// Whether the transport is to be closed.
@@ -151,7 +155,9 @@ impl<R: Role> Shared<R> {
             deferred: 0,
             turns: 0,
             keeper: Keeper::Busy,
+            now: Instant::ZERO,
             caught_up: Instant::ZERO,
+            untold: false,
             over: None,
             closing: false,
         };
@@ -188,7 +194,9 @@ impl<R: Role> Shared<R> {
     /// Does something to the session, then sees to it that what came of it is written.
     pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Core<R>, Instant) -> T) -> T {
         let mut core = self.lock();
-        let value = act(&mut core, self.now());
+        core.now = self.now();
+        let now = core.now;
+        let value = act(&mut core, now);
         core.unsent = true;
         self.leave(core, false);
         value
@@ -197,7 +205,9 @@ impl<R: Role> Shared<R> {
     /// Does something to the session; what came of it may wait a little for company.
     pub(crate) fn with_company<T>(&self, act: impl FnOnce(&mut Core<R>, Instant) -> (T, bool)) -> T {
         let mut core = self.lock();
-        let (value, more) = act(&mut core, self.now());
+        core.now = self.now();
+        let now = core.now;
+        let (value, more) = act(&mut core, now);
         core.unsent = true;
         core.deferred += 1;
         let defer = more && core.deferred < BATCH;
@@ -213,21 +223,20 @@ impl<R: Role> Shared<R> {
         &self,
         part: Part,
         until: Option<Instant>,
-        mut ready: impl FnMut(&mut Core<R>, &mut Option<u32>, Instant) -> Result<T, Option<Instant>>,
+        mut ready: impl FnMut(&mut Core<R>, &mut Option<u32>) -> Result<T, Option<Instant>>,
     ) -> Option<T> {
         let mut waiting = Waiting { shared: self, number: None };
         let mut core = self.lock();
         let mut rests = false;
         loop {
-            let now = self.now();
-            let again = match ready(&mut core, &mut waiting.number, now) {
+            let again = match ready(&mut core, &mut waiting.number) {
                 Ok(value) => {
                     waiting.leave(core);
                     return Some(value);
                 }
                 Err(again) => again,
             };
-            if until.is_some_and(|until| until <= now) {
+            if until.is_some_and(|until| until <= self.now()) {
                 waiting.leave(core);
                 return None;
             }
@@ -239,7 +248,7 @@ impl<R: Role> Shared<R> {
                     continue;
                 }
                 // A read may take longer than it should, by a few milliseconds: the pace is kept by a better clock.
-                let brief = again.is_some_and(|again| again - now < BRIEF);
+                let brief = again.is_some_and(|again| again - self.now() < BRIEF);
                 let mut busy = progress == Progress::Paused;
                 if let Some(reader) = try_take(&self.reader).filter(|_| !brief) {
                     busy |= core.session.wants_input();
@@ -305,7 +314,8 @@ impl<R: Role> Shared<R> {
         progress: Progress,
     ) -> (Guard<'a, R>, bool) {
         core.turns += 1;
-        let now = self.now();
+        // Where nobody has a deadline, the time of the last call is good enough: no read is longer than `look`.
+        let now = if until.is_some() { self.now() } else { core.now };
         if !reader.held && core.session.wants_input() {
             let deadline = core.session.poll_timeout().map(|(at, _)| at);
             let wait = deadline.into_iter().chain(until).min().map_or(self.look, |at| self.look.min(at - now));
@@ -322,7 +332,8 @@ impl<R: Role> Shared<R> {
         } else {
             reader.catch_up(now);
         }
-        core.tell(&mut reader, self.now());
+        core.now = self.now();
+        core.tell(&mut reader);
         self.pass(&mut core);
         drop(reader);
         let woke = !core.waiters.woken().is_empty();
@@ -365,7 +376,9 @@ impl<R: Role> Shared<R> {
                     core.failed = true;
                 }
             }
-            core.pass();
+            if core.untold {
+                core.pass();
+            }
             if progress == Progress::Paused {
                 break;
             }
@@ -375,7 +388,8 @@ impl<R: Role> Shared<R> {
 
     /// Tells the session what time it is and what has ended it, unless another thread is writing, which will.
     fn pass(&self, core: &mut Core<R>) {
-        if try_take(&self.writer).is_some() {
+        core.untold |= core.over.is_some() || core.session.state() == State::Closed;
+        if core.untold && try_take(&self.writer).is_some() {
             core.pass();
         }
     }
@@ -384,9 +398,7 @@ impl<R: Role> Shared<R> {
     ///
     /// `defer` is whether what there is to write may wait for the keeper.
     fn leave<'a>(&'a self, mut core: Guard<'a, R>, mut defer: bool) {
-        if core.over.is_some() || core.session.state() == State::Closed {
-            self.pass(&mut core);
-        }
+        self.pass(&mut core);
         while core.is_unsent() && !(defer && core.keeper == Keeper::OnGuard) {
             let (next, progress) = self.write(core);
             core = next;
@@ -399,7 +411,8 @@ impl<R: Role> Shared<R> {
                 }
             }
         }
-        if core.end.is_none() && try_take(&self.reader).is_some() && !core.waiters.wake_one() {
+        let others = core.keeper == Keeper::Asleep || core.waiters.has_parked();
+        if others && core.end.is_none() && try_take(&self.reader).is_some() && !core.waiters.wake_one() {
             self.rouse(&mut core);
         }
         self.unlock(core);
@@ -465,6 +478,8 @@ impl<R: Role> Core<R> {
     fn transmitted(&mut self, octets: usize) {
         let (was_full, wanted) = (self.session.is_full(), self.session.wants_input());
         self.session.handle_transmitted(octets);
+        // The last octets may have been waited for.
+        self.untold |= self.session.state() == State::Closed;
         if was_full && !self.session.is_full() {
             self.grant();
         }
@@ -481,7 +496,8 @@ impl<R: Role> Core<R> {
     }
 
     /// Tells the session what was received.
-    fn tell(&mut self, reader: &mut Reader, now: Instant) {
+    fn tell(&mut self, reader: &mut Reader) {
+        let now = self.now;
         let mut input = reader.received.received();
         while let Some(event) = self.session.handle_input(now, &mut input) {
             self.keep(event);
@@ -489,6 +505,7 @@ impl<R: Role> Core<R> {
         let left = input.len();
         reader.received.keep(left);
         reader.held = left > 0 && !self.session.wants_input();
+        self.untold |= self.caught_up < reader.caught_up;
         self.caught_up = reader.caught_up;
         self.unsent = true;
         self.grant();
@@ -496,6 +513,7 @@ impl<R: Role> Core<R> {
 
     /// Tells the session how it ends, if it does, and what time it was when there was nothing more to read.
     fn pass(&mut self) {
+        self.untold = false;
         match self.over.take() {
             Some(Over::Aborted) => self.session.abort(),
             Some(Over::Lost) => self.session.handle_eof(),

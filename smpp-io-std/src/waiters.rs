@@ -93,6 +93,11 @@ impl Waiters {
         }
     }
 
+    /// Whether anyone is parked.
+    pub(crate) const fn has_parked(&self) -> bool {
+        self.parked > 0
+    }
+
     /// Has one of those that are parked and lead woken. Whether there was one.
     pub(crate) fn wake_one(&mut self) -> bool {
         if self.parked == 0 {

@@ -296,7 +296,9 @@ impl<R: Role> Ticket<R> {
 
     fn outcome(&mut self, until: Option<smpp_core::session::Instant>) -> Option<Answer> {
         let number = self.number;
-        let answer = self.shared.wait(Part::Leads, until, |core, waiter| core.outcomes.take(number, *waiter).ok_or(None));
+        let answer = self
+            .shared
+            .wait(Part::Leads, until, |core, waiter| core.outcomes.take(number, *waiter).ok_or(None));
         self.fetched = answer.is_some();
         answer
     }

@@ -18,7 +18,9 @@ pub(crate) struct Outcomes {
 
 #[derive(Debug)]
 enum Place {
-    Free { next: Option<u32> },
+    Free {
+        next: Option<u32>,
+    },
     /// In flight, and who waits for its outcome.
     Awaited(Option<u32>),
     /// In flight, and nobody wants to know.

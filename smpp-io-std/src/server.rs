@@ -11,9 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustls::ServerConfig;
 use smpp_core::session::{Config, NotSent, RequestError, Response, SentBy, Smsc, State};
-use smpp_core::{
-    Bind, BindMode, BindResp, COctets, CommandStatus, InterfaceVersion, Operation, Tlv, Tlvs,
-};
+use smpp_core::{Bind, BindMode, BindResp, COctets, CommandStatus, InterfaceVersion, Operation, Tlv, Tlvs};
 
 use crate::error::End;
 use crate::handle::{self, Peer};

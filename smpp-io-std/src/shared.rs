@@ -318,7 +318,8 @@ impl<R: Role> Shared<R> {
         let now = if until.is_some() { self.now() } else { core.now };
         if !reader.held && core.session.wants_input() {
             let deadline = core.session.poll_timeout().map(|(at, _)| at);
-            let wait = deadline.into_iter().chain(until).min().map_or(self.look, |at| self.look.min(at - now));
+            let wait =
+                deadline.into_iter().chain(until).min().map_or(self.look, |at| self.look.min(at - now));
             // With output left, a pause in writing is what there was time for.
             let wait = if core.failed || progress == Progress::Paused { TICK } else { wait };
             self.unlock(core);
@@ -550,7 +551,9 @@ impl<R: Role> Core<R> {
                     let _ = self.session.refuse(request);
                 }
             }
-            Event::Notification { frame, .. } if self.inbox_open && self.inbox.len() < self.max_unanswered => {
+            Event::Notification { frame, .. }
+                if self.inbox_open && self.inbox.len() < self.max_unanswered =>
+            {
                 let frame = Frame::new(frame.octets().to_vec());
                 self.inbox.extend(frame.map(Inbound::Notification));
                 self.arrived();

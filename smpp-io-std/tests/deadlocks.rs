@@ -164,7 +164,8 @@ fn flood(((client, mut inbox), (peer, mut requests)): Pair, window: usize) {
         });
         let delivering = scope.spawn(|| {
             for _ in 0..10 {
-                let tickets: Vec<_> = (0..window).map(|_| peer.deliver_pipelined(&deliver).unwrap()).collect();
+                let tickets: Vec<_> =
+                    (0..window).map(|_| peer.deliver_pipelined(&deliver).unwrap()).collect();
                 tickets.into_iter().for_each(|ticket| drop(ticket.wait().unwrap()));
             }
         });
@@ -426,7 +427,8 @@ fn an_end_amid_a_write_does_not_pass_for_never_sent() {
     watched(|| {
         for round in 0..50 {
             let (there, here) = narrow();
-            let (client, _inbox) = start::<Esme, _>(there, Config { window: 50, ..Config::default() }).unwrap();
+            let (client, _inbox) =
+                start::<Esme, _>(there, Config { window: 50, ..Config::default() }).unwrap();
             let (_peer, mut requests) = start::<Smsc, _>(here, Config::default()).unwrap();
             let binding = client.clone();
             let binding = thread::spawn(move || drop(binding.bind(&bind("secret")).unwrap()));
@@ -454,9 +456,8 @@ fn an_end_amid_a_write_does_not_pass_for_never_sent() {
             client.abort();
             let tickets = submitting.into_iter().flat_map(|thread| thread.join().unwrap());
             let outcomes: Vec<_> = tickets.map(smpp_io_std::Ticket::wait).collect();
-            let never = |outcome: &&Result<_, RequestError>| {
-                matches!(outcome, Err(RequestError::NeverSent(_)))
-            };
+            let never =
+                |outcome: &&Result<_, RequestError>| matches!(outcome, Err(RequestError::NeverSent(_)));
             let sent = outcomes.len() - outcomes.iter().filter(never).count();
             assert!(counting.join().unwrap() <= sent, "what came was told as never sent");
         }

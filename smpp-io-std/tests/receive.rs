@@ -66,7 +66,8 @@ impl Drop for Receiver {
 fn stored(file: &Path) -> (Vec<String>, usize) {
     let content = fs::read_to_string(file).unwrap_or_default();
     let whole = content.rfind('\n').map_or("", |end| &content[..end]);
-    let lines: Vec<serde_json::Value> = whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<serde_json::Value> =
+        whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let again = lines.iter().filter(|line| line["again"] == true).count();
     let text = |line: &serde_json::Value| line["text"].as_str().unwrap().to_owned();
     (lines.iter().map(text).collect(), again)
@@ -79,7 +80,8 @@ fn hexadecimal(text: &str) -> String {
 #[test]
 fn a_receiver_that_is_killed_has_stored_what_it_acknowledged() {
     watched(|| {
-        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("received-{}.jsonl", std::process::id()));
+        let file =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("received-{}.jsonl", std::process::id()));
         let _ = fs::remove_file(&file);
         let listener = Listener::bind("127.0.0.1:0", Config { window: 32, ..Config::default() }).unwrap();
         let server = Server::builder(Everyone).listen(listener).start().unwrap();

@@ -47,7 +47,11 @@ impl Service for Shop {
     }
 }
 
-fn running(shop: Shop, config: Config, set: impl FnOnce(ServerBuilder<Shop>) -> ServerBuilder<Shop>) -> Server {
+fn running(
+    shop: Shop,
+    config: Config,
+    set: impl FnOnce(ServerBuilder<Shop>) -> ServerBuilder<Shop>,
+) -> Server {
     let listener = Listener::bind("127.0.0.1:0", config).unwrap();
     set(Server::builder(shop)).listen(listener).start().unwrap()
 }

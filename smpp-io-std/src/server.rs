@@ -399,9 +399,9 @@ impl Connections {
 
     fn receiver(&mut self, system_id: &[u8]) -> Option<Bound> {
         self.turn = self.turn.wrapping_add(1);
-        let receives = |bound: &&Bound| bound.system_id() == system_id && bound.receives();
-        let receivers: Vec<_> = self.bound().filter(receives).collect();
-        receivers.get(self.turn.checked_rem(receivers.len())?).map(|bound| (*bound).clone())
+        let account = self.bound().filter(|bound| bound.system_id() == system_id && bound.receives());
+        let account: Vec<_> = account.collect();
+        account.get(self.turn.checked_rem(account.len())?).map(|bound| (*bound).clone())
     }
 }
 
@@ -465,9 +465,9 @@ impl Place {
             bound.peer.unbind();
             return None;
         }
-        let tlvs = [Tlv::sc_interface_version(InterfaceVersion::V3_4)];
+        let version = [Tlv::sc_interface_version(InterfaceVersion::V3_4)];
         let system_id = COctets::new(&self.shared.name).unwrap_or_default();
-        let response = BindResp { system_id, tlvs: Tlvs::list(&tlvs) };
+        let response = BindResp { system_id, tlvs: Tlvs::list(&version) };
         request.request.respond(Ok(response)).ok().map(|()| (bound, inbox))
     }
 }

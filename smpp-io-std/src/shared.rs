@@ -68,6 +68,7 @@ pub(crate) struct Shared<R: Role> {
 
 pub(crate) type Guard<'a, R> = MutexGuard<'a, Core<R>>;
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Core<R: Role> {
     pub(crate) session: Session<R, u32, Option<Box<dyn Observer + Send>>>,
     pub(crate) outcomes: Outcomes,

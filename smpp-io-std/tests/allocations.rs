@@ -26,7 +26,9 @@ fn submit(client: &Client, window: usize, rounds: u64) {
     let mut tickets = Vec::with_capacity(window);
     for _ in 0..rounds / window as u64 {
         tickets.extend((0..window).map(|_| client.submit_pipelined(&message()).unwrap()));
-        tickets.drain(..).for_each(|ticket| drop(ticket.wait().unwrap()));
+        for ticket in tickets.drain(..) {
+            drop(ticket.wait().unwrap());
+        }
     }
 }
 

@@ -166,12 +166,16 @@ fn flood(((client, mut inbox), (peer, mut requests)): Pair, window: usize) {
             for _ in 0..10 {
                 let tickets: Vec<_> =
                     (0..window).map(|_| peer.deliver_pipelined(&deliver).unwrap()).collect();
-                tickets.into_iter().for_each(|ticket| drop(ticket.wait().unwrap()));
+                for ticket in tickets {
+                    drop(ticket.wait().unwrap());
+                }
             }
         });
         for _ in 0..10 {
             let tickets: Vec<_> = (0..window).map(|_| client.submit_pipelined(&submit).unwrap()).collect();
-            tickets.into_iter().for_each(|ticket| drop(ticket.wait().unwrap()));
+            for ticket in tickets {
+                drop(ticket.wait().unwrap());
+            }
         }
         delivering.join().unwrap();
         assert_eq!(client.unbind().reason, Closed::Unbound);
@@ -318,7 +322,9 @@ fn a_panic_of_an_observer_stops_nobody_else() {
                     let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(client.submit(&message()))));
                 })
             });
-            others.into_iter().for_each(|thread| thread.join().unwrap());
+            for thread in others {
+                thread.join().unwrap();
+            }
             client.observe(Panics(Direction::In, CommandId(0)));
             client.unbind();
             peer.closed();

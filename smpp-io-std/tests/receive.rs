@@ -74,7 +74,7 @@ fn stored(file: &Path) -> (Vec<String>, usize) {
 }
 
 fn hexadecimal(text: &str) -> String {
-    text.bytes().map(|octet| format!("{octet:02x}")).collect()
+    text.bytes().flat_map(|octet| format!("{octet:02x}").into_bytes()).map(char::from).collect()
 }
 
 #[test]

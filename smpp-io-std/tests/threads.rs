@@ -63,7 +63,9 @@ fn many_threads_share_a_session() {
                 })
             })
             .collect();
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in threads {
+            thread.join().unwrap();
+        }
         drop(inbox);
         assert_eq!(client.unbind().reason, Closed::Unbound);
         assert_eq!(serving.join().unwrap(), 12 * 200);
@@ -141,8 +143,12 @@ fn requests_arrive_in_order_and_answer_in_any_thread() {
         let sequences: Vec<_> =
             deliveries.iter().map(|delivery| delivery.frame().header().sequence.0).collect();
         assert!(sequences.is_sorted());
-        deliveries.into_iter().rev().for_each(|delivery| delivery.accept().unwrap());
-        tickets.into_iter().for_each(|ticket| drop(ticket.wait().unwrap()));
+        for delivery in deliveries.into_iter().rev() {
+            delivery.accept().unwrap();
+        }
+        for ticket in tickets {
+            drop(ticket.wait().unwrap());
+        }
         assert_eq!(peer.unbind().reason, Closed::Unbound);
         answering.join().unwrap();
     });

@@ -170,8 +170,6 @@ fn target(arguments: &Arguments) -> Result<(Endpoint, Connector), Stop> {
 }
 
 fn bind(endpoint: &Endpoint) -> Result<Bind<'_>, Stop> {
-    let octets = |text: &'_ Option<String>| text.as_deref().unwrap_or_default().as_bytes().to_vec();
-    let _ = octets;
     let system_id = endpoint.system_id.as_deref().unwrap_or_default().as_bytes();
     let password = endpoint.password.as_deref().unwrap_or_default().as_bytes();
     Ok(Bind {

@@ -84,6 +84,7 @@ impl Stop {
     }
 
     /// Something else is.
+    #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` takes")]
     pub(crate) fn failed(what: impl ToString) -> Self {
         Self { what: what.to_string(), status: 1 }
     }

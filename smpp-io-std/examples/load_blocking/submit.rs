@@ -1,7 +1,7 @@
 //! The ESME that measures.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,8 +15,9 @@ use super::{Arguments, Stop};
 
 /// What the threads share.
 struct Load {
-    /// Messages that no thread has taken yet.
-    left: AtomicI64,
+    messages: u64,
+    /// Messages that a thread has taken.
+    taken: AtomicU64,
     /// Messages with an outcome.
     done: AtomicU64,
     text: Vec<u8>,
@@ -51,7 +52,8 @@ pub(crate) fn submit(arguments: &Arguments) -> Result<bool, Stop> {
         clients.push(client);
     }
     let load = Load {
-        left: AtomicI64::new(arguments.messages as i64),
+        messages: arguments.messages,
+        taken: AtomicU64::new(0),
         done: AtomicU64::new(0),
         text: text(arguments.length),
         to: arguments.to.clone(),
@@ -100,13 +102,18 @@ impl Load {
         (tally, None)
     }
 
+    /// Whether there is one more to submit.
+    fn take(&self) -> bool {
+        self.taken.fetch_add(1, Ordering::Relaxed) < self.messages
+    }
+
     fn one_by_one(
         &self,
         tally: &mut Tally,
         mut submit: impl FnMut() -> Result<smpp_io_std::Response, RequestError>,
     ) {
         let mut began = Instant::now();
-        while self.left.fetch_sub(1, Ordering::Relaxed) > 0 {
+        while self.take() {
             let outcome = submit();
             let now = Instant::now();
             tally.count(&outcome, now - began);
@@ -123,7 +130,7 @@ impl Load {
         let mut tickets: VecDeque<(Ticket<_>, Instant)> = VecDeque::with_capacity(window);
         let mut now = Instant::now();
         loop {
-            while tickets.len() < window && self.left.fetch_sub(1, Ordering::Relaxed) > 0 {
+            while tickets.len() < window && self.take() {
                 match client.submit_pipelined(message) {
                     Ok(ticket) => tickets.push_back((ticket, now)),
                     Err(error) => return tally.count(&Err(error), Duration::ZERO),

@@ -92,6 +92,8 @@ pub(crate) struct Core<R: Role> {
     unsent: bool,
     /// Requests that wait for company.
     deferred: u32,
+    /// Who was woken to read, and has not come yet.
+    successor: Option<u32>,
     /// How often anyone has begun to read.
     pub(crate) turns: u64,
     pub(crate) keeper: Keeper,
@@ -132,6 +134,8 @@ enum Progress {
     Nothing,
     /// Something was written.
     Some,
+    /// Something was written, and another thread goes on.
+    HandedOver,
     /// The transport takes nothing at present.
     Paused,
 }
@@ -154,6 +158,7 @@ impl<R: Role> Shared<R> {
             failed: false,
             unsent: false,
             deferred: 0,
+            successor: None,
             turns: 0,
             keeper: Keeper::Busy,
             now: Instant::ZERO,
@@ -245,22 +250,23 @@ impl<R: Role> Shared<R> {
             if part != Part::Watches && !rests {
                 let (next, progress) = self.write(core);
                 core = next;
-                if progress == Progress::Some {
+                if matches!(progress, Progress::Some | Progress::HandedOver) {
                     continue;
                 }
                 // A read may take longer than it should, by a few milliseconds: the pace is kept by a better clock.
                 let brief = again.is_some_and(|again| again - self.now() < BRIEF);
-                let mut busy = progress == Progress::Paused;
                 if let Some(reader) = try_take(&self.reader).filter(|_| !brief) {
-                    busy |= core.session.wants_input();
+                    let busy = core.session.wants_input() || progress == Progress::Paused;
                     let (next, woke) = self.turn(core, reader, until, progress);
                     core = next;
-                    rests = woke && part == Part::Helps;
+                    rests = !busy || (woke && part == Part::Helps);
+                    continue;
                 }
-                if busy {
+                if progress == Progress::Paused {
                     continue;
                 }
             }
+            // Between the last look and this the lock was never let go of: nothing is missed.
             match waiting.number {
                 Some(number) => {
                     core = self.park(core, number, until);
@@ -275,6 +281,7 @@ impl<R: Role> Shared<R> {
     /// Parks until it is woken, or `until`.
     fn park<'a>(&'a self, mut core: Guard<'a, R>, number: u32, until: Option<Instant>) -> Guard<'a, R> {
         core.waiters.park(number);
+        core.succeed(number);
         // While nothing is to be read, somebody has to look at the time.
         let idle = (!core.session.wants_input()).then_some(self.look);
         self.unlock(core);
@@ -315,6 +322,7 @@ impl<R: Role> Shared<R> {
         progress: Progress,
     ) -> (Guard<'a, R>, bool) {
         core.turns += 1;
+        core.successor = None;
         // Where nobody has a deadline, the time of the last call is good enough: no read is longer than `look`.
         let now = if until.is_some() { self.now() } else { core.now };
         if !reader.held && core.session.wants_input() {
@@ -360,7 +368,8 @@ impl<R: Role> Shared<R> {
             if !has_output || core.failed || core.end.is_some() {
                 break;
             }
-            if round > SHIFT && core.waiters.wake_one() {
+            if round > SHIFT && core.waiters.wake_one().is_some() {
+                progress = Progress::HandedOver;
                 break;
             }
             self.unlock(core);
@@ -376,6 +385,7 @@ impl<R: Role> Shared<R> {
                     // What the peer said before it went is still read.
                     core.failure = Some(Arc::new(error));
                     core.failed = true;
+                    progress = Progress::Some;
                 }
             }
             if core.untold {
@@ -405,7 +415,7 @@ impl<R: Role> Shared<R> {
             let (next, progress) = self.write(core);
             core = next;
             match progress {
-                Progress::Nothing => break,
+                Progress::Nothing | Progress::HandedOver => break,
                 Progress::Some => {}
                 Progress::Paused => {
                     defer = true;
@@ -414,8 +424,11 @@ impl<R: Role> Shared<R> {
             }
         }
         let others = core.keeper == Keeper::Asleep || core.waiters.has_parked();
-        if others && core.end.is_none() && try_take(&self.reader).is_some() && !core.waiters.wake_one() {
-            self.rouse(&mut core);
+        if others && core.successor.is_none() && core.end.is_none() && try_take(&self.reader).is_some() {
+            core.successor = core.waiters.wake_one();
+            if core.successor.is_none() {
+                self.rouse(&mut core);
+            }
         }
         self.unlock(core);
     }
@@ -455,6 +468,7 @@ impl<R: Role> Waiting<'_, R> {
     fn leave(&mut self, mut core: Guard<'_, R>) {
         if let Some(number) = self.number.take() {
             core.waiters.dismiss(number);
+            core.succeed(number);
             core.grant();
         }
         self.shared.leave(core, true);
@@ -472,6 +486,13 @@ impl<R: Role> Drop for Waiting<'_, R> {
 }
 
 impl<R: Role> Core<R> {
+    /// The thread has come to see what is to be done, if it was to.
+    fn succeed(&mut self, number: u32) {
+        if self.successor == Some(number) {
+            self.successor = None;
+        }
+    }
+
     fn is_unsent(&self) -> bool {
         self.unsent && !self.failed && self.end.is_none()
     }

@@ -98,14 +98,15 @@ impl Waiters {
         self.parked > 0
     }
 
-    /// Has one of those that are parked and lead woken. Whether there was one.
-    pub(crate) fn wake_one(&mut self) -> bool {
+    /// Has one of those that are parked and lead woken, if there is one.
+    pub(crate) fn wake_one(&mut self) -> Option<u32> {
         if self.parked == 0 {
-            return false;
+            return None;
         }
         let leads = |waiter: &Waiter| waiter.parked && waiter.part == Part::Leads;
         let leader = self.threads.iter().position(|waiter| waiter.as_ref().is_some_and(leads));
-        leader.inspect(|number| self.wake(*number as u32)).is_some()
+        let leader = leader.map(|number| number as u32);
+        leader.inspect(|number| self.wake(*number))
     }
 
     /// Has all of them woken.
@@ -213,7 +214,11 @@ mod tests {
         waiters.wake(b);
         let c = waiters.enlist(Part::Helps);
         waiters.park(c);
-        assert!(waiters.wake_one() && !waiters.wake_one(), "who helps is not woken to lead");
+        assert_eq!(
+            [waiters.wake_one(), waiters.wake_one()],
+            [Some(a), None],
+            "who helps is not woken to lead"
+        );
         waiters.wake_all();
         waiters.wake(a);
         assert_eq!(waiters.woken().len(), 2);

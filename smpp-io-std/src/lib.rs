@@ -137,6 +137,7 @@ mod inbox;
 mod incoming;
 mod keeper;
 mod link;
+mod locked;
 mod outcomes;
 mod server;
 mod shared;

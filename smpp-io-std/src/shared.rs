@@ -25,22 +25,18 @@
 //! one since. All that it can set are a whole `response`, `drain` or `session_init` ahead, so no read waits longer than
 //! an eighth of the shortest of them: no time-out is later than that.
 
-use std::collections::VecDeque;
 use std::io;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{self, Duration};
 
-use smpp_core::Frame;
-use smpp_core::session::{Config, Event, Instant, Observer, Role, Session, State};
+use smpp_core::session::{Config, Instant, Role, State};
 
-use crate::error::End;
-use crate::incoming::Inbound;
 use crate::link::{Read, Reader, TICK, WRITE_SLICE, Writer, Written, try_take};
-use crate::outcomes::Outcomes;
+use crate::locked::{Core, Keeper};
 use crate::stream::Duplex;
-use crate::waiters::{Part, Waiters};
+use crate::waiters::Part;
 
 /// How often in the shortest period who reads looks up.
 const LOOKS: u32 = 8;
@@ -54,6 +50,8 @@ const BRIEF: Duration = Duration::from_millis(8);
 /// After so many writes a thread that others wait with lets one of them go on.
 const SHIFT: u32 = 16;
 
+pub(crate) type Guard<'a, R> = MutexGuard<'a, Core<R>>;
+
 /// What the threads of one connection share.
 pub(crate) struct Shared<R: Role> {
     core: Mutex<Core<R>>,
@@ -64,67 +62,6 @@ pub(crate) struct Shared<R: Role> {
     /// The longest that anyone reads without a look at the time.
     pub(crate) look: Duration,
     keeper: OnceLock<Thread>,
-}
-
-pub(crate) type Guard<'a, R> = MutexGuard<'a, Core<R>>;
-
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
-pub(crate) struct Core<R: Role> {
-    pub(crate) session: Session<R, u32, Option<Box<dyn Observer + Send>>>,
-    pub(crate) outcomes: Outcomes,
-    pub(crate) waiters: Waiters,
-    /// Requests that the application has not fetched: no more than `max_unanswered`. What has no response is
-    /// dropped beyond it.
-    pub(crate) inbox: VecDeque<Inbound>,
-    max_unanswered: usize,
-    /// Whether anyone will fetch them.
-    pub(crate) inbox_open: bool,
-    /// Who waits for them.
-    pub(crate) receiver: Option<u32>,
-    /// Handles of the application; at zero the session is unbound.
-    pub(crate) handles: usize,
-    window: usize,
-    pub(crate) end: Option<End>,
-    /// Why nothing more can be written.
-    failure: Option<Arc<io::Error>>,
-    failed: bool,
-    /// Whether there may be something to write.
-    unsent: bool,
-    /// Requests that wait for company.
-    deferred: u32,
-    /// Who was woken to read, and has not come yet.
-    successor: Option<u32>,
-    /// How often anyone has begun to read.
-    pub(crate) turns: u64,
-    pub(crate) keeper: Keeper,
-    /// The time of the last call.
-    now: Instant,
-    /// The latest time at which all that had come was read.
-    caught_up: Instant,
-    /// Whether the session is to be told of that, or of its end.
-    untold: bool,
-    /// How the session is to end, as soon as no write is under way.
-    over: Option<Over>,
-    /// Whether the transport is to be closed.
-    closing: bool,
-}
-
-/// An end that does not come from the session.
-#[derive(Clone, Copy, Debug)]
-enum Over {
-    Aborted,
-    Lost,
-}
-
-/// What the keeper does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Keeper {
-    /// It looks every few milliseconds whether anything was left undone.
-    OnGuard,
-    /// It reads, or is about to look.
-    Busy,
-    /// Another thread reads, and will wake it.
-    Asleep,
 }
 
 /// What an attempt to write has led to.
@@ -143,32 +80,8 @@ enum Progress {
 impl<R: Role> Shared<R> {
     pub(crate) fn new(stream: Box<dyn Duplex>, config: &Config) -> io::Result<Self> {
         stream.set_transmit_timeout(Some(WRITE_SLICE))?;
-        let core = Core {
-            session: Session::with_observer(*config, Instant::ZERO, None),
-            outcomes: Outcomes::default(),
-            waiters: Waiters::default(),
-            inbox: VecDeque::new(),
-            max_unanswered: config.max_unanswered.max(1).into(),
-            inbox_open: true,
-            receiver: None,
-            handles: 0,
-            window: config.window.max(1).into(),
-            end: None,
-            failure: None,
-            failed: false,
-            unsent: false,
-            deferred: 0,
-            successor: None,
-            turns: 0,
-            keeper: Keeper::Busy,
-            now: Instant::ZERO,
-            caught_up: Instant::ZERO,
-            untold: false,
-            over: None,
-            closing: false,
-        };
         Ok(Self {
-            core: Mutex::new(core),
+            core: Mutex::new(Core::new(config)),
             reader: Mutex::new(Reader::new(config.max_pdu)),
             writer: Mutex::default(),
             stream,
@@ -200,10 +113,9 @@ impl<R: Role> Shared<R> {
     /// Does something to the session, then sees to it that what came of it is written.
     pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Core<R>, Instant) -> T) -> T {
         let mut core = self.lock();
-        core.now = self.now();
-        let now = core.now;
+        let now = self.now();
         let value = act(&mut core, now);
-        core.unsent = true;
+        core.written(now);
         self.leave(core, false);
         value
     }
@@ -211,10 +123,9 @@ impl<R: Role> Shared<R> {
     /// Does something to the session; what came of it may wait a little for company.
     pub(crate) fn with_company<T>(&self, act: impl FnOnce(&mut Core<R>, Instant) -> (T, bool)) -> T {
         let mut core = self.lock();
-        core.now = self.now();
-        let now = core.now;
+        let now = self.now();
         let (value, more) = act(&mut core, now);
-        core.unsent = true;
+        core.written(now);
         core.deferred += 1;
         let defer = more && core.deferred < BATCH;
         self.leave(core, defer);
@@ -482,128 +393,5 @@ impl<R: Role> Drop for Waiting<'_, R> {
             let core = self.shared.lock();
             self.leave(core);
         }
-    }
-}
-
-impl<R: Role> Core<R> {
-    /// The thread has come to see what is to be done, if it was to.
-    fn succeed(&mut self, number: u32) {
-        if self.successor == Some(number) {
-            self.successor = None;
-        }
-    }
-
-    fn is_unsent(&self) -> bool {
-        self.unsent && !self.failed && self.end.is_none()
-    }
-
-    /// The transport has taken so many octets.
-    fn transmitted(&mut self, octets: usize) {
-        let (was_full, wanted) = (self.session.is_full(), self.session.wants_input());
-        self.session.handle_transmitted(octets);
-        // The last octets may have been waited for.
-        self.untold |= self.session.state() == State::Closed;
-        if was_full && !self.session.is_full() {
-            self.grant();
-        }
-        if !wanted && self.session.wants_input() {
-            self.waiters.wake_one();
-        }
-    }
-
-    /// Ends the session at once.
-    pub(crate) fn abort(&mut self) {
-        self.over.get_or_insert(Over::Aborted);
-        // A thread that is in the middle of a read or a write is to return.
-        self.closing = true;
-    }
-
-    /// Tells the session what was received.
-    fn tell(&mut self, reader: &mut Reader) {
-        let now = self.now;
-        let mut input = reader.received.received();
-        while let Some(event) = self.session.handle_input(now, &mut input) {
-            self.keep(event);
-        }
-        let left = input.len();
-        reader.received.keep(left);
-        reader.held = left > 0 && !self.session.wants_input();
-        self.untold |= self.caught_up < reader.caught_up;
-        self.caught_up = reader.caught_up;
-        self.unsent = true;
-        self.grant();
-    }
-
-    /// Tells the session how it ends, if it does, and what time it was when there was nothing more to read.
-    fn pass(&mut self) {
-        self.untold = false;
-        match self.over.take() {
-            Some(Over::Aborted) => self.session.abort(),
-            Some(Over::Lost) => self.session.handle_eof(),
-            None => {}
-        }
-        while let Some(event) = self.session.handle_timeout(self.caught_up) {
-            self.keep(event);
-        }
-        self.unsent = true;
-        self.grant();
-    }
-
-    /// Room in the window goes to those who wait for it.
-    pub(crate) fn grant(&mut self) {
-        if !self.waiters.is_queue_empty() && !self.session.is_full() {
-            self.waiters.grant(self.room());
-        }
-    }
-
-    /// Free places in the window.
-    pub(crate) fn room(&self) -> usize {
-        self.window.saturating_sub(self.session.in_flight())
-    }
-
-    /// Passes on what the session tells.
-    fn keep(&mut self, event: Event<'_, u32>) {
-        match event {
-            Event::Request { request, frame, .. } => {
-                if self.inbox_open {
-                    self.inbox.extend(Inbound::new(request, frame));
-                    self.arrived();
-                } else {
-                    // If the session has ended, the peer knows that nothing was taken.
-                    let _ = self.session.refuse(request);
-                }
-            }
-            Event::Notification { frame, .. }
-                if self.inbox_open && self.inbox.len() < self.max_unanswered =>
-            {
-                let frame = Frame::new(frame.octets().to_vec());
-                self.inbox.extend(frame.map(Inbound::Notification));
-                self.arrived();
-            }
-            Event::Outcome { tag, sequence, outcome } => {
-                if let Some(waiter) = self.outcomes.tell(tag, outcome.into_result(sequence)) {
-                    self.waiters.wake(waiter);
-                }
-            }
-            Event::Closed(reason) => {
-                self.end = Some(End { reason, error: self.failure.take() });
-                self.waiters.wake_all();
-                self.closing = true;
-            }
-            // Counted in the session's statistics, answered by the session.
-            _ => {}
-        }
-    }
-
-    fn arrived(&mut self) {
-        if let Some(receiver) = self.receiver {
-            self.waiters.wake(receiver);
-        }
-    }
-
-    /// The transport is of no use any more.
-    fn lose(&mut self, error: Option<io::Error>) {
-        self.failure = self.failure.take().or(error.map(Arc::new));
-        self.over.get_or_insert(Over::Lost);
     }
 }

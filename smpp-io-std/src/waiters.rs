@@ -56,9 +56,18 @@ impl Waiters {
 
     /// It waits no more.
     pub(crate) fn dismiss(&mut self, number: u32) {
+        self.leave_queue(number);
         let Some(waiter) = self.threads.get_mut(number as usize).and_then(Option::take) else { return };
         self.parked -= usize::from(waiter.parked);
-        self.granted -= usize::from(waiter.granted);
+    }
+
+    /// It waits for room no more.
+    pub(crate) fn leave_queue(&mut self, number: u32) {
+        if let Some(waiter) = self.get(number)
+            && mem::take(&mut waiter.granted)
+        {
+            self.granted -= 1;
+        }
         if self.is_first(number) {
             self.paced = None;
         }

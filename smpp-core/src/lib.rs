@@ -179,6 +179,7 @@
 
 extern crate alloc;
 
+pub mod account;
 #[cfg(feature = "arbitrary")]
 pub mod arbitrary;
 #[cfg(feature = "url")]

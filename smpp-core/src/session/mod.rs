@@ -195,7 +195,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// Appends what is to be transmitted to `out`, and says whether there was anything. An empty `out` is
     /// exchanged, not copied into.
     pub fn poll_transmit(&mut self, out: &mut Vec<u8>) -> bool {
-        if self.output.is_empty() || matches!(self.ending, Ending::Ended(_) | Ending::Told) {
+        if !self.wants_transmit() {
             return false;
         }
         if out.is_empty() {
@@ -241,6 +241,11 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             }
             self.expire(timer);
         }
+    }
+
+    /// Whether [`poll_transmit`](Self::poll_transmit) has something to give.
+    pub fn wants_transmit(&self) -> bool {
+        !self.output.is_empty() && !matches!(self.ending, Ending::Ended(_) | Ending::Told)
     }
 
     /// Whether the session wants to read. If not, leave the input where it is until something was
@@ -314,7 +319,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     }
 
     /// Time is passed in.
-    fn pass(&mut self, now: Instant) {
+    pub(crate) fn pass(&mut self, now: Instant) {
         let passed = now - self.now;
         self.now = self.now.max(now);
         if core::mem::take(&mut self.answered) {

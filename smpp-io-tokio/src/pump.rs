@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 /// How much is read at once. Octets.
-const READ: usize = 32 * 1024;
+const READ: usize = 16 * 1024;
 
 /// How much is written at once: what TLS puts into one record. A longer write may fail after records of it
 /// have gone, and not say so; what went with them would pass for never sent.

@@ -87,6 +87,7 @@ mod connect;
 mod driver;
 mod error;
 mod inbox;
+mod pump;
 mod server;
 pub mod tls;
 

@@ -82,6 +82,7 @@
     warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+pub mod account;
 mod client;
 mod connect;
 mod driver;

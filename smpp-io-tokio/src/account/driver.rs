@@ -203,7 +203,11 @@ impl Inner {
                     }
                 }
                 Event::Link { link, change } => self.link_changed(shared, link, change),
-                Event::Stopped { status } => self.settle(shared, Err(Settled::Refused(status))),
+                Event::Stopped { status } => {
+                    self.settle(shared, Err(Settled::Refused(status)));
+                    // Whoever waits for room waits for nothing.
+                    shared.room.notify_waiters();
+                }
                 Event::Closed { unresolved } => {
                     self.unresolved = unresolved;
                     self.end(shared);

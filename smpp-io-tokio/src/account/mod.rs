@@ -282,6 +282,8 @@ impl Account {
     /// Cancel-safe: the account ends all the same. Empty if someone has been told already.
     pub async fn shutdown(&self, deadline: Duration) -> Vec<Unresolved> {
         self.shared.with(|inner, now| inner.account.shutdown(now, deadline));
+        // Whoever waits for room waits for nothing.
+        self.shared.room.notify_waiters();
         self.closed().await;
         std::mem::take(&mut self.shared.lock().unresolved)
     }

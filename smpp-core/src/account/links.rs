@@ -460,11 +460,14 @@ impl<O: Observer> Account<O> {
     }
 }
 
+/// The shortest wait after a failure: whoever sets none must not be kept busy by it.
+const SHORTEST: Duration = Duration::from_millis(2);
+
 impl Backoff {
     /// The wait after so many failures, at least 1: from half of it to all of it.
     fn delay(self, failures: u32, random: u64) -> Duration {
         let doubled = 1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
-        let whole = self.first.saturating_mul(doubled).min(self.longest);
+        let whole = self.first.saturating_mul(doubled).min(self.longest).max(SHORTEST);
         let half = whole / 2;
         let nanos = u64::try_from(half.as_nanos()).unwrap_or(u64::MAX);
         half + Duration::from_nanos(random.checked_rem(nanos).unwrap_or_default())

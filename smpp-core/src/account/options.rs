@@ -88,7 +88,7 @@ impl Binds {
 /// clients of a server that comes back do not come at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
-    /// The wait after the first failure. Default 1 s.
+    /// The wait after the first failure; less than 2 ms counts as that. Default 1 s.
     pub first: Duration,
     /// The longest wait. Default 60 s.
     pub longest: Duration,

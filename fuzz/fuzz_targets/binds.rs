@@ -62,7 +62,11 @@ fn options(u: &mut Unstructured<'_>) -> arbitrary::Result<Options> {
 
 fn binds(u: &mut Unstructured<'_>, max: u16) -> arbitrary::Result<Binds> {
     let pairs = max >= 2 && u.arbitrary()?;
-    Ok(if pairs { Binds::Pairs(u.int_in_range(1..=max / 2)?) } else { Binds::Transceivers(u.int_in_range(1..=max)?) })
+    Ok(if pairs {
+        Binds::Pairs(u.int_in_range(1..=max / 2)?)
+    } else {
+        Binds::Transceivers(u.int_in_range(1..=max)?)
+    })
 }
 
 fn time(u: &mut Unstructured<'_>) -> arbitrary::Result<Duration> {
@@ -141,12 +145,10 @@ impl Play {
                 let binds = binds(u, self.max_binds as u16)?;
                 self.account.set_binds(self.now, binds).expect("no more than there may be");
             }
-            14 => {
-                if !self.acks.is_empty() {
-                    let ack = self.acks.swap_remove(u.choose_index(self.acks.len())?);
-                    let result = if u.arbitrary()? { Ok(()) } else { Err(CommandStatus::RX_T_APPN) };
-                    let _ = self.account.answer(self.now, ack, result);
-                }
+            14 if !self.acks.is_empty() => {
+                let ack = self.acks.swap_remove(u.choose_index(self.acks.len())?);
+                let result = if u.arbitrary()? { Ok(()) } else { Err(CommandStatus::RX_T_APPN) };
+                let _ = self.account.answer(self.now, ack, result);
             }
             _ if u.ratio(1, 8)? => self.account.shutdown(self.now, time(u)?),
             _ => {}
@@ -228,7 +230,8 @@ impl Play {
         while let Some(event) = server.session.handle_input(self.now, &mut rest) {
             match event {
                 session::Event::Request { request: Request::Bind(_, reply), .. } => {
-                    let statuses = [CommandStatus::RALYBND, CommandStatus::RBINDFAIL, CommandStatus::RINVPASWD];
+                    let statuses =
+                        [CommandStatus::RALYBND, CommandStatus::RBINDFAIL, CommandStatus::RINVPASWD];
                     let result =
                         if u.ratio(1, 4)? { Err(*u.choose(&statuses)?) } else { Ok(BindResp::default()) };
                     let _ = server.session.respond(reply, result);
@@ -239,7 +242,8 @@ impl Play {
                     self.ids += 1;
                     let id = self.ids.to_string();
                     let message_id = COctets::new(id.as_bytes()).expect("a short number");
-                    let statuses = [CommandStatus::RTHROTTLED, CommandStatus::RINVDSTADR, CommandStatus::RMSGQFUL];
+                    let statuses =
+                        [CommandStatus::RTHROTTLED, CommandStatus::RINVDSTADR, CommandStatus::RMSGQFUL];
                     match u.int_in_range(0..=7)? {
                         // The answer is owed for ever.
                         0 => {}
@@ -317,7 +321,7 @@ impl Play {
 
     fn submit(&mut self, u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         let template = SubmitSm {
-            destination: Address::international(*u.choose(&["6591234567", "4471234567"])?).expect("a number"),
+            destination: Address::international(u.choose(&["6591234567", "4471234567"])?).expect("a number"),
             registered_delivery: *u.choose(&[RegisteredDelivery::RECEIPT, RegisteredDelivery::empty()])?,
             ..SubmitSm::default()
         };

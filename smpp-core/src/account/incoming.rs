@@ -301,8 +301,8 @@ impl<O: Observer> Account<O> {
         let Some(key) = key else { return self.tell(Event::Receipt { receipt, about: None, ack }) };
         match self.ledger.matched(now, &receipt, key) {
             // The submit_sm_resp may be on its way.
-            Matched::Unknown if self.queue.flying() > 0 => {
-                if let Some(early) = self.ledger.keep(now, key, receipt, ack) {
+            Matched::Unknown if self.queue.is_flying(self.queue.last_sent()) => {
+                if let Some(early) = self.ledger.keep(self.queue.last_sent(), key, receipt, ack) {
                     self.unmatched(early);
                 }
             }
@@ -330,10 +330,10 @@ impl<O: Observer> Account<O> {
         }
     }
 
-    /// A receipt is early for as long as an answer to what it might be about may come.
-    pub(super) fn release_early(&mut self, now: Instant) {
-        while let Some(at) = self.ledger.earliest()
-            && (self.queue.flying() == 0 || now - at >= self.options.session.response)
+    /// A receipt is early for as long as something is in flight that was so when it came.
+    pub(super) fn release_early(&mut self) {
+        while let Some(last_sent) = self.ledger.earliest()
+            && !self.queue.is_flying(last_sent)
             && let Some(early) = self.ledger.pop_early()
         {
             self.unmatched(early);

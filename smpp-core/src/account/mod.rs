@@ -244,14 +244,12 @@ impl<O: Observer> Account<O> {
             Ending::Draining { deadline, .. } => Some(deadline),
             _ => None,
         };
-        let early = self.ledger.earliest().map(|at| at + self.options.session.response);
         [
             self.next_link_start(),
             self.next_dispatch(),
             self.queue.poll_timeout(),
             self.ledger.poll_timeout(),
             self.inbox.poll_timeout(),
-            early,
             draining,
         ]
         .into_iter()
@@ -263,7 +261,6 @@ impl<O: Observer> Account<O> {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.expire_receipts(now);
         self.handle_inbox_timeout(now);
-        self.release_early(now);
         self.drive(now);
     }
 
@@ -334,7 +331,7 @@ impl<O: Observer> Account<O> {
             let mut unresolved = core::mem::take(unresolved);
             self.ending = Ending::Over;
             self.empty_inbox();
-            self.release_early(now);
+            self.release_early();
             unresolved
                 .extend(self.ledger.drain().map(|(message, ids)| Unresolved::NoReceipt { message, ids }));
             self.tell(Event::Closed { unresolved });

@@ -145,7 +145,7 @@ impl<O: Observer> Account<O> {
     fn back(&mut self, now: Instant, part: PartRef, back: Back) {
         let outcome = self.queue.back(part, back);
         self.conclude(now, part.message, outcome);
-        self.release_early(now);
+        self.release_early();
     }
 
     /// Tells the outcome of a message, if it has one.

@@ -32,7 +32,8 @@ pub(super) struct Queue {
     deadlines: BTreeSet<(Instant, MessageNumber)>,
     /// Parts without a fate, and how many of them are in flight.
     open: usize,
-    flying: usize,
+    flying: BTreeSet<u64>,
+    last_sent: u64,
 }
 
 #[derive(Debug)]
@@ -51,7 +52,8 @@ struct Entry {
 #[derive(Debug)]
 struct Part {
     frame: Frame<Vec<u8>>,
-    flying: bool,
+    /// Which of all that were sent it is, while it is in flight.
+    flying: Option<u64>,
     fate: Option<Fate>,
     /// The gravest that a try has come to which was not the last.
     earlier: Option<Fate>,
@@ -82,7 +84,8 @@ impl Queue {
             lanes: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             open: 0,
-            flying: 0,
+            flying: BTreeSet::new(),
+            last_sent: 0,
         }
     }
 
@@ -99,8 +102,14 @@ impl Queue {
         self.open
     }
 
-    pub(super) const fn flying(&self) -> usize {
-        self.flying
+    /// How many parts have ever been sent: the number of the last one.
+    pub(super) const fn last_sent(&self) -> u64 {
+        self.last_sent
+    }
+
+    /// Whether one of the parts that had been sent by then is in flight still.
+    pub(super) fn is_flying(&self, last_sent: u64) -> bool {
+        self.flying.first().is_some_and(|oldest| *oldest <= last_sent)
     }
 
     pub(super) fn is_ready(&self) -> bool {
@@ -156,8 +165,9 @@ impl Queue {
         let Some(entry) = self.messages.get_mut(&part.message) else { return };
         self.ready.remove(&(Reverse(entry.priority), part));
         if let Some(part) = entry.parts.get_mut(usize::from(part.index)) {
-            part.flying = true;
-            self.flying += 1;
+            self.last_sent += 1;
+            self.flying.insert(self.last_sent);
+            part.flying = Some(self.last_sent);
         }
     }
 
@@ -179,7 +189,9 @@ impl Queue {
         if held.fate.is_some() {
             return None;
         }
-        self.flying -= usize::from(core::mem::take(&mut held.flying));
+        if let Some(sent) = held.flying.take() {
+            self.flying.remove(&sent);
+        }
         let (fate, again) = match back {
             Back::Again => (None, true),
             Back::Throttled(times, fate) => {
@@ -188,7 +200,8 @@ impl Queue {
             }
             Back::Unanswered(fate) => {
                 held.unanswered = held.unanswered.saturating_add(1);
-                let again = matches!(entry.unanswered, Unanswered::SendAgain(times) if held.unanswered <= times);
+                let again =
+                    matches!(entry.unanswered, Unanswered::SendAgain(times) if held.unanswered <= times);
                 (Some(fate), again)
             }
             Back::Settled(fate) => (Some(fate), false),
@@ -215,7 +228,7 @@ impl Queue {
         let entry = self.messages.get_mut(&number)?;
         entry.given_up.get_or_insert(why);
         for (part, index) in entry.parts.iter_mut().zip(0..) {
-            if part.fate.is_none() && !part.flying {
+            if part.fate.is_none() && part.flying.is_none() {
                 part.fate = Some(part.ended(Fate::NeverSent(why)));
                 self.ready.remove(&(Reverse(entry.priority), PartRef { message: number, index }));
                 entry.open -= 1;
@@ -286,7 +299,7 @@ impl Queue {
 
 impl Part {
     const fn new(frame: Frame<Vec<u8>>) -> Self {
-        Self { frame, flying: false, fate: None, earlier: None, throttled: 0, unanswered: 0 }
+        Self { frame, flying: None, fate: None, earlier: None, throttled: 0, unanswered: 0 }
     }
 
     /// How it ends if its last try came to `fate`: what an earlier one has left in doubt stays so, unless it is

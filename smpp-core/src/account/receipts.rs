@@ -50,6 +50,7 @@ pub struct About {
 }
 
 /// What to do with a receipt.
+#[derive(Clone, Copy)]
 pub(super) enum Matched {
     /// It is about this.
     About(About),
@@ -108,7 +109,8 @@ struct Awaited {
 
 /// A receipt that came before the `submit_sm_resp`, perhaps.
 pub(super) struct Early {
-    at: Instant,
+    /// What had been sent by then: [`Queue::last_sent`](super::queue::Queue::last_sent).
+    last_sent: u64,
     pub(super) key: MessageIdKey,
     pub(super) receipt: DeliveryReceipt,
     pub(super) ack: Ack,
@@ -290,13 +292,13 @@ impl Ledger {
     /// Keeps a receipt about nothing known in case it has come early. Gives back the oldest where there are too many.
     pub(super) fn keep(
         &mut self,
-        now: Instant,
+        last_sent: u64,
         key: MessageIdKey,
         receipt: DeliveryReceipt,
         ack: Ack,
     ) -> Option<Early> {
         self.last_early += 1;
-        self.early.insert(self.last_early, Early { at: now, key, receipt, ack });
+        self.early.insert(self.last_early, Early { last_sent, key, receipt, ack });
         self.early_ids.insert((key, self.last_early));
         if self.early.len() > self.settings.early { self.pop_early() } else { None }
     }
@@ -322,9 +324,9 @@ impl Ledger {
         Some(early)
     }
 
-    /// When the oldest of the early receipts came.
-    pub(super) fn earliest(&self) -> Option<Instant> {
-        self.early.first_key_value().map(|(_, early)| early.at)
+    /// What had been sent when the oldest of the early receipts came.
+    pub(super) fn earliest(&self) -> Option<u64> {
+        self.early.first_key_value().map(|(_, early)| early.last_sent)
     }
 
     /// A message whose receipts have not come in time, or for which there is no room: the ids of the parts that wait.

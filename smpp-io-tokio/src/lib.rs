@@ -95,7 +95,10 @@ pub use connect::Connector;
 pub use driver::End;
 pub use error::{AcceptError, ConnectError, TlsError};
 pub use inbox::{Inbound, Inbox, Incoming};
-pub use server::{BindRequest, Connecting, Listener};
+pub use server::{
+    Admission, BindId, BindRequest, Binds, Bound, Cap, Connecting, Limits, Listener, Server, ServerBuilder,
+    ServerEvent, ServerStream, Service, Shutdown,
+};
 pub use smpp_core::session::{NotSent, RequestError, Response};
 
 /// The examples in the README compile.

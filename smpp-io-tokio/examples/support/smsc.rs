@@ -103,7 +103,7 @@ impl State {
     }
 
     fn next_receipt(&self) -> Option<Delivery> {
-        self.simulator().poll_receipt(self.now())
+        self.simulator().poll_delivery(self.now())
     }
 
     async fn deliver(self: Arc<Self>, delivery: Delivery) {

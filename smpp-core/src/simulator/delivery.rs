@@ -1,5 +1,6 @@
 //! What the simulated service has to deliver: receipts, and messages from phones.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::BindId;
@@ -14,8 +15,8 @@ use crate::wire::COctets;
 pub struct Delivery {
     /// Where to send it.
     pub bind: BindId,
-    /// Whose it is, in the simulator's list.
-    pub(super) account: usize,
+    /// Whose it is: any receiving bind of this account will do.
+    pub system_id: String,
     pub(super) pending: Pending,
     tlvs: Vec<Tlv<'static>>,
 }
@@ -39,12 +40,12 @@ pub(super) enum Content {
 }
 
 impl Delivery {
-    pub(super) fn new(bind: BindId, account: usize, pending: Pending) -> Self {
+    pub(super) fn new(bind: BindId, system_id: String, pending: Pending) -> Self {
         let tlvs = match &pending.content {
             Content::Receipt { state, .. } => [Tlv::message_state(*state)].into(),
             Content::Message(_) => Vec::new(),
         };
-        Self { bind, account, pending, tlvs }
+        Self { bind, system_id, pending, tlvs }
     }
 
     /// Its deliver_sm. A receipt's text is as in SMPP 3.4 Appendix B, with the message_state TLV.

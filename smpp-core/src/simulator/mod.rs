@@ -241,14 +241,17 @@ impl Simulator {
     /// none stays for later.
     pub fn poll_delivery(&mut self, now: Instant) -> Option<Delivery> {
         let (account, _, bind) = self.next().filter(|(_, due, _)| *due <= now)?;
-        let pending = self.accounts.get_mut(account)?.pending.pop_front()?;
-        Some(Delivery::new(bind, account, pending))
+        let account = self.accounts.get_mut(account)?;
+        let pending = account.pending.pop_front()?;
+        Some(Delivery::new(bind, account.system_id.clone(), pending))
     }
 
     /// A delivery that was not accepted: it is tried again later, on any bind.
     pub fn redeliver(&mut self, now: Instant, delivery: Delivery) {
         let due = now + self.rules.receipt_delay;
-        self.keep(delivery.account, Pending { due, ..delivery.pending });
+        if let Some(account) = self.account(delivery.system_id.as_bytes()) {
+            self.keep(account, Pending { due, ..delivery.pending });
+        }
     }
 
     /// When the next receipt or message that has somewhere to go is due.

@@ -10,7 +10,7 @@ use crate::time::Instant;
 /// another.
 const GRACE: Duration = Duration::from_millis(50);
 
-const WINDOW: Duration = Duration::from_millis(1000).saturating_sub(GRACE);
+const WINDOW: Duration = Duration::from_secs(1).saturating_sub(GRACE);
 
 /// Counts messages against a [`Rate`]: no more than its limit in any 950 ms, which is a sliding second less a grace for
 /// the network. An ESME that keeps the limit, as a [`Pace`](super::Pace) does, is never refused for a message that came

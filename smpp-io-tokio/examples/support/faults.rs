@@ -9,7 +9,7 @@ use std::time::Duration;
 use smpp_core::simulator::Dice;
 use smpp_core::{CommandId, Frame};
 use smpp_io_tokio::ServerStream;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 /// How long output is held to leave together.
@@ -34,7 +34,7 @@ pub(crate) struct Faults {
     pub(crate) reset: u8,
     /// What is sent is held for a while, so that many PDUs come with one read.
     pub(crate) coalesce: bool,
-    /// unbind is not answered.
+    /// unbind is not answered, nor the connection closed.
     pub(crate) no_unbind_resp: bool,
 }
 
@@ -48,7 +48,8 @@ impl Faults {
 
 /// A connection on which the faults happen.
 pub(crate) struct Faulty {
-    io: ServerStream,
+    /// Until someone else waits for its end.
+    io: Option<ServerStream>,
     faults: Faults,
     dice: Dice,
     /// The PDU that is being written.
@@ -57,27 +58,32 @@ pub(crate) struct Faulty {
     output: Vec<u8>,
     timer: Option<Pin<Box<Sleep>>>,
     reset: bool,
+    /// An unbind was not answered.
+    silent: bool,
 }
 
 impl Faulty {
     pub(crate) fn new(io: ServerStream, faults: Faults, dice: Dice) -> Self {
         let (partial, output) = (Vec::new(), Vec::new());
-        Self { io, faults, dice, partial, output, timer: None, reset: false }
+        Self { io: Some(io), faults, dice, partial, output, timer: None, reset: false, silent: false }
+    }
+
+    fn io(&mut self) -> io::Result<&mut ServerStream> {
+        self.io.as_mut().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
     /// Takes what the session writes, PDU after PDU.
-    fn take(&mut self, octets: &[u8]) {
+    fn pass_on(&mut self, octets: &[u8]) {
         self.partial.extend_from_slice(octets);
         let mut rest = self.partial.as_slice();
         while let Some((pdu, behind)) = first_pdu(rest) {
             let command = Frame::new(pdu).map(|frame| frame.header().command);
             let answers = command == Some(CommandId::SUBMIT_SM_RESP);
             self.reset |= answers && self.dice.percent(self.faults.reset);
-            let dropped = match command {
-                Some(CommandId::UNBIND_RESP) => self.faults.no_unbind_resp,
-                _ => answers && self.dice.percent(self.faults.drop),
-            };
-            if !dropped && !self.reset {
+            let silent = self.faults.no_unbind_resp && command == Some(CommandId::UNBIND_RESP);
+            self.silent |= silent;
+            let dropped = answers && self.dice.percent(self.faults.drop);
+            if !dropped && !silent && !self.reset {
                 self.output.extend_from_slice(pdu);
             }
             rest = behind;
@@ -89,14 +95,15 @@ impl Faulty {
     /// Writes what is to leave.
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.output.is_empty() {
-            let written = ready!(Pin::new(&mut self.io).poll_write(cx, &self.output))?;
+            let io = self.io.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+            let written = ready!(Pin::new(io).poll_write(cx, &self.output))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.output.drain(..written);
         }
         self.timer = None;
-        Pin::new(&mut self.io).poll_flush(cx)
+        Pin::new(self.io()?).poll_flush(cx)
     }
 }
 
@@ -112,7 +119,7 @@ impl AsyncRead for Faulty {
         cx: &mut Context<'_>,
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, out)
+        Pin::new(self.io()?).poll_read(cx, out)
     }
 }
 
@@ -121,10 +128,10 @@ impl AsyncWrite for Faulty {
         if self.output.len() >= HOLDS {
             ready!(self.poll_drain(cx))?;
         }
-        self.take(octets);
+        self.pass_on(octets);
         if self.reset {
             // Closed like this it is reset, whatever was on its way.
-            self.io.tcp().set_zero_linger()?;
+            self.io()?.tcp().set_zero_linger()?;
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
         Poll::Ready(Ok(octets.len()))
@@ -143,6 +150,17 @@ impl AsyncWrite for Faulty {
             return Poll::Ready(Ok(()));
         }
         ready!(self.poll_drain(cx))?;
-        Pin::new(&mut self.io).poll_shutdown(cx)
+        let silent = self.silent;
+        if let Some(io) = self.io.take_if(|_| silent) {
+            tokio::spawn(wait_for_end(io));
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(self.io()?).poll_shutdown(cx)
     }
+}
+
+/// Keeps the connection until the client has had enough of it.
+async fn wait_for_end(mut io: ServerStream) {
+    let mut ignored = [0; 1024];
+    while let Ok(1..) = io.read(&mut ignored).await {}
 }

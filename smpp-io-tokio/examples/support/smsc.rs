@@ -11,11 +11,11 @@ use std::task::Poll;
 use std::time::SystemTime;
 
 use smpp_core::session::{Instant, RequestError, Smsc as Role};
-use smpp_core::simulator::{self, Delivery, Dice, Receipts, Rules, Simulator};
-use smpp_core::{COctets, CommandStatus, MessageState, SubmitSmResp};
+use smpp_core::simulator::{self, Delivery, Dice, OriginateError, Receipts, Rules, Simulator};
+use smpp_core::{Address, COctets, CommandStatus, MessageState, SubmitSmResp};
 use smpp_io_tokio::{
-    Admission, BindId, BindRequest, Binds, Bound, Inbound, Limits, Listener, Server, ServerEvent,
-    ServerStream, Service,
+    Admission, BindId, BindRequest, Binds, Bound, Inbound, Limits, Listener, Server, ServerBuilder,
+    ServerEvent, ServerStream, Service,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
@@ -108,8 +108,7 @@ impl Smsc {
             Arc::new(Desk { simulator, binds, dice, faults, before_response, watcher, changed, start });
         let name = COctets::new(NAME).unwrap_or_default();
         let builder = Server::builder(Clerk(Arc::clone(&desk))).limits(limits).system_id(name);
-        let server =
-            listeners.into_iter().fold(builder, |builder, listener| builder.listen(listener)).start()?;
+        let server = listeners.into_iter().fold(builder, ServerBuilder::listen).start()?;
         Ok(Self { server, desk })
     }
 
@@ -176,7 +175,9 @@ impl Service for Clerk {
             }
             ServerEvent::Ended { bound, .. } => {
                 let id = desk.binds().remove(&bound.id());
-                id.into_iter().for_each(|id| desk.simulator().release(id));
+                if let Some(id) = id {
+                    desk.simulator().release(id);
+                }
             }
             _ => {}
         }
@@ -190,12 +191,21 @@ impl Service for Clerk {
 }
 
 impl Desk {
-    /// Has a phone send something, or looks at what there is.
-    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Simulator, Instant) -> T) -> T {
-        let now = self.now();
-        let value = act(&mut self.simulator(), now);
+    /// A phone sends a text to an account.
+    pub(crate) fn originate(
+        &self,
+        account: &str,
+        numbers: (Address<'_>, Address<'_>),
+        text: &str,
+    ) -> Result<usize, OriginateError> {
+        let parts = self.simulator().originate(self.now(), account, numbers, text);
         self.changed.notify_one();
-        value
+        parts
+    }
+
+    /// What is still to be delivered.
+    pub(crate) fn pending(&self) -> usize {
+        self.simulator().pending()
     }
 
     fn next_delivery(&self) -> Option<Delivery> {

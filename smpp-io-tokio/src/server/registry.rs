@@ -202,9 +202,11 @@ impl Registry {
     pub(super) fn stop(&self) -> usize {
         let mut places = self.places();
         places.stopping = true;
-        let unbound: Vec<_> = places.unbound.iter().copied().collect();
-        unbound.iter().for_each(|id| places.dismiss(*id));
-        unbound.len()
+        let before = places.leaving;
+        while let Some(&oldest) = places.unbound.first() {
+            places.dismiss(oldest);
+        }
+        places.leaving - before
     }
 
     /// Everyone is told to end.
@@ -228,8 +230,8 @@ impl Registry {
 impl Places {
     /// Tells a connection without a bind to end, and counts it as one that does.
     fn dismiss(&mut self, id: u64) {
-        let Some(place) = self.connections.get_mut(&id) else { return };
         self.unbound.remove(&id);
+        let Some(place) = self.connections.get_mut(&id) else { return };
         self.leaving += 1;
         place.leaving = true;
         place.stop.notify_one();

@@ -46,11 +46,11 @@ fn desk() -> (Desk, Front) {
 }
 
 /// Says when it is dropped.
-struct Dropped(mpsc::UnboundedSender<String>);
+struct Dropped(&'static str, mpsc::UnboundedSender<String>);
 
 impl Drop for Dropped {
     fn drop(&mut self) {
-        let _ = self.0.send("decision dropped".into());
+        let _ = self.1.send(format!("{} dropped", self.0));
     }
 }
 
@@ -59,7 +59,7 @@ impl Service for Desk {
         let bind = request.bind();
         match bind.system_id.as_bytes() {
             b"undecided" => {
-                let _dropped = Dropped(self.told.clone());
+                let _dropped = Dropped("decision", self.told.clone());
                 let _ = self.told.send("decision begun".into());
                 pending().await
             }
@@ -70,6 +70,12 @@ impl Service for Desk {
     }
 
     async fn request(&self, bound: &Bound, request: Inbound<Smsc>) {
+        if let Inbound::SubmitSm(message) = &request
+            && message.get().text() == b"forever"
+        {
+            let _dropped = Dropped("request", self.told.clone());
+            return pending().await;
+        }
         let _ = self.requests.send((bound.clone(), request));
     }
 
@@ -473,6 +479,20 @@ async fn answers_come_late_from_elsewhere_or_not_at_all() {
     assert_eq!(error, RequestError::Refused(CommandStatus::RSYSERR), "the client keeps it");
     held.accept().unwrap();
     first.await.unwrap();
+}
+
+#[tokio::test]
+async fn requests_run_side_by_side_and_end_with_their_session() {
+    let (_server, address, front) = serve(Limits::default(), Config::default()).await;
+    let mut lines = front.echo();
+    let (client, _inbox) = esme(address, "shop", TRX).await;
+    let forever = submit(b"forever");
+    let mut waits = Box::pin(client.submit(&forever));
+    begin(&mut waits).await;
+    assert_eq!(client.submit(&submit(b"2")).await.unwrap().message_id(), b"2");
+    begin(&mut waits).await;
+    client.abort().await;
+    told(&mut lines, "request dropped").await;
 }
 
 #[tokio::test]

@@ -128,7 +128,7 @@ fn what_is_no_share_is_named() {
     assert_eq!(error("DELIVRD,LOST=3"), SharesError::State("LOST".into()));
     assert_eq!(error("DELIVRD=-3"), SharesError::Share("-3".into()));
     assert_eq!(error("DELIVRD=0"), SharesError::Empty);
-    assert_eq!(error(""), SharesError::State("".into()));
+    assert_eq!(error(""), SharesError::State(String::new()));
 }
 
 #[test]

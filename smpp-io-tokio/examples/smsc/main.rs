@@ -90,17 +90,16 @@ async fn listeners(arguments: &Arguments) -> Result<Vec<Listener>, Box<dyn Error
     if arguments.tls_listen.is_empty() {
         return Ok(listeners);
     }
-    let config = match (&arguments.cert, &arguments.key) {
-        (Some(cert), Some(key)) => tls::server_files(cert, key)
-            .map_err(|error| format!("--cert and --key do not serve for TLS: {error}"))?,
-        _ => {
-            let made = certificate::for_localhost()?;
-            if let Some(path) = &arguments.tls_ca {
-                std::fs::write(path, made.authority.pem())
-                    .map_err(|error| format!("--tls-ca {}: {error}", path.display()))?;
-            }
-            tls::server(made.chain, made.key)?
+    let config = if let (Some(cert), Some(key)) = (&arguments.cert, &arguments.key) {
+        tls::server_files(cert, key)
+            .map_err(|error| format!("--cert and --key do not serve for TLS: {error}"))?
+    } else {
+        let made = certificate::for_localhost()?;
+        if let Some(path) = &arguments.tls_ca {
+            std::fs::write(path, made.authority.pem())
+                .map_err(|error| format!("--tls-ca {}: {error}", path.display()))?;
         }
+        tls::server(made.chain, made.key)?
     };
     for address in &arguments.tls_listen {
         listeners.push(listen(address).await?.tls(Arc::clone(&config)));
@@ -137,7 +136,7 @@ async fn phone(smsc: &Smsc, arguments: &Arguments) {
             }
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Keeps the line that lives alive. Never ends.

@@ -57,22 +57,23 @@ impl Report {
             Told::Server(event) => self.event(event),
             Told::Submitted { bound, outcome } => {
                 count(if outcome.is_ok() { &self.taken } else { &self.refused });
-                if self.json {
-                    let fields = match outcome {
-                        Ok(id) => json!({ "message_id": id }),
-                        Err(status) => json!({ "status": status.to_string() }),
+                self.detail("submit_sm", || {
+                    let (key, value) = match outcome {
+                        Ok(id) => ("message_id", id.into()),
+                        Err(status) => ("status", status.to_string()),
                     };
-                    self.object("submit_sm", &[of(bound), fields]);
-                }
+                    let mut fields = of(bound);
+                    fields[key] = value.into();
+                    fields
+                });
             }
             Told::Delivered { system_id, state, outcome } => {
                 count(if outcome.is_ok() { &self.delivered } else { &self.undelivered });
-                if self.json {
+                self.detail("deliver_sm", || {
                     let state = state.map(|state| format!("{state:?}"));
                     let error = outcome.err().map(|error| error.to_string());
-                    let fields = json!({ "system_id": system_id, "receipt": state, "error": error });
-                    self.object("deliver_sm", &[fields]);
-                }
+                    json!({ "system_id": system_id, "receipt": state, "error": error })
+                });
             }
         }
     }
@@ -80,15 +81,11 @@ impl Report {
     fn event(&self, event: ServerEvent<'_>) {
         match event {
             ServerEvent::Connected { address, tls } => {
-                if self.json {
-                    self.object("connected", &[json!({ "peer": address, "tls": tls })]);
-                }
+                self.detail("connected", || json!({ "peer": address, "tls": tls }));
             }
             ServerEvent::TurnedAway { address, cap } => {
                 count(&self.not_bound);
-                if self.json {
-                    self.object("turned_away", &[json!({ "peer": address, "why": cap.to_string() })]);
-                }
+                self.detail("turned_away", || json!({ "peer": address, "why": cap.to_string() }));
             }
             ServerEvent::NotBound { address, error } => {
                 count(&self.not_bound);
@@ -113,9 +110,7 @@ impl Report {
             }
             ServerEvent::Throttled(bound) => {
                 count(&self.throttled);
-                if self.json {
-                    self.object("throttled", &[of(bound)]);
-                }
+                self.detail("throttled", || of(bound));
             }
             ServerEvent::Ended { bound, end } => {
                 let mut fields = of(bound);
@@ -170,9 +165,8 @@ impl Report {
     /// One line for people, or an object.
     fn line(&self, event: &str, fields: Value, text: impl Display) {
         if self.json {
-            return self.object(event, &[fields]);
+            return object(event, fields);
         }
-        // Who has stopped reading misses nothing else.
         let print = || drop(writeln!(io::stdout(), "{text}"));
         match &self.live {
             Some(live) => live.suspend(print),
@@ -180,13 +174,18 @@ impl Report {
         }
     }
 
-    fn object(&self, event: &str, fields: &[Value]) {
-        let mut object = json!({ "event": event });
-        if let Some(object) = object.as_object_mut() {
-            object.extend(fields.iter().filter_map(Value::as_object).cloned().flatten());
+    /// What people count and do not read.
+    fn detail(&self, event: &str, fields: impl FnOnce() -> Value) {
+        if self.json {
+            object(event, fields());
         }
-        let _ = writeln!(io::stdout(), "{object}");
     }
+}
+
+/// `{"event": event, ...fields}`. If nobody reads it any more, the SMSC goes on.
+fn object(event: &str, mut fields: Value) {
+    fields["event"] = event.into();
+    let _ = writeln!(io::stdout(), "{fields}");
 }
 
 /// The counters.

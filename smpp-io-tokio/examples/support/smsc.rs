@@ -45,6 +45,7 @@ pub(crate) struct Setup {
 }
 
 /// What happens.
+#[derive(Clone, Copy)]
 pub(crate) enum Told<'a> {
     Server(ServerEvent<'a>),
     /// A message was taken, and its id given, or refused.

@@ -35,45 +35,37 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// A running SMSC. What it decides and does is its [`Service`]'s; who may be connected is in its [`Limits`]; the times
 /// and bounds of each session are in the `Config` of the [`Listener`] that it came by.
 ///
+/// The [crate documentation](crate#an-smsc) has a whole one. What it delivers, where it listens, and how it ends:
+///
 /// ```no_run
-/// use std::sync::atomic::{AtomicU64, Ordering};
 /// use std::time::Duration;
 ///
-/// use smpp_core::session::{Config, Rate, Smsc};
-/// use smpp_core::{COctets, CommandStatus, DeliverSm, ShortMessage, SubmitSmResp};
-/// use smpp_io_tokio::{Admission, BindRequest, Bound, Inbound, Limits, Listener, Server, Service};
+/// use smpp_core::session::Config;
+/// use smpp_core::{Address, DeliverSm, ShortMessage};
+/// use smpp_io_tokio::{Listener, Server, Service, tls};
 ///
-/// struct Shop {
-///     messages: AtomicU64,
-/// }
-///
-/// impl Service for Shop {
-///     async fn bind(&self, request: &BindRequest) -> Result<Admission, CommandStatus> {
-///         let bind = request.bind();
-///         match bind.system_id.as_bytes() {
-///             b"shop" if bind.password.equals(b"secret") => Ok(Admission::default()),
-///             b"shop" => Err(CommandStatus::RINVPASWD),
-///             _ => Err(CommandStatus::RINVSYSID),
-///         }
-///     }
-///
-///     async fn request(&self, _: &Bound, request: Inbound<Smsc>) {
-///         // What is not a message is dropped: that refuses it.
-///         let Inbound::SubmitSm(message) = request else { return };
-///         let id = self.messages.fetch_add(1, Ordering::Relaxed).to_string();
-///         let message_id = COctets::new(id.as_bytes()).unwrap_or_default();
-///         let _ = message.respond(Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }));
-///     }
-/// }
-///
-/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let server = Server::builder(Shop { messages: AtomicU64::new(1) })
-///     .limits(Limits { binds: 4, rate: Some(Rate::per_second(50)), ..Limits::default() })
-///     .listen(Listener::bind("127.0.0.1:2775", Config::default()).await?)
+/// # async fn example(service: impl Service) -> Result<(), Box<dyn std::error::Error>> {
+/// let tls = tls::server_files("chain.pem".as_ref(), "key.pem".as_ref())?;
+/// let server = Server::builder(service)
+///     .listen(Listener::bind("0.0.0.0:2775", Config::default()).await?)
+///     .listen(Listener::bind("0.0.0.0:2776", Config::default()).await?.tls(tls))
 ///     .start()?;
-/// let hello = DeliverSm { short_message: ShortMessage::new(b"Hello")?, ..DeliverSm::default() };
-/// server.deliver(b"shop", &hello).await?;
-/// server.shutdown(Duration::from_secs(5)).await;
+/// let message = DeliverSm {
+///     source: Address::international("6591234567")?,
+///     short_message: ShortMessage::new(b"Hello")?,
+///     ..DeliverSm::default()
+/// };
+/// match server.deliver(b"shop", &message).await {
+///     Ok(_) => println!("the account has it"),
+///     Err(error) if error.is_safe_to_repeat() => println!("it has not, keep the message: {error}"),
+///     Err(error) => println!("it may have it: {error}"),
+/// }
+/// for bound in server.binds().list() {
+///     let messages = bound.stats().received.total().requests;
+///     println!("{} from {}: {messages}", bound.system_id().escape_ascii(), bound.peer_addr());
+/// }
+/// let shutdown = server.shutdown(Duration::from_secs(10)).await;
+/// println!("{} sessions ended, {} of them aborted", shutdown.ended.len(), shutdown.aborted());
 /// # Ok(())
 /// # }
 /// ```

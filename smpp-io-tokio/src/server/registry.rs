@@ -18,8 +18,8 @@ use super::binds::{BindId, Bound};
 /// no number of connections without a bind keeps an ESME out. Those that are bound are never closed for others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at once, bound or not, without those that are being closed, of which there may be as many again.
-    /// Default 1,000.
+    /// Connections at once, bound or not, without those that are being closed, of which there may be as many again. Stay
+    /// below the number of files that the process may open. Default 1,000.
     pub connections: usize,
     /// The same for one IP address; of IPv6, one network of 64 bits. Default 100.
     pub per_address: usize,
@@ -152,6 +152,10 @@ impl Registry {
 
     /// A bind that the service has admitted takes one of the account's places, or is refused.
     pub(super) fn bind(&self, bound: &Bound, cap: u16) -> Result<(), CommandStatus> {
+        // One whose session is over, its task yet to notice, holds no place. Asked without the lock: a session is locked
+        // while its observer looks on, who may ask for the binds.
+        let account = self.bound(Some(bound.system_id()));
+        let over: Vec<_> = account.iter().filter(|other| !other.is_alive()).map(Bound::id).collect();
         let mut places = self.places();
         let BindId(id) = bound.id();
         let Some(&Place { source, leaving: false, .. }) = places.connections.get(&id) else {
@@ -161,8 +165,7 @@ impl Registry {
             return Err(CommandStatus::RBINDFAIL);
         }
         let account = places.accounts.entry(bound.system_id().into()).or_default();
-        // One whose session is over, its task yet to notice, holds no place.
-        let held = account.iter().filter(|other| other.is_alive()).count();
+        let held = account.iter().filter(|other| !over.contains(&other.id())).count();
         if held >= cap.into() {
             return Err(CommandStatus::RALYBND);
         }

@@ -56,7 +56,7 @@ pub struct Admission {
 }
 
 /// What happens at a server.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum ServerEvent<'a> {
     /// A connection was accepted.

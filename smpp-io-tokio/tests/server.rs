@@ -64,17 +64,28 @@ impl Service for Desk {
                 pending().await
             }
             _ if !bind.password.equals(b"secret") => Err(CommandStatus::RINVPASWD),
+            b"trap" => panic!("as asked"),
             b"vip" => Ok(Admission { binds: Some(1), rate: Some(Rate::per_second(1000)) }),
             _ => Ok(Admission::default()),
         }
     }
 
     async fn request(&self, bound: &Bound, request: Inbound<Smsc>) {
-        if let Inbound::SubmitSm(message) = &request
-            && message.get().text() == b"forever"
-        {
-            let _dropped = Dropped("request", self.told.clone());
-            return pending().await;
+        let text = match &request {
+            Inbound::SubmitSm(message) => message.get().text().to_vec(),
+            _ => Vec::new(),
+        };
+        match &*text {
+            b"forever" => {
+                let _dropped = Dropped("request", self.told.clone());
+                return pending().await;
+            }
+            b"trap" => panic!("as asked"),
+            b"later a trap" => {
+                tokio::task::yield_now().await;
+                panic!("as asked");
+            }
+            _ => {}
         }
         let _ = self.requests.send((bound.clone(), request));
     }
@@ -493,6 +504,33 @@ async fn requests_run_side_by_side_and_end_with_their_session() {
     begin(&mut waits).await;
     client.abort().await;
     told(&mut lines, "request dropped").await;
+}
+
+#[tokio::test]
+async fn a_panic_of_the_service_is_about_one_request() {
+    let (server, address, front) = serve(Limits::default(), Config::default()).await;
+    let mut lines = front.echo();
+    let (client, _inbox) = esme(address, "shop", TRX).await;
+    for trap in ["trap", "later a trap"] {
+        let error = client.submit(&submit(trap.as_bytes())).await.unwrap_err();
+        assert_eq!(error, RequestError::Refused(CommandStatus::RSYSERR));
+    }
+    assert_eq!(client.submit(&submit(b"1")).await.unwrap().message_id(), b"1");
+    let (trapped, _inbox) = connect(address).await;
+    let error = bind(&trapped, "trap", "secret", TRX).await.unwrap_err();
+    assert_eq!(error, RequestError::Refused(CommandStatus::RBINDFAIL));
+    trapped.closed().await;
+    assert_eq!(server.binds().list().len(), 1);
+    told(&mut lines, "bound shop").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_place_is_free_once_its_holder_has_unbound() {
+    let (_server, address, _front) = serve(Limits::default(), Config::default()).await;
+    for _ in 0..200 {
+        let (client, _inbox) = esme(address, "vip", TRX).await;
+        assert_eq!(client.unbind().await.reason, Closed::Unbound);
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -52,12 +53,17 @@ enum Unbound {
 }
 
 impl<S: Service> House<S> {
+    /// Lets the service see what happens. If it panics over that, nobody else has to suffer.
+    pub(super) fn tell(&self, event: ServerEvent<'_>) {
+        let _ = catch_unwind(AssertUnwindSafe(|| self.service.event(event)));
+    }
+
     /// One connection from its beginning to its end.
     pub(super) async fn host(self: Arc<Self>, connecting: Connecting, slot: Arc<Slot>) {
         let address = connecting.peer_addr();
         let (tls, max_unanswered) = (connecting.is_tls(), connecting.max_unanswered());
-        self.service.event(ServerEvent::Connected { address, tls });
-        let not_bound = |error| self.service.event(ServerEvent::NotBound { address, error });
+        self.tell(ServerEvent::Connected { address, tls });
+        let not_bound = |error| self.tell(ServerEvent::NotBound { address, error });
 
         let opening = connecting.open(Some(Arc::clone(&slot)), |stream| self.service.transport(stream));
         let (peer, inbox) = match until(opening, slot.stop.notified()).await {
@@ -78,7 +84,7 @@ impl<S: Service> House<S> {
             }
         };
         let bound = &registered.bound;
-        self.service.event(ServerEvent::Bound(bound));
+        self.tell(ServerEvent::Bound(bound));
         let serving = self.serve(bound, inbox, meter, max_unanswered.into());
         let end = match until(serving, slot.stop.notified()).await {
             Some(()) => peer.closed().await,
@@ -86,7 +92,7 @@ impl<S: Service> House<S> {
         };
         let bound = bound.clone();
         drop(registered);
-        self.service.event(ServerEvent::Ended { bound: &bound, end: &end });
+        self.tell(ServerEvent::Ended { bound: &bound, end: &end });
     }
 
     /// Waits for the bind, has it decided on, and answers it.
@@ -123,7 +129,7 @@ impl<S: Service> House<S> {
     async fn refuse(&self, request: BindRequest, status: CommandStatus) -> Unbound {
         let address = request.peer_addr();
         let system_id = request.bind().system_id.as_bytes().to_vec();
-        self.service.event(ServerEvent::BindRefused { address, system_id: &system_id, status });
+        self.tell(ServerEvent::BindRefused { address, system_id: &system_id, status });
         request.refuse(status).await;
         Unbound::Refused
     }
@@ -143,7 +149,7 @@ impl<S: Service> House<S> {
             coop::consume_budget().await;
             let meter = meter.as_mut().filter(|_| is_message(&inbound));
             if meter.is_some_and(|meter| meter.take(Instant::after(start.elapsed())).is_err()) {
-                self.service.event(ServerEvent::Throttled(bound));
+                self.tell(ServerEvent::Throttled(bound));
                 throttle(inbound);
                 continue;
             }
@@ -153,8 +159,11 @@ impl<S: Service> House<S> {
             }
             let (house, bound) = (Arc::clone(self), bound.clone());
             let mut work = Box::pin(async move { house.service.request(&bound, inbound).await });
-            // Most requests are answered at once: a task is for those that wait.
-            if poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await.is_pending() {
+            // Most requests are answered at once: a task is for those that wait. A panic refuses the request, there as here.
+            let begun = poll_fn(|cx| {
+                Poll::Ready(catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx).is_pending())))
+            });
+            if begun.await.unwrap_or(false) {
                 waiting.spawn(work);
             }
         }

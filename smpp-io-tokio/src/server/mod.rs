@@ -147,15 +147,22 @@ async fn accept<S: Service>(house: Arc<House<S>>, listener: Listener, at: Socket
                 let address = connecting.peer_addr();
                 match house.registry.admit(address) {
                     Ok(slot) => drop(tokio::spawn(Arc::clone(&house).host(connecting, slot))),
-                    Err(cap) => house.service.event(ServerEvent::TurnedAway { address, cap }),
+                    Err(cap) => house.tell(ServerEvent::TurnedAway { address, cap }),
                 }
             }
+            Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
-                house.service.event(ServerEvent::AcceptFailed { listener: at, error: &error });
+                house.tell(ServerEvent::AcceptFailed { listener: at, error: &error });
                 sleep(PAUSE).await;
             }
         }
     }
+}
+
+/// Whether the connection that was to be accepted is the one that failed: others are not to wait for that.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
 impl Server {

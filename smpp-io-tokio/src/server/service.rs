@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use smpp_core::CommandStatus;
 use smpp_core::session::{Rate, Smsc};
@@ -18,7 +19,8 @@ use crate::inbox::Inbound;
 
 /// What a [`Server`](super::Server) asks: who may bind, and what to answer.
 ///
-/// Its methods are called by many connections at once. A panic in one of them ends the connection it is about.
+/// Its methods are called by many connections at once. A panic of [`bind`](Self::bind) refuses the bind, one of
+/// [`request`](Self::request) that request; others go on.
 pub trait Service: Send + Sync + 'static {
     /// Decides on a bind: admits it, or gives the status it is refused with, such as
     /// [`RINVPASWD`](CommandStatus::RINVPASWD).
@@ -43,6 +45,24 @@ pub trait Service: Send + Sync + 'static {
     /// Puts something between a connection and its session: what counts, records, or fails on purpose.
     fn transport(&self, stream: ServerStream) -> impl AsyncRead + AsyncWrite + Unpin + Send + 'static {
         stream
+    }
+}
+
+impl<S: Service> Service for Arc<S> {
+    async fn bind(&self, request: &BindRequest) -> Result<Admission, CommandStatus> {
+        S::bind(self, request).await
+    }
+
+    async fn request(&self, bound: &Bound, request: Inbound<Smsc>) {
+        S::request(self, bound, request).await;
+    }
+
+    fn event(&self, event: ServerEvent<'_>) {
+        S::event(self, event);
+    }
+
+    fn transport(&self, stream: ServerStream) -> impl AsyncRead + AsyncWrite + Unpin + Send + 'static {
+        S::transport(self, stream)
     }
 }
 

@@ -3,7 +3,7 @@
 #[path = "../examples/support/certificate.rs"]
 mod certificate;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::future::{Future, pending, poll_fn};
 use std::net::SocketAddr;
 use std::task::Poll;
@@ -447,6 +447,60 @@ async fn a_delivery_moves_to_another_bind_only_if_it_never_left() {
         message.accept().unwrap();
     });
     outcome.unwrap();
+}
+
+/// Binds, takes some of what is delivered, breaks the connection, and so on.
+async fn fickle(address: SocketAddr, seen: mpsc::UnboundedSender<Vec<u8>>) {
+    loop {
+        let (client, mut inbox) = esme(address, "shop", BindMode::Receiver).await;
+        for _ in 0..20 {
+            let Some(Inbound::DeliverSm(message)) = inbox.recv().await else { break };
+            let _ = seen.send(message.get().text().to_vec());
+            let _ = message.accept();
+        }
+        client.abort().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn receivers_that_come_and_go_get_nothing_twice() {
+    let (server, address, _front) = serve(Limits::default(), Config::default()).await;
+    let (sender, mut seen) = mpsc::unbounded_channel();
+    let mut receivers = tokio::task::JoinSet::new();
+    for _ in 0..3 {
+        receivers.spawn(fickle(address, sender.clone()));
+    }
+    let mut deliveries = tokio::task::JoinSet::new();
+    for number in 0..1000_u32 {
+        let binds = server.binds().clone();
+        deliveries.spawn(async move {
+            let text = number.to_be_bytes();
+            loop {
+                match binds.deliver(b"shop", &deliver(&text)).await {
+                    // Nobody has seen it: once more, when someone is there.
+                    Err(RequestError::NeverSent(_)) => tokio::task::yield_now().await,
+                    outcome => return (text, outcome.map(|_| ())),
+                }
+            }
+        });
+    }
+    let outcomes = timeout(PATIENCE, deliveries.join_all()).await.expect("a delivery hangs");
+    receivers.shutdown().await;
+    drop(sender);
+    let mut times = HashMap::new();
+    while let Some(text) = seen.recv().await {
+        *times.entry(text).or_insert(0) += 1;
+    }
+    for (text, outcome) in &outcomes {
+        let times = times.get(&text[..]).copied().unwrap_or(0);
+        match outcome {
+            Ok(()) => assert_eq!(times, 1, "{text:?}"),
+            Err(RequestError::Unanswered(_)) => assert!(times <= 1, "{text:?} was sent {times} times"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    let unknown = outcomes.iter().filter(|(_, outcome)| outcome.is_err()).count();
+    assert!(unknown > 0 && unknown < 1000, "the connections break in the middle: {unknown}");
 }
 
 #[tokio::test]

@@ -37,32 +37,47 @@
 //! # }
 //! ```
 //!
-//! An SMSC listens, decides on each bind, answers what is submitted and delivers what it has:
+//! # An SMSC
+//!
+//! A [`Server`] listens, and asks a [`Service`] who may bind and what to answer:
 //!
 //! ```no_run
-//! use smpp_core::session::Config;
+//! use std::sync::atomic::{AtomicU64, Ordering};
+//!
+//! use smpp_core::session::{Config, Rate, Smsc};
 //! use smpp_core::{COctets, CommandStatus, SubmitSmResp};
-//! use smpp_io_tokio::{Inbound, Listener};
+//! use smpp_io_tokio::{Admission, BindRequest, Bound, Inbound, Limits, Listener, Server, Service};
+//!
+//! struct Shop {
+//!     messages: AtomicU64,
+//! }
+//!
+//! impl Service for Shop {
+//!     async fn bind(&self, request: &BindRequest) -> Result<Admission, CommandStatus> {
+//!         let bind = request.bind();
+//!         match bind.system_id.as_bytes() {
+//!             b"shop" if bind.password.equals(b"secret") => Ok(Admission::default()),
+//!             b"shop" => Err(CommandStatus::RINVPASWD),
+//!             _ => Err(CommandStatus::RINVSYSID),
+//!         }
+//!     }
+//!
+//!     async fn request(&self, _: &Bound, request: Inbound<Smsc>) {
+//!         // What is not a message is dropped, and so refused.
+//!         let Inbound::SubmitSm(message) = request else { return };
+//!         let id = self.messages.fetch_add(1, Ordering::Relaxed).to_string();
+//!         let message_id = COctets::new(id.as_bytes()).unwrap_or_default();
+//!         let _ = message.respond(Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }));
+//!     }
+//! }
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let listener = Listener::bind("127.0.0.1:2775", Config::default()).await?;
-//! loop {
-//!     let connecting = listener.accept().await?;
-//!     tokio::spawn(async move {
-//!         let Ok(request) = connecting.bind_request().await else { return };
-//!         if !request.bind().password.equals(b"secret") {
-//!             request.refuse(CommandStatus::RINVPASWD).await;
-//!             return;
-//!         }
-//!         let Ok((_peer, mut inbox)) = request.accept(COctets::new(b"my_smsc").unwrap_or_default()) else { return };
-//!         while let Some(inbound) = inbox.recv().await {
-//!             if let Inbound::SubmitSm(message) = inbound {
-//!                 let message_id = COctets::new(b"1").unwrap_or_default();
-//!                 let _ = message.respond(Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }));
-//!             }
-//!         }
-//!     });
-//! }
+//! let server = Server::builder(Shop { messages: AtomicU64::new(1) })
+//!     .limits(Limits { binds: 4, rate: Some(Rate::per_second(50)), ..Limits::default() })
+//!     .listen(Listener::bind("0.0.0.0:2775", Config::default()).await?)
+//!     .start()?;
+//! # drop(server);
+//! # Ok(())
 //! # }
 //! ```
 //!
@@ -76,7 +91,8 @@
 //!
 //! Each session runs within its [`Config`](smpp_core::session::Config): the window, the requests of the peer that
 //! wait for an answer, the octets that wait to be written. Above the last, nothing more is read, and TCP pushes
-//! back on the peer.
+//! back on the peer. A server runs within its [`Limits`]: connections, those of one address, the binds of an account,
+//! the messages of a bind.
 #![cfg_attr(
     not(test),
     warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
@@ -97,7 +113,10 @@ pub use connect::Connector;
 pub use driver::End;
 pub use error::{AcceptError, ConnectError, TlsError};
 pub use inbox::{Inbound, Inbox, Incoming};
-pub use server::{BindRequest, Connecting, Listener};
+pub use server::{
+    Admission, BindId, BindRequest, Binds, Bound, Cap, Connecting, Limits, Listener, Server, ServerBuilder,
+    ServerEvent, ServerStream, Service, Shutdown,
+};
 pub use smpp_core::session::{NotSent, RequestError, Response};
 
 /// The examples in the README compile.

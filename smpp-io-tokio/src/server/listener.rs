@@ -1,4 +1,4 @@
-//! The SMSC's side: listen, handshake, decide on the bind.
+//! One connection in one's own hands: listen, handshake, decide on the bind.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,16 +7,20 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 use smpp_core::session::{Config, Refusal, Smsc};
 use smpp_core::{Bind, BindResp, COctets, CommandStatus, InterfaceVersion, Tlv, Tlvs};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
+use super::registry::Slot;
+use super::stream::ServerStream;
 use crate::client::{Peer, start};
 use crate::driver::End;
 use crate::error::AcceptError;
 use crate::inbox::{Inbound, Inbox, Incoming};
 
-/// Accepts connections of ESMEs.
+/// Where an SMSC listens, and how the sessions run that come in there. Give it to a [`Server`](super::Server), or
+/// accept connections from it yourself.
 pub struct Listener {
     tcp: TcpListener,
     tls: Option<TlsAcceptor>,
@@ -29,6 +33,8 @@ pub struct Connecting {
     address: SocketAddr,
     tls: Option<TlsAcceptor>,
     config: Config,
+    /// When it has to be bound.
+    deadline: Instant,
 }
 
 /// A bind that waits for a decision. Dropped, it is refused with `ESME_RBINDFAIL` and the connection ends.
@@ -36,12 +42,19 @@ pub struct Connecting {
 pub struct BindRequest {
     request: Incoming<Smsc, Bind<'static>>,
     inbox: Inbox<Smsc>,
+    address: SocketAddr,
+    tls: bool,
 }
 
 impl Listener {
     /// Listens on a TCP address; sessions run with `config`.
     pub async fn bind(address: impl ToSocketAddrs, config: Config) -> io::Result<Self> {
-        Ok(Self { tcp: TcpListener::bind(address).await?, tls: None, config })
+        Ok(Self::new(TcpListener::bind(address).await?, config))
+    }
+
+    /// Listens on a socket that was made elsewhere, with a backlog of its own perhaps.
+    pub fn new(tcp: TcpListener, config: Config) -> Self {
+        Self { tcp, tls: None, config }
     }
 
     /// Speaks TLS from the first octet.
@@ -63,7 +76,8 @@ impl Listener {
         let (stream, address) = self.tcp.accept().await?;
         // Without it, Nagle's algorithm delays each response; a failure to set it harms nothing.
         let _ = stream.set_nodelay(true);
-        Ok(Connecting { stream, address, tls: self.tls.clone(), config: self.config })
+        let (tls, config) = (self.tls.clone(), self.config);
+        Ok(Connecting { stream, address, tls, config, deadline: Instant::now() + config.session_init })
     }
 }
 
@@ -73,32 +87,82 @@ impl Connecting {
         self.address
     }
 
-    /// Completes the TLS handshake and waits for the bind; each may take `Config::session_init`.
+    /// Whether it is to speak TLS.
+    pub const fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Completes the TLS handshake and waits for the bind. From accept to the answered bind, all of it may take
+    /// `Config::session_init`.
     ///
     /// Cancel-safe: dropped before it is done, the connection is closed.
     pub async fn bind_request(self) -> Result<BindRequest, AcceptError> {
-        let Some(tls) = self.tls else { return first_bind(start(self.stream, self.config)).await };
-        match timeout(self.config.session_init, tls.accept(self.stream)).await {
-            Ok(Ok(stream)) => first_bind(start(stream, self.config)).await,
-            Ok(Err(error)) => Err(AcceptError::Tls(Arc::new(error.into()))),
-            Err(_) => Err(AcceptError::Timeout),
-        }
+        let from = (self.address, self.is_tls());
+        let (peer, inbox) = self.open(None, |stream| stream).await?;
+        first_bind(&peer, inbox, from).await
+    }
+
+    pub(super) const fn max_unanswered(&self) -> u16 {
+        self.config.max_unanswered
+    }
+
+    /// Completes the TLS handshake and starts a session over the transport that `wrap` makes of the stream.
+    pub(super) async fn open<T>(
+        self,
+        slot: Option<Arc<Slot>>,
+        wrap: impl FnOnce(ServerStream) -> T,
+    ) -> Result<(Peer, Inbox<Smsc>), AcceptError>
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self { stream, tls, mut config, deadline, .. } = self;
+        let stream = match tls {
+            None => ServerStream::plain(stream, slot),
+            Some(tls) => match timeout_at(deadline, tls.accept(stream)).await {
+                Ok(Ok(stream)) => ServerStream::tls(stream, slot),
+                Ok(Err(error)) => return Err(AcceptError::Tls(Arc::new(error.into()))),
+                Err(_) => return Err(AcceptError::Timeout),
+            },
+        };
+        // What the handshake has taken is gone.
+        config.session_init = deadline.saturating_duration_since(Instant::now());
+        Ok(start(wrap(stream), config))
     }
 }
 
-async fn first_bind((peer, mut inbox): (Peer, Inbox<Smsc>)) -> Result<BindRequest, AcceptError> {
+/// Waits for the bind of a session from this address, with TLS or without.
+pub(super) async fn first_bind(
+    peer: &Peer,
+    mut inbox: Inbox<Smsc>,
+    (address, tls): (SocketAddr, bool),
+) -> Result<BindRequest, AcceptError> {
     while let Some(inbound) = inbox.recv().await {
         if let Inbound::Bind(request) = inbound {
-            return Ok(BindRequest { request, inbox });
+            return Ok(BindRequest { request, inbox, address, tls });
         }
     }
     Err(AcceptError::Ended(peer.closed().await))
 }
 
 impl BindRequest {
-    /// Who wants to bind, and how.
+    /// Who wants to bind, and how. [`Password::equals`](smpp_core::Password::equals) compares in constant time.
     pub fn bind(&self) -> Bind<'_> {
         self.request.get()
+    }
+
+    /// Where the ESME connects from.
+    pub const fn peer_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Whether the connection is encrypted.
+    pub const fn is_tls(&self) -> bool {
+        self.tls
+    }
+
+    /// A handle on the session, which is not bound yet.
+    pub fn peer(&self) -> &Peer {
+        self.inbox.handle()
     }
 
     /// Admits the ESME; `system_id` is the SMSC's own name. Fails if the ESME has gone.

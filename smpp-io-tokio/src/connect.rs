@@ -1,5 +1,6 @@
 //! From an endpoint to a session: resolve, connect, handshake.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,10 +12,11 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use crate::client::{Client, start};
+use crate::client::Client;
 use crate::error::{ConnectError, TlsError};
 use crate::inbox::Inbox;
 use crate::tls;
+use crate::watch::start;
 
 /// Connects ESMEs: how long it may take, whom to trust, what the session may do.
 #[derive(Clone, Debug)]
@@ -59,9 +61,9 @@ impl Connector {
     ///
     /// Cancel-safe: dropped before it is done, the connection is closed.
     pub async fn connect(&self, endpoint: &Endpoint) -> Result<(Client, Inbox<Esme>), ConnectError> {
-        let stream = self.dial(endpoint).await?;
+        let (stream, address) = self.dial(endpoint).await?;
         if !endpoint.tls {
-            return Ok(start(stream, self.config));
+            return Ok(start(stream, address, self.config));
         }
         let host = &endpoint.host;
         let failed = |error| ConnectError::Tls { host: host.clone(), error };
@@ -72,14 +74,14 @@ impl Connector {
         let name = ServerName::try_from(host.clone()).map_err(|_| failed(TlsError::ServerName))?;
         let handshake = TlsConnector::from(config).connect(name, stream);
         match timeout(self.timeout, handshake).await {
-            Ok(Ok(stream)) => Ok(start(stream, self.config)),
+            Ok(Ok(stream)) => Ok(start(stream, address, self.config)),
             Ok(Err(error)) => Err(failed(error.into())),
             Err(_) => Err(ConnectError::Timeout { host: host.clone(), after: self.timeout }),
         }
     }
 
-    /// A TCP connection to one of the host's addresses.
-    async fn dial(&self, endpoint: &Endpoint) -> Result<TcpStream, ConnectError> {
+    /// A TCP connection to one of the host's addresses, and which.
+    async fn dial(&self, endpoint: &Endpoint) -> Result<(TcpStream, SocketAddr), ConnectError> {
         let host = endpoint.host.clone();
         let addresses = match lookup_host((endpoint.host.as_str(), endpoint.port)).await {
             Ok(addresses) => addresses,
@@ -92,7 +94,7 @@ impl Connector {
                 Ok(stream) => {
                     // Without it, Nagle's algorithm delays each response; a failure to set it harms nothing.
                     let _ = stream.set_nodelay(true);
-                    return Ok(stream);
+                    return Ok((stream, address));
                 }
                 Err(error) => attempts.push((address, error)),
             }

@@ -11,10 +11,11 @@ use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use crate::client::{Peer, start};
+use crate::client::Peer;
 use crate::driver::End;
 use crate::error::AcceptError;
 use crate::inbox::{Inbound, Inbox, Incoming};
+use crate::watch::start;
 
 /// Accepts connections of ESMEs.
 pub struct Listener {
@@ -77,9 +78,10 @@ impl Connecting {
     ///
     /// Cancel-safe: dropped before it is done, the connection is closed.
     pub async fn bind_request(self) -> Result<BindRequest, AcceptError> {
-        let Some(tls) = self.tls else { return first_bind(start(self.stream, self.config)).await };
-        match timeout(self.config.session_init, tls.accept(self.stream)).await {
-            Ok(Ok(stream)) => first_bind(start(stream, self.config)).await,
+        let Self { stream, address, tls, config } = self;
+        let Some(tls) = tls else { return first_bind(start(stream, address, config)).await };
+        match timeout(config.session_init, tls.accept(stream)).await {
+            Ok(Ok(stream)) => first_bind(start(stream, address, config)).await,
             Ok(Err(error)) => Err(AcceptError::Tls(Arc::new(error.into()))),
             Err(_) => Err(AcceptError::Timeout),
         }
@@ -105,12 +107,14 @@ impl BindRequest {
     pub fn accept(self, system_id: COctets<'_, 16>) -> Result<(Peer, Inbox<Smsc>), Refusal> {
         let tlvs = [Tlv::sc_interface_version(InterfaceVersion::V3_4)];
         self.request.respond(Ok(BindResp { system_id, tlvs: Tlvs::list(&tlvs) }))?;
+        self.inbox.handle().shared.lock().watch.answered(CommandStatus::ROK);
         Ok((self.inbox.handle().clone(), self.inbox))
     }
 
     /// Refuses with a status, and ends the connection once the answer is out.
     pub async fn refuse(self, status: CommandStatus) -> End {
         let peer = self.inbox.handle().clone();
+        peer.shared.lock().watch.answered(status);
         // If the ESME has gone, the end says so.
         let _ = self.request.refuse(status);
         peer.unbind().await

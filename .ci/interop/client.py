@@ -16,6 +16,7 @@ import smpplib.client
 import smpplib.consts
 import smpplib.exceptions
 import smpplib.gsm
+import smpplib.smpp
 
 PATIENCE = 15
 GSM = "Price: £$@Ö[]{}€"
@@ -182,7 +183,9 @@ class Client(unittest.TestCase):
         self.assertEqual(emoji.short_message.decode("utf-16-be"), "👋 from a phone")
         unbind = peer.client.read_pdu()
         self.assertEqual(unbind.command, "unbind")
-        peer.client.send_pdu(smpplib.smpp.make_pdu("unbind_resp", client=peer.client, sequence=unbind.sequence))
+        answer = smpplib.smpp.make_pdu("unbind_resp", client=peer.client)
+        answer.sequence = unbind.sequence
+        peer.client.send_pdu(answer)
 
 
 if __name__ == "__main__":

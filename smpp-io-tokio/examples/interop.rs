@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use serde_json::json;
-use smpp_core::session::{Config, Esme, Instant, RequestError};
+use smpp_core::session::{Config, Esme, Instant, RequestError, Stats};
 use smpp_core::sms::{Codings, ConcatRef, Limits, Pushed, Reassembler, Text};
 use smpp_core::{
     Address, Bind, BindMode, COctets, CommandStatus, DeliverSm, Endpoint, EnquireLink, Password, SubmitSm,
@@ -183,6 +183,11 @@ async fn visit(request: BindRequest) -> Result<(), Failure> {
             }
         }
     }
-    println!("{}", json!({ "event": "ended", "reason": peer.unbind().await.to_string() }));
+    let reason = peer.unbind().await.to_string();
+    let Stats { malformed, strays, quirks, .. } = peer.stats();
+    println!(
+        "{}",
+        json!({ "event": "ended", "reason": reason, "malformed": malformed, "strays": strays, "quirks": quirks })
+    );
     Ok(())
 }

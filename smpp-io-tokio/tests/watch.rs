@@ -78,7 +78,7 @@ impl Seen {
             let key = format!("{}{}", key.name(), labels.concat());
             match value {
                 DebugValue::Counter(count) => {
-                    *self.totals.entry(key).or_default() += f64::from(u32::try_from(count).unwrap())
+                    *self.totals.entry(key).or_default() += f64::from(u32::try_from(count).unwrap());
                 }
                 DebugValue::Gauge(level) => *self.totals.entry(key).or_default() += level.0,
                 DebugValue::Histogram(more) => {
@@ -282,8 +282,6 @@ async fn the_life_of_a_connection_is_traced_at_both_ends() {
         client.unbind().await;
     };
     tokio::join!(smsc, esme);
-    // The peer's end of a connection is seen by a task of its own.
-    drop(listener);
     let expected = [
         "DEBUG ? connected {}",
         r#"WARN shop bind refused {"status":"ESME_RINVPASWD"}"#,

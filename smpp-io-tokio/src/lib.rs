@@ -93,6 +93,29 @@
 //! wait for an answer, the octets that wait to be written. Above the last, nothing more is read, and TCP pushes
 //! back on the peer. A server runs within its [`Limits`]: connections, those of one address, the binds of an account,
 //! the messages of a bind.
+//!
+//! # Looking on
+//!
+//! | what | how | what it costs |
+//! | --- | --- | --- |
+//! | every PDU, without passwords: a log or a count of your own | [`Handle::observe`] with an [`Observer`](smpp_core::session::Observer) | the call of it, for each PDU |
+//! | the counters of a session, at any time | [`Handle::stats`] | nothing: they are kept anyway |
+//! | a file for Wireshark, also of what goes over TLS | [`Handle::observe`] with a `Stream` of `smpp_core::pcap`, feature `pcap` of `smpp-core` | a copy of each PDU, and your writing of it |
+//! | what happens on each connection, as spans and events | feature `tracing` | a comparison for each event of the session |
+//! | counters, gauges and response times for a monitoring system | `metrics::publish`, feature `metrics` | an addition for each request; the rest at intervals |
+//!
+//! With `tracing`, each connection has a span `smpp`, a child of the one in which it was started, with the fields `role`
+//! (`esme` or `smsc`), `peer` (the address; of connections that [`Connector`] and [`Listener`] make) and `system_id` (once
+//! the ESME wants to bind). The events in it, of the target `smpp_io_tokio`:
+//!
+//! | level | events |
+//! | --- | --- |
+//! | info | `bound`, `the peer unbinds`, `closed` as either side asked |
+//! | warn | `bind refused`, `malformed PDU`, `not understood by the peer`, `not answered in time`, `the answer cannot be read`, `closed` for any other reason |
+//! | debug | `connected`, `throttled by the peer`, `refused by the session`, `a response to nothing` |
+//!
+//! No event or label holds a message, the number of a subscriber, or a password. Events are told while the session is
+//! locked: a subscriber that blocks holds it up.
 #![cfg_attr(
     not(test),
     warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
@@ -104,9 +127,14 @@ mod connect;
 mod driver;
 mod error;
 mod inbox;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod pump;
 mod server;
 pub mod tls;
+#[cfg(feature = "tracing")]
+mod trace;
+mod watch;
 
 pub use client::{Client, Handle, Peer, start};
 pub use connect::Connector;

@@ -14,10 +14,11 @@ use tokio_rustls::TlsAcceptor;
 
 use super::registry::Slot;
 use super::stream::ServerStream;
-use crate::client::{Peer, start};
+use crate::client::Peer;
 use crate::driver::End;
 use crate::error::AcceptError;
 use crate::inbox::{Inbound, Inbox, Incoming};
+use crate::watch::start;
 
 /// Where an SMSC listens, and how the sessions run that come in there. Give it to a [`Server`](super::Server), or
 /// accept connections from it yourself.
@@ -115,7 +116,7 @@ impl Connecting {
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Self { stream, tls, mut config, deadline, .. } = self;
+        let Self { stream, address, tls, mut config, deadline, .. } = self;
         let stream = match tls {
             None => ServerStream::plain(stream, slot),
             Some(tls) => match timeout_at(deadline, tls.accept(stream)).await {
@@ -126,7 +127,7 @@ impl Connecting {
         };
         // What the handshake has taken is gone.
         config.session_init = deadline.saturating_duration_since(Instant::now());
-        Ok(start(wrap(stream), config))
+        Ok(start(wrap(stream), address, config))
     }
 }
 
@@ -169,12 +170,14 @@ impl BindRequest {
     pub fn accept(self, system_id: COctets<'_, 16>) -> Result<(Peer, Inbox<Smsc>), Refusal> {
         let tlvs = [Tlv::sc_interface_version(InterfaceVersion::V3_4)];
         self.request.respond(Ok(BindResp { system_id, tlvs: Tlvs::list(&tlvs) }))?;
+        self.inbox.handle().shared.lock().watch.answered(CommandStatus::ROK);
         Ok((self.inbox.handle().clone(), self.inbox))
     }
 
     /// Refuses with a status, and ends the connection once the answer is out.
     pub async fn refuse(self, status: CommandStatus) -> End {
         let peer = self.inbox.handle().clone();
+        peer.shared.lock().watch.answered(status);
         // If the ESME has gone, the end says so.
         let _ = self.request.refuse(status);
         peer.unbind().await

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -17,25 +17,16 @@ use smpp_core::session::{
     Closed, Config, Event, Instant, Observer, Reply, RequestError, Response, Role, Session,
 };
 use smpp_core::{Frame, Operation};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{self, Sleep};
 
 use crate::inbox::Queued;
+use crate::pump::{self, Moved, Pump};
+use crate::watch::Watch;
 
 /// What the waiter of a request is told.
 pub(crate) type Answer = Result<Response, RequestError>;
-
-/// How much is read at once, at first and under load. Octets.
-const SMALL_READ: usize = 1024;
-const LARGE_READ: usize = 64 * 1024;
-
-/// How much is written at once: what TLS puts into one record. A longer write may fail after records of it
-/// have gone, and not say so; what went with them would pass for never sent.
-const RECORD: usize = 16 * 1024;
-
-/// More octets than a socket keeps for a program that does not read: what is read beyond them has just come.
-const SOCKET_HOLDS: usize = 8 << 20;
 
 /// How long the transport may take to say good-bye.
 const LINGER: Duration = Duration::from_secs(2);
@@ -67,6 +58,7 @@ pub(crate) struct Core<R: Role> {
     pub(crate) end: Option<End>,
     failure: Option<Arc<io::Error>>,
     driver: Option<Waker>,
+    pub(crate) watch: Watch,
 }
 
 /// How a session ended.
@@ -100,6 +92,7 @@ impl<R: Role> Shared<R> {
             end: None,
             failure: None,
             driver: None,
+            watch: Watch::new(R::SIDE),
         };
         Arc::new(Self {
             core: Mutex::new(core),
@@ -141,6 +134,7 @@ impl<R: Role> Shared<R> {
 impl<R: Role> Core<R> {
     /// Passes on what the session tells, and counts the outcomes.
     fn dispatch(&mut self, event: Event<'_, oneshot::Sender<Answer>>, arrived: &Notify) -> usize {
+        self.watch.note(&event, self.failure.as_deref());
         match event {
             Event::Request { request, frame, .. } => {
                 self.keep(request, frame);
@@ -186,22 +180,11 @@ impl<R: Role> Core<R> {
     }
 }
 
-/// Carries octets between `io` and the session until the session has ended.
+/// Carries octets between a transport and the session until the session has ended.
 pub(crate) struct Driver<R: Role, S> {
     shared: Arc<Shared<R>>,
-    io: S,
-    /// Read and not yet consumed: less than one PDU, but while the session does not want input.
-    input: Vec<u8>,
-    /// On its way out, and how much of it has gone.
-    output: Vec<u8>,
-    written: usize,
-    /// Octets written, of which the transport may still hold some.
-    unflushed: bool,
-    /// Why nothing more can be written.
-    failure: Option<io::Error>,
+    pump: Pump<S>,
     wants_input: bool,
-    /// Octets read since there was last nothing to read.
-    unpaused: usize,
     timer: Pin<Box<Sleep>>,
 }
 
@@ -235,18 +218,7 @@ impl<R: Role, S> Driver<R, S> {
 impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
     pub(crate) fn new(shared: Arc<Shared<R>>, io: S) -> Self {
         let timer = Box::pin(time::sleep_until(shared.start));
-        Self {
-            shared,
-            io,
-            input: Vec::new(),
-            output: Vec::new(),
-            written: 0,
-            unflushed: false,
-            failure: None,
-            wants_input: true,
-            unpaused: 0,
-            timer,
-        }
+        Self { shared, pump: Pump::new(io), wants_input: true, timer }
     }
 
     /// Runs the session to its end, then closes the transport.
@@ -254,71 +226,24 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
         std::future::poll_fn(|cx| self.poll_session(cx)).await;
         self.announce();
         // The session is over whether or not the transport takes its leave.
-        let _ = time::timeout(LINGER, self.io.shutdown()).await;
+        let _ = time::timeout(LINGER, self.pump.shutdown()).await;
     }
 
     fn poll_session(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut memory = pump::scratch();
+        let mut scratch = ReadBuf::uninit(&mut memory);
         loop {
-            let (sent, mut failure) = self.poll_write(cx);
-            let mut eof = false;
-            let mut read = 0;
-            if self.wants_input {
-                match self.poll_read(cx) {
-                    Poll::Ready(Ok(0)) => eof = true,
-                    Poll::Ready(Ok(octets)) => {
-                        read = octets;
-                        // What the peer said before it went is still heard.
-                        self.failure = failure.take();
-                    }
-                    Poll::Ready(Err(error)) => failure = failure.or(Some(error)),
-                    Poll::Pending => {}
-                }
-            }
-            self.unpaused = if read == 0 { 0 } else { self.unpaused.saturating_add(read) };
-            let Some((took, deadline)) = self.turn(cx, sent, eof, failure) else { return Poll::Ready(()) };
+            let moved = self.pump.poll(cx, self.wants_input, &mut scratch);
+            let went = moved.any();
+            let Some((took, deadline)) = self.turn(cx, moved, &scratch) else { return Poll::Ready(()) };
             let elapsed = self.poll_timer(cx, deadline).is_ready();
-            if sent == 0 && read == 0 && !took && !elapsed {
+            if elapsed {
+                // A session that has been busy may be quiet by now.
+                self.pump.shrink();
+            } else if !went && !took {
                 return Poll::Pending;
             }
         }
-    }
-
-    /// Writes what the transport takes: how much that was, and why it takes no more.
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> (usize, Option<io::Error>) {
-        let mut sent = 0;
-        if let Some(failure) = self.failure.take() {
-            return (sent, Some(failure));
-        }
-        while let Some(rest) = self.output.get(self.written..).filter(|rest| !rest.is_empty()) {
-            let rest = rest.get(..RECORD).unwrap_or(rest);
-            match Pin::new(&mut self.io).poll_write(cx, rest) {
-                Poll::Ready(Ok(0)) => return (sent, Some(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(octets)) => {
-                    self.written += octets;
-                    sent += octets;
-                    self.unflushed = true;
-                }
-                Poll::Ready(Err(error)) => return (sent, Some(error)),
-                Poll::Pending => break,
-            }
-        }
-        if self.unflushed && self.written == self.output.len() {
-            match Pin::new(&mut self.io).poll_flush(cx) {
-                Poll::Ready(Ok(())) => self.unflushed = false,
-                Poll::Ready(Err(error)) => return (sent, Some(error)),
-                Poll::Pending => {}
-            }
-        }
-        (sent, None)
-    }
-
-    /// Reads once. The buffer is small until a read has filled it.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.input.capacity() == self.input.len() {
-            let size = if self.input.capacity() == 0 { SMALL_READ } else { LARGE_READ };
-            self.input.reserve(size);
-        }
-        pin!(self.io.read_buf(&mut self.input)).poll(cx)
     }
 
     /// The session's turn: what was sent, what was read, what time it is; then what to write next and when to
@@ -326,34 +251,34 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
     fn turn(
         &mut self,
         cx: &mut Context<'_>,
-        sent: usize,
-        eof: bool,
-        failure: Option<io::Error>,
+        moved: Moved,
+        scratch: &ReadBuf<'_>,
     ) -> Option<(bool, Option<Instant>)> {
         let now = self.shared.now();
         let shared = Arc::clone(&self.shared);
         let mut core = shared.lock();
         let core = &mut *core;
         let was_full = core.session.is_full();
-        core.session.handle_transmitted(sent);
+        core.session.handle_transmitted(moved.sent);
         if was_full && !core.session.is_full() {
             // Whoever was refused because too much was waiting may try again.
             shared.room.notify_waiters();
         }
         let mut outcomes = 0;
-        let mut rest = self.input.as_slice();
+        let input = self.pump.input(scratch);
+        let mut rest = input;
         while let Some(event) = core.session.handle_input(now, &mut rest) {
             outcomes += core.dispatch(event, &shared.arrived);
         }
-        let consumed = self.input.len() - rest.len();
-        self.input.drain(..consumed);
-        if eof || failure.is_some() {
-            core.failure = failure.map(Arc::new);
+        let consumed = input.len() - rest.len();
+        self.pump.consume(consumed, scratch);
+        if moved.eof || moved.failure.is_some() {
+            core.failure = moved.failure.map(Arc::new);
             core.session.handle_eof();
         }
         // What has come is read before silence is counted, however long the runtime was busy; but a peer that
         // never pauses does not stop the clock.
-        if self.unpaused == 0 || self.unpaused > SOCKET_HOLDS {
+        if self.pump.is_caught_up() {
             while let Some(event) = core.session.handle_timeout(now) {
                 outcomes += core.dispatch(event, &shared.arrived);
             }
@@ -362,12 +287,7 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
         if core.end.is_some() {
             return None;
         }
-        let mut took = false;
-        if self.written == self.output.len() {
-            self.output.clear();
-            self.written = 0;
-            took = core.session.poll_transmit(&mut self.output);
-        }
+        let took = self.pump.refill(|output| core.session.poll_transmit(output));
         self.wants_input = core.session.wants_input();
         if !core.driver.as_ref().is_some_and(|driver| driver.will_wake(cx.waker())) {
             core.driver = Some(cx.waker().clone());

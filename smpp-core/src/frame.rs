@@ -245,6 +245,11 @@ impl Frame<Vec<u8>> {
 }
 
 impl<'a> Frame<&'a [u8]> {
+    /// What was encoded here.
+    pub(crate) const fn whole(octets: &'a [u8]) -> Self {
+        Self { octets }
+    }
+
     /// The header and no body.
     pub(crate) fn bare(self) -> Self {
         Self { octets: self.octets.get(..HEADER_LENGTH).unwrap_or(self.octets) }

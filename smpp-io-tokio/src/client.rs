@@ -5,16 +5,14 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use smpp_core::session::{
-    Cause, Closed, Config, Esme, NotSent, Notification, Observer, Refusal, RequestError, Response, Role,
-    SentBy, Smsc, State, Stats,
+    Config, Esme, Notification, Observer, Refusal, RequestError, Response, Role, SentBy, Smsc, State, Stats,
 };
 use smpp_core::{Bind, DeliverSm, Operation, SubmitSm};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::oneshot;
-use tokio::time;
 
-use crate::driver::{Answer, Driver, End, Shared};
+use crate::driver::{Driver, End, Shared};
 use crate::inbox::Inbox;
+use crate::request::Requesting;
 
 /// A handle on one session; clone it freely. When the last handle and the inbox are dropped, the session
 /// unbinds.
@@ -59,40 +57,7 @@ impl<R: Role> Handle<R> {
     where
         O: Operation + SentBy<R>,
     {
-        let answer = self.admit(operation).await.map_err(RequestError::NeverSent)?;
-        // The driver tells every outcome; it is gone without one only when its runtime is.
-        answer.await.unwrap_or(Err(RequestError::Unanswered(Cause::Closed(Closed::Aborted))))
-    }
-
-    /// Waits until the session takes the request: at the turnstile, then for room or for the pace.
-    async fn admit<O>(&self, operation: &O) -> Result<oneshot::Receiver<Answer>, NotSent>
-    where
-        O: Operation + SentBy<R>,
-    {
-        let (mut sender, receiver) = oneshot::channel();
-        let _turn = self.shared.turnstile.lock().await;
-        loop {
-            let mut room = pin!(self.shared.room.notified());
-            let ended = self.shared.ended.notified();
-            let taken = self.shared.with(|core, now| {
-                let result = core.session.request(now, operation, sender);
-                if result.is_err() {
-                    // Within the lock under which room is made, so that no notice of it is missed.
-                    room.as_mut().enable();
-                }
-                result.map_err(|refused| (refused, core.end.as_ref().map(|end| end.reason)))
-            });
-            let Err((refused, end)) = taken else { return Ok(receiver) };
-            sender = refused.tag;
-            if let Some(why) = end.map(NotSent::Closed).or(refused.why.lasting()) {
-                return Err(why);
-            }
-            match refused.why {
-                // Until then, or until the session ends.
-                Refusal::Paced(at) => drop(time::timeout_at(self.shared.clock(at), ended).await),
-                _ => room.await,
-            }
-        }
+        Requesting::new(&self.shared, operation).await
     }
 
     /// Ends the session in good order, and says how it ended: no new requests, what is in flight may finish
@@ -100,13 +65,14 @@ impl<R: Role> Handle<R> {
     ///
     /// Cancel-safe: the session ends all the same.
     pub async fn unbind(&self) -> End {
-        self.shared.with(|core, now| core.session.unbind(now));
+        let now = self.shared.now();
+        self.shared.with(|core| core.session.unbind(now));
         self.closed().await
     }
 
     /// Ends the session at once, without unbind.
     pub async fn abort(&self) -> End {
-        self.shared.with(|core, _| core.session.abort());
+        self.shared.with(|core| core.session.abort());
         self.closed().await
     }
 
@@ -171,7 +137,8 @@ impl Handle<Smsc> {
     ///
     /// It does not wait: [`Refusal::OutputFull`] passes, the others last.
     pub fn notify<N: Notification>(&self, notification: &N) -> Result<(), Refusal> {
-        self.shared.with(|core, now| core.session.notify(now, notification))
+        let now = self.shared.now();
+        self.shared.with(|core| core.session.notify(now, notification))
     }
 }
 
@@ -188,7 +155,8 @@ impl<R: Role> Drop for Handle<R> {
         let last = core.handles == 0;
         drop(core);
         if last {
-            self.shared.with(|core, now| core.session.unbind(now));
+            let now = self.shared.now();
+            self.shared.with(|core| core.session.unbind(now));
         }
     }
 }

@@ -5,27 +5,25 @@
 //! leaves with the next one, so writes batch by themselves.
 
 use std::collections::VecDeque;
-use std::future::Future;
+use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use smpp_core::session::{
-    Closed, Config, Event, Instant, Observer, Reply, RequestError, Response, Role, Session,
+    Closed, Config, Event, Instant, Observer, Readiness, Refusal, Reply, Role, Session,
 };
 use smpp_core::{Frame, Operation};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 use tokio::time::{self, Sleep};
 
 use crate::inbox::Queued;
 use crate::pump::{self, Moved, Pump};
-
-/// What the waiter of a request is told.
-pub(crate) type Answer = Result<Response, RequestError>;
+use crate::waiters::{Line, Waiters};
 
 /// How long the transport may take to say good-bye.
 const LINGER: Duration = Duration::from_secs(2);
@@ -34,24 +32,26 @@ const LINGER: Duration = Duration::from_secs(2);
 pub(crate) struct Shared<R: Role> {
     core: Mutex<Core<R>>,
     start: time::Instant,
-    /// Who may wait for room, one after another: in order, and without waking everyone for one place.
-    pub(crate) turnstile: tokio::sync::Mutex<()>,
-    /// A place in the window or the output has become free.
-    pub(crate) room: Notify,
-    /// Something has come into the inbox, or nothing will any more.
-    pub(crate) arrived: Notify,
     /// The session has ended.
     pub(crate) ended: Notify,
 }
 
 pub(crate) struct Core<R: Role> {
-    pub(crate) session: Session<R, oneshot::Sender<Answer>, Option<Box<dyn Observer + Send>>>,
+    pub(crate) session: Session<R, u32, Option<Box<dyn Observer + Send>>>,
+    /// Whose requests are in flight: their places are the tags.
+    pub(crate) waiters: Waiters,
+    /// Whose requests are not taken yet.
+    pub(crate) line: Line,
+    /// When the pace lets the first in line go, if that is what he waits for.
+    pub(crate) paced: Option<Instant>,
     /// Requests that the application has not fetched: no more than `max_unanswered`. What has no response is
     /// dropped beyond it.
     pub(crate) inbox: VecDeque<Queued>,
     max_unanswered: usize,
     /// Whether anyone will fetch them.
     pub(crate) inbox_open: bool,
+    /// Who waits for one of them.
+    pub(crate) fetching: Option<Waker>,
     /// Handles of the application; at zero the session is unbound.
     pub(crate) handles: usize,
     pub(crate) end: Option<End>,
@@ -83,22 +83,19 @@ impl<R: Role> Shared<R> {
     pub(crate) fn new(config: Config) -> Arc<Self> {
         let core = Core {
             session: Session::with_observer(config, Instant::ZERO, None),
+            waiters: Waiters::default(),
+            line: Line::default(),
+            paced: None,
             inbox: VecDeque::new(),
             max_unanswered: config.max_unanswered.max(1).into(),
             inbox_open: true,
+            fetching: None,
             handles: 0,
             end: None,
             failure: None,
             driver: None,
         };
-        Arc::new(Self {
-            core: Mutex::new(core),
-            start: time::Instant::now(),
-            turnstile: tokio::sync::Mutex::new(()),
-            room: Notify::new(),
-            arrived: Notify::new(),
-            ended: Notify::new(),
-        })
+        Arc::new(Self { core: Mutex::new(core), start: time::Instant::now(), ended: Notify::new() })
     }
 
     /// A panic elsewhere leaves the session as consistent as it was: each of its calls completes.
@@ -107,9 +104,9 @@ impl<R: Role> Shared<R> {
     }
 
     /// Does something to the session, then lets the driver see what came of it.
-    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Core<R>, Instant) -> T) -> T {
+    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Core<R>) -> T) -> T {
         let mut core = self.lock();
-        let value = act(&mut core, self.now());
+        let value = act(&mut core);
         let driver = core.driver.take();
         drop(core);
         if let Some(driver) = driver {
@@ -129,38 +126,46 @@ impl<R: Role> Shared<R> {
 }
 
 impl<R: Role> Core<R> {
-    /// Passes on what the session tells, and counts the outcomes.
-    fn dispatch(&mut self, event: Event<'_, oneshot::Sender<Answer>>, arrived: &Notify) -> usize {
+    /// Passes on what the session tells, and notes who is to be woken.
+    fn dispatch(&mut self, event: Event<'_, u32>, woken: &mut Vec<Waker>) {
         match event {
             Event::Request { request, frame, .. } => {
                 self.keep(request, frame);
-                arrived.notify_one();
-                0
+                woken.extend(self.fetching.take());
             }
             Event::Notification { frame, .. } => {
                 if self.inbox_open && self.inbox.len() < self.max_unanswered {
                     let frame = Frame::new(Bytes::copy_from_slice(frame.octets()));
                     self.inbox.extend(frame.map(Queued::Notification));
-                    arrived.notify_one();
+                    woken.extend(self.fetching.take());
                 }
-                0
             }
             Event::Outcome { tag, sequence, outcome } => {
-                // Whoever stopped waiting does not want to know.
-                let _ = tag.send(outcome.into_result(sequence));
-                1
+                woken.extend(self.waiters.tell(tag, outcome.into_result(sequence)));
             }
             Event::Closed(reason) => {
                 self.end = Some(End { reason, error: self.failure.take() });
-                0
+                woken.extend(self.line.call_all());
+                woken.extend(self.fetching.take());
             }
             // Counted in the session's statistics, answered by the session.
-            _ => 0,
+            _ => {}
         }
     }
-}
 
-impl<R: Role> Core<R> {
+    /// Calls the first in line if there may be room for him.
+    pub(crate) fn call_next(&mut self, now: Instant) -> Option<Waker> {
+        if self.line.is_empty() || self.paced.is_some_and(|at| at > now) {
+            return None;
+        }
+        self.paced = None;
+        match self.session.readiness(now) {
+            Readiness::Refusing(Refusal::WindowFull | Refusal::OutputFull) => None,
+            // Whatever else is in the way, he will see.
+            _ => self.line.call(),
+        }
+    }
+
     /// Keeps the request for the application, or answers it where there is none to ask.
     pub(crate) fn queue<O: Operation>(
         &mut self,
@@ -182,6 +187,8 @@ pub(crate) struct Driver<R: Role, S> {
     pump: Pump<S>,
     wants_input: bool,
     timer: Pin<Box<Sleep>>,
+    /// To be woken once the lock is released.
+    woken: Vec<Waker>,
 }
 
 /// Dropped before the end, with its runtime perhaps: nobody waits for ever.
@@ -194,33 +201,26 @@ impl<R: Role, S> Drop for Driver<R, S> {
         }
         core.session.abort();
         let now = shared.now();
+        let mut woken = Vec::new();
         while let Some(event) = core.session.handle_timeout(now) {
-            core.dispatch(event, &shared.arrived);
+            core.dispatch(event, &mut woken);
         }
         drop(core);
-        self.announce();
-    }
-}
-
-impl<R: Role, S> Driver<R, S> {
-    /// Lets everyone who waits see that the session is over.
-    fn announce(&self) {
-        self.shared.room.notify_waiters();
-        self.shared.arrived.notify_one();
-        self.shared.ended.notify_waiters();
+        woken.into_iter().for_each(Waker::wake);
+        shared.ended.notify_waiters();
     }
 }
 
 impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
     pub(crate) fn new(shared: Arc<Shared<R>>, io: S) -> Self {
         let timer = Box::pin(time::sleep_until(shared.start));
-        Self { shared, pump: Pump::new(io), wants_input: true, timer }
+        Self { shared, pump: Pump::new(io), wants_input: true, timer, woken: Vec::new() }
     }
 
     /// Runs the session to its end, then closes the transport.
     pub(crate) async fn run(mut self) {
         std::future::poll_fn(|cx| self.poll_session(cx)).await;
-        self.announce();
+        self.shared.ended.notify_waiters();
         // The session is over whether or not the transport takes its leave.
         let _ = time::timeout(LINGER, self.pump.shutdown()).await;
     }
@@ -229,14 +229,20 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
         let mut memory = pump::scratch();
         let mut scratch = ReadBuf::uninit(&mut memory);
         loop {
-            let moved = self.pump.poll(cx, self.wants_input, &mut scratch);
-            let went = moved.any();
-            let Some((took, deadline)) = self.turn(cx, moved, &scratch) else { return Poll::Ready(()) };
+            let wanted_input = self.wants_input;
+            let moved = self.pump.poll(cx, wanted_input, &mut scratch);
+            let read = moved.read > 0;
+            let turn = self.turn(cx, moved, &scratch);
+            self.woken.drain(..).for_each(Waker::wake);
+            let Some((took, deadline)) = turn else { return Poll::Ready(()) };
             let elapsed = self.poll_timer(cx, deadline).is_ready();
             if elapsed {
                 // A session that has been busy may be quiet by now.
                 self.pump.shrink();
-            } else if !went && !took {
+                self.shared.lock().waiters.shrink();
+                self.woken = Vec::new();
+            }
+            if !read && !took && !elapsed && wanted_input >= self.wants_input {
                 return Poll::Pending;
             }
         }
@@ -251,20 +257,13 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
         scratch: &ReadBuf<'_>,
     ) -> Option<(bool, Option<Instant>)> {
         let now = self.shared.now();
-        let shared = Arc::clone(&self.shared);
-        let mut core = shared.lock();
+        let mut core = self.shared.lock();
         let core = &mut *core;
-        let was_full = core.session.is_full();
         core.session.handle_transmitted(moved.sent);
-        if was_full && !core.session.is_full() {
-            // Whoever was refused because too much was waiting may try again.
-            shared.room.notify_waiters();
-        }
-        let mut outcomes = 0;
         let input = self.pump.input(scratch);
         let mut rest = input;
         while let Some(event) = core.session.handle_input(now, &mut rest) {
-            outcomes += core.dispatch(event, &shared.arrived);
+            core.dispatch(event, &mut self.woken);
         }
         let consumed = input.len() - rest.len();
         self.pump.consume(consumed, scratch);
@@ -276,29 +275,35 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
         // never pauses does not stop the clock.
         if self.pump.is_caught_up() {
             while let Some(event) = core.session.handle_timeout(now) {
-                outcomes += core.dispatch(event, &shared.arrived);
+                core.dispatch(event, &mut self.woken);
             }
         }
-        (0..outcomes).for_each(|_| shared.room.notify_one());
         if core.end.is_some() {
             return None;
         }
+        self.woken.extend(core.call_next(now));
         let took = self.pump.refill(|output| core.session.poll_transmit(output));
         self.wants_input = core.session.wants_input();
         if !core.driver.as_ref().is_some_and(|driver| driver.will_wake(cx.waker())) {
             core.driver = Some(cx.waker().clone());
         }
-        Some((took, core.session.poll_timeout().map(|(at, _)| at)))
+        let deadline = core.session.poll_timeout().map(|(at, _)| at);
+        Some((took, [deadline, core.paced].into_iter().flatten().min()))
     }
 
-    /// Ready once the deadline has passed.
+    /// Ready once the deadline has passed. The timer is left alone where it is early: most deadlines only move on.
     fn poll_timer(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()> {
         let Some(deadline) = deadline else { return Poll::Pending };
         let deadline = self.shared.clock(deadline);
-        if self.timer.deadline() != deadline {
+        if self.timer.deadline() > deadline {
             self.timer.as_mut().reset(deadline);
         }
-        ready!(self.timer.as_mut().poll(cx));
-        Poll::Ready(())
+        while self.timer.as_mut().poll(cx).is_ready() {
+            if self.timer.deadline() >= deadline {
+                return Poll::Ready(());
+            }
+            self.timer.as_mut().reset(deadline);
+        }
+        Poll::Pending
     }
 }

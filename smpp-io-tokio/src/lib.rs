@@ -88,8 +88,10 @@ mod driver;
 mod error;
 mod inbox;
 mod pump;
+mod request;
 mod server;
 pub mod tls;
+mod waiters;
 
 pub use client::{Client, Handle, Peer, start};
 pub use connect::Connector;

@@ -58,13 +58,6 @@ pub(crate) struct Moved {
     pub(crate) failure: Option<io::Error>,
 }
 
-impl Moved {
-    /// Whether anything came or went: then poll again, the transport wakes nobody before it had nothing to do.
-    pub(crate) fn any(&self) -> bool {
-        self.sent > 0 || self.read > 0
-    }
-}
-
 impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     pub(crate) const fn new(io: S) -> Self {
         Self {

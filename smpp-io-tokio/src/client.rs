@@ -37,7 +37,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let shared = Shared::new(config);
-    tokio::spawn(Driver::new(Arc::clone(&shared), io).run());
+    tokio::spawn(Driver::new(Arc::clone(&shared), io));
     let handle = Handle::new(shared);
     (handle.clone(), Inbox::new(handle))
 }
@@ -53,11 +53,11 @@ impl<R: Role> Handle<R> {
     ///
     /// Cancel-safe in this sense: dropped while it waits for its turn, nothing was sent; dropped later, the
     /// request stays in flight and its outcome goes unseen.
-    pub async fn request<O>(&self, operation: &O) -> Result<Response, RequestError>
+    pub fn request<O>(&self, operation: &O) -> impl Future<Output = Result<Response, RequestError>>
     where
         O: Operation + SentBy<R>,
     {
-        Requesting::new(&self.shared, operation).await
+        Requesting::new(&self.shared, operation)
     }
 
     /// Ends the session in good order, and says how it ended: no new requests, what is in flight may finish
@@ -65,14 +65,13 @@ impl<R: Role> Handle<R> {
     ///
     /// Cancel-safe: the session ends all the same.
     pub async fn unbind(&self) -> End {
-        let now = self.shared.now();
-        self.shared.with(|core| core.session.unbind(now));
+        self.shared.with(|core, now| core.session.unbind(now));
         self.closed().await
     }
 
     /// Ends the session at once, without unbind.
     pub async fn abort(&self) -> End {
-        self.shared.with(|core| core.session.abort());
+        self.shared.with(|core, _| core.session.abort());
         self.closed().await
     }
 
@@ -112,15 +111,15 @@ impl Handle<Esme> {
     /// Binds, and gives the SMSC's answer. A refusal names the status: `ESME_RINVPASWD` for a wrong password.
     ///
     /// See [`request`](Self::request) for cancel-safety.
-    pub async fn bind(&self, bind: &Bind<'_>) -> Result<Response, RequestError> {
-        self.request(bind).await
+    pub fn bind(&self, bind: &Bind<'_>) -> impl Future<Output = Result<Response, RequestError>> {
+        self.request(bind)
     }
 
     /// Submits a message and waits for the SMSC's answer, which holds the message's id.
     ///
     /// See [`request`](Self::request) for waiting and cancel-safety.
-    pub async fn submit(&self, message: &SubmitSm<'_>) -> Result<Response, RequestError> {
-        self.request(message).await
+    pub fn submit(&self, message: &SubmitSm<'_>) -> impl Future<Output = Result<Response, RequestError>> {
+        self.request(message)
     }
 }
 
@@ -128,8 +127,8 @@ impl Handle<Smsc> {
     /// Delivers a message or a receipt and waits for the ESME's answer.
     ///
     /// See [`request`](Self::request) for waiting and cancel-safety.
-    pub async fn deliver(&self, message: &DeliverSm<'_>) -> Result<Response, RequestError> {
-        self.request(message).await
+    pub fn deliver(&self, message: &DeliverSm<'_>) -> impl Future<Output = Result<Response, RequestError>> {
+        self.request(message)
     }
 
     /// Tells the ESME something that has no response: outbind on a connection that the SMSC has made,
@@ -137,8 +136,7 @@ impl Handle<Smsc> {
     ///
     /// It does not wait: [`Refusal::OutputFull`] passes, the others last.
     pub fn notify<N: Notification>(&self, notification: &N) -> Result<(), Refusal> {
-        let now = self.shared.now();
-        self.shared.with(|core| core.session.notify(now, notification))
+        self.shared.with(|core, now| core.session.notify(now, notification))
     }
 }
 
@@ -155,8 +153,7 @@ impl<R: Role> Drop for Handle<R> {
         let last = core.handles == 0;
         drop(core);
         if last {
-            let now = self.shared.now();
-            self.shared.with(|core| core.session.unbind(now));
+            self.shared.with(|core, now| core.session.unbind(now));
         }
     }
 }

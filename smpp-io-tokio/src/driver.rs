@@ -5,11 +5,11 @@
 //! leaves with the next one, so writes batch by themselves.
 
 use std::collections::VecDeque;
-use std::future::Future as _;
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,7 +23,7 @@ use tokio::time::{self, Sleep};
 
 use crate::inbox::Queued;
 use crate::pump::{self, Moved, Pump};
-use crate::waiters::{Line, Waiters};
+use crate::waiters::{Line, Waiters, Woken};
 
 /// How long the transport may take to say good-bye.
 const LINGER: Duration = Duration::from_secs(2);
@@ -56,7 +56,10 @@ pub(crate) struct Core<R: Role> {
     pub(crate) handles: usize,
     pub(crate) end: Option<End>,
     failure: Option<Arc<io::Error>>,
+    /// The driver, if it has nothing to do.
     driver: Option<Waker>,
+    /// When it got something to do.
+    now: Instant,
 }
 
 /// How a session ended.
@@ -94,6 +97,7 @@ impl<R: Role> Shared<R> {
             end: None,
             failure: None,
             driver: None,
+            now: Instant::ZERO,
         };
         Arc::new(Self { core: Mutex::new(core), start: time::Instant::now(), ended: Notify::new() })
     }
@@ -104,10 +108,17 @@ impl<R: Role> Shared<R> {
     }
 
     /// Does something to the session, then lets the driver see what came of it.
-    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Core<R>) -> T) -> T {
+    ///
+    /// What is done between two turns of the driver leaves together and counts as done at the same time, that of
+    /// the first: the clock is asked once.
+    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Core<R>, Instant) -> T) -> T {
         let mut core = self.lock();
-        let value = act(&mut core);
         let driver = core.driver.take();
+        if driver.is_some() || core.end.is_some() {
+            core.now = self.now();
+        }
+        let now = core.now;
+        let value = act(&mut core, now);
         drop(core);
         if let Some(driver) = driver {
             driver.wake();
@@ -115,38 +126,38 @@ impl<R: Role> Shared<R> {
         value
     }
 
-    pub(crate) fn now(&self) -> Instant {
+    fn now(&self) -> Instant {
         Instant::after(self.start.elapsed())
     }
 
     /// The moment on tokio's clock.
-    pub(crate) fn clock(&self, at: Instant) -> time::Instant {
+    fn clock(&self, at: Instant) -> time::Instant {
         self.start + (at - Instant::ZERO)
     }
 }
 
 impl<R: Role> Core<R> {
     /// Passes on what the session tells, and notes who is to be woken.
-    fn dispatch(&mut self, event: Event<'_, u32>, woken: &mut Vec<Waker>) {
+    fn dispatch(&mut self, event: Event<'_, u32>, woken: &mut Woken) {
         match event {
             Event::Request { request, frame, .. } => {
                 self.keep(request, frame);
-                woken.extend(self.fetching.take());
+                woken.add(self.fetching.take());
             }
             Event::Notification { frame, .. } => {
                 if self.inbox_open && self.inbox.len() < self.max_unanswered {
                     let frame = Frame::new(Bytes::copy_from_slice(frame.octets()));
                     self.inbox.extend(frame.map(Queued::Notification));
-                    woken.extend(self.fetching.take());
+                    woken.add(self.fetching.take());
                 }
             }
             Event::Outcome { tag, sequence, outcome } => {
-                woken.extend(self.waiters.tell(tag, outcome.into_result(sequence)));
+                woken.add(self.waiters.tell(tag, outcome.into_result(sequence)));
             }
             Event::Closed(reason) => {
                 self.end = Some(End { reason, error: self.failure.take() });
-                woken.extend(self.line.call_all());
-                woken.extend(self.fetching.take());
+                self.line.call_all().for_each(|waker| woken.add(Some(waker)));
+                woken.add(self.fetching.take());
             }
             // Counted in the session's statistics, answered by the session.
             _ => {}
@@ -187,8 +198,8 @@ pub(crate) struct Driver<R: Role, S> {
     pump: Pump<S>,
     wants_input: bool,
     timer: Pin<Box<Sleep>>,
-    /// To be woken once the lock is released.
-    woken: Vec<Waker>,
+    /// The session has ended, the transport not yet.
+    leaving: bool,
 }
 
 /// Dropped before the end, with its runtime perhaps: nobody waits for ever.
@@ -201,28 +212,41 @@ impl<R: Role, S> Drop for Driver<R, S> {
         }
         core.session.abort();
         let now = shared.now();
-        let mut woken = Vec::new();
+        let mut woken = Woken::default();
         while let Some(event) = core.session.handle_timeout(now) {
             core.dispatch(event, &mut woken);
         }
         drop(core);
-        woken.into_iter().for_each(Waker::wake);
+        woken.wake();
         shared.ended.notify_waiters();
+    }
+}
+
+/// Runs the session to its end, then closes the transport. Written by hand, as it is most of what an idle session
+/// costs: an `async fn` holds its arguments twice, and a timer for the end from the start.
+impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Future for Driver<R, S> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        if !this.leaving {
+            ready!(this.poll_session(cx));
+            this.shared.ended.notify_waiters();
+            this.timer.as_mut().reset(time::Instant::now() + LINGER);
+            this.leaving = true;
+        }
+        // The session is over whether or not the transport takes its leave.
+        match this.pump.poll_shutdown(cx) {
+            Poll::Ready(_) => Poll::Ready(()),
+            Poll::Pending => this.timer.as_mut().poll(cx),
+        }
     }
 }
 
 impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
     pub(crate) fn new(shared: Arc<Shared<R>>, io: S) -> Self {
         let timer = Box::pin(time::sleep_until(shared.start));
-        Self { shared, pump: Pump::new(io), wants_input: true, timer, woken: Vec::new() }
-    }
-
-    /// Runs the session to its end, then closes the transport.
-    pub(crate) async fn run(mut self) {
-        std::future::poll_fn(|cx| self.poll_session(cx)).await;
-        self.shared.ended.notify_waiters();
-        // The session is over whether or not the transport takes its leave.
-        let _ = time::timeout(LINGER, self.pump.shutdown()).await;
+        Self { shared, pump: Pump::new(io), wants_input: true, timer, leaving: false }
     }
 
     fn poll_session(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -232,15 +256,15 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
             let wanted_input = self.wants_input;
             let moved = self.pump.poll(cx, wanted_input, &mut scratch);
             let read = moved.read > 0;
-            let turn = self.turn(cx, moved, &scratch);
-            self.woken.drain(..).for_each(Waker::wake);
+            let mut woken = Woken::default();
+            let turn = self.turn(cx, moved, &scratch, &mut woken);
+            woken.wake();
             let Some((took, deadline)) = turn else { return Poll::Ready(()) };
             let elapsed = self.poll_timer(cx, deadline).is_ready();
             if elapsed {
                 // A session that has been busy may be quiet by now.
                 self.pump.shrink();
                 self.shared.lock().waiters.shrink();
-                self.woken = Vec::new();
             }
             if !read && !took && !elapsed && wanted_input >= self.wants_input {
                 return Poll::Pending;
@@ -255,6 +279,7 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
         cx: &mut Context<'_>,
         moved: Moved,
         scratch: &ReadBuf<'_>,
+        woken: &mut Woken,
     ) -> Option<(bool, Option<Instant>)> {
         let now = self.shared.now();
         let mut core = self.shared.lock();
@@ -263,7 +288,7 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
         let input = self.pump.input(scratch);
         let mut rest = input;
         while let Some(event) = core.session.handle_input(now, &mut rest) {
-            core.dispatch(event, &mut self.woken);
+            core.dispatch(event, woken);
         }
         let consumed = input.len() - rest.len();
         self.pump.consume(consumed, scratch);
@@ -275,13 +300,13 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
         // never pauses does not stop the clock.
         if self.pump.is_caught_up() {
             while let Some(event) = core.session.handle_timeout(now) {
-                core.dispatch(event, &mut self.woken);
+                core.dispatch(event, woken);
             }
         }
         if core.end.is_some() {
             return None;
         }
-        self.woken.extend(core.call_next(now));
+        woken.add(core.call_next(now));
         let took = self.pump.refill(|output| core.session.poll_transmit(output));
         self.wants_input = core.session.wants_input();
         if !core.driver.as_ref().is_some_and(|driver| driver.will_wake(cx.waker())) {

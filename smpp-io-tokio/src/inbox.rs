@@ -16,6 +16,9 @@ use smpp_core::{
 use crate::client::Handle;
 use crate::driver::{Core, Shared};
 
+/// A queue that has never held more is not kept for the next requests: an idle session costs nothing here.
+const WORTH_KEEPING: usize = 8;
+
 /// The requests of the peer, in the order they came.
 ///
 /// Bounded by `Config::max_unanswered`: the session throttles the peer beyond it. Once the inbox is dropped,
@@ -129,6 +132,9 @@ impl<R: Role> Inbox<R> {
                 let old = core.fetching.replace(cx.waker().clone());
                 drop(core);
                 drop(old);
+                if self.fetched.capacity() < WORTH_KEEPING {
+                    self.fetched = VecDeque::new();
+                }
                 return Poll::Pending;
             }
             std::mem::swap(&mut core.inbox, &mut self.fetched);
@@ -181,7 +187,7 @@ impl<R: Role, O: Operation> Incoming<R, O> {
         body: &O::Response<'_>,
     ) -> Result<(), Refusal> {
         let Some(reply) = self.reply.take() else { return Ok(()) };
-        self.shared.with(|core| core.session.respond_with_reason(reply, status, body))
+        self.shared.with(|core, _| core.session.respond_with_reason(reply, status, body))
     }
 
     /// Answers `ESME_ROK` with an empty body.
@@ -196,7 +202,7 @@ impl<R: Role, O: Operation> Incoming<R, O> {
 
     fn answer(&mut self, result: Result<O::Response<'_>, CommandStatus>) -> Result<(), Refusal> {
         let Some(reply) = self.reply.take() else { return Ok(()) };
-        self.shared.with(|core| core.session.respond(reply, result))
+        self.shared.with(|core, _| core.session.respond(reply, result))
     }
 }
 

@@ -12,7 +12,7 @@ use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// How much is read at once. Octets.
 const READ: usize = 16 * 1024;
@@ -134,8 +134,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     }
 
     /// Takes leave of the peer.
-    pub(crate) async fn shutdown(&mut self) -> io::Result<()> {
-        self.io.shutdown().await
+    pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
     }
 
     /// Writes what the transport takes, counts it, and says why it takes no more.

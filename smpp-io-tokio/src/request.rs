@@ -12,9 +12,9 @@ use crate::waiters::Answer;
 
 /// Waits until the session takes the request, then for its outcome. It holds no memory of its own, and takes the lock
 /// once each time.
-pub(crate) struct Requesting<'a, R: Role, O> {
-    shared: &'a Shared<R>,
-    operation: &'a O,
+pub(crate) struct Requesting<'s, 'o, R: Role, O> {
+    shared: &'s Shared<R>,
+    operation: &'o O,
     stage: Stage,
 }
 
@@ -29,13 +29,13 @@ enum Stage {
     Over,
 }
 
-impl<'a, R: Role, O> Requesting<'a, R, O> {
-    pub(crate) const fn new(shared: &'a Shared<R>, operation: &'a O) -> Self {
+impl<'s, 'o, R: Role, O> Requesting<'s, 'o, R, O> {
+    pub(crate) const fn new(shared: &'s Shared<R>, operation: &'o O) -> Self {
         Self { shared, operation, stage: Stage::New }
     }
 }
 
-impl<R: Role, O: Operation + SentBy<R>> Future for Requesting<'_, R, O> {
+impl<R: Role, O: Operation + SentBy<R>> Future for Requesting<'_, '_, R, O> {
     type Output = Answer;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
@@ -55,9 +55,8 @@ impl<R: Role, O: Operation + SentBy<R>> Future for Requesting<'_, R, O> {
             }
             Stage::Over => return Poll::Pending,
         };
-        let now = shared.now();
         // Wakers are woken, and dropped, once the lock is released.
-        let (entered, _old, next) = shared.with(|core| {
+        let (entered, _old, next) = shared.with(|core, now| {
             let (entered, old) = core.enter(now, *operation, ticket, cx.waker());
             let next = if matches!(entered, Ok(Stage::InLine(_))) { None } else { core.call_next(now) };
             (entered, old, next)
@@ -115,14 +114,13 @@ impl<R: Role> Core<R> {
 }
 
 /// Gives up what it waits for. Who is next in line takes his turn.
-impl<R: Role, O> Drop for Requesting<'_, R, O> {
+impl<R: Role, O> Drop for Requesting<'_, '_, R, O> {
     fn drop(&mut self) {
         match self.stage {
             Stage::InFlight(place) => drop(self.shared.lock().waiters.forsake(place)),
             Stage::InLine(ticket) => {
-                let now = self.shared.now();
                 let (_old, next) =
-                    self.shared.with(|core| (core.leave_line(Some(ticket)), core.call_next(now)));
+                    self.shared.with(|core, now| (core.leave_line(Some(ticket)), core.call_next(now)));
                 if let Some(next) = next {
                     next.wake();
                 }

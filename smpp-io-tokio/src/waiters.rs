@@ -11,6 +11,28 @@ use smpp_core::session::{RequestError, Response};
 /// What the waiter of a request is told.
 pub(crate) type Answer = Result<Response, RequestError>;
 
+/// Who is to be woken.
+#[derive(Default)]
+pub(crate) struct Woken {
+    last: Option<Waker>,
+    before: Vec<Waker>,
+}
+
+impl Woken {
+    /// Adds one. A task that waits for several things is woken once.
+    pub(crate) fn add(&mut self, waker: Option<Waker>) {
+        let Some(waker) = waker else { return };
+        if self.last.as_ref().is_none_or(|last| !last.will_wake(&waker)) {
+            self.before.extend(self.last.replace(waker));
+        }
+    }
+
+    /// Wakes them all, in order.
+    pub(crate) fn wake(self) {
+        self.before.into_iter().chain(self.last).for_each(Waker::wake);
+    }
+}
+
 /// Those whose requests are in flight, or told of and not yet heard. A place is used again, so that a request costs
 /// no allocation.
 #[derive(Default)]

@@ -45,6 +45,15 @@ impl Tally {
         self.times.saturating_record(took.as_nanos() as u64);
     }
 
+    /// Takes in another.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.accepted += other.accepted;
+        self.refused += other.refused;
+        self.never_sent += other.never_sent;
+        self.unanswered += other.unanswered;
+        self.times.add(&other.times).expect("their bounds are the same");
+    }
+
     /// Messages with an outcome.
     pub(crate) fn all(&self) -> u64 {
         self.accepted + self.refused + self.never_sent + self.unanswered

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use smpp_core::session::Config;
 use smpp_core::{COctets, SubmitSmResp};
-use smpp_io_tokio::{Connecting, Inbound, Listener};
+use smpp_io_tokio::{AcceptError, BindRequest, Inbound, Listener};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -22,7 +22,7 @@ pub(crate) async fn serve(address: &str, sessions: Option<usize>) -> Result<bool
     while sessions.is_none_or(|sessions| ended < sessions) {
         tokio::select! {
             connecting = listener.accept() => match connecting {
-                Ok(connecting) => drop(tasks.spawn(session(connecting))),
+                Ok(connecting) => drop(tasks.spawn(session(Box::pin(connecting.bind_request())))),
                 // Short of something, file descriptors perhaps: sessions that end make room.
                 Err(_) => sleep(Duration::from_millis(100)).await,
             },
@@ -37,9 +37,10 @@ pub(crate) async fn serve(address: &str, sessions: Option<usize>) -> Result<bool
     Ok(true)
 }
 
-/// One session to its end: how many messages came.
-async fn session(connecting: Connecting) -> u64 {
-    let Ok(request) = connecting.bind_request().await else { return 0 };
+/// One session to its end: how many messages came. What brings about the bind is boxed: the TLS handshake in it takes
+/// more memory than the session.
+async fn session(bind_request: impl Future<Output = Result<BindRequest, AcceptError>> + Unpin) -> u64 {
+    let Ok(request) = bind_request.await else { return 0 };
     let Ok((_peer, mut inbox)) = request.accept(COctets::new(b"load").unwrap_or_default()) else { return 0 };
     let mut messages = 0_u64;
     let mut digits = [b'0'; 10];

@@ -1,26 +1,33 @@
 //! The ESME that measures.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use smpp_core::session::{Config, NotSent, Rate};
 use smpp_core::{Address, Bind, COctets, Endpoint, Password, ShortMessage, SubmitSm};
-use smpp_io_tokio::{Client, Connector, RequestError, tls};
+use smpp_io_tokio::{Client, Connector, RequestError, Response, tls};
 use tokio::task::JoinSet;
 use tokio::time;
 
 use super::report::{Report, Tally};
 use super::{Arguments, Stop};
 
-/// What the lanes share. A lane submits one message after another; a connection has as many as its window.
+/// Messages that one task has under way. With few, tasks cost more than the messages; with many, a task that is
+/// woken for one outcome looks after many others.
+const LANES: usize = 16;
+
+/// What is sent, and what became of it.
 struct Load {
-    /// Messages that no lane has taken yet.
+    /// Messages that nobody has taken yet.
     left: AtomicI64,
     text: Vec<u8>,
     to: String,
-    tally: Mutex<Tally>,
+    /// Messages with an outcome.
+    told: AtomicU64,
 }
 
 /// Binds, submits, unbinds, reports. Whether every message was accepted.
@@ -31,30 +38,28 @@ pub(crate) async fn submit(arguments: &Arguments) -> Result<bool, Stop> {
     for _ in 0..arguments.connections {
         clients.push(bound(&connector, &endpoint).await?);
     }
+    let words = b"The quick brown fox jumps over the lazy dog. ".iter().copied().cycle();
     let load = Arc::new(Load {
-        left: AtomicI64::new(arguments.messages as i64),
-        text: b"The quick brown fox jumps over the lazy dog. "
-            .iter()
-            .copied()
-            .cycle()
-            .take(arguments.length.into())
-            .collect(),
+        left: AtomicI64::new(arguments.messages.cast_signed()),
+        text: words.take(arguments.length.into()).collect(),
         to: arguments.to.clone(),
-        tally: Mutex::new(Tally::new()),
+        told: AtomicU64::new(0),
     });
     let began = Instant::now();
-    let mut lanes = JoinSet::new();
+    let mut tasks = JoinSet::new();
     for client in &clients {
-        for _ in 0..arguments.window {
-            lanes.spawn(Arc::clone(&load).lane(client.clone()));
+        for first in (0..usize::from(arguments.window)).step_by(LANES) {
+            let lanes = LANES.min(usize::from(arguments.window) - first);
+            tasks.spawn(Arc::clone(&load).lanes(client.clone(), lanes));
         }
     }
     let progress = progress(arguments);
     let mut tick = time::interval(Duration::from_millis(100));
-    loop {
+    let mut tally = Tally::new();
+    while !tasks.is_empty() {
         tokio::select! {
-            _ = tick.tick() => progress.set_position(load.tally().all()),
-            ended = lanes.join_next() => if ended.is_none() { break },
+            _ = tick.tick() => progress.set_position(load.told.load(Ordering::Relaxed)),
+            Some(Ok(told)) = tasks.join_next() => tally.add(&told),
         }
     }
     let took = began.elapsed();
@@ -63,34 +68,54 @@ pub(crate) async fn submit(arguments: &Arguments) -> Result<bool, Stop> {
     for client in &clients {
         ends.push(client.unbind().await);
     }
-    let report = Report { took, ends, messages: arguments.messages, tally: &load.tally() };
+    let report = Report { took, ends, messages: arguments.messages, tally: &tally };
     report.print(arguments.json);
     Ok(report.is_good())
 }
 
 impl Load {
-    /// Submits until no message is left, or the session has ended.
-    async fn lane(self: Arc<Self>, client: Client) {
+    /// Submits so many messages at a time until none is left, or the session has ended. Each lane submits one
+    /// message after another and awaits each.
+    async fn lanes(self: Arc<Self>, client: Client, lanes: usize) -> Tally {
         let message = SubmitSm {
             destination: Address::international(&self.to).unwrap_or_default(),
             short_message: ShortMessage::new(&self.text).unwrap_or_default(),
             ..SubmitSm::default()
         };
-        let mut began = Instant::now();
-        while self.left.fetch_sub(1, Ordering::Relaxed) > 0 {
-            let outcome = client.submit(&message).await;
-            let now = Instant::now();
-            self.tally().count(&outcome, now - began);
-            began = now;
-            if matches!(outcome, Err(RequestError::NeverSent(NotSent::Closed(_) | NotSent::State(_)))) {
-                return;
-            }
-        }
+        let mut tally = Tally::new();
+        let mut lanes: Vec<_> = (0..lanes)
+            .map_while(|_| self.take().then(|| (Instant::now(), Box::pin(client.submit(&message)))))
+            .collect();
+        poll_fn(|cx| {
+            // The outcomes that have woken the task came at the same time.
+            let (now, before) = (Instant::now(), tally.all());
+            lanes.retain_mut(|(began, submission)| {
+                while let Poll::Ready(outcome) = submission.as_mut().poll(cx) {
+                    tally.count(&outcome, now - *began);
+                    if is_over(&outcome) || !self.take() {
+                        return false;
+                    }
+                    *began = now;
+                    submission.set(client.submit(&message));
+                }
+                true
+            });
+            self.told.fetch_add(tally.all() - before, Ordering::Relaxed);
+            if lanes.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        tally
     }
 
-    fn tally(&self) -> MutexGuard<'_, Tally> {
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Takes one of the messages that are left.
+    fn take(&self) -> bool {
+        self.left.fetch_sub(1, Ordering::Relaxed) > 0
     }
+}
+
+/// Whether the session takes no more.
+fn is_over(outcome: &Result<Response, RequestError>) -> bool {
+    matches!(outcome, Err(RequestError::NeverSent(NotSent::Closed(_) | NotSent::State(_))))
 }
 
 /// Where to bind, trusting whom.

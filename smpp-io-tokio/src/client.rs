@@ -5,11 +5,13 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use smpp_core::session::{
-    Config, Esme, Notification, Observer, Refusal, RequestError, Response, Role, SentBy, Smsc, State, Stats,
+    Config, Esme, Notification, Observer, Refusal, Request, RequestError, Response, Role, SentBy, Smsc,
+    State, Stats,
 };
 use smpp_core::{Bind, DeliverSm, Operation, SubmitSm};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::answer::Responder;
 use crate::driver::{Driver, End, Shared};
 use crate::inbox::Inbox;
 use crate::request::Requesting;
@@ -99,6 +101,39 @@ impl<R: Role> Handle<R> {
     /// It is called while the session is locked: it should be quick, and it must not call this handle.
     pub fn observe(&self, observer: impl Observer + Send + 'static) {
         *self.shared.lock().session.observer_mut() = Some(Box::new(observer));
+    }
+
+    /// Lets `answer` answer requests of the peer where they are read, from now on: nothing is copied, nothing queued,
+    /// no task woken. What it gives back comes out of the inbox, as what has come before.
+    ///
+    /// It is called while the session is locked: it should be quick, and it must not call this handle. It answers
+    /// what it does not give back: a [`Reply`](smpp_core::session::Reply) that it drops leaves the peer without an
+    /// answer.
+    ///
+    /// ```
+    /// use smpp_core::session::Request;
+    /// use smpp_core::{COctets, SubmitSmResp};
+    ///
+    /// # fn serve(peer: &smpp_io_tokio::Peer) {
+    /// peer.answer_with(|request, responder| match request {
+    ///     Request::SubmitSm(message, reply) => {
+    ///         println!("{}", message.text().escape_ascii());
+    ///         let message_id = COctets::new(b"1").unwrap_or_default();
+    ///         // Refused if the session has ended: the peer has seen no answer.
+    ///         let _ = responder.respond(reply, Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }));
+    ///         None
+    ///     }
+    ///     other => Some(other),
+    /// });
+    /// # }
+    /// ```
+    pub fn answer_with<F>(&self, answer: F)
+    where
+        F: for<'r> FnMut(Request<'r>, Responder<'_, R>) -> Option<Request<'r>> + Send + 'static,
+    {
+        let old = self.shared.lock().answerer.replace(Box::new(answer));
+        // It may hold anything: not under the lock.
+        drop(old);
     }
 
     /// The counters of the session.

@@ -13,14 +13,13 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use smpp_core::session::{
-    Closed, Config, Event, Instant, Observer, Readiness, Refusal, Reply, Role, Session,
-};
+use smpp_core::session::{Closed, Config, Event, Instant, Readiness, Refusal, Reply, Role, Session};
 use smpp_core::{Frame, Operation};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 use tokio::time::{self, Sleep};
 
+use crate::answer::{Answerer, DriverSession, Responder};
 use crate::inbox::Queued;
 use crate::pump::{self, Moved, Pump};
 use crate::waiters::{Line, Waiters, Woken};
@@ -37,7 +36,9 @@ pub(crate) struct Shared<R: Role> {
 }
 
 pub(crate) struct Core<R: Role> {
-    pub(crate) session: Session<R, u32, Option<Box<dyn Observer + Send>>>,
+    pub(crate) session: DriverSession<R>,
+    /// Who answers before the inbox is asked.
+    pub(crate) answerer: Option<Answerer<R>>,
     /// Whose requests are in flight: their places are the tags.
     pub(crate) waiters: Waiters,
     /// Whose requests are not taken yet.
@@ -86,6 +87,7 @@ impl<R: Role> Shared<R> {
     pub(crate) fn new(config: Config) -> Arc<Self> {
         let core = Core {
             session: Session::with_observer(config, Instant::ZERO, None),
+            answerer: None,
             waiters: Waiters::default(),
             line: Line::default(),
             paced: None,
@@ -141,8 +143,15 @@ impl<R: Role> Core<R> {
     fn dispatch(&mut self, event: Event<'_, u32>, woken: &mut Woken) {
         match event {
             Event::Request { request, frame, .. } => {
-                self.keep(request, frame);
-                woken.add(self.fetching.take());
+                let responder = Responder { session: &mut self.session };
+                let left = match &mut self.answerer {
+                    Some(answer) => answer(request, responder),
+                    None => Some(request),
+                };
+                if let Some(request) = left {
+                    self.keep(request, frame);
+                    woken.add(self.fetching.take());
+                }
             }
             Event::Notification { frame, .. } => {
                 if self.inbox_open && self.inbox.len() < self.max_unanswered {
@@ -177,6 +186,14 @@ impl<R: Role> Core<R> {
         }
     }
 
+    /// Gives back the memory of what holds nothing.
+    fn shrink(&mut self) {
+        self.waiters.shrink();
+        if self.inbox.is_empty() {
+            self.inbox = VecDeque::new();
+        }
+    }
+
     /// Keeps the request for the application, or answers it where there is none to ask.
     pub(crate) fn queue<O: Operation>(
         &mut self,
@@ -184,6 +201,10 @@ impl<R: Role> Core<R> {
         reply: Reply<O>,
         queued: fn(Frame<Bytes>, Reply<O>) -> Queued,
     ) {
+        if self.inbox.capacity() == 0 {
+            // The first is the bind; many a session has nothing else to ask.
+            self.inbox.reserve_exact(1);
+        }
         match Frame::new(Bytes::copy_from_slice(frame.octets())) {
             Some(frame) if self.inbox_open => self.inbox.push_back(queued(frame, reply)),
             // A session that is over needs no answer.
@@ -264,7 +285,7 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
             if elapsed {
                 // A session that has been busy may be quiet by now.
                 self.pump.shrink();
-                self.shared.lock().waiters.shrink();
+                self.shared.lock().shrink();
             }
             if !read && !took && !elapsed && wanted_input >= self.wants_input {
                 return Poll::Pending;

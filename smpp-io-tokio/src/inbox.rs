@@ -16,9 +16,6 @@ use smpp_core::{
 use crate::client::Handle;
 use crate::driver::{Core, Shared};
 
-/// A queue that has never held more is not kept for the next requests: an idle session costs nothing here.
-const WORTH_KEEPING: usize = 8;
-
 /// The requests of the peer, in the order they came.
 ///
 /// Bounded by `Config::max_unanswered`: the session throttles the peer beyond it. Once the inbox is dropped,
@@ -132,9 +129,6 @@ impl<R: Role> Inbox<R> {
                 let old = core.fetching.replace(cx.waker().clone());
                 drop(core);
                 drop(old);
-                if self.fetched.capacity() < WORTH_KEEPING {
-                    self.fetched = VecDeque::new();
-                }
                 return Poll::Pending;
             }
             std::mem::swap(&mut core.inbox, &mut self.fetched);

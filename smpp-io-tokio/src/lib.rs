@@ -82,6 +82,7 @@
     warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+mod answer;
 mod client;
 mod connect;
 mod driver;
@@ -93,6 +94,7 @@ mod server;
 pub mod tls;
 mod waiters;
 
+pub use answer::Responder;
 pub use client::{Client, Handle, Peer, start};
 pub use connect::Connector;
 pub use driver::End;

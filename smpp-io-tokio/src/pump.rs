@@ -21,6 +21,9 @@ const READ: usize = 16 * 1024;
 /// have gone, and not say so; what went with them would pass for never sent.
 const RECORD: usize = 16 * 1024;
 
+/// So many octets that have gone are not kept for the sake of those behind them.
+const MUCH: usize = 64 * 1024;
+
 /// More octets than a socket keeps for a program that does not read: what is read beyond them has just come.
 const SOCKET_HOLDS: usize = 8 << 20;
 
@@ -153,7 +156,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
                     self.unflushed = true;
                 }
                 Poll::Ready(Err(error)) => return Some(error),
-                Poll::Pending => break,
+                Poll::Pending => {
+                    self.give_back();
+                    break;
+                }
             }
         }
         if self.unflushed && self.written == self.output.len() {
@@ -164,6 +170,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             }
         }
         None
+    }
+
+    /// The transport is full: keeps what waits for it, and not what has gone before.
+    fn give_back(&mut self) {
+        if self.written > MUCH {
+            self.output.drain(..self.written.min(self.output.len()));
+            self.output.shrink_to_fit();
+            self.written = 0;
+        }
     }
 
     /// Reads once: into `scratch`, or behind what is kept.

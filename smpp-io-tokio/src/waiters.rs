@@ -11,6 +11,9 @@ use smpp_core::session::{RequestError, Response};
 /// What the waiter of a request is told.
 pub(crate) type Answer = Result<Response, RequestError>;
 
+/// Where there are two tasks to be woken at once, there are often more.
+const SEVERAL: usize = 64;
+
 /// Who is to be woken.
 #[derive(Default)]
 pub(crate) struct Woken {
@@ -22,8 +25,15 @@ impl Woken {
     /// Adds one. A task that waits for several things is woken once.
     pub(crate) fn add(&mut self, waker: Option<Waker>) {
         let Some(waker) = waker else { return };
-        if self.last.as_ref().is_none_or(|last| !last.will_wake(&waker)) {
-            self.before.extend(self.last.replace(waker));
+        match &self.last {
+            Some(last) if last.will_wake(&waker) => {}
+            None => self.last = Some(waker),
+            Some(_) => {
+                if self.before.capacity() == 0 {
+                    self.before.reserve(SEVERAL);
+                }
+                self.before.extend(self.last.replace(waker));
+            }
         }
     }
 

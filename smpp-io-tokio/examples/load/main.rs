@@ -54,6 +54,9 @@ pub(crate) struct Arguments {
     /// Be the SMSC instead: accept every bind and every message
     #[arg(long, value_name = "ADDRESS:PORT")]
     serve: Option<String>,
+    /// Answer what comes out of the inbox, as an SMSC does that has to ask others first, instead of at once
+    #[arg(long, requires = "serve")]
+    queued: bool,
     /// End once so many sessions have ended, instead of never
     #[arg(long, requires = "serve")]
     sessions: Option<usize>,
@@ -81,7 +84,7 @@ impl Stop {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = runtime(arguments.threads).and_then(|runtime| match &arguments.serve {
-        Some(address) => runtime.block_on(serve::serve(address, arguments.sessions)),
+        Some(address) => runtime.block_on(serve::serve(address, arguments.sessions, arguments.queued)),
         None => runtime.block_on(submit::submit(&arguments)),
     });
     match done {

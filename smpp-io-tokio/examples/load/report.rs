@@ -35,14 +35,14 @@ impl Tally {
         Self { accepted: 0, refused: 0, never_sent: 0, unanswered: 0, times }
     }
 
-    pub(crate) fn count(&mut self, outcome: &Result<Response, RequestError>, took: Duration) {
+    pub(crate) fn count(&mut self, outcome: &Result<Response, RequestError>, nanos: u64) {
         match outcome {
             Ok(_) => self.accepted += 1,
             Err(RequestError::Refused(_) | RequestError::Nacked(_)) => self.refused += 1,
             Err(RequestError::NeverSent(_)) => return self.never_sent += 1,
             Err(_) => return self.unanswered += 1,
         }
-        self.times.saturating_record(took.as_nanos() as u64);
+        self.times.saturating_record(nanos);
     }
 
     /// Takes in another.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use smpp_core::session::Config;
+use smpp_core::session::{Config, Kind, Request};
 use smpp_core::{COctets, SubmitSmResp};
 use smpp_io_tokio::{AcceptError, BindRequest, Inbound, Listener};
 use tokio::task::JoinSet;
@@ -12,7 +12,7 @@ use super::Stop;
 use super::report::cpu_time;
 
 /// Serves until so many sessions have ended.
-pub(crate) async fn serve(address: &str, sessions: Option<usize>) -> Result<bool, Stop> {
+pub(crate) async fn serve(address: &str, sessions: Option<usize>, queued: bool) -> Result<bool, Stop> {
     let config = Config { max_unanswered: u16::MAX, ..Config::default() };
     let listener = Listener::bind(address, config).await;
     let listener = listener.map_err(|error| Stop::failed(format!("cannot listen on {address}: {error}")))?;
@@ -22,7 +22,7 @@ pub(crate) async fn serve(address: &str, sessions: Option<usize>) -> Result<bool
     while sessions.is_none_or(|sessions| ended < sessions) {
         tokio::select! {
             connecting = listener.accept() => match connecting {
-                Ok(connecting) => drop(tasks.spawn(session(Box::pin(connecting.bind_request())))),
+                Ok(connecting) => drop(tasks.spawn(session(Box::pin(connecting.bind_request()), queued))),
                 // Short of something, file descriptors perhaps: sessions that end make room.
                 Err(_) => sleep(Duration::from_millis(100)).await,
             },
@@ -39,30 +39,45 @@ pub(crate) async fn serve(address: &str, sessions: Option<usize>) -> Result<bool
 
 /// One session to its end: how many messages came. What brings about the bind is boxed: the TLS handshake in it takes
 /// more memory than the session.
-async fn session(bind_request: impl Future<Output = Result<BindRequest, AcceptError>> + Unpin) -> u64 {
+async fn session(
+    bind_request: impl Future<Output = Result<BindRequest, AcceptError>> + Unpin,
+    queued: bool,
+) -> u64 {
     let Ok(request) = bind_request.await else { return 0 };
-    let Ok((_peer, mut inbox)) = request.accept(COctets::new(b"load").unwrap_or_default()) else { return 0 };
-    let mut messages = 0_u64;
-    let mut digits = [b'0'; 10];
+    let Ok((peer, mut inbox)) = request.accept(COctets::new(b"load").unwrap_or_default()) else { return 0 };
+    if !queued {
+        let mut ids = Ids(*b"0000000000");
+        peer.answer_with(move |request, responder| match request {
+            Request::SubmitSm(_, reply) => {
+                // If the session has ended, the ESME has seen no answer.
+                let _ = responder.respond(reply, Ok(ids.next()));
+                None
+            }
+            other => Some(other),
+        });
+    }
+    let mut ids = Ids(*b"5000000000");
     while let Some(inbound) = inbox.recv().await {
         if let Inbound::SubmitSm(message) = inbound {
-            messages += 1;
-            count(&mut digits);
-            let message_id = COctets::new(&digits).unwrap_or_default();
-            // If the session has ended, the ESME has seen no answer.
-            let _ = message.respond(Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }));
+            let _ = message.respond(Ok(ids.next()));
         }
     }
-    messages
+    peer.stats().received.of(Kind::Message).requests
 }
 
-/// The next number, in decimal digits.
-fn count(digits: &mut [u8]) {
-    for digit in digits.iter_mut().rev() {
-        if *digit < b'9' {
-            *digit += 1;
-            return;
+/// Message ids: numbers of ten digits.
+struct Ids([u8; 10]);
+
+impl Ids {
+    /// A response with the next id.
+    fn next(&mut self) -> SubmitSmResp<'_> {
+        for digit in self.0.iter_mut().rev() {
+            if *digit < b'9' {
+                *digit += 1;
+                break;
+            }
+            *digit = b'0';
         }
-        *digit = b'0';
+        SubmitSmResp { message_id: COctets::new(&self.0).unwrap_or_default(), ..SubmitSmResp::default() }
     }
 }

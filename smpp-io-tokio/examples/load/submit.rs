@@ -28,6 +28,7 @@ struct Load {
     to: String,
     /// Messages with an outcome.
     told: AtomicU64,
+    began: Instant,
 }
 
 /// Binds, submits, unbinds, reports. Whether every message was accepted.
@@ -44,8 +45,8 @@ pub(crate) async fn submit(arguments: &Arguments) -> Result<bool, Stop> {
         text: words.take(arguments.length.into()).collect(),
         to: arguments.to.clone(),
         told: AtomicU64::new(0),
+        began: Instant::now(),
     });
-    let began = Instant::now();
     let mut tasks = JoinSet::new();
     for client in &clients {
         for first in (0..usize::from(arguments.window)).step_by(LANES) {
@@ -62,7 +63,7 @@ pub(crate) async fn submit(arguments: &Arguments) -> Result<bool, Stop> {
             Some(Ok(told)) = tasks.join_next() => tally.add(&told),
         }
     }
-    let took = began.elapsed();
+    let took = load.began.elapsed();
     progress.finish_and_clear();
     let mut ends = Vec::new();
     for client in &clients {
@@ -84,11 +85,11 @@ impl Load {
         };
         let mut tally = Tally::new();
         let mut lanes: Vec<_> = (0..lanes)
-            .map_while(|_| self.take().then(|| (Instant::now(), Box::pin(client.submit(&message)))))
+            .map_while(|_| self.take().then(|| (self.nanos(), Box::pin(client.submit(&message)))))
             .collect();
         poll_fn(|cx| {
             // The outcomes that have woken the task came at the same time.
-            let (now, before) = (Instant::now(), tally.all());
+            let (now, before) = (self.nanos(), tally.all());
             lanes.retain_mut(|(began, submission)| {
                 while let Poll::Ready(outcome) = submission.as_mut().poll(cx) {
                     tally.count(&outcome, now - *began);
@@ -105,6 +106,11 @@ impl Load {
         })
         .await;
         tally
+    }
+
+    /// Nanoseconds since it began.
+    fn nanos(&self) -> u64 {
+        self.began.elapsed().as_nanos() as u64
     }
 
     /// Takes one of the messages that are left.

@@ -279,13 +279,19 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
             let read = moved.read > 0;
             let mut woken = Woken::default();
             let turn = self.turn(cx, moved, &scratch, &mut woken);
-            woken.wake();
+            let woke = woken.wake();
             let Some((took, deadline)) = turn else { return Poll::Ready(()) };
             let elapsed = self.poll_timer(cx, deadline).is_ready();
             if elapsed {
                 // A session that has been busy may be quiet by now.
                 self.pump.shrink();
                 self.shared.lock().shrink();
+            }
+            if read && woke {
+                // Those who were woken go first: however fast the peer is, it does not fill the inbox of someone
+                // who would empty it, and what they send leaves now.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
             }
             if !read && !took && !elapsed && wanted_input >= self.wants_input {
                 return Poll::Pending;

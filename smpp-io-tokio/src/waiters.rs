@@ -37,9 +37,11 @@ impl Woken {
         }
     }
 
-    /// Wakes them all, in order.
-    pub(crate) fn wake(self) {
+    /// Wakes them all, in order. Whether there was anyone.
+    pub(crate) fn wake(self) -> bool {
+        let any = self.last.is_some();
         self.before.into_iter().chain(self.last).for_each(Waker::wake);
+        any
     }
 }
 

@@ -13,7 +13,7 @@ use super::report::cpu_time;
 
 /// Serves until so many sessions have ended.
 pub(crate) async fn serve(address: &str, sessions: Option<usize>, queued: bool) -> Result<bool, Stop> {
-    let config = Config { max_unanswered: u16::MAX, ..Config::default() };
+    let config = Config { max_unanswered: 1000, ..Config::default() };
     let listener = Listener::bind(address, config).await;
     let listener = listener.map_err(|error| Stop::failed(format!("cannot listen on {address}: {error}")))?;
     println!("listening on {}", listener.local_addr().map_err(|error| Stop::failed(error.to_string()))?);

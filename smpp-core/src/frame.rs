@@ -72,7 +72,7 @@ impl fmt::Display for FramingError {
             "command_length {length} is outside {HEADER_LENGTH}..={limit}: the stream cannot be read on"
         )?;
         match length.to_be_bytes() {
-            [0x16, 3, ..] => f.write_str(" (the peer speaks TLS on a plain port)"),
+            [0x15 | 0x16, 3, ..] => f.write_str(" (the peer speaks TLS on a plain port)"),
             text if text.iter().all(u8::is_ascii_graphic) => {
                 write!(f, " (the peer sent text, not SMPP: \"{}\")", text.escape_ascii())
             }

@@ -153,12 +153,12 @@ impl<R: Role> Core<R> {
                     woken.add(self.fetching.take());
                 }
             }
-            Event::Notification { frame, .. } => {
-                if self.inbox_open && self.inbox.len() < self.max_unanswered {
-                    let frame = Frame::new(Bytes::copy_from_slice(frame.octets()));
-                    self.inbox.extend(frame.map(Queued::Notification));
-                    woken.add(self.fetching.take());
-                }
+            Event::Notification { frame, .. }
+                if self.inbox_open && self.inbox.len() < self.max_unanswered =>
+            {
+                let frame = Frame::new(Bytes::copy_from_slice(frame.octets()));
+                self.inbox.extend(frame.map(Queued::Notification));
+                woken.add(self.fetching.take());
             }
             Event::Outcome { tag, sequence, outcome } => {
                 woken.add(self.waiters.tell(tag, outcome.into_result(sequence)));
@@ -168,7 +168,7 @@ impl<R: Role> Core<R> {
                 self.line.call_all().for_each(|waker| woken.add(Some(waker)));
                 woken.add(self.fetching.take());
             }
-            // Counted in the session's statistics, answered by the session.
+            // Counted in the session's statistics, answered by the session if it has a response.
             _ => {}
         }
     }

@@ -74,16 +74,13 @@ impl Waiters {
     pub(crate) fn take(&mut self, waker: Waker) {
         self.taken += 1;
         let taken = Place::Waiting(waker);
-        match self.places.get_mut(self.free as usize) {
-            Some(slot) => {
-                if let Place::Free(next) = std::mem::replace(slot, taken) {
-                    self.free = next;
-                }
-            }
-            None => {
-                self.places.push(taken);
-                self.free = self.places.len() as u32;
-            }
+        let Some(slot) = self.places.get_mut(self.free as usize) else {
+            self.places.push(taken);
+            self.free = self.places.len() as u32;
+            return;
+        };
+        if let Place::Free(next) = std::mem::replace(slot, taken) {
+            self.free = next;
         }
     }
 

@@ -4,6 +4,7 @@
 //! cargo run --release --example load -- --serve 127.0.0.1:2775
 //! cargo run --release --example load -- --url smpp://shop:s3cret@127.0.0.1:2775 --window 64 --messages 1000000
 //! ```
+#![allow(clippy::cast_precision_loss, reason = "figures for people")]
 
 mod report;
 mod serve;

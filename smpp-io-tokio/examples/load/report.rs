@@ -8,8 +8,8 @@ use serde_json::json;
 use smpp_core::session::Closed;
 use smpp_io_tokio::{End, RequestError, Response};
 
-/// The longest response time that is told apart: in microseconds.
-const LONGEST: u64 = 600_000_000;
+/// The longest response time that is told apart: ten minutes, in nanoseconds.
+const LONGEST: u64 = 600_000_000_000;
 
 /// Outcomes, and the response times of those that were answered.
 pub(crate) struct Tally {
@@ -31,7 +31,7 @@ pub(crate) struct Report<'a> {
 
 impl Tally {
     pub(crate) fn new() -> Self {
-        let times = Histogram::new_with_max(LONGEST * 1000, 2).expect("the bounds are good");
+        let times = Histogram::new_with_max(LONGEST, 2).expect("the bounds are good");
         Self { accepted: 0, refused: 0, never_sent: 0, unanswered: 0, times }
     }
 

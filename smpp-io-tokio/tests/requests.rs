@@ -113,10 +113,10 @@ async fn a_request_may_move_between_tasks() {
     let Some(Inbound::SubmitSm(held)) = inbox.recv().await else { panic!("no message") };
     let mut moving = Box::pin(client.submit(message));
     for step in 0..2 {
-        moving = tokio::spawn(async move {
+        (moving,) = tokio::spawn(async move {
             let pending = poll_fn(|cx| Poll::Ready(moving.as_mut().poll(cx).is_pending())).await;
             assert!(pending, "step {step}");
-            moving
+            (moving,)
         })
         .await
         .unwrap();

@@ -1,5 +1,13 @@
 //! Measures an SMSC, and this crate: submits messages as fast as they are answered, each awaited for itself.
 //!
+//! Without arguments it measures an SMSC of its own, in a thread that does nothing else:
+//!
+//! ```text
+//! cargo run --release --example load
+//! ```
+//!
+//! Two processes, and what each costs:
+//!
 //! ```text
 //! cargo run --release --example load -- --serve 127.0.0.1:2775
 //! cargo run --release --example load -- --url smpp://shop:s3cret@127.0.0.1:2775 --window 64 --messages 1000000
@@ -12,18 +20,19 @@ mod submit;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::thread;
 
 use clap::Parser;
 use tokio::runtime::{Builder, Runtime};
 
 /// Submits messages as fast as the SMSC answers them, and reports what became of them and how long it took.
 ///
-/// The password comes from the URL or, if that has none, from the environment variable SMPP_PASSWORD. The exit
+/// Without --url, an SMSC inside this process takes them. The password comes from the URL or, if that has none, from the environment variable SMPP_PASSWORD. The exit
 /// status is 0 if every message was accepted, 2 if the arguments are at fault, 1 otherwise.
 #[derive(Parser)]
 pub(crate) struct Arguments {
     /// Where to bind: smpps://SYSTEM_ID@HOST[:2776] with TLS, smpp://SYSTEM_ID@HOST[:2775] without
-    #[arg(long, required_unless_present = "serve", conflicts_with = "serve")]
+    #[arg(long, conflicts_with = "serve")]
     url: Option<String>,
     /// Connections, each with a bind of its own
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
@@ -56,7 +65,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ADDRESS:PORT")]
     serve: Option<String>,
     /// Answer what comes out of the inbox, as an SMSC does that has to ask others first, instead of at once
-    #[arg(long, requires = "serve")]
+    #[arg(long, conflicts_with = "url")]
     queued: bool,
     /// End once so many sessions have ended, instead of never
     #[arg(long, requires = "serve")]
@@ -83,12 +92,7 @@ impl Stop {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let done = runtime(arguments.threads).and_then(|runtime| match &arguments.serve {
-        Some(address) => runtime.block_on(serve::serve(address, arguments.sessions, arguments.queued)),
-        None => runtime.block_on(submit::submit(&arguments)),
-    });
-    match done {
+    match run(&Arguments::parse()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(Stop { what, status }) => {
@@ -96,6 +100,33 @@ fn main() -> ExitCode {
             status.into()
         }
     }
+}
+
+/// Whether all went well.
+fn run(arguments: &Arguments) -> Result<bool, Stop> {
+    let runtime = runtime(arguments.threads)?;
+    if let Some(address) = &arguments.serve {
+        return runtime.block_on(async {
+            let listener = serve::listen(address).await?;
+            println!("listening on {}", serve::address(&listener)?);
+            serve::serve(listener, arguments.sessions, arguments.queued).await;
+            Ok(true)
+        });
+    }
+    let url = match &arguments.url {
+        Some(url) => url.clone(),
+        None => own_smsc(arguments.queued)?,
+    };
+    runtime.block_on(submit::submit(arguments, &url))
+}
+
+/// Starts an SMSC in a thread of this process. Gives its URL.
+fn own_smsc(queued: bool) -> Result<String, Stop> {
+    let runtime = runtime(1)?;
+    let listener = runtime.block_on(serve::listen("127.0.0.1:0"))?;
+    let url = format!("smpp://load:load@{}", serve::address(&listener)?);
+    thread::spawn(move || runtime.block_on(serve::serve(listener, None, queued)));
+    Ok(url)
 }
 
 fn runtime(threads: u16) -> Result<Runtime, Stop> {

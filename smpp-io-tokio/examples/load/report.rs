@@ -93,7 +93,7 @@ impl Report<'_> {
         println!("response times: p50 {p50:.0} us, p99 {p99:.0} us, p99.9 {p999:.0} us, max {most:.0} us");
         if let Some(cpu) = cpu {
             let each = cpu * 1e6 / (answered as f64).max(1.0);
-            println!("CPU time of this side: {cpu:.2} s, {each:.2} us a message");
+            println!("CPU time of this process: {cpu:.2} s, {each:.2} us a message");
         }
         for end in ended {
             println!("session: {end}");

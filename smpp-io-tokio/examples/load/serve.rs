@@ -1,5 +1,6 @@
 //! The SMSC that is measured against: it takes everything.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use smpp_core::session::{Config, Kind, Request};
@@ -11,12 +12,20 @@ use tokio::time::sleep;
 use super::Stop;
 use super::report::cpu_time;
 
-/// Serves until so many sessions have ended.
-pub(crate) async fn serve(address: &str, sessions: Option<usize>, queued: bool) -> Result<bool, Stop> {
+/// Listens.
+pub(crate) async fn listen(address: &str) -> Result<Listener, Stop> {
     let config = Config { max_unanswered: 1000, ..Config::default() };
     let listener = Listener::bind(address, config).await;
-    let listener = listener.map_err(|error| Stop::failed(format!("cannot listen on {address}: {error}")))?;
-    println!("listening on {}", listener.local_addr().map_err(|error| Stop::failed(error.to_string()))?);
+    listener.map_err(|error| Stop::failed(format!("cannot listen on {address}: {error}")))
+}
+
+/// Where it listens.
+pub(crate) fn address(listener: &Listener) -> Result<SocketAddr, Stop> {
+    listener.local_addr().map_err(|error| Stop::failed(error.to_string()))
+}
+
+/// Serves until so many sessions have ended, or for ever.
+pub(crate) async fn serve(listener: Listener, sessions: Option<usize>, queued: bool) {
     let mut tasks = JoinSet::new();
     let mut ended = 0;
     while sessions.is_none_or(|sessions| ended < sessions) {
@@ -28,13 +37,14 @@ pub(crate) async fn serve(address: &str, sessions: Option<usize>, queued: bool) 
             },
             Some(messages) = tasks.join_next() => {
                 ended += 1;
-                let messages = messages.unwrap_or_default();
-                let cpu = cpu_time().map(|cpu| format!(", {cpu:.2} s of CPU time so far")).unwrap_or_default();
-                println!("a session has ended: {messages} messages{cpu}");
+                if sessions.is_some() {
+                    let messages = messages.unwrap_or_default();
+                    let cpu = cpu_time().map(|cpu| format!(", {cpu:.2} s of CPU time so far"));
+                    println!("a session has ended: {messages} messages{}", cpu.unwrap_or_default());
+                }
             }
         }
     }
-    Ok(true)
 }
 
 /// One session to its end: how many messages came. What brings about the bind is boxed: the TLS handshake in it takes

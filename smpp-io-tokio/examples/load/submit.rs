@@ -32,8 +32,8 @@ struct Load {
 }
 
 /// Binds, submits, unbinds, reports. Whether every message was accepted.
-pub(crate) async fn submit(arguments: &Arguments) -> Result<bool, Stop> {
-    let (endpoint, connector) = target(arguments)?;
+pub(crate) async fn submit(arguments: &Arguments, url: &str) -> Result<bool, Stop> {
+    let (endpoint, connector) = target(arguments, url)?;
     Address::international(&arguments.to).map_err(|error| Stop::usage(format!("--to: {error}")))?;
     let mut clients = Vec::new();
     for _ in 0..arguments.connections {
@@ -125,8 +125,7 @@ fn is_over(outcome: &Result<Response, RequestError>) -> bool {
 }
 
 /// Where to bind, trusting whom.
-fn target(arguments: &Arguments) -> Result<(Endpoint, Connector), Stop> {
-    let url = arguments.url.as_deref().unwrap_or_default();
+fn target(arguments: &Arguments, url: &str) -> Result<(Endpoint, Connector), Stop> {
     let mut endpoint: Endpoint = url.parse().map_err(|error| Stop::usage(format!("--url: {error}")))?;
     if endpoint.password.is_none() {
         endpoint.password = std::env::var("SMPP_PASSWORD").ok();

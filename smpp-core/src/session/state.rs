@@ -42,14 +42,13 @@ bitflags::bitflags! {
     }
 }
 
-/// Requests, by whom and in which states they may be sent. Those that come most often come first.
+/// Requests, by whom and in which states they may be sent.
 const TABLE: &[(CommandId, By, In)] = &[
-    (CommandId::SUBMIT_SM, By::ESME, In::SUBMITTING),
-    (CommandId::DELIVER_SM, By::SMSC, In::DELIVERING),
     (CommandId::BIND_RECEIVER, By::ESME, In::BINDING),
     (CommandId::BIND_TRANSMITTER, By::ESME, In::BINDING),
     (CommandId::BIND_TRANSCEIVER, By::ESME, In::BINDING),
     (CommandId::OUTBIND, By::SMSC, In::OPEN),
+    (CommandId::SUBMIT_SM, By::ESME, In::SUBMITTING),
     (CommandId::SUBMIT_MULTI, By::ESME, In::SUBMITTING),
     (CommandId::QUERY_SM, By::ESME, In::SUBMITTING),
     (CommandId::CANCEL_SM, By::ESME, In::SUBMITTING),
@@ -57,6 +56,7 @@ const TABLE: &[(CommandId, By, In)] = &[
     (CommandId::BROADCAST_SM, By::ESME, In::SUBMITTING),
     (CommandId::QUERY_BROADCAST_SM, By::ESME, In::SUBMITTING),
     (CommandId::CANCEL_BROADCAST_SM, By::ESME, In::SUBMITTING),
+    (CommandId::DELIVER_SM, By::SMSC, In::DELIVERING),
     (CommandId::ALERT_NOTIFICATION, By::SMSC, In::DELIVERING),
     (CommandId::DATA_SM, By::all(), In::BOUND),
     // An unbind may cross ours.

@@ -165,7 +165,7 @@ impl<R: Role> Core<R> {
             }
             Event::Closed(reason) => {
                 self.end = Some(End { reason, error: self.failure.take() });
-                self.line.call_all().for_each(|waker| woken.add(Some(waker)));
+                self.line.call(usize::MAX).for_each(|waker| woken.add(Some(waker)));
                 woken.add(self.fetching.take());
             }
             // Counted in the session's statistics, answered by the session if it has a response.
@@ -173,17 +173,24 @@ impl<R: Role> Core<R> {
         }
     }
 
-    /// Calls the first in line if there may be room for him.
-    pub(crate) fn call_next(&mut self, now: Instant) -> Option<Waker> {
+    /// How many of those in line may find room.
+    pub(crate) fn room(&mut self, now: Instant) -> usize {
         if self.line.is_empty() || self.paced.is_some_and(|at| at > now) {
-            return None;
+            return 0;
         }
         self.paced = None;
         match self.session.readiness(now) {
-            Readiness::Refusing(Refusal::WindowFull | Refusal::OutputFull) => None,
-            // Whatever else is in the way, he will see.
-            _ => self.line.call(),
+            Readiness::Ready { room } => room.into(),
+            Readiness::Refusing(Refusal::WindowFull | Refusal::OutputFull) => 0,
+            // Whatever else is in the way, the first will see.
+            Readiness::Refusing(_) => 1,
         }
+    }
+
+    /// Calls the first in line if there may be room for him.
+    pub(crate) fn call_next(&mut self, now: Instant) -> Option<Waker> {
+        let room = self.room(now);
+        self.line.call(room.min(1)).next()
     }
 
     /// Gives back the memory of what holds nothing.
@@ -333,7 +340,9 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
         if core.end.is_some() {
             return None;
         }
-        woken.add(core.call_next(now));
+        // As many as there is room for, so that what they send leaves together; each still waits for those before him.
+        let room = core.room(now);
+        core.line.call(room).for_each(|waker| woken.add(Some(waker)));
         let took = self.pump.refill(|output| core.session.poll_transmit(output));
         self.wants_input = core.session.wants_input();
         if !core.driver.as_ref().is_some_and(|driver| driver.will_wake(cx.waker())) {

@@ -178,14 +178,9 @@ impl Line {
         self.waiting.remove(self.find(ticket)?)?.1
     }
 
-    /// Calls whoever is first, unless that was done.
-    pub(crate) fn call(&mut self) -> Option<Waker> {
-        self.waiting.front_mut()?.1.take()
-    }
-
-    /// Calls everyone: the wait is over.
-    pub(crate) fn call_all(&mut self) -> impl Iterator<Item = Waker> {
-        self.waiting.iter_mut().filter_map(|(_, waker)| waker.take())
+    /// Calls so many of the first, those aside who have been called.
+    pub(crate) fn call(&mut self, first: usize) -> impl Iterator<Item = Waker> {
+        self.waiting.iter_mut().take(first).filter_map(|(_, waker)| waker.take())
     }
 
     fn find(&self, ticket: u64) -> Option<usize> {

@@ -2,13 +2,17 @@
 
 use std::collections::HashSet;
 use std::future::poll_fn;
-use std::task::Poll;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use smpp_core::session::{Closed, Config, Esme, Request, Smsc};
 use smpp_core::{Bind, BindResp, COctets, CommandStatus, QuerySm, ShortMessage, SubmitSm, SubmitSmResp};
 use smpp_io_tokio::{Client, Inbound, Inbox, NotSent, Peer, RequestError, start};
-use tokio::io::duplex;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 use tokio::task::{JoinHandle, JoinSet, yield_now};
 use tokio::time::timeout;
 
@@ -82,6 +86,56 @@ async fn first_come_first_served_whoever_gives_up() {
     }
     let expected: Vec<u8> = (0..30).filter(|number| !given_up.contains(number)).collect();
     assert_eq!(came, expected);
+}
+
+/// Counts the writes.
+struct Counting(DuplexStream, Arc<AtomicUsize>);
+
+impl AsyncRead for Counting {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, out)
+    }
+}
+
+impl AsyncWrite for Counting {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        Pin::new(&mut self.0).poll_write(cx, octets)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_in_line_leave_together() {
+    let (near, far) = duplex(64 * 1024);
+    let writes = Arc::new(AtomicUsize::new(0));
+    let config = Config { window: 32, ..Config::default() };
+    let (client, _) = start::<Esme, _>(Counting(near, Arc::clone(&writes)), config);
+    let (peer, mut inbox) = start::<Smsc, _>(far, config);
+    echo_at_once(&peer);
+    let bind = Bind::default();
+    let (answer, ()) = tokio::join!(client.bind(&bind), async {
+        let Some(Inbound::Bind(bind)) = inbox.recv().await else { panic!("no bind") };
+        bind.accept().unwrap();
+    });
+    answer.unwrap();
+    let tasks: Vec<_> = (0..320).map(|number| submit(&client, number.to_string())).collect();
+    for task in tasks {
+        task.await.unwrap().unwrap();
+    }
+    let writes = writes.load(Ordering::Relaxed);
+    assert!(writes <= 20, "{writes} writes for ten windows and a bind");
 }
 
 #[tokio::test(start_paused = true)]

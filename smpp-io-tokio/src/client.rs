@@ -146,8 +146,9 @@ impl Handle<Esme> {
     /// Binds, and gives the SMSC's answer. A refusal names the status: `ESME_RINVPASWD` for a wrong password.
     ///
     /// See [`request`](Self::request) for cancel-safety.
-    pub fn bind(&self, bind: &Bind<'_>) -> impl Future<Output = Result<Response, RequestError>> {
-        self.request(bind)
+    pub async fn bind(&self, bind: &Bind<'_>) -> Result<Response, RequestError> {
+        self.shared.lock().watch.binds(bind.system_id);
+        self.request(bind).await
     }
 
     /// Submits a message and waits for the SMSC's answer, which holds the message's id.

@@ -1,5 +1,7 @@
 //! From an endpoint to a session: resolve, connect, handshake.
 
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +12,13 @@ use smpp_core::session::{Config, Esme};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
-use crate::client::{Client, start};
+use crate::client::Client;
 use crate::error::{ConnectError, TlsError};
 use crate::inbox::Inbox;
 use crate::tls;
+use crate::watch::start;
 
 /// Connects ESMEs: how long it may take, whom to trust, what the session may do.
 #[derive(Clone, Debug)]
@@ -59,27 +63,20 @@ impl Connector {
     ///
     /// Cancel-safe: dropped before it is done, the connection is closed.
     pub async fn connect(&self, endpoint: &Endpoint) -> Result<(Client, Inbox<Esme>), ConnectError> {
-        let stream = self.dial(endpoint).await?;
+        let (stream, address) = self.dial(endpoint).await?;
         if !endpoint.tls {
-            return Ok(start(stream, self.config));
+            return Ok(start(stream, address, self.config));
         }
         let host = &endpoint.host;
-        let failed = |error| ConnectError::Tls { host: host.clone(), error };
-        let config = match &self.tls {
-            Some(config) => Arc::clone(config),
-            None => tls::system_roots().map_err(failed)?,
-        };
-        let name = ServerName::try_from(host.clone()).map_err(|_| failed(TlsError::ServerName))?;
-        let handshake = TlsConnector::from(config).connect(name, stream);
-        match timeout(self.timeout, handshake).await {
-            Ok(Ok(stream)) => Ok(start(stream, self.config)),
-            Ok(Err(error)) => Err(failed(error.into())),
+        match timeout(self.timeout, handshake(host, self.tls.as_ref(), stream)).await {
+            Ok(Ok(stream)) => Ok(start(stream, address, self.config)),
+            Ok(Err(error)) => Err(ConnectError::Tls { host: host.clone(), error }),
             Err(_) => Err(ConnectError::Timeout { host: host.clone(), after: self.timeout }),
         }
     }
 
-    /// A TCP connection to one of the host's addresses.
-    async fn dial(&self, endpoint: &Endpoint) -> Result<TcpStream, ConnectError> {
+    /// A TCP connection to one of the host's addresses, and which.
+    async fn dial(&self, endpoint: &Endpoint) -> Result<(TcpStream, SocketAddr), ConnectError> {
         let host = endpoint.host.clone();
         let addresses = match lookup_host((endpoint.host.as_str(), endpoint.port)).await {
             Ok(addresses) => addresses,
@@ -87,16 +84,33 @@ impl Connector {
         };
         let mut attempts = Vec::new();
         for address in addresses {
-            let connected = timeout(self.timeout, TcpStream::connect(address)).await;
-            match connected.unwrap_or_else(|elapsed| Err(elapsed.into())) {
-                Ok(stream) => {
-                    // Without it, Nagle's algorithm delays each response; a failure to set it harms nothing.
-                    let _ = stream.set_nodelay(true);
-                    return Ok(stream);
-                }
+            match timeout(self.timeout, tcp(address)).await.unwrap_or_else(|elapsed| Err(elapsed.into())) {
+                Ok(stream) => return Ok((stream, address)),
                 Err(error) => attempts.push((address, error)),
             }
         }
         Err(ConnectError::Connect { host, attempts })
     }
+}
+
+/// A TCP connection.
+pub(crate) async fn tcp(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    // Without it, Nagle's algorithm delays each response; a failure to set it harms nothing.
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
+/// TLS over it, with the certificate verified for the host; `trusted` instead of the system's roots.
+pub(crate) async fn handshake(
+    host: &str,
+    trusted: Option<&Arc<ClientConfig>>,
+    stream: TcpStream,
+) -> Result<TlsStream<TcpStream>, TlsError> {
+    let config = match trusted {
+        Some(config) => Arc::clone(config),
+        None => tls::system_roots()?,
+    };
+    let name = ServerName::try_from(host.to_owned()).map_err(|_| TlsError::ServerName)?;
+    Ok(TlsConnector::from(config).connect(name, stream).await?)
 }

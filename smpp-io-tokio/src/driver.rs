@@ -23,6 +23,7 @@ use crate::answer::{Answerer, DriverSession, Responder};
 use crate::inbox::Queued;
 use crate::pump::{self, Moved, Pump};
 use crate::waiters::{Line, Waiters, Woken};
+use crate::watch::Watch;
 
 /// How long the transport may take to say good-bye.
 const LINGER: Duration = Duration::from_secs(2);
@@ -61,6 +62,7 @@ pub(crate) struct Core<R: Role> {
     driver: Option<Waker>,
     /// When it got something to do.
     now: Instant,
+    pub(crate) watch: Watch,
 }
 
 /// How a session ended.
@@ -100,6 +102,7 @@ impl<R: Role> Shared<R> {
             failure: None,
             driver: None,
             now: Instant::ZERO,
+            watch: Watch::new(R::SIDE),
         };
         Arc::new(Self { core: Mutex::new(core), start: time::Instant::now(), ended: Notify::new() })
     }
@@ -141,6 +144,7 @@ impl<R: Role> Shared<R> {
 impl<R: Role> Core<R> {
     /// Passes on what the session tells, and notes who is to be woken.
     fn dispatch(&mut self, event: Event<'_, u32>, woken: &mut Woken) {
+        self.watch.note(&event, self.failure.as_deref());
         match event {
             Event::Request { request, frame, .. } => {
                 let responder = Responder { session: &mut self.session };

@@ -61,6 +61,13 @@ pub(crate) struct Moved {
     pub(crate) failure: Option<io::Error>,
 }
 
+impl Moved {
+    /// Whether anything came or went.
+    pub(crate) const fn any(&self) -> bool {
+        self.sent > 0 || self.read > 0
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     pub(crate) const fn new(io: S) -> Self {
         Self {

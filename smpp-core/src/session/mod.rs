@@ -24,6 +24,7 @@ mod config;
 mod ending;
 mod event;
 mod inbound;
+mod meter;
 #[cfg(test)]
 mod model;
 mod observer;
@@ -44,6 +45,7 @@ pub use crate::time::Instant;
 pub use answer::{NotSent, RequestError, Response};
 pub use config::Config;
 pub use event::{Cause, Closed, Event, Outcome, Refusal, Refused, Reply, Request};
+pub use meter::Meter;
 pub use observer::{Direction, Observed, Observer};
 pub use operations::Operations;
 pub use pace::{Pace, Rate};
@@ -195,7 +197,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// Appends what is to be transmitted to `out`, and says whether there was anything. An empty `out` is
     /// exchanged, not copied into.
     pub fn poll_transmit(&mut self, out: &mut Vec<u8>) -> bool {
-        if self.output.is_empty() || matches!(self.ending, Ending::Ended(_) | Ending::Told) {
+        if !self.wants_transmit() {
             return false;
         }
         if out.is_empty() {
@@ -241,6 +243,11 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             }
             self.expire(timer);
         }
+    }
+
+    /// Whether [`poll_transmit`](Self::poll_transmit) has something to give.
+    pub fn wants_transmit(&self) -> bool {
+        !self.output.is_empty() && !matches!(self.ending, Ending::Ended(_) | Ending::Told)
     }
 
     /// Whether the session wants to read. If not, leave the input where it is until something was
@@ -314,7 +321,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     }
 
     /// Time is passed in.
-    fn pass(&mut self, now: Instant) {
+    pub(crate) fn pass(&mut self, now: Instant) {
         let passed = now - self.now;
         self.now = self.now.max(now);
         if core::mem::take(&mut self.answered) {

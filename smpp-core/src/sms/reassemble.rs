@@ -14,7 +14,7 @@ use crate::pdu::Address;
 use crate::time::Instant;
 
 use message::{Held, Key, Parts};
-pub use message::{Message, Part};
+pub use message::{Identity, Message, Part};
 use shelf::{Shelf, Weigh};
 
 /// What a [`Reassembler`] may hold.
@@ -211,6 +211,33 @@ impl<T> Reassembler<T> {
     /// Without it, whoever sends enough first parts keeps out all others until these are too old.
     pub fn evict(&mut self) -> Option<Message<T>> {
         self.waiting.remove_oldest().map(Message::from)
+    }
+
+    /// A complete message was not taken after all: parts of it that come again are not repeated ones, but begin it
+    /// anew.
+    ///
+    /// ```
+    /// use smpp_core::session::Instant;
+    /// use smpp_core::sms::{ConcatRef, Limits, Pushed, Reassembler, Text};
+    /// use smpp_core::{Address, SubmitSm};
+    ///
+    /// let sender = Address::international("6591234567")?;
+    /// let text = "A long text is cut into parts. ".repeat(8);
+    /// let parts: Vec<_> = Text::new(&text).segments(ConcatRef::Wide(7))?.submissions(SubmitSm::default()).collect();
+    /// let mut reassembler = Reassembler::new(Limits::default());
+    /// let mut push = |reassembler: &mut Reassembler, part: usize| {
+    ///     let part = parts[part].submit_sm();
+    ///     reassembler.push(Instant::ZERO, sender, sender, &part.user_data().unwrap(), ()).unwrap()
+    /// };
+    /// push(&mut reassembler, 0);
+    /// let Pushed::Complete(message) = push(&mut reassembler, 1) else { unreachable!() };
+    /// assert!(matches!(push(&mut reassembler, 0), Pushed::Duplicate(())));
+    /// reassembler.revoke(&message.identity());
+    /// assert!(matches!(push(&mut reassembler, 0), Pushed::Kept { parts: 1, .. }));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn revoke(&mut self, message: &Identity) {
+        self.complete.remove(&message.0);
     }
 
     /// Messages that wait for parts.

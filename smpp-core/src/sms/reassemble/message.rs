@@ -36,6 +36,10 @@ pub struct Part<'a> {
     pub data_coding: DataCoding,
 }
 
+/// Which message it is, for [`Reassembler::revoke`](super::Reassembler::revoke).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Identity(pub(super) Key);
+
 /// All that tells a message from others (3GPP TS 23.040 §9.2.3.24.1).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
@@ -119,6 +123,16 @@ impl<T> Message<T> {
         codings.decode_parts(self.parts().map(|Part { header, octets, esm_class, data_coding, .. }| {
             UserData { header, octets, esm_class, data_coding, part: None }
         }))
+    }
+
+    /// Which message it is.
+    pub fn identity(&self) -> Identity {
+        Identity(self.key.clone())
+    }
+
+    /// The tags of the parts that are there, in the parts' order.
+    pub fn tags(&self) -> impl Iterator<Item = &T> {
+        self.parts.held.iter().map(|part| &part.tag)
     }
 
     /// The tags of the parts that are there, in the parts' order.
@@ -236,6 +250,13 @@ impl<T> Held<T> {
 
     pub(super) fn digest(&self) -> u64 {
         digest(self.user_data.iter().copied())
+    }
+}
+
+/// Addresses are somebody's.
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Identity").field(&self.0.reference).finish()
     }
 }
 

@@ -1,0 +1,378 @@
+//! What the handles and the connections of an account share, and the task that does what it wants done.
+
+use std::collections::{HashMap, VecDeque};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use smpp_core::account::{
+    Account, Action, Change, ConnectFailure, Event, LinkId, LinkState, Message, MessageNumber, Unaccepted,
+    Unresolved,
+};
+use smpp_core::session::Instant;
+use smpp_core::{CommandStatus, DeliverSm, Operation};
+use tokio::sync::{Notify, oneshot};
+use tokio::time;
+
+use super::arrivals::Queued;
+use super::ticket::{NoReceipt, Slot, Unwanted};
+use super::{AccountConnector, AccountError, Watcher, link};
+
+/// What everyone shares.
+pub(super) struct Shared {
+    inner: Mutex<Inner>,
+    start: time::Instant,
+    pub(super) connector: AccountConnector,
+    /// Who may wait for room, one after another: in order.
+    pub(super) turnstile: tokio::sync::Mutex<()>,
+    /// The queue has room again, or takes no more.
+    pub(super) room: Notify,
+    /// Something has arrived, or nothing will any more.
+    pub(super) arrived: Notify,
+    /// There is something for the driver to do.
+    changed: Notify,
+    /// A bind was made, or will never be.
+    settled: Notify,
+    /// The account is over.
+    pub(super) ended: Notify,
+}
+
+pub(super) struct Inner {
+    pub(super) account: Account<Option<Watcher>>,
+    /// Those that someone waits for.
+    slots: HashMap<MessageNumber, Arc<Slot>>,
+    pub(super) arrivals: VecDeque<Queued>,
+    max_arrivals: usize,
+    /// Whether anyone fetches what arrives.
+    pub(super) is_fetched: bool,
+    pub(super) handles: usize,
+    /// What the driver is to do, and when it looks at the time if nobody wakes it.
+    actions: VecDeque<Action>,
+    sleeps_until: Option<Instant>,
+    links: Vec<Task>,
+    /// Whether there has been a bind, or why there will be none.
+    settled: Option<Result<(), Settled>>,
+    /// What was last in the way of a bind.
+    pub(super) failure: Option<String>,
+    pub(super) unresolved: Vec<Unresolved>,
+    pub(super) over: bool,
+}
+
+/// Why there will be no bind.
+#[derive(Clone)]
+enum Settled {
+    Refused(CommandStatus),
+    Untrusted,
+}
+
+/// The task of one connection.
+#[derive(Default)]
+struct Task {
+    /// Dropped, the task gives up what it is doing.
+    going_on: Option<oneshot::Sender<()>>,
+    waker: Option<Waker>,
+}
+
+impl Shared {
+    pub(super) fn new(connector: AccountConnector) -> Result<Arc<Self>, AccountError> {
+        let account =
+            Account::new(connector.options.clone(), Instant::ZERO).map_err(AccountError::Options)?;
+        let inner = Inner {
+            links: account.links().map(|_| Task::default()).collect(),
+            account,
+            slots: HashMap::new(),
+            arrivals: VecDeque::new(),
+            max_arrivals: connector.arrivals,
+            is_fetched: true,
+            handles: 0,
+            actions: VecDeque::new(),
+            sleeps_until: None,
+            settled: None,
+            failure: None,
+            unresolved: Vec::new(),
+            over: false,
+        };
+        let shared = Arc::new(Self {
+            inner: Mutex::new(inner),
+            start: time::Instant::now(),
+            connector,
+            turnstile: tokio::sync::Mutex::new(()),
+            room: Notify::new(),
+            arrived: Notify::new(),
+            changed: Notify::new(),
+            settled: Notify::new(),
+            ended: Notify::new(),
+        });
+        // It wants its first bind.
+        shared.with(|_, _| ());
+        Ok(shared)
+    }
+
+    /// A panic elsewhere leaves the account as consistent as it was: each of its calls completes.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something to the account, then sees to what came of it.
+    pub(super) fn with<T>(&self, act: impl FnOnce(&mut Inner, Instant) -> T) -> T {
+        self.act(None, act)
+    }
+
+    /// The same for the task of a connection, which sees itself to what came of it there.
+    pub(super) fn with_link<T>(&self, link: LinkId, act: impl FnOnce(&mut Inner, Instant) -> T) -> T {
+        self.act(Some(link), act)
+    }
+
+    fn act<T>(&self, by: Option<LinkId>, act: impl FnOnce(&mut Inner, Instant) -> T) -> T {
+        let now = self.now();
+        let mut inner = self.lock();
+        let before = inner.account.room();
+        let value = act(&mut inner, now);
+        inner.dispatch(self, now);
+        let wakers = inner.busy_links(by);
+        let has_room = inner.account.room() > before;
+        let asks_driver = !inner.actions.is_empty() || inner.account.poll_timeout() != inner.sleeps_until;
+        drop(inner);
+        if has_room {
+            self.room.notify_waiters();
+        }
+        if asks_driver {
+            self.changed.notify_one();
+        }
+        wakers.into_iter().for_each(Waker::wake);
+        value
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        Instant::after(self.start.elapsed())
+    }
+
+    /// The moment on tokio's clock.
+    pub(super) fn clock(&self, at: Instant) -> time::Instant {
+        self.start + (at - Instant::ZERO)
+    }
+
+    /// Waits for the first bind, or for why there will be none.
+    pub(super) async fn first_bind(&self) -> Result<(), AccountError> {
+        loop {
+            let mut settled = pin!(self.settled.notified());
+            settled.as_mut().enable();
+            let found = {
+                let inner = self.lock();
+                inner.settled.clone().map(|found| (found, inner.failure.clone()))
+            };
+            match found {
+                Some((Ok(()), _)) => return Ok(()),
+                Some((Err(Settled::Refused(status)), _)) => return Err(AccountError::Refused(status)),
+                Some((Err(Settled::Untrusted), failure)) => {
+                    return Err(AccountError::Untrusted(failure.unwrap_or_default()));
+                }
+                None => settled.await,
+            }
+        }
+    }
+}
+
+impl Inner {
+    /// Gives the account a message that someone waits for.
+    pub(super) fn submit(&mut self, now: Instant, message: &Message) -> Result<Arc<Slot>, Unaccepted> {
+        let number = self.account.submit(now, message)?;
+        let asks = !message.template().registered_delivery.is_empty();
+        let slot = Slot::new(number, asks);
+        self.slots.insert(number, Arc::clone(&slot));
+        Ok(slot)
+    }
+
+    /// Passes on what the account tells, and notes what it wants done.
+    fn dispatch(&mut self, shared: &Shared, now: Instant) {
+        while let Some(event) = self.account.poll_event() {
+            match event {
+                Event::Outcome { message, outcome } => {
+                    if let Some(slot) = self.slots.get(&message)
+                        && !slot.conclude(outcome)
+                    {
+                        self.slots.remove(&message);
+                    }
+                }
+                Event::Receipt { receipt, about, ack } => self.receipt(shared, now, receipt, about, ack),
+                Event::Message { message, ack } => self.arrive(shared, now, Queued::Message(message, ack)),
+                Event::Notification { frame } => self.arrive(shared, now, Queued::Notification(frame)),
+                Event::Unreported { message, .. } => {
+                    if let Some(slot) = self.slots.remove(&message) {
+                        slot.end(NoReceipt::Unreported);
+                    }
+                }
+                Event::Link { link, change } => self.link_changed(shared, link, change),
+                Event::Stopped { status } => {
+                    self.settle(shared, Err(Settled::Refused(status)));
+                    // Whoever waits for room waits for nothing.
+                    shared.room.notify_waiters();
+                }
+                Event::Closed { unresolved } => {
+                    self.unresolved = unresolved;
+                    self.end(shared);
+                }
+                _ => {}
+            }
+        }
+        self.actions.extend(std::iter::from_fn(|| self.account.poll_action()));
+    }
+
+    fn receipt(
+        &mut self,
+        shared: &Shared,
+        now: Instant,
+        receipt: smpp_core::account::DeliveryReceipt,
+        about: Option<smpp_core::account::About>,
+        ack: smpp_core::account::Ack,
+    ) {
+        let mut receipt = receipt;
+        if let Some(told) = about
+            && let Some(slot) = self.slots.get(&told.message)
+        {
+            match slot.receipt(receipt, told) {
+                Ok(()) => {
+                    if told.whole.is_some() {
+                        self.slots.remove(&told.message);
+                    }
+                    // If the bind is gone, it will come again, and count as repeated.
+                    let _ = self.account.answer(now, ack, Ok(()));
+                    return;
+                }
+                Err((_, Unwanted::TooMany)) => {
+                    let _ = self.account.answer(now, ack, Err(DeliverSm::UNANSWERED));
+                    return;
+                }
+                Err((given_back, Unwanted::Unowned)) => {
+                    receipt = given_back;
+                    self.slots.remove(&told.message);
+                }
+            }
+        }
+        if about.is_some() && !self.is_fetched {
+            // Nobody wants to know.
+            let _ = self.account.answer(now, ack, Ok(()));
+            return;
+        }
+        self.arrive(shared, now, Queued::Receipt(receipt, about, ack));
+    }
+
+    fn arrive(&mut self, shared: &Shared, now: Instant, queued: Queued) {
+        if self.is_fetched && self.arrivals.len() < self.max_arrivals {
+            self.arrivals.push_back(queued);
+            shared.arrived.notify_one();
+        } else {
+            queued.refuse(self, now);
+        }
+    }
+
+    fn link_changed(&mut self, shared: &Shared, link: LinkId, change: Change) {
+        match change {
+            Change::Bound { .. } => self.settle(shared, Ok(())),
+            Change::Unreachable { failure: ConnectFailure::Untrusted, retry: Some(_), .. } => {
+                self.settle(shared, Err(Settled::Untrusted));
+            }
+            Change::Refused { address, error } => self.failure = Some(format!("{address}: bind {error}")),
+            _ => {}
+        }
+        if let Some(watch) = &shared.connector.watch {
+            watch(link, change);
+        }
+    }
+
+    fn settle(&mut self, shared: &Shared, result: Result<(), Settled>) {
+        self.settled.get_or_insert(result);
+        shared.settled.notify_waiters();
+    }
+
+    /// Lets everyone who waits see that the account is over.
+    fn end(&mut self, shared: &Shared) {
+        self.over = true;
+        self.slots.drain().for_each(|(_, slot)| slot.end(NoReceipt::Closed));
+        shared.room.notify_waiters();
+        shared.arrived.notify_one();
+        shared.ended.notify_waiters();
+    }
+
+    /// The connections that have something to do.
+    fn busy_links(&mut self, but: Option<LinkId>) -> Vec<Waker> {
+        let Self { account, links, .. } = self;
+        let ready = |(link, state): (LinkId, LinkState)| {
+            let is_busy = state == LinkState::Closing || account.wants_transmit(link);
+            (is_busy && Some(link) != but).then_some(link.index())
+        };
+        account.links().filter_map(ready).filter_map(|index| links.get_mut(index)?.waker.take()).collect()
+    }
+
+    /// Who is to be woken if a connection has something to do.
+    pub(super) fn wake_by(&mut self, link: LinkId, waker: &Waker) {
+        if let Some(task) = self.links.get_mut(link.index())
+            && !task.waker.as_ref().is_some_and(|known| known.will_wake(waker))
+        {
+            task.waker = Some(waker.clone());
+        }
+    }
+}
+
+/// Does what the account wants done, until it is over.
+pub(super) struct Driver(pub(super) Arc<Shared>);
+
+impl Driver {
+    pub(super) async fn run(self) {
+        let shared = &self.0;
+        loop {
+            let (actions, deadline, over) = {
+                let mut inner = shared.lock();
+                inner.sleeps_until = inner.account.poll_timeout();
+                (std::mem::take(&mut inner.actions), inner.sleeps_until, inner.over)
+            };
+            for action in actions {
+                self.act(action);
+            }
+            if over {
+                return;
+            }
+            let changed = shared.changed.notified();
+            let Some(at) = deadline else {
+                changed.await;
+                continue;
+            };
+            if time::timeout_at(shared.clock(at), changed).await.is_err() {
+                shared.with(|inner, now| inner.account.handle_timeout(now));
+            }
+        }
+    }
+
+    fn act(&self, action: Action) {
+        let (Action::Resolve { link } | Action::Connect { link, .. } | Action::Close { link }) = action;
+        let (going_on, gives_up) = oneshot::channel();
+        {
+            let mut inner = self.0.lock();
+            let Some(task) = inner.links.get_mut(link.index()) else { return };
+            // What it was doing is over, or is to be.
+            task.going_on = None;
+            if matches!(action, Action::Close { .. }) {
+                return;
+            }
+            task.going_on = Some(going_on);
+        }
+        let shared = Arc::clone(&self.0);
+        match action {
+            Action::Resolve { .. } => drop(tokio::spawn(link::resolve(shared, link, gives_up))),
+            Action::Connect { address, .. } => {
+                drop(tokio::spawn(link::connect(shared, link, address, gives_up)));
+            }
+            Action::Close { .. } => {}
+        }
+    }
+}
+
+/// Dropped before the end, with its runtime perhaps: nobody waits for ever.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let mut inner = self.0.lock();
+        if !inner.over {
+            inner.end(&self.0);
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! A message that the account has taken: its outcome, then its receipts.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use smpp_core::MessageState;
+use smpp_core::account::{About, DeliveryReceipt, MessageId, MessageNumber, Outcome};
+use tokio::sync::Notify;
+
+use super::SendError;
+use super::driver::Shared;
+
+/// What the driver and the owner of a message share.
+pub(super) struct Slot {
+    pub(super) message: MessageNumber,
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    outcome: Option<Outcome>,
+    receipts: VecDeque<(DeliveryReceipt, About)>,
+    /// Why no more receipts will come.
+    end: Option<NoReceipt>,
+    /// No outcome will come.
+    is_lost: bool,
+    /// Whether anyone wants to know.
+    is_owned: bool,
+}
+
+/// Receipts of one message that wait for its owner; more are left to the SMSC. A message has 255 parts at most, and each
+/// part few states.
+const RECEIPTS: usize = 1024;
+
+impl Slot {
+    /// `asks` tells whether receipts were asked for.
+    pub(super) fn new(message: MessageNumber, asks: bool) -> Arc<Self> {
+        let end = if asks { None } else { Some(NoReceipt::NotAsked) };
+        let state = State { is_owned: true, end, ..State::default() };
+        Arc::new(Self { message, state: Mutex::new(state), changed: Notify::new() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The message has come to its end. Whether receipts of it may come, for the owner.
+    pub(super) fn conclude(&self, outcome: Outcome) -> bool {
+        let mut state = self.lock();
+        let accepted = outcome.result().is_ok();
+        state.outcome = Some(outcome);
+        let goes_on = state.is_owned && accepted && state.end.is_none();
+        drop(state);
+        self.changed.notify_waiters();
+        goes_on
+    }
+
+    /// Gives the owner a receipt, or gives it back where there is none, or too many wait.
+    pub(super) fn receipt(
+        &self,
+        receipt: DeliveryReceipt,
+        about: About,
+    ) -> Result<(), (DeliveryReceipt, Unwanted)> {
+        let mut state = self.lock();
+        if !state.is_owned {
+            return Err((receipt, Unwanted::Unowned));
+        }
+        if state.receipts.len() >= RECEIPTS {
+            return Err((receipt, Unwanted::TooMany));
+        }
+        state.receipts.push_back((receipt, about));
+        if about.whole.is_some() {
+            state.end = Some(NoReceipt::AllTold);
+        }
+        drop(state);
+        self.changed.notify_waiters();
+        Ok(())
+    }
+
+    /// No more will come.
+    pub(super) fn end(&self, why: NoReceipt) {
+        let mut state = self.lock();
+        state.end.get_or_insert(why);
+        state.is_lost = why == NoReceipt::Closed && state.outcome.is_none();
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    async fn wait<T>(&self, look: impl Fn(&mut State) -> Option<T>) -> T {
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if let Some(found) = look(&mut self.lock()) {
+                return found;
+            }
+            changed.await;
+        }
+    }
+}
+
+/// Why a receipt is not for the owner of its message.
+pub(super) enum Unwanted {
+    /// There is none any more.
+    Unowned,
+    /// It fetches none.
+    TooMany,
+}
+
+/// A message that the account has taken. Dropped, the message goes all the same; its receipts come out of
+/// [`Arrivals`](super::Arrivals) then.
+#[must_use = "the outcome tells whether the message was accepted"]
+pub struct Ticket {
+    owner: Owner,
+    shared: Arc<Shared>,
+}
+
+/// Who wants to know what becomes of the message.
+struct Owner(Arc<Slot>);
+
+/// A message of which all parts were accepted. Dropped, its receipts come out of [`Arrivals`](super::Arrivals).
+///
+/// Receipts that come are acknowledged to the SMSC at once, and kept here. An account that is to lose none of them even
+/// if the process is killed drops this, and accepts each receipt of `Arrivals` once it is stored.
+pub struct Sent {
+    owner: Owner,
+    ids: Vec<MessageId>,
+}
+
+impl Ticket {
+    pub(super) fn new(slot: Arc<Slot>, shared: &Arc<Shared>) -> Self {
+        Self { owner: Owner(slot), shared: Arc::clone(shared) }
+    }
+
+    /// The account's number of the message.
+    pub fn message(&self) -> MessageNumber {
+        self.owner.0.message
+    }
+
+    /// Waits for the outcome.
+    ///
+    /// Cancel-safe as dropping the ticket is: the message goes all the same.
+    pub async fn outcome(self) -> Result<Sent, SendError> {
+        let outcome = self
+            .owner
+            .0
+            .wait(|state| match &state.outcome {
+                Some(outcome) => Some(Some(outcome.clone())),
+                None => state.is_lost.then_some(None),
+            })
+            .await;
+        let Some(outcome) = outcome else { return Err(SendError::Lost) };
+        match outcome.result() {
+            Ok(ids) => {
+                let ids = ids.into_iter().cloned().collect();
+                Ok(Sent { owner: self.owner, ids })
+            }
+            Err(_) => Err(SendError::Failed { message: self.owner.0.message, outcome }),
+        }
+    }
+
+    /// Sends no more of it. What is in flight still gets its answer; the outcome says what was sent.
+    pub fn cancel(&self) {
+        let message = self.owner.0.message;
+        self.shared.with(|inner, now| inner.account.cancel(now, message));
+    }
+}
+
+impl Sent {
+    /// The account's number of the message.
+    pub fn message(&self) -> MessageNumber {
+        self.owner.0.message
+    }
+
+    /// The SMSC's ids, one for each part.
+    pub fn ids(&self) -> &[MessageId] {
+        &self.ids
+    }
+
+    /// Waits until the last receipt of each part has come, and says what became of the message: delivered if all parts
+    /// were, otherwise what became of the first that was not.
+    ///
+    /// It ends only if receipts were asked for, or the account ends. Cancel-safe: what has come is not lost, but receipts
+    /// that are passed over are not given out by [`next_receipt`](Self::next_receipt) any more.
+    pub async fn receipt(&mut self) -> Result<MessageState, NoReceipt> {
+        loop {
+            if let Some(state) = self.next_receipt().await?.1.whole {
+                return Ok(state);
+            }
+        }
+    }
+
+    /// The next receipt of any part, intermediate ones included.
+    ///
+    /// The error says why no more will come. Cancel-safe.
+    pub async fn next_receipt(&mut self) -> Result<(DeliveryReceipt, About), NoReceipt> {
+        let next = |state: &mut State| match (state.receipts.pop_front(), state.end) {
+            (Some(receipt), _) => Some(Ok(receipt)),
+            (None, Some(why)) => Some(Err(why)),
+            (None, None) => None,
+        };
+        self.owner.0.wait(next).await
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.0.lock().is_owned = false;
+    }
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Ticket").field(&self.owner.0.message).finish()
+    }
+}
+
+impl fmt::Debug for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sent").field("message", &self.owner.0.message).field("ids", &self.ids).finish()
+    }
+}
+
+/// Why no more receipts come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NoReceipt {
+    /// None was asked for.
+    NotAsked,
+    /// The last one has been given out.
+    AllTold,
+    /// It has not come in time, or there was no room to wait for it. If it comes, it comes out of
+    /// [`Arrivals`](super::Arrivals).
+    Unreported,
+    /// The account has ended first.
+    Closed,
+}
+
+impl fmt::Display for NoReceipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotAsked => "no receipts were asked for",
+            Self::AllTold => "all receipts have been told",
+            Self::Unreported => "the receipt has not come in time",
+            Self::Closed => "the account has ended before the receipt came",
+        })
+    }
+}
+
+impl std::error::Error for NoReceipt {}

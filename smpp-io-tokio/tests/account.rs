@@ -1,0 +1,86 @@
+//! Several binds as one account, over real sockets and real TLS.
+
+#[path = "../examples/support/embedded.rs"]
+mod embedded;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use smpp_core::account::{Binds, Credentials, Message, Options};
+use smpp_core::provider::Provider;
+use smpp_core::{Address, CommandStatus, Endpoint, MessageState, RegisteredDelivery, SubmitSm};
+use smpp_io_tokio::account::{Account, AccountConnector, AccountError, Arrivals};
+use smpp_io_tokio::tls;
+
+fn options(binds: Binds) -> Options {
+    let (system_id, password) = embedded::ACCOUNT;
+    Options {
+        binds,
+        stagger: Duration::from_millis(1),
+        ..Options::new(Credentials::new(system_id, password), &Provider::EIGHT_BY_EIGHT)
+    }
+}
+
+fn template() -> SubmitSm<'static> {
+    SubmitSm {
+        source: Address::alphanumeric("8x8").unwrap(),
+        destination: Address::international("6591234567").unwrap(),
+        registered_delivery: RegisteredDelivery::RECEIPT,
+        ..SubmitSm::default()
+    }
+}
+
+async fn connected(binds: Binds) -> (embedded::Smsc, Account, Arrivals) {
+    let smsc = embedded::start().await.unwrap();
+    let endpoint: Endpoint = format!("smpps://localhost:{}", smsc.address.port()).parse().unwrap();
+    let roots = smsc.roots.clone();
+    let connector = AccountConnector::new(&endpoint, options(binds)).tls(tls::client(roots).unwrap());
+    let (account, arrivals) = connector.connect().await.unwrap();
+    (smsc, account, arrivals)
+}
+
+#[tokio::test]
+async fn messages_of_any_length_are_accepted_and_receipted_whichever_bind_they_take() {
+    for binds in [Binds::Transceivers(4), Binds::Pairs(2)] {
+        let (_smsc, account, _arrivals) = connected(binds).await;
+        let account = Arc::new(account);
+        let sending = (0..40).map(|number| {
+            let account = Arc::clone(&account);
+            tokio::spawn(async move {
+                let text = "Grüße, 1 € ".repeat(1 + number);
+                let mut sent = account.send(&Message::text(&template(), text)).await.unwrap();
+                (sent.ids().len(), sent.receipt().await.unwrap())
+            })
+        });
+        let mut parts = 0;
+        for sent in sending.collect::<Vec<_>>() {
+            let (ids, state) = sent.await.unwrap();
+            assert_eq!(state, MessageState::DELIVERED);
+            parts += ids;
+        }
+        let stats = account.links().into_iter().filter_map(|(.., stats)| stats);
+        let submitted: u64 =
+            stats.map(|stats| stats.sent.of(smpp_core::session::Kind::Message).requests).sum();
+        assert_eq!(submitted, parts as u64);
+        assert_eq!(account.shutdown(Duration::from_secs(5)).await, []);
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_told_and_tried_once() {
+    let smsc = embedded::start().await.unwrap();
+    let url = format!("smpps://{}:wrong@localhost:{}", embedded::ACCOUNT.0, smsc.address.port());
+    let connector = AccountConnector::new(&url.parse().unwrap(), options(Binds::Transceivers(4)));
+    let error = connector.tls(tls::client(smsc.roots).unwrap()).connect().await.unwrap_err();
+    assert!(matches!(error, AccountError::Refused(CommandStatus::RINVPASWD)), "{error}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_trusted_is_told() {
+    let smsc = embedded::start().await.unwrap();
+    let stranger = embedded::start().await.unwrap();
+    let url = format!("smpps://localhost:{}", smsc.address.port());
+    let connector = AccountConnector::new(&url.parse().unwrap(), options(Binds::Transceivers(1)));
+    let error = connector.tls(tls::client(stranger.roots).unwrap()).connect().await.unwrap_err();
+    assert!(matches!(&error, AccountError::Untrusted(why) if why.contains("certificate")), "{error}");
+}

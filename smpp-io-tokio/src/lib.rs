@@ -109,7 +109,7 @@
 //! | the counters of a session, at any time | [`Handle::stats`] | nothing: they are kept anyway |
 //! | a file for Wireshark, also of what goes over TLS | [`Handle::observe`] with a `Stream` of `smpp_core::pcap`, feature `pcap` of `smpp-core` | a copy of each PDU, and your writing of it |
 //! | what happens on each connection, as spans and events | feature `tracing` | a comparison for each event of the session |
-//! | counters, gauges and response times for a monitoring system | `metrics::publish`, feature `metrics` | an addition for each request; the rest at intervals |
+//! | counters, gauges and response times for a monitoring system | `metrics::publish`, `metrics::publish_account`, feature `metrics` | an addition for each request; the rest at intervals |
 //!
 //! With `tracing`, each connection has a span `smpp`, a child of the one in which it was started, with the fields `role`
 //! (`esme` or `smsc`), `peer` (the address; of connections that [`Connector`] and [`Listener`] make) and `system_id` (once
@@ -120,6 +120,15 @@
 //! | info | `bound`, `the peer unbinds`, `closed` as either side asked |
 //! | warn | `bind refused`, `malformed PDU`, `not understood by the peer`, `not answered in time`, `the answer cannot be read`, `closed` for any other reason |
 //! | debug | `connected`, `throttled by the peer`, `refused by the session`, `a response to nothing` |
+//!
+//! An [account](account) has a span `smpp_account` with its `system_id`; its events name the connection (`link`):
+//!
+//! | level | events |
+//! | --- | --- |
+//! | error | `the SMSC refuses the account` |
+//! | info | `bound`, `the peer unbinds`, `the bind is over`, `the account is closed` |
+//! | warn | `bind refused`, `no connection`, `the host has no address` |
+//! | debug | `not all of the message was accepted`, `receipts have not come in time` |
 //!
 //! No event or label holds a message, the number of a subscriber, or a password. Events are told while the session is
 //! locked: a subscriber that blocks holds it up.

@@ -30,6 +30,18 @@
 //! | `smpp_quirks_total` | counter | | PDUs with tolerated deviations |
 //! | `smpp_response_seconds` | histogram | | from a request to its response |
 //!
+//! Those of an account, from [`publish_account`], have the label `account` instead, the name given to it:
+//!
+//! | name | kind | further labels | what it is |
+//! | --- | --- | --- | --- |
+//! | `smpp_account_links` | gauge | `state`: `idle`, `connecting`, `bound`, `closing` | the places for connections |
+//! | `smpp_account_queued` | gauge | | parts of messages that wait or are in flight |
+//! | `smpp_account_awaited` | gauge | | parts that wait for receipts |
+//! | `smpp_account_parts_total` | counter | `fate`: `accepted`, `refused`, `nacked`, `never_sent`, `unanswered` | parts of messages that have come to their end |
+//! | `smpp_account_delivered_total` | counter | `what`: `message`, `receipt`, `receipt_unmatched` | what the SMSC has delivered |
+//! | `smpp_account_binds_total` | counter | `result`: `bound`, `refused`, `unreachable` | tries to bind |
+//! | `smpp_account_unreported_total` | counter | | parts whose receipts have not come in time |
+//!
 //! `kind` is one of [`Kind`]: `bind`, `message`, `manage`, `enquire_link`, `unbind`, `other`. `outcome` is
 //! - `accepted`: answered `ESME_ROK`;
 //! - `throttled`: answered `ESME_RTHROTTLED` or `ESME_RMSGQFUL`;
@@ -45,6 +57,8 @@
 //! before, once for each, 1,000 times at most: its mean is right up to that, its quantiles are those of the means, which
 //! hide what is slow among much that is fast. For those, take [`Stats::response_times`] or an observer of your own.
 
+mod account;
+
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -59,6 +73,9 @@ use smpp_core::session::{Count, Event, Kind, Outcome, Role, Side, State, Stats, 
 use tokio::time::timeout;
 
 use crate::client::Handle;
+
+pub(crate) use account::Tally;
+pub use account::publish_account;
 
 /// The shortest interval.
 const TICK: Duration = Duration::from_millis(1);
@@ -84,6 +101,13 @@ pub fn describe() {
     describe_counter!("smpp_malformed_total", Unit::Count, "PDUs that could not be read");
     describe_counter!("smpp_strays_total", Unit::Count, "responses to nothing");
     describe_counter!("smpp_quirks_total", Unit::Count, "PDUs with tolerated deviations");
+    describe_gauge!("smpp_account_links", Unit::Count, "places for connections, by what they do");
+    describe_gauge!("smpp_account_queued", Unit::Count, "parts of messages that wait or are in flight");
+    describe_gauge!("smpp_account_awaited", Unit::Count, "parts of messages that wait for receipts");
+    describe_counter!("smpp_account_parts_total", Unit::Count, "parts of messages, by how they ended");
+    describe_counter!("smpp_account_delivered_total", Unit::Count, "what the SMSC has delivered");
+    describe_counter!("smpp_account_binds_total", Unit::Count, "tries to bind, by how they ended");
+    describe_counter!("smpp_account_unreported_total", Unit::Count, "parts whose receipts have not come");
     describe_histogram!("smpp_response_seconds", Unit::Seconds, "from a request to its response");
 }
 

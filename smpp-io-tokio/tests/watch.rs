@@ -6,12 +6,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+use smpp_core::account::{Credentials, Message, Options};
+use smpp_core::provider::Provider;
 use smpp_core::session::{Config, Esme, Smsc};
 use smpp_core::{
     Address, Bind, BindResp, COctets, CommandId, CommandStatus, Frame, Password, Pdu, SequenceNumber,
     ShortMessage, SubmitSm, SubmitSmResp,
 };
-use smpp_io_tokio::metrics::{describe, publish};
+use smpp_io_tokio::account::AccountConnector;
+use smpp_io_tokio::metrics::{describe, publish, publish_account};
 use smpp_io_tokio::{Connector, Inbound, Inbox, Listener, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::time::{sleep, timeout};
@@ -69,6 +72,10 @@ impl Seen {
 
     /// What is not zero for the role: `name label=value ...: value`, without what all have; sorted.
     fn of(&mut self, role: &str) -> Vec<String> {
+        self.with(&format!(" role={role}"))
+    }
+
+    fn with(&mut self, label: &str) -> Vec<String> {
         // A snapshot empties the recorder.
         for (key, _, _, value) in self.snapshotter.snapshot().into_vec() {
             let (_, key) = key.into_parts();
@@ -92,11 +99,10 @@ impl Seen {
         let mut lines: Vec<_> =
             totals.chain(samples.map(|(key, samples)| format!("{key}: {samples:?}"))).collect();
         lines.sort();
-        let role = format!(" role={role}");
-        lines.retain(|line| line.contains(&role));
+        lines.retain(|line| line.contains(label));
         lines
             .iter()
-            .map(|line| line.replace(&role, "").replace(" session=8x8", "").replace("smpp_", ""))
+            .map(|line| line.replace(label, "").replace(" session=8x8", "").replace("smpp_", ""))
             .collect()
     }
 }
@@ -252,6 +258,22 @@ impl Log {
         });
         shown.collect()
     }
+
+    /// What the account has told: level and message.
+    fn of_account(&self) -> Vec<String> {
+        let log = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        for secret in ["s3cret", "6591234567", "Hello"] {
+            assert!(!log.contains(secret), "{secret} in {log}");
+        }
+        let events = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let of_account = events.filter(|event| event["span"]["name"] == "smpp_account");
+        let told = of_account.map(|event| {
+            let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+            assert_eq!(event["span"]["system_id"], "shop");
+            format!("{} {}", text(&event["level"]), text(&event["fields"]["message"]))
+        });
+        told.collect()
+    }
 }
 
 #[tokio::test]
@@ -325,4 +347,45 @@ async fn what_a_peer_does_wrong_is_traced() {
     for (event, expected) in events.iter().zip(expected) {
         assert!(event.starts_with(expected), "{event}");
     }
+}
+
+#[tokio::test]
+async fn an_account_is_counted_and_traced() {
+    let recorder = DebuggingRecorder::new();
+    let mut seen = Seen::by(&recorder);
+    let log = Log::default();
+    let _guard = log.install();
+    let listener = Listener::bind("127.0.0.1:0", Config::default()).await.unwrap();
+    let endpoint = format!("smpp://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let smsc = tokio::spawn(async move {
+        let request = listener.accept().await.unwrap().bind_request().await.unwrap();
+        let (_peer, inbox) = request.accept(COctets::new(b"smsc").unwrap()).unwrap();
+        serve(inbox).await;
+    });
+    let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
+    let (account, arrivals) = AccountConnector::new(&endpoint, options).connect().await.unwrap();
+    let publishing = metrics::with_local_recorder(&recorder, || publish_account(&account, "8x8", EVERY));
+    let publishing = tokio::spawn(publishing);
+    for (octets, accepted) in [(&b"Hello"[..], true), (b"refuse", false)] {
+        let sent = account.send(&Message::submit_sm(&text(octets))).await;
+        assert_eq!(sent.is_ok(), accepted);
+    }
+    let unresolved = account.shutdown(Duration::from_secs(5)).await;
+    assert_eq!(unresolved, []);
+    drop(arrivals);
+    publishing.await.unwrap();
+    smsc.await.unwrap();
+    let counted = [
+        "account_binds_total result=bound: 1",
+        "account_parts_total fate=accepted: 1",
+        "account_parts_total fate=refused: 1",
+    ];
+    assert_eq!(seen.with(" account=8x8"), counted);
+    let expected = [
+        "INFO bound",
+        "DEBUG not all of the message was accepted",
+        "INFO the bind is over",
+        "INFO the account is closed",
+    ];
+    assert_eq!(log.of_account(), expected);
 }

@@ -63,6 +63,7 @@ mod arrivals;
 mod driver;
 mod link;
 mod ticket;
+mod watch;
 
 use std::fmt;
 use std::future::Future;
@@ -85,7 +86,8 @@ use tokio::time;
 pub use arrivals::{Arrival, Arrivals, Incoming};
 pub use ticket::{NoReceipt, Sent, Ticket};
 
-use driver::{Driver, Shared};
+use driver::Driver;
+pub(crate) use driver::Shared;
 
 /// What sees the PDUs of one bind.
 type Watcher = Box<dyn Observer + Send>;
@@ -231,6 +233,11 @@ impl Account {
     fn new(shared: Arc<Shared>) -> Self {
         shared.lock().handles += 1;
         Self { shared }
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// Sends a message and waits for its outcome. Waits for room in the queue first.

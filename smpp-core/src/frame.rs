@@ -72,7 +72,7 @@ impl fmt::Display for FramingError {
             "command_length {length} is outside {HEADER_LENGTH}..={limit}: the stream cannot be read on"
         )?;
         match length.to_be_bytes() {
-            [0x16, 3, ..] => f.write_str(" (the peer speaks TLS on a plain port)"),
+            [0x15 | 0x16, 3, ..] => f.write_str(" (the peer speaks TLS on a plain port)"),
             text if text.iter().all(u8::is_ascii_graphic) => {
                 write!(f, " (the peer sent text, not SMPP: \"{}\")", text.escape_ascii())
             }
@@ -245,6 +245,11 @@ impl Frame<Vec<u8>> {
 }
 
 impl<'a> Frame<&'a [u8]> {
+    /// What was encoded here.
+    pub(crate) const fn whole(octets: &'a [u8]) -> Self {
+        Self { octets }
+    }
+
     /// The header and no body.
     pub(crate) fn bare(self) -> Self {
         Self { octets: self.octets.get(..HEADER_LENGTH).unwrap_or(self.octets) }

@@ -5,16 +5,16 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use smpp_core::session::{
-    Cause, Closed, Config, Esme, NotSent, Notification, Observer, Refusal, RequestError, Response, Role,
-    SentBy, Smsc, State, Stats,
+    Config, Esme, Notification, Observer, Refusal, Request, RequestError, Response, Role, SentBy, Smsc,
+    State, Stats,
 };
 use smpp_core::{Bind, DeliverSm, Operation, SubmitSm};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::oneshot;
-use tokio::time;
 
-use crate::driver::{Answer, Driver, End, Shared};
+use crate::answer::Responder;
+use crate::driver::{Driver, End, Shared};
 use crate::inbox::Inbox;
+use crate::request::Requesting;
 
 /// A handle on one session; clone it freely. When the last handle and the inbox are dropped, the session
 /// unbinds.
@@ -39,7 +39,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let shared = Shared::new(config);
-    tokio::spawn(Driver::new(Arc::clone(&shared), io).run());
+    tokio::spawn(Driver::new(Arc::clone(&shared), io));
     let handle = Handle::new(shared);
     (handle.clone(), Inbox::new(handle))
 }
@@ -55,44 +55,11 @@ impl<R: Role> Handle<R> {
     ///
     /// Cancel-safe in this sense: dropped while it waits for its turn, nothing was sent; dropped later, the
     /// request stays in flight and its outcome goes unseen.
-    pub async fn request<O>(&self, operation: &O) -> Result<Response, RequestError>
+    pub fn request<O>(&self, operation: &O) -> impl Future<Output = Result<Response, RequestError>>
     where
         O: Operation + SentBy<R>,
     {
-        let answer = self.admit(operation).await.map_err(RequestError::NeverSent)?;
-        // The driver tells every outcome; it is gone without one only when its runtime is.
-        answer.await.unwrap_or(Err(RequestError::Unanswered(Cause::Closed(Closed::Aborted))))
-    }
-
-    /// Waits until the session takes the request: at the turnstile, then for room or for the pace.
-    async fn admit<O>(&self, operation: &O) -> Result<oneshot::Receiver<Answer>, NotSent>
-    where
-        O: Operation + SentBy<R>,
-    {
-        let (mut sender, receiver) = oneshot::channel();
-        let _turn = self.shared.turnstile.lock().await;
-        loop {
-            let mut room = pin!(self.shared.room.notified());
-            let ended = self.shared.ended.notified();
-            let taken = self.shared.with(|core, now| {
-                let result = core.session.request(now, operation, sender);
-                if result.is_err() {
-                    // Within the lock under which room is made, so that no notice of it is missed.
-                    room.as_mut().enable();
-                }
-                result.map_err(|refused| (refused, core.end.as_ref().map(|end| end.reason)))
-            });
-            let Err((refused, end)) = taken else { return Ok(receiver) };
-            sender = refused.tag;
-            if let Some(why) = end.map(NotSent::Closed).or(refused.why.lasting()) {
-                return Err(why);
-            }
-            match refused.why {
-                // Until then, or until the session ends.
-                Refusal::Paced(at) => drop(time::timeout_at(self.shared.clock(at), ended).await),
-                _ => room.await,
-            }
-        }
+        Requesting::new(&self.shared, operation)
     }
 
     /// Ends the session in good order, and says how it ended: no new requests, what is in flight may finish
@@ -136,6 +103,39 @@ impl<R: Role> Handle<R> {
         *self.shared.lock().session.observer_mut() = Some(Box::new(observer));
     }
 
+    /// Lets `answer` answer requests of the peer where they are read, from now on: nothing is copied, nothing queued,
+    /// no task woken. What it gives back comes out of the inbox, as what has come before.
+    ///
+    /// It is called while the session is locked: it should be quick, and it must not call this handle. It answers
+    /// what it does not give back: a [`Reply`](smpp_core::session::Reply) that it drops leaves the peer without an
+    /// answer.
+    ///
+    /// ```
+    /// use smpp_core::session::Request;
+    /// use smpp_core::{COctets, SubmitSmResp};
+    ///
+    /// # fn serve(peer: &smpp_io_tokio::Peer) {
+    /// peer.answer_with(|request, responder| match request {
+    ///     Request::SubmitSm(message, reply) => {
+    ///         println!("{}", message.text().escape_ascii());
+    ///         let message_id = COctets::new(b"1").unwrap_or_default();
+    ///         // Refused if the session has ended: the peer has seen no answer.
+    ///         let _ = responder.respond(reply, Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }));
+    ///         None
+    ///     }
+    ///     other => Some(other),
+    /// });
+    /// # }
+    /// ```
+    pub fn answer_with<F>(&self, answer: F)
+    where
+        F: for<'r> FnMut(Request<'r>, Responder<'_, R>) -> Option<Request<'r>> + Send + 'static,
+    {
+        let old = self.shared.lock().answerer.replace(Box::new(answer));
+        // It may hold anything: not under the lock.
+        drop(old);
+    }
+
     /// The counters of the session.
     pub fn stats(&self) -> Stats {
         self.shared.lock().session.stats()
@@ -154,8 +154,8 @@ impl Handle<Esme> {
     /// Submits a message and waits for the SMSC's answer, which holds the message's id.
     ///
     /// See [`request`](Self::request) for waiting and cancel-safety.
-    pub async fn submit(&self, message: &SubmitSm<'_>) -> Result<Response, RequestError> {
-        self.request(message).await
+    pub fn submit(&self, message: &SubmitSm<'_>) -> impl Future<Output = Result<Response, RequestError>> {
+        self.request(message)
     }
 }
 
@@ -163,8 +163,8 @@ impl Handle<Smsc> {
     /// Delivers a message or a receipt and waits for the ESME's answer.
     ///
     /// See [`request`](Self::request) for waiting and cancel-safety.
-    pub async fn deliver(&self, message: &DeliverSm<'_>) -> Result<Response, RequestError> {
-        self.request(message).await
+    pub fn deliver(&self, message: &DeliverSm<'_>) -> impl Future<Output = Result<Response, RequestError>> {
+        self.request(message)
     }
 
     /// Tells the ESME something that has no response: outbind on a connection that the SMSC has made,

@@ -1,7 +1,10 @@
 //! What the peer asks, each with the right to answer it once.
 
+use std::collections::VecDeque;
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use smpp_core::session::{Refusal, Reply, Request, Role, Smsc};
@@ -17,9 +20,10 @@ use crate::driver::{Core, Shared};
 ///
 /// Bounded by `Config::max_unanswered`: the session throttles the peer beyond it. Once the inbox is dropped,
 /// what comes or is left is answered with a temporary error, so that the peer keeps it.
-#[derive(Debug)]
 pub struct Inbox<R: Role> {
     handle: Handle<R>,
+    /// Taken out all at once, and not yet given.
+    fetched: VecDeque<Queued>,
 }
 
 /// The requests that have a response.
@@ -96,29 +100,40 @@ pub struct Incoming<R: Role, O: Operation> {
     shared: Arc<Shared<R>>,
 }
 
+impl<R: Role> fmt::Debug for Inbox<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inbox").field("handle", &self.handle).finish_non_exhaustive()
+    }
+}
+
 impl<R: Role> Inbox<R> {
     pub(crate) fn new(handle: Handle<R>) -> Self {
-        Self { handle }
+        Self { handle, fetched: VecDeque::new() }
     }
 
     /// The next request; `None` once the session has ended and none is left.
     ///
     /// Cancel-safe: a request is taken only by a call that returns it.
     pub async fn recv(&mut self) -> Option<Inbound<R>> {
+        poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Inbound<R>>> {
         let shared = &self.handle.shared;
-        loop {
-            {
-                let mut core = shared.lock();
-                if let Some(queued) = core.inbox.pop_front() {
-                    return Some(queued.into_inbound(shared));
-                }
+        if self.fetched.is_empty() {
+            let mut core = shared.lock();
+            if core.inbox.is_empty() {
                 if core.end.is_some() {
-                    return None;
+                    return Poll::Ready(None);
                 }
+                let old = core.fetching.replace(cx.waker().clone());
+                drop(core);
+                drop(old);
+                return Poll::Pending;
             }
-            // A request that came since then has left its permit.
-            shared.arrived.notified().await;
+            std::mem::swap(&mut core.inbox, &mut self.fetched);
         }
+        Poll::Ready(self.fetched.pop_front().map(|queued| queued.into_inbound(shared)))
     }
 }
 
@@ -130,7 +145,7 @@ impl<R: Role> Drop for Inbox<R> {
             core.inbox_open = false;
             std::mem::take(&mut core.inbox)
         };
-        for queued in left {
+        for queued in self.fetched.drain(..).chain(left) {
             drop(queued.into_inbound(shared));
         }
     }

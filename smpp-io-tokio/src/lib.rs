@@ -87,6 +87,13 @@
 //! again), sent and unanswered (the peer may have accepted it). Nothing is lost without its sender being told
 //! which it was.
 //!
+//! # Speed
+//!
+//! What is submitted between two turns of the session's task leaves in one write, and all that comes back in one
+//! read is handed out at once: so have many requests under way, in as many tasks as you like or several in one, up
+//! to the window. A request costs no allocation, nor does its response. A server that knows its answer at once gives
+//! it where the request is read, by [`Handle::answer_with`]; what it has to think about comes out of the [`Inbox`].
+//!
 //! # Bounds
 //!
 //! Each session runs within its [`Config`](smpp_core::session::Config): the window, the requests of the peer that
@@ -131,6 +138,7 @@
 )]
 
 pub mod account;
+mod answer;
 mod client;
 mod connect;
 mod driver;
@@ -139,12 +147,15 @@ mod inbox;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 mod pump;
+mod request;
 mod server;
 pub mod tls;
 #[cfg(feature = "tracing")]
 mod trace;
+mod waiters;
 mod watch;
 
+pub use answer::Responder;
 pub use client::{Client, Handle, Peer, start};
 pub use connect::Connector;
 pub use driver::End;

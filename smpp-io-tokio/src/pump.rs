@@ -12,7 +12,7 @@ use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// How much is read at once. Octets.
 const READ: usize = 16 * 1024;
@@ -20,6 +20,9 @@ const READ: usize = 16 * 1024;
 /// How much is written at once: what TLS puts into one record. A longer write may fail after records of it
 /// have gone, and not say so; what went with them would pass for never sent.
 const RECORD: usize = 16 * 1024;
+
+/// So many octets that have gone are not kept for the sake of those behind them.
+const MUCH: usize = 64 * 1024;
 
 /// More octets than a socket keeps for a program that does not read: what is read beyond them has just come.
 const SOCKET_HOLDS: usize = 8 << 20;
@@ -59,8 +62,8 @@ pub(crate) struct Moved {
 }
 
 impl Moved {
-    /// Whether anything came or went: then poll again, the transport wakes nobody before it had nothing to do.
-    pub(crate) fn any(&self) -> bool {
+    /// Whether anything came or went.
+    pub(crate) const fn any(&self) -> bool {
         self.sent > 0 || self.read > 0
     }
 }
@@ -141,8 +144,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     }
 
     /// Takes leave of the peer.
-    pub(crate) async fn shutdown(&mut self) -> io::Result<()> {
-        self.io.shutdown().await
+    pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
     }
 
     /// Writes what the transport takes, counts it, and says why it takes no more.
@@ -160,7 +163,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
                     self.unflushed = true;
                 }
                 Poll::Ready(Err(error)) => return Some(error),
-                Poll::Pending => break,
+                Poll::Pending => {
+                    self.give_back();
+                    break;
+                }
             }
         }
         if self.unflushed && self.written == self.output.len() {
@@ -171,6 +177,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             }
         }
         None
+    }
+
+    /// The transport is full: keeps what waits for it, and not what has gone before.
+    fn give_back(&mut self) {
+        if self.written > MUCH {
+            self.output.drain(..self.written.min(self.output.len()));
+            self.output.shrink_to_fit();
+            self.written = 0;
+        }
     }
 
     /// Reads once: into `scratch`, or behind what is kept.

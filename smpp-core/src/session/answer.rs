@@ -5,13 +5,32 @@ use core::fmt;
 
 use super::event::{Cause, Closed, Outcome, Refusal};
 use super::state::State;
-use crate::frame::{Frame, SequenceNumber};
+use crate::frame::{Frame, HEADER_LENGTH, SequenceNumber};
 use crate::pdu::{BindResp, CommandId, CommandStatus, InterfaceVersion, Pdu};
 use crate::wire::{Quirks, Tolerance};
 
+/// The longest submit_sm_resp without TLVs: a header and a message_id of 65 octets (SMPP 3.4 §4.4.2).
+const SHORT: usize = HEADER_LENGTH + 65;
+
 /// The response to a request that was accepted.
 #[derive(Clone)]
-pub struct Response(Frame<Vec<u8>>);
+pub struct Response(Octets);
+
+/// One PDU. A short one, as most are, costs no allocation.
+#[derive(Clone)]
+enum Octets {
+    Short { length: u8, octets: [u8; SHORT] },
+    Long(Vec<u8>),
+}
+
+impl AsRef<[u8]> for Octets {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Self::Short { length, octets } => octets.get(..usize::from(*length)).unwrap_or_default(),
+            Self::Long(octets) => octets,
+        }
+    }
+}
 
 /// Why a request did not succeed: exactly one of four things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +84,7 @@ impl Outcome<'_> {
     /// The same, without what it borrows.
     pub fn into_result(self, sequence: SequenceNumber) -> Result<Response, RequestError> {
         match self {
-            Self::Accepted(pdu) => Ok(Response(Frame::encode(&pdu, CommandStatus::ROK, sequence))),
+            Self::Accepted(pdu) => Ok(Response::new(&pdu, sequence)),
             Self::Refused { status, .. } => Err(RequestError::Refused(status)),
             Self::Nacked(status) => Err(RequestError::Nacked(status)),
             Self::NeverSent(closed) => Err(RequestError::NeverSent(NotSent::Closed(closed))),
@@ -75,9 +94,17 @@ impl Outcome<'_> {
 }
 
 impl Response {
+    fn new(pdu: &Pdu<'_>, sequence: SequenceNumber) -> Self {
+        let mut octets = [0; SHORT];
+        Self(match pdu.encode_into(CommandStatus::ROK, sequence, &mut octets) {
+            Ok(length) => Octets::Short { length: length as u8, octets },
+            Err(_) => Octets::Long(Frame::encode(pdu, CommandStatus::ROK, sequence).into_inner()),
+        })
+    }
+
     /// The PDU, its octets written anew.
-    pub fn frame(&self) -> &Frame<Vec<u8>> {
-        &self.0
+    pub fn frame(&self) -> Frame<&[u8]> {
+        Frame::whole(self.0.as_ref())
     }
 
     /// The id the SMSC gave a message, whichever operation it came by, as it sent it (SMPP 3.4 §4.4.2); empty if it
@@ -102,7 +129,7 @@ impl Response {
 
     /// The fields. There are some always: the session has read the PDU, so it can be read again.
     pub fn pdu(&self) -> Option<Pdu<'_>> {
-        self.0.pdu(Tolerance(Quirks::all())).ok().map(|(pdu, _)| pdu)
+        self.frame().into_pdu(Tolerance(Quirks::all())).ok().map(|(pdu, _)| pdu)
     }
 }
 

@@ -178,32 +178,39 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             self.binding = None;
         }
         self.learn(&entry, header.status, pdu.as_ref().map_or(Tlvs::EMPTY, |(pdu, _)| pdu.tlvs()));
-        let outcome = match pdu {
-            // Whatever stands behind its header, it says no.
-            _ if nack => Outcome::Nacked(header.status),
-            Err(error) if header.status.is_ok() => {
-                self.count_malformed();
-                Outcome::Unanswered(Cause::Unreadable(error))
-            }
-            Ok((pdu, _)) if header.status.is_ok() => {
-                if let (Pdu::BindResp(mode, resp), Ending::No) = (pdu, self.ending) {
+        // Made at the end of each way, so that the PDU is moved once.
+        let (tag, sequence) = (entry.tag, entry.sequence);
+        match pdu {
+            Ok((pdu, _)) if header.status.is_ok() && !nack => {
+                if let (Pdu::BindResp(mode, resp), Ending::No) = (&pdu, self.ending) {
                     self.peer_version = resp.and_then(|resp| resp.tlvs.sc_interface_version());
-                    self.bound(mode);
+                    self.bound(*mode);
                 }
-                Outcome::Accepted(pdu)
+                self.advance();
+                Some(Event::Outcome { tag, sequence, outcome: Outcome::Accepted(pdu) })
             }
-            Ok((pdu, _)) => Outcome::Refused { status: header.status, pdu },
+            // Whatever stands behind its header, it says no.
+            _ if nack => {
+                self.advance();
+                Some(Event::Outcome { tag, sequence, outcome: Outcome::Nacked(header.status) })
+            }
+            Ok((pdu, _)) => {
+                self.advance();
+                let outcome = Outcome::Refused { status: header.status, pdu };
+                Some(Event::Outcome { tag, sequence, outcome })
+            }
             Err(error) => {
-                // The header is whole and says no; a damaged body takes nothing from that.
                 self.count_malformed();
-                match frame.bare().into_pdu(Tolerance::LENIENT) {
-                    Ok((pdu, _)) => Outcome::Refused { status: header.status, pdu },
-                    Err(_) => Outcome::Unanswered(Cause::Unreadable(error)),
-                }
+                self.advance();
+                let unreadable = Outcome::Unanswered(Cause::Unreadable(error));
+                let outcome = match frame.bare().into_pdu(Tolerance::LENIENT) {
+                    // The header is whole and says no; a damaged body takes nothing from that.
+                    Ok((pdu, _)) if !header.status.is_ok() => Outcome::Refused { status: header.status, pdu },
+                    _ => unreadable,
+                };
+                Some(Event::Outcome { tag, sequence, outcome })
             }
-        };
-        self.advance();
-        Some(Event::Outcome { tag: entry.tag, sequence: entry.sequence, outcome })
+        }
     }
 
     /// What a response tells about the peer's speed and load.

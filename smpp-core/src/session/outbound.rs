@@ -15,6 +15,12 @@ use crate::pdu::{
 };
 use crate::wire::{Emit, Tolerance};
 
+/// What waits for a transport that takes nothing grows by so many octets: twice of much is more than its bound.
+const STEP: usize = 64 * 1024;
+
+/// More octets than most PDUs have.
+const PLENTY: usize = 512;
+
 impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// Sends a request, or refuses it and hands the tag back. The outcome comes as an event.
     ///
@@ -118,7 +124,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         }
         self.answered = true;
         self.timers.answering = true;
-        let before = (self.state, self.timers);
+        let before = command.is_bind().then_some((self.state, self.timers));
         if command.is_bind() {
             self.binding = None;
             if let (Some(mode), true, Ending::No) = (BindMode::of(command), status.is_ok(), self.ending) {
@@ -128,8 +134,10 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         self.last_message = self.now;
         let encoded = self.encode(command.response(), status, sequence, body);
         if !encoded {
-            // Bound too early, if at all: the peer learns of an error.
-            (self.state, self.timers) = before;
+            if let Some(before) = before {
+                // Bound too early, if at all: the peer learns of an error.
+                (self.state, self.timers) = before;
+            }
             self.answer(command, CommandStatus::RSYSERR, sequence);
         }
         self.advance();
@@ -195,6 +203,9 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         body: Option<&B>,
     ) -> bool {
         let before = self.output.len();
+        if before > STEP && self.output.capacity() - before < PLENTY {
+            self.output.reserve_exact(STEP);
+        }
         let tlvs = self.version().reads_tlvs();
         encode(command, status, sequence, body, tlvs, &mut self.output);
         let length = self.output.len() - before;

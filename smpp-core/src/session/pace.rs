@@ -112,6 +112,7 @@ impl Pace {
     }
 
     /// A message goes at `now`, which is not before [`ready_at`](Self::ready_at).
+    #[inline]
     pub fn take(&mut self, now: Instant) {
         self.due = self.due.max(now.as_nanos()).saturating_add(self.interval_at(now));
     }

@@ -60,6 +60,10 @@ impl Timers {
 
     /// So much time had passed when the answers were given.
     pub(super) fn postpone(&mut self, passed: Duration) {
+        if passed.is_zero() {
+            self.early = Default::default();
+            return;
+        }
         for (due, early) in self.due.iter_mut().zip(&mut self.early) {
             if core::mem::take(early) {
                 *due = due.map(|at| at + passed);

@@ -114,7 +114,8 @@ async fn carry(shared: &Arc<Shared>, link: LinkId, io: impl AsyncRead + AsyncWri
         std::future::poll_fn(|cx| carrier.poll(cx)).await;
     }
     // The session is over whether or not the transport takes its leave.
-    let _ = time::timeout(LINGER, carrier.pump.shutdown()).await;
+    let shutdown = std::future::poll_fn(|cx| carrier.pump.poll_shutdown(cx));
+    let _ = time::timeout(LINGER, shutdown).await;
 }
 
 /// Carries octets between one transport and its session in the account.

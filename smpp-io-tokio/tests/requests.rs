@@ -1,0 +1,247 @@
+//! Many requests on one session: who goes first, who hears what, and what becomes of those who give up.
+
+use std::collections::HashSet;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use smpp_core::session::{Closed, Config, Esme, Request, Smsc};
+use smpp_core::{Bind, BindResp, COctets, CommandStatus, QuerySm, ShortMessage, SubmitSm, SubmitSmResp};
+use smpp_io_tokio::{Client, Inbound, Inbox, NotSent, Peer, RequestError, start};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
+use tokio::task::{JoinHandle, JoinSet, yield_now};
+use tokio::time::timeout;
+
+/// A bound client and the server's side of it.
+async fn bound(config: Config) -> (Client, Peer, Inbox<Smsc>) {
+    let (near, far) = duplex(4096);
+    let (client, _) = start::<Esme, _>(near, config);
+    let (peer, mut inbox) = start::<Smsc, _>(far, config);
+    let bind = Bind::default();
+    let (answer, ()) = tokio::join!(client.bind(&bind), async {
+        let Some(Inbound::Bind(bind)) = inbox.recv().await else { panic!("no bind") };
+        bind.respond(Ok(BindResp::default())).unwrap();
+    });
+    answer.unwrap();
+    (client, peer, inbox)
+}
+
+fn text(octets: &[u8]) -> SubmitSm<'_> {
+    SubmitSm { short_message: ShortMessage::new(octets).unwrap(), ..SubmitSm::default() }
+}
+
+fn id(octets: &[u8]) -> SubmitSmResp<'_> {
+    SubmitSmResp { message_id: COctets::new(octets).unwrap(), ..SubmitSmResp::default() }
+}
+
+/// The id that the message was given, or why there is none.
+fn submit(client: &Client, what: impl Into<Vec<u8>>) -> JoinHandle<Result<Vec<u8>, RequestError>> {
+    let (client, what) = (client.clone(), what.into());
+    tokio::spawn(async move { client.submit(&text(&what)).await.map(|answer| answer.message_id().to_vec()) })
+}
+
+/// Gives each message its own text as its id.
+async fn echo(mut inbox: Inbox<Smsc>) {
+    while let Some(inbound) = inbox.recv().await {
+        let Inbound::SubmitSm(message) = inbound else { continue };
+        let text = message.get().text().to_vec();
+        let _ = message.respond(Ok(id(&text)));
+    }
+}
+
+fn echo_at_once(peer: &Peer) {
+    peer.answer_with(|request, responder| match request {
+        Request::SubmitSm(message, reply) => {
+            let _ = responder.respond(reply, Ok(id(message.text())));
+            None
+        }
+        other => Some(other),
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn first_come_first_served_whoever_gives_up() {
+    let (client, _peer, mut inbox) = bound(Config { window: 1, ..Config::default() }).await;
+    let mut tasks = Vec::new();
+    for number in 0..30_u8 {
+        tasks.push(submit(&client, [number]));
+        // Each is in line before the next comes.
+        yield_now().await;
+    }
+    // The first is in flight; the second is next in line, others stand in the middle and at the end.
+    let given_up = [1, 7, 8, 29];
+    for number in given_up {
+        tasks[usize::from(number)].abort();
+    }
+    let mut came = Vec::new();
+    while came.len() < 30 - given_up.len() {
+        let next = timeout(Duration::from_secs(1), inbox.recv()).await.expect("someone was forgotten");
+        let Some(Inbound::SubmitSm(message)) = next else { panic!("no message") };
+        came.push(message.get().text()[0]);
+        message.accept().unwrap();
+    }
+    let expected: Vec<u8> = (0..30).filter(|number| !given_up.contains(number)).collect();
+    assert_eq!(came, expected);
+}
+
+/// Counts the writes.
+struct Counting(DuplexStream, Arc<AtomicUsize>);
+
+impl AsyncRead for Counting {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, out)
+    }
+}
+
+impl AsyncWrite for Counting {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        Pin::new(&mut self.0).poll_write(cx, octets)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_in_line_leave_together() {
+    let (near, far) = duplex(64 * 1024);
+    let writes = Arc::new(AtomicUsize::new(0));
+    let config = Config { window: 32, ..Config::default() };
+    let (client, _) = start::<Esme, _>(Counting(near, Arc::clone(&writes)), config);
+    let (peer, mut inbox) = start::<Smsc, _>(far, config);
+    echo_at_once(&peer);
+    let bind = Bind::default();
+    let (answer, ()) = tokio::join!(client.bind(&bind), async {
+        let Some(Inbound::Bind(bind)) = inbox.recv().await else { panic!("no bind") };
+        bind.accept().unwrap();
+    });
+    answer.unwrap();
+    let tasks: Vec<_> = (0..320).map(|number| submit(&client, number.to_string())).collect();
+    for task in tasks {
+        task.await.unwrap().unwrap();
+    }
+    let writes = writes.load(Ordering::Relaxed);
+    assert!(writes <= 20, "{writes} writes for ten windows and a bind");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outcome_that_nobody_waits_for_is_not_heard_by_the_next() {
+    let (client, _peer, mut inbox) = bound(Config { window: 2, ..Config::default() }).await;
+    let first = submit(&client, "first");
+    let Some(Inbound::SubmitSm(held)) = inbox.recv().await else { panic!("no message") };
+    first.abort();
+    assert!(first.await.unwrap_err().is_cancelled());
+    let second = submit(&client, "second");
+    let Some(Inbound::SubmitSm(other)) = inbox.recv().await else { panic!("no message") };
+    held.respond(Ok(id(b"first"))).unwrap();
+    yield_now().await;
+    let third = submit(&client, "third");
+    let Some(Inbound::SubmitSm(last)) = inbox.recv().await else { panic!("no message") };
+    last.respond(Ok(id(b"third"))).unwrap();
+    other.respond(Ok(id(b"second"))).unwrap();
+    assert_eq!(second.await.unwrap().unwrap(), b"second");
+    assert_eq!(third.await.unwrap().unwrap(), b"third");
+}
+
+/// Polled once in one task, and awaited in another: in line, then in flight.
+#[tokio::test(start_paused = true)]
+async fn a_request_may_move_between_tasks() {
+    let (client, _peer, mut inbox) = bound(Config { window: 1, ..Config::default() }).await;
+    let message: &'static SubmitSm<'static> = Box::leak(Box::new(text(b"moves")));
+    let client: &'static Client = Box::leak(Box::new(client));
+    let first = submit(client, "first");
+    let Some(Inbound::SubmitSm(held)) = inbox.recv().await else { panic!("no message") };
+    let mut moving = Box::pin(client.submit(message));
+    for step in 0..2 {
+        (moving,) = tokio::spawn(async move {
+            let pending = poll_fn(|cx| Poll::Ready(moving.as_mut().poll(cx).is_pending())).await;
+            assert!(pending, "step {step}");
+            (moving,)
+        })
+        .await
+        .unwrap();
+    }
+    let moved = tokio::spawn(moving);
+    yield_now().await;
+    held.accept().unwrap();
+    tokio::spawn(echo(inbox));
+    first.await.unwrap().unwrap();
+    let answer = timeout(Duration::from_secs(1), moved).await.expect("it is not woken").unwrap().unwrap();
+    assert_eq!(answer.message_id(), b"moves");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_the_session_reaches_those_in_line() {
+    let (client, _peer, mut inbox) = bound(Config { window: 1, ..Config::default() }).await;
+    let first = submit(&client, "first");
+    let held = inbox.recv().await;
+    let waiting = [submit(&client, "second"), submit(&client, "third")];
+    yield_now().await;
+    client.abort().await;
+    assert!(matches!(first.await.unwrap(), Err(RequestError::Unanswered(_))));
+    for waiting in waiting {
+        let told = timeout(Duration::from_secs(1), waiting).await.expect("nobody told him").unwrap();
+        assert_eq!(told, Err(RequestError::NeverSent(NotSent::Closed(Closed::Aborted))));
+    }
+    drop(held);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_answered_at_once_comes_out_of_the_inbox() {
+    let (client, peer, mut inbox) = bound(Config::default()).await;
+    echo_at_once(&peer);
+    assert_eq!(submit(&client, "at once").await.unwrap().unwrap(), b"at once");
+    let query = QuerySm::default();
+    let (answer, ()) = tokio::join!(client.request(&query), async {
+        let Some(Inbound::QuerySm(query)) = inbox.recv().await else { panic!("no query") };
+        query.refuse(CommandStatus::RQUERYFAIL).unwrap();
+    });
+    assert_eq!(answer.unwrap_err(), RequestError::Refused(CommandStatus::RQUERYFAIL));
+}
+
+/// More tasks than the window has places, on several threads: each hears its own answer, nobody is forgotten.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn on_many_threads_each_hears_his_own() {
+    for (window, at_once) in [(1, true), (16, false), (64, true), (300, false)] {
+        let (client, peer, inbox) = bound(Config { window, ..Config::default() }).await;
+        if at_once {
+            echo_at_once(&peer);
+        }
+        let serving = tokio::spawn(echo(inbox));
+        let mut tasks = JoinSet::new();
+        for number in 0..100 {
+            let client = client.clone();
+            tasks.spawn(async move {
+                let mut ids = Vec::new();
+                for message in 0..30 {
+                    let what = format!("{number}.{message}");
+                    let answer = client.submit(&text(what.as_bytes())).await.unwrap();
+                    assert_eq!(answer.message_id(), what.as_bytes());
+                    ids.push(what);
+                }
+                ids
+            });
+        }
+        let mut ids = HashSet::new();
+        while let Some(task) = tasks.join_next().await {
+            ids.extend(task.unwrap());
+        }
+        assert_eq!(ids.len(), 3000);
+        assert_eq!(client.unbind().await.reason, Closed::Unbound);
+        serving.await.unwrap();
+    }
+}

@@ -119,7 +119,7 @@ impl Connecting {
         let Self { stream, address, tls, mut config, deadline, .. } = self;
         let stream = match tls {
             None => ServerStream::plain(stream, slot),
-            Some(tls) => match timeout_at(deadline, tls.accept(stream)).await {
+            Some(tls) => match timeout_at(deadline, Box::pin(tls.accept(stream))).await {
                 Ok(Ok(stream)) => ServerStream::tls(stream, slot),
                 Ok(Err(error)) => return Err(AcceptError::Tls(Arc::new(error.into()))),
                 Err(_) => return Err(AcceptError::Timeout),

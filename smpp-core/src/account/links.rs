@@ -30,7 +30,7 @@ pub(super) struct Link<O> {
     failures: u32,
     /// Counts its sessions: an answer is for one of them.
     serial: u64,
-    /// Until then it sends no messages: the SMSC is overloaded.
+    /// Until then it sends no messages: the SMSC is overloaded, or may still count those of the bind before.
     pub(super) paused_until: Instant,
 }
 

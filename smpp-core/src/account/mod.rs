@@ -64,7 +64,8 @@
 //! - Each message that is taken has exactly one [`Outcome`](Event::Outcome), whatever becomes of the binds. A part that
 //!   was never sent goes on another bind; one that was sent and not answered does what the caller has chosen:
 //!   [`Unanswered`].
-//! - `ESME_RTHROTTLED` and `ESME_RMSGQFUL` pause the bind, and the part takes its old place in the queue.
+//! - `ESME_RTHROTTLED` and `ESME_RMSGQFUL` pause the bind, and the part takes its old place in the queue; so does
+//!   `ESME_RINVBNDSTS`, which says that the SMSC has begun to end the bind.
 //! - A receipt that comes within [`age`](Receipts::age) reaches its message, whichever bind it comes on, also if it
 //!   comes before the `submit_sm_resp`. One that comes twice is told once.
 //! - What the SMSC delivers is answered when the application says so: [`Ack`].

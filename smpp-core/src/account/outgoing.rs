@@ -177,9 +177,9 @@ impl<O: Observer> Account<O> {
     }
 }
 
-/// Whether the refusal passes.
+/// Whether the refusal passes: the SMSC is overloaded, or has begun to end the bind.
 fn is_passing(status: CommandStatus) -> bool {
-    matches!(status, CommandStatus::RTHROTTLED | CommandStatus::RMSGQFUL)
+    matches!(status, CommandStatus::RTHROTTLED | CommandStatus::RMSGQFUL | CommandStatus::RINVBNDSTS)
 }
 
 /// Whether a last receipt comes whatever becomes of the message: bits 1 and 0 (SMPP 3.4 §5.2.17). One for some states

@@ -188,7 +188,8 @@ impl Queue {
             }
             Back::Unanswered(fate) => {
                 held.unanswered = held.unanswered.saturating_add(1);
-                let again = matches!(entry.unanswered, Unanswered::SendAgain(times) if held.unanswered <= times);
+                let again =
+                    matches!(entry.unanswered, Unanswered::SendAgain(times) if held.unanswered <= times);
                 (Some(fate), again)
             }
             Back::Settled(fate) => (Some(fate), false),

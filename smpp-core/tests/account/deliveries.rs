@@ -9,7 +9,7 @@ use smpp_core::{
     Address, COctets, DataCoding, DeliverSm, EsmClass, MessageState, Pdu, ShortMessage, SubmitSm,
 };
 
-use super::log::{ConnectionId, delivery};
+use super::log::delivery;
 use super::messages::Messages;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,10 +36,6 @@ pub(crate) struct Delivery {
     esm_class: EsmClass,
     data_coding: DataCoding,
     octets: Vec<u8>,
-    /// When it goes next, unless it is in flight.
-    pub(crate) due: Option<Instant>,
-    pub(crate) flying: Option<ConnectionId>,
-    pub(crate) acknowledged: bool,
     /// When the account first had it, and how often.
     arrived: Option<Instant>,
     arrivals: u32,
@@ -80,7 +76,10 @@ pub(crate) struct Deliveries {
     piecewise: bool,
     /// Ids say nothing.
     dull: bool,
-    pub(crate) all: Vec<Delivery>,
+    all: Vec<Delivery>,
+    /// Those that are to be delivered, and when; and how many are in flight.
+    pub(crate) queue: BTreeSet<(Instant, usize)>,
+    pub(crate) flying: usize,
     mos: Vec<Mo>,
     told: BTreeMap<(usize, u8), Told>,
     /// Receipts of the account's that were told as unknown.
@@ -103,7 +102,7 @@ fn word(state: MessageState) -> &'static str {
 }
 
 impl Delivery {
-    fn new(what: What, due: Instant) -> Self {
+    fn new(what: What) -> Self {
         Self {
             what,
             id: Vec::new(),
@@ -111,9 +110,6 @@ impl Delivery {
             esm_class: EsmClass::default(),
             data_coding: DataCoding::default(),
             octets: Vec::new(),
-            due: Some(due),
-            flying: None,
-            acknowledged: false,
             arrived: None,
             arrivals: 0,
             told: 0,
@@ -130,6 +126,8 @@ impl Deliveries {
             piecewise,
             dull,
             all: Vec::new(),
+            queue: BTreeSet::new(),
+            flying: 0,
             mos: Vec::new(),
             told: BTreeMap::new(),
             unmatched: BTreeSet::new(),
@@ -146,7 +144,8 @@ impl Deliveries {
         let octets = format!("id:{receipted} stat:{} err:000", word(state)).into_bytes();
         let esm_class = EsmClass::DELIVERY_RECEIPT;
         let (id, source) = (id.into(), "1".into());
-        self.all.push(Delivery { id, octets, esm_class, source, ..Delivery::new(what, due) });
+        self.all.push(Delivery { id, octets, esm_class, source, ..Delivery::new(what) });
+        self.queue.insert((due, self.all.len() - 1));
     }
 
     /// A message from a phone, in as many parts as it takes; each is due at one of these times.
@@ -166,8 +165,9 @@ impl Deliveries {
                 esm_class: message.esm_class,
                 data_coding: message.data_coding,
                 octets: message.short_message.as_bytes().to_vec(),
-                ..Delivery::new(what, due())
+                ..Delivery::new(what)
             });
+            self.queue.insert((due(), self.all.len() - 1));
         }
         self.mos.push(Mo { text, parts, told: 0, refused: 0, taken: 0, spoiled: false });
     }
@@ -223,7 +223,7 @@ impl Deliveries {
         let Some(about) = about else {
             if self.roomy && !self.closed {
                 assert!(!known, "{state:?} of message {message} part {part} is known");
-                let waits = messages.is_flying(now, message, part);
+                let waits = messages.is_flying(now, arrived, message, part);
                 let patient = now - arrived >= self.options.session.response;
                 assert!(patient || !waits || delivered.arrivals > 1, "it is early, and nobody waits");
             }
@@ -337,13 +337,11 @@ impl Deliveries {
             }
         };
         assert!(good, "delivery {index}, {:?}, was not taken, and the SMSC forgets it", delivery.what);
-        let delivery = &mut self.all[index];
-        (delivery.acknowledged, delivery.due) = (true, None);
     }
 
     /// Whether everything has been delivered.
     pub(crate) fn is_done(&self) -> bool {
-        self.all.iter().all(|delivery| delivery.due.is_none() && delivery.flying.is_none())
+        self.queue.is_empty() && self.flying == 0
     }
 
     /// Everything was delivered to the application.

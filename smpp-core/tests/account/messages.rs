@@ -291,10 +291,11 @@ impl Messages {
         message.failed = true;
     }
 
-    /// Whether a part is certainly in flight.
-    pub(crate) fn is_flying(&self, now: Instant, message: usize, part: u8) -> bool {
+    /// Whether a part is certainly in flight, and was before that time.
+    pub(crate) fn is_flying(&self, now: Instant, then: Instant, message: usize, part: u8) -> bool {
         let state = self.all[message].parts[usize::from(part)].state;
-        matches!(state, State::Flying(_, _, sent) if now - sent < self.options.session.response)
+        let in_time = |sent| sent < then && now - sent < self.options.session.response;
+        matches!(state, State::Flying(_, _, sent) if in_time(sent))
     }
 
     /// What is in flight on connections that are over is in doubt.

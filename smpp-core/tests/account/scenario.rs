@@ -136,7 +136,7 @@ pub(crate) fn binds(rng: &mut Rng, most: u16) -> Binds {
 impl Scenario {
     pub(crate) fn new(rng: &mut Rng) -> Self {
         let roomy = rng.chance(700);
-        let active = rng.within(200..=2000);
+        let active = rng.within(100..=1200);
         let count = rng.pick(&[0, 1, 2, 4, 8]);
         let mut faults: Vec<_> =
             (0..count).map(|_| (span(rng, 0, active), span(rng, 0, 600), rng.pick(&FAULTS))).collect();
@@ -159,7 +159,7 @@ impl Scenario {
                 capacity: rng.pick(&[50, 1000, 100_000]),
             },
             habits: Habits {
-                pause: rng.pick(&[5, 20, 60]),
+                pause: rng.pick(&[10, 30, 60]),
                 smsc_thinks: rng.pick(&[0, 5, 40]),
                 app_thinks: rng.pick(&[0, 5, 100]),
                 smsc_refuses: rng.pick(&[0, 0, 50]),
@@ -192,6 +192,7 @@ fn options(rng: &mut Rng, roomy: bool) -> Options {
         age: span(rng, 50, 500),
         repeats: span(rng, 0, 200),
     };
+    let ample = Limits { repeats: ticks(1_000_000), ..Limits::default() };
     Options {
         binds: binds(rng, max_binds),
         max_binds,
@@ -213,7 +214,7 @@ fn options(rng: &mut Rng, roomy: bool) -> Options {
         throttled: rng.pick(&[0, 1, 3, 10]),
         pause: span(rng, 0, 100),
         receipts: if roomy { full } else { tight },
-        reassembly: if roomy { Limits::default() } else { reassembly },
+        reassembly: if roomy { ample } else { reassembly },
         hold: span(rng, 0, 200),
         seed: rng.next(),
         ..Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED)

@@ -126,7 +126,7 @@ impl Smsc {
         });
         let answers = self.answers.iter().map(|answer| answer.due);
         let receives = self.connections.iter().any(|connection| receives(connection, Instant::ZERO));
-        let deliveries = self.deliveries.all.iter().filter_map(|delivery| delivery.due.filter(|_| receives));
+        let deliveries = self.deliveries.queue.first().map(|(at, _)| *at).filter(|_| receives);
         let faults = self.faults.iter().map(|(until, _)| *until);
         timers.chain(pipes.flatten()).chain(answers).chain(deliveries).chain(faults).min()
     }
@@ -395,10 +395,9 @@ impl Smsc {
     fn deliver(&mut self, scene: &mut Scene) -> bool {
         let now = scene.now;
         let mut moved = false;
-        for index in 0..self.deliveries.all.len() {
-            if self.deliveries.all[index].due.is_none_or(|due| due > now) {
-                continue;
-            }
+        while let Some((due, index)) = self.deliveries.queue.first().copied()
+            && due <= now
+        {
             let receivers: Vec<usize> = (0..self.connections.len())
                 .filter(|connection| receives(&self.connections[*connection], now))
                 .collect();
@@ -409,11 +408,10 @@ impl Smsc {
             let session = &mut connection.session;
             let sent =
                 self.deliveries.with_pdu(index, |message| session.request(now, message, index).is_ok());
-            if sent {
-                let delivery = &mut self.deliveries.all[index];
-                (delivery.due, delivery.flying) = (None, Some(connection.id));
-                moved = true;
-            }
+            assert!(sent, "it is ready");
+            self.deliveries.queue.pop_first();
+            self.deliveries.flying += 1;
+            moved = true;
         }
         moved
     }
@@ -426,7 +424,7 @@ impl Smsc {
         outcome: Outcome<'_>,
     ) {
         scene.tell(|| format!("  SMSC: delivery {index} on {connection}: {outcome:?}"));
-        self.deliveries.all[index].flying = None;
+        self.deliveries.flying -= 1;
         let again = match outcome {
             Outcome::Accepted(_) => {
                 self.deliveries.acknowledged(scene.now, index, messages);
@@ -444,7 +442,7 @@ impl Smsc {
         };
         if again {
             let wait = span(&mut scene.rng, 1, self.habits.retry);
-            self.deliveries.all[index].due = Some(scene.now + wait);
+            self.deliveries.queue.insert((scene.now + wait, index));
         }
     }
 

@@ -109,6 +109,7 @@ impl World {
         self.scene.tell(|| "all is well again".into());
         self.faults.clear();
         self.smsc.recover();
+        self.scenario.habits.app_thinks = 0;
         self.addresses = vec![address(1)];
         self.application.acts = None;
     }

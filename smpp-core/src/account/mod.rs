@@ -313,7 +313,6 @@ impl<O: Observer> Account<O> {
     /// Does all that can be done now.
     fn drive(&mut self, now: Instant) {
         self.start_links(now);
-        self.reap(now);
         self.dispatch(now);
         self.approach_end(now);
     }
@@ -327,7 +326,6 @@ impl<O: Observer> Account<O> {
             self.ending = Ending::Leaving { unresolved: core::mem::take(unresolved) };
             self.give_up_all(now, message::Unsent::ShutDown);
             self.start_links(now);
-            self.reap(now);
         }
         if let Ending::Leaving { ref mut unresolved } = self.ending
             && self.links.iter().all(Link::is_idle)

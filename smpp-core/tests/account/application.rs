@@ -130,7 +130,7 @@ impl World {
             short_message: ShortMessage::new(b"as it is").expect("short"),
             ..SubmitSm::default()
         };
-        let length = rng.pick(&[0, 10, 100, 300, 700]);
+        let length = rng.pick(&[0, 10, 10, 100, 300, 500]);
         let content = text(rng, length);
         let form = self.scenario.options.long_messages.form(1);
         let (mut message, parts) = match rng.index(4) {

@@ -260,12 +260,6 @@ impl Messages {
 
     fn answered(&mut self, line: &Line, status: CommandStatus, id: &[u8]) {
         let sender = self.senders.entry(line.connection).or_default();
-        if is_passing(status) {
-            let until = line.at + self.options.pause;
-            if sender.flying.contains_key(&line.sequence) {
-                sender.paused_until = sender.paused_until.max(Some(until));
-            }
-        }
         let Some((index, part, _)) = sender.flying.remove(&line.sequence) else { return };
         let message = &mut self.all[index];
         let part = &mut message.parts[usize::from(part)];
@@ -280,6 +274,7 @@ impl Messages {
         }
         part.refused = Some(status);
         if is_passing(status) {
+            sender.paused_until = sender.paused_until.max(Some(line.at + self.options.pause));
             part.throttled += 1;
             assert!(part.throttled <= self.options.throttled + 1, "it goes again too often");
             if part.throttled <= self.options.throttled && !message.cancelled && !message.failed {

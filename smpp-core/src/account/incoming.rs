@@ -4,7 +4,6 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use core::mem;
 use core::time::Duration;
 
 use super::event::Event;
@@ -420,10 +419,12 @@ impl<O: Observer> Account<O> {
 
     /// What is not complete at the end: what was not answered at all the SMSC keeps, of the rest the application gets
     /// what there is.
-    pub(super) fn empty_inbox(&mut self) {
-        let held = mem::take(&mut self.inbox.held);
+    pub(super) fn empty_inbox(&mut self, now: Instant) {
         while let Some(message) = self.inbox.reassembler.evict() {
-            if !message.tags().all(|tag| held.contains_key(tag)) {
+            if message.tags().all(|tag| self.inbox.held.contains_key(tag)) {
+                let ack = self.inbox.ack(&message);
+                self.acknowledge(now, ack, Err(DeliverSm::UNANSWERED));
+            } else {
                 self.whole(message);
             }
         }

@@ -325,6 +325,7 @@ impl<O: Observer> Account<O> {
         {
             self.ending = Ending::Leaving { unresolved: core::mem::take(unresolved) };
             self.give_up_all(now, message::Unsent::ShutDown);
+            self.empty_inbox(now);
             self.start_links(now);
         }
         if let Ending::Leaving { ref mut unresolved } = self.ending
@@ -332,7 +333,7 @@ impl<O: Observer> Account<O> {
         {
             let mut unresolved = core::mem::take(unresolved);
             self.ending = Ending::Over;
-            self.empty_inbox();
+            self.empty_inbox(now);
             self.release_early(now);
             unresolved
                 .extend(self.ledger.drain().map(|(message, ids)| Unresolved::NoReceipt { message, ids }));

@@ -174,7 +174,7 @@ impl World {
         let taken = self.account.submit(now, &message);
         self.scene.tell(|| format!("the application submits {index}, {parts} parts: {taken:?}"));
         self.scene.count(|| match taken {
-            Ok(_) => format!("submitted, {} parts", if parts > 1 { "several" } else { "no" }),
+            Ok(_) => format!("submitted, {}", if parts > 1 { "several parts" } else { "one part" }),
             Err(why) => format!("not taken, {}", format!("{why:?}").split([' ', '(']).next().unwrap()),
         });
         let before = self.messages.open_parts() - parts;
@@ -243,7 +243,8 @@ impl World {
                     let words = format!("{change:?}");
                     let reason =
                         words.split("reason: ").nth(1).map(|rest| rest.split([',', '(']).next().unwrap());
-                    format!("link {} {}", words.split(' ').next().unwrap(), reason.unwrap_or_default())
+                    let link = words.split(' ').next().unwrap();
+                    reason.map_or(format!("link {link}"), |reason| format!("link {link} {reason}"))
                 });
                 self.places.told(now, link.index(), change);
             }

@@ -1,12 +1,16 @@
 //! Short stories: one account, an SMSC made of sessions, and time that passes when told.
 
+mod deliveries;
+mod links;
+mod messages;
+mod queue;
+
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::*;
-use crate::pdu::BindMode::{Receiver, Transmitter};
 use crate::pdu::{
     BindResp, DeliverSm, EsmClass, MessageState as S, RegisteredDelivery, ShortMessage, SubmitSm,
     SubmitSmResp,
@@ -53,6 +57,10 @@ struct World {
     submit_status: Vec<CommandStatus>,
     /// Whether messages are answered at all.
     answers: bool,
+    /// The id that each is accepted with; a number of its own if none is given.
+    id: Option<&'static str>,
+    /// What deliveries were refused with.
+    refusals: Vec<CommandStatus>,
     /// What was submitted: on which connection, when, the text.
     submitted: Vec<(LinkId, Instant, String)>,
     connects: Vec<(Instant, SocketAddr)>,
@@ -71,6 +79,8 @@ impl World {
             bind_status: Vec::new(),
             submit_status: Vec::new(),
             answers: true,
+            id: None,
+            refusals: Vec::new(),
             submitted: Vec::new(),
             connects: Vec::new(),
             events: Vec::new(),
@@ -155,11 +165,14 @@ impl World {
                     } else {
                         self.submit_status.remove(0)
                     };
-                    let id = self.submitted.len().to_string();
+                    let id = self.id.map_or_else(|| self.submitted.len().to_string(), ToString::to_string);
                     let message_id = COctets::new(id.as_bytes()).unwrap();
                     let response = SubmitSmResp { message_id, ..SubmitSmResp::default() };
                     let result = if status.is_ok() { Ok(response) } else { Err(status) };
                     server.session.respond(reply, result).unwrap();
+                }
+                session::Event::Outcome { outcome: session::Outcome::Refused { status, .. }, .. } => {
+                    self.refusals.push(status);
                 }
                 _ => {}
             }
@@ -226,187 +239,3 @@ impl World {
 }
 
 const SECOND: Duration = Duration::from_secs(1);
-
-#[test]
-fn one_bind_finds_the_way_and_the_others_follow_staggered() {
-    let mut world = World::new(Options { binds: Binds::Pairs(2), ..options() });
-    world.pass(SECOND);
-    assert_eq!(world.bound(), 4);
-    let starts: Vec<u64> = world.connects.iter().map(|(at, _)| at.as_nanos() / 1_000_000).collect();
-    assert_eq!(starts, [0, 200, 400, 600]);
-    let modes: Vec<_> = world.account.links().filter_map(|(link, _)| world.account.mode(link)).collect();
-    assert_eq!(modes, [Transmitter, Receiver, Transmitter, Receiver]);
-}
-
-#[test]
-fn a_message_in_parts_is_accepted_and_its_receipts_add_up() {
-    let mut world = World::new(Options { binds: Binds::Transceivers(2), ..options() });
-    world.pass(SECOND);
-    let number = world.send(&"A text that is cut. ".repeat(12));
-    world.pass(SECOND);
-    let outcomes = world.outcomes();
-    assert_eq!(outcomes.len(), 1);
-    let ids: Vec<String> = outcomes[0].1.result().unwrap().iter().map(ToString::to_string).collect();
-    assert_eq!((outcomes[0].0, ids), (number, vec!["1".to_string(), "2".to_string()]));
-    world.receipt(1, "2", "DELIVRD");
-    world.receipt(0, "1", "ENROUTE");
-    world.receipt(1, "1", "DELIVRD");
-    world.receipt(0, "1", "DELIVRD");
-    world.receipt(0, "7", "DELIVRD");
-    world.settle();
-    let about = |part, open, whole| Some(About { message: number, part, parts: 2, open, whole });
-    let mut abouts = world.abouts();
-    // What comes on the first bind is read first.
-    abouts.sort_by_key(|(state, about)| (about.map(|about| about.part), *state != S::ENROUTE));
-    assert_eq!(
-        abouts,
-        [
-            (S::DELIVERED, None),
-            (S::ENROUTE, about(0, 2, None)),
-            (S::DELIVERED, about(0, 1, None)),
-            (S::DELIVERED, about(1, 0, Some(S::DELIVERED))),
-        ]
-    );
-}
-
-#[test]
-fn refused_credentials_stop_all() {
-    let mut world = World::new(Options { binds: Binds::Transceivers(4), ..options() });
-    world.bind_status = vec![CommandStatus::RINVPASWD];
-    let number = world.send("Hello");
-    world.pass(600 * SECOND);
-    assert_eq!(world.connects.len(), 1, "no second try");
-    assert!(
-        world.events.iter().any(|event| matches!(event, Event::Stopped { status: CommandStatus::RINVPASWD }))
-    );
-    assert_eq!(world.outcomes(), [(number, Outcome { parts: vec![Fate::NeverSent(Unsent::Stopped)] })]);
-    assert_eq!(world.account.submit(world.now, &Message::text(&template(), "x")), Err(Unaccepted::Stopped));
-}
-
-#[test]
-fn a_full_account_is_waited_for_and_every_address_is_tried() {
-    let mut world = World::new(Options { binds: Binds::Transceivers(1), ..options() });
-    world.addresses = vec![address(1), address(2), address(3)];
-    world.dead = vec![address(1), address(2)];
-    world.bind_status = vec![CommandStatus::RALYBND; 3];
-    world.pass(60 * SECOND);
-    assert_eq!(world.bound(), 1);
-    assert_eq!(world.connects.len(), 4 * 3);
-    let gaps: Vec<Duration> =
-        world.connects.windows(4).step_by(3).map(|tries| tries[3].0 - tries[0].0).collect();
-    assert!(gaps.iter().zip(1..).all(|(gap, n)| *gap >= SECOND * (1 << n) / 4), "{gaps:?}");
-    // The good one is the first from now on.
-    world.servers[0].session.abort();
-    let link = world.servers[0].link;
-    world.account.handle_eof(world.now, link);
-    world.pass(5 * SECOND);
-    assert_eq!(world.connects.last().map(|(_, address)| *address), Some(address(3)));
-    assert_eq!(world.connects.len(), 13);
-}
-
-#[test]
-fn no_bind_is_faster_than_its_rate_and_all_are_used() {
-    let mut world = World::new(Options { binds: Binds::Transceivers(2), ..options() });
-    world.pass(SECOND);
-    for _ in 0..200 {
-        world.send("Hello");
-    }
-    world.pass(SECOND);
-    let of = |world: &World, link| world.submitted.iter().filter(|(on, ..)| *on == link).count();
-    let (first, second) = (of(&world, LinkId(0)), of(&world, LinkId(1)));
-    assert!((50..=51).contains(&first) && (50..=51).contains(&second), "{first} and {second} in a second");
-    world.pass(SECOND);
-    assert_eq!(world.outcomes().len(), 200);
-}
-
-#[test]
-fn throttled_messages_go_again_in_their_order_after_a_pause() {
-    let mut world = World::new(options());
-    world.pass(SECOND);
-    world.submit_status = vec![CommandStatus::RTHROTTLED];
-    for text in ["a", "b", "c"] {
-        let message = Message::text(&template(), text).in_order();
-        world.account.submit(world.now, &message).unwrap();
-    }
-    world.pass(3 * SECOND);
-    let texts: Vec<&str> = world.submitted.iter().map(|(_, _, text)| text.as_str()).collect();
-    assert_eq!(texts, ["a", "a", "b", "c"]);
-    assert!(world.submitted[1].1 - world.submitted[0].1 >= SECOND);
-    assert!(world.outcomes().iter().all(|(_, outcome)| outcome.result().is_ok()));
-}
-
-#[test]
-fn what_was_sent_and_not_answered_is_told_or_sent_again_as_the_caller_says() {
-    for (policy, times) in [(Unanswered::Report, 1), (Unanswered::SendAgain(1), 2)] {
-        let mut world = World::new(options());
-        world.pass(SECOND);
-        world.answers = false;
-        let message = Message::text(&template(), "Hello").unanswered(policy);
-        world.account.submit(world.now, &message).unwrap();
-        world.pass(60 * SECOND);
-        assert_eq!(world.submitted.len(), times);
-        let outcomes = world.outcomes();
-        assert!(
-            matches!(outcomes[..], [(_, ref outcome)] if matches!(outcome.parts[..], [Fate::Unanswered(_)]))
-        );
-    }
-}
-
-#[test]
-fn a_shutdown_tells_what_is_unresolved() {
-    let mut world = World::new(options());
-    world.pass(SECOND);
-    let accepted = world.send("Hello");
-    world.settle();
-    world.answers = false;
-    let unanswered = world.send("Hello");
-    world.pass(SECOND);
-    world.account.shutdown(world.now, SECOND);
-    assert_eq!(world.account.submit(world.now, &Message::text(&template(), "x")), Err(Unaccepted::ShutDown));
-    world.pass(30 * SECOND);
-    let Some(Event::Closed { unresolved }) = world.events.last() else { panic!("{:?}", world.events.last()) };
-    assert!(
-        matches!(unresolved[..], [
-        Unresolved::NotAccepted { message, .. },
-        Unresolved::NoReceipt { message: other, .. },
-    ] if message == unanswered && other == accepted),
-        "{unresolved:?}"
-    );
-    assert!(world.servers.is_empty());
-    assert_eq!(world.account.poll_timeout(), None);
-    let ended =
-        |event: &Event| matches!(event, Event::Link { change: Change::Ended { retry: None, .. }, .. });
-    assert!(world.events.iter().any(ended));
-}
-
-#[test]
-fn a_message_in_parts_comes_whole_from_two_binds_and_is_answered_when_taken() {
-    let mut world = World::new(Options { binds: Binds::Transceivers(2), ..options() });
-    world.pass(SECOND);
-    let text = "A text from a phone. ".repeat(12);
-    let parts: Vec<_> = crate::sms::Text::new(&text)
-        .segments(crate::sms::ConcatRef::Wide(9))
-        .unwrap()
-        .submissions(template())
-        .collect();
-    for (server, part) in parts.iter().enumerate() {
-        let submit_sm = part.submit_sm();
-        let message = DeliverSm {
-            source: submit_sm.destination,
-            destination: submit_sm.source,
-            esm_class: submit_sm.esm_class,
-            data_coding: submit_sm.data_coding,
-            short_message: submit_sm.short_message,
-            ..DeliverSm::default()
-        };
-        world.deliver(server, &message);
-    }
-    world.settle();
-    assert_eq!(world.servers.iter().map(|server| server.session.in_flight()).sum::<usize>(), 2);
-    let Some(Event::Message { message, ack }) = world.events.pop() else { panic!() };
-    assert_eq!(message.text().as_deref(), Some(&text[..]));
-    assert_eq!(message.source().digits.as_bytes(), b"6591234567");
-    world.account.answer(world.now, ack, Ok(())).unwrap();
-    world.settle();
-    assert_eq!(world.servers.iter().map(|server| server.session.in_flight()).sum::<usize>(), 0);
-}

@@ -19,7 +19,8 @@ use crate::wire::{COctets, Quirks, Tolerance};
 /// The right to answer what the SMSC has delivered, once: see [`Account::answer`].
 ///
 /// One that is dropped leaves the SMSC without an answer, and places of
-/// [`max_unanswered`](crate::session::Config::max_unanswered) taken for as long as the bind lives.
+/// [`max_unanswered`](crate::session::Config::max_unanswered) taken for as long as the bind lives; what comes again on
+/// another bind is not acknowledged either, as nobody has said that it is safe.
 #[must_use = "what was delivered must be answered"]
 pub struct Ack {
     tokens: Vec<Token>,

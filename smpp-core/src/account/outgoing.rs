@@ -21,6 +21,10 @@ impl<O: Observer> Account<O> {
             (Ending::No, Some(_)) => return Err(Unaccepted::Stopped),
             _ => return Err(Unaccepted::ShutDown),
         }
+        if self.queue.room() == 0 && self.queue.capacity() > 0 {
+            // Whatever it is: no need to cut it.
+            return Err(Unaccepted::Full);
+        }
         let reference = self.reference.wrapping_add(1);
         let parts = message.parts(&self.options, reference)?;
         if parts.len() > self.queue.capacity() {

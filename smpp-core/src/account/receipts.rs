@@ -50,6 +50,7 @@ pub struct About {
 }
 
 /// What to do with a receipt.
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Matched {
     /// It is about this.
     About(About),

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use smpp_core::account::{Ack, Event, Fate, Message, MessageNumber, Priority, Unaccepted, Unresolved};
+use smpp_core::account::{
+    Ack, Event, Fate, Message, MessageId, MessageNumber, Priority, Unaccepted, Unresolved,
+};
 use smpp_core::session::Instant;
 use smpp_core::sms::Text;
 use smpp_core::{Address, CommandStatus, RegisteredDelivery, ShortMessage, SubmitSm};
@@ -235,8 +237,10 @@ impl World {
                 self.scene.count(|| "unreported".into());
                 assert!(!self.scenario.roomy, "there is room and time for receipts");
                 assert!(!ids.is_empty());
-                let index = self.messages.index(message);
-                self.messages.all[index].unreported = true;
+                let parts = &self.messages.all[self.messages.index(message)].parts;
+                let awaited =
+                    |id: &MessageId| parts.iter().any(|part| part.id.as_deref() == Some(id.as_bytes()));
+                assert!(ids.iter().all(awaited), "ids of its parts");
             }
             Event::Link { link, change } => {
                 self.scene.count(|| {
@@ -300,7 +304,7 @@ impl World {
                 .filter_map(|(part, _)| part.id.as_deref())
                 .collect();
             let mut told: Vec<_> =
-                unreported.get(&index).into_iter().flatten().map(|id| id.as_bytes()).collect();
+                unreported.get(&index).into_iter().flatten().map(MessageId::as_bytes).collect();
             told.sort_unstable();
             let mut missing = missing;
             missing.sort_unstable();

@@ -70,6 +70,7 @@ pub(crate) enum Given {
     Mo { mo: usize, complete: bool, delivery: Option<usize> },
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "what a scenario is like")]
 pub(crate) struct Deliveries {
     options: Options,
     roomy: bool,
@@ -144,7 +145,7 @@ impl Deliveries {
         let octets = format!("id:{receipted} stat:{} err:000", word(state)).into_bytes();
         let esm_class = EsmClass::DELIVERY_RECEIPT;
         let (id, source) = (id.into(), "1".into());
-        self.all.push(Delivery { id, octets, esm_class, source, ..Delivery::new(what) });
+        self.all.push(Delivery { id, source, esm_class, octets, ..Delivery::new(what) });
         self.queue.insert((due, self.all.len() - 1));
     }
 

@@ -11,6 +11,7 @@ use super::log::{ConnectionId, Line, Said};
 
 const SECOND: Duration = Duration::from_secs(1);
 
+#[expect(clippy::struct_excessive_bools, reason = "each is true or not by itself")]
 pub(crate) struct Message {
     pub(crate) priority: Priority,
     pub(crate) deadline: Option<Instant>,
@@ -24,8 +25,6 @@ pub(crate) struct Message {
     failed: bool,
     pub(crate) parts: Vec<Part>,
     pub(crate) outcome: Option<Outcome>,
-    /// Its receipts are not waited for any more.
-    pub(crate) unreported: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -102,7 +101,6 @@ impl Message {
             failed: false,
             parts: vec![part; parts],
             outcome: None,
-            unreported: false,
         }
     }
 
@@ -142,17 +140,14 @@ impl Messages {
 
     /// Whether it was taken, and under which number.
     pub(crate) fn taken(&mut self, number: Option<MessageNumber>) {
-        match number {
-            Some(number) => {
-                let last = self.numbers.keys().next_back();
-                assert!(last.is_none_or(|last| *last < number), "numbers grow");
-                self.numbers.insert(number, self.all.len() - 1);
-            }
-            None => {
-                let refused = self.all.pop().expect("it was begun");
-                assert!(refused.parts.iter().all(|part| part.sends == 0), "refused, and sent");
-                self.open.retain(|index| *index != self.all.len());
-            }
+        if let Some(number) = number {
+            let last = self.numbers.keys().next_back();
+            assert!(last.is_none_or(|last| *last < number), "numbers grow");
+            self.numbers.insert(number, self.all.len() - 1);
+        } else {
+            let refused = self.all.pop().expect("it was begun");
+            assert!(refused.parts.iter().all(|part| part.sends == 0), "refused, and sent");
+            self.open.retain(|index| *index != self.all.len());
         }
     }
 

@@ -39,7 +39,7 @@ impl Scene {
 
     pub(crate) fn tell(&self, what: impl FnOnce() -> String) {
         if self.watch == Watch::Steps {
-            eprintln!("{:>10.3} {}", self.now.as_nanos() as f64 / 1e6, what());
+            eprintln!("{:>12} {}", self.now.as_nanos() / 1_000, what());
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The SMSC: its end of each connection, what it accepts, and what it delivers.
 
 use smpp_core::provider::ReceiptDialect;
-use smpp_core::session::{Config, Event, Instant, Outcome, Readiness, Reply, Request, Session, Smsc as Role};
+use smpp_core::session::{
+    Config, Event, Instant, Outcome, Readiness, Reply, Request, Session, Smsc as Role, State,
+};
 use smpp_core::sms::MessageIdPolicy;
 use smpp_core::{
     BindMode, BindResp, COctets, CommandStatus, MessageState, Pdu, RegisteredDelivery, SubmitSm,
@@ -41,7 +43,7 @@ struct Answer {
 }
 
 enum AnswerTo {
-    Bind(Reply<smpp_core::Bind<'static>>, Option<CommandStatus>),
+    Bind(Reply<smpp_core::Bind<'static>>, Result<(), CommandStatus>),
     Message(Reply<SubmitSm<'static>>, Result<String, CommandStatus>),
 }
 
@@ -235,26 +237,26 @@ impl Smsc {
         }
     }
 
-    /// `None`: no answer. `Some(None)`: welcome.
-    fn verdict_on_bind(&mut self, scene: &mut Scene) -> Option<Option<CommandStatus>> {
+    /// `None`: no answer.
+    fn verdict_on_bind(&mut self, scene: &mut Scene) -> Option<Result<(), CommandStatus>> {
         let bound = |connection: &&Connection| connection.session.state().is_bound();
         let bound = self.connections.iter().filter(bound).count();
-        let answering =
-            self.answers.iter().filter(|answer| matches!(answer.to, AnswerTo::Bind(_, None))).count();
+        let welcomes = |answer: &&Answer| matches!(answer.to, AnswerTo::Bind(_, Ok(())));
+        let answering = self.answers.iter().filter(welcomes).count();
         let others = if self.is(Fault::Crowded) { self.cap - 1 } else { 0 };
         if self.is(Fault::IgnoresBinds) && scene.rng.chance(700) {
             return None;
         }
         Some(if self.is(Fault::WrongPassword) {
-            Some(scene.rng.pick(&[CommandStatus::RINVPASWD, CommandStatus::RINVSYSID]))
+            Err(scene.rng.pick(&[CommandStatus::RINVPASWD, CommandStatus::RINVSYSID]))
         } else if bound + answering + others >= self.cap {
             scene.count(|| "SMSC too many binds".into());
-            Some(CommandStatus::RALYBND)
+            Err(CommandStatus::RALYBND)
         } else if self.is(Fault::RefusesBinds) {
             let all = [CommandStatus::RALYBND, CommandStatus::RBINDFAIL, CommandStatus::RSYSERR];
-            Some(scene.rng.pick(&all))
+            Err(scene.rng.pick(&all))
         } else {
-            None
+            Ok(())
         })
     }
 
@@ -373,14 +375,14 @@ impl Smsc {
             let session = &mut connection.session;
             // If the session is over, the answer is lost.
             let _ = match to {
-                AnswerTo::Bind(reply, None) => {
+                AnswerTo::Bind(reply, Ok(())) => {
                     let answered = session.respond(reply, Ok(BindResp::default()));
                     if flapping {
                         session.unbind(scene.now);
                     }
                     answered
                 }
-                AnswerTo::Bind(reply, Some(status)) => session.respond(reply, Err(status)),
+                AnswerTo::Bind(reply, Err(status)) => session.respond(reply, Err(status)),
                 AnswerTo::Message(reply, Ok(id)) => {
                     let message_id = COctets::new(id.as_bytes()).expect("short");
                     session.respond(reply, Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }))
@@ -499,10 +501,7 @@ impl Smsc {
 }
 
 fn receives(connection: &Connection, now: Instant) -> bool {
-    let mode = match connection.session.state() {
-        smpp_core::session::State::Bound(mode) => mode,
-        _ => return false,
-    };
+    let State::Bound(mode) = connection.session.state() else { return false };
     mode != BindMode::Transmitter && matches!(connection.session.readiness(now), Readiness::Ready { .. })
 }
 

@@ -170,3 +170,17 @@ fn many_messages_in_order_to_one_number_take_no_longer_each() {
     world.settle();
     assert_eq!(world.outcomes().len(), 20_000);
 }
+
+#[test]
+fn the_bind_with_most_room_sends() {
+    let session = Config { rate: None, ..options().session };
+    let mut world = World::new(Options { binds: Binds::Transceivers(2), session, ..options() });
+    world.pass(SECOND);
+    world.answers = false;
+    for _ in 0..4 {
+        world.send("Hello");
+        world.settle();
+    }
+    let links: Vec<usize> = world.submitted.iter().map(|(link, ..)| link.index()).collect();
+    assert_eq!(links, [0, 1, 0, 1]);
+}

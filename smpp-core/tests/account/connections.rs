@@ -26,6 +26,8 @@ pub(crate) struct Place {
     refused: bool,
     not_before: Instant,
     failures: u32,
+    /// Addresses of the host that are to be tried.
+    untried: Vec<SocketAddr>,
 }
 
 pub(crate) struct Places {
@@ -35,6 +37,8 @@ pub(crate) struct Places {
     /// Failures without any bind.
     failures: u32,
     blocked_until: Instant,
+    /// The address of the last bind.
+    good: Option<SocketAddr>,
     pub(crate) stopped: bool,
 }
 
@@ -52,6 +56,7 @@ impl Places {
             refused: false,
             not_before: Instant::ZERO,
             failures: 0,
+            untried: Vec::new(),
         };
         Self {
             all: (0..options.max_binds).map(|_| place()).collect(),
@@ -59,6 +64,7 @@ impl Places {
             last_start: None,
             failures: 0,
             blocked_until: Instant::ZERO,
+            good: None,
             stopped: false,
         }
     }
@@ -80,11 +86,22 @@ impl Places {
         self.all[index].doing = Doing::Resolving(due);
     }
 
+    /// The host has these addresses.
+    pub(crate) fn resolved(&mut self, now: Instant, index: usize, addresses: &[SocketAddr]) {
+        let place = &mut self.all[index];
+        place.doing = Doing::Between(now);
+        place.untried = addresses.to_vec();
+        // The last good one first.
+        place.untried.sort_by_key(|address| Some(*address) != self.good);
+    }
+
     /// It wants a connection to an address.
     pub(crate) fn connect(&mut self, now: Instant, index: usize, address: SocketAddr, due: Instant) {
         assert!(!self.stopped, "it connects again after wrong credentials");
         let place = &mut self.all[index];
         assert_eq!(place.doing, Doing::Between(now), "a connection out of turn");
+        assert_eq!(place.untried.first(), Some(&address), "an address out of turn");
+        place.untried.retain(|other| *other != address);
         place.doing = Doing::Connecting(address, due);
         place.refused = false;
         let connections = |place: &&Place| {
@@ -105,8 +122,9 @@ impl Places {
     pub(crate) fn told(&mut self, now: Instant, index: usize, change: Change) {
         let backoff = self.options.backoff;
         match change {
-            Change::Bound { .. } => {
+            Change::Bound { address, .. } => {
                 assert!(self.all[index].bound.is_none(), "bound twice");
+                self.good = Some(address);
                 self.all[index].bound = Some(now);
             }
             Change::Refused { .. } => self.all[index].refused = true,
@@ -123,7 +141,11 @@ impl Places {
                 self.failed(now, index, retry);
             }
             Change::Unresolved { retry } => self.failed(now, index, Some(retry)),
-            Change::Unreachable { retry, .. } => self.failed(now, index, retry),
+            Change::Unreachable { retry, .. } => {
+                let untried = !self.all[index].untried.is_empty();
+                assert_eq!(retry.is_none(), untried, "every address is tried");
+                self.failed(now, index, retry);
+            }
             _ => {}
         }
     }

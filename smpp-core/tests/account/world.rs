@@ -246,8 +246,8 @@ impl World {
             let link = self.links[index];
             match self.places.all[index].doing {
                 Doing::Resolving(due) if due <= now => {
-                    self.places.all[index].doing = Doing::Between(now);
                     let addresses = if self.smsc.is(Fault::NoName) { &[][..] } else { &self.addresses[..] };
+                    self.places.resolved(now, index, addresses);
                     self.account.handle_resolved(now, link, addresses);
                 }
                 Doing::Connecting(_, due) if due <= now => self.connected(index),

@@ -181,3 +181,19 @@ fn what_the_smsc_still_has_is_not_told_in_pieces_at_the_end() {
         assert_eq!(messages.count(), told, "after {waits:?}");
     }
 }
+
+#[test]
+fn receipts_that_do_not_come_are_given_up_in_time() {
+    let receipts = Receipts { age: 60 * SECOND, ..Receipts::default() };
+    let session = Config { enquire_link: None, ..options().session };
+    let mut world = World::new(Options { receipts, session, ..options() });
+    let number = world.send("Hello");
+    world.pass(59 * SECOND);
+    let unreported = |world: &World| {
+        let told = |event: &Event| matches!(event, Event::Unreported { message, .. } if *message == number);
+        world.events.iter().filter(|event| told(event)).count()
+    };
+    assert_eq!(unreported(&world), 0);
+    world.pass(2 * SECOND);
+    assert_eq!((unreported(&world), world.account.awaited()), (1, 0));
+}

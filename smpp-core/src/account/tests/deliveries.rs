@@ -186,7 +186,7 @@ fn what_the_smsc_still_has_is_not_told_in_pieces_at_the_end() {
 fn receipts_that_do_not_come_are_given_up_in_time() {
     let receipts = Receipts { age: 60 * SECOND, ..Receipts::default() };
     let session = Config { enquire_link: None, ..options().session };
-    let mut world = World::new(Options { receipts, session, ..options() });
+    let mut world = World::new(Options { session, receipts, ..options() });
     let number = world.send("Hello");
     world.pass(59 * SECOND);
     let unreported = |world: &World| {

@@ -4,7 +4,6 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use core::mem;
 use core::time::Duration;
 
 use super::event::Event;
@@ -20,7 +19,8 @@ use crate::wire::{COctets, Quirks, Tolerance};
 /// The right to answer what the SMSC has delivered, once: see [`Account::answer`].
 ///
 /// One that is dropped leaves the SMSC without an answer, and places of
-/// [`max_unanswered`](crate::session::Config::max_unanswered) taken for as long as the bind lives.
+/// [`max_unanswered`](crate::session::Config::max_unanswered) taken for as long as the bind lives; what comes again on
+/// another bind is not acknowledged either, as nobody has said that it is safe.
 #[must_use = "what was delivered must be answered"]
 pub struct Ack {
     tokens: Vec<Token>,
@@ -420,10 +420,12 @@ impl<O: Observer> Account<O> {
 
     /// What is not complete at the end: what was not answered at all the SMSC keeps, of the rest the application gets
     /// what there is.
-    pub(super) fn empty_inbox(&mut self) {
-        let held = mem::take(&mut self.inbox.held);
+    pub(super) fn empty_inbox(&mut self, now: Instant) {
         while let Some(message) = self.inbox.reassembler.evict() {
-            if !message.tags().all(|tag| held.contains_key(tag)) {
+            if message.tags().all(|tag| self.inbox.held.contains_key(tag)) {
+                let ack = self.inbox.ack(&message);
+                self.acknowledge(now, ack, Err(DeliverSm::UNANSWERED));
+            } else {
                 self.whole(message);
             }
         }

@@ -30,7 +30,7 @@ pub(super) struct Link<O> {
     failures: u32,
     /// Counts its sessions: an answer is for one of them.
     serial: u64,
-    /// Until then it sends no messages: the SMSC is overloaded.
+    /// Until then it sends no messages: the SMSC is overloaded, or may still count those of the bind before.
     pub(super) paused_until: Instant,
 }
 
@@ -143,11 +143,12 @@ impl<O: Observer> Account<O> {
         (0..self.options.max_binds).map(LinkId)
     }
 
-    /// Begins the connections whose time has come, and ends those that are not wanted.
+    /// Ends the connections that are not wanted, and begins those whose time has come: what is over is no bind any more.
     pub(super) fn start_links(&mut self, now: Instant) {
         for link in self.ids() {
             self.end_unwanted(now, link);
         }
+        self.reap(now);
         while let Some((at, link)) = self.next_start()
             && at <= now
         {
@@ -328,7 +329,7 @@ impl<O: Observer> Account<O> {
     }
 
     /// Hears how sessions ended that are over, whatever ended them.
-    pub(super) fn reap(&mut self, now: Instant) {
+    fn reap(&mut self, now: Instant) {
         for link in self.ids() {
             while let Some(event) = self
                 .session(link)

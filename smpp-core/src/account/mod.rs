@@ -64,7 +64,8 @@
 //! - Each message that is taken has exactly one [`Outcome`](Event::Outcome), whatever becomes of the binds. A part that
 //!   was never sent goes on another bind; one that was sent and not answered does what the caller has chosen:
 //!   [`Unanswered`].
-//! - `ESME_RTHROTTLED` and `ESME_RMSGQFUL` pause the bind, and the part takes its old place in the queue.
+//! - `ESME_RTHROTTLED` and `ESME_RMSGQFUL` pause the bind, and the part takes its old place in the queue; so does
+//!   `ESME_RINVBNDSTS`, which says that the SMSC has begun to end the bind.
 //! - A receipt that comes within [`age`](Receipts::age) reaches its message, whichever bind it comes on, also if it
 //!   comes before the `submit_sm_resp`. One that comes twice is told once.
 //! - What the SMSC delivers is answered when the application says so: [`Ack`].
@@ -309,7 +310,6 @@ impl<O: Observer> Account<O> {
     /// Does all that can be done now.
     fn drive(&mut self, now: Instant) {
         self.start_links(now);
-        self.reap(now);
         self.dispatch(now);
         self.approach_end(now);
     }
@@ -322,15 +322,15 @@ impl<O: Observer> Account<O> {
         {
             self.ending = Ending::Leaving { unresolved: core::mem::take(unresolved) };
             self.give_up_all(now, message::Unsent::ShutDown);
+            self.empty_inbox(now);
             self.start_links(now);
-            self.reap(now);
         }
         if let Ending::Leaving { ref mut unresolved } = self.ending
             && self.links.iter().all(Link::is_idle)
         {
             let mut unresolved = core::mem::take(unresolved);
             self.ending = Ending::Over;
-            self.empty_inbox();
+            self.empty_inbox(now);
             self.release_early();
             unresolved
                 .extend(self.ledger.drain().map(|(message, ids)| Unresolved::NoReceipt { message, ids }));

@@ -170,8 +170,8 @@ pub struct Options {
     pub queue: usize,
     /// What becomes of a message that was sent and not answered, unless it says otherwise itself.
     pub unanswered: Unanswered,
-    /// How often a part is sent again that was refused with `ESME_RTHROTTLED` or `ESME_RMSGQFUL`; after that it is
-    /// refused. Default 10.
+    /// How often a part is sent again that was refused with `ESME_RTHROTTLED`, `ESME_RMSGQFUL` or `ESME_RINVBNDSTS`;
+    /// after that it is refused. Default 10.
     pub throttled: u16,
     /// How long a bind sends nothing after such a refusal. Default 1 s.
     pub pause: Duration,

@@ -21,6 +21,10 @@ impl<O: Observer> Account<O> {
             (Ending::No, Some(_)) => return Err(Unaccepted::Stopped),
             _ => return Err(Unaccepted::ShutDown),
         }
+        if self.queue.room() == 0 && self.queue.capacity() > 0 {
+            // Whatever it is: no need to cut it.
+            return Err(Unaccepted::Full);
+        }
         let reference = self.reference.wrapping_add(1);
         let parts = message.parts(&self.options, reference)?;
         if parts.len() > self.queue.capacity() {
@@ -177,9 +181,9 @@ impl<O: Observer> Account<O> {
     }
 }
 
-/// Whether the refusal passes.
+/// Whether the refusal passes: the SMSC is overloaded, or has begun to end the bind.
 fn is_passing(status: CommandStatus) -> bool {
-    matches!(status, CommandStatus::RTHROTTLED | CommandStatus::RMSGQFUL)
+    matches!(status, CommandStatus::RTHROTTLED | CommandStatus::RMSGQFUL | CommandStatus::RINVBNDSTS)
 }
 
 /// Whether a last receipt comes whatever becomes of the message: bits 1 and 0 (SMPP 3.4 §5.2.17). One for some states

@@ -50,7 +50,7 @@ pub struct About {
 }
 
 /// What to do with a receipt.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Matched {
     /// It is about this.
     About(About),
@@ -230,16 +230,16 @@ impl Ledger {
     pub(super) fn matched(&mut self, now: Instant, receipt: &DeliveryReceipt, key: MessageIdKey) -> Matched {
         let Some((message, part)) = self.ids.get(&key).copied() else { return Matched::Unknown };
         let Some(awaited) = self.awaited(message, part) else { return Matched::Unknown };
-        let bit = bit(receipt.state);
-        if awaited.untaken & bit != 0 {
+        // Delivered is delivered: what comes late changes nothing.
+        let known = bit(awaited.last.unwrap_or(receipt.state));
+        if awaited.untaken & known != 0 {
             return Matched::Untaken;
         }
-        // Delivered is delivered: what comes late changes nothing.
-        if awaited.told & bit != 0 || awaited.last.is_some() {
+        if awaited.told & known != 0 {
             return Matched::Repeated;
         }
-        awaited.told |= bit;
-        awaited.untaken |= bit;
+        awaited.told |= known;
+        awaited.untaken |= known;
         awaited.last = receipt.is_final.then_some(receipt.state);
         let Some(expected) = self.messages.get_mut(&message) else { return Matched::Unknown };
         expected.open -= u8::from(receipt.is_final);

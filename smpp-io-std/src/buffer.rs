@@ -3,17 +3,19 @@
 /// Octets of a buffer at first: as much as a session needs that has little to say.
 const INITIAL: usize = 1024;
 
-/// Received octets. It grows when a PDU does not fit, up to the largest PDU there may be.
+/// Received octets. It grows when a PDU does not fit or a read has filled it, up to the largest PDU there may be.
 #[derive(Debug)]
 pub(crate) struct Buffer {
     octets: Vec<u8>,
     filled: usize,
     limit: usize,
+    /// Whether the last read has filled it: more is likely to wait.
+    was_full: bool,
 }
 
 impl Buffer {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { octets: vec![0; INITIAL.min(limit)], filled: 0, limit }
+        Self { octets: vec![0; INITIAL.min(limit)], filled: 0, limit, was_full: false }
     }
 
     /// What was received.
@@ -30,7 +32,8 @@ impl Buffer {
 
     /// Where to read to. Empty only if the buffer is full and may not grow.
     pub(crate) fn space(&mut self) -> &mut [u8] {
-        if self.filled == self.octets.len() {
+        if self.was_full {
+            self.was_full = false;
             let length = (2 * self.octets.len()).clamp(INITIAL.min(self.limit), self.limit);
             self.octets.resize(length, 0);
         }
@@ -40,6 +43,7 @@ impl Buffer {
     /// So many octets have been put into [`space`](Self::space).
     pub(crate) fn advance(&mut self, read: usize) {
         self.filled = self.octets.len().min(self.filled + read);
+        self.was_full = self.filled == self.octets.len();
     }
 }
 
@@ -75,5 +79,15 @@ mod tests {
         assert_eq!(buffer.received(), b"efgh");
         buffer.keep(0);
         assert_eq!(buffer.received(), b"");
+    }
+
+    #[test]
+    fn it_grows_after_a_read_that_filled_it() {
+        let mut buffer = Buffer::new(3000);
+        read(&mut buffer, &[1; 1023]);
+        buffer.keep(0);
+        assert_eq!(read(&mut buffer, &[1; 5000]), 1024);
+        buffer.keep(0);
+        assert_eq!(read(&mut buffer, &[1; 5000]), 2048);
     }
 }

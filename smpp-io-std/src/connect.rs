@@ -11,7 +11,10 @@ use smpp_core::{Bind, Endpoint};
 
 use crate::connection::Connection;
 use crate::error::{ConnectError, Failure, TlsError};
-use crate::stream::{Stream, TlsStream};
+use crate::handle::{self, Client};
+use crate::inbox::Inbox;
+use crate::stream::Stream;
+use crate::tls_stream::TlsStream;
 
 /// Connects ESMEs: how long it may take, whom to trust, what the session may do.
 ///
@@ -84,6 +87,13 @@ impl Connector {
     pub fn connect(&self, endpoint: &Endpoint) -> Result<Connection<Esme, Stream>, ConnectError> {
         let stream = self.stream(endpoint).map_err(|failure| failed(endpoint, failure))?;
         Connection::new(stream, self.config).map_err(|error| failed(endpoint, Failure::Socket(error)))
+    }
+
+    /// Connects to the first address of the host that answers, and runs the session with a thread of its own: see
+    /// [`Handle`](crate::Handle). It blocks until there is a connection; the session is open, not yet bound.
+    pub fn start(&self, endpoint: &Endpoint) -> Result<(Client, Inbox<Esme>), ConnectError> {
+        let stream = self.stream(endpoint).map_err(|failure| failed(endpoint, failure))?;
+        handle::start(stream, self.config).map_err(|error| failed(endpoint, Failure::Socket(error)))
     }
 
     fn stream(&self, endpoint: &Endpoint) -> Result<Stream, Failure> {

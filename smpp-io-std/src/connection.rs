@@ -15,16 +15,8 @@ use smpp_core::{Bind, CommandStatus, DeliverSm, Frame, InterfaceVersion, Operati
 use crate::buffer::Buffer;
 use crate::error::End;
 use crate::incoming::{Inbound, Incoming};
+use crate::link::{SOCKET_HOLDS, TICK, WRITE_SLICE};
 use crate::stream::{Transport, is_pause};
-
-/// The shortest time to wait: a socket takes zero for ever.
-const TICK: Duration = Duration::from_millis(1);
-
-/// More octets than a socket keeps for a program that does not read: what is read beyond them has just come.
-const SOCKET_HOLDS: usize = 8 << 20;
-
-/// The longest time to wait for a peer that takes nothing: it may be waiting for us to read.
-const WRITE_SLICE: Duration = Duration::from_millis(50);
 
 /// One session over one transport, in the caller's thread.
 ///
@@ -239,22 +231,26 @@ impl<R: Role, S: Transport> Connection<R, S> {
     /// [`Config::max_pdu`] is not sent: the peer is answered `ESME_RSYSERR` then.
     pub fn respond<O: Operation>(
         &mut self,
-        incoming: Incoming<O>,
+        mut incoming: Incoming<O>,
         result: Result<O::Response<'_>, CommandStatus>,
     ) -> Result<(), End> {
         // If the session is over, `settle` says how it ended.
-        let _ = self.session.respond(incoming.reply, result);
+        if let Some(reply) = incoming.take_reply() {
+            let _ = self.session.respond(reply, result);
+        }
         self.settle()
     }
 
     /// Answers with an error that has more to say than its status, as TLVs in a data_sm_resp.
     pub fn respond_with_reason<O: Operation>(
         &mut self,
-        incoming: Incoming<O>,
+        mut incoming: Incoming<O>,
         status: CommandStatus,
         body: &O::Response<'_>,
     ) -> Result<(), End> {
-        let _ = self.session.respond_with_reason(incoming.reply, status, body);
+        if let Some(reply) = incoming.take_reply() {
+            let _ = self.session.respond_with_reason(reply, status, body);
+        }
         self.settle()
     }
 

@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use rustls::pki_types::pem;
 use smpp_core::CommandStatus;
-use smpp_core::session::{Closed, RequestError};
+use smpp_core::session::{Closed, RequestError, Role};
+
+use crate::handle::Ticket;
 
 /// How a connection ended.
 #[derive(Clone, Debug)]
@@ -18,6 +20,14 @@ pub struct End {
     pub reason: Closed,
     /// What the transport reported, where it failed.
     pub error: Option<Arc<io::Error>>,
+}
+
+/// What became of a request whose deadline has passed.
+pub enum Late<R: Role> {
+    /// It was never sent: there was no room, or the rate was reached. It is safe to send again.
+    NotSent,
+    /// It is in flight: the peer may accept it yet.
+    InFlight(Ticket<R>),
 }
 
 /// Why there is no connection, or no bind: what failed, where, and what to do about it.
@@ -92,6 +102,24 @@ impl fmt::Display for End {
     }
 }
 
+impl<R: Role> fmt::Debug for Late<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotSent => "NotSent",
+            Self::InFlight(_) => "InFlight",
+        })
+    }
+}
+
+impl<R: Role> fmt::Display for Late<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotSent => "not sent in time",
+            Self::InFlight(_) => "sent, and not answered in time",
+        })
+    }
+}
+
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { endpoint, failure } = self;
@@ -157,5 +185,6 @@ impl fmt::Display for TlsError {
 }
 
 impl Error for End {}
+impl<R: Role> Error for Late<R> {}
 impl Error for ConnectError {}
 impl Error for TlsError {}

@@ -2,15 +2,11 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection};
+use crate::tls_stream::TlsStream;
 
-use crate::error::TlsError;
-
-/// A stream of octets whose reads and writes give up after a while.
+/// A stream of octets whose reads and writes give up after a while: what a [`Connection`](crate::Connection) needs.
 ///
 /// A call that gives up reports [`WouldBlock`](io::ErrorKind::WouldBlock) or
 /// [`TimedOut`](io::ErrorKind::TimedOut) and has moved no octet. It may give up early.
@@ -23,6 +19,31 @@ pub trait Transport: Read + Write {
 
     /// Ends the connection, both ways.
     fn shutdown(&mut self) -> io::Result<()>;
+}
+
+/// A stream of octets that one thread reads while another writes: what a [`Handle`](crate::Handle) needs.
+///
+/// No more than one thread reads at a time, and no more than one writes. A call that gives up reports
+/// [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut) and has moved no octet. It may
+/// give up early. A write that fails must have taken nothing: what it took would be told as never sent.
+pub trait Duplex: Send + Sync {
+    /// Reads; `Ok(0)` is the end of the stream.
+    fn receive(&self, octets: &mut [u8]) -> io::Result<usize>;
+
+    /// Writes a part, which may be held back until [`transmit_held`](Self::transmit_held).
+    fn transmit(&self, octets: &[u8]) -> io::Result<usize>;
+
+    /// Writes all that was taken and held back.
+    fn transmit_held(&self) -> io::Result<()>;
+
+    /// How long a read waits for the first octet; `None` for ever. Never zero.
+    fn set_receive_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
+
+    /// How long a write waits until it can take an octet; `None` for ever. Never zero.
+    fn set_transmit_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
+
+    /// Ends the connection, both ways: a read or write that another thread is in must end as well.
+    fn close(&self) -> io::Result<()>;
 }
 
 impl Transport for TcpStream {
@@ -39,125 +60,31 @@ impl Transport for TcpStream {
     }
 }
 
-/// TLS over TCP, either side, its handshake completed.
-///
-/// A read makes one system call at most, so that a peer that sends a record octet by octet cannot hold it for
-/// longer than the read timeout.
-#[derive(Debug)]
-pub struct TlsStream {
-    tls: rustls::Connection,
-    tcp: TcpStream,
-}
-
-impl TlsStream {
-    /// The client's side: verifies that the server's certificate is for `host`, a DNS name or an IP address.
-    ///
-    /// The whole handshake takes `timeout` at most.
-    pub fn connect(
-        tcp: TcpStream,
-        host: &str,
-        config: Arc<ClientConfig>,
-        timeout: Duration,
-    ) -> Result<Self, TlsError> {
-        let name = ServerName::try_from(host.to_owned()).map_err(|_| TlsError::ServerName)?;
-        let tls = ClientConnection::new(config, name)?;
-        Self { tls: tls.into(), tcp }.handshake(timeout)
+impl Duplex for TcpStream {
+    fn receive(&self, octets: &mut [u8]) -> io::Result<usize> {
+        let mut stream = self;
+        stream.read(octets)
     }
 
-    /// The server's side. The whole handshake takes `timeout` at most.
-    pub fn accept(tcp: TcpStream, config: Arc<ServerConfig>, timeout: Duration) -> Result<Self, TlsError> {
-        Self { tls: ServerConnection::new(config)?.into(), tcp }.handshake(timeout)
+    fn transmit(&self, octets: &[u8]) -> io::Result<usize> {
+        let mut stream = self;
+        stream.write(octets)
     }
 
-    fn handshake(mut self, timeout: Duration) -> Result<Self, TlsError> {
-        let began = Instant::now();
-        while self.tls.is_handshaking() || self.tls.wants_write() {
-            let left = timeout.saturating_sub(began.elapsed());
-            if left.is_zero() {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time").into());
-            }
-            self.tcp.set_write_timeout(Some(left))?;
-            self.tcp.set_read_timeout(Some(left))?;
-            match self.exchange() {
-                // The loop looks at the time.
-                Err(TlsError::Io(error)) if is_pause(&error) => {}
-                done => done?,
-            }
-        }
-        Ok(self)
-    }
-
-    /// One step of the handshake: all that is to be sent, then one read.
-    fn exchange(&mut self) -> Result<(), TlsError> {
-        self.send()?;
-        if self.tls.is_handshaking() {
-            if self.tls.read_tls(&mut self.tcp)? == 0 {
-                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-            }
-            self.process()?;
-        }
+    fn transmit_held(&self) -> io::Result<()> {
         Ok(())
     }
 
-    /// Acts on what was read; if it is wrong, tells the peer so.
-    fn process(&mut self) -> Result<(), rustls::Error> {
-        self.tls.process_new_packets().map(drop).inspect_err(|_| {
-            // The alert is a courtesy: the first error is the one to report.
-            let _ = self.send();
-        })
+    fn set_receive_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.set_read_timeout(timeout)
     }
 
-    /// Hands all records to TCP.
-    fn send(&mut self) -> io::Result<()> {
-        while self.tls.wants_write() {
-            if self.tls.write_tls(&mut self.tcp)? == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Read for TlsStream {
-    fn read(&mut self, octets: &mut [u8]) -> io::Result<usize> {
-        match self.tls.reader().read(octets) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            done => return done,
-        }
-        self.tls.read_tls(&mut self.tcp)?;
-        self.process().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        self.send()?;
-        // Nothing yet if the record is not complete: the caller looks at the time and reads again.
-        self.tls.reader().read(octets)
-    }
-}
-
-impl Write for TlsStream {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        // What was written before comes first, so that no more than one write is ever in between.
-        self.send()?;
-        self.tls.writer().write(octets)
+    fn set_transmit_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.set_write_timeout(timeout)
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        self.send()
-    }
-}
-
-impl Transport for TlsStream {
-    fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        self.tcp.set_read_timeout(timeout)
-    }
-
-    fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        self.tcp.set_write_timeout(timeout)
-    }
-
-    /// Says close_notify first.
-    fn shutdown(&mut self) -> io::Result<()> {
-        self.tls.send_close_notify();
-        let sent = self.send();
-        self.tcp.shutdown(Shutdown::Both).and(sent)
+    fn close(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Both)
     }
 }
 
@@ -175,6 +102,13 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream,
             Self::Tls(stream) => stream.as_mut(),
+        }
+    }
+
+    fn duplex(&self) -> &dyn Duplex {
+        match self {
+            Self::Tcp(stream) => stream,
+            Self::Tls(stream) => stream.as_ref(),
         }
     }
 }
@@ -206,6 +140,32 @@ impl Transport for Stream {
 
     fn shutdown(&mut self) -> io::Result<()> {
         self.inner().shutdown()
+    }
+}
+
+impl Duplex for Stream {
+    fn receive(&self, octets: &mut [u8]) -> io::Result<usize> {
+        self.duplex().receive(octets)
+    }
+
+    fn transmit(&self, octets: &[u8]) -> io::Result<usize> {
+        self.duplex().transmit(octets)
+    }
+
+    fn transmit_held(&self) -> io::Result<()> {
+        self.duplex().transmit_held()
+    }
+
+    fn set_receive_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.duplex().set_receive_timeout(timeout)
+    }
+
+    fn set_transmit_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.duplex().set_transmit_timeout(timeout)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.duplex().close()
     }
 }
 

@@ -1,0 +1,336 @@
+//! A handle on a session that runs by itself: requests out, outcomes back, from any thread.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
+
+use smpp_core::session::{
+    Config, Esme, NotSent, Notification, Observer, Refusal, RequestError, Response, Role, SentBy, Smsc,
+    State, Stats,
+};
+use smpp_core::{Bind, DeliverSm, Operation, SubmitSm};
+
+use crate::error::{End, Late};
+use crate::inbox::Inbox;
+use crate::keeper::Watch;
+use crate::outcomes::Answer;
+use crate::shared::{Core, Shared};
+use crate::stream::Duplex;
+
+/// A handle on one session; clone it freely, one for each thread. When the last handle and the inbox are dropped, the
+/// session unbinds.
+///
+/// Each method may be called in any thread, also in several at once. Those that wait do the session's work meanwhile,
+/// whosever it is.
+pub struct Handle<R: Role> {
+    pub(crate) shared: Arc<Shared<R>>,
+}
+
+/// The handle of an ESME: binds, submits.
+pub type Client = Handle<Esme>;
+
+/// The handle of an SMSC on one bound ESME: delivers.
+pub type Peer = Handle<Smsc>;
+
+/// Runs a session over any stream, with a thread of its own that reads and keeps time while no other thread does.
+///
+/// This is what [`Connector::start`](crate::Connector::start) and [`Server`](crate::Server) do with the connections they
+/// make: use it for a transport of your own. It does not block. The error is the transport's, or the operating system
+/// has no thread to give.
+pub fn start<R, S>(stream: S, config: Config) -> io::Result<(Handle<R>, Inbox<R>)>
+where
+    R: Role,
+    S: Duplex + 'static,
+{
+    let shared = Arc::new(Shared::new(Box::new(stream), &config)?);
+    let watch = Watch(Arc::clone(&shared));
+    thread::Builder::new().name("smpp".into()).spawn(move || watch.run())?;
+    let handle = Handle::new(shared);
+    Ok((handle.clone(), Inbox::new(handle)))
+}
+
+/// A request that is in flight, or whose outcome has not been fetched: see [`Handle::request_pipelined`].
+///
+/// Dropped, the request stays in flight and its outcome goes unseen. It does not keep the session: when the last
+/// handle is dropped, what is in flight has [`Config::drain`](smpp_core::session::Config::drain) to be answered.
+#[must_use = "the outcome tells whether the request succeeded"]
+pub struct Ticket<R: Role> {
+    shared: Arc<Shared<R>>,
+    number: u32,
+    fetched: bool,
+}
+
+impl<R: Role> Handle<R> {
+    fn new(shared: Arc<Shared<R>>) -> Self {
+        shared.lock().handles += 1;
+        Self { shared }
+    }
+
+    /// Sends a request and waits for its outcome. While the window is full, the rate reached, or too much
+    /// output waiting, it waits for its turn first: those who wait go in the order they came.
+    ///
+    /// It blocks until the outcome is known: not longer than
+    /// [`Config::response`](smpp_core::session::Config::response) once the request is sent.
+    pub fn request<O>(&self, operation: &O) -> Result<Response, RequestError>
+    where
+        O: Operation + SentBy<R>,
+    {
+        self.request_pipelined(operation).and_then(Ticket::wait)
+    }
+
+    /// As [`request`](Self::request), and waits until `deadline` at most: for its turn and for the outcome. What was
+    /// sent and is not answered by then is in flight, and its ticket given back.
+    pub fn request_until<O>(&self, operation: &O, deadline: Instant) -> Result<Answer, Late<R>>
+    where
+        O: Operation + SentBy<R>,
+    {
+        match self.admit(operation, Some(deadline)) {
+            Some(Ok(ticket)) => ticket.wait_until(deadline).map_err(Late::InFlight),
+            Some(Err(why)) => Ok(Err(RequestError::NeverSent(why))),
+            None => Err(Late::NotSent),
+        }
+    }
+
+    /// Sends a request, and does not wait for its outcome: the ticket has it later.
+    ///
+    /// It blocks only while the window is full, the rate reached, or the transport takes nothing. A request may wait for
+    /// company, so that many leave at once: until any thread waits for an outcome, for 5 ms at most.
+    pub fn request_pipelined<O>(&self, operation: &O) -> Result<Ticket<R>, RequestError>
+    where
+        O: Operation + SentBy<R>,
+    {
+        match self.admit(operation, None) {
+            Some(admitted) => admitted.map_err(RequestError::NeverSent),
+            // Without a deadline it is never late.
+            None => Err(RequestError::NeverSent(NotSent::State(self.state()))),
+        }
+    }
+
+    /// Waits until the session takes the request: for its turn, then for room or for the pace.
+    fn admit<O>(&self, operation: &O, deadline: Option<Instant>) -> Option<Result<Ticket<R>, NotSent>>
+    where
+        O: Operation + SentBy<R>,
+    {
+        let at_once = self.shared.with_company(|core, now| {
+            let taken = if core.waiters.may_take(None, core.room()) {
+                attempt(core, now, operation)
+            } else {
+                Err(Refusal::WindowFull)
+            };
+            (taken, true)
+        });
+        let admitted = match at_once {
+            Ok(number) => Ok(number),
+            Err(why) if why.lasting().is_none() => self.queue(operation, deadline)?,
+            Err(why) => Err(self.closed_or(why)),
+        };
+        Some(admitted.map(|number| Ticket { shared: Arc::clone(&self.shared), number, fetched: false }))
+    }
+
+    fn queue<O>(&self, operation: &O, deadline: Option<Instant>) -> Option<Result<u32, NotSent>>
+    where
+        O: Operation + SentBy<R>,
+    {
+        let until = deadline.map(|deadline| self.shared.moment(deadline));
+        self.shared.wait(until, |core, waiter, now| {
+            if let Some(end) = &core.end {
+                return Ok(Err(NotSent::Closed(end.reason)));
+            }
+            let paced = if core.waiters.may_take(*waiter, core.room()) {
+                match attempt(core, now, operation) {
+                    Ok(number) => return Ok(Ok(number)),
+                    Err(Refusal::Paced(at)) => Some(at),
+                    Err(why) => match why.lasting() {
+                        Some(why) => return Ok(Err(why)),
+                        None => None,
+                    },
+                }
+            } else {
+                None
+            };
+            let number = *waiter.get_or_insert_with(|| core.waiters.enlist());
+            core.waiters.queue(number, paced);
+            Err(paced)
+        })
+    }
+
+    /// Why the request will never be taken.
+    fn closed_or(&self, why: Refusal) -> NotSent {
+        let end = self.shared.lock().end.as_ref().map(|end| NotSent::Closed(end.reason));
+        end.or(why.lasting()).unwrap_or(NotSent::State(State::Closed))
+    }
+
+    /// Ends the session in good order, and says how it ended: no new requests, what is in flight may finish
+    /// within [`Config::drain`](smpp_core::session::Config::drain), then unbind. Everyone's requests, not only this
+    /// handle's. It blocks until the session is over.
+    pub fn unbind(&self) -> End {
+        self.shared.with(|core, now| core.session.unbind(now));
+        self.closed()
+    }
+
+    /// Ends the session at once, without unbind. It does not block.
+    pub fn abort(&self) -> End {
+        self.shared.with(|core, _| core.abort());
+        self.closed()
+    }
+
+    /// Waits for the end of the session, and says how it ended.
+    pub fn closed(&self) -> End {
+        let end = self.shared.wait(None, |core, _, _| core.end.clone().ok_or(None));
+        end.unwrap_or(End { reason: smpp_core::session::Closed::Aborted, error: None })
+    }
+
+    /// Where the session stands. It does not block.
+    pub fn state(&self) -> State {
+        self.shared.lock().session.state()
+    }
+
+    /// Shows every PDU from now on to `observer`, without passwords. Set it before the bind to see all of them.
+    ///
+    /// It is called in whichever thread does the work, while the session is locked: it should be quick, and it must not
+    /// call this handle.
+    pub fn observe(&self, observer: impl Observer + Send + 'static) {
+        *self.shared.lock().session.observer_mut() = Some(Box::new(observer));
+    }
+
+    /// The counters of the session. It does not block.
+    pub fn stats(&self) -> Stats {
+        self.shared.lock().session.stats()
+    }
+}
+
+fn attempt<R: Role, O>(
+    core: &mut Core<R>,
+    now: smpp_core::session::Instant,
+    operation: &O,
+) -> Result<u32, Refusal>
+where
+    O: Operation + SentBy<R>,
+{
+    let number = core.outcomes.open();
+    let taken = core.session.request(now, operation, number);
+    if taken.is_err() {
+        core.outcomes.forget(number, false);
+    }
+    taken.map(|_| number).map_err(|refused| refused.why)
+}
+
+impl Handle<Esme> {
+    /// Binds, and waits for the SMSC's answer. A refusal names the status: `ESME_RINVPASWD` for a wrong password.
+    pub fn bind(&self, bind: &Bind<'_>) -> Result<Response, RequestError> {
+        self.request(bind)
+    }
+
+    /// Submits a message and waits for the SMSC's answer, which holds the message's id: [`request`](Self::request).
+    pub fn submit(&self, message: &SubmitSm<'_>) -> Result<Response, RequestError> {
+        self.request(message)
+    }
+
+    /// Submits a message and waits until `deadline` at most: [`request_until`](Self::request_until).
+    pub fn submit_until(&self, message: &SubmitSm<'_>, deadline: Instant) -> Result<Answer, Late<Esme>> {
+        self.request_until(message, deadline)
+    }
+
+    /// Submits a message and does not wait for the answer: [`request_pipelined`](Self::request_pipelined).
+    pub fn submit_pipelined(&self, message: &SubmitSm<'_>) -> Result<Ticket<Esme>, RequestError> {
+        self.request_pipelined(message)
+    }
+}
+
+impl Handle<Smsc> {
+    /// Delivers a message or a receipt and waits for the ESME's answer: [`request`](Self::request).
+    pub fn deliver(&self, message: &DeliverSm<'_>) -> Result<Response, RequestError> {
+        self.request(message)
+    }
+
+    /// Delivers a message or a receipt and waits until `deadline` at most: [`request_until`](Self::request_until).
+    pub fn deliver_until(&self, message: &DeliverSm<'_>, deadline: Instant) -> Result<Answer, Late<Smsc>> {
+        self.request_until(message, deadline)
+    }
+
+    /// Delivers a message or a receipt and does not wait for the answer:
+    /// [`request_pipelined`](Self::request_pipelined).
+    pub fn deliver_pipelined(&self, message: &DeliverSm<'_>) -> Result<Ticket<Smsc>, RequestError> {
+        self.request_pipelined(message)
+    }
+
+    /// Tells the ESME something that has no response: outbind on a connection that the SMSC has made,
+    /// alert_notification. Whether it arrives is never known.
+    ///
+    /// It does not wait for room: [`Refusal::OutputFull`] passes, the others last.
+    pub fn notify<N: Notification>(&self, notification: &N) -> Result<(), Refusal> {
+        self.shared.with(|core, now| core.session.notify(now, notification))
+    }
+}
+
+impl<R: Role> Ticket<R> {
+    /// Waits for the outcome: not longer than [`Config::response`](smpp_core::session::Config::response) after the
+    /// request was sent.
+    pub fn wait(mut self) -> Result<Response, RequestError> {
+        let answer = self.outcome(None);
+        // Every request has an outcome, and the session is told the time until it has ended.
+        answer.unwrap_or(Err(RequestError::Unanswered(smpp_core::session::Cause::Timeout)))
+    }
+
+    /// Waits for the outcome until `deadline` at most: then the ticket is given back.
+    pub fn wait_until(mut self, deadline: Instant) -> Result<Answer, Self> {
+        let until = self.shared.moment(deadline);
+        self.outcome(Some(until)).ok_or(self)
+    }
+
+    /// The outcome, or the ticket back if there is none yet. It does not block.
+    ///
+    /// What has come is looked at by the threads that wait, and else within about 10 ms.
+    pub fn try_outcome(mut self) -> Result<Answer, Self> {
+        let answer = self.shared.lock().outcomes.take(self.number, None);
+        self.fetched = answer.is_some();
+        answer.ok_or(self)
+    }
+
+    fn outcome(&mut self, until: Option<smpp_core::session::Instant>) -> Option<Answer> {
+        let number = self.number;
+        let answer = self.shared.wait(until, |core, waiter, _| core.outcomes.take(number, *waiter).ok_or(None));
+        self.fetched = answer.is_some();
+        answer
+    }
+}
+
+impl<R: Role> Drop for Ticket<R> {
+    fn drop(&mut self) {
+        if !self.fetched {
+            self.shared.lock().outcomes.forget(self.number, true);
+        }
+    }
+}
+
+impl<R: Role> fmt::Debug for Ticket<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket").finish_non_exhaustive()
+    }
+}
+
+impl<R: Role> Clone for Handle<R> {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.shared))
+    }
+}
+
+impl<R: Role> Drop for Handle<R> {
+    fn drop(&mut self) {
+        let mut core = self.shared.lock();
+        core.handles -= 1;
+        let last = core.handles == 0;
+        drop(core);
+        if last {
+            self.shared.with(|core, now| core.session.unbind(now));
+        }
+    }
+}
+
+impl<R: Role> fmt::Debug for Handle<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("state", &self.state()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,205 @@
+//! The threads that wait: for an outcome, for room, for a request of the peer, for the end.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::thread::{self, Thread};
+
+use smpp_core::session::Instant;
+
+/// The threads that are in a call that waits, and who of them is next to send.
+#[derive(Debug, Default)]
+pub(crate) struct Waiters {
+    threads: Vec<Option<Waiter>>,
+    /// How many of them are parked.
+    parked: usize,
+    /// Who waits for room, in order.
+    queue: VecDeque<u32>,
+    /// Until when the first of them keeps its turn for the pace's sake.
+    paced: Option<Instant>,
+    /// Places in the window that are kept for those who were woken to take them.
+    granted: usize,
+    /// Who is to be unparked as soon as no lock is held.
+    woken: Vec<Thread>,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    thread: Thread,
+    parked: bool,
+    granted: bool,
+}
+
+impl Waiters {
+    /// The current thread is going to wait.
+    pub(crate) fn enlist(&mut self) -> u32 {
+        let waiter = Some(Waiter { thread: thread::current(), parked: false, granted: false });
+        let free = self.threads.iter_mut().zip(0..).find(|(place, _)| place.is_none());
+        if let Some((place, number)) = free {
+            *place = waiter;
+            return number;
+        }
+        self.threads.push(waiter);
+        (self.threads.len() - 1) as u32
+    }
+
+    /// It waits no more.
+    pub(crate) fn dismiss(&mut self, number: u32) {
+        let Some(waiter) = self.threads.get_mut(number as usize).and_then(Option::take) else { return };
+        self.parked -= usize::from(waiter.parked);
+        self.granted -= usize::from(waiter.granted);
+        if self.is_first(number) {
+            self.paced = None;
+        }
+        self.queue.retain(|queued| *queued != number);
+    }
+
+    /// It is about to park.
+    pub(crate) fn park(&mut self, number: u32) {
+        if let Some(waiter) = self.get(number)
+            && !mem::replace(&mut waiter.parked, true)
+        {
+            self.parked += 1;
+        }
+    }
+
+    /// It runs again, whoever woke it.
+    pub(crate) fn unpark(&mut self, number: u32) {
+        if let Some(waiter) = self.get(number)
+            && mem::take(&mut waiter.parked)
+        {
+            self.parked -= 1;
+        }
+    }
+
+    /// Has it woken, if it is parked.
+    pub(crate) fn wake(&mut self, number: u32) {
+        if let Some(waiter) = self.threads.get_mut(number as usize).and_then(Option::as_mut)
+            && mem::take(&mut waiter.parked)
+        {
+            self.parked -= 1;
+            self.woken.push(waiter.thread.clone());
+        }
+    }
+
+    /// Has one of those that are parked woken. Whether there was one.
+    pub(crate) fn wake_one(&mut self) -> bool {
+        if self.parked == 0 {
+            return false;
+        }
+        let parked = |waiter: &Option<Waiter>| waiter.as_ref().is_some_and(|waiter| waiter.parked);
+        if let Some(number) = self.threads.iter().position(parked) {
+            self.wake(number as u32);
+        }
+        true
+    }
+
+    /// Has all of them woken.
+    pub(crate) fn wake_all(&mut self) {
+        while self.wake_one() {}
+    }
+
+    /// Who is to be unparked now.
+    pub(crate) fn woken(&mut self) -> &mut Vec<Thread> {
+        &mut self.woken
+    }
+
+    /// Whether anyone waits for room.
+    pub(crate) fn is_queue_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Whether the thread may take one of `room` places: it was granted one, or is the first that wants one.
+    pub(crate) fn may_take(&mut self, number: Option<u32>, room: usize) -> bool {
+        let first = number.map_or(self.queue.is_empty(), |number| self.is_first(number));
+        let granted = number.and_then(|number| self.get(number)).is_some_and(|waiter| waiter.granted);
+        granted || (first && room > self.granted)
+    }
+
+    /// It waits for room, behind those that do already; or before them, if it was its turn already.
+    pub(crate) fn queue(&mut self, number: u32, paced: Option<Instant>) {
+        if let Some(waiter) = self.get(number)
+            && mem::take(&mut waiter.granted)
+        {
+            self.granted -= 1;
+            self.queue.push_front(number);
+        } else if !self.queue.contains(&number) {
+            self.queue.push_back(number);
+        }
+        if self.is_first(number) {
+            self.paced = paced;
+        }
+    }
+
+    /// Grants `room` places to those who wait for them, and has them woken.
+    pub(crate) fn grant(&mut self, room: usize) {
+        while self.paced.is_none() && room > self.granted {
+            let Some(number) = self.queue.pop_front() else { return };
+            if let Some(waiter) = self.get(number) {
+                waiter.granted = true;
+                self.granted += 1;
+                self.wake(number);
+            }
+        }
+    }
+
+    fn is_first(&self, number: u32) -> bool {
+        self.queue.front() == Some(&number)
+    }
+
+    fn get(&mut self, number: u32) -> Option<&mut Waiter> {
+        self.threads.get_mut(number as usize)?.as_mut()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_given_in_the_order_in_which_it_was_asked_for() {
+        let mut waiters = Waiters::default();
+        let [a, b, c] = [(); 3].map(|()| waiters.enlist());
+        for number in [a, b, c] {
+            waiters.queue(number, None);
+            waiters.park(number);
+        }
+        assert!(!waiters.may_take(None, 1), "behind the others");
+        waiters.grant(2);
+        assert_eq!((waiters.woken().len(), waiters.granted), (2, 2));
+        assert!(waiters.may_take(Some(a), 0) && waiters.may_take(Some(b), 0));
+        assert!(!waiters.may_take(Some(c), 2) && waiters.may_take(Some(c), 3));
+        // One finds no room all the same: it is the first again.
+        waiters.queue(b, None);
+        assert!(!waiters.may_take(Some(c), 3) && waiters.may_take(Some(b), 2));
+        waiters.dismiss(a);
+        waiters.dismiss(b);
+        assert_eq!((waiters.granted, waiters.parked), (0, 1));
+        assert!(waiters.may_take(Some(c), 1));
+    }
+
+    #[test]
+    fn the_pace_holds_all_of_them_back() {
+        let mut waiters = Waiters::default();
+        let [a, b] = [(); 2].map(|()| waiters.enlist());
+        waiters.queue(a, Some(Instant::from_nanos(5)));
+        waiters.queue(b, None);
+        waiters.grant(10);
+        assert_eq!(waiters.granted, 0);
+        waiters.dismiss(a);
+        waiters.grant(10);
+        assert!(waiters.is_queue_empty() && waiters.may_take(Some(b), 0));
+    }
+
+    #[test]
+    fn nobody_is_woken_twice() {
+        let mut waiters = Waiters::default();
+        let [a, b] = [(); 2].map(|()| waiters.enlist());
+        waiters.park(a);
+        waiters.wake(b);
+        waiters.wake_all();
+        waiters.wake(a);
+        assert_eq!(waiters.woken().len(), 1);
+        waiters.dismiss(a);
+        assert_eq!(waiters.enlist(), a, "places are used again");
+    }
+}

@@ -1,0 +1,197 @@
+//! Handles and inboxes over loopback: several threads on one session.
+
+mod common;
+
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::{bind, message, watched};
+use smpp_core::session::{Cause, Closed, Config, Esme, Smsc};
+use smpp_core::{COctets, CommandStatus, DeliverSm, SubmitSmResp};
+use smpp_io_std::{Client, End, Inbound, Inbox, Late, Peer, RequestError, start};
+
+/// Two sessions, each on one end of a connection; the ESME is bound.
+fn pair(esme: Config, smsc: Config) -> ((Client, Inbox<Esme>), (Peer, Inbox<Smsc>)) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let there = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let here = listener.accept().unwrap().0;
+    there.set_nodelay(true).unwrap();
+    here.set_nodelay(true).unwrap();
+    let (client, inbox) = start::<Esme, _>(there, esme).unwrap();
+    let (peer, mut requests) = start::<Smsc, _>(here, smsc).unwrap();
+    let binding = thread::spawn(move || {
+        client.bind(&bind("secret")).unwrap();
+        (client, inbox)
+    });
+    let Some(Inbound::Bind(request)) = requests.recv() else { panic!("no bind") };
+    request.accept().unwrap();
+    (binding.join().unwrap(), (peer, requests))
+}
+
+/// Answers what is submitted, the id is the text, until the session ends.
+fn serve(mut requests: Inbox<Smsc>) -> thread::JoinHandle<usize> {
+    thread::spawn(move || {
+        let mut served = 0;
+        while let Some(inbound) = requests.recv() {
+            let Inbound::SubmitSm(message) = inbound else { continue };
+            let text = message.get().short_message.as_bytes().to_vec();
+            let message_id = COctets::new(&text).unwrap();
+            message.respond(Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() })).unwrap();
+            served += 1;
+        }
+        served
+    })
+}
+
+#[test]
+fn many_threads_share_a_session() {
+    watched(|| {
+        let ((client, inbox), (peer, requests)) = pair(Config { window: 7, ..Config::default() }, Config::default());
+        let serving = serve(requests);
+        let threads: Vec<_> = (0..12)
+            .map(|thread| {
+                let client = client.clone();
+                thread::spawn(move || {
+                    for number in 0..200 {
+                        let text = format!("{thread}-{number}");
+                        let message = common::text(text.as_bytes());
+                        assert_eq!(client.submit(&message).unwrap().message_id(), text.as_bytes());
+                    }
+                })
+            })
+            .collect();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        drop(inbox);
+        assert_eq!(client.unbind().reason, Closed::Unbound);
+        assert_eq!(serving.join().unwrap(), 12 * 200);
+        assert_eq!(peer.closed().reason, Closed::PeerUnbound);
+    });
+}
+
+#[test]
+fn tickets_have_their_own_outcome_in_any_order() {
+    watched(|| {
+        let ((client, _inbox), (_peer, requests)) = pair(Config { window: 50, ..Config::default() }, Config::default());
+        serve(requests);
+        for _ in 0..20 {
+            let mut tickets: Vec<_> = (0..120)
+                .map(|number| {
+                    let text = number.to_string();
+                    (client.submit_pipelined(&common::text(text.as_bytes())).unwrap(), text)
+                })
+                .collect();
+            tickets.reverse();
+            for (ticket, text) in tickets {
+                assert_eq!(ticket.wait().unwrap().message_id(), text.as_bytes());
+            }
+        }
+    });
+}
+
+#[test]
+fn a_ticket_that_nobody_waits_for_is_answered_all_the_same() {
+    watched(|| {
+        let ((client, _inbox), (_peer, requests)) = pair(Config::default(), Config::default());
+        serve(requests);
+        let mut ticket = client.submit_pipelined(&message()).unwrap();
+        loop {
+            match ticket.try_outcome() {
+                Ok(answer) => break assert!(answer.is_ok()),
+                Err(still) => ticket = still,
+            }
+            thread::yield_now();
+        }
+    });
+}
+
+#[test]
+fn a_deadline_gives_the_ticket_back() {
+    watched(|| {
+        let config = Config { window: 1, ..Config::default() };
+        let ((client, _inbox), (_peer, mut requests)) = pair(config, Config::default());
+        let soon = || Instant::now() + Duration::from_millis(30);
+        let Err(Late::InFlight(ticket)) = client.submit_until(&message(), soon()) else { panic!("answered") };
+        let Err(Late::NotSent) = client.submit_until(&message(), soon()) else { panic!("the window is full") };
+        let ticket = ticket.wait_until(soon()).unwrap_err();
+        let Some(Inbound::SubmitSm(request)) = requests.recv() else { panic!() };
+        request.refuse(CommandStatus::RTHROTTLED).unwrap();
+        assert_eq!(ticket.wait().unwrap_err(), RequestError::Refused(CommandStatus::RTHROTTLED));
+    });
+}
+
+#[test]
+fn requests_arrive_in_order_and_answer_in_any_thread() {
+    watched(|| {
+        let ((_client, mut inbox), (peer, _requests)) = pair(Config::default(), Config::default());
+        let (sender, receiver) = mpsc::channel();
+        let answering = thread::spawn(move || {
+            while let Some(Inbound::DeliverSm(delivery)) = inbox.recv() {
+                sender.send(delivery).unwrap();
+            }
+        });
+        let tickets: Vec<_> = (0..10).map(|_| peer.deliver_pipelined(&DeliverSm::default()).unwrap()).collect();
+        let deliveries: Vec<_> = (0..10).map(|_| receiver.recv().unwrap()).collect();
+        let sequences: Vec<_> = deliveries.iter().map(|delivery| delivery.frame().header().sequence.0).collect();
+        assert!(sequences.is_sorted());
+        deliveries.into_iter().rev().for_each(|delivery| delivery.accept().unwrap());
+        tickets.into_iter().for_each(|ticket| drop(ticket.wait().unwrap()));
+        assert_eq!(peer.unbind().reason, Closed::Unbound);
+        answering.join().unwrap();
+    });
+}
+
+#[test]
+fn what_is_dropped_unanswered_stays_with_the_peer() {
+    watched(|| {
+        let ((_client, mut inbox), (peer, _requests)) = pair(Config::default(), Config::default());
+        let kept = Err(RequestError::Refused(CommandStatus::RX_T_APPN));
+        let ticket = peer.deliver_pipelined(&DeliverSm::default()).unwrap();
+        drop(inbox.recv().unwrap());
+        assert_eq!(ticket.wait().map(drop), kept);
+        // What waits in the inbox when it is dropped, and what comes later.
+        let ticket = peer.deliver_pipelined(&DeliverSm::default()).unwrap();
+        while peer.stats().sent.total().requests < 2 {}
+        drop(inbox);
+        assert_eq!(ticket.wait().map(drop), kept);
+        assert_eq!(peer.deliver(&DeliverSm::default()).map(drop), kept);
+    });
+}
+
+#[test]
+fn the_last_handle_unbinds() {
+    watched(|| {
+        let ((client, inbox), (peer, requests)) = pair(Config::default(), Config::default());
+        let clone = client.clone();
+        drop(client);
+        drop(inbox);
+        assert!(clone.state().is_bound());
+        drop(clone);
+        drop(requests);
+        assert_eq!(peer.closed().reason, Closed::PeerUnbound);
+    });
+}
+
+#[test]
+fn an_end_reaches_everyone_who_waits() {
+    watched(|| {
+        let ((client, mut inbox), (_peer, mut requests)) =
+            pair(Config { window: 1, ..Config::default() }, Config::default());
+        let submitting = [client.clone(), client.clone(), client.clone()]
+            .map(|client| thread::spawn(move || client.submit(&message()).unwrap_err()));
+        let receiving = thread::spawn(move || inbox.recv().is_none());
+        let waiting = client.clone();
+        let waiting = thread::spawn(move || waiting.closed());
+        let request = requests.recv().unwrap();
+        let End { reason, .. } = client.abort();
+        assert_eq!(reason, Closed::Aborted);
+        assert_eq!(waiting.join().unwrap().reason, Closed::Aborted);
+        assert!(receiving.join().unwrap());
+        let errors = submitting.map(|thread| thread.join().unwrap());
+        let unanswered = RequestError::Unanswered(Cause::Closed(Closed::Aborted));
+        assert_eq!(errors.iter().filter(|error| **error == unanswered).count(), 1);
+        assert_eq!(errors.iter().filter(|error| error.is_safe_to_repeat()).count(), 2);
+        drop(request);
+    });
+}

@@ -49,6 +49,7 @@
     warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+pub mod account;
 mod buffer;
 mod connect;
 mod connection;

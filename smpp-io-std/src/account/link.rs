@@ -173,9 +173,11 @@ impl Carrier {
         let mut inner = shared.lock();
         let ends = lost.is_some() || inner.is_due(link, reader.caught_up) || inner.is_unbinding(link);
         let writer = if ends {
+            inner.want_office(link, true);
             drop(inner);
             let writer = wire.writer.lock().unwrap_or_else(PoisonError::into_inner);
             inner = shared.lock();
+            inner.want_office(link, false);
             Some(writer)
         } else {
             None

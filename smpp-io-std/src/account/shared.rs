@@ -11,8 +11,8 @@
 //! The account's lock is held for as long as the account thinks. Nothing that can block is done under it. What is
 //! written on a connection is written by who holds its *office of writing*. The office is tried under the lock, and given
 //! up under it: a thread that adds to the output and finds the office taken can leave, because the holder looks at the
-//! output once more before it gives up the office. Only the connection's own thread waits for the office, and holds no
-//! lock while it does.
+//! output once more before it gives up the office. Only the connection's own thread waits for the office; it holds no lock
+//! while it does, and others keep out meanwhile.
 //!
 //! # What was sent
 //!
@@ -153,8 +153,7 @@ impl Shared {
     /// Writes what there is on one connection, as far as the transport takes it, unless another thread does. Whether
     /// anything was done.
     pub(super) fn write<'a>(self: &'a Arc<Self>, mut inner: Guard<'a>, index: usize) -> (Guard<'a>, bool) {
-        let found = inner.tasks.get(index).map(|task| (task.link, task.wire.clone()));
-        let Some((link, Some(wire))) = found else {
+        let Some((link, wire)) = inner.writable(index) else {
             inner.leave(index, Output::Flows);
             return (inner, false);
         };
@@ -164,7 +163,7 @@ impl Shared {
             return (inner, false);
         };
         for round in 0.. {
-            if !writer.has_output(|out| _ = inner.account.poll_transmit(link, out)) {
+            if !inner.is_open(link) || !writer.has_output(|out| _ = inner.account.poll_transmit(link, out)) {
                 inner.leave(index, Output::Flows);
                 return (inner, round > 0);
             }

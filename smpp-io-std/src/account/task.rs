@@ -24,6 +24,8 @@ pub(super) struct Task {
     /// The transport, once the session has begun.
     pub(super) wire: Option<Arc<Wire>>,
     pub(super) output: Output,
+    /// Whether the thread waits for the office of writing: nobody else takes it up then.
+    wants_office: bool,
     /// Whether the thread waits to be wanted to read.
     pub(super) is_held: bool,
 }
@@ -58,6 +60,7 @@ impl Task {
             tcp: None,
             wire: None,
             output: Output::Flows,
+            wants_office: false,
             is_held: false,
         }
     }
@@ -182,7 +185,7 @@ impl Inner {
     ) -> bool {
         let wanted = self.is_wanted(link) && self.account.handle_connected(now, link, observer);
         if let Some(task) = self.tasks.get_mut(link.index()).filter(|_| wanted) {
-            (task.wire, task.output) = (Some(wire), Output::Flows);
+            (task.wire, task.output, task.wants_office) = (Some(wire), Output::Flows, false);
         }
         wanted
     }
@@ -210,6 +213,19 @@ impl Inner {
         if let Some(task) = self.tasks.get_mut(link.index()) {
             task.is_held = is_held;
         }
+    }
+
+    /// The connection's thread wants the office of writing, or has it.
+    pub(super) fn want_office(&mut self, link: LinkId, wants_office: bool) {
+        if let Some(task) = self.tasks.get_mut(link.index()) {
+            task.wants_office = wants_office;
+        }
+    }
+
+    /// A connection that others may write on.
+    pub(super) fn writable(&self, index: usize) -> Option<(LinkId, Arc<Wire>)> {
+        let task = self.tasks.get(index).filter(|task| !task.wants_office)?;
+        Some((task.link, Arc::clone(task.wire.as_ref()?)))
     }
 
     /// The next connection, from this one on and round, of those whose output is left to the clock.

@@ -1,0 +1,585 @@
+//! Several binds as one account, over real sockets and real TLS.
+
+mod common;
+#[path = "../examples/send_blocking/smsc.rs"]
+mod embedded;
+
+use std::collections::HashSet;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::watched;
+use smpp_core::account::{
+    Backoff, Binds, Change, Credentials, Fate, LinkState, Message, Options, Unaccepted, Unanswered,
+    Unresolved, Unsent,
+};
+use smpp_core::provider::Provider;
+use smpp_core::session::{Config, Kind, Smsc};
+use smpp_core::{
+    Address, BindResp, COctets, CommandStatus, DeliverSm, Endpoint, EsmClass, MessageState,
+    RegisteredDelivery, ShortMessage, SubmitSm, SubmitSmResp,
+};
+use smpp_io_std::account::{
+    Account, AccountConnector, AccountError, Arrival, Arrivals, Ended, NoReceipt, SendError,
+};
+use smpp_io_std::{Connection, Inbound, tls};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn options(binds: Binds) -> Options {
+    let (system_id, password) = embedded::ACCOUNT;
+    Options {
+        binds,
+        stagger: Duration::from_millis(1),
+        ..Options::new(Credentials::new(system_id, password), &Provider::EIGHT_BY_EIGHT)
+    }
+}
+
+fn template() -> SubmitSm<'static> {
+    SubmitSm {
+        source: Address::alphanumeric("8x8").unwrap(),
+        destination: Address::international("6591234567").unwrap(),
+        registered_delivery: RegisteredDelivery::RECEIPT,
+        ..SubmitSm::default()
+    }
+}
+
+fn text(text: impl Into<String>) -> Message {
+    Message::text(&template(), text)
+}
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_millis(30)
+}
+
+/// Waits for what must come.
+fn until(come: impl Fn() -> bool) {
+    while !come() {
+        thread::yield_now();
+    }
+}
+
+/// The threads of accounts in this process.
+#[cfg(target_os = "linux")]
+fn threads() -> usize {
+    let names = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    let names = names.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+    names.filter(|name| name.starts_with("smpp link") || name.starts_with("smpp account")).count()
+}
+
+/// Tests that count threads, and those whose threads would be counted, run one at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// Runs a test that may not hang and may leave no thread.
+fn alone(test: impl FnOnce() + Send + 'static) {
+    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    watched(test);
+    #[cfg(target_os = "linux")]
+    watched(|| until(|| threads() == 0));
+}
+
+fn trusting(ca_pem: &str, port: u16, options: Options) -> AccountConnector {
+    let endpoint: Endpoint = format!("smpps://localhost:{port}").parse().unwrap();
+    AccountConnector::new(&endpoint, options).tls(tls::ca_pem(ca_pem.as_bytes()).unwrap())
+}
+
+fn connected(binds: Binds) -> (Account, Arrivals) {
+    let (address, ca_pem) = embedded::start().unwrap();
+    trusting(&ca_pem, address.port(), options(binds)).connect().unwrap()
+}
+
+/// An SMSC of one's own, which can be killed: plain TCP.
+struct Server {
+    address: SocketAddr,
+    shared: Arc<Served>,
+    accepting: Option<thread::JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Served {
+    streams: Mutex<Vec<TcpStream>>,
+    dead: AtomicBool,
+    ids: AtomicU64,
+    /// Whether messages are answered.
+    mute: AtomicBool,
+    taken: AtomicU64,
+}
+
+impl Server {
+    fn start(address: &str) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Served::default());
+        let serving = Arc::clone(&shared);
+        let accepting = thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                serving.streams.lock().unwrap().push(stream.try_clone().unwrap());
+                if serving.dead.load(Ordering::SeqCst) {
+                    return;
+                }
+                let serving = Arc::clone(&serving);
+                thread::spawn(move || serving.serve(stream));
+            }
+        });
+        Self { address, shared, accepting: Some(accepting) }
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        format!("smpp://localhost:{}", self.address.port()).parse().unwrap()
+    }
+
+    /// Ends all connections without a word, and listens no more.
+    fn kill(&mut self) {
+        self.shared.dead.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect(self.address);
+        self.accepting.take().unwrap().join().unwrap();
+        for stream in self.shared.streams.lock().unwrap().drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+impl Served {
+    fn serve(&self, stream: TcpStream) {
+        let mut connection = Connection::<Smsc, _>::new(stream, Config::default()).unwrap();
+        loop {
+            let answered = match connection.recv(None) {
+                Ok(Some(Inbound::Bind(bind))) => connection.respond(bind, Ok(BindResp::default())),
+                Ok(Some(Inbound::SubmitSm(message))) => {
+                    self.taken.fetch_add(1, Ordering::SeqCst);
+                    if self.mute.load(Ordering::SeqCst) {
+                        continue;
+                    }
+                    let number = self.ids.fetch_add(1, Ordering::SeqCst);
+                    let id = number.to_string();
+                    let message_id = COctets::new(id.as_bytes()).unwrap();
+                    let text = format!("id:{id} stat:DELIVRD");
+                    let wants_receipt = !message.get().registered_delivery.is_empty();
+                    let receipt = DeliverSm {
+                        esm_class: EsmClass::DELIVERY_RECEIPT,
+                        short_message: ShortMessage::new(text.as_bytes()).unwrap(),
+                        ..DeliverSm::default()
+                    };
+                    let answered = connection
+                        .respond(message, Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }));
+                    if wants_receipt {
+                        drop(connection.send(&receipt));
+                    }
+                    answered
+                }
+                Ok(Some(other)) => connection.refuse(other),
+                Ok(None) => Ok(()),
+                Err(_) => return,
+            };
+            if answered.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Tries again soon.
+fn hasty(binds: Binds) -> Options {
+    let quick = Duration::from_millis(20);
+    Options { backoff: Backoff { first: quick, longest: quick, steady: SECOND }, ..options(binds) }
+}
+
+#[test]
+fn messages_of_any_length_are_accepted_and_receipted_whichever_bind_they_take() {
+    alone(|| {
+        for binds in [Binds::Transceivers(4), Binds::Pairs(2)] {
+            let (account, _arrivals) = connected(binds);
+            let sending = (0..40).map(|number| {
+                let account = account.clone();
+                thread::spawn(move || {
+                    let mut sent = account.send(&text("Grüße, 1 € ".repeat(1 + number))).unwrap();
+                    (sent.ids().len(), sent.receipt().unwrap())
+                })
+            });
+            let mut parts = 0;
+            for sent in sending.collect::<Vec<_>>() {
+                let (ids, state) = sent.join().unwrap();
+                assert_eq!(state, MessageState::DELIVERED);
+                parts += ids;
+            }
+            let stats = account.links().into_iter().filter_map(|(.., stats)| stats);
+            let submitted: u64 = stats.map(|stats| stats.sent.of(Kind::Message).requests).sum();
+            assert_eq!(submitted, parts as u64);
+            assert_eq!(account.shutdown(5 * SECOND), []);
+        }
+    });
+}
+
+#[test]
+fn a_wrong_password_is_told_and_tried_once() {
+    alone(|| {
+        let (address, ca_pem) = embedded::start().unwrap();
+        let options = options(Binds::Transceivers(4));
+        let credentials = Credentials::new(embedded::ACCOUNT.0, "wrong");
+        let tries = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&tries);
+        let connector = trusting(&ca_pem, address.port(), Options { credentials, ..options });
+        let connector = connector.watch(move |_, change| {
+            counted.fetch_add(u64::from(matches!(change, Change::Refused { .. })), Ordering::SeqCst);
+        });
+        let error = connector.connect().unwrap_err();
+        assert!(matches!(error, AccountError::Refused(CommandStatus::RINVPASWD)), "{error}");
+        assert_eq!(tries.load(Ordering::SeqCst), 1);
+    });
+}
+
+#[test]
+fn a_certificate_that_is_not_trusted_is_told() {
+    alone(|| {
+        let (address, _) = embedded::start().unwrap();
+        let (_, strangers) = embedded::start().unwrap();
+        let error =
+            trusting(&strangers, address.port(), options(Binds::Transceivers(1))).connect().unwrap_err();
+        assert!(matches!(&error, AccountError::Untrusted(why) if why.contains("certificate")), "{error}");
+    });
+}
+
+#[test]
+fn where_one_address_never_answers_the_next_is_taken() {
+    alone(|| {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = Server::start("127.0.0.1:0");
+        let addresses = [silent.local_addr().unwrap(), server.address];
+        let mut options = hasty(Binds::Transceivers(1));
+        options.session.response = Duration::from_millis(200);
+        let connector = AccountConnector::new(&server.endpoint(), options);
+        let (account, _arrivals) = connector.resolver(move |_| Ok(addresses.to_vec())).connect().unwrap();
+        assert_eq!(account.send(&text("Hello")).unwrap().receipt(), Ok(MessageState::DELIVERED));
+    });
+}
+
+#[test]
+fn a_resolver_that_hangs_is_given_up_and_ends_with_its_own_call() {
+    alone(|| {
+        let server = Server::start("127.0.0.1:0");
+        let address = server.address;
+        let (gate, passed) = std::sync::mpsc::channel::<()>();
+        let passed = Mutex::new(passed);
+        let first = AtomicBool::new(true);
+        let options = Options { connect: Duration::from_millis(50), ..hasty(Binds::Transceivers(2)) };
+        let connector = AccountConnector::new(&server.endpoint(), options).resolver(move |_| {
+            if first.swap(false, Ordering::SeqCst) {
+                let _ = passed.lock().unwrap().recv();
+                // Thrown away: nobody waits for it.
+                return Ok(Vec::new());
+            }
+            Ok(vec![address])
+        });
+        let (account, _arrivals) = connector.start().unwrap();
+        // The other place finds the way.
+        assert!(account.send(&text("Hello")).is_ok());
+        account.shutdown(SECOND);
+        assert!(account.closed_until(Instant::now()));
+        drop(gate);
+    });
+}
+
+#[test]
+fn what_a_killed_smsc_leaves_adds_up() {
+    alone(|| {
+        let mut server = Server::start("127.0.0.1:0");
+        let connector = AccountConnector::new(&server.endpoint(), hasty(Binds::Transceivers(4)));
+        let (account, _arrivals) = connector.connect().unwrap();
+        let done = Arc::new(AtomicU64::new(0));
+        let sending: Vec<_> = (0..8)
+            .map(|_| {
+                let (account, done) = (account.clone(), Arc::clone(&done));
+                thread::spawn(move || {
+                    let mut fates = [0; 3];
+                    for _ in 0..250 {
+                        let fate = match account.send(&text("Hello")) {
+                            Ok(_) => 0,
+                            Err(SendError::Failed { outcome, .. }) => match &outcome.parts[..] {
+                                [Fate::Unanswered(_)] => 1,
+                                [Fate::Refused(_) | Fate::NeverSent(_)] => 2,
+                                other => panic!("{other:?}"),
+                            },
+                            Err(error) => panic!("{error}"),
+                        };
+                        fates[fate] += 1;
+                        done.fetch_add(1, Ordering::SeqCst);
+                    }
+                    fates
+                })
+            })
+            .collect();
+        let mut answered = 0;
+        for kill in 1..=3 {
+            until(|| done.load(Ordering::SeqCst) >= kill * 400);
+            server.kill();
+            answered += server.shared.ids.load(Ordering::SeqCst);
+            let address = server.address.to_string();
+            server = Server::start(&address);
+        }
+        let mut told = [0; 3];
+        for fates in sending.into_iter().map(|thread| thread.join().unwrap()) {
+            told.iter_mut().zip(fates).for_each(|(all, some)| *all += some);
+        }
+        answered += server.shared.ids.load(Ordering::SeqCst);
+        let [accepted, unanswered, others] = told;
+        assert_eq!(accepted + unanswered, 2000, "what was never sent goes on another bind");
+        assert_eq!(others, 0);
+        assert!(accepted <= answered && answered <= 2000, "{accepted} of {answered}");
+        assert!(unanswered <= 3 * 4 * 16, "no more than was in flight");
+    });
+}
+
+#[test]
+fn a_message_that_was_in_flight_is_sent_again_if_it_says_so() {
+    alone(|| {
+        let mut server = Server::start("127.0.0.1:0");
+        server.shared.mute.store(true, Ordering::SeqCst);
+        let connector = AccountConnector::new(&server.endpoint(), hasty(Binds::Transceivers(1)));
+        let (account, _arrivals) = connector.connect().unwrap();
+        let again = account.submit(&text("again").unanswered(Unanswered::SendAgain(1))).unwrap();
+        let once = account.submit(&text("once")).unwrap();
+        until(|| server.shared.taken.load(Ordering::SeqCst) == 2);
+        server.kill();
+        let address = server.address.to_string();
+        let _server = Server::start(&address);
+        assert!(again.outcome().is_ok());
+        let Err(SendError::Failed { outcome, .. }) = once.outcome() else { panic!("it was in doubt") };
+        assert!(matches!(outcome.parts[..], [Fate::Unanswered(_)]));
+    });
+}
+
+#[test]
+fn shutdown_tells_what_is_not_resolved() {
+    alone(|| {
+        let server = Server::start("127.0.0.1:0");
+        server.shared.mute.store(true, Ordering::SeqCst);
+        let mut options = Options { max_binds: 1, ..options(Binds::Transceivers(1)) };
+        options.session.window = 1;
+        options.session.drain = Duration::from_millis(100);
+        let (account, mut arrivals) = AccountConnector::new(&server.endpoint(), options).connect().unwrap();
+        let [flying, waiting] = [(); 2].map(|()| account.submit(&text("Hello")).unwrap());
+        until(|| server.shared.taken.load(Ordering::SeqCst) == 1);
+        let unresolved = account.shutdown(Duration::from_millis(20));
+        let mut told = unresolved.iter().map(|unresolved| match unresolved {
+            Unresolved::NotAccepted { message, outcome } => (*message, outcome.parts[0].clone()),
+            other => panic!("{other:?}"),
+        });
+        let (first, second) = (told.next().unwrap(), told.next().unwrap());
+        assert_eq!(first, (waiting.message(), Fate::NeverSent(Unsent::ShutDown)));
+        assert_eq!(second.0, flying.message());
+        assert!(matches!(second.1, Fate::Unanswered(_)), "{second:?}");
+        assert!(waiting.outcome().is_err() && flying.outcome().is_err());
+        assert_eq!(account.submit(&text("Hello")).unwrap_err(), Unaccepted::ShutDown);
+        assert!(arrivals.recv().is_none());
+        assert_eq!(arrivals.recv_until(soon()).unwrap_err(), Ended);
+        assert_eq!(account.shutdown(SECOND), [], "told already");
+    });
+}
+
+#[test]
+fn a_deadline_is_kept_and_gives_back_what_goes_on() {
+    alone(|| {
+        let server = Server::start("127.0.0.1:0");
+        server.shared.mute.store(true, Ordering::SeqCst);
+        let mut options = Options { queue: 1, ..options(Binds::Transceivers(1)) };
+        options.session.drain = Duration::from_millis(100);
+        let (account, mut arrivals) = AccountConnector::new(&server.endpoint(), options).connect().unwrap();
+        assert!(arrivals.recv_until(soon()).unwrap().is_none());
+        let ticket = account.send_until(&text("Hello"), soon()).unwrap_err();
+        assert_eq!(account.submit_until(&text("Hello"), soon()).unwrap_err(), Unaccepted::Full);
+        assert_eq!(account.try_submit(&text("Hello")).unwrap_err(), Unaccepted::Full);
+        assert!(matches!(
+            account.send_until(&text("Hello"), soon()),
+            Ok(Err(SendError::Unaccepted(Unaccepted::Full)))
+        ));
+        // Those who wait for room learn that there will be none.
+        let blocked = account.clone();
+        let blocked = thread::spawn(move || blocked.submit(&text("Hello")).unwrap_err());
+        let ticket = ticket.outcome_until(soon()).unwrap_err();
+        assert!(!account.closed_until(soon()));
+        account.shutdown(Duration::ZERO);
+        assert_eq!(blocked.join().unwrap(), Unaccepted::ShutDown);
+        assert!(ticket.outcome().is_err());
+    });
+}
+
+#[test]
+fn receipts_that_nobody_waits_for_arrive_and_others_do_not() {
+    alone(|| {
+        let server = Server::start("127.0.0.1:0");
+        let connector = AccountConnector::new(&server.endpoint(), options(Binds::Transceivers(2)));
+        let (account, mut arrivals) = connector.connect().unwrap();
+        let mut kept = account.send(&text("kept")).unwrap();
+        assert_eq!(kept.receipt(), Ok(MessageState::DELIVERED));
+        assert_eq!(kept.next_receipt().unwrap_err(), NoReceipt::AllTold);
+        assert_eq!(kept.receipt_until(soon()), Err(NoReceipt::AllTold));
+        let ticket = account.submit(&text("dropped")).unwrap();
+        let number = ticket.message();
+        drop(ticket);
+        let Some(Arrival::Receipt(receipt)) = arrivals.recv() else { panic!("no receipt") };
+        assert_eq!(receipt.get().1.map(|about| about.message), Some(number));
+        receipt.accept().unwrap();
+        let template = SubmitSm { registered_delivery: RegisteredDelivery::default(), ..template() };
+        let mut sent = account.send(&Message::text(&template, "no receipt")).unwrap();
+        assert_eq!(sent.receipt_until(soon()), Err(NoReceipt::NotAsked));
+    });
+}
+
+#[test]
+fn the_number_of_binds_can_be_changed() {
+    alone(|| {
+        let server = Server::start("127.0.0.1:0");
+        let connector = AccountConnector::new(&server.endpoint(), options(Binds::Transceivers(1)));
+        let (account, _arrivals) = connector.connect().unwrap();
+        let bound = || {
+            let modes = account
+                .links()
+                .into_iter()
+                .filter(|(_, state, _)| matches!(state, LinkState::Open(_, state) if state.is_bound()));
+            modes.count()
+        };
+        let open = || account.links().iter().filter(|(_, state, _)| *state != LinkState::Idle).count();
+        account.set_binds(Binds::Transceivers(4)).unwrap();
+        until(|| bound() == 4);
+        account.set_binds(Binds::Transceivers(2)).unwrap();
+        until(|| (bound(), open()) == (2, 2));
+        account.set_binds(Binds::Pairs(2)).unwrap();
+        until(|| (bound(), open()) == (4, 4));
+        assert!(account.set_binds(Binds::Transceivers(1000)).is_err());
+    });
+}
+
+#[test]
+fn those_who_wait_for_room_all_get_their_turn() {
+    alone(|| {
+        let server = Server::start("127.0.0.1:0");
+        let options = Options { queue: 2, ..options(Binds::Transceivers(2)) };
+        let (account, _arrivals) = AccountConnector::new(&server.endpoint(), options).connect().unwrap();
+        let sending: Vec<_> = (0..20)
+            .map(|_| {
+                let account = account.clone();
+                thread::spawn(move || {
+                    (0..50).map(|_| account.send(&text("Hello")).unwrap().ids()[0].clone()).collect()
+                })
+            })
+            .collect();
+        let ids: Vec<HashSet<_>> = sending.into_iter().map(|thread| thread.join().unwrap()).collect();
+        let all: HashSet<_> = ids.into_iter().flatten().collect();
+        assert_eq!(all.len(), 1000);
+        assert_eq!(account.queued(), 0);
+    });
+}
+
+#[test]
+fn a_panic_in_a_users_thread_harms_nobody() {
+    alone(|| {
+        let server = Server::start("127.0.0.1:0");
+        let angry = Arc::new(AtomicBool::new(false));
+        let anger = Arc::clone(&angry);
+        let connector = AccountConnector::new(&server.endpoint(), hasty(Binds::Transceivers(2)));
+        let connector = connector.watch(move |_, _| assert!(!anger.load(Ordering::SeqCst), "on purpose"));
+        let (account, _arrivals) = connector.connect().unwrap();
+        let shared = account.clone();
+        let panicked = thread::spawn(move || {
+            let _sent = shared.send(&text("Hello")).unwrap();
+            panic!("on purpose");
+        });
+        assert!(panicked.join().is_err());
+        assert_eq!(account.send(&text("Hello")).unwrap().receipt(), Ok(MessageState::DELIVERED));
+        // Now in what is told of a connection, under the account's lock, in whichever thread.
+        angry.store(true, Ordering::SeqCst);
+        let shared = account.clone();
+        let _ = thread::spawn(move || shared.set_binds(Binds::Transceivers(1))).join();
+        until(|| account.links().iter().filter(|(_, state, _)| *state != LinkState::Idle).count() == 1);
+        angry.store(false, Ordering::SeqCst);
+        assert_eq!(account.send(&text("Hello")).unwrap().receipt(), Ok(MessageState::DELIVERED));
+    });
+}
+
+#[test]
+fn dropped_in_any_order_nothing_is_left() {
+    for order in 0..6 {
+        alone(move || {
+            let server = Server::start("127.0.0.1:0");
+            let connector = AccountConnector::new(&server.endpoint(), hasty(Binds::Transceivers(4)));
+            let (account, arrivals) = connector.connect().unwrap();
+            let sent = account.send(&text("Hello")).unwrap();
+            let ticket = account.submit(&text("Hello")).unwrap();
+            let (mut account, mut arrivals, mut rest) = (Some(account), Some(arrivals), Some((sent, ticket)));
+            for step in 0..3 {
+                match (order + step * (1 + order / 3)) % 3 {
+                    0 => drop(account.take()),
+                    1 => drop(arrivals.take()),
+                    _ => drop(rest.take()),
+                }
+            }
+        });
+    }
+}
+
+#[test]
+fn an_account_that_never_gets_through_leaves_nothing_either() {
+    alone(|| {
+        // A host that takes connections and says nothing; the handshake waits for it.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (_, ca_pem) = embedded::start().unwrap();
+        let connector =
+            trusting(&ca_pem, silent.local_addr().unwrap().port(), options(Binds::Transceivers(4)));
+        let error = connector.within(Duration::from_millis(50)).connect().unwrap_err();
+        assert!(matches!(error, AccountError::Timeout { .. }), "{error}");
+        // The thread that waited for the handshake is woken, long before `connect` is over.
+        #[cfg(target_os = "linux")]
+        {
+            let began = Instant::now();
+            until(|| threads() == 0);
+            assert!(began.elapsed() < 5 * SECOND);
+        }
+    });
+}
+
+#[test]
+fn a_server_that_takes_nothing_holds_up_nobody() {
+    alone(|| {
+        // Two addresses' worth of one server: binds, and then does not read any more.
+        let server = Server::start("127.0.0.1:0");
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stuck = listener.local_addr().unwrap();
+        let served = Arc::clone(&server.shared);
+        let binding = thread::spawn(move || {
+            let stream = listener.accept().unwrap().0;
+            let mut connection = Connection::<Smsc, _>::new(stream, Config::default()).unwrap();
+            let Ok(Some(Inbound::Bind(bind))) = connection.recv(None) else { panic!("no bind") };
+            connection.respond(bind, Ok(BindResp::default())).unwrap();
+            // It is left open, and unread, until the test is over.
+            until(|| served.mute.load(Ordering::SeqCst));
+        });
+        let turn = AtomicU64::new(0);
+        let good = server.address;
+        let mut options = Options { queue: 100_000, ..hasty(Binds::Transceivers(2)) };
+        options.session.window = 60_000;
+        options.session.max_output = 64 << 20;
+        options.session.response = 20 * SECOND;
+        let connector = AccountConnector::new(&server.endpoint(), options)
+            .resolver(move |_| Ok(vec![if turn.fetch_add(1, Ordering::SeqCst) == 0 { stuck } else { good }]));
+        let (account, _arrivals) = connector.connect().unwrap();
+        let bound = || {
+            let links = account.links().into_iter();
+            links
+                .filter(|(_, state, _)| matches!(state, LinkState::Open(_, state) if state.is_bound()))
+                .count()
+        };
+        until(|| bound() == 2);
+        // More than the sockets hold, half of it for the one that takes nothing.
+        let big = SubmitSm { registered_delivery: RegisteredDelivery::default(), ..template() };
+        let big = Message::octets(&big, vec![7; 100]);
+        let tickets: Vec<_> = (0..80_000).map(|_| account.submit(&big).unwrap()).collect();
+        until(|| server.shared.taken.load(Ordering::SeqCst) > 30_000);
+        assert!(account.queued() > 10_000, "what the stuck bind has is not lost");
+        server.shared.mute.store(true, Ordering::SeqCst);
+        binding.join().unwrap();
+        drop(tickets);
+    });
+}

@@ -152,7 +152,9 @@ impl Server {
 
 impl Served {
     fn serve(&self, stream: TcpStream) {
-        let mut connection = Connection::<Smsc, _>::new(stream, Config::default()).unwrap();
+        // An unbind does not wait for long for the messages that it does not answer.
+        let config = Config { drain: Duration::from_millis(50), ..Config::default() };
+        let mut connection = Connection::<Smsc, _>::new(stream, config).unwrap();
         loop {
             let answered = match connection.recv(None) {
                 Ok(Some(Inbound::Bind(bind))) => connection.respond(bind, Ok(BindResp::default())),
@@ -597,6 +599,7 @@ fn a_server_that_takes_nothing_holds_up_nobody() {
         options.session.window = 1_000;
         options.session.max_output = 64 << 20;
         options.session.response = 20 * SECOND;
+        options.session.drain = Duration::from_millis(100);
         let connector = AccountConnector::new(&server.endpoint(), options)
             .resolver(move |_| Ok(vec![if turn.fetch_add(1, Ordering::SeqCst) == 0 { stuck } else { good }]));
         let (account, _arrivals) = connector.connect().unwrap();

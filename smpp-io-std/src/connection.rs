@@ -16,14 +16,20 @@ use crate::buffer::Buffer;
 use crate::error::End;
 use crate::incoming::{Inbound, Incoming};
 use crate::link::{SOCKET_HOLDS, TICK, WRITE_SLICE};
+use crate::outcomes::Answer;
 use crate::stream::{Transport, is_pause};
+
+/// The longest time to wait at once. Most deadlines are further off, so that the transport need not be told each.
+const LONGEST: Duration = Duration::from_secs(1);
 
 /// One session over one transport, in the caller's thread.
 ///
 /// Dropped, it closes the transport without a word: [`unbind`](Self::unbind) is the good end.
 pub struct Connection<R: Role, S: Transport> {
-    session: Session<R, mpsc::Sender<Answer>, Option<Box<dyn Observer + Send>>>,
+    session: Session<R, Tag, Option<Box<dyn Observer + Send>>>,
     stream: S,
+    /// What the transport was last told.
+    read_timeout: Option<Duration>,
     start: time::Instant,
     received: Buffer,
     /// Whether whole PDUs may be in `received`, left there while the session wanted no input.
@@ -42,8 +48,8 @@ pub struct Connection<R: Role, S: Transport> {
     kept: Kept,
 }
 
-/// How a request ended.
-type Answer = Result<Response, RequestError>;
+/// Whom to tell how a request ended; `None` is the call of [`Connection::request`] that is under way.
+type Tag = Option<mpsc::Sender<Answer>>;
 
 /// A request that was sent and whose outcome is not known yet: see [`Connection::send`].
 #[derive(Debug)]
@@ -72,6 +78,8 @@ struct Kept {
     inbox: VecDeque<Inbound>,
     /// [`Config::max_unanswered`].
     limit: usize,
+    /// How the request ended that a call waits for.
+    answer: Option<Answer>,
     /// What the transport reported.
     error: Option<Arc<io::Error>>,
     end: Option<End>,
@@ -139,6 +147,7 @@ impl<R: Role, S: Transport> Connection<R, S> {
         Ok(Self {
             session: Session::with_observer(config, Instant::ZERO, None),
             stream,
+            read_timeout: None,
             start: time::Instant::now(),
             received: Buffer::new(config.max_pdu),
             held: false,
@@ -157,8 +166,13 @@ impl<R: Role, S: Transport> Connection<R, S> {
     where
         O: Operation + SentBy<R>,
     {
-        let pending = self.send(operation)?;
-        self.wait(pending)
+        self.admit(operation, None)?;
+        loop {
+            if let Some(answer) = self.kept.answer.take() {
+                return answer;
+            }
+            self.turn(None);
+        }
     }
 
     /// Sends any request that this side may send, and does not wait for its outcome: go on with
@@ -170,9 +184,18 @@ impl<R: Role, S: Transport> Connection<R, S> {
     where
         O: Operation + SentBy<R>,
     {
-        let (mut sender, receiver) = mpsc::channel();
-        while let Err(refused) = self.session.request(self.now(), operation, sender) {
-            sender = refused.tag;
+        let (sender, receiver) = mpsc::channel();
+        self.admit(operation, Some(sender))?;
+        Ok(Pending(receiver))
+    }
+
+    /// Waits until the session takes the request, then until it is transmitted.
+    fn admit<O>(&mut self, operation: &O, mut tag: Tag) -> Result<(), RequestError>
+    where
+        O: Operation + SentBy<R>,
+    {
+        while let Err(refused) = self.session.request(self.now(), operation, tag) {
+            tag = refused.tag;
             let ended = self.kept.end.as_ref().map(|end| NotSent::Closed(end.reason));
             if let Some(why) = ended.or(refused.why.lasting()) {
                 return Err(RequestError::NeverSent(why));
@@ -184,7 +207,7 @@ impl<R: Role, S: Transport> Connection<R, S> {
         }
         // How the session ends, if it ends here, is the request's outcome.
         let _ = self.settle();
-        Ok(Pending(receiver))
+        Ok(())
     }
 
     /// Waits for the outcome of a request that this connection has sent.
@@ -353,8 +376,8 @@ impl<R: Role, S: Transport> Connection<R, S> {
         let until = deadline.into_iter().chain(until).min();
         // With output left, a pause in writing is what there was time for.
         let until = if self.failed || self.has_output() { Some(asked) } else { until };
-        let wait = until.map(|until| (until - asked).max(TICK));
-        let read = match self.stream.set_read_timeout(wait) {
+        let wait = until.map_or(LONGEST, |until| (until - asked).clamp(TICK, LONGEST));
+        let read = match self.set_read_timeout(wait) {
             Ok(()) => self.stream.read(self.received.space()),
             Err(error) => Err(error),
         };
@@ -372,6 +395,15 @@ impl<R: Role, S: Transport> Connection<R, S> {
             Err(error) if is_pause(&error) => self.catch_up(asked),
             Err(error) => self.lose(Some(error)),
         }
+    }
+
+    /// Tells the transport only what is new to it.
+    fn set_read_timeout(&mut self, wait: Duration) -> io::Result<()> {
+        if self.read_timeout != Some(wait) {
+            self.stream.set_read_timeout(Some(wait))?;
+            self.read_timeout = Some(wait);
+        }
+        Ok(())
     }
 
     /// There was nothing more to read at this time.
@@ -459,7 +491,7 @@ impl<R: Role, S: Transport> Connection<R, S> {
 }
 
 impl Kept {
-    fn keep(&mut self, event: Event<'_, mpsc::Sender<Answer>>) {
+    fn keep(&mut self, event: Event<'_, Tag>) {
         match event {
             Event::Request { request, frame, .. } => self.inbox.extend(Inbound::new(request, frame)),
             Event::Notification { frame, .. } if self.inbox.len() < self.limit => {
@@ -467,8 +499,12 @@ impl Kept {
                 self.inbox.extend(frame.map(Inbound::Notification));
             }
             Event::Outcome { tag, sequence, outcome } => {
-                // Nobody has to wait for it.
-                let _ = tag.send(outcome.into_result(sequence));
+                let answer = outcome.into_result(sequence);
+                match tag {
+                    // Nobody has to wait for it.
+                    Some(sender) => drop(sender.send(answer)),
+                    None => self.answer = Some(answer),
+                }
             }
             Event::Closed(reason) => self.end = Some(End { reason, error: self.error.clone() }),
             // Answered and counted by the session.

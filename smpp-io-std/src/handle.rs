@@ -7,17 +7,19 @@ use std::thread;
 use std::time::Instant;
 
 use smpp_core::session::{
-    Config, Esme, NotSent, Notification, Observer, Refusal, RequestError, Response, Role, SentBy, Smsc,
-    State, Stats,
+    self, Cause, Closed, Config, Esme, NotSent, Notification, Observer, Refusal, RequestError, Response,
+    Role, SentBy, Smsc, State, Stats,
 };
 use smpp_core::{Bind, DeliverSm, Operation, SubmitSm};
 
 use crate::error::{End, Late};
 use crate::inbox::Inbox;
 use crate::keeper::Watch;
+use crate::locked::Core;
 use crate::outcomes::Answer;
-use crate::shared::{Core, Shared};
+use crate::shared::Shared;
 use crate::stream::Duplex;
+use crate::waiters::Part;
 
 /// A handle on one session; clone it freely, one for each thread. When the last handle and the inbox are dropped, the
 /// session unbinds.
@@ -77,7 +79,8 @@ impl<R: Role> Handle<R> {
     where
         O: Operation + SentBy<R>,
     {
-        self.request_pipelined(operation).and_then(Ticket::wait)
+        // Without a deadline it is never late.
+        self.exchange(operation, None).unwrap_or(Err(RequestError::Unanswered(Cause::Timeout)))
     }
 
     /// As [`request`](Self::request), and waits until `deadline` at most: for its turn and for the outcome. What was
@@ -86,11 +89,34 @@ impl<R: Role> Handle<R> {
     where
         O: Operation + SentBy<R>,
     {
-        match self.admit(operation, Some(deadline)) {
-            Some(Ok(ticket)) => ticket.wait_until(deadline).map_err(Late::InFlight),
-            Some(Err(why)) => Ok(Err(RequestError::NeverSent(why))),
-            None => Err(Late::NotSent),
+        self.exchange(operation, Some(self.shared.moment(deadline)))
+    }
+
+    fn exchange<O>(&self, operation: &O, until: Option<session::Instant>) -> Result<Answer, Late<R>>
+    where
+        O: Operation + SentBy<R>,
+    {
+        let mut taken = None;
+        let answer = self.shared.wait(Part::Leads, until, |core, waiter| {
+            let number = match taken {
+                Some(number) => number,
+                None => match core.request(self.shared.now(), operation, waiter) {
+                    Ok(number) => *taken.insert(number),
+                    Err(NotYet::Never(why)) => return Ok(Err(RequestError::NeverSent(why))),
+                    Err(NotYet::Later(at)) => return Err(at),
+                },
+            };
+            core.outcomes.take(number, *waiter).ok_or(None)
+        });
+        match (answer, taken) {
+            (Some(answer), _) => Ok(answer),
+            (None, Some(number)) => Err(Late::InFlight(self.ticket(number))),
+            (None, None) => Err(Late::NotSent),
         }
+    }
+
+    fn ticket(&self, number: u32) -> Ticket<R> {
+        Ticket { shared: Arc::clone(&self.shared), number, fetched: false }
     }
 
     /// Sends a request, and does not wait for its outcome: the ticket has it later.
@@ -101,73 +127,41 @@ impl<R: Role> Handle<R> {
     where
         O: Operation + SentBy<R>,
     {
-        match self.admit(operation, None) {
-            Some(admitted) => admitted.map_err(RequestError::NeverSent),
-            // Without a deadline it is never late.
-            None => Err(RequestError::NeverSent(NotSent::State(self.state()))),
-        }
-    }
-
-    /// Waits until the session takes the request: for its turn, then for room or for the pace.
-    fn admit<O>(&self, operation: &O, deadline: Option<Instant>) -> Option<Result<Ticket<R>, NotSent>>
-    where
-        O: Operation + SentBy<R>,
-    {
-        let at_once = self.shared.with_company(|core, now| {
-            let taken = if core.waiters.may_take(None, core.room()) {
-                attempt(core, now, operation)
-            } else {
-                Err(Refusal::WindowFull)
-            };
-            (taken, true)
-        });
-        let admitted = match at_once {
+        let at_once = self.shared.with_company(|core, now| (core.request_at_once(now, operation), true));
+        let taken = match at_once {
             Ok(number) => Ok(number),
-            Err(why) if why.lasting().is_none() => self.queue(operation, deadline)?,
-            Err(why) => Err(self.closed_or(why)),
+            Err(NotYet::Never(why)) => Err(why),
+            Err(NotYet::Later(_)) => self.queue(operation),
         };
-        Some(admitted.map(|number| Ticket { shared: Arc::clone(&self.shared), number, fetched: false }))
+        taken.map(|number| self.ticket(number)).map_err(RequestError::NeverSent)
     }
 
-    fn queue<O>(&self, operation: &O, deadline: Option<Instant>) -> Option<Result<u32, NotSent>>
+    /// Waits for its turn, then for room or for the pace.
+    fn queue<O>(&self, operation: &O) -> Result<u32, NotSent>
     where
         O: Operation + SentBy<R>,
     {
-        let until = deadline.map(|deadline| self.shared.moment(deadline));
-        self.shared.wait(until, |core, waiter, now| {
-            if let Some(end) = &core.end {
-                return Ok(Err(NotSent::Closed(end.reason)));
+        let taken = self.shared.wait(Part::Leads, None, |core, waiter| {
+            match core.request(self.shared.now(), operation, waiter) {
+                Ok(number) => Ok(Ok(number)),
+                Err(NotYet::Never(why)) => Ok(Err(why)),
+                Err(NotYet::Later(at)) => Err(at),
             }
-            let paced = if core.waiters.may_take(*waiter, core.room()) {
-                match attempt(core, now, operation) {
-                    Ok(number) => return Ok(Ok(number)),
-                    Err(Refusal::Paced(at)) => Some(at),
-                    Err(why) => match why.lasting() {
-                        Some(why) => return Ok(Err(why)),
-                        None => None,
-                    },
-                }
-            } else {
-                None
-            };
-            let number = *waiter.get_or_insert_with(|| core.waiters.enlist());
-            core.waiters.queue(number, paced);
-            Err(paced)
-        })
-    }
-
-    /// Why the request will never be taken.
-    fn closed_or(&self, why: Refusal) -> NotSent {
-        let end = self.shared.lock().end.as_ref().map(|end| NotSent::Closed(end.reason));
-        end.or(why.lasting()).unwrap_or(NotSent::State(State::Closed))
+        });
+        // Without a deadline it waits until there is one or the other.
+        taken.unwrap_or(Err(NotSent::Closed(Closed::Aborted)))
     }
 
     /// Ends the session in good order, and says how it ended: no new requests, what is in flight may finish
     /// within [`Config::drain`](smpp_core::session::Config::drain), then unbind. Everyone's requests, not only this
     /// handle's. It blocks until the session is over.
     pub fn unbind(&self) -> End {
-        self.shared.with(|core, now| core.session.unbind(now));
+        self.begin_unbind();
         self.closed()
+    }
+
+    pub(crate) fn begin_unbind(&self) {
+        self.shared.with(|core, now| core.session.unbind(now));
     }
 
     /// Ends the session at once, without unbind. It does not block.
@@ -178,8 +172,8 @@ impl<R: Role> Handle<R> {
 
     /// Waits for the end of the session, and says how it ended.
     pub fn closed(&self) -> End {
-        let end = self.shared.wait(None, |core, _, _| core.end.clone().ok_or(None));
-        end.unwrap_or(End { reason: smpp_core::session::Closed::Aborted, error: None })
+        let end = self.shared.wait(Part::Watches, None, |core, _| core.end.clone().ok_or(None));
+        end.unwrap_or(End { reason: Closed::Aborted, error: None })
     }
 
     /// Where the session stands. It does not block.
@@ -201,20 +195,69 @@ impl<R: Role> Handle<R> {
     }
 }
 
-fn attempt<R: Role, O>(
-    core: &mut Core<R>,
-    now: smpp_core::session::Instant,
-    operation: &O,
-) -> Result<u32, Refusal>
-where
-    O: Operation + SentBy<R>,
-{
-    let number = core.outcomes.open();
-    let taken = core.session.request(now, operation, number);
-    if taken.is_err() {
-        core.outcomes.forget(number, false);
+/// Why a request was not taken.
+enum NotYet {
+    /// It never will be.
+    Never(NotSent),
+    /// Room or time may help; the pace lets it go at this time.
+    Later(Option<session::Instant>),
+}
+
+impl<R: Role> Core<R> {
+    /// The request's place among the outcomes, if it is taken now and nobody has waited for longer.
+    fn request_at_once<O>(&mut self, now: session::Instant, operation: &O) -> Result<u32, NotYet>
+    where
+        O: Operation + SentBy<R>,
+    {
+        if self.waiters.may_take(None, self.room()) {
+            self.attempt(now, operation)
+        } else {
+            Err(NotYet::Later(None))
+        }
     }
-    taken.map(|_| number).map_err(|refused| refused.why)
+
+    /// The same, or the thread waits in the queue.
+    fn request<O>(
+        &mut self,
+        now: session::Instant,
+        operation: &O,
+        waiter: &mut Option<u32>,
+    ) -> Result<u32, NotYet>
+    where
+        O: Operation + SentBy<R>,
+    {
+        let taken = if self.end.is_some() || self.waiters.may_take(*waiter, self.room()) {
+            self.attempt(now, operation)
+        } else {
+            Err(NotYet::Later(None))
+        };
+        if let Err(NotYet::Later(at)) = &taken {
+            let number = *waiter.get_or_insert_with(|| self.waiters.enlist(Part::Leads));
+            self.waiters.queue(number, *at);
+        } else if let Some(number) = waiter {
+            self.waiters.leave_queue(*number);
+            self.grant();
+        }
+        taken
+    }
+
+    fn attempt<O>(&mut self, now: session::Instant, operation: &O) -> Result<u32, NotYet>
+    where
+        O: Operation + SentBy<R>,
+    {
+        let number = self.outcomes.open();
+        let Err(refused) = self.session.request(now, operation, number) else {
+            self.written(now);
+            return Ok(number);
+        };
+        self.outcomes.forget(number, false);
+        let ended = self.end.as_ref().map(|end| NotSent::Closed(end.reason));
+        Err(match (ended.or(refused.why.lasting()), refused.why) {
+            (Some(why), _) => NotYet::Never(why),
+            (None, Refusal::Paced(at)) => NotYet::Later(Some(at)),
+            (None, _) => NotYet::Later(None),
+        })
+    }
 }
 
 impl Handle<Esme> {
@@ -271,7 +314,7 @@ impl<R: Role> Ticket<R> {
     pub fn wait(mut self) -> Result<Response, RequestError> {
         let answer = self.outcome(None);
         // Every request has an outcome, and the session is told the time until it has ended.
-        answer.unwrap_or(Err(RequestError::Unanswered(smpp_core::session::Cause::Timeout)))
+        answer.unwrap_or(Err(RequestError::Unanswered(Cause::Timeout)))
     }
 
     /// Waits for the outcome until `deadline` at most: then the ticket is given back.
@@ -289,9 +332,11 @@ impl<R: Role> Ticket<R> {
         answer.ok_or(self)
     }
 
-    fn outcome(&mut self, until: Option<smpp_core::session::Instant>) -> Option<Answer> {
+    fn outcome(&mut self, until: Option<session::Instant>) -> Option<Answer> {
         let number = self.number;
-        let answer = self.shared.wait(until, |core, waiter, _| core.outcomes.take(number, *waiter).ok_or(None));
+        let answer = self
+            .shared
+            .wait(Part::Leads, until, |core, waiter| core.outcomes.take(number, *waiter).ok_or(None));
         self.fetched = answer.is_some();
         answer
     }
@@ -324,7 +369,7 @@ impl<R: Role> Drop for Handle<R> {
         let last = core.handles == 0;
         drop(core);
         if last {
-            self.shared.with(|core, now| core.session.unbind(now));
+            self.begin_unbind();
         }
     }
 }

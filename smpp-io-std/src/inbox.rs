@@ -3,11 +3,12 @@
 use std::mem;
 use std::time::Instant;
 
-use smpp_core::session::{Role, Smsc};
+use smpp_core::session::Role;
 
 use crate::error::End;
 use crate::handle::Handle;
 use crate::incoming::{Inbound, Threaded};
+use crate::waiters::Part;
 
 /// The requests of the peer, in the order they came.
 ///
@@ -39,7 +40,7 @@ impl<R: Role> Inbox<R> {
     fn next(&mut self, deadline: Option<Instant>) -> Option<Result<Inbound<Threaded<R>>, End>> {
         let shared = &self.handle.shared;
         let until = deadline.map(|deadline| shared.moment(deadline));
-        let next = shared.wait(until, |core, waiter, _| {
+        let next = shared.wait(Part::Helps, until, |core, waiter| {
             core.receiver = None;
             if let Some(inbound) = core.inbox.pop_front() {
                 return Ok(Ok(inbound));
@@ -65,11 +66,5 @@ impl<R: Role> Drop for Inbox<R> {
         for inbound in left {
             drop(inbound.threaded(shared));
         }
-    }
-}
-
-impl Inbox<Smsc> {
-    pub(crate) fn handle(&self) -> &Handle<Smsc> {
-        &self.handle
     }
 }

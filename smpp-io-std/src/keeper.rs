@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use smpp_core::session::Role;
 
-use crate::shared::{Keeper, Shared};
+use crate::locked::Keeper;
+use crate::shared::Shared;
 
 /// How often it looks, while others do the work, whether they still do: they leave a program for so long without a
 /// reader, and what may wait for company for so long unwritten.

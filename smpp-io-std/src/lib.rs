@@ -1,16 +1,36 @@
-//! SMPP 3.4 over blocking sockets: `std::net` and rustls around the state machine of [`smpp_core`]. No async
-//! runtime, no thread of its own.
+//! SMPP 3.4 over blocking sockets: `std::net` and rustls around the state machine of [`smpp_core`]. Client and server,
+//! one thread or many; no async runtime.
+//!
+//! # One thread, or several
+//!
+//! | | [`Connection`] | [`Handle`], [`Inbox`] |
+//! | --- | --- | --- |
+//! | threads | yours, and no other | any number of yours, and one that keeps the session alive |
+//! | the session works | while you are in one of its methods | always |
+//! | keep-alive | yours: call [`recv`](Connection::recv) now and then | by itself |
+//! | requests in flight | [`send`](Connection::send), [`wait`](Connection::wait) | [`submit_pipelined`](Handle::submit_pipelined), [`Ticket::wait`] |
+//! | what the peer asks | [`recv`](Connection::recv) in between, [`respond`](Connection::respond) | [`Inbox::recv`], in a thread of its own if you like; it answers by itself |
+//! | dropped | the connection is cut | the session unbinds |
+//!
+//! Take a [`Connection`] for a program that does one thing after another: send these messages, wait for their receipts,
+//! done. Take a [`Handle`] for everything else: a service that submits from many threads, that receives while it
+//! sends, that has pauses, that wants the speed of many requests in flight.
 //!
 //! ```text
-//!   your thread ──▶ Connection ──▶ Session (smpp-core): every decision
-//!                        │
-//!                        └───────▶ Transport: TcpStream, TlsStream, or your own
+//!   one thread                          several threads
+//!
+//!   yours ──▶ Connection                yours ──▶ Handle ─┐       ┌─ Inbox ◀── yours
+//!                 │                     yours ──▶ Handle ─┤       │
+//!                 ▼                                       ▼       ▼
+//!              Session                                Session, behind a lock ◀── keeper
+//!                 │                                       │
+//!                 ▼                                       ▼
+//!             Transport                                Duplex
 //! ```
 //!
-//! A [`Connection`] works while you are in one of its methods, and at no other time: [`submit`] and the others
-//! write, read and keep time until they have their result; [`recv`] does so until a message comes. A program
-//! that pauses between calls for longer than the peer waits for the answer to its enquire_link, usually 30
-//! seconds, calls `recv` now and then.
+//! [`Session`](smpp_core::session::Session) makes every decision; [`Transport`] and [`Duplex`] are TCP, TLS or your own.
+//!
+//! ## One thread
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -41,8 +61,67 @@
 //! The other side is the same type in the other role: [`Connection<Smsc, _>`](Connection::new) over a stream
 //! that a [`TcpListener`](std::net::TcpListener) accepted.
 //!
-//! [`submit`]: Connection::submit
-//! [`recv`]: Connection::recv
+//! ## Several threads
+//!
+//! ```no_run
+//! use std::thread;
+//! use smpp_core::{Bind, Endpoint, SubmitSm};
+//! use smpp_io_std::{Connector, Inbound};
+//!
+//! let endpoint: Endpoint = "smpps://smpp.8x8.com".parse()?;
+//! let (client, mut inbox) = Connector::new().start(&endpoint)?;
+//! client.bind(&Bind { system_id: "shop".try_into()?, password: "secret".try_into()?, ..Bind::default() })?;
+//! thread::spawn(move || {
+//!     while let Some(inbound) = inbox.recv() {
+//!         if let Inbound::DeliverSm(receipt) = inbound {
+//!             println!("{}", receipt.get().text().escape_ascii());
+//!             let _ = receipt.accept();
+//!         }
+//!     }
+//! });
+//!
+//! let messages = [SubmitSm::default(), SubmitSm::default()];
+//! let tickets = messages.iter().map(|message| client.submit_pipelined(message)).collect::<Result<Vec<_>, _>>()?;
+//! for ticket in tickets {
+//!     println!("message id {}", ticket.wait()?.message_id().escape_ascii());
+//! }
+//! client.unbind();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Whoever waits does the session's work: it writes what all have to say, and reads, until it has what it waits for. So
+//! a thread that sends and waits needs no other thread to be woken, neither here nor at the peer. While nobody waits, a
+//! thread that the session has for that, the keeper, reads, answers enquire_link and keeps time. Nothing is read or
+//! written while the session is locked; what several threads have to say leaves in one write. A thread that dies of a
+//! panic leaves nothing undone that others wait for.
+//!
+//! Time-outs are those of the session's [`Config`](smpp_core::session::Config). They come up to an eighth of the
+//! shortest of `response`, `drain` and `session_init` late. Deadlines of your own calls are kept to a few milliseconds.
+//!
+//! An SMSC is a [`Server`]: two threads for each connection, one for your [`Service`] and the keeper. It is for tests,
+//! gateways and some hundreds of binds.
+//!
+//! # From here to tokio, or back
+//!
+//! | | here, several threads | here, one thread | `smpp-io-tokio` |
+//! | --- | --- | --- | --- |
+//! | connect | [`Connector::start`] | [`Connector::connect`], [`Connector::bind`] | `Connector::connect` |
+//! | over a transport of your own | [`start`]`(duplex, config)` | [`Connection::new`]`(transport, config)` | `start(io, config)` |
+//! | bind | [`Handle::bind`] | [`Connection::bind`] | `Handle::bind` |
+//! | submit, deliver, any request | [`submit`](Handle::submit), [`deliver`](Handle::deliver), [`request`](Handle::request) | the same on [`Connection`] | the same, awaited |
+//! | with a deadline | [`submit_until`](Handle::submit_until), [`Late`] | | `tokio::time::timeout` |
+//! | many in flight | [`submit_pipelined`](Handle::submit_pipelined), [`Ticket`] | [`send`](Connection::send), [`Pending`] | many futures |
+//! | what has no response | [`notify`](Handle::notify) | [`notify`](Connection::notify) | `notify` |
+//! | the peer's requests | [`Inbox::recv`] | [`Connection::recv`]`(None)` | `Inbox::recv` |
+//! | with a deadline | [`Inbox::recv_until`] | [`Connection::recv`]`(Some(timeout))` | `tokio::time::timeout` |
+//! | to answer | [`Incoming::respond`], [`accept`](Incoming::accept), [`refuse`](Incoming::refuse) | [`Connection::respond`], [`accept`](Connection::accept) | `Incoming::respond`, `accept`, `refuse` |
+//! | dropped unanswered | answers a temporary error | no answer | answers a temporary error |
+//! | the end | [`unbind`](Handle::unbind), [`abort`](Handle::abort), [`closed`](Handle::closed) | [`unbind`](Connection::unbind), [`close`](Connection::close) | `unbind`, `abort`, `closed` |
+//! | to look | [`state`](Handle::state), [`stats`](Handle::stats), [`observe`](Handle::observe) | the same on [`Connection`] | the same |
+//! | an SMSC | [`Server`], [`Service`], [`Listener`], [`Limits`] | [`Connection::new`] in the role of `Smsc` | `Server`, `Service`, `Listener`, `Limits` |
+//!
+//! What differs in the types: an [`Inbound`] is `Inbound<Threaded<R>>` here where it is `Inbound<R>` there; what
+//! becomes of a request is told by the same [`RequestError`], how a session ended by an [`End`] in each.
 
 #![cfg_attr(
     not(test),
@@ -59,7 +138,9 @@ mod inbox;
 mod incoming;
 mod keeper;
 mod link;
+mod locked;
 mod outcomes;
+mod server;
 mod shared;
 mod stream;
 pub mod tls;
@@ -72,6 +153,7 @@ pub use error::{ConnectError, End, Failure, Late, TlsError};
 pub use handle::{Client, Handle, Peer, Ticket, start};
 pub use inbox::Inbox;
 pub use incoming::{Inbound, Incoming, Line, Threaded};
+pub use server::{BindRequest, Bound, Limits, Listener, Server, ServerBuilder, Service};
 pub use smpp_core::session::{NotSent, RequestError, Response};
 pub use stream::{Duplex, Stream, Transport};
 pub use tls_stream::TlsStream;

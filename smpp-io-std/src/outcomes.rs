@@ -18,7 +18,9 @@ pub(crate) struct Outcomes {
 
 #[derive(Debug)]
 enum Place {
-    Free { next: Option<u32> },
+    Free {
+        next: Option<u32>,
+    },
     /// In flight, and who waits for its outcome.
     Awaited(Option<u32>),
     /// In flight, and nobody wants to know.
@@ -57,13 +59,11 @@ impl Outcomes {
     /// The request has ended. Who waits for it?
     pub(crate) fn tell(&mut self, number: u32, answer: Answer) -> Option<u32> {
         let place = self.places.get_mut(number as usize)?;
-        match mem::replace(place, Place::Known(answer)) {
-            Place::Awaited(waiter) => waiter,
-            _ => {
-                self.release(number);
-                None
-            }
+        if let Place::Awaited(waiter) = mem::replace(place, Place::Known(answer)) {
+            return waiter;
         }
+        self.release(number);
+        None
     }
 
     /// The outcome, if it is known; the place is free then. If not, `waiter` is whom to wake.

@@ -3,8 +3,8 @@
 //! There are two offices, each behind a mutex that is only ever tried: *reading* and *writing*. Whoever waits for
 //! something (an outcome, room, a request of the peer, the end) and finds one vacant holds it, as a program with one
 //! thread would; if both are taken, it parks until it is told. So a program that sends and waits does so in its own
-//! thread, and nothing is handed from thread to thread. When a thread leaves, it lets one that is parked know that the
-//! office of reading is vacant. While nobody waits, the [keeper](crate::keeper) reads.
+//! thread, and nothing is handed from thread to thread. When a thread leaves, it lets another that waits for an outcome
+//! know that the office of reading is vacant. While nobody waits, the [keeper](crate::keeper) reads.
 //!
 //! # Locks
 //!
@@ -25,22 +25,18 @@
 //! one since. All that it can set are a whole `response`, `drain` or `session_init` ahead, so no read waits longer than
 //! an eighth of the shortest of them: no time-out is later than that.
 
-use std::collections::VecDeque;
 use std::io;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{self, Duration};
 
-use smpp_core::Frame;
-use smpp_core::session::{Config, Event, Instant, Observer, Role, Session, State};
+use smpp_core::session::{Config, Instant, Role, State};
 
-use crate::error::End;
-use crate::incoming::Inbound;
 use crate::link::{Read, Reader, TICK, WRITE_SLICE, Writer, Written, try_take};
-use crate::outcomes::Outcomes;
+use crate::locked::{Core, Keeper};
 use crate::stream::Duplex;
-use crate::waiters::Waiters;
+use crate::waiters::Part;
 
 /// How often in the shortest period who reads looks up.
 const LOOKS: u32 = 8;
@@ -54,6 +50,8 @@ const BRIEF: Duration = Duration::from_millis(8);
 /// After so many writes a thread that others wait with lets one of them go on.
 const SHIFT: u32 = 16;
 
+pub(crate) type Guard<'a, R> = MutexGuard<'a, Core<R>>;
+
 /// What the threads of one connection share.
 pub(crate) struct Shared<R: Role> {
     core: Mutex<Core<R>>,
@@ -66,60 +64,6 @@ pub(crate) struct Shared<R: Role> {
     keeper: OnceLock<Thread>,
 }
 
-pub(crate) type Guard<'a, R> = MutexGuard<'a, Core<R>>;
-
-pub(crate) struct Core<R: Role> {
-    pub(crate) session: Session<R, u32, Option<Box<dyn Observer + Send>>>,
-    pub(crate) outcomes: Outcomes,
-    pub(crate) waiters: Waiters,
-    /// Requests that the application has not fetched: no more than `max_unanswered`. What has no response is
-    /// dropped beyond it.
-    pub(crate) inbox: VecDeque<Inbound>,
-    max_unanswered: usize,
-    /// Whether anyone will fetch them.
-    pub(crate) inbox_open: bool,
-    /// Who waits for them.
-    pub(crate) receiver: Option<u32>,
-    /// Handles of the application; at zero the session is unbound.
-    pub(crate) handles: usize,
-    window: usize,
-    pub(crate) end: Option<End>,
-    /// Why nothing more can be written.
-    failure: Option<Arc<io::Error>>,
-    failed: bool,
-    /// Whether there may be something to write.
-    unsent: bool,
-    /// Requests that wait for company.
-    deferred: u32,
-    /// How often anyone has begun to read.
-    pub(crate) turns: u64,
-    pub(crate) keeper: Keeper,
-    /// The latest time at which all that had come was read.
-    caught_up: Instant,
-    /// How the session is to end, as soon as no write is under way.
-    over: Option<Over>,
-    /// Whether the transport is to be closed.
-    closing: bool,
-}
-
-/// An end that does not come from the session.
-#[derive(Clone, Copy, Debug)]
-enum Over {
-    Aborted,
-    Lost,
-}
-
-/// What the keeper does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Keeper {
-    /// It looks every few milliseconds whether anything was left undone.
-    OnGuard,
-    /// It reads, or is about to look.
-    Busy,
-    /// Another thread reads, and will wake it.
-    Asleep,
-}
-
 /// What an attempt to write has led to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Progress {
@@ -127,6 +71,8 @@ enum Progress {
     Nothing,
     /// Something was written.
     Some,
+    /// Something was written, and another thread goes on.
+    HandedOver,
     /// The transport takes nothing at present.
     Paused,
 }
@@ -134,29 +80,8 @@ enum Progress {
 impl<R: Role> Shared<R> {
     pub(crate) fn new(stream: Box<dyn Duplex>, config: &Config) -> io::Result<Self> {
         stream.set_transmit_timeout(Some(WRITE_SLICE))?;
-        let core = Core {
-            session: Session::with_observer(*config, Instant::ZERO, None),
-            outcomes: Outcomes::default(),
-            waiters: Waiters::default(),
-            inbox: VecDeque::new(),
-            max_unanswered: config.max_unanswered.max(1).into(),
-            inbox_open: true,
-            receiver: None,
-            handles: 0,
-            window: config.window.max(1).into(),
-            end: None,
-            failure: None,
-            failed: false,
-            unsent: false,
-            deferred: 0,
-            turns: 0,
-            keeper: Keeper::Busy,
-            caught_up: Instant::ZERO,
-            over: None,
-            closing: false,
-        };
         Ok(Self {
-            core: Mutex::new(core),
+            core: Mutex::new(Core::new(config)),
             reader: Mutex::new(Reader::new(config.max_pdu)),
             writer: Mutex::default(),
             stream,
@@ -188,8 +113,9 @@ impl<R: Role> Shared<R> {
     /// Does something to the session, then sees to it that what came of it is written.
     pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Core<R>, Instant) -> T) -> T {
         let mut core = self.lock();
-        let value = act(&mut core, self.now());
-        core.unsent = true;
+        let now = self.now();
+        let value = act(&mut core, now);
+        core.written(now);
         self.leave(core, false);
         value
     }
@@ -197,8 +123,9 @@ impl<R: Role> Shared<R> {
     /// Does something to the session; what came of it may wait a little for company.
     pub(crate) fn with_company<T>(&self, act: impl FnOnce(&mut Core<R>, Instant) -> (T, bool)) -> T {
         let mut core = self.lock();
-        let (value, more) = act(&mut core, self.now());
-        core.unsent = true;
+        let now = self.now();
+        let (value, more) = act(&mut core, now);
+        core.written(now);
         core.deferred += 1;
         let defer = more && core.deferred < BATCH;
         self.leave(core, defer);
@@ -211,43 +138,53 @@ impl<R: Role> Shared<R> {
     /// under, once it has one: it is to note whom to wake. It says when to ask again at the latest, if it knows.
     pub(crate) fn wait<T>(
         &self,
+        part: Part,
         until: Option<Instant>,
-        mut ready: impl FnMut(&mut Core<R>, &mut Option<u32>, Instant) -> Result<T, Option<Instant>>,
+        mut ready: impl FnMut(&mut Core<R>, &mut Option<u32>) -> Result<T, Option<Instant>>,
     ) -> Option<T> {
         let mut waiting = Waiting { shared: self, number: None };
         let mut core = self.lock();
+        let mut rests = false;
         loop {
-            let now = self.now();
-            let again = match ready(&mut core, &mut waiting.number, now) {
+            let again = match ready(&mut core, &mut waiting.number) {
                 Ok(value) => {
                     waiting.leave(core);
                     return Some(value);
                 }
                 Err(again) => again,
             };
-            if until.is_some_and(|until| until <= now) {
+            if until.is_some_and(|until| until <= self.now()) {
                 waiting.leave(core);
                 return None;
             }
-            let (next, progress) = self.write(core);
-            core = next;
-            if progress == Progress::Some {
-                continue;
-            }
             let until = until.into_iter().chain(again).min();
-            // A read may take longer than it should, by a few milliseconds: the pace is kept by a better clock.
-            let brief = again.is_some_and(|again| again - now < BRIEF);
-            let mut busy = progress == Progress::Paused;
-            if let Some(reader) = try_take(&self.reader).filter(|_| !brief) {
-                busy |= core.session.wants_input();
-                (core, _) = self.turn(core, reader, until, progress);
-            }
-            if !busy {
-                match waiting.number {
-                    Some(number) => core = self.park(core, number, until),
-                    // `ready` is to know whom to wake.
-                    None => waiting.number = Some(core.waiters.enlist()),
+            if part != Part::Watches && !rests {
+                let (next, progress) = self.write(core);
+                core = next;
+                if matches!(progress, Progress::Some | Progress::HandedOver) {
+                    continue;
                 }
+                // A read may take longer than it should, by a few milliseconds: the pace is kept by a better clock.
+                let brief = again.is_some_and(|again| again - self.now() < BRIEF);
+                if let Some(reader) = try_take(&self.reader).filter(|_| !brief) {
+                    let busy = core.session.wants_input() || progress == Progress::Paused;
+                    let (next, woke) = self.turn(core, reader, until, progress);
+                    core = next;
+                    rests = !busy || (woke && part == Part::Helps);
+                    continue;
+                }
+                if progress == Progress::Paused {
+                    continue;
+                }
+            }
+            // Between the last look and this the lock was never let go of: nothing is missed.
+            match waiting.number {
+                Some(number) => {
+                    core = self.park(core, number, until);
+                    rests = false;
+                }
+                // `ready` is to know whom to wake.
+                None => waiting.number = Some(core.waiters.enlist(part)),
             }
         }
     }
@@ -255,6 +192,7 @@ impl<R: Role> Shared<R> {
     /// Parks until it is woken, or `until`.
     fn park<'a>(&'a self, mut core: Guard<'a, R>, number: u32, until: Option<Instant>) -> Guard<'a, R> {
         core.waiters.park(number);
+        core.succeed(number);
         // While nothing is to be read, somebody has to look at the time.
         let idle = (!core.session.wants_input()).then_some(self.look);
         self.unlock(core);
@@ -295,10 +233,13 @@ impl<R: Role> Shared<R> {
         progress: Progress,
     ) -> (Guard<'a, R>, bool) {
         core.turns += 1;
-        let now = self.now();
+        core.successor = None;
+        // Where nobody has a deadline, the time of the last call is good enough: no read is longer than `look`.
+        let now = if until.is_some() { self.now() } else { core.now };
         if !reader.held && core.session.wants_input() {
             let deadline = core.session.poll_timeout().map(|(at, _)| at);
-            let wait = deadline.into_iter().chain(until).min().map_or(self.look, |at| self.look.min(at - now));
+            let wait =
+                deadline.into_iter().chain(until).min().map_or(self.look, |at| self.look.min(at - now));
             // With output left, a pause in writing is what there was time for.
             let wait = if core.failed || progress == Progress::Paused { TICK } else { wait };
             self.unlock(core);
@@ -312,7 +253,8 @@ impl<R: Role> Shared<R> {
         } else {
             reader.catch_up(now);
         }
-        core.tell(&mut reader, self.now());
+        core.now = self.now();
+        core.tell(&mut reader);
         self.pass(&mut core);
         drop(reader);
         let woke = !core.waiters.woken().is_empty();
@@ -337,7 +279,8 @@ impl<R: Role> Shared<R> {
             if !has_output || core.failed || core.end.is_some() {
                 break;
             }
-            if round > SHIFT && core.waiters.wake_one() {
+            if round > SHIFT && core.waiters.wake_one().is_some() {
+                progress = Progress::HandedOver;
                 break;
             }
             self.unlock(core);
@@ -353,9 +296,12 @@ impl<R: Role> Shared<R> {
                     // What the peer said before it went is still read.
                     core.failure = Some(Arc::new(error));
                     core.failed = true;
+                    progress = Progress::Some;
                 }
             }
-            core.pass();
+            if core.untold {
+                core.pass();
+            }
             if progress == Progress::Paused {
                 break;
             }
@@ -365,7 +311,8 @@ impl<R: Role> Shared<R> {
 
     /// Tells the session what time it is and what has ended it, unless another thread is writing, which will.
     fn pass(&self, core: &mut Core<R>) {
-        if try_take(&self.writer).is_some() {
+        core.untold |= core.over.is_some() || core.session.state() == State::Closed;
+        if core.untold && try_take(&self.writer).is_some() {
             core.pass();
         }
     }
@@ -374,14 +321,12 @@ impl<R: Role> Shared<R> {
     ///
     /// `defer` is whether what there is to write may wait for the keeper.
     fn leave<'a>(&'a self, mut core: Guard<'a, R>, mut defer: bool) {
-        if core.over.is_some() || core.session.state() == State::Closed {
-            self.pass(&mut core);
-        }
+        self.pass(&mut core);
         while core.is_unsent() && !(defer && core.keeper == Keeper::OnGuard) {
             let (next, progress) = self.write(core);
             core = next;
             match progress {
-                Progress::Nothing => break,
+                Progress::Nothing | Progress::HandedOver => break,
                 Progress::Some => {}
                 Progress::Paused => {
                     defer = true;
@@ -389,8 +334,12 @@ impl<R: Role> Shared<R> {
                 }
             }
         }
-        if core.end.is_none() && try_take(&self.reader).is_some() && !core.waiters.wake_one() {
-            self.rouse(&mut core);
+        let others = core.keeper == Keeper::Asleep || core.waiters.has_parked();
+        if others && core.successor.is_none() && core.end.is_none() && try_take(&self.reader).is_some() {
+            core.successor = core.waiters.wake_one();
+            if core.successor.is_none() {
+                self.rouse(&mut core);
+            }
         }
         self.unlock(core);
     }
@@ -430,6 +379,7 @@ impl<R: Role> Waiting<'_, R> {
     fn leave(&mut self, mut core: Guard<'_, R>) {
         if let Some(number) = self.number.take() {
             core.waiters.dismiss(number);
+            core.succeed(number);
             core.grant();
         }
         self.shared.leave(core, true);
@@ -443,114 +393,5 @@ impl<R: Role> Drop for Waiting<'_, R> {
             let core = self.shared.lock();
             self.leave(core);
         }
-    }
-}
-
-impl<R: Role> Core<R> {
-    fn is_unsent(&self) -> bool {
-        self.unsent && !self.failed && self.end.is_none()
-    }
-
-    /// The transport has taken so many octets.
-    fn transmitted(&mut self, octets: usize) {
-        let (was_full, wanted) = (self.session.is_full(), self.session.wants_input());
-        self.session.handle_transmitted(octets);
-        if was_full && !self.session.is_full() {
-            self.grant();
-        }
-        if !wanted && self.session.wants_input() {
-            self.waiters.wake_one();
-        }
-    }
-
-    /// Ends the session at once.
-    pub(crate) fn abort(&mut self) {
-        self.over.get_or_insert(Over::Aborted);
-        // A thread that is in the middle of a read or a write is to return.
-        self.closing = true;
-    }
-
-    /// Tells the session what was received.
-    fn tell(&mut self, reader: &mut Reader, now: Instant) {
-        let mut input = reader.received.received();
-        while let Some(event) = self.session.handle_input(now, &mut input) {
-            self.keep(event);
-        }
-        let left = input.len();
-        reader.received.keep(left);
-        reader.held = left > 0 && !self.session.wants_input();
-        self.caught_up = reader.caught_up;
-        self.unsent = true;
-        self.grant();
-    }
-
-    /// Tells the session how it ends, if it does, and what time it was when there was nothing more to read.
-    fn pass(&mut self) {
-        match self.over.take() {
-            Some(Over::Aborted) => self.session.abort(),
-            Some(Over::Lost) => self.session.handle_eof(),
-            None => {}
-        }
-        while let Some(event) = self.session.handle_timeout(self.caught_up) {
-            self.keep(event);
-        }
-        self.unsent = true;
-        self.grant();
-    }
-
-    /// Room in the window goes to those who wait for it.
-    pub(crate) fn grant(&mut self) {
-        if !self.waiters.is_queue_empty() && !self.session.is_full() {
-            self.waiters.grant(self.room());
-        }
-    }
-
-    /// Free places in the window.
-    pub(crate) fn room(&self) -> usize {
-        self.window.saturating_sub(self.session.in_flight())
-    }
-
-    /// Passes on what the session tells.
-    fn keep(&mut self, event: Event<'_, u32>) {
-        match event {
-            Event::Request { request, frame, .. } => {
-                if self.inbox_open {
-                    self.inbox.extend(Inbound::new(request, frame));
-                    self.arrived();
-                } else {
-                    // If the session has ended, the peer knows that nothing was taken.
-                    let _ = self.session.refuse(request);
-                }
-            }
-            Event::Notification { frame, .. } if self.inbox_open && self.inbox.len() < self.max_unanswered => {
-                let frame = Frame::new(frame.octets().to_vec());
-                self.inbox.extend(frame.map(Inbound::Notification));
-                self.arrived();
-            }
-            Event::Outcome { tag, sequence, outcome } => {
-                if let Some(waiter) = self.outcomes.tell(tag, outcome.into_result(sequence)) {
-                    self.waiters.wake(waiter);
-                }
-            }
-            Event::Closed(reason) => {
-                self.end = Some(End { reason, error: self.failure.take() });
-                self.waiters.wake_all();
-                self.closing = true;
-            }
-            // Counted in the session's statistics, answered by the session.
-            _ => {}
-        }
-    }
-
-    fn arrived(&mut self) {
-        if let Some(receiver) = self.receiver {
-            self.waiters.wake(receiver);
-        }
-    }
-
-    /// The transport is of no use any more.
-    fn lose(&mut self, error: Option<io::Error>) {
-        self.failure = self.failure.take().or(error.map(Arc::new));
-        self.over.get_or_insert(Over::Lost);
     }
 }

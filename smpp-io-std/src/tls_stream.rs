@@ -131,11 +131,7 @@ fn collect(tls: &mut rustls::Connection, out: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-fn handshake(
-    tcp: TcpStream,
-    mut tls: rustls::Connection,
-    timeout: Duration,
-) -> Result<TlsStream, TlsError> {
+fn handshake(tcp: TcpStream, mut tls: rustls::Connection, timeout: Duration) -> Result<TlsStream, TlsError> {
     let began = Instant::now();
     while tls.is_handshaking() || tls.wants_write() {
         let left = timeout.saturating_sub(began.elapsed());

@@ -25,14 +25,26 @@ pub(crate) struct Waiters {
 #[derive(Debug)]
 struct Waiter {
     thread: Thread,
+    part: Part,
     parked: bool,
     granted: bool,
 }
 
+/// What a thread does for others while it waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// It works, and is woken to work: its own turn is sure to come.
+    Leads,
+    /// It works until it has read something for another thread, which may want more soon; that one reads on then.
+    Helps,
+    /// It does not work.
+    Watches,
+}
+
 impl Waiters {
     /// The current thread is going to wait.
-    pub(crate) fn enlist(&mut self) -> u32 {
-        let waiter = Some(Waiter { thread: thread::current(), parked: false, granted: false });
+    pub(crate) fn enlist(&mut self, part: Part) -> u32 {
+        let waiter = Some(Waiter { thread: thread::current(), part, parked: false, granted: false });
         let free = self.threads.iter_mut().zip(0..).find(|(place, _)| place.is_none());
         if let Some((place, number)) = free {
             *place = waiter;
@@ -44,9 +56,18 @@ impl Waiters {
 
     /// It waits no more.
     pub(crate) fn dismiss(&mut self, number: u32) {
+        self.leave_queue(number);
         let Some(waiter) = self.threads.get_mut(number as usize).and_then(Option::take) else { return };
         self.parked -= usize::from(waiter.parked);
-        self.granted -= usize::from(waiter.granted);
+    }
+
+    /// It waits for room no more.
+    pub(crate) fn leave_queue(&mut self, number: u32) {
+        if let Some(waiter) = self.get(number)
+            && mem::take(&mut waiter.granted)
+        {
+            self.granted -= 1;
+        }
         if self.is_first(number) {
             self.paced = None;
         }
@@ -81,21 +102,25 @@ impl Waiters {
         }
     }
 
-    /// Has one of those that are parked woken. Whether there was one.
-    pub(crate) fn wake_one(&mut self) -> bool {
+    /// Whether anyone is parked.
+    pub(crate) const fn has_parked(&self) -> bool {
+        self.parked > 0
+    }
+
+    /// Has one of those that are parked and lead woken, if there is one.
+    pub(crate) fn wake_one(&mut self) -> Option<u32> {
         if self.parked == 0 {
-            return false;
+            return None;
         }
-        let parked = |waiter: &Option<Waiter>| waiter.as_ref().is_some_and(|waiter| waiter.parked);
-        if let Some(number) = self.threads.iter().position(parked) {
-            self.wake(number as u32);
-        }
-        true
+        let leads = |waiter: &Waiter| waiter.parked && waiter.part == Part::Leads;
+        let leader = self.threads.iter().position(|waiter| waiter.as_ref().is_some_and(leads));
+        let leader = leader.map(|number| number as u32);
+        leader.inspect(|number| self.wake(*number))
     }
 
     /// Has all of them woken.
     pub(crate) fn wake_all(&mut self) {
-        while self.wake_one() {}
+        (0..self.threads.len()).for_each(|number| self.wake(number as u32));
     }
 
     /// Who is to be unparked now.
@@ -158,7 +183,7 @@ mod tests {
     #[test]
     fn room_is_given_in_the_order_in_which_it_was_asked_for() {
         let mut waiters = Waiters::default();
-        let [a, b, c] = [(); 3].map(|()| waiters.enlist());
+        let [a, b, c] = [(); 3].map(|()| waiters.enlist(Part::Leads));
         for number in [a, b, c] {
             waiters.queue(number, None);
             waiters.park(number);
@@ -180,7 +205,7 @@ mod tests {
     #[test]
     fn the_pace_holds_all_of_them_back() {
         let mut waiters = Waiters::default();
-        let [a, b] = [(); 2].map(|()| waiters.enlist());
+        let [a, b] = [(); 2].map(|()| waiters.enlist(Part::Leads));
         waiters.queue(a, Some(Instant::from_nanos(5)));
         waiters.queue(b, None);
         waiters.grant(10);
@@ -193,13 +218,20 @@ mod tests {
     #[test]
     fn nobody_is_woken_twice() {
         let mut waiters = Waiters::default();
-        let [a, b] = [(); 2].map(|()| waiters.enlist());
+        let [a, b] = [(); 2].map(|()| waiters.enlist(Part::Leads));
         waiters.park(a);
         waiters.wake(b);
+        let c = waiters.enlist(Part::Helps);
+        waiters.park(c);
+        assert_eq!(
+            [waiters.wake_one(), waiters.wake_one()],
+            [Some(a), None],
+            "who helps is not woken to lead"
+        );
         waiters.wake_all();
         waiters.wake(a);
-        assert_eq!(waiters.woken().len(), 1);
+        assert_eq!(waiters.woken().len(), 2);
         waiters.dismiss(a);
-        assert_eq!(waiters.enlist(), a, "places are used again");
+        assert_eq!(waiters.enlist(Part::Leads), a, "places are used again");
     }
 }

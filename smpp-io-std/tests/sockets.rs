@@ -4,13 +4,10 @@ mod common;
 
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use common::{bind, message};
-use rustls::ServerConfig;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use common::{Certificates, bind, certificates, message};
 use smpp_core::session::{Cause, Closed, Config, Rate, Smsc, State};
 use smpp_core::{
     BindResp, COctets, CommandStatus, DeliverSm, DeliverSmResp, Endpoint, EsmClass, ShortMessage,
@@ -62,21 +59,6 @@ fn smsc(stream: impl Transport) -> End {
             Err(end) => return end,
         }
     }
-}
-
-struct Certificates {
-    ca_pem: String,
-    server: Arc<ServerConfig>,
-}
-
-fn certificates() -> Certificates {
-    let mut ca = rcgen::CertificateParams::default();
-    ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let ca = rcgen::CertifiedIssuer::self_signed(ca, rcgen::KeyPair::generate().unwrap()).unwrap();
-    let key = rcgen::KeyPair::generate().unwrap();
-    let leaf = rcgen::CertificateParams::new(["localhost".into()]).unwrap().signed_by(&key, &ca).unwrap();
-    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    Certificates { ca_pem: ca.pem(), server: tls::server(vec![leaf.der().clone()], key).unwrap() }
 }
 
 fn bind_submit_receive_unbind(connector: &Connector, endpoint: &Endpoint) {

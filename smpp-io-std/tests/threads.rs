@@ -48,7 +48,8 @@ fn serve(mut requests: Inbox<Smsc>) -> thread::JoinHandle<usize> {
 #[test]
 fn many_threads_share_a_session() {
     watched(|| {
-        let ((client, inbox), (peer, requests)) = pair(Config { window: 7, ..Config::default() }, Config::default());
+        let ((client, inbox), (peer, requests)) =
+            pair(Config { window: 7, ..Config::default() }, Config::default());
         let serving = serve(requests);
         let threads: Vec<_> = (0..12)
             .map(|thread| {
@@ -62,7 +63,9 @@ fn many_threads_share_a_session() {
                 })
             })
             .collect();
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in threads {
+            thread.join().unwrap();
+        }
         drop(inbox);
         assert_eq!(client.unbind().reason, Closed::Unbound);
         assert_eq!(serving.join().unwrap(), 12 * 200);
@@ -73,7 +76,8 @@ fn many_threads_share_a_session() {
 #[test]
 fn tickets_have_their_own_outcome_in_any_order() {
     watched(|| {
-        let ((client, _inbox), (_peer, requests)) = pair(Config { window: 50, ..Config::default() }, Config::default());
+        let ((client, _inbox), (_peer, requests)) =
+            pair(Config { window: 50, ..Config::default() }, Config::default());
         serve(requests);
         for _ in 0..20 {
             let mut tickets: Vec<_> = (0..120)
@@ -113,7 +117,9 @@ fn a_deadline_gives_the_ticket_back() {
         let ((client, _inbox), (_peer, mut requests)) = pair(config, Config::default());
         let soon = || Instant::now() + Duration::from_millis(30);
         let Err(Late::InFlight(ticket)) = client.submit_until(&message(), soon()) else { panic!("answered") };
-        let Err(Late::NotSent) = client.submit_until(&message(), soon()) else { panic!("the window is full") };
+        let Err(Late::NotSent) = client.submit_until(&message(), soon()) else {
+            panic!("the window is full")
+        };
         let ticket = ticket.wait_until(soon()).unwrap_err();
         let Some(Inbound::SubmitSm(request)) = requests.recv() else { panic!() };
         request.refuse(CommandStatus::RTHROTTLED).unwrap();
@@ -131,12 +137,18 @@ fn requests_arrive_in_order_and_answer_in_any_thread() {
                 sender.send(delivery).unwrap();
             }
         });
-        let tickets: Vec<_> = (0..10).map(|_| peer.deliver_pipelined(&DeliverSm::default()).unwrap()).collect();
+        let tickets: Vec<_> =
+            (0..10).map(|_| peer.deliver_pipelined(&DeliverSm::default()).unwrap()).collect();
         let deliveries: Vec<_> = (0..10).map(|_| receiver.recv().unwrap()).collect();
-        let sequences: Vec<_> = deliveries.iter().map(|delivery| delivery.frame().header().sequence.0).collect();
+        let sequences: Vec<_> =
+            deliveries.iter().map(|delivery| delivery.frame().header().sequence.0).collect();
         assert!(sequences.is_sorted());
-        deliveries.into_iter().rev().for_each(|delivery| delivery.accept().unwrap());
-        tickets.into_iter().for_each(|ticket| drop(ticket.wait().unwrap()));
+        for delivery in deliveries.into_iter().rev() {
+            delivery.accept().unwrap();
+        }
+        for ticket in tickets {
+            drop(ticket.wait().unwrap());
+        }
         assert_eq!(peer.unbind().reason, Closed::Unbound);
         answering.join().unwrap();
     });

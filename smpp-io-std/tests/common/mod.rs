@@ -1,8 +1,14 @@
-//! Requests that the tests send.
+//! Requests that the tests send, certificates, and a watchdog.
+#![allow(dead_code, reason = "not every test binary needs all of it")]
 
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use smpp_core::{
     Address, Bind, CommandStatus, Pdu, RegisteredDelivery, SequenceNumber, ShortMessage, SubmitSm,
 };
+use smpp_io_std::tls;
 
 pub(crate) fn bind(password: &str) -> Bind<'_> {
     Bind { system_id: "shop".try_into().unwrap(), password: password.try_into().unwrap(), ..Bind::default() }
@@ -19,7 +25,6 @@ pub(crate) fn message() -> SubmitSm<'static> {
 }
 
 /// Octets of the bind on the wire.
-#[allow(dead_code, reason = "not every test binary measures")]
 pub(crate) fn length(bind: &Bind<'_>) -> usize {
     let mut out = Vec::new();
     Pdu::Bind(*bind).encode(CommandStatus::ROK, SequenceNumber(1), &mut out);
@@ -27,13 +32,11 @@ pub(crate) fn length(bind: &Bind<'_>) -> usize {
 }
 
 /// A message with this text.
-#[allow(dead_code, reason = "not every test binary has texts of its own")]
 pub(crate) fn text(octets: &[u8]) -> SubmitSm<'_> {
     SubmitSm { short_message: ShortMessage::new(octets).unwrap(), ..message() }
 }
 
 /// Runs the test in a thread of its own; one that hangs fails.
-#[allow(dead_code, reason = "a test that no thread can block needs no watchdog")]
 pub(crate) fn watched<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'static) -> T {
     let (sender, receiver) = std::sync::mpsc::channel();
     let thread = std::thread::spawn(move || sender.send(test()).unwrap());
@@ -44,4 +47,20 @@ pub(crate) fn watched<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'stat
         }
         Ok(value) => value,
     }
+}
+
+/// An authority made for the test, and a server of `localhost` that it vouches for.
+pub(crate) struct Certificates {
+    pub(crate) ca_pem: String,
+    pub(crate) server: Arc<ServerConfig>,
+}
+
+pub(crate) fn certificates() -> Certificates {
+    let mut ca = rcgen::CertificateParams::default();
+    ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let ca = rcgen::CertifiedIssuer::self_signed(ca, rcgen::KeyPair::generate().unwrap()).unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let leaf = rcgen::CertificateParams::new(["localhost".into()]).unwrap().signed_by(&key, &ca).unwrap();
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    Certificates { ca_pem: ca.pem(), server: tls::server(vec![leaf.der().clone()], key).unwrap() }
 }

@@ -1,0 +1,57 @@
+//! The SMSC that is measured against: it takes everything.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+
+use smpp_core::session::{Config, Smsc};
+use smpp_core::{COctets, CommandStatus, SubmitSmResp};
+use smpp_io_std::{BindRequest, Bound, Inbound, Limits, Listener, Server, Service, Threaded};
+
+use super::Stop;
+use super::report::cpu_time;
+
+/// Serves until so many sessions have ended.
+pub(crate) fn serve(address: &str, sessions: Option<usize>) -> Result<bool, Stop> {
+    let config = Config { max_unanswered: u16::MAX, ..Config::default() };
+    let listener = Listener::bind(address, config);
+    let listener = listener.map_err(|error| Stop::failed(format!("cannot listen on {address}: {error}")))?;
+    println!("listening on {}", listener.local_addr().map_err(Stop::failed)?);
+    let (bound, binds) = mpsc::channel();
+    let service = Everything { bound, messages: AtomicU64::new(0) };
+    let limits = Limits { binds: u16::MAX, per_address: usize::MAX, ..Limits::default() };
+    let server = Server::builder(service).limits(limits).listen(listener).start().map_err(Stop::failed)?;
+    for _ in 0..sessions.unwrap_or(usize::MAX) {
+        let Ok(()) = binds.recv() else { break };
+        for bound in server.bound() {
+            let end = bound.peer().closed();
+            let cpu = cpu_time().map(|cpu| format!(", {cpu:.2} s of CPU time so far")).unwrap_or_default();
+            println!("a session has ended: {end}{cpu}");
+        }
+    }
+    Ok(true)
+}
+
+/// Takes what comes, and numbers it.
+struct Everything {
+    bound: mpsc::Sender<()>,
+    messages: AtomicU64,
+}
+
+impl Service for Everything {
+    fn bind(&self, _: &BindRequest) -> Result<(), CommandStatus> {
+        self.bound.send(()).map_err(|_| CommandStatus::RSYSERR)
+    }
+
+    fn request(&self, _: &Bound, request: Inbound<Threaded<Smsc>>) {
+        let Inbound::SubmitSm(message) = request else { return };
+        let mut digits = [b'0'; 10];
+        let mut number = self.messages.fetch_add(1, Ordering::Relaxed);
+        for digit in digits.iter_mut().rev() {
+            *digit += (number % 10) as u8;
+            number /= 10;
+        }
+        let message_id = COctets::new(&digits).unwrap_or_default();
+        // If the session has ended, the ESME has seen no answer.
+        let _ = message.respond(Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }));
+    }
+}

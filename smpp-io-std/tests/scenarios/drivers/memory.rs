@@ -1,0 +1,153 @@
+//! The state machine, octets in memory, a clock that jumps from one deadline to the next.
+
+use std::collections::{HashMap, VecDeque};
+
+use smpp_core::session::{
+    Closed, Config, Esme, Event, Instant, NotSent, Reply, Request, RequestError, Response, SentBy, Session,
+};
+use smpp_core::{CommandStatus, DeliverSm, DeliverSmResp, Operation, frame};
+
+use super::Driver;
+use crate::common::{bind, message};
+
+pub(crate) struct Memory {
+    session: Session<Esme, usize>,
+    now: Instant,
+    /// Requests of the program so far.
+    requests: usize,
+    /// Those that wait for room.
+    waiting: VecDeque<usize>,
+    outcomes: HashMap<usize, Result<Response, RequestError>>,
+    inbox: VecDeque<(String, Reply<DeliverSm<'static>>)>,
+    to_esme: Vec<u8>,
+    to_peer: Vec<u8>,
+    end: Option<Closed>,
+}
+
+impl Memory {
+    pub(crate) fn new(config: Config) -> Self {
+        Self {
+            session: Session::new(config, Instant::ZERO),
+            now: Instant::ZERO,
+            requests: 0,
+            waiting: VecDeque::new(),
+            outcomes: HashMap::new(),
+            inbox: VecDeque::new(),
+            to_esme: Vec::new(),
+            to_peer: Vec::new(),
+            end: None,
+        }
+    }
+
+    fn request<O: Operation + SentBy<Esme>>(&mut self, operation: &O, number: usize) {
+        let Err(refused) = self.session.request(self.now, operation, number) else { return };
+        match self.end.map(NotSent::Closed).or(refused.why.lasting()) {
+            Some(why) => drop(self.outcomes.insert(number, Err(RequestError::NeverSent(why)))),
+            None => self.waiting.push_back(number),
+        }
+    }
+
+    /// Everything that can happen now.
+    fn settle(&mut self) {
+        let input = std::mem::take(&mut self.to_esme);
+        let mut input = &input[..];
+        while let Some(event) = self.session.handle_input(self.now, &mut input) {
+            self.keep(event);
+        }
+        self.to_esme = input.to_vec();
+        while let Some(event) = self.session.handle_timeout(self.now) {
+            self.keep(event);
+        }
+        for number in std::mem::take(&mut self.waiting) {
+            self.request(&message(), number);
+        }
+        let mut output = Vec::new();
+        if self.session.poll_transmit(&mut output) {
+            self.session.handle_transmitted(output.len());
+            self.to_peer.append(&mut output);
+            self.settle();
+        }
+    }
+
+    fn keep(&mut self, event: Event<'_, usize>) {
+        match event {
+            Event::Outcome { tag, sequence, outcome } => {
+                self.outcomes.insert(tag, outcome.into_result(sequence));
+            }
+            Event::Request { request: Request::DeliverSm(_, reply), frame, .. } => {
+                let header = frame.header();
+                self.inbox.push_back((format!("{} {}", header.command, header.sequence.0), reply));
+            }
+            Event::Closed(reason) => self.end = Some(reason),
+            _ => {}
+        }
+    }
+
+    /// Lets time pass until there is something.
+    fn until<T>(&mut self, mut there: impl FnMut(&mut Self) -> Option<T>) -> T {
+        loop {
+            self.settle();
+            if let Some(there) = there(self) {
+                return there;
+            }
+            self.now = self.session.poll_timeout().expect("it never comes").0;
+        }
+    }
+}
+
+impl Driver for Memory {
+    fn bind(&mut self) {
+        self.request(&bind("secret"), self.requests);
+        self.requests += 1;
+    }
+
+    fn submit(&mut self) {
+        self.settle();
+        self.request(&message(), self.requests);
+        self.requests += 1;
+    }
+
+    fn outcome(&mut self, number: usize) -> Result<Response, RequestError> {
+        self.until(|memory| memory.outcomes.remove(&number))
+    }
+
+    fn receive(&mut self, answer: Option<Result<(), CommandStatus>>) -> String {
+        let (seen, reply) = self.until(|memory| memory.inbox.pop_front());
+        // A driver answers for a program that does not.
+        let answer = answer.unwrap_or(Err(DeliverSm::UNANSWERED));
+        self.session.respond(reply, answer.map(|()| DeliverSmResp::default())).unwrap();
+        seen
+    }
+
+    fn unbind(&mut self) {
+        self.session.unbind(self.now);
+    }
+
+    fn abort(&mut self) {
+        self.session.abort();
+    }
+
+    fn end(&mut self) -> Closed {
+        self.until(|memory| memory.end)
+    }
+
+    fn peer_sends(&mut self, octets: &[u8]) {
+        self.to_esme.extend_from_slice(octets);
+    }
+
+    fn peer_reads(&mut self) -> Option<Vec<u8>> {
+        self.until(|memory| {
+            let Some((pdu, rest)) = frame::split(&memory.to_peer, 1000).unwrap() else {
+                return memory.end.map(|_| None);
+            };
+            let (pdu, rest) = (pdu.octets().to_vec(), rest.to_vec());
+            memory.to_peer = rest;
+            Some(Some(pdu))
+        })
+    }
+
+    fn peer_cuts(&mut self) {
+        self.settle();
+        self.session.handle_eof();
+    }
+}

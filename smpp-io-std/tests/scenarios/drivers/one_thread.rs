@@ -1,0 +1,158 @@
+//! A connection, which works only while it is asked something.
+
+use std::collections::VecDeque;
+use std::net::TcpStream;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use smpp_core::session::{Closed, Config, Esme, NotSent, RequestError, Response, SentBy};
+use smpp_core::{CommandStatus, DeliverSmResp, Operation};
+use smpp_io_std::{Connection, End, Inbound, Pending};
+
+use super::{Driver, Peer};
+use crate::common::{bind, message};
+
+/// How long it works at once.
+const MOMENT: Duration = Duration::from_millis(1);
+
+pub(crate) struct OneThread {
+    /// `None` once it has ended.
+    connection: Option<Connection<Esme, TcpStream>>,
+    window: usize,
+    requests: Vec<Request>,
+    inbox: VecDeque<Inbound>,
+    end: Option<End>,
+    unbinding: Option<JoinHandle<End>>,
+    peer: Peer,
+}
+
+enum Request {
+    /// For room: whoever has one thread alone waits for it by himself.
+    Waits,
+    Pending(Option<Pending>),
+    Ended(Result<Response, RequestError>),
+}
+
+impl OneThread {
+    pub(crate) fn new(config: Config) -> Self {
+        let (peer, stream) = Peer::connected();
+        let connection = Some(Connection::new(stream, config).unwrap());
+        Self {
+            connection,
+            window: config.window.into(),
+            requests: Vec::new(),
+            inbox: VecDeque::new(),
+            end: None,
+            unbinding: None,
+            peer,
+        }
+    }
+
+    fn send<O: Operation + SentBy<Esme>>(&mut self, operation: &O) -> Request {
+        match self.connection.as_mut().map(|connection| connection.send(operation)) {
+            Some(Ok(pending)) => Request::Pending(Some(pending)),
+            Some(Err(error)) => Request::Ended(Err(error)),
+            None => {
+                let reason = self.end.as_ref().map_or(Closed::Aborted, |end| end.reason);
+                Request::Ended(Err(RequestError::NeverSent(NotSent::Closed(reason))))
+            }
+        }
+    }
+
+    /// Works for a moment, then looks at what has come of the requests.
+    fn work(&mut self) {
+        match self.connection.as_mut().map(|connection| connection.recv(Some(MOMENT))) {
+            Some(Ok(inbound)) => self.inbox.extend(inbound),
+            Some(Err(end)) => self.end = Some(end),
+            None => {}
+        }
+        for number in 0..self.requests.len() {
+            if let Request::Pending(pending) = &mut self.requests[number] {
+                match pending.take().expect("it is there").try_outcome() {
+                    Ok(answer) => self.requests[number] = Request::Ended(answer),
+                    Err(still) => *pending = Some(still),
+                }
+            }
+        }
+        let pending = |request: &&Request| matches!(request, Request::Pending(_));
+        while self.requests.iter().filter(pending).count() < self.window
+            && let Some(next) = self.requests.iter().position(|request| matches!(request, Request::Waits))
+        {
+            self.requests[next] = self.send(&message());
+        }
+    }
+}
+
+impl Driver for OneThread {
+    fn bind(&mut self) {
+        let request = self.send(&bind("secret"));
+        self.requests.push(request);
+    }
+
+    fn submit(&mut self) {
+        self.requests.push(Request::Waits);
+        self.work();
+    }
+
+    fn outcome(&mut self, number: usize) -> Result<Response, RequestError> {
+        loop {
+            self.work();
+            if let Request::Ended(answer) = &self.requests[number] {
+                return answer.clone();
+            }
+        }
+    }
+
+    fn receive(&mut self, answer: Option<Result<(), CommandStatus>>) -> String {
+        while self.inbox.is_empty() {
+            self.work();
+        }
+        let Some(Inbound::DeliverSm(delivery)) = self.inbox.pop_front() else { panic!("nothing came") };
+        let header = delivery.frame().header();
+        let connection = self.connection.as_mut().expect("it has not ended");
+        match answer {
+            Some(answer) => connection.respond(delivery, answer.map(|()| DeliverSmResp::default())).unwrap(),
+            // Here nobody answers for a program that does not.
+            None => connection.refuse(Inbound::DeliverSm(delivery)).unwrap(),
+        }
+        format!("{} {}", header.command, header.sequence.0)
+    }
+
+    fn unbind(&mut self) {
+        // It waits for the end: the peer's part is taken meanwhile, by another thread.
+        let connection = self.connection.take().expect("it has not ended");
+        self.unbinding = Some(thread::spawn(move || connection.unbind()));
+    }
+
+    fn abort(&mut self) {
+        self.connection.take().expect("it has not ended").close();
+        self.end = Some(End { reason: Closed::Aborted, error: None });
+    }
+
+    fn end(&mut self) -> Closed {
+        if let Some(unbinding) = self.unbinding.take() {
+            return unbinding.join().unwrap().reason;
+        }
+        loop {
+            if let Some(end) = &self.end {
+                return end.reason;
+            }
+            self.work();
+        }
+    }
+
+    fn peer_sends(&mut self, octets: &[u8]) {
+        self.peer.send(octets);
+    }
+
+    fn peer_reads(&mut self) -> Option<Vec<u8>> {
+        while self.connection.is_some() && self.end.is_none() && !self.peer.has_sent() {
+            self.work();
+        }
+        self.peer.read()
+    }
+
+    fn peer_cuts(&mut self) {
+        self.peer.cut();
+    }
+}

@@ -1,0 +1,223 @@
+//! The scenarios.
+
+use std::time::Duration;
+
+use smpp_core::session::Config;
+use smpp_core::{CommandId, CommandStatus, Pdu};
+
+use crate::Step::{Abort, Bind, Cut, End, Expect, Outcome, Peer, Receive, Submit, Unbind};
+use crate::pdus::{bind_refused, bind_resp, deliver, pdu, raw, submit_refused, submit_resp};
+use crate::{Scenario, Step, config};
+
+const SOON: Duration = Duration::from_millis(60);
+const OK: CommandStatus = CommandStatus::ROK;
+
+/// Steps of a session that is bound at first: the bind is request 0, and PDU 1.
+fn bound(steps: impl IntoIterator<Item = Step>) -> Vec<Step> {
+    [Bind, Expect, Peer(bind_resp()), Outcome(0)].into_iter().chain(steps).collect()
+}
+
+macro_rules! scenarios {
+    ($($name:literal $config:expr, $steps:expr => [$($told:literal),* $(,)?])+) => {
+        pub(crate) fn all() -> Vec<Scenario> {
+            vec![$(Scenario { name: $name, config: $config, steps: $steps.into(), told: &[$($told),*] }),+]
+        }
+    };
+}
+
+scenarios! {
+    "a bind, a message, an unbind"
+    config(), bound([
+        Submit, Expect, Peer(submit_resp(2)), Outcome(1),
+        Unbind, Expect, Peer(pdu(&Pdu::UnbindResp, OK, 3)), End,
+    ]) => [
+        "the peer sees bind_transceiver 1",
+        "0: bind_transceiver_resp",
+        "the peer sees submit_sm 2",
+        "1: submit_sm_resp",
+        "the peer sees unbind 3",
+        "end: Unbound",
+    ]
+
+    "a bind that is refused"
+    config(), [Bind, Expect, Peer(bind_refused(CommandStatus::RINVPASWD)), Outcome(0), Submit, Outcome(1)] => [
+        "the peer sees bind_transceiver 1",
+        "0: refused ESME_RINVPASWD",
+        "1: NeverSent(State(Open))",
+    ]
+
+    "a message before the bind"
+    config(), [Submit, Outcome(0)] => [
+        "0: NeverSent(State(Open))",
+    ]
+
+    "a message that is throttled, and one that is not understood"
+    Config { slow_down: false, ..config() }, bound([
+        Submit, Expect, Submit, Expect,
+        Peer(submit_refused(2, CommandStatus::RTHROTTLED)),
+        Peer(pdu(&Pdu::GenericNack, CommandStatus::RINVCMDID, 3)),
+        Outcome(1), Outcome(2),
+    ]) => [
+        "the peer sees bind_transceiver 1",
+        "0: bind_transceiver_resp",
+        "the peer sees submit_sm 2",
+        "the peer sees submit_sm 3",
+        "1: refused ESME_RTHROTTLED",
+        "2: nacked ESME_RINVCMDID",
+    ]
+
+    "answers in another order"
+    config(), bound([
+        Submit, Expect, Submit, Expect, Peer([submit_resp(3), submit_resp(2)].concat()), Outcome(1), Outcome(2),
+    ]) => [
+        "the peer sees bind_transceiver 1",
+        "0: bind_transceiver_resp",
+        "the peer sees submit_sm 2",
+        "the peer sees submit_sm 3",
+        "1: submit_sm_resp",
+        "2: submit_sm_resp",
+    ]
+
+    "a window that is full"
+    Config { window: 1, ..config() }, bound([
+        Submit, Expect, Submit, Peer(submit_resp(2)), Outcome(1), Expect, Peer(submit_resp(3)), Outcome(2),
+    ]) => [
+        "the peer sees bind_transceiver 1",
+        "0: bind_transceiver_resp",
+        "the peer sees submit_sm 2",
+        "1: submit_sm_resp",
+        "the peer sees submit_sm 3",
+        "2: submit_sm_resp",
+    ]
+
+    "a message without an answer, and the answer that comes too late"
+    Config { response: SOON, ..config() }, bound([
+        Submit, Expect, Outcome(1), Peer(submit_resp(2)), Submit, Expect, Peer(submit_resp(3)), Outcome(2),
+    ]) => [
+        "the peer sees bind_transceiver 1",
+        "0: bind_transceiver_resp",
+        "the peer sees submit_sm 2",
+        "1: Unanswered(Timeout)",
+        "the peer sees submit_sm 3",
+        "2: submit_sm_resp",
+    ]
+
+    "a connection that is cut"
+    config(), bound([Submit, Expect, Cut, Outcome(1), End, Submit, Outcome(2)]) => [
+        "the peer sees bind_transceiver 1",
+        "0: bind_transceiver_resp",
+        "the peer sees submit_sm 2",
+        "1: Unanswered(Closed(Disconnected))",
+        "end: Disconnected",
+        "2: NeverSent(Closed(Disconnected))",
+    ]
+
+    "receipts: one accepted, one refused, one dropped"
+    config(), bound([
+        Peer(deliver(7)), Receive(Some(Ok(()))), Expect,
+        Peer([deliver(8), deliver(9)].concat()),
+        Receive(Some(Err(CommandStatus::RX_P_APPN))), Expect, Receive(None), Expect,
+    ]) => [
+        "the peer sees bind_transceiver 1",
+        "0: bind_transceiver_resp",
+        "received deliver_sm 7",
+        "the peer sees deliver_sm_resp 7 ESME_ROK",
+        "received deliver_sm 8",
+        "the peer sees deliver_sm_resp 8 ESME_RX_P_APPN",
+        "received deliver_sm 9",
+        "the peer sees deliver_sm_resp 9 ESME_RX_T_APPN",
+    ]
+
+    "the peer unbinds"
+    config(), bound([
+        Submit, Expect, Peer([pdu(&Pdu::Unbind, OK, 5), submit_resp(2)].concat()), Outcome(1), Expect, End,
+    ]) => [
+        "the peer sees bind_transceiver 1",
+        "0: bind_transceiver_resp",
+        "the peer sees submit_sm 2",
+        "1: submit_sm_resp",
+        "the peer sees unbind_resp 5 ESME_ROK",
+        "end: PeerUnbound",
+    ]
+
+    "an unbind that is not answered"
+    Config { response: SOON, ..config() }, bound([Unbind, Expect, End]) => [
+        "the peer sees bind_transceiver 1",
+        "0: bind_transceiver_resp",
+        "the peer sees unbind 2",
+        "end: UnbindTimeout",
+    ]
+
+    "the program gives up"
+    config(), bound([Submit, Expect, Abort, Outcome(1), End, Expect]) => [
+        "the peer sees bind_transceiver 1",
+        "0: bind_transceiver_resp",
+        "the peer sees submit_sm 2",
+        "1: Unanswered(Closed(Aborted))",
+        "end: Aborted",
+        "the peer sees the end",
+    ]
+
+    "the peer asks whether the link lives"
+    config(), bound([Peer(pdu(&Pdu::EnquireLink, OK, 6)), Expect]) => [
+        "the peer sees bind_transceiver 1",
+        "0: bind_transceiver_resp",
+        "the peer sees enquire_link_resp 6 ESME_ROK",
+    ]
+
+    "the link is dead"
+    Config { enquire_link: Some(SOON), response: SOON, ..config() }, bound([Expect, End]) => [
+        "the peer sees bind_transceiver 1",
+        "0: bind_transceiver_resp",
+        "the peer sees enquire_link 2",
+        "end: LinkDead",
+    ]
+
+    "a PDU that cannot be read, and one that nobody knows: the stream goes on"
+    config(), bound([
+        Peer(raw(CommandId::DELIVER_SM, 7, b"\0\x01")), Expect,
+        Peer(raw(CommandId(0x0000_0123), 8, b"?")), Expect,
+        Submit, Expect, Peer(submit_resp(2)), Outcome(1),
+    ]) => [
+        "the peer sees bind_transceiver 1",
+        "0: bind_transceiver_resp",
+        "the peer sees deliver_sm_resp 7 ESME_RINVSRCNPI",
+        "the peer sees generic_nack 8 ESME_RINVCMDID",
+        "the peer sees submit_sm 2",
+        "1: submit_sm_resp",
+    ]
+
+    "a length that cannot be: the stream ends"
+    config(), bound([Submit, Expect, Peer(vec![0, 0, 0, 3, 0, 0, 0, 0]), Expect, Outcome(1), End]) => [
+        "the peer sees bind_transceiver 1",
+        "0: bind_transceiver_resp",
+        "the peer sees submit_sm 2",
+        "the peer sees generic_nack 0 ESME_RINVCMDLEN",
+        "1: Unanswered(Closed(Framing(FramingError { length: 3, limit: 71680 })))",
+        "end: Framing(FramingError { length: 3, limit: 71680 })",
+    ]
+
+    "a response that answers nothing, and requests that an SMSC does not send"
+    config(), bound([
+        Peer(submit_resp(99)),
+        Peer(raw(CommandId::QUERY_SM, 7, b"id\0\0\0\0")), Expect,
+        Submit, Expect, Peer(submit_resp(2)), Outcome(1),
+    ]) => [
+        "the peer sees bind_transceiver 1",
+        "0: bind_transceiver_resp",
+        "the peer sees query_sm_resp 7 ESME_RINVBNDSTS",
+        "the peer sees submit_sm 2",
+        "1: submit_sm_resp",
+    ]
+
+    "more messages than the program answers"
+    Config { max_unanswered: 1, ..config() }, bound([
+        Peer([deliver(7), deliver(8)].concat()), Expect, Receive(Some(Ok(()))), Expect,
+    ]) => [
+        "the peer sees bind_transceiver 1",
+        "0: bind_transceiver_resp",
+        "the peer sees deliver_sm_resp 8 ESME_RTHROTTLED",
+        "received deliver_sm 7",
+        "the peer sees deliver_sm_resp 7 ESME_ROK",
+    ]
+}

@@ -1,0 +1,226 @@
+//! The blocking server: who is let in, what is asked and delivered, how it ends.
+
+mod common;
+
+use std::io::Read;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Mutex, mpsc};
+use std::time::{Duration, Instant};
+
+use common::{bind, message, watched};
+use smpp_core::session::{Closed, Config, Esme, Smsc, State};
+use smpp_core::{Bind, BindMode, COctets, CommandStatus, DeliverSm, Endpoint, SubmitSmResp};
+use smpp_io_std::{
+    BindRequest, Bound, Client, Connector, Failure, Inbound, Inbox, Incoming, Limits, Listener, NotSent,
+    RequestError, Server, ServerBuilder, Service, Threaded, tls,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Knows one password; does with messages what their text says.
+#[derive(Default)]
+struct Shop {
+    held: Mutex<Vec<Incoming<smpp_core::SubmitSm<'static>, Threaded<Smsc>>>>,
+    /// Blocks the handler until something comes, or its sender goes.
+    stuck: Option<Mutex<mpsc::Receiver<()>>>,
+}
+
+impl Service for Shop {
+    fn bind(&self, request: &BindRequest) -> Result<(), CommandStatus> {
+        assert!(request.peer_addr().ip().is_loopback());
+        let known = request.bind().password.equals(b"secret");
+        if known { Ok(()) } else { Err(CommandStatus::RINVPASWD) }
+    }
+
+    fn request(&self, bound: &Bound, request: Inbound<Threaded<Smsc>>) {
+        let Inbound::SubmitSm(message) = request else { return };
+        let text = message.get().short_message.as_bytes().to_vec();
+        match &text[..] {
+            b"hold" => self.held.lock().unwrap().push(message),
+            b"panic" => panic!("as it should"),
+            b"stick" => drop(self.stuck.as_ref().map(|stuck| stuck.lock().unwrap().recv())),
+            _ => {
+                let message_id = COctets::new(bound.system_id()).unwrap();
+                message.respond(Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() })).unwrap();
+            }
+        }
+    }
+}
+
+fn running(
+    shop: Shop,
+    config: Config,
+    set: impl FnOnce(ServerBuilder<Shop>) -> ServerBuilder<Shop>,
+) -> Server {
+    let listener = Listener::bind("127.0.0.1:0", config).unwrap();
+    set(Server::builder(shop)).listen(listener).start().unwrap()
+}
+
+fn server(limits: Limits) -> Server {
+    running(Shop::default(), Config::default(), |builder| builder.limits(limits))
+}
+
+fn endpoint(address: SocketAddr) -> Endpoint {
+    format!("smpp://{address}").parse().unwrap()
+}
+
+fn connect(server: &Server) -> (Client, Inbox<Esme>) {
+    Connector::new().start(&endpoint(server.local_addrs()[0])).unwrap()
+}
+
+fn bound(server: &Server) -> (Client, Inbox<Esme>) {
+    let (client, inbox) = connect(server);
+    client.bind(&bind("secret")).unwrap();
+    (client, inbox)
+}
+
+#[test]
+fn it_answers_delivers_and_says_how_sessions_ended() {
+    watched(|| {
+        let name = COctets::new(b"acme").unwrap();
+        let server = running(Shop::default(), Config::default(), |builder| builder.system_id(name));
+        let (client, mut inbox) = connect(&server);
+        let answer = client.bind(&bind("secret")).unwrap();
+        assert_eq!(answer.bind_resp().system_id.as_bytes(), b"acme");
+        assert_eq!(client.submit(&message()).unwrap().message_id(), b"shop");
+        std::thread::scope(|scope| {
+            let delivering = scope.spawn(|| server.deliver(b"shop", &DeliverSm::default()).map(drop));
+            let Some(Inbound::DeliverSm(delivery)) = inbox.recv() else { panic!() };
+            delivery.accept().unwrap();
+            assert_eq!(delivering.join().unwrap(), Ok(()));
+        });
+        let nobody = server.deliver(b"other", &DeliverSm::default()).unwrap_err();
+        assert_eq!(nobody, RequestError::NeverSent(NotSent::State(State::Closed)));
+        assert_eq!(server.bound().len(), 1);
+        let ended = server.shutdown(10 * SECOND);
+        assert_eq!(ended.len(), 1);
+        assert_eq!((ended[0].0.system_id(), ended[0].1.reason), (&b"shop"[..], Closed::Unbound));
+        assert_eq!(client.closed().reason, Closed::PeerUnbound);
+    });
+}
+
+#[test]
+fn it_speaks_tls_and_refuses_a_wrong_password() {
+    watched(|| {
+        let common::Certificates { ca_pem, server } = common::certificates();
+        let listener = Listener::bind("127.0.0.1:0", Config::default()).unwrap().tls(server);
+        let server = Server::builder(Shop::default()).listen(listener).start().unwrap();
+        let endpoint = format!("smpps://localhost:{}", server.local_addrs()[0].port()).parse().unwrap();
+        let connector = Connector::new().tls(tls::ca_pem(ca_pem.as_bytes()).unwrap());
+        let (client, _inbox) = connector.start(&endpoint).unwrap();
+        client.bind(&bind("secret")).unwrap();
+        assert_eq!(client.submit(&message()).unwrap().message_id(), b"shop");
+        let error = connector.bind(&endpoint, &bind("hunter2")).unwrap_err();
+        assert!(matches!(error.failure, Failure::Bind(RequestError::Refused(CommandStatus::RINVPASWD))));
+    });
+}
+
+#[test]
+fn connections_and_binds_above_the_limits_are_turned_away() {
+    watched(|| {
+        let server = server(Limits { per_address: 3, binds: 2, ..Limits::default() });
+        let first = bound(&server);
+        let second = bound(&server);
+        // A third bind of the account: one too many.
+        let (third, _inbox) = connect(&server);
+        let refused = third.bind(&bind("secret")).unwrap_err();
+        assert_eq!(refused, RequestError::Refused(CommandStatus::RALYBND));
+        third.closed();
+        // Places are used again, and no more than there are.
+        drop(second);
+        while server.bound().len() > 1 {
+            std::thread::yield_now();
+        }
+        let _second = bound(&server);
+        let _held = connect(&server);
+        let mut tcp = TcpStream::connect(server.local_addrs()[0]).unwrap();
+        tcp.set_read_timeout(Some(10 * SECOND)).unwrap();
+        assert!(!matches!(tcp.read(&mut [0; 1]), Ok(1)), "the fourth connection is closed");
+        drop(first);
+    });
+}
+
+#[test]
+fn who_says_nothing_has_session_init_for_handshake_and_bind() {
+    watched(|| {
+        let config = Config { session_init: Duration::from_millis(100), ..Config::default() };
+        let tls = common::certificates().server;
+        let listener = Listener::bind("127.0.0.1:0", config).unwrap();
+        let secure = Listener::bind("127.0.0.1:0", config).unwrap().tls(tls);
+        let server = Server::builder(Shop::default()).listen(listener).listen(secure).start().unwrap();
+        for address in server.local_addrs() {
+            let mut tcp = TcpStream::connect(address).unwrap();
+            tcp.set_read_timeout(Some(10 * SECOND)).unwrap();
+            let began = Instant::now();
+            while matches!(tcp.read(&mut [0; 64]), Ok(1..)) {}
+            assert!(began.elapsed() < 5 * SECOND);
+        }
+    });
+}
+
+#[test]
+fn a_receiver_alone_is_delivered_to() {
+    watched(|| {
+        let server = server(Limits::default());
+        let (transmitter, _inbox) = connect(&server);
+        transmitter.bind(&Bind { mode: BindMode::Transmitter, ..bind("secret") }).unwrap();
+        let nobody = server.deliver(b"shop", &DeliverSm::default()).unwrap_err();
+        assert!(nobody.is_safe_to_repeat());
+        let (receiver, mut inbox) = connect(&server);
+        receiver.bind(&Bind { mode: BindMode::Receiver, ..bind("secret") }).unwrap();
+        std::thread::scope(|scope| {
+            let delivering = scope.spawn(|| server.deliver(b"shop", &DeliverSm::default()).map(drop));
+            let Some(Inbound::DeliverSm(delivery)) = inbox.recv() else { panic!() };
+            delivery.accept().unwrap();
+            assert_eq!(delivering.join().unwrap(), Ok(()));
+        });
+    });
+}
+
+#[test]
+fn a_panic_of_the_service_ends_one_connection() {
+    watched(|| {
+        let server = server(Limits::default());
+        let (client, _inbox) = bound(&server);
+        let (other, _other_inbox) = bound(&server);
+        let kept = client.submit(&common::text(b"panic")).unwrap_err();
+        assert_eq!(kept, RequestError::Refused(CommandStatus::RSYSERR));
+        assert_eq!(client.closed().reason, Closed::PeerUnbound);
+        assert_eq!(other.submit(&message()).unwrap().message_id(), b"shop");
+        assert_eq!(server.bound().len(), 1);
+    });
+}
+
+#[test]
+fn shutdown_lets_what_is_under_way_finish_and_cuts_what_does_not() {
+    watched(|| {
+        let (never, stuck) = mpsc::channel();
+        let shop = Shop { stuck: Some(Mutex::new(stuck)), ..Shop::default() };
+        let config = Config { drain: Duration::from_millis(100), ..Config::default() };
+        let server = running(shop, config, |builder| builder);
+        let (client, _inbox) = bound(&server);
+        let sticking = client.submit_pipelined(&common::text(b"stick")).unwrap();
+        let held = client.submit_pipelined(&common::text(b"hold")).unwrap();
+        while server.bound().iter().all(|bound| bound.peer().stats().unanswered < 2) {
+            std::thread::yield_now();
+        }
+        let ended = server.shutdown(Duration::from_millis(500));
+        assert_eq!(ended.len(), 1);
+        assert!(!sticking.wait().unwrap_err().is_safe_to_repeat());
+        assert!(held.wait().is_err());
+        client.closed();
+        drop(never);
+    });
+}
+
+#[test]
+fn a_server_that_is_dropped_lets_go_of_everything() {
+    watched(|| {
+        let server = server(Limits::default());
+        let (client, _inbox) = bound(&server);
+        let address = server.local_addrs()[0];
+        drop(server);
+        assert_eq!(client.closed().reason, Closed::Disconnected);
+        assert!(Connector::new().connect(&endpoint(address)).is_err(), "nobody listens");
+    });
+}

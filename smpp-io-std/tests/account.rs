@@ -1,6 +1,5 @@
 //! Several binds as one account, over real sockets and real TLS.
 
-#[allow(dead_code, reason = "only the watchdog is needed")]
 mod common;
 #[path = "../examples/send_blocking/smsc.rs"]
 mod embedded;
@@ -18,7 +17,7 @@ use smpp_core::account::{
     Unresolved, Unsent,
 };
 use smpp_core::provider::Provider;
-use smpp_core::session::{Config, Kind, Smsc};
+use smpp_core::session::{Closed, Config, Kind, Smsc};
 use smpp_core::{
     Address, BindResp, COctets, CommandStatus, DeliverSm, Endpoint, EsmClass, MessageState,
     RegisteredDelivery, ShortMessage, SubmitSm, SubmitSmResp, Tlv, Tlvs,
@@ -407,7 +406,7 @@ fn shutdown_tells_what_is_not_resolved() {
         let unresolved = account.shutdown(Duration::from_millis(20));
         let mut told = unresolved.iter().map(|unresolved| match unresolved {
             Unresolved::NotAccepted { message, outcome } => (*message, outcome.parts[0].clone()),
-            other => panic!("{other:?}"),
+            Unresolved::NoReceipt { .. } => panic!("{unresolved:?}"),
         });
         let (first, second) = (told.next().unwrap(), told.next().unwrap());
         assert_eq!(first, (waiting.message(), Fate::NeverSent(Unsent::ShutDown)));
@@ -577,46 +576,86 @@ fn an_account_that_never_gets_through_leaves_nothing_either() {
     });
 }
 
+/// An SMSC that binds once, and then reads no more until it is told to go.
+fn stuck() -> (SocketAddr, mpsc::Sender<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let stream = listener.accept().unwrap().0;
+        drop(listener);
+        let mut connection = Connection::<Smsc, _>::new(stream, Config::default()).unwrap();
+        let Ok(Some(Inbound::Bind(bind))) = connection.recv(None) else { panic!("no bind") };
+        connection.respond(bind, Ok(BindResp::default())).unwrap();
+        let _ = receiver.recv();
+    });
+    (address, sender)
+}
+
+/// The first bind is to one that takes nothing, others to this one; and a message of which sockets do not hold a
+/// thousand.
+fn beside_a_stuck_one(server: &Server, response: Duration) -> (AccountConnector, mpsc::Sender<()>, Message) {
+    let (stuck, go) = stuck();
+    let (asked, good) = (AtomicU64::new(0), server.address);
+    let mut options = Options { queue: 2_000, ..hasty(Binds::Transceivers(1)) };
+    options.session.window = 1_000;
+    options.session.max_output = 64 << 20;
+    options.session.response = response;
+    options.session.drain = Duration::from_millis(100);
+    let connector = AccountConnector::new(&server.endpoint(), options).resolver(move |_| {
+        let first = asked.fetch_add(1, Ordering::SeqCst) == 0;
+        Ok(vec![if first { stuck } else { good }])
+    });
+    let octets = vec![7; 30_000];
+    let payload = [Tlv::message_payload(&octets).unwrap()];
+    let registered_delivery = RegisteredDelivery::default();
+    let big = SubmitSm { registered_delivery, tlvs: Tlvs::list(&payload), ..template() };
+    (connector, go, Message::submit_sm(&big))
+}
+
 #[test]
 fn a_server_that_takes_nothing_holds_up_nobody() {
     alone(|| {
-        // Two addresses' worth of one server: binds, and then does not read any more.
         let server = Server::start("127.0.0.1:0");
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let stuck = listener.local_addr().unwrap();
-        let served = Arc::clone(&server.shared);
-        let binding = thread::spawn(move || {
-            let stream = listener.accept().unwrap().0;
-            let mut connection = Connection::<Smsc, _>::new(stream, Config::default()).unwrap();
-            let Ok(Some(Inbound::Bind(bind))) = connection.recv(None) else { panic!("no bind") };
-            connection.respond(bind, Ok(BindResp::default())).unwrap();
-            // It is left open, and unread, until the test is over.
-            until(|| served.mute.load(Ordering::SeqCst));
-        });
-        let turn = AtomicU64::new(0);
-        let good = server.address;
-        let mut options = Options { queue: 2_000, ..hasty(Binds::Transceivers(2)) };
-        options.session.window = 1_000;
-        options.session.max_output = 64 << 20;
-        options.session.response = 20 * SECOND;
-        options.session.drain = Duration::from_millis(100);
-        let connector = AccountConnector::new(&server.endpoint(), options)
-            .resolver(move |_| Ok(vec![if turn.fetch_add(1, Ordering::SeqCst) == 0 { stuck } else { good }]));
+        let (connector, go, big) = beside_a_stuck_one(&server, 20 * SECOND);
         let (account, _arrivals) = connector.connect().unwrap();
+        let submit = |number| (0..number).map(|_| account.submit(&big).unwrap()).collect::<Vec<_>>();
+        let stuck = submit(900);
+        account.set_binds(Binds::Transceivers(2)).unwrap();
         until(|| bound(&account) == 2);
-        // More than the sockets hold, about half of it for the one that takes nothing.
-        let payload = [Tlv::message_payload(&[7; 30_000]).unwrap()];
-        let registered_delivery = RegisteredDelivery::default();
-        let big = SubmitSm { registered_delivery, tlvs: Tlvs::list(&payload), ..template() };
-        let big = Message::submit_sm(&big);
+        for ticket in submit(500) {
+            assert!(ticket.outcome().is_ok());
+        }
+        assert_eq!(account.queued(), 900, "what the stuck bind has is not lost");
+        drop((go, stuck));
+    });
+}
+
+#[test]
+fn a_server_that_takes_nothing_is_left() {
+    alone(|| {
+        let server = Server::start("127.0.0.1:0");
+        let (connector, go, big) = beside_a_stuck_one(&server, SECOND);
+        let (sender, ended) = mpsc::channel();
+        let connector = connector.watch(move |_, change| {
+            if let Change::Ended { reason, .. } = change {
+                let _ = sender.send(reason);
+            }
+        });
+        let (account, _arrivals) = connector.connect().unwrap();
         let tickets: Vec<_> = (0..1_500).map(|_| account.submit(&big).unwrap()).collect();
-        until(|| server.shared.taken.load(Ordering::SeqCst) > 500);
-        until(|| account.queued() + server.shared.taken.load(Ordering::SeqCst) as usize == 1_500);
-        assert!(account.queued() > 100, "what the stuck bind has is not lost");
-        // The other bind goes on.
-        assert!(account.send(&big).is_ok());
-        server.shared.mute.store(true, Ordering::SeqCst);
-        binding.join().unwrap();
-        drop(tickets);
+        assert_eq!(ended.recv(), Ok(Closed::Stalled));
+        let mut accepted = 0;
+        for ticket in tickets {
+            match ticket.outcome() {
+                Ok(_) => accepted += 1,
+                Err(SendError::Failed { outcome, .. }) => {
+                    assert!(matches!(outcome.parts[..], [Fate::Unanswered(_)]), "{outcome:?}");
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+        assert!(accepted > 0, "what had not left goes on the next bind");
+        drop(go);
     });
 }

@@ -75,7 +75,8 @@ impl Task {
         self.link
     }
 
-    /// Has a read return in which the thread waits.
+    /// Has a read return in which the thread waits. Where a system does not do so, the read returns after
+    /// [`look`](Shared::look).
     pub(super) fn interrupt(&self, how: Shutdown) {
         // One that is not connected any more does not wait either.
         let _ = self.tcp.as_ref().map(|tcp| tcp.shutdown(how));

@@ -592,6 +592,35 @@ fn stuck() -> (SocketAddr, mpsc::Sender<()>) {
     (address, sender)
 }
 
+#[test]
+fn a_quiet_bind_is_kept_and_a_dead_one_is_made_again() {
+    alone(|| {
+        let server = Server::start("127.0.0.1:0");
+        let (dead, go) = stuck();
+        let (asked, good) = (AtomicU64::new(0), server.address);
+        let mut options = hasty(Binds::Transceivers(1));
+        options.session.enquire_link = Some(Duration::from_millis(30));
+        options.session.response = Duration::from_millis(300);
+        let (sender, ended) = mpsc::channel();
+        let connector = AccountConnector::new(&server.endpoint(), options)
+            .resolver(move |_| Ok(vec![if asked.fetch_add(1, Ordering::SeqCst) == 0 { dead } else { good }]))
+            .watch(move |_, change| {
+                if let Change::Ended { reason, .. } = change {
+                    let _ = sender.send(reason);
+                }
+            });
+        let (account, _arrivals) = connector.connect().unwrap();
+        assert_eq!(ended.recv(), Ok(Closed::LinkDead));
+        let probes = || {
+            let stats = account.links().into_iter().find_map(|(.., stats)| stats);
+            stats.map_or(0, |stats| stats.received.of(Kind::EnquireLink).responses)
+        };
+        until(|| probes() >= 5);
+        assert!(ended.try_recv().is_err());
+        drop(go);
+    });
+}
+
 /// The first bind is to one that takes nothing, others to this one; and a message of which sockets do not hold a
 /// thousand.
 fn beside_a_stuck_one(server: &Server, response: Duration) -> (AccountConnector, mpsc::Sender<()>, Message) {

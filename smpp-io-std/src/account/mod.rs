@@ -199,7 +199,8 @@ impl AccountConnector {
 
     /// Makes an observer for each bind, which is shown its PDUs, without passwords.
     ///
-    /// It is called while the account is locked: it should be quick, and must not call the account.
+    /// It is called while the account is locked, in whichever thread has caused it: it should be quick, and must not call
+    /// the account. A panic in it may end the bind, or the account.
     #[must_use]
     pub fn observe<T: Observer + Send + 'static>(
         self,
@@ -210,7 +211,8 @@ impl AccountConnector {
 
     /// Is told what each connection does: bound, refused, ended, when it is tried again.
     ///
-    /// It is called while the account is locked: it should be quick, and must not call the account.
+    /// It is called while the account is locked, in whichever thread has caused it: it should be quick, and must not call
+    /// the account. A panic in it may end the bind, or the account.
     #[must_use]
     pub fn watch(self, watch: impl Fn(LinkId, Change) + Send + Sync + 'static) -> Self {
         Self { watch: Some(Box::new(watch)), ..self }

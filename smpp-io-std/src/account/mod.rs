@@ -82,8 +82,8 @@
 //!
 //! One keeps the account's time, and there is one for each connection while it is made or open: it asks for the
 //! addresses, connects and reads, so that a slow name server or a server that does not answer holds up nobody else. What
-//! is to be sent is written by the thread that has given it, for 50 ms at most where a transport takes nothing; the rest
-//! is written by the thread that keeps the time.
+//! is to be sent is written by the thread that has given it, for about 50 ms at most on each connection that takes it
+//! slowly or not at all; the rest is written by the thread that keeps the time.
 //!
 //! They end when the account does: a connection's thread as soon as it is closed. One that is still asking for addresses
 //! or connecting when nobody wants that any more cannot be woken: its place counts as free at once, and whatever it
@@ -188,7 +188,8 @@ impl AccountConnector {
     }
 
     /// Asks for the addresses of the host in another way than the system does. It may block: it is called in the thread
-    /// of the connection that wants them. What it has not found within [`Options::connect`] counts as not found.
+    /// of the connection that wants them. What it has not found within [`Options::connect`] counts as not found; but it has
+    /// to return, for until then nothing more is tried for that connection.
     #[must_use]
     pub fn resolver(
         self,

@@ -30,12 +30,13 @@ use smpp_core::session::Instant;
 use super::inner::{Inner, Settled};
 use super::task::Output;
 use super::{AccountConnector, AccountError};
-use crate::link::{TICK, Written, try_take};
+use crate::link::{TICK, WRITE_SLICE, Written, try_take};
 
 /// The longest read there is reason for even where a session's periods are shorter.
 const SHORTEST_LOOK: Duration = Duration::from_millis(100);
 
-/// After so many rounds a thread leaves what is still to be written to the clock: it has its own work to do.
+/// After so many writes, or [`WRITE_SLICE`], a thread leaves what is still to be written to the clock: it has its own
+/// work to do.
 const ROUNDS: u32 = 16;
 
 /// What everyone shares.
@@ -162,12 +163,13 @@ impl Shared {
             inner.leave(index, Output::Flows);
             return (inner, false);
         };
+        let began = self.now();
         for round in 0.. {
             if !inner.is_open(link) || !writer.has_output(|out| _ = inner.account.poll_transmit(link, out)) {
                 inner.leave(index, Output::Flows);
                 return (inner, round > 0);
             }
-            if round == ROUNDS {
+            if round == ROUNDS || self.now() - began >= WRITE_SLICE {
                 inner.leave(index, Output::Left);
                 break;
             }

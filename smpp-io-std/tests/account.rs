@@ -289,6 +289,8 @@ fn a_resolver_that_hangs_is_given_up_and_holds_up_no_end() {
         }
         #[cfg(target_os = "linux")]
         assert_eq!(threads(), 2, "one thread for the place, however often it is tried");
+        // The next try waits behind the one that hangs.
+        until(|| account.links()[0].1 == LinkState::Resolving);
         gate.send(()).unwrap();
         assert!(matches!(changes.recv(), Ok(Change::Unresolved { .. })), "what comes late is thrown away");
         let other = account.clone();

@@ -1,13 +1,15 @@
 //! Several binds as one account, over real sockets and real TLS.
 
+#[path = "../common/mod.rs"]
 mod common;
-#[path = "../examples/send_blocking/smsc.rs"]
+#[path = "../../examples/send_blocking/smsc.rs"]
 mod embedded;
+mod smsc;
 
 use std::collections::HashSet;
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,15 +19,14 @@ use smpp_core::account::{
     Unresolved, Unsent,
 };
 use smpp_core::provider::Provider;
-use smpp_core::session::{Closed, Config, Kind, Smsc};
-use smpp_core::{
-    Address, BindResp, COctets, CommandStatus, DeliverSm, Endpoint, EsmClass, MessageState,
-    RegisteredDelivery, ShortMessage, SubmitSm, SubmitSmResp, Tlv, Tlvs,
-};
+use smpp_core::session::{Closed, Kind};
+use smpp_core::{Address, CommandStatus, Endpoint, MessageState, RegisteredDelivery, SubmitSm, Tlv, Tlvs};
 use smpp_io_std::account::{
     Account, AccountConnector, AccountError, Arrival, Arrivals, Ended, NoReceipt, SendError,
 };
-use smpp_io_std::{Connection, Inbound, tls};
+use smpp_io_std::tls;
+
+use smsc::{Server, stuck};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -80,7 +81,7 @@ static ALONE: Mutex<()> = Mutex::new(());
 
 /// Runs a test that may not hang and may leave no thread.
 fn alone(test: impl FnOnce() + Send + 'static) {
-    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     watched(test);
     #[cfg(target_os = "linux")]
     watched(|| until(|| threads() == 0));
@@ -94,100 +95,6 @@ fn trusting(ca_pem: &str, port: u16, options: Options) -> AccountConnector {
 fn connected(binds: Binds) -> (Account, Arrivals) {
     let (address, ca_pem) = embedded::start().unwrap();
     trusting(&ca_pem, address.port(), options(binds)).connect().unwrap()
-}
-
-/// An SMSC of one's own, which can be killed: plain TCP.
-struct Server {
-    address: SocketAddr,
-    shared: Arc<Served>,
-    accepting: Option<thread::JoinHandle<()>>,
-}
-
-#[derive(Default)]
-struct Served {
-    streams: Mutex<Vec<TcpStream>>,
-    dead: AtomicBool,
-    ids: AtomicU64,
-    /// Whether messages are answered.
-    mute: AtomicBool,
-    taken: AtomicU64,
-}
-
-impl Server {
-    fn start(address: &str) -> Self {
-        let listener = TcpListener::bind(address).unwrap();
-        let address = listener.local_addr().unwrap();
-        let shared = Arc::new(Served::default());
-        let serving = Arc::clone(&shared);
-        let accepting = thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                serving.streams.lock().unwrap().push(stream.try_clone().unwrap());
-                if serving.dead.load(Ordering::SeqCst) {
-                    return;
-                }
-                // Without it each answer waits for Nagle's algorithm.
-                stream.set_nodelay(true).unwrap();
-                let serving = Arc::clone(&serving);
-                thread::spawn(move || serving.serve(stream));
-            }
-        });
-        Self { address, shared, accepting: Some(accepting) }
-    }
-
-    fn endpoint(&self) -> Endpoint {
-        format!("smpp://localhost:{}", self.address.port()).parse().unwrap()
-    }
-
-    /// Ends all connections without a word, and listens no more.
-    fn kill(&mut self) {
-        self.shared.dead.store(true, Ordering::SeqCst);
-        let _ = TcpStream::connect(self.address);
-        self.accepting.take().unwrap().join().unwrap();
-        for stream in self.shared.streams.lock().unwrap().drain(..) {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
-    }
-}
-
-impl Served {
-    fn serve(&self, stream: TcpStream) {
-        // An unbind does not wait for long for the messages that it does not answer.
-        let config = Config { drain: Duration::from_millis(50), ..Config::default() };
-        let mut connection = Connection::<Smsc, _>::new(stream, config).unwrap();
-        loop {
-            let answered = match connection.recv(None) {
-                Ok(Some(Inbound::Bind(bind))) => connection.respond(bind, Ok(BindResp::default())),
-                Ok(Some(Inbound::SubmitSm(message))) => {
-                    self.taken.fetch_add(1, Ordering::SeqCst);
-                    if self.mute.load(Ordering::SeqCst) {
-                        continue;
-                    }
-                    let number = self.ids.fetch_add(1, Ordering::SeqCst);
-                    let id = number.to_string();
-                    let message_id = COctets::new(id.as_bytes()).unwrap();
-                    let text = format!("id:{id} stat:DELIVRD");
-                    let wants_receipt = !message.get().registered_delivery.is_empty();
-                    let receipt = DeliverSm {
-                        esm_class: EsmClass::DELIVERY_RECEIPT,
-                        short_message: ShortMessage::new(text.as_bytes()).unwrap(),
-                        ..DeliverSm::default()
-                    };
-                    let answered = connection
-                        .respond(message, Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }));
-                    if wants_receipt {
-                        drop(connection.send(&receipt));
-                    }
-                    answered
-                }
-                Ok(Some(other)) => connection.refuse(other),
-                Ok(None) => Ok(()),
-                Err(_) => return,
-            };
-            if answered.is_err() {
-                return;
-            }
-        }
-    }
 }
 
 /// Tries again soon, and sends as fast as it can.
@@ -576,22 +483,6 @@ fn an_account_that_never_gets_through_leaves_nothing_either() {
             assert!(began.elapsed() < 5 * SECOND);
         }
     });
-}
-
-/// An SMSC that binds once, and then reads no more until it is told to go.
-fn stuck() -> (SocketAddr, mpsc::Sender<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        let stream = listener.accept().unwrap().0;
-        drop(listener);
-        let mut connection = Connection::<Smsc, _>::new(stream, Config::default()).unwrap();
-        let Ok(Some(Inbound::Bind(bind))) = connection.recv(None) else { panic!("no bind") };
-        connection.respond(bind, Ok(BindResp::default())).unwrap();
-        let _ = receiver.recv();
-    });
-    (address, sender)
 }
 
 #[test]

@@ -96,9 +96,10 @@
 //!
 //! A time-out of a bind is told only once all that has come on the connection was read: an answer in the socket counts,
 //! however late the program gets round to it. No time-out is told early, and none later than a millisecond or two after
-//! it is due, where the system gives the threads their turn and the session's
-//! [`response`](smpp_core::session::Config::response) and [`drain`](smpp_core::session::Config::drain) are 100 ms or
-//! more; if they are less, up to 100 ms.
+//! it is due, as far as the system gives the threads their turn; while a transport takes nothing, about 50 ms later, for
+//! what a write has taken has to be known first. Where the session's
+//! [`response`](smpp_core::session::Config::response) or [`drain`](smpp_core::session::Config::drain) is less than
+//! 100 ms, it may be told up to 100 ms late.
 
 mod arrivals;
 mod clock;

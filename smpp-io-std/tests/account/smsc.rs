@@ -22,7 +22,7 @@ pub(crate) struct Served {
     streams: Mutex<Vec<TcpStream>>,
     dead: AtomicBool,
     pub(crate) ids: AtomicU64,
-    /// Whether messages are answered.
+    /// Whether messages are left unanswered.
     pub(crate) mute: AtomicBool,
     pub(crate) taken: AtomicU64,
 }

@@ -170,7 +170,7 @@
 //! All are off by default. `url`: `Endpoint`, which parses `smpps://system_id:password@host:2776`. `charsets`: texts in
 //! all character sets of `data_coding`. `graphemes`: texts that are not cut within what a reader takes for a character.
 //! `time`, `chrono`, `jiff`: moments from and to those of the crates. `arbitrary`: valid PDUs for fuzzing and property
-//! tests. `serde`: PDUs serialize, with passwords hidden.
+//! tests. `pcap`: sessions as a file for Wireshark. `serde`: PDUs serialize, with passwords hidden.
 #![no_std]
 #![cfg_attr(
     not(test),
@@ -185,6 +185,8 @@ pub mod arbitrary;
 #[cfg(feature = "url")]
 mod endpoint;
 pub mod frame;
+#[cfg(feature = "pcap")]
+pub mod pcap;
 mod pdu;
 pub mod provider;
 #[cfg(feature = "serde")]

@@ -4,6 +4,9 @@
 use std::fs;
 use std::path::Path;
 
+#[path = "../../fuzz/fuzz_targets/binds.rs"]
+mod binds;
+
 #[path = "../../fuzz/fuzz_targets/check.rs"]
 mod check;
 
@@ -24,6 +27,11 @@ fn replay(target: &str, least: usize, check: fn(&[u8])) {
     for file in files {
         check(&fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display())));
     }
+}
+
+#[test]
+fn the_corpus_of_account_holds() {
+    replay("account", 1, binds::account);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustls::ServerConfig;
 use smpp_core::session::{Config, NotSent, RequestError, Response, SentBy, Smsc, State};
-use smpp_core::{Bind, BindMode, BindResp, COctets, CommandStatus, InterfaceVersion, Operation, Tlv, Tlvs};
+use smpp_core::{Bind, BindResp, COctets, CommandStatus, InterfaceVersion, Operation, Tlv, Tlvs};
 
 use crate::error::End;
 use crate::handle::{self, Peer};
@@ -223,7 +223,7 @@ impl Bound {
     }
 
     fn receives(&self) -> bool {
-        matches!(self.peer.state(), State::Bound(BindMode::Receiver | BindMode::Transceiver))
+        matches!(self.peer.state(), State::Bound(mode) if mode.receives())
     }
 }
 
@@ -270,7 +270,7 @@ impl Server {
 
     /// Delivers a message or a receipt (deliver_sm, data_sm) to an account: on one of its binds that receive, each in
     /// its turn. It blocks as [`Handle::request`](crate::Handle::request) does. If the account has no such bind, the
-    /// error is `NeverSent`, [`NotSent::State`].
+    /// error is `NeverSent`, [`NotSent::NoBind`].
     pub fn deliver<O>(&self, system_id: &[u8], message: &O) -> Result<Response, RequestError>
     where
         O: Operation + SentBy<Smsc>,
@@ -278,7 +278,7 @@ impl Server {
         let receiver = self.shared.lock().receiver(system_id);
         match receiver {
             Some(bound) => bound.peer.request(message),
-            None => Err(RequestError::NeverSent(NotSent::State(State::Closed))),
+            None => Err(RequestError::NeverSent(NotSent::NoBind)),
         }
     }
 

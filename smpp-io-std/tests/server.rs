@@ -8,7 +8,7 @@ use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use common::{bind, message, watched};
-use smpp_core::session::{Closed, Config, Esme, Smsc, State};
+use smpp_core::session::{Closed, Config, Esme, Smsc};
 use smpp_core::{Bind, BindMode, COctets, CommandStatus, DeliverSm, Endpoint, SubmitSmResp};
 use smpp_io_std::{
     BindRequest, Bound, Client, Connector, Failure, Inbound, Inbox, Incoming, Limits, Listener, NotSent,
@@ -90,7 +90,7 @@ fn it_answers_delivers_and_says_how_sessions_ended() {
             assert_eq!(delivering.join().unwrap(), Ok(()));
         });
         let nobody = server.deliver(b"other", &DeliverSm::default()).unwrap_err();
-        assert_eq!(nobody, RequestError::NeverSent(NotSent::State(State::Closed)));
+        assert_eq!(nobody, RequestError::NeverSent(NotSent::NoBind));
         assert_eq!(server.bound().len(), 1);
         let ended = server.shutdown(10 * SECOND);
         assert_eq!(ended.len(), 1);

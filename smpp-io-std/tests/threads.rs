@@ -8,8 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{bind, message, watched};
-use smpp_core::session::{Cause, Closed, Config, Esme, Smsc};
-use smpp_core::{COctets, CommandStatus, DeliverSm, SubmitSmResp};
+use smpp_core::session::{Cause, Closed, Config, Esme, Rate, Smsc};
+use smpp_core::{AlertNotification, COctets, CommandId, CommandStatus, DeliverSm, SubmitSmResp};
 use smpp_io_std::{Client, End, Inbound, Inbox, Late, Peer, RequestError, start};
 
 /// Two sessions, each on one end of a connection; the ESME is bound.
@@ -205,5 +205,61 @@ fn an_end_reaches_everyone_who_waits() {
         assert_eq!(errors.iter().filter(|error| **error == unanswered).count(), 1);
         assert_eq!(errors.iter().filter(|error| error.is_safe_to_repeat()).count(), 2);
         drop(request);
+    });
+}
+
+#[test]
+fn threads_share_the_pace() {
+    watched(|| {
+        let config = Config { rate: Some(Rate::per_second(50)), ..Config::default() };
+        let ((client, _inbox), (_peer, requests)) = pair(config, Config::default());
+        serve(requests);
+        let began = Instant::now();
+        let threads = [client.clone(), client.clone(), client.clone(), client].map(|client| {
+            thread::spawn(move || {
+                client.submit(&message()).unwrap();
+                client.submit_pipelined(&message()).unwrap().wait().unwrap();
+            })
+        });
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert!(began.elapsed() >= Duration::from_millis(140), "seven intervals of 20 ms");
+    });
+}
+
+#[test]
+fn whoever_gives_up_leaves_the_queue() {
+    watched(|| {
+        let config = Config { window: 1, ..Config::default() };
+        let ((client, _inbox), (_peer, mut requests)) = pair(config, Config::default());
+        let first = client.submit_pipelined(&message()).unwrap();
+        let waiting = client.clone();
+        let waiting = thread::spawn(move || waiting.submit(&common::text(b"second")).map(drop));
+        // In front of it or behind it, it does not matter.
+        let soon = Instant::now() + Duration::from_millis(30);
+        assert!(matches!(client.submit_until(&message(), soon), Err(Late::NotSent)));
+        for _ in 0..2 {
+            let Some(Inbound::SubmitSm(request)) = requests.recv() else { panic!() };
+            request.accept().unwrap();
+        }
+        first.wait().unwrap();
+        assert_eq!(waiting.join().unwrap(), Ok(()));
+        assert_eq!(client.stats().sent.of(smpp_core::session::Kind::Message).requests, 2);
+    });
+}
+
+#[test]
+fn a_notification_comes_and_needs_no_answer() {
+    watched(|| {
+        let ((_client, mut inbox), (peer, _requests)) = pair(Config::default(), Config::default());
+        peer.notify(&AlertNotification::default()).unwrap();
+        let Some(Inbound::Notification(frame)) = inbox.recv() else { panic!() };
+        assert_eq!(frame.header().command, CommandId::ALERT_NOTIFICATION);
+        let soon = Instant::now() + Duration::from_millis(10);
+        assert!(inbox.recv_until(soon).unwrap().is_none());
+        peer.abort();
+        let end = inbox.recv_until(Instant::now() + Duration::from_secs(20)).unwrap_err();
+        assert_eq!(end.reason, Closed::Disconnected);
     });
 }

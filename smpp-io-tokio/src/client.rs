@@ -147,6 +147,7 @@ impl Handle<Esme> {
     ///
     /// See [`request`](Self::request) for cancel-safety.
     pub async fn bind(&self, bind: &Bind<'_>) -> Result<Response, RequestError> {
+        self.shared.lock().watch.binds(bind.system_id);
         self.request(bind).await
     }
 

@@ -14,10 +14,11 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::client::{Client, start};
+use crate::client::Client;
 use crate::error::{ConnectError, TlsError};
 use crate::inbox::Inbox;
 use crate::tls;
+use crate::watch::start;
 
 /// Connects ESMEs: how long it may take, whom to trust, what the session may do.
 #[derive(Clone, Debug)]
@@ -62,20 +63,20 @@ impl Connector {
     ///
     /// Cancel-safe: dropped before it is done, the connection is closed.
     pub async fn connect(&self, endpoint: &Endpoint) -> Result<(Client, Inbox<Esme>), ConnectError> {
-        let stream = self.dial(endpoint).await?;
+        let (stream, address) = self.dial(endpoint).await?;
         if !endpoint.tls {
-            return Ok(start(stream, self.config));
+            return Ok(start(stream, address, self.config));
         }
         let host = &endpoint.host;
         match timeout(self.timeout, handshake(host, self.tls.as_ref(), stream)).await {
-            Ok(Ok(stream)) => Ok(start(stream, self.config)),
+            Ok(Ok(stream)) => Ok(start(stream, address, self.config)),
             Ok(Err(error)) => Err(ConnectError::Tls { host: host.clone(), error }),
             Err(_) => Err(ConnectError::Timeout { host: host.clone(), after: self.timeout }),
         }
     }
 
-    /// A TCP connection to one of the host's addresses.
-    async fn dial(&self, endpoint: &Endpoint) -> Result<TcpStream, ConnectError> {
+    /// A TCP connection to one of the host's addresses, and which.
+    async fn dial(&self, endpoint: &Endpoint) -> Result<(TcpStream, SocketAddr), ConnectError> {
         let host = endpoint.host.clone();
         let addresses = match lookup_host((endpoint.host.as_str(), endpoint.port)).await {
             Ok(addresses) => addresses,
@@ -84,7 +85,7 @@ impl Connector {
         let mut attempts = Vec::new();
         for address in addresses {
             match timeout(self.timeout, tcp(address)).await.unwrap_or_else(|elapsed| Err(elapsed.into())) {
-                Ok(stream) => return Ok(stream),
+                Ok(stream) => return Ok((stream, address)),
                 Err(error) => attempts.push((address, error)),
             }
         }

@@ -23,6 +23,7 @@ use tokio::time::{self, Sleep};
 
 use crate::inbox::Queued;
 use crate::pump::{self, Moved, Pump};
+use crate::watch::Watch;
 
 /// What the waiter of a request is told.
 pub(crate) type Answer = Result<Response, RequestError>;
@@ -57,6 +58,7 @@ pub(crate) struct Core<R: Role> {
     pub(crate) end: Option<End>,
     failure: Option<Arc<io::Error>>,
     driver: Option<Waker>,
+    pub(crate) watch: Watch,
 }
 
 /// How a session ended.
@@ -90,6 +92,7 @@ impl<R: Role> Shared<R> {
             end: None,
             failure: None,
             driver: None,
+            watch: Watch::new(R::SIDE),
         };
         Arc::new(Self {
             core: Mutex::new(core),
@@ -131,6 +134,7 @@ impl<R: Role> Shared<R> {
 impl<R: Role> Core<R> {
     /// Passes on what the session tells, and counts the outcomes.
     fn dispatch(&mut self, event: Event<'_, oneshot::Sender<Answer>>, arrived: &Notify) -> usize {
+        self.watch.note(&event, self.failure.as_deref());
         match event {
             Event::Request { request, frame, .. } => {
                 self.keep(request, frame);

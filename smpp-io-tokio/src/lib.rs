@@ -37,32 +37,47 @@
 //! # }
 //! ```
 //!
-//! An SMSC listens, decides on each bind, answers what is submitted and delivers what it has:
+//! # An SMSC
+//!
+//! A [`Server`] listens, and asks a [`Service`] who may bind and what to answer:
 //!
 //! ```no_run
-//! use smpp_core::session::Config;
+//! use std::sync::atomic::{AtomicU64, Ordering};
+//!
+//! use smpp_core::session::{Config, Rate, Smsc};
 //! use smpp_core::{COctets, CommandStatus, SubmitSmResp};
-//! use smpp_io_tokio::{Inbound, Listener};
+//! use smpp_io_tokio::{Admission, BindRequest, Bound, Inbound, Limits, Listener, Server, Service};
+//!
+//! struct Shop {
+//!     messages: AtomicU64,
+//! }
+//!
+//! impl Service for Shop {
+//!     async fn bind(&self, request: &BindRequest) -> Result<Admission, CommandStatus> {
+//!         let bind = request.bind();
+//!         match bind.system_id.as_bytes() {
+//!             b"shop" if bind.password.equals(b"secret") => Ok(Admission::default()),
+//!             b"shop" => Err(CommandStatus::RINVPASWD),
+//!             _ => Err(CommandStatus::RINVSYSID),
+//!         }
+//!     }
+//!
+//!     async fn request(&self, _: &Bound, request: Inbound<Smsc>) {
+//!         // What is not a message is dropped, and so refused.
+//!         let Inbound::SubmitSm(message) = request else { return };
+//!         let id = self.messages.fetch_add(1, Ordering::Relaxed).to_string();
+//!         let message_id = COctets::new(id.as_bytes()).unwrap_or_default();
+//!         let _ = message.respond(Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }));
+//!     }
+//! }
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let listener = Listener::bind("127.0.0.1:2775", Config::default()).await?;
-//! loop {
-//!     let connecting = listener.accept().await?;
-//!     tokio::spawn(async move {
-//!         let Ok(request) = connecting.bind_request().await else { return };
-//!         if !request.bind().password.equals(b"secret") {
-//!             request.refuse(CommandStatus::RINVPASWD).await;
-//!             return;
-//!         }
-//!         let Ok((_peer, mut inbox)) = request.accept(COctets::new(b"my_smsc").unwrap_or_default()) else { return };
-//!         while let Some(inbound) = inbox.recv().await {
-//!             if let Inbound::SubmitSm(message) = inbound {
-//!                 let message_id = COctets::new(b"1").unwrap_or_default();
-//!                 let _ = message.respond(Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }));
-//!             }
-//!         }
-//!     });
-//! }
+//! let server = Server::builder(Shop { messages: AtomicU64::new(1) })
+//!     .limits(Limits { binds: 4, rate: Some(Rate::per_second(50)), ..Limits::default() })
+//!     .listen(Listener::bind("0.0.0.0:2775", Config::default()).await?)
+//!     .start()?;
+//! # drop(server);
+//! # Ok(())
 //! # }
 //! ```
 //!
@@ -76,7 +91,40 @@
 //!
 //! Each session runs within its [`Config`](smpp_core::session::Config): the window, the requests of the peer that
 //! wait for an answer, the octets that wait to be written. Above the last, nothing more is read, and TCP pushes
-//! back on the peer.
+//! back on the peer. A server runs within its [`Limits`]: connections, those of one address, the binds of an account,
+//! the messages of a bind.
+//!
+//! # Looking on
+//!
+//! | what | how | what it costs |
+//! | --- | --- | --- |
+//! | every PDU, without passwords: a log or a count of your own | [`Handle::observe`] with an [`Observer`](smpp_core::session::Observer) | the call of it, for each PDU |
+//! | the counters of a session, at any time | [`Handle::stats`] | nothing: they are kept anyway |
+//! | a file for Wireshark, also of what goes over TLS | [`Handle::observe`] with a `Stream` of `smpp_core::pcap`, feature `pcap` of `smpp-core` | a copy of each PDU, and your writing of it |
+//! | what happens on each connection, as spans and events | feature `tracing` | a comparison for each event of the session |
+//! | counters, gauges and response times for a monitoring system | `metrics::publish`, `metrics::publish_account`, feature `metrics` | an addition for each request; the rest at intervals |
+//!
+//! With `tracing`, each connection has a span `smpp`, a child of the one in which it was started, with the fields `role`
+//! (`esme` or `smsc`), `peer` (the address; of connections that [`Connector`] and [`Listener`] make) and `system_id` (once
+//! the ESME wants to bind). The events in it, of the target `smpp_io_tokio`:
+//!
+//! | level | events |
+//! | --- | --- |
+//! | info | `bound`, `the peer unbinds`, `closed` as either side asked |
+//! | warn | `bind refused`, `malformed PDU`, `not understood by the peer`, `not answered in time`, `the answer cannot be read`, `closed` for any other reason |
+//! | debug | `connected`, `throttled by the peer`, `refused by the session`, `a response to nothing` |
+//!
+//! An [account](account) has a span `smpp_account` with its `system_id`; its events name the connection (`link`):
+//!
+//! | level | events |
+//! | --- | --- |
+//! | error | `the SMSC refuses the account` |
+//! | info | `bound`, `the peer unbinds`, `the bind is over`, `the account is closed` |
+//! | warn | `bind refused`, `no connection`, `the host has no address` |
+//! | debug | `not all of the message was accepted`, `receipts have not come in time` |
+//!
+//! No event or label holds a message, the number of a subscriber, or a password. Events are told while the session is
+//! locked: a subscriber that blocks holds it up.
 #![cfg_attr(
     not(test),
     warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
@@ -88,16 +136,24 @@ mod connect;
 mod driver;
 mod error;
 mod inbox;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod pump;
 mod server;
 pub mod tls;
+#[cfg(feature = "tracing")]
+mod trace;
+mod watch;
 
 pub use client::{Client, Handle, Peer, start};
 pub use connect::Connector;
 pub use driver::End;
 pub use error::{AcceptError, ConnectError, TlsError};
 pub use inbox::{Inbound, Inbox, Incoming};
-pub use server::{BindRequest, Connecting, Listener};
+pub use server::{
+    Admission, BindId, BindRequest, Binds, Bound, Cap, Connecting, Limits, Listener, Server, ServerBuilder,
+    ServerEvent, ServerStream, Service, Shutdown,
+};
 pub use smpp_core::session::{NotSent, RequestError, Response};
 
 /// The examples in the README compile.

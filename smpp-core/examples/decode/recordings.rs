@@ -1,9 +1,13 @@
 //! Captures made for the purpose, and what is told about them.
 
 use std::io::{self, Read};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use etherparse::PacketBuilder;
-use smpp_core::{CommandStatus, Frame, Pdu, SequenceNumber, SubmitSm, Tolerance, frame};
+use smpp_core::pcap::Capture;
+use smpp_core::session::{Config, Direction, Esme, Instant, Session};
+use smpp_core::{Bind, CommandStatus, Frame, Pdu, SequenceNumber, SubmitSm, Tolerance, frame};
 
 use crate::capture;
 use crate::dump::Dump;
@@ -308,4 +312,31 @@ fn pcapng() {
     let (text, fine) = Recording { file: cut, ..recording }.dump(OPTIONS);
     assert!(text.contains("the capture ends inside a packet"), "{text}");
     assert!(!fine);
+}
+
+#[test]
+fn what_pcap_writes_is_read() {
+    let file = Arc::new(Mutex::new(Vec::new()));
+    let capture = Capture::new({
+        let file = Arc::clone(&file);
+        move |octets: &[u8]| file.lock().unwrap().extend_from_slice(octets)
+    });
+    for (client, server) in [("10.0.0.1:4000", "10.0.0.2:2776"), ("[::1]:4000", "[::2]:2776")] {
+        let (client, server) = (client.parse().unwrap(), server.parse().unwrap());
+        let stream = capture.stream(client, server, Direction::Out, Duration::from_secs(1_700_000_000));
+        let mut session = Session::<Esme, (), _>::with_observer(Config::default(), Instant::ZERO, stream);
+        session.request(Instant::ZERO, &Bind::default(), ()).unwrap();
+        let mut input = &enquire_link(9)[..];
+        session.handle_input(Instant::ZERO + Duration::from_micros(1500), &mut input);
+    }
+    let recording = Recording { file: file.lock().unwrap().clone(), port: 2776, packets: 0 };
+    let lines = [
+        "10.0.0.1:4000 -> 10.0.0.2:2776  t=0.000000  bind_transceiver  sequence 1 ESME_ROK, 23 octets",
+        "10.0.0.2:2776 -> 10.0.0.1:4000  t=0.001500  enquire_link  sequence 9 ESME_ROK, 16 octets",
+        "10.0.0.1:4000 -> 10.0.0.2:2776  t=0.001500  enquire_link_resp  sequence 9 ESME_ROK, 16 octets",
+        "[::1]:4000 -> [::2]:2776  t=0.000000  bind_transceiver  sequence 1 ESME_ROK, 23 octets",
+        "[::2]:2776 -> [::1]:4000  t=0.001500  enquire_link  sequence 9 ESME_ROK, 16 octets",
+        "[::1]:4000 -> [::2]:2776  t=0.001500  enquire_link_resp  sequence 9 ESME_ROK, 16 octets",
+    ];
+    recording.assert(OPTIONS, &lines, true);
 }

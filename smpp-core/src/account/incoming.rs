@@ -8,7 +8,7 @@ use core::mem;
 use core::time::Duration;
 
 use super::event::Event;
-use super::receipts::{DeliveryReceipt, Early, Matched};
+use super::receipts::{DeliveryReceipt, Early, Matched, Told};
 use super::{Account, LinkId};
 use crate::frame::Frame;
 use crate::pdu::{Address, CommandStatus, DataSm, DataSmResp, DeliverSm, DeliverSmResp, Operation, Pdu};
@@ -24,8 +24,17 @@ use crate::wire::{COctets, Quirks, Tolerance};
 #[must_use = "what was delivered must be answered"]
 pub struct Ack {
     tokens: Vec<Token>,
-    /// The message that was put together: forgotten again if it is not taken.
-    whole: Option<sms::Identity>,
+    about: What,
+}
+
+/// What is told again if it is not taken now.
+enum What {
+    /// A whole PDU, which nothing is remembered of.
+    Pdu,
+    /// A message that was put together.
+    Message(sms::Identity),
+    /// A receipt of a message that is known.
+    Receipt(Told),
 }
 
 /// The right to answer one PDU, on the session that it came on.
@@ -183,7 +192,7 @@ impl Inbox {
 
     fn ack(&mut self, message: &sms::Message<u64>) -> Ack {
         let tokens = message.tags().filter_map(|tag| self.held.remove(tag)).map(|(_, token)| token);
-        Ack { tokens: tokens.collect(), whole: Some(message.identity()) }
+        Ack { tokens: tokens.collect(), about: What::Message(message.identity()) }
     }
 
     /// When a part is too old, or has waited for its answer for long enough.
@@ -197,18 +206,26 @@ impl<O: Observer> Account<O> {
     /// Answers what the SMSC has delivered: `Ok` once it is safe with the application, or a status; a temporary one
     /// such as [`RX_T_APPN`](CommandStatus::RX_T_APPN) makes the SMSC keep the message and deliver it again.
     ///
-    /// An error if a bind that it came on is gone: the SMSC has seen no answer there, and will deliver it again.
+    /// An error if a bind that it came on is gone: the SMSC has seen no answer there, and will deliver it again. What
+    /// comes again of a receipt or a message in parts that was taken is answered here, and not told.
+    ///
+    /// Parts that were answered after [`Options::hold`](super::Options::hold) are not delivered again if the message is
+    /// refused now: the application has all there will be of them.
     pub fn answer(
         &mut self,
         now: Instant,
         ack: Ack,
         result: Result<(), CommandStatus>,
     ) -> Result<(), Refusal> {
-        if let Some(whole) = &ack.whole {
-            self.untaken = self.untaken.saturating_sub(1);
-            if result.is_err() {
-                self.inbox.reassembler.revoke(whole);
+        match &ack.about {
+            What::Pdu => {}
+            What::Message(whole) => {
+                self.untaken = self.untaken.saturating_sub(1);
+                if result.is_err() {
+                    self.inbox.reassembler.revoke(whole);
+                }
             }
+            What::Receipt(told) => self.ledger.taken(now, *told, result.is_ok()),
         }
         let mut answered = Ok(());
         for token in ack.tokens {
@@ -280,36 +297,43 @@ impl<O: Observer> Account<O> {
     }
 
     fn receipted(&mut self, now: Instant, receipt: DeliveryReceipt, key: Option<MessageIdKey>, token: Token) {
-        let ack = Ack { tokens: alloc::vec![token], whole: None };
+        let ack = Ack { tokens: alloc::vec![token], about: What::Pdu };
         let Some(key) = key else { return self.tell(Event::Receipt { receipt, about: None, ack }) };
         match self.ledger.matched(now, &receipt, key) {
-            Matched::About(about) => self.tell(Event::Receipt { receipt, about: Some(about), ack }),
-            Matched::Repeated => self.acknowledge(now, ack),
             // The submit_sm_resp may be on its way.
-            Matched::Unknown if self.queue.flying() > 0 => {
-                if let Some(early) = self.ledger.keep(now, key, receipt, ack) {
+            Matched::Unknown if self.queue.is_flying(self.queue.last_sent()) => {
+                if let Some(early) = self.ledger.keep(self.queue.last_sent(), key, receipt, ack) {
                     self.unmatched(early);
                 }
             }
-            Matched::Unknown => self.tell(Event::Receipt { receipt, about: None, ack }),
+            matched => self.tell_receipt(now, receipt, matched, ack),
         }
     }
 
-    /// Receipts that came before the answer to what they are about.
-    pub(super) fn recall(&mut self, now: Instant, early: Vec<(MessageIdKey, Early)>) {
-        for (key, Early { receipt, ack, .. }) in early {
-            match self.ledger.matched(now, &receipt, key) {
-                Matched::About(about) => self.tell(Event::Receipt { receipt, about: Some(about), ack }),
-                Matched::Repeated => self.acknowledge(now, ack),
-                Matched::Unknown => self.tell(Event::Receipt { receipt, about: None, ack }),
+    /// A receipt that came before the answer to what it is about.
+    pub(super) fn recall(&mut self, now: Instant, early: Early) {
+        let Early { key, receipt, ack, .. } = early;
+        let matched = self.ledger.matched(now, &receipt, key);
+        self.tell_receipt(now, receipt, matched, ack);
+    }
+
+    fn tell_receipt(&mut self, now: Instant, receipt: DeliveryReceipt, matched: Matched, ack: Ack) {
+        match matched {
+            Matched::About(about) => {
+                let ack = Ack { about: What::Receipt(Told::new(&about, &receipt)), ..ack };
+                self.tell(Event::Receipt { receipt, about: Some(about), ack });
             }
+            Matched::Unknown => self.tell(Event::Receipt { receipt, about: None, ack }),
+            Matched::Repeated => self.acknowledge(now, ack, Ok(())),
+            // Nobody knows yet what the answer will be.
+            Matched::Untaken => self.acknowledge(now, ack, Err(DeliverSm::UNANSWERED)),
         }
     }
 
-    /// A receipt is early for as long as an answer to what it might be about may come.
-    pub(super) fn release_early(&mut self, now: Instant) {
-        while let Some(at) = self.ledger.earliest()
-            && (self.queue.flying() == 0 || now - at >= self.options.session.response)
+    /// A receipt is early for as long as something is in flight that was so when it came.
+    pub(super) fn release_early(&mut self) {
+        while let Some(last_sent) = self.ledger.earliest()
+            && !self.queue.is_flying(last_sent)
             && let Some(early) = self.ledger.pop_early()
         {
             self.unmatched(early);
@@ -320,10 +344,10 @@ impl<O: Observer> Account<O> {
         self.tell(Event::Receipt { receipt, about: None, ack });
     }
 
-    fn acknowledge(&mut self, now: Instant, ack: Ack) {
+    fn acknowledge(&mut self, now: Instant, ack: Ack, result: Result<(), CommandStatus>) {
         for token in ack.tokens {
             // If the bind is gone, the SMSC will ask again.
-            let _ = self.reply(now, token, Ok(()));
+            let _ = self.reply(now, token, result);
         }
     }
 
@@ -331,7 +355,7 @@ impl<O: Observer> Account<O> {
         let codings = self.options.text.codings;
         let one = |frame, token| Event::Message {
             message: Inbound { content: Content::One(frame), codings },
-            ack: Ack { tokens: alloc::vec![token], whole: None },
+            ack: Ack { tokens: alloc::vec![token], about: What::Pdu },
         };
         let Some((_, Some(user_data))) = user_data(pdu) else { return self.tell(one(frame, token)) };
         let inbox = &mut self.inbox;
@@ -394,11 +418,14 @@ impl<O: Observer> Account<O> {
         }
     }
 
-    /// What is not complete at the end: the SMSC keeps what was not answered, the application gets the rest.
+    /// What is not complete at the end: what was not answered at all the SMSC keeps, of the rest the application gets
+    /// what there is.
     pub(super) fn empty_inbox(&mut self) {
-        drop(mem::take(&mut self.inbox.held));
+        let held = mem::take(&mut self.inbox.held);
         while let Some(message) = self.inbox.reassembler.evict() {
-            self.whole(message);
+            if !message.tags().all(|tag| held.contains_key(tag)) {
+                self.whole(message);
+            }
         }
     }
 }

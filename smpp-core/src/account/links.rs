@@ -135,7 +135,8 @@ impl<O: Observer> Account<O> {
 
     /// Whether nothing can be sent, now or later.
     pub(super) fn is_stuck(&self) -> bool {
-        self.stopped.is_some() && !self.links.iter().any(|link| matches!(link.phase, Phase::Open(_)))
+        let may_send = |link: &Link<O>| matches!(&link.phase, Phase::Open(open) if open.mode.transmits());
+        self.stopped.is_some() && !self.links.iter().any(may_send)
     }
 
     fn ids(&self) -> impl Iterator<Item = LinkId> + use<O> {
@@ -160,16 +161,16 @@ impl<O: Observer> Account<O> {
 
     fn end_unwanted(&mut self, now: Instant, id: LinkId) {
         let (wanted, mode) = (self.is_wanted(id), self.mode_of(id));
-        // Binds that there are live on when no more can be made.
-        let keeps = wanted || (self.stopped.is_some() && id.0 < self.options.binds.count());
         let leaving = matches!(self.ending, Ending::Leaving { .. } | Ending::Over);
+        // Binds that there are live on when no more can be made.
+        let stopped = self.stopped.is_some() && id.0 < self.options.binds.count();
         let Some(link) = self.links.get_mut(id.index()) else { return };
         match &mut link.phase {
             Phase::Resolving | Phase::Connecting { .. } if !wanted => {
                 link.phase = Phase::Closing { untried: VecDeque::new() };
                 self.actions.push_back(Action::Close { link: id });
             }
-            Phase::Open(open) if !keeps || open.mode != mode || leaving => {
+            Phase::Open(open) if leaving || !(stopped || wanted && open.mode == mode) => {
                 open.untried.clear();
                 if open.session.state() != State::Unbinding && open.session.state() != State::Closed {
                     open.session.unbind(now);
@@ -187,7 +188,8 @@ impl<O: Observer> Account<O> {
             return None;
         }
         let wanted = self.ids().zip(&self.links).filter(|(id, link)| link.is_idle() && self.is_wanted(*id));
-        wanted.map(|(id, link)| (link.ready_at.max(self.next_start), id)).min()
+        let earliest = if self.any_bound() { self.next_start } else { self.next_start.max(self.blocked.0) };
+        wanted.map(|(id, link)| (link.ready_at.max(earliest), id)).min()
     }
 
     pub(super) fn next_link_start(&self) -> Option<Instant> {
@@ -296,8 +298,9 @@ impl<O: Observer> Account<O> {
 
     /// The connection is gone, after [`Action::Close`]: its place may be used again.
     pub fn handle_closed(&mut self, now: Instant, id: LinkId) {
-        // One that was not asked to go is lost.
+        // One that was not asked to go is lost, and need not be asked any more.
         self.handle_eof(now, id);
+        self.actions.retain(|action| *action != Action::Close { link: id });
         let wanted = self.is_wanted(id);
         if let Some(link) = self.links.get_mut(id.index())
             && let Phase::Closing { untried } = &mut link.phase
@@ -364,7 +367,6 @@ impl<O: Observer> Account<O> {
     }
 
     fn bound(&mut self, now: Instant, id: LinkId) {
-        let first = !self.any_bound();
         let Some(Phase::Open(open)) = self.links.get_mut(id.index()).map(|link| &mut link.phase) else {
             return;
         };
@@ -372,12 +374,6 @@ impl<O: Observer> Account<O> {
         open.untried.clear();
         let change = Change::Bound { mode: open.mode, address: open.address };
         self.good = Some(open.address);
-        if first {
-            // The way is found: the others need not wait any longer.
-            for link in self.links.iter_mut().filter(|link| link.is_idle()) {
-                (link.ready_at, link.failures) = (now, 0);
-            }
-        }
         self.tell(Event::Link { link: id, change });
     }
 
@@ -414,12 +410,13 @@ impl<O: Observer> Account<O> {
         let (address, untried) = (open.address, core::mem::take(&mut open.untried));
         if open.bound.is_some_and(|since| now - since >= steady) {
             link.failures = 0;
+            self.blocked.1 = 0;
         }
         let (again, as_asked) =
             (wanted && untried.is_empty(), reason == Closed::Unbound && open.refused.is_none());
         if self.options.session.rate.is_some() {
             // What was sent in the last second still counts.
-            link.paused_until = now + Duration::from_secs(1);
+            link.paused_until = link.paused_until.max(now + Duration::from_secs(1));
         }
         link.phase = Phase::Closing { untried };
         let retry = match again {
@@ -432,22 +429,20 @@ impl<O: Observer> Account<O> {
     }
 
     /// After a failure: when the place is used again. Where there is no bind, the others wait as long: what was in the
-    /// way of one is in the way of all.
+    /// way of one is in the way of all, whichever of them it is that finds out.
     fn back_off(&mut self, now: Instant, id: LinkId) -> Instant {
         let random = self.random();
         let backoff = self.options.backoff;
         let alone = !self.any_bound();
+        let (_, others) = self.blocked;
         let Some(link) = self.links.get_mut(id.index()) else { return now };
-        link.failures = link.failures.saturating_add(1);
+        let failures = if alone { link.failures.max(others) } else { link.failures };
+        link.failures = failures.saturating_add(1);
         link.ready_at = now + backoff.delay(link.failures, random);
-        let (ready_at, failures) = (link.ready_at, link.failures);
         if alone {
-            for link in self.links.iter_mut().filter(|link| link.is_idle()) {
-                link.ready_at = link.ready_at.max(ready_at);
-                link.failures = link.failures.max(failures);
-            }
+            self.blocked = (link.ready_at, link.failures);
         }
-        ready_at
+        link.ready_at
     }
 
     /// A random number: splitmix64.
@@ -460,11 +455,14 @@ impl<O: Observer> Account<O> {
     }
 }
 
+/// The shortest wait after a failure: whoever sets none must not be kept busy by it.
+const SHORTEST: Duration = Duration::from_millis(2);
+
 impl Backoff {
     /// The wait after so many failures, at least 1: from half of it to all of it.
     fn delay(self, failures: u32, random: u64) -> Duration {
         let doubled = 1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
-        let whole = self.first.saturating_mul(doubled).min(self.longest);
+        let whole = self.first.saturating_mul(doubled).min(self.longest).max(SHORTEST);
         let half = whole / 2;
         let nanos = u64::try_from(half.as_nanos()).unwrap_or(u64::MAX);
         half + Duration::from_nanos(random.checked_rem(nanos).unwrap_or_default())

@@ -67,7 +67,8 @@ pub enum Unanswered {
     /// Say so, and leave it to the caller.
     #[default]
     Report,
-    /// Send it again, so many times: **it may arrive twice**.
+    /// Send it again, so many times: **it may arrive twice**. If none of them is accepted, the part counts as unanswered
+    /// whatever the later ones are answered: the SMSC may have accepted the first.
     SendAgain(u16),
 }
 
@@ -175,7 +176,8 @@ impl Message {
         Self { priority, ..self }
     }
 
-    /// How long it may wait to be sent, from when the account has taken it. What is in flight then still gets its answer.
+    /// How long it may wait to be sent, from when the account has taken it. What is in flight then still gets its
+    /// answer, and is not sent again.
     #[must_use]
     pub fn deadline(self, within: Duration) -> Self {
         Self { deadline: Some(within), ..self }
@@ -290,7 +292,7 @@ impl Outcome {
 }
 
 impl Fate {
-    fn gravity(&self) -> u8 {
+    pub(super) const fn gravity(&self) -> u8 {
         match self {
             Self::Accepted(_) => 0,
             Self::NeverSent(_) => 1,

@@ -117,6 +117,8 @@ pub struct Account<O = ()> {
     events: VecDeque<Event>,
     /// When the next connection may be begun.
     next_start: Instant,
+    /// As long as there is no bind, none is begun before; and how many failures have led to that.
+    blocked: (Instant, u32),
     /// The address of the last bind that was accepted.
     good: Option<SocketAddr>,
     /// The reference that the parts of the last message share.
@@ -182,6 +184,7 @@ impl<O: Observer> Account<O> {
             actions: VecDeque::new(),
             events: VecDeque::new(),
             next_start: now,
+            blocked: (now, 0),
             good: None,
             reference: random as u16,
             random,
@@ -241,14 +244,12 @@ impl<O: Observer> Account<O> {
             Ending::Draining { deadline, .. } => Some(deadline),
             _ => None,
         };
-        let early = self.ledger.earliest().map(|at| at + self.options.session.response);
         [
             self.next_link_start(),
             self.next_dispatch(),
             self.queue.poll_timeout(),
             self.ledger.poll_timeout(),
             self.inbox.poll_timeout(),
-            early,
             draining,
         ]
         .into_iter()
@@ -258,15 +259,14 @@ impl<O: Observer> Account<O> {
 
     /// Acts on the time.
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.expire(now);
+        self.expire_receipts(now);
         self.handle_inbox_timeout(now);
-        self.release_early(now);
         self.drive(now);
     }
 
     /// What each connection is doing, in the order of their places.
     pub fn links(&self) -> impl Iterator<Item = (LinkId, LinkState)> {
-        (0..).map(LinkId).zip(self.links.iter().map(Link::state))
+        self.links.iter().zip(0..).map(|(link, index)| (LinkId(index), link.state()))
     }
 
     /// In which mode a connection is bound.
@@ -331,7 +331,7 @@ impl<O: Observer> Account<O> {
             let mut unresolved = core::mem::take(unresolved);
             self.ending = Ending::Over;
             self.empty_inbox();
-            self.release_early(now);
+            self.release_early();
             unresolved
                 .extend(self.ledger.drain().map(|(message, ids)| Unresolved::NoReceipt { message, ids }));
             self.tell(Event::Closed { unresolved });

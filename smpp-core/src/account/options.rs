@@ -88,7 +88,7 @@ impl Binds {
 /// clients of a server that comes back do not come at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
-    /// The wait after the first failure. Default 1 s.
+    /// The wait after the first failure; less than 2 ms counts as that. Default 1 s.
     pub first: Duration,
     /// The longest wait. Default 60 s.
     pub longest: Duration,
@@ -116,8 +116,8 @@ pub struct Receipts {
     pub entries: usize,
     /// How long a message waits for its receipts from when it was accepted. Default 72 h.
     pub age: Duration,
-    /// How many receipts about unknown messages are kept in case their `submit_sm_resp` is still to come. Beyond it
-    /// the oldest is told as unmatched. Default 64.
+    /// How many receipts about unknown messages are kept in case their `submit_sm_resp` is still to come: for as long as
+    /// something is in flight that was so when they came. Beyond it the oldest is told as unmatched. Default 64.
     pub early: usize,
 }
 

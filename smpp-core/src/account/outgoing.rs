@@ -37,15 +37,19 @@ impl<O: Observer> Account<O> {
         Ok(number)
     }
 
-    /// Sends no more of a message. What is in flight still gets its answer, and the outcome is told as always.
+    /// Sends no more of a message. What is in flight still gets its answer and is not sent again; the outcome is told as
+    /// always.
     pub fn cancel(&mut self, now: Instant, message: MessageNumber) {
         let outcome = self.queue.give_up(message, Unsent::Cancelled);
         self.conclude(now, message, outcome);
         self.drive(now);
     }
 
-    /// Sends what may go now.
+    /// Sends what may go now; what is too late is given up first.
     pub(super) fn dispatch(&mut self, now: Instant) {
+        while let Some((message, outcome)) = self.queue.expire(now) {
+            self.conclude(now, message, outcome);
+        }
         if self.stopped.is_some() && self.is_stuck() {
             self.give_up_all(now, Unsent::Stopped);
         }
@@ -114,7 +118,7 @@ impl<O: Observer> Account<O> {
             }
             session::Outcome::Refused { status, .. } if is_passing(status) => {
                 if let Some(link) = self.links.get_mut(link.index()) {
-                    link.paused_until = now + self.options.pause;
+                    link.paused_until = link.paused_until.max(now + self.options.pause);
                 }
                 Back::Throttled(self.options.throttled, Fate::Refused(status))
             }
@@ -122,16 +126,6 @@ impl<O: Observer> Account<O> {
             session::Outcome::Nacked(status) => Back::Settled(Fate::Nacked(status)),
             session::Outcome::NeverSent(_) => Back::Again,
             session::Outcome::Unanswered(cause) => Back::Unanswered(Fate::Unanswered(cause)),
-        };
-        let back = match (back, &self.ending) {
-            // There will be no next time.
-            (Back::Again, Ending::Leaving { .. } | Ending::Over) => {
-                Back::Settled(Fate::NeverSent(Unsent::ShutDown))
-            }
-            (Back::Throttled(_, fate) | Back::Unanswered(fate), Ending::Leaving { .. } | Ending::Over) => {
-                Back::Settled(fate)
-            }
-            (back, _) => back,
         };
         self.back(now, part, back);
     }
@@ -142,15 +136,16 @@ impl<O: Observer> Account<O> {
         let wanted = submit_sm.registered_delivery;
         if !(wanted & RegisteredDelivery::from_bits_retain(0b1_0011)).is_empty() {
             self.ledger.expect(now, (part.message, part.index), parts, id, is_sure(wanted));
-            let early = self.ledger.early(id);
-            self.recall(now, early);
+            for early in self.ledger.early(id) {
+                self.recall(now, early);
+            }
         }
     }
 
     fn back(&mut self, now: Instant, part: PartRef, back: Back) {
         let outcome = self.queue.back(part, back);
         self.conclude(now, part.message, outcome);
-        self.release_early(now);
+        self.release_early();
     }
 
     /// Tells the outcome of a message, if it has one.
@@ -174,14 +169,7 @@ impl<O: Observer> Account<O> {
         }
     }
 
-    /// Gives up what is too old: messages that wait to be sent, and waits for receipts.
-    pub(super) fn expire(&mut self, now: Instant) {
-        while let Some((message, outcome)) = self.queue.expire(now) {
-            self.conclude(now, message, outcome);
-        }
-        self.expire_receipts(now);
-    }
-
+    /// Gives up waits for receipts that are too old.
     pub(super) fn expire_receipts(&mut self, now: Instant) {
         while let Some((message, ids)) = self.ledger.expire(now) {
             self.tell(Event::Unreported { message, ids });

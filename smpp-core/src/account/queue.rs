@@ -1,7 +1,7 @@
 //! Messages on their way out: which part goes next, and what became of each.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
@@ -28,11 +28,12 @@ pub(super) struct Queue {
     messages: BTreeMap<MessageNumber, Entry>,
     ready: BTreeSet<Ready>,
     /// Messages that go in order, by destination: the first of each is on its way, the others wait.
-    lanes: BTreeMap<Box<[u8]>, VecDeque<MessageNumber>>,
+    lanes: BTreeMap<Box<[u8]>, BTreeSet<MessageNumber>>,
     deadlines: BTreeSet<(Instant, MessageNumber)>,
     /// Parts without a fate, and how many of them are in flight.
     open: usize,
-    flying: usize,
+    flying: BTreeSet<u64>,
+    last_sent: u64,
 }
 
 #[derive(Debug)]
@@ -42,8 +43,8 @@ struct Entry {
     unanswered: Unanswered,
     deadline: Option<Instant>,
     lane: Option<Box<[u8]>>,
-    /// Whether its lane has let it go.
-    released: bool,
+    /// Why nothing of it is sent any more that is not in flight.
+    given_up: Option<Unsent>,
     /// Parts without a fate.
     open: usize,
 }
@@ -51,8 +52,11 @@ struct Entry {
 #[derive(Debug)]
 struct Part {
     frame: Frame<Vec<u8>>,
-    flying: bool,
+    /// Which of all that were sent it is, while it is in flight.
+    flying: Option<u64>,
     fate: Option<Fate>,
+    /// The gravest that a try has come to which was not the last.
+    earlier: Option<Fate>,
     /// How often it was throttled, and how often left unanswered.
     throttled: u16,
     unanswered: u16,
@@ -80,7 +84,8 @@ impl Queue {
             lanes: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             open: 0,
-            flying: 0,
+            flying: BTreeSet::new(),
+            last_sent: 0,
         }
     }
 
@@ -97,8 +102,14 @@ impl Queue {
         self.open
     }
 
-    pub(super) const fn flying(&self) -> usize {
-        self.flying
+    /// How many parts have ever been sent: the number of the last one.
+    pub(super) const fn last_sent(&self) -> u64 {
+        self.last_sent
+    }
+
+    /// Whether one of the parts that had been sent by then is in flight still.
+    pub(super) fn is_flying(&self, last_sent: u64) -> bool {
+        self.flying.first().is_some_and(|oldest| *oldest <= last_sent)
     }
 
     pub(super) fn is_ready(&self) -> bool {
@@ -124,14 +135,14 @@ impl Queue {
             unanswered: message.unanswered.unwrap_or(unanswered),
             deadline: message.deadline.map(|within| now + within),
             lane,
-            released: false,
+            given_up: None,
         };
         self.open += entry.open;
         self.deadlines.extend(entry.deadline.map(|at| (at, number)));
         let first = match &entry.lane {
             Some(lane) => {
                 let waiting = self.lanes.entry(lane.clone()).or_default();
-                waiting.push_back(number);
+                waiting.insert(number);
                 waiting.len() == 1
             }
             None => true,
@@ -154,8 +165,9 @@ impl Queue {
         let Some(entry) = self.messages.get_mut(&part.message) else { return };
         self.ready.remove(&(Reverse(entry.priority), part));
         if let Some(part) = entry.parts.get_mut(usize::from(part.index)) {
-            part.flying = true;
-            self.flying += 1;
+            self.last_sent += 1;
+            self.flying.insert(self.last_sent);
+            part.flying = Some(self.last_sent);
         }
     }
 
@@ -173,63 +185,57 @@ impl Queue {
     /// A part has come back, in flight before or not. The outcome of its message, if that was its last.
     pub(super) fn back(&mut self, part: PartRef, back: Back) -> Option<Outcome> {
         let entry = self.messages.get_mut(&part.message)?;
-        let ready = (Reverse(entry.priority), part);
-        let policy = entry.unanswered;
         let held = entry.parts.get_mut(usize::from(part.index))?;
         if held.fate.is_some() {
             return None;
         }
-        self.flying -= usize::from(core::mem::take(&mut held.flying));
-        let fate = match back {
-            Back::Again => None,
+        if let Some(sent) = held.flying.take() {
+            self.flying.remove(&sent);
+        }
+        let (fate, again) = match back {
+            Back::Again => (None, true),
             Back::Throttled(times, fate) => {
                 held.throttled = held.throttled.saturating_add(1);
-                (held.throttled > times).then_some(fate)
+                (Some(fate), held.throttled <= times)
             }
             Back::Unanswered(fate) => {
                 held.unanswered = held.unanswered.saturating_add(1);
-                let again = matches!(policy, Unanswered::SendAgain(times) if held.unanswered <= times);
-                (!again).then_some(fate)
+                let again =
+                    matches!(entry.unanswered, Unanswered::SendAgain(times) if held.unanswered <= times);
+                (Some(fate), again)
             }
-            Back::Settled(fate) => Some(fate),
+            Back::Settled(fate) => (Some(fate), false),
         };
-        let Some(fate) = fate else {
-            if let Some(why) = entry.obituary() {
-                return self.settle(part, Fate::NeverSent(why));
+        let is_accepted = matches!(fate, Some(Fate::Accepted(_)));
+        match (entry.given_up, fate) {
+            (None, fate) if again => {
+                held.earlier = fate.map(|fate| held.ended(fate)).or(held.earlier.take());
+                self.ready.insert((Reverse(entry.priority), part));
+                return None;
             }
-            self.ready.insert(ready);
-            return None;
-        };
-        let is_accepted = fate.is_accepted();
-        let outcome = self.settle(part, fate);
-        if outcome.is_some() || is_accepted { outcome } else { self.give_up(part.message, Unsent::Abandoned) }
+            (Some(why), None) => held.fate = Some(held.ended(Fate::NeverSent(why))),
+            (_, fate) => held.fate = fate.map(|fate| held.ended(fate)),
+        }
+        self.ready.remove(&(Reverse(entry.priority), part));
+        entry.open -= 1;
+        self.open -= 1;
+        if is_accepted { self.finish(part.message) } else { self.give_up(part.message, Unsent::Abandoned) }
     }
 
-    /// Parts of the message that are not in flight are not sent any more. The message stays, as one part has no fate
-    /// yet; or its outcome is told.
+    /// Parts of the message that are not in flight are not sent any more, and those that are not again. The message
+    /// stays as long as one part has no fate; otherwise its outcome is told.
     pub(super) fn give_up(&mut self, number: MessageNumber, why: Unsent) -> Option<Outcome> {
         let entry = self.messages.get_mut(&number)?;
-        for (index, part) in (0..).zip(&mut entry.parts) {
-            if part.fate.is_none() && !part.flying {
-                part.fate = Some(Fate::NeverSent(why));
+        entry.given_up.get_or_insert(why);
+        for (part, index) in entry.parts.iter_mut().zip(0..) {
+            if part.fate.is_none() && part.flying.is_none() {
+                part.fate = Some(part.ended(Fate::NeverSent(why)));
                 self.ready.remove(&(Reverse(entry.priority), PartRef { message: number, index }));
                 entry.open -= 1;
                 self.open -= 1;
             }
         }
         self.finish(number)
-    }
-
-    fn settle(&mut self, part: PartRef, fate: Fate) -> Option<Outcome> {
-        let entry = self.messages.get_mut(&part.message)?;
-        let held = entry.parts.get_mut(usize::from(part.index))?;
-        if held.fate.is_none() {
-            self.ready.remove(&(Reverse(entry.priority), part));
-            entry.open -= 1;
-            self.open -= 1;
-        }
-        held.fate = Some(fate);
-        self.finish(part.message)
     }
 
     /// Takes the message out if all its parts have a fate.
@@ -249,21 +255,21 @@ impl Queue {
 
     fn leave(&mut self, lane: &[u8], number: MessageNumber) {
         let Some(waiting) = self.lanes.get_mut(lane) else { return };
-        waiting.retain(|other| *other != number);
-        match waiting.front().copied() {
-            Some(next) => self.release(next),
+        let was_first = waiting.first() == Some(&number);
+        waiting.remove(&number);
+        match waiting.first().copied() {
+            Some(next) if was_first => self.release(next),
+            Some(_) => {}
             None => drop(self.lanes.remove(lane)),
         }
     }
 
     /// The message's turn in its lane has come.
     fn release(&mut self, number: MessageNumber) {
-        let Some(entry) = self.messages.get_mut(&number) else { return };
-        if !core::mem::replace(&mut entry.released, true) {
-            let parts = (0..).zip(&entry.parts).filter(|(_, part)| part.fate.is_none());
-            let priority = Reverse(entry.priority);
-            self.ready.extend(parts.map(|(index, _)| (priority, PartRef { message: number, index })));
-        }
+        let Some(entry) = self.messages.get(&number) else { return };
+        let priority = Reverse(entry.priority);
+        let parts = entry.parts.iter().zip(0..).map(|(_, index)| PartRef { message: number, index });
+        self.ready.extend(parts.map(|part| (priority, part)));
     }
 
     /// A message whose deadline has passed with parts of it not sent: they will not be. Call again until it gives
@@ -291,21 +297,18 @@ impl Queue {
     }
 }
 
-impl Entry {
-    /// Why a part that was not sent will not be, if others were given up before.
-    fn obituary(&self) -> Option<Unsent> {
-        self.parts.iter().find_map(|part| match &part.fate {
-            Some(Fate::NeverSent(Unsent::Session(_))) => Some(Unsent::Abandoned),
-            Some(Fate::NeverSent(why)) => Some(*why),
-            Some(Fate::Accepted(_)) | None => None,
-            Some(_) => Some(Unsent::Abandoned),
-        })
-    }
-}
-
 impl Part {
     const fn new(frame: Frame<Vec<u8>>) -> Self {
-        Self { frame, flying: false, fate: None, throttled: 0, unanswered: 0 }
+        Self { frame, flying: None, fate: None, earlier: None, throttled: 0, unanswered: 0 }
+    }
+
+    /// How it ends if its last try came to `fate`: what an earlier one has left in doubt stays so, unless it is
+    /// accepted.
+    fn ended(&self, fate: Fate) -> Fate {
+        match &self.earlier {
+            Some(earlier) if !fate.is_accepted() && earlier.gravity() > fate.gravity() => earlier.clone(),
+            _ => fate,
+        }
     }
 }
 

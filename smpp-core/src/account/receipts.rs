@@ -1,7 +1,7 @@
 //! Which receipt is about which part of which message.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
@@ -45,15 +45,19 @@ pub struct About {
     pub open: u8,
     /// What became of the message, once the last receipt of each part has come:
     /// [`DELIVERED`](MessageState::DELIVERED) if that became of all, otherwise what became of the first that was not.
+    /// `None` for a message not all of which was accepted: its [`Outcome`](super::Outcome) says so.
     pub whole: Option<MessageState>,
 }
 
 /// What to do with a receipt.
+#[derive(Clone, Copy)]
 pub(super) enum Matched {
     /// It is about this.
     About(About),
-    /// It has been told before.
+    /// It has been told before, and taken.
     Repeated,
+    /// It has been told before, and the application may still refuse it.
+    Untaken,
     /// It is about nothing that is known.
     Unknown,
 }
@@ -63,12 +67,17 @@ pub(super) struct Ledger {
     settings: Receipts,
     ids: BTreeMap<MessageIdKey, (MessageNumber, u8)>,
     messages: BTreeMap<MessageNumber, Expected>,
-    /// In the order they were first accepted; some are no longer there.
-    order: VecDeque<(Instant, MessageNumber)>,
+    /// All parts of these: more than there are ids, if the SMSC gives one twice.
+    parts: usize,
+    /// Those that wait for receipts, in the order they were first accepted.
+    waiting: BTreeSet<(Instant, MessageNumber)>,
     /// Those all of whose receipts have come, in that order.
-    done: VecDeque<(Instant, MessageNumber)>,
-    /// About nothing known so far, the oldest first.
-    early: VecDeque<Early>,
+    done: BTreeSet<(Instant, MessageNumber)>,
+    /// About nothing known so far, by number, the oldest first.
+    early: BTreeMap<u64, Early>,
+    /// The numbers of those about an id.
+    early_ids: BTreeSet<(MessageIdKey, u64)>,
+    last_early: u64,
 }
 
 struct Expected {
@@ -81,22 +90,38 @@ struct Expected {
     is_complete: bool,
     /// Whether a last receipt comes whatever becomes of the message.
     is_sure: bool,
+    /// When the first was accepted.
+    since: Instant,
+    /// When the last receipt of all that was accepted came.
+    done: Option<Instant>,
 }
 
 struct Awaited {
     part: u8,
     id: MessageId,
     key: MessageIdKey,
-    /// The last state, and whether it is final.
-    state: Option<(MessageState, bool)>,
+    /// The state in its last receipt.
+    last: Option<MessageState>,
+    /// The states that were told, and those of them that the application has not taken so far: a bit for each.
+    told: u16,
+    untaken: u16,
 }
 
 /// A receipt that came before the `submit_sm_resp`, perhaps.
 pub(super) struct Early {
-    at: Instant,
-    key: MessageIdKey,
+    /// What had been sent by then: [`Queue::last_sent`](super::queue::Queue::last_sent).
+    last_sent: u64,
+    pub(super) key: MessageIdKey,
     pub(super) receipt: DeliveryReceipt,
     pub(super) ack: Ack,
+}
+
+/// Which receipt an application has been given.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told {
+    message: MessageNumber,
+    part: u8,
+    state: MessageState,
 }
 
 impl DeliveryReceipt {
@@ -133,20 +158,34 @@ impl fmt::Debug for DeliveryReceipt {
     }
 }
 
+impl Told {
+    pub(super) const fn new(about: &About, receipt: &DeliveryReceipt) -> Self {
+        Self { message: about.message, part: about.part, state: receipt.state }
+    }
+}
+
+/// The bit of a state; those that no version of SMPP has share one.
+fn bit(state: MessageState) -> u16 {
+    1 << state.0.min(15)
+}
+
 impl Ledger {
     pub(super) const fn new(settings: Receipts) -> Self {
         Self {
             settings,
             ids: BTreeMap::new(),
             messages: BTreeMap::new(),
-            order: VecDeque::new(),
-            done: VecDeque::new(),
-            early: VecDeque::new(),
+            parts: 0,
+            waiting: BTreeSet::new(),
+            done: BTreeSet::new(),
+            early: BTreeMap::new(),
+            early_ids: BTreeSet::new(),
+            last_early: 0,
         }
     }
 
-    /// A part was accepted under this id, and receipts of it are wanted; one is sure to come, or not. An id that the SMSC gives twice belongs to the
-    /// later part.
+    /// A part was accepted under this id, and receipts of it are wanted; one is sure to come, or not. An id that the
+    /// SMSC gives twice belongs to the later part.
     pub(super) fn expect(
         &mut self,
         now: Instant,
@@ -160,100 +199,147 @@ impl Ledger {
             return;
         }
         let key = self.settings.dialect.message_ids.submitted_key(id.as_bytes());
-        let order = &mut self.order;
+        let waiting = &mut self.waiting;
         let expected = self.messages.entry(message).or_insert_with(|| {
-            order.push_back((now, message));
-            Expected { total, parts: Vec::new(), open: 0, is_complete: false, is_sure }
+            waiting.insert((now, message));
+            Expected {
+                total,
+                parts: Vec::new(),
+                open: 0,
+                is_complete: false,
+                is_sure,
+                since: now,
+                done: None,
+            }
         });
         expected.open += 1;
-        expected.parts.push(Awaited { part, id: id.clone(), key, state: None });
-        expected.is_complete |= expected.parts.len() == usize::from(total);
+        expected.parts.push(Awaited { part, id: id.clone(), key, last: None, told: 0, untaken: 0 });
+        self.parts += 1;
         self.ids.insert(key, (message, part));
     }
 
     /// No other part of the message will be accepted.
     pub(super) fn complete(&mut self, now: Instant, message: MessageNumber) {
-        if let Some(expected) = self.messages.get_mut(&message)
-            && !core::mem::replace(&mut expected.is_complete, true)
-            && expected.open == 0
-        {
-            self.done.push_back((now, message));
+        if let Some(expected) = self.messages.get_mut(&message) {
+            expected.is_complete = true;
+            self.sort(now, message);
         }
     }
 
     /// Sees what a receipt is about.
     pub(super) fn matched(&mut self, now: Instant, receipt: &DeliveryReceipt, key: MessageIdKey) -> Matched {
         let Some((message, part)) = self.ids.get(&key).copied() else { return Matched::Unknown };
+        let Some(awaited) = self.awaited(message, part) else { return Matched::Unknown };
+        let bit = bit(receipt.state);
+        if awaited.untaken & bit != 0 {
+            return Matched::Untaken;
+        }
+        // Delivered is delivered: what comes late changes nothing.
+        if awaited.told & bit != 0 || awaited.last.is_some() {
+            return Matched::Repeated;
+        }
+        awaited.told |= bit;
+        awaited.untaken |= bit;
+        awaited.last = receipt.is_final.then_some(receipt.state);
         let Some(expected) = self.messages.get_mut(&message) else { return Matched::Unknown };
-        let Some(awaited) = expected.parts.iter_mut().find(|awaited| awaited.part == part) else {
-            return Matched::Unknown;
-        };
-        let news = (receipt.state, receipt.is_final);
-        match awaited.state {
-            Some(known) if known == news => return Matched::Repeated,
-            // Delivered is delivered: what comes late changes nothing.
-            Some((_, true)) => return Matched::Repeated,
-            _ => awaited.state = Some(news),
-        }
         expected.open -= u8::from(receipt.is_final);
-        let (open, parts) = (expected.open, expected.total);
-        let whole = expected.whole();
-        if whole.is_some() {
-            self.done.push_back((now, message));
-        }
+        let (open, parts, whole) = (expected.open, expected.total, expected.whole());
+        self.sort(now, message);
         Matched::About(About { message, part, parts, open, whole })
+    }
+
+    /// The application has taken a receipt, or has not: then it will come again.
+    pub(super) fn taken(&mut self, now: Instant, told: Told, is_taken: bool) {
+        let Told { message, part, state } = told;
+        let Some(awaited) = self.awaited(message, part) else { return };
+        awaited.untaken &= !bit(state);
+        if is_taken {
+            return;
+        }
+        awaited.told &= !bit(state);
+        if awaited.last == Some(state) {
+            awaited.last = None;
+            if let Some(expected) = self.messages.get_mut(&message) {
+                expected.open += 1;
+            }
+            self.sort(now, message);
+        }
+    }
+
+    fn awaited(&mut self, message: MessageNumber, part: u8) -> Option<&mut Awaited> {
+        self.messages.get_mut(&message)?.parts.iter_mut().find(|awaited| awaited.part == part)
+    }
+
+    /// Puts the message with those that wait, or with those that are done.
+    fn sort(&mut self, now: Instant, message: MessageNumber) {
+        let Some(expected) = self.messages.get_mut(&message) else { return };
+        let waits = (expected.since, message);
+        match expected.done {
+            None if expected.open == 0 && expected.is_complete => {
+                expected.done = Some(now);
+                self.waiting.remove(&waits);
+                self.done.insert((now, message));
+            }
+            Some(at) if expected.open > 0 => {
+                expected.done = None;
+                self.done.remove(&(at, message));
+                self.waiting.insert(waits);
+            }
+            _ => {}
+        }
     }
 
     /// Keeps a receipt about nothing known in case it has come early. Gives back the oldest where there are too many.
     pub(super) fn keep(
         &mut self,
-        now: Instant,
+        last_sent: u64,
         key: MessageIdKey,
         receipt: DeliveryReceipt,
         ack: Ack,
     ) -> Option<Early> {
-        self.early.push_back(Early { at: now, key, receipt, ack });
-        if self.early.len() > self.settings.early { self.early.pop_front() } else { None }
+        self.last_early += 1;
+        self.early.insert(self.last_early, Early { last_sent, key, receipt, ack });
+        self.early_ids.insert((key, self.last_early));
+        if self.early.len() > self.settings.early { self.pop_early() } else { None }
     }
 
     /// Early receipts about this id, in the order they came.
-    pub(super) fn early(&mut self, id: &MessageId) -> Vec<(MessageIdKey, Early)> {
+    pub(super) fn early(&mut self, id: &MessageId) -> Vec<Early> {
         if self.early.is_empty() {
             return Vec::new();
         }
         let key = self.settings.dialect.message_ids.submitted_key(id.as_bytes());
-        let (found, others) =
-            core::mem::take(&mut self.early).into_iter().partition(|early| early.key == key);
-        self.early = others;
-        let found: VecDeque<Early> = found;
-        found.into_iter().map(|early| (key, early)).collect()
+        let found: Vec<_> = self.early_ids.range((key, 0)..=(key, u64::MAX)).copied().collect();
+        let take = |found: (MessageIdKey, u64)| {
+            self.early_ids.remove(&found);
+            self.early.remove(&found.1)
+        };
+        found.into_iter().filter_map(take).collect()
     }
 
     /// The oldest of the early receipts.
     pub(super) fn pop_early(&mut self) -> Option<Early> {
-        self.early.pop_front()
+        let (number, early) = self.early.pop_first()?;
+        self.early_ids.remove(&(early.key, number));
+        Some(early)
     }
 
-    /// When the oldest of the early receipts came.
-    pub(super) fn earliest(&self) -> Option<Instant> {
-        self.early.front().map(|early| early.at)
+    /// What had been sent when the oldest of the early receipts came.
+    pub(super) fn earliest(&self) -> Option<u64> {
+        self.early.first_key_value().map(|(_, early)| early.last_sent)
     }
 
     /// A message whose receipts have not come in time, or for which there is no room: the ids of the parts that wait.
     /// Call again until it gives none.
     pub(super) fn expire(&mut self, now: Instant) -> Option<(MessageNumber, Vec<MessageId>)> {
-        while let Some(&(at, message)) = self.done.front()
-            && (now - at >= REPEATS || self.ids.len() > self.settings.entries)
+        while let Some(&(at, message)) = self.done.first()
+            && (now - at >= REPEATS || self.parts > self.settings.entries)
         {
-            self.done.pop_front();
             self.remove(message);
         }
-        while let Some(&(at, message)) = self.order.front() {
-            let gone = !self.messages.contains_key(&message);
-            if !gone && now - at < self.settings.age && self.ids.len() <= self.settings.entries {
-                return None;
-            }
-            self.order.pop_front();
+        while let Some(&(at, message)) = self.waiting.first()
+            && (now - at >= self.settings.age || self.parts > self.settings.entries)
+        {
             let missing = self.remove(message).map(Expected::missing).unwrap_or_default();
             if !missing.is_empty() {
                 return Some((message, missing));
@@ -264,13 +350,18 @@ impl Ledger {
 
     /// When the next message is too old.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let oldest = self.order.front().map(|(at, _)| *at + self.settings.age);
-        let done = self.done.front().map(|(at, _)| *at + REPEATS);
+        let oldest = self.waiting.first().map(|(at, _)| *at + self.settings.age);
+        let done = self.done.first().map(|(at, _)| *at + REPEATS);
         oldest.into_iter().chain(done).min()
     }
 
     fn remove(&mut self, message: MessageNumber) -> Option<Expected> {
         let expected = self.messages.remove(&message)?;
+        self.waiting.remove(&(expected.since, message));
+        if let Some(at) = expected.done {
+            self.done.remove(&(at, message));
+        }
+        self.parts -= expected.parts.len();
         for awaited in &expected.parts {
             if self.ids.get(&awaited.key).is_some_and(|(owner, _)| *owner == message) {
                 self.ids.remove(&awaited.key);
@@ -281,33 +372,32 @@ impl Ledger {
 
     /// Messages that wait for receipts, and the ids of their parts that do.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = (MessageNumber, Vec<MessageId>)> {
-        self.ids.clear();
-        self.order.clear();
-        self.done.clear();
-        let all = core::mem::take(&mut self.messages).into_iter();
+        let settings = self.settings;
+        let all = core::mem::replace(self, Self::new(settings)).messages.into_iter();
         all.map(|(message, expected)| (message, expected.missing())).filter(|(_, ids)| !ids.is_empty())
     }
 
     /// Parts whose receipts are waited for, or were told not long ago.
-    pub(super) fn len(&self) -> usize {
-        self.ids.len()
+    pub(super) const fn len(&self) -> usize {
+        self.parts
     }
 }
 
 impl Expected {
     /// What became of the message, once every part has its last receipt.
     fn whole(&self) -> Option<MessageState> {
-        let all = self.open == 0 && self.is_complete;
-        let bad =
-            |awaited: &&Awaited| awaited.state.is_some_and(|(state, _)| state != MessageState::DELIVERED);
-        let first_bad = self.parts.iter().filter(bad).min_by_key(|awaited| awaited.part);
-        let state =
-            first_bad.and_then(|awaited| awaited.state).map_or(MessageState::DELIVERED, |(state, _)| state);
-        all.then_some(state)
+        if self.open > 0 || self.parts.len() < usize::from(self.total) {
+            return None;
+        }
+        let bad = |awaited: &Awaited| {
+            awaited.last.filter(|state| *state != MessageState::DELIVERED).map(|state| (awaited.part, state))
+        };
+        let first_bad = self.parts.iter().filter_map(bad).min_by_key(|(part, _)| *part);
+        Some(first_bad.map_or(MessageState::DELIVERED, |(_, state)| state))
     }
 
     fn missing(self) -> Vec<MessageId> {
-        let is_open = |awaited: &Awaited| self.is_sure && !matches!(awaited.state, Some((_, true)));
+        let is_open = |awaited: &Awaited| self.is_sure && awaited.last.is_none();
         self.parts.into_iter().filter(is_open).map(|awaited| awaited.id).collect()
     }
 }

@@ -410,3 +410,21 @@ fn a_message_in_parts_comes_whole_from_two_binds_and_is_answered_when_taken() {
     world.settle();
     assert_eq!(world.servers.iter().map(|server| server.session.in_flight()).sum::<usize>(), 0);
 }
+
+#[test]
+fn an_early_receipt_waits_for_what_was_in_flight_when_it_came_and_no_longer() {
+    let mut world = World::new(options());
+    world.pass(SECOND);
+    world.answers = false;
+    let number = world.send("Hello");
+    world.settle();
+    world.receipt(0, "7", "DELIVRD");
+    world.settle();
+    assert_eq!(world.abouts(), []);
+    // What is sent later does not keep it.
+    world.pass(5 * SECOND);
+    world.send("Hello");
+    world.pass(5 * SECOND);
+    assert_eq!(world.outcomes().iter().map(|(number, _)| *number).collect::<Vec<_>>(), [number]);
+    assert_eq!(world.abouts(), [(S::DELIVERED, None)]);
+}

@@ -43,6 +43,8 @@ pub enum NotSent {
     TooLong,
     /// The session ended first.
     Closed(Closed),
+    /// There is no bind to send it on: a server's account has none that receives.
+    NoBind,
 }
 
 impl Refusal {
@@ -147,6 +149,7 @@ impl fmt::Display for NotSent {
             Self::Tlvs => Refusal::Tlvs.fmt(f),
             Self::TooLong => Refusal::TooLong.fmt(f),
             Self::Closed(closed) => closed.fmt(f),
+            Self::NoBind => f.write_str("no bind to send it on"),
         }
     }
 }

@@ -24,6 +24,7 @@ mod config;
 mod ending;
 mod event;
 mod inbound;
+mod meter;
 #[cfg(test)]
 mod model;
 mod observer;
@@ -44,6 +45,7 @@ pub use crate::time::Instant;
 pub use answer::{NotSent, RequestError, Response};
 pub use config::Config;
 pub use event::{Cause, Closed, Event, Outcome, Refusal, Refused, Reply, Request};
+pub use meter::Meter;
 pub use observer::{Direction, Observed, Observer};
 pub use operations::Operations;
 pub use pace::{Pace, Rate};

@@ -55,6 +55,15 @@ impl<O: Observer> Observer for Option<O> {
     }
 }
 
+/// Two look on, one after the other.
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    #[inline]
+    fn observe(&mut self, at: Instant, direction: Direction, pdu: Observed<'_>) {
+        self.0.observe(at, direction, pdu);
+        self.1.observe(at, direction, pdu);
+    }
+}
+
 impl<O: Observer + ?Sized> Observer for Box<O> {
     #[inline]
     fn observe(&mut self, at: Instant, direction: Direction, pdu: Observed<'_>) {

@@ -151,6 +151,11 @@ impl ResponseTimes {
         self.count
     }
 
+    /// The sum of all.
+    pub const fn total(&self) -> Duration {
+        Duration::from_nanos(self.total)
+    }
+
     /// The mean of all.
     pub fn mean(&self) -> Option<Duration> {
         Some(Duration::from_nanos(self.total.checked_div(self.count)?))
@@ -196,6 +201,7 @@ mod tests {
         for millis in [80, 160, 0] {
             times.count_response(millis * 1_000_000);
         }
+        assert_eq!((times.count(), times.total()), (3, Duration::from_millis(240)));
         let millis = |millis| Some(Duration::from_millis(millis));
         assert_eq!((times.shortest(), times.mean(), times.longest()), (millis(0), millis(80), millis(160)));
         // 80, then 70 + 20, then 90 - 11.25.

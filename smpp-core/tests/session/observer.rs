@@ -84,13 +84,15 @@ fn no_form_of_a_bind_shows_the_password() {
 
 #[test]
 fn an_observer_can_be_reached_and_replaced() {
-    let mut session = Session::<Esme, (), _>::with_observer(Config::default(), NOW, None::<Keeper>);
+    let first = Keeper::default();
+    let mut session = Session::<Esme, (), _>::with_observer(Config::default(), NOW, (first.clone(), None));
     session.request(NOW, &bind(""), ()).unwrap();
-    assert!(session.observer().is_none());
-    let keeper = Keeper::default();
-    *session.observer_mut() = Some(keeper.clone());
+    assert!(session.observer().1.is_none());
+    let second = Keeper::default();
+    session.observer_mut().1 = Some(second.clone());
     let octets = request(Pdu::EnquireLink, 4);
     assert!(session.handle_input(NOW, &mut &octets[..]).is_none());
-    let seen: Vec<_> = keeper.0.borrow().iter().map(|(_, direction, ..)| *direction).collect();
-    assert_eq!(seen, [Direction::In, Direction::Out]);
+    let seen = |keeper: &Keeper| keeper.0.borrow().iter().map(|(_, way, ..)| *way).collect::<Vec<_>>();
+    assert_eq!(seen(&first), [Direction::Out, Direction::In, Direction::Out]);
+    assert_eq!(seen(&second), [Direction::In, Direction::Out], "from then on");
 }

@@ -1,11 +1,19 @@
 //! Measures an SMSC, and this crate: submits messages as fast as they are answered, each awaited for itself.
 //!
+//! Without arguments it measures an SMSC of its own, in another process:
+//!
+//! ```text
+//! cargo run --release --example load_blocking
+//! ```
+//!
+//! The same by hand:
+//!
 //! ```text
 //! cargo run --release --example load_blocking -- --serve 127.0.0.1:2775
 //! cargo run --release --example load_blocking -- --url smpp://shop:s3cret@127.0.0.1:2775 --messages 1000000
 //! ```
 //!
-//! With `--raw` on both sides, the same octets go over the same sockets, and nothing looks at them: that is what the
+//! With `--raw`, on both sides if they are started by hand, the same octets go over the same sockets, and nothing looks at them: that is what the
 //! system itself takes.
 
 mod raw;
@@ -13,19 +21,21 @@ mod report;
 mod serve;
 mod submit;
 
+use std::env;
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Child, Command, ExitCode, Stdio};
 
 use clap::Parser;
 
 /// Submits messages as fast as the SMSC answers them, and reports what became of them and how long it took.
 ///
-/// The password comes from the URL or, if that has none, from the environment variable SMPP_PASSWORD. The exit
+/// Without --url, an SMSC in a process of its own takes them. The password comes from the URL or, if that has none, from the environment variable SMPP_PASSWORD. The exit
 /// status is 0 if every message was accepted, 2 if the arguments are at fault, 1 otherwise.
 #[derive(Parser)]
 pub(crate) struct Arguments {
     /// Where to bind: smpps://SYSTEM_ID@HOST[:2776] with TLS, smpp://SYSTEM_ID@HOST[:2775] without
-    #[arg(long, required_unless_present = "serve", conflicts_with = "serve")]
+    #[arg(long, conflicts_with = "serve")]
     url: Option<String>,
     /// Connections, each with a bind and a thread of its own
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
@@ -91,13 +101,7 @@ impl Stop {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let done = match (&arguments.serve, arguments.raw) {
-        (Some(address), true) => raw::serve(address),
-        (Some(address), false) => serve::serve(address, arguments.sessions),
-        (None, true) => raw::submit(&arguments),
-        (None, false) => submit::submit(&arguments),
-    };
+    let done = run(&Arguments::parse());
     match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -105,5 +109,45 @@ fn main() -> ExitCode {
             eprintln!("error: {what}");
             status.into()
         }
+    }
+}
+
+/// Whether all went well.
+fn run(arguments: &Arguments) -> Result<bool, Stop> {
+    if let Some(address) = &arguments.serve {
+        return if arguments.raw { raw::serve(address) } else { serve::serve(address, arguments.sessions) };
+    }
+    let own = arguments.url.is_none().then(|| OwnSmsc::start(arguments.raw)).transpose()?;
+    let url = arguments.url.clone().or(own.as_ref().map(|own| own.url.clone())).unwrap_or_default();
+    if arguments.raw { raw::submit(arguments, &url) } else { submit::submit(arguments, &url) }
+}
+
+/// An SMSC in another process, which ends with this one.
+struct OwnSmsc {
+    process: Child,
+    url: String,
+}
+
+impl OwnSmsc {
+    fn start(raw: bool) -> Result<Self, Stop> {
+        let program = env::current_exe().map_err(Stop::failed)?;
+        let mut command = Command::new(program);
+        command.args(["--serve", "127.0.0.1:0"]).args(raw.then_some("--raw")).stdout(Stdio::piped());
+        let mut process = command.spawn().map_err(Stop::failed)?;
+        let mut line = String::new();
+        if let Some(stdout) = &mut process.stdout {
+            BufReader::new(stdout).read_line(&mut line).map_err(Stop::failed)?;
+        }
+        let address = line.trim_end().strip_prefix("listening on ");
+        let url = format!("smpp://load:load@{}", address.ok_or_else(|| Stop::failed("no SMSC was started"))?);
+        Ok(Self { process, url })
+    }
+}
+
+impl Drop for OwnSmsc {
+    fn drop(&mut self) {
+        // If it has ended already, all the better.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }

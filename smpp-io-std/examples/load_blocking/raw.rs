@@ -49,8 +49,7 @@ fn answer(mut stream: TcpStream) -> io::Result<()> {
 }
 
 /// Sends as many messages at once as fit into the window, and waits for as many responses.
-pub(crate) fn submit(arguments: &Arguments) -> Result<bool, Stop> {
-    let url = arguments.url.as_deref().unwrap_or_default();
+pub(crate) fn submit(arguments: &Arguments, url: &str) -> Result<bool, Stop> {
     let endpoint: Endpoint = url.parse().map_err(|error| Stop::usage(format!("--url: {error}")))?;
     let stream = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).map_err(Stop::failed)?;
     let began = Instant::now();

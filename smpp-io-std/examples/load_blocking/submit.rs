@@ -32,8 +32,8 @@ enum Lane {
 }
 
 /// Binds, submits, unbinds, reports. Whether every message was accepted.
-pub(crate) fn submit(arguments: &Arguments) -> Result<bool, Stop> {
-    let (endpoint, connector) = target(arguments)?;
+pub(crate) fn submit(arguments: &Arguments, url: &str) -> Result<bool, Stop> {
+    let (endpoint, connector) = target(arguments, url)?;
     Address::international(&arguments.to).map_err(|error| Stop::usage(format!("--to: {error}")))?;
     let mut clients = Vec::new();
     let mut lanes = Vec::new();
@@ -159,8 +159,7 @@ pub(crate) fn message<'a>(text: &'a [u8], to: &'a str) -> SubmitSm<'a> {
 }
 
 /// Where to bind, trusting whom.
-fn target(arguments: &Arguments) -> Result<(Endpoint, Connector), Stop> {
-    let url = arguments.url.as_deref().unwrap_or_default();
+fn target(arguments: &Arguments, url: &str) -> Result<(Endpoint, Connector), Stop> {
     let mut endpoint: Endpoint = url.parse().map_err(|error| Stop::usage(format!("--url: {error}")))?;
     if endpoint.password.is_none() {
         endpoint.password = std::env::var("SMPP_PASSWORD").ok();

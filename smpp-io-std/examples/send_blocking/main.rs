@@ -48,9 +48,7 @@ fn run(arguments: &Arguments, report: Report) -> Result<bool, Stop> {
 
     let mut connection = connector.connect(&account.endpoint).map_err(|error| no_connection(&error))?;
     report.connected(&account);
-    if arguments.trace {
-        connection.observe(job::Trace);
-    }
+    connection.observe(arguments.observer(&account)?);
     let answer = connection.bind(&bind).map_err(|error| Stop::bind(&error))?;
     report.bound(&account, &answer);
 

@@ -137,7 +137,7 @@ impl Shared {
     fn next_receipt(&self, bind: BindId) -> Option<Delivery> {
         let now = self.now();
         let mut service = self.service();
-        while let Some(delivery) = service.simulator.poll_receipt(now) {
+        while let Some(delivery) = service.simulator.poll_delivery(now) {
             service.due.push(delivery);
         }
         let mine = service.due.iter().position(|delivery| delivery.bind == bind)?;

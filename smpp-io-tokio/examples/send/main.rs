@@ -52,9 +52,7 @@ async fn run(arguments: &Arguments, report: Report) -> Result<bool, Stop> {
     let (client, inbox) =
         connector.connect(&account.endpoint).await.map_err(|error| no_connection(&error))?;
     report.connected(&account);
-    if arguments.trace {
-        client.observe(job::Trace);
-    }
+    client.observe(arguments.observer(&account)?);
     let answer = client.bind(&bind).await.map_err(|error| Stop::bind(&error))?;
     report.bound(&account, &answer);
 

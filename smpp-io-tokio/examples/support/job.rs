@@ -8,10 +8,15 @@ mod report;
 
 use std::env;
 use std::fmt::Display;
+use std::fs::File;
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use clap::Parser;
+use smpp_core::pcap::Capture;
 use smpp_core::provider::Provider;
 use smpp_core::session::{
     Cause, Closed, Config, Direction, Instant, NotSent, Observed, Observer, RequestError,
@@ -58,7 +63,10 @@ pub(crate) struct Arguments {
     json: bool,
     /// Print each PDU to the standard error
     #[arg(long)]
-    pub(crate) trace: bool,
+    trace: bool,
+    /// Write each PDU to this pcap file, for Wireshark; also what goes over TLS, but no password
+    #[arg(long, value_name = "FILE")]
+    pcap: Option<PathBuf>,
 }
 
 /// Why nothing more can be done.
@@ -147,6 +155,26 @@ impl Arguments {
         })
     }
 
+    /// Who looks on at the session, which has just begun.
+    pub(crate) fn observer(&self, account: &Account) -> Result<impl Observer + Send + 'static, Stop> {
+        let trace = self.trace.then_some(Trace);
+        let capture = self.pcap.as_ref().map(File::create).transpose();
+        let file = capture.map_err(|error| Stop::usage(format_args!("--pcap: {error}"), ""))?.map(Arc::new);
+        let capture = file.map(|file| {
+            Capture::new(move |octets: &[u8]| {
+                if let Err(error) = (&*file).write_all(octets) {
+                    eprintln!("--pcap: {error}");
+                }
+            })
+        });
+        // The addresses are made up where they are not known; the port is the SMSC's.
+        let unknown = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let host = account.endpoint.host.parse().unwrap_or(unknown);
+        let (local, peer) = (SocketAddr::new(unknown, 49152), SocketAddr::new(host, account.endpoint.port));
+        let epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Ok((trace, capture.map(|capture| capture.stream(local, peer, Direction::Out, epoch))))
+    }
+
     /// The account of --url; `None` without one.
     pub(crate) fn account(&self) -> Result<Option<Account>, Stop> {
         let Some(url) = &self.url else { return Ok(None) };
@@ -202,7 +230,7 @@ impl Account {
 }
 
 /// Prints each PDU: which way it goes, and what its header says.
-pub(crate) struct Trace;
+struct Trace;
 
 impl Observer for Trace {
     fn observe(&mut self, at: Instant, direction: Direction, pdu: Observed<'_>) {

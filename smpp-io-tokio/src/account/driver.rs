@@ -16,10 +16,11 @@ use tokio::time;
 
 use super::arrivals::Queued;
 use super::ticket::{NoReceipt, Slot, Unwanted};
+use super::watch::Watch;
 use super::{AccountConnector, AccountError, Watcher, link};
 
 /// What everyone shares.
-pub(super) struct Shared {
+pub(crate) struct Shared {
     inner: Mutex<Inner>,
     start: time::Instant,
     pub(super) connector: AccountConnector,
@@ -34,11 +35,12 @@ pub(super) struct Shared {
     /// A bind was made, or will never be.
     settled: Notify,
     /// The account is over.
-    pub(super) ended: Notify,
+    pub(crate) ended: Notify,
 }
 
-pub(super) struct Inner {
-    pub(super) account: Account<Option<Watcher>>,
+pub(crate) struct Inner {
+    pub(crate) watch: Watch,
+    pub(crate) account: Account<Option<Watcher>>,
     /// Those that someone waits for.
     slots: HashMap<MessageNumber, Arc<Slot>>,
     pub(super) arrivals: VecDeque<Queued>,
@@ -55,7 +57,7 @@ pub(super) struct Inner {
     /// What was last in the way of a bind.
     pub(super) failure: Option<String>,
     pub(super) unresolved: Vec<Unresolved>,
-    pub(super) over: bool,
+    pub(crate) over: bool,
 }
 
 /// Why there will be no bind.
@@ -78,6 +80,7 @@ impl Shared {
         let account =
             Account::new(connector.options.clone(), Instant::ZERO).map_err(AccountError::Options)?;
         let inner = Inner {
+            watch: Watch::new(&connector.options.credentials.system_id),
             links: account.links().map(|_| Task::default()).collect(),
             account,
             slots: HashMap::new(),
@@ -109,7 +112,7 @@ impl Shared {
     }
 
     /// A panic elsewhere leaves the account as consistent as it was: each of its calls completes.
-    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -186,6 +189,7 @@ impl Inner {
     /// Passes on what the account tells, and notes what it wants done.
     fn dispatch(&mut self, shared: &Shared, now: Instant) {
         while let Some(event) = self.account.poll_event() {
+            self.watch.note(&event);
             match event {
                 Event::Outcome { message, outcome } => {
                     if let Some(slot) = self.slots.get(&message)
@@ -203,7 +207,11 @@ impl Inner {
                     }
                 }
                 Event::Link { link, change } => self.link_changed(shared, link, change),
-                Event::Stopped { status } => self.settle(shared, Err(Settled::Refused(status))),
+                Event::Stopped { status } => {
+                    self.settle(shared, Err(Settled::Refused(status)));
+                    // Whoever waits for room waits for nothing.
+                    shared.room.notify_waiters();
+                }
                 Event::Closed { unresolved } => {
                     self.unresolved = unresolved;
                     self.end(shared);

@@ -56,12 +56,14 @@
 //! # Bounds
 //!
 //! [`Options::queue`] parts wait or are in flight; then `send` and `submit` wait and `try_submit` refuses.
-//! [`AccountConnector::arrivals`] receipts and messages wait to be fetched; beyond that the SMSC is told to keep them.
+//! [`AccountConnector::arrivals`] receipts and messages wait to be fetched; beyond that the SMSC is told to keep them. Fetch
+//! what arrives, or drop the [`Arrivals`]: an SMSC whose deliveries are not answered delivers nothing else.
 
 mod arrivals;
 mod driver;
 mod link;
 mod ticket;
+mod watch;
 
 use std::fmt;
 use std::future::Future;
@@ -84,7 +86,8 @@ use tokio::time;
 pub use arrivals::{Arrival, Arrivals, Incoming};
 pub use ticket::{NoReceipt, Sent, Ticket};
 
-use driver::{Driver, Shared};
+use driver::Driver;
+pub(crate) use driver::Shared;
 
 /// What sees the PDUs of one bind.
 type Watcher = Box<dyn Observer + Send>;
@@ -232,6 +235,11 @@ impl Account {
         Self { shared }
     }
 
+    #[cfg(feature = "metrics")]
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// Sends a message and waits for its outcome. Waits for room in the queue first.
     ///
     /// Cancel-safe in this sense: dropped while it waits for room, nothing is sent; dropped later, the message goes all
@@ -281,6 +289,8 @@ impl Account {
     /// Cancel-safe: the account ends all the same. Empty if someone has been told already.
     pub async fn shutdown(&self, deadline: Duration) -> Vec<Unresolved> {
         self.shared.with(|inner, now| inner.account.shutdown(now, deadline));
+        // Whoever waits for room waits for nothing.
+        self.shared.room.notify_waiters();
         self.closed().await;
         std::mem::take(&mut self.shared.lock().unresolved)
     }

@@ -1,0 +1,399 @@
+//! What holds for an account, whatever an SMSC, a network, an application and a clock do to it. The fuzz target and the
+//! tests of `smpp-core` share it.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use smpp_core::account::{
+    Account, Ack, Action, Backoff, Binds, ConnectFailure, Credentials, Event, Fate, LinkId, LinkState,
+    Message, MessageNumber, Options, Priority, Receipts, Unanswered,
+};
+use smpp_core::arbitrary::{self, Unstructured};
+use smpp_core::provider::Provider;
+use smpp_core::session::{self, Config, Instant, Rate, Request, Session, Smsc};
+use smpp_core::sms::Limits;
+use smpp_core::{
+    Address, BindResp, COctets, CommandStatus, DeliverSm, EsmClass, RegisteredDelivery, ShortMessage,
+    SubmitSm, SubmitSmResp,
+};
+
+/// The octets decide on the options, and then on one step after the other; then the account is shut down.
+pub(crate) fn account(octets: &[u8]) {
+    let mut steps = Unstructured::new(octets);
+    let Ok(mut play) = Play::new(&mut steps) else { return };
+    while !steps.is_empty() && play.step(&mut steps).is_ok() {
+        play.check();
+    }
+    play.finish();
+}
+
+/// Small limits and short times, so that rare paths become common.
+fn options(u: &mut Unstructured<'_>) -> arbitrary::Result<Options> {
+    let max_binds = u.int_in_range(1..=4)?;
+    Ok(Options {
+        binds: binds(u, max_binds)?,
+        max_binds,
+        stagger: time(u)?,
+        backoff: Backoff { first: time(u)?, longest: time(u)?, steady: time(u)? },
+        session: Config {
+            window: u.int_in_range(1..=3)?,
+            max_unanswered: u.int_in_range(1..=4)?,
+            rate: u.arbitrary::<bool>()?.then_some(Rate::per_second(3)),
+            response: time(u)?,
+            drain: time(u)?,
+            ..Config::default()
+        },
+        queue: u.int_in_range(1..=8)?,
+        unanswered: *u.choose(&[Unanswered::Report, Unanswered::SendAgain(1)])?,
+        throttled: u.int_in_range(0..=2)?,
+        pause: time(u)?,
+        receipts: Receipts {
+            entries: u.int_in_range(0..=4)?,
+            age: time(u)?,
+            early: u.int_in_range(0..=2)?,
+            ..Receipts::default()
+        },
+        reassembly: Limits { messages: 2, age: time(u)?, repeats: time(u)?, ..Limits::default() },
+        hold: time(u)?,
+        ..Options::new(Credentials::new("shop", "hunter22"), &Provider::UNSTATED)
+    })
+}
+
+fn binds(u: &mut Unstructured<'_>, max: u16) -> arbitrary::Result<Binds> {
+    let pairs = max >= 2 && u.arbitrary()?;
+    Ok(if pairs {
+        Binds::Pairs(u.int_in_range(1..=max / 2)?)
+    } else {
+        Binds::Transceivers(u.int_in_range(1..=max)?)
+    })
+}
+
+fn time(u: &mut Unstructured<'_>) -> arbitrary::Result<Duration> {
+    Ok(Duration::from_millis(*u.choose(&[1000, 100, 10_000, 1, 0])?))
+}
+
+fn address(last: u8) -> SocketAddr {
+    ([192, 0, 2, last], 2776).into()
+}
+
+/// The SMSC's end of a connection.
+struct Server {
+    session: Session<Smsc, ()>,
+    /// On its way to the account.
+    octets: VecDeque<u8>,
+    /// What came and was not read.
+    input: Vec<u8>,
+}
+
+struct Play {
+    account: Account,
+    now: Instant,
+    max_binds: usize,
+    queue: usize,
+    actions: VecDeque<Action>,
+    /// Resolving and connecting.
+    trying: HashSet<LinkId>,
+    servers: HashMap<LinkId, Server>,
+    open: HashSet<MessageNumber>,
+    /// The SMSC's ids, and the texts that it has seen, by message.
+    ids: u32,
+    seen: HashSet<String>,
+    texts: HashMap<MessageNumber, String>,
+    acks: Vec<Ack>,
+    messages: u32,
+    closed: bool,
+}
+
+impl Play {
+    fn new(u: &mut Unstructured<'_>) -> arbitrary::Result<Self> {
+        let options = options(u)?;
+        let (max_binds, queue) = (usize::from(options.max_binds), options.queue);
+        let account = Account::new(options, Instant::ZERO).expect("the options are in order");
+        Ok(Self {
+            account,
+            now: Instant::ZERO,
+            max_binds,
+            queue,
+            actions: VecDeque::new(),
+            trying: HashSet::new(),
+            servers: HashMap::new(),
+            open: HashSet::new(),
+            ids: 0,
+            seen: HashSet::new(),
+            texts: HashMap::new(),
+            acks: Vec::new(),
+            messages: 0,
+            closed: false,
+        })
+    }
+
+    fn step(&mut self, u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+        match u.int_in_range(0..=15)? {
+            0 => self.pass(time(u)?),
+            1..=3 => self.act(u)?,
+            4..=6 => self.exchange(u)?,
+            7 => self.deliver(u)?,
+            8 => self.disturb(u)?,
+            9..=11 => self.submit(u)?,
+            12 => {
+                if let Some(message) = self.open.iter().min().copied() {
+                    self.account.cancel(self.now, message);
+                }
+            }
+            13 => {
+                let binds = binds(u, self.max_binds as u16)?;
+                self.account.set_binds(self.now, binds).expect("no more than there may be");
+            }
+            14 if !self.acks.is_empty() => {
+                let ack = self.acks.swap_remove(u.choose_index(self.acks.len())?);
+                let result = if u.arbitrary()? { Ok(()) } else { Err(CommandStatus::RX_T_APPN) };
+                let _ = self.account.answer(self.now, ack, result);
+            }
+            _ if u.ratio(1, 8)? => self.account.shutdown(self.now, time(u)?),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now = self.now + time;
+        for link in self.links() {
+            self.account.handle_link_timeout(self.now, link);
+        }
+        self.account.handle_timeout(self.now);
+    }
+
+    fn links(&self) -> Vec<LinkId> {
+        self.account.links().map(|(link, _)| link).collect()
+    }
+
+    /// Does one of the things that the account wants done.
+    fn act(&mut self, u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+        self.fetch();
+        let Some(action) = self.actions.pop_front() else { return Ok(()) };
+        match action {
+            Action::Resolve { link } => {
+                let found: Vec<_> = (0..u.int_in_range(0..=3)?).map(address).collect();
+                self.account.handle_resolved(self.now, link, &found);
+            }
+            Action::Connect { link, .. } => {
+                assert!(!self.servers.contains_key(&link), "the old connection is there still");
+                if u.ratio(1, 4)? {
+                    self.account.handle_connect_failed(self.now, link, ConnectFailure::Network);
+                    self.trying.remove(&link);
+                } else if self.account.handle_connected(self.now, link, ()) {
+                    let session = Session::new(Config::default(), self.now);
+                    self.trying.remove(&link);
+                    self.servers.insert(link, Server { session, octets: VecDeque::new(), input: Vec::new() });
+                } else {
+                    self.close(link);
+                }
+            }
+            Action::Close { link } => self.close(link),
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, link: LinkId) {
+        self.servers.remove(&link);
+        self.trying.remove(&link);
+        self.account.handle_closed(self.now, link);
+    }
+
+    fn fetch(&mut self) {
+        while let Some(action) = self.account.poll_action() {
+            if let Action::Connect { link, .. } = action {
+                self.trying.insert(link);
+            }
+            self.actions.push_back(action);
+        }
+    }
+
+    fn any_server(&mut self, u: &mut Unstructured<'_>) -> arbitrary::Result<Option<LinkId>> {
+        let mut links: Vec<_> = self.servers.keys().copied().collect();
+        links.sort();
+        Ok(if links.is_empty() { None } else { Some(*u.choose(&links)?) })
+    }
+
+    /// Moves octets of one connection, both ways, and lets the SMSC answer.
+    fn exchange(&mut self, u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+        let Some(link) = self.any_server(u)? else { return Ok(()) };
+        let mut octets = Vec::new();
+        self.account.poll_transmit(link, &mut octets);
+        let taken = if u.ratio(1, 8)? { u.int_in_range(0..=octets.len())? } else { octets.len() };
+        self.account.handle_transmitted(self.now, link, taken);
+        let Some(server) = self.servers.get_mut(&link) else { return Ok(()) };
+        server.input.extend_from_slice(&octets[..taken]);
+        let input = std::mem::take(&mut server.input);
+        let mut rest = &input[..];
+        while let Some(event) = server.session.handle_input(self.now, &mut rest) {
+            match event {
+                session::Event::Request { request: Request::Bind(_, reply), .. } => {
+                    let statuses =
+                        [CommandStatus::RALYBND, CommandStatus::RBINDFAIL, CommandStatus::RINVPASWD];
+                    let result =
+                        if u.ratio(1, 4)? { Err(*u.choose(&statuses)?) } else { Ok(BindResp::default()) };
+                    let _ = server.session.respond(reply, result);
+                }
+                session::Event::Request { request: Request::SubmitSm(message, reply), .. } => {
+                    let text = String::from_utf8_lossy(message.short_message.as_bytes()).into_owned();
+                    self.seen.insert(text);
+                    self.ids += 1;
+                    let id = self.ids.to_string();
+                    let message_id = COctets::new(id.as_bytes()).expect("a short number");
+                    let statuses =
+                        [CommandStatus::RTHROTTLED, CommandStatus::RINVDSTADR, CommandStatus::RMSGQFUL];
+                    match u.int_in_range(0..=7)? {
+                        // The answer is owed for ever.
+                        0 => {}
+                        1..=2 => drop(server.session.respond(reply, Err(*u.choose(&statuses)?))),
+                        _ => {
+                            let response = SubmitSmResp { message_id, ..SubmitSmResp::default() };
+                            let _ = server.session.respond(reply, Ok(response));
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        server.input = rest.to_vec();
+        if taken < octets.len() {
+            // The rest of it is lost, and so is the connection.
+            self.account.handle_eof(self.now, link);
+            return Ok(());
+        }
+        self.hand_over(link, u)
+    }
+
+    /// Some of what the SMSC says reaches the account.
+    fn hand_over(&mut self, link: LinkId, u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+        let Some(server) = self.servers.get_mut(&link) else { return Ok(()) };
+        let mut octets = Vec::new();
+        server.session.poll_transmit(&mut octets);
+        server.session.handle_transmitted(octets.len());
+        server.octets.extend(octets);
+        let all = server.octets.len();
+        let count = if u.ratio(1, 4)? { u.int_in_range(0..=all)? } else { all };
+        let input: Vec<u8> = server.octets.iter().take(count).copied().collect();
+        let mut rest = &input[..];
+        self.account.handle_input(self.now, link, &mut rest);
+        server.octets.drain(..input.len() - rest.len());
+        Ok(())
+    }
+
+    /// The SMSC has something: a receipt, of what it has taken perhaps, or a part of a message.
+    fn deliver(&mut self, u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+        let Some(link) = self.any_server(u)? else { return Ok(()) };
+        let Some(server) = self.servers.get_mut(&link) else { return Ok(()) };
+        let id = u.int_in_range(0..=self.ids + 1)?;
+        let state = *u.choose(&["DELIVRD", "ENROUTE", "UNDELIV", "FANCY"])?;
+        let receipt = format!("id:{id} stat:{state}");
+        let part = [5, 0, 3, u.int_in_range(0..=1)?, 2, u.int_in_range(1..=3)?, b'x'];
+        let (esm_class, octets) = match u.int_in_range(0..=3)? {
+            0 => (EsmClass::UDHI, &part[..]),
+            1 => (EsmClass::empty(), &b"Hello"[..]),
+            _ => (EsmClass::DELIVERY_RECEIPT, receipt.as_bytes()),
+        };
+        let short_message = ShortMessage::new(octets).expect("short");
+        let message = DeliverSm { esm_class, short_message, ..DeliverSm::default() };
+        let _ = server.session.request(self.now, &message, ());
+        self.hand_over(link, u)
+    }
+
+    /// Something that is not in order.
+    fn disturb(&mut self, u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+        let Some(link) = self.any_server(u)? else { return Ok(()) };
+        let Some(server) = self.servers.get_mut(&link) else { return Ok(()) };
+        match u.int_in_range(0..=3)? {
+            0 => server.session.unbind(self.now),
+            1 => self.account.handle_eof(self.now, link),
+            2 => {
+                let length = u.int_in_range(0..=32)?;
+                server.octets.extend(u.bytes(length.min(u.len()))?);
+            }
+            _ => {
+                server.session.handle_timeout(self.now);
+            }
+        }
+        self.hand_over(link, u)
+    }
+
+    fn submit(&mut self, u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+        let template = SubmitSm {
+            destination: Address::international(u.choose(&["6591234567", "4471234567"])?).expect("a number"),
+            registered_delivery: *u.choose(&[RegisteredDelivery::RECEIPT, RegisteredDelivery::empty()])?,
+            ..SubmitSm::default()
+        };
+        self.messages += 1;
+        let text = format!("message {}", self.messages);
+        let message = match u.int_in_range(0..=3)? {
+            0 => Message::text(&template, text.repeat(u.int_in_range(1..=40)?)),
+            _ => Message::text(&template, &*text),
+        };
+        let message = message.priority(*u.choose(&[Priority::Low, Priority::Normal, Priority::High])?);
+        let message = if u.ratio(1, 4)? { message.deadline(time(u)?) } else { message };
+        let message = if u.ratio(1, 4)? { message.in_order() } else { message };
+        if let Ok(number) = self.account.submit(self.now, &message) {
+            assert!(self.open.insert(number), "the number was used before");
+            self.texts.insert(number, text);
+        }
+        Ok(())
+    }
+
+    /// What holds at all times.
+    fn check(&mut self) {
+        self.fetch();
+        while let Some(event) = self.account.poll_event() {
+            assert!(!self.closed, "an event after the end: {event:?}");
+            match event {
+                Event::Outcome { message, outcome } => {
+                    assert!(self.open.remove(&message), "told twice, or of nothing");
+                    let text = &self.texts[&message];
+                    if let [Fate::NeverSent(_)] = outcome.parts[..] {
+                        assert!(!self.seen.contains(text), "{text} was sent");
+                    }
+                    if let [Fate::Accepted(_)] = outcome.parts[..] {
+                        assert!(self.seen.iter().any(|seen| seen.starts_with(text)), "{text} was not sent");
+                    }
+                }
+                Event::Receipt { about, ack, .. } => {
+                    assert!(about.is_none_or(|about| about.part < about.parts && about.open <= about.parts));
+                    self.acks.push(ack);
+                }
+                Event::Message { ack, .. } => self.acks.push(ack),
+                Event::Closed { .. } => self.closed = true,
+                _ => {}
+            }
+        }
+        assert!(self.account.queued() <= self.queue);
+        assert!(self.trying.len() + self.servers.len() <= self.max_binds);
+        let busy = self.account.links().filter(|(_, state)| *state != LinkState::Idle).count();
+        assert!(busy <= self.max_binds);
+    }
+
+    /// Whatever state it is in, it comes to its end once it is told to, and every message to an outcome.
+    fn finish(&mut self) {
+        self.account.shutdown(self.now, Duration::from_secs(1));
+        for _ in 0..100 {
+            self.check();
+            if self.closed {
+                assert!(self.open.is_empty(), "messages without an outcome");
+                assert_eq!(self.account.poll_timeout(), None);
+                return;
+            }
+            let mut nothing = Unstructured::new(&[]);
+            while !self.actions.is_empty() {
+                self.act(&mut nothing).expect("no octets are zeros");
+                self.fetch();
+            }
+            for link in self.links() {
+                let mut octets = Vec::new();
+                self.account.poll_transmit(link, &mut octets);
+                self.account.handle_transmitted(self.now, link, octets.len());
+            }
+            self.pass(Duration::from_secs(1));
+        }
+        panic!("no end: {:?}", self.account.links().collect::<Vec<_>>());
+    }
+}

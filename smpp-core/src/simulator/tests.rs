@@ -1,0 +1,171 @@
+//! What the service does.
+
+use super::*;
+use crate::pdu::ShortMessage;
+use crate::wire::COctets;
+use alloc::string::ToString;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn bind(password: &'static [u8], mode: BindMode) -> Bind<'static> {
+    Bind {
+        mode,
+        system_id: COctets::new(b"shop").unwrap(),
+        password: crate::Password::new(password).unwrap(),
+        ..Bind::default()
+    }
+}
+
+fn smsc() -> Simulator {
+    // 2026-11-23 01:02:03 UTC
+    let mut smsc = Simulator::new(Rules { epoch: 1_795_395_723, ..Rules::default() });
+    smsc.add_account("shop", "secret");
+    smsc
+}
+
+fn message() -> SubmitSm<'static> {
+    SubmitSm {
+        destination: Address::international("6591234567").unwrap(),
+        registered_delivery: RegisteredDelivery::RECEIPT,
+        short_message: ShortMessage::new(b"Hello, this is a longer text").unwrap(),
+        ..SubmitSm::default()
+    }
+}
+
+#[test]
+fn the_fifth_bind_is_refused_until_one_ends() {
+    let mut smsc = smsc();
+    let good = bind(b"secret", BindMode::Transceiver);
+    let ids: Vec<_> = (0..4).map(|_| smsc.bind(&good).unwrap()).collect();
+    assert_eq!(smsc.bind(&good), Err(CommandStatus::RALYBND));
+    smsc.release(ids[0]);
+    assert!(smsc.bind(&good).is_ok());
+    assert_eq!(smsc.bind(&bind(b"wrong!", BindMode::Receiver)), Err(CommandStatus::RINVPASWD));
+    assert_eq!(smsc.bind(&Bind::default()), Err(CommandStatus::RINVSYSID));
+}
+
+#[test]
+fn the_fifty_first_message_of_a_second_is_throttled() {
+    let mut smsc = smsc();
+    let id = smsc.bind(&bind(b"secret", BindMode::Transceiver)).unwrap();
+    let now = Instant::ZERO + SECOND;
+    assert!((0..50).all(|_| smsc.submit(now, id, &message()).is_ok()));
+    assert_eq!(smsc.submit(now, id, &message()), Err(CommandStatus::RTHROTTLED));
+    assert!(smsc.submit(now + SECOND, id, &message()).is_ok());
+}
+
+#[test]
+fn a_receipt_goes_to_a_receiving_bind_and_comes_again_if_refused() {
+    let mut smsc = smsc();
+    let transmitter = smsc.bind(&bind(b"secret", BindMode::Transmitter)).unwrap();
+    let now = Instant::ZERO + SECOND;
+    let message_id = smsc.submit(now, transmitter, &message()).unwrap();
+    assert_eq!(smsc.poll_timeout(), None, "nobody receives");
+    let receiver = smsc.bind(&bind(b"secret", BindMode::Receiver)).unwrap();
+    let due = smsc.poll_timeout().unwrap();
+    assert!(smsc.poll_delivery(now).is_none(), "not yet due");
+    let delivery = smsc.poll_delivery(due).unwrap();
+    assert_eq!(delivery.bind, receiver);
+    let deliver_sm = delivery.deliver_sm();
+    assert_eq!(deliver_sm.source.digits.as_bytes(), b"6591234567", "addresses are swapped");
+    let text = core::str::from_utf8(deliver_sm.text()).unwrap();
+    assert_eq!(
+        text,
+        format!(
+            "id:{message_id} sub:001 dlvrd:001 submit date:2611230102 done date:2611230102 \
+             stat:DELIVRD err:000 Text:Hello, this is a lon"
+        )
+    );
+    smsc.redeliver(due, delivery);
+    assert!(smsc.poll_delivery(due).is_none());
+    assert!(smsc.poll_delivery(due + SECOND).is_some());
+}
+
+#[test]
+fn ids_look_like_uuids_and_differ() {
+    let mut smsc = smsc();
+    let id = smsc.bind(&bind(b"secret", BindMode::Transceiver)).unwrap();
+    let a = smsc.submit(Instant::ZERO, id, &message()).unwrap();
+    let b = smsc.submit(Instant::ZERO, id, &message()).unwrap();
+    assert_ne!(a, b);
+    let groups: Vec<_> = a.split('-').map(str::len).collect();
+    assert_eq!(groups, [8, 4, 4, 4, 12]);
+}
+
+#[test]
+fn receipts_are_as_the_rules_say() {
+    let run = |rules: Rules| {
+        let mut smsc = Simulator::new(Rules { rate: None, ..rules });
+        smsc.add_account("shop", "secret");
+        let id = smsc.bind(&bind(b"secret", BindMode::Transceiver)).unwrap();
+        for _ in 0..1000 {
+            let _ = smsc.submit(Instant::ZERO, id, &message());
+        }
+        core::iter::from_fn(move || smsc.poll_delivery(Instant::ZERO)).collect::<Vec<_>>()
+    };
+    let states: Shares = "DELIVRD=90, undeliv=10, EXPIRED=0".parse().unwrap();
+    let rules = Rules { receipts: Receipts::BeforeResponse, states, ..Rules::default() };
+    let receipts = run(rules.clone());
+    assert_eq!(receipts.len(), 1000, "all are due before the response");
+    let failed: Vec<_> =
+        receipts.iter().filter(|receipt| receipt.state() != Some(MessageState::DELIVERED)).collect();
+    assert!((50..150).contains(&failed.len()), "{}", failed.len());
+    for receipt in failed {
+        let text = receipt.deliver_sm().text().escape_ascii().to_string();
+        assert!(text.contains("dlvrd:000") && text.contains("stat:UNDELIV err:007"), "{text}");
+    }
+    let told = |receipts: &[Delivery]| -> Vec<_> { receipts.iter().map(Delivery::state).collect() };
+    assert_eq!(told(&run(rules.clone())), told(&receipts), "the same seed, the same fate");
+    assert_ne!(told(&run(Rules { seed: 1, ..rules.clone() })), told(&receipts));
+    assert!(run(Rules { receipts: Receipts::Never, ..rules.clone() }).is_empty());
+    let throttled = run(Rules { throttled: 30, ..rules });
+    assert!((600..800).contains(&throttled.len()), "{}", throttled.len());
+}
+
+#[test]
+fn what_is_no_share_is_named() {
+    let error = |text: &str| text.parse::<Shares>().unwrap_err();
+    assert_eq!(error("DELIVRD,LOST=3"), SharesError::State("LOST".into()));
+    assert_eq!(error("DELIVRD=-3"), SharesError::Share("-3".into()));
+    assert_eq!(error("DELIVRD=0"), SharesError::Empty);
+    assert_eq!(error(""), SharesError::State(String::new()));
+}
+
+#[test]
+fn a_phone_writes_to_an_account_in_parts() {
+    let mut smsc = smsc();
+    let phone = Address::international("6591234567").unwrap();
+    let shop = Address::international("6580000000").unwrap();
+    let text = "A long text. ".repeat(20);
+    assert_eq!(smsc.originate(Instant::ZERO, "shop", (phone, shop), &text), Ok(2));
+    assert_eq!(smsc.originate(Instant::ZERO, "nobody", (phone, shop), "?"), Err(OriginateError::NoAccount));
+    let endless = "x".repeat(255 * 153 + 1);
+    let error = smsc.originate(Instant::ZERO, "shop", (phone, shop), &endless).unwrap_err();
+    assert_eq!(error, OriginateError::Text(SegmentError::TooMany { needed: 256 }));
+    assert_eq!(smsc.poll_timeout(), None, "nobody receives");
+    smsc.bind(&bind(b"secret", BindMode::Receiver)).unwrap();
+    let parts: Vec<_> = core::iter::from_fn(|| smsc.poll_delivery(Instant::ZERO)).collect();
+    let mut whole = String::new();
+    for (number, part) in (1..).zip(&parts) {
+        let sm = part.deliver_sm();
+        assert_eq!((part.state(), sm.source, sm.destination), (None, phone, shop));
+        let user_data = sm.user_data().unwrap();
+        assert_eq!(user_data.part.map(|it| (it.number, it.total)), Some((number, 2)));
+        whole += &user_data.text(Provider::EIGHT_BY_EIGHT.codings).unwrap();
+    }
+    assert_eq!(whole, text);
+}
+
+#[test]
+fn an_account_without_a_receiver_holds_nobody_up() {
+    let mut smsc = smsc();
+    smsc.add_account("other", "secret");
+    let shop = smsc.bind(&bind(b"secret", BindMode::Transmitter)).unwrap();
+    let other = smsc.admit(b"other", BindMode::Transceiver).unwrap();
+    smsc.submit(Instant::ZERO, shop, &message()).unwrap();
+    smsc.submit(Instant::ZERO, other, &message()).unwrap();
+    let due = smsc.poll_timeout().unwrap();
+    assert_eq!(smsc.poll_delivery(due).unwrap().bind, other);
+    assert!(smsc.poll_delivery(due).is_none());
+    assert_eq!((smsc.pending(), smsc.admit(b"nobody", BindMode::Receiver)), (1, None));
+}

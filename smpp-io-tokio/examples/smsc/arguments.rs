@@ -1,0 +1,224 @@
+//! What is asked for on the command line.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+use smpp_core::session::Rate;
+use smpp_core::simulator::{Receipts, Rules, Shares};
+use smpp_core::{Address, COctets, Password};
+
+use crate::smsc::Faults;
+
+/// An SMSC to test clients against, with the rules of 8x8: four binds an account, fifty messages a second a bind,
+/// receipts on any bind.
+///
+/// It runs until it is interrupted; then it unbinds every session, and says what there was.
+#[derive(Parser)]
+#[command(name = "smsc")]
+pub(crate) struct Arguments {
+    /// Where to listen; may be given several times [default: 127.0.0.1:2775, without --tls-listen]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Vec<String>,
+    /// Where to listen for TLS; may be given several times
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) tls_listen: Vec<String>,
+    /// The certificate for TLS and its chain, PEM; without it one for localhost is made
+    #[arg(long, value_name = "FILE", requires = "key", requires = "tls_listen")]
+    pub(crate) cert: Option<PathBuf>,
+    /// The key of the certificate, PEM
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
+    /// Write the authority of the certificate that is made to this PEM file, for clients to trust
+    #[arg(long, value_name = "FILE", requires = "tls_listen", conflicts_with = "cert")]
+    pub(crate) tls_ca: Option<PathBuf>,
+    /// An account; may be given several times
+    #[arg(long, value_name = "SYSTEM_ID:PASSWORD", default_value = "demo_shop:s3cret", value_parser = account)]
+    pub(crate) account: Vec<(String, String)>,
+    /// Binds that an account may hold at once
+    #[arg(long, value_name = "NUMBER", default_value_t = Rules::default().max_binds)]
+    max_binds: u16,
+    /// Connections at once, bound or not
+    #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
+    pub(crate) max_connections: usize,
+    /// Messages a second that a bind may submit; 0 for any number
+    #[arg(long, value_name = "NUMBER", default_value_t = Rules::default().rate.map_or(0, Rate::limit))]
+    rate: u32,
+    /// What receipts say, by shares, or "none" for no receipts
+    #[arg(long, value_name = "STATE[=SHARE],..", default_value = "DELIVRD", value_parser = states)]
+    receipts: States,
+    /// Milliseconds from the answer to the receipt, or "before-response" to send it first
+    #[arg(long, value_name = "MS", default_value = "500", value_parser = delay)]
+    receipt_delay: Delay,
+    /// What goes wrong; may be given several times: slow=MS (answers come late), throttle=PERCENT (of the messages are
+    /// refused), reorder (answers come in another order), drop=PERCENT (are taken and not answered), reset=PERCENT (are
+    /// taken and the connection is reset), coalesce (many PDUs at once), no-unbind-resp
+    #[arg(long, value_name = "FAULT", value_parser = fault, verbatim_doc_comment)]
+    fault: Vec<Fault>,
+    /// Have a phone send messages to this account
+    #[arg(long, value_name = "SYSTEM_ID")]
+    pub(crate) mo: Option<String>,
+    /// Their text, of any length: long ones come in parts
+    #[arg(long, value_name = "TEXT", requires = "mo", default_value = "Hello from a phone")]
+    pub(crate) mo_text: String,
+    /// How many of them; without it, for ever
+    #[arg(long, value_name = "NUMBER", requires = "mo")]
+    pub(crate) mo_count: Option<u64>,
+    /// How many of them in a second
+    #[arg(long, value_name = "NUMBER", requires = "mo", default_value = "1")]
+    mo_rate: NonZeroU32,
+    /// The phone's number
+    #[arg(long, value_name = "NUMBER", requires = "mo", default_value = "6591234567", value_parser = number)]
+    pub(crate) mo_from: String,
+    /// The number that it writes to
+    #[arg(long, value_name = "NUMBER", requires = "mo", default_value = "6580000000", value_parser = number)]
+    pub(crate) mo_to: String,
+    /// What chance depends on: the same seed, the same fates
+    #[arg(long, value_name = "NUMBER", default_value_t = Rules::default().seed)]
+    seed: u64,
+    /// Print one JSON object a line for each event
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// None: no receipts.
+type States = Option<Shares>;
+
+/// None: before the response.
+type Delay = Option<Duration>;
+
+#[derive(Clone, Copy)]
+enum Fault {
+    Slow(Duration),
+    Throttle(u8),
+    Reorder,
+    Drop(u8),
+    Reset(u8),
+    Coalesce,
+    NoUnbindResp,
+}
+
+impl Arguments {
+    /// Where to listen without TLS.
+    pub(crate) fn listen(&self) -> Vec<String> {
+        if self.listen.is_empty() && self.tls_listen.is_empty() {
+            return vec!["127.0.0.1:2775".into()];
+        }
+        self.listen.clone()
+    }
+
+    pub(crate) fn rules(&self) -> Rules {
+        let receipts = match (&self.receipts, self.receipt_delay) {
+            (None, _) => Receipts::Never,
+            (_, None) => Receipts::BeforeResponse,
+            _ => Receipts::Delayed,
+        };
+        let default = Rules::default();
+        let mut rules = Rules {
+            max_binds: self.max_binds,
+            rate: (self.rate > 0).then(|| Rate::per_second(self.rate)),
+            receipts,
+            receipt_delay: self.receipt_delay.unwrap_or(default.receipt_delay),
+            states: self.receipts.clone().unwrap_or(default.states),
+            seed: self.seed,
+            ..default
+        };
+        for fault in &self.fault {
+            if let Fault::Throttle(percent) = fault {
+                rules.throttled = *percent;
+            }
+        }
+        rules
+    }
+
+    pub(crate) fn faults(&self) -> Faults {
+        let mut faults = Faults::default();
+        for fault in &self.fault {
+            match *fault {
+                Fault::Slow(late) => faults.slow = late,
+                Fault::Reorder => faults.reorder = true,
+                Fault::Drop(percent) => faults.drop = percent,
+                Fault::Reset(percent) => faults.reset = percent,
+                Fault::Coalesce => faults.coalesce = true,
+                Fault::NoUnbindResp => faults.no_unbind_resp = true,
+                // The rules' to say.
+                Fault::Throttle(_) => {}
+            }
+        }
+        faults
+    }
+
+    /// Between two messages from the phone.
+    pub(crate) fn mo_interval(&self) -> Duration {
+        Duration::from_secs(1) / self.mo_rate.get()
+    }
+
+    /// What clap cannot see.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let known = |mo: &String| self.account.iter().any(|(system_id, _)| system_id == mo);
+        match &self.mo {
+            Some(mo) if !known(mo) => {
+                Err(format!("--mo {mo}: there is no such account; open it with --account {mo}:PASSWORD"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn account(text: &str) -> Result<(String, String), String> {
+    let (system_id, password) = text.split_once(':').ok_or("write SYSTEM_ID:PASSWORD")?;
+    let fits = !system_id.is_empty() && COctets::<16>::new(system_id.as_bytes()).is_ok();
+    if !fits {
+        return Err("a SYSTEM_ID has 1 to 15 characters".into());
+    }
+    if Password::new(password.as_bytes()).is_err() {
+        return Err(format!("a PASSWORD has at most {} characters", Password::LIMIT));
+    }
+    Ok((system_id.into(), password.into()))
+}
+
+fn states(text: &str) -> Result<States, String> {
+    if text == "none" {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|error: smpp_core::simulator::SharesError| error.to_string())
+}
+
+fn delay(text: &str) -> Result<Delay, String> {
+    if text == "before-response" {
+        return Ok(None);
+    }
+    millis(text).map(Some).ok_or_else(|| "write milliseconds, or before-response".into())
+}
+
+fn millis(text: &str) -> Option<Duration> {
+    text.parse::<u32>().ok().map(|millis| Duration::from_millis(millis.into()))
+}
+
+fn fault(text: &str) -> Result<Fault, String> {
+    let (name, value) = text.split_once('=').unwrap_or((text, ""));
+    let percent = || {
+        let percent = value.parse().ok().filter(|percent| (0..=100).contains(percent));
+        percent.ok_or_else(|| format!("write {name}=PERCENT, 0 to 100"))
+    };
+    match (name, value) {
+        ("slow", _) => millis(value).map(Fault::Slow).ok_or_else(|| "write slow=MILLISECONDS".into()),
+        ("throttle", _) => percent().map(Fault::Throttle),
+        ("drop", _) => percent().map(Fault::Drop),
+        ("reset", _) => percent().map(Fault::Reset),
+        ("reorder", "") => Ok(Fault::Reorder),
+        ("coalesce", "") => Ok(Fault::Coalesce),
+        ("no-unbind-resp", "") => Ok(Fault::NoUnbindResp),
+        _ => Err("one of slow=MS, throttle=PERCENT, reorder, drop=PERCENT, reset=PERCENT, coalesce, \
+                  no-unbind-resp"
+            .into()),
+    }
+}
+
+fn number(text: &str) -> Result<String, String> {
+    match Address::<21>::international(text) {
+        Ok(_) => Ok(text.into()),
+        Err(error) => Err(format!("give country code and number, such as 6591234567: {error}")),
+    }
+}

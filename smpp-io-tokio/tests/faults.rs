@@ -1,0 +1,158 @@
+//! The faults of the test SMSC, as its clients see them.
+
+#[expect(dead_code, reason = "what happens in it is not watched")]
+#[path = "../examples/support/smsc.rs"]
+mod smsc;
+
+use std::collections::HashSet;
+use std::future::{Future, poll_fn};
+use std::sync::mpsc;
+use std::task::Poll;
+use std::time::Duration;
+
+use smpp_core::session::{Cause, Closed, Config, Direction, Esme, Instant, Observed, Observer, RequestError};
+use smpp_core::simulator::{Receipts, Rules};
+use smpp_core::{
+    Address, Bind, COctets, CommandId, CommandStatus, Password, RegisteredDelivery, ShortMessage, SubmitSm,
+};
+use smpp_io_tokio::{Client, Inbound, Inbox, Listener, start};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use smsc::{Faults, Setup, Smsc};
+
+/// What takes longer never happens.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Sends command and number of what comes in.
+struct Keeper(mpsc::Sender<(CommandId, u32)>);
+
+impl Observer for Keeper {
+    fn observe(&mut self, _: Instant, direction: Direction, pdu: Observed<'_>) {
+        if direction == Direction::In {
+            let header = pdu.header();
+            let _ = self.0.send((header.command, header.sequence.0));
+        }
+    }
+}
+
+/// A client bound to an SMSC with these rules and faults, and what comes in there.
+async fn bound(
+    rules: Rules,
+    faults: Faults,
+    config: Config,
+) -> (Client, Inbox<Esme>, mpsc::Receiver<(CommandId, u32)>) {
+    let listener = Listener::bind("127.0.0.1:0", Config::default()).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let accounts = vec![("shop".into(), "secret".into())];
+    let setup = Setup {
+        rules,
+        accounts,
+        faults,
+        listeners: vec![listener],
+        connections: 10,
+        watcher: Box::new(|_| {}),
+    };
+    let smsc = Smsc::start(setup).unwrap();
+    tokio::spawn(async move { smsc.run().await });
+    let (client, inbox) = start(TcpStream::connect(address).await.unwrap(), config);
+    let (sender, seen) = mpsc::channel();
+    client.observe(Keeper(sender));
+    let bind = Bind {
+        system_id: COctets::new(b"shop").unwrap(),
+        password: Password::new(b"secret").unwrap(),
+        ..Bind::default()
+    };
+    client.bind(&bind).await.unwrap();
+    (client, inbox, seen)
+}
+
+fn message() -> SubmitSm<'static> {
+    SubmitSm {
+        destination: Address::international("6591234567").unwrap(),
+        registered_delivery: RegisteredDelivery::RECEIPT,
+        short_message: ShortMessage::new(b"Hello").unwrap(),
+        ..SubmitSm::default()
+    }
+}
+
+/// Takes a receipt.
+async fn receipt(inbox: &mut Inbox<Esme>) {
+    let inbound = timeout(PATIENCE, inbox.recv()).await.expect("no receipt");
+    let Some(Inbound::DeliverSm(receipt)) = inbound else { panic!("no receipt") };
+    assert!(receipt.get().esm_class.is_receipt());
+    receipt.accept().unwrap();
+}
+
+/// Answers are not waited for.
+fn hasty() -> Config {
+    Config { response: Duration::from_millis(200), ..Config::default() }
+}
+
+#[tokio::test]
+async fn what_is_dropped_was_taken() {
+    let faults = Faults { drop: 100, ..Faults::default() };
+    let (client, mut inbox, _) = bound(Rules::default(), faults, hasty()).await;
+    let error = client.submit(&message()).await.unwrap_err();
+    assert_eq!(error, RequestError::Unanswered(Cause::Timeout));
+    receipt(&mut inbox).await;
+    assert_eq!(client.unbind().await.reason, Closed::Unbound);
+}
+
+#[tokio::test]
+async fn a_reset_leaves_the_outcome_open() {
+    let faults = Faults { reset: 100, ..Faults::default() };
+    let (client, _inbox, _) = bound(Rules::default(), faults, Config::default()).await;
+    let error = client.submit(&message()).await.unwrap_err();
+    assert_eq!(error, RequestError::Unanswered(Cause::Closed(Closed::Disconnected)));
+    let error = client.closed().await.error.expect("no error");
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn an_unbind_without_an_answer_times_out() {
+    let faults = Faults { no_unbind_resp: true, ..Faults::default() };
+    let (client, _inbox, _) = bound(Rules::default(), faults, hasty()).await;
+    assert_eq!(client.unbind().await.reason, Closed::UnbindTimeout);
+}
+
+#[tokio::test]
+async fn throttled_messages_are_refused() {
+    let rules = Rules { throttled: 100, ..Rules::default() };
+    let (client, _inbox, _) = bound(rules, Faults::default(), Config::default()).await;
+    let error = client.submit(&message()).await.unwrap_err();
+    assert_eq!(error, RequestError::Refused(CommandStatus::RTHROTTLED));
+}
+
+#[tokio::test]
+async fn answers_come_in_another_order() {
+    let faults = Faults { reorder: true, ..Faults::default() };
+    let rules = Rules { receipts: Receipts::Never, ..Rules::default() };
+    let (client, _inbox, seen) = bound(rules, faults, Config::default()).await;
+    let messages = [message(); 16];
+    let mut submits: Vec<_> = messages.iter().map(|message| Box::pin(client.submit(message))).collect();
+    // In this order they are sent.
+    for submit in &mut submits {
+        assert!(poll_fn(|cx| Poll::Ready(submit.as_mut().poll(cx).is_pending())).await);
+    }
+    let mut ids = HashSet::new();
+    for submit in submits {
+        ids.insert(submit.await.unwrap().message_id().to_vec());
+    }
+    assert_eq!(ids.len(), 16, "each has an answer of its own");
+    let answers: Vec<_> = seen.try_iter().map(|(_, sequence)| sequence).collect();
+    assert!(answers.len() == 17 && !answers.is_sorted(), "{answers:?}");
+}
+
+#[tokio::test]
+async fn a_receipt_comes_before_the_response() {
+    let rules = Rules { receipts: Receipts::BeforeResponse, ..Rules::default() };
+    for faults in [Faults::default(), Faults { coalesce: true, ..Faults::default() }] {
+        let (client, mut inbox, seen) = bound(rules.clone(), faults, Config::default()).await;
+        client.submit(&message()).await.unwrap();
+        receipt(&mut inbox).await;
+        let seen: Vec<_> = seen.try_iter().map(|(command, _)| command).take(3).collect();
+        let expected = [CommandId::BIND_TRANSCEIVER_RESP, CommandId::DELIVER_SM, CommandId::SUBMIT_SM_RESP];
+        assert_eq!(seen, expected);
+    }
+}

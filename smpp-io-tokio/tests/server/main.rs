@@ -1,0 +1,510 @@
+//! A server over real sockets: who gets in, who is heard, and how it ends.
+
+#[path = "../../examples/support/certificate.rs"]
+mod certificate;
+mod support;
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rustls::RootCertStore;
+use smpp_core::session::{Cause, Closed, Config, Esme, NotSent, Rate, RequestError};
+use smpp_core::{Bind, BindMode, COctets, CommandStatus, Endpoint, Password};
+use smpp_io_tokio::{Bound, Client, Connector, Inbound, Limits, Listener, Server, start, tls};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use support::{
+    PATIENCE, TRX, begin, bind, closed, connect, deliver, delivered, desk, esme, serve, submit, told,
+};
+
+#[tokio::test]
+async fn the_fifth_bind_is_refused_until_one_ends() {
+    let limits = Limits { binds: 4, ..Limits::default() };
+    let (server, address, mut front) = serve(limits, Config::default()).await;
+    let mut held = Vec::new();
+    for mode in [TRX, BindMode::Receiver, BindMode::Transmitter, TRX] {
+        // Who does not know the password takes no place.
+        let (guesser, inbox) = connect(address).await;
+        let error = bind(&guesser, "shop", "guessed", mode).await.unwrap_err();
+        assert_eq!(error, RequestError::Refused(CommandStatus::RINVPASWD));
+        held.push((guesser, inbox));
+        held.push(esme(address, "shop", mode).await);
+    }
+    let (fifth, _inbox) = connect(address).await;
+    let error = bind(&fifth, "shop", "secret", TRX).await.unwrap_err();
+    assert_eq!(error, RequestError::Refused(CommandStatus::RALYBND));
+    front.told("refused shop: ESME_RALYBND").await;
+    // Other accounts have places of their own, as many as the service says.
+    let _vip = esme(address, "vip", TRX).await;
+    let (second, _inbox) = connect(address).await;
+    let error = bind(&second, "vip", "secret", TRX).await.unwrap_err();
+    assert_eq!(error, RequestError::Refused(CommandStatus::RALYBND));
+
+    let modes: Vec<_> = server.binds().of(b"shop").iter().map(Bound::mode).collect();
+    assert_eq!(modes, [TRX, BindMode::Receiver, BindMode::Transmitter, TRX]);
+    assert_eq!(held[1].0.unbind().await.reason, Closed::Unbound);
+    let (fifth, _inbox) = esme(address, "shop", TRX).await;
+    // So does one that ends without a word.
+    fifth.abort().await;
+    front.told("ended shop: the connection ended without unbind").await;
+    esme(address, "shop", TRX).await;
+}
+
+#[tokio::test]
+async fn what_is_bound_is_listed() {
+    let (desk, front) = desk();
+    let made = certificate::for_localhost().unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(made.authority.der().clone()).unwrap();
+    let config = Config::default();
+    let secure = Listener::bind("127.0.0.1:0", config).await.unwrap();
+    let secure = secure.tls(tls::server(made.chain, made.key).unwrap());
+    let plain = Listener::bind("127.0.0.1:0", config).await.unwrap();
+    let name = COctets::new(b"our_smsc").unwrap();
+    let server = Server::builder(desk).system_id(name).listen(plain).listen(secure).start().unwrap();
+    let [plain, secure] = *server.local_addrs() else { panic!() };
+    let mut lines = front.echo();
+
+    let (client, _inbox) = esme(plain, "shop", BindMode::Transmitter).await;
+    client.submit(&submit(b"1")).await.unwrap();
+    let endpoint = Endpoint {
+        tls: true,
+        host: "localhost".into(),
+        port: secure.port(),
+        system_id: None,
+        password: None,
+    };
+    let connector = Connector::new().tls(tls::client(roots).unwrap());
+    let (client, _inbox) = connector.connect(&endpoint).await.unwrap();
+    let answer =
+        client.bind(&Bind { password: Password::new(b"secret").unwrap(), ..Bind::default() }).await.unwrap();
+    assert_eq!(answer.bind_resp().system_id.as_bytes(), b"our_smsc");
+
+    let list = server.binds().list();
+    let seen: Vec<_> = list.iter().map(|it| (it.system_id(), it.mode(), it.is_tls())).collect();
+    assert_eq!(seen, [(&b"shop"[..], BindMode::Transmitter, false), (b"", TRX, true)]);
+    assert_eq!(list[0].stats().received.total().pdus(), 2, "the bind and one message");
+    assert!(list[0].peer_addr().ip().is_loopback() && list[0].id() < list[1].id());
+    assert_eq!(server.binds().connections(), 2);
+    told(&mut lines, "bound shop").await;
+    told(&mut lines, "bound ").await;
+}
+
+#[tokio::test]
+async fn the_place_of_a_bind_is_not_taken_by_others() {
+    let limits = Limits { per_address: 2, ..Limits::default() };
+    let (server, address, mut front) = serve(limits, Config::default()).await;
+    let first = esme(address, "shop", TRX).await;
+    let second = esme(address, "shop", TRX).await;
+    let mut third = TcpStream::connect(address).await.unwrap();
+    closed(&mut third).await;
+    front.told("turned away: as many connections as one address may have").await;
+    assert_eq!(server.binds().list().len(), 2);
+    second.0.unbind().await;
+    // Its socket is closed by now, or in a moment.
+    while server.binds().connections() > 1 {
+        tokio::task::yield_now().await;
+    }
+    let (_third, _inbox) = esme(address, "shop", TRX).await;
+    drop(first);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_caps_count_by_address_and_in_all() {
+    let limits = Limits { per_address: 1, connections: 2, ..Limits::default() };
+    let (server, address, mut front) = serve(limits, Config::default()).await;
+    let from = async |host: [u8; 4]| {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((host, 0).into()).unwrap();
+        socket.connect(address).await.unwrap()
+    };
+    let bound = async |host| {
+        let (client, inbox) = start::<Esme, _>(from(host).await, Config::default());
+        bind(&client, "shop", "secret", TRX).await.unwrap();
+        (client, inbox)
+    };
+    let _first = bound([127, 0, 0, 1]).await;
+    let _second = bound([127, 0, 0, 2]).await;
+    closed(&mut from([127, 0, 0, 2]).await).await;
+    front.told("turned away: as many connections as one address may have").await;
+    closed(&mut from([127, 0, 0, 3]).await).await;
+    front.told("turned away: as many connections as the server takes").await;
+    assert_eq!(server.binds().connections(), 2);
+}
+
+#[tokio::test]
+async fn ten_thousand_connections_without_a_bind_keep_nobody_out() {
+    let limits = Limits { connections: 100, per_address: 100, ..Limits::default() };
+    let (server, address, front) = serve(limits, Config::default()).await;
+    let _lines = front.echo();
+    let (early, _inbox) = esme(address, "shop", TRX).await;
+    let mut idle = VecDeque::new();
+    for number in 0..10_000 {
+        let stream = TcpStream::connect(address).await.unwrap();
+        // Closed by a reset, its port is free again at once.
+        stream.set_zero_linger().unwrap();
+        idle.push_back(stream);
+        if idle.len() > 500 {
+            idle.pop_front();
+        }
+        if number % 1000 == 999 {
+            let (client, _inbox) = esme(address, "shop", TRX).await;
+            let answer = client.submit(&submit(b"through")).await.unwrap();
+            assert_eq!(answer.message_id(), b"through");
+            client.unbind().await;
+            assert!(server.binds().connections() <= 200, "twice the cap");
+        }
+    }
+    let answer = early.submit(&submit(b"still bound")).await.unwrap();
+    assert_eq!(answer.message_id(), b"still bound");
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_get_on_is_closed() {
+    let (desk, mut front) = desk();
+    let made = certificate::for_localhost().unwrap();
+    let config = Config { session_init: Duration::from_millis(300), ..Config::default() };
+    let secure = Listener::bind("127.0.0.1:0", config).await.unwrap();
+    let secure = secure.tls(tls::server(made.chain, made.key).unwrap());
+    let plain = Listener::bind("127.0.0.1:0", config).await.unwrap();
+    let server = Server::builder(desk).listen(plain).listen(secure).start().unwrap();
+    let [plain, secure] = *server.local_addrs() else { panic!() };
+
+    // Not a word, then a word that is never finished: octet after octet, each in time.
+    closed(&mut TcpStream::connect(secure).await.unwrap()).await;
+    front.told("not bound: the client did not complete the TLS handshake in time").await;
+    let hello = [0x16, 0x03, 0x01, 0x40, 0x00];
+    let bind = [0, 0, 0, 100, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 1];
+    for (address, octets, why) in [
+        (secure, &hello[..], "not bound: the client did not complete the TLS handshake in time"),
+        (plain, &bind[..], "not bound: no bind: no bind in time"),
+    ] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let mut octets = octets.iter().copied().chain(std::iter::repeat(b'x')).take(80);
+        let mut answer = [0; 64];
+        let slowly = async {
+            loop {
+                // Once the server has closed the connection, this fails sooner or later.
+                if let Some(octet) = octets.next()
+                    && stream.write_all(&[octet]).await.is_err()
+                {
+                    return;
+                }
+                let read = timeout(Duration::from_millis(20), stream.read(&mut answer)).await;
+                if let Ok(Ok(0) | Err(_)) = read {
+                    return;
+                }
+            }
+        };
+        timeout(PATIENCE, slowly).await.expect("it is held for ever");
+        front.told(why).await;
+    }
+    while server.binds().connections() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_goes_where_there_is_room() {
+    let (server, address, _front) = serve(Limits::default(), Config::default()).await;
+    let (_transmitter, mut nothing) = esme(address, "shop", BindMode::Transmitter).await;
+    let error = server.deliver(b"shop", &deliver(b"?")).await.unwrap_err();
+    assert_eq!(error, RequestError::NeverSent(NotSent::NoBind), "a transmitter receives nothing");
+    assert!(error.is_safe_to_repeat());
+
+    let (_receiver, mut first) = esme(address, "shop", BindMode::Receiver).await;
+    let (_transceiver, mut second) = esme(address, "shop", TRX).await;
+    let (_other, mut other) = esme(address, "other", TRX).await;
+    let mut sent = Vec::new();
+    for number in 0..4 {
+        let binds = server.binds().clone();
+        let mut sending = Box::pin(async move { binds.deliver(b"shop", &deliver(&[number])).await });
+        begin(&mut sending).await;
+        sent.push(sending);
+    }
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        held.push(delivered(&mut first).await);
+        held.push(delivered(&mut second).await);
+    }
+    // What the ESME answers is told.
+    held.pop().unwrap().refuse(CommandStatus::RX_P_APPN).unwrap();
+    for message in held {
+        message.accept().unwrap();
+    }
+    let mut outcomes = Vec::new();
+    for sending in sent {
+        outcomes.push(sending.await.map(|_| ()));
+    }
+    let refused = Err(RequestError::Refused(CommandStatus::RX_P_APPN));
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 3);
+    assert_eq!(outcomes[3], refused, "the last one that came to the second");
+    drop(server);
+    assert!(other.recv().await.is_none() && nothing.recv().await.is_none(), "nobody else got anything");
+}
+
+#[tokio::test]
+async fn a_delivery_moves_to_another_bind_only_if_it_never_left() {
+    let config = Config { window: 1, ..Config::default() };
+    let (server, address, _front) = serve(Limits::default(), config).await;
+    let (leaving, mut first) = esme(address, "shop", TRX).await;
+    let (sent, waits) = (deliver(b"sent"), deliver(b"waits"));
+    let mut sent = Box::pin(server.deliver(b"shop", &sent));
+    begin(&mut sent).await;
+    let held = delivered(&mut first).await;
+    // The window is full.
+    let mut waits = Box::pin(server.deliver(b"shop", &waits));
+    begin(&mut waits).await;
+    let (_staying, mut second) = esme(address, "shop", TRX).await;
+    leaving.abort().await;
+    drop(held);
+    let closed = Cause::Closed(Closed::Disconnected);
+    assert_eq!(sent.await.unwrap_err(), RequestError::Unanswered(closed), "the ESME may have it");
+    let (outcome, ()) = tokio::join!(waits, async {
+        let message = delivered(&mut second).await;
+        assert_eq!(message.get().text(), b"waits");
+        message.accept().unwrap();
+    });
+    outcome.unwrap();
+}
+
+/// Binds, takes some of what is delivered, breaks the connection, and so on.
+async fn fickle(address: SocketAddr, seen: mpsc::UnboundedSender<Vec<u8>>) {
+    loop {
+        let (client, mut inbox) = esme(address, "shop", BindMode::Receiver).await;
+        for _ in 0..20 {
+            let Some(Inbound::DeliverSm(message)) = inbox.recv().await else { break };
+            let _ = seen.send(message.get().text().to_vec());
+            let _ = message.accept();
+        }
+        client.abort().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn receivers_that_come_and_go_get_nothing_twice() {
+    let (server, address, _front) = serve(Limits::default(), Config::default()).await;
+    let (sender, mut seen) = mpsc::unbounded_channel();
+    let mut receivers = tokio::task::JoinSet::new();
+    for _ in 0..3 {
+        receivers.spawn(fickle(address, sender.clone()));
+    }
+    let mut deliveries = tokio::task::JoinSet::new();
+    for number in 0..1000_u32 {
+        let binds = server.binds().clone();
+        deliveries.spawn(async move {
+            let text = number.to_be_bytes();
+            loop {
+                match binds.deliver(b"shop", &deliver(&text)).await {
+                    // Nobody has seen it: once more, when someone is there.
+                    Err(RequestError::NeverSent(_)) => tokio::task::yield_now().await,
+                    outcome => return (text, outcome.map(|_| ())),
+                }
+            }
+        });
+    }
+    let outcomes = timeout(PATIENCE, deliveries.join_all()).await.expect("a delivery hangs");
+    receivers.shutdown().await;
+    drop(sender);
+    let mut times = HashMap::new();
+    while let Some(text) = seen.recv().await {
+        *times.entry(text).or_insert(0) += 1;
+    }
+    for (text, outcome) in &outcomes {
+        let times = times.get(&text[..]).copied().unwrap_or(0);
+        match outcome {
+            Ok(()) => assert_eq!(times, 1, "{text:?}"),
+            Err(RequestError::Unanswered(_)) => assert!(times <= 1, "{text:?} was sent {times} times"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    let unknown = outcomes.iter().filter(|(_, outcome)| outcome.is_err()).count();
+    assert!(unknown > 0 && unknown < 1000, "the connections break in the middle: {unknown}");
+}
+
+#[tokio::test]
+async fn a_bind_that_sends_faster_than_it_may_is_throttled() {
+    let limits = Limits { rate: Some(Rate::per_second(5)), ..Limits::default() };
+    let (_server, address, front) = serve(limits, Config::default()).await;
+    let mut lines = front.echo();
+    let (shop, _inbox) = esme(address, "shop", TRX).await;
+    let (vip, _inbox) = esme(address, "vip", TRX).await;
+    let count = async |client: &Client| {
+        let mut submits = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let client = client.clone();
+            submits.spawn(async move { client.submit(&submit(b"id")).await.map_err(|error| error.status()) });
+        }
+        let outcomes = submits.join_all().await;
+        let throttled = |outcome: &&Result<_, _>| matches!(outcome, Err(Some(CommandStatus::RTHROTTLED)));
+        outcomes.iter().filter(throttled).count()
+    };
+    assert_eq!(count(&shop).await, 3, "five of eight");
+    told(&mut lines, "throttled shop").await;
+    assert_eq!(count(&vip).await, 0, "the service allows it more");
+}
+
+#[tokio::test]
+async fn answers_come_late_from_elsewhere_or_not_at_all() {
+    let config = Config { max_unanswered: 2, ..Config::default() };
+    let (_server, address, mut front) = serve(Limits::default(), config).await;
+    let (client, _inbox) = esme(address, "shop", TRX).await;
+    let messages = [submit(b"1"), submit(b"2"), submit(b"3")];
+    let [mut first, mut second, third] = messages.each_ref().map(|message| Box::pin(client.submit(message)));
+    begin(&mut first).await;
+    begin(&mut second).await;
+    let (bound, held) = front.message().await;
+    let (_, dropped) = front.message().await;
+    assert_eq!((bound.system_id(), held.get().text()), (&b"shop"[..], &b"1"[..]));
+    // So many wait, and no more.
+    assert_eq!(third.await.unwrap_err(), RequestError::Refused(CommandStatus::RTHROTTLED));
+    drop(dropped);
+    let error = second.await.unwrap_err();
+    assert_eq!(error, RequestError::Refused(CommandStatus::RSYSERR), "the client keeps it");
+    held.accept().unwrap();
+    first.await.unwrap();
+}
+
+#[tokio::test]
+async fn requests_run_side_by_side_and_end_with_their_session() {
+    let (_server, address, front) = serve(Limits::default(), Config::default()).await;
+    let mut lines = front.echo();
+    let (client, _inbox) = esme(address, "shop", TRX).await;
+    let forever = submit(b"forever");
+    let mut waits = Box::pin(client.submit(&forever));
+    begin(&mut waits).await;
+    assert_eq!(client.submit(&submit(b"2")).await.unwrap().message_id(), b"2");
+    begin(&mut waits).await;
+    client.abort().await;
+    told(&mut lines, "request dropped").await;
+}
+
+#[tokio::test]
+async fn a_panic_of_the_service_is_about_one_request() {
+    let (server, address, front) = serve(Limits::default(), Config::default()).await;
+    let mut lines = front.echo();
+    let (client, _inbox) = esme(address, "shop", TRX).await;
+    for trap in ["trap", "later a trap"] {
+        let error = client.submit(&submit(trap.as_bytes())).await.unwrap_err();
+        assert_eq!(error, RequestError::Refused(CommandStatus::RSYSERR));
+    }
+    assert_eq!(client.submit(&submit(b"1")).await.unwrap().message_id(), b"1");
+    let (trapped, _inbox) = connect(address).await;
+    let error = bind(&trapped, "trap", "secret", TRX).await.unwrap_err();
+    assert_eq!(error, RequestError::Refused(CommandStatus::RBINDFAIL));
+    trapped.closed().await;
+    assert_eq!(server.binds().list().len(), 1);
+    told(&mut lines, "bound shop").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_place_is_free_once_its_holder_has_unbound() {
+    let (_server, address, _front) = serve(Limits::default(), Config::default()).await;
+    for _ in 0..200 {
+        let (client, _inbox) = esme(address, "vip", TRX).await;
+        assert_eq!(client.unbind().await.reason, Closed::Unbound);
+    }
+}
+
+#[tokio::test]
+async fn a_shutdown_lets_what_is_under_way_finish() {
+    let (server, address, mut front) = serve(Limits::default(), Config::default()).await;
+    let (client, mut inbox) = esme(address, "shop", TRX).await;
+    let idle = connect(address).await.0;
+    let (question, receipt) = (submit(b"?"), deliver(b"!"));
+    let mut submitted = Box::pin(client.submit(&question));
+    begin(&mut submitted).await;
+    let (_, held) = front.message().await;
+    let binds = server.binds().clone();
+    let mut delivering = Box::pin(binds.deliver(b"shop", &receipt));
+    begin(&mut delivering).await;
+    let arrived = delivered(&mut inbox).await;
+
+    let stopping = tokio::spawn(server.shutdown(PATIENCE));
+    // Nobody else gets in.
+    idle.closed().await;
+    held.accept().unwrap();
+    submitted.await.unwrap();
+    arrived.accept().unwrap();
+    let (shutdown, delivered) = tokio::join!(stopping, delivering);
+    delivered.unwrap();
+    let shutdown = shutdown.unwrap();
+    assert_eq!((shutdown.aborted(), shutdown.not_bound), (0, 1));
+    let reasons: Vec<_> = shutdown.ended.iter().map(|(_, end)| end.reason).collect();
+    assert_eq!(reasons, [Closed::Unbound]);
+    assert_eq!(client.closed().await.reason, Closed::PeerUnbound);
+    assert_eq!(binds.connections(), 0);
+    assert!(TcpStream::connect(address).await.is_err(), "it still listens");
+    let error = binds.deliver(b"shop", &receipt).await.unwrap_err();
+    assert_eq!(error, RequestError::NeverSent(NotSent::NoBind));
+}
+
+#[tokio::test]
+async fn a_shutdown_waits_no_longer_than_it_is_told() {
+    let (server, address, mut front) = serve(Limits::default(), Config::default()).await;
+    let (client, _inbox) = esme(address, "shop", TRX).await;
+    let question = submit(b"?");
+    let mut submitted = Box::pin(client.submit(&question));
+    begin(&mut submitted).await;
+    let (_, _held) = front.message().await;
+    let shutdown = server.shutdown(Duration::from_millis(50)).await;
+    assert_eq!((shutdown.aborted(), shutdown.ended.len()), (1, 1));
+    let error = submitted.await.unwrap_err();
+    assert_eq!(error, RequestError::Unanswered(Cause::Closed(Closed::Disconnected)));
+    front.told("ended shop: aborted").await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_dropped_ends_every_session() {
+    let (server, address, mut front) = serve(Limits::default(), Config::default()).await;
+    let (bound, _inbox) = esme(address, "shop", TRX).await;
+    let (idle, _inbox) = connect(address).await;
+    let binds = server.binds().clone();
+    drop(server);
+    assert_eq!(bound.closed().await.reason, Closed::Disconnected);
+    idle.closed().await;
+    front.told("ended shop: aborted").await;
+    timeout(PATIENCE, async {
+        while binds.connections() > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+    assert!(binds.list().is_empty());
+}
+
+#[tokio::test]
+async fn a_decision_ends_with_its_client_its_time_or_its_server() {
+    let (server, address, mut front) = serve(Limits::default(), Config::default()).await;
+    let (client, _inbox) = connect(address).await;
+    let undecided = Bind { system_id: COctets::new(b"undecided").unwrap(), ..Bind::default() };
+    let mut binding = Box::pin(client.bind(&undecided));
+    begin(&mut binding).await;
+    front.told("decision begun").await;
+    client.abort().await;
+    front.told("decision dropped").await;
+    front.told("not bound: no bind: the connection ended without unbind").await;
+
+    let (client, _inbox) = connect(address).await;
+    let mut binding = Box::pin(client.bind(&undecided));
+    begin(&mut binding).await;
+    front.told("decision begun").await;
+    let (shutdown, answer) = tokio::join!(server.shutdown(PATIENCE), binding);
+    assert_eq!(answer.unwrap_err(), RequestError::Refused(CommandStatus::RBINDFAIL));
+    assert_eq!((shutdown.not_bound, shutdown.ended.len()), (1, 0));
+    front.told("decision dropped").await;
+
+    let limits = Limits { decision: Duration::from_millis(50), ..Limits::default() };
+    let (_server, address, mut front) = serve(limits, Config::default()).await;
+    let (client, _inbox) = connect(address).await;
+    let answer = client.bind(&undecided).await;
+    assert_eq!(answer.unwrap_err(), RequestError::Refused(CommandStatus::RBINDFAIL));
+    front.told("decision dropped").await;
+    front.told("refused undecided: ESME_RBINDFAIL").await;
+}

@@ -56,7 +56,8 @@
 //! # Bounds
 //!
 //! [`Options::queue`] parts wait or are in flight; then `send` and `submit` wait and `try_submit` refuses.
-//! [`AccountConnector::arrivals`] receipts and messages wait to be fetched; beyond that the SMSC is told to keep them.
+//! [`AccountConnector::arrivals`] receipts and messages wait to be fetched; beyond that the SMSC is told to keep them. Fetch
+//! what arrives, or drop the [`Arrivals`]: an SMSC whose deliveries are not answered delivers nothing else.
 //!
 //! # Side by side with tokio's
 //!

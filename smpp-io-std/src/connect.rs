@@ -98,21 +98,11 @@ impl Connector {
 
     fn stream(&self, endpoint: &Endpoint) -> Result<Stream, Failure> {
         // Before any connection is made, so that a missing CA is not mistaken for a bad network.
-        let tls = endpoint.tls.then(|| self.trust()).transpose().map_err(Failure::Tls)?;
+        let tls = endpoint.tls.then(|| trusted(self.tls.as_ref())).transpose().map_err(Failure::Tls)?;
         let (address, tcp) = self.dial(endpoint)?;
         let Some(config) = tls else { return Ok(Stream::Tcp(tcp)) };
         let tls = TlsStream::connect(tcp, &endpoint.host, config, self.timeout);
         tls.map(|tls| Stream::Tls(Box::new(tls))).map_err(|error| Failure::Handshake(address, error))
-    }
-
-    fn trust(&self) -> Result<Arc<ClientConfig>, TlsError> {
-        match &self.tls {
-            Some(config) => Ok(Arc::clone(config)),
-            #[cfg(feature = "native-roots")]
-            None => crate::tls::system_roots(),
-            #[cfg(not(feature = "native-roots"))]
-            None => Err(TlsError::NoRoots),
-        }
     }
 
     /// A TCP connection to one of the host's addresses.
@@ -120,12 +110,8 @@ impl Connector {
         let addresses = (endpoint.host.as_str(), endpoint.port).to_socket_addrs();
         let mut attempts = Vec::new();
         for address in addresses.map_err(Failure::Resolve)? {
-            match TcpStream::connect_timeout(&address, self.timeout) {
-                Ok(tcp) => {
-                    // Without it, Nagle's algorithm delays each PDU; a failure to set it harms nothing.
-                    let _ = tcp.set_nodelay(true);
-                    return Ok((address, tcp));
-                }
+            match tcp(address, self.timeout) {
+                Ok(tcp) => return Ok((address, tcp)),
                 Err(error) => attempts.push((address, error)),
             }
         }
@@ -133,6 +119,25 @@ impl Connector {
             return Err(Failure::Resolve(io::ErrorKind::NotFound.into()));
         }
         Err(Failure::Connect(attempts))
+    }
+}
+
+/// A TCP connection to this address.
+pub(crate) fn tcp(address: SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
+    let tcp = TcpStream::connect_timeout(&address, timeout)?;
+    // Without it, Nagle's algorithm delays each PDU; a failure to set it harms nothing.
+    let _ = tcp.set_nodelay(true);
+    Ok(tcp)
+}
+
+/// Whom to trust: the system's roots unless said otherwise.
+pub(crate) fn trusted(tls: Option<&Arc<ClientConfig>>) -> Result<Arc<ClientConfig>, TlsError> {
+    match tls {
+        Some(config) => Ok(Arc::clone(config)),
+        #[cfg(feature = "native-roots")]
+        None => crate::tls::system_roots(),
+        #[cfg(not(feature = "native-roots"))]
+        None => Err(TlsError::NoRoots),
     }
 }
 

@@ -101,6 +101,9 @@
 //! An SMSC is a [`Server`]: two threads for each connection, one for your [`Service`] and the keeper. It is for tests,
 //! gateways and some hundreds of binds.
 //!
+//! Several binds that are made again by themselves, with the messages spread over them and each receipt brought to its
+//! message, are an [`Account`](account::Account).
+//!
 //! # From here to tokio, or back
 //!
 //! | | here, several threads | here, one thread | `smpp-io-tokio` |
@@ -128,6 +131,7 @@
     warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+pub mod account;
 mod buffer;
 mod connect;
 mod connection;

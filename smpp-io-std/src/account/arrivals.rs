@@ -1,0 +1,170 @@
+//! What the SMSC delivers, each with the right to answer it once.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use smpp_core::account::{About, Ack, DeliveryReceipt, Inbound};
+use smpp_core::session::Refusal;
+use smpp_core::{CommandStatus, DeliverSm, Frame, Operation};
+
+use super::Account;
+use super::inner::Inner;
+use super::shared::Shared;
+
+/// What is delivered to the account on any of its binds, in the order it came: messages from phones, and receipts that
+/// nobody else waits for.
+///
+/// Bounded by [`AccountConnector::arrivals`](super::AccountConnector::arrivals). Once it is dropped, messages and
+/// receipts about unknown messages are left to the SMSC, and receipts of messages of this account are accepted and
+/// forgotten.
+#[derive(Debug)]
+pub struct Arrivals {
+    account: Account,
+}
+
+/// What has been delivered.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Arrival {
+    /// A message from a phone, whole, or what there is of one whose other parts have not come in time.
+    Message(Incoming<Inbound>),
+    /// A receipt: of a message whose [`Sent`](super::Sent) is gone, or about no message that is known.
+    Receipt(Incoming<(DeliveryReceipt, Option<About>)>),
+    /// What has no response: alert_notification.
+    Notification(Frame<Vec<u8>>),
+}
+
+/// Something delivered, and the right to answer it once. Dropped unanswered, it answers a temporary error by itself, so
+/// that the SMSC keeps it and delivers it again.
+pub struct Incoming<T> {
+    what: T,
+    ack: Option<Ack>,
+    shared: Arc<Shared>,
+}
+
+/// What waits to be fetched.
+pub(super) enum Queued {
+    Message(Inbound, Ack),
+    Receipt(DeliveryReceipt, Option<About>, Ack),
+    Notification(Frame<Vec<u8>>),
+}
+
+impl Queued {
+    fn into_arrival(self, shared: &Arc<Shared>) -> Arrival {
+        match self {
+            Self::Message(message, ack) => Arrival::Message(Incoming::new(message, ack, shared)),
+            Self::Receipt(receipt, about, ack) => {
+                Arrival::Receipt(Incoming::new((receipt, about), ack, shared))
+            }
+            Self::Notification(frame) => Arrival::Notification(frame),
+        }
+    }
+
+    /// Leaves it to the SMSC.
+    pub(super) fn refuse(self, inner: &mut Inner, now: smpp_core::session::Instant) {
+        let (Self::Message(_, ack) | Self::Receipt(_, _, ack)) = self else { return };
+        // If the bind is gone, the SMSC has seen no answer, and keeps it too.
+        let _ = inner.account.answer(now, ack, Err(DeliverSm::UNANSWERED));
+    }
+}
+
+impl Arrivals {
+    pub(super) fn new(account: Account) -> Self {
+        Self { account }
+    }
+
+    /// The next that was delivered; `None` once the account has ended and none is left. It blocks until then.
+    pub fn recv(&mut self) -> Option<Arrival> {
+        self.next(None).ok().flatten()
+    }
+
+    /// The next that is delivered until `deadline`; `None` if nothing is. The error says that the account has ended and
+    /// nothing is left.
+    pub fn recv_until(&mut self, deadline: Instant) -> Result<Option<Arrival>, Ended> {
+        self.next(Some(deadline))
+    }
+
+    fn next(&mut self, deadline: Option<Instant>) -> Result<Option<Arrival>, Ended> {
+        let shared = &self.account.shared;
+        let until = deadline.map(|deadline| shared.moment(deadline));
+        let mut inner = shared.lock();
+        loop {
+            if let Some(queued) = inner.arrivals.pop_front() {
+                return Ok(Some(queued.into_arrival(shared)));
+            }
+            if inner.over {
+                return Err(Ended);
+            }
+            if until.is_some_and(|until| until <= shared.now()) {
+                return Ok(None);
+            }
+            inner = shared.wait(&shared.arrived, inner, until);
+        }
+    }
+}
+
+/// The account has ended, and nothing is left to fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended;
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the account has ended")
+    }
+}
+
+impl std::error::Error for Ended {}
+
+impl Drop for Arrivals {
+    fn drop(&mut self) {
+        self.account.shared.with(|inner, now| {
+            inner.is_fetched = false;
+            for queued in std::mem::take(&mut inner.arrivals) {
+                queued.refuse(inner, now);
+            }
+        });
+    }
+}
+
+impl<T> Incoming<T> {
+    fn new(what: T, ack: Ack, shared: &Arc<Shared>) -> Self {
+        Self { what, ack: Some(ack), shared: Arc::clone(shared) }
+    }
+
+    /// What was delivered.
+    pub const fn get(&self) -> &T {
+        &self.what
+    }
+
+    /// Tells the SMSC that it is safe here, all parts of it.
+    ///
+    /// Refused if a bind that it came on is gone: the SMSC has seen no answer there, and will deliver it again.
+    pub fn accept(mut self) -> Result<(), Refusal> {
+        self.answer(Ok(()))
+    }
+
+    /// Answers with a status other than `ESME_ROK`. A temporary one such as `ESME_RX_T_APPN` makes the SMSC deliver it
+    /// again, others give it up.
+    pub fn refuse(mut self, status: CommandStatus) -> Result<(), Refusal> {
+        self.answer(Err(status))
+    }
+
+    fn answer(&mut self, result: Result<(), CommandStatus>) -> Result<(), Refusal> {
+        let Some(ack) = self.ack.take() else { return Ok(()) };
+        self.shared.with(|inner, now| inner.account.answer(now, ack, result))
+    }
+}
+
+impl<T> Drop for Incoming<T> {
+    fn drop(&mut self) {
+        // If the bind is gone, the SMSC has seen no answer, and keeps it too.
+        let _ = self.answer(Err(DeliverSm::UNANSWERED));
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Incoming<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.what.fmt(f)
+    }
+}

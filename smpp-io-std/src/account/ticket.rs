@@ -1,0 +1,296 @@
+//! A message that the account has taken: its outcome, then its receipts.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use smpp_core::MessageState;
+use smpp_core::account::{About, DeliveryReceipt, MessageId, MessageNumber, Outcome};
+
+use super::SendError;
+use super::shared::Shared;
+
+/// What the account's threads and the owner of a message share.
+pub(super) struct Slot {
+    pub(super) message: MessageNumber,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    outcome: Option<Outcome>,
+    receipts: VecDeque<(DeliveryReceipt, About)>,
+    /// Why no more receipts will come.
+    end: Option<NoReceipt>,
+    /// No outcome will come.
+    is_lost: bool,
+    /// Whether anyone wants to know.
+    is_owned: bool,
+}
+
+/// Receipts of one message that wait for its owner; more are left to the SMSC. A message has 255 parts at most, and each
+/// part few states.
+const RECEIPTS: usize = 1024;
+
+impl Slot {
+    /// `asks` tells whether receipts were asked for.
+    pub(super) fn new(message: MessageNumber, asks: bool) -> Arc<Self> {
+        let end = if asks { None } else { Some(NoReceipt::NotAsked) };
+        let state = State { is_owned: true, end, ..State::default() };
+        Arc::new(Self { message, state: Mutex::new(state), changed: Condvar::new() })
+    }
+
+    /// A panic elsewhere leaves it whole: nothing is done under its lock that can fail.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The message has come to its end. Whether receipts of it may come, for the owner.
+    pub(super) fn conclude(&self, outcome: Outcome) -> bool {
+        let mut state = self.lock();
+        let accepted = outcome.result().is_ok();
+        state.outcome = Some(outcome);
+        let goes_on = state.is_owned && accepted && state.end.is_none();
+        drop(state);
+        self.changed.notify_all();
+        goes_on
+    }
+
+    /// Gives the owner a receipt, or gives it back where there is none, or too many wait.
+    pub(super) fn receipt(
+        &self,
+        receipt: DeliveryReceipt,
+        about: About,
+    ) -> Result<(), (DeliveryReceipt, Unwanted)> {
+        let mut state = self.lock();
+        if !state.is_owned {
+            return Err((receipt, Unwanted::Unowned));
+        }
+        if state.receipts.len() >= RECEIPTS {
+            return Err((receipt, Unwanted::TooMany));
+        }
+        state.receipts.push_back((receipt, about));
+        if about.whole.is_some() {
+            state.end = Some(NoReceipt::AllTold);
+        }
+        drop(state);
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    /// No more will come.
+    pub(super) fn end(&self, why: NoReceipt) {
+        let mut state = self.lock();
+        state.end.get_or_insert(why);
+        state.is_lost = why == NoReceipt::Closed && state.outcome.is_none();
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Waits until there is what is looked for; `None` if the deadline comes first.
+    fn wait<T>(&self, deadline: Option<Instant>, look: impl Fn(&mut State) -> Option<T>) -> Option<T> {
+        let mut state = self.lock();
+        loop {
+            if let Some(found) = look(&mut state) {
+                return Some(found);
+            }
+            let Some(deadline) = deadline else {
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+/// Why a receipt is not for the owner of its message.
+pub(super) enum Unwanted {
+    /// There is none any more.
+    Unowned,
+    /// It fetches none.
+    TooMany,
+}
+
+/// A message that the account has taken. Dropped, the message goes all the same; its receipts come out of
+/// [`Arrivals`](super::Arrivals) then.
+#[must_use = "the outcome tells whether the message was accepted"]
+pub struct Ticket {
+    owner: Owner,
+    shared: Arc<Shared>,
+}
+
+/// Who wants to know what becomes of the message.
+struct Owner(Arc<Slot>);
+
+/// A message of which all parts were accepted. Dropped, its receipts come out of [`Arrivals`](super::Arrivals).
+///
+/// Receipts that come are acknowledged to the SMSC at once, and kept here. An account that is to lose none of them even
+/// if the process is killed drops this, and accepts each receipt of `Arrivals` once it is stored.
+pub struct Sent {
+    owner: Owner,
+    ids: Vec<MessageId>,
+}
+
+impl Ticket {
+    pub(super) fn new(slot: Arc<Slot>, shared: &Arc<Shared>) -> Self {
+        Self { owner: Owner(slot), shared: Arc::clone(shared) }
+    }
+
+    /// The account's number of the message.
+    pub fn message(&self) -> MessageNumber {
+        self.owner.0.message
+    }
+
+    /// Waits for the outcome. Without a [deadline](smpp_core::account::Message::deadline) of the message it may wait for
+    /// as long as there is no bind.
+    pub fn outcome(self) -> Result<Sent, SendError> {
+        let outcome = self.owner.0.wait(None, State::concluded);
+        // Without a deadline it is never late.
+        self.conclude(outcome.unwrap_or(Err(SendError::Lost)))
+    }
+
+    /// Waits for the outcome until `deadline` at most; then the ticket is given back, and the message goes all the same
+    /// unless it is [cancelled](Self::cancel).
+    pub fn outcome_until(self, deadline: Instant) -> Result<Result<Sent, SendError>, Self> {
+        match self.owner.0.wait(Some(deadline), State::concluded) {
+            Some(outcome) => Ok(self.conclude(outcome)),
+            None => Err(self),
+        }
+    }
+
+    fn conclude(self, outcome: Result<Outcome, SendError>) -> Result<Sent, SendError> {
+        let outcome = outcome?;
+        match outcome.result() {
+            Ok(ids) => {
+                let ids = ids.into_iter().cloned().collect();
+                Ok(Sent { owner: self.owner, ids })
+            }
+            Err(_) => Err(SendError::Failed { message: self.owner.0.message, outcome }),
+        }
+    }
+
+    /// Sends no more of it. What is in flight still gets its answer; the outcome says what was sent. It does not block.
+    pub fn cancel(&self) {
+        let message = self.owner.0.message;
+        self.shared.with(|inner, now| inner.account.cancel(now, message));
+    }
+}
+
+impl Sent {
+    /// The account's number of the message.
+    pub fn message(&self) -> MessageNumber {
+        self.owner.0.message
+    }
+
+    /// The SMSC's ids, one for each part.
+    pub fn ids(&self) -> &[MessageId] {
+        &self.ids
+    }
+
+    /// Waits until the last receipt of each part has come, and says what became of the message: delivered if all parts
+    /// were, otherwise what became of the first that was not.
+    ///
+    /// It ends only if receipts were asked for, or the account ends. Receipts that are passed over are not given out by
+    /// [`next_receipt`](Self::next_receipt) any more.
+    pub fn receipt(&mut self) -> Result<MessageState, NoReceipt> {
+        loop {
+            if let Some(state) = self.next_receipt()?.1.whole {
+                return Ok(state);
+            }
+        }
+    }
+
+    /// As [`receipt`](Self::receipt), and waits until `deadline` at most: `None` if the last has not come by then. Wait
+    /// again for it whenever you like: what has come is counted.
+    pub fn receipt_until(&mut self, deadline: Instant) -> Result<Option<MessageState>, NoReceipt> {
+        while let Some((_, about)) = self.next_receipt_until(deadline)? {
+            if about.whole.is_some() {
+                return Ok(about.whole);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next receipt of any part, intermediate ones included. The error says why no more will come.
+    pub fn next_receipt(&mut self) -> Result<(DeliveryReceipt, About), NoReceipt> {
+        // Without a deadline it is never late.
+        self.owner.0.wait(None, State::next).unwrap_or(Err(NoReceipt::Closed))
+    }
+
+    /// As [`next_receipt`](Self::next_receipt), and waits until `deadline` at most: `None` if none has come by then.
+    pub fn next_receipt_until(
+        &mut self,
+        deadline: Instant,
+    ) -> Result<Option<(DeliveryReceipt, About)>, NoReceipt> {
+        self.owner.0.wait(Some(deadline), State::next).transpose()
+    }
+}
+
+impl State {
+    fn concluded(&mut self) -> Option<Result<Outcome, SendError>> {
+        match &self.outcome {
+            Some(outcome) => Some(Ok(outcome.clone())),
+            None => self.is_lost.then_some(Err(SendError::Lost)),
+        }
+    }
+
+    fn next(&mut self) -> Option<Result<(DeliveryReceipt, About), NoReceipt>> {
+        match (self.receipts.pop_front(), self.end) {
+            (Some(receipt), _) => Some(Ok(receipt)),
+            (None, Some(why)) => Some(Err(why)),
+            (None, None) => None,
+        }
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.0.lock().is_owned = false;
+    }
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Ticket").field(&self.owner.0.message).finish()
+    }
+}
+
+impl fmt::Debug for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sent").field("message", &self.owner.0.message).field("ids", &self.ids).finish()
+    }
+}
+
+/// Why no more receipts come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NoReceipt {
+    /// None was asked for.
+    NotAsked,
+    /// The last one has been given out.
+    AllTold,
+    /// It has not come in time, or there was no room to wait for it. If it comes, it comes out of
+    /// [`Arrivals`](super::Arrivals).
+    Unreported,
+    /// The account has ended first.
+    Closed,
+}
+
+impl fmt::Display for NoReceipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotAsked => "no receipts were asked for",
+            Self::AllTold => "all receipts have been told",
+            Self::Unreported => "the receipt has not come in time",
+            Self::Closed => "the account has ended before the receipt came",
+        })
+    }
+}
+
+impl std::error::Error for NoReceipt {}

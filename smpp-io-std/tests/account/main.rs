@@ -1,0 +1,583 @@
+//! Several binds as one account, over real sockets and real TLS.
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../../examples/send_blocking/smsc.rs"]
+mod embedded;
+mod smsc;
+
+use std::collections::HashSet;
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::watched;
+use smpp_core::account::{
+    Backoff, Binds, Change, Credentials, Fate, LinkState, Message, Options, Unaccepted, Unanswered,
+    Unresolved, Unsent,
+};
+use smpp_core::provider::Provider;
+use smpp_core::session::{Closed, Kind};
+use smpp_core::{Address, CommandStatus, Endpoint, MessageState, RegisteredDelivery, SubmitSm, Tlv, Tlvs};
+use smpp_io_std::account::{
+    Account, AccountConnector, AccountError, Arrival, Arrivals, Ended, NoReceipt, SendError,
+};
+use smpp_io_std::tls;
+
+use smsc::{Server, stuck};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn options(binds: Binds) -> Options {
+    let (system_id, password) = embedded::ACCOUNT;
+    Options {
+        binds,
+        stagger: Duration::from_millis(1),
+        ..Options::new(Credentials::new(system_id, password), &Provider::EIGHT_BY_EIGHT)
+    }
+}
+
+fn template() -> SubmitSm<'static> {
+    SubmitSm {
+        source: Address::alphanumeric("8x8").unwrap(),
+        destination: Address::international("6591234567").unwrap(),
+        registered_delivery: RegisteredDelivery::RECEIPT,
+        ..SubmitSm::default()
+    }
+}
+
+fn text(text: impl Into<String>) -> Message {
+    Message::text(&template(), text)
+}
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_millis(30)
+}
+
+fn bound(account: &Account) -> usize {
+    let is_bound = |state| matches!(state, LinkState::Open(_, state) if state.is_bound());
+    account.links().into_iter().filter(|(_, state, _)| is_bound(*state)).count()
+}
+
+/// Waits for what must come.
+fn until(come: impl Fn() -> bool) {
+    while !come() {
+        thread::yield_now();
+    }
+}
+
+/// The threads of accounts in this process.
+#[cfg(target_os = "linux")]
+fn threads() -> usize {
+    let names = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    let names = names.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+    names.filter(|name| name.starts_with("smpp link") || name.starts_with("smpp account")).count()
+}
+
+/// Tests that count threads, and those whose threads would be counted, run one at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// Runs a test that may not hang and may leave no thread.
+fn alone(test: impl FnOnce() + Send + 'static) {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    watched(test);
+    #[cfg(target_os = "linux")]
+    watched(|| until(|| threads() == 0));
+}
+
+fn trusting(ca_pem: &str, port: u16, options: Options) -> AccountConnector {
+    let endpoint: Endpoint = format!("smpps://localhost:{port}").parse().unwrap();
+    AccountConnector::new(&endpoint, options).tls(tls::ca_pem(ca_pem.as_bytes()).unwrap())
+}
+
+fn connected(binds: Binds) -> (Account, Arrivals) {
+    let (address, ca_pem) = embedded::start().unwrap();
+    trusting(&ca_pem, address.port(), options(binds)).connect().unwrap()
+}
+
+/// Tries again soon, and sends as fast as it can.
+fn hasty(binds: Binds) -> Options {
+    let quick = Duration::from_millis(20);
+    let mut options = options(binds);
+    options.session.rate = None;
+    Options { backoff: Backoff { first: quick, longest: quick, steady: SECOND }, ..options }
+}
+
+#[test]
+fn messages_of_any_length_are_accepted_and_receipted_whichever_bind_they_take() {
+    alone(|| {
+        for binds in [Binds::Transceivers(4), Binds::Pairs(2)] {
+            let (account, _arrivals) = connected(binds);
+            let sending = (0..40).map(|number| {
+                let account = account.clone();
+                thread::spawn(move || {
+                    let mut sent = account.send(&text("Grüße, 1 € ".repeat(1 + number))).unwrap();
+                    (sent.ids().len(), sent.receipt().unwrap())
+                })
+            });
+            let mut parts = 0;
+            for sent in sending.collect::<Vec<_>>() {
+                let (ids, state) = sent.join().unwrap();
+                assert_eq!(state, MessageState::DELIVERED);
+                parts += ids;
+            }
+            let stats = account.links().into_iter().filter_map(|(.., stats)| stats);
+            let submitted: u64 = stats.map(|stats| stats.sent.of(Kind::Message).requests).sum();
+            assert_eq!(submitted, parts as u64);
+            assert_eq!(account.shutdown(5 * SECOND), []);
+        }
+    });
+}
+
+#[test]
+fn a_wrong_password_is_told_and_tried_once() {
+    alone(|| {
+        let (address, ca_pem) = embedded::start().unwrap();
+        let options = options(Binds::Transceivers(4));
+        let credentials = Credentials::new(embedded::ACCOUNT.0, "wrong");
+        let tries = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&tries);
+        let connector = trusting(&ca_pem, address.port(), Options { credentials, ..options });
+        let connector = connector.watch(move |_, change| {
+            counted.fetch_add(u64::from(matches!(change, Change::Refused { .. })), Ordering::SeqCst);
+        });
+        let error = connector.connect().unwrap_err();
+        assert!(matches!(error, AccountError::Refused(CommandStatus::RINVPASWD)), "{error}");
+        assert_eq!(tries.load(Ordering::SeqCst), 1);
+    });
+}
+
+#[test]
+fn a_certificate_that_is_not_trusted_is_told() {
+    alone(|| {
+        let (address, _) = embedded::start().unwrap();
+        let (_, strangers) = embedded::start().unwrap();
+        let error =
+            trusting(&strangers, address.port(), options(Binds::Transceivers(1))).connect().unwrap_err();
+        assert!(matches!(&error, AccountError::Untrusted(why) if why.contains("certificate")), "{error}");
+    });
+}
+
+#[test]
+fn where_one_address_never_answers_the_next_is_taken() {
+    alone(|| {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = Server::start("127.0.0.1:0");
+        let addresses = [silent.local_addr().unwrap(), server.address];
+        let mut options = hasty(Binds::Transceivers(1));
+        options.session.response = Duration::from_millis(200);
+        let connector = AccountConnector::new(&server.endpoint(), options);
+        let (account, _arrivals) = connector.resolver(move |_| Ok(addresses.to_vec())).connect().unwrap();
+        assert_eq!(account.send(&text("Hello")).unwrap().receipt(), Ok(MessageState::DELIVERED));
+    });
+}
+
+#[test]
+fn a_resolver_that_hangs_is_given_up_and_holds_up_no_end() {
+    alone(|| {
+        let server = Server::start("127.0.0.1:0");
+        let address = server.address;
+        let (gate, passed) = mpsc::channel::<()>();
+        let passed = Mutex::new(passed);
+        let (sender, changes) = mpsc::channel();
+        let options = Options { connect: Duration::from_millis(50), ..hasty(Binds::Transceivers(2)) };
+        let connector = AccountConnector::new(&server.endpoint(), options)
+            .resolver(move |_| {
+                // Once the gate is gone, nothing is waited for.
+                let _ = passed.lock().unwrap().recv();
+                Ok(vec![address])
+            })
+            .watch(move |_, change| _ = sender.send(change));
+        let (account, _arrivals) = connector.start().unwrap();
+        for _ in 0..3 {
+            assert!(matches!(changes.recv(), Ok(Change::Unresolved { .. })));
+        }
+        #[cfg(target_os = "linux")]
+        assert_eq!(threads(), 2, "one thread for the place, however often it is tried");
+        // The next try waits behind the one that hangs.
+        until(|| account.links()[0].1 == LinkState::Resolving);
+        gate.send(()).unwrap();
+        assert!(matches!(changes.recv(), Ok(Change::Unresolved { .. })), "what comes late is thrown away");
+        let other = account.clone();
+        assert_eq!(account.shutdown(Duration::ZERO), []);
+        assert!(other.closed_until(Instant::now()));
+        drop(gate);
+    });
+}
+
+#[test]
+fn a_slow_resolver_of_one_connection_holds_up_no_other() {
+    alone(|| {
+        let server = Server::start("127.0.0.1:0");
+        let address = server.address;
+        let (gate, passed) = mpsc::channel::<()>();
+        let passed = Mutex::new(passed);
+        let asked = AtomicU64::new(0);
+        let connector = AccountConnector::new(&server.endpoint(), hasty(Binds::Transceivers(3)));
+        let connector = connector.resolver(move |_| {
+            if asked.fetch_add(1, Ordering::SeqCst) == 1 {
+                let _ = passed.lock().unwrap().recv();
+            }
+            Ok(vec![address])
+        });
+        let (account, _arrivals) = connector.connect().unwrap();
+        until(|| bound(&account) == 2);
+        assert!(account.links().iter().any(|(_, state, _)| *state == LinkState::Resolving));
+        drop(gate);
+        until(|| bound(&account) == 3);
+    });
+}
+
+#[test]
+fn what_a_killed_smsc_leaves_adds_up() {
+    alone(|| {
+        let mut server = Server::start("127.0.0.1:0");
+        let connector = AccountConnector::new(&server.endpoint(), hasty(Binds::Transceivers(4)));
+        let (account, arrivals) = connector.connect().unwrap();
+        // Nobody fetches the receipts: they are accepted and forgotten.
+        drop(arrivals);
+        let done = Arc::new(AtomicU64::new(0));
+        let sending: Vec<_> = (0..8)
+            .map(|_| {
+                let (account, done) = (account.clone(), Arc::clone(&done));
+                thread::spawn(move || {
+                    let mut fates = [0; 3];
+                    for _ in 0..250 {
+                        let fate = match account.send(&text("Hello")) {
+                            Ok(_) => 0,
+                            Err(SendError::Failed { outcome, .. }) => match &outcome.parts[..] {
+                                [Fate::Unanswered(_)] => 1,
+                                [Fate::Refused(_) | Fate::NeverSent(_)] => 2,
+                                other => panic!("{other:?}"),
+                            },
+                            Err(error) => panic!("{error}"),
+                        };
+                        fates[fate] += 1;
+                        done.fetch_add(1, Ordering::SeqCst);
+                    }
+                    fates
+                })
+            })
+            .collect();
+        let mut answered = 0;
+        for kill in 1..=3 {
+            until(|| done.load(Ordering::SeqCst) >= kill * 400);
+            server.kill();
+            answered += server.shared.ids.load(Ordering::SeqCst);
+            let address = server.address.to_string();
+            server = Server::start(&address);
+        }
+        let mut told = [0; 3];
+        for fates in sending.into_iter().map(|thread| thread.join().unwrap()) {
+            told.iter_mut().zip(fates).for_each(|(all, some)| *all += some);
+        }
+        answered += server.shared.ids.load(Ordering::SeqCst);
+        let [accepted, unanswered, others] = told;
+        assert_eq!(accepted + unanswered, 2000, "what was never sent goes on another bind");
+        assert_eq!(others, 0);
+        assert!(accepted <= answered && answered <= 2000, "{accepted} of {answered}");
+        assert!(unanswered <= 3 * 4 * 16, "no more than was in flight");
+    });
+}
+
+#[test]
+fn a_message_that_was_in_flight_is_sent_again_if_it_says_so() {
+    alone(|| {
+        let mut server = Server::start("127.0.0.1:0");
+        server.shared.mute.store(true, Ordering::SeqCst);
+        let connector = AccountConnector::new(&server.endpoint(), hasty(Binds::Transceivers(1)));
+        let (account, _arrivals) = connector.connect().unwrap();
+        let again = account.submit(&text("again").unanswered(Unanswered::SendAgain(1))).unwrap();
+        let once = account.submit(&text("once")).unwrap();
+        until(|| server.shared.taken.load(Ordering::SeqCst) == 2);
+        server.kill();
+        let address = server.address.to_string();
+        let _server = Server::start(&address);
+        assert!(again.outcome().is_ok());
+        let Err(SendError::Failed { outcome, .. }) = once.outcome() else { panic!("it was in doubt") };
+        assert!(matches!(outcome.parts[..], [Fate::Unanswered(_)]));
+    });
+}
+
+#[test]
+fn shutdown_tells_what_is_not_resolved() {
+    alone(|| {
+        let server = Server::start("127.0.0.1:0");
+        server.shared.mute.store(true, Ordering::SeqCst);
+        let mut options = Options { max_binds: 1, ..options(Binds::Transceivers(1)) };
+        options.session.window = 1;
+        options.session.drain = Duration::from_millis(100);
+        let (account, mut arrivals) = AccountConnector::new(&server.endpoint(), options).connect().unwrap();
+        let [flying, waiting] = [(); 2].map(|()| account.submit(&text("Hello")).unwrap());
+        until(|| server.shared.taken.load(Ordering::SeqCst) == 1);
+        let unresolved = account.shutdown(Duration::from_millis(20));
+        let mut told = unresolved.iter().map(|unresolved| match unresolved {
+            Unresolved::NotAccepted { message, outcome } => (*message, outcome.parts[0].clone()),
+            Unresolved::NoReceipt { .. } => panic!("{unresolved:?}"),
+        });
+        let (first, second) = (told.next().unwrap(), told.next().unwrap());
+        assert_eq!(first, (waiting.message(), Fate::NeverSent(Unsent::ShutDown)));
+        assert_eq!(second.0, flying.message());
+        assert!(matches!(second.1, Fate::Unanswered(_)), "{second:?}");
+        assert!(waiting.outcome().is_err() && flying.outcome().is_err());
+        assert_eq!(account.submit(&text("Hello")).unwrap_err(), Unaccepted::ShutDown);
+        assert!(arrivals.recv().is_none());
+        assert_eq!(arrivals.recv_until(soon()).unwrap_err(), Ended);
+        assert_eq!(account.shutdown(SECOND), [], "told already");
+    });
+}
+
+#[test]
+fn a_deadline_is_kept_and_gives_back_what_goes_on() {
+    alone(|| {
+        let server = Server::start("127.0.0.1:0");
+        server.shared.mute.store(true, Ordering::SeqCst);
+        let mut options = Options { queue: 1, ..options(Binds::Transceivers(1)) };
+        options.session.drain = Duration::from_millis(100);
+        let (account, mut arrivals) = AccountConnector::new(&server.endpoint(), options).connect().unwrap();
+        assert!(arrivals.recv_until(soon()).unwrap().is_none());
+        let ticket = account.send_until(&text("Hello"), soon()).unwrap_err();
+        assert_eq!(account.submit_until(&text("Hello"), soon()).unwrap_err(), Unaccepted::Full);
+        assert_eq!(account.try_submit(&text("Hello")).unwrap_err(), Unaccepted::Full);
+        assert!(matches!(
+            account.send_until(&text("Hello"), soon()),
+            Ok(Err(SendError::Unaccepted(Unaccepted::Full)))
+        ));
+        // Those who wait for room learn that there will be none.
+        let blocked = account.clone();
+        let blocked = thread::spawn(move || blocked.submit(&text("Hello")).unwrap_err());
+        let ticket = ticket.outcome_until(soon()).unwrap_err();
+        assert!(!account.closed_until(soon()));
+        account.shutdown(Duration::ZERO);
+        assert_eq!(blocked.join().unwrap(), Unaccepted::ShutDown);
+        assert!(ticket.outcome().is_err());
+    });
+}
+
+#[test]
+fn receipts_that_nobody_waits_for_arrive_and_others_do_not() {
+    alone(|| {
+        let server = Server::start("127.0.0.1:0");
+        let connector = AccountConnector::new(&server.endpoint(), options(Binds::Transceivers(2)));
+        let (account, mut arrivals) = connector.connect().unwrap();
+        let mut kept = account.send(&text("kept")).unwrap();
+        assert_eq!(kept.receipt(), Ok(MessageState::DELIVERED));
+        assert_eq!(kept.next_receipt().unwrap_err(), NoReceipt::AllTold);
+        assert_eq!(kept.receipt_until(soon()), Err(NoReceipt::AllTold));
+        let ticket = account.submit(&text("dropped")).unwrap();
+        let number = ticket.message();
+        drop(ticket);
+        let Some(Arrival::Receipt(receipt)) = arrivals.recv() else { panic!("no receipt") };
+        assert_eq!(receipt.get().1.map(|about| about.message), Some(number));
+        receipt.accept().unwrap();
+        let template = SubmitSm { registered_delivery: RegisteredDelivery::default(), ..template() };
+        let mut sent = account.send(&Message::text(&template, "no receipt")).unwrap();
+        assert_eq!(sent.receipt_until(soon()), Err(NoReceipt::NotAsked));
+    });
+}
+
+#[test]
+fn the_number_of_binds_can_be_changed() {
+    alone(|| {
+        let server = Server::start("127.0.0.1:0");
+        let connector = AccountConnector::new(&server.endpoint(), options(Binds::Transceivers(1)));
+        let (account, _arrivals) = connector.connect().unwrap();
+        let open = || account.links().iter().filter(|(_, state, _)| *state != LinkState::Idle).count();
+        account.set_binds(Binds::Transceivers(4)).unwrap();
+        until(|| bound(&account) == 4);
+        account.set_binds(Binds::Transceivers(2)).unwrap();
+        until(|| (bound(&account), open()) == (2, 2));
+        account.set_binds(Binds::Pairs(2)).unwrap();
+        until(|| (bound(&account), open()) == (4, 4));
+        assert!(account.set_binds(Binds::Transceivers(1000)).is_err());
+    });
+}
+
+#[test]
+fn those_who_wait_for_room_all_get_their_turn() {
+    alone(|| {
+        let server = Server::start("127.0.0.1:0");
+        let options = Options { queue: 2, ..hasty(Binds::Transceivers(2)) };
+        let (account, arrivals) = AccountConnector::new(&server.endpoint(), options).connect().unwrap();
+        // Nobody fetches the receipts: they are accepted and forgotten.
+        drop(arrivals);
+        let sending: Vec<_> = (0..20)
+            .map(|_| {
+                let account = account.clone();
+                thread::spawn(move || {
+                    (0..50).map(|_| account.send(&text("Hello")).unwrap().ids()[0].clone()).collect()
+                })
+            })
+            .collect();
+        let ids: Vec<HashSet<_>> = sending.into_iter().map(|thread| thread.join().unwrap()).collect();
+        let all: HashSet<_> = ids.into_iter().flatten().collect();
+        assert_eq!(all.len(), 1000);
+        assert_eq!(account.queued(), 0);
+    });
+}
+
+#[test]
+fn a_panic_in_a_users_thread_harms_nobody() {
+    alone(|| {
+        let server = Server::start("127.0.0.1:0");
+        let angry = Arc::new(AtomicBool::new(false));
+        let anger = Arc::clone(&angry);
+        let connector = AccountConnector::new(&server.endpoint(), hasty(Binds::Transceivers(2)));
+        let connector = connector.watch(move |_, _| assert!(!anger.load(Ordering::SeqCst), "on purpose"));
+        let (account, _arrivals) = connector.connect().unwrap();
+        let shared = account.clone();
+        let panicked = thread::spawn(move || {
+            let _sent = shared.send(&text("Hello")).unwrap();
+            panic!("on purpose");
+        });
+        assert!(panicked.join().is_err());
+        assert_eq!(account.send(&text("Hello")).unwrap().receipt(), Ok(MessageState::DELIVERED));
+        // Now in what is told of a connection, under the account's lock, in whichever thread.
+        angry.store(true, Ordering::SeqCst);
+        let shared = account.clone();
+        let _ = thread::spawn(move || shared.set_binds(Binds::Transceivers(1))).join();
+        until(|| account.links().iter().filter(|(_, state, _)| *state != LinkState::Idle).count() == 1);
+        angry.store(false, Ordering::SeqCst);
+        assert_eq!(account.send(&text("Hello")).unwrap().receipt(), Ok(MessageState::DELIVERED));
+    });
+}
+
+#[test]
+fn dropped_in_any_order_nothing_is_left() {
+    for order in 0..6 {
+        alone(move || {
+            let server = Server::start("127.0.0.1:0");
+            let connector = AccountConnector::new(&server.endpoint(), hasty(Binds::Transceivers(4)));
+            let (account, arrivals) = connector.connect().unwrap();
+            let sent = account.send(&text("Hello")).unwrap();
+            let ticket = account.submit(&text("Hello")).unwrap();
+            let (mut account, mut arrivals, mut rest) = (Some(account), Some(arrivals), Some((sent, ticket)));
+            for step in 0..3 {
+                match (order + step * (1 + order / 3)) % 3 {
+                    0 => drop(account.take()),
+                    1 => drop(arrivals.take()),
+                    _ => drop(rest.take()),
+                }
+            }
+        });
+    }
+}
+
+#[test]
+fn an_account_that_never_gets_through_leaves_nothing_either() {
+    alone(|| {
+        // A host that takes connections and says nothing; the handshake waits for it.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (_, ca_pem) = embedded::start().unwrap();
+        let connector =
+            trusting(&ca_pem, silent.local_addr().unwrap().port(), options(Binds::Transceivers(4)));
+        let error = connector.within(Duration::from_millis(50)).connect().unwrap_err();
+        assert!(matches!(error, AccountError::Timeout { .. }), "{error}");
+        // The thread that waited for the handshake is woken, long before `connect` is over.
+        #[cfg(target_os = "linux")]
+        {
+            let began = Instant::now();
+            until(|| threads() == 0);
+            assert!(began.elapsed() < 5 * SECOND);
+        }
+    });
+}
+
+#[test]
+fn a_quiet_bind_is_kept_and_a_dead_one_is_made_again() {
+    alone(|| {
+        let server = Server::start("127.0.0.1:0");
+        let (dead, go) = stuck();
+        let (asked, good) = (AtomicU64::new(0), server.address);
+        let mut options = hasty(Binds::Transceivers(1));
+        options.session.enquire_link = Some(Duration::from_millis(30));
+        options.session.response = Duration::from_millis(300);
+        let (sender, ended) = mpsc::channel();
+        let connector = AccountConnector::new(&server.endpoint(), options)
+            .resolver(move |_| Ok(vec![if asked.fetch_add(1, Ordering::SeqCst) == 0 { dead } else { good }]))
+            .watch(move |_, change| {
+                if let Change::Ended { reason, .. } = change {
+                    let _ = sender.send(reason);
+                }
+            });
+        let (account, _arrivals) = connector.connect().unwrap();
+        assert_eq!(ended.recv(), Ok(Closed::LinkDead));
+        let probes = || {
+            let stats = account.links().into_iter().find_map(|(.., stats)| stats);
+            stats.map_or(0, |stats| stats.received.of(Kind::EnquireLink).responses)
+        };
+        until(|| probes() >= 5);
+        assert!(ended.try_recv().is_err());
+        drop(go);
+    });
+}
+
+/// The first bind is to one that takes nothing, others to this one; and a message of which sockets do not hold a
+/// thousand.
+fn beside_a_stuck_one(server: &Server, response: Duration) -> (AccountConnector, mpsc::Sender<()>, Message) {
+    let (stuck, go) = stuck();
+    let (asked, good) = (AtomicU64::new(0), server.address);
+    let mut options = Options { queue: 2_000, ..hasty(Binds::Transceivers(1)) };
+    options.session.window = 1_000;
+    options.session.max_output = 64 << 20;
+    options.session.response = response;
+    options.session.drain = Duration::from_millis(100);
+    let connector = AccountConnector::new(&server.endpoint(), options).resolver(move |_| {
+        let first = asked.fetch_add(1, Ordering::SeqCst) == 0;
+        Ok(vec![if first { stuck } else { good }])
+    });
+    let octets = vec![7; 30_000];
+    let payload = [Tlv::message_payload(&octets).unwrap()];
+    let registered_delivery = RegisteredDelivery::default();
+    let big = SubmitSm { registered_delivery, tlvs: Tlvs::list(&payload), ..template() };
+    (connector, go, Message::submit_sm(&big))
+}
+
+#[test]
+fn a_server_that_takes_nothing_holds_up_nobody() {
+    alone(|| {
+        let server = Server::start("127.0.0.1:0");
+        let (connector, go, big) = beside_a_stuck_one(&server, 20 * SECOND);
+        let (account, _arrivals) = connector.connect().unwrap();
+        let submit = |number| (0..number).map(|_| account.submit(&big).unwrap()).collect::<Vec<_>>();
+        let stuck = submit(900);
+        account.set_binds(Binds::Transceivers(2)).unwrap();
+        until(|| bound(&account) == 2);
+        for ticket in submit(500) {
+            assert!(ticket.outcome().is_ok());
+        }
+        assert_eq!(account.queued(), 900, "what the stuck bind has is not lost");
+        drop((go, stuck));
+    });
+}
+
+#[test]
+fn a_server_that_takes_nothing_is_left() {
+    alone(|| {
+        let server = Server::start("127.0.0.1:0");
+        let (connector, go, big) = beside_a_stuck_one(&server, SECOND);
+        let (sender, ended) = mpsc::channel();
+        let connector = connector.watch(move |_, change| {
+            if let Change::Ended { reason, .. } = change {
+                let _ = sender.send(reason);
+            }
+        });
+        let (account, _arrivals) = connector.connect().unwrap();
+        let tickets: Vec<_> = (0..1_500).map(|_| account.submit(&big).unwrap()).collect();
+        assert_eq!(ended.recv(), Ok(Closed::Stalled));
+        // All is told: what had not left went on the next bind, if its answer was not overdue before.
+        for ticket in tickets {
+            match ticket.outcome() {
+                Ok(_) => {}
+                Err(SendError::Failed { outcome, .. }) => {
+                    assert!(matches!(outcome.parts[..], [Fate::Unanswered(_)]), "{outcome:?}");
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+        assert!(account.send(&big).is_ok(), "the next bind is to another");
+        drop(go);
+    });
+}

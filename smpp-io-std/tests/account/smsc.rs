@@ -1,0 +1,121 @@
+//! SMSCs to be killed, silenced or stuck: plain TCP, one thread for each connection.
+
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use smpp_core::session::{Config, Smsc};
+use smpp_core::{BindResp, COctets, DeliverSm, Endpoint, EsmClass, ShortMessage, SubmitSmResp};
+use smpp_io_std::{Connection, Inbound};
+
+/// An SMSC of one's own, which can be killed: plain TCP.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) shared: Arc<Served>,
+    accepting: Option<thread::JoinHandle<()>>,
+}
+
+#[derive(Default)]
+pub(crate) struct Served {
+    streams: Mutex<Vec<TcpStream>>,
+    dead: AtomicBool,
+    pub(crate) ids: AtomicU64,
+    /// Whether messages are left unanswered.
+    pub(crate) mute: AtomicBool,
+    pub(crate) taken: AtomicU64,
+}
+
+impl Server {
+    pub(crate) fn start(address: &str) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Served::default());
+        let serving = Arc::clone(&shared);
+        let accepting = thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                serving.streams.lock().unwrap().push(stream.try_clone().unwrap());
+                if serving.dead.load(Ordering::SeqCst) {
+                    return;
+                }
+                // Without it each answer waits for Nagle's algorithm.
+                stream.set_nodelay(true).unwrap();
+                let serving = Arc::clone(&serving);
+                thread::spawn(move || serving.serve(stream));
+            }
+        });
+        Self { address, shared, accepting: Some(accepting) }
+    }
+
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        format!("smpp://localhost:{}", self.address.port()).parse().unwrap()
+    }
+
+    /// Ends all connections without a word, and listens no more.
+    pub(crate) fn kill(&mut self) {
+        self.shared.dead.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect(self.address);
+        self.accepting.take().unwrap().join().unwrap();
+        for stream in self.shared.streams.lock().unwrap().drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+impl Served {
+    fn serve(&self, stream: TcpStream) {
+        // An unbind does not wait for long for the messages that it does not answer.
+        let config = Config { drain: Duration::from_millis(50), ..Config::default() };
+        let mut connection = Connection::<Smsc, _>::new(stream, config).unwrap();
+        loop {
+            let answered = match connection.recv(None) {
+                Ok(Some(Inbound::Bind(bind))) => connection.respond(bind, Ok(BindResp::default())),
+                Ok(Some(Inbound::SubmitSm(message))) => {
+                    self.taken.fetch_add(1, Ordering::SeqCst);
+                    if self.mute.load(Ordering::SeqCst) {
+                        continue;
+                    }
+                    let number = self.ids.fetch_add(1, Ordering::SeqCst);
+                    let id = number.to_string();
+                    let message_id = COctets::new(id.as_bytes()).unwrap();
+                    let text = format!("id:{id} stat:DELIVRD");
+                    let wants_receipt = !message.get().registered_delivery.is_empty();
+                    let receipt = DeliverSm {
+                        esm_class: EsmClass::DELIVERY_RECEIPT,
+                        short_message: ShortMessage::new(text.as_bytes()).unwrap(),
+                        ..DeliverSm::default()
+                    };
+                    let answered = connection
+                        .respond(message, Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }));
+                    if wants_receipt {
+                        drop(connection.send(&receipt));
+                    }
+                    answered
+                }
+                Ok(Some(other)) => connection.refuse(other),
+                Ok(None) => Ok(()),
+                Err(_) => return,
+            };
+            if answered.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// An SMSC that binds once, and then reads no more until it is told to go.
+pub(crate) fn stuck() -> (SocketAddr, mpsc::Sender<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let stream = listener.accept().unwrap().0;
+        drop(listener);
+        let mut connection = Connection::<Smsc, _>::new(stream, Config::default()).unwrap();
+        let Ok(Some(Inbound::Bind(bind))) = connection.recv(None) else { panic!("no bind") };
+        connection.respond(bind, Ok(BindResp::default())).unwrap();
+        let _ = receiver.recv();
+    });
+    (address, sender)
+}

@@ -31,7 +31,7 @@ fn replay(target: &str, least: usize, check: fn(&[u8])) {
 
 #[test]
 fn the_corpus_of_account_holds() {
-    replay("account", 1, binds::account);
+    replay("account", 150, binds::account);
 }
 
 #[test]

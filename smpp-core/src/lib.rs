@@ -160,7 +160,7 @@
 //! # The house
 //!
 //! [`frame`] finds where a PDU ends; the structs at the crate's root are its fields, in [`Pdu`]; [`tlv`] is the
-//! optional parameters; [`session`] is one bind; [`sms`] is what travels inside a message: text, segments,
+//! optional parameters; [`session`] is one bind, [`account`] many binds of one customer; [`sms`] is what travels inside a message: text, segments,
 //! receipts, times; [`provider`] is what a provider publishes, as data; [`simulator`] is an SMSC to test against. The
 //! version of the protocol is 3.4 (Issue 1.2), with the PDUs and TLVs that 5.0 adds; sections are cited as
 //! `SMPP 3.4 §4.4.1`.

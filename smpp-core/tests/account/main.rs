@@ -78,7 +78,7 @@ fn whatever_happens_the_account_keeps_its_promises() {
         simulate(seed, Watch::Steps);
         return;
     }
-    let usual = if cfg!(debug_assertions) { 1_000 } else { 20_000 };
+    let usual = if cfg!(debug_assertions) { 100 } else { 20_000 };
     play(variable("SCENARIOS").unwrap_or(usual), |seed| {
         simulate(seed, Watch::Nothing);
     });
@@ -86,6 +86,7 @@ fn whatever_happens_the_account_keeps_its_promises() {
 
 /// The simulation happens upon all that it is there for: otherwise it would prove nothing.
 #[test]
+#[cfg_attr(debug_assertions, ignore = "it takes long if it is not optimised: run it with --release")]
 fn everything_happens() {
     let all = Mutex::new(Coverage::new());
     play(1_000, |seed| {

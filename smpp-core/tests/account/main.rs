@@ -78,7 +78,7 @@ fn whatever_happens_the_account_keeps_its_promises() {
         simulate(seed, Watch::Steps);
         return;
     }
-    let usual = if cfg!(debug_assertions) { 100 } else { 20_000 };
+    let usual = if cfg!(debug_assertions) { 50 } else { 20_000 };
     play(variable("SCENARIOS").unwrap_or(usual), |seed| {
         simulate(seed, Watch::Nothing);
     });

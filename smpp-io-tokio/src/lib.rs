@@ -121,7 +121,7 @@
 //! | warn | `bind refused`, `malformed PDU`, `not understood by the peer`, `not answered in time`, `the answer cannot be read`, `closed` for any other reason |
 //! | debug | `connected`, `throttled by the peer`, `refused by the session`, `a response to nothing` |
 //!
-//! An [account](account) has a span `smpp_account` with its `system_id`; its events name the connection (`link`):
+//! An [`account`] has a span `smpp_account` with its `system_id`; its events name the connection (`link`):
 //!
 //! | level | events |
 //! | --- | --- |

@@ -5,7 +5,9 @@ use core::cmp::Reverse;
 
 use super::event::{Event, LinkId, Unresolved};
 use super::links::Tag;
-use super::message::{Fate, Message, MessageId, MessageNumber, Outcome, Unaccepted, Unsent};
+use super::message::{
+    Fate, Message, MessageId, MessageNumber, Outcome, Unaccepted, Unsent, asks_for_receipts,
+};
 use super::queue::{Back, PartRef};
 use super::receipts::Early;
 use super::{Account, Ending};
@@ -143,11 +145,16 @@ impl<O: Observer> Account<O> {
     /// A part was accepted: its receipts are waited for. Those that have come.
     fn accepted(&mut self, now: Instant, part: PartRef, id: &MessageId) -> Vec<Early> {
         let Some((submit_sm, parts)) = self.queue.pdu(part) else { return Vec::new() };
-        let wanted = submit_sm.registered_delivery;
-        if !wants_receipts(wanted) {
+        if !asks_for_receipts(&submit_sm) {
             return Vec::new();
         }
-        self.ledger.expect(now, (part.message, part.index), parts, id, is_sure(wanted));
+        self.ledger.expect(
+            now,
+            (part.message, part.index),
+            parts,
+            id,
+            is_sure(submit_sm.registered_delivery),
+        );
         self.ledger.early(id)
     }
 
@@ -189,11 +196,6 @@ impl<O: Observer> Account<O> {
 /// Whether the refusal passes: the SMSC is overloaded, or has begun to end the bind.
 fn is_passing(status: CommandStatus) -> bool {
     matches!(status, CommandStatus::RTHROTTLED | CommandStatus::RMSGQFUL | CommandStatus::RINVBNDSTS)
-}
-
-/// Whether receipts are asked for, final or intermediate (SMPP 3.4 §5.2.17).
-fn wants_receipts(wanted: RegisteredDelivery) -> bool {
-    wanted.bits() & 0b1_0011 != 0
 }
 
 /// Whether a last receipt comes whatever becomes of the message: bits 1 and 0 (SMPP 3.4 §5.2.17). One for some states

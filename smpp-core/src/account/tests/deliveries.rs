@@ -234,3 +234,17 @@ fn the_outcome_is_told_before_a_receipt_that_came_first() {
     };
     assert_eq!((*message, about.message, about.whole), (number, number, Some(S::DELIVERED)));
 }
+
+#[test]
+fn receipts_about_failures_only_are_not_waited_for_for_ever() {
+    let receipts = Receipts { age: 60 * SECOND, ..Receipts::default() };
+    let session = Config { enquire_link: None, ..options().session };
+    let mut world = World::new(Options { session, receipts, ..options() });
+    let template = SubmitSm { registered_delivery: RegisteredDelivery::RECEIPT_ON_FAILURE, ..template() };
+    let message = Message::text(&template, "Hello");
+    assert!(message.asks_for_receipts());
+    let number = world.account.submit(world.now, &message).unwrap();
+    world.pass(61 * SECOND);
+    let told = |event: &Event| matches!(event, Event::Unreported { message, ids } if *message == number && ids.is_empty());
+    assert_eq!((world.events.iter().filter(|event| told(event)).count(), world.account.awaited()), (1, 0));
+}

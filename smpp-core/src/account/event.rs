@@ -70,11 +70,12 @@ pub enum Event {
         /// Answer it once it is safe.
         ack: Ack,
     },
-    /// Receipts of a message have not come in time, or there was no room to wait for them.
+    /// Receipts of a message are not waited for any more: they have not come in time, or there was no room for them.
     Unreported {
         /// Which one.
         message: MessageNumber,
-        /// The ids of its parts that have no last receipt.
+        /// The ids of its parts that have no last receipt. None if receipts were asked for only about some ends, as
+        /// about a failure: then there was perhaps none to come.
         ids: Vec<MessageId>,
     },
     /// A message from a phone; or what there is of one whose other parts have not come in time.

@@ -201,6 +201,11 @@ impl Message {
         submit_sm(&self.template)
     }
 
+    /// Whether it asks for delivery receipts, final or intermediate (SMPP 3.4 §5.2.17).
+    pub fn asks_for_receipts(&self) -> bool {
+        asks_for_receipts(&self.template())
+    }
+
     /// A PDU for each part.
     pub(super) fn parts(&self, options: &Options, reference: u16) -> Result<Vec<Frame<Vec<u8>>>, Unaccepted> {
         let text = match &self.content {
@@ -211,6 +216,10 @@ impl Message {
         let segments = text.segments(options.long_messages.form(reference)).map_err(Unaccepted::Parts)?;
         Ok(segments.submissions(self.template()).map(|part| frame(&part.submit_sm())).collect())
     }
+}
+
+pub(super) fn asks_for_receipts(message: &SubmitSm<'_>) -> bool {
+    message.registered_delivery.bits() & 0b1_0011 != 0
 }
 
 /// A PDU without a number.

@@ -5,8 +5,11 @@ use core::cmp::Reverse;
 
 use super::event::{Event, LinkId, Unresolved};
 use super::links::Tag;
-use super::message::{Fate, Message, MessageId, MessageNumber, Outcome, Unaccepted, Unsent};
+use super::message::{
+    Fate, Message, MessageId, MessageNumber, Outcome, Unaccepted, Unsent, asks_for_receipts,
+};
 use super::queue::{Back, PartRef};
+use super::receipts::Early;
 use super::{Account, Ending};
 use crate::pdu::{CommandStatus, Pdu, RegisteredDelivery};
 use crate::session::{self, Observer, Readiness, Refusal, State};
@@ -114,10 +117,11 @@ impl<O: Observer> Account<O> {
         part: PartRef,
         outcome: session::Outcome<'_>,
     ) {
+        let mut early = Vec::new();
         let back = match outcome {
             session::Outcome::Accepted(pdu) => {
                 let id = message_id(pdu);
-                self.accepted(now, part, &id);
+                early = self.accepted(now, part, &id);
                 Back::Settled(Fate::Accepted(id))
             }
             session::Outcome::Refused { status, .. } if is_passing(status) => {
@@ -132,18 +136,26 @@ impl<O: Observer> Account<O> {
             session::Outcome::Unanswered(cause) => Back::Unanswered(Fate::Unanswered(cause)),
         };
         self.back(now, part, back);
+        // After the outcome: who has heard the last receipt expects nothing more.
+        for receipt in early {
+            self.recall(now, receipt);
+        }
     }
 
-    /// A part was accepted: its receipts are waited for, and may have come.
-    fn accepted(&mut self, now: Instant, part: PartRef, id: &MessageId) {
-        let Some((submit_sm, parts)) = self.queue.pdu(part) else { return };
-        let wanted = submit_sm.registered_delivery;
-        if !(wanted & RegisteredDelivery::from_bits_retain(0b1_0011)).is_empty() {
-            self.ledger.expect(now, (part.message, part.index), parts, id, is_sure(wanted));
-            for early in self.ledger.early(id) {
-                self.recall(now, early);
-            }
+    /// A part was accepted: its receipts are waited for. Those that have come.
+    fn accepted(&mut self, now: Instant, part: PartRef, id: &MessageId) -> Vec<Early> {
+        let Some((submit_sm, parts)) = self.queue.pdu(part) else { return Vec::new() };
+        if !asks_for_receipts(&submit_sm) {
+            return Vec::new();
         }
+        self.ledger.expect(
+            now,
+            (part.message, part.index),
+            parts,
+            id,
+            is_sure(submit_sm.registered_delivery),
+        );
+        self.ledger.early(id)
     }
 
     fn back(&mut self, now: Instant, part: PartRef, back: Back) {

@@ -329,23 +329,19 @@ impl Ledger {
         self.early.first_key_value().map(|(_, early)| early.last_sent)
     }
 
-    /// A message whose receipts have not come in time, or for which there is no room: the ids of the parts that wait.
-    /// Call again until it gives none.
+    /// A message whose receipts have not come in time, or for which there is no room: the ids of the parts that wait for
+    /// one that is sure to come. Call again until it gives none.
     pub(super) fn expire(&mut self, now: Instant) -> Option<(MessageNumber, Vec<MessageId>)> {
         while let Some(&(at, message)) = self.done.first()
             && (now - at >= REPEATS || self.parts > self.settings.entries)
         {
             self.remove(message);
         }
-        while let Some(&(at, message)) = self.waiting.first()
-            && (now - at >= self.settings.age || self.parts > self.settings.entries)
-        {
-            let missing = self.remove(message).map(Expected::missing).unwrap_or_default();
-            if !missing.is_empty() {
-                return Some((message, missing));
-            }
+        let (at, message) = self.waiting.first().copied()?;
+        if now - at < self.settings.age && self.parts <= self.settings.entries {
+            return None;
         }
-        None
+        Some((message, self.remove(message).map(Expected::missing).unwrap_or_default()))
     }
 
     /// When the next message is too old.

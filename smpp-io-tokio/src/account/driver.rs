@@ -1,9 +1,11 @@
 //! What the handles and the connections of an account share, and the task that does what it wants done.
 
 use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
+use std::time::Duration;
 
 use smpp_core::account::{
     Account, Action, Change, ConnectFailure, Event, LinkId, LinkState, Message, MessageNumber, Unaccepted,
@@ -73,6 +75,8 @@ struct Task {
     /// Dropped, the task gives up what it is doing.
     going_on: Option<oneshot::Sender<()>>,
     waker: Option<Waker>,
+    /// What it has to transmit waits for the transport, which wakes it.
+    is_stuck: bool,
 }
 
 impl Shared {
@@ -180,8 +184,7 @@ impl Inner {
     /// Gives the account a message that someone waits for.
     pub(super) fn submit(&mut self, now: Instant, message: &Message) -> Result<Arc<Slot>, Unaccepted> {
         let number = self.account.submit(now, message)?;
-        let asks = !message.template().registered_delivery.is_empty();
-        let slot = Slot::new(number, asks);
+        let slot = Slot::new(number, message.asks_for_receipts());
         self.slots.insert(number, Arc::clone(&slot));
         Ok(slot)
     }
@@ -202,8 +205,8 @@ impl Inner {
                 Event::Message { message, ack } => self.arrive(shared, now, Queued::Message(message, ack)),
                 Event::Notification { frame } => self.arrive(shared, now, Queued::Notification(frame)),
                 Event::Unreported { message, .. } => {
-                    if let Some(slot) = self.slots.remove(&message) {
-                        slot.end(NoReceipt::Unreported);
+                    if self.slots.get(&message).is_some_and(|slot| slot.end(NoReceipt::Unreported)) {
+                        self.slots.remove(&message);
                     }
                 }
                 Event::Link { link, change } => self.link_changed(shared, link, change),
@@ -258,7 +261,19 @@ impl Inner {
             let _ = self.account.answer(now, ack, Ok(()));
             return;
         }
-        self.arrive(shared, now, Queued::Receipt(receipt, about, ack));
+        self.arrive(shared, now, Queued::Receipt(receipt, about, Some(ack)));
+    }
+
+    /// Nobody waits for the message any more. Receipts that were not fetched, and are acknowledged, go to whoever fetches
+    /// what arrives: they do not take the room of those that can be left to the SMSC, but as much again at most.
+    pub(super) fn disown(&mut self, shared: &Shared, slot: &Slot) {
+        self.slots.remove(&slot.message);
+        for (receipt, about) in slot.disown() {
+            if self.is_fetched && self.arrivals.len() < self.max_arrivals.saturating_mul(2) {
+                self.arrivals.push_back(Queued::Receipt(receipt, Some(about), None));
+                shared.arrived.notify_one();
+            }
+        }
     }
 
     fn arrive(&mut self, shared: &Shared, now: Instant, queued: Queued) {
@@ -280,7 +295,8 @@ impl Inner {
             _ => {}
         }
         if let Some(watch) = &shared.connector.watch {
-            watch(link, change);
+            // If it panics over that, nobody else has to suffer.
+            let _ = catch_unwind(AssertUnwindSafe(|| watch(link, change)));
         }
     }
 
@@ -292,7 +308,9 @@ impl Inner {
     /// Lets everyone who waits see that the account is over.
     fn end(&mut self, shared: &Shared) {
         self.over = true;
-        self.slots.drain().for_each(|(_, slot)| slot.end(NoReceipt::Closed));
+        self.slots.drain().for_each(|(_, slot)| {
+            slot.end(NoReceipt::Closed);
+        });
         shared.room.notify_waiters();
         shared.arrived.notify_one();
         shared.ended.notify_waiters();
@@ -301,18 +319,21 @@ impl Inner {
     /// The connections that have something to do.
     fn busy_links(&mut self, but: Option<LinkId>) -> Vec<Waker> {
         let Self { account, links, .. } = self;
-        let ready = |(link, state): (LinkId, LinkState)| {
-            let is_busy = state == LinkState::Closing || account.wants_transmit(link);
-            (is_busy && Some(link) != but).then_some(link.index())
+        let woken = |(link, state): (LinkId, LinkState)| {
+            let task = links.get_mut(link.index())?;
+            let is_busy = state == LinkState::Closing || account.wants_transmit(link) && !task.is_stuck;
+            if is_busy && Some(link) != but { task.waker.take() } else { None }
         };
-        account.links().filter_map(ready).filter_map(|index| links.get_mut(index)?.waker.take()).collect()
+        account.links().filter_map(woken).collect()
     }
 
-    /// Who is to be woken if a connection has something to do.
-    pub(super) fn wake_by(&mut self, link: LinkId, waker: &Waker) {
-        if let Some(task) = self.links.get_mut(link.index())
-            && !task.waker.as_ref().is_some_and(|known| known.will_wake(waker))
-        {
+    /// The turn of a connection is over: who is to be woken if it has something to do. What it leaves to be transmitted
+    /// waits for the transport: two that cannot write would wake each other for ever.
+    pub(super) fn rest(&mut self, link: LinkId, waker: &Waker) {
+        let is_stuck = self.account.wants_transmit(link);
+        let Some(task) = self.links.get_mut(link.index()) else { return };
+        task.is_stuck = is_stuck;
+        if !task.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
             task.waker = Some(waker.clone());
         }
     }
@@ -362,10 +383,12 @@ impl Driver {
         }
         let shared = Arc::clone(&self.0);
         match action {
-            Action::Resolve { .. } => drop(tokio::spawn(link::resolve(shared, link, gives_up))),
-            Action::Connect { address, .. } => {
-                drop(tokio::spawn(link::connect(shared, link, address, gives_up)));
-            }
+            Action::Resolve { .. } => drop(tokio::spawn(async move {
+                link::unless_it_panics(&shared, link, link::resolve(&shared, link, gives_up)).await;
+            })),
+            Action::Connect { address, .. } => drop(tokio::spawn(async move {
+                link::unless_it_panics(&shared, link, link::connect(&shared, link, address, gives_up)).await;
+            })),
             Action::Close { .. } => {}
         }
     }
@@ -374,9 +397,55 @@ impl Driver {
 /// Dropped before the end, with its runtime perhaps: nobody waits for ever.
 impl Drop for Driver {
     fn drop(&mut self) {
-        let mut inner = self.0.lock();
-        if !inner.over {
-            inner.end(&self.0);
+        let shared = &self.0;
+        let now = shared.now();
+        let mut inner = shared.lock();
+        if inner.over {
+            return;
         }
+        // No connection outlives this: what was in flight is in doubt, the rest is not sent.
+        inner.account.shutdown(now, Duration::ZERO);
+        let links: Vec<_> = inner.account.links().map(|(link, _)| link).collect();
+        for link in links {
+            inner.account.handle_closed(now, link);
+        }
+        inner.dispatch(shared, now);
+        // Their tasks see that it is over, if they still run.
+        let tasks = std::mem::take(&mut inner.links);
+        drop(inner);
+        tasks.into_iter().filter_map(|task| task.waker).for_each(Waker::wake);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use smpp_core::account::{Credentials, Options};
+    use smpp_core::provider::Provider;
+
+    use super::*;
+
+    #[test]
+    fn what_waits_for_the_transport_is_woken_by_the_transport_alone() {
+        let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
+        let endpoint = "smpp://localhost".parse().unwrap();
+        let shared = Shared::new(AccountConnector::new(&endpoint, options)).unwrap();
+        let link = shared.lock().account.links().next().unwrap().0;
+        let now = shared.now();
+        shared.with(|inner, _| {
+            inner.account.handle_resolved(now, link, &[([192, 0, 2, 1], 2775).into()]);
+            assert!(inner.account.handle_connected(now, link, None));
+        });
+        let busy = |inner: &mut Inner| inner.busy_links(None).len();
+        let mut inner = shared.lock();
+        // The transport is full: the bind stays.
+        inner.rest(link, Waker::noop());
+        assert_eq!((inner.account.wants_transmit(link), busy(&mut inner)), (true, 0));
+        // It takes all there is.
+        assert!(inner.account.poll_transmit(link, &mut Vec::new()));
+        inner.rest(link, Waker::noop());
+        assert_eq!(busy(&mut inner), 0);
+        inner.account.shutdown(now, Duration::from_secs(1));
+        inner.account.handle_eof(now, link);
+        assert_eq!(busy(&mut inner), 1, "it is to be closed");
     }
 }

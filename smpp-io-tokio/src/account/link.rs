@@ -1,6 +1,7 @@
 //! One connection of an account: its addresses, its transport, its octets.
 
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -21,7 +22,7 @@ use crate::pump::{self, Moved, Pump};
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Asks for the addresses of the host.
-pub(super) async fn resolve(shared: Arc<Shared>, link: LinkId, gives_up: oneshot::Receiver<()>) {
+pub(super) async fn resolve(shared: &Arc<Shared>, link: LinkId, gives_up: oneshot::Receiver<()>) {
     let resolving = (shared.connector.resolver)(&shared.connector.endpoint);
     let limit = shared.connector.options.connect;
     let Some(found) = unless(gives_up, time::timeout(limit, resolving)).await else {
@@ -41,25 +42,50 @@ pub(super) async fn resolve(shared: Arc<Shared>, link: LinkId, gives_up: oneshot
 
 /// Connects, and carries octets until the session is over.
 pub(super) async fn connect(
-    shared: Arc<Shared>,
+    shared: &Arc<Shared>,
     link: LinkId,
     address: SocketAddr,
     gives_up: oneshot::Receiver<()>,
 ) {
     let limit = shared.connector.options.connect;
-    match unless(gives_up, time::timeout(limit, dial(&shared, address))).await {
+    match unless(gives_up, time::timeout(limit, dial(shared, address))).await {
         None => {}
-        Some(Ok(Ok(Transport::Tcp(stream)))) => carry(&shared, link, stream).await,
-        Some(Ok(Ok(Transport::Tls(stream)))) => carry(&shared, link, stream).await,
+        Some(Ok(Ok(Transport::Tcp(stream)))) => carry(shared, link, stream).await,
+        Some(Ok(Ok(Transport::Tls(stream)))) => carry(shared, link, stream).await,
         Some(Ok(Err((failure, error)))) => {
-            return failed(&shared, link, failure, format!("{address}: {error}"));
+            return failed(shared, link, failure, format!("{address}: {error}"));
         }
         Some(Err(_)) => {
             let error = format!("{address}: no connection within {limit:?}");
-            return failed(&shared, link, ConnectFailure::Network, error);
+            return failed(shared, link, ConnectFailure::Network, error);
         }
     }
     shared.with(|inner, now| inner.account.handle_closed(now, link));
+}
+
+/// The work of a connection. If it panics, in the resolver perhaps or in an observer, the connection has failed.
+pub(super) async fn unless_it_panics(shared: &Shared, link: LinkId, work: impl Future<Output = ()>) {
+    {
+        let mut work = pin!(work);
+        let survives = std::future::poll_fn(|cx| {
+            let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)));
+            polled.map_or(Poll::Ready(false), |polled| polled.map(|()| true))
+        });
+        if survives.await {
+            return;
+        }
+    }
+    // Its transport is gone by now.
+    shared.with(|inner, now| {
+        inner.failure = Some("a hook of the application has panicked".into());
+        let (account, failure) = (&mut inner.account, ConnectFailure::Network);
+        let state = account.links().nth(link.index());
+        match state {
+            Some((_, LinkState::Resolving)) => account.handle_resolved(now, link, &[]),
+            Some((_, LinkState::Connecting(_))) => account.handle_connect_failed(now, link, failure),
+            _ => account.handle_closed(now, link),
+        }
+    });
 }
 
 /// The work done, or given up.
@@ -175,7 +201,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<'_, S> {
                 account.handle_link_timeout(now, link);
             }
             let took = pump.refill(|output| account.poll_transmit(link, output));
-            inner.wake_by(link, cx.waker());
+            inner.rest(link, cx.waker());
             let account = &inner.account;
             let is_open = |(_, state)| matches!(state, LinkState::Open(..));
             let goes_on = account.links().nth(link.index()).is_some_and(is_open);

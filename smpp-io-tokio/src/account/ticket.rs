@@ -51,6 +51,10 @@ impl Slot {
     pub(super) fn conclude(&self, outcome: Outcome) -> bool {
         let mut state = self.lock();
         let accepted = outcome.result().is_ok();
+        if outcome.ids().any(|id| id.as_bytes().is_empty()) {
+            // Of the part that the SMSC gave no id no receipt is known by its own.
+            state.end.get_or_insert(NoReceipt::Unreported);
+        }
         state.outcome = Some(outcome);
         let goes_on = state.is_owned && accepted && state.end.is_none();
         drop(state);
@@ -80,13 +84,22 @@ impl Slot {
         Ok(())
     }
 
-    /// No more will come.
-    pub(super) fn end(&self, why: NoReceipt) {
+    /// No more receipts will come. Whether the outcome is known.
+    pub(super) fn end(&self, why: NoReceipt) -> bool {
         let mut state = self.lock();
         state.end.get_or_insert(why);
-        state.is_lost = why == NoReceipt::Closed && state.outcome.is_none();
+        let concluded = state.outcome.is_some();
+        state.is_lost = why == NoReceipt::Closed && !concluded;
         drop(state);
         self.changed.notify_waiters();
+        concluded
+    }
+
+    /// Its owner has gone, and leaves these.
+    pub(super) fn disown(&self) -> VecDeque<(DeliveryReceipt, About)> {
+        let mut state = self.lock();
+        state.is_owned = false;
+        std::mem::take(&mut state.receipts)
     }
 
     async fn wait<T>(&self, look: impl Fn(&mut State) -> Option<T>) -> T {
@@ -114,16 +127,20 @@ pub(super) enum Unwanted {
 #[must_use = "the outcome tells whether the message was accepted"]
 pub struct Ticket {
     owner: Owner,
+}
+
+/// Who wants to know what becomes of the message. Dropped, what it has not fetched is for whoever fetches what arrives.
+struct Owner {
+    slot: Arc<Slot>,
     shared: Arc<Shared>,
 }
 
-/// Who wants to know what becomes of the message.
-struct Owner(Arc<Slot>);
-
-/// A message of which all parts were accepted. Dropped, its receipts come out of [`Arrivals`](super::Arrivals).
+/// A message of which all parts were accepted. Dropped, its receipts come out of [`Arrivals`](super::Arrivals), also
+/// those that have come and were not fetched.
 ///
-/// Receipts that come are acknowledged to the SMSC at once, and kept here. An account that is to lose none of them even
-/// if the process is killed drops this, and accepts each receipt of `Arrivals` once it is stored.
+/// Receipts that come are acknowledged to the SMSC at once, and kept here: a process that is killed loses them. Once this
+/// is dropped, each is acknowledged when `Arrivals` has given it out and it is accepted; those that came before that have
+/// been.
 pub struct Sent {
     owner: Owner,
     ids: Vec<MessageId>,
@@ -131,12 +148,12 @@ pub struct Sent {
 
 impl Ticket {
     pub(super) fn new(slot: Arc<Slot>, shared: &Arc<Shared>) -> Self {
-        Self { owner: Owner(slot), shared: Arc::clone(shared) }
+        Self { owner: Owner { slot, shared: Arc::clone(shared) } }
     }
 
     /// The account's number of the message.
     pub fn message(&self) -> MessageNumber {
-        self.owner.0.message
+        self.owner.slot.message
     }
 
     /// Waits for the outcome.
@@ -145,7 +162,7 @@ impl Ticket {
     pub async fn outcome(self) -> Result<Sent, SendError> {
         let outcome = self
             .owner
-            .0
+            .slot
             .wait(|state| match &state.outcome {
                 Some(outcome) => Some(Some(outcome.clone())),
                 None => state.is_lost.then_some(None),
@@ -157,21 +174,21 @@ impl Ticket {
                 let ids = ids.into_iter().cloned().collect();
                 Ok(Sent { owner: self.owner, ids })
             }
-            Err(_) => Err(SendError::Failed { message: self.owner.0.message, outcome }),
+            Err(_) => Err(SendError::Failed { message: self.owner.slot.message, outcome }),
         }
     }
 
     /// Sends no more of it. What is in flight still gets its answer; the outcome says what was sent.
     pub fn cancel(&self) {
-        let message = self.owner.0.message;
-        self.shared.with(|inner, now| inner.account.cancel(now, message));
+        let Owner { slot, shared } = &self.owner;
+        shared.with(|inner, now| inner.account.cancel(now, slot.message));
     }
 }
 
 impl Sent {
     /// The account's number of the message.
     pub fn message(&self) -> MessageNumber {
-        self.owner.0.message
+        self.owner.slot.message
     }
 
     /// The SMSC's ids, one for each part.
@@ -201,25 +218,25 @@ impl Sent {
             (None, Some(why)) => Some(Err(why)),
             (None, None) => None,
         };
-        self.owner.0.wait(next).await
+        self.owner.slot.wait(next).await
     }
 }
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        self.0.lock().is_owned = false;
+        self.shared.lock().disown(&self.shared, &self.slot);
     }
 }
 
 impl fmt::Debug for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Ticket").field(&self.owner.0.message).finish()
+        f.debug_tuple("Ticket").field(&self.owner.slot.message).finish()
     }
 }
 
 impl fmt::Debug for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sent").field("message", &self.owner.0.message).field("ids", &self.ids).finish()
+        f.debug_struct("Sent").field("message", &self.owner.slot.message).field("ids", &self.ids).finish()
     }
 }
 
@@ -231,8 +248,8 @@ pub enum NoReceipt {
     NotAsked,
     /// The last one has been given out.
     AllTold,
-    /// It has not come in time, or there was no room to wait for it. If it comes, it comes out of
-    /// [`Arrivals`](super::Arrivals).
+    /// It has not come in time, there was no room to wait for it, or the SMSC has accepted a part without an id that a
+    /// receipt could name. If one comes, it comes out of [`Arrivals`](super::Arrivals).
     Unreported,
     /// The account has ended first.
     Closed,

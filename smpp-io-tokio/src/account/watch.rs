@@ -53,7 +53,7 @@ impl Watch {
             Event::Outcome { message, outcome } if outcome.result().is_err() => {
                 debug!(target: "smpp_io_tokio", parent: span, number = %message, "not all of the message was accepted");
             }
-            Event::Unreported { message, .. } => {
+            Event::Unreported { message, ids } if !ids.is_empty() => {
                 debug!(target: "smpp_io_tokio", parent: span, number = %message, "receipts have not come in time");
             }
             Event::Closed { unresolved } => {

@@ -2,8 +2,9 @@
 
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
+use std::ops::DerefMut;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -60,39 +61,60 @@ impl<S: Service> House<S> {
 
     /// One connection from its beginning to its end.
     pub(super) async fn host(self: Arc<Self>, connecting: Connecting, slot: Arc<Slot>) {
-        let address = connecting.peer_addr();
-        let (tls, max_unanswered) = (connecting.is_tls(), connecting.max_unanswered());
-        self.tell(ServerEvent::Connected { address, tls });
-        let not_bound = |error| self.tell(ServerEvent::NotBound { address, error });
-
-        let opening = connecting.open(Some(Arc::clone(&slot)), |stream| self.service.transport(stream));
-        let (peer, inbox) = match until(opening, slot.stop.notified()).await {
-            Some(Ok(opened)) => opened,
-            Some(Err(error)) => return not_bound(Some(&error)),
-            None => return not_bound(None),
-        };
-        let admitting = self.admit(&slot, (address, tls), &peer, inbox);
-        let (registered, inbox, meter) = match until(admitting, slot.stop.notified()).await {
-            Some(Ok(admitted)) => admitted,
-            Some(Err(Unbound::Refused)) => return,
-            Some(Err(Unbound::Failed(error))) => return not_bound(Some(&error)),
-            None => {
-                if timeout(FAREWELL, peer.unbind()).await.is_err() {
-                    peer.abort().await;
-                }
-                return not_bound(None);
-            }
-        };
+        let max_unanswered = connecting.max_unanswered();
+        // In memory of its own, which is given back: what comes before the bind needs more than a session at rest.
+        let Some((registered, inbox, meter)) = Box::pin(self.let_in(connecting, &slot)).await else { return };
         let bound = &registered.bound;
         self.tell(ServerEvent::Bound(bound));
-        let serving = self.serve(bound, inbox, meter, max_unanswered.into());
-        let end = match until(serving, slot.stop.notified()).await {
-            Some(()) => peer.closed().await,
-            None => peer.abort().await,
+        let served = {
+            let serving = pin!(self.serve(bound, inbox, meter, max_unanswered.into()));
+            until(serving, pin!(slot.stop.notified())).await
+        };
+        // What still runs is dropped by now.
+        let end = match served {
+            Some(()) => bound.peer().closed().await,
+            None => bound.peer().abort().await,
         };
         let bound = bound.clone();
         drop(registered);
         self.tell(ServerEvent::Ended { bound: &bound, end: &end });
+    }
+
+    /// From the handshake to the bind; `None` if there is none, which has been told.
+    async fn let_in(
+        &self,
+        connecting: Connecting,
+        slot: &Arc<Slot>,
+    ) -> Option<(Registered, Inbox<Smsc>, Option<Meter>)> {
+        let (address, tls) = (connecting.peer_addr(), connecting.is_tls());
+        self.tell(ServerEvent::Connected { address, tls });
+        let not_bound = |error| self.tell(ServerEvent::NotBound { address, error });
+
+        let opening = connecting.open(Some(Arc::clone(slot)), |stream| self.service.transport(stream));
+        let (peer, inbox) = match until(pin!(opening), pin!(slot.stop.notified())).await {
+            Some(Ok(opened)) => opened,
+            Some(Err(error)) => {
+                not_bound(Some(&error));
+                return None;
+            }
+            None => {
+                not_bound(None);
+                return None;
+            }
+        };
+        let admitting = pin!(self.admit(slot, (address, tls), &peer, inbox));
+        match until(admitting, pin!(slot.stop.notified())).await {
+            Some(Ok(admitted)) => return Some(admitted),
+            Some(Err(Unbound::Refused)) => {}
+            Some(Err(Unbound::Failed(error))) => not_bound(Some(&error)),
+            None => {
+                if timeout(FAREWELL, peer.unbind()).await.is_err() {
+                    peer.abort().await;
+                }
+                not_bound(None);
+            }
+        }
+        None
     }
 
     /// Waits for the bind, has it decided on, and answers it.
@@ -105,8 +127,8 @@ impl<S: Service> House<S> {
     ) -> Result<(Registered, Inbox<Smsc>, Option<Meter>), Unbound> {
         let request = first_bind(peer, inbox, (address, tls)).await.map_err(Unbound::Failed)?;
         let limits = self.registry.limits;
-        let decision = timeout(limits.decision, self.service.bind(&request));
-        let Some(decision) = until(decision, peer.closed()).await else {
+        let deciding = Box::pin(timeout(limits.decision, self.service.bind(&request)));
+        let Some(decision) = until(deciding, pin!(peer.closed())).await else {
             return Err(Unbound::Failed(AcceptError::Ended(peer.closed().await)));
         };
         let bind = request.bind();
@@ -154,8 +176,11 @@ impl<S: Service> House<S> {
                 continue;
             }
             while waiting.try_join_next().is_some() {}
-            if waiting.len() >= most && until(waiting.join_next(), bound.peer().closed()).await.is_none() {
-                return;
+            if waiting.len() >= most {
+                let closed = Box::pin(bound.peer().closed());
+                if until(pin!(waiting.join_next()), closed).await.is_none() {
+                    return;
+                }
             }
             let (house, bound) = (Arc::clone(self), bound.clone());
             let mut work = Box::pin(async move { house.service.request(&bound, inbound).await });
@@ -191,8 +216,10 @@ fn throttle(inbound: Inbound<Smsc>) {
 }
 
 /// What `work` gives, unless `stop` comes first.
-async fn until<T>(work: impl Future<Output = T>, stop: impl Future) -> Option<T> {
-    let (mut work, mut stop) = (pin!(work), pin!(stop));
+async fn until<T>(
+    mut work: Pin<impl DerefMut<Target = impl Future<Output = T>>>,
+    mut stop: Pin<impl DerefMut<Target = impl Future>>,
+) -> Option<T> {
     poll_fn(|cx| match work.as_mut().poll(cx) {
         Poll::Ready(value) => Poll::Ready(Some(value)),
         Poll::Pending => stop.as_mut().poll(cx).map(|_| None),

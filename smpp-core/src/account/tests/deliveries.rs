@@ -215,3 +215,36 @@ fn an_early_receipt_waits_for_what_was_in_flight_when_it_came_and_no_longer() {
     assert_eq!(world.outcomes().iter().map(|(number, _)| *number).collect::<Vec<_>>(), [number]);
     assert_eq!(world.abouts(), [(S::DELIVERED, None)]);
 }
+
+#[test]
+fn the_outcome_is_told_before_a_receipt_that_came_first() {
+    let mut world = World::new(options());
+    world.pass(SECOND);
+    let number = world.send("Hello");
+    let mut octets = Vec::new();
+    let link = world.servers[0].link;
+    assert!(world.account.poll_transmit(link, &mut octets));
+    world.account.handle_transmitted(world.now, link, octets.len());
+    world.receipt(0, "1", "DELIVRD");
+    world.serve(0, &octets);
+    world.settle();
+    let told: Vec<_> = world.events.iter().filter(|event| !matches!(event, Event::Link { .. })).collect();
+    let [Event::Outcome { message, .. }, Event::Receipt { about: Some(about), .. }] = told[..] else {
+        panic!("{told:?}")
+    };
+    assert_eq!((*message, about.message, about.whole), (number, number, Some(S::DELIVERED)));
+}
+
+#[test]
+fn receipts_about_failures_only_are_not_waited_for_for_ever() {
+    let receipts = Receipts { age: 60 * SECOND, ..Receipts::default() };
+    let session = Config { enquire_link: None, ..options().session };
+    let mut world = World::new(Options { session, receipts, ..options() });
+    let template = SubmitSm { registered_delivery: RegisteredDelivery::RECEIPT_ON_FAILURE, ..template() };
+    let message = Message::text(&template, "Hello");
+    assert!(message.asks_for_receipts());
+    let number = world.account.submit(world.now, &message).unwrap();
+    world.pass(61 * SECOND);
+    let told = |event: &Event| matches!(event, Event::Unreported { message, ids } if *message == number && ids.is_empty());
+    assert_eq!((world.events.iter().filter(|event| told(event)).count(), world.account.awaited()), (1, 0));
+}

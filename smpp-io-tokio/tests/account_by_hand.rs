@@ -1,0 +1,187 @@
+//! An account whose SMSC the test holds in its hands, and one whose hooks fail.
+
+#[path = "../examples/support/embedded.rs"]
+mod embedded;
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use smpp_core::account::{Backoff, Credentials, Fate, Message, Options, Unaccepted, Unresolved};
+use smpp_core::provider::Provider;
+use smpp_core::session::{Config, Direction, Instant, Observed, Observer, Smsc};
+use smpp_core::{
+    Address, COctets, DeliverSm, Endpoint, EsmClass, MessageState, RegisteredDelivery, ShortMessage,
+    SubmitSm, SubmitSmResp,
+};
+use smpp_io_tokio::account::{Account, AccountConnector, Arrival, Arrivals, NoReceipt, SendError};
+use smpp_io_tokio::{Inbound, Inbox, Incoming, Listener, Peer, tls};
+
+fn options() -> Options {
+    let (system_id, password) = embedded::ACCOUNT;
+    let backoff = Backoff { first: Duration::from_millis(2), ..Backoff::default() };
+    Options { backoff, ..Options::new(Credentials::new(system_id, password), &Provider::UNSTATED) }
+}
+
+fn template() -> SubmitSm<'static> {
+    SubmitSm {
+        destination: Address::international("6591234567").unwrap(),
+        registered_delivery: RegisteredDelivery::RECEIPT,
+        ..SubmitSm::default()
+    }
+}
+
+/// One connection of an account to an SMSC in the hands of the test, which has admitted it.
+async fn in_hand() -> (Peer, Inbox<Smsc>, Account, Arrivals) {
+    let listener = Listener::bind("127.0.0.1:0", Config::default()).await.unwrap();
+    let endpoint = format!("smpp://localhost:{}", listener.local_addr().unwrap().port()).parse().unwrap();
+    let admit = async {
+        let request = listener.accept().await.unwrap().bind_request().await.unwrap();
+        request.accept(COctets::default()).unwrap()
+    };
+    let connecting = AccountConnector::new(&endpoint, options()).connect();
+    let ((peer, inbox), connected) = tokio::join!(admit, connecting);
+    let (account, arrivals) = connected.unwrap();
+    (peer, inbox, account, arrivals)
+}
+
+async fn submitted(inbox: &mut Inbox<Smsc>) -> Incoming<Smsc, SubmitSm<'static>> {
+    match inbox.recv().await {
+        Some(Inbound::SubmitSm(message)) => message,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn accept(message: Incoming<Smsc, SubmitSm<'static>>, id: &[u8]) {
+    let message_id = COctets::new(id).unwrap();
+    message.respond(Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() })).unwrap();
+}
+
+fn delivered() -> DeliverSm<'static> {
+    DeliverSm {
+        esm_class: EsmClass::DELIVERY_RECEIPT,
+        short_message: ShortMessage::new(b"id:1 stat:DELIVRD err:000").unwrap(),
+        ..DeliverSm::default()
+    }
+}
+
+#[tokio::test]
+async fn a_receipt_before_the_response_is_heard_after_the_outcome() {
+    let (peer, mut inbox, account, _arrivals) = in_hand().await;
+    let ticket = account.submit(&Message::text(&template(), "Hello")).await.unwrap();
+    let message = submitted(&mut inbox).await;
+    let receipt = delivered();
+    let mut delivering = pin!(peer.deliver(&receipt));
+    // It leaves, and waits for its answer.
+    assert!(polled_once(delivering.as_mut()).await.is_none());
+    accept(message, b"1");
+    let mut sent = ticket.outcome().await.unwrap();
+    assert_eq!(sent.receipt().await, Ok(MessageState::DELIVERED));
+    delivering.await.unwrap();
+}
+
+/// Polls it once.
+async fn polled_once<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(value) => Poll::Ready(Some(value)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_receipt_that_its_owner_leaves_behind_is_not_lost() {
+    let (peer, mut inbox, account, mut arrivals) = in_hand().await;
+    let ticket = account.submit(&Message::text(&template(), "Hello")).await.unwrap();
+    accept(submitted(&mut inbox).await, b"1");
+    let sent = ticket.outcome().await.unwrap();
+    // It has been acknowledged, to whoever it was for then.
+    peer.deliver(&delivered()).await.unwrap();
+    drop(sent);
+    let Some(Arrival::Receipt(receipt)) = arrivals.recv().await else { panic!("no receipt") };
+    assert_eq!(receipt.get().1.unwrap().whole, Some(MessageState::DELIVERED));
+    receipt.accept().unwrap();
+}
+
+#[tokio::test]
+async fn no_receipt_is_waited_for_that_cannot_be_known() {
+    let (_peer, mut inbox, account, _arrivals) = in_hand().await;
+    let acknowledgement = RegisteredDelivery::from_bits_retain(0b0100);
+    for (asks, expected) in
+        [(RegisteredDelivery::RECEIPT, NoReceipt::Unreported), (acknowledgement, NoReceipt::NotAsked)]
+    {
+        let template = SubmitSm { registered_delivery: asks, ..template() };
+        let ticket = account.submit(&Message::text(&template, "Hello")).await.unwrap();
+        accept(submitted(&mut inbox).await, b"");
+        let mut sent = ticket.outcome().await.unwrap();
+        assert_eq!(sent.receipt().await, Err(expected));
+    }
+}
+
+#[test]
+fn an_account_whose_runtime_is_gone_takes_nothing_and_says_what_is_in_doubt() {
+    let elsewhere = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (account, ticket) = elsewhere.block_on(async {
+        let (_peer, mut inbox, account, _arrivals) = in_hand().await;
+        let ticket = account.submit(&Message::text(&template(), "Hello")).await.unwrap();
+        // Taken, and never answered.
+        std::mem::forget(submitted(&mut inbox).await);
+        std::mem::forget((inbox, _peer, _arrivals));
+        (account, ticket)
+    });
+    drop(elsewhere);
+    let here = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    here.block_on(async {
+        let refused = account.submit(&Message::text(&template(), "Hello")).await;
+        assert!(matches!(refused, Err(Unaccepted::ShutDown)), "{refused:?}");
+        let Err(SendError::Failed { message, outcome }) = ticket.outcome().await else { panic!() };
+        assert!(matches!(outcome.parts[..], [Fate::Unanswered(_)]), "{outcome:?}");
+        let unresolved = account.shutdown(Duration::from_secs(5)).await;
+        assert_eq!(unresolved, [Unresolved::NotAccepted { message, outcome }]);
+    });
+}
+
+/// Panics the first time it is shown anything.
+struct Trap(Arc<AtomicUsize>);
+
+impl Observer for Trap {
+    fn observe(&mut self, _: Instant, _: Direction, _: Observed<'_>) {
+        assert!(self.0.fetch_add(1, Ordering::Relaxed) > 0, "as asked");
+    }
+}
+
+#[tokio::test]
+async fn hooks_that_panic_do_not_stop_the_account() {
+    let smsc = embedded::start().await.unwrap();
+    let endpoint: Endpoint = format!("smpps://localhost:{}", smsc.address.port()).parse().unwrap();
+    let (resolved, observed, watched) = <[Arc<AtomicUsize>; 3]>::default().into();
+    let address = smsc.address;
+    let backoff = Backoff { first: Duration::from_millis(2), ..Backoff::default() };
+    let connector = AccountConnector::new(&endpoint, Options { backoff, ..options() })
+        .tls(tls::client(smsc.roots).unwrap())
+        .resolver({
+            let resolved = Arc::clone(&resolved);
+            move |_| {
+                let times = resolved.fetch_add(1, Ordering::Relaxed);
+                async move {
+                    assert!(times > 0, "as asked");
+                    Ok(vec![address])
+                }
+            }
+        })
+        .observe({
+            let observed = Arc::clone(&observed);
+            move |_| Trap(Arc::clone(&observed))
+        })
+        .watch({
+            let watched = Arc::clone(&watched);
+            move |_, _| assert!(watched.fetch_add(1, Ordering::Relaxed) > 99, "as asked")
+        });
+    let (account, _arrivals) = connector.connect().await.unwrap();
+    account.send(&Message::text(&template(), "Hello")).await.unwrap();
+    assert_eq!(resolved.load(Ordering::Relaxed), 3, "the resolver, then the observer, then nobody panics");
+    assert!(watched.load(Ordering::Relaxed) >= 3);
+}

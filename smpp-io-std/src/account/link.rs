@@ -38,8 +38,9 @@ struct Carrier {
 impl Carrier {
     fn run(&self) {
         while let Some(action) = self.next() {
-            if catch_unwind(AssertUnwindSafe(|| self.act(action))).is_err() {
-                self.shared.with(|inner, now| inner.panicked(now, self.link));
+            if caught(|| self.act(action)) {
+                // What comes of that is told as well, and may panic again: the thread goes on for its connection.
+                caught(|| self.shared.with(|inner, now| inner.panicked(now, self.link)));
             }
         }
     }
@@ -199,6 +200,11 @@ impl Carrier {
         drop(writer);
         shared.see_to(inner);
     }
+}
+
+/// Whether it panicked.
+fn caught(act: impl FnOnce()) -> bool {
+    catch_unwind(AssertUnwindSafe(act)).is_err()
 }
 
 fn kind(error: &TlsError) -> ConnectFailure {

@@ -98,7 +98,7 @@ fn a_message_from_a_phone_is_whole_and_answered_once_it_is_taken_whichever_binds
         let (first, second) = two(2);
         fetch().refuse(CommandStatus::RX_P_APPN).unwrap();
         let refused = Err(RequestError::Refused(CommandStatus::RX_P_APPN));
-        assert_eq!((told(first), told(second)), (refused.clone(), refused));
+        assert_eq!((told(first), told(second)), (refused, refused));
         let dropped = deliver(&binds[0], EsmClass::empty(), b"dropped");
         drop(fetch());
         let kept = Err(RequestError::Refused(CommandStatus::RX_T_APPN));

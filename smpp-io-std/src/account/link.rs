@@ -154,7 +154,7 @@ impl Carrier {
             let deadline = inner.account.poll_link_timeout(link).map(|(at, _)| at);
             let wait = deadline.map_or(shared.look, |at| shared.look.min(at - now));
             let wants_input = inner.account.wants_input(link);
-            if wants_input || wait.is_zero() {
+            if wants_input || wait.is_zero() || inner.has_failed(link) {
                 return Some((now, (wants_input && !held).then_some(wait)));
             }
             inner.hold(link, true);
@@ -172,6 +172,9 @@ impl Carrier {
             Read::Octets | Read::Pause => None,
         };
         let mut inner = shared.lock();
+        // What keeps the session from reading never leaves then.
+        let is_stuck = inner.has_failed(link) && !inner.account.wants_input(link);
+        let lost = lost.or(is_stuck.then_some(None));
         let ends = lost.is_some() || inner.is_due(link, reader.caught_up) || inner.is_unbinding(link);
         let writer = if ends {
             inner.want_office(link, true);

@@ -27,7 +27,7 @@ use smpp_io_std::account::{
 };
 use smpp_io_std::tls;
 
-use smsc::{Server, stuck};
+use smsc::{Server, deaf, stuck};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -584,5 +584,26 @@ fn a_server_that_takes_nothing_is_left() {
         }
         assert!(account.send(&big).is_ok(), "the next bind is to another");
         drop(go);
+    });
+}
+
+#[test]
+fn a_server_that_breaks_off_while_nothing_is_read_is_lost_at_once() {
+    alone(|| {
+        let address = deaf();
+        let mut options = hasty(Binds::Transceivers(1));
+        options.session.max_pdu = 100;
+        options.session.max_output = 1;
+        options.session.response = 5 * SECOND;
+        let (sender, ended) = mpsc::channel();
+        let connector = AccountConnector::new(&format!("smpp://{address}").parse().unwrap(), options).watch(
+            move |_, change| {
+                if let Change::Ended { reason, .. } = change {
+                    let _ = sender.send(reason);
+                }
+            },
+        );
+        let (_account, _arrivals) = connector.connect().unwrap();
+        assert_eq!(ended.recv(), Ok(Closed::Disconnected), "not given up only later");
     });
 }

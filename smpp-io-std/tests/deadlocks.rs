@@ -333,6 +333,23 @@ fn a_panic_of_an_observer_stops_nobody_else() {
     });
 }
 
+/// Holds a handle, and does nothing.
+struct Holds(#[expect(dead_code, reason = "it is only dropped")] Client);
+
+impl Observer for Holds {
+    fn observe(&mut self, _: smpp_core::session::Instant, _: Direction, _: Observed<'_>) {}
+}
+
+#[test]
+fn an_observer_that_holds_a_handle_can_be_replaced() {
+    watched(|| {
+        let ((client, _inbox), _peer) = pair(Config::default());
+        client.observe(Holds(client.clone()));
+        client.observe(Holds(client.clone()));
+        assert!(client.state().is_bound());
+    });
+}
+
 #[test]
 fn a_handler_that_never_answers_keeps_nothing_else_up() {
     watched(|| {

@@ -6,7 +6,11 @@
 //! ```
 //!
 //! Whatever happens to the process, no message is lost: one that was not stored was not acknowledged, and the SMSC
-//! sends it again. One that was stored and whose acknowledgement was lost comes twice; it is stored twice, and marked.
+//! sends it again. One that was stored and whose acknowledgement was lost comes twice; it is stored twice, and the
+//! second line is marked `again`: the same octets are in the file already, as they also are where somebody has sent the
+//! same text twice.
+//!
+//! Nothing has to be done in good order at the end, so Ctrl-C simply stops it. One process writes to a file, no more.
 
 use std::collections::HashSet;
 use std::error::Error;
@@ -19,7 +23,7 @@ use clap::Parser;
 use serde_json::json;
 use smpp_core::frame::HEADER_LENGTH;
 use smpp_core::{Bind, BindMode, CommandStatus, DeliverSm, Endpoint};
-use smpp_io_std::{Connector, Inbound, tls};
+use smpp_io_std::{ConnectError, Connector, Failure, Inbound, tls};
 
 /// Receives messages and delivery receipts, and acknowledges each one once it is in the file.
 ///
@@ -47,8 +51,7 @@ fn main() -> ExitCode {
 enum Never {}
 
 fn run(arguments: &Arguments) -> Result<Never, Box<dyn Error>> {
-    let mut store = Store::open(&arguments.file)?;
-    let mut endpoint: Endpoint = arguments.url.parse()?;
+    let mut endpoint: Endpoint = arguments.url.parse().map_err(|error| format!("--url: {error}"))?;
     if endpoint.password.is_none() {
         endpoint.password = std::env::var("SMPP_PASSWORD").ok();
     }
@@ -56,14 +59,19 @@ fn run(arguments: &Arguments) -> Result<Never, Box<dyn Error>> {
         Some(ca) => Connector::new().tls(tls::ca_file(ca)?),
         None => Connector::new(),
     };
-    // The session is kept alive by a thread of its own, however long the disk takes.
-    let (client, mut inbox) = connector.start(&endpoint)?;
-    client.bind(&Bind {
+    let system_id = endpoint.system_id.as_deref().ok_or("--url: the SYSTEM_ID is missing")?;
+    let bind = Bind {
         mode: BindMode::Receiver,
-        system_id: endpoint.system_id.as_deref().unwrap_or_default().try_into()?,
+        system_id: system_id.try_into().map_err(|error| format!("--url: system_id: {error}"))?,
         password: endpoint.password.as_deref().unwrap_or_default().try_into()?,
         ..Bind::default()
-    })?;
+    };
+    let mut store =
+        Store::open(&arguments.file).map_err(|error| format!("{}: {error}", arguments.file.display()))?;
+    // The session is kept alive by a thread of its own, however long the disk takes.
+    let (client, mut inbox) = connector.start(&endpoint)?;
+    let refused = |error| ConnectError { endpoint: endpoint.to_string(), failure: Failure::Bind(error) };
+    client.bind(&bind).map_err(refused)?;
     eprintln!("bound; {} messages are in {}", store.messages, arguments.file.display());
     while let Some(inbound) = inbox.recv() {
         // What else comes is refused by being dropped.
@@ -73,10 +81,11 @@ fn run(arguments: &Arguments) -> Result<Never, Box<dyn Error>> {
             // If the session has ended, the message comes again.
             Ok(()) => drop(message.accept()),
             Err(error) => {
-                // The SMSC keeps it.
+                // The SMSC keeps it, and those that wait behind it.
                 let _ = message.refuse(CommandStatus::RX_T_APPN);
+                drop(inbox);
                 client.unbind();
-                return Err(error.into());
+                return Err(format!("{}: {error}", arguments.file.display()).into());
             }
         }
     }
@@ -92,17 +101,26 @@ struct Store {
 }
 
 impl Store {
-    /// Opens the file, or makes it. The last line may have been cut off: that message was never acknowledged.
+    /// Opens the file, or makes it. The last line may be cut off, or garbage if the machine itself has stopped: that
+    /// message was never acknowledged.
     fn open(path: &Path) -> Result<Self, Box<dyn Error>> {
         let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
+        // A file that is new has to be found again as well.
+        file.sync_all()?;
+        sync_directory(path)?;
         let mut store = Self { file, messages: 0, known: HashSet::new() };
         let mut whole = 0;
         let mut reader = BufReader::new(&store.file);
-        let mut line = String::new();
-        while reader.read_line(&mut line)? > 0 && line.ends_with('\n') {
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
+            let Some(octets) = octets(&line) else {
+                if reader.fill_buf()?.is_empty() {
+                    break;
+                }
+                return Err(format!("line {} is not of this program", store.messages + 1).into());
+            };
             whole += line.len() as u64;
-            let object: serde_json::Value = serde_json::from_str(&line)?;
-            store.known.extend(object["octets"].as_str().map(String::from));
+            store.known.insert(octets);
             store.messages += 1;
             line.clear();
         }
@@ -131,6 +149,21 @@ impl Store {
         self.messages += 1;
         Ok(())
     }
+}
+
+/// The name of a new file is on disk once its directory is; elsewhere than on Unix the system sees to that.
+fn sync_directory(path: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+        File::open(directory.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// The octets of the message in a line that is whole.
+fn octets(line: &[u8]) -> Option<String> {
+    let line: serde_json::Value = serde_json::from_slice(line).ok()?;
+    line["octets"].as_str().map(String::from)
 }
 
 fn hexadecimal(octets: &[u8]) -> String {

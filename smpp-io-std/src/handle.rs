@@ -186,7 +186,9 @@ impl<R: Role> Handle<R> {
     /// It is called in whichever thread does the work, while the session is locked: it should be quick, and it must not
     /// call this handle.
     pub fn observe(&self, observer: impl Observer + Send + 'static) {
-        *self.shared.lock().session.observer_mut() = Some(Box::new(observer));
+        let before = self.shared.lock().session.observer_mut().replace(Box::new(observer));
+        // Not under the lock: it may hold a handle.
+        drop(before);
     }
 
     /// The counters of the session. It does not block.

@@ -415,8 +415,8 @@ impl Drop for Place {
     fn drop(&mut self) {
         let ended = self.shared.lock().all.remove(&self.number);
         self.shared.ended.notify_all();
-        // Its last handle may unbind: not under the lock.
-        drop(ended);
+        // A session that nobody serves any more ends, whoever keeps a handle on it. Not under the lock.
+        ended.and_then(|connection| connection.peer).inspect(Peer::begin_unbind);
     }
 }
 

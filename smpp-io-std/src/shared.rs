@@ -252,6 +252,10 @@ impl<R: Role> Shared<R> {
             }
         } else {
             reader.catch_up(now);
+            if core.failed {
+                // What keeps the session from reading never leaves.
+                core.lose(None);
+            }
         }
         core.now = self.now();
         core.tell(&mut reader);

@@ -23,8 +23,8 @@ const READ: usize = 18 * 1024;
 
 /// TLS over TCP, either side, its handshake completed.
 ///
-/// A read makes one system call at most, so that a peer that sends a record octet by octet cannot hold it for
-/// longer than the read timeout.
+/// A read makes one system call at most, and so does a write, so that a peer that sends or takes a record octet by octet
+/// cannot hold it for longer than the timeout.
 #[derive(Debug)]
 pub struct TlsStream {
     tcp: TcpStream,
@@ -110,16 +110,19 @@ impl TlsStream {
         let _ = self.send(records);
     }
 
-    /// Hands all records to TCP.
+    /// Hands all records to TCP. `WouldBlock` if TCP has not taken all of them in the time that a write has.
     fn send(&self, mut records: MutexGuard<'_, Records>) -> io::Result<()> {
         collect(&mut lock(&self.tls), &mut records.octets)?;
-        while !records.left().is_empty() {
-            match (&self.tcp).write(records.left())? {
-                0 => return Err(io::ErrorKind::WriteZero.into()),
-                sent => records.advance(sent),
-            }
+        if records.left().is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let sent = (&self.tcp).write(records.left())?;
+        records.advance(sent);
+        match (sent, records.left()) {
+            (0, _) => Err(io::ErrorKind::WriteZero.into()),
+            (_, []) => Ok(()),
+            _ => Err(io::ErrorKind::WouldBlock.into()),
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use common::{bind, message, watched};
 use smpp_core::session::{Cause, Closed, Config, Direction, Esme, Observed, Observer, Smsc};
-use smpp_core::{CommandId, CommandStatus, DeliverSm, SubmitSm, Tag, Tlv, Tlvs};
+use smpp_core::{CommandId, CommandStatus, DeliverSm, Pdu, SequenceNumber, SubmitSm, Tag, Tlv, Tlvs};
 use smpp_io_std::{
     Client, Connection, Duplex, Inbound, Inbox, NotSent, Peer, RequestError, TlsStream, start, tls,
 };
@@ -333,6 +333,23 @@ fn a_panic_of_an_observer_stops_nobody_else() {
     });
 }
 
+/// Holds a handle, and does nothing.
+struct Holds(#[expect(dead_code, reason = "it is only dropped")] Client);
+
+impl Observer for Holds {
+    fn observe(&mut self, _: smpp_core::session::Instant, _: Direction, _: Observed<'_>) {}
+}
+
+#[test]
+fn an_observer_that_holds_a_handle_can_be_replaced() {
+    watched(|| {
+        let ((client, _inbox), _peer) = pair(Config::default());
+        client.observe(Holds(client.clone()));
+        client.observe(Holds(client.clone()));
+        assert!(client.state().is_bound());
+    });
+}
+
 #[test]
 fn a_handler_that_never_answers_keeps_nothing_else_up() {
     watched(|| {
@@ -396,6 +413,60 @@ fn a_peer_that_reads_nothing_is_given_up() {
         assert_eq!(client.closed().reason, Closed::Stalled);
         let never = RequestError::NeverSent(NotSent::Closed(Closed::Stalled));
         assert_eq!(client.submit(&submit).unwrap_err(), never);
+    });
+}
+
+/// A peer that asks whether the link lives, far too often, and takes no answer; after a while the connection is broken.
+struct Deaf {
+    asks: Mutex<VecDeque<u8>>,
+    pauses: Mutex<u32>,
+}
+
+impl Deaf {
+    fn new() -> Self {
+        let mut ask = Vec::new();
+        Pdu::EnquireLink.encode(CommandStatus::ROK, SequenceNumber(1), &mut ask);
+        Self { asks: Mutex::new(ask.repeat(1000).into()), pauses: Mutex::new(5) }
+    }
+}
+
+impl Duplex for Deaf {
+    fn receive(&self, space: &mut [u8]) -> io::Result<usize> {
+        self.asks.lock().unwrap().read(space)
+    }
+
+    fn transmit(&self, _: &[u8]) -> io::Result<usize> {
+        let mut pauses = self.pauses.lock().unwrap();
+        *pauses = pauses.checked_sub(1).ok_or(io::ErrorKind::ConnectionReset)?;
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    fn transmit_held(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn set_receive_timeout(&self, _: Option<Duration>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn set_transmit_timeout(&self, _: Option<Duration>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn close(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_connection_that_breaks_while_nothing_is_read_is_lost_at_once() {
+    watched(|| {
+        let config =
+            Config { response: SECOND, max_pdu: 100, max_output: 1, enquire_link: None, ..Config::default() };
+        let (client, _inbox) = start::<Esme, _>(Deaf::new(), config).unwrap();
+        let end = client.closed();
+        assert_eq!(end.reason, Closed::Disconnected, "not given up only later");
+        assert_eq!(end.error.unwrap().kind(), io::ErrorKind::ConnectionReset);
     });
 }
 

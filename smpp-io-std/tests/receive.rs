@@ -4,6 +4,7 @@ mod common;
 
 use std::collections::HashSet;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use common::watched;
 use smpp_core::session::{Config, Smsc};
 use smpp_core::{Address, CommandStatus, DeliverSm, ShortMessage};
-use smpp_io_std::{BindRequest, Bound, Inbound, Listener, Server, Service, Threaded};
+use smpp_io_std::{BindRequest, Bound, Inbound, Listener, RequestError, Response, Server, Service, Threaded};
 
 const MESSAGES: usize = 300;
 
@@ -48,17 +49,142 @@ struct Receiver(Child);
 
 impl Receiver {
     fn start(server: &Server, file: &Path) -> Self {
+        Self::run(Command::new(program()), server, file)
+    }
+
+    fn run(mut command: Command, server: &Server, file: &Path) -> Self {
         let url = format!("smpp://shop@{}", server.local_addrs()[0]);
-        let mut command = Command::new(program());
-        command.args(["--url", &url, "--file"]).arg(file).stderr(Stdio::null());
+        command.args(["--url", &url, "--file"]).arg(file).stderr(Stdio::piped());
         Self(command.spawn().unwrap())
+    }
+
+    /// Waits for its end; what it has said.
+    fn end(mut self) -> (Option<i32>, String) {
+        let mut said = String::new();
+        self.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        (self.0.wait().unwrap().code(), said)
     }
 }
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        self.0.kill().unwrap();
+        // It may have ended by itself.
+        let _ = self.0.kill();
         self.0.wait().unwrap();
+    }
+}
+
+/// A file that is not there yet.
+fn fresh(name: &str) -> PathBuf {
+    let name = format!("{name}-{}.jsonl", std::process::id());
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_file(&file);
+    file
+}
+
+fn server() -> Server {
+    let listener = Listener::bind("127.0.0.1:0", Config { window: 32, ..Config::default() }).unwrap();
+    Server::builder(Everyone).listen(listener).start().unwrap()
+}
+
+/// Who is bound, once somebody is.
+fn bound(server: &Server) -> Bound {
+    loop {
+        if let Some(bound) = server.bound().pop() {
+            return bound;
+        }
+        thread::yield_now();
+    }
+}
+
+fn deliver(bound: &Bound, text: &str) -> Result<Response, RequestError> {
+    bound.peer().deliver(&DeliverSm {
+        source: Address::international("6591234567").unwrap(),
+        short_message: ShortMessage::new(text.as_bytes()).unwrap(),
+        ..DeliverSm::default()
+    })
+}
+
+#[test]
+fn a_line_that_is_torn_or_garbage_at_the_end_was_never_acknowledged() {
+    watched(|| {
+        let file = fresh("torn");
+        let server = server();
+        let receiver = Receiver::start(&server, &file);
+        deliver(&bound(&server), "first").unwrap();
+        drop(receiver);
+        let line = fs::read(&file).unwrap();
+        for (number, tail) in
+            [&b"{\"from\":\"6591"[..], b"\0\0\0\0", b"\0\0\xff\n", b"{}\n"].iter().enumerate()
+        {
+            fs::write(&file, [&line, *tail].concat()).unwrap();
+            while !server.bound().is_empty() {
+                thread::yield_now();
+            }
+            let receiver = Receiver::start(&server, &file);
+            let text = format!("second {number}");
+            deliver(&bound(&server), &text).unwrap();
+            drop(receiver);
+            assert_eq!(stored(&file), (vec![hexadecimal("first"), hexadecimal(&text)], 0));
+        }
+        // Not at the end: whatever it is, it is not thrown away.
+        fs::write(&file, [b"garbage\n", &line[..]].concat()).unwrap();
+        let (code, said) = Receiver::start(&server, &file).end();
+        assert!(code == Some(1) && said.contains("line 1"), "{said}");
+        assert_eq!(fs::read(&file).unwrap(), [b"garbage\n", &line[..]].concat());
+        fs::remove_file(&file).unwrap();
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn what_the_disk_has_no_room_for_is_not_acknowledged() {
+    watched(|| {
+        let file = fresh("full");
+        let server = server();
+        // A file may grow to a few lines, the last of them written in part.
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\""]).arg(program());
+        let receiver = Receiver::run(shell, &server, &file);
+        let peer = bound(&server);
+        let mut texts = (0..).map(|number| format!("message {number}"));
+        let mut acknowledged = Vec::new();
+        let refused = loop {
+            let text = texts.next().unwrap();
+            match deliver(&peer, &text) {
+                Ok(_) => acknowledged.push(hexadecimal(&text)),
+                Err(error) => break (text, error),
+            }
+        };
+        assert_eq!(refused.1, RequestError::Refused(CommandStatus::RX_T_APPN));
+        let (code, said) = receiver.end();
+        assert!(code == Some(1) && said.contains(file.to_str().unwrap()), "{said}");
+        assert!(!fs::read(&file).unwrap().ends_with(b"\n"), "it was written in part");
+        // The message comes again once there is room.
+        while !server.bound().is_empty() {
+            thread::yield_now();
+        }
+        let receiver = Receiver::start(&server, &file);
+        deliver(&bound(&server), &refused.0).unwrap();
+        drop(receiver);
+        acknowledged.push(hexadecimal(&refused.0));
+        assert_eq!(stored(&file), (acknowledged, 0));
+        fs::remove_file(&file).unwrap();
+    });
+}
+
+#[test]
+fn wrong_use_is_told_and_touches_nothing() {
+    let file = fresh("none");
+    for (url, complaint) in [
+        ("http://shop@localhost", "--url: scheme"),
+        ("smpp://localhost", "SYSTEM_ID is missing"),
+        ("smpp://a-name-that-is-too-long@localhost", "system_id"),
+    ] {
+        let output = Command::new(program()).args(["--url", url, "--file"]).arg(&file).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && said.contains(complaint), "{said}");
+        assert!(!file.exists());
     }
 }
 
@@ -80,11 +206,8 @@ fn hexadecimal(text: &str) -> String {
 #[test]
 fn a_receiver_that_is_killed_has_stored_what_it_acknowledged() {
     watched(|| {
-        let file =
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("received-{}.jsonl", std::process::id()));
-        let _ = fs::remove_file(&file);
-        let listener = Listener::bind("127.0.0.1:0", Config { window: 32, ..Config::default() }).unwrap();
-        let server = Server::builder(Everyone).listen(listener).start().unwrap();
+        let file = fresh("received");
+        let server = server();
         let mut left: Vec<String> = (0..MESSAGES).map(|number| format!("message {number}")).collect();
         let mut acknowledged = HashSet::new();
         let mut kills = 0;

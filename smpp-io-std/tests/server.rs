@@ -23,6 +23,8 @@ struct Shop {
     held: Mutex<Vec<Incoming<smpp_core::SubmitSm<'static>, Threaded<Smsc>>>>,
     /// Blocks the handler until something comes, or its sender goes.
     stuck: Option<Mutex<mpsc::Receiver<()>>>,
+    /// Who has asked for a panic.
+    kept: Mutex<Vec<Bound>>,
 }
 
 impl Service for Shop {
@@ -37,7 +39,10 @@ impl Service for Shop {
         let text = message.get().short_message.as_bytes().to_vec();
         match &text[..] {
             b"hold" => self.held.lock().unwrap().push(message),
-            b"panic" => panic!("as it should"),
+            b"panic" => {
+                self.kept.lock().unwrap().push(bound.clone());
+                panic!("as it should");
+            }
             b"stick" => drop(self.stuck.as_ref().map(|stuck| stuck.lock().unwrap().recv())),
             _ => {
                 let message_id = COctets::new(bound.system_id()).unwrap();

@@ -38,8 +38,9 @@ struct Carrier {
 impl Carrier {
     fn run(&self) {
         while let Some(action) = self.next() {
-            if catch_unwind(AssertUnwindSafe(|| self.act(action))).is_err() {
-                self.shared.with(|inner, now| inner.panicked(now, self.link));
+            if caught(|| self.act(action)) {
+                // What comes of that is told as well, and may panic again: the thread goes on for its connection.
+                caught(|| self.shared.with(|inner, now| inner.panicked(now, self.link)));
             }
         }
     }
@@ -153,7 +154,7 @@ impl Carrier {
             let deadline = inner.account.poll_link_timeout(link).map(|(at, _)| at);
             let wait = deadline.map_or(shared.look, |at| shared.look.min(at - now));
             let wants_input = inner.account.wants_input(link);
-            if wants_input || wait.is_zero() {
+            if wants_input || wait.is_zero() || inner.has_failed(link) {
                 return Some((now, (wants_input && !held).then_some(wait)));
             }
             inner.hold(link, true);
@@ -171,6 +172,9 @@ impl Carrier {
             Read::Octets | Read::Pause => None,
         };
         let mut inner = shared.lock();
+        // What keeps the session from reading never leaves then.
+        let is_stuck = inner.has_failed(link) && !inner.account.wants_input(link);
+        let lost = lost.or(is_stuck.then_some(None));
         let ends = lost.is_some() || inner.is_due(link, reader.caught_up) || inner.is_unbinding(link);
         let writer = if ends {
             inner.want_office(link, true);
@@ -199,6 +203,11 @@ impl Carrier {
         drop(writer);
         shared.see_to(inner);
     }
+}
+
+/// Whether it panicked.
+fn caught(act: impl FnOnce()) -> bool {
+    catch_unwind(AssertUnwindSafe(act)).is_err()
 }
 
 fn kind(error: &TlsError) -> ConnectFailure {

@@ -189,6 +189,7 @@ impl Shared {
                 Written::Failed(error) => {
                     inner.failure = Some(error.to_string());
                     inner.leave(index, Output::Failed);
+                    self.unheld.notify_all();
                     break;
                 }
             }

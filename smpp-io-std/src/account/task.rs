@@ -117,6 +117,11 @@ impl Inner {
         !self.over && matches!(self.state(link), Some(LinkState::Open(..)))
     }
 
+    /// Whether nothing more can be written on the connection.
+    pub(super) fn has_failed(&self, link: LinkId) -> bool {
+        self.tasks.get(link.index()).is_some_and(|task| task.output == Output::Failed)
+    }
+
     /// Whether all that the connection waits for is the answer to its unbind.
     pub(super) fn is_unbinding(&self, link: LinkId) -> bool {
         matches!(self.state(link), Some(LinkState::Open(_, State::Unbinding)))

@@ -1,5 +1,6 @@
 //! Several binds as one account, over real sockets and real TLS.
 
+mod arrivals;
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../../examples/send_blocking/smsc.rs"]
@@ -26,7 +27,7 @@ use smpp_io_std::account::{
 };
 use smpp_io_std::tls;
 
-use smsc::{Server, stuck};
+use smsc::{Server, deaf, stuck};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -357,28 +358,6 @@ fn a_deadline_is_kept_and_gives_back_what_goes_on() {
 }
 
 #[test]
-fn receipts_that_nobody_waits_for_arrive_and_others_do_not() {
-    alone(|| {
-        let server = Server::start("127.0.0.1:0");
-        let connector = AccountConnector::new(&server.endpoint(), options(Binds::Transceivers(2)));
-        let (account, mut arrivals) = connector.connect().unwrap();
-        let mut kept = account.send(&text("kept")).unwrap();
-        assert_eq!(kept.receipt(), Ok(MessageState::DELIVERED));
-        assert_eq!(kept.next_receipt().unwrap_err(), NoReceipt::AllTold);
-        assert_eq!(kept.receipt_until(soon()), Err(NoReceipt::AllTold));
-        let ticket = account.submit(&text("dropped")).unwrap();
-        let number = ticket.message();
-        drop(ticket);
-        let Some(Arrival::Receipt(receipt)) = arrivals.recv() else { panic!("no receipt") };
-        assert_eq!(receipt.get().1.map(|about| about.message), Some(number));
-        receipt.accept().unwrap();
-        let template = SubmitSm { registered_delivery: RegisteredDelivery::default(), ..template() };
-        let mut sent = account.send(&Message::text(&template, "no receipt")).unwrap();
-        assert_eq!(sent.receipt_until(soon()), Err(NoReceipt::NotAsked));
-    });
-}
-
-#[test]
 fn the_number_of_binds_can_be_changed() {
     alone(|| {
         let server = Server::start("127.0.0.1:0");
@@ -439,6 +418,32 @@ fn a_panic_in_a_users_thread_harms_nobody() {
         let shared = account.clone();
         let _ = thread::spawn(move || shared.set_binds(Binds::Transceivers(1))).join();
         until(|| account.links().iter().filter(|(_, state, _)| *state != LinkState::Idle).count() == 1);
+        angry.store(false, Ordering::SeqCst);
+        assert_eq!(account.send(&text("Hello")).unwrap().receipt(), Ok(MessageState::DELIVERED));
+    });
+}
+
+#[test]
+fn a_watch_that_panics_at_all_it_is_told_costs_no_place() {
+    alone(|| {
+        let mut server = Server::start("127.0.0.1:0");
+        let angry = Arc::new(AtomicBool::new(false));
+        let panics = Arc::new(AtomicU64::new(0));
+        let (anger, counted) = (Arc::clone(&angry), Arc::clone(&panics));
+        let connector = AccountConnector::new(&server.endpoint(), hasty(Binds::Transceivers(1)));
+        let connector = connector.watch(move |_, _| {
+            if anger.load(Ordering::SeqCst) {
+                counted.fetch_add(1, Ordering::SeqCst);
+                panic!("on purpose");
+            }
+        });
+        let (account, _arrivals) = connector.connect().unwrap();
+        angry.store(true, Ordering::SeqCst);
+        server.kill();
+        let address = server.address.to_string();
+        let _server = Server::start(&address);
+        // The end of the bind, the next bind, its end.
+        until(|| panics.load(Ordering::SeqCst) >= 3);
         angry.store(false, Ordering::SeqCst);
         assert_eq!(account.send(&text("Hello")).unwrap().receipt(), Ok(MessageState::DELIVERED));
     });
@@ -579,5 +584,26 @@ fn a_server_that_takes_nothing_is_left() {
         }
         assert!(account.send(&big).is_ok(), "the next bind is to another");
         drop(go);
+    });
+}
+
+#[test]
+fn a_server_that_breaks_off_while_nothing_is_read_is_lost_at_once() {
+    alone(|| {
+        let address = deaf();
+        let mut options = hasty(Binds::Transceivers(1));
+        options.session.max_pdu = 100;
+        options.session.max_output = 1;
+        options.session.response = 5 * SECOND;
+        let (sender, ended) = mpsc::channel();
+        let connector = AccountConnector::new(&format!("smpp://{address}").parse().unwrap(), options).watch(
+            move |_, change| {
+                if let Change::Ended { reason, .. } = change {
+                    let _ = sender.send(reason);
+                }
+            },
+        );
+        let (_account, _arrivals) = connector.connect().unwrap();
+        assert_eq!(ended.recv(), Ok(Closed::Disconnected), "not given up only later");
     });
 }

@@ -1,5 +1,6 @@
 //! SMSCs to be killed, silenced or stuck: plain TCP, one thread for each connection.
 
+use std::io::Write;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -7,7 +8,10 @@ use std::thread;
 use std::time::Duration;
 
 use smpp_core::session::{Config, Smsc};
-use smpp_core::{BindResp, COctets, DeliverSm, Endpoint, EsmClass, ShortMessage, SubmitSmResp};
+use smpp_core::{
+    BindResp, COctets, CommandStatus, DeliverSm, Endpoint, EsmClass, Pdu, SequenceNumber, ShortMessage,
+    SubmitSmResp,
+};
 use smpp_io_std::{Connection, Inbound};
 
 /// An SMSC of one's own, which can be killed: plain TCP.
@@ -118,4 +122,25 @@ pub(crate) fn stuck() -> (SocketAddr, mpsc::Sender<()>) {
         let _ = receiver.recv();
     });
     (address, sender)
+}
+
+/// An SMSC that binds once, then asks whether the link lives until nothing more is taken of that, reads no answer, and
+/// breaks off.
+pub(crate) fn deaf() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let mut stream = listener.accept().unwrap().0;
+        drop(listener);
+        let mut connection =
+            Connection::<Smsc, _>::new(stream.try_clone().unwrap(), Config::default()).unwrap();
+        let Ok(Some(Inbound::Bind(bind))) = connection.recv(None) else { panic!("no bind") };
+        connection.respond(bind, Ok(BindResp::default())).unwrap();
+        let mut ask = Vec::new();
+        Pdu::EnquireLink.encode(CommandStatus::ROK, SequenceNumber(1), &mut ask);
+        let asks = ask.repeat(4096);
+        stream.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
+        while stream.write_all(&asks).is_ok() {}
+    });
+    address
 }

@@ -112,14 +112,16 @@ impl<S: Transport> Connection<Smsc, S> {
     /// Tells the ESME something that has no response: outbind on a connection that the SMSC has made,
     /// alert_notification. Whether it arrives is never known. It waits only if too much output is waiting.
     pub fn notify<N: Notification>(&mut self, notification: &N) -> Result<(), NotSent> {
-        while let Err(refusal) = self.session.notify(self.now(), notification) {
+        let mut now = self.now();
+        while let Err(refusal) = self.session.notify(now, notification) {
             let ended = self.kept.end.as_ref().map(|end| NotSent::Closed(end.reason));
             if let Some(why) = ended.or(refusal.lasting()) {
                 return Err(why);
             }
             self.turn(None);
+            now = self.now();
         }
-        self.settle().map_err(|end| NotSent::Closed(end.reason))
+        self.settle(now).map_err(|end| NotSent::Closed(end.reason))
     }
 }
 
@@ -194,7 +196,8 @@ impl<R: Role, S: Transport> Connection<R, S> {
     where
         O: Operation + SentBy<R>,
     {
-        while let Err(refused) = self.session.request(self.now(), operation, tag) {
+        let mut now = self.now();
+        while let Err(refused) = self.session.request(now, operation, tag) {
             tag = refused.tag;
             let ended = self.kept.end.as_ref().map(|end| NotSent::Closed(end.reason));
             if let Some(why) = ended.or(refused.why.lasting()) {
@@ -204,9 +207,10 @@ impl<R: Role, S: Transport> Connection<R, S> {
                 Refusal::Paced(until) => self.turn(Some(until)),
                 _ => self.turn(None),
             }
+            now = self.now();
         }
         // How the session ends, if it ends here, is the request's outcome.
-        let _ = self.settle();
+        let _ = self.settle(now);
         Ok(())
     }
 
@@ -261,7 +265,7 @@ impl<R: Role, S: Transport> Connection<R, S> {
         if let Some(reply) = incoming.take_reply() {
             let _ = self.session.respond(reply, result);
         }
-        self.settle()
+        self.settle(self.now())
     }
 
     /// Answers with an error that has more to say than its status, as TLVs in a data_sm_resp.
@@ -274,7 +278,7 @@ impl<R: Role, S: Transport> Connection<R, S> {
         if let Some(reply) = incoming.take_reply() {
             let _ = self.session.respond_with_reason(reply, status, body);
         }
-        self.settle()
+        self.settle(self.now())
     }
 
     /// Answers `ESME_ROK` with an empty body.
@@ -342,9 +346,9 @@ impl<R: Role, S: Transport> Connection<R, S> {
         Instant::after(self.start.elapsed())
     }
 
-    /// Takes turns until all output is transmitted.
-    fn settle(&mut self) -> Result<(), End> {
-        self.transmit();
+    /// Takes turns until all output is transmitted. `now` is the time at present.
+    fn settle(&mut self, now: Instant) -> Result<(), End> {
+        self.transmit(Some(now));
         loop {
             if let Some(end) = &self.kept.end {
                 return Err(end.clone());
@@ -359,10 +363,10 @@ impl<R: Role, S: Transport> Connection<R, S> {
     /// One turn: writes, reads once, tells the session what came and what time it is, writes what that led to.
     /// Waits for input until the session's next deadline, and until `until` at most.
     fn turn(&mut self, until: Option<Instant>) {
-        self.transmit();
+        self.transmit(None);
         self.receive(until);
         self.tell();
-        self.transmit();
+        self.transmit(None);
     }
 
     /// Reads once, if the session wants to and has seen all that was read before.
@@ -434,9 +438,10 @@ impl<R: Role, S: Transport> Connection<R, S> {
         }
     }
 
-    /// Writes until nothing is left, the transport takes no more, or the session has to be told the time.
-    fn transmit(&mut self) {
-        while !self.failed && self.has_output() && !self.is_due() {
+    /// Writes until nothing is left, the transport takes no more, or the session has to be told the time. That is
+    /// `now`, if it is known, until something was written.
+    fn transmit(&mut self, mut now: Option<Instant>) {
+        while !self.failed && self.has_output() && !self.is_due(now.take()) {
             match self.write() {
                 Ok(()) => {}
                 Err(error) if is_pause(&error) => return,
@@ -458,25 +463,27 @@ impl<R: Role, S: Transport> Connection<R, S> {
         self.unflushed || !self.output.is_empty()
     }
 
-    fn is_due(&self) -> bool {
-        self.session.poll_timeout().is_some_and(|(at, _)| at <= self.now())
+    fn is_due(&self, now: Option<Instant>) -> bool {
+        let deadline = self.session.poll_timeout();
+        deadline.is_some_and(|(at, _)| at <= now.unwrap_or_else(|| self.now()))
     }
 
-    /// One write, or the flush that follows the last one.
+    /// One write, and the flush if it was the last one.
     fn write(&mut self) -> io::Result<()> {
         let left = self.output.get(self.taken..).unwrap_or_default();
-        if left.is_empty() {
+        if !left.is_empty() {
+            let written = self.stream.write(left)?;
+            if written == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            self.taken = self.output.len().min(self.taken + written);
+            self.unflushed = true;
+            self.session.handle_transmitted(written);
+        }
+        if self.taken == self.output.len() {
             self.stream.flush()?;
             self.unflushed = false;
-            return Ok(());
         }
-        let written = self.stream.write(left)?;
-        if written == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        self.taken = self.output.len().min(self.taken + written);
-        self.unflushed = true;
-        self.session.handle_transmitted(written);
         Ok(())
     }
 

@@ -150,7 +150,7 @@ impl<R: Role> Core<R> {
         reader.held = left > 0 && !self.session.wants_input();
         self.untold |= self.caught_up < reader.caught_up;
         self.caught_up = reader.caught_up;
-        self.unsent = true;
+        self.unsent |= self.session.wants_transmit();
         self.grant();
     }
 

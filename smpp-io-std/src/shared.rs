@@ -338,7 +338,7 @@ impl<R: Role> Shared<R> {
                 }
             }
         }
-        let others = core.keeper == Keeper::Asleep || core.waiters.has_parked();
+        let others = core.keeper == Keeper::Asleep || core.waiters.has_parked_leader();
         if others && core.successor.is_none() && core.end.is_none() && try_take(&self.reader).is_some() {
             core.successor = core.waiters.wake_one();
             if core.successor.is_none() {

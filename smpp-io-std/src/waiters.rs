@@ -10,8 +10,8 @@ use smpp_core::session::Instant;
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
     threads: Vec<Option<Waiter>>,
-    /// How many of them are parked.
-    parked: usize,
+    /// How many of them lead and are parked.
+    parked_leaders: usize,
     /// Who waits for room, in order.
     queue: VecDeque<u32>,
     /// Until when the first of them keeps its turn for the pace's sake.
@@ -41,6 +41,12 @@ pub(crate) enum Part {
     Watches,
 }
 
+impl Waiter {
+    fn leads(&self) -> bool {
+        self.part == Part::Leads
+    }
+}
+
 impl Waiters {
     /// The current thread is going to wait.
     pub(crate) fn enlist(&mut self, part: Part) -> u32 {
@@ -58,7 +64,7 @@ impl Waiters {
     pub(crate) fn dismiss(&mut self, number: u32) {
         self.leave_queue(number);
         let Some(waiter) = self.threads.get_mut(number as usize).and_then(Option::take) else { return };
-        self.parked -= usize::from(waiter.parked);
+        self.parked_leaders -= usize::from(waiter.parked && waiter.leads());
     }
 
     /// It waits for room no more.
@@ -79,7 +85,7 @@ impl Waiters {
         if let Some(waiter) = self.get(number)
             && !mem::replace(&mut waiter.parked, true)
         {
-            self.parked += 1;
+            self.parked_leaders += usize::from(waiter.leads());
         }
     }
 
@@ -88,7 +94,7 @@ impl Waiters {
         if let Some(waiter) = self.get(number)
             && mem::take(&mut waiter.parked)
         {
-            self.parked -= 1;
+            self.parked_leaders -= usize::from(waiter.leads());
         }
     }
 
@@ -97,22 +103,22 @@ impl Waiters {
         if let Some(waiter) = self.threads.get_mut(number as usize).and_then(Option::as_mut)
             && mem::take(&mut waiter.parked)
         {
-            self.parked -= 1;
+            self.parked_leaders -= usize::from(waiter.leads());
             self.woken.push(waiter.thread.clone());
         }
     }
 
-    /// Whether anyone is parked.
-    pub(crate) const fn has_parked(&self) -> bool {
-        self.parked > 0
+    /// Whether anyone who leads is parked.
+    pub(crate) const fn has_parked_leader(&self) -> bool {
+        self.parked_leaders > 0
     }
 
     /// Has one of those that are parked and lead woken, if there is one.
     pub(crate) fn wake_one(&mut self) -> Option<u32> {
-        if self.parked == 0 {
+        if !self.has_parked_leader() {
             return None;
         }
-        let leads = |waiter: &Waiter| waiter.parked && waiter.part == Part::Leads;
+        let leads = |waiter: &Waiter| waiter.parked && waiter.leads();
         let leader = self.threads.iter().position(|waiter| waiter.as_ref().is_some_and(leads));
         let leader = leader.map(|number| number as u32);
         leader.inspect(|number| self.wake(*number))
@@ -198,7 +204,7 @@ mod tests {
         assert!(!waiters.may_take(Some(c), 3) && waiters.may_take(Some(b), 2));
         waiters.dismiss(a);
         waiters.dismiss(b);
-        assert_eq!((waiters.granted, waiters.parked), (0, 1));
+        assert_eq!((waiters.granted, waiters.parked_leaders), (0, 1));
         assert!(waiters.may_take(Some(c), 1));
     }
 
@@ -228,6 +234,7 @@ mod tests {
             [Some(a), None],
             "who helps is not woken to lead"
         );
+        assert!(!waiters.has_parked_leader());
         waiters.wake_all();
         waiters.wake(a);
         assert_eq!(waiters.woken().len(), 2);

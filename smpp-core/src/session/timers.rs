@@ -73,7 +73,7 @@ impl Timers {
 
     /// The timer that is due first.
     pub(super) fn first(&self) -> Option<(Instant, Timer)> {
-        let armed = KEPT.into_iter().zip(self.due).filter_map(|(timer, at)| Some((at?, timer)));
+        let armed = KEPT.iter().zip(&self.due).filter_map(|(timer, at)| Some(((*at)?, *timer)));
         armed.min_by_key(|(at, _)| *at)
     }
 }

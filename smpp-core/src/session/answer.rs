@@ -6,7 +6,7 @@ use core::fmt;
 use super::event::{Cause, Closed, Outcome, Refusal};
 use super::state::State;
 use crate::frame::{Frame, HEADER_LENGTH, SequenceNumber};
-use crate::pdu::{BindResp, CommandId, CommandStatus, InterfaceVersion, Pdu};
+use crate::pdu::{BindResp, CommandId, CommandStatus, InterfaceVersion, Pdu, encode_into};
 use crate::wire::{Quirks, Tolerance};
 
 /// The longest submit_sm_resp without TLVs: a header and a message_id of 65 octets (SMPP 3.4 §4.4.2).
@@ -83,12 +83,12 @@ impl Refusal {
 impl Outcome<'_> {
     /// The same, without what it borrows.
     pub fn into_result(self, sequence: SequenceNumber) -> Result<Response, RequestError> {
-        match self {
-            Self::Accepted(pdu) => Ok(Response::new(&pdu, sequence)),
-            Self::Refused { status, .. } => Err(RequestError::Refused(status)),
-            Self::Nacked(status) => Err(RequestError::Nacked(status)),
-            Self::NeverSent(closed) => Err(RequestError::NeverSent(NotSent::Closed(closed))),
-            Self::Unanswered(cause) => Err(RequestError::Unanswered(cause)),
+        match &self {
+            Self::Accepted(pdu) => Ok(Response::new(pdu, sequence)),
+            Self::Refused { status, .. } => Err(RequestError::Refused(*status)),
+            Self::Nacked(status) => Err(RequestError::Nacked(*status)),
+            Self::NeverSent(closed) => Err(RequestError::NeverSent(NotSent::Closed(*closed))),
+            Self::Unanswered(cause) => Err(RequestError::Unanswered(*cause)),
         }
     }
 }
@@ -96,7 +96,14 @@ impl Outcome<'_> {
 impl Response {
     fn new(pdu: &Pdu<'_>, sequence: SequenceNumber) -> Self {
         let mut octets = [0; SHORT];
-        Self(match pdu.encode_into(CommandStatus::ROK, sequence, &mut octets) {
+        let written = match pdu {
+            // What most of them are: nothing is left to ask about it.
+            Pdu::SubmitSmResp(Some(body)) => {
+                encode_into(CommandId::SUBMIT_SM_RESP, CommandStatus::ROK, sequence, body, &mut octets)
+            }
+            _ => pdu.encode_into(CommandStatus::ROK, sequence, &mut octets),
+        };
+        Self(match written {
             Ok(length) => Octets::Short { length: length as u8, octets },
             Err(_) => Octets::Long(Frame::encode(pdu, CommandStatus::ROK, sequence).into_inner()),
         })

@@ -143,8 +143,20 @@ impl<R: Role> Shared<R> {
 
 impl<R: Role> Core<R> {
     /// Passes on what the session tells, and notes who is to be woken.
+    #[inline(always)]
     fn dispatch(&mut self, event: Event<'_, u32>, woken: &mut Woken) {
         self.watch.note(&event, self.failure.as_deref());
+        match event {
+            // Read where it is: to pass it on would be to copy it.
+            Event::Outcome { tag, sequence, ref outcome } => {
+                woken.add(self.waiters.tell(tag, outcome.into_result(sequence)));
+            }
+            event => self.heed(event, woken),
+        }
+    }
+
+    /// Does what an event asks for that is no outcome.
+    fn heed(&mut self, event: Event<'_, u32>, woken: &mut Woken) {
         match event {
             Event::Request { request, frame, .. } => {
                 let responder = Responder { session: &mut self.session };
@@ -163,9 +175,6 @@ impl<R: Role> Core<R> {
                 let frame = Frame::new(Bytes::copy_from_slice(frame.octets()));
                 self.inbox.extend(frame.map(Queued::Notification));
                 woken.add(self.fetching.take());
-            }
-            Event::Outcome { tag, sequence, outcome } => {
-                woken.add(self.waiters.tell(tag, outcome.into_result(sequence)));
             }
             Event::Closed(reason) => {
                 self.end = Some(End { reason, error: self.failure.take() });

@@ -265,36 +265,16 @@ impl Pdu<'_> {
         sequence: SequenceNumber,
         out: &mut [u8],
     ) -> Result<usize, BufferTooSmall> {
-        put_into(out, |sink| self.emit(status, sequence, sink))
+        let available = out.len();
+        let mut sink = SliceSink::new(out);
+        self.emit(status, sequence, &mut sink);
+        let needed = sink.needed();
+        if needed > available {
+            return Err(BufferTooSmall { needed, available });
+        }
+        patch_length(out.get_mut(..needed).unwrap_or_default(), 0);
+        Ok(needed)
     }
-}
-
-/// Writes one PDU with this body to the start of `out`, as [`Pdu::encode_into`] does.
-pub(crate) fn encode_into<B: Emit>(
-    command: CommandId,
-    status: CommandStatus,
-    sequence: SequenceNumber,
-    body: &B,
-    out: &mut [u8],
-) -> Result<usize, BufferTooSmall> {
-    put_into(out, |sink| {
-        emit_header(command, status, sequence, sink);
-        body.emit(sink);
-    })
-}
-
-/// Lets `emit` write a PDU to the start of `out`.
-#[inline]
-fn put_into(out: &mut [u8], emit: impl FnOnce(&mut SliceSink<'_>)) -> Result<usize, BufferTooSmall> {
-    let available = out.len();
-    let mut sink = SliceSink::new(out);
-    emit(&mut sink);
-    let needed = sink.needed();
-    if needed > available {
-        return Err(BufferTooSmall { needed, available });
-    }
-    patch_length(out.get_mut(..needed).unwrap_or_default(), 0);
-    Ok(needed)
 }
 
 /// The slice given to [`Pdu::encode_into`] does not hold the PDU. Its contents are unspecified.

@@ -142,9 +142,30 @@ impl<R: Role> Shared<R> {
 }
 
 impl<R: Role> Core<R> {
-    /// Passes on what the session tells, and notes who is to be woken.
-    fn dispatch(&mut self, event: Event<'_, u32>, woken: &mut Woken) {
-        self.watch.note(&event, self.failure.as_deref());
+    /// Passes on what the session has to tell `next`, and notes who is to be woken. Whether there was anything.
+    #[inline(always)]
+    fn dispatch<'b>(
+        &mut self,
+        woken: &mut Woken,
+        next: impl FnOnce(&mut DriverSession<R>) -> Option<Event<'b, u32>>,
+    ) -> bool {
+        let event = next(&mut self.session);
+        if let Some(event) = &event {
+            self.watch.note(event, self.failure.as_deref());
+        }
+        match event {
+            // Looked at where it is: an event is large, and most are outcomes.
+            Some(Event::Outcome { tag, sequence, ref outcome }) => {
+                woken.add(self.waiters.tell(tag, outcome.into_result(sequence)));
+            }
+            Some(event) => self.heed(event, woken),
+            None => return false,
+        }
+        true
+    }
+
+    /// Does what an event asks for that is no outcome.
+    fn heed(&mut self, event: Event<'_, u32>, woken: &mut Woken) {
         match event {
             Event::Request { request, frame, .. } => {
                 let responder = Responder { session: &mut self.session };
@@ -163,9 +184,6 @@ impl<R: Role> Core<R> {
                 let frame = Frame::new(Bytes::copy_from_slice(frame.octets()));
                 self.inbox.extend(frame.map(Queued::Notification));
                 woken.add(self.fetching.take());
-            }
-            Event::Outcome { tag, sequence, outcome } => {
-                woken.add(self.waiters.tell(tag, outcome.into_result(sequence)));
             }
             Event::Closed(reason) => {
                 self.end = Some(End { reason, error: self.failure.take() });
@@ -245,9 +263,7 @@ impl<R: Role, S> Drop for Driver<R, S> {
         core.session.abort();
         let now = shared.now();
         let mut woken = Woken::default();
-        while let Some(event) = core.session.handle_timeout(now) {
-            core.dispatch(event, &mut woken);
-        }
+        while core.dispatch(&mut woken, |session| session.handle_timeout(now)) {}
         drop(core);
         woken.wake();
         shared.ended.notify_waiters();
@@ -325,9 +341,7 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
         core.session.handle_transmitted(moved.sent);
         let input = self.pump.input(scratch);
         let mut rest = input;
-        while let Some(event) = core.session.handle_input(now, &mut rest) {
-            core.dispatch(event, woken);
-        }
+        while core.dispatch(woken, |session| session.handle_input(now, &mut rest)) {}
         let consumed = input.len() - rest.len();
         self.pump.consume(consumed, scratch);
         if moved.eof || moved.failure.is_some() {
@@ -337,9 +351,7 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
         // What has come is read before silence is counted, however long the runtime was busy; but a peer that
         // never pauses does not stop the clock.
         if self.pump.is_caught_up() {
-            while let Some(event) = core.session.handle_timeout(now) {
-                core.dispatch(event, woken);
-            }
+            while core.dispatch(woken, |session| session.handle_timeout(now)) {}
         }
         if core.end.is_some() {
             return None;

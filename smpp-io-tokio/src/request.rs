@@ -58,8 +58,9 @@ impl<R: Role, O: Operation + SentBy<R>> Future for Requesting<'_, '_, R, O> {
         // Wakers are woken, and dropped, once the lock is released.
         let (entered, _old, next) = shared.with(|core, now| {
             let (entered, old) = core.enter(now, *operation, ticket, cx.waker());
-            let next = if matches!(entered, Ok(Stage::InLine(_))) { None } else { core.call_next(now) };
-            (entered, old, next)
+            // Who did not stand in line leaves nobody behind.
+            let left = ticket.is_some() && !matches!(entered, Ok(Stage::InLine(_)));
+            (entered, old, if left { core.call_next(now) } else { None })
         });
         if let Some(next) = next {
             next.wake();

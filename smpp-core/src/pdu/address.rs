@@ -1,7 +1,7 @@
 //! Addresses: type of number, numbering plan, digits (SMPP 3.4 §5.2.5 to §5.2.9).
 
 use crate::wire::{
-    COctets, Emit, Found, InvalidOctets, Name, Octet, Parse, Parsed, Reader, Sink, Watch, octet_field,
+    COctets, Emit, Found, InvalidOctets, Name, Octet, Parse, Parsed, Reader, Run, Sink, Watch, octet_field,
     open_enum,
 };
 
@@ -131,8 +131,13 @@ impl<'a> From<Address<'a>> for Address<'a, 65> {
 impl<const MAX: usize> Emit for Address<'_, MAX> {
     #[inline]
     fn emit<S: Sink>(&self, out: &mut S) {
-        out.put(&[self.ton.0, self.npi.0]);
-        self.digits.emit(out);
+        self.emit_behind(Run::default(), out).flush(out);
+    }
+
+    #[inline(always)]
+    fn emit_behind<S: Sink>(&self, run: Run, out: &mut S) -> Run {
+        let run = run.octet(self.ton.0, out).octet(self.npi.0, out);
+        self.digits.emit_behind(run, out)
     }
 }
 

@@ -82,19 +82,43 @@ impl Refusal {
 
 impl Outcome<'_> {
     /// The same, without what it borrows.
-    pub fn into_result(self, sequence: SequenceNumber) -> Result<Response, RequestError> {
+    #[expect(clippy::wrong_self_convention, reason = "a PDU is large: it is looked at where it is")]
+    pub fn into_result(&self, sequence: SequenceNumber) -> Result<Response, RequestError> {
         match self {
-            Self::Accepted(pdu) => Ok(Response::new(&pdu, sequence)),
-            Self::Refused { status, .. } => Err(RequestError::Refused(status)),
-            Self::Nacked(status) => Err(RequestError::Nacked(status)),
-            Self::NeverSent(closed) => Err(RequestError::NeverSent(NotSent::Closed(closed))),
-            Self::Unanswered(cause) => Err(RequestError::Unanswered(cause)),
+            Self::Accepted(pdu) => Ok(Response::new(pdu, sequence)),
+            Self::Refused { status, .. } => Err(RequestError::Refused(*status)),
+            Self::Nacked(status) => Err(RequestError::Nacked(*status)),
+            Self::NeverSent(closed) => Err(RequestError::NeverSent(NotSent::Closed(*closed))),
+            Self::Unanswered(cause) => Err(RequestError::Unanswered(*cause)),
         }
     }
 }
 
 impl Response {
     fn new(pdu: &Pdu<'_>, sequence: SequenceNumber) -> Self {
+        let short = match pdu {
+            Pdu::SubmitSmResp(Some(response)) if response.tlvs.is_empty() => {
+                Self::short(sequence, response.message_id.as_bytes())
+            }
+            _ => None,
+        };
+        short.unwrap_or_else(|| Self::any(pdu, sequence))
+    }
+
+    /// A submit_sm_resp without TLVs, as most responses are: it is written in two pieces, the NUL is there.
+    #[inline(always)]
+    fn short(sequence: SequenceNumber, message_id: &[u8]) -> Option<Self> {
+        let length = (HEADER_LENGTH + message_id.len() + 1) as u8;
+        let header = [length.into(), CommandId::SUBMIT_SM_RESP.0, CommandStatus::ROK.0, sequence.0];
+        let mut octets = [0; SHORT];
+        let (front, [body @ .., _]) = octets.split_first_chunk_mut::<HEADER_LENGTH>()? else { return None };
+        front.copy_from_slice(header.map(u32::to_be_bytes).as_flattened());
+        body.get_mut(..message_id.len())?.copy_from_slice(message_id);
+        Some(Self(Octets::Short { length, octets }))
+    }
+
+    #[cold]
+    fn any(pdu: &Pdu<'_>, sequence: SequenceNumber) -> Self {
         let mut octets = [0; SHORT];
         Self(match pdu.encode_into(CommandStatus::ROK, sequence, &mut octets) {
             Ok(length) => Octets::Short { length: length as u8, octets },

@@ -24,8 +24,8 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     pub fn handle_input<'b>(&mut self, now: Instant, input: &mut &'b [u8]) -> Option<Event<'b, T>> {
         self.pass(now);
         loop {
-            if let Some(event) = self.poll_end() {
-                return Some(event);
+            if let Ending::Ended(_) = self.ending {
+                return self.poll_end();
             }
             if !self.wants_input() {
                 return None;

@@ -220,9 +220,8 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         }
         self.encoded += length as u64;
         self.stats.sent.count(command, length);
-        if let Some(frame) = self.output.get(before..).and_then(Frame::new) {
-            self.observer.observe(self.now, Direction::Out, Observed(frame));
-        }
+        let frame = Frame::whole(self.output.get(before..).unwrap_or_default());
+        self.observer.observe(self.now, Direction::Out, Observed(frame));
         true
     }
 

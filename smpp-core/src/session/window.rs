@@ -135,6 +135,7 @@ impl<T> Window<T> {
     }
 
     /// Twice the slots. Who is in flight keeps number and order; two that did not share a slot do not share one now.
+    #[cold]
     fn grow(&mut self) {
         let mut grown = Self { next: self.next, ..Self::new(self.limit) };
         let slots = (2 * self.slots.len()).max(2);

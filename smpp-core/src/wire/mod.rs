@@ -79,7 +79,7 @@ macro_rules! wire_struct {
             #[inline]
             fn emit<S: $crate::wire::Sink>(&self, out: &mut S) {
                 let run = $crate::wire::Run::default();
-                $(let run = run.field(&self.$field, out);)+
+                $(let run = $crate::wire::Emit::emit_behind(&self.$field, run, out);)+
                 run.flush(out);
             }
         }

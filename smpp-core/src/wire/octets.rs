@@ -6,7 +6,7 @@ use nom::Parser;
 use nom::bytes::complete::{tag, take_till};
 use nom::sequence::terminated;
 
-use super::{DecodeErrorKind, Emit, Name, Parse, Parsed, Quirks, Reader, Sink, Stop, Watch, octet};
+use super::{DecodeErrorKind, Emit, Name, Parse, Parsed, Quirks, Reader, Run, Sink, Stop, Watch, octet};
 
 /// A C-Octet String: at most `MAX` octets, the NUL included (SMPP 3.4 §3.1).
 ///
@@ -262,7 +262,12 @@ impl<'a, const MAX: usize> Parse<'a> for COctets<'a, MAX> {
 impl<const MAX: usize> Emit for COctets<'_, MAX> {
     #[inline]
     fn emit<S: Sink>(&self, out: &mut S) {
-        put_c_octets(self.0, out);
+        self.emit_behind(Run::default(), out).flush(out);
+    }
+
+    #[inline(always)]
+    fn emit_behind<S: Sink>(&self, run: Run, out: &mut S) -> Run {
+        c_octets_behind(run, self.0, out)
     }
 }
 
@@ -280,17 +285,23 @@ impl<'a> Parse<'a> for Password<'a> {
 impl Emit for Password<'_> {
     #[inline]
     fn emit<S: Sink>(&self, out: &mut S) {
-        put_c_octets(self.0, out);
+        self.emit_behind(Run::default(), out).flush(out);
+    }
+
+    #[inline(always)]
+    fn emit_behind<S: Sink>(&self, run: Run, out: &mut S) -> Run {
+        c_octets_behind(run, self.0, out)
     }
 }
 
-/// Most strings of a PDU are empty: one octet then, and no copy.
-#[inline]
-pub(super) fn put_c_octets<S: Sink>(octets: &[u8], out: &mut S) {
+/// Most strings of a PDU are empty: no copy then.
+#[inline(always)]
+pub(super) fn c_octets_behind<S: Sink>(run: Run, octets: &[u8], out: &mut S) -> Run {
+    run.flush(out);
     if !octets.is_empty() {
         out.put(octets);
     }
-    out.octet(0);
+    Run::NUL
 }
 
 /// Octets up to a NUL, at most `max` with it: `*(%x01-7F) %x00`.
@@ -404,11 +415,17 @@ impl<'a, const MAX: usize> Parse<'a> for Octets<'a, MAX> {
 impl<const MAX: usize> Emit for Octets<'_, MAX> {
     #[inline]
     fn emit<S: Sink>(&self, out: &mut S) {
+        self.emit_behind(Run::default(), out).flush(out);
+    }
+
+    #[inline(always)]
+    fn emit_behind<S: Sink>(&self, run: Run, out: &mut S) -> Run {
         // At most 255 octets: `new` checks it, and a parsed value was counted by one octet.
-        out.octet(self.0.len() as u8);
+        run.octet(self.0.len() as u8, out).flush(out);
         if !self.0.is_empty() {
             out.put(self.0);
         }
+        Run::default()
     }
 }
 

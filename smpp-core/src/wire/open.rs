@@ -87,9 +87,13 @@ macro_rules! octet_field {
                 out.octet((*self).into());
             }
 
-            #[inline]
-            fn as_octet(&self) -> Option<u8> {
-                Some((*self).into())
+            #[inline(always)]
+            fn emit_behind<S: $crate::wire::Sink>(
+                &self,
+                run: $crate::wire::Run,
+                out: &mut S,
+            ) -> $crate::wire::Run {
+                run.octet((*self).into(), out)
             }
         }
     )+};

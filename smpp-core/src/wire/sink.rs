@@ -22,10 +22,12 @@ pub trait Emit {
     /// Appends the octets.
     fn emit<S: Sink>(&self, out: &mut S);
 
-    /// The octet, of a field that is one octet.
-    #[inline]
-    fn as_octet(&self) -> Option<u8> {
-        None
+    /// Appends what was collected before, and the octets. The last of them may be collected instead.
+    #[inline(always)]
+    fn emit_behind<S: Sink>(&self, run: Run, out: &mut S) -> Run {
+        run.flush(out);
+        self.emit(out);
+        Run::default()
     }
 }
 
@@ -35,47 +37,42 @@ impl Emit for u8 {
         out.octet(*self);
     }
 
-    #[inline]
-    fn as_octet(&self) -> Option<u8> {
-        Some(*self)
+    #[inline(always)]
+    fn emit_behind<S: Sink>(&self, run: Run, out: &mut S) -> Run {
+        run.octet(*self, out)
     }
 }
 
-/// Neighbouring fields of one octet each, put at once. Which fields those are is known when the code is compiled:
-/// nothing of this is left but one copy of a constant length.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Run {
-    /// The last `length` of its octets.
+/// Neighbouring octets that each are a field, or the NUL or the length of one, put at once. Which those are is known
+/// when the code is compiled: nothing of this is left but one copy of a constant length.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Run {
+    /// The first `length` of its octets, the lowest first.
     octets: u64,
     length: usize,
 }
 
 impl Run {
-    /// Adds a field of one octet, or puts what was collected and the field behind it.
+    /// The NUL that ends a string.
+    pub(crate) const NUL: Self = Self { octets: 0, length: 1 };
+
+    /// Adds an octet.
     #[inline(always)]
     #[must_use]
-    pub(crate) fn field<S: Sink>(self, field: &impl Emit, out: &mut S) -> Self {
-        match field.as_octet() {
-            Some(octet) if self.length < 8 => {
-                Self { octets: self.octets << 8 | u64::from(octet), length: self.length + 1 }
-            }
-            Some(octet) => {
-                self.flush(out);
-                Self { octets: octet.into(), length: 1 }
-            }
-            None => {
-                self.flush(out);
-                field.emit(out);
-                Self::default()
-            }
+    pub(crate) fn octet<S: Sink>(self, octet: u8, out: &mut S) -> Self {
+        if self.length < 8 {
+            let octets = self.octets | u64::from(octet) << (8 * self.length);
+            return Self { octets, length: self.length + 1 };
         }
+        self.flush(out);
+        Self { octets: octet.into(), length: 1 }
     }
 
     /// Puts what was collected.
     #[inline(always)]
     pub(crate) fn flush<S: Sink>(self, out: &mut S) {
         if self.length > 0 {
-            out.put(self.octets.to_be_bytes().get(8 - self.length..).unwrap_or_default());
+            out.put(self.octets.to_le_bytes().get(..self.length).unwrap_or_default());
         }
     }
 }

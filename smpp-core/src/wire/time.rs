@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-use super::octets::{c_octets, put_c_octets};
-use super::{DecodeErrorKind, Emit, InvalidOctets, Name, Parse, Parsed, Quirks, Reader, Sink, Watch};
+use super::octets::{c_octets, c_octets_behind};
+use super::{DecodeErrorKind, Emit, InvalidOctets, Name, Parse, Parsed, Quirks, Reader, Run, Sink, Watch};
 
 /// A time: empty, or sixteen characters `YYMMDDhhmmsstnnp` (SMPP 3.4 §7.1.1).
 ///
@@ -121,7 +121,12 @@ fn is_readable(name: Name, text: &[u8]) -> bool {
 impl Emit for Time<'_> {
     #[inline]
     fn emit<S: Sink>(&self, out: &mut S) {
-        put_c_octets(self.0, out);
+        self.emit_behind(Run::default(), out).flush(out);
+    }
+
+    #[inline(always)]
+    fn emit_behind<S: Sink>(&self, run: Run, out: &mut S) -> Run {
+        c_octets_behind(run, self.0, out)
     }
 }
 

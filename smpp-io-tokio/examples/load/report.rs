@@ -19,6 +19,8 @@ pub(crate) struct Tally {
     unanswered: u64,
     /// In nanoseconds.
     times: Histogram<u64>,
+    /// The last response time, and how many in a row were the same: what is sent together is often answered together.
+    last: (u64, u64),
 }
 
 /// The result.
@@ -32,7 +34,7 @@ pub(crate) struct Report<'a> {
 impl Tally {
     pub(crate) fn new() -> Self {
         let times = Histogram::new_with_max(LONGEST, 2).expect("the bounds are good");
-        Self { accepted: 0, refused: 0, never_sent: 0, unanswered: 0, times }
+        Self { accepted: 0, refused: 0, never_sent: 0, unanswered: 0, times, last: (0, 0) }
     }
 
     pub(crate) fn count(&mut self, outcome: &Result<Response, RequestError>, nanos: u64) {
@@ -42,11 +44,22 @@ impl Tally {
             Err(RequestError::NeverSent(_)) => return self.never_sent += 1,
             Err(_) => return self.unanswered += 1,
         }
-        self.times.saturating_record(nanos);
+        if self.last.0 != nanos {
+            self.record();
+            self.last.0 = nanos;
+        }
+        self.last.1 += 1;
+    }
+
+    /// Takes down the response times that were the same.
+    fn record(&mut self) {
+        let (nanos, count) = std::mem::take(&mut self.last);
+        self.times.saturating_record_n(nanos, count);
     }
 
     /// Takes in another.
-    pub(crate) fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, mut other: Self) {
+        other.record();
         self.accepted += other.accepted;
         self.refused += other.refused;
         self.never_sent += other.never_sent;

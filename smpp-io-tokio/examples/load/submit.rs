@@ -60,7 +60,7 @@ pub(crate) async fn submit(arguments: &Arguments, url: &str) -> Result<bool, Sto
     while !tasks.is_empty() {
         tokio::select! {
             _ = tick.tick() => progress.set_position(load.told.load(Ordering::Relaxed)),
-            Some(Ok(told)) = tasks.join_next() => tally.add(&told),
+            Some(Ok(told)) = tasks.join_next() => tally.add(told),
         }
     }
     let took = load.began.elapsed();

@@ -82,7 +82,6 @@ impl Refusal {
 
 impl Outcome<'_> {
     /// The same, without what it borrows.
-    #[expect(clippy::wrong_self_convention, reason = "a PDU is large: it is looked at where it is")]
     pub fn into_result(&self, sequence: SequenceNumber) -> Result<Response, RequestError> {
         match self {
             Self::Accepted(pdu) => Ok(Response::new(pdu, sequence)),

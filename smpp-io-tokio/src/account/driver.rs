@@ -20,6 +20,7 @@ use super::arrivals::Queued;
 use super::ticket::{NoReceipt, Slot, Unwanted};
 use super::watch::Watch;
 use super::{AccountConnector, AccountError, Watcher, link};
+use crate::driver::AGES;
 
 /// What everyone shares.
 pub(crate) struct Shared {
@@ -156,7 +157,7 @@ impl Shared {
 
     /// The moment on tokio's clock.
     pub(super) fn clock(&self, at: Instant) -> time::Instant {
-        self.start + (at - Instant::ZERO)
+        self.start + (at - Instant::ZERO).min(AGES)
     }
 
     /// Waits for the first bind, or for why there will be none.

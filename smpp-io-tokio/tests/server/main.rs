@@ -508,3 +508,14 @@ async fn a_decision_ends_with_its_client_its_time_or_its_server() {
     front.told("decision dropped").await;
     front.told("refused undecided: ESME_RBINDFAIL").await;
 }
+
+#[tokio::test]
+async fn times_without_end_are_times() {
+    let config = Config { session_init: Duration::MAX, ..Config::default() };
+    let limits = Limits { decision: Duration::MAX, ..Limits::default() };
+    let (server, address, _front) = serve(limits, config).await;
+    let (client, _inbox) = esme(address, "shop", TRX).await;
+    let (shutdown, end) = tokio::join!(server.shutdown(Duration::MAX), client.closed());
+    assert_eq!((shutdown.ended.len(), shutdown.aborted()), (1, 0));
+    assert_eq!(end.reason, Closed::PeerUnbound);
+}

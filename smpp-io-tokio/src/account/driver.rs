@@ -206,7 +206,9 @@ impl Inner {
                 Event::Message { message, ack } => self.arrive(shared, now, Queued::Message(message, ack)),
                 Event::Notification { frame } => self.arrive(shared, now, Queued::Notification(frame)),
                 Event::Unreported { message, .. } => {
-                    if self.slots.get(&message).is_some_and(|slot| slot.end(NoReceipt::Unreported)) {
+                    let known = self.slots.get(&message).map(|slot| slot.end(NoReceipt::Unreported));
+                    // Of one without an outcome its owner has still to hear that.
+                    if known == Some(true) {
                         self.slots.remove(&message);
                     }
                 }

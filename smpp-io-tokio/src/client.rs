@@ -100,7 +100,9 @@ impl<R: Role> Handle<R> {
     ///
     /// It is called while the session is locked: it should be quick, and it must not call this handle.
     pub fn observe(&self, observer: impl Observer + Send + 'static) {
-        *self.shared.lock().session.observer_mut() = Some(Box::new(observer));
+        let old = self.shared.lock().session.observer_mut().replace(Box::new(observer));
+        // It may hold anything, a handle too: not under the lock.
+        drop(old);
     }
 
     /// Lets `answer` answer requests of the peer where they are read, from now on: nothing is copied, nothing queued,

@@ -28,6 +28,9 @@ use crate::watch::Watch;
 /// How long the transport may take to say good-bye.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// A time that no clock reaches is taken for so many years.
+pub(crate) const AGES: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
 /// What the driver and the handles of one connection share.
 pub(crate) struct Shared<R: Role> {
     core: Mutex<Core<R>>,
@@ -137,7 +140,7 @@ impl<R: Role> Shared<R> {
 
     /// The moment on tokio's clock.
     fn clock(&self, at: Instant) -> time::Instant {
-        self.start + (at - Instant::ZERO)
+        self.start + (at - Instant::ZERO).min(AGES)
     }
 }
 

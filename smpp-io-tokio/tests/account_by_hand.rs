@@ -125,11 +125,11 @@ async fn no_receipt_is_waited_for_that_cannot_be_known() {
 fn an_account_whose_runtime_is_gone_takes_nothing_and_says_what_is_in_doubt() {
     let elsewhere = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (account, ticket) = elsewhere.block_on(async {
-        let (_peer, mut inbox, account, _arrivals) = in_hand().await;
+        let (peer, mut inbox, account, arrivals) = in_hand().await;
         let ticket = account.submit(&Message::text(&template(), "Hello")).await.unwrap();
         // Taken, and never answered.
         std::mem::forget(submitted(&mut inbox).await);
-        std::mem::forget((inbox, _peer, _arrivals));
+        std::mem::forget((inbox, peer, arrivals));
         (account, ticket)
     });
     drop(elsewhere);

@@ -20,6 +20,7 @@ use super::arrivals::Queued;
 use super::ticket::{NoReceipt, Slot, Unwanted};
 use super::watch::Watch;
 use super::{AccountConnector, AccountError, Watcher, link};
+use crate::driver::AGES;
 
 /// What everyone shares.
 pub(crate) struct Shared {
@@ -156,7 +157,7 @@ impl Shared {
 
     /// The moment on tokio's clock.
     pub(super) fn clock(&self, at: Instant) -> time::Instant {
-        self.start + (at - Instant::ZERO)
+        self.start + (at - Instant::ZERO).min(AGES)
     }
 
     /// Waits for the first bind, or for why there will be none.
@@ -205,7 +206,9 @@ impl Inner {
                 Event::Message { message, ack } => self.arrive(shared, now, Queued::Message(message, ack)),
                 Event::Notification { frame } => self.arrive(shared, now, Queued::Notification(frame)),
                 Event::Unreported { message, .. } => {
-                    if self.slots.get(&message).is_some_and(|slot| slot.end(NoReceipt::Unreported)) {
+                    let known = self.slots.get(&message).map(|slot| slot.end(NoReceipt::Unreported));
+                    // Of one without an outcome its owner has still to hear that.
+                    if known == Some(true) {
                         self.slots.remove(&message);
                     }
                 }

@@ -102,7 +102,7 @@ impl<S: Service> House<S> {
                 return None;
             }
         };
-        let admitting = pin!(self.admit(slot, (address, tls), &peer, inbox));
+        let admitting = Box::pin(self.admit(slot, (address, tls), &peer, inbox));
         match until(admitting, pin!(slot.stop.notified())).await {
             Some(Ok(admitted)) => return Some(admitted),
             Some(Err(Unbound::Refused)) => {}

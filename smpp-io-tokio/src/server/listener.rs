@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
+use super::after;
 use super::registry::Slot;
 use super::stream::ServerStream;
 use crate::client::Peer;
@@ -78,7 +79,7 @@ impl Listener {
         // Without it, Nagle's algorithm delays each response; a failure to set it harms nothing.
         let _ = stream.set_nodelay(true);
         let (tls, config) = (self.tls.clone(), self.config);
-        Ok(Connecting { stream, address, tls, config, deadline: Instant::now() + config.session_init })
+        Ok(Connecting { stream, address, tls, config, deadline: after(config.session_init) })
     }
 }
 

@@ -25,7 +25,7 @@ pub use registry::{Cap, Limits};
 pub use service::{Admission, ServerEvent, Service};
 pub use stream::ServerStream;
 
-use crate::driver::End;
+use crate::driver::{AGES, End};
 use connection::House;
 use registry::Registry;
 
@@ -159,6 +159,11 @@ async fn accept<S: Service>(house: Arc<House<S>>, listener: Listener, at: Socket
     }
 }
 
+/// So long from now.
+fn after(time: Duration) -> Instant {
+    Instant::now() + time.min(AGES)
+}
+
 /// Whether the connection that was to be accepted is the one that failed: others are not to wait for that.
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
@@ -194,7 +199,7 @@ impl Server {
     ///
     /// Dropped before it is done, the rest is aborted at once.
     pub async fn shutdown(mut self, within: Duration) -> Shutdown {
-        let deadline = Instant::now() + within;
+        let deadline = after(within);
         for acceptor in std::mem::take(&mut self.acceptors) {
             acceptor.abort();
             // It ends by being aborted. Then its address is free.

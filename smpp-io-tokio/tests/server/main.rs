@@ -9,7 +9,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use rustls::RootCertStore;
-use smpp_core::session::{Cause, Closed, Config, Esme, NotSent, Rate, RequestError};
+use smpp_core::session::{
+    Cause, Closed, Config, Direction, Esme, Instant, NotSent, Observed, Observer, Rate, RequestError,
+};
 use smpp_core::{Bind, BindMode, COctets, CommandStatus, Endpoint, Password};
 use smpp_io_tokio::{Bound, Client, Connector, Inbound, Limits, Listener, Server, start, tls};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -507,4 +509,28 @@ async fn a_decision_ends_with_its_client_its_time_or_its_server() {
     assert_eq!(answer.unwrap_err(), RequestError::Refused(CommandStatus::RBINDFAIL));
     front.told("decision dropped").await;
     front.told("refused undecided: ESME_RBINDFAIL").await;
+}
+
+#[tokio::test]
+async fn times_without_end_are_times() {
+    let config = Config { session_init: Duration::MAX, ..Config::default() };
+    let limits = Limits { decision: Duration::MAX, ..Limits::default() };
+    let (server, address, _front) = serve(limits, config).await;
+    let (client, _inbox) = esme(address, "shop", TRX).await;
+    let (shutdown, end) = tokio::join!(server.shutdown(Duration::MAX), client.closed());
+    assert_eq!((shutdown.ended.len(), shutdown.aborted()), (1, 0));
+    assert_eq!(end.reason, Closed::PeerUnbound);
+}
+
+#[tokio::test]
+async fn an_observer_that_holds_a_handle_can_be_replaced() {
+    struct Holds(#[expect(dead_code, reason = "held for its drop")] Client);
+    impl Observer for Holds {
+        fn observe(&mut self, _: Instant, _: Direction, _: Observed<'_>) {}
+    }
+    let (_server, address, _front) = serve(Limits::default(), Config::default()).await;
+    let (client, _inbox) = connect(address).await;
+    client.observe(Holds(client.clone()));
+    client.observe(());
+    bind(&client, "shop", "secret", TRX).await.unwrap();
 }

@@ -164,7 +164,8 @@ impl<R: Role> Handle<R> {
         self.shared.with(|core, now| core.session.unbind(now));
     }
 
-    /// Ends the session at once, without unbind. It does not block.
+    /// Ends the session at once, without unbind. It waits only for a write that another thread is in the middle of, for
+    /// about 50 ms at most.
     pub fn abort(&self) -> End {
         self.shared.with(|core, _| core.abort());
         self.closed()

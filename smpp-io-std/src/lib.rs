@@ -96,7 +96,8 @@
 //! panic leaves nothing undone that others wait for.
 //!
 //! Time-outs are those of the session's [`Config`](smpp_core::session::Config). They come up to an eighth of the
-//! shortest of `response`, `drain` and `session_init` late. Deadlines of your own calls are kept to a few milliseconds.
+//! shortest of `response`, `drain` and `session_init` late, and about 50 ms more while the transport takes nothing: what a
+//! write has taken has to be known first. Deadlines of your own calls are kept to a few milliseconds.
 //!
 //! An SMSC is a [`Server`]: two threads for each connection, one for your [`Service`] and the keeper. It is for tests,
 //! gateways and some hundreds of binds.
@@ -121,7 +122,10 @@
 //! | dropped unanswered | answers a temporary error | no answer | answers a temporary error |
 //! | the end | [`unbind`](Handle::unbind), [`abort`](Handle::abort), [`closed`](Handle::closed) | [`unbind`](Connection::unbind), [`close`](Connection::close) | `unbind`, `abort`, `closed` |
 //! | to look | [`state`](Handle::state), [`stats`](Handle::stats), [`observe`](Handle::observe) | the same on [`Connection`] | the same |
+//! | an answer where the request is read | | | `answer_with` |
 //! | an SMSC | [`Server`], [`Service`], [`Listener`], [`Limits`] | [`Connection::new`] in the role of `Smsc` | `Server`, `Service`, `Listener`, `Limits` |
+//! | its limits | [`Limits`]: connections, those of an address, binds | your own | also a rate, the time for a decision, an IPv6 network as one |
+//! | traces, metrics | [`observe`](Handle::observe), [`stats`](Handle::stats) | the same | also the features `tracing` and `metrics` |
 //!
 //! What differs in the types: an [`Inbound`] is `Inbound<Threaded<R>>` here where it is `Inbound<R>` there; what
 //! becomes of a request is told by the same [`RequestError`], how a session ended by an [`End`] in each.

@@ -31,7 +31,8 @@ pub trait Service: Send + Sync + 'static {
     /// Decides on a bind: admits it, or gives the status it is refused with, such as
     /// [`RINVPASWD`](CommandStatus::RINVPASWD).
     ///
-    /// The time that it takes is the ESME's, of [`Config::session_init`].
+    /// The time that it takes is the ESME's, of [`Config::session_init`]: what is decided later is told to nobody. It is to
+    /// return all the same, for until then its connection counts.
     fn bind(&self, request: &BindRequest) -> Result<(), CommandStatus>;
 
     /// Answers a request of a bound ESME, now or later: the request can be kept and passed on. Dropped unanswered it

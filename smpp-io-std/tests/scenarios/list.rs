@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use smpp_core::session::Config;
+use smpp_core::session::{Config, Rate};
 use smpp_core::{CommandId, CommandStatus, Pdu};
 
 use crate::Step::{Abort, Bind, Cut, End, Expect, Outcome, Peer, Receive, Submit, Unbind};
@@ -112,6 +112,60 @@ scenarios! {
         "2: NeverSent(Closed(Disconnected))",
     ]
 
+    "a connection that is cut before the bind is answered"
+    config(), [Bind, Expect, Cut, Outcome(0), End] => [
+        "the peer sees bind_transceiver 1",
+        "0: Unanswered(Closed(Disconnected))",
+        "end: Disconnected",
+    ]
+
+    "a connection that is cut amid an answer, with others waiting for room"
+    Config { window: 1, ..config() }, bound([
+        Submit, Expect, Submit, Peer(submit_resp(2)[..18].into()), Cut, Outcome(1), Outcome(2), End,
+    ]) => [
+        "the peer sees bind_transceiver 1",
+        "0: bind_transceiver_resp",
+        "the peer sees submit_sm 2",
+        "1: Unanswered(Closed(Disconnected))",
+        "2: NeverSent(Closed(Disconnected))",
+        "end: Disconnected",
+    ]
+
+    "a connection that is cut instead of the answer to the unbind"
+    config(), bound([Unbind, Expect, Cut, End]) => [
+        "the peer sees bind_transceiver 1",
+        "0: bind_transceiver_resp",
+        "the peer sees unbind 2",
+        "end: Unbound",
+    ]
+
+    "messages above the rate"
+    Config { rate: Some(Rate::per_second(20)), ..config() }, bound([
+        Submit, Submit, Expect, Expect, Peer([submit_resp(2), submit_resp(3)].concat()), Outcome(1), Outcome(2),
+    ]) => [
+        "the peer sees bind_transceiver 1",
+        "0: bind_transceiver_resp",
+        "the peer sees submit_sm 2",
+        "the peer sees submit_sm 3",
+        "1: submit_sm_resp",
+        "2: submit_sm_resp",
+    ]
+
+    "a receipt while the window is full, and before the answer that it is about"
+    Config { window: 1, ..config() }, bound([
+        Submit, Expect, Submit, Peer(deliver(7)), Receive(Some(Ok(()))), Expect,
+        Peer(submit_resp(2)), Outcome(1), Expect, Peer(submit_resp(3)), Outcome(2),
+    ]) => [
+        "the peer sees bind_transceiver 1",
+        "0: bind_transceiver_resp",
+        "the peer sees submit_sm 2",
+        "received deliver_sm 7",
+        "the peer sees deliver_sm_resp 7 ESME_ROK",
+        "1: submit_sm_resp",
+        "the peer sees submit_sm 3",
+        "2: submit_sm_resp",
+    ]
+
     "receipts: one accepted, one refused, one dropped"
     config(), bound([
         Peer(deliver(7)), Receive(Some(Ok(()))), Expect,
@@ -163,6 +217,19 @@ scenarios! {
         "the peer sees bind_transceiver 1",
         "0: bind_transceiver_resp",
         "the peer sees enquire_link_resp 6 ESME_ROK",
+    ]
+
+    "the link lives"
+    Config { enquire_link: Some(SOON), ..config() }, bound([
+        Expect, Peer(pdu(&Pdu::EnquireLinkResp, OK, 2)), Expect, Peer(pdu(&Pdu::EnquireLinkResp, OK, 3)), Expect,
+        Abort, End,
+    ]) => [
+        "the peer sees bind_transceiver 1",
+        "0: bind_transceiver_resp",
+        "the peer sees enquire_link 2",
+        "the peer sees enquire_link 3",
+        "the peer sees enquire_link 4",
+        "end: Aborted",
     ]
 
     "the link is dead"

@@ -7,6 +7,7 @@ mod drivers;
 mod list;
 mod pdus;
 
+use std::iter;
 use std::time::Duration;
 
 use common::watched;
@@ -77,6 +78,11 @@ fn run(scenario: &Scenario, mut driver: impl Driver) -> Vec<String> {
             Step::Cut => driver.peer_cuts(),
         }
     }
+    // Whatever else the peer sees is told too.
+    if !scenario.steps.iter().any(|step| matches!(step, Step::Unbind | Step::Abort | Step::End)) {
+        driver.abort();
+    }
+    told.extend(iter::from_fn(|| driver.peer_reads()).map(|octets| seen(&octets)));
     told
 }
 

@@ -3,7 +3,8 @@
 use std::collections::{HashMap, VecDeque};
 
 use smpp_core::session::{
-    Closed, Config, Esme, Event, Instant, NotSent, Reply, Request, RequestError, Response, SentBy, Session,
+    Closed, Config, Esme, Event, Instant, NotSent, Refusal, Reply, Request, RequestError, Response, SentBy,
+    Session,
 };
 use smpp_core::{CommandStatus, DeliverSm, DeliverSmResp, Operation, frame};
 
@@ -17,6 +18,8 @@ pub(crate) struct Memory {
     requests: usize,
     /// Those that wait for room.
     waiting: VecDeque<usize>,
+    /// When the pace lets the next of them go.
+    paced: Option<Instant>,
     outcomes: HashMap<usize, Result<Response, RequestError>>,
     inbox: VecDeque<(String, Reply<DeliverSm<'static>>)>,
     to_esme: Vec<u8>,
@@ -31,6 +34,7 @@ impl Memory {
             now: Instant::ZERO,
             requests: 0,
             waiting: VecDeque::new(),
+            paced: None,
             outcomes: HashMap::new(),
             inbox: VecDeque::new(),
             to_esme: Vec::new(),
@@ -41,6 +45,9 @@ impl Memory {
 
     fn request<O: Operation + SentBy<Esme>>(&mut self, operation: &O, number: usize) {
         let Err(refused) = self.session.request(self.now, operation, number) else { return };
+        if let Refusal::Paced(at) = refused.why {
+            self.paced = Some(at);
+        }
         match self.end.map(NotSent::Closed).or(refused.why.lasting()) {
             Some(why) => drop(self.outcomes.insert(number, Err(RequestError::NeverSent(why)))),
             None => self.waiting.push_back(number),
@@ -90,7 +97,8 @@ impl Memory {
             if let Some(there) = there(self) {
                 return there;
             }
-            self.now = self.session.poll_timeout().expect("it never comes").0;
+            let deadline = self.session.poll_timeout().map(|(at, _)| at);
+            self.now = deadline.into_iter().chain(self.paced.take()).min().expect("it never comes");
         }
     }
 }

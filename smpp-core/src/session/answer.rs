@@ -82,6 +82,8 @@ impl Refusal {
 
 impl Outcome<'_> {
     /// The same, without what it borrows.
+    ///
+    /// It is borrowed for the time of the call alone, as a PDU is large.
     pub fn into_result(&self, sequence: SequenceNumber) -> Result<Response, RequestError> {
         match self {
             Self::Accepted(pdu) => Ok(Response::new(pdu, sequence)),

@@ -289,7 +289,8 @@ impl Server {
     ///
     /// A thread in which the service does not return outlives the server.
     pub fn shutdown(mut self, within: Duration) -> Vec<(Bound, End)> {
-        let deadline = Instant::now() + within;
+        // A time that no clock reaches is one of these years.
+        let deadline = Instant::now() + within.min(Duration::from_secs(30 * 365 * 24 * 3600));
         self.stop_accepting();
         let bound = self.bound();
         self.shared.peers().iter().for_each(Peer::begin_unbind);

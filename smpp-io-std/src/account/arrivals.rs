@@ -46,14 +46,15 @@ pub struct Incoming<T> {
 /// What waits to be fetched.
 pub(super) enum Queued {
     Message(Inbound, Ack),
-    Receipt(DeliveryReceipt, Option<About>, Ack),
+    /// One without the right to answer is answered.
+    Receipt(DeliveryReceipt, Option<About>, Option<Ack>),
     Notification(Frame<Vec<u8>>),
 }
 
 impl Queued {
     fn into_arrival(self, shared: &Arc<Shared>) -> Arrival {
         match self {
-            Self::Message(message, ack) => Arrival::Message(Incoming::new(message, ack, shared)),
+            Self::Message(message, ack) => Arrival::Message(Incoming::new(message, Some(ack), shared)),
             Self::Receipt(receipt, about, ack) => {
                 Arrival::Receipt(Incoming::new((receipt, about), ack, shared))
             }
@@ -63,7 +64,7 @@ impl Queued {
 
     /// Leaves it to the SMSC.
     pub(super) fn refuse(self, inner: &mut Inner, now: smpp_core::session::Instant) {
-        let (Self::Message(_, ack) | Self::Receipt(_, _, ack)) = self else { return };
+        let (Self::Message(_, ack) | Self::Receipt(_, _, Some(ack))) = self else { return };
         // If the bind is gone, the SMSC has seen no answer, and keeps it too.
         let _ = inner.account.answer(now, ack, Err(DeliverSm::UNANSWERED));
     }
@@ -128,8 +129,8 @@ impl Drop for Arrivals {
 }
 
 impl<T> Incoming<T> {
-    fn new(what: T, ack: Ack, shared: &Arc<Shared>) -> Self {
-        Self { what, ack: Some(ack), shared: Arc::clone(shared) }
+    fn new(what: T, ack: Option<Ack>, shared: &Arc<Shared>) -> Self {
+        Self { what, ack, shared: Arc::clone(shared) }
     }
 
     /// What was delivered.

@@ -71,8 +71,7 @@ impl Inner {
     /// Gives the account a message that someone waits for.
     pub(super) fn submit(&mut self, now: Instant, message: &Message) -> Result<Arc<Slot>, Unaccepted> {
         let number = self.account.submit(now, message)?;
-        let asks = !message.template().registered_delivery.is_empty();
-        let slot = Slot::new(number, asks);
+        let slot = Slot::new(number, message.asks_for_receipts());
         self.slots.insert(number, Arc::clone(&slot));
         Ok(slot)
     }
@@ -122,10 +121,10 @@ impl Inner {
             Event::Receipt { receipt, about, ack } => self.receipt(shared, now, receipt, about, ack),
             Event::Message { message, ack } => self.arrive(shared, now, Queued::Message(message, ack)),
             Event::Notification { frame } => self.arrive(shared, now, Queued::Notification(frame)),
-            Event::Unreported { message, .. } => {
-                if let Some(slot) = self.slots.remove(&message) {
-                    slot.end(NoReceipt::Unreported);
-                }
+            Event::Unreported { message, .. }
+                if self.slots.get(&message).is_some_and(|slot| slot.end(NoReceipt::Unreported)) =>
+            {
+                self.slots.remove(&message);
             }
             Event::Link { link, change } => self.link_changed(shared, link, change),
             Event::Stopped { status } => {
@@ -175,7 +174,19 @@ impl Inner {
             let _ = self.account.answer(now, ack, Ok(()));
             return;
         }
-        self.arrive(shared, now, Queued::Receipt(receipt, about, ack));
+        self.arrive(shared, now, Queued::Receipt(receipt, about, Some(ack)));
+    }
+
+    /// Nobody waits for the message any more. Receipts that were not fetched, and are acknowledged, go to whoever fetches
+    /// what arrives: they do not take the room of those that can be left to the SMSC, but as much again at most.
+    pub(super) fn disown(&mut self, shared: &Shared, slot: &Slot) {
+        self.slots.remove(&slot.message);
+        for (receipt, about) in slot.disown() {
+            if self.is_fetched && self.arrivals.len() < self.max_arrivals.saturating_mul(2) {
+                self.arrivals.push_back(Queued::Receipt(receipt, Some(about), None));
+                shared.arrived.notify_one();
+            }
+        }
     }
 
     fn arrive(&mut self, shared: &Shared, now: Instant, queued: Queued) {
@@ -209,7 +220,9 @@ impl Inner {
     /// Lets everyone who waits see that the account is over.
     pub(super) fn end(&mut self, shared: &Shared) {
         self.over = true;
-        self.slots.drain().for_each(|(_, slot)| slot.end(NoReceipt::Closed));
+        self.slots.drain().for_each(|(_, slot)| {
+            slot.end(NoReceipt::Closed);
+        });
         self.tasks.iter().for_each(|task| task.interrupt(Shutdown::Read));
         self.wake_first();
         shared.arrived.notify_all();

@@ -51,6 +51,10 @@ impl Slot {
     pub(super) fn conclude(&self, outcome: Outcome) -> bool {
         let mut state = self.lock();
         let accepted = outcome.result().is_ok();
+        if outcome.ids().any(|id| id.as_bytes().is_empty()) {
+            // Of the part that the SMSC gave no id no receipt is known by its own.
+            state.end.get_or_insert(NoReceipt::Unreported);
+        }
         state.outcome = Some(outcome);
         let goes_on = state.is_owned && accepted && state.end.is_none();
         drop(state);
@@ -80,13 +84,22 @@ impl Slot {
         Ok(())
     }
 
-    /// No more will come.
-    pub(super) fn end(&self, why: NoReceipt) {
+    /// No more receipts will come. Whether the outcome is known.
+    pub(super) fn end(&self, why: NoReceipt) -> bool {
         let mut state = self.lock();
         state.end.get_or_insert(why);
-        state.is_lost = why == NoReceipt::Closed && state.outcome.is_none();
+        let concluded = state.outcome.is_some();
+        state.is_lost = why == NoReceipt::Closed && !concluded;
         drop(state);
         self.changed.notify_all();
+        concluded
+    }
+
+    /// Its owner has gone, and leaves these.
+    pub(super) fn disown(&self) -> VecDeque<(DeliveryReceipt, About)> {
+        let mut state = self.lock();
+        state.is_owned = false;
+        std::mem::take(&mut state.receipts)
     }
 
     /// Waits until there is what is looked for; `None` if the deadline comes first.
@@ -122,16 +135,20 @@ pub(super) enum Unwanted {
 #[must_use = "the outcome tells whether the message was accepted"]
 pub struct Ticket {
     owner: Owner,
+}
+
+/// Who wants to know what becomes of the message. Dropped, what it has not fetched is for whoever fetches what arrives.
+struct Owner {
+    slot: Arc<Slot>,
     shared: Arc<Shared>,
 }
 
-/// Who wants to know what becomes of the message.
-struct Owner(Arc<Slot>);
-
-/// A message of which all parts were accepted. Dropped, its receipts come out of [`Arrivals`](super::Arrivals).
+/// A message of which all parts were accepted. Dropped, its receipts come out of [`Arrivals`](super::Arrivals), also
+/// those that have come and were not fetched.
 ///
-/// Receipts that come are acknowledged to the SMSC at once, and kept here. An account that is to lose none of them even
-/// if the process is killed drops this, and accepts each receipt of `Arrivals` once it is stored.
+/// Receipts that come are acknowledged to the SMSC at once, and kept here: a process that is killed loses them. Once this
+/// is dropped, each is acknowledged when `Arrivals` has given it out and it is accepted; those that came before that have
+/// been.
 pub struct Sent {
     owner: Owner,
     ids: Vec<MessageId>,
@@ -139,18 +156,18 @@ pub struct Sent {
 
 impl Ticket {
     pub(super) fn new(slot: Arc<Slot>, shared: &Arc<Shared>) -> Self {
-        Self { owner: Owner(slot), shared: Arc::clone(shared) }
+        Self { owner: Owner { slot, shared: Arc::clone(shared) } }
     }
 
     /// The account's number of the message.
     pub fn message(&self) -> MessageNumber {
-        self.owner.0.message
+        self.owner.slot.message
     }
 
     /// Waits for the outcome. Without a [deadline](smpp_core::account::Message::deadline) of the message it may wait for
     /// as long as there is no bind.
     pub fn outcome(self) -> Result<Sent, SendError> {
-        let outcome = self.owner.0.wait(None, State::concluded);
+        let outcome = self.owner.slot.wait(None, State::concluded);
         // Without a deadline it is never late.
         self.conclude(outcome.unwrap_or(Err(SendError::Lost)))
     }
@@ -158,7 +175,7 @@ impl Ticket {
     /// Waits for the outcome until `deadline` at most; then the ticket is given back, and the message goes all the same
     /// unless it is [cancelled](Self::cancel).
     pub fn outcome_until(self, deadline: Instant) -> Result<Result<Sent, SendError>, Self> {
-        match self.owner.0.wait(Some(deadline), State::concluded) {
+        match self.owner.slot.wait(Some(deadline), State::concluded) {
             Some(outcome) => Ok(self.conclude(outcome)),
             None => Err(self),
         }
@@ -171,21 +188,21 @@ impl Ticket {
                 let ids = ids.into_iter().cloned().collect();
                 Ok(Sent { owner: self.owner, ids })
             }
-            Err(_) => Err(SendError::Failed { message: self.owner.0.message, outcome }),
+            Err(_) => Err(SendError::Failed { message: self.owner.slot.message, outcome }),
         }
     }
 
     /// Sends no more of it. What is in flight still gets its answer; the outcome says what was sent. It does not block.
     pub fn cancel(&self) {
-        let message = self.owner.0.message;
-        self.shared.with(|inner, now| inner.account.cancel(now, message));
+        let Owner { slot, shared } = &self.owner;
+        shared.with(|inner, now| inner.account.cancel(now, slot.message));
     }
 }
 
 impl Sent {
     /// The account's number of the message.
     pub fn message(&self) -> MessageNumber {
-        self.owner.0.message
+        self.owner.slot.message
     }
 
     /// The SMSC's ids, one for each part.
@@ -220,7 +237,7 @@ impl Sent {
     /// The next receipt of any part, intermediate ones included. The error says why no more will come.
     pub fn next_receipt(&mut self) -> Result<(DeliveryReceipt, About), NoReceipt> {
         // Without a deadline it is never late.
-        self.owner.0.wait(None, State::next).unwrap_or(Err(NoReceipt::Closed))
+        self.owner.slot.wait(None, State::next).unwrap_or(Err(NoReceipt::Closed))
     }
 
     /// As [`next_receipt`](Self::next_receipt), and waits until `deadline` at most: `None` if none has come by then.
@@ -228,7 +245,7 @@ impl Sent {
         &mut self,
         deadline: Instant,
     ) -> Result<Option<(DeliveryReceipt, About)>, NoReceipt> {
-        self.owner.0.wait(Some(deadline), State::next).transpose()
+        self.owner.slot.wait(Some(deadline), State::next).transpose()
     }
 }
 
@@ -251,19 +268,19 @@ impl State {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        self.0.lock().is_owned = false;
+        self.shared.lock().disown(&self.shared, &self.slot);
     }
 }
 
 impl fmt::Debug for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Ticket").field(&self.owner.0.message).finish()
+        f.debug_tuple("Ticket").field(&self.owner.slot.message).finish()
     }
 }
 
 impl fmt::Debug for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sent").field("message", &self.owner.0.message).field("ids", &self.ids).finish()
+        f.debug_struct("Sent").field("message", &self.owner.slot.message).field("ids", &self.ids).finish()
     }
 }
 
@@ -275,8 +292,8 @@ pub enum NoReceipt {
     NotAsked,
     /// The last one has been given out.
     AllTold,
-    /// It has not come in time, or there was no room to wait for it. If it comes, it comes out of
-    /// [`Arrivals`](super::Arrivals).
+    /// It has not come in time, there was no room to wait for it, or the SMSC has accepted a part without an id that a
+    /// receipt could name. If one comes, it comes out of [`Arrivals`](super::Arrivals).
     Unreported,
     /// The account has ended first.
     Closed,

@@ -1,7 +1,7 @@
 //! What is delivered to the account: receipts that nobody waits for, and messages from phones.
 
 use smpp_core::session::{Config, RequestError, Smsc};
-use smpp_core::{DeliverSm, EsmClass, ShortMessage};
+use smpp_core::{COctets, DeliverSm, EsmClass, ShortMessage, SubmitSmResp};
 use smpp_io_std::{
     BindRequest, Bound, Inbound, Listener, Response, Server as Smscs, Service, Threaded, Ticket,
 };
@@ -38,6 +38,45 @@ impl Service for Everyone {
     }
 
     fn request(&self, _: &Bound, _: Inbound<Threaded<Smsc>>) {}
+}
+
+/// Takes every message, under the number that its text is.
+struct Counting;
+
+impl Service for Counting {
+    fn bind(&self, _: &BindRequest) -> Result<(), CommandStatus> {
+        Ok(())
+    }
+
+    fn request(&self, _: &Bound, request: Inbound<Threaded<Smsc>>) {
+        let Inbound::SubmitSm(message) = request else { return };
+        let id = message.get().short_message.as_bytes().to_vec();
+        let message_id = COctets::new(&id).unwrap();
+        message.respond(Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() })).unwrap();
+    }
+}
+
+#[test]
+fn a_receipt_that_its_owner_leaves_behind_is_not_lost() {
+    alone(|| {
+        let listener = Listener::bind("127.0.0.1:0", Config::default()).unwrap();
+        let server = Smscs::builder(Counting).listen(listener).start().unwrap();
+        let endpoint: Endpoint = format!("smpp://{}", server.local_addrs()[0]).parse().unwrap();
+        let connector = AccountConnector::new(&endpoint, options(Binds::Transceivers(1)));
+        let (account, mut arrivals) = connector.connect().unwrap();
+        let bind = server.bound().remove(0);
+        let sent = account.send(&text("1")).unwrap();
+        // It has been acknowledged, to whoever it was for then.
+        assert_eq!(told(deliver(&bind, EsmClass::DELIVERY_RECEIPT, b"id:1 stat:DELIVRD")), Ok(()));
+        drop(sent);
+        let Some(Arrival::Receipt(receipt)) = arrivals.recv() else { panic!("no receipt") };
+        assert_eq!(receipt.get().1.unwrap().whole, Some(MessageState::DELIVERED));
+        receipt.accept().unwrap();
+
+        // Of a message without an id no receipt can be known.
+        let mut sent = account.send(&text("")).unwrap();
+        assert_eq!(sent.receipt(), Err(NoReceipt::Unreported));
+    });
 }
 
 /// One of the two parts of a message from a phone.

@@ -56,7 +56,7 @@ pub(crate) struct Arguments {
     /// window
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
-    /// Use no thread but the one that submits, one message at a time
+    /// Use no thread but the one that submits, one message at a time; with --serve, one for each connection
     #[arg(long, conflicts_with = "threads")]
     alone: bool,
     /// The recipient: country code and number, digits only
@@ -115,9 +115,13 @@ fn main() -> ExitCode {
 /// Whether all went well.
 fn run(arguments: &Arguments) -> Result<bool, Stop> {
     if let Some(address) = &arguments.serve {
-        return if arguments.raw { raw::serve(address) } else { serve::serve(address, arguments.sessions) };
+        return match (arguments.raw, arguments.alone) {
+            (true, _) => raw::serve(address),
+            (false, true) => serve::serve_alone(address),
+            (false, false) => serve::serve(address, arguments.sessions),
+        };
     }
-    let own = arguments.url.is_none().then(|| OwnSmsc::start(arguments.raw)).transpose()?;
+    let own = arguments.url.is_none().then(|| OwnSmsc::start(arguments)).transpose()?;
     let url = arguments.url.clone().or(own.as_ref().map(|own| own.url.clone())).unwrap_or_default();
     if arguments.raw { raw::submit(arguments, &url) } else { submit::submit(arguments, &url) }
 }
@@ -129,10 +133,11 @@ struct OwnSmsc {
 }
 
 impl OwnSmsc {
-    fn start(raw: bool) -> Result<Self, Stop> {
+    fn start(arguments: &Arguments) -> Result<Self, Stop> {
         let program = env::current_exe().map_err(Stop::failed)?;
         let mut command = Command::new(program);
-        command.args(["--serve", "127.0.0.1:0"]).args(raw.then_some("--raw")).stdout(Stdio::piped());
+        command.args(["--serve", "127.0.0.1:0"]).stdout(Stdio::piped());
+        command.args(arguments.raw.then_some("--raw")).args(arguments.alone.then_some("--alone"));
         let mut process = command.spawn().map_err(Stop::failed)?;
         let mut line = String::new();
         if let Some(stdout) = &mut process.stdout {

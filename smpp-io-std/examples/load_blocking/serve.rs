@@ -1,11 +1,14 @@
 //! The SMSC that is measured against: it takes everything.
 
+use std::error::Error;
+use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
+use std::thread;
 
 use smpp_core::session::{Config, Smsc};
-use smpp_core::{COctets, CommandStatus, SubmitSmResp};
-use smpp_io_std::{BindRequest, Bound, Inbound, Limits, Listener, Server, Service, Threaded};
+use smpp_core::{BindResp, COctets, CommandStatus, SubmitSmResp};
+use smpp_io_std::{BindRequest, Bound, Connection, Inbound, Limits, Listener, Server, Service, Threaded};
 
 use super::Stop;
 use super::report::cpu_time;
@@ -44,14 +47,52 @@ impl Service for Everything {
 
     fn request(&self, _: &Bound, request: Inbound<Threaded<Smsc>>) {
         let Inbound::SubmitSm(message) = request else { return };
-        let mut digits = [b'0'; 10];
-        let mut number = self.messages.fetch_add(1, Ordering::Relaxed);
-        for digit in digits.iter_mut().rev() {
-            *digit += (number % 10) as u8;
-            number /= 10;
-        }
-        let message_id = COctets::new(&digits).unwrap_or_default();
+        let id = id(self.messages.fetch_add(1, Ordering::Relaxed));
         // If the session has ended, the ESME has seen no answer.
-        let _ = message.respond(Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }));
+        let _ = message.respond(Ok(taken(&id)));
     }
+}
+
+/// The same with one thread for each connection, which reads, answers and writes.
+pub(crate) fn serve_alone(address: &str) -> Result<bool, Stop> {
+    let listener = TcpListener::bind(address);
+    let listener = listener.map_err(|error| Stop::failed(format!("cannot listen on {address}: {error}")))?;
+    println!("listening on {}", listener.local_addr().map_err(Stop::failed)?);
+    for stream in listener.incoming() {
+        let stream = stream.map_err(Stop::failed)?;
+        // An end is how the other side leaves.
+        thread::spawn(move || answer(stream));
+    }
+    Ok(true)
+}
+
+fn answer(stream: TcpStream) -> Result<(), Box<dyn Error + Send + Sync>> {
+    stream.set_nodelay(true)?;
+    let mut connection = Connection::<Smsc, _>::new(stream, Config::default())?;
+    let mut messages = 0;
+    while let Some(inbound) = connection.recv(None)? {
+        match inbound {
+            Inbound::Bind(bind) => connection.respond(bind, Ok(BindResp::default()))?,
+            Inbound::SubmitSm(message) => {
+                messages += 1;
+                connection.respond(message, Ok(taken(&id(messages))))?;
+            }
+            other => connection.refuse(other)?,
+        }
+    }
+    Ok(())
+}
+
+/// Ten digits.
+fn id(mut number: u64) -> [u8; 10] {
+    let mut digits = [b'0'; 10];
+    for digit in digits.iter_mut().rev() {
+        *digit += (number % 10) as u8;
+        number /= 10;
+    }
+    digits
+}
+
+fn taken(id: &[u8]) -> SubmitSmResp<'_> {
+    SubmitSmResp { message_id: COctets::new(id).unwrap_or_default(), ..SubmitSmResp::default() }
 }

@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SYSTEM_ID:PASSWORD", default_value = "demo_shop:s3cret", value_parser = account)]
     pub(crate) account: Vec<(String, String)>,
     /// Binds that an account may hold at once
-    #[arg(long, value_name = "NUMBER", default_value_t = Rules::default().max_binds)]
+    #[arg(long, value_name = "NUMBER", default_value_t = Rules::default().max_binds, value_parser = clap::value_parser!(u16).range(1..))]
     max_binds: u16,
     /// Connections at once, bound or not
     #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
@@ -156,6 +156,11 @@ impl Arguments {
 
     /// What clap cannot see.
     pub(crate) fn check(&self) -> Result<(), String> {
+        let mut names: Vec<_> = self.account.iter().map(|(system_id, _)| system_id).collect();
+        names.sort();
+        if let Some([twice, _]) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(format!("--account {twice} is given twice; an account has one password"));
+        }
         let known = |mo: &String| self.account.iter().any(|(system_id, _)| system_id == mo);
         match &self.mo {
             Some(mo) if !known(mo) => {

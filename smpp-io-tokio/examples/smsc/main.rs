@@ -32,6 +32,9 @@ use smsc::{Setup, Smsc};
 /// How long the sessions have to unbind.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Octets that wait for an ESME before no more is read from it: one that never reads costs no more than a megabyte.
+const MAX_OUTPUT: usize = 128 * 1024;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -108,7 +111,8 @@ async fn listeners(arguments: &Arguments) -> Result<Vec<Listener>, Box<dyn Error
 }
 
 async fn listen(address: &str) -> Result<Listener, Box<dyn Error>> {
-    let listener = Listener::bind(address, Config::default()).await;
+    let config = Config { max_output: MAX_OUTPUT, ..Config::default() };
+    let listener = Listener::bind(address, config).await;
     listener.map_err(|error| {
         let advice = "give an ADDRESS:PORT of this machine that is free, such as 127.0.0.1:2775";
         format!("cannot listen on {address}: {error}; {advice}").into()

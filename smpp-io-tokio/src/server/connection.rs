@@ -60,10 +60,28 @@ impl<S: Service> House<S> {
     }
 
     /// One connection from its beginning to its end.
-    pub(super) async fn host(self: Arc<Self>, connecting: Connecting, slot: Arc<Slot>) {
+    pub(super) fn host(
+        self: Arc<Self>,
+        connecting: Connecting,
+        slot: Arc<Slot>,
+    ) -> impl Future<Output = ()> + Send + 'static {
         let max_unanswered = connecting.max_unanswered();
         // In memory of its own, which is given back: what comes before the bind needs more than a session at rest.
-        let Some((registered, inbox, meter)) = Box::pin(self.let_in(connecting, &slot)).await else { return };
+        let letting_in = Box::pin(Arc::clone(&self).let_in(connecting, Arc::clone(&slot)));
+        async move {
+            if let Some(admitted) = letting_in.await {
+                self.keep(admitted, &slot, max_unanswered).await;
+            }
+        }
+    }
+
+    /// A bind, to its end.
+    async fn keep(
+        self: &Arc<Self>,
+        (registered, inbox, meter): (Registered, Inbox<Smsc>, Option<Meter>),
+        slot: &Slot,
+        max_unanswered: u16,
+    ) {
         let bound = &registered.bound;
         self.tell(ServerEvent::Bound(bound));
         let served = {
@@ -82,15 +100,15 @@ impl<S: Service> House<S> {
 
     /// From the handshake to the bind; `None` if there is none, which has been told.
     async fn let_in(
-        &self,
+        self: Arc<Self>,
         connecting: Connecting,
-        slot: &Arc<Slot>,
+        slot: Arc<Slot>,
     ) -> Option<(Registered, Inbox<Smsc>, Option<Meter>)> {
         let (address, tls) = (connecting.peer_addr(), connecting.is_tls());
         self.tell(ServerEvent::Connected { address, tls });
         let not_bound = |error| self.tell(ServerEvent::NotBound { address, error });
 
-        let opening = connecting.open(Some(Arc::clone(slot)), |stream| self.service.transport(stream));
+        let opening = connecting.open(Some(Arc::clone(&slot)), |stream| self.service.transport(stream));
         let (peer, inbox) = match until(pin!(opening), pin!(slot.stop.notified())).await {
             Some(Ok(opened)) => opened,
             Some(Err(error)) => {
@@ -102,7 +120,7 @@ impl<S: Service> House<S> {
                 return None;
             }
         };
-        let admitting = Box::pin(self.admit(slot, (address, tls), &peer, inbox));
+        let admitting = Box::pin(self.admit(&slot, (address, tls), &peer, inbox));
         match until(admitting, pin!(slot.stop.notified())).await {
             Some(Ok(admitted)) => return Some(admitted),
             Some(Err(Unbound::Refused)) => {}

@@ -370,3 +370,35 @@ impl fmt::Display for Unaccepted {
 }
 
 impl core::error::Error for Unaccepted {}
+
+/// Why a message was not sent, or not all of it: what an adapter tells who waits for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The account did not take it: nothing was sent.
+    Unaccepted(Unaccepted),
+    /// Not all parts were accepted: what became of each.
+    Failed {
+        /// Which message.
+        message: MessageNumber,
+        /// How it ended, part by part.
+        outcome: Outcome,
+    },
+    /// What drove the account is gone, a runtime or a thread: the message may have been sent.
+    Lost,
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unaccepted(why) => write!(f, "not taken: {why}"),
+            Self::Failed { outcome, .. } => match outcome.result() {
+                Err(fate) => fate.fmt(f),
+                Ok(_) => f.write_str("accepted"),
+            },
+            Self::Lost => f.write_str("what drove the account is gone; the message may have been sent"),
+        }
+    }
+}
+
+impl core::error::Error for SendError {}

@@ -95,10 +95,10 @@ use crate::time::Instant;
 pub use event::{Action, Change, ConnectFailure, Event, LinkId, Unresolved};
 pub use incoming::{Ack, Inbound};
 pub use message::{
-    Fate, Message, MessageId, MessageNumber, Outcome, Priority, Unaccepted, Unanswered, Unsent,
+    Fate, Message, MessageId, MessageNumber, Outcome, Priority, SendError, Unaccepted, Unanswered, Unsent,
 };
 pub use options::{Backoff, Binds, Credentials, Options, OptionsError, Receipts};
-pub use receipts::{About, DeliveryReceipt};
+pub use receipts::{About, DeliveryReceipt, NoReceipt};
 
 use incoming::Inbox;
 use links::Link;

@@ -397,3 +397,31 @@ impl Expected {
         self.parts.into_iter().filter(is_open).map(|awaited| awaited.id).collect()
     }
 }
+
+/// Why no more receipts of a message come: what an adapter tells who waits for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NoReceipt {
+    /// None was asked for.
+    NotAsked,
+    /// The last one has been given out.
+    AllTold,
+    /// It has not come in time, there was no room to wait for it, or the SMSC has accepted a part without an id that a
+    /// receipt could name. If one comes, it comes out of the adapter's `Arrivals`.
+    Unreported,
+    /// The account has ended first.
+    Closed,
+}
+
+impl fmt::Display for NoReceipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotAsked => "no receipts were asked for",
+            Self::AllTold => "all receipts have been told",
+            Self::Unreported => "the receipt has not come in time",
+            Self::Closed => "the account has ended before the receipt came",
+        })
+    }
+}
+
+impl core::error::Error for NoReceipt {}

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar};
 
 use smpp_core::account::{
     About, Account, Ack, Change, ConnectFailure, DeliveryReceipt, Event, LinkId, Message, MessageNumber,
-    Unaccepted, Unresolved,
+    NoReceipt, Unaccepted, Unresolved,
 };
 use smpp_core::session::Instant;
 use smpp_core::{CommandStatus, DeliverSm, Operation};
@@ -14,7 +14,7 @@ use smpp_core::{CommandStatus, DeliverSm, Operation};
 use super::arrivals::Queued;
 use super::shared::Shared;
 use super::task::Task;
-use super::ticket::{NoReceipt, Slot, Unwanted};
+use super::ticket::{Slot, Unwanted};
 use super::{AccountConnector, Watcher};
 
 pub(super) struct Inner {

@@ -118,14 +118,14 @@ use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
 use smpp_core::account::{
-    Binds, Change, Credentials, LinkId, LinkState, Message, MessageNumber, Options, OptionsError, Outcome,
-    Unaccepted, Unresolved,
+    Binds, Change, Credentials, LinkId, LinkState, Message, Options, OptionsError, Unaccepted, Unresolved,
 };
 use smpp_core::session::{Observer, Stats};
 use smpp_core::{CommandStatus, Endpoint, EndpointError};
 
 pub use arrivals::{Arrival, Arrivals, Ended, Incoming};
-pub use ticket::{NoReceipt, Sent, Ticket};
+pub use smpp_core::account::{NoReceipt, SendError};
+pub use ticket::{Sent, Ticket};
 
 use shared::{Alarm, Shared, Turn};
 
@@ -464,35 +464,3 @@ impl fmt::Display for AccountError {
 }
 
 impl std::error::Error for AccountError {}
-
-/// Why a message was not sent, or not all of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SendError {
-    /// The account did not take it: nothing was sent.
-    Unaccepted(Unaccepted),
-    /// Not all parts were accepted: what became of each.
-    Failed {
-        /// Which message.
-        message: MessageNumber,
-        /// How it ended, part by part.
-        outcome: Outcome,
-    },
-    /// The account's thread is gone, by a panic of an observer: the message may have been sent.
-    Lost,
-}
-
-impl fmt::Display for SendError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unaccepted(why) => write!(f, "not taken: {why}"),
-            Self::Failed { outcome, .. } => match outcome.result() {
-                Err(fate) => fate.fmt(f),
-                Ok(_) => f.write_str("accepted"),
-            },
-            Self::Lost => f.write_str("the account's thread is gone; the message may have been sent"),
-        }
-    }
-}
-
-impl std::error::Error for SendError {}

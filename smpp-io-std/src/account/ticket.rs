@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use smpp_core::MessageState;
-use smpp_core::account::{About, DeliveryReceipt, MessageId, MessageNumber, Outcome};
+use smpp_core::account::{About, DeliveryReceipt, MessageId, MessageNumber, NoReceipt, Outcome};
 
 use super::SendError;
 use super::shared::Shared;
@@ -283,31 +283,3 @@ impl fmt::Debug for Sent {
         f.debug_struct("Sent").field("message", &self.owner.slot.message).field("ids", &self.ids).finish()
     }
 }
-
-/// Why no more receipts come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum NoReceipt {
-    /// None was asked for.
-    NotAsked,
-    /// The last one has been given out.
-    AllTold,
-    /// It has not come in time, there was no room to wait for it, or the SMSC has accepted a part without an id that a
-    /// receipt could name. If one comes, it comes out of [`Arrivals`](super::Arrivals).
-    Unreported,
-    /// The account has ended first.
-    Closed,
-}
-
-impl fmt::Display for NoReceipt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotAsked => "no receipts were asked for",
-            Self::AllTold => "all receipts have been told",
-            Self::Unreported => "the receipt has not come in time",
-            Self::Closed => "the account has ended before the receipt came",
-        })
-    }
-}
-
-impl std::error::Error for NoReceipt {}

@@ -8,8 +8,8 @@ use std::task::Waker;
 use std::time::Duration;
 
 use smpp_core::account::{
-    Account, Action, Change, ConnectFailure, Event, LinkId, LinkState, Message, MessageNumber, Unaccepted,
-    Unresolved,
+    Account, Action, Change, ConnectFailure, Event, LinkId, LinkState, Message, MessageNumber, NoReceipt,
+    Unaccepted, Unresolved,
 };
 use smpp_core::session::Instant;
 use smpp_core::{CommandStatus, DeliverSm, Operation};
@@ -17,7 +17,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time;
 
 use super::arrivals::Queued;
-use super::ticket::{NoReceipt, Slot, Unwanted};
+use super::ticket::{Slot, Unwanted};
 use super::watch::Watch;
 use super::{AccountConnector, AccountError, Watcher, link};
 use crate::driver::AGES;

@@ -383,13 +383,19 @@ impl Connections {
         Some(self.next)
     }
 
-    fn bound(&self) -> impl Iterator<Item = &Bound> {
+    /// Those whose bind was admitted: they count.
+    fn admitted(&self) -> impl Iterator<Item = &Bound> {
         self.all.values().filter_map(|connection| connection.bound.as_ref())
+    }
+
+    /// Those whose bind was answered, too: they can be delivered to.
+    fn bound(&self) -> impl Iterator<Item = &Bound> {
+        self.admitted().filter(|bound| bound.peer.state() != State::Open)
     }
 
     /// One more bind, unless there are as many of its system_id as there may be.
     fn bind(&mut self, number: u64, bound: &Bound, limit: u16) -> bool {
-        let same = self.bound().filter(|other| other.system_id == bound.system_id).count();
+        let same = self.admitted().filter(|other| other.system_id == bound.system_id).count();
         if same >= limit.into() {
             return false;
         }

@@ -27,7 +27,7 @@ mod deliveries;
 mod link;
 mod log;
 mod messages;
-#[allow(dead_code, reason = "shared")]
+#[allow(dead_code, reason = "the simulation of sessions draws in more ways")]
 #[path = "../simulation/rng.rs"]
 mod rng;
 mod scenario;

@@ -50,7 +50,7 @@
 //!
 //! # What becomes of a message
 //!
-//! [`send`](Account::send) ends with all parts accepted, or with an [`Outcome`] that says of each part what it was:
+//! [`send`](Account::send) ends with all parts accepted, or with an [`Outcome`](smpp_core::account::Outcome) that says of each part what it was:
 //! accepted, refused, never sent, sent and unanswered. What to do about the last is the message's own policy.
 //!
 //! # Bounds

@@ -11,8 +11,9 @@ use smpp_core::sms::Text;
 use smpp_core::{Address, CommandStatus, RegisteredDelivery, ShortMessage, SubmitSm};
 
 use super::deliveries::Given;
+use super::harness::{span, ticks};
 use super::messages;
-use super::scenario::{binds, span, ticks, unanswered};
+use super::scenario::{binds, unanswered};
 use super::smsc::text;
 use super::world::World;
 

@@ -22,86 +22,31 @@
 mod application;
 mod connections;
 mod deliveries;
-#[allow(dead_code, reason = "the simulation of sessions has more faults")]
-#[path = "../simulation/link.rs"]
-mod link;
+#[allow(dead_code, reason = "each simulation uses what it needs")]
+#[path = "../harness/mod.rs"]
+mod harness;
 mod log;
 mod messages;
-#[allow(dead_code, reason = "the simulation of sessions draws in more ways")]
-#[path = "../simulation/rng.rs"]
-mod rng;
 mod scenario;
 mod scene;
 mod smsc;
 mod world;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use harness::Simulation;
 
-use scene::{Coverage, Watch};
-use world::simulate;
-
-fn variable(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{name} is a number")))
-}
-
-/// Plays the scenarios of all seeds below `seeds`, on all processors.
-fn play(seeds: u64, scenario: impl Fn(u64) + Sync) {
-    let (next, failed) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
-    let work = || {
-        while failed.load(Ordering::Relaxed) == u64::MAX {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= seeds {
-                return;
-            }
-            if catch_unwind(AssertUnwindSafe(|| scenario(seed))).is_err() {
-                failed.fetch_min(seed, Ordering::Relaxed);
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(work);
-        }
-    });
-    let seed = failed.into_inner();
-    if seed != u64::MAX {
-        let again = format!("SEED={seed} cargo test -p smpp-core --test account -- --nocapture");
-        panic!("scenario {seed} fails; this plays it again:\n{again}\n");
-    }
-}
+const SIMULATION: Simulation = Simulation { name: "account", scenario: world::simulate };
 
 #[test]
 fn whatever_happens_the_account_keeps_its_promises() {
-    if let Some(seed) = variable("SEED") {
-        simulate(seed, Watch::Steps);
-        return;
-    }
     let usual = if cfg!(debug_assertions) { 50 } else { 20_000 };
-    play(variable("SCENARIOS").unwrap_or(usual), |seed| {
-        simulate(seed, Watch::Nothing);
-    });
+    SIMULATION.run(usual);
 }
 
 /// The simulation happens upon all that it is there for: otherwise it would prove nothing.
 #[test]
 #[cfg_attr(debug_assertions, ignore = "it takes long if it is not optimised: run it with --release")]
 fn everything_happens() {
-    let all = Mutex::new(Coverage::new());
-    play(1_000, |seed| {
-        let counts = simulate(seed, Watch::Counts);
-        let mut all = all.lock().unwrap();
-        for (what, count) in counts {
-            *all.entry(what).or_default() += count;
-        }
-    });
-    let all = all.into_inner().unwrap();
-    for (what, count) in &all {
-        println!("{count:>8} {what}");
-    }
-    let missing: Vec<_> = EXPECTED.iter().filter(|what| !all.contains_key(**what)).collect();
-    assert!(missing.is_empty(), "it never comes to {missing:?}");
+    SIMULATION.covers(1_000, EXPECTED);
 }
 
 const EXPECTED: &[&str] = &[

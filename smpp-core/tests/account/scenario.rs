@@ -7,19 +7,9 @@ use smpp_core::provider::{LongMessages, Provider, ReceiptDialect};
 use smpp_core::session::{Config, Rate};
 use smpp_core::sms::{Limits, MessageIdPolicy};
 
-use super::rng::Rng;
-
-/// All that is planned lies on multiples of this, so that things coincide.
-const TICK: Duration = Duration::from_millis(10);
-
-pub(crate) fn ticks(count: u64) -> Duration {
-    Duration::from_nanos(TICK.as_nanos() as u64 * count)
-}
-
-/// A random time of so many ticks.
-pub(crate) fn span(rng: &mut Rng, least: u64, most: u64) -> Duration {
-    ticks(rng.within(least..=most))
-}
+use super::harness::link::Way;
+use super::harness::rng::Rng;
+use super::harness::{span, ticks};
 
 #[derive(Debug)]
 pub(crate) struct Scenario {
@@ -42,17 +32,6 @@ pub(crate) struct Scenario {
     pub(crate) faults: Vec<(Duration, Duration, Fault)>,
     /// Binds that the SMSC allows beyond those of the account.
     pub(crate) spare: usize,
-}
-
-/// One direction of a connection while it is healthy.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Way {
-    /// The longest latency, in ticks.
-    pub(crate) latency: u64,
-    /// The most octets taken, or delivered, at once.
-    pub(crate) chunk: usize,
-    /// The most octets on the way.
-    pub(crate) capacity: usize,
 }
 
 /// Chances in a thousand; times in ticks, at most.

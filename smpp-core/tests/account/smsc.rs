@@ -11,10 +11,11 @@ use smpp_core::{
 };
 
 use super::deliveries::{Deliveries, What};
-use super::link::Pipe;
+use super::harness::link::{Pipe, Way};
+use super::harness::{span, ticks};
 use super::log::{ConnectionId, name};
 use super::messages::{Messages, Seen, Verdict};
-use super::scenario::{Fault, Scenario, Way, span, ticks};
+use super::scenario::{Fault, Scenario};
 use super::scene::Scene;
 
 /// One connection, both ends of it.
@@ -506,7 +507,7 @@ fn receives(connection: &Connection, now: Instant) -> bool {
 }
 
 /// A text of so many characters.
-pub(crate) fn text(rng: &mut super::rng::Rng, length: usize) -> String {
+pub(crate) fn text(rng: &mut super::harness::rng::Rng, length: usize) -> String {
     let alphabet: &[char] = if rng.chance(200) { &['ж', 'б', 'a'] } else { &['a', 'b', '€', ' '] };
     (0..length).map(|_| rng.pick(alphabet)).collect()
 }

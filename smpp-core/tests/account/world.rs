@@ -8,11 +8,12 @@ use smpp_core::session::Instant;
 
 use super::application::Application;
 use super::connections::{Doing, Places};
+use super::harness::rng::Rng;
+use super::harness::{Coverage, Watch, span, ticks};
 use super::log::{ConnectionId, Log, Said, Spy};
 use super::messages::Messages;
-use super::rng::Rng;
-use super::scenario::{Fault, Scenario, span, ticks};
-use super::scene::{Coverage, Scene, Watch};
+use super::scenario::{Fault, Scenario};
+use super::scene::Scene;
 use super::smsc::Smsc;
 
 pub(crate) struct World {
@@ -45,7 +46,7 @@ pub(crate) fn simulate(seed: u64, watch: Watch) -> Coverage {
     }
     let mut world = World::new(scenario, Scene::new(rng, watch));
     world.play();
-    world.scene.coverage
+    world.scene.witness.coverage
 }
 
 impl World {

@@ -12,7 +12,7 @@ use smpp_core::{
     ShortMessage, SubmitMulti, SubmitMultiResp, SubmitSm, SubmitSmResp, Tag as TlvTag, Tlv, Tlvs, Tolerance,
 };
 
-use super::rng::Rng;
+use super::harness::rng::Rng;
 
 /// A request's number in the scenario, on whichever side.
 pub(crate) type Tag = u32;

@@ -5,9 +5,10 @@ use std::time::Duration;
 use smpp_core::session::{Closed, Event, Instant, Outcome, Refusal, State};
 use smpp_core::{CommandId, CommandStatus, Header};
 
+use super::harness::ticks;
 use super::messages::{self, Octets, Owed, Speaker, Tag, name_of, pdu, tag_of};
 use super::model::Model;
-use super::scenario::{Habits, Plan, ticks};
+use super::scenario::{Habits, Plan};
 use super::scene::Scene;
 use super::trace::{Traced, refusal};
 

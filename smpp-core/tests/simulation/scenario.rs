@@ -4,15 +4,10 @@ use std::time::Duration;
 
 use smpp_core::session::{Instant, Side};
 
-use super::rng::Rng;
+use super::harness::link::Way;
+use super::harness::rng::Rng;
+use super::harness::ticks;
 use super::settings::Settings;
-
-/// All that is planned lies on multiples of this, so that things coincide.
-pub(crate) const TICK: Duration = Duration::from_millis(10);
-
-pub(crate) fn ticks(count: u64) -> Duration {
-    Duration::from_nanos(TICK.as_nanos() as u64 * count)
-}
 
 #[derive(Debug)]
 pub(crate) struct Scenario {
@@ -51,17 +46,6 @@ pub(crate) struct Habits {
     pub(crate) refuses: u64,
     /// The longest time for an answer, in ticks.
     pub(crate) thinks: u64,
-}
-
-/// One direction of the link while it is healthy.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Way {
-    /// The longest latency, in ticks.
-    pub(crate) latency: u64,
-    /// The most octets taken, or delivered, at once.
-    pub(crate) chunk: usize,
-    /// The most octets on the way.
-    pub(crate) capacity: usize,
 }
 
 #[derive(Clone, Copy, Debug)]

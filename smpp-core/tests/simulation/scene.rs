@@ -1,25 +1,11 @@
 //! What both sides of a simulation share: the time, chance, and who knows what about each request.
 
-use std::collections::BTreeMap;
-
 use smpp_core::session::{Instant, Outcome, Side};
 use smpp_core::{CommandId, CommandStatus};
 
+use super::harness::rng::Rng;
+use super::harness::{Watch, Witness};
 use super::messages::{Tag, name_of};
-use super::rng::Rng;
-
-/// What is looked at besides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Watch {
-    Nothing,
-    /// How often what happens.
-    Counts,
-    /// Each step.
-    Steps,
-}
-
-/// How often something happened.
-pub(crate) type Coverage = BTreeMap<String, u64>;
 
 pub(crate) struct Scene {
     pub(crate) rng: Rng,
@@ -30,8 +16,7 @@ pub(crate) struct Scene {
     pub(crate) calm: bool,
     /// Nobody asks for a version without TLVs.
     pub(crate) modern: bool,
-    pub(crate) coverage: Coverage,
-    watch: Watch,
+    pub(crate) witness: Witness,
     records: Vec<Record>,
 }
 
@@ -58,19 +43,15 @@ enum Ended {
 
 impl Scene {
     pub(crate) fn new(rng: Rng, now: Instant, calm: bool, modern: bool, watch: Watch) -> Self {
-        Self { rng, now, tainted: false, calm, modern, coverage: Coverage::new(), watch, records: Vec::new() }
+        Self { rng, now, tainted: false, calm, modern, witness: Witness::new(watch), records: Vec::new() }
     }
 
     pub(crate) fn count(&mut self, what: impl FnOnce() -> String) {
-        if self.watch == Watch::Counts {
-            *self.coverage.entry(what()).or_default() += 1;
-        }
+        self.witness.count(what);
     }
 
     pub(crate) fn tell(&self, what: impl FnOnce() -> String) {
-        if self.watch == Watch::Steps {
-            eprintln!("{:>12} {}", self.now.as_nanos(), what());
-        }
+        self.witness.tell(self.now, what);
     }
 
     pub(crate) fn next_tag(&self) -> Tag {

@@ -2,12 +2,13 @@
 
 use smpp_core::session::{Closed, Esme, Instant, Side, Smsc};
 
-use super::link::Pipe;
+use super::harness::link::Pipe;
+use super::harness::rng::Rng;
+use super::harness::{Coverage, Watch, ticks};
 use super::messages::{self, Speaker};
 use super::peer::Peer;
-use super::rng::Rng;
-use super::scenario::{Fault, FaultKind, Scenario, ticks};
-use super::scene::{Coverage, Scene, Watch};
+use super::scenario::{Fault, FaultKind, Scenario};
+use super::scene::Scene;
 use super::trace::replay;
 
 pub(crate) struct World {
@@ -102,7 +103,7 @@ pub(crate) fn simulate(seed: u64, watch: Watch) -> Coverage {
         assert_eq!(replay(&trace), trace, "told the same, a session says the same");
         scene.count(|| "replayed".into());
     }
-    scene.coverage
+    scene.witness.coverage
 }
 
 impl World {

@@ -1,11 +1,22 @@
-//! One direction of the link.
+//! One direction of a connection.
 
 use std::collections::VecDeque;
 
 use smpp_core::session::Instant;
 
 use super::rng::Rng;
-use super::scenario::{Way, ticks};
+use super::ticks;
+
+/// One direction of a connection while it is healthy.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Way {
+    /// The longest latency, in ticks.
+    pub(crate) latency: u64,
+    /// The most octets taken, or delivered, at once.
+    pub(crate) chunk: usize,
+    /// The most octets on the way.
+    pub(crate) capacity: usize,
+}
 
 #[expect(clippy::struct_excessive_bools, reason = "each fault comes and goes by itself")]
 pub(crate) struct Pipe {

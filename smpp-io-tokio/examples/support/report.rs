@@ -1,6 +1,7 @@
 //! What is told to the user: sentences, or one JSON object a line.
 
 use std::fmt::Display;
+use std::io::{self, Write};
 
 use serde_json::{Value, json};
 use smpp_core::session::Response;
@@ -17,27 +18,27 @@ impl Report {
     /// A step: one line for people, or `{"event": event, ...fields}`.
     pub(crate) fn step(self, event: &str, fields: Value, text: impl Display) {
         if !self.json {
-            println!("{}", harmless(text));
+            say(harmless(text));
             return;
         }
         let mut object = json!({ "event": event });
         if let (Some(object), Value::Object(fields)) = (object.as_object_mut(), fields) {
             object.extend(fields);
         }
-        println!("{object}");
+        say(object);
     }
 
     /// What people read between the steps, to understand them.
     pub(crate) fn explain(self, text: impl Display) {
         if !self.json {
-            println!("{}", harmless(text));
+            say(harmless(text));
         }
     }
 
     /// What went wrong, where, and what to do.
     pub(crate) fn error(self, what: impl Display, advice: &str) {
         if self.json {
-            println!("{}", json!({ "event": "error", "error": what.to_string(), "advice": advice }));
+            say(json!({ "event": "error", "error": what.to_string(), "advice": advice }));
             return;
         }
         eprintln!("error: {}", harmless(what));
@@ -69,6 +70,11 @@ impl Report {
             format_args!("bound       bind_transceiver as \"{system_id}\", the SMSC calls itself \"{smsc}\""),
         );
     }
+}
+
+/// Writes a line. If nobody reads any more (`| head`), the messages go on all the same, and the exit status tells.
+fn say(line: impl Display) {
+    let _ = writeln!(io::stdout(), "{line}");
 }
 
 /// Ids, texts and names come from the network: a terminal would obey the control characters in them.

@@ -118,7 +118,7 @@ impl<R: Role> Inbox<R> {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
-    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Inbound<R>>> {
+    pub(crate) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Inbound<R>>> {
         let shared = &self.handle.shared;
         if self.fetched.is_empty() {
             let mut core = shared.lock();

@@ -95,6 +95,11 @@ impl Bound {
         !matches!(self.0.peer.state(), State::Unbinding | State::Closed)
     }
 
+    /// Ends its session at once.
+    pub(super) fn abort(&self) {
+        self.0.peer.shared.with(|core, _| core.session.abort());
+    }
+
     /// Requests to it that have no outcome: the fewer, the more room.
     fn load(&self) -> usize {
         self.0.delivering.load(Ordering::Relaxed).max(self.stats().in_flight.into())

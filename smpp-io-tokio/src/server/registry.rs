@@ -215,7 +215,7 @@ impl Registry {
     /// Everyone is told to end.
     pub(super) fn cut(&self) {
         self.stop();
-        self.places().connections.values().for_each(|place| place.stop.notify_one());
+        self.bound(None).iter().for_each(Bound::abort);
     }
 
     /// Waits until nobody is connected.

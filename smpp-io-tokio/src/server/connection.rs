@@ -12,6 +12,7 @@ use std::time::Duration;
 use smpp_core::session::{Instant, Meter, Smsc};
 use smpp_core::{COctets, CommandStatus};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Notify;
 use tokio::task::{JoinSet, coop};
 use tokio::time::timeout;
 
@@ -37,13 +38,13 @@ pub(super) struct House<S> {
 
 /// A bind in the registry, until it is dropped.
 struct Registered {
-    registry: Arc<Registry>,
+    slot: Arc<Slot>,
     bound: Bound,
 }
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.registry.release(&self.bound);
+        self.slot.registry().release(&self.bound);
     }
 }
 
@@ -63,14 +64,14 @@ impl<S: Service> House<S> {
 
     /// A connection, from the handshake to the bind. Who is bound gets a task of his own: what comes before needs more
     /// memory than a session at rest.
-    pub(super) async fn let_in(self: Arc<Self>, connecting: Connecting, slot: Arc<Slot>) {
+    pub(super) async fn let_in(self: Arc<Self>, connecting: Connecting, slot: Arc<Slot>, stop: Arc<Notify>) {
         let (address, tls) = (connecting.peer_addr(), connecting.is_tls());
         let most = connecting.max_unanswered();
         self.tell(ServerEvent::Connected { address, tls });
         let not_bound = |error| self.tell(ServerEvent::NotBound { address, error });
 
         let opening = connecting.open(Some(Arc::clone(&slot)), |stream| self.service.transport(stream));
-        let (peer, inbox, driver) = match until(pin!(opening), pin!(slot.stop.notified())).await {
+        let (peer, inbox, driver) = match until(pin!(opening), pin!(stop.notified())).await {
             Some(Ok(opened)) => opened,
             Some(Err(error)) => {
                 not_bound(Some(&error));
@@ -82,8 +83,8 @@ impl<S: Service> House<S> {
             }
         };
         let mut driving = Driving(Some(driver));
-        let admitting = Box::pin(self.admit(&slot, (address, tls), &peer, inbox));
-        match driving.beside(pin!(until(admitting, pin!(slot.stop.notified())))).await {
+        let admitting = Box::pin(self.admit(slot, (address, tls), &peer, inbox));
+        match driving.beside(pin!(until(admitting, pin!(stop.notified())))).await {
             Some(Ok((registered, inbox, meter))) => {
                 self.tell(ServerEvent::Bound(&registered.bound));
                 let (house, registered) = (Arc::clone(&self), Some(registered));
@@ -105,7 +106,7 @@ impl<S: Service> House<S> {
     /// Waits for the bind, has it decided on, and answers it.
     async fn admit(
         &self,
-        slot: &Slot,
+        slot: Arc<Slot>,
         (address, tls): (SocketAddr, bool),
         peer: &Peer,
         inbox: Inbox<Smsc>,
@@ -127,7 +128,7 @@ impl<S: Service> House<S> {
             Ok(admission) => admission,
             Err(status) => return Err(self.refuse(request, status).await),
         };
-        let registered = Registered { registry: Arc::clone(&self.registry), bound };
+        let registered = Registered { slot, bound };
         match request.accept(COctets::new(&self.name).unwrap_or_default()) {
             Ok((_, inbox)) => Ok((registered, inbox, rate.or(limits.rate).map(Meter::new))),
             Err(_) => Err(Unbound::Failed(AcceptError::Ended(peer.closed().await))),

@@ -66,7 +66,6 @@ impl<S: Service> House<S> {
     /// memory than a session at rest.
     pub(super) async fn let_in(self: Arc<Self>, connecting: Connecting, slot: Arc<Slot>, stop: Arc<Notify>) {
         let (address, tls) = (connecting.peer_addr(), connecting.is_tls());
-        let most = connecting.max_unanswered();
         self.tell(ServerEvent::Connected { address, tls });
         let not_bound = |error| self.tell(ServerEvent::NotBound { address, error });
 
@@ -88,7 +87,7 @@ impl<S: Service> House<S> {
             Some(Ok((registered, inbox, meter))) => {
                 self.tell(ServerEvent::Bound(&registered.bound));
                 let (house, registered) = (Arc::clone(&self), Some(registered));
-                tokio::spawn(Guest { house, driving, registered, inbox, meter, waiting: None, most });
+                tokio::spawn(Guest { house, driving, registered, inbox, meter, waiting: None });
                 return;
             }
             Some(Err(Unbound::Refused)) => {}
@@ -179,8 +178,6 @@ struct Guest<S, T> {
     meter: Option<Meter>,
     /// Requests that the service has not answered at once, if there are any.
     waiting: Option<JoinSet<()>>,
-    /// So many of them at once.
-    most: u16,
 }
 
 impl<S: Service, T: AsyncRead + AsyncWrite + Unpin> Future for Guest<S, T> {
@@ -208,8 +205,12 @@ impl<S: Service, T> Guest<S, T> {
         loop {
             // A peer that never pauses leaves the others their turn.
             ready!(pin!(coop::consume_budget()).poll(cx));
-            if self.poll_waiting(cx) >= self.most.into() {
-                return if bound.peer().end().is_some() { Poll::Ready(()) } else { Poll::Pending };
+            let waiting = self.poll_waiting(cx);
+            if waiting > 0 {
+                let core = bound.peer().shared.lock();
+                if waiting >= core.max_unanswered {
+                    return if core.end.is_some() { Poll::Ready(()) } else { Poll::Pending };
+                }
             }
             let Some(inbound) = ready!(self.inbox.poll_recv(cx)) else { return Poll::Ready(()) };
             let meter = self.meter.as_mut().filter(|_| is_message(&inbound));

@@ -105,10 +105,6 @@ impl Connecting {
         first_bind(&peer, inbox, from).await
     }
 
-    pub(super) const fn max_unanswered(&self) -> u16 {
-        self.config.max_unanswered
-    }
-
     /// Completes the TLS handshake and opens a session over the transport that `wrap` makes of the stream.
     pub(super) async fn open<T>(
         self,

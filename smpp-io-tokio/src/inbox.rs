@@ -135,6 +135,11 @@ impl<R: Role> Inbox<R> {
         }
         Poll::Ready(self.fetched.pop_front().map(|queued| queued.into_inbound(shared)))
     }
+
+    /// Gives back the memory that holds nothing.
+    pub(crate) fn shrink(&mut self) {
+        self.fetched.shrink_to_fit();
+    }
 }
 
 impl<R: Role> Drop for Inbox<R> {

@@ -165,10 +165,12 @@ impl BindRequest {
     }
 
     /// Admits the ESME; `system_id` is the SMSC's own name. Fails if the ESME has gone.
-    pub fn accept(self, system_id: COctets<'_, 16>) -> Result<(Peer, Inbox<Smsc>), Refusal> {
+    pub fn accept(mut self, system_id: COctets<'_, 16>) -> Result<(Peer, Inbox<Smsc>), Refusal> {
         let tlvs = [Tlv::sc_interface_version(InterfaceVersion::V3_4)];
         self.request.respond(Ok(BindResp { system_id, tlvs: Tlvs::list(&tlvs) }))?;
         self.inbox.handle().shared.lock().watch.answered(CommandStatus::ROK);
+        // Many an ESME asks nothing else.
+        self.inbox.shrink();
         Ok((self.inbox.handle().clone(), self.inbox))
     }
 

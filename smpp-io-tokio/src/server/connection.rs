@@ -70,7 +70,8 @@ impl<S: Service> House<S> {
         let not_bound = |error| self.tell(ServerEvent::NotBound { address, error });
 
         let opening = connecting.open(Some(Arc::clone(&slot)), |stream| self.service.transport(stream));
-        let (peer, inbox, driver) = match until(pin!(opening), pin!(stop.notified())).await {
+        let opening = Box::pin(opening);
+        let (peer, inbox, driver) = match until(opening, pin!(stop.notified())).await {
             Some(Ok(opened)) => opened,
             Some(Err(error)) => {
                 not_bound(Some(&error));

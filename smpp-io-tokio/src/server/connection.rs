@@ -190,7 +190,7 @@ impl<S: Service, T: AsyncRead + AsyncWrite + Unpin> Future for Guest<S, T> {
         if let Some(Registered { bound, .. }) = &this.registered {
             let bound = bound.clone();
             ready!(this.poll_requests(cx, &bound));
-            // What still runs is dropped.
+            // What still runs is told to end.
             (this.waiting, this.registered) = (None, None);
             if let Some(end) = bound.peer().end() {
                 this.house.tell(ServerEvent::Ended { bound: &bound, end: &end });

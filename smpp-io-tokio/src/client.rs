@@ -38,10 +38,21 @@ where
     R: Role,
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let (handle, inbox, driver) = open(io, config);
+    tokio::spawn(driver);
+    (handle, inbox)
+}
+
+/// A session over any transport. It goes on for as long as its driver is polled.
+pub(crate) fn open<R, S>(io: S, config: Config) -> (Handle<R>, Inbox<R>, Driver<R, S>)
+where
+    R: Role,
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let shared = Shared::new(config);
-    tokio::spawn(Driver::new(Arc::clone(&shared), io));
+    let driver = Driver::new(Arc::clone(&shared), io);
     let handle = Handle::new(shared);
-    (handle.clone(), Inbox::new(handle))
+    (handle.clone(), Inbox::new(handle), driver)
 }
 
 impl<R: Role> Handle<R> {
@@ -84,11 +95,16 @@ impl<R: Role> Handle<R> {
         loop {
             let mut ended = pin!(self.shared.ended.notified());
             ended.as_mut().enable();
-            if let Some(end) = self.shared.lock().end.clone() {
+            if let Some(end) = self.end() {
                 return end;
             }
             ended.await;
         }
+    }
+
+    /// How the session has ended, if it has.
+    pub(crate) fn end(&self) -> Option<End> {
+        self.shared.lock().end.clone()
     }
 
     /// Where the session stands.

@@ -52,7 +52,7 @@ pub(crate) struct Core<R: Role> {
     /// Requests that the application has not fetched: no more than `max_unanswered`. What has no response is
     /// dropped beyond it.
     pub(crate) inbox: VecDeque<Queued>,
-    max_unanswered: usize,
+    pub(crate) max_unanswered: usize,
     /// Whether anyone will fetch them.
     pub(crate) inbox_open: bool,
     /// Who waits for one of them.

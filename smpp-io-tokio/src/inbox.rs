@@ -118,7 +118,7 @@ impl<R: Role> Inbox<R> {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
-    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Inbound<R>>> {
+    pub(crate) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Inbound<R>>> {
         let shared = &self.handle.shared;
         if self.fetched.is_empty() {
             let mut core = shared.lock();
@@ -134,6 +134,11 @@ impl<R: Role> Inbox<R> {
             std::mem::swap(&mut core.inbox, &mut self.fetched);
         }
         Poll::Ready(self.fetched.pop_front().map(|queued| queued.into_inbound(shared)))
+    }
+
+    /// Gives back the memory that holds nothing.
+    pub(crate) fn shrink(&mut self) {
+        self.fetched.shrink_to_fit();
     }
 }
 

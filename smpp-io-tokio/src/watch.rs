@@ -8,6 +8,7 @@ use smpp_core::{COctets, CommandStatus};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::client::{self, Handle};
+use crate::driver::Driver;
 use crate::inbox::Inbox;
 #[cfg(feature = "metrics")]
 use crate::metrics::Outcomes;
@@ -22,15 +23,26 @@ pub(crate) struct Watch {
     pub(crate) outcomes: Outcomes,
 }
 
-/// Runs a session on a connection with this address.
+/// Runs a session on a connection with this address, in a task of its own.
 pub(crate) fn start<R, S>(io: S, peer: SocketAddr, config: Config) -> (Handle<R>, Inbox<R>)
 where
     R: Role,
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (handle, inbox) = client::start(io, config);
-    handle.shared.lock().watch.connected(peer);
+    let (handle, inbox, driver) = open(io, peer, config);
+    tokio::spawn(driver);
     (handle, inbox)
+}
+
+/// A session on a connection with this address, to be driven by whoever opens it.
+pub(crate) fn open<R, S>(io: S, peer: SocketAddr, config: Config) -> (Handle<R>, Inbox<R>, Driver<R, S>)
+where
+    R: Role,
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let (handle, inbox, driver) = client::open(io, config);
+    handle.shared.lock().watch.connected(peer);
+    (handle, inbox, driver)
 }
 
 #[cfg_attr(not(feature = "tracing"), expect(clippy::unused_self, reason = "there is nobody to be told"))]

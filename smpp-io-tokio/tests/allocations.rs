@@ -4,7 +4,7 @@
 
 use std::future::poll_fn;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -14,7 +14,9 @@ use smpp_core::{
     Address, Bind, BindResp, COctets, CommandStatus, Frame, Pdu, SequenceNumber, ShortMessage, SubmitSm,
     SubmitSmResp,
 };
-use smpp_io_tokio::{Client, Inbound, Inbox, Listener, Peer, start};
+use smpp_io_tokio::{
+    Admission, BindRequest, Bound, Client, Inbound, Inbox, Limits, Listener, Peer, Server, Service, start,
+};
 use tokio::io::{AsyncWriteExt, duplex};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
@@ -150,20 +152,40 @@ fn tasks_that_wait_cost_no_allocation_either() {
     assert!(allocations < (TASKS * 100 / 10) as u64, "{allocations} for {TASKS} times 100");
 }
 
-/// What the server holds of each session that is bound and has nothing to say, in a task of its own that waits for
-/// requests.
-#[test]
-fn an_idle_bound_session_of_a_server_holds_less_than_two_and_a_half_kibibytes() {
+/// Binds that have nothing to say, one after another: octets held of each. `serve` sees to it that the server has done
+/// with a bind whose answer has come.
+fn held_of_each_bind(runtime: &Runtime, address: SocketAddr, mut serve: impl FnMut()) -> usize {
     const SESSIONS: usize = 100;
-    let runtime = runtime();
-    let listener = runtime.block_on(Listener::bind("127.0.0.1:0", Config::default())).unwrap();
-    let address = listener.local_addr().unwrap();
     let mut bind = Vec::new();
     Pdu::Bind(Bind::default()).encode(CommandStatus::ROK, SequenceNumber(1), &mut bind);
-    let (mut clients, mut tasks) = (Vec::with_capacity(SESSIONS + 1), Vec::with_capacity(SESSIONS + 1));
+    let mut clients = Vec::with_capacity(SESSIONS + 1);
     let mut one = || {
         let mut client = TcpStream::connect(address).unwrap();
         client.write_all(&bind).unwrap();
+        serve();
+        client.set_nonblocking(true).unwrap();
+        while client.peek(&mut [0]).is_err() {
+            runtime.block_on(tokio::task::yield_now());
+        }
+        // Once more, so that the session's task sees that all of its answer has gone.
+        runtime.block_on(tokio::task::yield_now());
+        let mut answer = [0; 64];
+        assert!(client.read(&mut answer).unwrap() > 16);
+        clients.push(client);
+    };
+    one();
+    let held = measure(|| (0..SESSIONS).for_each(|_| one())).bytes_current;
+    usize::try_from(held).unwrap() / SESSIONS
+}
+
+/// What the server holds of each session that is bound and has nothing to say, in a task of its own that waits for
+/// requests.
+#[test]
+fn an_idle_bound_session_of_a_listener_holds_less_than_two_and_a_half_kibibytes() {
+    let runtime = runtime();
+    let listener = runtime.block_on(Listener::bind("127.0.0.1:0", Config::default())).unwrap();
+    let mut tasks = Vec::with_capacity(200);
+    let each = held_of_each_bind(&runtime, listener.local_addr().unwrap(), || {
         let connecting = runtime.block_on(listener.accept()).unwrap();
         // What brings about the bind is larger than the session: in a box it is gone after it.
         let bind_request = Box::pin(connecting.bind_request());
@@ -175,17 +197,33 @@ fn an_idle_bound_session_of_a_server_holds_less_than_two_and_a_half_kibibytes() 
             assert!(inbox.recv().await.is_none());
         }));
         runtime.block_on(is_bound).unwrap();
-        while client.peek(&mut [0]).is_err() {}
-        // Once more, so that the session's task sees that all of its answer has gone.
-        runtime.block_on(tokio::task::yield_now());
-        let mut answer = [0; 64];
-        assert!(client.read(&mut answer).unwrap() > 16);
-        clients.push(client);
-    };
-    one();
-    let held = measure(|| (0..SESSIONS).for_each(|_| one())).bytes_current;
-    let each = usize::try_from(held).unwrap() / SESSIONS;
+    });
     assert!(each < 2560, "{each} octets a session");
+}
+
+/// Admits everyone, and answers nothing.
+struct Porter;
+
+impl Service for Porter {
+    async fn bind(&self, _request: &BindRequest) -> Result<Admission, CommandStatus> {
+        Ok(Admission::default())
+    }
+
+    async fn request(&self, _bound: &Bound, _request: Inbound<Smsc>) {}
+}
+
+/// All that a hosted session needs, its task and its place in the registry included.
+#[test]
+fn an_idle_bound_session_of_a_server_holds_less_than_two_and_a_quarter_kibibytes() {
+    let runtime = runtime();
+    let server = runtime.block_on(async {
+        let listener = Listener::bind("127.0.0.1:0", Config::default()).await.unwrap();
+        let limits = Limits { per_address: 200, binds: 200, ..Limits::default() };
+        Server::builder(Porter).limits(limits).listen(listener).start().unwrap()
+    });
+    let each = held_of_each_bind(&runtime, server.local_addrs()[0], || {});
+    assert_eq!(server.binds().list().len(), 101);
+    assert!(each < 2304, "{each} octets a session");
 }
 
 /// The answers that nobody reads are bounded, and what is bounded by them is what is read.

@@ -35,13 +35,22 @@ const KEPT: [Timer; 6] = [
     Timer::Ending,
 ];
 
-#[derive(Clone, Copy, Debug, Default)]
+/// When a timer goes off that is stopped: after 584 years, that is.
+const NEVER: Instant = Instant::from_nanos(u64::MAX);
+
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Timers {
-    due: [Option<Instant>; KEPT.len()],
+    due: [Instant; KEPT.len()],
     /// Which of them were set by an answer, from a time that may be an old one: an answer passes none in.
     early: [bool; KEPT.len()],
     /// Whether an answer is being given.
     pub(super) answering: bool,
+}
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self { due: [NEVER; KEPT.len()], early: Default::default(), answering: false }
+    }
 }
 
 impl Timers {
@@ -49,7 +58,7 @@ impl Timers {
     pub(super) fn set(&mut self, timer: Timer, at: Option<Instant>) {
         let slots = self.due.get_mut(timer as usize).zip(self.early.get_mut(timer as usize));
         if let Some((due, early)) = slots {
-            (*due, *early) = (at, self.answering && at.is_some());
+            (*due, *early) = (at.unwrap_or(NEVER), self.answering && at.is_some());
         }
     }
 
@@ -66,14 +75,14 @@ impl Timers {
         }
         for (due, early) in self.due.iter_mut().zip(&mut self.early) {
             if core::mem::take(early) {
-                *due = due.map(|at| at + passed);
+                *due = *due + passed;
             }
         }
     }
 
     /// The timer that is due first.
     pub(super) fn first(&self) -> Option<(Instant, Timer)> {
-        let armed = KEPT.iter().zip(&self.due).filter_map(|(timer, at)| Some(((*at)?, *timer)));
-        armed.min_by_key(|(at, _)| *at)
+        let all = KEPT.into_iter().zip(self.due).map(|(timer, at)| (at, timer));
+        all.min_by_key(|(at, _)| *at).filter(|(at, _)| *at < NEVER)
     }
 }

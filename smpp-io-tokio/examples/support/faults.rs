@@ -22,7 +22,7 @@ const SHUFFLED: Duration = Duration::from_millis(100);
 const HOLDS: usize = 64 * 1024;
 
 /// What goes wrong: nothing, by default.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Faults {
     /// Messages are answered so much later.
     pub(crate) slow: Duration,
@@ -46,6 +46,12 @@ impl Faults {
     }
 }
 
+/// A connection, with the faults that there are.
+pub(crate) enum Line {
+    Sound(ServerStream),
+    Faulty(Box<Faulty>),
+}
+
 /// A connection on which the faults happen.
 pub(crate) struct Faulty {
     /// Until someone else waits for its end.
@@ -62,12 +68,55 @@ pub(crate) struct Faulty {
     silent: bool,
 }
 
-impl Faulty {
+impl Line {
     pub(crate) fn new(io: ServerStream, faults: Faults, dice: Dice) -> Self {
-        let (partial, output) = (Vec::new(), Vec::new());
-        Self { io: Some(io), faults, dice, partial, output, timer: None, reset: false, silent: false }
+        if faults == Faults::default() {
+            return Self::Sound(io);
+        }
+        let (io, partial, output, timer) = (Some(io), Vec::new(), Vec::new(), None);
+        Self::Faulty(Box::new(Faulty {
+            io,
+            faults,
+            dice,
+            partial,
+            output,
+            timer,
+            reset: false,
+            silent: false,
+        }))
+    }
+}
+
+macro_rules! each {
+    ($self:ident, $method:ident($($argument:expr),+)) => {
+        match $self.get_mut() {
+            Self::Sound(io) => Pin::new(io).$method($($argument),+),
+            Self::Faulty(io) => Pin::new(io).$method($($argument),+),
+        }
+    };
+}
+
+impl AsyncRead for Line {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        each!(self, poll_read(cx, out))
+    }
+}
+
+impl AsyncWrite for Line {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        each!(self, poll_write(cx, octets))
     }
 
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self, poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self, poll_shutdown(cx))
+    }
+}
+
+impl Faulty {
     fn io(&mut self) -> io::Result<&mut ServerStream> {
         self.io.as_mut().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use smpp_core::session::{NotSent, RequestError, Response, SentBy, Smsc, State, Stats};
 use smpp_core::{BindMode, Operation};
@@ -35,7 +35,7 @@ struct Inner {
     since: Instant,
     peer: Peer,
     /// Deliveries of [`Binds::deliver`] that have no outcome yet, those that wait for room included.
-    delivering: AtomicUsize,
+    delivering: AtomicU32,
 }
 
 impl Bound {
@@ -45,7 +45,7 @@ impl Bound {
         (address, tls): (SocketAddr, bool),
         peer: Peer,
     ) -> Self {
-        let (since, delivering) = (Instant::now(), AtomicUsize::new(0));
+        let (since, delivering) = (Instant::now(), AtomicU32::new(0));
         let system_id = system_id.into();
         Self(Arc::new(Inner { id, system_id, mode, address, tls, since, peer, delivering }))
     }
@@ -95,8 +95,13 @@ impl Bound {
         !matches!(self.0.peer.state(), State::Unbinding | State::Closed)
     }
 
+    /// Ends its session at once.
+    pub(super) fn abort(&self) {
+        self.0.peer.shared.with(|core, _| core.session.abort());
+    }
+
     /// Requests to it that have no outcome: the fewer, the more room.
-    fn load(&self) -> usize {
+    fn load(&self) -> u32 {
         self.0.delivering.load(Ordering::Relaxed).max(self.stats().in_flight.into())
     }
 }

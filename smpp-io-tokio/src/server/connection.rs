@@ -6,19 +6,22 @@ use std::ops::DerefMut;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use smpp_core::session::{Instant, Meter, Smsc};
 use smpp_core::{COctets, CommandStatus};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Notify;
 use tokio::task::{JoinSet, coop};
-use tokio::time::{self, timeout};
+use tokio::time::timeout;
 
 use super::binds::Bound;
 use super::listener::{BindRequest, Connecting, first_bind};
 use super::registry::{Registry, Slot};
 use super::service::{Admission, ServerEvent, Service};
 use crate::client::Peer;
+use crate::driver::Driver;
 use crate::error::AcceptError;
 use crate::inbox::{Inbound, Inbox};
 
@@ -35,13 +38,13 @@ pub(super) struct House<S> {
 
 /// A bind in the registry, until it is dropped.
 struct Registered {
-    registry: Arc<Registry>,
+    slot: Arc<Slot>,
     bound: Bound,
 }
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.registry.release(&self.bound);
+        self.slot.registry().release(&self.bound);
     }
 }
 
@@ -59,107 +62,73 @@ impl<S: Service> House<S> {
         let _ = catch_unwind(AssertUnwindSafe(|| self.service.event(event)));
     }
 
-    /// One connection from its beginning to its end.
-    pub(super) fn host(
-        self: Arc<Self>,
-        connecting: Connecting,
-        slot: Arc<Slot>,
-    ) -> impl Future<Output = ()> + Send + 'static {
-        let max_unanswered = connecting.max_unanswered();
-        // In memory of its own, which is given back: what comes before the bind needs more than a session at rest.
-        let letting_in = Box::pin(Arc::clone(&self).let_in(connecting, Arc::clone(&slot)));
-        async move {
-            if let Some(admitted) = letting_in.await {
-                self.keep(admitted, &slot, max_unanswered).await;
-            }
-        }
-    }
-
-    /// A bind, to its end.
-    async fn keep(
-        self: &Arc<Self>,
-        (registered, inbox, meter): (Registered, Inbox<Smsc>, Option<Meter>),
-        slot: &Slot,
-        max_unanswered: u16,
-    ) {
-        let bound = &registered.bound;
-        self.tell(ServerEvent::Bound(bound));
-        let served = {
-            let serving = pin!(self.serve(bound, inbox, meter, max_unanswered.into()));
-            until(serving, pin!(slot.stop.notified())).await
-        };
-        // What still runs is dropped by now.
-        let end = match served {
-            Some(()) => bound.peer().closed().await,
-            None => bound.peer().abort().await,
-        };
-        let bound = bound.clone();
-        drop(registered);
-        self.tell(ServerEvent::Ended { bound: &bound, end: &end });
-    }
-
-    /// From the handshake to the bind; `None` if there is none, which has been told.
-    async fn let_in(
-        self: Arc<Self>,
-        connecting: Connecting,
-        slot: Arc<Slot>,
-    ) -> Option<(Registered, Inbox<Smsc>, Option<Meter>)> {
+    /// A connection, from the handshake to the bind. Who is bound gets a task of his own: what comes before needs more
+    /// memory than a session at rest.
+    pub(super) async fn let_in(self: Arc<Self>, connecting: Connecting, slot: Arc<Slot>, stop: Arc<Notify>) {
         let (address, tls) = (connecting.peer_addr(), connecting.is_tls());
         self.tell(ServerEvent::Connected { address, tls });
         let not_bound = |error| self.tell(ServerEvent::NotBound { address, error });
 
         let opening = connecting.open(Some(Arc::clone(&slot)), |stream| self.service.transport(stream));
-        let (peer, inbox) = match until(pin!(opening), pin!(slot.stop.notified())).await {
+        let opening = Box::pin(opening);
+        let (peer, inbox, driver) = match until(opening, pin!(stop.notified())).await {
             Some(Ok(opened)) => opened,
             Some(Err(error)) => {
                 not_bound(Some(&error));
-                return None;
+                return;
             }
             None => {
                 not_bound(None);
-                return None;
+                return;
             }
         };
-        let admitting = Box::pin(self.admit(&slot, (address, tls), &peer, inbox));
-        match until(admitting, pin!(slot.stop.notified())).await {
-            Some(Ok(admitted)) => return Some(admitted),
+        let mut driving = Driving(Some(driver));
+        let admitting = Box::pin(self.admit(slot, (address, tls), &peer, inbox));
+        match driving.beside(pin!(until(admitting, pin!(stop.notified())))).await {
+            Some(Ok((registered, inbox, meter))) => {
+                self.tell(ServerEvent::Bound(&registered.bound));
+                let (house, registered) = (Arc::clone(&self), Some(registered));
+                tokio::spawn(Guest { house, driving, registered, inbox, meter, waiting: None });
+                return;
+            }
             Some(Err(Unbound::Refused)) => {}
             Some(Err(Unbound::Failed(error))) => not_bound(Some(&error)),
             None => {
-                if timeout(FAREWELL, peer.unbind()).await.is_err() {
-                    peer.abort().await;
+                if driving.beside(pin!(timeout(FAREWELL, peer.unbind()))).await.is_err() {
+                    driving.beside(pin!(peer.abort())).await;
                 }
                 not_bound(None);
             }
         }
-        None
+        poll_fn(|cx| driving.poll(cx)).await;
     }
 
     /// Waits for the bind, has it decided on, and answers it.
     async fn admit(
         &self,
-        slot: &Slot,
+        slot: Arc<Slot>,
         (address, tls): (SocketAddr, bool),
         peer: &Peer,
         inbox: Inbox<Smsc>,
     ) -> Result<(Registered, Inbox<Smsc>, Option<Meter>), Unbound> {
         let request = first_bind(peer, inbox, (address, tls)).await.map_err(Unbound::Failed)?;
         let limits = self.registry.limits;
-        let deciding = Box::pin(timeout(limits.decision, self.service.bind(&request)));
+        let deciding = Box::pin(timeout(limits.decision, unless_it_panics(self.service.bind(&request))));
         let Some(decision) = until(deciding, pin!(peer.closed())).await else {
             return Err(Unbound::Failed(AcceptError::Ended(peer.closed().await)));
         };
         let bind = request.bind();
         let account = (bind.system_id.as_bytes(), bind.mode);
         let bound = Bound::new(slot.id(), account, (address, tls), peer.clone());
-        let admission = decision.unwrap_or(Err(CommandStatus::RBINDFAIL)).and_then(|admission| {
+        let decision = decision.ok().flatten().unwrap_or(Err(CommandStatus::RBINDFAIL));
+        let admission = decision.and_then(|admission| {
             self.registry.bind(&bound, admission.binds.unwrap_or(limits.binds)).map(|()| admission)
         });
         let Admission { rate, .. } = match admission {
             Ok(admission) => admission,
             Err(status) => return Err(self.refuse(request, status).await),
         };
-        let registered = Registered { registry: Arc::clone(&self.registry), bound };
+        let registered = Registered { slot, bound };
         match request.accept(COctets::new(&self.name).unwrap_or_default()) {
             Ok((_, inbox)) => Ok((registered, inbox, rate.or(limits.rate).map(Meter::new))),
             Err(_) => Err(Unbound::Failed(AcceptError::Ended(peer.closed().await))),
@@ -173,43 +142,104 @@ impl<S: Service> House<S> {
         request.refuse(status).await;
         Unbound::Refused
     }
+}
 
-    /// Hands each request to the service, until the session has ended.
-    async fn serve(
-        self: &Arc<Self>,
-        bound: &Bound,
-        mut inbox: Inbox<Smsc>,
-        mut meter: Option<Meter>,
-        most: usize,
-    ) {
-        let start = time::Instant::now();
-        let mut waiting = JoinSet::new();
-        while let Some(inbound) = inbox.recv().await {
+/// The driver of a session, until it is done. If it panics, in an observer perhaps, its session has ended.
+struct Driving<T>(Option<Driver<Smsc, T>>);
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Driving<T> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(driver) = &mut self.0 else { return Poll::Ready(()) };
+        let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(driver).poll(cx)));
+        if matches!(polled, Ok(Poll::Pending)) {
+            return Poll::Pending;
+        }
+        self.0 = None;
+        Poll::Ready(())
+    }
+
+    /// What `work` gives, while the session goes on.
+    async fn beside<V>(&mut self, mut work: Pin<&mut impl Future<Output = V>>) -> V {
+        poll_fn(|cx| {
+            let _ = self.poll(cx);
+            work.as_mut().poll(cx)
+        })
+        .await
+    }
+}
+
+/// A bound ESME, to its end. Written by hand, as it is most of what an idle bind costs: an `async fn` holds its
+/// arguments twice, and room for all that may ever be under way.
+struct Guest<S, T> {
+    house: Arc<House<S>>,
+    driving: Driving<T>,
+    /// Until the session has ended; its transport may take longer.
+    registered: Option<Registered>,
+    inbox: Inbox<Smsc>,
+    meter: Option<Meter>,
+    /// Requests that the service has not answered at once, if there are any.
+    waiting: Option<JoinSet<()>>,
+}
+
+impl<S: Service, T: AsyncRead + AsyncWrite + Unpin> Future for Guest<S, T> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        let driven = this.driving.poll(cx);
+        if let Some(Registered { bound, .. }) = &this.registered {
+            let bound = bound.clone();
+            ready!(this.poll_requests(cx, &bound));
+            // What still runs is told to end.
+            (this.waiting, this.registered) = (None, None);
+            if let Some(end) = bound.peer().end() {
+                this.house.tell(ServerEvent::Ended { bound: &bound, end: &end });
+            }
+        }
+        driven
+    }
+}
+
+impl<S: Service, T> Guest<S, T> {
+    /// Hands each request to the service. Ready once the session has ended.
+    fn poll_requests(&mut self, cx: &mut Context<'_>, bound: &Bound) -> Poll<()> {
+        loop {
             // A peer that never pauses leaves the others their turn.
-            coop::consume_budget().await;
-            let meter = meter.as_mut().filter(|_| is_message(&inbound));
-            if meter.is_some_and(|meter| meter.take(Instant::after(start.elapsed())).is_err()) {
-                self.tell(ServerEvent::Throttled(bound));
+            ready!(pin!(coop::consume_budget()).poll(cx));
+            let waiting = self.poll_waiting(cx);
+            if waiting > 0 {
+                let core = bound.peer().shared.lock();
+                if waiting >= core.max_unanswered {
+                    return if core.end.is_some() { Poll::Ready(()) } else { Poll::Pending };
+                }
+            }
+            let Some(inbound) = ready!(self.inbox.poll_recv(cx)) else { return Poll::Ready(()) };
+            let meter = self.meter.as_mut().filter(|_| is_message(&inbound));
+            if meter.is_some_and(|meter| meter.take(Instant::after(bound.since().elapsed())).is_err()) {
+                self.house.tell(ServerEvent::Throttled(bound));
                 throttle(inbound);
                 continue;
             }
-            while waiting.try_join_next().is_some() {}
-            if waiting.len() >= most {
-                let closed = Box::pin(bound.peer().closed());
-                if until(pin!(waiting.join_next()), closed).await.is_none() {
-                    return;
-                }
-            }
-            let (house, bound) = (Arc::clone(self), bound.clone());
+            let (house, bound) = (Arc::clone(&self.house), bound.clone());
             let mut work = Box::pin(async move { house.service.request(&bound, inbound).await });
             // Most requests are answered at once: a task is for those that wait. A panic refuses the request, there as here.
-            let begun = poll_fn(|cx| {
-                Poll::Ready(catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx).is_pending())))
-            });
-            if begun.await.unwrap_or(false) {
-                waiting.spawn(work);
+            let begun = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx).is_pending()));
+            if begun.unwrap_or(false) {
+                self.waiting.get_or_insert_default().spawn(work);
             }
         }
+    }
+
+    /// How many requests the service has not answered yet.
+    fn poll_waiting(&mut self, cx: &mut Context<'_>) -> usize {
+        let Some(waiting) = &mut self.waiting else { return 0 };
+        while let Poll::Ready(done) = waiting.poll_join_next(cx) {
+            if done.is_none() {
+                self.waiting = None;
+                return 0;
+            }
+        }
+        waiting.len()
     }
 }
 
@@ -241,6 +271,16 @@ async fn until<T>(
     poll_fn(|cx| match work.as_mut().poll(cx) {
         Poll::Ready(value) => Poll::Ready(Some(value)),
         Poll::Pending => stop.as_mut().poll(cx).map(|_| None),
+    })
+    .await
+}
+
+/// What `work` gives; `None` if it panics.
+async fn unless_it_panics<T>(work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    poll_fn(|cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)));
+        polled.map_or(Poll::Ready(None), |polled| polled.map(Some))
     })
     .await
 }

@@ -16,10 +16,10 @@ use super::after;
 use super::registry::Slot;
 use super::stream::ServerStream;
 use crate::client::Peer;
-use crate::driver::End;
+use crate::driver::{Driver, End};
 use crate::error::AcceptError;
 use crate::inbox::{Inbound, Inbox, Incoming};
-use crate::watch::start;
+use crate::watch;
 
 /// Where an SMSC listens, and how the sessions run that come in there. Give it to a [`Server`](super::Server), or
 /// accept connections from it yourself.
@@ -100,22 +100,19 @@ impl Connecting {
     /// Cancel-safe: dropped before it is done, the connection is closed.
     pub async fn bind_request(self) -> Result<BindRequest, AcceptError> {
         let from = (self.address, self.is_tls());
-        let (peer, inbox) = self.open(None, |stream| stream).await?;
+        let (peer, inbox, driver) = self.open(None, |stream| stream).await?;
+        tokio::spawn(driver);
         first_bind(&peer, inbox, from).await
     }
 
-    pub(super) const fn max_unanswered(&self) -> u16 {
-        self.config.max_unanswered
-    }
-
-    /// Completes the TLS handshake and starts a session over the transport that `wrap` makes of the stream.
+    /// Completes the TLS handshake and opens a session over the transport that `wrap` makes of the stream.
     pub(super) async fn open<T>(
         self,
         slot: Option<Arc<Slot>>,
         wrap: impl FnOnce(ServerStream) -> T,
-    ) -> Result<(Peer, Inbox<Smsc>), AcceptError>
+    ) -> Result<(Peer, Inbox<Smsc>, Driver<Smsc, T>), AcceptError>
     where
-        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        T: AsyncRead + AsyncWrite + Unpin,
     {
         let Self { stream, address, tls, mut config, deadline, .. } = self;
         let stream = match tls {
@@ -128,7 +125,7 @@ impl Connecting {
         };
         // What the handshake has taken is gone.
         config.session_init = deadline.saturating_duration_since(Instant::now());
-        Ok(start(wrap(stream), address, config))
+        Ok(watch::open(wrap(stream), address, config))
     }
 }
 
@@ -168,10 +165,12 @@ impl BindRequest {
     }
 
     /// Admits the ESME; `system_id` is the SMSC's own name. Fails if the ESME has gone.
-    pub fn accept(self, system_id: COctets<'_, 16>) -> Result<(Peer, Inbox<Smsc>), Refusal> {
+    pub fn accept(mut self, system_id: COctets<'_, 16>) -> Result<(Peer, Inbox<Smsc>), Refusal> {
         let tlvs = [Tlv::sc_interface_version(InterfaceVersion::V3_4)];
         self.request.respond(Ok(BindResp { system_id, tlvs: Tlvs::list(&tlvs) }))?;
         self.inbox.handle().shared.lock().watch.answered(CommandStatus::ROK);
+        // Many an ESME asks nothing else.
+        self.inbox.shrink();
         Ok((self.inbox.handle().clone(), self.inbox))
     }
 

@@ -146,7 +146,7 @@ async fn accept<S: Service>(house: Arc<House<S>>, listener: Listener, at: Socket
             Ok(connecting) => {
                 let address = connecting.peer_addr();
                 match house.registry.admit(address) {
-                    Ok(slot) => drop(tokio::spawn(Arc::clone(&house).host(connecting, slot))),
+                    Ok((slot, stop)) => drop(tokio::spawn(Arc::clone(&house).let_in(connecting, slot, stop))),
                     Err(cap) => house.tell(ServerEvent::TurnedAway { address, cap }),
                 }
             }

@@ -1,6 +1,6 @@
 //! Who is connected: the places that there are, and who holds them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -62,12 +62,11 @@ impl fmt::Display for Cap {
     }
 }
 
-/// The place of one connection, taken until the last holder drops it: its transport and its task.
+/// The place of one connection, taken until the last holder drops it: its transport and its bind.
 pub(super) struct Slot {
     id: u64,
+    source: IpAddr,
     registry: Arc<Registry>,
-    /// The connection is to end at once.
-    pub(super) stop: Arc<Notify>,
 }
 
 pub(super) struct Registry {
@@ -81,19 +80,19 @@ pub(super) struct Registry {
 struct Places {
     last: u64,
     stopping: bool,
-    connections: HashMap<u64, Place>,
+    connections: usize,
     /// Those among them that are told to end.
-    leaving: usize,
+    leaving: HashSet<u64>,
     /// By age, as the ids are.
-    unbound: BTreeSet<u64>,
+    unbound: BTreeMap<u64, Unbound>,
     sources: HashMap<IpAddr, Source>,
     accounts: HashMap<Box<[u8]>, Vec<Bound>>,
 }
 
-struct Place {
+/// A connection that may have to make room.
+struct Unbound {
     source: IpAddr,
     stop: Arc<Notify>,
-    leaving: bool,
 }
 
 /// The connections of one address.
@@ -115,15 +114,16 @@ impl Registry {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for a new connection, if need be that of the oldest one without a bind.
-    pub(super) fn admit(self: &Arc<Self>, address: SocketAddr) -> Result<Arc<Slot>, Cap> {
+    /// A place for a new connection, if need be that of the oldest one without a bind. With what tells it to end at
+    /// once, until it is bound.
+    pub(super) fn admit(self: &Arc<Self>, address: SocketAddr) -> Result<(Arc<Slot>, Arc<Notify>), Cap> {
         let source = network(address.ip());
         let mut places = self.places();
         let Limits { connections, per_address, .. } = self.limits;
         if places.stopping {
             return Err(Cap::Stopping);
         }
-        if places.leaving >= connections {
+        if places.leaving.len() >= connections {
             return Err(Cap::Connections);
         }
         let here = places.sources.get(&source);
@@ -131,23 +131,23 @@ impl Registry {
             return Err(Cap::PerAddress);
         }
         let oldest = if here.is_some_and(|here| here.staying >= per_address) {
-            Some(here.and_then(|here| here.unbound.first()).ok_or(Cap::PerAddress)?)
-        } else if places.connections.len() - places.leaving >= connections {
-            Some(places.unbound.first().ok_or(Cap::Connections)?)
+            Some(here.and_then(|here| here.unbound.first().copied()).ok_or(Cap::PerAddress)?)
+        } else if places.connections - places.leaving.len() >= connections {
+            Some(places.oldest().ok_or(Cap::Connections)?)
         } else {
             None
         };
-        if let Some(oldest) = oldest.copied() {
+        if let Some(oldest) = oldest {
             places.dismiss(oldest);
         }
         places.last += 1;
+        places.connections += 1;
         let (id, stop) = (places.last, Arc::new(Notify::new()));
-        places.connections.insert(id, Place { source, stop: Arc::clone(&stop), leaving: false });
-        places.unbound.insert(id);
+        places.unbound.insert(id, Unbound { source, stop: Arc::clone(&stop) });
         let here = places.sources.entry(source).or_default();
         here.staying += 1;
         here.unbound.insert(id);
-        Ok(Arc::new(Slot { id, registry: Arc::clone(self), stop }))
+        Ok((Arc::new(Slot { id, source, registry: Arc::clone(self) }), stop))
     }
 
     /// A bind that the service has admitted takes one of the account's places, or is refused.
@@ -158,12 +158,8 @@ impl Registry {
         let over: Vec<_> = account.iter().filter(|other| !other.is_alive()).map(Bound::id).collect();
         let mut places = self.places();
         let BindId(id) = bound.id();
-        let Some(&Place { source, leaving: false, .. }) = places.connections.get(&id) else {
-            return Err(CommandStatus::RBINDFAIL);
-        };
-        if places.stopping {
-            return Err(CommandStatus::RBINDFAIL);
-        }
+        // One that is told to end comes too late.
+        let source = places.unbound.get(&id).ok_or(CommandStatus::RBINDFAIL)?.source;
         let account = places.accounts.entry(bound.system_id().into()).or_default();
         let held = account.iter().filter(|other| !over.contains(&other.id())).count();
         if held >= cap.into() {
@@ -198,24 +194,25 @@ impl Registry {
 
     /// How many are connected, bound or not.
     pub(super) fn connections(&self) -> usize {
-        self.places().connections.len()
+        self.places().connections
     }
 
     /// Nobody is let in any more, and who is not bound is told to end: how many those are.
     pub(super) fn stop(&self) -> usize {
         let mut places = self.places();
         places.stopping = true;
-        let before = places.leaving;
-        while let Some(&oldest) = places.unbound.first() {
+        let unbound = places.unbound.len();
+        while let Some(oldest) = places.oldest() {
             places.dismiss(oldest);
         }
-        places.leaving - before
+        unbound
     }
 
     /// Everyone is told to end.
     pub(super) fn cut(&self) {
         self.stop();
-        self.places().connections.values().for_each(|place| place.stop.notify_one());
+        // Without the lock, as above.
+        self.bound(None).iter().for_each(Bound::abort);
     }
 
     /// Waits until nobody is connected.
@@ -231,14 +228,17 @@ impl Registry {
 }
 
 impl Places {
+    /// Of those without a bind.
+    fn oldest(&self) -> Option<u64> {
+        self.unbound.first_key_value().map(|(id, _)| *id)
+    }
+
     /// Tells a connection without a bind to end, and counts it as one that does.
     fn dismiss(&mut self, id: u64) {
-        self.unbound.remove(&id);
-        let Some(place) = self.connections.get_mut(&id) else { return };
-        self.leaving += 1;
-        place.leaving = true;
-        place.stop.notify_one();
-        if let Some(source) = self.sources.get_mut(&place.source) {
+        let Some(Unbound { source, stop }) = self.unbound.remove(&id) else { return };
+        self.leaving.insert(id);
+        stop.notify_one();
+        if let Some(source) = self.sources.get_mut(&source) {
             source.unbound.remove(&id);
             source.staying -= 1;
             source.leaving += 1;
@@ -246,10 +246,10 @@ impl Places {
     }
 
     /// The connection is gone.
-    fn remove(&mut self, id: u64) {
-        let Some(Place { source: address, leaving, .. }) = self.connections.remove(&id) else { return };
+    fn remove(&mut self, id: u64, address: IpAddr) {
+        self.connections -= 1;
         self.unbound.remove(&id);
-        self.leaving -= usize::from(leaving);
+        let leaving = self.leaving.remove(&id);
         let Some(source) = self.sources.get_mut(&address) else { return };
         source.unbound.remove(&id);
         if leaving {
@@ -267,11 +267,15 @@ impl Slot {
     pub(super) const fn id(&self) -> BindId {
         BindId(self.id)
     }
+
+    pub(super) fn registry(&self) -> &Registry {
+        &self.registry
+    }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.registry.places().remove(self.id);
+        self.registry.places().remove(self.id, self.source);
         self.registry.freed.notify_waiters();
     }
 }
@@ -292,8 +296,8 @@ mod tests {
         SocketAddr::new(text.parse().unwrap(), 2775)
     }
 
-    fn stopped(slot: &Slot) -> bool {
-        let mut told = std::pin::pin!(slot.stop.notified());
+    fn stopped((_, stop): &(Arc<Slot>, Arc<Notify>)) -> bool {
+        let mut told = std::pin::pin!(stop.notified());
         told.as_mut().enable()
     }
 
@@ -307,7 +311,7 @@ mod tests {
             .collect();
         // Of the address that is full its own oldest goes, not the oldest of all.
         let third = registry.admit(address("::ffff:192.0.2.1")).unwrap();
-        assert_eq!(slots.iter().map(|slot| stopped(slot)).collect::<Vec<_>>(), [false, true, false]);
+        assert_eq!(slots.iter().map(stopped).collect::<Vec<_>>(), [false, true, false]);
         // Where all is full, the oldest of all.
         let fourth = registry.admit(address("192.0.2.2")).unwrap();
         assert!(stopped(&slots[0]));

@@ -387,6 +387,25 @@ async fn requests_run_side_by_side_and_end_with_their_session() {
 }
 
 #[tokio::test]
+async fn a_bind_goes_on_while_all_its_requests_wait() {
+    let config = Config { max_unanswered: 1, ..Config::default() };
+    let (server, address, front) = serve(Limits::default(), config).await;
+    let mut lines = front.echo();
+    let (client, mut inbox) = esme(address, "shop", TRX).await;
+    let (forever, receipt) = (submit(b"forever"), deliver(b"3"));
+    let mut waits = Box::pin(client.submit(&forever));
+    begin(&mut waits).await;
+    let error = client.submit(&submit(b"2")).await.unwrap_err();
+    assert_eq!(error, RequestError::Refused(CommandStatus::RTHROTTLED));
+    let (outcome, ()) = tokio::join!(server.deliver(b"shop", &receipt), async {
+        delivered(&mut inbox).await.accept().unwrap();
+    });
+    outcome.unwrap();
+    client.abort().await;
+    told(&mut lines, "ended shop: the connection ended without unbind").await;
+}
+
+#[tokio::test]
 async fn a_panic_of_the_service_is_about_one_request() {
     let (server, address, front) = serve(Limits::default(), Config::default()).await;
     let mut lines = front.echo();
@@ -533,4 +552,24 @@ async fn an_observer_that_holds_a_handle_can_be_replaced() {
     client.observe(Holds(client.clone()));
     client.observe(());
     bind(&client, "shop", "secret", TRX).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_observer_that_panics_ends_its_session_alone() {
+    struct Trap;
+    impl Observer for Trap {
+        fn observe(&mut self, _: Instant, _: Direction, _: Observed<'_>) {
+            panic!("as asked");
+        }
+    }
+    let (server, address, mut front) = serve(Limits::default(), Config::default()).await;
+    let (trapped, _inbox) = esme(address, "trapped", TRX).await;
+    let (shop, _inbox) = esme(address, "shop", TRX).await;
+    server.binds().of(b"trapped")[0].peer().observe(Trap);
+    let error = trapped.submit(&submit(b"1")).await.unwrap_err();
+    assert_eq!(error, RequestError::Unanswered(Cause::Closed(Closed::Disconnected)));
+    front.told("ended trapped: aborted").await;
+    let _lines = front.echo();
+    assert_eq!(shop.submit(&submit(b"2")).await.unwrap().message_id(), b"2");
+    assert_eq!(server.binds().list().len(), 1);
 }

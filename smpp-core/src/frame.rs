@@ -244,12 +244,14 @@ impl Frame<Vec<u8>> {
     }
 }
 
-impl<'a> Frame<&'a [u8]> {
-    /// What was encoded here.
-    pub(crate) const fn whole(octets: &'a [u8]) -> Self {
+impl<B> Frame<B> {
+    /// Octets that are known to be one PDU.
+    pub(crate) const fn whole(octets: B) -> Self {
         Self { octets }
     }
+}
 
+impl<'a> Frame<&'a [u8]> {
     /// The header and no body.
     pub(crate) fn bare(self) -> Self {
         Self { octets: self.octets.get(..HEADER_LENGTH).unwrap_or(self.octets) }
@@ -259,6 +261,13 @@ impl<'a> Frame<&'a [u8]> {
     #[inline]
     pub fn into_pdu(self, tolerance: Tolerance) -> Result<(Pdu<'a>, Quirks), DecodeError> {
         Pdu::read(self.octets, tolerance, ())
+    }
+
+    /// Whether it is the answer to a message that was accepted, with its id and nothing else, and nothing is odd about it:
+    /// so most responses are, and there is nothing more to read in them.
+    #[inline(always)]
+    pub(crate) fn is_message_id(self) -> bool {
+        Pdu::is_message_id(self.octets)
     }
 }
 

@@ -190,12 +190,10 @@ fn an_outcome_can_be_kept_when_the_octets_are_gone() {
     let resp = Pdu::BindResp(BindMode::Transceiver, Some(bind_resp()));
     let kept = {
         let octets = octets(resp, CommandStatus::ROK, sequence.0);
-        let Some(Event::Outcome { sequence, outcome, .. }) =
-            esme.handle_input(Instant::ZERO, &mut &octets[..])
-        else {
+        let Some(Event::Outcome { outcome, .. }) = esme.handle_input(Instant::ZERO, &mut &octets[..]) else {
             panic!("the bind has an outcome");
         };
-        outcome.into_result(sequence).unwrap()
+        outcome.into_result().unwrap()
     };
     assert_eq!(kept.bind_resp(), bind_resp());
     assert_eq!(kept.frame().octets(), octets(resp, CommandStatus::ROK, sequence.0));
@@ -211,7 +209,7 @@ fn only_an_unanswered_request_is_not_safe_to_repeat() {
         (Outcome::Unanswered(Cause::Closed(Closed::LinkDead)), false, None),
     ];
     for (outcome, safe, status) in errors {
-        let error = outcome.into_result(SequenceNumber(1)).unwrap_err();
+        let error = outcome.into_result().unwrap_err();
         assert_eq!((error.is_safe_to_repeat(), error.status()), (safe, status), "{error}");
     }
 }

@@ -90,17 +90,20 @@ impl Load {
         poll_fn(|cx| {
             // The outcomes that have woken the task came at the same time.
             let (now, before) = (self.nanos(), tally.all());
-            lanes.retain_mut(|(began, submission)| {
-                while let Poll::Ready(outcome) = submission.as_mut().poll(cx) {
-                    tally.count(&outcome, now - *began);
-                    if is_over(&outcome) || !self.take() {
-                        return false;
-                    }
-                    *began = now;
-                    submission.set(client.submit(&message));
+            let mut next = 0;
+            while let Some((began, submission)) = lanes.get_mut(next) {
+                let Poll::Ready(outcome) = submission.as_mut().poll(cx) else {
+                    next += 1;
+                    continue;
+                };
+                tally.count(&outcome, now - *began);
+                if is_over(&outcome) || !self.take() {
+                    drop(lanes.swap_remove(next));
+                    continue;
                 }
-                true
-            });
+                *began = now;
+                submission.set(client.submit(&message));
+            }
             self.told.fetch_add(tally.all() - before, Ordering::Relaxed);
             if lanes.is_empty() { Poll::Ready(()) } else { Poll::Pending }
         })

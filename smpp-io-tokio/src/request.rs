@@ -20,10 +20,8 @@ pub(crate) struct Requesting<'s, 'o, R: Role, O> {
 
 #[derive(Clone, Copy)]
 enum Stage {
-    /// Not yet polled.
-    New,
-    /// Waiting for its turn, with this ticket.
-    InLine(u64),
+    /// Not sent yet. It waits for its turn with this ticket, once it has been polled.
+    Unsent(Option<u64>),
     /// In flight, with this place among those who wait.
     InFlight(u32),
     Over,
@@ -31,7 +29,7 @@ enum Stage {
 
 impl<'s, 'o, R: Role, O> Requesting<'s, 'o, R, O> {
     pub(crate) const fn new(shared: &'s Shared<R>, operation: &'o O) -> Self {
-        Self { shared, operation, stage: Stage::New }
+        Self { shared, operation, stage: Stage::Unsent(None) }
     }
 }
 
@@ -41,8 +39,7 @@ impl<R: Role, O: Operation + SentBy<R>> Future for Requesting<'_, '_, R, O> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
         let Self { shared, operation, stage } = self.get_mut();
         let ticket = match *stage {
-            Stage::New => None,
-            Stage::InLine(ticket) => Some(ticket),
+            Stage::Unsent(ticket) => ticket,
             Stage::InFlight(place) => {
                 let heard = shared.lock().waiters.hear(place, cx.waker());
                 return match heard {
@@ -60,7 +57,7 @@ impl<R: Role, O: Operation + SentBy<R>> Future for Requesting<'_, '_, R, O> {
         let entered = shared.with(|core, now| {
             let entered = core.enter(now, *operation, ticket, cx.waker(), &mut old);
             // Who did not stand in line leaves nobody behind.
-            if ticket.is_some() && !matches!(entered, Ok(Stage::InLine(_))) {
+            if ticket.is_some() && !matches!(entered, Ok(Stage::Unsent(_))) {
                 next = core.call_next(now);
             }
             entered
@@ -110,7 +107,7 @@ impl<R: Role> Core<R> {
         }
         let (ticket, unused) = self.line.stand(ticket, waker);
         *old = unused;
-        Ok(Stage::InLine(ticket))
+        Ok(Stage::Unsent(Some(ticket)))
     }
 
     fn leave_line(&mut self, ticket: Option<u64>) -> Option<Waker> {
@@ -126,7 +123,7 @@ impl<R: Role> Core<R> {
 impl<R: Role, O> Drop for Requesting<'_, '_, R, O> {
     #[inline]
     fn drop(&mut self) {
-        if !matches!(self.stage, Stage::New | Stage::Over) {
+        if !matches!(self.stage, Stage::Unsent(None) | Stage::Over) {
             self.give_up();
         }
     }
@@ -137,14 +134,14 @@ impl<R: Role, O> Requesting<'_, '_, R, O> {
     fn give_up(&self) {
         match self.stage {
             Stage::InFlight(place) => drop(self.shared.lock().waiters.forsake(place)),
-            Stage::InLine(ticket) => {
+            Stage::Unsent(Some(ticket)) => {
                 let (_old, next) =
                     self.shared.with(|core, now| (core.leave_line(Some(ticket)), core.call_next(now)));
                 if let Some(next) = next {
                     next.wake();
                 }
             }
-            Stage::New | Stage::Over => {}
+            Stage::Unsent(None) | Stage::Over => {}
         }
     }
 }

@@ -88,9 +88,10 @@ impl Waiters {
         let owner = Owner::Waits(waker);
         match self.places.get_mut(self.free as usize) {
             Some(place) => {
-                if let Owner::None(next) = std::mem::replace(&mut place.owner, owner) {
+                if let Owner::None(next) = place.owner {
                     self.free = next;
                 }
+                place.owner = owner;
             }
             None => self.add(owner),
         }

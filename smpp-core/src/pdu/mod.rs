@@ -340,7 +340,7 @@ fn emit_header<S: Sink>(command: CommandId, status: CommandStatus, sequence: Seq
 /// Writes the length of the PDU that begins at `start` and ends with `out`.
 fn patch_length(out: &mut [u8], start: usize) {
     let length = (out.len() - start) as u32;
-    if let Some((octets, _)) = out.get_mut(start..).and_then(<[u8]>::split_first_chunk_mut) {
-        *octets = length.to_be_bytes();
+    if let Some(octets) = out.get_mut(start..start + 4) {
+        octets.copy_from_slice(&length.to_be_bytes());
     }
 }

@@ -238,11 +238,15 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         true
     }
 
-    /// A number that is not in flight.
-    #[inline]
+    /// The next number that is not in flight, the session's own requests included.
+    #[inline(always)]
     pub(super) fn next_sequence(&mut self) -> SequenceNumber {
-        let (enquire_link, unbind) = (self.enquire_link, self.unbind);
-        self.window.next_sequence(|number| enquire_link == Some(number) || unbind == Some(number))
+        loop {
+            let sequence = self.window.next_sequence();
+            if self.enquire_link != Some(sequence) && self.unbind != Some(sequence) {
+                return sequence;
+            }
+        }
     }
 
     /// Answers without a body, or with the empty one that the operation's error response has. Nothing, where there

@@ -84,28 +84,27 @@ impl Load {
             ..SubmitSm::default()
         };
         let mut tally = Tally::new();
+        // None: it has ended.
         let mut lanes: Vec<_> = (0..lanes)
-            .map_while(|_| self.take().then(|| (self.nanos(), Box::pin(client.submit(&message)))))
+            .map(|_| self.take().then(|| (self.nanos(), Box::pin(client.submit(&message)))))
             .collect();
         poll_fn(|cx| {
             // The outcomes that have woken the task came at the same time.
             let (now, before) = (self.nanos(), tally.all());
-            let mut next = 0;
-            while let Some((began, submission)) = lanes.get_mut(next) {
-                let Poll::Ready(outcome) = submission.as_mut().poll(cx) else {
-                    next += 1;
-                    continue;
-                };
-                tally.count(&outcome, now - *began);
-                if is_over(&outcome) || !self.take() {
-                    drop(lanes.swap_remove(next));
-                    continue;
+            for lane in &mut lanes {
+                while let Some((began, submission)) = lane {
+                    let Poll::Ready(outcome) = submission.as_mut().poll(cx) else { break };
+                    tally.count(&outcome, now - *began);
+                    if is_over(&outcome) || !self.take() {
+                        *lane = None;
+                        break;
+                    }
+                    *began = now;
+                    submission.set(client.submit(&message));
                 }
-                *began = now;
-                submission.set(client.submit(&message));
             }
             self.told.fetch_add(tally.all() - before, Ordering::Relaxed);
-            if lanes.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+            if lanes.iter().all(Option::is_none) { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
         tally

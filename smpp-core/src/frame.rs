@@ -277,3 +277,39 @@ impl<B: AsRef<[u8]>> fmt::Debug for Frame<B> {
         f.debug_struct("Frame").field("header", &self.header()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// What passes for a mere message id is read as one, without a word on it; and the other way round.
+        #[test]
+        fn a_message_id_is_nothing_more(
+            command in prop_oneof![
+                Just(CommandId::SUBMIT_SM_RESP),
+                Just(CommandId::DELIVER_SM_RESP),
+                Just(CommandId::DATA_SM_RESP),
+                Just(CommandId::SUBMIT_SM),
+            ],
+            status in prop_oneof![3 => Just(0), 1 => any::<u32>()],
+            sequence in prop_oneof![3 => 1_u32..9, 1 => any::<u32>()],
+            body in prop_oneof![
+                "[ -~]{0,70}".prop_map(|id| [id.as_bytes(), &[0]].concat()),
+                prop::collection::vec(prop_oneof![4 => 1_u8..0x80, 1 => Just(0), 1 => any::<u8>()], 0..80),
+            ],
+        ) {
+            let header = [HEADER_LENGTH as u32 + body.len() as u32, command.0, status, sequence];
+            let octets = [header.map(u32::to_be_bytes).as_flattened(), &body].concat();
+            let frame = Frame::new(&octets[..]).unwrap();
+            let read = frame.into_pdu(Tolerance::LENIENT).ok().filter(|(_, quirks)| quirks.is_empty());
+            let id = match read.map(|(pdu, _)| pdu) {
+                Some(Pdu::SubmitSmResp(Some(body))) if body.tlvs.is_empty() => Some(body.message_id),
+                Some(Pdu::DeliverSmResp(Some(body))) if body.tlvs.is_empty() => Some(body.message_id),
+                _ => None,
+            };
+            prop_assert_eq!(frame.is_message_id(), status == 0 && id.is_some());
+        }
+    }
+}

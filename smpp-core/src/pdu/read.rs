@@ -51,10 +51,10 @@ fn read<'a, B: Body<'a>, W: Watch>(
     watch: W,
     pdu: impl Fn(B) -> Pdu<'a>,
 ) -> Read<'a> {
-    if !W::WATCHES {
-        if let Some(body) = hastily(octets, tolerance) {
-            return Ok((pdu(body), Quirks::empty()));
-        }
+    if !W::WATCHES
+        && let Some(body) = hastily(octets, tolerance)
+    {
+        return Ok((pdu(body), Quirks::empty()));
     }
     patiently(octets, tolerance, watch, pdu)
 }

@@ -369,7 +369,7 @@ impl Model {
         let left = open.end <= self.transmitted;
         match *outcome {
             Outcome::Accepted(response) => {
-                assert_eq!(response.pdu().map(|pdu| pdu.command()), Some(open.command.response()), "{tag}")
+                assert_eq!(response.pdu().map(|pdu| pdu.command()), Some(open.command.response()), "{tag}");
             }
             Outcome::Refused { response, status } => {
                 assert_eq!(response.pdu().map(|pdu| pdu.command()), Some(open.command.response()), "{tag}");

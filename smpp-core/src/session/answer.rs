@@ -195,7 +195,10 @@ impl<B: AsRef<[u8]>> Response<B> {
 
 impl<B: AsRef<[u8]>> fmt::Debug for Response<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.pdu().fmt(f)
+        match self.pdu() {
+            Some(pdu) => pdu.fmt(f),
+            None => self.frame().fmt(f),
+        }
     }
 }
 

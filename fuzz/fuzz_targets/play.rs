@@ -402,9 +402,10 @@ impl<R: Side> Play<R> {
         let open = self.open.remove(place.expect("a request has one outcome"));
         assert_eq!(open.sequence, sequence);
         let left = open.seen.is_some_and(|(_, end)| end <= self.taken);
-        if let (Outcome::Accepted(pdu) | Outcome::Refused { pdu, .. }, Some((command, _))) =
+        if let (Outcome::Accepted(response) | Outcome::Refused { response, .. }, Some((command, _))) =
             (outcome, open.seen)
         {
+            let pdu = response.pdu().expect("the session has read it");
             assert_eq!(pdu.command(), command.response(), "the response to another operation");
         }
         if let Outcome::Accepted(_) | Outcome::Refused { .. } | Outcome::Nacked(_) = outcome {

@@ -96,8 +96,8 @@ fn act(
                 session.request(now, &part.submit_sm(), "submit_sm")?;
             }
         }
-        Event::Outcome { tag, outcome, sequence } => {
-            let response = outcome.into_result(sequence).map_err(|error| format!("{tag} {error}"))?;
+        Event::Outcome { tag, outcome, .. } => {
+            let response = outcome.into_result().map_err(|error| format!("{tag} {error}"))?;
             println!("message_id {}", response.message_id().escape_ascii());
             accepted.insert(response.message_id().to_vec());
         }

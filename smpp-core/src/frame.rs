@@ -244,12 +244,14 @@ impl Frame<Vec<u8>> {
     }
 }
 
-impl<'a> Frame<&'a [u8]> {
-    /// What was encoded here.
-    pub(crate) const fn whole(octets: &'a [u8]) -> Self {
+impl<B> Frame<B> {
+    /// Octets that are known to be one PDU.
+    pub(crate) const fn whole(octets: B) -> Self {
         Self { octets }
     }
+}
 
+impl<'a> Frame<&'a [u8]> {
     /// The header and no body.
     pub(crate) fn bare(self) -> Self {
         Self { octets: self.octets.get(..HEADER_LENGTH).unwrap_or(self.octets) }
@@ -260,11 +262,54 @@ impl<'a> Frame<&'a [u8]> {
     pub fn into_pdu(self, tolerance: Tolerance) -> Result<(Pdu<'a>, Quirks), DecodeError> {
         Pdu::read(self.octets, tolerance, ())
     }
+
+    /// Whether it is the answer to a message that was accepted, with its id and nothing else, and nothing is odd about it:
+    /// so most responses are, and there is nothing more to read in them.
+    #[inline(always)]
+    pub(crate) fn is_message_id(self) -> bool {
+        Pdu::is_message_id(self.octets)
+    }
 }
 
 /// The header alone: a body may hold a password.
 impl<B: AsRef<[u8]>> fmt::Debug for Frame<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Frame").field("header", &self.header()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// What passes for a mere message id is read as one, without a word on it; and the other way round.
+        #[test]
+        fn a_message_id_is_nothing_more(
+            command in prop_oneof![
+                Just(CommandId::SUBMIT_SM_RESP),
+                Just(CommandId::DELIVER_SM_RESP),
+                Just(CommandId::DATA_SM_RESP),
+                Just(CommandId::SUBMIT_SM),
+            ],
+            status in prop_oneof![3 => Just(0), 1 => any::<u32>()],
+            sequence in prop_oneof![3 => 1_u32..9, 1 => any::<u32>()],
+            body in prop_oneof![
+                "[ -~]{0,70}".prop_map(|id| [id.as_bytes(), &[0]].concat()),
+                prop::collection::vec(prop_oneof![4 => 1_u8..0x80, 1 => Just(0), 1 => any::<u8>()], 0..80),
+            ],
+        ) {
+            let header = [HEADER_LENGTH as u32 + body.len() as u32, command.0, status, sequence];
+            let octets = [header.map(u32::to_be_bytes).as_flattened(), &body].concat();
+            let frame = Frame::new(&octets[..]).unwrap();
+            let read = frame.into_pdu(Tolerance::LENIENT).ok().filter(|(_, quirks)| quirks.is_empty());
+            let id = match read.map(|(pdu, _)| pdu) {
+                Some(Pdu::SubmitSmResp(Some(body))) if body.tlvs.is_empty() => Some(body.message_id),
+                Some(Pdu::DeliverSmResp(Some(body))) if body.tlvs.is_empty() => Some(body.message_id),
+                _ => None,
+            };
+            prop_assert_eq!(frame.is_message_id(), status == 0 && id.is_some());
+        }
     }
 }

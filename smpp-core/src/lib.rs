@@ -25,7 +25,7 @@
 //! ```
 //! use std::io::{self, Read, Write};
 //! use smpp_core::session::{Config, Esme, Event, Instant, Outcome, Request, Session};
-//! use smpp_core::{Bind, COctets, DeliverSmResp, Pdu, ShortMessage, SubmitSm};
+//! use smpp_core::{Bind, COctets, DeliverSmResp, ShortMessage, SubmitSm};
 //!
 //! /// Binds, sends "Hello", and gives the message id. `wait` reads until the deadline at most, and gives the number of
 //! /// octets: 0 at the end of the stream, `None` at the deadline.
@@ -48,8 +48,8 @@
 //!                     let message = SubmitSm { short_message: ShortMessage::new(b"Hello").ok()?, ..SubmitSm::default() };
 //!                     session.request(now(), &message, "the message").ok()?;
 //!                 }
-//!                 Event::Outcome { outcome: Outcome::Accepted(Pdu::SubmitSmResp(Some(response))), .. } => {
-//!                     id = Some(response.message_id.as_bytes().to_vec());
+//!                 Event::Outcome { outcome: Outcome::Accepted(response), .. } => {
+//!                     id = Some(response.message_id().to_vec());
 //!                     session.unbind(now());
 //!                 }
 //!                 Event::Outcome { .. } => session.unbind(now()),

@@ -505,8 +505,8 @@ impl Kept {
                 let frame = Frame::new(frame.octets().to_vec());
                 self.inbox.extend(frame.map(Inbound::Notification));
             }
-            Event::Outcome { tag, sequence, outcome } => {
-                let answer = outcome.into_result(sequence);
+            Event::Outcome { tag, outcome, .. } => {
+                let answer = outcome.into_result();
                 match tag {
                     // Nobody has to wait for it.
                     Some(sender) => drop(sender.send(answer)),

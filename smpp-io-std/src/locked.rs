@@ -200,8 +200,8 @@ impl<R: Role> Core<R> {
                 self.inbox.extend(frame.map(Inbound::Notification));
                 self.arrived();
             }
-            Event::Outcome { tag, sequence, outcome } => {
-                if let Some(waiter) = self.outcomes.tell(tag, outcome.into_result(sequence)) {
+            Event::Outcome { tag, outcome, .. } => {
+                if let Some(waiter) = self.outcomes.tell(tag, outcome.into_result()) {
                     self.waiters.wake(waiter);
                 }
             }

@@ -157,9 +157,8 @@ impl<R: Role> Core<R> {
             self.watch.note(event, self.failure.as_deref());
         }
         match event {
-            // Looked at where it is: an event is large, and most are outcomes.
-            Some(Event::Outcome { tag, sequence, ref outcome }) => {
-                woken.add(self.waiters.tell(tag, outcome.into_result(sequence)));
+            Some(Event::Outcome { tag, outcome, .. }) => {
+                woken.add(self.waiters.tell(tag, outcome));
             }
             Some(event) => self.heed(event, woken),
             None => return false,

@@ -20,10 +20,8 @@ pub(crate) struct Requesting<'s, 'o, R: Role, O> {
 
 #[derive(Clone, Copy)]
 enum Stage {
-    /// Not yet polled.
-    New,
-    /// Waiting for its turn, with this ticket.
-    InLine(u64),
+    /// Not sent yet. It waits for its turn with this ticket, once it has been polled.
+    Unsent(Option<u64>),
     /// In flight, with this place among those who wait.
     InFlight(u32),
     Over,
@@ -31,7 +29,7 @@ enum Stage {
 
 impl<'s, 'o, R: Role, O> Requesting<'s, 'o, R, O> {
     pub(crate) const fn new(shared: &'s Shared<R>, operation: &'o O) -> Self {
-        Self { shared, operation, stage: Stage::New }
+        Self { shared, operation, stage: Stage::Unsent(None) }
     }
 }
 
@@ -41,8 +39,7 @@ impl<R: Role, O: Operation + SentBy<R>> Future for Requesting<'_, '_, R, O> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
         let Self { shared, operation, stage } = self.get_mut();
         let ticket = match *stage {
-            Stage::New => None,
-            Stage::InLine(ticket) => Some(ticket),
+            Stage::Unsent(ticket) => ticket,
             Stage::InFlight(place) => {
                 let heard = shared.lock().waiters.hear(place, cx.waker());
                 return match heard {
@@ -56,11 +53,14 @@ impl<R: Role, O: Operation + SentBy<R>> Future for Requesting<'_, '_, R, O> {
             Stage::Over => return Poll::Pending,
         };
         // Wakers are woken, and dropped, once the lock is released.
-        let (entered, _old, next) = shared.with(|core, now| {
-            let (entered, old) = core.enter(now, *operation, ticket, cx.waker());
+        let (mut old, mut next) = (None, None);
+        let entered = shared.with(|core, now| {
+            let entered = core.enter(now, *operation, ticket, cx.waker(), &mut old);
             // Who did not stand in line leaves nobody behind.
-            let left = ticket.is_some() && !matches!(entered, Ok(Stage::InLine(_)));
-            (entered, old, if left { core.call_next(now) } else { None })
+            if ticket.is_some() && !matches!(entered, Ok(Stage::Unsent(_))) {
+                next = core.call_next(now);
+            }
+            entered
         });
         if let Some(next) = next {
             next.wake();
@@ -79,30 +79,35 @@ impl<R: Role, O: Operation + SentBy<R>> Future for Requesting<'_, '_, R, O> {
 }
 
 impl<R: Role> Core<R> {
-    /// Sends the request, or lets it stand in line. Gives what it waits for now, and a waker that is of no use.
+    /// Sends the request, or lets it stand in line. Gives what it waits for now; `old` becomes a waker that is of no
+    /// use.
     fn enter<O: Operation + SentBy<R>>(
         &mut self,
         now: Instant,
         operation: &O,
         ticket: Option<u64>,
         waker: &Waker,
-    ) -> (Result<Stage, NotSent>, Option<Waker>) {
+        old: &mut Option<Waker>,
+    ) -> Result<Stage, NotSent> {
         if self.end.is_some() || self.line.is_first(ticket) {
             let place = self.waiters.next();
             let Err(refused) = self.session.request(now, operation, place) else {
                 self.waiters.take(waker.clone());
-                return (Ok(Stage::InFlight(place)), self.leave_line(ticket));
+                *old = self.leave_line(ticket);
+                return Ok(Stage::InFlight(place));
             };
             let end = self.end.as_ref().map(|end| NotSent::Closed(end.reason));
             if let Some(why) = end.or(refused.why.lasting()) {
-                return (Err(why), self.leave_line(ticket));
+                *old = self.leave_line(ticket);
+                return Err(why);
             }
             if let Refusal::Paced(at) = refused.why {
                 self.paced = Some(at);
             }
         }
-        let (ticket, old) = self.line.stand(ticket, waker);
-        (Ok(Stage::InLine(ticket)), old)
+        let (ticket, unused) = self.line.stand(ticket, waker);
+        *old = unused;
+        Ok(Stage::Unsent(Some(ticket)))
     }
 
     fn leave_line(&mut self, ticket: Option<u64>) -> Option<Waker> {
@@ -116,17 +121,27 @@ impl<R: Role> Core<R> {
 
 /// Gives up what it waits for. Who is next in line takes his turn.
 impl<R: Role, O> Drop for Requesting<'_, '_, R, O> {
+    #[inline]
     fn drop(&mut self) {
+        if !matches!(self.stage, Stage::Unsent(None) | Stage::Over) {
+            self.give_up();
+        }
+    }
+}
+
+impl<R: Role, O> Requesting<'_, '_, R, O> {
+    #[cold]
+    fn give_up(&self) {
         match self.stage {
             Stage::InFlight(place) => drop(self.shared.lock().waiters.forsake(place)),
-            Stage::InLine(ticket) => {
+            Stage::Unsent(Some(ticket)) => {
                 let (_old, next) =
                     self.shared.with(|core, now| (core.leave_line(Some(ticket)), core.call_next(now)));
                 if let Some(next) = next {
                     next.wake();
                 }
             }
-            Stage::New | Stage::Over => {}
+            Stage::Unsent(None) | Stage::Over => {}
         }
     }
 }

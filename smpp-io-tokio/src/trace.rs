@@ -3,8 +3,8 @@
 use std::io;
 use std::net::SocketAddr;
 
-use smpp_core::session::{Cause, Closed, Event, Outcome, Request, Side};
-use smpp_core::{COctets, CommandStatus, Pdu};
+use smpp_core::session::{Cause, Closed, Event, Outcome, Request, Response, Side};
+use smpp_core::{COctets, CommandStatus};
 use tracing::{Span, debug, field, info, info_span, warn};
 
 const TARGET: &str = "smpp_io_tokio";
@@ -44,7 +44,7 @@ impl Trace {
         match event {
             Event::Request { request: Request::Bind(bind, _), .. } => self.binds(bind.system_id),
             Event::Request { .. } | Event::Notification { .. } => {}
-            Event::Outcome { outcome: Outcome::Accepted(pdu), .. } if !matches!(pdu, Pdu::BindResp(..)) => {}
+            Event::Outcome { outcome: Outcome::Accepted(response), .. } if !answers_bind(response) => {}
             other => self.tell(other, failure),
         }
     }
@@ -56,7 +56,7 @@ impl Trace {
         match event {
             Event::Outcome { outcome, sequence, .. } => match outcome {
                 Outcome::Accepted(_) => self.answered(CommandStatus::ROK),
-                Outcome::Refused { status, pdu: Pdu::BindResp(..) } => self.answered(*status),
+                Outcome::Refused { status, response } if answers_bind(response) => self.answered(*status),
                 Outcome::Refused {
                     status: status @ (CommandStatus::RTHROTTLED | CommandStatus::RMSGQFUL),
                     ..
@@ -100,4 +100,8 @@ impl Trace {
             _ => {}
         }
     }
+}
+
+fn answers_bind(response: &Response<&[u8]>) -> bool {
+    response.frame().header().command.is_bind()
 }

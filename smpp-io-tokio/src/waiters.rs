@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::task::Waker;
 
-use smpp_core::session::{RequestError, Response};
+use smpp_core::session::{Outcome, RequestError, Response};
 
 /// What the waiter of a request is told.
 pub(crate) type Answer = Result<Response, RequestError>;
@@ -23,17 +23,22 @@ pub(crate) struct Woken {
 
 impl Woken {
     /// Adds one. A task that waits for several things is woken once.
+    #[inline]
     pub(crate) fn add(&mut self, waker: Option<Waker>) {
         let Some(waker) = waker else { return };
         match &self.last {
             Some(last) if last.will_wake(&waker) => {}
-            None => self.last = Some(waker),
-            Some(_) => {
-                if self.before.capacity() == 0 {
-                    self.before.reserve(SEVERAL);
-                }
-                self.before.extend(self.last.replace(waker));
+            _ => self.add_another(waker),
+        }
+    }
+
+    #[inline(never)]
+    fn add_another(&mut self, waker: Waker) {
+        if let Some(last) = self.last.replace(waker) {
+            if self.before.capacity() == 0 {
+                self.before.reserve(SEVERAL);
             }
+            self.before.push(last);
         }
     }
 
@@ -55,13 +60,19 @@ pub(crate) struct Waiters {
     taken: u32,
 }
 
-enum Place {
-    /// Nobody's, and the next that is so.
-    Free(u32),
-    Waiting(Waker),
-    Told(Answer),
-    /// Its owner has stopped waiting.
-    Forsaken,
+struct Place {
+    owner: Owner,
+    /// What the owner was told.
+    answer: Option<Answer>,
+}
+
+enum Owner {
+    /// Nobody, and the next place that is so.
+    None(u32),
+    Waits(Waker),
+    Told,
+    /// It has stopped waiting.
+    Gone,
 }
 
 impl Waiters {
@@ -71,68 +82,80 @@ impl Waiters {
     }
 
     /// Takes the next place for someone who waits.
+    #[inline]
     pub(crate) fn take(&mut self, waker: Waker) {
         self.taken += 1;
-        let taken = Place::Waiting(waker);
-        let Some(slot) = self.places.get_mut(self.free as usize) else {
-            self.places.push(taken);
-            self.free = self.places.len() as u32;
-            return;
-        };
-        if let Place::Free(next) = std::mem::replace(slot, taken) {
-            self.free = next;
+        let owner = Owner::Waits(waker);
+        match self.places.get_mut(self.free as usize) {
+            Some(place) => {
+                if let Owner::None(next) = place.owner {
+                    self.free = next;
+                }
+                place.owner = owner;
+            }
+            None => self.add(owner),
         }
     }
 
+    #[cold]
+    fn add(&mut self, owner: Owner) {
+        self.places.push(Place { owner, answer: None });
+        self.free = self.places.len() as u32;
+    }
+
     /// Tells the owner of the place, who is to be woken.
-    pub(crate) fn tell(&mut self, place: u32, answer: Answer) -> Option<Waker> {
+    #[inline]
+    pub(crate) fn tell(&mut self, place: u32, outcome: Outcome<'_>) -> Option<Waker> {
         let slot = self.places.get_mut(place as usize)?;
-        if let Place::Forsaken = slot {
+        if let Owner::Gone = slot.owner {
             self.release(place);
             return None;
         }
-        match std::mem::replace(slot, Place::Told(answer)) {
-            Place::Waiting(waker) => Some(waker),
+        outcome.keep_in(&mut slot.answer);
+        match std::mem::replace(&mut slot.owner, Owner::Told) {
+            Owner::Waits(waker) => Some(waker),
             _ => None,
         }
     }
 
     /// What the owner of the place was told, who gives it up with that. If nothing yet, `waker` is to be woken, and
     /// another no more.
+    #[inline]
     pub(crate) fn hear(&mut self, place: u32, waker: &Waker) -> Result<Answer, Option<Waker>> {
-        match self.places.get_mut(place as usize) {
-            Some(Place::Waiting(known)) if known.will_wake(waker) => Err(None),
-            Some(Place::Waiting(known)) => Err(Some(std::mem::replace(known, waker.clone()))),
-            Some(Place::Told(_)) => match self.release(place) {
-                Some(Place::Told(answer)) => Ok(answer),
-                _ => Err(None),
-            },
+        let Some(slot) = self.places.get_mut(place as usize) else { return Err(None) };
+        if let Some(answer) = slot.answer.take() {
+            self.release(place);
+            return Ok(answer);
+        }
+        match &mut slot.owner {
+            Owner::Waits(known) if !known.will_wake(waker) => {
+                Err(Some(std::mem::replace(known, waker.clone())))
+            }
             _ => Err(None),
         }
     }
 
     /// The owner of the place waits no longer.
     pub(crate) fn forsake(&mut self, place: u32) -> Option<Waker> {
-        match self.places.get_mut(place as usize)? {
-            slot @ Place::Waiting(_) => match std::mem::replace(slot, Place::Forsaken) {
-                Place::Waiting(waker) => Some(waker),
-                _ => None,
-            },
-            Place::Told(_) => {
-                self.release(place);
-                None
-            }
+        let slot = self.places.get_mut(place as usize)?;
+        if slot.answer.take().is_some() {
+            self.release(place);
+            return None;
+        }
+        match std::mem::replace(&mut slot.owner, Owner::Gone) {
+            Owner::Waits(waker) => Some(waker),
             _ => None,
         }
     }
 
     /// Makes the place free.
-    fn release(&mut self, place: u32) -> Option<Place> {
-        let slot = self.places.get_mut(place as usize)?;
-        let was = std::mem::replace(slot, Place::Free(self.free));
-        self.free = place;
-        self.taken -= 1;
-        Some(was)
+    #[inline]
+    fn release(&mut self, place: u32) {
+        if let Some(slot) = self.places.get_mut(place as usize) {
+            slot.owner = Owner::None(self.free);
+            self.free = place;
+            self.taken -= 1;
+        }
     }
 
     /// Gives back the memory if nobody waits.

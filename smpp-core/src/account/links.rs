@@ -346,10 +346,10 @@ impl<O: Observer> Account<O> {
             session::Event::Outcome { tag: Tag::Part(part), outcome, .. } => {
                 self.answered(now, link, part, outcome);
             }
-            session::Event::Outcome { tag: Tag::Bind, sequence, outcome } => match outcome {
+            session::Event::Outcome { tag: Tag::Bind, outcome, .. } => match outcome {
                 session::Outcome::Accepted(_) => self.bound(now, link),
                 other => {
-                    if let Err(error) = other.into_result(sequence) {
+                    if let Err(error) = other.into_result() {
                         self.bind_failed(now, link, error);
                     }
                 }

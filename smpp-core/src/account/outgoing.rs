@@ -11,7 +11,7 @@ use super::message::{
 use super::queue::{Back, PartRef};
 use super::receipts::Early;
 use super::{Account, Ending};
-use crate::pdu::{CommandStatus, Pdu, RegisteredDelivery};
+use crate::pdu::{CommandStatus, RegisteredDelivery};
 use crate::session::{self, Observer, Readiness, Refusal, State};
 use crate::time::Instant;
 
@@ -119,8 +119,8 @@ impl<O: Observer> Account<O> {
     ) {
         let mut early = Vec::new();
         let back = match outcome {
-            session::Outcome::Accepted(pdu) => {
-                let id = message_id(pdu);
+            session::Outcome::Accepted(response) => {
+                let id = MessageId::new(response.message_id());
                 early = self.accepted(now, part, &id);
                 Back::Settled(Fate::Accepted(id))
             }
@@ -202,11 +202,4 @@ fn is_passing(status: CommandStatus) -> bool {
 /// only may never come.
 fn is_sure(wanted: RegisteredDelivery) -> bool {
     wanted.bits() & 0b11 == RegisteredDelivery::RECEIPT.bits()
-}
-
-fn message_id(pdu: Pdu<'_>) -> MessageId {
-    match pdu {
-        Pdu::SubmitSmResp(Some(response)) => MessageId::new(response.message_id.as_bytes()),
-        _ => MessageId::new(&[]),
-    }
 }

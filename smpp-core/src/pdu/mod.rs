@@ -251,6 +251,17 @@ pdus! {
 }
 
 impl Pdu<'_> {
+    /// See [`Frame::is_message_id`](crate::Frame::is_message_id).
+    #[inline(always)]
+    pub(crate) fn is_message_id(octets: &[u8]) -> bool {
+        let Header { command, status, .. } = Header::of(octets);
+        if !matches!(command, CommandId::SUBMIT_SM_RESP | CommandId::DELIVER_SM_RESP) || !status.is_ok() {
+            return false;
+        }
+        let body = read::hastily::<Option<SubmitSmResp<'_>>>(octets, Tolerance::STRICT);
+        body.flatten().is_some_and(|body| body.tlvs.is_empty())
+    }
+
     /// Appends the whole PDU. A body that is absent stays so.
     pub fn encode(&self, status: CommandStatus, sequence: SequenceNumber, out: &mut Vec<u8>) {
         let start = out.len();
@@ -329,7 +340,7 @@ fn emit_header<S: Sink>(command: CommandId, status: CommandStatus, sequence: Seq
 /// Writes the length of the PDU that begins at `start` and ends with `out`.
 fn patch_length(out: &mut [u8], start: usize) {
     let length = (out.len() - start) as u32;
-    if let Some((octets, _)) = out.get_mut(start..).and_then(<[u8]>::split_first_chunk_mut) {
-        *octets = length.to_be_bytes();
+    if let Some(octets) = out.get_mut(start..start + 4) {
+        octets.copy_from_slice(&length.to_be_bytes());
     }
 }

@@ -51,13 +51,19 @@ fn read<'a, B: Body<'a>, W: Watch>(
     watch: W,
     pdu: impl Fn(B) -> Pdu<'a>,
 ) -> Read<'a> {
-    if !W::WATCHES {
-        let (mut reader, body) = Reader::new(octets, tolerance, Hasty);
-        if let Ok(body) = B::read(&mut reader, body) {
-            return Ok((pdu(body), Quirks::empty()));
-        }
+    if !W::WATCHES
+        && let Some(body) = hastily(octets, tolerance)
+    {
+        return Ok((pdu(body), Quirks::empty()));
     }
     patiently(octets, tolerance, watch, pdu)
+}
+
+/// Without a word on what is odd, if anything is.
+#[inline(always)]
+pub(super) fn hastily<'a, B: Body<'a>>(octets: &'a [u8], tolerance: Tolerance) -> Option<B> {
+    let (mut reader, body) = Reader::new(octets, tolerance, Hasty);
+    B::read(&mut reader, body).ok()
 }
 
 /// With every [`Quirks`] noted, or where and why it stopped; each field is shown to `watch`.

@@ -5,30 +5,63 @@ use core::fmt;
 
 use super::event::{Cause, Closed, Outcome, Refusal};
 use super::state::State;
-use crate::frame::{Frame, HEADER_LENGTH, SequenceNumber};
+use crate::frame::{Frame, HEADER_LENGTH};
 use crate::pdu::{BindResp, CommandId, CommandStatus, InterfaceVersion, Pdu};
 use crate::wire::{Quirks, Tolerance};
 
 /// The longest submit_sm_resp without TLVs: a header and a message_id of 65 octets (SMPP 3.4 §4.4.2).
 const SHORT: usize = HEADER_LENGTH + 65;
 
-/// The response to a request that was accepted.
-#[derive(Clone)]
-pub struct Response(Octets);
+/// The response to a request, as it came. Its fields are read when they are asked for.
+///
+/// The session tells of one in the input, `Response<&[u8]>`; [`keep`](Response::keep) copies it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Response<B = Kept>(B);
 
-/// One PDU. A short one, as most are, costs no allocation.
+/// The octets of a PDU, copied. Those of a short one, as most are, cost no allocation.
+#[derive(Clone)]
+pub struct Kept(Octets);
+
 #[derive(Clone)]
 enum Octets {
     Short { length: u8, octets: [u8; SHORT] },
     Long(Vec<u8>),
 }
 
-impl AsRef<[u8]> for Octets {
-    fn as_ref(&self) -> &[u8] {
-        match self {
-            Self::Short { length, octets } => octets.get(..usize::from(*length)).unwrap_or_default(),
-            Self::Long(octets) => octets,
+impl Kept {
+    const NONE: Self = Self(Octets::Short { length: 0, octets: [0; SHORT] });
+
+    #[cold]
+    fn long(octets: &[u8]) -> Self {
+        Self(Octets::Long(octets.to_vec()))
+    }
+
+    #[inline(always)]
+    fn copy(&mut self, from: &[u8]) {
+        if let Octets::Short { length, octets } = &mut self.0
+            && let Some(place) = octets.get_mut(..from.len())
+        {
+            place.copy_from_slice(from);
+            *length = from.len() as u8;
+        } else {
+            *self = Self::long(from);
         }
+    }
+}
+
+impl AsRef<[u8]> for Kept {
+    fn as_ref(&self) -> &[u8] {
+        match &self.0 {
+            Octets::Short { length, octets } => octets.get(..usize::from(*length)).unwrap_or_default(),
+            Octets::Long(octets) => octets,
+        }
+    }
+}
+
+/// The header alone, as a [`Frame`].
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Frame::whole(self.as_ref()).fmt(f)
     }
 }
 
@@ -82,52 +115,50 @@ impl Refusal {
 
 impl Outcome<'_> {
     /// The same, without what it borrows.
-    ///
-    /// It is borrowed for the time of the call alone, as a PDU is large.
-    pub fn into_result(&self, sequence: SequenceNumber) -> Result<Response, RequestError> {
+    pub fn into_result(self) -> Result<Response, RequestError> {
         match self {
-            Self::Accepted(pdu) => Ok(Response::new(pdu, sequence)),
-            Self::Refused { status, .. } => Err(RequestError::Refused(*status)),
-            Self::Nacked(status) => Err(RequestError::Nacked(*status)),
-            Self::NeverSent(closed) => Err(RequestError::NeverSent(NotSent::Closed(*closed))),
-            Self::Unanswered(cause) => Err(RequestError::Unanswered(*cause)),
+            Self::Accepted(response) => Ok(response.keep()),
+            Self::Refused { status, .. } => Err(RequestError::Refused(status)),
+            Self::Nacked(status) => Err(RequestError::Nacked(status)),
+            Self::NeverSent(closed) => Err(RequestError::NeverSent(NotSent::Closed(closed))),
+            Self::Unanswered(cause) => Err(RequestError::Unanswered(cause)),
         }
     }
-}
 
-impl Response {
-    fn new(pdu: &Pdu<'_>, sequence: SequenceNumber) -> Self {
-        let short = match pdu {
-            Pdu::SubmitSmResp(Some(response)) if response.tlvs.is_empty() => {
-                Self::short(sequence, response.message_id.as_bytes())
+    /// As [`into_result`](Self::into_result), to where it is kept: a response is written there, and not moved.
+    #[inline]
+    pub fn keep_in(self, place: &mut Option<Result<Response, RequestError>>) {
+        match self {
+            Self::Accepted(response) => {
+                if let Ok(Response(kept)) = place.insert(Ok(Response(Kept::NONE))) {
+                    kept.copy(response.0);
+                }
             }
-            _ => None,
-        };
-        short.unwrap_or_else(|| Self::any(pdu, sequence))
-    }
-
-    /// A submit_sm_resp without TLVs, as most responses are: it is written in two pieces, the NUL is there.
-    #[inline(always)]
-    fn short(sequence: SequenceNumber, message_id: &[u8]) -> Option<Self> {
-        let length = (HEADER_LENGTH + message_id.len() + 1) as u8;
-        let header = [length.into(), CommandId::SUBMIT_SM_RESP.0, CommandStatus::ROK.0, sequence.0];
-        let mut octets = [0; SHORT];
-        let (front, [body @ .., _]) = octets.split_first_chunk_mut::<HEADER_LENGTH>()? else { return None };
-        front.copy_from_slice(header.map(u32::to_be_bytes).as_flattened());
-        body.get_mut(..message_id.len())?.copy_from_slice(message_id);
-        Some(Self(Octets::Short { length, octets }))
+            other => other.keep_error_in(place),
+        }
     }
 
     #[cold]
-    fn any(pdu: &Pdu<'_>, sequence: SequenceNumber) -> Self {
-        let mut octets = [0; SHORT];
-        Self(match pdu.encode_into(CommandStatus::ROK, sequence, &mut octets) {
-            Ok(length) => Octets::Short { length: length as u8, octets },
-            Err(_) => Octets::Long(Frame::encode(pdu, CommandStatus::ROK, sequence).into_inner()),
-        })
+    fn keep_error_in(self, place: &mut Option<Result<Response, RequestError>>) {
+        *place = Some(self.into_result());
+    }
+}
+
+impl<'a> Response<&'a [u8]> {
+    pub(super) fn new(frame: Frame<&'a [u8]>) -> Self {
+        Self(frame.into_inner())
     }
 
-    /// The PDU, its octets written anew.
+    /// The same, without what it borrows.
+    pub fn keep(self) -> Response {
+        let mut kept = Kept::NONE;
+        kept.copy(self.0);
+        Response(kept)
+    }
+}
+
+impl<B: AsRef<[u8]>> Response<B> {
+    /// The PDU as it came.
     pub fn frame(&self) -> Frame<&[u8]> {
         Frame::whole(self.0.as_ref())
     }
@@ -152,15 +183,22 @@ impl Response {
         }
     }
 
-    /// The fields. There are some always: the session has read the PDU, so it can be read again.
+    /// The fields. There are some always: the session has read the PDU, so it can be read again. The body of a refusal
+    /// may have been damaged: it counts as absent.
     pub fn pdu(&self) -> Option<Pdu<'_>> {
-        self.frame().into_pdu(Tolerance(Quirks::all())).ok().map(|(pdu, _)| pdu)
+        let frame = self.frame();
+        let all = Tolerance(Quirks::all());
+        let read = frame.into_pdu(all).or_else(|_| frame.bare().into_pdu(all));
+        read.ok().map(|(pdu, _)| pdu)
     }
 }
 
-impl fmt::Debug for Response {
+impl<B: AsRef<[u8]>> fmt::Debug for Response<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.pdu().fmt(f)
+        match self.pdu() {
+            Some(pdu) => pdu.fmt(f),
+            None => self.frame().fmt(f),
+        }
     }
 }
 

@@ -38,6 +38,8 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
 
     pub(super) fn bound(&mut self, mode: BindMode) {
         self.state = State::Bound(mode);
+        let peer = self.peer_version.unwrap_or(self.config.assumed_version);
+        self.version = self.own_version.map_or(peer, |own| own.min(peer));
         self.last_heard = self.now;
         self.last_message = self.now;
         self.timers.set(Timer::SessionInit, None);
@@ -108,7 +110,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     }
 
     fn send_unbind(&mut self, reason: Closed) {
-        let sequence = self.window.next_sequence([self.enquire_link, None]);
+        let sequence = self.next_sequence();
         self.unbind = Some(sequence);
         self.encode(CommandId::UNBIND, CommandStatus::ROK, sequence, Some(&Unbind));
         self.part();
@@ -167,7 +169,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         if due > self.now {
             return self.timers.set(Timer::EnquireLink, Some(due));
         }
-        let sequence = self.window.next_sequence([self.enquire_link, self.unbind]);
+        let sequence = self.next_sequence();
         self.enquire_link = Some(sequence);
         self.encode(CommandId::ENQUIRE_LINK, CommandStatus::ROK, sequence, Some(&EnquireLink));
         self.timers.set(Timer::EnquireLinkResponse, Some(self.now + self.config.response));

@@ -4,6 +4,7 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use super::Session;
+use super::answer::Response;
 use super::observer::Observer;
 use super::role::Role;
 use super::state::State;
@@ -75,13 +76,13 @@ pub enum Event<'b, T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome<'b> {
     /// Answered with `ESME_ROK`.
-    Accepted(Pdu<'b>),
+    Accepted(Response<&'b [u8]>),
     /// Answered with another status.
     Refused {
         /// The status, never `ESME_ROK`.
         status: CommandStatus,
         /// The response.
-        pdu: Pdu<'b>,
+        response: Response<&'b [u8]>,
     },
     /// Answered with generic_nack: the peer did not understand the request.
     Nacked(CommandStatus),

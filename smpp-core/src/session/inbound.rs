@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::answer::Response;
 use super::event::{Cause, Closed, Event, Outcome, Request};
 use super::observer::{Direction, Observed, Observer};
 use super::pace::Load;
@@ -9,11 +10,11 @@ use super::role::{Role, Side};
 use super::timers::Timer;
 use super::window::Entry;
 use super::{Ending, Session};
-use crate::frame::{self, Frame, SequenceNumber};
-use crate::pdu::{CommandId, CommandStatus, Pdu};
+use crate::frame::{self, Frame, Header, SequenceNumber};
+use crate::pdu::{BindMode, CommandId, CommandStatus, Pdu};
 use crate::time::Instant;
 use crate::tlv::Tlvs;
-use crate::wire::{DecodeError, DecodeErrorKind, Tolerance};
+use crate::wire::{DecodeError, DecodeErrorKind};
 
 impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// Reads PDUs off the front of `input` until one has something to tell, and moves `input` past what was
@@ -69,6 +70,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         if header.command.is_response() { self.handle_response(frame) } else { self.handle_request(frame) }
     }
 
+    #[inline(never)]
     fn handle_request<'b>(&mut self, frame: Frame<&'b [u8]>) -> Option<Event<'b, T>> {
         let header = frame.header();
         let (pdu, quirks) = match frame.into_pdu(self.config.tolerance) {
@@ -146,77 +148,105 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     }
 
     fn handle_response<'b>(&mut self, frame: Frame<&'b [u8]>) -> Option<Event<'b, T>> {
+        if !frame.is_message_id() {
+            return self.handle_other_response(frame);
+        }
+        let Some(entry) = self.take(frame.header()) else { return Some(self.stray(frame, None)) };
+        self.advance();
+        let outcome = Outcome::Accepted(Response::new(frame));
+        Some(Event::Outcome { tag: entry.tag, sequence: entry.sequence, outcome })
+    }
+
+    /// A response that is more than the id of a message, or less.
+    #[inline(never)]
+    fn handle_other_response<'b>(&mut self, frame: Frame<&'b [u8]>) -> Option<Event<'b, T>> {
         let header = frame.header();
         let nack = header.command == CommandId::GENERIC_NACK;
         let answers = |request: CommandId| nack || header.command == request.response();
-        let pdu = frame.into_pdu(self.config.tolerance);
-        self.stats.quirks += u64::from(pdu.is_ok_and(|(_, quirks)| !quirks.is_empty()));
-        let damaged = |session: &mut Self| Some(session.malformed(frame, pdu.err()?));
+        let read = frame.into_pdu(self.config.tolerance);
+        self.stats.quirks += u64::from(read.is_ok_and(|(_, quirks)| !quirks.is_empty()));
         if self.enquire_link == Some(header.sequence) && answers(CommandId::ENQUIRE_LINK) {
             self.enquire_link = None;
-            return damaged(self);
+            return Some(self.malformed(frame, read.err()?));
         }
         if self.unbind == Some(header.sequence) && answers(CommandId::UNBIND) {
-            self.unbind = None;
-            if let Ending::Unbinding(reason) = self.ending {
-                self.flush(reason);
-            }
-            return damaged(self).or_else(|| self.poll_end());
+            return self.handle_unbind_resp(frame, read.err());
         }
-        let Some(entry) = self.window.take(header.sequence, answers) else {
-            match pdu {
-                Err(error) if error.kind == DecodeErrorKind::UnknownCommand => {
-                    return Some(Event::Malformed { frame, error });
-                }
-                Err(error) => return Some(self.malformed(frame, error)),
-                Ok(_) => {}
-            }
-            self.stats.strays += 1;
-            return Some(Event::Stray { frame });
-        };
-        if entry.command.is_bind() {
-            self.binding = None;
-        }
-        self.learn(&entry, header.status, pdu.as_ref().map_or(Tlvs::EMPTY, |(pdu, _)| pdu.tlvs()));
-        // Made at the end of each way, so that the PDU is moved once.
-        let (tag, sequence) = (entry.tag, entry.sequence);
-        match pdu {
-            Ok((pdu, _)) if header.status.is_ok() && !nack => {
-                if let (Pdu::BindResp(mode, resp), Ending::No) = (&pdu, self.ending) {
-                    self.peer_version = resp.and_then(|resp| resp.tlvs.sc_interface_version());
-                    self.bound(*mode);
-                }
-                self.advance();
-                Some(Event::Outcome { tag, sequence, outcome: Outcome::Accepted(pdu) })
-            }
+        let Some(entry) = self.take(header) else { return Some(self.stray(frame, read.err())) };
+        let tlvs = read.map_or(Tlvs::EMPTY, |(pdu, _)| pdu.tlvs());
+        self.learn(&entry, header.status, tlvs);
+        let bind = self.binding.take_if(|bind| *bind == entry.command);
+        let (status, response) = (header.status, Response::new(frame));
+        let outcome = match read {
             // Whatever stands behind its header, it says no.
-            _ if nack => {
-                self.advance();
-                Some(Event::Outcome { tag, sequence, outcome: Outcome::Nacked(header.status) })
+            _ if nack => Outcome::Nacked(status),
+            Ok(_) if status.is_ok() => {
+                if let (Some(mode), Ending::No) = (bind.and_then(BindMode::of), self.ending) {
+                    self.peer_version = tlvs.sc_interface_version();
+                    self.bound(mode);
+                }
+                Outcome::Accepted(response)
             }
-            Ok((pdu, _)) => {
-                self.advance();
-                let outcome = Outcome::Refused { status: header.status, pdu };
-                Some(Event::Outcome { tag, sequence, outcome })
-            }
+            Ok(_) => Outcome::Refused { status, response },
             Err(error) => {
                 self.count_malformed();
-                self.advance();
-                let unreadable = Outcome::Unanswered(Cause::Unreadable(error));
-                let outcome = match frame.bare().into_pdu(Tolerance::LENIENT) {
-                    // The header is whole and says no; a damaged body takes nothing from that.
-                    Ok((pdu, _)) if !header.status.is_ok() => Outcome::Refused { status: header.status, pdu },
-                    _ => unreadable,
-                };
-                Some(Event::Outcome { tag, sequence, outcome })
+                // The header is whole and may say no; a damaged body takes nothing from that.
+                if status.is_ok() {
+                    Outcome::Unanswered(Cause::Unreadable(error))
+                } else {
+                    Outcome::Refused { status, response }
+                }
+            }
+        };
+        self.advance();
+        Some(Event::Outcome { tag: entry.tag, sequence: entry.sequence, outcome })
+    }
+
+    /// The request that the response answers. How long that took is counted.
+    #[inline(always)]
+    fn take(&mut self, Header { command, sequence, .. }: Header) -> Option<Entry<T>> {
+        let nack = command == CommandId::GENERIC_NACK;
+        let entry = self.window.take(sequence, |request| nack || command == request.response())?;
+        self.stats.response_times.count_response(self.time_of(&entry));
+        Some(entry)
+    }
+
+    /// How long a request has been in flight, in nanoseconds.
+    fn time_of(&self, entry: &Entry<T>) -> u64 {
+        self.now.as_nanos().saturating_sub(entry.sent.as_nanos())
+    }
+
+    /// A response that nothing waits for.
+    #[cold]
+    fn stray<'b>(&mut self, frame: Frame<&'b [u8]>, error: Option<DecodeError>) -> Event<'b, T> {
+        match error {
+            Some(error) if error.kind == DecodeErrorKind::UnknownCommand => Event::Malformed { frame, error },
+            Some(error) => self.malformed(frame, error),
+            None => {
+                self.stats.strays += 1;
+                Event::Stray { frame }
             }
         }
     }
 
-    /// What a response tells about the peer's speed and load.
+    #[cold]
+    fn handle_unbind_resp<'b>(
+        &mut self,
+        frame: Frame<&'b [u8]>,
+        error: Option<DecodeError>,
+    ) -> Option<Event<'b, T>> {
+        self.unbind = None;
+        if let Ending::Unbinding(reason) = self.ending {
+            self.flush(reason);
+        }
+        match error {
+            Some(error) => Some(self.malformed(frame, error)),
+            None => self.poll_end(),
+        }
+    }
+
+    /// What a response tells about the peer's load.
     fn learn(&mut self, entry: &Entry<T>, status: CommandStatus, tlvs: Tlvs<'_>) {
-        let taken = self.now.as_nanos().saturating_sub(entry.sent.as_nanos());
-        self.stats.response_times.count_response(taken);
         let refused = matches!(status, CommandStatus::RTHROTTLED | CommandStatus::RMSGQFUL);
         self.stats.throttled += u64::from(refused);
         let load = match tlvs.congestion_state() {
@@ -228,11 +258,12 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         if self.config.slow_down && entry.command.is_message() {
             // So many requests were under way in the time that this one took (Little's law).
             let company = entry.company.max(self.window.len() as u16 + 1);
-            let apart = Duration::from_nanos(taken / u64::from(company));
+            let apart = Duration::from_nanos(self.time_of(entry) / u64::from(company));
             self.pace.slow_down(self.now, entry.sent, apart, load);
         }
     }
 
+    #[cold]
     fn malformed<'b>(&mut self, frame: Frame<&'b [u8]>, error: DecodeError) -> Event<'b, T> {
         self.count_malformed();
         Event::Malformed { frame, error }

@@ -42,7 +42,7 @@ use core::fmt;
 use core::marker::PhantomData;
 
 pub use crate::time::Instant;
-pub use answer::{NotSent, RequestError, Response};
+pub use answer::{Kept, NotSent, RequestError, Response};
 pub use config::Config;
 pub use event::{Cause, Closed, Event, Outcome, Refusal, Refused, Reply, Request};
 pub use meter::Meter;
@@ -86,6 +86,8 @@ pub struct Session<R, T, O = ()> {
     unanswered: u16,
     own_version: Option<InterfaceVersion>,
     peer_version: Option<InterfaceVersion>,
+    /// The version that both sides speak once they are bound; before that nothing is left out.
+    version: InterfaceVersion,
     last_heard: Instant,
     last_message: Instant,
     /// The latest time that was passed in.
@@ -173,6 +175,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             unanswered: 0,
             own_version: None,
             peer_version: None,
+            version: InterfaceVersion(u8::MAX),
             last_heard: now,
             last_message: now,
             now,

@@ -12,7 +12,9 @@ use proptest::sample::select;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 
 use super::window::Window;
-use super::{Cause, Closed, Config, Esme, Event, Instant, Outcome, Refusal, Session, State};
+use super::{
+    Cause, Closed, Config, Esme, Event, Instant, NotSent, Outcome, Refusal, RequestError, Session, State,
+};
 use crate::frame::{self, SequenceNumber};
 use crate::pdu::{
     Bind, BindMode, BindResp, CommandId, CommandStatus, Pdu, ShortMessage, SubmitSm, SubmitSmResp,
@@ -75,8 +77,8 @@ enum Answer {
 
 /// An event.
 #[derive(Clone, Debug, PartialEq)]
-enum Told<'a> {
-    Outcome(Tag, Outcome<'a>),
+enum Told {
+    Outcome(Tag, Result<(), RequestError>),
     Stray,
     PeerUnbind,
     Closed(Closed),
@@ -115,7 +117,7 @@ struct Model {
     moved: bool,
 
     /// What the last step brings about: events, and PDUs of so many octets.
-    told: Vec<Told<'static>>,
+    told: Vec<Told>,
     said: Vec<(CommandId, u64)>,
     /// Why the last submit is refused. Each of the reasons will do.
     objections: Vec<Refusal>,
@@ -232,13 +234,12 @@ impl Model {
         match to {
             To::Submit(tag) => {
                 self.in_flight.retain(|request| request.tag != tag);
-                let pdu = Pdu::SubmitSmResp(Some(SubmitSmResp::default()));
                 self.told.push(Told::Outcome(
                     tag,
                     match answer {
-                        Answer::Accept => Outcome::Accepted(pdu),
-                        Answer::Refuse => Outcome::Refused { status: CommandStatus::RSUBMITFAIL, pdu },
-                        Answer::Nack | Answer::Mistake => Outcome::Nacked(CommandStatus::RINVCMDID),
+                        Answer::Accept => Ok(()),
+                        Answer::Refuse => Err(RequestError::Refused(CommandStatus::RSUBMITFAIL)),
+                        Answer::Nack | Answer::Mistake => Err(RequestError::Nacked(CommandStatus::RINVCMDID)),
                     },
                 ));
                 self.move_on();
@@ -282,7 +283,7 @@ impl Model {
         let said = self.said.len();
         while self.in_flight.first().is_some_and(|request| request.sent + RESPONSE == self.now) {
             let request = self.in_flight.remove(0);
-            self.told.push(Told::Outcome(request.tag, Outcome::Unanswered(Cause::Timeout)));
+            self.told.push(Told::Outcome(request.tag, Err(RequestError::Unanswered(Cause::Timeout))));
             self.move_on();
         }
         if self.probing && self.probe_ends.is_none() && self.last_heard + IDLE == self.now {
@@ -351,12 +352,12 @@ impl Model {
             return;
         }
         for request in self.in_flight.drain(..) {
-            let outcome = if request.end > self.transmitted {
-                Outcome::NeverSent(why)
+            let error = if request.end > self.transmitted {
+                RequestError::NeverSent(NotSent::Closed(why))
             } else {
-                Outcome::Unanswered(Cause::Closed(why))
+                RequestError::Unanswered(Cause::Closed(why))
             };
-            self.told.push(Told::Outcome(request.tag, outcome));
+            self.told.push(Told::Outcome(request.tag, Err(error)));
         }
         self.told.push(Told::Closed(why));
         (self.probing, self.probe, self.probe_ends) = (false, None, None);
@@ -577,7 +578,7 @@ impl Rig {
     }
 
     /// A PDU arrives: it is read whole, or left where it is.
-    fn hear<'m>(&mut self, now: Instant, pdu: &[u8], told: &mut impl Iterator<Item = &'m Told<'static>>) {
+    fn hear<'m>(&mut self, now: Instant, pdu: &[u8], told: &mut impl Iterator<Item = &'m Told>) {
         let wanted = self.session.wants_input();
         let mut input = pdu;
         while let Some(event) = self.session.handle_input(now, &mut input) {
@@ -586,18 +587,18 @@ impl Rig {
         assert_eq!(input.is_empty(), wanted);
     }
 
-    fn wake<'m>(&mut self, now: Instant, told: &mut impl Iterator<Item = &'m Told<'static>>) {
+    fn wake<'m>(&mut self, now: Instant, told: &mut impl Iterator<Item = &'m Told>) {
         while let Some(event) = self.session.handle_timeout(now) {
             self.note(event, told);
         }
     }
 
-    fn note<'m>(&mut self, event: Event<'_, Tag>, told: &mut impl Iterator<Item = &'m Told<'static>>) {
+    fn note<'m>(&mut self, event: Event<'_, Tag>, told: &mut impl Iterator<Item = &'m Told>) {
         let event = match event {
             Event::Outcome { tag, sequence, outcome } => {
                 assert_eq!(self.submits[tag], sequence);
                 self.awaiting.retain(|number| *number != sequence);
-                Told::Outcome(tag, outcome)
+                Told::Outcome(tag, outcome.into_result().map(drop))
             }
             Event::Stray { .. } => Told::Stray,
             Event::PeerUnbind => Told::PeerUnbind,

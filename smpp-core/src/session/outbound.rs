@@ -54,8 +54,9 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         if command.is_message() {
             self.paced(self.now)?;
         }
-        let sequence = self.window.next_sequence([self.enquire_link, self.unbind]);
-        if !self.encode(command, CommandStatus::ROK, sequence, Some(operation)) {
+        let sequence = self.next_sequence();
+        // TLVs that would have to be left out have been refused.
+        if !self.put(command, CommandStatus::ROK, sequence, Some(operation), true) {
             return Err(Refusal::TooLong);
         }
         if command.is_message() {
@@ -124,7 +125,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         }
         self.answered = true;
         self.timers.answering = true;
-        let before = command.is_bind().then_some((self.state, self.timers));
+        let before = command.is_bind().then_some((self.state, self.version, self.timers));
         if command.is_bind() {
             self.binding = None;
             if let (Some(mode), true, Ending::No) = (BindMode::of(command), status.is_ok(), self.ending) {
@@ -136,7 +137,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         if !encoded {
             if let Some(before) = before {
                 // Bound too early, if at all: the peer learns of an error.
-                (self.state, self.timers) = before;
+                (self.state, self.version, self.timers) = before;
             }
             self.answer(command, CommandStatus::RSYSERR, sequence);
         }
@@ -181,7 +182,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// Whether the peer's version has the operation, and reads its TLVs if there are any. Left out of a request, a
     /// TLV would be missed: it may be the text.
     fn reads<B: Emit>(&self, command: CommandId, body: &B) -> Result<(), Refusal> {
-        let version = self.version();
+        let version = self.version;
         if !version.reads_tlvs() {
             if command.since().reads_tlvs() {
                 return Err(Refusal::Version(version));
@@ -202,11 +203,23 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         sequence: SequenceNumber,
         body: Option<&B>,
     ) -> bool {
+        self.put(command, status, sequence, body, self.version.reads_tlvs())
+    }
+
+    /// As [`encode`](Self::encode), its TLVs only if `tlvs`.
+    #[inline]
+    fn put<B: Emit>(
+        &mut self,
+        command: CommandId,
+        status: CommandStatus,
+        sequence: SequenceNumber,
+        body: Option<&B>,
+        tlvs: bool,
+    ) -> bool {
         let before = self.output.len();
         if before > STEP && self.output.capacity() - before < PLENTY {
             self.output.reserve_exact(STEP);
         }
-        let tlvs = self.version().reads_tlvs();
         encode(command, status, sequence, body, tlvs, &mut self.output);
         let length = self.output.len() - before;
         if length > self.config.max_pdu.max(frame::HEADER_LENGTH) {
@@ -225,13 +238,15 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         true
     }
 
-    /// The version that both sides speak once they are bound; before that nothing is left out.
-    pub(super) fn version(&self) -> InterfaceVersion {
-        if matches!(self.state, State::Open | State::Outbound) {
-            return InterfaceVersion(u8::MAX);
+    /// The next number that is not in flight, the session's own requests included.
+    #[inline(always)]
+    pub(super) fn next_sequence(&mut self) -> SequenceNumber {
+        loop {
+            let sequence = self.window.next_sequence();
+            if self.enquire_link != Some(sequence) && self.unbind != Some(sequence) {
+                return sequence;
+            }
         }
-        let peer = self.peer_version.unwrap_or(self.config.assumed_version);
-        self.own_version.map_or(peer, |own| own.min(peer))
     }
 
     /// Answers without a body, or with the empty one that the operation's error response has. Nothing, where there
@@ -266,7 +281,7 @@ impl<T, O: Observer> Session<Smsc, T, O> {
         if !self.has_room() {
             return Err(Refusal::OutputFull);
         }
-        let sequence = self.window.next_sequence([self.enquire_link, self.unbind]);
+        let sequence = self.next_sequence();
         if !self.encode(N::COMMAND, CommandStatus::ROK, sequence, Some(notification)) {
             return Err(Refusal::TooLong);
         }

@@ -59,8 +59,12 @@ impl Kind {
 
     /// That of a request, and of its response.
     pub const fn of(command: CommandId) -> Self {
+        if command.request().is_message() { Self::Message } else { Self::of_no_message(command) }
+    }
+
+    #[cold]
+    const fn of_no_message(command: CommandId) -> Self {
         match command.request() {
-            command if command.is_message() => Self::Message,
             CommandId::ENQUIRE_LINK => Self::EnquireLink,
             CommandId::QUERY_SM
             | CommandId::CANCEL_SM
@@ -123,6 +127,7 @@ impl Traffic {
         })
     }
 
+    #[inline]
     pub(super) fn count(&mut self, command: CommandId, octets: usize) {
         if let Some(count) = self.0.get_mut(Kind::of(command) as usize) {
             if command.is_response() {
@@ -180,6 +185,7 @@ impl ResponseTimes {
         (self.count > 0).then(|| Duration::from_nanos(nanos))
     }
 
+    #[inline]
     pub(super) fn count_response(&mut self, nanos: u64) {
         let first = self.count == 0;
         self.count += 1;

@@ -70,8 +70,9 @@ impl<T> Window<T> {
         self.len >= usize::from(self.limit)
     }
 
-    /// The next number that is not in flight, nor one of `reserved`.
-    pub(super) fn next_sequence(&mut self, reserved: [Option<SequenceNumber>; 2]) -> SequenceNumber {
+    /// The next number that is not in flight.
+    #[inline(always)]
+    pub(super) fn next_sequence(&mut self) -> SequenceNumber {
         loop {
             let sequence = self.next;
             let taken = matches!(self.slots.get(self.index(sequence) as usize), Some(Some(_)));
@@ -80,7 +81,7 @@ impl<T> Window<T> {
                 continue;
             }
             self.next = sequence.next();
-            if !taken && !reserved.contains(&Some(sequence)) {
+            if !taken {
                 return sequence;
             }
         }
@@ -170,7 +171,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn push(window: &mut Window<u32>, tag: u32) -> SequenceNumber {
-        let sequence = window.next_sequence([None, None]);
+        let sequence = window.next_sequence();
         window.push(Entry {
             sequence,
             command: CommandId::SUBMIT_SM,

@@ -346,7 +346,17 @@ fn ascii(input: &[u8]) -> usize {
         }
         rest = after;
     }
-    input.len() - rest.len() + in_tail(input, rest)
+    match input.last_chunk() {
+        // Nothing ends in those of the last eight that were looked at before.
+        Some(last) => input.len() - last.len() + first(u64::from_le_bytes(*last)),
+        None => in_short(input),
+    }
+}
+
+/// The first octet of eight that is NUL, or no ASCII; 8 if there is none.
+#[inline(always)]
+fn first(word: u64) -> usize {
+    ends(word).trailing_zeros() as usize / 8
 }
 
 /// The lowest bit that is set marks the first octet that is NUL, or no ASCII; higher ones may be mistaken.
@@ -355,15 +365,11 @@ fn ends(word: u64) -> u64 {
     (word.wrapping_sub(u64::from_ne_bytes([0x01; 8])) | word) & u64::from_ne_bytes([0x80; 8])
 }
 
-/// As [`ascii`], of `tail`, the last octets of `input`: at most seven.
+/// As [`ascii`], of at most seven octets.
 #[inline(never)]
-fn in_tail(input: &[u8], tail: &[u8]) -> usize {
-    // One word of the last eight octets, without those that were looked at before: zeros stand for what is missing.
-    let word = match input.last_chunk() {
-        Some(last) => u64::from_le_bytes(*last).checked_shr(64 - 8 * tail.len() as u32).unwrap_or(0),
-        None => tail.iter().rev().fold(0, |word, octet| word << 8 | u64::from(*octet)),
-    };
-    ends(word).trailing_zeros() as usize / 8
+fn in_short(input: &[u8]) -> usize {
+    // Zeros stand for what is missing.
+    first(input.iter().rev().fold(0, |word, octet| word << 8 | u64::from(*octet)))
 }
 
 /// The PDU ends within a string. Where nothing can have been lost, its end stands for the NUL.

@@ -1,7 +1,11 @@
 //! Requests, and what becomes of them.
 
-use smpp_core::session::{Cause, Closed, Config, Esme, Event, Instant, Outcome, Session};
-use smpp_core::{BindMode, CommandId, CommandStatus, DecodeErrorKind, DeliverSmResp, Pdu, SequenceNumber};
+use smpp_core::session::{Cause, Closed, Config, Esme, Event, Instant, Outcome, RequestError, Session};
+use smpp_core::tlv::{Tag, Tlv, Tlvs};
+use smpp_core::{
+    BindMode, COctets, CommandId, CommandStatus, DecodeErrorKind, DeliverSmResp, Pdu, SequenceNumber,
+    SubmitSmResp,
+};
 
 use super::support::{
     Fate, Pair, Told, accepted, bind, bind_resp, bound_esme, deliver_sm, octets, raw, request, said, secs,
@@ -184,22 +188,59 @@ fn a_refusal_with_a_damaged_body_is_a_refusal() {
 }
 
 #[test]
+fn the_damaged_body_of_a_refusal_counts_as_absent() {
+    let mut esme = bound_esme(Config::default(), BindMode::Transceiver);
+    let sequence = esme.submit(Instant::ZERO, "hello").unwrap().0;
+    let pdu = raw(CommandId::SUBMIT_SM_RESP, CommandStatus::RTHROTTLED, sequence, b"\0no TLV");
+    let Some(Event::Outcome { outcome: Outcome::Refused { response, .. }, .. }) =
+        esme.session.handle_input(Instant::ZERO, &mut &pdu[..])
+    else {
+        panic!("the refusal is told");
+    };
+    assert_eq!(response.pdu(), Some(Pdu::SubmitSmResp(None)));
+}
+
+#[test]
 fn an_outcome_can_be_kept_when_the_octets_are_gone() {
     let mut esme = Session::<Esme, ()>::new(Config::default(), Instant::ZERO);
     let sequence = esme.request(Instant::ZERO, &bind(BindMode::Transceiver), ()).unwrap();
     let resp = Pdu::BindResp(BindMode::Transceiver, Some(bind_resp()));
     let kept = {
         let octets = octets(resp, CommandStatus::ROK, sequence.0);
-        let Some(Event::Outcome { sequence, outcome, .. }) =
-            esme.handle_input(Instant::ZERO, &mut &octets[..])
-        else {
+        let Some(Event::Outcome { outcome, .. }) = esme.handle_input(Instant::ZERO, &mut &octets[..]) else {
             panic!("the bind has an outcome");
         };
-        outcome.into_result(sequence).unwrap()
+        outcome.into_result().unwrap()
     };
     assert_eq!(kept.bind_resp(), bind_resp());
     assert_eq!(kept.frame().octets(), octets(resp, CommandStatus::ROK, sequence.0));
     assert_eq!(kept.message_id(), b"", "that is for a submit_sm_resp");
+}
+
+#[test]
+fn a_response_of_any_length_is_kept_as_it_came() {
+    for (id, info) in [(0, 0), (10, 0), (64, 0), (64, 1), (64, 200)] {
+        let mut esme = bound_esme(Config::default(), BindMode::Transceiver);
+        let sequence = esme.submit(Instant::ZERO, "hello").unwrap().0;
+        let text = "x".repeat(info);
+        let tlvs = [Tlv::new(Tag::ADDITIONAL_STATUS_INFO_TEXT, text.as_bytes()).unwrap()];
+        let id = "7".repeat(id);
+        let body = SubmitSmResp {
+            message_id: COctets::new(id.as_bytes()).unwrap(),
+            tlvs: Tlvs::list(if info > 0 { &tlvs } else { &[] }),
+        };
+        let octets = octets(Pdu::SubmitSmResp(Some(body)), CommandStatus::ROK, sequence);
+        let Some(Event::Outcome { outcome, .. }) = esme.session.handle_input(Instant::ZERO, &mut &octets[..])
+        else {
+            panic!("the message has an outcome");
+        };
+        let mut place = Some(Err(RequestError::Unanswered(Cause::Timeout)));
+        outcome.keep_in(&mut place);
+        for kept in [outcome.into_result().unwrap(), place.unwrap().unwrap()] {
+            assert_eq!(kept.frame().octets(), octets);
+            assert_eq!(kept.message_id(), id.as_bytes());
+        }
+    }
 }
 
 #[test]
@@ -211,7 +252,10 @@ fn only_an_unanswered_request_is_not_safe_to_repeat() {
         (Outcome::Unanswered(Cause::Closed(Closed::LinkDead)), false, None),
     ];
     for (outcome, safe, status) in errors {
-        let error = outcome.into_result(SequenceNumber(1)).unwrap_err();
+        let error = outcome.into_result().unwrap_err();
+        let mut place = None;
+        outcome.keep_in(&mut place);
+        assert_eq!(place.unwrap().unwrap_err(), error);
         assert_eq!((error.is_safe_to_repeat(), error.status()), (safe, status), "{error}");
     }
 }

@@ -160,10 +160,10 @@ impl<R: Role> Peer<R> {
 
 fn fate(outcome: Outcome<'_>) -> Fate {
     match outcome {
-        Outcome::Accepted(pdu) => Fate::Accepted(match pdu {
-            Pdu::BindResp(_, Some(body)) => body.system_id.to_string(),
-            Pdu::SubmitSmResp(Some(body)) => body.message_id.to_string(),
-            Pdu::DeliverSmResp(Some(body)) => body.message_id.to_string(),
+        Outcome::Accepted(response) => Fate::Accepted(match response.pdu() {
+            Some(Pdu::BindResp(_, Some(body))) => body.system_id.to_string(),
+            Some(Pdu::SubmitSmResp(Some(body))) => body.message_id.to_string(),
+            Some(Pdu::DeliverSmResp(Some(body))) => body.message_id.to_string(),
             other => panic!("{other:?}"),
         }),
         Outcome::Refused { status, .. } => Fate::Refused(status),

@@ -368,9 +368,11 @@ impl Model {
         assert_eq!(open.sequence, sequence, "{tag}");
         let left = open.end <= self.transmitted;
         match *outcome {
-            Outcome::Accepted(pdu) => assert_eq!(pdu.command(), open.command.response(), "{tag}"),
-            Outcome::Refused { pdu, status } => {
-                assert_eq!(pdu.command(), open.command.response(), "{tag}");
+            Outcome::Accepted(response) => {
+                assert_eq!(response.pdu().map(|pdu| pdu.command()), Some(open.command.response()), "{tag}");
+            }
+            Outcome::Refused { response, status } => {
+                assert_eq!(response.pdu().map(|pdu| pdu.command()), Some(open.command.response()), "{tag}");
                 assert!(!status.is_ok());
             }
             Outcome::Unanswered(Cause::Timeout) => {

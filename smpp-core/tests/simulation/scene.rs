@@ -103,8 +103,8 @@ impl Scene {
         let answer = record.answer.as_ref().map(|(status, name)| (*status, &name[..]));
         match outcome {
             Outcome::Accepted(_) if record.command == CommandId::ENQUIRE_LINK => {}
-            Outcome::Accepted(pdu) => {
-                let name = name_of(pdu);
+            Outcome::Accepted(response) => {
+                let name = response.pdu().map(|pdu| name_of(&pdu)).expect("it was read before");
                 assert_eq!(Some((CommandStatus::ROK, &name[..])), answer, "the answer to {record:?}");
             }
             Outcome::Refused { status, .. } => {

@@ -84,25 +84,27 @@ impl Load {
             ..SubmitSm::default()
         };
         let mut tally = Tally::new();
+        // None: it has ended.
         let mut lanes: Vec<_> = (0..lanes)
-            .map_while(|_| self.take().then(|| (self.nanos(), Box::pin(client.submit(&message)))))
+            .map(|_| self.take().then(|| (self.nanos(), Box::pin(client.submit(&message)))))
             .collect();
         poll_fn(|cx| {
             // The outcomes that have woken the task came at the same time.
             let (now, before) = (self.nanos(), tally.all());
-            lanes.retain_mut(|(began, submission)| {
-                while let Poll::Ready(outcome) = submission.as_mut().poll(cx) {
+            for lane in &mut lanes {
+                while let Some((began, submission)) = lane {
+                    let Poll::Ready(outcome) = submission.as_mut().poll(cx) else { break };
                     tally.count(&outcome, now - *began);
                     if is_over(&outcome) || !self.take() {
-                        return false;
+                        *lane = None;
+                        break;
                     }
                     *began = now;
                     submission.set(client.submit(&message));
                 }
-                true
-            });
+            }
             self.told.fetch_add(tally.all() - before, Ordering::Relaxed);
-            if lanes.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+            if lanes.iter().all(Option::is_none) { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
         tally

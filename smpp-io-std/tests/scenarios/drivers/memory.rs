@@ -78,8 +78,8 @@ impl Memory {
 
     fn keep(&mut self, event: Event<'_, usize>) {
         match event {
-            Event::Outcome { tag, sequence, outcome } => {
-                self.outcomes.insert(tag, outcome.into_result(sequence));
+            Event::Outcome { tag, outcome, .. } => {
+                self.outcomes.insert(tag, outcome.into_result());
             }
             Event::Request { request: Request::DeliverSm(_, reply), frame, .. } => {
                 let header = frame.header();

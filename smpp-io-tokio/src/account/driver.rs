@@ -124,14 +124,13 @@ impl Shared {
         value
     }
 
-    /// Does something at the desk, which the account has not to see to.
-    pub(super) fn at_desk<T>(&self, act: impl FnOnce(&mut Desk<Waker>) -> T) -> T {
+    /// Nobody waits for the message any more.
+    pub(super) fn release(&self, message: MessageNumber) {
         let mut inner = self.lock();
-        let value = act(&mut inner.desk);
+        inner.desk.release(message);
         let woken: Vec<_> = inner.desk.woken().collect();
         drop(inner);
         woken.into_iter().for_each(Waker::wake);
-        value
     }
 
     pub(super) fn now(&self) -> Instant {

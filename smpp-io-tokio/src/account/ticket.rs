@@ -95,7 +95,7 @@ impl Sent {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        self.shared.at_desk(|desk| desk.release(self.message));
+        self.shared.release(self.message);
     }
 }
 

@@ -234,12 +234,14 @@ fn what_there_is_no_room_for_is_left_to_the_smsc() {
 fn where_nobody_fetches_own_receipts_are_accepted_and_the_rest_is_left_to_the_smsc() {
     let mut hall = Hall::new(1);
     let (kept, released) = (hall.send("Hello"), hall.send("Hello"));
+    hall.receipt("2", "ENROUTE");
     hall.receipt("7", "DELIVRD");
     hall.close_arrivals();
     assert_eq!((hall.unanswered(), hall.world.refusals.len()), (0, 1), "what waited");
     hall.receipt("8", "DELIVRD");
     assert_eq!((hall.unanswered(), hall.world.refusals.len()), (0, 2), "what comes");
     hall.desk.release(released);
+    assert!(hall.arrival().is_none());
     hall.receipt("2", "DELIVRD");
     hall.receipt("1", "DELIVRD");
     assert_eq!((hall.unanswered(), hall.world.refusals.len()), (0, 2));

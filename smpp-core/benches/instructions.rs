@@ -20,7 +20,7 @@ const FEW: u64 = 1_000;
 const MANY: u64 = 11_000;
 
 /// Work, and the instructions that a submit_sm of 110 octets may take.
-const LIMITS: [(&str, u64); 2] = [("decode", 300), ("encode", 260)];
+const LIMITS: [(&str, u64); 2] = [("decode", 300), ("encode", 240)];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().collect();

@@ -54,6 +54,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! An adapter whose users wait for outcomes, receipts and messages passes the events to a [`Desk`], which keeps what is
+//! told until it is fetched, and says whom to wake.
+//!
 //! # What is kept
 //!
 //! - There are never more than [`max_binds`](Options::max_binds) connections, those that are being made or closed
@@ -71,6 +74,7 @@
 //! - What the SMSC delivers is answered when the application says so: [`Ack`].
 //! - Wrong credentials stop it: [`Event::Stopped`].
 
+mod desk;
 mod event;
 mod incoming;
 mod links;
@@ -92,6 +96,7 @@ use crate::pdu::{BindMode, CommandStatus};
 use crate::session::{Observer, State, Stats, Timer};
 use crate::time::Instant;
 
+pub use desk::{Delivery, Desk, NoBind};
 pub use event::{Action, Change, ConnectFailure, Event, LinkId, Unresolved};
 pub use incoming::{Ack, Inbound};
 pub use message::{

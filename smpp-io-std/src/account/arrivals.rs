@@ -1,15 +1,14 @@
 //! What the SMSC delivers, each with the right to answer it once.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Condvar};
 use std::time::Instant;
 
-use smpp_core::account::{About, Ack, DeliveryReceipt, Inbound};
+use smpp_core::account::{About, Ack, Delivery, DeliveryReceipt, Inbound};
 use smpp_core::session::Refusal;
 use smpp_core::{CommandStatus, DeliverSm, Frame, Operation};
 
 use super::Account;
-use super::inner::Inner;
 use super::shared::Shared;
 
 /// What is delivered to the account on any of its binds, in the order it came: messages from phones, and receipts that
@@ -21,6 +20,7 @@ use super::shared::Shared;
 #[derive(Debug)]
 pub struct Arrivals {
     account: Account,
+    arrived: Arc<Condvar>,
 }
 
 /// What has been delivered.
@@ -43,36 +43,21 @@ pub struct Incoming<T> {
     shared: Arc<Shared>,
 }
 
-/// What waits to be fetched.
-pub(super) enum Queued {
-    Message(Inbound, Ack),
-    /// One without the right to answer is answered.
-    Receipt(DeliveryReceipt, Option<About>, Option<Ack>),
-    Notification(Frame<Vec<u8>>),
-}
-
-impl Queued {
-    fn into_arrival(self, shared: &Arc<Shared>) -> Arrival {
-        match self {
-            Self::Message(message, ack) => Arrival::Message(Incoming::new(message, Some(ack), shared)),
-            Self::Receipt(receipt, about, ack) => {
-                Arrival::Receipt(Incoming::new((receipt, about), ack, shared))
+impl Arrival {
+    fn new(delivery: Delivery, shared: &Arc<Shared>) -> Self {
+        match delivery {
+            Delivery::Message(message, ack) => Self::Message(Incoming::new(message, Some(ack), shared)),
+            Delivery::Receipt(receipt, about, ack) => {
+                Self::Receipt(Incoming::new((receipt, about), ack, shared))
             }
-            Self::Notification(frame) => Arrival::Notification(frame),
+            Delivery::Notification(frame) => Self::Notification(frame),
         }
-    }
-
-    /// Leaves it to the SMSC.
-    pub(super) fn refuse(self, inner: &mut Inner, now: smpp_core::session::Instant) {
-        let (Self::Message(_, ack) | Self::Receipt(_, _, Some(ack))) = self else { return };
-        // If the bind is gone, the SMSC has seen no answer, and keeps it too.
-        let _ = inner.account.answer(now, ack, Err(DeliverSm::UNANSWERED));
     }
 }
 
 impl Arrivals {
     pub(super) fn new(account: Account) -> Self {
-        Self { account }
+        Self { account, arrived: Arc::default() }
     }
 
     /// The next that was delivered; `None` once the account has ended and none is left. It blocks until then.
@@ -88,19 +73,10 @@ impl Arrivals {
 
     fn next(&mut self, deadline: Option<Instant>) -> Result<Option<Arrival>, Ended> {
         let shared = &self.account.shared;
-        let until = deadline.map(|deadline| shared.moment(deadline));
-        let mut inner = shared.lock();
-        loop {
-            if let Some(queued) = inner.arrivals.pop_front() {
-                return Ok(Some(queued.into_arrival(shared)));
-            }
-            if inner.over {
-                return Err(Ended);
-            }
-            if until.is_some_and(|until| until <= shared.now()) {
-                return Ok(None);
-            }
-            inner = shared.wait(&shared.arrived, inner, until);
+        match shared.wait_until(&self.arrived, deadline, |desk| desk.poll_arrival(&self.arrived)) {
+            Some(Some(delivery)) => Ok(Some(Arrival::new(delivery, shared))),
+            Some(None) => Err(Ended),
+            None => Ok(None),
         }
     }
 }
@@ -119,12 +95,7 @@ impl std::error::Error for Ended {}
 
 impl Drop for Arrivals {
     fn drop(&mut self) {
-        self.account.shared.with(|inner, now| {
-            inner.is_fetched = false;
-            for queued in std::mem::take(&mut inner.arrivals) {
-                queued.refuse(inner, now);
-            }
-        });
+        self.account.shared.with(|inner, now| inner.desk.close_arrivals(now, &mut inner.account));
     }
 }
 

@@ -26,7 +26,7 @@ fn run(shared: &Arc<Shared>) {
     shared.with(|_, _| ());
     let mut turn = 0;
     let mut inner = shared.lock();
-    while !inner.over {
+    while !inner.desk.is_over() {
         let now = shared.now();
         let deadline = inner.deadline();
         if deadline.is_some_and(|deadline| deadline <= now) {

@@ -343,8 +343,8 @@ impl Account {
 
     /// Gives the account a message if there is room in the queue now.
     pub fn try_submit(&self, message: &Message) -> Result<Ticket, Unaccepted> {
-        let slot = self.shared.with(|inner, now| inner.submit(now, message))?;
-        Ok(Ticket::new(slot, &self.shared))
+        let message = self.shared.with(|inner, now| inner.submit(now, message))?;
+        Ok(Ticket::new(message, &self.shared))
     }
 
     /// Keeps so many binds from now on: see [`set_binds`](smpp_core::account::Account::set_binds). It does not wait for
@@ -364,7 +364,7 @@ impl Account {
             inner.wake_first();
         });
         self.closed();
-        std::mem::take(&mut self.shared.lock().unresolved)
+        self.shared.lock().desk.take_unresolved()
     }
 
     /// Waits for the end of the account.
@@ -381,10 +381,10 @@ impl Account {
         let shared = &self.shared;
         let until = deadline.map(|deadline| shared.moment(deadline));
         let mut inner = shared.lock();
-        while !inner.over && until.is_none_or(|until| shared.now() < until) {
+        while !inner.desk.is_over() && until.is_none_or(|until| shared.now() < until) {
             inner = shared.wait(&shared.ended, inner, until);
         }
-        inner.over
+        inner.desk.is_over()
     }
 
     /// What the connections are doing, each with the counters of its session if it has one.

@@ -21,13 +21,14 @@
 //! then.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::thread;
 use std::time::{self, Duration};
 
-use smpp_core::account::Account;
+use smpp_core::account::{Account, Desk, NoBind};
 use smpp_core::session::Instant;
 
-use super::inner::{Inner, Settled};
+use super::inner::Inner;
 use super::task::Output;
 use super::{AccountConnector, AccountError};
 use crate::link::{TICK, WRITE_SLICE, Written, try_take};
@@ -47,8 +48,6 @@ pub(super) struct Shared {
     /// No read lasts longer. What another thread can set meanwhile is a whole `response` or `drain` ahead: no read that
     /// has begun before ends after it.
     pub(super) look: Duration,
-    /// Something has arrived, or nothing will any more.
-    pub(super) arrived: Condvar,
     /// A bind was made, or will never be.
     pub(super) settled: Condvar,
     /// The account is over.
@@ -71,7 +70,6 @@ impl Shared {
             start: time::Instant::now(),
             connector,
             look,
-            arrived: Condvar::new(),
             settled: Condvar::new(),
             ended: Condvar::new(),
             changed: Condvar::new(),
@@ -100,6 +98,26 @@ impl Shared {
         };
         let left = (until - self.now()).max(TICK);
         condvar.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Waits until there is something at the desk; `None` if the deadline comes first.
+    pub(super) fn wait_until<T>(
+        &self,
+        condvar: &Condvar,
+        deadline: Option<time::Instant>,
+        poll: impl Fn(&mut Desk<Arc<Condvar>>) -> Poll<T>,
+    ) -> Option<T> {
+        let until = deadline.map(|deadline| self.moment(deadline));
+        let mut inner = self.lock();
+        loop {
+            if let Poll::Ready(found) = poll(&mut inner.desk) {
+                return Some(found);
+            }
+            if until.is_some_and(|until| until <= self.now()) {
+                return None;
+            }
+            inner = self.wait(condvar, inner, until);
+        }
     }
 
     /// Does something to the account, then sees to what came of it.
@@ -146,7 +164,7 @@ impl Shared {
             (deadline, None) => deadline.is_some(),
             (None, _) => false,
         };
-        if is_earlier || inner.over {
+        if is_earlier || inner.desk.is_over() {
             self.changed.notify_one();
         }
     }
@@ -203,10 +221,10 @@ impl Shared {
         let until = self.now() + within;
         let mut inner = self.lock();
         loop {
-            match inner.settled.clone() {
+            match inner.desk.first_bind() {
                 Some(Ok(())) => return Ok(()),
-                Some(Err(Settled::Refused(status))) => return Err(AccountError::Refused(status)),
-                Some(Err(Settled::Untrusted)) => {
+                Some(Err(NoBind::Refused(status))) => return Err(AccountError::Refused(status)),
+                Some(Err(NoBind::Untrusted)) => {
                     return Err(AccountError::Untrusted(inner.failure.take().unwrap_or_default()));
                 }
                 None if until <= self.now() => {

@@ -114,7 +114,7 @@ impl Inner {
 
     /// Whether the connection has a session that is not over.
     pub(super) fn is_open(&self, link: LinkId) -> bool {
-        !self.over && matches!(self.state(link), Some(LinkState::Open(..)))
+        !self.desk.is_over() && matches!(self.state(link), Some(LinkState::Open(..)))
     }
 
     /// Whether nothing more can be written on the connection.

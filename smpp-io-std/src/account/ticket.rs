@@ -1,134 +1,14 @@
 //! A message that the account has taken: its outcome, then its receipts.
 
-use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar};
 use std::time::Instant;
 
 use smpp_core::MessageState;
-use smpp_core::account::{About, DeliveryReceipt, MessageId, MessageNumber, NoReceipt, Outcome};
+use smpp_core::account::{About, DeliveryReceipt, MessageId, MessageNumber, NoReceipt};
 
 use super::SendError;
 use super::shared::Shared;
-
-/// What the account's threads and the owner of a message share.
-pub(super) struct Slot {
-    pub(super) message: MessageNumber,
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    outcome: Option<Outcome>,
-    receipts: VecDeque<(DeliveryReceipt, About)>,
-    /// Why no more receipts will come.
-    end: Option<NoReceipt>,
-    /// No outcome will come.
-    is_lost: bool,
-    /// Whether anyone wants to know.
-    is_owned: bool,
-}
-
-/// Receipts of one message that wait for its owner; more are left to the SMSC. A message has 255 parts at most, and each
-/// part few states.
-const RECEIPTS: usize = 1024;
-
-impl Slot {
-    /// `asks` tells whether receipts were asked for.
-    pub(super) fn new(message: MessageNumber, asks: bool) -> Arc<Self> {
-        let end = if asks { None } else { Some(NoReceipt::NotAsked) };
-        let state = State { is_owned: true, end, ..State::default() };
-        Arc::new(Self { message, state: Mutex::new(state), changed: Condvar::new() })
-    }
-
-    /// A panic elsewhere leaves it whole: nothing is done under its lock that can fail.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The message has come to its end. Whether receipts of it may come, for the owner.
-    pub(super) fn conclude(&self, outcome: Outcome) -> bool {
-        let mut state = self.lock();
-        let accepted = outcome.result().is_ok();
-        if outcome.ids().any(|id| id.as_bytes().is_empty()) {
-            // Of the part that the SMSC gave no id no receipt is known by its own.
-            state.end.get_or_insert(NoReceipt::Unreported);
-        }
-        state.outcome = Some(outcome);
-        let goes_on = state.is_owned && accepted && state.end.is_none();
-        drop(state);
-        self.changed.notify_all();
-        goes_on
-    }
-
-    /// Gives the owner a receipt, or gives it back where there is none, or too many wait.
-    pub(super) fn receipt(
-        &self,
-        receipt: DeliveryReceipt,
-        about: About,
-    ) -> Result<(), (DeliveryReceipt, Unwanted)> {
-        let mut state = self.lock();
-        if !state.is_owned {
-            return Err((receipt, Unwanted::Unowned));
-        }
-        if state.receipts.len() >= RECEIPTS {
-            return Err((receipt, Unwanted::TooMany));
-        }
-        state.receipts.push_back((receipt, about));
-        if about.whole.is_some() {
-            state.end = Some(NoReceipt::AllTold);
-        }
-        drop(state);
-        self.changed.notify_all();
-        Ok(())
-    }
-
-    /// No more receipts will come. Whether the outcome is known.
-    pub(super) fn end(&self, why: NoReceipt) -> bool {
-        let mut state = self.lock();
-        state.end.get_or_insert(why);
-        let concluded = state.outcome.is_some();
-        state.is_lost = why == NoReceipt::Closed && !concluded;
-        drop(state);
-        self.changed.notify_all();
-        concluded
-    }
-
-    /// Its owner has gone, and leaves these.
-    pub(super) fn disown(&self) -> VecDeque<(DeliveryReceipt, About)> {
-        let mut state = self.lock();
-        state.is_owned = false;
-        std::mem::take(&mut state.receipts)
-    }
-
-    /// Waits until there is what is looked for; `None` if the deadline comes first.
-    fn wait<T>(&self, deadline: Option<Instant>, look: impl Fn(&mut State) -> Option<T>) -> Option<T> {
-        let mut state = self.lock();
-        loop {
-            if let Some(found) = look(&mut state) {
-                return Some(found);
-            }
-            let Some(deadline) = deadline else {
-                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            };
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return None;
-            }
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-}
-
-/// Why a receipt is not for the owner of its message.
-pub(super) enum Unwanted {
-    /// There is none any more.
-    Unowned,
-    /// It fetches none.
-    TooMany,
-}
 
 /// A message that the account has taken. Dropped, the message goes all the same; its receipts come out of
 /// [`Arrivals`](super::Arrivals) then.
@@ -139,8 +19,21 @@ pub struct Ticket {
 
 /// Who wants to know what becomes of the message. Dropped, what it has not fetched is for whoever fetches what arrives.
 struct Owner {
-    slot: Arc<Slot>,
+    message: MessageNumber,
+    told: Arc<Condvar>,
     shared: Arc<Shared>,
+}
+
+impl Owner {
+    /// Waits for the outcome; `None` if the deadline comes first.
+    fn outcome(&self, deadline: Option<Instant>) -> Option<Result<Vec<MessageId>, SendError>> {
+        self.shared.wait_until(&self.told, deadline, |desk| desk.poll_outcome(self.message, &self.told))
+    }
+
+    /// Waits for a receipt; `None` if the deadline comes first.
+    fn receipt(&self, deadline: Option<Instant>) -> Option<Result<(DeliveryReceipt, About), NoReceipt>> {
+        self.shared.wait_until(&self.told, deadline, |desk| desk.poll_receipt(self.message, &self.told))
+    }
 }
 
 /// A message of which all parts were accepted. Dropped, its receipts come out of [`Arrivals`](super::Arrivals), also
@@ -155,54 +48,43 @@ pub struct Sent {
 }
 
 impl Ticket {
-    pub(super) fn new(slot: Arc<Slot>, shared: &Arc<Shared>) -> Self {
-        Self { owner: Owner { slot, shared: Arc::clone(shared) } }
+    pub(super) fn new(message: MessageNumber, shared: &Arc<Shared>) -> Self {
+        Self { owner: Owner { message, told: Arc::default(), shared: Arc::clone(shared) } }
     }
 
     /// The account's number of the message.
-    pub fn message(&self) -> MessageNumber {
-        self.owner.slot.message
+    pub const fn message(&self) -> MessageNumber {
+        self.owner.message
     }
 
     /// Waits for the outcome. Without a [deadline](smpp_core::account::Message::deadline) of the message it may wait for
     /// as long as there is no bind.
     pub fn outcome(self) -> Result<Sent, SendError> {
-        let outcome = self.owner.slot.wait(None, State::concluded);
         // Without a deadline it is never late.
-        self.conclude(outcome.unwrap_or(Err(SendError::Lost)))
+        let ids = self.owner.outcome(None).unwrap_or(Err(SendError::Lost))?;
+        Ok(Sent { owner: self.owner, ids })
     }
 
     /// Waits for the outcome until `deadline` at most; then the ticket is given back, and the message goes all the same
     /// unless it is [cancelled](Self::cancel).
     pub fn outcome_until(self, deadline: Instant) -> Result<Result<Sent, SendError>, Self> {
-        match self.owner.slot.wait(Some(deadline), State::concluded) {
-            Some(outcome) => Ok(self.conclude(outcome)),
+        match self.owner.outcome(Some(deadline)) {
+            Some(outcome) => Ok(outcome.map(|ids| Sent { owner: self.owner, ids })),
             None => Err(self),
-        }
-    }
-
-    fn conclude(self, outcome: Result<Outcome, SendError>) -> Result<Sent, SendError> {
-        let outcome = outcome?;
-        match outcome.result() {
-            Ok(ids) => {
-                let ids = ids.into_iter().cloned().collect();
-                Ok(Sent { owner: self.owner, ids })
-            }
-            Err(_) => Err(SendError::Failed { message: self.owner.slot.message, outcome }),
         }
     }
 
     /// Sends no more of it. What is in flight still gets its answer; the outcome says what was sent. It does not block.
     pub fn cancel(&self) {
-        let Owner { slot, shared } = &self.owner;
-        shared.with(|inner, now| inner.account.cancel(now, slot.message));
+        let Owner { message, ref shared, .. } = self.owner;
+        shared.with(|inner, now| inner.account.cancel(now, message));
     }
 }
 
 impl Sent {
     /// The account's number of the message.
-    pub fn message(&self) -> MessageNumber {
-        self.owner.slot.message
+    pub const fn message(&self) -> MessageNumber {
+        self.owner.message
     }
 
     /// The SMSC's ids, one for each part.
@@ -237,7 +119,7 @@ impl Sent {
     /// The next receipt of any part, intermediate ones included. The error says why no more will come.
     pub fn next_receipt(&mut self) -> Result<(DeliveryReceipt, About), NoReceipt> {
         // Without a deadline it is never late.
-        self.owner.slot.wait(None, State::next).unwrap_or(Err(NoReceipt::Closed))
+        self.owner.receipt(None).unwrap_or(Err(NoReceipt::Closed))
     }
 
     /// As [`next_receipt`](Self::next_receipt), and waits until `deadline` at most: `None` if none has come by then.
@@ -245,41 +127,26 @@ impl Sent {
         &mut self,
         deadline: Instant,
     ) -> Result<Option<(DeliveryReceipt, About)>, NoReceipt> {
-        self.owner.slot.wait(Some(deadline), State::next).transpose()
-    }
-}
-
-impl State {
-    fn concluded(&mut self) -> Option<Result<Outcome, SendError>> {
-        match &self.outcome {
-            Some(outcome) => Some(Ok(outcome.clone())),
-            None => self.is_lost.then_some(Err(SendError::Lost)),
-        }
-    }
-
-    fn next(&mut self) -> Option<Result<(DeliveryReceipt, About), NoReceipt>> {
-        match (self.receipts.pop_front(), self.end) {
-            (Some(receipt), _) => Some(Ok(receipt)),
-            (None, Some(why)) => Some(Err(why)),
-            (None, None) => None,
-        }
+        self.owner.receipt(Some(deadline)).transpose()
     }
 }
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        self.shared.lock().disown(&self.shared, &self.slot);
+        let mut inner = self.shared.lock();
+        inner.desk.release(self.message);
+        inner.wake();
     }
 }
 
 impl fmt::Debug for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Ticket").field(&self.owner.slot.message).finish()
+        f.debug_tuple("Ticket").field(&self.owner.message).finish()
     }
 }
 
 impl fmt::Debug for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sent").field("message", &self.owner.slot.message).field("ids", &self.ids).finish()
+        f.debug_struct("Sent").field("message", &self.owner.message).field("ids", &self.ids).finish()
     }
 }

@@ -1,14 +1,15 @@
 //! What the SMSC delivers, each with the right to answer it once.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::Arc;
 
-use smpp_core::account::{About, Ack, DeliveryReceipt, Inbound};
+use smpp_core::account::{About, Ack, Delivery, DeliveryReceipt, Inbound};
 use smpp_core::session::Refusal;
 use smpp_core::{CommandStatus, DeliverSm, Frame, Operation};
 
 use super::Account;
-use super::driver::{Inner, Shared};
+use super::driver::Shared;
 
 /// What is delivered to the account on any of its binds, in the order it came: messages from phones, and receipts that
 /// nobody else waits for.
@@ -41,30 +42,15 @@ pub struct Incoming<T> {
     shared: Arc<Shared>,
 }
 
-/// What waits to be fetched.
-pub(super) enum Queued {
-    Message(Inbound, Ack),
-    /// Without the right to answer it if it has been answered.
-    Receipt(DeliveryReceipt, Option<About>, Option<Ack>),
-    Notification(Frame<Vec<u8>>),
-}
-
-impl Queued {
-    fn into_arrival(self, shared: &Arc<Shared>) -> Arrival {
-        match self {
-            Self::Message(message, ack) => Arrival::Message(Incoming::new(message, Some(ack), shared)),
-            Self::Receipt(receipt, about, ack) => {
-                Arrival::Receipt(Incoming::new((receipt, about), ack, shared))
+impl Arrival {
+    fn new(delivery: Delivery, shared: &Arc<Shared>) -> Self {
+        match delivery {
+            Delivery::Message(message, ack) => Self::Message(Incoming::new(message, Some(ack), shared)),
+            Delivery::Receipt(receipt, about, ack) => {
+                Self::Receipt(Incoming::new((receipt, about), ack, shared))
             }
-            Self::Notification(frame) => Arrival::Notification(frame),
+            Delivery::Notification(frame) => Self::Notification(frame),
         }
-    }
-
-    /// Leaves it to the SMSC.
-    pub(super) fn refuse(self, inner: &mut Inner, now: smpp_core::session::Instant) {
-        let (Self::Message(_, ack) | Self::Receipt(_, _, Some(ack))) = self else { return };
-        // If the bind is gone, the SMSC has seen no answer, and keeps it too.
-        let _ = inner.account.answer(now, ack, Err(DeliverSm::UNANSWERED));
     }
 }
 
@@ -78,30 +64,14 @@ impl Arrivals {
     /// Cancel-safe: it is taken only by a call that returns it.
     pub async fn recv(&mut self) -> Option<Arrival> {
         let shared = &self.account.shared;
-        loop {
-            {
-                let mut inner = shared.lock();
-                if let Some(queued) = inner.arrivals.pop_front() {
-                    return Some(queued.into_arrival(shared));
-                }
-                if inner.over {
-                    return None;
-                }
-            }
-            // What has come since then has left its permit.
-            shared.arrived.notified().await;
-        }
+        let delivery = poll_fn(|cx| shared.lock().desk.poll_arrival(cx.waker())).await?;
+        Some(Arrival::new(delivery, shared))
     }
 }
 
 impl Drop for Arrivals {
     fn drop(&mut self) {
-        self.account.shared.with(|inner, now| {
-            inner.is_fetched = false;
-            for queued in std::mem::take(&mut inner.arrivals) {
-                queued.refuse(inner, now);
-            }
-        });
+        self.account.shared.with(|inner, now| inner.desk.close_arrivals(now, &mut inner.account));
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the handles and the connections of an account share, and the task that does what it wants done.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,16 +8,12 @@ use std::task::Waker;
 use std::time::Duration;
 
 use smpp_core::account::{
-    Account, Action, Change, ConnectFailure, Event, LinkId, LinkState, Message, MessageNumber, NoReceipt,
-    Unaccepted, Unresolved,
+    Account, Action, Change, Desk, Event, LinkId, LinkState, Message, MessageNumber, NoBind, Unaccepted,
 };
 use smpp_core::session::Instant;
-use smpp_core::{CommandStatus, DeliverSm, Operation};
 use tokio::sync::{Notify, oneshot};
 use tokio::time;
 
-use super::arrivals::Queued;
-use super::ticket::{Slot, Unwanted};
 use super::watch::Watch;
 use super::{AccountConnector, AccountError, Watcher, link};
 use crate::driver::AGES;
@@ -31,8 +27,6 @@ pub(crate) struct Shared {
     pub(super) turnstile: tokio::sync::Mutex<()>,
     /// The queue has room again, or takes no more.
     pub(super) room: Notify,
-    /// Something has arrived, or nothing will any more.
-    pub(super) arrived: Notify,
     /// There is something for the driver to do.
     changed: Notify,
     /// A bind was made, or will never be.
@@ -44,30 +38,15 @@ pub(crate) struct Shared {
 pub(crate) struct Inner {
     pub(crate) watch: Watch,
     pub(crate) account: Account<Option<Watcher>>,
-    /// Those that someone waits for.
-    slots: HashMap<MessageNumber, Arc<Slot>>,
-    pub(super) arrivals: VecDeque<Queued>,
-    max_arrivals: usize,
-    /// Whether anyone fetches what arrives.
-    pub(super) is_fetched: bool,
+    /// What is to be fetched, and who waits for it.
+    pub(crate) desk: Desk<Waker>,
     pub(super) handles: usize,
     /// What the driver is to do, and when it looks at the time if nobody wakes it.
     actions: VecDeque<Action>,
     sleeps_until: Option<Instant>,
     links: Vec<Task>,
-    /// Whether there has been a bind, or why there will be none.
-    settled: Option<Result<(), Settled>>,
     /// What was last in the way of a bind.
     pub(super) failure: Option<String>,
-    pub(super) unresolved: Vec<Unresolved>,
-    pub(crate) over: bool,
-}
-
-/// Why there will be no bind.
-#[derive(Clone)]
-enum Settled {
-    Refused(CommandStatus),
-    Untrusted,
 }
 
 /// The task of one connection.
@@ -88,17 +67,11 @@ impl Shared {
             watch: Watch::new(&connector.options.credentials.system_id),
             links: account.links().map(|_| Task::default()).collect(),
             account,
-            slots: HashMap::new(),
-            arrivals: VecDeque::new(),
-            max_arrivals: connector.arrivals,
-            is_fetched: true,
+            desk: Desk::new(connector.arrivals),
             handles: 0,
             actions: VecDeque::new(),
             sleeps_until: None,
-            settled: None,
             failure: None,
-            unresolved: Vec::new(),
-            over: false,
         };
         let shared = Arc::new(Self {
             inner: Mutex::new(inner),
@@ -106,7 +79,6 @@ impl Shared {
             connector,
             turnstile: tokio::sync::Mutex::new(()),
             room: Notify::new(),
-            arrived: Notify::new(),
             changed: Notify::new(),
             settled: Notify::new(),
             ended: Notify::new(),
@@ -137,7 +109,8 @@ impl Shared {
         let before = inner.account.room();
         let value = act(&mut inner, now);
         inner.dispatch(self, now);
-        let wakers = inner.busy_links(by);
+        let mut wakers = inner.busy_links(by);
+        wakers.extend(inner.desk.woken());
         let has_room = inner.account.room() > before;
         let asks_driver = !inner.actions.is_empty() || inner.account.poll_timeout() != inner.sleeps_until;
         drop(inner);
@@ -149,6 +122,15 @@ impl Shared {
         }
         wakers.into_iter().for_each(Waker::wake);
         value
+    }
+
+    /// Nobody waits for the message any more.
+    pub(super) fn release(&self, message: MessageNumber) {
+        let mut inner = self.lock();
+        inner.desk.release(message);
+        let woken: Vec<_> = inner.desk.woken().collect();
+        drop(inner);
+        woken.into_iter().for_each(Waker::wake);
     }
 
     pub(super) fn now(&self) -> Instant {
@@ -167,12 +149,12 @@ impl Shared {
             settled.as_mut().enable();
             let found = {
                 let inner = self.lock();
-                inner.settled.clone().map(|found| (found, inner.failure.clone()))
+                inner.desk.first_bind().map(|found| (found, inner.failure.clone()))
             };
             match found {
                 Some((Ok(()), _)) => return Ok(()),
-                Some((Err(Settled::Refused(status)), _)) => return Err(AccountError::Refused(status)),
-                Some((Err(Settled::Untrusted), failure)) => {
+                Some((Err(NoBind::Refused(status)), _)) => return Err(AccountError::Refused(status)),
+                Some((Err(NoBind::Untrusted), failure)) => {
                     return Err(AccountError::Untrusted(failure.unwrap_or_default()));
                 }
                 None => settled.await,
@@ -183,140 +165,41 @@ impl Shared {
 
 impl Inner {
     /// Gives the account a message that someone waits for.
-    pub(super) fn submit(&mut self, now: Instant, message: &Message) -> Result<Arc<Slot>, Unaccepted> {
-        let number = self.account.submit(now, message)?;
-        let slot = Slot::new(number, message.asks_for_receipts());
-        self.slots.insert(number, Arc::clone(&slot));
-        Ok(slot)
+    pub(super) fn submit(&mut self, now: Instant, message: &Message) -> Result<MessageNumber, Unaccepted> {
+        self.desk.submit(now, &mut self.account, message)
     }
 
     /// Passes on what the account tells, and notes what it wants done.
     fn dispatch(&mut self, shared: &Shared, now: Instant) {
         while let Some(event) = self.account.poll_event() {
             self.watch.note(&event);
+            // Whoever is notified looks once this is unlocked.
             match event {
-                Event::Outcome { message, outcome } => {
-                    if let Some(slot) = self.slots.get(&message)
-                        && !slot.conclude(outcome)
-                    {
-                        self.slots.remove(&message);
-                    }
-                }
-                Event::Receipt { receipt, about, ack } => self.receipt(shared, now, receipt, about, ack),
-                Event::Message { message, ack } => self.arrive(shared, now, Queued::Message(message, ack)),
-                Event::Notification { frame } => self.arrive(shared, now, Queued::Notification(frame)),
-                Event::Unreported { message, .. } => {
-                    let known = self.slots.get(&message).map(|slot| slot.end(NoReceipt::Unreported));
-                    // Of one without an outcome its owner has still to hear that.
-                    if known == Some(true) {
-                        self.slots.remove(&message);
-                    }
-                }
                 Event::Link { link, change } => self.link_changed(shared, link, change),
-                Event::Stopped { status } => {
-                    self.settle(shared, Err(Settled::Refused(status)));
-                    // Whoever waits for room waits for nothing.
+                Event::Stopped { .. } => {
+                    shared.settled.notify_waiters();
                     shared.room.notify_waiters();
                 }
-                Event::Closed { unresolved } => {
-                    self.unresolved = unresolved;
-                    self.end(shared);
+                Event::Closed { .. } => {
+                    shared.room.notify_waiters();
+                    shared.ended.notify_waiters();
                 }
                 _ => {}
             }
+            self.desk.handle_event(now, &mut self.account, event);
         }
         self.actions.extend(std::iter::from_fn(|| self.account.poll_action()));
     }
 
-    fn receipt(
-        &mut self,
-        shared: &Shared,
-        now: Instant,
-        receipt: smpp_core::account::DeliveryReceipt,
-        about: Option<smpp_core::account::About>,
-        ack: smpp_core::account::Ack,
-    ) {
-        let mut receipt = receipt;
-        if let Some(told) = about
-            && let Some(slot) = self.slots.get(&told.message)
-        {
-            match slot.receipt(receipt, told) {
-                Ok(()) => {
-                    if told.whole.is_some() {
-                        self.slots.remove(&told.message);
-                    }
-                    // If the bind is gone, it will come again, and count as repeated.
-                    let _ = self.account.answer(now, ack, Ok(()));
-                    return;
-                }
-                Err((_, Unwanted::TooMany)) => {
-                    let _ = self.account.answer(now, ack, Err(DeliverSm::UNANSWERED));
-                    return;
-                }
-                Err((given_back, Unwanted::Unowned)) => {
-                    receipt = given_back;
-                    self.slots.remove(&told.message);
-                }
-            }
-        }
-        if about.is_some() && !self.is_fetched {
-            // Nobody wants to know.
-            let _ = self.account.answer(now, ack, Ok(()));
-            return;
-        }
-        self.arrive(shared, now, Queued::Receipt(receipt, about, Some(ack)));
-    }
-
-    /// Nobody waits for the message any more. Receipts that were not fetched, and are acknowledged, go to whoever fetches
-    /// what arrives: they do not take the room of those that can be left to the SMSC, but as much again at most.
-    pub(super) fn disown(&mut self, shared: &Shared, slot: &Slot) {
-        self.slots.remove(&slot.message);
-        for (receipt, about) in slot.disown() {
-            if self.is_fetched && self.arrivals.len() < self.max_arrivals.saturating_mul(2) {
-                self.arrivals.push_back(Queued::Receipt(receipt, Some(about), None));
-                shared.arrived.notify_one();
-            }
-        }
-    }
-
-    fn arrive(&mut self, shared: &Shared, now: Instant, queued: Queued) {
-        if self.is_fetched && self.arrivals.len() < self.max_arrivals {
-            self.arrivals.push_back(queued);
-            shared.arrived.notify_one();
-        } else {
-            queued.refuse(self, now);
-        }
-    }
-
     fn link_changed(&mut self, shared: &Shared, link: LinkId, change: Change) {
-        match change {
-            Change::Bound { .. } => self.settle(shared, Ok(())),
-            Change::Unreachable { failure: ConnectFailure::Untrusted, retry: Some(_), .. } => {
-                self.settle(shared, Err(Settled::Untrusted));
-            }
-            Change::Refused { address, error } => self.failure = Some(format!("{address}: bind {error}")),
-            _ => {}
+        if let Change::Refused { address, error } = change {
+            self.failure = Some(format!("{address}: bind {error}"));
         }
+        shared.settled.notify_waiters();
         if let Some(watch) = &shared.connector.watch {
             // If it panics over that, nobody else has to suffer.
             let _ = catch_unwind(AssertUnwindSafe(|| watch(link, change)));
         }
-    }
-
-    fn settle(&mut self, shared: &Shared, result: Result<(), Settled>) {
-        self.settled.get_or_insert(result);
-        shared.settled.notify_waiters();
-    }
-
-    /// Lets everyone who waits see that the account is over.
-    fn end(&mut self, shared: &Shared) {
-        self.over = true;
-        self.slots.drain().for_each(|(_, slot)| {
-            slot.end(NoReceipt::Closed);
-        });
-        shared.room.notify_waiters();
-        shared.arrived.notify_one();
-        shared.ended.notify_waiters();
     }
 
     /// The connections that have something to do.
@@ -352,7 +235,7 @@ impl Driver {
             let (actions, deadline, over) = {
                 let mut inner = shared.lock();
                 inner.sleeps_until = inner.account.poll_timeout();
-                (std::mem::take(&mut inner.actions), inner.sleeps_until, inner.over)
+                (std::mem::take(&mut inner.actions), inner.sleeps_until, inner.desk.is_over())
             };
             for action in actions {
                 self.act(action);
@@ -403,7 +286,7 @@ impl Drop for Driver {
         let shared = &self.0;
         let now = shared.now();
         let mut inner = shared.lock();
-        if inner.over {
+        if inner.desk.is_over() {
             return;
         }
         // No connection outlives this: what was in flight is in doubt, the rest is not sent.
@@ -415,8 +298,10 @@ impl Drop for Driver {
         inner.dispatch(shared, now);
         // Their tasks see that it is over, if they still run.
         let tasks = std::mem::take(&mut inner.links);
+        let woken: Vec<_> =
+            tasks.into_iter().filter_map(|task| task.waker).chain(inner.desk.woken()).collect();
         drop(inner);
-        tasks.into_iter().filter_map(|task| task.waker).for_each(Waker::wake);
+        woken.into_iter().for_each(Waker::wake);
     }
 }
 

@@ -267,15 +267,15 @@ impl Account {
             match taken {
                 Err(Unaccepted::Full) => room.await,
                 Err(why) => return Err(why),
-                Ok(slot) => return Ok(Ticket::new(slot, &self.shared)),
+                Ok(message) => return Ok(Ticket::new(message, &self.shared)),
             }
         }
     }
 
     /// Gives the account a message if there is room in the queue now.
     pub fn try_submit(&self, message: &Message) -> Result<Ticket, Unaccepted> {
-        let slot = self.shared.with(|inner, now| inner.submit(now, message))?;
-        Ok(Ticket::new(slot, &self.shared))
+        let message = self.shared.with(|inner, now| inner.submit(now, message))?;
+        Ok(Ticket::new(message, &self.shared))
     }
 
     /// Keeps so many binds from now on: see [`set_binds`](smpp_core::account::Account::set_binds).
@@ -292,7 +292,7 @@ impl Account {
         // Whoever waits for room waits for nothing.
         self.shared.room.notify_waiters();
         self.closed().await;
-        std::mem::take(&mut self.shared.lock().unresolved)
+        self.shared.lock().desk.take_unresolved()
     }
 
     /// Waits for the end of the account.
@@ -302,7 +302,7 @@ impl Account {
         loop {
             let mut changed = pin!(self.shared.ended.notified());
             changed.as_mut().enable();
-            if self.shared.lock().over {
+            if self.shared.lock().desk.is_over() {
                 return;
             }
             changed.await;

@@ -82,7 +82,7 @@ pub fn publish_account(
                 inner.account.links().for_each(|(_, state)| count(&mut states, state));
                 let account = &inner.account;
                 let levels = (account.queued(), account.awaited());
-                ((states, levels, inner.watch.tally), inner.over)
+                ((states, levels, inner.watch.tally), inner.desk.is_over())
             };
             publisher.publish(counted);
             if over {

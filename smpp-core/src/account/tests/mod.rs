@@ -1,6 +1,7 @@
 //! Short stories: one account, an SMSC made of sessions, and time that passes when told.
 
 mod deliveries;
+mod desk;
 mod links;
 mod messages;
 mod queue;

@@ -25,7 +25,8 @@ const RECEIPTS: usize = 1024;
 ///
 /// Pass each [`Event`] to [`handle_event`](Self::handle_event). A `poll_` method gives what there is, or keeps the waiter
 /// `W`, a [`Waker`](core::task::Waker) or whatever else wakes a user; [`woken`](Self::woken) gives it back once there is
-/// something. One waits for a message at a time, and one for the arrivals: a later waiter takes the place of an earlier.
+/// something. One waits for a message at a time, and one for the arrivals: a later waiter takes the place of an earlier,
+/// who is handed back in exchange. So none is dropped here: that may run anyone's code, and is for where nothing is locked.
 ///
 /// # What is kept
 ///
@@ -48,14 +49,14 @@ const RECEIPTS: usize = 1024;
 /// let mut desk = Desk::new(1_000);
 /// let template = SubmitSm { destination: Address::international("6591234567")?, ..SubmitSm::default() };
 /// let number = desk.submit(now, &mut account, &Message::text(&template, "Hello"))?;
-/// assert!(desk.poll_outcome(number, &"its sender").is_pending());
+/// assert!(desk.poll_outcome(number, &mut Some("its sender")).is_pending());
 ///
 /// account.shutdown(now, Duration::ZERO);
 /// while let Some(event) = account.poll_event() {
 ///     desk.handle_event(now, &mut account, event);
 /// }
 /// assert_eq!(desk.woken().collect::<Vec<_>>(), ["its sender"]);
-/// let Poll::Ready(Err(SendError::Failed { outcome, .. })) = desk.poll_outcome(number, &"") else { panic!() };
+/// let Poll::Ready(Err(SendError::Failed { outcome, .. })) = desk.poll_outcome(number, &mut None) else { panic!() };
 /// assert!(outcome.is_safe_to_repeat());
 /// desk.release(number);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -111,7 +112,7 @@ impl<W> Slot<W> {
     }
 }
 
-impl<W: Clone> Desk<W> {
+impl<W> Desk<W> {
     /// With room for so many arrivals.
     pub const fn new(max_arrivals: usize) -> Self {
         Self {
@@ -230,14 +231,14 @@ impl<W: Clone> Desk<W> {
     pub fn poll_outcome(
         &mut self,
         message: MessageNumber,
-        owner: &W,
+        owner: &mut Option<W>,
     ) -> Poll<Result<Vec<MessageId>, SendError>> {
         let Some(slot) = self.slots.get_mut(&message) else { return Poll::Ready(Err(SendError::Lost)) };
         let Some(outcome) = &slot.outcome else {
             if self.over {
                 return Poll::Ready(Err(SendError::Lost));
             }
-            take_place(&mut slot.owner, owner);
+            mem::swap(&mut slot.owner, owner);
             return Poll::Pending;
         };
         Poll::Ready(match outcome.result() {
@@ -250,7 +251,7 @@ impl<W: Clone> Desk<W> {
     pub fn poll_receipt(
         &mut self,
         message: MessageNumber,
-        owner: &W,
+        owner: &mut Option<W>,
     ) -> Poll<Result<(DeliveryReceipt, About), NoReceipt>> {
         let Some(slot) = self.slots.get_mut(&message) else { return Poll::Ready(Err(NoReceipt::Closed)) };
         if let Some(receipt) = slot.receipts.pop_front() {
@@ -259,7 +260,7 @@ impl<W: Clone> Desk<W> {
         if let Some(why) = slot.end.or(self.over.then_some(NoReceipt::Closed)) {
             return Poll::Ready(Err(why));
         }
-        take_place(&mut slot.owner, owner);
+        mem::swap(&mut slot.owner, owner);
         Poll::Pending
     }
 
@@ -278,10 +279,10 @@ impl<W: Clone> Desk<W> {
     }
 
     /// The next that was delivered, in the order it came; `None` once the account has ended and none is left.
-    pub fn poll_arrival(&mut self, receiver: &W) -> Poll<Option<Delivery>> {
+    pub fn poll_arrival(&mut self, receiver: &mut Option<W>) -> Poll<Option<Delivery>> {
         match self.arrivals.pop_front() {
             None if !self.over => {
-                take_place(&mut self.receiver, receiver);
+                mem::swap(&mut self.receiver, receiver);
                 Poll::Pending
             }
             arrival => Poll::Ready(arrival),
@@ -318,14 +319,6 @@ impl<W: Clone> Desk<W> {
         self.over = true;
         let owners = self.slots.values_mut().filter_map(|slot| slot.owner.take());
         self.woken.extend(owners.chain(self.receiver.take()));
-    }
-}
-
-/// A waker is not cloned that is known already.
-fn take_place<W: Clone>(place: &mut Option<W>, waiter: &W) {
-    match place {
-        Some(known) => known.clone_from(waiter),
-        None => *place = Some(waiter.clone()),
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Condvar};
 use std::time::Instant;
 
-use smpp_core::account::{About, Ack, Delivery, DeliveryReceipt, Inbound};
+use smpp_core::account::{About, Ack, Delivery, DeliveryReceipt, Desk, Inbound};
 use smpp_core::session::Refusal;
 use smpp_core::{CommandStatus, DeliverSm, Frame, Operation};
 
@@ -73,7 +73,7 @@ impl Arrivals {
 
     fn next(&mut self, deadline: Option<Instant>) -> Result<Option<Arrival>, Ended> {
         let shared = &self.account.shared;
-        match shared.wait_until(&self.arrived, deadline, |desk| desk.poll_arrival(&self.arrived)) {
+        match shared.wait_until(&self.arrived, deadline, Desk::poll_arrival) {
             Some(Some(delivery)) => Ok(Some(Arrival::new(delivery, shared))),
             Some(None) => Err(Ended),
             None => Ok(None),

@@ -103,14 +103,14 @@ impl Shared {
     /// Waits until there is something at the desk; `None` if the deadline comes first.
     pub(super) fn wait_until<T>(
         &self,
-        condvar: &Condvar,
+        condvar: &Arc<Condvar>,
         deadline: Option<time::Instant>,
-        poll: impl Fn(&mut Desk<Arc<Condvar>>) -> Poll<T>,
+        poll: impl Fn(&mut Desk<Arc<Condvar>>, &mut Option<Arc<Condvar>>) -> Poll<T>,
     ) -> Option<T> {
         let until = deadline.map(|deadline| self.moment(deadline));
         let mut inner = self.lock();
         loop {
-            if let Poll::Ready(found) = poll(&mut inner.desk) {
+            if let Poll::Ready(found) = poll(&mut inner.desk, &mut Some(Arc::clone(condvar))) {
                 return Some(found);
             }
             if until.is_some_and(|until| until <= self.now()) {

@@ -27,12 +27,12 @@ struct Owner {
 impl Owner {
     /// Waits for the outcome; `None` if the deadline comes first.
     fn outcome(&self, deadline: Option<Instant>) -> Option<Result<Vec<MessageId>, SendError>> {
-        self.shared.wait_until(&self.told, deadline, |desk| desk.poll_outcome(self.message, &self.told))
+        self.shared.wait_until(&self.told, deadline, |desk, owner| desk.poll_outcome(self.message, owner))
     }
 
     /// Waits for a receipt; `None` if the deadline comes first.
     fn receipt(&self, deadline: Option<Instant>) -> Option<Result<(DeliveryReceipt, About), NoReceipt>> {
-        self.shared.wait_until(&self.told, deadline, |desk| desk.poll_receipt(self.message, &self.told))
+        self.shared.wait_until(&self.told, deadline, |desk, owner| desk.poll_receipt(self.message, owner))
     }
 }
 

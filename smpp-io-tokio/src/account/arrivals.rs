@@ -1,10 +1,9 @@
 //! What the SMSC delivers, each with the right to answer it once.
 
 use std::fmt;
-use std::future::poll_fn;
 use std::sync::Arc;
 
-use smpp_core::account::{About, Ack, Delivery, DeliveryReceipt, Inbound};
+use smpp_core::account::{About, Ack, Delivery, DeliveryReceipt, Desk, Inbound};
 use smpp_core::session::Refusal;
 use smpp_core::{CommandStatus, DeliverSm, Frame, Operation};
 
@@ -64,7 +63,7 @@ impl Arrivals {
     /// Cancel-safe: it is taken only by a call that returns it.
     pub async fn recv(&mut self) -> Option<Arrival> {
         let shared = &self.account.shared;
-        let delivery = poll_fn(|cx| shared.lock().desk.poll_arrival(cx.waker())).await?;
+        let delivery = shared.wait(Desk::poll_arrival).await?;
         Some(Arrival::new(delivery, shared))
     }
 }

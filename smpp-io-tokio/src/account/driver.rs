@@ -1,10 +1,11 @@
 //! What the handles and the connections of an account share, and the task that does what it wants done.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use smpp_core::account::{
@@ -131,6 +132,16 @@ impl Shared {
         let woken: Vec<_> = inner.desk.woken().collect();
         drop(inner);
         woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// Waits until there is something at the desk.
+    pub(super) async fn wait<T>(&self, poll: impl Fn(&mut Desk<Waker>, &mut Option<Waker>) -> Poll<T>) -> T {
+        poll_fn(|cx| {
+            // Comes back as whoever waited before, to be dropped once this is unlocked.
+            let mut waiter = Some(cx.waker().clone());
+            poll(&mut self.lock().desk, &mut waiter)
+        })
+        .await
     }
 
     pub(super) fn now(&self) -> Instant {
@@ -307,16 +318,83 @@ impl Drop for Driver {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Wake};
+
+    use smpp_core::SubmitSm;
     use smpp_core::account::{Credentials, Options};
     use smpp_core::provider::Provider;
 
+    use super::super::{Account, Arrivals, Ticket};
     use super::*;
+
+    fn shared() -> Arc<Shared> {
+        let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
+        let endpoint = "smpp://localhost".parse().unwrap();
+        Shared::new(AccountConnector::new(&endpoint, options)).unwrap()
+    }
+
+    fn submit(shared: &Arc<Shared>) -> Ticket {
+        let message = Message::text(&SubmitSm::default(), "Hello");
+        Ticket::new(shared.with(|inner, now| inner.submit(now, &message)).unwrap(), shared)
+    }
+
+    fn poll<T>(future: Pin<&mut impl Future<Output = T>>, waker: &Waker) -> Poll<T> {
+        future.poll(&mut Context::from_waker(waker))
+    }
+
+    /// A task that looks at the account whenever it is woken or is no more, if it can.
+    struct Neighbour {
+        shared: Arc<Shared>,
+        looked: Arc<AtomicUsize>,
+    }
+
+    impl Neighbour {
+        fn look(&self) {
+            let can = self.shared.inner.try_lock().is_ok();
+            self.looked.fetch_add(usize::from(can), Ordering::Relaxed);
+        }
+    }
+
+    impl Wake for Neighbour {
+        fn wake(self: Arc<Self>) {
+            self.look();
+        }
+    }
+
+    impl Drop for Neighbour {
+        fn drop(&mut self) {
+            self.look();
+        }
+    }
+
+    #[test]
+    fn no_waker_is_woken_or_dropped_under_the_lock() {
+        let shared = shared();
+        let looked = Arc::new(AtomicUsize::new(0));
+        let neighbour = || {
+            let (shared, looked) = (Arc::clone(&shared), Arc::clone(&looked));
+            Waker::from(Arc::new(Neighbour { shared, looked }))
+        };
+        let mut outcome = pin!(submit(&shared).outcome());
+        let mut arrivals = Arrivals::new(Account::new(Arc::clone(&shared)));
+        let mut arrival = pin!(arrivals.recv());
+        // Each takes the place of the one before.
+        for _ in 0..2 {
+            assert!(poll(outcome.as_mut(), &neighbour()).is_pending());
+            assert!(poll(arrival.as_mut(), &neighbour()).is_pending());
+        }
+        assert_eq!(looked.load(Ordering::Relaxed), 2, "the first of each is no more");
+        drop(Driver(Arc::clone(&shared)));
+        assert_eq!(looked.load(Ordering::Relaxed), 6, "the second of each was woken, and is no more");
+        assert!(poll(outcome.as_mut(), Waker::noop()).is_ready());
+        assert!(poll(arrival.as_mut(), Waker::noop()).is_ready());
+    }
 
     #[test]
     fn what_waits_for_the_transport_is_woken_by_the_transport_alone() {
-        let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
-        let endpoint = "smpp://localhost".parse().unwrap();
-        let shared = Shared::new(AccountConnector::new(&endpoint, options)).unwrap();
+        let shared = shared();
         let link = shared.lock().account.links().next().unwrap().0;
         let now = shared.now();
         shared.with(|inner, _| {

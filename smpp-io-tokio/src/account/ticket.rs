@@ -1,7 +1,6 @@
 //! A message that the account has taken: its outcome, then its receipts.
 
 use std::fmt;
-use std::future::poll_fn;
 use std::sync::Arc;
 
 use smpp_core::MessageState;
@@ -49,7 +48,7 @@ impl Ticket {
     /// Cancel-safe as dropping the ticket is: the message goes all the same.
     pub async fn outcome(self) -> Result<Sent, SendError> {
         let Owner { message, ref shared } = self.owner;
-        let ids = poll_fn(|cx| shared.lock().desk.poll_outcome(message, cx.waker())).await?;
+        let ids = shared.wait(|desk, owner| desk.poll_outcome(message, owner)).await?;
         Ok(Sent { owner: self.owner, ids })
     }
 
@@ -89,7 +88,7 @@ impl Sent {
     /// The error says why no more will come. Cancel-safe.
     pub async fn next_receipt(&mut self) -> Result<(DeliveryReceipt, About), NoReceipt> {
         let Owner { message, ref shared } = self.owner;
-        poll_fn(|cx| shared.lock().desk.poll_receipt(message, cx.waker())).await
+        shared.wait(|desk, owner| desk.poll_receipt(message, owner)).await
     }
 }
 

@@ -59,17 +59,19 @@ impl Hall {
 
     /// What the owner of a message finds, once.
     fn next(&mut self, message: MessageNumber) -> Poll<Result<S, NoReceipt>> {
-        self.desk.poll_receipt(message, &"owner").map(|found| found.map(|(receipt, _)| receipt.state))
+        self.desk
+            .poll_receipt(message, &mut Some("owner"))
+            .map(|found| found.map(|(receipt, _)| receipt.state))
     }
 
     fn outcome(&mut self, message: MessageNumber) -> Poll<Result<Vec<String>, SendError>> {
         let text = |ids: Vec<MessageId>| ids.iter().map(ToString::to_string).collect();
-        self.desk.poll_outcome(message, &"owner").map(|found| found.map(text))
+        self.desk.poll_outcome(message, &mut Some("owner")).map(|found| found.map(text))
     }
 
     /// The next that has arrived, which has to be a receipt: its state, and the right to answer it.
     fn arrival(&mut self) -> Option<(S, Option<Ack>)> {
-        match self.desk.poll_arrival(&"receiver") {
+        match self.desk.poll_arrival(&mut Some("receiver")) {
             Pending | Ready(None) => None,
             Ready(Some(Delivery::Receipt(receipt, _, ack))) => Some((receipt.state, ack)),
             Ready(other) => panic!("{other:?}"),
@@ -100,8 +102,11 @@ impl Hall {
 fn who_waits_for_a_message_is_woken_once_for_each_thing_told() {
     let mut hall = Hall::new(1);
     let number = hall.submit(&Message::text(&template(), "Hello"));
-    assert_eq!(hall.desk.poll_outcome(number, &"the first"), Pending);
-    assert_eq!(hall.outcome(number), Pending, "in the place of the first");
+    let mut waiter = Some("the first");
+    assert_eq!((hall.desk.poll_outcome(number, &mut waiter), waiter), (Pending, None));
+    waiter = Some("owner");
+    assert_eq!(hall.desk.poll_outcome(number, &mut waiter), Pending);
+    assert_eq!(waiter, Some("the first"), "its place is taken");
     assert!(hall.woken().is_empty());
     hall.pass(SECOND);
     assert_eq!(hall.woken(), ["owner"]);
@@ -224,7 +229,9 @@ fn what_there_is_no_room_for_is_left_to_the_smsc() {
     // There is room again.
     hall.world.deliver(0, &DeliverSm::default());
     hall.tell();
-    let Ready(Some(Delivery::Message(message, ack))) = hall.desk.poll_arrival(&"receiver") else { panic!() };
+    let Ready(Some(Delivery::Message(message, ack))) = hall.desk.poll_arrival(&mut Some("receiver")) else {
+        panic!()
+    };
     assert_eq!(message.text().as_deref(), Some(""));
     hall.answer(ack);
     assert_eq!(hall.world.refusals.len(), 1);
@@ -267,7 +274,7 @@ fn nobody_waits_beyond_the_end() {
     assert!(hall.desk.take_unresolved().is_empty());
     // What has arrived is still there.
     assert!(hall.arrival().is_some());
-    assert!(matches!(hall.desk.poll_arrival(&"receiver"), Ready(None)));
+    assert!(matches!(hall.desk.poll_arrival(&mut Some("receiver")), Ready(None)));
 }
 
 #[test]
@@ -279,7 +286,7 @@ fn a_message_whose_account_is_driven_no_more_is_lost() {
     hall.desk.close();
     assert_eq!(hall.woken(), ["owner", "receiver"]);
     assert_eq!(hall.outcome(number), Ready(Err(SendError::Lost)));
-    assert!(matches!(hall.desk.poll_arrival(&"receiver"), Ready(None)));
+    assert!(matches!(hall.desk.poll_arrival(&mut Some("receiver")), Ready(None)));
 }
 
 #[test]

@@ -222,10 +222,13 @@ impl<O: Observer> Account<O> {
     ///
     /// The last event is [`Event::Closed`]. It comes `deadline` and the time to unbind
     /// ([`drain`](crate::session::Config::drain), [`response`](crate::session::Config::response)) from now at the latest,
-    /// if each [`Action::Close`] is done.
+    /// if each [`Action::Close`] is done. Of several calls the earliest deadline counts.
     pub fn shutdown(&mut self, now: Instant, deadline: Duration) {
-        if matches!(self.ending, Ending::No) {
-            self.ending = Ending::Draining { deadline: now + deadline, unresolved: Vec::new() };
+        let until = now + deadline;
+        match &mut self.ending {
+            Ending::No => self.ending = Ending::Draining { deadline: until, unresolved: Vec::new() },
+            Ending::Draining { deadline, .. } => *deadline = until.min(*deadline),
+            Ending::Leaving { .. } | Ending::Over => {}
         }
         self.drive(now);
     }

@@ -356,6 +356,7 @@ impl Account {
     /// Ends the account, for everyone: takes no more messages, sends what it has until `deadline` from now, unbinds, and
     /// says which messages are not known to have come to a good end. It blocks until then: `deadline` and
     /// [`drain`](smpp_core::session::Config::drain) and [`response`](smpp_core::session::Config::response) at most.
+    /// Of several calls the earliest deadline counts.
     ///
     /// Empty if someone has been told already.
     pub fn shutdown(&self, deadline: Duration) -> Vec<Unresolved> {

@@ -309,10 +309,9 @@ impl Drop for Driver {
         inner.dispatch(shared, now);
         // Their tasks see that it is over, if they still run.
         let tasks = std::mem::take(&mut inner.links);
-        let woken: Vec<_> =
-            tasks.into_iter().filter_map(|task| task.waker).chain(inner.desk.woken()).collect();
+        let woken: Vec<_> = inner.desk.woken().collect();
         drop(inner);
-        woken.into_iter().for_each(Waker::wake);
+        tasks.into_iter().filter_map(|task| task.waker).chain(woken).for_each(Waker::wake);
     }
 }
 
@@ -323,7 +322,7 @@ mod tests {
     use std::task::{Context, Wake};
 
     use smpp_core::SubmitSm;
-    use smpp_core::account::{Credentials, Options};
+    use smpp_core::account::{Credentials, Options, SendError};
     use smpp_core::provider::Provider;
 
     use super::super::{Account, Arrivals, Ticket};
@@ -390,6 +389,21 @@ mod tests {
         assert_eq!(looked.load(Ordering::Relaxed), 6, "the second of each was woken, and is no more");
         assert!(poll(outcome.as_mut(), Waker::noop()).is_ready());
         assert!(poll(arrival.as_mut(), Waker::noop()).is_ready());
+    }
+
+    #[test]
+    fn a_driver_that_is_gone_ends_the_account_before_its_time() {
+        let shared = shared();
+        let ticket = submit(&shared);
+        shared.with(|inner, now| inner.account.shutdown(now, Duration::from_secs(60)));
+        let account = Account::new(Arc::clone(&shared));
+        let mut closed = pin!(account.closed());
+        assert!(poll(closed.as_mut(), Waker::noop()).is_pending());
+        drop(Driver(shared));
+        assert!(poll(closed.as_mut(), Waker::noop()).is_ready());
+        assert_eq!(account.shared.lock().desk.take_unresolved().len(), 1);
+        let outcome = poll(pin!(ticket.outcome()), Waker::noop());
+        assert!(matches!(outcome, Poll::Ready(Err(SendError::Failed { .. }))));
     }
 
     #[test]

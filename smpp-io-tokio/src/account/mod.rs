@@ -284,7 +284,7 @@ impl Account {
     }
 
     /// Ends the account, for everyone: takes no more messages, sends what it has until `deadline` from now, unbinds, and
-    /// says which messages are not known to have come to a good end.
+    /// says which messages are not known to have come to a good end. Of several calls the earliest deadline counts.
     ///
     /// Cancel-safe: the account ends all the same. Empty if someone has been told already.
     pub async fn shutdown(&self, deadline: Duration) -> Vec<Unresolved> {

@@ -66,6 +66,20 @@ fn a_shutdown_tells_what_is_unresolved() {
 }
 
 #[test]
+fn of_several_shutdowns_the_earliest_deadline_counts() {
+    let mut account = Account::<()>::new(options(), Instant::ZERO).unwrap();
+    account.submit(Instant::ZERO, &Message::text(&template(), "Hello")).unwrap();
+    for seconds in [3_600, 10, 60] {
+        account.shutdown(Instant::ZERO, seconds * SECOND);
+    }
+    assert!(account.poll_event().is_none());
+    assert_eq!(account.poll_timeout(), Some(Instant::ZERO + 10 * SECOND));
+    account.handle_timeout(Instant::ZERO + 10 * SECOND);
+    let Some(Event::Outcome { outcome, .. }) = account.poll_event() else { panic!() };
+    assert_eq!(outcome.parts, [Fate::NeverSent(Unsent::ShutDown)]);
+}
+
+#[test]
 fn a_message_may_have_as_many_parts_as_there_can_be() {
     let mut world = World::new(options());
     world.pass(SECOND);

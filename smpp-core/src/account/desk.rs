@@ -278,10 +278,11 @@ impl<W> Desk<W> {
         }
     }
 
-    /// The next that was delivered, in the order it came; `None` once the account has ended and none is left.
+    /// The next that was delivered, in the order it came; `None` once the account has ended and none is left, or if
+    /// [nobody fetches them](Self::close_arrivals).
     pub fn poll_arrival(&mut self, receiver: &mut Option<W>) -> Poll<Option<Delivery>> {
         match self.arrivals.pop_front() {
-            None if !self.over => {
+            None if self.is_fetched && !self.over => {
                 mem::swap(&mut self.receiver, receiver);
                 Poll::Pending
             }
@@ -293,6 +294,7 @@ impl<W> Desk<W> {
     /// on, what waits included; receipts of messages of this account are accepted and forgotten.
     pub fn close_arrivals<O: Observer>(&mut self, now: Instant, account: &mut Account<O>) {
         self.is_fetched = false;
+        self.woken.extend(self.receiver.take());
         for delivery in mem::take(&mut self.arrivals) {
             delivery.refuse(now, account);
         }

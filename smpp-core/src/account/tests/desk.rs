@@ -257,6 +257,15 @@ fn where_nobody_fetches_own_receipts_are_accepted_and_the_rest_is_left_to_the_sm
 }
 
 #[test]
+fn nobody_waits_at_a_place_that_is_closed() {
+    let mut hall = Hall::new(1);
+    assert!(hall.desk.poll_arrival(&mut Some("receiver")).is_pending());
+    hall.close_arrivals();
+    assert_eq!(hall.woken(), ["receiver"]);
+    assert!(matches!(hall.desk.poll_arrival(&mut Some("receiver")), Ready(None)));
+}
+
+#[test]
 fn nobody_waits_beyond_the_end() {
     let mut hall = Hall::new(2);
     hall.receipt("7", "DELIVRD");

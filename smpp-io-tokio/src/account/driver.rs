@@ -46,6 +46,9 @@ pub(crate) struct Inner {
     actions: VecDeque<Action>,
     sleeps_until: Option<Instant>,
     links: Vec<Task>,
+    /// Whether something has happened to a connection, or to the account: who waits for that is notified once this is
+    /// unlocked.
+    has_changed: bool,
     /// What was last in the way of a bind.
     pub(super) failure: Option<String>,
 }
@@ -72,6 +75,7 @@ impl Shared {
             handles: 0,
             actions: VecDeque::new(),
             sleeps_until: None,
+            has_changed: false,
             failure: None,
         };
         let shared = Arc::new(Self {
@@ -112,10 +116,13 @@ impl Shared {
         inner.dispatch(self, now);
         let mut wakers = inner.busy_links(by);
         wakers.extend(inner.desk.woken());
+        let (has_changed, is_over) = (std::mem::take(&mut inner.has_changed), inner.desk.is_over());
         let has_room = inner.account.room() > before;
         let asks_driver = !inner.actions.is_empty() || inner.account.poll_timeout() != inner.sleeps_until;
         drop(inner);
-        if has_room {
+        if has_changed {
+            self.notify(is_over);
+        } else if has_room {
             self.room.notify_waiters();
         }
         if asks_driver {
@@ -123,6 +130,15 @@ impl Shared {
         }
         wakers.into_iter().for_each(Waker::wake);
         value
+    }
+
+    /// Notifies those who wait for a bind, for room, for the end: they look again.
+    fn notify(&self, is_over: bool) {
+        self.settled.notify_waiters();
+        self.room.notify_waiters();
+        if is_over {
+            self.ended.notify_waiters();
+        }
     }
 
     /// Nobody waits for the message any more.
@@ -184,18 +200,10 @@ impl Inner {
     fn dispatch(&mut self, shared: &Shared, now: Instant) {
         while let Some(event) = self.account.poll_event() {
             self.watch.note(&event);
-            // Whoever is notified looks once this is unlocked.
-            match event {
-                Event::Link { link, change } => self.link_changed(shared, link, change),
-                Event::Stopped { .. } => {
-                    shared.settled.notify_waiters();
-                    shared.room.notify_waiters();
-                }
-                Event::Closed { .. } => {
-                    shared.room.notify_waiters();
-                    shared.ended.notify_waiters();
-                }
-                _ => {}
+            self.has_changed |=
+                matches!(event, Event::Link { .. } | Event::Stopped { .. } | Event::Closed { .. });
+            if let Event::Link { link, change } = event {
+                self.link_changed(shared, link, change);
             }
             self.desk.handle_event(now, &mut self.account, event);
         }
@@ -206,7 +214,6 @@ impl Inner {
         if let Change::Refused { address, error } = change {
             self.failure = Some(format!("{address}: bind {error}"));
         }
-        shared.settled.notify_waiters();
         if let Some(watch) = &shared.connector.watch {
             // If it panics over that, nobody else has to suffer.
             let _ = catch_unwind(AssertUnwindSafe(|| watch(link, change)));
@@ -311,6 +318,7 @@ impl Drop for Driver {
         let tasks = std::mem::take(&mut inner.links);
         let woken: Vec<_> = inner.desk.woken().collect();
         drop(inner);
+        shared.notify(true);
         tasks.into_iter().filter_map(|task| task.waker).chain(woken).for_each(Waker::wake);
     }
 }
@@ -329,7 +337,8 @@ mod tests {
     use super::*;
 
     fn shared() -> Arc<Shared> {
-        let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
+        let credentials = Credentials::new("shop", "s3cret");
+        let options = Options { queue: 1, ..Options::new(credentials, &Provider::UNSTATED) };
         let endpoint = "smpp://localhost".parse().unwrap();
         Shared::new(AccountConnector::new(&endpoint, options)).unwrap()
     }
@@ -379,6 +388,11 @@ mod tests {
         let mut outcome = pin!(submit(&shared).outcome());
         let mut arrivals = Arrivals::new(Account::new(Arc::clone(&shared)));
         let mut arrival = pin!(arrivals.recv());
+        let account = Account::new(Arc::clone(&shared));
+        let message = Message::text(&SubmitSm::default(), "Hello");
+        let (mut room, mut closed) = (pin!(account.submit(&message)), pin!(account.closed()));
+        assert!(poll(room.as_mut(), &neighbour()).is_pending());
+        assert!(poll(closed.as_mut(), &neighbour()).is_pending());
         // Each takes the place of the one before.
         for _ in 0..2 {
             assert!(poll(outcome.as_mut(), &neighbour()).is_pending());
@@ -386,9 +400,11 @@ mod tests {
         }
         assert_eq!(looked.load(Ordering::Relaxed), 2, "the first of each is no more");
         drop(Driver(Arc::clone(&shared)));
-        assert_eq!(looked.load(Ordering::Relaxed), 6, "the second of each was woken, and is no more");
+        assert_eq!(looked.load(Ordering::Relaxed), 10, "the others were woken, and are no more");
         assert!(poll(outcome.as_mut(), Waker::noop()).is_ready());
         assert!(poll(arrival.as_mut(), Waker::noop()).is_ready());
+        assert!(poll(room.as_mut(), Waker::noop()).is_ready());
+        assert!(poll(closed.as_mut(), Waker::noop()).is_ready());
     }
 
     #[test]

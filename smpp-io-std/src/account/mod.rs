@@ -337,14 +337,16 @@ impl Account {
             }
         };
         inner.leave_queue(&turn.condvar);
+        // Before what may panic: its place goes with the ticket.
+        let ticket = taken.map(|message| Ticket::new(message, shared));
         shared.see_to(inner);
-        Ok(Ticket::new(taken?, shared))
+        ticket
     }
 
     /// Gives the account a message if there is room in the queue now.
     pub fn try_submit(&self, message: &Message) -> Result<Ticket, Unaccepted> {
-        let message = self.shared.with(|inner, now| inner.submit(now, message))?;
-        Ok(Ticket::new(message, &self.shared))
+        let shared = &self.shared;
+        shared.with(|inner, now| inner.submit(now, message).map(|message| Ticket::new(message, shared)))
     }
 
     /// Keeps so many binds from now on: see [`set_binds`](smpp_core::account::Account::set_binds). It does not wait for

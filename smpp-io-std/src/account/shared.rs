@@ -266,3 +266,37 @@ impl Drop for Alarm<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use smpp_core::SubmitSm;
+    use smpp_core::account::{Credentials, Message, Options};
+    use smpp_core::provider::Provider;
+
+    use super::super::Account as Handle;
+    use super::*;
+
+    #[test]
+    fn a_message_has_no_place_that_nobody_got_a_ticket_for() {
+        let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
+        let endpoint = "smpp://localhost".parse().unwrap();
+        let connector = AccountConnector::new(&endpoint, options).watch(|_, _| panic!("a hook that fails"));
+        let shared = Shared::new(connector).unwrap();
+        let account = Handle::new(Arc::clone(&shared));
+        let message = Message::text(&SubmitSm::default(), "Hello");
+        let submit = [Handle::submit, Handle::try_submit];
+        for (submit, queued) in submit.into_iter().zip(1..) {
+            // Something is to be told of a connection.
+            let mut inner = shared.lock();
+            let link = inner.account.links().next().unwrap().0;
+            inner.account.handle_timeout(Instant::ZERO + Duration::from_secs(3_600));
+            inner.account.handle_resolved(Instant::ZERO, link, &[]);
+            drop(inner);
+            assert!(catch_unwind(AssertUnwindSafe(|| submit(&account, &message))).is_err());
+            assert_eq!(account.queued(), queued, "it goes all the same");
+            assert!(format!("{:?}", shared.lock().desk).contains("messages: 0"));
+        }
+    }
+}

@@ -33,7 +33,7 @@ const RECEIPTS: usize = 1024;
 /// - A message has its place from [`submit`](Self::submit) to [`release`](Self::release). Up to 1,024 of its receipts wait
 ///   there, and are acknowledged to the SMSC; more are left to the SMSC.
 /// - Messages from phones wait among the arrivals, and receipts for which no message waits. Beyond the limit the SMSC is
-///   told to keep them (`ESME_RX_T_APPN`).
+///   told to keep them (`ESME_RX_T_APPN`); an alert_notification, which has no response, is lost then.
 ///
 /// ```
 /// use core::task::Poll;
@@ -265,8 +265,8 @@ impl<W> Desk<W> {
     }
 
     /// Nobody waits for the message any more. Its receipts that were not fetched, and are acknowledged, go to the arrivals:
-    /// they do not take the room of those that can be left to the SMSC, but as much again at most. So do those that are
-    /// still to come, to be acknowledged by whoever fetches them.
+    /// they do not take the room of those that can be left to the SMSC, but as much again at most; what is more is lost.
+    /// Those that are still to come go there too, to be acknowledged by whoever fetches them.
     pub fn release(&mut self, message: MessageNumber) {
         let Some(slot) = self.slots.remove(&message) else { return };
         self.woken.extend(slot.owner);

@@ -5,6 +5,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::task::Poll::{self, Pending, Ready};
 
+use proptest::prelude::*;
+
 use super::*;
 
 /// An account whose users wait at a desk.
@@ -321,4 +323,137 @@ fn what_comes_of_the_first_bind_is_said_once() {
     let untrusted = Some(Err(NoBind::Untrusted));
     assert_eq!(first_bind(unreachable(ConnectFailure::Untrusted, Some(now))), untrusted);
     assert_eq!(first_bind(Change::Bound { mode: BindMode::Transceiver, address: address(1) }), untrusted);
+}
+
+const OWNERS: [&str; 4] = ["first", "second", "third", "fourth"];
+
+/// What an owner waits for.
+#[derive(Clone, Copy, Debug)]
+enum Asleep {
+    Outcome,
+    Receipt,
+}
+
+/// What is done to a hall whose messages have one owner each, who looks when told to.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Submit,
+    /// The SMSC answers what it has.
+    Pass,
+    Receipt(usize, &'static str),
+    Look(usize, Asleep),
+    Release(usize),
+    LookAtArrivals,
+    CloseArrivals,
+    Shutdown,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let owner = || 0..OWNERS.len();
+    let stat = prop_oneof![Just("ENROUTE"), Just("DELIVRD"), Just("EXPIRED")];
+    prop_oneof![
+        4 => Just(Step::Submit),
+        4 => Just(Step::Pass),
+        8 => (owner(), stat).prop_map(|(owner, stat)| Step::Receipt(owner, stat)),
+        4 => owner().prop_map(|owner| Step::Look(owner, Asleep::Outcome)),
+        8 => owner().prop_map(|owner| Step::Look(owner, Asleep::Receipt)),
+        2 => owner().prop_map(Step::Release),
+        6 => Just(Step::LookAtArrivals),
+        1 => Just(Step::CloseArrivals),
+        1 => Just(Step::Shutdown),
+    ]
+}
+
+impl Hall {
+    /// Whether there was something, and whether that was a receipt.
+    fn look(&mut self, owner: usize, message: MessageNumber, what: Asleep) -> (bool, bool) {
+        let mut waiter = Some(OWNERS[owner]);
+        match what {
+            Asleep::Outcome => (self.desk.poll_outcome(message, &mut waiter).is_ready(), false),
+            Asleep::Receipt => match self.desk.poll_receipt(message, &mut waiter) {
+                Ready(found) => (true, found.is_ok()),
+                Pending => (false, false),
+            },
+        }
+    }
+}
+
+proptest! {
+    /// Nobody sleeps over what there is, and what is acknowledged is told, if there is anyone to tell.
+    #[test]
+    fn whatever_happens_all_are_woken_and_all_is_told(steps in prop::collection::vec(step(), 1..60)) {
+        let mut hall = Hall::new(1_000);
+        let mut messages: Vec<MessageNumber> = Vec::new();
+        let mut asleep: [Option<Asleep>; OWNERS.len()] = [None; OWNERS.len()];
+        let mut receiver_sleeps = false;
+        let (mut delivered, mut told, mut is_fetched, mut goes_on) = (Vec::new(), 0, true, true);
+        for step in steps {
+            match step {
+                Step::Submit if messages.len() < OWNERS.len() && goes_on => {
+                    messages.push(hall.submit(&Message::text(&template(), "Hello")));
+                }
+                Step::Pass => hall.pass(SECOND),
+                Step::Receipt(owner, stat) if owner < hall.world.submitted.len() && hall.world.bound() > 0 => {
+                    let is_new = !delivered.contains(&(owner, "DELIVRD"))
+                        && !delivered.contains(&(owner, "EXPIRED")) && !delivered.contains(&(owner, stat));
+                    if is_new {
+                        delivered.push((owner, stat));
+                        hall.receipt(&(owner + 1).to_string(), stat);
+                    }
+                }
+                Step::Look(owner, what) if owner < messages.len() => {
+                    let (found, receipt) = hall.look(owner, messages[owner], what);
+                    told += usize::from(receipt);
+                    asleep[owner] = if found { None } else { Some(what) };
+                }
+                Step::Release(owner) if owner < messages.len() => {
+                    hall.desk.release(messages[owner]);
+                    asleep[owner] = None;
+                }
+                Step::LookAtArrivals => match hall.desk.poll_arrival(&mut Some("receiver")) {
+                    Pending => receiver_sleeps = true,
+                    Ready(found) => {
+                        receiver_sleeps = false;
+                        if let Some(Delivery::Receipt(_, _, ack)) = found {
+                            told += 1;
+                            let _ = ack.map(|ack| hall.world.account.answer(hall.world.now, ack, Ok(())));
+                            hall.tell();
+                        }
+                    }
+                }
+                Step::CloseArrivals => {
+                    hall.close_arrivals();
+                    is_fetched = false;
+                }
+                Step::Shutdown => {
+                    hall.world.account.shutdown(hall.world.now, Duration::ZERO);
+                    hall.tell();
+                    goes_on = false;
+                }
+                _ => {}
+            }
+            for woken in hall.woken() {
+                receiver_sleeps &= woken != "receiver";
+                for (owner, what) in OWNERS.iter().zip(&mut asleep) {
+                    *what = what.filter(|_| *owner != woken);
+                }
+            }
+            for (owner, what) in asleep.into_iter().enumerate() {
+                let Some(what) = what else { continue };
+                prop_assert!(!hall.look(owner, messages[owner], what).0, "{} sleeps", OWNERS[owner]);
+            }
+            prop_assert!(!receiver_sleeps || hall.desk.poll_arrival(&mut Some("receiver")).is_pending());
+        }
+        for message in messages {
+            hall.desk.release(message);
+        }
+        while let Ready(Some(Delivery::Receipt(_, _, ack))) = hall.desk.poll_arrival(&mut None) {
+            told += 1;
+            let _ = ack.map(|ack| hall.world.account.answer(hall.world.now, ack, Ok(())));
+            hall.tell();
+        }
+        if is_fetched {
+            prop_assert_eq!(told, delivered.len());
+        }
+    }
 }

@@ -203,37 +203,47 @@ impl<S: Service, T: AsyncRead + AsyncWrite + Unpin> Future for Guest<S, T> {
 impl<S: Service, T> Guest<S, T> {
     /// Hands each request to the service. Ready once the session has ended.
     fn poll_requests(&mut self, cx: &mut Context<'_>, bound: &Bound) -> Poll<()> {
-        loop {
+        // One at least, however busy the driver was.
+        while ready!(self.poll_request(cx, bound)) {
             // A peer that never pauses leaves the others their turn.
             ready!(pin!(coop::consume_budget()).poll(cx));
-            let waiting = self.poll_waiting(cx);
-            if waiting > 0 {
-                let core = bound.peer().shared.lock();
-                if waiting >= core.max_unanswered {
-                    return if core.end.is_some() { Poll::Ready(()) } else { Poll::Pending };
-                }
-            }
-            let Some(inbound) = ready!(self.inbox.poll_recv(cx)) else { return Poll::Ready(()) };
-            let meter = self.meter.as_mut().filter(|_| is_message(&inbound));
-            if meter.is_some_and(|meter| meter.take(Instant::after(bound.since().elapsed())).is_err()) {
-                self.house.tell(ServerEvent::Throttled(bound));
-                throttle(inbound);
-                continue;
-            }
-            let (house, bound) = (Arc::clone(&self.house), bound.clone());
-            let mut work = Box::pin(async move { house.service.request(&bound, inbound).await });
-            // Most requests are answered at once: a task is for those that wait. A panic refuses the request, there as here.
-            let begun = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx).is_pending()));
-            if begun.unwrap_or(false) {
-                self.waiting.get_or_insert_default().spawn(work);
+        }
+        Poll::Ready(())
+    }
+
+    /// Hands the next request to the service. Whether there is one: none once the session has ended.
+    fn poll_request(&mut self, cx: &mut Context<'_>, bound: &Bound) -> Poll<bool> {
+        let waiting = self.poll_waiting(cx);
+        if waiting > 0 {
+            let core = bound.peer().shared.lock();
+            if waiting >= core.max_unanswered {
+                return if core.end.is_some() { Poll::Ready(false) } else { Poll::Pending };
             }
         }
+        let Some(inbound) = ready!(self.inbox.poll_recv(cx)) else { return Poll::Ready(false) };
+        let meter = self.meter.as_mut().filter(|_| is_message(&inbound));
+        if meter.is_some_and(|meter| meter.take(Instant::after(bound.since().elapsed())).is_err()) {
+            self.house.tell(ServerEvent::Throttled(bound));
+            throttle(inbound);
+            return Poll::Ready(true);
+        }
+        let (house, bound) = (Arc::clone(&self.house), bound.clone());
+        let mut work = Box::pin(async move { house.service.request(&bound, inbound).await });
+        // Most requests are answered at once: a task is for those that wait. A panic refuses the request, there as here.
+        let begun = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx).is_pending()));
+        if begun.unwrap_or(false) {
+            self.waiting.get_or_insert_default().spawn(work);
+        }
+        Poll::Ready(true)
     }
 
     /// How many requests the service has not answered yet.
     fn poll_waiting(&mut self, cx: &mut Context<'_>) -> usize {
         let Some(waiting) = &mut self.waiting else { return 0 };
-        while let Poll::Ready(done) = waiting.poll_join_next(cx) {
+        // There are only so many; and the driver may have used up what this task may do in one go.
+        while let Poll::Ready(done) =
+            pin!(coop::unconstrained(poll_fn(|cx| waiting.poll_join_next(cx)))).poll(cx)
+        {
             if done.is_none() {
                 self.waiting = None;
                 return 0;

@@ -2,6 +2,7 @@
 
 #[path = "../../examples/support/certificate.rs"]
 mod certificate;
+mod flood;
 mod support;
 
 use std::collections::{HashMap, VecDeque};

@@ -224,7 +224,8 @@ impl<S: Service, T> Guest<S, T> {
         let meter = self.meter.as_mut().filter(|_| is_message(&inbound));
         if meter.is_some_and(|meter| meter.take(Instant::after(bound.since().elapsed())).is_err()) {
             self.house.tell(ServerEvent::Throttled(bound));
-            throttle(inbound);
+            // Shown to an observer, who may panic over it.
+            let _ = catch_unwind(AssertUnwindSafe(|| throttle(inbound)));
             return Poll::Ready(true);
         }
         let (house, bound) = (Arc::clone(&self.house), bound.clone());

@@ -9,9 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use smpp_core::session::{
-    Closed, Config, Direction, Esme, Instant, Observed, Observer, Request, Smsc,
-};
+use smpp_core::session::{Closed, Config, Direction, Esme, Instant, Observed, Observer, Request, Smsc};
 use smpp_core::{Bind, BindResp, COctets, CommandStatus, QuerySm, ShortMessage, SubmitSm, SubmitSmResp};
 use smpp_io_tokio::{Client, Inbound, Inbox, NotSent, Peer, RequestError, start};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};

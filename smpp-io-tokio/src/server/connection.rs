@@ -84,19 +84,23 @@ impl<S: Service> House<S> {
         };
         let mut driving = Driving(Some(driver));
         let admitting = Box::pin(self.admit(slot, (address, tls), &peer, inbox));
-        match driving.beside(pin!(until(admitting, pin!(stop.notified())))).await {
+        let admitted = driving.beside(pin!(until(admitting, pin!(stop.notified())))).await;
+        match admitted {
             Some(Ok((registered, inbox, meter))) => {
                 self.tell(ServerEvent::Bound(&registered.bound));
                 let (house, registered) = (Arc::clone(&self), Some(registered));
                 tokio::spawn(Guest { house, driving, registered, inbox, meter, waiting: None });
                 return;
             }
-            Some(Err(Unbound::Refused)) => {}
+            Some(Err(Unbound::Refused)) => {
+                let leaving = Box::pin(peer.unbind());
+                if driving.beside(pin!(until(leaving, pin!(stop.notified())))).await.is_none() {
+                    driving.dismiss(&peer).await;
+                }
+            }
             Some(Err(Unbound::Failed(error))) => not_bound(Some(&error)),
             None => {
-                if driving.beside(pin!(timeout(FAREWELL, peer.unbind()))).await.is_err() {
-                    driving.beside(pin!(peer.abort())).await;
-                }
+                driving.dismiss(&peer).await;
                 not_bound(None);
             }
         }
@@ -126,7 +130,10 @@ impl<S: Service> House<S> {
         });
         let Admission { rate, .. } = match admission {
             Ok(admission) => admission,
-            Err(status) => return Err(self.refuse(request, status).await),
+            Err(status) => {
+                self.refuse(request, status);
+                return Err(Unbound::Refused);
+            }
         };
         let registered = Registered { slot, bound };
         match request.accept(COctets::new(&self.name).unwrap_or_default()) {
@@ -135,12 +142,10 @@ impl<S: Service> House<S> {
         }
     }
 
-    async fn refuse(&self, request: BindRequest, status: CommandStatus) -> Unbound {
-        let address = request.peer_addr();
-        let system_id = request.bind().system_id.as_bytes().to_vec();
-        self.tell(ServerEvent::BindRefused { address, system_id: &system_id, status });
-        request.refuse(status).await;
-        Unbound::Refused
+    fn refuse(&self, request: BindRequest, status: CommandStatus) {
+        let (address, system_id) = (request.peer_addr(), request.bind().system_id.as_bytes());
+        self.tell(ServerEvent::BindRefused { address, system_id, status });
+        request.answer(status);
     }
 }
 
@@ -156,6 +161,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driving<T> {
         }
         self.0 = None;
         Poll::Ready(())
+    }
+
+    /// Ends the session, which may take a last answer with it.
+    async fn dismiss(&mut self, peer: &Peer) {
+        if self.beside(pin!(timeout(FAREWELL, peer.unbind()))).await.is_err() {
+            self.beside(pin!(peer.abort())).await;
+        }
     }
 
     /// What `work` gives, while the session goes on.

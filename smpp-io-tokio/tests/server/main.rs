@@ -3,6 +3,7 @@
 #[path = "../../examples/support/certificate.rs"]
 mod certificate;
 mod flood;
+mod stuck;
 mod support;
 
 use std::collections::{HashMap, VecDeque};

@@ -121,12 +121,13 @@ impl<R: Role> Shared<R> {
     /// the first: the clock is asked once.
     pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Core<R>, Instant) -> T) -> T {
         let mut core = self.lock();
-        let driver = core.driver.take();
-        if driver.is_some() || core.end.is_some() {
+        if core.driver.is_some() || core.end.is_some() {
             core.now = self.now();
         }
         let now = core.now;
         let value = act(&mut core, now);
+        // Not before: should an observer panic, the next one to come wakes the driver.
+        let driver = core.driver.take();
         drop(core);
         if let Some(driver) = driver {
             driver.wake();

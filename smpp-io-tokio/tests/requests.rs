@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use smpp_core::session::{Closed, Config, Esme, Request, Smsc};
+use smpp_core::session::{Closed, Config, Direction, Esme, Instant, Observed, Observer, Request, Smsc};
 use smpp_core::{Bind, BindResp, COctets, CommandStatus, QuerySm, ShortMessage, SubmitSm, SubmitSmResp};
 use smpp_io_tokio::{Client, Inbound, Inbox, NotSent, Peer, RequestError, start};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
@@ -244,4 +244,22 @@ async fn on_many_threads_each_hears_his_own() {
         assert_eq!(client.unbind().await.reason, Closed::Unbound);
         serving.await.unwrap();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_observer_that_panics_over_a_request_stops_no_other() {
+    struct Trap;
+    impl Observer for Trap {
+        fn observe(&mut self, _: Instant, _: Direction, _: Observed<'_>) {
+            panic!("as asked");
+        }
+    }
+    let (client, peer, _inbox) = bound(Config::default()).await;
+    echo_at_once(&peer);
+    client.observe(Trap);
+    assert!(submit(&client, "1").await.unwrap_err().is_panic());
+    client.observe(());
+    let before = tokio::time::Instant::now();
+    assert_eq!(submit(&client, "2").await.unwrap().unwrap(), b"2");
+    assert_eq!(before.elapsed(), Duration::ZERO);
 }

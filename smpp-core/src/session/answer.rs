@@ -184,7 +184,8 @@ impl<B: AsRef<[u8]>> Response<B> {
     }
 
     /// The fields. There are some always: the session has read the PDU, so it can be read again. The body of a refusal
-    /// may have been damaged: it counts as absent.
+    /// may have been damaged: what nobody can read counts as absent, what only the session's
+    /// [`tolerance`](super::Config::tolerance) forbids is read all the same.
     pub fn pdu(&self) -> Option<Pdu<'_>> {
         let frame = self.frame();
         let all = Tolerance(Quirks::all());

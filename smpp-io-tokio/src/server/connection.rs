@@ -84,19 +84,23 @@ impl<S: Service> House<S> {
         };
         let mut driving = Driving(Some(driver));
         let admitting = Box::pin(self.admit(slot, (address, tls), &peer, inbox));
-        match driving.beside(pin!(until(admitting, pin!(stop.notified())))).await {
+        let admitted = driving.beside(pin!(until(admitting, pin!(stop.notified())))).await;
+        match admitted {
             Some(Ok((registered, inbox, meter))) => {
                 self.tell(ServerEvent::Bound(&registered.bound));
                 let (house, registered) = (Arc::clone(&self), Some(registered));
                 tokio::spawn(Guest { house, driving, registered, inbox, meter, waiting: None });
                 return;
             }
-            Some(Err(Unbound::Refused)) => {}
+            Some(Err(Unbound::Refused)) => {
+                let leaving = Box::pin(peer.unbind());
+                if driving.beside(pin!(until(leaving, pin!(stop.notified())))).await.is_none() {
+                    driving.dismiss(&peer).await;
+                }
+            }
             Some(Err(Unbound::Failed(error))) => not_bound(Some(&error)),
             None => {
-                if driving.beside(pin!(timeout(FAREWELL, peer.unbind()))).await.is_err() {
-                    driving.beside(pin!(peer.abort())).await;
-                }
+                driving.dismiss(&peer).await;
                 not_bound(None);
             }
         }
@@ -126,7 +130,10 @@ impl<S: Service> House<S> {
         });
         let Admission { rate, .. } = match admission {
             Ok(admission) => admission,
-            Err(status) => return Err(self.refuse(request, status).await),
+            Err(status) => {
+                self.refuse(request, status);
+                return Err(Unbound::Refused);
+            }
         };
         let registered = Registered { slot, bound };
         match request.accept(COctets::new(&self.name).unwrap_or_default()) {
@@ -135,12 +142,10 @@ impl<S: Service> House<S> {
         }
     }
 
-    async fn refuse(&self, request: BindRequest, status: CommandStatus) -> Unbound {
-        let address = request.peer_addr();
-        let system_id = request.bind().system_id.as_bytes().to_vec();
-        self.tell(ServerEvent::BindRefused { address, system_id: &system_id, status });
-        request.refuse(status).await;
-        Unbound::Refused
+    fn refuse(&self, request: BindRequest, status: CommandStatus) {
+        let (address, system_id) = (request.peer_addr(), request.bind().system_id.as_bytes());
+        self.tell(ServerEvent::BindRefused { address, system_id, status });
+        request.answer(status);
     }
 }
 
@@ -156,6 +161,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driving<T> {
         }
         self.0 = None;
         Poll::Ready(())
+    }
+
+    /// Ends the session, which may take a last answer with it.
+    async fn dismiss(&mut self, peer: &Peer) {
+        if self.beside(pin!(timeout(FAREWELL, peer.unbind()))).await.is_err() {
+            self.beside(pin!(peer.abort())).await;
+        }
     }
 
     /// What `work` gives, while the session goes on.
@@ -203,37 +215,48 @@ impl<S: Service, T: AsyncRead + AsyncWrite + Unpin> Future for Guest<S, T> {
 impl<S: Service, T> Guest<S, T> {
     /// Hands each request to the service. Ready once the session has ended.
     fn poll_requests(&mut self, cx: &mut Context<'_>, bound: &Bound) -> Poll<()> {
-        loop {
+        // One at least, however busy the driver was.
+        while ready!(self.poll_request(cx, bound)) {
             // A peer that never pauses leaves the others their turn.
             ready!(pin!(coop::consume_budget()).poll(cx));
-            let waiting = self.poll_waiting(cx);
-            if waiting > 0 {
-                let core = bound.peer().shared.lock();
-                if waiting >= core.max_unanswered {
-                    return if core.end.is_some() { Poll::Ready(()) } else { Poll::Pending };
-                }
-            }
-            let Some(inbound) = ready!(self.inbox.poll_recv(cx)) else { return Poll::Ready(()) };
-            let meter = self.meter.as_mut().filter(|_| is_message(&inbound));
-            if meter.is_some_and(|meter| meter.take(Instant::after(bound.since().elapsed())).is_err()) {
-                self.house.tell(ServerEvent::Throttled(bound));
-                throttle(inbound);
-                continue;
-            }
-            let (house, bound) = (Arc::clone(&self.house), bound.clone());
-            let mut work = Box::pin(async move { house.service.request(&bound, inbound).await });
-            // Most requests are answered at once: a task is for those that wait. A panic refuses the request, there as here.
-            let begun = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx).is_pending()));
-            if begun.unwrap_or(false) {
-                self.waiting.get_or_insert_default().spawn(work);
+        }
+        Poll::Ready(())
+    }
+
+    /// Hands the next request to the service. Whether there is one: none once the session has ended.
+    fn poll_request(&mut self, cx: &mut Context<'_>, bound: &Bound) -> Poll<bool> {
+        let waiting = self.poll_waiting(cx);
+        if waiting > 0 {
+            let core = bound.peer().shared.lock();
+            if waiting >= core.max_unanswered {
+                return if core.end.is_some() { Poll::Ready(false) } else { Poll::Pending };
             }
         }
+        let Some(inbound) = ready!(self.inbox.poll_recv(cx)) else { return Poll::Ready(false) };
+        let meter = self.meter.as_mut().filter(|_| is_message(&inbound));
+        if meter.is_some_and(|meter| meter.take(Instant::after(bound.since().elapsed())).is_err()) {
+            self.house.tell(ServerEvent::Throttled(bound));
+            // Shown to an observer, who may panic over it.
+            let _ = catch_unwind(AssertUnwindSafe(|| throttle(inbound)));
+            return Poll::Ready(true);
+        }
+        let (house, bound) = (Arc::clone(&self.house), bound.clone());
+        let mut work = Box::pin(async move { house.service.request(&bound, inbound).await });
+        // Most requests are answered at once: a task is for those that wait. A panic refuses the request, there as here.
+        let begun = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx).is_pending()));
+        if begun.unwrap_or(false) {
+            self.waiting.get_or_insert_default().spawn(work);
+        }
+        Poll::Ready(true)
     }
 
     /// How many requests the service has not answered yet.
     fn poll_waiting(&mut self, cx: &mut Context<'_>) -> usize {
         let Some(waiting) = &mut self.waiting else { return 0 };
-        while let Poll::Ready(done) = waiting.poll_join_next(cx) {
+        // There are only so many; and the driver may have used up what this task may do in one go.
+        while let Poll::Ready(done) =
+            pin!(coop::unconstrained(poll_fn(|cx| waiting.poll_join_next(cx)))).poll(cx)
+        {
             if done.is_none() {
                 self.waiting = None;
                 return 0;

@@ -177,9 +177,14 @@ impl BindRequest {
     /// Refuses with a status, and ends the connection once the answer is out.
     pub async fn refuse(self, status: CommandStatus) -> End {
         let peer = self.inbox.handle().clone();
-        peer.shared.lock().watch.answered(status);
+        self.answer(status);
+        peer.unbind().await
+    }
+
+    /// Refuses with a status, without waiting for anything.
+    pub(super) fn answer(self, status: CommandStatus) {
+        self.inbox.handle().shared.lock().watch.answered(status);
         // If the ESME has gone, the end says so.
         let _ = self.request.refuse(status);
-        peer.unbind().await
     }
 }

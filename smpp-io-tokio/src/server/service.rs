@@ -33,8 +33,9 @@ pub trait Service: Send + Sync + 'static {
     /// is answered with a temporary error, so that the ESME keeps the message.
     ///
     /// Called for one request of a session after another, each as far as its first wait; from there on they run side by
-    /// side, [`max_unanswered`](smpp_core::session::Config::max_unanswered) at most. With the end of the session those
-    /// that still run are dropped at their next await: spawn what has to be finished.
+    /// side, [`max_unanswered`](smpp_core::session::Config::max_unanswered) at most. Its first poll runs in the
+    /// session's own task, so a handler must not block its thread. With the end of the session those that still run
+    /// are dropped at their next await: spawn what has to be finished.
     fn request(&self, bound: &Bound, request: Inbound<Smsc>) -> impl Future<Output = ()> + Send;
 
     /// Sees what happens. It is called in the midst of things, so it should be quick.

@@ -2,6 +2,8 @@
 
 #[path = "../../examples/support/certificate.rs"]
 mod certificate;
+mod flood;
+mod stuck;
 mod support;
 
 use std::collections::{HashMap, VecDeque};
@@ -572,4 +574,25 @@ async fn an_observer_that_panics_ends_its_session_alone() {
     let _lines = front.echo();
     assert_eq!(shop.submit(&submit(b"2")).await.unwrap().message_id(), b"2");
     assert_eq!(server.binds().list().len(), 1);
+}
+
+#[tokio::test]
+async fn a_bind_survives_an_observer_that_panics_over_an_answer() {
+    struct Trap;
+    impl Observer for Trap {
+        fn observe(&mut self, _: Instant, direction: Direction, _: Observed<'_>) {
+            assert_eq!(direction, Direction::In, "as asked");
+        }
+    }
+    let limits = Limits { rate: Some(Rate::per_second(1)), ..Limits::default() };
+    let (server, address, front) = serve(limits, Config::default()).await;
+    let mut lines = front.echo();
+    let (shop, _inbox) = esme(address, "shop", TRX).await;
+    shop.submit(&submit(b"1")).await.unwrap();
+    server.binds().of(b"shop")[0].peer().observe(Trap);
+    let error = shop.submit(&submit(b"2")).await.unwrap_err();
+    assert_eq!(error, RequestError::Refused(CommandStatus::RTHROTTLED));
+    server.binds().of(b"shop")[0].peer().observe(());
+    shop.unbind().await;
+    told(&mut lines, "ended shop: the peer unbound").await;
 }

@@ -1,0 +1,83 @@
+//! A peer that takes nothing.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use smpp_core::session::{Config, Smsc};
+use smpp_core::{Bind, CommandStatus};
+use smpp_io_tokio::{
+    Admission, BindRequest, Bound, Inbound, Listener, Server, ServerEvent, ServerStream, Service,
+};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::mpsc;
+use tokio::time::{pause, timeout};
+
+use crate::support::{PATIENCE, begin, connect};
+
+/// Refuses every bind, and tells what happens.
+struct Refuses(mpsc::UnboundedSender<&'static str>);
+
+impl Service for Refuses {
+    async fn bind(&self, _: &BindRequest) -> Result<Admission, CommandStatus> {
+        Err(CommandStatus::RINVPASWD)
+    }
+
+    async fn request(&self, _: &Bound, _: Inbound<Smsc>) {}
+
+    fn event(&self, event: ServerEvent<'_>) {
+        let _ = self.0.send(match event {
+            ServerEvent::Connected { .. } => "connected",
+            ServerEvent::BindRefused { .. } => "refused",
+            _ => "something else",
+        });
+    }
+
+    fn transport(&self, stream: ServerStream) -> impl AsyncRead + AsyncWrite + Unpin + Send + 'static {
+        Stuck(stream)
+    }
+}
+
+struct Stuck(ServerStream);
+
+impl AsyncRead for Stuck {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, out)
+    }
+}
+
+impl AsyncWrite for Stuck {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Pending
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn a_refused_bind_that_has_to_go_is_told_of_once() {
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let listener = Listener::bind("127.0.0.1:0", Config::default()).await.unwrap();
+    let server = Server::builder(Refuses(tell)).listen(listener).start().unwrap();
+    let (client, _inbox) = connect(server.local_addrs()[0]).await;
+    let bind = Bind::default();
+    begin(&mut Box::pin(client.bind(&bind))).await;
+    for expected in ["connected", "refused"] {
+        assert_eq!(timeout(PATIENCE, told.recv()).await.unwrap(), Some(expected));
+    }
+    // The refusal has not left. No socket has a part in what is waited for from here.
+    pause();
+    server.shutdown(Duration::ZERO).await;
+    assert_eq!(timeout(PATIENCE, told.recv()).await.unwrap(), None, "and the service is gone");
+}

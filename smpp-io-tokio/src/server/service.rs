@@ -26,7 +26,8 @@ pub trait Service: Send + Sync + 'static {
     /// [`RINVPASWD`](CommandStatus::RINVPASWD).
     ///
     /// It may take [`Limits::decision`](super::Limits::decision); then the bind is refused with `ESME_RBINDFAIL`. It is
-    /// dropped at its next await if the ESME goes meanwhile, or the server.
+    /// dropped at its next await if the ESME goes meanwhile, or the server. It runs in the connection's own task: it may
+    /// wait, but not block its thread.
     fn bind(&self, request: &BindRequest) -> impl Future<Output = Result<Admission, CommandStatus>> + Send;
 
     /// Answers a request of a bound ESME, now or later: the request can be kept and passed on. Dropped unanswered it

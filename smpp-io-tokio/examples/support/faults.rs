@@ -46,14 +46,13 @@ impl Faults {
     }
 }
 
-/// A connection, with the faults that there are.
-pub(crate) enum Line {
-    Sound(ServerStream),
-    Faulty(Box<Faulty>),
-}
+/// What a session runs over.
+pub(crate) trait Line: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Line for T {}
 
 /// A connection on which the faults happen.
-pub(crate) struct Faulty {
+struct Faulty {
     /// Until someone else waits for its end.
     io: Option<ServerStream>,
     faults: Faults,
@@ -68,52 +67,13 @@ pub(crate) struct Faulty {
     silent: bool,
 }
 
-impl Line {
-    pub(crate) fn new(io: ServerStream, faults: Faults, dice: Dice) -> Self {
-        if faults == Faults::default() {
-            return Self::Sound(io);
-        }
-        let (io, partial, output, timer) = (Some(io), Vec::new(), Vec::new(), None);
-        Self::Faulty(Box::new(Faulty {
-            io,
-            faults,
-            dice,
-            partial,
-            output,
-            timer,
-            reset: false,
-            silent: false,
-        }))
+/// The connection, with the faults that there are.
+pub(crate) fn line(io: ServerStream, faults: Faults, dice: Dice) -> Box<dyn Line> {
+    if faults == Faults::default() {
+        return Box::new(io);
     }
-}
-
-macro_rules! each {
-    ($self:ident, $method:ident($($argument:expr),+)) => {
-        match $self.get_mut() {
-            Self::Sound(io) => Pin::new(io).$method($($argument),+),
-            Self::Faulty(io) => Pin::new(io).$method($($argument),+),
-        }
-    };
-}
-
-impl AsyncRead for Line {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        each!(self, poll_read(cx, out))
-    }
-}
-
-impl AsyncWrite for Line {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-        each!(self, poll_write(cx, octets))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(self, poll_flush(cx))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(self, poll_shutdown(cx))
-    }
+    let (io, partial, output, timer) = (Some(io), Vec::new(), Vec::new(), None);
+    Box::new(Faulty { io, faults, dice, partial, output, timer, reset: false, silent: false })
 }
 
 impl Faulty {

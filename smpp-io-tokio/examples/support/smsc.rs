@@ -22,7 +22,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time;
 
-pub(crate) use faults::{Faults, Line};
+pub(crate) use faults::Faults;
 
 /// What the SMSC calls itself.
 const NAME: &[u8] = b"8x8_demo";
@@ -187,7 +187,7 @@ impl Service for Clerk {
 
     fn transport(&self, stream: ServerStream) -> impl AsyncRead + AsyncWrite + Unpin + Send + 'static {
         let seed = self.0.dice().roll();
-        Line::new(stream, self.0.faults, Dice::new(seed))
+        faults::line(stream, self.0.faults, Dice::new(seed))
     }
 }
 

@@ -6,13 +6,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use smpp_core::account::{
-    Account, Ack, Action, Backoff, Binds, ConnectFailure, Credentials, Event, Fate, LinkId, LinkState,
-    Message, MessageNumber, Options, Priority, Receipts, Unanswered,
+    Account, Ack, Action, Backoff, Binds, ConnectFailure, Credentials, Event, LinkId, LinkState, Message,
+    MessageNumber, Options, Priority, ReceiptOptions, SegmentOutcome, UnansweredPolicy,
 };
 use smpp_core::arbitrary::{self, Unstructured};
 use smpp_core::provider::Provider;
 use smpp_core::session::{self, Config, Instant, Rate, Request, Session, Smsc};
-use smpp_core::sms::Limits;
+use smpp_core::sms::ReassemblyLimits;
 use smpp_core::{
     Address, BindResp, COctets, CommandStatus, DeliverSm, EsmClass, RegisteredDelivery, ShortMessage,
     SubmitSm, SubmitSmResp,
@@ -34,28 +34,33 @@ fn options(u: &mut Unstructured<'_>) -> arbitrary::Result<Options> {
     Ok(Options {
         binds: binds(u, max_binds)?,
         max_binds,
-        stagger: time(u)?,
-        backoff: Backoff { first: time(u)?, longest: time(u)?, steady: time(u)? },
+        connect_interval: time(u)?,
+        backoff: Backoff { initial: time(u)?, max: time(u)?, reset_after: time(u)? },
         session: Config {
             window: u.int_in_range(1..=3)?,
             max_unanswered: u.int_in_range(1..=4)?,
             rate: u.arbitrary::<bool>()?.then_some(Rate::per_second(3)),
-            response: time(u)?,
-            drain: time(u)?,
+            response_timeout: time(u)?,
+            drain_timeout: time(u)?,
             ..Config::default()
         },
-        queue: u.int_in_range(1..=8)?,
-        unanswered: *u.choose(&[Unanswered::Report, Unanswered::SendAgain(1)])?,
-        throttled: u.int_in_range(0..=2)?,
-        pause: time(u)?,
-        receipts: Receipts {
-            entries: u.int_in_range(0..=4)?,
-            age: time(u)?,
-            early: u.int_in_range(0..=2)?,
-            ..Receipts::default()
+        queue_capacity: u.int_in_range(1..=8)?,
+        unanswered_policy: *u.choose(&[UnansweredPolicy::Report, UnansweredPolicy::Resend(1)])?,
+        throttle_retries: u.int_in_range(0..=2)?,
+        throttle_pause: time(u)?,
+        receipts: ReceiptOptions {
+            capacity: u.int_in_range(0..=4)?,
+            max_age: time(u)?,
+            early_capacity: u.int_in_range(0..=2)?,
+            ..ReceiptOptions::default()
         },
-        reassembly: Limits { messages: 2, age: time(u)?, repeats: time(u)?, ..Limits::default() },
-        hold: time(u)?,
+        reassembly: ReassemblyLimits {
+            messages: 2,
+            age: time(u)?,
+            repeats: time(u)?,
+            ..ReassemblyLimits::default()
+        },
+        segment_ack_timeout: time(u)?,
         ..Options::new(Credentials::new("shop", "hunter22"), &Provider::UNSTATED)
     })
 }
@@ -108,7 +113,7 @@ struct Play {
 impl Play {
     fn new(u: &mut Unstructured<'_>) -> arbitrary::Result<Self> {
         let options = options(u)?;
-        let (max_binds, queue) = (usize::from(options.max_binds), options.queue);
+        let (max_binds, queue) = (usize::from(options.max_binds), options.queue_capacity);
         let account = Account::new(options, Instant::ZERO).expect("the options are in order");
         Ok(Self {
             account,
@@ -148,7 +153,7 @@ impl Play {
             14 if !self.acks.is_empty() => {
                 let ack = self.acks.swap_remove(u.choose_index(self.acks.len())?);
                 let result = if u.arbitrary()? { Ok(()) } else { Err(CommandStatus::RX_T_APPN) };
-                let _ = self.account.answer(self.now, ack, result);
+                let _ = self.account.acknowledge(self.now, ack, result);
             }
             _ if u.ratio(1, 8)? => self.account.shutdown(self.now, time(u)?),
             _ => {}
@@ -350,15 +355,17 @@ impl Play {
                 Event::Outcome { message, outcome } => {
                     assert!(self.open.remove(&message), "told twice, or of nothing");
                     let text = &self.texts[&message];
-                    if let [Fate::NeverSent(_)] = outcome.parts[..] {
+                    if let [SegmentOutcome::NeverSent(_)] = outcome.segments[..] {
                         assert!(!self.seen.contains(text), "{text} was sent");
                     }
-                    if let [Fate::Accepted(_)] = outcome.parts[..] {
+                    if let [SegmentOutcome::Accepted(_)] = outcome.segments[..] {
                         assert!(self.seen.iter().any(|seen| seen.starts_with(text)), "{text} was not sent");
                     }
                 }
                 Event::Receipt { about, ack, .. } => {
-                    assert!(about.is_none_or(|about| about.part < about.parts && about.open <= about.parts));
+                    assert!(about.is_none_or(
+                        |about| about.segment < about.segments && about.pending <= about.segments
+                    ));
                     self.acks.push(ack);
                 }
                 Event::Message { ack, .. } => self.acks.push(ack),

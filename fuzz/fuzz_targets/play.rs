@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use smpp_core::arbitrary::{self, Unstructured, with_pdu};
 use smpp_core::session::{
-    Cause, Closed, Config, Esme, Event, Instant, Outcome, Rate, Readiness, Refusal, Refused, Reply, Request,
-    Role, Session, Smsc, State,
+    CloseReason, Config, Esme, Event, Instant, Outcome, Rate, Readiness, Refusal, Refused, Reply, Request,
+    Role, Session, Smsc, State, UnansweredReason,
 };
 use smpp_core::{
     Bind, BindMode, BindResp, BroadcastSmResp, COctets, CommandId, CommandStatus, DataSmResp,
@@ -38,11 +38,11 @@ fn config(u: &mut Unstructured<'_>) -> arbitrary::Result<Config> {
         per_second => Some(Rate::per_second(per_second - 15).with_burst(u.int_in_range(0..=3)?)),
     };
     let times = Config {
-        session_init: time(u)?,
-        enquire_link: u.arbitrary::<bool>()?.then(|| time(u)).transpose()?,
-        response: time(u)?,
-        inactivity: u.arbitrary::<bool>()?.then(|| time(u)).transpose()?,
-        drain: time(u)?,
+        session_init_timeout: time(u)?,
+        enquire_link_interval: u.arbitrary::<bool>()?.then(|| time(u)).transpose()?,
+        response_timeout: time(u)?,
+        inactivity_timeout: u.arbitrary::<bool>()?.then(|| time(u)).transpose()?,
+        drain_timeout: time(u)?,
         ..Config::default()
     };
     Ok(Config {
@@ -103,7 +103,7 @@ struct Play<R> {
     answered: Vec<SequenceNumber>,
     /// What the session asked of late, all kinds of requests.
     asked: Vec<(CommandId, SequenceNumber)>,
-    closed: Option<Closed>,
+    closed: Option<CloseReason>,
 }
 
 /// The requests of a side.
@@ -265,9 +265,9 @@ impl<R: Side> Play<R> {
         let ready = self.session.readiness(self.now);
         let taken = R::message(&mut self.session, self.now, self.requests);
         match (ready, &taken) {
-            (Readiness::Refusing(why), Err(refused)) => assert_eq!(why, refused.why),
-            (Readiness::Ready { room }, Ok(_)) => assert_ne!(room, 0),
-            (Readiness::Ready { .. }, Err(refused)) => assert_eq!(refused.why, Refusal::TooLong),
+            (Readiness::Refusing(why), Err(refused)) => assert_eq!(why, refused.reason),
+            (Readiness::Ready { capacity: room }, Ok(_)) => assert_ne!(room, 0),
+            (Readiness::Ready { .. }, Err(refused)) => assert_eq!(refused.reason, Refusal::TooLong),
             (Readiness::Refusing(why), Ok(_)) => panic!("{why:?}, and taken all the same"),
         }
         self.note_request(taken);
@@ -288,7 +288,10 @@ impl<R: Side> Play<R> {
             }
             Err(refused) => {
                 assert_eq!(refused.tag, tag);
-                assert!(self.closed.is_none() || refused.why == Refusal::State(State::Closed), "{refused:?}");
+                assert!(
+                    self.closed.is_none() || refused.reason == Refusal::State(State::Closed),
+                    "{refused:?}"
+                );
             }
         }
     }
@@ -413,7 +416,7 @@ impl<R: Side> Play<R> {
         }
         match outcome {
             Outcome::NeverSent(_) => assert!(!left, "it has left"),
-            Outcome::Unanswered(Cause::Closed(_)) => assert!(left, "it has not left"),
+            Outcome::Unanswered(UnansweredReason::Closed(_)) => assert!(left, "it has not left"),
             Outcome::Refused { status, .. } => assert_ne!(status, CommandStatus::ROK),
             Outcome::Accepted(_) | Outcome::Nacked(_) | Outcome::Unanswered(_) => {}
         }

@@ -8,7 +8,7 @@ use smpp_core::sms::gsm7::packed;
 use smpp_core::sms::time::{ReportedTime, TimeValue, UnixTime, UtcOffset};
 use smpp_core::sms::udh::{self, ConcatRef};
 use smpp_core::sms::{
-    Alphabet, Codings, Form, Language, Limits, Message, Pushed, Reassembler, SegmentError, Shifts,
+    Alphabet, Codings, Form, Language, Message, Pushed, Reassembler, ReassemblyLimits, SegmentError, Shifts,
     Submission, Text, TextOptions, UserData, transliterate,
 };
 use smpp_core::{Address, COctets, DataCoding, EsmClass, SubmitSm, Tlv, Tlvs};
@@ -163,7 +163,7 @@ fn cut(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
 
 /// Any parts in any order: what is held stays within its bounds, and every tag comes back once.
 fn join(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
-    let limits = Limits {
+    let limits = ReassemblyLimits {
         messages: octets.int_in_range(0..=4)?,
         octets: octets.int_in_range(0..=3_000)?,
         age: Duration::from_secs(octets.int_in_range(0..=20)?),

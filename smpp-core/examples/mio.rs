@@ -7,7 +7,7 @@ use std::io::{ErrorKind::WouldBlock, Read, Write};
 use std::{collections::BTreeSet, error::Error, process::ExitCode, time};
 
 use mio::{Events, Interest, Poll, Token, net::TcpStream};
-use smpp_core::session::{Closed, Config, Esme, Event, Instant, Outcome, Request, Session};
+use smpp_core::session::{CloseReason, Config, Esme, Event, Instant, Outcome, Request, Session};
 use smpp_core::sms::{ConcatRef, Receipt, Submission, Text};
 use smpp_core::{Address, Bind, COctets, DeliverSmResp, Password, RegisteredDelivery, SubmitSm};
 
@@ -38,7 +38,8 @@ fn run([server, system_id, password, to, text]: &[String; 5]) -> Result<(), Box<
     let start = time::Instant::now();
     let now = || Instant::after(start.elapsed());
     // Room for all the parts, and an end to the wait for receipts.
-    let config = Config { window: 255, inactivity: Some(time::Duration::from_secs(60)), ..Config::default() };
+    let config =
+        Config { window: 255, inactivity_timeout: Some(time::Duration::from_secs(60)), ..Config::default() };
     let mut session = Session::new(config, now());
     session.request(now(), &Bind { system_id, password, ..Bind::default() }, "bind_transceiver")?;
     let (mut input, mut output, mut chunk) = (Vec::new(), Vec::new(), [0; 4096]);
@@ -50,7 +51,7 @@ fn run([server, system_id, password, to, text]: &[String; 5]) -> Result<(), Box<
         {
             if let Event::Closed(why) = event {
                 println!("session ended: {why}");
-                return if why == Closed::Unbound { result } else { result.and(Err(why.into())) };
+                return if why == CloseReason::Unbound { result } else { result.and(Err(why.into())) };
             }
             let acted = act(&mut session, now(), event, &parts, &mut ids);
             result = result.and(acted).inspect_err(|_| session.unbind(now()));

@@ -126,7 +126,7 @@
 //!    the caller's tag. Every buffer, table and counter that a peer can make grow has a bound in
 //!    [`Config`](session::Config).
 //! 3. **Every request that is taken has exactly one [`Outcome`](session::Outcome), every session exactly one
-//!    [`Closed`](session::Closed).** Both say why.
+//!    [`Closed`](session::CloseReason).** Both say why.
 //!
 //! # The life of a session
 //!

@@ -41,7 +41,7 @@ use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
-use crate::session::{Direction, Instant, Observed, Observer};
+use crate::session::{Direction, Instant, ObservedPdu, Observer};
 
 /// libpcap's file format, big-endian with nanoseconds: version 2.4, no time zone, packets of 256 KiB at most, Ethernet.
 const FILE_HEADER: [u32; 6] = [0xA1B2_3C4D, 0x0002_0004, 0, 0, 0x0004_0000, 1];
@@ -139,7 +139,7 @@ struct End {
 }
 
 impl<W: FnMut(&[u8])> Observer for Stream<W> {
-    fn observe(&mut self, at: Instant, direction: Direction, pdu: Observed<'_>) {
+    fn observe(&mut self, at: Instant, direction: Direction, pdu: ObservedPdu<'_>) {
         if self.last.is_none() {
             self.segment(at, self.opened, SYN, &[]);
             self.segment(at, opposite(self.opened), SYN | ACK, &[]);

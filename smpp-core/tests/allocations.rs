@@ -3,7 +3,7 @@
 
 use allocation_counter::{AllocationInfo, measure};
 use smpp_core::session::{Config, Esme, Event, Instant, Outcome, Reply, Request, Role, Session, Smsc};
-use smpp_core::sms::{Limits, MessagePart, Reassembler, Reference, UserData, WhyUnkept};
+use smpp_core::sms::{MessagePart, PushErrorReason, Reassembler, ReassemblyLimits, Reference, UserData};
 use smpp_core::{
     Address, Bind, BindMode, BindResp, COctets, CommandStatus, Frame, Pdu, SequenceNumber, ShortMessage,
     SubmitSm, SubmitSmResp, Tag, Tlv, Tlvs, Tolerance,
@@ -217,7 +217,7 @@ fn an_idle_session_holds_no_memory() {
 fn a_reassembler_holds_no_more_octets_than_it_counts() {
     // The nodes that a tree starts with are not counted.
     const START: usize = 8 * 1024;
-    let limits = Limits { messages: usize::MAX, octets: 500_000, ..Limits::default() };
+    let limits = ReassemblyLimits { messages: usize::MAX, octets: 500_000, ..ReassemblyLimits::default() };
     for (total, length) in [(2, 0), (2, 153), (3, 153), (9, 153), (255, 140), (2, 5_000)] {
         let mut reassembler = None;
         let octets = vec![b'a'; length];
@@ -232,7 +232,7 @@ fn a_reassembler_holds_no_more_octets_than_it_counts() {
                     filled.push(NOW, source, source, &user_data, [0; 3]).err()
                 })
             });
-            assert_eq!(full.unwrap().why, WhyUnkept::Full);
+            assert_eq!(full.unwrap().reason, PushErrorReason::Full);
         });
         let counted = reassembler.unwrap().octets();
         let held = usize::try_from(allocated.bytes_current).unwrap();

@@ -23,7 +23,7 @@ use clap::Parser;
 use serde_json::json;
 use smpp_core::frame::HEADER_LENGTH;
 use smpp_core::{Bind, BindMode, CommandStatus, DeliverSm, Endpoint};
-use smpp_io_std::{ConnectError, Connector, Failure, Inbound, tls};
+use smpp_io_std::{ConnectError, ConnectErrorKind, Connector, Inbound, tls};
 
 /// Receives messages and delivery receipts, and acknowledges each one once it is in the file.
 ///
@@ -70,7 +70,8 @@ fn run(arguments: &Arguments) -> Result<Never, Box<dyn Error>> {
         Store::open(&arguments.file).map_err(|error| format!("{}: {error}", arguments.file.display()))?;
     // The session is kept alive by a thread of its own, however long the disk takes.
     let (client, mut inbox) = connector.start(&endpoint)?;
-    let refused = |error| ConnectError { endpoint: endpoint.to_string(), failure: Failure::Bind(error) };
+    let refused =
+        |error| ConnectError { endpoint: endpoint.to_string(), kind: ConnectErrorKind::Bind(error) };
     client.bind(&bind).map_err(refused)?;
     eprintln!("bound; {} messages are in {}", store.messages, arguments.file.display());
     while let Some(inbound) = inbox.recv() {

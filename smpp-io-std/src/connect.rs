@@ -10,7 +10,7 @@ use smpp_core::session::{Config, Esme};
 use smpp_core::{Bind, Endpoint};
 
 use crate::connection::Connection;
-use crate::error::{ConnectError, Failure, TlsError};
+use crate::error::{ConnectError, ConnectErrorKind, TlsError};
 use crate::handle::{self, Client};
 use crate::inbox::Inbox;
 use crate::stream::Stream;
@@ -79,46 +79,48 @@ impl Connector {
         let mut connection = self.connect(endpoint)?;
         match connection.bind(bind) {
             Ok(_) => Ok(connection),
-            Err(error) => Err(failed(endpoint, Failure::Bind(error))),
+            Err(error) => Err(failed(endpoint, ConnectErrorKind::Bind(error))),
         }
     }
 
     /// Connects to the first address of the host that answers; the session is open, not yet bound.
     pub fn connect(&self, endpoint: &Endpoint) -> Result<Connection<Esme, Stream>, ConnectError> {
         let stream = self.stream(endpoint).map_err(|failure| failed(endpoint, failure))?;
-        Connection::new(stream, self.config).map_err(|error| failed(endpoint, Failure::Socket(error)))
+        Connection::new(stream, self.config)
+            .map_err(|error| failed(endpoint, ConnectErrorKind::Socket(error)))
     }
 
     /// Connects to the first address of the host that answers, and runs the session with a thread of its own: see
     /// [`Handle`](crate::Handle). It blocks until there is a connection; the session is open, not yet bound.
     pub fn start(&self, endpoint: &Endpoint) -> Result<(Client, Inbox<Esme>), ConnectError> {
         let stream = self.stream(endpoint).map_err(|failure| failed(endpoint, failure))?;
-        handle::start(stream, self.config).map_err(|error| failed(endpoint, Failure::Socket(error)))
+        handle::start(stream, self.config).map_err(|error| failed(endpoint, ConnectErrorKind::Socket(error)))
     }
 
-    fn stream(&self, endpoint: &Endpoint) -> Result<Stream, Failure> {
+    fn stream(&self, endpoint: &Endpoint) -> Result<Stream, ConnectErrorKind> {
         // Before any connection is made, so that a missing CA is not mistaken for a bad network.
-        let tls = endpoint.tls.then(|| trusted(self.tls.as_ref())).transpose().map_err(Failure::Tls)?;
+        let tls =
+            endpoint.tls.then(|| trusted(self.tls.as_ref())).transpose().map_err(ConnectErrorKind::Tls)?;
         let (address, tcp) = self.dial(endpoint)?;
         let Some(config) = tls else { return Ok(Stream::Tcp(tcp)) };
         let tls = TlsStream::connect(tcp, &endpoint.host, config, self.timeout);
-        tls.map(|tls| Stream::Tls(Box::new(tls))).map_err(|error| Failure::Handshake(address, error))
+        tls.map(|tls| Stream::Tls(Box::new(tls))).map_err(|error| ConnectErrorKind::Handshake(address, error))
     }
 
     /// A TCP connection to one of the host's addresses.
-    fn dial(&self, endpoint: &Endpoint) -> Result<(SocketAddr, TcpStream), Failure> {
+    fn dial(&self, endpoint: &Endpoint) -> Result<(SocketAddr, TcpStream), ConnectErrorKind> {
         let addresses = (endpoint.host.as_str(), endpoint.port).to_socket_addrs();
         let mut attempts = Vec::new();
-        for address in addresses.map_err(Failure::Resolve)? {
+        for address in addresses.map_err(ConnectErrorKind::Resolve)? {
             match tcp(address, self.timeout) {
                 Ok(tcp) => return Ok((address, tcp)),
                 Err(error) => attempts.push((address, error)),
             }
         }
         if attempts.is_empty() {
-            return Err(Failure::Resolve(io::ErrorKind::NotFound.into()));
+            return Err(ConnectErrorKind::Resolve(io::ErrorKind::NotFound.into()));
         }
-        Err(Failure::Connect(attempts))
+        Err(ConnectErrorKind::Connect(attempts))
     }
 }
 
@@ -141,6 +143,6 @@ pub(crate) fn trusted(tls: Option<&Arc<ClientConfig>>) -> Result<Arc<ClientConfi
     }
 }
 
-fn failed(endpoint: &Endpoint, failure: Failure) -> ConnectError {
-    ConnectError { endpoint: endpoint.to_string(), failure }
+fn failed(endpoint: &Endpoint, failure: ConnectErrorKind) -> ConnectError {
+    ConnectError { endpoint: endpoint.to_string(), kind: failure }
 }

@@ -7,14 +7,14 @@ use std::sync::{Arc, mpsc};
 use std::time::{self, Duration};
 
 use smpp_core::session::{
-    Cause, Closed, Config, Esme, Event, Instant, NotSent, Notification, Observer, Refusal, RequestError,
-    Response, Role, SentBy, Session, Smsc, State, Stats,
+    CloseReason, Config, Esme, Event, Instant, NotSentReason, Notification, Observer, Refusal, RequestError,
+    Response, Role, SentBy, Session, Smsc, State, Stats, UnansweredReason,
 };
 use smpp_core::{Bind, CommandStatus, DeliverSm, Frame, InterfaceVersion, Operation, SubmitSm};
 
 use crate::buffer::Buffer;
 use crate::error::End;
-use crate::incoming::{Inbound, Incoming};
+use crate::incoming::{Inbound, InboundRequest};
 use crate::link::{SOCKET_HOLDS, TICK, WRITE_SLICE};
 use crate::outcomes::Answer;
 use crate::stream::{Transport, is_pause};
@@ -54,9 +54,9 @@ type Tag = Option<mpsc::Sender<Answer>>;
 /// A request that was sent and whose outcome is not known yet: see [`Connection::send`].
 #[derive(Debug)]
 #[must_use = "the outcome tells whether the request succeeded"]
-pub struct Pending(mpsc::Receiver<Answer>);
+pub struct SentRequest(mpsc::Receiver<Answer>);
 
-impl Pending {
+impl SentRequest {
     /// The outcome, or the token back if there is none yet.
     pub fn try_outcome(self) -> Result<Result<Response, RequestError>, Self> {
         match self.0.try_recv() {
@@ -64,7 +64,7 @@ impl Pending {
             Err(mpsc::TryRecvError::Empty) => Err(self),
             // The session tells every outcome; it is gone without one only when the connection was dropped.
             Err(mpsc::TryRecvError::Disconnected) => {
-                let cause = Cause::Closed(Closed::Aborted);
+                let cause = UnansweredReason::Closed(CloseReason::Aborted);
                 Ok(Err(RequestError::Unanswered(cause)))
             }
         }
@@ -104,24 +104,24 @@ impl<S: Transport> Connection<Smsc, S> {
     /// Delivers a message or a receipt and waits for its outcome (SMPP 3.4 §4.6.1).
     ///
     /// An ESME may answer only once its own request is answered. Where that matters, use [`send`](Self::send):
-    /// two sides that wait for each other wait until [`Config::response`] has passed.
+    /// two sides that wait for each other wait until [`Config::response_timeout`] has passed.
     pub fn deliver(&mut self, message: &DeliverSm<'_>) -> Result<Response, RequestError> {
         self.request(message)
     }
 
     /// Tells the ESME something that has no response: outbind on a connection that the SMSC has made,
     /// alert_notification. Whether it arrives is never known. It waits only if too much output is waiting.
-    pub fn notify<N: Notification>(&mut self, notification: &N) -> Result<(), NotSent> {
+    pub fn notify<N: Notification>(&mut self, notification: &N) -> Result<(), NotSentReason> {
         let mut now = self.now();
         while let Err(refusal) = self.session.notify(now, notification) {
-            let ended = self.kept.end.as_ref().map(|end| NotSent::Closed(end.reason));
-            if let Some(why) = ended.or(refusal.lasting()) {
+            let ended = self.kept.end.as_ref().map(|end| NotSentReason::Closed(end.reason));
+            if let Some(why) = ended.or(refusal.permanent()) {
                 return Err(why);
             }
             self.turn(None);
             now = self.now();
         }
-        self.settle(now).map_err(|end| NotSent::Closed(end.reason))
+        self.settle(now).map_err(|end| NotSentReason::Closed(end.reason))
     }
 }
 
@@ -178,17 +178,17 @@ impl<R: Role, S: Transport> Connection<R, S> {
     }
 
     /// Sends any request that this side may send, and does not wait for its outcome: go on with
-    /// [`recv`](Self::recv), and look at [`Pending::try_outcome`] in between.
+    /// [`recv`](Self::recv), and look at [`SentRequest::try_outcome`] in between.
     ///
     /// This is for who has to answer the peer meanwhile, as an SMSC has that delivers. It waits only if the
     /// window is full, the rate reached, or too much output waiting.
-    pub fn send<O>(&mut self, operation: &O) -> Result<Pending, RequestError>
+    pub fn send<O>(&mut self, operation: &O) -> Result<SentRequest, RequestError>
     where
         O: Operation + SentBy<R>,
     {
         let (sender, receiver) = mpsc::channel();
         self.admit(operation, Some(sender))?;
-        Ok(Pending(receiver))
+        Ok(SentRequest(receiver))
     }
 
     /// Waits until the session takes the request, then until it is transmitted.
@@ -199,12 +199,12 @@ impl<R: Role, S: Transport> Connection<R, S> {
         let mut now = self.now();
         while let Err(refused) = self.session.request(now, operation, tag) {
             tag = refused.tag;
-            let ended = self.kept.end.as_ref().map(|end| NotSent::Closed(end.reason));
-            if let Some(why) = ended.or(refused.why.lasting()) {
+            let ended = self.kept.end.as_ref().map(|end| NotSentReason::Closed(end.reason));
+            if let Some(why) = ended.or(refused.reason.permanent()) {
                 return Err(RequestError::NeverSent(why));
             }
-            match refused.why {
-                Refusal::Paced(until) => self.turn(Some(until)),
+            match refused.reason {
+                Refusal::RateLimited(until) => self.turn(Some(until)),
                 _ => self.turn(None),
             }
             now = self.now();
@@ -215,7 +215,7 @@ impl<R: Role, S: Transport> Connection<R, S> {
     }
 
     /// Waits for the outcome of a request that this connection has sent.
-    pub fn wait(&mut self, mut pending: Pending) -> Result<Response, RequestError> {
+    pub fn wait(&mut self, mut pending: SentRequest) -> Result<Response, RequestError> {
         loop {
             match pending.try_outcome() {
                 Ok(answer) => return answer,
@@ -223,7 +223,7 @@ impl<R: Role, S: Transport> Connection<R, S> {
             }
             // Every outcome is told before the end: this request was another connection's.
             if let Some(end) = &self.kept.end {
-                return Err(RequestError::Unanswered(Cause::Closed(end.reason)));
+                return Err(RequestError::Unanswered(UnansweredReason::Closed(end.reason)));
             }
             self.turn(None);
         }
@@ -258,7 +258,7 @@ impl<R: Role, S: Transport> Connection<R, S> {
     /// [`Config::max_pdu`] is not sent: the peer is answered `ESME_RSYSERR` then.
     pub fn respond<O: Operation>(
         &mut self,
-        mut incoming: Incoming<O>,
+        mut incoming: InboundRequest<O>,
         result: Result<O::Response<'_>, CommandStatus>,
     ) -> Result<(), End> {
         // If the session is over, `settle` says how it ended.
@@ -271,7 +271,7 @@ impl<R: Role, S: Transport> Connection<R, S> {
     /// Answers with an error that has more to say than its status, as TLVs in a data_sm_resp.
     pub fn respond_with_reason<O: Operation>(
         &mut self,
-        mut incoming: Incoming<O>,
+        mut incoming: InboundRequest<O>,
         status: CommandStatus,
         body: &O::Response<'_>,
     ) -> Result<(), End> {
@@ -282,7 +282,7 @@ impl<R: Role, S: Transport> Connection<R, S> {
     }
 
     /// Answers `ESME_ROK` with an empty body.
-    pub fn accept<O: Operation>(&mut self, incoming: Incoming<O>) -> Result<(), End> {
+    pub fn accept<O: Operation>(&mut self, incoming: InboundRequest<O>) -> Result<(), End> {
         self.respond(incoming, Ok(Default::default()))
     }
 
@@ -295,8 +295,8 @@ impl<R: Role, S: Transport> Connection<R, S> {
     /// Unbinds and closes the connection (SMPP 3.4 §4.2).
     ///
     /// Requests of the peer that were not fetched are refused, so that the peer keeps the messages. One that was
-    /// fetched and not answered delays the end by [`Config::drain`]. Says how it ended: in good order with
-    /// [`Closed::Unbound`].
+    /// fetched and not answered delays the end by [`Config::drain_timeout`]. Says how it ended: in good order with
+    /// [`CloseReason::Unbound`].
     pub fn unbind(mut self) -> End {
         self.session.unbind(self.now());
         loop {

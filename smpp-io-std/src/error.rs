@@ -9,25 +9,25 @@ use std::sync::Arc;
 
 use rustls::pki_types::pem;
 use smpp_core::CommandStatus;
-use smpp_core::session::{Closed, RequestError, Role};
+use smpp_core::session::{CloseReason, RequestError, Role};
 
-use crate::handle::Ticket;
+use crate::handle::PendingResponse;
 
 /// How a connection ended.
 #[derive(Clone, Debug)]
 pub struct End {
     /// Why the session is over.
-    pub reason: Closed,
+    pub reason: CloseReason,
     /// What the transport reported, where it failed.
     pub error: Option<Arc<io::Error>>,
 }
 
 /// What became of a request whose deadline has passed.
-pub enum Late<R: Role> {
+pub enum DeadlineError<R: Role> {
     /// It was never sent: there was no room, or the rate was reached. It is safe to send again.
-    NotSent,
+    NeverSent,
     /// It is in flight: the peer may accept it yet.
-    InFlight(Ticket<R>),
+    InFlight(PendingResponse<R>),
 }
 
 /// Why there is no connection, or no bind: what failed, where, and what to do about it.
@@ -36,13 +36,13 @@ pub struct ConnectError {
     /// Scheme, host and port.
     pub endpoint: String,
     /// What failed.
-    pub failure: Failure,
+    pub kind: ConnectErrorKind,
 }
 
 /// The step at which connecting failed.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Failure {
+pub enum ConnectErrorKind {
     /// The host name has no address.
     Resolve(io::Error),
     /// The TLS configuration cannot be made.
@@ -102,19 +102,19 @@ impl fmt::Display for End {
     }
 }
 
-impl<R: Role> fmt::Debug for Late<R> {
+impl<R: Role> fmt::Debug for DeadlineError<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NotSent => "NotSent",
+            Self::NeverSent => "NeverSent",
             Self::InFlight(_) => "InFlight",
         })
     }
 }
 
-impl<R: Role> fmt::Display for Late<R> {
+impl<R: Role> fmt::Display for DeadlineError<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NotSent => "not sent in time",
+            Self::NeverSent => "not sent in time",
             Self::InFlight(_) => "sent, and not answered in time",
         })
     }
@@ -122,25 +122,27 @@ impl<R: Role> fmt::Display for Late<R> {
 
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { endpoint, failure } = self;
+        let Self { endpoint, kind: failure } = self;
         match failure {
-            Failure::Resolve(error) => write!(f, "cannot find the host of {endpoint}: {error}"),
-            Failure::Tls(error) => write!(f, "cannot prepare TLS for {endpoint}: {error}"),
-            Failure::Connect(attempts) => {
+            ConnectErrorKind::Resolve(error) => write!(f, "cannot find the host of {endpoint}: {error}"),
+            ConnectErrorKind::Tls(error) => write!(f, "cannot prepare TLS for {endpoint}: {error}"),
+            ConnectErrorKind::Connect(attempts) => {
                 write!(f, "cannot connect to {endpoint}")?;
                 attempts.iter().try_for_each(|(address, error)| write!(f, "; {address}: {error}"))
             }
-            Failure::Handshake(address, error) => {
+            ConnectErrorKind::Handshake(address, error) => {
                 write!(f, "no TLS connection to {endpoint} at {address}: {error}")
             }
-            Failure::Socket(error) => write!(f, "the connection to {endpoint} cannot be used: {error}"),
-            Failure::Bind(error) => write!(f, "{endpoint} did not accept the bind: {error}"),
+            ConnectErrorKind::Socket(error) => {
+                write!(f, "the connection to {endpoint} cannot be used: {error}")
+            }
+            ConnectErrorKind::Bind(error) => write!(f, "{endpoint} did not accept the bind: {error}"),
         }?;
         failure.advice().map_or(Ok(()), |advice| write!(f, "; {advice}"))
     }
 }
 
-impl Failure {
+impl ConnectErrorKind {
     /// What to do about it.
     pub fn advice(&self) -> Option<&'static str> {
         Some(match self {
@@ -185,6 +187,6 @@ impl fmt::Display for TlsError {
 }
 
 impl Error for End {}
-impl<R: Role> Error for Late<R> {}
+impl<R: Role> Error for DeadlineError<R> {}
 impl Error for ConnectError {}
 impl Error for TlsError {}

@@ -7,12 +7,12 @@ use std::thread;
 use std::time::Instant;
 
 use smpp_core::session::{
-    self, Cause, Closed, Config, Esme, NotSent, Notification, Observer, Refusal, RequestError, Response,
-    Role, SentBy, Smsc, State, Stats,
+    self, CloseReason, Config, Esme, NotSentReason, Notification, Observer, Refusal, RequestError, Response,
+    Role, SentBy, Smsc, State, Stats, UnansweredReason,
 };
 use smpp_core::{Bind, DeliverSm, Operation, SubmitSm};
 
-use crate::error::{End, Late};
+use crate::error::{DeadlineError, End};
 use crate::inbox::Inbox;
 use crate::keeper::Watch;
 use crate::locked::Core;
@@ -56,9 +56,9 @@ where
 /// A request that is in flight, or whose outcome has not been fetched: see [`Handle::request_pipelined`].
 ///
 /// Dropped, the request stays in flight and its outcome goes unseen. It does not keep the session: when the last
-/// handle is dropped, what is in flight has [`Config::drain`](smpp_core::session::Config::drain) to be answered.
+/// handle is dropped, what is in flight has [`Config::drain_timeout`](smpp_core::session::Config::drain_timeout) to be answered.
 #[must_use = "the outcome tells whether the request succeeded"]
-pub struct Ticket<R: Role> {
+pub struct PendingResponse<R: Role> {
     shared: Arc<Shared<R>>,
     number: u32,
     fetched: bool,
@@ -74,25 +74,25 @@ impl<R: Role> Handle<R> {
     /// output waiting, it waits for its turn first: those who wait go in the order they came.
     ///
     /// It blocks until the outcome is known: not longer than
-    /// [`Config::response`](smpp_core::session::Config::response) once the request is sent.
+    /// [`Config::response_timeout`](smpp_core::session::Config::response_timeout) once the request is sent.
     pub fn request<O>(&self, operation: &O) -> Result<Response, RequestError>
     where
         O: Operation + SentBy<R>,
     {
         // Without a deadline it is never late.
-        self.exchange(operation, None).unwrap_or(Err(RequestError::Unanswered(Cause::Timeout)))
+        self.exchange(operation, None).unwrap_or(Err(RequestError::Unanswered(UnansweredReason::Timeout)))
     }
 
     /// As [`request`](Self::request), and waits until `deadline` at most: for its turn and for the outcome. What was
     /// sent and is not answered by then is in flight, and its ticket given back.
-    pub fn request_until<O>(&self, operation: &O, deadline: Instant) -> Result<Answer, Late<R>>
+    pub fn request_until<O>(&self, operation: &O, deadline: Instant) -> Result<Answer, DeadlineError<R>>
     where
         O: Operation + SentBy<R>,
     {
         self.exchange(operation, Some(self.shared.moment(deadline)))
     }
 
-    fn exchange<O>(&self, operation: &O, until: Option<session::Instant>) -> Result<Answer, Late<R>>
+    fn exchange<O>(&self, operation: &O, until: Option<session::Instant>) -> Result<Answer, DeadlineError<R>>
     where
         O: Operation + SentBy<R>,
     {
@@ -110,20 +110,20 @@ impl<R: Role> Handle<R> {
         });
         match (answer, taken) {
             (Some(answer), _) => Ok(answer),
-            (None, Some(number)) => Err(Late::InFlight(self.ticket(number))),
-            (None, None) => Err(Late::NotSent),
+            (None, Some(number)) => Err(DeadlineError::InFlight(self.ticket(number))),
+            (None, None) => Err(DeadlineError::NeverSent),
         }
     }
 
-    fn ticket(&self, number: u32) -> Ticket<R> {
-        Ticket { shared: Arc::clone(&self.shared), number, fetched: false }
+    fn ticket(&self, number: u32) -> PendingResponse<R> {
+        PendingResponse { shared: Arc::clone(&self.shared), number, fetched: false }
     }
 
     /// Sends a request, and does not wait for its outcome: the ticket has it later.
     ///
     /// It blocks only while the window is full, the rate reached, or the transport takes nothing. A request may wait for
     /// company, so that many leave at once: until any thread waits for an outcome, for 5 ms at most.
-    pub fn request_pipelined<O>(&self, operation: &O) -> Result<Ticket<R>, RequestError>
+    pub fn request_pipelined<O>(&self, operation: &O) -> Result<PendingResponse<R>, RequestError>
     where
         O: Operation + SentBy<R>,
     {
@@ -137,7 +137,7 @@ impl<R: Role> Handle<R> {
     }
 
     /// Waits for its turn, then for room or for the pace.
-    fn queue<O>(&self, operation: &O) -> Result<u32, NotSent>
+    fn queue<O>(&self, operation: &O) -> Result<u32, NotSentReason>
     where
         O: Operation + SentBy<R>,
     {
@@ -149,11 +149,11 @@ impl<R: Role> Handle<R> {
             }
         });
         // Without a deadline it waits until there is one or the other.
-        taken.unwrap_or(Err(NotSent::Closed(Closed::Aborted)))
+        taken.unwrap_or(Err(NotSentReason::Closed(CloseReason::Aborted)))
     }
 
     /// Ends the session in good order, and says how it ended: no new requests, what is in flight may finish
-    /// within [`Config::drain`](smpp_core::session::Config::drain), then unbind. Everyone's requests, not only this
+    /// within [`Config::drain_timeout`](smpp_core::session::Config::drain_timeout), then unbind. Everyone's requests, not only this
     /// handle's. It blocks until the session is over.
     pub fn unbind(&self) -> End {
         self.begin_unbind();
@@ -174,7 +174,7 @@ impl<R: Role> Handle<R> {
     /// Waits for the end of the session, and says how it ended.
     pub fn closed(&self) -> End {
         let end = self.shared.wait(Part::Watches, None, |core, _| core.end.clone().ok_or(None));
-        end.unwrap_or(End { reason: Closed::Aborted, error: None })
+        end.unwrap_or(End { reason: CloseReason::Aborted, error: None })
     }
 
     /// Where the session stands. It does not block.
@@ -201,7 +201,7 @@ impl<R: Role> Handle<R> {
 /// Why a request was not taken.
 enum NotYet {
     /// It never will be.
-    Never(NotSent),
+    Never(NotSentReason),
     /// Room or time may help; the pace lets it go at this time.
     Later(Option<session::Instant>),
 }
@@ -254,10 +254,10 @@ impl<R: Role> Core<R> {
             return Ok(number);
         };
         self.outcomes.forget(number, false);
-        let ended = self.end.as_ref().map(|end| NotSent::Closed(end.reason));
-        Err(match (ended.or(refused.why.lasting()), refused.why) {
+        let ended = self.end.as_ref().map(|end| NotSentReason::Closed(end.reason));
+        Err(match (ended.or(refused.reason.permanent()), refused.reason) {
             (Some(why), _) => NotYet::Never(why),
-            (None, Refusal::Paced(at)) => NotYet::Later(Some(at)),
+            (None, Refusal::RateLimited(at)) => NotYet::Later(Some(at)),
             (None, _) => NotYet::Later(None),
         })
     }
@@ -275,12 +275,16 @@ impl Handle<Esme> {
     }
 
     /// Submits a message and waits until `deadline` at most: [`request_until`](Self::request_until).
-    pub fn submit_until(&self, message: &SubmitSm<'_>, deadline: Instant) -> Result<Answer, Late<Esme>> {
+    pub fn submit_until(
+        &self,
+        message: &SubmitSm<'_>,
+        deadline: Instant,
+    ) -> Result<Answer, DeadlineError<Esme>> {
         self.request_until(message, deadline)
     }
 
     /// Submits a message and does not wait for the answer: [`request_pipelined`](Self::request_pipelined).
-    pub fn submit_pipelined(&self, message: &SubmitSm<'_>) -> Result<Ticket<Esme>, RequestError> {
+    pub fn submit_pipelined(&self, message: &SubmitSm<'_>) -> Result<PendingResponse<Esme>, RequestError> {
         self.request_pipelined(message)
     }
 }
@@ -292,13 +296,17 @@ impl Handle<Smsc> {
     }
 
     /// Delivers a message or a receipt and waits until `deadline` at most: [`request_until`](Self::request_until).
-    pub fn deliver_until(&self, message: &DeliverSm<'_>, deadline: Instant) -> Result<Answer, Late<Smsc>> {
+    pub fn deliver_until(
+        &self,
+        message: &DeliverSm<'_>,
+        deadline: Instant,
+    ) -> Result<Answer, DeadlineError<Smsc>> {
         self.request_until(message, deadline)
     }
 
     /// Delivers a message or a receipt and does not wait for the answer:
     /// [`request_pipelined`](Self::request_pipelined).
-    pub fn deliver_pipelined(&self, message: &DeliverSm<'_>) -> Result<Ticket<Smsc>, RequestError> {
+    pub fn deliver_pipelined(&self, message: &DeliverSm<'_>) -> Result<PendingResponse<Smsc>, RequestError> {
         self.request_pipelined(message)
     }
 
@@ -311,13 +319,13 @@ impl Handle<Smsc> {
     }
 }
 
-impl<R: Role> Ticket<R> {
-    /// Waits for the outcome: not longer than [`Config::response`](smpp_core::session::Config::response) after the
+impl<R: Role> PendingResponse<R> {
+    /// Waits for the outcome: not longer than [`Config::response_timeout`](smpp_core::session::Config::response_timeout) after the
     /// request was sent.
     pub fn wait(mut self) -> Result<Response, RequestError> {
         let answer = self.outcome(None);
         // Every request has an outcome, and the session is told the time until it has ended.
-        answer.unwrap_or(Err(RequestError::Unanswered(Cause::Timeout)))
+        answer.unwrap_or(Err(RequestError::Unanswered(UnansweredReason::Timeout)))
     }
 
     /// Waits for the outcome until `deadline` at most: then the ticket is given back.
@@ -345,7 +353,7 @@ impl<R: Role> Ticket<R> {
     }
 }
 
-impl<R: Role> Drop for Ticket<R> {
+impl<R: Role> Drop for PendingResponse<R> {
     fn drop(&mut self) {
         if !self.fetched {
             self.shared.lock().outcomes.forget(self.number, true);
@@ -353,9 +361,9 @@ impl<R: Role> Drop for Ticket<R> {
     }
 }
 
-impl<R: Role> fmt::Debug for Ticket<R> {
+impl<R: Role> fmt::Debug for PendingResponse<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ticket").finish_non_exhaustive()
+        f.debug_struct("PendingResponse").finish_non_exhaustive()
     }
 }
 

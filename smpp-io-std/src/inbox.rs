@@ -7,7 +7,7 @@ use smpp_core::session::Role;
 
 use crate::error::End;
 use crate::handle::Handle;
-use crate::incoming::{Inbound, Threaded};
+use crate::incoming::{HandleRoute, Inbound};
 use crate::waiters::Part;
 
 /// The requests of the peer, in the order they came.
@@ -27,17 +27,17 @@ impl<R: Role> Inbox<R> {
     }
 
     /// The next request; `None` once the session has ended and none is left. It blocks until then.
-    pub fn recv(&mut self) -> Option<Inbound<Threaded<R>>> {
+    pub fn recv(&mut self) -> Option<Inbound<HandleRoute<R>>> {
         self.next(None).and_then(Result::ok)
     }
 
     /// The next request, if one comes until `deadline`; `None` if none does. Once the session has ended and none is
     /// left, the error says how it ended.
-    pub fn recv_until(&mut self, deadline: Instant) -> Result<Option<Inbound<Threaded<R>>>, End> {
+    pub fn recv_until(&mut self, deadline: Instant) -> Result<Option<Inbound<HandleRoute<R>>>, End> {
         self.next(Some(deadline)).transpose()
     }
 
-    fn next(&mut self, deadline: Option<Instant>) -> Option<Result<Inbound<Threaded<R>>, End>> {
+    fn next(&mut self, deadline: Option<Instant>) -> Option<Result<Inbound<HandleRoute<R>>, End>> {
         let shared = &self.handle.shared;
         let until = deadline.map(|deadline| shared.moment(deadline));
         let next = shared.wait(Part::Helps, until, |core, waiter| {

@@ -18,40 +18,40 @@ use crate::stream::Transport;
 /// The session has read the PDU before it told of it: reading it again takes whatever deviations it took.
 const AS_THE_SESSION: Tolerance = Tolerance(Quirks::all());
 
-/// How a request gets its answer: by the [`Connection`] that it came from, `()`; or by itself, [`Threaded`].
-pub trait Line: sealed::Line {}
+/// How a request gets its answer: by the [`Connection`] that it came from, `()`; or by itself, [`HandleRoute`].
+pub trait ReplyRoute: sealed::ReplyRoute {}
 
 mod sealed {
     use smpp_core::Operation;
     use smpp_core::session::Reply;
 
-    pub trait Line {
+    pub trait ReplyRoute {
         /// The request was dropped.
         fn unanswered<O: Operation>(&self, reply: Reply<O>);
     }
 }
 
-impl Line for () {}
+impl ReplyRoute for () {}
 
-impl sealed::Line for () {
+impl sealed::ReplyRoute for () {
     fn unanswered<O: Operation>(&self, _: Reply<O>) {}
 }
 
 /// The session of a [`Handle`](crate::Handle), as what came from it knows it.
-pub struct Threaded<R: Role>(Arc<Shared<R>>);
+pub struct HandleRoute<R: Role>(Arc<Shared<R>>);
 
-impl<R: Role> Line for Threaded<R> {}
+impl<R: Role> ReplyRoute for HandleRoute<R> {}
 
-impl<R: Role> sealed::Line for Threaded<R> {
+impl<R: Role> sealed::ReplyRoute for HandleRoute<R> {
     fn unanswered<O: Operation>(&self, reply: Reply<O>) {
         // If the session has ended, the peer knows that nothing was taken.
         let _ = self.0.with(|core, _| core.session.respond(reply, Err(O::UNANSWERED)));
     }
 }
 
-impl<R: Role> fmt::Debug for Threaded<R> {
+impl<R: Role> fmt::Debug for HandleRoute<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Threaded").field(&R::SIDE).finish()
+        f.debug_tuple("HandleRoute").field(&R::SIDE).finish()
     }
 }
 
@@ -62,8 +62,8 @@ macro_rules! requests {
         #[derive(Debug)]
         #[non_exhaustive]
         #[must_use = "a request must be answered"]
-        pub enum Inbound<L: Line = ()> {
-            $($(#[$meta])* $name(Incoming<$name<'static>, L>),)+
+        pub enum Inbound<L: ReplyRoute = ()> {
+            $($(#[$meta])* $name(InboundRequest<$name<'static>, L>),)+
             /// What has no response: outbind or alert_notification. What comes while
             /// [`max_unanswered`](smpp_core::session::Config::max_unanswered) wait to be fetched is dropped.
             Notification(Frame<Vec<u8>>),
@@ -75,7 +75,7 @@ macro_rules! requests {
                 let frame = Frame::new(frame.octets().to_vec())?;
                 match request {
                     $(Request::$name(_, reply) => {
-                        Some(Self::$name(Incoming { frame, owed: Owed { reply: Some(reply), line: () } }))
+                        Some(Self::$name(InboundRequest { frame, owed: Owed { reply: Some(reply), line: () } }))
                     })+
                     _ => None,
                 }
@@ -93,7 +93,7 @@ macro_rules! requests {
             }
 
             /// The same, able to answer by itself.
-            pub(crate) fn threaded<R: Role>(self, shared: &Arc<Shared<R>>) -> Inbound<Threaded<R>> {
+            pub(crate) fn threaded<R: Role>(self, shared: &Arc<Shared<R>>) -> Inbound<HandleRoute<R>> {
                 match self {
                     $(Self::$name(incoming) => Inbound::$name(incoming.threaded(shared)),)+
                     Self::Notification(frame) => Inbound::Notification(frame),
@@ -135,18 +135,18 @@ requests! {
 /// with [`Connection::respond`]; dropped, it leaves the peer without an answer and holds one place of
 /// [`max_unanswered`](smpp_core::session::Config::max_unanswered) for good.
 #[must_use = "a request must be answered"]
-pub struct Incoming<O: Operation, L: Line = ()> {
+pub struct InboundRequest<O: Operation, L: ReplyRoute = ()> {
     frame: Frame<Vec<u8>>,
     owed: Owed<O, L>,
 }
 
 /// The answer, until it is given.
-struct Owed<O: Operation, L: Line> {
+struct Owed<O: Operation, L: ReplyRoute> {
     reply: Option<Reply<O>>,
     line: L,
 }
 
-impl<O: Operation, L: Line> Incoming<O, L> {
+impl<O: Operation, L: ReplyRoute> InboundRequest<O, L> {
     /// The PDU as it came.
     pub fn frame(&self) -> &Frame<Vec<u8>> {
         &self.frame
@@ -163,21 +163,21 @@ impl<O: Operation, L: Line> Incoming<O, L> {
     }
 }
 
-impl<O: Operation> Incoming<O> {
-    fn threaded<R: Role>(mut self, shared: &Arc<Shared<R>>) -> Incoming<O, Threaded<R>> {
-        let owed = Owed { reply: self.take_reply(), line: Threaded(Arc::clone(shared)) };
-        Incoming { frame: self.frame, owed }
+impl<O: Operation> InboundRequest<O> {
+    fn threaded<R: Role>(mut self, shared: &Arc<Shared<R>>) -> InboundRequest<O, HandleRoute<R>> {
+        let owed = Owed { reply: self.take_reply(), line: HandleRoute(Arc::clone(shared)) };
+        InboundRequest { frame: self.frame, owed }
     }
 }
 
 /// Each call writes the answer before it returns, unless another thread is writing, or more requests wait in the
 /// inbox: their answers leave together, within 5 ms. It blocks while the peer takes nothing, and at most until the
-/// session is given up for that: twice [`Config::response`](smpp_core::session::Config::response).
+/// session is given up for that: twice [`Config::response_timeout`](smpp_core::session::Config::response_timeout).
 ///
 /// The error is [`Refusal::State`] if the session has ended: the peer has seen no answer and may send the message
 /// again. It is [`Refusal::TooLong`] for a response longer than
 /// [`Config::max_pdu`](smpp_core::session::Config::max_pdu): the peer is answered `ESME_RSYSERR` then.
-impl<O: Operation, R: Role> Incoming<O, Threaded<R>> {
+impl<O: Operation, R: Role> InboundRequest<O, HandleRoute<R>> {
     /// Answers, with a response or with a status.
     pub fn respond(mut self, result: Result<O::Response<'_>, CommandStatus>) -> Result<(), Refusal> {
         let Some(reply) = self.take_reply() else { return Ok(()) };
@@ -205,7 +205,7 @@ impl<O: Operation, R: Role> Incoming<O, Threaded<R>> {
     }
 }
 
-impl<O: Operation, L: Line> Drop for Owed<O, L> {
+impl<O: Operation, L: ReplyRoute> Drop for Owed<O, L> {
     fn drop(&mut self) {
         if let Some(reply) = self.reply.take() {
             self.line.unanswered(reply);
@@ -214,7 +214,7 @@ impl<O: Operation, L: Line> Drop for Owed<O, L> {
 }
 
 /// The header alone: a bind holds a password.
-impl<O: Operation, L: Line> fmt::Debug for Incoming<O, L> {
+impl<O: Operation, L: ReplyRoute> fmt::Debug for InboundRequest<O, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.frame.fmt(f)
     }

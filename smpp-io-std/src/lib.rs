@@ -8,7 +8,7 @@
 //! | threads | yours, and no other | any number of yours, and one that keeps the session alive |
 //! | the session works | while you are in one of its methods | always |
 //! | keep-alive | yours: call [`recv`](Connection::recv) now and then | by itself |
-//! | requests in flight | [`send`](Connection::send), [`wait`](Connection::wait) | [`submit_pipelined`](Handle::submit_pipelined), [`Ticket::wait`] |
+//! | requests in flight | [`send`](Connection::send), [`wait`](Connection::wait) | [`submit_pipelined`](Handle::submit_pipelined), [`PendingResponse::wait`] |
 //! | what the peer asks | [`recv`](Connection::recv) in between, [`respond`](Connection::respond) | [`Inbox::recv`], in a thread of its own if you like; it answers by itself |
 //! | dropped | the connection is cut | the session unbinds |
 //!
@@ -113,21 +113,21 @@
 //! | over a transport of your own | [`start`]`(duplex, config)` | [`Connection::new`]`(transport, config)` | `start(io, config)` |
 //! | bind | [`Handle::bind`] | [`Connection::bind`] | `Handle::bind` |
 //! | submit, deliver, any request | [`submit`](Handle::submit), [`deliver`](Handle::deliver), [`request`](Handle::request) | the same on [`Connection`] | the same, awaited |
-//! | with a deadline | [`submit_until`](Handle::submit_until), [`Late`] | | `tokio::time::timeout` |
-//! | many in flight | [`submit_pipelined`](Handle::submit_pipelined), [`Ticket`] | [`send`](Connection::send), [`Pending`] | many futures |
+//! | with a deadline | [`submit_until`](Handle::submit_until), [`DeadlineError`] | | `tokio::time::timeout` |
+//! | many in flight | [`submit_pipelined`](Handle::submit_pipelined), [`PendingResponse`] | [`send`](Connection::send), [`SentRequest`] | many futures |
 //! | what has no response | [`notify`](Handle::notify) | [`notify`](Connection::notify) | `notify` |
 //! | the peer's requests | [`Inbox::recv`] | [`Connection::recv`]`(None)` | `Inbox::recv` |
 //! | with a deadline | [`Inbox::recv_until`] | [`Connection::recv`]`(Some(timeout))` | `tokio::time::timeout` |
-//! | to answer | [`Incoming::respond`], [`accept`](Incoming::accept), [`refuse`](Incoming::refuse) | [`Connection::respond`], [`accept`](Connection::accept) | `Incoming::respond`, `accept`, `refuse` |
+//! | to answer | [`InboundRequest::respond`], [`accept`](InboundRequest::accept), [`refuse`](InboundRequest::refuse) | [`Connection::respond`], [`accept`](Connection::accept) | `InboundRequest::respond`, `accept`, `refuse` |
 //! | dropped unanswered | answers a temporary error | no answer | answers a temporary error |
 //! | the end | [`unbind`](Handle::unbind), [`abort`](Handle::abort), [`closed`](Handle::closed) | [`unbind`](Connection::unbind), [`close`](Connection::close) | `unbind`, `abort`, `closed` |
 //! | to look | [`state`](Handle::state), [`stats`](Handle::stats), [`observe`](Handle::observe) | the same on [`Connection`] | the same |
-//! | an answer where the request is read | | | `answer_with` |
-//! | an SMSC | [`Server`], [`Service`], [`Listener`], [`Limits`] | [`Connection::new`] in the role of `Smsc` | `Server`, `Service`, `Listener`, `Limits` |
-//! | its limits | [`Limits`]: connections, those of an address, binds | your own | also a rate, the time for a decision, an IPv6 network as one |
+//! | an answer where the request is read | | | `respond_inline` |
+//! | an SMSC | [`Server`], [`Service`], [`Listener`], [`ServerLimits`] | [`Connection::new`] in the role of `Smsc` | `Server`, `Service`, `Listener`, `ServerLimits` |
+//! | its limits | [`ServerLimits`]: connections, those of an address, binds | your own | also a rate, the time for a decision, an IPv6 network as one |
 //! | traces, metrics | [`observe`](Handle::observe), [`stats`](Handle::stats) | the same | also the features `tracing` and `metrics` |
 //!
-//! What differs in the types: an [`Inbound`] is `Inbound<Threaded<R>>` here where it is `Inbound<R>` there; what
+//! What differs in the types: an [`Inbound`] is `Inbound<HandleRoute<R>>` here where it is `Inbound<R>` there; what
 //! becomes of a request is told by the same [`RequestError`], how a session ended by an [`End`] in each.
 
 #![cfg_attr(
@@ -155,12 +155,12 @@ mod tls_stream;
 mod waiters;
 
 pub use connect::Connector;
-pub use connection::{Connection, Pending};
-pub use error::{ConnectError, End, Failure, Late, TlsError};
-pub use handle::{Client, Handle, Peer, Ticket, start};
+pub use connection::{Connection, SentRequest};
+pub use error::{ConnectError, ConnectErrorKind, DeadlineError, End, TlsError};
+pub use handle::{Client, Handle, Peer, PendingResponse, start};
 pub use inbox::Inbox;
-pub use incoming::{Inbound, Incoming, Line, Threaded};
-pub use server::{BindRequest, Bound, Limits, Listener, Server, ServerBuilder, Service};
-pub use smpp_core::session::{NotSent, RequestError, Response};
+pub use incoming::{HandleRoute, Inbound, InboundRequest, ReplyRoute};
+pub use server::{BindRequest, BoundSession, Listener, Server, ServerBuilder, ServerLimits, Service};
+pub use smpp_core::session::{NotSentReason, RequestError, Response};
 pub use stream::{Duplex, Stream, Transport};
 pub use tls_stream::TlsStream;

@@ -88,11 +88,11 @@ impl Outcomes {
 
 #[cfg(test)]
 mod tests {
-    use smpp_core::session::Cause;
+    use smpp_core::session::UnansweredReason;
 
     use super::*;
 
-    const ANSWER: Answer = Err(RequestError::Unanswered(Cause::Timeout));
+    const ANSWER: Answer = Err(RequestError::Unanswered(UnansweredReason::Timeout));
 
     #[test]
     fn a_place_is_used_again() {

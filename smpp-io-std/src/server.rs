@@ -10,13 +10,13 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustls::ServerConfig;
-use smpp_core::session::{Config, NotSent, RequestError, Response, SentBy, Smsc, State};
+use smpp_core::session::{Config, NotSentReason, RequestError, Response, SentBy, Smsc, State};
 use smpp_core::{Bind, BindResp, COctets, CommandStatus, InterfaceVersion, Operation, Tlv, Tlvs};
 
 use crate::error::End;
 use crate::handle::{self, Peer};
 use crate::inbox::Inbox;
-use crate::incoming::{Inbound, Incoming, Threaded};
+use crate::incoming::{HandleRoute, Inbound, InboundRequest};
 use crate::stream::Stream;
 use crate::tls_stream::TlsStream;
 
@@ -31,7 +31,7 @@ pub trait Service: Send + Sync + 'static {
     /// Decides on a bind: admits it, or gives the status it is refused with, such as
     /// [`RINVPASWD`](CommandStatus::RINVPASWD).
     ///
-    /// The time that it takes is the ESME's, of [`Config::session_init`]: what is decided later is told to nobody. It is to
+    /// The time that it takes is the ESME's, of [`Config::session_init_timeout`]: what is decided later is told to nobody. It is to
     /// return all the same, for until then its connection counts.
     fn bind(&self, request: &BindRequest) -> Result<(), CommandStatus>;
 
@@ -40,13 +40,13 @@ pub trait Service: Send + Sync + 'static {
     ///
     /// Called for one request of a session after another, in the order in which they come. While it is busy, others wait
     /// in the inbox, [`max_unanswered`](Config::max_unanswered) at most, and the session is kept alive.
-    fn request(&self, bound: &Bound, request: Inbound<Threaded<Smsc>>);
+    fn request(&self, bound: &BoundSession, request: Inbound<HandleRoute<Smsc>>);
 }
 
 /// A bind that waits for a decision.
 #[derive(Debug)]
 pub struct BindRequest {
-    request: Incoming<Bind<'static>, Threaded<Smsc>>,
+    request: InboundRequest<Bind<'static>, HandleRoute<Smsc>>,
     address: SocketAddr,
 }
 
@@ -64,18 +64,18 @@ impl BindRequest {
 
 /// How many may connect and bind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct ServerLimits {
     /// Connections at once, bound or not; one more is closed at once. Default 1,000.
     pub connections: usize,
     /// The same for one IP address. Default 100.
-    pub per_address: usize,
+    pub connections_per_address: usize,
     /// Binds that a system_id may hold at once; one more is refused with `ESME_RALYBND`. Default 10.
-    pub binds: u16,
+    pub binds_per_account: u16,
 }
 
-impl Default for Limits {
+impl Default for ServerLimits {
     fn default() -> Self {
-        Self { connections: 1000, per_address: 100, binds: 10 }
+        Self { connections: 1000, connections_per_address: 100, binds_per_account: 10 }
     }
 }
 
@@ -89,7 +89,7 @@ pub struct Listener {
 
 impl Listener {
     /// Listens on a TCP address; sessions run with `config`. From the connection to the bind, the TLS handshake
-    /// included, an ESME has [`Config::session_init`].
+    /// included, an ESME has [`Config::session_init_timeout`].
     pub fn bind(address: impl ToSocketAddrs, config: Config) -> io::Result<Self> {
         Ok(Self { tcp: TcpListener::bind(address)?, tls: None, config })
     }
@@ -106,7 +106,7 @@ impl Listener {
     }
 }
 
-/// A running SMSC. What it decides and does is its [`Service`]'s; who may be connected is in its [`Limits`]; the times
+/// A running SMSC. What it decides and does is its [`Service`]'s; who may be connected is in its [`ServerLimits`]; the times
 /// and bounds of each session are in the `Config` of the [`Listener`] that it came by.
 ///
 /// Each connection has two threads: one for the service, one that keeps the session alive while the service is busy.
@@ -114,7 +114,7 @@ impl Listener {
 /// ```
 /// use smpp_core::session::{Config, Smsc};
 /// use smpp_core::{Bind, CommandStatus, SubmitSm, SubmitSmResp};
-/// use smpp_io_std::{BindRequest, Bound, Connector, Inbound, Listener, Server, Service, Threaded};
+/// use smpp_io_std::{BindRequest, BoundSession, Connector, Inbound, Listener, Server, Service, HandleRoute};
 ///
 /// struct Shop;
 ///
@@ -123,7 +123,7 @@ impl Listener {
 ///         if request.bind().password.equals(b"secret") { Ok(()) } else { Err(CommandStatus::RINVPASWD) }
 ///     }
 ///
-///     fn request(&self, _: &Bound, request: Inbound<Threaded<Smsc>>) {
+///     fn request(&self, _: &BoundSession, request: Inbound<HandleRoute<Smsc>>) {
 ///         // What is not a message is dropped: that refuses it.
 ///         let Inbound::SubmitSm(message) = request else { return };
 ///         let message_id = "1".try_into().unwrap_or_default();
@@ -153,14 +153,14 @@ pub struct Server {
 #[must_use = "it has to be started"]
 pub struct ServerBuilder<S> {
     service: S,
-    limits: Limits,
+    limits: ServerLimits,
     name: Vec<u8>,
     listeners: Vec<Listener>,
 }
 
 impl<S: Service> ServerBuilder<S> {
     /// Who may be connected.
-    pub fn limits(self, limits: Limits) -> Self {
+    pub fn limits(self, limits: ServerLimits) -> Self {
         Self { limits, ..self }
     }
 
@@ -201,13 +201,13 @@ impl<S: Service> ServerBuilder<S> {
 
 /// One bound ESME. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Bound {
+pub struct BoundSession {
     peer: Peer,
     system_id: Arc<[u8]>,
     address: SocketAddr,
 }
 
-impl Bound {
+impl BoundSession {
     /// The session: delivers.
     pub const fn peer(&self) -> &Peer {
         &self.peer
@@ -230,7 +230,7 @@ impl Bound {
 
 struct Shared {
     service: Box<dyn Service>,
-    limits: Limits,
+    limits: ServerLimits,
     name: Vec<u8>,
     stopping: AtomicBool,
     connections: Mutex<Connections>,
@@ -250,13 +250,13 @@ struct Connection {
     address: IpAddr,
     /// Once there is a session: before the bind too.
     peer: Option<Peer>,
-    bound: Option<Bound>,
+    bound: Option<BoundSession>,
 }
 
 impl Server {
-    /// A server that asks this service, with the default [`Limits`].
+    /// A server that asks this service, with the default [`ServerLimits`].
     pub fn builder<S: Service>(service: S) -> ServerBuilder<S> {
-        ServerBuilder { service, limits: Limits::default(), name: Vec::new(), listeners: Vec::new() }
+        ServerBuilder { service, limits: ServerLimits::default(), name: Vec::new(), listeners: Vec::new() }
     }
 
     /// Where it listens, in the order of the listeners.
@@ -265,13 +265,13 @@ impl Server {
     }
 
     /// Who is bound at this moment. It does not block.
-    pub fn bound(&self) -> Vec<Bound> {
+    pub fn bound(&self) -> Vec<BoundSession> {
         self.shared.lock().bound().cloned().collect()
     }
 
     /// Delivers a message or a receipt (deliver_sm, data_sm) to an account: on one of its binds that receive, each in
     /// its turn. It blocks as [`Handle::request`](crate::Handle::request) does. If the account has no such bind, the
-    /// error is `NeverSent`, [`NotSent::NoBind`].
+    /// error is `NeverSent`, [`NotSentReason::NoBind`].
     pub fn deliver<O>(&self, system_id: &[u8], message: &O) -> Result<Response, RequestError>
     where
         O: Operation + SentBy<Smsc>,
@@ -279,16 +279,16 @@ impl Server {
         let receiver = self.shared.lock().receiver(system_id);
         match receiver {
             Some(bound) => bound.peer.request(message),
-            None => Err(RequestError::NeverSent(NotSent::NoBind)),
+            None => Err(RequestError::NeverSent(NotSentReason::NoBind)),
         }
     }
 
-    /// Ends it in good order: nobody is let in any more, what is under way may finish within [`Config::drain`], then
+    /// Ends it in good order: nobody is let in any more, what is under way may finish within [`Config::drain_timeout`], then
     /// each session unbinds. What is left after `within` is aborted. Blocks until then, and says how each session
     /// ended.
     ///
     /// A thread in which the service does not return outlives the server.
-    pub fn shutdown(mut self, within: Duration) -> Vec<(Bound, End)> {
+    pub fn shutdown(mut self, within: Duration) -> Vec<(BoundSession, End)> {
         // A time that no clock reaches is one of these years.
         let deadline = Instant::now() + within.min(Duration::from_secs(30 * 365 * 24 * 3600));
         self.stop_accepting();
@@ -373,9 +373,9 @@ impl Shared {
 
 impl Connections {
     /// The number of a new connection, unless there are as many as there may be.
-    fn enter(&mut self, address: IpAddr, limits: Limits) -> Option<u64> {
+    fn enter(&mut self, address: IpAddr, limits: ServerLimits) -> Option<u64> {
         let from_there = self.all.values().filter(|connection| connection.address == address).count();
-        if self.all.len() >= limits.connections || from_there >= limits.per_address {
+        if self.all.len() >= limits.connections || from_there >= limits.connections_per_address {
             return None;
         }
         self.next += 1;
@@ -384,17 +384,17 @@ impl Connections {
     }
 
     /// Those whose bind was admitted: they count.
-    fn admitted(&self) -> impl Iterator<Item = &Bound> {
+    fn admitted(&self) -> impl Iterator<Item = &BoundSession> {
         self.all.values().filter_map(|connection| connection.bound.as_ref())
     }
 
     /// Those whose bind was answered, too: they can be delivered to.
-    fn bound(&self) -> impl Iterator<Item = &Bound> {
+    fn bound(&self) -> impl Iterator<Item = &BoundSession> {
         self.admitted().filter(|bound| bound.peer.state() != State::Open)
     }
 
     /// One more bind, unless there are as many of its system_id as there may be.
-    fn bind(&mut self, number: u64, bound: &Bound, limit: u16) -> bool {
+    fn bind(&mut self, number: u64, bound: &BoundSession, limit: u16) -> bool {
         let same = self.admitted().filter(|other| other.system_id == bound.system_id).count();
         if same >= limit.into() {
             return false;
@@ -405,7 +405,7 @@ impl Connections {
         true
     }
 
-    fn receiver(&mut self, system_id: &[u8]) -> Option<Bound> {
+    fn receiver(&mut self, system_id: &[u8]) -> Option<BoundSession> {
         self.turn = self.turn.wrapping_add(1);
         let account = self.bound().filter(|bound| bound.system_id() == system_id && bound.receives());
         let account: Vec<_> = account.collect();
@@ -437,23 +437,26 @@ impl Place {
         }
     }
 
-    /// The handshake and the bind, within [`Config::session_init`].
+    /// The handshake and the bind, within [`Config::session_init_timeout`].
     fn admit(
         &self,
         tcp: TcpStream,
         tls: Option<Arc<ServerConfig>>,
         config: Config,
         address: SocketAddr,
-    ) -> Option<(Bound, Inbox<Smsc>)> {
+    ) -> Option<(BoundSession, Inbox<Smsc>)> {
         let began = Instant::now();
         // Without it, Nagle's algorithm delays each response; a failure to set it harms nothing.
         let _ = tcp.set_nodelay(true);
         let stream = match tls {
-            Some(tls) => Stream::Tls(Box::new(TlsStream::accept(tcp, tls, config.session_init).ok()?)),
+            Some(tls) => {
+                Stream::Tls(Box::new(TlsStream::accept(tcp, tls, config.session_init_timeout).ok()?))
+            }
             None => Stream::Tcp(tcp),
         };
-        let session_init = config.session_init.saturating_sub(began.elapsed());
-        let (peer, mut inbox) = handle::start(stream, Config { session_init, ..config }).ok()?;
+        let session_init = config.session_init_timeout.saturating_sub(began.elapsed());
+        let (peer, mut inbox) =
+            handle::start(stream, Config { session_init_timeout: session_init, ..config }).ok()?;
         self.shared.lock().all.get_mut(&self.number)?.peer = Some(peer.clone());
         if self.shared.stopping.load(Ordering::SeqCst) {
             return None;
@@ -462,9 +465,9 @@ impl Place {
         let Inbound::Bind(request) = inbox.recv()? else { return None };
         let request = BindRequest { request, address };
         let system_id = request.bind().system_id.as_bytes().into();
-        let bound = Bound { peer, system_id, address };
+        let bound = BoundSession { peer, system_id, address };
         let admitted = self.shared.service.bind(&request).and_then(|()| {
-            let one_more = self.shared.lock().bind(self.number, &bound, self.shared.limits.binds);
+            let one_more = self.shared.lock().bind(self.number, &bound, self.shared.limits.binds_per_account);
             if one_more { Ok(()) } else { Err(CommandStatus::RALYBND) }
         });
         if let Err(status) = admitted {

@@ -86,7 +86,9 @@ impl<R: Role> Shared<R> {
             writer: Mutex::default(),
             stream,
             start: time::Instant::now(),
-            look: (config.response.min(config.drain).min(config.session_init) / LOOKS).max(TICK),
+            look: (config.response_timeout.min(config.drain_timeout).min(config.session_init_timeout)
+                / LOOKS)
+                .max(TICK),
             keeper: OnceLock::new(),
         })
     }

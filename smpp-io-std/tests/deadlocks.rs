@@ -12,10 +12,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{bind, message, watched};
-use smpp_core::session::{Cause, Closed, Config, Direction, Esme, Observed, Observer, Smsc};
+use smpp_core::session::{
+    CloseReason, Config, Direction, Esme, ObservedPdu, Observer, Smsc, UnansweredReason,
+};
 use smpp_core::{CommandId, CommandStatus, DeliverSm, Pdu, SequenceNumber, SubmitSm, Tag, Tlv, Tlvs};
 use smpp_io_std::{
-    Client, Connection, Duplex, Inbound, Inbox, NotSent, Peer, RequestError, TlsStream, start, tls,
+    Client, Connection, Duplex, Inbound, Inbox, NotSentReason, Peer, RequestError, TlsStream, start, tls,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -178,7 +180,7 @@ fn flood(((client, mut inbox), (peer, mut requests)): Pair, window: usize) {
             }
         }
         delivering.join().unwrap();
-        assert_eq!(client.unbind().reason, Closed::Unbound);
+        assert_eq!(client.unbind().reason, CloseReason::Unbound);
     });
 }
 
@@ -246,7 +248,7 @@ fn one_thread_each_with_full_windows_is_enough() {
 fn handles_are_dropped_in_any_order() {
     watched(|| {
         for order in 0..24 {
-            let config = Config { drain: Duration::from_millis(50), ..Config::default() };
+            let config = Config { drain_timeout: Duration::from_millis(50), ..Config::default() };
             let ((client, mut inbox), (peer, requests)) = pair(config);
             let ticket = client.submit_pipelined(&message()).unwrap();
             let delivered = peer.deliver_pipelined(&DeliverSm::default()).unwrap();
@@ -262,7 +264,7 @@ fn handles_are_dropped_in_any_order() {
                 left.remove(next)();
             }
             drop(requests);
-            assert_eq!(peer.closed().reason, Closed::PeerUnbound);
+            assert_eq!(peer.closed().reason, CloseReason::PeerUnbound);
             drop(delivered);
         }
     });
@@ -296,7 +298,7 @@ fn a_panic_gives_back_what_the_thread_held() {
 struct Panics(Direction, CommandId);
 
 impl Observer for Panics {
-    fn observe(&mut self, _: smpp_core::session::Instant, direction: Direction, pdu: Observed<'_>) {
+    fn observe(&mut self, _: smpp_core::session::Instant, direction: Direction, pdu: ObservedPdu<'_>) {
         assert!(direction != self.0 || pdu.header().command != self.1, "as it should");
     }
 }
@@ -307,7 +309,11 @@ fn a_panic_of_an_observer_stops_nobody_else() {
         for (direction, command) in
             [(Direction::Out, CommandId::SUBMIT_SM), (Direction::In, CommandId::SUBMIT_SM_RESP)]
         {
-            let config = Config { response: SECOND, drain: Duration::from_millis(50), ..Config::default() };
+            let config = Config {
+                response_timeout: SECOND,
+                drain_timeout: Duration::from_millis(50),
+                ..Config::default()
+            };
             let ((client, _inbox), (peer, mut requests)) = pair(config);
             client.observe(Panics(direction, command));
             let serving = thread::spawn(move || {
@@ -337,7 +343,7 @@ fn a_panic_of_an_observer_stops_nobody_else() {
 struct Holds(#[expect(dead_code, reason = "it is only dropped")] Client);
 
 impl Observer for Holds {
-    fn observe(&mut self, _: smpp_core::session::Instant, _: Direction, _: Observed<'_>) {}
+    fn observe(&mut self, _: smpp_core::session::Instant, _: Direction, _: ObservedPdu<'_>) {}
 }
 
 #[test]
@@ -355,9 +361,9 @@ fn a_handler_that_never_answers_keeps_nothing_else_up() {
     watched(|| {
         let config = Config {
             max_unanswered: 3,
-            enquire_link: Some(Duration::from_millis(20)),
-            response: SECOND,
-            drain: Duration::from_millis(50),
+            enquire_link_interval: Some(Duration::from_millis(20)),
+            response_timeout: SECOND,
+            drain_timeout: Duration::from_millis(50),
             ..Config::default()
         };
         let ((client, mut inbox), (peer, mut requests)) = pair(config);
@@ -377,12 +383,12 @@ fn a_handler_that_never_answers_keeps_nothing_else_up() {
         delivery.accept().unwrap();
         assert_eq!(delivering.join().unwrap(), Ok(()));
         let mut outcomes = tickets.into_iter().map(|ticket| ticket.wait().map(drop).unwrap_err());
-        let timed_out = RequestError::Unanswered(Cause::Timeout);
+        let timed_out = RequestError::Unanswered(UnansweredReason::Timeout);
         assert!(outcomes.by_ref().take(3).all(|outcome| outcome == timed_out));
         assert!(outcomes.all(|outcome| outcome == RequestError::Refused(CommandStatus::RTHROTTLED)));
         assert!(client.stats().sent.of(smpp_core::session::Kind::EnquireLink).requests > 1);
         // Its own requests unanswered, the SMSC unbinds in the end all the same.
-        assert_eq!(peer.unbind().reason, Closed::Unbound);
+        assert_eq!(peer.unbind().reason, CloseReason::Unbound);
         done.wait();
         handler.join().unwrap();
     });
@@ -392,7 +398,8 @@ fn a_handler_that_never_answers_keeps_nothing_else_up() {
 fn a_peer_that_reads_nothing_is_given_up() {
     watched(|| {
         let (there, here) = narrow();
-        let config = Config { response: Duration::from_millis(400), window: 500, ..Config::default() };
+        let config =
+            Config { response_timeout: Duration::from_millis(400), window: 500, ..Config::default() };
         let (client, _inbox) = start::<Esme, _>(there, config).unwrap();
         let mut smsc = Connection::<Smsc, _>::new(here, Config::default()).unwrap();
         let binding = client.clone();
@@ -410,8 +417,8 @@ fn a_peer_that_reads_nothing_is_given_up() {
         }
         let outcomes: Vec<_> = tickets.into_iter().map(|ticket| ticket.wait().unwrap_err()).collect();
         assert!(matches!(outcomes.first(), Some(RequestError::Unanswered(_))), "{outcomes:?}");
-        assert_eq!(client.closed().reason, Closed::Stalled);
-        let never = RequestError::NeverSent(NotSent::Closed(Closed::Stalled));
+        assert_eq!(client.closed().reason, CloseReason::Stalled);
+        let never = RequestError::NeverSent(NotSentReason::Closed(CloseReason::Stalled));
         assert_eq!(client.submit(&submit).unwrap_err(), never);
     });
 }
@@ -461,11 +468,16 @@ impl Duplex for Deaf {
 #[test]
 fn a_connection_that_breaks_while_nothing_is_read_is_lost_at_once() {
     watched(|| {
-        let config =
-            Config { response: SECOND, max_pdu: 100, max_output: 1, enquire_link: None, ..Config::default() };
+        let config = Config {
+            response_timeout: SECOND,
+            max_pdu: 100,
+            max_output: 1,
+            enquire_link_interval: None,
+            ..Config::default()
+        };
         let (client, _inbox) = start::<Esme, _>(Deaf::new(), config).unwrap();
         let end = client.closed();
-        assert_eq!(end.reason, Closed::Disconnected, "not given up only later");
+        assert_eq!(end.reason, CloseReason::Disconnected, "not given up only later");
         assert_eq!(end.error.unwrap().kind(), io::ErrorKind::ConnectionReset);
     });
 }
@@ -474,9 +486,9 @@ fn a_connection_that_breaks_while_nothing_is_read_is_lost_at_once() {
 fn time_outs_come_though_nobody_waits() {
     watched(|| {
         let config = Config {
-            response: Duration::from_millis(80),
-            drain: Duration::from_millis(80),
-            enquire_link: None,
+            response_timeout: Duration::from_millis(80),
+            drain_timeout: Duration::from_millis(80),
+            enquire_link_interval: None,
             ..Config::default()
         };
         let ((client, inbox), (peer, requests)) = pair(config);
@@ -490,12 +502,12 @@ fn time_outs_come_though_nobody_waits() {
             }
             thread::yield_now();
         };
-        assert_eq!(answer.unwrap_err(), RequestError::Unanswered(Cause::Timeout));
+        assert_eq!(answer.unwrap_err(), RequestError::Unanswered(UnansweredReason::Timeout));
         // The last handle goes with a request in flight, which holds the unbind back until the drain is over.
         let ticket = client.submit_pipelined(&message()).unwrap();
         drop((client, inbox, ticket));
         drop(requests);
-        assert_eq!(peer.closed().reason, Closed::PeerUnbound);
+        assert_eq!(peer.closed().reason, CloseReason::PeerUnbound);
     });
 }
 
@@ -532,7 +544,7 @@ fn an_end_amid_a_write_does_not_pass_for_never_sent() {
             (0..round * 20).for_each(|_| thread::yield_now());
             client.abort();
             let tickets = submitting.into_iter().flat_map(|thread| thread.join().unwrap());
-            let outcomes: Vec<_> = tickets.map(smpp_io_std::Ticket::wait).collect();
+            let outcomes: Vec<_> = tickets.map(smpp_io_std::PendingResponse::wait).collect();
             let never =
                 |outcome: &&Result<_, RequestError>| matches!(outcome, Err(RequestError::NeverSent(_)));
             let sent = outcomes.len() - outcomes.iter().filter(never).count();

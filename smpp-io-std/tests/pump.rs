@@ -8,19 +8,21 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use common::{bind, message};
-use smpp_core::session::{Cause, Closed, Config, Direction, Esme, Instant, Observed, Observer, Smsc, State};
+use smpp_core::session::{
+    CloseReason, Config, Direction, Esme, Instant, ObservedPdu, Observer, Smsc, State, UnansweredReason,
+};
 use smpp_core::{
     BindMode, BindResp, COctets, CommandId, CommandStatus, DataSm, DataSmResp, DeliverSm, Outbind, Pdu,
     SequenceNumber, SubmitSmResp, Tag, Tlv, Tlvs, Tolerance, frame,
 };
-use smpp_io_std::{Connection, Inbound, NotSent, RequestError, Transport};
+use smpp_io_std::{Connection, Inbound, NotSentReason, RequestError, Transport};
 
 /// What the transport does at one read.
 enum Step {
     Octets(Vec<u8>),
     Pause,
     Interrupted,
-    Failure,
+    ConnectErrorKind,
     /// The end of the stream, now and later.
     End,
 }
@@ -54,7 +56,7 @@ impl Read for Script {
             }
             Some(Step::Pause) => Err(io::ErrorKind::WouldBlock.into()),
             Some(Step::Interrupted) => Err(io::ErrorKind::Interrupted.into()),
-            Some(Step::Failure) => Err(io::ErrorKind::ConnectionReset.into()),
+            Some(Step::ConnectErrorKind) => Err(io::ErrorKind::ConnectionReset.into()),
             Some(Step::End) => Ok(0),
             None => Err(io::ErrorKind::TimedOut.into()),
         }
@@ -169,7 +171,7 @@ fn every_way_to_tear_the_stream_reads_the_same() {
         let (mut connection, log) = esme(Config::default(), reads, []);
         connection.bind(&bind("secret")).unwrap();
         // Where the whole stream was read with the bind's response, the other one is a stray.
-        if connection.stats().strays == 0 {
+        if connection.stats().unexpected_responses == 0 {
             assert_eq!(connection.submit(&message()).unwrap().message_id(), b"id-7", "torn at {at}");
         }
         for sequence in [5, 6] {
@@ -218,36 +220,36 @@ fn a_request_that_left_in_part_was_never_sent() {
     let (mut connection, log) = esme(Config::default(), [Step::Octets(bind_resp())], writes);
     connection.bind(&bind("secret")).unwrap();
     let error = connection.submit(&message()).unwrap_err();
-    assert_eq!(error, RequestError::NeverSent(NotSent::Closed(Closed::Disconnected)));
-    assert!(error.is_safe_to_repeat());
+    assert_eq!(error, RequestError::NeverSent(NotSentReason::Closed(CloseReason::Disconnected)));
+    assert!(error.is_safe_to_resend());
     let end = connection.recv(None).unwrap_err();
     assert_eq!(end.error.unwrap().kind(), io::ErrorKind::BrokenPipe, "the transport's own error is kept");
     assert_eq!(log.lock().unwrap().shutdowns, 1);
     assert_eq!(connection.state(), State::Closed);
-    assert!(connection.submit(&message()).unwrap_err().is_safe_to_repeat());
+    assert!(connection.submit(&message()).unwrap_err().is_safe_to_resend());
 }
 
 #[test]
 fn a_request_whose_answer_was_lost_may_have_been_accepted() {
-    for step in [Step::End, Step::Failure] {
-        let failed = matches!(step, Step::Failure);
+    for step in [Step::End, Step::ConnectErrorKind] {
+        let failed = matches!(step, Step::ConnectErrorKind);
         let (mut connection, _) = esme(Config::default(), [Step::Octets(bind_resp()), step], []);
         connection.bind(&bind("secret")).unwrap();
         let error = connection.submit(&message()).unwrap_err();
-        assert_eq!(error, RequestError::Unanswered(Cause::Closed(Closed::Disconnected)));
-        assert!(!error.is_safe_to_repeat());
+        assert_eq!(error, RequestError::Unanswered(UnansweredReason::Closed(CloseReason::Disconnected)));
+        assert!(!error.is_safe_to_resend());
         let end = connection.recv(None).unwrap_err();
-        assert_eq!(end.reason, Closed::Disconnected);
+        assert_eq!(end.reason, CloseReason::Disconnected);
         assert_eq!(end.error.is_some(), failed, "the transport's own error is kept");
     }
 }
 
 #[test]
 fn a_peer_that_reads_nothing_is_given_up() {
-    let config = Config { response: Duration::from_millis(20), ..Config::default() };
+    let config = Config { response_timeout: Duration::from_millis(20), ..Config::default() };
     let (mut connection, _) = esme(config, [], std::iter::repeat_n(None, 1_000_000));
     assert!(connection.bind(&bind("secret")).is_err());
-    assert_eq!(connection.recv(None).unwrap_err().reason, Closed::Stalled);
+    assert_eq!(connection.recv(None).unwrap_err().reason, CloseReason::Stalled);
 }
 
 #[test]
@@ -264,19 +266,19 @@ fn answers_that_came_before_a_write_failed_are_heard() {
         assert_eq!(connection.wait(pending).unwrap().message_id(), b"id-7");
     }
     let error = connection.wait(failed).unwrap_err();
-    assert_eq!(error, RequestError::NeverSent(NotSent::Closed(Closed::Disconnected)));
+    assert_eq!(error, RequestError::NeverSent(NotSentReason::Closed(CloseReason::Disconnected)));
 }
 
 #[test]
 fn answers_that_waited_for_the_program_are_in_time() {
-    let config = Config { response: Duration::from_millis(300), window: 50, ..Config::default() };
+    let config = Config { response_timeout: Duration::from_millis(300), window: 50, ..Config::default() };
     // One answer a read: many reads are needed to catch up.
     let answers = (2..=50).map(|sequence| Step::Octets(submit_resp(sequence)));
     let (mut connection, _) = esme(config, std::iter::once(Step::Octets(bind_resp())).chain(answers), []);
     connection.bind(&bind("secret")).unwrap();
     let pending: Vec<_> = (2..=50).map(|_| connection.send(&message()).unwrap()).collect();
     // The program is busy with something else.
-    std::thread::sleep(config.response * 2);
+    std::thread::sleep(config.response_timeout * 2);
     for pending in pending {
         connection.wait(pending).unwrap();
     }
@@ -288,7 +290,7 @@ fn unbind_refuses_what_was_not_fetched() {
     let reads = [[bind_resp(), deliver(1)].concat(), unbind_resp].map(Step::Octets);
     let (mut connection, log) = esme(Config::default(), reads, []);
     connection.bind(&bind("secret")).unwrap();
-    assert_eq!(connection.unbind().reason, Closed::Unbound);
+    assert_eq!(connection.unbind().reason, CloseReason::Unbound);
     let log = log.lock().unwrap();
     let (_, rest) = frame::split(&log.written, 1000).unwrap().unwrap();
     let (refusal, _) = frame::split(rest, 1000).unwrap().unwrap();
@@ -303,17 +305,17 @@ fn the_peers_unbind_is_answered_and_ends_the_connection() {
     let unbind = octets(&Pdu::Unbind, 3);
     let (mut connection, log) = esme(Config::default(), [Step::Octets([bind_resp(), unbind].concat())], []);
     connection.bind(&bind("secret")).unwrap();
-    assert_eq!(connection.recv(None).unwrap_err().reason, Closed::PeerUnbound);
+    assert_eq!(connection.recv(None).unwrap_err().reason, CloseReason::PeerUnbound);
     assert_eq!(commands(&log.lock().unwrap().written).last(), Some(&CommandId::UNBIND_RESP));
 }
 
 #[test]
 fn an_smsc_gives_up_who_does_not_bind() {
-    let config = Config { session_init: Duration::from_millis(5), ..Config::default() };
+    let config = Config { session_init_timeout: Duration::from_millis(5), ..Config::default() };
     let log = Arc::default();
     let script = Script { reads: VecDeque::new(), writes: VecDeque::new(), log };
     let mut connection = Connection::<Smsc, _>::new(script, config).unwrap();
-    assert_eq!(connection.recv(None).unwrap_err().reason, Closed::SessionInit);
+    assert_eq!(connection.recv(None).unwrap_err().reason, CloseReason::SessionInit);
 }
 
 #[test]
@@ -342,7 +344,7 @@ fn what_has_no_response_is_written_and_reasons_travel_with_errors() {
     let mut connection = Connection::<Smsc, _>::new(script, Config::default()).unwrap();
     connection.notify(&Outbind::default()).unwrap();
     assert_eq!(log.lock().unwrap().written, outbind);
-    assert_eq!(connection.notify(&Outbind::default()), Err(NotSent::State(State::Outbound)));
+    assert_eq!(connection.notify(&Outbind::default()), Err(NotSentReason::State(State::Outbound)));
     let Inbound::Bind(request) = connection.recv(None).unwrap().unwrap() else { panic!() };
     connection.respond(request, Ok(BindResp::default())).unwrap();
     let Inbound::DataSm(message) = connection.recv(None).unwrap().unwrap() else { panic!() };
@@ -356,7 +358,7 @@ fn what_has_no_response_is_written_and_reasons_travel_with_errors() {
 fn an_observer_sees_every_pdu_and_no_password() {
     struct Keeper(mpsc::Sender<String>);
     impl Observer for Keeper {
-        fn observe(&mut self, _: Instant, direction: Direction, pdu: Observed<'_>) {
+        fn observe(&mut self, _: Instant, direction: Direction, pdu: ObservedPdu<'_>) {
             assert!(!String::from_utf8_lossy(&pdu.octets()).contains("hunter2"));
             let _ = self.0.send(format!("{direction:?} {pdu}"));
         }

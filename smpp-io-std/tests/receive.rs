@@ -13,7 +13,9 @@ use std::time::Duration;
 use common::watched;
 use smpp_core::session::{Config, Smsc};
 use smpp_core::{Address, CommandStatus, DeliverSm, ShortMessage};
-use smpp_io_std::{BindRequest, Bound, Inbound, Listener, RequestError, Response, Server, Service, Threaded};
+use smpp_io_std::{
+    BindRequest, BoundSession, HandleRoute, Inbound, Listener, RequestError, Response, Server, Service,
+};
 
 const MESSAGES: usize = 300;
 
@@ -24,7 +26,7 @@ impl Service for Everyone {
         Ok(())
     }
 
-    fn request(&self, _: &Bound, _: Inbound<Threaded<Smsc>>) {}
+    fn request(&self, _: &BoundSession, _: Inbound<HandleRoute<Smsc>>) {}
 }
 
 /// The example's program, next to this one.
@@ -88,7 +90,7 @@ fn server() -> Server {
 }
 
 /// Who is bound, once somebody is.
-fn bound(server: &Server) -> Bound {
+fn bound(server: &Server) -> BoundSession {
     loop {
         if let Some(bound) = server.bound().pop() {
             return bound;
@@ -97,7 +99,7 @@ fn bound(server: &Server) -> Bound {
     }
 }
 
-fn deliver(bound: &Bound, text: &str) -> Result<Response, RequestError> {
+fn deliver(bound: &BoundSession, text: &str) -> Result<Response, RequestError> {
     bound.peer().deliver(&DeliverSm {
         source: Address::international("6591234567").unwrap(),
         short_message: ShortMessage::new(text.as_bytes()).unwrap(),

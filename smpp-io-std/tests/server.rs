@@ -8,11 +8,11 @@ use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use common::{bind, message, watched};
-use smpp_core::session::{Closed, Config, Esme, Smsc};
+use smpp_core::session::{CloseReason, Config, Esme, Smsc};
 use smpp_core::{Bind, BindMode, COctets, CommandStatus, DeliverSm, Endpoint, SubmitSmResp};
 use smpp_io_std::{
-    BindRequest, Bound, Client, Connector, Failure, Inbound, Inbox, Incoming, Limits, Listener, NotSent,
-    RequestError, Server, ServerBuilder, Service, Threaded, tls,
+    BindRequest, BoundSession, Client, ConnectErrorKind, Connector, HandleRoute, Inbound, InboundRequest,
+    Inbox, Listener, NotSentReason, RequestError, Server, ServerBuilder, ServerLimits, Service, tls,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -20,11 +20,11 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Knows one password; does with messages what their text says.
 #[derive(Default)]
 struct Shop {
-    held: Mutex<Vec<Incoming<smpp_core::SubmitSm<'static>, Threaded<Smsc>>>>,
+    held: Mutex<Vec<InboundRequest<smpp_core::SubmitSm<'static>, HandleRoute<Smsc>>>>,
     /// Blocks the handler until something comes, or its sender goes.
     stuck: Option<Mutex<mpsc::Receiver<()>>>,
     /// Who has asked for a panic.
-    kept: Mutex<Vec<Bound>>,
+    kept: Mutex<Vec<BoundSession>>,
 }
 
 impl Service for Shop {
@@ -34,7 +34,7 @@ impl Service for Shop {
         if known { Ok(()) } else { Err(CommandStatus::RINVPASWD) }
     }
 
-    fn request(&self, bound: &Bound, request: Inbound<Threaded<Smsc>>) {
+    fn request(&self, bound: &BoundSession, request: Inbound<HandleRoute<Smsc>>) {
         let Inbound::SubmitSm(message) = request else { return };
         let text = message.get().short_message.as_bytes().to_vec();
         match &text[..] {
@@ -61,7 +61,7 @@ fn running(
     set(Server::builder(shop)).listen(listener).start().unwrap()
 }
 
-fn server(limits: Limits) -> Server {
+fn server(limits: ServerLimits) -> Server {
     running(Shop::default(), Config::default(), |builder| builder.limits(limits))
 }
 
@@ -95,12 +95,12 @@ fn it_answers_delivers_and_says_how_sessions_ended() {
             assert_eq!(delivering.join().unwrap(), Ok(()));
         });
         let nobody = server.deliver(b"other", &DeliverSm::default()).unwrap_err();
-        assert_eq!(nobody, RequestError::NeverSent(NotSent::NoBind));
+        assert_eq!(nobody, RequestError::NeverSent(NotSentReason::NoBind));
         assert_eq!(server.bound().len(), 1);
         let ended = server.shutdown(10 * SECOND);
         assert_eq!(ended.len(), 1);
-        assert_eq!((ended[0].0.system_id(), ended[0].1.reason), (&b"shop"[..], Closed::Unbound));
-        assert_eq!(client.closed().reason, Closed::PeerUnbound);
+        assert_eq!((ended[0].0.system_id(), ended[0].1.reason), (&b"shop"[..], CloseReason::Unbound));
+        assert_eq!(client.closed().reason, CloseReason::PeerUnbound);
     });
 }
 
@@ -116,14 +116,21 @@ fn it_speaks_tls_and_refuses_a_wrong_password() {
         client.bind(&bind("secret")).unwrap();
         assert_eq!(client.submit(&message()).unwrap().message_id(), b"shop");
         let error = connector.bind(&endpoint, &bind("hunter2")).unwrap_err();
-        assert!(matches!(error.failure, Failure::Bind(RequestError::Refused(CommandStatus::RINVPASWD))));
+        assert!(matches!(
+            error.kind,
+            ConnectErrorKind::Bind(RequestError::Refused(CommandStatus::RINVPASWD))
+        ));
     });
 }
 
 #[test]
 fn connections_and_binds_above_the_limits_are_turned_away() {
     watched(|| {
-        let server = server(Limits { per_address: 3, binds: 2, ..Limits::default() });
+        let server = server(ServerLimits {
+            connections_per_address: 3,
+            binds_per_account: 2,
+            ..ServerLimits::default()
+        });
         let first = bound(&server);
         let second = bound(&server);
         // A third bind of the account: one too many.
@@ -148,7 +155,7 @@ fn connections_and_binds_above_the_limits_are_turned_away() {
 #[test]
 fn who_says_nothing_has_session_init_for_handshake_and_bind() {
     watched(|| {
-        let config = Config { session_init: Duration::from_millis(100), ..Config::default() };
+        let config = Config { session_init_timeout: Duration::from_millis(100), ..Config::default() };
         let tls = common::certificates().server;
         let listener = Listener::bind("127.0.0.1:0", config).unwrap();
         let secure = Listener::bind("127.0.0.1:0", config).unwrap().tls(tls);
@@ -166,11 +173,11 @@ fn who_says_nothing_has_session_init_for_handshake_and_bind() {
 #[test]
 fn a_receiver_alone_is_delivered_to() {
     watched(|| {
-        let server = server(Limits::default());
+        let server = server(ServerLimits::default());
         let (transmitter, _inbox) = connect(&server);
         transmitter.bind(&Bind { mode: BindMode::Transmitter, ..bind("secret") }).unwrap();
         let nobody = server.deliver(b"shop", &DeliverSm::default()).unwrap_err();
-        assert!(nobody.is_safe_to_repeat());
+        assert!(nobody.is_safe_to_resend());
         let (receiver, mut inbox) = connect(&server);
         receiver.bind(&Bind { mode: BindMode::Receiver, ..bind("secret") }).unwrap();
         std::thread::scope(|scope| {
@@ -185,12 +192,12 @@ fn a_receiver_alone_is_delivered_to() {
 #[test]
 fn a_panic_of_the_service_ends_one_connection() {
     watched(|| {
-        let server = server(Limits::default());
+        let server = server(ServerLimits::default());
         let (client, _inbox) = bound(&server);
         let (other, _other_inbox) = bound(&server);
         let kept = client.submit(&common::text(b"panic")).unwrap_err();
         assert_eq!(kept, RequestError::Refused(CommandStatus::RSYSERR));
-        assert_eq!(client.closed().reason, Closed::PeerUnbound);
+        assert_eq!(client.closed().reason, CloseReason::PeerUnbound);
         assert_eq!(other.submit(&message()).unwrap().message_id(), b"shop");
         assert_eq!(server.bound().len(), 1);
     });
@@ -201,7 +208,7 @@ fn shutdown_lets_what_is_under_way_finish_and_cuts_what_does_not() {
     watched(|| {
         let (never, stuck) = mpsc::channel();
         let shop = Shop { stuck: Some(Mutex::new(stuck)), ..Shop::default() };
-        let config = Config { drain: Duration::from_millis(100), ..Config::default() };
+        let config = Config { drain_timeout: Duration::from_millis(100), ..Config::default() };
         let server = running(shop, config, |builder| builder);
         let (client, _inbox) = bound(&server);
         let sticking = client.submit_pipelined(&common::text(b"stick")).unwrap();
@@ -211,7 +218,7 @@ fn shutdown_lets_what_is_under_way_finish_and_cuts_what_does_not() {
         }
         let ended = server.shutdown(Duration::from_millis(500));
         assert_eq!(ended.len(), 1);
-        assert!(!sticking.wait().unwrap_err().is_safe_to_repeat());
+        assert!(!sticking.wait().unwrap_err().is_safe_to_resend());
         assert!(held.wait().is_err());
         client.closed();
         drop(never);
@@ -221,11 +228,11 @@ fn shutdown_lets_what_is_under_way_finish_and_cuts_what_does_not() {
 #[test]
 fn a_server_that_is_dropped_lets_go_of_everything() {
     watched(|| {
-        let server = server(Limits::default());
+        let server = server(ServerLimits::default());
         let (client, _inbox) = bound(&server);
         let address = server.local_addrs()[0];
         drop(server);
-        assert_eq!(client.closed().reason, Closed::Disconnected);
+        assert_eq!(client.closed().reason, CloseReason::Disconnected);
         assert!(Connector::new().connect(&endpoint(address)).is_err(), "nobody listens");
     });
 }

@@ -8,13 +8,14 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use common::{Certificates, bind, certificates, message};
-use smpp_core::session::{Cause, Closed, Config, Rate, Smsc, State};
+use smpp_core::session::{CloseReason, Config, Rate, Smsc, State, UnansweredReason};
 use smpp_core::{
     BindResp, COctets, CommandStatus, DeliverSm, DeliverSmResp, Endpoint, EsmClass, ShortMessage,
     SubmitSmResp,
 };
 use smpp_io_std::{
-    Connection, Connector, End, Failure, Inbound, NotSent, RequestError, TlsError, TlsStream, Transport, tls,
+    ConnectErrorKind, Connection, Connector, End, Inbound, NotSentReason, RequestError, TlsError, TlsStream,
+    Transport, tls,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -69,14 +70,14 @@ fn bind_submit_receive_unbind(connector: &Connector, endpoint: &Endpoint) {
     assert!(receipt.get().esm_class.is_receipt());
     assert_eq!(receipt.get().text(), b"id:id-1 stat:DELIVRD");
     connection.accept(receipt).unwrap();
-    assert_eq!(connection.unbind().reason, Closed::Unbound);
+    assert_eq!(connection.unbind().reason, CloseReason::Unbound);
 }
 
 #[test]
 fn a_session_over_tcp() {
     let (endpoint, thread) = serve("smpp", smsc);
     bind_submit_receive_unbind(&Connector::new(), &endpoint);
-    assert_eq!(thread.join().unwrap().reason, Closed::PeerUnbound);
+    assert_eq!(thread.join().unwrap().reason, CloseReason::PeerUnbound);
 }
 
 #[test]
@@ -86,20 +87,20 @@ fn a_session_over_tls() {
         serve("smpps", move |tcp| smsc(TlsStream::accept(tcp, server, 10 * SECOND).unwrap()));
     let connector = Connector::new().tls(tls::ca_pem(ca_pem.as_bytes()).unwrap());
     bind_submit_receive_unbind(&connector, &endpoint);
-    assert_eq!(thread.join().unwrap().reason, Closed::PeerUnbound);
+    assert_eq!(thread.join().unwrap().reason, CloseReason::PeerUnbound);
 }
 
 #[test]
 fn a_wrong_password_is_named() {
     let (endpoint, thread) = serve("smpp", smsc);
     let error = Connector::new().bind(&endpoint, &bind("hunter2")).unwrap_err();
-    assert!(matches!(error.failure, Failure::Bind(RequestError::Refused(CommandStatus::RINVPASWD))));
+    assert!(matches!(error.kind, ConnectErrorKind::Bind(RequestError::Refused(CommandStatus::RINVPASWD))));
     let text = error.to_string();
     for part in ["ESME_RINVPASWD", "check the password", &endpoint.to_string()] {
         assert!(text.contains(part), "{text}");
     }
     assert!(!format!("{text} {error:?}").contains("hunter2"));
-    assert_eq!(thread.join().unwrap().reason, Closed::Disconnected);
+    assert_eq!(thread.join().unwrap().reason, CloseReason::Disconnected);
 }
 
 #[test]
@@ -108,7 +109,7 @@ fn an_untrusted_certificate_ends_the_handshake_on_both_sides() {
     let (endpoint, thread) = serve("smpps", move |tcp| TlsStream::accept(tcp, server, 10 * SECOND).err());
     let others = tls::ca_pem(certificates().ca_pem.as_bytes()).unwrap();
     let error = Connector::new().tls(others).connect(&endpoint).unwrap_err();
-    assert!(matches!(error.failure, Failure::Handshake(_, TlsError::Certificate(_))), "{error}");
+    assert!(matches!(error.kind, ConnectErrorKind::Handshake(_, TlsError::Certificate(_))), "{error}");
     assert!(error.to_string().contains("the certificate is not accepted"), "{error}");
     assert!(thread.join().unwrap().is_some(), "the server learns of it");
 }
@@ -120,7 +121,7 @@ fn a_certificate_for_another_name_is_refused() {
     endpoint.host = "127.0.0.1".into();
     let connector = Connector::new().tls(tls::ca_pem(ca_pem.as_bytes()).unwrap());
     let error = connector.connect(&endpoint).unwrap_err();
-    assert!(matches!(error.failure, Failure::Handshake(_, TlsError::Certificate(_))), "{error}");
+    assert!(matches!(error.kind, ConnectErrorKind::Handshake(_, TlsError::Certificate(_))), "{error}");
     thread.join().unwrap();
 }
 
@@ -135,16 +136,18 @@ fn a_handshake_without_answer_ends() {
     let trust = tls::ca_pem(certificates().ca_pem.as_bytes()).unwrap();
     let connector = Connector::new().tls(trust).timeout(Duration::from_millis(50));
     let error = connector.connect(&endpoint).unwrap_err();
-    assert!(matches!(error.failure, Failure::Handshake(_, TlsError::Io(_))), "{error}");
+    assert!(matches!(error.kind, ConnectErrorKind::Handshake(_, TlsError::Io(_))), "{error}");
     thread.join().unwrap();
 }
 
 #[test]
 fn a_bind_without_answer_ends() {
     let (endpoint, thread) = serve("smpp", silent);
-    let config = Config { response: Duration::from_millis(50), ..Config::default() };
+    let config = Config { response_timeout: Duration::from_millis(50), ..Config::default() };
     let error = Connector::new().config(config).bind(&endpoint, &bind("secret")).unwrap_err();
-    let Failure::Bind(RequestError::Unanswered(Cause::Timeout)) = error.failure else { panic!("{error}") };
+    let ConnectErrorKind::Bind(RequestError::Unanswered(UnansweredReason::Timeout)) = error.kind else {
+        panic!("{error}")
+    };
     thread.join().unwrap();
 }
 
@@ -154,7 +157,10 @@ fn a_port_that_is_closed_says_which() {
     let address = listener.local_addr().unwrap();
     drop(listener);
     let error = Connector::new().connect(&format!("smpp://{address}").parse().unwrap()).unwrap_err();
-    assert!(matches!(&error.failure, Failure::Connect(attempts) if attempts[0].0 == address), "{error}");
+    assert!(
+        matches!(&error.kind, ConnectErrorKind::Connect(attempts) if attempts[0].0 == address),
+        "{error}"
+    );
 }
 
 #[test]
@@ -170,9 +176,12 @@ fn a_peer_that_closes_amid_a_request_leaves_it_unanswered() {
     });
     let mut connection = Connector::new().bind(&endpoint, &bind("secret")).unwrap();
     let error = connection.submit(&message()).unwrap_err();
-    assert!(matches!(error, RequestError::Unanswered(Cause::Closed(Closed::Disconnected))), "{error}");
+    assert!(
+        matches!(error, RequestError::Unanswered(UnansweredReason::Closed(CloseReason::Disconnected))),
+        "{error}"
+    );
     let error = connection.submit(&message()).unwrap_err();
-    assert!(matches!(error, RequestError::NeverSent(NotSent::Closed(_))), "{error}");
+    assert!(matches!(error, RequestError::NeverSent(NotSentReason::Closed(_))), "{error}");
     thread.join().unwrap();
 }
 
@@ -194,11 +203,11 @@ fn the_smsc_learns_what_became_of_a_delivery() {
         };
         connection.respond(delivery, answer).unwrap();
     }
-    assert_eq!(connection.unbind().reason, Closed::Unbound);
+    assert_eq!(connection.unbind().reason, CloseReason::Unbound);
     let (accepted, refused, end) = thread.join().unwrap();
     assert!(accepted.is_ok());
     assert!(matches!(refused, Err(RequestError::Refused(CommandStatus::RX_P_APPN))));
-    assert_eq!(end.reason, Closed::PeerUnbound);
+    assert_eq!(end.reason, CloseReason::PeerUnbound);
 }
 
 #[test]
@@ -220,7 +229,7 @@ fn a_request_before_the_bind_is_not_sent() {
     let (endpoint, thread) = serve("smpp", silent);
     let mut connection = Connector::new().connect(&endpoint).unwrap();
     let error = connection.submit(&message()).unwrap_err();
-    assert!(matches!(error, RequestError::NeverSent(NotSent::State(State::Open))), "{error}");
+    assert!(matches!(error, RequestError::NeverSent(NotSentReason::State(State::Open))), "{error}");
     connection.close();
     thread.join().unwrap();
 }
@@ -235,6 +244,6 @@ fn messages_above_the_rate_wait_for_their_turn() {
         connection.submit(&message()).unwrap();
     }
     assert!(start.elapsed() >= Duration::from_millis(40), "two intervals of 20 ms");
-    assert_eq!(connection.unbind().reason, Closed::Unbound);
+    assert_eq!(connection.unbind().reason, CloseReason::Unbound);
     thread.join().unwrap();
 }

@@ -8,9 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{bind, message, watched};
-use smpp_core::session::{Cause, Closed, Config, Esme, Rate, Smsc};
+use smpp_core::session::{CloseReason, Config, Esme, Rate, Smsc, UnansweredReason};
 use smpp_core::{AlertNotification, COctets, CommandId, CommandStatus, DeliverSm, SubmitSmResp};
-use smpp_io_std::{Client, End, Inbound, Inbox, Late, Peer, RequestError, start};
+use smpp_io_std::{Client, DeadlineError, End, Inbound, Inbox, Peer, RequestError, start};
 
 /// Two sessions, each on one end of a connection; the ESME is bound.
 fn pair(esme: Config, smsc: Config) -> ((Client, Inbox<Esme>), (Peer, Inbox<Smsc>)) {
@@ -67,9 +67,9 @@ fn many_threads_share_a_session() {
             thread.join().unwrap();
         }
         drop(inbox);
-        assert_eq!(client.unbind().reason, Closed::Unbound);
+        assert_eq!(client.unbind().reason, CloseReason::Unbound);
         assert_eq!(serving.join().unwrap(), 12 * 200);
-        assert_eq!(peer.closed().reason, Closed::PeerUnbound);
+        assert_eq!(peer.closed().reason, CloseReason::PeerUnbound);
     });
 }
 
@@ -116,8 +116,10 @@ fn a_deadline_gives_the_ticket_back() {
         let config = Config { window: 1, ..Config::default() };
         let ((client, _inbox), (_peer, mut requests)) = pair(config, Config::default());
         let soon = || Instant::now() + Duration::from_millis(30);
-        let Err(Late::InFlight(ticket)) = client.submit_until(&message(), soon()) else { panic!("answered") };
-        let Err(Late::NotSent) = client.submit_until(&message(), soon()) else {
+        let Err(DeadlineError::InFlight(ticket)) = client.submit_until(&message(), soon()) else {
+            panic!("answered")
+        };
+        let Err(DeadlineError::NeverSent) = client.submit_until(&message(), soon()) else {
             panic!("the window is full")
         };
         let ticket = ticket.wait_until(soon()).unwrap_err();
@@ -149,7 +151,7 @@ fn requests_arrive_in_order_and_answer_in_any_thread() {
         for ticket in tickets {
             drop(ticket.wait().unwrap());
         }
-        assert_eq!(peer.unbind().reason, Closed::Unbound);
+        assert_eq!(peer.unbind().reason, CloseReason::Unbound);
         answering.join().unwrap();
     });
 }
@@ -181,7 +183,7 @@ fn the_last_handle_unbinds() {
         assert!(clone.state().is_bound());
         drop(clone);
         drop(requests);
-        assert_eq!(peer.closed().reason, Closed::PeerUnbound);
+        assert_eq!(peer.closed().reason, CloseReason::PeerUnbound);
     });
 }
 
@@ -197,13 +199,13 @@ fn an_end_reaches_everyone_who_waits() {
         let waiting = thread::spawn(move || waiting.closed());
         let request = requests.recv().unwrap();
         let End { reason, .. } = client.abort();
-        assert_eq!(reason, Closed::Aborted);
-        assert_eq!(waiting.join().unwrap().reason, Closed::Aborted);
+        assert_eq!(reason, CloseReason::Aborted);
+        assert_eq!(waiting.join().unwrap().reason, CloseReason::Aborted);
         assert!(receiving.join().unwrap());
         let errors = submitting.map(|thread| thread.join().unwrap());
-        let unanswered = RequestError::Unanswered(Cause::Closed(Closed::Aborted));
+        let unanswered = RequestError::Unanswered(UnansweredReason::Closed(CloseReason::Aborted));
         assert_eq!(errors.iter().filter(|error| **error == unanswered).count(), 1);
-        assert_eq!(errors.iter().filter(|error| error.is_safe_to_repeat()).count(), 2);
+        assert_eq!(errors.iter().filter(|error| error.is_safe_to_resend()).count(), 2);
         drop(request);
     });
 }
@@ -238,7 +240,7 @@ fn whoever_gives_up_leaves_the_queue() {
         let waiting = thread::spawn(move || waiting.submit(&common::text(b"second")).map(drop));
         // In front of it or behind it, it does not matter.
         let soon = Instant::now() + Duration::from_millis(30);
-        assert!(matches!(client.submit_until(&message(), soon), Err(Late::NotSent)));
+        assert!(matches!(client.submit_until(&message(), soon), Err(DeadlineError::NeverSent)));
         for _ in 0..2 {
             let Some(Inbound::SubmitSm(request)) = requests.recv() else { panic!() };
             request.accept().unwrap();
@@ -260,6 +262,6 @@ fn a_notification_comes_and_needs_no_answer() {
         assert!(inbox.recv_until(soon).unwrap().is_none());
         peer.abort();
         let end = inbox.recv_until(Instant::now() + Duration::from_secs(20)).unwrap_err();
-        assert_eq!(end.reason, Closed::Disconnected);
+        assert_eq!(end.reason, CloseReason::Disconnected);
     });
 }

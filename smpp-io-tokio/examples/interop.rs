@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use clap::Parser;
 use serde_json::json;
 use smpp_core::session::{Config, Esme, Instant, RequestError, Stats};
-use smpp_core::sms::{Codings, ConcatRef, Limits, Pushed, Reassembler, Text};
+use smpp_core::sms::{Codings, ConcatRef, Pushed, Reassembler, ReassemblyLimits, Text};
 use smpp_core::{
     Address, Bind, BindMode, COctets, CommandStatus, DeliverSm, Endpoint, EnquireLink, Password, SubmitSm,
 };
@@ -104,7 +104,7 @@ async fn bound(client: &Client, bind: &Bind<'_>) -> Result<(), RequestError> {
 
 /// Tells each message once all its parts are there.
 async fn receive(mut inbox: Inbox<Esme>) -> Result<(), Failure> {
-    let mut parts = Reassembler::new(Limits::default());
+    let mut parts = Reassembler::new(ReassemblyLimits::default());
     while let Some(inbound) = inbox.recv().await {
         let Inbound::DeliverSm(message) = inbound else { continue };
         let deliver_sm = message.get();
@@ -184,10 +184,10 @@ async fn visit(request: BindRequest) -> Result<(), Failure> {
         }
     }
     let reason = peer.unbind().await.to_string();
-    let Stats { malformed, strays, quirks, .. } = peer.stats();
+    let Stats { malformed, unexpected_responses, quirks, .. } = peer.stats();
     println!(
         "{}",
-        json!({ "event": "ended", "reason": reason, "malformed": malformed, "strays": strays, "quirks": quirks })
+        json!({ "event": "ended", "reason": reason, "malformed": malformed, "unexpected_responses": unexpected_responses, "quirks": quirks })
     );
     Ok(())
 }

@@ -10,7 +10,7 @@ pub(crate) type DriverSession<R> = Session<R, u32, Option<Box<dyn Observer + Sen
 pub(crate) type Answerer<R> =
     Box<dyn for<'r> FnMut(Request<'r>, Responder<'_, R>) -> Option<Request<'r>> + Send>;
 
-/// The right to answer the request that [`Handle::answer_with`](crate::Handle::answer_with) has passed on.
+/// The right to answer the request that [`Handle::respond_inline`](crate::Handle::respond_inline) has passed on.
 pub struct Responder<'s, R: Role> {
     pub(crate) session: &'s mut DriverSession<R>,
 }

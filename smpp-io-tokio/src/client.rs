@@ -74,7 +74,7 @@ impl<R: Role> Handle<R> {
     }
 
     /// Ends the session in good order, and says how it ended: no new requests, what is in flight may finish
-    /// within `Config::drain`, then unbind. Everyone's requests, not only this handle's.
+    /// within `Config::drain_timeout`, then unbind. Everyone's requests, not only this handle's.
     ///
     /// Cancel-safe: the session ends all the same.
     pub async fn unbind(&self) -> End {
@@ -133,7 +133,7 @@ impl<R: Role> Handle<R> {
     /// use smpp_core::{COctets, SubmitSmResp};
     ///
     /// # fn serve(peer: &smpp_io_tokio::Peer) {
-    /// peer.answer_with(|request, responder| match request {
+    /// peer.respond_inline(|request, responder| match request {
     ///     Request::SubmitSm(message, reply) => {
     ///         println!("{}", message.text().escape_ascii());
     ///         let message_id = COctets::new(b"1").unwrap_or_default();
@@ -145,7 +145,7 @@ impl<R: Role> Handle<R> {
     /// });
     /// # }
     /// ```
-    pub fn answer_with<F>(&self, answer: F)
+    pub fn respond_inline<F>(&self, answer: F)
     where
         F: for<'r> FnMut(Request<'r>, Responder<'_, R>) -> Option<Request<'r>> + Send + 'static,
     {

@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use smpp_core::session::{Closed, Config, Event, Instant, Readiness, Refusal, Reply, Role, Session};
+use smpp_core::session::{CloseReason, Config, Event, Instant, Readiness, Refusal, Reply, Role, Session};
 use smpp_core::{Frame, Operation};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
@@ -72,7 +72,7 @@ pub(crate) struct Core<R: Role> {
 #[derive(Clone, Debug)]
 pub struct End {
     /// Why it is over.
-    pub reason: Closed,
+    pub reason: CloseReason,
     /// What the transport reported, where it failed.
     pub error: Option<Arc<io::Error>>,
 }
@@ -205,7 +205,7 @@ impl<R: Role> Core<R> {
         }
         self.paced = None;
         match self.session.readiness(now) {
-            Readiness::Ready { room } => room.into(),
+            Readiness::Ready { capacity: room } => room.into(),
             Readiness::Refusing(Refusal::WindowFull | Refusal::OutputFull) => 0,
             // Whatever else is in the way, the first will see.
             Readiness::Refusing(_) => 1,

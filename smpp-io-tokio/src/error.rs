@@ -122,7 +122,7 @@ impl std::error::Error for ConnectError {}
 pub enum AcceptError {
     /// The TLS handshake failed.
     Tls(Arc<TlsError>),
-    /// The handshake took longer than `Config::session_init`.
+    /// The handshake took longer than `Config::session_init_timeout`.
     Timeout,
     /// The session ended before a bind came.
     Ended(crate::End),

@@ -39,7 +39,7 @@ macro_rules! requests {
         #[derive(Debug)]
         #[non_exhaustive]
         pub enum Inbound<R: Role> {
-            $($(#[$meta])* $name(Incoming<R, $name<'static>>),)+
+            $($(#[$meta])* $name(InboundRequest<R, $name<'static>>),)+
             /// What has no response: outbind or alert_notification. What comes while
             /// [`max_unanswered`](smpp_core::session::Config::max_unanswered) wait to be fetched is dropped.
             Notification(Frame<Bytes>),
@@ -48,7 +48,7 @@ macro_rules! requests {
         impl Queued {
             fn into_inbound<R: Role>(self, shared: &Arc<Shared<R>>) -> Inbound<R> {
                 match self {
-                    $(Self::$name(frame, reply) => Inbound::$name(Incoming::new(frame, reply, shared)),)+
+                    $(Self::$name(frame, reply) => Inbound::$name(InboundRequest::new(frame, reply, shared)),)+
                     Self::Notification(frame) => Inbound::Notification(frame),
                 }
             }
@@ -94,7 +94,7 @@ requests! {
 
 /// One request, its octets, and the right to answer it. Dropped unanswered, it answers a temporary error by
 /// itself, so that the peer keeps the message and tries again.
-pub struct Incoming<R: Role, O: Operation> {
+pub struct InboundRequest<R: Role, O: Operation> {
     frame: Frame<Bytes>,
     reply: Option<Reply<O>>,
     shared: Arc<Shared<R>>,
@@ -156,7 +156,7 @@ impl<R: Role> Drop for Inbox<R> {
     }
 }
 
-impl<R: Role, O: Operation> Incoming<R, O> {
+impl<R: Role, O: Operation> InboundRequest<R, O> {
     fn new(frame: Frame<Bytes>, reply: Reply<O>, shared: &Arc<Shared<R>>) -> Self {
         Self { frame, reply: Some(reply), shared: Arc::clone(shared) }
     }
@@ -205,14 +205,14 @@ impl<R: Role, O: Operation> Incoming<R, O> {
     }
 }
 
-impl<R: Role, O: Operation> Drop for Incoming<R, O> {
+impl<R: Role, O: Operation> Drop for InboundRequest<R, O> {
     fn drop(&mut self) {
         // If the session has ended, the peer knows that nothing was taken.
         let _ = self.answer(Err(O::UNANSWERED));
     }
 }
 
-impl<R: Role, O: Operation> fmt::Debug for Incoming<R, O> {
+impl<R: Role, O: Operation> fmt::Debug for InboundRequest<R, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.frame.fmt(f)
     }

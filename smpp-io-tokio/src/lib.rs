@@ -46,7 +46,7 @@
 //!
 //! use smpp_core::session::{Config, Rate, Smsc};
 //! use smpp_core::{COctets, CommandStatus, SubmitSmResp};
-//! use smpp_io_tokio::{Admission, BindRequest, Bound, Inbound, Limits, Listener, Server, Service};
+//! use smpp_io_tokio::{Admission, BindRequest, BoundSession, Inbound, ServerLimits, Listener, Server, Service};
 //!
 //! struct Shop {
 //!     messages: AtomicU64,
@@ -62,7 +62,7 @@
 //!         }
 //!     }
 //!
-//!     async fn request(&self, _: &Bound, request: Inbound<Smsc>) {
+//!     async fn request(&self, _: &BoundSession, request: Inbound<Smsc>) {
 //!         // What is not a message is dropped, and so refused.
 //!         let Inbound::SubmitSm(message) = request else { return };
 //!         let id = self.messages.fetch_add(1, Ordering::Relaxed).to_string();
@@ -73,7 +73,7 @@
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let server = Server::builder(Shop { messages: AtomicU64::new(1) })
-//!     .limits(Limits { binds: 4, rate: Some(Rate::per_second(50)), ..Limits::default() })
+//!     .limits(ServerLimits { binds: 4, rate: Some(Rate::per_second(50)), ..ServerLimits::default() })
 //!     .listen(Listener::bind("0.0.0.0:2775", Config::default()).await?)
 //!     .start()?;
 //! # drop(server);
@@ -92,13 +92,13 @@
 //! What is submitted between two turns of the session's task leaves in one write, and all that comes back in one
 //! read is handed out at once: so have many requests under way, in as many tasks as you like or several in one, up
 //! to the window. A request costs no allocation, nor does its response. A server that knows its answer at once gives
-//! it where the request is read, by [`Handle::answer_with`]; what it has to think about comes out of the [`Inbox`].
+//! it where the request is read, by [`Handle::respond_inline`]; what it has to think about comes out of the [`Inbox`].
 //!
 //! # Bounds
 //!
 //! Each session runs within its [`Config`](smpp_core::session::Config): the window, the requests of the peer that
 //! wait for an answer, the octets that wait to be written. Above the last, nothing more is read, and TCP pushes
-//! back on the peer. A server runs within its [`Limits`]: connections, those of one address, the binds of an account,
+//! back on the peer. A server runs within its [`ServerLimits`]: connections, those of one address, the binds of an account,
 //! the messages of a bind.
 //!
 //! # Looking on
@@ -160,12 +160,12 @@ pub use client::{Client, Handle, Peer, start};
 pub use connect::Connector;
 pub use driver::End;
 pub use error::{AcceptError, ConnectError, TlsError};
-pub use inbox::{Inbound, Inbox, Incoming};
+pub use inbox::{Inbound, InboundRequest, Inbox};
 pub use server::{
-    Admission, BindId, BindRequest, Binds, Bound, Cap, Connecting, Limits, Listener, Server, ServerBuilder,
-    ServerEvent, ServerStream, Service, Shutdown,
+    Admission, BindId, BindRegistry, BindRequest, BoundSession, IncomingConnection, Listener, RejectReason,
+    Server, ServerBuilder, ServerEvent, ServerLimits, ServerStream, Service, Shutdown,
 };
-pub use smpp_core::session::{NotSent, RequestError, Response};
+pub use smpp_core::session::{NotSentReason, RequestError, Response};
 
 /// The examples in the README compile.
 #[cfg(doctest)]

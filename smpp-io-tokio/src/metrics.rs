@@ -174,7 +174,7 @@ struct Publisher {
     throttled: Counter,
     refused: Counter,
     malformed: Counter,
-    strays: Counter,
+    unexpected_responses: Counter,
     quirks: Counter,
     response_times: Histogram,
     /// What has been published.
@@ -246,7 +246,7 @@ impl Publisher {
             throttled: total("smpp_throttled_total"),
             refused: total("smpp_refused_total"),
             malformed: total("smpp_malformed_total"),
-            strays: total("smpp_strays_total"),
+            unexpected_responses: total("smpp_strays_total"),
             quirks: total("smpp_quirks_total"),
             response_times: histogram!("smpp_response_seconds", "role" => role, "session" => session.clone()),
             published: Default::default(),
@@ -271,7 +271,7 @@ impl Publisher {
         add(&self.throttled, counts.throttled, before.throttled);
         add(&self.refused, counts.refused, before.refused);
         add(&self.malformed, counts.malformed, before.malformed);
-        add(&self.strays, counts.strays, before.strays);
+        add(&self.unexpected_responses, counts.unexpected_responses, before.unexpected_responses);
         add(&self.quirks, counts.quirks, before.quirks);
         let (now, before) = (counts.response_times, before.response_times);
         let count = now.count().saturating_sub(before.count());

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use smpp_core::Operation;
-use smpp_core::session::{Instant, NotSent, Refusal, RequestError, Role, SentBy};
+use smpp_core::session::{Instant, NotSentReason, Refusal, RequestError, Role, SentBy};
 
 use crate::driver::{Core, Shared};
 use crate::waiters::Answer;
@@ -21,7 +21,7 @@ pub(crate) struct Requesting<'s, 'o, R: Role, O> {
 #[derive(Clone, Copy)]
 enum Stage {
     /// Not sent yet. It waits for its turn with this ticket, once it has been polled.
-    Unsent(Option<u64>),
+    SegmentNotSentReason(Option<u64>),
     /// In flight, with this place among those who wait.
     InFlight(u32),
     Over,
@@ -29,7 +29,7 @@ enum Stage {
 
 impl<'s, 'o, R: Role, O> Requesting<'s, 'o, R, O> {
     pub(crate) const fn new(shared: &'s Shared<R>, operation: &'o O) -> Self {
-        Self { shared, operation, stage: Stage::Unsent(None) }
+        Self { shared, operation, stage: Stage::SegmentNotSentReason(None) }
     }
 }
 
@@ -39,7 +39,7 @@ impl<R: Role, O: Operation + SentBy<R>> Future for Requesting<'_, '_, R, O> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
         let Self { shared, operation, stage } = self.get_mut();
         let ticket = match *stage {
-            Stage::Unsent(ticket) => ticket,
+            Stage::SegmentNotSentReason(ticket) => ticket,
             Stage::InFlight(place) => {
                 let heard = shared.lock().waiters.hear(place, cx.waker());
                 return match heard {
@@ -57,7 +57,7 @@ impl<R: Role, O: Operation + SentBy<R>> Future for Requesting<'_, '_, R, O> {
         let entered = shared.with(|core, now| {
             let entered = core.enter(now, *operation, ticket, cx.waker(), &mut old);
             // Who did not stand in line leaves nobody behind.
-            if ticket.is_some() && !matches!(entered, Ok(Stage::Unsent(_))) {
+            if ticket.is_some() && !matches!(entered, Ok(Stage::SegmentNotSentReason(_))) {
                 next = core.call_next(now);
             }
             entered
@@ -88,7 +88,7 @@ impl<R: Role> Core<R> {
         ticket: Option<u64>,
         waker: &Waker,
         old: &mut Option<Waker>,
-    ) -> Result<Stage, NotSent> {
+    ) -> Result<Stage, NotSentReason> {
         if self.end.is_some() || self.line.is_first(ticket) {
             let place = self.waiters.next();
             let Err(refused) = self.session.request(now, operation, place) else {
@@ -96,18 +96,18 @@ impl<R: Role> Core<R> {
                 *old = self.leave_line(ticket);
                 return Ok(Stage::InFlight(place));
             };
-            let end = self.end.as_ref().map(|end| NotSent::Closed(end.reason));
-            if let Some(why) = end.or(refused.why.lasting()) {
+            let end = self.end.as_ref().map(|end| NotSentReason::Closed(end.reason));
+            if let Some(why) = end.or(refused.reason.permanent()) {
                 *old = self.leave_line(ticket);
                 return Err(why);
             }
-            if let Refusal::Paced(at) = refused.why {
+            if let Refusal::RateLimited(at) = refused.reason {
                 self.paced = Some(at);
             }
         }
         let (ticket, unused) = self.line.stand(ticket, waker);
         *old = unused;
-        Ok(Stage::Unsent(Some(ticket)))
+        Ok(Stage::SegmentNotSentReason(Some(ticket)))
     }
 
     fn leave_line(&mut self, ticket: Option<u64>) -> Option<Waker> {
@@ -123,7 +123,7 @@ impl<R: Role> Core<R> {
 impl<R: Role, O> Drop for Requesting<'_, '_, R, O> {
     #[inline]
     fn drop(&mut self) {
-        if !matches!(self.stage, Stage::Unsent(None) | Stage::Over) {
+        if !matches!(self.stage, Stage::SegmentNotSentReason(None) | Stage::Over) {
             self.give_up();
         }
     }
@@ -134,14 +134,14 @@ impl<R: Role, O> Requesting<'_, '_, R, O> {
     fn give_up(&self) {
         match self.stage {
             Stage::InFlight(place) => drop(self.shared.lock().waiters.forsake(place)),
-            Stage::Unsent(Some(ticket)) => {
+            Stage::SegmentNotSentReason(Some(ticket)) => {
                 let (_old, next) =
                     self.shared.with(|core, now| (core.leave_line(Some(ticket)), core.call_next(now)));
                 if let Some(next) = next {
                     next.wake();
                 }
             }
-            Stage::Unsent(None) | Stage::Over => {}
+            Stage::SegmentNotSentReason(None) | Stage::Over => {}
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use smpp_core::session::{Cause, Closed, Event, Outcome, Request, Response, Side};
+use smpp_core::session::{CloseReason, Event, Outcome, Request, Response, Side, UnansweredReason};
 use smpp_core::{COctets, CommandStatus};
 use tracing::{Span, debug, field, info, info_span, warn};
 
@@ -66,10 +66,10 @@ impl Trace {
                 Outcome::Nacked(status) => {
                     warn!(target: TARGET, parent: span, ?status, sequence = sequence.0, "not understood by the peer");
                 }
-                Outcome::Unanswered(Cause::Timeout) => {
+                Outcome::Unanswered(UnansweredReason::Timeout) => {
                     warn!(target: TARGET, parent: span, sequence = sequence.0, "not answered in time");
                 }
-                Outcome::Unanswered(Cause::Unreadable(error)) => {
+                Outcome::Unanswered(UnansweredReason::Unreadable(error)) => {
                     warn!(target: TARGET, parent: span, sequence = sequence.0, %error, "the answer cannot be read");
                 }
                 // The application is told, as of each of its requests.
@@ -83,7 +83,7 @@ impl Trace {
                 let command = frame.header().command;
                 warn!(target: TARGET, parent: span, %command, %error, "malformed PDU");
             }
-            Event::Stray { frame } => {
+            Event::UnexpectedResponse { frame } => {
                 let header = frame.header();
                 let (command, sequence) = (header.command, header.sequence.0);
                 debug!(target: TARGET, parent: span, %command, sequence, "a response to nothing");
@@ -91,7 +91,7 @@ impl Trace {
             Event::PeerUnbind => info!(target: TARGET, parent: span, "the peer unbinds"),
             Event::Closed(reason) => {
                 let error = failure.map(field::display);
-                if matches!(reason, Closed::Unbound | Closed::PeerUnbound | Closed::Aborted) {
+                if matches!(reason, CloseReason::Unbound | CloseReason::PeerUnbound | CloseReason::Aborted) {
                     info!(target: TARGET, parent: span, %reason, error, "closed");
                 } else {
                     warn!(target: TARGET, parent: span, %reason, error, "closed");

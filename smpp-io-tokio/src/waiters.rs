@@ -111,7 +111,7 @@ impl Waiters {
             self.release(place);
             return None;
         }
-        outcome.keep_in(&mut slot.answer);
+        outcome.store_in(&mut slot.answer);
         match std::mem::replace(&mut slot.owner, Owner::Told) {
             Owner::Waits(waker) => Some(waker),
             _ => None,

@@ -16,7 +16,7 @@ fn options(binds: Binds) -> Options {
     let (system_id, password) = embedded::ACCOUNT;
     Options {
         binds,
-        stagger: Duration::from_millis(1),
+        connect_interval: Duration::from_millis(1),
         ..Options::new(Credentials::new(system_id, password), &Provider::EIGHT_BY_EIGHT)
     }
 }

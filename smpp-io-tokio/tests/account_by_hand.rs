@@ -10,19 +10,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use smpp_core::account::{Backoff, Credentials, Fate, Message, Options, Unaccepted, Unresolved};
+use smpp_core::account::{Backoff, Credentials, Message, Options, SegmentOutcome, SubmitError, Unresolved};
 use smpp_core::provider::Provider;
-use smpp_core::session::{Config, Direction, Instant, Observed, Observer, Smsc};
+use smpp_core::session::{Config, Direction, Instant, ObservedPdu, Observer, Smsc};
 use smpp_core::{
     Address, COctets, DeliverSm, Endpoint, EsmClass, MessageState, RegisteredDelivery, ShortMessage,
     SubmitSm, SubmitSmResp,
 };
-use smpp_io_tokio::account::{Account, AccountConnector, Arrival, Arrivals, NoReceipt, SendError};
-use smpp_io_tokio::{Inbound, Inbox, Incoming, Listener, Peer, tls};
+use smpp_io_tokio::account::{Account, AccountConnector, Arrival, Arrivals, NoMoreReceipts, SendError};
+use smpp_io_tokio::{Inbound, InboundRequest, Inbox, Listener, Peer, tls};
 
 fn options() -> Options {
     let (system_id, password) = embedded::ACCOUNT;
-    let backoff = Backoff { first: Duration::from_millis(2), ..Backoff::default() };
+    let backoff = Backoff { initial: Duration::from_millis(2), ..Backoff::default() };
     Options { backoff, ..Options::new(Credentials::new(system_id, password), &Provider::UNSTATED) }
 }
 
@@ -48,14 +48,14 @@ async fn in_hand() -> (Peer, Inbox<Smsc>, Account, Arrivals) {
     (peer, inbox, account, arrivals)
 }
 
-async fn submitted(inbox: &mut Inbox<Smsc>) -> Incoming<Smsc, SubmitSm<'static>> {
+async fn submitted(inbox: &mut Inbox<Smsc>) -> InboundRequest<Smsc, SubmitSm<'static>> {
     match inbox.recv().await {
         Some(Inbound::SubmitSm(message)) => message,
         other => panic!("{other:?}"),
     }
 }
 
-fn accept(message: Incoming<Smsc, SubmitSm<'static>>, id: &[u8]) {
+fn accept(message: InboundRequest<Smsc, SubmitSm<'static>>, id: &[u8]) {
     let message_id = COctets::new(id).unwrap();
     message.respond(Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() })).unwrap();
 }
@@ -102,7 +102,7 @@ async fn a_receipt_that_its_owner_leaves_behind_is_not_lost() {
     peer.deliver(&delivered()).await.unwrap();
     drop(sent);
     let Some(Arrival::Receipt(receipt)) = arrivals.recv().await else { panic!("no receipt") };
-    assert_eq!(receipt.get().1.unwrap().whole, Some(MessageState::DELIVERED));
+    assert_eq!(receipt.get().1.unwrap().message_state, Some(MessageState::DELIVERED));
     receipt.accept().unwrap();
 }
 
@@ -110,9 +110,10 @@ async fn a_receipt_that_its_owner_leaves_behind_is_not_lost() {
 async fn no_receipt_is_waited_for_that_cannot_be_known() {
     let (_peer, mut inbox, account, _arrivals) = in_hand().await;
     let acknowledgement = RegisteredDelivery::from_bits_retain(0b0100);
-    for (asks, expected) in
-        [(RegisteredDelivery::RECEIPT, NoReceipt::Unreported), (acknowledgement, NoReceipt::NotAsked)]
-    {
+    for (asks, expected) in [
+        (RegisteredDelivery::RECEIPT, NoMoreReceipts::NotReceived),
+        (acknowledgement, NoMoreReceipts::NotRequested),
+    ] {
         let template = SubmitSm { registered_delivery: asks, ..template() };
         let ticket = account.submit(&Message::text(&template, "Hello")).await.unwrap();
         accept(submitted(&mut inbox).await, b"");
@@ -136,9 +137,9 @@ fn an_account_whose_runtime_is_gone_takes_nothing_and_says_what_is_in_doubt() {
     let here = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     here.block_on(async {
         let refused = account.submit(&Message::text(&template(), "Hello")).await;
-        assert!(matches!(refused, Err(Unaccepted::ShutDown)), "{refused:?}");
+        assert!(matches!(refused, Err(SubmitError::ShutDown)), "{refused:?}");
         let Err(SendError::Failed { message, outcome }) = ticket.outcome().await else { panic!() };
-        assert!(matches!(outcome.parts[..], [Fate::Unanswered(_)]), "{outcome:?}");
+        assert!(matches!(outcome.segments[..], [SegmentOutcome::Unanswered(_)]), "{outcome:?}");
         let unresolved = account.shutdown(Duration::from_secs(5)).await;
         assert_eq!(unresolved, [Unresolved::NotAccepted { message, outcome }]);
     });
@@ -148,7 +149,7 @@ fn an_account_whose_runtime_is_gone_takes_nothing_and_says_what_is_in_doubt() {
 struct Trap(Arc<AtomicUsize>);
 
 impl Observer for Trap {
-    fn observe(&mut self, _: Instant, _: Direction, _: Observed<'_>) {
+    fn observe(&mut self, _: Instant, _: Direction, _: ObservedPdu<'_>) {
         assert!(self.0.fetch_add(1, Ordering::Relaxed) > 0, "as asked");
     }
 }
@@ -159,7 +160,7 @@ async fn hooks_that_panic_do_not_stop_the_account() {
     let endpoint: Endpoint = format!("smpps://localhost:{}", smsc.address.port()).parse().unwrap();
     let (resolved, observed, watched) = <[Arc<AtomicUsize>; 3]>::default().into();
     let address = smsc.address;
-    let backoff = Backoff { first: Duration::from_millis(2), ..Backoff::default() };
+    let backoff = Backoff { initial: Duration::from_millis(2), ..Backoff::default() };
     let connector = AccountConnector::new(&endpoint, Options { backoff, ..options() })
         .tls(tls::client(smsc.roots).unwrap())
         .resolver({
@@ -176,7 +177,7 @@ async fn hooks_that_panic_do_not_stop_the_account() {
             let observed = Arc::clone(&observed);
             move |_| Trap(Arc::clone(&observed))
         })
-        .watch({
+        .subscribe({
             let watched = Arc::clone(&watched);
             move |_, _| assert!(watched.fetch_add(1, Ordering::Relaxed) > 99, "as asked")
         });

@@ -9,7 +9,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use smpp_core::account::{Backoff, Binds, Change, Credentials, Fate, Message, Options};
+use smpp_core::account::{Backoff, Binds, Credentials, LinkEvent, Message, Options, SegmentOutcome};
 use smpp_core::provider::Provider;
 use smpp_core::session::{Config, RequestError};
 use smpp_core::{
@@ -27,16 +27,13 @@ const LISTEN: &str = "SMPP_TEST_SMSC";
 
 fn options(binds: Binds) -> Options {
     let (system_id, password) = embedded::ACCOUNT;
-    let backoff = Backoff {
-        first: Duration::from_millis(20),
-        longest: Duration::from_millis(100),
-        ..Backoff::default()
-    };
+    let backoff =
+        Backoff { initial: Duration::from_millis(20), max: Duration::from_millis(100), ..Backoff::default() };
     Options {
         binds,
         backoff,
         max_binds: 5,
-        stagger: Duration::from_millis(1),
+        connect_interval: Duration::from_millis(1),
         ..Options::new(Credentials::new(system_id, password), &Provider::UNSTATED)
     }
 }
@@ -153,8 +150,8 @@ async fn killed_in_mid_load_the_sums_add_up() {
         let times = log.get(text).copied().unwrap_or(0);
         match result {
             Ok(()) => assert_eq!(times, 1, "{text} was accepted"),
-            Err(SendError::Failed { outcome, .. }) => match outcome.parts[..] {
-                [Fate::Unanswered(_)] => {
+            Err(SendError::Failed { outcome, .. }) => match outcome.segments[..] {
+                [SegmentOutcome::Unanswered(_)] => {
                     unanswered += 1;
                     assert!(times <= 1, "{text} was sent {times} times");
                 }
@@ -230,10 +227,15 @@ async fn cut_in_the_middle_of_tls_records_every_accepted_message_is_receipted() 
             match account.send(&message).await {
                 Ok(mut sent) => Some(sent.receipt().await),
                 Err(SendError::Failed { outcome, .. }) => {
-                    let fits = |fate: &Fate| {
-                        matches!(fate, Fate::Accepted(_) | Fate::Unanswered(_) | Fate::NeverSent(_))
+                    let fits = |fate: &SegmentOutcome| {
+                        matches!(
+                            fate,
+                            SegmentOutcome::Accepted(_)
+                                | SegmentOutcome::Unanswered(_)
+                                | SegmentOutcome::NeverSent(_)
+                        )
                     };
-                    assert!(outcome.parts.iter().all(fits), "{outcome:?}");
+                    assert!(outcome.segments.iter().all(fits), "{outcome:?}");
                     None
                 }
                 Err(other) => panic!("{other}"),
@@ -264,8 +266,8 @@ async fn a_server_that_never_answers_is_passed_over() {
         }
     });
     let options = Options {
-        connect: Duration::from_millis(200),
-        session: Config { response: Duration::from_millis(200), ..Config::default() },
+        connect_timeout: Duration::from_millis(200),
+        session: Config { response_timeout: Duration::from_millis(200), ..Config::default() },
         ..options(Binds::Transceivers(2))
     };
     let connector = AccountConnector::new(&endpoint("smpps", 1), options)
@@ -285,8 +287,8 @@ async fn the_fifth_bind_waits_while_four_work() {
     let connector =
         AccountConnector::new(&endpoint("smpps", smsc.address.port()), options(Binds::Transceivers(5)))
             .tls(tls::client(smsc.roots).unwrap())
-            .watch(move |_, change| {
-                if let Change::Refused { error, .. } = change {
+            .subscribe(move |_, change| {
+                if let LinkEvent::BindRefused { error, .. } = change {
                     let _ = refused.send(error);
                 }
             });

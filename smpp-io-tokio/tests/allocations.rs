@@ -15,7 +15,8 @@ use smpp_core::{
     SubmitSmResp,
 };
 use smpp_io_tokio::{
-    Admission, BindRequest, Bound, Client, Inbound, Inbox, Limits, Listener, Peer, Server, Service, start,
+    Admission, BindRequest, BoundSession, Client, Inbound, Inbox, Listener, Peer, Server, ServerLimits,
+    Service, start,
 };
 use tokio::io::{AsyncWriteExt, duplex};
 use tokio::runtime::{Builder, Runtime};
@@ -54,7 +55,7 @@ async fn bound(config: Config) -> (Client, Peer, Inbox<Smsc>) {
 }
 
 fn answer_at_once(peer: &Peer) {
-    peer.answer_with(|request, responder| match request {
+    peer.respond_inline(|request, responder| match request {
         Request::SubmitSm(_, reply) => {
             responder.respond(reply, Ok(taken())).unwrap();
             None
@@ -209,7 +210,7 @@ impl Service for Porter {
         Ok(Admission::default())
     }
 
-    async fn request(&self, _bound: &Bound, _request: Inbound<Smsc>) {}
+    async fn request(&self, _bound: &BoundSession, _request: Inbound<Smsc>) {}
 }
 
 /// All that a hosted session needs, its task and its place in the registry included.
@@ -218,7 +219,8 @@ fn an_idle_bound_session_of_a_server_holds_less_than_two_and_a_quarter_kibibytes
     let runtime = runtime();
     let server = runtime.block_on(async {
         let listener = Listener::bind("127.0.0.1:0", Config::default()).await.unwrap();
-        let limits = Limits { per_address: 200, binds: 200, ..Limits::default() };
+        let limits =
+            ServerLimits { connections_per_address: 200, binds_per_account: 200, ..ServerLimits::default() };
         Server::builder(Porter).limits(limits).listen(listener).start().unwrap()
     });
     let each = held_of_each_bind(&runtime, server.local_addrs()[0], || {});

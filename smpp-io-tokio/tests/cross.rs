@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustls::RootCertStore;
-use smpp_core::session::{Closed, Config, Smsc};
+use smpp_core::session::{CloseReason, Config, Smsc};
 use smpp_core::sms::Receipt;
 use smpp_core::{
     Address, Bind, BindResp, COctets, DeliverSm, Endpoint, EsmClass, MessageState, Password,
@@ -55,7 +55,7 @@ async fn a_blocking_client_and_a_tokio_server() {
         let parsed = Receipt::parse(sm.text()).unwrap();
         assert_eq!((parsed.id, parsed.state()), (response.message_id(), Some(MessageState::DELIVERED)));
         connection.accept(receipt).unwrap();
-        assert_eq!(connection.unbind().reason, Closed::Unbound);
+        assert_eq!(connection.unbind().reason, CloseReason::Unbound);
     });
     client.await.unwrap();
 }
@@ -95,6 +95,6 @@ async fn a_tokio_client_and_a_blocking_server() {
     let Some(Inbound::DeliverSm(receipt)) = inbox.recv().await else { panic!("no receipt") };
     assert!(receipt.get().esm_class.is_receipt());
     receipt.accept().unwrap();
-    assert_eq!(client.unbind().await.reason, Closed::Unbound);
-    assert_eq!(server.join().unwrap(), Closed::PeerUnbound);
+    assert_eq!(client.unbind().await.reason, CloseReason::Unbound);
+    assert_eq!(server.join().unwrap(), CloseReason::PeerUnbound);
 }

@@ -10,8 +10,10 @@ use std::sync::mpsc;
 use std::task::Poll;
 use std::time::Duration;
 
-use smpp_core::session::{Cause, Closed, Config, Direction, Esme, Instant, Observed, Observer, RequestError};
-use smpp_core::simulator::{Receipts, Rules};
+use smpp_core::session::{
+    CloseReason, Config, Direction, Esme, Instant, ObservedPdu, Observer, RequestError, UnansweredReason,
+};
+use smpp_core::simulator::{ReceiptTiming, Rules};
 use smpp_core::{
     Address, Bind, COctets, CommandId, CommandStatus, Password, RegisteredDelivery, ShortMessage, SubmitSm,
 };
@@ -28,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 struct Keeper(mpsc::Sender<(CommandId, u32)>);
 
 impl Observer for Keeper {
-    fn observe(&mut self, _: Instant, direction: Direction, pdu: Observed<'_>) {
+    fn observe(&mut self, _: Instant, direction: Direction, pdu: ObservedPdu<'_>) {
         if direction == Direction::In {
             let header = pdu.header();
             let _ = self.0.send((header.command, header.sequence.0));
@@ -86,7 +88,7 @@ async fn receipt(inbox: &mut Inbox<Esme>) {
 
 /// Answers are not waited for.
 fn hasty() -> Config {
-    Config { response: Duration::from_millis(200), ..Config::default() }
+    Config { response_timeout: Duration::from_millis(200), ..Config::default() }
 }
 
 #[tokio::test]
@@ -94,9 +96,9 @@ async fn what_is_dropped_was_taken() {
     let faults = Faults { drop: 100, ..Faults::default() };
     let (client, mut inbox, _) = bound(Rules::default(), faults, hasty()).await;
     let error = client.submit(&message()).await.unwrap_err();
-    assert_eq!(error, RequestError::Unanswered(Cause::Timeout));
+    assert_eq!(error, RequestError::Unanswered(UnansweredReason::Timeout));
     receipt(&mut inbox).await;
-    assert_eq!(client.unbind().await.reason, Closed::Unbound);
+    assert_eq!(client.unbind().await.reason, CloseReason::Unbound);
 }
 
 #[tokio::test]
@@ -104,7 +106,7 @@ async fn a_reset_leaves_the_outcome_open() {
     let faults = Faults { reset: 100, ..Faults::default() };
     let (client, _inbox, _) = bound(Rules::default(), faults, Config::default()).await;
     let error = client.submit(&message()).await.unwrap_err();
-    assert_eq!(error, RequestError::Unanswered(Cause::Closed(Closed::Disconnected)));
+    assert_eq!(error, RequestError::Unanswered(UnansweredReason::Closed(CloseReason::Disconnected)));
     let error = client.closed().await.error.expect("no error");
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
 }
@@ -113,12 +115,12 @@ async fn a_reset_leaves_the_outcome_open() {
 async fn an_unbind_without_an_answer_times_out() {
     let faults = Faults { no_unbind_resp: true, ..Faults::default() };
     let (client, _inbox, _) = bound(Rules::default(), faults, hasty()).await;
-    assert_eq!(client.unbind().await.reason, Closed::UnbindTimeout);
+    assert_eq!(client.unbind().await.reason, CloseReason::UnbindTimeout);
 }
 
 #[tokio::test]
 async fn throttled_messages_are_refused() {
-    let rules = Rules { throttled: 100, ..Rules::default() };
+    let rules = Rules { throttled_percent: 100, ..Rules::default() };
     let (client, _inbox, _) = bound(rules, Faults::default(), Config::default()).await;
     let error = client.submit(&message()).await.unwrap_err();
     assert_eq!(error, RequestError::Refused(CommandStatus::RTHROTTLED));
@@ -127,7 +129,7 @@ async fn throttled_messages_are_refused() {
 #[tokio::test]
 async fn answers_come_in_another_order() {
     let faults = Faults { reorder: true, ..Faults::default() };
-    let rules = Rules { receipts: Receipts::Never, ..Rules::default() };
+    let rules = Rules { receipt_timing: ReceiptTiming::Never, ..Rules::default() };
     let (client, _inbox, seen) = bound(rules, faults, Config::default()).await;
     let messages = [message(); 16];
     let mut submits: Vec<_> = messages.iter().map(|message| Box::pin(client.submit(message))).collect();
@@ -146,7 +148,7 @@ async fn answers_come_in_another_order() {
 
 #[tokio::test]
 async fn a_receipt_comes_before_the_response() {
-    let rules = Rules { receipts: Receipts::BeforeResponse, ..Rules::default() };
+    let rules = Rules { receipt_timing: ReceiptTiming::BeforeResponse, ..Rules::default() };
     for faults in [Faults::default(), Faults { coalesce: true, ..Faults::default() }] {
         let (client, mut inbox, seen) = bound(rules.clone(), faults, Config::default()).await;
         client.submit(&message()).await.unwrap();

@@ -101,7 +101,7 @@ async fn what_went_in_a_record_before_the_cut_is_not_told_as_never_sent() {
     let (mut never_sent, mut unknown) = (0, 0);
     while let Some(outcome) = submits.join_next().await {
         match outcome.unwrap() {
-            Err(error) if error.is_safe_to_repeat() => never_sent += 1,
+            Err(error) if error.is_safe_to_resend() => never_sent += 1,
             _ => unknown += 1,
         }
     }

@@ -9,9 +9,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use smpp_core::session::{Closed, Config, Direction, Esme, Instant, Observed, Observer, Request, Smsc};
+use smpp_core::session::{
+    CloseReason, Config, Direction, Esme, Instant, ObservedPdu, Observer, Request, Smsc,
+};
 use smpp_core::{Bind, BindResp, COctets, CommandStatus, QuerySm, ShortMessage, SubmitSm, SubmitSmResp};
-use smpp_io_tokio::{Client, Inbound, Inbox, NotSent, Peer, RequestError, start};
+use smpp_io_tokio::{Client, Inbound, Inbox, NotSentReason, Peer, RequestError, start};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 use tokio::task::{JoinHandle, JoinSet, yield_now};
 use tokio::time::timeout;
@@ -54,7 +56,7 @@ async fn echo(mut inbox: Inbox<Smsc>) {
 }
 
 fn echo_at_once(peer: &Peer) {
-    peer.answer_with(|request, responder| match request {
+    peer.respond_inline(|request, responder| match request {
         Request::SubmitSm(message, reply) => {
             let _ = responder.respond(reply, Ok(id(message.text())));
             None
@@ -195,7 +197,7 @@ async fn the_end_of_the_session_reaches_those_in_line() {
     assert!(matches!(first.await.unwrap(), Err(RequestError::Unanswered(_))));
     for waiting in waiting {
         let told = timeout(Duration::from_secs(1), waiting).await.expect("nobody told him").unwrap();
-        assert_eq!(told, Err(RequestError::NeverSent(NotSent::Closed(Closed::Aborted))));
+        assert_eq!(told, Err(RequestError::NeverSent(NotSentReason::Closed(CloseReason::Aborted))));
     }
     drop(held);
 }
@@ -241,7 +243,7 @@ async fn on_many_threads_each_hears_his_own() {
             ids.extend(task.unwrap());
         }
         assert_eq!(ids.len(), 3000);
-        assert_eq!(client.unbind().await.reason, Closed::Unbound);
+        assert_eq!(client.unbind().await.reason, CloseReason::Unbound);
         serving.await.unwrap();
     }
 }
@@ -250,7 +252,7 @@ async fn on_many_threads_each_hears_his_own() {
 async fn an_observer_that_panics_over_a_request_stops_no_other() {
     struct Trap;
     impl Observer for Trap {
-        fn observe(&mut self, _: Instant, _: Direction, _: Observed<'_>) {
+        fn observe(&mut self, _: Instant, _: Direction, _: ObservedPdu<'_>) {
             panic!("as asked");
         }
     }

@@ -7,13 +7,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use smpp_core::session::{
-    self, Cause, Closed, Config, Direction, Esme, Observed, Observer, Rate, Refusal, Smsc, State,
+    self, CloseReason, Config, Direction, Esme, ObservedPdu, Observer, Rate, Refusal, Smsc, State,
+    UnansweredReason,
 };
 use smpp_core::{
     AlertNotification, Bind, BindResp, COctets, CommandId, CommandStatus, DataSm, DataSmResp, DeliverSm,
     Frame, Outbind, Password, Pdu, SequenceNumber, ShortMessage, SubmitSm, SubmitSmResp, Tag, Tlv, Tlvs,
 };
-use smpp_io_tokio::{Client, Inbound, Inbox, NotSent, Peer, RequestError, start};
+use smpp_io_tokio::{Client, Inbound, Inbox, NotSentReason, Peer, RequestError, start};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
@@ -190,11 +191,11 @@ impl AsyncWrite for Failing {
 
 #[tokio::test(start_paused = true)]
 async fn a_failing_transport_tells_what_left_from_what_did_not() {
-    let closed = Closed::Disconnected;
+    let closed = CloseReason::Disconnected;
     let bind = Bind::default();
     for (takes, outcome) in [
-        (15, RequestError::NeverSent(NotSent::Closed(closed))),
-        (usize::MAX, RequestError::Unanswered(Cause::Closed(closed))),
+        (15, RequestError::NeverSent(NotSentReason::Closed(closed))),
+        (usize::MAX, RequestError::Unanswered(UnansweredReason::Closed(closed))),
     ] {
         let transport = Failing { takes, wrote: false, came: Vec::new() };
         let (client, _inbox) = start::<Esme, _>(transport, Config::default());
@@ -211,7 +212,7 @@ async fn an_answer_that_came_before_the_transport_failed_is_heard() {
     let transport = Failing { takes: usize::MAX, wrote: false, came: answer.into_inner() };
     let (client, _inbox) = start::<Esme, _>(transport, Config::default());
     client.bind(&bind).await.unwrap();
-    assert_eq!(client.closed().await.reason, Closed::Disconnected);
+    assert_eq!(client.closed().await.reason, CloseReason::Disconnected);
 }
 
 #[tokio::test(start_paused = true)]
@@ -219,7 +220,7 @@ async fn a_server_that_does_not_answer_leaves_the_outcome_open() {
     let ((client, _inbox), (_peer, mut server)) = bound(Config::default(), 4096).await;
     let message = text(b"?");
     let (answer, held) = tokio::join!(client.submit(&message), server.recv());
-    assert_eq!(answer.unwrap_err(), RequestError::Unanswered(Cause::Timeout));
+    assert_eq!(answer.unwrap_err(), RequestError::Unanswered(UnansweredReason::Timeout));
     drop(held);
 }
 
@@ -233,11 +234,11 @@ async fn what_was_sent_before_a_cut_is_unanswered_and_what_comes_after_was_never
     };
     let message = text(b"?");
     let (answer, ()) = tokio::join!(client.submit(&message), cut);
-    let closed = Closed::Disconnected;
-    assert_eq!(answer.unwrap_err(), RequestError::Unanswered(Cause::Closed(closed)));
+    let closed = CloseReason::Disconnected;
+    assert_eq!(answer.unwrap_err(), RequestError::Unanswered(UnansweredReason::Closed(closed)));
     let after = client.submit(&message).await.unwrap_err();
-    assert_eq!(after, RequestError::NeverSent(NotSent::Closed(closed)));
-    assert!(after.is_safe_to_repeat());
+    assert_eq!(after, RequestError::NeverSent(NotSentReason::Closed(closed)));
+    assert!(after.is_safe_to_resend());
 }
 
 #[tokio::test(start_paused = true)]
@@ -245,7 +246,7 @@ async fn a_submit_before_the_bind_is_never_sent() {
     let (near, _far) = duplex(4096);
     let (client, _inbox) = start::<Esme, _>(near, Config::default());
     let error = client.submit(&text(b"early")).await.unwrap_err();
-    assert_eq!(error, RequestError::NeverSent(NotSent::State(State::Open)));
+    assert_eq!(error, RequestError::NeverSent(NotSentReason::State(State::Open)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -264,7 +265,7 @@ async fn the_last_handle_unbinds() {
     drop((client.clone(), inbox));
     client.submit(&text(b"still here")).await.unwrap();
     drop(client);
-    assert_eq!(peer.closed().await.reason, Closed::PeerUnbound);
+    assert_eq!(peer.closed().await.reason, CloseReason::PeerUnbound);
 }
 
 #[tokio::test(start_paused = true)]
@@ -293,7 +294,7 @@ async fn what_has_no_response_arrives_and_reasons_travel_with_errors() {
 struct Keeper(mpsc::Sender<String>);
 
 impl Observer for Keeper {
-    fn observe(&mut self, _: session::Instant, direction: Direction, pdu: Observed<'_>) {
+    fn observe(&mut self, _: session::Instant, direction: Direction, pdu: ObservedPdu<'_>) {
         assert!(!String::from_utf8_lossy(&pdu.octets()).contains("hunter2"));
         let _ = self.0.send(format!("{direction:?} {pdu}"));
     }
@@ -330,7 +331,7 @@ async fn a_quiet_link_is_probed_and_a_dead_one_is_noticed() {
     let began = Instant::now();
     let probe = read_pdu(&mut far).await;
     assert_eq!(probe.header().command.to_string(), "enquire_link");
-    assert_eq!(client.closed().await.reason, Closed::LinkDead);
+    assert_eq!(client.closed().await.reason, CloseReason::LinkDead);
     assert_eq!(began.elapsed().as_secs(), 40, "30 s of silence, 10 s for the answer");
 }
 

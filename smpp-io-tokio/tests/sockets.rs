@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::{ClientConfig, RootCertStore};
-use smpp_core::session::Closed;
+use smpp_core::session::CloseReason;
 use smpp_core::sms::Receipt;
 use smpp_core::{
     Address, Bind, BindMode, COctets, CommandStatus, Endpoint, MessageState, Password, RegisteredDelivery,
@@ -61,8 +61,8 @@ async fn a_receipt_comes_on_the_receiver_for_what_the_transmitter_sent() {
     assert_eq!((parsed.id, parsed.state()), (response.message_id(), Some(MessageState::DELIVERED)));
     receipt.accept().unwrap();
 
-    assert_eq!(transmitter.unbind().await.reason, Closed::Unbound);
-    assert_eq!(receiver.unbind().await.reason, Closed::Unbound);
+    assert_eq!(transmitter.unbind().await.reason, CloseReason::Unbound);
+    assert_eq!(receiver.unbind().await.reason, CloseReason::Unbound);
     assert!(inbox.recv().await.is_none());
 }
 
@@ -90,7 +90,7 @@ async fn refused_binds_name_their_status() {
     assert_eq!(error, RequestError::Refused(CommandStatus::RINVPASWD));
     assert!(error.to_string().contains("ESME_RINVPASWD"));
     // The SMSC ends the connection after it has answered.
-    assert_eq!(client.closed().await.reason, Closed::Disconnected);
+    assert_eq!(client.closed().await.reason, CloseReason::Disconnected);
 
     let mut held = Vec::new();
     for _ in 0..4 {

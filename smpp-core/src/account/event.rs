@@ -4,12 +4,12 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::net::SocketAddr;
 
-use super::incoming::{Ack, Inbound};
-use super::message::{MessageId, MessageNumber, Outcome};
-use super::receipts::{About, DeliveryReceipt};
+use super::incoming::{Ack, InboundMessage};
+use super::message::{MessageId, MessageNumber, MessageOutcome};
+use super::receipts::{DeliveryReceipt, ReceiptMatch};
 use crate::frame::Frame;
 use crate::pdu::{BindMode, CommandStatus};
-use crate::session::{Closed, RequestError};
+use crate::session::{CloseReason, RequestError};
 use crate::time::Instant;
 
 /// One of the account's connections, by its place: 0 to `max_binds - 1`. It is used again for the next connection, but
@@ -33,7 +33,7 @@ pub enum Action {
         /// For this connection.
         link: LinkId,
     },
-    /// Connect to this address, TLS included, within [`Options::connect`](super::Options::connect), and tell
+    /// Connect to this address, TLS included, within [`Options::connect_timeout`](super::Options::connect_timeout), and tell
     /// [`handle_connected`](super::Account::handle_connected) or
     /// [`handle_connect_failed`](super::Account::handle_connect_failed).
     Connect {
@@ -59,19 +59,19 @@ pub enum Event {
         /// Which one.
         message: MessageNumber,
         /// How it ended, part by part.
-        outcome: Outcome,
+        outcome: MessageOutcome,
     },
     /// A delivery receipt.
     Receipt {
         /// What it says.
         receipt: DeliveryReceipt,
         /// Which message it is about; `None` if that is none that is waited for.
-        about: Option<About>,
+        about: Option<ReceiptMatch>,
         /// Answer it once it is safe.
         ack: Ack,
     },
     /// Receipts of a message are not waited for any more: they have not come in time, or there was no room for them.
-    Unreported {
+    ReceiptsExpired {
         /// Which one.
         message: MessageNumber,
         /// The ids of its parts that have no last receipt. None if receipts were asked for only about some ends, as
@@ -81,7 +81,7 @@ pub enum Event {
     /// A message from a phone; or what there is of one whose other parts have not come in time.
     Message {
         /// The message.
-        message: Inbound,
+        message: InboundMessage,
         /// Answer it once it is safe.
         ack: Ack,
     },
@@ -95,7 +95,7 @@ pub enum Event {
         /// Which one.
         link: LinkId,
         /// What.
-        change: Change,
+        event: LinkEvent,
     },
     /// The SMSC refuses the account: no bind will be tried any more. Said once.
     Stopped {
@@ -112,7 +112,7 @@ pub enum Event {
 /// What a connection does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Change {
+pub enum LinkEvent {
     /// It is bound.
     Bound {
         /// In this mode.
@@ -121,21 +121,21 @@ pub enum Change {
         address: SocketAddr,
     },
     /// The host's name has no address, or could not be asked for.
-    Unresolved {
+    ResolveFailed {
         /// When it is tried again.
-        retry: Instant,
+        retry_at: Instant,
     },
     /// There is no connection to this address.
-    Unreachable {
+    ConnectFailed {
         /// Where to.
         address: SocketAddr,
         /// What is in the way.
         failure: ConnectFailure,
         /// When the host is tried again; `None` if its next address is tried at once.
-        retry: Option<Instant>,
+        retry_at: Option<Instant>,
     },
     /// The bind was not accepted.
-    Refused {
+    BindRefused {
         /// By this server.
         address: SocketAddr,
         /// How.
@@ -144,13 +144,13 @@ pub enum Change {
     /// The peer wants to end the session.
     PeerUnbind,
     /// The session is over.
-    Ended {
+    Closed {
         /// With this server.
         address: SocketAddr,
         /// Why.
-        reason: Closed,
+        reason: CloseReason,
         /// When the host is tried again; `None` if its next address is tried at once, or nothing is tried any more.
-        retry: Option<Instant>,
+        retry_at: Option<Instant>,
     },
 }
 
@@ -172,7 +172,7 @@ pub enum Unresolved {
         /// Which one.
         message: MessageNumber,
         /// How it ended, part by part.
-        outcome: Outcome,
+        outcome: MessageOutcome,
     },
     /// It was accepted, and receipts of it have not come. They will come on the account's next bind.
     NoReceipt {

@@ -16,7 +16,7 @@ use crate::sms::{self, Codings, MessageIdKey, Part, Pushed, Reassembler, Receipt
 use crate::time::Instant;
 use crate::wire::{COctets, Quirks, Tolerance};
 
-/// The right to answer what the SMSC has delivered, once: see [`Account::answer`].
+/// The right to answer what the SMSC has delivered, once: see [`Account::acknowledge`].
 ///
 /// One that is dropped leaves the SMSC without an answer, and places of
 /// [`max_unanswered`](crate::session::Config::max_unanswered) taken for as long as the bind lives; what comes again on
@@ -51,7 +51,7 @@ enum Answerable {
 
 /// A message from a phone, or from another program: whole.
 #[derive(Debug)]
-pub struct Inbound {
+pub struct InboundMessage {
     content: Content,
     codings: Codings,
 }
@@ -85,7 +85,7 @@ impl fmt::Debug for Content {
     }
 }
 
-impl Inbound {
+impl InboundMessage {
     /// The sender.
     pub fn source(&self) -> Address<'_, 65> {
         match &self.content {
@@ -186,7 +186,7 @@ fn user_data(pdu: Pdu<'_>) -> Option<(UserData<'_>, Option<UserData<'_>>)> {
 }
 
 impl Inbox {
-    pub(super) const fn new(limits: sms::Limits, hold: Duration) -> Self {
+    pub(super) const fn new(limits: sms::ReassemblyLimits, hold: Duration) -> Self {
         Self { reassembler: Reassembler::new(limits), held: BTreeMap::new(), last: 0, hold }
     }
 
@@ -209,9 +209,9 @@ impl<O: Observer> Account<O> {
     /// An error if a bind that it came on is gone: the SMSC has seen no answer there, and will deliver it again. What
     /// comes again of a receipt or a message in parts that was taken is answered here, and not told.
     ///
-    /// Parts that were answered after [`Options::hold`](super::Options::hold) are not delivered again if the message is
+    /// Parts that were answered after [`Options::segment_ack_timeout`](super::Options::segment_ack_timeout) are not delivered again if the message is
     /// refused now: the application has all there will be of them.
-    pub fn answer(
+    pub fn acknowledge(
         &mut self,
         now: Instant,
         ack: Ack,
@@ -244,7 +244,7 @@ impl<O: Observer> Account<O> {
         let Some(session) = self.session_of(token.link, token.serial) else {
             return Err(Refusal::State(State::Closed));
         };
-        session.pass(now);
+        session.advance_clock(now);
         match token.reply {
             Answerable::DeliverSm(reply) => session.respond(reply, result.map(|()| DeliverSmResp::default())),
             Answerable::DataSm(reply) => session.respond(reply, result.map(|()| DataSmResp::default())),
@@ -324,9 +324,9 @@ impl<O: Observer> Account<O> {
                 self.tell(Event::Receipt { receipt, about: Some(about), ack });
             }
             Matched::Unknown => self.tell(Event::Receipt { receipt, about: None, ack }),
-            Matched::Repeated => self.acknowledge(now, ack, Ok(())),
+            Matched::Repeated => self.acknowledge_all(now, ack, Ok(())),
             // Nobody knows yet what the answer will be.
-            Matched::Untaken => self.acknowledge(now, ack, Err(DeliverSm::UNANSWERED)),
+            Matched::Untaken => self.acknowledge_all(now, ack, Err(DeliverSm::UNANSWERED)),
         }
     }
 
@@ -344,7 +344,7 @@ impl<O: Observer> Account<O> {
         self.tell(Event::Receipt { receipt, about: None, ack });
     }
 
-    fn acknowledge(&mut self, now: Instant, ack: Ack, result: Result<(), CommandStatus>) {
+    fn acknowledge_all(&mut self, now: Instant, ack: Ack, result: Result<(), CommandStatus>) {
         for token in ack.tokens {
             // If the bind is gone, the SMSC will ask again.
             let _ = self.reply(now, token, result);
@@ -354,7 +354,7 @@ impl<O: Observer> Account<O> {
     fn message(&mut self, now: Instant, pdu: Pdu<'_>, frame: Frame<Vec<u8>>, token: Token) {
         let codings = self.options.text.codings;
         let one = |frame, token| Event::Message {
-            message: Inbound { content: Content::One(frame), codings },
+            message: InboundMessage { content: Content::One(frame), codings },
             ack: Ack { tokens: alloc::vec![token], about: What::Pdu },
         };
         let Some((_, Some(user_data))) = user_data(pdu) else { return self.tell(one(frame, token)) };
@@ -388,7 +388,7 @@ impl<O: Observer> Account<O> {
                 let _ = self.reply(now, token, result);
             }
             // There is no room for it now: the SMSC keeps it.
-            Err(unkept) if unkept.why == sms::WhyUnkept::Full => {
+            Err(unkept) if unkept.reason == sms::PushErrorReason::Full => {
                 let _ = self.reply(now, token, Err(DeliverSm::UNANSWERED));
             }
             // It is no part; or there will never be room for the others: the application has what there is.
@@ -400,7 +400,7 @@ impl<O: Observer> Account<O> {
     fn whole(&mut self, message: sms::Message<u64>) {
         let ack = self.inbox.ack(&message);
         self.untaken += 1;
-        let message = Inbound { content: Content::Parts(message), codings: self.options.text.codings };
+        let message = InboundMessage { content: Content::Parts(message), codings: self.options.text.codings };
         self.tell(Event::Message { message, ack });
     }
 
@@ -424,7 +424,7 @@ impl<O: Observer> Account<O> {
         while let Some(message) = self.inbox.reassembler.evict() {
             if message.tags().all(|tag| self.inbox.held.contains_key(tag)) {
                 let ack = self.inbox.ack(&message);
-                self.acknowledge(now, ack, Err(DeliverSm::UNANSWERED));
+                self.acknowledge_all(now, ack, Err(DeliverSm::UNANSWERED));
             } else {
                 self.whole(message);
             }

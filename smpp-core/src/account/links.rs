@@ -5,13 +5,13 @@ use alloc::collections::VecDeque;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::event::{Action, Change, ConnectFailure, Event, LinkId};
+use super::event::{Action, ConnectFailure, Event, LinkEvent, LinkId};
 use super::options::Backoff;
 use super::queue::PartRef;
 use super::{Account, Ending, LinkState};
 use crate::frame::Frame;
 use crate::pdu::{BindMode, CommandStatus};
-use crate::session::{self, Closed, Esme, Observer, RequestError, Session, State};
+use crate::session::{self, CloseReason, Esme, Observer, RequestError, Session, State};
 use crate::time::Instant;
 
 /// What a session gives back with the outcome of a request.
@@ -37,7 +37,7 @@ pub(super) struct Link<O> {
 enum Phase<O> {
     Idle,
     Resolving,
-    Connecting {
+    IncomingConnection {
         address: SocketAddr,
         untried: VecDeque<SocketAddr>,
     },
@@ -78,7 +78,7 @@ impl<O: Observer> Link<O> {
         match &self.phase {
             Phase::Idle => LinkState::Idle,
             Phase::Resolving => LinkState::Resolving,
-            Phase::Connecting { address, .. } => LinkState::Connecting(*address),
+            Phase::IncomingConnection { address, .. } => LinkState::IncomingConnection(*address),
             Phase::Open(open) => LinkState::Open(open.address, open.session.state()),
             Phase::Closing { .. } => LinkState::Closing,
         }
@@ -155,7 +155,7 @@ impl<O: Observer> Account<O> {
             if let Some(link) = self.links.get_mut(link.index()) {
                 link.phase = Phase::Resolving;
             }
-            self.next_start = now + self.options.stagger;
+            self.next_start = now + self.options.connect_interval;
             self.actions.push_back(Action::Resolve { link });
         }
     }
@@ -167,7 +167,7 @@ impl<O: Observer> Account<O> {
         let stopped = self.stopped.is_some() && id.0 < self.options.binds.count();
         let Some(link) = self.links.get_mut(id.index()) else { return };
         match &mut link.phase {
-            Phase::Resolving | Phase::Connecting { .. } if !wanted => {
+            Phase::Resolving | Phase::IncomingConnection { .. } if !wanted => {
                 link.phase = Phase::Closing { untried: VecDeque::new() };
                 self.actions.push_back(Action::Close { link: id });
             }
@@ -210,7 +210,7 @@ impl<O: Observer> Account<O> {
             }
             if !self.connect(link, untried) {
                 let retry = self.back_off(now, link);
-                self.tell(Event::Link { link, change: Change::Unresolved { retry } });
+                self.tell(Event::Link { link, event: LinkEvent::ResolveFailed { retry_at: retry } });
             }
         }
         self.drive(now);
@@ -223,7 +223,7 @@ impl<O: Observer> Account<O> {
             link.phase = Phase::Idle;
             return false;
         };
-        link.phase = Phase::Connecting { address, untried };
+        link.phase = Phase::IncomingConnection { address, untried };
         self.actions.push_back(Action::Connect { link: id, address });
         true
     }
@@ -234,7 +234,7 @@ impl<O: Observer> Account<O> {
     pub fn handle_connected(&mut self, now: Instant, id: LinkId, observer: O) -> bool {
         let mode = self.mode_of(id);
         let Some(link) = self.links.get_mut(id.index()) else { return false };
-        let Phase::Connecting { address, untried } = &mut link.phase else { return false };
+        let Phase::IncomingConnection { address, untried } = &mut link.phase else { return false };
         let mut session = Session::with_observer(self.options.session, now, observer);
         if let Ok(bind) = self.options.credentials.bind(mode, self.options.interface_version) {
             // Nothing is in the way of a first bind; if something were, it would be told as the end of the session.
@@ -251,10 +251,13 @@ impl<O: Observer> Account<O> {
     /// There is no connection to the address.
     pub fn handle_connect_failed(&mut self, now: Instant, id: LinkId, failure: ConnectFailure) {
         let Some(link) = self.links.get_mut(id.index()) else { return };
-        if let Phase::Connecting { address, untried } = &mut link.phase {
+        if let Phase::IncomingConnection { address, untried } = &mut link.phase {
             let (address, untried) = (*address, core::mem::take(untried));
             let retry = if self.connect(id, untried) { None } else { Some(self.back_off(now, id)) };
-            self.tell(Event::Link { link: id, change: Change::Unreachable { address, failure, retry } });
+            self.tell(Event::Link {
+                link: id,
+                event: LinkEvent::ConnectFailed { address, failure, retry_at: retry },
+            });
         }
         self.drive(now);
     }
@@ -360,7 +363,7 @@ impl<O: Observer> Account<O> {
                     self.tell(Event::Notification { frame });
                 }
             }
-            session::Event::PeerUnbind => self.tell(Event::Link { link, change: Change::PeerUnbind }),
+            session::Event::PeerUnbind => self.tell(Event::Link { link, event: LinkEvent::PeerUnbind }),
             session::Event::Closed(reason) => self.ended(now, link, reason),
             // Counted in the session's statistics, answered by the session.
             _ => {}
@@ -373,9 +376,9 @@ impl<O: Observer> Account<O> {
         };
         open.bound = Some(now);
         open.untried.clear();
-        let change = Change::Bound { mode: open.mode, address: open.address };
+        let change = LinkEvent::Bound { mode: open.mode, address: open.address };
         self.good = Some(open.address);
-        self.tell(Event::Link { link: id, change });
+        self.tell(Event::Link { link: id, event: change });
     }
 
     fn bind_failed(&mut self, now: Instant, id: LinkId, error: RequestError) {
@@ -392,7 +395,7 @@ impl<O: Observer> Account<O> {
                 open.session.unbind(now);
             }
         }
-        self.tell(Event::Link { link: id, change: Change::Refused { address, error } });
+        self.tell(Event::Link { link: id, event: LinkEvent::BindRefused { address, error } });
         if let RequestError::Refused(status) = error
             && is_about_credentials(status)
             && self.stopped.is_none()
@@ -403,9 +406,9 @@ impl<O: Observer> Account<O> {
     }
 
     /// The session is over.
-    fn ended(&mut self, now: Instant, id: LinkId, reason: Closed) {
+    fn ended(&mut self, now: Instant, id: LinkId, reason: CloseReason) {
         let wanted = self.is_wanted(id);
-        let steady = self.options.backoff.steady;
+        let steady = self.options.backoff.reset_after;
         let Some(link) = self.links.get_mut(id.index()) else { return };
         let Phase::Open(open) = &mut link.phase else { return };
         let (address, untried) = (open.address, core::mem::take(&mut open.untried));
@@ -414,7 +417,7 @@ impl<O: Observer> Account<O> {
             self.blocked.1 = 0;
         }
         let (again, as_asked) =
-            (wanted && untried.is_empty(), reason == Closed::Unbound && open.refused.is_none());
+            (wanted && untried.is_empty(), reason == CloseReason::Unbound && open.refused.is_none());
         if self.options.session.rate.is_some() {
             // What was sent in the last second still counts.
             link.paused_until = link.paused_until.max(now + Duration::from_secs(1));
@@ -426,7 +429,7 @@ impl<O: Observer> Account<O> {
             false => None,
         };
         self.actions.push_back(Action::Close { link: id });
-        self.tell(Event::Link { link: id, change: Change::Ended { address, reason, retry } });
+        self.tell(Event::Link { link: id, event: LinkEvent::Closed { address, reason, retry_at: retry } });
     }
 
     /// After a failure: when the place is used again. Where there is no bind, the others wait as long: what was in the
@@ -463,7 +466,7 @@ impl Backoff {
     /// The wait after so many failures, at least 1: from half of it to all of it.
     fn delay(self, failures: u32, random: u64) -> Duration {
         let doubled = 1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
-        let whole = self.first.saturating_mul(doubled).min(self.longest).max(SHORTEST);
+        let whole = self.initial.saturating_mul(doubled).min(self.max).max(SHORTEST);
         let half = whole / 2;
         let nanos = u64::try_from(half.as_nanos()).unwrap_or(u64::MAX);
         half + Duration::from_nanos(random.checked_rem(nanos).unwrap_or_default())

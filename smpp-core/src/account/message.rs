@@ -8,7 +8,7 @@ use core::time::Duration;
 use super::options::Options;
 use crate::frame::{Frame, SequenceNumber};
 use crate::pdu::{CommandStatus, Pdu, SubmitSm};
-use crate::session::{Cause, NotSent, RequestError};
+use crate::session::{NotSentReason, RequestError, UnansweredReason};
 use crate::sms::{SegmentError, Text, TextError};
 use crate::wire::{Quirks, Tolerance};
 
@@ -38,7 +38,7 @@ pub struct Message {
     pub(super) priority: Priority,
     pub(super) deadline: Option<Duration>,
     pub(super) in_order: bool,
-    pub(super) unanswered: Option<Unanswered>,
+    pub(super) unanswered: Option<UnansweredPolicy>,
 }
 
 #[derive(Clone)]
@@ -63,13 +63,13 @@ pub enum Priority {
 
 /// What to do about a part that was sent and not answered: the SMSC may have accepted it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Unanswered {
+pub enum UnansweredPolicy {
     /// Say so, and leave it to the caller.
     #[default]
     Report,
     /// Send it again, so many times: **it may arrive twice**. If none of them is accepted, the part counts as unanswered
     /// whatever the later ones are answered: the SMSC may have accepted the first.
-    SendAgain(u16),
+    Resend(u16),
 }
 
 /// The account's own number of a message, never used twice.
@@ -82,15 +82,15 @@ pub struct MessageId(Vec<u8>);
 
 /// How a message ended, part by part.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
+pub struct MessageOutcome {
     /// One for each part, in the order of the text.
-    pub parts: Vec<Fate>,
+    pub segments: Vec<SegmentOutcome>,
 }
 
 /// How a part of a message ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Fate {
+pub enum SegmentOutcome {
     /// The SMSC has taken it.
     Accepted(MessageId),
     /// The SMSC has not, and says why.
@@ -98,17 +98,17 @@ pub enum Fate {
     /// The SMSC does not understand it: generic_nack (SMPP 3.4 §4.3).
     Nacked(CommandStatus),
     /// It was never sent as a whole: safe to send again.
-    NeverSent(Unsent),
+    NeverSent(SegmentNotSentReason),
     /// It was sent and not answered: the SMSC may have accepted it.
-    Unanswered(Cause),
+    Unanswered(UnansweredReason),
 }
 
 /// Why a part of a message was never sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Unsent {
+pub enum SegmentNotSentReason {
     /// No session can send it: it is too long, or needs what the SMSC does not offer.
-    Session(NotSent),
+    Request(NotSentReason),
     /// Its [deadline](Message::deadline) passed.
     Expired,
     /// Another part of the message was not accepted.
@@ -124,18 +124,18 @@ pub enum Unsent {
 /// Why a message was not taken. Nothing was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Unaccepted {
+pub enum SubmitError {
     /// The queue has no room for all its parts now. Try again after the next outcome.
     Full,
     /// It has more parts than the queue will ever have room for.
-    TooManyParts {
+    TooManySegments {
         /// How many it has.
-        parts: usize,
+        segments: usize,
     },
     /// The text cannot be sent in any alphabet of [`Options::text`].
     Text(TextError),
     /// The text cannot be cut into parts.
-    Parts(SegmentError),
+    Segments(SegmentError),
     /// The account is being shut down.
     ShutDown,
     /// The SMSC refuses the account.
@@ -190,10 +190,10 @@ impl Message {
         Self { in_order: true, ..self }
     }
 
-    /// What to do about a part that was sent and not answered, instead of [`Options::unanswered`].
+    /// What to do about a part that was sent and not answered, instead of [`Options::unanswered_policy`].
     #[must_use]
-    pub fn unanswered(self, unanswered: Unanswered) -> Self {
-        Self { unanswered: Some(unanswered), ..self }
+    pub fn unanswered_policy(self, policy: UnansweredPolicy) -> Self {
+        Self { unanswered: Some(policy), ..self }
     }
 
     /// The `submit_sm` that it was made from.
@@ -207,13 +207,17 @@ impl Message {
     }
 
     /// A PDU for each part.
-    pub(super) fn parts(&self, options: &Options, reference: u16) -> Result<Vec<Frame<Vec<u8>>>, Unaccepted> {
+    pub(super) fn parts(
+        &self,
+        options: &Options,
+        reference: u16,
+    ) -> Result<Vec<Frame<Vec<u8>>>, SubmitError> {
         let text = match &self.content {
             Content::AsIs => return Ok(alloc::vec![self.template.clone()]),
-            Content::Text(text) => options.text.text(text).map_err(Unaccepted::Text)?,
+            Content::Text(text) => options.text.text(text).map_err(SubmitError::Text)?,
             Content::Octets(octets) => Text::octets(octets),
         };
-        let segments = text.segments(options.long_messages.form(reference)).map_err(Unaccepted::Parts)?;
+        let segments = text.segments(options.long_messages.form(reference)).map_err(SubmitError::Segments)?;
         Ok(segments.submissions(self.template()).map(|part| frame(&part.submit_sm())).collect())
     }
 }
@@ -276,11 +280,11 @@ impl fmt::Display for MessageNumber {
     }
 }
 
-impl Outcome {
+impl MessageOutcome {
     /// The ids of all parts if all were accepted. Otherwise the gravest that happened to a part: unanswered before
     /// refused before never sent.
-    pub fn result(&self) -> Result<Vec<&MessageId>, &Fate> {
-        match self.parts.iter().max_by_key(|fate| fate.gravity()) {
+    pub fn result(&self) -> Result<Vec<&MessageId>, &SegmentOutcome> {
+        match self.segments.iter().max_by_key(|fate| fate.gravity()) {
             Some(fate) if fate.gravity() > 0 => Err(fate),
             _ => Ok(self.ids().collect()),
         }
@@ -288,19 +292,22 @@ impl Outcome {
 
     /// The ids of the parts that were accepted.
     pub fn ids(&self) -> impl Iterator<Item = &MessageId> {
-        self.parts.iter().filter_map(|fate| match fate {
-            Fate::Accepted(id) => Some(id),
+        self.segments.iter().filter_map(|fate| match fate {
+            SegmentOutcome::Accepted(id) => Some(id),
             _ => None,
         })
     }
 
     /// Whether sending the message again cannot make any part of it go twice: none was accepted, none may have been.
-    pub fn is_safe_to_repeat(&self) -> bool {
-        !self.parts.iter().any(|fate| matches!(fate, Fate::Accepted(_) | Fate::Unanswered(_)))
+    pub fn is_safe_to_resend(&self) -> bool {
+        !self
+            .segments
+            .iter()
+            .any(|fate| matches!(fate, SegmentOutcome::Accepted(_) | SegmentOutcome::Unanswered(_)))
     }
 }
 
-impl Fate {
+impl SegmentOutcome {
     pub(super) const fn gravity(&self) -> u8 {
         match self {
             Self::Accepted(_) => 0,
@@ -316,18 +323,18 @@ impl Fate {
     }
 }
 
-impl From<RequestError> for Fate {
+impl From<RequestError> for SegmentOutcome {
     fn from(error: RequestError) -> Self {
         match error {
             RequestError::Refused(status) => Self::Refused(status),
             RequestError::Nacked(status) => Self::Nacked(status),
-            RequestError::NeverSent(why) => Self::NeverSent(Unsent::Session(why)),
+            RequestError::NeverSent(why) => Self::NeverSent(SegmentNotSentReason::Request(why)),
             RequestError::Unanswered(cause) => Self::Unanswered(cause),
         }
     }
 }
 
-impl fmt::Display for Fate {
+impl fmt::Display for SegmentOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Accepted(id) => write!(f, "accepted as {id}"),
@@ -339,12 +346,12 @@ impl fmt::Display for Fate {
     }
 }
 
-impl core::error::Error for Fate {}
+impl core::error::Error for SegmentOutcome {}
 
-impl fmt::Display for Unsent {
+impl fmt::Display for SegmentNotSentReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Session(why) => return why.fmt(f),
+            Self::Request(why) => return why.fmt(f),
             Self::Expired => "its deadline passed",
             Self::Abandoned => "another part of the message was not accepted",
             Self::Cancelled => "it was cancelled",
@@ -354,49 +361,49 @@ impl fmt::Display for Unsent {
     }
 }
 
-impl fmt::Display for Unaccepted {
+impl fmt::Display for SubmitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Full => "the queue is full: try again after the next outcome",
-            Self::TooManyParts { parts } => {
+            Self::TooManySegments { segments: parts } => {
                 return write!(f, "the message has {parts} parts, more than the queue has room for");
             }
             Self::Text(error) => return error.fmt(f),
-            Self::Parts(error) => return error.fmt(f),
+            Self::Segments(error) => return error.fmt(f),
             Self::ShutDown => "the account is being shut down",
             Self::Stopped => "the SMSC refuses the account",
         })
     }
 }
 
-impl core::error::Error for Unaccepted {}
+impl core::error::Error for SubmitError {}
 
 /// Why a message was not sent, or not all of it: what an adapter tells who waits for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendError {
     /// The account did not take it: nothing was sent.
-    Unaccepted(Unaccepted),
+    NotAccepted(SubmitError),
     /// Not all parts were accepted: what became of each.
     Failed {
         /// Which message.
         message: MessageNumber,
         /// How it ended, part by part.
-        outcome: Outcome,
+        outcome: MessageOutcome,
     },
     /// What drove the account is gone, a runtime or a thread: the message may have been sent.
-    Lost,
+    DriverGone,
 }
 
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unaccepted(why) => write!(f, "not taken: {why}"),
+            Self::NotAccepted(why) => write!(f, "not taken: {why}"),
             Self::Failed { outcome, .. } => match outcome.result() {
                 Err(fate) => fate.fmt(f),
                 Ok(_) => f.write_str("accepted"),
             },
-            Self::Lost => f.write_str("what drove the account is gone; the message may have been sent"),
+            Self::DriverGone => f.write_str("what drove the account is gone; the message may have been sent"),
         }
     }
 }

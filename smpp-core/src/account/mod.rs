@@ -54,14 +54,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! An adapter whose users wait for outcomes, receipts and messages passes the events to a [`Desk`], which keeps what is
+//! An adapter whose users wait for outcomes, receipts and messages passes the events to a [`EventRouter`], which keeps what is
 //! told until it is fetched, and says whom to wake.
 //!
 //! # What is kept
 //!
 //! - There are never more than [`max_binds`](Options::max_binds) connections, those that are being made or closed
 //!   included: a place is used again only once [`handle_closed`](Account::handle_closed) was called. As long as there is
-//!   no bind, one connection at a time finds the way; the others follow, [`stagger`](Options::stagger) apart.
+//!   no bind, one connection at a time finds the way; the others follow, [`stagger`](Options::connect_interval) apart.
 //! - No bind sends faster than its [`rate`](crate::session::Config::rate), each part of a message counted, or has more in
 //!   flight than its [`window`](crate::session::Config::window). Of the binds that can send, the one with most room does.
 //! - Each message that is taken has exactly one [`Outcome`](Event::Outcome), whatever becomes of the binds. A part that
@@ -69,13 +69,13 @@
 //!   [`Unanswered`].
 //! - `ESME_RTHROTTLED` and `ESME_RMSGQFUL` pause the bind, and the part takes its old place in the queue; so does
 //!   `ESME_RINVBNDSTS`, which says that the SMSC has begun to end the bind.
-//! - A receipt that comes within [`age`](Receipts::age) reaches its message, whichever bind it comes on, also if it
+//! - A receipt that comes within [`age`](ReceiptOptions::max_age) reaches its message, whichever bind it comes on, also if it
 //!   comes before the `submit_sm_resp`. One that comes twice is told once.
 //! - What the SMSC delivers is answered when the application says so: [`Ack`].
 //! - Wrong credentials stop it: [`Event::Stopped`].
 
-mod desk;
 mod event;
+mod event_router;
 mod incoming;
 mod links;
 mod message;
@@ -96,14 +96,15 @@ use crate::pdu::{BindMode, CommandStatus};
 use crate::session::{Observer, State, Stats, Timer};
 use crate::time::Instant;
 
-pub use desk::{Delivery, Desk, NoBind};
-pub use event::{Action, Change, ConnectFailure, Event, LinkId, Unresolved};
-pub use incoming::{Ack, Inbound};
+pub use event::{Action, ConnectFailure, Event, LinkEvent, LinkId, Unresolved};
+pub use event_router::{EventRouter, FirstBindError, RoutedEvent};
+pub use incoming::{Ack, InboundMessage};
 pub use message::{
-    Fate, Message, MessageId, MessageNumber, Outcome, Priority, SendError, Unaccepted, Unanswered, Unsent,
+    Message, MessageId, MessageNumber, MessageOutcome, Priority, SegmentNotSentReason, SegmentOutcome,
+    SendError, SubmitError, UnansweredPolicy,
 };
-pub use options::{Backoff, Binds, Credentials, Options, OptionsError, Receipts};
-pub use receipts::{About, DeliveryReceipt, NoReceipt};
+pub use options::{Backoff, Binds, Credentials, Options, OptionsError, ReceiptOptions};
+pub use receipts::{DeliveryReceipt, NoMoreReceipts, ReceiptMatch};
 
 use incoming::Inbox;
 use links::Link;
@@ -159,7 +160,7 @@ pub enum LinkState {
     /// It asks for the host's addresses.
     Resolving,
     /// It connects to this address.
-    Connecting(SocketAddr),
+    IncomingConnection(SocketAddr),
     /// It is connected to this address; the session is in this state.
     Open(SocketAddr, State),
     /// It is being closed.
@@ -183,9 +184,9 @@ impl<O: Observer> Account<O> {
         let random = options.seed;
         let mut account = Self {
             links: (0..options.max_binds).map(|_| Link::new(now)).collect(),
-            queue: Queue::new(options.queue),
+            queue: Queue::new(options.queue_capacity),
             ledger: Ledger::new(options.receipts),
-            inbox: Inbox::new(options.reassembly, options.hold),
+            inbox: Inbox::new(options.reassembly, options.segment_ack_timeout),
             untaken: 0,
             actions: VecDeque::new(),
             events: VecDeque::new(),
@@ -221,7 +222,7 @@ impl<O: Observer> Account<O> {
     /// Ends the account: takes no more messages, sends what it has until `deadline` from now, then unbinds.
     ///
     /// The last event is [`Event::Closed`]. It comes `deadline` and the time to unbind
-    /// ([`drain`](crate::session::Config::drain), [`response`](crate::session::Config::response)) from now at the latest,
+    /// ([`drain`](crate::session::Config::drain_timeout), [`response`](crate::session::Config::response_timeout)) from now at the latest,
     /// if each [`Action::Close`] is done. Of several calls the earliest deadline counts.
     pub fn shutdown(&mut self, now: Instant, deadline: Duration) {
         let until = now + deadline;
@@ -329,7 +330,7 @@ impl<O: Observer> Account<O> {
             && (is_done || deadline <= now)
         {
             self.ending = Ending::Leaving { unresolved: core::mem::take(unresolved) };
-            self.give_up_all(now, message::Unsent::ShutDown);
+            self.give_up_all(now, message::SegmentNotSentReason::ShutDown);
             self.empty_inbox(now);
             self.start_links(now);
         }

@@ -4,11 +4,11 @@ use alloc::string::String;
 use core::fmt;
 use core::time::Duration;
 
-use super::message::Unanswered;
+use super::message::UnansweredPolicy;
 use crate::pdu::{Address, Bind, BindMode, InterfaceVersion, Npi, Ton};
 use crate::provider::{LongMessages, Provider, ReceiptDialect};
 use crate::session::Config;
-use crate::sms::{Limits, TextOptions};
+use crate::sms::{ReassemblyLimits, TextOptions};
 use crate::wire::{InvalidOctets, Password};
 
 /// Who the account is: what each of its binds says (SMPP 3.4 §4.1).
@@ -89,45 +89,45 @@ impl Binds {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     /// The wait after the first failure; less than 2 ms counts as that. Default 1 s.
-    pub first: Duration,
+    pub initial: Duration,
     /// The longest wait. Default 60 s.
-    pub longest: Duration,
-    /// A bind that has lived so long was no failure: the wait after it is [`first`](Self::first) again. Default 10 s.
-    pub steady: Duration,
+    pub max: Duration,
+    /// A bind that has lived so long was no failure: the wait after it is [`first`](Self::initial) again. Default 10 s.
+    pub reset_after: Duration,
 }
 
 impl Default for Backoff {
     fn default() -> Self {
         Self {
-            first: Duration::from_secs(1),
-            longest: Duration::from_secs(60),
-            steady: Duration::from_secs(10),
+            initial: Duration::from_secs(1),
+            max: Duration::from_secs(60),
+            reset_after: Duration::from_secs(10),
         }
     }
 }
 
 /// How the receipts of what was sent are waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Receipts {
+pub struct ReceiptOptions {
     /// What is taken for a receipt, and how ids are compared.
     pub dialect: ReceiptDialect,
     /// Parts that wait for their last receipt, at most. Beyond it the oldest message is given up:
-    /// [`Event::Unreported`](super::Event::Unreported). Default 100,000.
-    pub entries: usize,
+    /// [`Event::ReceiptsExpired`](super::Event::ReceiptsExpired). Default 100,000.
+    pub capacity: usize,
     /// How long a message waits for its receipts from when it was accepted. Default 72 h.
-    pub age: Duration,
+    pub max_age: Duration,
     /// How many receipts about unknown messages are kept in case their `submit_sm_resp` is still to come: for as long as
     /// something is in flight that was so when they came. Beyond it the oldest is told as unmatched. Default 64.
-    pub early: usize,
+    pub early_capacity: usize,
 }
 
-impl Default for Receipts {
+impl Default for ReceiptOptions {
     fn default() -> Self {
         Self {
             dialect: ReceiptDialect::UNSTATED,
-            entries: 100_000,
-            age: Duration::from_secs(72 * 3600),
-            early: 64,
+            capacity: 100_000,
+            max_age: Duration::from_secs(72 * 3600),
+            early_capacity: 64,
         }
     }
 }
@@ -155,34 +155,34 @@ pub struct Options {
     /// The most binds that the account may hold at once, those that are being made or ended included.
     pub max_binds: u16,
     /// From the start of one bind to that of the next, at least. Default 200 ms.
-    pub stagger: Duration,
+    pub connect_interval: Duration,
     /// How long to wait before the next try.
     pub backoff: Backoff,
     /// What each bind's session may do: its window, its rate.
     pub session: Config,
     /// How long one address may take to connect, TLS included: the adapter's to keep. Default 10 s.
-    pub connect: Duration,
+    pub connect_timeout: Duration,
     /// What texts may be sent in.
     pub text: TextOptions<'static>,
     /// How a text that needs several messages is sent.
     pub long_messages: LongMessages,
     /// Parts of messages that wait or are in flight, at most. Default 1,000.
-    pub queue: usize,
+    pub queue_capacity: usize,
     /// What becomes of a message that was sent and not answered, unless it says otherwise itself.
-    pub unanswered: Unanswered,
+    pub unanswered_policy: UnansweredPolicy,
     /// How often a part is sent again that was refused with `ESME_RTHROTTLED`, `ESME_RMSGQFUL` or `ESME_RINVBNDSTS`;
     /// after that it is refused. Default 10.
-    pub throttled: u16,
+    pub throttle_retries: u16,
     /// How long a bind sends nothing after such a refusal. Default 1 s.
-    pub pause: Duration,
+    pub throttle_pause: Duration,
     /// How receipts are waited for.
-    pub receipts: Receipts,
+    pub receipts: ReceiptOptions,
     /// What may be held of messages from phones that come in parts.
-    pub reassembly: Limits,
+    pub reassembly: ReassemblyLimits,
     /// How long the answer to a part may wait for the others and for the application; then it is answered `ESME_ROK`,
     /// and kept here alone. An SMSC that sends the next part only after that would wait for ever otherwise.
     /// Default 5 s.
-    pub hold: Duration,
+    pub segment_ack_timeout: Duration,
     /// What the random share of each wait is made from: another number for each process.
     pub seed: u64,
 }
@@ -196,19 +196,19 @@ impl Options {
             interface_version: provider.interface_version,
             binds: Binds::Transceivers(1),
             max_binds: provider.max_binds.unwrap_or(1),
-            stagger: Duration::from_millis(200),
+            connect_interval: Duration::from_millis(200),
             backoff: Backoff::default(),
             session: provider.config(),
-            connect: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(10),
             text: provider.text_options(),
             long_messages: provider.long_messages.unwrap_or(LongMessages::Udh16),
-            queue: 1_000,
-            unanswered: Unanswered::Report,
-            throttled: 10,
-            pause: Duration::from_secs(1),
-            receipts: Receipts { dialect: provider.receipts, ..Receipts::default() },
-            reassembly: Limits::default(),
-            hold: Duration::from_secs(5),
+            queue_capacity: 1_000,
+            unanswered_policy: UnansweredPolicy::Report,
+            throttle_retries: 10,
+            throttle_pause: Duration::from_secs(1),
+            receipts: ReceiptOptions { dialect: provider.receipts, ..ReceiptOptions::default() },
+            reassembly: ReassemblyLimits::default(),
+            segment_ack_timeout: Duration::from_secs(5),
             seed: 0,
         }
     }

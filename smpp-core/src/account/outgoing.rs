@@ -6,7 +6,8 @@ use core::cmp::Reverse;
 use super::event::{Event, LinkId, Unresolved};
 use super::links::Tag;
 use super::message::{
-    Fate, Message, MessageId, MessageNumber, Outcome, Unaccepted, Unsent, asks_for_receipts,
+    Message, MessageId, MessageNumber, MessageOutcome, SegmentNotSentReason, SegmentOutcome, SubmitError,
+    asks_for_receipts,
 };
 use super::queue::{Back, PartRef};
 use super::receipts::Early;
@@ -18,28 +19,28 @@ use crate::time::Instant;
 impl<O: Observer> Account<O> {
     /// Takes a message, and sends it when its turn has come. It is cut into parts here; what cannot be cut or coded is
     /// refused at once.
-    pub fn submit(&mut self, now: Instant, message: &Message) -> Result<MessageNumber, Unaccepted> {
+    pub fn submit(&mut self, now: Instant, message: &Message) -> Result<MessageNumber, SubmitError> {
         match (&self.ending, self.stopped) {
             (Ending::No, None) => {}
-            (Ending::No, Some(_)) => return Err(Unaccepted::Stopped),
-            _ => return Err(Unaccepted::ShutDown),
+            (Ending::No, Some(_)) => return Err(SubmitError::Stopped),
+            _ => return Err(SubmitError::ShutDown),
         }
         if self.queue.room() == 0 && self.queue.capacity() > 0 {
             // Whatever it is: no need to cut it.
-            return Err(Unaccepted::Full);
+            return Err(SubmitError::Full);
         }
         let reference = self.reference.wrapping_add(1);
         let parts = message.parts(&self.options, reference)?;
         if parts.len() > self.queue.capacity() {
-            return Err(Unaccepted::TooManyParts { parts: parts.len() });
+            return Err(SubmitError::TooManySegments { segments: parts.len() });
         }
         if parts.len() > self.queue.room() {
-            return Err(Unaccepted::Full);
+            return Err(SubmitError::Full);
         }
         if parts.len() > 1 {
             self.reference = reference;
         }
-        let number = self.queue.push(now, message, parts, self.options.unanswered);
+        let number = self.queue.push(now, message, parts, self.options.unanswered_policy);
         self.drive(now);
         Ok(number)
     }
@@ -47,7 +48,7 @@ impl<O: Observer> Account<O> {
     /// Sends no more of a message. What is in flight still gets its answer and is not sent again; the outcome is told as
     /// always.
     pub fn cancel(&mut self, now: Instant, message: MessageNumber) {
-        let outcome = self.queue.give_up(message, Unsent::Cancelled);
+        let outcome = self.queue.give_up(message, SegmentNotSentReason::Cancelled);
         self.conclude(now, message, outcome);
         self.drive(now);
     }
@@ -58,7 +59,7 @@ impl<O: Observer> Account<O> {
             self.conclude(now, message, outcome);
         }
         if self.stopped.is_some() && self.is_stuck() {
-            self.give_up_all(now, Unsent::Stopped);
+            self.give_up_all(now, SegmentNotSentReason::Stopped);
         }
         while self.queue.is_ready()
             && let Some(link) = self.freest(now)
@@ -67,15 +68,17 @@ impl<O: Observer> Account<O> {
             let Some(session) = self.links.get_mut(link.index()).and_then(|link| link.session_mut()) else {
                 return;
             };
-            match session.request(now, &submit_sm, Tag::Part(part)).map_err(|refused| refused.why) {
+            match session.request(now, &submit_sm, Tag::Part(part)).map_err(|refused| refused.reason) {
                 Ok(_) => self.queue.sent(part),
                 // Of another bind's state nothing follows for this one.
-                Err(Refusal::State(_) | Refusal::WindowFull | Refusal::Paced(_) | Refusal::OutputFull) => {
+                Err(
+                    Refusal::State(_) | Refusal::WindowFull | Refusal::RateLimited(_) | Refusal::OutputFull,
+                ) => {
                     return;
                 }
                 Err(why) => {
-                    let why = why.lasting().unwrap_or(session::NotSent::State(State::Closed));
-                    let fate = Fate::NeverSent(Unsent::Session(why));
+                    let why = why.permanent().unwrap_or(session::NotSentReason::State(State::Closed));
+                    let fate = SegmentOutcome::NeverSent(SegmentNotSentReason::Request(why));
                     self.back(now, part, Back::Settled(fate));
                 }
             }
@@ -86,7 +89,9 @@ impl<O: Observer> Account<O> {
     fn freest(&self, now: Instant) -> Option<LinkId> {
         let rooms =
             self.links.iter().zip(0..).filter_map(|(link, index)| match link.transmitter()?.readiness(now) {
-                Readiness::Ready { room } if link.paused_until <= now => Some((room, LinkId(index))),
+                Readiness::Ready { capacity: room } if link.paused_until <= now => {
+                    Some((room, LinkId(index)))
+                }
                 _ => None,
             });
         // Of several, the first.
@@ -102,7 +107,7 @@ impl<O: Observer> Account<O> {
             // At the end of the pause it will be seen what the pace says.
             match link.transmitter()?.readiness(link.paused_until) {
                 Readiness::Ready { .. } => Some(link.paused_until),
-                Readiness::Refusing(Refusal::Paced(at)) => Some(at),
+                Readiness::Refusing(Refusal::RateLimited(at)) => Some(at),
                 Readiness::Refusing(_) => None,
             }
         });
@@ -122,18 +127,18 @@ impl<O: Observer> Account<O> {
             session::Outcome::Accepted(response) => {
                 let id = MessageId::new(response.message_id());
                 early = self.accepted(now, part, &id);
-                Back::Settled(Fate::Accepted(id))
+                Back::Settled(SegmentOutcome::Accepted(id))
             }
             session::Outcome::Refused { status, .. } if is_passing(status) => {
                 if let Some(link) = self.links.get_mut(link.index()) {
-                    link.paused_until = link.paused_until.max(now + self.options.pause);
+                    link.paused_until = link.paused_until.max(now + self.options.throttle_pause);
                 }
-                Back::Throttled(self.options.throttled, Fate::Refused(status))
+                Back::Throttled(self.options.throttle_retries, SegmentOutcome::Refused(status))
             }
-            session::Outcome::Refused { status, .. } => Back::Settled(Fate::Refused(status)),
-            session::Outcome::Nacked(status) => Back::Settled(Fate::Nacked(status)),
+            session::Outcome::Refused { status, .. } => Back::Settled(SegmentOutcome::Refused(status)),
+            session::Outcome::Nacked(status) => Back::Settled(SegmentOutcome::Nacked(status)),
             session::Outcome::NeverSent(_) => Back::Again,
-            session::Outcome::Unanswered(cause) => Back::Unanswered(Fate::Unanswered(cause)),
+            session::Outcome::Unanswered(cause) => Back::Unanswered(SegmentOutcome::Unanswered(cause)),
         };
         self.back(now, part, back);
         // After the outcome: who has heard the last receipt expects nothing more.
@@ -165,7 +170,7 @@ impl<O: Observer> Account<O> {
     }
 
     /// Tells the outcome of a message, if it has one.
-    fn conclude(&mut self, now: Instant, message: MessageNumber, outcome: Option<Outcome>) {
+    fn conclude(&mut self, now: Instant, message: MessageNumber, outcome: Option<MessageOutcome>) {
         let Some(outcome) = outcome else { return };
         self.ledger.complete(now, message);
         if let Ending::Draining { unresolved, .. } | Ending::Leaving { unresolved } = &mut self.ending
@@ -177,7 +182,7 @@ impl<O: Observer> Account<O> {
     }
 
     /// Nothing that is not in flight is sent any more.
-    pub(super) fn give_up_all(&mut self, now: Instant, why: Unsent) {
+    pub(super) fn give_up_all(&mut self, now: Instant, why: SegmentNotSentReason) {
         let all: Vec<_> = self.queue.messages().collect();
         for message in all {
             let outcome = self.queue.give_up(message, why);
@@ -188,7 +193,7 @@ impl<O: Observer> Account<O> {
     /// Gives up waits for receipts that are too old.
     pub(super) fn expire_receipts(&mut self, now: Instant) {
         while let Some((message, ids)) = self.ledger.expire(now) {
-            self.tell(Event::Unreported { message, ids });
+            self.tell(Event::ReceiptsExpired { message, ids });
         }
     }
 }

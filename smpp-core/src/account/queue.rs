@@ -5,7 +5,10 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
-use super::message::{self, Fate, Message, MessageNumber, Outcome, Priority, Unanswered, Unsent};
+use super::message::{
+    self, Message, MessageNumber, MessageOutcome, Priority, SegmentNotSentReason, SegmentOutcome,
+    UnansweredPolicy,
+};
 use crate::frame::Frame;
 use crate::pdu::SubmitSm;
 use crate::time::Instant;
@@ -40,11 +43,11 @@ pub(super) struct Queue {
 struct Entry {
     parts: Vec<Part>,
     priority: Priority,
-    unanswered: Unanswered,
+    unanswered: UnansweredPolicy,
     deadline: Option<Instant>,
     lane: Option<Box<[u8]>>,
     /// Why nothing of it is sent any more that is not in flight.
-    given_up: Option<Unsent>,
+    given_up: Option<SegmentNotSentReason>,
     /// Parts without a fate.
     open: usize,
 }
@@ -54,9 +57,9 @@ struct Part {
     frame: Frame<Vec<u8>>,
     /// Which of all that were sent it is, while it is in flight.
     flying: Option<u64>,
-    fate: Option<Fate>,
+    fate: Option<SegmentOutcome>,
     /// The gravest that a try has come to which was not the last.
-    earlier: Option<Fate>,
+    earlier: Option<SegmentOutcome>,
     /// How often it was throttled, and how often left unanswered.
     throttled: u16,
     unanswered: u16,
@@ -67,11 +70,11 @@ pub(super) enum Back {
     /// It was never sent: it goes again.
     Again,
     /// It was throttled, and may be so many times.
-    Throttled(u16, Fate),
+    Throttled(u16, SegmentOutcome),
     /// It was not answered: it goes again if the message's policy says so.
-    Unanswered(Fate),
+    Unanswered(SegmentOutcome),
     /// That is its fate.
-    Settled(Fate),
+    Settled(SegmentOutcome),
 }
 
 impl Queue {
@@ -122,7 +125,7 @@ impl Queue {
         now: Instant,
         message: &Message,
         frames: Vec<Frame<Vec<u8>>>,
-        unanswered: Unanswered,
+        unanswered: UnansweredPolicy,
     ) -> MessageNumber {
         self.last += 1;
         let number = MessageNumber(self.last);
@@ -183,7 +186,7 @@ impl Queue {
     }
 
     /// A part has come back, in flight before or not. The outcome of its message, if that was its last.
-    pub(super) fn back(&mut self, part: PartRef, back: Back) -> Option<Outcome> {
+    pub(super) fn back(&mut self, part: PartRef, back: Back) -> Option<MessageOutcome> {
         let entry = self.messages.get_mut(&part.message)?;
         let held = entry.parts.get_mut(usize::from(part.index))?;
         if held.fate.is_some() {
@@ -201,35 +204,43 @@ impl Queue {
             Back::Unanswered(fate) => {
                 held.unanswered = held.unanswered.saturating_add(1);
                 let again =
-                    matches!(entry.unanswered, Unanswered::SendAgain(times) if held.unanswered <= times);
+                    matches!(entry.unanswered, UnansweredPolicy::Resend(times) if held.unanswered <= times);
                 (Some(fate), again)
             }
             Back::Settled(fate) => (Some(fate), false),
         };
-        let is_accepted = matches!(fate, Some(Fate::Accepted(_)));
+        let is_accepted = matches!(fate, Some(SegmentOutcome::Accepted(_)));
         match (entry.given_up, fate) {
             (None, fate) if again => {
                 held.earlier = fate.map(|fate| held.ended(fate)).or(held.earlier.take());
                 self.ready.insert((Reverse(entry.priority), part));
                 return None;
             }
-            (Some(why), None) => held.fate = Some(held.ended(Fate::NeverSent(why))),
+            (Some(why), None) => held.fate = Some(held.ended(SegmentOutcome::NeverSent(why))),
             (_, fate) => held.fate = fate.map(|fate| held.ended(fate)),
         }
         self.ready.remove(&(Reverse(entry.priority), part));
         entry.open -= 1;
         self.open -= 1;
-        if is_accepted { self.finish(part.message) } else { self.give_up(part.message, Unsent::Abandoned) }
+        if is_accepted {
+            self.finish(part.message)
+        } else {
+            self.give_up(part.message, SegmentNotSentReason::Abandoned)
+        }
     }
 
     /// Parts of the message that are not in flight are not sent any more, and those that are not again. The message
     /// stays as long as one part has no fate; otherwise its outcome is told.
-    pub(super) fn give_up(&mut self, number: MessageNumber, why: Unsent) -> Option<Outcome> {
+    pub(super) fn give_up(
+        &mut self,
+        number: MessageNumber,
+        why: SegmentNotSentReason,
+    ) -> Option<MessageOutcome> {
         let entry = self.messages.get_mut(&number)?;
         entry.given_up.get_or_insert(why);
         for (part, index) in entry.parts.iter_mut().zip(0..) {
             if part.fate.is_none() && part.flying.is_none() {
-                part.fate = Some(part.ended(Fate::NeverSent(why)));
+                part.fate = Some(part.ended(SegmentOutcome::NeverSent(why)));
                 self.ready.remove(&(Reverse(entry.priority), PartRef { message: number, index }));
                 entry.open -= 1;
                 self.open -= 1;
@@ -239,7 +250,7 @@ impl Queue {
     }
 
     /// Takes the message out if all its parts have a fate.
-    fn finish(&mut self, number: MessageNumber) -> Option<Outcome> {
+    fn finish(&mut self, number: MessageNumber) -> Option<MessageOutcome> {
         if self.messages.get(&number)?.open > 0 {
             return None;
         }
@@ -250,7 +261,7 @@ impl Queue {
         if let Some(lane) = &entry.lane {
             self.leave(lane, number);
         }
-        Some(Outcome { parts: entry.parts.into_iter().filter_map(|part| part.fate).collect() })
+        Some(MessageOutcome { segments: entry.parts.into_iter().filter_map(|part| part.fate).collect() })
     }
 
     fn leave(&mut self, lane: &[u8], number: MessageNumber) {
@@ -274,7 +285,7 @@ impl Queue {
 
     /// A message whose deadline has passed with parts of it not sent: they will not be. Call again until it gives
     /// none. The outcome, unless parts are in flight.
-    pub(super) fn expire(&mut self, now: Instant) -> Option<(MessageNumber, Option<Outcome>)> {
+    pub(super) fn expire(&mut self, now: Instant) -> Option<(MessageNumber, Option<MessageOutcome>)> {
         let (at, number) = *self.deadlines.first()?;
         if at > now {
             return None;
@@ -283,7 +294,7 @@ impl Queue {
         if let Some(entry) = self.messages.get_mut(&number) {
             entry.deadline = None;
         }
-        Some((number, self.give_up(number, Unsent::Expired)))
+        Some((number, self.give_up(number, SegmentNotSentReason::Expired)))
     }
 
     /// When the next deadline passes.
@@ -304,7 +315,7 @@ impl Part {
 
     /// How it ends if its last try came to `fate`: what an earlier one has left in doubt stays so, unless it is
     /// accepted.
-    fn ended(&self, fate: Fate) -> Fate {
+    fn ended(&self, fate: SegmentOutcome) -> SegmentOutcome {
         match &self.earlier {
             Some(earlier) if !fate.is_accepted() && earlier.gravity() > fate.gravity() => earlier.clone(),
             _ => fate,

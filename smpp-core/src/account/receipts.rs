@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use super::incoming::Ack;
 use super::message::{MessageId, MessageNumber};
-use super::options::Receipts;
+use super::options::ReceiptOptions;
 use crate::frame::Frame;
 use crate::pdu::{MessageState, Pdu};
 use crate::sms::{self, MessageIdKey};
@@ -34,26 +34,26 @@ pub struct DeliveryReceipt {
 
 /// Which message a receipt is about, and how far that has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct About {
+pub struct ReceiptMatch {
     /// The message.
     pub message: MessageNumber,
     /// Which part of it, from 0.
-    pub part: u8,
+    pub segment: u8,
     /// How many parts it has.
-    pub parts: u8,
+    pub segments: u8,
     /// Parts that wait for their last receipt.
-    pub open: u8,
+    pub pending: u8,
     /// What became of the message, once the last receipt of each part has come:
     /// [`DELIVERED`](MessageState::DELIVERED) if that became of all, otherwise what became of the first that was not.
     /// `None` for a message not all of which was accepted: its [`Outcome`](super::Outcome) says so.
-    pub whole: Option<MessageState>,
+    pub message_state: Option<MessageState>,
 }
 
 /// What to do with a receipt.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Matched {
     /// It is about this.
-    About(About),
+    About(ReceiptMatch),
     /// It has been told before, and taken.
     Repeated,
     /// It has been told before, and the application may still refuse it.
@@ -62,9 +62,9 @@ pub(super) enum Matched {
     Unknown,
 }
 
-/// What is waited for: at most [`Receipts::entries`] parts, each at most [`Receipts::age`].
+/// What is waited for: at most [`ReceiptOptions::capacity`] parts, each at most [`ReceiptOptions::max_age`].
 pub(super) struct Ledger {
-    settings: Receipts,
+    settings: ReceiptOptions,
     ids: BTreeMap<MessageIdKey, (MessageNumber, u8)>,
     messages: BTreeMap<MessageNumber, Expected>,
     /// All parts of these: more than there are ids, if the SMSC gives one twice.
@@ -159,8 +159,8 @@ impl fmt::Debug for DeliveryReceipt {
 }
 
 impl Told {
-    pub(super) const fn new(about: &About, receipt: &DeliveryReceipt) -> Self {
-        Self { message: about.message, part: about.part, state: receipt.state }
+    pub(super) const fn new(about: &ReceiptMatch, receipt: &DeliveryReceipt) -> Self {
+        Self { message: about.message, part: about.segment, state: receipt.state }
     }
 }
 
@@ -170,7 +170,7 @@ fn bit(state: MessageState) -> u16 {
 }
 
 impl Ledger {
-    pub(super) const fn new(settings: Receipts) -> Self {
+    pub(super) const fn new(settings: ReceiptOptions) -> Self {
         Self {
             settings,
             ids: BTreeMap::new(),
@@ -245,7 +245,13 @@ impl Ledger {
         expected.open -= u8::from(receipt.is_final);
         let (open, parts, whole) = (expected.open, expected.total, expected.whole());
         self.sort(now, message);
-        Matched::About(About { message, part, parts, open, whole })
+        Matched::About(ReceiptMatch {
+            message,
+            segment: part,
+            segments: parts,
+            pending: open,
+            message_state: whole,
+        })
     }
 
     /// The application has taken a receipt, or has not: then it will come again.
@@ -300,7 +306,7 @@ impl Ledger {
         self.last_early += 1;
         self.early.insert(self.last_early, Early { last_sent, key, receipt, ack });
         self.early_ids.insert((key, self.last_early));
-        if self.early.len() > self.settings.early { self.pop_early() } else { None }
+        if self.early.len() > self.settings.early_capacity { self.pop_early() } else { None }
     }
 
     /// Early receipts about this id, in the order they came.
@@ -333,12 +339,12 @@ impl Ledger {
     /// one that is sure to come. Call again until it gives none.
     pub(super) fn expire(&mut self, now: Instant) -> Option<(MessageNumber, Vec<MessageId>)> {
         while let Some(&(at, message)) = self.done.first()
-            && (now - at >= REPEATS || self.parts > self.settings.entries)
+            && (now - at >= REPEATS || self.parts > self.settings.capacity)
         {
             self.remove(message);
         }
         let (at, message) = self.waiting.first().copied()?;
-        if now - at < self.settings.age && self.parts <= self.settings.entries {
+        if now - at < self.settings.max_age && self.parts <= self.settings.capacity {
             return None;
         }
         Some((message, self.remove(message).map(Expected::missing).unwrap_or_default()))
@@ -346,7 +352,7 @@ impl Ledger {
 
     /// When the next message is too old.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let oldest = self.waiting.first().map(|(at, _)| *at + self.settings.age);
+        let oldest = self.waiting.first().map(|(at, _)| *at + self.settings.max_age);
         let done = self.done.first().map(|(at, _)| *at + REPEATS);
         oldest.into_iter().chain(done).min()
     }
@@ -401,27 +407,27 @@ impl Expected {
 /// Why no more receipts of a message come: what an adapter tells who waits for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum NoReceipt {
+pub enum NoMoreReceipts {
     /// None was asked for.
-    NotAsked,
+    NotRequested,
     /// The last one has been given out.
-    AllTold,
+    AllReceived,
     /// It has not come in time, there was no room to wait for it, or the SMSC has accepted a part without an id that a
     /// receipt could name. If one comes, it comes out of the adapter's `Arrivals`.
-    Unreported,
+    NotReceived,
     /// The account has ended first.
     Closed,
 }
 
-impl fmt::Display for NoReceipt {
+impl fmt::Display for NoMoreReceipts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NotAsked => "no receipts were asked for",
-            Self::AllTold => "all receipts have been told",
-            Self::Unreported => "the receipt has not come in time",
+            Self::NotRequested => "no receipts were asked for",
+            Self::AllReceived => "all receipts have been told",
+            Self::NotReceived => "the receipt has not come in time",
             Self::Closed => "the account has ended before the receipt came",
         })
     }
 }
 
-impl core::error::Error for NoReceipt {}
+impl core::error::Error for NoMoreReceipts {}

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::{Address, CommandId, CommandStatus, Operation, Pdu, Response};
+use super::{Address, CommandId, CommandStatus, Operation, Pdu, ResponseBody};
 use crate::tlv::Tlvs;
 use crate::wire::{
     COctets, Emit, Name, Parse, Parsed, Password, Reader, Sink, Watch, octet_field, open_enum, wire_struct,
@@ -155,7 +155,7 @@ impl Operation for Bind<'_> {
     }
 }
 
-impl Response for BindResp<'_> {
+impl ResponseBody for BindResp<'_> {
     const BODY_ON_ERROR: bool = false;
 }
 

@@ -1,7 +1,7 @@
 //! Cell broadcast: broadcast_sm, query_broadcast_sm, cancel_broadcast_sm (SMPP 5.0 §4.4, §4.6).
 
 use super::{
-    Address, CommandStatus, DataCoding, PriorityFlag, ReplaceIfPresent, Response, ServiceType, operation,
+    Address, CommandStatus, DataCoding, PriorityFlag, ReplaceIfPresent, ResponseBody, ServiceType, operation,
 };
 use crate::tlv::Tlvs;
 use crate::wire::{COctets, Time, wire_struct};
@@ -92,10 +92,10 @@ operation!(BroadcastSm = BROADCAST_SM, BroadcastSmResp, CommandStatus::RBCASTFAI
 operation!(QueryBroadcastSm = QUERY_BROADCAST_SM, QueryBroadcastSmResp, CommandStatus::RBCASTQUERYFAIL);
 operation!(CancelBroadcastSm = CANCEL_BROADCAST_SM, NoBody, CommandStatus::RBCASTCANCELFAIL);
 
-impl Response for BroadcastSmResp<'_> {
+impl ResponseBody for BroadcastSmResp<'_> {
     const BODY_ON_ERROR: bool = false;
 }
 
-impl Response for QueryBroadcastSmResp<'_> {
+impl ResponseBody for QueryBroadcastSmResp<'_> {
     const BODY_ON_ERROR: bool = false;
 }

@@ -1,7 +1,7 @@
 //! data_sm, which carries its text in `message_payload`, and its response (SMPP 3.4 §4.7).
 
 use super::{
-    Address, CommandStatus, DataCoding, EsmClass, RegisteredDelivery, Response, ServiceType, operation,
+    Address, CommandStatus, DataCoding, EsmClass, RegisteredDelivery, ResponseBody, ServiceType, operation,
 };
 use crate::tlv::Tlvs;
 use crate::wire::{COctets, wire_struct};
@@ -59,6 +59,6 @@ impl<'a> DataSm<'a> {
 
 operation!(DataSm = DATA_SM, DataSmResp, CommandStatus::RX_T_APPN);
 
-impl Response for DataSmResp<'_> {
+impl ResponseBody for DataSmResp<'_> {
     const BODY_ON_ERROR: bool = false;
 }

@@ -1,6 +1,6 @@
 //! PDUs without a body: unbind, enquire_link, generic_nack (SMPP 3.4 §4.2, §4.3, §4.11).
 
-use super::{CommandId, CommandStatus, Operation, Pdu, Response};
+use super::{CommandId, CommandStatus, Operation, Pdu, ResponseBody};
 use crate::wire::{Emit, Sink};
 
 /// Asks whether the other side is alive (SMPP 3.4 §4.11.1). A session sends it by itself when idle.
@@ -19,7 +19,7 @@ impl Emit for NoBody {
     fn emit<S: Sink>(&self, _: &mut S) {}
 }
 
-impl Response for NoBody {
+impl ResponseBody for NoBody {
     const BODY_ON_ERROR: bool = false;
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Address, CommandStatus, DataCoding, EsmClass, PriorityFlag, RegisteredDelivery, ReplaceIfPresent,
-    Response, ServiceType, operation,
+    ResponseBody, ServiceType, operation,
 };
 use crate::tlv::Tlvs;
 use crate::wire::{COctets, Octets, Time, wire_struct};
@@ -136,10 +136,10 @@ pub(super) fn text<'a>(short_message: ShortMessage<'a>, tlvs: Tlvs<'a>) -> &'a [
 operation!(SubmitSm = SUBMIT_SM, SubmitSmResp, CommandStatus::RSYSERR);
 operation!(DeliverSm = DELIVER_SM, DeliverSmResp, CommandStatus::RX_T_APPN);
 
-impl Response for SubmitSmResp<'_> {
+impl ResponseBody for SubmitSmResp<'_> {
     const BODY_ON_ERROR: bool = false;
 }
 
-impl Response for DeliverSmResp<'_> {
+impl ResponseBody for DeliverSmResp<'_> {
     const BODY_ON_ERROR: bool = true;
 }

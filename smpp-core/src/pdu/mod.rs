@@ -42,7 +42,7 @@ use crate::wire::{DecodeError, Emit, Quirks, Sink, SliceSink, Tolerance, Watch, 
 /// A request: what it is called and what answers it.
 pub trait Operation: Emit + Copy {
     /// The body of its response.
-    type Response<'r>: Response;
+    type Response<'r>: ResponseBody;
     /// The same request, borrowed from elsewhere: `SubmitSm<'static>` names the operation, and its view is
     /// `SubmitSm<'a>`.
     type View<'a>: Operation + Default;
@@ -58,7 +58,7 @@ pub trait Operation: Emit + Copy {
 }
 
 /// The body of a response.
-pub trait Response: Emit + Copy + Default {
+pub trait ResponseBody: Emit + Copy + Default {
     /// Whether an error response carries a body too; the default one is sent then.
     const BODY_ON_ERROR: bool;
 }

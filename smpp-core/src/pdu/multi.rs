@@ -4,7 +4,7 @@ use core::ops::RangeInclusive;
 
 use super::{
     Address, CommandStatus, DataCoding, EsmClass, PriorityFlag, RegisteredDelivery, ReplaceIfPresent,
-    Response, ServiceType, ShortMessage, operation,
+    ResponseBody, ServiceType, ShortMessage, operation,
 };
 use crate::tlv::Tlvs;
 use crate::wire::{
@@ -173,6 +173,6 @@ impl<'a> Item<'a> for UnsuccessSme<'a> {
 
 operation!(SubmitMulti = SUBMIT_MULTI, SubmitMultiResp, CommandStatus::RSYSERR);
 
-impl Response for SubmitMultiResp<'_> {
+impl ResponseBody for SubmitMultiResp<'_> {
     const BODY_ON_ERROR: bool = false;
 }

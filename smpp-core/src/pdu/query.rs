@@ -1,7 +1,8 @@
 //! What becomes of a message at the SMSC: query_sm, cancel_sm, replace_sm (SMPP 3.4 §4.8 to §4.10).
 
 use super::{
-    Address, CommandStatus, MessageState, RegisteredDelivery, Response, ServiceType, ShortMessage, operation,
+    Address, CommandStatus, MessageState, RegisteredDelivery, ResponseBody, ServiceType, ShortMessage,
+    operation,
 };
 use crate::tlv::Tlvs;
 use crate::wire::{COctets, Time, wire_struct};
@@ -76,6 +77,6 @@ operation!(QuerySm = QUERY_SM, QuerySmResp, CommandStatus::RQUERYFAIL);
 operation!(CancelSm = CANCEL_SM, NoBody, CommandStatus::RCANCELFAIL);
 operation!(ReplaceSm = REPLACE_SM, NoBody, CommandStatus::RREPLACEFAIL);
 
-impl Response for QuerySmResp<'_> {
+impl ResponseBody for QuerySmResp<'_> {
     const BODY_ON_ERROR: bool = false;
 }

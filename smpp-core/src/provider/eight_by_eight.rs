@@ -57,7 +57,7 @@ impl Provider {
         recommended_binds: &[BindMode::Transmitter, BindMode::Receiver],
         rate: Some(Rate::per_second(50)),
         window: None,
-        enquire_link: None,
+        enquire_link_interval: None,
         operations: Operations::BINDS.union(Operations::SUBMIT_SM),
         codings: Codings::GSM7,
         data_codings: &[DataCoding::SMSC_DEFAULT, DataCoding::IA5, DataCoding::LATIN1, DataCoding::UCS2],

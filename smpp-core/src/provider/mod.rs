@@ -69,7 +69,7 @@ pub struct Provider {
     /// Requests that one bind may have unanswered.
     pub window: Option<u16>,
     /// How long a bind may be silent before an enquire_link is due.
-    pub enquire_link: Option<Duration>,
+    pub enquire_link_interval: Option<Duration>,
     /// The requests that it takes.
     pub operations: Operations,
     /// What data_coding 0 and 1 stand for.
@@ -187,7 +187,7 @@ impl Provider {
         recommended_binds: &[],
         rate: None,
         window: None,
-        enquire_link: None,
+        enquire_link_interval: None,
         operations: Operations::all(),
         codings: Codings { smsc_default: Alphabet::Gsm7, ia5: Alphabet::Ascii },
         data_codings: &[],
@@ -210,7 +210,7 @@ impl Provider {
             rate: self.rate,
             operations: self.operations,
             window: self.window.unwrap_or(default.window),
-            enquire_link: self.enquire_link.or(default.enquire_link),
+            enquire_link_interval: self.enquire_link_interval.or(default.enquire_link_interval),
             ..default
         }
     }

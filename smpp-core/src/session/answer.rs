@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::event::{Cause, Closed, Outcome, Refusal};
+use super::event::{CloseReason, Outcome, Refusal, UnansweredReason};
 use super::state::State;
 use crate::frame::{Frame, HEADER_LENGTH};
 use crate::pdu::{BindResp, CommandId, CommandStatus, InterfaceVersion, Pdu};
@@ -14,13 +14,13 @@ const SHORT: usize = HEADER_LENGTH + 65;
 
 /// The response to a request, as it came. Its fields are read when they are asked for.
 ///
-/// The session tells of one in the input, `Response<&[u8]>`; [`keep`](Response::keep) copies it.
+/// The session tells of one in the input, `Response<&[u8]>`; [`into_owned`](Response::into_owned) copies it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Response<B = Kept>(B);
+pub struct Response<B = ResponseBuf>(B);
 
 /// The octets of a PDU, copied. Those of a short one, as most are, cost no allocation.
 #[derive(Clone)]
-pub struct Kept(Octets);
+pub struct ResponseBuf(Octets);
 
 #[derive(Clone)]
 enum Octets {
@@ -28,7 +28,7 @@ enum Octets {
     Long(Vec<u8>),
 }
 
-impl Kept {
+impl ResponseBuf {
     const NONE: Self = Self(Octets::Short { length: 0, octets: [0; SHORT] });
 
     #[cold]
@@ -49,7 +49,7 @@ impl Kept {
     }
 }
 
-impl AsRef<[u8]> for Kept {
+impl AsRef<[u8]> for ResponseBuf {
     fn as_ref(&self) -> &[u8] {
         match &self.0 {
             Octets::Short { length, octets } => octets.get(..usize::from(*length)).unwrap_or_default(),
@@ -59,7 +59,7 @@ impl AsRef<[u8]> for Kept {
 }
 
 /// The header alone, as a [`Frame`].
-impl fmt::Debug for Kept {
+impl fmt::Debug for ResponseBuf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Frame::whole(self.as_ref()).fmt(f)
     }
@@ -74,15 +74,15 @@ pub enum RequestError {
     /// The peer did not understand it: generic_nack (SMPP 3.4 §4.3).
     Nacked(CommandStatus),
     /// It never left this process as a whole, so the peer cannot have taken it: safe to send again.
-    NeverSent(NotSent),
+    NeverSent(NotSentReason),
     /// It was sent and not answered: the peer may have accepted it.
-    Unanswered(Cause),
+    Unanswered(UnansweredReason),
 }
 
 /// Why a request never left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum NotSent {
+pub enum NotSentReason {
     /// The session was not in a state, or the bind not in a mode, that allows it.
     State(State),
     /// Not among the [`operations`](super::Config::operations) that the other side offers.
@@ -90,25 +90,25 @@ pub enum NotSent {
     /// Newer than the version that both sides speak.
     Version(InterfaceVersion),
     /// The peer speaks version 3.3 or older and reads no TLVs.
-    Tlvs,
+    TlvsUnsupported,
     /// Longer than [`max_pdu`](super::Config::max_pdu).
     TooLong,
     /// The session ended first.
-    Closed(Closed),
+    Closed(CloseReason),
     /// There is no bind to send it on: a server's account has none that receives.
     NoBind,
 }
 
 impl Refusal {
     /// Why waiting does not help. `None`: room, or time, may. Another state, as after a bind, is nothing to wait for.
-    pub const fn lasting(self) -> Option<NotSent> {
+    pub const fn permanent(self) -> Option<NotSentReason> {
         match self {
-            Self::State(state) => Some(NotSent::State(state)),
-            Self::Unsupported(command) => Some(NotSent::Unsupported(command)),
-            Self::Version(version) => Some(NotSent::Version(version)),
-            Self::Tlvs => Some(NotSent::Tlvs),
-            Self::TooLong => Some(NotSent::TooLong),
-            Self::WindowFull | Self::Paced(_) | Self::OutputFull => None,
+            Self::State(state) => Some(NotSentReason::State(state)),
+            Self::Unsupported(command) => Some(NotSentReason::Unsupported(command)),
+            Self::Version(version) => Some(NotSentReason::Version(version)),
+            Self::TlvsUnsupported => Some(NotSentReason::TlvsUnsupported),
+            Self::TooLong => Some(NotSentReason::TooLong),
+            Self::WindowFull | Self::RateLimited(_) | Self::OutputFull => None,
         }
     }
 }
@@ -117,29 +117,29 @@ impl Outcome<'_> {
     /// The same, without what it borrows.
     pub fn into_result(self) -> Result<Response, RequestError> {
         match self {
-            Self::Accepted(response) => Ok(response.keep()),
+            Self::Accepted(response) => Ok(response.into_owned()),
             Self::Refused { status, .. } => Err(RequestError::Refused(status)),
             Self::Nacked(status) => Err(RequestError::Nacked(status)),
-            Self::NeverSent(closed) => Err(RequestError::NeverSent(NotSent::Closed(closed))),
+            Self::NeverSent(closed) => Err(RequestError::NeverSent(NotSentReason::Closed(closed))),
             Self::Unanswered(cause) => Err(RequestError::Unanswered(cause)),
         }
     }
 
     /// As [`into_result`](Self::into_result), to where it is kept: a response is written there, and not moved.
     #[inline]
-    pub fn keep_in(self, place: &mut Option<Result<Response, RequestError>>) {
+    pub fn store_in(self, place: &mut Option<Result<Response, RequestError>>) {
         match self {
             Self::Accepted(response) => {
-                if let Ok(Response(kept)) = place.insert(Ok(Response(Kept::NONE))) {
+                if let Ok(Response(kept)) = place.insert(Ok(Response(ResponseBuf::NONE))) {
                     kept.copy(response.0);
                 }
             }
-            other => other.keep_error_in(place),
+            other => other.store_error_in(place),
         }
     }
 
     #[cold]
-    fn keep_error_in(self, place: &mut Option<Result<Response, RequestError>>) {
+    fn store_error_in(self, place: &mut Option<Result<Response, RequestError>>) {
         *place = Some(self.into_result());
     }
 }
@@ -150,8 +150,8 @@ impl<'a> Response<&'a [u8]> {
     }
 
     /// The same, without what it borrows.
-    pub fn keep(self) -> Response {
-        let mut kept = Kept::NONE;
+    pub fn into_owned(self) -> Response {
+        let mut kept = ResponseBuf::NONE;
         kept.copy(self.0);
         Response(kept)
     }
@@ -205,7 +205,7 @@ impl<B: AsRef<[u8]>> fmt::Debug for Response<B> {
 
 impl RequestError {
     /// Whether sending the same request again cannot make a message go twice.
-    pub const fn is_safe_to_repeat(&self) -> bool {
+    pub const fn is_safe_to_resend(&self) -> bool {
         !matches!(self, Self::Unanswered(_))
     }
 
@@ -231,13 +231,13 @@ impl fmt::Display for RequestError {
 
 impl core::error::Error for RequestError {}
 
-impl fmt::Display for NotSent {
+impl fmt::Display for NotSentReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::State(state) => Refusal::State(*state).fmt(f),
             Self::Unsupported(command) => Refusal::Unsupported(*command).fmt(f),
             Self::Version(version) => Refusal::Version(*version).fmt(f),
-            Self::Tlvs => Refusal::Tlvs.fmt(f),
+            Self::TlvsUnsupported => Refusal::TlvsUnsupported.fmt(f),
             Self::TooLong => Refusal::TooLong.fmt(f),
             Self::Closed(closed) => closed.fmt(f),
             Self::NoBind => f.write_str("no bind to send it on"),

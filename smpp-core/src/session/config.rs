@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::operations::Operations;
-use super::pace::Rate;
+use super::rate_limiter::Rate;
 use crate::frame;
 use crate::pdu::InterfaceVersion;
 use crate::wire::Tolerance;
@@ -44,24 +44,24 @@ pub struct Config {
     pub rate: Option<Rate>,
     /// Whether to send more slowly for a while when the peer answers `ESME_RTHROTTLED` or `ESME_RMSGQFUL`, or states
     /// a `congestion_state` of 90 or more. Default true.
-    pub slow_down: bool,
+    pub slow_down_when_throttled: bool,
     /// From the start to a completed bind, SMSC side, and from an outbind to the bind, both sides. Default 10 s.
-    pub session_init: Duration,
+    pub session_init_timeout: Duration,
     /// ESME side: the SMSC has opened the connection and is to send outbind, within
-    /// [`session_init`](Self::session_init). Default false.
+    /// [`session_init`](Self::session_init_timeout). Default false.
     pub awaits_outbind: bool,
     /// From the last PDU of the peer to an enquire_link of ours; `None` for never. Default 30 s.
-    pub enquire_link: Option<Duration>,
+    pub enquire_link_interval: Option<Duration>,
     /// From a request to its response, enquire_link and unbind included; and how long the transport may take
     /// nothing of what waits. Default 10 s.
-    pub response: Duration,
+    pub response_timeout: Duration,
     /// From the last PDU in either direction that is no enquire_link to an unbind of ours; `None` for never.
     /// Default none.
-    pub inactivity: Option<Duration>,
+    pub inactivity_timeout: Option<Duration>,
     /// Whether enquire_link and its response count as activity, as they do for some servers. Default false.
     pub enquire_link_is_activity: bool,
     /// How long an unbind waits for what is in flight. Default 5 s.
-    pub drain: Duration,
+    pub drain_timeout: Duration,
 }
 
 impl Default for Config {
@@ -76,14 +76,14 @@ impl Default for Config {
             operations: Operations::all(),
             assumed_version: InterfaceVersion::V3_4,
             rate: None,
-            slow_down: true,
-            session_init: Duration::from_secs(10),
+            slow_down_when_throttled: true,
+            session_init_timeout: Duration::from_secs(10),
             awaits_outbind: false,
-            enquire_link: Some(Duration::from_secs(30)),
-            response: Duration::from_secs(10),
-            inactivity: None,
+            enquire_link_interval: Some(Duration::from_secs(30)),
+            response_timeout: Duration::from_secs(10),
+            inactivity_timeout: None,
             enquire_link_is_activity: false,
-            drain: Duration::from_secs(5),
+            drain_timeout: Duration::from_secs(5),
         }
     }
 }

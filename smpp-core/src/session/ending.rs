@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::event::{Cause, Closed, Event, Outcome};
+use super::event::{CloseReason, Event, Outcome, UnansweredReason};
 use super::observer::Observer;
 use super::role::Role;
 use super::state::State;
@@ -14,25 +14,25 @@ use crate::pdu::{BindMode, CommandId, CommandStatus, EnquireLink, Unbind};
 
 impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// Ends the session in good order: takes no more requests, lets what is in flight finish until
-    /// [`drain`](super::Config::drain) is over, unbinds. An unbound session just ends.
+    /// [`drain`](super::Config::drain_timeout) is over, unbinds. An unbound session just ends.
     pub fn unbind(&mut self, now: Instant) {
-        self.pass(now);
-        self.leave(Closed::Unbound);
+        self.advance_clock(now);
+        self.leave(CloseReason::Unbound);
     }
 
     /// Ends the session at once, without a word to the peer.
     pub fn abort(&mut self) {
-        self.end(Closed::Aborted);
+        self.end(CloseReason::Aborted);
     }
 
     /// The connection has ended, or failed: nothing more comes in or goes out.
     pub fn handle_eof(&mut self) {
         self.end(match self.ending {
             // Our unbind has to have left for that.
-            Ending::Unbinding(Closed::Unbound) if self.pending_output() > 0 => Closed::Disconnected,
+            Ending::Unbinding(CloseReason::Unbound) if self.pending_output() > 0 => CloseReason::Disconnected,
             Ending::Unbinding(reason) | Ending::Flushing(reason) => reason,
-            Ending::PeerUnbinding(_) | Ending::PeerUnbound => Closed::PeerUnbound,
-            _ => Closed::Disconnected,
+            Ending::PeerUnbinding(_) | Ending::PeerUnbound => CloseReason::PeerUnbound,
+            _ => CloseReason::Disconnected,
         });
     }
 
@@ -43,14 +43,14 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         self.last_heard = self.now;
         self.last_message = self.now;
         self.timers.set(Timer::SessionInit, None);
-        self.timers.set(Timer::EnquireLink, self.config.enquire_link.map(|idle| self.now + idle));
-        self.timers.set(Timer::Inactivity, self.config.inactivity.map(|idle| self.now + idle));
+        self.timers.set(Timer::EnquireLink, self.config.enquire_link_interval.map(|idle| self.now + idle));
+        self.timers.set(Timer::Inactivity, self.config.inactivity_timeout.map(|idle| self.now + idle));
     }
 
     /// An outbind was sent, or came: the bind is to follow.
     pub(super) fn outbound(&mut self) {
         self.state = State::Outbound;
-        self.timers.set(Timer::SessionInit, Some(self.now + self.config.session_init));
+        self.timers.set(Timer::SessionInit, Some(self.now + self.config.session_init_timeout));
     }
 
     /// Whether a PDU of this command keeps the session from being inactive.
@@ -59,13 +59,13 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     }
 
     /// Begins the end that is ours to begin.
-    fn leave(&mut self, reason: Closed) {
+    fn leave(&mut self, reason: CloseReason) {
         if self.ending != Ending::No {
             return;
         }
         if self.state.is_bound() {
             self.ending = Ending::Draining(reason);
-            self.timers.set(Timer::Ending, Some(self.now + self.config.drain));
+            self.timers.set(Timer::Ending, Some(self.now + self.config.drain_timeout));
             self.advance();
         } else {
             self.flush(reason);
@@ -73,7 +73,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     }
 
     /// The session is over, unless it was before.
-    pub(super) fn end(&mut self, reason: Closed) {
+    pub(super) fn end(&mut self, reason: CloseReason) {
         if !matches!(self.ending, Ending::Ended(_) | Ending::Told) {
             self.ending = Ending::Ended(reason);
             self.timers.stop();
@@ -81,11 +81,11 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     }
 
     /// The session is over once what is encoded has been transmitted, or `response` has passed.
-    pub(super) fn flush(&mut self, reason: Closed) {
+    pub(super) fn flush(&mut self, reason: CloseReason) {
         self.ending = Ending::Flushing(reason);
         self.state = State::Unbinding;
         self.timers.stop();
-        self.timers.set(Timer::Ending, Some(self.now + self.config.response));
+        self.timers.set(Timer::Ending, Some(self.now + self.config.response_timeout));
         self.advance();
     }
 
@@ -103,19 +103,19 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         match self.ending {
             Ending::Draining(reason) if idle => self.send_unbind(reason),
             Ending::PeerUnbinding(sequence) if self.unanswered == 0 => self.answer_unbind(sequence),
-            Ending::PeerUnbound if self.window.len() == 0 => self.flush(Closed::PeerUnbound),
+            Ending::PeerUnbound if self.window.len() == 0 => self.flush(CloseReason::PeerUnbound),
             Ending::Flushing(reason) if self.pending_output() == 0 => self.end(reason),
             _ => {}
         }
     }
 
-    fn send_unbind(&mut self, reason: Closed) {
+    fn send_unbind(&mut self, reason: CloseReason) {
         let sequence = self.next_sequence();
         self.unbind = Some(sequence);
         self.encode(CommandId::UNBIND, CommandStatus::ROK, sequence, Some(&Unbind));
         self.part();
         self.ending = Ending::Unbinding(reason);
-        self.timers.set(Timer::Ending, Some(self.now + self.config.response));
+        self.timers.set(Timer::Ending, Some(self.now + self.config.response_timeout));
     }
 
     fn answer_unbind(&mut self, sequence: SequenceNumber) {
@@ -137,23 +137,23 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     pub(super) fn expire(&mut self, timer: Timer) {
         self.timers.set(timer, None);
         match timer {
-            Timer::SessionInit => self.end(Closed::SessionInit),
-            Timer::EnquireLinkResponse => self.end(Closed::LinkDead),
+            Timer::SessionInit => self.end(CloseReason::SessionInit),
+            Timer::EnquireLinkResponse => self.end(CloseReason::LinkDead),
             Timer::EnquireLink => self.probe(),
             Timer::Inactivity => self.check_activity(),
             Timer::Transmit if core::mem::take(&mut self.moved) => {
-                self.timers.set(Timer::Transmit, Some(self.now + self.config.response));
+                self.timers.set(Timer::Transmit, Some(self.now + self.config.response_timeout));
             }
-            Timer::Transmit => self.end(Closed::Stalled),
+            Timer::Transmit => self.end(CloseReason::Stalled),
             Timer::Ending => match self.ending {
                 Ending::Draining(reason) => self.send_unbind(reason),
                 Ending::PeerUnbinding(sequence) => {
                     // What is still owed will not be answered.
-                    self.timers.set(Timer::Ending, Some(self.now + self.config.response));
+                    self.timers.set(Timer::Ending, Some(self.now + self.config.response_timeout));
                     self.answer_unbind(sequence);
                 }
-                Ending::PeerUnbound => self.flush(Closed::PeerUnbound),
-                Ending::Unbinding(Closed::Unbound) => self.end(Closed::UnbindTimeout),
+                Ending::PeerUnbound => self.flush(CloseReason::PeerUnbound),
+                Ending::Unbinding(CloseReason::Unbound) => self.end(CloseReason::UnbindTimeout),
                 Ending::Unbinding(reason) | Ending::Flushing(reason) => self.end(reason),
                 Ending::No | Ending::Ended(_) | Ending::Told => {}
             },
@@ -164,7 +164,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// Sends an enquire_link if the peer has been silent for the whole time. Traffic does not touch the
     /// timer: it is looked at when it fires.
     fn probe(&mut self) {
-        let Some(idle) = self.config.enquire_link else { return };
+        let Some(idle) = self.config.enquire_link_interval else { return };
         let due = self.last_heard + idle;
         if due > self.now {
             return self.timers.set(Timer::EnquireLink, Some(due));
@@ -172,19 +172,19 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         let sequence = self.next_sequence();
         self.enquire_link = Some(sequence);
         self.encode(CommandId::ENQUIRE_LINK, CommandStatus::ROK, sequence, Some(&EnquireLink));
-        self.timers.set(Timer::EnquireLinkResponse, Some(self.now + self.config.response));
+        self.timers.set(Timer::EnquireLinkResponse, Some(self.now + self.config.response_timeout));
         if self.is_activity(CommandId::ENQUIRE_LINK) {
             self.last_message = self.now;
         }
     }
 
     fn check_activity(&mut self) {
-        let Some(limit) = self.config.inactivity else { return };
+        let Some(limit) = self.config.inactivity_timeout else { return };
         let due = self.last_message + limit;
         if due > self.now {
             return self.timers.set(Timer::Inactivity, Some(due));
         }
-        self.leave(Closed::Inactive);
+        self.leave(CloseReason::Inactive);
     }
 
     /// What is left to tell of a session that is over: an outcome for each request, then the end.
@@ -198,7 +198,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         let outcome = if end > self.transmitted {
             Outcome::NeverSent(reason)
         } else {
-            Outcome::Unanswered(Cause::Closed(reason))
+            Outcome::Unanswered(UnansweredReason::Closed(reason))
         };
         Some(Event::Outcome { tag, sequence, outcome })
     }

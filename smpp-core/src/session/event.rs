@@ -62,14 +62,14 @@ pub enum Event<'b, T> {
         error: DecodeError,
     },
     /// A response to nothing: late, repeated, or never asked for. It changed nothing.
-    Stray {
+    UnexpectedResponse {
         /// The PDU as it came.
         frame: Frame<&'b [u8]>,
     },
     /// The peer wants to end the session. No requests from now on; what is in flight may still be answered.
     PeerUnbind,
     /// The session is over: the last event, and the only one of its kind. Close the connection.
-    Closed(Closed),
+    Closed(CloseReason),
 }
 
 /// How a request of ours ended.
@@ -87,19 +87,19 @@ pub enum Outcome<'b> {
     /// Answered with generic_nack: the peer did not understand the request.
     Nacked(CommandStatus),
     /// It never left this process as a whole, so the peer cannot have taken it: safe to send again.
-    NeverSent(Closed),
+    NeverSent(CloseReason),
     /// It left and was not answered: the peer may have accepted it.
-    Unanswered(Cause),
+    Unanswered(UnansweredReason),
 }
 
 /// Why a request remained unanswered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Cause {
+pub enum UnansweredReason {
     /// No response in time.
     Timeout,
     /// The session ended first.
-    Closed(Closed),
+    Closed(CloseReason),
     /// A response came that cannot be read.
     Unreadable(DecodeError),
 }
@@ -107,7 +107,7 @@ pub enum Cause {
 /// Why a session is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Closed {
+pub enum CloseReason {
     /// We asked to unbind, and the peer answered, or closed the connection instead.
     Unbound,
     /// The peer asked to unbind; it was answered, unless it was gone before.
@@ -120,7 +120,7 @@ pub enum Closed {
     SessionInit,
     /// No answer to an enquire_link.
     LinkDead,
-    /// The peer took no octet for [`response`](super::Config::response), or twice that.
+    /// The peer took no octet for [`response`](super::Config::response_timeout), or twice that.
     Stalled,
     /// No message for too long.
     Inactive,
@@ -132,7 +132,7 @@ pub enum Closed {
     TooManyMalformed,
 }
 
-impl fmt::Display for Closed {
+impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Unbound => "unbound as asked",
@@ -150,9 +150,9 @@ impl fmt::Display for Closed {
     }
 }
 
-impl core::error::Error for Closed {}
+impl core::error::Error for CloseReason {}
 
-impl fmt::Display for Cause {
+impl fmt::Display for UnansweredReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Timeout => f.write_str("no response in time"),
@@ -250,7 +250,7 @@ pub struct Refused<T> {
     /// What the caller gave with the request.
     pub tag: T,
     /// Why it was not taken.
-    pub why: Refusal,
+    pub reason: Refusal,
 }
 
 /// Why a request was not taken. Nothing was sent.
@@ -267,11 +267,11 @@ pub enum Refusal {
     WindowFull,
     /// The rate allows the next message at this time. Nobody waits for it but the caller:
     /// [`poll_timeout`](super::Session::poll_timeout) does not tell of it.
-    Paced(Instant),
+    RateLimited(Instant),
     /// Too many octets wait to be transmitted. Try after the next write.
     OutputFull,
     /// The peer speaks version 3.3 or older and reads no TLVs: send it without.
-    Tlvs,
+    TlvsUnsupported,
     /// Longer than [`max_pdu`](super::Config::max_pdu): a peer like this session would not read on behind it.
     TooLong,
 }
@@ -283,9 +283,9 @@ impl fmt::Display for Refusal {
             Self::Unsupported(command) => write!(f, "{command} is not among the operations configured"),
             Self::Version(version) => write!(f, "the peer speaks {version}, which has no such operation"),
             Self::WindowFull => f.write_str("the window is full"),
-            Self::Paced(_) => f.write_str("the rate limit is reached"),
+            Self::RateLimited(_) => f.write_str("the rate limit is reached"),
             Self::OutputFull => f.write_str("too much waits to be transmitted"),
-            Self::Tlvs => f.write_str("the peer's version reads no TLVs"),
+            Self::TlvsUnsupported => f.write_str("the peer's version reads no TLVs"),
             Self::TooLong => f.write_str("the PDU is longer than max_pdu"),
         }
     }
@@ -295,7 +295,7 @@ impl core::error::Error for Refusal {}
 
 impl<T: fmt::Debug> fmt::Display for Refused<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.why.fmt(f)
+        self.reason.fmt(f)
     }
 }
 

@@ -3,9 +3,9 @@
 use core::time::Duration;
 
 use super::answer::Response;
-use super::event::{Cause, Closed, Event, Outcome, Request};
-use super::observer::{Direction, Observed, Observer};
-use super::pace::Load;
+use super::event::{CloseReason, Event, Outcome, Request, UnansweredReason};
+use super::observer::{Direction, ObservedPdu, Observer};
+use super::rate_limiter::Load;
 use super::role::{Role, Side};
 use super::timers::Timer;
 use super::window::Entry;
@@ -23,7 +23,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// Call it until it gives `None`; what is left in `input` then is the beginning of a PDU (keep it, add to
     /// it), or waits for [`wants_input`](Self::wants_input).
     pub fn handle_input<'b>(&mut self, now: Instant, input: &mut &'b [u8]) -> Option<Event<'b, T>> {
-        self.pass(now);
+        self.advance_clock(now);
         loop {
             if let Ending::Ended(_) = self.ending {
                 return self.poll_end();
@@ -43,7 +43,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
                     *input = &[];
                     // The number cannot be known: the position is lost (SMPP 3.4 §4.3.1).
                     self.nack(CommandStatus::RINVCMDLEN, SequenceNumber(0));
-                    self.flush(Closed::Framing(error));
+                    self.flush(CloseReason::Framing(error));
                 }
             }
         }
@@ -56,7 +56,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     fn handle_frame<'b>(&mut self, frame: Frame<&'b [u8]>) -> Option<Event<'b, T>> {
         let header = frame.header();
         self.stats.received.count(header.command, header.length as usize);
-        self.observer.observe(self.now, Direction::In, Observed(frame));
+        self.observer.observe(self.now, Direction::In, ObservedPdu(frame));
         self.last_heard = self.now;
         if self.is_activity(header.command) {
             self.last_message = self.now;
@@ -64,7 +64,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         if self.enquire_link.is_some() {
             // Any PDU shows that the link lives (SMPP 3.4 §7.2); the answer itself may come later.
             self.timers.set(Timer::EnquireLinkResponse, None);
-            let idle = self.config.enquire_link.filter(|_| self.state.is_bound());
+            let idle = self.config.enquire_link_interval.filter(|_| self.state.is_bound());
             self.timers.set(Timer::EnquireLink, idle.map(|idle| self.now + idle));
         }
         if header.command.is_response() { self.handle_response(frame) } else { self.handle_request(frame) }
@@ -140,7 +140,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             }
             _ => {
                 self.ending = Ending::PeerUnbinding(sequence);
-                self.timers.set(Timer::Ending, Some(self.now + self.config.drain));
+                self.timers.set(Timer::Ending, Some(self.now + self.config.drain_timeout));
                 self.advance();
                 Some(Event::PeerUnbind)
             }
@@ -192,7 +192,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
                 self.count_malformed();
                 // The header is whole and may say no; a damaged body takes nothing from that.
                 if status.is_ok() {
-                    Outcome::Unanswered(Cause::Unreadable(error))
+                    Outcome::Unanswered(UnansweredReason::Unreadable(error))
                 } else {
                     Outcome::Refused { status, response }
                 }
@@ -223,8 +223,8 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             Some(error) if error.kind == DecodeErrorKind::UnknownCommand => Event::Malformed { frame, error },
             Some(error) => self.malformed(frame, error),
             None => {
-                self.stats.strays += 1;
-                Event::Stray { frame }
+                self.stats.unexpected_responses += 1;
+                Event::UnexpectedResponse { frame }
             }
         }
     }
@@ -255,7 +255,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             Some(state) if state.0 >= 90 => Load::NearlyFull,
             _ => return,
         };
-        if self.config.slow_down && entry.command.is_message() {
+        if self.config.slow_down_when_throttled && entry.command.is_message() {
             // So many requests were under way in the time that this one took (Little's law).
             let company = entry.company.max(self.window.len() as u16 + 1);
             let apart = Duration::from_nanos(self.time_of(entry) / u64::from(company));
@@ -273,7 +273,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         self.stats.malformed += 1;
         let over = self.stats.malformed > u64::from(self.config.max_malformed);
         if over && !matches!(self.ending, Ending::Ended(_) | Ending::Told | Ending::Flushing(_)) {
-            self.flush(Closed::TooManyMalformed);
+            self.flush(CloseReason::TooManyMalformed);
         }
     }
 }

@@ -24,13 +24,13 @@ mod config;
 mod ending;
 mod event;
 mod inbound;
-mod meter;
 #[cfg(test)]
 mod model;
 mod observer;
 mod operations;
 mod outbound;
-mod pace;
+mod rate_limiter;
+mod rate_meter;
 mod role;
 mod state;
 mod stats;
@@ -42,13 +42,13 @@ use core::fmt;
 use core::marker::PhantomData;
 
 pub use crate::time::Instant;
-pub use answer::{Kept, NotSent, RequestError, Response};
+pub use answer::{NotSentReason, RequestError, Response, ResponseBuf};
 pub use config::Config;
-pub use event::{Cause, Closed, Event, Outcome, Refusal, Refused, Reply, Request};
-pub use meter::Meter;
-pub use observer::{Direction, Observed, Observer};
+pub use event::{CloseReason, Event, Outcome, Refusal, Refused, Reply, Request, UnansweredReason};
+pub use observer::{Direction, ObservedPdu, Observer};
 pub use operations::Operations;
-pub use pace::{Pace, Rate};
+pub use rate_limiter::{Rate, RateLimiter};
+pub use rate_meter::RateMeter;
 pub use role::{Esme, Notification, Role, SentBy, Side, Smsc};
 pub use state::State;
 pub use stats::{Count, Kind, ResponseTimes, Stats, Traffic};
@@ -69,7 +69,7 @@ pub struct Session<R, T, O = ()> {
     state: State,
     ending: Ending,
     window: Window<T>,
-    pace: Pace,
+    pace: RateLimiter,
     timers: Timers,
     /// Encoded and not yet taken by [`poll_transmit`](Self::poll_transmit).
     output: Vec<u8>,
@@ -117,17 +117,17 @@ enum Ending {
     /// It is not in sight.
     No,
     /// Waiting for what is in flight, then for the unbind; at the end stands the reason.
-    Draining(Closed),
+    Draining(CloseReason),
     /// Our unbind is sent.
-    Unbinding(Closed),
+    Unbinding(CloseReason),
     /// The peer has sent unbind; its answer waits for the replies we owe.
     PeerUnbinding(SequenceNumber),
     /// The peer's unbind is answered; responses may still come.
     PeerUnbound,
     /// The last octets are on their way.
-    Flushing(Closed),
+    Flushing(CloseReason),
     /// Over; outcomes may be left to tell.
-    Ended(Closed),
+    Ended(CloseReason),
     /// Over, and told.
     Told,
 }
@@ -138,7 +138,7 @@ pub enum Readiness {
     /// Requests are taken, so many before the window is full.
     Ready {
         /// Free places in the window.
-        room: u16,
+        capacity: u16,
     },
     /// Not now.
     Refusing(Refusal),
@@ -156,14 +156,14 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     pub fn with_observer(config: Config, now: Instant, observer: O) -> Self {
         let mut timers = Timers::default();
         if R::SIDE == Side::Smsc || config.awaits_outbind {
-            timers.set(Timer::SessionInit, Some(now + config.session_init));
+            timers.set(Timer::SessionInit, Some(now + config.session_init_timeout));
         }
         Self {
             config,
             state: State::Open,
             ending: Ending::No,
             window: Window::new(config.window),
-            pace: config.rate.map_or(Pace::unlimited(), Pace::new),
+            pace: config.rate.map_or(RateLimiter::unlimited(), RateLimiter::new),
             timers,
             output: Vec::new(),
             encoded: 0,
@@ -219,13 +219,14 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             Ending::Ended(_) => return Some((self.now, Timer::Ended)),
             _ => {}
         }
-        let response = self.window.first().map(|entry| (entry.sent + self.config.response, Timer::Response));
+        let response =
+            self.window.first().map(|entry| (entry.sent + self.config.response_timeout, Timer::Response));
         [response, self.timers.first()].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
     /// Acts on the time. Call it until it gives `None`.
     pub fn handle_timeout(&mut self, now: Instant) -> Option<Event<'static, T>> {
-        self.pass(now);
+        self.advance_clock(now);
         loop {
             if let Some(event) = self.poll_end() {
                 return Some(event);
@@ -241,7 +242,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
                 return Some(Event::Outcome {
                     tag: entry.tag,
                     sequence: entry.sequence,
-                    outcome: Outcome::Unanswered(Cause::Timeout),
+                    outcome: Outcome::Unanswered(UnansweredReason::Timeout),
                 });
             }
             self.expire(timer);
@@ -280,7 +281,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         let command = if R::SIDE == Side::Esme { CommandId::SUBMIT_SM } else { CommandId::DELIVER_SM };
         let room = self.config.window.max(1) - self.window.len() as u16;
         match self.admit(command).and_then(|()| self.room()).and_then(|()| self.paced(now.max(self.now))) {
-            Ok(()) => Readiness::Ready { room },
+            Ok(()) => Readiness::Ready { capacity: room },
             Err(refusal) => Readiness::Refusing(refusal),
         }
     }
@@ -324,7 +325,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     }
 
     /// Time is passed in.
-    pub(crate) fn pass(&mut self, now: Instant) {
+    pub(crate) fn advance_clock(&mut self, now: Instant) {
         let passed = now - self.now;
         self.now = self.now.max(now);
         if core::mem::take(&mut self.answered) {

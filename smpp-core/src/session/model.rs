@@ -13,7 +13,8 @@ use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state
 
 use super::window::Window;
 use super::{
-    Cause, Closed, Config, Esme, Event, Instant, NotSent, Outcome, Refusal, RequestError, Session, State,
+    CloseReason, Config, Esme, Event, Instant, NotSentReason, Outcome, Refusal, RequestError, Session, State,
+    UnansweredReason,
 };
 use crate::frame::{self, SequenceNumber};
 use crate::pdu::{
@@ -81,7 +82,7 @@ enum Told {
     Outcome(Tag, Result<(), RequestError>),
     Stray,
     PeerUnbind,
-    Closed(Closed),
+    Closed(CloseReason),
 }
 
 #[derive(Clone, Debug)]
@@ -140,7 +141,7 @@ enum Stage {
     /// The peer has unbound, and what is in flight may still be answered.
     PeerUnbound,
     /// Over when all is transmitted.
-    Flushing(Closed),
+    Flushing(CloseReason),
     Closed,
 }
 
@@ -193,12 +194,12 @@ impl Model {
                 self.move_on();
             }
             Step::Eof => self.close(match self.stage {
-                Stage::Unbinding if self.pending() == 0 => Closed::Unbound,
-                Stage::PeerUnbound => Closed::PeerUnbound,
+                Stage::Unbinding if self.pending() == 0 => CloseReason::Unbound,
+                Stage::PeerUnbound => CloseReason::PeerUnbound,
                 Stage::Flushing(why) => why,
-                _ => Closed::Disconnected,
+                _ => CloseReason::Disconnected,
             }),
-            Step::Abort => self.close(Closed::Aborted),
+            Step::Abort => self.close(CloseReason::Aborted),
             // The session no longer reads, or is ending.
             Step::PeerEnquires | Step::PeerUnbinds | Step::Unbind => {}
         }
@@ -245,7 +246,7 @@ impl Model {
                 self.move_on();
             }
             To::Probe(_) => self.probe = None,
-            To::Unbind => self.flush(Closed::Unbound),
+            To::Unbind => self.flush(CloseReason::Unbound),
         }
     }
 
@@ -283,7 +284,8 @@ impl Model {
         let said = self.said.len();
         while self.in_flight.first().is_some_and(|request| request.sent + RESPONSE == self.now) {
             let request = self.in_flight.remove(0);
-            self.told.push(Told::Outcome(request.tag, Err(RequestError::Unanswered(Cause::Timeout))));
+            self.told
+                .push(Told::Outcome(request.tag, Err(RequestError::Unanswered(UnansweredReason::Timeout))));
             self.move_on();
         }
         if self.probing && self.probe_ends.is_none() && self.last_heard + IDLE == self.now {
@@ -293,20 +295,20 @@ impl Model {
             self.say(CommandId::ENQUIRE_LINK, 16);
         }
         if self.probe_ends == now {
-            self.close(Closed::LinkDead);
+            self.close(CloseReason::LinkDead);
         }
         if self.stall_check == now && self.moved {
             self.moved = false;
             self.stall_check = Some(self.now + RESPONSE);
         } else if self.stall_check == now {
-            self.close(Closed::Stalled);
+            self.close(CloseReason::Stalled);
         }
         if self.stage_ends == now {
             match self.stage {
                 Stage::Bound | Stage::Closed => {}
                 Stage::Draining => self.send_unbind(),
-                Stage::Unbinding => self.close(Closed::UnbindTimeout),
-                Stage::PeerUnbound => self.flush(Closed::PeerUnbound),
+                Stage::Unbinding => self.close(CloseReason::UnbindTimeout),
+                Stage::PeerUnbound => self.flush(CloseReason::PeerUnbound),
                 Stage::Flushing(why) => self.close(why),
             }
         }
@@ -320,7 +322,7 @@ impl Model {
     fn move_on(&mut self) {
         match self.stage {
             Stage::Draining if self.in_flight.is_empty() => self.send_unbind(),
-            Stage::PeerUnbound if self.in_flight.is_empty() => self.flush(Closed::PeerUnbound),
+            Stage::PeerUnbound if self.in_flight.is_empty() => self.flush(CloseReason::PeerUnbound),
             Stage::Flushing(why) if self.pending() == 0 => self.close(why),
             _ => {}
         }
@@ -339,7 +341,7 @@ impl Model {
         self.stage_ends = Some(self.now + seconds);
     }
 
-    fn flush(&mut self, why: Closed) {
+    fn flush(&mut self, why: CloseReason) {
         (self.probing, self.probe, self.probe_ends) = (false, None, None);
         (self.unbind, self.stall_check) = (false, None);
         self.stage = Stage::Flushing(why);
@@ -347,15 +349,15 @@ impl Model {
         self.move_on();
     }
 
-    fn close(&mut self, why: Closed) {
+    fn close(&mut self, why: CloseReason) {
         if self.stage == Stage::Closed {
             return;
         }
         for request in self.in_flight.drain(..) {
             let error = if request.end > self.transmitted {
-                RequestError::NeverSent(NotSent::Closed(why))
+                RequestError::NeverSent(NotSentReason::Closed(why))
             } else {
-                RequestError::Unanswered(Cause::Closed(why))
+                RequestError::Unanswered(UnansweredReason::Closed(why))
             };
             self.told.push(Told::Outcome(request.tag, Err(error)));
         }
@@ -483,9 +485,9 @@ impl StateMachineTest for Rig {
         let config = Config {
             window: model.window as u16,
             max_output: model.max_output as usize,
-            response: Duration::from_secs(RESPONSE),
-            enquire_link: Some(Duration::from_secs(IDLE)),
-            drain: Duration::from_secs(DRAIN),
+            response_timeout: Duration::from_secs(RESPONSE),
+            enquire_link_interval: Some(Duration::from_secs(IDLE)),
+            drain_timeout: Duration::from_secs(DRAIN),
             ..Config::default()
         };
         let mut session = Session::new(config, Instant::ZERO);
@@ -572,7 +574,11 @@ impl Rig {
             Ok(_) => assert_eq!(model.objections, [], "taken all the same"),
             Err(refused) => {
                 assert_eq!(refused.tag, self.submits.len());
-                assert!(model.objections.contains(&refused.why), "{refused:?}, not {:?}", model.objections);
+                assert!(
+                    model.objections.contains(&refused.reason),
+                    "{refused:?}, not {:?}",
+                    model.objections
+                );
             }
         }
     }
@@ -600,7 +606,7 @@ impl Rig {
                 self.awaiting.retain(|number| *number != sequence);
                 Told::Outcome(tag, outcome.into_result().map(drop))
             }
-            Event::Stray { .. } => Told::Stray,
+            Event::UnexpectedResponse { .. } => Told::Stray,
             Event::PeerUnbind => Told::PeerUnbind,
             Event::Closed(why) => Told::Closed(why),
             other => panic!("{other:?}"),

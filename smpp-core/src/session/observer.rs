@@ -15,14 +15,14 @@ use crate::time::Instant;
 /// The observer `()` sees nothing and costs nothing.
 ///
 /// ```
-/// use smpp_core::session::{Config, Direction, Esme, Instant, Observed, Observer, Session};
+/// use smpp_core::session::{Config, Direction, Esme, Instant, ObservedPdu, Observer, Session};
 /// use smpp_core::{Bind, Password};
 ///
 /// #[derive(Default)]
 /// struct Log(Vec<String>);
 ///
 /// impl Observer for Log {
-///     fn observe(&mut self, at: Instant, direction: Direction, pdu: Observed<'_>) {
+///     fn observe(&mut self, at: Instant, direction: Direction, pdu: ObservedPdu<'_>) {
 ///         self.0.push(format!("{:?} {direction:?} {pdu}", at - Instant::ZERO));
 ///     }
 /// }
@@ -36,19 +36,19 @@ use crate::time::Instant;
 /// ```
 pub trait Observer {
     /// A PDU was read or encoded.
-    fn observe(&mut self, at: Instant, direction: Direction, pdu: Observed<'_>);
+    fn observe(&mut self, at: Instant, direction: Direction, pdu: ObservedPdu<'_>);
 }
 
 /// Nobody looks on.
 impl Observer for () {
     #[inline(always)]
-    fn observe(&mut self, _: Instant, _: Direction, _: Observed<'_>) {}
+    fn observe(&mut self, _: Instant, _: Direction, _: ObservedPdu<'_>) {}
 }
 
 /// Somebody looks on, or nobody.
 impl<O: Observer> Observer for Option<O> {
     #[inline]
-    fn observe(&mut self, at: Instant, direction: Direction, pdu: Observed<'_>) {
+    fn observe(&mut self, at: Instant, direction: Direction, pdu: ObservedPdu<'_>) {
         if let Some(observer) = self {
             observer.observe(at, direction, pdu);
         }
@@ -58,7 +58,7 @@ impl<O: Observer> Observer for Option<O> {
 /// Two look on, one after the other.
 impl<A: Observer, B: Observer> Observer for (A, B) {
     #[inline]
-    fn observe(&mut self, at: Instant, direction: Direction, pdu: Observed<'_>) {
+    fn observe(&mut self, at: Instant, direction: Direction, pdu: ObservedPdu<'_>) {
         self.0.observe(at, direction, pdu);
         self.1.observe(at, direction, pdu);
     }
@@ -66,7 +66,7 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
 
 impl<O: Observer + ?Sized> Observer for Box<O> {
     #[inline]
-    fn observe(&mut self, at: Instant, direction: Direction, pdu: Observed<'_>) {
+    fn observe(&mut self, at: Instant, direction: Direction, pdu: ObservedPdu<'_>) {
         (**self).observe(at, direction, pdu);
     }
 }
@@ -82,9 +82,9 @@ pub enum Direction {
 
 /// A PDU as an [`Observer`] sees it: without the password.
 #[derive(Clone, Copy)]
-pub struct Observed<'a>(pub(super) Frame<&'a [u8]>);
+pub struct ObservedPdu<'a>(pub(super) Frame<&'a [u8]>);
 
-impl<'a> Observed<'a> {
+impl<'a> ObservedPdu<'a> {
     /// The header.
     pub fn header(&self) -> Header {
         self.0.header()
@@ -112,7 +112,7 @@ fn without_password(octets: &[u8]) -> alloc::vec::Vec<u8> {
 }
 
 /// One line: `submit_sm_resp 7 ESME_ROK, 53 octets`; the status in responses alone.
-impl fmt::Display for Observed<'_> {
+impl fmt::Display for ObservedPdu<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Header { length, command, status, sequence } = self.header();
         write!(f, "{command} {}", sequence.0)?;
@@ -127,7 +127,7 @@ impl fmt::Display for Observed<'_> {
 }
 
 /// As its `Display`: nothing of the body.
-impl fmt::Debug for Observed<'_> {
+impl fmt::Debug for ObservedPdu<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::event::{Refusal, Refused, Reply, Request};
-use super::observer::{Direction, Observed, Observer};
+use super::observer::{Direction, ObservedPdu, Observer};
 use super::role::{Notification, Role, SentBy, Smsc};
 use super::state::State;
 use super::timers::Timer;
@@ -11,7 +11,7 @@ use super::window::Entry;
 use super::{Ending, Instant, Operations, Session};
 use crate::frame::{self, Frame, SequenceNumber};
 use crate::pdu::{
-    BindMode, CommandId, CommandStatus, InterfaceVersion, Operation, Pdu, Response as _, encode,
+    BindMode, CommandId, CommandStatus, InterfaceVersion, Operation, Pdu, ResponseBody as _, encode,
 };
 use crate::wire::{Emit, Tolerance};
 
@@ -30,11 +30,11 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         P: Operation + SentBy<R>,
     {
         // Not before a time that was passed in earlier: deadlines stand in the order of the requests.
-        self.pass(now);
+        self.advance_clock(now);
         let start = self.output.len();
         let sequence = match self.send_request(operation) {
             Ok(sequence) => sequence,
-            Err(why) => return Err(Refused { tag, why }),
+            Err(why) => return Err(Refused { tag, reason: why }),
         };
         let command = operation.command();
         if command.is_bind() {
@@ -176,7 +176,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// Whether the pace lets a message go.
     pub(super) fn paced(&self, now: Instant) -> Result<(), Refusal> {
         let at = self.pace.ready_at(now);
-        if at > now { Err(Refusal::Paced(at)) } else { Ok(()) }
+        if at > now { Err(Refusal::RateLimited(at)) } else { Ok(()) }
     }
 
     /// Whether the peer's version has the operation, and reads its TLVs if there are any. Left out of a request, a
@@ -189,7 +189,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             }
             let (status, first) = (CommandStatus::ROK, SequenceNumber::FIRST);
             if !encode(command, status, first, Some(body), false, &mut Vec::new()) {
-                return Err(Refusal::Tlvs);
+                return Err(Refusal::TlvsUnsupported);
             }
         }
         Ok(())
@@ -229,12 +229,12 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         if self.pending_output() == 0 {
             // In `respond` the time may be an old one: what has moved since is looked at when it is due.
             self.moved = true;
-            self.timers.set(Timer::Transmit, Some(self.now + self.config.response));
+            self.timers.set(Timer::Transmit, Some(self.now + self.config.response_timeout));
         }
         self.encoded += length as u64;
         self.stats.sent.count(command, length);
         let frame = Frame::whole(self.output.get(before..).unwrap_or_default());
-        self.observer.observe(self.now, Direction::Out, Observed(frame));
+        self.observer.observe(self.now, Direction::Out, ObservedPdu(frame));
         true
     }
 
@@ -269,9 +269,9 @@ impl<T, O: Observer> Session<Smsc, T, O> {
     /// Tells the ESME something that has no response: outbind, alert_notification.
     ///
     /// It takes no place in the window and has no outcome: whether it arrives is never known. After an outbind the
-    /// ESME has [`session_init`](super::Config::session_init) to bind (SMPP 3.4 §2.2.1).
+    /// ESME has [`session_init`](super::Config::session_init_timeout) to bind (SMPP 3.4 §2.2.1).
     pub fn notify<N: Notification>(&mut self, now: Instant, notification: &N) -> Result<(), Refusal> {
-        self.pass(now);
+        self.advance_clock(now);
         self.admit(N::COMMAND)?;
         if self.binding.is_some() {
             // The bind that it would ask for has come.

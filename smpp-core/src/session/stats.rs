@@ -19,7 +19,7 @@ pub struct Stats {
     /// Requests of the peer that the application has not answered at this moment.
     pub unanswered: u16,
     /// Responses to nothing.
-    pub strays: u64,
+    pub unexpected_responses: u64,
     /// PDUs read with tolerated deviations.
     pub quirks: u64,
     /// PDUs that could not be read, unknown commands aside.

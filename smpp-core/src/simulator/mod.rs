@@ -25,7 +25,7 @@
 //! ```
 
 mod delivery;
-mod dice;
+mod rng;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -38,16 +38,16 @@ use core::fmt;
 use core::time::Duration;
 
 pub use delivery::Delivery;
-pub use dice::Dice;
-pub use rules::{Receipts, Rules, Shares, SharesError};
+pub use rng::Rng;
+pub use rules::{ReceiptTiming, Rules, StateWeights, StateWeightsError};
 
 use crate::pdu::{Address, Bind, BindMode, CommandStatus, MessageState, RegisteredDelivery, SubmitSm};
 use crate::provider::Provider;
-use crate::session::{Instant, Meter};
+use crate::session::{Instant, RateMeter};
 use crate::sms::time::{LocalTime, UnixTime, UtcOffset};
 use crate::sms::{ConcatRef, Form, Receipt, SegmentError, Text, gsm7};
 use delivery::{Content, Pending};
-use dice::mix;
+use rng::mix;
 
 /// A bind that the simulator has admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -58,7 +58,7 @@ struct Bound {
     id: BindId,
     account: usize,
     mode: BindMode,
-    meter: Option<Meter>,
+    meter: Option<RateMeter>,
 }
 
 struct Account {
@@ -95,7 +95,7 @@ impl core::error::Error for OriginateError {}
 /// Accounts, their binds, and what is on its way to them. Bounded by its [`Rules`].
 pub struct Simulator {
     rules: Rules,
-    dice: Dice,
+    dice: Rng,
     accounts: Vec<Account>,
     binds: Vec<Bound>,
     last_bind: u64,
@@ -119,7 +119,7 @@ impl fmt::Debug for Simulator {
 impl Simulator {
     /// A service without accounts.
     pub fn new(rules: Rules) -> Self {
-        let dice = Dice::new(rules.seed);
+        let dice = Rng::new(rules.seed);
         let (accounts, binds) = (Vec::new(), Vec::new());
         Self { rules, dice, accounts, binds, last_bind: 0, messages: 0, concatenated: 0 }
     }
@@ -153,7 +153,7 @@ impl Simulator {
         let account = self.account(system_id)?;
         self.last_bind += 1;
         let id = BindId(self.last_bind);
-        self.binds.push(Bound { id, account, mode, meter: self.rules.rate.map(Meter::new) });
+        self.binds.push(Bound { id, account, mode, meter: self.rules.rate.map(RateMeter::new) });
         Some(id)
     }
 
@@ -190,16 +190,16 @@ impl Simulator {
         }
         let above = bound.meter.as_mut().is_some_and(|meter| meter.take(now).is_err());
         let account = bound.account;
-        if above || self.dice.percent(self.rules.throttled) {
+        if above || self.dice.percent(self.rules.throttled_percent) {
             return Err(CommandStatus::RTHROTTLED);
         }
         self.messages += 1;
         let id = self.message_id();
         let state = self.rules.states.draw(&mut self.dice);
-        let delay = match self.rules.receipts {
-            Receipts::Never => return Ok(id),
-            Receipts::Delayed => self.rules.receipt_delay,
-            Receipts::BeforeResponse => Duration::ZERO,
+        let delay = match self.rules.receipt_timing {
+            ReceiptTiming::Never => return Ok(id),
+            ReceiptTiming::Delayed => self.rules.receipt_delay,
+            ReceiptTiming::BeforeResponse => Duration::ZERO,
         };
         if wants_receipt(message.registered_delivery, state) {
             let due = now + delay;

@@ -6,7 +6,7 @@ use core::fmt;
 use core::str::FromStr;
 use core::time::Duration;
 
-use super::Dice;
+use super::Rng;
 use crate::pdu::MessageState;
 use crate::provider::Provider;
 use crate::session::Rate;
@@ -17,17 +17,17 @@ use crate::sms::Receipt;
 pub struct Rules {
     /// Binds an account may hold at once; one more is refused with `ESME_RALYBND`.
     pub max_binds: u16,
-    /// Messages a bind may submit ([`Meter`](crate::session::Meter)); one more is refused with `ESME_RTHROTTLED`.
+    /// Messages a bind may submit ([`RateMeter`](crate::session::RateMeter)); one more is refused with `ESME_RTHROTTLED`.
     /// `None` for any number.
     pub rate: Option<Rate>,
     /// Messages in a hundred that are refused with `ESME_RTHROTTLED` though the rate allows them.
-    pub throttled: u8,
+    pub throttled_percent: u8,
     /// Which messages have receipts, of those that ask for one, and when these come.
-    pub receipts: Receipts,
+    pub receipt_timing: ReceiptTiming,
     /// From the submission to the receipt, and between two tries to deliver one.
     pub receipt_delay: Duration,
     /// What becomes of messages.
-    pub states: Shares,
+    pub states: StateWeights,
     /// Receipts and messages kept for delivery; above it messages are refused with `ESME_RMSGQFUL`.
     pub max_receipts: usize,
     /// The wall clock at [`Instant::ZERO`](crate::session::Instant::ZERO): seconds since 1970 in UTC, for the dates in
@@ -40,7 +40,7 @@ pub struct Rules {
 /// Whether there are receipts, and when they come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Receipts {
+pub enum ReceiptTiming {
     /// There are none, whatever a message asks for.
     Never,
     /// After [`Rules::receipt_delay`].
@@ -56,10 +56,10 @@ impl Default for Rules {
         Self {
             max_binds: provider.max_binds.unwrap_or(u16::MAX),
             rate: provider.rate,
-            throttled: 0,
-            receipts: Receipts::default(),
+            throttled_percent: 0,
+            receipt_timing: ReceiptTiming::default(),
             receipt_delay: Duration::from_millis(200),
-            states: Shares::all(MessageState::DELIVERED),
+            states: StateWeights::all(MessageState::DELIVERED),
             max_receipts: 100_000,
             epoch: 0,
             seed: 0x8A8,
@@ -71,24 +71,24 @@ impl Default for Rules {
 ///
 /// ```
 /// use smpp_core::MessageState;
-/// use smpp_core::simulator::{Dice, Shares};
-/// let shares: Shares = "DELIVRD=90,UNDELIV=10".parse()?;
-/// let mut dice = Dice::new(1);
+/// use smpp_core::simulator::{Rng, StateWeights};
+/// let shares: StateWeights = "DELIVRD=90,UNDELIV=10".parse()?;
+/// let mut dice = Rng::new(1);
 /// let failed = (0..1000).filter(|_| shares.draw(&mut dice) == MessageState::UNDELIVERABLE).count();
 /// assert!((50..150).contains(&failed));
-/// assert_eq!("EXPIRED".parse(), Ok(Shares::all(MessageState::EXPIRED)));
-/// # Ok::<(), smpp_core::simulator::SharesError>(())
+/// assert_eq!("EXPIRED".parse(), Ok(StateWeights::all(MessageState::EXPIRED)));
+/// # Ok::<(), smpp_core::simulator::StateWeightsError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shares {
+pub struct StateWeights {
     states: Vec<(MessageState, u32)>,
     sum: u64,
 }
 
-/// Why a text names no [`Shares`].
+/// Why a text names no [`StateWeights`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum SharesError {
+pub enum StateWeightsError {
     /// No state has this name.
     State(String),
     /// This is no share: a whole number.
@@ -97,7 +97,7 @@ pub enum SharesError {
     Empty,
 }
 
-impl Shares {
+impl StateWeights {
     /// The same for all.
     pub fn all(state: MessageState) -> Self {
         Self { states: [(state, 1)].into(), sum: 1 }
@@ -111,7 +111,7 @@ impl Shares {
     }
 
     /// The state of one message.
-    pub fn draw(&self, dice: &mut Dice) -> MessageState {
+    pub fn draw(&self, dice: &mut Rng) -> MessageState {
         let mut left = dice.below(self.sum);
         for (state, share) in &self.states {
             match left.checked_sub(u64::from(*share)) {
@@ -124,23 +124,24 @@ impl Shares {
 }
 
 /// `DELIVRD=90,UNDELIV=10`: the words of receipts (SMPP 3.4 Appendix B), each with its share; 1 if there is none.
-impl FromStr for Shares {
-    type Err = SharesError;
+impl FromStr for StateWeights {
+    type Err = StateWeightsError;
 
-    fn from_str(text: &str) -> Result<Self, SharesError> {
+    fn from_str(text: &str) -> Result<Self, StateWeightsError> {
         let state = |item: &str| {
             let (word, share) = item.split_once('=').unwrap_or((item, "1"));
             let receipt = Receipt { stat: word.trim().as_bytes(), ..Receipt::default() };
-            let state = receipt.state().ok_or_else(|| SharesError::State(word.trim().to_string()))?;
-            let share = share.trim().parse().map_err(|_| SharesError::Share(share.trim().to_string()))?;
+            let state = receipt.state().ok_or_else(|| StateWeightsError::State(word.trim().to_string()))?;
+            let share =
+                share.trim().parse().map_err(|_| StateWeightsError::Share(share.trim().to_string()))?;
             Ok((state, share))
         };
         let states: Vec<_> = text.split(',').map(state).collect::<Result<_, _>>()?;
-        Self::new(states).ok_or(SharesError::Empty)
+        Self::new(states).ok_or(StateWeightsError::Empty)
     }
 }
 
-impl fmt::Display for SharesError {
+impl fmt::Display for StateWeightsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::State(word) => {
@@ -152,4 +153,4 @@ impl fmt::Display for SharesError {
     }
 }
 
-impl core::error::Error for SharesError {}
+impl core::error::Error for StateWeightsError {}

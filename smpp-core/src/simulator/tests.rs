@@ -103,8 +103,8 @@ fn receipts_are_as_the_rules_say() {
         }
         core::iter::from_fn(move || smsc.poll_delivery(Instant::ZERO)).collect::<Vec<_>>()
     };
-    let states: Shares = "DELIVRD=90, undeliv=10, EXPIRED=0".parse().unwrap();
-    let rules = Rules { receipts: Receipts::BeforeResponse, states, ..Rules::default() };
+    let states: StateWeights = "DELIVRD=90, undeliv=10, EXPIRED=0".parse().unwrap();
+    let rules = Rules { receipt_timing: ReceiptTiming::BeforeResponse, states, ..Rules::default() };
     let receipts = run(rules.clone());
     assert_eq!(receipts.len(), 1000, "all are due before the response");
     let failed: Vec<_> =
@@ -117,18 +117,18 @@ fn receipts_are_as_the_rules_say() {
     let told = |receipts: &[Delivery]| -> Vec<_> { receipts.iter().map(Delivery::state).collect() };
     assert_eq!(told(&run(rules.clone())), told(&receipts), "the same seed, the same fate");
     assert_ne!(told(&run(Rules { seed: 1, ..rules.clone() })), told(&receipts));
-    assert!(run(Rules { receipts: Receipts::Never, ..rules.clone() }).is_empty());
-    let throttled = run(Rules { throttled: 30, ..rules });
+    assert!(run(Rules { receipt_timing: ReceiptTiming::Never, ..rules.clone() }).is_empty());
+    let throttled = run(Rules { throttled_percent: 30, ..rules });
     assert!((600..800).contains(&throttled.len()), "{}", throttled.len());
 }
 
 #[test]
 fn what_is_no_share_is_named() {
-    let error = |text: &str| text.parse::<Shares>().unwrap_err();
-    assert_eq!(error("DELIVRD,LOST=3"), SharesError::State("LOST".into()));
-    assert_eq!(error("DELIVRD=-3"), SharesError::Share("-3".into()));
-    assert_eq!(error("DELIVRD=0"), SharesError::Empty);
-    assert_eq!(error(""), SharesError::State(String::new()));
+    let error = |text: &str| text.parse::<StateWeights>().unwrap_err();
+    assert_eq!(error("DELIVRD,LOST=3"), StateWeightsError::State("LOST".into()));
+    assert_eq!(error("DELIVRD=-3"), StateWeightsError::Share("-3".into()));
+    assert_eq!(error("DELIVRD=0"), StateWeightsError::Empty);
+    assert_eq!(error(""), StateWeightsError::State(String::new()));
 }
 
 #[test]

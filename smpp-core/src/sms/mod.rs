@@ -55,7 +55,9 @@ mod user_data;
 pub use coding::{Alphabet, Codings, Unencodable};
 pub use gsm7::{Language, Shifts};
 pub use message_id::{MessageIdKey, MessageIdPolicy, Notation, Numbers};
-pub use reassemble::{Identity, Limits, Message, Part, Pushed, Reassembler, Unkept, WhyUnkept};
+pub use reassemble::{
+    Identity, Message, Part, PushError, PushErrorReason, Pushed, Reassembler, ReassemblyLimits,
+};
 pub use receipt::{Detection, IdSource, Receipt, ReceiptCarrier, ReceiptError};
 pub use segment::{Form, Segment, SegmentError, Segments, Size, Submission, Submissions};
 pub use text::{Text, TextError, TextOptions};

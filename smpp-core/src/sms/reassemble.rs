@@ -19,7 +19,7 @@ use shelf::{Shelf, Weigh};
 
 /// What a [`Reassembler`] may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct ReassemblyLimits {
     /// Messages that are not complete: 1,000 unless said otherwise. So many complete ones are remembered, to tell a
     /// part that comes again.
     pub messages: usize,
@@ -44,12 +44,12 @@ pub struct Limits {
 /// with what is dropped, or at once.
 ///
 /// A token to answer the deliver_sm with can be the tag: the SMSC then keeps each part until the whole is taken. That
-/// is for an SMSC that sends the next part before the one before is answered, and for an [`age`](Limits::age) below
+/// is for an SMSC that sends the next part before the one before is answered, and for an [`age`](ReassemblyLimits::age) below
 /// the time that it waits for an answer. With others, answer each part as it is kept.
 ///
 /// ```
 /// use smpp_core::session::Instant;
-/// use smpp_core::sms::{Codings, ConcatRef, Limits, Pushed, Reassembler, Text};
+/// use smpp_core::sms::{Codings, ConcatRef, ReassemblyLimits, Pushed, Reassembler, Text};
 /// use smpp_core::{Address, SubmitSm};
 ///
 /// let (source, destination) = (Address::international("6591234567")?, Address::alphanumeric("8x8")?);
@@ -57,7 +57,7 @@ pub struct Limits {
 /// let mut parts: Vec<_> = Text::new(&text).segments(ConcatRef::Wide(7))?.submissions(SubmitSm::default()).collect();
 /// parts.reverse();
 ///
-/// let mut reassembler = Reassembler::new(Limits::default());
+/// let mut reassembler = Reassembler::new(ReassemblyLimits::default());
 /// for (number, part) in parts.iter().enumerate() {
 ///     let user_data = part.submit_sm().user_data()?;
 ///     match reassembler.push(Instant::ZERO, source, destination, &user_data, number)? {
@@ -72,7 +72,7 @@ pub struct Limits {
 /// ```
 #[derive(Debug)]
 pub struct Reassembler<T = ()> {
-    limits: Limits,
+    limits: ReassemblyLimits,
     waiting: Shelf<Parts<T>>,
     complete: Shelf<Complete>,
 }
@@ -94,7 +94,7 @@ pub enum Pushed<T> {
         superseded: Option<Message<T>>,
     },
     /// It was here already, octet for octet: in a message that waits for others, or that became complete within
-    /// [`Limits::repeats`]. Answer it as the first time: the SMSC has missed that answer.
+    /// [`ReassemblyLimits::repeats`]. Answer it as the first time: the SMSC has missed that answer.
     Duplicate(T),
     /// It was the last that was missing.
     Complete(Message<T>),
@@ -102,17 +102,17 @@ pub enum Pushed<T> {
 
 /// A part that was not taken, with the caller's tag. Nothing has changed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Unkept<T> {
+pub struct PushError<T> {
     /// The tag given.
     pub tag: T,
     /// Why.
-    pub why: WhyUnkept,
+    pub reason: PushErrorReason,
 }
 
 /// Why a part was not taken. One that completes its message always is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum WhyUnkept {
+pub enum PushErrorReason {
     /// The limit of messages or octets is reached. Let the SMSC keep it (`ESME_RX_T_APPN`), or make room with
     /// [`evict`](Reassembler::evict) and try again.
     Full,
@@ -127,7 +127,7 @@ struct Complete {
     digests: Box<[u64]>,
 }
 
-impl Default for Limits {
+impl Default for ReassemblyLimits {
     fn default() -> Self {
         Self {
             messages: 1_000,
@@ -140,7 +140,7 @@ impl Default for Limits {
 
 impl<T> Reassembler<T> {
     /// Nothing held yet.
-    pub const fn new(limits: Limits) -> Self {
+    pub const fn new(limits: ReassemblyLimits) -> Self {
         Self { limits, waiting: Shelf::new(), complete: Shelf::new() }
     }
 
@@ -154,7 +154,7 @@ impl<T> Reassembler<T> {
         destination: Address<'_, M>,
         user_data: &UserData<'_>,
         tag: T,
-    ) -> Result<Pushed<T>, Unkept<T>> {
+    ) -> Result<Pushed<T>, PushError<T>> {
         let makes_sense = |part: &MessagePart| (1..=part.total).contains(&part.number);
         let Some(part) = user_data.part.filter(makes_sense) else { return Ok(Pushed::Alone(tag)) };
         let key = Key::new(source, destination, part);
@@ -177,7 +177,7 @@ impl<T> Reassembler<T> {
         if parts < part.total
             && let Err(why) = self.room(&key, begins_anew, held.weight())
         {
-            return Err(Unkept { tag: held.tag, why });
+            return Err(PushError { tag: held.tag, reason: why });
         }
         let removed = if begins_anew || parts == part.total { self.waiting.remove(&key) } else { None };
         // The latest message under a reference counts: references are used again.
@@ -218,13 +218,13 @@ impl<T> Reassembler<T> {
     ///
     /// ```
     /// use smpp_core::session::Instant;
-    /// use smpp_core::sms::{ConcatRef, Limits, Pushed, Reassembler, Text};
+    /// use smpp_core::sms::{ConcatRef, ReassemblyLimits, Pushed, Reassembler, Text};
     /// use smpp_core::{Address, SubmitSm};
     ///
     /// let sender = Address::international("6591234567")?;
     /// let text = "A long text is cut into parts. ".repeat(8);
     /// let parts: Vec<_> = Text::new(&text).segments(ConcatRef::Wide(7))?.submissions(SubmitSm::default()).collect();
-    /// let mut reassembler = Reassembler::new(Limits::default());
+    /// let mut reassembler = Reassembler::new(ReassemblyLimits::default());
     /// let mut push = |reassembler: &mut Reassembler, part: usize| {
     ///     let part = parts[part].submit_sm();
     ///     reassembler.push(Instant::ZERO, sender, sender, &part.user_data().unwrap(), ()).unwrap()
@@ -250,7 +250,7 @@ impl<T> Reassembler<T> {
         self.len() == 0
     }
 
-    /// Octets held, as [`Limits::octets`] counts them.
+    /// Octets held, as [`ReassemblyLimits::octets`] counts them.
     pub const fn octets(&self) -> usize {
         self.waiting.weight()
     }
@@ -260,8 +260,8 @@ impl<T> Reassembler<T> {
     }
 
     /// Whether a part of this weight can be kept, with the others of its message or instead of them.
-    fn room(&self, key: &Key, begins_anew: bool, part: usize) -> Result<(), WhyUnkept> {
-        let Limits { messages, octets, .. } = self.limits;
+    fn room(&self, key: &Key, begins_anew: bool, part: usize) -> Result<(), PushErrorReason> {
+        let ReassemblyLimits { messages, octets, .. } = self.limits;
         let waiting = self.waiting.get(key).map(|parts| Shelf::weight_of(key, parts));
         let message = part
             + match waiting {
@@ -269,11 +269,11 @@ impl<T> Reassembler<T> {
                 _ => Shelf::<Parts<T>>::overhead(key),
             };
         if message > octets || messages == 0 {
-            return Err(WhyUnkept::TooLarge);
+            return Err(PushErrorReason::TooLarge);
         }
         let full = waiting.is_none() && self.len() >= messages;
         if full || self.octets() - waiting.unwrap_or(0) + message > octets {
-            Err(WhyUnkept::Full)
+            Err(PushErrorReason::Full)
         } else {
             Ok(())
         }
@@ -313,21 +313,21 @@ impl Weigh for Complete {
     }
 }
 
-impl<T> fmt::Debug for Unkept<T> {
+impl<T> fmt::Debug for PushError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Unkept").field("why", &self.why).finish_non_exhaustive()
+        f.debug_struct("PushError").field("why", &self.reason).finish_non_exhaustive()
     }
 }
 
-impl<T> fmt::Display for Unkept<T> {
+impl<T> fmt::Display for PushError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.why {
-            WhyUnkept::Full => "the part was not taken: no more messages or octets may be held",
-            WhyUnkept::TooLarge => {
+        f.write_str(match self.reason {
+            PushErrorReason::Full => "the part was not taken: no more messages or octets may be held",
+            PushErrorReason::TooLarge => {
                 "the part was not taken: its message would have more octets than may be held"
             }
         })
     }
 }
 
-impl<T> core::error::Error for Unkept<T> {}
+impl<T> core::error::Error for PushError<T> {}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use smpp_core::account::{
-    Ack, Event, Fate, Message, MessageId, MessageNumber, Priority, Unaccepted, Unresolved,
+    Ack, Event, Message, MessageId, MessageNumber, Priority, SegmentOutcome, SubmitError, Unresolved,
 };
 use smpp_core::session::Instant;
 use smpp_core::sms::Text;
@@ -63,7 +63,7 @@ impl World {
         let refuses = !self.smsc.healthy && self.scene.rng.chance(self.scenario.habits.app_refuses);
         let result = if refuses { Err(CommandStatus::RX_T_APPN) } else { Ok(()) };
         self.smsc.deliveries.answered(self.scene.now, given, !refuses);
-        let answered = self.account.answer(self.scene.now, ack, result);
+        let answered = self.account.acknowledge(self.scene.now, ack, result);
         self.scene.tell(|| format!("the application answers {given:?} {result:?}: {answered:?}"));
         self.scene.count(|| format!("answer {} {}", result.is_ok(), answered.is_ok()));
         self.after();
@@ -150,9 +150,10 @@ impl World {
             }
         };
         let policy = rng.chance(300).then(|| unanswered(rng));
-        let mut model = messages::Message::new(policy.unwrap_or(self.scenario.options.unanswered), parts);
+        let mut model =
+            messages::Message::new(policy.unwrap_or(self.scenario.options.unanswered_policy), parts);
         if let Some(policy) = policy {
-            message = message.unanswered(policy);
+            message = message.unanswered_policy(policy);
         }
         model.receipts = !registered_delivery.is_empty();
         model.is_sure = registered_delivery == RegisteredDelivery::RECEIPT;
@@ -183,14 +184,17 @@ impl World {
         let before = self.messages.open_parts() - parts;
         match taken {
             Ok(_) => {}
-            Err(Unaccepted::Full) => {
-                assert!(self.account.queued() + parts > self.scenario.options.queue, "there is room");
+            Err(SubmitError::Full) => {
+                assert!(
+                    self.account.queued() + parts > self.scenario.options.queue_capacity,
+                    "there is room"
+                );
             }
-            Err(Unaccepted::TooManyParts { parts: stated }) => {
-                assert_eq!((stated, parts > self.scenario.options.queue), (parts, true));
+            Err(SubmitError::TooManySegments { segments: stated }) => {
+                assert_eq!((stated, parts > self.scenario.options.queue_capacity), (parts, true));
             }
-            Err(Unaccepted::Stopped) => assert!(self.application.stopped.is_some()),
-            Err(Unaccepted::ShutDown) => assert!(self.application.quit.is_some()),
+            Err(SubmitError::Stopped) => assert!(self.application.stopped.is_some()),
+            Err(SubmitError::ShutDown) => assert!(self.application.quit.is_some()),
             Err(why) => panic!("{why:?}, with {before} parts open"),
         }
         self.hear_log();
@@ -216,14 +220,14 @@ impl World {
         self.scene.tell(|| format!("the account tells {event:?}"));
         match event {
             Event::Outcome { message, outcome } => {
-                for fate in &outcome.parts {
+                for fate in &outcome.segments {
                     self.scene.count(|| format!("fate {}", kind(fate)));
                 }
                 self.messages.ended(now, message, outcome);
             }
             Event::Receipt { receipt, about, ack } => {
                 self.scene.count(|| format!("receipt, known {}", about.is_some()));
-                if about.is_some_and(|about| about.whole.is_some() && about.parts > 1) {
+                if about.is_some_and(|about| about.message_state.is_some() && about.segments > 1) {
                     self.scene.count(|| "receipts of all parts".into());
                 }
                 let given = self.smsc.deliveries.tell_receipt(now, &receipt, about, &self.messages);
@@ -234,10 +238,10 @@ impl World {
                 let given = self.smsc.deliveries.tell_mo(now, &message, self.application.quit.is_some());
                 self.owe(ack, given);
             }
-            Event::Unreported { ids, .. } if ids.is_empty() => {
+            Event::ReceiptsExpired { ids, .. } if ids.is_empty() => {
                 self.scene.count(|| "unreported, perhaps with reason".into());
             }
-            Event::Unreported { message, ids } => {
+            Event::ReceiptsExpired { message, ids } => {
                 self.scene.count(|| "unreported".into());
                 assert!(!self.scenario.roomy, "there is room and time for receipts");
                 let parts = &self.messages.all[self.messages.index(message)].parts;
@@ -245,7 +249,7 @@ impl World {
                     |id: &MessageId| parts.iter().any(|part| part.id.as_deref() == Some(id.as_bytes()));
                 assert!(ids.iter().all(awaited), "ids of its parts");
             }
-            Event::Link { link, change } => {
+            Event::Link { link, event: change } => {
                 self.scene.count(|| {
                     let words = format!("{change:?}");
                     let reason =
@@ -280,7 +284,8 @@ impl World {
         let (quit, deadline) = self.application.quit.expect("it was shut down");
         let options = &self.scenario.options;
         let adapter = ticks(self.scenario.habits.adapter) + self.scenario.lateness * 4;
-        let most = deadline + options.session.drain + options.session.response + adapter + ticks(1);
+        let most =
+            deadline + options.session.drain_timeout + options.session.response_timeout + adapter + ticks(1);
         let took = self.scene.now - quit;
         assert!(took <= most, "it takes {took:?} to close, not {most:?}");
         let mut failed = Vec::new();
@@ -316,9 +321,9 @@ impl World {
     }
 }
 
-fn kind(fate: &Fate) -> String {
+fn kind(fate: &SegmentOutcome) -> String {
     match fate {
-        Fate::NeverSent(why) => format!("NeverSent {why:?}"),
+        SegmentOutcome::NeverSent(why) => format!("NeverSent {why:?}"),
         other => format!("{other:?}").split('(').next().unwrap().to_owned(),
     }
 }

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use smpp_core::account::{Backoff, Change, Options};
-use smpp_core::session::{Closed, Instant};
+use smpp_core::account::{Backoff, LinkEvent, Options};
+use smpp_core::session::{CloseReason, Instant};
 
 use super::log::ConnectionId;
 
@@ -14,7 +14,7 @@ pub(crate) enum Doing {
     /// The account has just been told what came of it, and may connect at once.
     Between(Instant),
     Resolving(Instant),
-    Connecting(SocketAddr, Instant),
+    IncomingConnection(SocketAddr, Instant),
     Open(ConnectionId),
     Closing(Instant),
 }
@@ -44,8 +44,8 @@ pub(crate) struct Places {
 
 /// The wait after so many failures, before a random part of it is left out.
 fn whole(backoff: Backoff, failures: u32) -> Duration {
-    let doubled = (1..failures).fold(backoff.first, |wait, _| (wait * 2).min(backoff.longest));
-    doubled.min(backoff.longest)
+    let doubled = (1..failures).fold(backoff.initial, |wait, _| (wait * 2).min(backoff.max));
+    doubled.min(backoff.max)
 }
 
 impl Places {
@@ -80,7 +80,7 @@ impl Places {
             assert!(now >= self.blocked_until, "what was in the way of one is in the way of all");
         }
         assert!(now >= self.all[index].not_before, "it does not wait");
-        let staggered = self.last_start.is_none_or(|last| now - last >= self.options.stagger);
+        let staggered = self.last_start.is_none_or(|last| now - last >= self.options.connect_interval);
         assert!(staggered, "binds begin too close to each other");
         self.last_start = Some(now);
         self.all[index].doing = Doing::Resolving(due);
@@ -102,10 +102,10 @@ impl Places {
         assert_eq!(place.doing, Doing::Between(now), "a connection out of turn");
         assert_eq!(place.untried.first(), Some(&address), "an address out of turn");
         place.untried.retain(|other| *other != address);
-        place.doing = Doing::Connecting(address, due);
+        place.doing = Doing::IncomingConnection(address, due);
         place.refused = false;
         let connections = |place: &&Place| {
-            matches!(place.doing, Doing::Connecting(..) | Doing::Open(_) | Doing::Closing(_))
+            matches!(place.doing, Doing::IncomingConnection(..) | Doing::Open(_) | Doing::Closing(_))
         };
         assert!(self.all.iter().filter(connections).count() <= usize::from(self.options.max_binds));
     }
@@ -114,34 +114,34 @@ impl Places {
         let was = std::mem::replace(&mut self.all[index].doing, Doing::Closing(due));
         match was {
             Doing::Open(connection) => Some(connection),
-            Doing::Resolving(_) | Doing::Connecting(..) => None,
+            Doing::Resolving(_) | Doing::IncomingConnection(..) => None,
             other => panic!("there is nothing to close: {other:?}"),
         }
     }
 
-    pub(crate) fn told(&mut self, now: Instant, index: usize, change: Change) {
+    pub(crate) fn told(&mut self, now: Instant, index: usize, change: LinkEvent) {
         let backoff = self.options.backoff;
         match change {
-            Change::Bound { address, .. } => {
+            LinkEvent::Bound { address, .. } => {
                 assert!(self.all[index].bound.is_none(), "bound twice");
                 self.good = Some(address);
                 self.all[index].bound = Some(now);
             }
-            Change::Refused { .. } => self.all[index].refused = true,
-            Change::Ended { reason, retry, .. } => {
+            LinkEvent::BindRefused { .. } => self.all[index].refused = true,
+            LinkEvent::Closed { reason, retry_at: retry, .. } => {
                 let place = &mut self.all[index];
                 let lived = place.bound.take().map(|since| now - since);
-                if lived.is_some_and(|lived| lived >= backoff.steady) {
+                if lived.is_some_and(|lived| lived >= backoff.reset_after) {
                     place.failures = 0;
                     self.failures = 0;
                 }
-                if reason == Closed::Unbound && !place.refused && retry == Some(now) {
+                if reason == CloseReason::Unbound && !place.refused && retry == Some(now) {
                     return;
                 }
                 self.failed(now, index, retry);
             }
-            Change::Unresolved { retry } => self.failed(now, index, Some(retry)),
-            Change::Unreachable { retry, .. } => {
+            LinkEvent::ResolveFailed { retry_at: retry } => self.failed(now, index, Some(retry)),
+            LinkEvent::ConnectFailed { retry_at: retry, .. } => {
                 let untried = !self.all[index].untried.is_empty();
                 assert_eq!(retry.is_none(), untried, "every address is tried");
                 self.failed(now, index, retry);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use smpp_core::account::{About, DeliveryReceipt, Inbound, Options};
+use smpp_core::account::{DeliveryReceipt, InboundMessage, Options, ReceiptMatch};
 use smpp_core::session::Instant;
 use smpp_core::sms::{ConcatRef, Text};
 use smpp_core::{
@@ -28,7 +28,7 @@ pub(crate) enum What {
 }
 
 /// One PDU, to be delivered until it is acknowledged.
-pub(crate) struct Delivery {
+pub(crate) struct RoutedEvent {
     pub(crate) what: What,
     /// The id that the message was accepted with which it is about: each copy has another.
     id: Vec<u8>,
@@ -77,7 +77,7 @@ pub(crate) struct Deliveries {
     piecewise: bool,
     /// Ids say nothing.
     dull: bool,
-    all: Vec<Delivery>,
+    all: Vec<RoutedEvent>,
     /// Those that are to be delivered, and when; and how many are in flight.
     pub(crate) queue: BTreeSet<(Instant, usize)>,
     pub(crate) flying: usize,
@@ -102,7 +102,7 @@ fn word(state: MessageState) -> &'static str {
     }
 }
 
-impl Delivery {
+impl RoutedEvent {
     fn new(what: What) -> Self {
         Self {
             what,
@@ -145,7 +145,7 @@ impl Deliveries {
         let octets = format!("id:{receipted} stat:{} err:000", word(state)).into_bytes();
         let esm_class = EsmClass::DELIVERY_RECEIPT;
         let (id, source) = (id.into(), "1".into());
-        self.all.push(Delivery { id, source, esm_class, octets, ..Delivery::new(what) });
+        self.all.push(RoutedEvent { id, source, esm_class, octets, ..RoutedEvent::new(what) });
         self.queue.insert((due, self.all.len() - 1));
     }
 
@@ -161,12 +161,12 @@ impl Deliveries {
             let message = submission.submit_sm();
             let what = What::Mo { mo, part: parts };
             parts += 1;
-            self.all.push(Delivery {
+            self.all.push(RoutedEvent {
                 source: source.clone(),
                 esm_class: message.esm_class,
                 data_coding: message.data_coding,
                 octets: message.short_message.as_bytes().to_vec(),
-                ..Delivery::new(what)
+                ..RoutedEvent::new(what)
             });
             self.queue.insert((due(), self.all.len() - 1));
         }
@@ -200,7 +200,7 @@ impl Deliveries {
         &mut self,
         now: Instant,
         receipt: &DeliveryReceipt,
-        about: Option<About>,
+        about: Option<ReceiptMatch>,
         messages: &Messages,
     ) -> Given {
         let Some(Pdu::DeliverSm(pdu)) = receipt.pdu() else { panic!("a receipt is a deliver_sm here") };
@@ -225,14 +225,14 @@ impl Deliveries {
             if self.roomy && !self.closed {
                 assert!(!known, "{state:?} of message {message} part {part} is known");
                 let waits = messages.is_flying(now, arrived, message, part);
-                let patient = now - arrived >= self.options.session.response;
+                let patient = now - arrived >= self.options.session.response_timeout;
                 assert!(patient || !waits || delivered.arrivals > 1, "it is early, and nobody waits");
             }
             self.unmatched.insert(index);
             return Given::Receipt { delivery: index, about: None };
         };
         assert!(known, "it cannot know {state:?} of message {message} part {part}");
-        assert_eq!((messages.index(about.message), about.part), (message, part), "about another");
+        assert_eq!((messages.index(about.message), about.segment), (message, part), "about another");
         let told = self.told.entry((message, part)).or_default();
         if self.roomy {
             assert!(!told.states.contains(&state), "{state:?} of {message} part {part} is told again");
@@ -241,21 +241,21 @@ impl Deliveries {
         told.states.push(state);
         told.last = told.last.or(is_final(state).then_some(state));
         let parts = &messages.all[message].parts;
-        assert_eq!(usize::from(about.parts), parts.len());
+        assert_eq!(usize::from(about.segments), parts.len());
         if self.roomy && self.piecewise {
             let last = |part: usize| self.told.get(&(message, part as u8)).and_then(|told| told.last);
             let accepted = (0..parts.len()).filter(|part| parts[*part].id.is_some());
             let open = accepted.clone().filter(|part| last(*part).is_none()).count();
-            assert_eq!(usize::from(about.open), open, "what is open of message {message}");
+            assert_eq!(usize::from(about.pending), open, "what is open of message {message}");
             let all = open == 0 && accepted.count() == parts.len();
             let bad = (0..parts.len()).filter_map(last).find(|state| *state != MessageState::DELIVERED);
-            assert_eq!(about.whole, all.then_some(bad.unwrap_or(MessageState::DELIVERED)));
+            assert_eq!(about.message_state, all.then_some(bad.unwrap_or(MessageState::DELIVERED)));
         }
         Given::Receipt { delivery: index, about: Some((message, part, state)) }
     }
 
     /// The application is given a message.
-    pub(crate) fn tell_mo(&mut self, now: Instant, message: &Inbound, closing: bool) -> Given {
+    pub(crate) fn tell_mo(&mut self, now: Instant, message: &InboundMessage, closing: bool) -> Given {
         let source = message.source().digits.to_string();
         let mo: usize = source.strip_prefix('9').expect("a phone").parse().expect("a number");
         let told = &mut self.mos[mo];
@@ -275,9 +275,12 @@ impl Deliveries {
             }
         } else if self.roomy && !told.spoiled {
             assert!(closing, "there is room for all of message {mo}");
-            let held = |delivery: &Delivery| {
+            let held = |delivery: &RoutedEvent| {
                 let is_part = matches!(delivery.what, What::Mo { mo: other, .. } if other == mo);
-                is_part && delivery.arrived.is_some_and(|arrived| now - arrived >= self.options.hold)
+                is_part
+                    && delivery
+                        .arrived
+                        .is_some_and(|arrived| now - arrived >= self.options.segment_ack_timeout)
             };
             assert!(self.all.iter().any(held), "the SMSC has all of message {mo}");
         }
@@ -307,8 +310,8 @@ impl Deliveries {
                 if let Some(delivery) = delivery {
                     self.all[delivery].taken |= ok;
                 }
-                let hold = self.options.hold;
-                let safe = |delivery: &Delivery| {
+                let hold = self.options.segment_ack_timeout;
+                let safe = |delivery: &RoutedEvent| {
                     let is_part = matches!(delivery.what, What::Mo { mo: other, .. } if other == mo);
                     is_part && delivery.arrived.is_some_and(|arrived| now - arrived >= hold)
                 };
@@ -333,7 +336,8 @@ impl Deliveries {
                 known && told.is_some_and(|told| told.taken.contains(&state) || told.last.is_some())
             }
             What::Mo { mo, .. } => {
-                let held = delivery.arrived.is_some_and(|arrived| now - arrived >= self.options.hold);
+                let held =
+                    delivery.arrived.is_some_and(|arrived| now - arrived >= self.options.segment_ack_timeout);
                 self.mos[mo].taken > 0 || (self.mos[mo].parts > 1 && held) || self.mos[mo].spoiled
             }
         };

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use smpp_core::session::{Direction, Instant, Observed, Observer};
+use smpp_core::session::{Direction, Instant, ObservedPdu, Observer};
 use smpp_core::{CommandStatus, Frame, Pdu, SequenceNumber, Tolerance};
 
 /// A connection that was made, by its number.
@@ -48,7 +48,7 @@ pub(crate) fn delivery(message: &smpp_core::DeliverSm<'_>) -> Option<usize> {
 }
 
 impl Observer for Spy {
-    fn observe(&mut self, at: Instant, direction: Direction, pdu: Observed<'_>) {
+    fn observe(&mut self, at: Instant, direction: Direction, pdu: ObservedPdu<'_>) {
         let header = pdu.header();
         let octets = pdu.octets();
         let Some(frame) = Frame::new(&octets[..]) else { return };

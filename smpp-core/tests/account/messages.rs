@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use smpp_core::account::{Fate, MessageNumber, Options, Outcome, Priority, Unanswered, Unsent};
+use smpp_core::account::{
+    MessageNumber, MessageOutcome, Options, Priority, SegmentNotSentReason, SegmentOutcome, UnansweredPolicy,
+};
 use smpp_core::session::Instant;
 use smpp_core::{CommandStatus, SequenceNumber};
 
@@ -16,7 +18,7 @@ pub(crate) struct Message {
     pub(crate) priority: Priority,
     pub(crate) deadline: Option<Instant>,
     pub(crate) lane: Option<usize>,
-    pub(crate) unanswered: Unanswered,
+    pub(crate) unanswered: UnansweredPolicy,
     /// Whether receipts are wanted, and whether one is sure to come.
     pub(crate) receipts: bool,
     pub(crate) is_sure: bool,
@@ -24,7 +26,7 @@ pub(crate) struct Message {
     /// A part of it has failed.
     failed: bool,
     pub(crate) parts: Vec<Part>,
-    pub(crate) outcome: Option<Outcome>,
+    pub(crate) outcome: Option<MessageOutcome>,
 }
 
 #[derive(Clone, Debug)]
@@ -88,7 +90,7 @@ fn is_passing(status: CommandStatus) -> bool {
 }
 
 impl Message {
-    pub(crate) fn new(unanswered: Unanswered, parts: usize) -> Self {
+    pub(crate) fn new(unanswered: UnansweredPolicy, parts: usize) -> Self {
         let part = Part { state: State::Waiting, sends: 0, throttled: 0, refused: None, id: None };
         Self {
             priority: Priority::Normal,
@@ -107,8 +109,8 @@ impl Message {
     /// How often the SMSC may accept a part.
     fn times(&self) -> usize {
         match self.unanswered {
-            Unanswered::Report => 1,
-            Unanswered::SendAgain(times) => 1 + usize::from(times),
+            UnansweredPolicy::Report => 1,
+            UnansweredPolicy::Resend(times) => 1 + usize::from(times),
         }
     }
 
@@ -175,7 +177,7 @@ impl Messages {
 
     fn submits(&mut self, line: &Line, index: usize, part: u8, alive: &[ConnectionId]) {
         let at = line.at;
-        let response = self.options.session.response;
+        let response = self.options.session.response_timeout;
         let sender = self.senders.entry(line.connection).or_default();
         assert!(sender.paused_until.is_none_or(|until| until <= at), "sent during a pause");
         sender.last_second.retain(|then| at - *then < SECOND);
@@ -211,7 +213,7 @@ impl Messages {
     fn check_turn(&self, at: Instant, index: usize, part: u8) {
         let sent = &self.all[index];
         let in_doubt = |part: &Part| match part.state {
-            State::Flying(_, _, sent) => at - sent >= self.options.session.response,
+            State::Flying(_, _, sent) => at - sent >= self.options.session.response_timeout,
             state => state == State::Doubtful,
         };
         for other_index in &self.open {
@@ -219,7 +221,7 @@ impl Messages {
             if other.lane.is_some() && other.lane == sent.lane && *other_index < index {
                 let waits = |part: &Part| match part.state {
                     State::Waiting => true,
-                    State::Flying(_, _, sent) => at - sent < self.options.session.response,
+                    State::Flying(_, _, sent) => at - sent < self.options.session.response_timeout,
                     State::Doubtful | State::Settled => false,
                 };
                 let may_wait = !other.failed && !other.cancelled;
@@ -269,10 +271,10 @@ impl Messages {
         }
         part.refused = Some(status);
         if is_passing(status) {
-            sender.paused_until = sender.paused_until.max(Some(line.at + self.options.pause));
+            sender.paused_until = sender.paused_until.max(Some(line.at + self.options.throttle_pause));
             part.throttled += 1;
-            assert!(part.throttled <= self.options.throttled + 1, "it goes again too often");
-            if part.throttled <= self.options.throttled && !message.cancelled && !message.failed {
+            assert!(part.throttled <= self.options.throttle_retries + 1, "it goes again too often");
+            if part.throttled <= self.options.throttle_retries && !message.cancelled && !message.failed {
                 part.state = State::Waiting;
                 return;
             }
@@ -284,7 +286,7 @@ impl Messages {
     /// Whether a part is certainly in flight, and was before that time.
     pub(crate) fn is_flying(&self, now: Instant, then: Instant, message: usize, part: u8) -> bool {
         let state = self.all[message].parts[usize::from(part)].state;
-        let in_time = |sent| sent < then && now - sent < self.options.session.response;
+        let in_time = |sent| sent < then && now - sent < self.options.session.response_timeout;
         matches!(state, State::Flying(_, _, sent) if in_time(sent))
     }
 
@@ -295,7 +297,7 @@ impl Messages {
 
     /// The session on this connection has seen to its timers.
     pub(crate) fn time_out(&mut self, now: Instant, this: ConnectionId) {
-        let response = self.options.session.response;
+        let response = self.options.session.response_timeout;
         self.doubt_if(|connection, sent| connection == this && now - sent >= response);
     }
 
@@ -312,26 +314,28 @@ impl Messages {
     }
 
     /// A message has come to its end.
-    pub(crate) fn ended(&mut self, now: Instant, number: MessageNumber, outcome: Outcome) {
+    pub(crate) fn ended(&mut self, now: Instant, number: MessageNumber, outcome: MessageOutcome) {
         let index = self.index(number);
         self.open.retain(|open| *open != index);
         let (stopped, shutting_down) = (self.stopped, self.shutting_down);
         let message = &mut self.all[index];
         assert!(message.outcome.is_none(), "a second outcome: {outcome:?}");
-        assert_eq!(outcome.parts.len(), message.parts.len(), "a fate for each part");
-        let failed = outcome.parts.iter().filter(|fate| !fate.is_accepted()).count();
-        for (fate, part) in outcome.parts.iter().zip(&message.parts) {
+        assert_eq!(outcome.segments.len(), message.parts.len(), "a fate for each part");
+        let failed = outcome.segments.iter().filter(|fate| !fate.is_accepted()).count();
+        for (fate, part) in outcome.segments.iter().zip(&message.parts) {
             let good = match fate {
-                Fate::Accepted(id) => part.id.as_deref() == Some(id.as_bytes()),
-                Fate::Refused(status) => part.refused == Some(*status) && part.id.is_none(),
-                Fate::Unanswered(_) => part.sends > 0 && part.id.is_none(),
-                Fate::NeverSent(why) => {
+                SegmentOutcome::Accepted(id) => part.id.as_deref() == Some(id.as_bytes()),
+                SegmentOutcome::Refused(status) => part.refused == Some(*status) && part.id.is_none(),
+                SegmentOutcome::Unanswered(_) => part.sends > 0 && part.id.is_none(),
+                SegmentOutcome::NeverSent(why) => {
                     let because = match why {
-                        Unsent::Expired => message.deadline.is_some_and(|deadline| deadline <= now),
-                        Unsent::Cancelled => message.cancelled,
-                        Unsent::Abandoned => failed > 1,
-                        Unsent::ShutDown => shutting_down,
-                        Unsent::Stopped => stopped,
+                        SegmentNotSentReason::Expired => {
+                            message.deadline.is_some_and(|deadline| deadline <= now)
+                        }
+                        SegmentNotSentReason::Cancelled => message.cancelled,
+                        SegmentNotSentReason::Abandoned => failed > 1,
+                        SegmentNotSentReason::ShutDown => shutting_down,
+                        SegmentNotSentReason::Stopped => stopped,
                         _ => false,
                     };
                     because && part.refused.is_none() && part.id.is_none()
@@ -358,7 +362,7 @@ impl Messages {
         }
         for (index, message) in self.all.iter().enumerate() {
             for ((part, fate), number) in
-                message.parts.iter().zip(&message.outcome.as_ref().unwrap().parts).zip(0..)
+                message.parts.iter().zip(&message.outcome.as_ref().unwrap().segments).zip(0..)
             {
                 let verdicts = by_part.remove(&(index, number)).unwrap_or_default();
                 let is_throttle =
@@ -373,15 +377,15 @@ impl Messages {
                 assert!(tries <= message.times(), "{}", told());
                 let accepted = |verdict: &&&Verdict| matches!(verdict, Verdict::Accepted(_));
                 match fate {
-                    Fate::Accepted(id) => {
+                    SegmentOutcome::Accepted(id) => {
                         let this = Verdict::Accepted(id.as_bytes().to_vec());
                         assert!(verdicts.contains(&&this), "{}", told());
                     }
-                    Fate::Refused(status) => {
+                    SegmentOutcome::Refused(status) => {
                         assert!(verdicts.contains(&&Verdict::Refused(*status)), "{}", told());
                         assert_eq!(verdicts.iter().filter(accepted).count(), 0, "{}", told());
                     }
-                    Fate::NeverSent(_) => assert!(verdicts.is_empty(), "{}", told()),
+                    SegmentOutcome::NeverSent(_) => assert!(verdicts.is_empty(), "{}", told()),
                     _ => {}
                 }
             }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use smpp_core::account::{Backoff, Binds, Credentials, Options, Receipts, Unanswered};
+use smpp_core::account::{Backoff, Binds, Credentials, Options, ReceiptOptions, UnansweredPolicy};
 use smpp_core::provider::{LongMessages, Provider, ReceiptDialect};
 use smpp_core::session::{Config, Rate};
-use smpp_core::sms::{Limits, MessageIdPolicy};
+use smpp_core::sms::{MessageIdPolicy, ReassemblyLimits};
 
 use super::harness::link::Way;
 use super::harness::rng::Rng;
@@ -163,23 +163,28 @@ fn options(rng: &mut Rng, roomy: bool) -> Options {
         MessageIdPolicy::IGNORE_LEADING_ZEROS,
     ];
     let dialect = ReceiptDialect { message_ids: rng.pick(&policies), ..ReceiptDialect::UNSTATED };
-    let full = Receipts { dialect, ..Receipts::default() };
-    let tight = Receipts { entries: rng.index(10), age: span(rng, 10, 1000), early: rng.index(4), ..full };
-    let reassembly = Limits {
+    let full = ReceiptOptions { dialect, ..ReceiptOptions::default() };
+    let tight = ReceiptOptions {
+        capacity: rng.index(10),
+        max_age: span(rng, 10, 1000),
+        early_capacity: rng.index(4),
+        ..full
+    };
+    let reassembly = ReassemblyLimits {
         messages: rng.index(4),
         octets: rng.pick(&[200, 1000, 10_000]),
         age: span(rng, 50, 500),
         repeats: span(rng, 0, 200),
     };
-    let ample = Limits { repeats: ticks(1_000_000), ..Limits::default() };
+    let ample = ReassemblyLimits { repeats: ticks(1_000_000), ..ReassemblyLimits::default() };
     Options {
         binds: binds(rng, max_binds),
         max_binds,
-        stagger: span(rng, 0, 30),
+        connect_interval: span(rng, 0, 30),
         backoff: Backoff {
-            first: ticks(first),
-            longest: ticks(first * rng.within(1..=16)),
-            steady: span(rng, 0, 500),
+            initial: ticks(first),
+            max: ticks(first * rng.within(1..=16)),
+            reset_after: span(rng, 0, 500),
         },
         session: session(rng),
         long_messages: rng.pick(&[
@@ -188,20 +193,24 @@ fn options(rng: &mut Rng, roomy: bool) -> Options {
             LongMessages::Sar,
             LongMessages::Payload,
         ]),
-        queue: rng.within(3..=40) as usize,
-        unanswered: unanswered(rng),
-        throttled: rng.pick(&[0, 1, 3, 10]),
-        pause: span(rng, 0, 100),
+        queue_capacity: rng.within(3..=40) as usize,
+        unanswered_policy: unanswered(rng),
+        throttle_retries: rng.pick(&[0, 1, 3, 10]),
+        throttle_pause: span(rng, 0, 100),
         receipts: if roomy { full } else { tight },
         reassembly: if roomy { ample } else { reassembly },
-        hold: span(rng, 0, 200),
+        segment_ack_timeout: span(rng, 0, 200),
         seed: rng.next(),
         ..Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED)
     }
 }
 
-pub(crate) fn unanswered(rng: &mut Rng) -> Unanswered {
-    if rng.chance(500) { Unanswered::Report } else { Unanswered::SendAgain(rng.within(1..=3) as u16) }
+pub(crate) fn unanswered(rng: &mut Rng) -> UnansweredPolicy {
+    if rng.chance(500) {
+        UnansweredPolicy::Report
+    } else {
+        UnansweredPolicy::Resend(rng.within(1..=3) as u16)
+    }
 }
 
 fn session(rng: &mut Rng) -> Config {
@@ -211,10 +220,10 @@ fn session(rng: &mut Rng) -> Config {
         max_unanswered: rng.pick(&[4, 256]),
         max_output: rng.pick(&[1, 300, 100_000]),
         rate: rng.chance(600).then(|| rate(rng)),
-        slow_down: rng.chance(500),
-        enquire_link: rng.chance(900).then(|| span(rng, 50, 300)),
-        response: span(rng, 50, 300),
-        drain: span(rng, 0, 100),
+        slow_down_when_throttled: rng.chance(500),
+        enquire_link_interval: rng.chance(900).then(|| span(rng, 50, 300)),
+        response_timeout: span(rng, 50, 300),
+        drain_timeout: span(rng, 0, 100),
         ..Config::default()
     }
 }

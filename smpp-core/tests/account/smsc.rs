@@ -93,10 +93,10 @@ impl Smsc {
         let config = Config {
             window: 4,
             max_unanswered: 1000,
-            response: ticks(400),
-            enquire_link: Some(ticks(400)),
-            session_init: ticks(300),
-            drain: ticks(50),
+            response_timeout: ticks(400),
+            enquire_link_interval: Some(ticks(400)),
+            session_init_timeout: ticks(300),
+            drain_timeout: ticks(50),
             ..Config::default()
         };
         self.connections.push(Connection {

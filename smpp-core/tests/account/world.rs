@@ -160,7 +160,7 @@ impl World {
         let links = self.links.iter().filter_map(|link| self.account.poll_link_timeout(*link));
         let timers = links.map(|(at, _)| at).chain(self.account.poll_timeout()).map(|at| at + late);
         let places = self.places.all.iter().filter_map(|place| match place.doing {
-            Doing::Resolving(due) | Doing::Connecting(_, due) | Doing::Closing(due) => Some(due),
+            Doing::Resolving(due) | Doing::IncomingConnection(_, due) | Doing::Closing(due) => Some(due),
             _ => None,
         });
         let faults = self.faults.first().map(|(at, ..)| *at);
@@ -251,7 +251,7 @@ impl World {
                     self.places.resolved(now, index, addresses);
                     self.account.handle_resolved(now, link, addresses);
                 }
-                Doing::Connecting(_, due) if due <= now => self.connected(index),
+                Doing::IncomingConnection(_, due) if due <= now => self.connected(index),
                 Doing::Closing(due) if due <= now => {
                     self.places.all[index].doing = Doing::Between(now);
                     self.account.handle_closed(now, link);
@@ -403,8 +403,8 @@ impl World {
             }
         }
         let options = &self.scenario.options;
-        assert!(self.account.queued() <= options.queue, "more waits than may");
+        assert!(self.account.queued() <= options.queue_capacity, "more waits than may");
         assert!(self.account.queued() <= self.messages.open_parts(), "what has its fate does not wait");
-        assert!(self.account.awaited() <= options.receipts.entries, "more receipts are awaited than may be");
+        assert!(self.account.awaited() <= options.receipts.capacity, "more receipts are awaited than may be");
     }
 }

@@ -1,11 +1,11 @@
 //! How a session begins.
 
-use smpp_core::session::{Cause, Closed, Config, Instant, Readiness, Refusal, Smsc, State};
+use smpp_core::session::{CloseReason, Config, Instant, Readiness, Refusal, Smsc, State, UnansweredReason};
 use smpp_core::{BindMode, BindResp, CommandId, CommandStatus, InterfaceVersion, Pdu, Tag, Tlv, Tlvs};
 
 use super::support::{
-    Fate, Pair, Peer, Told, accepted, bind, bind_resp, bound_esme, deliver_sm, octets, raw, request, said,
-    secs,
+    Pair, Peer, SegmentOutcome, Told, accepted, bind, bind_resp, bound_esme, deliver_sm, octets, raw,
+    request, said, secs,
 };
 
 const MODES: [BindMode; 3] = [BindMode::Receiver, BindMode::Transmitter, BindMode::Transceiver];
@@ -49,7 +49,7 @@ fn a_refused_bind_may_be_tried_again() {
     let reply = pair.smsc.binds.pop_front().unwrap();
     pair.smsc.session.respond(reply, Err(CommandStatus::RINVPASWD)).unwrap();
     pair.settle();
-    assert_eq!(pair.esme.told(), [Told::Outcome("wrong", Fate::Refused(CommandStatus::RINVPASWD))]);
+    assert_eq!(pair.esme.told(), [Told::Outcome("wrong", SegmentOutcome::Refused(CommandStatus::RINVPASWD))]);
     assert_eq!((pair.esme.session.state(), pair.smsc.session.state()), (State::Open, State::Open));
 
     pair.bind(BindMode::Transceiver);
@@ -61,7 +61,7 @@ fn a_mode_the_peer_does_not_know_is_nacked_and_another_may_follow() {
     let mut esme = Peer::new(Config::default());
     let sequence = esme.request(Instant::ZERO, &bind(BindMode::Transceiver), "transceiver").unwrap();
     esme.hear(Instant::ZERO, &octets(Pdu::GenericNack, CommandStatus::RINVCMDID, sequence.0));
-    assert_eq!(esme.told(), [Told::Outcome("transceiver", Fate::Nacked(CommandStatus::RINVCMDID))]);
+    assert_eq!(esme.told(), [Told::Outcome("transceiver", SegmentOutcome::Nacked(CommandStatus::RINVCMDID))]);
     assert!(esme.request(Instant::ZERO, &bind(BindMode::Transmitter), "transmitter").is_ok());
 }
 
@@ -108,17 +108,18 @@ fn the_version_of_the_peer_is_visible() {
 
 #[test]
 fn an_unanswered_bind_times_out_and_frees_the_way_for_another() {
-    let mut pair = Pair::new(Config::default(), Config { session_init: secs(3600), ..Config::default() });
+    let mut pair =
+        Pair::new(Config::default(), Config { session_init_timeout: secs(3600), ..Config::default() });
     pair.esme.request(pair.now, &bind(BindMode::Transceiver), "bind").unwrap();
     pair.advance(secs(10));
-    let unanswered = Fate::Unanswered(Cause::Timeout);
+    let unanswered = SegmentOutcome::Unanswered(UnansweredReason::Timeout);
     assert_eq!(pair.esme.told(), [Told::Outcome("bind", unanswered)]);
     assert!(pair.esme.request(pair.now, &bind(BindMode::Transceiver), "again").is_ok());
 }
 
 #[test]
 fn an_smsc_waits_for_a_bind_once_whatever_comes_meanwhile() {
-    let mut smsc = Peer::<Smsc>::new(Config { session_init: secs(10), ..Config::default() });
+    let mut smsc = Peer::<Smsc>::new(Config { session_init_timeout: secs(10), ..Config::default() });
     let enquire_link = request(Pdu::EnquireLink, 1);
     let malformed_bind = raw(CommandId::BIND_TRANSCEIVER, CommandStatus::ROK, 2, b"no NUL");
     let trickle = [&enquire_link[..], &malformed_bind, &enquire_link].concat();
@@ -132,12 +133,12 @@ fn an_smsc_waits_for_a_bind_once_whatever_comes_meanwhile() {
     }
     smsc.hear(now, &request(Pdu::Bind(bind(BindMode::Transceiver)), 3));
     smsc.wake(Instant::ZERO + secs(10));
-    assert_eq!(smsc.closed, Some(Closed::SessionInit), "nor does a bind that nobody has accepted yet");
+    assert_eq!(smsc.closed, Some(CloseReason::SessionInit), "nor does a bind that nobody has accepted yet");
 }
 
 #[test]
 fn an_accepted_bind_stops_the_wait() {
-    let quiet = Config { enquire_link: None, ..Config::default() };
+    let quiet = Config { enquire_link_interval: None, ..Config::default() };
     let mut pair = Pair::bound_with(quiet, quiet);
     pair.advance(secs(3600));
     assert_eq!((pair.esme.closed, pair.smsc.closed), (None, None));
@@ -151,7 +152,7 @@ fn a_refusal_with_ok_does_not_pass_for_a_success() {
     let reply = pair.smsc.binds.pop_front().unwrap();
     pair.smsc.session.respond(reply, Err(CommandStatus::ROK)).unwrap();
     pair.settle();
-    assert_eq!(pair.esme.told(), [Told::Outcome("bind", Fate::Refused(CommandStatus::RSYSERR))]);
+    assert_eq!(pair.esme.told(), [Told::Outcome("bind", SegmentOutcome::Refused(CommandStatus::RSYSERR))]);
     assert_eq!((pair.esme.session.state(), pair.smsc.session.state()), (State::Open, State::Open));
 }
 
@@ -167,9 +168,9 @@ fn a_bind_whose_response_is_too_long_is_refused_and_binds_nobody() {
     assert_eq!(pair.smsc.session.respond(reply, Ok(response)), Err(Refusal::TooLong));
     assert_eq!(pair.smsc.session.state(), State::Open);
     pair.settle();
-    assert_eq!(pair.esme.told(), [Told::Outcome("bind", Fate::Refused(CommandStatus::RSYSERR))]);
+    assert_eq!(pair.esme.told(), [Told::Outcome("bind", SegmentOutcome::Refused(CommandStatus::RSYSERR))]);
     pair.bind(BindMode::Transceiver);
     assert_eq!(pair.smsc.session.state(), State::Bound(BindMode::Transceiver));
-    pair.advance(config.session_init);
+    pair.advance(config.session_init_timeout);
     assert_eq!(pair.smsc.closed, None, "bound in time");
 }

@@ -1,17 +1,22 @@
 //! How a session ends: once, and with an outcome for everything.
 
-use smpp_core::session::{Cause, Closed, Config, Instant, Refusal, Smsc, State, Timer};
+use smpp_core::session::{CloseReason, Config, Instant, Refusal, Smsc, State, Timer, UnansweredReason};
 use smpp_core::{BindMode, CommandId, CommandStatus, Pdu};
 
 use super::support::{
-    Fate, Pair, Peer, Told, accepted, bind, bind_resp, bound_esme, bound_smsc, deliver_sm, octets, raw,
-    request, said, secs, submit_sm, submit_sm_resp,
+    Pair, Peer, SegmentOutcome, Told, accepted, bind, bind_resp, bound_esme, bound_smsc, deliver_sm, octets,
+    raw, request, said, secs, submit_sm, submit_sm_resp,
 };
 
 /// The application takes its time, and nobody tells the session of it meanwhile.
 #[test]
 fn an_answer_that_took_long_leaves_the_peer_its_time() {
-    let config = Config { drain: secs(60), response: secs(10), enquire_link: None, ..Config::default() };
+    let config = Config {
+        drain_timeout: secs(60),
+        response_timeout: secs(10),
+        enquire_link_interval: None,
+        ..Config::default()
+    };
     let late = Instant::ZERO + secs(20);
     let asked = || {
         let mut smsc = bound_smsc(config, BindMode::Transceiver);
@@ -34,7 +39,11 @@ fn an_answer_that_took_long_leaves_the_peer_its_time() {
     smsc.speak();
     assert_eq!(smsc.session.poll_timeout(), Some((late + secs(10), Timer::Ending)), "to answer our unbind");
 
-    let config = Config { inactivity: Some(secs(5)), enquire_link: Some(secs(5)), ..Config::default() };
+    let config = Config {
+        inactivity_timeout: Some(secs(5)),
+        enquire_link_interval: Some(secs(5)),
+        ..Config::default()
+    };
     let mut smsc = Peer::<Smsc>::new(config);
     smsc.hear(Instant::ZERO, &request(Pdu::Bind(bind(BindMode::Transceiver)), 1));
     let reply = smsc.binds.pop_front().unwrap();
@@ -55,9 +64,9 @@ fn unbind_lets_finish_what_is_in_flight() {
     assert_eq!(pair.smsc.told(), [Told::Request(CommandId::SUBMIT_SM)], "no unbind yet");
     pair.smsc.accept("id");
     pair.settle();
-    let told = [Told::Outcome("last", accepted("id")), Told::Closed(Closed::Unbound)];
+    let told = [Told::Outcome("last", accepted("id")), Told::Closed(CloseReason::Unbound)];
     assert_eq!(pair.esme.told(), told);
-    assert_eq!(pair.smsc.told(), [Told::PeerUnbind, Told::Closed(Closed::PeerUnbound)]);
+    assert_eq!(pair.smsc.told(), [Told::PeerUnbind, Told::Closed(CloseReason::PeerUnbound)]);
 }
 
 #[test]
@@ -70,12 +79,13 @@ fn unbind_waits_for_the_replies_we_owe() {
     pair.smsc.accept("id");
     pair.settle();
     assert_eq!(pair.esme.told()[..2], [Told::Outcome("owed", accepted("id")), Told::PeerUnbind]);
-    assert_eq!(pair.smsc.closed, Some(Closed::Unbound));
+    assert_eq!(pair.smsc.closed, Some(CloseReason::Unbound));
 }
 
 #[test]
 fn unbind_does_not_wait_for_ever() {
-    let mut pair = Pair::bound_with(Config { drain: secs(5), ..Config::default() }, Config::default());
+    let mut pair =
+        Pair::bound_with(Config { drain_timeout: secs(5), ..Config::default() }, Config::default());
     pair.submit("never answered");
     pair.esme.session.unbind(pair.now);
     pair.advance(secs(4));
@@ -84,7 +94,8 @@ fn unbind_does_not_wait_for_ever() {
     assert_eq!(pair.esme.session.state(), State::Unbinding, "the unbind is out; the SMSC still owes a reply");
     pair.smsc.accept("just in time");
     pair.settle();
-    let told = [Told::Outcome("never answered", accepted("just in time")), Told::Closed(Closed::Unbound)];
+    let told =
+        [Told::Outcome("never answered", accepted("just in time")), Told::Closed(CloseReason::Unbound)];
     assert_eq!(pair.esme.told(), told);
 }
 
@@ -95,8 +106,11 @@ fn an_unanswered_unbind_ends_by_time() {
     pair.silence();
     pair.esme.session.unbind(pair.now);
     pair.advance(secs(5) + secs(10));
-    let why = Closed::UnbindTimeout;
-    let told = [Told::Outcome("in flight", Fate::Unanswered(Cause::Timeout)), Told::Closed(why)];
+    let why = CloseReason::UnbindTimeout;
+    let told = [
+        Told::Outcome("in flight", SegmentOutcome::Unanswered(UnansweredReason::Timeout)),
+        Told::Closed(why),
+    ];
     assert_eq!(pair.esme.told(), told);
 }
 
@@ -115,8 +129,8 @@ fn crossed_unbinds_are_both_answered() {
     pair.esme.hear(pair.now, &from_smsc);
     pair.smsc.hear(pair.now, &from_esme);
     pair.settle();
-    assert_eq!(pair.esme.told(), [Told::Closed(Closed::Unbound)]);
-    assert_eq!(pair.smsc.told(), [Told::Closed(Closed::Unbound)]);
+    assert_eq!(pair.esme.told(), [Told::Closed(CloseReason::Unbound)]);
+    assert_eq!(pair.smsc.told(), [Told::Closed(CloseReason::Unbound)]);
 }
 
 #[test]
@@ -130,7 +144,8 @@ fn an_unbind_of_the_peer_overtakes_ours_while_we_drain() {
     let resp = Pdu::SubmitSmResp(Some(submit_sm_resp("id")));
     esme.hear(Instant::ZERO, &octets(resp, CommandStatus::ROK, sequence));
     assert!(esme.speak().is_empty(), "one unbind is enough");
-    let told = [Told::PeerUnbind, Told::Outcome("hello", accepted("id")), Told::Closed(Closed::PeerUnbound)];
+    let told =
+        [Told::PeerUnbind, Told::Outcome("hello", accepted("id")), Told::Closed(CloseReason::PeerUnbound)];
     assert_eq!(esme.told(), told);
 }
 
@@ -148,7 +163,7 @@ fn the_peers_unbind_is_answered_after_the_replies_we_owe() {
     ];
     assert_eq!(said(&smsc.speak()), answers);
     smsc.wake(Instant::ZERO);
-    assert_eq!(smsc.told(), [Told::Closed(Closed::PeerUnbound)]);
+    assert_eq!(smsc.told(), [Told::Closed(CloseReason::PeerUnbound)]);
 }
 
 #[test]
@@ -159,7 +174,7 @@ fn replies_that_never_come_do_not_keep_the_peers_unbind_waiting() {
     smsc.wake(Instant::ZERO + secs(5));
     assert_eq!(said(&smsc.speak()), [(CommandId::UNBIND_RESP, CommandStatus::ROK, 3, &b""[..])]);
     smsc.wake(Instant::ZERO + secs(5));
-    assert_eq!(smsc.closed, Some(Closed::PeerUnbound));
+    assert_eq!(smsc.closed, Some(CloseReason::PeerUnbound));
     let late = smsc.session.respond(smsc.submits.pop_front().unwrap(), Ok(submit_sm_resp("late")));
     assert_eq!(late, Err(Refusal::State(State::Closed)), "the caller learns that nobody saw it");
 }
@@ -174,19 +189,20 @@ fn answers_may_still_come_after_the_peers_unbind() {
     assert_eq!(esme.submit(Instant::ZERO, "late"), Err(Refusal::State(State::Unbinding)));
     let resp = Pdu::SubmitSmResp(Some(submit_sm_resp("id")));
     esme.hear(Instant::ZERO, &octets(resp, CommandStatus::ROK, sequence));
-    let told = [Told::PeerUnbind, Told::Outcome("hello", accepted("id")), Told::Closed(Closed::PeerUnbound)];
+    let told =
+        [Told::PeerUnbind, Told::Outcome("hello", accepted("id")), Told::Closed(CloseReason::PeerUnbound)];
     assert_eq!(esme.told(), told);
 }
 
 #[test]
 fn answers_that_do_not_come_after_the_peers_unbind_are_given_up() {
-    let mut esme = bound_esme(Config { drain: secs(5), ..Config::default() }, BindMode::Transceiver);
+    let mut esme = bound_esme(Config { drain_timeout: secs(5), ..Config::default() }, BindMode::Transceiver);
     esme.submit(Instant::ZERO, "hello").unwrap();
     esme.hear(Instant::ZERO, &request(Pdu::Unbind, 1));
     esme.speak();
     esme.wake(Instant::ZERO + secs(5));
-    let why = Closed::PeerUnbound;
-    let unanswered = Fate::Unanswered(Cause::Closed(why));
+    let why = CloseReason::PeerUnbound;
+    let unanswered = SegmentOutcome::Unanswered(UnansweredReason::Closed(why));
     assert_eq!(esme.told(), [Told::PeerUnbind, Told::Outcome("hello", unanswered), Told::Closed(why)]);
 }
 
@@ -196,8 +212,8 @@ fn a_peer_that_closes_instead_of_answering_has_unbound() {
     pair.esme.session.unbind(pair.now);
     pair.esme.speak();
     pair.cut();
-    assert_eq!(pair.esme.told(), [Told::Closed(Closed::Unbound)]);
-    assert_eq!(pair.smsc.told(), [Told::Closed(Closed::Disconnected)], "it never saw the unbind");
+    assert_eq!(pair.esme.told(), [Told::Closed(CloseReason::Unbound)]);
+    assert_eq!(pair.smsc.told(), [Told::Closed(CloseReason::Disconnected)], "it never saw the unbind");
 }
 
 #[test]
@@ -210,7 +226,7 @@ fn an_unbind_before_the_bind_is_refused_to_the_peer_and_just_ends_for_us() {
     assert_eq!(smsc.closed, None, "the answer is not out yet");
     assert_eq!(said(&smsc.speak()), [(CommandId::UNBIND_RESP, CommandStatus::RINVBNDSTS, 1, &b""[..])]);
     smsc.wake(Instant::ZERO);
-    assert_eq!(smsc.told(), [Told::Closed(Closed::Unbound)]);
+    assert_eq!(smsc.told(), [Told::Closed(CloseReason::Unbound)]);
 }
 
 #[test]
@@ -220,8 +236,8 @@ fn a_lost_connection_ends_every_request() {
         pair.submit(text);
     }
     pair.cut();
-    let why = Closed::Disconnected;
-    let unanswered = |tag| Told::Outcome(tag, Fate::Unanswered(Cause::Closed(why)));
+    let why = CloseReason::Disconnected;
+    let unanswered = |tag| Told::Outcome(tag, SegmentOutcome::Unanswered(UnansweredReason::Closed(why)));
     assert_eq!(pair.esme.told(), [unanswered("a"), unanswered("b"), Told::Closed(why)]);
     let reply = pair.smsc.submits.pop_front().unwrap();
     assert!(pair.smsc.session.respond(reply, Ok(submit_sm_resp("id"))).is_err());
@@ -234,9 +250,12 @@ fn abort_ends_without_a_word() {
     pair.esme.session.abort();
     assert_eq!(pair.esme.speak(), b"");
     pair.settle();
-    let why = Closed::Aborted;
-    assert_eq!(pair.esme.told(), [Told::Outcome("not sent", Fate::NeverSent(why)), Told::Closed(why)]);
-    assert_eq!(pair.smsc.told(), [Told::Closed(Closed::Disconnected)]);
+    let why = CloseReason::Aborted;
+    assert_eq!(
+        pair.esme.told(),
+        [Told::Outcome("not sent", SegmentOutcome::NeverSent(why)), Told::Closed(why)]
+    );
+    assert_eq!(pair.smsc.told(), [Told::Closed(CloseReason::Disconnected)]);
 }
 
 #[test]
@@ -251,7 +270,7 @@ fn a_broken_length_ends_the_session_after_the_pdus_before_it() {
     let nack = (CommandId::GENERIC_NACK, CommandStatus::RINVCMDLEN, 0, &b""[..]);
     assert_eq!(said(&spoken)[1], nack, "after the enquire_link_resp");
     smsc.wake(Instant::ZERO);
-    assert!(matches!(smsc.told()[..], [Told::Closed(Closed::Framing(error))] if error.length == 15));
+    assert!(matches!(smsc.told()[..], [Told::Closed(CloseReason::Framing(error))] if error.length == 15));
 }
 
 #[test]
@@ -262,7 +281,7 @@ fn the_last_words_do_not_wait_for_a_transport_that_takes_nothing() {
     smsc.wake(Instant::ZERO + secs(9));
     assert_eq!(smsc.closed, None);
     smsc.wake(Instant::ZERO + secs(10));
-    assert!(matches!(smsc.closed, Some(Closed::Framing(error)) if error.length == u32::MAX));
+    assert!(matches!(smsc.closed, Some(CloseReason::Framing(error)) if error.length == u32::MAX));
 }
 
 #[test]

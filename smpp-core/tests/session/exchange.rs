@@ -1,6 +1,8 @@
 //! Requests, and what becomes of them.
 
-use smpp_core::session::{Cause, Closed, Config, Esme, Event, Instant, Outcome, RequestError, Session};
+use smpp_core::session::{
+    CloseReason, Config, Esme, Event, Instant, Outcome, RequestError, Session, UnansweredReason,
+};
 use smpp_core::tlv::{Tag, Tlv, Tlvs};
 use smpp_core::{
     BindMode, COctets, CommandId, CommandStatus, DecodeErrorKind, DeliverSmResp, Pdu, SequenceNumber,
@@ -8,8 +10,8 @@ use smpp_core::{
 };
 
 use super::support::{
-    Fate, Pair, Told, accepted, bind, bind_resp, bound_esme, deliver_sm, octets, raw, request, said, secs,
-    submit_sm, submit_sm_resp,
+    Pair, SegmentOutcome, Told, accepted, bind, bind_resp, bound_esme, deliver_sm, octets, raw, request,
+    said, secs, submit_sm, submit_sm_resp,
 };
 
 #[test]
@@ -61,7 +63,7 @@ fn a_message_may_be_refused_with_a_status() {
     let spoken = pair.smsc.speak();
     assert_eq!(said(&spoken), [(CommandId::SUBMIT_SM_RESP, CommandStatus(0x450), 2, &b""[..])]);
     pair.esme.hear(pair.now, &spoken);
-    assert_eq!(pair.esme.told(), [Told::Outcome("hello", Fate::Refused(CommandStatus(0x450)))]);
+    assert_eq!(pair.esme.told(), [Told::Outcome("hello", SegmentOutcome::Refused(CommandStatus(0x450)))]);
 }
 
 #[test]
@@ -74,7 +76,9 @@ fn a_refused_delivery_has_the_body_that_deliver_sm_resp_always_has() {
     let spoken = pair.esme.speak();
     assert_eq!(said(&spoken), [(CommandId::DELIVER_SM_RESP, CommandStatus::RX_T_APPN, 1, &b"\0"[..])]);
     pair.smsc.hear(pair.now, &spoken);
-    assert!(pair.smsc.told().contains(&Told::Outcome("hello", Fate::Refused(CommandStatus::RX_T_APPN))));
+    assert!(
+        pair.smsc.told().contains(&Told::Outcome("hello", SegmentOutcome::Refused(CommandStatus::RX_T_APPN)))
+    );
 }
 
 #[test]
@@ -100,12 +104,15 @@ fn a_late_response_is_a_stray_and_frees_nothing() {
     let mut pair = Pair::bound_with(Config { window: 1, ..Config::default() }, Config::default());
     pair.submit("slow");
     pair.advance(secs(10));
-    assert_eq!(pair.esme.told(), [Told::Outcome("slow", Fate::Unanswered(Cause::Timeout))]);
+    assert_eq!(
+        pair.esme.told(),
+        [Told::Outcome("slow", SegmentOutcome::Unanswered(UnansweredReason::Timeout))]
+    );
     pair.submit("next");
     pair.smsc.accept("id-slow");
     pair.settle();
     assert_eq!(pair.esme.told(), [Told::Stray(CommandId::SUBMIT_SM_RESP)]);
-    assert_eq!((pair.esme.session.in_flight(), pair.esme.session.stats().strays), (1, 1));
+    assert_eq!((pair.esme.session.in_flight(), pair.esme.session.stats().unexpected_responses), (1, 1));
     pair.smsc.accept("id-next");
     pair.settle();
     assert_eq!(pair.esme.told(), [Told::Outcome("next", accepted("id-next"))]);
@@ -118,9 +125,15 @@ fn each_request_has_its_own_deadline() {
     pair.advance(secs(4));
     pair.submit("second");
     pair.advance(secs(6));
-    assert_eq!(pair.esme.told(), [Told::Outcome("first", Fate::Unanswered(Cause::Timeout))]);
+    assert_eq!(
+        pair.esme.told(),
+        [Told::Outcome("first", SegmentOutcome::Unanswered(UnansweredReason::Timeout))]
+    );
     pair.advance(secs(4));
-    assert_eq!(pair.esme.told(), [Told::Outcome("second", Fate::Unanswered(Cause::Timeout))]);
+    assert_eq!(
+        pair.esme.told(),
+        [Told::Outcome("second", SegmentOutcome::Unanswered(UnansweredReason::Timeout))]
+    );
     assert_eq!(pair.esme.session.stats().timeouts, 2);
 }
 
@@ -156,7 +169,7 @@ fn a_generic_nack_ends_the_request_with_its_number() {
     esme.hear(Instant::ZERO, &octets(Pdu::GenericNack, CommandStatus::RINVCMDLEN, 0));
     assert_eq!(esme.told(), [Told::Stray(CommandId::GENERIC_NACK)], "number 0 is nobody's");
     esme.hear(Instant::ZERO, &octets(Pdu::GenericNack, CommandStatus::RINVCMDID, sequence.0));
-    assert_eq!(esme.told(), [Told::Outcome("hello", Fate::Nacked(CommandStatus::RINVCMDID))]);
+    assert_eq!(esme.told(), [Told::Outcome("hello", SegmentOutcome::Nacked(CommandStatus::RINVCMDID))]);
     assert_eq!(esme.speak().len(), submit_sm_length(), "nothing but the submit_sm goes out");
 }
 
@@ -170,7 +183,9 @@ fn a_response_that_cannot_be_read_leaves_the_outcome_open() {
     let sequence = esme.submit(Instant::ZERO, "hello").unwrap();
     let damaged = [&b"id\0"[..], &[0x04, 0x24, 0, 9, 1]].concat();
     esme.hear(Instant::ZERO, &raw(CommandId::SUBMIT_SM_RESP, CommandStatus::ROK, sequence.0, &damaged));
-    let [Told::Outcome("hello", Fate::Unanswered(Cause::Unreadable(error)))] = esme.told()[..] else {
+    let [Told::Outcome("hello", SegmentOutcome::Unanswered(UnansweredReason::Unreadable(error)))] =
+        esme.told()[..]
+    else {
         panic!("the message may have been accepted");
     };
     assert_eq!((error.kind, error.offset), (DecodeErrorKind::TlvOverrun, 19));
@@ -183,7 +198,7 @@ fn a_refusal_with_a_damaged_body_is_a_refusal() {
     let sequence = esme.submit(Instant::ZERO, "hello").unwrap().0;
     let pdu = raw(CommandId::SUBMIT_SM_RESP, CommandStatus::RTHROTTLED, sequence, b"\0no TLV");
     esme.hear(Instant::ZERO, &pdu);
-    assert_eq!(esme.told(), [Told::Outcome("hello", Fate::Refused(CommandStatus::RTHROTTLED))]);
+    assert_eq!(esme.told(), [Told::Outcome("hello", SegmentOutcome::Refused(CommandStatus::RTHROTTLED))]);
     assert_eq!(esme.session.stats().malformed, 1);
 }
 
@@ -234,8 +249,8 @@ fn a_response_of_any_length_is_kept_as_it_came() {
         else {
             panic!("the message has an outcome");
         };
-        let mut place = Some(Err(RequestError::Unanswered(Cause::Timeout)));
-        outcome.keep_in(&mut place);
+        let mut place = Some(Err(RequestError::Unanswered(UnansweredReason::Timeout)));
+        outcome.store_in(&mut place);
         for kept in [outcome.into_result().unwrap(), place.unwrap().unwrap()] {
             assert_eq!(kept.frame().octets(), octets);
             assert_eq!(kept.message_id(), id.as_bytes());
@@ -247,16 +262,16 @@ fn a_response_of_any_length_is_kept_as_it_came() {
 fn only_an_unanswered_request_is_not_safe_to_repeat() {
     let errors = [
         (Outcome::Nacked(CommandStatus::RINVCMDID), true, Some(CommandStatus::RINVCMDID)),
-        (Outcome::NeverSent(Closed::Disconnected), true, None),
-        (Outcome::Unanswered(Cause::Timeout), false, None),
-        (Outcome::Unanswered(Cause::Closed(Closed::LinkDead)), false, None),
+        (Outcome::NeverSent(CloseReason::Disconnected), true, None),
+        (Outcome::Unanswered(UnansweredReason::Timeout), false, None),
+        (Outcome::Unanswered(UnansweredReason::Closed(CloseReason::LinkDead)), false, None),
     ];
     for (outcome, safe, status) in errors {
         let error = outcome.into_result().unwrap_err();
         let mut place = None;
-        outcome.keep_in(&mut place);
+        outcome.store_in(&mut place);
         assert_eq!(place.unwrap().unwrap_err(), error);
-        assert_eq!((error.is_safe_to_repeat(), error.status()), (safe, status), "{error}");
+        assert_eq!((error.is_safe_to_resend(), error.status()), (safe, status), "{error}");
     }
 }
 
@@ -276,13 +291,13 @@ fn a_lost_connection_tells_what_was_sent_from_what_was_not() {
     esme.session.handle_transmitted(lengths[1]);
     esme.session.handle_eof();
     esme.wake(Instant::ZERO);
-    let lost = Closed::Disconnected;
+    let lost = CloseReason::Disconnected;
     assert_eq!(
         esme.told(),
         [
-            Told::Outcome("sent", Fate::Unanswered(Cause::Closed(lost))),
-            Told::Outcome("half sent", Fate::NeverSent(lost)),
-            Told::Outcome("not sent", Fate::NeverSent(lost)),
+            Told::Outcome("sent", SegmentOutcome::Unanswered(UnansweredReason::Closed(lost))),
+            Told::Outcome("half sent", SegmentOutcome::NeverSent(lost)),
+            Told::Outcome("not sent", SegmentOutcome::NeverSent(lost)),
             Told::Closed(lost),
         ]
     );
@@ -295,7 +310,7 @@ fn a_clock_that_was_read_too_early_does_not_turn_deadlines_around() {
     pair.advance(secs(3));
     pair.esme.submit(pair.now, "first").unwrap();
     pair.esme.submit(early, "second").unwrap();
-    let due = pair.now + Config::default().response;
+    let due = pair.now + Config::default().response_timeout;
     assert_eq!(pair.esme.session.poll_timeout().map(|(at, _)| at), Some(due));
     while pair.esme.session.handle_timeout(due).is_some() {}
     assert_eq!(pair.esme.session.in_flight(), 0, "both are due at once");

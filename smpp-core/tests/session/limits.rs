@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use smpp_core::session::{Closed, Config, Event, Instant, Rate, Readiness, Refusal};
+use smpp_core::session::{CloseReason, Config, Event, Instant, Rate, Readiness, Refusal};
 use smpp_core::{BindMode, CommandId, CommandStatus, Pdu};
 
 use super::support::{
@@ -12,7 +12,7 @@ use super::support::{
 #[test]
 fn a_full_window_refuses_until_an_outcome_frees_a_place() {
     let mut pair = Pair::bound_with(Config { window: 2, ..Config::default() }, Config::default());
-    assert_eq!(pair.esme.session.readiness(pair.now), Readiness::Ready { room: 2 });
+    assert_eq!(pair.esme.session.readiness(pair.now), Readiness::Ready { capacity: 2 });
     pair.submit("a");
     pair.submit("b");
     assert_eq!(pair.esme.submit(pair.now, "c"), Err(Refusal::WindowFull));
@@ -20,7 +20,7 @@ fn a_full_window_refuses_until_an_outcome_frees_a_place() {
     pair.smsc.accept("id-a");
     pair.settle();
     assert_eq!(pair.esme.told(), [Told::Outcome("a", accepted("id-a"))]);
-    assert_eq!(pair.esme.session.readiness(pair.now), Readiness::Ready { room: 1 });
+    assert_eq!(pair.esme.session.readiness(pair.now), Readiness::Ready { capacity: 1 });
     assert!(pair.esme.submit(pair.now, "c").is_ok());
 }
 
@@ -41,8 +41,10 @@ fn an_output_of_nothing_counts_as_one_octet() {
 
 #[test]
 fn the_window_does_not_hold_back_a_probe_or_an_unbind() {
-    let mut esme =
-        bound_esme(Config { window: 1, response: secs(60), ..Config::default() }, BindMode::Transceiver);
+    let mut esme = bound_esme(
+        Config { window: 1, response_timeout: secs(60), ..Config::default() },
+        BindMode::Transceiver,
+    );
     esme.submit(Instant::ZERO, "a").unwrap();
     esme.speak();
     esme.wake(Instant::ZERO + secs(30));
@@ -58,8 +60,8 @@ fn a_paced_session_says_when() {
     let mut pair = Pair::bound_with(config, Config::default());
     pair.submit("a");
     let ready = pair.now + Duration::from_millis(20);
-    assert_eq!(pair.esme.submit(pair.now, "b"), Err(Refusal::Paced(ready)));
-    assert_eq!(pair.esme.session.readiness(pair.now), Readiness::Refusing(Refusal::Paced(ready)));
+    assert_eq!(pair.esme.submit(pair.now, "b"), Err(Refusal::RateLimited(ready)));
+    assert_eq!(pair.esme.session.readiness(pair.now), Readiness::Refusing(Refusal::RateLimited(ready)));
     pair.now = ready;
     assert!(pair.esme.submit(pair.now, "b").is_ok());
 }
@@ -132,8 +134,9 @@ fn two_sides_that_both_send_more_than_fits_do_not_wait_for_each_other() {
 
 #[test]
 fn a_peer_that_takes_nothing_is_left() {
-    let mut pair = Pair::bound_with(Config { enquire_link: None, ..Config::default() }, Config::default());
-    let response = Config::default().response;
+    let mut pair =
+        Pair::bound_with(Config { enquire_link_interval: None, ..Config::default() }, Config::default());
+    let response = Config::default().response_timeout;
     pair.esme.submit(pair.now, "x").unwrap();
     pair.esme.submit(pair.now, "y").unwrap();
     let session = &mut pair.esme.session;
@@ -148,7 +151,7 @@ fn a_peer_that_takes_nothing_is_left() {
             }
         }
     }
-    assert_eq!(closed, Some((Closed::Stalled, response * 2)));
+    assert_eq!(closed, Some((CloseReason::Stalled, response * 2)));
 }
 
 #[test]

@@ -1,16 +1,16 @@
 //! Whether the link lives.
 
-use smpp_core::session::{Cause, Closed, Config, Instant, Smsc, State, Timer};
+use smpp_core::session::{CloseReason, Config, Instant, Smsc, State, Timer, UnansweredReason};
 use smpp_core::{BindMode, CommandId, CommandStatus, DeliverSmResp, EnquireLink, Pdu};
 
-use super::support::{Fate, Pair, Peer, Told, bound_esme, deliver_sm, octets, request, said, secs};
+use super::support::{Pair, Peer, SegmentOutcome, Told, bound_esme, deliver_sm, octets, request, said, secs};
 
 fn probing() -> Config {
-    Config { enquire_link: Some(secs(30)), response: secs(10), ..Config::default() }
+    Config { enquire_link_interval: Some(secs(30)), response_timeout: secs(10), ..Config::default() }
 }
 
 fn patient() -> Config {
-    Config { enquire_link: None, ..Config::default() }
+    Config { enquire_link_interval: None, ..Config::default() }
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn a_silent_link_is_dead_when_the_probe_has_no_answer() {
         Some((Instant::ZERO + secs(40), Timer::EnquireLinkResponse))
     );
     pair.advance(secs(1));
-    assert_eq!(pair.esme.told(), [Told::Closed(Closed::LinkDead)]);
+    assert_eq!(pair.esme.told(), [Told::Closed(CloseReason::LinkDead)]);
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn a_probe_answered_while_unbinding_is_answered() {
     esme.wake(probed + secs(14));
     assert_eq!(esme.closed, None, "the link is not dead");
     esme.wake(probed + secs(15));
-    assert_eq!(esme.closed, Some(Closed::UnbindTimeout));
+    assert_eq!(esme.closed, Some(CloseReason::UnbindTimeout));
 }
 
 #[test]
@@ -109,24 +109,24 @@ fn an_enquire_link_of_the_callers_own_has_an_outcome() {
     let mut esme = bound_esme(patient(), BindMode::Transceiver);
     esme.request(Instant::ZERO, &EnquireLink, "are you there").unwrap();
     esme.wake(Instant::ZERO + secs(10));
-    let timeout = Fate::Unanswered(Cause::Timeout);
+    let timeout = SegmentOutcome::Unanswered(UnansweredReason::Timeout);
     assert_eq!(esme.told(), [Told::Outcome("are you there", timeout)]);
     assert_eq!(esme.closed, None);
 }
 
 #[test]
 fn an_inactive_session_unbinds() {
-    let mut pair = Pair::bound_with(Config { inactivity: Some(secs(60)), ..probing() }, patient());
+    let mut pair = Pair::bound_with(Config { inactivity_timeout: Some(secs(60)), ..probing() }, patient());
     pair.advance(secs(59));
     assert_eq!(pair.esme.closed, None, "enquire_links are no activity, but the time is not over");
     pair.advance(secs(1));
-    assert_eq!(pair.esme.closed, Some(Closed::Inactive));
-    assert_eq!(pair.smsc.closed, Some(Closed::PeerUnbound));
+    assert_eq!(pair.esme.closed, Some(CloseReason::Inactive));
+    assert_eq!(pair.smsc.closed, Some(CloseReason::PeerUnbound));
 }
 
 #[test]
 fn a_message_in_either_direction_is_activity() {
-    let inactivity = Config { inactivity: Some(secs(60)), response: secs(100), ..patient() };
+    let inactivity = Config { inactivity_timeout: Some(secs(60)), response_timeout: secs(100), ..patient() };
     let mut pair = Pair::bound_with(inactivity, patient());
     pair.advance(secs(50));
     pair.submit("out");
@@ -145,7 +145,7 @@ fn a_message_in_either_direction_is_activity() {
 
 #[test]
 fn an_answer_is_activity() {
-    let config = Config { inactivity: Some(secs(60)), ..patient() };
+    let config = Config { inactivity_timeout: Some(secs(60)), ..patient() };
     let mut pair = Pair::bound_with(patient(), config);
     pair.advance(secs(10));
     pair.submit("asked after 10 seconds");
@@ -155,12 +155,12 @@ fn an_answer_is_activity() {
     pair.advance(secs(59));
     assert_eq!(pair.smsc.session.state(), State::Bound(BindMode::Transceiver), "at 78 seconds");
     pair.advance(secs(1));
-    assert_eq!(pair.smsc.closed, Some(Closed::Inactive));
+    assert_eq!(pair.smsc.closed, Some(CloseReason::Inactive));
 }
 
 #[test]
 fn who_has_unbound_is_not_probed() {
-    let mut esme = bound_esme(Config { drain: secs(60), ..probing() }, BindMode::Transceiver);
+    let mut esme = bound_esme(Config { drain_timeout: secs(60), ..probing() }, BindMode::Transceiver);
     esme.session.unbind(Instant::ZERO + secs(29));
     esme.wake(Instant::ZERO + secs(31));
     let spoken = esme.speak();
@@ -175,5 +175,5 @@ fn who_has_unbound_is_not_probed() {
     esme.wake(Instant::ZERO + secs(44));
     assert_eq!(esme.closed, None);
     esme.wake(Instant::ZERO + secs(45));
-    assert_eq!(esme.closed, Some(Closed::UnbindTimeout));
+    assert_eq!(esme.closed, Some(CloseReason::UnbindTimeout));
 }

@@ -6,7 +6,7 @@ use smpp_core::session::{Config, Instant, Kind, Rate, Refusal};
 use smpp_core::tlv::CongestionState;
 use smpp_core::{BindMode, CommandStatus, Pdu, SubmitSmResp, Tlv, Tlvs};
 
-use super::support::{Fate, Pair, Peer, Told, bound_esme, octets, secs, submit_sm, submit_sm_resp};
+use super::support::{Pair, Peer, SegmentOutcome, Told, bound_esme, octets, secs, submit_sm, submit_sm_resp};
 
 fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -37,7 +37,7 @@ fn exchange(
 fn pause(esme: &mut Peer<smpp_core::session::Esme>, now: Instant) -> Duration {
     match esme.submit(now, "next") {
         Ok(_) => Duration::ZERO,
-        Err(Refusal::Paced(at)) => at - now,
+        Err(Refusal::RateLimited(at)) => at - now,
         Err(other) => panic!("{other:?}"),
     }
 }
@@ -62,7 +62,7 @@ fn a_peer_that_throttles_is_sent_less() {
 
 #[test]
 fn a_peer_that_throttles_is_sent_as_much_if_so_configured() {
-    let config = Config { slow_down: false, ..fifty() };
+    let config = Config { slow_down_when_throttled: false, ..fifty() };
     let mut esme = bound_esme(config, BindMode::Transceiver);
     exchange(&mut esme, Instant::ZERO, millis(5), CommandStatus::RTHROTTLED, Some(100));
     assert_eq!(pause(&mut esme, Instant::ZERO + millis(5)), millis(15));
@@ -98,7 +98,7 @@ fn without_a_rate_the_speed_follows_from_what_is_in_flight() {
     // Four in flight for 100 ms: one in 25 ms. Half of that now.
     let later = now + millis(100);
     esme.hear(later, &octets(Pdu::SubmitSmResp(None), CommandStatus::RTHROTTLED, first.0));
-    assert_eq!(esme.told(), [Told::Outcome("first", Fate::Refused(CommandStatus::RTHROTTLED))]);
+    assert_eq!(esme.told(), [Told::Outcome("first", SegmentOutcome::Refused(CommandStatus::RTHROTTLED))]);
     assert_eq!(pause(&mut esme, later), millis(50));
     assert_eq!(pause(&mut esme, later + secs(10)), Duration::ZERO);
     assert_eq!(pause(&mut esme, later + secs(10)), Duration::ZERO, "there is no limit any more");

@@ -113,7 +113,7 @@ fn send<R: Role, O: Operation + SentBy<R>>(
     session: &mut Session<R, &'static str>,
     operation: &O,
 ) -> Result<(), Refusal> {
-    session.request(NOW, operation, "tag").map(drop).map_err(|refused| refused.why)
+    session.request(NOW, operation, "tag").map(drop).map_err(|refused| refused.reason)
 }
 
 fn notify<N: Notification>(

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use smpp_core::session::{Config, Direction, Esme, Event, Instant, Observed, Observer, Session, Smsc};
+use smpp_core::session::{Config, Direction, Esme, Event, Instant, ObservedPdu, Observer, Session, Smsc};
 use smpp_core::{Bind, BindMode, COctets, CommandId, CommandStatus, Outbind, Password, Pdu};
 
 use super::support::{bind_resp, octets, raw, request};
@@ -17,7 +17,7 @@ type Seen = Vec<(Instant, Direction, Vec<u8>, String)>;
 struct Keeper(Rc<RefCell<Seen>>);
 
 impl Observer for Keeper {
-    fn observe(&mut self, at: Instant, direction: Direction, pdu: Observed<'_>) {
+    fn observe(&mut self, at: Instant, direction: Direction, pdu: ObservedPdu<'_>) {
         self.0.borrow_mut().push((at, direction, pdu.octets().into_owned(), format!("{pdu:?}")));
     }
 }

@@ -1,6 +1,6 @@
 //! A peer that does not keep to the rules: answered, told about, and lived with.
 
-use smpp_core::session::{Closed, Config, Instant, Refusal, Session, Smsc, State};
+use smpp_core::session::{CloseReason, Config, Instant, Refusal, Session, Smsc, State};
 use smpp_core::{
     Bind, BindMode, BindResp, CommandId, CommandStatus, DecodeErrorKind, DeliverSm, InterfaceVersion, Pdu,
     Tag, Tlv, Tlvs, Tolerance,
@@ -117,7 +117,7 @@ fn a_peer_that_is_wrong_too_often_is_left() {
     }
     assert_eq!(said(&smsc.speak()).len(), 3, "the last one is answered too");
     smsc.wake(Instant::ZERO);
-    assert_eq!(smsc.closed, Some(Closed::TooManyMalformed));
+    assert_eq!(smsc.closed, Some(CloseReason::TooManyMalformed));
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn a_peer_of_version_3_3_gets_no_tlvs() {
     let message = DeliverSm { tlvs: Tlvs::list(&text), ..deliver_sm("") };
     assert_eq!(
         pair.smsc.request(pair.now, &message, "news"),
-        Err(Refusal::Tlvs),
+        Err(Refusal::TlvsUnsupported),
         "not sent without its text"
     );
     assert!(pair.smsc.request(pair.now, &deliver_sm("text"), "news").is_ok());

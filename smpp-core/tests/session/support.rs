@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use smpp_core::session::{
-    Cause, Closed, Config, Esme, Event, Instant, Outcome, Refusal, Reply, Request, Role, SentBy, Session,
-    Smsc,
+    CloseReason, Config, Esme, Event, Instant, Outcome, Refusal, Reply, Request, Role, SentBy, Session, Smsc,
+    UnansweredReason,
 };
 use smpp_core::{
     Address, Bind, BindMode, BindResp, COctets, CommandId, CommandStatus, DecodeErrorKind, DeliverSm,
@@ -22,23 +22,23 @@ pub(crate) type Tag = &'static str;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Told {
     Request(CommandId),
-    Outcome(Tag, Fate),
+    Outcome(Tag, SegmentOutcome),
     Refused(CommandId, CommandStatus),
     Malformed(CommandId, DecodeErrorKind),
     Stray(CommandId),
     PeerUnbind,
-    Closed(Closed),
+    Closed(CloseReason),
 }
 
 /// An outcome, likewise.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Fate {
+pub(crate) enum SegmentOutcome {
     /// With the message_id or system_id of the response.
     Accepted(String),
     Refused(CommandStatus),
     Nacked(CommandStatus),
-    NeverSent(Closed),
-    Unanswered(Cause),
+    NeverSent(CloseReason),
+    Unanswered(UnansweredReason),
 }
 
 pub(crate) struct Peer<R> {
@@ -46,7 +46,7 @@ pub(crate) struct Peer<R> {
     pub(crate) binds: VecDeque<Reply<Bind<'static>>>,
     pub(crate) submits: VecDeque<Reply<SubmitSm<'static>>>,
     pub(crate) delivers: VecDeque<Reply<DeliverSm<'static>>>,
-    pub(crate) closed: Option<Closed>,
+    pub(crate) closed: Option<CloseReason>,
     /// Octets that came and are not read yet.
     pub(crate) unread: Vec<u8>,
     told: Vec<Told>,
@@ -84,7 +84,7 @@ impl<R: Role> Peer<R> {
             }
             Err(refused) => {
                 assert_eq!(refused.tag, tag, "a refused request gives its tag back");
-                Err(refused.why)
+                Err(refused.reason)
             }
         }
     }
@@ -145,7 +145,7 @@ impl<R: Role> Peer<R> {
             }
             Event::Refused { frame, status } => Told::Refused(frame.header().command, status),
             Event::Malformed { frame, error } => Told::Malformed(frame.header().command, error.kind),
-            Event::Stray { frame } => Told::Stray(frame.header().command),
+            Event::UnexpectedResponse { frame } => Told::Stray(frame.header().command),
             Event::PeerUnbind => Told::PeerUnbind,
             Event::Closed(why) => {
                 assert!(self.open.is_empty(), "no outcome for {:?}", self.open);
@@ -158,18 +158,18 @@ impl<R: Role> Peer<R> {
     }
 }
 
-fn fate(outcome: Outcome<'_>) -> Fate {
+fn fate(outcome: Outcome<'_>) -> SegmentOutcome {
     match outcome {
-        Outcome::Accepted(response) => Fate::Accepted(match response.pdu() {
+        Outcome::Accepted(response) => SegmentOutcome::Accepted(match response.pdu() {
             Some(Pdu::BindResp(_, Some(body))) => body.system_id.to_string(),
             Some(Pdu::SubmitSmResp(Some(body))) => body.message_id.to_string(),
             Some(Pdu::DeliverSmResp(Some(body))) => body.message_id.to_string(),
             other => panic!("{other:?}"),
         }),
-        Outcome::Refused { status, .. } => Fate::Refused(status),
-        Outcome::Nacked(status) => Fate::Nacked(status),
-        Outcome::NeverSent(why) => Fate::NeverSent(why),
-        Outcome::Unanswered(why) => Fate::Unanswered(why),
+        Outcome::Refused { status, .. } => SegmentOutcome::Refused(status),
+        Outcome::Nacked(status) => SegmentOutcome::Nacked(status),
+        Outcome::NeverSent(why) => SegmentOutcome::NeverSent(why),
+        Outcome::Unanswered(why) => SegmentOutcome::Unanswered(why),
     }
 }
 
@@ -366,8 +366,8 @@ pub(crate) fn submit_sm_resp(message_id: &str) -> SubmitSmResp<'_> {
     SubmitSmResp { message_id: message_id.try_into().unwrap(), ..SubmitSmResp::default() }
 }
 
-pub(crate) fn accepted(id: &str) -> Fate {
-    Fate::Accepted(id.into())
+pub(crate) fn accepted(id: &str) -> SegmentOutcome {
+    SegmentOutcome::Accepted(id.into())
 }
 
 /// A PDU as its sender writes it.

@@ -1,6 +1,6 @@
 //! Which version both sides speak, and what a peer of an older one is spared; outbind.
 
-use smpp_core::session::{Closed, Config, Esme, Instant, Refusal, Session, Smsc, State, Timer};
+use smpp_core::session::{CloseReason, Config, Esme, Instant, Refusal, Session, Smsc, State, Timer};
 use smpp_core::{
     AlertNotification, Bind, BindMode, BindResp, BroadcastSm, CommandId, CommandStatus, DataSm, DataSmResp,
     InterfaceVersion, Outbind, Pdu, SubmitSm, Tag, Tlv, Tlvs, Tolerance,
@@ -75,7 +75,7 @@ fn an_older_smsc_gets_no_tlvs_and_nothing_newer() {
         let speaks = InterfaceVersion(own.min(smsc.unwrap_or(config.assumed_version.0)));
         let expected = |refusal| if newer { None } else { Some(refusal) };
         let tlvs = esme.request(NOW, &with_tlvs, "tlvs").err();
-        assert_eq!(tlvs, expected(Refusal::Tlvs), "{own:#x} {smsc:?}");
+        assert_eq!(tlvs, expected(Refusal::TlvsUnsupported), "{own:#x} {smsc:?}");
         let data = esme.request(NOW, &DataSm::default(), "data").err();
         assert_eq!(data, expected(Refusal::Version(speaks)), "{own:#x} {smsc:?}");
         let broadcast = esme.request(NOW, &BroadcastSm::default(), "broadcast").err();
@@ -100,7 +100,7 @@ fn a_bind_that_was_refused_leaves_no_version_behind() {
 
 #[test]
 fn an_smsc_that_opens_the_connection_is_bound_to() {
-    let mut smsc = Peer::<Smsc>::new(Config { session_init: secs(10), ..Config::default() });
+    let mut smsc = Peer::<Smsc>::new(Config { session_init_timeout: secs(10), ..Config::default() });
     let mut esme = Peer::<Esme>::new(Config { awaits_outbind: true, ..Config::default() });
     assert_eq!(esme.session.poll_timeout(), Some((NOW + secs(10), Timer::SessionInit)));
     let later = NOW + secs(4);
@@ -134,7 +134,7 @@ fn an_outbind_does_not_ask_for_the_bind_that_has_come() {
 fn nobody_waits_for_ever_for_an_outbind_or_for_the_bind_after_it() {
     let mut esme = Peer::<Esme>::new(Config { awaits_outbind: true, ..Config::default() });
     esme.wake(NOW + secs(10));
-    assert_eq!(esme.closed, Some(Closed::SessionInit));
+    assert_eq!(esme.closed, Some(CloseReason::SessionInit));
 
     let mut esme = Session::<Esme, ()>::new(Config::default(), NOW);
     assert_eq!(esme.poll_timeout(), None, "who has connected itself waits for nothing");
@@ -146,7 +146,7 @@ fn nobody_waits_for_ever_for_an_outbind_or_for_the_bind_after_it() {
     smsc.session.notify(NOW + secs(9), &Outbind::default()).unwrap();
     smsc.speak();
     smsc.wake(NOW + secs(19));
-    assert_eq!(smsc.closed, Some(Closed::SessionInit));
+    assert_eq!(smsc.closed, Some(CloseReason::SessionInit));
 }
 
 #[test]
@@ -181,7 +181,8 @@ fn an_error_response_can_say_more_than_its_status() {
 
 #[test]
 fn a_strict_session_objects_to_the_answers_to_its_own_requests_too() {
-    let config = Config { tolerance: Tolerance::STRICT, enquire_link: Some(secs(5)), ..Config::default() };
+    let config =
+        Config { tolerance: Tolerance::STRICT, enquire_link_interval: Some(secs(5)), ..Config::default() };
     let mut smsc = bound_smsc(config, BindMode::Transceiver);
     smsc.wake(NOW);
     smsc.wake(NOW + secs(5));
@@ -191,10 +192,10 @@ fn a_strict_session_objects_to_the_answers_to_its_own_requests_too() {
     smsc.hear(NOW + secs(6), &raw(CommandId::ENQUIRE_LINK_RESP, CommandStatus::ROK, number, b"\0"));
     let told = smsc.told();
     assert!(matches!(told[..], [Told::Malformed(CommandId::ENQUIRE_LINK_RESP, _)]), "{told:?}");
-    assert_eq!(smsc.session.stats().strays, 0);
+    assert_eq!(smsc.session.stats().unexpected_responses, 0);
     smsc.session.unbind(NOW + secs(6));
     let number = said(&smsc.speak())[0].2;
     smsc.hear(NOW + secs(6), &raw(CommandId::UNBIND_RESP, CommandStatus::ROK, number, b"\0"));
     smsc.wake(NOW + secs(6));
-    assert_eq!(smsc.closed, Some(Closed::Unbound), "it was an answer all the same");
+    assert_eq!(smsc.closed, Some(CloseReason::Unbound), "it was an answer all the same");
 }

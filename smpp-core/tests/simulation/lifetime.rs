@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use smpp_core::session::{Closed, Instant, Readiness, Refusal, Session, Side, State};
+use smpp_core::session::{CloseReason, Instant, Readiness, Refusal, Session, Side, State};
 
 use super::messages::{Speaker, Tag};
 use super::model::Model;
@@ -40,32 +40,32 @@ impl Model {
     }
 
     /// Whether it can be why the session is over.
-    pub(super) fn check_reason(&self, why: Closed) {
+    pub(super) fn check_reason(&self, why: CloseReason) {
         let Self { life, .. } = self;
         let settings = self.settings();
         let since = |then: Option<_>| then.map(|then| self.clock - then);
         let silence = since(life.heard.max(life.bound));
         let good = match why {
-            Closed::Unbound => {
+            CloseReason::Unbound => {
                 let parted = life.parted || life.eof || life.bound.is_none();
                 life.unbind.is_some() && parted && !life.cut_short
             }
-            Closed::PeerUnbound => life.peer_unbind.is_some(),
-            Closed::Disconnected => life.eof,
-            Closed::Aborted => life.aborted,
-            Closed::SessionInit => {
+            CloseReason::PeerUnbound => life.peer_unbind.is_some(),
+            CloseReason::Disconnected => life.eof,
+            CloseReason::Aborted => life.aborted,
+            CloseReason::SessionInit => {
                 let begun = life.outbound.unwrap_or(self.start);
                 let expects = self.side() == Side::Smsc || life.outbound.is_some();
                 expects && life.bound.is_none() && self.clock >= begun + settings.session_init
             }
-            Closed::LinkDead => settings
+            CloseReason::LinkDead => settings
                 .enquire_link
                 .is_some_and(|idle| silence.is_some_and(|silence| silence >= idle + settings.response)),
-            Closed::Stalled => self.pending() > 0 && self.clock >= life.moved + settings.response,
-            Closed::Inactive => settings.inactivity.is_some() && life.leaving.is_some(),
-            Closed::UnbindTimeout => since(life.unbind).is_some_and(|since| since >= settings.response),
-            Closed::Framing(error) => life.broken && error.limit == settings.max_pdu,
-            Closed::TooManyMalformed => self.too_many_malformed(),
+            CloseReason::Stalled => self.pending() > 0 && self.clock >= life.moved + settings.response,
+            CloseReason::Inactive => settings.inactivity.is_some() && life.leaving.is_some(),
+            CloseReason::UnbindTimeout => since(life.unbind).is_some_and(|since| since >= settings.response),
+            CloseReason::Framing(error) => life.broken && error.limit == settings.max_pdu,
+            CloseReason::TooManyMalformed => self.too_many_malformed(),
             _ => true,
         };
         assert!(good, "{why:?} is not what happened");
@@ -74,11 +74,11 @@ impl Model {
         let decided = life.broken || self.too_many_malformed() || unbound;
         let later = matches!(
             why,
-            Closed::SessionInit
-                | Closed::LinkDead
-                | Closed::Stalled
-                | Closed::UnbindTimeout
-                | Closed::Disconnected
+            CloseReason::SessionInit
+                | CloseReason::LinkDead
+                | CloseReason::Stalled
+                | CloseReason::UnbindTimeout
+                | CloseReason::Disconnected
         );
         assert!(!(decided && later), "{why:?} came later");
     }

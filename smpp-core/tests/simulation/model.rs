@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use smpp_core::session::{
-    Cause, Closed, Event, Instant, Outcome, Readiness, Refusal, Refused, Session, Side, State, Stats,
+    CloseReason, Event, Instant, Outcome, Readiness, Refusal, Refused, Session, Side, State, Stats,
+    UnansweredReason,
 };
 use smpp_core::{CommandId, CommandStatus, DecodeErrorKind, Frame, Header, SequenceNumber, Tolerance, frame};
 
@@ -41,14 +42,14 @@ pub(crate) struct Model {
     binding: bool,
     frames: u64,
     octets: u64,
-    strays: u64,
+    unexpected_responses: u64,
     timeouts: u64,
     refused: u64,
     /// The counters at the last look, and the octets that were encoded by then.
     stats: Stats,
     encoded: u64,
     pub(super) life: Life,
-    pub(crate) closed: Option<Closed>,
+    pub(crate) closed: Option<CloseReason>,
 }
 
 /// One request of ours without an outcome.
@@ -88,7 +89,7 @@ pub(super) struct Life {
     /// Something came that can be the answer to an unbind.
     pub(super) parted: bool,
     /// The end that outcomes spoke of.
-    pub(super) announced: Option<Closed>,
+    pub(super) announced: Option<CloseReason>,
 }
 
 impl Model {
@@ -113,7 +114,7 @@ impl Model {
             binding: false,
             frames: 0,
             octets: 0,
-            strays: 0,
+            unexpected_responses: 0,
             timeouts: 0,
             refused: 0,
             stats: Stats::default(),
@@ -178,7 +179,7 @@ impl Model {
                 assert!(self.open.iter().all(|open| open.sequence != *sequence), "{sequence:?} is in flight");
                 if command == foretold {
                     let room = (window - self.open.len()) as u16;
-                    assert_eq!(readiness, Readiness::Ready { room });
+                    assert_eq!(readiness, Readiness::Ready { capacity: room });
                 }
                 if command.is_message() {
                     self.message_went();
@@ -191,15 +192,15 @@ impl Model {
                 self.open.push(Open { tag, sequence: *sequence, command, deadline, end });
                 self.coming.push_back((*sequence, octets.clone()));
             }
-            Err(Refused { tag: back, why }) => {
+            Err(Refused { tag: back, reason: why }) => {
                 assert_eq!(*back, tag, "a refused request gives its tag back");
                 assert_eq!(encoded, 0, "a refused request is not sent");
                 match *why {
                     Refusal::WindowFull => assert_eq!(self.open.len(), window),
                     Refusal::OutputFull => assert!(!self.has_room()),
                     Refusal::TooLong => assert!(length > self.settings.max_pdu),
-                    Refusal::Tlvs => assert!(!pdu(octets).tlvs().is_empty()),
-                    Refusal::Paced(until) => assert!(until > self.clock && command.is_message()),
+                    Refusal::TlvsUnsupported => assert!(!pdu(octets).tlvs().is_empty()),
+                    Refusal::RateLimited(until) => assert!(until > self.clock && command.is_message()),
                     Refusal::State(given) => {
                         assert!(self.closed.is_none() || given == State::Closed, "{given:?} after the end");
                         let binding = self.open.iter().any(|open| open.command.is_bind());
@@ -209,8 +210,9 @@ impl Model {
                     }
                     _ => {}
                 }
-                let lasting = matches!(why, Refusal::TooLong | Refusal::Tlvs | Refusal::Version(_));
-                if command == foretold && !lasting {
+                let permanent =
+                    matches!(why, Refusal::TooLong | Refusal::TlvsUnsupported | Refusal::Version(_));
+                if command == foretold && !permanent {
                     assert_eq!(readiness, Readiness::Refusing(*why));
                 }
             }
@@ -350,7 +352,7 @@ impl Model {
             Event::Notification { frame, .. } if frame.header().command == CommandId::OUTBIND => {
                 self.life.outbound = Some(self.clock);
             }
-            Event::Stray { .. } => self.strays += 1,
+            Event::UnexpectedResponse { .. } => self.unexpected_responses += 1,
             Event::PeerUnbind => self.life.peer_unbind = Some(self.clock),
             Event::Closed(why) => {
                 assert!(self.open.is_empty(), "{} requests have no outcome", self.open.len());
@@ -375,7 +377,7 @@ impl Model {
                 assert_eq!(response.pdu().map(|pdu| pdu.command()), Some(open.command.response()), "{tag}");
                 assert!(!status.is_ok());
             }
-            Outcome::Unanswered(Cause::Timeout) => {
+            Outcome::Unanswered(UnansweredReason::Timeout) => {
                 self.timeouts += 1;
                 assert!(self.clock >= open.deadline, "{tag} was given up too early");
             }
@@ -383,7 +385,7 @@ impl Model {
                 assert!(!left, "{tag} has left");
                 assert_eq!(*self.life.announced.get_or_insert(why), why);
             }
-            Outcome::Unanswered(Cause::Closed(why)) => {
+            Outcome::Unanswered(UnansweredReason::Closed(why)) => {
                 assert!(left, "{tag} has not left");
                 assert_eq!(*self.life.announced.get_or_insert(why), why);
             }
@@ -420,7 +422,10 @@ impl Model {
         assert_eq!(stats.transmitted, self.transmitted);
         assert_eq!((received.pdus(), received.octets), (self.frames, self.octets));
         assert_eq!((usize::from(stats.in_flight), stats.unanswered), (self.open.len(), self.unanswered));
-        assert_eq!((stats.strays, stats.timeouts, stats.refused), (self.strays, self.timeouts, self.refused));
+        assert_eq!(
+            (stats.unexpected_responses, stats.timeouts, stats.refused),
+            (self.unexpected_responses, self.timeouts, self.refused)
+        );
         if self.encoded == self.transmitted && sent.octets > self.transmitted {
             self.life.moved = now;
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use smpp_core::session::{Closed, Event, Instant, Outcome, Refusal, State};
+use smpp_core::session::{CloseReason, Event, Instant, Outcome, Refusal, State};
 use smpp_core::{CommandId, CommandStatus, Header};
 
 use super::harness::ticks;
@@ -62,7 +62,7 @@ impl<R: Speaker> Peer<R> {
         }
     }
 
-    pub(crate) fn closed(&self) -> Option<Closed> {
+    pub(crate) fn closed(&self) -> Option<CloseReason> {
         self.model.closed
     }
 
@@ -115,7 +115,7 @@ impl<R: Speaker> Peer<R> {
         scene.tell(|| format!("{:?} requests {command} {tag}: {result:?}", R::SIDE));
         scene.count(|| match &result {
             Ok(_) => format!("request {command}"),
-            Err(refused) => format!("refusal {}", word(&refused.why)),
+            Err(refused) => format!("refusal {}", word(&refused.reason)),
         });
         scene.requested(R::SIDE, command, result.is_ok());
         self.check(scene);

@@ -33,11 +33,11 @@ impl Settings {
             max_malformed: self.max_malformed,
             tolerance: if self.strict { Tolerance::STRICT } else { Tolerance::LENIENT },
             rate: self.rate.map(|(limit, burst)| Rate::per_second(limit).with_burst(burst)),
-            session_init: self.session_init,
-            enquire_link: self.enquire_link,
-            response: self.response,
-            inactivity: self.inactivity,
-            drain: self.drain,
+            session_init_timeout: self.session_init,
+            enquire_link_interval: self.enquire_link,
+            response_timeout: self.response,
+            inactivity_timeout: self.inactivity,
+            drain_timeout: self.drain,
             ..Config::default()
         }
     }

@@ -1,6 +1,6 @@
 //! Both sides, the link between them, and what happens when.
 
-use smpp_core::session::{Closed, Esme, Instant, Side, Smsc};
+use smpp_core::session::{CloseReason, Esme, Instant, Side, Smsc};
 
 use super::harness::link::Pipe;
 use super::harness::rng::Rng;
@@ -161,7 +161,7 @@ impl World {
         self.scene.check_end(calm);
         let ends = (self.esme.closed(), self.smsc.closed());
         self.scene.tell(|| format!("{ends:?}"));
-        if ends == (Some(Closed::Unbound), Some(Closed::Unbound)) {
+        if ends == (Some(CloseReason::Unbound), Some(CloseReason::Unbound)) {
             self.scene.count(|| "unbinds crossed".into());
         }
         if !calm {
@@ -169,16 +169,19 @@ impl World {
         }
         self.scene.count(|| "calm".into());
         let ways: &[_] = if bound {
-            &[(Closed::Unbound, Closed::PeerUnbound), (Closed::PeerUnbound, Closed::Unbound)]
+            &[
+                (CloseReason::Unbound, CloseReason::PeerUnbound),
+                (CloseReason::PeerUnbound, CloseReason::Unbound),
+            ]
         } else {
             &[
-                (Closed::Unbound, Closed::Disconnected),
-                (Closed::Disconnected, Closed::Unbound),
-                (Closed::Unbound, Closed::PeerUnbound),
-                (Closed::PeerUnbound, Closed::Unbound),
+                (CloseReason::Unbound, CloseReason::Disconnected),
+                (CloseReason::Disconnected, CloseReason::Unbound),
+                (CloseReason::Unbound, CloseReason::PeerUnbound),
+                (CloseReason::PeerUnbound, CloseReason::Unbound),
             ]
         };
-        let both = (Some(Closed::Unbound), Some(Closed::Unbound));
+        let both = (Some(CloseReason::Unbound), Some(CloseReason::Unbound));
         let good = ends == both || ways.iter().any(|(esme, smsc)| ends == (Some(*esme), Some(*smsc)));
         assert!(good, "they part in good order, not by {ends:?}");
         if bound {

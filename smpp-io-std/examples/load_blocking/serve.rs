@@ -8,7 +8,9 @@ use std::thread;
 
 use smpp_core::session::{Config, Smsc};
 use smpp_core::{BindResp, COctets, CommandStatus, SubmitSmResp};
-use smpp_io_std::{BindRequest, Bound, Connection, Inbound, Limits, Listener, Server, Service, Threaded};
+use smpp_io_std::{
+    BindRequest, BoundSession, Connection, HandleRoute, Inbound, Listener, Server, ServerLimits, Service,
+};
 
 use super::Stop;
 use super::report::cpu_time;
@@ -21,7 +23,11 @@ pub(crate) fn serve(address: &str, sessions: Option<usize>) -> Result<bool, Stop
     println!("listening on {}", listener.local_addr().map_err(Stop::failed)?);
     let (bound, binds) = mpsc::channel();
     let service = Everything { bound, messages: AtomicU64::new(0) };
-    let limits = Limits { binds: u16::MAX, per_address: usize::MAX, ..Limits::default() };
+    let limits = ServerLimits {
+        binds_per_account: u16::MAX,
+        connections_per_address: usize::MAX,
+        ..ServerLimits::default()
+    };
     let server = Server::builder(service).limits(limits).listen(listener).start().map_err(Stop::failed)?;
     for _ in 0..sessions.unwrap_or(usize::MAX) {
         let Ok(()) = binds.recv() else { break };
@@ -45,7 +51,7 @@ impl Service for Everything {
         self.bound.send(()).map_err(|_| CommandStatus::RSYSERR)
     }
 
-    fn request(&self, _: &Bound, request: Inbound<Threaded<Smsc>>) {
+    fn request(&self, _: &BoundSession, request: Inbound<HandleRoute<Smsc>>) {
         let Inbound::SubmitSm(message) = request else { return };
         let id = id(self.messages.fetch_add(1, Ordering::Relaxed));
         // If the session has ended, the ESME has seen no answer.

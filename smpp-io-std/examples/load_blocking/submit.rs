@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use smpp_core::session::{Config, Rate};
 use smpp_core::{Address, Bind, COctets, Endpoint, Password, ShortMessage, SubmitSm};
-use smpp_io_std::{Client, Connector, RequestError, Ticket, tls};
+use smpp_io_std::{Client, Connector, PendingResponse, RequestError, tls};
 
 use super::report::{self, Tally};
 use super::{Arguments, Stop};
@@ -127,7 +127,7 @@ impl Load {
 
     /// Keeps the window full, and waits for each outcome in turn.
     fn pipelined(&self, tally: &mut Tally, client: &Client, message: &SubmitSm<'_>, window: usize) {
-        let mut tickets: VecDeque<(Ticket<_>, Instant)> = VecDeque::with_capacity(window);
+        let mut tickets: VecDeque<(PendingResponse<_>, Instant)> = VecDeque::with_capacity(window);
         let mut now = Instant::now();
         loop {
             while tickets.len() < window && self.take() {

@@ -22,7 +22,9 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use smpp_core::session::Esme;
-use smpp_io_std::{ConnectError, Connection, Connector, End, Failure, Inbound, Stream, TlsError, tls};
+use smpp_io_std::{
+    ConnectError, ConnectErrorKind, Connection, Connector, End, Inbound, Stream, TlsError, tls,
+};
 
 use job::{Account, Arguments, Ledger, Message, Report, Stop};
 
@@ -133,11 +135,11 @@ fn target(arguments: &Arguments, report: Report) -> Result<(Account, Connector),
 
 /// The error brings its own advice, at the end of its text; here it gets a line of its own.
 fn no_connection(error: &ConnectError) -> Stop {
-    let theirs = error.failure.advice().unwrap_or_default();
+    let theirs = error.kind.advice().unwrap_or_default();
     let text = error.to_string();
     let what = text.strip_suffix(theirs).unwrap_or(&text).trim_end_matches("; ");
-    let advice = match &error.failure {
-        Failure::Handshake(_, TlsError::Certificate(_)) => {
+    let advice = match &error.kind {
+        ConnectErrorKind::Handshake(_, TlsError::Certificate(_)) => {
             "If the server's certificate authority is your own, name its PEM file with --ca; and use the host \
              name that the certificate is for."
         }

@@ -14,7 +14,7 @@ use rustls::ServerConfig;
 use smpp_core::session::{Config, Smsc};
 use smpp_core::simulator::{BindId, Delivery, Rules, Simulator};
 use smpp_core::{BindResp, COctets, InterfaceVersion, SubmitSmResp, Tlv, Tlvs};
-use smpp_io_std::{Connection, End, Inbound, Pending, TlsStream, tls};
+use smpp_io_std::{Connection, End, Inbound, SentRequest, TlsStream, tls};
 
 /// The account that it knows: system_id and password.
 pub(crate) const ACCOUNT: (&str, &str) = ("demo_shop", "s3cret");
@@ -66,7 +66,7 @@ impl Shared {
     ) -> Result<(), Box<dyn Error + Send + Sync>> {
         stream.set_nodelay(true)?;
         let config = Config::default();
-        let stream = TlsStream::accept(stream, server, config.session_init)?;
+        let stream = TlsStream::accept(stream, server, config.session_init_timeout)?;
         let mut bind = None;
         let end = self.session(stream, config, &mut bind)?;
         if let Some(bind) = bind {
@@ -117,8 +117,8 @@ impl Shared {
         &self,
         connection: &mut Connection<Smsc, TlsStream>,
         bind: Option<BindId>,
-        on_its_way: Option<(Pending, Delivery)>,
-    ) -> Option<(Pending, Delivery)> {
+        on_its_way: Option<(SentRequest, Delivery)>,
+    ) -> Option<(SentRequest, Delivery)> {
         if let Some((pending, delivery)) = on_its_way {
             match pending.try_outcome() {
                 Err(pending) => return Some((pending, delivery)),

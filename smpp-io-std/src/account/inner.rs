@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::net::Shutdown;
 use std::sync::{Arc, Condvar};
 
-use smpp_core::account::{Account, Change, Desk, Event, LinkId, Message, MessageNumber, Unaccepted};
+use smpp_core::account::{
+    Account, Event, EventRouter, LinkEvent, LinkId, Message, MessageNumber, SubmitError,
+};
 use smpp_core::session::Instant;
 
 use super::shared::Shared;
@@ -14,7 +16,7 @@ use super::{AccountConnector, Watcher};
 pub(super) struct Inner {
     pub(super) account: Account<Option<Watcher>>,
     /// What is to be fetched, and who waits for it.
-    pub(super) desk: Desk<Arc<Condvar>>,
+    pub(super) desk: EventRouter<Arc<Condvar>>,
     /// Who waits for room, in order.
     pub(super) waiting: VecDeque<Arc<Condvar>>,
     /// The room that there was when it was last looked at.
@@ -31,7 +33,7 @@ impl Inner {
     pub(super) fn new(account: Account<Option<Watcher>>, connector: &AccountConnector) -> Self {
         Self {
             tasks: account.links().map(|(link, _)| Task::new(link)).collect(),
-            desk: Desk::new(connector.arrivals),
+            desk: EventRouter::new(connector.arrivals_capacity),
             waiting: VecDeque::new(),
             room: account.room(),
             account,
@@ -42,7 +44,7 @@ impl Inner {
     }
 
     /// Gives the account a message that someone waits for.
-    pub(super) fn submit(&mut self, now: Instant, message: &Message) -> Result<MessageNumber, Unaccepted> {
+    pub(super) fn submit(&mut self, now: Instant, message: &Message) -> Result<MessageNumber, SubmitError> {
         self.desk.submit(now, &mut self.account, message)
     }
 
@@ -87,7 +89,8 @@ impl Inner {
     }
 
     fn tell(&mut self, shared: &Shared, now: Instant, event: Event) {
-        let changed = if let Event::Link { link, change } = event { Some((link, change)) } else { None };
+        let changed =
+            if let Event::Link { link, event: change } = event { Some((link, change)) } else { None };
         match event {
             Event::Stopped { .. } => {
                 shared.settled.notify_all();
@@ -104,12 +107,12 @@ impl Inner {
         }
     }
 
-    fn link_changed(&mut self, shared: &Shared, link: LinkId, change: Change) {
-        if let Change::Refused { address, error } = change {
+    fn link_changed(&mut self, shared: &Shared, link: LinkId, change: LinkEvent) {
+        if let LinkEvent::BindRefused { address, error } = change {
             self.failure = Some(format!("{address}: bind {error}"));
         }
         shared.settled.notify_all();
-        if let Some(watch) = &shared.connector.watch {
+        if let Some(watch) = &shared.connector.subscriber {
             watch(link, change);
         }
     }

@@ -94,7 +94,7 @@ impl Carrier {
         let network = |error| (ConnectFailure::Network, TlsError::Io(error));
         let connector = &self.shared.connector;
         // Zero is no time-out to a socket.
-        let limit = connector.options.connect.max(TICK);
+        let limit = connector.options.connect_timeout.max(TICK);
         let began = time::Instant::now();
         let tcp = tcp(address, limit).map_err(network)?;
         let handle = tcp.try_clone().map_err(network)?;

@@ -55,7 +55,7 @@
 //!
 //! # Bounds
 //!
-//! [`Options::queue`] parts wait or are in flight; then `send` and `submit` wait and `try_submit` refuses.
+//! [`Options::queue_capacity`] parts wait or are in flight; then `send` and `submit` wait and `try_submit` refuses.
 //! [`AccountConnector::arrivals`] receipts and messages wait to be fetched; beyond that the SMSC is told to keep them. Fetch
 //! what arrives, or drop the [`Arrivals`]: an SMSC whose deliveries are not answered delivers nothing else.
 //!
@@ -88,7 +88,7 @@
 //!
 //! They end when the account does: a connection's thread as soon as it is closed. One that is still asking for addresses
 //! or connecting when nobody wants that any more cannot be woken: its place counts as free at once, and whatever it
-//! comes back with is thrown away. It ends with the connect, [`Options::connect`] after its beginning at the latest, or
+//! comes back with is thrown away. It ends with the connect, [`Options::connect_timeout`] after its beginning at the latest, or
 //! when the [resolver](AccountConnector::resolver) returns; if the place is wanted again before, the same thread begins
 //! then. There are never two for one place, and so never more than
 //! [`max_binds`](smpp_core::account::Options::max_binds) connections.
@@ -99,7 +99,7 @@
 //! however late the program gets round to it. No time-out is told early, and none later than a millisecond or two after
 //! it is due, as far as the system gives the threads their turn; while a transport takes nothing, about 50 ms later, for
 //! what a write has taken has to be known first. Where the session's
-//! [`response`](smpp_core::session::Config::response) or [`drain`](smpp_core::session::Config::drain) is less than
+//! [`response`](smpp_core::session::Config::response_timeout) or [`drain`](smpp_core::session::Config::drain_timeout) is less than
 //! 100 ms, it may be told up to 100 ms late.
 
 mod arrivals;
@@ -118,13 +118,13 @@ use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
 use smpp_core::account::{
-    Binds, Change, Credentials, LinkId, LinkState, Message, Options, OptionsError, Unaccepted, Unresolved,
+    Binds, Credentials, LinkEvent, LinkId, LinkState, Message, Options, OptionsError, SubmitError, Unresolved,
 };
 use smpp_core::session::{Observer, Stats};
 use smpp_core::{CommandStatus, Endpoint, EndpointError};
 
-pub use arrivals::{Arrival, Arrivals, Ended, Incoming};
-pub use smpp_core::account::{NoReceipt, SendError};
+pub use arrivals::{Arrival, Arrivals, Ended, Unacknowledged};
+pub use smpp_core::account::{NoMoreReceipts, SendError};
 pub use ticket::{Sent, Ticket};
 
 use shared::{Alarm, Shared, Turn};
@@ -140,11 +140,11 @@ pub struct AccountConnector {
     endpoint: Endpoint,
     options: Options,
     tls: Option<Arc<ClientConfig>>,
-    within: Duration,
-    arrivals: usize,
+    bind_timeout: Duration,
+    arrivals_capacity: usize,
     resolver: Resolver,
     observer: Option<Box<dyn Fn(LinkId) -> Watcher + Send + Sync>>,
-    watch: Option<Box<dyn Fn(LinkId, Change) + Send + Sync>>,
+    subscriber: Option<Box<dyn Fn(LinkId, LinkEvent) + Send + Sync>>,
 }
 
 impl AccountConnector {
@@ -160,13 +160,13 @@ impl AccountConnector {
             endpoint: endpoint.clone(),
             options: Options { credentials, ..options },
             tls: None,
-            within: Duration::from_secs(60),
-            arrivals: 1_000,
+            bind_timeout: Duration::from_secs(60),
+            arrivals_capacity: 1_000,
             resolver: Box::new(|endpoint| {
                 Ok((endpoint.host.as_str(), endpoint.port).to_socket_addrs()?.collect())
             }),
             observer: None,
-            watch: None,
+            subscriber: None,
         }
     }
 
@@ -178,19 +178,19 @@ impl AccountConnector {
 
     /// How long [`connect`](Self::connect) waits for the first bind: 60 s unless said otherwise.
     #[must_use]
-    pub fn within(self, within: Duration) -> Self {
-        Self { within, ..self }
+    pub fn bind_timeout(self, timeout: Duration) -> Self {
+        Self { bind_timeout: timeout, ..self }
     }
 
     /// How many receipts and messages may wait in [`Arrivals`]: 1,000 unless said otherwise. The SMSC is told to keep
     /// what comes then (`ESME_RX_T_APPN`).
     #[must_use]
-    pub fn arrivals(self, limit: usize) -> Self {
-        Self { arrivals: limit, ..self }
+    pub fn arrivals_capacity(self, capacity: usize) -> Self {
+        Self { arrivals_capacity: capacity, ..self }
     }
 
     /// Asks for the addresses of the host in another way than the system does. It may block: it is called in the thread
-    /// of the connection that wants them. What it has not found within [`Options::connect`] counts as not found; but it has
+    /// of the connection that wants them. What it has not found within [`Options::connect_timeout`] counts as not found; but it has
     /// to return, for until then nothing more is tried for that connection.
     #[must_use]
     pub fn resolver(
@@ -217,8 +217,8 @@ impl AccountConnector {
     /// It is called while the account is locked, in whichever thread has caused it: it should be quick, and must not call
     /// the account. A panic in it may end the bind, or the account.
     #[must_use]
-    pub fn watch(self, watch: impl Fn(LinkId, Change) + Send + Sync + 'static) -> Self {
-        Self { watch: Some(Box::new(watch)), ..self }
+    pub fn subscribe(self, subscriber: impl Fn(LinkId, LinkEvent) + Send + Sync + 'static) -> Self {
+        Self { subscriber: Some(Box::new(subscriber)), ..self }
     }
 
     /// Starts the account and waits for its first bind. The others follow.
@@ -226,9 +226,9 @@ impl AccountConnector {
     /// Fails if the SMSC refuses the account, if its certificate is not accepted at any address, or if there is no bind
     /// [in time](Self::within); the account is gone then.
     pub fn connect(self) -> Result<(Account, Arrivals), AccountError> {
-        let within = self.within;
+        let timeout = self.bind_timeout;
         let (account, arrivals) = self.start()?;
-        account.shared.first_bind(within)?;
+        account.shared.first_bind(timeout)?;
         Ok((account, arrivals))
     }
 
@@ -275,11 +275,11 @@ impl Account {
     /// It may wait for as long as there is no bind, unless the message has a
     /// [deadline](smpp_core::account::Message::deadline).
     pub fn send(&self, message: &Message) -> Result<Sent, SendError> {
-        self.submit(message).map_err(SendError::Unaccepted)?.outcome()
+        self.submit(message).map_err(SendError::NotAccepted)?.outcome()
     }
 
     /// As [`send`](Self::send), and waits until `deadline` at most. If there is no room in the queue by then, nothing is
-    /// sent: [`Unaccepted::Full`]. If there is no outcome by then, the ticket is given back, and the message goes all the
+    /// sent: [`SubmitError::Full`]. If there is no outcome by then, the ticket is given back, and the message goes all the
     /// same unless it is [cancelled](Ticket::cancel).
     ///
     /// ```no_run
@@ -303,22 +303,22 @@ impl Account {
     ) -> Result<Result<Sent, SendError>, Ticket> {
         match self.submit_until(message, deadline) {
             Ok(ticket) => ticket.outcome_until(deadline),
-            Err(why) => Ok(Err(SendError::Unaccepted(why))),
+            Err(why) => Ok(Err(SendError::NotAccepted(why))),
         }
     }
 
     /// Gives the account a message, waiting for room in the queue, and does not wait for its outcome. Those who wait go
     /// in the order they came.
-    pub fn submit(&self, message: &Message) -> Result<Ticket, Unaccepted> {
+    pub fn submit(&self, message: &Message) -> Result<Ticket, SubmitError> {
         self.enter(message, None)
     }
 
-    /// As [`submit`](Self::submit), and waits until `deadline` at most: [`Unaccepted::Full`] if there is no room by then.
-    pub fn submit_until(&self, message: &Message, deadline: Instant) -> Result<Ticket, Unaccepted> {
+    /// As [`submit`](Self::submit), and waits until `deadline` at most: [`SubmitError::Full`] if there is no room by then.
+    pub fn submit_until(&self, message: &Message, deadline: Instant) -> Result<Ticket, SubmitError> {
         self.enter(message, Some(deadline))
     }
 
-    fn enter(&self, message: &Message, deadline: Option<Instant>) -> Result<Ticket, Unaccepted> {
+    fn enter(&self, message: &Message, deadline: Option<Instant>) -> Result<Ticket, SubmitError> {
         let shared = &self.shared;
         let until = deadline.map(|deadline| shared.moment(deadline));
         let _alarm = Alarm(shared);
@@ -328,9 +328,9 @@ impl Account {
         let taken = loop {
             let now = shared.now();
             let is_first = inner.waiting.front().is_some_and(|first| Arc::ptr_eq(first, &turn.condvar));
-            let taken = if is_first { inner.submit(now, message) } else { Err(Unaccepted::Full) };
+            let taken = if is_first { inner.submit(now, message) } else { Err(SubmitError::Full) };
             match taken {
-                Err(Unaccepted::Full) if until.is_none_or(|until| now < until) => {
+                Err(SubmitError::Full) if until.is_none_or(|until| now < until) => {
                     inner = shared.wait(&turn.condvar, inner, until);
                 }
                 taken => break taken,
@@ -344,7 +344,7 @@ impl Account {
     }
 
     /// Gives the account a message if there is room in the queue now.
-    pub fn try_submit(&self, message: &Message) -> Result<Ticket, Unaccepted> {
+    pub fn try_submit(&self, message: &Message) -> Result<Ticket, SubmitError> {
         let shared = &self.shared;
         shared.with(|inner, now| inner.submit(now, message).map(|message| Ticket::new(message, shared)))
     }
@@ -357,7 +357,7 @@ impl Account {
 
     /// Ends the account, for everyone: takes no more messages, sends what it has until `deadline` from now, unbinds, and
     /// says which messages are not known to have come to a good end. It blocks until then: `deadline` and
-    /// [`drain`](smpp_core::session::Config::drain) and [`response`](smpp_core::session::Config::response) at most.
+    /// [`drain`](smpp_core::session::Config::drain_timeout) and [`response`](smpp_core::session::Config::response_timeout) at most.
     /// Of several calls the earliest deadline counts.
     ///
     /// Empty if someone has been told already.

@@ -25,7 +25,7 @@ use std::task::Poll;
 use std::thread;
 use std::time::{self, Duration};
 
-use smpp_core::account::{Account, Desk, NoBind};
+use smpp_core::account::{Account, EventRouter, FirstBindError};
 use smpp_core::session::Instant;
 
 use super::inner::Inner;
@@ -64,7 +64,7 @@ impl Shared {
     pub(super) fn new(connector: AccountConnector) -> Result<Arc<Self>, AccountError> {
         let options = &connector.options;
         let account = Account::new(options.clone(), Instant::ZERO).map_err(AccountError::Options)?;
-        let look = options.session.response.min(options.session.drain).max(SHORTEST_LOOK);
+        let look = options.session.response_timeout.min(options.session.drain_timeout).max(SHORTEST_LOOK);
         Ok(Arc::new(Self {
             inner: Mutex::new(Inner::new(account, &connector)),
             start: time::Instant::now(),
@@ -105,7 +105,7 @@ impl Shared {
         &self,
         condvar: &Arc<Condvar>,
         deadline: Option<time::Instant>,
-        poll: impl Fn(&mut Desk<Arc<Condvar>>, &mut Option<Arc<Condvar>>) -> Poll<T>,
+        poll: impl Fn(&mut EventRouter<Arc<Condvar>>, &mut Option<Arc<Condvar>>) -> Poll<T>,
     ) -> Option<T> {
         let until = deadline.map(|deadline| self.moment(deadline));
         let mut inner = self.lock();
@@ -223,8 +223,8 @@ impl Shared {
         loop {
             match inner.desk.first_bind() {
                 Some(Ok(())) => return Ok(()),
-                Some(Err(NoBind::Refused(status))) => return Err(AccountError::Refused(status)),
-                Some(Err(NoBind::Untrusted)) => {
+                Some(Err(FirstBindError::Refused(status))) => return Err(AccountError::Refused(status)),
+                Some(Err(FirstBindError::Untrusted)) => {
                     return Err(AccountError::Untrusted(inner.failure.take().unwrap_or_default()));
                 }
                 None if until <= self.now() => {
@@ -282,7 +282,8 @@ mod tests {
     fn a_message_has_no_place_that_nobody_got_a_ticket_for() {
         let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
         let endpoint = "smpp://localhost".parse().unwrap();
-        let connector = AccountConnector::new(&endpoint, options).watch(|_, _| panic!("a hook that fails"));
+        let connector =
+            AccountConnector::new(&endpoint, options).subscribe(|_, _| panic!("a hook that fails"));
         let shared = Shared::new(connector).unwrap();
         let account = Handle::new(Arc::clone(&shared));
         let message = Message::text(&SubmitSm::default(), "Hello");

@@ -95,7 +95,7 @@ impl Inner {
                 // Whatever its thread comes back with is thrown away, and before that it does nothing else.
                 return self.account.handle_closed(now, link);
             }
-            Action::Resolve { .. } => task.patience = Some(now + shared.connector.options.connect),
+            Action::Resolve { .. } => task.patience = Some(now + shared.connector.options.connect_timeout),
             Action::Connect { .. } => {}
         }
         task.next = Some(action);
@@ -150,7 +150,7 @@ impl Inner {
         let late = |task: &&mut Task| task.patience.is_some_and(|patience| patience <= now);
         let late: Vec<_> = self.tasks.iter_mut().filter(late).map(Task::give_up).collect();
         for link in late {
-            let (host, limit) = (&connector.endpoint.host, connector.options.connect);
+            let (host, limit) = (&connector.endpoint.host, connector.options.connect_timeout);
             self.failure = Some(format!("cannot resolve {host}: no answer within {limit:?}"));
             self.account.handle_resolved(now, link, &[]);
         }

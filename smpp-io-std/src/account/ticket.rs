@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar};
 use std::time::Instant;
 
 use smpp_core::MessageState;
-use smpp_core::account::{About, DeliveryReceipt, MessageId, MessageNumber, NoReceipt};
+use smpp_core::account::{DeliveryReceipt, MessageId, MessageNumber, NoMoreReceipts, ReceiptMatch};
 
 use super::SendError;
 use super::shared::Shared;
@@ -31,7 +31,10 @@ impl Owner {
     }
 
     /// Waits for a receipt; `None` if the deadline comes first.
-    fn receipt(&self, deadline: Option<Instant>) -> Option<Result<(DeliveryReceipt, About), NoReceipt>> {
+    fn receipt(
+        &self,
+        deadline: Option<Instant>,
+    ) -> Option<Result<(DeliveryReceipt, ReceiptMatch), NoMoreReceipts>> {
         self.shared.wait_until(&self.told, deadline, |desk, owner| desk.poll_receipt(self.message, owner))
     }
 }
@@ -61,7 +64,7 @@ impl Ticket {
     /// as long as there is no bind.
     pub fn outcome(self) -> Result<Sent, SendError> {
         // Without a deadline it is never late.
-        let ids = self.owner.outcome(None).unwrap_or(Err(SendError::Lost))?;
+        let ids = self.owner.outcome(None).unwrap_or(Err(SendError::DriverGone))?;
         Ok(Sent { owner: self.owner, ids })
     }
 
@@ -97,9 +100,9 @@ impl Sent {
     ///
     /// It ends only if receipts were asked for, or the account ends. Receipts that are passed over are not given out by
     /// [`next_receipt`](Self::next_receipt) any more.
-    pub fn receipt(&mut self) -> Result<MessageState, NoReceipt> {
+    pub fn receipt(&mut self) -> Result<MessageState, NoMoreReceipts> {
         loop {
-            if let Some(state) = self.next_receipt()?.1.whole {
+            if let Some(state) = self.next_receipt()?.1.message_state {
                 return Ok(state);
             }
         }
@@ -107,26 +110,26 @@ impl Sent {
 
     /// As [`receipt`](Self::receipt), and waits until `deadline` at most: `None` if the last has not come by then. Wait
     /// again for it whenever you like: what has come is counted.
-    pub fn receipt_until(&mut self, deadline: Instant) -> Result<Option<MessageState>, NoReceipt> {
+    pub fn receipt_until(&mut self, deadline: Instant) -> Result<Option<MessageState>, NoMoreReceipts> {
         while let Some((_, about)) = self.next_receipt_until(deadline)? {
-            if about.whole.is_some() {
-                return Ok(about.whole);
+            if about.message_state.is_some() {
+                return Ok(about.message_state);
             }
         }
         Ok(None)
     }
 
     /// The next receipt of any part, intermediate ones included. The error says why no more will come.
-    pub fn next_receipt(&mut self) -> Result<(DeliveryReceipt, About), NoReceipt> {
+    pub fn next_receipt(&mut self) -> Result<(DeliveryReceipt, ReceiptMatch), NoMoreReceipts> {
         // Without a deadline it is never late.
-        self.owner.receipt(None).unwrap_or(Err(NoReceipt::Closed))
+        self.owner.receipt(None).unwrap_or(Err(NoMoreReceipts::Closed))
     }
 
     /// As [`next_receipt`](Self::next_receipt), and waits until `deadline` at most: `None` if none has come by then.
     pub fn next_receipt_until(
         &mut self,
         deadline: Instant,
-    ) -> Result<Option<(DeliveryReceipt, About)>, NoReceipt> {
+    ) -> Result<Option<(DeliveryReceipt, ReceiptMatch)>, NoMoreReceipts> {
         self.owner.receipt(Some(deadline)).transpose()
     }
 }

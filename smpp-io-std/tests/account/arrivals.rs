@@ -3,7 +3,8 @@
 use smpp_core::session::{Config, RequestError, Smsc};
 use smpp_core::{COctets, DeliverSm, EsmClass, ShortMessage, SubmitSmResp};
 use smpp_io_std::{
-    BindRequest, Bound, Inbound, Listener, Response, Server as Smscs, Service, Threaded, Ticket,
+    BindRequest, BoundSession, HandleRoute, Inbound, Listener, PendingResponse, Response, Server as Smscs,
+    Service,
 };
 
 use super::*;
@@ -16,8 +17,8 @@ fn receipts_that_nobody_waits_for_arrive_and_others_do_not() {
         let (account, mut arrivals) = connector.connect().unwrap();
         let mut kept = account.send(&text("kept")).unwrap();
         assert_eq!(kept.receipt(), Ok(MessageState::DELIVERED));
-        assert_eq!(kept.next_receipt().unwrap_err(), NoReceipt::AllTold);
-        assert_eq!(kept.receipt_until(soon()), Err(NoReceipt::AllTold));
+        assert_eq!(kept.next_receipt().unwrap_err(), NoMoreReceipts::AllReceived);
+        assert_eq!(kept.receipt_until(soon()), Err(NoMoreReceipts::AllReceived));
         let ticket = account.submit(&text("dropped")).unwrap();
         let number = ticket.message();
         drop(ticket);
@@ -26,7 +27,7 @@ fn receipts_that_nobody_waits_for_arrive_and_others_do_not() {
         receipt.accept().unwrap();
         let template = SubmitSm { registered_delivery: RegisteredDelivery::default(), ..template() };
         let mut sent = account.send(&Message::text(&template, "no receipt")).unwrap();
-        assert_eq!(sent.receipt_until(soon()), Err(NoReceipt::NotAsked));
+        assert_eq!(sent.receipt_until(soon()), Err(NoMoreReceipts::NotRequested));
     });
 }
 
@@ -37,7 +38,7 @@ impl Service for Everyone {
         Ok(())
     }
 
-    fn request(&self, _: &Bound, _: Inbound<Threaded<Smsc>>) {}
+    fn request(&self, _: &BoundSession, _: Inbound<HandleRoute<Smsc>>) {}
 }
 
 /// Takes every message, under the number that its text is.
@@ -48,7 +49,7 @@ impl Service for Counting {
         Ok(())
     }
 
-    fn request(&self, _: &Bound, request: Inbound<Threaded<Smsc>>) {
+    fn request(&self, _: &BoundSession, request: Inbound<HandleRoute<Smsc>>) {
         let Inbound::SubmitSm(message) = request else { return };
         let id = message.get().short_message.as_bytes().to_vec();
         let message_id = COctets::new(&id).unwrap();
@@ -70,12 +71,12 @@ fn a_receipt_that_its_owner_leaves_behind_is_not_lost() {
         assert_eq!(told(deliver(&bind, EsmClass::DELIVERY_RECEIPT, b"id:1 stat:DELIVRD")), Ok(()));
         drop(sent);
         let Some(Arrival::Receipt(receipt)) = arrivals.recv() else { panic!("no receipt") };
-        assert_eq!(receipt.get().1.unwrap().whole, Some(MessageState::DELIVERED));
+        assert_eq!(receipt.get().1.unwrap().message_state, Some(MessageState::DELIVERED));
         receipt.accept().unwrap();
 
         // Of a message without an id no receipt can be known.
         let mut sent = account.send(&text("")).unwrap();
-        assert_eq!(sent.receipt(), Err(NoReceipt::Unreported));
+        assert_eq!(sent.receipt(), Err(NoMoreReceipts::NotReceived));
     });
 }
 
@@ -84,7 +85,7 @@ fn part(reference: u8, number: u8, text: &[u8]) -> Vec<u8> {
     [&[5, 0, 3, reference, 2, number], text].concat()
 }
 
-fn deliver(bound: &Bound, esm_class: EsmClass, octets: &[u8]) -> Ticket<Smsc> {
+fn deliver(bound: &BoundSession, esm_class: EsmClass, octets: &[u8]) -> PendingResponse<Smsc> {
     let message = DeliverSm {
         source: Address::international("6591234567").unwrap(),
         destination: Address::international("6587654321").unwrap(),
@@ -95,7 +96,7 @@ fn deliver(bound: &Bound, esm_class: EsmClass, octets: &[u8]) -> Ticket<Smsc> {
     bound.peer().deliver_pipelined(&message).unwrap()
 }
 
-fn told(ticket: Ticket<Smsc>) -> Result<(), RequestError> {
+fn told(ticket: PendingResponse<Smsc>) -> Result<(), RequestError> {
     ticket.wait().map(|_: Response| ())
 }
 
@@ -107,8 +108,8 @@ fn a_message_from_a_phone_is_whole_and_answered_once_it_is_taken_whichever_binds
         let endpoint: Endpoint = format!("smpp://{}", server.local_addrs()[0]).parse().unwrap();
         let connector = AccountConnector::new(&endpoint, options(Binds::Transceivers(2)));
         let (sender, ended) = mpsc::channel();
-        let connector = connector.watch(move |_, change| {
-            if matches!(change, Change::Ended { .. }) {
+        let connector = connector.subscribe(move |_, change| {
+            if matches!(change, LinkEvent::Closed { .. }) {
                 let _ = sender.send(());
             }
         });

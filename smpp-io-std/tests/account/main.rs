@@ -16,14 +16,14 @@ use std::time::{Duration, Instant};
 
 use common::watched;
 use smpp_core::account::{
-    Backoff, Binds, Change, Credentials, Fate, LinkState, Message, Options, Unaccepted, Unanswered,
-    Unresolved, Unsent,
+    Backoff, Binds, Credentials, LinkEvent, LinkState, Message, Options, SegmentNotSentReason,
+    SegmentOutcome, SubmitError, UnansweredPolicy, Unresolved,
 };
 use smpp_core::provider::Provider;
-use smpp_core::session::{Closed, Kind};
+use smpp_core::session::{CloseReason, Kind};
 use smpp_core::{Address, CommandStatus, Endpoint, MessageState, RegisteredDelivery, SubmitSm, Tlv, Tlvs};
 use smpp_io_std::account::{
-    Account, AccountConnector, AccountError, Arrival, Arrivals, Ended, NoReceipt, SendError,
+    Account, AccountConnector, AccountError, Arrival, Arrivals, Ended, NoMoreReceipts, SendError,
 };
 use smpp_io_std::tls;
 
@@ -35,7 +35,7 @@ fn options(binds: Binds) -> Options {
     let (system_id, password) = embedded::ACCOUNT;
     Options {
         binds,
-        stagger: Duration::from_millis(1),
+        connect_interval: Duration::from_millis(1),
         ..Options::new(Credentials::new(system_id, password), &Provider::EIGHT_BY_EIGHT)
     }
 }
@@ -103,7 +103,7 @@ fn hasty(binds: Binds) -> Options {
     let quick = Duration::from_millis(20);
     let mut options = options(binds);
     options.session.rate = None;
-    Options { backoff: Backoff { first: quick, longest: quick, steady: SECOND }, ..options }
+    Options { backoff: Backoff { initial: quick, max: quick, reset_after: SECOND }, ..options }
 }
 
 #[test]
@@ -141,8 +141,8 @@ fn a_wrong_password_is_told_and_tried_once() {
         let tries = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&tries);
         let connector = trusting(&ca_pem, address.port(), Options { credentials, ..options });
-        let connector = connector.watch(move |_, change| {
-            counted.fetch_add(u64::from(matches!(change, Change::Refused { .. })), Ordering::SeqCst);
+        let connector = connector.subscribe(move |_, change| {
+            counted.fetch_add(u64::from(matches!(change, LinkEvent::BindRefused { .. })), Ordering::SeqCst);
         });
         let error = connector.connect().unwrap_err();
         assert!(matches!(error, AccountError::Refused(CommandStatus::RINVPASWD)), "{error}");
@@ -168,7 +168,7 @@ fn where_one_address_never_answers_the_next_is_taken() {
         let server = Server::start("127.0.0.1:0");
         let addresses = [silent.local_addr().unwrap(), server.address];
         let mut options = hasty(Binds::Transceivers(1));
-        options.session.response = Duration::from_millis(200);
+        options.session.response_timeout = Duration::from_millis(200);
         let connector = AccountConnector::new(&server.endpoint(), options);
         let (account, _arrivals) = connector.resolver(move |_| Ok(addresses.to_vec())).connect().unwrap();
         assert_eq!(account.send(&text("Hello")).unwrap().receipt(), Ok(MessageState::DELIVERED));
@@ -183,24 +183,27 @@ fn a_resolver_that_hangs_is_given_up_and_holds_up_no_end() {
         let (gate, passed) = mpsc::channel::<()>();
         let passed = Mutex::new(passed);
         let (sender, changes) = mpsc::channel();
-        let options = Options { connect: Duration::from_millis(50), ..hasty(Binds::Transceivers(2)) };
+        let options = Options { connect_timeout: Duration::from_millis(50), ..hasty(Binds::Transceivers(2)) };
         let connector = AccountConnector::new(&server.endpoint(), options)
             .resolver(move |_| {
                 // Once the gate is gone, nothing is waited for.
                 let _ = passed.lock().unwrap().recv();
                 Ok(vec![address])
             })
-            .watch(move |_, change| _ = sender.send(change));
+            .subscribe(move |_, change| _ = sender.send(change));
         let (account, _arrivals) = connector.start().unwrap();
         for _ in 0..3 {
-            assert!(matches!(changes.recv(), Ok(Change::Unresolved { .. })));
+            assert!(matches!(changes.recv(), Ok(LinkEvent::ResolveFailed { .. })));
         }
         #[cfg(target_os = "linux")]
         assert_eq!(threads(), 2, "one thread for the place, however often it is tried");
         // The next try waits behind the one that hangs.
         until(|| account.links()[0].1 == LinkState::Resolving);
         gate.send(()).unwrap();
-        assert!(matches!(changes.recv(), Ok(Change::Unresolved { .. })), "what comes late is thrown away");
+        assert!(
+            matches!(changes.recv(), Ok(LinkEvent::ResolveFailed { .. })),
+            "what comes late is thrown away"
+        );
         let other = account.clone();
         assert_eq!(account.shutdown(Duration::ZERO), []);
         assert!(other.closed_until(Instant::now()));
@@ -248,9 +251,9 @@ fn what_a_killed_smsc_leaves_adds_up() {
                     for _ in 0..250 {
                         let fate = match account.send(&text("Hello")) {
                             Ok(_) => 0,
-                            Err(SendError::Failed { outcome, .. }) => match &outcome.parts[..] {
-                                [Fate::Unanswered(_)] => 1,
-                                [Fate::Refused(_) | Fate::NeverSent(_)] => 2,
+                            Err(SendError::Failed { outcome, .. }) => match &outcome.segments[..] {
+                                [SegmentOutcome::Unanswered(_)] => 1,
+                                [SegmentOutcome::Refused(_) | SegmentOutcome::NeverSent(_)] => 2,
                                 other => panic!("{other:?}"),
                             },
                             Err(error) => panic!("{error}"),
@@ -290,7 +293,7 @@ fn a_message_that_was_in_flight_is_sent_again_if_it_says_so() {
         server.shared.mute.store(true, Ordering::SeqCst);
         let connector = AccountConnector::new(&server.endpoint(), hasty(Binds::Transceivers(1)));
         let (account, _arrivals) = connector.connect().unwrap();
-        let again = account.submit(&text("again").unanswered(Unanswered::SendAgain(1))).unwrap();
+        let again = account.submit(&text("again").unanswered_policy(UnansweredPolicy::Resend(1))).unwrap();
         let once = account.submit(&text("once")).unwrap();
         until(|| server.shared.taken.load(Ordering::SeqCst) == 2);
         server.kill();
@@ -298,7 +301,7 @@ fn a_message_that_was_in_flight_is_sent_again_if_it_says_so() {
         let _server = Server::start(&address);
         assert!(again.outcome().is_ok());
         let Err(SendError::Failed { outcome, .. }) = once.outcome() else { panic!("it was in doubt") };
-        assert!(matches!(outcome.parts[..], [Fate::Unanswered(_)]));
+        assert!(matches!(outcome.segments[..], [SegmentOutcome::Unanswered(_)]));
     });
 }
 
@@ -309,21 +312,21 @@ fn shutdown_tells_what_is_not_resolved() {
         server.shared.mute.store(true, Ordering::SeqCst);
         let mut options = Options { max_binds: 1, ..options(Binds::Transceivers(1)) };
         options.session.window = 1;
-        options.session.drain = Duration::from_millis(100);
+        options.session.drain_timeout = Duration::from_millis(100);
         let (account, mut arrivals) = AccountConnector::new(&server.endpoint(), options).connect().unwrap();
         let [flying, waiting] = [(); 2].map(|()| account.submit(&text("Hello")).unwrap());
         until(|| server.shared.taken.load(Ordering::SeqCst) == 1);
         let unresolved = account.shutdown(Duration::from_millis(20));
         let mut told = unresolved.iter().map(|unresolved| match unresolved {
-            Unresolved::NotAccepted { message, outcome } => (*message, outcome.parts[0].clone()),
+            Unresolved::NotAccepted { message, outcome } => (*message, outcome.segments[0].clone()),
             Unresolved::NoReceipt { .. } => panic!("{unresolved:?}"),
         });
         let (first, second) = (told.next().unwrap(), told.next().unwrap());
-        assert_eq!(first, (waiting.message(), Fate::NeverSent(Unsent::ShutDown)));
+        assert_eq!(first, (waiting.message(), SegmentOutcome::NeverSent(SegmentNotSentReason::ShutDown)));
         assert_eq!(second.0, flying.message());
-        assert!(matches!(second.1, Fate::Unanswered(_)), "{second:?}");
+        assert!(matches!(second.1, SegmentOutcome::Unanswered(_)), "{second:?}");
         assert!(waiting.outcome().is_err() && flying.outcome().is_err());
-        assert_eq!(account.submit(&text("Hello")).unwrap_err(), Unaccepted::ShutDown);
+        assert_eq!(account.submit(&text("Hello")).unwrap_err(), SubmitError::ShutDown);
         assert!(arrivals.recv().is_none());
         assert_eq!(arrivals.recv_until(soon()).unwrap_err(), Ended);
         assert_eq!(account.shutdown(SECOND), [], "told already");
@@ -335,16 +338,16 @@ fn a_deadline_is_kept_and_gives_back_what_goes_on() {
     alone(|| {
         let server = Server::start("127.0.0.1:0");
         server.shared.mute.store(true, Ordering::SeqCst);
-        let mut options = Options { queue: 1, ..options(Binds::Transceivers(1)) };
-        options.session.drain = Duration::from_millis(100);
+        let mut options = Options { queue_capacity: 1, ..options(Binds::Transceivers(1)) };
+        options.session.drain_timeout = Duration::from_millis(100);
         let (account, mut arrivals) = AccountConnector::new(&server.endpoint(), options).connect().unwrap();
         assert!(arrivals.recv_until(soon()).unwrap().is_none());
         let ticket = account.send_until(&text("Hello"), soon()).unwrap_err();
-        assert_eq!(account.submit_until(&text("Hello"), soon()).unwrap_err(), Unaccepted::Full);
-        assert_eq!(account.try_submit(&text("Hello")).unwrap_err(), Unaccepted::Full);
+        assert_eq!(account.submit_until(&text("Hello"), soon()).unwrap_err(), SubmitError::Full);
+        assert_eq!(account.try_submit(&text("Hello")).unwrap_err(), SubmitError::Full);
         assert!(matches!(
             account.send_until(&text("Hello"), soon()),
-            Ok(Err(SendError::Unaccepted(Unaccepted::Full)))
+            Ok(Err(SendError::NotAccepted(SubmitError::Full)))
         ));
         // Those who wait for room learn that there will be none.
         let blocked = account.clone();
@@ -352,7 +355,7 @@ fn a_deadline_is_kept_and_gives_back_what_goes_on() {
         let ticket = ticket.outcome_until(soon()).unwrap_err();
         assert!(!account.closed_until(soon()));
         account.shutdown(Duration::ZERO);
-        assert_eq!(blocked.join().unwrap(), Unaccepted::ShutDown);
+        assert_eq!(blocked.join().unwrap(), SubmitError::ShutDown);
         assert!(ticket.outcome().is_err());
     });
 }
@@ -378,7 +381,7 @@ fn the_number_of_binds_can_be_changed() {
 fn those_who_wait_for_room_all_get_their_turn() {
     alone(|| {
         let server = Server::start("127.0.0.1:0");
-        let options = Options { queue: 2, ..hasty(Binds::Transceivers(2)) };
+        let options = Options { queue_capacity: 2, ..hasty(Binds::Transceivers(2)) };
         let (account, arrivals) = AccountConnector::new(&server.endpoint(), options).connect().unwrap();
         // Nobody fetches the receipts: they are accepted and forgotten.
         drop(arrivals);
@@ -404,7 +407,7 @@ fn a_panic_in_a_users_thread_harms_nobody() {
         let angry = Arc::new(AtomicBool::new(false));
         let anger = Arc::clone(&angry);
         let connector = AccountConnector::new(&server.endpoint(), hasty(Binds::Transceivers(2)));
-        let connector = connector.watch(move |_, _| assert!(!anger.load(Ordering::SeqCst), "on purpose"));
+        let connector = connector.subscribe(move |_, _| assert!(!anger.load(Ordering::SeqCst), "on purpose"));
         let (account, _arrivals) = connector.connect().unwrap();
         let shared = account.clone();
         let panicked = thread::spawn(move || {
@@ -431,7 +434,7 @@ fn a_watch_that_panics_at_all_it_is_told_costs_no_place() {
         let panics = Arc::new(AtomicU64::new(0));
         let (anger, counted) = (Arc::clone(&angry), Arc::clone(&panics));
         let connector = AccountConnector::new(&server.endpoint(), hasty(Binds::Transceivers(1)));
-        let connector = connector.watch(move |_, _| {
+        let connector = connector.subscribe(move |_, _| {
             if anger.load(Ordering::SeqCst) {
                 counted.fetch_add(1, Ordering::SeqCst);
                 panic!("on purpose");
@@ -478,7 +481,7 @@ fn an_account_that_never_gets_through_leaves_nothing_either() {
         let (_, ca_pem) = embedded::start().unwrap();
         let connector =
             trusting(&ca_pem, silent.local_addr().unwrap().port(), options(Binds::Transceivers(4)));
-        let error = connector.within(Duration::from_millis(50)).connect().unwrap_err();
+        let error = connector.bind_timeout(Duration::from_millis(50)).connect().unwrap_err();
         assert!(matches!(error, AccountError::Timeout { .. }), "{error}");
         // The thread that waited for the handshake is woken, long before `connect` is over.
         #[cfg(target_os = "linux")]
@@ -497,18 +500,18 @@ fn a_quiet_bind_is_kept_and_a_dead_one_is_made_again() {
         let (dead, go) = stuck();
         let (asked, good) = (AtomicU64::new(0), server.address);
         let mut options = hasty(Binds::Transceivers(1));
-        options.session.enquire_link = Some(Duration::from_millis(30));
-        options.session.response = Duration::from_millis(300);
+        options.session.enquire_link_interval = Some(Duration::from_millis(30));
+        options.session.response_timeout = Duration::from_millis(300);
         let (sender, ended) = mpsc::channel();
         let connector = AccountConnector::new(&server.endpoint(), options)
             .resolver(move |_| Ok(vec![if asked.fetch_add(1, Ordering::SeqCst) == 0 { dead } else { good }]))
-            .watch(move |_, change| {
-                if let Change::Ended { reason, .. } = change {
+            .subscribe(move |_, change| {
+                if let LinkEvent::Closed { reason, .. } = change {
                     let _ = sender.send(reason);
                 }
             });
         let (account, _arrivals) = connector.connect().unwrap();
-        assert_eq!(ended.recv(), Ok(Closed::LinkDead));
+        assert_eq!(ended.recv(), Ok(CloseReason::LinkDead));
         let probes = || {
             let stats = account.links().into_iter().find_map(|(.., stats)| stats);
             stats.map_or(0, |stats| stats.received.of(Kind::EnquireLink).responses)
@@ -524,11 +527,11 @@ fn a_quiet_bind_is_kept_and_a_dead_one_is_made_again() {
 fn beside_a_stuck_one(server: &Server, response: Duration) -> (AccountConnector, mpsc::Sender<()>, Message) {
     let (stuck, go) = stuck();
     let (asked, good) = (AtomicU64::new(0), server.address);
-    let mut options = Options { queue: 2_000, ..hasty(Binds::Transceivers(1)) };
+    let mut options = Options { queue_capacity: 2_000, ..hasty(Binds::Transceivers(1)) };
     options.session.window = 1_000;
     options.session.max_output = 64 << 20;
-    options.session.response = response;
-    options.session.drain = Duration::from_millis(100);
+    options.session.response_timeout = response;
+    options.session.drain_timeout = Duration::from_millis(100);
     let connector = AccountConnector::new(&server.endpoint(), options).resolver(move |_| {
         let first = asked.fetch_add(1, Ordering::SeqCst) == 0;
         Ok(vec![if first { stuck } else { good }])
@@ -564,20 +567,20 @@ fn a_server_that_takes_nothing_is_left() {
         let server = Server::start("127.0.0.1:0");
         let (connector, go, big) = beside_a_stuck_one(&server, SECOND);
         let (sender, ended) = mpsc::channel();
-        let connector = connector.watch(move |_, change| {
-            if let Change::Ended { reason, .. } = change {
+        let connector = connector.subscribe(move |_, change| {
+            if let LinkEvent::Closed { reason, .. } = change {
                 let _ = sender.send(reason);
             }
         });
         let (account, _arrivals) = connector.connect().unwrap();
         let tickets: Vec<_> = (0..1_500).map(|_| account.submit(&big).unwrap()).collect();
-        assert_eq!(ended.recv(), Ok(Closed::Stalled));
+        assert_eq!(ended.recv(), Ok(CloseReason::Stalled));
         // All is told: what had not left went on the next bind, if its answer was not overdue before.
         for ticket in tickets {
             match ticket.outcome() {
                 Ok(_) => {}
                 Err(SendError::Failed { outcome, .. }) => {
-                    assert!(matches!(outcome.parts[..], [Fate::Unanswered(_)]), "{outcome:?}");
+                    assert!(matches!(outcome.segments[..], [SegmentOutcome::Unanswered(_)]), "{outcome:?}");
                 }
                 Err(error) => panic!("{error}"),
             }
@@ -594,16 +597,15 @@ fn a_server_that_breaks_off_while_nothing_is_read_is_lost_at_once() {
         let mut options = hasty(Binds::Transceivers(1));
         options.session.max_pdu = 100;
         options.session.max_output = 1;
-        options.session.response = 5 * SECOND;
+        options.session.response_timeout = 5 * SECOND;
         let (sender, ended) = mpsc::channel();
-        let connector = AccountConnector::new(&format!("smpp://{address}").parse().unwrap(), options).watch(
-            move |_, change| {
-                if let Change::Ended { reason, .. } = change {
+        let connector = AccountConnector::new(&format!("smpp://{address}").parse().unwrap(), options)
+            .subscribe(move |_, change| {
+                if let LinkEvent::Closed { reason, .. } = change {
                     let _ = sender.send(reason);
                 }
-            },
-        );
+            });
         let (_account, _arrivals) = connector.connect().unwrap();
-        assert_eq!(ended.recv(), Ok(Closed::Disconnected), "not given up only later");
+        assert_eq!(ended.recv(), Ok(CloseReason::Disconnected), "not given up only later");
     });
 }

@@ -70,7 +70,7 @@ impl Server {
 impl Served {
     fn serve(&self, stream: TcpStream) {
         // An unbind does not wait for long for the messages that it does not answer.
-        let config = Config { drain: Duration::from_millis(50), ..Config::default() };
+        let config = Config { drain_timeout: Duration::from_millis(50), ..Config::default() };
         let mut connection = Connection::<Smsc, _>::new(stream, config).unwrap();
         loop {
             let answered = match connection.recv(None) {

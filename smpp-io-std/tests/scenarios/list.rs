@@ -52,7 +52,7 @@ scenarios! {
     ]
 
     "a message that is throttled, and one that is not understood"
-    Config { slow_down: false, ..config() }, bound([
+    Config { slow_down_when_throttled: false, ..config() }, bound([
         Submit, Expect, Submit, Expect,
         Peer(submit_refused(2, CommandStatus::RTHROTTLED)),
         Peer(pdu(&Pdu::GenericNack, CommandStatus::RINVCMDID, 3)),
@@ -91,7 +91,7 @@ scenarios! {
     ]
 
     "a message without an answer, and the answer that comes too late"
-    Config { response: SOON, ..config() }, bound([
+    Config { response_timeout: SOON, ..config() }, bound([
         Submit, Expect, Outcome(1), Peer(submit_resp(2)), Submit, Expect, Peer(submit_resp(3)), Outcome(2),
     ]) => [
         "the peer sees bind_transceiver 1",
@@ -195,7 +195,7 @@ scenarios! {
     ]
 
     "an unbind that is not answered"
-    Config { response: SOON, ..config() }, bound([Unbind, Expect, End]) => [
+    Config { response_timeout: SOON, ..config() }, bound([Unbind, Expect, End]) => [
         "the peer sees bind_transceiver 1",
         "0: bind_transceiver_resp",
         "the peer sees unbind 2",
@@ -220,7 +220,7 @@ scenarios! {
     ]
 
     "the link lives"
-    Config { enquire_link: Some(SOON), ..config() }, bound([
+    Config { enquire_link_interval: Some(SOON), ..config() }, bound([
         Expect, Peer(pdu(&Pdu::EnquireLinkResp, OK, 2)), Expect, Peer(pdu(&Pdu::EnquireLinkResp, OK, 3)), Expect,
         Abort, End,
     ]) => [
@@ -233,7 +233,7 @@ scenarios! {
     ]
 
     "the link is dead"
-    Config { enquire_link: Some(SOON), response: SOON, ..config() }, bound([Expect, End]) => [
+    Config { enquire_link_interval: Some(SOON), response_timeout: SOON, ..config() }, bound([Expect, End]) => [
         "the peer sees bind_transceiver 1",
         "0: bind_transceiver_resp",
         "the peer sees enquire_link 2",

@@ -50,7 +50,7 @@ struct Scenario {
 /// What every scenario runs with, unless it says otherwise: nothing of it passes in a test.
 fn config() -> Config {
     let long = Duration::from_secs(30);
-    Config { response: long, drain: long, enquire_link: None, ..Config::default() }
+    Config { response_timeout: long, drain_timeout: long, enquire_link_interval: None, ..Config::default() }
 }
 
 /// Takes the steps; what the peer sees and what the program is told.

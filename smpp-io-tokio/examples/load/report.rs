@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use serde_json::json;
-use smpp_core::session::Closed;
+use smpp_core::session::CloseReason;
 use smpp_io_tokio::{End, RequestError, Response};
 
 /// The longest response time that is told apart: ten minutes, in nanoseconds.
@@ -76,7 +76,7 @@ impl Tally {
 impl Report<'_> {
     /// Whether every message was accepted, and every session ended as asked.
     pub(crate) fn is_good(&self) -> bool {
-        self.tally.accepted == self.messages && self.ends.iter().all(|end| end.reason == Closed::Unbound)
+        self.tally.accepted == self.messages && self.ends.iter().all(|end| end.reason == CloseReason::Unbound)
     }
 
     pub(crate) fn print(&self, json: bool) {

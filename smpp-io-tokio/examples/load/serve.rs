@@ -57,7 +57,7 @@ async fn session(
     let Ok((peer, mut inbox)) = request.accept(COctets::new(b"load").unwrap_or_default()) else { return 0 };
     if !queued {
         let mut ids = Ids(*b"0000000000");
-        peer.answer_with(move |request, responder| match request {
+        peer.respond_inline(move |request, responder| match request {
             Request::SubmitSm(_, reply) => {
                 // If the session has ended, the ESME has seen no answer.
                 let _ = responder.respond(reply, Ok(ids.next()));

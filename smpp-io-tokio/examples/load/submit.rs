@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use smpp_core::session::{Config, NotSent, Rate};
+use smpp_core::session::{Config, NotSentReason, Rate};
 use smpp_core::{Address, Bind, COctets, Endpoint, Password, ShortMessage, SubmitSm};
 use smpp_io_tokio::{Client, Connector, RequestError, Response, tls};
 use tokio::task::JoinSet;
@@ -123,7 +123,7 @@ impl Load {
 
 /// Whether the session takes no more.
 fn is_over(outcome: &Result<Response, RequestError>) -> bool {
-    matches!(outcome, Err(RequestError::NeverSent(NotSent::Closed(_) | NotSent::State(_))))
+    matches!(outcome, Err(RequestError::NeverSent(NotSentReason::Closed(_) | NotSentReason::State(_))))
 }
 
 /// Where to bind, trusting whom.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use smpp_core::session::Rate;
-use smpp_core::simulator::{Receipts, Rules, Shares};
+use smpp_core::simulator::{ReceiptTiming, Rules, StateWeights};
 use smpp_core::{Address, COctets, Password};
 
 use crate::smsc::Faults;
@@ -83,7 +83,7 @@ pub(crate) struct Arguments {
 }
 
 /// None: no receipts.
-type States = Option<Shares>;
+type States = Option<StateWeights>;
 
 /// None: before the response.
 type Delay = Option<Duration>;
@@ -110,15 +110,15 @@ impl Arguments {
 
     pub(crate) fn rules(&self) -> Rules {
         let receipts = match (&self.receipts, self.receipt_delay) {
-            (None, _) => Receipts::Never,
-            (_, None) => Receipts::BeforeResponse,
-            _ => Receipts::Delayed,
+            (None, _) => ReceiptTiming::Never,
+            (_, None) => ReceiptTiming::BeforeResponse,
+            _ => ReceiptTiming::Delayed,
         };
         let default = Rules::default();
         let mut rules = Rules {
             max_binds: self.max_binds,
             rate: (self.rate > 0).then(|| Rate::per_second(self.rate)),
-            receipts,
+            receipt_timing: receipts,
             receipt_delay: self.receipt_delay.unwrap_or(default.receipt_delay),
             states: self.receipts.clone().unwrap_or(default.states),
             seed: self.seed,
@@ -126,7 +126,7 @@ impl Arguments {
         };
         for fault in &self.fault {
             if let Fault::Throttle(percent) = fault {
-                rules.throttled = *percent;
+                rules.throttled_percent = *percent;
             }
         }
         rules
@@ -187,7 +187,7 @@ fn states(text: &str) -> Result<States, String> {
     if text == "none" {
         return Ok(None);
     }
-    text.parse().map(Some).map_err(|error: smpp_core::simulator::SharesError| error.to_string())
+    text.parse().map(Some).map_err(|error: smpp_core::simulator::StateWeightsError| error.to_string())
 }
 
 fn delay(text: &str) -> Result<Delay, String> {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use smpp_core::BindMode;
-use smpp_io_tokio::{AcceptError, Bound, ServerEvent, Shutdown};
+use smpp_io_tokio::{AcceptError, BoundSession, ServerEvent, Shutdown};
 
 use crate::smsc::Told;
 
@@ -83,7 +83,7 @@ impl Report {
             ServerEvent::Connected { address, tls } => {
                 self.detail("connected", || json!({ "peer": address, "tls": tls }));
             }
-            ServerEvent::TurnedAway { address, cap } => {
+            ServerEvent::ConnectionRejected { address, reason: cap } => {
                 count(&self.not_bound);
                 self.detail("turned_away", || json!({ "peer": address, "why": cap.to_string() }));
             }
@@ -213,7 +213,7 @@ fn get(counter: &AtomicU64) -> u64 {
 }
 
 /// Which bind.
-fn of(bound: &Bound) -> Value {
+fn of(bound: &BoundSession) -> Value {
     json!({
         "bind": bound.id().to_string(),
         "system_id": bound.system_id().escape_ascii().to_string(),
@@ -223,7 +223,7 @@ fn of(bound: &Bound) -> Value {
     })
 }
 
-fn mode(bound: &Bound) -> &'static str {
+fn mode(bound: &BoundSession) -> &'static str {
     match bound.mode() {
         BindMode::Transmitter => "transmitter",
         BindMode::Receiver => "receiver",
@@ -232,7 +232,7 @@ fn mode(bound: &Bound) -> &'static str {
 }
 
 /// A bind as people call it.
-struct Named<'a>(&'a Bound);
+struct Named<'a>(&'a BoundSession);
 
 impl Display for Named<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use smpp_core::simulator::Dice;
+use smpp_core::simulator::Rng;
 use smpp_core::{CommandId, Frame};
 use smpp_io_tokio::ServerStream;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
@@ -40,7 +40,7 @@ pub(crate) struct Faults {
 
 impl Faults {
     /// How much later a message is answered.
-    pub(crate) fn lateness(&self, dice: &mut Dice) -> Duration {
+    pub(crate) fn lateness(&self, dice: &mut Rng) -> Duration {
         let shuffled = if self.reorder { dice.below(SHUFFLED.as_millis() as u64) } else { 0 };
         self.slow + Duration::from_millis(shuffled)
     }
@@ -56,7 +56,7 @@ struct Faulty {
     /// Until someone else waits for its end.
     io: Option<ServerStream>,
     faults: Faults,
-    dice: Dice,
+    dice: Rng,
     /// The PDU that is being written.
     partial: Vec<u8>,
     /// What is to leave, and when the oldest of it does.
@@ -68,7 +68,7 @@ struct Faulty {
 }
 
 /// The connection, with the faults that there are.
-pub(crate) fn line(io: ServerStream, faults: Faults, dice: Dice) -> Box<dyn Line> {
+pub(crate) fn line(io: ServerStream, faults: Faults, dice: Rng) -> Box<dyn Line> {
     if faults == Faults::default() {
         return Box::new(io);
     }

@@ -19,7 +19,8 @@ use clap::Parser;
 use smpp_core::pcap::Capture;
 use smpp_core::provider::Provider;
 use smpp_core::session::{
-    Cause, Closed, Config, Direction, Instant, NotSent, Observed, Observer, RequestError,
+    CloseReason, Config, Direction, Instant, NotSentReason, ObservedPdu, Observer, RequestError,
+    UnansweredReason,
 };
 use smpp_core::sms::{ConcatRef, Submission, Text};
 use smpp_core::{Address, Bind, COctets, CommandStatus, Endpoint, Password, RegisteredDelivery, SubmitSm};
@@ -233,7 +234,7 @@ impl Account {
 struct Trace;
 
 impl Observer for Trace {
-    fn observe(&mut self, at: Instant, direction: Direction, pdu: Observed<'_>) {
+    fn observe(&mut self, at: Instant, direction: Direction, pdu: ObservedPdu<'_>) {
         let arrow = match direction {
             Direction::In => "<-",
             Direction::Out => "->",
@@ -315,11 +316,11 @@ impl Stop {
             RequestError::Refused(_) => {
                 "Check credentials, the provider's address allow-list, and how many binds the account holds."
             }
-            RequestError::Unanswered(Cause::Timeout) => {
+            RequestError::Unanswered(UnansweredReason::Timeout) => {
                 "The server takes connections but does not answer SMPP: check the port, and smpp or smpps."
             }
-            RequestError::NeverSent(NotSent::Closed(Closed::Disconnected))
-            | RequestError::Unanswered(Cause::Closed(Closed::Disconnected)) => {
+            RequestError::NeverSent(NotSentReason::Closed(CloseReason::Disconnected))
+            | RequestError::Unanswered(UnansweredReason::Closed(CloseReason::Disconnected)) => {
                 "The server closed the connection: check smpp or smpps, the port, and the address allow-list."
             }
             _ => "Check that the port speaks SMPP 3.4, and smpp or smpps in the URL.",

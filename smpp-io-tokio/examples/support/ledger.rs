@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use smpp_core::provider::Provider;
-use smpp_core::session::{Closed, RequestError, Response};
+use smpp_core::session::{CloseReason, RequestError, Response};
 use smpp_core::sms::{Detection, Receipt};
 use smpp_core::{CommandStatus, DeliverSm, MessageState, RegisteredDelivery};
 
@@ -154,8 +154,8 @@ impl Ledger {
 
     /// Notes how the session ended. Whether every part was accepted, and every receipt that was asked for came
     /// and says "delivered".
-    pub(crate) fn ended(&mut self, reason: Closed, error: Option<&io::Error>) -> Result<bool, Stop> {
-        let asked = matches!(reason, Closed::Unbound | Closed::PeerUnbound);
+    pub(crate) fn ended(&mut self, reason: CloseReason, error: Option<&io::Error>) -> Result<bool, Stop> {
+        let asked = matches!(reason, CloseReason::Unbound | CloseReason::PeerUnbound);
         if asked && self.is_complete() {
             let text = format_args!("\nended       {reason}");
             self.report.step("unbound", json!({ "reason": reason.to_string() }), text);

@@ -11,11 +11,11 @@ use std::task::Poll;
 use std::time::SystemTime;
 
 use smpp_core::session::{Instant, RequestError, Smsc as Role};
-use smpp_core::simulator::{self, Delivery, Dice, OriginateError, Receipts, Rules, Simulator};
+use smpp_core::simulator::{self, Delivery, OriginateError, ReceiptTiming, Rng, Rules, Simulator};
 use smpp_core::{Address, COctets, CommandStatus, MessageState, SubmitSmResp};
 use smpp_io_tokio::{
-    Admission, BindId, BindRequest, Binds, Bound, Inbound, Limits, Listener, Server, ServerBuilder,
-    ServerEvent, ServerStream, Service,
+    Admission, BindId, BindRegistry, BindRequest, BoundSession, Inbound, Listener, Server, ServerBuilder,
+    ServerEvent, ServerLimits, ServerStream, Service,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
@@ -50,7 +50,7 @@ pub(crate) enum Told<'a> {
     Server(ServerEvent<'a>),
     /// A message was taken, and its id given, or refused.
     Submitted {
-        bound: &'a Bound,
+        bound: &'a BoundSession,
         outcome: Result<&'a str, CommandStatus>,
     },
     /// A receipt for a state, or a message from a phone, was delivered or not.
@@ -64,15 +64,15 @@ pub(crate) enum Told<'a> {
 /// A running SMSC.
 pub(crate) struct Smsc {
     pub(crate) server: Server,
-    pub(crate) desk: Arc<Desk>,
+    pub(crate) desk: Arc<EventRouter>,
 }
 
 /// What its connections share.
-pub(crate) struct Desk {
+pub(crate) struct EventRouter {
     simulator: Mutex<Simulator>,
     /// What the simulator calls the binds of the server.
     binds: Mutex<HashMap<BindId, simulator::BindId>>,
-    dice: Mutex<Dice>,
+    dice: Mutex<Rng>,
     faults: Faults,
     before_response: bool,
     watcher: Box<dyn Fn(Told<'_>) + Send + Sync>,
@@ -82,31 +82,39 @@ pub(crate) struct Desk {
 }
 
 /// The server asks the desk.
-struct Clerk(Arc<Desk>);
+struct Clerk(Arc<EventRouter>);
 
 impl Smsc {
     /// Starts it; [`run`](Self::run) has to be run too.
     pub(crate) fn start(setup: Setup) -> io::Result<Self> {
         let Setup { rules, accounts, faults, listeners, connections, watcher } = setup;
         // The server counts binds and messages, so that the simulator does not have to.
-        let limits = Limits {
+        let limits = ServerLimits {
             connections,
-            per_address: connections,
-            binds: rules.max_binds,
+            connections_per_address: connections,
+            binds_per_account: rules.max_binds,
             rate: rules.rate,
-            ..Limits::default()
+            ..ServerLimits::default()
         };
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let dice = Mutex::new(Dice::new(rules.seed));
-        let before_response = rules.receipts == Receipts::BeforeResponse;
+        let dice = Mutex::new(Rng::new(rules.seed));
+        let before_response = rules.receipt_timing == ReceiptTiming::BeforeResponse;
         let mut simulator = Simulator::new(Rules { epoch: now.as_secs(), rate: None, ..rules });
         for (system_id, password) in &accounts {
             simulator.add_account(system_id, password);
         }
         let (simulator, binds, changed) = (Mutex::new(simulator), Mutex::default(), Notify::new());
         let start = time::Instant::now();
-        let desk =
-            Arc::new(Desk { simulator, binds, dice, faults, before_response, watcher, changed, start });
+        let desk = Arc::new(EventRouter {
+            simulator,
+            binds,
+            dice,
+            faults,
+            before_response,
+            watcher,
+            changed,
+            start,
+        });
         let name = COctets::new(NAME).unwrap_or_default();
         let builder = Server::builder(Clerk(Arc::clone(&desk))).limits(limits).system_id(name);
         let server = listeners.into_iter().fold(builder, ServerBuilder::listen).start()?;
@@ -143,7 +151,7 @@ impl Service for Clerk {
         Ok(Admission::default())
     }
 
-    async fn request(&self, bound: &Bound, request: Inbound<Role>) {
+    async fn request(&self, bound: &BoundSession, request: Inbound<Role>) {
         // 8x8 offers nothing else.
         let Inbound::SubmitSm(message) = request else { return };
         let desk = &self.0;
@@ -187,11 +195,11 @@ impl Service for Clerk {
 
     fn transport(&self, stream: ServerStream) -> impl AsyncRead + AsyncWrite + Unpin + Send + 'static {
         let seed = self.0.dice().roll();
-        faults::line(stream, self.0.faults, Dice::new(seed))
+        faults::line(stream, self.0.faults, Rng::new(seed))
     }
 }
 
-impl Desk {
+impl EventRouter {
     /// A phone sends a text to an account.
     pub(crate) fn originate(
         &self,
@@ -214,13 +222,13 @@ impl Desk {
     }
 
     /// Delivers on any bind of the account.
-    async fn deliver(self: Arc<Self>, binds: Binds, delivery: Delivery) {
+    async fn deliver(self: Arc<Self>, binds: BindRegistry, delivery: Delivery) {
         let outcome = binds.deliver(delivery.system_id.as_bytes(), &delivery.deliver_sm()).await;
         self.delivered(delivery, outcome.map(|_| ()));
     }
 
     /// Sends what is due on this bind, without waiting for the answers.
-    async fn deliver_on(self: &Arc<Self>, bound: &Bound) {
+    async fn deliver_on(self: &Arc<Self>, bound: &BoundSession) {
         while let Some(delivery) = self.next_delivery() {
             let (desk, peer) = (Arc::clone(self), bound.peer().clone());
             let mut sending = Box::pin(async move {
@@ -256,7 +264,7 @@ impl Desk {
         self.binds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn dice(&self) -> MutexGuard<'_, Dice> {
+    fn dice(&self) -> MutexGuard<'_, Rng> {
         self.dice.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use smpp_core::account::{About, Ack, Delivery, DeliveryReceipt, Desk, Inbound};
+use smpp_core::account::{Ack, DeliveryReceipt, EventRouter, InboundMessage, ReceiptMatch, RoutedEvent};
 use smpp_core::session::Refusal;
 use smpp_core::{CommandStatus, DeliverSm, Frame, Operation};
 
@@ -26,29 +26,31 @@ pub struct Arrivals {
 #[non_exhaustive]
 pub enum Arrival {
     /// A message from a phone, whole, or what there is of one whose other parts have not come in time.
-    Message(Incoming<Inbound>),
+    Message(Unacknowledged<InboundMessage>),
     /// A receipt: of a message whose [`Sent`](super::Sent) is gone, or about no message that is known.
-    Receipt(Incoming<(DeliveryReceipt, Option<About>)>),
+    Receipt(Unacknowledged<(DeliveryReceipt, Option<ReceiptMatch>)>),
     /// What has no response: alert_notification.
     Notification(Frame<Vec<u8>>),
 }
 
 /// Something delivered, and the right to answer it once. Dropped unanswered, it answers a temporary error by itself, so
 /// that the SMSC keeps it and delivers it again.
-pub struct Incoming<T> {
+pub struct Unacknowledged<T> {
     what: T,
     ack: Option<Ack>,
     shared: Arc<Shared>,
 }
 
 impl Arrival {
-    fn new(delivery: Delivery, shared: &Arc<Shared>) -> Self {
+    fn new(delivery: RoutedEvent, shared: &Arc<Shared>) -> Self {
         match delivery {
-            Delivery::Message(message, ack) => Self::Message(Incoming::new(message, Some(ack), shared)),
-            Delivery::Receipt(receipt, about, ack) => {
-                Self::Receipt(Incoming::new((receipt, about), ack, shared))
+            RoutedEvent::Message(message, ack) => {
+                Self::Message(Unacknowledged::new(message, Some(ack), shared))
             }
-            Delivery::Notification(frame) => Self::Notification(frame),
+            RoutedEvent::Receipt(receipt, about, ack) => {
+                Self::Receipt(Unacknowledged::new((receipt, about), ack, shared))
+            }
+            RoutedEvent::Notification(frame) => Self::Notification(frame),
         }
     }
 }
@@ -63,7 +65,7 @@ impl Arrivals {
     /// Cancel-safe: it is taken only by a call that returns it.
     pub async fn recv(&mut self) -> Option<Arrival> {
         let shared = &self.account.shared;
-        let delivery = shared.wait(Desk::poll_arrival).await?;
+        let delivery = shared.wait(EventRouter::poll_arrival).await?;
         Some(Arrival::new(delivery, shared))
     }
 }
@@ -74,7 +76,7 @@ impl Drop for Arrivals {
     }
 }
 
-impl<T> Incoming<T> {
+impl<T> Unacknowledged<T> {
     fn new(what: T, ack: Option<Ack>, shared: &Arc<Shared>) -> Self {
         Self { what, ack, shared: Arc::clone(shared) }
     }
@@ -99,18 +101,18 @@ impl<T> Incoming<T> {
 
     fn answer(&mut self, result: Result<(), CommandStatus>) -> Result<(), Refusal> {
         let Some(ack) = self.ack.take() else { return Ok(()) };
-        self.shared.with(|inner, now| inner.account.answer(now, ack, result))
+        self.shared.with(|inner, now| inner.account.acknowledge(now, ack, result))
     }
 }
 
-impl<T> Drop for Incoming<T> {
+impl<T> Drop for Unacknowledged<T> {
     fn drop(&mut self) {
         // If the bind is gone, the SMSC has seen no answer, and keeps it too.
         let _ = self.answer(Err(DeliverSm::UNANSWERED));
     }
 }
 
-impl<T: fmt::Debug> fmt::Debug for Incoming<T> {
+impl<T: fmt::Debug> fmt::Debug for Unacknowledged<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.what.fmt(f)
     }

@@ -9,7 +9,8 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use smpp_core::account::{
-    Account, Action, Change, Desk, Event, LinkId, LinkState, Message, MessageNumber, NoBind, Unaccepted,
+    Account, Action, Event, EventRouter, FirstBindError, LinkEvent, LinkId, LinkState, Message,
+    MessageNumber, SubmitError,
 };
 use smpp_core::session::Instant;
 use tokio::sync::{Notify, oneshot};
@@ -40,7 +41,7 @@ pub(crate) struct Inner {
     pub(crate) watch: Watch,
     pub(crate) account: Account<Option<Watcher>>,
     /// What is to be fetched, and who waits for it.
-    pub(crate) desk: Desk<Waker>,
+    pub(crate) desk: EventRouter<Waker>,
     pub(super) handles: usize,
     /// What the driver is to do, and when it looks at the time if nobody wakes it.
     actions: VecDeque<Action>,
@@ -71,7 +72,7 @@ impl Shared {
             watch: Watch::new(&connector.options.credentials.system_id),
             links: account.links().map(|_| Task::default()).collect(),
             account,
-            desk: Desk::new(connector.arrivals),
+            desk: EventRouter::new(connector.arrivals_capacity),
             handles: 0,
             actions: VecDeque::new(),
             sleeps_until: None,
@@ -151,7 +152,10 @@ impl Shared {
     }
 
     /// Waits until there is something at the desk.
-    pub(super) async fn wait<T>(&self, poll: impl Fn(&mut Desk<Waker>, &mut Option<Waker>) -> Poll<T>) -> T {
+    pub(super) async fn wait<T>(
+        &self,
+        poll: impl Fn(&mut EventRouter<Waker>, &mut Option<Waker>) -> Poll<T>,
+    ) -> T {
         poll_fn(|cx| {
             // Comes back as whoever waited before, to be dropped once this is unlocked.
             let mut waiter = Some(cx.waker().clone());
@@ -180,8 +184,8 @@ impl Shared {
             };
             match found {
                 Some((Ok(()), _)) => return Ok(()),
-                Some((Err(NoBind::Refused(status)), _)) => return Err(AccountError::Refused(status)),
-                Some((Err(NoBind::Untrusted), failure)) => {
+                Some((Err(FirstBindError::Refused(status)), _)) => return Err(AccountError::Refused(status)),
+                Some((Err(FirstBindError::Untrusted), failure)) => {
                     return Err(AccountError::Untrusted(failure.unwrap_or_default()));
                 }
                 None => settled.await,
@@ -192,7 +196,7 @@ impl Shared {
 
 impl Inner {
     /// Gives the account a message that someone waits for.
-    pub(super) fn submit(&mut self, now: Instant, message: &Message) -> Result<MessageNumber, Unaccepted> {
+    pub(super) fn submit(&mut self, now: Instant, message: &Message) -> Result<MessageNumber, SubmitError> {
         self.desk.submit(now, &mut self.account, message)
     }
 
@@ -202,7 +206,7 @@ impl Inner {
             self.watch.note(&event);
             self.has_changed |=
                 matches!(event, Event::Link { .. } | Event::Stopped { .. } | Event::Closed { .. });
-            if let Event::Link { link, change } = event {
+            if let Event::Link { link, event: change } = event {
                 self.link_changed(shared, link, change);
             }
             self.desk.handle_event(now, &mut self.account, event);
@@ -210,11 +214,11 @@ impl Inner {
         self.actions.extend(std::iter::from_fn(|| self.account.poll_action()));
     }
 
-    fn link_changed(&mut self, shared: &Shared, link: LinkId, change: Change) {
-        if let Change::Refused { address, error } = change {
+    fn link_changed(&mut self, shared: &Shared, link: LinkId, change: LinkEvent) {
+        if let LinkEvent::BindRefused { address, error } = change {
             self.failure = Some(format!("{address}: bind {error}"));
         }
-        if let Some(watch) = &shared.connector.watch {
+        if let Some(watch) = &shared.connector.subscriber {
             // If it panics over that, nobody else has to suffer.
             let _ = catch_unwind(AssertUnwindSafe(|| watch(link, change)));
         }
@@ -338,7 +342,7 @@ mod tests {
 
     fn shared() -> Arc<Shared> {
         let credentials = Credentials::new("shop", "s3cret");
-        let options = Options { queue: 1, ..Options::new(credentials, &Provider::UNSTATED) };
+        let options = Options { queue_capacity: 1, ..Options::new(credentials, &Provider::UNSTATED) };
         let endpoint = "smpp://localhost".parse().unwrap();
         Shared::new(AccountConnector::new(&endpoint, options)).unwrap()
     }

@@ -24,7 +24,7 @@ const LINGER: Duration = Duration::from_secs(2);
 /// Asks for the addresses of the host.
 pub(super) async fn resolve(shared: &Arc<Shared>, link: LinkId, gives_up: oneshot::Receiver<()>) {
     let resolving = (shared.connector.resolver)(&shared.connector.endpoint);
-    let limit = shared.connector.options.connect;
+    let limit = shared.connector.options.connect_timeout;
     let Some(found) = unless(gives_up, time::timeout(limit, resolving)).await else {
         return shared.with(|inner, now| inner.account.handle_closed(now, link));
     };
@@ -47,7 +47,7 @@ pub(super) async fn connect(
     address: SocketAddr,
     gives_up: oneshot::Receiver<()>,
 ) {
-    let limit = shared.connector.options.connect;
+    let limit = shared.connector.options.connect_timeout;
     match unless(gives_up, time::timeout(limit, dial(shared, address))).await {
         None => {}
         Some(Ok(Ok(Transport::Tcp(stream)))) => carry(shared, link, stream).await,
@@ -82,7 +82,7 @@ pub(super) async fn unless_it_panics(shared: &Shared, link: LinkId, work: impl F
         let state = account.links().nth(link.index());
         match state {
             Some((_, LinkState::Resolving)) => account.handle_resolved(now, link, &[]),
-            Some((_, LinkState::Connecting(_))) => account.handle_connect_failed(now, link, failure),
+            Some((_, LinkState::IncomingConnection(_))) => account.handle_connect_failed(now, link, failure),
             _ => account.handle_closed(now, link),
         }
     });

@@ -55,7 +55,7 @@
 //!
 //! # Bounds
 //!
-//! [`Options::queue`] parts wait or are in flight; then `send` and `submit` wait and `try_submit` refuses.
+//! [`Options::queue_capacity`] parts wait or are in flight; then `send` and `submit` wait and `try_submit` refuses.
 //! [`AccountConnector::arrivals`] receipts and messages wait to be fetched; beyond that the SMSC is told to keep them. Fetch
 //! what arrives, or drop the [`Arrivals`]: an SMSC whose deliveries are not answered delivers nothing else.
 
@@ -75,15 +75,15 @@ use std::time::Duration;
 
 use rustls::ClientConfig;
 use smpp_core::account::{
-    Binds, Change, Credentials, LinkId, LinkState, Message, Options, OptionsError, Unaccepted, Unresolved,
+    Binds, Credentials, LinkEvent, LinkId, LinkState, Message, Options, OptionsError, SubmitError, Unresolved,
 };
 use smpp_core::session::{Observer, Stats};
 use smpp_core::{CommandStatus, Endpoint, EndpointError};
 use tokio::net::lookup_host;
 use tokio::time;
 
-pub use arrivals::{Arrival, Arrivals, Incoming};
-pub use smpp_core::account::{NoReceipt, SendError};
+pub use arrivals::{Arrival, Arrivals, Unacknowledged};
+pub use smpp_core::account::{NoMoreReceipts, SendError};
 pub use ticket::{Sent, Ticket};
 
 use driver::Driver;
@@ -100,11 +100,11 @@ pub struct AccountConnector {
     pub(crate) endpoint: Endpoint,
     options: Options,
     pub(crate) tls: Option<Arc<ClientConfig>>,
-    within: Duration,
-    arrivals: usize,
+    bind_timeout: Duration,
+    arrivals_capacity: usize,
     resolver: Box<dyn Fn(&Endpoint) -> Resolving + Send + Sync>,
     observer: Option<Box<dyn Fn(LinkId) -> Watcher + Send + Sync>>,
-    watch: Option<Box<dyn Fn(LinkId, Change) + Send + Sync>>,
+    subscriber: Option<Box<dyn Fn(LinkId, LinkEvent) + Send + Sync>>,
 }
 
 impl AccountConnector {
@@ -120,14 +120,14 @@ impl AccountConnector {
             endpoint: endpoint.clone(),
             options: Options { credentials, ..options },
             tls: None,
-            within: Duration::from_secs(60),
-            arrivals: 1_000,
+            bind_timeout: Duration::from_secs(60),
+            arrivals_capacity: 1_000,
             resolver: Box::new(|endpoint| {
                 let (host, port) = (endpoint.host.clone(), endpoint.port);
                 Box::pin(async move { Ok(lookup_host((host, port)).await?.collect()) })
             }),
             observer: None,
-            watch: None,
+            subscriber: None,
         }
     }
 
@@ -139,15 +139,15 @@ impl AccountConnector {
 
     /// How long [`connect`](Self::connect) waits for the first bind: 60 s unless said otherwise.
     #[must_use]
-    pub fn within(self, within: Duration) -> Self {
-        Self { within, ..self }
+    pub fn bind_timeout(self, timeout: Duration) -> Self {
+        Self { bind_timeout: timeout, ..self }
     }
 
     /// How many receipts and messages may wait in [`Arrivals`]: 1,000 unless said otherwise. The SMSC is told to keep
     /// what comes then (`ESME_RX_T_APPN`).
     #[must_use]
-    pub fn arrivals(self, limit: usize) -> Self {
-        Self { arrivals: limit, ..self }
+    pub fn arrivals_capacity(self, capacity: usize) -> Self {
+        Self { arrivals_capacity: capacity, ..self }
     }
 
     /// Asks for the addresses of the host in another way than the system does.
@@ -174,8 +174,8 @@ impl AccountConnector {
     ///
     /// It is called while the account is locked: it should be quick, and must not call the account.
     #[must_use]
-    pub fn watch(self, watch: impl Fn(LinkId, Change) + Send + Sync + 'static) -> Self {
-        Self { watch: Some(Box::new(watch)), ..self }
+    pub fn subscribe(self, subscriber: impl Fn(LinkId, LinkEvent) + Send + Sync + 'static) -> Self {
+        Self { subscriber: Some(Box::new(subscriber)), ..self }
     }
 
     /// Starts the account and waits for its first bind. The others follow.
@@ -185,14 +185,14 @@ impl AccountConnector {
     ///
     /// Cancel-safe: dropped before it is done, the account is gone.
     pub async fn connect(self) -> Result<(Account, Arrivals), AccountError> {
-        let within = self.within;
+        let timeout = self.bind_timeout;
         let (account, arrivals) = self.start()?;
-        match time::timeout(within, account.shared.first_bind()).await {
+        match time::timeout(timeout, account.shared.first_bind()).await {
             Ok(Ok(())) => Ok((account, arrivals)),
             Ok(Err(error)) => Err(error),
             Err(_) => {
                 let last = account.shared.lock().failure.take();
-                Err(AccountError::Timeout { after: within, last })
+                Err(AccountError::Timeout { after: timeout, last })
             }
         }
     }
@@ -245,14 +245,14 @@ impl Account {
     /// Cancel-safe in this sense: dropped while it waits for room, nothing is sent; dropped later, the message goes all
     /// the same and its outcome goes unseen; its receipts come out of [`Arrivals`].
     pub async fn send(&self, message: &Message) -> Result<Sent, SendError> {
-        let ticket = self.submit(message).await.map_err(SendError::Unaccepted)?;
+        let ticket = self.submit(message).await.map_err(SendError::NotAccepted)?;
         ticket.outcome().await
     }
 
     /// Gives the account a message, waiting for room in the queue, and does not wait for its outcome.
     ///
     /// Cancel-safe: dropped before it is done, nothing is sent.
-    pub async fn submit(&self, message: &Message) -> Result<Ticket, Unaccepted> {
+    pub async fn submit(&self, message: &Message) -> Result<Ticket, SubmitError> {
         let _turn = self.shared.turnstile.lock().await;
         loop {
             let mut room = pin!(self.shared.room.notified());
@@ -265,7 +265,7 @@ impl Account {
                 taken
             });
             match taken {
-                Err(Unaccepted::Full) => room.await,
+                Err(SubmitError::Full) => room.await,
                 Err(why) => return Err(why),
                 Ok(message) => return Ok(Ticket::new(message, &self.shared)),
             }
@@ -273,7 +273,7 @@ impl Account {
     }
 
     /// Gives the account a message if there is room in the queue now.
-    pub fn try_submit(&self, message: &Message) -> Result<Ticket, Unaccepted> {
+    pub fn try_submit(&self, message: &Message) -> Result<Ticket, SubmitError> {
         let message = self.shared.with(|inner, now| inner.submit(now, message))?;
         Ok(Ticket::new(message, &self.shared))
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use smpp_core::MessageState;
-use smpp_core::account::{About, DeliveryReceipt, MessageId, MessageNumber, NoReceipt};
+use smpp_core::account::{DeliveryReceipt, MessageId, MessageNumber, NoMoreReceipts, ReceiptMatch};
 
 use super::SendError;
 use super::driver::Shared;
@@ -75,9 +75,9 @@ impl Sent {
     ///
     /// It ends only if receipts were asked for, or the account ends. Cancel-safe: what has come is not lost, but receipts
     /// that are passed over are not given out by [`next_receipt`](Self::next_receipt) any more.
-    pub async fn receipt(&mut self) -> Result<MessageState, NoReceipt> {
+    pub async fn receipt(&mut self) -> Result<MessageState, NoMoreReceipts> {
         loop {
-            if let Some(state) = self.next_receipt().await?.1.whole {
+            if let Some(state) = self.next_receipt().await?.1.message_state {
                 return Ok(state);
             }
         }
@@ -86,7 +86,7 @@ impl Sent {
     /// The next receipt of any part, intermediate ones included.
     ///
     /// The error says why no more will come. Cancel-safe.
-    pub async fn next_receipt(&mut self) -> Result<(DeliveryReceipt, About), NoReceipt> {
+    pub async fn next_receipt(&mut self) -> Result<(DeliveryReceipt, ReceiptMatch), NoMoreReceipts> {
         let Owner { message, ref shared } = self.owner;
         shared.wait(|desk, owner| desk.poll_receipt(message, owner)).await
     }

@@ -2,7 +2,7 @@
 
 use smpp_core::account::Event;
 #[cfg(feature = "tracing")]
-use smpp_core::account::{Change, LinkId};
+use smpp_core::account::{LinkEvent, LinkId};
 
 #[cfg(feature = "metrics")]
 use crate::metrics::Tally;
@@ -46,14 +46,14 @@ impl Watch {
         use tracing::{debug, error, info};
         let span = &self.span;
         match event {
-            Event::Link { link, change } => self.trace_link(*link, *change),
+            Event::Link { link, event: change } => self.trace_link(*link, *change),
             Event::Stopped { status } => {
                 error!(target: "smpp_io_tokio", parent: span, ?status, "the SMSC refuses the account");
             }
             Event::Outcome { message, outcome } if outcome.result().is_err() => {
                 debug!(target: "smpp_io_tokio", parent: span, number = %message, "not all of the message was accepted");
             }
-            Event::Unreported { message, ids } if !ids.is_empty() => {
+            Event::ReceiptsExpired { message, ids } if !ids.is_empty() => {
                 debug!(target: "smpp_io_tokio", parent: span, number = %message, "receipts have not come in time");
             }
             Event::Closed { unresolved } => {
@@ -64,24 +64,24 @@ impl Watch {
     }
 
     #[cfg(feature = "tracing")]
-    fn trace_link(&self, link: LinkId, change: Change) {
+    fn trace_link(&self, link: LinkId, change: LinkEvent) {
         use tracing::{info, warn};
         let span = &self.span;
         match change {
-            Change::Bound { mode, address } => {
+            LinkEvent::Bound { mode, address } => {
                 info!(target: "smpp_io_tokio", parent: span, %link, ?mode, %address, "bound");
             }
-            Change::PeerUnbind => info!(target: "smpp_io_tokio", parent: span, %link, "the peer unbinds"),
-            Change::Unresolved { .. } => {
+            LinkEvent::PeerUnbind => info!(target: "smpp_io_tokio", parent: span, %link, "the peer unbinds"),
+            LinkEvent::ResolveFailed { .. } => {
                 warn!(target: "smpp_io_tokio", parent: span, %link, "the host has no address");
             }
-            Change::Unreachable { address, failure, .. } => {
+            LinkEvent::ConnectFailed { address, failure, .. } => {
                 warn!(target: "smpp_io_tokio", parent: span, %link, %address, %failure, "no connection");
             }
-            Change::Refused { address, error } => {
+            LinkEvent::BindRefused { address, error } => {
                 warn!(target: "smpp_io_tokio", parent: span, %link, %address, %error, "bind refused");
             }
-            Change::Ended { address, reason, .. } => {
+            LinkEvent::Closed { address, reason, .. } => {
                 info!(target: "smpp_io_tokio", parent: span, %link, %address, %reason, "the bind is over");
             }
             _ => {}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::{Counter, SharedString, counter, gauge};
-use smpp_core::account::{Change, Event, Fate, LinkState};
+use smpp_core::account::{Event, LinkEvent, LinkState, SegmentOutcome};
 use smpp_core::session::State;
 use tokio::time::timeout;
 
@@ -32,29 +32,29 @@ impl Tally {
         let [message, receipt, unmatched] = &mut self.delivered;
         let [bound, refused, unreachable] = &mut self.binds;
         match event {
-            Event::Outcome { outcome, .. } => outcome.parts.iter().for_each(|fate| self.count(fate)),
+            Event::Outcome { outcome, .. } => outcome.segments.iter().for_each(|fate| self.count(fate)),
             Event::Receipt { about: Some(_), .. } => *receipt += 1,
             Event::Receipt { about: None, .. } => *unmatched += 1,
             Event::Message { .. } => *message += 1,
-            Event::Unreported { ids, .. } => self.unreported += ids.len() as u64,
-            Event::Link { change, .. } => match change {
-                Change::Bound { .. } => *bound += 1,
-                Change::Refused { .. } => *refused += 1,
-                Change::Unreachable { .. } | Change::Unresolved { .. } => *unreachable += 1,
+            Event::ReceiptsExpired { ids, .. } => self.unreported += ids.len() as u64,
+            Event::Link { event: change, .. } => match change {
+                LinkEvent::Bound { .. } => *bound += 1,
+                LinkEvent::BindRefused { .. } => *refused += 1,
+                LinkEvent::ConnectFailed { .. } | LinkEvent::ResolveFailed { .. } => *unreachable += 1,
                 _ => {}
             },
             _ => {}
         }
     }
 
-    fn count(&mut self, fate: &Fate) {
+    fn count(&mut self, fate: &SegmentOutcome) {
         let [accepted, refused, nacked, never_sent, unanswered] = &mut self.fates;
         match fate {
-            Fate::Accepted(_) => *accepted += 1,
-            Fate::Refused(_) => *refused += 1,
-            Fate::Nacked(_) => *nacked += 1,
-            Fate::NeverSent(_) => *never_sent += 1,
-            Fate::Unanswered(_) => *unanswered += 1,
+            SegmentOutcome::Accepted(_) => *accepted += 1,
+            SegmentOutcome::Refused(_) => *refused += 1,
+            SegmentOutcome::Nacked(_) => *nacked += 1,
+            SegmentOutcome::NeverSent(_) => *never_sent += 1,
+            SegmentOutcome::Unanswered(_) => *unanswered += 1,
             _ => {}
         }
     }
@@ -98,7 +98,7 @@ fn count(states: &mut [u32; STATES.len()], state: LinkState) {
     let [idle, connecting, bound, closing] = states;
     *match state {
         LinkState::Open(_, State::Bound(_)) => bound,
-        LinkState::Resolving | LinkState::Connecting(_) | LinkState::Open(..) => connecting,
+        LinkState::Resolving | LinkState::IncomingConnection(_) | LinkState::Open(..) => connecting,
         LinkState::Closing => closing,
         LinkState::Idle => idle,
     } += 1;

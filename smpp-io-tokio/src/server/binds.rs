@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use smpp_core::session::{NotSent, RequestError, Response, SentBy, Smsc, State, Stats};
+use smpp_core::session::{NotSentReason, RequestError, Response, SentBy, Smsc, State, Stats};
 use smpp_core::{BindMode, Operation};
 use tokio::time::Instant;
 
@@ -24,7 +24,7 @@ impl fmt::Display for BindId {
 
 /// One bound ESME. Cheap to clone.
 #[derive(Clone)]
-pub struct Bound(Arc<Inner>);
+pub struct BoundSession(Arc<Inner>);
 
 struct Inner {
     id: BindId,
@@ -34,11 +34,11 @@ struct Inner {
     tls: bool,
     since: Instant,
     peer: Peer,
-    /// Deliveries of [`Binds::deliver`] that have no outcome yet, those that wait for room included.
+    /// Deliveries of [`BindRegistry::deliver`] that have no outcome yet, those that wait for room included.
     delivering: AtomicU32,
 }
 
-impl Bound {
+impl BoundSession {
     pub(super) fn new(
         id: BindId,
         (system_id, mode): (&[u8], BindMode),
@@ -106,9 +106,9 @@ impl Bound {
     }
 }
 
-impl fmt::Debug for Bound {
+impl fmt::Debug for BoundSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bound")
+        f.debug_struct("BoundSession")
             .field("id", &self.id().0)
             .field("system_id", &format_args!("{}", self.system_id().escape_ascii()))
             .field("mode", &self.mode())
@@ -119,20 +119,20 @@ impl fmt::Debug for Bound {
 
 /// The binds of a server: who is there, and what is delivered to them. Clone it freely; it keeps no server running.
 #[derive(Clone)]
-pub struct Binds {
+pub struct BindRegistry {
     pub(super) registry: Arc<Registry>,
 }
 
-impl Binds {
+impl BindRegistry {
     /// All binds, in the order they came.
-    pub fn list(&self) -> Vec<Bound> {
+    pub fn list(&self) -> Vec<BoundSession> {
         let mut bound = self.registry.bound(None);
-        bound.sort_by_key(Bound::id);
+        bound.sort_by_key(BoundSession::id);
         bound
     }
 
     /// The binds of one account, in the order they came.
-    pub fn of(&self, system_id: &[u8]) -> Vec<Bound> {
+    pub fn of(&self, system_id: &[u8]) -> Vec<BoundSession> {
         self.registry.bound(Some(system_id))
     }
 
@@ -145,14 +145,14 @@ impl Binds {
     /// room. If that one ends before the request has left, on the next one.
     ///
     /// It waits for a turn as [`Handle::request`](crate::Handle::request) does, and is cancel-safe in the same sense.
-    /// `NeverSent` with [`NotSent::NoBind`]: the account has no receiving bind. `Unanswered` is not repeated: that may
+    /// `NeverSent` with [`NotSentReason::NoBind`]: the account has no receiving bind. `Unanswered` is not repeated: that may
     /// make a second message.
     pub async fn deliver<O>(&self, system_id: &[u8], message: &O) -> Result<Response, RequestError>
     where
         O: Operation + SentBy<Smsc>,
     {
         let mut tried = Vec::new();
-        let mut outcome = RequestError::NeverSent(NotSent::NoBind);
+        let mut outcome = RequestError::NeverSent(NotSentReason::NoBind);
         while let Some(bound) = self.receiver(system_id, &tried) {
             let turn = Turn::new(&bound);
             match bound.peer().request(message).await {
@@ -165,13 +165,13 @@ impl Binds {
     }
 
     /// The receiving bind of the account that has most room.
-    fn receiver(&self, system_id: &[u8], tried: &[BindId]) -> Option<Bound> {
+    fn receiver(&self, system_id: &[u8], tried: &[BindId]) -> Option<BoundSession> {
         let account = self.registry.bound(Some(system_id));
-        let receives = |bound: &Bound| {
+        let receives = |bound: &BoundSession| {
             !tried.contains(&bound.id())
                 && matches!(bound.peer().state(), State::Bound(mode) if mode.receives())
         };
-        account.into_iter().filter(receives).min_by_key(Bound::load)
+        account.into_iter().filter(receives).min_by_key(BoundSession::load)
     }
 }
 
@@ -179,7 +179,7 @@ impl Binds {
 struct Turn<'a>(&'a Inner);
 
 impl<'a> Turn<'a> {
-    fn new(bound: &'a Bound) -> Self {
+    fn new(bound: &'a BoundSession) -> Self {
         bound.0.delivering.fetch_add(1, Ordering::Relaxed);
         Self(&bound.0)
     }

@@ -9,15 +9,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use smpp_core::session::{Instant, Meter, Smsc};
+use smpp_core::session::{Instant, RateMeter, Smsc};
 use smpp_core::{COctets, CommandStatus};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::task::{JoinSet, coop};
 use tokio::time::timeout;
 
-use super::binds::Bound;
-use super::listener::{BindRequest, Connecting, first_bind};
+use super::binds::BoundSession;
+use super::listener::{BindRequest, IncomingConnection, first_bind};
 use super::registry::{Registry, Slot};
 use super::service::{Admission, ServerEvent, Service};
 use crate::client::Peer;
@@ -39,7 +39,7 @@ pub(super) struct House<S> {
 /// A bind in the registry, until it is dropped.
 struct Registered {
     slot: Arc<Slot>,
-    bound: Bound,
+    bound: BoundSession,
 }
 
 impl Drop for Registered {
@@ -64,7 +64,12 @@ impl<S: Service> House<S> {
 
     /// A connection, from the handshake to the bind. Who is bound gets a task of his own: what comes before needs more
     /// memory than a session at rest.
-    pub(super) async fn let_in(self: Arc<Self>, connecting: Connecting, slot: Arc<Slot>, stop: Arc<Notify>) {
+    pub(super) async fn let_in(
+        self: Arc<Self>,
+        connecting: IncomingConnection,
+        slot: Arc<Slot>,
+        stop: Arc<Notify>,
+    ) {
         let (address, tls) = (connecting.peer_addr(), connecting.is_tls());
         self.tell(ServerEvent::Connected { address, tls });
         let not_bound = |error| self.tell(ServerEvent::NotBound { address, error });
@@ -114,19 +119,22 @@ impl<S: Service> House<S> {
         (address, tls): (SocketAddr, bool),
         peer: &Peer,
         inbox: Inbox<Smsc>,
-    ) -> Result<(Registered, Inbox<Smsc>, Option<Meter>), Unbound> {
+    ) -> Result<(Registered, Inbox<Smsc>, Option<RateMeter>), Unbound> {
         let request = first_bind(peer, inbox, (address, tls)).await.map_err(Unbound::Failed)?;
         let limits = self.registry.limits;
-        let deciding = Box::pin(timeout(limits.decision, unless_it_panics(self.service.bind(&request))));
+        let deciding =
+            Box::pin(timeout(limits.decision_timeout, unless_it_panics(self.service.bind(&request))));
         let Some(decision) = until(deciding, pin!(peer.closed())).await else {
             return Err(Unbound::Failed(AcceptError::Ended(peer.closed().await)));
         };
         let bind = request.bind();
         let account = (bind.system_id.as_bytes(), bind.mode);
-        let bound = Bound::new(slot.id(), account, (address, tls), peer.clone());
+        let bound = BoundSession::new(slot.id(), account, (address, tls), peer.clone());
         let decision = decision.ok().flatten().unwrap_or(Err(CommandStatus::RBINDFAIL));
         let admission = decision.and_then(|admission| {
-            self.registry.bind(&bound, admission.binds.unwrap_or(limits.binds)).map(|()| admission)
+            self.registry
+                .bind(&bound, admission.binds.unwrap_or(limits.binds_per_account))
+                .map(|()| admission)
         });
         let Admission { rate, .. } = match admission {
             Ok(admission) => admission,
@@ -137,7 +145,7 @@ impl<S: Service> House<S> {
         };
         let registered = Registered { slot, bound };
         match request.accept(COctets::new(&self.name).unwrap_or_default()) {
-            Ok((_, inbox)) => Ok((registered, inbox, rate.or(limits.rate).map(Meter::new))),
+            Ok((_, inbox)) => Ok((registered, inbox, rate.or(limits.rate).map(RateMeter::new))),
             Err(_) => Err(Unbound::Failed(AcceptError::Ended(peer.closed().await))),
         }
     }
@@ -188,7 +196,7 @@ struct Guest<S, T> {
     /// Until the session has ended; its transport may take longer.
     registered: Option<Registered>,
     inbox: Inbox<Smsc>,
-    meter: Option<Meter>,
+    meter: Option<RateMeter>,
     /// Requests that the service has not answered at once, if there are any.
     waiting: Option<JoinSet<()>>,
 }
@@ -214,7 +222,7 @@ impl<S: Service, T: AsyncRead + AsyncWrite + Unpin> Future for Guest<S, T> {
 
 impl<S: Service, T> Guest<S, T> {
     /// Hands each request to the service. Ready once the session has ended.
-    fn poll_requests(&mut self, cx: &mut Context<'_>, bound: &Bound) -> Poll<()> {
+    fn poll_requests(&mut self, cx: &mut Context<'_>, bound: &BoundSession) -> Poll<()> {
         // One at least, however busy the driver was.
         while ready!(self.poll_request(cx, bound)) {
             // A peer that never pauses leaves the others their turn.
@@ -224,7 +232,7 @@ impl<S: Service, T> Guest<S, T> {
     }
 
     /// Hands the next request to the service. Whether there is one: none once the session has ended.
-    fn poll_request(&mut self, cx: &mut Context<'_>, bound: &Bound) -> Poll<bool> {
+    fn poll_request(&mut self, cx: &mut Context<'_>, bound: &BoundSession) -> Poll<bool> {
         let waiting = self.poll_waiting(cx);
         if waiting > 0 {
             let core = bound.peer().shared.lock();

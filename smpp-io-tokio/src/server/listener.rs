@@ -18,7 +18,7 @@ use super::stream::ServerStream;
 use crate::client::Peer;
 use crate::driver::{Driver, End};
 use crate::error::AcceptError;
-use crate::inbox::{Inbound, Inbox, Incoming};
+use crate::inbox::{Inbound, InboundRequest, Inbox};
 use crate::watch;
 
 /// Where an SMSC listens, and how the sessions run that come in there. Give it to a [`Server`](super::Server), or
@@ -30,7 +30,7 @@ pub struct Listener {
 }
 
 /// A connection that has been accepted, before TLS and before the bind.
-pub struct Connecting {
+pub struct IncomingConnection {
     stream: TcpStream,
     address: SocketAddr,
     tls: Option<TlsAcceptor>,
@@ -42,7 +42,7 @@ pub struct Connecting {
 /// A bind that waits for a decision. Dropped, it is refused with `ESME_RBINDFAIL` and the connection ends.
 #[derive(Debug)]
 pub struct BindRequest {
-    request: Incoming<Smsc, Bind<'static>>,
+    request: InboundRequest<Smsc, Bind<'static>>,
     inbox: Inbox<Smsc>,
     address: SocketAddr,
     tls: bool,
@@ -74,16 +74,16 @@ impl Listener {
     ///
     /// Cancel-safe. An error concerns one connection, or the process is short of something, of file descriptors
     /// perhaps: pause a little and accept again.
-    pub async fn accept(&self) -> io::Result<Connecting> {
+    pub async fn accept(&self) -> io::Result<IncomingConnection> {
         let (stream, address) = self.tcp.accept().await?;
         // Without it, Nagle's algorithm delays each response; a failure to set it harms nothing.
         let _ = stream.set_nodelay(true);
         let (tls, config) = (self.tls.clone(), self.config);
-        Ok(Connecting { stream, address, tls, config, deadline: after(config.session_init) })
+        Ok(IncomingConnection { stream, address, tls, config, deadline: after(config.session_init_timeout) })
     }
 }
 
-impl Connecting {
+impl IncomingConnection {
     /// Who connects.
     pub const fn peer_addr(&self) -> SocketAddr {
         self.address
@@ -95,7 +95,7 @@ impl Connecting {
     }
 
     /// Completes the TLS handshake and waits for the bind. From accept to the answered bind, all of it may take
-    /// `Config::session_init`.
+    /// `Config::session_init_timeout`.
     ///
     /// Cancel-safe: dropped before it is done, the connection is closed.
     pub async fn bind_request(self) -> Result<BindRequest, AcceptError> {
@@ -124,7 +124,7 @@ impl Connecting {
             },
         };
         // What the handshake has taken is gone.
-        config.session_init = deadline.saturating_duration_since(Instant::now());
+        config.session_init_timeout = deadline.saturating_duration_since(Instant::now());
         Ok(watch::open(wrap(stream), address, config))
     }
 }

@@ -14,14 +14,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use smpp_core::session::{Closed, RequestError, Response, SentBy, Smsc};
+use smpp_core::session::{CloseReason, RequestError, Response, SentBy, Smsc};
 use smpp_core::{COctets, Operation};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout_at};
 
-pub use binds::{BindId, Binds, Bound};
-pub use listener::{BindRequest, Connecting, Listener};
-pub use registry::{Cap, Limits};
+pub use binds::{BindId, BindRegistry, BoundSession};
+pub use listener::{BindRequest, IncomingConnection, Listener};
+pub use registry::{RejectReason, ServerLimits};
 pub use service::{Admission, ServerEvent, Service};
 pub use stream::ServerStream;
 
@@ -32,7 +32,7 @@ use registry::Registry;
 /// How long to wait where connections cannot be accepted.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// A running SMSC. What it decides and does is its [`Service`]'s; who may be connected is in its [`Limits`]; the times
+/// A running SMSC. What it decides and does is its [`Service`]'s; who may be connected is in its [`ServerLimits`]; the times
 /// and bounds of each session are in the `Config` of the [`Listener`] that it came by.
 ///
 /// The [crate documentation](crate#an-smsc) has a whole one. What it delivers, where it listens, and how it ends:
@@ -57,7 +57,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// };
 /// match server.deliver(b"shop", &message).await {
 ///     Ok(_) => println!("the account has it"),
-///     Err(error) if error.is_safe_to_repeat() => println!("it has not, keep the message: {error}"),
+///     Err(error) if error.is_safe_to_resend() => println!("it has not, keep the message: {error}"),
 ///     Err(error) => println!("it may have it: {error}"),
 /// }
 /// for bound in server.binds().list() {
@@ -75,7 +75,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// [`shutdown`](Self::shutdown) ends it in good order. Dropped, it ends at once: it stops listening, and every session
 /// is aborted.
 pub struct Server {
-    binds: Binds,
+    binds: BindRegistry,
     addresses: Vec<SocketAddr>,
     acceptors: Vec<JoinHandle<()>>,
 }
@@ -84,7 +84,7 @@ pub struct Server {
 #[must_use = "it has to be started"]
 pub struct ServerBuilder<S> {
     service: S,
-    limits: Limits,
+    limits: ServerLimits,
     name: Vec<u8>,
     listeners: Vec<Listener>,
 }
@@ -94,7 +94,7 @@ pub struct ServerBuilder<S> {
 #[non_exhaustive]
 pub struct Shutdown {
     /// The binds that there were, and how each ended.
-    pub ended: Vec<(Bound, End)>,
+    pub ended: Vec<(BoundSession, End)>,
     /// Connections that had no bind, and were closed.
     pub not_bound: usize,
 }
@@ -102,13 +102,13 @@ pub struct Shutdown {
 impl Shutdown {
     /// Binds that did not unbind in time: what was under way on them has an unknown outcome.
     pub fn aborted(&self) -> usize {
-        self.ended.iter().filter(|(_, end)| end.reason == Closed::Aborted).count()
+        self.ended.iter().filter(|(_, end)| end.reason == CloseReason::Aborted).count()
     }
 }
 
 impl<S: Service> ServerBuilder<S> {
     /// Who may be connected, and how fast a bind may send.
-    pub fn limits(self, limits: Limits) -> Self {
+    pub fn limits(self, limits: ServerLimits) -> Self {
         Self { limits, ..self }
     }
 
@@ -135,7 +135,7 @@ impl<S: Service> ServerBuilder<S> {
         let acceptors = acceptors
             .map(|(listener, address)| tokio::spawn(accept(Arc::clone(&house), listener, address)))
             .collect();
-        Ok(Server { binds: Binds { registry }, addresses, acceptors })
+        Ok(Server { binds: BindRegistry { registry }, addresses, acceptors })
     }
 }
 
@@ -147,7 +147,7 @@ async fn accept<S: Service>(house: Arc<House<S>>, listener: Listener, at: Socket
                 let address = connecting.peer_addr();
                 match house.registry.admit(address) {
                     Ok((slot, stop)) => drop(tokio::spawn(Arc::clone(&house).let_in(connecting, slot, stop))),
-                    Err(cap) => house.tell(ServerEvent::TurnedAway { address, cap }),
+                    Err(cap) => house.tell(ServerEvent::ConnectionRejected { address, reason: cap }),
                 }
             }
             Err(error) if is_of_one_connection(&error) => {}
@@ -171,9 +171,9 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 impl Server {
-    /// A server that asks this service, with the default [`Limits`].
+    /// A server that asks this service, with the default [`ServerLimits`].
     pub fn builder<S: Service>(service: S) -> ServerBuilder<S> {
-        ServerBuilder { service, limits: Limits::default(), name: Vec::new(), listeners: Vec::new() }
+        ServerBuilder { service, limits: ServerLimits::default(), name: Vec::new(), listeners: Vec::new() }
     }
 
     /// Where it listens, in the order of the listeners.
@@ -182,11 +182,11 @@ impl Server {
     }
 
     /// Who is bound. Clone it to deliver from elsewhere.
-    pub fn binds(&self) -> &Binds {
+    pub fn binds(&self) -> &BindRegistry {
         &self.binds
     }
 
-    /// Delivers to an account: [`Binds::deliver`].
+    /// Delivers to an account: [`BindRegistry::deliver`].
     pub async fn deliver<O>(&self, system_id: &[u8], message: &O) -> Result<Response, RequestError>
     where
         O: Operation + SentBy<Smsc>,
@@ -195,7 +195,7 @@ impl Server {
     }
 
     /// Ends it in good order, and says how each session ended: nobody is let in any more, what is under way may finish
-    /// within `Config::drain`, then each session unbinds. What is left after `within` is aborted.
+    /// within `Config::drain_timeout`, then each session unbinds. What is left after `within` is aborted.
     ///
     /// Dropped before it is done, the rest is aborted at once.
     pub async fn shutdown(mut self, within: Duration) -> Shutdown {

@@ -10,49 +10,55 @@ use smpp_core::CommandStatus;
 use smpp_core::session::Rate;
 use tokio::sync::Notify;
 
-use super::binds::{BindId, Bound};
+use super::binds::{BindId, BoundSession};
 
 /// How many may connect and bind, and how fast a bind may send.
 ///
 /// A connection that is not bound yet makes room where there is none: the oldest one is closed for a new one, so that
 /// no number of connections without a bind keeps an ESME out. Those that are bound are never closed for others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct ServerLimits {
     /// Connections at once, bound or not, without those that are being closed, of which there may be as many again. Stay
     /// below the number of files that the process may open. Default 1,000.
     pub connections: usize,
     /// The same for one IP address; of IPv6, one network of 64 bits. Default 100.
-    pub per_address: usize,
+    pub connections_per_address: usize,
     /// Binds that an account may hold at once; one more is refused with `ESME_RALYBND`. Only those that the
     /// [`Service`](super::Service) has admitted count. Default 10.
-    pub binds: u16,
+    pub binds_per_account: u16,
     /// Messages that a bind may send, in any sliding second but a grace for the network
-    /// ([`Meter`](smpp_core::session::Meter)); above it they are refused with `ESME_RTHROTTLED`. Default none.
+    /// ([`RateMeter`](smpp_core::session::RateMeter)); above it they are refused with `ESME_RTHROTTLED`. Default none.
     pub rate: Option<Rate>,
     /// How long the service may take to decide on a bind; never longer than what is left of
-    /// [`session_init`](smpp_core::session::Config::session_init). Default 5 s.
-    pub decision: Duration,
+    /// [`session_init`](smpp_core::session::Config::session_init_timeout). Default 5 s.
+    pub decision_timeout: Duration,
 }
 
-impl Default for Limits {
+impl Default for ServerLimits {
     fn default() -> Self {
-        Self { connections: 1000, per_address: 100, binds: 10, rate: None, decision: Duration::from_secs(5) }
+        Self {
+            connections: 1000,
+            connections_per_address: 100,
+            binds_per_account: 10,
+            rate: None,
+            decision_timeout: Duration::from_secs(5),
+        }
     }
 }
 
 /// What is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Cap {
-    /// [`Limits::connections`].
+pub enum RejectReason {
+    /// [`ServerLimits::connections`].
     Connections,
-    /// [`Limits::per_address`].
+    /// [`ServerLimits::connections_per_address`].
     PerAddress,
     /// The server is stopping.
     Stopping,
 }
 
-impl fmt::Display for Cap {
+impl fmt::Display for RejectReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Connections => "as many connections as the server takes",
@@ -70,7 +76,7 @@ pub(super) struct Slot {
 }
 
 pub(super) struct Registry {
-    pub(super) limits: Limits,
+    pub(super) limits: ServerLimits,
     places: Mutex<Places>,
     /// A place has become free.
     freed: Notify,
@@ -86,7 +92,7 @@ struct Places {
     /// By age, as the ids are.
     unbound: BTreeMap<u64, Unbound>,
     sources: HashMap<IpAddr, Source>,
-    accounts: HashMap<Box<[u8]>, Vec<Bound>>,
+    accounts: HashMap<Box<[u8]>, Vec<BoundSession>>,
 }
 
 /// A connection that may have to make room.
@@ -105,7 +111,7 @@ struct Source {
 }
 
 impl Registry {
-    pub(super) fn new(limits: Limits) -> Arc<Self> {
+    pub(super) fn new(limits: ServerLimits) -> Arc<Self> {
         Arc::new(Self { limits, places: Mutex::default(), freed: Notify::new() })
     }
 
@@ -116,24 +122,27 @@ impl Registry {
 
     /// A place for a new connection, if need be that of the oldest one without a bind. With what tells it to end at
     /// once, until it is bound.
-    pub(super) fn admit(self: &Arc<Self>, address: SocketAddr) -> Result<(Arc<Slot>, Arc<Notify>), Cap> {
+    pub(super) fn admit(
+        self: &Arc<Self>,
+        address: SocketAddr,
+    ) -> Result<(Arc<Slot>, Arc<Notify>), RejectReason> {
         let source = network(address.ip());
         let mut places = self.places();
-        let Limits { connections, per_address, .. } = self.limits;
+        let ServerLimits { connections, connections_per_address: per_address, .. } = self.limits;
         if places.stopping {
-            return Err(Cap::Stopping);
+            return Err(RejectReason::Stopping);
         }
         if places.leaving.len() >= connections {
-            return Err(Cap::Connections);
+            return Err(RejectReason::Connections);
         }
         let here = places.sources.get(&source);
         if here.is_some_and(|here| here.leaving >= per_address) {
-            return Err(Cap::PerAddress);
+            return Err(RejectReason::PerAddress);
         }
         let oldest = if here.is_some_and(|here| here.staying >= per_address) {
-            Some(here.and_then(|here| here.unbound.first().copied()).ok_or(Cap::PerAddress)?)
+            Some(here.and_then(|here| here.unbound.first().copied()).ok_or(RejectReason::PerAddress)?)
         } else if places.connections - places.leaving.len() >= connections {
-            Some(places.oldest().ok_or(Cap::Connections)?)
+            Some(places.oldest().ok_or(RejectReason::Connections)?)
         } else {
             None
         };
@@ -151,11 +160,11 @@ impl Registry {
     }
 
     /// A bind that the service has admitted takes one of the account's places, or is refused.
-    pub(super) fn bind(&self, bound: &Bound, cap: u16) -> Result<(), CommandStatus> {
+    pub(super) fn bind(&self, bound: &BoundSession, cap: u16) -> Result<(), CommandStatus> {
         // One whose session is over, its task yet to notice, holds no place. Asked without the lock: a session is locked
         // while its observer looks on, who may ask for the binds.
         let account = self.bound(Some(bound.system_id()));
-        let over: Vec<_> = account.iter().filter(|other| !other.is_alive()).map(Bound::id).collect();
+        let over: Vec<_> = account.iter().filter(|other| !other.is_alive()).map(BoundSession::id).collect();
         let mut places = self.places();
         let BindId(id) = bound.id();
         // One that is told to end comes too late.
@@ -174,7 +183,7 @@ impl Registry {
     }
 
     /// The bind is over.
-    pub(super) fn release(&self, bound: &Bound) {
+    pub(super) fn release(&self, bound: &BoundSession) {
         let mut places = self.places();
         let Some(account) = places.accounts.get_mut(bound.system_id()) else { return };
         account.retain(|other| other.id() != bound.id());
@@ -184,7 +193,7 @@ impl Registry {
     }
 
     /// The binds of this account, or of all.
-    pub(super) fn bound(&self, account: Option<&[u8]>) -> Vec<Bound> {
+    pub(super) fn bound(&self, account: Option<&[u8]>) -> Vec<BoundSession> {
         let places = self.places();
         match account {
             Some(system_id) => places.accounts.get(system_id).cloned().unwrap_or_default(),
@@ -212,7 +221,7 @@ impl Registry {
     pub(super) fn cut(&self) {
         self.stop();
         // Without the lock, as above.
-        self.bound(None).iter().for_each(Bound::abort);
+        self.bound(None).iter().for_each(BoundSession::abort);
     }
 
     /// Waits until nobody is connected.
@@ -303,7 +312,7 @@ mod tests {
 
     #[test]
     fn the_oldest_without_a_bind_makes_room() {
-        let limits = Limits { connections: 3, per_address: 2, ..Limits::default() };
+        let limits = ServerLimits { connections: 3, connections_per_address: 2, ..ServerLimits::default() };
         let registry = Registry::new(limits);
         let slots: Vec<_> = ["::1", "192.0.2.1", "192.0.2.1"]
             .iter()
@@ -324,17 +333,21 @@ mod tests {
 
     #[test]
     fn those_that_do_not_go_keep_others_out_at_twice_the_cap() {
-        let registry = Registry::new(Limits { connections: 2, per_address: 2, ..Limits::default() });
+        let registry = Registry::new(ServerLimits {
+            connections: 2,
+            connections_per_address: 2,
+            ..ServerLimits::default()
+        });
         let from = address("192.0.2.1");
         let slots: Vec<_> = (0..4).map(|_| registry.admit(from).unwrap()).collect();
-        assert_eq!(registry.admit(from).err(), Some(Cap::Connections));
+        assert_eq!(registry.admit(from).err(), Some(RejectReason::Connections));
         drop(slots);
         assert!(registry.admit(from).is_ok());
     }
 
     #[test]
     fn a_network_of_ipv6_is_one_address() {
-        let registry = Registry::new(Limits { per_address: 1, ..Limits::default() });
+        let registry = Registry::new(ServerLimits { connections_per_address: 1, ..ServerLimits::default() });
         let first = registry.admit(address("2001:db8::1")).unwrap();
         let _second = registry.admit(address("2001:db8::2:0:0:1")).unwrap();
         assert!(stopped(&first));
@@ -344,10 +357,10 @@ mod tests {
 
     #[test]
     fn a_server_that_stops_lets_nobody_in() {
-        let registry = Registry::new(Limits::default());
+        let registry = Registry::new(ServerLimits::default());
         let slot = registry.admit(address("192.0.2.1")).unwrap();
         assert_eq!(registry.stop(), 1);
         assert!(stopped(&slot));
-        assert_eq!(registry.admit(address("192.0.2.1")).err(), Some(Cap::Stopping));
+        assert_eq!(registry.admit(address("192.0.2.1")).err(), Some(RejectReason::Stopping));
     }
 }

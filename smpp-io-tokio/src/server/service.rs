@@ -9,9 +9,9 @@ use smpp_core::CommandStatus;
 use smpp_core::session::{Rate, Smsc};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::binds::Bound;
+use super::binds::BoundSession;
 use super::listener::BindRequest;
-use super::registry::Cap;
+use super::registry::RejectReason;
 use super::stream::ServerStream;
 use crate::driver::End;
 use crate::error::AcceptError;
@@ -25,7 +25,7 @@ pub trait Service: Send + Sync + 'static {
     /// Decides on a bind: admits it, or gives the status it is refused with, such as
     /// [`RINVPASWD`](CommandStatus::RINVPASWD).
     ///
-    /// It may take [`Limits::decision`](super::Limits::decision); then the bind is refused with `ESME_RBINDFAIL`. It is
+    /// It may take [`ServerLimits::decision_timeout`](super::ServerLimits::decision_timeout); then the bind is refused with `ESME_RBINDFAIL`. It is
     /// dropped at its next await if the ESME goes meanwhile, or the server. It runs in the connection's own task: it may
     /// wait, but not block its thread.
     fn bind(&self, request: &BindRequest) -> impl Future<Output = Result<Admission, CommandStatus>> + Send;
@@ -37,7 +37,7 @@ pub trait Service: Send + Sync + 'static {
     /// side, [`max_unanswered`](smpp_core::session::Config::max_unanswered) at most. Its first poll runs in the
     /// session's own task, so a handler must not block its thread. With the end of the session those that still run
     /// are dropped at their next await: spawn what has to be finished.
-    fn request(&self, bound: &Bound, request: Inbound<Smsc>) -> impl Future<Output = ()> + Send;
+    fn request(&self, bound: &BoundSession, request: Inbound<Smsc>) -> impl Future<Output = ()> + Send;
 
     /// Sees what happens. It is called in the midst of things, so it should be quick.
     fn event(&self, event: ServerEvent<'_>) {
@@ -55,7 +55,7 @@ impl<S: Service> Service for Arc<S> {
         S::bind(self, request).await
     }
 
-    async fn request(&self, bound: &Bound, request: Inbound<Smsc>) {
+    async fn request(&self, bound: &BoundSession, request: Inbound<Smsc>) {
         S::request(self, bound, request).await;
     }
 
@@ -68,7 +68,7 @@ impl<S: Service> Service for Arc<S> {
     }
 }
 
-/// A bind is admitted: under which terms, if they are not those of the server's [`Limits`](super::Limits).
+/// A bind is admitted: under which terms, if they are not those of the server's [`ServerLimits`](super::ServerLimits).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Admission {
     /// Binds that the account may hold at once, this one included.
@@ -89,11 +89,11 @@ pub enum ServerEvent<'a> {
         tls: bool,
     },
     /// A connection was closed at once: there is no room for it.
-    TurnedAway {
+    ConnectionRejected {
         /// Who connects.
         address: SocketAddr,
         /// What is full.
-        cap: Cap,
+        reason: RejectReason,
     },
     /// A connection did not come to a bind, or had to make room for a newer one before it did.
     NotBound {
@@ -112,13 +112,13 @@ pub enum ServerEvent<'a> {
         status: CommandStatus,
     },
     /// An ESME is bound.
-    Bound(&'a Bound),
+    Bound(&'a BoundSession),
     /// A message was refused with `ESME_RTHROTTLED`: its bind is at its rate.
-    Throttled(&'a Bound),
+    Throttled(&'a BoundSession),
     /// A bind is over.
     Ended {
         /// Which.
-        bound: &'a Bound,
+        bound: &'a BoundSession,
         /// How its session ended.
         end: &'a End,
     },

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use smpp_core::session::{Config, Smsc};
 use smpp_core::{Bind, CommandStatus, Frame, Pdu, SequenceNumber, SubmitSm};
-use smpp_io_tokio::{Admission, BindRequest, Bound, Inbound, Listener, Server, ServerStream, Service};
+use smpp_io_tokio::{Admission, BindRequest, BoundSession, Inbound, Listener, Server, ServerStream, Service};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -27,7 +27,7 @@ impl Service for Slow {
         Ok(Admission::default())
     }
 
-    async fn request(&self, _: &Bound, request: Inbound<Smsc>) {
+    async fn request(&self, _: &BoundSession, request: Inbound<Smsc>) {
         yield_now().await;
         if let Inbound::SubmitSm(message) = request {
             let _ = self.0.send(message.frame().header().sequence);

@@ -12,10 +12,11 @@ use std::time::Duration;
 
 use rustls::RootCertStore;
 use smpp_core::session::{
-    Cause, Closed, Config, Direction, Esme, Instant, NotSent, Observed, Observer, Rate, RequestError,
+    CloseReason, Config, Direction, Esme, Instant, NotSentReason, ObservedPdu, Observer, Rate, RequestError,
+    UnansweredReason,
 };
 use smpp_core::{Bind, BindMode, COctets, CommandStatus, Endpoint, Password};
-use smpp_io_tokio::{Bound, Client, Connector, Inbound, Limits, Listener, Server, start, tls};
+use smpp_io_tokio::{BoundSession, Client, Connector, Inbound, Listener, Server, ServerLimits, start, tls};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc;
@@ -27,7 +28,7 @@ use support::{
 
 #[tokio::test]
 async fn the_fifth_bind_is_refused_until_one_ends() {
-    let limits = Limits { binds: 4, ..Limits::default() };
+    let limits = ServerLimits { binds_per_account: 4, ..ServerLimits::default() };
     let (server, address, mut front) = serve(limits, Config::default()).await;
     let mut held = Vec::new();
     for mode in [TRX, BindMode::Receiver, BindMode::Transmitter, TRX] {
@@ -48,9 +49,9 @@ async fn the_fifth_bind_is_refused_until_one_ends() {
     let error = bind(&second, "vip", "secret", TRX).await.unwrap_err();
     assert_eq!(error, RequestError::Refused(CommandStatus::RALYBND));
 
-    let modes: Vec<_> = server.binds().of(b"shop").iter().map(Bound::mode).collect();
+    let modes: Vec<_> = server.binds().of(b"shop").iter().map(BoundSession::mode).collect();
     assert_eq!(modes, [TRX, BindMode::Receiver, BindMode::Transmitter, TRX]);
-    assert_eq!(held[1].0.unbind().await.reason, Closed::Unbound);
+    assert_eq!(held[1].0.unbind().await.reason, CloseReason::Unbound);
     let (fifth, _inbox) = esme(address, "shop", TRX).await;
     // So does one that ends without a word.
     fifth.abort().await;
@@ -100,7 +101,7 @@ async fn what_is_bound_is_listed() {
 
 #[tokio::test]
 async fn the_place_of_a_bind_is_not_taken_by_others() {
-    let limits = Limits { per_address: 2, ..Limits::default() };
+    let limits = ServerLimits { connections_per_address: 2, ..ServerLimits::default() };
     let (server, address, mut front) = serve(limits, Config::default()).await;
     let first = esme(address, "shop", TRX).await;
     let second = esme(address, "shop", TRX).await;
@@ -120,7 +121,7 @@ async fn the_place_of_a_bind_is_not_taken_by_others() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn the_caps_count_by_address_and_in_all() {
-    let limits = Limits { per_address: 1, connections: 2, ..Limits::default() };
+    let limits = ServerLimits { connections_per_address: 1, connections: 2, ..ServerLimits::default() };
     let (server, address, mut front) = serve(limits, Config::default()).await;
     let from = async |host: [u8; 4]| {
         let socket = TcpSocket::new_v4().unwrap();
@@ -143,7 +144,7 @@ async fn the_caps_count_by_address_and_in_all() {
 
 #[tokio::test]
 async fn ten_thousand_connections_without_a_bind_keep_nobody_out() {
-    let limits = Limits { connections: 100, per_address: 100, ..Limits::default() };
+    let limits = ServerLimits { connections: 100, connections_per_address: 100, ..ServerLimits::default() };
     let (server, address, front) = serve(limits, Config::default()).await;
     let _lines = front.echo();
     let (early, _inbox) = esme(address, "shop", TRX).await;
@@ -172,7 +173,7 @@ async fn ten_thousand_connections_without_a_bind_keep_nobody_out() {
 async fn a_client_that_does_not_get_on_is_closed() {
     let (desk, mut front) = desk();
     let made = certificate::for_localhost().unwrap();
-    let config = Config { session_init: Duration::from_millis(300), ..Config::default() };
+    let config = Config { session_init_timeout: Duration::from_millis(300), ..Config::default() };
     let secure = Listener::bind("127.0.0.1:0", config).await.unwrap();
     let secure = secure.tls(tls::server(made.chain, made.key).unwrap());
     let plain = Listener::bind("127.0.0.1:0", config).await.unwrap();
@@ -215,11 +216,11 @@ async fn a_client_that_does_not_get_on_is_closed() {
 
 #[tokio::test]
 async fn a_delivery_goes_where_there_is_room() {
-    let (server, address, _front) = serve(Limits::default(), Config::default()).await;
+    let (server, address, _front) = serve(ServerLimits::default(), Config::default()).await;
     let (_transmitter, mut nothing) = esme(address, "shop", BindMode::Transmitter).await;
     let error = server.deliver(b"shop", &deliver(b"?")).await.unwrap_err();
-    assert_eq!(error, RequestError::NeverSent(NotSent::NoBind), "a transmitter receives nothing");
-    assert!(error.is_safe_to_repeat());
+    assert_eq!(error, RequestError::NeverSent(NotSentReason::NoBind), "a transmitter receives nothing");
+    assert!(error.is_safe_to_resend());
 
     let (_receiver, mut first) = esme(address, "shop", BindMode::Receiver).await;
     let (_transceiver, mut second) = esme(address, "shop", TRX).await;
@@ -255,7 +256,7 @@ async fn a_delivery_goes_where_there_is_room() {
 #[tokio::test]
 async fn a_delivery_moves_to_another_bind_only_if_it_never_left() {
     let config = Config { window: 1, ..Config::default() };
-    let (server, address, _front) = serve(Limits::default(), config).await;
+    let (server, address, _front) = serve(ServerLimits::default(), config).await;
     let (leaving, mut first) = esme(address, "shop", TRX).await;
     let (sent, waits) = (deliver(b"sent"), deliver(b"waits"));
     let mut sent = Box::pin(server.deliver(b"shop", &sent));
@@ -267,7 +268,7 @@ async fn a_delivery_moves_to_another_bind_only_if_it_never_left() {
     let (_staying, mut second) = esme(address, "shop", TRX).await;
     leaving.abort().await;
     drop(held);
-    let closed = Cause::Closed(Closed::Disconnected);
+    let closed = UnansweredReason::Closed(CloseReason::Disconnected);
     assert_eq!(sent.await.unwrap_err(), RequestError::Unanswered(closed), "the ESME may have it");
     let (outcome, ()) = tokio::join!(waits, async {
         let message = delivered(&mut second).await;
@@ -292,7 +293,7 @@ async fn fickle(address: SocketAddr, seen: mpsc::UnboundedSender<Vec<u8>>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn receivers_that_come_and_go_get_nothing_twice() {
-    let (server, address, _front) = serve(Limits::default(), Config::default()).await;
+    let (server, address, _front) = serve(ServerLimits::default(), Config::default()).await;
     let (sender, mut seen) = mpsc::unbounded_channel();
     let mut receivers = tokio::task::JoinSet::new();
     for _ in 0..3 {
@@ -333,7 +334,7 @@ async fn receivers_that_come_and_go_get_nothing_twice() {
 
 #[tokio::test]
 async fn a_bind_that_sends_faster_than_it_may_is_throttled() {
-    let limits = Limits { rate: Some(Rate::per_second(5)), ..Limits::default() };
+    let limits = ServerLimits { rate: Some(Rate::per_second(5)), ..ServerLimits::default() };
     let (_server, address, front) = serve(limits, Config::default()).await;
     let mut lines = front.echo();
     let (shop, _inbox) = esme(address, "shop", TRX).await;
@@ -356,7 +357,7 @@ async fn a_bind_that_sends_faster_than_it_may_is_throttled() {
 #[tokio::test]
 async fn answers_come_late_from_elsewhere_or_not_at_all() {
     let config = Config { max_unanswered: 2, ..Config::default() };
-    let (_server, address, mut front) = serve(Limits::default(), config).await;
+    let (_server, address, mut front) = serve(ServerLimits::default(), config).await;
     let (client, _inbox) = esme(address, "shop", TRX).await;
     let messages = [submit(b"1"), submit(b"2"), submit(b"3")];
     let [mut first, mut second, third] = messages.each_ref().map(|message| Box::pin(client.submit(message)));
@@ -376,7 +377,7 @@ async fn answers_come_late_from_elsewhere_or_not_at_all() {
 
 #[tokio::test]
 async fn requests_run_side_by_side_and_end_with_their_session() {
-    let (_server, address, front) = serve(Limits::default(), Config::default()).await;
+    let (_server, address, front) = serve(ServerLimits::default(), Config::default()).await;
     let mut lines = front.echo();
     let (client, _inbox) = esme(address, "shop", TRX).await;
     let forever = submit(b"forever");
@@ -391,7 +392,7 @@ async fn requests_run_side_by_side_and_end_with_their_session() {
 #[tokio::test]
 async fn a_bind_goes_on_while_all_its_requests_wait() {
     let config = Config { max_unanswered: 1, ..Config::default() };
-    let (server, address, front) = serve(Limits::default(), config).await;
+    let (server, address, front) = serve(ServerLimits::default(), config).await;
     let mut lines = front.echo();
     let (client, mut inbox) = esme(address, "shop", TRX).await;
     let (forever, receipt) = (submit(b"forever"), deliver(b"3"));
@@ -409,7 +410,7 @@ async fn a_bind_goes_on_while_all_its_requests_wait() {
 
 #[tokio::test]
 async fn a_panic_of_the_service_is_about_one_request() {
-    let (server, address, front) = serve(Limits::default(), Config::default()).await;
+    let (server, address, front) = serve(ServerLimits::default(), Config::default()).await;
     let mut lines = front.echo();
     let (client, _inbox) = esme(address, "shop", TRX).await;
     for trap in ["trap", "later a trap"] {
@@ -427,16 +428,16 @@ async fn a_panic_of_the_service_is_about_one_request() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_place_is_free_once_its_holder_has_unbound() {
-    let (_server, address, _front) = serve(Limits::default(), Config::default()).await;
+    let (_server, address, _front) = serve(ServerLimits::default(), Config::default()).await;
     for _ in 0..200 {
         let (client, _inbox) = esme(address, "vip", TRX).await;
-        assert_eq!(client.unbind().await.reason, Closed::Unbound);
+        assert_eq!(client.unbind().await.reason, CloseReason::Unbound);
     }
 }
 
 #[tokio::test]
 async fn a_shutdown_lets_what_is_under_way_finish() {
-    let (server, address, mut front) = serve(Limits::default(), Config::default()).await;
+    let (server, address, mut front) = serve(ServerLimits::default(), Config::default()).await;
     let (client, mut inbox) = esme(address, "shop", TRX).await;
     let idle = connect(address).await.0;
     let (question, receipt) = (submit(b"?"), deliver(b"!"));
@@ -459,17 +460,17 @@ async fn a_shutdown_lets_what_is_under_way_finish() {
     let shutdown = shutdown.unwrap();
     assert_eq!((shutdown.aborted(), shutdown.not_bound), (0, 1));
     let reasons: Vec<_> = shutdown.ended.iter().map(|(_, end)| end.reason).collect();
-    assert_eq!(reasons, [Closed::Unbound]);
-    assert_eq!(client.closed().await.reason, Closed::PeerUnbound);
+    assert_eq!(reasons, [CloseReason::Unbound]);
+    assert_eq!(client.closed().await.reason, CloseReason::PeerUnbound);
     assert_eq!(binds.connections(), 0);
     assert!(TcpStream::connect(address).await.is_err(), "it still listens");
     let error = binds.deliver(b"shop", &receipt).await.unwrap_err();
-    assert_eq!(error, RequestError::NeverSent(NotSent::NoBind));
+    assert_eq!(error, RequestError::NeverSent(NotSentReason::NoBind));
 }
 
 #[tokio::test]
 async fn a_shutdown_waits_no_longer_than_it_is_told() {
-    let (server, address, mut front) = serve(Limits::default(), Config::default()).await;
+    let (server, address, mut front) = serve(ServerLimits::default(), Config::default()).await;
     let (client, _inbox) = esme(address, "shop", TRX).await;
     let question = submit(b"?");
     let mut submitted = Box::pin(client.submit(&question));
@@ -478,18 +479,18 @@ async fn a_shutdown_waits_no_longer_than_it_is_told() {
     let shutdown = server.shutdown(Duration::from_millis(50)).await;
     assert_eq!((shutdown.aborted(), shutdown.ended.len()), (1, 1));
     let error = submitted.await.unwrap_err();
-    assert_eq!(error, RequestError::Unanswered(Cause::Closed(Closed::Disconnected)));
+    assert_eq!(error, RequestError::Unanswered(UnansweredReason::Closed(CloseReason::Disconnected)));
     front.told("ended shop: aborted").await;
 }
 
 #[tokio::test]
 async fn a_server_that_is_dropped_ends_every_session() {
-    let (server, address, mut front) = serve(Limits::default(), Config::default()).await;
+    let (server, address, mut front) = serve(ServerLimits::default(), Config::default()).await;
     let (bound, _inbox) = esme(address, "shop", TRX).await;
     let (idle, _inbox) = connect(address).await;
     let binds = server.binds().clone();
     drop(server);
-    assert_eq!(bound.closed().await.reason, Closed::Disconnected);
+    assert_eq!(bound.closed().await.reason, CloseReason::Disconnected);
     idle.closed().await;
     front.told("ended shop: aborted").await;
     timeout(PATIENCE, async {
@@ -504,7 +505,7 @@ async fn a_server_that_is_dropped_ends_every_session() {
 
 #[tokio::test]
 async fn a_decision_ends_with_its_client_its_time_or_its_server() {
-    let (server, address, mut front) = serve(Limits::default(), Config::default()).await;
+    let (server, address, mut front) = serve(ServerLimits::default(), Config::default()).await;
     let (client, _inbox) = connect(address).await;
     let undecided = Bind { system_id: COctets::new(b"undecided").unwrap(), ..Bind::default() };
     let mut binding = Box::pin(client.bind(&undecided));
@@ -523,7 +524,7 @@ async fn a_decision_ends_with_its_client_its_time_or_its_server() {
     assert_eq!((shutdown.not_bound, shutdown.ended.len()), (1, 0));
     front.told("decision dropped").await;
 
-    let limits = Limits { decision: Duration::from_millis(50), ..Limits::default() };
+    let limits = ServerLimits { decision_timeout: Duration::from_millis(50), ..ServerLimits::default() };
     let (_server, address, mut front) = serve(limits, Config::default()).await;
     let (client, _inbox) = connect(address).await;
     let answer = client.bind(&undecided).await;
@@ -534,22 +535,22 @@ async fn a_decision_ends_with_its_client_its_time_or_its_server() {
 
 #[tokio::test]
 async fn times_without_end_are_times() {
-    let config = Config { session_init: Duration::MAX, ..Config::default() };
-    let limits = Limits { decision: Duration::MAX, ..Limits::default() };
+    let config = Config { session_init_timeout: Duration::MAX, ..Config::default() };
+    let limits = ServerLimits { decision_timeout: Duration::MAX, ..ServerLimits::default() };
     let (server, address, _front) = serve(limits, config).await;
     let (client, _inbox) = esme(address, "shop", TRX).await;
     let (shutdown, end) = tokio::join!(server.shutdown(Duration::MAX), client.closed());
     assert_eq!((shutdown.ended.len(), shutdown.aborted()), (1, 0));
-    assert_eq!(end.reason, Closed::PeerUnbound);
+    assert_eq!(end.reason, CloseReason::PeerUnbound);
 }
 
 #[tokio::test]
 async fn an_observer_that_holds_a_handle_can_be_replaced() {
     struct Holds(#[expect(dead_code, reason = "held for its drop")] Client);
     impl Observer for Holds {
-        fn observe(&mut self, _: Instant, _: Direction, _: Observed<'_>) {}
+        fn observe(&mut self, _: Instant, _: Direction, _: ObservedPdu<'_>) {}
     }
-    let (_server, address, _front) = serve(Limits::default(), Config::default()).await;
+    let (_server, address, _front) = serve(ServerLimits::default(), Config::default()).await;
     let (client, _inbox) = connect(address).await;
     client.observe(Holds(client.clone()));
     client.observe(());
@@ -560,16 +561,16 @@ async fn an_observer_that_holds_a_handle_can_be_replaced() {
 async fn an_observer_that_panics_ends_its_session_alone() {
     struct Trap;
     impl Observer for Trap {
-        fn observe(&mut self, _: Instant, _: Direction, _: Observed<'_>) {
+        fn observe(&mut self, _: Instant, _: Direction, _: ObservedPdu<'_>) {
             panic!("as asked");
         }
     }
-    let (server, address, mut front) = serve(Limits::default(), Config::default()).await;
+    let (server, address, mut front) = serve(ServerLimits::default(), Config::default()).await;
     let (trapped, _inbox) = esme(address, "trapped", TRX).await;
     let (shop, _inbox) = esme(address, "shop", TRX).await;
     server.binds().of(b"trapped")[0].peer().observe(Trap);
     let error = trapped.submit(&submit(b"1")).await.unwrap_err();
-    assert_eq!(error, RequestError::Unanswered(Cause::Closed(Closed::Disconnected)));
+    assert_eq!(error, RequestError::Unanswered(UnansweredReason::Closed(CloseReason::Disconnected)));
     front.told("ended trapped: aborted").await;
     let _lines = front.echo();
     assert_eq!(shop.submit(&submit(b"2")).await.unwrap().message_id(), b"2");
@@ -580,11 +581,11 @@ async fn an_observer_that_panics_ends_its_session_alone() {
 async fn a_bind_survives_an_observer_that_panics_over_an_answer() {
     struct Trap;
     impl Observer for Trap {
-        fn observe(&mut self, _: Instant, direction: Direction, _: Observed<'_>) {
+        fn observe(&mut self, _: Instant, direction: Direction, _: ObservedPdu<'_>) {
             assert_eq!(direction, Direction::In, "as asked");
         }
     }
-    let limits = Limits { rate: Some(Rate::per_second(1)), ..Limits::default() };
+    let limits = ServerLimits { rate: Some(Rate::per_second(1)), ..ServerLimits::default() };
     let (server, address, front) = serve(limits, Config::default()).await;
     let mut lines = front.echo();
     let (shop, _inbox) = esme(address, "shop", TRX).await;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use smpp_core::session::{Config, Smsc};
 use smpp_core::{Bind, CommandStatus};
 use smpp_io_tokio::{
-    Admission, BindRequest, Bound, Inbound, Listener, Server, ServerEvent, ServerStream, Service,
+    Admission, BindRequest, BoundSession, Inbound, Listener, Server, ServerEvent, ServerStream, Service,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
@@ -24,7 +24,7 @@ impl Service for Refuses {
         Err(CommandStatus::RINVPASWD)
     }
 
-    async fn request(&self, _: &Bound, _: Inbound<Smsc>) {}
+    async fn request(&self, _: &BoundSession, _: Inbound<Smsc>) {}
 
     fn event(&self, event: ServerEvent<'_>) {
         let _ = self.0.send(match event {

@@ -10,8 +10,8 @@ use smpp_core::{
     Bind, BindMode, COctets, CommandStatus, DeliverSm, Password, ShortMessage, SubmitSm, SubmitSmResp,
 };
 use smpp_io_tokio::{
-    Admission, BindRequest, Bound, Client, Inbound, Inbox, Incoming, Limits, Listener, Server, ServerEvent,
-    Service, start,
+    Admission, BindRequest, BoundSession, Client, Inbound, InboundRequest, Inbox, Listener, Server,
+    ServerEvent, ServerLimits, Service, start,
 };
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -22,21 +22,21 @@ use tokio::time::timeout;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Passes what it is asked on to the test, and tells what happens in lines.
-pub(crate) struct Desk {
-    requests: mpsc::UnboundedSender<(Bound, Inbound<Smsc>)>,
+pub(crate) struct EventRouter {
+    requests: mpsc::UnboundedSender<(BoundSession, Inbound<Smsc>)>,
     told: mpsc::UnboundedSender<String>,
 }
 
 /// The test's side of the desk.
 pub(crate) struct Front {
-    requests: mpsc::UnboundedReceiver<(Bound, Inbound<Smsc>)>,
+    requests: mpsc::UnboundedReceiver<(BoundSession, Inbound<Smsc>)>,
     told: mpsc::UnboundedReceiver<String>,
 }
 
-pub(crate) fn desk() -> (Desk, Front) {
+pub(crate) fn desk() -> (EventRouter, Front) {
     let (requests, for_test) = mpsc::unbounded_channel();
     let (told, lines) = mpsc::unbounded_channel();
-    (Desk { requests, told }, Front { requests: for_test, told: lines })
+    (EventRouter { requests, told }, Front { requests: for_test, told: lines })
 }
 
 /// Says when it is dropped.
@@ -48,7 +48,7 @@ impl Drop for Dropped {
     }
 }
 
-impl Service for Desk {
+impl Service for EventRouter {
     async fn bind(&self, request: &BindRequest) -> Result<Admission, CommandStatus> {
         let bind = request.bind();
         match bind.system_id.as_bytes() {
@@ -64,7 +64,7 @@ impl Service for Desk {
         }
     }
 
-    async fn request(&self, bound: &Bound, request: Inbound<Smsc>) {
+    async fn request(&self, bound: &BoundSession, request: Inbound<Smsc>) {
         let text = match &request {
             Inbound::SubmitSm(message) => message.get().text().to_vec(),
             _ => Vec::new(),
@@ -86,7 +86,7 @@ impl Service for Desk {
 
     fn event(&self, event: ServerEvent<'_>) {
         let line = match event {
-            ServerEvent::TurnedAway { cap, .. } => format!("turned away: {cap}"),
+            ServerEvent::ConnectionRejected { reason: cap, .. } => format!("turned away: {cap}"),
             ServerEvent::NotBound { error: Some(error), .. } => format!("not bound: {error}"),
             ServerEvent::NotBound { error: None, .. } => "not bound".into(),
             ServerEvent::BindRefused { system_id, status, .. } => {
@@ -103,7 +103,7 @@ impl Service for Desk {
 
 impl Front {
     /// The next message, with who sent it.
-    pub(crate) async fn message(&mut self) -> (Bound, Incoming<Smsc, SubmitSm<'static>>) {
+    pub(crate) async fn message(&mut self) -> (BoundSession, InboundRequest<Smsc, SubmitSm<'static>>) {
         let next = timeout(PATIENCE, self.requests.recv()).await.expect("no message");
         let Some((bound, Inbound::SubmitSm(message))) = next else { panic!("no message") };
         (bound, message)
@@ -134,7 +134,7 @@ pub(crate) async fn told(lines: &mut mpsc::UnboundedReceiver<String>, expected: 
 }
 
 /// A server on one plain address.
-pub(crate) async fn serve(limits: Limits, config: Config) -> (Server, SocketAddr, Front) {
+pub(crate) async fn serve(limits: ServerLimits, config: Config) -> (Server, SocketAddr, Front) {
     let (desk, front) = desk();
     let listener = Listener::bind("127.0.0.1:0", config).await.unwrap();
     let server = Server::builder(desk).limits(limits).listen(listener).start().unwrap();
@@ -177,7 +177,7 @@ pub(crate) fn deliver(text: &[u8]) -> DeliverSm<'_> {
 }
 
 /// The next message at an ESME.
-pub(crate) async fn delivered(inbox: &mut Inbox<Esme>) -> Incoming<Esme, DeliverSm<'static>> {
+pub(crate) async fn delivered(inbox: &mut Inbox<Esme>) -> InboundRequest<Esme, DeliverSm<'static>> {
     let inbound = timeout(PATIENCE, inbox.recv()).await.expect("nothing was delivered");
     let Some(Inbound::DeliverSm(message)) = inbound else { panic!("nothing was delivered") };
     message

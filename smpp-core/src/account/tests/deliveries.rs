@@ -22,10 +22,18 @@ fn a_message_in_parts_is_accepted_and_its_receipts_add_up() {
     world.receipt(0, "1", "DELIVRD");
     world.receipt(0, "7", "DELIVRD");
     world.settle();
-    let about = |part, open, whole| Some(About { message: number, part, parts: 2, open, whole });
+    let about = |part, open, whole| {
+        Some(ReceiptMatch {
+            message: number,
+            segment: part,
+            segments: 2,
+            pending: open,
+            message_state: whole,
+        })
+    };
     let mut abouts = world.abouts();
     // What comes on the first bind is read first.
-    abouts.sort_by_key(|(state, about)| (about.map(|about| about.part), *state != S::ENROUTE));
+    abouts.sort_by_key(|(state, about)| (about.map(|about| about.segment), *state != S::ENROUTE));
     assert_eq!(
         abouts,
         [
@@ -64,7 +72,7 @@ fn a_message_in_parts_comes_whole_from_two_binds_and_is_answered_when_taken() {
     let Some(Event::Message { message, ack }) = world.events.pop() else { panic!() };
     assert_eq!(message.text().as_deref(), Some(&text[..]));
     assert_eq!(message.source().digits.as_bytes(), b"6591234567");
-    world.account.answer(world.now, ack, Ok(())).unwrap();
+    world.account.acknowledge(world.now, ack, Ok(())).unwrap();
     world.settle();
     assert_eq!(world.servers.iter().map(|server| server.session.in_flight()).sum::<usize>(), 0);
 }
@@ -80,7 +88,7 @@ fn accepted() -> World {
 }
 
 /// The last event's receipt: its state, and what it is about.
-fn last(world: &mut World) -> (S, Option<About>, Ack) {
+fn last(world: &mut World) -> (S, Option<ReceiptMatch>, Ack) {
     match world.events.pop() {
         Some(Event::Receipt { receipt, about, ack }) => (receipt.state, about, ack),
         other => panic!("{other:?}"),
@@ -93,13 +101,13 @@ fn a_receipt_that_is_not_taken_comes_again() {
     world.receipt(0, "1", "DELIVRD");
     world.settle();
     let (_, about, ack) = last(&mut world);
-    assert_eq!(about.unwrap().whole, Some(S::DELIVERED));
-    world.account.answer(world.now, ack, Err(CommandStatus::RX_T_APPN)).unwrap();
+    assert_eq!(about.unwrap().message_state, Some(S::DELIVERED));
+    world.account.acknowledge(world.now, ack, Err(CommandStatus::RX_T_APPN)).unwrap();
     world.receipt(0, "1", "DELIVRD");
     world.settle();
     let (_, about, ack) = last(&mut world);
-    assert_eq!(about.unwrap().whole, Some(S::DELIVERED), "it is told again");
-    world.account.answer(world.now, ack, Ok(())).unwrap();
+    assert_eq!(about.unwrap().message_state, Some(S::DELIVERED), "it is told again");
+    world.account.acknowledge(world.now, ack, Ok(())).unwrap();
     world.receipt(0, "1", "DELIVRD");
     world.settle();
     assert!(world.events.is_empty(), "it was taken");
@@ -115,7 +123,7 @@ fn a_receipt_that_comes_again_is_not_acknowledged_before_the_first_is_taken() {
     let (.., ack) = last(&mut world);
     assert!(world.events.is_empty());
     assert_eq!(world.refusals, [CommandStatus::RX_T_APPN]);
-    world.account.answer(world.now, ack, Ok(())).unwrap();
+    world.account.acknowledge(world.now, ack, Ok(())).unwrap();
 }
 
 #[test]
@@ -139,12 +147,12 @@ fn a_message_that_was_not_accepted_as_a_whole_did_not_arrive_as_one() {
     world.receipt(0, "1", "DELIVRD");
     world.settle();
     let [(S::DELIVERED, Some(about))] = world.abouts()[..] else { panic!("{:?}", world.abouts()) };
-    assert_eq!((about.parts, about.open, about.whole), (2, 0, None));
+    assert_eq!((about.segments, about.pending, about.message_state), (2, 0, None));
 }
 
 #[test]
 fn an_smsc_that_gives_one_id_to_all_fills_nothing() {
-    let receipts = Receipts { entries: 10, ..Receipts::default() };
+    let receipts = ReceiptOptions { capacity: 10, ..ReceiptOptions::default() };
     let mut world = World::new(Options { receipts, ..options() });
     world.id = Some("same");
     world.pass(SECOND);
@@ -154,7 +162,7 @@ fn an_smsc_that_gives_one_id_to_all_fills_nothing() {
     world.pass(10 * SECOND);
     assert_eq!(world.outcomes().len(), 50);
     assert_eq!(world.account.awaited(), 10);
-    let unreported = world.events.iter().filter(|event| matches!(event, Event::Unreported { .. }));
+    let unreported = world.events.iter().filter(|event| matches!(event, Event::ReceiptsExpired { .. }));
     assert_eq!(unreported.count(), 40);
 }
 
@@ -184,13 +192,14 @@ fn what_the_smsc_still_has_is_not_told_in_pieces_at_the_end() {
 
 #[test]
 fn receipts_that_do_not_come_are_given_up_in_time() {
-    let receipts = Receipts { age: 60 * SECOND, ..Receipts::default() };
-    let session = Config { enquire_link: None, ..options().session };
+    let receipts = ReceiptOptions { max_age: 60 * SECOND, ..ReceiptOptions::default() };
+    let session = Config { enquire_link_interval: None, ..options().session };
     let mut world = World::new(Options { session, receipts, ..options() });
     let number = world.send("Hello");
     world.pass(59 * SECOND);
     let unreported = |world: &World| {
-        let told = |event: &Event| matches!(event, Event::Unreported { message, .. } if *message == number);
+        let told =
+            |event: &Event| matches!(event, Event::ReceiptsExpired { message, .. } if *message == number);
         world.events.iter().filter(|event| told(event)).count()
     };
     assert_eq!(unreported(&world), 0);
@@ -232,19 +241,19 @@ fn the_outcome_is_told_before_a_receipt_that_came_first() {
     let [Event::Outcome { message, .. }, Event::Receipt { about: Some(about), .. }] = told[..] else {
         panic!("{told:?}")
     };
-    assert_eq!((*message, about.message, about.whole), (number, number, Some(S::DELIVERED)));
+    assert_eq!((*message, about.message, about.message_state), (number, number, Some(S::DELIVERED)));
 }
 
 #[test]
 fn receipts_about_failures_only_are_not_waited_for_for_ever() {
-    let receipts = Receipts { age: 60 * SECOND, ..Receipts::default() };
-    let session = Config { enquire_link: None, ..options().session };
+    let receipts = ReceiptOptions { max_age: 60 * SECOND, ..ReceiptOptions::default() };
+    let session = Config { enquire_link_interval: None, ..options().session };
     let mut world = World::new(Options { session, receipts, ..options() });
     let template = SubmitSm { registered_delivery: RegisteredDelivery::RECEIPT_ON_FAILURE, ..template() };
     let message = Message::text(&template, "Hello");
     assert!(message.asks_for_receipts());
     let number = world.account.submit(world.now, &message).unwrap();
     world.pass(61 * SECOND);
-    let told = |event: &Event| matches!(event, Event::Unreported { message, ids } if *message == number && ids.is_empty());
+    let told = |event: &Event| matches!(event, Event::ReceiptsExpired { message, ids } if *message == number && ids.is_empty());
     assert_eq!((world.events.iter().filter(|event| told(event)).count(), world.account.awaited()), (1, 0));
 }

@@ -27,8 +27,14 @@ fn refused_credentials_stop_all() {
     assert!(
         world.events.iter().any(|event| matches!(event, Event::Stopped { status: CommandStatus::RINVPASWD }))
     );
-    assert_eq!(world.outcomes(), [(number, Outcome { parts: vec![Fate::NeverSent(Unsent::Stopped)] })]);
-    assert_eq!(world.account.submit(world.now, &Message::text(&template(), "x")), Err(Unaccepted::Stopped));
+    assert_eq!(
+        world.outcomes(),
+        [(
+            number,
+            MessageOutcome { segments: vec![SegmentOutcome::NeverSent(SegmentNotSentReason::Stopped)] }
+        )]
+    );
+    assert_eq!(world.account.submit(world.now, &Message::text(&template(), "x")), Err(SubmitError::Stopped));
 }
 
 #[test]
@@ -69,7 +75,7 @@ fn no_bind_is_faster_than_its_rate_and_all_are_used() {
 
 #[test]
 fn a_bind_that_falls_at_once_is_no_way_for_the_others() {
-    let backoff = Backoff { steady: 10 * SECOND, ..Backoff::default() };
+    let backoff = Backoff { reset_after: 10 * SECOND, ..Backoff::default() };
     let mut world = World::new(Options { binds: Binds::Transceivers(4), backoff, ..options() });
     for _ in 0..600 {
         world.pass(SECOND / 10);
@@ -106,7 +112,10 @@ fn what_only_a_refused_bind_could_send_is_given_up_while_a_receiver_lives() {
     assert_eq!(world.account.mode(LinkId(1)), Some(Receiver), "it still receives");
     let outcomes = world.outcomes();
     assert!(matches!(outcomes[0], (first, ref outcome) if first == number && outcome.result().is_err()));
-    assert_eq!(outcomes[1], (late, Outcome { parts: vec![Fate::NeverSent(Unsent::Stopped)] }));
+    assert_eq!(
+        outcomes[1],
+        (late, MessageOutcome { segments: vec![SegmentOutcome::NeverSent(SegmentNotSentReason::Stopped)] })
+    );
 }
 
 #[test]

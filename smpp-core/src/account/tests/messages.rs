@@ -23,17 +23,17 @@ fn throttled_messages_go_again_in_their_order_after_a_pause() {
 
 #[test]
 fn what_was_sent_and_not_answered_is_told_or_sent_again_as_the_caller_says() {
-    for (policy, times) in [(Unanswered::Report, 1), (Unanswered::SendAgain(1), 2)] {
+    for (policy, times) in [(UnansweredPolicy::Report, 1), (UnansweredPolicy::Resend(1), 2)] {
         let mut world = World::new(options());
         world.pass(SECOND);
         world.answers = false;
-        let message = Message::text(&template(), "Hello").unanswered(policy);
+        let message = Message::text(&template(), "Hello").unanswered_policy(policy);
         world.account.submit(world.now, &message).unwrap();
         world.pass(60 * SECOND);
         assert_eq!(world.submitted.len(), times);
         let outcomes = world.outcomes();
         assert!(
-            matches!(outcomes[..], [(_, ref outcome)] if matches!(outcome.parts[..], [Fate::Unanswered(_)]))
+            matches!(outcomes[..], [(_, ref outcome)] if matches!(outcome.segments[..], [SegmentOutcome::Unanswered(_)]))
         );
     }
 }
@@ -48,7 +48,7 @@ fn a_shutdown_tells_what_is_unresolved() {
     let unanswered = world.send("Hello");
     world.pass(SECOND);
     world.account.shutdown(world.now, SECOND);
-    assert_eq!(world.account.submit(world.now, &Message::text(&template(), "x")), Err(Unaccepted::ShutDown));
+    assert_eq!(world.account.submit(world.now, &Message::text(&template(), "x")), Err(SubmitError::ShutDown));
     world.pass(30 * SECOND);
     let Some(Event::Closed { unresolved }) = world.events.last() else { panic!("{:?}", world.events.last()) };
     assert!(
@@ -61,7 +61,7 @@ fn a_shutdown_tells_what_is_unresolved() {
     assert!(world.servers.is_empty());
     assert_eq!(world.account.poll_timeout(), None);
     let ended =
-        |event: &Event| matches!(event, Event::Link { change: Change::Ended { retry: None, .. }, .. });
+        |event: &Event| matches!(event, Event::Link { event: LinkEvent::Closed { retry_at: None, .. }, .. });
     assert!(world.events.iter().any(ended));
 }
 
@@ -76,7 +76,7 @@ fn of_several_shutdowns_the_earliest_deadline_counts() {
     assert_eq!(account.poll_timeout(), Some(Instant::ZERO + 10 * SECOND));
     account.handle_timeout(Instant::ZERO + 10 * SECOND);
     let Some(Event::Outcome { outcome, .. }) = account.poll_event() else { panic!() };
-    assert_eq!(outcome.parts, [Fate::NeverSent(Unsent::ShutDown)]);
+    assert_eq!(outcome.segments, [SegmentOutcome::NeverSent(SegmentNotSentReason::ShutDown)]);
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn in_doubt() -> (World, MessageNumber) {
     let mut world = World::new(options());
     world.pass(SECOND);
     world.answers = false;
-    let message = Message::text(&template(), "Hello").unanswered(Unanswered::SendAgain(3));
+    let message = Message::text(&template(), "Hello").unanswered_policy(UnansweredPolicy::Resend(3));
     let number = world.account.submit(world.now, &message).unwrap();
     world.settle();
     world.servers.clear();
@@ -110,14 +110,17 @@ fn what_may_have_been_accepted_is_never_said_not_to_have_been_sent() {
     let (mut world, number) = in_doubt();
     world.account.cancel(world.now, number);
     world.settle();
-    assert!(matches!(world.outcomes()[0].1.parts[..], [Fate::Unanswered(_)]));
+    assert!(matches!(world.outcomes()[0].1.segments[..], [SegmentOutcome::Unanswered(_)]));
 
     let (mut world, _) = in_doubt();
     (world.answers, world.submit_status) = (true, vec![CommandStatus::RINVDSTADR]);
     world.pass(10 * SECOND);
     let outcome = &world.outcomes()[0].1;
-    assert!(matches!(outcome.parts[..], [Fate::Unanswered(_)]), "the first may have been accepted");
-    assert!(!outcome.is_safe_to_repeat());
+    assert!(
+        matches!(outcome.segments[..], [SegmentOutcome::Unanswered(_)]),
+        "the first may have been accepted"
+    );
+    assert!(!outcome.is_safe_to_resend());
 
     let (mut world, _) = in_doubt();
     world.answers = true;
@@ -141,7 +144,7 @@ fn what_is_throttled_after_it_was_cancelled_or_is_too_late_does_not_go_again() {
         }
         world.pass(5 * SECOND);
         assert_eq!(world.submitted.len(), 1);
-        let refused = Outcome { parts: vec![Fate::Refused(CommandStatus::RTHROTTLED)] };
+        let refused = MessageOutcome { segments: vec![SegmentOutcome::Refused(CommandStatus::RTHROTTLED)] };
         assert_eq!(world.outcomes(), [(number, refused)]);
     }
 }
@@ -160,7 +163,7 @@ fn nothing_goes_after_its_deadline_though_nobody_has_told_the_time() {
     world.account.handle_link_timeout(world.now, LinkId(0));
     world.settle();
     assert_eq!(world.submitted.len(), 1);
-    assert_eq!(world.outcomes()[1].1.parts, [Fate::NeverSent(Unsent::Expired)]);
+    assert_eq!(world.outcomes()[1].1.segments, [SegmentOutcome::NeverSent(SegmentNotSentReason::Expired)]);
 }
 
 #[test]
@@ -176,7 +179,7 @@ fn a_bind_that_the_smsc_ends_is_not_the_messages_fault() {
 
 #[test]
 fn many_messages_in_order_to_one_number_take_no_longer_each() {
-    let mut world = World::new(Options { queue: 20_000, ..options() });
+    let mut world = World::new(Options { queue_capacity: 20_000, ..options() });
     for _ in 0..20_000 {
         world.account.submit(world.now, &Message::submit_sm(&template()).in_order()).unwrap();
     }

@@ -1,7 +1,7 @@
 //! Short stories: one account, an SMSC made of sessions, and time that passes when told.
 
 mod deliveries;
-mod desk;
+mod event_router;
 mod links;
 mod messages;
 mod queue;
@@ -222,7 +222,7 @@ impl World {
         self.account.links().filter(|(link, _)| self.account.mode(*link).is_some()).count()
     }
 
-    fn outcomes(&self) -> Vec<(MessageNumber, Outcome)> {
+    fn outcomes(&self) -> Vec<(MessageNumber, MessageOutcome)> {
         let outcome = |event: &Event| match event {
             Event::Outcome { message, outcome } => Some((*message, outcome.clone())),
             _ => None,
@@ -230,7 +230,7 @@ impl World {
         self.events.iter().filter_map(outcome).collect()
     }
 
-    fn abouts(&self) -> Vec<(S, Option<About>)> {
+    fn abouts(&self) -> Vec<(S, Option<ReceiptMatch>)> {
         let about = |event: &Event| match event {
             Event::Receipt { receipt, about, .. } => Some((receipt.state, *about)),
             _ => None,

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::super::queue::{Back, PartRef, Queue};
 use super::*;
-use crate::session::Cause;
+use crate::session::UnansweredReason;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -64,10 +64,10 @@ fn step() -> impl Strategy<Value = Step> {
 #[derive(Clone, Debug)]
 struct Piece {
     flying: bool,
-    fate: Option<Fate>,
+    fate: Option<SegmentOutcome>,
     throttled: u16,
     unanswered: u16,
-    earlier: Option<Fate>,
+    earlier: Option<SegmentOutcome>,
 }
 
 #[derive(Clone, Debug)]
@@ -77,7 +77,7 @@ struct Naive {
     lane: Option<u8>,
     deadline: Option<u64>,
     again: u16,
-    over: Option<Unsent>,
+    over: Option<SegmentNotSentReason>,
     pieces: Vec<Piece>,
 }
 
@@ -87,21 +87,26 @@ impl Naive {
     }
 
     /// Gives a piece its fate: what was left in doubt before stays so.
-    fn settle(piece: &mut Piece, fate: Fate) {
+    fn settle(piece: &mut Piece, fate: SegmentOutcome) {
         let doubt = piece.earlier.take();
         piece.flying = false;
         piece.fate = Some(match (doubt, fate) {
-            (_, Fate::Accepted(id)) => Fate::Accepted(id),
-            (Some(Fate::Unanswered(cause)), Fate::Refused(_) | Fate::NeverSent(_)) => Fate::Unanswered(cause),
-            (Some(Fate::Refused(status)), Fate::NeverSent(_)) => Fate::Refused(status),
+            (_, SegmentOutcome::Accepted(id)) => SegmentOutcome::Accepted(id),
+            (
+                Some(SegmentOutcome::Unanswered(cause)),
+                SegmentOutcome::Refused(_) | SegmentOutcome::NeverSent(_),
+            ) => SegmentOutcome::Unanswered(cause),
+            (Some(SegmentOutcome::Refused(status)), SegmentOutcome::NeverSent(_)) => {
+                SegmentOutcome::Refused(status)
+            }
             (_, fate) => fate,
         });
     }
 
-    fn give_up(&mut self, why: Unsent) {
+    fn give_up(&mut self, why: SegmentNotSentReason) {
         self.over.get_or_insert(why);
         for piece in self.pieces.iter_mut().filter(|piece| piece.fate.is_none() && !piece.flying) {
-            Self::settle(piece, Fate::NeverSent(why));
+            Self::settle(piece, SegmentOutcome::NeverSent(why));
         }
     }
 }
@@ -119,12 +124,12 @@ fn next(all: &[Naive]) -> Option<(usize, usize)> {
 }
 
 /// Takes out what has all its fates.
-fn finished(all: &mut Vec<Naive>) -> Vec<(MessageNumber, Outcome)> {
+fn finished(all: &mut Vec<Naive>) -> Vec<(MessageNumber, MessageOutcome)> {
     let (open, done): (Vec<_>, Vec<_>) = core::mem::take(all).into_iter().partition(Naive::is_open);
     *all = open;
     let outcome = |message: Naive| {
         let parts = message.pieces.into_iter().filter_map(|piece| piece.fate).collect();
-        (MessageNumber(message.number), Outcome { parts })
+        (MessageNumber(message.number), MessageOutcome { segments: parts })
     };
     done.into_iter().map(outcome).collect()
 }
@@ -144,8 +149,8 @@ proptest! {
                     let destination = ["6500", "6501"][usize::from(lane.unwrap_or(0))];
                     let submit_sm =
                         SubmitSm { destination: crate::Address::international(destination).unwrap(), ..template() };
-                    let again = again.map_or(Unanswered::Report, Unanswered::SendAgain);
-                    let mut message = Message::submit_sm(&submit_sm).priority(priority).unanswered(again);
+                    let again = again.map_or(UnansweredPolicy::Report, UnansweredPolicy::Resend);
+                    let mut message = Message::submit_sm(&submit_sm).priority(priority).unanswered_policy(again);
                     if lane.is_some() {
                         message = message.in_order();
                     }
@@ -155,7 +160,7 @@ proptest! {
                     let frame = message.parts(&options(), 0).unwrap().remove(0);
                     let frames = vec![frame; parts];
                     let at = Instant::after(Duration::from_secs(now));
-                    let number = queue.push(at, &message, frames, Unanswered::Report);
+                    let number = queue.push(at, &message, frames, UnansweredPolicy::Report);
                     prop_assert_eq!(number, MessageNumber(last));
                     let piece =
                         Piece { flying: false, fate: None, throttled: 0, unanswered: 0, earlier: None };
@@ -165,8 +170,8 @@ proptest! {
                         lane,
                         deadline: deadline.map(|within| now + within),
                         again: match again {
-                            Unanswered::Report => 0,
-                            Unanswered::SendAgain(times) => times,
+                            UnansweredPolicy::Report => 0,
+                            UnansweredPolicy::Resend(times) => times,
                         },
                         over: None,
                         pieces: vec![piece; parts],
@@ -188,10 +193,10 @@ proptest! {
                 }
                 Step::Back(which, answer) if !flying.is_empty() => {
                     let (number, index) = flying.remove(which % flying.len());
-                    let refused = Fate::Refused(CommandStatus::RINVDSTADR);
-                    let throttled = Fate::Refused(CommandStatus::RTHROTTLED);
-                    let unanswered = Fate::Unanswered(Cause::Timeout);
-                    let id = Fate::Accepted(MessageId::new(b"1"));
+                    let refused = SegmentOutcome::Refused(CommandStatus::RINVDSTADR);
+                    let throttled = SegmentOutcome::Refused(CommandStatus::RTHROTTLED);
+                    let unanswered = SegmentOutcome::Unanswered(UnansweredReason::Timeout);
+                    let id = SegmentOutcome::Accepted(MessageId::new(b"1"));
                     let part = PartRef { message: MessageNumber(number), index };
                     let back = match answer {
                         Answer::Accepted => Back::Settled(id.clone()),
@@ -208,7 +213,7 @@ proptest! {
                     let (fate, goes) = match answer {
                         Answer::Accepted => (id, false),
                         Answer::Refused => (refused, false),
-                        Answer::NeverSent => (Fate::NeverSent(over.unwrap_or(Unsent::Abandoned)), true),
+                        Answer::NeverSent => (SegmentOutcome::NeverSent(over.unwrap_or(SegmentNotSentReason::Abandoned)), true),
                         Answer::Throttled => {
                             piece.throttled += 1;
                             (throttled, piece.throttled <= THROTTLED)
@@ -221,22 +226,22 @@ proptest! {
                     if goes && over.is_none() {
                         // The gravest of its tries is kept.
                         match (&piece.earlier, &fate) {
-                            (_, Fate::NeverSent(_)) | (Some(Fate::Unanswered(_)), _) => {}
+                            (_, SegmentOutcome::NeverSent(_)) | (Some(SegmentOutcome::Unanswered(_)), _) => {}
                             _ => piece.earlier = Some(fate),
                         }
                     } else {
                         let is_accepted = fate.is_accepted();
                         Naive::settle(piece, fate);
                         if !is_accepted {
-                            message.give_up(Unsent::Abandoned);
+                            message.give_up(SegmentNotSentReason::Abandoned);
                         }
                     }
                 }
                 Step::GiveUp(which) if !all.is_empty() => {
                     let at = which % all.len();
                     let number = MessageNumber(all[at].number);
-                    told.extend(queue.give_up(number, Unsent::Cancelled).map(|outcome| (number, outcome)));
-                    all[at].give_up(Unsent::Cancelled);
+                    told.extend(queue.give_up(number, SegmentNotSentReason::Cancelled).map(|outcome| (number, outcome)));
+                    all[at].give_up(SegmentNotSentReason::Cancelled);
                 }
                 Step::Pass(seconds) => {
                     now += seconds;
@@ -244,7 +249,7 @@ proptest! {
                         told.extend(outcome.map(|outcome| (number, outcome)));
                     }
                     let late = |message: &&mut Naive| message.deadline.is_some_and(|deadline| deadline <= now);
-                    all.iter_mut().filter(late).for_each(|message| message.give_up(Unsent::Expired));
+                    all.iter_mut().filter(late).for_each(|message| message.give_up(SegmentNotSentReason::Expired));
                 }
                 Step::Back(..) | Step::GiveUp(_) => {}
             }

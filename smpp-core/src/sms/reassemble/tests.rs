@@ -14,8 +14,8 @@ use crate::wire::COctets;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn limits() -> Limits {
-    Limits { messages: 3, octets: 10_000, age: 60 * SECOND, repeats: 30 * SECOND }
+fn limits() -> ReassemblyLimits {
+    ReassemblyLimits { messages: 3, octets: 10_000, age: 60 * SECOND, repeats: 30 * SECOND }
 }
 
 fn after(seconds: u32) -> Instant {
@@ -34,14 +34,14 @@ struct Phone<T = ()> {
 }
 
 impl<T> Phone<T> {
-    fn new(limits: Limits) -> Self {
+    fn new(limits: ReassemblyLimits) -> Self {
         Self { number: "6591234567", reassembler: Reassembler::new(limits) }
     }
 
-    fn push(&mut self, now: Instant, user_data: &UserData<'_>, tag: T) -> Result<Pushed<T>, WhyUnkept> {
+    fn push(&mut self, now: Instant, user_data: &UserData<'_>, tag: T) -> Result<Pushed<T>, PushErrorReason> {
         let source = Address::international(self.number).unwrap();
         let destination = Address::alphanumeric("8x8").unwrap();
-        self.reassembler.push(now, source, destination, user_data, tag).map_err(|unkept| unkept.why)
+        self.reassembler.push(now, source, destination, user_data, tag).map_err(|unkept| unkept.reason)
     }
 }
 
@@ -73,7 +73,7 @@ fn one_that_stands_alone_is_the_callers() {
 
 #[test]
 fn other_addresses_references_and_totals_are_other_messages() {
-    let mut phone = Phone::new(Limits { messages: 9, ..limits() });
+    let mut phone = Phone::new(ReassemblyLimits { messages: 9, ..limits() });
     let mut kept = |user_data: &UserData<'_>, number| {
         phone.number = number;
         matches!(phone.push(Instant::ZERO, user_data, ()), Ok(Pushed::Kept { parts: 1, .. }))
@@ -142,11 +142,11 @@ fn what_does_not_fit_is_handed_back_until_there_is_room() {
     for reference in 0..3 {
         phone.push(after(0), &part(reference, 2, 1, b"a"), reference).unwrap();
     }
-    assert_eq!(phone.push(after(0), &part(3, 2, 1, b"a"), 3).err(), Some(WhyUnkept::Full));
+    assert_eq!(phone.push(after(0), &part(3, 2, 1, b"a"), 3).err(), Some(PushErrorReason::Full));
     let completes = phone.push(after(0), &part(0, 2, 2, b"b"), 4);
     assert!(matches!(completes, Ok(Pushed::Complete(_))), "no room is needed for another message");
     assert!(matches!(phone.push(after(0), &part(3, 2, 1, b"a"), 5), Ok(Pushed::Kept { .. })));
-    assert_eq!(phone.push(after(0), &part(4, 2, 1, b"a"), 6).err(), Some(WhyUnkept::Full));
+    assert_eq!(phone.push(after(0), &part(4, 2, 1, b"a"), 6).err(), Some(PushErrorReason::Full));
     assert_eq!(
         phone.reassembler.evict().map(|oldest| oldest.reference()),
         Some(Reference::Udh(ConcatRef::Narrow(1)))
@@ -156,20 +156,20 @@ fn what_does_not_fit_is_handed_back_until_there_is_room() {
 
 #[test]
 fn what_can_never_fit_is_told_from_what_has_to_wait() {
-    let mut phone = Phone::new(Limits { octets: 2_000, ..limits() });
+    let mut phone = Phone::new(ReassemblyLimits { octets: 2_000, ..limits() });
     let refused = phone.push(after(0), &part(1, 2, 1, &[0; 2_000]), 1).err();
-    assert_eq!(refused, Some(WhyUnkept::TooLarge), "one part");
+    assert_eq!(refused, Some(PushErrorReason::TooLarge), "one part");
     assert!(phone.push(after(0), &part(1, 3, 1, &[0; 800]), 2).is_ok());
     let refused = phone.push(after(0), &part(1, 3, 2, &[0; 800]), 3).err();
-    assert_eq!(refused, Some(WhyUnkept::TooLarge), "two parts of one message");
+    assert_eq!(refused, Some(PushErrorReason::TooLarge), "two parts of one message");
     let refused = phone.push(after(0), &part(2, 3, 1, &[0; 800]), 4).err();
-    assert_eq!(refused, Some(WhyUnkept::Full), "a part that would fit alone");
+    assert_eq!(refused, Some(PushErrorReason::Full), "a part that would fit alone");
     assert_eq!(phone.reassembler.len(), 1, "what was there stays");
     phone.reassembler.evict();
     assert!(phone.push(after(0), &part(2, 3, 1, &[0; 800]), 5).is_ok());
 
-    let mut nothing = Phone::new(Limits { messages: 0, ..limits() });
-    assert_eq!(nothing.push(after(0), &part(1, 2, 1, b"a"), 1).err(), Some(WhyUnkept::TooLarge));
+    let mut nothing = Phone::new(ReassemblyLimits { messages: 0, ..limits() });
+    assert_eq!(nothing.push(after(0), &part(1, 2, 1, b"a"), 1).err(), Some(PushErrorReason::TooLarge));
     assert!(matches!(nothing.push(after(0), &part(1, 1, 1, b"a"), 2), Ok(Pushed::Complete(_))));
 }
 
@@ -177,9 +177,9 @@ fn what_can_never_fit_is_told_from_what_has_to_wait() {
 fn the_last_part_needs_no_room() {
     let mut phone = Phone::new(limits());
     phone.push(after(0), &part(1, 2, 1, b"a"), 1).unwrap();
-    let mut full = Phone::new(Limits { octets: phone.reassembler.octets(), ..limits() });
+    let mut full = Phone::new(ReassemblyLimits { octets: phone.reassembler.octets(), ..limits() });
     full.push(after(0), &part(1, 2, 1, b"a"), 1).unwrap();
-    assert_eq!(full.push(after(0), &part(2, 2, 1, b"a"), 2).err(), Some(WhyUnkept::Full));
+    assert_eq!(full.push(after(0), &part(2, 2, 1, b"a"), 2).err(), Some(PushErrorReason::Full));
     let whole = full.push(after(0), &part(1, 2, 2, &[b'b'; 500]), 3);
     assert!(matches!(whole, Ok(Pushed::Complete(message)) if message.octets().len() == 501));
     assert!(full.push(after(0), &part(2, 2, 1, b"a"), 4).is_ok());
@@ -231,10 +231,10 @@ fn a_part_keeps_all_that_came_with_it() {
 
 #[test]
 fn a_superseded_message_stays_if_there_is_no_room_for_the_new_one() {
-    let mut phone = Phone::new(Limits { octets: 1_000, ..limits() });
+    let mut phone = Phone::new(ReassemblyLimits { octets: 1_000, ..limits() });
     phone.push(after(0), &part(1, 2, 1, b"old"), 1).unwrap();
     let octets = phone.reassembler.octets();
-    assert_eq!(phone.push(after(1), &part(1, 2, 1, &[0; 1_000]), 2).err(), Some(WhyUnkept::TooLarge));
+    assert_eq!(phone.push(after(1), &part(1, 2, 1, &[0; 1_000]), 2).err(), Some(PushErrorReason::TooLarge));
     assert_eq!((phone.reassembler.octets(), phone.reassembler.poll_timeout()), (octets, Some(after(60))));
 }
 
@@ -312,7 +312,7 @@ proptest! {
             let other = index.index(parts.len());
             parts.swap(at, other);
         }
-        let mut reassembler = Reassembler::new(Limits::default());
+        let mut reassembler = Reassembler::new(ReassemblyLimits::default());
         let mut whole = vec![0; messages.len()];
         for (at, part) in parts {
             let (sender, text, _) = &messages[at];
@@ -348,7 +348,7 @@ proptest! {
         (messages, octets, age, repeats) in (0..4_usize, 300..4_000_usize, 0..20_u32, 0..20_u32),
         steps in prop::collection::vec(any_step(), 0..80),
     ) {
-        let limits = Limits { messages, octets, age: age * SECOND, repeats: repeats * SECOND };
+        let limits = ReassemblyLimits { messages, octets, age: age * SECOND, repeats: repeats * SECOND };
         let mut phone = Phone::new(limits);
         let (mut seconds, mut out) = (0, Vec::new());
         // The tags of a message, each of the part that was pushed with it.
@@ -387,7 +387,7 @@ proptest! {
                     let now = (phone.reassembler.octets(), phone.reassembler.poll_timeout());
                     prop_assert_eq!(now, before, "nothing changes");
                     out.push(tag);
-                    prop_assert!(why == WhyUnkept::TooLarge || !phone.reassembler.is_empty(), "one can be evicted");
+                    prop_assert!(why == PushErrorReason::TooLarge || !phone.reassembler.is_empty(), "one can be evicted");
                 }
             }
             if step.evict {

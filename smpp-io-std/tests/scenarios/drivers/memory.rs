@@ -3,8 +3,8 @@
 use std::collections::{HashMap, VecDeque};
 
 use smpp_core::session::{
-    Closed, Config, Esme, Event, Instant, NotSent, Refusal, Reply, Request, RequestError, Response, SentBy,
-    Session,
+    CloseReason, Config, Esme, Event, Instant, NotSentReason, Refusal, Reply, Request, RequestError,
+    Response, SentBy, Session,
 };
 use smpp_core::{CommandStatus, DeliverSm, DeliverSmResp, Operation, frame};
 
@@ -24,7 +24,7 @@ pub(crate) struct Memory {
     inbox: VecDeque<(String, Reply<DeliverSm<'static>>)>,
     to_esme: Vec<u8>,
     to_peer: Vec<u8>,
-    end: Option<Closed>,
+    end: Option<CloseReason>,
 }
 
 impl Memory {
@@ -45,10 +45,10 @@ impl Memory {
 
     fn request<O: Operation + SentBy<Esme>>(&mut self, operation: &O, number: usize) {
         let Err(refused) = self.session.request(self.now, operation, number) else { return };
-        if let Refusal::Paced(at) = refused.why {
+        if let Refusal::RateLimited(at) = refused.reason {
             self.paced = Some(at);
         }
-        match self.end.map(NotSent::Closed).or(refused.why.lasting()) {
+        match self.end.map(NotSentReason::Closed).or(refused.reason.permanent()) {
             Some(why) => drop(self.outcomes.insert(number, Err(RequestError::NeverSent(why)))),
             None => self.waiting.push_back(number),
         }
@@ -135,7 +135,7 @@ impl Driver for Memory {
         self.session.abort();
     }
 
-    fn end(&mut self) -> Closed {
+    fn end(&mut self) -> CloseReason {
         self.until(|memory| memory.end)
     }
 

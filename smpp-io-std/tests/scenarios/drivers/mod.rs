@@ -10,7 +10,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::Duration;
 
 use smpp_core::CommandStatus;
-use smpp_core::session::{Closed, RequestError, Response};
+use smpp_core::session::{CloseReason, RequestError, Response};
 
 /// One session of an ESME, and its peer.
 pub(crate) trait Driver {
@@ -21,7 +21,7 @@ pub(crate) trait Driver {
     fn receive(&mut self, answer: Option<Result<(), CommandStatus>>) -> String;
     fn unbind(&mut self);
     fn abort(&mut self);
-    fn end(&mut self) -> Closed;
+    fn end(&mut self) -> CloseReason;
     fn peer_sends(&mut self, octets: &[u8]);
     /// The next PDU, or none if there is no more.
     fn peer_reads(&mut self) -> Option<Vec<u8>>;

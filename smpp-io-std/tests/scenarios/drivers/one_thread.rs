@@ -5,9 +5,9 @@ use std::net::TcpStream;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use smpp_core::session::{Closed, Config, Esme, NotSent, RequestError, Response, SentBy};
+use smpp_core::session::{CloseReason, Config, Esme, NotSentReason, RequestError, Response, SentBy};
 use smpp_core::{CommandStatus, DeliverSmResp, Operation};
-use smpp_io_std::{Connection, End, Inbound, Pending};
+use smpp_io_std::{Connection, End, Inbound, SentRequest};
 
 use super::{Driver, Peer};
 use crate::common::{bind, message};
@@ -29,7 +29,7 @@ pub(crate) struct OneThread {
 enum Request {
     /// For room: whoever has one thread alone waits for it by himself.
     Waits,
-    Pending(Option<Pending>),
+    SentRequest(Option<SentRequest>),
     Ended(Result<Response, RequestError>),
 }
 
@@ -50,11 +50,11 @@ impl OneThread {
 
     fn send<O: Operation + SentBy<Esme>>(&mut self, operation: &O) -> Request {
         match self.connection.as_mut().map(|connection| connection.send(operation)) {
-            Some(Ok(pending)) => Request::Pending(Some(pending)),
+            Some(Ok(pending)) => Request::SentRequest(Some(pending)),
             Some(Err(error)) => Request::Ended(Err(error)),
             None => {
-                let reason = self.end.as_ref().map_or(Closed::Aborted, |end| end.reason);
-                Request::Ended(Err(RequestError::NeverSent(NotSent::Closed(reason))))
+                let reason = self.end.as_ref().map_or(CloseReason::Aborted, |end| end.reason);
+                Request::Ended(Err(RequestError::NeverSent(NotSentReason::Closed(reason))))
             }
         }
     }
@@ -67,14 +67,14 @@ impl OneThread {
             None => {}
         }
         for number in 0..self.requests.len() {
-            if let Request::Pending(pending) = &mut self.requests[number] {
+            if let Request::SentRequest(pending) = &mut self.requests[number] {
                 match pending.take().expect("it is there").try_outcome() {
                     Ok(answer) => self.requests[number] = Request::Ended(answer),
                     Err(still) => *pending = Some(still),
                 }
             }
         }
-        let pending = |request: &&Request| matches!(request, Request::Pending(_));
+        let pending = |request: &&Request| matches!(request, Request::SentRequest(_));
         while self.requests.iter().filter(pending).count() < self.window
             && let Some(next) = self.requests.iter().position(|request| matches!(request, Request::Waits))
         {
@@ -126,10 +126,10 @@ impl Driver for OneThread {
 
     fn abort(&mut self) {
         self.connection.take().expect("it has not ended").close();
-        self.end = Some(End { reason: Closed::Aborted, error: None });
+        self.end = Some(End { reason: CloseReason::Aborted, error: None });
     }
 
-    fn end(&mut self) -> Closed {
+    fn end(&mut self) -> CloseReason {
         if let Some(unbinding) = self.unbinding.take() {
             return unbinding.join().unwrap().reason;
         }

@@ -2,7 +2,7 @@
 
 use std::thread::{self, JoinHandle};
 
-use smpp_core::session::{Closed, Config, Esme, RequestError, Response};
+use smpp_core::session::{CloseReason, Config, Esme, RequestError, Response};
 use smpp_core::{CommandStatus, DeliverSmResp};
 use smpp_io_std::{Client, Inbound, Inbox, start};
 
@@ -60,7 +60,7 @@ impl Driver for Threads {
         self.client.abort();
     }
 
-    fn end(&mut self) -> Closed {
+    fn end(&mut self) -> CloseReason {
         self.client.closed().reason
     }
 

@@ -2,7 +2,7 @@
 
 use std::net::TcpStream;
 
-use smpp_core::session::{Closed, Config, Esme, RequestError, Response};
+use smpp_core::session::{CloseReason, Config, Esme, RequestError, Response};
 use smpp_core::{CommandStatus, DeliverSmResp};
 use smpp_io_tokio::{Client, Inbound, Inbox, start};
 use tokio::runtime::{Builder, Runtime};
@@ -70,7 +70,7 @@ impl Driver for Tokio {
         self.runtime.block_on(self.client.abort());
     }
 
-    fn end(&mut self) -> Closed {
+    fn end(&mut self) -> CloseReason {
         self.runtime.block_on(self.client.closed()).reason
     }
 

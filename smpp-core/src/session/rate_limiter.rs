@@ -59,14 +59,14 @@ const FASTEST: u64 = 1_000;
 ///
 /// ```
 /// use core::time::Duration;
-/// use smpp_core::session::{Instant, Pace, Rate};
-/// let mut pace = Pace::new(Rate::per_second(50));
+/// use smpp_core::session::{Instant, RateLimiter, Rate};
+/// let mut pace = RateLimiter::new(Rate::per_second(50));
 /// assert_eq!(pace.ready_at(Instant::ZERO), Instant::ZERO);
 /// pace.take(Instant::ZERO);
 /// assert_eq!(pace.ready_at(Instant::ZERO), Instant::ZERO + Duration::from_millis(20));
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub struct RateLimiter {
     /// Between two messages at the full rate, in nanoseconds; 0: there is no limit.
     interval: u64,
     /// How much sooner than its time a message may go: the burst, in nanoseconds.
@@ -94,7 +94,7 @@ pub(super) enum Load {
     NearlyFull,
 }
 
-impl Pace {
+impl RateLimiter {
     /// A pace at which nothing has gone yet.
     pub fn new(rate: Rate) -> Self {
         let interval = rate.interval();
@@ -166,7 +166,7 @@ mod tests {
     }
 
     /// How many messages go in the second from `start` on, if each goes as soon as it may.
-    fn speed(pace: &mut Pace, start: Instant) -> usize {
+    fn speed(pace: &mut RateLimiter, start: Instant) -> usize {
         let end = start + millis(1000);
         let mut now = start.max(pace.ready_at(start));
         let mut sent = 0;
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn an_overloaded_peer_gets_half_and_then_gradually_more() {
         for burst in [1, 10] {
-            let mut pace = Pace::new(Rate::per_second(50).with_burst(burst));
+            let mut pace = RateLimiter::new(Rate::per_second(50).with_burst(burst));
             let at = |seconds: u64| START + millis(1000 * seconds);
             pace.slow_down(at(0), at(0), millis(1), Load::Full);
             let speeds: Vec<usize> = (0..12).map(|second| speed(&mut pace, at(second))).collect();
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn what_was_sent_before_a_slow_down_slows_nothing() {
-        let mut pace = Pace::new(Rate::per_second(10));
+        let mut pace = RateLimiter::new(Rate::per_second(10));
         let later = START + millis(50);
         for _ in 0..5 {
             pace.slow_down(later, START, millis(1), Load::Full);
@@ -207,20 +207,20 @@ mod tests {
 
     #[test]
     fn it_never_comes_to_a_standstill() {
-        let mut pace = Pace::new(Rate::per_second(50));
+        let mut pace = RateLimiter::new(Rate::per_second(50));
         for step in 0..40 {
             let now = START + millis(step);
             pace.slow_down(now, now, Duration::MAX, Load::Full);
         }
         assert!(pace.ready_at(START) <= START + millis(1040));
-        let mut slower = Pace::new(Rate::per_second(1));
+        let mut slower = RateLimiter::new(Rate::per_second(1));
         slower.slow_down(START, START, Duration::ZERO, Load::Full);
         assert_eq!(slower.ready_at(START), START + millis(1000), "a rate below that is kept");
     }
 
     #[test]
     fn a_fast_session_is_halved_too_and_no_more() {
-        for mut pace in [Pace::new(Rate::per_second(10_000)), Pace::unlimited()] {
+        for mut pace in [RateLimiter::new(Rate::per_second(10_000)), RateLimiter::unlimited()] {
             pace.slow_down(START, START, Duration::from_micros(100), Load::Full);
             assert_eq!(pace.ready_at(START), START + Duration::from_micros(200));
         }
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn without_a_rate_the_speed_of_late_is_halved() {
-        let mut pace = Pace::unlimited();
+        let mut pace = RateLimiter::unlimited();
         pace.take(START);
         pace.take(START);
         pace.slow_down(START, START, millis(5), Load::Full);
@@ -245,7 +245,7 @@ mod tests {
             burst in 0_u32..60,
             steps in prop::collection::vec((0_u64..80_000_000, prop::bool::weighted(0.1)), 1..400),
         ) {
-            let mut pace = Pace::new(Rate::per_second(limit).with_burst(burst));
+            let mut pace = RateLimiter::new(Rate::per_second(limit).with_burst(burst));
             let mut now = 0;
             let mut taken = Vec::new();
             for (step, overloaded) in steps {
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn without_burst_it_keeps_the_full_rate() {
-        let mut pace = Pace::new(Rate::per_second(50));
+        let mut pace = RateLimiter::new(Rate::per_second(50));
         let mut now = Instant::ZERO;
         for _ in 0..50 {
             pace.take(now);

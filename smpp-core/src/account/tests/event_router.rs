@@ -12,13 +12,13 @@ use super::*;
 /// An account whose users wait at a desk.
 struct Hall {
     world: World,
-    desk: Desk<&'static str>,
+    desk: EventRouter<&'static str>,
 }
 
 impl Hall {
     /// Bound, with room for so many arrivals.
     fn new(max_arrivals: usize) -> Self {
-        let mut hall = Self { world: World::new(options()), desk: Desk::new(max_arrivals) };
+        let mut hall = Self { world: World::new(options()), desk: EventRouter::new(max_arrivals) };
         hall.pass(SECOND);
         hall
     }
@@ -60,7 +60,7 @@ impl Hall {
     }
 
     /// What the owner of a message finds, once.
-    fn next(&mut self, message: MessageNumber) -> Poll<Result<S, NoReceipt>> {
+    fn next(&mut self, message: MessageNumber) -> Poll<Result<S, NoMoreReceipts>> {
         self.desk
             .poll_receipt(message, &mut Some("owner"))
             .map(|found| found.map(|(receipt, _)| receipt.state))
@@ -75,13 +75,13 @@ impl Hall {
     fn arrival(&mut self) -> Option<(S, Option<Ack>)> {
         match self.desk.poll_arrival(&mut Some("receiver")) {
             Pending | Ready(None) => None,
-            Ready(Some(Delivery::Receipt(receipt, _, ack))) => Some((receipt.state, ack)),
+            Ready(Some(RoutedEvent::Receipt(receipt, _, ack))) => Some((receipt.state, ack)),
             Ready(other) => panic!("{other:?}"),
         }
     }
 
     fn answer(&mut self, ack: Ack) {
-        self.world.account.answer(self.world.now, ack, Ok(())).unwrap();
+        self.world.account.acknowledge(self.world.now, ack, Ok(())).unwrap();
         self.tell();
     }
 
@@ -121,7 +121,7 @@ fn who_waits_for_a_message_is_woken_once_for_each_thing_told() {
     assert_eq!((hall.unanswered(), hall.world.refusals.len()), (0, 0), "they are acknowledged");
     assert_eq!(hall.next(number), Ready(Ok(S::ENROUTE)));
     assert_eq!(hall.next(number), Ready(Ok(S::DELIVERED)));
-    assert_eq!(hall.next(number), Ready(Err(NoReceipt::AllTold)));
+    assert_eq!(hall.next(number), Ready(Err(NoMoreReceipts::AllReceived)));
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn what_becomes_of_a_message_that_is_not_accepted_is_told_whole() {
     hall.world.submit_status = vec![CommandStatus::ROK, CommandStatus::RINVDSTADR];
     let number = hall.send(&"A text that is cut. ".repeat(12));
     let Ready(Err(SendError::Failed { message, outcome })) = hall.outcome(number) else { panic!() };
-    let accepted: Vec<_> = outcome.parts.iter().map(Fate::is_accepted).collect();
+    let accepted: Vec<_> = outcome.segments.iter().map(SegmentOutcome::is_accepted).collect();
     assert_eq!((message, accepted), (number, vec![true, false]));
     // Its owner has no way to fetch a receipt of the part.
     hall.receipt("1", "DELIVRD");
@@ -142,10 +142,10 @@ fn who_has_not_asked_for_receipts_waits_for_none() {
     let mut hall = Hall::new(1);
     let template = SubmitSm { registered_delivery: RegisteredDelivery::default(), ..template() };
     let number = hall.submit(&Message::text(&template, "Hello"));
-    assert_eq!(hall.next(number), Ready(Err(NoReceipt::NotAsked)));
+    assert_eq!(hall.next(number), Ready(Err(NoMoreReceipts::NotRequested)));
     hall.pass(SECOND);
     hall.receipt("1", "DELIVRD");
-    assert_eq!(hall.next(number), Ready(Err(NoReceipt::NotAsked)));
+    assert_eq!(hall.next(number), Ready(Err(NoMoreReceipts::NotRequested)));
     assert!(hall.arrival().is_some());
 }
 
@@ -156,7 +156,7 @@ fn who_waits_for_a_receipt_hears_that_none_comes() {
     hall.world.id = Some("");
     let number = hall.send("Hello");
     assert_eq!(hall.outcome(number), Ready(Ok(vec![String::new()])));
-    assert_eq!(hall.next(number), Ready(Err(NoReceipt::Unreported)));
+    assert_eq!(hall.next(number), Ready(Err(NoMoreReceipts::NotReceived)));
 
     // Not in time.
     let mut hall = Hall::new(1);
@@ -165,13 +165,13 @@ fn who_waits_for_a_receipt_hears_that_none_comes() {
     hall.desk.handle_event(
         hall.world.now,
         &mut hall.world.account,
-        Event::Unreported { message: number, ids: Vec::new() },
+        Event::ReceiptsExpired { message: number, ids: Vec::new() },
     );
     assert_eq!(hall.woken(), ["owner"]);
-    assert_eq!(hall.next(number), Ready(Err(NoReceipt::Unreported)));
+    assert_eq!(hall.next(number), Ready(Err(NoMoreReceipts::NotReceived)));
     // If it comes after all, whoever fetches what arrives answers it.
     hall.receipt("1", "DELIVRD");
-    assert_eq!(hall.next(number), Ready(Err(NoReceipt::Unreported)));
+    assert_eq!(hall.next(number), Ready(Err(NoMoreReceipts::NotReceived)));
     assert!(matches!(hall.arrival(), Some((S::DELIVERED, Some(_)))));
 }
 
@@ -179,7 +179,7 @@ fn who_waits_for_a_receipt_hears_that_none_comes() {
 fn receipts_that_an_owner_does_not_fetch_have_a_bound() {
     let mut hall = Hall::new(1);
     let number = hall.send("Hello");
-    let about = About { message: number, part: 0, parts: 1, open: 1, whole: None };
+    let about = ReceiptMatch { message: number, segment: 0, segments: 1, pending: 1, message_state: None };
     for _ in 0..1_025 {
         hall.world.receipt(0, "7", "ENROUTE");
         hall.world.settle();
@@ -214,7 +214,7 @@ fn what_a_message_leaves_arrives_without_taking_the_room_of_others_for_ever() {
     hall.receipt("1", "DELIVRD");
     assert_eq!((hall.woken(), hall.unanswered()), (vec!["receiver"], 1));
     assert!(matches!(hall.arrival(), Some((S::DELIVERED, Some(_)))));
-    assert_eq!(hall.outcome(number), Ready(Err(SendError::Lost)), "it has no place any more");
+    assert_eq!(hall.outcome(number), Ready(Err(SendError::DriverGone)), "it has no place any more");
 }
 
 #[test]
@@ -231,7 +231,8 @@ fn what_there_is_no_room_for_is_left_to_the_smsc() {
     // There is room again.
     hall.world.deliver(0, &DeliverSm::default());
     hall.tell();
-    let Ready(Some(Delivery::Message(message, ack))) = hall.desk.poll_arrival(&mut Some("receiver")) else {
+    let Ready(Some(RoutedEvent::Message(message, ack))) = hall.desk.poll_arrival(&mut Some("receiver"))
+    else {
         panic!()
     };
     assert_eq!(message.text().as_deref(), Some(""));
@@ -278,7 +279,7 @@ fn nobody_waits_beyond_the_end() {
     hall.pass(20 * SECOND);
     assert!(hall.desk.is_over());
     assert_eq!(hall.woken(), ["owner"]);
-    assert_eq!(hall.next(number), Ready(Err(NoReceipt::Closed)));
+    assert_eq!(hall.next(number), Ready(Err(NoMoreReceipts::Closed)));
     assert_eq!(hall.outcome(number), Ready(Ok(vec!["1".into()])));
     let unresolved = hall.desk.take_unresolved();
     assert!(matches!(&unresolved[..], [Unresolved::NoReceipt { message, .. }] if *message == number));
@@ -296,7 +297,7 @@ fn a_message_whose_account_is_driven_no_more_is_lost() {
     assert!(hall.arrival().is_none());
     hall.desk.close();
     assert_eq!(hall.woken(), ["owner", "receiver"]);
-    assert_eq!(hall.outcome(number), Ready(Err(SendError::Lost)));
+    assert_eq!(hall.outcome(number), Ready(Err(SendError::DriverGone)));
     assert!(matches!(hall.desk.poll_arrival(&mut Some("receiver")), Ready(None)));
 }
 
@@ -304,25 +305,26 @@ fn a_message_whose_account_is_driven_no_more_is_lost() {
 fn what_comes_of_the_first_bind_is_said_once() {
     assert_eq!(Hall::new(1).desk.first_bind(), Some(Ok(())));
 
-    let mut hall = Hall { world: World::new(options()), desk: Desk::new(1) };
+    let mut hall = Hall { world: World::new(options()), desk: EventRouter::new(1) };
     hall.world.bind_status = vec![CommandStatus::RINVPASWD];
     assert_eq!(hall.desk.first_bind(), None);
     hall.pass(SECOND);
-    assert_eq!(hall.desk.first_bind(), Some(Err(NoBind::Refused(CommandStatus::RINVPASWD))));
+    assert_eq!(hall.desk.first_bind(), Some(Err(FirstBindError::Refused(CommandStatus::RINVPASWD))));
 
-    let mut hall = Hall { world: World::new(options()), desk: Desk::new(1) };
+    let mut hall = Hall { world: World::new(options()), desk: EventRouter::new(1) };
     let link = hall.world.account.links().next().unwrap().0;
     let now = hall.world.now;
     let mut first_bind = |change| {
-        hall.desk.handle_event(now, &mut hall.world.account, Event::Link { link, change });
+        hall.desk.handle_event(now, &mut hall.world.account, Event::Link { link, event: change });
         hall.desk.first_bind()
     };
-    let unreachable = |failure, retry| Change::Unreachable { address: address(1), failure, retry };
+    let unreachable =
+        |failure, retry| LinkEvent::ConnectFailed { address: address(1), failure, retry_at: retry };
     assert_eq!(first_bind(unreachable(ConnectFailure::Network, Some(now))), None);
     assert_eq!(first_bind(unreachable(ConnectFailure::Untrusted, None)), None, "there are other addresses");
-    let untrusted = Some(Err(NoBind::Untrusted));
+    let untrusted = Some(Err(FirstBindError::Untrusted));
     assert_eq!(first_bind(unreachable(ConnectFailure::Untrusted, Some(now))), untrusted);
-    assert_eq!(first_bind(Change::Bound { mode: BindMode::Transceiver, address: address(1) }), untrusted);
+    assert_eq!(first_bind(LinkEvent::Bound { mode: BindMode::Transceiver, address: address(1) }), untrusted);
 }
 
 const OWNERS: [&str; 4] = ["first", "second", "third", "fourth"];
@@ -330,7 +332,7 @@ const OWNERS: [&str; 4] = ["first", "second", "third", "fourth"];
 /// What an owner waits for.
 #[derive(Clone, Copy, Debug)]
 enum Asleep {
-    Outcome,
+    MessageOutcome,
     Receipt,
 }
 
@@ -355,7 +357,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => Just(Step::Submit),
         4 => Just(Step::Pass),
         8 => (owner(), stat).prop_map(|(owner, stat)| Step::Receipt(owner, stat)),
-        4 => owner().prop_map(|owner| Step::Look(owner, Asleep::Outcome)),
+        4 => owner().prop_map(|owner| Step::Look(owner, Asleep::MessageOutcome)),
         8 => owner().prop_map(|owner| Step::Look(owner, Asleep::Receipt)),
         2 => owner().prop_map(Step::Release),
         6 => Just(Step::LookAtArrivals),
@@ -369,7 +371,7 @@ impl Hall {
     fn look(&mut self, owner: usize, message: MessageNumber, what: Asleep) -> (bool, bool) {
         let mut waiter = Some(OWNERS[owner]);
         match what {
-            Asleep::Outcome => (self.desk.poll_outcome(message, &mut waiter).is_ready(), false),
+            Asleep::MessageOutcome => (self.desk.poll_outcome(message, &mut waiter).is_ready(), false),
             Asleep::Receipt => match self.desk.poll_receipt(message, &mut waiter) {
                 Ready(found) => (true, found.is_ok()),
                 Pending => (false, false),
@@ -414,9 +416,9 @@ proptest! {
                     Pending => receiver_sleeps = true,
                     Ready(found) => {
                         receiver_sleeps = false;
-                        if let Some(Delivery::Receipt(_, _, ack)) = found {
+                        if let Some(RoutedEvent::Receipt(_, _, ack)) = found {
                             told += 1;
-                            let _ = ack.map(|ack| hall.world.account.answer(hall.world.now, ack, Ok(())));
+                            let _ = ack.map(|ack| hall.world.account.acknowledge(hall.world.now, ack, Ok(())));
                             hall.tell();
                         }
                     }
@@ -447,9 +449,9 @@ proptest! {
         for message in messages {
             hall.desk.release(message);
         }
-        while let Ready(Some(Delivery::Receipt(_, _, ack))) = hall.desk.poll_arrival(&mut None) {
+        while let Ready(Some(RoutedEvent::Receipt(_, _, ack))) = hall.desk.poll_arrival(&mut None) {
             told += 1;
-            let _ = ack.map(|ack| hall.world.account.answer(hall.world.now, ack, Ok(())));
+            let _ = ack.map(|ack| hall.world.account.acknowledge(hall.world.now, ack, Ok(())));
             hall.tell();
         }
         if is_fetched {

@@ -7,10 +7,10 @@ use core::mem;
 use core::task::Poll;
 
 use super::Account;
-use super::event::{Change, ConnectFailure, Event, Unresolved};
-use super::incoming::{Ack, Inbound};
-use super::message::{Message, MessageId, MessageNumber, Outcome, SendError, Unaccepted};
-use super::receipts::{About, DeliveryReceipt, NoReceipt};
+use super::event::{ConnectFailure, Event, LinkEvent, Unresolved};
+use super::incoming::{Ack, InboundMessage};
+use super::message::{Message, MessageId, MessageNumber, MessageOutcome, SendError, SubmitError};
+use super::receipts::{DeliveryReceipt, NoMoreReceipts, ReceiptMatch};
 use crate::frame::Frame;
 use crate::pdu::{CommandStatus, DeliverSm, Operation};
 use crate::session::Observer;
@@ -38,7 +38,7 @@ const RECEIPTS: usize = 1024;
 /// ```
 /// use core::task::Poll;
 /// use core::time::Duration;
-/// use smpp_core::account::{Account, Credentials, Desk, Message, Options, SendError};
+/// use smpp_core::account::{Account, Credentials, EventRouter, Message, Options, SendError};
 /// use smpp_core::provider::Provider;
 /// use smpp_core::session::Instant;
 /// use smpp_core::{Address, SubmitSm};
@@ -46,7 +46,7 @@ const RECEIPTS: usize = 1024;
 /// let now = Instant::ZERO;
 /// let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::EIGHT_BY_EIGHT);
 /// let mut account = Account::<()>::new(options, now)?;
-/// let mut desk = Desk::new(1_000);
+/// let mut desk = EventRouter::new(1_000);
 /// let template = SubmitSm { destination: Address::international("6591234567")?, ..SubmitSm::default() };
 /// let number = desk.submit(now, &mut account, &Message::text(&template, "Hello"))?;
 /// assert!(desk.poll_outcome(number, &mut Some("its sender")).is_pending());
@@ -57,47 +57,47 @@ const RECEIPTS: usize = 1024;
 /// }
 /// assert_eq!(desk.woken().collect::<Vec<_>>(), ["its sender"]);
 /// let Poll::Ready(Err(SendError::Failed { outcome, .. })) = desk.poll_outcome(number, &mut None) else { panic!() };
-/// assert!(outcome.is_safe_to_repeat());
+/// assert!(outcome.is_safe_to_resend());
 /// desk.release(number);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Desk<W> {
+pub struct EventRouter<W> {
     slots: BTreeMap<MessageNumber, Slot<W>>,
-    arrivals: VecDeque<Delivery>,
+    arrivals: VecDeque<RoutedEvent>,
     max_arrivals: usize,
     /// Whether anyone fetches what arrives.
     is_fetched: bool,
     receiver: Option<W>,
     woken: Vec<W>,
-    first_bind: Option<Result<(), NoBind>>,
+    first_bind: Option<Result<(), FirstBindError>>,
     unresolved: Vec<Unresolved>,
     over: bool,
 }
 
 /// What there is for the owner of one message.
 struct Slot<W> {
-    outcome: Option<Outcome>,
-    receipts: VecDeque<(DeliveryReceipt, About)>,
+    outcome: Option<MessageOutcome>,
+    receipts: VecDeque<(DeliveryReceipt, ReceiptMatch)>,
     /// Why no more receipts will come.
-    end: Option<NoReceipt>,
+    end: Option<NoMoreReceipts>,
     owner: Option<W>,
 }
 
 /// Something that has been delivered.
 #[derive(Debug)]
-pub enum Delivery {
+pub enum RoutedEvent {
     /// A message from a phone, whole, or what there is of one whose other parts have not come in time.
-    Message(Inbound, Ack),
+    Message(InboundMessage, Ack),
     /// A receipt: of a message that nobody waits for, or about none that is known. Without the right to answer it if it
     /// has been acknowledged.
-    Receipt(DeliveryReceipt, Option<About>, Option<Ack>),
+    Receipt(DeliveryReceipt, Option<ReceiptMatch>, Option<Ack>),
     /// What has no response: alert_notification.
     Notification(Frame<Vec<u8>>),
 }
 
 /// Why there will be no first bind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoBind {
+pub enum FirstBindError {
     /// The SMSC refuses the account.
     Refused(CommandStatus),
     /// The server's certificate is not accepted, at whichever address. The account goes on trying.
@@ -112,7 +112,7 @@ impl<W> Slot<W> {
     }
 }
 
-impl<W> Desk<W> {
+impl<W> EventRouter<W> {
     /// With room for so many arrivals.
     pub const fn new(max_arrivals: usize) -> Self {
         Self {
@@ -134,9 +134,9 @@ impl<W> Desk<W> {
         now: Instant,
         account: &mut Account<O>,
         message: &Message,
-    ) -> Result<MessageNumber, Unaccepted> {
+    ) -> Result<MessageNumber, SubmitError> {
         let number = account.submit(now, message)?;
-        let end = if message.asks_for_receipts() { None } else { Some(NoReceipt::NotAsked) };
+        let end = if message.asks_for_receipts() { None } else { Some(NoMoreReceipts::NotRequested) };
         self.slots.insert(number, Slot { outcome: None, receipts: VecDeque::new(), end, owner: None });
         Ok(number)
     }
@@ -146,26 +146,26 @@ impl<W> Desk<W> {
         match event {
             Event::Outcome { message, outcome } => self.conclude(message, outcome),
             Event::Receipt { receipt, about, ack } => self.receipt(now, account, receipt, about, ack),
-            Event::Unreported { message, .. } => {
+            Event::ReceiptsExpired { message, .. } => {
                 if let Some(slot) = self.slots.get_mut(&message) {
-                    slot.end.get_or_insert(NoReceipt::Unreported);
+                    slot.end.get_or_insert(NoMoreReceipts::NotReceived);
                     self.woken.extend(slot.owner.take());
                 }
             }
-            Event::Message { message, ack } => self.arrive(now, account, Delivery::Message(message, ack)),
-            Event::Notification { frame } => self.arrive(now, account, Delivery::Notification(frame)),
-            Event::Link { change: Change::Bound { .. }, .. } => {
+            Event::Message { message, ack } => self.arrive(now, account, RoutedEvent::Message(message, ack)),
+            Event::Notification { frame } => self.arrive(now, account, RoutedEvent::Notification(frame)),
+            Event::Link { event: LinkEvent::Bound { .. }, .. } => {
                 self.first_bind.get_or_insert(Ok(()));
             }
             Event::Link {
-                change: Change::Unreachable { failure: ConnectFailure::Untrusted, retry: Some(_), .. },
+                event: LinkEvent::ConnectFailed { failure: ConnectFailure::Untrusted, retry_at: Some(_), .. },
                 ..
             } => {
-                self.first_bind.get_or_insert(Err(NoBind::Untrusted));
+                self.first_bind.get_or_insert(Err(FirstBindError::Untrusted));
             }
             Event::Link { .. } => {}
             Event::Stopped { status } => {
-                self.first_bind.get_or_insert(Err(NoBind::Refused(status)));
+                self.first_bind.get_or_insert(Err(FirstBindError::Refused(status)));
             }
             Event::Closed { unresolved } => {
                 self.unresolved = unresolved;
@@ -174,11 +174,11 @@ impl<W> Desk<W> {
         }
     }
 
-    fn conclude(&mut self, message: MessageNumber, outcome: Outcome) {
+    fn conclude(&mut self, message: MessageNumber, outcome: MessageOutcome) {
         let Some(slot) = self.slots.get_mut(&message) else { return };
         if outcome.ids().any(|id| id.as_bytes().is_empty()) {
             // Of the part that the SMSC gave no id no receipt is known by its own.
-            slot.end.get_or_insert(NoReceipt::Unreported);
+            slot.end.get_or_insert(NoMoreReceipts::NotReceived);
         }
         slot.outcome = Some(outcome);
         self.woken.extend(slot.owner.take());
@@ -189,7 +189,7 @@ impl<W> Desk<W> {
         now: Instant,
         account: &mut Account<O>,
         receipt: DeliveryReceipt,
-        about: Option<About>,
+        about: Option<ReceiptMatch>,
         ack: Ack,
     ) {
         let slot = about.and_then(|about| Some((about, self.slots.get_mut(&about.message)?)));
@@ -197,23 +197,23 @@ impl<W> Desk<W> {
         let _ = match slot {
             Some((about, slot)) if slot.takes_receipts() => {
                 if slot.receipts.len() >= RECEIPTS {
-                    account.answer(now, ack, Err(DeliverSm::UNANSWERED))
+                    account.acknowledge(now, ack, Err(DeliverSm::UNANSWERED))
                 } else {
                     slot.receipts.push_back((receipt, about));
-                    if about.whole.is_some() {
-                        slot.end = Some(NoReceipt::AllTold);
+                    if about.message_state.is_some() {
+                        slot.end = Some(NoMoreReceipts::AllReceived);
                     }
                     self.woken.extend(slot.owner.take());
-                    account.answer(now, ack, Ok(()))
+                    account.acknowledge(now, ack, Ok(()))
                 }
             }
             // Nobody wants to know.
-            _ if about.is_some() && !self.is_fetched => account.answer(now, ack, Ok(())),
-            _ => return self.arrive(now, account, Delivery::Receipt(receipt, about, Some(ack))),
+            _ if about.is_some() && !self.is_fetched => account.acknowledge(now, ack, Ok(())),
+            _ => return self.arrive(now, account, RoutedEvent::Receipt(receipt, about, Some(ack))),
         };
     }
 
-    fn arrive<O: Observer>(&mut self, now: Instant, account: &mut Account<O>, delivery: Delivery) {
+    fn arrive<O: Observer>(&mut self, now: Instant, account: &mut Account<O>, delivery: RoutedEvent) {
         if self.is_fetched && self.arrivals.len() < self.max_arrivals {
             self.arrivals.push_back(delivery);
             self.woken.extend(self.receiver.take());
@@ -233,10 +233,10 @@ impl<W> Desk<W> {
         message: MessageNumber,
         owner: &mut Option<W>,
     ) -> Poll<Result<Vec<MessageId>, SendError>> {
-        let Some(slot) = self.slots.get_mut(&message) else { return Poll::Ready(Err(SendError::Lost)) };
+        let Some(slot) = self.slots.get_mut(&message) else { return Poll::Ready(Err(SendError::DriverGone)) };
         let Some(outcome) = &slot.outcome else {
             if self.over {
-                return Poll::Ready(Err(SendError::Lost));
+                return Poll::Ready(Err(SendError::DriverGone));
             }
             mem::swap(&mut slot.owner, owner);
             return Poll::Pending;
@@ -252,12 +252,14 @@ impl<W> Desk<W> {
         &mut self,
         message: MessageNumber,
         owner: &mut Option<W>,
-    ) -> Poll<Result<(DeliveryReceipt, About), NoReceipt>> {
-        let Some(slot) = self.slots.get_mut(&message) else { return Poll::Ready(Err(NoReceipt::Closed)) };
+    ) -> Poll<Result<(DeliveryReceipt, ReceiptMatch), NoMoreReceipts>> {
+        let Some(slot) = self.slots.get_mut(&message) else {
+            return Poll::Ready(Err(NoMoreReceipts::Closed));
+        };
         if let Some(receipt) = slot.receipts.pop_front() {
             return Poll::Ready(Ok(receipt));
         }
-        if let Some(why) = slot.end.or(self.over.then_some(NoReceipt::Closed)) {
+        if let Some(why) = slot.end.or(self.over.then_some(NoMoreReceipts::Closed)) {
             return Poll::Ready(Err(why));
         }
         mem::swap(&mut slot.owner, owner);
@@ -272,7 +274,7 @@ impl<W> Desk<W> {
         self.woken.extend(slot.owner);
         for (receipt, about) in slot.receipts {
             if self.is_fetched && self.arrivals.len() < self.max_arrivals.saturating_mul(2) {
-                self.arrivals.push_back(Delivery::Receipt(receipt, Some(about), None));
+                self.arrivals.push_back(RoutedEvent::Receipt(receipt, Some(about), None));
                 self.woken.extend(self.receiver.take());
             }
         }
@@ -280,7 +282,7 @@ impl<W> Desk<W> {
 
     /// The next that was delivered, in the order it came; `None` once the account has ended and none is left, or if
     /// [nobody fetches them](Self::close_arrivals).
-    pub fn poll_arrival(&mut self, receiver: &mut Option<W>) -> Poll<Option<Delivery>> {
+    pub fn poll_arrival(&mut self, receiver: &mut Option<W>) -> Poll<Option<RoutedEvent>> {
         match self.arrivals.pop_front() {
             None if self.is_fetched && !self.over => {
                 mem::swap(&mut self.receiver, receiver);
@@ -301,7 +303,7 @@ impl<W> Desk<W> {
     }
 
     /// Whether there has been a bind, or why there will be none; `None` as long as nobody can say.
-    pub const fn first_bind(&self) -> Option<Result<(), NoBind>> {
+    pub const fn first_bind(&self) -> Option<Result<(), FirstBindError>> {
         self.first_bind
     }
 
@@ -316,7 +318,7 @@ impl<W> Desk<W> {
     }
 
     /// Nobody drives the account any more, though it has not said that it is [closed](Event::Closed). Nobody waits for
-    /// ever: a message without an outcome is [lost](SendError::Lost).
+    /// ever: a message without an outcome is [lost](SendError::DriverGone).
     pub fn close(&mut self) {
         self.over = true;
         let owners = self.slots.values_mut().filter_map(|slot| slot.owner.take());
@@ -324,18 +326,18 @@ impl<W> Desk<W> {
     }
 }
 
-impl Delivery {
+impl RoutedEvent {
     /// Leaves it to the SMSC.
     fn refuse<O: Observer>(self, now: Instant, account: &mut Account<O>) {
         let (Self::Message(_, ack) | Self::Receipt(_, _, Some(ack))) = self else { return };
         // If the bind is gone, the SMSC has seen no answer, and keeps it too.
-        let _ = account.answer(now, ack, Err(DeliverSm::UNANSWERED));
+        let _ = account.acknowledge(now, ack, Err(DeliverSm::UNANSWERED));
     }
 }
 
-impl<W> fmt::Debug for Desk<W> {
+impl<W> fmt::Debug for EventRouter<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Desk")
+        f.debug_struct("EventRouter")
             .field("messages", &self.slots.len())
             .field("arrivals", &self.arrivals.len())
             .finish_non_exhaustive()

@@ -3,18 +3,18 @@
 /// A sequence of numbers that look random and are the same for the same seed. For tests, not for secrets.
 ///
 /// ```
-/// use smpp_core::simulator::Dice;
-/// let (mut dice, mut same) = (Dice::new(1), Dice::new(1));
+/// use smpp_core::simulator::Rng;
+/// let (mut dice, mut same) = (Rng::new(1), Rng::new(1));
 /// assert!((0..100).all(|_| dice.roll() == same.roll()));
 /// assert!(dice.percent(100) && !dice.percent(0));
 /// ```
 #[derive(Clone, Debug)]
-pub struct Dice {
+pub struct Rng {
     seed: u64,
     rolled: u64,
 }
 
-impl Dice {
+impl Rng {
     /// The sequence of this seed, from its beginning.
     pub const fn new(seed: u64) -> Self {
         Self { seed, rolled: 0 }
@@ -52,12 +52,12 @@ mod tests {
     #[test]
     fn shares_come_out_about_right() {
         for share in [1, 10, 50, 99] {
-            let mut dice = Dice::new(share.into());
+            let mut dice = Rng::new(share.into());
             let hits = (0..100_000).filter(|_| dice.percent(share)).count();
             let expected = usize::from(share) * 1000;
             assert!(hits.abs_diff(expected) < 500, "{share} %: {hits}");
         }
-        assert_eq!(Dice::new(7).below(0), 0);
-        assert!((0..100).all(|seed| Dice::new(seed).below(3) < 3));
+        assert_eq!(Rng::new(7).below(0), 0);
+        assert!((0..100).all(|seed| Rng::new(seed).below(3) < 3));
     }
 }

@@ -161,6 +161,7 @@ pub use handle::{Client, Handle, Peer, PendingResponse, start};
 pub use inbox::Inbox;
 pub use incoming::{HandleRoute, Inbound, InboundRequest, ReplyRoute};
 pub use server::{BindRequest, BoundSession, Listener, Server, ServerBuilder, ServerLimits, Service};
+pub use smpp_core;
 pub use smpp_core::session::{NotSentReason, RequestError, Response};
 pub use stream::{Duplex, Stream, Transport};
 pub use tls_stream::TlsStream;

@@ -73,7 +73,7 @@
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let server = Server::builder(Shop { messages: AtomicU64::new(1) })
-//!     .limits(ServerLimits { binds: 4, rate: Some(Rate::per_second(50)), ..ServerLimits::default() })
+//!     .limits(ServerLimits { binds_per_account: 4, rate: Some(Rate::per_second(50)), ..ServerLimits::default() })
 //!     .listen(Listener::bind("0.0.0.0:2775", Config::default()).await?)
 //!     .start()?;
 //! # drop(server);
@@ -165,6 +165,7 @@ pub use server::{
     Admission, BindId, BindRegistry, BindRequest, BoundSession, IncomingConnection, Listener, RejectReason,
     Server, ServerBuilder, ServerEvent, ServerLimits, ServerStream, Service, Shutdown,
 };
+pub use smpp_core;
 pub use smpp_core::session::{NotSentReason, RequestError, Response};
 
 /// The examples in the README compile.

@@ -66,7 +66,7 @@
 //!   flight than its [`window`](crate::session::Config::window). Of the binds that can send, the one with most room does.
 //! - Each message that is taken has exactly one [`Outcome`](Event::Outcome), whatever becomes of the binds. A part that
 //!   was never sent goes on another bind; one that was sent and not answered does what the caller has chosen:
-//!   [`Unanswered`].
+//!   [`UnansweredPolicy`].
 //! - `ESME_RTHROTTLED` and `ESME_RMSGQFUL` pause the bind, and the part takes its old place in the queue; so does
 //!   `ESME_RINVBNDSTS`, which says that the SMSC has begun to end the bind.
 //! - A receipt that comes within [`age`](ReceiptOptions::max_age) reaches its message, whichever bind it comes on, also if it

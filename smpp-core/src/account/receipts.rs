@@ -45,7 +45,7 @@ pub struct ReceiptMatch {
     pub pending: u8,
     /// What became of the message, once the last receipt of each part has come:
     /// [`DELIVERED`](MessageState::DELIVERED) if that became of all, otherwise what became of the first that was not.
-    /// `None` for a message not all of which was accepted: its [`Outcome`](super::Outcome) says so.
+    /// `None` for a message not all of which was accepted: its [`MessageOutcome`](super::MessageOutcome) says so.
     pub message_state: Option<MessageState>,
 }
 

@@ -28,7 +28,7 @@ pub mod eight_by_eight;
 ///     max_binds: Some(2),
 ///     rate: Some(Rate::per_second(20)),
 ///     window: Some(10),
-///     enquire_link: Some(Duration::from_secs(60)),
+///     enquire_link_interval: Some(Duration::from_secs(60)),
 ///     operations: Operations::BINDS.union(Operations::SUBMIT_SM).union(Operations::QUERY_SM),
 ///     codings: Codings { smsc_default: Alphabet::Latin1, ia5: Alphabet::Ascii },
 ///     alphabets: &[Alphabet::Latin1, Alphabet::Ucs2],
@@ -40,7 +40,7 @@ pub mod eight_by_eight;
 ///     ..Provider::UNSTATED
 /// };
 /// let config = ACME.config();
-/// assert_eq!((config.window, config.enquire_link), (10, Some(Duration::from_secs(60))));
+/// assert_eq!((config.window, config.enquire_link_interval), (10, Some(Duration::from_secs(60))));
 /// assert_eq!(ACME.text_options().text("naïve")?.alphabet(), Alphabet::Latin1);
 /// # Ok::<(), smpp_core::sms::TextError>(())
 /// ```

@@ -14,7 +14,7 @@ use super::shared::Shared;
 /// What is delivered to the account on any of its binds, in the order it came: messages from phones, and receipts that
 /// nobody else waits for.
 ///
-/// Bounded by [`AccountConnector::arrivals`](super::AccountConnector::arrivals). Once it is dropped, messages and
+/// Bounded by [`AccountConnector::arrivals_capacity`](super::AccountConnector::arrivals_capacity). Once it is dropped, messages and
 /// receipts about unknown messages are left to the SMSC, and receipts of messages of this account are accepted and
 /// forgotten.
 #[derive(Debug)]

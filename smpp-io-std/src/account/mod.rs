@@ -50,13 +50,13 @@
 //!
 //! # What becomes of a message
 //!
-//! [`send`](Account::send) ends with all parts accepted, or with an [`Outcome`](smpp_core::account::Outcome) that says of each part what it was:
+//! [`send`](Account::send) ends with all parts accepted, or with an [`MessageOutcome`](smpp_core::account::MessageOutcome) that says of each part what it was:
 //! accepted, refused, never sent, sent and unanswered. What to do about the last is the message's own policy.
 //!
 //! # Bounds
 //!
 //! [`Options::queue_capacity`] parts wait or are in flight; then `send` and `submit` wait and `try_submit` refuses.
-//! [`AccountConnector::arrivals`] receipts and messages wait to be fetched; beyond that the SMSC is told to keep them. Fetch
+//! [`AccountConnector::arrivals_capacity`] receipts and messages wait to be fetched; beyond that the SMSC is told to keep them. Fetch
 //! what arrives, or drop the [`Arrivals`]: an SMSC whose deliveries are not answered delivers nothing else.
 //!
 //! # Side by side with tokio's
@@ -67,7 +67,7 @@
 //!
 //! | `smpp_io_tokio::account` | here | here, until a deadline |
 //! | --- | --- | --- |
-//! | `Account::connect(url, options).await` | [`Account::connect`] | [`AccountConnector::within`] |
+//! | `Account::connect(url, options).await` | [`Account::connect`] | [`AccountConnector::bind_timeout`] |
 //! | `AccountConnector::start()` | [`AccountConnector::start`] | |
 //! | `account.send(&message).await` | [`Account::send`] | [`Account::send_until`] |
 //! | `account.submit(&message).await` | [`Account::submit`] | [`Account::submit_until`] |
@@ -224,7 +224,7 @@ impl AccountConnector {
     /// Starts the account and waits for its first bind. The others follow.
     ///
     /// Fails if the SMSC refuses the account, if its certificate is not accepted at any address, or if there is no bind
-    /// [in time](Self::within); the account is gone then.
+    /// [in time](Self::bind_timeout); the account is gone then.
     pub fn connect(self) -> Result<(Account, Arrivals), AccountError> {
         let timeout = self.bind_timeout;
         let (account, arrivals) = self.start()?;

@@ -50,13 +50,13 @@
 //!
 //! # What becomes of a message
 //!
-//! [`send`](Account::send) ends with all parts accepted, or with an [`Outcome`](smpp_core::account::Outcome) that says of each part what it was:
+//! [`send`](Account::send) ends with all parts accepted, or with an [`MessageOutcome`](smpp_core::account::MessageOutcome) that says of each part what it was:
 //! accepted, refused, never sent, sent and unanswered. What to do about the last is the message's own policy.
 //!
 //! # Bounds
 //!
 //! [`Options::queue_capacity`] parts wait or are in flight; then `send` and `submit` wait and `try_submit` refuses.
-//! [`AccountConnector::arrivals`] receipts and messages wait to be fetched; beyond that the SMSC is told to keep them. Fetch
+//! [`AccountConnector::arrivals_capacity`] receipts and messages wait to be fetched; beyond that the SMSC is told to keep them. Fetch
 //! what arrives, or drop the [`Arrivals`]: an SMSC whose deliveries are not answered delivers nothing else.
 
 mod arrivals;

@@ -29,7 +29,7 @@ pub(crate) struct OneThread {
 enum Request {
     /// For room: whoever has one thread alone waits for it by himself.
     Waits,
-    SentRequest(Option<SentRequest>),
+    InFlight(Option<SentRequest>),
     Ended(Result<Response, RequestError>),
 }
 
@@ -50,7 +50,7 @@ impl OneThread {
 
     fn send<O: Operation + SentBy<Esme>>(&mut self, operation: &O) -> Request {
         match self.connection.as_mut().map(|connection| connection.send(operation)) {
-            Some(Ok(pending)) => Request::SentRequest(Some(pending)),
+            Some(Ok(pending)) => Request::InFlight(Some(pending)),
             Some(Err(error)) => Request::Ended(Err(error)),
             None => {
                 let reason = self.end.as_ref().map_or(CloseReason::Aborted, |end| end.reason);
@@ -67,14 +67,14 @@ impl OneThread {
             None => {}
         }
         for number in 0..self.requests.len() {
-            if let Request::SentRequest(pending) = &mut self.requests[number] {
+            if let Request::InFlight(pending) = &mut self.requests[number] {
                 match pending.take().expect("it is there").try_outcome() {
                     Ok(answer) => self.requests[number] = Request::Ended(answer),
                     Err(still) => *pending = Some(still),
                 }
             }
         }
-        let pending = |request: &&Request| matches!(request, Request::SentRequest(_));
+        let pending = |request: &&Request| matches!(request, Request::InFlight(_));
         while self.requests.iter().filter(pending).count() < self.window
             && let Some(next) = self.requests.iter().position(|request| matches!(request, Request::Waits))
         {

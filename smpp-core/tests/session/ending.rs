@@ -37,7 +37,7 @@ fn an_answer_that_took_long_leaves_the_peer_its_time() {
     smsc.accept("id");
     smsc.wake(late);
     smsc.speak();
-    assert_eq!(smsc.session.poll_timeout(), Some((late + secs(10), Timer::Ending)), "to answer our unbind");
+    assert_eq!(smsc.session.poll_timeout(), Some((late + secs(10), Timer::Shutdown)), "to answer our unbind");
 
     let config = Config {
         inactivity_timeout: Some(secs(5)),

@@ -262,7 +262,7 @@ impl Model {
 
     /// Whatever comes is a sign of life.
     fn hear(&mut self) {
-        self.last_heard = self.now;
+        self.last_received = self.now;
         if self.probe.is_some() {
             self.probe_ends = None;
         }
@@ -288,7 +288,7 @@ impl Model {
                 .push(Told::Outcome(request.tag, Err(RequestError::Unanswered(UnansweredReason::Timeout))));
             self.move_on();
         }
-        if self.probing && self.probe_ends.is_none() && self.last_heard + IDLE == self.now {
+        if self.probing && self.probe_ends.is_none() && self.last_received + IDLE == self.now {
             self.probe = Some(self.probes);
             self.probe_ends = Some(self.now + RESPONSE);
             self.probes += 1;

@@ -23,6 +23,10 @@ pub enum CloseReason {
     /// Keep-alive failed: after an enquire_link of the session the peer sent no PDU within
     /// [`response_timeout`](super::Config::response_timeout).
     LinkDead,
+    /// The peer answered enquire_link, but no request for
+    /// [`max_response_timeouts`](super::Config::max_response_timeouts) times
+    /// [`response_timeout`](super::Config::response_timeout).
+    Unresponsive,
     /// Output waited, and the transport took no octet of it for one to two times
     /// [`response_timeout`](super::Config::response_timeout): the peer does not read.
     Stalled,
@@ -33,7 +37,7 @@ pub enum CloseReason {
     /// The peer sent an impossible `command_length`: the session cannot find the next PDU in the stream. The session
     /// answered generic_nack.
     Framing(FramingError),
-    /// The peer sent more malformed PDUs than [`max_malformed`](super::Config::max_malformed) allows.
+    /// The peer sent more malformed PDUs and unknown commands than [`max_malformed`](super::Config::max_malformed) allows.
     TooManyMalformed,
 }
 
@@ -46,6 +50,7 @@ impl fmt::Display for CloseReason {
             Self::Aborted => "aborted",
             Self::SessionInit => "no bind within session_init_timeout",
             Self::LinkDead => "the peer did not answer enquire_link within response_timeout",
+            Self::Unresponsive => "the peer answered enquire_link but no request for max_response_timeouts",
             Self::Stalled => "the peer does not read: the transport took no octet within response_timeout",
             Self::Inactive => "no message within inactivity_timeout",
             Self::UnbindTimeout => "the peer did not answer unbind within response_timeout",

@@ -25,10 +25,15 @@ pub struct Config {
     /// [`Refusal::WindowFull`](super::Refusal::WindowFull). enquire_link and unbind that the session sends by itself do
     /// not count. Default 16.
     pub window: u16,
-    /// How many requests of the peer may wait for the application's response. `1..=65535`; 0 counts as 1. The session
-    /// itself answers further requests with `ESME_RTHROTTLED` and emits [`Event::Refused`](super::Event::Refused).
-    /// Default 256.
+    /// Backpressure: how many requests of the peer may wait for the application's response. `1..=65535`; 0 counts as 1.
+    /// From there on the session reads no input ([`wants_input`](super::Session::wants_input)), so that TCP slows the peer
+    /// down, until the application has answered one. Default 256.
     pub max_unanswered: u16,
+    /// How long the session reads no input because of [`max_unanswered`](Self::max_unanswered). Then it reads on, answers
+    /// further requests with `ESME_RTHROTTLED` and emits [`Event::Refused`](super::Event::Refused), until the application
+    /// has answered a request. So an application that waits for a response of the peer before it answers does not wait for
+    /// ever: the response may be behind requests. Keep it shorter than the response timeout of both sides. Default 5 s.
+    pub backpressure_timeout: Duration,
     /// The largest PDU in octets, header included. A larger `command_length` from the peer ends the session with
     /// [`CloseReason::Framing`](super::CloseReason::Framing). A larger PDU of the caller is refused with
     /// [`Refusal::TooLong`](super::Refusal::TooLong). Default [`frame::DEFAULT_MAX_LENGTH`], 70 KiB.
@@ -38,7 +43,7 @@ pub struct Config {
     /// more; from there on the session reads no input ([`wants_input`](super::Session::wants_input)). Default 256 KiB.
     pub max_output: usize,
     /// How many malformed PDUs the session answers. One more ends it with
-    /// [`CloseReason::TooManyMalformed`](super::CloseReason::TooManyMalformed). Unknown commands do not count. Default
+    /// [`CloseReason::TooManyMalformed`](super::CloseReason::TooManyMalformed). Unknown commands count as well. Default
     /// 1,000.
     pub max_malformed: u32,
     /// Which deviations from the specification the session accepts in PDUs of the peer. Default
@@ -69,13 +74,24 @@ pub struct Config {
     /// Keep-alive: how long the peer may be silent before a bound session sends enquire_link; `None` for never. Any PDU
     /// of the peer restarts the interval. If the peer sends nothing for [`response_timeout`](Self::response_timeout)
     /// after the enquire_link, the session ends with [`CloseReason::LinkDead`](super::CloseReason::LinkDead). Default
-    /// 30 s.
+    /// 20 s, because some servers disconnect a bind that is silent for 30 s.
     pub enquire_link_interval: Option<Duration>,
     /// How long the session waits for a response to a request. Then the request ends with
     /// [`UnansweredReason::Timeout`](super::UnansweredReason::Timeout), and the session continues. It also limits the wait
     /// for the response to enquire_link and unbind, for a transport that takes no octet of waiting output
     /// ([`CloseReason::Stalled`](super::CloseReason::Stalled)), and for the last octets before the end. Default 10 s.
+    ///
+    /// A timeout makes the session slow down as a throttled message does, send enquire_link (unless keep-alive is off), and
+    /// refuse requests with [`Refusal::WindowFull`](super::Refusal::WindowFull) until the peer has sent something.
     pub response_timeout: Duration,
+    /// How long a request that has timed out keeps its place in the window, from its timeout: the peer may still work on it.
+    /// A response within this time is reported as [`Event::LateResponse`](super::Event::LateResponse); a later one as
+    /// [`Event::UnexpectedResponse`](super::Event::UnexpectedResponse). Zero frees the place at once. Default 60 s.
+    pub late_response_timeout: Duration,
+    /// After how many response timeouts without a response to any request the session ends with
+    /// [`CloseReason::Unresponsive`](super::CloseReason::Unresponsive), although the peer answers enquire_link. It counts
+    /// from the first request that timed out. 0 for never. Default 6: one minute with the default `response_timeout`.
+    pub max_response_timeouts: u16,
     /// How long a bound session may be idle before it unbinds, with
     /// [`CloseReason::Inactive`](super::CloseReason::Inactive); `None` for ever. Any PDU in either direction restarts it,
     /// except enquire_link and its response. Default `None`.
@@ -85,7 +101,8 @@ pub struct Config {
     pub enquire_link_is_activity: bool,
     /// Graceful shutdown: how long [`unbind`](super::Session::unbind) waits for requests in flight, in both directions,
     /// before the session sends unbind nevertheless. After an unbind of the peer: how long the session waits for the
-    /// outstanding responses of both sides. Default 5 s.
+    /// outstanding responses of both sides. After the peer has closed its side of the connection: how long the session still
+    /// transmits responses of the application. Default 5 s.
     pub drain_timeout: Duration,
 }
 
@@ -94,6 +111,7 @@ impl Default for Config {
         Self {
             window: 16,
             max_unanswered: 256,
+            backpressure_timeout: Duration::from_secs(5),
             max_pdu: frame::DEFAULT_MAX_LENGTH,
             max_output: 256 * 1024,
             max_malformed: 1000,
@@ -104,8 +122,10 @@ impl Default for Config {
             slow_down_when_throttled: true,
             session_init_timeout: Duration::from_secs(10),
             awaits_outbind: false,
-            enquire_link_interval: Some(Duration::from_secs(30)),
+            enquire_link_interval: Some(Duration::from_secs(20)),
             response_timeout: Duration::from_secs(10),
+            late_response_timeout: Duration::from_secs(60),
+            max_response_timeouts: 6,
             inactivity_timeout: None,
             enquire_link_is_activity: false,
             drain_timeout: Duration::from_secs(5),

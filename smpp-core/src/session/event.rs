@@ -57,7 +57,17 @@ pub enum Event<'b, T> {
         /// What is wrong with the PDU.
         error: DecodeError,
     },
-    /// The peer sent a response that matches no request in flight: late, repeated, or unsolicited. It changed nothing.
+    /// The peer answered a request that had timed out: [`Event::Outcome`] has reported
+    /// [`UnansweredReason::Timeout`](super::UnansweredReason::Timeout) with this sequence number. Now it is known how the
+    /// request ended.
+    LateResponse {
+        /// The sequence number of the request.
+        sequence: SequenceNumber,
+        /// How the request ended: [`Accepted`](Outcome::Accepted), [`Refused`](Outcome::Refused) or
+        /// [`Nacked`](Outcome::Nacked), or [`Unanswered`](Outcome::Unanswered) if the response is malformed.
+        outcome: Outcome<'b>,
+    },
+    /// The peer sent a response that matches no request in flight: very late, repeated, or unsolicited. It changed nothing.
     UnexpectedResponse {
         /// The PDU as the peer sent it.
         frame: Frame<&'b [u8]>,

@@ -24,14 +24,16 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// Reads PDUs from the front of `input` until one causes an event, and advances `input` past what it has read.
     ///
     /// Call it until it returns `None`. Keep what is then left in `input`: it is the beginning of a PDU and needs more
-    /// octets, or the session does not read until the transport takes output ([`wants_input`](Self::wants_input)).
+    /// octets, or the session does not read now ([`wants_input`](Self::wants_input)).
     pub fn handle_input<'b>(&mut self, now: Instant, input: &mut &'b [u8]) -> Option<Event<'b, T>> {
         self.advance_clock(now);
+        self.has_input = false;
         loop {
             if let Shutdown::Reporting(_) = self.shutdown {
                 return self.poll_end();
             }
             if !self.wants_input() {
+                self.has_input = !input.is_empty();
                 return None;
             }
             match frame::split(input, self.config.max_pdu) {
@@ -61,6 +63,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         self.stats.received.count(header.command, header.length as usize);
         self.observer.observe(self.now, Direction::In, ObservedPdu(frame));
         self.last_received = self.now;
+        self.is_suspended = false;
         if self.is_activity(header.command) {
             self.last_activity = self.now;
         }
@@ -79,9 +82,8 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         let (pdu, quirks) = match frame.into_pdu(self.config.tolerance) {
             Ok(decoded) => decoded,
             Err(error) if error.kind == DecodeErrorKind::UnknownCommand => {
-                // It does not count as malformed: it may belong to another version or be vendor-specific.
                 self.nack(error.status(), header.sequence);
-                return Some(Event::Malformed { frame, error });
+                return Some(self.malformed(frame, error));
             }
             Err(error) => {
                 let status = self.refusal_status(header.command).unwrap_or_else(|| error.status());
@@ -111,6 +113,10 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         match Request::new(header, pdu) {
             Some(request) => {
                 self.unanswered += 1;
+                if self.is_full_of_requests() && !self.timers.is_set(Timer::Backpressure) {
+                    let due = self.now + self.config.backpressure_timeout;
+                    self.timers.set(Timer::Backpressure, Some(due));
+                }
                 Some(Event::Request { request, frame, quirks })
             }
             None => Some(Event::Notification { pdu, frame, quirks }),
@@ -127,7 +133,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             command.has_response() && !matches!(command, CommandId::ENQUIRE_LINK | CommandId::UNBIND);
         if !allowed {
             Some(CommandStatus::RINVBNDSTS)
-        } else if needs_application && self.unanswered >= self.config.max_unanswered.max(1) {
+        } else if needs_application && self.is_full_of_requests() {
             Some(CommandStatus::RTHROTTLED)
         } else {
             None
@@ -158,8 +164,23 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             return Some(self.unexpected_response(frame, None));
         };
         self.advance();
-        let outcome = Outcome::Accepted(Response::new(frame));
-        Some(Event::Outcome { tag: entry.tag, sequence: entry.sequence, outcome })
+        Some(self.outcome(entry, Outcome::Accepted(Response::new(frame))))
+    }
+
+    /// Reports how a request ended: in time, or late.
+    #[inline(always)]
+    fn outcome<'b>(&mut self, entry: Entry<T>, outcome: Outcome<'b>) -> Event<'b, T> {
+        let Entry { sequence, tag, .. } = entry;
+        match tag {
+            Some(tag) => Event::Outcome { tag, sequence, outcome },
+            None => self.late_response(sequence, outcome),
+        }
+    }
+
+    #[cold]
+    fn late_response<'b>(&mut self, sequence: SequenceNumber, outcome: Outcome<'b>) -> Event<'b, T> {
+        self.stats.late_responses += 1;
+        Event::LateResponse { sequence, outcome }
     }
 
     /// Handles a response other than the common one: a submit_sm_resp or deliver_sm_resp with `ESME_ROK`, a message_id
@@ -207,7 +228,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             }
         };
         self.advance();
-        Some(Event::Outcome { tag: entry.tag, sequence: entry.sequence, outcome })
+        Some(self.outcome(entry, outcome))
     }
 
     /// Removes from the window the request that the response answers, and records the response time.
@@ -215,12 +236,15 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     fn take_request(&mut self, Header { command, sequence, .. }: Header) -> Option<Entry<T>> {
         let nack = command == CommandId::GENERIC_NACK;
         let entry = self.window.take(sequence, |request| nack || command == request.response())?;
+        if self.timers.is_set(Timer::Unresponsive) {
+            self.timers.set(Timer::Unresponsive, None);
+        }
         self.stats.response_times.count_response(self.time_in_flight(&entry));
         Some(entry)
     }
 
     /// Returns how long a request has been in flight, in nanoseconds.
-    fn time_in_flight(&self, entry: &Entry<T>) -> u64 {
+    fn time_in_flight<U>(&self, entry: &Entry<U>) -> u64 {
         self.now.as_nanos().saturating_sub(entry.sent.as_nanos())
     }
 
@@ -232,7 +256,6 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         error: Option<DecodeError>,
     ) -> Event<'b, T> {
         match error {
-            Some(error) if error.kind == DecodeErrorKind::UnknownCommand => Event::Malformed { frame, error },
             Some(error) => self.malformed(frame, error),
             None => {
                 self.stats.unexpected_responses += 1;
@@ -267,6 +290,11 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             Some(state) if state.0 >= 90 => Load::NearlyFull,
             _ => return,
         };
+        self.slow_down(entry, load);
+    }
+
+    /// Slows down because of what happened to this request.
+    fn slow_down<U>(&mut self, entry: &Entry<U>, load: Load) {
         if self.config.slow_down_when_throttled && entry.command.is_message() {
             // Little's law: the time in flight divided by the requests in flight is the interval between messages.
             let in_flight = entry.in_flight.max(self.window.len() as u16 + 1);
@@ -275,15 +303,53 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         }
     }
 
+    /// Lets the oldest request time out. It keeps its place in the window, because the peer may still answer it.
+    ///
+    /// The peer may be overloaded: the session slows down. The link may be dead: the session sends enquire_link, and
+    /// suspends requests until the peer has sent something.
+    pub(super) fn time_out_request(&mut self) -> Option<(T, SequenceNumber)> {
+        let (tag, entry) = self.window.time_out_first()?;
+        self.stats.timeouts += 1;
+        if entry.command.is_bind() {
+            self.bind_in_progress = None;
+            self.window.take(entry.sequence, |_| true);
+        }
+        self.slow_down(&entry, Load::Full);
+        if self.state.is_bound() && self.shutdown == Shutdown::NotStarted {
+            if self.config.enquire_link_interval.is_some() {
+                self.is_suspended = true;
+                if self.enquire_link.is_none() {
+                    self.send_enquire_link();
+                }
+            }
+            if self.config.max_response_timeouts > 0 && !self.timers.is_set(Timer::Unresponsive) {
+                let patience = self.config.response_timeout * u32::from(self.config.max_response_timeouts);
+                self.timers.set(Timer::Unresponsive, Some(entry.sent + patience));
+            }
+        }
+        self.advance();
+        Some((tag, entry.sequence))
+    }
+
     #[cold]
     fn malformed<'b>(&mut self, frame: Frame<&'b [u8]>, error: DecodeError) -> Event<'b, T> {
-        self.count_malformed();
+        if error.kind == DecodeErrorKind::UnknownCommand {
+            self.stats.unknown_commands += 1;
+            self.check_malformed();
+        } else {
+            self.count_malformed();
+        }
         Event::Malformed { frame, error }
     }
 
     fn count_malformed(&mut self) {
         self.stats.malformed += 1;
-        let too_many = self.stats.malformed > u64::from(self.config.max_malformed);
+        self.check_malformed();
+    }
+
+    fn check_malformed(&mut self) {
+        let malformed = self.stats.malformed + self.stats.unknown_commands;
+        let too_many = malformed > u64::from(self.config.max_malformed);
         if too_many
             && !matches!(self.shutdown, Shutdown::Reporting(_) | Shutdown::Done | Shutdown::Flushing(_))
         {

@@ -34,10 +34,36 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         self.end(CloseReason::Aborted);
     }
 
-    /// Reports to the session that the connection was closed or failed.
+    /// Reports to the session that the peer has closed its side of the connection: the transport has reached the end of the
+    /// stream, and may still accept octets.
+    ///
+    /// The session reads no more and refuses new requests. It still transmits the responses of the application, for up to
+    /// [`drain_timeout`](super::Config::drain_timeout), and then ends. Without outstanding responses and output it ends at
+    /// once. If the transport has failed, call [`handle_disconnect`](Self::handle_disconnect) instead.
+    pub fn handle_eof(&mut self) {
+        self.eof = true;
+        match self.shutdown {
+            // If the unbind has not left, the peer did not close in response to it.
+            Shutdown::Unbinding(CloseReason::Unbound) if self.pending_output() > 0 => {
+                self.flush(CloseReason::Disconnected);
+            }
+            Shutdown::Unbinding(reason) => self.flush(reason),
+            Shutdown::NotStarted | Shutdown::Draining(_) => {
+                self.shutdown = Shutdown::PeerFinished;
+                self.enter_unbinding();
+                self.timers.set(Timer::SessionInit, None);
+                self.timers.set(Timer::Unresponsive, None);
+                self.timers.set(Timer::Shutdown, Some(self.now + self.config.drain_timeout));
+                self.advance();
+            }
+            _ => self.advance(),
+        }
+    }
+
+    /// Reports to the session that the connection has failed or is closed: it carries octets in neither direction.
     ///
     /// [`handle_timeout`](Self::handle_timeout) then reports an outcome for each request in flight, and the end.
-    pub fn handle_eof(&mut self) {
+    pub fn handle_disconnect(&mut self) {
         self.end(match self.shutdown {
             // If the unbind has not left, the peer did not close in response to it.
             Shutdown::Unbinding(CloseReason::Unbound) if self.pending_output() > 0 => {
@@ -112,11 +138,14 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     }
 
     fn advance_shutdown(&mut self) {
-        let idle = self.window.len() == 0 && self.unanswered == 0;
+        let idle = self.window.waiting() == 0 && self.unanswered == 0;
         match self.shutdown {
             Shutdown::Draining(reason) if idle => self.send_unbind(reason),
             Shutdown::PeerUnbinding(sequence) if self.unanswered == 0 => self.respond_to_unbind(sequence),
-            Shutdown::PeerUnbound if self.window.len() == 0 => self.flush(CloseReason::PeerUnbound),
+            Shutdown::PeerUnbound if self.window.waiting() == 0 || self.eof => {
+                self.flush(CloseReason::PeerUnbound);
+            }
+            Shutdown::PeerFinished if self.unanswered == 0 => self.flush(CloseReason::Disconnected),
             Shutdown::Flushing(reason) if self.pending_output() == 0 => self.end(reason),
             _ => {}
         }
@@ -151,6 +180,10 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         self.timers.set(timer, None);
         match timer {
             Timer::SessionInit => self.end(CloseReason::SessionInit),
+            // What the peer has sent is not read: it proves nothing that nothing was heard.
+            Timer::EnquireLink | Timer::EnquireLinkResponse if !self.wants_input() => {
+                self.timers.set(timer, Some(self.now + self.config.response_timeout));
+            }
             Timer::EnquireLinkResponse => self.end(CloseReason::LinkDead),
             Timer::EnquireLink => self.check_keep_alive(),
             Timer::Inactivity => self.check_inactivity(),
@@ -158,6 +191,9 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
                 self.timers.set(Timer::Transmit, Some(self.now + self.config.response_timeout));
             }
             Timer::Transmit => self.end(CloseReason::Stalled),
+            Timer::Backpressure => self.is_overloaded = true,
+            Timer::Unresponsive if self.window.len() > 0 => self.end(CloseReason::Unresponsive),
+            Timer::Unresponsive => {}
             Timer::Shutdown => match self.shutdown {
                 Shutdown::Draining(reason) => self.send_unbind(reason),
                 Shutdown::PeerUnbinding(sequence) => {
@@ -166,11 +202,12 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
                     self.respond_to_unbind(sequence);
                 }
                 Shutdown::PeerUnbound => self.flush(CloseReason::PeerUnbound),
+                Shutdown::PeerFinished => self.flush(CloseReason::Disconnected),
                 Shutdown::Unbinding(CloseReason::Unbound) => self.end(CloseReason::UnbindTimeout),
                 Shutdown::Unbinding(reason) | Shutdown::Flushing(reason) => self.end(reason),
                 Shutdown::NotStarted | Shutdown::Reporting(_) | Shutdown::Done => {}
             },
-            Timer::Response | Timer::Closed => {}
+            Timer::Response | Timer::LateResponse | Timer::Input | Timer::Closed => {}
         }
     }
 
@@ -182,6 +219,10 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         if due > self.now {
             return self.timers.set(Timer::EnquireLink, Some(due));
         }
+        self.send_enquire_link();
+    }
+
+    pub(super) fn send_enquire_link(&mut self) {
         let sequence = self.next_sequence();
         self.enquire_link = Some(sequence);
         self.encode(CommandId::ENQUIRE_LINK, CommandStatus::ROK, sequence, Some(&EnquireLink));
@@ -204,10 +245,17 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// Returns the next event of a session that has ended: an outcome for each request in flight, then the end.
     pub(super) fn poll_end(&mut self) -> Option<Event<'static, T>> {
         let Shutdown::Reporting(reason) = self.shutdown else { return None };
-        let Some(Entry { tag, sequence, end, .. }) = self.window.take_first() else {
-            self.shutdown = Shutdown::Done;
-            self.output = Vec::new();
-            return Some(Event::Closed(reason));
+        let (tag, sequence, end) = loop {
+            match self.window.take_first() {
+                Some(Entry { tag: Some(tag), sequence, end, .. }) => break (tag, sequence, end),
+                // Its timeout was reported.
+                Some(Entry { tag: None, .. }) => {}
+                None => {
+                    self.shutdown = Shutdown::Done;
+                    self.output = Vec::new();
+                    return Some(Event::Closed(reason));
+                }
+            }
         };
         let outcome = if end > self.transmitted {
             Outcome::NeverSent(reason)

@@ -146,6 +146,14 @@ pub struct Session<R, T, O = ()> {
     unbind: Option<SequenceNumber>,
     /// Requests of the peer that the application has not answered yet.
     unanswered: u16,
+    /// Whether the application has answered none of them within `backpressure_timeout`.
+    is_overloaded: bool,
+    /// Whether input was left over because the session does not read.
+    has_input: bool,
+    /// Whether the peer has closed its side of the connection.
+    eof: bool,
+    /// Whether a request has timed out, and the peer has sent nothing since.
+    is_suspended: bool,
     own_version: Option<InterfaceVersion>,
     peer_version: Option<InterfaceVersion>,
     /// The version that both sides speak once they are bound. Until then it is the highest possible, so that no TLV is
@@ -205,6 +213,10 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             enquire_link: None,
             unbind: None,
             unanswered: 0,
+            is_overloaded: false,
+            has_input: false,
+            eof: false,
+            is_suspended: false,
             own_version: None,
             peer_version: None,
             version: InterfaceVersion(u8::MAX),
@@ -253,9 +265,20 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             Shutdown::Reporting(_) => return Some((self.now, Timer::Closed)),
             _ => {}
         }
-        let response =
-            self.window.first().map(|entry| (entry.sent + self.config.response_timeout, Timer::Response));
-        [response, self.timers.first()].into_iter().flatten().min_by_key(|(at, _)| *at)
+        if self.has_input && self.wants_input() {
+            return Some((self.now, Timer::Input));
+        }
+        self.next_timer()
+    }
+
+    fn next_timer(&self) -> Option<(Instant, Timer)> {
+        let timeout = self.config.response_timeout;
+        let response = self.window.first_waiting().map(|entry| (entry.sent + timeout, Timer::Response));
+        let late = self
+            .window
+            .first_timed_out()
+            .map(|entry| (entry.sent + timeout + self.config.late_response_timeout, Timer::LateResponse));
+        [response, late, self.timers.first()].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
     /// Acts on timers that are due at `now`, and returns an event if one occurs. Call it until it returns `None`.
@@ -265,21 +288,16 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             if let Some(event) = self.poll_end() {
                 return Some(event);
             }
-            let (_, timer) = self.poll_timeout().filter(|(at, _)| *at <= now)?;
-            if timer == Timer::Response {
-                let entry = self.window.take_first()?;
-                if entry.command.is_bind() {
-                    self.bind_in_progress = None;
+            let (_, timer) = self.next_timer().filter(|(at, _)| *at <= now)?;
+            match timer {
+                Timer::Response => {
+                    let (tag, sequence) = self.time_out_request()?;
+                    let outcome = Outcome::Unanswered(UnansweredReason::Timeout);
+                    return Some(Event::Outcome { tag, sequence, outcome });
                 }
-                self.stats.timeouts += 1;
-                self.advance();
-                return Some(Event::Outcome {
-                    tag: entry.tag,
-                    sequence: entry.sequence,
-                    outcome: Outcome::Unanswered(UnansweredReason::Timeout),
-                });
+                Timer::LateResponse => drop(self.window.take_first()),
+                timer => self.expire(timer),
             }
-            self.expire(timer);
         }
     }
 
@@ -288,14 +306,18 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         !self.output.is_empty() && !matches!(self.shutdown, Shutdown::Reporting(_) | Shutdown::Done)
     }
 
-    /// Returns whether the session reads input. If it does not, keep the input and stop reading from the transport until
-    /// output was transmitted: this backpressure slows the peer down.
+    /// Returns whether the session reads input. If it does not, keep the input and stop reading from the transport: this
+    /// backpressure slows the peer down. The session does not read while
+    /// [`max_unanswered`](Config::max_unanswered) requests wait for the application, while too much output waits for the
+    /// transport, and after the peer has closed its side.
     ///
-    /// Ask once [`handle_input`](Self::handle_input) has returned `None`, and again after each write. When the result
-    /// turns true, first pass the input that was left over, and only then read more.
+    /// Ask once [`handle_input`](Self::handle_input) has returned `None`, and again after each write, response and timeout.
+    /// When the result turns true, first pass the input that was left over, and only then read more;
+    /// [`poll_timeout`](Self::poll_timeout) reminds with [`Timer::Input`].
     pub fn wants_input(&self) -> bool {
         match self.shutdown {
             Shutdown::Flushing(_) | Shutdown::Reporting(_) | Shutdown::Done => false,
+            _ if self.eof || (self.is_full_of_requests() && !self.is_overloaded) => false,
             // Requests of this side take at most `max_output` octets and one PDU; the rest of the output is responses.
             // A side that stopped reading because of its own requests could deadlock with a peer that does the same.
             _ => {
@@ -339,14 +361,15 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
 
     /// Returns how many requests of this side are in flight: accepted and without an outcome.
     pub fn in_flight(&self) -> usize {
-        self.window.len()
+        self.window.waiting()
     }
 
     /// Returns the current counters.
     pub fn stats(&self) -> Stats {
         Stats {
             transmitted: self.transmitted,
-            in_flight: self.window.len() as u16,
+            in_flight: self.window.waiting() as u16,
+            timed_out: (self.window.len() - self.window.waiting()) as u16,
             unanswered: self.unanswered,
             ..self.stats
         }
@@ -370,6 +393,11 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             self.last_activity = self.now;
             self.timers.postpone(passed);
         }
+    }
+
+    /// Returns whether as many requests of the peer wait for the application as may.
+    fn is_full_of_requests(&self) -> bool {
+        self.unanswered >= self.config.max_unanswered.max(1)
     }
 
     fn pending_output(&self) -> usize {

@@ -65,7 +65,14 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             self.own_version = self.output.get(start..).and_then(stated_version);
         }
         let in_flight = self.window.len() as u16 + 1;
-        self.window.push(Entry { sequence, command, sent: self.now, in_flight, end: self.encoded, tag });
+        self.window.push(Entry {
+            sequence,
+            command,
+            sent: self.now,
+            in_flight,
+            end: self.encoded,
+            tag: Some(tag),
+        });
         Ok(sequence)
     }
 
@@ -173,6 +180,10 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     ) -> Result<(), Refusal> {
         let Reply { command, sequence, .. } = reply;
         self.unanswered = self.unanswered.saturating_sub(1);
+        if self.timers.is_set(Timer::Backpressure) || self.is_overloaded {
+            self.is_overloaded = false;
+            self.timers.set(Timer::Backpressure, None);
+        }
         if matches!(self.shutdown, Shutdown::Flushing(_) | Shutdown::Reporting(_) | Shutdown::Done) {
             return Err(Refusal::State(State::Closed));
         }
@@ -222,7 +233,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
 
     /// Checks that the window and the output have capacity for one more request.
     pub(super) fn check_capacity(&self) -> Result<(), Refusal> {
-        if self.window.is_full() {
+        if self.window.is_full() || self.is_suspended {
             return Err(Refusal::WindowFull);
         }
         if self.has_output_capacity() { Ok(()) } else { Err(Refusal::OutputFull) }

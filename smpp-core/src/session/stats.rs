@@ -16,14 +16,20 @@ pub struct Stats {
     pub transmitted: u64,
     /// Requests of this side that are in flight now: accepted and without an outcome.
     pub in_flight: u16,
+    /// Requests of this side that have timed out and still hold a place in the window, at this moment.
+    pub timed_out: u16,
     /// Requests of the peer that wait for the application's response now.
     pub unanswered: u16,
+    /// Responses to requests that had timed out: [`Event::LateResponse`](super::Event::LateResponse).
+    pub late_responses: u64,
     /// Responses that match no request in flight: [`Event::UnexpectedResponse`](super::Event::UnexpectedResponse).
     pub unexpected_responses: u64,
     /// PDUs with tolerated deviations from the specification.
     pub quirks: u64,
-    /// Malformed PDUs. Unknown commands do not count.
+    /// Malformed PDUs, without unknown commands.
     pub malformed: u64,
+    /// PDUs with an unknown `command_id`.
+    pub unknown_commands: u64,
     /// Requests of the peer that the session refused by itself: [`Event::Refused`](super::Event::Refused).
     pub refused: u64,
     /// Requests of this side that had no response within [`response_timeout`](super::Config::response_timeout).

@@ -20,20 +20,31 @@ pub enum Timer {
     Transmit,
     /// The current phase of the shutdown takes too long: draining, unbinding, or transmitting the last octets.
     Shutdown,
+    /// [`backpressure_timeout`](super::Config::backpressure_timeout): the application answers no request.
+    Backpressure,
+    /// [`max_response_timeouts`](super::Config::max_response_timeouts): the peer answers no request.
+    Unresponsive,
     /// [`response_timeout`](super::Config::response_timeout) of the oldest request in flight.
     Response,
+    /// [`late_response_timeout`](super::Config::late_response_timeout) of the oldest request that has timed out.
+    LateResponse,
+    /// The session reads input again: pass the input that was left over to
+    /// [`handle_input`](super::Session::handle_input) at once.
+    Input,
     /// The session has ended and has events to report: call [`handle_timeout`](super::Session::handle_timeout) at once.
     Closed,
 }
 
 /// The timers that [`Timers`] holds. The others follow from the state of the session.
-const STORED: [Timer; 6] = [
+const STORED: [Timer; 8] = [
     Timer::SessionInit,
     Timer::EnquireLink,
     Timer::EnquireLinkResponse,
     Timer::Inactivity,
     Timer::Transmit,
     Timer::Shutdown,
+    Timer::Backpressure,
+    Timer::Unresponsive,
 ];
 
 /// The deadline of a stopped timer: 584 years after the start.
@@ -62,6 +73,11 @@ impl Timers {
         if let Some((due, provisional)) = slots {
             (*due, *provisional) = (at.unwrap_or(STOPPED), self.responding && at.is_some());
         }
+    }
+
+    /// Returns whether the timer runs.
+    pub(super) fn is_set(&self, timer: Timer) -> bool {
+        self.due.get(timer as usize).is_some_and(|due| *due < STOPPED)
     }
 
     /// Stops all timers.

@@ -2,9 +2,11 @@
 //!
 //! The window is an array of slots whose length is a power of two, indexed by `sequence & mask`. The occupied slots form a
 //! linked list in send order. The window skips a sequence number whose slot is occupied, so no two requests in flight have
-//! the same number or slot. All requests have the same timeout, so the head of the list has the earliest deadline. The
-//! array grows with the requests in flight, up to at least twice the limit: a session that sends little needs little
-//! memory.
+//! the same number or slot. All requests have the same timeout, so the oldest has the earliest deadline. The array grows
+//! with the requests in flight, up to at least twice the limit: a session that sends little needs little memory.
+//!
+//! A request that has timed out keeps its slot and its number, because the peer may still answer it; only its tag is gone.
+//! Requests time out in send order, so those that have timed out are the first of the list.
 
 use alloc::vec::Vec;
 
@@ -26,7 +28,8 @@ pub(super) struct Entry<T> {
     pub(super) in_flight: u16,
     /// Position of the request's end in the output stream, in octets.
     pub(super) end: u64,
-    pub(super) tag: T,
+    /// `None` once the request has timed out.
+    pub(super) tag: Option<T>,
 }
 
 #[derive(Debug)]
@@ -42,7 +45,11 @@ pub(super) struct Window<T> {
     slots: Vec<Option<Slot<T>>>,
     limit: u16,
     len: usize,
+    /// How many of them have timed out.
+    timed_out: usize,
     head: u32,
+    /// The oldest request that has not timed out.
+    waiting: u32,
     tail: u32,
     next: SequenceNumber,
 }
@@ -50,7 +57,16 @@ pub(super) struct Window<T> {
 impl<T> Window<T> {
     pub(super) fn new(limit: u16) -> Self {
         let limit = limit.max(1);
-        Self { slots: Vec::new(), limit, len: 0, head: NONE, tail: NONE, next: SequenceNumber::FIRST }
+        Self {
+            slots: Vec::new(),
+            limit,
+            len: 0,
+            timed_out: 0,
+            head: NONE,
+            waiting: NONE,
+            tail: NONE,
+            next: SequenceNumber::FIRST,
+        }
     }
 
     #[cfg(test)]
@@ -64,8 +80,14 @@ impl<T> Window<T> {
         self.next = next;
     }
 
+    /// Returns how many slots are taken, by requests that wait for a response and by those that have timed out.
     pub(super) fn len(&self) -> usize {
         self.len
+    }
+
+    /// Returns how many requests wait for a response and have not timed out.
+    pub(super) fn waiting(&self) -> usize {
+        self.len - self.timed_out
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -98,6 +120,11 @@ impl<T> Window<T> {
         let previous = self.tail;
         self.link(previous, index);
         self.tail = index;
+        if entry.tag.is_none() {
+            self.timed_out += 1;
+        } else if self.waiting == NONE {
+            self.waiting = index;
+        }
         if let Some(slot) = self.slots.get_mut(index as usize) {
             *slot = Some(Slot { entry, previous, next: NONE });
             self.len += 1;
@@ -119,6 +146,10 @@ impl<T> Window<T> {
         }
         let slot = slot.take()?;
         self.len -= 1;
+        self.timed_out -= usize::from(slot.entry.tag.is_none());
+        if self.waiting == index {
+            self.waiting = slot.next;
+        }
         self.link(slot.previous, slot.next);
         if slot.next == NONE {
             self.tail = slot.previous;
@@ -126,15 +157,31 @@ impl<T> Window<T> {
         Some(slot.entry)
     }
 
-    /// Returns the oldest request.
-    pub(super) fn first(&self) -> Option<&Entry<T>> {
-        self.slots.get(self.head as usize)?.as_ref().map(|slot| &slot.entry)
+    /// Returns the oldest request that has not timed out.
+    pub(super) fn first_waiting(&self) -> Option<&Entry<T>> {
+        self.slots.get(self.waiting as usize)?.as_ref().map(|slot| &slot.entry)
+    }
+
+    /// Returns the oldest request if it has timed out.
+    pub(super) fn first_timed_out(&self) -> Option<&Entry<T>> {
+        let slot = self.slots.get(self.head as usize)?.as_ref()?;
+        slot.entry.tag.is_none().then_some(&slot.entry)
     }
 
     /// Removes and returns the oldest request.
     pub(super) fn take_first(&mut self) -> Option<Entry<T>> {
-        let sequence = self.first()?.sequence;
+        let sequence = self.slots.get(self.head as usize)?.as_ref()?.entry.sequence;
         self.take(sequence, |_| true)
+    }
+
+    /// Lets the oldest request that has not timed out do so. Returns its tag and a copy of the rest.
+    pub(super) fn time_out_first(&mut self) -> Option<(T, Entry<()>)> {
+        let slot = self.slots.get_mut(self.waiting as usize)?.as_mut()?;
+        let tag = slot.entry.tag.take()?;
+        let Entry { sequence, command, sent, in_flight, end, .. } = slot.entry;
+        self.waiting = slot.next;
+        self.timed_out += 1;
+        Some((tag, Entry { sequence, command, sent, in_flight, end, tag: None }))
     }
 
     /// Doubles the slots. Requests in flight keep their number and order. They had different slots before, so they have
@@ -181,7 +228,7 @@ mod tests {
             sent: Instant::ZERO,
             in_flight: 1,
             end: 0,
-            tag,
+            tag: Some(tag),
         });
         sequence
     }
@@ -211,7 +258,7 @@ mod tests {
         let sequence = push(&mut window, 7);
         assert!(window.take(sequence, |command| command == CommandId::BIND_RECEIVER).is_none());
         assert!(window.take(SequenceNumber(sequence.0 + 2), |_| true).is_none(), "same slot, other number");
-        assert_eq!(window.take(sequence, |_| true).unwrap().tag, 7);
+        assert_eq!(window.take(sequence, |_| true).unwrap().tag, Some(7));
         assert_eq!(window.len(), 0);
     }
 
@@ -229,7 +276,7 @@ mod tests {
                 match pick {
                     Some(pick) if !model.is_empty() => {
                         let (sequence, tag) = model.remove(pick.index(model.len())).unwrap();
-                        prop_assert_eq!(window.take(sequence, |_| true).map(|entry| entry.tag), Some(tag));
+                        prop_assert_eq!(window.take(sequence, |_| true).and_then(|entry| entry.tag), Some(tag));
                     }
                     _ if window.is_full() => prop_assert_eq!(model.len(), usize::from(limit)),
                     _ => {
@@ -240,10 +287,10 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(window.len(), model.len());
-                prop_assert_eq!(window.first().map(|entry| entry.tag), model.front().map(|(_, tag)| *tag));
+                prop_assert_eq!(window.first_waiting().and_then(|entry| entry.tag), model.front().map(|(_, tag)| *tag));
             }
             while let Some((_, tag)) = model.pop_front() {
-                prop_assert_eq!(window.take_first().map(|entry| entry.tag), Some(tag));
+                prop_assert_eq!(window.take_first().and_then(|entry| entry.tag), Some(tag));
             }
             prop_assert!(window.take_first().is_none());
         }

@@ -30,6 +30,21 @@ impl InterfaceVersion {
     pub const fn reads_tlvs(self) -> bool {
         self.0 >= Self::V3_4.0
     }
+
+    /// Returns the version if it is one that exists: 3.3, 3.4 or 5.0. Some peers state 0, 0x03, 0x22 or other values that
+    /// name no version; a session treats them like none.
+    ///
+    /// ```
+    /// use smpp_core::InterfaceVersion;
+    /// assert_eq!(InterfaceVersion(0x33).known(), Some(InterfaceVersion::V3_3));
+    /// assert_eq!(InterfaceVersion(0x22).known(), None);
+    /// ```
+    pub const fn known(self) -> Option<Self> {
+        match self {
+            Self::V3_3 | Self::V3_4 | Self::V5_0 => Some(self),
+            _ => None,
+        }
+    }
 }
 
 /// `3.4`.

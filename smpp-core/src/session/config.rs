@@ -52,9 +52,12 @@ pub struct Config {
     /// The requests that the peer offers. The session refuses others with
     /// [`Refusal::Unsupported`](super::Refusal::Unsupported). Default all.
     pub operations: Operations,
-    /// The protocol version of an SMSC that states none in its bind response. The specification says 3.3 (SMPP 3.4
-    /// §3.4.2), but many SMSCs that speak 3.4 leave it out. Default 3.4.
+    /// The protocol version of a peer that states none, or a value that names no version
+    /// ([`InterfaceVersion::known`]). For an SMSC that states none in its bind response the specification says 3.3 (SMPP
+    /// 3.4 §3.4.2), but many SMSCs that speak 3.4 leave it out, and many ESMEs state 0 or other values. Default 3.4.
     pub assumed_version: InterfaceVersion,
+    /// The protocol version of the peer, whatever it states; `None` to believe what it states. Default `None`.
+    pub peer_version: Option<InterfaceVersion>,
     /// The rate limit: how many messages per second this side sends; `None` for no limit. A message is a submit_sm,
     /// deliver_sm, data_sm, submit_multi or broadcast_sm; other requests do not count. Above the limit
     /// [`request`](super::Session::request) returns [`Refusal::RateLimited`](super::Refusal::RateLimited) with the time
@@ -118,6 +121,7 @@ impl Default for Config {
             tolerance: Tolerance::LENIENT,
             operations: Operations::all(),
             assumed_version: InterfaceVersion::V3_4,
+            peer_version: None,
             rate: None,
             slow_down_when_throttled: true,
             session_init_timeout: Duration::from_secs(10),

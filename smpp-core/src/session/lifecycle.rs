@@ -13,7 +13,7 @@ use super::state::State;
 use super::timers::Timer;
 use super::window::Entry;
 use crate::frame::SequenceNumber;
-use crate::pdu::{BindMode, CommandId, CommandStatus, EnquireLink, Unbind};
+use crate::pdu::{BindMode, CommandId, CommandStatus, EnquireLink, InterfaceVersion, Unbind};
 use crate::time::Instant;
 
 impl<R: Role, T, O: Observer> Session<R, T, O> {
@@ -78,8 +78,10 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// Enters the bound state and starts the timers of keep-alive and inactivity.
     pub(super) fn enter_bound(&mut self, mode: BindMode) {
         self.state = State::Bound(mode);
-        let peer = self.peer_version.unwrap_or(self.config.assumed_version);
-        self.version = self.own_version.map_or(peer, |own| own.min(peer));
+        let known = |version: Option<InterfaceVersion>| version.and_then(InterfaceVersion::known);
+        let stated = self.config.peer_version.or(known(self.peer_version));
+        let peer = stated.unwrap_or(self.config.assumed_version);
+        self.version = known(self.own_version).map_or(peer, |own| own.min(peer));
         self.last_received = self.now;
         self.last_activity = self.now;
         self.timers.set(Timer::SessionInit, None);

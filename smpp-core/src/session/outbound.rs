@@ -17,6 +17,7 @@ use crate::pdu::{
     BindMode, CommandId, CommandStatus, InterfaceVersion, Operation, Pdu, ResponseBody as _, encode,
 };
 use crate::time::Instant;
+use crate::tlv::{Tag, Tlvs};
 use crate::wire::{Emit, Tolerance};
 
 /// Above this size the output buffer grows by this many octets at a time. Doubling it would exceed its limit by much.
@@ -79,14 +80,13 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     fn send_request<P: Operation>(&mut self, operation: &P) -> Result<SequenceNumber, Refusal> {
         let command = operation.command();
         self.check_allowed(command)?;
-        self.check_version(command, operation)?;
+        let tlvs = self.check_version(command, operation)?;
         self.check_capacity()?;
         if command.is_message() {
             self.check_rate(self.now)?;
         }
         let sequence = self.next_sequence();
-        // `check_version` has refused TLVs that the peer does not read.
-        if !self.encode_with(command, CommandStatus::ROK, sequence, Some(operation), true) {
+        if !self.encode_with(command, CommandStatus::ROK, sequence, Some(operation), tlvs) {
             return Err(Refusal::TooLong);
         }
         if command.is_message() {
@@ -245,20 +245,23 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         if at > now { Err(Refusal::RateLimited(at)) } else { Ok(()) }
     }
 
-    /// Checks that the peer's version has the operation, and that it reads TLVs if the request has any. A request is never
-    /// sent without its TLVs, because one of them may be the text.
-    fn check_version<B: Emit>(&self, command: CommandId, body: &B) -> Result<(), Refusal> {
+    /// Checks that the peer's version has the operation, and that it reads TLVs if the request has any. Returns whether to
+    /// send TLVs.
+    ///
+    /// A request is sent without its TLVs only if it is a deliver_sm that says the same without them, such as a delivery
+    /// receipt: in others a TLV may be the text.
+    fn check_version<B: Emit>(&self, command: CommandId, body: &B) -> Result<bool, Refusal> {
         let version = self.version;
-        if !version.reads_tlvs() {
-            if command.since().reads_tlvs() {
-                return Err(Refusal::Version(version));
-            }
-            let (status, first) = (CommandStatus::ROK, SequenceNumber::FIRST);
-            if !encode(command, status, first, Some(body), false, &mut Vec::new()) {
-                return Err(Refusal::TlvsUnsupported);
-            }
+        if version.reads_tlvs() {
+            return Ok(true);
         }
-        Ok(())
+        if command.since().reads_tlvs() {
+            return Err(Refusal::Version(version));
+        }
+        if has_tlvs(command, body) && (command != CommandId::DELIVER_SM || has_content_tlvs(command, body)) {
+            return Err(Refusal::TlvsUnsupported);
+        }
+        Ok(false)
     }
 
     /// Encodes a PDU, and returns whether it is no longer than `max_pdu`. A longer PDU is discarded.
@@ -367,6 +370,30 @@ impl<T, O: Observer> Session<Smsc, T, O> {
         }
         Ok(())
     }
+}
+
+/// Returns whether the request has TLVs.
+fn has_tlvs<B: Emit>(command: CommandId, body: &B) -> bool {
+    !encode(command, CommandStatus::ROK, SequenceNumber::FIRST, Some(body), false, &mut Vec::new())
+}
+
+/// Returns whether the request has a TLV that carries the text, or says how to read it.
+fn has_content_tlvs<B: Emit>(command: CommandId, body: &B) -> bool {
+    const CONTENT: [Tag; 8] = [
+        Tag::MESSAGE_PAYLOAD,
+        Tag::SAR_MSG_REF_NUM,
+        Tag::SAR_TOTAL_SEGMENTS,
+        Tag::SAR_SEGMENT_SEQNUM,
+        Tag::SOURCE_PORT,
+        Tag::DESTINATION_PORT,
+        Tag::PAYLOAD_TYPE,
+        Tag::USSD_SERVICE_OP,
+    ];
+    let mut octets = Vec::new();
+    encode(command, CommandStatus::ROK, SequenceNumber::FIRST, Some(body), true, &mut octets);
+    let tlvs =
+        Frame::whole(&octets[..]).into_pdu(Tolerance::LENIENT).map_or(Tlvs::EMPTY, |(pdu, _)| pdu.tlvs());
+    tlvs.iter().any(|tlv| CONTENT.contains(&tlv.tag))
 }
 
 /// Returns the version that an encoded bind states.

@@ -254,3 +254,8 @@ pub use wire::{
     COctets, DecodeError, DecodeErrorKind, InvalidOctets, List, ListIter, Octets, Password, Quirks, Time,
     Tolerance,
 };
+
+/// The example in the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

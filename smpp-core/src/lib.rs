@@ -180,7 +180,7 @@
 //!
 //! # Panics
 //!
-//! This crate does not panic, whatever a peer sends and in whatever order the caller calls methods. A panic is a bug. The
+//! This crate does not panic, for any input and any order of method calls. A panic is a bug. The
 //! code contains no `unwrap`, `expect` or indexing outside its tests, and no `unsafe`.
 //!
 //! # Architecture

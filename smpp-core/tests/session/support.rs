@@ -83,7 +83,7 @@ impl<R: Role> Peer<R> {
                 Ok(sequence)
             }
             Err(refused) => {
-                assert_eq!(refused.tag, tag, "a refused request gives its tag back");
+                assert_eq!(refused.tag, tag, "a refused request returns its tag");
                 Err(refused.reason)
             }
         }

@@ -128,7 +128,7 @@ impl Context {
             }
             Outcome::Nacked(_) => panic!("no side sends generic_nack for {record:?}"),
             Outcome::NeverSent(_) => {
-                assert!(!record.arrived, "a request arrived that was never sent: {record:?}")
+                assert!(!record.arrived, "a request arrived that was never sent: {record:?}");
             }
             Outcome::Unanswered(_) => {}
         }

@@ -182,7 +182,7 @@ impl Model {
                 assert!(self.open.iter().all(|open| open.sequence != *sequence), "{sequence:?} is in flight");
                 if command == message_command {
                     let capacity = (window - self.open.len()) as u16;
-                    assert_eq!(readiness, Readiness::Ready { capacity: capacity });
+                    assert_eq!(readiness, Readiness::Ready { capacity });
                 }
                 if command.is_message() {
                     self.record_message();

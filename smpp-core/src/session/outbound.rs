@@ -108,7 +108,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     ///
     /// # Errors
     ///
-    /// - [`Refusal::State`]: the session has ended. The peer got no response.
+    /// - [`Refusal::State`]: the session has ended, or only transmits its last output. The peer got no response.
     /// - [`Refusal::TooLong`]: the response is longer than [`max_pdu`](super::Config::max_pdu). The session has answered
     ///   `ESME_RSYSERR` instead.
     pub fn respond<P: Operation>(

@@ -17,7 +17,7 @@ pub struct Refused<T> {
 
 /// Why the session did not accept a request, a response or a notification. Nothing was sent.
 ///
-/// [`permanent`](Refusal::permanent) tells a refusal that waiting can resolve from one that it cannot.
+/// [`permanent`](Refusal::permanent) distinguishes refusals that waiting can resolve from those that it cannot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {

@@ -224,7 +224,9 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         self.send_enquire_link();
     }
 
+    /// Sends enquire_link. The peer's next PDU restarts the interval of keep-alive.
     pub(super) fn send_enquire_link(&mut self) {
+        self.timers.set(Timer::EnquireLink, None);
         let sequence = self.next_sequence();
         self.enquire_link = Some(sequence);
         self.encode(CommandId::ENQUIRE_LINK, CommandStatus::ROK, sequence, Some(&EnquireLink));

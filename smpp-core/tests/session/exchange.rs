@@ -106,25 +106,6 @@ fn each_side_has_its_own_sequence_numbers() {
 }
 
 #[test]
-fn a_late_response_is_unexpected_and_frees_no_place_in_the_window() {
-    let mut pair = Pair::bound_with(Config { window: 1, ..Config::default() }, Config::default());
-    pair.submit("slow");
-    pair.advance(secs(10));
-    assert_eq!(
-        pair.esme.take_events(),
-        [OwnedEvent::Outcome("slow", OwnedOutcome::Unanswered(UnansweredReason::Timeout))]
-    );
-    pair.submit("next");
-    pair.smsc.accept("id-slow");
-    pair.settle();
-    assert_eq!(pair.esme.take_events(), [OwnedEvent::UnexpectedResponse(CommandId::SUBMIT_SM_RESP)]);
-    assert_eq!((pair.esme.session.in_flight(), pair.esme.session.stats().unexpected_responses), (1, 1));
-    pair.smsc.accept("id-next");
-    pair.settle();
-    assert_eq!(pair.esme.take_events(), [OwnedEvent::Outcome("next", accepted("id-next"))]);
-}
-
-#[test]
 fn each_request_has_its_own_deadline() {
     let mut pair = Pair::bound();
     pair.submit("first");
@@ -308,7 +289,7 @@ fn a_lost_connection_distinguishes_sent_from_unsent_requests() {
     // `poll_transmit` does not mean transmitted: the transport took the first message and half of the second.
     esme.session.handle_transmitted(lengths[0]);
     esme.session.handle_transmitted(lengths[1]);
-    esme.session.handle_eof();
+    esme.session.handle_disconnect();
     esme.handle_timeouts(Instant::ZERO);
     let lost = CloseReason::Disconnected;
     assert_eq!(

@@ -82,26 +82,6 @@ fn a_refused_request_does_not_count_for_the_rate_limit() {
 }
 
 #[test]
-fn the_session_throttles_requests_above_max_unanswered() {
-    let mut smsc = bound_smsc(Config { max_unanswered: 2, ..Config::default() }, BindMode::Transceiver);
-    let flood: Vec<u8> =
-        (2..6).flat_map(|sequence| request(Pdu::SubmitSm(submit_sm("x")), sequence)).collect();
-    smsc.receive(Instant::ZERO, &flood);
-    let reported = OwnedEvent::Request(CommandId::SUBMIT_SM);
-    let throttled = OwnedEvent::Refused(CommandId::SUBMIT_SM, CommandStatus::RTHROTTLED);
-    assert_eq!(smsc.take_events(), [reported.clone(), reported.clone(), throttled.clone(), throttled]);
-    let answers =
-        [4, 5].map(|sequence| (CommandId::SUBMIT_SM_RESP, CommandStatus::RTHROTTLED, sequence, &b""[..]));
-    assert_eq!(pdus(&smsc.transmit()), answers);
-
-    smsc.accept("id");
-    smsc.receive(Instant::ZERO, &request(Pdu::SubmitSm(submit_sm("x")), 6));
-    assert_eq!(smsc.take_events(), [reported], "a response frees a place");
-    smsc.receive(Instant::ZERO, &request(Pdu::EnquireLink, 7));
-    assert!(smsc.take_events().is_empty(), "the session answers enquire_link by itself");
-}
-
-#[test]
 fn the_session_reads_no_input_while_the_peer_does_not_read() {
     let config = Config { max_output: 1024, max_pdu: 512, ..Config::default() };
     let mut smsc = bound_smsc(config, BindMode::Transceiver);

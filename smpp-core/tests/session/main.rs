@@ -7,6 +7,7 @@
     reason = "test helpers"
 )]
 
+mod backpressure;
 mod bind;
 mod exchange;
 mod keep_alive;
@@ -18,4 +19,5 @@ mod operations;
 mod peer;
 mod shutdown;
 mod support;
+mod timeouts;
 mod version;

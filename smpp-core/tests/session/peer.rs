@@ -123,14 +123,17 @@ fn a_request_in_the_wrong_state_or_direction_is_refused() {
 #[test]
 fn too_many_malformed_pdus_end_the_session() {
     let mut smsc = bound_smsc(Config { max_malformed: 2, ..Config::default() }, BindMode::Transceiver);
-    for sequence in 2..10 {
-        smsc.receive(Instant::ZERO, &raw(CommandId(0x77), CommandStatus::ROK, sequence, b""));
-    }
-    assert_eq!(pdus(&smsc.transmit()).len(), 8, "unknown commands do not count as malformed");
-    for sequence in 10..13 {
+    smsc.receive(Instant::ZERO, &raw(CommandId(0x77), CommandStatus::ROK, 2, b""));
+    for sequence in 3..10 {
         smsc.receive(Instant::ZERO, &raw(CommandId::SUBMIT_SM, CommandStatus::ROK, sequence, b"no NUL"));
     }
-    assert_eq!(pdus(&smsc.transmit()).len(), 3, "the last one is also answered");
+    assert_eq!(pdus(&smsc.transmit()).len(), 3, "the last one is also answered, and no more are read");
+    let stats = smsc.session.stats();
+    assert_eq!(
+        (stats.unknown_commands, stats.malformed),
+        (1, 2),
+        "an unknown command counts against the limit"
+    );
     smsc.handle_timeouts(Instant::ZERO);
     assert_eq!(smsc.closed, Some(CloseReason::TooManyMalformed));
 }

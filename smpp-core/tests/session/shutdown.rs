@@ -329,6 +329,7 @@ fn no_event_and_no_output_follow_the_end() {
     smsc.session.unbind(pair.now);
     smsc.session.abort();
     smsc.session.handle_eof();
+    smsc.session.handle_disconnect();
     smsc.session.handle_transmitted(1000);
     smsc.handle_timeouts(pair.now + secs(86_400));
     assert!(smsc.take_events().is_empty());

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use smpp_core::session::{
     CloseReason, Config, Esme, Event, Instant, Outcome, Refusal, Reply, Request, Role, SentBy, Session, Smsc,
-    UnansweredReason,
+    Timer, UnansweredReason,
 };
 use smpp_core::{
     Address, Bind, BindMode, BindResp, COctets, CommandId, CommandStatus, DecodeErrorKind, DeliverSm,
@@ -25,6 +25,7 @@ pub(crate) enum OwnedEvent {
     Outcome(Tag, OwnedOutcome),
     Refused(CommandId, CommandStatus),
     Malformed(CommandId, DecodeErrorKind),
+    LateResponse(SequenceNumber, OwnedOutcome),
     UnexpectedResponse(CommandId),
     PeerUnbind,
     Closed(CloseReason),
@@ -109,6 +110,9 @@ impl<R: Role> Peer<R> {
         while let Some(event) = self.session.handle_timeout(now) {
             self.record(event);
         }
+        if matches!(self.session.poll_timeout(), Some((_, Timer::Input))) {
+            self.receive(now, &[]);
+        }
         assert!(!due(&self.session), "{:?} stays due", self.session.poll_timeout());
         was_due
     }
@@ -145,6 +149,9 @@ impl<R: Role> Peer<R> {
             }
             Event::Refused { frame, status } => OwnedEvent::Refused(frame.header().command, status),
             Event::Malformed { frame, error } => OwnedEvent::Malformed(frame.header().command, error.kind),
+            Event::LateResponse { sequence, outcome } => {
+                OwnedEvent::LateResponse(sequence, owned_outcome(outcome))
+            }
             Event::UnexpectedResponse { frame } => OwnedEvent::UnexpectedResponse(frame.header().command),
             Event::PeerUnbind => OwnedEvent::PeerUnbind,
             Event::Closed(reason) => {
@@ -300,8 +307,8 @@ impl Pair {
     /// Breaks the connection. Octets in transit are lost.
     pub(crate) fn cut(&mut self) {
         (self.to_smsc.lossy, self.to_esme.lossy) = (true, true);
-        self.esme.session.handle_eof();
-        self.smsc.session.handle_eof();
+        self.esme.session.handle_disconnect();
+        self.smsc.session.handle_disconnect();
         self.settle();
     }
 

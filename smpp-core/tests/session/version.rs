@@ -3,7 +3,7 @@
 use smpp_core::session::{CloseReason, Config, Esme, Instant, Refusal, Session, Smsc, State, Timer};
 use smpp_core::{
     AlertNotification, Bind, BindMode, BindResp, BroadcastSm, CommandId, CommandStatus, DataSm, DataSmResp,
-    InterfaceVersion, Outbind, Pdu, SubmitSm, Tag, Tlv, Tlvs, Tolerance,
+    DeliverSm, InterfaceVersion, Outbind, Pdu, SubmitSm, Tag, Tlv, Tlvs, Tolerance, frame,
 };
 
 use super::support::{
@@ -21,7 +21,7 @@ fn smsc_for(version: u8) -> Peer<Smsc> {
     let list = [Tlv::u8(Tag::SC_INTERFACE_VERSION, 0x34)];
     let resp = BindResp { tlvs: Tlvs::list(&list), ..BindResp::default() };
     smsc.session.respond(reply, Ok(resp)).unwrap();
-    let answer = if version < 0x34 { &b"\0"[..] } else { b"\0\x02\x10\0\x01\x34" };
+    let answer = if version == 0x33 { &b"\0"[..] } else { b"\0\x02\x10\0\x01\x34" };
     let output = smsc.transmit();
     assert_eq!(pdus(&output), [(CommandId::BIND_TRANSCEIVER_RESP, CommandStatus::ROK, 1, answer)]);
     smsc
@@ -42,7 +42,8 @@ fn esme_for(config: Config, own: u8, smsc: Option<u8>) -> Peer<Esme> {
 
 #[test]
 fn an_older_esme_gets_no_newer_pdus() {
-    for version in [0x00, 0x33] {
+    {
+        let version = 0x33;
         let mut smsc = smsc_for(version);
         let refused = Err(Refusal::Version(InterfaceVersion(version)));
         assert_eq!(smsc.request(NOW, &DataSm::default(), "data"), refused);
@@ -52,6 +53,11 @@ fn an_older_esme_gets_no_newer_pdus() {
         );
         assert_eq!(smsc.transmit(), b"");
         smsc.request(NOW, &deliver_sm("text"), "deliver").unwrap();
+    }
+    // 3.4, and values that name no version: they count as unstated.
+    for version in [0x34, 0x00, 0x03, 0x22, 0x32, 0x35, 0xFF] {
+        let mut smsc = smsc_for(version);
+        smsc.request(NOW, &DataSm::default(), "data").unwrap();
     }
     let mut smsc = smsc_for(0x34);
     smsc.request(NOW, &DataSm::default(), "data").unwrap();
@@ -200,4 +206,30 @@ fn a_strict_session_reports_malformed_responses_to_its_own_requests() {
     smsc.receive(NOW + secs(6), &raw(CommandId::UNBIND_RESP, CommandStatus::ROK, number, b"\0"));
     smsc.handle_timeouts(NOW + secs(6));
     assert_eq!(smsc.closed, Some(CloseReason::Unbound), "it still answers the unbind");
+}
+
+#[test]
+fn a_delivery_receipt_reaches_an_older_esme_without_its_tlvs() {
+    let receipt = [Tlv::u8(Tag::MESSAGE_STATE, 2), Tlv::new(Tag::RECEIPTED_MESSAGE_ID, b"id\0").unwrap()];
+    let payload = [Tlv::new(Tag::MESSAGE_PAYLOAD, b"a long text").unwrap()];
+    let mut smsc = smsc_for(0x33);
+    let with = |list| DeliverSm { tlvs: Tlvs::list(list), ..deliver_sm("id:id stat:DELIVRD") };
+    smsc.request(NOW, &with(&receipt), "receipt").unwrap();
+    let octets = smsc.transmit();
+    let (frame, _) = frame::split(&octets, 1024).unwrap().unwrap();
+    let Pdu::DeliverSm(sent) = frame.pdu(Tolerance::STRICT).unwrap().0 else { panic!("a deliver_sm") };
+    assert_eq!((sent.text(), sent.tlvs.is_empty()), (&b"id:id stat:DELIVRD"[..], true));
+    assert_eq!(
+        smsc.request(NOW, &with(&payload), "payload"),
+        Err(Refusal::TlvsUnsupported),
+        "it is the text"
+    );
+}
+
+#[test]
+fn the_caller_can_override_the_version_of_the_peer() {
+    let config = Config { peer_version: Some(InterfaceVersion::V3_4), ..Config::default() };
+    let mut esme = esme_for(config, 0x34, Some(0x33));
+    esme.request(NOW, &DataSm::default(), "data").unwrap();
+    assert_eq!(esme.session.peer_version(), Some(InterfaceVersion::V3_3), "visible as it was stated");
 }

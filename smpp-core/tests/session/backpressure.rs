@@ -1,0 +1,153 @@
+//! Backpressure: what the session does while the application does not answer.
+
+use std::time::Duration;
+
+use smpp_core::session::{CloseReason, Config, Instant, Timer};
+use smpp_core::{BindMode, CommandId, CommandStatus, Pdu};
+
+use super::support::{
+    OwnedEvent, Pair, bound_esme, bound_smsc, deliver_sm, octets, pdus, request, secs, submit_sm,
+    submit_sm_resp,
+};
+
+const NOW: Instant = Instant::ZERO;
+
+fn flood(sequences: std::ops::Range<u32>) -> Vec<u8> {
+    sequences.flat_map(|sequence| request(Pdu::SubmitSm(submit_sm("x")), sequence)).collect()
+}
+
+fn config(max_unanswered: u16) -> Config {
+    Config { max_unanswered, backpressure_timeout: secs(5), ..Config::default() }
+}
+
+#[test]
+fn a_burst_of_any_size_is_accepted_if_the_application_answers() {
+    let mut smsc = bound_smsc(config(4), BindMode::Transceiver);
+    smsc.receive(NOW, &flood(2..3002));
+    let mut accepted = 0;
+    while !smsc.submits.is_empty() {
+        assert!(smsc.submits.len() <= 4, "no more are given to the application than may wait for it");
+        while !smsc.submits.is_empty() {
+            smsc.accept("id");
+            accepted += 1;
+        }
+        let answers = smsc.transmit();
+        assert!(pdus(&answers).iter().all(|(_, status, ..)| *status == CommandStatus::ROK));
+        smsc.receive(NOW, &[]);
+    }
+    assert_eq!((accepted, smsc.unread.len()), (3000, 0));
+}
+
+#[test]
+fn the_session_stops_reading_at_max_unanswered_and_says_when_it_reads_again() {
+    let mut smsc = bound_smsc(config(2), BindMode::Transceiver);
+    smsc.receive(NOW, &flood(2..6));
+    assert_eq!((smsc.submits.len(), smsc.session.wants_input()), (2, false));
+    assert_eq!(smsc.session.poll_timeout(), Some((NOW + secs(5), Timer::Backpressure)));
+    smsc.accept("id");
+    assert_eq!(smsc.session.poll_timeout(), Some((NOW, Timer::Input)), "two PDUs were left over");
+    smsc.receive(NOW, &[]);
+    assert_eq!((smsc.submits.len(), smsc.session.wants_input()), (2, false));
+}
+
+#[test]
+fn requests_are_throttled_only_after_the_grace_period() {
+    let mut smsc = bound_smsc(config(2), BindMode::Transceiver);
+    smsc.receive(NOW, &flood(2..6));
+    let before = NOW + (secs(5) - Duration::from_nanos(1));
+    smsc.handle_timeouts(before);
+    assert_eq!(smsc.take_events(), [CommandId::SUBMIT_SM; 2].map(OwnedEvent::Request));
+    smsc.handle_timeouts(NOW + secs(5));
+    let throttled = OwnedEvent::Refused(CommandId::SUBMIT_SM, CommandStatus::RTHROTTLED);
+    assert_eq!(smsc.take_events(), [throttled.clone(), throttled]);
+    let answers =
+        [4, 5].map(|sequence| (CommandId::SUBMIT_SM_RESP, CommandStatus::RTHROTTLED, sequence, &b""[..]));
+    assert_eq!(pdus(&smsc.transmit()), answers);
+    // One answer ends it: the next full load is held back again.
+    smsc.accept("id");
+    smsc.receive(NOW + secs(6), &flood(6..9));
+    assert_eq!(smsc.take_events(), [OwnedEvent::Request(CommandId::SUBMIT_SM)]);
+    assert_eq!(smsc.session.poll_timeout(), Some((NOW + secs(11), Timer::Backpressure)));
+}
+
+#[test]
+fn a_response_behind_requests_is_reached_after_the_grace_period() {
+    let mut esme = bound_esme(config(1), BindMode::Transceiver);
+    let sequence = esme.submit(NOW, "mine").unwrap();
+    esme.transmit();
+    let mut input: Vec<u8> =
+        (1..4).flat_map(|sequence| request(Pdu::DeliverSm(deliver_sm("news")), sequence)).collect();
+    input.extend(octets(Pdu::SubmitSmResp(Some(submit_sm_resp("id"))), CommandStatus::ROK, sequence.0));
+    esme.receive(NOW, &input);
+    assert_eq!(esme.take_events(), [OwnedEvent::Request(CommandId::DELIVER_SM)]);
+    // The application waits for its own response before it answers.
+    esme.handle_timeouts(NOW + secs(5));
+    let throttled = OwnedEvent::Refused(CommandId::DELIVER_SM, CommandStatus::RTHROTTLED);
+    let accepted = OwnedEvent::Outcome("mine", super::support::accepted("id"));
+    assert_eq!(esme.take_events(), [throttled.clone(), throttled, accepted]);
+}
+
+#[test]
+fn a_session_that_does_not_read_does_not_take_the_peer_for_dead() {
+    let smsc = Config { enquire_link_interval: Some(secs(2)), response_timeout: secs(1), ..config(1) };
+    let mut pair = Pair::bound_with(Config { window: 4, ..Config::default() }, smsc);
+    pair.submit("first");
+    pair.submit("second");
+    pair.advance(secs(4));
+    assert_eq!((pair.smsc.closed, pair.smsc.session.wants_input()), (None, false));
+    pair.smsc.accept("id");
+    pair.settle();
+    pair.advance(secs(20));
+    assert_eq!(pair.smsc.closed, None, "the peer has answered enquire_link");
+}
+
+#[test]
+fn responses_are_transmitted_after_the_peer_has_closed_its_side() {
+    let mut smsc = bound_smsc(Config::default(), BindMode::Transceiver);
+    smsc.receive(NOW, &flood(2..7));
+    smsc.session.handle_eof();
+    assert!(!smsc.session.wants_input());
+    smsc.handle_timeouts(NOW + secs(4));
+    for _ in 0..5 {
+        smsc.accept("id");
+    }
+    assert_eq!(pdus(&smsc.transmit()).len(), 5);
+    smsc.handle_timeouts(NOW + secs(4));
+    assert_eq!(smsc.closed, Some(CloseReason::Disconnected));
+}
+
+#[test]
+fn after_the_peer_has_closed_its_side_the_application_has_drain_timeout() {
+    let config = Config { drain_timeout: secs(3), ..Config::default() };
+    let mut smsc = bound_smsc(config, BindMode::Transceiver);
+    smsc.receive(NOW, &flood(2..4));
+    smsc.session.handle_eof();
+    smsc.accept("in time");
+    assert_eq!(pdus(&smsc.transmit()).len(), 1);
+    assert_eq!(smsc.session.poll_timeout(), Some((NOW + secs(3), Timer::Shutdown)));
+    smsc.handle_timeouts(NOW + secs(3));
+    assert_eq!(smsc.closed, Some(CloseReason::Disconnected));
+}
+
+#[test]
+fn without_outstanding_responses_the_end_of_the_stream_ends_the_session_at_once() {
+    let mut smsc = bound_smsc(Config::default(), BindMode::Transceiver);
+    smsc.session.handle_eof();
+    smsc.handle_timeouts(NOW);
+    assert_eq!(smsc.closed, Some(CloseReason::Disconnected));
+}
+
+#[test]
+fn the_peers_unbind_is_answered_after_it_has_closed_its_side() {
+    let mut smsc = bound_smsc(Config::default(), BindMode::Transceiver);
+    let mut input = flood(2..4);
+    input.extend(request(Pdu::Unbind, 4));
+    smsc.receive(NOW, &input);
+    smsc.session.handle_eof();
+    smsc.accept("a");
+    smsc.accept("b");
+    let commands: Vec<_> = pdus(&smsc.transmit()).iter().map(|(command, ..)| *command).collect();
+    assert_eq!(commands, [CommandId::SUBMIT_SM_RESP, CommandId::SUBMIT_SM_RESP, CommandId::UNBIND_RESP]);
+    smsc.handle_timeouts(NOW);
+    assert_eq!(smsc.closed, Some(CloseReason::PeerUnbound));
+}

@@ -423,7 +423,7 @@ impl<R: Side> Driver<R> {
         match outcome {
             Outcome::NeverSent(_) => assert!(!transmitted, "the request was transmitted"),
             Outcome::Unanswered(UnansweredReason::Closed(_)) => {
-                assert!(transmitted, "the request was not transmitted")
+                assert!(transmitted, "the request was not transmitted");
             }
             Outcome::Refused { status, .. } => assert_ne!(status, CommandStatus::ROK),
             Outcome::Accepted(_) | Outcome::Nacked(_) | Outcome::Unanswered(_) => {}
@@ -451,7 +451,7 @@ impl<R: Side> Driver<R> {
         match answered {
             Ok(()) => assert_eq!(self.closed, None, "a request is answered after the end"),
             Err(reason) => {
-                assert!(matches!(reason, Refusal::State(State::Closed) | Refusal::TooLong), "{reason:?}")
+                assert!(matches!(reason, Refusal::State(State::Closed) | Refusal::TooLong), "{reason:?}");
             }
         }
     }

@@ -65,8 +65,9 @@ pub struct Config {
     /// octets leave together when it does, `window` messages at most. Default `None`.
     pub rate: Option<Rate>,
     /// Whether the session sends more slowly for a while after the peer throttled: `ESME_RTHROTTLED` and `ESME_RMSGQFUL`,
-    /// or a `congestion_state` of 100 or more, halve the rate; a `congestion_state` of 90 or more lowers it to 8/9. The
-    /// rate recovers within 10 s. Default true.
+    /// or a `congestion_state` of 100 or more, halve the rate; a `congestion_state` of 90 or more lowers it to 8/9, never
+    /// below one message per second. The rate recovers linearly within 10 s. Without a rate limit the session estimates
+    /// its rate from the requests in flight and the response time. Default true.
     pub slow_down_when_throttled: bool,
     /// How long the session waits for an accepted bind: on an SMSC from the start, on both sides from an outbind. Then it
     /// ends with [`CloseReason::SessionInit`](super::CloseReason::SessionInit). Default 10 s.
@@ -104,8 +105,9 @@ pub struct Config {
     pub enquire_link_is_activity: bool,
     /// Graceful shutdown: how long [`unbind`](super::Session::unbind) waits for requests in flight, in both directions,
     /// before the session sends unbind nevertheless. After an unbind of the peer: how long the session waits for the
-    /// outstanding responses of both sides. After the peer has closed its side of the connection: how long the session still
-    /// transmits responses of the application. Default 5 s.
+    /// application's responses before it answers, and for the peer's responses; the latter get
+    /// [`response_timeout`](Self::response_timeout) more if the application did not answer in time. After the peer has
+    /// closed its side of the connection: how long the session still transmits responses of the application. Default 5 s.
     pub drain_timeout: Duration,
 }
 

@@ -34,7 +34,7 @@
 //!
 //! | type | returned by | meaning | safe to resend? |
 //! | --- | --- | --- | --- |
-//! | [`Refused<T>`](Refused) with a [`Refusal`] | [`Session::request`] | The session did not accept the request. Nothing was sent and no outcome follows. | yes, if [`permanent`](Refusal::permanent) returns `None` |
+//! | [`Refused<T>`](Refused) with a [`Refusal`] | [`Session::request`] | The session did not accept the request. Nothing was sent and no outcome follows. | yes; it helps if [`permanent`](Refusal::permanent) returns `None` |
 //! | [`Outcome::Accepted`] | [`Event::Outcome`] | The peer accepted the request. | no: the peer would accept it twice |
 //! | [`Outcome::Refused`] | [`Event::Outcome`] | The peer refused the request with a status. | yes; it helps if the status is temporary, as `ESME_RTHROTTLED` |
 //! | [`Outcome::Nacked`] | [`Event::Outcome`] | The peer does not understand the request. | yes, but it does not help |

@@ -111,6 +111,25 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// - [`Refusal::State`]: the session has ended, or only transmits its last output. The peer got no response.
     /// - [`Refusal::TooLong`]: the response is longer than [`max_pdu`](super::Config::max_pdu). The session has answered
     ///   `ESME_RSYSERR` instead.
+    ///
+    /// ```
+    /// use smpp_core::session::{Event, Instant, Request, Session, Smsc};
+    /// use smpp_core::{COctets, SubmitSmResp};
+    ///
+    /// fn receive(smsc: &mut Session<Smsc, ()>, now: Instant, mut input: &[u8]) {
+    ///     while let Some(event) = smsc.handle_input(now, &mut input) {
+    ///         let Event::Request { request, .. } = event else { continue };
+    ///         let result = match request {
+    ///             Request::SubmitSm(message, reply) if !message.short_message.is_empty() => {
+    ///                 let message_id = COctets::new(b"id-1").expect("a short identifier");
+    ///                 smsc.respond(reply, Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }))
+    ///             }
+    ///             other => smsc.refuse(other),
+    ///         };
+    ///         result.expect("the session has not ended");
+    ///     }
+    /// }
+    /// ```
     pub fn respond<P: Operation>(
         &mut self,
         reply: Reply<P>,

@@ -117,10 +117,10 @@ macro_rules! fill {
 
 fn pdu<'a: 'p, 'p>(u: &mut Unstructured<'a>, command: CommandId, lists: Lists<'p>) -> Result<Pdu<'p>> {
     let Lists { short_message, tlvs, destinations, unsuccessful } = lists;
-    if let (Some(mode), true) = (BindMode::of(command), command.is_response()) {
+    if let (Some(mode), true) = (BindMode::from_command(command), command.is_response()) {
         return Ok(Pdu::BindResp(mode, Some(fill!(u, BindResp { system_id; tlvs: tlvs }))));
     }
-    if let Some(mode) = BindMode::of(command) {
+    if let Some(mode) = BindMode::from_command(command) {
         return Ok(Pdu::Bind(fill!(u, Bind {
             system_id, password, system_type, interface_version, address_range; mode: mode, tlvs: tlvs
         })));

@@ -61,7 +61,7 @@ impl AsRef<[u8]> for ResponseBuf {
 /// The header alone, as a [`Frame`].
 impl fmt::Debug for ResponseBuf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Frame::whole(self.as_ref()).fmt(f)
+        Frame::from_valid(self.as_ref()).fmt(f)
     }
 }
 
@@ -160,7 +160,7 @@ impl<'a> Response<&'a [u8]> {
 impl<B: AsRef<[u8]>> Response<B> {
     /// The PDU as it came.
     pub fn frame(&self) -> Frame<&[u8]> {
-        Frame::whole(self.0.as_ref())
+        Frame::from_valid(self.0.as_ref())
     }
 
     /// The id the SMSC gave a message, whichever operation it came by, as it sent it (SMPP 3.4 §4.4.2); empty if it
@@ -189,7 +189,7 @@ impl<B: AsRef<[u8]>> Response<B> {
     pub fn pdu(&self) -> Option<Pdu<'_>> {
         let frame = self.frame();
         let all = Tolerance(Quirks::all());
-        let read = frame.into_pdu(all).or_else(|_| frame.bare().into_pdu(all));
+        let read = frame.into_pdu(all).or_else(|_| frame.header_only().into_pdu(all));
         read.ok().map(|(pdu, _)| pdu)
     }
 }

@@ -148,7 +148,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     }
 
     fn handle_response<'b>(&mut self, frame: Frame<&'b [u8]>) -> Option<Event<'b, T>> {
-        if !frame.is_message_id() {
+        if !frame.is_plain_message_id() {
             return self.handle_other_response(frame);
         }
         let Some(entry) = self.take(frame.header()) else { return Some(self.stray(frame, None)) };
@@ -181,7 +181,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             // Whatever stands behind its header, it says no.
             _ if nack => Outcome::Nacked(status),
             Ok(_) if status.is_ok() => {
-                if let (Some(mode), Ending::No) = (bind.and_then(BindMode::of), self.ending) {
+                if let (Some(mode), Ending::No) = (bind.and_then(BindMode::from_command), self.ending) {
                     self.peer_version = tlvs.sc_interface_version();
                     self.bound(mode);
                 }

@@ -128,7 +128,9 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         let before = command.is_bind().then_some((self.state, self.version, self.timers));
         if command.is_bind() {
             self.binding = None;
-            if let (Some(mode), true, Ending::No) = (BindMode::of(command), status.is_ok(), self.ending) {
+            if let (Some(mode), true, Ending::No) =
+                (BindMode::from_command(command), status.is_ok(), self.ending)
+            {
                 self.bound(mode);
             }
         }
@@ -233,7 +235,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         }
         self.encoded += length as u64;
         self.stats.sent.count(command, length);
-        let frame = Frame::whole(self.output.get(before..).unwrap_or_default());
+        let frame = Frame::from_valid(self.output.get(before..).unwrap_or_default());
         self.observer.observe(self.now, Direction::Out, ObservedPdu(frame));
         true
     }

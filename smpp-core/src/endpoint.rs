@@ -65,7 +65,7 @@ impl fmt::Display for EndpointError {
             Self::NoHost => f.write_str("the URL has no host")?,
             Self::Trailing(rest) => write!(f, "the URL continues with \"{rest}\" after host and port")?,
             Self::CredentialsNotUtf8 => {
-                f.write_str("the percent-decoded system_id or password is not UTF-8")?
+                f.write_str("the percent-decoded system_id or password is not UTF-8")?;
             }
         }
         f.write_str("; expected smpp[s]://SYSTEM_ID[:PASSWORD]@HOST[:PORT]")

@@ -24,7 +24,7 @@ pub(crate) fn message() -> SubmitSm<'static> {
         source: Address::alphanumeric("8x8").unwrap(),
         destination: Address::international("6591234567").unwrap(),
         registered_delivery: RegisteredDelivery::RECEIPT,
-        short_message: ShortMessage::new(b"Your code is 12345678. It is valid for ten minutes. Tell nobody.")
+        short_message: ShortMessage::new(b"Your code is 12345678. It is valid for ten minutes. Keep secret.")
             .unwrap(),
         ..SubmitSm::default()
     }

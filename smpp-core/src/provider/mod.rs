@@ -1,8 +1,8 @@
 //! SMS providers as data: hosts, ports, limits, encodings and the format of delivery receipts.
 //!
 //! A [`Provider`] holds what a provider publishes about its SMPP service. [`Provider::EIGHT_BY_EIGHT`] is one; define
-//! others as constants in your application, from the documentation of the provider. The library has no code that
-//! depends on a provider: everything that differs between providers is a field here.
+//! others as constants in your application, from the documentation of the provider. No behaviour of
+//! the library depends on the name of a provider: everything that differs between providers is a field here.
 //!
 //! [`Provider::config`] makes the configuration of a session, [`account::Options::new`](crate::account::Options::new)
 //! the options of an account.

@@ -58,15 +58,15 @@ macro_rules! tag_table {
             /// The protocol version that the SMSC speaks (SMPP 3.4 §5.3.2.25).
             SC_INTERFACE_VERSION sc_interface_version = 0x0210, 1..=1, value(InterfaceVersion);
             /// Whether the callback number may be shown (SMPP 3.4 §5.3.2.37).
-            /// May occur several times: [`Tlvs::all`] returns all of them.
+            /// May occur several times: [`Tlvs::all`](crate::Tlvs::all) returns all of them.
             CALLBACK_NUM_PRES_IND callback_num_pres_ind = 0x0302, 1..=1, value(CallbackNumPresInd);
             /// The name that belongs to the callback number (SMPP 3.4 §5.3.2.38).
-            /// May occur several times: [`Tlvs::all`] returns all of them.
+            /// May occur several times: [`Tlvs::all`](crate::Tlvs::all) returns all of them.
             CALLBACK_NUM_ATAG callback_num_atag = 0x0303, 1..=65, parts(CallbackNumAtag<'a>);
             /// The number of messages in the mailbox, `0..=99` (SMPP 3.4 §5.3.2.39).
             NUMBER_OF_MESSAGES number_of_messages = 0x0304, 1..=1, value(u8);
             /// A number to call back (SMPP 3.4 §5.3.2.36).
-            /// May occur several times: [`Tlvs::all`] returns all of them.
+            /// May occur several times: [`Tlvs::all`](crate::Tlvs::all) returns all of them.
             CALLBACK_NUM callback_num = 0x0381, 4..=19, parts(CallbackNum<'a>);
             /// Whether the delivery pending flag was set (SMPP 3.4 §5.3.2.28).
             DPF_RESULT dpf_result = 0x0420, 1..=1, value(DpfResult);
@@ -102,13 +102,13 @@ macro_rules! tag_table {
             BROADCAST_FREQUENCY_INTERVAL broadcast_frequency_interval = 0x0605, 3..=3,
                 value(BroadcastFrequencyInterval);
             /// The area of the broadcast. In a response: an area where it failed (SMPP 5.0 §4.8.4).
-            /// May occur several times: [`Tlvs::all`] returns all of them.
+            /// May occur several times: [`Tlvs::all`](crate::Tlvs::all) returns all of them.
             BROADCAST_AREA_IDENTIFIER broadcast_area_identifier = 0x0606, 1..=101, parts(BroadcastAreaIdentifier<'a>);
             /// Why the broadcast failed in an area (SMPP 5.0 §4.8.4).
-            /// May occur several times: [`Tlvs::all`] returns all of them.
+            /// May occur several times: [`Tlvs::all`](crate::Tlvs::all) returns all of them.
             BROADCAST_ERROR_STATUS broadcast_error_status = 0x0607, 4..=4, value(CommandStatus);
             /// How many subscribers of an area the broadcast reached, in percent (SMPP 5.0 §4.8.4).
-            /// May occur several times: [`Tlvs::all`] returns all of them.
+            /// May occur several times: [`Tlvs::all`](crate::Tlvs::all) returns all of them.
             BROADCAST_AREA_SUCCESS broadcast_area_success = 0x0608, 1..=1, value(BroadcastAreaSuccess);
             /// When the broadcast ended: 16 characters, absolute (SMPP 5.0 §4.8.4, SMPP 3.4 §7.1).
             BROADCAST_END_TIME broadcast_end_time = 0x0609, 16..=17, time;

@@ -129,8 +129,9 @@ pub(super) fn is_valid(tag: Tag, value: &[u8], has_text: bool) -> bool {
 /// Returns the deviation of a value, or `None` if it has none.
 pub(super) fn deviation(tag: Tag, value: &[u8]) -> Option<(Quirks, DecodeErrorKind)> {
     let unterminated = ends_with_nul(tag) && !value.ends_with(&[0]);
-    // A text without NUL has the right length if it would have it with the NUL.
+    // The table allows 1 to 4 octets for ms_validity, but only 1 and 4 are valid.
     let between = tag == Tag::MS_VALIDITY && !matches!(value.len(), 1 | 4);
+    // A missing NUL counts as present in the length, since it is reported as a deviation of its own.
     if between || !length_allowed(tag.0, value.len() + usize::from(unterminated)) {
         return Some((Quirks::TLV_LENGTH, DecodeErrorKind::TlvLength));
     }

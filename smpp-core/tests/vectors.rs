@@ -64,8 +64,8 @@ fn number(hex: &str) -> u32 {
     u32::from_str_radix(hex.trim_start_matches("0x"), 16).unwrap()
 }
 
-/// Returns the only PDU in `octets`.
-fn whole<'a>(name: &str, octets: &'a [u8]) -> Frame<&'a [u8]> {
+/// Returns the frame of the only PDU in `octets`.
+fn only_frame<'a>(name: &str, octets: &'a [u8]) -> Frame<&'a [u8]> {
     let (frame, rest) = frame::split(octets, LIMIT).expect(name).expect(name);
     assert!(rest.is_empty(), "{name}");
     assert_eq!(frame.octets(), octets, "{name}");
@@ -76,7 +76,7 @@ fn whole<'a>(name: &str, octets: &'a [u8]) -> Frame<&'a [u8]> {
 fn every_valid_vector_decodes_to_its_fields() {
     for vector in Vector::all("valid") {
         let (name, octets) = (vector.name(), vector.octets());
-        let frame = whole(name, &octets);
+        let frame = only_frame(name, &octets);
         let Header { length, command, status, sequence } = frame.header();
         assert_eq!(length as usize, octets.len(), "{name}");
         assert_eq!(command.0, number(vector.text("command_id")), "{name}");
@@ -107,7 +107,7 @@ fn every_valid_vector_decodes_to_its_fields() {
 fn every_valid_vector_encodes_to_its_octets() {
     for vector in Vector::all("valid") {
         let (name, octets) = (vector.name(), vector.octets());
-        let frame = whole(name, &octets);
+        let frame = only_frame(name, &octets);
         let Header { status, sequence, .. } = frame.header();
         let (pdu, _) = frame.pdu(Tolerance::LENIENT).expect(name);
 
@@ -282,7 +282,7 @@ fn every_malformed_vector_is_its_error_or_decodes_with_its_quirk() {
         if ["fatal", "incomplete"].contains(&vector.text("severity")) {
             continue;
         }
-        let frame = whole(name, &octets);
+        let frame = only_frame(name, &octets);
         let (lenient, strict) = (frame.pdu(Tolerance::LENIENT), frame.pdu(Tolerance::STRICT));
         let Some(kind) = kind(&vector) else {
             let (_, quirks) = strict.unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -320,7 +320,7 @@ fn an_error_in_text_or_user_data_header_is_reported_by_the_sms_module() {
         if !class.starts_with("udh_") && class != "text_encoding" {
             continue;
         }
-        let (pdu, _) = whole(name, &octets).into_pdu(Tolerance::STRICT).expect(name);
+        let (pdu, _) = only_frame(name, &octets).into_pdu(Tolerance::STRICT).expect(name);
         let Pdu::SubmitSm(message) = pdu else { panic!("{name}: {pdu:?}") };
         let header = udh::split(message.text());
         match class {
@@ -360,7 +360,7 @@ fn a_deviation_decodes_if_only_its_quirk_is_tolerated() {
         if quirk.is_empty() {
             continue;
         }
-        let frame = whole(name, &octets);
+        let frame = only_frame(name, &octets);
         assert_eq!(frame.pdu(Tolerance(quirk)).expect(name).1, quirk, "{name}");
         assert!(frame.pdu(Tolerance(Quirks::all().difference(quirk))).is_err(), "{name}");
         seen |= quirk;
@@ -380,7 +380,7 @@ fn message_with_tail(octets: &[u8]) -> Vec<u8> {
 #[test]
 fn one_nul_after_the_text_is_a_quirk() {
     let octets = message_with_tail(&[0]);
-    let frame = whole("one NUL after the text", &octets);
+    let frame = only_frame("one NUL after the text", &octets);
     let (pdu, quirks) = frame.pdu(Tolerance::LENIENT).unwrap();
     assert_eq!(quirks, Quirks::TRAILING_NUL);
     assert!(matches!(pdu, Pdu::SubmitSm(message) if message.text() == b"Hello world"), "{pdu:?}");
@@ -394,7 +394,7 @@ fn a_tlv_that_reaches_past_the_end_of_the_pdu_is_an_error() {
     let all = Tolerance(Quirks::all());
     for (octets, overrun) in [(&[2, 4, 0][..], false), (&[2, 4, 0, 0], false), (&[2, 4, 0, 1], true)] {
         let pdu = message_with_tail(octets);
-        let error = whole("a TLV cut short", &pdu).pdu(all).err().map(|error| error.kind);
+        let error = only_frame("a TLV cut short", &pdu).pdu(all).err().map(|error| error.kind);
         assert_eq!(error, overrun.then_some(DecodeErrorKind::TlvOverrun), "{octets:?}");
     }
 }
@@ -411,7 +411,7 @@ fn a_string_without_nul_is_decoded_only_if_no_data_can_be_lost() {
         let mut octets = Vector::named(name).octets();
         octets.truncate(octets.len() - end.len());
         octets[3] -= u8::try_from(end.len()).unwrap();
-        let read = whole(name, &octets).into_pdu(Tolerance(Quirks::all()));
+        let read = only_frame(name, &octets).into_pdu(Tolerance(Quirks::all()));
         assert_eq!(
             read.map(|(_, quirks)| quirks).map_err(|error| error.kind),
             expected,

@@ -54,7 +54,7 @@ wire_struct! {
         pub message_id: COctets<'a, 65>,
         /// The sender, exactly as in the broadcast_sm.
         pub source: Address<'a>,
-        /// `user_message_reference`, if the broadcast has one.
+        /// Optional parameters: `user_message_reference`, if the broadcast has one.
         pub tlvs: Tlvs<'a>,
     }
 }
@@ -68,7 +68,7 @@ wire_struct! {
     ] {
         /// The id that the message centre assigned to the broadcast.
         pub message_id: COctets<'a, 65>,
-        /// `message_state`, and each `broadcast_area_identifier` with its `broadcast_area_success`.
+        /// TLVs: `message_state`, and each `broadcast_area_identifier` with its `broadcast_area_success`.
         pub tlvs: Tlvs<'a>,
     }
 }
@@ -82,7 +82,7 @@ wire_struct! {
         pub message_id: COctets<'a, 65>,
         /// The sender, exactly as in the broadcast_sm.
         pub source: Address<'a>,
-        /// `broadcast_content_type`, `user_message_reference`.
+        /// Optional parameters: `broadcast_content_type`, `user_message_reference`.
         pub tlvs: Tlvs<'a>,
     }
 }

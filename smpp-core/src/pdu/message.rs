@@ -13,6 +13,8 @@ pub type ShortMessage<'a> = Octets<'a, 254>;
 wire_struct! {
     /// Submits a message from the ESME to the SMSC (SMPP 3.4 §4.4.1).
     ///
+    /// The module [`sms`](crate::sms) encodes texts and splits long ones into segments.
+    ///
     /// ```
     /// use smpp_core::{Address, RegisteredDelivery, ShortMessage, SubmitSm};
     /// let message = SubmitSm {
@@ -70,6 +72,20 @@ wire_struct! {
 wire_struct! {
     /// Delivers a mobile-originated (MO) message or a delivery receipt (DLR) from the SMSC to the ESME
     /// (SMPP 3.4 §4.6.1).
+    ///
+    /// The module [`sms`](crate::sms) decodes texts, reassembles segments and parses delivery receipts.
+    ///
+    /// ```
+    /// use smpp_core::{DeliverSm, EsmClass, ShortMessage};
+    /// let message = DeliverSm {
+    ///     esm_class: EsmClass::DELIVERY_RECEIPT,
+    ///     short_message: ShortMessage::new(b"id:7 stat:DELIVRD")?,
+    ///     ..DeliverSm::default()
+    /// };
+    /// assert!(message.esm_class.is_receipt());
+    /// assert_eq!(message.text(), b"id:7 stat:DELIVRD");
+    /// # Ok::<(), smpp_core::InvalidOctets>(())
+    /// ```
     pub struct DeliverSm<'a> {
         /// The service type: at most 5 octets.
         pub service_type: ServiceType<'a>,

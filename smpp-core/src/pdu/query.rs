@@ -13,7 +13,7 @@ wire_struct! {
         pub message_id: COctets<'a, 65>,
         /// The sender, exactly as in the submit_sm.
         pub source: Address<'a>,
-        /// Optional parameters: none in the specification.
+        /// Optional parameters. The specification defines none.
         pub tlvs: Tlvs<'a>,
     }
 }
@@ -29,7 +29,7 @@ wire_struct! {
         pub message_state: MessageState,
         /// The error code of the network or the SMSC. 0 if delivery did not fail.
         pub error_code: u8,
-        /// Optional parameters: none in the specification.
+        /// Optional parameters. The specification defines none.
         pub tlvs: Tlvs<'a>,
     }
 }
@@ -45,7 +45,7 @@ wire_struct! {
         pub source: Address<'a>,
         /// The recipient. May be empty if `message_id` is not.
         pub destination: Address<'a>,
-        /// Optional parameters: none in the specification.
+        /// Optional parameters. The specification defines none.
         pub tlvs: Tlvs<'a>,
     }
 }

@@ -62,7 +62,7 @@ impl<'a> Tlv<'a> {
     ) -> Result<Self, InvalidOctets> {
         let length = octets.len();
         if length < min {
-            return Err(InvalidOctets::TooShort { length, least: min });
+            return Err(InvalidOctets::TooShort { length, minimum: min });
         }
         if length > max {
             return Err(InvalidOctets::TooLong { length, limit: max });

@@ -45,7 +45,7 @@ fn constructors_reject_values_of_wrong_length_or_with_nul() {
     let too_long = InvalidOctets::TooLong { length: 65, limit: 64 };
     assert_eq!(Tlv::receipted_message_id(&[b'1'; 65]), Err(too_long));
     assert_eq!(Tlv::receipted_message_id(b"a\0b"), Err(InvalidOctets::Nul { at: 1 }));
-    let too_short = InvalidOctets::TooShort { length: 5, least: 6 };
+    let too_short = InvalidOctets::TooShort { length: 5, minimum: 6 };
     assert_eq!(Tlv::source_network_id(b"15255"), Err(too_short));
     assert_eq!(Tlv::source_node_id(b"12345"), Err(too_short));
     let payload = alloc::vec![0; 65_536];

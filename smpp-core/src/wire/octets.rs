@@ -65,7 +65,7 @@ pub enum InvalidOctets {
         /// The length of the value, in octets.
         length: usize,
         /// The minimum length, in octets.
-        least: usize,
+        minimum: usize,
     },
     /// A NUL-terminated string contains a NUL.
     Nul {
@@ -89,10 +89,10 @@ impl fmt::Display for InvalidOctets {
             Self::TooLong { length, limit } => {
                 write!(f, "the value has length {length}, but the field allows at most {limit}: shorten it")
             }
-            Self::TooShort { length, least } => {
+            Self::TooShort { length, minimum } => {
                 write!(
                     f,
-                    "the value has length {length}, but the field requires at least {least}: lengthen it"
+                    "the value has length {length}, but the field requires at least {minimum}: lengthen it"
                 )
             }
             Self::Nul { at } => {

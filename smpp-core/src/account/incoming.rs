@@ -169,7 +169,7 @@ fn pdu(frame: &Frame<Vec<u8>>) -> Option<Pdu<'_>> {
 
 fn wide(address: Address<'_>) -> Address<'_, 65> {
     let Address { ton, npi, digits } = address;
-    Address { ton, npi, digits: COctets::kept(digits.as_bytes()) }
+    Address { ton, npi, digits: COctets::from_valid(digits.as_bytes()) }
 }
 
 /// All of it as it is, and behind its header if that can be read.

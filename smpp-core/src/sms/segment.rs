@@ -300,7 +300,7 @@ impl Submission<'_> {
             } else {
                 template.replace_if_present_flag
             },
-            tlvs: if tlvs.is_empty() { template.tlvs } else { Tlvs::wire(tlvs) },
+            tlvs: if tlvs.is_empty() { template.tlvs } else { Tlvs::from_wire(tlvs) },
             ..*template
         }
     }

@@ -170,7 +170,7 @@ impl Party {
     }
 
     fn address(&self) -> Address<'_, 65> {
-        Address { ton: self.ton, npi: self.npi, digits: COctets::kept(&self.digits) }
+        Address { ton: self.ton, npi: self.npi, digits: COctets::from_valid(&self.digits) }
     }
 }
 

@@ -8,8 +8,8 @@ use smpp_core::sms::gsm7::packed;
 use smpp_core::sms::time::{ReportedTime, TimeValue, UnixTime, UtcOffset};
 use smpp_core::sms::udh::{self, ConcatRef};
 use smpp_core::sms::{
-    Alphabet, Codings, Form, Language, Message, Pushed, Reassembler, ReassemblyLimits, SegmentError, Shifts,
-    Submission, Text, TextOptions, UserData, transliterate,
+    Alphabet, Codings, Language, Pushed, ReassembledMessage, Reassembler, ReassemblyLimits, SegmentError,
+    Segmentation, Shifts, Submission, Text, TextOptions, UserData, transliterate,
 };
 use smpp_core::{Address, COctets, DataCoding, EsmClass, SubmitSm, Tlv, Tlvs};
 
@@ -35,18 +35,18 @@ fn codings(octets: &mut Unstructured<'_>) -> arbitrary::Result<Codings> {
     Ok(Codings { smsc_default: *octets.choose(&DEFAULTS)?, ..Codings::default() })
 }
 
-fn form(octets: &mut Unstructured<'_>) -> arbitrary::Result<Form> {
+fn segmentation(octets: &mut Unstructured<'_>) -> arbitrary::Result<Segmentation> {
     Ok(match octets.int_in_range(0..=3)? {
-        0 => Form::Udh(ConcatRef::Narrow(octets.arbitrary()?)),
-        1 => Form::Udh(ConcatRef::Wide(octets.arbitrary()?)),
-        2 => Form::Sar(octets.arbitrary()?),
-        _ => Form::Payload,
+        0 => Segmentation::Udh(ConcatRef::Narrow(octets.arbitrary()?)),
+        1 => Segmentation::Udh(ConcatRef::Wide(octets.arbitrary()?)),
+        2 => Segmentation::Sar(octets.arbitrary()?),
+        _ => Segmentation::Payload,
     })
 }
 
 /// A text is written, cut, and read back as it was.
 fn write(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
-    let (codings, form) = (codings(octets)?, form(octets)?);
+    let (codings, segmentation) = (codings(octets)?, segmentation(octets)?);
     let (graphemes, turkish) = (octets.arbitrary()?, octets.arbitrary::<bool>()?);
     let elements: &[u8] = octets.arbitrary()?;
     let text: &str = octets.arbitrary()?;
@@ -81,10 +81,10 @@ fn write(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         _ => chosen,
     };
     let chosen = if graphemes { chosen.whole_graphemes() } else { chosen };
-    let Ok(segments) = chosen.segments(form) else { return Ok(()) };
+    let Ok(segments) = chosen.segments(segmentation) else { return Ok(()) };
     let all: Vec<_> = segments.submissions(SubmitSm::default()).collect();
-    let size = chosen.size(form);
-    assert!(form == Form::Payload || size.segments == all.len());
+    let size = chosen.size(segmentation);
+    assert!(segmentation == Segmentation::Payload || size.segments == all.len());
     let submit_sms: Vec<_> = all.iter().map(Submission::submit_sm).collect();
     for submit_sm in &submit_sms {
         assert!(submit_sm.short_message.as_bytes().len() <= 160);
@@ -94,10 +94,10 @@ fn write(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
             Alphabet::Gsm7 => header + packed::packed_len(text.len(), header),
             _ => header + text.len(),
         };
-        assert!(form == Form::Payload || on_air <= 140, "{on_air} octets on the air");
+        assert!(segmentation == Segmentation::Payload || on_air <= 140, "{on_air} octets on the air");
     }
     let joined =
-        codings.decode_parts(submit_sms.iter().map(|submit_sm| submit_sm.user_data().expect("just made")));
+        codings.decode_segments(submit_sms.iter().map(|submit_sm| submit_sm.user_data().expect("just made")));
     assert_eq!(joined.as_deref(), Some(text));
     Ok(())
 }
@@ -112,9 +112,11 @@ fn split<'a>(submit_sm: &SubmitSm<'a>) -> (Option<udh::Header<'a>>, &'a [u8]) {
 
 fn look_alikes(text: &str) {
     let plain = transliterate(text, Shifts::NONE);
-    assert!(plain.replaced.iter().all(|replaced| text[replaced.position..].starts_with(replaced.character)));
+    assert!(
+        plain.replacements.iter().all(|replaced| text[replaced.position..].starts_with(replaced.character))
+    );
     let again = transliterate(&plain.text, Shifts::NONE);
-    assert_eq!((again.replaced.len(), &again.text), (0, &plain.text), "there is nothing left to replace");
+    assert_eq!((again.replacements.len(), &again.text), (0, &plain.text), "there is nothing left to replace");
 }
 
 /// Any octets are read as a text, with any header.
@@ -136,7 +138,7 @@ fn read(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         });
     }
     let part = |&(header, octets)| UserData { header, octets, data_coding, ..UserData::default() };
-    let text = codings.decode_parts(parts.iter().map(part));
+    let text = codings.decode_segments(parts.iter().map(part));
     let is_text = codings.alphabet(data_coding).is_some_and(|alphabet| alphabet != Alphabet::Octets);
     assert_eq!(text.is_some(), is_text);
     for (header, octets) in parts {
@@ -152,9 +154,9 @@ fn read(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
 
 /// Any octets are cut and put together.
 fn cut(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
-    let form = form(octets)?;
+    let segmentation = segmentation(octets)?;
     let data = octets.bytes(octets.len())?;
-    let Ok(segments) = Text::octets(data).segments(form) else { return Ok(()) };
+    let Ok(segments) = Text::octets(data).segments(segmentation) else { return Ok(()) };
     let all: Vec<_> = segments.submissions(SubmitSm::default()).collect();
     let joined: Vec<u8> = all.iter().flat_map(|part| split(&part.submit_sm()).1.to_vec()).collect();
     assert_eq!(joined, data);
@@ -164,17 +166,17 @@ fn cut(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
 /// Any parts in any order: what is held stays within its bounds, and every tag comes back once.
 fn join(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     let limits = ReassemblyLimits {
-        messages: octets.int_in_range(0..=4)?,
-        octets: octets.int_in_range(0..=3_000)?,
-        age: Duration::from_secs(octets.int_in_range(0..=20)?),
-        repeats: Duration::from_secs(octets.int_in_range(0..=20)?),
+        max_messages: octets.int_in_range(0..=4)?,
+        max_octets: octets.int_in_range(0..=3_000)?,
+        max_age: Duration::from_secs(octets.int_in_range(0..=20)?),
+        duplicate_window: Duration::from_secs(octets.int_in_range(0..=20)?),
     };
     let mut reassembler = Reassembler::new(limits);
     let (mut now, mut tags, mut back) = (Instant::ZERO, 0_usize, Vec::new());
     while !octets.is_empty() && tags < 100 {
         now = now + Duration::from_secs(octets.int_in_range(0..=5)?);
         while let Some(old) = reassembler.handle_timeout(now) {
-            assert!(now - old.began() >= limits.age && !old.is_complete());
+            assert!(now - old.started_at() >= limits.max_age && !old.is_complete());
             back.extend(old.into_tags());
         }
         let source = [octets.int_in_range(b'0'..=b'2')?];
@@ -190,13 +192,13 @@ fn join(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         let text = octets.bytes(length.min(octets.len()))?;
         let Ok(user_data) = UserData::of(esm_class, data_coding, text, &Tlvs::list(&sar)) else { continue };
         match reassembler.push(now, source, Address::<21>::default(), &user_data, tags) {
-            Ok(Pushed::Alone(tag)) => {
-                assert_eq!(user_data.part, None);
+            Ok(Pushed::Standalone(tag)) => {
+                assert_eq!(user_data.segment, None);
                 back.push(tag);
             }
             Ok(Pushed::Duplicate(tag)) => back.push(tag),
-            Ok(Pushed::Kept { superseded, .. }) => {
-                back.extend(superseded.into_iter().flat_map(Message::into_tags));
+            Ok(Pushed::Stored { superseded, .. }) => {
+                back.extend(superseded.into_iter().flat_map(ReassembledMessage::into_tags));
             }
             Ok(Pushed::Complete(message)) => {
                 assert!(message.is_complete());
@@ -204,10 +206,10 @@ fn join(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
                 back.extend(message.into_tags());
             }
             Ok(_) => unreachable!("there is no other"),
-            Err(unkept) => back.push(unkept.tag),
+            Err(error) => back.push(error.tag),
         }
         tags += 1;
-        assert!(reassembler.len() <= limits.messages && reassembler.octets() <= limits.octets);
+        assert!(reassembler.len() <= limits.max_messages && reassembler.octets() <= limits.max_octets);
     }
     while let Some(left) = reassembler.evict() {
         back.extend(left.into_tags());

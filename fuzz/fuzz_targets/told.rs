@@ -1,7 +1,7 @@
 //! What holds for any receipt and any pair of message ids. The fuzz target and the tests of `smpp-core` share it.
 
 use smpp_core::sms::{
-    Detection, IdSource, MessageIdPolicy, Notation, Numbers, Receipt, ReceiptCarrier, ReceiptError,
+    Detection, IdNotation, IdSource, MessageIdPolicy, NumericIds, Receipt, ReceiptCarrier, ReceiptError,
 };
 use smpp_core::{DataCoding, EsmClass, MessageState, Tag, Tlv, Tlvs};
 
@@ -82,7 +82,7 @@ fn message(carrier: ReceiptCarrier<'_>) {
         return assert!(!matches!(by_content, Some(Ok(_))), "the buffer takes nothing away");
     };
     let text = receipt.text;
-    let (esm_class, stat) = (receipt.esm_class(), receipt.state().and_then(Receipt::word));
+    let (esm_class, stat) = (receipt.esm_class(), receipt.state().and_then(Receipt::stat_word));
     let receipt = Receipt { stat: stat.unwrap_or(receipt.stat), ..receipt };
     let (mut out, tlvs) = (Vec::new(), receipt.tlvs().collect::<Vec<_>>());
     receipt.emit(&mut out);
@@ -103,32 +103,32 @@ fn message(carrier: ReceiptCarrier<'_>) {
 }
 
 /// The number that an id is, as the standard library reads it: of one that may be a UUID, or is too long for it, none.
-fn value(id: &[u8], notation: Notation) -> Option<u128> {
+fn value(id: &[u8], notation: IdNotation) -> Option<u128> {
     let digits = std::str::from_utf8(id).ok()?;
     match notation {
         _ if !id.iter().all(u8::is_ascii_alphanumeric) => None,
-        Notation::Decimal => digits.parse().ok(),
-        Notation::Hexadecimal if digits.len() == 32 => None,
-        Notation::Hexadecimal => u128::from_str_radix(digits, 16).ok(),
+        IdNotation::Decimal => digits.parse().ok(),
+        IdNotation::Hexadecimal if digits.len() == 32 => None,
+        IdNotation::Hexadecimal => u128::from_str_radix(digits, 16).ok(),
     }
 }
 
 /// Every policy takes an id for itself where both sides write alike, and decides as its keys do.
 fn ids(one: &[u8], other: &[u8]) {
-    let notations = [Notation::Decimal, Notation::Hexadecimal];
-    let pairs = notations.map(|submitted| notations.map(|receipted| Numbers { submitted, receipted }));
+    let notations = [IdNotation::Decimal, IdNotation::Hexadecimal];
+    let pairs = notations.map(|submitted| notations.map(|receipted| NumericIds { submitted, receipted }));
     let numbers = pairs.into_iter().flatten().map(Some).chain([None]);
     for (numbers, ignore_case) in numbers.flat_map(|numbers| [(numbers, false), (numbers, true)]) {
         let policy = MessageIdPolicy { ignore_case, numbers };
         let same = policy.same(one, other);
         let order = policy.submitted_key(one).cmp(&policy.receipted_key(other));
         assert_eq!(same, order.is_eq(), "{policy:?}");
-        if let Some(Numbers { submitted, receipted }) = numbers
+        if let Some(NumericIds { submitted, receipted }) = numbers
             && let (Some(one), Some(other)) = (value(one, submitted), value(other, receipted))
         {
             assert_eq!(order, one.cmp(&other), "{policy:?}");
         }
-        if numbers.is_none_or(|Numbers { submitted, receipted }| submitted == receipted) {
+        if numbers.is_none_or(|NumericIds { submitted, receipted }| submitted == receipted) {
             assert!(policy.same(one, one), "{policy:?}");
             assert_eq!(same, policy.same(other, one), "{policy:?}");
         }

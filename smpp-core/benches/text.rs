@@ -67,7 +67,7 @@ fn bench(c: &mut Criterion) {
                 let (esm_class, data_coding) = (segment.esm_class(), segment.data_coding());
                 UserData::of(esm_class, data_coding, segment.as_bytes(), &Tlvs::EMPTY).unwrap()
             });
-            black_box(codings.decode_parts(parts));
+            black_box(codings.decode_segments(parts));
         });
         rows.push((*name, [copy, encode, decode, split, join]));
     }

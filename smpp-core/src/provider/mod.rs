@@ -5,7 +5,7 @@ use core::time::Duration;
 use crate::pdu::{BindMode, DataCoding, InterfaceVersion, MessageState, RegisteredDelivery};
 use crate::session::{Config, Operations, Rate};
 use crate::sms::time::UtcOffset;
-use crate::sms::{Alphabet, Codings, ConcatRef, Detection, Form, MessageIdPolicy, TextOptions};
+use crate::sms::{Alphabet, Codings, ConcatRef, Detection, MessageIdPolicy, Segmentation, TextOptions};
 
 pub mod eight_by_eight;
 
@@ -162,12 +162,12 @@ pub enum LongMessages {
 
 impl LongMessages {
     /// The form with this reference, of which the lower 8 bits may be all that is used.
-    pub const fn form(self, reference: u16) -> Form {
+    pub const fn segmentation(self, reference: u16) -> Segmentation {
         match self {
-            Self::Udh8 => Form::Udh(ConcatRef::Narrow(reference as u8)),
-            Self::Udh16 => Form::Udh(ConcatRef::Wide(reference)),
-            Self::Sar => Form::Sar(reference),
-            Self::Payload => Form::Payload,
+            Self::Udh8 => Segmentation::Udh(ConcatRef::Narrow(reference as u8)),
+            Self::Udh16 => Segmentation::Udh(ConcatRef::Wide(reference)),
+            Self::Sar => Segmentation::Sar(reference),
+            Self::Payload => Segmentation::Payload,
         }
     }
 }

@@ -136,7 +136,7 @@ impl Codings {
         header: Option<udh::Header<'_>>,
         octets: &[u8],
     ) -> Option<String> {
-        self.decode_parts([UserData { header, octets, data_coding, ..UserData::default() }])
+        self.decode_segments([UserData { header, octets, data_coding, ..UserData::default() }])
     }
 
     /// The text of a message that came in parts, in order. `None` if one of them is no text, or its `data_coding` is not
@@ -144,7 +144,7 @@ impl Codings {
     ///
     /// A sender may have cut through a character; its halves are put together. The `data_coding` and the shift tables
     /// are each part's own.
-    pub fn decode_parts<'a>(self, parts: impl IntoIterator<Item = UserData<'a>>) -> Option<String> {
+    pub fn decode_segments<'a>(self, parts: impl IntoIterator<Item = UserData<'a>>) -> Option<String> {
         let (mut text, mut run) = (String::new(), Run::new());
         for part in parts {
             run.part(self.alphabet(part.data_coding)?, &part, &mut text)?;
@@ -441,7 +441,7 @@ mod tests {
         let join = |codings: Codings, data_coding, parts: &[&'static [u8]]| {
             let data_coding = DataCoding(data_coding);
             let part = |octets: &&'static [u8]| UserData { octets, data_coding, ..UserData::default() };
-            codings.decode_parts(parts.iter().map(part)).unwrap()
+            codings.decode_segments(parts.iter().map(part)).unwrap()
         };
         let codings = Codings::default();
         assert_eq!(join(codings, 8, &[&[0x00, 0x41, 0xD8, 0x3D], &[0xDE, 0x00]]), "A😀", "a surrogate pair");
@@ -459,7 +459,7 @@ mod tests {
         let turkish = header(&[3, 0x24, 1, 1]);
         let join = |parts: &[(Option<udh::Header<'static>>, &'static [u8])]| {
             let part = |&(header, octets)| UserData { header, octets, ..UserData::default() };
-            Codings::default().decode_parts(parts.iter().map(part)).unwrap()
+            Codings::default().decode_segments(parts.iter().map(part)).unwrap()
         };
         assert_eq!(join(&[(None, b"\x1Bg"), (turkish, b"\x1Bg"), (None, b"\x1Bg")]), "gğg");
         // An escape at the end has nothing to do with the next part's tables.
@@ -472,9 +472,9 @@ mod tests {
     fn the_data_coding_is_each_parts_own() {
         let part = |data_coding, octets| UserData { octets, data_coding, ..UserData::default() };
         let parts = [part(DataCoding(0), &b"\x00"[..]), part(DataCoding::UCS2, &[0x4E, 0x94])];
-        assert_eq!(Codings::default().decode_parts(parts).as_deref(), Some("@五"));
+        assert_eq!(Codings::default().decode_segments(parts).as_deref(), Some("@五"));
         let parts = [part(DataCoding(0), &b"a"[..]), part(DataCoding::OCTETS, b"b")];
-        assert_eq!(Codings::default().decode_parts(parts), None, "octets are no text");
+        assert_eq!(Codings::default().decode_segments(parts), None, "octets are no text");
         assert_eq!(Codings::default().decode(DataCoding::OCTETS, None, b""), None);
     }
 

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::gsm7::{Shifts, packed};
-use super::segment::{Form, Size};
+use super::segment::{Segmentation, TextSize};
 use super::udh::{self, Element};
 use super::{Alphabet, ucs2};
 use crate::wire::Sink;
@@ -175,21 +175,21 @@ impl<'a> Content<'a> {
     }
 
     /// The size when it is sent in this form.
-    pub(super) fn size(&self, form: Form) -> Size {
+    pub(super) fn size(&self, segmentation: Segmentation) -> TextSize {
         let header = self.header_len(0);
         let (_, units, rest) = self.cut(header);
         if rest.is_empty() {
-            return Size { segments: 1, units, left: self.capacity(header) - units };
+            return TextSize { segments: 1, units, remaining: self.capacity(header) - units };
         }
-        let header = self.header_len(form.concatenation());
-        let (mut all, mut total, mut left) = (Size { segments: 0, units: 0, left: 0 }, *self, 0);
+        let header = self.header_len(segmentation.concatenation());
+        let (mut all, mut total, mut left) = (TextSize { segments: 0, units: 0, remaining: 0 }, *self, 0);
         while !total.rest.is_empty() {
             let (_, units, rest) = total.cut(header);
             (all.segments, all.units, left) =
                 (all.segments + 1, all.units + units, self.capacity(header) - units);
             total.rest = rest;
         }
-        Size { left, ..all }
+        TextSize { remaining: left, ..all }
     }
 }
 

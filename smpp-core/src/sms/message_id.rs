@@ -36,21 +36,21 @@ pub struct MessageIdPolicy {
     pub ignore_case: bool,
     /// Ids that are numbers in these notations are compared as numbers, if any: case and leading zeros mean
     /// nothing then.
-    pub numbers: Option<Numbers>,
+    pub numbers: Option<NumericIds>,
 }
 
 /// How either side of a [`MessageIdPolicy`] writes the ids that are numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Numbers {
+pub struct NumericIds {
     /// In a `submit_sm_resp`.
-    pub submitted: Notation,
+    pub submitted: IdNotation,
     /// In a receipt.
-    pub receipted: Notation,
+    pub receipted: IdNotation,
 }
 
 /// How a number is written: digits alone, without sign or prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Notation {
+pub enum IdNotation {
     /// `0` to `9`.
     Decimal,
     /// `0` to `9`, `a` to `f`, `A` to `F`.
@@ -81,16 +81,16 @@ impl MessageIdPolicy {
     pub const IGNORE_CASE: Self = Self { ignore_case: true, ..Self::EXACT };
 
     /// Decimal on both sides, with leading zeros on either: `0012` is `12`.
-    pub const IGNORE_LEADING_ZEROS: Self = Self::numbers(Notation::Decimal, Notation::Decimal);
+    pub const IGNORE_LEADING_ZEROS: Self = Self::numbers(IdNotation::Decimal, IdNotation::Decimal);
 
     /// Hexadecimal in the `submit_sm_resp`, decimal in the receipt.
-    pub const HEXADECIMAL_TO_DECIMAL: Self = Self::numbers(Notation::Hexadecimal, Notation::Decimal);
+    pub const HEXADECIMAL_TO_DECIMAL: Self = Self::numbers(IdNotation::Hexadecimal, IdNotation::Decimal);
 
     /// Decimal in the `submit_sm_resp`, hexadecimal in the receipt.
-    pub const DECIMAL_TO_HEXADECIMAL: Self = Self::numbers(Notation::Decimal, Notation::Hexadecimal);
+    pub const DECIMAL_TO_HEXADECIMAL: Self = Self::numbers(IdNotation::Decimal, IdNotation::Hexadecimal);
 
-    const fn numbers(submitted: Notation, receipted: Notation) -> Self {
-        Self { ignore_case: false, numbers: Some(Numbers { submitted, receipted }) }
+    const fn numbers(submitted: IdNotation, receipted: IdNotation) -> Self {
+        Self { ignore_case: false, numbers: Some(NumericIds { submitted, receipted }) }
     }
 
     /// Whether the receipt is about the message with the id `submitted`: whether their keys are equal.
@@ -135,7 +135,7 @@ impl MessageIdPolicy {
         self.key(id, self.numbers.map(|numbers| numbers.receipted))
     }
 
-    fn key(self, id: &[u8], notation: Option<Notation>) -> MessageIdKey {
+    fn key(self, id: &[u8], notation: Option<IdNotation>) -> MessageIdKey {
         if let Some(number) = notation.and_then(|notation| notation.read(id)) {
             return MessageIdKey(Key::Number(number));
         }
@@ -152,7 +152,7 @@ impl MessageIdPolicy {
     }
 }
 
-impl Notation {
+impl IdNotation {
     /// The number that all of `digits` write, unless it takes more than 256 bits, or may be a UUID without hyphens.
     fn read(self, digits: &[u8]) -> Option<[u64; 4]> {
         let radix = match self {
@@ -217,7 +217,7 @@ mod tests {
     const DEC_TO_HEX: MessageIdPolicy = MessageIdPolicy::DECIMAL_TO_HEXADECIMAL;
     const HEX: MessageIdPolicy = MessageIdPolicy {
         ignore_case: false,
-        numbers: Some(Numbers { submitted: Notation::Hexadecimal, receipted: Notation::Hexadecimal }),
+        numbers: Some(NumericIds { submitted: IdNotation::Hexadecimal, receipted: IdNotation::Hexadecimal }),
     };
     const ALL: [MessageIdPolicy; 6] = [EXACT, IGNORE_CASE, ZEROS, HEX_TO_DEC, DEC_TO_HEX, HEX];
 

@@ -54,13 +54,14 @@ mod user_data;
 
 pub use coding::{Alphabet, Codings, Unencodable};
 pub use gsm7::{Language, Shifts};
-pub use message_id::{MessageIdKey, MessageIdPolicy, Notation, Numbers};
+pub use message_id::{IdNotation, MessageIdKey, MessageIdPolicy, NumericIds};
 pub use reassemble::{
-    Identity, Message, Part, PushError, PushErrorReason, Pushed, Reassembler, ReassemblyLimits,
+    MessageIdentity, PushError, PushErrorReason, Pushed, ReassembledMessage, Reassembler, ReassemblyLimits,
+    ReceivedSegment,
 };
 pub use receipt::{Detection, IdSource, Receipt, ReceiptCarrier, ReceiptError};
-pub use segment::{Form, Segment, SegmentError, Segments, Size, Submission, Submissions};
+pub use segment::{Segment, SegmentError, Segmentation, Segments, Submission, Submissions, TextSize};
 pub use text::{Text, TextError, TextOptions};
-pub use transliterate::{Replaced, Transliterated, transliterate};
+pub use transliterate::{Replacement, Transliterated, transliterate};
 pub use udh::{ConcatRef, Concatenation};
-pub use user_data::{MessagePart, Reference, UserData};
+pub use user_data::{MessageReference, SegmentInfo, UserData};

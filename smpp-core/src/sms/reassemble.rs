@@ -9,12 +9,12 @@ use alloc::boxed::Box;
 use core::fmt;
 use core::time::Duration;
 
-use super::user_data::{MessagePart, UserData};
+use super::user_data::{SegmentInfo, UserData};
 use crate::pdu::Address;
 use crate::time::Instant;
 
 use message::{Held, Key, Parts};
-pub use message::{Identity, Message, Part};
+pub use message::{MessageIdentity, ReassembledMessage, ReceivedSegment};
 use shelf::{Shelf, Weigh};
 
 /// What a [`Reassembler`] may hold.
@@ -22,29 +22,29 @@ use shelf::{Shelf, Weigh};
 pub struct ReassemblyLimits {
     /// Messages that are not complete: 1,000 unless said otherwise. So many complete ones are remembered, to tell a
     /// part that comes again.
-    pub messages: usize,
+    pub max_messages: usize,
     /// Octets of all parts held, what it takes to hold them included: 1 MiB unless said otherwise. At most as many
     /// again remember complete messages.
-    pub octets: usize,
+    pub max_octets: usize,
     /// How long to wait for the rest of a message, from its first part on: 10 minutes unless said otherwise.
-    pub age: Duration,
+    pub max_age: Duration,
     /// How long a complete message is remembered, to tell a part that comes again: 2 minutes unless said otherwise.
     ///
     /// Within that time a sender who uses the reference again, for a message that has a part in common with the one
     /// before, cannot be told from an SMSC that repeats it: the part counts as a duplicate. So keep it short; none at
     /// all if a part that comes again may as well start a message that is never complete.
-    pub repeats: Duration,
+    pub duplicate_window: Duration,
 }
 
 /// Puts messages together whose parts come in any order, repeated, and mixed with others', as
-/// [`UserData::part`] tells them apart: by source, destination, reference and total (3GPP TS 23.040 §9.2.3.24.1).
+/// [`UserData::segment`] tells them apart: by source, destination, reference and total (3GPP TS 23.040 §9.2.3.24.1).
 ///
 /// Nothing is dropped in silence. A part is kept, or handed back with the reason; what has waited too long comes out of
 /// [`handle_timeout`](Self::handle_timeout). Each part brings a tag `T` of the caller's: it comes back with the whole,
 /// with what is dropped, or at once.
 ///
 /// A token to answer the deliver_sm with can be the tag: the SMSC then keeps each part until the whole is taken. That
-/// is for an SMSC that sends the next part before the one before is answered, and for an [`age`](ReassemblyLimits::age) below
+/// is for an SMSC that sends the next part before the one before is answered, and for an [`age`](ReassemblyLimits::max_age) below
 /// the time that it waits for an answer. With others, answer each part as it is kept.
 ///
 /// ```
@@ -65,7 +65,7 @@ pub struct ReassemblyLimits {
 ///             assert_eq!(message.text(Codings::default()).as_deref(), Some(&text[..]));
 ///             assert_eq!(message.into_tags().collect::<Vec<_>>(), [1, 0], "in the order of the text");
 ///         }
-///         other => assert!(matches!(other, Pushed::Kept { parts: 1, total: 2, .. })),
+///         other => assert!(matches!(other, Pushed::Stored { segments: 1, total: 2, .. })),
 ///     }
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -82,22 +82,22 @@ pub struct Reassembler<T = ()> {
 #[non_exhaustive]
 pub enum Pushed<T> {
     /// It is no part of a longer message, or one of a number that there cannot be: the caller has all of it.
-    Alone(T),
+    Standalone(T),
     /// It is kept until the others come.
-    Kept {
+    Stored {
         /// Parts that are there now.
-        parts: u8,
+        segments: u8,
         /// Parts that there will be.
         total: u8,
         /// An unfinished message with the same reference, of which this part is not: it has waited too long, or has
         /// another part of this number and can never be completed. The part has begun a new one.
-        superseded: Option<Message<T>>,
+        superseded: Option<ReassembledMessage<T>>,
     },
     /// It was here already, octet for octet: in a message that waits for others, or that became complete within
-    /// [`ReassemblyLimits::repeats`]. Answer it as the first time: the SMSC has missed that answer.
+    /// [`ReassemblyLimits::duplicate_window`]. Answer it as the first time: the SMSC has missed that answer.
     Duplicate(T),
     /// It was the last that was missing.
-    Complete(Message<T>),
+    Complete(ReassembledMessage<T>),
 }
 
 /// A part that was not taken, with the caller's tag. Nothing has changed.
@@ -130,10 +130,10 @@ struct Complete {
 impl Default for ReassemblyLimits {
     fn default() -> Self {
         Self {
-            messages: 1_000,
-            octets: 1024 * 1024,
-            age: Duration::from_secs(600),
-            repeats: Duration::from_secs(120),
+            max_messages: 1_000,
+            max_octets: 1024 * 1024,
+            max_age: Duration::from_secs(600),
+            duplicate_window: Duration::from_secs(120),
         }
     }
 }
@@ -155,8 +155,8 @@ impl<T> Reassembler<T> {
         user_data: &UserData<'_>,
         tag: T,
     ) -> Result<Pushed<T>, PushError<T>> {
-        let makes_sense = |part: &MessagePart| (1..=part.total).contains(&part.number);
-        let Some(part) = user_data.part.filter(makes_sense) else { return Ok(Pushed::Alone(tag)) };
+        let makes_sense = |part: &SegmentInfo| (1..=part.total).contains(&part.number);
+        let Some(part) = user_data.segment.filter(makes_sense) else { return Ok(Pushed::Standalone(tag)) };
         let key = Key::new(source, destination, part);
         let held = Held::new(part.number, user_data, tag);
         self.forget(now);
@@ -184,8 +184,8 @@ impl<T> Reassembler<T> {
         self.complete.remove(&key);
         if parts < part.total {
             self.keep(now, key, held);
-            let superseded = removed.map(Message::from);
-            return Ok(Pushed::Kept { parts, total: part.total, superseded });
+            let superseded = removed.map(ReassembledMessage::from);
+            return Ok(Pushed::Stored { segments: parts, total: part.total, superseded });
         }
         let (key, mut whole) = removed.unwrap_or_else(|| (key, Parts::new(now)));
         whole.add(held);
@@ -194,7 +194,7 @@ impl<T> Reassembler<T> {
     }
 
     /// A message that has waited too long for its other parts. Call again until it gives none.
-    pub fn handle_timeout(&mut self, now: Instant) -> Option<Message<T>> {
+    pub fn handle_timeout(&mut self, now: Instant) -> Option<ReassembledMessage<T>> {
         if self.poll_timeout()? > now {
             return None;
         }
@@ -209,8 +209,8 @@ impl<T> Reassembler<T> {
     /// The oldest message, given up to make room: it is the least likely to be completed.
     ///
     /// Without it, whoever sends enough first parts keeps out all others until these are too old.
-    pub fn evict(&mut self) -> Option<Message<T>> {
-        self.waiting.remove_oldest().map(Message::from)
+    pub fn evict(&mut self) -> Option<ReassembledMessage<T>> {
+        self.waiting.remove_oldest().map(ReassembledMessage::from)
     }
 
     /// A complete message was not taken after all: parts of it that come again are not repeated ones, but begin it
@@ -232,11 +232,11 @@ impl<T> Reassembler<T> {
     /// push(&mut reassembler, 0);
     /// let Pushed::Complete(message) = push(&mut reassembler, 1) else { unreachable!() };
     /// assert!(matches!(push(&mut reassembler, 0), Pushed::Duplicate(())));
-    /// reassembler.revoke(&message.identity());
-    /// assert!(matches!(push(&mut reassembler, 0), Pushed::Kept { parts: 1, .. }));
+    /// reassembler.forget_completed(&message.identity());
+    /// assert!(matches!(push(&mut reassembler, 0), Pushed::Stored { segments: 1, .. }));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn revoke(&mut self, message: &Identity) {
+    pub fn forget_completed(&mut self, message: &MessageIdentity) {
         self.complete.remove(&message.0);
     }
 
@@ -250,18 +250,18 @@ impl<T> Reassembler<T> {
         self.len() == 0
     }
 
-    /// Octets held, as [`ReassemblyLimits::octets`] counts them.
+    /// Octets held, as [`ReassemblyLimits::max_octets`] counts them.
     pub const fn octets(&self) -> usize {
         self.waiting.weight()
     }
 
     fn deadline(&self, parts: &Parts<T>) -> Instant {
-        parts.began + self.limits.age
+        parts.began + self.limits.max_age
     }
 
     /// Whether a part of this weight can be kept, with the others of its message or instead of them.
     fn room(&self, key: &Key, begins_anew: bool, part: usize) -> Result<(), PushErrorReason> {
-        let ReassemblyLimits { messages, octets, .. } = self.limits;
+        let ReassemblyLimits { max_messages: messages, max_octets: octets, .. } = self.limits;
         let waiting = self.waiting.get(key).map(|parts| Shelf::weight_of(key, parts));
         let message = part
             + match waiting {
@@ -289,13 +289,16 @@ impl<T> Reassembler<T> {
 
     fn remember(&mut self, now: Instant, key: Key, whole: &Parts<T>) {
         self.complete.insert(key, Complete { at: now, digests: whole.digests() });
-        while self.complete.len() > self.limits.messages || self.complete.weight() > self.limits.octets {
+        while self.complete.len() > self.limits.max_messages
+            || self.complete.weight() > self.limits.max_octets
+        {
             self.complete.remove_oldest();
         }
     }
 
     fn forget(&mut self, now: Instant) {
-        while self.complete.oldest().is_some_and(|complete| now - complete.at >= self.limits.repeats) {
+        while self.complete.oldest().is_some_and(|complete| now - complete.at >= self.limits.duplicate_window)
+        {
             self.complete.remove_oldest();
         }
     }

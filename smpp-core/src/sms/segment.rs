@@ -19,7 +19,7 @@ const OF_THE_TEXT: [Tag; 4] =
 
 /// How a text that needs more than one message is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Form {
+pub enum Segmentation {
     /// Each segment begins with a user data header that has this reference (3GPP TS 23.040 §9.2.3.24). What every SMSC
     /// takes.
     Udh(ConcatRef),
@@ -32,13 +32,13 @@ pub enum Form {
 
 /// How long a text is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Size {
+pub struct TextSize {
     /// Messages on the air: what is paid for. More than 255 cannot be sent as segments.
     pub segments: usize,
     /// Septets, octets or UTF-16 units of the text.
     pub units: usize,
     /// Septets, octets or UTF-16 units that the last segment has room for.
-    pub left: usize,
+    pub remaining: usize,
 }
 
 /// The segments of a [`Text`](super::Text), in order. `len()` tells how many are left.
@@ -46,7 +46,7 @@ pub struct Size {
 pub struct Segments<'a> {
     content: Content<'a>,
     data_coding: DataCoding,
-    form: Form,
+    segmentation: Segmentation,
     /// How many were given out: 0 to `total`.
     number: u8,
     total: u8,
@@ -106,7 +106,7 @@ pub enum SegmentError {
     HeaderWithSar,
 }
 
-impl Form {
+impl Segmentation {
     /// Octets of a header's element that concatenates: where the SMSC makes it, the longer one.
     pub(super) fn concatenation(self) -> usize {
         match self {
@@ -116,7 +116,7 @@ impl Form {
     }
 }
 
-impl From<ConcatRef> for Form {
+impl From<ConcatRef> for Segmentation {
     fn from(reference: ConcatRef) -> Self {
         Self::Udh(reference)
     }
@@ -126,16 +126,16 @@ impl<'a> Segments<'a> {
     pub(super) fn new(
         content: Content<'a>,
         data_coding: DataCoding,
-        form: Form,
+        segmentation: Segmentation,
     ) -> Result<Self, SegmentError> {
-        let segments = |total| Self { content, data_coding, form, number: 0, total };
-        let needed = content.size(form).segments;
+        let segments = |total| Self { content, data_coding, segmentation, number: 0, total };
+        let needed = content.size(segmentation).segments;
         let total = u8::try_from(needed).map_err(|_| SegmentError::TooMany { needed })?;
-        match form {
-            Form::Sar(_) if content.has_header() => Err(SegmentError::HeaderWithSar),
-            Form::Sar(_) | Form::Udh(_) => Ok(segments(total)),
+        match segmentation {
+            Segmentation::Sar(_) if content.has_header() => Err(SegmentError::HeaderWithSar),
+            Segmentation::Sar(_) | Segmentation::Udh(_) => Ok(segments(total)),
             // What the SMSC can cut into 255 is less than a TLV counts.
-            Form::Payload => Ok(segments(1)),
+            Segmentation::Payload => Ok(segments(1)),
         }
     }
 
@@ -147,12 +147,12 @@ impl<'a> Segments<'a> {
     /// there are several segments, as each would replace the one before.
     ///
     /// ```
-    /// use smpp_core::sms::{Form, Text};
+    /// use smpp_core::sms::{Segmentation, Text};
     /// use smpp_core::{Address, Frame, SequenceNumber, SubmitSm, CommandStatus, Pdu};
     ///
     /// let template = SubmitSm { destination: Address::international("6591234567")?, ..SubmitSm::default() };
     /// let text = "Long ago, in a kingdom by the sea, ".repeat(10);
-    /// let submissions = Text::new(&text).segments(Form::Sar(7))?.submissions(template);
+    /// let submissions = Text::new(&text).segments(Segmentation::Sar(7))?.submissions(template);
     /// assert_eq!(submissions.len(), 3);
     /// for submission in submissions {
     ///     let submit_sm = submission.submit_sm();
@@ -170,7 +170,7 @@ impl Iterator for Segments<'_> {
     type Item = Segment;
 
     fn next(&mut self) -> Option<Segment> {
-        let Self { content, data_coding, form, total, .. } = *self;
+        let Self { content, data_coding, segmentation, total, .. } = *self;
         if self.number == total {
             return None;
         }
@@ -179,18 +179,19 @@ impl Iterator for Segments<'_> {
         let mut sar = None;
         let mut part = None;
         if total > 1 {
-            match form {
-                Form::Udh(reference) => part = Concatenation::new(reference, total, number),
-                Form::Sar(reference) => sar = Some(reference),
-                Form::Payload => {}
+            match segmentation {
+                Segmentation::Udh(reference) => part = Concatenation::new(reference, total, number),
+                Segmentation::Sar(reference) => sar = Some(reference),
+                Segmentation::Payload => {}
             }
         }
         let header = content.header_len(part.map_or(0, |part| part.octets()));
-        let (piece, mut user_data) = if form == Form::Payload {
+        let (piece, mut user_data) = if segmentation == Segmentation::Payload {
             (content.rest, UserData::Payload(Vec::new()))
         } else {
             // The SMSC makes a header of sar_ parameters.
-            let (piece, _, rest) = content.cut(if sar.is_some() { 1 + form.concatenation() } else { header });
+            let (piece, _, rest) =
+                content.cut(if sar.is_some() { 1 + segmentation.concatenation() } else { header });
             self.content.rest = rest;
             (piece, UserData::EMPTY)
         };
@@ -216,7 +217,7 @@ impl ExactSizeIterator for Segments<'_> {}
 impl FusedIterator for Segments<'_> {}
 
 impl Segment {
-    /// The user data, its header included: at most 160 octets, for `short_message`; of a [`Form::Payload`] up to
+    /// The user data, its header included: at most 160 octets, for `short_message`; of a [`Segmentation::Payload`] up to
     /// 65,535, for `message_payload`.
     pub fn as_bytes(&self) -> &[u8] {
         self.user_data.as_bytes()
@@ -242,7 +243,7 @@ impl Segment {
         self.total
     }
 
-    /// Appends the optional parameters for the PDU: none in the form [`Form::Udh`].
+    /// Appends the optional parameters for the PDU: none in the form [`Segmentation::Udh`].
     fn emit_tlvs(&self, out: &mut Vec<u8>) {
         if let UserData::Payload(octets) = &self.user_data {
             Tlvs::list(Tlv::new(Tag::MESSAGE_PAYLOAD, octets).as_slice()).emit(out);

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::cut::Content;
 use super::gsm7::{Language, Shifts};
-use super::segment::{Form, SegmentError, Segments, Size};
+use super::segment::{SegmentError, Segmentation, Segments, TextSize};
 use super::udh::{self, Element};
 use super::{Alphabet, Codings, Unencodable};
 use crate::pdu::DataCoding;
@@ -85,7 +85,7 @@ impl TextOptions<'_> {
             for shifts in [Shifts::NONE].into_iter().chain(national) {
                 match Text::coded(text, alphabet, shifts, data_coding) {
                     Ok(candidate) => {
-                        let segments = candidate.size(Form::Udh(udh::ConcatRef::Wide(0))).segments;
+                        let segments = candidate.size(Segmentation::Udh(udh::ConcatRef::Wide(0))).segments;
                         if best.is_none_or(|(least, _)| segments < least) {
                             best = Some((segments, candidate));
                         }
@@ -233,14 +233,14 @@ impl<'a> Text<'a> {
     /// How long it is, as a phone shows it while one writes.
     ///
     /// ```
-    /// use smpp_core::sms::{ConcatRef, Size, Text};
+    /// use smpp_core::sms::{ConcatRef, TextSize, Text};
     /// let size = Text::new("Hello").size(ConcatRef::Wide(1));
-    /// assert_eq!(size, Size { segments: 1, units: 5, left: 155 });
+    /// assert_eq!(size, TextSize { segments: 1, units: 5, remaining: 155 });
     /// let size = Text::new(&"五".repeat(71)).size(ConcatRef::Wide(1));
-    /// assert_eq!(size, Size { segments: 2, units: 71, left: 2 * 66 - 71 });
+    /// assert_eq!(size, TextSize { segments: 2, units: 71, remaining: 2 * 66 - 71 });
     /// ```
-    pub fn size(&self, form: impl Into<Form>) -> Size {
-        self.content.size(form.into())
+    pub fn size(&self, segmentation: impl Into<Segmentation>) -> TextSize {
+        self.content.size(segmentation.into())
     }
 
     /// Cuts the text into messages of 160 septets, 140 octets or 70 UTF-16 units, less what their header takes; one
@@ -253,8 +253,8 @@ impl<'a> Text<'a> {
     /// | 8-bit reference | 6 | 153 | 134 | 67 |
     /// | 16-bit reference; `sar_` parameters | 7 | 152 | 133 | 66 |
     /// | 8-bit reference, one shift | 9 | 149 | 131 | 65 |
-    pub fn segments(&self, form: impl Into<Form>) -> Result<Segments<'a>, SegmentError> {
-        Segments::new(self.content, self.data_coding, form.into())
+    pub fn segments(&self, segmentation: impl Into<Segmentation>) -> Result<Segments<'a>, SegmentError> {
+        Segments::new(self.content, self.data_coding, segmentation.into())
     }
 }
 
@@ -332,11 +332,11 @@ mod tests {
 
     #[test]
     fn a_phone_counts_what_is_left() {
-        let size = |text: &str, form: Form| {
-            let Size { segments, units, left } = Text::new(text).size(form);
-            (segments, units, left)
+        let size = |text: &str, segmentation: Segmentation| {
+            let TextSize { segments, units, remaining } = Text::new(text).size(segmentation);
+            (segments, units, remaining)
         };
-        let (narrow, wide) = (Form::Udh(ConcatRef::Narrow(0)), Form::Udh(ConcatRef::Wide(0)));
+        let (narrow, wide) = (Segmentation::Udh(ConcatRef::Narrow(0)), Segmentation::Udh(ConcatRef::Wide(0)));
         assert_eq!(size("", wide), (1, 0, 160));
         assert_eq!(size(&"€".repeat(80), wide), (1, 160, 0));
         assert_eq!(size(&"a".repeat(161), narrow), (2, 161, 306 - 161));
@@ -344,7 +344,7 @@ mod tests {
         assert_eq!(size(&("a".repeat(151) + "€" + &"a".repeat(10)), wide), (2, 163, 304 - 164));
         assert_eq!(size(&"я".repeat(70), wide), (1, 70, 0));
         assert_eq!(size(&"a".repeat(300 * 152), wide), (300, 300 * 152, 0), "more than can be sent");
-        assert_eq!(size(&"a".repeat(150), Form::Sar(1)), (1, 150, 10));
-        assert_eq!(size(&"a".repeat(161), Form::Payload), (2, 161, 304 - 161), "on the air");
+        assert_eq!(size(&"a".repeat(150), Segmentation::Sar(1)), (1, 150, 10));
+        assert_eq!(size(&"a".repeat(161), Segmentation::Payload), (2, 161, 304 - 161), "on the air");
     }
 }

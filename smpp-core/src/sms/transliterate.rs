@@ -12,12 +12,12 @@ pub struct Transliterated<'a> {
     /// The text: the original where nothing was replaced.
     pub text: Cow<'a, str>,
     /// Each replacement, in order.
-    pub replaced: Vec<Replaced>,
+    pub replacements: Vec<Replacement>,
 }
 
 /// A character that was replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Replaced {
+pub struct Replacement {
     /// Bytes from the start of the original text.
     pub position: usize,
     /// The character that stood there.
@@ -38,11 +38,11 @@ pub struct Replaced {
 ///
 /// let plain = transliterate("“Olá” – 5 €…", Shifts::NONE);
 /// assert_eq!(plain.text, "\"Ola\" - 5 €...");
-/// assert_eq!((plain.replaced.len(), plain.replaced[1].with), (5, "a"));
+/// assert_eq!((plain.replacements.len(), plain.replacements[1].with), (5, "a"));
 /// assert_eq!(Text::new(&plain.text).alphabet(), Alphabet::Gsm7);
 /// ```
 pub fn transliterate(text: &str, shifts: Shifts) -> Transliterated<'_> {
-    let mut replaced = Vec::new();
+    let mut replacements = Vec::new();
     let mut plain = String::new();
     let mut copied = 0;
     for (position, character) in text.char_indices() {
@@ -50,18 +50,18 @@ pub fn transliterate(text: &str, shifts: Shifts) -> Transliterated<'_> {
             continue;
         }
         let Some(with) = look_alike(character) else {
-            return Transliterated { text: text.into(), replaced: Vec::new() };
+            return Transliterated { text: text.into(), replacements: Vec::new() };
         };
         plain.push_str(text.get(copied..position).unwrap_or_default());
         plain.push_str(with);
         copied = position + character.len_utf8();
-        replaced.push(Replaced { position, character, with });
+        replacements.push(Replacement { position, character, with });
     }
-    if replaced.is_empty() {
-        return Transliterated { text: text.into(), replaced };
+    if replacements.is_empty() {
+        return Transliterated { text: text.into(), replacements };
     }
     plain.push_str(text.get(copied..).unwrap_or_default());
-    Transliterated { text: plain.into(), replaced }
+    Transliterated { text: plain.into(), replacements }
 }
 
 /// Characters of the default alphabet.
@@ -131,16 +131,16 @@ mod tests {
         let text = "Grüße, ça va à 5 €? ΔΦΓΛΩ";
         let plain = transliterate(text, Shifts::NONE);
         assert_eq!(plain.text, "Grüße, ca va à 5 €? ΔΦΓΛΩ");
-        assert_eq!(plain.replaced, [Replaced { position: 9, character: 'ç', with: "c" }]);
+        assert_eq!(plain.replacements, [Replacement { position: 9, character: 'ç', with: "c" }]);
         let turkish = transliterate(text, Shifts::single(Language::TURKISH));
-        assert_eq!((turkish.text, turkish.replaced.len()), (text.into(), 0), "the Turkish table has it");
+        assert_eq!((turkish.text, turkish.replacements.len()), (text.into(), 0), "the Turkish table has it");
     }
 
     #[test]
     fn what_has_no_look_alike_stays() {
         for text in ["“五”", "👩\u{200D}💻", "❤\u{FE0F}"] {
             let plain = transliterate(text, Shifts::NONE);
-            assert_eq!((plain.text, plain.replaced), (text.into(), Vec::new()));
+            assert_eq!((plain.text, plain.replacements), (text.into(), Vec::new()));
         }
         assert_eq!(transliterate("ne\u{301}e", Shifts::NONE).text, "nee");
     }
@@ -151,12 +151,12 @@ mod tests {
             let plain = transliterate(&text, Shifts::NONE);
             let (mut original, mut from) = (String::new(), 0);
             let mut rest = &plain.text[..];
-            for replaced in &plain.replaced {
-                let kept = &text[from..replaced.position];
+            for replacement in &plain.replacements {
+                let kept = &text[from..replacement.position];
                 original += kept;
-                original.push(replaced.character);
+                original.push(replacement.character);
                 from = original.len();
-                rest = rest.strip_prefix(kept).and_then(|rest| rest.strip_prefix(replaced.with)).unwrap();
+                rest = rest.strip_prefix(kept).and_then(|rest| rest.strip_prefix(replacement.with)).unwrap();
             }
             prop_assert_eq!(original + rest, text);
         }

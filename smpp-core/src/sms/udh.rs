@@ -12,7 +12,7 @@
 //! let (header, text) = udh::split(&[5, 0x00, 3, 0x2A, 2, 1, b'H', b'i'])?;
 //! let part = header.concatenation().ok_or("not concatenated")?;
 //! assert_eq!(part.reference(), ConcatRef::Narrow(0x2A));
-//! assert_eq!((part.part(), part.total()), (1, 2));
+//! assert_eq!((part.number(), part.total()), (1, 2));
 //! assert_eq!(text, b"Hi");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -62,7 +62,7 @@ pub enum ConcatRef {
 pub struct Concatenation {
     reference: ConcatRef,
     total: u8,
-    part: u8,
+    number: u8,
 }
 
 /// What an element says, where it has the length that its id wants.
@@ -299,18 +299,18 @@ impl ConcatRef {
 
 impl Concatenation {
     /// Part `part` of `total`, counted from 1. `None` unless `1 <= part <= total`.
-    pub const fn new(reference: ConcatRef, total: u8, part: u8) -> Option<Self> {
-        if 1 <= part && part <= total { Some(Self { reference, total, part }) } else { None }
+    pub const fn new(reference: ConcatRef, total: u8, number: u8) -> Option<Self> {
+        if 1 <= number && number <= total { Some(Self { reference, total, number }) } else { None }
     }
 
     /// What `element` says, if it is a concatenation that makes sense.
     pub const fn from_element(element: Element<'_>) -> Option<Self> {
         match (element.id, element.data) {
-            (Element::CONCATENATION_8, &[reference, total, part]) => {
-                Self::new(ConcatRef::Narrow(reference), total, part)
+            (Element::CONCATENATION_8, &[reference, total, number]) => {
+                Self::new(ConcatRef::Narrow(reference), total, number)
             }
-            (Element::CONCATENATION_16, &[high, low, total, part]) => {
-                Self::new(ConcatRef::Wide(u16::from_be_bytes([high, low])), total, part)
+            (Element::CONCATENATION_16, &[high, low, total, number]) => {
+                Self::new(ConcatRef::Wide(u16::from_be_bytes([high, low])), total, number)
             }
             _ => None,
         }
@@ -330,12 +330,12 @@ impl Concatenation {
     }
 
     pub(super) fn emit_to<S: Sink>(self, out: &mut S) {
-        let Self { reference, total, part } = self;
+        let Self { reference, total, number } = self;
         match reference {
-            ConcatRef::Narrow(reference) => out.put(&[Element::CONCATENATION_8, 3, reference, total, part]),
+            ConcatRef::Narrow(reference) => out.put(&[Element::CONCATENATION_8, 3, reference, total, number]),
             ConcatRef::Wide(reference) => {
                 let [high, low] = reference.to_be_bytes();
-                out.put(&[Element::CONCATENATION_16, 4, high, low, total, part]);
+                out.put(&[Element::CONCATENATION_16, 4, high, low, total, number]);
             }
         }
     }
@@ -351,8 +351,8 @@ impl Concatenation {
     }
 
     /// Which part this is: 1 to [`total`](Self::total).
-    pub const fn part(&self) -> u8 {
-        self.part
+    pub const fn number(&self) -> u8 {
+        self.number
     }
 }
 
@@ -544,10 +544,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_written_is_read(wide: bool, reference: u16, total: u8, part: u8) {
+        fn what_was_written_is_read(wide: bool, reference: u16, total: u8, number: u8) {
             let [_, low] = reference.to_be_bytes();
             let reference = if wide { ConcatRef::Wide(reference) } else { ConcatRef::Narrow(low) };
-            let Some(written) = Concatenation::new(reference, total, part) else { return Ok(()) };
+            let Some(written) = Concatenation::new(reference, total, number) else { return Ok(()) };
             let mut octets = vec![reference.header_len() - 1];
             written.emit(&mut octets);
             prop_assert_eq!(octets.len(), usize::from(reference.header_len()));

@@ -11,7 +11,7 @@ use crate::tlv::Tlvs;
 /// optional parameters say about it.
 ///
 /// ```
-/// use smpp_core::sms::{Codings, ConcatRef, Reference};
+/// use smpp_core::sms::{Codings, ConcatRef, MessageReference};
 /// use smpp_core::{DeliverSm, EsmClass, ShortMessage};
 ///
 /// let deliver_sm = DeliverSm {
@@ -20,9 +20,9 @@ use crate::tlv::Tlvs;
 ///     ..DeliverSm::default()
 /// };
 /// let user_data = deliver_sm.user_data()?;
-/// let part = user_data.part.ok_or("it stands alone")?;
+/// let part = user_data.segment.ok_or("it stands alone")?;
 /// assert_eq!((part.number, part.total), (1, 2));
-/// assert_eq!(part.reference, Reference::Udh(ConcatRef::Narrow(42)));
+/// assert_eq!(part.reference, MessageReference::Udh(ConcatRef::Narrow(42)));
 /// assert_eq!(user_data.text(Codings::default()).as_deref(), Some("Hi"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -37,14 +37,14 @@ pub struct UserData<'a> {
     /// How it is coded.
     pub data_coding: DataCoding,
     /// Which part of a longer message it is. `None` for one that stands alone.
-    pub part: Option<MessagePart>,
+    pub segment: Option<SegmentInfo>,
 }
 
 /// Which part of a longer message a message is: `1 <= number <= total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct MessagePart {
+pub struct SegmentInfo {
     /// What all parts of the message share.
-    pub reference: Reference,
+    pub reference: MessageReference,
     /// How many parts there are: 1 to 255.
     pub total: u8,
     /// Which one this is, from 1.
@@ -53,7 +53,7 @@ pub struct MessagePart {
 
 /// The reference that all parts of a message share. Those of different kinds are never of the same message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Reference {
+pub enum MessageReference {
     /// That of the user data header.
     Udh(ConcatRef),
     /// sar_msg_ref_num (SMPP 3.4 §5.3.2.22).
@@ -77,12 +77,12 @@ impl<'a> UserData<'a> {
         } else {
             (None, text)
         };
-        let of_header = header.and_then(|header| header.concatenation()).map(|part| MessagePart {
-            reference: Reference::Udh(part.reference()),
+        let of_header = header.and_then(|header| header.concatenation()).map(|part| SegmentInfo {
+            reference: MessageReference::Udh(part.reference()),
             total: part.total(),
-            number: part.part(),
+            number: part.number(),
         });
-        Ok(Self { header, octets, esm_class, data_coding, part: of_header.or_else(|| sar(tlvs)) })
+        Ok(Self { header, octets, esm_class, data_coding, segment: of_header.or_else(|| sar(tlvs)) })
     }
 
     /// The alphabet on a bind with these codings, if it is known.
@@ -96,10 +96,10 @@ impl<'a> UserData<'a> {
     }
 }
 
-fn sar(tlvs: &Tlvs<'_>) -> Option<MessagePart> {
-    let reference = Reference::Sar(tlvs.sar_msg_ref_num()?);
+fn sar(tlvs: &Tlvs<'_>) -> Option<SegmentInfo> {
+    let reference = MessageReference::Sar(tlvs.sar_msg_ref_num()?);
     let (total, number) = (tlvs.sar_total_segments()?, tlvs.sar_segment_seqnum()?);
-    (1..=total).contains(&number).then_some(MessagePart { reference, total, number })
+    (1..=total).contains(&number).then_some(SegmentInfo { reference, total, number })
 }
 
 impl<'a> DeliverSm<'a> {
@@ -143,9 +143,9 @@ mod tests {
     #[test]
     fn the_three_parameters_count_together_and_if_they_make_sense() {
         let part = |tlvs: &[Tlv<'_>]| {
-            UserData::of(EsmClass::empty(), DataCoding(0), b"Hi", &Tlvs::list(tlvs)).unwrap().part
+            UserData::of(EsmClass::empty(), DataCoding(0), b"Hi", &Tlvs::list(tlvs)).unwrap().segment
         };
-        let expected = MessagePart { reference: Reference::Sar(0x0102), total: 3, number: 2 };
+        let expected = SegmentInfo { reference: MessageReference::Sar(0x0102), total: 3, number: 2 };
         assert_eq!(part(&sar(0x0102, 3, 2)), Some(expected));
         for tlvs in [sar(1, 3, 0), sar(1, 3, 4), sar(1, 0, 0)] {
             assert_eq!(part(&tlvs), None, "{tlvs:?}");
@@ -163,9 +163,13 @@ mod tests {
             tlvs: Tlvs::list(&tlvs),
             ..DeliverSm::default()
         };
-        let part = |octets| deliver_sm(octets).user_data().unwrap().part.unwrap();
-        assert_eq!(part(&[5, 0, 3, 9, 2, 1]).reference, Reference::Udh(ConcatRef::Narrow(9)));
-        assert_eq!(part(&[3, 0x24, 1, 1]).reference, Reference::Sar(7), "the header says nothing of it");
+        let part = |octets| deliver_sm(octets).user_data().unwrap().segment.unwrap();
+        assert_eq!(part(&[5, 0, 3, 9, 2, 1]).reference, MessageReference::Udh(ConcatRef::Narrow(9)));
+        assert_eq!(
+            part(&[3, 0x24, 1, 1]).reference,
+            MessageReference::Sar(7),
+            "the header says nothing of it"
+        );
         assert!(deliver_sm(&[9, 0]).user_data().is_err());
     }
 

@@ -10,20 +10,20 @@ use crate::pdu::{Address, DataCoding, EsmClass, Npi, Ton};
 use crate::sms::Codings;
 use crate::sms::digest::digest;
 use crate::sms::udh;
-use crate::sms::user_data::{MessagePart, Reference, UserData};
+use crate::sms::user_data::{MessageReference, SegmentInfo, UserData};
 use crate::time::Instant;
 use crate::wire::COctets;
 
 /// The parts of a message: all of them if it is complete.
 #[derive(Clone)]
-pub struct Message<T> {
+pub struct ReassembledMessage<T> {
     key: Key,
     parts: Parts<T>,
 }
 
-/// A part of a [`Message`].
+/// A part of a [`ReassembledMessage`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Part<'a> {
+pub struct ReceivedSegment<'a> {
     /// Which one it is, from 1.
     pub number: u8,
     /// Its user data header, if it had one.
@@ -36,16 +36,16 @@ pub struct Part<'a> {
     pub data_coding: DataCoding,
 }
 
-/// Which message it is, for [`Reassembler::revoke`](super::Reassembler::revoke).
+/// Which message it is, for [`Reassembler::forget_completed`](super::Reassembler::forget_completed).
 #[derive(Clone, PartialEq, Eq)]
-pub struct Identity(pub(super) Key);
+pub struct MessageIdentity(pub(super) Key);
 
 /// All that tells a message from others (3GPP TS 23.040 §9.2.3.24.1).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
     source: Party,
     destination: Party,
-    reference: Reference,
+    reference: MessageReference,
     total: u8,
 }
 
@@ -77,7 +77,7 @@ pub(super) struct Held<T> {
     pub(super) tag: T,
 }
 
-impl<T> Message<T> {
+impl<T> ReassembledMessage<T> {
     /// The sender.
     pub fn source(&self) -> Address<'_, 65> {
         self.key.source.address()
@@ -89,7 +89,7 @@ impl<T> Message<T> {
     }
 
     /// What its parts share.
-    pub const fn reference(&self) -> Reference {
+    pub const fn reference(&self) -> MessageReference {
         self.key.reference
     }
 
@@ -99,7 +99,7 @@ impl<T> Message<T> {
     }
 
     /// When its first part came.
-    pub const fn began(&self) -> Instant {
+    pub const fn started_at(&self) -> Instant {
         self.parts.began
     }
 
@@ -109,25 +109,31 @@ impl<T> Message<T> {
     }
 
     /// The parts that are there, in order.
-    pub fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+    pub fn segments(&self) -> impl Iterator<Item = ReceivedSegment<'_>> {
         self.parts.held.iter().map(Held::part)
     }
 
     /// The octets of the parts that are there, without their headers.
     pub fn octets(&self) -> Vec<u8> {
-        self.parts().flat_map(|part| part.octets).copied().collect()
+        self.segments().flat_map(|part| part.octets).copied().collect()
     }
 
-    /// The text of the parts that are there: see [`Codings::decode_parts`].
+    /// The text of the parts that are there: see [`Codings::decode_segments`].
     pub fn text(&self, codings: Codings) -> Option<String> {
-        codings.decode_parts(self.parts().map(|Part { header, octets, esm_class, data_coding, .. }| {
-            UserData { header, octets, esm_class, data_coding, part: None }
-        }))
+        codings.decode_segments(self.segments().map(
+            |ReceivedSegment { header, octets, esm_class, data_coding, .. }| UserData {
+                header,
+                octets,
+                esm_class,
+                data_coding,
+                segment: None,
+            },
+        ))
     }
 
     /// Which message it is.
-    pub fn identity(&self) -> Identity {
-        Identity(self.key.clone())
+    pub fn identity(&self) -> MessageIdentity {
+        MessageIdentity(self.key.clone())
     }
 
     /// The tags of the parts that are there, in the parts' order.
@@ -141,7 +147,7 @@ impl<T> Message<T> {
     }
 }
 
-impl<T> From<(Key, Parts<T>)> for Message<T> {
+impl<T> From<(Key, Parts<T>)> for ReassembledMessage<T> {
     fn from((key, parts): (Key, Parts<T>)) -> Self {
         Self { key, parts }
     }
@@ -151,9 +157,9 @@ impl Key {
     pub(super) fn new<const N: usize, const M: usize>(
         source: Address<'_, N>,
         destination: Address<'_, M>,
-        part: MessagePart,
+        part: SegmentInfo,
     ) -> Self {
-        let MessagePart { reference, total, .. } = part;
+        let SegmentInfo { reference, total, .. } = part;
         Self { source: Party::new(source), destination: Party::new(destination), reference, total }
     }
 }
@@ -234,13 +240,13 @@ impl<T> Held<T> {
         }
     }
 
-    fn part(&self) -> Part<'_> {
+    fn part(&self) -> ReceivedSegment<'_> {
         let Self { number, esm_class, data_coding, ref user_data, .. } = *self;
         let (header, octets) = match udh::split(user_data) {
             Ok((header, octets)) if self.has_header => (Some(header), octets),
             _ => (None, &**user_data),
         };
-        Part { number, header, octets, esm_class, data_coding }
+        ReceivedSegment { number, header, octets, esm_class, data_coding }
     }
 
     /// Octets that it takes, itself included.
@@ -254,17 +260,17 @@ impl<T> Held<T> {
 }
 
 /// Addresses are somebody's.
-impl fmt::Debug for Identity {
+impl fmt::Debug for MessageIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Identity").field(&self.0.reference).finish()
+        f.debug_tuple("MessageIdentity").field(&self.0.reference).finish()
     }
 }
 
 /// Addresses and text are somebody's: what kind of message it is, and no more.
-impl<T> fmt::Debug for Message<T> {
+impl<T> fmt::Debug for ReassembledMessage<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let numbers: Vec<u8> = self.parts().map(|part| part.number).collect();
-        f.debug_struct("Message")
+        let numbers: Vec<u8> = self.segments().map(|part| part.number).collect();
+        f.debug_struct("ReassembledMessage")
             .field("reference", &self.reference())
             .field("total", &self.total())
             .field("numbers", &numbers)

@@ -9,13 +9,18 @@ use proptest::prelude::*;
 use super::*;
 use crate::pdu::{DataCoding, EsmClass, SubmitSm};
 use crate::sms::udh::{self, ConcatRef};
-use crate::sms::{Codings, Form, MessagePart, Reference, Text};
+use crate::sms::{Codings, MessageReference, SegmentInfo, Segmentation, Text};
 use crate::wire::COctets;
 
 const SECOND: Duration = Duration::from_secs(1);
 
 fn limits() -> ReassemblyLimits {
-    ReassemblyLimits { messages: 3, octets: 10_000, age: 60 * SECOND, repeats: 30 * SECOND }
+    ReassemblyLimits {
+        max_messages: 3,
+        max_octets: 10_000,
+        max_age: 60 * SECOND,
+        duplicate_window: 30 * SECOND,
+    }
 }
 
 fn after(seconds: u32) -> Instant {
@@ -23,8 +28,8 @@ fn after(seconds: u32) -> Instant {
 }
 
 fn part(reference: u8, total: u8, number: u8, octets: &[u8]) -> UserData<'_> {
-    let reference = Reference::Udh(ConcatRef::Narrow(reference));
-    UserData { octets, part: Some(MessagePart { reference, total, number }), ..UserData::default() }
+    let reference = MessageReference::Udh(ConcatRef::Narrow(reference));
+    UserData { octets, segment: Some(SegmentInfo { reference, total, number }), ..UserData::default() }
 }
 
 /// Someone writes to us.
@@ -51,8 +56,8 @@ fn parts_come_in_any_order_and_repeated() {
     let push = |phone: &mut Phone<_>, number, octets: &'static [u8]| {
         phone.push(Instant::ZERO, &part(1, 3, number, octets), number).unwrap()
     };
-    assert!(matches!(push(&mut phone, 3, b"c"), Pushed::Kept { parts: 1, total: 3, superseded: None }));
-    assert!(matches!(push(&mut phone, 1, b"a"), Pushed::Kept { parts: 2, .. }));
+    assert!(matches!(push(&mut phone, 3, b"c"), Pushed::Stored { segments: 1, total: 3, superseded: None }));
+    assert!(matches!(push(&mut phone, 1, b"a"), Pushed::Stored { segments: 2, .. }));
     assert!(matches!(push(&mut phone, 3, b"c"), Pushed::Duplicate(3)));
     let Pushed::Complete(message) = push(&mut phone, 2, b"b") else { panic!("three of three") };
     assert_eq!((message.octets(), message.total()), (b"abc".to_vec(), 3));
@@ -66,25 +71,25 @@ fn parts_come_in_any_order_and_repeated() {
 fn one_that_stands_alone_is_the_callers() {
     let mut phone = Phone::new(limits());
     let alone = UserData { octets: b"Hi", ..UserData::default() };
-    assert!(matches!(phone.push(Instant::ZERO, &alone, 7), Ok(Pushed::Alone(7))));
+    assert!(matches!(phone.push(Instant::ZERO, &alone, 7), Ok(Pushed::Standalone(7))));
     let one = phone.push(Instant::ZERO, &part(1, 1, 1, b"Hi"), 8).unwrap();
     assert!(matches!(one, Pushed::Complete(message) if message.octets() == b"Hi"), "part 1 of 1");
 }
 
 #[test]
 fn other_addresses_references_and_totals_are_other_messages() {
-    let mut phone = Phone::new(ReassemblyLimits { messages: 9, ..limits() });
+    let mut phone = Phone::new(ReassemblyLimits { max_messages: 9, ..limits() });
     let mut kept = |user_data: &UserData<'_>, number| {
         phone.number = number;
-        matches!(phone.push(Instant::ZERO, user_data, ()), Ok(Pushed::Kept { parts: 1, .. }))
+        matches!(phone.push(Instant::ZERO, user_data, ()), Ok(Pushed::Stored { segments: 1, .. }))
     };
     assert!(kept(&part(1, 2, 1, b"a"), "1"));
     assert!(kept(&part(1, 2, 2, b"b"), "2"), "another sender");
     assert!(kept(&part(2, 2, 2, b"b"), "1"), "another reference");
     assert!(kept(&part(1, 3, 2, b"b"), "1"), "another total");
-    for reference in [Reference::Udh(ConcatRef::Wide(1)), Reference::Sar(1)] {
-        let part = MessagePart { reference, total: 2, number: 2 };
-        let user_data = UserData { octets: b"b", part: Some(part), ..UserData::default() };
+    for reference in [MessageReference::Udh(ConcatRef::Wide(1)), MessageReference::Sar(1)] {
+        let part = SegmentInfo { reference, total: 2, number: 2 };
+        let user_data = UserData { octets: b"b", segment: Some(part), ..UserData::default() };
         assert!(kept(&user_data, "1"), "another kind of reference");
     }
 }
@@ -99,10 +104,10 @@ fn what_waits_too_long_comes_out_with_what_there_is() {
     let message = phone.reassembler.handle_timeout(after(60)).unwrap();
     assert!(!message.is_complete());
     assert_eq!(
-        message.parts().map(|part| (part.number, part.octets)).collect::<Vec<_>>(),
+        message.segments().map(|part| (part.number, part.octets)).collect::<Vec<_>>(),
         [(2, &b"old"[..])]
     );
-    assert_eq!((message.began(), message.into_tags().next()), (after(0), Some("first")));
+    assert_eq!((message.started_at(), message.into_tags().next()), (after(0), Some("first")));
     assert!(phone.reassembler.handle_timeout(after(60)).is_none());
     assert_eq!(phone.reassembler.poll_timeout(), Some(after(70)));
 }
@@ -115,19 +120,19 @@ fn a_part_that_comes_again_after_the_last_is_known() {
     assert!(matches!(phone.push(after(1), &part(1, 2, 2, b"b"), 3), Ok(Pushed::Duplicate(3))));
     assert!(phone.reassembler.is_empty());
     // The reference is used again, for another text that ends alike.
-    assert!(matches!(phone.push(after(2), &part(1, 2, 1, b"A"), 4), Ok(Pushed::Kept { .. })));
+    assert!(matches!(phone.push(after(2), &part(1, 2, 1, b"A"), 4), Ok(Pushed::Stored { .. })));
     let again = phone.push(after(2), &part(1, 2, 2, b"b"), 5).unwrap();
     assert!(matches!(again, Pushed::Complete(message) if message.octets() == b"Ab"));
     // It is not known for ever.
     assert!(matches!(phone.push(after(31), &part(1, 2, 2, b"b"), 6), Ok(Pushed::Duplicate(6))));
-    assert!(matches!(phone.push(after(32), &part(1, 2, 2, b"b"), 7), Ok(Pushed::Kept { .. })));
+    assert!(matches!(phone.push(after(32), &part(1, 2, 2, b"b"), 7), Ok(Pushed::Stored { .. })));
 }
 
 #[test]
 fn another_message_under_the_same_reference_supersedes_the_first() {
     let mut phone = Phone::new(limits());
     phone.push(after(0), &part(1, 3, 1, b"old"), "old").unwrap();
-    let Ok(Pushed::Kept { parts: 1, superseded: Some(old), .. }) =
+    let Ok(Pushed::Stored { segments: 1, superseded: Some(old), .. }) =
         phone.push(after(1), &part(1, 3, 1, b"new"), "new")
     else {
         panic!("the old one can never be complete")
@@ -145,18 +150,18 @@ fn what_does_not_fit_is_handed_back_until_there_is_room() {
     assert_eq!(phone.push(after(0), &part(3, 2, 1, b"a"), 3).err(), Some(PushErrorReason::Full));
     let completes = phone.push(after(0), &part(0, 2, 2, b"b"), 4);
     assert!(matches!(completes, Ok(Pushed::Complete(_))), "no room is needed for another message");
-    assert!(matches!(phone.push(after(0), &part(3, 2, 1, b"a"), 5), Ok(Pushed::Kept { .. })));
+    assert!(matches!(phone.push(after(0), &part(3, 2, 1, b"a"), 5), Ok(Pushed::Stored { .. })));
     assert_eq!(phone.push(after(0), &part(4, 2, 1, b"a"), 6).err(), Some(PushErrorReason::Full));
     assert_eq!(
         phone.reassembler.evict().map(|oldest| oldest.reference()),
-        Some(Reference::Udh(ConcatRef::Narrow(1)))
+        Some(MessageReference::Udh(ConcatRef::Narrow(1)))
     );
     assert!(phone.push(after(0), &part(4, 2, 1, b"a"), 7).is_ok());
 }
 
 #[test]
 fn what_can_never_fit_is_told_from_what_has_to_wait() {
-    let mut phone = Phone::new(ReassemblyLimits { octets: 2_000, ..limits() });
+    let mut phone = Phone::new(ReassemblyLimits { max_octets: 2_000, ..limits() });
     let refused = phone.push(after(0), &part(1, 2, 1, &[0; 2_000]), 1).err();
     assert_eq!(refused, Some(PushErrorReason::TooLarge), "one part");
     assert!(phone.push(after(0), &part(1, 3, 1, &[0; 800]), 2).is_ok());
@@ -168,7 +173,7 @@ fn what_can_never_fit_is_told_from_what_has_to_wait() {
     phone.reassembler.evict();
     assert!(phone.push(after(0), &part(2, 3, 1, &[0; 800]), 5).is_ok());
 
-    let mut nothing = Phone::new(ReassemblyLimits { messages: 0, ..limits() });
+    let mut nothing = Phone::new(ReassemblyLimits { max_messages: 0, ..limits() });
     assert_eq!(nothing.push(after(0), &part(1, 2, 1, b"a"), 1).err(), Some(PushErrorReason::TooLarge));
     assert!(matches!(nothing.push(after(0), &part(1, 1, 1, b"a"), 2), Ok(Pushed::Complete(_))));
 }
@@ -177,7 +182,7 @@ fn what_can_never_fit_is_told_from_what_has_to_wait() {
 fn the_last_part_needs_no_room() {
     let mut phone = Phone::new(limits());
     phone.push(after(0), &part(1, 2, 1, b"a"), 1).unwrap();
-    let mut full = Phone::new(ReassemblyLimits { octets: phone.reassembler.octets(), ..limits() });
+    let mut full = Phone::new(ReassemblyLimits { max_octets: phone.reassembler.octets(), ..limits() });
     full.push(after(0), &part(1, 2, 1, b"a"), 1).unwrap();
     assert_eq!(full.push(after(0), &part(2, 2, 1, b"a"), 2).err(), Some(PushErrorReason::Full));
     let whole = full.push(after(0), &part(1, 2, 2, &[b'b'; 500]), 3);
@@ -192,7 +197,7 @@ fn what_has_waited_too_long_is_not_joined() {
     for (octets, tag) in [(&b"new"[..], 2), (b"new", 3)] {
         let seconds = 60 * (tag - 1);
         let pushed = phone.push(after(seconds), &part(1, 2, 2, octets), tag).unwrap();
-        let Pushed::Kept { parts: 1, superseded: Some(old), .. } = pushed else { panic!("{pushed:?}") };
+        let Pushed::Stored { segments: 1, superseded: Some(old), .. } = pushed else { panic!("{pushed:?}") };
         assert_eq!(old.into_tags().collect::<Vec<_>>(), [tag - 1], "not even if the part is the same");
         assert_eq!(phone.reassembler.poll_timeout(), Some(after(seconds + 60)));
     }
@@ -206,7 +211,7 @@ fn a_message_that_has_begun_anew_has_no_part_of_the_one_before() {
     phone.push(after(1), &part(1, 2, 1, b"A"), 3).unwrap();
     phone.reassembler.evict();
     let pushed = phone.push(after(2), &part(1, 2, 2, b"b"), 4);
-    assert!(matches!(pushed, Ok(Pushed::Kept { .. })), "the latest message with the reference counts");
+    assert!(matches!(pushed, Ok(Pushed::Stored { .. })), "the latest message with the reference counts");
 }
 
 #[test]
@@ -218,20 +223,20 @@ fn a_part_keeps_all_that_came_with_it() {
     let mut phone = Phone::new(limits());
     phone.push(after(0), &user_data, ()).unwrap();
     let Ok(Pushed::Complete(message)) = phone.push(after(0), &empty, ()) else { panic!("both are there") };
-    let second = Part { number: 2, header: Some(header), octets: b"Hi", esm_class, data_coding };
-    let first = Part {
+    let second = ReceivedSegment { number: 2, header: Some(header), octets: b"Hi", esm_class, data_coding };
+    let first = ReceivedSegment {
         number: 1,
         header: empty.header,
         octets: b"",
         esm_class: EsmClass::empty(),
         data_coding: DataCoding(0),
     };
-    assert_eq!(message.parts().collect::<Vec<_>>(), [first, second]);
+    assert_eq!(message.segments().collect::<Vec<_>>(), [first, second]);
 }
 
 #[test]
 fn a_superseded_message_stays_if_there_is_no_room_for_the_new_one() {
-    let mut phone = Phone::new(ReassemblyLimits { octets: 1_000, ..limits() });
+    let mut phone = Phone::new(ReassemblyLimits { max_octets: 1_000, ..limits() });
     phone.push(after(0), &part(1, 2, 1, b"old"), 1).unwrap();
     let octets = phone.reassembler.octets();
     assert_eq!(phone.push(after(1), &part(1, 2, 1, &[0; 1_000]), 2).err(), Some(PushErrorReason::TooLarge));
@@ -239,14 +244,14 @@ fn a_superseded_message_stays_if_there_is_no_room_for_the_new_one() {
 }
 
 /// Someone's text, in some form, as user data that may arrive in any order.
-fn any_message() -> impl Strategy<Value = (u8, alloc::string::String, Form)> {
+fn any_message() -> impl Strategy<Value = (u8, alloc::string::String, Segmentation)> {
     let text = prop_oneof!["[a-z€ ]{161,700}", "[а-я😀]{71,300}"];
-    let form = prop_oneof![
-        any::<u8>().prop_map(|reference| Form::Udh(ConcatRef::Narrow(reference))),
-        any::<u16>().prop_map(|reference| Form::Udh(ConcatRef::Wide(reference))),
-        any::<u16>().prop_map(Form::Sar),
+    let segmentation = prop_oneof![
+        any::<u8>().prop_map(|reference| Segmentation::Udh(ConcatRef::Narrow(reference))),
+        any::<u16>().prop_map(|reference| Segmentation::Udh(ConcatRef::Wide(reference))),
+        any::<u16>().prop_map(Segmentation::Sar),
     ];
-    (0..3_u8, text, form)
+    (0..3_u8, text, segmentation)
 }
 
 /// A part that arrives, of few that there are: repeated ones, and others in their place, are as likely as new ones.
@@ -294,13 +299,13 @@ proptest! {
         let mut seen = BTreeSet::new();
         let messages: Vec<_> = messages
             .into_iter()
-            .filter(|(sender, _, form)| seen.insert((*sender, alloc::format!("{form:?}"))))
+            .filter(|(sender, _, segmentation)| seen.insert((*sender, alloc::format!("{segmentation:?}"))))
             .collect();
         let submissions: Vec<(usize, Vec<_>)> = messages
             .iter()
             .enumerate()
-            .map(|(at, (_, text, form))| {
-                (at, Text::new(text).segments(*form).unwrap().submissions(SubmitSm::default()).collect())
+            .map(|(at, (_, text, segmentation))| {
+                (at, Text::new(text).segments(*segmentation).unwrap().submissions(SubmitSm::default()).collect())
             })
             .collect();
         let mut parts: Vec<_> =
@@ -339,7 +344,7 @@ proptest! {
         for (reference, (total, number), nanos) in parts {
             let makes_sense = 1 <= number && number <= total;
             let pushed = phone.push(Instant::from_nanos(nanos), &part(reference, total, number, b""), ());
-            prop_assert_eq!(matches!(pushed, Ok(Pushed::Alone(()))), !makes_sense);
+            prop_assert_eq!(matches!(pushed, Ok(Pushed::Standalone(()))), !makes_sense);
         }
     }
 
@@ -348,18 +353,18 @@ proptest! {
         (messages, octets, age, repeats) in (0..4_usize, 300..4_000_usize, 0..20_u32, 0..20_u32),
         steps in prop::collection::vec(any_step(), 0..80),
     ) {
-        let limits = ReassemblyLimits { messages, octets, age: age * SECOND, repeats: repeats * SECOND };
+        let limits = ReassemblyLimits { max_messages: messages, max_octets: octets, max_age: age * SECOND, duplicate_window: repeats * SECOND };
         let mut phone = Phone::new(limits);
         let (mut seconds, mut out) = (0, Vec::new());
         // The tags of a message, each of the part that was pushed with it.
-        let tags = |message: Message<usize>| {
+        let tags = |message: ReassembledMessage<usize>| {
             let (total, reference) = (message.total(), message.reference());
             let numbers: Vec<_> =
-                message.parts().map(|part| (part.number, part.octets.to_vec())).collect();
+                message.segments().map(|part| (part.number, part.octets.to_vec())).collect();
             let tags: Vec<_> = message.into_tags().collect();
             for ((number, octets), tag) in numbers.iter().zip(&tags) {
                 let pushed = steps[*tag].user_data();
-                assert_eq!(pushed.part, Some(MessagePart { reference, total, number: *number }));
+                assert_eq!(pushed.segment, Some(SegmentInfo { reference, total, number: *number }));
                 assert_eq!(pushed.octets, octets);
             }
             tags
@@ -367,20 +372,20 @@ proptest! {
         for (tag, step) in steps.iter().enumerate() {
             seconds += step.pause;
             while step.in_time && let Some(old) = phone.reassembler.handle_timeout(after(seconds)) {
-                prop_assert!(after(seconds) - old.began() >= limits.age && !old.is_complete());
+                prop_assert!(after(seconds) - old.started_at() >= limits.max_age && !old.is_complete());
                 out.extend(tags(old));
             }
             let before = (phone.reassembler.octets(), phone.reassembler.poll_timeout());
             match phone.push(after(seconds), &step.user_data(), tag) {
-                Ok(Pushed::Alone(_)) => panic!("it is a part"),
+                Ok(Pushed::Standalone(_)) => panic!("it is a part"),
                 Ok(Pushed::Duplicate(tag)) => out.push(tag),
-                Ok(Pushed::Kept { parts, total, superseded }) => {
-                    prop_assert!(0 < parts && parts < total);
+                Ok(Pushed::Stored { segments, total, superseded }) => {
+                    prop_assert!(0 < segments && segments < total);
                     out.extend(superseded.into_iter().flat_map(tags));
                 }
                 Ok(Pushed::Complete(message)) => {
                     prop_assert!(message.is_complete());
-                    prop_assert!(message.total() == 1 || message.began() + limits.age > after(seconds));
+                    prop_assert!(message.total() == 1 || message.started_at() + limits.max_age > after(seconds));
                     out.extend(tags(message));
                 }
                 Err(why) => {
@@ -393,10 +398,10 @@ proptest! {
             if step.evict {
                 out.extend(phone.reassembler.evict().into_iter().flat_map(tags));
             }
-            prop_assert!(phone.reassembler.len() <= limits.messages);
-            prop_assert!(phone.reassembler.octets() <= limits.octets);
-            prop_assert!(phone.reassembler.complete.weight() <= limits.octets);
-            prop_assert!(phone.reassembler.complete.len() <= limits.messages);
+            prop_assert!(phone.reassembler.len() <= limits.max_messages);
+            prop_assert!(phone.reassembler.octets() <= limits.max_octets);
+            prop_assert!(phone.reassembler.complete.weight() <= limits.max_octets);
+            prop_assert!(phone.reassembler.complete.len() <= limits.max_messages);
             prop_assert_eq!(phone.reassembler.poll_timeout().is_some(), !phone.reassembler.is_empty());
         }
         while let Some(left) = phone.reassembler.evict() {

@@ -140,7 +140,8 @@ impl<'a> Receipt<'a> {
             self.id = id;
         }
         if let Some(state) = tlvs.message_state() {
-            match Self::word(state).filter(|_| state != MessageState::SCHEDULED || self.stat.is_empty()) {
+            match Self::stat_word(state).filter(|_| state != MessageState::SCHEDULED || self.stat.is_empty())
+            {
                 Some(word) => self.stat = word,
                 None if self.stat.is_empty() => self.stat = b"UNKNOWN",
                 None => {}
@@ -167,7 +168,7 @@ impl<'a> Receipt<'a> {
     }
 
     /// The word of Appendix B for a state: 7 letters. `None` for a reserved one.
-    pub fn word(state: MessageState) -> Option<&'static [u8]> {
+    pub fn stat_word(state: MessageState) -> Option<&'static [u8]> {
         STATES.iter().find(|(_, known)| *known == state).map(|(word, _)| *word)
     }
 

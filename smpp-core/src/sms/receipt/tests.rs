@@ -87,10 +87,10 @@ fn words_have_states_and_some_are_final() {
 fn every_state_has_its_word() {
     for number in 0..=9 {
         let state = MessageState(number);
-        let receipt = Receipt { stat: Receipt::word(state).unwrap(), ..Receipt::default() };
+        let receipt = Receipt { stat: Receipt::stat_word(state).unwrap(), ..Receipt::default() };
         assert_eq!((receipt.state(), receipt.stat.len()), (Some(state), 7));
     }
-    assert_eq!(Receipt::word(MessageState(10)), None);
+    assert_eq!(Receipt::stat_word(MessageState(10)), None);
 }
 
 /// A receipt in a deliver_sm.
@@ -319,7 +319,7 @@ proptest! {
             dlvrd,
             submit_date: dates[0].as_deref().map(str::as_bytes),
             done_date: dates[1].as_deref().map(str::as_bytes),
-            stat: state.and_then(Receipt::word).unwrap_or(stat.as_bytes()),
+            stat: state.and_then(Receipt::stat_word).unwrap_or(stat.as_bytes()),
             err: err.as_deref().map(str::as_bytes),
             text: text.as_deref(),
             ..Receipt::default()
@@ -334,7 +334,7 @@ proptest! {
             user_message_reference,
             is_intermediate,
             id_source: IdSource::Tlv { in_text: in_text.id },
-            stat: in_text.state().and_then(Receipt::word).unwrap_or(in_text.stat),
+            stat: in_text.state().and_then(Receipt::stat_word).unwrap_or(in_text.stat),
             ..in_text
         };
         let mut tlvs: Vec<_> = whole.tlvs().collect();

@@ -14,13 +14,13 @@ use crate::{Frame, Pdu, Quirks, SequenceNumber, Tolerance};
 const NARROW: ConcatRef = ConcatRef::Narrow(0xAB);
 const WIDE: ConcatRef = ConcatRef::Wide(0xABCD);
 
-fn segments(text: &str, form: impl Into<Form>) -> Vec<Segment> {
-    Text::new(text).segments(form).unwrap().collect()
+fn segments(text: &str, segmentation: impl Into<Segmentation>) -> Vec<Segment> {
+    Text::new(text).segments(segmentation).unwrap().collect()
 }
 
 /// Lengths of the segments' user data.
-fn lengths(text: &str, form: impl Into<Form>) -> Vec<usize> {
-    segments(text, form).iter().map(|segment| segment.as_bytes().len()).collect()
+fn lengths(text: &str, segmentation: impl Into<Segmentation>) -> Vec<usize> {
+    segments(text, segmentation).iter().map(|segment| segment.as_bytes().len()).collect()
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn a_carriage_return_never_makes_packed_septets_too_long() {
         let packed = Text::coded(&text, Alphabet::Gsm7Packed, Shifts::NONE, DataCoding(0)).unwrap();
         let all: Vec<_> = packed.segments(WIDE).unwrap().submissions(SubmitSm::default()).collect();
         let submit_sms: Vec<_> = all.iter().map(Submission::submit_sm).collect();
-        let joined = codings.decode_parts(submit_sms.iter().map(|part| part.user_data().unwrap()));
+        let joined = codings.decode_segments(submit_sms.iter().map(|part| part.user_data().unwrap()));
         assert_eq!(joined.as_ref(), Some(&text), "{before}");
     }
 }
@@ -154,7 +154,7 @@ fn escapes_of_a_charset_are_each_segments_own() {
     let all: Vec<_> = coded.segments(WIDE).unwrap().submissions(SubmitSm::default()).collect();
     assert_eq!(all[1].segment().as_bytes()[7..10], *b"\x1B$B");
     let submit_sms: Vec<_> = all.iter().map(Submission::submit_sm).collect();
-    let joined = Codings::default().decode_parts(submit_sms.iter().map(|part| part.user_data().unwrap()));
+    let joined = Codings::default().decode_segments(submit_sms.iter().map(|part| part.user_data().unwrap()));
     assert_eq!(joined, Some(text));
 }
 
@@ -205,24 +205,26 @@ fn a_header_leaves_room_or_is_refused() {
 #[test]
 fn sar_parameters_and_a_header_exclude_each_other() {
     let turkish = Text::coded("ğ", Alphabet::Gsm7, Shifts::single(Language::TURKISH), DataCoding(0)).unwrap();
-    assert_eq!(turkish.segments(Form::Sar(1)).err(), Some(SegmentError::HeaderWithSar));
-    assert_eq!(lengths(&"a".repeat(161), Form::Sar(1)), [152, 9]);
-    assert_eq!(lengths(&"a".repeat(160), Form::Sar(1)), [160]);
+    assert_eq!(turkish.segments(Segmentation::Sar(1)).err(), Some(SegmentError::HeaderWithSar));
+    assert_eq!(lengths(&"a".repeat(161), Segmentation::Sar(1)), [152, 9]);
+    assert_eq!(lengths(&"a".repeat(160), Segmentation::Sar(1)), [160]);
 }
 
 #[test]
 fn a_payload_is_whole() {
     let text = "€".repeat(300);
-    let submissions = Text::new(&text).segments(Form::Payload).unwrap().submissions(SubmitSm::default());
+    let submissions =
+        Text::new(&text).segments(Segmentation::Payload).unwrap().submissions(SubmitSm::default());
     let all: Vec<_> = submissions.collect();
     let submit_sm = all[0].submit_sm();
     assert_eq!((all.len(), submit_sm.short_message), (1, ShortMessage::EMPTY));
     assert_eq!(submit_sm.text().len(), 600);
-    assert!(Text::new(&"a".repeat(255 * 152)).segments(Form::Payload).is_ok());
-    let refused = Text::new(&"a".repeat(255 * 152 + 1)).segments(Form::Payload).err();
+    assert!(Text::new(&"a".repeat(255 * 152)).segments(Segmentation::Payload).is_ok());
+    let refused = Text::new(&"a".repeat(255 * 152 + 1)).segments(Segmentation::Payload).err();
     assert_eq!(refused, Some(SegmentError::TooMany { needed: 256 }), "the SMSC cannot number them either");
     let turkish = Text::coded("ğ", Alphabet::Gsm7, Shifts::single(Language::TURKISH), DataCoding(0)).unwrap();
-    let payload = turkish.segments(Form::Payload).unwrap().submissions(SubmitSm::default()).next().unwrap();
+    let payload =
+        turkish.segments(Segmentation::Payload).unwrap().submissions(SubmitSm::default()).next().unwrap();
     assert_eq!(payload.submit_sm().text(), [3, 0x24, 1, 1, 0x1B, 0x67], "its header is in the payload too");
     assert_eq!(payload.submit_sm().esm_class, EsmClass::UDHI);
 }
@@ -238,8 +240,8 @@ fn a_template_keeps_what_is_its_own() {
         tlvs: Tlvs::list(&list),
         ..SubmitSm::default()
     };
-    let of = |text: &'static str, form: Form| {
-        Text::new(text).segments(form).unwrap().submissions(template).next().unwrap()
+    let of = |text: &'static str, segmentation: Segmentation| {
+        Text::new(text).segments(segmentation).unwrap().submissions(template).next().unwrap()
     };
     let short = of("Hi", WIDE.into());
     let expected = SubmitSm {
@@ -249,7 +251,7 @@ fn a_template_keeps_what_is_its_own() {
         ..template
     };
     assert_eq!(short.submit_sm(), expected);
-    let payload = of("Hi", Form::Payload);
+    let payload = of("Hi", Segmentation::Payload);
     assert_eq!(payload.submit_sm().tlvs.message_payload(), Some(&b"Hi"[..]));
     assert_eq!(payload.submit_sm().tlvs.user_message_reference(), Some(9));
     assert!(payload.submit_sm().short_message.is_empty());
@@ -271,17 +273,18 @@ fn what_a_template_says_of_the_text_does_not_count() {
         ..SubmitSm::default()
     };
     let long = "a".repeat(161);
-    for (text, form, replaces) in
-        [("Hi", Form::Udh(WIDE), 1), (&long, WIDE.into(), 0), (&long, Form::Sar(2), 0)]
+    for (text, segmentation, replaces) in
+        [("Hi", Segmentation::Udh(WIDE), 1), (&long, WIDE.into(), 0), (&long, Segmentation::Sar(2), 0)]
     {
-        let submission = Text::new(text).segments(form).unwrap().submissions(template).next().unwrap();
+        let submission =
+            Text::new(text).segments(segmentation).unwrap().submissions(template).next().unwrap();
         let submit_sm = submission.submit_sm();
         assert_eq!((submit_sm.replace_if_present_flag.0, submit_sm.sm_default_msg_id), (replaces, 0));
         assert_eq!(
             (submit_sm.tlvs.message_payload(), submit_sm.tlvs.user_message_reference()),
             (None, Some(9))
         );
-        let sar = if form == Form::Sar(2) { vec![Some(2_u16)] } else { vec![] };
+        let sar = if segmentation == Segmentation::Sar(2) { vec![Some(2_u16)] } else { vec![] };
         assert!(submit_sm.tlvs.all::<u16>(Tag::SAR_MSG_REF_NUM).eq(sar));
     }
 }
@@ -320,8 +323,12 @@ fn any_reference() -> impl Strategy<Value = ConcatRef> {
     prop_oneof![any::<u8>().prop_map(ConcatRef::Narrow), any::<u16>().prop_map(ConcatRef::Wide)]
 }
 
-fn any_form() -> impl Strategy<Value = Form> {
-    prop_oneof![any_reference().prop_map(Form::Udh), any::<u16>().prop_map(Form::Sar), Just(Form::Payload)]
+fn any_segmentation() -> impl Strategy<Value = Segmentation> {
+    prop_oneof![
+        any_reference().prop_map(Segmentation::Udh),
+        any::<u16>().prop_map(Segmentation::Sar),
+        Just(Segmentation::Payload)
+    ]
 }
 
 /// A bind, where `data_coding` 0 stands for one of the alphabets.
@@ -368,7 +375,7 @@ fn read<'a>(submit_sm: &SubmitSm<'a>) -> (Option<udh::Header<'a>>, &'a [u8]) {
 proptest! {
     #[test]
     fn the_segments_spell_the_text(
-        (text, form, codings) in (any_text(), any_form(), any_codings()),
+        (text, segmentation, codings) in (any_text(), any_segmentation(), any_codings()),
         (elements, first, graphemes) in (any_elements(), 0..8_usize, any::<bool>()),
         national: bool,
     ) {
@@ -384,10 +391,10 @@ proptest! {
         });
         let chosen = first.unwrap_or_else(|| options.text(&text).unwrap()).with_header(udh::split(&elements).unwrap().0).unwrap();
         let chosen = if graphemes { chosen.whole_graphemes() } else { chosen };
-        let segments = match chosen.segments(form) {
+        let segments = match chosen.segments(segmentation) {
             Ok(segments) => segments,
             Err(SegmentError::HeaderWithSar) => {
-                prop_assert!(matches!(form, Form::Sar(_)));
+                prop_assert!(matches!(segmentation, Segmentation::Sar(_)));
                 prop_assert!(elements.len() > 1 || chosen.shifts() != Shifts::NONE);
                 return Ok(());
             }
@@ -402,12 +409,12 @@ proptest! {
             prop_assert_eq!(submit_sm.data_coding, chosen.data_coding());
             let (header, octets) = read(&submit_sm);
             let total = all.len() as u8;
-            match form {
-                Form::Udh(reference) => {
+            match segmentation {
+                Segmentation::Udh(reference) => {
                     let part = Concatenation::new(reference, total, number).filter(|_| total > 1);
                     prop_assert_eq!(header.and_then(|header| header.concatenation()), part);
                 }
-                Form::Sar(reference) => {
+                Segmentation::Sar(reference) => {
                     let sar = (
                         submit_sm.tlvs.sar_msg_ref_num(),
                         submit_sm.tlvs.sar_total_segments(),
@@ -416,7 +423,7 @@ proptest! {
                     let part = (Some(reference), Some(total), Some(number));
                     prop_assert_eq!(sar, if total > 1 { part } else { (None, None, None) });
                 }
-                Form::Payload => prop_assert_eq!(total, 1),
+                Segmentation::Payload => prop_assert_eq!(total, 1),
             }
             let others = header.into_iter().flat_map(|header| header.elements()).flatten();
             let others: Vec<u8> = others
@@ -433,27 +440,27 @@ proptest! {
                 Alphabet::Gsm7 => header_len + packed::packed_len(octets.len(), header_len),
                 _ => header_len + octets.len(),
             };
-            prop_assert!(form == Form::Payload || on_air <= 140, "{} octets on the air", on_air);
+            prop_assert!(segmentation == Segmentation::Payload || on_air <= 140, "{} octets on the air", on_air);
         }
         let submit_sms: Vec<_> = all.iter().map(Submission::submit_sm).collect();
-        let joined = codings.decode_parts(submit_sms.iter().map(|submit_sm| submit_sm.user_data().unwrap()));
+        let joined = codings.decode_segments(submit_sms.iter().map(|submit_sm| submit_sm.user_data().unwrap()));
         prop_assert_eq!(joined.as_deref(), Some(&text[..]));
-        if form != Form::Payload {
-            prop_assert_eq!(chosen.size(form).segments, all.len());
+        if segmentation != Segmentation::Payload {
+            prop_assert_eq!(chosen.size(segmentation).segments, all.len());
         }
     }
 
     #[test]
-    fn octets_are_cut_and_joined(data in prop::collection::vec(any::<u8>(), 0..1000), form in any_form()) {
-        let all: Vec<_> = Text::octets(&data).segments(form).unwrap().submissions(SubmitSm::default()).collect();
+    fn octets_are_cut_and_joined(data in prop::collection::vec(any::<u8>(), 0..1000), segmentation in any_segmentation()) {
+        let all: Vec<_> = Text::octets(&data).segments(segmentation).unwrap().submissions(SubmitSm::default()).collect();
         let joined: Vec<u8> = all.iter().flat_map(|part| read(&part.submit_sm()).1.to_vec()).collect();
         prop_assert_eq!(&joined, &data);
-        let capacity = 140 - match form {
-            Form::Udh(ConcatRef::Narrow(_)) => 6,
+        let capacity = 140 - match segmentation {
+            Segmentation::Udh(ConcatRef::Narrow(_)) => 6,
             _ => 7,
         };
-        let expected = match form {
-            Form::Payload => 1,
+        let expected = match segmentation {
+            Segmentation::Payload => 1,
             _ => count(&data, 140, capacity, |_| false),
         };
         prop_assert_eq!(all.len(), expected);
@@ -461,7 +468,7 @@ proptest! {
 
     #[test]
     fn there_are_as_many_segments_as_it_takes(
-        (text, form) in (any_text(), prop_oneof![any_reference().prop_map(Form::Udh), any::<u16>().prop_map(Form::Sar)]),
+        (text, segmentation) in (any_text(), prop_oneof![any_reference().prop_map(Segmentation::Udh), any::<u16>().prop_map(Segmentation::Sar)]),
         (alphabet, shifts) in prop_oneof![
             prop::sample::select(&EVERY_ALPHABET[..]).prop_map(|alphabet| (alphabet, Shifts::NONE)),
             prop::sample::select(&LANGUAGES[..]).prop_map(|language| (Alphabet::Gsm7, Shifts::single(language))),
@@ -470,7 +477,7 @@ proptest! {
     ) {
         let text = text.replace('\r', "");
         let Ok(coded) = Text::coded(&text, alphabet, shifts, DataCoding(0)) else { return Ok(()) };
-        let segments = match coded.segments(form) {
+        let segments = match coded.segments(segmentation) {
             Ok(segments) => segments,
             Err(error) => {
                 prop_assert_eq!((error, shifts == Shifts::NONE), (SegmentError::HeaderWithSar, false));
@@ -479,7 +486,7 @@ proptest! {
         };
         let tables = [shifts.locking, shifts.single].into_iter().filter(|language| language.0 > 0).count();
         let alone = if tables > 0 { 1 + 3 * tables } else { 0 };
-        let reference = if matches!(form, Form::Udh(ConcatRef::Narrow(_))) { 5 } else { 6 };
+        let reference = if matches!(segmentation, Segmentation::Udh(ConcatRef::Narrow(_))) { 5 } else { 6 };
         let concatenated = 1 + reference + 3 * tables;
         // Septets behind a header of so many octets: what its bits leave.
         let septets = |header: usize| (140 * 8 - 8 * header) / 7;
@@ -502,7 +509,7 @@ proptest! {
             _ => return Ok(()),
         };
         prop_assert_eq!(segments.len(), expected);
-        prop_assert_eq!(coded.size(form).segments, expected);
+        prop_assert_eq!(coded.size(segmentation).segments, expected);
         prop_assert_eq!(segments.count(), expected);
     }
 
@@ -510,9 +517,9 @@ proptest! {
     fn what_is_left_is_what_still_fits(text in texts("ab€ ğ"), more in 0..200_usize) {
         let options = TextOptions { languages: &[Language::TURKISH], ..TextOptions::default() };
         let chosen = options.text(&text).unwrap();
-        let Size { segments, left, .. } = chosen.size(NARROW);
+        let TextSize { segments, remaining, .. } = chosen.size(NARROW);
         let longer = text.clone() + &"a".repeat(more);
         let longer = Text::coded(&longer, chosen.alphabet(), chosen.shifts(), chosen.data_coding()).unwrap();
-        prop_assert_eq!(longer.size(NARROW).segments > segments, more > left);
+        prop_assert_eq!(longer.size(NARROW).segments > segments, more > remaining);
     }
 }

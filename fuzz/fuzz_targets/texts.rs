@@ -89,7 +89,7 @@ fn write(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     for submit_sm in &submit_sms {
         assert!(submit_sm.short_message.as_bytes().len() <= 160);
         let (header, text) = split(submit_sm);
-        let header = header.map_or(0, |header| header.octets());
+        let header = header.map_or(0, |header| header.encoded_len());
         let on_air = match chosen.alphabet() {
             Alphabet::Gsm7 => header + packed::packed_len(text.len(), header),
             _ => header + text.len(),
@@ -127,7 +127,7 @@ fn read(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         let user_data: &[u8] = octets.arbitrary()?;
         parts.push(match udh::split(user_data) {
             Ok((header, text)) => {
-                assert_eq!(header.octets() + text.len(), user_data.len());
+                assert_eq!(header.encoded_len() + text.len(), user_data.len());
                 header.concatenation();
                 (Some(header), text)
             }
@@ -142,7 +142,7 @@ fn read(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     let is_text = codings.alphabet(data_coding).is_some_and(|alphabet| alphabet != Alphabet::Octets);
     assert_eq!(text.is_some(), is_text);
     for (header, octets) in parts {
-        let header = header.map_or(0, |header| header.octets());
+        let header = header.map_or(0, |header| header.encoded_len());
         let septets = packed::unpack(octets, header);
         let mut again = Vec::new();
         packed::pack(&septets, header, &mut again);

@@ -37,22 +37,27 @@
 //!
 //! What people send may come in parts: a [`Reassembler`] puts the [`UserData`] of their PDUs together.
 
+mod alphabet;
 mod coding;
-mod cut;
+mod decode;
 mod digest;
 pub mod gsm7;
 mod message_id;
 mod reassemble;
 mod receipt;
 mod segment;
+mod segmentation;
+mod splitter;
 mod text;
 pub mod time;
 mod transliterate;
 pub mod ucs2;
 pub mod udh;
+mod unencodable;
 mod user_data;
 
-pub use coding::{Alphabet, Codings, Unencodable};
+pub use alphabet::Alphabet;
+pub use coding::Codings;
 pub use gsm7::{Language, Shifts};
 pub use message_id::{IdNotation, MessageIdKey, MessageIdPolicy, NumericIds};
 pub use reassemble::{
@@ -60,8 +65,10 @@ pub use reassemble::{
     ReceivedSegment,
 };
 pub use receipt::{Detection, IdSource, Receipt, ReceiptCarrier, ReceiptError};
-pub use segment::{Segment, SegmentError, Segmentation, Segments, Submission, Submissions, TextSize};
+pub use segment::{Segment, SegmentError, Segments, Submission, Submissions};
+pub use segmentation::{Segmentation, TextSize};
 pub use text::{Text, TextError, TextOptions};
 pub use transliterate::{Replacement, Transliterated, transliterate};
 pub use udh::{ConcatRef, Concatenation};
+pub use unencodable::Unencodable;
 pub use user_data::{MessageReference, SegmentInfo, UserData};

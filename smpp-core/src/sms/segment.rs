@@ -4,8 +4,9 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::iter::FusedIterator;
 
-use super::cut::Content;
-use super::udh::{ConcatRef, Concatenation, MalformedHeader};
+use super::segmentation::Segmentation;
+use super::splitter::Splitter;
+use super::udh::{Concatenation, MalformedHeader};
 use crate::pdu::{DataCoding, EsmClass, ReplaceIfPresent, ShortMessage, SubmitSm};
 use crate::tlv::{Tag, Tlv, Tlvs};
 use crate::wire::{Emit, Sink};
@@ -17,34 +18,10 @@ const MAX_USER_DATA: usize = 160;
 const OF_THE_TEXT: [Tag; 4] =
     [Tag::MESSAGE_PAYLOAD, Tag::SAR_MSG_REF_NUM, Tag::SAR_TOTAL_SEGMENTS, Tag::SAR_SEGMENT_SEQNUM];
 
-/// How a text that needs more than one message is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Segmentation {
-    /// Each segment begins with a user data header that has this reference (3GPP TS 23.040 §9.2.3.24). What every SMSC
-    /// takes.
-    Udh(ConcatRef),
-    /// Each segment has the parameters sar_msg_ref_num with this reference, sar_total_segments and sar_segment_seqnum;
-    /// the SMSC makes headers of them (SMPP 3.4 §5.3.2.22 to §5.3.2.24).
-    Sar(u16),
-    /// All of it in one `message_payload`, also if it is short: the SMSC cuts it (SMPP 3.4 §5.3.2.32).
-    Payload,
-}
-
-/// How long a text is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TextSize {
-    /// Messages on the air: what is paid for. More than 255 cannot be sent as segments.
-    pub segments: usize,
-    /// Septets, octets or UTF-16 units of the text.
-    pub units: usize,
-    /// Septets, octets or UTF-16 units that the last segment has room for.
-    pub remaining: usize,
-}
-
 /// The segments of a [`Text`](super::Text), in order. `len()` tells how many are left.
 #[derive(Clone, Debug)]
 pub struct Segments<'a> {
-    content: Content<'a>,
+    splitter: Splitter<'a>,
     data_coding: DataCoding,
     segmentation: Segmentation,
     /// How many were given out: 0 to `total`.
@@ -106,33 +83,17 @@ pub enum SegmentError {
     HeaderWithSar,
 }
 
-impl Segmentation {
-    /// Octets of a header's element that concatenates: where the SMSC makes it, the longer one.
-    pub(super) fn concatenation(self) -> usize {
-        match self {
-            Self::Udh(reference) => usize::from(reference.header_len()) - 1,
-            Self::Sar(_) | Self::Payload => 6,
-        }
-    }
-}
-
-impl From<ConcatRef> for Segmentation {
-    fn from(reference: ConcatRef) -> Self {
-        Self::Udh(reference)
-    }
-}
-
 impl<'a> Segments<'a> {
     pub(super) fn new(
-        content: Content<'a>,
+        splitter: Splitter<'a>,
         data_coding: DataCoding,
         segmentation: Segmentation,
     ) -> Result<Self, SegmentError> {
-        let segments = |total| Self { content, data_coding, segmentation, number: 0, total };
-        let needed = content.size(segmentation).segments;
+        let segments = |total| Self { splitter, data_coding, segmentation, number: 0, total };
+        let needed = splitter.size(segmentation).segments;
         let total = u8::try_from(needed).map_err(|_| SegmentError::TooMany { needed })?;
         match segmentation {
-            Segmentation::Sar(_) if content.has_header() => Err(SegmentError::HeaderWithSar),
+            Segmentation::Sar(_) if splitter.has_header() => Err(SegmentError::HeaderWithSar),
             Segmentation::Sar(_) | Segmentation::Udh(_) => Ok(segments(total)),
             // What the SMSC can cut into 255 is less than a TLV counts.
             Segmentation::Payload => Ok(segments(1)),
@@ -170,39 +131,40 @@ impl Iterator for Segments<'_> {
     type Item = Segment;
 
     fn next(&mut self) -> Option<Segment> {
-        let Self { content, data_coding, segmentation, total, .. } = *self;
+        let Self { splitter, data_coding, segmentation, total, .. } = *self;
         if self.number == total {
             return None;
         }
         self.number += 1;
         let number = self.number;
         let mut sar = None;
-        let mut part = None;
+        let mut concatenation = None;
         if total > 1 {
             match segmentation {
-                Segmentation::Udh(reference) => part = Concatenation::new(reference, total, number),
+                Segmentation::Udh(reference) => concatenation = Concatenation::new(reference, total, number),
                 Segmentation::Sar(reference) => sar = Some(reference),
                 Segmentation::Payload => {}
             }
         }
-        let header = content.header_len(part.map_or(0, |part| part.octets()));
-        let (piece, mut user_data) = if segmentation == Segmentation::Payload {
-            (content.rest, UserData::Payload(Vec::new()))
+        let header =
+            splitter.header_len(concatenation.map_or(0, |concatenation| concatenation.encoded_len()));
+        let (chunk, mut user_data) = if segmentation == Segmentation::Payload {
+            (splitter.rest, UserData::Payload(Vec::new()))
         } else {
             // The SMSC makes a header of sar_ parameters.
-            let (piece, _, rest) =
-                content.cut(if sar.is_some() { 1 + segmentation.concatenation() } else { header });
-            self.content.rest = rest;
-            (piece, UserData::EMPTY)
+            let (chunk, _, rest) =
+                splitter.split(if sar.is_some() { 1 + segmentation.concatenation() } else { header });
+            self.splitter.rest = rest;
+            (chunk, UserData::EMPTY)
         };
         if header > 0 {
             user_data.octet((header - 1) as u8);
-            if let Some(part) = part {
-                part.emit_to(&mut user_data);
+            if let Some(concatenation) = concatenation {
+                concatenation.emit_to(&mut user_data);
             }
-            content.emit_elements(&mut user_data);
+            splitter.emit_elements(&mut user_data);
         }
-        content.emit(piece, header, &mut user_data);
+        splitter.emit(chunk, header, &mut user_data);
         let esm_class = if header > 0 { EsmClass::UDHI } else { EsmClass::empty() };
         Some(Segment { user_data, data_coding, esm_class, sar, number, total })
     }

@@ -2,11 +2,14 @@
 
 use core::fmt;
 
-use super::cut::Content;
+use super::alphabet::Alphabet;
+use super::coding::Codings;
 use super::gsm7::{Language, Shifts};
-use super::segment::{SegmentError, Segmentation, Segments, TextSize};
+use super::segment::{SegmentError, Segments};
+use super::segmentation::{Segmentation, TextSize};
+use super::splitter::Splitter;
 use super::udh::{self, Element};
-use super::{Alphabet, Codings, Unencodable};
+use super::unencodable::Unencodable;
 use crate::pdu::DataCoding;
 
 /// What is sent: a text with the alphabet it is sent in, or octets.
@@ -22,7 +25,7 @@ use crate::pdu::DataCoding;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Text<'a> {
-    pub(super) content: Content<'a>,
+    pub(super) splitter: Splitter<'a>,
     data_coding: DataCoding,
 }
 
@@ -118,7 +121,7 @@ impl<'a> Text<'a> {
 
     /// `text` in UCS-2, whatever its characters.
     pub const fn ucs2(text: &'a str) -> Self {
-        Self { content: Content::text(text, Alphabet::Ucs2, Shifts::NONE), data_coding: DataCoding::UCS2 }
+        Self { splitter: Splitter::text(text, Alphabet::Ucs2, Shifts::NONE), data_coding: DataCoding::UCS2 }
     }
 
     /// `text` in the GSM 7-bit alphabet, or the first character that it lacks.
@@ -149,7 +152,7 @@ impl<'a> Text<'a> {
             Alphabet::Ucs2 => Shifts::NONE,
             #[cfg(feature = "charsets")]
             Alphabet::Charset(charset) => {
-                super::coding::charset_octets(charset, text)?;
+                super::alphabet::charset_octets(charset, text)?;
                 Shifts::NONE
             }
             _ => {
@@ -157,7 +160,7 @@ impl<'a> Text<'a> {
                 Shifts::NONE
             }
         };
-        Ok(Self { content: Content::text(text, alphabet, shifts), data_coding })
+        Ok(Self { splitter: Splitter::text(text, alphabet, shifts), data_coding })
     }
 
     /// Eight-bit data: not text, but cut and sent like one, 140 octets in a message.
@@ -172,7 +175,7 @@ impl<'a> Text<'a> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub const fn octets(data: &'a [u8]) -> Self {
-        Self { content: Content::octets(data), data_coding: DataCoding::OCTETS }
+        Self { splitter: Splitter::octets(data), data_coding: DataCoding::OCTETS }
     }
 
     /// The same under another `data_coding`, which has to mean the same alphabet on the bind: `0x10` is GSM 7-bit and
@@ -200,10 +203,10 @@ impl<'a> Text<'a> {
                 return Err(SegmentError::ReservedElement { id });
             }
         }
-        if elements.octets() > Content::MAX_ELEMENTS + 1 {
-            return Err(SegmentError::HeaderTooLong { length: elements.octets() });
+        if elements.encoded_len() > Splitter::MAX_ELEMENTS + 1 {
+            return Err(SegmentError::HeaderTooLong { length: elements.encoded_len() });
         }
-        Ok(Self { content: self.content.with_elements(elements), ..self })
+        Ok(Self { splitter: self.splitter.with_elements(elements), ..self })
     }
 
     /// The same, cut between what a reader takes for characters, as the Unicode standard has it (UAX #29): not between a
@@ -212,17 +215,17 @@ impl<'a> Text<'a> {
     #[cfg(feature = "graphemes")]
     #[must_use]
     pub const fn whole_graphemes(self) -> Self {
-        Self { content: self.content.whole_graphemes(), ..self }
+        Self { splitter: self.splitter.whole_graphemes(), ..self }
     }
 
     /// The alphabet.
     pub const fn alphabet(&self) -> Alphabet {
-        self.content.alphabet
+        self.splitter.alphabet
     }
 
     /// The national tables.
     pub const fn shifts(&self) -> Shifts {
-        self.content.shifts
+        self.splitter.shifts
     }
 
     /// The `data_coding` of all its segments.
@@ -240,7 +243,7 @@ impl<'a> Text<'a> {
     /// assert_eq!(size, TextSize { segments: 2, units: 71, remaining: 2 * 66 - 71 });
     /// ```
     pub fn size(&self, segmentation: impl Into<Segmentation>) -> TextSize {
-        self.content.size(segmentation.into())
+        self.splitter.size(segmentation.into())
     }
 
     /// Cuts the text into messages of 160 septets, 140 octets or 70 UTF-16 units, less what their header takes; one
@@ -254,7 +257,7 @@ impl<'a> Text<'a> {
     /// | 16-bit reference; `sar_` parameters | 7 | 152 | 133 | 66 |
     /// | 8-bit reference, one shift | 9 | 149 | 131 | 65 |
     pub fn segments(&self, segmentation: impl Into<Segmentation>) -> Result<Segments<'a>, SegmentError> {
-        Segments::new(self.content, self.data_coding, segmentation.into())
+        Segments::new(self.splitter, self.data_coding, segmentation.into())
     }
 }
 

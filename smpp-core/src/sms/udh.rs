@@ -168,7 +168,7 @@ impl<'a> Header<'a> {
     }
 
     /// Octets of the header, its length octet included.
-    pub const fn octets(&self) -> usize {
+    pub const fn encoded_len(&self) -> usize {
         1 + self.0.len()
     }
 
@@ -317,7 +317,7 @@ impl Concatenation {
     }
 
     /// Octets of the element: 5 or 6.
-    pub const fn octets(&self) -> usize {
+    pub const fn encoded_len(&self) -> usize {
         match self.reference {
             ConcatRef::Narrow(_) => 5,
             ConcatRef::Wide(_) => 6,

@@ -1,9 +1,6 @@
 //! What a message carries, wherever its PDU has it.
 
-use alloc::string::String;
-
 use super::udh::{self, ConcatRef, MalformedHeader};
-use super::{Alphabet, Codings};
 use crate::pdu::{DataCoding, DataSm, DeliverSm, EsmClass, SubmitMulti, SubmitSm};
 use crate::tlv::Tlvs;
 
@@ -84,16 +81,6 @@ impl<'a> UserData<'a> {
         });
         Ok(Self { header, octets, esm_class, data_coding, segment: of_header.or_else(|| sar(tlvs)) })
     }
-
-    /// The alphabet on a bind with these codings, if it is known.
-    pub const fn alphabet(&self, codings: Codings) -> Option<Alphabet> {
-        codings.alphabet(self.data_coding)
-    }
-
-    /// The text: see [`Codings::decode`].
-    pub fn text(&self, codings: Codings) -> Option<String> {
-        codings.decode(self.data_coding, self.header, self.octets)
-    }
 }
 
 fn sar(tlvs: &Tlvs<'_>) -> Option<SegmentInfo> {
@@ -134,6 +121,7 @@ impl<'a> DataSm<'a> {
 mod tests {
     use super::*;
     use crate::pdu::ShortMessage;
+    use crate::sms::{Alphabet, Codings};
     use crate::tlv::{Tag, Tlv};
 
     fn sar(reference: u16, total: u8, number: u8) -> [Tlv<'static>; 3] {

@@ -24,8 +24,7 @@ mod tables;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::Unencodable;
-use super::cut::fit;
+use super::unencodable::Unencodable;
 use crate::wire::{Sink, open_enum};
 use tables::{ESCAPE, Locking, Single};
 
@@ -156,10 +155,11 @@ impl Shifts {
         Ok(())
     }
 
-    /// How many bytes of `text` fit `capacity` septets, and the septets they take.
-    pub(super) fn fit(self, text: &str, capacity: usize) -> (usize, usize) {
+    /// Returns a function that counts the septets of a character: 0 if the tables lack it.
+    #[inline]
+    pub(super) fn septet_counter(self) -> impl Fn(char) -> usize {
         let (locking, single) = self.tables();
-        fit(text, capacity, |character| find(locking, single, character).map_or(0, Septets::count))
+        move |character| find(locking, single, character).map_or(0, Septets::count)
     }
 
     /// As [`decode`], with these tables.

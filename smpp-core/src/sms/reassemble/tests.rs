@@ -400,8 +400,8 @@ proptest! {
             }
             prop_assert!(phone.reassembler.len() <= limits.max_messages);
             prop_assert!(phone.reassembler.octets() <= limits.max_octets);
-            prop_assert!(phone.reassembler.complete.weight() <= limits.max_octets);
-            prop_assert!(phone.reassembler.complete.len() <= limits.max_messages);
+            prop_assert!(phone.reassembler.completed.memory_octets() <= limits.max_octets);
+            prop_assert!(phone.reassembler.completed.len() <= limits.max_messages);
             prop_assert_eq!(phone.reassembler.poll_timeout().is_some(), !phone.reassembler.is_empty());
         }
         while let Some(left) = phone.reassembler.evict() {

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::sms::gsm7::{Language, Shifts, packed};
-use crate::sms::udh::{self, Element};
-use crate::sms::{Alphabet, Codings, Text, TextOptions};
+use crate::sms::udh::{self, ConcatRef, Element};
+use crate::sms::{Alphabet, Codings, Text, TextOptions, TextSize};
 use crate::{Frame, Pdu, Quirks, SequenceNumber, Tolerance};
 
 const NARROW: ConcatRef = ConcatRef::Narrow(0xAB);
@@ -28,7 +28,7 @@ fn capacities_are_those_of_the_air() {
     for (header, septets, units) in
         [(0, 160, 70), (6, 153, 67), (7, 152, 66), (4, 155, 68), (9, 149, 65), (12, 146, 64)]
     {
-        let capacity = |text: Text<'_>| text.content.capacity(header);
+        let capacity = |text: Text<'_>| text.splitter.capacity(header);
         assert_eq!(capacity(Text::gsm7("").unwrap()), septets, "header of {header} octets");
         assert_eq!(capacity(Text::ucs2("")), units, "header of {header} octets");
         assert_eq!(capacity(Text::octets(b"")), 140 - header, "header of {header} octets");
@@ -433,7 +433,7 @@ proptest! {
             prop_assert_eq!(&others, &elements[1..]);
 
             // What it takes on the air, where the SMSC does not cut it.
-            let header_len = header.map_or(0, |header| header.octets());
+            let header_len = header.map_or(0, |header| header.encoded_len());
             let sar = if submit_sm.tlvs.sar_msg_ref_num().is_some() { 7 } else { 0 };
             let header_len = header_len + sar;
             let on_air = match chosen.alphabet() {

@@ -2,7 +2,8 @@
 
 use alloc::vec::Vec;
 
-use super::{Receipt, ReceiptError, parse};
+use super::fields::{Receipt, ReceiptError};
+use super::parse;
 use crate::pdu::{DataCoding, DataSm, DeliverSm, EsmClass};
 use crate::sms::{Alphabet, Codings, udh};
 use crate::tlv::Tlvs;

@@ -10,7 +10,9 @@
 //! A key stands at the start or after white space, and its case means nothing. So a colon, even `stat:`, may be
 //! part of an id; and a date may have a space in it, if not a name and a colon.
 
-use super::Receipt;
+use super::fields::{IdSource, Receipt, ReceiptError};
+use crate::pdu::MessageState;
+use crate::tlv::Tlvs;
 
 /// A key that means something here, or another.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -54,8 +56,61 @@ const TEXT: Name = named(b"text");
 /// The underscore in the GSM 7-bit default alphabet.
 const GSM7_UNDERSCORE: u8 = 0x11;
 
+impl<'a> Receipt<'a> {
+    /// Reads the text of a receipt.
+    ///
+    /// A text that looks like a receipt is easily written, and anyone may send one: [`of`](Self::of) asks
+    /// `esm_class` first.
+    ///
+    /// Read is what SMSCs are known to send: keys in any order and case, `submit date`, `submitdate` or
+    /// `submit_date`, fields absent, empty or unknown, values of any length, NULs at the end. A number that
+    /// makes no sense is `None`, the first of repeated fields counts, and `text:` takes all that follows but
+    /// those NULs, so it loses an `@` of the GSM 7-bit alphabet there.
+    pub fn parse(text: &'a [u8]) -> Result<Self, ReceiptError> {
+        receipt(text).checked()
+    }
+
+    /// Reads a receipt whose TLVs may say more: `receipted_message_id` and `message_state` win over the text,
+    /// which may even be empty (SMPP 3.4 §5.3.2.12, §5.3.2.35).
+    ///
+    /// A state that is reserved does not win over the text's, and alone reads as `UNKNOWN`. Nor does 0, scheduled, which
+    /// SMPP 3.4 reserves: SMSCs send it for no state at all.
+    pub fn parse_with(text: &'a [u8], tlvs: Tlvs<'a>) -> Result<Self, ReceiptError> {
+        let mut receipt = receipt(text);
+        if !tlvs.is_empty() {
+            receipt.amend(tlvs);
+        }
+        receipt.checked()
+    }
+
+    fn amend(&mut self, tlvs: Tlvs<'a>) {
+        if let Some(id) = tlvs.receipted_message_id().filter(|id| !id.is_empty()) {
+            self.id_source = IdSource::Tlv { in_text: self.id };
+            self.id = id;
+        }
+        if let Some(state) = tlvs.message_state() {
+            match Self::stat_word(state).filter(|_| state != MessageState::SCHEDULED || self.stat.is_empty())
+            {
+                Some(word) => self.stat = word,
+                None if self.stat.is_empty() => self.stat = b"UNKNOWN",
+                None => {}
+            }
+        }
+        self.network_error_code = tlvs.network_error_code();
+        self.user_message_reference = tlvs.user_message_reference();
+    }
+
+    fn checked(self) -> Result<Self, ReceiptError> {
+        match (self.id, self.stat) {
+            ([], _) => Err(ReceiptError::MissingId),
+            (_, []) => Err(ReceiptError::MissingStat),
+            _ => Ok(self),
+        }
+    }
+}
+
 /// Whatever fields the text has; the first of repeated ones counts.
-pub(super) fn receipt(text: &[u8]) -> Receipt<'_> {
+fn receipt(text: &[u8]) -> Receipt<'_> {
     let mut receipt = Receipt::default();
     let text = without_nuls(text).trim_ascii_start();
     let mut next = key(text).or_else(|| value(text).1);

@@ -5,8 +5,11 @@ use core::str;
 use super::*;
 use crate::frame::{Frame, SequenceNumber};
 use crate::pdu::{CommandStatus, DataCoding, DeliverSm, Pdu, ShortMessage};
+use crate::pdu::{EsmClass, MessageState};
+use crate::tlv::{NetworkErrorCode, Tlv, Tlvs};
 use crate::tlv::{NetworkErrorType, Tag};
 use crate::wire::Tolerance;
+use alloc::vec::Vec;
 
 fn parse(text: &str) -> Receipt<'_> {
     Receipt::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{error}: {text}"))

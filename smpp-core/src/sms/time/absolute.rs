@@ -2,7 +2,10 @@
 
 use core::fmt;
 
-use super::{LocalTime, TimeError, TimeText, UnixTime, check};
+use super::civil::{LocalTime, UnixTime};
+use super::error::{TimeError, check};
+use super::format::TimeText;
+use super::offset::UtcOffset;
 
 /// A point in time as `YYMMDDhhmmsstnn+` or `-` says it: local time of the years 2000 to 2099 and its distance from
 /// UTC (SMPP 3.4 §7.1.1.1).
@@ -22,10 +25,6 @@ pub struct AbsoluteTime {
     local: LocalTime,
     offset: UtcOffset,
 }
-
-/// How far local time is ahead of UTC: quarters of an hour, -48 to 48 (SMPP 3.4 §7.1.1.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct UtcOffset(i8);
 
 impl AbsoluteTime {
     /// What clocks this far from UTC show; the year is 2000 to 2099.
@@ -67,32 +66,8 @@ impl AbsoluteTime {
         let Self { local, offset } = self;
         let year = (local.year() - 2000) as u8;
         let pairs = [year, local.month(), local.day(), local.hour(), local.minute(), local.second()];
-        let end = if offset.0 < 0 { b'-' } else { b'+' };
-        TimeText::new(pairs, local.tenths(), offset.0.unsigned_abs(), end)
-    }
-}
-
-impl UtcOffset {
-    /// UTC itself.
-    pub const UTC: Self = Self(0);
-
-    /// So many quarters of an hour ahead of UTC, -48 to 48: `32` is Singapore, `22` is India, `-20` is New York in
-    /// winter.
-    pub const fn from_quarters(quarters: i8) -> Result<Self, TimeError> {
-        match check("offset", quarters as i64, -48, 48) {
-            Ok(()) => Ok(Self(quarters)),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Quarters of an hour ahead of UTC, -48 to 48.
-    pub const fn quarters(self) -> i8 {
-        self.0
-    }
-
-    /// Minutes ahead of UTC.
-    pub(super) fn minutes(self) -> i64 {
-        15 * i64::from(self.0)
+        let end = if offset.quarters() < 0 { b'-' } else { b'+' };
+        TimeText::new(pairs, local.tenths(), offset.quarters().unsigned_abs(), end)
     }
 }
 
@@ -100,15 +75,6 @@ impl UtcOffset {
 impl fmt::Display for AbsoluteTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.local, self.offset)
-    }
-}
-
-/// As ISO 8601: `+01:00`.
-impl fmt::Display for UtcOffset {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.0 < 0 { '-' } else { '+' };
-        let quarters = self.0.unsigned_abs();
-        write!(f, "{sign}{:02}:{:02}", quarters / 4, quarters % 4 * 15)
     }
 }
 

@@ -3,7 +3,8 @@
 use core::fmt;
 use core::time::Duration;
 
-use super::{TimeError, UtcOffset, check};
+use super::error::{TimeError, check};
+use super::offset::UtcOffset;
 
 const SECOND: i64 = 1_000;
 const MINUTE: i64 = 60 * SECOND;

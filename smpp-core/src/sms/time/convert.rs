@@ -1,6 +1,6 @@
 //! Moments of the crates that people keep time with. Each conversion to [`UnixTime`] rounds down to a millisecond.
 
-use super::UnixTime;
+use super::civil::UnixTime;
 
 #[cfg(feature = "time")]
 mod with_time {
@@ -31,8 +31,8 @@ mod with_chrono {
     use chrono::{DateTime, Datelike, TimeZone, Utc};
 
     use super::UnixTime;
-    use crate::sms::time::TimeError;
     use crate::sms::time::civil::{DAY, date};
+    use crate::sms::time::error::TimeError;
 
     impl<Z: TimeZone> From<DateTime<Z>> for UnixTime {
         fn from(time: DateTime<Z>) -> Self {

@@ -3,8 +3,9 @@
 use core::fmt;
 use core::time::Duration;
 
-use super::civil::{DAY, later};
-use super::{TimeError, TimeText, UnixTime, check};
+use super::civil::{DAY, UnixTime, later};
+use super::error::{TimeError, check};
+use super::format::TimeText;
 
 /// A span from the SMSC's now, as `YYMMDDhhmmss000R` says it (SMPP 3.4 §7.1.1.2).
 ///

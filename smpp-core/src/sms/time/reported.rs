@@ -7,7 +7,10 @@ use nom::combinator::{all_consuming, opt, value, verify};
 use nom::sequence::preceded;
 use nom::{IResult, Parser};
 
-use super::{LocalTime, TimeValue, UnixTime, UtcOffset, number, two_digits};
+use super::civil::{LocalTime, UnixTime};
+use super::format::{number, two_digits};
+use super::offset::UtcOffset;
+use super::value::TimeValue;
 
 /// A time as an SMSC reports it: the dates of a [`Receipt`](crate::sms::Receipt), or the `final_date` of a
 /// `query_sm_resp`.

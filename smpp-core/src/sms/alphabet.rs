@@ -1,4 +1,4 @@
-//! Alphabets: how octets become characters.
+//! Alphabets: encoding and decoding the octets of a message.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -7,32 +7,33 @@ use super::gsm7::{Shifts, packed};
 use super::ucs2;
 use super::unencodable::Unencodable;
 
-/// How octets become characters.
+/// An alphabet (character encoding) of a message.
+///
+/// [`Codings::alphabet`](super::Codings::alphabet) maps a `data_coding` to its alphabet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Alphabet {
-    /// The [GSM 7-bit default alphabet](super::gsm7), one septet per octet.
+    /// The [GSM 7-bit default alphabet](super::gsm7) with one septet per octet.
     Gsm7,
-    /// The same, eight septets in [seven octets](super::gsm7::packed).
+    /// The GSM 7-bit default alphabet with eight septets [packed](super::gsm7::packed) into seven octets.
     Gsm7Packed,
-    /// ASCII, also known as IA5.
+    /// ASCII (IA5).
     Ascii,
-    /// ISO 8859-1.
+    /// ISO 8859-1 (Latin-1).
     Latin1,
-    /// [UCS-2](ucs2), read and written as UTF-16 in network byte order.
+    /// [UCS-2](ucs2), encoded and decoded as UTF-16 in network byte order.
     Ucs2,
-    /// Eight-bit data: not text.
+    /// Eight-bit binary data, which is not text.
     Octets,
-    /// Another character set.
+    /// Another character set, with the feature `charsets`.
     #[cfg(feature = "charsets")]
     Charset(&'static encoding_rs::Encoding),
 }
 
 impl Alphabet {
-    /// The text that `octets` spell, without any user data header. `None` for [`Octets`](Self::Octets),
-    /// which are no text.
+    /// Decodes `octets` without a user data header. Returns `None` for [`Octets`](Self::Octets), which are not text.
     ///
-    /// What the alphabet does not know shows as U+FFFD; a text never fails to be read.
+    /// Decoding text never fails: each octet sequence that the alphabet lacks becomes U+FFFD.
     pub fn decode(self, octets: &[u8]) -> Option<String> {
         self.decode_shifted(Shifts::NONE, octets)
     }
@@ -50,17 +51,20 @@ impl Alphabet {
         }
     }
 
-    /// Appends `text` to `out`, or tells the first character that the alphabet lacks; `out` is as it was then.
+    /// Appends the encoded `text` to `out`.
     ///
-    /// [`Octets`](Self::Octets) have no characters at all.
+    /// # Errors
+    ///
+    /// [`Unencodable`] with the first character that the alphabet lacks; `out` is unchanged then. The alphabet
+    /// [`Octets`](Self::Octets) has no characters.
     ///
     /// ```
     /// use smpp_core::sms::{Alphabet, Unencodable};
     /// let mut out = Vec::new();
     /// Alphabet::Latin1.encode("é", &mut out)?;
     /// assert_eq!(out, [0xE9]);
-    /// let euro = Alphabet::Latin1.encode("5 €", &mut out);
-    /// assert_eq!(euro, Err(Unencodable { character: '€', position: 2 }));
+    /// let error = Alphabet::Latin1.encode("5 €", &mut out);
+    /// assert_eq!(error, Err(Unencodable { character: '€', position: 2 }));
     /// # Ok::<(), Unencodable>(())
     /// ```
     pub fn encode(self, text: &str, out: &mut Vec<u8>) -> Result<(), Unencodable> {
@@ -95,7 +99,7 @@ impl Alphabet {
         }
     }
 
-    /// The octet of a character, in the alphabets that have one for each.
+    /// Returns the octet of a character, for alphabets that use exactly one octet per character.
     pub(super) fn octet(self, character: char) -> Option<u8> {
         match self {
             Self::Ascii => u8::try_from(character).ok().filter(u8::is_ascii),
@@ -105,8 +109,9 @@ impl Alphabet {
     }
 }
 
-/// A text in another character set, if it reads back the same: UTF-16 and what cannot be written never does. Each call
-/// starts and ends in its initial state.
+/// Encodes `text` in another character set, starting and ending in its initial shift state.
+///
+/// Returns an error if the result would not decode to the same text, so UTF-16 is always an error.
 #[cfg(feature = "charsets")]
 pub(super) fn charset_octets<'a>(
     charset: &'static encoding_rs::Encoding,
@@ -115,17 +120,17 @@ pub(super) fn charset_octets<'a>(
     if text.is_empty() {
         return Ok(alloc::borrow::Cow::default());
     }
-    // An encoder may put one character in the place of another: full-width katakana for half-width ones.
-    let faithful = |text: &'a str| {
-        let (octets, used, lacking) = charset.encode(text);
+    // An encoder may replace one character by another, for example half-width katakana by full-width katakana.
+    let round_trip = |text: &'a str| {
+        let (octets, used, unmappable) = charset.encode(text);
         let same = || charset.decode_without_bom_handling(&octets).0 == text;
-        (!lacking && used == charset && same()).then_some(octets)
+        (!unmappable && used == charset && same()).then_some(octets)
     };
-    faithful(text).ok_or_else(|| {
+    round_trip(text).ok_or_else(|| {
         let mut characters = text.char_indices();
         let unencodable = characters.find(|&(position, character)| {
             let alone = text.get(position..position + character.len_utf8());
-            alone.and_then(faithful).is_none()
+            alone.and_then(round_trip).is_none()
         });
         let (position, character) = unencodable.unwrap_or_default();
         Unencodable { character, position }
@@ -141,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_octet_in_every_alphabet() {
+    fn octets_decode_in_every_alphabet() {
         for (alphabet, text) in [
             (Alphabet::Gsm7, Some("ä\u{FFFD}")),
             (Alphabet::Ascii, Some("{\u{FFFD}")),
@@ -156,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_character_that_is_lacking_is_named() {
+    fn the_error_has_the_first_unencodable_character() {
         for (alphabet, text, character, position) in [
             (Alphabet::Ascii, "aé", 'é', 1),
             (Alphabet::Latin1, "é€", '€', 2),
@@ -166,10 +171,10 @@ mod tests {
             (Alphabet::Charset(&encoding_rs::ISO_8859_5_INIT), "бé", 'é', 2),
             (Alphabet::Charset(&encoding_rs::ISO_2022_JP_INIT), "漢б😀", '😀', 5),
         ] {
-            let mut out = Vec::from(*b"kept");
+            let mut out = Vec::from(*b"before");
             let error = Unencodable { character, position };
             assert_eq!(alphabet.encode(text, &mut out), Err(error), "{alphabet:?}");
-            assert_eq!(out, b"kept");
+            assert_eq!(out, b"before");
         }
     }
 }

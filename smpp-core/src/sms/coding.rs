@@ -1,12 +1,12 @@
-//! Which alphabet a `data_coding` means.
+//! The alphabet of each `data_coding`.
 
 use super::alphabet::Alphabet;
 use crate::pdu::DataCoding;
 
-/// What the two `data_coding` values mean that every SMSC reads its own way.
+/// Maps `data_coding` values to alphabets, and back.
 ///
-/// `data_coding` 0 is "the SMSC default alphabet" (SMPP 3.4 §5.2.19): a property of the account, to be
-/// asked of the provider, not something a message can tell. Some read 1 as the same alphabet, too.
+/// SMSCs differ in two values. `data_coding` 0 is "the SMSC default alphabet" (SMPP 3.4 §5.2.19), which is a property
+/// of the account: ask the provider, a message does not say it. Some SMSCs also use that alphabet for `data_coding` 1.
 ///
 /// ```
 /// use smpp_core::DataCoding;
@@ -18,37 +18,37 @@ use crate::pdu::DataCoding;
 ///
 /// let latin = Codings { smsc_default: Alphabet::Latin1, ..Codings::default() };
 /// assert_eq!(latin.alphabet(DataCoding(0)), Some(Alphabet::Latin1));
-/// assert_eq!(latin.data_coding(Alphabet::Gsm7), None, "no value says it on this bind");
+/// assert_eq!(latin.data_coding(Alphabet::Gsm7), None, "no data_coding means it");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Codings {
-    /// The alphabet of `data_coding` 0, "SMSC default". GSM 7-bit unless said otherwise.
+    /// The alphabet of `data_coding` 0, "SMSC default". Default: GSM 7-bit, one septet per octet.
     pub smsc_default: Alphabet,
-    /// The alphabet of `data_coding` 1, "IA5". ASCII unless said otherwise.
+    /// The alphabet of `data_coding` 1, "IA5". Default: ASCII.
     pub ia5: Alphabet,
 }
 
 impl Codings {
-    /// Both 0 and 1 mean the GSM 7-bit default alphabet, as 8x8 documents it.
+    /// GSM 7-bit for both `data_coding` 0 and 1, as documented by 8x8.
     pub const GSM7: Self = Self { smsc_default: Alphabet::Gsm7, ia5: Alphabet::Gsm7 };
 
-    /// The alphabet that `data_coding` means, or `None` if it is reserved or there is no table for it.
+    /// Returns the alphabet of a `data_coding`; `None` if the value is reserved or its character set is not supported.
     ///
     /// | values | meaning | alphabet |
     /// | --- | --- | --- |
-    /// | `0x00..=0x0F` | SMPP 3.4 §5.2.19 | one value each |
+    /// | `0x00..=0x0F` | SMPP 3.4 §5.2.19 | one per value |
     /// | `0x10..=0x1F` | message class, general group | bits 3 and 2: GSM 7-bit, octets, UCS-2 |
     /// | `0xC0..=0xDF` | message waiting: discard, store | GSM 7-bit |
     /// | `0xE0..=0xEF` | message waiting: store | UCS-2 |
     /// | `0xF0..=0xFF` | message class | bit 2: GSM 7-bit, octets |
     ///
-    /// SMPP reserves `0x10..=0x1F` and `0xE0..=0xEF`; they are read as SMSCs pass them on, like the others
-    /// above `0x0F`: as the data coding scheme of 3GPP TS 23.038 §4. GSM 7-bit is packed there if it is for
-    /// `data_coding` 0.
+    /// SMPP reserves `0x10..=0x1F` and `0xE0..=0xEF`. Like all values above `0x0F` they are read as a data coding
+    /// scheme of 3GPP TS 23.038 §4, because SMSCs pass it on unchanged. GSM 7-bit is packed in these groups if it is
+    /// packed for `data_coding` 0.
     ///
-    /// With the feature `charsets` there are more. The specification names character sets where it should name
-    /// encodings; these are the usual ones: 5 (JIS) is Shift_JIS, 6 ISO 8859-5, 7 ISO 8859-8, 10 ISO-2022-JP,
-    /// 13 (Extended Kanji JIS) EUC-JP, 14 (KS C 5601) EUC-KR.
+    /// The feature `charsets` adds the other character sets of SMPP 3.4 §5.2.19. The specification does not name their
+    /// encodings, so the usual ones apply: 5 (JIS) is Shift_JIS, 6 ISO 8859-5, 7 ISO 8859-8, 10 ISO-2022-JP, 13
+    /// (Extended Kanji JIS) EUC-JP, 14 (KS C 5601) EUC-KR.
     pub const fn alphabet(self, data_coding: DataCoding) -> Option<Alphabet> {
         Some(match data_coding.0 {
             0x00 => self.smsc_default,
@@ -76,9 +76,9 @@ impl Codings {
         })
     }
 
-    /// The lowest `data_coding` that means `alphabet` on the bind, a message class aside; `None` if there is none.
+    /// Returns the lowest `data_coding` without a message class that means `alphabet`; `None` if there is none.
     pub fn data_coding(self, alphabet: Alphabet) -> Option<DataCoding> {
-        // Octets are 4: 2 says the same of other networks.
+        // Both 2 and 4 mean octets: 2 is defined for TDMA and CDMA.
         let usual = if alphabet == Alphabet::Octets { 0x04 } else { 0x00 };
         (usual..=0x0F).map(DataCoding).find(|&data_coding| self.alphabet(data_coding) == Some(alphabet))
     }
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_data_coding_with_a_meaning() {
+    fn every_data_coding_has_its_alphabet() {
         use Alphabet::{Ascii, Charset, Gsm7, Latin1, Octets, Ucs2};
         for (data_codings, alphabet) in [
             (0x00..=0x00, Some(Gsm7)),
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn the_class_groups_do_not_depend_on_the_bind() {
+    fn message_class_groups_ignore_the_default_alphabet() {
         let latin = Codings { smsc_default: Alphabet::Latin1, ia5: Alphabet::Latin1 };
         assert_eq!(latin.alphabet(DataCoding(0x00)), Some(Alphabet::Latin1));
         assert_eq!(latin.alphabet(DataCoding(0x01)), Some(Alphabet::Latin1));
@@ -144,13 +144,13 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_read_can_be_written() {
+    fn every_decodable_alphabet_has_a_data_coding() {
         for smsc_default in [Alphabet::Gsm7, Alphabet::Gsm7Packed, Alphabet::Latin1] {
             let codings = Codings { smsc_default, ..Codings::default() };
             for alphabet in (0..=0xFF).filter_map(|value| codings.alphabet(DataCoding(value))) {
                 let lowest = codings.data_coding(alphabet);
                 let of_class = alphabet == Alphabet::Gsm7 && smsc_default == Alphabet::Latin1;
-                assert_eq!(lowest.is_none(), of_class, "only a message class says {alphabet:?} on this bind");
+                assert_eq!(lowest.is_none(), of_class, "{alphabet:?} needs a message class here");
                 assert!(lowest.is_none_or(|lowest| codings.alphabet(lowest) == Some(alphabet)));
             }
         }
@@ -163,26 +163,26 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_written_is_read(text in ".*|[ -~àéß]*|[a-zабв]*|[a漢字カ\u{A5}ｶ−]*|[a가나]*|[a-zא-ת]*") {
+        fn encoded_text_decodes_to_itself(text in ".*|[ -~àéß]*|[a-zабв]*|[a漢字カ\u{A5}ｶ−]*|[a가나]*|[a-zא-ת]*") {
             let of_value = (0..=0x0F).filter_map(|value| Codings::default().alphabet(DataCoding(value)));
             for alphabet in of_value.chain([Alphabet::Gsm7Packed]) {
                 let mut octets = Vec::new();
                 match alphabet.encode(&text, &mut octets) {
-                    // Whoever reads packed septets cannot tell a carriage return at the end from padding.
+                    // A carriage return at the end of packed septets is read as padding.
                     Ok(()) if alphabet == Alphabet::Gsm7Packed && text.ends_with('\r') => {}
                     Ok(()) if alphabet == Alphabet::Octets => prop_assert_eq!(&text, ""),
                     Ok(()) => prop_assert_eq!(alphabet.decode(&octets), Some(text.clone()), "{:?}", alphabet),
                     Err(error) => {
                         prop_assert!(text[error.position..].starts_with(error.character));
                         let before = alphabet.encode(&text[..error.position], &mut octets);
-                        prop_assert_eq!(before, Ok(()), "{:?} lacks an earlier one", alphabet);
+                        prop_assert_eq!(before, Ok(()), "{:?} cannot encode an earlier character", alphabet);
                     }
                 }
             }
         }
 
         #[test]
-        fn any_octets_are_read(data_coding: u8, octets in any::<Vec<u8>>()) {
+        fn any_octets_decode(data_coding: u8, octets in any::<Vec<u8>>()) {
             if let Some(alphabet) = Codings::default().alphabet(DataCoding(data_coding)) {
                 prop_assert_eq!(alphabet.decode(&octets).is_none(), alphabet == Alphabet::Octets);
             }

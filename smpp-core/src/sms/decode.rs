@@ -11,8 +11,9 @@ use super::user_data::UserData;
 use crate::pdu::DataCoding;
 
 impl Codings {
-    /// The text of a message: what `octets` spell behind the user data header, if there is one, with the national
-    /// tables that it names. `None` if they are no text, or the `data_coding` is not known.
+    /// Decodes the text of one message: `octets` follow the user data header, whose national language tables apply.
+    ///
+    /// Returns `None` if the octets are not text, or if the `data_coding` has no known alphabet.
     ///
     /// ```
     /// use smpp_core::DataCoding;
@@ -32,69 +33,71 @@ impl Codings {
         self.decode_segments([UserData { header, octets, data_coding, ..UserData::default() }])
     }
 
-    /// The text of a message that came in parts, in order. `None` if one of them is no text, or its `data_coding` is not
-    /// known.
+    /// Decodes the text of the segments of a concatenated message, in order.
     ///
-    /// A sender may have cut through a character; its halves are put together. The `data_coding` and the shift tables
-    /// are each part's own.
-    pub fn decode_segments<'a>(self, parts: impl IntoIterator<Item = UserData<'a>>) -> Option<String> {
-        let (mut text, mut run) = (String::new(), Run::new());
-        for part in parts {
-            run.part(self.alphabet(part.data_coding)?, &part, &mut text)?;
+    /// Returns `None` if one of them is not text, or if its `data_coding` has no known alphabet.
+    ///
+    /// A sender may have split a character between two segments: its segments are joined. The `data_coding` and the
+    /// national language tables apply to each segment separately.
+    pub fn decode_segments<'a>(self, segments: impl IntoIterator<Item = UserData<'a>>) -> Option<String> {
+        let (mut text, mut run) = (String::new(), SegmentRun::new());
+        for segment in segments {
+            run.push(self.alphabet(segment.data_coding)?, &segment, &mut text)?;
         }
-        run.end(&mut text)?;
+        run.finish(&mut text)?;
         Some(text)
     }
 }
 
 impl UserData<'_> {
-    /// The alphabet on a bind with these codings, if it is known.
+    /// Returns the alphabet of [`data_coding`](Self::data_coding), if it is known.
     pub const fn alphabet(&self, codings: Codings) -> Option<Alphabet> {
         codings.alphabet(self.data_coding)
     }
 
-    /// The text: see [`Codings::decode`].
+    /// Decodes the text: see [`Codings::decode`].
     pub fn text(&self, codings: Codings) -> Option<String> {
         codings.decode(self.data_coding, self.header, self.octets)
     }
 }
 
-/// The septets or octets of consecutive parts that are read as one, since characters may be cut through.
-struct Run {
-    /// Never packed: septets were unpacked.
+/// The octets (or unpacked septets) of consecutive segments with the same alphabet and tables. They are decoded
+/// together, because a character may be split between two segments.
+struct SegmentRun {
+    /// Never [`Alphabet::Gsm7Packed`]: septets are unpacked first.
     alphabet: Alphabet,
     shifts: Shifts,
     octets: Vec<u8>,
 }
 
-impl Run {
+impl SegmentRun {
     const fn new() -> Self {
         Self { alphabet: Alphabet::Gsm7, shifts: Shifts::NONE, octets: Vec::new() }
     }
 
-    fn part(&mut self, alphabet: Alphabet, part: &UserData<'_>, text: &mut String) -> Option<()> {
+    fn push(&mut self, alphabet: Alphabet, segment: &UserData<'_>, text: &mut String) -> Option<()> {
         let is_packed = alphabet == Alphabet::Gsm7Packed;
         let alphabet = if is_packed { Alphabet::Gsm7 } else { alphabet };
-        let shifts = part.header.map_or(Shifts::NONE, |header| header.shifts());
-        if (alphabet, shifts) != (self.alphabet, self.shifts) || self.ends_here(part.octets) {
-            self.end(text)?;
+        let shifts = segment.header.map_or(Shifts::NONE, |header| header.shifts());
+        if (alphabet, shifts) != (self.alphabet, self.shifts) || self.must_end_before(segment.octets) {
+            self.finish(text)?;
             (self.alphabet, self.shifts) = (alphabet, shifts);
         }
         if is_packed {
-            let length = part.header.map_or(0, |header| header.encoded_len());
-            self.octets.append(&mut packed::unpack(part.octets, length));
+            let length = segment.header.map_or(0, |header| header.encoded_len());
+            self.octets.append(&mut packed::unpack(segment.octets, length));
         } else {
-            self.octets.extend_from_slice(part.octets);
+            self.octets.extend_from_slice(segment.octets);
         }
         Some(())
     }
 
-    /// Whether what follows cannot be read as one with what is there.
-    fn ends_here(&self, following: &[u8]) -> bool {
+    /// Returns whether the octets of the next segment cannot be decoded together with the present ones.
+    fn must_end_before(&self, following: &[u8]) -> bool {
         match self.alphabet {
-            // Half a unit of UTF-16 whose other half does not follow: joined, it would shift all that comes.
+            // Half of a UTF-16 unit without its other half: joined, it would misalign all following units.
             Alphabet::Ucs2 => self.octets.len() % 2 == 1 && following.len().is_multiple_of(2),
-            // Back to ASCII and at once to something else: its decoder takes two escapes in a row for an error.
+            // ISO-2022-JP: a return to ASCII directly before another escape. The decoder rejects two escapes in a row.
             #[cfg(feature = "charsets")]
             Alphabet::Charset(charset) => {
                 charset == encoding_rs::ISO_2022_JP
@@ -105,7 +108,7 @@ impl Run {
         }
     }
 
-    fn end(&mut self, text: &mut String) -> Option<()> {
+    fn finish(&mut self, text: &mut String) -> Option<()> {
         if !self.octets.is_empty() || self.alphabet == Alphabet::Octets {
             text.push_str(&self.alphabet.decode_shifted(self.shifts, &self.octets)?);
             self.octets.clear();
@@ -119,11 +122,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn halves_are_put_together() {
-        let join = |codings: Codings, data_coding, parts: &[&'static [u8]]| {
+    fn split_characters_are_joined() {
+        let join = |codings: Codings, data_coding, segments: &[&'static [u8]]| {
             let data_coding = DataCoding(data_coding);
-            let part = |octets: &&'static [u8]| UserData { octets, data_coding, ..UserData::default() };
-            codings.decode_segments(parts.iter().map(part)).unwrap()
+            let segment = |octets: &&'static [u8]| UserData { octets, data_coding, ..UserData::default() };
+            codings.decode_segments(segments.iter().map(segment)).unwrap()
         };
         let codings = Codings::default();
         assert_eq!(join(codings, 8, &[&[0x00, 0x41, 0xD8, 0x3D], &[0xDE, 0x00]]), "A😀", "a surrogate pair");
@@ -136,27 +139,27 @@ mod tests {
     }
 
     #[test]
-    fn tables_are_each_parts_own() {
+    fn tables_apply_to_one_segment() {
         let header = |octets| Some(udh::split(octets).unwrap().0);
         let turkish = header(&[3, 0x24, 1, 1]);
-        let join = |parts: &[(Option<udh::Header<'static>>, &'static [u8])]| {
-            let part = |&(header, octets)| UserData { header, octets, ..UserData::default() };
-            Codings::default().decode_segments(parts.iter().map(part)).unwrap()
+        let join = |segments: &[(Option<udh::Header<'static>>, &'static [u8])]| {
+            let segment = |&(header, octets)| UserData { header, octets, ..UserData::default() };
+            Codings::default().decode_segments(segments.iter().map(segment)).unwrap()
         };
         assert_eq!(join(&[(None, b"\x1Bg"), (turkish, b"\x1Bg"), (None, b"\x1Bg")]), "gğg");
-        // An escape at the end has nothing to do with the next part's tables.
+        // An escape at the end does not use the tables of the next segment.
         assert_eq!(join(&[(None, b"a\x1B"), (turkish, b"g")]), "a g");
         let malformed = header(&[4, 0x24, 1, 1, 0x25]);
         assert_eq!(Codings::default().decode(DataCoding(0), malformed, b"\x1Bg").as_deref(), Some("g"));
     }
 
     #[test]
-    fn the_data_coding_is_each_parts_own() {
-        let part = |data_coding, octets| UserData { octets, data_coding, ..UserData::default() };
-        let parts = [part(DataCoding(0), &b"\x00"[..]), part(DataCoding::UCS2, &[0x4E, 0x94])];
-        assert_eq!(Codings::default().decode_segments(parts).as_deref(), Some("@五"));
-        let parts = [part(DataCoding(0), &b"a"[..]), part(DataCoding::OCTETS, b"b")];
-        assert_eq!(Codings::default().decode_segments(parts), None, "octets are no text");
+    fn the_data_coding_applies_to_one_segment() {
+        let segment = |data_coding, octets| UserData { octets, data_coding, ..UserData::default() };
+        let segments = [segment(DataCoding(0), &b"\x00"[..]), segment(DataCoding::UCS2, &[0x4E, 0x94])];
+        assert_eq!(Codings::default().decode_segments(segments).as_deref(), Some("@五"));
+        let segments = [segment(DataCoding(0), &b"a"[..]), segment(DataCoding::OCTETS, b"b")];
+        assert_eq!(Codings::default().decode_segments(segments), None, "octets are not text");
         assert_eq!(Codings::default().decode(DataCoding::OCTETS, None, b""), None);
     }
 

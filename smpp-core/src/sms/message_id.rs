@@ -59,9 +59,9 @@ pub enum IdNotation {
 
 /// An id as its policy sees it: equal for ids that the policy takes for one.
 ///
-/// Keys are for tables of one policy: compare no keys of different ones. An id of more than 64 octets, which a tolerated
-/// peer may send, is known by its length, its first 56 octets and a digest of all; it is never equal to one that fits.
-/// The empty id has a key like any other: it names no message, so put it into no table.
+/// Keys are for tables of one policy: compare no keys of different ones. An id of more than 64 octets, which a
+/// tolerated peer may send, is known by its length, its first 56 octets and a digest of all; it is never equal to one
+/// that fits. The empty id has a key like any other: it names no message, so put it into no table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageIdKey(Key);
 
@@ -98,8 +98,8 @@ impl MessageIdPolicy {
         self.submitted_key(submitted) == self.receipt_key(receipt)
     }
 
-    /// The key of the id that a receipt has. `receipted_message_id` is written as in a `submit_sm_resp`: another notation
-    /// is a habit of texts.
+    /// The key of the id that a receipt has. `receipted_message_id` is written as in a `submit_sm_resp`: another
+    /// notation is a habit of texts.
     ///
     /// ```
     /// use smpp_core::sms::{MessageIdPolicy, Receipt};

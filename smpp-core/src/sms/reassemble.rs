@@ -36,21 +36,21 @@ pub struct ReassemblyLimits {
     ///
     /// Keep it short. If a sender reuses a reference within this time, and a segment of the new message equals the
     /// segment of the same number in the old one, the reassembler cannot distinguish it from a segment that the SMSC
-    /// sends again, and reports it as a duplicate. Zero disables the detection: a repeated segment then starts a message
-    /// that is never completed.
+    /// sends again, and reports it as a duplicate. Zero disables the detection: a repeated segment then starts a
+    /// message that is never completed.
     pub duplicate_window: Duration,
 }
 
-/// Reassembles concatenated messages (long SMS) from segments that arrive in any order, repeatedly, and mixed with those
-/// of other messages.
+/// Reassembles concatenated messages (long SMS) from segments that arrive in any order, repeatedly, and mixed with
+/// those of other messages.
 ///
-/// Segments belong to the same message if they have the same source, destination, reference and total number of segments
-/// (3GPP TS 23.040 §9.2.3.24.1); [`UserData::segment`] has the last two.
+/// Segments belong to the same message if they have the same source, destination, reference and total number of
+/// segments (3GPP TS 23.040 §9.2.3.24.1); [`UserData::segment`] has the last two.
 ///
 /// No segment is dropped silently. [`push`](Self::push) stores a segment or returns an error with the reason;
-/// [`handle_timeout`](Self::handle_timeout) returns messages that have waited too long. The caller passes a tag `T` with
-/// each segment. The reassembler returns the tag with the completed message, with the message that timed out or was
-/// evicted, or at once.
+/// [`handle_timeout`](Self::handle_timeout) returns messages that have waited too long. The caller passes a tag `T`
+/// with each segment. The reassembler returns the tag with the completed message, with the message that timed out or
+/// was evicted, or at once.
 ///
 /// # When to acknowledge segments
 ///
@@ -98,8 +98,8 @@ pub struct Reassembler<T = ()> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Pushed<T> {
-    /// The user data is not a segment of a concatenated message, or its segment number is not in `1..=total`. Nothing was
-    /// stored: treat the user data as the whole message.
+    /// The user data is not a segment of a concatenated message, or its segment number is not in `1..=total`. Nothing
+    /// was stored: treat the user data as the whole message.
     Standalone(T),
     /// The segment was stored. Other segments of the message are still missing.
     Stored {
@@ -138,8 +138,8 @@ pub enum PushErrorReason {
     /// Answer `ESME_RX_T_APPN` so that the SMSC sends the segment again later, or call
     /// [`evict`](Reassembler::evict) and push it again.
     Full,
-    /// The segments of this message alone would exceed [`max_octets`](ReassemblyLimits::max_octets). Pushing the segment
-    /// again cannot succeed.
+    /// The segments of this message alone would exceed [`max_octets`](ReassemblyLimits::max_octets). Pushing the
+    /// segment again cannot succeed.
     TooLarge,
 }
 

@@ -1,20 +1,20 @@
-//! The error of encoding: a character that an alphabet lacks.
+//! The error for a character that an alphabet lacks.
 
 use core::fmt;
 
-/// A character that the alphabet lacks.
+/// The error when an alphabet lacks a character of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unencodable {
-    /// The first such character of the text.
+    /// The first character that the alphabet lacks.
     pub character: char,
-    /// Bytes from the start of the text to the character.
+    /// The position of the character: bytes from the start of the text.
     pub position: usize,
 }
 
 impl fmt::Display for Unencodable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { character, position } = self;
-        write!(f, "{character:?} at byte {position} is not in the alphabet")
+        write!(f, "the alphabet lacks the character {character:?} at byte {position} of the text")
     }
 }
 

@@ -1,11 +1,13 @@
-//! What a message carries, wherever its PDU has it.
+//! The user data of a PDU, and the segment information in it.
 
 use super::udh::{self, ConcatRef, MalformedHeader};
 use crate::pdu::{DataCoding, DataSm, DeliverSm, EsmClass, SubmitMulti, SubmitSm};
 use crate::tlv::Tlvs;
 
-/// The user data of a message: `short_message` or `message_payload`, without its header, and what the header or the
-/// optional parameters say about it.
+/// The user data of a message: `short_message` or `message_payload` without the user data header, and what the header
+/// or the sar_ parameters say about it.
+///
+/// The method `user_data` of a PDU returns it, for example [`DeliverSm::user_data`].
 ///
 /// ```
 /// use smpp_core::sms::{Codings, ConcatRef, MessageReference};
@@ -17,51 +19,58 @@ use crate::tlv::Tlvs;
 ///     ..DeliverSm::default()
 /// };
 /// let user_data = deliver_sm.user_data()?;
-/// let part = user_data.segment.ok_or("it stands alone")?;
-/// assert_eq!((part.number, part.total), (1, 2));
-/// assert_eq!(part.reference, MessageReference::Udh(ConcatRef::Narrow(42)));
+/// let segment = user_data.segment.ok_or("not concatenated")?;
+/// assert_eq!((segment.number, segment.total), (1, 2));
+/// assert_eq!(segment.reference, MessageReference::Udh(ConcatRef::Narrow(42)));
 /// assert_eq!(user_data.text(Codings::default()).as_deref(), Some("Hi"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UserData<'a> {
-    /// The user data header, if `esm_class` announces one.
+    /// The user data header, if the UDHI bit of `esm_class` is set.
     pub header: Option<udh::Header<'a>>,
-    /// What follows it: text, or data.
+    /// The octets after the header: text or binary data.
     pub octets: &'a [u8],
-    /// The message's mode, type and features.
+    /// The `esm_class` of the PDU.
     pub esm_class: EsmClass,
-    /// How it is coded.
+    /// The `data_coding` of the PDU.
     pub data_coding: DataCoding,
-    /// Which part of a longer message it is. `None` for one that stands alone.
+    /// Which segment of a concatenated message this is; `None` if the message is not concatenated.
     pub segment: Option<SegmentInfo>,
 }
 
-/// Which part of a longer message a message is: `1 <= number <= total`.
+/// Which segment of a concatenated message a PDU carries: `1 <= number <= total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SegmentInfo {
-    /// What all parts of the message share.
+    /// The reference that all segments of the message share.
     pub reference: MessageReference,
-    /// How many parts there are: 1 to 255.
+    /// The number of segments of the message: 1 to 255.
     pub total: u8,
-    /// Which one this is, from 1.
+    /// The segment number, from 1.
     pub number: u8,
 }
 
-/// The reference that all parts of a message share. Those of different kinds are never of the same message.
+/// The reference number of a concatenated message, which all its segments share.
+///
+/// It is either the reference of the user data header ([`ConcatRef`]) or that of the sar_ parameters. Segments with
+/// different kinds of reference never belong to the same message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MessageReference {
-    /// That of the user data header.
+    /// The reference in the user data header.
     Udh(ConcatRef),
-    /// sar_msg_ref_num (SMPP 3.4 §5.3.2.22).
+    /// The sar_msg_ref_num (SMPP 3.4 §5.3.2.22).
     Sar(u16),
 }
 
 impl<'a> UserData<'a> {
-    /// The user data of a PDU with these fields.
+    /// Returns the user data of a PDU with these fields.
     ///
-    /// Concatenation is what the header says, and without that what the three sar_ parameters say, if all are there
-    /// and make sense. An error if the header reaches past the end: where the text begins cannot be known then.
+    /// The segment information is that of the header. Without it, the three sar_ parameters apply if all are present
+    /// and valid.
+    ///
+    /// # Errors
+    ///
+    /// [`MalformedHeader`] if the header is longer than the user data: the start of the text is unknown then.
     pub fn of(
         esm_class: EsmClass,
         data_coding: DataCoding,
@@ -74,12 +83,12 @@ impl<'a> UserData<'a> {
         } else {
             (None, text)
         };
-        let of_header = header.and_then(|header| header.concatenation()).map(|part| SegmentInfo {
-            reference: MessageReference::Udh(part.reference()),
-            total: part.total(),
-            number: part.number(),
+        let in_header = header.and_then(|header| header.concatenation()).map(|element| SegmentInfo {
+            reference: MessageReference::Udh(element.reference()),
+            total: element.total(),
+            number: element.number(),
         });
-        Ok(Self { header, octets, esm_class, data_coding, segment: of_header.or_else(|| sar(tlvs)) })
+        Ok(Self { header, octets, esm_class, data_coding, segment: in_header.or_else(|| sar(tlvs)) })
     }
 }
 
@@ -90,28 +99,28 @@ fn sar(tlvs: &Tlvs<'_>) -> Option<SegmentInfo> {
 }
 
 impl<'a> DeliverSm<'a> {
-    /// What it carries: see [`UserData::of`].
+    /// Returns the user data: see [`UserData::of`].
     pub fn user_data(&self) -> Result<UserData<'a>, MalformedHeader> {
         UserData::of(self.esm_class, self.data_coding, self.text(), &self.tlvs)
     }
 }
 
 impl<'a> SubmitSm<'a> {
-    /// What it carries: see [`UserData::of`].
+    /// Returns the user data: see [`UserData::of`].
     pub fn user_data(&self) -> Result<UserData<'a>, MalformedHeader> {
         UserData::of(self.esm_class, self.data_coding, self.text(), &self.tlvs)
     }
 }
 
 impl<'a> SubmitMulti<'a> {
-    /// What it carries: see [`UserData::of`].
+    /// Returns the user data: see [`UserData::of`].
     pub fn user_data(&self) -> Result<UserData<'a>, MalformedHeader> {
         UserData::of(self.esm_class, self.data_coding, self.text(), &self.tlvs)
     }
 }
 
 impl<'a> DataSm<'a> {
-    /// What it carries: see [`UserData::of`].
+    /// Returns the user data: see [`UserData::of`].
     pub fn user_data(&self) -> Result<UserData<'a>, MalformedHeader> {
         UserData::of(self.esm_class, self.data_coding, self.text(), &self.tlvs)
     }
@@ -129,21 +138,21 @@ mod tests {
     }
 
     #[test]
-    fn the_three_parameters_count_together_and_if_they_make_sense() {
-        let part = |tlvs: &[Tlv<'_>]| {
+    fn sar_parameters_count_if_all_are_present_and_valid() {
+        let segment = |tlvs: &[Tlv<'_>]| {
             UserData::of(EsmClass::empty(), DataCoding(0), b"Hi", &Tlvs::list(tlvs)).unwrap().segment
         };
         let expected = SegmentInfo { reference: MessageReference::Sar(0x0102), total: 3, number: 2 };
-        assert_eq!(part(&sar(0x0102, 3, 2)), Some(expected));
+        assert_eq!(segment(&sar(0x0102, 3, 2)), Some(expected));
         for tlvs in [sar(1, 3, 0), sar(1, 3, 4), sar(1, 0, 0)] {
-            assert_eq!(part(&tlvs), None, "{tlvs:?}");
+            assert_eq!(segment(&tlvs), None, "{tlvs:?}");
         }
-        assert_eq!(part(&sar(1, 3, 2)[..2]), None);
-        assert_eq!(part(&[]), None);
+        assert_eq!(segment(&sar(1, 3, 2)[..2]), None);
+        assert_eq!(segment(&[]), None);
     }
 
     #[test]
-    fn the_header_wins_over_the_parameters() {
+    fn the_header_takes_precedence_over_sar_parameters() {
         let tlvs = sar(7, 3, 2);
         let deliver_sm = |octets: &'static [u8]| DeliverSm {
             esm_class: EsmClass::UDHI,
@@ -151,18 +160,18 @@ mod tests {
             tlvs: Tlvs::list(&tlvs),
             ..DeliverSm::default()
         };
-        let part = |octets| deliver_sm(octets).user_data().unwrap().segment.unwrap();
-        assert_eq!(part(&[5, 0, 3, 9, 2, 1]).reference, MessageReference::Udh(ConcatRef::Narrow(9)));
+        let segment = |octets| deliver_sm(octets).user_data().unwrap().segment.unwrap();
+        assert_eq!(segment(&[5, 0, 3, 9, 2, 1]).reference, MessageReference::Udh(ConcatRef::Narrow(9)));
         assert_eq!(
-            part(&[3, 0x24, 1, 1]).reference,
+            segment(&[3, 0x24, 1, 1]).reference,
             MessageReference::Sar(7),
-            "the header says nothing of it"
+            "the header has no concatenation"
         );
         assert!(deliver_sm(&[9, 0]).user_data().is_err());
     }
 
     #[test]
-    fn a_payload_has_a_header_too() {
+    fn message_payload_may_have_a_header() {
         let payload = [Tlv::new(Tag::MESSAGE_PAYLOAD, &[3, 0x25, 1, 1, 0x0C]).unwrap()];
         let (esm_class, tlvs) = (EsmClass::UDHI, Tlvs::list(&payload));
         let of_data_sm = DataSm { esm_class, tlvs, ..DataSm::default() }.user_data().unwrap();

@@ -49,8 +49,8 @@ impl<V> MessageStore<V> {
 }
 
 impl<V: MemoryCost> MessageStore<V> {
-    /// Returns the octets of an entry without those of its value: twice the size of the keys and the entry, because both
-    /// maps store the key and their nodes may be half empty.
+    /// Returns the octets of an entry without those of its value: twice the size of the keys and the entry, because
+    /// both maps store the key and their nodes may be half empty.
     pub(super) fn empty_entry_octets(key: &MessageKey) -> usize {
         2 * (size_of::<(MessageKey, Entry<V>)>() + size_of::<(u64, MessageKey)>() + key.heap_octets())
     }

@@ -1,42 +1,42 @@
-//! The error of a time that is not valid.
+//! The error of an invalid time.
 
 use core::fmt;
 
-/// Why there is no such time.
+/// Why a time is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TimeError {
-    /// Not sixteen characters.
+    /// The text does not have sixteen characters.
     Length {
-        /// Characters given.
+        /// The number of characters.
         length: usize,
     },
-    /// A character that is no digit, or a last one that is none of `+`, `-` and `R`.
+    /// A character is not a digit, or the last character is not `+`, `-` or `R`.
     Character {
-        /// Where it is, from 0.
-        at: usize,
+        /// The index of the character, from 0.
+        index: usize,
     },
-    /// A number that its field does not have. The days of an absolute time end with the month.
+    /// A number is out of the range of its field. The maximum day of an absolute time depends on the month.
     Range {
-        /// Which one: `year`, `month`, `day`, `hour`, `minute`, `second`, `tenths`, `offset`, or a span's `years`,
-        /// `months`, `days`, `hours`, `minutes`, `seconds`.
+        /// The field: `year`, `month`, `day`, `hour`, `minute`, `second`, `tenths`, `offset`, or for a relative time
+        /// `years`, `months`, `days`, `hours`, `minutes`, `seconds`.
         field: &'static str,
         /// The number.
         value: i64,
-        /// The least that the field takes.
-        least: i64,
-        /// The most that the field takes.
-        most: i64,
+        /// The minimum of the field.
+        min: i64,
+        /// The maximum of the field.
+        max: i64,
     },
 }
 
 impl fmt::Display for TimeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Length { length } => write!(f, "{length} characters where a time has 16"),
-            Self::Character { at } => write!(f, "the character at octet {at} does not belong in a time"),
-            Self::Range { field, value, least, most } => {
-                write!(f, "{field} {value} where {least} to {most} are possible")
+            Self::Length { length } => write!(f, "a time has 16 characters, not {length}"),
+            Self::Character { index } => write!(f, "the character at index {index} is not valid in a time"),
+            Self::Range { field, value, min, max } => {
+                write!(f, "the {field} of the time is {value}, but must be {min} to {max}")
             }
         }
     }
@@ -44,7 +44,7 @@ impl fmt::Display for TimeError {
 
 impl core::error::Error for TimeError {}
 
-/// `value`, if it is between `least` and `most`.
-pub(super) const fn check(field: &'static str, value: i64, least: i64, most: i64) -> Result<(), TimeError> {
-    if least <= value && value <= most { Ok(()) } else { Err(TimeError::Range { field, value, least, most }) }
+/// Checks that `value` is between `min` and `max`.
+pub(super) const fn check(field: &'static str, value: i64, min: i64, max: i64) -> Result<(), TimeError> {
+    if min <= value && value <= max { Ok(()) } else { Err(TimeError::Range { field, value, min, max }) }
 }

@@ -4,12 +4,13 @@ use core::fmt;
 
 use crate::wire::Time;
 
-/// The sixteen characters of a time, owned: lends the [`Time`] of a field.
+/// An encoded time: the sixteen characters `YYMMDDhhmmsstnnp`. [`as_time`](Self::as_time) returns it for a PDU field.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TimeText([u8; 16]);
 
 impl TimeText {
-    /// The numbers of two digits, tenths, quarters of an hour, and what they mean; each within its digits.
+    /// Formats the numbers of two digits, the tenths, the quarters of an hour and the last character. Each number must
+    /// fit its digits.
     pub(super) fn new(pairs: [u8; 6], tenths: u8, quarters: u8, end: u8) -> Self {
         let pairs = pairs.into_iter().flat_map(|pair| [pair / 10, pair % 10]);
         let digits = pairs.chain([tenths, quarters / 10, quarters % 10]);
@@ -18,7 +19,7 @@ impl TimeText {
         Self(text)
     }
 
-    /// The time, for a field of a PDU.
+    /// Returns the time for a field of a PDU.
     pub const fn as_time(&self) -> Time<'_> {
         Time::encoded(&self.0)
     }
@@ -42,14 +43,14 @@ impl fmt::Display for TimeText {
     }
 }
 
-/// The numbers that six pairs of decimal digits spell.
+/// Parses six pairs of decimal digits.
 pub(super) fn two_digits(digits: &[u8; 12]) -> [u8; 6] {
     let mut pairs = [0; 6];
     pairs.iter_mut().zip(digits.chunks(2)).for_each(|(pair, digits)| *pair = number(digits));
     pairs
 }
 
-/// The number that one or two decimal digits spell.
+/// Parses one or two decimal digits.
 pub(super) fn number(digits: &[u8]) -> u8 {
     digits.iter().fold(0, |number, digit| number * 10 + (digit - b'0'))
 }

@@ -1,10 +1,16 @@
-//! Times as values: when a message is to be sent, how long it is good for, when it was delivered.
+//! Times of a PDU: scheduled delivery, validity period, and the dates that an SMSC reports.
 //!
-//! A [`Time`] of a PDU is text, `YYMMDDhhmmsstnnp`, and stays as the peer wrote it. Here it becomes an
-//! [`AbsoluteTime`], a point in time with its distance from UTC, or a [`RelativeTime`], a span from the SMSC's now
-//! (SMPP 3.4 §7.1.1); and either becomes a [`UnixTime`], a moment in UTC. There is no clock here: now is an argument.
+//! To send a time, start from [`AbsoluteTime`] (a point in time with its offset from UTC) or [`RelativeTime`] (a span
+//! from the current time of the SMSC; SMPP 3.4 §7.1.1) and call `encode`. To read one, start from [`TimeValue::read`]
+//! for time fields, or from [`ReportedTime::parse`] for the dates of delivery receipts. Each converts to a
+//! [`UnixTime`], a moment in UTC.
 //!
-//! Sending a message on Christmas Eve, good for two hours:
+//! The field of a PDU is a [`Time`](crate::Time), which keeps the text `YYMMDDhhmmsstnnp` as the peer wrote it. This
+//! module reads no clock: the current time is an argument.
+//!
+//! # Scheduled delivery and validity period
+//!
+//! A message to be delivered on Christmas Eve, valid for two hours:
 //!
 //! ```
 //! use core::time::Duration;
@@ -23,7 +29,9 @@
 //! # Ok::<(), smpp_core::sms::time::TimeError>(())
 //! ```
 //!
-//! Reading them, as an SMSC does:
+//! # Reading time fields
+//!
+//! As an SMSC does:
 //!
 //! ```
 //! # use smpp_core::SubmitSm;
@@ -37,7 +45,9 @@
 //! # Ok::<(), smpp_core::sms::time::TimeError>(())
 //! ```
 //!
-//! What an SMSC reports, `final_date` and the dates of a receipt, comes in more forms: [`ReportedTime`] reads them.
+//! # Dates of delivery receipts
+//!
+//! `final_date` and the dates of a delivery receipt come in more formats: [`ReportedTime`] reads them.
 
 mod absolute;
 mod civil;

@@ -13,11 +13,11 @@ mod check;
 #[path = "../../fuzz/fuzz_targets/play.rs"]
 mod play;
 
-#[path = "../../fuzz/fuzz_targets/texts.rs"]
-mod texts;
+#[path = "../../fuzz/fuzz_targets/sms_checks.rs"]
+mod sms_checks;
 
-#[path = "../../fuzz/fuzz_targets/told.rs"]
-mod told;
+#[path = "../../fuzz/fuzz_targets/receipt_checks.rs"]
+mod receipt_checks;
 
 /// Shows each file of a corpus to the target's check.
 fn replay(target: &str, least: usize, check: fn(&[u8])) {
@@ -46,7 +46,7 @@ fn the_corpus_of_roundtrip_holds() {
 
 #[test]
 fn the_corpus_of_receipt_holds() {
-    replay("receipt", 110, told::receipt);
+    replay("receipt", 110, receipt_checks::receipt);
 }
 
 #[test]
@@ -56,5 +56,5 @@ fn the_corpus_of_session_holds() {
 
 #[test]
 fn the_corpus_of_sms_holds() {
-    replay("sms", 30, texts::sms);
+    replay("sms", 30, sms_checks::sms);
 }

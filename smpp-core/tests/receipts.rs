@@ -1,6 +1,7 @@
-//! Receipts as SMSCs send them: `data/receipts.jsonl` has one a line, with all that it says.
+//! Delivery receipts of real SMSCs: each line of `data/receipts.jsonl` has a text and its expected fields.
 //!
-//! A character of `text` and of each value is one octet. What a line does not name is not in the receipt.
+//! In `text` and in the values, one character stands for one octet. Fields that a line does not have are missing in the
+//! receipt.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test helpers")]
 
 use std::sync::LazyLock;
@@ -60,7 +61,7 @@ impl Known {
     }
 }
 
-/// A message with this text, in `message_payload` if it has to be.
+/// Calls `check` with a message that has this text, in `message_payload` if it is too long for `short_message`.
 fn with_message<R>(text: &[u8], look: impl FnOnce(DeliverSm<'_>) -> R) -> R {
     let message = DeliverSm { esm_class: EsmClass::DELIVERY_RECEIPT, ..DeliverSm::default() };
     match ShortMessage::new(text) {
@@ -73,7 +74,7 @@ fn payload(text: &[u8]) -> Tlv<'_> {
     Tlv::new(Tag::MESSAGE_PAYLOAD, text).unwrap()
 }
 
-/// UTF-16 in network byte order.
+/// Encodes ISO 8859-1 as UTF-16 in network byte order.
 fn wide(text: &[u8]) -> Vec<u8> {
     text.iter().flat_map(|&octet| [0, octet]).collect()
 }

@@ -1,22 +1,25 @@
-//! Which id of a receipt is which id of a `submit_sm_resp`.
+//! Matching the message id of a delivery receipt with that of a `submit_sm_resp`.
 //!
-//! SMPP calls a message id opaque (SMPP 3.4 §5.2.23), and the text of a receipt vendor specific. Some SMSCs
-//! write the same id differently in the two: in another case, padded, hexadecimal here and decimal there. How
-//! is a property of the provider, so it is a policy. An id that is not a number is never changed beyond its case, nor
-//! is a UUID: whatever has 32 hexadecimal digits is taken for one without hyphens.
+//! SMPP calls a message id opaque (SMPP 3.4 §5.2.23) and the text of a receipt vendor specific. Some SMSCs write the
+//! same id differently in the two: in another case, padded with zeros, or hexadecimal in one and decimal in the other.
+//! A policy describes what the provider does. An id that is not a number is compared exactly, except for its case if
+//! the policy ignores it. The same applies to a UUID: an id of 32 hexadecimal digits counts as a UUID without hyphens.
 
 use core::fmt;
 
 use super::digest::digest;
 use super::receipt::{IdSource, Receipt};
 
-/// The most octets that a message id has (SMPP 3.4 §5.2.23).
+/// The maximum octets of a message id (SMPP 3.4 §5.2.23).
 const MOST: usize = 64;
 
-/// Digits of a UUID that is written without hyphens.
+/// The digits of a UUID without hyphens.
 const UUID: usize = 32;
 
-/// When the id in a receipt means the id in a `submit_sm_resp`.
+/// How to match the message id of a delivery receipt with the one of a `submit_sm_resp`.
+///
+/// Use [`is_about`](Self::is_about) to compare one pair. To find the message of a receipt in a map, use
+/// [`submitted_key`](Self::submitted_key) and [`receipt_key`](Self::receipt_key).
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -32,23 +35,23 @@ const UUID: usize = 32;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct MessageIdPolicy {
-    /// Whether the case of ASCII letters means nothing.
+    /// Whether to ignore the case of ASCII letters.
     pub ignore_case: bool,
-    /// Ids that are numbers in these notations are compared as numbers, if any: case and leading zeros mean
-    /// nothing then.
+    /// Compares ids as numbers, if both are numbers in these notations: case and leading zeros are ignored then. `None`
+    /// compares no ids as numbers.
     pub numbers: Option<NumericIds>,
 }
 
-/// How either side of a [`MessageIdPolicy`] writes the ids that are numbers.
+/// The notations of numeric ids in a [`MessageIdPolicy`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct NumericIds {
-    /// In a `submit_sm_resp`.
+    /// The notation in a `submit_sm_resp`.
     pub submitted: IdNotation,
-    /// In a receipt.
+    /// The notation in the text of a delivery receipt.
     pub receipted: IdNotation,
 }
 
-/// How a number is written: digits alone, without sign or prefix.
+/// The notation of a numeric id: only digits, without sign or prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IdNotation {
     /// `0` to `9`.
@@ -57,30 +60,30 @@ pub enum IdNotation {
     Hexadecimal,
 }
 
-/// An id as its policy sees it: equal for ids that the policy takes for one.
+/// A normalized message id: two ids match if their keys are equal. Use it as the key of a map.
 ///
-/// Keys are for tables of one policy: compare no keys of different ones. An id of more than 64 octets, which a
-/// tolerated peer may send, is known by its length, its first 56 octets and a digest of all; it is never equal to one
-/// that fits. The empty id has a key like any other: it names no message, so put it into no table.
+/// Compare only keys of the same policy. An id of more than 64 octets, which a tolerated peer may send, is reduced to
+/// its length, its first 56 octets and a digest of all octets; it never equals a shorter id. The empty id has a key
+/// too, but identifies no message: do not insert it into a map.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageIdKey(Key);
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Key {
-    /// Below 2^256, the most significant part first: room for 64 digits in either notation.
+    /// A number below 2^256, most significant limb first: 64 digits fit in either notation.
     Number([u64; 4]),
-    /// The rest of the octets is zero. Of a longer text, the last eight are a digest of all.
+    /// The octets after `length` are zero. If `length` exceeds the array, the last eight octets are a digest of the id.
     Text { octets: [u8; MOST], length: usize },
 }
 
 impl MessageIdPolicy {
-    /// The ids are the same octets.
+    /// The ids match if they have the same octets.
     pub const EXACT: Self = Self { ignore_case: false, numbers: None };
 
-    /// The ids are the same but for the case of ASCII letters.
+    /// The ids match if they differ only in the case of ASCII letters.
     pub const IGNORE_CASE: Self = Self { ignore_case: true, ..Self::EXACT };
 
-    /// Decimal on both sides, with leading zeros on either: `0012` is `12`.
+    /// Decimal on both sides, with optional leading zeros: `0012` matches `12`.
     pub const IGNORE_LEADING_ZEROS: Self = Self::numbers(IdNotation::Decimal, IdNotation::Decimal);
 
     /// Hexadecimal in the `submit_sm_resp`, decimal in the receipt.
@@ -93,13 +96,13 @@ impl MessageIdPolicy {
         Self { ignore_case: false, numbers: Some(NumericIds { submitted, receipted }) }
     }
 
-    /// Whether the receipt is about the message with the id `submitted`: whether their keys are equal.
+    /// Returns whether the receipt is about the message with the id `submitted`, that is whether their keys are equal.
     pub fn is_about(&self, receipt: &Receipt<'_>, submitted: &[u8]) -> bool {
         self.submitted_key(submitted) == self.receipt_key(receipt)
     }
 
-    /// The key of the id that a receipt has. `receipted_message_id` is written as in a `submit_sm_resp`: another
-    /// notation is a habit of texts.
+    /// Returns the key of a receipt's id. The TLV `receipted_message_id` has the notation of the `submit_sm_resp`:
+    /// SMSCs use another notation only in the text.
     ///
     /// ```
     /// use smpp_core::sms::{MessageIdPolicy, Receipt};
@@ -119,18 +122,18 @@ impl MessageIdPolicy {
         }
     }
 
-    /// Whether a receipt with the id `receipted` is about the message with the id `submitted`: whether their
-    /// keys are equal.
+    /// Returns whether the id `receipted` in the text of a receipt matches the id `submitted` of a `submit_sm_resp`,
+    /// that is whether their keys are equal.
     pub fn same(self, submitted: &[u8], receipted: &[u8]) -> bool {
         self.submitted_key(submitted) == self.receipted_key(receipted)
     }
 
-    /// The key of an id out of a `submit_sm_resp`.
+    /// Returns the key of an id from a `submit_sm_resp`.
     pub fn submitted_key(self, id: &[u8]) -> MessageIdKey {
         self.key(id, self.numbers.map(|numbers| numbers.submitted))
     }
 
-    /// The key of an id out of a receipt.
+    /// Returns the key of an id from the text of a receipt.
     pub fn receipted_key(self, id: &[u8]) -> MessageIdKey {
         self.key(id, self.numbers.map(|numbers| numbers.receipted))
     }
@@ -153,7 +156,8 @@ impl MessageIdPolicy {
 }
 
 impl IdNotation {
-    /// The number that all of `digits` write, unless it takes more than 256 bits, or may be a UUID without hyphens.
+    /// Parses `digits` as a number. `None` if they are not all digits, need more than 256 bits, or may be a UUID
+    /// without hyphens.
     fn read(self, digits: &[u8]) -> Option<[u64; 4]> {
         let radix = match self {
             Self::Decimal => 10,
@@ -162,7 +166,7 @@ impl IdNotation {
         if digits.is_empty() || (self == Self::Hexadecimal && digits.len() == UUID) {
             return None;
         }
-        // As many digits at a time as fit into 64 bits of any notation.
+        // As many digits at once as fit into 64 bits in both notations.
         digits.chunks(15).try_fold([0; 4], |number, digits| {
             let mut value = 0;
             for &digit in digits {
@@ -173,7 +177,7 @@ impl IdNotation {
     }
 }
 
-/// `number * by + plus`, unless that takes more than 256 bits.
+/// Returns `number * factor + summand`; `None` if that needs more than 256 bits.
 fn shifted(mut number: [u64; 4], by: u64, plus: u64) -> Option<[u64; 4]> {
     let mut carry = u128::from(plus);
     for part in number.iter_mut().rev() {
@@ -184,7 +188,7 @@ fn shifted(mut number: [u64; 4], by: u64, plus: u64) -> Option<[u64; 4]> {
     (carry == 0).then_some(number)
 }
 
-/// `"abc"` or `0x7f`: octets or a number.
+/// Formats octets as `"abc"` and a number as `0x7f`.
 impl fmt::Debug for MessageIdKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
@@ -344,7 +348,7 @@ mod tests {
             .prop_map(|(ignore_case, policy)| MessageIdPolicy { ignore_case, ..policy })
     }
 
-    /// Ids as SMSCs make them, and any others.
+    /// Ids in the formats of SMSCs, and arbitrary ones.
     fn id() -> impl Strategy<Value = Vec<u8>> {
         prop_oneof![
             any::<Vec<u8>>(),

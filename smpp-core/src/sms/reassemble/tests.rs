@@ -1,4 +1,4 @@
-//! Stories of parts, and what holds for any of them.
+//! Tests of reassembly: scenarios, and properties of any sequence of segments.
 
 use alloc::collections::BTreeSet;
 use alloc::vec;
@@ -32,7 +32,7 @@ fn part(reference: u8, total: u8, number: u8, octets: &[u8]) -> UserData<'_> {
     UserData { octets, segment: Some(SegmentInfo { reference, total, number }), ..UserData::default() }
 }
 
-/// Someone writes to us.
+/// A sender of segments.
 struct Phone<T = ()> {
     number: &'static str,
     reassembler: Reassembler<T>,
@@ -119,11 +119,11 @@ fn a_part_that_comes_again_after_the_last_is_known() {
     phone.push(after(0), &part(1, 2, 2, b"b"), 2).unwrap();
     assert!(matches!(phone.push(after(1), &part(1, 2, 2, b"b"), 3), Ok(Pushed::Duplicate(3))));
     assert!(phone.reassembler.is_empty());
-    // The reference is used again, for another text that ends alike.
+    // The sender reuses the reference for another text with the same last segment.
     assert!(matches!(phone.push(after(2), &part(1, 2, 1, b"A"), 4), Ok(Pushed::Stored { .. })));
     let again = phone.push(after(2), &part(1, 2, 2, b"b"), 5).unwrap();
     assert!(matches!(again, Pushed::Complete(message) if message.octets() == b"Ab"));
-    // It is not known for ever.
+    // The completed message expires.
     assert!(matches!(phone.push(after(31), &part(1, 2, 2, b"b"), 6), Ok(Pushed::Duplicate(6))));
     assert!(matches!(phone.push(after(32), &part(1, 2, 2, b"b"), 7), Ok(Pushed::Stored { .. })));
 }
@@ -243,7 +243,7 @@ fn a_superseded_message_stays_if_there_is_no_room_for_the_new_one() {
     assert_eq!((phone.reassembler.octets(), phone.reassembler.poll_timeout()), (octets, Some(after(60))));
 }
 
-/// Someone's text, in some form, as user data that may arrive in any order.
+/// A sender and a text in some segmentation.
 fn any_message() -> impl Strategy<Value = (u8, alloc::string::String, Segmentation)> {
     let text = prop_oneof!["[a-z€ ]{161,700}", "[а-я😀]{71,300}"];
     let segmentation = prop_oneof![
@@ -254,11 +254,11 @@ fn any_message() -> impl Strategy<Value = (u8, alloc::string::String, Segmentati
     (0..3_u8, text, segmentation)
 }
 
-/// A part that arrives, of few that there are: repeated ones, and others in their place, are as likely as new ones.
+/// A segment to push. There are so few different ones that duplicates and conflicting segments are likely.
 #[derive(Clone, Copy, Debug)]
 struct Step {
     pause: u32,
-    /// What is too old was taken out first.
+    /// Whether `handle_timeout` is called first.
     in_time: bool,
     reference: u8,
     total: u8,
@@ -310,7 +310,7 @@ proptest! {
             .collect();
         let mut parts: Vec<_> =
             submissions.iter().flat_map(|(at, parts)| parts.iter().map(move |part| (*at, part))).collect();
-        // Some twice, all in the order that is drawn.
+        // Five segments are pushed twice, and all in random order.
         let twice: Vec<_> = order.iter().take(5).map(|index| *index.get(&parts)).collect();
         parts.extend(twice);
         for (at, index) in order.iter().enumerate().take(parts.len()) {
@@ -356,7 +356,7 @@ proptest! {
         let limits = ReassemblyLimits { max_messages: messages, max_octets: octets, max_age: age * SECOND, duplicate_window: repeats * SECOND };
         let mut phone = Phone::new(limits);
         let (mut seconds, mut out) = (0, Vec::new());
-        // The tags of a message, each of the part that was pushed with it.
+        // Returns the tags of a message and checks that each belongs to its segment.
         let tags = |message: ReassembledMessage<usize>| {
             let (total, reference) = (message.total(), message.reference());
             let numbers: Vec<_> =

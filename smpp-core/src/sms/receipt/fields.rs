@@ -6,19 +6,19 @@ use core::fmt;
 use crate::pdu::{EsmClass, MessageState};
 use crate::tlv::{NetworkErrorCode, Tlv};
 
-/// A delivery receipt (SMPP 3.4 §2.11, Appendix B).
+/// A delivery receipt (DLR): the final or intermediate state of a submitted message (SMPP 3.4 §2.11, Appendix B).
 ///
-/// Appendix B calls the format of its text vendor specific and gives as typical
+/// [`of`](Self::of) reads the receipt from a PDU, and [`MessageIdPolicy`](super::MessageIdPolicy) matches its id with a
+/// submitted message.
+///
+/// Appendix B calls the format of the text vendor specific, and gives this typical example:
 ///
 /// ```text
 /// id:IIIIIIIIII sub:SSS dlvrd:DDD submit date:YYMMDDhhmm done date:YYMMDDhhmm stat:DDDDDDD err:E Text: ...
 /// ```
 ///
-/// Only `id` and `stat` are sure to be there. Their order, their width, the spelling of the keys and further
-/// fields are the SMSC's choice, so all values are kept as they came. TLVs may say the same, better, and win.
-///
-/// [`of`](Self::of) reads the receipt out of a message; the id names a submission as
-/// [`MessageIdPolicy`](super::MessageIdPolicy) says.
+/// Only `id` and `stat` are always present. The SMSC chooses the order, the width, the spelling of the keys and
+/// additional fields, so all values are returned as received. If TLVs have the same information, they take precedence.
 ///
 /// ```
 /// use smpp_core::sms::{Detection, MessageIdPolicy, Receipt};
@@ -47,77 +47,77 @@ use crate::tlv::{NetworkErrorCode, Tlv};
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Receipt<'a> {
-    /// The message that the receipt is about: the id of its `submit_sm_resp`, perhaps in another notation.
+    /// The id of the message, as in its `submit_sm_resp`, but possibly in another notation.
     pub id: &'a [u8],
-    /// Where the id is from.
+    /// Whether the id is from the text or from a TLV.
     pub id_source: IdSource<'a>,
-    /// Messages submitted.
+    /// The number of submitted messages.
     pub sub: Option<u32>,
-    /// Messages delivered.
+    /// The number of delivered messages.
     pub dlvrd: Option<u32>,
-    /// When it was submitted: `YYMMDDhhmm`, or with seconds or century, or ISO 8601, or no date at all. The
-    /// time zone is not told.
+    /// When the message was submitted: `YYMMDDhhmm`, possibly with seconds or century, or ISO 8601, or any other text.
+    /// Parse it with [`ReportedTime`](crate::sms::time::ReportedTime). The time zone is unknown.
     pub submit_date: Option<&'a [u8]>,
-    /// When it reached its state, as unsure as [`submit_date`](Self::submit_date).
+    /// When the message reached its state, in the same formats as [`submit_date`](Self::submit_date).
     pub done_date: Option<&'a [u8]>,
-    /// The state, as a word. [`state`](Self::state) knows the common ones.
+    /// The state as a word, for example `DELIVRD`. [`state`](Self::state) converts the common words.
     pub stat: &'a [u8],
-    /// Why, in the SMSC's own codes. Not always a number.
+    /// The SMSC's own error code. It is not always a number.
     pub err: Option<&'a [u8]>,
-    /// How the message began, usually 20 characters, in the encoding that `data_coding` says. Everything
-    /// after the colon, a leading space included.
+    /// The beginning of the message, usually 20 characters, in the encoding of the `data_coding`. It has everything
+    /// after the colon, including a leading space.
     pub text: Option<&'a [u8]>,
-    /// Why, in the codes of the network (SMPP 3.4 §5.3.2.31). Trust it before [`err`](Self::err). TLV only.
+    /// The error code of the network (SMPP 3.4 §5.3.2.31), from a TLV. It is more reliable than [`err`](Self::err).
     pub network_error_code: Option<NetworkErrorCode>,
-    /// The number that the ESME gave the message (SMPP 3.4 §5.3.2.17). TLV only.
+    /// The ESME's own reference of the message (SMPP 3.4 §5.3.2.17), from a TLV.
     pub user_message_reference: Option<u16>,
-    /// Whether the SMSC calls it an intermediate notification (SMPP 3.4 §2.11, §5.2.12). `esm_class` only.
+    /// Whether `esm_class` marks the message as an intermediate notification (SMPP 3.4 §2.11, §5.2.12).
     pub is_intermediate: bool,
 }
 
-/// Where the [id](Receipt::id) of a receipt is from.
+/// The source of a receipt's [id](Receipt::id).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IdSource<'a> {
     /// The text.
     #[default]
     Text,
-    /// receipted_message_id, which wins over the text (SMPP 3.4 §5.3.2.12).
+    /// The TLV receipted_message_id, which takes precedence over the text (SMPP 3.4 §5.3.2.12).
     Tlv {
-        /// The id that the text has; empty if it has none.
+        /// The id in the text; empty if the text has none.
         in_text: &'a [u8],
     },
 }
 
-/// What a message lacks to be a receipt.
+/// Why a message is not a readable delivery receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReceiptError {
-    /// It does not say which message it is about.
+    /// The id of the message is missing.
     MissingId,
-    /// It does not say what became of the message.
+    /// The state of the message is missing.
     MissingStat,
-    /// Its text is UCS-2 throughout, which [`Receipt::of_with_buffer`] reads.
+    /// The whole text is UCS-2: read it with [`Receipt::of_with_buffer`].
     Ucs2,
 }
 
 impl<'a> Receipt<'a> {
-    /// The state that `stat` spells, or `None` for a word that is not among the known ones.
+    /// Returns the state that `stat` means; `None` for an unknown word.
     ///
-    /// Besides the words of Appendix B, whatever their case, these are understood: the same words in full
-    /// (`DELIVERED`), `FAILED` as undeliverable and `SENT` as en route.
+    /// Known are the words of Appendix B in any case, the same words in full (`DELIVERED`), `FAILED` as undeliverable
+    /// and `SENT` as en route.
     pub fn state(&self) -> Option<MessageState> {
         STATES.iter().find(|(word, _)| word.eq_ignore_ascii_case(self.stat)).map(|(_, state)| *state)
     }
 
-    /// The word of Appendix B for a state: 7 letters. `None` for a reserved one.
+    /// Returns the word of Appendix B for a state: 7 letters. `None` for a reserved state.
     pub fn stat_word(state: MessageState) -> Option<&'static [u8]> {
         STATES.iter().find(|(_, known)| *known == state).map(|(word, _)| *word)
     }
 
-    /// Whether no other receipt will follow for this message.
+    /// Returns whether the state is final, so that no further receipt follows for this message.
     ///
-    /// Scheduled, en route, unknown and accepted are not final, nor is a word that is not known. SMPP 5.0
-    /// counts "accepted" as final, but gateways send it ahead of the delivery.
+    /// Scheduled, en route, unknown and accepted are not final, nor is an unknown word. SMPP 5.0 counts "accepted" as
+    /// final, but gateways send it before the delivery.
     pub fn is_final(&self) -> bool {
         let states = [
             MessageState::DELIVERED,
@@ -130,10 +130,10 @@ impl<'a> Receipt<'a> {
         self.state().is_some_and(|state| states.contains(&state))
     }
 
-    /// Appends the text in the form of Appendix B. Fields that are `None` are left out.
+    /// Appends the text in the format of Appendix B, without fields that are `None`.
     ///
-    /// It reads back the same if `id`, `stat` and `err` are one word each, the dates are not empty, do not
-    /// begin or end with white space and have no word in them that is a key, and nothing ends with a NUL.
+    /// The text parses to an equal receipt under these conditions: `id`, `stat` and `err` are one word each; the dates
+    /// are not empty, do not start or end with white space, and contain no key; and no value ends with a NUL.
     pub fn emit(&self, out: &mut Vec<u8>) {
         field(out, "id:", Some(self.id));
         number(out, " sub:", self.sub);
@@ -145,11 +145,11 @@ impl<'a> Receipt<'a> {
         field(out, " Text:", self.text);
     }
 
-    /// The TLVs that say the same, and those that the text has no room for: `receipted_message_id`,
-    /// `message_state`, `network_error_code`, `user_message_reference`.
+    /// Returns the TLVs of the receipt: `receipted_message_id`, `message_state`, `network_error_code` and
+    /// `user_message_reference`.
     ///
-    /// Left out is what is not there, a state that is not known, and an id that no TLV takes: above 64 octets,
-    /// or with a NUL in it.
+    /// A TLV is left out if its value is missing, if the state is unknown, or if the id is invalid in a TLV (above 64
+    /// octets, or with a NUL).
     ///
     /// ```
     /// use smpp_core::sms::{Detection, IdSource, Receipt};
@@ -179,13 +179,13 @@ impl<'a> Receipt<'a> {
         .flatten()
     }
 
-    /// The `esm_class` of the message that carries it: a receipt, or an intermediate notification.
+    /// Returns the `esm_class` of the PDU that carries the receipt: delivery receipt or intermediate notification.
     pub const fn esm_class(&self) -> EsmClass {
         if self.is_intermediate { EsmClass::INTERMEDIATE_NOTIFICATION } else { EsmClass::DELIVERY_RECEIPT }
     }
 }
 
-/// The words of `stat`. Where a state has several, Appendix B's comes first.
+/// The words of `stat`. The word of Appendix B is the first of each state.
 static STATES: [(&[u8], MessageState); 19] = [
     (b"SCHEDLD", MessageState::SCHEDULED),
     (b"SCHEDULED", MessageState::SCHEDULED),
@@ -215,7 +215,7 @@ fn field(out: &mut Vec<u8>, key: &str, value: Option<&[u8]>) {
     }
 }
 
-/// A field of at least three decimal digits.
+/// Appends a field with at least three decimal digits.
 fn number(out: &mut Vec<u8>, key: &str, value: Option<u32>) {
     if let Some(value) = value {
         let units = (0..10).rev().map(|power| 10_u32.pow(power)).filter(|&unit| unit <= value.max(100));

@@ -1,4 +1,4 @@
-//! Delivery receipts (DLRs).
+//! Delivery receipts (DLRs): reading and writing.
 
 mod fields;
 mod message;

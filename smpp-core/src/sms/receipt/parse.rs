@@ -1,4 +1,4 @@
-//! The text of a receipt, field by field.
+//! Parsing the text of a delivery receipt.
 //!
 //! ```text
 //! receipt = noise field* NUL*           noise: what stands before the first key
@@ -7,14 +7,14 @@
 //! name    = letter (letter | digit | "_")*
 //! ```
 //!
-//! A key stands at the start or after white space, and its case means nothing. So a colon, even `stat:`, may be
-//! part of an id; and a date may have a space in it, if not a name and a colon.
+//! A key is at the start or after white space, in any case. So an id may contain a colon, or even `stat:`, and a date
+//! may contain a space, but not a name with a colon.
 
 use super::fields::{IdSource, Receipt, ReceiptError};
 use crate::pdu::MessageState;
 use crate::tlv::Tlvs;
 
-/// A key that means something here, or another.
+/// The key of a field.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Key {
     Id,
@@ -25,18 +25,18 @@ enum Key {
     Stat,
     Err,
     Text,
-    /// A field that Appendix B does not have.
+    /// Any key that is not in Appendix B.
     Other,
 }
 
-/// A value without the white space around it, and the first word of it.
+/// A value without the white space around it, and its first word.
 #[derive(Clone, Copy)]
 struct Value<'a> {
     word: &'a [u8],
     whole: &'a [u8],
 }
 
-/// A name as one number: the last 16 octets in lower case. Names of up to 15 octets have numbers of their own.
+/// A name as a number: its last 16 octets in lower case. Names of up to 15 octets have distinct numbers.
 type Name = u128;
 
 const ID: Name = named(b"id");
@@ -57,24 +57,32 @@ const TEXT: Name = named(b"text");
 const GSM7_UNDERSCORE: u8 = 0x11;
 
 impl<'a> Receipt<'a> {
-    /// Reads the text of a receipt.
+    /// Parses the text of a delivery receipt.
     ///
-    /// A text that looks like a receipt is easily written, and anyone may send one: [`of`](Self::of) asks
+    /// Anyone can send a text that looks like a receipt, so use [`of`](Self::of) for a whole message: it checks
     /// `esm_class` first.
     ///
-    /// Read is what SMSCs are known to send: keys in any order and case, `submit date`, `submitdate` or
-    /// `submit_date`, fields absent, empty or unknown, values of any length, NULs at the end. A number that
-    /// makes no sense is `None`, the first of repeated fields counts, and `text:` takes all that follows but
-    /// those NULs, so it loses an `@` of the GSM 7-bit alphabet there.
+    /// The parser accepts all formats that SMSCs are known to send: keys in any order and case; `submit date`,
+    /// `submitdate` or `submit_date`; missing, empty or unknown fields; values of any length; NULs at the end. An
+    /// invalid number is `None`, the first of repeated fields applies, and `text:` takes everything up to the NULs at
+    /// the end. If such a NUL is an `@` of the GSM 7-bit alphabet, it is lost.
+    ///
+    /// # Errors
+    ///
+    /// [`ReceiptError`] if the id or the state is missing.
     pub fn parse(text: &'a [u8]) -> Result<Self, ReceiptError> {
         receipt(text).checked()
     }
 
-    /// Reads a receipt whose TLVs may say more: `receipted_message_id` and `message_state` win over the text,
-    /// which may even be empty (SMPP 3.4 §5.3.2.12, §5.3.2.35).
+    /// Parses the text of a delivery receipt together with its TLVs: `receipted_message_id` and `message_state` take
+    /// precedence over the text, which may be empty (SMPP 3.4 §5.3.2.12, §5.3.2.35).
     ///
-    /// A state that is reserved does not win over the text's, and alone reads as `UNKNOWN`. Nor does 0, scheduled, which
-    /// SMPP 3.4 reserves: SMSCs send it for no state at all.
+    /// A reserved `message_state` does not take precedence; without a state in the text it reads as `UNKNOWN`. The
+    /// value 0 (scheduled), which SMPP 3.4 reserves, does not take precedence either: SMSCs send it to mean no state.
+    ///
+    /// # Errors
+    ///
+    /// [`ReceiptError`] if the id or the state is missing in both.
     pub fn parse_with(text: &'a [u8], tlvs: Tlvs<'a>) -> Result<Self, ReceiptError> {
         let mut receipt = receipt(text);
         if !tlvs.is_empty() {
@@ -109,7 +117,7 @@ impl<'a> Receipt<'a> {
     }
 }
 
-/// Whatever fields the text has; the first of repeated ones counts.
+/// Parses all fields; the first of repeated fields applies.
 fn receipt(text: &[u8]) -> Receipt<'_> {
     let mut receipt = Receipt::default();
     let text = without_nuls(text).trim_ascii_start();
@@ -128,12 +136,12 @@ fn receipt(text: &[u8]) -> Receipt<'_> {
     receipt
 }
 
-/// Whether the text begins with a key.
+/// Returns whether the text starts with a key.
 pub(super) fn begins_with_key(text: &[u8]) -> bool {
     key(text.trim_ascii_start()).is_some()
 }
 
-/// Some SMSCs end the text as they end a string, or fill it up.
+/// Removes NULs at the end: some SMSCs terminate or pad the text with them.
 pub(super) fn without_nuls(mut text: &[u8]) -> &[u8] {
     while let [before @ .., 0] = text {
         text = before;
@@ -155,7 +163,7 @@ fn set<'a>(receipt: &mut Receipt<'a>, key: Key, Value { word, whole }: Value<'a>
     }
 }
 
-/// The key at the start, and what follows its colon.
+/// Parses a key at the start. Returns it with the input after its colon.
 #[inline]
 fn key(input: &[u8]) -> Option<(Key, &[u8])> {
     let (name, rest) = name(input);
@@ -168,7 +176,7 @@ fn key(input: &[u8]) -> Option<(Key, &[u8])> {
     }
 }
 
-/// What follows `date:`, if white space and that are next.
+/// Parses white space and `date:`. Returns the input after it.
 fn date(input: &[u8]) -> Option<&[u8]> {
     match name(input.trim_ascii_start()) {
         (DATE, [b':', value @ ..]) => Some(value),
@@ -190,7 +198,7 @@ fn meaning(name: Name) -> Key {
     }
 }
 
-/// The name at the start, 0 if there is none, and the rest.
+/// Parses a name at the start. Returns it (0 if there is none) with the rest of the input.
 #[inline]
 fn name(mut input: &[u8]) -> (Name, &[u8]) {
     let mut name = 0;
@@ -207,7 +215,7 @@ fn name(mut input: &[u8]) -> (Name, &[u8]) {
     (name, input)
 }
 
-/// The number of a name in lower case.
+/// Returns the number of a name in lower case.
 const fn named(name: &[u8]) -> Name {
     let mut number = 0;
     let mut rest = name;
@@ -218,7 +226,7 @@ const fn named(name: &[u8]) -> Name {
     number
 }
 
-/// What stands before the next key, and that key with what follows its colon.
+/// Parses a value. Returns it with the next key and the input after that key's colon.
 #[inline]
 fn value(input: &[u8]) -> (Value<'_>, Option<(Key, &[u8])>) {
     let (word, mut rest) = split_word(input);
@@ -238,14 +246,14 @@ fn value(input: &[u8]) -> (Value<'_>, Option<(Key, &[u8])>) {
     }
 }
 
-/// The octets before the first white space, and the others.
+/// Splits the input at the first white space.
 #[inline]
 fn split_word(input: &[u8]) -> (&[u8], &[u8]) {
     let end = input.iter().position(u8::is_ascii_whitespace);
     end.and_then(|end| input.split_at_checked(end)).unwrap_or((input, &[]))
 }
 
-/// A number of decimal digits alone.
+/// Parses decimal digits.
 #[inline]
 fn number(word: &[u8]) -> Option<u32> {
     word.iter().try_fold(0_u32, |number, octet| {

@@ -15,12 +15,12 @@ fn parse(text: &str) -> Receipt<'_> {
     Receipt::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-/// A receipt with an id and a state, to be updated.
+/// A receipt with an id and a state.
 fn receipt<'a>(id: &'a str, stat: &'a str) -> Receipt<'a> {
     Receipt { id: id.as_bytes(), stat: stat.as_bytes(), ..Receipt::default() }
 }
 
-/// A receipt whose id a TLV has, and the text perhaps another.
+/// A receipt whose id is from a TLV, with another id in the text.
 fn receipt_by_tlv<'a>(id: &'a str, stat: &'a str, in_text: &'a str) -> Receipt<'a> {
     Receipt { id_source: IdSource::Tlv { in_text: in_text.as_bytes() }, ..receipt(id, stat) }
 }
@@ -96,7 +96,7 @@ fn every_state_has_its_word() {
     assert_eq!(Receipt::stat_word(MessageState(10)), None);
 }
 
-/// A receipt in a deliver_sm.
+/// A deliver_sm with a receipt.
 fn message<'a>(text: &'a [u8], tlvs: &'a [Tlv<'a>]) -> DeliverSm<'a> {
     DeliverSm {
         esm_class: EsmClass::DELIVERY_RECEIPT,
@@ -213,12 +213,12 @@ fn a_header_precedes_the_text_only_where_there_is_one() {
     let delivered = Some(Ok(receipt("1", "DELIVRD")));
     let long = [b"id:1 stat:DELIVRD filler:", &[b'x'; 120][..]].concat();
     let wide = b"\0i\0d\0:\x001\0 \0s\0t\0a\0t\0:\0D\0E\0L\0I\0V\0R\0D";
-    // The first letter would be a header's length, and what follows no elements.
+    // Read as a header, the first letter would be its length, but the elements would be malformed.
     let greeted = [b"DLR for you: ", &long[..]].concat();
     for (text, data_coding) in [
         (&b"\x05\x00\x03\x2A\x01\x01id:1 stat:DELIVRD"[..], DataCoding(0)),
         (b"\x00id:1 stat:DELIVRD", DataCoding(0)),
-        // The bit alone, as it was in the submission.
+        // The UDHI bit without a header.
         (b"id:1 stat:DELIVRD", DataCoding(0)),
         (&long, DataCoding(0)),
         (&greeted, DataCoding(0)),

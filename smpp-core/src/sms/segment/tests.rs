@@ -1,4 +1,4 @@
-//! Segments: known answers, and what holds for any text, alphabet, form and header.
+//! Tests of splitting: known answers, and properties of any text, alphabet, segmentation and header.
 
 use alloc::string::String;
 use alloc::vec;
@@ -18,7 +18,7 @@ fn segments(text: &str, segmentation: impl Into<Segmentation>) -> Vec<Segment> {
     Text::new(text).segments(segmentation).unwrap().collect()
 }
 
-/// Lengths of the segments' user data.
+/// Returns the length of each segment's user data.
 fn lengths(text: &str, segmentation: impl Into<Segmentation>) -> Vec<usize> {
     segments(text, segmentation).iter().map(|segment| segment.as_bytes().len()).collect()
 }
@@ -75,7 +75,7 @@ fn a_grapheme_stays_together_if_wanted() {
     };
     assert_eq!(lengths(Text::new(&text)), [7 + 132, 7 + 2 * 15]);
     assert_eq!(lengths(Text::new(&text).whole_graphemes()), [7 + 120, 7 + 2 * 21]);
-    // Longer than any segment: an a with a hundred accents.
+    // Longer than any segment: the letter a with a hundred accents.
     let endless = String::from("a") + &"\u{301}".repeat(100);
     assert_eq!(lengths(Text::new(&endless).whole_graphemes()), [7 + 132, 7 + 2 * 35]);
 }
@@ -289,7 +289,7 @@ fn what_a_template_says_of_the_text_does_not_count() {
     }
 }
 
-/// How many segments there should be, by cutting the encoded text instead of the characters.
+/// Returns the expected number of segments, computed by splitting the encoded text instead of the characters.
 fn count<T>(units: &[T], alone: usize, capacity: usize, opens_a_pair: impl Fn(&T) -> bool) -> usize {
     if units.len() <= alone {
         return 1;
@@ -331,14 +331,14 @@ fn any_segmentation() -> impl Strategy<Value = Segmentation> {
     ]
 }
 
-/// A bind, where `data_coding` 0 stands for one of the alphabets.
+/// Codings with different alphabets for `data_coding` 0.
 fn any_codings() -> impl Strategy<Value = Codings> {
     let defaults =
         vec![Alphabet::Gsm7, Alphabet::Gsm7Packed, Alphabet::Ascii, Alphabet::Latin1, Alphabet::Ucs2];
     prop::sample::select(defaults).prop_map(|smsc_default| Codings { smsc_default, ..Codings::default() })
 }
 
-/// Elements that are not about concatenation or tables.
+/// Header elements other than concatenation and tables.
 fn any_elements() -> impl Strategy<Value = Vec<u8>> {
     let element = (0x60_u8..0x70, prop::collection::vec(any::<u8>(), 0..12));
     let elements = prop::collection::vec(element, 0..4);
@@ -362,7 +362,7 @@ const EVERY_ALPHABET: [Alphabet; 8] = [
 
 const LANGUAGES: [Language; 3] = [Language::TURKISH, Language::SPANISH, Language::PORTUGUESE];
 
-/// What a PDU carries: header, text, and which part of what it is.
+/// Splits the user data of a PDU into header and text.
 fn read<'a>(submit_sm: &SubmitSm<'a>) -> (Option<udh::Header<'a>>, &'a [u8]) {
     if submit_sm.esm_class.contains(EsmClass::UDHI) {
         let (header, octets) = udh::split(submit_sm.text()).unwrap();
@@ -379,13 +379,13 @@ proptest! {
         (elements, first, graphemes) in (any_elements(), 0..8_usize, any::<bool>()),
         national: bool,
     ) {
-        // Whoever reads packed septets cannot tell a carriage return at the end from padding.
+        // A carriage return at the end of packed septets is read as padding.
         let text = text.replace('\r', "");
         let mut alphabets = EVERY_ALPHABET;
         alphabets.rotate_left(first);
         let languages = if national { &LANGUAGES[..] } else { &[] };
         let options = TextOptions { codings, alphabets: &alphabets, languages };
-        // The first alphabet if it has the text, or the one with which it takes the fewest segments.
+        // The first alphabet if it can encode the text, otherwise the one with the fewest segments.
         let first = codings.data_coding(alphabets[0]).and_then(|data_coding| {
             Text::coded(&text, alphabets[0], Shifts::NONE, data_coding).ok()
         });
@@ -403,7 +403,7 @@ proptest! {
         let all: Vec<_> = segments.submissions(SubmitSm::default()).collect();
         for (submission, number) in all.iter().zip(1..) {
             let submit_sm = submission.submit_sm();
-            // As the peer reads it.
+            // What the peer decodes.
             let frame = Frame::encode(&Pdu::SubmitSm(submit_sm), crate::CommandStatus::ROK, SequenceNumber(1));
             prop_assert_eq!(frame.pdu(Tolerance::STRICT), Ok((Pdu::SubmitSm(submit_sm), Quirks::empty())));
             prop_assert_eq!(submit_sm.data_coding, chosen.data_coding());
@@ -432,7 +432,7 @@ proptest! {
                 .collect();
             prop_assert_eq!(&others, &elements[1..]);
 
-            // What it takes on the air, where the SMSC does not cut it.
+            // The length on the air interface, unless the SMSC splits the text.
             let header_len = header.map_or(0, |header| header.encoded_len());
             let sar = if submit_sm.tlvs.sar_msg_ref_num().is_some() { 7 } else { 0 };
             let header_len = header_len + sar;
@@ -488,7 +488,7 @@ proptest! {
         let alone = if tables > 0 { 1 + 3 * tables } else { 0 };
         let reference = if matches!(segmentation, Segmentation::Udh(ConcatRef::Narrow(_))) { 5 } else { 6 };
         let concatenated = 1 + reference + 3 * tables;
-        // Septets behind a header of so many octets: what its bits leave.
+        // The septets that fit after a header of so many octets.
         let septets = |header: usize| (140 * 8 - 8 * header) / 7;
         let mut octets = Vec::new();
         let expected = match alphabet {
@@ -505,7 +505,7 @@ proptest! {
                 let characters: Vec<char> = text.chars().collect();
                 count(&characters, 140, 140 - concatenated, |_| false)
             }
-            // Characters of several octets, and states.
+            // Other alphabets have characters of several octets and shift states.
             _ => return Ok(()),
         };
         prop_assert_eq!(segments.len(), expected);

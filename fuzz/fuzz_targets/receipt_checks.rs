@@ -1,12 +1,13 @@
-//! What holds for any receipt and any pair of message ids. The fuzz target and the tests of `smpp-core` share it.
+//! Properties of any delivery receipt and of any pair of message ids. The fuzz target and the tests of `smpp-core`
+//! share them.
 
 use smpp_core::sms::{
     Detection, IdNotation, IdSource, MessageIdPolicy, NumericIds, Receipt, ReceiptCarrier, ReceiptError,
 };
 use smpp_core::{DataCoding, EsmClass, MessageState, Tag, Tlv, Tlvs};
 
-/// Takes `esm_class`, `data_coding`, a length, a state, and then octets: as a text, as a message, and, parted at that
-/// length, as two ids.
+/// The octets are `esm_class`, `data_coding`, a length and a state; the rest is a text, a message, and two ids that are
+/// split at the length.
 pub(crate) fn receipt(octets: &[u8]) {
     let [esm_class, data_coding, length, state, text @ ..] = octets else { return };
     let (id, rest) = text.split_at(text.len().min(usize::from(*length)));
@@ -35,13 +36,13 @@ fn read(text: &[u8]) {
     look(&receipt, &[text]);
     let mut out = Vec::new();
     receipt.emit(&mut out);
-    // A NUL at the end is not read: it is the SMSC's, not the receipt's.
+    // A NUL at the end is not part of the receipt.
     if !out.ends_with(b"\0") {
         assert_eq!(Receipt::parse(&out), Ok(receipt));
     }
 }
 
-/// Every field is a part of what was given.
+/// Every field is a part of the input.
 fn look(receipt: &Receipt<'_>, given: &[&[u8]]) {
     let inside = |field: &[u8]| {
         let within = |all: &[u8]| {
@@ -86,7 +87,7 @@ fn message(carrier: ReceiptCarrier<'_>) {
     let receipt = Receipt { stat: stat.unwrap_or(receipt.stat), ..receipt };
     let (mut out, tlvs) = (Vec::new(), receipt.tlvs().collect::<Vec<_>>());
     receipt.emit(&mut out);
-    // An id of the TLVs need not be a word.
+    // An id in a TLV may contain white space.
     if !out.ends_with(b"\0") && !receipt.id.iter().any(u8::is_ascii_whitespace) {
         let written = ReceiptCarrier {
             esm_class,
@@ -102,7 +103,7 @@ fn message(carrier: ReceiptCarrier<'_>) {
     assert!(text.is_none_or(|text| text.len() <= carrier.user_data.len()));
 }
 
-/// The number that an id is, as the standard library reads it: of one that may be a UUID, or is too long for it, none.
+/// Parses an id with the standard library. `None` if it may be a UUID or exceeds 128 bits.
 fn value(id: &[u8], notation: IdNotation) -> Option<u128> {
     let digits = std::str::from_utf8(id).ok()?;
     match notation {
@@ -113,7 +114,7 @@ fn value(id: &[u8], notation: IdNotation) -> Option<u128> {
     }
 }
 
-/// Every policy takes an id for itself where both sides write alike, and decides as its keys do.
+/// Every policy matches an id with itself if both sides have the same notation, and its result agrees with its keys.
 fn ids(one: &[u8], other: &[u8]) {
     let notations = [IdNotation::Decimal, IdNotation::Hexadecimal];
     let pairs = notations.map(|submitted| notations.map(|receipted| NumericIds { submitted, receipted }));

@@ -1,4 +1,5 @@
-//! What holds for texts, segments and headers. The fuzz target and the tests of `smpp-core` share it.
+//! Properties of texts, segments, headers, reassembly and times. The fuzz target and the tests of `smpp-core` share
+//! them.
 
 use std::time::Duration;
 
@@ -13,13 +14,13 @@ use smpp_core::sms::{
 };
 use smpp_core::{Address, COctets, DataCoding, EsmClass, SubmitSm, Tlv, Tlvs};
 
-/// Each with a `data_coding` of its own, so that every text can be sent in one of them.
+/// Alphabets that have their own `data_coding`. One of them can encode any text.
 const ALPHABETS: [Alphabet; 4] = [Alphabet::Gsm7, Alphabet::Ascii, Alphabet::Latin1, Alphabet::Ucs2];
 
 const DEFAULTS: [Alphabet; 5] =
     [Alphabet::Gsm7, Alphabet::Gsm7Packed, Alphabet::Ascii, Alphabet::Latin1, Alphabet::Ucs2];
 
-/// The octets decide what is written or read.
+/// The octets choose a check and its input.
 pub(crate) fn sms(octets: &[u8]) {
     let mut octets = Unstructured::new(octets);
     let _ = match octets.arbitrary::<u8>().unwrap_or(0) % 5 {
@@ -44,7 +45,7 @@ fn segmentation(octets: &mut Unstructured<'_>) -> arbitrary::Result<Segmentation
     })
 }
 
-/// A text is written, cut, and read back as it was.
+/// A text that is split reads back the same.
 fn write(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     let (codings, segmentation) = (codings(octets)?, segmentation(octets)?);
     let (graphemes, turkish) = (octets.arbitrary()?, octets.arbitrary::<bool>()?);
@@ -65,7 +66,7 @@ fn write(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     let options = TextOptions { codings, alphabets: &ALPHABETS, languages };
     let chosen = options.text(text).expect("UCS-2 holds any text");
     let chosen = match udh::split(elements) {
-        // Those that have a meaning here are added by the segments themselves.
+        // The segments write elements with a known meaning themselves.
         Ok((header, _))
             if header.elements().all(|element| element.is_ok_and(|element| element.id > 0x25)) =>
         {
@@ -119,7 +120,7 @@ fn look_alikes(text: &str) {
     assert_eq!((again.replacements.len(), &again.text), (0, &plain.text), "there is nothing left to replace");
 }
 
-/// Any octets are read as a text, with any header.
+/// Any octets with any header can be decoded.
 fn read(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     let (codings, data_coding) = (codings(octets)?, DataCoding(octets.arbitrary()?));
     let mut parts = Vec::new();
@@ -152,7 +153,7 @@ fn read(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     Ok(())
 }
 
-/// Any octets are cut and put together.
+/// Any octets are split and joined.
 fn cut(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     let segmentation = segmentation(octets)?;
     let data = octets.bytes(octets.len())?;
@@ -163,7 +164,7 @@ fn cut(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     Ok(())
 }
 
-/// Any parts in any order: what is held stays within its bounds, and every tag comes back once.
+/// Any segments in any order: memory stays within the limits, and every tag is returned once.
 fn join(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     let limits = ReassemblyLimits {
         max_messages: octets.int_in_range(0..=4)?,

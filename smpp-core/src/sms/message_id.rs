@@ -11,10 +11,10 @@ use super::digest::digest;
 use super::receipt::{IdSource, Receipt};
 
 /// The maximum octets of a message id (SMPP 3.4 §5.2.23).
-const MOST: usize = 64;
+const MAX_OCTETS: usize = 64;
 
 /// The digits of a UUID without hyphens.
-const UUID: usize = 32;
+const UUID_DIGITS: usize = 32;
 
 /// How to match the message id of a delivery receipt with the one of a `submit_sm_resp`.
 ///
@@ -73,7 +73,7 @@ enum Key {
     /// A number below 2^256, most significant limb first: 64 digits fit in either notation.
     Number([u64; 4]),
     /// The octets after `length` are zero. If `length` exceeds the array, the last eight octets are a digest of the id.
-    Text { octets: [u8; MOST], length: usize },
+    Text { octets: [u8; MAX_OCTETS], length: usize },
 }
 
 impl MessageIdPolicy {
@@ -139,14 +139,14 @@ impl MessageIdPolicy {
     }
 
     fn key(self, id: &[u8], notation: Option<IdNotation>) -> MessageIdKey {
-        if let Some(number) = notation.and_then(|notation| notation.read(id)) {
+        if let Some(number) = notation.and_then(|notation| notation.parse(id)) {
             return MessageIdKey(Key::Number(number));
         }
         let folded =
             id.iter().map(|octet| if self.ignore_case { octet.to_ascii_lowercase() } else { *octet });
-        let mut octets = [0; MOST];
+        let mut octets = [0; MAX_OCTETS];
         octets.iter_mut().zip(folded.clone()).for_each(|(to, from)| *to = from);
-        if id.len() > MOST
+        if id.len() > MAX_OCTETS
             && let Some(last) = octets.last_chunk_mut()
         {
             *last = digest(folded).to_be_bytes();
@@ -158,12 +158,12 @@ impl MessageIdPolicy {
 impl IdNotation {
     /// Parses `digits` as a number. `None` if they are not all digits, need more than 256 bits, or may be a UUID
     /// without hyphens.
-    fn read(self, digits: &[u8]) -> Option<[u64; 4]> {
+    fn parse(self, digits: &[u8]) -> Option<[u64; 4]> {
         let radix = match self {
             Self::Decimal => 10,
             Self::Hexadecimal => 16,
         };
-        if digits.is_empty() || (self == Self::Hexadecimal && digits.len() == UUID) {
+        if digits.is_empty() || (self == Self::Hexadecimal && digits.len() == UUID_DIGITS) {
             return None;
         }
         // As many digits at once as fit into 64 bits in both notations.
@@ -172,17 +172,17 @@ impl IdNotation {
             for &digit in digits {
                 value = value * u64::from(radix) + u64::from(char::from(digit).to_digit(radix)?);
             }
-            shifted(number, u64::from(radix).pow(digits.len() as u32), value)
+            multiply_add(number, u64::from(radix).pow(digits.len() as u32), value)
         })
     }
 }
 
 /// Returns `number * factor + summand`; `None` if that needs more than 256 bits.
-fn shifted(mut number: [u64; 4], by: u64, plus: u64) -> Option<[u64; 4]> {
-    let mut carry = u128::from(plus);
-    for part in number.iter_mut().rev() {
-        carry += u128::from(*part) * u128::from(by);
-        *part = carry as u64;
+fn multiply_add(mut number: [u64; 4], factor: u64, summand: u64) -> Option<[u64; 4]> {
+    let mut carry = u128::from(summand);
+    for limb in number.iter_mut().rev() {
+        carry += u128::from(*limb) * u128::from(factor);
+        *limb = carry as u64;
         carry >>= 64;
     }
     (carry == 0).then_some(number)
@@ -192,10 +192,10 @@ fn shifted(mut number: [u64; 4], by: u64, plus: u64) -> Option<[u64; 4]> {
 impl fmt::Debug for MessageIdKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Key::Number(parts) => {
-                let [first, rest @ ..] = parts;
+            Key::Number(limbs) => {
+                let [first, rest @ ..] = limbs;
                 write!(f, "0x{first:x}")?;
-                rest.iter().try_for_each(|part| write!(f, "_{part:016x}"))
+                rest.iter().try_for_each(|limb| write!(f, "_{limb:016x}"))
             }
             Key::Text { octets, length } => {
                 write!(f, "\"{}\"", octets.get(..*length).unwrap_or(octets).escape_ascii())
@@ -239,7 +239,7 @@ mod tests {
     const NINES_HEX: &str = "184f03e93ff9f4daa797ed6e38ed64bf6a1f00ffffffffffffffff";
 
     #[test]
-    fn what_each_policy_takes_for_the_same() {
+    fn every_policy_matches_as_documented() {
         for (policy, submitted, receipted, same) in [
             (EXACT, "7F00A1B2", "7F00A1B2", true),
             (EXACT, "7F00A1B2", "7f00a1b2", false),
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn case_and_numbers_go_together() {
+    fn ignore_case_and_numbers_can_be_combined() {
         let policy = MessageIdPolicy { ignore_case: true, ..HEX_TO_DEC };
         assert!(policy.same(b"7F00A1B2", b"2130747826"));
         assert!(policy.same(HYPHENS.as_bytes(), HYPHENS_UPPER.as_bytes()));
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_for_a_number_is_compared_as_it_is() {
+    fn a_number_above_256_bits_is_compared_as_octets() {
         let above = "115792089237316195423570985008687907853269984665640564039457584007913129639936";
         let hex = format!("1{}", "0".repeat(64));
         assert!(!HEX_TO_DEC.same(hex.as_bytes(), above.as_bytes()));
@@ -322,20 +322,20 @@ mod tests {
     }
 
     #[test]
-    fn a_longer_id_is_no_id_that_fits() {
+    fn an_id_above_64_octets_never_equals_a_shorter_one() {
         let (fits, longer) = ([b'x'; 64], [b'x'; 65]);
         for policy in ALL {
             assert!(!policy.same(&fits, &longer));
             assert!(policy.same(&longer, &longer));
             let mut other = longer;
             other[64] = b'y';
-            assert!(!policy.same(&longer, &other), "they differ beyond what fits");
+            assert!(!policy.same(&longer, &other), "they differ after 64 octets");
             assert_eq!(policy.same(&longer, &[b'X'; 65]), policy.ignore_case);
         }
     }
 
     #[test]
-    fn keys_are_shown() {
+    fn keys_are_readable_in_debug_output() {
         assert_eq!(format!("{:?}", EXACT.submitted_key(b"a\xFF")), r#""a\xff""#);
         assert_eq!(
             format!("{:?}", DEC_TO_HEX.submitted_key(b"18446744073709551617")),
@@ -368,7 +368,7 @@ mod tests {
             let zeros = "0".repeat(zeros);
             let lengths = [number, other].map(|number| [format!("{number}").len(), format!("{number:x}").len()]);
             let all = lengths.iter().flatten().flat_map(|length| [*length, length + zeros.len()]);
-            prop_assume!(!all.into_iter().any(|length| length == UUID));
+            prop_assume!(!all.into_iter().any(|length| length == UUID_DIGITS));
             for (policy, submitted, receipted) in [
                 (HEX_TO_DEC, format!("{zeros}{number:X}"), format!("{number}")),
                 (HEX_TO_DEC, format!("{number:x}"), format!("{zeros}{number}")),
@@ -391,7 +391,7 @@ mod tests {
         }
 
         #[test]
-        fn every_id_is_itself_where_both_sides_write_alike(policy in policy(), id in id(), other in id()) {
+        fn every_id_matches_itself_if_both_notations_are_equal(policy in policy(), id in id(), other in id()) {
             if policy.numbers.is_none_or(|numbers| numbers.submitted == numbers.receipted) {
                 prop_assert!(policy.same(&id, &id));
                 prop_assert_eq!(policy.same(&id, &other), policy.same(&other, &id));
@@ -399,14 +399,14 @@ mod tests {
         }
 
         #[test]
-        fn an_exact_match_is_the_same_octets(id in id(), other in id()) {
-            prop_assume!(id.len().max(other.len()) <= MOST);
+        fn an_exact_match_means_equal_octets(id in id(), other in id()) {
+            prop_assume!(id.len().max(other.len()) <= MAX_OCTETS);
             prop_assert_eq!(EXACT.same(&id, &other), id == other);
             prop_assert_eq!(IGNORE_CASE.same(&id, &other), id.eq_ignore_ascii_case(&other));
         }
 
         #[test]
-        fn one_uuid_is_never_another(number: u128, flipped in 0..128_u32, policy in policy()) {
+        fn different_uuids_never_match(number: u128, flipped in 0..128_u32, policy in policy()) {
             let uuid = |number: u128| {
                 let digits = format!("{number:032x}");
                 [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")

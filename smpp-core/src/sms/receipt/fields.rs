@@ -227,9 +227,9 @@ fn number(out: &mut Vec<u8>, key: &str, value: Option<u32>) {
 impl fmt::Display for ReceiptError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::MissingId => "the receipt has no id",
-            Self::MissingStat => "the receipt has no stat",
-            Self::Ucs2 => "the receipt is in UCS-2",
+            Self::MissingId => "the delivery receipt has no message id",
+            Self::MissingStat => "the delivery receipt has no state",
+            Self::Ucs2 => "the text of the delivery receipt is UCS-2: read it with a buffer",
         })
     }
 }

@@ -87,25 +87,26 @@ impl<'a> ReceiptCarrier<'a> {
             return None;
         }
         let text = self.text();
-        let (is_wide, is_unread) = (self.is_wide(text), buffer.is_none());
-        let narrow = match buffer {
-            _ if !is_wide => text,
-            Some(buffer) => narrowed(text, buffer),
+        let (is_all_ucs2, has_no_buffer) = (self.is_all_ucs2(text), buffer.is_none());
+        let latin1 = match buffer {
+            _ if !is_all_ucs2 => text,
+            Some(buffer) => to_latin1(text, buffer),
             None => &[],
         };
-        if by_content && !text.is_empty() && !parse::begins_with_key(narrow) {
+        if by_content && !text.is_empty() && !parse::begins_with_key(latin1) {
             return None;
         }
-        match Receipt::parse_with(narrow, self.tlvs) {
+        match Receipt::parse_with(latin1, self.tlvs) {
             Ok(mut receipt) => {
                 receipt.is_intermediate = is_intermediate;
                 if self.is_ucs2() {
-                    receipt.text = receipt.text.and_then(|began| in_ucs2(began, narrow, text, is_wide));
+                    receipt.text =
+                        receipt.text.and_then(|value| ucs2_value(value, latin1, text, is_all_ucs2));
                 }
                 Some(Ok(receipt))
             }
             Err(_) if !is_receipt => None,
-            Err(_) if is_wide && is_unread => Some(Err(ReceiptError::Ucs2)),
+            Err(_) if is_all_ucs2 && has_no_buffer => Some(Err(ReceiptError::Ucs2)),
             Err(error) => Some(Err(error)),
         }
     }
@@ -116,7 +117,10 @@ impl<'a> ReceiptCarrier<'a> {
     /// starts with a key, or whose header is malformed, has no header.
     fn text(&self) -> &'a [u8] {
         let whole = self.user_data;
-        if !self.esm_class.contains(EsmClass::UDHI) || parse::begins_with_key(whole) || self.is_wide(whole) {
+        if !self.esm_class.contains(EsmClass::UDHI)
+            || parse::begins_with_key(whole)
+            || self.is_all_ucs2(whole)
+        {
             return whole;
         }
         match udh::split(whole) {
@@ -127,7 +131,7 @@ impl<'a> ReceiptCarrier<'a> {
 
     /// Returns whether the text is UCS-2 from its first character. With the `data_coding` of UCS-2 it may also be only
     /// the value of `text:`, which is from the submitted message.
-    fn is_wide(&self, text: &[u8]) -> bool {
+    fn is_all_ucs2(&self, text: &[u8]) -> bool {
         matches!(text, [0, 1..=0xFF, ..] | [0xFE, 0xFF, ..]) && self.is_ucs2()
     }
 
@@ -137,8 +141,8 @@ impl<'a> ReceiptCarrier<'a> {
 }
 
 /// Converts UCS-2 to ISO 8859-1: one octet per character, `?` for characters above U+00FF.
-fn narrowed<'a>(wide: &[u8], buffer: &'a mut Vec<u8>) -> &'a [u8] {
-    let (units, _) = wide.as_chunks();
+fn to_latin1<'a>(ucs2: &[u8], buffer: &'a mut Vec<u8>) -> &'a [u8] {
+    let (units, _) = ucs2.as_chunks();
     buffer.clear();
     buffer.extend(units.iter().map(|&unit| match u16::from_be_bytes(unit) {
         BYTE_ORDER_MARK => b' ',
@@ -147,16 +151,16 @@ fn narrowed<'a>(wide: &[u8], buffer: &'a mut Vec<u8>) -> &'a [u8] {
     buffer
 }
 
-/// Returns the octets of `whole` at the position of `began`, the last value of `narrow`, extended to whole UTF-16
+/// Returns the octets of `whole` at the position of `value`, the last value of `latin1`, extended to whole UTF-16
 /// units.
-fn in_ucs2<'a>(began: &[u8], narrow: &[u8], whole: &'a [u8], is_wide: bool) -> Option<&'a [u8]> {
-    let end = parse::without_nuls(narrow).len();
-    let start = end - began.len();
-    if is_wide {
+fn ucs2_value<'a>(value: &[u8], latin1: &[u8], whole: &'a [u8], is_all_ucs2: bool) -> Option<&'a [u8]> {
+    let end = parse::without_nuls(latin1).len();
+    let start = end - value.len();
+    if is_all_ucs2 {
         return whole.get(2 * start..2 * end);
     }
     // A NUL at the end may be half of the last character.
-    whole.get(start..whole.len().min(end + began.len() % 2))
+    whole.get(start..whole.len().min(end + value.len() % 2))
 }
 
 impl<'a> From<&DeliverSm<'a>> for ReceiptCarrier<'a> {

@@ -1,8 +1,8 @@
 //! Parsing the text of a delivery receipt.
 //!
 //! ```text
-//! receipt = noise field* NUL*           noise: what stands before the first key
-//! field   = key value                   value: what stands before the next key; after "text:" all the rest
+//! receipt = ignored field* NUL*         ignored: everything before the first key
+//! field   = key value                   value: everything before the next key; after "text:" all the rest
 //! key     = name ":" | ("submit" | "done") white "date:"
 //! name    = letter (letter | digit | "_")*
 //! ```
@@ -39,19 +39,19 @@ struct Value<'a> {
 /// A name as a number: its last 16 octets in lower case. Names of up to 15 octets have distinct numbers.
 type Name = u128;
 
-const ID: Name = named(b"id");
-const SUB: Name = named(b"sub");
-const DLVRD: Name = named(b"dlvrd");
-const SUBMIT: Name = named(b"submit");
-const SUBMITDATE: Name = named(b"submitdate");
-const SUBMIT_DATE: Name = named(b"submit_date");
-const DONE: Name = named(b"done");
-const DONEDATE: Name = named(b"donedate");
-const DONE_DATE: Name = named(b"done_date");
-const DATE: Name = named(b"date");
-const STAT: Name = named(b"stat");
-const ERR: Name = named(b"err");
-const TEXT: Name = named(b"text");
+const ID: Name = name_number(b"id");
+const SUB: Name = name_number(b"sub");
+const DLVRD: Name = name_number(b"dlvrd");
+const SUBMIT: Name = name_number(b"submit");
+const SUBMITDATE: Name = name_number(b"submitdate");
+const SUBMIT_DATE: Name = name_number(b"submit_date");
+const DONE: Name = name_number(b"done");
+const DONEDATE: Name = name_number(b"donedate");
+const DONE_DATE: Name = name_number(b"done_date");
+const DATE: Name = name_number(b"date");
+const STAT: Name = name_number(b"stat");
+const ERR: Name = name_number(b"err");
+const TEXT: Name = name_number(b"text");
 
 /// The underscore in the GSM 7-bit default alphabet.
 const GSM7_UNDERSCORE: u8 = 0x11;
@@ -71,7 +71,7 @@ impl<'a> Receipt<'a> {
     ///
     /// [`ReceiptError`] if the id or the state is missing.
     pub fn parse(text: &'a [u8]) -> Result<Self, ReceiptError> {
-        receipt(text).checked()
+        parse_fields(text).check_complete()
     }
 
     /// Parses the text of a delivery receipt together with its TLVs: `receipted_message_id` and `message_state` take
@@ -84,14 +84,14 @@ impl<'a> Receipt<'a> {
     ///
     /// [`ReceiptError`] if the id or the state is missing in both.
     pub fn parse_with(text: &'a [u8], tlvs: Tlvs<'a>) -> Result<Self, ReceiptError> {
-        let mut receipt = receipt(text);
+        let mut receipt = parse_fields(text);
         if !tlvs.is_empty() {
-            receipt.amend(tlvs);
+            receipt.apply_tlvs(tlvs);
         }
-        receipt.checked()
+        receipt.check_complete()
     }
 
-    fn amend(&mut self, tlvs: Tlvs<'a>) {
+    fn apply_tlvs(&mut self, tlvs: Tlvs<'a>) {
         if let Some(id) = tlvs.receipted_message_id().filter(|id| !id.is_empty()) {
             self.id_source = IdSource::Tlv { in_text: self.id };
             self.id = id;
@@ -108,7 +108,7 @@ impl<'a> Receipt<'a> {
         self.user_message_reference = tlvs.user_message_reference();
     }
 
-    fn checked(self) -> Result<Self, ReceiptError> {
+    fn check_complete(self) -> Result<Self, ReceiptError> {
         match (self.id, self.stat) {
             ([], _) => Err(ReceiptError::MissingId),
             (_, []) => Err(ReceiptError::MissingStat),
@@ -118,7 +118,7 @@ impl<'a> Receipt<'a> {
 }
 
 /// Parses all fields; the first of repeated fields applies.
-fn receipt(text: &[u8]) -> Receipt<'_> {
+fn parse_fields(text: &[u8]) -> Receipt<'_> {
     let mut receipt = Receipt::default();
     let text = without_nuls(text).trim_ascii_start();
     let mut next = key(text).or_else(|| value(text).1);
@@ -169,7 +169,7 @@ fn key(input: &[u8]) -> Option<(Key, &[u8])> {
     let (name, rest) = name(input);
     match (name, rest) {
         (0, _) => None,
-        (_, [b':', value @ ..]) => Some((meaning(name), value)),
+        (_, [b':', value @ ..]) => Some((key_of(name), value)),
         (SUBMIT, _) => Some((Key::SubmitDate, date(rest)?)),
         (DONE, _) => Some((Key::DoneDate, date(rest)?)),
         _ => None,
@@ -184,7 +184,7 @@ fn date(input: &[u8]) -> Option<&[u8]> {
     }
 }
 
-fn meaning(name: Name) -> Key {
+fn key_of(name: Name) -> Key {
     match name {
         ID => Key::Id,
         SUB => Key::Sub,
@@ -216,7 +216,7 @@ fn name(mut input: &[u8]) -> (Name, &[u8]) {
 }
 
 /// Returns the number of a name in lower case.
-const fn named(name: &[u8]) -> Name {
+const fn name_number(name: &[u8]) -> Name {
     let mut number = 0;
     let mut rest = name;
     while let [octet, after @ ..] = rest {

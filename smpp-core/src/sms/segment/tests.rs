@@ -24,7 +24,7 @@ fn lengths(text: &str, segmentation: impl Into<Segmentation>) -> Vec<usize> {
 }
 
 #[test]
-fn capacities_are_those_of_the_air() {
+fn capacities_match_the_specification() {
     for (header, septets, units) in
         [(0, 160, 70), (6, 153, 67), (7, 152, 66), (4, 155, 68), (9, 149, 65), (12, 146, 64)]
     {
@@ -36,7 +36,7 @@ fn capacities_are_those_of_the_air() {
 }
 
 #[test]
-fn septets_fill_160_then_152_or_153() {
+fn gsm7_segments_have_160_or_152_or_153_septets() {
     assert_eq!(lengths(&"a".repeat(160), WIDE), [160]);
     assert_eq!(lengths(&"a".repeat(161), WIDE), [7 + 152, 7 + 9]);
     assert_eq!(lengths(&"a".repeat(304), WIDE), [7 + 152, 7 + 152]);
@@ -46,7 +46,7 @@ fn septets_fill_160_then_152_or_153() {
 }
 
 #[test]
-fn units_fill_70_then_66_or_67() {
+fn ucs2_segments_have_70_or_66_or_67_units() {
     assert_eq!(lengths(&"я".repeat(70), WIDE), [140]);
     assert_eq!(lengths(&"я".repeat(71), WIDE), [7 + 132, 7 + 10]);
     assert_eq!(lengths(&"я".repeat(132), WIDE), [7 + 132, 7 + 132]);
@@ -55,19 +55,19 @@ fn units_fill_70_then_66_or_67() {
 }
 
 #[test]
-fn an_escape_stays_with_its_septet() {
+fn an_escape_is_not_split_from_its_septet() {
     let text = "a".repeat(151) + "€" + &"a".repeat(10);
     assert_eq!(lengths(&text, WIDE), [7 + 151, 7 + 12]);
 }
 
 #[test]
-fn a_surrogate_pair_stays_together() {
+fn a_surrogate_pair_is_not_split() {
     let text = "я".repeat(65) + "😀" + &"я".repeat(10);
     assert_eq!(lengths(&text, WIDE), [7 + 130, 7 + 24]);
 }
 
 #[test]
-fn a_grapheme_stays_together_if_wanted() {
+fn a_grapheme_is_not_split_with_whole_graphemes() {
     // A family: four people and three joiners, 11 units.
     let text = "я".repeat(60) + "👨‍👩‍👧‍👦" + &"я".repeat(10);
     let lengths = |text: Text<'_>| -> Vec<usize> {
@@ -76,12 +76,12 @@ fn a_grapheme_stays_together_if_wanted() {
     assert_eq!(lengths(Text::new(&text)), [7 + 132, 7 + 2 * 15]);
     assert_eq!(lengths(Text::new(&text).whole_graphemes()), [7 + 120, 7 + 2 * 21]);
     // Longer than any segment: the letter a with a hundred accents.
-    let endless = String::from("a") + &"\u{301}".repeat(100);
-    assert_eq!(lengths(Text::new(&endless).whole_graphemes()), [7 + 132, 7 + 2 * 35]);
+    let long_grapheme = String::from("a") + &"\u{301}".repeat(100);
+    assert_eq!(lengths(Text::new(&long_grapheme).whole_graphemes()), [7 + 132, 7 + 2 * 35]);
 }
 
 #[test]
-fn the_header_counts_the_segments() {
+fn the_header_has_number_and_total() {
     let all = segments(&"a".repeat(200), WIDE);
     assert_eq!(all[0].as_bytes()[..8], [6, 8, 4, 0xAB, 0xCD, 2, 1, b'a']);
     assert_eq!(all[1].as_bytes()[..8], [6, 8, 4, 0xAB, 0xCD, 2, 2, b'a']);
@@ -94,7 +94,7 @@ fn the_header_counts_the_segments() {
 }
 
 #[test]
-fn one_message_has_no_header() {
+fn a_single_segment_has_no_header() {
     for text in ["", "hello", "привет"] {
         let all = segments(text, WIDE);
         assert_eq!(all.len(), 1);
@@ -104,7 +104,7 @@ fn one_message_has_no_header() {
 }
 
 #[test]
-fn a_national_table_is_named_in_each_segment() {
+fn every_segment_names_the_national_table() {
     let text = "ğ".repeat(161);
     let turkish =
         Text::coded(&text, Alphabet::Gsm7, Shifts::locking(Language::TURKISH), DataCoding(0)).unwrap();
@@ -118,7 +118,7 @@ fn a_national_table_is_named_in_each_segment() {
 }
 
 #[test]
-fn packed_septets_begin_behind_the_fill_bits() {
+fn packed_septets_start_after_the_fill_bits() {
     let text = "a".repeat(161);
     let text = Text::coded(&text, Alphabet::Gsm7Packed, Shifts::NONE, DataCoding(0)).unwrap();
     let all: Vec<_> = text.segments(NARROW).unwrap().collect();
@@ -127,7 +127,7 @@ fn packed_septets_begin_behind_the_fill_bits() {
 }
 
 #[test]
-fn a_carriage_return_never_makes_packed_septets_too_long() {
+fn a_doubled_carriage_return_fits_the_segment() {
     for (before, sizes) in [(159, vec![140, 15]), (158, vec![140])] {
         let text = "a".repeat(before) + "\r";
         let text = Text::coded(&text, Alphabet::Gsm7Packed, Shifts::NONE, DataCoding(0)).unwrap();
@@ -141,25 +141,27 @@ fn a_carriage_return_never_makes_packed_septets_too_long() {
         let packed = Text::coded(&text, Alphabet::Gsm7Packed, Shifts::NONE, DataCoding(0)).unwrap();
         let all: Vec<_> = packed.segments(WIDE).unwrap().submissions(SubmitSm::default()).collect();
         let submit_sms: Vec<_> = all.iter().map(Submission::submit_sm).collect();
-        let joined = codings.decode_segments(submit_sms.iter().map(|part| part.user_data().unwrap()));
+        let joined =
+            codings.decode_segments(submit_sms.iter().map(|submit_sm| submit_sm.user_data().unwrap()));
         assert_eq!(joined.as_ref(), Some(&text), "{before}");
     }
 }
 
 #[test]
-fn escapes_of_a_charset_are_each_segments_own() {
+fn each_segment_starts_in_the_initial_shift_state() {
     let text = "漢".repeat(200);
     let japanese = Alphabet::Charset(&encoding_rs::ISO_2022_JP_INIT);
     let coded = Text::coded(&text, japanese, Shifts::NONE, DataCoding(10)).unwrap();
     let all: Vec<_> = coded.segments(WIDE).unwrap().submissions(SubmitSm::default()).collect();
     assert_eq!(all[1].segment().as_bytes()[7..10], *b"\x1B$B");
     let submit_sms: Vec<_> = all.iter().map(Submission::submit_sm).collect();
-    let joined = Codings::default().decode_segments(submit_sms.iter().map(|part| part.user_data().unwrap()));
+    let joined =
+        Codings::default().decode_segments(submit_sms.iter().map(|submit_sm| submit_sm.user_data().unwrap()));
     assert_eq!(joined, Some(text));
 }
 
 #[test]
-fn elements_that_stand_against_the_segments_own_are_refused() {
+fn reserved_elements_are_refused() {
     let with = |octets: &'static [u8]| Text::new("a").with_header(udh::split(octets).unwrap().0).err();
     assert_eq!(with(&[5, 0x00, 3, 1, 9, 9]), Some(SegmentError::ReservedElement { id: 0x00 }));
     assert_eq!(with(&[6, 0x08, 4, 1, 1, 9, 9]), Some(SegmentError::ReservedElement { id: 0x08 }));
@@ -171,7 +173,7 @@ fn elements_that_stand_against_the_segments_own_are_refused() {
 }
 
 #[test]
-fn there_are_255_segments_and_no_more() {
+fn a_text_has_at_most_255_segments() {
     let most = "a".repeat(255 * 152);
     let mut all = Text::new(&most).segments(WIDE).unwrap();
     assert_eq!(all.len(), 255);
@@ -185,7 +187,7 @@ fn there_are_255_segments_and_no_more() {
 }
 
 #[test]
-fn a_header_leaves_room_or_is_refused() {
+fn a_header_without_room_for_text_is_refused() {
     let elements = [0xA0_u8, 112].iter().copied().chain([7; 113]).collect::<Vec<_>>();
     let header = |length: u8| {
         let mut octets = vec![length];
@@ -211,7 +213,7 @@ fn sar_parameters_and_a_header_exclude_each_other() {
 }
 
 #[test]
-fn a_payload_is_whole() {
+fn a_payload_has_the_whole_text() {
     let text = "€".repeat(300);
     let submissions =
         Text::new(&text).segments(Segmentation::Payload).unwrap().submissions(SubmitSm::default());
@@ -225,12 +227,12 @@ fn a_payload_is_whole() {
     let turkish = Text::coded("ğ", Alphabet::Gsm7, Shifts::single(Language::TURKISH), DataCoding(0)).unwrap();
     let payload =
         turkish.segments(Segmentation::Payload).unwrap().submissions(SubmitSm::default()).next().unwrap();
-    assert_eq!(payload.submit_sm().text(), [3, 0x24, 1, 1, 0x1B, 0x67], "its header is in the payload too");
+    assert_eq!(payload.submit_sm().text(), [3, 0x24, 1, 1, 0x1B, 0x67], "the payload starts with the header");
     assert_eq!(payload.submit_sm().esm_class, EsmClass::UDHI);
 }
 
 #[test]
-fn a_template_keeps_what_is_its_own() {
+fn fields_of_the_template_are_copied() {
     let list = [Tlv::user_message_reference(9)];
     let template = SubmitSm {
         esm_class: EsmClass::DATAGRAM | EsmClass::UDHI,
@@ -258,7 +260,7 @@ fn a_template_keeps_what_is_its_own() {
 }
 
 #[test]
-fn what_a_template_says_of_the_text_does_not_count() {
+fn text_fields_of_the_template_are_replaced() {
     let list = [
         Tlv::new(Tag::MESSAGE_PAYLOAD, b"old").unwrap(),
         Tlv::user_message_reference(9),
@@ -290,14 +292,14 @@ fn what_a_template_says_of_the_text_does_not_count() {
 }
 
 /// Returns the expected number of segments, computed by splitting the encoded text instead of the characters.
-fn count<T>(units: &[T], alone: usize, capacity: usize, opens_a_pair: impl Fn(&T) -> bool) -> usize {
-    if units.len() <= alone {
+fn count<T>(units: &[T], single: usize, capacity: usize, starts_pair: impl Fn(&T) -> bool) -> usize {
+    if units.len() <= single {
         return 1;
     }
     let (mut count, mut start) = (0, 0);
     while start < units.len() {
         let end = start + capacity;
-        start = if end < units.len() && opens_a_pair(&units[end - 1]) { end - 1 } else { end };
+        start = if end < units.len() && starts_pair(&units[end - 1]) { end - 1 } else { end };
         count += 1;
     }
     count
@@ -374,7 +376,7 @@ fn read<'a>(submit_sm: &SubmitSm<'a>) -> (Option<udh::Header<'a>>, &'a [u8]) {
 
 proptest! {
     #[test]
-    fn the_segments_spell_the_text(
+    fn segments_decode_to_the_text(
         (text, segmentation, codings) in (any_text(), any_segmentation(), any_codings()),
         (elements, first, graphemes) in (any_elements(), 0..8_usize, any::<bool>()),
         national: bool,
@@ -411,8 +413,8 @@ proptest! {
             let total = all.len() as u8;
             match segmentation {
                 Segmentation::Udh(reference) => {
-                    let part = Concatenation::new(reference, total, number).filter(|_| total > 1);
-                    prop_assert_eq!(header.and_then(|header| header.concatenation()), part);
+                    let expected = Concatenation::new(reference, total, number).filter(|_| total > 1);
+                    prop_assert_eq!(header.and_then(|header| header.concatenation()), expected);
                 }
                 Segmentation::Sar(reference) => {
                     let sar = (
@@ -420,8 +422,8 @@ proptest! {
                         submit_sm.tlvs.sar_total_segments(),
                         submit_sm.tlvs.sar_segment_seqnum(),
                     );
-                    let part = (Some(reference), Some(total), Some(number));
-                    prop_assert_eq!(sar, if total > 1 { part } else { (None, None, None) });
+                    let expected = (Some(reference), Some(total), Some(number));
+                    prop_assert_eq!(sar, if total > 1 { expected } else { (None, None, None) });
                 }
                 Segmentation::Payload => prop_assert_eq!(total, 1),
             }
@@ -451,9 +453,9 @@ proptest! {
     }
 
     #[test]
-    fn octets_are_cut_and_joined(data in prop::collection::vec(any::<u8>(), 0..1000), segmentation in any_segmentation()) {
+    fn octets_are_split_and_joined(data in prop::collection::vec(any::<u8>(), 0..1000), segmentation in any_segmentation()) {
         let all: Vec<_> = Text::octets(&data).segments(segmentation).unwrap().submissions(SubmitSm::default()).collect();
-        let joined: Vec<u8> = all.iter().flat_map(|part| read(&part.submit_sm()).1.to_vec()).collect();
+        let joined: Vec<u8> = all.iter().flat_map(|submission| read(&submission.submit_sm()).1.to_vec()).collect();
         prop_assert_eq!(&joined, &data);
         let capacity = 140 - match segmentation {
             Segmentation::Udh(ConcatRef::Narrow(_)) => 6,
@@ -467,7 +469,7 @@ proptest! {
     }
 
     #[test]
-    fn there_are_as_many_segments_as_it_takes(
+    fn the_number_of_segments_is_minimal(
         (text, segmentation) in (any_text(), prop_oneof![any_reference().prop_map(Segmentation::Udh), any::<u16>().prop_map(Segmentation::Sar)]),
         (alphabet, shifts) in prop_oneof![
             prop::sample::select(&EVERY_ALPHABET[..]).prop_map(|alphabet| (alphabet, Shifts::NONE)),
@@ -485,7 +487,7 @@ proptest! {
             }
         };
         let tables = [shifts.locking, shifts.single].into_iter().filter(|language| language.0 > 0).count();
-        let alone = if tables > 0 { 1 + 3 * tables } else { 0 };
+        let single = if tables > 0 { 1 + 3 * tables } else { 0 };
         let reference = if matches!(segmentation, Segmentation::Udh(ConcatRef::Narrow(_))) { 5 } else { 6 };
         let concatenated = 1 + reference + 3 * tables;
         // The septets that fit after a header of so many octets.
@@ -494,7 +496,7 @@ proptest! {
         let expected = match alphabet {
             Alphabet::Gsm7 | Alphabet::Gsm7Packed => {
                 shifts.encode(&text, &mut octets).unwrap();
-                count(&octets, septets(alone), septets(concatenated), |&septet| septet == 0x1B)
+                count(&octets, septets(single), septets(concatenated), |&septet| septet == 0x1B)
             }
             Alphabet::Ucs2 => {
                 let units: Vec<u16> = text.encode_utf16().collect();
@@ -514,7 +516,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_left_is_what_still_fits(text in texts("ab€ ğ"), more in 0..200_usize) {
+    fn remaining_units_still_fit(text in texts("ab€ ğ"), more in 0..200_usize) {
         let options = TextOptions { languages: &[Language::TURKISH], ..TextOptions::default() };
         let chosen = options.text(&text).unwrap();
         let TextSize { segments, remaining, .. } = chosen.size(NARROW);

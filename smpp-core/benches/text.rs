@@ -20,9 +20,9 @@ const CHARACTERS: u16 = 480;
 fn texts() -> [(&'static str, Alphabet, String); 5] {
     let of = |words: &str| words.chars().cycle().take(CHARACTERS.into()).collect();
     [
-        ("GSM 7-bit, ASCII letters", Alphabet::Gsm7, of("Your code is 12345678. Tell nobody. ")),
+        ("GSM 7-bit, ASCII letters", Alphabet::Gsm7, of("Your code is 12345678. Do not share it. ")),
         ("GSM 7-bit, accents and escapes", Alphabet::Gsm7, of("Grüße à Zürich: 25 € [Ωmega] {ñ} ")),
-        ("GSM 7-bit, packed", Alphabet::Gsm7Packed, of("Your code is 12345678. Tell nobody. ")),
+        ("GSM 7-bit, packed", Alphabet::Gsm7Packed, of("Your code is 12345678. Do not share it. ")),
         ("UCS-2, Cyrillic", Alphabet::Ucs2, of("Ваш код 12345678. Никому не говорите. ")),
         ("UCS-2, emoji", Alphabet::Ucs2, of("Поздравляем! 🎉👍🏽 Ваш заказ едет 🚚 ")),
     ]
@@ -63,11 +63,11 @@ fn bench(c: &mut Criterion) {
         });
         let segments: Vec<_> = coded.segments(ConcatRef::Narrow(1)).unwrap().collect();
         let join = run(&format!("{name}: join"), &mut || {
-            let parts = segments.iter().map(|segment| {
+            let user_data = segments.iter().map(|segment| {
                 let (esm_class, data_coding) = (segment.esm_class(), segment.data_coding());
                 UserData::of(esm_class, data_coding, segment.as_bytes(), &Tlvs::EMPTY).unwrap()
             });
-            black_box(codings.decode_segments(parts));
+            black_box(codings.decode_segments(user_data));
         });
         rows.push((*name, [copy, encode, decode, split, join]));
     }

@@ -12,6 +12,8 @@
 //! element  = id length data          length: octets of data
 //! ```
 //!
+//! # Example
+//!
 //! ```
 //! use smpp_core::sms::udh::{self, ConcatRef};
 //!

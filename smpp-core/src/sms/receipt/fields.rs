@@ -8,8 +8,8 @@ use crate::tlv::{NetworkErrorCode, Tlv};
 
 /// A delivery receipt (DLR): the final or intermediate state of a submitted message (SMPP 3.4 §2.11, Appendix B).
 ///
-/// [`of`](Self::of) reads the receipt from a PDU, and [`MessageIdPolicy`](super::MessageIdPolicy) matches its id with a
-/// submitted message.
+/// [`of`](Self::of) reads the receipt from a PDU, and [`MessageIdPolicy`](crate::sms::MessageIdPolicy) matches its id
+/// with a submitted message.
 ///
 /// Appendix B calls the format of the text vendor specific, and gives this typical example:
 ///
@@ -40,7 +40,7 @@ use crate::tlv::{NetworkErrorCode, Tlv};
 ///         assert!(MessageIdPolicy::EXACT.same(submitted, receipt.id));
 ///     }
 ///     Some(Err(error)) => println!("a receipt that cannot be read: {error}"),
-///     None => println!("a message from a phone"),
+///     None => println!("a mobile-originated message"),
 /// }
 /// # assert!(matches!(Receipt::of(&message, Detection::ByEsmClass), Some(Ok(_))));
 /// # Ok::<(), smpp_core::InvalidOctets>(())

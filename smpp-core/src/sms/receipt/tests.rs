@@ -233,8 +233,8 @@ fn the_udhi_bit_alone_is_not_a_header() {
         assert_eq!(receipt, delivered, "{:?}", text.escape_ascii());
     }
     let esm_class = EsmClass::DELIVERY_RECEIPT | EsmClass::UDHI;
-    let cut = DeliverSm { esm_class, ..message(b"\x7F\x00\x03", &[]) };
-    assert_eq!(of(&cut), Some(Err(ReceiptError::MissingId)));
+    let truncated = DeliverSm { esm_class, ..message(b"\x7F\x00\x03", &[]) };
+    assert_eq!(of(&truncated), Some(Err(ReceiptError::MissingId)));
 }
 
 #[test]
@@ -249,7 +249,7 @@ fn a_receipt_in_ucs2_differs_from_a_text_value_in_ucs2() {
     assert_eq!(
         Receipt::of_with_buffer(&sm, Detection::ByEsmClass, &mut buffer),
         Some(Ok(expected)),
-        "a character above U+00FF is kept only in the text"
+        "a character above U+00FF is returned only in the text"
     );
     assert_eq!(of(&DeliverSm { data_coding: DataCoding(0), ..sm }), Some(Err(ReceiptError::MissingId)));
 
@@ -374,12 +374,12 @@ proptest! {
 
     #[test]
     fn any_mixture_of_keys_can_be_parsed(
-        pieces in prop::collection::vec(
+        keys in prop::collection::vec(
             prop::sample::select(&["id:", "stat:", "submit", "date:", "text:", "Done_date:", " ", "\n", "7", "x"][..]),
             0..40,
         ),
     ) {
-        let line = pieces.concat();
+        let line = keys.concat();
         if let Ok(receipt) = Receipt::parse(line.as_bytes()) {
             prop_assert!(!receipt.id.is_empty() && !receipt.stat.is_empty());
             receipt.state();

@@ -48,6 +48,10 @@
 //! # Dates of delivery receipts
 //!
 //! `final_date` and the dates of a delivery receipt come in more formats: [`ReportedTime`] reads them.
+//!
+//! # Other time crates
+//!
+//! The features `time`, `chrono` and `jiff` convert [`UnixTime`] from and to the moments of those crates.
 
 mod absolute;
 mod civil;

@@ -113,8 +113,8 @@ mod tests {
 
     #[test]
     fn a_negative_zero_offset_is_written_as_positive() {
-        let behind = TimeValue::parse(b"260101000000000-").unwrap();
-        assert_eq!(behind.encode().to_string(), "260101000000000+");
+        let negative = TimeValue::parse(b"260101000000000-").unwrap();
+        assert_eq!(negative.encode().to_string(), "260101000000000+");
     }
 
     #[test]

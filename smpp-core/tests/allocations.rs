@@ -4,7 +4,9 @@
 
 use allocation_counter::{AllocationInfo, measure};
 use smpp_core::session::{Config, Esme, Event, Instant, Outcome, Reply, Request, Role, Session, Smsc};
-use smpp_core::sms::{MessagePart, PushErrorReason, Reassembler, ReassemblyLimits, Reference, UserData};
+use smpp_core::sms::{
+    MessageReference, PushErrorReason, Reassembler, ReassemblyLimits, SegmentInfo, UserData,
+};
 use smpp_core::{
     Address, Bind, BindMode, BindResp, COctets, CommandStatus, Frame, Pdu, SequenceNumber, ShortMessage,
     SubmitSm, SubmitSmResp, Tag, Tlv, Tlvs, Tolerance,
@@ -219,7 +221,7 @@ fn a_new_session_allocates_nothing() {
 fn a_reassembler_allocates_no_more_octets_than_it_counts() {
     // The reassembler does not count the initial nodes of its trees.
     const UNCOUNTED: usize = 8 * 1024;
-    let limits = ReassemblyLimits { messages: usize::MAX, octets: 500_000, ..ReassemblyLimits::default() };
+    let limits = ReassemblyLimits { max_messages: usize::MAX, max_octets: 500_000, ..ReassemblyLimits::default() };
     for (total, length) in [(2, 0), (2, 153), (3, 153), (9, 153), (255, 140), (2, 5_000)] {
         let mut reassembler = None;
         let octets = vec![b'a'; length];
@@ -227,9 +229,9 @@ fn a_reassembler_allocates_no_more_octets_than_it_counts() {
             let filled = reassembler.insert(Reassembler::<[u64; 3]>::new(limits));
             let full = (0..=u16::MAX).find_map(|reference| {
                 (1..total).find_map(|number| {
-                    let reference = Reference::Sar(reference.wrapping_mul(40_503));
-                    let part = Some(MessagePart { reference, total, number });
-                    let user_data = UserData { octets: &octets, part, ..UserData::default() };
+                    let reference = MessageReference::Sar(reference.wrapping_mul(40_503));
+                    let segment = Some(SegmentInfo { reference, total, number });
+                    let user_data = UserData { octets: &octets, segment, ..UserData::default() };
                     let source = Address::international("6591234567").unwrap();
                     filled.push(NOW, source, source, &user_data, [0; 3]).err()
                 })
@@ -238,7 +240,7 @@ fn a_reassembler_allocates_no_more_octets_than_it_counts() {
         });
         let counted = reassembler.unwrap().octets();
         let held = usize::try_from(allocated.bytes_current).unwrap();
-        assert!(counted <= limits.octets && counted > limits.octets * 9 / 10, "{counted}");
+        assert!(counted <= limits.max_octets && counted > limits.max_octets * 9 / 10, "{counted}");
         assert!(
             held <= counted + UNCOUNTED,
             "{held} octets allocated, {counted} counted: {total} segments of {length}"

@@ -13,11 +13,11 @@ mod check;
 #[path = "../../fuzz/fuzz_targets/session_steps.rs"]
 mod session_steps;
 
-#[path = "../../fuzz/fuzz_targets/texts.rs"]
-mod texts;
+#[path = "../../fuzz/fuzz_targets/sms_checks.rs"]
+mod sms_checks;
 
-#[path = "../../fuzz/fuzz_targets/told.rs"]
-mod told;
+#[path = "../../fuzz/fuzz_targets/receipt_checks.rs"]
+mod receipt_checks;
 
 /// Runs the check of a target on each file of its corpus, which must have at least `minimum` files.
 fn replay(target: &str, minimum: usize, check: fn(&[u8])) {
@@ -46,7 +46,7 @@ fn the_roundtrip_target_passes_on_its_corpus() {
 
 #[test]
 fn the_receipt_target_passes_on_its_corpus() {
-    replay("receipt", 110, told::receipt);
+    replay("receipt", 110, receipt_checks::receipt);
 }
 
 #[test]
@@ -56,5 +56,5 @@ fn the_session_target_passes_on_its_corpus() {
 
 #[test]
 fn the_sms_target_passes_on_its_corpus() {
-    replay("sms", 30, texts::sms);
+    replay("sms", 30, sms_checks::sms);
 }

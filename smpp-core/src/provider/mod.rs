@@ -13,7 +13,7 @@ use crate::header::InterfaceVersion;
 use crate::pdu::BindMode;
 use crate::session::{Config, Operations, Rate};
 use crate::sms::time::UtcOffset;
-use crate::sms::{Alphabet, Codings, ConcatRef, Detection, Form, MessageIdPolicy, TextOptions};
+use crate::sms::{Alphabet, Codings, ConcatRef, Detection, MessageIdPolicy, Segmentation, TextOptions};
 use crate::values::{DataCoding, MessageState, RegisteredDelivery};
 
 pub mod eight_by_eight;
@@ -179,12 +179,12 @@ pub enum LongMessages {
 impl LongMessages {
     /// Returns the form of the segments of a message with this reference. [`Udh8`](Self::Udh8) uses its lower 8 bits,
     /// [`Payload`](Self::Payload) does not use it.
-    pub const fn form(self, reference: u16) -> Form {
+    pub const fn segmentation(self, reference: u16) -> Segmentation {
         match self {
-            Self::Udh8 => Form::Udh(ConcatRef::Narrow(reference as u8)),
-            Self::Udh16 => Form::Udh(ConcatRef::Wide(reference)),
-            Self::Sar => Form::Sar(reference),
-            Self::Payload => Form::Payload,
+            Self::Udh8 => Segmentation::Udh(ConcatRef::Narrow(reference as u8)),
+            Self::Udh16 => Segmentation::Udh(ConcatRef::Wide(reference)),
+            Self::Sar => Segmentation::Sar(reference),
+            Self::Payload => Segmentation::Payload,
         }
     }
 }

@@ -1,17 +1,17 @@
-//! What all of a simulation share: the time, chance, and what has happened.
+//! The time, the random numbers and the trace of a simulation.
 
 use smpp_core::session::Instant;
 
 use super::harness::rng::Rng;
 use super::harness::{Watch, Witness};
 
-pub(crate) struct Scene {
+pub(crate) struct Context {
     pub(crate) rng: Rng,
     pub(crate) now: Instant,
     pub(crate) witness: Witness,
 }
 
-impl Scene {
+impl Context {
     pub(crate) fn new(rng: Rng, watch: Watch) -> Self {
         Self { rng, now: Instant::ZERO, witness: Witness::new(watch) }
     }
@@ -20,7 +20,7 @@ impl Scene {
         self.witness.count(what);
     }
 
-    pub(crate) fn tell(&self, what: impl FnOnce() -> String) {
+    pub(crate) fn trace(&self, what: impl FnOnce() -> String) {
         self.witness.tell(self.now, what);
     }
 }

@@ -103,8 +103,8 @@ impl Message {
         Self { deadline: Some(deadline), ..self }
     }
 
-    /// Sends the message in order with the other in-order messages to the same destination, whatever their priorities:
-    /// each ends before the next is sent. It costs a round trip for each message.
+    /// Sends the message in order with the other in-order messages to the same destination, regardless of their
+    /// priorities: each ends before the next is sent. It costs a round trip for each message.
     #[must_use]
     pub fn in_order(self) -> Self {
         Self { in_order: true, ..self }

@@ -48,7 +48,7 @@ impl<O: Observer> Account<O> {
         self.links.get_mut(link.index()).filter(|link| link.generation == generation)?.session_mut()
     }
 
-    /// Returns whether the account wants a bind in this slot.
+    /// Returns whether the account keeps a bind in this slot.
     fn is_wanted(&self, link: LinkId) -> bool {
         let is_open = matches!(self.shutdown, Shutdown::Running | Shutdown::Draining { .. });
         is_open && self.stopped.is_none() && link.0 < self.options.binds.count()
@@ -271,7 +271,7 @@ impl<O: Observer> Account<O> {
         self.links.get(link.index()).and_then(LinkSlot::session).is_some_and(Session::wants_input)
     }
 
-    /// Handles the last events of the sessions that have ended, whatever ended them.
+    /// Handles the last events of the sessions that have ended.
     fn handle_ended_sessions(&mut self, now: Instant) {
         for link in self.link_ids() {
             while let Some(event) = self

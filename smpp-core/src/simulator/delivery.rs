@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::BindId;
+use super::bind::BindId;
 use crate::pdu::{Address, DataCoding, DeliverSm, EsmClass, MessageState, Npi, ShortMessage, Ton};
 use crate::session::Instant;
 use crate::sms::Segment;

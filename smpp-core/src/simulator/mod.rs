@@ -32,6 +32,7 @@
 //! # Ok::<(), smpp_core::InvalidOctets>(())
 //! ```
 
+mod bind;
 mod delivery;
 mod rng;
 mod rules;
@@ -45,6 +46,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
+pub use bind::BindId;
 pub use delivery::Delivery;
 pub use rng::Rng;
 pub use rules::{ReceiptTiming, Rules, StateWeights, StateWeightsError};
@@ -56,10 +58,6 @@ use crate::sms::time::{LocalTime, UnixTime, UtcOffset};
 use crate::sms::{ConcatRef, Form, Receipt, SegmentError, Text, gsm7};
 use delivery::{Content, PendingDelivery};
 use rng::mix;
-
-/// Identifies a bind that the simulator has admitted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct BindId(u64);
 
 #[derive(Debug)]
 struct Bound {

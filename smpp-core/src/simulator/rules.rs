@@ -6,7 +6,7 @@ use core::fmt;
 use core::str::FromStr;
 use core::time::Duration;
 
-use super::Rng;
+use super::rng::Rng;
 use crate::pdu::MessageState;
 use crate::provider::Provider;
 use crate::session::Rate;

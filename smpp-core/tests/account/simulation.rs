@@ -332,7 +332,7 @@ impl AccountSimulation {
             self.account.handle_input(now, link, &mut one);
             self.after();
             if !one.is_empty() {
-                // The account does not want input now.
+                // The session reads no input now.
                 break;
             }
             input = rest;

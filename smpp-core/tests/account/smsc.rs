@@ -276,7 +276,7 @@ impl Smsc {
         reply: Reply<SubmitSm<'static>>,
     ) {
         let (number, segment) = segment_of(message);
-        let wants = message.registered_delivery;
+        let registered_delivery = message.registered_delivery;
         let busy = self.is(Fault::Busy) && context.rng.chance(400);
         let drops_answer = self.is(Fault::Forgetful) && context.rng.chance(300);
         let refuses = !self.healthy && context.rng.chance(self.behaviour.smsc_refuses);
@@ -301,9 +301,9 @@ impl Smsc {
         self.seen.push(Seen { message: number, segment, verdict });
         if let Ok(ids) = &result
             && !dropped
-            && !wants.is_empty()
+            && !registered_delivery.is_empty()
         {
-            self.schedule_receipts(context, (number, segment), ids, wants);
+            self.schedule_receipts(context, (number, segment), ids, registered_delivery);
         }
         if drops_answer {
             // The SMSC never answers: the reply token is dropped.
@@ -340,7 +340,7 @@ impl Smsc {
         context: &mut Context,
         (message, segment): (usize, u8),
         (id, receipted): &(String, String),
-        wants: RegisteredDelivery,
+        registered_delivery: RegisteredDelivery,
     ) {
         let rng = &mut context.rng;
         let last = rng.pick(&[
@@ -349,7 +349,7 @@ impl Smsc {
             MessageState::UNDELIVERABLE,
             MessageState::EXPIRED,
         ]);
-        if wants == RegisteredDelivery::RECEIPT_ON_FAILURE && last == MessageState::DELIVERED {
+        if registered_delivery == RegisteredDelivery::RECEIPT_ON_FAILURE && last == MessageState::DELIVERED {
             return;
         }
         let mut at = context.now + span(rng, 0, 60);

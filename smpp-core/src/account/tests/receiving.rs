@@ -22,7 +22,7 @@ fn receipts_of_all_segments_give_the_message_state() {
     sim.receipt(0, "1", "DELIVRD");
     sim.receipt(0, "7", "DELIVRD");
     sim.settle();
-    let matched = |segment, pending, message_state| {
+    let expected = |segment, pending, message_state| {
         Some(ReceiptMatch { message: number, segment, segments: 2, pending, message_state })
     };
     let mut matches = sim.matches();
@@ -32,9 +32,9 @@ fn receipts_of_all_segments_give_the_message_state() {
         matches,
         [
             (S::DELIVERED, None),
-            (S::ENROUTE, matched(0, 2, None)),
-            (S::DELIVERED, matched(0, 1, None)),
-            (S::DELIVERED, matched(1, 0, Some(S::DELIVERED))),
+            (S::ENROUTE, expected(0, 2, None)),
+            (S::DELIVERED, expected(0, 1, None)),
+            (S::DELIVERED, expected(1, 0, Some(S::DELIVERED))),
         ]
     );
 }

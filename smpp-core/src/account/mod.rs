@@ -46,7 +46,7 @@
 //! use smpp_core::account::{Account, Action, ConnectFailure, Credentials, Event, Message, Options};
 //! use smpp_core::provider::Provider;
 //! use smpp_core::session::Instant;
-//! use smpp_core::{Address, SubmitSm};
+//! use smpp_core::{Address, MessageState, SubmitSm};
 //!
 //! let start = std::time::Instant::now();
 //! let now = || Instant::after(start.elapsed());
@@ -89,7 +89,7 @@
 //!                 account.shutdown(now(), Duration::from_secs(10));
 //!             }
 //!             Event::Receipt { receipt, ack, .. } => {
-//!                 println!("{}: {}", receipt.id, receipt.state);
+//!                 println!("{} delivered: {}", receipt.id, receipt.state == MessageState::DELIVERED);
 //!                 let _ = account.acknowledge(now(), ack, Ok(()));
 //!             }
 //!             Event::Message { message, ack } => {

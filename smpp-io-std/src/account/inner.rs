@@ -35,7 +35,7 @@ impl Inner {
             tasks: account.links().map(|(link, _)| Task::new(link)).collect(),
             desk: EventRouter::new(connector.arrivals_capacity),
             waiting: VecDeque::new(),
-            room: account.room(),
+            room: account.available_capacity(),
             account,
             handles: 0,
             sleeps_until: None,
@@ -50,12 +50,12 @@ impl Inner {
 
     /// Wakes those for whom there is something at the desk.
     pub(super) fn wake(&mut self) {
-        self.desk.woken().for_each(|waiting| waiting.notify_one());
+        self.desk.take_wakers().for_each(|waiting| waiting.notify_one());
     }
 
     /// Has whoever is first in the queue look if there is more room.
     pub(super) fn tell_room(&mut self) {
-        let room = self.account.room();
+        let room = self.account.available_capacity();
         if room > std::mem::replace(&mut self.room, room) {
             self.wake_first();
         }

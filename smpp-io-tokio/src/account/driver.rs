@@ -112,13 +112,13 @@ impl Shared {
     fn act<T>(&self, by: Option<LinkId>, act: impl FnOnce(&mut Inner, Instant) -> T) -> T {
         let now = self.now();
         let mut inner = self.lock();
-        let before = inner.account.room();
+        let before = inner.account.available_capacity();
         let value = act(&mut inner, now);
         inner.dispatch(self, now);
         let mut wakers = inner.busy_links(by);
-        wakers.extend(inner.desk.woken());
+        wakers.extend(inner.desk.take_wakers());
         let (has_changed, is_over) = (std::mem::take(&mut inner.has_changed), inner.desk.is_over());
-        let has_room = inner.account.room() > before;
+        let has_room = inner.account.available_capacity() > before;
         let asks_driver = !inner.actions.is_empty() || inner.account.poll_timeout() != inner.sleeps_until;
         drop(inner);
         if has_changed {
@@ -146,7 +146,7 @@ impl Shared {
     pub(super) fn release(&self, message: MessageNumber) {
         let mut inner = self.lock();
         inner.desk.release(message);
-        let woken: Vec<_> = inner.desk.woken().collect();
+        let woken: Vec<_> = inner.desk.take_wakers().collect();
         drop(inner);
         woken.into_iter().for_each(Waker::wake);
     }
@@ -320,7 +320,7 @@ impl Drop for Driver {
         inner.dispatch(shared, now);
         // Their tasks see that it is over, if they still run.
         let tasks = std::mem::take(&mut inner.links);
-        let woken: Vec<_> = inner.desk.woken().collect();
+        let woken: Vec<_> = inner.desk.take_wakers().collect();
         drop(inner);
         shared.notify(true);
         tasks.into_iter().filter_map(|task| task.waker).chain(woken).for_each(Waker::wake);

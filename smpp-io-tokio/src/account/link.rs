@@ -82,7 +82,7 @@ pub(super) async fn unless_it_panics(shared: &Shared, link: LinkId, work: impl F
         let state = account.links().nth(link.index());
         match state {
             Some((_, LinkState::Resolving)) => account.handle_resolved(now, link, &[]),
-            Some((_, LinkState::IncomingConnection(_))) => account.handle_connect_failed(now, link, failure),
+            Some((_, LinkState::Connecting(_))) => account.handle_connect_failed(now, link, failure),
             _ => account.handle_closed(now, link),
         }
     });

@@ -33,8 +33,8 @@ impl Tally {
         let [bound, refused, unreachable] = &mut self.binds;
         match event {
             Event::Outcome { outcome, .. } => outcome.segments.iter().for_each(|fate| self.count(fate)),
-            Event::Receipt { about: Some(_), .. } => *receipt += 1,
-            Event::Receipt { about: None, .. } => *unmatched += 1,
+            Event::Receipt { matched: Some(_), .. } => *receipt += 1,
+            Event::Receipt { matched: None, .. } => *unmatched += 1,
             Event::Message { .. } => *message += 1,
             Event::ReceiptsExpired { ids, .. } => self.unreported += ids.len() as u64,
             Event::Link { event: change, .. } => match change {
@@ -81,7 +81,7 @@ pub fn publish_account(
                 let mut states = [0_u32; STATES.len()];
                 inner.account.links().for_each(|(_, state)| count(&mut states, state));
                 let account = &inner.account;
-                let levels = (account.queued(), account.awaited());
+                let levels = (account.queued(), account.pending_receipts());
                 ((states, levels, inner.watch.tally), inner.desk.is_over())
             };
             publisher.publish(counted);
@@ -98,7 +98,7 @@ fn count(states: &mut [u32; STATES.len()], state: LinkState) {
     let [idle, connecting, bound, closing] = states;
     *match state {
         LinkState::Open(_, State::Bound(_)) => bound,
-        LinkState::Resolving | LinkState::IncomingConnection(_) | LinkState::Open(..) => connecting,
+        LinkState::Resolving | LinkState::Connecting(_) | LinkState::Open(..) => connecting,
         LinkState::Closing => closing,
         LinkState::Idle => idle,
     } += 1;

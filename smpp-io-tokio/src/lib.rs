@@ -48,7 +48,8 @@
 //!     ..SubmitSm::default()
 //! };
 //! let mut sent = account.send(&Message::text(&template, "Hello, however long this is")).await?;
-//! println!("accepted as {:?}, then {:?}", sent.ids(), sent.receipt().await?);
+//! println!("accepted as {:?}", sent.ids());
+//! println!("final state: {:?}", sent.receipt().await?);
 //! account.shutdown(Duration::from_secs(10)).await;
 //! # Ok(())
 //! # }

@@ -28,7 +28,7 @@ use super::shared::Shared;
 ///             let _ = message.accept();
 ///         }
 ///         Arrival::Receipt(receipt) => {
-///             println!("receipt of {:?}", receipt.get().0.id());
+///             println!("receipt of {:?}", receipt.get().0.id);
 ///             let _ = receipt.accept();
 ///         }
 ///         _ => {}

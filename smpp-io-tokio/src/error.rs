@@ -4,9 +4,12 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::CertificateError;
+use rustls::pki_types::pem;
 use smpp_core::session::CloseReason;
 
 /// How a session ended.
@@ -20,10 +23,8 @@ pub struct End {
 
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.error {
-            Some(error) => write!(f, "{}: {error}", self.reason),
-            None => self.reason.fmt(f),
-        }
+        self.reason.fmt(f)?;
+        self.error.as_ref().map_or(Ok(()), |error| write!(f, " (transport error: {error})"))
     }
 }
 
@@ -61,26 +62,26 @@ pub enum ConnectError {
     },
 }
 
-/// Why TLS cannot be set up, or a handshake failed.
+/// A TLS handshake failed, or a certificate or key cannot be used.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// The certificate is not trusted, or is for another host.
-    Certificate(rustls::CertificateError),
-    /// The peer violated the TLS protocol, or both sides have no version or cipher in common.
+    /// The peer's certificate was rejected: it is not trusted, has expired, or is for another host.
+    Certificate(CertificateError),
+    /// The TLS protocol failed: the peer does not speak TLS, sent an alert, or offers nothing in common.
     Protocol(rustls::Error),
-    /// The transport failed during the handshake.
+    /// The connection failed during the handshake.
     Io(io::Error),
     /// The host is neither a DNS name nor an IP address.
     ServerName,
-    /// Certificates or keys cannot be read from a PEM file.
-    File {
-        /// The path of the file.
-        path: std::path::PathBuf,
-        /// Why.
-        error: rustls::pki_types::pem::Error,
+    /// A PEM file holds no usable certificate or key, or cannot be read.
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// Why it cannot be used.
+        error: pem::Error,
     },
-    /// The operating system has no root certificates.
+    /// The operating system has no trusted certificate authority.
     NoRoots,
 }
 
@@ -106,15 +107,62 @@ impl From<rustls::Error> for TlsError {
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Certificate(error) => write!(f, "the certificate is not accepted: {error}"),
+            Self::Certificate(error) => {
+                f.write_str("the peer's certificate was rejected: ")?;
+                match rejection(error) {
+                    Some(reason) => f.write_str(reason),
+                    None => error.fmt(f),
+                }
+            }
             Self::Protocol(rustls::Error::InvalidMessage(_)) => {
                 f.write_str("the peer does not speak TLS on this port")
             }
             Self::Protocol(error) => error.fmt(f),
-            Self::Io(error) => write!(f, "the connection failed during the TLS handshake: {error}"),
+            Self::Io(error) => write!(f, "the handshake was not completed: {error}"),
             Self::ServerName => f.write_str("the host is neither a DNS name nor an IP address"),
-            Self::File { path, error } => write!(f, "cannot read {}: {error}", path.display()),
-            Self::NoRoots => f.write_str("the system has no root certificates: set a PEM file of the CA"),
+            Self::Pem { path, error } => {
+                write!(f, "cannot use {}: ", path.display())?;
+                match error {
+                    pem::Error::NoItemsFound => f.write_str("it holds no certificate or key in PEM format"),
+                    other => other.fmt(f),
+                }
+            }
+            Self::NoRoots => f.write_str(
+                "the operating system has no trusted certificate authority: give the PEM file of the authority",
+            ),
+        }
+    }
+}
+
+/// Describes the common reasons to reject a certificate. rustls shows some of them as the name of its own variant.
+fn rejection(error: &CertificateError) -> Option<&'static str> {
+    Some(match error {
+        CertificateError::UnknownIssuer => "no trusted certificate authority has signed it",
+        CertificateError::Expired => "it has expired",
+        CertificateError::NotValidYet => "it is not valid yet",
+        CertificateError::Revoked => "its authority has revoked it",
+        CertificateError::NotValidForName => "it is for another host name",
+        CertificateError::BadSignature => "its signature is wrong",
+        CertificateError::BadEncoding => "it cannot be decoded",
+        _ => return None,
+    })
+}
+
+impl ConnectError {
+    /// Returns what the user can do about the error.
+    fn advice(&self) -> &'static str {
+        match self {
+            Self::Resolve { .. } => "check the spelling of the host, and the name server",
+            Self::Connect { .. } => {
+                "check host and port, and whether a firewall or an IP allow-list blocks the connection"
+            }
+            Self::Tls { error: TlsError::Certificate(_), .. } => {
+                "trust the authority that signed the certificate, and connect by the name that the certificate is for"
+            }
+            Self::Tls { error: TlsError::NoRoots, .. } => "see Connector::tls",
+            Self::Tls { .. } | Self::Timeout { .. } => {
+                "check that the port is the TLS port: smpp:// is plain, smpps:// is TLS"
+            }
         }
     }
 }
@@ -122,22 +170,17 @@ impl fmt::Display for TlsError {
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Resolve { host, error } => {
-                write!(f, "cannot resolve {host}: {error}; check the host name and the name server")
-            }
+            Self::Resolve { host, error } => write!(f, "cannot resolve {host}: {error}"),
             Self::Connect { host, attempts } => {
                 write!(f, "cannot connect to {host}")?;
-                attempts.iter().try_for_each(|(address, error)| write!(f, "; {address}: {error}"))?;
-                f.write_str("; check host, port and firewall")
+                attempts.iter().try_for_each(|(address, error)| write!(f, "; {address}: {error}"))
             }
-            Self::Tls { host, error } => write!(f, "cannot set up TLS with {host}: {error}"),
+            Self::Tls { host, error } => write!(f, "the TLS handshake with {host} failed: {error}"),
             Self::Timeout { host, after } => {
-                write!(
-                    f,
-                    "{host} did not complete the TLS handshake within {after:?}; check that the port is a TLS port"
-                )
+                write!(f, "{host} did not complete the TLS handshake within {after:?}")
             }
-        }
+        }?;
+        write!(f, "; {}", self.advice())
     }
 }
 
@@ -156,7 +199,7 @@ pub enum AcceptError {
 impl fmt::Display for AcceptError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tls(error) => write!(f, "cannot set up TLS with the client: {error}"),
+            Self::Tls(error) => write!(f, "the TLS handshake with the client failed: {error}"),
             Self::Timeout => {
                 f.write_str("the client did not complete the TLS handshake within session_init_timeout")
             }

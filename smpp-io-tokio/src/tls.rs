@@ -52,7 +52,7 @@ pub fn system_roots() -> Result<Arc<ClientConfig>, TlsError> {
 ///
 /// # Errors
 ///
-/// Returns [`TlsError::File`] if the file cannot be read or holds no certificate, and [`TlsError::Certificate`] if one of
+/// Returns [`TlsError::Pem`] if the file cannot be read or holds no certificate, and [`TlsError::Certificate`] if one of
 /// its certificates is no valid authority.
 ///
 /// ```no_run
@@ -115,19 +115,19 @@ pub fn server(
 ///
 /// # Errors
 ///
-/// Returns [`TlsError::File`] if a file cannot be read or holds no certificate or key, otherwise as [`server`].
+/// Returns [`TlsError::Pem`] if a file cannot be read or holds no certificate or key, otherwise as [`server`].
 ///
 /// ```no_run
 /// let config = smpp_io_tokio::tls::server_files("chain.pem".as_ref(), "key.pem".as_ref())?;
 /// # Ok::<(), smpp_io_tokio::TlsError>(())
 /// ```
 pub fn server_files(chain: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
-    let error = |error| TlsError::File { path: key.to_path_buf(), error };
+    let error = |error| TlsError::Pem { path: key.to_path_buf(), error };
     server(certificates(chain)?, PrivateKeyDer::from_pem_file(key).map_err(error)?)
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let error = |error| TlsError::File { path: path.to_path_buf(), error };
+    let error = |error| TlsError::Pem { path: path.to_path_buf(), error };
     let found: Vec<_> =
         CertificateDer::pem_file_iter(path).map_err(error)?.collect::<Result<_, _>>().map_err(error)?;
     if found.is_empty() {

@@ -1,4 +1,4 @@
-//! Why an account cannot be connected.
+//! Why an account could not be started.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,23 +6,23 @@ use std::time::Duration;
 use smpp_core::account::OptionsError;
 use smpp_core::{CommandStatus, EndpointError};
 
-/// Why an account cannot be created, or has no first bind.
+/// Starting an account failed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum AccountError {
-    /// The URL is invalid.
+    /// The URL is not a valid endpoint.
     Url(EndpointError),
     /// The options contradict each other, or the credentials do not fit into a bind.
     Options(OptionsError),
-    /// The SMSC refuses the account, for example because of a wrong password.
+    /// The SMSC refused the bind with a permanent status.
     Refused(CommandStatus),
-    /// The server's certificate is not accepted, at any address of the host. Holds the error text.
+    /// The server's certificate was rejected at every address. Holds the error text.
     Untrusted(String),
-    /// There was no bind within [`bind_timeout`](super::AccountConnector::bind_timeout).
+    /// No bind succeeded within the timeout.
     Timeout {
-        /// The timeout.
+        /// The timeout: see [`AccountConnector::bind_timeout`](super::AccountConnector::bind_timeout).
         after: Duration,
-        /// The last error of a connection.
+        /// The last failure.
         last: Option<String>,
     },
 }
@@ -32,11 +32,18 @@ impl fmt::Display for AccountError {
         match self {
             Self::Url(error) => error.fmt(f),
             Self::Options(error) => error.fmt(f),
-            Self::Refused(status) => write!(f, "the SMSC refuses the account: {status}"),
+            Self::Refused(status) => {
+                let advice = match *status {
+                    CommandStatus::RINVPASWD => "check the password",
+                    CommandStatus::RINVSYSID => "check the system_id",
+                    _ => "check system_id, password and whether the account may connect from this address",
+                };
+                write!(f, "the SMSC refused the bind: {status}; {advice}")
+            }
             Self::Untrusted(error) => f.write_str(error),
             Self::Timeout { after, last } => {
-                write!(f, "no bind within {after:?}")?;
-                last.as_ref().map_or(Ok(()), |last| write!(f, ": {last}"))
+                write!(f, "no bind succeeded within {after:?}")?;
+                last.as_ref().map_or(Ok(()), |last| write!(f, "; last failure: {last}"))
             }
         }
     }

@@ -86,7 +86,7 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
             let read = progress.read > 0;
             let mut wake = WakeList::default();
             let turn = self.turn(cx, progress, &scratch, &mut wake);
-            let woke = wake.wake_all();
+            let has_woken = wake.wake_all();
             let Some((refilled, deadline)) = turn else { return Poll::Ready(()) };
             let elapsed = self.poll_timer(cx, deadline).is_ready();
             if elapsed {
@@ -94,7 +94,7 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
                 self.pump.shrink();
                 self.shared.lock().shrink();
             }
-            if read && woke {
+            if read && has_woken {
                 // The woken tasks run first. They empty the inbox before more input fills it, and what they send leaves in
                 // the next write.
                 cx.waker().wake_by_ref();

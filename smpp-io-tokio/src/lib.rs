@@ -233,4 +233,5 @@ pub use start::start;
 /// The examples in the README compile.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
+#[doc = include_str!("../README.md")]
 mod readme {}

@@ -33,7 +33,7 @@ pub(super) async fn resolve(shared: &Arc<Shared>, link: LinkId, cancelled: onesh
         let host = &shared.settings.endpoint.host;
         match &resolved {
             Ok(addresses) if addresses.is_empty() => {
-                inner.last_error = Some(format!("{host} has no address"))
+                inner.last_error = Some(format!("{host} has no address"));
             }
             Ok(_) => {}
             Err(error) => inner.last_error = Some(format!("cannot resolve {host}: {error}")),

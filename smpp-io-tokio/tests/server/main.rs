@@ -191,7 +191,7 @@ async fn a_client_that_does_not_bind_in_time_is_closed() {
             &hello[..],
             "not bound: the client did not complete the TLS handshake within session_init_timeout",
         ),
-        (plain, &bind[..], "not bound: the session ended before a bind: no bind in time"),
+        (plain, &bind[..], "not bound: the session ended before a bind: no bind within session_init_timeout"),
     ] {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let mut octets = octets.iter().copied().chain(std::iter::repeat(b'x')).take(80);

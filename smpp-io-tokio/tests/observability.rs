@@ -59,13 +59,13 @@ async fn serve(mut inbox: Inbox<Smsc>) {
 }
 
 /// The metrics that a recorder has received.
-struct Recorded {
+struct Published {
     snapshotter: Snapshotter,
     totals: BTreeMap<String, f64>,
     samples: BTreeMap<String, Vec<f64>>,
 }
 
-impl Recorded {
+impl Published {
     fn by(recorder: &DebuggingRecorder) -> Self {
         Self { snapshotter: recorder.snapshotter(), totals: BTreeMap::new(), samples: BTreeMap::new() }
     }
@@ -110,7 +110,7 @@ impl Recorded {
 #[tokio::test(start_paused = true)]
 async fn counters_are_published_at_intervals_and_gauges_go_back_to_zero() {
     let recorder = DebuggingRecorder::new();
-    let mut recorded = Recorded::by(&recorder);
+    let mut published = Published::by(&recorder);
     let (near, far) = duplex(4096);
     let (client, _inbox) = start::<Esme, _>(near, Config::default());
     let (peer, inbox) = start::<Smsc, _>(far, Config::default());
@@ -122,7 +122,7 @@ async fn counters_are_published_at_intervals_and_gauges_go_back_to_zero() {
     let tasks = [tokio::spawn(esme), tokio::spawn(smsc), tokio::spawn(serve(inbox))];
 
     sleep(Duration::from_secs(1)).await;
-    assert_eq!(recorded.of("esme"), ["sessions state=open: 1"]);
+    assert_eq!(published.of("esme"), ["sessions state=open: 1"]);
 
     client.bind(&bind("s3cret")).await.unwrap();
     for message in ["Hello", "Hello", "throttle", "refuse"] {
@@ -134,7 +134,7 @@ async fn counters_are_published_at_intervals_and_gauges_go_back_to_zero() {
     });
     sleep(Duration::from_secs(1)).await;
     assert_eq!(
-        recorded.of("esme"),
+        published.of("esme"),
         ["sessions state=open: 1"],
         "nothing is published before the interval ends"
     );
@@ -161,8 +161,8 @@ async fn counters_are_published_at_intervals_and_gauges_go_back_to_zero() {
         "throttled_total: 1",
         "transmitted_octets_total: 272",
     ];
-    assert_eq!(recorded.of("esme"), expected);
-    let smsc = recorded.of("smsc");
+    assert_eq!(published.of("esme"), expected);
+    let smsc = published.of("smsc");
     for line in
         ["sessions state=bound: 1", "unanswered: 1", "pdus_total direction=in kind=message type=request: 5"]
     {
@@ -176,7 +176,7 @@ async fn counters_are_published_at_intervals_and_gauges_go_back_to_zero() {
     for task in tasks {
         task.await.unwrap();
     }
-    let (esme, smsc) = (recorded.of("esme"), recorded.of("smsc"));
+    let (esme, smsc) = (published.of("esme"), published.of("smsc"));
     for line in
         ["requests_total outcome=unanswered: 1", "timeouts_total: 1", "requests_total outcome=accepted: 3"]
     {
@@ -190,28 +190,29 @@ async fn counters_are_published_at_intervals_and_gauges_go_back_to_zero() {
 #[tokio::test(start_paused = true)]
 async fn sessions_with_one_name_add_up_and_a_dropped_publisher_leaves_the_gauges() {
     let recorder = DebuggingRecorder::new();
-    let mut recorded = Recorded::by(&recorder);
+    let mut published = Published::by(&recorder);
     let mut kept = Vec::new();
     let mut tasks = Vec::new();
     for _ in 0..3 {
         let (near, far) = duplex(4096);
         let client = start::<Esme, _>(near, Config::default());
-        let publisher = metrics::with_local_recorder(&recorder, || publish(&client.0, "8x8", Duration::ZERO));
-        tasks.push(tokio::spawn(publisher));
+        let publishing =
+            metrics::with_local_recorder(&recorder, || publish(&client.0, "8x8", Duration::ZERO));
+        tasks.push(tokio::spawn(publishing));
         kept.push((client, far));
     }
     sleep(Duration::from_secs(1)).await;
-    assert_eq!(recorded.of("esme"), ["sessions state=open: 3"]);
+    assert_eq!(published.of("esme"), ["sessions state=open: 3"]);
     let dropped = tasks.remove(0);
     dropped.abort();
     assert!(dropped.await.unwrap_err().is_cancelled());
-    assert_eq!(recorded.of("esme"), ["sessions state=open: 2"]);
+    assert_eq!(published.of("esme"), ["sessions state=open: 2"]);
     // A publisher does not keep its session alive.
     kept.clear();
     for task in tasks {
         timeout(Duration::from_secs(30), task).await.expect("the sessions have ended").unwrap();
     }
-    assert_eq!(recorded.of("esme").iter().filter(|line| line.contains("sessions")).count(), 0);
+    assert_eq!(published.of("esme").iter().filter(|line| line.contains("sessions")).count(), 0);
 }
 
 /// Collects what the subscriber writes.
@@ -356,7 +357,7 @@ async fn protocol_violations_are_traced() {
 #[tokio::test]
 async fn an_account_is_counted_and_traced() {
     let recorder = DebuggingRecorder::new();
-    let mut recorded = Recorded::by(&recorder);
+    let mut published = Published::by(&recorder);
     let log = Log::default();
     let _guard = log.install();
     let listener = Listener::bind("127.0.0.1:0", Config::default()).await.unwrap();
@@ -384,7 +385,7 @@ async fn an_account_is_counted_and_traced() {
         "account_segments_total outcome=accepted: 1",
         "account_segments_total outcome=refused: 1",
     ];
-    assert_eq!(recorded.with_label(" account=8x8"), metrics);
+    assert_eq!(published.with_label(" account=8x8"), metrics);
     let expected = ["INFO bound", "DEBUG message not accepted", "INFO link closed", "INFO account closed"];
     assert_eq!(log.of_account(), expected);
 }

@@ -57,7 +57,7 @@ impl<R: Role> Handle<R> {
     /// is reached, or [`max_output`](smpp_core::session::Config::max_output) octets are not written yet. Requests that wait
     /// are sent in the order of their first poll.
     ///
-    /// The response timeout of the [`Config`](smpp_core::session::Config) begins when the request is sent.
+    /// [`response_timeout`](smpp_core::session::Config::response_timeout) begins after this wait.
     ///
     /// ```no_run
     /// use smpp_core::QuerySm;

@@ -106,11 +106,14 @@ impl Sent {
     }
 
     /// Waits until the final receipt of each segment has arrived, and returns the state of the message: delivered if all
-    /// segments are delivered, otherwise the state of the first segment that is not.
+    /// segments are delivered, otherwise the state of the first segment that is not. A receipt is waited for
+    /// [`max_age`](smpp_core::account::ReceiptOptions::max_age) at most, 72 h by default: use `tokio::time::timeout` for a
+    /// shorter wait.
     ///
     /// # Errors
     ///
-    /// Returns [`NoMoreReceipts`] if no further receipt will arrive, for example because none was requested.
+    /// Returns [`NoMoreReceipts`] if no further receipt will arrive: none was requested, it did not arrive in time, the SMSC
+    /// gave no message id, or the account has ended.
     ///
     /// # Cancel safety
     ///

@@ -1,4 +1,4 @@
-//! Client and server over an in-memory pipe, in simulated time.
+//! Client and server sessions over an in-memory pipe, in simulated time.
 
 use std::io;
 use std::pin::Pin;
@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-/// A bound client and the server's side of it, over a pipe of so many octets.
+/// Returns a bound client and its server, over a pipe of `pipe` octets.
 async fn bound(config: Config, pipe: usize) -> ((Client, Inbox<Esme>), (Peer, Inbox<Smsc>)) {
     let (near, far) = duplex(pipe);
     let client = start::<Esme, _>(near, config);
@@ -34,7 +34,7 @@ async fn bound(config: Config, pipe: usize) -> ((Client, Inbox<Esme>), (Peer, In
     (client, (peer, inbox))
 }
 
-/// Answers each message with its own text as the id.
+/// Responds to each message with its text as the message id.
 async fn echo(mut inbox: Inbox<Smsc>) {
     while let Some(inbound) = inbox.recv().await {
         let Inbound::SubmitSm(message) = inbound else { continue };
@@ -49,9 +49,9 @@ fn text(octets: &[u8]) -> SubmitSm<'_> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn many_submits_share_a_small_window_and_each_gets_its_own_answer() {
+async fn many_submits_share_a_small_window_and_each_gets_its_own_response() {
     let config = Config { window: 3, ..Config::default() };
-    // A pipe of 50 octets: smaller than one PDU, so every write is cut.
+    // A pipe of 50 octets is smaller than one PDU, so every write is partial.
     let ((client, _inbox), (_peer, inbox)) = bound(config, 50).await;
     tokio::spawn(echo(inbox));
     let mut tasks = JoinSet::new();
@@ -66,11 +66,11 @@ async fn many_submits_share_a_small_window_and_each_gets_its_own_answer() {
     let done = timeout(Duration::from_secs(5), async {
         while tasks.join_next().await.transpose().unwrap().is_some() {}
     });
-    done.await.expect("a waiter was forgotten");
+    done.await.expect("a request was not woken");
 }
 
 #[tokio::test(start_paused = true)]
-async fn both_sides_send_more_than_fits_in_between_and_all_of_it_arrives() {
+async fn both_sides_send_more_than_the_buffers_hold_and_all_of_it_arrives() {
     // Sixteen messages of 30,000 octets each way: more than the pipe and the output of both sides hold.
     let ((client, mut inbox), (peer, server)) = bound(Config::default(), 64 * 1024).await;
     tokio::spawn(echo(server));
@@ -97,7 +97,7 @@ async fn both_sides_send_more_than_fits_in_between_and_all_of_it_arrives() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_submit_that_is_dropped_gives_its_place_to_the_next() {
+async fn a_submit_that_is_dropped_in_the_queue_does_not_block_the_next() {
     let config = Config { window: 1, ..Config::default() };
     let ((client, _inbox), (_peer, mut server)) = bound(config, 4096).await;
     let first = tokio::spawn({
@@ -116,7 +116,7 @@ async fn a_submit_that_is_dropped_gives_its_place_to_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_rate_is_kept_by_waiting() {
+async fn the_rate_limit_delays_submits() {
     let config = Config { rate: Some(Rate::per_second(50)), window: 100, ..Config::default() };
     let ((client, _inbox), (_peer, inbox)) = bound(config, 4096).await;
     tokio::spawn(echo(inbox));
@@ -130,7 +130,7 @@ async fn the_rate_is_kept_by_waiting() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_who_gives_up_while_paced_does_not_take_the_place_with_him() {
+async fn a_submit_that_is_dropped_while_rate_limited_does_not_block_the_next() {
     let config = Config { window: 1, rate: Some(Rate::per_second(1)), ..Config::default() };
     let ((client, _inbox), (_peer, mut server)) = bound(config, 4096).await;
     let submit = |id: &'static [u8]| {
@@ -139,7 +139,7 @@ async fn one_who_gives_up_while_paced_does_not_take_the_place_with_him() {
     };
     let first = submit(b"first");
     let Some(Inbound::SubmitSm(held)) = server.recv().await else { panic!("no message") };
-    // Both wait for the window; its place is given to the second, which then waits for the pace.
+    // Both wait for the window. When it has capacity, the second waits for the rate limit.
     let (second, third) = (submit(b"second"), submit(b"third"));
     tokio::task::yield_now().await;
     held.accept().unwrap();
@@ -147,37 +147,38 @@ async fn one_who_gives_up_while_paced_does_not_take_the_place_with_him() {
     tokio::task::yield_now().await;
     second.abort();
     tokio::spawn(echo(server));
-    let response = timeout(Duration::from_secs(5), third).await.expect("the place is lost").unwrap().unwrap();
+    let response =
+        timeout(Duration::from_secs(5), third).await.expect("the third was not woken").unwrap().unwrap();
     assert_eq!(response.message_id(), b"third");
 }
 
-/// Takes one write of so many octets, then fails; what came before that can still be read.
-struct Failing {
-    takes: usize,
+/// Accepts one write of `accepts` octets, then fails. `input` can still be read.
+struct FailingTransport {
+    accepts: usize,
     wrote: bool,
-    came: Vec<u8>,
+    input: Vec<u8>,
 }
 
-impl AsyncRead for Failing {
+impl AsyncRead for FailingTransport {
     fn poll_read(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if !self.wrote || self.came.is_empty() {
+        if !self.wrote || self.input.is_empty() {
             return Poll::Pending;
         }
-        out.put_slice(&std::mem::take(&mut self.came));
+        out.put_slice(&std::mem::take(&mut self.input));
         Poll::Ready(Ok(()))
     }
 }
 
-impl AsyncWrite for Failing {
+impl AsyncWrite for FailingTransport {
     fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
         if std::mem::replace(&mut self.wrote, true) {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
-        Poll::Ready(Ok(self.takes.min(octets.len())))
+        Poll::Ready(Ok(self.accepts.min(octets.len())))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -190,33 +191,33 @@ impl AsyncWrite for Failing {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failing_transport_tells_what_left_from_what_did_not() {
+async fn a_failed_write_separates_never_sent_from_unanswered() {
     let closed = CloseReason::Disconnected;
     let bind = Bind::default();
-    for (takes, outcome) in [
+    for (accepts, outcome) in [
         (15, RequestError::NeverSent(NotSentReason::Closed(closed))),
         (usize::MAX, RequestError::Unanswered(UnansweredReason::Closed(closed))),
     ] {
-        let transport = Failing { takes, wrote: false, came: Vec::new() };
+        let transport = FailingTransport { accepts, wrote: false, input: Vec::new() };
         let (client, _inbox) = start::<Esme, _>(transport, Config::default());
-        assert_eq!(client.bind(&bind).await.unwrap_err(), outcome, "{takes} octets taken");
+        assert_eq!(client.bind(&bind).await.unwrap_err(), outcome, "{accepts} octets accepted");
         let end = client.closed().await;
         assert_eq!(end.error.unwrap().kind(), io::ErrorKind::BrokenPipe);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_came_before_the_transport_failed_is_heard() {
+async fn a_response_that_arrived_before_the_failure_is_processed() {
     let bind = Bind::default();
-    let answer = Frame::encode(&Pdu::BindResp(bind.mode, None), CommandStatus::ROK, SequenceNumber(1));
-    let transport = Failing { takes: usize::MAX, wrote: false, came: answer.into_inner() };
+    let response = Frame::encode(&Pdu::BindResp(bind.mode, None), CommandStatus::ROK, SequenceNumber(1));
+    let transport = FailingTransport { accepts: usize::MAX, wrote: false, input: response.into_inner() };
     let (client, _inbox) = start::<Esme, _>(transport, Config::default());
     client.bind(&bind).await.unwrap();
     assert_eq!(client.closed().await.reason, CloseReason::Disconnected);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_does_not_answer_leaves_the_outcome_open() {
+async fn a_server_that_does_not_respond_leaves_the_request_unanswered() {
     let ((client, _inbox), (_peer, mut server)) = bound(Config::default(), 4096).await;
     let message = text(b"?");
     let (answer, held) = tokio::join!(client.submit(&message), server.recv());
@@ -225,15 +226,15 @@ async fn a_server_that_does_not_answer_leaves_the_outcome_open() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_sent_before_a_cut_is_unanswered_and_what_comes_after_was_never_sent() {
+async fn requests_before_a_disconnect_are_unanswered_and_later_ones_never_sent() {
     let ((client, _inbox), (peer, mut server)) = bound(Config::default(), 4096).await;
-    let cut = async {
+    let disconnect = async {
         let held = server.recv().await;
         peer.abort().await;
         drop(held);
     };
     let message = text(b"?");
-    let (answer, ()) = tokio::join!(client.submit(&message), cut);
+    let (answer, ()) = tokio::join!(client.submit(&message), disconnect);
     let closed = CloseReason::Disconnected;
     assert_eq!(answer.unwrap_err(), RequestError::Unanswered(UnansweredReason::Closed(closed)));
     let after = client.submit(&message).await.unwrap_err();
@@ -250,7 +251,7 @@ async fn a_submit_before_the_bind_is_never_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_inbox_that_is_dropped_keeps_messages_at_the_smsc() {
+async fn a_dropped_inbox_leaves_messages_to_the_smsc() {
     let ((client, inbox), (peer, _server)) = bound(Config::default(), 4096).await;
     drop(inbox);
     let error = peer.deliver(&DeliverSm::default()).await.unwrap_err();
@@ -259,7 +260,7 @@ async fn an_inbox_that_is_dropped_keeps_messages_at_the_smsc() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_handle_unbinds() {
+async fn dropping_the_last_handle_unbinds() {
     let ((client, inbox), (peer, server)) = bound(Config::default(), 4096).await;
     tokio::spawn(echo(server));
     drop((client.clone(), inbox));
@@ -269,15 +270,19 @@ async fn the_last_handle_unbinds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_has_no_response_arrives_and_reasons_travel_with_errors() {
+async fn notifications_arrive_and_errors_carry_a_reason() {
     let ((client, mut inbox), (peer, mut server)) = bound(Config::default(), 4096).await;
     peer.notify(&AlertNotification::default()).unwrap();
-    assert_eq!(peer.notify(&Outbind::default()), Err(Refusal::State(peer.state())), "they are bound already");
+    assert_eq!(
+        peer.notify(&Outbind::default()),
+        Err(Refusal::State(peer.state())),
+        "the session is bound already"
+    );
     let Some(Inbound::Notification(alert)) = inbox.recv().await else { panic!() };
     assert_eq!(alert.header().command, CommandId::ALERT_NOTIFICATION);
 
     let (sender, seen) = mpsc::channel();
-    client.observe(Keeper(sender));
+    client.observe(LineObserver(sender));
     let list = [Tlv::u8(Tag::DELIVERY_FAILURE_REASON, 2)];
     let message = DataSm::default();
     let (answer, ()) = tokio::join!(client.request(&message), async {
@@ -290,10 +295,10 @@ async fn what_has_no_response_arrives_and_reasons_travel_with_errors() {
     assert_eq!(seen.try_iter().last().unwrap(), "In data_sm_resp 2 ESME_RDELIVERYFAILURE, 22 octets");
 }
 
-/// Sends what it sees, a line for each PDU.
-struct Keeper(mpsc::Sender<String>);
+/// Sends a line for each PDU.
+struct LineObserver(mpsc::Sender<String>);
 
-impl Observer for Keeper {
+impl Observer for LineObserver {
     fn observe(&mut self, _: session::Instant, direction: Direction, pdu: ObservedPdu<'_>) {
         assert!(!String::from_utf8_lossy(&pdu.octets()).contains("hunter2"));
         let _ = self.0.send(format!("{direction:?} {pdu}"));
@@ -301,11 +306,11 @@ impl Observer for Keeper {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_observer_sees_every_pdu_and_no_password() {
+async fn an_observer_gets_every_pdu_without_the_password() {
     let (near, mut far) = duplex(4096);
     let (client, _inbox) = start::<Esme, _>(near, Config::default());
     let (sender, seen) = mpsc::channel();
-    client.observe(Keeper(sender));
+    client.observe(LineObserver(sender));
     let bind = Bind { password: Password::new(b"hunter2").unwrap(), ..Bind::default() };
     let (answer, ()) = tokio::join!(client.bind(&bind), async {
         read_pdu(&mut far).await;
@@ -318,7 +323,7 @@ async fn an_observer_sees_every_pdu_and_no_password() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_quiet_link_is_probed_and_a_dead_one_is_noticed() {
+async fn an_idle_link_is_probed_and_a_dead_one_is_closed() {
     let (near, mut far) = duplex(4096);
     let (client, _inbox) = start::<Esme, _>(near, Config::default());
     let bind = Bind::default();
@@ -332,11 +337,11 @@ async fn a_quiet_link_is_probed_and_a_dead_one_is_noticed() {
     let probe = read_pdu(&mut far).await;
     assert_eq!(probe.header().command.to_string(), "enquire_link");
     assert_eq!(client.closed().await.reason, CloseReason::LinkDead);
-    assert_eq!(began.elapsed().as_secs(), 40, "30 s of silence, 10 s for the answer");
+    assert_eq!(began.elapsed().as_secs(), 40, "30 s without input, 10 s for the response");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_never_reads_is_not_read_from_either() {
+async fn the_session_stops_reading_from_a_peer_that_does_not_read() {
     let (near, mut far) = duplex(1024);
     let config = Config { max_output: 2048, max_pdu: 512, ..Config::default() };
     let (peer, _inbox) = start::<Smsc, _>(near, config);
@@ -344,10 +349,10 @@ async fn a_peer_that_never_reads_is_not_read_from_either() {
     let mut written = 0;
     while timeout(Duration::from_secs(1), far.write_all(enquire_link.octets())).await.is_ok() {
         written += 16;
-        assert!(written < 1 << 20, "the server reads on and on");
+        assert!(written < 1 << 20, "the server does not stop reading");
     }
     assert!(peer.stats().sent.total().pdus() * 16 <= 1024 + 2 * 2048 + 512 + 16, "{:?}", peer.stats());
-    // It goes on where it stopped once the peer reads; the cut-off write left half a PDU at most.
+    // The session continues when the peer reads. The last write of the peer was partial: half a PDU at most.
     let mut answers = vec![0; 16];
     far.read_exact(&mut answers).await.unwrap();
     assert_eq!(answers[4..8], [0x80, 0, 0, 0x15]);

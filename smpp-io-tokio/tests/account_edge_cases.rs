@@ -1,4 +1,4 @@
-//! An account whose SMSC the test holds in its hands, and one whose hooks fail.
+//! An account whose SMSC the test controls step by step, and one whose callbacks panic.
 
 #[path = "../examples/support/embedded.rs"]
 mod embedded;
@@ -34,8 +34,8 @@ fn template() -> SubmitSm<'static> {
     }
 }
 
-/// One connection of an account to an SMSC in the hands of the test, which has admitted it.
-async fn in_hand() -> (Peer, Inbox<Smsc>, Account, Arrivals) {
+/// Connects an account to an SMSC that the test controls, with one bind.
+async fn connected() -> (Peer, Inbox<Smsc>, Account, Arrivals) {
     let listener = Listener::bind("127.0.0.1:0", Config::default()).await.unwrap();
     let endpoint = format!("smpp://localhost:{}", listener.local_addr().unwrap().port()).parse().unwrap();
     let admit = async {
@@ -69,13 +69,13 @@ fn delivered() -> DeliverSm<'static> {
 }
 
 #[tokio::test]
-async fn a_receipt_before_the_response_is_heard_after_the_outcome() {
-    let (peer, mut inbox, account, _arrivals) = in_hand().await;
+async fn a_receipt_before_the_response_is_returned_after_the_outcome() {
+    let (peer, mut inbox, account, _arrivals) = connected().await;
     let ticket = account.submit(&Message::text(&template(), "Hello")).await.unwrap();
     let message = submitted(&mut inbox).await;
     let receipt = delivered();
     let mut delivering = pin!(peer.deliver(&receipt));
-    // It leaves, and waits for its answer.
+    // The receipt is sent, and waits for its response.
     assert!(polled_once(delivering.as_mut()).await.is_none());
     accept(message, b"1");
     let mut sent = ticket.outcome().await.unwrap();
@@ -83,7 +83,7 @@ async fn a_receipt_before_the_response_is_heard_after_the_outcome() {
     delivering.await.unwrap();
 }
 
-/// Polls it once.
+/// Polls a future once.
 async fn polled_once<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
     poll_fn(|cx| match future.as_mut().poll(cx) {
         Poll::Ready(value) => Poll::Ready(Some(value)),
@@ -93,12 +93,12 @@ async fn polled_once<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
 }
 
 #[tokio::test]
-async fn a_receipt_that_its_owner_leaves_behind_is_not_lost() {
-    let (peer, mut inbox, account, mut arrivals) = in_hand().await;
+async fn a_receipt_that_is_not_fetched_goes_to_the_arrivals() {
+    let (peer, mut inbox, account, mut arrivals) = connected().await;
     let ticket = account.submit(&Message::text(&template(), "Hello")).await.unwrap();
     accept(submitted(&mut inbox).await, b"1");
     let sent = ticket.outcome().await.unwrap();
-    // It has been acknowledged, to whoever it was for then.
+    // The receipt is acknowledged before `Sent` is dropped.
     peer.deliver(&delivered()).await.unwrap();
     drop(sent);
     let Some(Arrival::Receipt(receipt)) = arrivals.recv().await else { panic!("no receipt") };
@@ -107,14 +107,14 @@ async fn a_receipt_that_its_owner_leaves_behind_is_not_lost() {
 }
 
 #[tokio::test]
-async fn no_receipt_is_waited_for_that_cannot_be_known() {
-    let (_peer, mut inbox, account, _arrivals) = in_hand().await;
+async fn messages_without_an_id_or_a_requested_receipt_get_none() {
+    let (_peer, mut inbox, account, _arrivals) = connected().await;
     let acknowledgement = RegisteredDelivery::from_bits_retain(0b0100);
-    for (asks, expected) in [
+    for (requested, expected) in [
         (RegisteredDelivery::RECEIPT, NoMoreReceipts::NotReceived),
         (acknowledgement, NoMoreReceipts::NotRequested),
     ] {
-        let template = SubmitSm { registered_delivery: asks, ..template() };
+        let template = SubmitSm { registered_delivery: requested, ..template() };
         let ticket = account.submit(&Message::text(&template, "Hello")).await.unwrap();
         accept(submitted(&mut inbox).await, b"");
         let mut sent = ticket.outcome().await.unwrap();
@@ -123,12 +123,12 @@ async fn no_receipt_is_waited_for_that_cannot_be_known() {
 }
 
 #[test]
-fn an_account_whose_runtime_is_gone_takes_nothing_and_says_what_is_in_doubt() {
+fn an_account_without_its_runtime_refuses_messages_and_reports_those_in_flight() {
     let elsewhere = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (account, ticket) = elsewhere.block_on(async {
-        let (peer, mut inbox, account, arrivals) = in_hand().await;
+        let (peer, mut inbox, account, arrivals) = connected().await;
         let ticket = account.submit(&Message::text(&template(), "Hello")).await.unwrap();
-        // Taken, and never answered.
+        // Received, and never answered.
         std::mem::forget(submitted(&mut inbox).await);
         std::mem::forget((inbox, peer, arrivals));
         (account, ticket)
@@ -145,20 +145,20 @@ fn an_account_whose_runtime_is_gone_takes_nothing_and_says_what_is_in_doubt() {
     });
 }
 
-/// Panics the first time it is shown anything.
-struct Trap(Arc<AtomicUsize>);
+/// Panics at its first call.
+struct PanicsOnce(Arc<AtomicUsize>);
 
-impl Observer for Trap {
+impl Observer for PanicsOnce {
     fn observe(&mut self, _: Instant, _: Direction, _: ObservedPdu<'_>) {
-        assert!(self.0.fetch_add(1, Ordering::Relaxed) > 0, "as asked");
+        assert!(self.0.fetch_add(1, Ordering::Relaxed) > 0, "expected panic");
     }
 }
 
 #[tokio::test]
-async fn hooks_that_panic_do_not_stop_the_account() {
+async fn callbacks_that_panic_do_not_stop_the_account() {
     let smsc = embedded::start().await.unwrap();
     let endpoint: Endpoint = format!("smpps://localhost:{}", smsc.address.port()).parse().unwrap();
-    let (resolved, observed, watched) = <[Arc<AtomicUsize>; 3]>::default().into();
+    let (resolved, observed, subscribed) = <[Arc<AtomicUsize>; 3]>::default().into();
     let address = smsc.address;
     let backoff = Backoff { initial: Duration::from_millis(2), ..Backoff::default() };
     let connector = AccountConnector::new(&endpoint, Options { backoff, ..options() })
@@ -168,21 +168,21 @@ async fn hooks_that_panic_do_not_stop_the_account() {
             move |_| {
                 let times = resolved.fetch_add(1, Ordering::Relaxed);
                 async move {
-                    assert!(times > 0, "as asked");
+                    assert!(times > 0, "expected panic");
                     Ok(vec![address])
                 }
             }
         })
         .observe({
             let observed = Arc::clone(&observed);
-            move |_| Trap(Arc::clone(&observed))
+            move |_| PanicsOnce(Arc::clone(&observed))
         })
         .subscribe({
-            let watched = Arc::clone(&watched);
-            move |_, _| assert!(watched.fetch_add(1, Ordering::Relaxed) > 99, "as asked")
+            let subscribed = Arc::clone(&subscribed);
+            move |_, _| assert!(subscribed.fetch_add(1, Ordering::Relaxed) > 99, "expected panic")
         });
     let (account, _arrivals) = connector.connect().await.unwrap();
     account.send(&Message::text(&template(), "Hello")).await.unwrap();
-    assert_eq!(resolved.load(Ordering::Relaxed), 3, "the resolver, then the observer, then nobody panics");
-    assert!(watched.load(Ordering::Relaxed) >= 3);
+    assert_eq!(resolved.load(Ordering::Relaxed), 3, "the resolver panics, then the observer, then none");
+    assert!(subscribed.load(Ordering::Relaxed) >= 3);
 }

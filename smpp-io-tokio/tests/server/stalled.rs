@@ -1,4 +1,4 @@
-//! A peer that takes nothing.
+//! A connection whose output never leaves.
 
 use std::io;
 use std::pin::Pin;
@@ -14,12 +14,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
 use tokio::time::{pause, timeout};
 
-use crate::support::{PATIENCE, begin, connect};
+use crate::support::{TIMEOUT, begin, connect};
 
-/// Refuses every bind, and tells what happens.
-struct Refuses(mpsc::UnboundedSender<&'static str>);
+/// Refuses every bind, and sends the events to the test.
+struct RefusesAll(mpsc::UnboundedSender<&'static str>);
 
-impl Service for Refuses {
+impl Service for RefusesAll {
     async fn bind(&self, _: &BindRequest) -> Result<Admission, CommandStatus> {
         Err(CommandStatus::RINVPASWD)
     }
@@ -30,18 +30,18 @@ impl Service for Refuses {
         let _ = self.0.send(match event {
             ServerEvent::Connected { .. } => "connected",
             ServerEvent::BindRefused { .. } => "refused",
-            _ => "something else",
+            _ => "other",
         });
     }
 
     fn transport(&self, stream: ServerStream) -> impl AsyncRead + AsyncWrite + Unpin + Send + 'static {
-        Stuck(stream)
+        StalledWrites(stream)
     }
 }
 
-struct Stuck(ServerStream);
+struct StalledWrites(ServerStream);
 
-impl AsyncRead for Stuck {
+impl AsyncRead for StalledWrites {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -51,7 +51,7 @@ impl AsyncRead for Stuck {
     }
 }
 
-impl AsyncWrite for Stuck {
+impl AsyncWrite for StalledWrites {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
         Poll::Pending
     }
@@ -66,18 +66,22 @@ impl AsyncWrite for Stuck {
 }
 
 #[tokio::test]
-async fn a_refused_bind_that_has_to_go_is_told_of_once() {
-    let (tell, mut told) = mpsc::unbounded_channel();
+async fn a_refused_bind_that_is_closed_emits_one_event() {
+    let (sender, mut events) = mpsc::unbounded_channel();
     let listener = Listener::bind("127.0.0.1:0", Config::default()).await.unwrap();
-    let server = Server::builder(Refuses(tell)).listen(listener).start().unwrap();
+    let server = Server::builder(RefusesAll(sender)).listen(listener).start().unwrap();
     let (client, _inbox) = connect(server.local_addrs()[0]).await;
     let bind = Bind::default();
     begin(&mut Box::pin(client.bind(&bind))).await;
     for expected in ["connected", "refused"] {
-        assert_eq!(timeout(PATIENCE, told.recv()).await.unwrap(), Some(expected));
+        assert_eq!(timeout(TIMEOUT, events.recv()).await.unwrap(), Some(expected));
     }
-    // The refusal has not left. No socket has a part in what is waited for from here.
+    // The response has not left. From here on only timers are waited for, so that the clock can be paused.
     pause();
     server.shutdown(Duration::ZERO).await;
-    assert_eq!(timeout(PATIENCE, told.recv()).await.unwrap(), None, "and the service is gone");
+    assert_eq!(
+        timeout(TIMEOUT, events.recv()).await.unwrap(),
+        None,
+        "no further event, and the service is dropped"
+    );
 }

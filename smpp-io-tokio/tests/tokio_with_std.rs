@@ -1,4 +1,4 @@
-//! Each adapter against the other's server, over TLS.
+//! The client of each adapter against the server of the other one, over TLS.
 
 #[path = "../examples/support/embedded.rs"]
 mod embedded;
@@ -17,7 +17,7 @@ use smpp_core::{
 use smpp_io_std::{Connection, TlsStream};
 use smpp_io_tokio::{Connector, Inbound, tls};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 fn localhost(port: u16) -> Endpoint {
     Endpoint { tls: true, host: "localhost".into(), port, system_id: None, password: None }
@@ -49,7 +49,7 @@ async fn a_blocking_client_and_a_tokio_server() {
         let connector = smpp_io_std::Connector::new().tls(trust);
         let mut connection = connector.bind(&localhost(smsc.address.port()), &bind()).unwrap();
         let response = connection.submit(&message()).unwrap();
-        let inbound = connection.recv(Some(PATIENCE)).unwrap();
+        let inbound = connection.recv(Some(TIMEOUT)).unwrap();
         let Some(smpp_io_std::Inbound::DeliverSm(receipt)) = inbound else { panic!("no receipt") };
         let sm = receipt.get();
         let parsed = Receipt::parse(sm.text()).unwrap();
@@ -69,13 +69,13 @@ async fn a_tokio_client_and_a_blocking_server() {
     let port = listener.local_addr().unwrap().port();
     let server = thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
-        let stream = TlsStream::accept(stream, tls::server(made.chain, made.key).unwrap(), PATIENCE).unwrap();
+        let stream = TlsStream::accept(stream, tls::server(made.chain, made.key).unwrap(), TIMEOUT).unwrap();
         let mut connection = Connection::<Smsc, _>::new(stream, Config::default()).unwrap();
-        let inbound = connection.recv(Some(PATIENCE)).unwrap();
+        let inbound = connection.recv(Some(TIMEOUT)).unwrap();
         let Some(smpp_io_std::Inbound::Bind(request)) = inbound else { panic!("no bind") };
         assert_eq!(request.get(), bind());
         connection.respond(request, Ok(BindResp::default())).unwrap();
-        let inbound = connection.recv(Some(PATIENCE)).unwrap();
+        let inbound = connection.recv(Some(TIMEOUT)).unwrap();
         let Some(smpp_io_std::Inbound::SubmitSm(submitted)) = inbound else { panic!("no message") };
         assert_eq!(submitted.get(), message());
         let message_id = COctets::new(b"std-1").unwrap();
@@ -86,7 +86,7 @@ async fn a_tokio_client_and_a_blocking_server() {
             ..DeliverSm::default()
         };
         connection.deliver(&receipt).unwrap();
-        connection.recv(Some(PATIENCE)).unwrap_err().reason
+        connection.recv(Some(TIMEOUT)).unwrap_err().reason
     });
     let connector = Connector::new().tls(tls::client(roots).unwrap());
     let (client, mut inbox) = connector.connect(&localhost(port)).await.unwrap();

@@ -1,4 +1,4 @@
-//! TLS over a transport that fails between two writes: what reached the peer is never told as never sent.
+//! TLS over a transport that fails between two writes: a request that has reached the peer is never reported as never sent.
 
 #[path = "../examples/support/certificate.rs"]
 mod certificate;
@@ -17,13 +17,13 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream
 use tokio::task::JoinSet;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-/// Takes `left` more writes, then fails; any number while that is `usize::MAX`.
-struct Cut {
+/// Accepts `left` more writes, then fails. `usize::MAX` means no limit.
+struct FailingTransport {
     io: DuplexStream,
     left: Arc<AtomicUsize>,
 }
 
-impl AsyncRead for Cut {
+impl AsyncRead for FailingTransport {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -33,7 +33,7 @@ impl AsyncRead for Cut {
     }
 }
 
-impl AsyncWrite for Cut {
+impl AsyncWrite for FailingTransport {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
         match self.left.load(Ordering::SeqCst) {
             0 => return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
@@ -62,7 +62,7 @@ async fn read_pdu(stream: &mut (impl AsyncRead + Unpin)) -> Option<Frame<Vec<u8>
 }
 
 #[tokio::test]
-async fn what_went_in_a_record_before_the_cut_is_not_told_as_never_sent() {
+async fn requests_in_a_written_record_are_not_reported_as_never_sent() {
     let made = certificate::for_localhost().unwrap();
     let mut roots = RootCertStore::empty();
     roots.add(made.authority.der().clone()).unwrap();
@@ -71,9 +71,9 @@ async fn what_went_in_a_record_before_the_cut_is_not_told_as_never_sent() {
     let peer = tokio::spawn(async move {
         let mut stream = server.accept(far).await.unwrap();
         let bind = read_pdu(&mut stream).await.unwrap();
-        let answer = Pdu::BindResp(Bind::default().mode, None);
-        let answer = Frame::encode(&answer, CommandStatus::ROK, bind.header().sequence);
-        stream.write_all(answer.octets()).await.unwrap();
+        let response = Pdu::BindResp(Bind::default().mode, None);
+        let response = Frame::encode(&response, CommandStatus::ROK, bind.header().sequence);
+        stream.write_all(response.octets()).await.unwrap();
         stream.flush().await.unwrap();
         let mut reached = 0;
         while let Some(pdu) = read_pdu(&mut stream).await {
@@ -84,11 +84,11 @@ async fn what_went_in_a_record_before_the_cut_is_not_told_as_never_sent() {
 
     let left = Arc::new(AtomicUsize::new(usize::MAX));
     let connector = TlsConnector::from(tls::client(roots).unwrap());
-    let transport = Cut { io: near, left: Arc::clone(&left) };
+    let transport = FailingTransport { io: near, left: Arc::clone(&left) };
     let stream = connector.connect("localhost".try_into().unwrap(), transport).await.unwrap();
     let (client, _inbox) = start::<Esme, _>(stream, Config { window: 400, ..Config::default() });
     client.bind(&Bind::default()).await.unwrap();
-    // One record of the many that 300 messages take, then the cut.
+    // 300 messages take many TLS records. The transport accepts one of them and fails.
     left.store(1, Ordering::SeqCst);
     let mut submits = JoinSet::new();
     for _ in 0..300 {
@@ -106,6 +106,6 @@ async fn what_went_in_a_record_before_the_cut_is_not_told_as_never_sent() {
         }
     }
     let reached = peer.await.unwrap();
-    assert!(reached > 0 && never_sent > 0, "the cut is in the middle: {reached} reached the peer");
-    assert!(unknown >= reached, "{reached} reached the peer, {never_sent} were told as never sent");
+    assert!(reached > 0 && never_sent > 0, "the transport fails in the middle: {reached} reached the peer");
+    assert!(unknown >= reached, "{reached} reached the peer, {never_sent} are reported as never sent");
 }

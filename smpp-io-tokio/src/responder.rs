@@ -1,22 +1,27 @@
-//! Answers given where the request is read.
+//! Responses that are given inside the driver, where the request is read.
 
 use smpp_core::session::{Observer, Refusal, Reply, Request, Role, Session};
 use smpp_core::{CommandStatus, Operation};
 
-/// The session inside the driver: outcomes are told to places among the waiters.
+/// The session inside the driver. The tag of a request is its slot in `PendingRequests`.
 pub(crate) type DriverSession<R> = Session<R, u32, Option<Box<dyn Observer + Send>>>;
 
-/// Answers a request, or gives it back.
-pub(crate) type Answerer<R> =
+/// Responds to a request, or returns it.
+pub(crate) type InlineHandler<R> =
     Box<dyn for<'r> FnMut(Request<'r>, Responder<'_, R>) -> Option<Request<'r>> + Send>;
 
-/// The right to answer the request that [`Handle::respond_inline`](crate::Handle::respond_inline) has passed on.
+/// Responds to one request inside the closure of [`Handle::respond_inline`](crate::Handle::respond_inline), which has
+/// an example.
 pub struct Responder<'s, R: Role> {
     pub(crate) session: &'s mut DriverSession<R>,
 }
 
 impl<R: Role> Responder<'_, R> {
-    /// Answers, with a response or with a status: see [`Session::respond`].
+    /// Sends a response with `ESME_ROK`, or a status: see [`Session::respond`].
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`Refusal`] if the session has ended. The peer has received no response and may send the request again.
     pub fn respond<O: Operation>(
         self,
         reply: Reply<O>,
@@ -25,7 +30,12 @@ impl<R: Role> Responder<'_, R> {
         self.session.respond(reply, result)
     }
 
-    /// Answers with an error that has more to say than its status: see [`Session::respond_with_reason`].
+    /// Sends an error status together with a response body, for example with the reason as a TLV of a data_sm_resp: see
+    /// [`Session::respond_with_reason`].
+    ///
+    /// # Errors
+    ///
+    /// As [`respond`](Self::respond).
     pub fn respond_with_reason<O: Operation>(
         self,
         reply: Reply<O>,

@@ -1,4 +1,4 @@
-//! What is told to `tracing` and to `metrics`.
+//! The features `tracing` and `metrics`: which events and metrics sessions and accounts produce.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -38,7 +38,7 @@ fn text(octets: &[u8]) -> SubmitSm<'_> {
     }
 }
 
-/// Answers each message after a while, as its text says; one that says nothing is not answered.
+/// Responds to each message after `LATENCY`, as its text says. An empty message gets no response.
 async fn serve(mut inbox: Inbox<Smsc>) {
     let mut held = Vec::new();
     while let Some(inbound) = inbox.recv().await {
@@ -58,25 +58,25 @@ async fn serve(mut inbox: Inbox<Smsc>) {
     }
 }
 
-/// What a recorder has been given.
-struct Seen {
+/// The metrics that a recorder has received.
+struct Published {
     snapshotter: Snapshotter,
     totals: BTreeMap<String, f64>,
     samples: BTreeMap<String, Vec<f64>>,
 }
 
-impl Seen {
+impl Published {
     fn by(recorder: &DebuggingRecorder) -> Self {
         Self { snapshotter: recorder.snapshotter(), totals: BTreeMap::new(), samples: BTreeMap::new() }
     }
 
-    /// What is not zero for the role: `name label=value ...: value`, without what all have; sorted.
+    /// Returns the metrics of a role that are not zero, sorted: `name label=value ...: value`, without the common labels.
     fn of(&mut self, role: &str) -> Vec<String> {
-        self.with(&format!(" role={role}"))
+        self.with_label(&format!(" role={role}"))
     }
 
-    fn with(&mut self, label: &str) -> Vec<String> {
-        // A snapshot empties the recorder.
+    fn with_label(&mut self, label: &str) -> Vec<String> {
+        // A snapshot resets the recorder.
         for (key, _, _, value) in self.snapshotter.snapshot().into_vec() {
             let (_, key) = key.into_parts();
             let labels = key.labels().map(|label| format!(" {}={}", label.key(), label.value()));
@@ -110,19 +110,19 @@ impl Seen {
 #[tokio::test(start_paused = true)]
 async fn counters_are_published_at_intervals_and_gauges_go_back_to_zero() {
     let recorder = DebuggingRecorder::new();
-    let mut seen = Seen::by(&recorder);
+    let mut published = Published::by(&recorder);
     let (near, far) = duplex(4096);
     let (client, _inbox) = start::<Esme, _>(near, Config::default());
     let (peer, inbox) = start::<Smsc, _>(far, Config::default());
-    let (ours, theirs) = metrics::with_local_recorder(&recorder, || {
+    let (esme, smsc) = metrics::with_local_recorder(&recorder, || {
         describe();
         (publish(&client, "8x8", EVERY), publish(&peer, "8x8", EVERY))
     });
     drop(peer);
-    let tasks = [tokio::spawn(ours), tokio::spawn(theirs), tokio::spawn(serve(inbox))];
+    let tasks = [tokio::spawn(esme), tokio::spawn(smsc), tokio::spawn(serve(inbox))];
 
     sleep(Duration::from_secs(1)).await;
-    assert_eq!(seen.of("esme"), ["sessions state=open: 1"]);
+    assert_eq!(published.of("esme"), ["sessions state=open: 1"]);
 
     client.bind(&bind("s3cret")).await.unwrap();
     for message in ["Hello", "Hello", "throttle", "refuse"] {
@@ -133,7 +133,11 @@ async fn counters_are_published_at_intervals_and_gauges_go_back_to_zero() {
         async move { client.submit(&text(b"")).await }
     });
     sleep(Duration::from_secs(1)).await;
-    assert_eq!(seen.of("esme"), ["sessions state=open: 1"], "nothing in between");
+    assert_eq!(
+        published.of("esme"),
+        ["sessions state=open: 1"],
+        "nothing is published before the interval ends"
+    );
 
     sleep(Duration::from_secs(8)).await;
     let expected = [
@@ -146,71 +150,72 @@ async fn counters_are_published_at_intervals_and_gauges_go_back_to_zero() {
         "pdus_total direction=in kind=message type=response: 4",
         "pdus_total direction=out kind=bind type=request: 1",
         "pdus_total direction=out kind=message type=request: 5",
-        // The SMSC states no version.
+        // The bind response has no sc_interface_version.
         "quirks_total: 1",
         "requests_total outcome=accepted: 3",
         "requests_total outcome=refused: 1",
         "requests_total outcome=throttled: 1",
-        // The bind is answered at once, each of four messages after 250 ms.
+        // The bind is answered at once, each of the four messages after 250 ms: the mean is 200 ms.
         "response_seconds: [0.2, 0.2, 0.2, 0.2, 0.2]",
         "sessions state=bound: 1",
         "throttled_total: 1",
         "transmitted_octets_total: 272",
     ];
-    assert_eq!(seen.of("esme"), expected);
-    let theirs = seen.of("smsc");
+    assert_eq!(published.of("esme"), expected);
+    let smsc = published.of("smsc");
     for line in
         ["sessions state=bound: 1", "unanswered: 1", "pdus_total direction=in kind=message type=request: 5"]
     {
-        assert!(theirs.contains(&line.to_owned()), "{line} in {theirs:?}");
+        assert!(smsc.contains(&line.to_owned()), "{line} in {smsc:?}");
     }
 
-    // The response time-out: nothing else is in flight.
+    // Waits for the response timeout.
     assert!(waiting.await.unwrap().is_err());
     client.unbind().await;
     drop(client);
     for task in tasks {
         task.await.unwrap();
     }
-    let (ours, theirs) = (seen.of("esme"), seen.of("smsc"));
+    let (esme, smsc) = (published.of("esme"), published.of("smsc"));
     for line in
         ["requests_total outcome=unanswered: 1", "timeouts_total: 1", "requests_total outcome=accepted: 3"]
     {
-        assert!(ours.contains(&line.to_owned()), "{line} in {ours:?}");
+        assert!(esme.contains(&line.to_owned()), "{line} in {esme:?}");
     }
     for gauge in ["sessions", "in_flight", "unanswered"] {
-        assert!(!ours.iter().chain(&theirs).any(|line| line.starts_with(gauge)), "{ours:?} {theirs:?}");
+        assert!(!esme.iter().chain(&smsc).any(|line| line.starts_with(gauge)), "{esme:?} {smsc:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn sessions_of_one_name_add_up_and_one_that_is_no_longer_published_leaves_the_gauges() {
+async fn sessions_with_one_name_add_up_and_a_dropped_publisher_leaves_the_gauges() {
     let recorder = DebuggingRecorder::new();
-    let mut seen = Seen::by(&recorder);
+    let mut published = Published::by(&recorder);
     let mut kept = Vec::new();
     let mut tasks = Vec::new();
     for _ in 0..3 {
         let (near, far) = duplex(4096);
         let client = start::<Esme, _>(near, Config::default());
-        let publisher = metrics::with_local_recorder(&recorder, || publish(&client.0, "8x8", Duration::ZERO));
-        tasks.push(tokio::spawn(publisher));
+        let publishing =
+            metrics::with_local_recorder(&recorder, || publish(&client.0, "8x8", Duration::ZERO));
+        tasks.push(tokio::spawn(publishing));
         kept.push((client, far));
     }
     sleep(Duration::from_secs(1)).await;
-    assert_eq!(seen.of("esme"), ["sessions state=open: 3"]);
+    assert_eq!(published.of("esme"), ["sessions state=open: 3"]);
     let dropped = tasks.remove(0);
     dropped.abort();
     assert!(dropped.await.unwrap_err().is_cancelled());
-    assert_eq!(seen.of("esme"), ["sessions state=open: 2"]);
-    // Publishing keeps no session alive.
+    assert_eq!(published.of("esme"), ["sessions state=open: 2"]);
+    // A publisher does not keep its session alive.
     kept.clear();
     for task in tasks {
-        timeout(Duration::from_secs(30), task).await.expect("the sessions are over").unwrap();
+        timeout(Duration::from_secs(30), task).await.expect("the sessions have ended").unwrap();
     }
-    assert_eq!(seen.of("esme").iter().filter(|line| line.contains("sessions")).count(), 0);
+    assert_eq!(published.of("esme").iter().filter(|line| line.contains("sessions")).count(), 0);
 }
 
-/// Keeps what is written.
+/// Collects what the subscriber writes.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -237,7 +242,7 @@ impl Log {
         tracing::subscriber::set_default(subscriber)
     }
 
-    /// Each event: its level, its role, what it says and its fields; and what each span knew at the end.
+    /// Returns the events of a role: level, system_id, message and fields.
     fn events(&self, role: &str) -> Vec<String> {
         let log = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
         for secret in ["s3cret", "guessed", "6591234567", "Hello", "throttle\\\""] {
@@ -249,17 +254,17 @@ impl Log {
             assert_eq!(event["target"], "smpp_io_tokio");
             let mut fields = event["fields"].clone();
             let message = fields.as_object_mut().unwrap().remove("message").unwrap();
-            let who = event["span"]["system_id"].as_str().unwrap_or("?");
+            let system_id = event["span"]["system_id"].as_str().unwrap_or("?");
             assert!(
                 event["span"]["peer"].is_null()
                     || event["span"]["peer"].as_str().unwrap().starts_with("127.")
             );
-            format!("{} {who} {} {fields}", event["level"].as_str().unwrap(), message.as_str().unwrap())
+            format!("{} {system_id} {} {fields}", event["level"].as_str().unwrap(), message.as_str().unwrap())
         });
         shown.collect()
     }
 
-    /// What the account has told: level and message.
+    /// Returns the events of the account: level and message.
     fn of_account(&self) -> Vec<String> {
         let log = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
         for secret in ["s3cret", "6591234567", "Hello"] {
@@ -267,17 +272,17 @@ impl Log {
         }
         let events = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
         let of_account = events.filter(|event| event["span"]["name"] == "smpp_account");
-        let told = of_account.map(|event| {
+        let events = of_account.map(|event| {
             let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
             assert_eq!(event["span"]["system_id"], "shop");
             format!("{} {}", text(&event["level"]), text(&event["fields"]["message"]))
         });
-        told.collect()
+        events.collect()
     }
 }
 
 #[tokio::test]
-async fn the_life_of_a_connection_is_traced_at_both_ends() {
+async fn a_connection_is_traced_on_both_sides() {
     let log = Log::default();
     let _guard = log.install();
     let listener = Listener::bind("127.0.0.1:0", Config::default()).await.unwrap();
@@ -310,14 +315,14 @@ async fn the_life_of_a_connection_is_traced_at_both_ends() {
         r#"WARN shop closed {"reason":"the connection ended without unbind"}"#,
         "DEBUG ? connected {}",
         "INFO shop bound {}",
-        r#"DEBUG shop throttled by the peer {"sequence":3,"status":"ESME_RTHROTTLED"}"#,
+        r#"DEBUG shop throttled {"sequence":3,"status":"ESME_RTHROTTLED"}"#,
         r#"INFO shop closed {"reason":"unbound as asked"}"#,
     ];
     assert_eq!(log.events("esme"), expected);
     let smsc = log.events("smsc");
     for event in [
         "INFO shop bound {}",
-        "INFO shop the peer unbinds {}",
+        "INFO shop peer unbind {}",
         r#"INFO shop closed {"reason":"the peer unbound"}"#,
     ] {
         assert!(smsc.contains(&event.to_owned()), "{event} in {smsc:?}");
@@ -325,20 +330,20 @@ async fn the_life_of_a_connection_is_traced_at_both_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_peer_does_wrong_is_traced() {
+async fn protocol_violations_are_traced() {
     let log = Log::default();
     let _guard = log.install();
     let (near, mut far) = duplex(4096);
     let (client, _inbox) = start::<Esme, _>(near, Config::default());
-    let stray = Frame::encode(&Pdu::EnquireLinkResp, CommandStatus::ROK, SequenceNumber(77));
-    let mut garbled = stray.octets().to_vec();
+    let unexpected = Frame::encode(&Pdu::EnquireLinkResp, CommandStatus::ROK, SequenceNumber(77));
+    let mut garbled = unexpected.octets().to_vec();
     garbled[4..8].copy_from_slice(&CommandId::DELIVER_SM.0.to_be_bytes());
-    far.write_all(&[stray.octets(), &garbled[..]].concat()).await.unwrap();
+    far.write_all(&[unexpected.octets(), &garbled[..]].concat()).await.unwrap();
     far.read_exact(&mut [0; 16]).await.unwrap();
     drop(far);
     client.closed().await;
     let expected = [
-        r#"DEBUG ? a response to nothing {"command":"enquire_link_resp","sequence":77}"#,
+        r#"DEBUG ? unexpected response {"command":"enquire_link_resp","sequence":77}"#,
         r#"WARN ? malformed PDU {"command":"deliver_sm","error":""#,
         r#"WARN ? closed {"reason":"the connection ended without unbind"}"#,
     ];
@@ -352,7 +357,7 @@ async fn what_a_peer_does_wrong_is_traced() {
 #[tokio::test]
 async fn an_account_is_counted_and_traced() {
     let recorder = DebuggingRecorder::new();
-    let mut seen = Seen::by(&recorder);
+    let mut published = Published::by(&recorder);
     let log = Log::default();
     let _guard = log.install();
     let listener = Listener::bind("127.0.0.1:0", Config::default()).await.unwrap();
@@ -375,17 +380,12 @@ async fn an_account_is_counted_and_traced() {
     drop(arrivals);
     publishing.await.unwrap();
     smsc.await.unwrap();
-    let counted = [
-        "account_binds_total result=bound: 1",
-        "account_parts_total fate=accepted: 1",
-        "account_parts_total fate=refused: 1",
+    let metrics = [
+        "account_binds_total outcome=bound: 1",
+        "account_segments_total outcome=accepted: 1",
+        "account_segments_total outcome=refused: 1",
     ];
-    assert_eq!(seen.with(" account=8x8"), counted);
-    let expected = [
-        "INFO bound",
-        "DEBUG not all of the message was accepted",
-        "INFO the bind is over",
-        "INFO the account is closed",
-    ];
+    assert_eq!(published.with_label(" account=8x8"), metrics);
+    let expected = ["INFO bound", "DEBUG message not accepted", "INFO link closed", "INFO account closed"];
     assert_eq!(log.of_account(), expected);
 }

@@ -58,7 +58,8 @@
 //!     ..SubmitSm::default()
 //! };
 //! let mut sent = account.send(&Message::text(&template, "Hello"))?;
-//! println!("accepted as {:?}, final state {:?}", sent.ids(), sent.receipt()?);
+//! println!("accepted as {:?}", sent.ids());
+//! println!("final state {:?}", sent.receipt()?);
 //! account.shutdown(Duration::from_secs(10));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -178,7 +179,8 @@
 //! | a bind of an [`Account`](account::Account) | a few milliseconds: see [`account`] |
 //! | a deadline of your own call (`*_until`) | a few milliseconds |
 //!
-//! No timeout fires before all octets that had come were read.
+//! A timeout fires only after all received octets were read: a response in the socket counts, however late the program
+//! reads it.
 //!
 //! # Features
 //!

@@ -96,7 +96,7 @@ pub trait Transport: Read + Write {
 /// use smpp_core::session::{Config, Esme};
 /// use smpp_io_std::{Duplex, start};
 ///
-/// /// Prints how many octets come.
+/// /// Prints how many octets each read returns.
 /// struct Printed(TcpStream);
 ///
 /// impl Duplex for Printed {

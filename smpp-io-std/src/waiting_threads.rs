@@ -33,7 +33,7 @@ struct WaitingThread {
 /// Which part of the session's work a thread does while it waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WaitRole {
-    /// It reads and writes, and other threads may wake it to do so. It waits for something that is sure to come.
+    /// It reads and writes, and other threads may wake it to do so. Its wait ends in any case.
     Leader,
     /// It reads and writes until it has read something for another thread. That thread then reads on.
     Helper,
@@ -89,7 +89,7 @@ impl WaitingThreads {
         }
     }
 
-    /// Records that a thread runs again, for whatever cause.
+    /// Records that a thread runs again, woken by another thread or not.
     pub(crate) fn unpark(&mut self, number: u32) {
         if let Some(waiter) = self.get(number)
             && mem::take(&mut waiter.parked)

@@ -30,7 +30,8 @@ use super::ticket::{Sent, Ticket};
 ///     ..SubmitSm::default()
 /// };
 /// let mut sent = account.send(&Message::text(&template, "Hello"))?;
-/// println!("{:?}: {:?}", sent.ids(), sent.receipt()?);
+/// println!("accepted as {:?}", sent.ids());
+/// println!("final state {:?}", sent.receipt()?);
 /// account.shutdown(Duration::from_secs(10));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -48,7 +48,7 @@ use crate::inbound::{Inbound, InboundRequest};
 pub trait Service: Send + Sync + 'static {
     /// Decides on a bind: admits it with `Ok`.
     ///
-    /// The decision has to come within what the ESME has left of
+    /// The decision has to be made within the rest of the ESME's
     /// [`Config::session_init_timeout`](smpp_core::session::Config::session_init_timeout); after that the session has
     /// ended, and the decision has no effect. The method has to return even then: until it does, its connection counts
     /// towards the [`ServerLimits`](crate::ServerLimits).

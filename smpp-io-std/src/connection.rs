@@ -16,7 +16,7 @@ use crate::buffer::Buffer;
 use crate::error::End;
 use crate::halves::{MIN_WAIT, SOCKET_BUFFER_MAX, WRITE_TIMEOUT};
 use crate::inbound::{Inbound, InboundRequest};
-use crate::pending_requests::Answer;
+use crate::pending_requests::RequestResult;
 use crate::sent_request::{SentRequest, Tag};
 use crate::transport::{Transport, is_pause};
 
@@ -79,7 +79,7 @@ struct PendingEvents {
     /// [`Config::max_unanswered`].
     limit: usize,
     /// The outcome of the request that a call of [`Connection::request`] waits for.
-    answer: Option<Answer>,
+    answer: Option<RequestResult>,
     /// The transport's error.
     error: Option<Arc<io::Error>>,
     end: Option<End>,
@@ -265,7 +265,7 @@ impl<R: Role, S: Transport> Connection<R, S> {
         }
     }
 
-    /// Waits for the next request of the peer. Requests are returned in the order in which they came. Answer each with
+    /// Waits for the next request of the peer. Requests are returned in the order in which they came. RequestResult each with
     /// [`respond`](Self::respond), [`accept`](Self::accept) or [`refuse`](Self::refuse).
     ///
     /// `timeout` is how long to wait for one: `None` waits until the session ends, zero makes one read. `Ok(None)` means

@@ -11,7 +11,7 @@ use smpp_core::session::{
 use smpp_core::{Bind, DeliverSm, Operation, SubmitSm};
 
 use crate::error::End;
-use crate::pending_requests::Answer;
+use crate::pending_requests::RequestResult;
 use crate::pending_response::{DeadlineError, PendingResponse};
 use crate::session_state::NotAdmitted;
 use crate::shared::Shared;
@@ -96,14 +96,22 @@ impl<R: Role> Handle<R> {
     ///
     /// The outer error is a [`DeadlineError`] if there is no outcome by then: `NeverSent`, or `InFlight` with the
     /// [`PendingResponse`] if the request was sent. The inner one is that of [`request`](Self::request).
-    pub fn request_until<O>(&self, operation: &O, deadline: Instant) -> Result<Answer, DeadlineError<R>>
+    pub fn request_until<O>(
+        &self,
+        operation: &O,
+        deadline: Instant,
+    ) -> Result<RequestResult, DeadlineError<R>>
     where
         O: Operation + SentBy<R>,
     {
         self.exchange(operation, Some(self.shared.session_time(deadline)))
     }
 
-    fn exchange<O>(&self, operation: &O, until: Option<session::Instant>) -> Result<Answer, DeadlineError<R>>
+    fn exchange<O>(
+        &self,
+        operation: &O,
+        until: Option<session::Instant>,
+    ) -> Result<RequestResult, DeadlineError<R>>
     where
         O: Operation + SentBy<R>,
     {
@@ -244,7 +252,7 @@ impl Handle<Esme> {
         &self,
         message: &SubmitSm<'_>,
         deadline: Instant,
-    ) -> Result<Answer, DeadlineError<Esme>> {
+    ) -> Result<RequestResult, DeadlineError<Esme>> {
         self.request_until(message, deadline)
     }
 
@@ -277,7 +285,7 @@ impl Handle<Smsc> {
         &self,
         message: &DeliverSm<'_>,
         deadline: Instant,
-    ) -> Result<Answer, DeadlineError<Smsc>> {
+    ) -> Result<RequestResult, DeadlineError<Smsc>> {
         self.request_until(message, deadline)
     }
 

@@ -5,7 +5,7 @@ use std::mem;
 use smpp_core::session::{RequestError, Response};
 
 /// The outcome of a request.
-pub(crate) type Answer = Result<Response, RequestError>;
+pub(crate) type RequestResult = Result<Response, RequestError>;
 
 /// One slot for each request that is in flight or whose outcome was not fetched. Slots are used again, so that in the long
 /// run a request costs no allocation here.
@@ -22,10 +22,10 @@ enum Slot {
         next: Option<u32>,
     },
     /// The request is in flight. The number is that of the thread that waits for the outcome.
-    InFlight(Option<u32>),
+    Waiting(Option<u32>),
     /// The request is in flight, and its outcome is dropped when it comes.
     Abandoned,
-    Done(Answer),
+    Completed(RequestResult),
 }
 
 impl PendingRequests {
@@ -34,7 +34,7 @@ impl PendingRequests {
         if let Some(number) = self.free
             && let Some(slot) = self.slots.get_mut(number as usize)
         {
-            self.free = match mem::replace(slot, Slot::InFlight(None)) {
+            self.free = match mem::replace(slot, Slot::Waiting(None)) {
                 Slot::Free { next } => next,
                 _ => None,
             };
@@ -42,7 +42,7 @@ impl PendingRequests {
         }
         // It fits: each slot is a request in flight, or an outcome in memory.
         let number = self.slots.len() as u32;
-        self.slots.push(Slot::InFlight(None));
+        self.slots.push(Slot::Waiting(None));
         number
     }
 
@@ -50,16 +50,16 @@ impl PendingRequests {
     pub(crate) fn abandon(&mut self, number: u32, in_flight: bool) {
         if let Some(slot) = self.slots.get_mut(number as usize) {
             match slot {
-                Slot::InFlight(_) if in_flight => *slot = Slot::Abandoned,
+                Slot::Waiting(_) if in_flight => *slot = Slot::Abandoned,
                 _ => drop(self.release(number)),
             }
         }
     }
 
     /// Stores the outcome of a request. Returns the thread that waits for it.
-    pub(crate) fn complete(&mut self, number: u32, answer: Answer) -> Option<u32> {
+    pub(crate) fn complete(&mut self, number: u32, result: RequestResult) -> Option<u32> {
         let slot = self.slots.get_mut(number as usize)?;
-        if let Slot::InFlight(waiter) = mem::replace(slot, Slot::Done(answer)) {
+        if let Slot::Waiting(waiter) = mem::replace(slot, Slot::Completed(result)) {
             return waiter;
         }
         self.release(number);
@@ -67,14 +67,14 @@ impl PendingRequests {
     }
 
     /// Takes the outcome and frees the slot. If there is no outcome yet, records `waiter` as the thread to wake.
-    pub(crate) fn take(&mut self, number: u32, waiter: Option<u32>) -> Option<Answer> {
+    pub(crate) fn take(&mut self, number: u32, waiter: Option<u32>) -> Option<RequestResult> {
         let slot = self.slots.get_mut(number as usize)?;
-        if let Slot::InFlight(waiting) = slot {
+        if let Slot::Waiting(waiting) = slot {
             *waiting = waiter;
             return None;
         }
         match self.release(number) {
-            Some(Slot::Done(answer)) => Some(answer),
+            Some(Slot::Completed(result)) => Some(result),
             _ => None,
         }
     }
@@ -92,7 +92,7 @@ mod tests {
 
     use super::*;
 
-    const ANSWER: Answer = Err(RequestError::Unanswered(UnansweredReason::Timeout));
+    const RESULT: RequestResult = Err(RequestError::Unanswered(UnansweredReason::Timeout));
 
     #[test]
     fn slots_are_used_again() {
@@ -100,15 +100,15 @@ mod tests {
         for _ in 0..3 {
             let numbers = [pending.reserve(), pending.reserve(), pending.reserve()];
             assert!(pending.take(numbers[1], Some(7)).is_none());
-            assert_eq!(pending.complete(numbers[1], ANSWER), Some(7));
-            assert_eq!(pending.complete(numbers[0], ANSWER), None);
+            assert_eq!(pending.complete(numbers[1], RESULT), Some(7));
+            assert_eq!(pending.complete(numbers[0], RESULT), None);
             // Abandoned after its outcome, abandoned because it was never sent, and abandoned before its outcome.
             pending.abandon(numbers[0], true);
             pending.abandon(numbers[2], false);
-            assert_eq!(pending.take(numbers[1], None).unwrap().unwrap_err(), ANSWER.unwrap_err());
+            assert_eq!(pending.take(numbers[1], None).unwrap().unwrap_err(), RESULT.unwrap_err());
             let abandoned = pending.reserve();
             pending.abandon(abandoned, true);
-            assert_eq!(pending.complete(abandoned, ANSWER), None);
+            assert_eq!(pending.complete(abandoned, RESULT), None);
         }
         assert_eq!(pending.slots.len(), 3);
     }

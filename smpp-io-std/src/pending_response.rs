@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use smpp_core::session::{self, RequestError, Response, Role, UnansweredReason};
 
-use crate::pending_requests::Answer;
+use crate::pending_requests::RequestResult;
 use crate::shared::Shared;
 use crate::waiting_threads::WaitRole;
 
@@ -69,7 +69,7 @@ impl<R: Role> PendingResponse<R> {
     ///
     /// The outer error returns the `PendingResponse` if there is no outcome by then. The inner one is the outcome, as that
     /// of [`wait`](Self::wait).
-    pub fn wait_until(mut self, deadline: Instant) -> Result<Answer, Self> {
+    pub fn wait_until(mut self, deadline: Instant) -> Result<RequestResult, Self> {
         let until = self.shared.session_time(deadline);
         self.outcome(Some(until)).ok_or(self)
     }
@@ -82,13 +82,13 @@ impl<R: Role> PendingResponse<R> {
     ///
     /// The outer error returns the `PendingResponse` if there is no outcome yet. The inner one is the outcome, as that of
     /// [`wait`](Self::wait).
-    pub fn try_outcome(mut self) -> Result<Answer, Self> {
+    pub fn try_outcome(mut self) -> Result<RequestResult, Self> {
         let answer = self.shared.lock().pending.take(self.number, None);
         self.fetched = answer.is_some();
         answer.ok_or(self)
     }
 
-    fn outcome(&mut self, until: Option<session::Instant>) -> Option<Answer> {
+    fn outcome(&mut self, until: Option<session::Instant>) -> Option<RequestResult> {
         let number = self.number;
         let answer = self
             .shared

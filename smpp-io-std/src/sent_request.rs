@@ -4,11 +4,11 @@ use std::sync::mpsc;
 
 use smpp_core::session::{CloseReason, RequestError, Response, UnansweredReason};
 
-use crate::pending_requests::Answer;
+use crate::pending_requests::RequestResult;
 
 /// Where the outcome of a request goes; `None` is the call of [`Connection::request`](crate::Connection::request) that is
 /// running.
-pub(crate) type Tag = Option<mpsc::Sender<Answer>>;
+pub(crate) type Tag = Option<mpsc::Sender<RequestResult>>;
 
 /// A request that [`Connection::send`](crate::Connection::send) has sent and whose outcome was not fetched yet.
 ///
@@ -29,7 +29,7 @@ pub(crate) type Tag = Option<mpsc::Sender<Answer>>;
 /// If you drop it, the request stays in flight and its outcome is dropped when it comes.
 #[derive(Debug)]
 #[must_use = "the outcome says whether the request succeeded"]
-pub struct SentRequest(pub(crate) mpsc::Receiver<Answer>);
+pub struct SentRequest(pub(crate) mpsc::Receiver<RequestResult>);
 
 impl SentRequest {
     /// Returns the outcome if there is one. Does not block, and does not read: the connection reads in its own methods,

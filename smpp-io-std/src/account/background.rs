@@ -38,7 +38,7 @@ fn run(shared: &Arc<Shared>) {
             state = shared.write_link(state, index).0;
         } else {
             state.background_sleeps_until = deadline;
-            state = shared.wait(&shared.background_wake, state, deadline);
+            state = shared.wait(&shared.background_wakeup, state, deadline);
             // While this thread is awake, it checks the deadlines itself before it sleeps.
             state.background_sleeps_until = Some(Instant::ZERO);
             shared.process_and_unlock(state);

@@ -13,7 +13,7 @@ use smpp_core::account::{Credentials, LinkEvent, LinkId, Options};
 use smpp_core::session::Observer;
 
 /// The observer of the PDUs of one bind.
-pub(super) type LinkObserver = Box<dyn Observer + Send>;
+pub(super) type BoxedObserver = Box<dyn Observer + Send>;
 
 /// Returns all addresses of an endpoint.
 type Resolver = Box<dyn Fn(&Endpoint) -> io::Result<Vec<SocketAddr>> + Send + Sync>;
@@ -43,7 +43,7 @@ pub struct AccountConnector {
     pub(super) bind_timeout: Duration,
     pub(super) arrivals_capacity: usize,
     pub(super) resolver: Resolver,
-    pub(super) observer: Option<Box<dyn Fn(LinkId) -> LinkObserver + Send + Sync>>,
+    pub(super) observer: Option<Box<dyn Fn(LinkId) -> BoxedObserver + Send + Sync>>,
     pub(super) subscriber: Option<Box<dyn Fn(LinkId, LinkEvent) + Send + Sync>>,
 }
 

@@ -43,7 +43,7 @@ impl Shared {
             }
         }
         state.defer_output();
-        self.background_wake.notify_one();
+        self.background_wakeup.notify_one();
     }
 
     /// Emits the events of the account, starts its actions, and wakes the threads that have something to do.
@@ -61,7 +61,7 @@ impl Shared {
                 None => break,
             }
         }
-        state.wake_if_room();
+        state.wake_if_capacity();
         let AccountState { account, links, .. } = &*state;
         if links
             .iter()
@@ -75,7 +75,7 @@ impl Shared {
             (None, _) => false,
         };
         if is_earlier || state.router.is_over() {
-            self.background_wake.notify_one();
+            self.background_wakeup.notify_one();
         }
     }
 
@@ -84,7 +84,7 @@ impl Shared {
             if let Event::Link { link, event: link_event } = event { Some((link, link_event)) } else { None };
         match event {
             Event::Stopped { .. } => {
-                self.links_changed.notify_all();
+                self.bind_settled.notify_all();
                 state.wake_first();
             }
             Event::Closed { .. } => self.end(state),
@@ -100,9 +100,9 @@ impl Shared {
 
     fn handle_link_event(&self, state: &mut AccountState, link: LinkId, event: LinkEvent) {
         if let LinkEvent::BindRefused { address, error } = event {
-            state.last_failure = Some(format!("{address}: bind {error}"));
+            state.last_error = Some(format!("{address}: bind {error}"));
         }
-        self.links_changed.notify_all();
+        self.bind_settled.notify_all();
         if let Some(subscriber) = &self.connector.subscriber {
             subscriber(link, event);
         }
@@ -141,7 +141,7 @@ impl Shared {
         task.thread = ThreadState::Running;
         if let Err(error) = link_thread::start(self, link) {
             (task.next, task.thread, task.resolve_deadline) = (None, ThreadState::None, None);
-            state.last_failure = Some(format!("cannot start a thread for a connection: {error}"));
+            state.last_error = Some(format!("cannot start a thread for a connection: {error}"));
             state.account.handle_resolved(now, link, &[]);
             state.account.handle_connect_failed(now, link, ConnectFailure::Network);
         }
@@ -187,14 +187,14 @@ impl Shared {
                     break;
                 }
                 Written::Failed(error) => {
-                    state.last_failure = Some(error.to_string());
+                    state.last_error = Some(error.to_string());
                     state.set_output(index, OutputMode::Failed);
                     self.resumed.notify_all();
                     break;
                 }
             }
         }
-        self.background_wake.notify_one();
+        self.background_wakeup.notify_one();
         (state, true)
     }
 }

@@ -66,10 +66,10 @@ impl LinkThread {
             let host = &connector.endpoint.host;
             match &resolved {
                 Ok(addresses) if addresses.is_empty() => {
-                    state.last_failure = Some(format!("cannot resolve {host}: it has no address"));
+                    state.last_error = Some(format!("cannot resolve {host}: it has no address"));
                 }
                 Ok(_) => {}
-                Err(error) => state.last_failure = Some(format!("cannot resolve {host}: {error}")),
+                Err(error) => state.last_error = Some(format!("cannot resolve {host}: {error}")),
             }
             state.account.handle_resolved(now, self.link, &resolved.unwrap_or_default());
         });
@@ -78,7 +78,7 @@ impl LinkThread {
     fn report_failure(&self, failure: ConnectFailure, error: String) {
         self.shared.with(|state, now| {
             if state.is_wanted(self.link) {
-                state.last_failure = Some(error);
+                state.last_error = Some(error);
                 state.account.handle_connect_failed(now, self.link, failure);
             }
         });
@@ -188,7 +188,7 @@ impl LinkThread {
         reader.received.keep_last(remaining);
         reader.held = remaining > 0 && !state.account.wants_input(link);
         if let Some(error) = lost {
-            state.last_failure = error.map(|error| error.to_string()).or(state.last_failure.take());
+            state.last_error = error.map(|error| error.to_string()).or(state.last_error.take());
             state.account.handle_eof(now, link);
         }
         if writer.is_some() && state.is_due(link, reader.caught_up) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use smpp_core::account::{Action, ConnectFailure, LinkId, LinkState};
 use smpp_core::session::{Instant, State};
 
-use super::connector::{AccountConnector, LinkObserver};
+use super::connector::{AccountConnector, BoxedObserver};
 use super::link_task::{LinkTask, LinkTransport, OutputMode, ThreadState};
 use super::state::AccountState;
 
@@ -50,7 +50,7 @@ impl AccountState {
         let late: Vec<_> = self.links.iter_mut().filter(late).map(LinkTask::abandon).collect();
         for link in late {
             let (host, timeout) = (&connector.endpoint.host, connector.options.connect_timeout);
-            self.last_failure =
+            self.last_error =
                 Some(format!("cannot resolve {host}: the resolver did not answer within {timeout:?}"));
             self.account.handle_resolved(now, link, &[]);
         }
@@ -86,7 +86,7 @@ impl AccountState {
         &mut self,
         now: Instant,
         link: LinkId,
-        observer: Option<LinkObserver>,
+        observer: Option<BoxedObserver>,
         transport: Arc<LinkTransport>,
     ) -> bool {
         let wanted = self.is_wanted(link) && self.account.handle_connected(now, link, observer);

@@ -45,12 +45,12 @@ pub(super) struct Shared {
     /// The longest time that one read waits. A deadline that another thread sets meanwhile is a whole `response_timeout`
     /// or `drain_timeout` ahead, so no read that began before ends after it.
     pub(super) max_read: Duration,
-    /// Notified when a connection has changed, or the account has stopped: the first bind may be decided.
-    pub(super) links_changed: Condvar,
+    /// Notified when a bind may have been made, or none will be: a connection has changed, or the account has stopped.
+    pub(super) bind_settled: Condvar,
     /// Notified when the account has ended.
     pub(super) ended: Condvar,
     /// Notified when the background thread has something to do.
-    pub(super) background_wake: Condvar,
+    pub(super) background_wakeup: Condvar,
     /// Notified when the thread of a connection may go on that waited until its session wants input.
     pub(super) resumed: Condvar,
 }
@@ -67,9 +67,9 @@ impl Shared {
             start: time::Instant::now(),
             connector,
             max_read,
-            links_changed: Condvar::new(),
+            bind_settled: Condvar::new(),
             ended: Condvar::new(),
-            background_wake: Condvar::new(),
+            background_wakeup: Condvar::new(),
             resumed: Condvar::new(),
         }))
     }
@@ -127,18 +127,18 @@ impl Shared {
                 Some(Ok(())) => return Ok(()),
                 Some(Err(FirstBindError::Refused(status))) => return Err(AccountError::Refused(status)),
                 Some(Err(FirstBindError::Untrusted)) => {
-                    return Err(AccountError::Untrusted(state.last_failure.take().unwrap_or_default()));
+                    return Err(AccountError::Untrusted(state.last_error.take().unwrap_or_default()));
                 }
                 None if until <= self.now() => {
-                    return Err(AccountError::Timeout { after: timeout, last: state.last_failure.take() });
+                    return Err(AccountError::Timeout { after: timeout, last: state.last_error.take() });
                 }
-                None => state = self.wait(&self.links_changed, state, Some(until)),
+                None => state = self.wait(&self.bind_settled, state, Some(until)),
             }
         }
     }
 }
 
-/// A place in the queue of the threads that wait for room. If the thread panics, it leaves the queue.
+/// A place in the queue of the threads that wait for capacity. If the thread panics, it leaves the queue.
 pub(super) struct QueuePlace<'a> {
     shared: &'a Shared,
     pub(super) condvar: Arc<Condvar>,
@@ -164,7 +164,7 @@ pub(super) struct WakeOnPanic<'a>(pub(super) &'a Shared);
 impl Drop for WakeOnPanic<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
-            self.0.background_wake.notify_one();
+            self.0.background_wakeup.notify_one();
         }
     }
 }

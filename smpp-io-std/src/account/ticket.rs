@@ -32,18 +32,18 @@ use super::shared::Shared;
 /// [`Arrivals`](super::Arrivals). [`cancel`](Self::cancel) stops the message.
 #[must_use = "the outcome says whether the message was accepted"]
 pub struct Ticket {
-    subscription: Subscription,
+    registration: Registration,
 }
 
-/// The right to fetch the outcome and the receipts of a message. If it is dropped, the receipts that were not fetched go
+/// The registration of a message for its outcome and receipts. If it is dropped, the receipts that were not fetched go
 /// to [`Arrivals`](super::Arrivals).
-struct Subscription {
+struct Registration {
     message: MessageNumber,
     condvar: Arc<Condvar>,
     shared: Arc<Shared>,
 }
 
-impl Subscription {
+impl Registration {
     /// Waits for the outcome. Returns `None` if the deadline comes first.
     fn outcome(&self, deadline: Option<Instant>) -> Option<Result<Vec<MessageId>, SendError>> {
         self.shared
@@ -82,18 +82,18 @@ impl Subscription {
 /// through [`Arrivals`](super::Arrivals) and are acknowledged when you accept them. Receipts that came before the drop and
 /// were not fetched also arrive through `Arrivals`; they were acknowledged already.
 pub struct Sent {
-    subscription: Subscription,
+    registration: Registration,
     ids: Vec<MessageId>,
 }
 
 impl Ticket {
     pub(super) fn new(message: MessageNumber, shared: &Arc<Shared>) -> Self {
-        Self { subscription: Subscription { message, condvar: Arc::default(), shared: Arc::clone(shared) } }
+        Self { registration: Registration { message, condvar: Arc::default(), shared: Arc::clone(shared) } }
     }
 
     /// Returns the account's number of the message.
     pub const fn message(&self) -> MessageNumber {
-        self.subscription.message
+        self.registration.message
     }
 
     /// Waits for the outcome. Without a [deadline](smpp_core::account::Message::deadline) of the message it may wait for as
@@ -104,8 +104,8 @@ impl Ticket {
     /// [`SendError::Failed`] with the outcome of each segment, if not all segments were accepted.
     pub fn outcome(self) -> Result<Sent, SendError> {
         // Without a deadline, the wait ends only with an outcome.
-        let ids = self.subscription.outcome(None).unwrap_or(Err(SendError::DriverGone))?;
-        Ok(Sent { subscription: self.subscription, ids })
+        let ids = self.registration.outcome(None).unwrap_or(Err(SendError::DriverGone))?;
+        Ok(Sent { registration: self.registration, ids })
     }
 
     /// Waits for the outcome, at most until `deadline`.
@@ -115,8 +115,8 @@ impl Ticket {
     /// The outer error returns the ticket if there is no outcome by then. The message is sent all the same, unless you
     /// [cancel](Self::cancel) it. The inner error is that of [`outcome`](Self::outcome).
     pub fn outcome_until(self, deadline: Instant) -> Result<Result<Sent, SendError>, Self> {
-        match self.subscription.outcome(Some(deadline)) {
-            Some(outcome) => Ok(outcome.map(|ids| Sent { subscription: self.subscription, ids })),
+        match self.registration.outcome(Some(deadline)) {
+            Some(outcome) => Ok(outcome.map(|ids| Sent { registration: self.registration, ids })),
             None => Err(self),
         }
     }
@@ -124,7 +124,7 @@ impl Ticket {
     /// Sends no further segment of the message. Segments in flight still get their responses, and the outcome says which
     /// segments were sent. Does not block.
     pub fn cancel(&self) {
-        let Subscription { message, ref shared, .. } = self.subscription;
+        let Registration { message, ref shared, .. } = self.registration;
         shared.with(|state, now| state.account.cancel(now, message));
     }
 }
@@ -132,7 +132,7 @@ impl Ticket {
 impl Sent {
     /// Returns the account's number of the message.
     pub const fn message(&self) -> MessageNumber {
-        self.subscription.message
+        self.registration.message
     }
 
     /// Returns the SMSC's message ids, one for each segment.
@@ -179,7 +179,7 @@ impl Sent {
     /// [`NoMoreReceipts`] says why no further receipt will arrive.
     pub fn next_receipt(&mut self) -> Result<(DeliveryReceipt, ReceiptMatch), NoMoreReceipts> {
         // Without a deadline, the wait ends only with a receipt or an error.
-        self.subscription.receipt(None).unwrap_or(Err(NoMoreReceipts::Closed))
+        self.registration.receipt(None).unwrap_or(Err(NoMoreReceipts::Closed))
     }
 
     /// As [`next_receipt`](Self::next_receipt), and waits at most until `deadline`. Returns `None` if no receipt has come by
@@ -192,11 +192,11 @@ impl Sent {
         &mut self,
         deadline: Instant,
     ) -> Result<Option<(DeliveryReceipt, ReceiptMatch)>, NoMoreReceipts> {
-        self.subscription.receipt(Some(deadline)).transpose()
+        self.registration.receipt(Some(deadline)).transpose()
     }
 }
 
-impl Drop for Subscription {
+impl Drop for Registration {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.router.release(self.message);
@@ -206,12 +206,12 @@ impl Drop for Subscription {
 
 impl fmt::Debug for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Ticket").field(&self.subscription.message).finish()
+        f.debug_tuple("Ticket").field(&self.registration.message).finish()
     }
 }
 
 impl fmt::Debug for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sent").field("message", &self.subscription.message).field("ids", &self.ids).finish()
+        f.debug_struct("Sent").field("message", &self.registration.message).field("ids", &self.ids).finish()
     }
 }

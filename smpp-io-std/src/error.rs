@@ -22,6 +22,21 @@ pub struct End {
 }
 
 /// Connecting or binding failed. `Display` says what failed, at which endpoint, and what to do.
+///
+/// ```no_run
+/// use smpp_core::{Bind, CommandStatus, Endpoint};
+/// use smpp_io_std::{ConnectErrorKind, Connector, RequestError};
+///
+/// fn check(endpoint: &Endpoint, bind: &Bind<'_>) {
+///     match Connector::new().bind(endpoint, bind) {
+///         Ok(connection) => println!("{}", connection.unbind()),
+///         Err(error) => match error.kind {
+///             ConnectErrorKind::Bind(RequestError::Refused(CommandStatus::RALYBND)) => println!("bound already"),
+///             _ => println!("{error}"),
+///         },
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct ConnectError {
     /// Scheme, host and port.

@@ -116,7 +116,7 @@ impl<R: Role> Handle<R> {
         O: Operation + SentBy<R>,
     {
         let mut submitted = None;
-        let answer = self.shared.wait(WaitRole::Leader, until, |state, waiter| {
+        let answer = self.shared.wait(WaitRole::MayLead, until, |state, waiter| {
             let number = match submitted {
                 Some(number) => number,
                 None => match state.request_or_queue(self.shared.now(), operation, waiter) {
@@ -166,7 +166,7 @@ impl<R: Role> Handle<R> {
     where
         O: Operation + SentBy<R>,
     {
-        let submitted = self.shared.wait(WaitRole::Leader, None, |state, waiter| {
+        let submitted = self.shared.wait(WaitRole::MayLead, None, |state, waiter| {
             match state.request_or_queue(self.shared.now(), operation, waiter) {
                 Ok(number) => Ok(Ok(number)),
                 Err(NotAdmitted::Never(reason)) => Ok(Err(reason)),

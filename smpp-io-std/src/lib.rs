@@ -176,7 +176,8 @@
 //! | | fires late by at most |
 //! | --- | --- |
 //! | a session with a [`Handle`] | an eighth of the shortest of `response_timeout`, `drain_timeout` and `session_init_timeout`; about 50 ms more while the transport takes nothing, because the result of the current write has to be known first |
-//! | a bind of an [`Account`](account::Account) | a few milliseconds: see [`account`] |
+//! | a session in a [`Connection`] | a few milliseconds while you are in one of its methods, about 50 ms more while the transport takes nothing; otherwise at your next call |
+//! | a bind of an [`Account`](account::Account) | one or two milliseconds, about 50 ms more while the transport takes nothing: see [`account`] |
 //! | a deadline of your own call (`*_until`) | a few milliseconds |
 //!
 //! A timeout fires only after all received octets were read: a response in the socket counts, however late the program

@@ -39,6 +39,21 @@ pub struct PendingResponse<R: Role> {
 }
 
 /// The deadline of a request has passed.
+///
+/// ```no_run
+/// use std::time::{Duration, Instant};
+/// use smpp_core::SubmitSm;
+/// use smpp_io_std::{Client, DeadlineError};
+///
+/// fn submit(client: &Client, message: &SubmitSm<'_>) {
+///     match client.submit_until(message, Instant::now() + Duration::from_secs(2)) {
+///         Ok(Ok(response)) => println!("message id {}", response.message_id().escape_ascii()),
+///         Ok(Err(error)) => println!("{error}"),
+///         Err(DeadlineError::NeverSent) => println!("not sent: retry it later"),
+///         Err(DeadlineError::InFlight(pending)) => println!("late: {:?}", pending.wait()),
+///     }
+/// }
+/// ```
 pub enum DeadlineError<R: Role> {
     /// The request was not sent: the window was full, or the rate limit was reached. It is safe to send it again.
     NeverSent,
@@ -92,7 +107,7 @@ impl<R: Role> PendingResponse<R> {
         let number = self.number;
         let answer = self
             .shared
-            .wait(WaitRole::Leader, until, |state, waiter| state.pending.take(number, *waiter).ok_or(None));
+            .wait(WaitRole::MayLead, until, |state, waiter| state.pending.take(number, *waiter).ok_or(None));
         self.fetched = answer.is_some();
         answer
     }

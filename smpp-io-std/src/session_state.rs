@@ -159,7 +159,7 @@ impl<R: Role> SessionState<R> {
             Err(NotAdmitted::Later(None))
         };
         if let Err(NotAdmitted::Later(at)) = &submitted {
-            let number = *waiter.get_or_insert_with(|| self.waiting.register(WaitRole::Leader));
+            let number = *waiter.get_or_insert_with(|| self.waiting.register(WaitRole::MayLead));
             self.waiting.enqueue(number, *at);
         } else if let Some(number) = waiter {
             self.waiting.leave_queue(*number);
@@ -196,7 +196,7 @@ impl<R: Role> SessionState<R> {
             self.grant_capacity();
         }
         if !wanted_input && self.session.wants_input() {
-            self.waiting.wake_leader();
+            self.waiting.wake_follower();
         }
     }
 

@@ -10,19 +10,24 @@
 //!
 //! A thread that has something to send writes it itself, if the writer role is free. A thread that waits (for an outcome,
 //! for window capacity, for a request of the peer) becomes the *leader*: it takes the roles that are free, as a program
-//! with one thread would. If both are taken, the thread is a *follower*: it parks until another thread wakes it. So a
-//! program that sends and waits does the work in its own thread, and nothing passes from thread to thread.
+//! with one thread would. If both are taken, the thread is a *follower*: it parks until another thread wakes it, to lead or
+//! because its own wait is over. So a program that sends and waits does the work in its own thread, and nothing passes from
+//! thread to thread.
 //!
-//! **Handing over.** A leader that has what it waited for returns to its caller. Before that it wakes one parked leader,
-//! which takes the reader role ([`finish`](Shared::finish)). While that thread has not run yet, it is the
-//! [`next_reader`](SessionState::next_reader), so that no second thread is woken for the same role. A thread in an `Inbox`
-//! is a [helper](WaitRole::Helper): it reads, but stops reading as soon as it has read something for another thread. A
-//! thread in `closed()` is [passive](WaitRole::Passive): it never reads or writes.
+//! **Handing over.** A leader that has what it waited for returns to its caller. Before that it wakes one follower, which
+//! takes the reader role ([`finish`](Shared::finish)). While that thread has not run yet, it is the
+//! [`next_reader`](SessionState::next_reader), so that no second thread is woken for the same role. After
+//! [`MAX_WRITES`] writes, a leader wakes a follower to write the rest.
+//!
+//! **Which threads lead.** A thread that waits for an outcome or for capacity [may lead](WaitRole::MayLead). A thread in
+//! `Inbox::recv` is a [helper](WaitRole::Helper): it reads and writes, but stops as soon as it has read something for
+//! another thread, which then reads on; no thread wakes it to lead. A thread in `closed()` is
+//! [passive](WaitRole::Passive): it never reads or writes.
 //!
 //! **The background thread.** If no thread waits, nothing would read, answer enquire_link or keep the timeouts. The
 //! [background thread](crate::background) steps in: every 5 ms it checks whether another thread has read since its last
 //! check, writes deferred output, and takes the reader role if no thread has read. It parks while another thread holds the
-//! reader role; the thread that gives up the role wakes it if no leader is parked.
+//! reader role; the thread that gives up the role wakes it if there is no follower.
 //!
 //! # Locks
 //!
@@ -42,8 +47,8 @@
 //! The reading thread advances the clock after a read that found nothing: octets that have come are handled before a
 //! timeout counts. A read waits until the session's next deadline, as it was when the read began; another thread may set an
 //! earlier one meanwhile. Each deadline that it can set is a whole `response_timeout`, `drain_timeout` or
-//! `session_init_timeout` ahead, and no read waits longer than an eighth of the shortest of these: no timeout fires later
-//! than that.
+//! `session_init_timeout` ahead, and no read waits longer than an eighth of the shortest of these. So no timeout fires
+//! later than that, plus [`WRITE_TIMEOUT`] while the transport takes nothing.
 
 use std::io;
 use std::mem;
@@ -67,7 +72,7 @@ const MAX_BATCH: u32 = 32;
 /// A thread that has to check again sooner than this parks instead of reading.
 const MIN_READ: Duration = Duration::from_millis(8);
 
-/// After this many writes, a thread hands the writer role to a parked leader, if there is one.
+/// After this many writes, a thread hands the writer role to a follower, if there is one.
 const MAX_WRITES: u32 = 16;
 
 pub(crate) type Guard<'a, R> = MutexGuard<'a, SessionState<R>>;
@@ -313,7 +318,7 @@ impl<R: Role> Shared<R> {
             if !has_output || state.write_failed || state.end.is_some() {
                 break;
             }
-            if round > MAX_WRITES && state.waiting.wake_leader().is_some() {
+            if round > MAX_WRITES && state.waiting.wake_follower().is_some() {
                 progress = Progress::HandedOver;
                 break;
             }
@@ -368,9 +373,9 @@ impl<R: Role> Shared<R> {
                 }
             }
         }
-        let others = state.background == BackgroundState::Parked || state.waiting.has_parked_leader();
+        let others = state.background == BackgroundState::Parked || state.waiting.has_follower();
         if others && state.next_reader.is_none() && state.end.is_none() && try_take(&self.reader).is_some() {
-            state.next_reader = state.waiting.wake_leader();
+            state.next_reader = state.waiting.wake_follower();
             if state.next_reader.is_none() {
                 self.wake_background(&mut state);
             }

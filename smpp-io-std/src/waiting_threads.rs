@@ -10,8 +10,8 @@ use smpp_core::session::Instant;
 #[derive(Debug, Default)]
 pub(crate) struct WaitingThreads {
     threads: Vec<Option<WaitingThread>>,
-    /// How many of the leaders are parked.
-    parked_leaders: usize,
+    /// How many threads are followers: they may lead, and are parked.
+    followers: usize,
     /// The threads that wait for capacity, in the order in which they came.
     wait_queue: VecDeque<u32>,
     /// Until when the rate limit holds back the first thread of the queue, if it does.
@@ -33,8 +33,8 @@ struct WaitingThread {
 /// Which part of the session's work a thread does while it waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WaitRole {
-    /// It reads and writes, and other threads may wake it to do so. Its wait ends in any case.
-    Leader,
+    /// It reads and writes. While it is parked, another thread may wake it to do so.
+    MayLead,
     /// It reads and writes until it has read something for another thread. That thread then reads on.
     Helper,
     /// It neither reads nor writes.
@@ -42,8 +42,8 @@ pub(crate) enum WaitRole {
 }
 
 impl WaitingThread {
-    fn is_leader(&self) -> bool {
-        self.role == WaitRole::Leader
+    fn may_lead(&self) -> bool {
+        self.role == WaitRole::MayLead
     }
 }
 
@@ -64,7 +64,7 @@ impl WaitingThreads {
     pub(crate) fn unregister(&mut self, number: u32) {
         self.leave_queue(number);
         let Some(waiter) = self.threads.get_mut(number as usize).and_then(Option::take) else { return };
-        self.parked_leaders -= usize::from(waiter.parked && waiter.is_leader());
+        self.followers -= usize::from(waiter.parked && waiter.may_lead());
     }
 
     /// Removes a thread from the queue for capacity.
@@ -85,7 +85,7 @@ impl WaitingThreads {
         if let Some(waiter) = self.get(number)
             && !mem::replace(&mut waiter.parked, true)
         {
-            self.parked_leaders += usize::from(waiter.is_leader());
+            self.followers += usize::from(waiter.may_lead());
         }
     }
 
@@ -94,7 +94,7 @@ impl WaitingThreads {
         if let Some(waiter) = self.get(number)
             && mem::take(&mut waiter.parked)
         {
-            self.parked_leaders -= usize::from(waiter.is_leader());
+            self.followers -= usize::from(waiter.may_lead());
         }
     }
 
@@ -103,25 +103,25 @@ impl WaitingThreads {
         if let Some(waiter) = self.threads.get_mut(number as usize).and_then(Option::as_mut)
             && mem::take(&mut waiter.parked)
         {
-            self.parked_leaders -= usize::from(waiter.is_leader());
+            self.followers -= usize::from(waiter.may_lead());
             self.wake_list.push(waiter.thread.clone());
         }
     }
 
-    /// Returns whether a leader is parked.
-    pub(crate) const fn has_parked_leader(&self) -> bool {
-        self.parked_leaders > 0
+    /// Returns whether there is a follower: a parked thread that may lead.
+    pub(crate) const fn has_follower(&self) -> bool {
+        self.followers > 0
     }
 
-    /// Puts one parked leader on the wake list and returns its number.
-    pub(crate) fn wake_leader(&mut self) -> Option<u32> {
-        if !self.has_parked_leader() {
+    /// Puts one follower on the wake list and returns its number.
+    pub(crate) fn wake_follower(&mut self) -> Option<u32> {
+        if !self.has_follower() {
             return None;
         }
-        let is_parked_leader = |waiter: &WaitingThread| waiter.parked && waiter.is_leader();
-        let leader = self.threads.iter().position(|waiter| waiter.as_ref().is_some_and(is_parked_leader));
-        let leader = leader.map(|number| number as u32);
-        leader.inspect(|number| self.wake(*number))
+        let is_follower = |waiter: &WaitingThread| waiter.parked && waiter.may_lead();
+        let follower = self.threads.iter().position(|waiter| waiter.as_ref().is_some_and(is_follower));
+        let follower = follower.map(|number| number as u32);
+        follower.inspect(|number| self.wake(*number))
     }
 
     /// Puts all parked threads on the wake list.
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn capacity_is_granted_in_the_order_of_the_queue() {
         let mut waiting = WaitingThreads::default();
-        let [a, b, c] = [(); 3].map(|()| waiting.register(WaitRole::Leader));
+        let [a, b, c] = [(); 3].map(|()| waiting.register(WaitRole::MayLead));
         for number in [a, b, c] {
             waiting.enqueue(number, None);
             waiting.park(number);
@@ -205,14 +205,14 @@ mod tests {
         assert!(!waiting.may_take(Some(c), 3) && waiting.may_take(Some(b), 2));
         waiting.unregister(a);
         waiting.unregister(b);
-        assert_eq!((waiting.granted, waiting.parked_leaders), (0, 1));
+        assert_eq!((waiting.granted, waiting.followers), (0, 1));
         assert!(waiting.may_take(Some(c), 1));
     }
 
     #[test]
     fn the_rate_limit_holds_back_the_whole_queue() {
         let mut waiting = WaitingThreads::default();
-        let [a, b] = [(); 2].map(|()| waiting.register(WaitRole::Leader));
+        let [a, b] = [(); 2].map(|()| waiting.register(WaitRole::MayLead));
         waiting.enqueue(a, Some(Instant::from_nanos(5)));
         waiting.enqueue(b, None);
         waiting.grant(10);
@@ -225,21 +225,21 @@ mod tests {
     #[test]
     fn no_thread_is_woken_twice() {
         let mut waiting = WaitingThreads::default();
-        let [a, b] = [(); 2].map(|()| waiting.register(WaitRole::Leader));
+        let [a, b] = [(); 2].map(|()| waiting.register(WaitRole::MayLead));
         waiting.park(a);
         waiting.wake(b);
         let c = waiting.register(WaitRole::Helper);
         waiting.park(c);
         assert_eq!(
-            [waiting.wake_leader(), waiting.wake_leader()],
+            [waiting.wake_follower(), waiting.wake_follower()],
             [Some(a), None],
             "a helper is not woken to lead"
         );
-        assert!(!waiting.has_parked_leader());
+        assert!(!waiting.has_follower());
         waiting.wake_all();
         waiting.wake(a);
         assert_eq!(waiting.wake_list().len(), 2);
         waiting.unregister(a);
-        assert_eq!(waiting.register(WaitRole::Leader), a, "slots are used again");
+        assert_eq!(waiting.register(WaitRole::MayLead), a, "slots are used again");
     }
 }

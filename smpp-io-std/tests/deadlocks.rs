@@ -432,9 +432,9 @@ struct NeverReads {
 
 impl NeverReads {
     fn new() -> Self {
-        let mut ask = Vec::new();
-        Pdu::EnquireLink.encode(CommandStatus::ROK, SequenceNumber(1), &mut ask);
-        Self { requests: Mutex::new(ask.repeat(1000).into()), pauses: Mutex::new(5) }
+        let mut enquire_link = Vec::new();
+        Pdu::EnquireLink.encode(CommandStatus::ROK, SequenceNumber(1), &mut enquire_link);
+        Self { requests: Mutex::new(enquire_link.repeat(1000).into()), pauses: Mutex::new(5) }
     }
 }
 
@@ -499,7 +499,7 @@ fn timeouts_fire_while_no_thread_waits() {
         let answer = loop {
             match response.try_outcome() {
                 Ok(answer) => break answer,
-                Err(still) => response = still,
+                Err(still_pending) => response = still_pending,
             }
             thread::yield_now();
         };

@@ -110,7 +110,7 @@ fn deliver(bound: &BoundSession, text: &str) -> Result<Response, RequestError> {
 #[test]
 fn an_incomplete_or_damaged_last_line_was_never_acknowledged() {
     watched(|| {
-        let file = new_file("torn");
+        let file = new_file("incomplete");
         let server = server();
         let receiver = Receiver::start(&server, &file);
         deliver(&bound(&server), "first").unwrap();

@@ -103,7 +103,7 @@ fn a_pending_response_completes_while_no_thread_waits() {
         loop {
             match pending.try_outcome() {
                 Ok(answer) => break assert!(answer.is_ok()),
-                Err(still) => pending = still,
+                Err(still_pending) => pending = still_pending,
             }
             thread::yield_now();
         }

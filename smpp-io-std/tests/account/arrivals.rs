@@ -141,8 +141,8 @@ fn segments_from_several_binds_become_one_message_and_are_acknowledged_when_it_i
         assert_eq!((outcome(first), outcome(second)), (refused, refused));
         let dropped = deliver(&binds[0], EsmClass::empty(), b"dropped");
         drop(fetch());
-        let kept = Err(RequestError::Refused(CommandStatus::RX_T_APPN));
-        assert_eq!(outcome(dropped), kept);
+        let temporary_error = Err(RequestError::Refused(CommandStatus::RX_T_APPN));
+        assert_eq!(outcome(dropped), temporary_error);
 
         // A message cannot be acknowledged after its bind has ended.
         let lost = deliver(&binds[0], EsmClass::empty(), b"lost");
@@ -154,7 +154,7 @@ fn segments_from_several_binds_become_one_message_and_are_acknowledged_when_it_i
 
         // Without `Arrivals`, messages are refused, and the SMSC keeps them.
         drop(arrivals);
-        assert_eq!(outcome(deliver(&binds[1], EsmClass::empty(), b"late")), kept);
+        assert_eq!(outcome(deliver(&binds[1], EsmClass::empty(), b"late")), temporary_error);
         assert_eq!(account.shutdown(SECOND), []);
     });
 }

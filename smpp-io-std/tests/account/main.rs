@@ -182,7 +182,7 @@ fn a_resolver_that_hangs_times_out_and_does_not_delay_the_shutdown() {
         let address = server.address;
         let (gate, passed) = mpsc::channel::<()>();
         let passed = Mutex::new(passed);
-        let (sender, changes) = mpsc::channel();
+        let (sender, events) = mpsc::channel();
         let options = Options { connect_timeout: Duration::from_millis(50), ..fast(Binds::Transceivers(2)) };
         let connector = AccountConnector::new(&server.endpoint(), options)
             .resolver(move |_| {
@@ -193,14 +193,14 @@ fn a_resolver_that_hangs_times_out_and_does_not_delay_the_shutdown() {
             .subscribe(move |_, event| _ = sender.send(event));
         let (account, _arrivals) = connector.start().unwrap();
         for _ in 0..3 {
-            assert!(matches!(changes.recv(), Ok(LinkEvent::ResolveFailed { .. })));
+            assert!(matches!(events.recv(), Ok(LinkEvent::ResolveFailed { .. })));
         }
         #[cfg(target_os = "linux")]
         assert_eq!(threads(), 2, "one thread for the connection, after any number of attempts");
         // The next attempt waits until the resolver returns.
         until(|| account.links()[0].1 == LinkState::Resolving);
         gate.send(()).unwrap();
-        assert!(matches!(changes.recv(), Ok(LinkEvent::ResolveFailed { .. })), "a late result is dropped");
+        assert!(matches!(events.recv(), Ok(LinkEvent::ResolveFailed { .. })), "a late result is dropped");
         let other = account.clone();
         assert_eq!(account.shutdown(Duration::ZERO), []);
         assert!(other.closed_until(Instant::now()));
@@ -525,14 +525,14 @@ fn an_idle_bind_is_kept_and_a_dead_one_reconnects() {
 /// message so long that the buffers of the sockets do not hold a thousand of them.
 fn connector_to_blocked_smsc(
     server: &Server,
-    response: Duration,
+    response_timeout: Duration,
 ) -> (AccountConnector, mpsc::Sender<()>, Message) {
     let (blocked, go) = blocked();
     let (asked, good) = (AtomicU64::new(0), server.address);
     let mut options = Options { queue_capacity: 2_000, ..fast(Binds::Transceivers(1)) };
     options.session.window = 1_000;
     options.session.max_output = 64 << 20;
-    options.session.response_timeout = response;
+    options.session.response_timeout = response_timeout;
     options.session.drain_timeout = Duration::from_millis(100);
     let connector = AccountConnector::new(&server.endpoint(), options).resolver(move |_| {
         let first = asked.fetch_add(1, Ordering::SeqCst) == 0;

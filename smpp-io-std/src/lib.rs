@@ -264,3 +264,8 @@ pub use start::start;
 pub use stream::Stream;
 pub use tls_stream::TlsStream;
 pub use transport::{Duplex, Transport};
+
+/// The example in the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

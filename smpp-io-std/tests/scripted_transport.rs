@@ -1,4 +1,4 @@
-//! The connection over a scripted transport: partial writes, pauses, coalesced and torn reads.
+//! A connection over a scripted transport: partial writes, timeouts, reads that hold several PDUs or a part of one.
 
 mod common;
 
@@ -17,17 +17,17 @@ use smpp_core::{
 };
 use smpp_io_std::{Connection, Inbound, NotSentReason, RequestError, Transport};
 
-/// What the transport does at one read.
+/// The result of one read of the transport.
 enum Step {
     Octets(Vec<u8>),
     Pause,
     Interrupted,
-    ConnectErrorKind,
-    /// The end of the stream, now and later.
+    Reset,
+    /// The end of the stream, also for later reads.
     End,
 }
 
-/// What it was asked to do.
+/// The calls that the transport has received.
 #[derive(Default)]
 struct Log {
     written: Vec<u8>,
@@ -38,7 +38,7 @@ struct Log {
 
 struct Script {
     reads: VecDeque<Step>,
-    /// Octets taken by each write; `None` is a pause, `Some(0)` a failure. At the end, everything.
+    /// The octets that each write takes: `None` is a timeout, `Some(0)` a failure. Later writes take everything.
     writes: VecDeque<Option<usize>>,
     log: Arc<Mutex<Log>>,
 }
@@ -56,7 +56,7 @@ impl Read for Script {
             }
             Some(Step::Pause) => Err(io::ErrorKind::WouldBlock.into()),
             Some(Step::Interrupted) => Err(io::ErrorKind::Interrupted.into()),
-            Some(Step::ConnectErrorKind) => Err(io::ErrorKind::ConnectionReset.into()),
+            Some(Step::Reset) => Err(io::ErrorKind::ConnectionReset.into()),
             Some(Step::End) => Ok(0),
             None => Err(io::ErrorKind::TimedOut.into()),
         }
@@ -134,7 +134,7 @@ fn commands(mut stream: &[u8]) -> Vec<CommandId> {
         commands.push(pdu.header().command);
         stream = rest;
     }
-    assert!(stream.is_empty(), "half a PDU was written");
+    assert!(stream.is_empty(), "a PDU was written in part");
     commands
 }
 
@@ -151,9 +151,9 @@ fn writes_of_one_octet_lose_nothing() {
 }
 
 #[test]
-fn pauses_between_writes_are_waited_out() {
+fn writes_continue_after_timeouts() {
     let writes = [Some(5), None, None, Some(1), None];
-    // One read for each pause, and the response after the whole request.
+    // One read for each write that times out, and the response after the whole request.
     let reads = [Step::Pause, Step::Pause, Step::Pause, Step::Octets(bind_resp())];
     let (mut connection, log) = esme(Config::default(), reads, writes);
     connection.bind(&bind("secret")).unwrap();
@@ -161,7 +161,7 @@ fn pauses_between_writes_are_waited_out() {
 }
 
 #[test]
-fn every_way_to_tear_the_stream_reads_the_same() {
+fn the_stream_reads_the_same_wherever_it_is_split() {
     let enquire_link = octets(&Pdu::EnquireLink, 9);
     let stream = [bind_resp(), deliver(5), enquire_link, submit_resp(2), deliver(6)].concat();
     for at in 0..=stream.len() {
@@ -170,9 +170,9 @@ fn every_way_to_tear_the_stream_reads_the_same() {
         let reads = reads.flat_map(|part| [Step::Octets(part.to_vec()), Step::Pause]);
         let (mut connection, log) = esme(Config::default(), reads, []);
         connection.bind(&bind("secret")).unwrap();
-        // Where the whole stream was read with the bind's response, the other one is a stray.
+        // If the whole stream was read with the bind response, the submit_sm_resp came before its request.
         if connection.stats().unexpected_responses == 0 {
-            assert_eq!(connection.submit(&message()).unwrap().message_id(), b"id-7", "torn at {at}");
+            assert_eq!(connection.submit(&message()).unwrap().message_id(), b"id-7", "split at {at}");
         }
         for sequence in [5, 6] {
             let Some(Inbound::DeliverSm(delivery)) = connection.recv(None).unwrap() else { panic!("{at}") };
@@ -202,8 +202,8 @@ fn a_pdu_larger_than_the_buffer_arrives_whole() {
 }
 
 #[test]
-fn what_is_held_back_is_read_once_there_is_room() {
-    // Four answers fill the output; the rest of one large read waits in the buffer, not in the socket.
+fn buffered_pdus_are_read_once_there_is_room_for_output() {
+    // Four responses fill the output. The rest of the one large read waits in the buffer, not in the socket.
     let config = Config { max_output: 64, ..Config::default() };
     let flood: Vec<u8> = (1..=40).flat_map(|sequence| octets(&Pdu::EnquireLink, sequence)).collect();
     let (mut connection, log) = esme(config, [Step::Octets([bind_resp(), flood].concat())], []);
@@ -214,7 +214,7 @@ fn what_is_held_back_is_read_once_there_is_room() {
 }
 
 #[test]
-fn a_request_that_left_in_part_was_never_sent() {
+fn a_request_that_was_written_in_part_was_never_sent() {
     let bind_length = common::length(&bind("secret"));
     let writes = [Some(bind_length), Some(3), Some(0)];
     let (mut connection, log) = esme(Config::default(), [Step::Octets(bind_resp())], writes);
@@ -230,9 +230,9 @@ fn a_request_that_left_in_part_was_never_sent() {
 }
 
 #[test]
-fn a_request_whose_answer_was_lost_may_have_been_accepted() {
-    for step in [Step::End, Step::ConnectErrorKind] {
-        let failed = matches!(step, Step::ConnectErrorKind);
+fn a_request_without_a_response_is_unanswered_when_the_connection_is_lost() {
+    for step in [Step::End, Step::Reset] {
+        let failed = matches!(step, Step::Reset);
         let (mut connection, _) = esme(Config::default(), [Step::Octets(bind_resp()), step], []);
         connection.bind(&bind("secret")).unwrap();
         let error = connection.submit(&message()).unwrap_err();
@@ -245,7 +245,7 @@ fn a_request_whose_answer_was_lost_may_have_been_accepted() {
 }
 
 #[test]
-fn a_peer_that_reads_nothing_is_given_up() {
+fn a_session_closes_when_the_peer_reads_nothing() {
     let config = Config { response_timeout: Duration::from_millis(20), ..Config::default() };
     let (mut connection, _) = esme(config, [], std::iter::repeat_n(None, 1_000_000));
     assert!(connection.bind(&bind("secret")).is_err());
@@ -253,7 +253,7 @@ fn a_peer_that_reads_nothing_is_given_up() {
 }
 
 #[test]
-fn answers_that_came_before_a_write_failed_are_heard() {
+fn responses_that_came_before_a_write_failed_are_handled() {
     let sent = common::length(&bind("secret"));
     let submit = octets(&Pdu::SubmitSm(message()), 2).len();
     let reads = [Step::Octets(bind_resp()), Step::Octets([submit_resp(2), submit_resp(3)].concat())];
@@ -270,14 +270,14 @@ fn answers_that_came_before_a_write_failed_are_heard() {
 }
 
 #[test]
-fn answers_that_waited_for_the_program_are_in_time() {
+fn responses_in_the_socket_are_in_time_however_late_they_are_read() {
     let config = Config { response_timeout: Duration::from_millis(300), window: 50, ..Config::default() };
-    // One answer a read: many reads are needed to catch up.
+    // One response in each read, so that many reads are needed.
     let answers = (2..=50).map(|sequence| Step::Octets(submit_resp(sequence)));
     let (mut connection, _) = esme(config, std::iter::once(Step::Octets(bind_resp())).chain(answers), []);
     connection.bind(&bind("secret")).unwrap();
     let pending: Vec<_> = (2..=50).map(|_| connection.send(&message()).unwrap()).collect();
-    // The program is busy with something else.
+    // The application does something else meanwhile.
     std::thread::sleep(config.response_timeout * 2);
     for pending in pending {
         connection.wait(pending).unwrap();
@@ -285,7 +285,7 @@ fn answers_that_waited_for_the_program_are_in_time() {
 }
 
 #[test]
-fn unbind_refuses_what_was_not_fetched() {
+fn unbind_refuses_requests_that_were_not_fetched() {
     let unbind_resp = octets(&Pdu::UnbindResp, 2);
     let reads = [[bind_resp(), deliver(1)].concat(), unbind_resp].map(Step::Octets);
     let (mut connection, log) = esme(Config::default(), reads, []);
@@ -310,7 +310,7 @@ fn the_peers_unbind_is_answered_and_ends_the_connection() {
 }
 
 #[test]
-fn an_smsc_gives_up_who_does_not_bind() {
+fn an_smsc_closes_a_connection_without_a_bind() {
     let config = Config { session_init_timeout: Duration::from_millis(5), ..Config::default() };
     let log = Arc::default();
     let script = Script { reads: VecDeque::new(), writes: VecDeque::new(), log };
@@ -319,7 +319,7 @@ fn an_smsc_gives_up_who_does_not_bind() {
 }
 
 #[test]
-fn nothing_shows_the_password() {
+fn debug_output_does_not_show_the_password() {
     let request = octets(&Pdu::Bind(bind("hunter2")), 1);
     let script =
         Script { reads: [Step::Octets(request)].into(), writes: VecDeque::new(), log: Arc::default() };
@@ -335,7 +335,7 @@ fn nothing_shows_the_password() {
 }
 
 #[test]
-fn what_has_no_response_is_written_and_reasons_travel_with_errors() {
+fn notifications_are_written_and_errors_carry_a_reason() {
     let outbind = octets(&Pdu::Outbind(Outbind::default()), 1);
     let reads = [octets(&Pdu::Bind(bind("")), 1), octets(&Pdu::DataSm(DataSm::default()), 2)];
     let log = Arc::new(Mutex::new(Log::default()));
@@ -356,8 +356,8 @@ fn what_has_no_response_is_written_and_reasons_travel_with_errors() {
 
 #[test]
 fn an_observer_sees_every_pdu_and_no_password() {
-    struct Keeper(mpsc::Sender<String>);
-    impl Observer for Keeper {
+    struct Recorder(mpsc::Sender<String>);
+    impl Observer for Recorder {
         fn observe(&mut self, _: Instant, direction: Direction, pdu: ObservedPdu<'_>) {
             assert!(!String::from_utf8_lossy(&pdu.octets()).contains("hunter2"));
             let _ = self.0.send(format!("{direction:?} {pdu}"));
@@ -368,7 +368,7 @@ fn an_observer_sees_every_pdu_and_no_password() {
         Script { reads: [Step::Octets(request)].into(), writes: VecDeque::new(), log: Arc::default() };
     let mut connection = Connection::<Smsc, _>::new(script, Config::default()).unwrap();
     let (sender, seen) = mpsc::channel();
-    connection.observe(Keeper(sender));
+    connection.observe(Recorder(sender));
     let Inbound::Bind(request) = connection.recv(None).unwrap().unwrap() else { panic!() };
     connection.respond(request, Err(CommandStatus::RBINDFAIL)).unwrap();
     drop(connection);

@@ -144,6 +144,7 @@ mod connect;
 mod driver;
 mod error;
 mod inbox;
+pub mod manual;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 mod pump;

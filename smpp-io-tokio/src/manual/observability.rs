@@ -32,15 +32,15 @@
 //! }
 //! ```
 //!
-//! A session has the span `smpp` with `role` (`esme` or `smsc`), `peer` (the address) and `system_id`. An account has the span
-//! `smpp_account` with `system_id`; its events name the connection (`link`).
+//! A single session (also each one of a [`Server`](crate::Server)) has the span `smpp` with `role` (`esme` or `smsc`), `peer` (the address)
+//! and `system_id`. An account has the span `smpp_account` with `system_id`; its events name the connection (`link`).
 //!
-//! | level | what is logged |
-//! | --- | --- |
-//! | error | the SMSC rejected the account: it is stopped |
-//! | warn | a bind was refused; no connection; no address for the host; a malformed PDU; a request not understood or not answered in time; a session that ended for any reason but `unbind` or `abort` |
-//! | info | bound; the peer unbinds; a session or an account ended as asked |
-//! | debug | connected; throttled by the peer; a request of the peer refused by the session; an unexpected response; a message not accepted as a whole; receipts that did not come in time |
+//! | level | a session logs | an account logs |
+//! | --- | --- | --- |
+//! | error | | the SMSC rejected the credentials: the account is stopped |
+//! | warn | bind refused; malformed PDU; a request not understood or not answered in time; an answer that cannot be decoded; closed for any reason but `unbind` or `abort` | bind refused; no connection; the host has no address |
+//! | info | bound; the peer unbinds; closed after `unbind` or `abort` | bound; the peer unbinds; a bind is over, and why; the account is closed |
+//! | debug | connected; throttled by the peer; a request of the peer refused by the session; an unexpected response | a message not accepted as a whole; receipts that did not come in time |
 //!
 //! Nothing is logged for a message that goes well. The texts of the events are listed in the [crate documentation](crate). They
 //! are emitted while the session is locked: use a subscriber that does not block.

@@ -119,7 +119,7 @@
 //! | API | as |
 //! | --- | --- |
 //! | [`Connector::connect`](crate::Connector::connect) | [`ConnectError::Tls`](crate::ConnectError::Tls), [`ConnectError::Timeout`](crate::ConnectError::Timeout) |
-//! | [`AccountConnector::connect`](crate::account::AccountConnector::connect) | [`AccountError::Untrusted`](crate::account::AccountError::Untrusted) at once if no address has an acceptable certificate; otherwise it is tried again, and [`AccountError::Timeout`](crate::account::AccountError::Timeout) has the last error |
+//! | [`AccountConnector::connect`](crate::account::AccountConnector::connect) | [`AccountError::Untrusted`](crate::account::AccountError::Untrusted) once all addresses were tried and the last one's certificate was not accepted; after other failures it is tried again, and [`AccountError::Timeout`](crate::account::AccountError::Timeout) has the last error |
 //! | a running account | [`LinkEvent::ConnectFailed`](smpp_core::account::LinkEvent::ConnectFailed) with `failure: Untrusted` or `Network`; the account goes on trying |
 //! | [`Server`](crate::Server) | [`ServerEvent::NotBound`](crate::ServerEvent::NotBound) with [`AcceptError::Tls`](crate::AcceptError::Tls) |
 //!

@@ -1,9 +1,9 @@
 //! Where are the queues, how large are they, and what happens when they are full?
 //!
-//! **Short answer.** Every buffer has a bound. Towards the SMSC, your `send` or `submit` call waits. From the SMSC, the session or
-//! the account answers a temporary error, so that the SMSC keeps the message and delivers it again; below that, TCP pushes back.
-//! Two things can be lost: an `alert_notification`, which has no response, and acknowledged receipts of a [`Sent`] that you drop
-//! while [`Arrivals`] is overfull.
+//! **Short answer.** Every buffer has a bound. Towards the SMSC, your `send` or `submit` call waits. From the SMSC, the
+//! session or the account answers a temporary error, so that the SMSC keeps the message and delivers it again; below
+//! that, TCP pushes back. Two things can be lost: an `alert_notification`, which has no response, and acknowledged
+//! receipts of a [`Sent`] that you drop while [`Arrivals`] is overfull.
 //!
 //! # Outbound: your messages
 //!
@@ -15,8 +15,9 @@
 //! | output buffer of a session | [`Config::max_output`] (256 KiB) | requests wait until the transport takes something. Answers may take as much again; then the session stops reading, and TCP pushes back on the peer |
 //! | segments that wait for receipts | [`ReceiptOptions::capacity`] (100,000) | the oldest message is given up: [`NoMoreReceipts::NotReceived`]. Its receipts still arrive, unmatched, through [`Arrivals`] |
 //!
-//! A [`Handle::request`] that waits holds no copy of the PDU: it borrows your struct and encodes it when its turn comes. The number
-//! of tasks that wait is yours to bound. To shed load instead of waiting, use [`Account::try_submit`]:
+//! A [`Handle::request`] that waits holds no copy of the PDU: it borrows your struct and encodes it when its turn
+//! comes. The number of tasks that wait is yours to bound. To shed load instead of waiting, use
+//! [`Account::try_submit`]:
 //!
 //! ```no_run
 //! use smpp_core::account::{Message, SubmitError};
@@ -72,10 +73,10 @@
 //!
 //! What happens if you do not read at all:
 //!
-//! - [`Arrivals`] exists and is not read: it fills up, then every delivery is answered with an error. Many SMSCs deliver in order, so
-//!   one message that is never acknowledged can hold up all receipts. Read it, or drop it.
-//! - [`Arrivals`] is dropped: MO messages and unmatched receipts are answered `ESME_RX_T_APPN`; receipts of this account's own messages are
-//!   acknowledged and discarded, unless a [`Sent`] waits for them.
+//! - [`Arrivals`] exists and is not read: it fills up, then every delivery is answered with an error. Many SMSCs
+//!   deliver in order, so one message that is never acknowledged can hold up all receipts. Read it, or drop it.
+//! - [`Arrivals`] is dropped: MO messages and unmatched receipts are answered `ESME_RX_T_APPN`; receipts of this
+//!   account's own messages are acknowledged and discarded, unless a [`Sent`] waits for them.
 //! - [`Inbox`] is dropped: everything the peer asks is answered with an error that makes it keep the message.
 //!
 //! # Errors that make the other side keep the message
@@ -101,9 +102,9 @@
 //!
 //! # Blocking crate
 //!
-//! The bounds are the same, since `smpp-core` keeps them. Calls block instead of waiting as futures; `submit_until`, `send_until` and
-//! `recv_until` bound the time. `Handle::submit_pipelined` blocks only while the window is full, the rate is reached or the transport
-//! takes nothing.
+//! The bounds are the same, since `smpp-core` keeps them. Calls block instead of waiting as futures; `submit_until`,
+//! `send_until` and `recv_until` bound the time. `Handle::submit_pipelined` blocks only while the window is full, the
+//! rate is reached or the transport takes nothing.
 //!
 //! [`Account::send`]: crate::account::Account::send
 //! [`Account::submit`]: crate::account::Account::submit

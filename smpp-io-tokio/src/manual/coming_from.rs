@@ -1,8 +1,8 @@
 //! I know cloudhopper-smpp, jSMPP, node-smpp or Kannel. What is the same thing called here?
 //!
-//! **Short answer.** A cloudhopper or node-smpp session is a [`Client`] with an [`Inbox`]. What your program built around it (reconnect,
-//! several binds, rate limit, long messages, receipt matching) is an [`Account`]. Kannel's `group = smsc` is an [`Account`] with its
-//! [`Options`].
+//! **Short answer.** A cloudhopper or node-smpp session is a [`Client`] with an [`Inbox`]. What your program built
+//! around it (reconnect, several binds, rate limit, long messages, receipt matching) is an [`Account`]. Kannel's `group
+//! = smsc` is an [`Account`] with its [`Options`].
 //!
 //! # What is different everywhere
 //!

@@ -2,7 +2,8 @@
 //!
 //! **Short answer.** Set `registered_delivery: RegisteredDelivery::RECEIPT` in the template. Then either wait with
 //! [`Sent::receipt`], or drop the [`Sent`] and read receipts from [`Arrivals`]. The account matches each receipt to its
-//! message, on whichever bind it arrives, also if it arrives before the `submit_sm_resp`, and reports a repeated one once.
+//! message, on whichever bind it arrives, also if it arrives before the `submit_sm_resp`, and reports a repeated one
+//! once.
 //!
 //! # Ask for a receipt
 //!
@@ -10,7 +11,7 @@
 //!
 //! | value | the SMSC sends |
 //! | --- | --- |
-//! | [`RegisteredDelivery::RECEIPT`] | one final receipt, whatever the result |
+//! | [`RegisteredDelivery::RECEIPT`] | one final receipt, for success and failure |
 //! | [`RECEIPT_ON_FAILURE`](smpp_core::RegisteredDelivery::RECEIPT_ON_FAILURE) | a final receipt only if delivery fails |
 //! | [`RECEIPT_ON_SUCCESS`](smpp_core::RegisteredDelivery::RECEIPT_ON_SUCCESS) | a final receipt only if delivery succeeds (SMPP 5.0) |
 //! | any of these with [`INTERMEDIATE`](smpp_core::RegisteredDelivery::INTERMEDIATE) | intermediate notifications as well |
@@ -41,13 +42,14 @@
 //! # }
 //! ```
 //!
-//! - [`Sent::receipt`] waits for the final receipt of *every* segment. It returns `DELIVERED` if all segments were delivered,
-//!   otherwise the state of the first segment that was not. Intermediate receipts are skipped.
+//! - [`Sent::receipt`] waits for the final receipt of *every* segment. It returns `DELIVERED` if all segments were
+//!   delivered, otherwise the state of the first segment that was not. Intermediate receipts are skipped.
 //! - [`Sent::next_receipt`] returns each receipt: a [`DeliveryReceipt`] (id, state, `err`, the PDU) with its
 //!   [`ReceiptMatch`] (message number, segment, how many segments are pending, the state of the whole message).
 //! - Both are cancel-safe. [`NoMoreReceipts`] says why no further receipt will arrive.
 //! - The wait ends at the latest after [`ReceiptOptions::max_age`], 72 h by default. It also ends early if more than
-//!   [`ReceiptOptions::capacity`] segments (default 100,000) wait for receipts: the account then gives up the oldest message.
+//!   [`ReceiptOptions::capacity`] segments (default 100,000) wait for receipts: the account then gives up the oldest
+//!   message.
 //!
 //! # Read all receipts in one place
 //!
@@ -69,7 +71,8 @@
 //! # }
 //! ```
 //!
-//! (The `continue` above drops MO messages unanswered, which answers `ESME_RX_T_APPN`: the SMSC redelivers them. Handle them.)
+//! (The `continue` above drops MO messages unanswered, which answers `ESME_RX_T_APPN`: the SMSC redelivers them. Handle
+//! them.)
 //!
 //! Who acknowledges, and when:
 //!
@@ -98,8 +101,9 @@
 //! | `SCHEDLD`, `SCHEDULED` | `SCHEDULED` | no |
 //! | `UNKNOWN`, or a word that is not listed | `UNKNOWN` | no |
 //!
-//! Upper and lower case are equal. The TLVs `receipted_message_id` and `message_state` win over the text (SMPP 3.4 §5.3.2.12,
-//! §5.3.2.35). `err` holds the provider's own codes; for 8x8 see [`ErrorCode`](smpp_core::provider::eight_by_eight::ErrorCode).
+//! Upper and lower case are equal. The TLVs `receipted_message_id` and `message_state` win over the text (SMPP 3.4
+//! §5.3.2.12, §5.3.2.35). `err` holds the provider's own codes; for 8x8 see
+//! [`ErrorCode`](smpp_core::provider::eight_by_eight::ErrorCode).
 //!
 //! # Match receipts by message id: hexadecimal, decimal, zero padding
 //!
@@ -113,7 +117,8 @@
 //! | [`HEXADECIMAL_TO_DECIMAL`](smpp_core::sms::MessageIdPolicy::HEXADECIMAL_TO_DECIMAL) | `7F00A1B2` | `2130747826` | yes |
 //! | [`DECIMAL_TO_HEXADECIMAL`](smpp_core::sms::MessageIdPolicy::DECIMAL_TO_HEXADECIMAL) | `2130747826` | `7F00A1B2` | yes |
 //!
-//! Numbers have up to 256 bits. With the hexadecimal notations an id of 32 digits counts as a UUID and is not converted.
+//! Numbers have up to 256 bits. With the hexadecimal notations an id of 32 digits counts as a UUID and is not
+//! converted.
 //!
 //! ```
 //! use smpp_core::account::{Credentials, Options};
@@ -131,8 +136,8 @@
 //! ```
 //!
 //! By default only messages whose `esm_class` marks them as receipts are receipts ([`Detection::ByEsmClass`]).
-//! [`Detection::ByContent`] is for SMSCs that do not set it; then every sender who can reach your number can
-//! forge receipts.
+//! [`Detection::ByContent`] is for SMSCs that do not set it; then every sender who can reach your number can forge
+//! receipts.
 //!
 //! # Receipts that come early, late, twice, or after a restart
 //!
@@ -150,9 +155,10 @@
 //!
 //! # Concatenated messages
 //!
-//! Each segment has its own id and its own receipts. [`ReceiptMatch::pending`] counts the segments that still wait for their final
-//! receipt; [`ReceiptMatch::message_state`] is `Some` in the last one. If a message was only partly accepted ([`SendError::Failed`]),
-//! receipts of the accepted segments arrive through [`Arrivals`] and `message_state` stays `None`.
+//! Each segment has its own id and its own receipts. [`ReceiptMatch::pending`] counts the segments that still wait for
+//! their final receipt; [`ReceiptMatch::message_state`] is `Some` in the last one. If a message was only partly
+//! accepted ([`SendError::Failed`]), receipts of the accepted segments arrive through [`Arrivals`] and `message_state`
+//! stays `None`.
 //!
 //! # At session level
 //!

@@ -1,12 +1,14 @@
 //! How do I use the protocol on another runtime or transport, without the adapters?
 //!
-//! **Short answer.** With tokio and a stream of your own call [`start`]`(io, config)`. With anything else use [`smpp_core`], which has no
-//! sockets, clock, threads or tasks (`no_std` with `alloc`): pass in octets and the time, take out octets, events and the next deadline.
-//! Take [`Session`](smpp_core::session::Session) for one bind, [`Account`](smpp_core::account::Account) for many.
+//! **Short answer.** With tokio and a stream of your own call [`start`]`(io, config)`. With anything else use
+//! [`smpp_core`], which has no sockets, clock, threads or tasks (`no_std` with `alloc`): pass in octets and the time,
+//! take out octets, events and the next deadline. Take [`Session`](smpp_core::session::Session) for one bind,
+//! [`Account`](smpp_core::account::Account) for many.
 //!
 //! # tokio with a transport of your own
 //!
-//! [`start`] runs a session in a task over any `AsyncRead + AsyncWrite`: a Unix socket, a tunnel, another TLS library, `tokio::io::duplex`.
+//! [`start`] runs a session in a task over any `AsyncRead + AsyncWrite`: a Unix socket, a tunnel, another TLS library,
+//! `tokio::io::duplex`.
 //!
 //! ```no_run
 //! # #[cfg(unix)]
@@ -22,9 +24,9 @@
 //! # }
 //! ```
 //!
-//! One condition: a write that fails must have consumed nothing. Otherwise a request that was sent is reported as `NeverSent`. For a server
-//! wrap accepted streams in [`Service::transport`](crate::Service::transport). The blocking crate has the traits `Transport` and `Duplex` for
-//! the same purpose.
+//! One condition: a write that fails must have consumed nothing. Otherwise a request that was sent is reported as
+//! `NeverSent`. For a server wrap accepted streams in [`Service::transport`](crate::Service::transport). The blocking
+//! crate has the traits `Transport` and `Duplex` for the same purpose.
 //!
 //! # One session: the run loop
 //!
@@ -38,7 +40,8 @@
 //! | read again? | `wants_input` | if `false`, do not read until something was written: this is backpressure |
 //! | sleep until | `poll_timeout` | ask again after every other call |
 //!
-//! The complete loop is the first example in the documentation of [`smpp_core`]. Two programs show it with real sockets:
+//! The complete loop is the first example in the documentation of [`smpp_core`]. Two programs show it with real
+//! sockets:
 //!
 //! ```sh
 //! cargo run -p smpp-core --example mio -- 127.0.0.1:2775 shop s3cret 6591234567 "Hello"
@@ -55,9 +58,9 @@
 //! | [`Action::Connect`](smpp_core::account::Action::Connect) | connect, TLS included, within `Options::connect_timeout` | `handle_connected` or `handle_connect_failed` |
 //! | [`Action::Close`](smpp_core::account::Action::Close) | close the connection, or give up making it | `handle_closed` |
 //!
-//! For each open link do what the table above says for a session, with the methods of the account: `handle_input`, `poll_transmit`,
-//! `handle_transmitted`, `handle_eof`, `poll_link_timeout`, `handle_link_timeout`. After each call look at `poll_action`, `poll_event`,
-//! `wants_transmit` of every link, and `poll_timeout`.
+//! For each open link do what the table above says for a session, with the methods of the account: `handle_input`,
+//! `poll_transmit`, `handle_transmitted`, `handle_eof`, `poll_link_timeout`, `handle_link_timeout`. After each call
+//! look at `poll_action`, `poll_event`, `wants_transmit` of every link, and `poll_timeout`.
 //!
 //! This program runs an account against an SMSC session in memory. Time is a number that the program advances:
 //!
@@ -108,7 +111,8 @@
 //!                         smsc.respond(reply, Ok(BindResp::default()))?;
 //!                     }
 //!                     session::Event::Request { request: Request::SubmitSm(_, reply), .. } => {
-//!                         smsc.respond(reply, Ok(SubmitSmResp { message_id: "id-1".try_into()?, ..SubmitSmResp::default() }))?;
+//!                         let message_id = "id-1".try_into()?;
+//!                         smsc.respond(reply, Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }))?;
 //!                     }
 //!                     _ => {}
 //!                 }
@@ -134,9 +138,9 @@
 //!
 //! # Let callers wait: `EventRouter`
 //!
-//! [`EventRouter`](smpp_core::account::EventRouter) keeps outcomes, receipts and arrivals until a caller fetches them, bounded, and returns the
-//! waiters to wake (`Waker`s, condition variables, anything). Both adapters are built on it, so an adapter of your own gets the same
-//! behaviour of `Sent`, `Ticket` and `Arrivals`.
+//! [`EventRouter`](smpp_core::account::EventRouter) keeps outcomes, receipts and arrivals until a caller fetches them,
+//! bounded, and returns the waiters to wake (`Waker`s, condition variables, anything). Both adapters are built on it,
+//! so an adapter of your own gets the same behaviour of `Sent`, `Ticket` and `Arrivals`.
 //!
 //! # Rules for an adapter
 //!
@@ -144,8 +148,9 @@
 //! - Call `handle_transmitted` with what the transport took, not with what you buffered.
 //! - Pass in what has been read before you pass in the time.
 //! - Do not read or write while you hold a lock around the session.
-//! - Answer every request: a `Reply` or `Ack` that is dropped takes one place of `max_unanswered` for the rest of the session.
-//! - Nothing panics, whatever the peer sends and in whatever order you call.
+//! - Answer every request: a `Reply` or `Ack` that is dropped takes one place of `max_unanswered` for the rest of the
+//!   session.
+//! - Nothing panics, for any input and any order of calls.
 //!
 //! # Only the codec
 //!

@@ -1,13 +1,14 @@
 //! A request failed. What happened, and may I send the message again?
 //!
-//! **Short answer.** Ask the error: [`RequestError::is_safe_to_resend`] for a session, [`MessageOutcome::is_safe_to_resend`] for an
-//! account. `true` means that sending again cannot make the message arrive twice. The one dangerous outcome is `Unanswered`:
-//! the SMSC may have accepted the message, and only you can decide between "maybe lost" and "maybe twice".
+//! **Short answer.** Ask the error: [`RequestError::is_safe_to_resend`] for a session,
+//! [`MessageOutcome::is_safe_to_resend`] for an account. `true` means that sending again cannot make the message arrive
+//! twice. The one dangerous outcome is `Unanswered`: the SMSC may have accepted the message, and only you can decide
+//! between "maybe lost" and "maybe twice".
 //!
 //! # Decision table: session
 //!
-//! [`Handle::request`](crate::Handle::request), [`Client::submit`](crate::Client) and [`Client::bind`](crate::Client) return
-//! `Result<Response, RequestError>`.
+//! [`Handle::request`](crate::Handle::request), [`Client::submit`](crate::Client) and [`Client::bind`](crate::Client)
+//! return `Result<Response, RequestError>`.
 //!
 //! | outcome | meaning | safe to resend? | what to do |
 //! | --- | --- | --- | --- |
@@ -94,6 +95,15 @@
 //! # }
 //! ```
 //!
+//! Starting an account fails with [`AccountError`]; the account is gone then.
+//!
+//! | [`AccountError`] | meaning | what to do |
+//! | --- | --- | --- |
+//! | `Url`, `Options` | the URL or the options are wrong | fix them |
+//! | `Refused(status)` | the SMSC rejected the credentials | fix them; do not repeat, it may lock the account |
+//! | `Untrusted(text)` | the server's certificate is not accepted | see [`tls`](super::tls) |
+//! | `Timeout` | no bind within [`bind_timeout`](crate::account::AccountConnector::bind_timeout); `last` says what was in the way | network, allow list, `ESME_RALYBND`: try again |
+//!
 //! # What the account retries by itself
 //!
 //! | event | what the account does today |
@@ -104,22 +114,25 @@
 //! | sent and unanswered | as [`UnansweredPolicy`] says |
 //! | the bind is lost or refused | reconnects with back-off: [`reconnecting_and_throttling`](super::reconnecting_and_throttling) |
 //!
-//! [`UnansweredPolicy::Report`](smpp_core::account::UnansweredPolicy::Report) is the default: the outcome is `Unanswered` and you decide.
-//! [`UnansweredPolicy::Resend`](smpp_core::account::UnansweredPolicy::Resend)`(n)` sends the segment again up to `n` times: **it may arrive
-//! twice**. If none of them is accepted, the outcome stays `Unanswered`, because the first may have been. Choose for each message:
+//! [`UnansweredPolicy::Report`](smpp_core::account::UnansweredPolicy::Report) is the default: the outcome is
+//! `Unanswered` and you decide. [`UnansweredPolicy::Resend`](smpp_core::account::UnansweredPolicy::Resend)`(n)` sends
+//! the segment again up to `n` times: **it may arrive twice**. If none of them is accepted, the outcome stays
+//! `Unanswered`, because the first may have been. Choose for each message:
 //!
 //! ```
 //! use smpp_core::SubmitSm;
 //! use smpp_core::account::{Message, UnansweredPolicy};
 //!
-//! let code = Message::text(&SubmitSm::default(), "Your code is 123456").unanswered_policy(UnansweredPolicy::Resend(2));
-//! let payment = Message::text(&SubmitSm::default(), "You paid 5 €").unanswered_policy(UnansweredPolicy::Report);
+//! let template = SubmitSm::default();
+//! let code = Message::text(&template, "Your code is 123456").unanswered_policy(UnansweredPolicy::Resend(2));
+//! let payment = Message::text(&template, "You paid 5 €").unanswered_policy(UnansweredPolicy::Report);
 //! # let _ = (code, payment);
 //! ```
 //!
 //! # command_status values worth knowing
 //!
-//! Names and values: SMPP 3.4 §5.1.3. "Retry" is advice for your own code; the last column is what an account does today.
+//! Names and values: SMPP 3.4 §5.1.3. "Retry" is advice for your own code; the last column is what an account does
+//! today.
 //!
 //! | status | usual meaning | retry? | account |
 //! | --- | --- | --- | --- |
@@ -141,6 +154,13 @@
 //!
 //! `Display` of [`CommandStatus`](smpp_core::CommandStatus) prints name, number and meaning.
 //!
+//! # Blocking crate
+//!
+//! `smpp-io-std` returns the same types. Its methods with a deadline add `DeadlineError`: `NeverSent` is safe to send
+//! again, `InFlight` holds the `PendingResponse` to wait on. `send_until` of an account gives the `Ticket` back
+//! instead.
+//!
+//! [`AccountError`]: crate::account::AccountError
 //! [`CloseReason`]: smpp_core::session::CloseReason
 //! [`MessageOutcome::is_safe_to_resend`]: smpp_core::account::MessageOutcome::is_safe_to_resend
 //! [`NotSentReason`]: crate::NotSentReason

@@ -1,8 +1,9 @@
 //! Which API do I need, and what does the smallest program look like?
 //!
-//! **Short answer.** To send messages through a provider, use an [`Account`]: it keeps the binds, reconnects, limits the
-//! rate, cuts long texts into segments and matches delivery receipts. Use a session ([`Connector`], [`Client`]) to control
-//! one bind yourself. Use a [`Server`] to be the SMSC. All three exist in blocking form in the crate `smpp-io-std`.
+//! **Short answer.** To send messages through a provider, use an [`Account`]: it keeps the binds, reconnects, limits
+//! the rate, cuts long texts into segments and matches delivery receipts. Use a session ([`Connector`], [`Client`]) to
+//! control one bind yourself. Use a [`Server`] to be the SMSC. All three exist in blocking form in the crate
+//! `smpp-io-std`.
 //!
 //! # Which API do I need?
 //!
@@ -21,8 +22,9 @@
 //! cargo add tokio --features macros,rt-multi-thread
 //! ```
 //!
-//! Rust 1.88 or later. The crate contains no `unsafe` code. TLS is [rustls](https://docs.rs/rustls) with the `ring` provider;
-//! no OpenSSL is needed, only a C compiler for `ring`. `smpp-core` is also re-exported as [`smpp_io_tokio::smpp_core`](crate::smpp_core).
+//! Rust 1.88 or later. The crate contains no `unsafe` code. TLS is [rustls](https://docs.rs/rustls) with the `ring`
+//! provider; no OpenSSL is needed, only a C compiler for `ring`. `smpp-core` is also re-exported as
+//! [`smpp_io_tokio::smpp_core`](crate::smpp_core).
 //!
 //! Optional features of `smpp-io-tokio`, all off by default:
 //!
@@ -77,14 +79,14 @@
 //!
 //! What the lines mean:
 //!
-//! - [`Provider`] holds what a provider publishes: ports, TLS versions, the cap on binds, the rate. [`Provider::UNSTATED`] is the
-//!   base for a provider of your own. [`Options::new`] copies the limits from it.
-//! - [`Account::connect`] waits for the first bind, 60 s by default, and fails at once if the SMSC rejects the credentials or the
-//!   certificate is not accepted. [`AccountConnector::start`] does not wait.
+//! - [`Provider`] holds what a provider publishes: ports, TLS versions, the cap on binds, the rate.
+//!   [`Provider::UNSTATED`] is the base for a provider of your own. [`Options::new`] copies the limits from it.
+//! - [`Account::connect`] waits for the first bind, 60 s by default, and fails at once if the SMSC rejects the
+//!   credentials or the certificate is not accepted. [`AccountConnector::start`] does not wait.
 //! - [`Account::send`] waits until the SMSC has answered every segment. To send many messages, run many `send` calls at
 //!   the same time (tasks, `join_all`), or use [`Account::submit`] and wait for the [`Ticket`] later.
-//! - Read [`Arrivals`] or drop it. While it is full, the account answers `ESME_RX_T_APPN` to everything that is delivered
-//!   for it.
+//! - Read [`Arrivals`] or drop it. While it is full, the account answers `ESME_RX_T_APPN` to everything that is
+//!   delivered for it.
 //!
 //! # One session
 //!
@@ -121,14 +123,15 @@
 //! # }
 //! ```
 //!
-//! The session answers `enquire_link` itself, and sends one after 30 s of silence of the peer. `short_message` holds octets: a session
-//! does not encode texts. [`smpp_core::sms`] does: [`long_messages_and_encodings`](super::long_messages_and_encodings).
+//! The session answers `enquire_link` itself, and sends one after 30 s of silence of the peer. `short_message` holds
+//! octets: a session does not encode texts. [`smpp_core::sms`] does:
+//! [`long_messages_and_encodings`](super::long_messages_and_encodings).
 //!
 //! # The blocking twin
 //!
-//! `smpp-io-std` has the same names over `std::net` and threads. `Account`, `Arrivals`, `Sent`, `Ticket`, `Connector`, `Handle`, `Inbox`,
-//! `Server` and `Service` exist in both; methods block instead of being `async`, and those that may block for long have a second
-//! form with a deadline (`send_until`, `recv_until`).
+//! `smpp-io-std` has the same names over `std::net` and threads. `Account`, `Arrivals`, `Sent`, `Ticket`, `Connector`,
+//! `Handle`, `Inbox`, `Server` and `Service` exist in both; methods block instead of being `async`, and those that may
+//! block for long have a second form with a deadline (`send_until`, `recv_until`).
 //!
 //! ```no_run
 //! use smpp_core::account::{Credentials, Message, Options};
@@ -143,9 +146,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! It also has `Connection`, one session in the caller's own thread with no other thread. Then the keep-alive is the caller's duty:
-//! call `recv` now and then. The blocking `Server` has two threads for each connection; it is meant for tests, gateways and some
-//! hundreds of binds. Its limits have no rate, and it has no `tracing` or `metrics` features.
+//! It also has `Connection`, one session in the caller's own thread with no other thread. Then the keep-alive is the
+//! caller's duty: call `recv` now and then. The blocking `Server` has two threads for each connection; it is meant for
+//! tests, gateways and some hundreds of binds. Its limits have no rate, and it has no `tracing` or `metrics` features.
 //!
 //! # Try it without a provider
 //!
@@ -153,7 +156,8 @@
 //! cargo run --release --bin smpp -- smsc --listen 127.0.0.1:2775 --account shop:s3cret
 //! ```
 //!
-//! Then connect to `smpp://shop:s3cret@127.0.0.1:2775`. More: [`testing_against_an_smsc`](super::testing_against_an_smsc).
+//! Then connect to `smpp://shop:s3cret@127.0.0.1:2775`. More:
+//! [`testing_against_an_smsc`](super::testing_against_an_smsc).
 //!
 //! [`Account`]: crate::account::Account
 //! [`Account::connect`]: crate::account::Account::connect

@@ -1,8 +1,8 @@
 //! How do I stop without losing messages?
 //!
-//! **Short answer.** Call [`Account::shutdown`]`(deadline)` and look at what it returns: each [`Unresolved`] is a message whose end is
-//! not known. For one session call [`Handle::unbind`]; for a server [`Server::shutdown`]. Await them before the process exits:
-//! a dropped runtime cuts the connections.
+//! **Short answer.** Call [`Account::shutdown`]`(deadline)` and look at what it returns: each [`Unresolved`] is a
+//! message whose end is not known. For one session call [`Handle::unbind`]; for a server [`Server::shutdown`]. Await
+//! them before the process exits: a dropped runtime cuts the connections.
 //!
 //! # Shut down an account
 //!
@@ -35,27 +35,32 @@
 //!
 //! What happens, in order:
 //!
-//! 1. New messages are refused: [`SubmitError::ShutDown`](smpp_core::account::SubmitError::ShutDown). Callers that wait for room in the
-//!    queue get the same error.
-//! 2. Queued messages are still sent until `deadline` has passed, or the queue is empty. Binds are still made if one is missing.
+//! 1. New messages are refused: [`SubmitError::ShutDown`](smpp_core::account::SubmitError::ShutDown). Callers that wait
+//!    for room in the queue get the same error.
+//! 2. Queued messages are still sent until `deadline` has passed, or the queue is empty. Binds are still made if one is
+//!    missing.
 //! 3. What is still queued ends as `NeverSent(ShutDown)`. What is in flight may be answered within
-//!    [`Config::drain_timeout`] (5 s).
+//!    [`Config::drain_timeout`] (5 s). An arrival that you hold and have not answered delays the bind that it came on
+//!    by the same time.
 //! 4. Each bind sends `unbind` and waits for the answer, at most [`Config::response_timeout`] (10 s). Then the
 //!    connections are closed.
 //! 5. `shutdown` returns.
 //!
-//! So it takes at most `deadline` plus 15 s with the default timeouts, and 2 s more if a transport does not close. It does not wait
-//! for delivery receipts: those that are pending are in [`Unresolved::NoReceipt`], and the SMSC delivers them to the account's next
-//! bind. If `shutdown` is called several times, the earliest deadline counts, and one call gets the list.
+//! So it takes at most `deadline` plus 15 s with the default timeouts, and 2 s more if a transport does not close. It
+//! does not wait for delivery receipts: those that are pending are in [`Unresolved::NoReceipt`], and the SMSC delivers
+//! them to the account's next bind. If `shutdown` is called several times, the earliest deadline counts, and one call
+//! gets the list.
 //!
-//! Every [`Ticket`](crate::account::Ticket) and `send` that waits gets its outcome. Segments of MO messages that are not complete: if all
-//! of them are unanswered, they are answered `ESME_RX_T_APPN`, so the SMSC keeps them. Otherwise you get what there is through
-//! [`Arrivals`](crate::account::Arrivals). Read [`Arrivals`](crate::account::Arrivals) until it returns `None`.
+//! Every [`Ticket`](crate::account::Ticket) and `send` that waits gets its outcome. Segments of MO messages that are
+//! not complete: if all of them are unanswered, they are answered `ESME_RX_T_APPN`, so the SMSC keeps them. Otherwise
+//! you get what there is through [`Arrivals`](crate::account::Arrivals). Read [`Arrivals`](crate::account::Arrivals)
+//! until it returns `None`.
 //!
 //! # Drop an account
 //!
-//! When the last [`Account`] handle *and* the [`Arrivals`](crate::account::Arrivals) are dropped, the account shuts down with a deadline of
-//! zero: queued messages are not sent, in-flight messages may finish, then it unbinds. It needs the runtime for that.
+//! When the last [`Account`] handle *and* the [`Arrivals`](crate::account::Arrivals) are dropped, the account shuts
+//! down with a deadline of zero: queued messages are not sent, in-flight messages may finish, then it unbinds. It needs
+//! the runtime for that.
 //!
 //! # End a session: `unbind`, `abort`, drop
 //!
@@ -82,8 +87,9 @@
 //!
 //! # Shut down a server
 //!
-//! [`Server::shutdown`]`(within)` stops listening, closes connections without a bind, lets each session finish what is under way
-//! (`drain_timeout`), and unbinds. Sessions that are left after `within` are aborted. The result lists how each ended.
+//! [`Server::shutdown`]`(within)` stops listening, closes connections without a bind, lets each session finish what is
+//! under way (`drain_timeout`), and unbinds. Sessions that are left after `within` are aborted. The result lists how
+//! each ended.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -150,8 +156,8 @@
 //!
 //! # Blocking crate
 //!
-//! `smpp-io-std` has the same methods, and they block: `Account::shutdown`, `Handle::unbind`, `Server::shutdown`. A dropped one-thread
-//! `Connection` closes the transport without `unbind`: call `Connection::unbind`.
+//! `smpp-io-std` has the same methods, and they block: `Account::shutdown`, `Handle::unbind`, `Server::shutdown`. A
+//! dropped one-thread `Connection` closes the transport without `unbind`: call `Connection::unbind`.
 //!
 //! [`Account`]: crate::account::Account
 //! [`Account::shutdown`]: crate::account::Account::shutdown

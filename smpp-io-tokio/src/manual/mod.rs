@@ -1,6 +1,7 @@
 //! The manual: one chapter for each question that users of this crate ask.
 //!
-//! This module holds documentation only. Every chapter begins with the short answer, and every Rust example in it compiles.
+//! This module holds documentation only. Every chapter begins with the short answer, and every Rust example in it
+//! compiles.
 //!
 //! # Start here
 //!
@@ -59,8 +60,8 @@
 //! | MO message | mobile-originated: a message that a phone sends to you |
 //! | acknowledge | answer a `deliver_sm` with `ESME_ROK`; the SMSC then forgets it |
 //!
-//! Sections of the specification are cited as `SMPP 3.4 §4.4.1`: "Short Message Peer to Peer Protocol Specification v3.4",
-//! Issue 1.2.
+//! Sections of the specification are cited as `SMPP 3.4 §4.4.1`: "Short Message Peer to Peer Protocol Specification
+//! v3.4", Issue 1.2.
 
 pub mod backpressure;
 pub mod coming_from;

@@ -1,8 +1,8 @@
 //! How do I log, measure and capture what happens?
 //!
-//! **Short answer.** Enable the feature `tracing` for logs and `metrics` for counters and gauges; neither ever contains message texts,
-//! phone numbers or passwords. For the PDUs themselves register an observer (`observe`) or write a capture for Wireshark; these contain
-//! everything except passwords.
+//! **Short answer.** Enable the feature `tracing` for logs and `metrics` for counters and gauges; neither ever contains
+//! message texts, phone numbers or passwords. For the PDUs themselves register an observer (`observe`) or write a
+//! capture for Wireshark; these contain everything except passwords.
 //!
 //! # Which tool
 //!
@@ -32,8 +32,9 @@
 //! }
 //! ```
 //!
-//! A single session (also each one of a [`Server`](crate::Server)) has the span `smpp` with `role` (`esme` or `smsc`), `peer` (the address)
-//! and `system_id`. An account has the span `smpp_account` with `system_id`; its events name the connection (`link`).
+//! A single session (also each one of a [`Server`](crate::Server)) has the span `smpp` with `role` (`esme` or `smsc`),
+//! `peer` (the address) and `system_id`. An account has the span `smpp_account` with `system_id`; its events name the
+//! connection (`link`).
 //!
 //! | level | a session logs | an account logs |
 //! | --- | --- | --- |
@@ -42,13 +43,13 @@
 //! | info | bound; the peer unbinds; closed after `unbind` or `abort` | bound; the peer unbinds; a bind is over, and why; the account is closed |
 //! | debug | connected; throttled by the peer; a request of the peer refused by the session; an unexpected response | a message not accepted as a whole; receipts that did not come in time |
 //!
-//! Nothing is logged for a message that goes well. The texts of the events are listed in the [crate documentation](crate). They
-//! are emitted while the session is locked: use a subscriber that does not block.
+//! Nothing is logged for a message that goes well. The texts of the events are listed in the [crate
+//! documentation](crate). They are emitted while the session is locked: use a subscriber that does not block.
 //!
 //! # Metrics
 //!
-//! The feature `metrics` publishes to the facade crate [metrics](https://docs.rs/metrics). Install any recorder, for example a Prometheus
-//! exporter, then spawn the publisher:
+//! The feature `metrics` publishes to the facade crate [metrics](https://docs.rs/metrics). Install any recorder, for
+//! example a Prometheus exporter, then spawn the publisher:
 //!
 //! ```no_run
 //! # #[cfg(feature = "metrics")]
@@ -130,8 +131,8 @@
 //! # }
 //! ```
 //!
-//! [`ObservedPdu::octets`](smpp_core::session::ObservedPdu::octets) has the whole PDU; passwords of binds and outbinds are replaced by
-//! asterisks.
+//! [`ObservedPdu::octets`](smpp_core::session::ObservedPdu::octets) has the whole PDU; passwords of binds and outbinds
+//! are replaced by asterisks.
 //!
 //! # Capture for Wireshark
 //!

@@ -1,8 +1,9 @@
 //! How fast is it, what does a message cost, and how do I measure it on my machine?
 //!
-//! **Short answer.** On two cores, client and server in two processes exchange 4 to 5 million `submit_sm` and responses a second over four
-//! connections. A message costs each side fewer than 1,000 instructions, no allocation for the request, and at most one for
-//! its answer. The network, the SMSC's rate and your database limit a real system long before this crate does.
+//! **Short answer.** On two cores, client and server in two processes exchange 4 to 5 million `submit_sm` and responses
+//! a second over four connections. A message costs each side fewer than 1,000 instructions, no allocation for the
+//! request, and at most one for its answer. The network, the SMSC's rate and your database limit a real system long
+//! before this crate does.
 //!
 //! # Figures
 //!
@@ -21,8 +22,8 @@
 //! | an idle bound session (`smpp-core` only) | less than 1 KiB |
 //! | an idle bind of a [`Server`](crate::Server), with its task | less than 2¼ KiB of heap |
 //!
-//! An [`Account`](crate::account::Account) costs more for each message than a session: it stores the message, cuts texts and keeps a table for
-//! receipts.
+//! An [`Account`](crate::account::Account) costs more for each message than a session: it stores the message, cuts
+//! texts and keeps a table for receipts.
 //!
 //! # Measure throughput on your machine
 //!
@@ -69,12 +70,16 @@
 //!
 //! # Get this speed in your program
 //!
-//! - Keep many requests in flight, up to the window: [`rate_limits_and_windows`](super::rate_limits_and_windows). What is submitted between two
-//!   turns of the session's task leaves in one write; what comes in one read is handed out at once.
-//! - One task may poll many requests; a task for each request works too. PDUs are borrowed and encoded straight into the output buffer.
-//! - A server that knows its answer at once uses [`Handle::respond_inline`](crate::Handle::respond_inline): no copy, no queue, no wake-up.
+//! - Keep many requests in flight, up to the window: [`rate_limits_and_windows`](super::rate_limits_and_windows). What
+//!   is submitted between two turns of the session's task leaves in one write; what comes in one read is handed out at
+//!   once.
+//! - One task may poll many requests; a task for each request works too. PDUs are borrowed and encoded straight into
+//!   the output buffer.
+//! - A server that can answer at once uses [`Handle::respond_inline`](crate::Handle::respond_inline): no copy, no
+//!   queue, no wake-up.
 //! - Use more connections before more threads: a session is handled by one task.
-//! - `TCP_NODELAY` is set by [`Connector`](crate::Connector), [`Listener`](crate::Listener) and accounts. Set it on transports of your own.
+//! - `TCP_NODELAY` is set by [`Connector`](crate::Connector), [`Listener`](crate::Listener) and accounts. Set it on
+//!   transports of your own.
 //! - Build with `lto = true` and `codegen-units = 1`, as this workspace does for `--release`.
 //!
 //! ```no_run

@@ -1,14 +1,16 @@
 //! When and how does an account reconnect, and what does it do when the SMSC is overloaded?
 //!
-//! **Short answer.** An [`Account`] reconnects by itself, for ever, with exponential back-off, never with more connections than
-//! [`Options::max_binds`]. Queued messages wait and go out on any bind. In-flight messages that were not answered get the outcome
-//! `Unanswered`. Only rejected credentials stop an account. A plain session ([`Client`](crate::Client)) does not reconnect.
+//! **Short answer.** An [`Account`] reconnects by itself, for ever, with exponential back-off, never with more
+//! connections than [`Options::max_binds`]. Queued messages wait and go out on any bind. In-flight messages that were
+//! not answered get the outcome `Unanswered`. Only rejected credentials stop an account. A plain session
+//! ([`Client`](crate::Client)) does not reconnect.
 //!
 //! # Back-off
 //!
-//! After a failure the account waits before the next try. The wait starts at [`Backoff::initial`] (1 s), doubles with each failure
-//! up to [`Backoff::max`] (60 s), and a random part is left out, so it is between half of that and all of it. Many clients of one
-//! SMSC therefore do not come back at the same moment. A bind that lived for [`Backoff::reset_after`] (10 s) resets the wait.
+//! After a failure the account waits before the next try. The wait starts at [`Backoff::initial`] (1 s), doubles with
+//! each failure up to [`Backoff::max`] (60 s), and a random part is left out, so it is between half of that and all of
+//! it. Many clients of one SMSC therefore do not come back at the same moment. A bind that lived for
+//! [`Backoff::reset_after`] (10 s) resets the wait.
 //!
 //! | failure | what the account does |
 //! | --- | --- |
@@ -23,9 +25,9 @@
 //!
 //! # Keep-alive: how a dead link is found
 //!
-//! After 30 s without a PDU from the peer ([`Config::enquire_link_interval`]) the session sends `enquire_link`; if nothing at all comes
-//! within [`Config::response_timeout`] (10 s), the session closes with `LinkDead`, and the account reconnects. So a silent cut
-//! is found after at most 40 s. Shorten both for a faster reaction.
+//! After 30 s without a PDU from the peer ([`Config::enquire_link_interval`]) the session sends `enquire_link`; if
+//! nothing at all comes within [`Config::response_timeout`] (10 s), the session closes with `LinkDead`, and the account
+//! reconnects. So a silent cut is found after at most 40 s. Shorten both for a faster reaction.
 //!
 //! # Connection limits: the bind cap
 //!
@@ -34,17 +36,18 @@
 //! - Connections that are being made or closed count. A place is used again only after its connection is closed.
 //! - While no bind exists, one connection at a time tries. Once one is bound, the others follow at least
 //!   [`Options::connect_interval`] (200 ms) apart.
-//! - After a bind ends, the next one in its place sends no message for 1 s if a rate is set: the SMSC may still count what was sent
-//!   in the last second.
-//! - If two programs share an account, split the cap between them. After a crash the SMSC may count the old binds until its own timeout:
-//!   the account then sees `ESME_RALYBND` and keeps trying with back-off.
-//! - [`Account::set_binds`] changes the number at run time. Surplus binds are unbound after what they have in flight is answered.
+//! - After a bind ends, the next one in its place sends no message for 1 s if a rate is set: the SMSC may still count
+//!   what was sent in the last second.
+//! - If two programs share an account, split the cap between them. After a crash the SMSC may count the old binds until
+//!   its own timeout: the account then sees `ESME_RALYBND` and keeps trying with back-off.
+//! - [`Account::set_binds`] changes the number at run time. Surplus binds are unbound after what they have in flight is
+//!   answered.
 //!
 //! # DNS and several addresses
 //!
-//! The account resolves the host name before each connection, tries all addresses in turn, and begins with the last one that
-//! accepted a bind. Each address has [`Options::connect_timeout`] (10 s), TLS included; resolving has the same. For another resolver
-//! use [`AccountConnector::resolver`]:
+//! The account resolves the host name before each connection, tries all addresses in turn, and begins with the last one
+//! that accepted a bind. Each address has [`Options::connect_timeout`] (10 s), TLS included; resolving has the same.
+//! For another resolver use [`AccountConnector::resolver`]:
 //!
 //! ```no_run
 //! use smpp_core::Endpoint;
@@ -56,7 +59,7 @@
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let endpoint: Endpoint = "smpp://smsc.example:2775".parse()?;
 //! let mut options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
-//! options.backoff = Backoff { initial: Duration::from_millis(500), max: Duration::from_secs(30), ..Backoff::default() };
+//! options.backoff = Backoff { max: Duration::from_secs(30), ..Backoff::default() };
 //! options.session.enquire_link_interval = Some(Duration::from_secs(10));
 //! options.seed = u64::from(std::process::id());
 //! let (account, _arrivals) = AccountConnector::new(&endpoint, options)
@@ -72,14 +75,15 @@
 //! # Watch the binds
 //!
 //! [`AccountConnector::subscribe`] receives every [`LinkEvent`]: bound, refused, connect failed, closed, with the time of the next try.
-//! [`Account::links`] returns the state and the counters of each connection. The features `tracing` and `metrics` report the same:
-//! [`observability`](super::observability).
+//! [`Account::links`] returns the state and the counters of each connection. The features `tracing` and `metrics`
+//! report the same: [`observability`](super::observability).
 //!
 //! # The first bind
 //!
-//! [`AccountConnector::connect`] waits for it, at most [`AccountConnector::bind_timeout`] (60 s). [`AccountError`] says what was last in the
-//! way. It fails early if the credentials are rejected, or if no address presents an acceptable certificate. In every error case the
-//! account is gone: call `connect` again. [`AccountConnector::start`] returns at once, and the account tries for ever.
+//! [`AccountConnector::connect`] waits for it, at most [`AccountConnector::bind_timeout`] (60 s). [`AccountError`] says
+//! what was last in the way. It fails early if the credentials are rejected, or if no address presents an acceptable
+//! certificate. In every error case the account is gone: call `connect` again. [`AccountConnector::start`] returns at
+//! once, and the account tries for ever.
 //!
 //! # What happens to messages when a bind is lost
 //!
@@ -103,12 +107,14 @@
 //! # let _ = code;
 //! ```
 //!
-//! What you received and did not acknowledge before the bind was lost, the SMSC delivers again; `accept()` returns an error then.
+//! What you received and did not acknowledge before the bind was lost, the SMSC delivers again; `accept()` returns an
+//! error then.
 //!
 //! # Throttled messages: `ESME_RTHROTTLED`, `ESME_RMSGQFUL`, `ESME_RINVBNDSTS`
 //!
-//! The account pauses that bind for [`Options::throttle_pause`] (1 s). The segment returns to its old place in the queue, so the order
-//! is kept, and goes out on the bind with the most free window. After [`Options::throttle_retries`] (10) retries the outcome is `Refused`.
+//! The account pauses that bind for [`Options::throttle_pause`] (1 s). The segment returns to its old place in the
+//! queue, so older messages still go first, and goes out on the bind with the most free window. After
+//! [`Options::throttle_retries`] (10) retries the outcome is `Refused`.
 //!
 //! # Slow-down and recovery
 //!
@@ -120,20 +126,20 @@
 //! | `ESME_RTHROTTLED`, `ESME_RMSGQFUL`, or `congestion_state` of 100 or more | half the speed, at once |
 //! | `congestion_state` 90 to 99 | eight ninths of the speed |
 //!
-//! The speed then grows back to the configured rate in a straight line within 10 s. It never falls below one message a second (or
-//! below the configured rate, if that is slower). Answers to messages that were sent before the last slow-down change nothing.
-//! Without a rate, the recent speed is the reference, and after 10 s there is no limit again.
+//! The speed then grows back to the configured rate in a straight line within 10 s. It never falls below one message a
+//! second (or below the configured rate, if that is slower). Answers to messages that were sent before the last
+//! slow-down change nothing. Without a rate, the recent speed is the reference, and after 10 s there is no limit again.
 //!
 //! # Stopped accounts
 //!
-//! After rejected credentials no further bind is tried, because repeated attempts may lock the account at the provider. New messages are
-//! refused with [`SubmitError::Stopped`]. Binds that exist live on; when no connection can send any more, queued messages end as
-//! `NeverSent(Stopped)`. Correct the credentials and start a new account.
+//! After rejected credentials no further bind is tried, because repeated attempts may lock the account at the provider.
+//! New messages are refused with [`SubmitError::Stopped`]. Binds that exist live on; when no connection can send any
+//! more, queued messages end as `NeverSent(Stopped)`. Correct the credentials and start a new account.
 //!
 //! # Reconnecting a plain session
 //!
-//! When [`Handle::closed`](crate::Handle::closed) returns, connect again with [`Connector`](crate::Connector) after a pause of your own.
-//! Two connections of one account that overlap count twice against the cap.
+//! When [`Handle::closed`](crate::Handle::closed) returns, connect again with [`Connector`](crate::Connector) after a
+//! pause of your own. Two connections of one account that overlap count twice against the cap.
 //!
 //! [`Account`]: crate::account::Account
 //! [`Account::links`]: crate::account::Account::links

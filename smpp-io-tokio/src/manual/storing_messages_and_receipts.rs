@@ -1,8 +1,9 @@
 //! How do I keep messages and receipts in my own database without losing any?
 //!
-//! **Short answer.** This crate stores nothing on disk: its queue and its receipt table are in memory. Write a row before you send,
-//! store the message ids when the SMSC has accepted, and acknowledge what arrives only after your commit:
-//! `arrivals.recv()`, commit, `accept()`. The SMSC redelivers what was not acknowledged, so make the commit idempotent.
+//! **Short answer.** This crate stores nothing on disk: its queue and its receipt table are in memory. Write a row
+//! before you send, store the message ids when the SMSC has accepted, and acknowledge what arrives only after your
+//! commit: `arrivals.recv()`, commit, `accept()`. The SMSC redelivers what was not acknowledged, so make the commit
+//! idempotent.
 //!
 //! # What to store, and when
 //!
@@ -15,8 +16,8 @@
 //! | a receipt arrives | state, `err`, time | the receipt's state, if final |
 //! | an MO message arrives | sender, recipient, text | |
 //!
-//! Store ids as octets (`VARBINARY(64)`, `BYTEA`), as the SMSC sent them. If the provider writes ids differently in receipts, compute
-//! the lookup key with its [`MessageIdPolicy`]: [`delivery_receipts`](super::delivery_receipts).
+//! Store ids as octets (`VARBINARY(64)`, `BYTEA`), as the SMSC sent them. If the provider writes ids differently in
+//! receipts, compute the lookup key with its [`MessageIdPolicy`]: [`delivery_receipts`](super::delivery_receipts).
 //!
 //! # Send
 //!
@@ -91,9 +92,10 @@
 //! }
 //! ```
 //!
-//! One loop like this handles one arrival at a time. For more throughput commit in batches: collect arrivals, commit once, then accept
-//! each. They may be accepted in any order; [`Config::max_unanswered`](smpp_core::session::Config::max_unanswered) (256 for each bind)
-//! bounds the batch. Answer before the SMSC's own timeout, usually some seconds.
+//! One loop like this handles one arrival at a time. For more throughput commit in batches: collect arrivals, commit
+//! once, then accept each. They may be accepted in any order;
+//! [`Config::max_unanswered`](smpp_core::session::Config::max_unanswered) (256 for each bind) bounds the batch. Answer
+//! before the SMSC's own timeout, usually some seconds.
 //!
 //! Dropping an [`Unacknowledged`] answers `ESME_RX_T_APPN`, so a panic in your code does not lose the message.
 //!
@@ -104,17 +106,18 @@
 //! | while the row is `sending` | the message may or may not have been accepted. Its ids are unknown. A receipt may arrive for an id you do not have |
 //! | after `accepted`, before the receipt | nothing is lost: the receipt arrives after the restart, unmatched, through [`Arrivals`]; look the id up |
 //! | between your commit and `accept()` | the SMSC delivers it again: your commit sees a duplicate |
-//! | between [`Account::send`] returning and the drop of [`Sent`] | a receipt that came in between was acknowledged already and existed only in memory: **lost**. Keep this time short, and give up waiting for a receipt after a time of your own |
+//! | between the answer of the SMSC and the drop of [`Sent`] | a receipt that came in between was acknowledged already and existed only in memory: **lost**. Keep this time short, and give up waiting for a receipt after a time of your own |
 //! | while segments of an MO message wait for others | segments that were held longer than [`Options::segment_ack_timeout`] (5 s) were acknowledged: **lost**. The others are redelivered |
 //!
-//! If the receipts must survive in every case, use a session instead of an account: a `deliver_sm` in the [`Inbox`](crate::Inbox) is never
-//! acknowledged before your [`accept`](crate::InboundRequest::accept). [`smpp_core::account::Account`] without the adapter gives the same
-//! control with binds and matching: each [`Event::Receipt`](smpp_core::account::Event::Receipt) has its
-//! [`Ack`](smpp_core::account::Ack).
+//! If the receipts must survive in every case, use a session instead of an account: a `deliver_sm` in the
+//! [`Inbox`](crate::Inbox) is never acknowledged before your [`accept`](crate::InboundRequest::accept).
+//! [`smpp_core::account::Account`] without the adapter gives the same control with binds and matching: each
+//! [`Event::Receipt`](smpp_core::account::Event::Receipt) has its [`Ack`](smpp_core::account::Ack).
 //!
-//! Rows that are still `sending` at the start: decide as for `Unanswered`, see [`errors_and_retries`](super::errors_and_retries). Some SMSCs return
-//! `user_message_reference` (16 bits, SMPP 3.4 §5.3.2.17) in receipts: put part of your key there, and a receipt can
-//! name the row even if its id was never stored. It is in [`Receipt::user_message_reference`].
+//! Rows that are still `sending` at the start: decide as for `Unanswered`, see
+//! [`errors_and_retries`](super::errors_and_retries). Some SMSCs return `user_message_reference` (16 bits, SMPP 3.4
+//! §5.3.2.17) in receipts: put part of your key there, and a receipt can name the row even if its id was never stored.
+//! It is in [`Receipt::user_message_reference`].
 //!
 //! ```
 //! use smpp_core::account::Message;
@@ -140,15 +143,15 @@
 //! | a segment of an MO message | yes, while the message is incomplete and for 2 minutes afterwards | |
 //! | an MO message of one PDU | no | an id of the provider, or (sender, recipient, text, minute) |
 //!
-//! 8x8 sends such an id as a TLV: [`MO_MESSAGE_ID`](smpp_core::provider::eight_by_eight::MO_MESSAGE_ID). An update such as
-//! `UPDATE ... SET state = ? WHERE id = ? AND state NOT IN (final states)` is idempotent by itself.
+//! 8x8 sends such an id as a TLV: [`MO_MESSAGE_ID`](smpp_core::provider::eight_by_eight::MO_MESSAGE_ID). An update such
+//! as `UPDATE ... SET state = ? WHERE id = ? AND state NOT IN (final states)` is idempotent by itself.
 //!
 //! # At start
 //!
 //! 1. Load the rows that are `queued` and send them. Decide about those that are `sending`.
 //! 2. Start reading [`Arrivals`] before you send: receipts for messages of the previous process come at once.
-//! 3. A receipt with an id that your table does not have: acknowledge it, and log it. Refusing it makes the SMSC
-//!    repeat it until it expires.
+//! 3. A receipt with an id that your table does not have: acknowledge it, and log it. Refusing it makes the SMSC repeat
+//!    it until it expires.
 //!
 //! # At the end
 //!

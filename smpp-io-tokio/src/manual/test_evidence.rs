@@ -1,8 +1,8 @@
 //! What is tested, and how do I run those tests myself?
 //!
-//! **Short answer.** `cargo test --workspace` runs everything that needs only Rust and a C compiler; `.ci/run` runs everything. The tests
-//! compare with tables written from the specification, with other SMPP software, with simple models, and with thousands of random
-//! scenarios over faulty links, each of which can be replayed by its seed.
+//! **Short answer.** `cargo test --workspace` runs everything that needs only Rust and a C compiler; `.ci/run` runs
+//! everything. The tests compare with tables written from the specification, with other SMPP software, with simple
+//! models, and with thousands of random scenarios over faulty links, each of which can be replayed by its seed.
 //!
 //! # Protocol: encoding and decoding
 //!
@@ -20,7 +20,7 @@
 //! | --- | --- |
 //! | binds, exchange, limits, keep-alive, ending, versions, in simulated time | `cargo test -p smpp-core --test session` |
 //! | each side, state and command against the specification's matrix, written out by hand (SMPP 3.4 §2.3) | `cargo test -p smpp-core --test session matrix` |
-//! | two sessions over a link that delays, splits, stalls, loses, corrupts and breaks, with tiny random limits. After every call: exactly one outcome for each request, every bound and rate kept, every end explained. 100,000 scenarios | `cargo test --release -p smpp-core --test simulation`; `SEED=` and `SCENARIOS=` replay and extend |
+//! | two sessions over a link that delays, splits, stalls, loses, corrupts and breaks, with tiny random limits. After every call: exactly one outcome for each request, every bound and rate kept, every end explained. 100,000 scenarios | `cargo test --release -p smpp-core --test simulation`; `SCENARIOS=` sets the number, `SEED=` replays one |
 //! | window, sequence numbers and outcomes against a simple model | `cargo test -p smpp-core --lib model` |
 //! | recorded traces replay to the same events and octets | `smpp-core/tests/traces`, replayed by the simulation |
 //! | no allocation for a message in codec and session, nor for a receipt; an idle bound session below 1 KiB | `cargo test -p smpp-core --test allocations --test receipts` |
@@ -37,7 +37,7 @@
 //!
 //! | what is tested | command |
 //! | --- | --- |
-//! | an account with failing servers, DNS, network, SMSC and application: never more connections than allowed, half-open ones included; no bind above its rate in any sliding second; one outcome for each message that agrees with what the SMSC saw; every receipt at its message, once. 20,000 scenarios | `cargo test --release -p smpp-core --test account`; `SEED=` and `SCENARIOS=` |
+//! | an account with failing servers, DNS, network, SMSC and application: never more connections than allowed, half-open ones included; no bind above its rate in any sliding second; one outcome for each message that agrees with what the SMSC saw; every receipt at its message, once. 20,000 scenarios | `cargo test --release -p smpp-core --test account`; `SCENARIOS=`, `SEED=` as above |
 //! | an account over sockets: the SMSC is killed under load and started again, TLS is cut inside records, a silent server is passed over, a fifth bind waits; the sums agree | `cargo test -p smpp-io-tokio --test account --test account_faults`, `cargo test -p smpp-io-std --test account` |
 //!
 //! # Adapters and servers
@@ -66,10 +66,10 @@
 //!
 //! # Replay a random scenario
 //!
-//! A failing simulation prints its seed. Replay that scenario alone:
+//! A failing simulation prints its seed. This replays that scenario and prints each step:
 //!
 //! ```sh
-//! SEED=12345 SCENARIOS=1 cargo test --release -p smpp-core --test simulation
+//! SEED=1234 cargo test -p smpp-core --test simulation -- --nocapture
 //! ```
 //!
 //! # What the compiler checks

@@ -1,8 +1,8 @@
 //! How do I test my program against an SMSC?
 //!
-//! **Short answer.** On your machine run `smpp smsc`, which follows the rules of 8x8 and can misbehave on purpose. Inside a test start a
-//! [`Server`](crate::Server) on port 0 of 127.0.0.1 with the simulator of `smpp-core` behind it (below, 60 lines), or connect both ends
-//! in memory.
+//! **Short answer.** On your machine run `smpp smsc`, which follows the rules of 8x8 and can misbehave on purpose.
+//! Inside a test start a [`Server`](crate::Server) on port 0 of 127.0.0.1 with the simulator of `smpp-core` behind it
+//! (below, 60 lines), or connect both ends in memory.
 //!
 //! # An SMSC on your machine
 //!
@@ -10,8 +10,8 @@
 //! cargo run --release --bin smpp -- smsc --listen 127.0.0.1:2775 --account shop:s3cret
 //! ```
 //!
-//! Connect any client to `smpp://shop:s3cret@127.0.0.1:2775`. Defaults: four binds for an account, 50 messages a second for a bind,
-//! receipts `DELIVRD` after 500 ms on any bind.
+//! Connect any client to `smpp://shop:s3cret@127.0.0.1:2775`. Defaults: four binds for an account, 50 messages a second
+//! for a bind, receipts `DELIVRD` after 500 ms on any bind.
 //!
 //! | to test | add |
 //! | --- | --- |
@@ -150,8 +150,8 @@
 //!
 //! # Both ends in memory, with simulated time
 //!
-//! [`start`](crate::start) runs a session over any stream. With `tokio::io::duplex` no socket is needed, and with tokio's
-//! paused clock (feature `test-util`) timeouts cost no time:
+//! [`start`](crate::start) runs a session over any stream. With `tokio::io::duplex` no socket is needed, and with
+//! tokio's paused clock (feature `test-util`) timeouts cost no time:
 //!
 //! ```
 //! use smpp_core::session::{Config, Esme, Smsc};
@@ -181,5 +181,5 @@
 //!
 //! # Without I/O
 //!
-//! [`smpp_core::session::Session`] and [`smpp_core::account::Account`] have no clock and no sockets: tests pass octets and time, and are
-//! deterministic. See [`embedding_the_core`](super::embedding_the_core).
+//! [`smpp_core::session::Session`] and [`smpp_core::account::Account`] have no clock and no sockets: tests pass octets
+//! and time, and are deterministic. See [`embedding_the_core`](super::embedding_the_core).

@@ -1,8 +1,9 @@
 //! How do I use TLS: smpps, my own certificate authority, client certificates, the server side?
 //!
-//! **Short answer.** Write `smpps://` in the URL: the connection speaks TLS 1.2 or 1.3 from the first octet, and the server's certificate
-//! must be valid for the host in the URL and signed by an authority that the operating system trusts. For another authority
-//! pass [`tls::ca_file`] to `.tls(...)`; for anything else pass your own `rustls::ClientConfig`.
+//! **Short answer.** Write `smpps://` in the URL: the connection speaks TLS 1.2 or 1.3 from the first octet, and the
+//! server's certificate must be valid for the host in the URL and signed by an authority that the operating system
+//! trusts. For another authority pass [`tls::ca_file`] to `.tls(...)`; for anything else pass your own
+//! `rustls::ClientConfig`.
 //!
 //! # Ports and versions
 //!
@@ -11,8 +12,8 @@
 //! | `smpp://host` | 2775 | plain TCP |
 //! | `smpps://host` | 2776 | TLS from the first octet; there is no STARTTLS in SMPP |
 //!
-//! Both sides offer TLS 1.2 and 1.3 with the safe defaults of [rustls](https://docs.rs/rustls) (0.23) and its `ring` provider.
-//! There is no option to skip the verification of the certificate.
+//! Both sides offer TLS 1.2 and 1.3 with the safe defaults of [rustls](https://docs.rs/rustls) (0.23) and its `ring`
+//! provider. There is no option to skip the verification of the certificate.
 //!
 //! # Trust your own certificate authority
 //!
@@ -43,12 +44,13 @@
 //! | [`tls::ca_file`] | the certificates in one PEM file, and no others |
 //! | [`tls::client`] | a `rustls::RootCertStore` of yours |
 //!
-//! Without `.tls(...)` the system's certificates are read again for each connection. With it, all connections share one configuration,
-//! which also lets rustls resume TLS sessions.
+//! Without `.tls(...)` the system's certificates are read again for each connection. With it, all connections share one
+//! configuration, which also lets rustls resume TLS sessions.
 //!
 //! # Client certificates, or only TLS 1.3: your own `ClientConfig`
 //!
-//! Add the same version of rustls to your program (`cargo add rustls@0.23 --no-default-features --features ring,std,tls12`).
+//! Add the same version of rustls to your program (`cargo add rustls@0.23 --no-default-features --features
+//! ring,std,tls12`).
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -78,8 +80,8 @@
 //! # Which host name is verified
 //!
 //! The host of the URL, also if you resolve it to addresses of your own
-//! ([`AccountConnector::resolver`](crate::account::AccountConnector::resolver)). If the URL has an IP address, the certificate must list
-//! that address.
+//! ([`AccountConnector::resolver`](crate::account::AccountConnector::resolver)). If the URL has an IP address, the
+//! certificate must list that address.
 //!
 //! # Server side
 //!
@@ -97,10 +99,10 @@
 //! # }
 //! ```
 //!
-//! [`tls::server`] takes certificates and key from memory. To demand client certificates, pass a `rustls::ServerConfig` of your own to
-//! [`Listener::tls`](crate::Listener::tls). The handshake and the bind together have
-//! [`Config::session_init_timeout`](smpp_core::session::Config::session_init_timeout) (10 s). [`BindRequest::is_tls`](crate::BindRequest::is_tls) lets
-//! a [`Service`](crate::Service) refuse binds without TLS.
+//! [`tls::server`] takes certificates and key from memory. To demand client certificates, pass a `rustls::ServerConfig`
+//! of your own to [`Listener::tls`](crate::Listener::tls). The handshake and the bind together have
+//! [`Config::session_init_timeout`](smpp_core::session::Config::session_init_timeout) (10 s).
+//! [`BindRequest::is_tls`](crate::BindRequest::is_tls) lets a [`Service`](crate::Service) refuse binds without TLS.
 //!
 //! # Errors and what to do
 //!
@@ -129,13 +131,14 @@
 //! cargo run --release --bin smpp -- smsc --tls-listen 127.0.0.1:2776 --tls-ca ca.pem --account shop:s3cret
 //! ```
 //!
-//! makes a certificate for `localhost` and writes its authority to `ca.pem`: connect to `smpps://localhost` with `ca_file`. What is inside
-//! TLS can still be captured: [`observability`](super::observability).
+//! makes a certificate for `localhost` and writes its authority to `ca.pem`: connect to `smpps://localhost` with
+//! `ca_file`. What is inside TLS can still be captured: [`observability`](super::observability).
 //!
 //! # Blocking crate
 //!
-//! `smpp_io_std::tls` has `system_roots` (feature `native-roots`, on by default), `ca_file`, `ca_pem` (PEM from memory), `server` and
-//! `server_files`. `Connector::tls`, `AccountConnector::tls` and `Listener::tls` take the same rustls types.
+//! `smpp_io_std::tls` has `system_roots` (feature `native-roots`, on by default), `ca_file`, `ca_pem` (PEM from
+//! memory), `server` and `server_files`. `Connector::tls`, `AccountConnector::tls` and `Listener::tls` take the same
+//! rustls types.
 //!
 //! [`TlsError::Certificate`]: crate::TlsError::Certificate
 //! [`TlsError::File`]: crate::TlsError::File

@@ -1,8 +1,8 @@
 //! How do I write an SMSC, a gateway or a test server that ESMEs bind to?
 //!
-//! **Short answer.** Implement [`Service`]: `bind` decides who may bind, `request` answers each message. Give it to a [`Server`] with
-//! [`Listener`]s and [`ServerLimits`]. The server accepts, does TLS, keeps the limits, answers `enquire_link` and `unbind`, and routes
-//! deliveries to the binds of an account.
+//! **Short answer.** Implement [`Service`]: `bind` decides who may bind, `request` answers each message. Give it to a
+//! [`Server`] with [`Listener`]s and [`ServerLimits`]. The server accepts, does TLS, keeps the limits, answers
+//! `enquire_link` and `unbind`, and routes deliveries to the binds of an account.
 //!
 //! # A small SMSC with receipts
 //!
@@ -13,7 +13,9 @@
 //! use smpp_core::session::{Config, Rate, Smsc};
 //! use smpp_core::sms::Receipt;
 //! use smpp_core::{COctets, CommandStatus, DeliverSm, RegisteredDelivery, ShortMessage, SubmitSmResp};
-//! use smpp_io_tokio::{Admission, BindRequest, BoundSession, Inbound, Listener, Server, ServerEvent, ServerLimits, Service};
+//! use smpp_io_tokio::{
+//!     Admission, BindRequest, BoundSession, Inbound, Listener, Server, ServerEvent, ServerLimits, Service,
+//! };
 //! use tokio::sync::mpsc;
 //!
 //! /// A message whose receipt is due: for which account, its id.
@@ -100,24 +102,27 @@
 //! | nothing within [`ServerLimits::decision_timeout`] (5 s), or it panics | `ESME_RBINDFAIL` |
 //! | `Ok`, but the account has as many binds as allowed | `ESME_RALYBND` |
 //!
-//! `bind` may await a database. Compare passwords with [`Password::equals`](smpp_core::Password::equals): it takes constant time. From accept to
-//! the answered bind, TLS included, a connection has [`Config::session_init_timeout`] (10 s).
+//! `bind` may await a database. Compare passwords with [`Password::equals`](smpp_core::Password::equals): it takes
+//! constant time. From accept to the answered bind, TLS included, a connection has [`Config::session_init_timeout`] (10
+//! s).
 //!
 //! # Answer requests
 //!
-//! [`Service::request`] is called for one request of a session after another. Each call runs until its first wait; from there the calls
-//! of one bind run side by side, at most [`Config::max_unanswered`] (256). Answers may therefore leave in another order than the requests
-//! came; SMPP allows that. Keep an [`InboundRequest`](crate::InboundRequest) to answer it later, from any task. Dropped unanswered, it is
-//! answered with an error (`submit_sm`: `ESME_RSYSERR`). When the session ends, running calls are dropped at their next await: spawn what must
-//! finish. A panic refuses that request only.
+//! [`Service::request`] is called for one request of a session after another. Each call runs until its first wait; from
+//! there the calls of one bind run side by side, at most [`Config::max_unanswered`] (256). Answers may therefore leave
+//! in another order than the requests came; SMPP allows that. Keep an [`InboundRequest`](crate::InboundRequest) to
+//! answer it later, from any task. Dropped unanswered, it is answered with an error (`submit_sm`: `ESME_RSYSERR`). When
+//! the session ends, running calls are dropped at their next await: spawn what must finish. A panic refuses that
+//! request only.
 //!
-//! The fastest way is [`Handle::respond_inline`](crate::Handle::respond_inline) on [`BoundSession::peer`]: it answers where the request is read,
-//! without a copy or a queue. It must not wait.
+//! The fastest way is [`Handle::respond_inline`](crate::Handle::respond_inline) on [`BoundSession::peer`]: it answers
+//! where the request is read, without a copy or a queue. It must not wait.
 //!
 //! # Deliver messages and receipts
 //!
-//! [`Server::deliver`] and [`BindRegistry::deliver`] choose the receiving bind of the account with the fewest outstanding deliveries; if it ends
-//! before the request has left, the next one. They wait for the window of the bind ([`Config::window`], [`Config::rate`]).
+//! [`Server::deliver`] and [`BindRegistry::deliver`] choose the receiving bind of the account with the fewest
+//! outstanding deliveries; if it ends before the request has left, the next one. They wait for the window of the bind
+//! ([`Config::window`], [`Config::rate`]).
 //!
 //! | result | meaning | do |
 //! | --- | --- | --- |
@@ -127,8 +132,8 @@
 //! | `Err(Refused(_))` | the ESME does not want it | drop it, or try a few times |
 //! | `Err(Unanswered(_))` | the ESME may have it | deliver again: it may arrive twice |
 //!
-//! To deliver on one bind use `bound.peer().deliver(...)`. To end a bind: `bound.peer().unbind().await`. `outbind` and `alert_notification`
-//! are sent with [`Peer::notify`](crate::Handle::notify).
+//! To deliver on one bind use `bound.peer().deliver(...)`. To end a bind: `bound.peer().unbind().await`. `outbind` and
+//! `alert_notification` are sent with [`Peer::notify`](crate::Handle::notify).
 //!
 //! # Limits
 //!
@@ -139,19 +144,20 @@
 //! | [`ServerLimits::binds_per_account`] | 10 | `ESME_RALYBND` |
 //! | [`ServerLimits::rate`], messages a second of one bind | none | `ESME_RTHROTTLED` |
 //!
-//! Bound sessions are never closed to make room. Keep `connections` below the number of files that the process may open. An idle bind
-//! takes less than 2¼ KiB of heap.
+//! Bound sessions are never closed to make room. Keep `connections` below the number of files that the process may
+//! open. An idle bind takes less than 2¼ KiB of heap.
 //!
 //! # Sessions on the server side
 //!
-//! The [`Config`] of the [`Listener`] holds for its sessions. The server sends `enquire_link` after 30 s of silence; set
-//! `inactivity_timeout` to unbind ESMEs that send no messages. ESMEs of SMPP 3.3 get no TLVs.
+//! The [`Config`] of the [`Listener`] holds for its sessions. The server sends `enquire_link` after 30 s of silence;
+//! set `inactivity_timeout` to unbind ESMEs that send no messages. ESMEs of SMPP 3.3 get no TLVs.
 //!
 //! # Accept connections yourself
 //!
-//! [`Listener::accept`](crate::Listener::accept), [`IncomingConnection::bind_request`](crate::IncomingConnection::bind_request) and
-//! [`BindRequest::accept`](crate::BindRequest::accept) give a [`Peer`](crate::Peer) and its [`Inbox`](crate::Inbox) without a [`Server`]. Then limits,
-//! registry and rates are yours.
+//! [`Listener::accept`](crate::Listener::accept),
+//! [`IncomingConnection::bind_request`](crate::IncomingConnection::bind_request) and
+//! [`BindRequest::accept`](crate::BindRequest::accept) give a [`Peer`](crate::Peer) and its [`Inbox`](crate::Inbox)
+//! without a [`Server`]. Then limits, registry and rates are yours.
 //!
 //! ```no_run
 //! use smpp_core::COctets;
@@ -174,8 +180,8 @@
 //!
 //! # Blocking crate
 //!
-//! `smpp_io_std::Server` has the same shape with two threads for each connection; its `Service::request` is called for one request at a time,
-//! its limits have no rate, and a connection above a limit is closed at once.
+//! `smpp_io_std::Server` has the same shape with two threads for each connection; its `Service::request` is called for
+//! one request at a time, its limits have no rate, and a connection above a limit is closed at once.
 //!
 //! [`BindRegistry::deliver`]: crate::BindRegistry::deliver
 //! [`BoundSession::peer`]: crate::BoundSession::peer

@@ -111,7 +111,7 @@
 //! | `0x00` | decimal | decimal | [`IGNORE_LEADING_ZEROS`](smpp_core::sms::MessageIdPolicy::IGNORE_LEADING_ZEROS) |
 //! | `0x01` | hexadecimal | decimal | [`HEXADECIMAL_TO_DECIMAL`](smpp_core::sms::MessageIdPolicy::HEXADECIMAL_TO_DECIMAL) |
 //! | `0x02` | decimal | hexadecimal | [`DECIMAL_TO_HEXADECIMAL`](smpp_core::sms::MessageIdPolicy::DECIMAL_TO_HEXADECIMAL) |
-//! | `0x03` | hexadecimal | hexadecimal | [`Numbers`](smpp_core::sms::Numbers) with both sides hexadecimal |
+//! | `0x03` | hexadecimal | hexadecimal | a [`MessageIdPolicy`](smpp_core::sms::MessageIdPolicy) with numbers that are hexadecimal on both sides |
 //!
 //! A `group = smsc` as a program:
 //!

@@ -32,6 +32,7 @@
 //! | --- | --- |
 //! | `tracing` | spans and log events: [`observability`](super::observability) |
 //! | `metrics` | counters, gauges and a histogram for the facade `metrics` |
+//! | `testing` | an SMSC for tests: [`testing_against_an_smsc`](super::testing_against_an_smsc) |
 //!
 //! # An account in 40 lines
 //!

@@ -68,17 +68,20 @@
 //! | question | metric |
 //! | --- | --- |
 //! | Are the binds up? | `smpp_account_links{state="bound"}` |
-//! | Does the queue grow? | `smpp_account_queued` |
-//! | How many segments wait for receipts? | `smpp_account_awaited` |
-//! | What did the SMSC deliver? | `smpp_account_delivered_total` by `what`: `message`, `receipt`, `receipt_unmatched` |
-//! | Do binds fail? | `smpp_account_binds_total` by `result`: `bound`, `refused`, `unreachable` |
-//! | How do requests of a session end? | `smpp_requests_total` by `outcome`: `accepted`, `throttled`, `refused`, `nacked`, `never_sent`, `unanswered` |
-//! | Is the window full? | `smpp_in_flight` |
+//! | Does the queue grow? | `smpp_account_queued_segments` |
+//! | How do segments end? | `smpp_account_segments_total` by `outcome`: `accepted`, `refused`, `nacked`, `never_sent`, `unanswered` |
+//! | How many segments wait for receipts? | `smpp_account_pending_receipts` |
+//! | Do receipts fail to arrive? | `smpp_account_receipts_expired_total` |
+//! | What did the SMSC deliver? | `smpp_account_delivered_total` by `type`: `message`, `receipt`, `unmatched_receipt` |
+//! | Do binds fail? | `smpp_account_binds_total` by `outcome`: `bound`, `refused`, `unreachable` |
+//! | How do requests of a single session end? | `smpp_requests_total` by `outcome`: as above, and `throttled` |
+//! | Is the window of a session full? | `smpp_in_flight` |
 //! | Is the SMSC slow? | `smpp_response_seconds` (histogram of means: right for averages, not for percentiles) |
-//! | Are we throttled? | `smpp_throttled_total` |
+//! | Does the peer throttle a session? | `smpp_throttled_total` |
 //! | Does the peer break the protocol? | `smpp_malformed_total`, `smpp_quirks_total` |
 //!
-//! Alert on: no bound link for a minute; `smpp_account_queued` near `queue_capacity`; a rise of `receipt_unmatched`.
+//! Alert on: no bound link for a minute; `smpp_account_queued_segments` near `queue_capacity`; a rise of
+//! `unmatched_receipt`.
 //!
 //! # Counters without a feature
 //!
@@ -159,7 +162,8 @@
 //! # }
 //! ```
 //!
-//! Wireshark decodes port 2775 as SMPP by itself; for other ports use "Decode As".
+//! If Wireshark does not show SMPP, use "Decode As". `cargo run --release --bin smpp -- decode session.pcap` prints
+//! each PDU field by field.
 //!
 //! # Privacy
 //!

@@ -1,8 +1,58 @@
 //! How do I test my program against an SMSC?
 //!
-//! **Short answer.** On your machine run `smpp smsc`, which follows the rules of 8x8 and can misbehave on purpose.
-//! Inside a test start a [`Server`](crate::Server) on port 0 of 127.0.0.1 with the simulator of `smpp-core` behind it
-//! (below, 60 lines), or connect both ends in memory.
+//! **Short answer.** Inside a test start `smpp_io_tokio::testing::Smsc` (feature `testing`): one line, a free port,
+//! receipts included. On your machine run `smpp smsc`. Both follow the rules of 8x8 unless you say otherwise, and can
+//! misbehave on purpose. For an SMSC with rules of your own put the simulator of `smpp-core` behind a
+//! [`Server`](crate::Server).
+//!
+//! # An SMSC inside a test: the feature `testing`
+//!
+//! ```sh
+//! cargo add --dev smpp-io-tokio --features testing
+//! ```
+//!
+//! ```
+//! # #[cfg(not(feature = "testing"))]
+//! # fn main() {}
+//! # #[cfg(feature = "testing")]
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use smpp_core::account::{Credentials, Message, Options};
+//! use smpp_core::provider::Provider;
+//! use smpp_core::{Address, MessageState, RegisteredDelivery, SubmitSm};
+//! use smpp_io_tokio::account::AccountConnector;
+//! use smpp_io_tokio::testing::Smsc;
+//!
+//! let smsc = Smsc::start().await?;
+//! let options = Options::new(Credentials::default(), &Provider::EIGHT_BY_EIGHT);
+//! // The endpoint has the address, the system_id and the password.
+//! let (account, _arrivals) = AccountConnector::new(&smsc.endpoint(), options).connect().await?;
+//!
+//! let template = SubmitSm {
+//!     destination: Address::international("6591234567")?,
+//!     registered_delivery: RegisteredDelivery::RECEIPT,
+//!     ..SubmitSm::default()
+//! };
+//! let mut sent = account.send(&Message::text(&template, "Hello")).await?;
+//! assert_eq!(sent.receipt().await?, MessageState::DELIVERED);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `Smsc::builder()` sets accounts, [`Rules`](smpp_core::simulator::Rules), TLS with a certificate made at run time,
+//! and `Faults`: late, missing and reordered responses, throttling, reset connections. `smsc.originate(...)` sends MO
+//! messages. The blocking twin is `smpp_io_std::testing::Smsc`.
+//!
+//! | to test | set |
+//! | --- | --- |
+//! | failed deliveries | `Rules { states: "DELIVRD=90,UNDELIV=10".parse()?, .. }` |
+//! | receipts before the `submit_sm_resp`, or none | `Rules { receipt_timing: ReceiptTiming::BeforeResponse, .. }`, `ReceiptTiming::Never` |
+//! | throttling | `Rules { throttled_percent: 20, .. }`, or a low `rate` |
+//! | `ESME_RALYBND` | `Rules { max_binds: 1, .. }` |
+//! | unanswered messages, reset connections, slow answers | `Faults { drop_percent, reset_percent, response_delay, .. }` |
+//! | reconnect | shut the SMSC down, start another one on the same port |
+//!
+//! The same rules and calls give the same decisions: the seed is part of the rules.
 //!
 //! # An SMSC on your machine
 //!
@@ -26,10 +76,11 @@
 //! | TLS | `--tls-listen 127.0.0.1:2776 --tls-ca ca.pem` |
 //! | a script that reads events | `--json` |
 //!
-//! # An SMSC inside a test
+//! # An SMSC with rules of your own
 //!
-//! [`Simulator`](smpp_core::simulator::Simulator) decides what the SMSC answers and when receipts are due;
-//! [`Rules`](smpp_core::simulator::Rules) configure it. The server below serves it on a free port:
+//! [`Simulator`](smpp_core::simulator::Simulator) decides what the SMSC answers and when receipts are due. This server
+//! uses it for messages, and leaves everything else to you: change `bind`, `request` or `deliver` to play the SMSC that
+//! your program must survive.
 //!
 //! ```
 //! use std::collections::HashMap;
@@ -136,17 +187,7 @@
 //! }
 //! ```
 //!
-//! | to test | set |
-//! | --- | --- |
-//! | failed deliveries | `Rules { states: "UNDELIV".parse()?, .. }` |
-//! | throttling | `Rules { throttled_percent: 20, .. }`, or `ServerLimits { rate, .. }` |
-//! | `ESME_RALYBND` | `ServerLimits { binds_per_account: 1, .. }` |
-//! | a provider without receipts | `Rules { receipt_timing: ReceiptTiming::Never, .. }` |
-//! | MO messages | [`Simulator::originate`](smpp_core::simulator::Simulator::originate) |
-//! | reconnect | drop the server, start another one on the same port |
-//! | slow or broken networks | wrap the stream in [`Service::transport`](crate::Service::transport) |
-//!
-//! The same [`Rules`](smpp_core::simulator::Rules) and calls give the same answers: the seed is part of the rules.
+//! [`Service::transport`](crate::Service::transport) can wrap the stream to test slow or broken networks.
 //!
 //! # Both ends in memory, with simulated time
 //!

@@ -52,7 +52,7 @@
 //!
 //! An account has one session for each connection (`LinkId`) and asks for connections with actions:
 //!
-//! | the account says | you do | you report |
+//! | action | the adapter does | the adapter reports |
 //! | --- | --- | --- |
 //! | [`Action::Resolve`](smpp_core::account::Action::Resolve) | ask DNS for all addresses | `handle_resolved` (an empty list if it failed) |
 //! | [`Action::Connect`](smpp_core::account::Action::Connect) | connect, TLS included, within `Options::connect_timeout` | `handle_connected` or `handle_connect_failed` |

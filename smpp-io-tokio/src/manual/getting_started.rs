@@ -22,8 +22,8 @@
 //! cargo add tokio --features macros,rt-multi-thread
 //! ```
 //!
-//! Rust 1.88 or later. The crate contains no `unsafe` code. TLS is [rustls](https://docs.rs/rustls) with the `ring`
-//! provider; no OpenSSL is needed, only a C compiler for `ring`. `smpp-core` is also re-exported as
+//! Rust 1.88 or later. The crate contains no `unsafe` code. TLS is [`rustls`] with the `ring` provider; no OpenSSL is
+//! needed, only a C compiler for `ring`. `smpp-core` is also re-exported as
 //! [`smpp_io_tokio::smpp_core`](crate::smpp_core).
 //!
 //! Optional features of `smpp-io-tokio`, all off by default:

@@ -48,8 +48,8 @@
 //!
 //! # Metrics
 //!
-//! The feature `metrics` publishes to the facade crate [metrics](https://docs.rs/metrics). Install any recorder, for
-//! example a Prometheus exporter, then spawn the publisher:
+//! The feature `metrics` publishes to the facade crate `metrics`. Install any recorder, for example a Prometheus
+//! exporter, then spawn the publisher:
 //!
 //! ```no_run
 //! # #[cfg(feature = "metrics")]

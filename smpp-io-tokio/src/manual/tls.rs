@@ -12,8 +12,8 @@
 //! | `smpp://host` | 2775 | plain TCP |
 //! | `smpps://host` | 2776 | TLS from the first octet; there is no STARTTLS in SMPP |
 //!
-//! Both sides offer TLS 1.2 and 1.3 with the safe defaults of [rustls](https://docs.rs/rustls) (0.23) and its `ring`
-//! provider. There is no option to skip the verification of the certificate.
+//! Both sides offer TLS 1.2 and 1.3 with the safe defaults of [`rustls`] (0.23) and its `ring` provider. There is no
+//! option to skip the verification of the certificate.
 //!
 //! # Trust your own certificate authority
 //!

@@ -60,19 +60,21 @@
 //!
 //! # async fn example(mut arrivals: Arrivals) {
 //! while let Some(arrival) = arrivals.recv().await {
-//!     let Arrival::Receipt(receipt) = arrival else { continue };
-//!     let (read, matched) = receipt.get();
-//!     println!("{} is {:?}, final: {}", read.id, read.state, read.is_final);
-//!     if let Some(matched) = matched {
-//!         println!("segment {} of {} of message {}", matched.segment + 1, matched.segments, matched.message);
+//!     match arrival {
+//!         Arrival::Receipt(receipt) => {
+//!             let (read, matched) = receipt.get();
+//!             println!("{} is {:?}, final: {}", read.id, read.state, read.is_final);
+//!             if let Some(matched) = matched {
+//!                 println!("segment {} of {} of message {}", matched.segment + 1, matched.segments, matched.message);
+//!             }
+//!             let _ = receipt.accept(); // acknowledge once it is stored
+//!         }
+//!         Arrival::Message(message) => drop(message.accept()),
+//!         _ => {}
 //!     }
-//!     let _ = receipt.accept(); // acknowledge once it is stored
 //! }
 //! # }
 //! ```
-//!
-//! (The `continue` above drops MO messages unanswered, which answers `ESME_RX_T_APPN`: the SMSC redelivers them. Handle
-//! them.)
 //!
 //! Who acknowledges, and when:
 //!

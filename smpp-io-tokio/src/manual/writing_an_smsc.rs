@@ -116,7 +116,8 @@
 //! request only.
 //!
 //! The fastest way is [`Handle::respond_inline`](crate::Handle::respond_inline) on [`BoundSession::peer`]: it answers
-//! where the request is read, without a copy or a queue. It must not wait.
+//! where the request is read, without a copy or a queue. It must not wait, and the server's rate limit does not count
+//! what is answered this way.
 //!
 //! # Deliver messages and receipts
 //!

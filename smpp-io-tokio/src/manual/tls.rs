@@ -106,15 +106,15 @@
 //!
 //! # Errors and what to do
 //!
-//! | error | text begins | cause | do |
+//! | error | text | cause | do |
 //! | --- | --- | --- | --- |
-//! | [`TlsError::Certificate`] | the server's certificate is not accepted | unknown authority, expired, or for another host | `ca_file` with the right authority; check the host in the URL and the clock |
-//! | [`TlsError::Protocol`] with an invalid message | the server does not speak TLS on this port | plain port | use `smpp://`, or the TLS port |
+//! | [`TlsError::Certificate`] | the peer's certificate was rejected | unknown authority, expired, or for another host | `ca_file` with the right authority; check the host in the URL and the clock |
+//! | [`TlsError::Protocol`] with an invalid message | the peer does not speak TLS on this port | plain port | use `smpp://`, or the TLS port |
 //! | [`TlsError::Protocol`] | rustls' own text | no common version, or an alert of the server (for example: client certificate required) | own `ClientConfig` |
-//! | [`TlsError::Io`] | the connection failed during the handshake | the server closed it, often for an address that is not on its allow list | ask the provider |
-//! | [`TlsError::NoRoots`] | no root certificates on this system | minimal container | install `ca-certificates`, or `ca_file` |
+//! | [`TlsError::Io`] | the I/O error | the server closed the connection, often for an address that is not on its allow list | ask the provider |
+//! | [`TlsError::NoRoots`] | no trusted certificate authority | minimal container | install `ca-certificates`, or `ca_file` |
 //! | [`TlsError::ServerName`] | neither a DNS name nor an IP address | bad host in the URL | fix it |
-//! | [`TlsError::File`] | the path | PEM file missing or without certificates or key | fix it |
+//! | `TlsError::Pem` | the path and the cause | PEM file missing, or without certificates or key | fix it |
 //!
 //! Where they appear:
 //!
@@ -141,7 +141,6 @@
 //! rustls types.
 //!
 //! [`TlsError::Certificate`]: crate::TlsError::Certificate
-//! [`TlsError::File`]: crate::TlsError::File
 //! [`TlsError::Io`]: crate::TlsError::Io
 //! [`TlsError::NoRoots`]: crate::TlsError::NoRoots
 //! [`TlsError::Protocol`]: crate::TlsError::Protocol

@@ -10,8 +10,8 @@ mod binds;
 #[path = "../../fuzz/fuzz_targets/check.rs"]
 mod check;
 
-#[path = "../../fuzz/fuzz_targets/play.rs"]
-mod play;
+#[path = "../../fuzz/fuzz_targets/session_steps.rs"]
+mod session_steps;
 
 #[path = "../../fuzz/fuzz_targets/texts.rs"]
 mod texts;
@@ -51,7 +51,7 @@ fn the_corpus_of_receipt_holds() {
 
 #[test]
 fn the_corpus_of_session_holds() {
-    replay("session", 20, play::session);
+    replay("session", 20, session_steps::session);
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! What holds for a session, whatever a peer, an application and a clock do to it. The fuzz target and the tests of
-//! `smpp-core` share it.
+//! Checks the guarantees of a session under random actions of a peer, an application and a clock. The fuzz target and the
+//! tests of `smpp-core` share this file.
 
 use std::time::Duration;
 
@@ -15,19 +15,19 @@ use smpp_core::{
     Tag, Tlv, Tlvs, Tolerance, frame,
 };
 
-/// In each bind that is sent and heard, unless the octets themselves make it up.
+/// The password in each bind that is sent or received.
 const PASSWORD: &str = "hunter22";
 
-/// The octets decide on the role, the configuration, and then on one step after the other.
+/// Runs a session. The octets decide the role, the configuration, and then each step.
 pub(crate) fn session(octets: &[u8]) {
     let mut steps = Unstructured::new(octets);
-    let secret = !octets.windows(PASSWORD.len()).any(|window| window == PASSWORD.as_bytes());
+    let checks_password = !octets.windows(PASSWORD.len()).any(|window| window == PASSWORD.as_bytes());
     let smsc = steps.arbitrary().unwrap_or(false);
     let Ok(config) = config(&mut steps) else { return };
     if smsc {
-        Play::<Smsc>::new(config, secret).run(&mut steps);
+        Driver::<Smsc>::new(config, checks_password).run(&mut steps);
     } else {
-        Play::<Esme>::new(config, secret).run(&mut steps);
+        Driver::<Esme>::new(config, checks_password).run(&mut steps);
     }
 }
 
@@ -61,68 +61,70 @@ fn time(u: &mut Unstructured<'_>) -> arbitrary::Result<Duration> {
     Ok(Duration::from_millis(*u.choose(&[10_000, 1000, 30_000, 1, 0])?))
 }
 
-/// A request that was taken and has no outcome yet.
+/// An accepted request without an outcome.
 struct Open {
     tag: u32,
     sequence: SequenceNumber,
-    /// Its command and the octets of the stream up to its end, once it was seen there.
+    /// The command, and the position of its end in the output stream, once it was taken as output.
     seen: Option<(CommandId, u64)>,
 }
 
-/// Answers a request of the peer, well or with a status.
+/// Answers a request of the peer, with a response or with a status.
 type Answer<R> = Box<dyn FnOnce(&mut Session<R, u32>, Option<CommandStatus>) -> Result<(), Refusal>>;
 
-/// What the application does with a request of the peer.
+/// How the application reacts to a request of the peer.
 #[derive(Clone, Copy)]
-enum Manner {
-    Keep,
+enum Reaction {
+    Defer,
     Accept,
     Refuse,
 }
 
-struct Play<R> {
+struct Driver<R> {
     session: Session<R, u32>,
     config: Config,
     now: Instant,
-    manner: Manner,
-    secret: bool,
-    /// Octets that came and are not read yet.
+    reaction: Reaction,
+    /// Whether debug output must not contain the password: false if the octets contain it by chance.
+    checks_password: bool,
+    /// Octets that have arrived and that the session has not read.
     input: Vec<u8>,
-    /// Octets that the transport has not taken yet, and how many the session gave and the transport took.
+    /// Octets that the transport has not accepted, the octets that the session returned, and those that the transport
+    /// accepted.
     output: Vec<u8>,
-    given: u64,
-    taken: u64,
+    polled: u64,
+    transmitted: u64,
     open: Vec<Open>,
     requests: u32,
-    /// Requests that are with the application, and how many it has thrown away.
+    /// Requests that the application has not answered, and the number of those whose token it has dropped.
     replies: Vec<Answer<R>>,
     dropped: usize,
-    /// The answers that the peer's requests allow, one each.
-    owed: Vec<(CommandId, SequenceNumber)>,
-    /// The numbers of those that the octets being read answer.
+    /// The responses that the session may send: one for each request of the peer.
+    allowed_responses: Vec<(CommandId, SequenceNumber)>,
+    /// The sequence numbers for which the octets being read must contain a response.
     answered: Vec<SequenceNumber>,
-    /// What the session asked of late, all kinds of requests.
-    asked: Vec<(CommandId, SequenceNumber)>,
+    /// The latest requests of the session, of any kind.
+    recent_requests: Vec<(CommandId, SequenceNumber)>,
     closed: Option<CloseReason>,
 }
 
-/// The requests of a side.
+/// How a side sends requests.
 trait Side: Role + Sized {
-    /// The message that [`Session::readiness`] is about.
-    fn message(session: &mut Session<Self, u32>, now: Instant, tag: u32) -> Taken;
+    /// Sends the message that [`Session::readiness`] checks.
+    fn message(session: &mut Session<Self, u32>, now: Instant, tag: u32) -> RequestResult;
 
-    /// The request in the PDU; an enquire_link, if the other side sends it.
-    fn send(session: &mut Session<Self, u32>, now: Instant, pdu: &Pdu<'_>, tag: u32) -> Taken;
+    /// Sends the request in the PDU, or an enquire_link if only the other side sends such requests.
+    fn send(session: &mut Session<Self, u32>, now: Instant, pdu: &Pdu<'_>, tag: u32) -> RequestResult;
 }
 
-type Taken = Result<SequenceNumber, Refused<u32>>;
+type RequestResult = Result<SequenceNumber, Refused<u32>>;
 
 impl Side for Esme {
-    fn message(session: &mut Session<Self, u32>, now: Instant, tag: u32) -> Taken {
+    fn message(session: &mut Session<Self, u32>, now: Instant, tag: u32) -> RequestResult {
         session.request(now, &SubmitSm::default(), tag)
     }
 
-    fn send(session: &mut Session<Self, u32>, now: Instant, pdu: &Pdu<'_>, tag: u32) -> Taken {
+    fn send(session: &mut Session<Self, u32>, now: Instant, pdu: &Pdu<'_>, tag: u32) -> RequestResult {
         match pdu {
             Pdu::Bind(bind) => session.request(now, &with_password(bind), tag),
             Pdu::SubmitSm(body) => session.request(now, body, tag),
@@ -140,11 +142,11 @@ impl Side for Esme {
 }
 
 impl Side for Smsc {
-    fn message(session: &mut Session<Self, u32>, now: Instant, tag: u32) -> Taken {
+    fn message(session: &mut Session<Self, u32>, now: Instant, tag: u32) -> RequestResult {
         session.request(now, &DeliverSm::default(), tag)
     }
 
-    fn send(session: &mut Session<Self, u32>, now: Instant, pdu: &Pdu<'_>, tag: u32) -> Taken {
+    fn send(session: &mut Session<Self, u32>, now: Instant, pdu: &Pdu<'_>, tag: u32) -> RequestResult {
         match pdu {
             Pdu::DeliverSm(body) => session.request(now, body, tag),
             Pdu::DataSm(body) => session.request(now, body, tag),
@@ -153,38 +155,38 @@ impl Side for Smsc {
     }
 }
 
-impl<R: Side> Play<R> {
-    fn new(config: Config, secret: bool) -> Self {
+impl<R: Side> Driver<R> {
+    fn new(config: Config, checks_password: bool) -> Self {
         Self {
             session: Session::new(config, Instant::ZERO),
             config,
             now: Instant::ZERO,
-            manner: Manner::Keep,
-            secret,
+            reaction: Reaction::Defer,
+            checks_password,
             input: Vec::new(),
             output: Vec::new(),
-            given: 0,
-            taken: 0,
+            polled: 0,
+            transmitted: 0,
             open: Vec::new(),
             requests: 0,
             replies: Vec::new(),
             dropped: 0,
-            owed: Vec::new(),
+            allowed_responses: Vec::new(),
             answered: Vec::new(),
-            asked: Vec::new(),
+            recent_requests: Vec::new(),
             closed: None,
         }
     }
 
-    /// Until the octets are used up; then the connection ends.
+    /// Runs steps until the octets are used up, and then ends the connection.
     fn run(mut self, u: &mut Unstructured<'_>) {
         while !u.is_empty() && self.step(u).is_ok() {
             self.settle();
         }
         self.session.handle_eof();
         self.settle();
-        assert!(self.closed.is_some(), "a connection that ends, ends the session");
-        assert!(self.open.is_empty(), "each request has an outcome");
+        assert!(self.closed.is_some(), "the session must end with the connection");
+        assert!(self.open.is_empty(), "a request has no outcome");
     }
 
     fn step(&mut self, u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
@@ -192,17 +194,17 @@ impl<R: Side> Play<R> {
             0 | 1 => self.send_message(),
             2 => {
                 let (session, now, tag) = (&mut self.session, self.now, self.requests);
-                let taken = with_pdu(u, |pdu| R::send(session, now, pdu, tag))?;
-                self.note_request(taken);
+                let result = with_pdu(u, |pdu| R::send(session, now, pdu, tag))?;
+                self.record_request(result);
             }
             3 => {
                 let bind = Bind { mode: *u.choose(&MODES)?, ..Bind::default() };
-                let taken = R::send(&mut self.session, self.now, &Pdu::Bind(bind), self.requests);
-                self.note_request(taken);
+                let result = R::send(&mut self.session, self.now, &Pdu::Bind(bind), self.requests);
+                self.record_request(result);
             }
             4 => {
                 let length = u.int_in_range(0..=24)?;
-                self.hear(u.bytes(length)?);
+                self.receive(u.bytes(length)?);
             }
             5 => {
                 let number = self.number(u)?;
@@ -211,7 +213,7 @@ impl<R: Side> Play<R> {
                     Pdu::Bind(bind) => octets(&Pdu::Bind(with_password(bind)), status, number),
                     pdu => octets(pdu, status, number),
                 })?;
-                self.hear(&octets);
+                self.receive(&octets);
             }
             6 => {
                 let header = [u.choose(&COMMANDS)?.0, status(u)?.0, self.number(u)?.0];
@@ -220,13 +222,17 @@ impl<R: Side> Play<R> {
                 let mut octets = (16 + u32::from(length)).to_be_bytes().to_vec();
                 octets.extend(header.iter().flat_map(|word| word.to_be_bytes()));
                 octets.extend(body);
-                self.hear(&octets);
+                self.receive(&octets);
             }
-            7 | 8 => self.hear_answer(u)?,
+            7 | 8 => self.receive_response(u)?,
             9 => {
                 let interface_version = *u.choose(&[InterfaceVersion::V3_4, InterfaceVersion::V3_3])?;
                 let bind = Bind { mode: *u.choose(&MODES)?, interface_version, ..Bind::default() };
-                self.hear(&octets(&Pdu::Bind(with_password(&bind)), CommandStatus::ROK, SequenceNumber(1)));
+                self.receive(&octets(
+                    &Pdu::Bind(with_password(&bind)),
+                    CommandStatus::ROK,
+                    SequenceNumber(1),
+                ));
             }
             10 => {
                 let pdus = [
@@ -236,9 +242,9 @@ impl<R: Side> Play<R> {
                     Pdu::Unbind,
                 ];
                 let pdu = u.choose(&pdus)?;
-                self.hear(&octets(pdu, CommandStatus::ROK, self.number(u)?));
+                self.receive(&octets(pdu, CommandStatus::ROK, self.number(u)?));
             }
-            11 => self.manner = *u.choose(&[Manner::Keep, Manner::Accept, Manner::Refuse])?,
+            11 => self.reaction = *u.choose(&[Reaction::Defer, Reaction::Accept, Reaction::Refuse])?,
             12 if !self.replies.is_empty() => {
                 let place = u.choose_index(self.replies.len())?;
                 let answer = self.replies.swap_remove(place);
@@ -263,25 +269,25 @@ impl<R: Side> Play<R> {
 
     fn send_message(&mut self) {
         let ready = self.session.readiness(self.now);
-        let taken = R::message(&mut self.session, self.now, self.requests);
-        match (ready, &taken) {
-            (Readiness::Refusing(why), Err(refused)) => assert_eq!(why, refused.reason),
+        let result = R::message(&mut self.session, self.now, self.requests);
+        match (ready, &result) {
+            (Readiness::Refusing(reason), Err(refused)) => assert_eq!(reason, refused.reason),
             (Readiness::Ready { capacity: room }, Ok(_)) => assert_ne!(room, 0),
             (Readiness::Ready { .. }, Err(refused)) => assert_eq!(refused.reason, Refusal::TooLong),
-            (Readiness::Refusing(why), Ok(_)) => panic!("{why:?}, and taken all the same"),
+            (Readiness::Refusing(reason), Ok(_)) => panic!("{reason:?}, but the request was accepted"),
         }
-        self.note_request(taken);
+        self.record_request(result);
     }
 
-    fn note_request(&mut self, taken: Taken) {
+    fn record_request(&mut self, result: RequestResult) {
         let tag = self.requests;
-        match taken {
+        match result {
             Ok(sequence) => {
-                assert_eq!(self.closed, None, "a request is taken after the end");
+                assert_eq!(self.closed, None, "a request is accepted after the end");
                 assert!(sequence.is_valid());
                 assert!(
                     self.open.iter().all(|open| open.sequence != sequence),
-                    "two in flight with one number"
+                    "two requests in flight have the same number"
                 );
                 self.open.push(Open { tag, sequence, seen: None });
                 self.requests += 1;
@@ -296,57 +302,57 @@ impl<R: Side> Play<R> {
         }
     }
 
-    /// Answers one of the session's latest requests, as it wants or not.
-    fn hear_answer(&mut self, u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
-        if self.asked.is_empty() {
+    /// Answers one of the latest requests of the session. The response may be invalid.
+    fn receive_response(&mut self, u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+        if self.recent_requests.is_empty() {
             return Ok(());
         }
-        let (command, number) = self.asked[u.choose_index(self.asked.len())?];
+        let (command, number) = self.recent_requests[u.choose_index(self.recent_requests.len())?];
         let version = [Tlv::u8(Tag::SC_INTERFACE_VERSION, *u.choose(&[0x34, 0x33])?)];
         let status = status(u)?;
         let answer =
             if u.ratio(1, 8)? { Pdu::GenericNack } else { acceptance(command, Tlvs::list(&version)) };
-        self.hear(&octets(&answer, status, number));
+        self.receive(&octets(&answer, status, number));
         Ok(())
     }
 
-    fn hear(&mut self, octets: &[u8]) {
+    fn receive(&mut self, octets: &[u8]) {
         self.input.extend_from_slice(octets);
     }
 
-    /// The number of a request of either side, or any small one.
+    /// Returns the sequence number of a recent request, or any small number.
     fn number(&self, u: &mut Unstructured<'_>) -> arbitrary::Result<SequenceNumber> {
-        match self.asked.len() {
-            asked if asked > 0 && u.arbitrary()? => Ok(self.asked[u.choose_index(asked)?].1),
+        match self.recent_requests.len() {
+            count if count > 0 && u.arbitrary()? => Ok(self.recent_requests[u.choose_index(count)?].1),
             _ => Ok(SequenceNumber(i32::from(u.arbitrary::<i8>()?).cast_unsigned())),
         }
     }
 
-    /// Reads what came, does what is due, takes what is to be transmitted.
+    /// Passes input, handles timers, checks the state, and takes output.
     fn settle(&mut self) {
         self.read();
-        self.wake();
-        self.look();
+        self.handle_timeouts();
+        self.check_state();
         self.poll_transmit();
     }
 
     fn read(&mut self) {
-        let came = std::mem::take(&mut self.input);
-        let mut rest = &came[..];
-        let most = came.len() / frame::HEADER_LENGTH + self.open.len() + 2;
+        let arrived = std::mem::take(&mut self.input);
+        let mut rest = &arrived[..];
+        let most = arrived.len() / frame::HEADER_LENGTH + self.open.len() + 2;
         let mut events = Vec::new();
         while let Some(event) = self.session.handle_input(self.now, &mut rest) {
-            events.push(self.note(event));
+            events.push(self.record_event(event));
             assert!(events.len() <= most, "{events:?}");
         }
         let whole = !matches!(frame::split(rest, self.config.max_pdu), Ok(None));
-        assert!(!(whole && self.session.wants_input()), "a PDU is left unread");
-        self.note_read(&came[..came.len() - rest.len()]);
+        assert!(!(whole && self.session.wants_input()), "a whole PDU is left unread");
+        self.record_input(&arrived[..arrived.len() - rest.len()]);
         self.input = rest.to_vec();
     }
 
-    /// What the peer has answered, and asked: each question allows one answer.
-    fn note_read(&mut self, mut stream: &[u8]) {
+    /// Records the responses and requests in the input. Each request allows one response.
+    fn record_input(&mut self, mut stream: &[u8]) {
         while let Ok(Some((pdu, rest))) = frame::split(stream, self.config.max_pdu) {
             let header = pdu.header();
             if header.command.is_response() {
@@ -356,98 +362,102 @@ impl<R: Side> Play<R> {
             let unknown =
                 pdu.pdu(Tolerance::LENIENT).is_err_and(|error| error.kind == DecodeErrorKind::UnknownCommand);
             if unknown && !header.command.is_response() {
-                self.owed.push((CommandId::GENERIC_NACK, header.sequence));
+                self.allowed_responses.push((CommandId::GENERIC_NACK, header.sequence));
             } else if header.command.has_response() {
-                self.owed.push((header.command.response(), header.sequence));
+                self.allowed_responses.push((header.command.response(), header.sequence));
             }
             stream = rest;
         }
-        assert_eq!(self.answered, [], "nobody has answered these");
+        assert_eq!(self.answered, [], "outcomes without a response in the input");
         if frame::split(stream, self.config.max_pdu).is_err() {
-            self.owed.push((CommandId::GENERIC_NACK, SequenceNumber(0)));
+            self.allowed_responses.push((CommandId::GENERIC_NACK, SequenceNumber(0)));
         }
     }
 
-    fn wake(&mut self) {
+    fn handle_timeouts(&mut self) {
         let most = self.open.len() + 2;
         let mut events = Vec::new();
         while let Some(event) = self.session.handle_timeout(self.now) {
-            events.push(self.note(event));
+            events.push(self.record_event(event));
             assert!(events.len() <= most, "{events:?}");
         }
         let due = self.session.poll_timeout();
         assert!(due.is_none_or(|(at, _)| at > self.now), "{due:?} stays due");
     }
 
-    /// What the event is, as a log would tell it.
-    fn note(&mut self, event: Event<'_, u32>) -> String {
+    /// Records and checks an event. Returns it as text.
+    fn record_event(&mut self, event: Event<'_, u32>) -> String {
         let line = format!("{event:?} of {:?}", self.session);
-        assert_eq!(self.closed, None, "{line} follows the end");
-        assert!(!self.secret || !line.contains(PASSWORD), "{line}");
+        assert_eq!(self.closed, None, "{line}: an event after the end");
+        assert!(!self.checks_password || !line.contains(PASSWORD), "{line}");
         match event {
             Event::Request { request, .. } => {
-                self.note_request_of_peer(request);
+                self.react_to_request(request);
                 let handed_out = self.replies.len() + self.dropped;
                 assert!(handed_out <= usize::from(self.config.max_unanswered.max(1)));
             }
-            Event::Outcome { tag, sequence, outcome } => self.note_outcome(tag, sequence, outcome),
-            Event::Closed(why) => {
-                assert!(self.open.is_empty(), "the end comes last");
-                self.closed = Some(why);
+            Event::Outcome { tag, sequence, outcome } => self.record_outcome(tag, sequence, outcome),
+            Event::Closed(reason) => {
+                assert!(self.open.is_empty(), "the end precedes an outcome");
+                self.closed = Some(reason);
             }
             _ => {}
         }
         line
     }
 
-    fn note_outcome(&mut self, tag: u32, sequence: SequenceNumber, outcome: Outcome<'_>) {
+    fn record_outcome(&mut self, tag: u32, sequence: SequenceNumber, outcome: Outcome<'_>) {
         let place = self.open.iter().position(|open| open.tag == tag);
-        let open = self.open.remove(place.expect("a request has one outcome"));
+        let open = self.open.remove(place.expect("an open request"));
         assert_eq!(open.sequence, sequence);
-        let left = open.seen.is_some_and(|(_, end)| end <= self.taken);
+        let transmitted = open.seen.is_some_and(|(_, end)| end <= self.transmitted);
         if let (Outcome::Accepted(response) | Outcome::Refused { response, .. }, Some((command, _))) =
             (outcome, open.seen)
         {
-            let pdu = response.pdu().expect("the session has read it");
+            let pdu = response.pdu().expect("the session has decoded it");
             assert_eq!(pdu.command(), command.response(), "the response to another operation");
         }
         if let Outcome::Accepted(_) | Outcome::Refused { .. } | Outcome::Nacked(_) = outcome {
             self.answered.push(sequence);
         }
         match outcome {
-            Outcome::NeverSent(_) => assert!(!left, "it has left"),
-            Outcome::Unanswered(UnansweredReason::Closed(_)) => assert!(left, "it has not left"),
+            Outcome::NeverSent(_) => assert!(!transmitted, "the request was transmitted"),
+            Outcome::Unanswered(UnansweredReason::Closed(_)) => {
+                assert!(transmitted, "the request was not transmitted");
+            }
             Outcome::Refused { status, .. } => assert_ne!(status, CommandStatus::ROK),
             Outcome::Accepted(_) | Outcome::Nacked(_) | Outcome::Unanswered(_) => {}
         }
     }
 
-    fn note_request_of_peer(&mut self, request: Request<'_>) {
-        if let Manner::Refuse = self.manner {
+    fn react_to_request(&mut self, request: Request<'_>) {
+        if let Reaction::Refuse = self.reaction {
             let answered = self.session.refuse(request);
-            return self.note_answer(answered);
+            return self.check_response(answered);
         }
-        let answer = answer(request);
-        match self.manner {
-            Manner::Accept => self.respond(answer, None),
-            Manner::Keep | Manner::Refuse => self.replies.push(answer),
+        let answer = deferred_answer(request);
+        match self.reaction {
+            Reaction::Accept => self.respond(answer, None),
+            Reaction::Defer | Reaction::Refuse => self.replies.push(answer),
         }
     }
 
     fn respond(&mut self, answer: Answer<R>, status: Option<CommandStatus>) {
         let answered = answer(&mut self.session, status);
-        self.note_answer(answered);
+        self.check_response(answered);
     }
 
-    fn note_answer(&self, answered: Result<(), Refusal>) {
+    fn check_response(&self, answered: Result<(), Refusal>) {
         match answered {
             Ok(()) => assert_eq!(self.closed, None, "a request is answered after the end"),
-            Err(why) => assert!(matches!(why, Refusal::State(State::Closed) | Refusal::TooLong), "{why:?}"),
+            Err(reason) => {
+                assert!(matches!(reason, Refusal::State(State::Closed) | Refusal::TooLong), "{reason:?}");
+            }
         }
     }
 
-    /// What holds at any time.
-    fn look(&self) {
+    /// Checks what must hold at any time.
+    fn check_state(&self) {
         assert_eq!(self.session.in_flight(), self.open.len());
         assert!(self.open.len() <= usize::from(self.config.window.max(1)));
         assert_eq!(self.session.state() == State::Closed, self.closed.is_some());
@@ -457,71 +467,75 @@ impl<R: Side> Play<R> {
         }
     }
 
-    /// What the session transmits is whole PDUs, valid ones: its requests, and one answer to each of the peer's.
+    /// Takes output and checks it: valid and whole PDUs, and at most one response to each request of the peer.
     fn poll_transmit(&mut self) {
-        let mut given = Vec::new();
-        assert_eq!(self.session.poll_transmit(&mut given), !given.is_empty());
-        assert!(given.is_empty() || self.closed.is_none(), "the end is the end");
-        let mut stream = &given[..];
+        let mut polled = Vec::new();
+        assert_eq!(self.session.poll_transmit(&mut polled), !polled.is_empty());
+        assert!(polled.is_empty() || self.closed.is_none(), "output follows the end");
+        let mut stream = &polled[..];
         while let Some((pdu, rest)) =
             frame::split(stream, self.config.max_pdu.max(frame::HEADER_LENGTH)).expect("a stream of PDUs")
         {
             let header = pdu.header();
-            self.given += u64::from(header.length);
-            let (_, quirks) = pdu.pdu(Tolerance(Quirks::all())).expect("a PDU that can be read");
+            self.polled += u64::from(header.length);
+            let (_, quirks) = pdu.pdu(Tolerance(Quirks::all())).expect("a valid PDU");
             if header.command.is_response() {
-                // The peer's numbers, whatever they are; and for a peer of version 3.3, no TLVs.
+                // A response repeats the peer's sequence number, which may be invalid. For version 3.3 it has no TLVs.
                 assert!(
                     (Quirks::SEQUENCE_RANGE | Quirks::MISSING_TLV).contains(quirks),
                     "{quirks:?} in {pdu:?}"
                 );
-                let owed = self.owed.iter().position(|owed| *owed == (header.command, header.sequence));
-                self.owed.swap_remove(owed.unwrap_or_else(|| panic!("{pdu:?} answers nothing")));
+                let index = self
+                    .allowed_responses
+                    .iter()
+                    .position(|response| *response == (header.command, header.sequence));
+                self.allowed_responses
+                    .swap_remove(index.unwrap_or_else(|| panic!("{pdu:?} answers no request")));
             } else {
                 assert_eq!(quirks, Quirks::empty(), "{pdu:?}");
-                self.asked.drain(..self.asked.len().saturating_sub(7));
-                self.asked.push((header.command, header.sequence));
+                self.recent_requests.drain(..self.recent_requests.len().saturating_sub(7));
+                self.recent_requests.push((header.command, header.sequence));
                 let open = self.open.iter_mut().find(|open| open.sequence == header.sequence);
                 if let Some(open) = open {
-                    open.seen = open.seen.or(Some((header.command, self.given)));
+                    open.seen = open.seen.or(Some((header.command, self.polled)));
                 }
             }
             stream = rest;
         }
-        assert_eq!(stream, [], "a part of a PDU was transmitted");
-        self.output.append(&mut given);
+        assert_eq!(stream, [], "the output ends within a PDU");
+        self.output.append(&mut polled);
         let Config { max_output, max_pdu, max_unanswered, .. } = self.config;
         let most = 2 * max_output.max(1) + max_pdu + 24 * (usize::from(max_unanswered) + 4);
-        assert!(self.output.len() <= most, "{} octets wait, of {most} at most", self.output.len());
+        assert!(self.output.len() <= most, "{} octets wait, at most {most} may", self.output.len());
     }
 
     fn transmit(&mut self, octets: usize) {
         let octets = octets.min(self.output.len());
         self.output.drain(..octets);
-        self.taken += octets as u64;
+        self.transmitted += octets as u64;
         self.session.handle_transmitted(octets);
     }
 }
 
-/// The answer to a request of the peer, kept for later.
-fn answer<R: Role>(request: Request<'_>) -> Answer<R> {
+/// Returns the answer to a request of the peer, for later.
+fn deferred_answer<R: Role>(request: Request<'_>) -> Answer<R> {
     match request {
-        Request::Bind(_, reply) => keep(reply, BindResp { tlvs: VERSION, ..BindResp::default() }),
-        Request::SubmitSm(_, reply) => keep(reply, SubmitSmResp { message_id: id(), ..Default::default() }),
-        Request::DeliverSm(_, reply) => keep(reply, DeliverSmResp::default()),
-        Request::DataSm(_, reply) => keep(reply, DataSmResp { message_id: id(), ..Default::default() }),
-        Request::SubmitMulti(_, reply) => keep(reply, SubmitMultiResp::default()),
-        Request::QuerySm(_, reply) => keep(reply, QuerySmResp::default()),
-        Request::CancelSm(_, reply) => keep(reply, NoBody),
-        Request::ReplaceSm(_, reply) => keep(reply, NoBody),
-        Request::BroadcastSm(_, reply) => keep(reply, BroadcastSmResp::default()),
-        Request::QueryBroadcastSm(_, reply) => keep(reply, QueryBroadcastSmResp::default()),
-        Request::CancelBroadcastSm(_, reply) => keep(reply, NoBody),
+        Request::Bind(_, reply) => defer(reply, BindResp { tlvs: VERSION, ..BindResp::default() }),
+        Request::SubmitSm(_, reply) => defer(reply, SubmitSmResp { message_id: id(), ..Default::default() }),
+        Request::DeliverSm(_, reply) => defer(reply, DeliverSmResp::default()),
+        Request::DataSm(_, reply) => defer(reply, DataSmResp { message_id: id(), ..Default::default() }),
+        Request::SubmitMulti(_, reply) => defer(reply, SubmitMultiResp::default()),
+        Request::QuerySm(_, reply) => defer(reply, QuerySmResp::default()),
+        Request::CancelSm(_, reply) => defer(reply, NoBody),
+        Request::ReplaceSm(_, reply) => defer(reply, NoBody),
+        Request::BroadcastSm(_, reply) => defer(reply, BroadcastSmResp::default()),
+        Request::QueryBroadcastSm(_, reply) => defer(reply, QueryBroadcastSmResp::default()),
+        Request::CancelBroadcastSm(_, reply) => defer(reply, NoBody),
         other => panic!("{other:?}"),
     }
 }
 
-fn keep<R: Role, O: Operation + 'static>(reply: Reply<O>, response: O::Response<'static>) -> Answer<R>
+fn defer<R: Role, O: Operation + 'static>(reply: Reply<O>, response: O::Response<'static>) -> Answer<R>
 where
     O::Response<'static>: 'static,
 {
@@ -532,7 +546,7 @@ const VERSION: Tlvs<'static> = Tlvs::list(&[Tlv::u8(Tag::SC_INTERFACE_VERSION, 0
 
 const MODES: [BindMode; 3] = [BindMode::Transceiver, BindMode::Transmitter, BindMode::Receiver];
 
-/// Known, unknown and vendors' own.
+/// Known, unknown and vendor-specific commands.
 const COMMANDS: [CommandId; 20] = [
     CommandId::BIND_TRANSCEIVER,
     CommandId::BIND_TRANSCEIVER_RESP,
@@ -567,7 +581,7 @@ fn status(u: &mut Unstructured<'_>) -> arbitrary::Result<CommandStatus> {
     .copied()
 }
 
-/// The response that accepts a request.
+/// Returns the response that accepts a request.
 fn acceptance(command: CommandId, tlvs: Tlvs<'_>) -> Pdu<'_> {
     match command {
         CommandId::SUBMIT_SM => {

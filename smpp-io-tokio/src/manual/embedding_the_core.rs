@@ -154,6 +154,8 @@
 //!
 //! # Only the codec
 //!
+//! The example `proxy` of `smpp-core` prints the PDUs that pass between two programs, without a session.
+//!
 //! [`Frame`](smpp_core::Frame) and [`Pdu`](smpp_core::Pdu) encode and decode without a session:
 //!
 //! ```

@@ -22,9 +22,10 @@
 //! cargo add tokio --features macros,rt-multi-thread
 //! ```
 //!
-//! Rust 1.88 or later. The crate contains no `unsafe` code. TLS is [`rustls`] with the `ring` provider; no OpenSSL is
-//! needed, only a C compiler for `ring`. `smpp-core` is also re-exported as
-//! [`smpp_io_tokio::smpp_core`](crate::smpp_core).
+//! Until the packages are published, add `--path` or `--git`. `smpp-core` is also re-exported as
+//! [`smpp_io_tokio::smpp_core`](crate::smpp_core); then the first package alone is enough. Rust 1.88 or later and a C
+//! compiler (for the TLS library, [`rustls`] with the provider `ring`) are all that a build needs. The crates contain
+//! no `unsafe` code.
 //!
 //! Optional features of `smpp-io-tokio`, all off by default:
 //!
@@ -150,6 +151,12 @@
 //! It also has `Connection`, one session in the caller's own thread with no other thread. Then the keep-alive is the
 //! caller's duty: call `recv` now and then. The blocking `Server` has two threads for each connection; it is meant for
 //! tests, gateways and some hundreds of binds. Its limits have no rate, and it has no `tracing` or `metrics` features.
+//!
+//! # Programs to read
+//!
+//! One subject each, with `cargo run --example`: `account`, `receive`, `session`, `server` and `observe` in
+//! `smpp-io-tokio`; `blocking`, `blocking_account` and `blocking_receive` in `smpp-io-std`; `mio`, `smol` and `proxy`
+//! in `smpp-core`.
 //!
 //! # Try it without a provider
 //!

@@ -99,6 +99,9 @@
 //!
 //! Dropping an [`Unacknowledged`] answers `ESME_RX_T_APPN`, so a panic in your code does not lose the message.
 //!
+//! The tool `smpp receive` is a complete program of this kind: it stores messages and receipts in a file, and
+//! acknowledges each after it is on disk.
+//!
 //! # What a crash leaves uncertain
 //!
 //! | the process is killed | afterwards |

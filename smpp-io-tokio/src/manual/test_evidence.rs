@@ -23,7 +23,7 @@
 //! | two sessions over a link that delays, splits, stalls, loses, corrupts and breaks, with tiny random limits. After every call: exactly one outcome for each request, every bound and rate kept, every end explained. 100,000 scenarios | `cargo test --release -p smpp-core --test simulation`; `SCENARIOS=` sets the number, `SEED=` replays one |
 //! | window, sequence numbers and outcomes against a simple model | `cargo test -p smpp-core --lib model` |
 //! | recorded traces replay to the same events and octets | `smpp-core/tests/traces`, replayed by the simulation |
-//! | no allocation for a message in codec and session, nor for a receipt; an idle bound session below 1 KiB | `cargo test -p smpp-core --test allocations --test receipts` |
+//! | no allocation for a message in codec and session, nor for a receipt; an idle bound session below 1 KiB; reassembly holds what it counts | `cargo test -p smpp-core --test allocations --test receipts` |
 //!
 //! # Texts and receipts
 //!
@@ -47,7 +47,8 @@
 //! | a server: limits, timeouts, rates, 10,000 connections that never bind, deliveries to receivers that break | `cargo test -p smpp-io-tokio --test server --test faults` |
 //! | sockets, TLS 1.2 and 1.3, untrusted certificates, cut connections, each adapter against the other's server | `cargo test -p smpp-io-tokio -p smpp-io-std` |
 //! | one list of scenarios over the state machine, both forms of the blocking adapter, and tokio: the same events | `cargo test -p smpp-io-std --test scenarios` |
-//! | no deadlock with full windows in both directions over tiny buffers, handles dropped in any order, panics in user threads; a receiver that is killed again and again acknowledges nothing that is not on disk | `cargo test -p smpp-io-std --test deadlocks --test receive` |
+//! | no deadlock with full windows in both directions over tiny buffers, handles dropped in any order, panics in user threads | `cargo test -p smpp-io-std --test deadlocks` |
+//! | a receiver (`smpp receive`) that is killed again and again acknowledges nothing that is not on disk | `cargo test -p smpp-cli --test receive` |
 //! | logs and metrics, and that they hold no texts, numbers or passwords | `cargo test -p smpp-io-tokio --all-features --test watch` |
 //! | an idle bind of a [`Server`](crate::Server) below 2¼ KiB of heap; allocations for a request | `cargo test -p smpp-io-tokio --test allocations` |
 //! | a capture is read back, checksums and sequence numbers included | `cargo test -p smpp-core --features pcap --test pcap` |

@@ -201,7 +201,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         if command.is_bind() {
             self.bind_in_progress = None;
             if let (Some(mode), true, Shutdown::NotStarted) =
-                (BindMode::of(command), status.is_ok(), self.shutdown)
+                (BindMode::from_command(command), status.is_ok(), self.shutdown)
             {
                 self.enter_bound(mode);
             }
@@ -307,7 +307,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         }
         self.encoded += length as u64;
         self.stats.sent.count(command, length);
-        let frame = Frame::whole(self.output.get(before..).unwrap_or_default());
+        let frame = Frame::from_valid(self.output.get(before..).unwrap_or_default());
         self.observer.observe(self.now, Direction::Out, ObservedPdu(frame));
         true
     }

@@ -171,12 +171,12 @@ fn options(rng: &mut Rng, roomy: bool) -> Options {
         ..full
     };
     let reassembly = ReassemblyLimits {
-        messages: rng.index(4),
-        octets: rng.pick(&[200, 1000, 10_000]),
-        age: span(rng, 50, 500),
-        repeats: span(rng, 0, 200),
+        max_messages: rng.index(4),
+        max_octets: rng.pick(&[200, 1000, 10_000]),
+        max_age: span(rng, 50, 500),
+        duplicate_window: span(rng, 0, 200),
     };
-    let ample = ReassemblyLimits { repeats: ticks(1_000_000), ..ReassemblyLimits::default() };
+    let ample = ReassemblyLimits { duplicate_window: ticks(1_000_000), ..ReassemblyLimits::default() };
     Options {
         binds: binds(rng, max_binds),
         max_binds,

@@ -1,24 +1,24 @@
-//! Addresses: type of number, numbering plan, digits (SMPP 3.4 §5.2.5 to §5.2.9).
+//! Addresses: type of number (TON), numbering plan indicator (NPI), digits (SMPP 3.4 §5.2.5 to §5.2.9).
 
 use crate::wire::{
-    COctets, Emit, Found, InvalidOctets, Name, Octet, Parse, Parsed, Reader, Run, Sink, Watch, octet_field,
-    open_enum,
+    COctets, Emit, FieldName, FieldVisitor, IntoField, InvalidOctets, OctetRef, Parse, Parsed, PendingOctets,
+    Reader, Sink, octet_field, open_enum,
 };
 
 open_enum! {
-    /// Type of number (SMPP 3.4 §5.2.5).
+    /// Type of number, TON (SMPP 3.4 §5.2.5).
     pub struct Ton(u8) {
-        /// Not known.
+        /// Unknown.
         UNKNOWN = 0,
         /// An international number, without `+` or `00`.
         INTERNATIONAL = 1,
         /// A national number.
         NATIONAL = 2,
-        /// A number of the network's own.
+        /// A network-specific number.
         NETWORK_SPECIFIC = 3,
         /// A subscriber number.
         SUBSCRIBER = 4,
-        /// Text: at most 11 characters on GSM.
+        /// An alphanumeric name: at most 11 characters on GSM.
         ALPHANUMERIC = 5,
         /// A short code.
         ABBREVIATED = 6,
@@ -26,9 +26,9 @@ open_enum! {
 }
 
 open_enum! {
-    /// Numbering plan indicator (SMPP 3.4 §5.2.6).
+    /// Numbering plan indicator, NPI (SMPP 3.4 §5.2.6).
     pub struct Npi(u8) {
-        /// Not known.
+        /// Unknown.
         UNKNOWN = 0,
         /// E.163 and E.164: telephone numbers.
         ISDN = 1,
@@ -56,7 +56,8 @@ octet_field! {
     Npi = Npi, |npi: Npi| npi.0;
 }
 
-/// An address of a subscriber or an ESME, at most `MAX` octets with its NUL: 21 in most PDUs.
+/// The address of a subscriber or an ESME. `MAX` is the maximum length of `digits` in octets, including the NUL: 21 in
+/// most PDUs.
 ///
 /// ```
 /// use smpp_core::{Address, Npi, Ton};
@@ -70,19 +71,24 @@ octet_field! {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Address<'a, const MAX: usize = 21> {
-    /// Type of number.
+    /// Type of number (TON).
     pub ton: Ton,
-    /// Numbering plan.
+    /// Numbering plan indicator (NPI).
     pub npi: Npi,
-    /// The digits, or the text of an alphanumeric address. May be empty: the SMSC then supplies it.
+    /// The digits, or the text of an alphanumeric address. May be empty: the SMSC then inserts a default.
     pub digits: COctets<'a, MAX>,
 }
 
 impl<'a> Address<'a> {
-    /// The longest alphanumeric address that GSM carries, in characters (3GPP TS 23.040 §9.1.2.5).
+    /// The maximum length of an alphanumeric address on GSM, in characters (3GPP TS 23.040 §9.1.2.5).
     pub const ALPHANUMERIC_LIMIT: usize = 11;
 
-    /// A number with its country code; a leading `+` is dropped, as SMPP wants it.
+    /// Returns the address of an international number: country code and digits. A leading `+` is removed, since SMPP
+    /// does not use it.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidOctets`] unless the rest is 1 to 20 digits.
     pub fn international(number: &'a str) -> Result<Self, InvalidOctets> {
         let digits = number.strip_prefix('+').unwrap_or(number);
         let dropped = number.len() - digits.len();
@@ -93,7 +99,11 @@ impl<'a> Address<'a> {
         }
     }
 
-    /// A sender's name: 1 to 11 characters of printable ASCII.
+    /// Returns an alphanumeric sender address: 1 to 11 characters of printable ASCII.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidOctets`] for any other text.
     pub fn alphanumeric(name: &'a str) -> Result<Self, InvalidOctets> {
         if name.is_empty() {
             return Err(InvalidOctets::Empty);
@@ -107,8 +117,12 @@ impl<'a> Address<'a> {
         Ok(Self { ton: Ton::ALPHANUMERIC, npi: Npi::UNKNOWN, digits: name.try_into()? })
     }
 
-    /// A sender as people write it: `+6591234567` or seven digits and more are an international number,
-    /// fewer digits a short code, anything else a name.
+    /// Returns the sender address for a text, with the type by its form: `+` and digits, or seven digits and more,
+    /// are an international number, fewer digits are a short code, any other text is an alphanumeric name.
+    ///
+    /// # Errors
+    ///
+    /// As for [`international`](Self::international) and [`alphanumeric`](Self::alphanumeric).
     pub fn sender(text: &'a str) -> Result<Self, InvalidOctets> {
         let digits = text.strip_prefix('+').unwrap_or(text);
         if digits.is_empty() || !digits.bytes().all(|octet| octet.is_ascii_digit()) {
@@ -121,7 +135,7 @@ impl<'a> Address<'a> {
     }
 }
 
-/// The two sizes of addresses: what fits 20 characters fits 64.
+/// Every address of at most 20 characters also fits a field of 64.
 impl<'a> From<Address<'a>> for Address<'a, 65> {
     fn from(address: Address<'a>) -> Self {
         Self { ton: address.ton, npi: address.npi, digits: address.digits.into() }
@@ -131,33 +145,37 @@ impl<'a> From<Address<'a>> for Address<'a, 65> {
 impl<const MAX: usize> Emit for Address<'_, MAX> {
     #[inline]
     fn emit<S: Sink>(&self, out: &mut S) {
-        self.emit_behind(Run::default(), out).flush(out);
+        self.emit_after(PendingOctets::default(), out).flush(out);
     }
 
     #[inline(always)]
-    fn emit_behind<S: Sink>(&self, run: Run, out: &mut S) -> Run {
-        let run = run.octet(self.ton.0, out).octet(self.npi.0, out);
-        self.digits.emit_behind(run, out)
+    fn emit_after<S: Sink>(&self, pending: PendingOctets, out: &mut S) -> PendingOctets {
+        let pending = pending.octet(self.ton.0, out).octet(self.npi.0, out);
+        self.digits.emit_after(pending, out)
     }
 }
 
 impl<'a, const MAX: usize> Parse<'a> for Address<'a, MAX> {
-    type Found = (Octet<'a>, Octet<'a>, COctets<'a, MAX>);
+    type Located = (OctetRef<'a>, OctetRef<'a>, COctets<'a, MAX>);
 
     /// `ton npi digits`
     #[inline(always)]
-    fn find<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self::Found> {
-        let (input, ton) = Ton::find(reader, name, input)?;
-        let (input, npi) = Npi::find(reader, name.part(1), input)?;
-        let (input, digits) = COctets::find(reader, name.part(2), input)?;
+    fn locate<V: FieldVisitor>(
+        reader: &mut Reader<'_, V>,
+        name: FieldName,
+        input: &'a [u8],
+    ) -> Parsed<'a, Self::Located> {
+        let (input, ton) = Ton::locate(reader, name, input)?;
+        let (input, npi) = Npi::locate(reader, name.part(1), input)?;
+        let (input, digits) = COctets::locate(reader, name.part(2), input)?;
         Ok((input, (ton, npi, digits)))
     }
 }
 
-impl<'a, const MAX: usize> Found<Address<'a, MAX>> for (Octet<'a>, Octet<'a>, COctets<'a, MAX>) {
+impl<'a, const MAX: usize> IntoField<Address<'a, MAX>> for (OctetRef<'a>, OctetRef<'a>, COctets<'a, MAX>) {
     #[inline(always)]
-    fn take(self) -> Address<'a, MAX> {
+    fn into_field(self) -> Address<'a, MAX> {
         let (ton, npi, digits) = self;
-        Address { ton: ton.take(), npi: npi.take(), digits }
+        Address { ton: ton.into_field(), npi: npi.into_field(), digits }
     }
 }

@@ -1,31 +1,32 @@
-//! From a parameter's octets to its typed value and back.
+//! Conversion between the octets of a parameter and its typed value.
 
 use core::fmt;
 
-use crate::pdu::{CommandStatus, InterfaceVersion, MessageState};
+use crate::header::{CommandStatus, InterfaceVersion};
+use crate::values::MessageState;
 
-/// What the octets of a parameter mean.
+/// The typed value of a parameter.
 pub trait Value<'a>: fmt::Debug + Sized {
-    /// The value; `None` if its octets are too few or too many.
+    /// Reads the value from its octets. Returns `None` if there are too few or too many.
     fn read(octets: &'a [u8]) -> Option<Self>;
 
-    /// Writes the value into a log line.
-    fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Writes the value in its `Debug` form. Octets and text are written as an escaped string.
+    fn fmt_value(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.fmt(f)
     }
 }
 
-/// At most four octets, held in place: the first `length` of `octets`.
+/// At most four octets, stored inline: the first `length` of `octets`.
 #[derive(Clone, Copy)]
 pub(super) struct Short {
     octets: [u8; 4],
     length: u8,
 }
 
-/// A value of at most four octets.
-pub(super) trait Write {
-    /// Its octets.
-    fn write(self) -> Short;
+/// A typed value of at most four octets.
+pub(super) trait ToShort {
+    /// Returns the octets of the value.
+    fn to_short(self) -> Short;
 }
 
 impl Short {
@@ -40,7 +41,7 @@ impl Short {
         Self { octets: [high, low, 0, 0], length: 2 }
     }
 
-    /// An octet and two octets.
+    /// One octet and a two-octet integer.
     pub(super) const fn u8_u16(first: u8, second: u16) -> Self {
         let [high, low] = second.to_be_bytes();
         Self { octets: [first, high, low, 0], length: 3 }
@@ -65,9 +66,9 @@ macro_rules! integers {
             }
         }
 
-        impl Write for $name {
+        impl ToShort for $name {
             #[inline]
-            fn write(self) -> Short {
+            fn to_short(self) -> Short {
                 Short::$name(self)
             }
         }
@@ -80,27 +81,27 @@ integers! {
     u32;
 }
 
-/// Newtypes over an integer: `Type, integer = from it, to it;`.
-macro_rules! values {
+/// Implements the traits for newtypes over an integer: `Type, integer = from integer, to integer;`.
+macro_rules! integer_values {
     ($($name:ty, $repr:ident = $from:expr, $to:expr;)+) => {$(
-        impl $crate::tlv::typed::Value<'_> for $name {
+        impl $crate::tlv::value::Value<'_> for $name {
             #[inline]
             fn read(octets: &[u8]) -> Option<Self> {
-                <$repr as $crate::tlv::typed::Value<'_>>::read(octets).map($from)
+                <$repr as $crate::tlv::value::Value<'_>>::read(octets).map($from)
             }
         }
 
-        impl $crate::tlv::typed::Write for $name {
+        impl $crate::tlv::value::ToShort for $name {
             #[inline]
-            fn write(self) -> $crate::tlv::typed::Short {
-                $crate::tlv::typed::Short::$repr($to(self))
+            fn to_short(self) -> $crate::tlv::value::Short {
+                $crate::tlv::value::Short::$repr($to(self))
             }
         }
     )+};
 }
-pub(super) use values;
+pub(super) use integer_values;
 
-values! {
+integer_values! {
     MessageState, u8 = MessageState, |state: MessageState| state.0;
     InterfaceVersion, u8 = InterfaceVersion, |version: InterfaceVersion| version.0;
     CommandStatus, u32 = CommandStatus, |status: CommandStatus| status.0;
@@ -113,17 +114,17 @@ impl<'a> Value<'a> for &'a [u8] {
         Some(octets)
     }
 
-    fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn fmt_value(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{}\"", self.escape_ascii())
     }
 }
 
-/// An `open_enum!` of one octet that is the value of a parameter, or a part of one.
+/// Defines an `open_enum!` of one octet that is the value of a parameter, or a part of it.
 macro_rules! octet_enum {
     ($(#[$meta:meta])* pub struct $name:ident $($rest:tt)*) => {
         $crate::wire::open_enum! { $(#[$meta])* pub struct $name(u8) $($rest)* }
 
-        $crate::tlv::typed::values! { $name, u8 = $name, |value: $name| value.0; }
+        $crate::tlv::value::integer_values! { $name, u8 = $name, |value: $name| value.0; }
 
         impl From<u8> for $name {
             fn from(octet: u8) -> Self {
@@ -140,9 +141,8 @@ macro_rules! octet_enum {
 }
 pub(super) use octet_enum;
 
-/// Parts of one octet each and then octets to the end, given once, become the struct, its reader and its
-/// octets.
-macro_rules! parts {
+/// Defines a struct of parts of one octet each, followed by octets to the end, and derives its decoder and its encoder.
+macro_rules! parts_and_octets {
     ($(#[$meta:meta])* pub struct $name:ident {
         $($(#[$part_meta:meta])* pub $part:ident: $type:ty,)+
         ..
@@ -157,13 +157,13 @@ macro_rules! parts {
         }
 
         impl $name<'_> {
-            /// The octets, for [`Tlv::new`](crate::Tlv::new).
+            /// Returns the encoded octets, to pass to [`Tlv::new`](crate::Tlv::new).
             pub fn to_vec(&self) -> alloc::vec::Vec<u8> {
                 [&[$(u8::from(self.$part)),+], self.$rest].concat()
             }
         }
 
-        impl<'a> $crate::tlv::typed::Value<'a> for $name<'a> {
+        impl<'a> $crate::tlv::value::Value<'a> for $name<'a> {
             #[inline]
             fn read(octets: &'a [u8]) -> Option<Self> {
                 let [$($part,)+ $rest @ ..] = octets else { return None };
@@ -181,10 +181,10 @@ macro_rules! parts {
         }
     };
 }
-pub(super) use parts;
+pub(super) use parts_and_octets;
 
-/// A part of one octet and one of two, given once, become the struct, its reader and its writer.
-macro_rules! octet_and_pair {
+/// Defines a struct of one octet and a two-octet integer, and derives its decoder and its encoder.
+macro_rules! octet_and_u16 {
     ($(#[$meta:meta])* pub struct $name:ident {
         $(#[$first_meta:meta])* pub $first:ident: $first_type:ty,
         $(#[$second_meta:meta])* pub $second:ident: $second_type:ty,
@@ -198,18 +198,18 @@ macro_rules! octet_and_pair {
             pub $second: $second_type,
         }
 
-        impl $crate::tlv::typed::Value<'_> for $name {
+        impl $crate::tlv::value::Value<'_> for $name {
             fn read(octets: &[u8]) -> Option<Self> {
                 let [first, high, low] = octets else { return None };
                 Some(Self { $first: (*first).into(), $second: u16::from_be_bytes([*high, *low]).into() })
             }
         }
 
-        impl $crate::tlv::typed::Write for $name {
-            fn write(self) -> $crate::tlv::typed::Short {
-                $crate::tlv::typed::Short::u8_u16(self.$first.into(), self.$second.into())
+        impl $crate::tlv::value::ToShort for $name {
+            fn to_short(self) -> $crate::tlv::value::Short {
+                $crate::tlv::value::Short::u8_u16(self.$first.into(), self.$second.into())
             }
         }
     };
 }
-pub(super) use octet_and_pair;
+pub(super) use octet_and_u16;

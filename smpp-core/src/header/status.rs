@@ -17,14 +17,15 @@ pub struct CommandStatus(
     pub u32,
 );
 
-/// Each code once: constant, value, meaning.
+/// Defines each code once: constant, value, meaning.
 macro_rules! statuses {
     ($($name:ident = $value:literal, $meaning:literal;)+) => {
         impl CommandStatus {
             $(#[doc = concat!("`ESME_", stringify!($name), "`: ", $meaning, ".")]
             pub const $name: Self = Self($value);)+
 
-            /// The name in the specification: `ESME_RTHROTTLED`.
+            /// Returns the name in the specification, such as `ESME_RTHROTTLED`. `None` for a status that the
+            /// specification does not define.
             pub const fn name(self) -> Option<&'static str> {
                 match self {
                     $(Self::$name => Some(concat!("ESME_", stringify!($name))),)+
@@ -32,7 +33,7 @@ macro_rules! statuses {
                 }
             }
 
-            /// What the status means, in one line.
+            /// Returns the meaning of the status in one line.
             pub const fn meaning(self) -> &'static str {
                 match self {
                     $(Self::$name => $meaning,)+
@@ -115,7 +116,7 @@ statuses! {
 }
 
 impl CommandStatus {
-    /// Whether the operation succeeded.
+    /// Returns whether the operation succeeded.
     pub const fn is_ok(self) -> bool {
         self.0 == 0
     }

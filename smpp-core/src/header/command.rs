@@ -2,11 +2,11 @@
 
 use core::fmt;
 
-use super::InterfaceVersion;
-use crate::wire::open_enum;
+use super::version::InterfaceVersion;
+use crate::open_enum::open_enum;
 
 open_enum! {
-    /// Which operation a PDU belongs to; bit 31 marks the response.
+    /// The `command_id` of a PDU: its operation, and in bit 31 whether it is a response (SMPP 3.4 §5.1.2.1).
     pub struct CommandId(u32) {
         /// bind_receiver.
         BIND_RECEIVER = 0x0000_0001,
@@ -72,32 +72,35 @@ open_enum! {
         CANCEL_BROADCAST_SM = 0x0000_0113,
         /// cancel_broadcast_sm_resp (SMPP 5.0).
         CANCEL_BROADCAST_SM_RESP = 0x8000_0113,
-        /// generic_nack: a response without a request of its own.
+        /// generic_nack: the answer to a PDU that cannot be read or is not supported. It has no request.
         GENERIC_NACK = 0x8000_0000,
     }
 }
 
+/// The bit that marks a response.
 const RESPONSE: u32 = 0x8000_0000;
 
 impl CommandId {
-    /// Whether bit 31 is set: a response or a generic_nack.
+    /// Returns whether the PDU is a response or a generic_nack: bit 31 is set.
     pub const fn is_response(self) -> bool {
         self.0 & RESPONSE != 0
     }
 
-    /// The response that belongs to this request.
+    /// Returns the response that belongs to this request. A response returns itself.
     #[must_use]
     pub const fn response(self) -> Self {
         Self(self.0 | RESPONSE)
     }
 
-    /// The request that a response belongs to; a request is its own. generic_nack gives 0, which is no command.
+    /// Returns the request that belongs to this response. A request returns itself. generic_nack returns 0, which
+    /// is not a command.
     #[must_use]
     pub const fn request(self) -> Self {
         Self(self.0 & !RESPONSE)
     }
 
-    /// The version of the protocol that introduced it, 3.3 for what is older or unknown (SMPP 3.4 §3.4).
+    /// Returns the protocol version that introduced the command, or 3.3 if it is older or unknown
+    /// (SMPP 3.4 §3.4).
     pub const fn since(self) -> InterfaceVersion {
         match self.request() {
             Self::BIND_TRANSCEIVER | Self::OUTBIND | Self::DATA_SM | Self::ALERT_NOTIFICATION => {
@@ -110,7 +113,8 @@ impl CommandId {
         }
     }
 
-    /// Whether it is a request that carries a message: those are what a [`Rate`](crate::session::Rate) is about.
+    /// Returns whether the PDU is a request that carries a message. A [`Rate`](crate::session::Rate) limits these
+    /// requests.
     pub const fn is_message(self) -> bool {
         matches!(
             self,
@@ -118,12 +122,12 @@ impl CommandId {
         )
     }
 
-    /// Whether it is a request that is answered: outbind and alert_notification are not.
+    /// Returns whether the PDU is a request that has a response: all have one but outbind and alert_notification.
     pub const fn has_response(self) -> bool {
         !self.is_response() && !matches!(self, Self::OUTBIND | Self::ALERT_NOTIFICATION)
     }
 
-    /// Whether it is one of the three bind requests or their responses.
+    /// Returns whether the PDU is one of the three bind requests or their responses.
     pub const fn is_bind(self) -> bool {
         matches!(
             self.response(),
@@ -132,7 +136,7 @@ impl CommandId {
     }
 }
 
-/// The name in the specification's spelling: `submit_sm_resp`.
+/// The name in the specification, such as `submit_sm_resp`. An unknown command shows its number.
 impl fmt::Display for CommandId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {

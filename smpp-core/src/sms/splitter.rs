@@ -1,44 +1,46 @@
-//! Where a text is cut, so that each piece fits the air.
+//! Splitting a text so that each segment fits into one short message.
 
 use alloc::vec::Vec;
 
+use super::alphabet::Alphabet;
 use super::gsm7::{Shifts, packed};
-use super::segment::{Form, Size};
+use super::segmentation::{Segmentation, TextSize};
+use super::ucs2;
 use super::udh::{self, Element};
-use super::{Alphabet, ucs2};
 use crate::wire::Sink;
 
-/// Octets of user data in one message on the air (3GPP TS 23.040 §9.2.3.16).
-const AIR: usize = 140;
+/// The octets of user data in one short message on the air interface (3GPP TS 23.040 §9.2.3.16).
+const MAX_USER_DATA: usize = 140;
 
-/// What a text is made of, and what the header of each segment has besides concatenation.
+/// A text with its alphabet, and the user data header of each segment except for the concatenation element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Content<'a> {
-    pub(super) rest: Rest<'a>,
+pub(super) struct Splitter<'a> {
+    pub(super) rest: Source<'a>,
     pub(super) alphabet: Alphabet,
     pub(super) shifts: Shifts,
     elements: udh::Header<'a>,
     whole_graphemes: bool,
 }
 
-/// What is not cut off yet.
+/// A text or binary data, or the rest of it that is not split off yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rest<'a> {
+pub(super) enum Source<'a> {
     Text(&'a str),
     Octets(&'a [u8]),
 }
 
-impl<'a> Content<'a> {
-    /// Octets of elements that leave room for concatenation, shifts and the longest character of any charset.
+impl<'a> Splitter<'a> {
+    /// The maximum octets of additional elements: they leave room for concatenation, shifts and the longest character
+    /// of any charset.
     pub(super) const MAX_ELEMENTS: usize = 115;
 
     pub(super) const fn text(text: &'a str, alphabet: Alphabet, shifts: Shifts) -> Self {
-        let rest = Rest::Text(text);
+        let rest = Source::Text(text);
         Self { rest, alphabet, shifts, elements: udh::Header::EMPTY, whole_graphemes: false }
     }
 
     pub(super) const fn octets(octets: &'a [u8]) -> Self {
-        Self { rest: Rest::Octets(octets), ..Self::text("", Alphabet::Octets, Shifts::NONE) }
+        Self { rest: Source::Octets(octets), ..Self::text("", Alphabet::Octets, Shifts::NONE) }
     }
 
     pub(super) const fn with_elements(self, elements: udh::Header<'a>) -> Self {
@@ -50,15 +52,16 @@ impl<'a> Content<'a> {
         Self { whole_graphemes: true, ..self }
     }
 
-    /// Whether a message that stands alone has a user data header.
+    /// Returns whether even a text of one segment has a user data header.
     pub(super) fn has_header(&self) -> bool {
         self.header_len(0) > 0
     }
 
-    /// Octets of the user data header, its length octet included, if `concatenation` octets of it are about that.
+    /// Returns the octets of the user data header, its length octet included, if its concatenation element has
+    /// `concatenation` octets.
     pub(super) fn header_len(&self, concatenation: usize) -> usize {
         let shifts = 3 * self.shift_elements().count();
-        match concatenation + shifts + self.elements.octets() - 1 {
+        match concatenation + shifts + self.elements.encoded_len() - 1 {
             0 => 0,
             octets => 1 + octets,
         }
@@ -72,16 +75,17 @@ impl<'a> Content<'a> {
             .map(|(id, language)| [id, 1, language.0])
     }
 
-    /// Appends the header's elements that are not about concatenation.
+    /// Appends all elements of the header except for concatenation.
     pub(super) fn emit_elements<S: Sink>(&self, out: &mut S) {
         self.shift_elements().for_each(|element| out.put(&element));
         out.put(self.elements.as_bytes());
     }
 
-    /// Septets, octets or UTF-16 units that fit one message behind a header of `header` octets. Septets start at a
-    /// septet boundary, so some bits may stay unused (3GPP TS 23.040 §9.2.3.24).
+    /// Returns the septets, octets or UTF-16 units that fit into one segment after a header of `header` octets.
+    ///
+    /// Septets start at a septet boundary, so some bits may stay unused (3GPP TS 23.040 §9.2.3.24).
     pub(super) const fn capacity(&self, header: usize) -> usize {
-        let octets = AIR.saturating_sub(header);
+        let octets = MAX_USER_DATA.saturating_sub(header);
         match self.alphabet {
             Alphabet::Gsm7 | Alphabet::Gsm7Packed => octets * 8 / 7,
             Alphabet::Ucs2 => octets / 2,
@@ -89,28 +93,29 @@ impl<'a> Content<'a> {
         }
     }
 
-    /// As many whole characters as fit one message behind a header of `header` octets, what they take, and the rest.
-    pub(super) fn cut(&self, header: usize) -> (Rest<'a>, usize, Rest<'a>) {
+    /// Splits off as many whole characters as fit into one segment after a header of `header` octets. Returns them, the
+    /// septets, octets or UTF-16 units that they take, and the rest.
+    pub(super) fn split(&self, header: usize) -> (Source<'a>, usize, Source<'a>) {
         let capacity = self.capacity(header);
         match self.rest {
-            Rest::Octets(octets) => {
+            Source::Octets(octets) => {
                 let length = octets.len().min(capacity);
                 let (octets, rest) = octets.split_at_checked(length).unwrap_or((octets, &[]));
-                (Rest::Octets(octets), length, Rest::Octets(rest))
+                (Source::Octets(octets), length, Source::Octets(rest))
             }
-            Rest::Text(text) => {
-                let (end, units) = self.end(text, capacity);
-                let (piece, rest) = text.split_at_checked(end).unwrap_or((text, ""));
-                (Rest::Text(piece), units, Rest::Text(rest))
+            Source::Text(text) => {
+                let (end, units) = self.split_point(text, capacity);
+                let (chunk, rest) = text.split_at_checked(end).unwrap_or((text, ""));
+                (Source::Text(chunk), units, Source::Text(rest))
             }
         }
     }
 
-    /// Where the first piece of the text ends, and the septets, octets or UTF-16 units that it takes.
-    fn end(&self, text: &str, capacity: usize) -> (usize, usize) {
+    /// Returns where the first segment of the text ends, and the septets, octets or UTF-16 units that it takes.
+    fn split_point(&self, text: &str, capacity: usize) -> (usize, usize) {
         let (end, units) = self.fit(text, capacity);
         let mut earlier = end;
-        // A carriage return that ends the last octet of packed septets takes another one, which does not fit.
+        // A carriage return that ends the last octet of packed septets needs another one, which does not fit.
         let full = self.alphabet == Alphabet::Gsm7Packed && units == capacity;
         if full && text.as_bytes().get(end - 1) == Some(&b'\r') {
             earlier -= 1;
@@ -120,15 +125,16 @@ impl<'a> Content<'a> {
             earlier = grapheme_end(text, earlier);
         }
         match text.get(..earlier) {
-            Some(piece) if earlier < end => self.fit(piece, capacity),
+            Some(chunk) if earlier < end => self.fit(chunk, capacity),
             _ => (end, units),
         }
     }
 
-    /// How many bytes of the text fit the capacity, and the septets, octets or UTF-16 units that they take.
+    /// Returns how many bytes of the text fit into the capacity, and the septets, octets or UTF-16 units that they
+    /// take.
     fn fit(&self, text: &str, capacity: usize) -> (usize, usize) {
         match self.alphabet {
-            Alphabet::Gsm7 | Alphabet::Gsm7Packed => self.shifts.fit(text, capacity),
+            Alphabet::Gsm7 | Alphabet::Gsm7Packed => fit(text, capacity, self.shifts.septet_counter()),
             Alphabet::Ucs2 => fit(text, capacity, char::len_utf16),
             #[cfg(feature = "charsets")]
             Alphabet::Charset(charset) if charset != encoding_rs::ISO_2022_JP => {
@@ -136,25 +142,25 @@ impl<'a> Content<'a> {
             }
             #[cfg(feature = "charsets")]
             Alphabet::Charset(charset) => {
-                // It switches between states: what a piece takes is known when it is encoded.
+                // The encoding has shift states, so the length of a chunk is known only after encoding it.
                 let ends = text.char_indices().map(|(at, character)| at + character.len_utf8());
-                let pieces = ends.map_while(|end| {
-                    let octets = super::coding::charset_octets(charset, text.get(..end)?).ok()?.len();
+                let prefixes = ends.map_while(|end| {
+                    let octets = super::alphabet::charset_octets(charset, text.get(..end)?).ok()?.len();
                     (octets <= capacity).then_some((end, octets))
                 });
-                pieces.last().unwrap_or_default()
+                prefixes.last().unwrap_or_default()
             }
             _ => fit(text, capacity, |_| 1),
         }
     }
 
-    /// Appends a piece as it stands behind a header of `header` octets.
-    pub(super) fn emit<S: Sink>(&self, piece: Rest<'_>, header: usize, out: &mut S) {
-        let text = match piece {
-            Rest::Octets(octets) => return out.put(octets),
-            Rest::Text(text) => text,
+    /// Appends a chunk, encoded for its place after a header of `header` octets.
+    pub(super) fn emit<S: Sink>(&self, chunk: Source<'_>, header: usize, out: &mut S) {
+        let text = match chunk {
+            Source::Octets(octets) => return out.put(octets),
+            Source::Text(text) => text,
         };
-        // Each character is in the alphabet: whoever made the text has looked.
+        // Encoding cannot fail: the constructor of the text has checked all characters.
         match self.alphabet {
             Alphabet::Gsm7 => _ = self.shifts.encode_to(text, out),
             Alphabet::Gsm7Packed => {
@@ -165,7 +171,7 @@ impl<'a> Content<'a> {
             Alphabet::Ucs2 => ucs2::encode_to(text, out),
             #[cfg(feature = "charsets")]
             Alphabet::Charset(charset) => {
-                out.put(&super::coding::charset_octets(charset, text).unwrap_or_default());
+                out.put(&super::alphabet::charset_octets(charset, text).unwrap_or_default());
             }
             _ => text
                 .chars()
@@ -174,26 +180,27 @@ impl<'a> Content<'a> {
         }
     }
 
-    /// The size when it is sent in this form.
-    pub(super) fn size(&self, form: Form) -> Size {
+    /// Returns the size of the text if it is sent with this segmentation.
+    pub(super) fn size(&self, segmentation: Segmentation) -> TextSize {
         let header = self.header_len(0);
-        let (_, units, rest) = self.cut(header);
+        let (_, units, rest) = self.split(header);
         if rest.is_empty() {
-            return Size { segments: 1, units, left: self.capacity(header) - units };
+            return TextSize { segments: 1, units, remaining: self.capacity(header) - units };
         }
-        let header = self.header_len(form.concatenation());
-        let (mut all, mut total, mut left) = (Size { segments: 0, units: 0, left: 0 }, *self, 0);
-        while !total.rest.is_empty() {
-            let (_, units, rest) = total.cut(header);
-            (all.segments, all.units, left) =
-                (all.segments + 1, all.units + units, self.capacity(header) - units);
-            total.rest = rest;
+        let header = self.header_len(segmentation.concatenation());
+        let (mut size, mut unsplit) = (TextSize { segments: 0, units: 0, remaining: 0 }, *self);
+        while !unsplit.rest.is_empty() {
+            let (_, units, rest) = unsplit.split(header);
+            size.segments += 1;
+            size.units += units;
+            size.remaining = self.capacity(header) - units;
+            unsplit.rest = rest;
         }
-        Size { left, ..all }
+        size
     }
 }
 
-impl Rest<'_> {
+impl Source<'_> {
     pub(super) const fn is_empty(&self) -> bool {
         match self {
             Self::Text(text) => text.is_empty(),
@@ -202,9 +209,9 @@ impl Rest<'_> {
     }
 }
 
-/// How many bytes of `text` fit `capacity` if each character takes what `cost` says, and what they take.
+/// Returns how many bytes of `text` fit into `capacity`, and what they take. `cost` returns what a character takes.
 #[inline]
-pub(super) fn fit(text: &str, capacity: usize, cost: impl Fn(char) -> usize) -> (usize, usize) {
+fn fit(text: &str, capacity: usize, cost: impl Fn(char) -> usize) -> (usize, usize) {
     let mut used = 0;
     for (at, character) in text.char_indices() {
         let more = used + cost(character);
@@ -216,11 +223,11 @@ pub(super) fn fit(text: &str, capacity: usize, cost: impl Fn(char) -> usize) -> 
     (text.len(), used)
 }
 
-/// The last boundary of graphemes up to `end`, or `end` if there is none.
+/// Returns the last grapheme boundary up to `end`, or `end` if there is none.
 #[cfg(feature = "graphemes")]
 fn grapheme_end(text: &str, end: usize) -> usize {
     let mut cursor = unicode_segmentation::GraphemeCursor::new(end, text.len(), true);
-    // The whole text is one chunk, so neither can ask for more.
+    // The cursor has the whole text as one chunk, so it never asks for another chunk.
     match cursor.is_boundary(text, 0) {
         Ok(true) => end,
         _ => cursor.prev_boundary(text, 0).ok().flatten().filter(|&boundary| boundary > 0).unwrap_or(end),

@@ -205,6 +205,7 @@ mod error;
 mod handle;
 mod inbox;
 mod macros;
+pub mod manual;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 mod pump;

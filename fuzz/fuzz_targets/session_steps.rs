@@ -502,7 +502,7 @@ impl<R: Side> Driver<R> {
             }
             stream = rest;
         }
-        assert_eq!(stream, [], "the output ends within a PDU");
+        assert!(stream.is_empty(), "the output ends within a PDU");
         self.output.append(&mut polled);
         let Config { max_output, max_pdu, max_unanswered, .. } = self.config;
         let most = 2 * max_output.max(1) + max_pdu + 24 * (usize::from(max_unanswered) + 4);

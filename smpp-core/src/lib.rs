@@ -232,6 +232,8 @@ pub mod arbitrary;
 #[cfg(feature = "url")]
 mod endpoint;
 pub mod frame;
+mod header;
+mod open_enum;
 #[cfg(feature = "pcap")]
 pub mod pcap;
 mod pdu;
@@ -243,6 +245,7 @@ pub mod simulator;
 pub mod sms;
 mod time;
 pub mod tlv;
+mod values;
 mod wire;
 
 #[cfg(feature = "url")]

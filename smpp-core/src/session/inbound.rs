@@ -157,7 +157,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     }
 
     fn handle_response<'b>(&mut self, frame: Frame<&'b [u8]>) -> Option<Event<'b, T>> {
-        if !frame.is_message_id() {
+        if !frame.is_plain_message_id() {
             return self.handle_other_response(frame);
         }
         let Some(entry) = self.take_request(frame.header()) else {
@@ -210,7 +210,9 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             // The header alone decides. The body does not matter.
             _ if nack => Outcome::Nacked(status),
             Ok(_) if status.is_ok() => {
-                if let (Some(mode), Shutdown::NotStarted) = (bind.and_then(BindMode::of), self.shutdown) {
+                if let (Some(mode), Shutdown::NotStarted) =
+                    (bind.and_then(BindMode::from_command), self.shutdown)
+                {
                     self.peer_version = tlvs.sc_interface_version();
                     self.enter_bound(mode);
                 }

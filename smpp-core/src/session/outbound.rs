@@ -212,7 +212,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         if command.is_bind() {
             self.bind_in_progress = None;
             if let (Some(mode), true, Shutdown::NotStarted) =
-                (BindMode::of(command), status.is_ok(), self.shutdown)
+                (BindMode::from_command(command), status.is_ok(), self.shutdown)
             {
                 self.enter_bound(mode);
             }
@@ -321,7 +321,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         }
         self.encoded += length as u64;
         self.stats.sent.count(command, length);
-        let frame = Frame::whole(self.output.get(before..).unwrap_or_default());
+        let frame = Frame::from_valid(self.output.get(before..).unwrap_or_default());
         self.observer.observe(self.now, Direction::Out, ObservedPdu(frame));
         true
     }
@@ -411,7 +411,7 @@ fn has_content_tlvs<B: Emit>(command: CommandId, body: &B) -> bool {
     let mut octets = Vec::new();
     encode(command, CommandStatus::ROK, SequenceNumber::FIRST, Some(body), true, &mut octets);
     let tlvs =
-        Frame::whole(&octets[..]).into_pdu(Tolerance::LENIENT).map_or(Tlvs::EMPTY, |(pdu, _)| pdu.tlvs());
+        Frame::from_valid(&octets[..]).into_pdu(Tolerance::LENIENT).map_or(Tlvs::EMPTY, |(pdu, _)| pdu.tlvs());
     tlvs.iter().any(|tlv| CONTENT.contains(&tlv.tag))
 }
 

@@ -61,7 +61,7 @@ impl AsRef<[u8]> for ResponseBuf {
 /// Shows only the header, as [`Frame`] does.
 impl fmt::Debug for ResponseBuf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Frame::whole(self.as_ref()).fmt(f)
+        Frame::from_valid(self.as_ref()).fmt(f)
     }
 }
 
@@ -91,7 +91,7 @@ impl<'a> Response<&'a [u8]> {
 impl<B: AsRef<[u8]>> Response<B> {
     /// Returns the whole PDU as the peer sent it.
     pub fn frame(&self) -> Frame<&[u8]> {
-        Frame::whole(self.0.as_ref())
+        Frame::from_valid(self.0.as_ref())
     }
 
     /// Returns the message_id that the SMSC assigned, as sent (SMPP 3.4 §4.4.2): from a submit_sm_resp, submit_multi_resp,
@@ -122,7 +122,7 @@ impl<B: AsRef<[u8]>> Response<B> {
     pub fn pdu(&self) -> Option<Pdu<'_>> {
         let frame = self.frame();
         let all = Tolerance(Quirks::all());
-        let decoded = frame.into_pdu(all).or_else(|_| frame.bare().into_pdu(all));
+        let decoded = frame.into_pdu(all).or_else(|_| frame.header_only().into_pdu(all));
         decoded.ok().map(|(pdu, _)| pdu)
     }
 }

@@ -6,7 +6,7 @@ use core::net::SocketAddr;
 use super::ack::Ack;
 use super::inbound_message::InboundMessage;
 use super::link::{LinkEvent, LinkId};
-use super::outcome::{MessageId, MessageNumber, MessageOutcome, Unresolved};
+use super::outcome::{MessageId, MessageNumber, MessageOutcome, SegmentOutcome, Unresolved};
 use super::receipt::{DeliveryReceipt, ReceiptMatch};
 use crate::frame::Frame;
 use crate::pdu::CommandStatus;
@@ -47,6 +47,18 @@ pub enum Event {
         message: MessageNumber,
         /// How it ended, segment by segment.
         outcome: MessageOutcome,
+    },
+    /// The SMSC answered a segment after its timeout: the message's [`Outcome`](Self::Outcome) has reported it as
+    /// [`Unanswered`](SegmentOutcome::Unanswered). Now it is known how it ended. Receipts of a segment that was accepted are
+    /// matched as always.
+    LateOutcome {
+        /// The message.
+        message: MessageNumber,
+        /// The segment, from 0.
+        segment: u8,
+        /// How it ended: [`Accepted`](SegmentOutcome::Accepted), [`Refused`](SegmentOutcome::Refused) or
+        /// [`Nacked`](SegmentOutcome::Nacked).
+        outcome: SegmentOutcome,
     },
     /// A delivery receipt (DLR) arrived.
     Receipt {

@@ -12,7 +12,7 @@ use super::event::Event;
 use super::inbound_message::InboundMessage;
 use super::link::{ConnectFailure, LinkEvent};
 use super::message::Message;
-use super::outcome::{MessageId, MessageNumber, MessageOutcome, Unresolved};
+use super::outcome::{MessageId, MessageNumber, MessageOutcome, SegmentOutcome, Unresolved};
 use super::receipt::{DeliveryReceipt, ReceiptMatch};
 use super::state::Account;
 use crate::frame::Frame;
@@ -97,6 +97,8 @@ pub enum RoutedEvent {
     Receipt(DeliveryReceipt, Option<ReceiptMatch>, Option<Ack>),
     /// An alert_notification, which has no response.
     Notification(Frame<Vec<u8>>),
+    /// A segment was answered after its timeout: see [`Event::LateOutcome`].
+    LateOutcome(MessageNumber, u8, SegmentOutcome),
 }
 
 impl<W> MessageSlot<W> {
@@ -163,6 +165,13 @@ impl<W> EventRouter<W> {
             }
             Event::Notification { frame } => {
                 self.queue_arrival(now, account, RoutedEvent::Notification(frame));
+            }
+            Event::LateOutcome { message, segment, outcome } => {
+                // The SMSC does not repeat it: it may use as much room again as the arrivals that the SMSC keeps.
+                if self.accepts_arrivals && self.arrivals.len() < self.max_arrivals.saturating_mul(2) {
+                    self.arrivals.push_back(RoutedEvent::LateOutcome(message, segment, outcome));
+                    self.wakers.extend(self.arrival_waiter.take());
+                }
             }
             Event::Link { event: LinkEvent::Bound { .. }, .. } => {
                 self.first_bind.get_or_insert(Ok(()));

@@ -6,6 +6,7 @@ use core::net::SocketAddr;
 
 use super::link::LinkState;
 use super::queue::SegmentRef;
+use crate::frame::SequenceNumber;
 use crate::pdu::BindMode;
 use crate::session::{Esme, Observer, RequestError, Session, State};
 use crate::time::Instant;
@@ -54,6 +55,26 @@ pub(super) struct OpenLink<O> {
     pub(super) bound_at: Option<Instant>,
     /// Why the SMSC did not accept the bind.
     pub(super) bind_error: Option<RequestError>,
+    /// The segments whose responses may still arrive after their timeout, the oldest first; at most as many as the window.
+    pub(super) timed_out: VecDeque<TimedOutSegment>,
+}
+
+/// A segment that was sent and not answered in time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TimedOutSegment {
+    pub(super) sequence: SequenceNumber,
+    pub(super) segment: SegmentRef,
+    /// How to track its receipts; `None` if it requests none.
+    pub(super) receipts: Option<ReceiptRequest>,
+}
+
+/// What a segment says about its receipts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ReceiptRequest {
+    /// How many segments the message has.
+    pub(super) total: u8,
+    /// Whether a final receipt is due in any final state.
+    pub(super) is_due: bool,
 }
 
 impl<O> LinkSlot<O> {

@@ -78,6 +78,14 @@ pub(super) enum AttemptResult {
     Done(SegmentOutcome),
 }
 
+/// What a late response has changed.
+pub(super) enum LateResult {
+    /// The segment had no outcome yet. The outcome of the message, if this was its last open segment.
+    Recorded(Option<MessageOutcome>),
+    /// The segment had an outcome already.
+    Ended(SegmentOutcome),
+}
+
 impl Queue {
     pub(super) const fn new(capacity: usize) -> Self {
         Self {
@@ -237,6 +245,43 @@ impl Queue {
         } else {
             self.abandon(segment_ref.message, SegmentNotSentReason::Abandoned)
         }
+    }
+
+    /// Returns whether the message has no outcome yet.
+    pub(super) fn contains(&self, message: MessageNumber) -> bool {
+        self.messages.contains_key(&message)
+    }
+
+    /// Records a response to an earlier attempt that had timed out. If the segment was accepted, it is not resent, and the
+    /// response to an attempt in flight does not matter. If it was refused, only the attempts after it can be in doubt.
+    pub(super) fn handle_late_outcome(
+        &mut self,
+        segment_ref: SegmentRef,
+        outcome: SegmentOutcome,
+    ) -> LateResult {
+        let Some(message) = self.messages.get_mut(&segment_ref.message) else {
+            return LateResult::Ended(outcome);
+        };
+        let Some(segment) = message.segments.get_mut(usize::from(segment_ref.index)) else {
+            return LateResult::Ended(outcome);
+        };
+        if segment.outcome.is_some() {
+            return LateResult::Ended(outcome);
+        }
+        if !outcome.is_accepted() {
+            if segment.unanswered == 1 {
+                segment.earlier = Some(outcome);
+            }
+            return LateResult::Recorded(None);
+        }
+        segment.outcome = Some(outcome);
+        if let Some(sent) = segment.in_flight.take() {
+            self.in_flight.remove(&sent);
+        }
+        self.ready.remove(&(Reverse(message.priority), segment_ref));
+        message.open -= 1;
+        self.open -= 1;
+        LateResult::Recorded(self.finish(segment_ref.message))
     }
 
     /// Stops sending a message: ends the segments that are not in flight, and resends none. Returns the outcome of the

@@ -181,6 +181,7 @@ impl<O: Observer> Account<O> {
             untried,
             bound_at: None,
             bind_error: None,
+            timed_out: VecDeque::new(),
         }));
         self.advance(now);
         true
@@ -231,10 +232,20 @@ impl<O: Observer> Account<O> {
         self.advance(now);
     }
 
-    /// Handles the end or failure of a connection: no more octets arrive or leave.
+    /// Handles the end of the stream: the SMSC has closed its side of the connection. Responses of the application are still
+    /// transmitted: see [`Session::handle_eof`].
     pub fn handle_eof(&mut self, now: Instant, link: LinkId) {
         if let Some(session) = self.session(link) {
+            session.advance_clock(now);
             session.handle_eof();
+        }
+        self.advance(now);
+    }
+
+    /// Handles the failure of a connection: no more octets arrive or leave.
+    pub fn handle_disconnect(&mut self, now: Instant, link: LinkId) {
+        if let Some(session) = self.session(link) {
+            session.handle_disconnect();
         }
         self.advance(now);
     }
@@ -243,7 +254,7 @@ impl<O: Observer> Account<O> {
     /// connection.
     pub fn handle_closed(&mut self, now: Instant, id: LinkId) {
         // Without a preceding `Action::Close` the connection was lost: the action is not needed any more.
-        self.handle_eof(now, id);
+        self.handle_disconnect(now, id);
         self.actions.retain(|action| *action != Action::Close { link: id });
         let wanted = self.is_wanted(id);
         if let Some(link) = self.links.get_mut(id.index())
@@ -286,8 +297,11 @@ impl<O: Observer> Account<O> {
 
     fn handle_session_event(&mut self, now: Instant, link: LinkId, event: session::Event<'_, Tag>) {
         match event {
-            session::Event::Outcome { tag: Tag::Segment(segment), outcome, .. } => {
-                self.handle_submit_outcome(now, link, segment, outcome);
+            session::Event::Outcome { tag: Tag::Segment(segment), sequence, outcome } => {
+                self.handle_submit_outcome(now, (link, sequence), segment, outcome);
+            }
+            session::Event::LateResponse { sequence, outcome } => {
+                self.handle_late_outcome(now, (link, sequence), outcome);
             }
             session::Event::Outcome { tag: Tag::Bind, outcome, .. } => match outcome {
                 session::Outcome::Accepted(_) => self.handle_bound(now, link),

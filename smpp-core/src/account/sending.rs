@@ -6,16 +6,17 @@ use core::cmp::Reverse;
 use super::error::SubmitError;
 use super::event::Event;
 use super::link::LinkId;
-use super::link_slot::Tag;
+use super::link_slot::{Phase, ReceiptRequest, Tag, TimedOutSegment};
 use super::message::{Message, asks_for_receipts};
 use super::outcome::{
     MessageId, MessageNumber, MessageOutcome, SegmentNotSentReason, SegmentOutcome, Unresolved,
 };
-use super::queue::{AttemptResult, SegmentRef};
+use super::queue::{AttemptResult, LateResult, SegmentRef};
 use super::receipt_tracker::EarlyReceipt;
 use super::state::{Account, Shutdown};
+use crate::frame::SequenceNumber;
 use crate::pdu::{CommandStatus, RegisteredDelivery};
-use crate::session::{self, Observer, Readiness, Refusal, State};
+use crate::session::{self, Observer, Readiness, Refusal, State, UnansweredReason};
 use crate::time::Instant;
 
 impl<O: Observer> Account<O> {
@@ -120,7 +121,7 @@ impl<O: Observer> Account<O> {
     pub(super) fn handle_submit_outcome(
         &mut self,
         now: Instant,
-        link: LinkId,
+        (link, sequence): (LinkId, SequenceNumber),
         segment: SegmentRef,
         outcome: session::Outcome<'_>,
     ) {
@@ -128,7 +129,9 @@ impl<O: Observer> Account<O> {
         let result = match outcome {
             session::Outcome::Accepted(response) => {
                 let id = MessageId::new(response.message_id());
-                early = self.track_receipts(now, segment, &id);
+                if let Some(receipts) = self.receipt_request(segment) {
+                    early = self.track_receipts(now, segment, receipts, &id);
+                }
                 AttemptResult::Done(SegmentOutcome::Accepted(id))
             }
             session::Outcome::Refused { status, .. } if is_temporary(status) => {
@@ -141,6 +144,9 @@ impl<O: Observer> Account<O> {
             session::Outcome::Nacked(status) => AttemptResult::Done(SegmentOutcome::Nacked(status)),
             session::Outcome::NeverSent(_) => AttemptResult::NotSent,
             session::Outcome::Unanswered(reason) => {
+                if reason == UnansweredReason::Timeout {
+                    self.record_timeout(link, sequence, segment);
+                }
                 AttemptResult::Unanswered(SegmentOutcome::Unanswered(reason))
             }
         };
@@ -151,19 +157,81 @@ impl<O: Observer> Account<O> {
         }
     }
 
-    /// Starts to track the receipts of an accepted segment, and returns those that have already arrived.
-    fn track_receipts(&mut self, now: Instant, segment: SegmentRef, id: &MessageId) -> Vec<EarlyReceipt> {
-        let Some((submit_sm, total)) = self.queue.pdu(segment) else { return Vec::new() };
-        if !asks_for_receipts(&submit_sm) {
-            return Vec::new();
+    /// Records that a segment may still be answered.
+    fn record_timeout(&mut self, link: LinkId, sequence: SequenceNumber, segment: SegmentRef) {
+        let receipts = self.receipt_request(segment);
+        let window = usize::from(self.options.session.window.max(1));
+        if let Some(Phase::Open(open)) = self.links.get_mut(link.index()).map(|link| &mut link.phase) {
+            // The session keeps no more places than its window has: the oldest was given up.
+            while open.timed_out.len() >= window {
+                open.timed_out.pop_front();
+            }
+            open.timed_out.push_back(TimedOutSegment { sequence, segment, receipts });
         }
-        self.receipts.track(
-            now,
-            (segment.message, segment.index),
-            total,
-            id,
-            is_receipt_due(submit_sm.registered_delivery),
-        );
+    }
+
+    /// Handles a response that arrived after the timeout of its `submit_sm`.
+    ///
+    /// If the segment was accepted, its receipts are tracked, and it is not resent. If the message has ended, the account
+    /// reports the late outcome.
+    pub(super) fn handle_late_outcome(
+        &mut self,
+        now: Instant,
+        (link, sequence): (LinkId, SequenceNumber),
+        outcome: session::Outcome<'_>,
+    ) {
+        let Some(Phase::Open(open)) = self.links.get_mut(link.index()).map(|link| &mut link.phase) else {
+            return;
+        };
+        let Some(index) = open.timed_out.iter().position(|segment| segment.sequence == sequence) else {
+            return;
+        };
+        let Some(TimedOutSegment { segment, receipts, .. }) = open.timed_out.remove(index) else { return };
+        let mut early = Vec::new();
+        let outcome = match outcome {
+            session::Outcome::Accepted(response) => {
+                let id = MessageId::new(response.message_id());
+                if let Some(receipts) = receipts {
+                    early = self.track_receipts(now, segment, receipts, &id);
+                }
+                SegmentOutcome::Accepted(id)
+            }
+            session::Outcome::Refused { status, .. } => SegmentOutcome::Refused(status),
+            session::Outcome::Nacked(status) => SegmentOutcome::Nacked(status),
+            // It is still unknown how it ended.
+            session::Outcome::NeverSent(_) | session::Outcome::Unanswered(_) => return,
+        };
+        match self.queue.handle_late_outcome(segment, outcome) {
+            LateResult::Recorded(outcome) => self.finish_message(now, segment.message, outcome),
+            LateResult::Ended(outcome) => {
+                let message = segment.message;
+                self.emit(Event::LateOutcome { message, segment: segment.index, outcome });
+                if !self.queue.contains(message) {
+                    self.receipts.complete(now, message);
+                }
+            }
+        }
+        for receipt in early {
+            self.handle_early_receipt(now, receipt);
+        }
+    }
+
+    /// Returns what a queued segment says about its receipts; `None` if it requests none.
+    fn receipt_request(&self, segment: SegmentRef) -> Option<ReceiptRequest> {
+        let (submit_sm, total) = self.queue.pdu(segment)?;
+        let is_due = is_receipt_due(submit_sm.registered_delivery);
+        asks_for_receipts(&submit_sm).then_some(ReceiptRequest { total, is_due })
+    }
+
+    /// Starts to track the receipts of an accepted segment, and returns those that have already arrived.
+    fn track_receipts(
+        &mut self,
+        now: Instant,
+        segment: SegmentRef,
+        ReceiptRequest { total, is_due }: ReceiptRequest,
+        id: &MessageId,
+    ) -> Vec<EarlyReceipt> {
+        self.receipts.track(now, (segment.message, segment.index), total, id, is_due);
         self.receipts.take_early(id)
     }
 

@@ -38,41 +38,41 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// stream, and may still accept octets.
     ///
     /// The session reads no more and refuses new requests. It still transmits the responses of the application, for up to
-    /// [`drain_timeout`](super::Config::drain_timeout), and then ends. Without outstanding responses and output it ends at
-    /// once. If the transport has failed, call [`handle_disconnect`](Self::handle_disconnect) instead.
+    /// [`drain_timeout`](super::Config::drain_timeout), and then ends. Without outstanding responses it ends at once, so that
+    /// requests that were not transmitted end as [`NeverSent`](Outcome::NeverSent). If the transport has failed, call
+    /// [`handle_disconnect`](Self::handle_disconnect) instead.
     pub fn handle_eof(&mut self) {
         self.eof = true;
-        match self.shutdown {
-            // If the unbind has not left, the peer did not close in response to it.
-            Shutdown::Unbinding(CloseReason::Unbound) if self.pending_output() > 0 => {
-                self.flush(CloseReason::Disconnected);
-            }
-            Shutdown::Unbinding(reason) => self.flush(reason),
-            Shutdown::NotStarted | Shutdown::Draining(_) => {
-                self.shutdown = Shutdown::PeerFinished;
-                self.enter_unbinding();
-                self.timers.set(Timer::SessionInit, None);
-                self.timers.set(Timer::Unresponsive, None);
-                self.timers.set(Timer::Shutdown, Some(self.now + self.config.drain_timeout));
-                self.advance();
-            }
-            _ => self.advance(),
+        if let Shutdown::NotStarted | Shutdown::Draining(_) | Shutdown::Unbinding(_) = self.shutdown {
+            self.shutdown = Shutdown::PeerFinished(self.disconnect_reason());
+            self.enter_unbinding();
+            self.timers.set(Timer::SessionInit, None);
+            self.timers.set(Timer::Unresponsive, None);
+            self.timers.set(Timer::Shutdown, Some(self.now + self.config.drain_timeout));
         }
+        self.advance();
     }
 
     /// Reports to the session that the connection has failed or is closed: it carries octets in neither direction.
     ///
     /// [`handle_timeout`](Self::handle_timeout) then reports an outcome for each request in flight, and the end.
     pub fn handle_disconnect(&mut self) {
-        self.end(match self.shutdown {
+        self.end(self.disconnect_reason());
+    }
+
+    /// Returns the reason of the end if the connection ends now.
+    fn disconnect_reason(&self) -> CloseReason {
+        match self.shutdown {
             // If the unbind has not left, the peer did not close in response to it.
             Shutdown::Unbinding(CloseReason::Unbound) if self.pending_output() > 0 => {
                 CloseReason::Disconnected
             }
-            Shutdown::Unbinding(reason) | Shutdown::Flushing(reason) => reason,
+            Shutdown::Unbinding(reason) | Shutdown::PeerFinished(reason) | Shutdown::Flushing(reason) => {
+                reason
+            }
             Shutdown::PeerUnbinding(_) | Shutdown::PeerUnbound => CloseReason::PeerUnbound,
             _ => CloseReason::Disconnected,
-        });
+        }
     }
 
     /// Enters the bound state and starts the timers of keep-alive and inactivity.
@@ -147,7 +147,11 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             Shutdown::PeerUnbound if self.window.waiting() == 0 || self.eof => {
                 self.flush(CloseReason::PeerUnbound);
             }
-            Shutdown::PeerFinished if self.unanswered == 0 => self.flush(CloseReason::Disconnected),
+            Shutdown::PeerFinished(reason)
+                if self.unanswered == 0 && self.responses_end <= self.transmitted =>
+            {
+                self.end(reason);
+            }
             Shutdown::Flushing(reason) if self.pending_output() == 0 => self.end(reason),
             _ => {}
         }
@@ -204,7 +208,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
                     self.respond_to_unbind(sequence);
                 }
                 Shutdown::PeerUnbound => self.flush(CloseReason::PeerUnbound),
-                Shutdown::PeerFinished => self.flush(CloseReason::Disconnected),
+                Shutdown::PeerFinished(reason) => self.end(reason),
                 Shutdown::Unbinding(CloseReason::Unbound) => self.end(CloseReason::UnbindTimeout),
                 Shutdown::Unbinding(reason) | Shutdown::Flushing(reason) => self.end(reason),
                 Shutdown::NotStarted | Shutdown::Reporting(_) | Shutdown::Done => {}

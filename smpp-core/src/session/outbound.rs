@@ -226,6 +226,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             }
             self.respond_empty(command, CommandStatus::RSYSERR, sequence);
         }
+        self.responses_end = self.encoded;
         self.advance();
         self.timers.responding = false;
         if encoded { Ok(()) } else { Err(Refusal::TooLong) }
@@ -410,8 +411,9 @@ fn has_content_tlvs<B: Emit>(command: CommandId, body: &B) -> bool {
     ];
     let mut octets = Vec::new();
     encode(command, CommandStatus::ROK, SequenceNumber::FIRST, Some(body), true, &mut octets);
-    let tlvs =
-        Frame::from_valid(&octets[..]).into_pdu(Tolerance::LENIENT).map_or(Tlvs::EMPTY, |(pdu, _)| pdu.tlvs());
+    let tlvs = Frame::from_valid(&octets[..])
+        .into_pdu(Tolerance::LENIENT)
+        .map_or(Tlvs::EMPTY, |(pdu, _)| pdu.tlvs());
     tlvs.iter().any(|tlv| CONTENT.contains(&tlv.tag))
 }
 

@@ -16,9 +16,9 @@ pub(super) enum Shutdown {
     PeerUnbinding(SequenceNumber),
     /// The session has answered the peer's unbind. Responses of the peer may still arrive.
     PeerUnbound,
-    /// The peer has closed its side of the connection without an unbind. The session still transmits the application's
-    /// responses.
-    PeerFinished,
+    /// The peer has closed its side of the connection. The session still transmits the application's responses, and ends with
+    /// this reason.
+    PeerFinished(CloseReason),
     /// The session ends with this reason once its last octets are transmitted.
     Flushing(CloseReason),
     /// The session has ended. It still has outcomes, and the end, to report.

@@ -6,8 +6,8 @@ use smpp_core::session::{CloseReason, Config, Instant, Timer};
 use smpp_core::{BindMode, CommandId, CommandStatus, Pdu};
 
 use super::support::{
-    OwnedEvent, Pair, bound_esme, bound_smsc, deliver_sm, octets, pdus, request, secs, submit_sm,
-    submit_sm_resp,
+    OwnedEvent, OwnedOutcome, Pair, bound_esme, bound_smsc, deliver_sm, octets, pdus, request, secs,
+    submit_sm, submit_sm_resp,
 };
 
 const NOW: Instant = Instant::ZERO;
@@ -135,6 +135,19 @@ fn without_outstanding_responses_the_end_of_the_stream_ends_the_session_at_once(
     smsc.session.handle_eof();
     smsc.handle_timeouts(NOW);
     assert_eq!(smsc.closed, Some(CloseReason::Disconnected));
+}
+
+#[test]
+fn a_request_that_was_not_transmitted_before_the_end_of_the_stream_is_never_sent() {
+    let mut esme = bound_esme(Config::default(), BindMode::Transceiver);
+    esme.submit(NOW, "not sent").unwrap();
+    esme.session.handle_eof();
+    esme.handle_timeouts(NOW);
+    let lost = CloseReason::Disconnected;
+    assert_eq!(
+        esme.take_events(),
+        [OwnedEvent::Outcome("not sent", OwnedOutcome::NeverSent(lost)), OwnedEvent::Closed(lost)]
+    );
 }
 
 #[test]

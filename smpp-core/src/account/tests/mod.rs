@@ -18,7 +18,7 @@ use crate::pdu::{
     ShortMessage, SubmitSm, SubmitSmResp,
 };
 use crate::provider::Provider;
-use crate::session::{self, Config, Request, Session, Smsc};
+use crate::session::{self, Config, Reply, Request, Session, Smsc};
 use crate::time::Instant;
 use crate::wire::COctets;
 
@@ -62,6 +62,8 @@ struct Simulation {
     submit_status: Vec<CommandStatus>,
     /// Whether the SMSC answers messages.
     answers: bool,
+    /// The messages that it has not answered.
+    unanswered: Vec<(LinkId, Reply<SubmitSm<'static>>)>,
     /// The id of each accepted message; a new number for each if `None`.
     id: Option<&'static str>,
     /// The statuses with which the account refused deliveries.
@@ -84,6 +86,7 @@ impl Simulation {
             bind_status: Vec::new(),
             submit_status: Vec::new(),
             answers: true,
+            unanswered: Vec::new(),
             id: None,
             refusals: Vec::new(),
             submitted: Vec::new(),
@@ -163,6 +166,7 @@ impl Simulation {
                         Provider::EIGHT_BY_EIGHT.codings.decode(message.data_coding, None, message.text());
                     self.submitted.push((server.link, self.now, text.unwrap_or_default()));
                     if !self.answers {
+                        self.unanswered.push((server.link, reply));
                         continue;
                     }
                     let status = if self.submit_status.is_empty() {
@@ -206,6 +210,27 @@ impl Simulation {
 
     fn send(&mut self, text: &str) -> MessageNumber {
         self.account.submit(self.now, &Message::text(&template(), text)).unwrap()
+    }
+
+    /// Answers the oldest message that the SMSC has not answered.
+    fn answer_late(&mut self, result: Result<&str, CommandStatus>) {
+        let (link, reply) = self.unanswered.remove(0);
+        let server = self.servers.iter_mut().find(|server| server.link == link).unwrap();
+        let response = |id: &'static [u8]| SubmitSmResp {
+            message_id: COctets::new(id).unwrap(),
+            ..SubmitSmResp::default()
+        };
+        let result = result.map(|id| response(String::from(id).leak().as_bytes()));
+        server.session.respond(reply, result).unwrap();
+        self.settle();
+    }
+
+    fn late_outcomes(&self) -> Vec<(MessageNumber, u8, SegmentOutcome)> {
+        let outcome = |event: &Event| match event {
+            Event::LateOutcome { message, segment, outcome } => Some((*message, *segment, outcome.clone())),
+            _ => None,
+        };
+        self.events.iter().filter_map(outcome).collect()
     }
 
     fn deliver(&mut self, server: usize, message: &DeliverSm<'_>) {

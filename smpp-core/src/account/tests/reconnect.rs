@@ -52,7 +52,7 @@ fn every_address_is_tried_with_back_off_until_the_bind_is_accepted() {
     // The address of the accepted bind is tried first from now on.
     sim.servers[0].session.abort();
     let link = sim.servers[0].link;
-    sim.account.handle_eof(sim.now, link);
+    sim.account.handle_disconnect(sim.now, link);
     sim.advance(5 * SECOND);
     assert_eq!(sim.connects.last().map(|(_, address)| *address), Some(address(3)));
     assert_eq!(sim.connects.len(), 13);
@@ -81,7 +81,7 @@ fn binds_that_close_at_once_share_one_back_off() {
         sim.advance(SECOND / 10);
         // The server closes every bind at once.
         for link in sim.servers.drain(..).map(|server| server.link).collect::<Vec<_>>() {
-            sim.account.handle_eof(sim.now, link);
+            sim.account.handle_disconnect(sim.now, link);
         }
     }
     assert!(sim.connects.len() <= 4 * 7, "{} binds in a minute", sim.connects.len());
@@ -106,7 +106,7 @@ fn a_stopped_account_with_only_a_receiver_abandons_its_messages() {
     let number = sim.send("Hello");
     let index = sim.servers.iter().position(|server| server.link == LinkId(0)).unwrap();
     sim.servers.remove(index);
-    sim.account.handle_eof(sim.now, LinkId(0));
+    sim.account.handle_disconnect(sim.now, LinkId(0));
     let late = sim.send("Hello");
     sim.advance(10 * SECOND);
     assert_eq!(sim.account.mode(LinkId(1)), Some(Receiver), "it still receives");
@@ -126,7 +126,7 @@ fn no_connection_starts_at_once_when_the_only_bind_fails() {
     let starts = sim.connects.len();
     sim.servers.clear();
     sim.now = sim.now + SECOND;
-    sim.account.handle_eof(sim.now, LinkId(0));
+    sim.account.handle_disconnect(sim.now, LinkId(0));
     sim.settle();
     assert_eq!(sim.connects.len(), starts, "without a bind all slots back off");
 }

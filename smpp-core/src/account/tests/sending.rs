@@ -99,7 +99,7 @@ fn unanswered_message() -> (Simulation, MessageNumber) {
     let number = sim.account.submit(sim.now, &message).unwrap();
     sim.settle();
     sim.servers.clear();
-    sim.account.handle_eof(sim.now, LinkId(0));
+    sim.account.handle_disconnect(sim.now, LinkId(0));
     sim.settle();
     assert_eq!(sim.account.queued(), 1);
     (sim, number)
@@ -201,4 +201,83 @@ fn the_bind_with_the_most_free_window_sends() {
     }
     let links: Vec<usize> = sim.submitted.iter().map(|(link, ..)| link.index()).collect();
     assert_eq!(links, [0, 1, 0, 1]);
+}
+
+#[test]
+fn a_late_answer_is_reported_and_its_receipt_is_matched() {
+    let mut sim = Simulation::new(options());
+    sim.advance(SECOND);
+    sim.answers = false;
+    let message = sim.send("Hello");
+    sim.advance(15 * SECOND);
+    let [(_, outcome)] = &sim.outcomes()[..] else { panic!("{:?}", sim.outcomes()) };
+    assert!(matches!(outcome.segments[..], [SegmentOutcome::Unanswered(_)]), "{outcome:?}");
+    sim.answer_late(Ok("late-1"));
+    let accepted = SegmentOutcome::Accepted(MessageId::new(b"late-1"));
+    assert_eq!(sim.late_outcomes(), [(message, 0, accepted)]);
+    assert_eq!(sim.outcomes().len(), 1, "a message has one outcome");
+    sim.receipt(0, "late-1", "DELIVRD");
+    sim.settle();
+    let [(S::DELIVERED, Some(matched))] = sim.matches()[..] else { panic!("{:?}", sim.matches()) };
+    assert_eq!((matched.message, matched.message_state), (message, Some(S::DELIVERED)));
+}
+
+#[test]
+fn a_late_refusal_is_reported() {
+    let mut sim = Simulation::new(options());
+    sim.advance(SECOND);
+    sim.answers = false;
+    let message = sim.send("Hello");
+    sim.advance(15 * SECOND);
+    sim.answer_late(Err(CommandStatus::RINVDSTADR));
+    assert_eq!(sim.late_outcomes(), [(message, 0, SegmentOutcome::Refused(CommandStatus::RINVDSTADR))]);
+}
+
+#[test]
+fn a_late_answer_settles_a_message_that_is_being_resent() {
+    let mut sim = Simulation::new(options());
+    sim.advance(SECOND);
+    sim.answers = false;
+    let message = Message::text(&template(), "Hello").unanswered_policy(UnansweredPolicy::Resend(3));
+    sim.account.submit(sim.now, &message).unwrap();
+    sim.advance(15 * SECOND);
+    assert_eq!(sim.submitted.len(), 2, "the second attempt is in flight");
+    sim.answer_late(Ok("first"));
+    let [(number, outcome)] = &sim.outcomes()[..] else { panic!("{:?}", sim.outcomes()) };
+    assert_eq!(outcome.segments, [SegmentOutcome::Accepted(MessageId::new(b"first"))]);
+    sim.receipt(0, "first", "DELIVRD");
+    sim.advance(60 * SECOND);
+    assert_eq!((sim.submitted.len(), sim.outcomes().len()), (2, 1), "it is not sent again");
+    assert!(matches!(sim.matches()[..], [(S::DELIVERED, Some(matched))] if matched.message == *number));
+    assert_eq!(sim.account.queued(), 0);
+}
+
+#[test]
+fn a_slow_smsc_is_not_sent_more_than_it_answers() {
+    let mut options = options();
+    options.session.window = 4;
+    options.session.rate = None;
+    let mut sim = Simulation::new(options);
+    sim.advance(SECOND);
+    sim.answers = false;
+    for _ in 0..60 {
+        sim.send("Hello");
+    }
+    // Each answer comes five seconds after the timeout.
+    for _ in 0..600 {
+        sim.advance(SECOND);
+        while !sim.unanswered.is_empty() && sim.now - sim.submitted[oldest_unanswered(&sim)].1 >= 15 * SECOND
+        {
+            let id = alloc::format!("{}", oldest_unanswered(&sim));
+            sim.answer_late(Ok(&id));
+        }
+    }
+    let known = sim.late_outcomes().len()
+        + sim.outcomes().iter().filter(|(_, outcome)| outcome.result().is_ok()).count();
+    assert_eq!((sim.submitted.len(), known), (60, 60), "the account knows the id of every message");
+}
+
+/// Returns the index of the oldest message that the SMSC has not answered.
+fn oldest_unanswered(sim: &Simulation) -> usize {
+    sim.submitted.len() - sim.unanswered.len()
 }

@@ -149,6 +149,8 @@ pub mod metrics;
 mod pump;
 mod request;
 mod server;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod tls;
 #[cfg(feature = "tracing")]
 mod trace;

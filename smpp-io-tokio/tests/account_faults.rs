@@ -1,8 +1,5 @@
 //! An account whose SMSC is killed, cut off, silent or full: what becomes of each message adds up.
 
-#[path = "../examples/support/embedded.rs"]
-mod embedded;
-
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::process::Stdio;
@@ -16,7 +13,8 @@ use smpp_core::{
     Address, COctets, CommandStatus, Endpoint, MessageState, RegisteredDelivery, SubmitSm, SubmitSmResp,
 };
 use smpp_io_tokio::account::{Account, AccountConnector, Arrival, Arrivals, SendError};
-use smpp_io_tokio::{Inbound, Listener, tls};
+use smpp_io_tokio::testing::{ACCOUNT, Smsc};
+use smpp_io_tokio::{Inbound, Listener};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
@@ -26,7 +24,7 @@ use tokio::sync::mpsc;
 const LISTEN: &str = "SMPP_TEST_SMSC";
 
 fn options(binds: Binds) -> Options {
-    let (system_id, password) = embedded::ACCOUNT;
+    let (system_id, password) = ACCOUNT;
     let backoff =
         Backoff { initial: Duration::from_millis(20), max: Duration::from_millis(100), ..Backoff::default() };
     Options {
@@ -204,12 +202,12 @@ async fn forward(mut client: TcpStream, to: SocketAddr, cut: usize) {
 #[tokio::test]
 async fn cut_in_the_middle_of_tls_records_every_accepted_message_is_receipted() {
     const MESSAGES: usize = 100;
-    let smsc = embedded::start().await.unwrap();
+    let smsc = Smsc::builder().tls().start().await.unwrap();
     // Within the handshake, within the bind, and within records of messages and their answers.
     let cuts = (0..24).map(|cut| 500 + 397 * (23 - cut)).collect();
-    let port = proxy(smsc.address, cuts).await;
+    let port = proxy(smsc.local_addr(), cuts).await;
     let connector = AccountConnector::new(&endpoint("smpps", port), options(Binds::Transceivers(3)));
-    let connector = connector.tls(tls::client(smsc.roots).unwrap());
+    let connector = connector.tls(smsc.client_tls());
     let (account, mut arrivals) = connector.connect().await.unwrap();
     // Receipts of messages whose answer was cut off are about nothing that is known.
     tokio::spawn(async move {
@@ -257,8 +255,8 @@ async fn cut_in_the_middle_of_tls_records_every_accepted_message_is_receipted() 
 #[tokio::test]
 async fn a_server_that_never_answers_is_passed_over() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let smsc = embedded::start().await.unwrap();
-    let addresses = vec![silent.local_addr().unwrap(), smsc.address];
+    let smsc = Smsc::builder().tls().start().await.unwrap();
+    let addresses = vec![silent.local_addr().unwrap(), smsc.local_addr()];
     tokio::spawn(async move {
         let mut held = Vec::new();
         loop {
@@ -270,9 +268,8 @@ async fn a_server_that_never_answers_is_passed_over() {
         session: Config { response_timeout: Duration::from_millis(200), ..Config::default() },
         ..options(Binds::Transceivers(2))
     };
-    let connector = AccountConnector::new(&endpoint("smpps", 1), options)
-        .tls(tls::client(smsc.roots).unwrap())
-        .resolver(move |_| {
+    let connector =
+        AccountConnector::new(&endpoint("smpps", 1), options).tls(smsc.client_tls()).resolver(move |_| {
             let addresses = addresses.clone();
             async move { Ok(addresses) }
         });
@@ -282,11 +279,11 @@ async fn a_server_that_never_answers_is_passed_over() {
 
 #[tokio::test]
 async fn the_fifth_bind_waits_while_four_work() {
-    let smsc = embedded::start().await.unwrap();
+    let smsc = Smsc::builder().tls().start().await.unwrap();
     let (refused, mut refusals) = mpsc::unbounded_channel();
     let connector =
-        AccountConnector::new(&endpoint("smpps", smsc.address.port()), options(Binds::Transceivers(5)))
-            .tls(tls::client(smsc.roots).unwrap())
+        AccountConnector::new(&endpoint("smpps", smsc.local_addr().port()), options(Binds::Transceivers(5)))
+            .tls(smsc.client_tls())
             .subscribe(move |_, change| {
                 if let LinkEvent::BindRefused { error, .. } = change {
                     let _ = refused.send(error);

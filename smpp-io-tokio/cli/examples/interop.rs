@@ -1,14 +1,11 @@
-//! What `send` and `smsc` leave out, to be tried against SMPP software of others: each mode of bind, the probe of the
-//! link, messages to an ESME in parts, an unbind by either side, one bind too many. It tells what happens, one JSON
-//! object a line; whoever runs it judges.
+//! Part of the interoperability tests in `.ci/interop`: an ESME and an SMSC that do what `smpp send` and `smpp smsc` do
+//! not: bind in each mode, send enquire_link, deliver segments of a long message, unbind from either side, bind once too
+//! often. It prints one JSON object for each step; the tests compare them.
 //!
 //! ```text
-//! cargo run --release --example interop -- smsc
-//! SMPP_PASSWORD=s3cret cargo run --release --example interop -- esme --url smpp://shop@127.0.0.1:2775
+//! cargo run --release -p smpp-cli --example interop -- smsc
+//! SMPP_PASSWORD=s3cret cargo run --release -p smpp-cli --example interop -- esme --url smpp://shop@127.0.0.1:2775
 //! ```
-
-#[path = "support/certificate.rs"]
-mod certificate;
 
 use std::env;
 use std::path::PathBuf;
@@ -20,11 +17,12 @@ use smpp_core::sms::{Codings, ConcatRef, Pushed, Reassembler, ReassemblyLimits, 
 use smpp_core::{
     Address, Bind, BindMode, COctets, CommandStatus, DeliverSm, Endpoint, EnquireLink, Password, SubmitSm,
 };
+use smpp_io_tokio::testing::Certificate;
 use smpp_io_tokio::{BindRequest, Client, Connector, Inbound, Inbox, Listener, tls};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Either side of a session, for software of others to meet.
+/// Either side of a session, for tests with other SMPP software.
 #[derive(Parser)]
 enum Arguments {
     /// Binds in each mode, then until a bind is refused; the password is in SMPP_PASSWORD
@@ -36,7 +34,7 @@ enum Arguments {
         #[arg(long, value_name = "FILE")]
         ca: Option<PathBuf>,
     },
-    /// Admits one ESME after another, probes it, sends it messages, and unbinds
+    /// Accepts one ESME after another, sends it enquire_link and messages, and unbinds
     Smsc {
         /// Speak TLS with a certificate for localhost made at start, and write its authority to this PEM file
         #[arg(long, value_name = "FILE")]
@@ -71,25 +69,25 @@ async fn esme(endpoint: &Endpoint, ca: Option<PathBuf>) -> Result<(), Failure> {
     println!("{}", json!({ "event": "alive" }));
     println!("{}", json!({ "event": "ended", "reason": client.unbind().await.to_string() }));
 
-    // What the SMSC has for a receiver, until it unbinds.
+    // Receives until the SMSC unbinds.
     let (client, inbox) = connector.connect(endpoint).await?;
     bound(&client, &bind(BindMode::Receiver)?).await?;
     receive(inbox).await?;
     println!("{}", json!({ "event": "ended", "reason": client.closed().await.to_string() }));
 
-    let mut held = Vec::new();
+    let mut binds = Vec::new();
     loop {
         let (client, inbox) = connector.connect(endpoint).await?;
         match bound(&client, &bind(BindMode::Transceiver)?).await {
-            Ok(()) => held.push((client, inbox)),
+            Ok(()) => binds.push((client, inbox)),
             Err(RequestError::Refused(status)) => {
-                println!("{}", json!({ "event": "refused", "held": held.len(), "status": status.name() }));
+                println!("{}", json!({ "event": "refused", "held": binds.len(), "status": status.name() }));
                 break;
             }
             Err(error) => return Err(error.into()),
         }
     }
-    for (client, _) in held {
+    for (client, _) in binds {
         println!("{}", json!({ "event": "ended", "reason": client.unbind().await.to_string() }));
     }
     Ok(())
@@ -102,15 +100,15 @@ async fn bound(client: &Client, bind: &Bind<'_>) -> Result<(), RequestError> {
     Ok(())
 }
 
-/// Tells each message once all its parts are there.
+/// Prints each message once all its segments have arrived.
 async fn receive(mut inbox: Inbox<Esme>) -> Result<(), Failure> {
-    let mut parts = Reassembler::new(ReassemblyLimits::default());
+    let mut segments = Reassembler::new(ReassemblyLimits::default());
     while let Some(inbound) = inbox.recv().await {
         let Inbound::DeliverSm(message) = inbound else { continue };
         let deliver_sm = message.get();
         let user_data = deliver_sm.user_data()?;
         let (source, destination) = (deliver_sm.source, deliver_sm.destination);
-        let (total, text) = match parts.push(Instant::ZERO, source, destination, &user_data, ())? {
+        let (total, text) = match segments.push(Instant::ZERO, source, destination, &user_data, ())? {
             Pushed::Alone(()) => (1, user_data.text(Codings::default())),
             Pushed::Complete(message) => (message.total(), message.text(Codings::default())),
             _ => (0, None),
@@ -130,21 +128,21 @@ async fn receive(mut inbox: Inbox<Esme>) -> Result<(), Failure> {
 async fn smsc(tls_ca: Option<PathBuf>) -> Result<(), Failure> {
     let mut listener = Listener::bind("127.0.0.1:0", Config::default()).await?;
     if let Some(path) = tls_ca {
-        let made = certificate::for_localhost().map_err(|error| error.to_string())?;
-        std::fs::write(path, made.authority.pem())?;
-        listener = listener.tls(tls::server(made.chain, made.key)?);
+        let certificate = Certificate::for_localhost()?;
+        std::fs::write(path, certificate.ca_pem())?;
+        listener = listener.tls(certificate.server_config());
     }
-    println!("listening on {} for anyone", listener.local_addr()?);
+    println!("listening on {} for shop", listener.local_addr()?);
     loop {
         let request = listener.accept().await?.bind_request().await?;
-        if let Err(error) = visit(request).await {
+        if let Err(error) = serve(request).await {
             println!("{}", json!({ "event": "error", "error": error.to_string() }));
         }
     }
 }
 
-/// Has one ESME as a guest: who it is, whether it lives, what it answers to messages, how it takes an unbind.
-async fn visit(request: BindRequest) -> Result<(), Failure> {
+/// Serves one ESME: enquire_link, two messages if it receives, unbind.
+async fn serve(request: BindRequest) -> Result<(), Failure> {
     let bind = request.bind();
     if !bind.password.equals(b"s3cret") {
         let end = request.refuse(CommandStatus::RINVPASWD).await;

@@ -1,16 +1,16 @@
-//! The example `receive_blocking`, killed again and again: what it acknowledged is on disk.
+//! `smpp receive`, with and without `--blocking`, killed again and again: what it acknowledged is on disk.
 
 mod common;
 
 use std::collections::HashSet;
 use std::fs;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use common::watched;
+use common::{PROGRAM, new_file, smpp, with_timeout};
 use smpp_core::session::{Config, Smsc};
 use smpp_core::{Address, CommandStatus, DeliverSm, ShortMessage};
 use smpp_io_std::{
@@ -19,9 +19,10 @@ use smpp_io_std::{
 
 const MESSAGES: usize = 300;
 
-struct Everyone;
+/// Accepts every bind.
+struct AcceptAll;
 
-impl Service for Everyone {
+impl Service for AcceptAll {
     fn bind(&self, _: &BindRequest) -> Result<(), CommandStatus> {
         Ok(())
     }
@@ -29,67 +30,45 @@ impl Service for Everyone {
     fn request(&self, _: &BoundSession, _: Inbound<HandleRoute<Smsc>>) {}
 }
 
-/// The example's program, next to this one.
-fn program() -> PathBuf {
-    let here = std::env::current_exe().unwrap();
-    let profile = here.ancestors().nth(2).unwrap();
-    let program = profile.join("examples").join(format!("receive_blocking{}", std::env::consts::EXE_SUFFIX));
-    if !program.exists() {
-        // Only this test was asked for.
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--package", "smpp-io-std", "--example", "receive_blocking"]);
-        if !cfg!(debug_assertions) {
-            cargo.arg("--release");
-        }
-        assert!(cargo.status().unwrap().success());
-    }
-    program
-}
+/// The arguments that select an adapter.
+const ADAPTERS: [&[&str]; 2] = [&[], &["--blocking"]];
 
 /// A receiver, killed when it is dropped.
 struct Receiver(Child);
 
 impl Receiver {
-    fn start(server: &Server, file: &Path) -> Self {
-        Self::run(Command::new(program()), server, file)
+    fn start(adapter: &[&str], server: &Server, file: &Path) -> Self {
+        Self::run(Command::new(PROGRAM), adapter, server, file)
     }
 
-    fn run(mut command: Command, server: &Server, file: &Path) -> Self {
+    fn run(mut command: Command, adapter: &[&str], server: &Server, file: &Path) -> Self {
         let url = format!("smpp://shop@{}", server.local_addrs()[0]);
-        command.args(["--url", &url, "--file"]).arg(file).stderr(Stdio::piped());
+        command.arg("receive").args(adapter).args(["--url", &url, "--file"]).arg(file).stderr(Stdio::piped());
         Self(command.spawn().unwrap())
     }
 
-    /// Waits for its end; what it has said.
+    /// Waits for its end. Returns the exit status and the standard error.
     fn end(mut self) -> (Option<i32>, String) {
-        let mut said = String::new();
-        self.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        (self.0.wait().unwrap().code(), said)
+        let mut error = String::new();
+        self.0.stderr.take().unwrap().read_to_string(&mut error).unwrap();
+        (self.0.wait().unwrap().code(), error)
     }
 }
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It fails if the process has ended.
         let _ = self.0.kill();
         self.0.wait().unwrap();
     }
 }
 
-/// A file that is not there yet.
-fn fresh(name: &str) -> PathBuf {
-    let name = format!("{name}-{}.jsonl", std::process::id());
-    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let _ = fs::remove_file(&file);
-    file
-}
-
 fn server() -> Server {
     let listener = Listener::bind("127.0.0.1:0", Config { window: 32, ..Config::default() }).unwrap();
-    Server::builder(Everyone).listen(listener).start().unwrap()
+    Server::builder(AcceptAll).listen(listener).start().unwrap()
 }
 
-/// Who is bound, once somebody is.
+/// Waits for a bind and returns it.
 fn bound(server: &Server) -> BoundSession {
     loop {
         if let Some(bound) = server.bound().pop() {
@@ -108,89 +87,96 @@ fn deliver(bound: &BoundSession, text: &str) -> Result<Response, RequestError> {
 }
 
 #[test]
-fn a_line_that_is_torn_or_garbage_at_the_end_was_never_acknowledged() {
-    watched(|| {
-        let file = fresh("torn");
-        let server = server();
-        let receiver = Receiver::start(&server, &file);
-        deliver(&bound(&server), "first").unwrap();
-        drop(receiver);
-        let line = fs::read(&file).unwrap();
-        for (number, tail) in
-            [&b"{\"from\":\"6591"[..], b"\0\0\0\0", b"\0\0\xff\n", b"{}\n"].iter().enumerate()
-        {
-            fs::write(&file, [&line, *tail].concat()).unwrap();
-            while !server.bound().is_empty() {
-                thread::yield_now();
-            }
-            let receiver = Receiver::start(&server, &file);
-            let text = format!("second {number}");
-            deliver(&bound(&server), &text).unwrap();
+fn a_cut_off_or_damaged_last_line_is_removed() {
+    with_timeout(|| {
+        for adapter in ADAPTERS {
+            let file = new_file("torn");
+            let server = server();
+            let receiver = Receiver::start(adapter, &server, &file);
+            deliver(&bound(&server), "first").unwrap();
             drop(receiver);
-            assert_eq!(stored(&file), (vec![hexadecimal("first"), hexadecimal(&text)], 0));
+            let line = fs::read(&file).unwrap();
+            for (number, tail) in
+                [&b"{\"from\":\"6591"[..], b"\0\0\0\0", b"\0\0\xff\n", b"{}\n"].iter().enumerate()
+            {
+                fs::write(&file, [&line, *tail].concat()).unwrap();
+                while !server.bound().is_empty() {
+                    thread::yield_now();
+                }
+                let receiver = Receiver::start(adapter, &server, &file);
+                let text = format!("second {number}");
+                deliver(&bound(&server), &text).unwrap();
+                drop(receiver);
+                assert_eq!(stored(&file), (vec![hexadecimal("first"), hexadecimal(&text)], 0));
+            }
+            // A damaged line that is not the last one is not removed.
+            fs::write(&file, [b"garbage\n", &line[..]].concat()).unwrap();
+            let (code, error) = Receiver::start(adapter, &server, &file).end();
+            assert!(code == Some(1) && error.contains("line 1"), "{error}");
+            assert_eq!(fs::read(&file).unwrap(), [b"garbage\n", &line[..]].concat());
+            fs::remove_file(&file).unwrap();
         }
-        // Not at the end: whatever it is, it is not thrown away.
-        fs::write(&file, [b"garbage\n", &line[..]].concat()).unwrap();
-        let (code, said) = Receiver::start(&server, &file).end();
-        assert!(code == Some(1) && said.contains("line 1"), "{said}");
-        assert_eq!(fs::read(&file).unwrap(), [b"garbage\n", &line[..]].concat());
-        fs::remove_file(&file).unwrap();
     });
 }
 
 #[cfg(unix)]
 #[test]
-fn what_the_disk_has_no_room_for_is_not_acknowledged() {
-    watched(|| {
-        let file = fresh("full");
-        let server = server();
-        // A file may grow to a few lines, the last of them written in part.
-        let mut shell = Command::new("sh");
-        shell.args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\""]).arg(program());
-        let receiver = Receiver::run(shell, &server, &file);
-        let peer = bound(&server);
-        let mut texts = (0..).map(|number| format!("message {number}"));
-        let mut acknowledged = Vec::new();
-        let refused = loop {
-            let text = texts.next().unwrap();
-            match deliver(&peer, &text) {
-                Ok(_) => acknowledged.push(hexadecimal(&text)),
-                Err(error) => break (text, error),
+fn a_message_that_the_disk_cannot_hold_is_not_acknowledged() {
+    with_timeout(|| {
+        for adapter in ADAPTERS {
+            let file = new_file("full");
+            let server = server();
+            // The file may grow to a few lines; the last write is cut off.
+            let mut shell = Command::new("sh");
+            shell.args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\""]).arg(PROGRAM);
+            let receiver = Receiver::run(shell, adapter, &server, &file);
+            let peer = bound(&server);
+            let mut texts = (0..).map(|number| format!("message {number}"));
+            let mut acknowledged = Vec::new();
+            let refused = loop {
+                let text = texts.next().unwrap();
+                match deliver(&peer, &text) {
+                    Ok(_) => acknowledged.push(hexadecimal(&text)),
+                    Err(refusal) => break (text, refusal),
+                }
+            };
+            assert_eq!(refused.1, RequestError::Refused(CommandStatus::RX_T_APPN));
+            let (code, error) = receiver.end();
+            assert!(code == Some(1) && error.contains(file.to_str().unwrap()), "{error}");
+            assert!(!fs::read(&file).unwrap().ends_with(b"\n"), "the last line is cut off");
+            // The message is redelivered once there is room.
+            while !server.bound().is_empty() {
+                thread::yield_now();
             }
-        };
-        assert_eq!(refused.1, RequestError::Refused(CommandStatus::RX_T_APPN));
-        let (code, said) = receiver.end();
-        assert!(code == Some(1) && said.contains(file.to_str().unwrap()), "{said}");
-        assert!(!fs::read(&file).unwrap().ends_with(b"\n"), "it was written in part");
-        // The message comes again once there is room.
-        while !server.bound().is_empty() {
-            thread::yield_now();
+            let receiver = Receiver::start(adapter, &server, &file);
+            deliver(&bound(&server), &refused.0).unwrap();
+            drop(receiver);
+            acknowledged.push(hexadecimal(&refused.0));
+            assert_eq!(stored(&file), (acknowledged, 0));
+            fs::remove_file(&file).unwrap();
         }
-        let receiver = Receiver::start(&server, &file);
-        deliver(&bound(&server), &refused.0).unwrap();
-        drop(receiver);
-        acknowledged.push(hexadecimal(&refused.0));
-        assert_eq!(stored(&file), (acknowledged, 0));
-        fs::remove_file(&file).unwrap();
     });
 }
 
 #[test]
-fn wrong_use_is_told_and_touches_nothing() {
-    let file = fresh("none");
-    for (url, complaint) in [
+fn wrong_arguments_are_reported_and_create_no_file() {
+    let file = new_file("none");
+    for (url, message) in [
         ("http://shop@localhost", "--url: scheme"),
-        ("smpp://localhost", "SYSTEM_ID is missing"),
+        ("smpp://localhost", "no SYSTEM_ID"),
         ("smpp://a-name-that-is-too-long@localhost", "system_id"),
     ] {
-        let output = Command::new(program()).args(["--url", url, "--file"]).arg(&file).output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.code() == Some(1) && said.contains(complaint), "{said}");
-        assert!(!file.exists());
+        for adapter in ADAPTERS {
+            let mut command = smpp(&["receive", "--url", url, "--file"]);
+            let output = command.arg(&file).args(adapter).output().unwrap();
+            let error = String::from_utf8(output.stderr).unwrap();
+            assert!(output.status.code() == Some(2) && error.contains(message), "{error}");
+            assert!(!file.exists());
+        }
     }
 }
 
-/// The texts in the lines that are whole, and how many of them are marked as having come again.
+/// Returns the texts of the whole lines, and how many lines are marked `again`.
 fn stored(file: &Path) -> (Vec<String>, usize) {
     let content = fs::read_to_string(file).unwrap_or_default();
     let whole = content.rfind('\n').map_or("", |end| &content[..end]);
@@ -207,54 +193,56 @@ fn hexadecimal(text: &str) -> String {
 
 #[test]
 fn a_receiver_that_is_killed_has_stored_what_it_acknowledged() {
-    watched(|| {
-        let file = fresh("received");
-        let server = server();
-        let mut left: Vec<String> = (0..MESSAGES).map(|number| format!("message {number}")).collect();
-        let mut acknowledged = HashSet::new();
-        let mut kills = 0;
-        let mut receiver = Receiver::start(&server, &file);
-        while !left.is_empty() {
-            let Some(bound) = server.bound().pop() else {
-                thread::yield_now();
-                continue;
-            };
-            // A few windows at once, so that some are in the receiver's inbox when it is killed.
-            let tickets: Vec<_> = left
-                .iter()
-                .take(50)
-                .map_while(|text| {
-                    let deliver = DeliverSm {
-                        source: Address::international("6591234567").unwrap(),
-                        short_message: ShortMessage::new(text.as_bytes()).unwrap(),
-                        ..DeliverSm::default()
-                    };
-                    Some((bound.peer().deliver_pipelined(&deliver).ok()?, text.clone()))
-                })
-                .collect();
-            let enough = acknowledged.len() + 20 + 7 * kills;
-            for (ticket, text) in tickets {
-                if ticket.wait().is_ok() {
-                    acknowledged.insert(hexadecimal(&text));
+    with_timeout(|| {
+        for adapter in ADAPTERS {
+            let file = new_file("received");
+            let server = server();
+            let mut left: Vec<String> = (0..MESSAGES).map(|number| format!("message {number}")).collect();
+            let mut acknowledged = HashSet::new();
+            let mut kills = 0;
+            let mut receiver = Receiver::start(adapter, &server, &file);
+            while !left.is_empty() {
+                let Some(bound) = server.bound().pop() else {
+                    thread::yield_now();
+                    continue;
+                };
+                // More than a window at once, so that some messages are in the receiver's inbox when it is killed.
+                let in_flight: Vec<_> = left
+                    .iter()
+                    .take(50)
+                    .map_while(|text| {
+                        let deliver = DeliverSm {
+                            source: Address::international("6591234567").unwrap(),
+                            short_message: ShortMessage::new(text.as_bytes()).unwrap(),
+                            ..DeliverSm::default()
+                        };
+                        Some((bound.peer().deliver_pipelined(&deliver).ok()?, text.clone()))
+                    })
+                    .collect();
+                let enough = acknowledged.len() + 20 + 7 * kills;
+                for (pending, text) in in_flight {
+                    if pending.wait().is_ok() {
+                        acknowledged.insert(hexadecimal(&text));
+                    }
+                    if acknowledged.len() == enough && kills < 8 {
+                        kills += 1;
+                        drop(receiver);
+                        let (texts, _) = stored(&file);
+                        let texts: HashSet<_> = texts.into_iter().collect();
+                        assert!(acknowledged.is_subset(&texts), "a message was acknowledged and not stored");
+                        receiver = Receiver::start(adapter, &server, &file);
+                    }
                 }
-                if acknowledged.len() == enough && kills < 8 {
-                    kills += 1;
-                    drop(receiver);
-                    let (texts, _) = stored(&file);
-                    let texts: HashSet<_> = texts.into_iter().collect();
-                    assert!(acknowledged.is_subset(&texts), "acknowledged and not stored");
-                    receiver = Receiver::start(&server, &file);
-                }
+                left.retain(|text| !acknowledged.contains(&hexadecimal(text)));
             }
-            left.retain(|text| !acknowledged.contains(&hexadecimal(text)));
+            drop(receiver);
+            assert!(kills > 3, "{kills}");
+            let (texts, again) = stored(&file);
+            let different: HashSet<_> = texts.iter().collect();
+            assert_eq!(different.len(), MESSAGES, "no message is lost");
+            assert_eq!(texts.len() - different.len(), again, "redelivered messages are marked");
+            fs::remove_file(&file).unwrap();
+            server.shutdown(Duration::from_secs(1));
         }
-        drop(receiver);
-        assert!(kills > 3, "{kills}");
-        let (texts, again) = stored(&file);
-        let different: HashSet<_> = texts.iter().collect();
-        assert_eq!(different.len(), MESSAGES, "nothing is lost");
-        assert_eq!(texts.len() - different.len(), again, "what came twice is marked");
-        fs::remove_file(&file).unwrap();
-        server.shutdown(Duration::from_secs(1));
     });
 }

@@ -10,15 +10,15 @@ use etherparse::{EtherType, LaxNetSlice, LaxSlicedPacket, TransportSlice};
 use pcap_parser::traits::PcapNGPacketBlock;
 use pcap_parser::{Block, Linktype, PcapBlockOwned, PcapError, create_reader};
 
-use crate::dump::Dump;
-use crate::follow::{Connections, Options, Segment};
+use super::connections::{Connections, Options, Segment};
+use super::dump::Dump;
 
-/// Octets read at once. Blocks may be larger, up to the limit.
+/// Octets that are read at once. A block may be larger, up to [`LIMIT`].
 const CAPACITY: usize = 1 << 16;
 const LIMIT: usize = 1 << 26;
 
-/// Whether a file that begins so is a capture: pcap in either byte order and resolution, or pcapng.
-pub(crate) fn is_capture(head: &[u8]) -> bool {
+/// Returns whether a file with this head is a capture: pcap in either byte order and resolution, or pcapng.
+pub(super) fn is_capture(head: &[u8]) -> bool {
     matches!(
         head,
         [0xA1, 0xB2, 0xC3, 0xD4, ..]
@@ -29,12 +29,12 @@ pub(crate) fn is_capture(head: &[u8]) -> bool {
     )
 }
 
-/// The first octets of an input: enough to tell whether it is a capture, and all of its header if it is one.
-pub(crate) fn head(input: &mut impl Read) -> io::Result<Vec<u8>> {
+/// Reads the head of an input: enough octets to recognize a capture, and the whole header of one.
+pub(super) fn head(input: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     input.take(12).read_to_end(&mut head)?;
     let length = match head[..] {
-        // A block begins with its type and its length; the byte order is written behind.
+        // A block begins with its type and its length; the byte order follows.
         [0x0A, 0x0D, 0x0D, 0x0A, a, b, c, d, 0x4D, ..] => u32::from_le_bytes([a, b, c, d]).into(),
         [0x0A, 0x0D, 0x0D, 0x0A, a, b, c, d, ..] => u32::from_be_bytes([a, b, c, d]).into(),
         _ if is_capture(&head) => 24,
@@ -45,8 +45,8 @@ pub(crate) fn head(input: &mut impl Read) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// Tells all that TCP carries in a capture that begins with `head`.
-pub(crate) fn read(
+/// Prints the PDUs in all TCP streams of a capture that begins with `head`.
+pub(super) fn read(
     head: &[u8],
     input: impl Read + Send,
     options: Options,
@@ -90,7 +90,7 @@ pub(crate) fn read(
     packets.finish(dump)
 }
 
-/// Without the octets that the parser's own words would show.
+/// Describes an error without the octets that the parser's text would show.
 fn describe(error: &PcapError<&[u8]>) -> String {
     match error {
         PcapError::NomError(_, kind) | PcapError::OwnedNomError(_, kind) => {
@@ -103,25 +103,27 @@ fn describe(error: &PcapError<&[u8]>) -> String {
     }
 }
 
-/// What the blocks of a capture say, one after the other.
+/// The state of reading the blocks of a capture.
 struct Packets {
     connections: Connections,
-    /// Of the section that is read.
+    /// The interfaces of the current section.
     interfaces: Vec<Interface>,
-    /// When the first packet came, and the last.
+    /// The time of the first packet.
     first: Option<Duration>,
+    /// The time of the last packet.
     now: Duration,
-    /// What was not read: packets by their link type, and fragments.
+    /// Packets that were skipped, by link type.
     unknown_links: BTreeMap<i32, u64>,
+    /// IP fragments that were skipped.
     fragments: u64,
 }
 
 #[derive(Clone, Copy)]
 struct Interface {
     link: Linktype,
-    /// Ticks of its clock in a second.
+    /// Clock ticks a second.
     resolution: u64,
-    /// Seconds to add.
+    /// Seconds to add to each timestamp.
     offset: i64,
 }
 
@@ -175,7 +177,7 @@ impl Packets {
                 self.packet(interface.link, interface.time(ticks), packet.packet_data(), cut, dump)?;
             }
             PcapBlockOwned::NG(Block::SimplePacket(packet)) => {
-                // It has no time: that of the packet before it.
+                // It has no timestamp: the packet before it gives the time.
                 let (interface, now) = (self.interface(0)?, self.now);
                 let data = packet.packet_data();
                 let cut = packet.origlen.saturating_sub(data.len() as u32);
@@ -191,7 +193,7 @@ impl Packets {
         interface.ok_or("the capture is damaged: a packet of an interface that was not described")
     }
 
-    /// One packet, of which `cut` octets at the end were not captured.
+    /// Handles one packet; `cut` octets at its end were not captured.
     fn packet(
         &mut self,
         link: Linktype,
@@ -239,10 +241,10 @@ impl Packets {
     }
 }
 
-/// A link type that is not known.
+/// The link type is not known.
 struct UnknownLink;
 
-/// The headers of a packet, as far as they are there.
+/// Parses the headers of a packet, as far as they were captured.
 fn slice(link: Linktype, data: &[u8]) -> Result<Option<LaxSlicedPacket<'_>>, UnknownLink> {
     let ether_type = |at: usize, length: usize| {
         let [high, low] = *data.get(at..)?.first_chunk()?;
@@ -252,7 +254,7 @@ fn slice(link: Linktype, data: &[u8]) -> Result<Option<LaxSlicedPacket<'_>>, Unk
     Ok(match link {
         Linktype::ETHERNET => LaxSlicedPacket::from_ethernet(data).ok(),
         Linktype::RAW | Linktype::IPV4 | Linktype::IPV6 => LaxSlicedPacket::from_ip(data).ok(),
-        // The address family, in the byte order of who knows.
+        // The address family is in the byte order of the capturing machine, which is unknown: skip it.
         Linktype::NULL | Linktype::LOOP => data.get(4..).and_then(|data| LaxSlicedPacket::from_ip(data).ok()),
         // "Linux cooked": the EtherType is at the end of the header, or at its beginning in version 2.
         Linktype::LINUX_SLL => ether_type(14, 16),

@@ -1,4 +1,4 @@
-//! A PDU in words: each field with its place, its octets and its value.
+//! The text form of a PDU: each field with its offset, its octets and its value.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -6,49 +6,50 @@ use std::io::{self, Write};
 use smpp_core::frame::{Field, HEADER_LENGTH};
 use smpp_core::{CommandId, DecodeError, DecodeErrorKind, Frame, Header, Quirks, Tag, Tolerance};
 
-use crate::message;
-use crate::pdus::{Item, Pdus, Rest};
+use super::message;
+use super::pdus::{Item, Pdus, Rest};
 
-/// How many octets of a field are shown.
+/// The largest number of octets of a field that are shown.
 const SHOWN: usize = 8;
 
-/// Writes what was read, and remembers whether all of it could be.
+/// Writes PDUs, and records whether all of the input could be decoded.
 #[derive(Debug)]
-pub(crate) struct Dump<W> {
+pub(super) struct Dump<W> {
     out: W,
     tolerance: Tolerance,
     failed: bool,
-    /// Any string of the PDU may be, or hold, its password.
-    guarded: bool,
+    /// Any string of the current PDU may be its password: hide all of them.
+    hide_strings: bool,
 }
 
 impl<W: Write> Dump<W> {
-    pub(crate) fn new(out: W, tolerance: Tolerance) -> Self {
-        Self { out, tolerance, failed: false, guarded: false }
+    pub(super) fn new(out: W, tolerance: Tolerance) -> Self {
+        Self { out, tolerance, failed: false, hide_strings: false }
     }
 
-    /// Whether anything could not be read.
-    pub(crate) fn has_failed(&self) -> bool {
+    /// Returns whether part of the input could not be decoded.
+    pub(super) fn has_failed(&self) -> bool {
         self.failed
     }
 
-    pub(crate) fn flush(&mut self) -> io::Result<()> {
+    /// Flushes the output.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
 
-    /// A line about the stream. `place` says which one and when.
-    pub(crate) fn note(&mut self, place: &str, text: impl Display) -> io::Result<()> {
+    /// Writes a line about a stream; `place` names the stream and the time.
+    pub(super) fn note(&mut self, place: &str, text: impl Display) -> io::Result<()> {
         writeln!(self.out, "{place}{text}\n")
     }
 
-    /// Something that cannot be read, and why.
-    pub(crate) fn failure(&mut self, place: &str, text: impl Display) -> io::Result<()> {
+    /// Writes why part of the input cannot be decoded.
+    pub(super) fn failure(&mut self, place: &str, text: impl Display) -> io::Result<()> {
         self.failed = true;
         self.note(place, text)
     }
 
-    /// The PDUs that are complete.
-    pub(crate) fn pdus(&mut self, place: &str, pdus: &mut Pdus) -> io::Result<()> {
+    /// Writes the PDUs that are complete.
+    pub(super) fn pdus(&mut self, place: &str, pdus: &mut Pdus) -> io::Result<()> {
         while let Some(item) = pdus.item() {
             match item {
                 Item::Pdu(frame) => self.pdu(place, &frame)?,
@@ -61,8 +62,8 @@ impl<W: Write> Dump<W> {
         Ok(())
     }
 
-    /// What is left where the stream ends.
-    pub(crate) fn rest(&mut self, place: &str, pdus: &Pdus) -> io::Result<()> {
+    /// Writes what is left at the end of the stream.
+    pub(super) fn rest(&mut self, place: &str, pdus: &Pdus) -> io::Result<()> {
         match pdus.rest() {
             None => Ok(()),
             Some(Rest::Incomplete { octets }) => {
@@ -87,7 +88,7 @@ impl<W: Write> Dump<W> {
             self.row(4 * index, &hex(octets), name, value)?;
         }
         let mut written = Ok(());
-        self.guarded = holds_password(command) && is_shifted(frame);
+        self.hide_strings = holds_password(command) && is_shifted(frame);
         let read = frame.fields(self.tolerance, &mut |field| {
             if written.is_ok() {
                 written = self.field(&field);
@@ -112,7 +113,7 @@ impl<W: Write> Dump<W> {
         let Field { name, offset, octets, value } = *field;
         match tag(name, octets) {
             _ if name == "password" => self.row(offset, "***", name, &format_args!("{value:?}")),
-            None if self.guarded && octets.len() > 1 => self.row(offset, "***", name, &"***"),
+            None if self.hide_strings && octets.len() > 1 => self.row(offset, "***", name, &"***"),
             None => self.row(offset, &hex(octets), name, &format_args!("{value:?}")),
             Some(tag) => {
                 let unknown = format!("tlv {:#06x}", tag.0);
@@ -123,7 +124,7 @@ impl<W: Write> Dump<W> {
         }
     }
 
-    /// Why nothing was read from here on.
+    /// Writes why the rest of the PDU was not decoded.
     fn malformed(&mut self, frame: &Frame<Vec<u8>>, error: DecodeError) -> io::Result<()> {
         self.failed = true;
         let command = frame.header().command;
@@ -149,32 +150,31 @@ impl<W: Write> Dump<W> {
 
 #[cfg(test)]
 impl Dump<Vec<u8>> {
-    /// What was written.
-    pub(crate) fn text(&self) -> String {
+    /// Returns what was written.
+    pub(super) fn text(&self) -> String {
         String::from_utf8(self.out.clone()).unwrap()
     }
 }
 
-/// The first octets, and whether there are more.
+/// Formats the first octets; `..` if there are more.
 fn hex(octets: &[u8]) -> String {
     let shown: Vec<_> = octets.iter().take(SHOWN).map(|octet| format!("{octet:02x}")).collect();
     shown.join(" ") + if octets.len() > SHOWN { " .." } else { "" }
 }
 
-/// The tag, if the field is a TLV: it begins with the tag of its name.
+/// Returns the tag if the field is a TLV: it begins with the tag of its name.
 fn tag(name: &str, octets: &[u8]) -> Option<Tag> {
     let ([high, low, _, _], _) = octets.split_first_chunk()?;
     let tag = Tag(u16::from_be_bytes([*high, *low]));
     tag.name().map_or(name == "tlv", |known| known.eq_ignore_ascii_case(name)).then_some(tag)
 }
 
-/// Whether a password may stand anywhere in the body: in a bind, and in an outbind (SMPP 3.4 §4.1.7).
+/// Returns whether the body may hold a password: in a bind, and in an outbind (SMPP 3.4 §4.1.7).
 fn holds_password(command: CommandId) -> bool {
     command.is_bind() || command == CommandId::OUTBIND
 }
 
-/// Whether the strings of a bind are not where they belong, one NUL too many or too few: any of them may be the
-/// password.
+/// Returns whether the strings of a bind are shifted by a NUL too many or too few: any of them may be the password.
 fn is_shifted(frame: &Frame<Vec<u8>>) -> bool {
     let mut empty = Vec::new();
     let read = frame.fields(Tolerance::LENIENT, &mut |field| {
@@ -186,7 +186,7 @@ fn is_shifted(frame: &Frame<Vec<u8>>) -> bool {
     read.is_err() || long || (empty.contains(&"password") && !empty.contains(&"system_type"))
 }
 
-/// A deviation from the specification in words. `None` for one that has none here.
+/// Describes a deviation from the specification. `None` if it has no description here.
 fn words(quirk: Quirks) -> Option<&'static str> {
     Some(match quirk {
         Quirks::ABSENT_BODY => "the response says ESME_ROK and lacks its mandatory body",
@@ -221,7 +221,7 @@ mod tests {
 
     use super::*;
 
-    /// What is written about these octets, and whether they could all be read.
+    /// Dumps these octets. Returns the text and whether all of them could be decoded.
     fn dump(octets: &[u8], tolerance: Tolerance) -> (String, bool) {
         let mut dump = Dump::new(Vec::new(), tolerance);
         let mut pdus = Pdus::new(smpp_core::frame::DEFAULT_MAX_LENGTH, false);
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_receipt_is_read_down_to_its_fields() {
+    fn a_receipt_is_decoded_to_its_fields() {
         let line = b"id:7F00A1B2 sub:001 dlvrd:001 submit date:2611230102 done date:2611230103 stat:DELIVRD \
                      err:000 text:10 \x02 Hello";
         let list = [Tlv::u8(Tag::MESSAGE_STATE, 2), Tlv::new(Tag(0x1401), b"mine").unwrap()];
@@ -298,7 +298,7 @@ mod tests {
         let (text, fine) = dump(&octets, Tolerance::LENIENT);
         assert!(fine);
         assert_lines(&text, &["    21  ***                         password                     ***"]);
-        // Cut short anywhere, with a length that fits again.
+        // Cut short at any octet, with a matching length.
         for length in 17..octets.len() {
             let mut cut = octets[..length].to_vec();
             cut[3] = u8::try_from(length).unwrap();
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn nor_is_one_that_stands_where_another_field_belongs() {
+    fn a_password_in_the_place_of_another_field_is_not_shown() {
         let bodies =
             [&b"sixteen-octets-!s3cret\0\0\x34\0\0\0"[..], b"shop\0\0s3cret\0\x34\0\0\0", b"shop\0s3cret"];
         for body in bodies {
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_tolerated_is_told_and_refused_if_strict() {
+    fn a_tolerated_deviation_is_reported_and_malformed_if_strict() {
         let octets = Frame::encode(&Pdu::EnquireLink, CommandStatus::ROK, SequenceNumber(0)).into_inner();
         let (text, fine) = dump(&octets, Tolerance::LENIENT);
         assert!(fine);

@@ -1,10 +1,10 @@
-//! What travels inside a message: its user data header, its text, its receipt.
+//! The content of a message: its user data header, its text, its receipt.
 
 use smpp_core::sms::udh::{self, Content, Element, Ports};
 use smpp_core::sms::{Alphabet, Codings, ConcatRef, Receipt};
 use smpp_core::{DataCoding, EsmClass, Pdu, Tlvs};
 
-/// What a PDU that carries a message says about it.
+/// The message in a PDU.
 struct Message<'a> {
     esm_class: EsmClass,
     data_coding: DataCoding,
@@ -29,8 +29,8 @@ impl<'a> Message<'a> {
 
 type Lines = Vec<(&'static str, String)>;
 
-/// Names and values of all that can be read out of the message, if the PDU carries one.
-pub(crate) fn explain(pdu: &Pdu<'_>) -> Lines {
+/// Returns names and values of the decoded content; nothing if the PDU carries no message.
+pub(super) fn explain(pdu: &Pdu<'_>) -> Lines {
     let mut lines = Lines::new();
     let Some(message) = Message::of(pdu) else { return lines };
     let (mut header, mut octets) = (None, message.user_data);
@@ -44,13 +44,13 @@ pub(crate) fn explain(pdu: &Pdu<'_>) -> Lines {
                 }));
             }
             Err(error) => {
-                // Where the text begins cannot be known.
+                // The start of the text is unknown.
                 lines.push(("user data header", error.to_string()));
                 return lines;
             }
         }
     }
-    // `data_coding` 0 is what the SMSC says it is: almost always GSM.
+    // The SMSC defines the alphabet of `data_coding` 0: almost always GSM.
     let codings = Codings::default();
     let alphabet = codings.alphabet(message.data_coding);
     let text = codings.decode(message.data_coding, header, octets);
@@ -94,7 +94,7 @@ fn describe(element: Element<'_>) -> String {
     }
 }
 
-/// The fields of a receipt whose text is in `alphabet`, or in UTF-8 by now.
+/// Adds the fields of a receipt. Its text is in `alphabet`, or in UTF-8 if that is `None`.
 fn receipt(lines: &mut Lines, text: &[u8], tlvs: Tlvs<'_>, alphabet: Option<Alphabet>) {
     let receipt = match Receipt::parse_with(text, tlvs) {
         Ok(receipt) => receipt,
@@ -104,13 +104,14 @@ fn receipt(lines: &mut Lines, text: &[u8], tlvs: Tlvs<'_>, alphabet: Option<Alph
     let state = match receipt.state() {
         Some(state) if receipt.is_final() => format!("{state:?}, final"),
         Some(state) => format!("{state:?}, not final"),
-        None => "not a word that is known".to_owned(),
+        None => "not a known state".to_owned(),
     };
     let decoded = |octets: &[u8]| match alphabet {
         Some(alphabet) => alphabet.decode(octets),
         None => String::from_utf8(octets.to_vec()).ok(),
     };
-    let began = |octets: &[u8]| decoded(octets).map_or_else(|| quoted(octets), |text| format!("{text:?}"));
+    let text =
+        |octets: &[u8]| decoded(octets).map_or_else(|| quoted(octets), |decoded| format!("{decoded:?}"));
     let fields = [
         ("receipt id", Some(quoted(receipt.id))),
         ("receipt sub", receipt.sub.map(|count| count.to_string())),
@@ -119,7 +120,7 @@ fn receipt(lines: &mut Lines, text: &[u8], tlvs: Tlvs<'_>, alphabet: Option<Alph
         ("receipt done date", receipt.done_date.map(quoted)),
         ("receipt stat", Some(format!("{}: {state}", quoted(receipt.stat)))),
         ("receipt err", receipt.err.map(quoted)),
-        ("receipt text", receipt.text.map(began)),
+        ("receipt text", receipt.text.map(text)),
     ];
     lines.extend(fields.into_iter().filter_map(|(name, value)| Some((name, value?))));
 }

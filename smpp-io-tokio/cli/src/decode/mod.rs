@@ -1,20 +1,14 @@
-//! Shows SMPP PDUs field by field: from hex digits, from a capture, or from a file of PDUs.
-//!
-//! ```text
-//! cargo run --release -p smpp-core --example decode -- 00000010 00000015 00000000 00000001
-//! cargo run --release -p smpp-core --example decode -- capture.pcap --port 2775
-//! tcpdump -U -i any -w - port 2775 | cargo run --release -p smpp-core --example decode -- -
-//! ```
+//! `smpp decode`: shows PDUs field by field, from hex digits, from a capture, or from a file of PDUs.
 //!
 //! Passwords are never shown, nor the octets that hold them.
 
 mod capture;
+#[cfg(test)]
+mod capture_tests;
+mod connections;
 mod dump;
-mod follow;
 mod message;
 mod pdus;
-#[cfg(test)]
-mod recordings;
 mod stream;
 
 use std::error::Error;
@@ -27,60 +21,68 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use smpp_core::{Tolerance, frame};
 
+use connections::Options;
 use dump::Dump;
-use follow::Options;
 use pdus::Pdus;
 
-/// Shows SMPP PDUs field by field.
+/// Shows PDUs field by field, from hex digits, a capture (pcap, pcapng) or standard input
 ///
-/// The exit status is 0 if everything was read, 1 if a PDU is malformed or a stream could not be read to its end,
-/// 2 if the arguments make no sense.
+/// Passwords are never shown, nor the octets that hold them.
+///
+/// The exit status is 0 if everything was decoded, 1 if a PDU is malformed or a stream could not be decoded to its end,
+/// 2 if an argument is wrong.
 #[derive(Parser)]
-#[command(name = "decode")]
-struct Arguments {
+#[command(after_help = "Examples:
+  smpp decode 00000010 00000015 00000000 00000001
+      decodes an enquire_link
+  smpp decode capture.pcap --port 2775
+      follows the TCP connections of a capture
+  tcpdump -U -i any -w - port 2775 | smpp decode -
+      decodes live traffic")]
+pub(crate) struct Arguments {
     /// Hex digits of PDUs; a file (pcap, pcapng, hex digits or the octets themselves); or - for standard input
     ///
     /// Spaces, colons, commas and 0x may stand between hex digits; in a file, # begins a comment.
     #[arg(required = true, value_name = "HEX|FILE|-")]
     input: Vec<String>,
-    /// Of a capture, read this TCP port alone, and as SMPP whatever its streams begin with
+    /// Decode only this TCP port of a capture, and treat every stream on it as SMPP
     ///
-    /// Without it, the ports 2775 and 2776 are read, and all streams that begin like SMPP.
+    /// Without it, the ports 2775 and 2776 are decoded, and all streams that begin like SMPP.
     #[arg(long)]
     port: Option<u16>,
-    /// Count each known deviation from SMPP 3.4 as malformed
+    /// Treat each known deviation from SMPP 3.4 as malformed
     #[arg(long)]
     strict: bool,
-    /// The longest PDU to be read, in octets
+    /// The longest PDU that is accepted, in octets
     #[arg(long, value_name = "OCTETS", default_value_t = frame::DEFAULT_MAX_LENGTH)]
     max_pdu: usize,
-    /// After lost octets or an impossible length, look for the next plausible header
+    /// Look for the next plausible header after missing octets or an impossible length
     #[arg(long)]
     resync: bool,
 }
 
-/// Where the PDUs are.
+/// The source of the PDUs.
 enum Input {
     Octets(Vec<u8>),
     Reader(Box<dyn Read + Send>),
 }
 
-fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+/// Decodes the input and prints it.
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let input = match input(&arguments.input) {
         Ok(input) => input,
         Err(what) => Arguments::command().error(ErrorKind::ValueValidation, what).exit(),
     };
     let stdout = io::stdout();
-    // People see each line at once.
+    // A terminal shows each line at once.
     let out: Box<dyn Write> =
         if stdout.is_terminal() { Box::new(stdout) } else { Box::new(BufWriter::new(stdout)) };
     let tolerance = if arguments.strict { Tolerance::STRICT } else { Tolerance::LENIENT };
     let mut dump = Dump::new(out, tolerance);
-    let Arguments { port, max_pdu, resync, .. } = arguments;
+    let Arguments { port, max_pdu, resync, .. } = *arguments;
     let shown = show(input, Options { port, max_pdu, resync }, &mut dump);
     if let Err(error) = shown.and_then(|()| Ok(dump.flush()?)) {
-        // Who closes the pipe has seen enough.
+        // A closed pipe (`| head`) is no error.
         if error.downcast_ref().is_none_or(|error: &io::Error| error.kind() != io::ErrorKind::BrokenPipe) {
             eprintln!("error: {error}");
             return ExitCode::FAILURE;
@@ -89,7 +91,7 @@ fn main() -> ExitCode {
     if dump.has_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// What the arguments mean.
+/// Opens the input that the arguments name.
 fn input(arguments: &[String]) -> Result<Input, String> {
     if let [path] = arguments {
         if path == "-" {
@@ -105,7 +107,7 @@ fn input(arguments: &[String]) -> Result<Input, String> {
     Ok(Input::Octets(octets))
 }
 
-/// Tells what the input holds.
+/// Prints the PDUs of the input.
 fn show(input: Input, options: Options, dump: &mut Dump<impl Write>) -> Result<(), Box<dyn Error>> {
     let octets = match input {
         Input::Octets(octets) => octets,
@@ -116,7 +118,7 @@ fn show(input: Input, options: Options, dump: &mut Dump<impl Write>) -> Result<(
             }
             reader.read_to_end(&mut content)?;
             match str::from_utf8(&content) {
-                // A PDU has a NUL in its length.
+                // The length of a PDU has a NUL.
                 Ok(text) if !text.contains('\0') => hex(text)
                     .map_err(|error| format!("neither a capture nor PDUs nor hex digits: {error}"))?,
                 _ => content,
@@ -124,7 +126,7 @@ fn show(input: Input, options: Options, dump: &mut Dump<impl Write>) -> Result<(
         }
     };
     if octets.is_empty() {
-        return Err("there are no octets to read".into());
+        return Err("the input is empty".into());
     }
     let mut pdus = Pdus::new(options.max_pdu, options.resync);
     pdus.push(&octets);
@@ -132,7 +134,7 @@ fn show(input: Input, options: Options, dump: &mut Dump<impl Write>) -> Result<(
     Ok(dump.rest("", &pdus)?)
 }
 
-/// The octets that hex digits spell.
+/// Parses hex digits.
 fn hex(text: &str) -> Result<Vec<u8>, String> {
     let lines = text.lines().map(|line| line.split_once('#').map_or(line, |(digits, _)| digits));
     let words = lines.flat_map(|line| line.split(|c: char| c.is_whitespace() || ":,".contains(c)));

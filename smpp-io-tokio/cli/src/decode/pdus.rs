@@ -1,28 +1,28 @@
-//! Octets of one stream to PDUs.
+//! Splits the octets of one stream into PDUs.
 
 use smpp_core::{CommandId, Frame, FramingError, frame};
 
-/// Octets that tell whether a header is plausible: `command_length` and `command_id`.
-pub(crate) const PLAUSIBLE: usize = 8;
+/// The octets that show whether a header is plausible: `command_length` and `command_id`.
+pub(super) const PLAUSIBLE: usize = 8;
 
-/// Whether a PDU may begin here: a length that can be, and a command that is known.
-pub(crate) fn is_plausible(octets: &[u8], max_pdu: usize) -> bool {
+/// Returns whether a PDU may begin here: its length is possible, and its command is known.
+pub(super) fn is_plausible(octets: &[u8], max_pdu: usize) -> bool {
     let Some([l0, l1, l2, l3, c0, c1, c2, c3]) = octets.first_chunk() else { return false };
     let length = u32::from_be_bytes([*l0, *l1, *l2, *l3]) as usize;
     let command = CommandId(u32::from_be_bytes([*c0, *c1, *c2, *c3]));
     (frame::HEADER_LENGTH..=max_pdu).contains(&length) && command.name().is_some()
 }
 
-/// Cuts a stream into PDUs.
+/// Splits a stream into PDUs.
 #[derive(Debug)]
-pub(crate) struct Pdus {
+pub(super) struct Pdus {
     max_pdu: usize,
     resync: bool,
     buffer: Vec<u8>,
-    /// Octets of the buffer that were read.
+    /// Octets of the buffer that were consumed.
     read: usize,
     state: State,
-    /// Octets passed over since the position was lost.
+    /// Octets skipped since the position was lost.
     unread: u64,
 }
 
@@ -35,20 +35,20 @@ enum State {
     Stopped,
 }
 
-/// What comes next.
+/// The next item of the stream.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Item {
+pub(super) enum Item {
     /// A whole PDU.
     Pdu(Frame<Vec<u8>>),
     /// The position is lost.
     Broken(FramingError),
-    /// A plausible header was found behind this many octets.
+    /// A plausible header was found after this many octets.
     Skipped(u64),
 }
 
-/// What was not read when the stream ended.
+/// The octets that were not decoded when the stream ended.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Rest {
+pub(super) enum Rest {
     /// The beginning of a PDU.
     Incomplete { octets: usize },
     /// Octets after the position was lost.
@@ -56,13 +56,13 @@ pub(crate) enum Rest {
 }
 
 impl Pdus {
-    /// `resync`: looks for the next plausible header once the position is lost.
-    pub(crate) fn new(max_pdu: usize, resync: bool) -> Self {
+    /// With `resync`, looks for the next plausible header after the position is lost.
+    pub(super) fn new(max_pdu: usize, resync: bool) -> Self {
         Self { max_pdu, resync, buffer: Vec::new(), read: 0, state: State::Reading, unread: 0 }
     }
 
-    /// The octets that follow.
-    pub(crate) fn push(&mut self, octets: &[u8]) {
+    /// Adds the octets that follow.
+    pub(super) fn push(&mut self, octets: &[u8]) {
         if self.state == State::Stopped {
             self.unread += octets.len() as u64;
             return;
@@ -72,18 +72,18 @@ impl Pdus {
         self.buffer.extend_from_slice(octets);
     }
 
-    /// Octets are missing here: the position is lost. Whether that is news.
-    pub(crate) fn lose(&mut self) -> bool {
+    /// Marks the position as lost, because octets are missing here. Returns `false` if decoding had stopped before.
+    pub(super) fn lose(&mut self) -> bool {
         if self.state == State::Stopped {
             return false;
         }
-        self.pass_over(self.buffer.len() - self.read);
+        self.skip(self.buffer.len() - self.read);
         self.state = if self.resync { State::Searching } else { State::Stopped };
         true
     }
 
-    /// The next PDU, or why there is none. `None` if more octets are needed.
-    pub(crate) fn item(&mut self) -> Option<Item> {
+    /// Returns the next PDU, or why there is none; `None` if more octets are needed.
+    pub(super) fn item(&mut self) -> Option<Item> {
         let rest = self.buffer.get(self.read..).unwrap_or_default();
         match self.state {
             State::Stopped => None,
@@ -104,7 +104,7 @@ impl Pdus {
             State::Searching => {
                 let found = rest.windows(PLAUSIBLE).position(|octets| is_plausible(octets, self.max_pdu));
                 // The last octets may be the beginning of a header.
-                self.pass_over(found.unwrap_or_else(|| rest.len().saturating_sub(PLAUSIBLE - 1)));
+                self.skip(found.unwrap_or_else(|| rest.len().saturating_sub(PLAUSIBLE - 1)));
                 found.map(|_| {
                     self.state = State::Reading;
                     Item::Skipped(std::mem::take(&mut self.unread))
@@ -113,8 +113,8 @@ impl Pdus {
         }
     }
 
-    /// What is left at the end of the stream.
-    pub(crate) fn rest(&self) -> Option<Rest> {
+    /// Returns what is left at the end of the stream.
+    pub(super) fn rest(&self) -> Option<Rest> {
         let octets = self.buffer.len() - self.read;
         match self.state {
             State::Reading if octets == 0 => None,
@@ -123,7 +123,7 @@ impl Pdus {
         }
     }
 
-    fn pass_over(&mut self, octets: usize) {
+    fn skip(&mut self, octets: usize) {
         self.read += octets;
         self.unread += octets as u64;
     }
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plausible_header_is_searched_if_that_is_wanted() {
+    fn resync_finds_the_next_plausible_header() {
         let mut pdus = Pdus::new(LIMIT, true);
         pdus.push(b"GET / HTTP");
         assert!(matches!(items(&mut pdus)[..], [Item::Broken(_)]));

@@ -1,32 +1,32 @@
-//! One direction of a TCP connection: segments in, octets in order out.
+//! One direction of a TCP connection: puts the octets of its segments in order.
 
 use std::collections::BTreeMap;
 
-/// Octets held while earlier ones are missing. Beyond it they count as lost.
+/// The largest number of octets held while earlier ones are missing. Above it, the missing ones count as lost.
 const LIMIT: usize = 1 << 20;
-/// What it costs to hold a segment, besides its octets.
+/// The memory cost of a held segment, besides its octets.
 const OVERHEAD: usize = 64;
 
 /// Puts segments in order.
 ///
 /// A position is a sequence number that does not wrap around: its low 32 bits are the sequence number.
 #[derive(Debug, Default)]
-pub(crate) struct Reassembly {
-    /// The position of the octet that comes next. `None` before the first segment.
+pub(super) struct Reassembly {
+    /// The position of the next octet. `None` before the first segment.
     next: Option<u64>,
     /// The sequence number of the first octet.
     first: u32,
-    /// Where the FIN stands.
+    /// The position of the FIN.
     fin: Option<u64>,
-    /// What has come, by its position. Pieces may overlap.
+    /// The segments that have arrived, by position. They may overlap.
     held: BTreeMap<u64, Vec<u8>>,
-    weight: usize,
+    memory: usize,
     ended: bool,
 }
 
-/// What comes next in the stream.
+/// The next piece of the stream.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Piece {
+pub(super) enum Piece {
     /// At least one octet.
     Octets(Vec<u8>),
     /// This many octets were never seen.
@@ -34,7 +34,7 @@ pub(crate) enum Piece {
 }
 
 impl Reassembly {
-    /// The first octet has this sequence number, unless there was one before.
+    /// Sets the sequence number of the first octet, unless it is known.
     fn start(&mut self, first: u32) {
         if self.next.is_none() {
             self.first = first;
@@ -42,15 +42,15 @@ impl Reassembly {
         }
     }
 
-    /// Whether a SYN for this first octet opens another connection than the one followed.
-    pub(crate) fn is_other(&self, first: u32) -> bool {
+    /// Returns whether a SYN with this first octet opens another connection.
+    pub(super) fn is_other(&self, first: u32) -> bool {
         self.next.is_some() && self.first != first
     }
 
-    /// A segment: `sequence` is that of its first octet. The first segment that comes starts the stream.
+    /// Adds a segment; `sequence` is the number of its first octet. The first segment starts the stream.
     ///
     /// `cut` octets at its end were not captured.
-    pub(crate) fn segment(&mut self, sequence: u32, octets: &[u8], cut: u32, fin: bool) {
+    pub(super) fn segment(&mut self, sequence: u32, octets: &[u8], cut: u32, fin: bool) {
         self.start(sequence);
         let position = self.position(sequence);
         self.hold(position, octets);
@@ -59,28 +59,28 @@ impl Reassembly {
             self.fin.get_or_insert(end);
         }
         if fin || cut > 0 {
-            // Nothing, but at its place: what is missing before it is found out.
+            // An empty piece at the end shows which octets before it are missing.
             self.hold(end, &[]);
         }
     }
 
-    /// Nothing more will come: what is missing is lost.
-    pub(crate) fn end(&mut self) {
+    /// Ends the stream: missing octets are lost.
+    pub(super) fn end(&mut self) {
         self.ended = true;
     }
 
-    /// Whether nothing more will be given: all up to the FIN was, or the stream was ended.
-    pub(crate) fn is_over(&self) -> bool {
+    /// Returns whether all octets up to the FIN were returned, or the stream was ended.
+    pub(super) fn is_over(&self) -> bool {
         self.ended || self.fin.is_some_and(|fin| self.next >= Some(fin))
     }
 
-    /// What comes next, as far as it is known.
-    pub(crate) fn piece(&mut self) -> Option<Piece> {
+    /// Returns the next piece; `None` while it is unknown.
+    pub(super) fn piece(&mut self) -> Option<Piece> {
         let next = self.next.as_mut()?;
         while let Some(entry) = self.held.first_entry() {
             let position = *entry.key();
             if position > *next {
-                if !self.ended && self.weight <= LIMIT {
+                if !self.ended && self.memory <= LIMIT {
                     return None;
                 }
                 let lost = position - *next;
@@ -88,8 +88,8 @@ impl Reassembly {
                 return Some(Piece::Lost(lost));
             }
             let mut octets = entry.remove();
-            self.weight -= octets.len() + OVERHEAD;
-            // A retransmission brings again what is there.
+            self.memory -= octets.len() + OVERHEAD;
+            // A retransmission repeats known octets.
             let known = octets.len().min((*next - position) as usize);
             octets.drain(..known);
             if !octets.is_empty() {
@@ -100,7 +100,7 @@ impl Reassembly {
         None
     }
 
-    /// The position that is nearest to the next one.
+    /// Returns the position with this sequence number that is nearest to the next octet.
     fn position(&self, sequence: u32) -> u64 {
         let next = self.next.unwrap_or_default();
         let ahead = sequence.wrapping_sub(next as u32).cast_signed();
@@ -112,11 +112,11 @@ impl Reassembly {
             return;
         }
         let held = self.held.entry(position).or_insert_with(|| {
-            self.weight += OVERHEAD;
+            self.memory += OVERHEAD;
             Vec::new()
         });
         if let Some(more) = octets.get(held.len()..) {
-            self.weight += more.len();
+            self.memory += more.len();
             held.extend_from_slice(more);
         }
     }
@@ -133,7 +133,7 @@ mod tests {
         stream
     }
 
-    /// All that can be given now, as text; `<n>` for octets lost.
+    /// Returns all available pieces as text; `<n>` for lost octets.
     fn text(stream: &mut Reassembly) -> String {
         let pieces = std::iter::from_fn(|| stream.piece());
         pieces
@@ -168,7 +168,7 @@ mod tests {
         stream.segment(107, b"hi", 0, false);
         stream.segment(104, b"efg", 0, false);
         assert_eq!(text(&mut stream), "efghij");
-        assert_eq!(stream.weight, 0, "nothing is held any more");
+        assert_eq!(stream.memory, 0, "nothing is held any more");
     }
 
     #[test]
@@ -178,14 +178,14 @@ mod tests {
         stream.segment(0xFFFF_FFFE, b"abc", 0, false);
         stream.segment(0xFFFF_FFFE, b"abc", 0, false);
         assert_eq!(text(&mut stream), "abcde");
-        // And do not lead before the start.
+        // They do not lead before the start.
         let mut stream = from(1);
         stream.segment(0xFFFF_FFFF, b"yzab", 0, false);
         assert_eq!(text(&mut stream), "ab");
     }
 
     #[test]
-    fn a_gap_is_told_once_it_cannot_be_filled() {
+    fn a_gap_is_reported_once_it_cannot_be_filled() {
         let mut stream = from(100);
         stream.segment(100, b"a", 0, false);
         stream.segment(103, b"d", 0, false);
@@ -195,13 +195,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_is_bounded() {
+    fn held_octets_are_bounded() {
         let mut stream = from(0);
         let mut given = 0;
         for sequence in (1..).step_by(1000).take(5000) {
             stream.segment(sequence, &[b'x'; 1000], 0, false);
             given += text(&mut stream).len();
-            assert!(stream.weight <= LIMIT + 1000 + OVERHEAD);
+            assert!(stream.memory <= LIMIT + 1000 + OVERHEAD);
         }
         assert_eq!(given, "<1>".len() + 5_000_000);
     }
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_captured_of_a_segment_is_missing() {
+    fn octets_of_a_segment_that_were_not_captured_are_missing() {
         let mut stream = from(100);
         stream.segment(100, b"abc", 5, true);
         assert_eq!(text(&mut stream), "abc");

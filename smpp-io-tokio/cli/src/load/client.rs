@@ -1,4 +1,4 @@
-//! The ESME that measures.
+//! The ESME that measures, over tokio.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -6,162 +6,127 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
-use smpp_core::session::{Config, NotSentReason, Rate};
-use smpp_core::{Address, Bind, COctets, Endpoint, Password, ShortMessage, SubmitSm};
-use smpp_io_tokio::{Client, Connector, RequestError, Response, tls};
+use smpp_core::Endpoint;
+use smpp_core::session::NotSentReason;
+use smpp_io_tokio::{Client, Connector, RequestError, Response};
 use tokio::task::JoinSet;
 use tokio::time;
 
-use super::report::{Report, Tally};
-use super::{Arguments, Stop};
+use super::results::{Ended, Results};
+use super::{Arguments, MODE, message};
+use crate::failure::Failure;
+use crate::options;
 
-/// Messages that one task has under way. With few, tasks cost more than the messages; with many, a task that is
-/// woken for one outcome looks after many others.
-const LANES: usize = 16;
+/// Messages that one task has in flight. With fewer, tasks cost more than the messages; with more, a task that is woken
+/// for one outcome polls many other messages.
+const IN_FLIGHT_PER_TASK: usize = 16;
 
-/// What is sent, and what became of it.
+/// The messages, and what the tasks share.
 struct Load {
-    /// Messages that nobody has taken yet.
+    /// Messages that no task has submitted yet.
     left: AtomicI64,
     text: Vec<u8>,
     to: String,
     /// Messages with an outcome.
-    told: AtomicU64,
-    began: Instant,
+    done: AtomicU64,
+    start: Instant,
 }
 
-/// Binds, submits, unbinds, reports. Whether every message was accepted.
-pub(crate) async fn submit(arguments: &Arguments, url: &str) -> Result<bool, Stop> {
-    let (endpoint, connector) = target(arguments, url)?;
-    Address::international(&arguments.to).map_err(|error| Stop::usage(format!("--to: {error}")))?;
+/// Binds, submits, unbinds, prints the results. Returns whether every message was accepted.
+pub(super) async fn submit(arguments: &Arguments, url: &str) -> Result<bool, Failure> {
+    let endpoint = arguments.endpoint(url)?;
+    let connector = Connector::new().config(arguments.config());
+    let connector = match options::trust(&endpoint, arguments.ca())? {
+        Some(trust) => connector.tls(trust),
+        None => connector,
+    };
     let mut clients = Vec::new();
     for _ in 0..arguments.connections {
         clients.push(bound(&connector, &endpoint).await?);
     }
-    let words = b"The quick brown fox jumps over the lazy dog. ".iter().copied().cycle();
     let load = Arc::new(Load {
         left: AtomicI64::new(arguments.messages.cast_signed()),
-        text: words.take(arguments.length.into()).collect(),
+        text: message::text(arguments.length),
         to: arguments.to.clone(),
-        told: AtomicU64::new(0),
-        began: Instant::now(),
+        done: AtomicU64::new(0),
+        start: Instant::now(),
     });
     let mut tasks = JoinSet::new();
     for client in &clients {
-        for first in (0..usize::from(arguments.window)).step_by(LANES) {
-            let lanes = LANES.min(usize::from(arguments.window) - first);
-            tasks.spawn(Arc::clone(&load).lanes(client.clone(), lanes));
+        for first in (0..usize::from(arguments.window)).step_by(IN_FLIGHT_PER_TASK) {
+            let in_flight = IN_FLIGHT_PER_TASK.min(usize::from(arguments.window) - first);
+            tasks.spawn(Arc::clone(&load).run(client.clone(), in_flight, Results::new()?));
         }
     }
-    let progress = progress(arguments);
+    let progress = arguments.progress();
     let mut tick = time::interval(Duration::from_millis(100));
-    let mut tally = Tally::new();
+    let mut results = Results::new()?;
     while !tasks.is_empty() {
         tokio::select! {
-            _ = tick.tick() => progress.set_position(load.told.load(Ordering::Relaxed)),
-            Some(Ok(told)) = tasks.join_next() => tally.add(told),
+            _ = tick.tick() => progress.set_position(load.done.load(Ordering::Relaxed)),
+            Some(Ok(task)) = tasks.join_next() => results.add(task),
         }
     }
-    let took = load.began.elapsed();
+    let took = load.start.elapsed();
     progress.finish_and_clear();
-    let mut ends = Vec::new();
+    let mut ended = Vec::new();
     for client in &clients {
-        ends.push(client.unbind().await);
+        ended.push(Ended::from(client.unbind().await));
     }
-    let report = Report { took, ends, messages: arguments.messages, tally: &tally };
-    report.print(arguments.json);
-    Ok(report.is_good())
+    Ok(results.print(arguments.messages, took, &ended, arguments.json))
 }
 
 impl Load {
-    /// Submits so many messages at a time until none is left, or the session has ended. Each lane submits one
-    /// message after another and awaits each.
-    async fn lanes(self: Arc<Self>, client: Client, lanes: usize) -> Tally {
-        let message = SubmitSm {
-            destination: Address::international(&self.to).unwrap_or_default(),
-            short_message: ShortMessage::new(&self.text).unwrap_or_default(),
-            ..SubmitSm::default()
-        };
-        let mut tally = Tally::new();
-        // None: it has ended.
-        let mut lanes: Vec<_> = (0..lanes)
+    /// Keeps so many messages in flight until none is left, or the session has ended. Each slot submits one message after
+    /// another and awaits each.
+    async fn run(self: Arc<Self>, client: Client, in_flight: usize, mut results: Results) -> Results {
+        let message = message::submit_sm(&self.text, &self.to);
+        // `None`: the slot has ended.
+        let mut slots: Vec<_> = (0..in_flight)
             .map(|_| self.take().then(|| (self.nanos(), Box::pin(client.submit(&message)))))
             .collect();
         poll_fn(|cx| {
-            // The outcomes that have woken the task came at the same time.
-            let (now, before) = (self.nanos(), tally.all());
-            for lane in &mut lanes {
-                while let Some((began, submission)) = lane {
+            // All outcomes of one poll arrived at the same time.
+            let (now, before) = (self.nanos(), results.total());
+            for slot in &mut slots {
+                while let Some((submitted, submission)) = slot {
                     let Poll::Ready(outcome) = submission.as_mut().poll(cx) else { break };
-                    tally.count(&outcome, now - *began);
+                    results.count(&outcome, now - *submitted);
                     if is_over(&outcome) || !self.take() {
-                        *lane = None;
+                        *slot = None;
                         break;
                     }
-                    *began = now;
+                    *submitted = now;
                     submission.set(client.submit(&message));
                 }
             }
-            self.told.fetch_add(tally.all() - before, Ordering::Relaxed);
-            if lanes.iter().all(Option::is_none) { Poll::Ready(()) } else { Poll::Pending }
+            self.done.fetch_add(results.total() - before, Ordering::Relaxed);
+            if slots.iter().all(Option::is_none) { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
-        tally
+        results
     }
 
-    /// Nanoseconds since it began.
+    /// Returns the nanoseconds since the start.
     fn nanos(&self) -> u64 {
-        self.began.elapsed().as_nanos() as u64
+        self.start.elapsed().as_nanos() as u64
     }
 
-    /// Takes one of the messages that are left.
+    /// Takes one of the messages that are left. Returns whether there was one.
     fn take(&self) -> bool {
         self.left.fetch_sub(1, Ordering::Relaxed) > 0
     }
 }
 
-/// Whether the session takes no more.
+/// Returns whether the session accepts no more requests.
 fn is_over(outcome: &Result<Response, RequestError>) -> bool {
     matches!(outcome, Err(RequestError::NeverSent(NotSentReason::Closed(_) | NotSentReason::State(_))))
 }
 
-/// Where to bind, trusting whom.
-fn target(arguments: &Arguments, url: &str) -> Result<(Endpoint, Connector), Stop> {
-    let mut endpoint: Endpoint = url.parse().map_err(|error| Stop::usage(format!("--url: {error}")))?;
-    if endpoint.password.is_none() {
-        endpoint.password = std::env::var("SMPP_PASSWORD").ok();
-    }
-    let rate = arguments.rate.map(Rate::per_second);
-    let connector = Connector::new().config(Config { window: arguments.window, rate, ..Config::default() });
-    match &arguments.ca {
-        Some(ca) => {
-            let trust = tls::ca_file(ca).map_err(|error| Stop::usage(format!("--ca: {error}")))?;
-            Ok((endpoint, connector.tls(trust)))
-        }
-        None => Ok((endpoint, connector)),
-    }
-}
-
-/// Connects and binds. What the SMSC delivers is refused for now: it keeps it.
-async fn bound(connector: &Connector, endpoint: &Endpoint) -> Result<Client, Stop> {
-    let octets = |text: &Option<String>| text.clone().unwrap_or_default().into_bytes();
-    let (system_id, password) = (octets(&endpoint.system_id), octets(&endpoint.password));
-    let bind = Bind {
-        system_id: COctets::new(&system_id).map_err(|error| Stop::usage(format!("system_id: {error}")))?,
-        password: Password::new(&password).map_err(|error| Stop::usage(format!("password: {error}")))?,
-        ..Bind::default()
-    };
-    let connected = connector.connect(endpoint).await;
-    let (client, _) = connected.map_err(|error| Stop::failed(error.to_string()))?;
-    client.bind(&bind).await.map_err(|error| Stop::failed(format!("bind_transceiver: {error}")))?;
+/// Connects and binds. Deliveries are refused, because the inbox is dropped: the SMSC keeps them.
+async fn bound(connector: &Connector, endpoint: &Endpoint) -> Result<Client, Failure> {
+    let bind = options::bind(endpoint, MODE)?;
+    let (client, _) = connector.connect(endpoint).await?;
+    client.bind(&bind).await.map_err(|error| Failure::bind(MODE, &error))?;
     Ok(client)
-}
-
-fn progress(arguments: &Arguments) -> ProgressBar {
-    if arguments.json {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{bar:40} {human_pos}/{human_len}  {per_sec}  {eta} left");
-    ProgressBar::new(arguments.messages).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

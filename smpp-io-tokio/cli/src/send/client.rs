@@ -1,141 +1,93 @@
-//! Sends messages over SMPP and waits for their delivery receipts.
-//!
-//! Without arguments it starts an SMSC of its own, which follows 8x8's rules, and sends it three messages:
-//!
-//! ```text
-//! cargo run --release --example send
-//! ```
-//!
-//! Against a real SMSC, the password in `SMPP_PASSWORD`:
-//!
-//! ```text
-//! cargo run --release --example send -- \
-//!     --url smpps://SYSTEM_ID@smpp.8x8.com:2776 --from 8x8 --to 6591234567 --text "Hello"
-//! ```
+//! The driving of `smpp send` over tokio.
 
-#[path = "../support/embedded.rs"]
-mod embedded;
-#[path = "../support/job.rs"]
-mod job;
-
-use std::process::ExitCode;
-
-use clap::Parser;
 use smpp_core::session::{Esme, State};
-use smpp_io_tokio::{Client, ConnectError, Connector, End, Inbound, Inbox, TlsError, tls};
+use smpp_io_tokio::testing::Smsc;
+use smpp_io_tokio::{Client, Connector, End, Inbound, Inbox};
 use tokio::sync::watch;
 use tokio::time;
 
-use job::{Account, Arguments, Ledger, Message, Report, Stop};
+use super::message::Message;
+use super::tracker::Tracker;
+use super::{Arguments, MODE, config, report_bound, report_connected, report_local_smsc};
+use crate::failure::Failure;
+use crate::options;
+use crate::report::Report;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let report = arguments.report();
-    match run(&arguments, report).await {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(stop) => {
-            report.stop(&stop);
-            stop.status.into()
-        }
-    }
-}
-
-/// Binds, sends, waits, unbinds. Whether all went well.
-async fn run(arguments: &Arguments, report: Report) -> Result<bool, Stop> {
+/// Binds, sends, waits for the receipts, unbinds. Returns whether every message was delivered.
+pub(super) async fn send(arguments: &Arguments, report: Report) -> Result<bool, Failure> {
     let texts = arguments.texts();
     let messages = arguments.messages(&texts)?;
-    let (account, connector) = target(arguments, report).await?;
-    let bind = account.bind()?;
+    let connector = Connector::new().config(config());
+    // The SMSC inside this process runs until the end of this function.
+    let (_smsc, endpoint, connector) = if let Some(endpoint) = arguments.endpoint()? {
+        let connector = match options::trust(&endpoint, arguments.ca.as_deref())? {
+            Some(trust) => connector.tls(trust),
+            None => connector,
+        };
+        (None, endpoint, connector)
+    } else {
+        let smsc = Smsc::builder().tls().start().await.map_err(Failure::local_smsc)?;
+        let (endpoint, connector) = (smsc.endpoint(), connector.tls(smsc.client_tls()));
+        report_local_smsc(report, &endpoint);
+        (Some(smsc), endpoint, connector)
+    };
+    let bind = options::bind(&endpoint, MODE)?;
 
-    let (client, inbox) =
-        connector.connect(&account.endpoint).await.map_err(|error| no_connection(&error))?;
-    report.connected(&account);
-    client.observe(arguments.observer(&account)?);
-    let answer = client.bind(&bind).await.map_err(|error| Stop::bind(&error))?;
-    report.bound(&account, &answer);
+    let (client, inbox) = connector.connect(&endpoint).await?;
+    report_connected(report, &endpoint);
+    client.observe(arguments.observer(&endpoint)?);
+    let response = client.bind(&bind).await.map_err(|error| Failure::bind(MODE, &error))?;
+    report_bound(report, &endpoint, &response);
 
-    // Two tasks write into the ledger, and this one waits for what the other writes: a `watch` does both, and
-    // as it is no queue, receipts never have to wait for anyone.
-    let ledger = watch::Sender::new(Ledger::new(report));
-    let mut receiving = tokio::spawn(receive(inbox, ledger.clone()));
-    submit(&client, &messages, &ledger, report).await;
+    // Two tasks change the tracker, and this one waits for changes by the other: a `watch` does both, and as it is no
+    // queue, receiving never waits for its reader.
+    let tracker = watch::Sender::new(Tracker::new(report));
+    let mut receiving = tokio::spawn(receive(inbox, tracker.clone()));
+    submit(&client, &messages, &tracker, report).await;
 
-    let mut changes = ledger.subscribe();
-    let received = tokio::select! {
+    let mut changes = tracker.subscribe();
+    let session_ended = tokio::select! {
         biased;
-        _ = changes.wait_for(Ledger::is_complete) => false,
-        // Only the end of the session ends it: nothing comes any more.
+        _ = changes.wait_for(Tracker::is_complete) => false,
+        // The task ends only with the session: no more receipts arrive.
         _ = &mut receiving => true,
         () = time::sleep(arguments.timeout()) => {
-            ledger.send_modify(|ledger| ledger.give_up(arguments.timeout()));
+            tracker.send_modify(|tracker| tracker.give_up(arguments.timeout()));
             false
         }
     };
 
     let End { reason, error } = client.unbind().await;
-    if !received {
-        // What came before the end of the session is still told. The task cannot have failed but by a panic.
+    if !session_ended {
+        // Receipts that arrived before the end of the session are still reported. The task fails only if it panics.
         let _ = receiving.await;
     }
     let mut result = Ok(false);
-    ledger.send_modify(|ledger| result = ledger.ended(reason, error.as_deref()));
+    tracker.send_modify(|tracker| result = tracker.ended(reason, error.as_deref()));
     result
 }
 
-/// Submits part after part, each once the one before is answered. Only the end of the session stops it.
-async fn submit(client: &Client, messages: &[Message<'_>], ledger: &watch::Sender<Ledger>, report: Report) {
+/// Submits segment after segment, each after the response to the one before. Only the end of the session stops it.
+async fn submit(client: &Client, messages: &[Message<'_>], tracker: &watch::Sender<Tracker>, report: Report) {
     for message in messages {
         message.explain(report);
-        for part in &message.parts {
-            let outcome = client.submit(&part.submit_sm()).await;
-            ledger.send_modify(|ledger| ledger.submitted(part, outcome));
+        for segment in &message.segments {
+            let outcome = client.submit(&segment.submit_sm()).await;
+            tracker.send_modify(|tracker| tracker.submitted(segment, outcome));
             if client.state() == State::Closed {
                 return;
             }
         }
     }
-    ledger.borrow().explain_waiting();
+    tracker.borrow().explain_pending();
 }
 
-/// Notes what the SMSC delivers, and answers it: what is not answered comes again.
-async fn receive(mut inbox: Inbox<Esme>, ledger: watch::Sender<Ledger>) {
+/// Records and acknowledges what the SMSC delivers: without acknowledgement it would be redelivered.
+async fn receive(mut inbox: Inbox<Esme>, tracker: watch::Sender<Tracker>) {
     while let Some(inbound) = inbox.recv().await {
         let Inbound::DeliverSm(message) = inbound else { continue };
-        ledger.send_modify(|ledger| ledger.delivered(&message.get()));
-        // If the session has ended meanwhile, the SMSC keeps the message and sends it again.
+        tracker.send_modify(|tracker| tracker.delivered(&message.get()));
+        // If the session has ended, the SMSC redelivers the message.
         let _ = message.accept();
     }
-}
-
-/// Where to bind, trusting whom.
-async fn target(arguments: &Arguments, report: Report) -> Result<(Account, Connector), Stop> {
-    let connector = Connector::new().config(job::config());
-    let Some(account) = arguments.account()? else {
-        let smsc = embedded::start().await.map_err(Stop::local)?;
-        let trust = tls::client(smsc.roots).map_err(Stop::local)?;
-        let account = Account::local(smsc.address.port(), embedded::ACCOUNT, report);
-        return Ok((account, connector.tls(trust)));
-    };
-    match &arguments.ca {
-        Some(ca) => Ok((account, connector.tls(tls::ca_file(ca).map_err(Stop::ca)?))),
-        None => Ok((account, connector)),
-    }
-}
-
-fn no_connection(error: &ConnectError) -> Stop {
-    let advice = match error {
-        ConnectError::Resolve { .. } => "Check the host name, and that this machine can resolve names.",
-        ConnectError::Connect { .. } => {
-            "Check host and port (2775 plain, 2776 TLS) and that no firewall is in the way."
-        }
-        ConnectError::Tls { error: TlsError::Certificate(_), .. } => {
-            "If the server's certificate authority is your own, name its PEM file with --ca; and use the host \
-             name that the certificate is for."
-        }
-        ConnectError::Tls { .. } => "Check that the port speaks TLS (2776 at 8x8); smpp:// is without TLS.",
-        _ => "Check that the port speaks TLS, and that your address is on the provider's allow-list.",
-    };
-    Stop::failed(error, advice)
 }

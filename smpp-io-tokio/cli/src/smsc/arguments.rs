@@ -1,4 +1,4 @@
-//! What is asked for on the command line.
+//! The arguments of `smpp smsc`.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -8,84 +8,92 @@ use clap::Parser;
 use smpp_core::session::Rate;
 use smpp_core::simulator::{ReceiptTiming, Rules, StateWeights};
 use smpp_core::{Address, COctets, Password};
+use smpp_io_tokio::testing::Faults;
 
-use crate::smsc::Faults;
-
-/// An SMSC to test clients against, with the rules of 8x8: four binds an account, fifty messages a second a bind,
-/// receipts on any bind.
+/// Runs an SMSC to test clients against
 ///
-/// It runs until it is interrupted; then it unbinds every session, and says what there was.
+/// It has the rules of 8x8: four binds an account, fifty messages a second a bind, receipts on any bind. Options change
+/// them, and inject faults.
+///
+/// It runs until it is interrupted; then it unbinds every session and prints a summary. A second interrupt stops it at
+/// once.
 #[derive(Parser)]
-#[command(name = "smsc")]
+#[command(after_help = "Examples:
+  smpp smsc --listen 127.0.0.1:2775 --account shop:s3cret
+      listens without TLS for one account
+  smpp smsc --tls-listen 127.0.0.1:2776 --tls-ca ca.pem
+      speaks TLS with a certificate made at start; clients trust it with --ca ca.pem
+  smpp smsc --receipts DELIVRD=90,UNDELIV=10 --fault slow=200 --fault drop=5 --mo demo_shop
+      fails one message in ten, responds late or not at all, and sends messages from a phone")]
 pub(crate) struct Arguments {
     /// Where to listen; may be given several times [default: 127.0.0.1:2775, without --tls-listen]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Vec<String>,
     /// Where to listen for TLS; may be given several times
     #[arg(long, value_name = "ADDRESS:PORT")]
-    pub(crate) tls_listen: Vec<String>,
-    /// The certificate for TLS and its chain, PEM; without it one for localhost is made
+    pub(super) tls_listen: Vec<String>,
+    /// The certificate for TLS and its chain, PEM [default: one for localhost, made at start]
     #[arg(long, value_name = "FILE", requires = "key", requires = "tls_listen")]
-    pub(crate) cert: Option<PathBuf>,
-    /// The key of the certificate, PEM
+    pub(super) cert: Option<PathBuf>,
+    /// The private key of the certificate, PEM
     #[arg(long, value_name = "FILE", requires = "cert")]
-    pub(crate) key: Option<PathBuf>,
-    /// Write the authority of the certificate that is made to this PEM file, for clients to trust
+    pub(super) key: Option<PathBuf>,
+    /// Write the authority of the certificate made at start to this PEM file, for clients to trust
     #[arg(long, value_name = "FILE", requires = "tls_listen", conflicts_with = "cert")]
-    pub(crate) tls_ca: Option<PathBuf>,
+    pub(super) tls_ca: Option<PathBuf>,
     /// An account; may be given several times
     #[arg(long, value_name = "SYSTEM_ID:PASSWORD", default_value = "demo_shop:s3cret", value_parser = account)]
-    pub(crate) account: Vec<(String, String)>,
+    pub(super) account: Vec<(String, String)>,
     /// Binds that an account may hold at once
     #[arg(long, value_name = "NUMBER", default_value_t = Rules::default().max_binds, value_parser = clap::value_parser!(u16).range(1..))]
     max_binds: u16,
     /// Connections at once, bound or not
     #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
-    pub(crate) max_connections: usize,
-    /// Messages a second that a bind may submit; 0 for any number
+    pub(super) max_connections: usize,
+    /// Messages a second that a bind may submit; 0 for no limit
     #[arg(long, value_name = "NUMBER", default_value_t = Rules::default().rate.map_or(0, Rate::limit))]
     rate: u32,
-    /// What receipts say, by shares, or "none" for no receipts
+    /// States in receipts, each with its share, or "none" for no receipts
     #[arg(long, value_name = "STATE[=SHARE],..", default_value = "DELIVRD", value_parser = states)]
     receipts: States,
-    /// Milliseconds from the answer to the receipt, or "before-response" to send it first
+    /// Milliseconds from the response to the receipt, or "before-response" to send the receipt first
     #[arg(long, value_name = "MS", default_value = "500", value_parser = delay)]
     receipt_delay: Delay,
-    /// What goes wrong; may be given several times: slow=MS (answers come late), throttle=PERCENT (of the messages are
-    /// refused), reorder (answers come in another order), drop=PERCENT (are taken and not answered), reset=PERCENT (are
-    /// taken and the connection is reset), coalesce (many PDUs at once), no-unbind-resp
+    /// A fault to inject; may be given several times: slow=MS (delays each response), throttle=PERCENT (refuses messages
+    /// with ESME_RTHROTTLED), reorder (sends responses out of order), drop=PERCENT (accepts messages and does not respond),
+    /// reset=PERCENT (accepts messages and resets the connection), coalesce (sends many PDUs at once), no-unbind-resp
     #[arg(long, value_name = "FAULT", value_parser = fault, verbatim_doc_comment)]
     fault: Vec<Fault>,
-    /// Have a phone send messages to this account
+    /// Deliver messages from a phone (mobile-originated) to this account
     #[arg(long, value_name = "SYSTEM_ID")]
-    pub(crate) mo: Option<String>,
-    /// Their text, of any length: long ones come in parts
+    pub(super) mo: Option<String>,
+    /// Their text, of any length: a long text is delivered in segments
     #[arg(long, value_name = "TEXT", requires = "mo", default_value = "Hello from a phone")]
-    pub(crate) mo_text: String,
-    /// How many of them; without it, for ever
+    pub(super) mo_text: String,
+    /// How many of them [default: no limit]
     #[arg(long, value_name = "NUMBER", requires = "mo")]
-    pub(crate) mo_count: Option<u64>,
-    /// How many of them in a second
+    pub(super) mo_count: Option<u64>,
+    /// How many of them a second
     #[arg(long, value_name = "NUMBER", requires = "mo", default_value = "1")]
     mo_rate: NonZeroU32,
     /// The phone's number
     #[arg(long, value_name = "NUMBER", requires = "mo", default_value = "6591234567", value_parser = number)]
-    pub(crate) mo_from: String,
-    /// The number that it writes to
+    pub(super) mo_from: String,
+    /// The number that it sends to
     #[arg(long, value_name = "NUMBER", requires = "mo", default_value = "6580000000", value_parser = number)]
-    pub(crate) mo_to: String,
-    /// What chance depends on: the same seed, the same fates
+    pub(super) mo_to: String,
+    /// The seed of random decisions and message ids: the same seed repeats them
     #[arg(long, value_name = "NUMBER", default_value_t = Rules::default().seed)]
     seed: u64,
     /// Print one JSON object a line for each event
     #[arg(long)]
-    pub(crate) json: bool,
+    pub(super) json: bool,
 }
 
-/// None: no receipts.
+/// `None` for no receipts.
 type States = Option<StateWeights>;
 
-/// None: before the response.
+/// `None` for before the response.
 type Delay = Option<Duration>;
 
 #[derive(Clone, Copy)]
@@ -100,15 +108,16 @@ enum Fault {
 }
 
 impl Arguments {
-    /// Where to listen without TLS.
-    pub(crate) fn listen(&self) -> Vec<String> {
+    /// Returns the addresses to listen on without TLS.
+    pub(super) fn listen(&self) -> Vec<String> {
         if self.listen.is_empty() && self.tls_listen.is_empty() {
             return vec!["127.0.0.1:2775".into()];
         }
         self.listen.clone()
     }
 
-    pub(crate) fn rules(&self) -> Rules {
+    /// Returns the rules.
+    pub(super) fn rules(&self) -> Rules {
         let receipts = match (&self.receipts, self.receipt_delay) {
             (None, _) => ReceiptTiming::Never,
             (_, None) => ReceiptTiming::BeforeResponse,
@@ -132,39 +141,40 @@ impl Arguments {
         rules
     }
 
-    pub(crate) fn faults(&self) -> Faults {
+    /// Returns the faults.
+    pub(super) fn faults(&self) -> Faults {
         let mut faults = Faults::default();
         for fault in &self.fault {
             match *fault {
-                Fault::Slow(late) => faults.slow = late,
+                Fault::Slow(delay) => faults.response_delay = delay,
                 Fault::Reorder => faults.reorder = true,
-                Fault::Drop(percent) => faults.drop = percent,
-                Fault::Reset(percent) => faults.reset = percent,
+                Fault::Drop(percent) => faults.drop_percent = percent,
+                Fault::Reset(percent) => faults.reset_percent = percent,
                 Fault::Coalesce => faults.coalesce = true,
                 Fault::NoUnbindResp => faults.no_unbind_resp = true,
-                // The rules' to say.
+                // It is one of the rules.
                 Fault::Throttle(_) => {}
             }
         }
         faults
     }
 
-    /// Between two messages from the phone.
-    pub(crate) fn mo_interval(&self) -> Duration {
+    /// Returns the time between two messages from the phone.
+    pub(super) fn mo_interval(&self) -> Duration {
         Duration::from_secs(1) / self.mo_rate.get()
     }
 
-    /// What clap cannot see.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    /// Checks the arguments against each other.
+    pub(super) fn check(&self) -> Result<(), String> {
         let mut names: Vec<_> = self.account.iter().map(|(system_id, _)| system_id).collect();
         names.sort();
-        if let Some([twice, _]) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(format!("--account {twice} is given twice; an account has one password"));
+        if let Some([name, _]) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(format!("--account {name} is given twice; an account has one password"));
         }
         let known = |mo: &String| self.account.iter().any(|(system_id, _)| system_id == mo);
         match &self.mo {
             Some(mo) if !known(mo) => {
-                Err(format!("--mo {mo}: there is no such account; open it with --account {mo}:PASSWORD"))
+                Err(format!("--mo {mo}: there is no such account; add it with --account {mo}:PASSWORD"))
             }
             _ => Ok(()),
         }

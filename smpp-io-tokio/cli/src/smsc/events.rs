@@ -1,22 +1,24 @@
-//! What is told: lines for people and one that lives, or one JSON object a line.
+//! The events of the SMSC: lines for people and a live status line, or one JSON object a line.
 
 use std::fmt::Display;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use smpp_core::BindMode;
+use smpp_io_tokio::testing::SmscEvent;
 use smpp_io_tokio::{AcceptError, BoundSession, ServerEvent, Shutdown};
 
-use crate::smsc::Told;
+use crate::output;
 
-/// Tells what happens, and counts it.
-pub(crate) struct Report {
+/// Prints and counts events.
+pub(super) struct EventPrinter {
     json: bool,
-    live: Option<ProgressBar>,
-    taken: AtomicU64,
+    /// The live status line; `None` unless the standard error is a terminal.
+    status: Option<ProgressBar>,
+    accepted: AtomicU64,
     refused: AtomicU64,
     throttled: AtomicU64,
     delivered: AtomicU64,
@@ -24,20 +26,20 @@ pub(crate) struct Report {
     not_bound: AtomicU64,
 }
 
-impl Report {
-    pub(crate) fn new(json: bool) -> Self {
-        let live = (!json && io::stderr().is_terminal()).then(|| {
+impl EventPrinter {
+    pub(super) fn new(json: bool) -> Self {
+        let status = (!json && io::stderr().is_terminal()).then(|| {
             let style = ProgressStyle::with_template("{spinner} {wide_msg}");
             ProgressBar::new_spinner().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
         });
         let zero = AtomicU64::default;
-        let (taken, refused, throttled) = (zero(), zero(), zero());
+        let (accepted, refused, throttled) = (zero(), zero(), zero());
         let (delivered, undelivered, not_bound) = (zero(), zero(), zero());
-        Self { json, live, taken, refused, throttled, delivered, undelivered, not_bound }
+        Self { json, status, accepted, refused, throttled, delivered, undelivered, not_bound }
     }
 
-    /// Where it listens, which of that with TLS, for whom.
-    pub(crate) fn listening(&self, addresses: &[(SocketAddr, bool)], names: &[&str]) {
+    /// Prints the addresses, which of them speak TLS, and the accounts.
+    pub(super) fn listening(&self, addresses: &[(SocketAddr, bool)], names: &[&str]) {
         let text: Vec<_> = addresses
             .iter()
             .map(|(address, tls)| if *tls { format!("{address} (TLS)") } else { address.to_string() })
@@ -51,23 +53,23 @@ impl Report {
         );
     }
 
-    /// Something has happened.
-    pub(crate) fn told(&self, told: Told<'_>) {
-        match told {
-            Told::Server(event) => self.event(event),
-            Told::Submitted { bound, outcome } => {
-                count(if outcome.is_ok() { &self.taken } else { &self.refused });
+    /// Prints and counts an event.
+    pub(super) fn event(&self, event: SmscEvent<'_>) {
+        match event {
+            SmscEvent::Server(event) => self.server_event(event),
+            SmscEvent::Submitted { bound, outcome, .. } => {
+                count(if outcome.is_ok() { &self.accepted } else { &self.refused });
                 self.detail("submit_sm", || {
                     let (key, value) = match outcome {
                         Ok(id) => ("message_id", id.into()),
                         Err(status) => ("status", status.to_string()),
                     };
-                    let mut fields = of(bound);
+                    let mut fields = describe(bound);
                     fields[key] = value.into();
                     fields
                 });
             }
-            Told::Delivered { system_id, state, outcome } => {
+            SmscEvent::Delivered { system_id, state, outcome, .. } => {
                 count(if outcome.is_ok() { &self.delivered } else { &self.undelivered });
                 self.detail("deliver_sm", || {
                     let state = state.map(|state| format!("{state:?}"));
@@ -75,24 +77,29 @@ impl Report {
                     json!({ "system_id": system_id, "receipt": state, "error": error })
                 });
             }
+            _ => {}
         }
     }
 
-    fn event(&self, event: ServerEvent<'_>) {
+    fn server_event(&self, event: ServerEvent<'_>) {
         match event {
             ServerEvent::Connected { address, tls } => {
                 self.detail("connected", || json!({ "peer": address, "tls": tls }));
             }
-            ServerEvent::ConnectionRejected { address, reason: cap } => {
+            ServerEvent::ConnectionRejected { address, reason } => {
                 count(&self.not_bound);
-                self.detail("turned_away", || json!({ "peer": address, "why": cap.to_string() }));
+                self.detail(
+                    "connection_rejected",
+                    || json!({ "peer": address, "reason": reason.to_string() }),
+                );
             }
             ServerEvent::NotBound { address, error } => {
                 count(&self.not_bound);
-                let why = error.map_or_else(|| "it had to make room".into(), ToString::to_string);
+                let reason =
+                    error.map_or_else(|| "closed for a newer connection".into(), ToString::to_string);
                 if self.json || matches!(error, Some(AcceptError::Tls(_))) {
-                    let fields = json!({ "peer": address, "why": why });
-                    self.line("not_bound", fields, format_args!("not bound   {address}: {why}"));
+                    let fields = json!({ "peer": address, "reason": reason });
+                    self.line("not_bound", fields, format_args!("not bound   {address}: {reason}"));
                 }
             }
             ServerEvent::BindRefused { address, system_id, status } => {
@@ -106,15 +113,15 @@ impl Report {
             }
             ServerEvent::Bound(bound) => {
                 let tls = if bound.is_tls() { ", TLS" } else { "" };
-                self.line("bound", of(bound), format_args!("bound       {}{tls}", Named(bound)));
+                self.line("bound", describe(bound), format_args!("bound       {}{tls}", Named(bound)));
             }
             ServerEvent::Throttled(bound) => {
                 count(&self.throttled);
-                self.detail("throttled", || of(bound));
+                self.detail("throttled", || describe(bound));
             }
             ServerEvent::Ended { bound, end } => {
-                let mut fields = of(bound);
-                fields["why"] = end.to_string().into();
+                let mut fields = describe(bound);
+                fields["reason"] = end.to_string().into();
                 self.line("ended", fields, format_args!("ended       {}: {end}", Named(bound)));
             }
             ServerEvent::AcceptFailed { listener, error } => {
@@ -129,72 +136,67 @@ impl Report {
         }
     }
 
-    /// The line that lives.
-    pub(crate) fn live(&self, binds: usize, connections: usize, pending: usize) {
-        let Some(live) = &self.live else { return };
-        live.set_message(format!("{binds} binds, {connections} connections, {pending} to deliver; {self}"));
-        live.tick();
+    /// Updates the live status line.
+    pub(super) fn update_status(&self, binds: usize, connections: usize, pending: usize) {
+        let Some(status) = &self.status else { return };
+        status.set_message(format!("{binds} binds, {connections} connections, {pending} to deliver; {self}"));
+        status.tick();
     }
 
-    /// It stops, or has stopped.
-    pub(crate) fn stopping(&self) {
-        if let Some(live) = &self.live {
-            live.finish_and_clear();
+    /// Prints that the shutdown begins.
+    pub(super) fn stopping(&self) {
+        if let Some(status) = &self.status {
+            status.finish_and_clear();
         }
-        self.line("stopping", json!({}), "stopping: once more to stop at once");
+        self.line("stopping", json!({}), "stopping: interrupt again to stop at once");
     }
 
-    pub(crate) fn stopped(&self, shutdown: &Shutdown) {
+    /// Prints the result of the shutdown and the counters.
+    pub(super) fn stopped(&self, shutdown: &Shutdown) {
         let (aborted, not_bound) = (shutdown.aborted(), shutdown.not_bound);
         let unbound = shutdown.ended.len() - aborted;
         let fields = json!({
             "unbound": unbound,
             "aborted": aborted,
             "not_bound": not_bound,
-            "taken": get(&self.taken),
+            "accepted": get(&self.accepted),
             "refused": get(&self.refused),
             "throttled": get(&self.throttled),
             "delivered": get(&self.delivered),
         });
         let text = format_args!(
-            "stopped: {unbound} sessions ended in good order, {aborted} aborted, {not_bound} had no bind; {self}"
+            "stopped: {unbound} sessions unbound, {aborted} aborted, {not_bound} connections without a bind; {self}"
         );
         self.line("stopped", fields, text);
     }
 
-    /// One line for people, or an object.
+    /// Prints one line for people, or an object.
     fn line(&self, event: &str, fields: Value, text: impl Display) {
         if self.json {
-            return object(event, fields);
+            return output::object(event, fields);
         }
-        let print = || drop(writeln!(io::stdout(), "{text}"));
-        match &self.live {
-            Some(live) => live.suspend(print),
+        let print = || output::line(text);
+        match &self.status {
+            Some(status) => status.suspend(print),
             None => print(),
         }
     }
 
-    /// What people count and do not read.
+    /// Prints an object; nothing for people, who read the counters.
     fn detail(&self, event: &str, fields: impl FnOnce() -> Value) {
         if self.json {
-            object(event, fields());
+            output::object(event, fields());
         }
     }
 }
 
-/// `{"event": event, ...fields}`. If nobody reads it any more, the SMSC goes on.
-fn object(event: &str, mut fields: Value) {
-    fields["event"] = event.into();
-    let _ = writeln!(io::stdout(), "{fields}");
-}
-
 /// The counters.
-impl Display for Report {
+impl Display for EventPrinter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "{} messages taken, {} refused, {} throttled, {} delivered, {} not, {} came to no bind",
-            get(&self.taken),
+            "{} messages accepted, {} refused, {} throttled, {} delivered, {} deliveries failed, {} connections not bound",
+            get(&self.accepted),
             get(&self.refused),
             get(&self.throttled),
             get(&self.delivered),
@@ -212,8 +214,8 @@ fn get(counter: &AtomicU64) -> u64 {
     counter.load(Ordering::Relaxed)
 }
 
-/// Which bind.
-fn of(bound: &BoundSession) -> Value {
+/// Returns the fields of a bind.
+fn describe(bound: &BoundSession) -> Value {
     json!({
         "bind": bound.id().to_string(),
         "system_id": bound.system_id().escape_ascii().to_string(),
@@ -231,7 +233,7 @@ fn mode(bound: &BoundSession) -> &'static str {
     }
 }
 
-/// A bind as people call it.
+/// Displays a bind.
 struct Named<'a>(&'a BoundSession);
 
 impl Display for Named<'_> {

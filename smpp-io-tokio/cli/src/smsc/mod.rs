@@ -1,91 +1,84 @@
-//! An SMSC to test any SMPP client against, with the rules of 8x8, and with faults if you like.
-//!
-//! ```text
-//! cargo run --release --example smsc -- --listen 127.0.0.1:2775 --account shop:s3cret
-//! cargo run --release --example smsc -- --tls-listen 127.0.0.1:2776 --tls-ca ca.pem \
-//!     --receipts DELIVRD=90,UNDELIV=10 --fault slow=200 --fault drop=5 --mo demo_shop
-//! ```
+//! `smpp smsc`: an SMSC to test any SMPP client against, with the rules of 8x8, and with faults on request.
 
 mod arguments;
-#[path = "../support/certificate.rs"]
-mod certificate;
-mod report;
-#[path = "../support/smsc.rs"]
-mod smsc;
+mod events;
 
-use std::error::Error;
+use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
+use clap::error::ErrorKind;
 use smpp_core::Address;
 use smpp_core::session::Config;
 use smpp_core::simulator::OriginateError;
+use smpp_io_tokio::testing::{Certificate, Smsc};
 use smpp_io_tokio::{Listener, tls};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use arguments::Arguments;
-use report::Report;
-use smsc::{Setup, Smsc};
+use crate::failure::{Failure, finish};
+use crate::runtime;
+pub(crate) use arguments::Arguments;
+use events::EventPrinter;
 
 /// How long the sessions have to unbind.
-const PATIENCE: Duration = Duration::from_secs(10);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Octets that wait for an ESME before no more is read from it: one that never reads costs no more than a megabyte.
+/// Octets that wait for an ESME before no more is read from it: an ESME that never reads costs at most a megabyte.
 const MAX_OUTPUT: usize = 128 * 1024;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+/// How often the live status line changes.
+const STATUS_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Runs the SMSC until it is interrupted.
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     if let Err(what) = arguments.check() {
-        Arguments::command().error(clap::error::ErrorKind::ValueValidation, what).exit();
+        Arguments::command().error(ErrorKind::ValueValidation, what).exit();
     }
-    match run(&arguments).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    let served = runtime::multi_threaded().and_then(|runtime| runtime.block_on(serve(arguments)));
+    finish(served.map(|()| true))
 }
 
-/// Runs until it is interrupted, then stops in good order.
-async fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+/// Serves until the first interrupt, then unbinds every session.
+async fn serve(arguments: &Arguments) -> Result<(), Failure> {
+    let mut interrupts = Interrupts::new().map_err(Failure::other)?;
     let listeners = listeners(arguments).await?;
     let tls_from = listeners.len() - arguments.tls_listen.len();
-    let report = Arc::new(Report::new(arguments.json));
-    let watcher = Arc::clone(&report);
-    let smsc = Smsc::start(Setup {
-        rules: arguments.rules(),
-        accounts: arguments.account.clone(),
-        faults: arguments.faults(),
-        listeners,
-        connections: arguments.max_connections,
-        watcher: Box::new(move |told| watcher.told(told)),
-    })?;
-    let addresses = smsc.server.local_addrs().iter().enumerate();
+    let printer = Arc::new(EventPrinter::new(arguments.json));
+    let subscriber = Arc::clone(&printer);
+    let builder = Smsc::builder()
+        .rules(arguments.rules())
+        .faults(arguments.faults())
+        .max_connections(arguments.max_connections)
+        .subscribe(move |event| subscriber.event(event));
+    let builder = arguments
+        .account
+        .iter()
+        .fold(builder, |builder, (system_id, password)| builder.account(system_id, password));
+    let smsc = listeners.into_iter().fold(builder, |builder, listener| builder.listen(listener));
+    let smsc = smsc.start().await.map_err(Failure::other)?;
+    let addresses = smsc.local_addrs().iter().enumerate();
     let addresses: Vec<_> = addresses.map(|(index, address)| (*address, index >= tls_from)).collect();
     let names: Vec<_> = arguments.account.iter().map(|(system_id, _)| &**system_id).collect();
-    report.listening(&addresses, &names);
+    printer.listening(&addresses, &names);
 
     tokio::select! {
-        () = smsc.run() => {}
-        () = phone(&smsc, arguments) => {}
-        () = live(&smsc, &report) => {}
-        interrupted = interrupt() => interrupted?,
+        () = originate(&smsc, arguments) => {}
+        () = show_status(&smsc, &printer) => {}
+        () = interrupts.next() => {}
     }
-    report.stopping();
+    printer.stopping();
     let shutdown = tokio::select! {
-        shutdown = smsc.server.shutdown(PATIENCE) => shutdown,
-        _ = interrupt() => return Err("stopped at once: what was under way is lost".into()),
+        shutdown = smsc.shutdown(SHUTDOWN_TIMEOUT) => shutdown,
+        () = interrupts.next() => return Err(Failure::other("stopped at once: requests in flight are lost")),
     };
-    report.stopped(&shutdown);
+    printer.stopped(&shutdown);
     Ok(())
 }
 
-/// Listens: without TLS first, then with it.
-async fn listeners(arguments: &Arguments) -> Result<Vec<Listener>, Box<dyn Error>> {
+/// Listens: on the addresses without TLS first, then on those with TLS.
+async fn listeners(arguments: &Arguments) -> Result<Vec<Listener>, Failure> {
     let mut listeners = Vec::new();
     for address in arguments.listen() {
         listeners.push(listen(&address).await?);
@@ -94,15 +87,16 @@ async fn listeners(arguments: &Arguments) -> Result<Vec<Listener>, Box<dyn Error
         return Ok(listeners);
     }
     let config = if let (Some(cert), Some(key)) = (&arguments.cert, &arguments.key) {
-        tls::server_files(cert, key)
-            .map_err(|error| format!("--cert and --key do not serve for TLS: {error}"))?
+        tls::server_files(cert, key).map_err(|error| {
+            Failure::other(format_args!("--cert and --key cannot be used for TLS: {error}"))
+        })?
     } else {
-        let made = certificate::for_localhost()?;
+        let certificate = Certificate::for_localhost().map_err(Failure::other)?;
         if let Some(path) = &arguments.tls_ca {
-            std::fs::write(path, made.authority.pem())
-                .map_err(|error| format!("--tls-ca {}: {error}", path.display()))?;
+            std::fs::write(path, certificate.ca_pem())
+                .map_err(|error| Failure::other(format_args!("--tls-ca {}: {error}", path.display())))?;
         }
-        tls::server(made.chain, made.key)?
+        certificate.server_config()
     };
     for address in &arguments.tls_listen {
         listeners.push(listen(address).await?.tls(Arc::clone(&config)));
@@ -110,28 +104,24 @@ async fn listeners(arguments: &Arguments) -> Result<Vec<Listener>, Box<dyn Error
     Ok(listeners)
 }
 
-async fn listen(address: &str) -> Result<Listener, Box<dyn Error>> {
+async fn listen(address: &str) -> Result<Listener, Failure> {
     let config = Config { max_output: MAX_OUTPUT, ..Config::default() };
-    let listener = Listener::bind(address, config).await;
-    listener.map_err(|error| {
-        let advice = "give an ADDRESS:PORT of this machine that is free, such as 127.0.0.1:2775";
-        format!("cannot listen on {address}: {error}; {advice}").into()
-    })
+    Listener::bind(address, config).await.map_err(|error| Failure::listen(address, error))
 }
 
-/// Has a phone write to an account, if that is asked for. Never ends.
-async fn phone(smsc: &Smsc, arguments: &Arguments) {
+/// Sends mobile-originated messages to the account of --mo. Never returns.
+async fn originate(smsc: &Smsc, arguments: &Arguments) {
     if let Some(account) = &arguments.mo {
         let mut turns = interval(arguments.mo_interval());
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let number = |digits| Address::international(digits).unwrap_or_default();
-        let numbers = (number(&arguments.mo_from), number(&arguments.mo_to));
+        let (source, destination) = (number(&arguments.mo_from), number(&arguments.mo_to));
         let mut left = arguments.mo_count.unwrap_or(u64::MAX);
         while left > 0 {
             turns.tick().await;
-            match smsc.desk.originate(account, numbers, &arguments.mo_text) {
+            match smsc.originate(account, source, destination, &arguments.mo_text) {
                 Ok(_) => left -= 1,
-                // Later, when some of it has been fetched.
+                // It is tried again after some messages have been delivered.
                 Err(OriginateError::Full) => {}
                 Err(error) => {
                     eprintln!("error: --mo {account}: {error}");
@@ -143,25 +133,50 @@ async fn phone(smsc: &Smsc, arguments: &Arguments) {
     std::future::pending::<()>().await;
 }
 
-/// Keeps the line that lives alive. Never ends.
-async fn live(smsc: &Smsc, report: &Report) {
+/// Updates the live status line. Never returns.
+async fn show_status(smsc: &Smsc, printer: &EventPrinter) {
     loop {
-        let binds = smsc.server.binds();
-        report.live(binds.list().len(), binds.connections(), smsc.desk.pending());
-        sleep(Duration::from_millis(200)).await;
+        let binds = smsc.binds();
+        printer.update_status(binds.list().len(), binds.connections(), smsc.pending());
+        sleep(STATUS_INTERVAL).await;
     }
 }
 
-/// Waits for ctrl-c, or for the signal that asks to end.
-async fn interrupt() -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+/// The signals that stop the SMSC: Ctrl-C and, on Unix, SIGTERM. From `new` on, they no longer end the process.
+#[cfg(unix)]
+struct Interrupts {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Interrupts {
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Waits for the next signal.
+    async fn next(&mut self) {
         tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted,
-            _ = terminate.recv() => Ok(()),
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
     }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
+}
+
+/// The signal that stops the SMSC: Ctrl-C.
+#[cfg(windows)]
+struct Interrupts(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+impl Interrupts {
+    fn new() -> io::Result<Self> {
+        tokio::signal::windows::ctrl_c().map(Self)
+    }
+
+    /// Waits for the next signal.
+    async fn next(&mut self) {
+        self.0.recv().await;
+    }
 }

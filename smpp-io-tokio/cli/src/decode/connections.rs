@@ -1,4 +1,4 @@
-//! TCP connections: which of them speak SMPP, and what they say.
+//! TCP connections: which of them carry SMPP, and their PDUs.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -6,50 +6,50 @@ use std::mem;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::dump::Dump;
-use crate::pdus::{PLAUSIBLE, Pdus, is_plausible};
-use crate::stream::{Piece, Reassembly};
+use super::dump::Dump;
+use super::pdus::{PLAUSIBLE, Pdus, is_plausible};
+use super::stream::{Piece, Reassembly};
 
-/// The ports of SMPP, plain and over TLS: read whatever the stream begins with.
+/// The ports of SMPP, plain and over TLS: their streams are decoded even if they do not begin like SMPP.
 const PORTS: [u16; 2] = [2775, 2776];
 
-/// What to read, and how.
+/// What to decode, and how.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Options {
-    /// Only this port.
-    pub(crate) port: Option<u16>,
-    pub(crate) max_pdu: usize,
-    pub(crate) resync: bool,
+pub(super) struct Options {
+    /// Decode only this port.
+    pub(super) port: Option<u16>,
+    pub(super) max_pdu: usize,
+    pub(super) resync: bool,
 }
 
 /// A captured TCP segment.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Segment<'a> {
-    /// Since the first packet.
-    pub(crate) time: Duration,
-    pub(crate) from: SocketAddr,
-    pub(crate) to: SocketAddr,
-    pub(crate) sequence: u32,
-    pub(crate) syn: bool,
-    pub(crate) fin: bool,
-    pub(crate) rst: bool,
-    pub(crate) octets: &'a [u8],
+pub(super) struct Segment<'a> {
+    /// The time since the first packet.
+    pub(super) time: Duration,
+    pub(super) from: SocketAddr,
+    pub(super) to: SocketAddr,
+    pub(super) sequence: u32,
+    pub(super) syn: bool,
+    pub(super) fin: bool,
+    pub(super) rst: bool,
+    pub(super) octets: &'a [u8],
     /// Octets at its end that were not captured.
-    pub(crate) cut: u32,
+    pub(super) cut: u32,
 }
 
 /// Follows each direction of each connection.
 ///
-/// A direction holds at most one PDU and what came out of order. Directions that were closed stay, almost
-/// empty, so that a late retransmission is known for what it is.
+/// A direction holds at most one PDU and the segments that arrived out of order. Closed directions are kept, almost
+/// empty, so that a late retransmission is recognized.
 #[derive(Debug)]
-pub(crate) struct Connections {
+pub(super) struct Connections {
     options: Options,
     directions: BTreeMap<(SocketAddr, SocketAddr), Direction>,
-    /// When the last segment came.
+    /// The time of the last segment.
     now: Duration,
-    /// How many directions carry what.
-    found: BTreeMap<Verdict, u64>,
+    /// How many directions carry SMPP, TLS or something else.
+    found: BTreeMap<Protocol, u64>,
 }
 
 #[derive(Debug)]
@@ -57,42 +57,43 @@ struct Direction {
     order: Reassembly,
     /// Whether the SYN was seen.
     whole: bool,
-    /// Whether it was found to speak SMPP.
+    /// Whether it carries SMPP.
     smpp: bool,
     content: Content,
 }
 
 #[derive(Debug)]
 enum Content {
-    /// Too few octets to tell.
+    /// Too few octets to decide.
     Undecided(Vec<u8>),
     Smpp(Pdus),
-    /// Something else, of which this many octets were left unread.
+    /// TLS, and the number of octets that were skipped.
     Tls(u64),
+    /// Something else, and the number of octets that were skipped.
     Other(u64),
     Closed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Verdict {
+enum Protocol {
     Smpp,
     Tls,
     Other,
 }
 
 impl Connections {
-    pub(crate) fn new(options: Options) -> Self {
+    pub(super) fn new(options: Options) -> Self {
         Self { options, directions: BTreeMap::new(), now: Duration::ZERO, found: BTreeMap::new() }
     }
 
-    /// Tells what the segment completes.
-    pub(crate) fn segment(&mut self, dump: &mut Dump<impl Write>, segment: &Segment<'_>) -> io::Result<()> {
+    /// Adds a segment and writes what it completes.
+    pub(super) fn segment(&mut self, dump: &mut Dump<impl Write>, segment: &Segment<'_>) -> io::Result<()> {
         let Segment { from, to, syn, fin, rst, octets, cut, .. } = *segment;
         if self.options.port.is_some_and(|port| port != from.port() && port != to.port()) {
             return Ok(());
         }
         self.now = segment.time;
-        // The SYN takes a number of its own.
+        // The SYN has a sequence number of its own.
         let sequence = segment.sequence.wrapping_add(syn.into());
         if syn && self.directions.get(&(from, to)).is_some_and(|known| known.order.is_other(sequence)) {
             self.end(dump, from, to)?;
@@ -108,22 +109,22 @@ impl Connections {
         if rst { self.end(dump, from, to) } else { Ok(()) }
     }
 
-    /// The end of the capture.
-    pub(crate) fn finish(&mut self, dump: &mut Dump<impl Write>) -> io::Result<()> {
+    /// Writes what is left at the end of the capture.
+    pub(super) fn finish(&mut self, dump: &mut Dump<impl Write>) -> io::Result<()> {
         let open: Vec<_> = self.directions.keys().copied().collect();
         for (from, to) in open {
             self.end(dump, from, to)?;
         }
-        let count = |verdict| self.found.get(&verdict).copied().unwrap_or_default();
-        if count(Verdict::Smpp) > 0 {
+        let count = |protocol| self.found.get(&protocol).copied().unwrap_or_default();
+        if count(Protocol::Smpp) > 0 {
             return Ok(());
         }
-        let (tls, other) = (count(Verdict::Tls), count(Verdict::Other));
+        let (tls, other) = (count(Protocol::Tls), count(Protocol::Other));
         let found = format_args!("{tls} directions of TCP connections carry TLS, {other} something else");
         dump.failure("", format_args!("no SMPP was found: {found} (--port N reads a port as SMPP)"))
     }
 
-    /// Nothing more comes in either direction.
+    /// Ends both directions: no more segments arrive.
     fn end(&mut self, dump: &mut Dump<impl Write>, from: SocketAddr, to: SocketAddr) -> io::Result<()> {
         for (from, to) in [(from, to), (to, from)] {
             if let Some(direction) = self.directions.get_mut(&(from, to)) {
@@ -134,32 +135,32 @@ impl Connections {
         Ok(())
     }
 
-    /// Reads on in one direction, as far as its octets are in order.
+    /// Decodes one direction, as far as its octets are in order.
     fn read(&mut self, dump: &mut Dump<impl Write>, from: SocketAddr, to: SocketAddr) -> io::Result<()> {
         let Options { port, max_pdu, resync } = self.options;
         let place = place(from, to, self.now);
-        let peer_speaks = self.directions.get(&(to, from)).is_some_and(|peer| peer.smpp);
-        // With --port, nothing else gets here.
+        let peer_is_smpp = self.directions.get(&(to, from)).is_some_and(|peer| peer.smpp);
+        // With --port, all other segments were skipped.
         let known_port = port.is_some() || [from, to].iter().any(|end| PORTS.contains(&end.port()));
-        let expected = known_port || peer_speaks;
+        let expected = known_port || peer_is_smpp;
         let Some(direction) = self.directions.get_mut(&(from, to)) else { return Ok(()) };
 
         while let Some(mut piece) = direction.order.piece() {
             if let Content::Undecided(first) = &mut direction.content {
-                let verdict = match &mut piece {
+                let protocol = match &mut piece {
                     Piece::Octets(octets) => {
                         first.append(octets);
-                        verdict(first, expected, max_pdu)
+                        protocol(first, expected, max_pdu)
                     }
-                    Piece::Lost(_) if expected => Some(Verdict::Smpp),
-                    Piece::Lost(_) => Some(Verdict::Other),
+                    Piece::Lost(_) if expected => Some(Protocol::Smpp),
+                    Piece::Lost(_) => Some(Protocol::Other),
                 };
-                let Some(verdict) = verdict else { continue };
-                *self.found.entry(verdict).or_default() += 1;
-                direction.smpp = verdict == Verdict::Smpp;
+                let Some(protocol) = protocol else { continue };
+                *self.found.entry(protocol).or_default() += 1;
+                direction.smpp = protocol == Protocol::Smpp;
                 let octets = first.len() as u64;
-                direction.content = match verdict {
-                    Verdict::Smpp => {
+                direction.content = match protocol {
+                    Protocol::Smpp => {
                         if !direction.whole {
                             dump.note(&place, "begins in mid-stream: the capture has no SYN of it")?;
                         }
@@ -167,11 +168,11 @@ impl Connections {
                         pdus.push(first);
                         Content::Smpp(pdus)
                     }
-                    Verdict::Tls if expected => {
+                    Protocol::Tls if expected => {
                         dump.failure(&place, "is TLS: cannot be read")?;
                         Content::Tls(octets)
                     }
-                    Verdict::Tls | Verdict::Other => Content::Other(octets),
+                    Protocol::Tls | Protocol::Other => Content::Other(octets),
                 };
             }
             match (&mut direction.content, piece) {
@@ -204,7 +205,7 @@ impl Connections {
                 dump.rest(&place, &pdus)
             }
             Content::Tls(unread) => dump.failure(&place, format_args!("{unread} octets were left unread")),
-            Content::Other(unread) if peer_speaks => {
+            Content::Other(unread) if peer_is_smpp => {
                 let why = "they do not begin like the SMPP of the other direction";
                 dump.failure(&place, format_args!("{unread} octets were left unread: {why}"))
             }
@@ -220,15 +221,15 @@ impl Direction {
     }
 }
 
-/// What a stream carries that begins so. `None` if that is not enough to tell.
-fn verdict(first: &[u8], expected: bool, max_pdu: usize) -> Option<Verdict> {
+/// Returns what a stream with this beginning carries; `None` if more octets are needed.
+fn protocol(first: &[u8], expected: bool, max_pdu: usize) -> Option<Protocol> {
     match first {
         // Record types of TLS, and its major version (RFC 8446 §5.1).
-        [0x14..=0x17, 3, ..] => Some(Verdict::Tls),
-        [_, _, ..] if expected => Some(Verdict::Smpp),
+        [0x14..=0x17, 3, ..] => Some(Protocol::Tls),
+        [_, _, ..] if expected => Some(Protocol::Smpp),
         _ if first.len() < PLAUSIBLE => None,
-        _ if is_plausible(first, max_pdu) => Some(Verdict::Smpp),
-        _ => Some(Verdict::Other),
+        _ if is_plausible(first, max_pdu) => Some(Protocol::Smpp),
+        _ => Some(Protocol::Other),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Captures made for the purpose, and what is told about them.
+//! Tests with captures that they make themselves.
 
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex};
@@ -9,9 +9,9 @@ use smpp_core::pcap::Capture;
 use smpp_core::session::{Config, Direction, Esme, Instant, Session};
 use smpp_core::{Bind, CommandStatus, Frame, Pdu, SequenceNumber, SubmitSm, Tolerance, frame};
 
-use crate::capture;
-use crate::dump::Dump;
-use crate::follow::Options;
+use super::capture;
+use super::connections::Options;
+use super::dump::Dump;
 
 const OPTIONS: Options = Options { port: None, max_pdu: frame::DEFAULT_MAX_LENGTH, resync: false };
 
@@ -60,29 +60,30 @@ impl Recording {
         self
     }
 
-    /// What is told, and whether all could be read.
+    /// Returns the text, and whether all of the capture could be decoded.
     fn dump(&self, options: Options) -> (String, bool) {
         let mut dump = Dump::new(Vec::new(), Tolerance::LENIENT);
-        let mut input = Slowly(&self.file);
+        let mut input = OneOctetReader(&self.file);
         let head = capture::head(&mut input).unwrap();
         capture::read(&head, input, options, &mut dump).unwrap();
         (dump.text(), !dump.has_failed())
     }
 
-    /// The first line of each thing that is told must be these, and whether all could be read.
+    /// Compares the first line of each paragraph, and whether all of the capture could be decoded.
     #[track_caller]
     fn assert(&self, options: Options, lines: &[&str], fine: bool) {
         let (text, read) = self.dump(options);
-        let found: Vec<_> = text.trim_end().split("\n\n").filter_map(|told| told.lines().next()).collect();
+        let found: Vec<_> =
+            text.trim_end().split("\n\n").filter_map(|paragraph| paragraph.lines().next()).collect();
         assert_eq!(found, lines);
         assert_eq!(read, fine);
     }
 }
 
-/// Gives one octet at a time, as a pipe may.
-struct Slowly<'a>(&'a [u8]);
+/// Reads one octet at a time, as a pipe may.
+struct OneOctetReader<'a>(&'a [u8]);
 
-impl Read for Slowly<'_> {
+impl Read for OneOctetReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = buffer.len().min(1);
         self.0.read(&mut buffer[..length])
@@ -315,7 +316,7 @@ fn pcapng() {
 }
 
 #[test]
-fn what_pcap_writes_is_read() {
+fn a_capture_of_smpp_core_is_decoded() {
     let file = Arc::new(Mutex::new(Vec::new()));
     let capture = Capture::new({
         let file = Arc::clone(&file);

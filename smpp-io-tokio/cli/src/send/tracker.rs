@@ -1,4 +1,4 @@
-//! What has become of each message: accepted or not, its receipt here or not.
+//! The outcome of each segment, and the receipts that are still to come.
 
 use std::collections::VecDeque;
 use std::io;
@@ -10,51 +10,54 @@ use smpp_core::session::{CloseReason, RequestError, Response};
 use smpp_core::sms::{Detection, Receipt};
 use smpp_core::{CommandStatus, DeliverSm, MessageState, RegisteredDelivery};
 
-use super::{Part, Report, Stop};
+use super::message::Segment;
+use crate::failure::Failure;
+use crate::report::Report;
 
-/// Receipts kept that are about no message known so far. The SMSC may send a receipt before it answers the
-/// submit_sm, and it sends those of the account's other programs too: hence the bound.
-const EARLY: usize = 1000;
+/// The largest number of receipts kept for message ids that are not known yet. The SMSC may send a receipt before it
+/// answers the submit_sm, and it sends the receipts of the account's other programs too.
+const MAX_EARLY_RECEIPTS: usize = 1000;
 
-/// Keeps the ids and the receipts, and tells what comes.
-pub(crate) struct Ledger {
+/// Reports outcomes and receipts, and tracks which receipts are pending.
+pub(super) struct Tracker {
     report: Report,
-    /// Accepted, the final receipt not yet here; in the order they were submitted.
-    waiting: Vec<Waiting>,
+    /// In the order in which the segments were submitted.
+    pending: Vec<PendingReceipt>,
     /// Oldest first.
-    early: VecDeque<Told>,
-    well: bool,
+    early: VecDeque<Received>,
+    /// Whether every segment was accepted and every final receipt says "delivered".
+    succeeded: bool,
 }
 
-/// A part that a receipt is to come for.
-struct Waiting {
+/// An accepted segment without its final receipt.
+struct PendingReceipt {
     id: String,
     what: String,
 }
 
-/// What a receipt says.
-struct Told {
+/// A receipt.
+struct Received {
     id: String,
     state: MessageState,
-    last: bool,
+    is_final: bool,
     text: String,
 }
 
-impl Ledger {
-    pub(crate) fn new(report: Report) -> Self {
-        Self { report, waiting: Vec::new(), early: VecDeque::new(), well: true }
+impl Tracker {
+    pub(super) fn new(report: Report) -> Self {
+        Self { report, pending: Vec::new(), early: VecDeque::new(), succeeded: true }
     }
 
-    /// Notes the outcome of a submit_sm.
-    pub(crate) fn submitted(&mut self, part: &Part<'_>, outcome: Result<Response, RequestError>) {
-        let Part { message, submission } = part;
-        let segment = submission.segment();
-        let (number, of, octets) = (segment.number(), segment.total(), segment.as_bytes().len());
+    /// Records and reports the outcome of a submit_sm.
+    pub(super) fn submitted(&mut self, segment: &Segment<'_>, outcome: Result<Response, RequestError>) {
+        let Segment { message, submission } = segment;
+        let part = submission.segment();
+        let (number, of, octets) = (part.number(), part.total(), part.as_bytes().len());
         let what = format!("message {message} part {number}/{of}");
         let response = match outcome {
             Ok(response) => response,
             Err(error) => {
-                self.well = false;
+                self.succeeded = false;
                 return self.report.error(format_args!("{what}: {error}"), advice(&error));
             }
         };
@@ -64,27 +67,27 @@ impl Ledger {
             json!({ "message": message, "part": number, "parts": of, "message_id": id }),
             format_args!("submit_sm   part {number}/{of}: {octets} octets -> message_id {id}"),
         );
-        if part.submit_sm().registered_delivery.contains(RegisteredDelivery::RECEIPT) {
-            self.waiting.push(Waiting { id, what });
-            // Its receipts may be among the early ones: those that are not stay there.
+        if segment.submit_sm().registered_delivery.contains(RegisteredDelivery::RECEIPT) {
+            self.pending.push(PendingReceipt { id, what });
+            // Receipts that match no pending segment go back to the early ones.
             for receipt in std::mem::take(&mut self.early) {
                 self.receipt(receipt);
             }
         }
     }
 
-    /// Notes what the SMSC delivers: a receipt, or a message from someone's phone.
-    pub(crate) fn delivered(&mut self, sm: &DeliverSm<'_>) {
+    /// Records and reports what the SMSC delivers: a receipt or a mobile-originated message.
+    pub(super) fn delivered(&mut self, sm: &DeliverSm<'_>) {
         let mut buffer = Vec::new();
         let Some(receipt) = Receipt::of_with_buffer(sm, Detection::ByEsmClass, &mut buffer) else {
             return self.message(sm);
         };
         let text = String::from_utf8_lossy(sm.text()).into_owned();
         match receipt {
-            Ok(receipt) => self.receipt(Told {
+            Ok(receipt) => self.receipt(Received {
                 id: String::from_utf8_lossy(receipt.id).into_owned(),
                 state: receipt.state().unwrap_or(MessageState::UNKNOWN),
-                last: receipt.is_final(),
+                is_final: receipt.is_final(),
                 text,
             }),
             Err(error) => self.report.error(
@@ -94,29 +97,29 @@ impl Ledger {
         }
     }
 
-    fn receipt(&mut self, receipt: Told) {
-        let Some(at) = self.waiting.iter().position(|waiting| waiting.id == receipt.id) else {
-            if self.early.len() == EARLY {
+    fn receipt(&mut self, receipt: Received) {
+        let Some(at) = self.pending.iter().position(|pending| pending.id == receipt.id) else {
+            if self.early.len() == MAX_EARLY_RECEIPTS {
                 self.early.pop_front();
             }
             return self.early.push_back(receipt);
         };
-        let Told { id, state, last, text } = receipt;
-        let what = &self.waiting[at].what;
+        let Received { id, state, is_final, text } = receipt;
+        let what = &self.pending[at].what;
         self.report.step(
             "receipt",
-            json!({ "message_id": id, "state": format!("{state:?}"), "final": last, "text": text }),
+            json!({ "message_id": id, "state": format!("{state:?}"), "final": is_final, "text": text }),
             format_args!("receipt     {what}: {state:?}\n            {text}"),
         );
-        if last {
-            self.waiting.remove(at);
-            self.well &= state == MessageState::DELIVERED;
+        if is_final {
+            self.pending.remove(at);
+            self.succeeded &= state == MessageState::DELIVERED;
         }
     }
 
     fn message(&self, sm: &DeliverSm<'_>) {
         let codings = Provider::EIGHT_BY_EIGHT.codings;
-        // Where the header is malformed, all of it is shown.
+        // If the user data header is malformed, all octets are shown.
         let whole = || codings.decode(sm.data_coding, None, sm.text());
         let text = sm.user_data().map_or_else(|_| whole(), |user_data| user_data.text(codings));
         let text = text.unwrap_or_default();
@@ -128,23 +131,23 @@ impl Ledger {
         );
     }
 
-    /// Whether no receipt is missing.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.waiting.is_empty()
+    /// Returns whether no receipt is pending.
+    pub(super) fn is_complete(&self) -> bool {
+        self.pending.is_empty()
     }
 
-    /// Says what is waited for, if anything is.
-    pub(crate) fn explain_waiting(&self) {
+    /// Explains which receipts are pending, if any.
+    pub(super) fn explain_pending(&self) {
         if !self.is_complete() {
             self.report
-                .explain("\nEach accepted part is reported on by a deliver_sm when its fate is known:");
+                .explain("\nThe SMSC sends a receipt in a deliver_sm for each accepted part when its outcome is known:");
         }
     }
 
-    /// Gives up what has not come: nothing is missing any more, and not all is well.
-    pub(crate) fn give_up(&mut self, timeout: Duration) {
-        for Waiting { id, what } in self.waiting.drain(..) {
-            self.well = false;
+    /// Failures waiting for the pending receipts and reports each as missing.
+    pub(super) fn give_up(&mut self, timeout: Duration) {
+        for PendingReceipt { id, what } in self.pending.drain(..) {
+            self.succeeded = false;
             self.report.error(
                 format_args!("no receipt for {what} ({id}) within {} s", timeout.as_secs()),
                 "The message was accepted; wait longer with --timeout, or look it up at the provider.",
@@ -152,27 +155,27 @@ impl Ledger {
         }
     }
 
-    /// Notes how the session ended. Whether every part was accepted, and every receipt that was asked for came
-    /// and says "delivered".
-    pub(crate) fn ended(&mut self, reason: CloseReason, error: Option<&io::Error>) -> Result<bool, Stop> {
-        let asked = matches!(reason, CloseReason::Unbound | CloseReason::PeerUnbound);
-        if asked && self.is_complete() {
+    /// Reports the end of the session. Returns whether every segment was accepted, and every receipt that was asked for
+    /// arrived and says "delivered".
+    pub(super) fn ended(&mut self, reason: CloseReason, error: Option<&io::Error>) -> Result<bool, Failure> {
+        let regular = matches!(reason, CloseReason::Unbound | CloseReason::PeerUnbound);
+        if regular && self.is_complete() {
             let text = format_args!("\nended       {reason}");
             self.report.step("unbound", json!({ "reason": reason.to_string() }), text);
-            return Ok(self.well);
+            return Ok(self.succeeded);
         }
-        for Waiting { id, what } in self.waiting.drain(..) {
+        for PendingReceipt { id, what } in self.pending.drain(..) {
             self.report.error(format_args!("no receipt for {what} ({id})"), "");
         }
         let error = error.map(|error| format!(" ({error})")).unwrap_or_default();
-        Err(Stop::failed(
+        Err(Failure::failed(
             format_args!("the session ended early: {reason}{error}"),
-            "What has a message_id was accepted; receipts that are missing come on the next bind.",
+            "A part with a message_id was accepted; missing receipts arrive on the next bind.",
         ))
     }
 }
 
-/// What to do about a part that was not accepted.
+/// Returns what to do about a segment that was not accepted.
 fn advice(error: &RequestError) -> &'static str {
     match error {
         RequestError::Refused(CommandStatus::RTHROTTLED | CommandStatus::RMSGQFUL) => "Send it again, later.",
@@ -181,7 +184,7 @@ fn advice(error: &RequestError) -> &'static str {
             "Check --from: the account may not use this sender."
         }
         RequestError::NeverSent(_) => "It is safe to send it again.",
-        RequestError::Unanswered(_) => "It may have been accepted: sending it again may make two of it.",
+        RequestError::Unanswered(_) => "It may have been accepted: sending it again may deliver it twice.",
         _ => "",
     }
 }

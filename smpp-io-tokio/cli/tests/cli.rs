@@ -8,7 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use common::{new_file, smpp, with_timeout};
+use common::{hexadecimal, new_file, smpp, with_timeout};
 
 /// Runs the command to its end. Returns exit status, standard output and standard error.
 fn run(mut command: Command) -> (i32, String, String) {
@@ -231,10 +231,9 @@ fn smsc_receive_and_send_together() {
             let (status, sent, error) = run(command);
             assert_eq!(status, 0, "{sent}{error}");
             // The message of the phone is delivered to either bind.
-            let hexadecimal: String =
-                "Hello from a phone".bytes().map(|octet| format!("{octet:02x}")).collect();
-            let received = || fs::read_to_string(&file).unwrap_or_default().contains(&hexadecimal);
-            while !received() && !sent.contains("Hello from a phone") {
+            let text = hexadecimal("Hello from a phone");
+            let stored = || fs::read_to_string(&file).unwrap_or_default().contains(&text);
+            while !stored() && !sent.contains("Hello from a phone") {
                 thread::sleep(Duration::from_millis(20));
             }
             fs::remove_file(&file).unwrap();

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use common::{PROGRAM, new_file, smpp, with_timeout};
+use common::{PROGRAM, hexadecimal, new_file, smpp, with_timeout};
 use smpp_core::session::{Config, Smsc};
 use smpp_core::{Address, CommandStatus, DeliverSm, ShortMessage};
 use smpp_io_std::{
@@ -185,10 +185,6 @@ fn stored(file: &Path) -> (Vec<String>, usize) {
     let again = lines.iter().filter(|line| line["again"] == true).count();
     let text = |line: &serde_json::Value| line["text"].as_str().unwrap().to_owned();
     (lines.iter().map(text).collect(), again)
-}
-
-fn hexadecimal(text: &str) -> String {
-    text.bytes().flat_map(|octet| format!("{octet:02x}").into_bytes()).map(char::from).collect()
 }
 
 #[test]

@@ -25,6 +25,11 @@ pub(crate) fn new_file(name: &str) -> PathBuf {
     file
 }
 
+/// Returns the octets of a text in hexadecimal.
+pub(crate) fn hexadecimal(text: &str) -> String {
+    text.bytes().flat_map(|octet| format!("{octet:02x}").into_bytes()).map(char::from).collect()
+}
+
 /// Runs a test in a thread; it fails if it takes longer than two minutes.
 pub(crate) fn with_timeout(test: impl FnOnce() + Send + 'static) {
     let (done, finished) = channel();

@@ -1,5 +1,6 @@
 //! The SMSC: the simulator of `smpp-core` decides; each connection has a thread.
 
+use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -189,6 +190,18 @@ impl Smsc {
     pub fn pending(&self) -> usize {
         let service = self.shared.service();
         service.simulator.pending() + service.due.len()
+    }
+}
+
+impl fmt::Debug for SmscBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SmscBuilder").field("rules", &self.rules).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Smsc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Smsc").field("endpoint", &self.endpoint).finish_non_exhaustive()
     }
 }
 

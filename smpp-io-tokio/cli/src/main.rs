@@ -29,7 +29,7 @@ struct Arguments {
 enum Command {
     Send(send::Arguments),
     Receive(receive::Arguments),
-    Smsc(smsc::Arguments),
+    Smsc(Box<smsc::Arguments>),
     Load(load::Arguments),
     Decode(decode::Arguments),
     Completions(completions::Arguments),

@@ -1,6 +1,7 @@
 //! The SMSC: the simulator of `smpp-core` decides, a [`Server`] carries it out.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
@@ -328,6 +329,18 @@ impl Smsc {
     pub async fn shutdown(mut self, timeout: Duration) -> Shutdown {
         self.deliveries.shutdown().await;
         self.server.shutdown(timeout).await
+    }
+}
+
+impl fmt::Debug for SmscBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SmscBuilder").field("rules", &self.rules).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Smsc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Smsc").field("endpoint", &self.endpoint).finish_non_exhaustive()
     }
 }
 

@@ -38,6 +38,7 @@ use crate::{options, runtime};
       eight threads submit one message at a time each, over blocking sockets
   smpp load --blocking --raw
       exchanges the same octets over bare sockets: what the system itself takes")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Arguments {
     /// Where to bind: smpps://SYSTEM_ID@HOST[:2776] with TLS, smpp://SYSTEM_ID@HOST[:2775] without
     #[arg(long, conflicts_with = "serve")]

@@ -35,6 +35,7 @@ use crate::{options, runtime};
       sends one message through a provider
   smpp send --url smpp://shop:s3cret@127.0.0.1:2775 --to 6591234567 --text \"Hello\" --json --trace
       prints a JSON object for each step, and each PDU to the standard error")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Arguments {
     /// Where to bind: smpps://SYSTEM_ID@HOST[:2776] with TLS, smpp://SYSTEM_ID@HOST[:2775] without
     #[arg(long, requires_all = ["to", "text"])]

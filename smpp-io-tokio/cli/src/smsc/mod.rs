@@ -13,7 +13,7 @@ use clap::error::ErrorKind;
 use smpp_core::Address;
 use smpp_core::session::Config;
 use smpp_core::simulator::OriginateError;
-use smpp_io_tokio::testing::{Certificate, Smsc};
+use smpp_io_tokio::testing::{Certificate, Smsc, SmscBuilder};
 use smpp_io_tokio::{Listener, tls};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
@@ -56,7 +56,7 @@ async fn serve(arguments: &Arguments) -> Result<(), Failure> {
         .account
         .iter()
         .fold(builder, |builder, (system_id, password)| builder.account(system_id, password));
-    let smsc = listeners.into_iter().fold(builder, |builder, listener| builder.listen(listener));
+    let smsc = listeners.into_iter().fold(builder, SmscBuilder::listen);
     let smsc = smsc.start().await.map_err(Failure::other)?;
     let addresses = smsc.local_addrs().iter().enumerate();
     let addresses: Vec<_> = addresses.map(|(index, address)| (*address, index >= tls_from)).collect();

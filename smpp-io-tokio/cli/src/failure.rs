@@ -10,7 +10,9 @@ use smpp_io_tokio::{ConnectError, TlsError};
 
 use crate::output::printable;
 
-/// What to do about a certificate that is not trusted.
+const RESOLVE_ADVICE: &str = "Check the host name, and that this machine can resolve names.";
+const CONNECT_ADVICE: &str = "Check host and port (2775 plain, 2776 TLS) and that no firewall is in the way.";
+const TLS_ADVICE: &str = "Check that the port speaks TLS (2776 at 8x8); smpp:// is without TLS.";
 const CERTIFICATE_ADVICE: &str = "If the server's certificate authority is your own, name its PEM file with --ca; and use \
                                   the host name that the certificate is for.";
 
@@ -100,14 +102,10 @@ impl Failure {
 impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Self {
         let advice = match &error {
-            ConnectError::Resolve { .. } => "Check the host name, and that this machine can resolve names.",
-            ConnectError::Connect { .. } => {
-                "Check host and port (2775 plain, 2776 TLS) and that no firewall is in the way."
-            }
+            ConnectError::Resolve { .. } => RESOLVE_ADVICE,
+            ConnectError::Connect { .. } => CONNECT_ADVICE,
             ConnectError::Tls { error: TlsError::Certificate(_), .. } => CERTIFICATE_ADVICE,
-            ConnectError::Tls { .. } => {
-                "Check that the port speaks TLS (2776 at 8x8); smpp:// is without TLS."
-            }
+            ConnectError::Tls { .. } => TLS_ADVICE,
             _ => "Check that the port speaks TLS, and that your address is on the provider's allow-list.",
         };
         Self::failed(error, advice)
@@ -115,17 +113,19 @@ impl From<ConnectError> for Failure {
 }
 
 impl From<smpp_io_std::ConnectError> for Failure {
-    /// The error brings its own advice at the end of its text; here the advice has a line of its own.
     fn from(error: smpp_io_std::ConnectError) -> Self {
-        let own = error.kind.advice().unwrap_or_default();
+        let advice = match &error.kind {
+            ConnectErrorKind::Bind(error) => return Self::bind(BindMode::Transceiver, error),
+            ConnectErrorKind::Resolve(_) => RESOLVE_ADVICE,
+            ConnectErrorKind::Connect(_) => CONNECT_ADVICE,
+            ConnectErrorKind::Handshake(_, StdTlsError::Certificate(_)) => CERTIFICATE_ADVICE,
+            ConnectErrorKind::Handshake(..) => TLS_ADVICE,
+            _ => "",
+        };
+        // The text ends with advice for programs; people get the same advice as over tokio.
         let text = error.to_string();
-        let what = text.strip_suffix(own).unwrap_or(&text).trim_end_matches("; ");
-        match &error.kind {
-            ConnectErrorKind::Handshake(_, StdTlsError::Certificate(_)) => {
-                Self::failed(what, CERTIFICATE_ADVICE)
-            }
-            _ => Self::failed(what, own),
-        }
+        let what = text.strip_suffix(error.kind.advice().unwrap_or_default()).unwrap_or(&text);
+        Self::failed(what.trim_end_matches("; "), advice)
     }
 }
 

@@ -104,6 +104,9 @@ fn a_wrong_password_is_reported_without_the_password() {
         let file = new_file("wrong-password");
         let receive = ["receive", "--url", &url, "--file", file.to_str().unwrap()];
         let load = ["load", "--url", &url];
+        let alone = ["load", "--url", &url, "--blocking", "--alone"];
+        let (status, _, error) = run(smpp(&alone));
+        assert!(status == 1 && error.contains("Check the password"), "{error}");
         for arguments in [&send[..], &receive, &load] {
             for blocking in [None, Some("--blocking")] {
                 let mut command = smpp(arguments);

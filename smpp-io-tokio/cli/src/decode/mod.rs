@@ -17,10 +17,10 @@ use std::io::{self, BufWriter, IsTerminal, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 use smpp_core::{Tolerance, frame};
 
+use crate::failure::{Failure, finish};
 use connections::Options;
 use dump::Dump;
 use pdus::Pdus;
@@ -71,7 +71,7 @@ enum Input {
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let input = match input(&arguments.input) {
         Ok(input) => input,
-        Err(what) => Arguments::command().error(ErrorKind::ValueValidation, what).exit(),
+        Err(what) => return finish(Err(Failure::usage(what, "See smpp decode --help."))),
     };
     let stdout = io::stdout();
     // A terminal shows each line at once.

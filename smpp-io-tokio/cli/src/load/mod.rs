@@ -11,8 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
 
-use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use smpp_core::session::{Config, Rate};
 use smpp_core::{Address, BindMode, Endpoint};
@@ -97,10 +96,12 @@ const MODE: BindMode = BindMode::Transceiver;
 
 /// Measures, or serves.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    if let Err(what) = arguments.check() {
-        Arguments::command().error(ErrorKind::ArgumentConflict, what).exit();
-    }
-    finish(if arguments.blocking { blocking::run(arguments) } else { run_tokio(arguments) })
+    finish(
+        arguments
+            .check()
+            .map_err(|what| Failure::usage(what, "See smpp load --help."))
+            .and_then(|()| if arguments.blocking { blocking::run(arguments) } else { run_tokio(arguments) }),
+    )
 }
 
 fn run_tokio(arguments: &Arguments) -> Result<bool, Failure> {

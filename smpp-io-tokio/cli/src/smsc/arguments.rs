@@ -10,6 +10,8 @@ use smpp_core::simulator::{ReceiptTiming, Rules, StateWeights};
 use smpp_core::{Address, COctets, Password};
 use smpp_io_tokio::testing::Faults;
 
+use crate::failure::Failure;
+
 /// Runs an SMSC to test clients against
 ///
 /// It has the rules of 8x8: four binds an account, fifty messages a second a bind, receipts on any bind. Options change
@@ -165,17 +167,21 @@ impl Arguments {
     }
 
     /// Checks the arguments against each other.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&self) -> Result<(), Failure> {
         let mut names: Vec<_> = self.account.iter().map(|(system_id, _)| system_id).collect();
         names.sort();
         if let Some([name, _]) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(format!("--account {name} is given twice; an account has one password"));
+            return Err(Failure::usage(
+                format_args!("--account {name} is given twice"),
+                "An account has one password.",
+            ));
         }
         let known = |mo: &String| self.account.iter().any(|(system_id, _)| system_id == mo);
         match &self.mo {
-            Some(mo) if !known(mo) => {
-                Err(format!("--mo {mo}: there is no such account; add it with --account {mo}:PASSWORD"))
-            }
+            Some(mo) if !known(mo) => Err(Failure::usage(
+                format_args!("--mo {mo}: there is no such account"),
+                "Add it with --account SYSTEM_ID:PASSWORD.",
+            )),
             _ => Ok(()),
         }
     }

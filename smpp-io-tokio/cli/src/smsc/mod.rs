@@ -8,8 +8,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::CommandFactory;
-use clap::error::ErrorKind;
 use smpp_core::Address;
 use smpp_core::session::Config;
 use smpp_core::simulator::OriginateError;
@@ -33,10 +31,10 @@ const STATUS_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Runs the SMSC until it is interrupted.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    if let Err(what) = arguments.check() {
-        Arguments::command().error(ErrorKind::ValueValidation, what).exit();
-    }
-    let served = runtime::multi_threaded().and_then(|runtime| runtime.block_on(serve(arguments)));
+    let served = arguments
+        .check()
+        .and_then(|()| runtime::multi_threaded())
+        .and_then(|runtime| runtime.block_on(serve(arguments)));
     finish(served.map(|()| true))
 }
 

@@ -14,7 +14,7 @@ function within(promise, what) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-/** A queue of which a consumer takes the items that it wants. */
+/** A queue from which a consumer takes items that match a condition. */
 class Mailbox {
   constructor() {
     this.queued = [];

@@ -16,7 +16,7 @@ use smpp_core::{Bind, BindResp, COctets, Endpoint, InterfaceVersion, Password, S
 use super::Certificate;
 use crate::{Connection, End, Inbound, SentRequest, Stream, TlsStream};
 
-/// The account that the SMSC knows if the builder adds none: system_id and password.
+/// The account of the SMSC if the builder adds none: system_id and password.
 pub const ACCOUNT: (&str, &str) = ("demo_shop", "s3cret");
 
 /// The system_id of the SMSC in its bind responses.
@@ -81,15 +81,15 @@ struct Service {
 }
 
 impl SmscBuilder {
-    /// Sets the rules: binds and messages a second that an account may use, receipts, message states. The date in receipts
-    /// is the current one, whatever `epoch` is.
+    /// Sets the rules: binds and messages a second that an account may use, receipts, message states. `epoch` is
+    /// ignored: dates in receipts are real.
     ///
     /// By default the rules of 8x8, with receipts after 200 ms.
     pub fn rules(self, rules: Rules) -> Self {
         Self { rules, ..self }
     }
 
-    /// Adds an account. Without any, the SMSC knows [`ACCOUNT`].
+    /// Adds an account. Without any, [`ACCOUNT`] is the only one.
     pub fn account(mut self, system_id: &str, password: &str) -> Self {
         self.accounts.push((system_id.into(), password.into()));
         self

@@ -301,7 +301,7 @@ fn pcapng() {
         block(0x0A0D_0D0A, &[0x4D, 0x3C, 0x2B, 0x1A, 1, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255]),
         // Ethernet, with a clock of nanoseconds.
         block(1, &[1, 0, 0, 0, 0, 0, 4, 0, 9, 0, 1, 0, 9, 0, 0, 0, 0, 0, 0, 0]),
-        // Statistics, which nobody asked for.
+        // Interface statistics, which are skipped.
         block(5, &[0; 12]),
         packet(1_000, &ethernet(2775, Client, 999, "S", b"")),
         packet(2_501_000, &ethernet(2775, Client, 1000, "F", &enquire_link(1))),

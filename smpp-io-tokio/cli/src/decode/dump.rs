@@ -189,7 +189,7 @@ fn is_shifted(frame: &Frame<Vec<u8>>) -> bool {
 /// Describes a deviation from the specification. `None` if it has no description here.
 fn words(quirk: Quirks) -> Option<&'static str> {
     Some(match quirk {
-        Quirks::ABSENT_BODY => "the response says ESME_ROK and lacks its mandatory body",
+        Quirks::ABSENT_BODY => "the response has the status ESME_ROK and lacks its mandatory body",
         Quirks::LONG_STRING => "a string is longer than its field allows",
         Quirks::UNTERMINATED_STRING => "the string that ends the response lacks its NUL",
         Quirks::ABSENT_ADDRESS_RANGE => "the bind ends before address_range, as some 3.3 clients send it",

@@ -25,7 +25,7 @@ use crate::{options, runtime};
 /// Without --url, an SMSC inside this process takes them. The password comes from the URL or, if that has none,
 /// from the environment variable SMPP_PASSWORD.
 ///
-/// The exit status is 0 if every message was accepted and every receipt that was asked for says "delivered",
+/// The exit status is 0 if every message was accepted and every receipt that was asked for has the state DELIVERED,
 /// 2 if an argument is wrong, 1 otherwise.
 #[derive(Parser)]
 #[command(after_help = "Examples:

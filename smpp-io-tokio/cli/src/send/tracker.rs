@@ -25,7 +25,7 @@ pub(super) struct Tracker {
     pending: Vec<PendingReceipt>,
     /// Oldest first.
     early: VecDeque<Received>,
-    /// Whether every segment was accepted and every final receipt says "delivered".
+    /// Whether every segment was accepted and every final receipt has the state DELIVERED.
     succeeded: bool,
 }
 
@@ -156,7 +156,7 @@ impl Tracker {
     }
 
     /// Reports the end of the session. Returns whether every segment was accepted, and every receipt that was asked for
-    /// arrived and says "delivered".
+    /// arrived with the state DELIVERED.
     pub(super) fn ended(&mut self, reason: CloseReason, error: Option<&io::Error>) -> Result<bool, Failure> {
         let regular = matches!(reason, CloseReason::Unbound | CloseReason::PeerUnbound);
         if regular && self.is_complete() {

@@ -150,6 +150,8 @@ mod outcomes;
 mod server;
 mod shared;
 mod stream;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod tls;
 mod tls_stream;
 mod waiters;

@@ -242,7 +242,8 @@ async fn accepted_messages_get_their_receipts_when_tls_connections_are_reset() {
     }
     let results = sending.join_all().await;
     assert_eq!(results.len(), MESSAGES);
-    let receipted = results.iter().flatten().inspect(|state| assert_eq!(**state, Ok(MessageState::DELIVERED)));
+    let receipted =
+        results.iter().flatten().inspect(|state| assert_eq!(**state, Ok(MessageState::DELIVERED)));
     assert!(receipted.count() <= MESSAGES);
     // After the last reset, messages are accepted again.
     let mut accepted = 0;

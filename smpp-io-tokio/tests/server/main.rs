@@ -182,7 +182,11 @@ async fn a_client_that_does_not_bind_in_time_is_closed() {
     let hello = [0x16, 0x03, 0x01, 0x40, 0x00];
     let bind = [0, 0, 0, 100, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 1];
     for (address, octets, expected) in [
-        (secure, &hello[..], "not bound: the client did not complete the TLS handshake within session_init_timeout"),
+        (
+            secure,
+            &hello[..],
+            "not bound: the client did not complete the TLS handshake within session_init_timeout",
+        ),
         (plain, &bind[..], "not bound: the session ended before a bind: no bind within session_init_timeout"),
     ] {
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -246,7 +250,10 @@ async fn deliveries_are_spread_over_the_receiving_binds() {
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 3);
     assert_eq!(outcomes[3], refused, "the last delivery on the second bind");
     drop(server);
-    assert!(other.recv().await.is_none() && nothing.recv().await.is_none(), "no other bind received anything");
+    assert!(
+        other.recv().await.is_none() && nothing.recv().await.is_none(),
+        "no other bind received anything"
+    );
 }
 
 #[tokio::test]

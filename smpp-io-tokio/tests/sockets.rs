@@ -1,4 +1,4 @@
-//! Over real sockets and real TLS, against the SMSC of the module `testing`.
+//! A client over real sockets with TLS, against the SMSC of the module `testing`.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -55,9 +55,9 @@ fn options(u: &mut Unstructured<'_>) -> arbitrary::Result<Options> {
             ..ReceiptOptions::default()
         },
         reassembly: ReassemblyLimits {
-            messages: 2,
-            age: time(u)?,
-            repeats: time(u)?,
+            max_messages: 2,
+            max_age: time(u)?,
+            duplicate_window: time(u)?,
             ..ReassemblyLimits::default()
         },
         segment_ack_timeout: time(u)?,

@@ -1,5 +1,5 @@
-//! What holds for any octets. The fuzz targets and the tests of `smpp-core` share it.
-#![allow(dead_code, reason = "each of those who share it takes what it needs")]
+//! Properties of the codec that hold for any octets. The fuzz targets and the tests of `smpp-core` share this module.
+#![allow(dead_code, reason = "no target uses all functions")]
 
 use smpp_core::arbitrary::{Unstructured, with_pdu};
 use smpp_core::{
@@ -8,23 +8,24 @@ use smpp_core::{
 
 const LIMIT: usize = frame::DEFAULT_MAX_LENGTH;
 
-/// Deviations that are read, and written back the way the specification wants it.
-const MENDED: Quirks = Quirks::UNTERMINATED_STRING
+/// The deviations that encoding corrects, so that the encoded octets differ from the received ones.
+const CORRECTED: Quirks = Quirks::UNTERMINATED_STRING
     .union(Quirks::ABSENT_ADDRESS_RANGE)
     .union(Quirks::TRAILING_NUL)
     .union(Quirks::TRUNCATED_TLV)
     .union(Quirks::TLVS_ONLY)
     .union(Quirks::TRAILING_OCTETS);
 
-/// Makes a valid PDU out of the octets: it is written, read back as it was, and read field by field to its end.
+/// Generates a valid PDU from the octets, encodes it, and checks that it decodes to the same PDU and field by field
+/// to its end.
 pub(crate) fn round_trip(octets: &[u8]) {
     let mut octets = Unstructured::new(octets);
     let Ok(number) = octets.int_in_range(SequenceNumber::FIRST.0..=SequenceNumber::LAST.0) else { return };
-    // Too few octets make no PDU.
-    let _ = with_pdu(&mut octets, |pdu| same(pdu, SequenceNumber(number)));
+    // Too few octets generate no PDU.
+    let _ = with_pdu(&mut octets, |pdu| check_round_trip(pdu, SequenceNumber(number)));
 }
 
-fn same(pdu: &Pdu<'_>, sequence: SequenceNumber) {
+fn check_round_trip(pdu: &Pdu<'_>, sequence: SequenceNumber) {
     let frame = Frame::encode(pdu, CommandStatus::ROK, sequence);
     let header = frame.header();
     assert_eq!((header.command, header.sequence), (pdu.command(), sequence));
@@ -46,33 +47,33 @@ fn same(pdu: &Pdu<'_>, sequence: SequenceNumber) {
         );
     }
     assert_eq!(slice, frame.octets());
-    look(*pdu);
+    call_accessors(*pdu);
 }
 
-/// Splits a stream and reads each PDU, strictly and tolerantly.
+/// Splits a stream and decodes each PDU with every tolerance.
 pub(crate) fn decode(mut stream: &[u8]) {
     while let Ok(Some((frame, rest))) = frame::split(stream, LIMIT) {
-        assert_eq!(frame.octets().len() + rest.len(), stream.len(), "no octet is lost or read twice");
+        assert_eq!(frame.octets().len() + rest.len(), stream.len(), "an octet is lost or read twice");
         assert_eq!(frame.octets().len(), frame.header().length as usize);
         for tolerance in [Tolerance::STRICT, Tolerance::LENIENT, Tolerance(Quirks::all())] {
-            read(frame, tolerance);
+            check_decoding(frame, tolerance);
         }
         if let Ok(strict) = frame.pdu(Tolerance::STRICT) {
-            assert_eq!(frame.pdu(Tolerance::LENIENT), Ok(strict), "tolerance changes nothing in a good PDU");
+            assert_eq!(frame.pdu(Tolerance::LENIENT), Ok(strict), "the tolerance changes a valid PDU");
         }
         stream = rest;
     }
 }
 
-fn read(frame: Frame<&[u8]>, tolerance: Tolerance) {
+fn check_decoding(frame: Frame<&[u8]>, tolerance: Tolerance) {
     let mut after = frame::HEADER_LENGTH;
-    let shown = frame.fields(tolerance, &mut |field| {
-        assert_eq!(field.offset, after, "{}: no octet is left out or shown twice", field.name);
+    let visited = frame.fields(tolerance, &mut |field| {
+        assert_eq!(field.offset, after, "{}: an octet is missing or visited twice", field.name);
         after += field.octets.len();
     });
-    assert_eq!(shown, frame.pdu(tolerance), "watching changes nothing");
+    assert_eq!(visited, frame.pdu(tolerance), "the visitor changes the result");
     assert!(after <= frame.octets().len());
-    assert!(shown.is_err() || after == frame.octets().len(), "every octet is shown: {shown:?}");
+    assert!(visited.is_err() || after == frame.octets().len(), "some octet is not visited: {visited:?}");
     let Header { length, command, status, sequence } = frame.header();
     match frame.pdu(tolerance) {
         Ok((pdu, quirks)) => {
@@ -80,21 +81,25 @@ fn read(frame: Frame<&[u8]>, tolerance: Tolerance) {
             assert_eq!(pdu.command(), command);
             let mut out = Vec::new();
             pdu.encode(status, sequence, &mut out);
-            if !quirks.intersects(MENDED) {
+            if !quirks.intersects(CORRECTED) {
                 assert_eq!(out, frame.octets(), "{pdu:?}");
             }
-            let mended = Frame::new(&out[..]).expect("what is written is one PDU");
-            let rest = quirks.difference(MENDED);
-            // The body of an error response that has lost its tail may look like TLVs alone.
+            let encoded = Frame::new(&out[..]).expect("the encoded octets are one PDU");
+            let rest = quirks.difference(CORRECTED);
+            // The corrected body of an error response may look like TLVs only.
             let ambiguous =
-                quirks.intersects(MENDED) && command.is_response() && status != CommandStatus::ROK;
+                quirks.intersects(CORRECTED) && command.is_response() && status != CommandStatus::ROK;
             if !ambiguous {
-                assert_eq!(mended.pdu(Tolerance(rest)), Ok((pdu, rest)), "what is written reads back");
+                assert_eq!(
+                    encoded.pdu(Tolerance(rest)),
+                    Ok((pdu, rest)),
+                    "the encoded PDU decodes to another one"
+                );
             }
             let mut slice = vec![0; out.len()];
             assert_eq!(pdu.encode_into(status, sequence, &mut slice), Ok(out.len()));
             assert_eq!(slice, out);
-            look(pdu);
+            call_accessors(pdu);
         }
         Err(error) => {
             assert_eq!(error.command, command);
@@ -104,8 +109,8 @@ fn read(frame: Frame<&[u8]>, tolerance: Tolerance) {
     }
 }
 
-/// Whatever a user may ask of a message gives an answer.
-fn look(pdu: Pdu<'_>) {
+/// Calls the accessors of a PDU.
+fn call_accessors(pdu: Pdu<'_>) {
     let text = match pdu {
         Pdu::SubmitSm(message) => message.text(),
         Pdu::DeliverSm(message) => message.text(),
@@ -125,6 +130,6 @@ fn look(pdu: Pdu<'_>) {
     assert_eq!(tlvs.iter().count() == 0, tlvs.is_empty());
     for tlv in tlvs {
         assert!(tlvs.get(tlv.tag).is_some());
-        assert!(!format!("{tlv:?}").is_empty(), "every accessor gives an answer");
+        assert!(!format!("{tlv:?}").is_empty(), "the accessor returns no text");
     }
 }

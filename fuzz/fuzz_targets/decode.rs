@@ -1,4 +1,4 @@
-//! Any octets as a stream of PDUs.
+//! Decodes any octets as a stream of PDUs.
 #![no_main]
 
 mod check;

@@ -1,6 +1,6 @@
-//! Any octets as a receipt, and as the ids that receipts are matched by.
+//! Fuzz target: delivery receipts and message ids.
 #![no_main]
 
-mod told;
+mod receipt_checks;
 
-libfuzzer_sys::fuzz_target!(|octets: &[u8]| told::receipt(octets));
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| receipt_checks::receipt(octets));

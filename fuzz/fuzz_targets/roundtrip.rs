@@ -1,4 +1,4 @@
-//! Any valid PDU, there and back.
+//! Encodes and decodes any valid PDU.
 #![no_main]
 
 mod check;

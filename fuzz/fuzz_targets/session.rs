@@ -1,6 +1,6 @@
-//! Whatever a peer, an application and a clock do to a session.
+//! Random actions of a peer, an application and a clock on a session.
 #![no_main]
 
-mod play;
+mod session_steps;
 
-libfuzzer_sys::fuzz_target!(|octets: &[u8]| play::session(octets));
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| session_steps::session(octets));

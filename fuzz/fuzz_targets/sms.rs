@@ -1,6 +1,6 @@
-//! Any text, and any octets as one: alphabets, headers, segments.
+//! Fuzz target: sms_checks, alphabets, headers, segments, reassembly and times.
 #![no_main]
 
-mod texts;
+mod sms_checks;
 
-libfuzzer_sys::fuzz_target!(|octets: &[u8]| texts::sms(octets));
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| sms_checks::sms(octets));

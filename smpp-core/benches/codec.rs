@@ -1,8 +1,7 @@
-//! Reading and writing PDUs: `cargo bench -p smpp-core --bench codec`.
+//! Measures the time to decode and encode PDUs: `cargo bench -p smpp-core --bench codec`.
 //!
-//! Beside each PDU that is decoded stands a lower bound: a scan of the same octets, written by hand, that only finds
-//! each string's NUL and steps over the TLV headers. The table at the end has the fastest run of each, in
-//! nanoseconds.
+//! For each PDU it also measures a lower bound: a hand-written scan of the same octets, which only finds the NUL of
+//! each string and skips the TLV headers. The table at the end shows the fastest run of each, in nanoseconds.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
 
 use std::cell::RefCell;
@@ -20,10 +19,10 @@ mod mix;
 
 use mix::{message, mix, scan};
 
-/// The fastest batch of each benchmark, in nanoseconds for one run.
+/// The fastest batch of each benchmark, in nanoseconds per run.
 type Fastest = RefCell<BTreeMap<String, f64>>;
 
-/// Runs `work`, and remembers its fastest batch.
+/// Runs `work` and records its fastest batch.
 fn bench(group: &mut BenchmarkGroup<'_, WallTime>, fastest: &Fastest, name: String, work: impl FnMut()) {
     if let Some(best) = fastest::fastest(group, &name, work) {
         fastest.borrow_mut().insert(name, best);
@@ -65,14 +64,14 @@ fn decoding(c: &mut Criterion) {
     group.finish();
 
     let fastest = fastest.borrow();
-    println!("{:<40} {:>6} {:>8} {:>8} {:>6}", "PDU", "octets", "scan ns", "read ns", "ratio");
+    println!("{:<40} {:>6} {:>8} {:>9} {:>6}", "PDU", "octets", "scan ns", "decode ns", "ratio");
     let all: usize = rows.iter().map(|row| row.octets.len()).sum();
     let rows = rows.iter().map(|row| (row.name, row.octets.len()));
     for (name, octets) in rows.chain([("mix", all), ("mix, out of one stream", all)]) {
         let scanned = name.split_once(", out of").map_or(name, |(name, _)| name);
-        // A filter on the command line leaves some out.
+        // A filter on the command line can exclude benchmarks.
         if let (Some(read), Some(scan)) = (fastest.get(name), fastest.get(&format!("{scanned} (scan)"))) {
-            println!("{name:<40} {octets:>6} {scan:>8.1} {read:>8.1} {:>6.2}", read / scan);
+            println!("{name:<40} {octets:>6} {scan:>8.1} {read:>9.1} {:>6.2}", read / scan);
         }
     }
 }

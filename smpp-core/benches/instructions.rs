@@ -1,8 +1,9 @@
-//! Instructions per PDU, counted by valgrind: `cargo bench -p smpp-core --bench instructions`.
+//! Counts the instructions per PDU with valgrind: `cargo bench -p smpp-core --bench instructions`.
 //!
-//! Unlike times they are the same on every run of the same program, so they have limits here: above one of them
-//! the bench fails. It starts itself under callgrind with two numbers of iterations for each kind of work; the
-//! difference is the work alone. Without valgrind it says so and counts nothing.
+//! Unlike times, instruction counts are the same on every run of the same program. So this benchmark has limits, and
+//! fails if a count exceeds its limit. It runs itself under callgrind with two numbers of iterations for each kind of
+//! work: the difference of the two counts excludes the start of the program. Without valgrind it prints a message and
+//! counts nothing.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
 
 use std::env;
@@ -19,7 +20,7 @@ use mix::{message, mix, scan};
 const FEW: u64 = 1_000;
 const MANY: u64 = 11_000;
 
-/// Work, and the instructions that a submit_sm of 110 octets may take.
+/// The kinds of work, with the maximum number of instructions for a submit_sm of 110 octets.
 const LIMITS: [(&str, u64); 2] = [("decode", 300), ("encode", 240)];
 
 fn main() -> ExitCode {
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What is counted.
+/// Runs the work whose instructions are counted.
 fn run(work: &str, row: usize, iterations: u64) {
     let rows = mix();
     let octets = &rows[row].octets;
@@ -52,13 +53,13 @@ fn run(work: &str, row: usize, iterations: u64) {
                 black_box(&out);
             }
         }
-        _ => panic!("{work}?"),
+        _ => panic!("unknown work {work}"),
     }
 }
 
 fn report() -> ExitCode {
     if Command::new("valgrind").arg("--version").output().is_err() {
-        println!("valgrind is not installed: no instructions are counted");
+        println!("valgrind is not installed: install it to count instructions");
         return ExitCode::SUCCESS;
     }
     println!("{:<40} {:>6} {:>6} {:>6}", "instructions", "octets", "scan", "decode");
@@ -75,13 +76,13 @@ fn report() -> ExitCode {
     let mut passed = true;
     for (work, limit) in LIMITS {
         let counted = count(work, 0);
-        println!("{work} a submit_sm of 110 octets: {counted} instructions, at most {limit} wanted");
+        println!("{work} a submit_sm of 110 octets: {counted} instructions, limit {limit}");
         passed &= counted <= limit;
     }
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Instructions of one iteration.
+/// Returns the number of instructions of one iteration.
 fn count(work: &str, row: usize) -> u64 {
     let total = |iterations: u64| {
         let output = Command::new("valgrind")

@@ -1,6 +1,6 @@
-//! Reading receipts: `cargo bench -p smpp-core --bench receipt`.
+//! Benchmark of delivery receipts: `cargo bench -p smpp-core --bench receipt`.
 //!
-//! The table at the end has the fastest run of each, in nanoseconds.
+//! The table at the end has the nanoseconds of the fastest run of each operation.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
 
 use std::cell::RefCell;
@@ -14,7 +14,7 @@ use smpp_core::{DataCoding, DeliverSm, EsmClass, MessageState, ShortMessage, Tlv
 #[path = "support/fastest.rs"]
 mod fastest;
 
-/// As 8x8 sends it: 148 octets, a UUID among them.
+/// A receipt of 8x8: 148 octets with a UUID.
 const TYPICAL: &[u8] = b"id:bda7b1bd-4c04-4c1c-9b2e-1b2c3d4e5f60 sub:001 dlvrd:001 submit date:2611230102 \
                          done date:2611230103 stat:DELIVRD err:000 Text:Your code is 123456.";
 const SHORT: &[u8] = b"id:7F00A1B2 stat:DELIVRD";
@@ -23,10 +23,10 @@ const UUID: &[u8] = b"bda7b1bd-4c04-4c1c-9b2e-1b2c3d4e5f60";
 const HEXADECIMAL: &[u8] = b"100000000000000000000000000000000";
 const DECIMAL: &[u8] = b"340282366920938463463374607431768211456";
 
-/// The fastest batch of each benchmark, in nanoseconds for one run.
+/// The nanoseconds per run of the fastest batch, for each benchmark.
 type Fastest = RefCell<Vec<(String, f64)>>;
 
-/// Runs `work`, and remembers its fastest batch.
+/// Runs a benchmark and records its fastest batch.
 fn bench(group: &mut BenchmarkGroup<'_, WallTime>, fastest: &Fastest, name: &str, work: impl FnMut()) {
     let best = fastest::fastest(group, name, work);
     fastest.borrow_mut().extend(best.map(|best| (name.to_owned(), best)));

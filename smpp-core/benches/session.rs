@@ -1,5 +1,5 @@
-//! A submit_sm and its response, through both sessions in memory, at different windows:
-//! `cargo bench -p smpp-core --bench session`. The time is that of a whole window, the throughput that of messages.
+//! Measures a submit_sm and its response through two sessions in memory, for several windows:
+//! `cargo bench -p smpp-core --bench session`. The time is that of a whole window; the throughput is in messages.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a benchmark")]
 
 use std::time::Duration;
@@ -10,23 +10,23 @@ use smpp_core::{Address, Bind, BindResp, COctets, ShortMessage, SubmitSm, Submit
 
 const NOW: Instant = Instant::ZERO;
 
-struct Line {
+struct Pair {
     esme: Session<Esme, u32>,
     smsc: Session<Smsc, u32>,
     octets: Vec<u8>,
 }
 
-impl Line {
+impl Pair {
     fn bound(window: u16) -> Self {
         let config = Config { window, max_unanswered: window, max_output: 1 << 20, ..Config::default() };
         let (esme, smsc) = (Session::new(config, NOW), Session::new(config, NOW));
-        let mut line = Self { esme, smsc, octets: Vec::new() };
-        line.esme.request(NOW, &Bind::default(), 0).unwrap();
-        assert_eq!(line.exchange(), 1);
-        line
+        let mut pair = Self { esme, smsc, octets: Vec::new() };
+        pair.esme.request(NOW, &Bind::default(), 0).unwrap();
+        assert_eq!(pair.exchange(), 1);
+        pair
     }
 
-    /// What waits to be sent there, all answers back. Gives the number of outcomes.
+    /// Transmits all requests, and all responses back. Returns the number of outcomes.
     fn exchange(&mut self) -> usize {
         let message_id = COctets::new(b"0123456789ABCDEF").unwrap();
         self.octets.clear();
@@ -35,14 +35,14 @@ impl Line {
         let mut input = &self.octets[..];
         while let Some(event) = self.smsc.handle_input(NOW, &mut input) {
             let Event::Request { request, .. } = event else { panic!("{event:?}") };
-            let answered = match request {
+            let result = match request {
                 Request::Bind(_, reply) => self.smsc.respond(reply, Ok(BindResp::default())),
                 Request::SubmitSm(_, reply) => {
                     self.smsc.respond(reply, Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }))
                 }
                 other => panic!("{other:?}"),
             };
-            answered.unwrap();
+            result.unwrap();
         }
         self.octets.clear();
         self.smsc.poll_transmit(&mut self.octets);
@@ -64,14 +64,14 @@ fn round_trip(c: &mut Criterion) {
     };
     let mut group = c.benchmark_group("submit_sm and its response");
     for window in [1_u16, 64, 4096] {
-        let mut line = Line::bound(window);
+        let mut pair = Pair::bound(window);
         group.throughput(Throughput::Elements(window.into()));
         group.bench_function(BenchmarkId::new("window", window), |b| {
             b.iter(|| {
                 for tag in 0..window {
-                    line.esme.request(NOW, &message, tag.into()).unwrap();
+                    pair.esme.request(NOW, &message, tag.into()).unwrap();
                 }
-                assert_eq!(line.exchange(), usize::from(window));
+                assert_eq!(pair.exchange(), usize::from(window));
             });
         });
     }

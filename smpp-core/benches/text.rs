@@ -1,7 +1,7 @@
-//! Texts: `cargo bench -p smpp-core --bench text`.
+//! Benchmark of texts: `cargo bench -p smpp-core --bench text`.
 //!
-//! Each text is encoded, decoded, cut into segments and put together again; beside it stands what copying its UTF-8
-//! takes. The table at the end has nanoseconds per character, of the fastest batch.
+//! Encodes, decodes, splits and joins each text, and copies its UTF-8 for comparison. The table at the end has the
+//! nanoseconds per character of the fastest batch.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
 
 use std::hint::black_box;
@@ -14,15 +14,15 @@ use smpp_core::{SubmitSm, Tlvs};
 #[path = "support/fastest.rs"]
 mod fastest;
 
-/// Characters of each text: three segments and more of GSM 7-bit, seven and more of UCS-2.
+/// The characters of each text: at least three segments of GSM 7-bit, or seven of UCS-2.
 const CHARACTERS: u16 = 480;
 
 fn texts() -> [(&'static str, Alphabet, String); 5] {
     let of = |words: &str| words.chars().cycle().take(CHARACTERS.into()).collect();
     [
-        ("GSM 7-bit, ASCII letters", Alphabet::Gsm7, of("Your code is 12345678. Tell nobody. ")),
+        ("GSM 7-bit, ASCII letters", Alphabet::Gsm7, of("Your code is 12345678. Do not share it. ")),
         ("GSM 7-bit, accents and escapes", Alphabet::Gsm7, of("Grüße à Zürich: 25 € [Ωmega] {ñ} ")),
-        ("GSM 7-bit, packed", Alphabet::Gsm7Packed, of("Your code is 12345678. Tell nobody. ")),
+        ("GSM 7-bit, packed", Alphabet::Gsm7Packed, of("Your code is 12345678. Do not share it. ")),
         ("UCS-2, Cyrillic", Alphabet::Ucs2, of("Ваш код 12345678. Никому не говорите. ")),
         ("UCS-2, emoji", Alphabet::Ucs2, of("Поздравляем! 🎉👍🏽 Ваш заказ едет 🚚 ")),
     ]
@@ -31,7 +31,7 @@ fn texts() -> [(&'static str, Alphabet, String); 5] {
 fn bench(c: &mut Criterion) {
     let mut rows = Vec::new();
     let mut group = c.benchmark_group("text");
-    // Not a number where a filter on the command line leaves it out.
+    // NaN if a command-line filter excludes the benchmark.
     let mut run = |name: &str, work: &mut dyn FnMut()| {
         fastest::fastest(&mut group, name, work).unwrap_or(f64::NAN) / f64::from(CHARACTERS)
     };
@@ -63,11 +63,11 @@ fn bench(c: &mut Criterion) {
         });
         let segments: Vec<_> = coded.segments(ConcatRef::Narrow(1)).unwrap().collect();
         let join = run(&format!("{name}: join"), &mut || {
-            let parts = segments.iter().map(|segment| {
+            let user_data = segments.iter().map(|segment| {
                 let (esm_class, data_coding) = (segment.esm_class(), segment.data_coding());
                 UserData::of(esm_class, data_coding, segment.as_bytes(), &Tlvs::EMPTY).unwrap()
             });
-            black_box(codings.decode_parts(parts));
+            black_box(codings.decode_segments(user_data));
         });
         rows.push((*name, [copy, encode, decode, split, join]));
     }

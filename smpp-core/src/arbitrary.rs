@@ -1,13 +1,13 @@
-//! Valid PDUs out of unstructured octets, for fuzzing and property tests. Feature `arbitrary`.
+//! Generates valid PDUs from unstructured octets, for fuzzing and property tests. Feature `arbitrary`.
 //!
-//! A fuzzer's octets decide which PDU it is and what its fields hold; whatever they are, the PDU is one that
-//! [`Tolerance::STRICT`](crate::Tolerance::STRICT) reads without a quirk.
+//! The octets of the fuzzer select the PDU and the content of its fields. Every generated PDU is valid: it decodes with
+//! [`Tolerance::STRICT`](crate::Tolerance::STRICT).
 //!
 //! ```
 //! use smpp_core::arbitrary::{Unstructured, with_pdu};
 //! use smpp_core::{CommandStatus, Frame, Quirks, SequenceNumber, Tolerance};
 //!
-//! let mut octets = Unstructured::new(b"whatever a fuzzer comes up with");
+//! let mut octets = Unstructured::new(b"octets from the fuzzer, of any length");
 //! with_pdu(&mut octets, |pdu| {
 //!     let frame = Frame::encode(pdu, CommandStatus::ROK, SequenceNumber::FIRST);
 //!     assert_eq!(frame.pdu(Tolerance::STRICT), Ok((*pdu, Quirks::empty())));
@@ -19,7 +19,8 @@ use alloc::vec::Vec;
 
 pub use ::arbitrary::{Arbitrary, Error, Result, Unstructured};
 
-use crate::frame::{Frame, SequenceNumber};
+use crate::frame::Frame;
+use crate::header::SequenceNumber;
 use crate::pdu::{
     Address, AlertNotification, Bind, BindMode, BindResp, BroadcastSm, BroadcastSmResp, CancelBroadcastSm,
     CancelSm, CommandId, CommandStatus, DataCoding, DataSm, DataSmResp, DeliverSm, DeliverSmResp,
@@ -30,10 +31,11 @@ use crate::pdu::{
 use crate::tlv::{Tag, Tlv, Tlvs};
 use crate::wire::{COctets, List, Password, Time};
 
-/// The most TLVs of a PDU and items of a list: a fuzzer's octets are better spent elsewhere.
-const FEW: usize = 6;
+/// The maximum number of TLVs of a PDU and of items of a list. It is small, to save octets of the fuzzer for other
+/// fields.
+const MAX_ITEMS: usize = 6;
 
-/// Every command, those of a bind in each mode.
+/// Every command, including the bind commands of each mode.
 const COMMANDS: [CommandId; 33] = [
     CommandId::BIND_RECEIVER,
     CommandId::BIND_RECEIVER_RESP,
@@ -70,18 +72,21 @@ const COMMANDS: [CommandId; 33] = [
     CommandId::GENERIC_NACK,
 ];
 
-/// Lends a valid PDU that is made of the octets in `u`.
+/// Generates a valid PDU from the octets in `u`, passes it to `visit`, and returns the result of `visit`.
 ///
-/// Strings borrow from `u`; what has to be collected, TLVs and lists, lives as long as the call. An error of `u`
-/// means that it had too few octets.
-pub fn with_pdu<R>(u: &mut Unstructured<'_>, look: impl FnOnce(&Pdu<'_>) -> R) -> Result<R> {
+/// The PDU lives only during the call: its strings borrow from `u`, its TLVs and lists from local buffers.
+///
+/// # Errors
+///
+/// [`Error`] if `u` has too few octets.
+pub fn with_pdu<R>(u: &mut Unstructured<'_>, visit: impl FnOnce(&Pdu<'_>) -> R) -> Result<R> {
     let command = *u.choose(&COMMANDS)?;
     let text = if bool::arbitrary(u)? { octets(u, 254)? } else { &[] };
     let short_message = ShortMessage::new(text).unwrap_or_default();
     let list = parameters(u, command, !short_message.is_empty())?;
     let mut destinations = Vec::new();
     let mut unsuccessful = Vec::new();
-    for _ in 0..u.int_in_range(1..=FEW)? {
+    for _ in 0..u.int_in_range(1..=MAX_ITEMS)? {
         let destination = Address::arbitrary(u)?;
         destinations.push(if bool::arbitrary(u)? {
             Destination::Sme(destination)
@@ -96,10 +101,10 @@ pub fn with_pdu<R>(u: &mut Unstructured<'_>, look: impl FnOnce(&Pdu<'_>) -> R) -
         destinations: List::new(&destinations).unwrap_or_default(),
         unsuccessful: List::new(&unsuccessful).unwrap_or_default(),
     };
-    pdu(u, command, lists).map(|pdu| look(&pdu))
+    pdu(u, command, lists).map(|pdu| visit(&pdu))
 }
 
-/// What a PDU has of variable number.
+/// The fields of a PDU that are not generated one by one.
 #[derive(Clone, Copy)]
 struct Lists<'a> {
     short_message: ShortMessage<'a>,
@@ -108,19 +113,21 @@ struct Lists<'a> {
     unsuccessful: List<'a, UnsuccessSme<'a>>,
 }
 
-/// `fill!(u, SubmitSm { service_type, source; tlvs: lists.tlvs })`: fields out of `u`, and fields that are given.
+/// Makes a struct of fields generated from `u` and of given fields:
+/// `fill!(u, SubmitSm { service_type, source; tlvs: lists.tlvs })`.
 macro_rules! fill {
     ($u:ident, $name:ident { $($field:ident),*; $($given:ident: $value:expr),* }) => {
         $name { $($field: Arbitrary::arbitrary($u)?,)* $($given: $value,)* }
     };
 }
 
+/// Generates a PDU with this command and these lists.
 fn pdu<'a: 'p, 'p>(u: &mut Unstructured<'a>, command: CommandId, lists: Lists<'p>) -> Result<Pdu<'p>> {
     let Lists { short_message, tlvs, destinations, unsuccessful } = lists;
-    if let (Some(mode), true) = (BindMode::of(command), command.is_response()) {
+    if let (Some(mode), true) = (BindMode::from_command(command), command.is_response()) {
         return Ok(Pdu::BindResp(mode, Some(fill!(u, BindResp { system_id; tlvs: tlvs }))));
     }
-    if let Some(mode) = BindMode::of(command) {
+    if let Some(mode) = BindMode::from_command(command) {
         return Ok(Pdu::Bind(fill!(u, Bind {
             system_id, password, system_type, interface_version, address_range; mode: mode, tlvs: tlvs
         })));
@@ -196,9 +203,9 @@ fn pdu<'a: 'p, 'p>(u: &mut Unstructured<'a>, command: CommandId, lists: Lists<'p
     })
 }
 
-/// A few parameters of lengths that their tags allow, and those that the command needs.
+/// Generates a few parameters with valid lengths, and those that the command requires.
 fn parameters<'a>(u: &mut Unstructured<'a>, command: CommandId, has_text: bool) -> Result<Vec<Tlv<'a>>> {
-    let needed: &[Tag] = match command {
+    let required: &[Tag] = match command {
         CommandId::BIND_RECEIVER_RESP
         | CommandId::BIND_TRANSMITTER_RESP
         | CommandId::BIND_TRANSCEIVER_RESP => &[Tag::SC_INTERFACE_VERSION],
@@ -211,12 +218,12 @@ fn parameters<'a>(u: &mut Unstructured<'a>, command: CommandId, has_text: bool) 
         _ => &[],
     };
     let mut list = Vec::new();
-    for tag in needed {
+    for tag in required {
         list.extend(parameter(u, *tag)?);
     }
-    for _ in 0..u.int_in_range(0..=FEW)? {
+    for _ in 0..u.int_in_range(0..=MAX_ITEMS)? {
         let tag = if bool::arbitrary(u)? { *u.choose(&Tag::ALL)? } else { Tag(u.arbitrary()?) };
-        // One of the two message fields is to be empty.
+        // Only one of short_message and message_payload may contain text.
         if tag != Tag::MESSAGE_PAYLOAD || !has_text {
             list.extend(parameter(u, tag)?);
         }
@@ -224,12 +231,13 @@ fn parameters<'a>(u: &mut Unstructured<'a>, command: CommandId, has_text: bool) 
     Ok(list)
 }
 
+/// Generates a parameter with a valid length.
 fn parameter<'a>(u: &mut Unstructured<'a>, tag: Tag) -> Result<Option<Tlv<'a>>> {
-    /// What a value is where `u` has no octets left for it.
+    /// The value if `u` has too few octets left.
     const ZEROS: &[u8] = &[0; 128];
-    let (least, most) = tag.lengths().unwrap_or(0..=64).into_inner();
-    let length = match u.int_in_range(least..=most.min(least + 64))? {
-        // Between its two lengths, of one octet and of four, there is none.
+    let (min, max) = tag.lengths().unwrap_or(0..=64).into_inner();
+    let length = match u.int_in_range(min..=max.min(min + 64))? {
+        // ms_validity has one octet or four.
         2 | 3 if tag == Tag::MS_VALIDITY => 4,
         length => length,
     };
@@ -238,26 +246,26 @@ fn parameter<'a>(u: &mut Unstructured<'a>, tag: Tag) -> Result<Option<Tlv<'a>>> 
     if !tag.is_text() {
         return Ok(Tlv::new(tag, octets));
     }
-    // The NUL is added.
+    // The constructor adds the NUL.
     let text = octets.split_last().map_or(octets, |(_, text)| text);
     let text = if text.contains(&0) { b"text without NUL" } else { text };
-    Ok(Tlv::text(tag, text, least.saturating_sub(1), most.saturating_sub(1)).ok())
+    Ok(Tlv::text(tag, text, min.saturating_sub(1), max.saturating_sub(1)).ok())
 }
 
-/// At most so many octets.
-fn octets<'a>(u: &mut Unstructured<'a>, most: usize) -> Result<&'a [u8]> {
-    let length = u.int_in_range(0..=most)?;
+/// Takes at most `max` octets.
+fn octets<'a>(u: &mut Unstructured<'a>, max: usize) -> Result<&'a [u8]> {
+    let length = u.int_in_range(0..=max)?;
     u.bytes(length.min(u.len()))
 }
 
-/// At most so many octets of ASCII without NUL.
-fn ascii<'a>(u: &mut Unstructured<'a>, most: usize) -> Result<&'a [u8]> {
-    let octets = octets(u, most)?;
+/// Takes at most `max` octets of ASCII without NUL.
+fn ascii<'a>(u: &mut Unstructured<'a>, max: usize) -> Result<&'a [u8]> {
+    let octets = octets(u, max)?;
     let end = octets.iter().position(|octet| !(1..=0x7F).contains(octet)).unwrap_or(octets.len());
     Ok(octets.get(..end).unwrap_or_default())
 }
 
-/// A whole PDU with any status and number that its kind may have.
+/// Generates a whole PDU with status 0 and a valid sequence number.
 impl<'a> Arbitrary<'a> for Frame<Vec<u8>> {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
         let sequence = SequenceNumber(u.int_in_range(SequenceNumber::FIRST.0..=SequenceNumber::LAST.0)?);
@@ -290,7 +298,7 @@ impl<'a: 'p, 'p, const MAX: usize> Arbitrary<'a> for Address<'p, MAX> {
     }
 }
 
-/// Newtypes over an integer: any value.
+/// Generates newtypes over an integer, with any value.
 macro_rules! integers {
     ($($name:ident = $from:expr;)+) => {$(
         impl<'a> Arbitrary<'a> for $name {

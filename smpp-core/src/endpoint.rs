@@ -1,4 +1,4 @@
-//! Where to bind and as whom, as one URL.
+//! [`Endpoint`]: the address of an SMSC and the account, parsed from a URL.
 
 use alloc::string::{String, ToString};
 use core::fmt;
@@ -10,13 +10,14 @@ use url::{Host, Url};
 /// The registered port of SMPP.
 const PLAIN_PORT: u16 = 2775;
 
-/// The port of SMPP over TLS, by custom.
+/// The usual port of SMPP over TLS. It is not registered.
 const TLS_PORT: u16 = 2776;
 
-/// An SMSC and the account on it: `smpps://system_id:password@host:port`.
+/// The address of an SMSC and the account there, as a URL: `smpps://system_id:password@host:port`.
 ///
-/// `smpp` is plain TCP, port 2775 unless given; `smpps` is TLS, port 2776. Characters that a URL reserves
-/// are percent-encoded in system_id and password. Neither `Debug` nor `Display` shows the password.
+/// The scheme `smpp` means TCP without TLS, default port 2775. The scheme `smpps` means TLS, default port 2776.
+/// Percent-encode the characters in system_id and password that a URL reserves. `Debug` hides the password; `Display`
+/// shows only scheme, host and port.
 ///
 /// ```
 /// use smpp_core::Endpoint;
@@ -28,42 +29,44 @@ const TLS_PORT: u16 = 2776;
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Whether to speak TLS from the first octet.
+    /// Whether the connection uses TLS from the first octet.
     pub tls: bool,
-    /// A host name or an IP address, without brackets.
+    /// A host name or an IP address. An IPv6 address has no brackets.
     pub host: String,
     /// The TCP port.
     pub port: u16,
-    /// The account's name, where the URL gives it.
+    /// The system_id of the account, if the URL contains one.
     pub system_id: Option<String>,
-    /// The account's password, where the URL gives it.
+    /// The password of the account, if the URL contains one.
     pub password: Option<String>,
 }
 
-/// Why a text is no [`Endpoint`].
+/// Why a text cannot be parsed as an [`Endpoint`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EndpointError {
-    /// It is no URL.
+    /// The text is not a valid URL.
     Url(url::ParseError),
     /// The scheme is neither `smpp` nor `smpps`.
     Scheme(String),
-    /// There is no host.
+    /// The URL has no host.
     NoHost,
     /// A path, a query or a fragment follows the port.
     Trailing(String),
-    /// The account is not UTF-8 once it is decoded.
-    Account,
+    /// The percent-decoded system_id or password is not UTF-8.
+    CredentialsNotUtf8,
 }
 
 impl fmt::Display for EndpointError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Url(error) => write!(f, "not a URL ({error})")?,
-            Self::Scheme(scheme) => write!(f, "scheme \"{scheme}\" is neither smpp nor smpps")?,
-            Self::NoHost => f.write_str("no host")?,
-            Self::Trailing(rest) => write!(f, "\"{rest}\" after the port")?,
-            Self::Account => f.write_str("system_id or password is not UTF-8")?,
+            Self::Url(error) => write!(f, "the text is not a valid URL ({error})")?,
+            Self::Scheme(scheme) => write!(f, "the scheme \"{scheme}\" is neither smpp nor smpps")?,
+            Self::NoHost => f.write_str("the URL has no host")?,
+            Self::Trailing(rest) => write!(f, "the URL continues with \"{rest}\" after host and port")?,
+            Self::CredentialsNotUtf8 => {
+                f.write_str("the percent-decoded system_id or password is not UTF-8")?;
+            }
         }
         f.write_str("; expected smpp[s]://SYSTEM_ID[:PASSWORD]@HOST[:PORT]")
     }
@@ -105,10 +108,10 @@ impl FromStr for Endpoint {
 }
 
 fn decode(text: &str) -> Result<String, EndpointError> {
-    percent_decode_str(text).decode_utf8().map(Into::into).map_err(|_| EndpointError::Account)
+    percent_decode_str(text).decode_utf8().map(Into::into).map_err(|_| EndpointError::CredentialsNotUtf8)
 }
 
-/// Scheme, host and port; no account.
+/// Shows scheme, host and port, but not the account.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.tls { "smpps" } else { "smpp" };
@@ -138,7 +141,7 @@ mod tests {
     use alloc::format;
 
     #[test]
-    fn urls_as_people_write_them() {
+    fn common_forms_of_urls_are_parsed() {
         let plain: Endpoint = "smpp://id@localhost".parse().unwrap();
         assert_eq!((plain.tls, plain.port, plain.password), (false, 2775, None));
         let six: Endpoint = "smpps://id:p%40ss@[::1]:9000/".parse().unwrap();
@@ -149,8 +152,8 @@ mod tests {
     }
 
     #[test]
-    fn bad_urls_say_what_is_wrong() {
-        for (text, part) in [
+    fn errors_name_the_wrong_part_of_the_url() {
+        for (text, expected) in [
             ("localhost:2775", "scheme"),
             ("http://id@host", "scheme \"http\""),
             ("smpp://", "host"),
@@ -159,13 +162,13 @@ mod tests {
             ("", "URL"),
         ] {
             let error = text.parse::<Endpoint>().unwrap_err().to_string();
-            assert!(error.contains(part), "{text}: {error}");
+            assert!(error.contains(expected), "{text}: {error}");
             assert!(error.contains("expected smpp"), "{error}");
         }
     }
 
     #[test]
-    fn the_password_is_not_shown() {
+    fn debug_and_display_hide_the_password() {
         let endpoint: Endpoint = "smpps://id:hunter2@host".parse().unwrap();
         assert!(!format!("{endpoint} {endpoint:?}").contains("hunter2"));
     }

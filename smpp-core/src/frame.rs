@@ -1,4 +1,6 @@
-//! Where a PDU begins and ends (SMPP 3.4 §3.2).
+//! Splits a stream of octets into PDUs (SMPP 3.4 §3.2), and decodes and encodes one PDU.
+//!
+//! [`split`] finds the end of the first PDU of a stream. [`Frame`] is one whole PDU in any buffer.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -6,61 +8,25 @@ use core::fmt;
 use nom::Parser;
 use nom::number::complete::be_u32;
 
-use crate::pdu::{CommandId, CommandStatus, Pdu};
-use crate::wire::{DecodeError, Quirks, Stop, Tolerance, Watch};
+use crate::header::CommandStatus;
+use crate::pdu::Pdu;
+use crate::wire::{DecodeError, FieldVisitor, ParseFailed, Quirks, Tolerance};
 
-/// Octets of a PDU header.
-pub const HEADER_LENGTH: usize = 16;
+pub use crate::header::{HEADER_LENGTH, Header, SequenceNumber};
 
-/// The largest PDU that [`split`] is usually given as its limit: a `message_payload` of 65,535 octets and
-/// everything else a PDU can hold. Octets.
+/// The usual limit for [`split`], in octets: 70 KiB. It allows a `message_payload` of 65,535 octets and every other
+/// field of a PDU.
 pub const DEFAULT_MAX_LENGTH: usize = 70 * 1024;
 
-/// A sequence number: `1..=0x7FFF_FFFF` in what is sent; any value in what is read (SMPP 3.4 §3.2).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
-pub struct SequenceNumber(pub u32);
-
-impl SequenceNumber {
-    /// The first number of a session.
-    pub const FIRST: Self = Self(1);
-    /// The last number before numbers start again.
-    pub const LAST: Self = Self(0x7FFF_FFFF);
-
-    /// The number after this one: 1 follows `0x7FFF_FFFF`.
-    #[must_use]
-    pub const fn next(self) -> Self {
-        if self.0 >= Self::LAST.0 { Self::FIRST } else { Self(self.0 + 1) }
-    }
-
-    /// Whether the specification allows the number in a request.
-    pub const fn is_valid(self) -> bool {
-        self.0.wrapping_sub(Self::FIRST.0) < Self::LAST.0
-    }
-}
-
-/// The first sixteen octets of every PDU.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct Header {
-    /// `command_length`: octets of the whole PDU, these sixteen included.
-    pub length: u32,
-    /// `command_id`.
-    pub command: CommandId,
-    /// `command_status`: 0 in requests.
-    pub status: CommandStatus,
-    /// `sequence_number`.
-    pub sequence: SequenceNumber,
-}
-
-/// A `command_length` that cannot be: the position in the stream is lost, nothing after it can be read.
+/// An invalid `command_length`. The end of the PDU is unknown, so no later PDU of the stream can be read.
 ///
-/// The only error that ends a session. Answer with generic_nack `ESME_RINVCMDLEN` and close.
+/// It is the only error of the codec that ends a session. Answer with a generic_nack with status `ESME_RINVCMDLEN` and
+/// close the connection; a session does both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FramingError {
-    /// The `command_length` received.
+    /// The received `command_length`.
     pub length: u32,
-    /// The largest one accepted.
+    /// The largest accepted `command_length`, in octets.
     pub limit: usize,
 }
 
@@ -69,10 +35,11 @@ impl fmt::Display for FramingError {
         let Self { length, limit } = self;
         write!(
             f,
-            "command_length {length} is outside {HEADER_LENGTH}..={limit}: the stream cannot be read on"
+            "command_length {length} is outside {HEADER_LENGTH}..={limit}: no further PDU can be read, close the \
+             connection"
         )?;
         match length.to_be_bytes() {
-            [0x15 | 0x16, 3, ..] => f.write_str(" (the peer speaks TLS on a plain port)"),
+            [0x15 | 0x16, 3, ..] => f.write_str(" (the peer sent TLS on a connection without TLS)"),
             text if text.iter().all(u8::is_ascii_graphic) => {
                 write!(f, " (the peer sent text, not SMPP: \"{}\")", text.escape_ascii())
             }
@@ -85,20 +52,34 @@ impl core::error::Error for FramingError {}
 
 /// One whole PDU in any buffer: `Frame<&[u8]>`, `Frame<Vec<u8>>`, `Frame<Bytes>`.
 ///
-/// This is the owned form of a PDU too: keep the octets, look at them through [`Frame::pdu`].
+/// It is also the owned form of a PDU: store the octets, and decode them with [`Frame::pdu`] when needed.
+///
+/// ```
+/// use smpp_core::{CommandStatus, Frame, Pdu, SequenceNumber, ShortMessage, SubmitSm, Tolerance};
+/// let message = SubmitSm { short_message: ShortMessage::new(b"Hello")?, ..SubmitSm::default() };
+/// let frame: Frame<Vec<u8>> = Frame::encode(&Pdu::SubmitSm(message), CommandStatus::ROK, SequenceNumber(2));
+/// let (pdu, quirks) = frame.pdu(Tolerance::LENIENT)?;
+/// assert_eq!(pdu, Pdu::SubmitSm(message));
+/// assert!(quirks.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Frame<B> {
-    /// At least a header, and as many as it says.
+    /// As many octets as the header states: at least a header.
     octets: B,
 }
 
-/// The first PDU of a stream, and what follows it.
+/// The first PDU of a stream, and the octets after it.
 pub type Split<'a> = (Frame<&'a [u8]>, &'a [u8]);
 
 /// Splits the first PDU off a stream of octets.
 ///
-/// `Ok(None)` means that more octets are needed. `limit` is the largest PDU accepted, in octets: nothing is
-/// waited for, or allocated, beyond it.
+/// Returns `Ok(None)` if the PDU is incomplete: call again with more octets. `limit` is the largest accepted PDU, in
+/// octets. It bounds the input that the caller must buffer.
+///
+/// # Errors
+///
+/// [`FramingError`] if `command_length` is below 16 or above `limit`.
 ///
 /// ```
 /// use smpp_core::{CommandId, frame};
@@ -109,7 +90,7 @@ pub type Split<'a> = (Frame<&'a [u8]>, &'a [u8]);
 /// # Ok::<(), smpp_core::FramingError>(())
 /// ```
 pub fn split(input: &[u8], limit: usize) -> Result<Option<Split<'_>>, FramingError> {
-    let Ok((_, length)) = be_u32::<_, Stop>.parse(input) else { return Ok(None) };
+    let Ok((_, length)) = be_u32::<_, ParseFailed>.parse(input) else { return Ok(None) };
     if (length as usize) < HEADER_LENGTH || length as usize > limit {
         return Err(FramingError { length, limit });
     }
@@ -117,70 +98,55 @@ pub fn split(input: &[u8], limit: usize) -> Result<Option<Split<'_>>, FramingErr
     Ok(Some((Frame { octets }, rest)))
 }
 
-impl Header {
-    /// `command_length command_id command_status sequence_number`, four octets each.
-    #[inline]
-    fn read(octets: &[u8]) -> Option<Self> {
-        let (words, _) = octets.first_chunk::<HEADER_LENGTH>()?.as_chunks();
-        let [length, command, status, sequence] = *words else { return None };
-        Some(Self {
-            length: u32::from_be_bytes(length),
-            command: CommandId(u32::from_be_bytes(command)),
-            status: CommandStatus(u32::from_be_bytes(status)),
-            sequence: SequenceNumber(u32::from_be_bytes(sequence)),
-        })
-    }
-
-    /// The header of octets that begin with one.
-    #[inline]
-    pub(crate) fn of(octets: &[u8]) -> Self {
-        Self::read(octets).unwrap_or_default()
-    }
-}
-
 impl<B: AsRef<[u8]>> Frame<B> {
-    /// A buffer that holds exactly one PDU. `None` if it does not.
+    /// Returns a frame of this buffer, or `None` if the buffer does not contain exactly one PDU. The body is not
+    /// checked.
     #[inline]
     pub fn new(octets: B) -> Option<Self> {
         let header = Header::read(octets.as_ref())?;
         (header.length as usize == octets.as_ref().len()).then_some(Self { octets })
     }
 
-    /// The header.
+    /// Returns the header.
     #[inline]
     pub fn header(&self) -> Header {
         Header::of(self.octets())
     }
 
-    /// All octets, the header's included.
+    /// Returns all octets, including the header.
     #[inline]
     pub fn octets(&self) -> &[u8] {
         self.octets.as_ref()
     }
 
-    /// The octets after the header.
+    /// Returns the octets after the header.
     #[inline]
     pub fn body(&self) -> &[u8] {
         self.octets().get(HEADER_LENGTH..).unwrap_or_default()
     }
 
-    /// The buffer.
+    /// Returns the buffer.
     pub fn into_inner(self) -> B {
         self.octets
     }
 
-    /// The same PDU, borrowed.
+    /// Returns a frame that borrows this one.
     pub fn as_ref(&self) -> Frame<&[u8]> {
         Frame { octets: self.octets.as_ref() }
     }
 
-    /// Reads the fields, with the tolerated deviations that were found.
+    /// Decodes the PDU. Returns it with the tolerated deviations that it contains.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if the PDU is malformed, or has a deviation that `tolerance` does not accept.
     #[inline]
     pub fn pdu(&self, tolerance: Tolerance) -> Result<(Pdu<'_>, Quirks), DecodeError> {
         Pdu::read(self.octets(), tolerance, ())
     }
 
-    /// As [`pdu`](Self::pdu), and shows each field in wire order: of a malformed PDU, those before the fault.
+    /// Decodes the PDU as [`pdu`](Self::pdu) does, and passes each field to `visit` in wire order. For a malformed PDU
+    /// these are the fields before the error.
     ///
     /// ```
     /// use smpp_core::{Frame, Tolerance};
@@ -196,47 +162,50 @@ impl<B: AsRef<[u8]>> Frame<B> {
     pub fn fields(
         &self,
         tolerance: Tolerance,
-        watch: &mut dyn FnMut(Field<'_, '_>),
+        visit: &mut dyn FnMut(Field<'_, '_>),
     ) -> Result<(Pdu<'_>, Quirks), DecodeError> {
         let octets = self.octets();
-        Pdu::read(octets, tolerance, Show { length: octets.len(), watch })
+        Pdu::read(octets, tolerance, FieldCallback { length: octets.len(), visit })
     }
 }
 
-/// One field of a PDU, as it stands on the wire.
+/// One field of a PDU: its name, its octets on the wire and its value.
 #[derive(Clone, Copy)]
 pub struct Field<'a, 'v> {
-    /// Its name in the specification: `source_addr_ton`. A TLV has its tag's, or `tlv` if that is unknown.
+    /// The name in the specification, such as `source_addr_ton`. For a TLV the name of its tag, or `tlv` if the tag is
+    /// unknown.
     pub name: &'static str,
-    /// Octets from the first octet of the PDU.
+    /// The position: octets from the first octet of the PDU.
     pub offset: usize,
-    /// Its octets: a string with its NUL, a TLV with its header. Those of a password are the password.
+    /// The octets: a string includes its NUL, a TLV its header. The octets of a password are the password itself.
     pub octets: &'a [u8],
-    /// What it means. A password is hidden here.
+    /// The decoded value. It hides a password.
     pub value: &'v dyn fmt::Debug,
 }
 
-/// Name, place and meaning: the octets may be a password's.
+/// Shows name, position and value, but not the octets, since they may be a password.
 impl fmt::Debug for Field<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} at octet {}: {:?}", self.name, self.offset, self.value)
     }
 }
 
-struct Show<'w> {
+/// Passes each field to a closure.
+struct FieldCallback<'f> {
+    /// The length of the PDU.
     length: usize,
-    watch: &'w mut dyn FnMut(Field<'_, '_>),
+    visit: &'f mut dyn FnMut(Field<'_, '_>),
 }
 
-impl Watch for Show<'_> {
-    fn field(&mut self, name: &'static str, value: &dyn fmt::Debug, before: &[u8], after: &[u8]) {
+impl FieldVisitor for FieldCallback<'_> {
+    fn visit(&mut self, name: &'static str, value: &dyn fmt::Debug, before: &[u8], after: &[u8]) {
         let octets = before.get(..before.len() - after.len()).unwrap_or_default();
-        (self.watch)(Field { name, offset: self.length.saturating_sub(before.len()), octets, value });
+        (self.visit)(Field { name, offset: self.length.saturating_sub(before.len()), octets, value });
     }
 }
 
 impl Frame<Vec<u8>> {
-    /// A PDU of one's own, as it goes over the wire.
+    /// Encodes a PDU.
     pub fn encode(pdu: &Pdu<'_>, status: CommandStatus, sequence: SequenceNumber) -> Self {
         let mut octets = Vec::new();
         pdu.encode(status, sequence, &mut octets);
@@ -245,33 +214,37 @@ impl Frame<Vec<u8>> {
 }
 
 impl<B> Frame<B> {
-    /// Octets that are known to be one PDU.
-    pub(crate) const fn whole(octets: B) -> Self {
+    /// Returns a frame of octets that are known to be one PDU.
+    pub(crate) const fn from_valid(octets: B) -> Self {
         Self { octets }
     }
 }
 
 impl<'a> Frame<&'a [u8]> {
-    /// The header and no body.
-    pub(crate) fn bare(self) -> Self {
+    /// Returns the header without the body.
+    pub(crate) fn header_only(self) -> Self {
         Self { octets: self.octets.get(..HEADER_LENGTH).unwrap_or(self.octets) }
     }
 
-    /// As [`pdu`](Self::pdu), for as long as the octets live.
+    /// Decodes the PDU as [`pdu`](Self::pdu) does. The result lives as long as the octets.
+    ///
+    /// # Errors
+    ///
+    /// As for [`pdu`](Self::pdu).
     #[inline]
     pub fn into_pdu(self, tolerance: Tolerance) -> Result<(Pdu<'a>, Quirks), DecodeError> {
         Pdu::read(self.octets, tolerance, ())
     }
 
-    /// Whether it is the answer to a message that was accepted, with its id and nothing else, and nothing is odd about it:
-    /// so most responses are, and there is nothing more to read in them.
+    /// Returns whether the PDU is a submit_sm_resp or deliver_sm_resp with status `ESME_ROK` that carries only a
+    /// message id and has no deviations. Most responses are like this and need no further decoding.
     #[inline(always)]
-    pub(crate) fn is_message_id(self) -> bool {
-        Pdu::is_message_id(self.octets)
+    pub(crate) fn is_plain_message_id(self) -> bool {
+        Pdu::is_plain_message_id(self.octets)
     }
 }
 
-/// The header alone: a body may hold a password.
+/// Shows only the header, since the body may contain a password.
 impl<B: AsRef<[u8]>> fmt::Debug for Frame<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Frame").field("header", &self.header()).finish_non_exhaustive()
@@ -281,12 +254,13 @@ impl<B: AsRef<[u8]>> fmt::Debug for Frame<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::header::CommandId;
     use proptest::prelude::*;
 
     proptest! {
-        /// What passes for a mere message id is read as one, without a word on it; and the other way round.
+        /// `is_plain_message_id` agrees with the full decoder.
         #[test]
-        fn a_message_id_is_nothing_more(
+        fn a_plain_message_id_is_decoded_as_one_without_quirks(
             command in prop_oneof![
                 Just(CommandId::SUBMIT_SM_RESP),
                 Just(CommandId::DELIVER_SM_RESP),
@@ -309,7 +283,7 @@ mod tests {
                 Some(Pdu::DeliverSmResp(Some(body))) if body.tlvs.is_empty() => Some(body.message_id),
                 _ => None,
             };
-            prop_assert_eq!(frame.is_message_id(), status == 0 && id.is_some());
+            prop_assert_eq!(frame.is_plain_message_id(), status == 0 && id.is_some());
         }
     }
 }

@@ -1,7 +1,22 @@
-//! SMPP 3.4 without I/O: a zero-copy codec and the state machine of a session, for ESME and SMSC.
+//! SMPP 3.4 without I/O (sans-IO): a zero-copy PDU codec, the state machine of a session (one bind), and the state machine
+//! of an account (several binds with reconnect, queue and delivery receipts). For clients (ESME) and servers (SMSC).
 //!
-//! Octets and time go in, octets and events come out. There is no socket, clock, thread, task, log or random
-//! source here: embed it in any runtime, or take one of the adapters, `smpp-io-tokio` and `smpp-io-std`.
+//! Octets and time go in, octets and events come out. This crate has no socket, clock, thread, task, log or random source.
+//! Embed it in any runtime, or use one of the adapters: `smpp-io-tokio` (async) or `smpp-io-std` (blocking threads).
+//!
+//! # Which API do I need?
+//!
+//! | you want to | use |
+//! | --- | --- |
+//! | send and receive messages with tokio or with threads | the adapters `smpp-io-tokio` and `smpp-io-std`, which drive the state machines of this crate over TCP and TLS |
+//! | send through a provider: several binds, reconnect and rebind, retry, rate limit, queue, delivery receipts (DLR), concatenated messages, mobile-originated (MO) messages | [`account`] |
+//! | one bind with full control, or an SMSC: bind, window, rate limit, keep-alive (enquire_link), timeouts, graceful shutdown (unbind) | [`session`] |
+//! | decode and encode PDUs | [`Pdu`], [`frame`] and [`tlv`] |
+//! | text and `data_coding` (GSM 7-bit, UCS-2), segments, user data headers, the text of delivery receipts | [`sms`] |
+//! | the limits and dialect of a provider, as data | [`provider`] |
+//! | an SMSC for tests | [`simulator`] |
+//!
+//! # Data flow
 //!
 //! ```text
 //!                       ┌────────────────────── smpp-core ─────────────────────┐
@@ -9,26 +24,26 @@
 //!   ──── handle_input ──▶ frame::split ─▶ Pdu (borrows the octets) ─▶ Session ─┼─▶ Event
 //!   the time            │                                             ▲  │     │
 //!   ──── handle_timeout ▶─────────────────────────────────────────────┘  │     │
-//!   what you want       │                                             ▲  │     │
+//!   commands            │                                             ▲  │     │
 //!   ──── request, respond, unbind ────────────────────────────────────┘  │     │
 //!   octets to the peer  │                                                │     │
 //!   ◀─── poll_transmit ─┼────────────────────────────────────────────────┘     │
-//!   when to call again  │                                                      │
+//!   the next deadline   │                                                      │
 //!   ◀─── poll_timeout ──┤                                                      │
 //!                       └──────────────────────────────────────────────────────┘
 //! ```
 //!
 //! # The run loop
 //!
-//! Whatever moves the octets, the loop is this:
+//! Every transport uses this loop. The adapters contain it.
 //!
 //! ```
 //! use std::io::{self, Read, Write};
 //! use smpp_core::session::{Config, Esme, Event, Instant, Outcome, Request, Session};
 //! use smpp_core::{Bind, COctets, DeliverSmResp, ShortMessage, SubmitSm};
 //!
-//! /// Binds, sends "Hello", and gives the message id. `wait` reads until the deadline at most, and gives the number of
-//! /// octets: 0 at the end of the stream, `None` at the deadline.
+//! /// Binds, sends "Hello", and returns the message_id. `wait` reads until the deadline at the latest. It returns the
+//! /// number of octets: 0 at the end of the stream, and `None` at the deadline.
 //! fn hello(
 //!     mut write: impl FnMut(&[u8]) -> io::Result<usize>,
 //!     mut wait: impl FnMut(&mut Vec<u8>, Option<Instant>) -> io::Result<Option<usize>>,
@@ -40,7 +55,7 @@
 //!
 //!     let (mut input, mut output, mut id) = (Vec::new(), Vec::new(), None);
 //!     loop {
-//!         // Octets and time in, events out. Events borrow the input, so the session is free at once.
+//!         // Octets and time in, events out. An event borrows the input and not the session.
 //!         let mut rest = &input[..];
 //!         while let Some(event) = session.handle_input(now(), &mut rest).or_else(|| session.handle_timeout(now())) {
 //!             match event {
@@ -62,8 +77,8 @@
 //!         }
 //!         let consumed = input.len() - rest.len();
 //!         input.drain(..consumed);
-//!         let held = !session.wants_input();
-//!         // Octets out. Say how many have left: it tells "never sent" from "sent and unanswered".
+//!         let paused = !session.wants_input();
+//!         // Octets out. Report how many have left: this decides between `NeverSent` and `Unanswered`.
 //!         while session.poll_transmit(&mut output) {
 //!             while !output.is_empty() {
 //!                 let Ok(written @ 1..) = write(&output) else { return id };
@@ -71,8 +86,8 @@
 //!                 session.handle_transmitted(written);
 //!             }
 //!         }
-//!         if held && session.wants_input() {
-//!             // There is room for answers again: what was left in the input comes first.
+//!         if paused && session.wants_input() {
+//!             // Backpressure has ended: first pass the input that was left over.
 //!             continue;
 //!         }
 //!         match wait(&mut input, session.poll_timeout().map(|(at, _)| at)) {
@@ -81,7 +96,7 @@
 //!         }
 //!     }
 //! }
-//! # // The SMSC's side, played by the other role of the same state machine.
+//! # // The SMSC is the other role of the same state machine.
 //! # use smpp_core::session::Smsc;
 //! # use smpp_core::{BindResp, SubmitSmResp};
 //! # use std::cell::RefCell;
@@ -118,59 +133,91 @@
 //! # assert_eq!(id.as_deref(), Some(&b"id-1"[..]));
 //! ```
 //!
-//! # The rules
+//! # Rules
 //!
-//! 1. **Octets in, octets out, time in.** The caller owns the input and events borrow it; the session owns the
-//!    output and the socket takes it.
-//! 2. **Nothing is queued on anyone's behalf.** A request is taken and encoded, or refused with the reason and
-//!    the caller's tag. Every buffer, table and counter that a peer can make grow has a bound in
+//! 1. **Octets in, octets out, time in.** The caller owns the input, and events borrow it. The session owns the output
+//!    until the caller takes it for the transport.
+//! 2. **The session queues no requests.** It accepts and encodes a request, or refuses it with the reason and the caller's
+//!    tag. The [`account`] has a bounded queue. Every buffer, table and counter that a peer can make grow has a bound in
 //!    [`Config`](session::Config).
-//! 3. **Every request that is taken has exactly one [`Outcome`](session::Outcome), every session exactly one
-//!    [`Closed`](session::CloseReason).** Both say why.
+//! 3. **Each accepted request has exactly one [`Outcome`](session::Outcome), and each session exactly one
+//!    [`Closed`](session::Event::Closed).** Both carry the reason.
 //!
-//! # The life of a session
+//! # Session states
 //!
 //! ```text
-//!            request(Bind)            unbind()
-//!   Open ───────────────────▶ Bound ───────────▶ Bound, draining ──▶ Unbinding ──▶ Closed
-//!    │ │  accepted        ▲   │  │ peer's unbind                         ▲             ▲
-//!    │ │ outbind          │   │  └───────────────────────────────────────┘             │
-//!    │ └──▶ Outbound ─────┘   │                                                        │
-//!    │         │              │                                                        │
-//!    └─────────┴ session_init ┴── end of stream, dead link, broken framing, abort ─────┘
+//!   Session::new
+//!        │
+//!        ▼      outbind             bind accepted
+//!      Open ──────────────▶ Outbound ────────────────┐
+//!        │                                           ▼
+//!        └──────────── bind accepted ────────────▶ Bound ──┐ unbind() drains: no new requests, until
+//!                                                    │  ◀──┘ none is in flight or drain_timeout passes
+//!                        unbind sent, or the peer's  │
+//!                        unbind answered             ▼
+//!                                                Unbinding
+//!                                                    │ unbind answered, output transmitted
+//!                                                    ▼
+//!                                                 Closed
+//!
+//!   any state ── end of stream, abort(), timeout, dead link, broken framing ──▶ Closed
 //! ```
 //!
-//! Who may send what in which [`State`](session::State) is one table, from SMPP 3.4 §2.3: what is not in it is refused
-//! with [`Refusal::State`](session::Refusal::State) here, and answered `ESME_RINVBNDSTS` if it comes from the peer.
-//! What a side never sends does not compile.
+//! One table, from SMPP 3.4 §2.3, says which side may send which request in which [`State`](session::State). The session
+//! refuses other requests of the caller with [`Refusal::State`](session::Refusal::State), and answers other requests of the
+//! peer with `ESME_RINVBNDSTS`. A request that a side never sends does not compile.
 //!
-//! # Three kinds of wrong
+//! # Error handling
 //!
-//! | whose mistake | how it is told | what becomes of the session |
+//! | who caused the error | how the session reports it | consequence |
 //! | --- | --- | --- |
-//! | the caller's | [`Refused`](session::Refused) gives the tag back and says why | nothing was sent |
-//! | the peer's, inside a PDU | [`Event::Malformed`](session::Event::Malformed) or [`Event::Refused`](session::Event::Refused), already answered | it lives |
-//! | what breaks the stream | [`Event::Closed`](session::Event::Closed), once and last | it is over |
+//! | the caller | [`Refused`](session::Refused) with the tag and the reason | nothing is sent; the session continues |
+//! | the peer, in one PDU | [`Event::Malformed`](session::Event::Malformed) or [`Event::Refused`](session::Event::Refused); the session has answered it | the session continues, up to [`max_malformed`](session::Config::max_malformed) |
+//! | the peer or the network, in the stream | [`Event::Closed`](session::Event::Closed), once and as the last event | the session has ended; reconnect |
+//!
+//! The [table of results](session#results-and-errors) lists every type that reports the end of a request or message, and
+//! whether it is safe to resend.
 //!
 //! # Panics
 //!
-//! None, whatever a peer sends and in whatever order the methods are called: a panic is a bug. The library
-//! contains no `unwrap`, `expect` or indexing outside its tests, and no `unsafe`.
+//! This crate does not panic, for any input and any order of method calls. A panic is a bug. The
+//! code contains no `unwrap`, `expect` or indexing outside its tests, and no `unsafe`.
 //!
-//! # The house
+//! # Architecture
 //!
-//! [`frame`] finds where a PDU ends; the structs at the crate's root are its fields, in [`Pdu`]; [`tlv`] is the
-//! optional parameters; [`session`] is one bind, [`account`] many binds of one customer; [`sms`] is what travels inside a message: text, segments,
-//! receipts, times; [`provider`] is what a provider publishes, as data; [`simulator`] is an SMSC to test against. The
-//! version of the protocol is 3.4 (Issue 1.2), with the PDUs and TLVs that 5.0 adds; sections are cited as
-//! `SMPP 3.4 §4.4.1`.
+//! Imports run in one direction: each module uses only modules to its left.
+//!
+//! ```text
+//!   wire ◀── pdu field values ◀── tlv ◀── pdu ◀── frame ◀── session ◀──┐
+//!                                          ▲                           ├── provider ◀── account, simulator
+//!                                          └────────── sms ◀───────────┘
+//! ```
+//!
+//! - `wire`: fields of fixed and variable length, and the tolerated deviations ([`Quirks`], [`Tolerance`]).
+//! - `pdu`: the PDUs and their fields, exported at the root of the crate: [`Pdu`], [`SubmitSm`], [`CommandStatus`].
+//! - [`tlv`]: optional parameters.
+//! - [`frame`]: splits a stream into PDUs.
+//! - [`session`]: one bind.
+//! - [`sms`]: the content of messages. It uses `pdu` and `wire`.
+//! - [`provider`]: providers as data. It uses `pdu`, `session` and `sms`.
+//! - [`account`]: several binds of one customer. It uses `session`, `sms` and `provider`.
+//! - [`simulator`]: an SMSC for tests. It uses `pdu`, `session`, `sms` and `provider`.
+//!
+//! The protocol is SMPP 3.4 (Issue 1.2), with the PDUs and TLVs that 5.0 adds. Sections are cited as `SMPP 3.4 §4.4.1`.
 //!
 //! # Features
 //!
-//! All are off by default. `url`: `Endpoint`, which parses `smpps://system_id:password@host:2776`. `charsets`: texts in
-//! all character sets of `data_coding`. `graphemes`: texts that are not cut within what a reader takes for a character.
-//! `time`, `chrono`, `jiff`: moments from and to those of the crates. `arbitrary`: valid PDUs for fuzzing and property
-//! tests. `pcap`: sessions as a file for Wireshark. `serde`: PDUs serialize, with passwords hidden.
+//! All features are off by default.
+//!
+//! | feature | adds |
+//! | --- | --- |
+//! | `url` | `Endpoint`, which parses `smpps://system_id:password@host:2776` |
+//! | `charsets` | text in all character sets of `data_coding` |
+//! | `graphemes` | segments that are cut between graphemes, the characters that a reader perceives |
+//! | `time`, `chrono`, `jiff` | conversion of times from and to the types of these crates |
+//! | `arbitrary` | valid PDUs for fuzzing and property tests |
+//! | `pcap` | a capture of a session as a file for Wireshark |
+//! | `serde` | serialization of PDUs; passwords are hidden |
 #![no_std]
 #![cfg_attr(
     not(test),
@@ -185,6 +232,8 @@ pub mod arbitrary;
 #[cfg(feature = "url")]
 mod endpoint;
 pub mod frame;
+mod header;
+mod open_enum;
 #[cfg(feature = "pcap")]
 pub mod pcap;
 mod pdu;
@@ -196,6 +245,7 @@ pub mod simulator;
 pub mod sms;
 mod time;
 pub mod tlv;
+mod values;
 mod wire;
 
 #[cfg(feature = "url")]
@@ -207,3 +257,8 @@ pub use wire::{
     COctets, DecodeError, DecodeErrorKind, InvalidOctets, List, ListIter, Octets, Password, Quirks, Time,
     Tolerance,
 };
+
+/// The example in the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

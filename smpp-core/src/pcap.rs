@@ -1,11 +1,14 @@
-//! What an [`Observer`] sees as a pcap file, which Wireshark and tshark open: sessions as TCP connections with SMPP inside.
+//! Writes the PDUs of sessions to a pcap file, which Wireshark and tshark can open. Feature `pcap`.
 //!
-//! The PDUs are those of the session, passwords hidden by asterisks; all below them is made up, so that it reads as one
-//! TCP connection: Ethernet, IPv4 or IPv6, and TCP with a handshake, running sequence numbers, acknowledgements and
-//! valid checksums. So it also works where nothing else does, inside TLS. A PDU stands in it when it was read or
-//! encoded, whatever the network did with it.
+//! A [`Stream`] is the [`Observer`] of one session, and writes the session as one TCP connection. The PDUs are the real
+//! ones, with passwords replaced by asterisks. The layers below are synthetic: Ethernet, IPv4 or IPv6, and TCP with
+//! handshake, sequence numbers, acknowledgements and valid checksums. So a capture also works for sessions over TLS,
+//! where a network capture is encrypted.
 //!
-//! Any number of sessions write into one file. There is no I/O here: the file is a function that takes octets.
+//! A PDU is written when the session decodes or encodes it. The file does not show what the network did with the PDU.
+//!
+//! Several sessions can write to one file. The module does no I/O: the caller passes a function that appends octets to
+//! the file.
 //!
 //! ```
 //! use std::net::SocketAddr;
@@ -16,7 +19,7 @@
 //! use smpp_core::pcap::Capture;
 //! use smpp_core::session::{Config, Direction, Esme, Instant, Session};
 //!
-//! // A `File` in place of the `Vec`, in a program.
+//! // A program uses a `File` instead of the `Vec`.
 //! let file = Arc::new(Mutex::new(Vec::new()));
 //! let capture = Capture::new({
 //!     let file = Arc::clone(&file);
@@ -24,14 +27,14 @@
 //! });
 //!
 //! let (local, peer) = (SocketAddr::from(([10, 0, 0, 1], 49152)), SocketAddr::from(([10, 0, 0, 2], 2775)));
-//! // The wall clock at `Instant::ZERO` of the session.
+//! // The system time at `Instant::ZERO` of the session.
 //! let epoch = SystemTime::now().duration_since(UNIX_EPOCH)?;
 //! let stream = capture.stream(local, peer, Direction::Out, epoch);
 //! // With an adapter: `client.observe(stream)`.
 //! let mut session = Session::<Esme, (), _>::with_observer(Config::default(), Instant::ZERO, stream);
-//! session.request(Instant::ZERO, &Bind::default(), ()).expect("nothing is in the way of a first bind");
+//! session.request(Instant::ZERO, &Bind::default(), ()).expect("a new session accepts a bind");
 //! drop(session);
-//! // The head of the file, three segments of the handshake, the bind of 23 octets, three segments of the end.
+//! // The file header, three TCP segments of the handshake, the bind of 23 octets, three segments that close.
 //! assert_eq!(file.lock().unwrap().len(), 24 + 7 * (16 + 54) + 23);
 //! # Ok::<(), std::time::SystemTimeError>(())
 //! ```
@@ -43,47 +46,53 @@ use core::time::Duration;
 
 use crate::session::{Direction, Instant, ObservedPdu, Observer};
 
-/// libpcap's file format, big-endian with nanoseconds: version 2.4, no time zone, packets of 256 KiB at most, Ethernet.
+/// The file header of libpcap, big-endian with nanosecond timestamps: version 2.4, UTC, packets of at most 256 KiB,
+/// Ethernet.
 const FILE_HEADER: [u32; 6] = [0xA1B2_3C4D, 0x0002_0004, 0, 0, 0x0004_0000, 1];
 
-/// Octets that an Ethernet frame carries, the headers of IP and TCP included.
+/// The maximum octets of an IP packet in an Ethernet frame, including the headers of IP and TCP.
 const MTU: usize = 1500;
 const ETHERNET: usize = 14;
 const IPV4: usize = 20;
 const IPV6: usize = 40;
 const TCP: usize = 20;
 
-/// RFC 9293 §3.1, and the protocol's number (RFC 790).
+/// The TCP flags (RFC 9293 §3.1), and the protocol number of TCP (RFC 790).
 const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;
 const PSH: u8 = 0x08;
 const ACK: u8 = 0x10;
 const TCP_PROTOCOL: u8 = 6;
 
-/// Octets that a side takes before it acknowledges: half of the window that the headers state.
-const UNACKNOWLEDGED: u32 = 0x7FFF;
+/// After more than this many octets a side acknowledges: half of the window in the headers.
+const MAX_UNACKNOWLEDGED: u32 = 0x7FFF;
 const WINDOW: u16 = 0xFFFF;
 
-/// A pcap file that is being written.
+/// A pcap file that sessions write to.
 pub struct Capture<W> {
     sink: W,
 }
 
 impl<W: FnMut(&[u8]) + Clone> Capture<W> {
-    /// Begins a file. `sink` appends octets to it; its clones append to the same file, and each call is to be appended as
-    /// a whole: a lock around the file does.
+    /// Starts a file: passes the file header to `sink`.
+    ///
+    /// `sink` must append its argument to the file. Every [`Stream`] gets a clone of it, and all clones must append to
+    /// the same file. The octets of one call must stay together, so protect the file with a lock.
     pub fn new(mut sink: W) -> Self {
         sink(FILE_HEADER.map(u32::to_be_bytes).as_flattened());
         Self { sink }
     }
 
-    /// One connection: the observer of one session.
+    /// Returns the observer of one session, which writes one TCP connection.
     ///
-    /// `opened` says who has connected: us, [`Direction::Out`], as an ESME does, or the peer. `epoch` is the time since
-    /// 1970-01-01 00:00 UTC at the session's [`Instant::ZERO`]; the file's clock ends in 2106. Addresses may be made up. An
-    /// IPv4 address beside an IPv6 address is written in its IPv6 form.
+    /// - `local` and `peer` are the addresses in the file. They need not be real. If only one of them is IPv4, it is
+    ///   written in its IPv6-mapped form.
+    /// - `opened` states which side opened the connection: [`Direction::Out`] for this side, as an ESME does,
+    ///   [`Direction::In`] for the peer.
+    /// - `epoch` is the time from 1970-01-01 00:00 UTC to [`Instant::ZERO`] of the session. The timestamps of the file
+    ///   format end in 2106.
     ///
-    /// The connection begins with the first PDU, and ends when the observer is dropped.
+    /// The TCP handshake is written with the first PDU, the end of the connection when the observer is dropped.
     pub fn stream(
         &self,
         local: SocketAddr,
@@ -96,11 +105,11 @@ impl<W: FnMut(&[u8]) + Clone> Capture<W> {
             (local @ IpAddr::V6(_), IpAddr::V4(peer)) => (local, peer.to_ipv6_mapped().into()),
             same => same,
         };
-        let end = |address, port, mac| End { address, port, mac, sequence: 0, unacknowledged: 0 };
+        let side = |address, port, mac| Side { address, port, mac, sequence: 0, unacknowledged: 0 };
         Stream {
             sink: self.sink.clone(),
-            local: end(local_ip, local.port(), 1),
-            peer: end(peer_ip, peer.port(), 2),
+            local: side(local_ip, local.port(), 1),
+            peer: side(peer_ip, peer.port(), 2),
             opened,
             epoch,
             last: None,
@@ -115,26 +124,26 @@ impl<W> fmt::Debug for Capture<W> {
     }
 }
 
-/// Writes what it observes as one TCP connection: see [`Capture::stream`].
+/// An observer that writes one session as one TCP connection. See [`Capture::stream`].
 pub struct Stream<W: FnMut(&[u8])> {
     sink: W,
-    local: End,
-    peer: End,
+    local: Side,
+    peer: Side,
     opened: Direction,
     epoch: Duration,
-    /// When the last PDU was seen.
+    /// The time of the last PDU. `None` before the first.
     last: Option<Instant>,
     record: Vec<u8>,
 }
 
-/// One end of the connection.
-struct End {
+/// One side of the TCP connection.
+struct Side {
     address: IpAddr,
     port: u16,
     mac: u8,
-    /// Of the next octet that it sends.
+    /// The sequence number of the next octet that this side sends.
     sequence: u32,
-    /// Octets that it has sent and the other end has not acknowledged.
+    /// The octets that this side sent and the other side has not acknowledged.
     unacknowledged: u32,
 }
 
@@ -149,9 +158,9 @@ impl<W: FnMut(&[u8])> Observer for Stream<W> {
         let octets = pdu.octets();
         let mut segments = octets.chunks(self.payload_limit()).peekable();
         while let Some(octets) = segments.next() {
-            // The last one pushes what the receiver holds to its application.
+            // The last TCP segment of a PDU has the push flag.
             let flags = if segments.peek().is_some() { ACK } else { ACK | PSH };
-            if self.segment(at, direction, flags, octets) > UNACKNOWLEDGED {
+            if self.segment(at, direction, flags, octets) > MAX_UNACKNOWLEDGED {
                 self.segment(at, opposite(direction), ACK, &[]);
             }
         }
@@ -169,11 +178,12 @@ impl<W: FnMut(&[u8])> Drop for Stream<W> {
 }
 
 impl<W: FnMut(&[u8])> Stream<W> {
+    /// Returns the maximum payload of a TCP segment, in octets.
     fn payload_limit(&self) -> usize {
         MTU - TCP - if self.local.address.is_ipv4() { IPV4 } else { IPV6 }
     }
 
-    /// Writes one segment, and gives how many octets of its sender are not acknowledged yet.
+    /// Writes one TCP segment. Returns how many octets of its sender are not acknowledged.
     fn segment(&mut self, at: Instant, direction: Direction, flags: u8, octets: &[u8]) -> u32 {
         let (from, to) = match direction {
             Direction::Out => (&mut self.local, &mut self.peer),
@@ -181,7 +191,7 @@ impl<W: FnMut(&[u8])> Stream<W> {
         };
         let record = &mut self.record;
         record.clear();
-        // Each is far below 64 KiB.
+        // Each segment is far below 64 KiB.
         let segment = (TCP + octets.len()) as u16;
         let network = if from.address.is_ipv4() { IPV4 } else { IPV6 };
         let length = (ETHERNET + network) as u32 + u32::from(segment);
@@ -189,14 +199,14 @@ impl<W: FnMut(&[u8])> Stream<W> {
         let head = [time.as_secs() as u32, time.subsec_nanos(), length, length];
         record.extend_from_slice(head.map(u32::to_be_bytes).as_flattened());
 
-        // Addresses of a locally administered kind.
+        // Locally administered MAC addresses.
         record.extend_from_slice(&[2, 0, 0, 0, 0, to.mac, 2, 0, 0, 0, 0, from.mac]);
         let pseudo_header = ip(record, from.address, to.address, segment);
 
         let acknowledged = if flags & ACK == 0 { 0 } else { to.sequence };
         let (sequence, acknowledged) = (halves(from.sequence), halves(acknowledged));
         let header = |checksum| {
-            // Five words of 32 bits, and the flags.
+            // The header length, five words of 32 bits, and the flags.
             let flags = 0x5000 | u16::from(flags);
             let words = [
                 from.port,
@@ -212,7 +222,7 @@ impl<W: FnMut(&[u8])> Stream<W> {
             ];
             words.map(u16::to_be_bytes)
         };
-        let checksum = !folded(pseudo_header + sum(header(0).as_flattened()) + sum(octets));
+        let checksum = !fold(pseudo_header + sum(header(0).as_flattened()) + sum(octets));
         record.extend_from_slice(header(checksum).as_flattened());
         record.extend_from_slice(octets);
         (self.sink)(record);
@@ -227,10 +237,10 @@ impl<W: FnMut(&[u8])> Stream<W> {
 
 impl<W: FnMut(&[u8])> fmt::Debug for Stream<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let end = |end: &End| SocketAddr::new(end.address, end.port);
+        let address = |side: &Side| SocketAddr::new(side.address, side.port);
         f.debug_struct("Stream")
-            .field("local", &end(&self.local))
-            .field("peer", &end(&self.peer))
+            .field("local", &address(&self.local))
+            .field("peer", &address(&self.peer))
             .finish_non_exhaustive()
     }
 }
@@ -242,17 +252,17 @@ const fn opposite(direction: Direction) -> Direction {
     }
 }
 
-/// Writes the EtherType and the header of a packet with so many octets of TCP, and gives the sum of what TCP's checksum
-/// covers of it (RFC 9293 §3.1, RFC 8200 §8.1).
+/// Writes the EtherType and the IP header of a packet with `length` octets of TCP. Returns the checksum of the
+/// pseudo-header, which is part of the TCP checksum (RFC 9293 §3.1, RFC 8200 §8.1).
 fn ip(out: &mut Vec<u8>, from: IpAddr, to: IpAddr, length: u16) -> u32 {
     let addresses = match (from, to) {
         (IpAddr::V4(from), IpAddr::V4(to)) => {
             let addresses = [from.octets(), to.octets()];
             out.extend_from_slice(&[0x08, 0x00]);
             let total = (IPV4 as u16 + length).to_be_bytes();
-            // Version 4, five words; the packet is not to be fragmented; 64 hops.
+            // Version 4, header length of five words, "do not fragment", 64 hops.
             let head = [0x45, 0, total[0], total[1], 0, 0, 0x40, 0, 64, TCP_PROTOCOL];
-            let checksum = !folded(sum(&head) + sum(addresses.as_flattened()));
+            let checksum = !fold(sum(&head) + sum(addresses.as_flattened()));
             out.extend_from_slice(&head);
             out.extend_from_slice(&checksum.to_be_bytes());
             out.extend_from_slice(addresses.as_flattened());
@@ -274,12 +284,13 @@ fn ip(out: &mut Vec<u8>, from: IpAddr, to: IpAddr, length: u16) -> u32 {
     addresses + u32::from(TCP_PROTOCOL) + u32::from(length)
 }
 
+/// Splits a number into its upper and its lower half.
 const fn halves(number: u32) -> (u16, u16) {
     ((number >> 16) as u16, number as u16)
 }
 
-/// The sum of the 16-bit words; an octet that is left over is the high one of a word (RFC 1071). Of 64 KiB at most, it
-/// stays below 2^31.
+/// Returns the sum of the 16-bit words. A last single octet counts as the high octet of a word (RFC 1071). For at most
+/// 64 KiB the sum stays below 2^31.
 fn sum(octets: &[u8]) -> u32 {
     octets
         .chunks(2)
@@ -291,8 +302,8 @@ fn sum(octets: &[u8]) -> u32 {
         .sum()
 }
 
-/// With the carries added in.
-const fn folded(sum: u32) -> u16 {
+/// Folds the carries into 16 bits.
+const fn fold(sum: u32) -> u16 {
     let once = (sum >> 16) + (sum & 0xFFFF);
     ((once >> 16) + (once & 0xFFFF)) as u16
 }

@@ -1,7 +1,10 @@
-//! PDUs as `serde` sees them. Feature `serde`.
+//! Serialization of PDUs with `serde`, for logs and tools. Feature `serde`.
 //!
-//! For logs and tools: strings are text, with escapes for what is not printable ASCII; texts, which have an alphabet of
-//! their own, and values of TLVs are hexadecimal digits; numbers are numbers; passwords are hidden.
+//! - A string is serialized as text. Octets outside printable ASCII are escaped.
+//! - A message text, whose encoding depends on other fields, and the value of a TLV are serialized as hexadecimal
+//!   digits.
+//! - A number and a bit field are serialized as a number.
+//! - A password is serialized as `***`.
 
 use core::fmt;
 
@@ -11,7 +14,7 @@ use crate::pdu::{EsmClass, RegisteredDelivery};
 use crate::tlv::{Tlv, Tlvs};
 use crate::wire::{COctets, Item, List, Octets, Password, Quirks, Time};
 
-/// Lower-case digits, two for each octet.
+/// Octets as lower-case hexadecimal digits, two for each octet.
 struct Hex<'a>(&'a [u8]);
 
 impl fmt::Display for Hex<'_> {
@@ -44,7 +47,7 @@ impl Serialize for Password<'_> {
     }
 }
 
-/// The tag, its name if it has one, and the octets of the value.
+/// Serializes the tag, the name of the tag or none, and the octets of the value.
 impl Serialize for Tlv<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_struct("Tlv", 3)?;
@@ -67,7 +70,7 @@ impl<'a, T: Item<'a> + Serialize> Serialize for List<'a, T> {
     }
 }
 
-/// Bit fields are their number.
+/// Serializes bit fields as numbers.
 macro_rules! bits {
     ($($name:ident)+) => {$(
         impl Serialize for $name {
@@ -83,7 +86,7 @@ bits! {
     RegisteredDelivery
 }
 
-/// The names of the deviations.
+/// Serializes the names of the deviations.
 impl Serialize for Quirks {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.iter_names().map(|(name, _)| name))

@@ -1,9 +1,10 @@
-//! Time as an argument: nothing here has a clock.
+//! [`Instant`]: the caller passes the time, since the library has no clock.
 
 use core::ops::{Add, Sub};
 use core::time::Duration;
 
-/// A moment on the caller's monotonic clock: nanoseconds since any fixed start, 584 years at most.
+/// A point in time on the monotonic clock of the caller: nanoseconds since a fixed start that the caller chooses. The
+/// maximum is about 584 years.
 ///
 /// ```
 /// use core::time::Duration;
@@ -15,20 +16,21 @@ use core::time::Duration;
 pub struct Instant(u64);
 
 impl Instant {
-    /// The start.
+    /// The start of the clock.
     pub const ZERO: Self = Self(0);
 
-    /// So many nanoseconds after the start.
+    /// Returns the instant this many nanoseconds after the start.
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }
 
-    /// Nanoseconds since the start.
+    /// Returns the nanoseconds since the start.
     pub const fn as_nanos(self) -> u64 {
         self.0
     }
 
-    /// This much after the start; the clock of an adapter is `elapsed()` since it began.
+    /// Returns the instant this long after the start. With `std`, pass `elapsed()` of a `std::time::Instant` that marks
+    /// the start.
     pub fn after(elapsed: Duration) -> Self {
         Self::ZERO + elapsed
     }
@@ -37,7 +39,7 @@ impl Instant {
 impl Add<Duration> for Instant {
     type Output = Self;
 
-    /// Ends at the last moment there is, rather than overflow.
+    /// Returns the later instant, or the last possible instant instead of an overflow.
     fn add(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
     }
@@ -46,7 +48,7 @@ impl Add<Duration> for Instant {
 impl Sub for Instant {
     type Output = Duration;
 
-    /// Zero if `earlier` is later.
+    /// Returns the time since `earlier`, or zero if `earlier` is later.
     fn sub(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }

@@ -1,9 +1,12 @@
-//! A message costs no allocation. The binary is its own: it brings its own allocator, which counts per thread.
+//! Sending and answering a message allocates no memory. This test has a binary of its own, because it replaces the
+//! allocator with one that counts per thread.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test helpers")]
 
 use allocation_counter::{AllocationInfo, measure};
 use smpp_core::session::{Config, Esme, Event, Instant, Outcome, Reply, Request, Role, Session, Smsc};
-use smpp_core::sms::{MessagePart, PushErrorReason, Reassembler, ReassemblyLimits, Reference, UserData};
+use smpp_core::sms::{
+    MessageReference, PushErrorReason, Reassembler, ReassemblyLimits, SegmentInfo, UserData,
+};
 use smpp_core::{
     Address, Bind, BindMode, BindResp, COctets, CommandStatus, Frame, Pdu, SequenceNumber, ShortMessage,
     SubmitSm, SubmitSmResp, Tag, Tlv, Tlvs, Tolerance,
@@ -19,15 +22,15 @@ fn message() -> SubmitSm<'static> {
     }
 }
 
-/// Nothing below would mean anything otherwise.
+/// The other tests depend on this.
 #[test]
-fn the_allocator_counts() {
+fn the_allocator_counts_allocations() {
     let allocated = measure(|| drop(std::hint::black_box(vec![0_u8; 8])));
     assert_eq!(allocated.count_total, 1, "{allocated:?}");
 }
 
-/// An ESME and an SMSC, and the octets between them.
-struct Line {
+/// A bound ESME and SMSC, and the octets between them.
+struct Pair {
     esme: Session<Esme, u32>,
     smsc: Session<Smsc, u32>,
     octets: Vec<u8>,
@@ -35,23 +38,24 @@ struct Line {
     replies: Vec<Reply<SubmitSm<'static>>>,
 }
 
-impl Line {
+impl Pair {
     fn bound(window: u16) -> Self {
         let config = Config { window, max_unanswered: window, max_output: 1 << 20, ..Config::default() };
-        let mut line = Self {
+        let mut pair = Self {
             esme: Session::new(config, NOW),
             smsc: Session::new(config, NOW),
             octets: Vec::new(),
             replies: Vec::with_capacity(window.into()),
         };
-        line.esme.request(NOW, &Bind::default(), 0).unwrap();
-        line.carry_there();
-        line.carry_back(|_, tag| assert_eq!(tag, 0));
-        line
+        pair.esme.request(NOW, &Bind::default(), 0).unwrap();
+        pair.transfer_to_smsc();
+        pair.transfer_to_esme(|_, tag| assert_eq!(tag, 0));
+        pair
     }
 
-    /// What waits goes to the SMSC, which answers a bind at once.
-    fn carry_there(&mut self) {
+    /// Transfers the output of the ESME to the SMSC, which answers a bind immediately and stores the replies of
+    /// messages.
+    fn transfer_to_smsc(&mut self) {
         self.octets.clear();
         self.esme.poll_transmit(&mut self.octets);
         self.esme.handle_transmitted(self.octets.len());
@@ -66,8 +70,8 @@ impl Line {
         }
     }
 
-    /// What waits goes to the ESME, which does something about the tag of each request that was accepted.
-    fn carry_back(&mut self, mut accepted: impl FnMut(&mut Session<Esme, u32>, u32)) {
+    /// Transfers the output of the SMSC to the ESME, and calls `accepted` with the tag of each accepted request.
+    fn transfer_to_esme(&mut self, mut accepted: impl FnMut(&mut Session<Esme, u32>, u32)) {
         self.octets.clear();
         self.smsc.poll_transmit(&mut self.octets);
         self.smsc.handle_transmitted(self.octets.len());
@@ -80,10 +84,10 @@ impl Line {
         }
     }
 
-    /// All that is in flight is answered, in order or the last first; each answer makes room for the next message.
-    fn round(&mut self, message: &SubmitSm<'_>, in_order: bool) {
+    /// Answers all requests in flight, in order or in reverse order. After each answer the ESME sends another message.
+    fn answer_window(&mut self, message: &SubmitSm<'_>, in_order: bool) {
         let window = self.esme.in_flight();
-        self.carry_there();
+        self.transfer_to_smsc();
         assert_eq!(self.replies.len(), window);
         if in_order {
             self.replies.reverse();
@@ -92,7 +96,7 @@ impl Line {
         while let Some(reply) = self.replies.pop() {
             self.smsc.respond(reply, Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() })).unwrap();
         }
-        self.carry_back(|esme, tag| {
+        self.transfer_to_esme(|esme, tag| {
             esme.request(NOW, message, tag).unwrap();
             assert_eq!(esme.in_flight(), window, "the window stays full");
         });
@@ -100,26 +104,26 @@ impl Line {
 }
 
 #[test]
-fn a_message_there_and_its_answer_back_allocate_nothing() {
+fn a_message_and_its_response_allocate_nothing() {
     let message = message();
     for window in [1_u16, 64, 4096] {
-        let mut line = Line::bound(window);
+        let mut pair = Pair::bound(window);
         for tag in 0..window {
-            line.esme.request(NOW, &message, tag.into()).unwrap();
+            pair.esme.request(NOW, &message, tag.into()).unwrap();
         }
         for in_order in [true, false] {
-            // The buffers, which are exchanged between session and caller, find their size.
-            (0..4).for_each(|_| line.round(&message, in_order));
+            // Warm up: the buffers that session and caller exchange reach their final size.
+            (0..4).for_each(|_| pair.answer_window(&message, in_order));
             let rounds = 4096 / window + 4;
-            let allocated = measure(|| (0..rounds).for_each(|_| line.round(&message, in_order)));
+            let allocated = measure(|| (0..rounds).for_each(|_| pair.answer_window(&message, in_order)));
             assert_eq!(allocated.count_total, 0, "window {window}, in order {in_order}: {allocated:?}");
         }
     }
 }
 
-/// What a bound session holds when it has nothing to say, itself included. The octets it gave away are the caller's.
+/// Counts the memory of an idle bound session, including the session struct, but not the output that the caller took.
 #[test]
-fn an_idle_bound_session_holds_less_than_a_kilobyte() {
+fn an_idle_bound_session_uses_at_most_a_kibibyte() {
     let mut bind = Vec::new();
     Pdu::Bind(Bind::default()).encode(CommandStatus::ROK, SequenceNumber(1), &mut bind);
     let mut bind_resp = Vec::new();
@@ -164,7 +168,7 @@ fn transmit<R: Role>(session: &mut Session<R, u32>) {
     session.handle_transmitted(octets.len());
 }
 
-/// Octets of a session that has allocated this, and has not been dropped.
+/// Returns the octets of a session struct and of its allocations.
 fn footprint<R: Role>(allocated: AllocationInfo) -> usize {
     size_of::<Session<R, u32>>() + usize::try_from(allocated.bytes_current).unwrap()
 }
@@ -184,7 +188,7 @@ fn decoding_allocates_nothing() {
         let Ok((Pdu::SubmitSm(read), _)) = frame.pdu(Tolerance::LENIENT) else { panic!("{frame:?}") };
         assert_eq!(read.tlvs.user_message_reference(), Some(7));
         assert_eq!(read.tlvs.iter().count(), 2);
-        assert!(cut.pdu(Tolerance::LENIENT).is_err(), "nor does an error");
+        assert!(cut.pdu(Tolerance::LENIENT).is_err(), "an error allocates nothing either");
     });
     assert_eq!(allocated.count_total, 0, "{allocated:?}");
 }
@@ -203,7 +207,7 @@ fn encoding_allocates_nothing_but_the_buffer() {
 }
 
 #[test]
-fn an_idle_session_holds_no_memory() {
+fn a_new_session_allocates_nothing() {
     let allocated = measure(|| {
         let session =
             Session::<Smsc, u32>::new(Config { window: u16::MAX, ..Config::default() }, Instant::ZERO);
@@ -212,12 +216,12 @@ fn an_idle_session_holds_no_memory() {
     assert_eq!(allocated.count_total, 0, "{allocated:?}");
 }
 
-/// What is counted is what is there, whatever the tags are: whoever sets a limit of octets gets one.
+/// The octets that a reassembler counts are the octets that it allocates, so that its limit holds.
 #[test]
-fn a_reassembler_holds_no_more_octets_than_it_counts() {
-    // The nodes that a tree starts with are not counted.
-    const START: usize = 8 * 1024;
-    let limits = ReassemblyLimits { messages: usize::MAX, octets: 500_000, ..ReassemblyLimits::default() };
+fn a_reassembler_allocates_no_more_octets_than_it_counts() {
+    // The reassembler does not count the initial nodes of its trees.
+    const UNCOUNTED: usize = 8 * 1024;
+    let limits = ReassemblyLimits { max_messages: usize::MAX, max_octets: 500_000, ..ReassemblyLimits::default() };
     for (total, length) in [(2, 0), (2, 153), (3, 153), (9, 153), (255, 140), (2, 5_000)] {
         let mut reassembler = None;
         let octets = vec![b'a'; length];
@@ -225,9 +229,9 @@ fn a_reassembler_holds_no_more_octets_than_it_counts() {
             let filled = reassembler.insert(Reassembler::<[u64; 3]>::new(limits));
             let full = (0..=u16::MAX).find_map(|reference| {
                 (1..total).find_map(|number| {
-                    let reference = Reference::Sar(reference.wrapping_mul(40_503));
-                    let part = Some(MessagePart { reference, total, number });
-                    let user_data = UserData { octets: &octets, part, ..UserData::default() };
+                    let reference = MessageReference::Sar(reference.wrapping_mul(40_503));
+                    let segment = Some(SegmentInfo { reference, total, number });
+                    let user_data = UserData { octets: &octets, segment, ..UserData::default() };
                     let source = Address::international("6591234567").unwrap();
                     filled.push(NOW, source, source, &user_data, [0; 3]).err()
                 })
@@ -236,8 +240,14 @@ fn a_reassembler_holds_no_more_octets_than_it_counts() {
         });
         let counted = reassembler.unwrap().octets();
         let held = usize::try_from(allocated.bytes_current).unwrap();
-        assert!(counted <= limits.octets && counted > limits.octets * 9 / 10, "{counted}");
-        assert!(held <= counted + START, "{held} octets held, {counted} counted: {total} parts of {length}");
-        assert!(held >= counted / 2, "{held} octets held, {counted} counted: {total} parts of {length}");
+        assert!(counted <= limits.max_octets && counted > limits.max_octets * 9 / 10, "{counted}");
+        assert!(
+            held <= counted + UNCOUNTED,
+            "{held} octets allocated, {counted} counted: {total} segments of {length}"
+        );
+        assert!(
+            held >= counted / 2,
+            "{held} octets allocated, {counted} counted: {total} segments of {length}"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! Replays the corpora of the fuzz targets.
+//! Runs the fuzz targets on their stored corpora.
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "test helpers")]
 
 use std::fs;
@@ -10,51 +10,51 @@ mod binds;
 #[path = "../../fuzz/fuzz_targets/check.rs"]
 mod check;
 
-#[path = "../../fuzz/fuzz_targets/play.rs"]
-mod play;
+#[path = "../../fuzz/fuzz_targets/session_steps.rs"]
+mod session_steps;
 
-#[path = "../../fuzz/fuzz_targets/texts.rs"]
-mod texts;
+#[path = "../../fuzz/fuzz_targets/sms_checks.rs"]
+mod sms_checks;
 
-#[path = "../../fuzz/fuzz_targets/told.rs"]
-mod told;
+#[path = "../../fuzz/fuzz_targets/receipt_checks.rs"]
+mod receipt_checks;
 
-/// Shows each file of a corpus to the target's check.
-fn replay(target: &str, least: usize, check: fn(&[u8])) {
+/// Runs the check of a target on each file of its corpus, which must have at least `minimum` files.
+fn replay(target: &str, minimum: usize, check: fn(&[u8])) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
     let files: Vec<_> = fs::read_dir(&corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert!(files.len() >= least, "the corpus is in {}", corpus.display());
+    assert!(files.len() >= minimum, "too few files in {}", corpus.display());
     for file in files {
         check(&fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display())));
     }
 }
 
 #[test]
-fn the_corpus_of_account_holds() {
+fn the_account_target_passes_on_its_corpus() {
     replay("account", 150, binds::account);
 }
 
 #[test]
-fn the_corpus_of_decode_holds() {
+fn the_decode_target_passes_on_its_corpus() {
     replay("decode", 170, check::decode);
 }
 
 #[test]
-fn the_corpus_of_roundtrip_holds() {
+fn the_roundtrip_target_passes_on_its_corpus() {
     replay("roundtrip", 100, check::round_trip);
 }
 
 #[test]
-fn the_corpus_of_receipt_holds() {
-    replay("receipt", 110, told::receipt);
+fn the_receipt_target_passes_on_its_corpus() {
+    replay("receipt", 110, receipt_checks::receipt);
 }
 
 #[test]
-fn the_corpus_of_session_holds() {
-    replay("session", 20, play::session);
+fn the_session_target_passes_on_its_corpus() {
+    replay("session", 20, session_steps::session);
 }
 
 #[test]
-fn the_corpus_of_sms_holds() {
-    replay("sms", 30, texts::sms);
+fn the_sms_target_passes_on_its_corpus() {
+    replay("sms", 30, sms_checks::sms);
 }

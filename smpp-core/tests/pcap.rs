@@ -1,4 +1,4 @@
-//! What [`smpp_core::pcap`] writes, read by the packages `pcap-parser` and `etherparse`.
+//! Reads the files of [`smpp_core::pcap`] with the crates `pcap-parser` and `etherparse`.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -18,7 +18,7 @@ use smpp_core::{
 
 const EPOCH: Duration = Duration::new(1_700_000_000, 999_999_999);
 
-/// One segment of the file.
+/// One TCP segment of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Segment {
     time: Duration,
@@ -31,7 +31,7 @@ struct Segment {
     octets: Vec<u8>,
 }
 
-/// All segments of a file, whose lengths and checksums must be right.
+/// Returns all TCP segments of a file. Checks their lengths and checksums.
 fn read(file: &[u8]) -> Vec<Segment> {
     let mut reader = LegacyPcapReader::new(1 << 16, file).unwrap();
     let mut segments = Vec::new();
@@ -83,7 +83,7 @@ fn segment(time: Duration, packet: &[u8]) -> Segment {
         }
         NetSlice::Arp(_) => panic!("ARP"),
     };
-    assert!(packet.len() <= 14 + 1500, "more than Ethernet carries");
+    assert!(packet.len() <= 14 + 1500, "the packet is longer than the MTU of Ethernet");
     let flags = [(header.syn, 'S'), (header.fin, 'F'), (header.ack, 'A'), (header.psh, 'P')];
     Segment {
         time,
@@ -96,8 +96,8 @@ fn segment(time: Duration, packet: &[u8]) -> Segment {
     }
 }
 
-/// What each end sent, which must hang together: sequence numbers without a gap, acknowledgements of what was sent and
-/// never of more, no more under way than the window has room for.
+/// Returns the octets that each side sent. Checks that sequence numbers have no gap, that acknowledgements are right,
+/// and that the octets in flight stay within the window.
 fn streams(segments: &[Segment]) -> HashMap<(SocketAddr, SocketAddr), Vec<u8>> {
     let mut next: HashMap<_, u32> = HashMap::new();
     let mut acknowledged: HashMap<_, u32> = HashMap::new();
@@ -108,8 +108,8 @@ fn streams(segments: &[Segment]) -> HashMap<(SocketAddr, SocketAddr), Vec<u8>> {
         assert_eq!(segment.sequence, *expected, "{segment:?}");
         let counted = segment.flags.contains(['S', 'F']);
         *expected += segment.octets.len() as u32 + u32::from(counted);
-        let under_way = *expected - acknowledged.get(&way).copied().unwrap_or_default();
-        assert!(under_way <= 0xFFFF, "{under_way} octets are under way");
+        let in_flight = *expected - acknowledged.get(&way).copied().unwrap_or_default();
+        assert!(in_flight <= 0xFFFF, "{in_flight} octets are in flight");
         if segment.flags.contains('A') {
             assert_eq!(Some(&segment.acknowledgement), next.get(&back), "{segment:?}");
             acknowledged.insert(back, segment.acknowledgement);
@@ -133,7 +133,7 @@ fn address(text: &str) -> SocketAddr {
 
 type Both<W> = (Session<Esme, (), Stream<W>>, Session<Smsc, (), Stream<W>>);
 
-/// Both sides of a bound session, each with a capture of its own eyes.
+/// Returns both sides of a bound session, each with its own observer.
 fn bound<W: FnMut(&[u8])>(esme: Stream<W>, smsc: Stream<W>) -> Both<W> {
     let mut esme = Session::<Esme, (), _>::with_observer(Config::default(), Instant::ZERO, esme);
     let smsc = Session::<Smsc, (), _>::with_observer(Config::default(), Instant::ZERO, smsc);
@@ -144,7 +144,7 @@ fn bound<W: FnMut(&[u8])>(esme: Stream<W>, smsc: Stream<W>) -> Both<W> {
     pair
 }
 
-/// Carries all that waits, there and back.
+/// Transfers the output of each side to the other.
 fn exchange<W: FnMut(&[u8])>((esme, smsc): &mut Both<W>, now: Instant) {
     let (mut there, mut back) = (Vec::new(), Vec::new());
     esme.poll_transmit(&mut there);
@@ -168,7 +168,7 @@ fn exchange<W: FnMut(&[u8])>((esme, smsc): &mut Both<W>, now: Instant) {
 }
 
 #[test]
-fn a_session_is_a_tcp_connection() {
+fn a_session_is_written_as_one_tcp_connection() {
     let (file, capture) = capture();
     let (local, peer) = (address("10.0.0.1:49152"), address("192.0.2.7:2775"));
     let esme = capture.stream(local, peer, Direction::Out, EPOCH);
@@ -196,7 +196,7 @@ fn a_session_is_a_tcp_connection() {
 }
 
 #[test]
-fn many_sessions_share_a_file_and_both_ends_of_one_agree() {
+fn several_sessions_share_a_file_and_both_sides_write_the_same_octets() {
     let (file, capture) = capture();
     let (client, server) = (address("[2001:db8::1]:5000"), address("[2001:db8::2]:2776"));
     let (other_client, other_server) = (address("127.0.0.1:5000"), address("127.0.0.1:2775"));
@@ -216,7 +216,7 @@ fn many_sessions_share_a_file_and_both_ends_of_one_agree() {
 }
 
 #[test]
-fn families_that_differ_meet_in_ipv6() {
+fn an_ipv4_address_with_an_ipv6_peer_is_mapped_to_ipv6() {
     let (file, capture) = capture();
     let (local, peer) = (address("10.0.0.1:1"), address("[2001:db8::2]:2"));
     let stream = capture.stream(local, peer, Direction::Out, EPOCH);
@@ -228,9 +228,9 @@ fn families_that_differ_meet_in_ipv6() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
-    /// Whatever the sizes, all octets are there, and what the other end sees is the same.
+    /// PDUs of any size are written completely, and both sides write the same octets.
     #[test]
-    fn octets_and_numbers_add_up(
+    fn pdus_of_any_size_are_written_completely(
         sizes in proptest::collection::vec(0_usize..40_000, 1..30),
         v6 in any::<bool>(),
     ) {

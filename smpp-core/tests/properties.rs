@@ -1,4 +1,4 @@
-//! What holds for any octets, however they arrive.
+//! Properties that hold for any input, in any sequence of reads.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -23,9 +23,9 @@ use smpp_core::{
 #[path = "../../fuzz/fuzz_targets/check.rs"]
 mod check;
 
-/// Nothing below would mean anything otherwise: valid PDUs of every kind are made, with lists and parameters.
+/// The other tests depend on this: the generator makes every command and every defined TLV.
 #[test]
-fn every_kind_of_pdu_is_made() {
+fn the_generator_makes_every_kind_of_pdu() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let octets = vec(any::<u8>(), 600);
     let (mut commands, mut tags) = (BTreeSet::new(), BTreeSet::new());
@@ -40,7 +40,7 @@ fn every_kind_of_pdu_is_made() {
     assert_eq!((commands.len(), tags.len()), (33, 64));
 }
 
-/// The octets of every vector that holds one whole PDU.
+/// Returns the octets of every vector that is one whole PDU.
 fn vectors() -> Vec<Vec<u8>> {
     let lines = include_str!("data/vectors.jsonl").lines();
     let all = lines.map(|line| {
@@ -57,7 +57,7 @@ fn vectors() -> Vec<Vec<u8>> {
     whole
 }
 
-/// A change to a PDU. Small numbers are tried most: they are lengths, flags and NULs.
+/// A change to a PDU. Most values are small, since they replace lengths, flags and NULs.
 #[derive(Clone, Debug)]
 enum Change {
     Set(Index, u8),
@@ -102,7 +102,8 @@ fn change() -> impl Strategy<Value = Change> {
     ]
 }
 
-/// A vector, changed in a few places, with a length that is right again and a number that may be in flight.
+/// Generates a vector that is changed in a few places, with a correct length and a sequence number that may be in
+/// flight.
 fn pdu() -> impl Strategy<Value = Vec<u8>> {
     (select(vectors()), vec(change(), 0..4), prop::option::of(0_u32..8)).prop_map(
         |(mut pdu, changes, sequence)| {
@@ -120,7 +121,7 @@ fn pdu() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
-/// Some PDUs, and sometimes a length that cannot be.
+/// Generates a stream of PDUs, sometimes with an invalid length at the end.
 fn stream() -> impl Strategy<Value = Vec<u8>> {
     let end = prop_oneof![3 => Just(vec![]), 1 => Just(vec![0, 0, 0, 3]), 1 => vec(any::<u8>(), 0..20)];
     (vec(pdu(), 0..30), end).prop_map(|(pdus, end)| [pdus.concat(), end].concat())
@@ -130,22 +131,22 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_changed_pdu_is_read_within_its_frame_or_refused(pdu in pdu()) {
+    fn a_changed_pdu_is_decoded_within_its_frame_or_rejected(pdu in pdu()) {
         check::decode(&pdu);
     }
 
     #[test]
-    fn any_valid_pdu_is_written_and_read_back(octets in vec(any::<u8>(), 8..600)) {
+    fn any_valid_pdu_round_trips(octets in vec(any::<u8>(), 8..600)) {
         check::round_trip(&octets);
     }
 
     #[test]
-    fn any_octets_are_read_or_refused(octets in vec(any::<u8>(), 0..200)) {
+    fn any_octets_are_decoded_or_rejected(octets in vec(any::<u8>(), 0..200)) {
         check::decode(&octets);
     }
 
     #[test]
-    fn any_body_of_a_known_command_is_read_or_refused(
+    fn any_body_of_a_known_command_is_decoded_or_rejected(
         pdu in select(vectors()),
         body in vec(prop_oneof![Just(0), any::<u8>()], 0..80),
     ) {
@@ -159,31 +160,31 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn how_a_stream_arrives_does_not_matter(
+    fn the_sizes_of_reads_do_not_change_the_events(
         stream in stream(),
         pieces in vec(1_usize..60, 1..50),
         strict in any::<bool>(),
     ) {
         let tolerance = if strict { Tolerance::STRICT } else { Tolerance::LENIENT };
         let config = Config { tolerance, max_malformed: 8, ..Config::default() };
-        for listen in [esme_listens, smsc_listens, open_smsc_listens] {
-            let whole = listen(config, &stream, &[usize::MAX]);
-            prop_assert_eq!(&listen(config, &stream, &[1]), &whole, "octet by octet");
-            prop_assert_eq!(&listen(config, &stream, &pieces), &whole, "in pieces");
+        for run_session in [run_esme, run_bound_smsc, run_open_smsc] {
+            let whole = run_session(config, &stream, &[usize::MAX]);
+            prop_assert_eq!(&run_session(config, &stream, &[1]), &whole, "octet by octet");
+            prop_assert_eq!(&run_session(config, &stream, &pieces), &whole, "in pieces");
             prop_assert_eq!(whole.events.iter().filter(|event| event.starts_with("Closed")).count(), 1);
         }
     }
 }
 
-/// All that a session told, and all that it transmitted.
+/// The events and the output of a session.
 #[derive(Debug, Default, PartialEq)]
-struct Heard {
+struct Observed {
     events: Vec<String>,
     output: Vec<u8>,
 }
 
-/// A transmitter that has submitted a few messages: numbers 2 to 5 are in flight.
-fn esme_listens(config: Config, stream: &[u8], pieces: &[usize]) -> Heard {
+/// Runs a bound ESME with submitted messages: sequence numbers 2 to 5 are in flight.
+fn run_esme(config: Config, stream: &[u8], pieces: &[usize]) -> Observed {
     let mut esme = Session::<Esme, u32>::new(config, Instant::ZERO);
     esme.request(Instant::ZERO, &Bind::default(), 0).unwrap();
     let mut accepted = Vec::new();
@@ -198,26 +199,26 @@ fn esme_listens(config: Config, stream: &[u8], pieces: &[usize]) -> Heard {
     for tag in 1..5 {
         esme.request(Instant::ZERO, &SubmitSm::default(), tag).unwrap();
     }
-    listen(esme, stream, pieces)
+    run(esme, stream, pieces)
 }
 
-/// A session that has to be bound first, by the vectors of a bind.
-fn open_smsc_listens(config: Config, stream: &[u8], pieces: &[usize]) -> Heard {
-    listen(Session::<Smsc, u32>::new(config, Instant::ZERO), stream, pieces)
+/// Runs an SMSC session that is not bound yet. The stream may contain a bind.
+fn run_open_smsc(config: Config, stream: &[u8], pieces: &[usize]) -> Observed {
+    run(Session::<Smsc, u32>::new(config, Instant::ZERO), stream, pieces)
 }
 
-/// A session to which a transceiver is bound.
-fn smsc_listens(config: Config, stream: &[u8], pieces: &[usize]) -> Heard {
+/// Runs an SMSC session to which a transceiver is bound.
+fn run_bound_smsc(config: Config, stream: &[u8], pieces: &[usize]) -> Observed {
     let mut bind = Vec::new();
     let system_id = COctets::new(b"ESME").unwrap();
     Pdu::Bind(Bind { system_id, ..Bind::default() }).encode(CommandStatus::ROK, SequenceNumber(1), &mut bind);
-    open_smsc_listens(config, &[&bind, stream].concat(), pieces)
+    run_open_smsc(config, &[&bind, stream].concat(), pieces)
 }
 
-/// Gives the stream to the session in pieces of these sizes, over and over. Each request is answered at once.
-fn listen<R: Role>(mut session: Session<R, u32>, stream: &[u8], pieces: &[usize]) -> Heard {
+/// Passes the stream to the session in pieces of these sizes, repeated to the end. Answers each request immediately.
+fn run<R: Role>(mut session: Session<R, u32>, stream: &[u8], pieces: &[usize]) -> Observed {
     let now = Instant::ZERO;
-    let mut heard = Heard::default();
+    let mut observed = Observed::default();
     let mut unread: Vec<u8> = Vec::new();
     let mut stream = stream;
     for piece in pieces.iter().cycle() {
@@ -225,13 +226,13 @@ fn listen<R: Role>(mut session: Session<R, u32>, stream: &[u8], pieces: &[usize]
         unread.extend_from_slice(arrived);
         let mut input = &unread[..];
         while let Some(event) = session.handle_input(now, &mut input) {
-            heard.events.push(format!("{event:?}"));
+            observed.events.push(format!("{event:?}"));
             answer(&mut session, event);
         }
         unread = input.to_vec();
-        let sent = heard.output.len();
-        session.poll_transmit(&mut heard.output);
-        session.handle_transmitted(heard.output.len() - sent);
+        let sent = observed.output.len();
+        session.poll_transmit(&mut observed.output);
+        session.handle_transmitted(observed.output.len() - sent);
         if rest.is_empty() {
             break;
         }
@@ -239,9 +240,9 @@ fn listen<R: Role>(mut session: Session<R, u32>, stream: &[u8], pieces: &[usize]
     }
     session.handle_eof();
     while let Some(event) = session.handle_timeout(now) {
-        heard.events.push(format!("{event:?}"));
+        observed.events.push(format!("{event:?}"));
     }
-    heard
+    observed
 }
 
 fn answer<R: Role>(session: &mut Session<R, u32>, event: Event<'_, u32>) {

@@ -1,6 +1,7 @@
-//! Receipts as SMSCs send them: `data/receipts.jsonl` has one a line, with all that it says.
+//! Delivery receipts of real SMSCs: each line of `data/receipts.jsonl` has a text and its expected fields.
 //!
-//! A character of `text` and of each value is one octet. What a line does not name is not in the receipt.
+//! In `text` and in the values, one character stands for one octet. Fields that a line does not have are missing in the
+//! receipt.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test helpers")]
 
 use std::sync::LazyLock;
@@ -12,20 +13,20 @@ use smpp_core::{DataCoding, DataSm, DeliverSm, EsmClass, MessageState, ShortMess
 
 const FINAL: [&str; 6] = ["DELIVERED", "EXPIRED", "DELETED", "UNDELIVERABLE", "REJECTED", "SKIPPED"];
 
-struct Known {
+struct Sample {
     text: Vec<u8>,
     values: [Option<Vec<u8>>; 6],
     line: Value,
 }
 
-static KNOWN: LazyLock<Vec<Known>> = LazyLock::new(|| {
+static SAMPLES: LazyLock<Vec<Sample>> = LazyLock::new(|| {
     let lines = include_str!("data/receipts.jsonl").lines();
-    let known: Vec<_> = lines.map(|line| Known::new(serde_json::from_str(line).unwrap())).collect();
-    assert!(known.len() >= 60);
-    known
+    let samples: Vec<_> = lines.map(|line| Sample::new(serde_json::from_str(line).unwrap())).collect();
+    assert!(samples.len() >= 60);
+    samples
 });
 
-impl Known {
+impl Sample {
     fn new(line: Value) -> Self {
         let octets = |key: &str| {
             let value = line.get(key)?.as_str().unwrap();
@@ -60,12 +61,12 @@ impl Known {
     }
 }
 
-/// A message with this text, in `message_payload` if it has to be.
-fn with_message<R>(text: &[u8], look: impl FnOnce(DeliverSm<'_>) -> R) -> R {
+/// Calls `check` with a message that has this text, in `message_payload` if it is too long for `short_message`.
+fn with_message<R>(text: &[u8], check: impl FnOnce(DeliverSm<'_>) -> R) -> R {
     let message = DeliverSm { esm_class: EsmClass::DELIVERY_RECEIPT, ..DeliverSm::default() };
     match ShortMessage::new(text) {
-        Ok(short_message) => look(DeliverSm { short_message, ..message }),
-        Err(_) => look(DeliverSm { tlvs: Tlvs::list(&[payload(text)]), ..message }),
+        Ok(short_message) => check(DeliverSm { short_message, ..message }),
+        Err(_) => check(DeliverSm { tlvs: Tlvs::list(&[payload(text)]), ..message }),
     }
 }
 
@@ -73,103 +74,103 @@ fn payload(text: &[u8]) -> Tlv<'_> {
     Tlv::new(Tag::MESSAGE_PAYLOAD, text).unwrap()
 }
 
-/// UTF-16 in network byte order.
-fn wide(text: &[u8]) -> Vec<u8> {
+/// Encodes ISO 8859-1 as UTF-16 in network byte order.
+fn to_utf16(text: &[u8]) -> Vec<u8> {
     text.iter().flat_map(|&octet| [0, octet]).collect()
 }
 
 #[test]
 fn every_field_is_read() {
-    for known in &*KNOWN {
-        let receipt = Receipt::parse(&known.text);
-        assert_eq!(receipt, Ok(known.receipt()), "{}", known.line);
-        let state = known.line.get("state").map(|state| state.as_str().unwrap());
-        assert_eq!(receipt.unwrap().state().and_then(MessageState::name), state, "{}", known.line);
+    for sample in &*SAMPLES {
+        let receipt = Receipt::parse(&sample.text);
+        assert_eq!(receipt, Ok(sample.receipt()), "{}", sample.line);
+        let state = sample.line.get("state").map(|state| state.as_str().unwrap());
+        assert_eq!(receipt.unwrap().state().and_then(MessageState::name), state, "{}", sample.line);
         assert_eq!(
             receipt.unwrap().is_final(),
             state.is_some_and(|state| FINAL.contains(&state)),
             "{}",
-            known.line
+            sample.line
         );
     }
 }
 
 #[test]
-fn every_message_that_carries_one_is_read_alike() {
-    for known in &*KNOWN {
-        let expected = Some(Ok(known.receipt()));
-        with_message(&known.text, |message| {
-            assert_eq!(Receipt::of(&message, Detection::ByEsmClass), expected, "{}", known.line);
+fn a_receipt_is_read_from_every_pdu() {
+    for sample in &*SAMPLES {
+        let expected = Some(Ok(sample.receipt()));
+        with_message(&sample.text, |message| {
+            assert_eq!(Receipt::of(&message, Detection::ByEsmClass), expected, "{}", sample.line);
         });
-        let tlvs = [payload(&known.text)];
+        let tlvs = [payload(&sample.text)];
         let data =
             DataSm { esm_class: EsmClass::DELIVERY_RECEIPT, tlvs: Tlvs::list(&tlvs), ..DataSm::default() };
-        assert_eq!(Receipt::of(&data, Detection::ByEsmClass), expected, "{}", known.line);
-        let headed = [b"\x05\x00\x03\x2A\x01\x01", &known.text[..]].concat();
-        with_message(&headed, |message| {
+        assert_eq!(Receipt::of(&data, Detection::ByEsmClass), expected, "{}", sample.line);
+        let with_header = [b"\x05\x00\x03\x2A\x01\x01", &sample.text[..]].concat();
+        with_message(&with_header, |message| {
             let esm_class = EsmClass::DELIVERY_RECEIPT | EsmClass::UDHI;
-            let headed = DeliverSm { esm_class, ..message };
-            assert_eq!(Receipt::of(&headed, Detection::ByEsmClass), expected, "{}", known.line);
+            let with_header = DeliverSm { esm_class, ..message };
+            assert_eq!(Receipt::of(&with_header, Detection::ByEsmClass), expected, "{}", sample.line);
         });
     }
 }
 
 #[test]
-fn in_ucs_2_every_field_is_read_and_the_text_stays_wide() {
-    for known in &*KNOWN {
-        let began = known.values[5].as_ref().map(|text| wide(text));
-        let expected = Receipt { text: began.as_deref(), ..known.receipt() };
-        with_message(&wide(&known.text), |message| {
+fn a_receipt_in_ucs2_is_read_and_its_text_stays_ucs2() {
+    for sample in &*SAMPLES {
+        let text_value = sample.values[5].as_ref().map(|text| to_utf16(text));
+        let expected = Receipt { text: text_value.as_deref(), ..sample.receipt() };
+        with_message(&to_utf16(&sample.text), |message| {
             let message = DeliverSm { data_coding: DataCoding::UCS2, ..message };
             let mut buffer = b"what was in it".to_vec();
             let receipt = Receipt::of_with_buffer(&message, Detection::ByEsmClass, &mut buffer);
-            assert_eq!(receipt, Some(Ok(expected)), "{}", known.line);
+            assert_eq!(receipt, Some(Ok(expected)), "{}", sample.line);
             let receipt = Receipt::of(&message, Detection::ByEsmClass);
-            assert_eq!(receipt, Some(Err(ReceiptError::Ucs2)), "{}", known.line);
+            assert_eq!(receipt, Some(Err(ReceiptError::Ucs2)), "{}", sample.line);
         });
     }
 }
 
 #[test]
-fn from_a_phone_none_is_a_receipt_unless_allowed() {
-    for known in &*KNOWN {
-        with_message(&known.text, |message| {
+fn without_esm_class_only_detection_by_content_reads_a_receipt() {
+    for sample in &*SAMPLES {
+        with_message(&sample.text, |message| {
             let forged = DeliverSm { esm_class: EsmClass::empty(), ..message };
-            assert_eq!(Receipt::of(&forged, Detection::ByEsmClass), None, "{}", known.line);
-            assert_eq!(Receipt::of(&forged, Detection::default()), None, "{}", known.line);
-            let begins_with_a_field = known.line["note"] != "words before it";
-            let expected = begins_with_a_field.then(|| Ok(known.receipt()));
-            assert_eq!(Receipt::of(&forged, Detection::ByContent), expected, "{}", known.line);
+            assert_eq!(Receipt::of(&forged, Detection::ByEsmClass), None, "{}", sample.line);
+            assert_eq!(Receipt::of(&forged, Detection::default()), None, "{}", sample.line);
+            let starts_with_a_field = sample.line["note"] != "words before it";
+            let expected = starts_with_a_field.then(|| Ok(sample.receipt()));
+            assert_eq!(Receipt::of(&forged, Detection::ByContent), expected, "{}", sample.line);
         });
     }
 }
 
 #[test]
-fn every_receipt_that_is_written_reads_back() {
-    for known in &*KNOWN {
+fn an_emitted_receipt_parses_to_itself() {
+    for sample in &*SAMPLES {
         let mut out = Vec::new();
-        known.receipt().emit(&mut out);
-        assert_eq!(Receipt::parse(&out), Ok(known.receipt()), "{}", known.line);
+        sample.receipt().emit(&mut out);
+        assert_eq!(Receipt::parse(&out), Ok(sample.receipt()), "{}", sample.line);
     }
 }
 
 #[test]
-fn no_receipt_costs_an_allocation() {
+fn reading_a_receipt_does_not_allocate() {
     let mut buffer = Vec::with_capacity(1000);
-    for known in &*KNOWN {
-        let wide = wide(&known.text);
+    for sample in &*SAMPLES {
+        let utf16 = to_utf16(&sample.text);
         let allocated = measure(|| {
-            with_message(&known.text, |message| {
+            with_message(&sample.text, |message| {
                 let receipt = Receipt::of(&message, Detection::ByEsmClass).unwrap().unwrap();
                 assert!(receipt.tlvs().count() >= 1);
                 assert!(MessageIdPolicy::EXACT.same(receipt.id, receipt.id));
             });
-            with_message(&wide, |message| {
+            with_message(&utf16, |message| {
                 let message = DeliverSm { data_coding: DataCoding::UCS2, ..message };
                 let receipt = Receipt::of_with_buffer(&message, Detection::ByEsmClass, &mut buffer);
                 assert!(matches!(receipt, Some(Ok(_))));
             });
         });
-        assert_eq!(allocated.count_total, 0, "{}", known.line);
+        assert_eq!(allocated.count_total, 0, "{}", sample.line);
     }
 }

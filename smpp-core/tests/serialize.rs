@@ -1,4 +1,4 @@
-//! What `serde` sees of a PDU.
+//! Serializes PDUs with `serde`.
 #![allow(clippy::unwrap_used, reason = "test helpers")]
 
 use serde_json::json;
@@ -8,7 +8,7 @@ use smpp_core::{
 };
 
 #[test]
-fn a_pdu_serializes_by_the_names_of_its_fields() {
+fn a_pdu_is_serialized_with_the_names_of_its_fields() {
     let to = [Destination::Sme(Address::international("6591234567").unwrap())];
     let list = [Tlv::message_state(MessageState::DELIVERED)];
     let message = SubmitMulti {
@@ -28,7 +28,7 @@ fn a_pdu_serializes_by_the_names_of_its_fields() {
 }
 
 #[test]
-fn a_password_is_hidden() {
+fn the_password_is_hidden() {
     let password = Password::new(b"s3cret").unwrap();
     let bind = Bind { system_id: "shop".try_into().unwrap(), password, ..Bind::default() };
     let json = serde_json::to_string(&Pdu::Bind(bind)).unwrap();

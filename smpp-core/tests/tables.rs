@@ -1,4 +1,4 @@
-//! The crate's tables against those of `data`: tags, named values and statuses, each row.
+//! Compares the tags, named values and statuses of the crate with every row of the tables in `data`.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "test helpers")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,10 +18,10 @@ use smpp_core::{
     RegisteredDelivery, ReplaceIfPresent, Tag, Tlv, Tolerance, Ton, service_type,
 };
 
-/// A row by the names of its columns.
+/// A row of a table, by the names of its columns.
 type Row = BTreeMap<String, String>;
 
-/// Lines with a heading; a field in quotes may contain commas and doubled quotes.
+/// Reads CSV with a heading. A field in quotes may contain commas and doubled quotes.
 fn rows(table: &str) -> Vec<Row> {
     let mut lines = table.lines().map(fields);
     let heading = lines.next().unwrap();
@@ -50,7 +50,7 @@ fn fields(line: &str) -> Vec<String> {
 
 fn number(text: &str) -> u32 {
     let hex = text.strip_prefix("0x").map(|digits| u32::from_str_radix(digits, 16));
-    hex.unwrap_or_else(|| text.parse()).unwrap_or_else(|_| panic!("{text} is no number"))
+    hex.unwrap_or_else(|| text.parse()).unwrap_or_else(|_| panic!("{text} is not a number"))
 }
 
 /// `3` or `3..9`.
@@ -59,7 +59,7 @@ fn range(text: &str) -> (u32, u32) {
     (number(first), number(last))
 }
 
-/// The columns of both versions that are not empty, as numbers.
+/// Returns the numbers in the columns of both versions that are not empty.
 fn both(row: &Row, columns: [&str; 2]) -> impl Iterator<Item = usize> {
     columns.map(|column| row[column].parse().ok()).into_iter().flatten()
 }
@@ -80,9 +80,9 @@ fn every_tag_has_its_number_name_and_lengths() {
     }
 }
 
-/// The rows are in tag order, but for the ranges at the end: no tag of a vendor has a name.
+/// The vendor range of the table is `0x1400..=0x3FFF`, and no defined tag is in it.
 #[test]
-fn no_tag_of_a_vendor_has_a_name() {
+fn no_vendor_tag_has_a_name() {
     let rows = rows(include_str!("data/tlvs.csv"));
     let vendor = rows.iter().find(|row| row["name_v34"] == "SMSC vendor specific").unwrap();
     let vendor = number(&vendor["tag"])..=number(&vendor["tag_end"]);
@@ -109,7 +109,7 @@ fn every_status_has_its_number_and_name() {
     }
 }
 
-/// An enumeration whose values each have a name: its name in the table, and the name of a number here.
+/// Lists enumerations: the name in the table, and a function from a number to the name in the crate.
 macro_rules! enums {
     ($($name:literal: $type:ident;)+) => {
         [$(($name, (|number| $type(number.try_into().ok()?).name()) as fn(u32) -> Option<&'static str>),)+]
@@ -117,7 +117,7 @@ macro_rules! enums {
 }
 
 #[test]
-fn every_value_has_its_name() {
+fn every_value_has_the_name_of_its_row() {
     let enums = enums! {
         "ton": Ton;
         "npi": Npi;
@@ -173,8 +173,8 @@ fn every_value_has_its_name() {
                 named.insert(first);
             }
         }
-        assert!(!named.is_empty(), "{name} is in the table");
-        // 3.3 is the upper end of a range.
+        assert!(!named.is_empty(), "{name} is not in the table");
+        // The table has 3.3 only as the upper end of a range.
         named.extend((name == "interface_version").then_some(0x33));
         for number in (0..=0xFFFF).filter(|number| !named.contains(number)) {
             assert_eq!(name_of(number), None, "{name} {number:#x}");
@@ -183,7 +183,7 @@ fn every_value_has_its_name() {
 }
 
 #[test]
-fn every_range_is_told_by_a_method() {
+fn every_range_has_a_method() {
     for row in rows(include_str!("data/enums.csv")) {
         if !row["value"].contains("..") {
             continue;
@@ -214,14 +214,14 @@ fn every_range_is_told_by_a_method() {
 }
 
 #[test]
-fn every_bit_has_its_name() {
+fn every_bit_has_the_name_of_its_row() {
     fn bits<T: Flags<Bits = u8>>(name: &str) -> u8 {
         T::from_name(name).unwrap_or_else(|| panic!("{name}")).bits()
     }
     let mut compared = 0;
     for row in rows(include_str!("data/enums.csv")) {
         let name = row["enum"].clone();
-        // Zero is a field without any bit.
+        // Zero means that no bit of the field is set.
         if row["mask"].is_empty() || ["any", "0x00"].contains(&&row["value"][..]) || row["name"] == "reserved"
         {
             continue;
@@ -264,7 +264,7 @@ fn every_bit_has_its_name() {
 }
 
 #[test]
-fn every_service_type_has_its_text() {
+fn every_service_type_has_the_text_of_its_row() {
     let names = [
         ("default", service_type::DEFAULT),
         ("cellular_messaging", service_type::CELLULAR_MESSAGING),
@@ -284,7 +284,7 @@ fn every_service_type_has_its_text() {
 }
 
 #[test]
-fn every_element_of_a_user_data_header_has_its_name() {
+fn every_user_data_header_element_has_the_id_of_its_row() {
     let names = [
         ("concat_8bit", Element::CONCATENATION_8..=Element::CONCATENATION_8),
         ("special_message_indication", Element::SPECIAL_MESSAGE..=Element::SPECIAL_MESSAGE),
@@ -319,20 +319,20 @@ fn every_element_of_a_user_data_header_has_its_name() {
     );
 }
 
-/// Which enumerations of the table have no type here, so that a new one is noticed.
+/// Fails if the table gets an enumeration that these tests do not compare.
 #[test]
-fn every_other_enumeration_is_known_to_be_elsewhere() {
-    let elsewhere = ["receipt_stat", "dest_flag", "udh_iei", "national_language"];
+fn every_enumeration_of_the_table_is_compared_or_listed_here() {
+    let not_compared = ["receipt_stat", "dest_flag", "udh_iei", "national_language"];
     let rows = rows(include_str!("data/enums.csv"));
     let all: BTreeSet<&str> = rows.iter().map(|row| &row["enum"][..]).collect();
     assert_eq!(all.len(), 46);
-    assert!(elsewhere.iter().all(|name| all.contains(name)));
-    // 35 of named values, five of bits, one of texts, and its_session_info.
-    assert_eq!(all.len() - elsewhere.len(), 35 + 5 + 1 + 1);
+    assert!(not_compared.iter().all(|name| all.contains(name)));
+    // 35 with named values, five with bits, one with texts, and its_session_info.
+    assert_eq!(all.len() - not_compared.len(), 35 + 5 + 1 + 1);
 }
 
-/// The fields that a PDU shows, each once, in the order in which they first come; TLVs left out.
-fn shown(frame: &Frame<Vec<u8>>) -> Vec<&'static str> {
+/// Returns the names of the fields of a PDU, each once, in the order of their first occurrence, without TLVs.
+fn field_names(frame: &Frame<Vec<u8>>) -> Vec<&'static str> {
     let mut names = Vec::new();
     let read = frame.fields(Tolerance::LENIENT, &mut |field| {
         let is_tlv = Tag::ALL
@@ -347,7 +347,7 @@ fn shown(frame: &Frame<Vec<u8>>) -> Vec<&'static str> {
 }
 
 #[test]
-fn every_pdu_has_the_fields_of_its_rows_in_their_order() {
+fn every_pdu_has_the_fields_of_its_rows_in_order() {
     let mut longest: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
     for line in include_str!("data/vectors.jsonl").lines() {
         let vector: serde_json::Value = line.parse().unwrap();
@@ -361,7 +361,7 @@ fn every_pdu_has_the_fields_of_its_rows_in_their_order() {
             .chunks(2)
             .map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap())
             .collect();
-        let names = shown(&Frame::new(octets).unwrap());
+        let names = field_names(&Frame::new(octets).unwrap());
         let pdu = longest.entry(vector["pdu"].as_str().unwrap().into()).or_default();
         if names.len() > pdu.len() {
             *pdu = names;
@@ -374,7 +374,7 @@ fn every_pdu_has_the_fields_of_its_rows_in_their_order() {
         }
         let (_, fields) =
             expected.entry(row["pdu"].clone()).or_insert_with(|| (number(&row["command_id"]), Vec::new()));
-        // A list is its items' fields; a TLV that has to be there is no field of its own.
+        // The table lists a list by the fields of its items. A required TLV is not a field.
         let field = row["field"].rsplit('.').next().unwrap();
         if !field.ends_with("[]") && !["none", "tlv"].contains(&&row["type"][..]) {
             fields.push(field.to_owned());

@@ -1,8 +1,8 @@
-//! Every vector of `data/vectors.jsonl`, in both directions.
+//! Decodes and encodes every vector of `data/vectors.jsonl`.
 //!
-//! The vectors were written from the specifications and cross-checked against other decoders; each says in its
-//! `notes` what it is about. What is malformed gives its class: from the codec under [`Tolerance::STRICT`], or from
-//! the layer above that reads the text.
+//! The vectors were written from the specifications and checked with other decoders. The `notes` of a vector explain
+//! it. A malformed vector states its class of error, which either the codec reports with [`Tolerance::STRICT`], or
+//! the layer above that decodes the text.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -25,7 +25,7 @@ const LIMIT: usize = frame::DEFAULT_MAX_LENGTH;
 struct Vector(Value);
 
 impl Vector {
-    /// All vectors of a kind: `valid` or `malformed`.
+    /// Returns all vectors of a kind: `valid` or `malformed`.
     fn all(kind: &str) -> Vec<Self> {
         let all = include_str!("data/vectors.jsonl").lines().map(|line| Self(line.parse().unwrap()));
         let all: Vec<Self> = all.filter(|vector| vector.text("kind") == kind).collect();
@@ -38,7 +38,7 @@ impl Vector {
     }
 
     fn text(&self, key: &str) -> &str {
-        self.0[key].as_str().unwrap_or_else(|| panic!("{key} is text in {}", self.0))
+        self.0[key].as_str().unwrap_or_else(|| panic!("{key} is not text in {}", self.0))
     }
 
     fn name(&self) -> &str {
@@ -64,8 +64,8 @@ fn number(hex: &str) -> u32 {
     u32::from_str_radix(hex.trim_start_matches("0x"), 16).unwrap()
 }
 
-/// The only PDU in `octets`.
-fn whole<'a>(name: &str, octets: &'a [u8]) -> Frame<&'a [u8]> {
+/// Returns the frame of the only PDU in `octets`.
+fn only_frame<'a>(name: &str, octets: &'a [u8]) -> Frame<&'a [u8]> {
     let (frame, rest) = frame::split(octets, LIMIT).expect(name).expect(name);
     assert!(rest.is_empty(), "{name}");
     assert_eq!(frame.octets(), octets, "{name}");
@@ -76,7 +76,7 @@ fn whole<'a>(name: &str, octets: &'a [u8]) -> Frame<&'a [u8]> {
 fn every_valid_vector_decodes_to_its_fields() {
     for vector in Vector::all("valid") {
         let (name, octets) = (vector.name(), vector.octets());
-        let frame = whole(name, &octets);
+        let frame = only_frame(name, &octets);
         let Header { length, command, status, sequence } = frame.header();
         assert_eq!(length as usize, octets.len(), "{name}");
         assert_eq!(command.0, number(vector.text("command_id")), "{name}");
@@ -107,7 +107,7 @@ fn every_valid_vector_decodes_to_its_fields() {
 fn every_valid_vector_encodes_to_its_octets() {
     for vector in Vector::all("valid") {
         let (name, octets) = (vector.name(), vector.octets());
-        let frame = whole(name, &octets);
+        let frame = only_frame(name, &octets);
         let Header { status, sequence, .. } = frame.header();
         let (pdu, _) = frame.pdu(Tolerance::LENIENT).expect(name);
 
@@ -135,13 +135,13 @@ fn every_valid_vector_encodes_to_its_octets() {
     }
 }
 
-/// The typed value of the only parameter: a number, a text, or the octets it is made of.
+/// Returns the typed value of the only parameter: a number, a text, or octets.
 fn typed_value(name: &str, tlvs: Tlvs<'_>) -> Value {
     macro_rules! by_name {
         ($($name:ident: |$value:ident| $json:expr;)+) => {
             match name {
                 $(stringify!($name) => tlvs.$name().map(|$value| json!($json)),)+
-                _ => panic!("{name} has no accessor here"),
+                _ => panic!("{name} has no accessor in this test"),
             }
         };
     }
@@ -220,7 +220,7 @@ fn typed_value(name: &str, tlvs: Tlvs<'_>) -> Value {
 }
 
 #[test]
-fn typed_parameters_have_their_value() {
+fn accessors_return_the_typed_values() {
     let mut seen = BTreeSet::new();
     for vector in Vector::all("valid") {
         for listed in vector.0["tlvs"].as_array().unwrap() {
@@ -232,24 +232,24 @@ fn typed_parameters_have_their_value() {
             assert_eq!(tag.name(), Some(name));
             let octets = octets(listed["hex"].as_str().unwrap());
             let list = [Tlv::new(tag, &octets).unwrap()];
-            // Octets and values of several parts have their hex alone.
+            // For octets and values of several parts the vector has only the hexadecimal form.
             let expected = listed.get("value").unwrap_or(&listed["hex"]);
             assert_eq!(typed_value(name, Tlvs::list(&list)), *expected, "{}: {name}", vector.name());
             seen.insert(tag);
         }
     }
-    assert!(seen.into_iter().eq(Tag::ALL), "every parameter is in a vector");
+    assert!(seen.into_iter().eq(Tag::ALL), "some parameter is in no vector");
 }
 
 #[test]
-fn an_incomplete_vector_waits_for_more() {
+fn an_incomplete_vector_needs_more_octets() {
     for vector in Vector::all("malformed").iter().filter(|vector| vector.text("severity") == "incomplete") {
         assert_eq!(frame::split(&vector.octets(), LIMIT), Ok(None), "{}", vector.name());
     }
 }
 
 #[test]
-fn a_broken_length_is_the_only_thing_that_loses_the_stream() {
+fn only_an_invalid_length_is_a_framing_error() {
     for vector in Vector::all("malformed") {
         let (name, octets) = (vector.name(), vector.octets());
         let mut rest = &octets[..];
@@ -269,20 +269,20 @@ fn a_broken_length_is_the_only_thing_that_loses_the_stream() {
             assert_eq!(
                 read,
                 usize::from(name == "bad_two_pdus_second_broken"),
-                "{name}: whole PDUs before it"
+                "{name}: PDUs before the error"
             );
         }
     }
 }
 
 #[test]
-fn every_malformed_vector_is_refused_for_its_reason_or_read_with_its_quirk() {
+fn every_malformed_vector_is_its_error_or_decodes_with_its_quirk() {
     for vector in Vector::all("malformed") {
         let (name, octets) = (vector.name(), vector.octets());
         if ["fatal", "incomplete"].contains(&vector.text("severity")) {
             continue;
         }
-        let frame = whole(name, &octets);
+        let frame = only_frame(name, &octets);
         let (lenient, strict) = (frame.pdu(Tolerance::LENIENT), frame.pdu(Tolerance::STRICT));
         let Some(kind) = kind(&vector) else {
             let (_, quirks) = strict.unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -296,7 +296,7 @@ fn every_malformed_vector_is_refused_for_its_reason_or_read_with_its_quirk() {
         assert_eq!(error.command, frame.header().command, "{name}");
         let answer =
             vector.text("suggested_response").split([' ', ',']).find(|word| word.starts_with("ESME_"));
-        // A deviation that is ignored by default has no status of its own to suggest.
+        // For a deviation that is ignored by default the vector suggests no error status.
         if let Some(status) = answer.filter(|status| *status != "ESME_ROK") {
             assert_eq!(error.status().name(), Some(status), "{name}: {error}");
         }
@@ -311,16 +311,16 @@ fn every_malformed_vector_is_refused_for_its_reason_or_read_with_its_quirk() {
     }
 }
 
-/// What the codec reads and the layer of texts and headers does not.
+/// The codec decodes these vectors; the module `sms` reports the error.
 #[test]
-fn a_fault_above_the_codec_is_told_by_the_layer_it_belongs_to() {
+fn an_error_in_text_or_user_data_header_is_reported_by_the_sms_module() {
     let mut seen = BTreeMap::new();
     for vector in Vector::all("malformed") {
         let (name, class, octets) = (vector.name(), vector.text("error"), vector.octets());
         if !class.starts_with("udh_") && class != "text_encoding" {
             continue;
         }
-        let (pdu, _) = whole(name, &octets).into_pdu(Tolerance::STRICT).expect(name);
+        let (pdu, _) = only_frame(name, &octets).into_pdu(Tolerance::STRICT).expect(name);
         let Pdu::SubmitSm(message) = pdu else { panic!("{name}: {pdu:?}") };
         let header = udh::split(message.text());
         match class {
@@ -351,7 +351,7 @@ fn a_fault_above_the_codec_is_told_by_the_layer_it_belongs_to() {
 }
 
 #[test]
-fn a_tolerated_deviation_is_read_when_it_alone_is_tolerated() {
+fn a_deviation_decodes_if_only_its_quirk_is_tolerated() {
     let names = Vector::all("malformed").into_iter().chain(Vector::all("valid"));
     let mut seen = Quirks::empty();
     for vector in names {
@@ -360,27 +360,27 @@ fn a_tolerated_deviation_is_read_when_it_alone_is_tolerated() {
         if quirk.is_empty() {
             continue;
         }
-        let frame = whole(name, &octets);
+        let frame = only_frame(name, &octets);
         assert_eq!(frame.pdu(Tolerance(quirk)).expect(name).1, quirk, "{name}");
         assert!(frame.pdu(Tolerance(Quirks::all().difference(quirk))).is_err(), "{name}");
         seen |= quirk;
     }
-    // The others are in no vector.
-    let elsewhere = Quirks::TRAILING_NUL | Quirks::NON_ASCII | Quirks::TLVS_ONLY;
-    assert_eq!(seen, Quirks::all().difference(elsewhere));
+    // No vector has these.
+    let not_in_vectors = Quirks::TRAILING_NUL | Quirks::NON_ASCII | Quirks::TLVS_ONLY;
+    assert_eq!(seen, Quirks::all().difference(not_in_vectors));
 }
 
-/// `submit_sm_gsm7` with octets behind its text.
-fn message_and(octets: &[u8]) -> Vec<u8> {
+/// Returns `submit_sm_gsm7` with more octets at the end.
+fn message_with_tail(octets: &[u8]) -> Vec<u8> {
     let mut pdu = [&Vector::named("submit_sm_gsm7").octets()[..], octets].concat();
     pdu[3] += u8::try_from(octets.len()).unwrap();
     pdu
 }
 
 #[test]
-fn one_nul_behind_the_text_is_a_quirk() {
-    let octets = message_and(&[0]);
-    let frame = whole("one NUL more", &octets);
+fn one_nul_after_the_text_is_a_quirk() {
+    let octets = message_with_tail(&[0]);
+    let frame = only_frame("one NUL after the text", &octets);
     let (pdu, quirks) = frame.pdu(Tolerance::LENIENT).unwrap();
     assert_eq!(quirks, Quirks::TRAILING_NUL);
     assert!(matches!(pdu, Pdu::SubmitSm(message) if message.text() == b"Hello world"), "{pdu:?}");
@@ -390,17 +390,17 @@ fn one_nul_behind_the_text_is_a_quirk() {
 }
 
 #[test]
-fn a_parameter_that_crosses_the_frame_is_never_read() {
+fn a_tlv_that_reaches_past_the_end_of_the_pdu_is_an_error() {
     let all = Tolerance(Quirks::all());
     for (octets, overrun) in [(&[2, 4, 0][..], false), (&[2, 4, 0, 0], false), (&[2, 4, 0, 1], true)] {
-        let pdu = message_and(octets);
-        let error = whole("a TLV cut short", &pdu).pdu(all).err().map(|error| error.kind);
+        let pdu = message_with_tail(octets);
+        let error = only_frame("a TLV cut short", &pdu).pdu(all).err().map(|error| error.kind);
         assert_eq!(error, overrun.then_some(DecodeErrorKind::TlvOverrun), "{octets:?}");
     }
 }
 
 #[test]
-fn a_string_without_nul_is_read_only_where_nothing_can_be_lost() {
+fn a_string_without_nul_is_decoded_only_if_no_data_can_be_lost() {
     let cases = [
         ("bind_receiver_range", "^1234\0", Ok(Quirks::ABSENT_ADDRESS_RANGE)),
         ("bind_receiver_range", "\0", Err(DecodeErrorKind::Unterminated)),
@@ -411,7 +411,7 @@ fn a_string_without_nul_is_read_only_where_nothing_can_be_lost() {
         let mut octets = Vector::named(name).octets();
         octets.truncate(octets.len() - end.len());
         octets[3] -= u8::try_from(end.len()).unwrap();
-        let read = whole(name, &octets).into_pdu(Tolerance(Quirks::all()));
+        let read = only_frame(name, &octets).into_pdu(Tolerance(Quirks::all()));
         assert_eq!(
             read.map(|(_, quirks)| quirks).map_err(|error| error.kind),
             expected,
@@ -420,7 +420,7 @@ fn a_string_without_nul_is_read_only_where_nothing_can_be_lost() {
     }
 }
 
-/// The quirk with which a vector is read by default; none: it is read without, or not read.
+/// Returns the quirk with which a vector decodes by default. Empty if it decodes without quirk, or is an error.
 fn deviation(name: &str) -> Quirks {
     match name {
         "bad_system_id_too_long"
@@ -450,7 +450,7 @@ fn deviation(name: &str) -> Quirks {
         | "bad_tlv_callback_num_short"
         | "bad_tlv_receipted_id_long" => Quirks::TLV_LENGTH,
         "bad_multi_zero_dests" => Quirks::DESTINATION_COUNT,
-        // Success without a body: many peers answer a deliver_sm so.
+        // Many peers answer a deliver_sm without a body.
         "deliver_sm_resp_nobody" => Quirks::ABSENT_BODY,
         "bind_transmitter_resp_error_body" | "submit_sm_resp_queue_full_body" => Quirks::BODY_ON_ERROR,
         "bind_transmitter_resp_plain" => Quirks::MISSING_TLV,
@@ -459,11 +459,11 @@ fn deviation(name: &str) -> Quirks {
     }
 }
 
-/// What the codec objects to in a malformed vector; `None` if the fault lies above the codec.
+/// Returns the error of the codec for a malformed vector. `None` if the layer above reports the error.
 fn kind(vector: &Vector) -> Option<DecodeErrorKind> {
     use DecodeErrorKind as Kind;
     if vector.name() == "bad_enquire_link_with_body" {
-        // The vector reads the octets as broken TLVs; the PDU has no place for TLVs.
+        // The vector treats the octets as malformed TLVs, but this PDU cannot have TLVs.
         return Some(Kind::TrailingOctets);
     }
     Some(match vector.text("error") {
@@ -484,22 +484,22 @@ fn kind(vector: &Vector) -> Option<DecodeErrorKind> {
         "status_in_request" => Kind::StatusInRequest,
         "text_encoding" => return None,
         class if class.starts_with("udh_") => return None,
-        class => panic!("{}: no such class: {class}", vector.name()),
+        class => panic!("{}: unknown class {class}", vector.name()),
     })
 }
 
-/// The mandatory fields under the specification's names. An absent body has none.
+/// Returns the mandatory fields by their names in the specification. An absent body has none.
 fn fields_of(frame: &Frame<&[u8]>) -> Value {
     let mut fields = json!({});
     let mut after = frame::HEADER_LENGTH;
-    let shown = frame.fields(Tolerance::LENIENT, &mut |field| {
-        assert_eq!(field.offset, after, "{}: each octet is shown once", field.name);
+    let decoded = frame.fields(Tolerance::LENIENT, &mut |field| {
+        assert_eq!(field.offset, after, "{}: an octet is missing or visited twice", field.name);
         assert_eq!(field.octets, &frame.octets()[field.offset..field.offset + field.octets.len()]);
         after += field.octets.len();
         if let [high, low, _, _, ..] = *field.octets
             && Tag(u16::from_be_bytes([high, low])).name().unwrap_or("tlv") == field.name
         {
-            // TLVs are compared elsewhere.
+            // Another test compares the TLVs.
             return;
         }
         let list = match field.name {
@@ -537,12 +537,12 @@ fn fields_of(frame: &Frame<&[u8]>) -> Value {
         }
         items.last_mut().unwrap()[field.name] = value;
     });
-    shown.unwrap();
-    assert_eq!(after, frame.octets().len(), "every octet is shown");
+    decoded.unwrap();
+    assert_eq!(after, frame.octets().len(), "some octet is not visited");
     fields
 }
 
-/// Whether a field is one octet and no string.
+/// Returns whether a field is one octet and not a string.
 fn is_number(name: &str) -> bool {
     let ends =
         ["_ton", "_npi", "_id", "_flag", "_length", "_version", "_dests", "_unsuccess", "_coding", "_class"];

@@ -167,3 +167,8 @@ pub use smpp_core;
 pub use smpp_core::session::{NotSentReason, RequestError, Response};
 pub use stream::{Duplex, Stream, Transport};
 pub use tls_stream::TlsStream;
+
+/// The example in the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

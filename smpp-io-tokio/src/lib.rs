@@ -173,4 +173,5 @@ pub use smpp_core::session::{NotSentReason, RequestError, Response};
 /// The examples in the README compile.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
+#[doc = include_str!("../README.md")]
 mod readme {}

@@ -1,14 +1,14 @@
-//! What work takes where nothing interrupts it.
+//! Measures the shortest time of a benchmark, which is least disturbed by interrupts.
 
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkGroup, measurement::WallTime};
 
-/// Long enough for the clock, short enough that many batches are not interrupted.
+/// The runs per batch: enough for the resolution of the clock, few enough that many batches are not interrupted.
 const BATCH: u32 = 512;
 
-/// Runs `work`, and gives the nanoseconds that one run took in the fastest batch. `None` if it did not run: a filter on
-/// the command line leaves some out.
+/// Runs `work` and returns the nanoseconds of one run in the fastest batch. Returns `None` if a filter on the command
+/// line excludes the benchmark.
 pub(crate) fn fastest(
     group: &mut BenchmarkGroup<'_, WallTime>,
     name: &str,

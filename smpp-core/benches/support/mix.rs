@@ -1,4 +1,4 @@
-//! PDUs as they come over a bind at work, and the scan that no decoder of them can beat by much.
+//! A mix of PDUs as on a busy bind, and a scan of them that is a lower bound for the time of any decoder.
 
 use smpp_core::{
     Address, Bind, BindMode, BindResp, COctets, CommandId, CommandStatus, DataCoding, DeliverSm,
@@ -18,18 +18,19 @@ fn row(name: &'static str, status: CommandStatus, pdu: &Pdu<'_>) -> Row {
     Row { name, octets }
 }
 
-/// The submit_sm of 110 octets that the figures are about.
+/// Returns the submit_sm of 110 octets that the instruction limits apply to.
 pub(crate) fn message() -> SubmitSm<'static> {
     SubmitSm {
         source: Address::alphanumeric("8x8").unwrap(),
         destination: Address::international("6591234567").unwrap(),
         registered_delivery: RegisteredDelivery::RECEIPT,
-        short_message: ShortMessage::new(b"Your code is 12345678. It is valid for ten minutes. Tell nobody.")
+        short_message: ShortMessage::new(b"Your code is 12345678. It is valid for ten minutes. Keep secret.")
             .unwrap(),
         ..SubmitSm::default()
     }
 }
 
+/// Returns the PDUs of the mix.
 pub(crate) fn mix() -> Vec<Row> {
     let ok = CommandStatus::ROK;
     let message = message();
@@ -42,7 +43,7 @@ pub(crate) fn mix() -> Vec<Row> {
         Tlv::u8(Tag::MORE_MESSAGES_TO_SEND, 1),
         Tlv::new(Tag::MESSAGE_PAYLOAD, &payload).unwrap(),
     ];
-    let of_receipt = [
+    let receipt_tlvs = [
         Tlv::new(Tag::RECEIPTED_MESSAGE_ID, b"09a66b04-28ca-40c3-8a4a-33c251caab19\0").unwrap(),
         Tlv::u8(Tag::MESSAGE_STATE, 2),
         Tlv::new(Tag::NETWORK_ERROR_CODE, &[3, 0, 0]).unwrap(),
@@ -50,7 +51,7 @@ pub(crate) fn mix() -> Vec<Row> {
     let receipt = b"id:09a66b04-28ca-40c3-8a4a-33c251caab19 sub:001 dlvrd:001 submit date:2611230358 \
         done date:2611230358 stat:DELIVRD err:000 Text:Your parcel is at th";
     let version = [Tlv::u8(Tag::SC_INTERFACE_VERSION, InterfaceVersion::V3_4.0)];
-    let to_us = DeliverSm {
+    let from_smsc = DeliverSm {
         source: Address::international("6591234567").unwrap(),
         destination: Address::alphanumeric("8x8").unwrap(),
         ..DeliverSm::default()
@@ -92,8 +93,8 @@ pub(crate) fn mix() -> Vec<Row> {
             &Pdu::DeliverSm(DeliverSm {
                 esm_class: EsmClass::DELIVERY_RECEIPT,
                 short_message: ShortMessage::new(receipt).unwrap(),
-                tlvs: Tlvs::list(&of_receipt),
-                ..to_us
+                tlvs: Tlvs::list(&receipt_tlvs),
+                ..from_smsc
             }),
         ),
         row(
@@ -102,7 +103,7 @@ pub(crate) fn mix() -> Vec<Row> {
             &Pdu::DeliverSm(DeliverSm {
                 data_coding: DataCoding::UCS2,
                 short_message: ShortMessage::new(&[4; 60]).unwrap(),
-                ..to_us
+                ..from_smsc
             }),
         ),
         row("deliver_sm_resp", ok, &Pdu::DeliverSmResp(Some(DeliverSmResp::default()))),
@@ -128,8 +129,8 @@ pub(crate) fn mix() -> Vec<Row> {
     ]
 }
 
-/// Finds each string's NUL, steps over fields of fixed size, texts and TLV headers, and keeps nothing. `None`:
-/// a field crosses the end.
+/// Finds the NUL of each string and skips fields of fixed size, texts and TLVs. Returns the length of the PDU, or
+/// `None` if a field reaches past its end.
 pub(crate) fn scan(pdu: &[u8]) -> Option<usize> {
     let command = CommandId(u32::from_be_bytes(*pdu.get(4..)?.first_chunk()?));
     let mut at = 16;

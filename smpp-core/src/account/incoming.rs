@@ -12,7 +12,7 @@ use super::{Account, LinkId};
 use crate::frame::Frame;
 use crate::pdu::{Address, CommandStatus, DataSm, DataSmResp, DeliverSm, DeliverSmResp, Operation, Pdu};
 use crate::session::{Observer, Refusal, Reply, Request, State};
-use crate::sms::{self, Codings, MessageIdKey, Part, Pushed, Reassembler, Receipt, UserData};
+use crate::sms::{self, Codings, MessageIdKey, Pushed, Reassembler, Receipt, ReceivedSegment, UserData};
 use crate::time::Instant;
 use crate::wire::{COctets, Quirks, Tolerance};
 
@@ -32,7 +32,7 @@ enum What {
     /// A whole PDU, which nothing is remembered of.
     Pdu,
     /// A message that was put together.
-    Message(sms::Identity),
+    Message(sms::MessageIdentity),
     /// A receipt of a message that is known.
     Receipt(Told),
 }
@@ -58,7 +58,7 @@ pub struct InboundMessage {
 
 enum Content {
     One(Frame<Vec<u8>>),
-    Parts(sms::Message<u64>),
+    Parts(sms::ReassembledMessage<u64>),
 }
 
 /// The parts that wait for others, and the answers that are held for them.
@@ -146,12 +146,12 @@ impl InboundMessage {
     }
 
     /// The parts that it came in; none if it came whole.
-    pub fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+    pub fn parts(&self) -> impl Iterator<Item = ReceivedSegment<'_>> {
         let message = match &self.content {
             Content::One(_) => None,
             Content::Parts(message) => Some(message),
         };
-        message.into_iter().flat_map(sms::Message::parts)
+        message.into_iter().flat_map(sms::ReassembledMessage::segments)
     }
 
     /// Whether all of it is there. If not, the others have not come in time.
@@ -169,7 +169,7 @@ fn pdu(frame: &Frame<Vec<u8>>) -> Option<Pdu<'_>> {
 
 fn wide(address: Address<'_>) -> Address<'_, 65> {
     let Address { ton, npi, digits } = address;
-    Address { ton, npi, digits: COctets::kept(digits.as_bytes()) }
+    Address { ton, npi, digits: COctets::from_valid(digits.as_bytes()) }
 }
 
 /// All of it as it is, and behind its header if that can be read.
@@ -181,7 +181,7 @@ fn user_data(pdu: Pdu<'_>) -> Option<(UserData<'_>, Option<UserData<'_>>)> {
         Pdu::DataSm(message) => (message.esm_class, message.data_coding, message.text(), message.user_data()),
         _ => return None,
     };
-    let whole = UserData { header: None, octets: text, esm_class, data_coding, part: None };
+    let whole = UserData { header: None, octets: text, esm_class, data_coding, segment: None };
     Some((whole, user_data.ok()))
 }
 
@@ -190,7 +190,7 @@ impl Inbox {
         Self { reassembler: Reassembler::new(limits), held: BTreeMap::new(), last: 0, hold }
     }
 
-    fn ack(&mut self, message: &sms::Message<u64>) -> Ack {
+    fn ack(&mut self, message: &sms::ReassembledMessage<u64>) -> Ack {
         let tokens = message.tags().filter_map(|tag| self.held.remove(tag)).map(|(_, token)| token);
         Ack { tokens: tokens.collect(), about: What::Message(message.identity()) }
     }
@@ -222,7 +222,7 @@ impl<O: Observer> Account<O> {
             What::Message(whole) => {
                 self.untaken = self.untaken.saturating_sub(1);
                 if result.is_err() {
-                    self.inbox.reassembler.revoke(whole);
+                    self.inbox.reassembler.forget_completed(whole);
                 }
             }
             What::Receipt(told) => self.ledger.taken(now, *told, result.is_ok()),
@@ -371,7 +371,7 @@ impl<O: Observer> Account<O> {
             _ => return,
         };
         match pushed {
-            Ok(Pushed::Kept { superseded, .. }) => {
+            Ok(Pushed::Stored { superseded, .. }) => {
                 inbox.held.insert(tag, (now, token));
                 if let Some(message) = superseded {
                     self.whole(message);
@@ -392,12 +392,12 @@ impl<O: Observer> Account<O> {
                 let _ = self.reply(now, token, Err(DeliverSm::UNANSWERED));
             }
             // It is no part; or there will never be room for the others: the application has what there is.
-            Ok(Pushed::Alone(_)) | Err(_) => self.tell(one(frame, token)),
+            Ok(Pushed::Standalone(_)) | Err(_) => self.tell(one(frame, token)),
         }
     }
 
     /// Gives the application what there is of a message in parts.
-    fn whole(&mut self, message: sms::Message<u64>) {
+    fn whole(&mut self, message: sms::ReassembledMessage<u64>) {
         let ack = self.inbox.ack(&message);
         self.untaken += 1;
         let message = InboundMessage { content: Content::Parts(message), codings: self.options.text.codings };

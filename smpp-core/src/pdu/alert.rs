@@ -1,17 +1,17 @@
 //! alert_notification (SMPP 3.4 §4.12).
 
-use super::Address;
+use super::wire_struct::wire_struct;
 use crate::tlv::Tlvs;
-use crate::wire::wire_struct;
+use crate::values::Address;
 
 wire_struct! {
-    /// A subscriber for whom a message waits can be reached again (SMPP 3.4 §4.12.1). It has no response.
+    /// Reports that a subscriber with a pending message can be reached again (SMPP 3.4 §4.12.1). It has no response.
     pub struct AlertNotification<'a> {
         /// The subscriber.
         pub source: Address<'a, 65>,
-        /// The ESME that asked to be told.
+        /// The ESME that requested the notification.
         pub esme: Address<'a, 65>,
-        /// `ms_availability_status`, usually.
+        /// Optional parameters, usually `ms_availability_status`.
         pub tlvs: Tlvs<'a>,
     }
 }

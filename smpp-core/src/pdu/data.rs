@@ -1,15 +1,15 @@
-//! data_sm, which carries its text in `message_payload`, and its response (SMPP 3.4 §4.7).
+//! data_sm and its response (SMPP 3.4 §4.7).
 
-use super::{
-    Address, CommandStatus, DataCoding, EsmClass, RegisteredDelivery, ResponseBody, ServiceType, operation,
-};
+use super::wire_struct::wire_struct;
 use crate::tlv::Tlvs;
-use crate::wire::{COctets, wire_struct};
+use crate::values::{Address, DataCoding, EsmClass, RegisteredDelivery, ServiceType};
+use crate::wire::COctets;
 
 wire_struct! {
-    /// A message, in either direction, with everything optional in TLVs (SMPP 3.4 §4.7.1).
+    /// A message in either direction (SMPP 3.4 §4.7.1). The text is in the TLV `message_payload`.
     ///
-    /// Addresses may have 64 octets; several peers take 20 at most, so that is what [`Address`] makes.
+    /// The specification allows addresses of 64 octets. Several peers accept at most 20, so the constructors of
+    /// [`Address`] make addresses of at most 20, which convert to these fields with `into()`.
     ///
     /// ```
     /// use smpp_core::{Address, DataSm, Tag, Tlv, Tlvs};
@@ -23,19 +23,19 @@ wire_struct! {
     /// # Ok::<(), smpp_core::InvalidOctets>(())
     /// ```
     pub struct DataSm<'a> {
-        /// The kind of service: at most 5 octets; empty for the SMSC's default.
+        /// The service type: at most 5 octets. Empty for the default of the SMSC.
         pub service_type: ServiceType<'a>,
         /// The sender.
         pub source: Address<'a, 65>,
         /// The recipient.
         pub destination: Address<'a, 65>,
-        /// Mode, type and features.
+        /// Messaging mode, message type and features.
         pub esm_class: EsmClass,
-        /// Which receipts are wanted.
+        /// Which delivery receipts and acknowledgements the ESME requests.
         pub registered_delivery: RegisteredDelivery,
-        /// How `message_payload` is coded.
+        /// The character encoding of `message_payload`.
         pub data_coding: DataCoding,
-        /// Optional parameters, `message_payload` among them.
+        /// Optional parameters, including `message_payload`.
         pub tlvs: Tlvs<'a>,
     }
 }
@@ -43,22 +43,17 @@ wire_struct! {
 wire_struct! {
     /// The response to a data_sm (SMPP 3.4 §4.7.2).
     pub struct DataSmResp<'a> {
-        /// The SMSC's name for the message: opaque, at most 64 octets.
+        /// The message id that the SMSC assigned: opaque, at most 64 octets.
         pub message_id: COctets<'a, 65>,
-        /// Why it failed: `delivery_failure_reason`, `network_error_code`, `additional_status_info_text`.
+        /// Optional parameters. They give the reason for a failure: `delivery_failure_reason`, `network_error_code`,
+        /// `additional_status_info_text`.
         pub tlvs: Tlvs<'a>,
     }
 }
 
 impl<'a> DataSm<'a> {
-    /// The text: `message_payload`.
+    /// Returns the message text: `message_payload`, or no octets if it is absent.
     pub fn text(&self) -> &'a [u8] {
         self.tlvs.message_payload().unwrap_or_default()
     }
-}
-
-operation!(DataSm = DATA_SM, DataSmResp, CommandStatus::RX_T_APPN);
-
-impl ResponseBody for DataSmResp<'_> {
-    const BODY_ON_ERROR: bool = false;
 }

@@ -1,17 +1,19 @@
 //! submit_sm and deliver_sm with their responses (SMPP 3.4 §4.4, §4.6).
 
-use super::{
-    Address, CommandStatus, DataCoding, EsmClass, PriorityFlag, RegisteredDelivery, ReplaceIfPresent,
-    ResponseBody, ServiceType, operation,
-};
+use super::wire_struct::wire_struct;
 use crate::tlv::Tlvs;
-use crate::wire::{COctets, Octets, Time, wire_struct};
+use crate::values::{
+    Address, DataCoding, EsmClass, PriorityFlag, RegisteredDelivery, ReplaceIfPresent, ServiceType,
+};
+use crate::wire::{COctets, Octets, Time};
 
 /// `sm_length` and `short_message`: at most 254 octets in SMPP 3.4 (§5.2.21, §5.2.22).
 pub type ShortMessage<'a> = Octets<'a, 254>;
 
 wire_struct! {
-    /// A message from the ESME (SMPP 3.4 §4.4.1).
+    /// Submits a message from the ESME to the SMSC (SMPP 3.4 §4.4.1).
+    ///
+    /// The module [`sms`](crate::sms) encodes texts and splits long ones into segments.
     ///
     /// ```
     /// use smpp_core::{Address, RegisteredDelivery, ShortMessage, SubmitSm};
@@ -26,31 +28,31 @@ wire_struct! {
     /// # Ok::<(), smpp_core::InvalidOctets>(())
     /// ```
     pub struct SubmitSm<'a> {
-        /// The kind of service: at most 5 octets; empty for the SMSC's default.
+        /// The service type: at most 5 octets. Empty for the default of the SMSC.
         pub service_type: ServiceType<'a>,
-        /// The sender. Empty: the SMSC supplies it.
+        /// The sender. Empty: the SMSC inserts a default sender.
         pub source: Address<'a>,
         /// The recipient.
         pub destination: Address<'a>,
-        /// Mode, type and features.
+        /// Messaging mode, message type and features.
         pub esm_class: EsmClass,
-        /// TP-PID on GSM.
+        /// The protocol identifier: TP-PID on GSM.
         pub protocol_id: u8,
-        /// How urgent it is.
+        /// The priority.
         pub priority_flag: PriorityFlag,
-        /// When to deliver it. Empty: at once.
+        /// The delivery time. Empty: the SMSC delivers at once.
         pub schedule_delivery_time: Time<'a>,
-        /// Until when to try. Empty: as long as the SMSC does by default.
+        /// How long the SMSC tries to deliver. Empty: the default of the SMSC.
         pub validity_period: Time<'a>,
-        /// Which receipts are wanted.
+        /// Which delivery receipts and acknowledgements the ESME requests.
         pub registered_delivery: RegisteredDelivery,
-        /// Whether it replaces a pending message of the same addresses and service type.
+        /// Whether it replaces a pending message with the same addresses and service type.
         pub replace_if_present_flag: ReplaceIfPresent,
-        /// How `short_message` is coded.
+        /// The character encoding of `short_message`.
         pub data_coding: DataCoding,
-        /// A text stored at the SMSC, `1..=254`; 0 for none.
+        /// The index of a canned message at the SMSC, `1..=254`. 0 for none.
         pub sm_default_msg_id: u8,
-        /// The text: at most 254 octets.
+        /// The message text: at most 254 octets.
         pub short_message: ShortMessage<'a>,
         /// Optional parameters.
         pub tlvs: Tlvs<'a>,
@@ -60,7 +62,7 @@ wire_struct! {
 wire_struct! {
     /// The response to a submit_sm (SMPP 3.4 §4.4.2).
     pub struct SubmitSmResp<'a> {
-        /// The SMSC's name for the message: opaque, at most 64 octets.
+        /// The message id that the SMSC assigned: opaque, at most 64 octets.
         pub message_id: COctets<'a, 65>,
         /// Optional parameters (SMPP 5.0).
         pub tlvs: Tlvs<'a>,
@@ -68,33 +70,48 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// A message or a receipt from the SMSC (SMPP 3.4 §4.6.1).
+    /// Delivers a mobile-originated (MO) message or a delivery receipt (DLR) from the SMSC to the ESME
+    /// (SMPP 3.4 §4.6.1).
+    ///
+    /// The module [`sms`](crate::sms) decodes texts, reassembles segments and parses delivery receipts.
+    ///
+    /// ```
+    /// use smpp_core::{DeliverSm, EsmClass, ShortMessage};
+    /// let message = DeliverSm {
+    ///     esm_class: EsmClass::DELIVERY_RECEIPT,
+    ///     short_message: ShortMessage::new(b"id:7 stat:DELIVRD")?,
+    ///     ..DeliverSm::default()
+    /// };
+    /// assert!(message.esm_class.is_receipt());
+    /// assert_eq!(message.text(), b"id:7 stat:DELIVRD");
+    /// # Ok::<(), smpp_core::InvalidOctets>(())
+    /// ```
     pub struct DeliverSm<'a> {
-        /// The kind of service: at most 5 octets.
+        /// The service type: at most 5 octets.
         pub service_type: ServiceType<'a>,
-        /// The sender; in a receipt, the recipient of the message it is about.
+        /// The sender. In a delivery receipt: the recipient of the submitted message.
         pub source: Address<'a>,
-        /// The recipient.
+        /// The recipient. In a delivery receipt: the sender of the submitted message.
         pub destination: Address<'a>,
-        /// Type and features.
+        /// Message type and features.
         pub esm_class: EsmClass,
-        /// TP-PID on GSM.
+        /// The protocol identifier: TP-PID on GSM.
         pub protocol_id: u8,
-        /// How urgent it is.
+        /// The priority.
         pub priority_flag: PriorityFlag,
         /// Empty in SMPP 3.4.
         pub schedule_delivery_time: Time<'a>,
         /// Empty in SMPP 3.4.
         pub validity_period: Time<'a>,
-        /// Which acknowledgements are wanted.
+        /// Which acknowledgements the SMSC requests.
         pub registered_delivery: RegisteredDelivery,
         /// Not used in SMPP 3.4.
         pub replace_if_present_flag: ReplaceIfPresent,
-        /// How `short_message` is coded.
+        /// The character encoding of `short_message`.
         pub data_coding: DataCoding,
         /// 0 in SMPP 3.4.
         pub sm_default_msg_id: u8,
-        /// The text: at most 254 octets.
+        /// The message text: at most 254 octets.
         pub short_message: ShortMessage<'a>,
         /// Optional parameters.
         pub tlvs: Tlvs<'a>,
@@ -104,7 +121,7 @@ wire_struct! {
 wire_struct! {
     /// The response to a deliver_sm (SMPP 3.4 §4.6.2).
     pub struct DeliverSmResp<'a> {
-        /// Not used: empty.
+        /// Unused: empty.
         pub message_id: COctets<'a, 65>,
         /// Optional parameters (SMPP 5.0).
         pub tlvs: Tlvs<'a>,
@@ -112,34 +129,26 @@ wire_struct! {
 }
 
 impl<'a> SubmitSm<'a> {
-    /// The text: `short_message`, or `message_payload` where that is empty (SMPP 3.4 §5.3.2.32).
+    /// Returns the message text: `short_message`, or `message_payload` if `short_message` is empty
+    /// (SMPP 3.4 §5.3.2.32).
     pub fn text(&self) -> &'a [u8] {
         text(self.short_message, self.tlvs)
     }
 }
 
 impl<'a> DeliverSm<'a> {
-    /// The text: `short_message`, or `message_payload` where that is empty (SMPP 3.4 §5.3.2.32).
+    /// Returns the message text: `short_message`, or `message_payload` if `short_message` is empty
+    /// (SMPP 3.4 §5.3.2.32).
     pub fn text(&self) -> &'a [u8] {
         text(self.short_message, self.tlvs)
     }
 }
 
+/// Returns `short_message`, or `message_payload` if `short_message` is empty.
 pub(super) fn text<'a>(short_message: ShortMessage<'a>, tlvs: Tlvs<'a>) -> &'a [u8] {
     if short_message.is_empty() {
         tlvs.message_payload().unwrap_or_default()
     } else {
         short_message.as_bytes()
     }
-}
-
-operation!(SubmitSm = SUBMIT_SM, SubmitSmResp, CommandStatus::RSYSERR);
-operation!(DeliverSm = DELIVER_SM, DeliverSmResp, CommandStatus::RX_T_APPN);
-
-impl ResponseBody for SubmitSmResp<'_> {
-    const BODY_ON_ERROR: bool = false;
-}
-
-impl ResponseBody for DeliverSmResp<'_> {
-    const BODY_ON_ERROR: bool = true;
 }

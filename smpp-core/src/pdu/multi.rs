@@ -1,19 +1,21 @@
-//! submit_multi, one message to many, and its response (SMPP 3.4 §4.5).
+//! submit_multi, one message to several recipients, and its response (SMPP 3.4 §4.5).
+
+use super::message::{self, ShortMessage};
+use super::wire_struct::wire_struct;
+use crate::header::CommandStatus;
+use crate::tlv::Tlvs;
+use crate::values::{
+    Address, DataCoding, EsmClass, PriorityFlag, RegisteredDelivery, ReplaceIfPresent, ServiceType,
+};
+use crate::wire::{
+    COctets, DecodeErrorKind, Emit, FieldName, FieldVisitor, Item, List, Parse, Parsed, Reader, Sink, Time,
+    field_name, octet, parse_item, word,
+};
 
 use core::ops::RangeInclusive;
 
-use super::{
-    Address, CommandStatus, DataCoding, EsmClass, PriorityFlag, RegisteredDelivery, ReplaceIfPresent,
-    ResponseBody, ServiceType, ShortMessage, operation,
-};
-use crate::tlv::Tlvs;
-use crate::wire::{
-    COctets, DecodeErrorKind, Emit, Item, List, Name, Parse, Parsed, Reader, Sink, Time, Watch, name, octet,
-    reread, wire_struct, word,
-};
-
 wire_struct! {
-    /// A message to up to 254 destinations (SMPP 3.4 §4.5.1).
+    /// Submits one message to 1 to 254 recipients (SMPP 3.4 §4.5.1).
     ///
     /// ```
     /// use smpp_core::{Address, COctets, Destination, List, SubmitMulti};
@@ -26,31 +28,31 @@ wire_struct! {
     /// # Ok::<(), smpp_core::InvalidOctets>(())
     /// ```
     pub struct SubmitMulti<'a> {
-        /// The kind of service: at most 5 octets; empty for the SMSC's default.
+        /// The service type: at most 5 octets. Empty for the default of the SMSC.
         pub service_type: ServiceType<'a>,
-        /// The sender. Empty: the SMSC supplies it.
+        /// The sender. Empty: the SMSC inserts a default sender.
         pub source: Address<'a>,
         /// The recipients: 1 to 254.
         pub destinations: List<'a, Destination<'a>>,
-        /// Mode, type and features.
+        /// Messaging mode, message type and features.
         pub esm_class: EsmClass,
-        /// TP-PID on GSM.
+        /// The protocol identifier: TP-PID on GSM.
         pub protocol_id: u8,
-        /// How urgent it is.
+        /// The priority.
         pub priority_flag: PriorityFlag,
-        /// When to deliver it. Empty: at once.
+        /// The delivery time. Empty: the SMSC delivers at once.
         pub schedule_delivery_time: Time<'a>,
-        /// Until when to try. Empty: as long as the SMSC does by default.
+        /// How long the SMSC tries to deliver. Empty: the default of the SMSC.
         pub validity_period: Time<'a>,
-        /// Which receipts are wanted.
+        /// Which delivery receipts and acknowledgements the ESME requests.
         pub registered_delivery: RegisteredDelivery,
         /// Not used in SMPP 3.4.
         pub replace_if_present_flag: ReplaceIfPresent,
-        /// How `short_message` is coded.
+        /// The character encoding of `short_message`.
         pub data_coding: DataCoding,
-        /// A text stored at the SMSC, `1..=254`; 0 for none.
+        /// The index of a canned message at the SMSC, `1..=254`. 0 for none.
         pub sm_default_msg_id: u8,
-        /// The text: at most 254 octets.
+        /// The message text: at most 254 octets.
         pub short_message: ShortMessage<'a>,
         /// Optional parameters.
         pub tlvs: Tlvs<'a>,
@@ -60,9 +62,9 @@ wire_struct! {
 wire_struct! {
     /// The response to a submit_multi (SMPP 3.4 §4.5.2).
     pub struct SubmitMultiResp<'a> {
-        /// The SMSC's name for the message.
+        /// The message id that the SMSC assigned.
         pub message_id: COctets<'a, 65>,
-        /// The destinations that were refused. The others were accepted.
+        /// The recipients that the SMSC rejected. It accepted all others.
         pub unsuccessful: List<'a, UnsuccessSme<'a>>,
         /// Optional parameters (SMPP 5.0).
         pub tlvs: Tlvs<'a>,
@@ -75,42 +77,47 @@ wire_struct! {
 pub enum Destination<'a> {
     /// `dest_flag` 1: a subscriber's address.
     Sme(Address<'a>),
-    /// `dest_flag` 2: the name of a list kept at the SMSC, at most 20 octets.
+    /// `dest_flag` 2: the name of a distribution list at the SMSC, at most 20 octets.
     DistributionList(COctets<'a, 21>),
 }
 
-/// A destination of a submit_multi that was refused (SMPP 3.4 §4.5.2.1).
+/// A recipient of a submit_multi that the SMSC rejected (SMPP 3.4 §4.5.2.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct UnsuccessSme<'a> {
-    /// The destination.
+    /// The recipient.
     pub destination: Address<'a>,
-    /// Why it was refused.
+    /// The reason.
     pub error_status_code: CommandStatus,
 }
 
 impl<'a> SubmitMulti<'a> {
-    /// The text: `short_message`, or `message_payload` where that is empty (SMPP 3.4 §5.3.2.32).
+    /// Returns the message text: `short_message`, or `message_payload` if `short_message` is empty
+    /// (SMPP 3.4 §5.3.2.32).
     pub fn text(&self) -> &'a [u8] {
-        super::message::text(self.short_message, self.tlvs)
+        message::text(self.short_message, self.tlvs)
     }
 }
 
-const DESTINATION: Name = name!("destination");
-const DL_NAME: Name = name!("dl_name");
-const ERROR_STATUS_CODE: Name = name!("error_status_code");
+const DESTINATION: FieldName = field_name!("destination");
+const DL_NAME: FieldName = field_name!("dl_name");
+const ERROR_STATUS_CODE: FieldName = field_name!("error_status_code");
 
 impl<'a> Parse<'a> for Destination<'a> {
-    type Found = Self;
+    type Located = Self;
 
-    /// `%x01 address / %x02 dl_name`; `name` is that of the list.
-    fn find<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self> {
+    /// `%x01 address / %x02 dl_name`. `name` is the name of the list.
+    fn locate<V: FieldVisitor>(
+        reader: &mut Reader<'_, V>,
+        name: FieldName,
+        input: &'a [u8],
+    ) -> Parsed<'a, Self> {
         let name = name.part(1);
         let (rest, &flag) = octet(reader, name, input)?;
         if !matches!(flag, 1 | 2) {
-            return Err(reader.stop(name.get(), input, DecodeErrorKind::DestFlag));
+            return Err(reader.fail(name.get(), input, DecodeErrorKind::DestFlag));
         }
-        reader.watch.field(name.get(), &flag, input, rest);
+        reader.visitor.visit(name.get(), &flag, input, rest);
         if flag == 1 {
             let (rest, address) = Address::parse(reader, DESTINATION, rest)?;
             Ok((rest, Self::Sme(address)))
@@ -140,18 +147,22 @@ impl<'a> Item<'a> for Destination<'a> {
     const COUNT: RangeInclusive<u8> = 1..=254;
 
     fn read(octets: &'a [u8]) -> Option<(&'a [u8], Self)> {
-        reread(octets)
+        parse_item(octets)
     }
 }
 
 impl<'a> Parse<'a> for UnsuccessSme<'a> {
-    type Found = Self;
+    type Located = Self;
 
-    fn find<W: Watch>(reader: &mut Reader<'_, W>, _: Name, input: &'a [u8]) -> Parsed<'a, Self> {
+    fn locate<V: FieldVisitor>(
+        reader: &mut Reader<'_, V>,
+        _: FieldName,
+        input: &'a [u8],
+    ) -> Parsed<'a, Self> {
         let (after, destination) = Address::parse(reader, DESTINATION, input)?;
         let (rest, status) = word(reader, ERROR_STATUS_CODE, after)?;
         let error_status_code = CommandStatus(status);
-        reader.watch.field(ERROR_STATUS_CODE.get(), &error_status_code, after, rest);
+        reader.visitor.visit(ERROR_STATUS_CODE.get(), &error_status_code, after, rest);
         Ok((rest, Self { destination, error_status_code }))
     }
 }
@@ -167,12 +178,6 @@ impl<'a> Item<'a> for UnsuccessSme<'a> {
     const COUNT: RangeInclusive<u8> = 0..=255;
 
     fn read(octets: &'a [u8]) -> Option<(&'a [u8], Self)> {
-        reread(octets)
+        parse_item(octets)
     }
-}
-
-operation!(SubmitMulti = SUBMIT_MULTI, SubmitMultiResp, CommandStatus::RSYSERR);
-
-impl ResponseBody for SubmitMultiResp<'_> {
-    const BODY_ON_ERROR: bool = false;
 }

@@ -1,20 +1,19 @@
-//! What becomes of a message at the SMSC: query_sm, cancel_sm, replace_sm (SMPP 3.4 §4.8 to §4.10).
+//! query_sm, cancel_sm and replace_sm (SMPP 3.4 §4.8 to §4.10).
 
-use super::{
-    Address, CommandStatus, MessageState, RegisteredDelivery, ResponseBody, ServiceType, ShortMessage,
-    operation,
-};
+use super::message::ShortMessage;
+use super::wire_struct::wire_struct;
 use crate::tlv::Tlvs;
-use crate::wire::{COctets, Time, wire_struct};
+use crate::values::{Address, MessageState, RegisteredDelivery, ServiceType};
+use crate::wire::{COctets, Time};
 
 wire_struct! {
-    /// Asks for the state of a message (SMPP 3.4 §4.8.1).
+    /// Requests the state of a submitted message (SMPP 3.4 §4.8.1).
     pub struct QuerySm<'a> {
-        /// The SMSC's name for the message.
+        /// The message id that the SMSC assigned.
         pub message_id: COctets<'a, 65>,
-        /// The sender, as it was submitted.
+        /// The sender, exactly as in the submit_sm.
         pub source: Address<'a>,
-        /// Optional parameters: none in the specification.
+        /// Optional parameters. The specification defines none.
         pub tlvs: Tlvs<'a>,
     }
 }
@@ -22,61 +21,53 @@ wire_struct! {
 wire_struct! {
     /// The response to a query_sm (SMPP 3.4 §4.8.2).
     pub struct QuerySmResp<'a> {
-        /// The SMSC's name for the message.
+        /// The message id that the SMSC assigned.
         pub message_id: COctets<'a, 65>,
-        /// When it came to its end. Empty: it has not yet.
+        /// When the message reached its final state. Empty if it has not yet.
         pub final_date: Time<'a>,
-        /// What became of it.
+        /// The state of the message.
         pub message_state: MessageState,
-        /// Why it failed, as the network or the SMSC puts it. 0: it did not.
+        /// The error code of the network or the SMSC. 0 if delivery did not fail.
         pub error_code: u8,
-        /// Optional parameters: none in the specification.
+        /// Optional parameters. The specification defines none.
         pub tlvs: Tlvs<'a>,
     }
 }
 
 wire_struct! {
-    /// Cancels a message, or all pending ones of these addresses where `message_id` is empty (SMPP 3.4 §4.9.1).
+    /// Cancels a message, or all pending messages with these addresses if `message_id` is empty (SMPP 3.4 §4.9.1).
     pub struct CancelSm<'a> {
-        /// The kind of service: looked at where `message_id` is empty.
+        /// The service type. The SMSC uses it only if `message_id` is empty.
         pub service_type: ServiceType<'a>,
-        /// The SMSC's name for the message; may be empty.
+        /// The message id that the SMSC assigned. May be empty.
         pub message_id: COctets<'a, 65>,
-        /// The sender, as it was submitted.
+        /// The sender, exactly as in the submit_sm.
         pub source: Address<'a>,
-        /// The recipient; may be empty where `message_id` is not.
+        /// The recipient. May be empty if `message_id` is not.
         pub destination: Address<'a>,
-        /// Optional parameters: none in the specification.
+        /// Optional parameters. The specification defines none.
         pub tlvs: Tlvs<'a>,
     }
 }
 
 wire_struct! {
-    /// Replaces a pending message (SMPP 3.4 §4.10.1).
+    /// Replaces the text and options of a pending message (SMPP 3.4 §4.10.1).
     pub struct ReplaceSm<'a> {
-        /// The SMSC's name for the message.
+        /// The message id that the SMSC assigned.
         pub message_id: COctets<'a, 65>,
-        /// The sender, as it was submitted.
+        /// The sender, exactly as in the submit_sm.
         pub source: Address<'a>,
-        /// When to deliver it. Empty: unchanged.
+        /// The new delivery time. Empty: unchanged.
         pub schedule_delivery_time: Time<'a>,
-        /// Until when to try. Empty: unchanged.
+        /// The new validity period. Empty: unchanged.
         pub validity_period: Time<'a>,
-        /// Which receipts are wanted.
+        /// Which delivery receipts and acknowledgements the ESME requests.
         pub registered_delivery: RegisteredDelivery,
-        /// A text stored at the SMSC, `1..=254`; 0 for none.
+        /// The index of a canned message at the SMSC, `1..=254`. 0 for none.
         pub sm_default_msg_id: u8,
         /// The new text: at most 254 octets.
         pub short_message: ShortMessage<'a>,
         /// Optional parameters: `message_payload` in SMPP 5.0, none in 3.4.
         pub tlvs: Tlvs<'a>,
     }
-}
-
-operation!(QuerySm = QUERY_SM, QuerySmResp, CommandStatus::RQUERYFAIL);
-operation!(CancelSm = CANCEL_SM, NoBody, CommandStatus::RCANCELFAIL);
-operation!(ReplaceSm = REPLACE_SM, NoBody, CommandStatus::RREPLACEFAIL);
-
-impl ResponseBody for QuerySmResp<'_> {
-    const BODY_ON_ERROR: bool = false;
 }

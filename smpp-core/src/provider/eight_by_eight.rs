@@ -1,4 +1,4 @@
-//! 8x8: [`Provider::EIGHT_BY_EIGHT`], the error codes of its receipts, and its own optional parameters.
+//! 8x8: [`Provider::EIGHT_BY_EIGHT`], the error codes of its delivery receipts, and its vendor TLVs.
 //!
 //! ```
 //! use smpp_core::provider::eight_by_eight::{self, ErrorCode};
@@ -19,35 +19,42 @@ use core::fmt;
 use core::ops::RangeInclusive;
 
 use super::{HostStatus, Provider, ReceiptDialect, ReceiptRoute, Region, TlsVersion};
-use crate::pdu::{BindMode, DataCoding, InterfaceVersion, MessageState};
+use crate::header::InterfaceVersion;
+use crate::open_enum::open_enum;
+use crate::pdu::BindMode;
 use crate::session::{Operations, Rate};
 use crate::sms::{Alphabet, Codings};
 use crate::tlv::{Tag, Tlvs};
-use crate::wire::open_enum;
+use crate::values::{DataCoding, MessageState};
 
 impl Provider {
-    /// 8x8, SMPP 3.4: four binds for each sub-account and fifty messages a second for each bind, both more on
-    /// request; receipts on any bind of the account.
+    /// 8x8, SMPP 3.4: four binds per sub-account and 50 messages per second and bind; both limits are higher on
+    /// request. Delivery receipts arrive on any bind of the account.
     ///
-    /// As 8x8 publishes it on <https://developer.8x8.com/connect/docs/smpp-connection> and
-    /// <https://developer.8x8.com/connect/docs/smpp-delivery-receipts>. The first asked for TLS 1.2 until 2025 and
-    /// asks for 1.3 since: offer both. The host of Indonesia was in an earlier version of it; that of North America
-    /// follows from how 8x8 names its hosts.
+    /// The source is <https://developer.8x8.com/connect/docs/smpp-connection> and
+    /// <https://developer.8x8.com/connect/docs/smpp-delivery-receipts>. The first page required TLS 1.2 until 2025
+    /// and requires TLS 1.3 since then: offer both. An earlier version of it listed the host of Indonesia. The host
+    /// of North America is inferred from the naming scheme of the hosts.
     ///
-    /// Texts go in GSM 7-bit or UCS-2; Latin-1 is taken too, and what becomes of it on the way is not stated.
+    /// Texts are sent in GSM 7-bit or UCS-2. 8x8 also accepts Latin-1, but does not publish how it converts Latin-1 for
+    /// the network.
     ///
-    /// Not stated, and so `None`: how to send long messages (segments with a user data header are what every SMSC takes),
-    /// the window, when an enquire_link is due, the length of message ids (those of its
-    /// other interfaces are UUIDs of 36 characters), the registered_delivery that asks for a receipt, and the time
-    /// zone of a receipt's dates.
+    /// 8x8 does not publish these values, so they are `None`:
+    ///
+    /// - how to send long messages (every SMSC accepts segments with a user data header),
+    /// - the window,
+    /// - the interval of enquire_link,
+    /// - the length of message ids (other interfaces of 8x8 use UUIDs of 36 characters),
+    /// - the `registered_delivery` that requests a receipt,
+    /// - the time zone of the dates in receipts.
     pub const EIGHT_BY_EIGHT: Self = Self {
         name: "8x8",
         host: "smpp.8x8.com",
         regions: &[
             Region { name: "Asia Pacific", host: "smpp.8x8.com", status: HostStatus::Documented },
             Region { name: "Europe", host: "smpp.8x8.uk", status: HostStatus::Documented },
-            Region { name: "Indonesia", host: "smpp.8x8.id", status: HostStatus::Earlier },
-            Region { name: "North America", host: "smpp.us.8x8.com", status: HostStatus::Pattern },
+            Region { name: "Indonesia", host: "smpp.8x8.id", status: HostStatus::FormerlyDocumented },
+            Region { name: "North America", host: "smpp.us.8x8.com", status: HostStatus::Inferred },
         ],
         plain_port: Some(2775),
         tls_port: Some(2776),
@@ -80,21 +87,22 @@ impl Provider {
     };
 }
 
-/// The codes, each with its meaning.
+/// Defines the error codes, each with its meaning.
 macro_rules! error_codes {
     ($($name:ident = $code:literal, $meaning:literal;)+) => {
         open_enum! {
-            /// Why a message failed: `err` of 8x8's receipts. More detail may come from the route.
+            /// Why delivery failed: the field `err` of a delivery receipt from 8x8. The operator may report more
+            /// detail.
             ///
-            /// As published on <https://developer.8x8.com/connect/docs/delivery-receipts-error-codes>, which has no
-            /// code 6. The default is [`NO_REASON`](Self::NO_REASON).
+            /// The source is <https://developer.8x8.com/connect/docs/delivery-receipts-error-codes>. There is no code
+            /// 6. The default is [`NO_REASON`](Self::NO_REASON).
             pub struct ErrorCode(u16) {
                 $(#[doc = concat!("`", $code, "`: ", $meaning, ".")] $name = $code,)+
             }
         }
 
         impl ErrorCode {
-            /// What a published code means.
+            /// Returns the meaning of a published code, and `None` for any other.
             pub const fn meaning(self) -> Option<&'static str> {
                 match self {
                     $(Self::$name => Some($meaning),)+
@@ -170,8 +178,8 @@ error_codes! {
 }
 
 impl ErrorCode {
-    /// The code that `err` of a [`Receipt`](crate::sms::Receipt) spells: decimal digits, zeros before them or not, up
-    /// to 65535. `None` for anything else.
+    /// Parses the field `err` of a [`Receipt`](crate::sms::Receipt): decimal digits up to 65535, with or without
+    /// leading zeros. Returns `None` for any other text.
     pub fn parse(err: &[u8]) -> Option<Self> {
         let (first, rest) = err.split_first()?;
         let digit = |octet: u8| octet.checked_sub(b'0').filter(|digit| *digit < 10).map(u16::from);
@@ -181,7 +189,7 @@ impl ErrorCode {
     }
 }
 
-/// The meaning, or the number of a code that has none.
+/// Shows the meaning, or the number of a code that is not published.
 impl fmt::Display for ErrorCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.meaning() {
@@ -191,32 +199,35 @@ impl fmt::Display for ErrorCode {
     }
 }
 
-/// The id of a message from a subscriber: 36 characters, a UUID.
+/// The id of a mobile-originated (MO) message: a UUID of 36 characters.
 ///
-/// This and the others as on <https://developer.8x8.com/connect/docs/smpp-tlvs>. Another vendor has a parameter of its
-/// own under this tag.
+/// The source of this and the other vendor TLVs is <https://developer.8x8.com/connect/docs/smpp-tlvs>. Another vendor
+/// uses this tag for another parameter.
 pub const MO_MESSAGE_ID: Tag = Tag(0x1502);
-/// The mobile country code of the recipient, in receipts of delivered messages: 3 digits.
+/// The mobile country code (MCC) of the recipient, in receipts of delivered messages: 3 digits.
 pub const DESTINATION_MCC: Tag = Tag(0x1503);
-/// The mobile network code of the recipient, in receipts of delivered messages: 1 to 3 digits.
+/// The mobile network code (MNC) of the recipient, in receipts of delivered messages: 1 to 3 digits.
 pub const DESTINATION_MNC: Tag = Tag(0x1504);
 
-/// The id of a message from a subscriber, `None` where the peer sent something else ([`MO_MESSAGE_ID`]).
+/// Returns the id of a mobile-originated (MO) message: [`MO_MESSAGE_ID`]. `None` if it is absent or not 36 ASCII
+/// characters.
 pub fn mo_message_id<'a>(tlvs: &Tlvs<'a>) -> Option<&'a str> {
     text(tlvs, MO_MESSAGE_ID, 36..=36)
 }
 
-/// The mobile country code of the recipient, `None` where the peer sent something else ([`DESTINATION_MCC`]).
+/// Returns the mobile country code of the recipient: [`DESTINATION_MCC`]. `None` if it is absent or not 1 to 3 ASCII
+/// characters.
 pub fn destination_mcc<'a>(tlvs: &Tlvs<'a>) -> Option<&'a str> {
     text(tlvs, DESTINATION_MCC, 1..=3)
 }
 
-/// The mobile network code of the recipient, `None` where the peer sent something else ([`DESTINATION_MNC`]).
+/// Returns the mobile network code of the recipient: [`DESTINATION_MNC`]. `None` if it is absent or not 1 to 3 ASCII
+/// characters.
 pub fn destination_mnc<'a>(tlvs: &Tlvs<'a>) -> Option<&'a str> {
     text(tlvs, DESTINATION_MNC, 1..=3)
 }
 
-/// ASCII of a length in the range. 8x8 sends no NUL; one at the end is dropped.
+/// Returns the value as ASCII text with a length in the range. 8x8 sends no NUL; a NUL at the end is removed.
 fn text<'a>(tlvs: &Tlvs<'a>, tag: Tag, lengths: RangeInclusive<usize>) -> Option<&'a str> {
     let octets = tlvs.get(tag)?;
     let text = core::str::from_utf8(octets.strip_suffix(&[0]).unwrap_or(octets)).ok()?;
@@ -234,7 +245,7 @@ mod tests {
     use crate::sms::{Alphabet, Receipt};
     use crate::tlv::Tlv;
 
-    /// 8x8's table of codes: `code,meaning`, with quotes where the meaning has a comma.
+    /// The published table of codes: `code,meaning`, with quotes if the meaning contains a comma.
     fn published() -> Vec<(u16, &'static str)> {
         let table = include_str!("../../tests/data/eight_by_eight_errors.csv");
         let row = |line: &'static str| {
@@ -245,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn the_published_error_codes_and_no_others() {
+    fn exactly_the_published_error_codes_have_a_meaning() {
         let table = published();
         assert_eq!(table.len(), 61);
         for code in 0..=u16::MAX {
@@ -263,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_digits_with_zeros_or_without() {
+    fn an_error_code_is_parsed_with_and_without_leading_zeros() {
         for (err, code) in [
             ("0", Some(ErrorCode::NO_REASON)),
             ("000", Some(ErrorCode::NO_REASON)),
@@ -286,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn the_states_of_its_receipts_are_those_of_its_page() {
+    fn receipt_states_match_the_published_words() {
         let words = ["DELIVRD", "EXPIRED", "UNDELIV", "ACCEPTD", "UNKNOWN", "ENROUTE", "REJECTD"];
         let states =
             words.map(|stat| Receipt { stat: stat.as_bytes(), ..Receipt::default() }.state().unwrap());
@@ -294,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_does_not_state_is_as_for_anyone() {
+    fn unpublished_values_are_the_defaults_of_config() {
         let expected = Config {
             rate: Some(Rate::per_second(50)),
             operations: Operations::BINDS | Operations::SUBMIT_SM,
@@ -304,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn its_data_codings_have_an_alphabet() {
+    fn every_accepted_data_coding_has_an_alphabet() {
         let Provider { codings, data_codings, .. } = Provider::EIGHT_BY_EIGHT;
         let alphabets: Vec<_> =
             data_codings.iter().map(|&coding| (coding.0, codings.alphabet(coding).unwrap())).collect();
@@ -313,14 +324,14 @@ mod tests {
     }
 
     #[test]
-    fn its_host_is_that_of_a_region_and_documented() {
+    fn the_default_host_is_a_documented_region() {
         let Provider { host, regions, .. } = Provider::EIGHT_BY_EIGHT;
         let region = regions.iter().find(|region| region.host == host);
         assert_eq!(region.map(|region| region.status), Some(HostStatus::Documented));
     }
 
     #[test]
-    fn parameters_of_8x8_are_read_with_a_nul_or_without() {
+    fn vendor_tlvs_are_read_with_and_without_nul() {
         let id = b"bda71b1d-c304-4c1c-9b2e-1b2c34e56f70";
         let list = [(MO_MESSAGE_ID, &id[..]), (DESTINATION_MCC, b"525"), (DESTINATION_MNC, b"01\0")];
         let list = list.map(|(tag, octets)| Tlv::new(tag, octets).unwrap());
@@ -330,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn another_vendors_parameters_under_the_same_tags_are_none() {
+    fn other_values_under_the_same_tags_are_none() {
         let list =
             [(MO_MESSAGE_ID, &b"6591234567"[..]), (DESTINATION_MCC, b"5250"), (DESTINATION_MNC, b"\xFF")];
         let list = list.map(|(tag, octets)| Tlv::new(tag, octets).unwrap());

@@ -1,18 +1,27 @@
-//! Providers as data: hosts, ports, limits and dialects.
+//! SMS providers as data: hosts, ports, limits, encodings and the format of delivery receipts.
+//!
+//! A [`Provider`] holds what a provider publishes about its SMPP service. [`Provider::EIGHT_BY_EIGHT`] is one; define
+//! others as constants in your application, from the documentation of the provider. No behaviour of
+//! the library depends on the name of a provider: everything that differs between providers is a field here.
+//!
+//! [`Provider::config`] makes the configuration of a session, [`account::Options::new`](crate::account::Options::new)
+//! the options of an account.
 
 use core::time::Duration;
 
-use crate::pdu::{BindMode, DataCoding, InterfaceVersion, MessageState, RegisteredDelivery};
+use crate::header::InterfaceVersion;
+use crate::pdu::BindMode;
 use crate::session::{Config, Operations, Rate};
 use crate::sms::time::UtcOffset;
-use crate::sms::{Alphabet, Codings, ConcatRef, Detection, Form, MessageIdPolicy, TextOptions};
+use crate::sms::{Alphabet, Codings, ConcatRef, Detection, MessageIdPolicy, Segmentation, TextOptions};
+use crate::values::{DataCoding, MessageState, RegisteredDelivery};
 
 pub mod eight_by_eight;
 
-/// What a provider of SMPP publishes about its service.
+/// What an SMS provider publishes about its SMPP service.
 ///
-/// `None`, or an empty list, is what a provider does not state: ask it, or make it a setting. Define another
-/// provider as a constant of your own:
+/// `None` or an empty list means that the provider does not publish the value: ask the provider, or make the value a
+/// setting of your application. Define a provider as a constant, starting from [`UNSTATED`](Self::UNSTATED):
 ///
 /// ```
 /// use core::time::Duration;
@@ -46,69 +55,74 @@ pub mod eight_by_eight;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Provider {
-    /// The provider's name.
+    /// The name of the provider, for logs and user interfaces.
     pub name: &'static str,
-    /// The host that clients connect to unless told another.
+    /// The default host name to connect to.
     pub host: &'static str,
-    /// The hosts by region, that of [`host`](Self::host) among them; empty if there is only that.
+    /// The hosts by region, including [`host`](Self::host). Empty if there is only one host.
     pub regions: &'static [Region],
-    /// TCP port without TLS.
+    /// The TCP port for connections without TLS. `None` if the provider publishes none.
     pub plain_port: Option<u16>,
-    /// TCP port with TLS from the first octet.
+    /// The TCP port for connections with TLS from the first octet. `None` if the provider publishes none.
     pub tls_port: Option<u16>,
-    /// The versions of TLS to offer, the preferred one first; empty if not stated.
+    /// The TLS versions to offer, the preferred version first. Empty if not published.
     pub tls_versions: &'static [TlsVersion],
-    /// The version of SMPP to bind with.
+    /// The SMPP version to state in a bind.
     pub interface_version: InterfaceVersion,
-    /// Binds that one account may hold at once.
+    /// The maximum number of simultaneous binds of one account. `None` if not published: an account then uses one.
     pub max_binds: Option<u16>,
-    /// The binds that the provider advises for much traffic; empty if not stated.
+    /// The bind modes that the provider recommends for high traffic. Empty if not published.
     pub recommended_binds: &'static [BindMode],
-    /// Messages that one bind may send.
+    /// The rate limit of one bind, in messages per second. `None` if not published: the session then has no rate limit.
     pub rate: Option<Rate>,
-    /// Requests that one bind may have unanswered.
+    /// The maximum window of one bind: requests in flight. `None` if not published: the session then uses the default
+    /// of [`Config::window`].
     pub window: Option<u16>,
-    /// How long a bind may be silent before an enquire_link is due.
+    /// The keep-alive interval: how long a bind may be idle before an enquire_link. `None` if not published: the
+    /// session then uses the default of [`Config::enquire_link_interval`].
     pub enquire_link_interval: Option<Duration>,
-    /// The requests that it takes.
+    /// The requests that the provider accepts. The session refuses all others before sending.
     pub operations: Operations,
-    /// What data_coding 0 and 1 stand for.
+    /// The alphabets that `data_coding` 0 and 1 mean.
     pub codings: Codings,
-    /// The values of data_coding that it takes; empty if not stated.
+    /// The accepted values of `data_coding`. Empty if not published.
     pub data_codings: &'static [DataCoding],
-    /// The alphabets to send texts in, the best first: see [`TextOptions`].
+    /// The alphabets for texts, the preferred alphabet first: see [`TextOptions`].
     pub alphabets: &'static [Alphabet],
-    /// How to send a text that needs several messages.
+    /// How to send a text that needs several segments. `None` if not published: an account then uses
+    /// [`LongMessages::Udh16`].
     pub long_messages: Option<LongMessages>,
-    /// The most octets of a message id; the field has room for 64 (SMPP 3.4 §4.4.2).
+    /// The maximum length of a message id, in octets. `None` if not published: the field allows 64
+    /// (SMPP 3.4 §4.4.2).
     pub max_message_id: Option<usize>,
-    /// What its receipts are like, and how to get them.
+    /// The delivery receipts (DLRs): how to request them, and their format.
     pub receipts: ReceiptDialect,
 }
 
-/// A host for a part of the world.
+/// A host for one region of the world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Region {
-    /// The region, as the provider names it.
+    /// The name of the region, as the provider uses it.
     pub name: &'static str,
-    /// Its host.
+    /// The host name.
     pub host: &'static str,
-    /// How sure that is.
+    /// The source of the host name, and so its reliability.
     pub status: HostStatus,
 }
 
-/// Where the name of a [`Region`]'s host comes from.
+/// The source of the host name of a [`Region`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HostStatus {
-    /// The provider's documentation of SMPP has it.
+    /// The SMPP documentation of the provider lists the host.
     Documented,
-    /// An earlier version of that documentation had it. Ask the provider.
-    Earlier,
-    /// It follows from how the provider names the hosts of its services; no page has it. Ask the provider.
-    Pattern,
+    /// Only an earlier version of the documentation listed the host. Ask the provider before use.
+    FormerlyDocumented,
+    /// No documentation lists the host. It is inferred from the naming scheme of the provider. Ask the provider before
+    /// use.
+    Inferred,
 }
 
-/// A version of TLS.
+/// A TLS version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum TlsVersion {
@@ -118,63 +132,67 @@ pub enum TlsVersion {
     V1_3,
 }
 
-/// What a provider states of its delivery receipts.
+/// What a provider publishes about its delivery receipts (DLRs).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReceiptDialect {
-    /// What asks for a receipt. If it is not stated, [`RECEIPT`](RegisteredDelivery::RECEIPT) asks for one by the
-    /// specification.
+    /// The `registered_delivery` that requests a receipt. `None` if not published: use
+    /// [`RECEIPT`](RegisteredDelivery::RECEIPT), as the specification says.
     pub registered_delivery: Option<RegisteredDelivery>,
-    /// The states that receipts are listed with; empty if not stated.
+    /// The message states that receipts can have. Empty if not published.
     pub states: &'static [MessageState],
-    /// The binds of the account that receipts come on.
+    /// The binds of the account on which receipts arrive. `None` if not published.
     pub route: Option<ReceiptRoute>,
-    /// Which messages are receipts. If it is not stated, those whose `esm_class` says so.
+    /// How to detect that a deliver_sm or data_sm is a receipt. The default is [`Detection::ByEsmClass`].
     pub detection: Detection,
-    /// When the id in a receipt means the id in a `submit_sm_resp`. If it is not stated, when they are equal.
+    /// How to compare the message id in a receipt with the message id in the submit_sm_resp. The default is
+    /// [`MessageIdPolicy::EXACT`]: they must be equal.
     pub message_ids: MessageIdPolicy,
-    /// How far the dates are ahead of UTC: see [`ReportedTime::to_unix`](crate::sms::time::ReportedTime::to_unix).
+    /// The time zone of the dates in receipts, as offset from UTC: see
+    /// [`ReportedTime::to_unix`](crate::sms::time::ReportedTime::to_unix). `None` if not published.
     pub offset: Option<UtcOffset>,
 }
 
-/// The binds that the receipt of a message may come on.
+/// The binds on which the delivery receipt of a message can arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ReceiptRoute {
-    /// The one that submitted the message.
+    /// The bind that submitted the message.
     SubmittingBind,
-    /// Any that receives and has the same system_id, from another place, perhaps.
+    /// Any receiver or transceiver bind with the same system_id, also one of another process or host.
     AnyBind,
 }
 
-/// How a text that needs several messages is sent.
+/// How to send a text that is too long for one segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LongMessages {
-    /// Segments with a user data header, the reference of 8 bits.
+    /// Segments with a user data header (UDH) and an 8-bit reference.
     Udh8,
-    /// Segments with a user data header, the reference of 16 bits.
+    /// Segments with a user data header (UDH) and a 16-bit reference.
     Udh16,
-    /// Segments with the sar_ parameters.
+    /// Segments with the TLVs `sar_msg_ref_num`, `sar_total_segments` and `sar_segment_seqnum`.
     Sar,
-    /// One `message_payload`.
+    /// One message with the whole text in `message_payload`.
     Payload,
 }
 
 impl LongMessages {
-    /// The form with this reference, of which the lower 8 bits may be all that is used.
-    pub const fn form(self, reference: u16) -> Form {
+    /// Returns the form of the segments of a message with this reference. [`Udh8`](Self::Udh8) uses its lower 8 bits,
+    /// [`Payload`](Self::Payload) does not use it.
+    pub const fn segmentation(self, reference: u16) -> Segmentation {
         match self {
-            Self::Udh8 => Form::Udh(ConcatRef::Narrow(reference as u8)),
-            Self::Udh16 => Form::Udh(ConcatRef::Wide(reference)),
-            Self::Sar => Form::Sar(reference),
-            Self::Payload => Form::Payload,
+            Self::Udh8 => Segmentation::Udh(ConcatRef::Narrow(reference as u8)),
+            Self::Udh16 => Segmentation::Udh(ConcatRef::Wide(reference)),
+            Self::Sar => Segmentation::Sar(reference),
+            Self::Payload => Segmentation::Payload,
         }
     }
 }
 
 impl Provider {
-    /// Nothing is stated: a base for a provider of your own. It takes every request, and texts in GSM 7-bit, packed if
-    /// `codings` say so, and UCS-2; list other [`alphabets`](Self::alphabets) where `data_coding` 0 is something else.
+    /// A provider that publishes nothing: the base for your own providers. It accepts every request. Its texts are in
+    /// GSM 7-bit (packed, if [`codings`](Self::codings) say so) and UCS-2. Set [`alphabets`](Self::alphabets) if
+    /// `data_coding` 0 means another alphabet.
     pub const UNSTATED: Self = Self {
         name: "",
         host: "",
@@ -197,13 +215,14 @@ impl Provider {
         receipts: ReceiptDialect::UNSTATED,
     };
 
-    /// What texts may be sent in. National tables are not among it: no SMSC is known to take them unless it says so.
+    /// Returns the options for encoding texts. National language tables are not included, since an SMSC may not support
+    /// them.
     pub const fn text_options(&self) -> TextOptions<'static> {
         TextOptions { codings: self.codings, alphabets: self.alphabets, languages: &[] }
     }
 
-    /// How an ESME's session runs with this provider: no faster than it allows, and with no request that it does not
-    /// take. What is not stated is as in [`Config::default`].
+    /// Returns the configuration of an ESME session with this provider: its rate limit, window, keep-alive interval and
+    /// accepted operations. Values that are not published are those of [`Config::default`].
     pub fn config(&self) -> Config {
         let default = Config::default();
         Config {
@@ -217,7 +236,7 @@ impl Provider {
 }
 
 impl ReceiptDialect {
-    /// Nothing is stated.
+    /// A provider that publishes nothing about its receipts: they have the format of the specification.
     pub const UNSTATED: Self = Self {
         registered_delivery: None,
         states: &[],

@@ -1,4 +1,4 @@
-//! What a session may do, wait for and hold.
+//! The configuration of a session.
 
 use core::time::Duration;
 
@@ -8,7 +8,10 @@ use crate::frame;
 use crate::pdu::InterfaceVersion;
 use crate::wire::Tolerance;
 
-/// The limits and times of one session. Every buffer and table that a peer can make grow has its bound here.
+/// The limits and timeouts of one session: window, rate limit, backpressure, keep-alive, graceful shutdown.
+///
+/// Every buffer and table that a peer can make grow has its bound here. The defaults suit most providers;
+/// [`Provider`](crate::provider::Provider) holds the values that a provider publishes.
 ///
 /// ```
 /// use smpp_core::session::{Config, Rate};
@@ -17,50 +20,74 @@ use crate::wire::Tolerance;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Requests of ours that may be unanswered at once, `1..=65535`; 0 counts as 1. Default 16.
+    /// The window: how many requests of this side may be in flight, that is, sent and not yet answered. `1..=65535`; 0
+    /// counts as 1. Beyond it [`request`](super::Session::request) returns
+    /// [`Refusal::WindowFull`](super::Refusal::WindowFull). enquire_link and unbind that the session sends by itself do
+    /// not count. Default 16.
     pub window: u16,
-    /// Requests of the peer that may be unanswered at once; beyond it the session itself answers
-    /// `ESME_RTHROTTLED`. Default 256.
+    /// How many requests of the peer may wait for the application's response. `1..=65535`; 0 counts as 1. The session
+    /// itself answers further requests with `ESME_RTHROTTLED` and emits [`Event::Refused`](super::Event::Refused).
+    /// Default 256.
     pub max_unanswered: u16,
-    /// The largest PDU accepted, in octets; a larger `command_length` ends the session.
-    /// Default [`frame::DEFAULT_MAX_LENGTH`].
+    /// The largest PDU in octets, header included. A larger `command_length` from the peer ends the session with
+    /// [`CloseReason::Framing`](super::CloseReason::Framing). A larger PDU of the caller is refused with
+    /// [`Refusal::TooLong`](super::Refusal::TooLong). Default [`frame::DEFAULT_MAX_LENGTH`], 70 KiB.
     pub max_pdu: usize,
-    /// Octets that may wait to be transmitted before requests are refused; 0 counts as 1. Answers may take as
-    /// much again, and nothing is read from there on. Default 256 KiB.
+    /// Backpressure: how many octets may wait for the transport. 0 counts as 1. From there on the session refuses
+    /// requests with [`Refusal::OutputFull`](super::Refusal::OutputFull). Responses may take as much again, and one PDU
+    /// more; from there on the session reads no input ([`wants_input`](super::Session::wants_input)). Default 256 KiB.
     pub max_output: usize,
-    /// PDUs that cannot be read and are answered before the session ends; unknown commands do not count.
-    /// Default 1,000.
+    /// How many malformed PDUs the session answers. One more ends it with
+    /// [`CloseReason::TooManyMalformed`](super::CloseReason::TooManyMalformed). Unknown commands do not count. Default
+    /// 1,000.
     pub max_malformed: u32,
-    /// Which deviations of the peer are read. Default [`Tolerance::LENIENT`].
+    /// Which deviations from the specification the session accepts in PDUs of the peer. Default
+    /// [`Tolerance::LENIENT`].
     pub tolerance: Tolerance,
-    /// The requests that the other side offers: others are refused here. Default all.
+    /// The requests that the peer offers. The session refuses others with
+    /// [`Refusal::Unsupported`](super::Refusal::Unsupported). Default all.
     pub operations: Operations,
-    /// What an SMSC speaks that states no version in its bind response. The specification says 3.3 (SMPP 3.4
-    /// §3.4.2); many that speak 3.4 leave it out. Default 3.4.
+    /// The protocol version of an SMSC that states none in its bind response. The specification says 3.3 (SMPP 3.4
+    /// §3.4.2), but many SMSCs that speak 3.4 leave it out. Default 3.4.
     pub assumed_version: InterfaceVersion,
-    /// How many messages a second may be sent; `None` for no limit. A message is a submit_sm, deliver_sm, data_sm,
-    /// submit_multi or broadcast_sm; other requests are not counted. It counts when it is encoded: what then waits for a
-    /// transport that takes nothing leaves at once when it does, `window` messages at most. Default none.
+    /// The rate limit: how many messages per second this side sends; `None` for no limit. A message is a submit_sm,
+    /// deliver_sm, data_sm, submit_multi or broadcast_sm; other requests do not count. Above the limit
+    /// [`request`](super::Session::request) returns [`Refusal::RateLimited`](super::Refusal::RateLimited) with the time
+    /// to retry. A message counts when it is encoded: messages that then wait for a transport that does not accept
+    /// octets leave together when it does, `window` messages at most. Default `None`.
     pub rate: Option<Rate>,
-    /// Whether to send more slowly for a while when the peer answers `ESME_RTHROTTLED` or `ESME_RMSGQFUL`, or states
-    /// a `congestion_state` of 90 or more. Default true.
+    /// Whether the session sends more slowly for a while after the peer throttled: `ESME_RTHROTTLED` and `ESME_RMSGQFUL`,
+    /// or a `congestion_state` of 100 or more, halve the rate; a `congestion_state` of 90 or more lowers it to 8/9, never
+    /// below one message per second. The rate recovers linearly within 10 s. Without a rate limit the session estimates
+    /// its rate from the requests in flight and the response time. Default true.
     pub slow_down_when_throttled: bool,
-    /// From the start to a completed bind, SMSC side, and from an outbind to the bind, both sides. Default 10 s.
+    /// How long the session waits for an accepted bind: on an SMSC from the start, on both sides from an outbind. Then it
+    /// ends with [`CloseReason::SessionInit`](super::CloseReason::SessionInit). Default 10 s.
     pub session_init_timeout: Duration,
-    /// ESME side: the SMSC has opened the connection and is to send outbind, within
-    /// [`session_init`](Self::session_init_timeout). Default false.
+    /// ESME only: the SMSC opened the connection and must send outbind within
+    /// [`session_init_timeout`](Self::session_init_timeout). Default false.
     pub awaits_outbind: bool,
-    /// From the last PDU of the peer to an enquire_link of ours; `None` for never. Default 30 s.
+    /// Keep-alive: how long the peer may be silent before a bound session sends enquire_link; `None` for never. Any PDU
+    /// of the peer restarts the interval. If the peer sends nothing for [`response_timeout`](Self::response_timeout)
+    /// after the enquire_link, the session ends with [`CloseReason::LinkDead`](super::CloseReason::LinkDead). Default
+    /// 30 s.
     pub enquire_link_interval: Option<Duration>,
-    /// From a request to its response, enquire_link and unbind included; and how long the transport may take
-    /// nothing of what waits. Default 10 s.
+    /// How long the session waits for a response to a request. Then the request ends with
+    /// [`UnansweredReason::Timeout`](super::UnansweredReason::Timeout), and the session continues. It also limits the wait
+    /// for the response to enquire_link and unbind, for a transport that takes no octet of waiting output
+    /// ([`CloseReason::Stalled`](super::CloseReason::Stalled)), and for the last octets before the end. Default 10 s.
     pub response_timeout: Duration,
-    /// From the last PDU in either direction that is no enquire_link to an unbind of ours; `None` for never.
-    /// Default none.
+    /// How long a bound session may be idle before it unbinds, with
+    /// [`CloseReason::Inactive`](super::CloseReason::Inactive); `None` for ever. Any PDU in either direction restarts it,
+    /// except enquire_link and its response. Default `None`.
     pub inactivity_timeout: Option<Duration>,
-    /// Whether enquire_link and its response count as activity, as they do for some servers. Default false.
+    /// Whether enquire_link and its response count as activity for [`inactivity_timeout`](Self::inactivity_timeout), as
+    /// on some servers. Default false.
     pub enquire_link_is_activity: bool,
-    /// How long an unbind waits for what is in flight. Default 5 s.
+    /// Graceful shutdown: how long [`unbind`](super::Session::unbind) waits for requests in flight, in both directions,
+    /// before the session sends unbind nevertheless. After an unbind of the peer: how long the session waits for the
+    /// application's responses before it answers, and for the peer's responses; the latter get
+    /// [`response_timeout`](Self::response_timeout) more if the application did not answer in time. Default 5 s.
     pub drain_timeout: Duration,
 }
 

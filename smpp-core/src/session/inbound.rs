@@ -1,15 +1,19 @@
-//! What the peer sends.
+//! PDUs that the peer sends.
 
 use core::time::Duration;
 
-use super::answer::Response;
-use super::event::{CloseReason, Event, Outcome, Request, UnansweredReason};
+use super::Session;
+use super::close_reason::CloseReason;
+use super::event::Event;
 use super::observer::{Direction, ObservedPdu, Observer};
+use super::outcome::{Outcome, UnansweredReason};
 use super::rate_limiter::Load;
+use super::request::Request;
+use super::response::Response;
 use super::role::{Role, Side};
+use super::shutdown::Shutdown;
 use super::timers::Timer;
 use super::window::Entry;
-use super::{Ending, Session};
 use crate::frame::{self, Frame, Header, SequenceNumber};
 use crate::pdu::{BindMode, CommandId, CommandStatus, Pdu};
 use crate::time::Instant;
@@ -17,15 +21,14 @@ use crate::tlv::Tlvs;
 use crate::wire::{DecodeError, DecodeErrorKind};
 
 impl<R: Role, T, O: Observer> Session<R, T, O> {
-    /// Reads PDUs off the front of `input` until one has something to tell, and moves `input` past what was
-    /// read.
+    /// Reads PDUs from the front of `input` until one causes an event, and advances `input` past what it has read.
     ///
-    /// Call it until it gives `None`; what is left in `input` then is the beginning of a PDU (keep it, add to
-    /// it), or waits for [`wants_input`](Self::wants_input).
+    /// Call it until it returns `None`. Keep what is then left in `input`: it is the beginning of a PDU and needs more
+    /// octets, or the session does not read until the transport takes output ([`wants_input`](Self::wants_input)).
     pub fn handle_input<'b>(&mut self, now: Instant, input: &mut &'b [u8]) -> Option<Event<'b, T>> {
         self.advance_clock(now);
         loop {
-            if let Ending::Ended(_) = self.ending {
+            if let Shutdown::Reporting(_) = self.shutdown {
                 return self.poll_end();
             }
             if !self.wants_input() {
@@ -41,7 +44,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
                 }
                 Err(error) => {
                     *input = &[];
-                    // The number cannot be known: the position is lost (SMPP 3.4 §4.3.1).
+                    // The sequence number is unknown, because the position in the stream is lost (SMPP 3.4 §4.3.1).
                     self.nack(CommandStatus::RINVCMDLEN, SequenceNumber(0));
                     self.flush(CloseReason::Framing(error));
                 }
@@ -57,12 +60,12 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         let header = frame.header();
         self.stats.received.count(header.command, header.length as usize);
         self.observer.observe(self.now, Direction::In, ObservedPdu(frame));
-        self.last_heard = self.now;
+        self.last_received = self.now;
         if self.is_activity(header.command) {
-            self.last_message = self.now;
+            self.last_activity = self.now;
         }
         if self.enquire_link.is_some() {
-            // Any PDU shows that the link lives (SMPP 3.4 §7.2); the answer itself may come later.
+            // Any PDU proves that the link works (SMPP 3.4 §7.2). The enquire_link_resp may arrive later.
             self.timers.set(Timer::EnquireLinkResponse, None);
             let idle = self.config.enquire_link_interval.filter(|_| self.state.is_bound());
             self.timers.set(Timer::EnquireLink, idle.map(|idle| self.now + idle));
@@ -74,35 +77,35 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     fn handle_request<'b>(&mut self, frame: Frame<&'b [u8]>) -> Option<Event<'b, T>> {
         let header = frame.header();
         let (pdu, quirks) = match frame.into_pdu(self.config.tolerance) {
-            Ok(read) => read,
+            Ok(decoded) => decoded,
             Err(error) if error.kind == DecodeErrorKind::UnknownCommand => {
-                // Not malformed, as far as anyone can tell: another version's, or a vendor's own.
+                // It does not count as malformed: it may belong to another version or be vendor-specific.
                 self.nack(error.status(), header.sequence);
                 return Some(Event::Malformed { frame, error });
             }
             Err(error) => {
-                let status = self.objection(header.command).unwrap_or_else(|| error.status());
-                self.answer(header.command, status, header.sequence);
+                let status = self.refusal_status(header.command).unwrap_or_else(|| error.status());
+                self.respond_empty(header.command, status, header.sequence);
                 return Some(self.malformed(frame, error));
             }
         };
         self.stats.quirks += u64::from(!quirks.is_empty());
-        if let Some(status) = self.objection(header.command) {
-            self.answer(header.command, status, header.sequence);
+        if let Some(status) = self.refusal_status(header.command) {
+            self.respond_empty(header.command, status, header.sequence);
             self.stats.refused += 1;
             return Some(Event::Refused { frame, status });
         }
         match pdu {
             Pdu::EnquireLink => {
-                self.answer(header.command, CommandStatus::ROK, header.sequence);
+                self.respond_empty(header.command, CommandStatus::ROK, header.sequence);
                 return None;
             }
             Pdu::Unbind => return self.handle_unbind(header.sequence),
             Pdu::Bind(bind) => {
-                self.binding = Some(header.command);
+                self.bind_in_progress = Some(header.command);
                 self.peer_version = Some(bind.interface_version);
             }
-            Pdu::Outbind(_) => self.outbound(),
+            Pdu::Outbind(_) => self.enter_outbound(),
             _ => {}
         }
         match Request::new(header, pdu) {
@@ -114,17 +117,17 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         }
     }
 
-    /// Why a request of the peer is refused without asking anyone.
-    fn objection(&self, command: CommandId) -> Option<CommandStatus> {
+    /// Returns the `command_status` with which the session itself refuses a request of the peer, if it does.
+    fn refusal_status(&self, command: CommandId) -> Option<CommandStatus> {
         let allowed = self.state.allows(R::SIDE.peer(), command);
-        if command.is_bind() && R::SIDE == Side::Smsc && (!allowed || self.binding.is_some()) {
+        if command.is_bind() && R::SIDE == Side::Smsc && (!allowed || self.bind_in_progress.is_some()) {
             return Some(CommandStatus::RALYBND);
         }
-        let asks_application =
+        let needs_application =
             command.has_response() && !matches!(command, CommandId::ENQUIRE_LINK | CommandId::UNBIND);
         if !allowed {
             Some(CommandStatus::RINVBNDSTS)
-        } else if asks_application && self.unanswered >= self.config.max_unanswered.max(1) {
+        } else if needs_application && self.unanswered >= self.config.max_unanswered.max(1) {
             Some(CommandStatus::RTHROTTLED)
         } else {
             None
@@ -132,15 +135,15 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     }
 
     fn handle_unbind<'b>(&mut self, sequence: SequenceNumber) -> Option<Event<'b, T>> {
-        match self.ending {
-            // Crossed with ours, which waits for its own answer; or repeated.
-            Ending::Unbinding(_) | Ending::PeerUnbinding(_) | Ending::PeerUnbound => {
-                self.answer(CommandId::UNBIND, CommandStatus::ROK, sequence);
+        match self.shutdown {
+            // It crossed our own unbind, which still waits for its response, or the peer repeats it.
+            Shutdown::Unbinding(_) | Shutdown::PeerUnbinding(_) | Shutdown::PeerUnbound => {
+                self.respond_empty(CommandId::UNBIND, CommandStatus::ROK, sequence);
                 None
             }
             _ => {
-                self.ending = Ending::PeerUnbinding(sequence);
-                self.timers.set(Timer::Ending, Some(self.now + self.config.drain_timeout));
+                self.shutdown = Shutdown::PeerUnbinding(sequence);
+                self.timers.set(Timer::Shutdown, Some(self.now + self.config.drain_timeout));
                 self.advance();
                 Some(Event::PeerUnbind)
             }
@@ -148,49 +151,54 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     }
 
     fn handle_response<'b>(&mut self, frame: Frame<&'b [u8]>) -> Option<Event<'b, T>> {
-        if !frame.is_message_id() {
+        if !frame.is_plain_message_id() {
             return self.handle_other_response(frame);
         }
-        let Some(entry) = self.take(frame.header()) else { return Some(self.stray(frame, None)) };
+        let Some(entry) = self.take_request(frame.header()) else {
+            return Some(self.unexpected_response(frame, None));
+        };
         self.advance();
         let outcome = Outcome::Accepted(Response::new(frame));
         Some(Event::Outcome { tag: entry.tag, sequence: entry.sequence, outcome })
     }
 
-    /// A response that is more than the id of a message, or less.
+    /// Handles a response other than the common one: a submit_sm_resp or deliver_sm_resp with `ESME_ROK`, a message_id
+    /// and no TLVs.
     #[inline(never)]
     fn handle_other_response<'b>(&mut self, frame: Frame<&'b [u8]>) -> Option<Event<'b, T>> {
         let header = frame.header();
         let nack = header.command == CommandId::GENERIC_NACK;
         let answers = |request: CommandId| nack || header.command == request.response();
-        let read = frame.into_pdu(self.config.tolerance);
-        self.stats.quirks += u64::from(read.is_ok_and(|(_, quirks)| !quirks.is_empty()));
+        let decoded = frame.into_pdu(self.config.tolerance);
+        self.stats.quirks += u64::from(decoded.is_ok_and(|(_, quirks)| !quirks.is_empty()));
         if self.enquire_link == Some(header.sequence) && answers(CommandId::ENQUIRE_LINK) {
             self.enquire_link = None;
-            return Some(self.malformed(frame, read.err()?));
+            return Some(self.malformed(frame, decoded.err()?));
         }
         if self.unbind == Some(header.sequence) && answers(CommandId::UNBIND) {
-            return self.handle_unbind_resp(frame, read.err());
+            return self.handle_unbind_resp(frame, decoded.err());
         }
-        let Some(entry) = self.take(header) else { return Some(self.stray(frame, read.err())) };
-        let tlvs = read.map_or(Tlvs::EMPTY, |(pdu, _)| pdu.tlvs());
-        self.learn(&entry, header.status, tlvs);
-        let bind = self.binding.take_if(|bind| *bind == entry.command);
+        let Some(entry) = self.take_request(header) else {
+            return Some(self.unexpected_response(frame, decoded.err()));
+        };
+        let tlvs = decoded.map_or(Tlvs::EMPTY, |(pdu, _)| pdu.tlvs());
+        self.update_load(&entry, header.status, tlvs);
+        let bind = self.bind_in_progress.take_if(|bind| *bind == entry.command);
         let (status, response) = (header.status, Response::new(frame));
-        let outcome = match read {
-            // Whatever stands behind its header, it says no.
+        let outcome = match decoded {
+            // The header alone decides. The body does not matter.
             _ if nack => Outcome::Nacked(status),
             Ok(_) if status.is_ok() => {
-                if let (Some(mode), Ending::No) = (bind.and_then(BindMode::of), self.ending) {
+                if let (Some(mode), Shutdown::NotStarted) = (bind.and_then(BindMode::from_command), self.shutdown) {
                     self.peer_version = tlvs.sc_interface_version();
-                    self.bound(mode);
+                    self.enter_bound(mode);
                 }
                 Outcome::Accepted(response)
             }
             Ok(_) => Outcome::Refused { status, response },
             Err(error) => {
                 self.count_malformed();
-                // The header is whole and may say no; a damaged body takes nothing from that.
+                // The header is intact: an error status is a refusal, even with a malformed body.
                 if status.is_ok() {
                     Outcome::Unanswered(UnansweredReason::Unreadable(error))
                 } else {
@@ -202,23 +210,27 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         Some(Event::Outcome { tag: entry.tag, sequence: entry.sequence, outcome })
     }
 
-    /// The request that the response answers. How long that took is counted.
+    /// Removes from the window the request that the response answers, and records the response time.
     #[inline(always)]
-    fn take(&mut self, Header { command, sequence, .. }: Header) -> Option<Entry<T>> {
+    fn take_request(&mut self, Header { command, sequence, .. }: Header) -> Option<Entry<T>> {
         let nack = command == CommandId::GENERIC_NACK;
         let entry = self.window.take(sequence, |request| nack || command == request.response())?;
-        self.stats.response_times.count_response(self.time_of(&entry));
+        self.stats.response_times.count_response(self.time_in_flight(&entry));
         Some(entry)
     }
 
-    /// How long a request has been in flight, in nanoseconds.
-    fn time_of(&self, entry: &Entry<T>) -> u64 {
+    /// Returns how long a request has been in flight, in nanoseconds.
+    fn time_in_flight(&self, entry: &Entry<T>) -> u64 {
         self.now.as_nanos().saturating_sub(entry.sent.as_nanos())
     }
 
-    /// A response that nothing waits for.
+    /// Reports a response that matches no request in flight.
     #[cold]
-    fn stray<'b>(&mut self, frame: Frame<&'b [u8]>, error: Option<DecodeError>) -> Event<'b, T> {
+    fn unexpected_response<'b>(
+        &mut self,
+        frame: Frame<&'b [u8]>,
+        error: Option<DecodeError>,
+    ) -> Event<'b, T> {
         match error {
             Some(error) if error.kind == DecodeErrorKind::UnknownCommand => Event::Malformed { frame, error },
             Some(error) => self.malformed(frame, error),
@@ -236,7 +248,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         error: Option<DecodeError>,
     ) -> Option<Event<'b, T>> {
         self.unbind = None;
-        if let Ending::Unbinding(reason) = self.ending {
+        if let Shutdown::Unbinding(reason) = self.shutdown {
             self.flush(reason);
         }
         match error {
@@ -245,21 +257,21 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         }
     }
 
-    /// What a response tells about the peer's load.
-    fn learn(&mut self, entry: &Entry<T>, status: CommandStatus, tlvs: Tlvs<'_>) {
-        let refused = matches!(status, CommandStatus::RTHROTTLED | CommandStatus::RMSGQFUL);
-        self.stats.throttled += u64::from(refused);
+    /// Slows down if the response says that the peer is overloaded.
+    fn update_load(&mut self, entry: &Entry<T>, status: CommandStatus, tlvs: Tlvs<'_>) {
+        let throttled = matches!(status, CommandStatus::RTHROTTLED | CommandStatus::RMSGQFUL);
+        self.stats.throttled += u64::from(throttled);
         let load = match tlvs.congestion_state() {
-            _ if refused => Load::Full,
+            _ if throttled => Load::Full,
             Some(state) if state.0 >= 100 => Load::Full,
             Some(state) if state.0 >= 90 => Load::NearlyFull,
             _ => return,
         };
         if self.config.slow_down_when_throttled && entry.command.is_message() {
-            // So many requests were under way in the time that this one took (Little's law).
-            let company = entry.company.max(self.window.len() as u16 + 1);
-            let apart = Duration::from_nanos(self.time_of(entry) / u64::from(company));
-            self.pace.slow_down(self.now, entry.sent, apart, load);
+            // Little's law: the time in flight divided by the requests in flight is the interval between messages.
+            let in_flight = entry.in_flight.max(self.window.len() as u16 + 1);
+            let interval = Duration::from_nanos(self.time_in_flight(entry) / u64::from(in_flight));
+            self.rate_limiter.slow_down(self.now, entry.sent, interval, load);
         }
     }
 
@@ -271,8 +283,10 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
 
     fn count_malformed(&mut self) {
         self.stats.malformed += 1;
-        let over = self.stats.malformed > u64::from(self.config.max_malformed);
-        if over && !matches!(self.ending, Ending::Ended(_) | Ending::Told | Ending::Flushing(_)) {
+        let too_many = self.stats.malformed > u64::from(self.config.max_malformed);
+        if too_many
+            && !matches!(self.shutdown, Shutdown::Reporting(_) | Shutdown::Done | Shutdown::Flushing(_))
+        {
             self.flush(CloseReason::TooManyMalformed);
         }
     }

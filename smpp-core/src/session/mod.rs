@@ -1,37 +1,72 @@
-//! One bind: the state machine of a session, ESME or SMSC.
+//! One SMPP session (one bind): the sans-IO state machine, for the ESME and the SMSC side.
 //!
-//! Bytes and time go in through `handle_*`; bytes and the next deadline come out of `poll_*`; what the
-//! caller wants is a plain verb. See the [crate documentation](crate) for the run loop, and for the states.
+//! The caller passes octets and time to the `handle_*` methods, and takes octets and the next deadline from the `poll_*`
+//! methods. Plain verbs are commands: [`request`](Session::request), [`respond`](Session::respond),
+//! [`unbind`](Session::unbind). See the [crate documentation](crate) for the run loop and the state diagram.
 //!
-//! # Time
+//! # Time, timeouts and keep-alive
 //!
-//! The session has no clock: every call that can depend on the time takes it. [`poll_timeout`](Session::poll_timeout)
-//! says when to call [`handle_timeout`](Session::handle_timeout), and for which [`Timer`]. Hand in what has come before
-//! you tell the time: a response and its time-out at the same instant is a response then.
+//! The session has no clock: each call that depends on the time takes an [`Instant`].
+//! [`poll_timeout`](Session::poll_timeout) returns the next deadline and its [`Timer`]. At that time call
+//! [`handle_timeout`](Session::handle_timeout). Pass octets that have arrived before you pass the time: a response that
+//! arrives at the instant of its timeout then still counts.
 //!
-//! # What becomes of a request
+//! The session sends enquire_link by itself and answers the peer's; see
+//! [`enquire_link_interval`](Config::enquire_link_interval).
 //!
-//! | [`Outcome`] | the peer | to send it again |
-//! | --- | --- | --- |
-//! | `Accepted` | has taken it | makes a second message |
-//! | `Refused` | has not, and says why | may help, if the status is of the passing kind |
-//! | `Nacked` | does not understand it | does not help |
-//! | `NeverSent` | has never seen all of it: its last octet was not handed to the transport | is safe |
-//! | `Unanswered` | may have taken it | may make a second message |
+//! # Window, rate limit and backpressure
+//!
+//! The session queues no requests. [`request`](Session::request) encodes a request at once, or returns [`Refused`] if the
+//! window is full, the rate limit is reached, or too much output waits. [`readiness`](Session::readiness) returns the
+//! same without sending. While the peer does not read, [`wants_input`](Session::wants_input) returns false and the caller
+//! stops reading: TCP then slows the peer down.
+//!
+//! # Graceful shutdown
+//!
+//! [`unbind`](Session::unbind) drains the session: it refuses new requests, waits for those in flight, sends unbind, and
+//! waits for the response. [`Event::Closed`] reports the end.
+//!
+//! # Results and errors
+//!
+//! These types say how a request or a message ended, and whether it is safe to resend. All layers use the same words:
+//! *refused* means not accepted, *never sent* means that the peer cannot have accepted it, *unanswered* means that the
+//! peer may have accepted it.
+//!
+//! | type | returned by | meaning | safe to resend? |
+//! | --- | --- | --- | --- |
+//! | [`Refused<T>`](Refused) with a [`Refusal`] | [`Session::request`] | The session did not accept the request. Nothing was sent and no outcome follows. | yes; it helps if [`permanent`](Refusal::permanent) returns `None` |
+//! | [`Outcome::Accepted`] | [`Event::Outcome`] | The peer accepted the request. | no: the peer would accept it twice |
+//! | [`Outcome::Refused`] | [`Event::Outcome`] | The peer refused the request with a status. | yes; it helps if the status is temporary, as `ESME_RTHROTTLED` |
+//! | [`Outcome::Nacked`] | [`Event::Outcome`] | The peer does not understand the request. | yes, but it does not help |
+//! | [`Outcome::NeverSent`] | [`Event::Outcome`] | The session ended before the last octet of the request was transmitted. | yes |
+//! | [`Outcome::Unanswered`] with an [`UnansweredReason`] | [`Event::Outcome`] | The request was transmitted and has no readable response. | no: it may arrive twice |
+//! | [`RequestError`] | [`Outcome::into_result`], `request` of the adapters | An [`Outcome`] other than `Accepted`; in the adapters also a permanent [`Refusal`]. | [`is_safe_to_resend`](RequestError::is_safe_to_resend): all but `Unanswered` |
+//! | [`NotSentReason`] | [`RequestError::NeverSent`] | Why the request was never sent. | yes, once the reason is gone |
+//! | [`CloseReason`] | [`Event::Closed`], [`Outcome::NeverSent`], [`UnansweredReason::Closed`] | Why the session ended. | - |
+//! | [`SubmitError`](crate::account::SubmitError) | [`Account::submit`](crate::account::Account::submit) | The account did not accept the message. Nothing was sent. | yes |
+//! | [`MessageOutcome`](crate::account::MessageOutcome) | [`account::Event::Outcome`](crate::account::Event::Outcome) | How a message ended: one [`SegmentOutcome`](crate::account::SegmentOutcome) per segment. | [`is_safe_to_resend`](crate::account::MessageOutcome::is_safe_to_resend): no segment is `Accepted` or `Unanswered` |
+//! | [`SegmentOutcome`](crate::account::SegmentOutcome) | [`MessageOutcome::segments`](crate::account::MessageOutcome::segments) | How one segment ended; the variants are those of [`Outcome`]. | all but `Accepted` and `Unanswered` |
+//! | [`SegmentNotSentReason`](crate::account::SegmentNotSentReason) | [`SegmentOutcome::NeverSent`](crate::account::SegmentOutcome::NeverSent) | Why a segment was never sent: a [`NotSentReason`], or a decision of the account. | yes |
+//! | [`SendError`](crate::account::SendError) | `send` of the adapters | A [`SubmitError`](crate::account::SubmitError), a [`MessageOutcome`](crate::account::MessageOutcome) in which a segment was not accepted, or the driver is gone. | see its parts; no if the driver is gone |
 
-mod answer;
+mod close_reason;
 mod config;
-mod ending;
 mod event;
 mod inbound;
+mod lifecycle;
 #[cfg(test)]
-mod model;
+mod model_tests;
 mod observer;
 mod operations;
 mod outbound;
+mod outcome;
 mod rate_limiter;
 mod rate_meter;
+mod refusal;
+mod request;
+mod response;
 mod role;
+mod shutdown;
 mod state;
 mod stats;
 mod timers;
@@ -42,13 +77,17 @@ use core::fmt;
 use core::marker::PhantomData;
 
 pub use crate::time::Instant;
-pub use answer::{NotSentReason, RequestError, Response, ResponseBuf};
+pub use close_reason::CloseReason;
 pub use config::Config;
-pub use event::{CloseReason, Event, Outcome, Refusal, Refused, Reply, Request, UnansweredReason};
+pub use event::Event;
 pub use observer::{Direction, ObservedPdu, Observer};
 pub use operations::Operations;
+pub use outcome::{NotSentReason, Outcome, RequestError, UnansweredReason};
 pub use rate_limiter::{Rate, RateLimiter};
 pub use rate_meter::RateMeter;
+pub use refusal::{Readiness, Refusal, Refused};
+pub use request::{Reply, Request};
+pub use response::{Response, ResponseBuf};
 pub use role::{Esme, Notification, Role, SentBy, Side, Smsc};
 pub use state::State;
 pub use stats::{Count, Kind, ResponseTimes, Stats, Traffic};
@@ -56,50 +95,76 @@ pub use timers::Timer;
 
 use crate::frame::SequenceNumber;
 use crate::pdu::{CommandId, InterfaceVersion};
+use shutdown::Shutdown;
 use timers::Timers;
 use window::Window;
 
-/// One SMPP session of role `R`; each request carries a tag `T`, which its outcome gives back.
+/// One SMPP session of role `R`, [`Esme`] or [`Smsc`]. Each request carries a tag `T`; its outcome returns the tag.
 ///
-/// Nothing is queued on anyone's behalf: a request is encoded at once, or refused. Each request that is
-/// taken has exactly one [`Event::Outcome`], each session exactly one [`Event::Closed`]. An [`Observer`] `O` sees
-/// every PDU; the usual one is none.
+/// The session queues nothing for the caller: it encodes a request at once, or refuses it. It emits exactly one
+/// [`Event::Outcome`] for each accepted request, and exactly one [`Event::Closed`]. An [`Observer`] `O` sees every PDU;
+/// the default `()` sees none.
+///
+/// The [crate documentation](crate) shows the run loop.
+///
+/// ```
+/// use smpp_core::Bind;
+/// use smpp_core::session::{Config, Esme, Instant, Session, State, Timer};
+///
+/// let config = Config::default();
+/// let mut session = Session::<Esme, &str>::new(config, Instant::ZERO);
+/// session.request(Instant::ZERO, &Bind::default(), "bind")?;
+///
+/// let mut output = Vec::new();
+/// assert!(session.poll_transmit(&mut output), "the bind is to be sent");
+/// session.handle_transmitted(output.len());
+/// let deadline = Instant::ZERO + config.response_timeout;
+/// assert_eq!(session.poll_timeout(), Some((deadline, Timer::Response)));
+/// assert_eq!(session.state(), State::Open);
+/// # Ok::<(), smpp_core::session::Refused<&str>>(())
+/// ```
 pub struct Session<R, T, O = ()> {
     config: Config,
     state: State,
-    ending: Ending,
+    shutdown: Shutdown,
     window: Window<T>,
-    pace: RateLimiter,
+    rate_limiter: RateLimiter,
     timers: Timers,
-    /// Encoded and not yet taken by [`poll_transmit`](Self::poll_transmit).
+    /// Octets that are encoded and not yet taken by [`poll_transmit`](Self::poll_transmit).
     output: Vec<u8>,
-    /// Octets ever encoded, and octets ever handed to the transport.
+    /// Octets encoded since the start.
     encoded: u64,
+    /// Octets handed to the transport since the start.
     transmitted: u64,
-    /// Whether the transport has taken anything since that was last looked at.
-    moved: bool,
-    /// The bind request that is being answered.
-    binding: Option<CommandId>,
+    /// Whether the transport has taken octets since the stall timer was last checked.
+    has_progress: bool,
+    /// The bind request that waits for its response, in either direction.
+    bind_in_progress: Option<CommandId>,
+    /// The session's own enquire_link that waits for its response.
     enquire_link: Option<SequenceNumber>,
+    /// The session's own unbind that waits for its response.
     unbind: Option<SequenceNumber>,
     /// Requests of the peer that the application has not answered yet.
     unanswered: u16,
     own_version: Option<InterfaceVersion>,
     peer_version: Option<InterfaceVersion>,
-    /// The version that both sides speak once they are bound; before that nothing is left out.
+    /// The version that both sides speak once they are bound. Until then it is the highest possible, so that no TLV is
+    /// left out.
     version: InterfaceVersion,
-    last_heard: Instant,
-    last_message: Instant,
-    /// The latest time that was passed in.
+    /// When the last PDU of the peer arrived.
+    last_received: Instant,
+    /// When the last PDU passed that counts as activity.
+    last_activity: Instant,
+    /// The latest time that the caller has passed.
     now: Instant,
-    /// Whether answers were given since then: that is when they are taken to have been given.
-    answered: bool,
+    /// Whether the application has answered requests since `now`. The next call that takes a time dates these responses.
+    responded: bool,
     stats: Stats,
     observer: O,
     role: PhantomData<R>,
 }
 
-/// Without the output, which may hold a password.
+/// Leaves out the output, because it may hold a password.
 impl<R: Role, T, O: Observer> fmt::Debug for Session<R, T, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
@@ -111,48 +176,15 @@ impl<R: Role, T, O: Observer> fmt::Debug for Session<R, T, O> {
     }
 }
 
-/// How far the end of the session has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ending {
-    /// It is not in sight.
-    No,
-    /// Waiting for what is in flight, then for the unbind; at the end stands the reason.
-    Draining(CloseReason),
-    /// Our unbind is sent.
-    Unbinding(CloseReason),
-    /// The peer has sent unbind; its answer waits for the replies we owe.
-    PeerUnbinding(SequenceNumber),
-    /// The peer's unbind is answered; responses may still come.
-    PeerUnbound,
-    /// The last octets are on their way.
-    Flushing(CloseReason),
-    /// Over; outcomes may be left to tell.
-    Ended(CloseReason),
-    /// Over, and told.
-    Told,
-}
-
-/// Whether a request would be taken now, and if not, when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Readiness {
-    /// Requests are taken, so many before the window is full.
-    Ready {
-        /// Free places in the window.
-        capacity: u16,
-    },
-    /// Not now.
-    Refusing(Refusal),
-}
-
 impl<R: Role, T> Session<R, T> {
-    /// A session on a fresh connection.
+    /// Creates the session of a new connection.
     pub fn new(config: Config, now: Instant) -> Self {
         Self::with_observer(config, now, ())
     }
 }
 
 impl<R: Role, T, O: Observer> Session<R, T, O> {
-    /// A session on a fresh connection, every PDU of which is shown to `observer`.
+    /// Creates the session of a new connection. `observer` sees every PDU.
     pub fn with_observer(config: Config, now: Instant, observer: O) -> Self {
         let mut timers = Timers::default();
         if R::SIDE == Side::Smsc || config.awaits_outbind {
@@ -161,44 +193,46 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         Self {
             config,
             state: State::Open,
-            ending: Ending::No,
+            shutdown: Shutdown::NotStarted,
             window: Window::new(config.window),
-            pace: config.rate.map_or(RateLimiter::unlimited(), RateLimiter::new),
+            rate_limiter: config.rate.map_or(RateLimiter::unlimited(), RateLimiter::new),
             timers,
             output: Vec::new(),
             encoded: 0,
             transmitted: 0,
-            moved: false,
-            binding: None,
+            has_progress: false,
+            bind_in_progress: None,
             enquire_link: None,
             unbind: None,
             unanswered: 0,
             own_version: None,
             peer_version: None,
             version: InterfaceVersion(u8::MAX),
-            last_heard: now,
-            last_message: now,
+            last_received: now,
+            last_activity: now,
             now,
-            answered: false,
+            responded: false,
             stats: Stats::default(),
             observer,
             role: PhantomData,
         }
     }
 
-    /// So many octets, of those that [`poll_transmit`](Self::poll_transmit) gave, have been handed to the
-    /// transport. This is what tells a request that was sent from one that never left.
+    /// Reports that the transport has accepted `octets` of those that [`poll_transmit`](Self::poll_transmit) returned.
+    ///
+    /// Call this only for octets that have left: it decides whether a request ends as [`Outcome::NeverSent`], which is
+    /// safe to resend, or as [`Outcome::Unanswered`].
     pub fn handle_transmitted(&mut self, octets: usize) {
         self.transmitted = self.encoded.min(self.transmitted.saturating_add(octets as u64));
-        self.moved |= octets > 0;
+        self.has_progress |= octets > 0;
         if self.pending_output() == 0 {
             self.timers.set(Timer::Transmit, None);
         }
         self.advance();
     }
 
-    /// Appends what is to be transmitted to `out`, and says whether there was anything. An empty `out` is
-    /// exchanged, not copied into.
+    /// Appends the octets to transmit to `out`, and returns whether there were any. If `out` is empty, the session swaps
+    /// the buffers instead of copying.
     pub fn poll_transmit(&mut self, out: &mut Vec<u8>) -> bool {
         if !self.wants_transmit() {
             return false;
@@ -211,12 +245,12 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         true
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called next, and why. `None`: never, as things
-    /// stand. Ask again after each call of another method.
+    /// Returns when to call [`handle_timeout`](Self::handle_timeout) next, and for which timer. `None` means that no
+    /// timer runs. Any other method can change the result, so call this again afterwards.
     pub fn poll_timeout(&self) -> Option<(Instant, Timer)> {
-        match self.ending {
-            Ending::Told => return None,
-            Ending::Ended(_) => return Some((self.now, Timer::Ended)),
+        match self.shutdown {
+            Shutdown::Done => return None,
+            Shutdown::Reporting(_) => return Some((self.now, Timer::Closed)),
             _ => {}
         }
         let response =
@@ -224,7 +258,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         [response, self.timers.first()].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
-    /// Acts on the time. Call it until it gives `None`.
+    /// Acts on timers that are due at `now`, and returns an event if one occurs. Call it until it returns `None`.
     pub fn handle_timeout(&mut self, now: Instant) -> Option<Event<'static, T>> {
         self.advance_clock(now);
         loop {
@@ -235,7 +269,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             if timer == Timer::Response {
                 let entry = self.window.take_first()?;
                 if entry.command.is_bind() {
-                    self.binding = None;
+                    self.bind_in_progress = None;
                 }
                 self.stats.timeouts += 1;
                 self.advance();
@@ -249,62 +283,66 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         }
     }
 
-    /// Whether [`poll_transmit`](Self::poll_transmit) has something to give.
+    /// Returns whether [`poll_transmit`](Self::poll_transmit) has octets to transmit.
     pub fn wants_transmit(&self) -> bool {
-        !self.output.is_empty() && !matches!(self.ending, Ending::Ended(_) | Ending::Told)
+        !self.output.is_empty() && !matches!(self.shutdown, Shutdown::Reporting(_) | Shutdown::Done)
     }
 
-    /// Whether the session wants to read. If not, leave the input where it is until something was
-    /// transmitted, so that the peer is pushed back.
+    /// Returns whether the session reads input. If it does not, keep the input and stop reading from the transport until
+    /// output was transmitted: this backpressure slows the peer down.
     ///
-    /// Ask once [`handle_input`](Self::handle_input) has given `None`, and again after each write: then read no more
-    /// before what was left has been handed in.
+    /// Ask once [`handle_input`](Self::handle_input) has returned `None`, and again after each write. When the result
+    /// turns true, first pass the input that was left over, and only then read more.
     pub fn wants_input(&self) -> bool {
-        match self.ending {
-            Ending::Flushing(_) | Ending::Ended(_) | Ending::Told => false,
-            // Requests of ours take no more than `max_output` and one PDU: what is above that are answers. A side
-            // that stopped reading for its own requests' sake would wait for a peer that does the same.
+        match self.shutdown {
+            Shutdown::Flushing(_) | Shutdown::Reporting(_) | Shutdown::Done => false,
+            // Requests of this side take at most `max_output` octets and one PDU; the rest of the output is responses.
+            // A side that stopped reading because of its own requests could deadlock with a peer that does the same.
             _ => {
-                let answers = self.pending_output().saturating_sub(self.config.max_pdu);
-                answers / 2 < self.config.max_output.max(1)
+                let responses = self.pending_output().saturating_sub(self.config.max_pdu);
+                responses / 2 < self.config.max_output.max(1)
             }
         }
     }
 
-    /// Whether so much waits to be transmitted that requests are refused: [`Refusal::OutputFull`].
+    /// Returns whether so much output waits that the session refuses requests with [`Refusal::OutputFull`].
     pub fn is_full(&self) -> bool {
-        !self.has_room()
+        !self.has_output_capacity()
     }
 
-    /// Whether a submit_sm of an ESME, or a deliver_sm of an SMSC, would be taken now.
+    /// Returns whether the session accepts a message now: a submit_sm of an ESME, or a deliver_sm of an SMSC.
     pub fn readiness(&self, now: Instant) -> Readiness {
         let command = if R::SIDE == Side::Esme { CommandId::SUBMIT_SM } else { CommandId::DELIVER_SM };
-        let room = self.config.window.max(1) - self.window.len() as u16;
-        match self.admit(command).and_then(|()| self.room()).and_then(|()| self.paced(now.max(self.now))) {
-            Ok(()) => Readiness::Ready { capacity: room },
+        let capacity = self.config.window.max(1) - self.window.len() as u16;
+        let checked = self
+            .check_allowed(command)
+            .and_then(|()| self.check_capacity())
+            .and_then(|()| self.check_rate(now.max(self.now)));
+        match checked {
+            Ok(()) => Readiness::Ready { capacity },
             Err(refusal) => Readiness::Refusing(refusal),
         }
     }
 
-    /// Where the session stands.
+    /// Returns the state of the session.
     pub fn state(&self) -> State {
-        match self.ending {
-            Ending::Ended(_) | Ending::Told => State::Closed,
+        match self.shutdown {
+            Shutdown::Reporting(_) | Shutdown::Done => State::Closed,
             _ => self.state,
         }
     }
 
-    /// The version the peer stated in its bind, or in its answer to ours.
+    /// Returns the version that the peer stated in its bind or bind response.
     pub fn peer_version(&self) -> Option<InterfaceVersion> {
         self.peer_version
     }
 
-    /// Requests of ours that are not answered yet.
+    /// Returns how many requests of this side are in flight: accepted and without an outcome.
     pub fn in_flight(&self) -> usize {
         self.window.len()
     }
 
-    /// The counters, at this moment.
+    /// Returns the current counters.
     pub fn stats(&self) -> Stats {
         Stats {
             transmitted: self.transmitted,
@@ -314,22 +352,22 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         }
     }
 
-    /// Who looks on.
+    /// Returns the observer.
     pub fn observer(&self) -> &O {
         &self.observer
     }
 
-    /// Who looks on, to be told something else.
+    /// Returns the observer for modification.
     pub fn observer_mut(&mut self) -> &mut O {
         &mut self.observer
     }
 
-    /// Time is passed in.
+    /// Advances the session's clock to `now`, and dates the responses that were given since the last time.
     pub(crate) fn advance_clock(&mut self, now: Instant) {
         let passed = now - self.now;
         self.now = self.now.max(now);
-        if core::mem::take(&mut self.answered) {
-            self.last_message = self.now;
+        if core::mem::take(&mut self.responded) {
+            self.last_activity = self.now;
             self.timers.postpone(passed);
         }
     }

@@ -1,4 +1,4 @@
-//! Who looks on: logs, captures, metrics of one's own.
+//! Observability of PDUs: logs, captures, and your own metrics.
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -8,11 +8,12 @@ use crate::frame::{Frame, HEADER_LENGTH, Header};
 use crate::pdu::CommandId;
 use crate::time::Instant;
 
-/// Is shown every PDU of a session: each as it is read, and as it is encoded.
+/// Sees every PDU of a session, when the session reads it and when it encodes it. Use it for logging, captures and
+/// metrics.
 ///
-/// A PDU that is read is shown before the session acts on it, also when it is malformed; one that is encoded may
-/// still be waiting for the transport when the session ends. What breaks the framing is no PDU and is not shown.
-/// The observer `()` sees nothing and costs nothing.
+/// The observer sees a received PDU before the session acts on it, even if it is malformed. An encoded PDU may still wait
+/// for the transport when the session ends. Octets that break the framing are no PDU, so the observer does not see them.
+/// The observer `()` costs nothing.
 ///
 /// ```
 /// use smpp_core::session::{Config, Direction, Esme, Instant, ObservedPdu, Observer, Session};
@@ -30,22 +31,22 @@ use crate::time::Instant;
 /// let now = Instant::ZERO;
 /// let mut session = Session::<Esme, (), Log>::with_observer(Config::default(), now, Log::default());
 /// let bind = Bind { password: Password::new(b"secret08")?, ..Bind::default() };
-/// session.request(now, &bind, ()).expect("nothing is in the way of a first bind");
+/// session.request(now, &bind, ()).expect("an open session accepts a bind");
 /// assert_eq!(session.observer().0, ["0ns Out bind_transceiver 1, 31 octets"]);
 /// # Ok::<(), smpp_core::InvalidOctets>(())
 /// ```
 pub trait Observer {
-    /// A PDU was read or encoded.
+    /// Called for each PDU that the session reads or encodes, at the time `at`.
     fn observe(&mut self, at: Instant, direction: Direction, pdu: ObservedPdu<'_>);
 }
 
-/// Nobody looks on.
+/// Observes nothing.
 impl Observer for () {
     #[inline(always)]
     fn observe(&mut self, _: Instant, _: Direction, _: ObservedPdu<'_>) {}
 }
 
-/// Somebody looks on, or nobody.
+/// Observes if there is an observer.
 impl<O: Observer> Observer for Option<O> {
     #[inline]
     fn observe(&mut self, at: Instant, direction: Direction, pdu: ObservedPdu<'_>) {
@@ -55,7 +56,7 @@ impl<O: Observer> Observer for Option<O> {
     }
 }
 
-/// Two look on, one after the other.
+/// Calls both observers, one after the other.
 impl<A: Observer, B: Observer> Observer for (A, B) {
     #[inline]
     fn observe(&mut self, at: Instant, direction: Direction, pdu: ObservedPdu<'_>) {
@@ -71,7 +72,7 @@ impl<O: Observer + ?Sized> Observer for Box<O> {
     }
 }
 
-/// Which way a PDU goes.
+/// The direction of a PDU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// From the peer.
@@ -80,28 +81,29 @@ pub enum Direction {
     Out,
 }
 
-/// A PDU as an [`Observer`] sees it: without the password.
+/// A PDU as an [`Observer`] sees it. It never shows the password.
 #[derive(Clone, Copy)]
 pub struct ObservedPdu<'a>(pub(super) Frame<&'a [u8]>);
 
 impl<'a> ObservedPdu<'a> {
-    /// The header.
+    /// Returns the header.
     pub fn header(&self) -> Header {
         self.0.header()
     }
 
-    /// All octets, the header's included; the password of a bind or an outbind is as many asterisks.
+    /// Returns all octets of the PDU, header included. Each octet of the password in a bind or an outbind is replaced by an
+    /// asterisk.
     pub fn octets(&self) -> Cow<'a, [u8]> {
         let octets: &'a [u8] = self.0.into_inner();
         let command = self.header().command;
-        let is_secret = command == CommandId::OUTBIND || (command.is_bind() && !command.is_response());
-        if is_secret { Cow::Owned(without_password(octets)) } else { Cow::Borrowed(octets) }
+        let has_password = command == CommandId::OUTBIND || (command.is_bind() && !command.is_response());
+        if has_password { Cow::Owned(mask_password(octets)) } else { Cow::Borrowed(octets) }
     }
 }
 
-/// What stands behind the first string of the body, the system_id, up to the next NUL is the password. A body
-/// without a NUL may be anything.
-fn without_password(octets: &[u8]) -> alloc::vec::Vec<u8> {
+/// Replaces the password: the second C-octet string of the body, after the system_id. In a body without a NUL any octet
+/// may belong to the password, so all are replaced.
+fn mask_password(octets: &[u8]) -> alloc::vec::Vec<u8> {
     let mut octets = octets.to_vec();
     let body = octets.get_mut(HEADER_LENGTH..).unwrap_or_default();
     let password = body.iter().position(|octet| *octet == 0).map_or(0, |nul| nul + 1);
@@ -111,7 +113,7 @@ fn without_password(octets: &[u8]) -> alloc::vec::Vec<u8> {
     octets
 }
 
-/// One line: `submit_sm_resp 7 ESME_ROK, 53 octets`; the status in responses alone.
+/// One line: `submit_sm_resp 7 ESME_ROK, 53 octets`. Requests show no status.
 impl fmt::Display for ObservedPdu<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Header { length, command, status, sequence } = self.header();
@@ -126,7 +128,7 @@ impl fmt::Display for ObservedPdu<'_> {
     }
 }
 
-/// As its `Display`: nothing of the body.
+/// The same as `Display`: it shows nothing of the body.
 impl fmt::Debug for ObservedPdu<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

@@ -1,11 +1,11 @@
-//! Which operations the other side offers.
+//! The set of operations that the peer offers.
 
 use crate::pdu::CommandId;
 
 bitflags::bitflags! {
-    /// A set of requests: those that a provider offers, or an application wants to send.
+    /// A set of requests: those that a provider offers, or that an application may send.
     ///
-    /// enquire_link, unbind and what has no response are always allowed and have no bit.
+    /// enquire_link, unbind, outbind and alert_notification are always allowed and have no bit.
     ///
     /// ```
     /// use smpp_core::session::{Config, Operations};
@@ -46,7 +46,7 @@ bitflags::bitflags! {
 }
 
 impl Operations {
-    /// The request alone; empty for one that is always allowed.
+    /// Returns the set of only this request. It is empty for a request that is always allowed.
     pub const fn of(command: CommandId) -> Self {
         match command {
             CommandId::BIND_RECEIVER => Self::BIND_RECEIVER,

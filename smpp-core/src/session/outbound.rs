@@ -1,100 +1,151 @@
-//! What we send.
+//! PDUs that this side sends.
 
 use alloc::vec::Vec;
 
-use super::event::{Refusal, Refused, Reply, Request};
+use super::Session;
 use super::observer::{Direction, ObservedPdu, Observer};
+use super::operations::Operations;
+use super::refusal::{Refusal, Refused};
+use super::request::{Reply, Request};
 use super::role::{Notification, Role, SentBy, Smsc};
+use super::shutdown::Shutdown;
 use super::state::State;
 use super::timers::Timer;
 use super::window::Entry;
-use super::{Ending, Instant, Operations, Session};
 use crate::frame::{self, Frame, SequenceNumber};
 use crate::pdu::{
     BindMode, CommandId, CommandStatus, InterfaceVersion, Operation, Pdu, ResponseBody as _, encode,
 };
+use crate::time::Instant;
 use crate::wire::{Emit, Tolerance};
 
-/// What waits for a transport that takes nothing grows by so many octets: twice of much is more than its bound.
-const STEP: usize = 64 * 1024;
+/// Above this size the output buffer grows by this many octets at a time. Doubling it would exceed its limit by much.
+const OUTPUT_GROWTH: usize = 64 * 1024;
 
-/// More octets than most PDUs have.
-const PLENTY: usize = 512;
+/// Free octets that suffice for most PDUs.
+const TYPICAL_PDU: usize = 512;
 
 impl<R: Role, T, O: Observer> Session<R, T, O> {
-    /// Sends a request, or refuses it and hands the tag back. The outcome comes as an event.
+    /// Sends a request and returns its sequence number. [`Event::Outcome`](super::Event::Outcome) later reports how it
+    /// ended, with the `tag`.
     ///
-    /// An ESME binds with this too: `session.request(now, &Bind { .. }, tag)`.
+    /// An ESME also binds with this method: `session.request(now, &Bind { .. }, tag)`.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] returns the tag and the [`Refusal`] if the session does not accept the request. Nothing is queued and
+    /// nothing is sent. For [`WindowFull`](Refusal::WindowFull), [`RateLimited`](Refusal::RateLimited) and
+    /// [`OutputFull`](Refusal::OutputFull) the caller can retry later.
+    ///
+    /// ```
+    /// use smpp_core::session::{Config, Esme, Instant, Refusal, Session, State};
+    /// use smpp_core::{Bind, SubmitSm};
+    ///
+    /// let now = Instant::ZERO;
+    /// let mut session = Session::<Esme, &str>::new(Config::default(), now);
+    /// let refused = session.request(now, &SubmitSm::default(), "message").unwrap_err();
+    /// assert_eq!((refused.tag, refused.reason), ("message", Refusal::State(State::Open)));
+    /// session.request(now, &Bind::default(), "bind")?;
+    /// # Ok::<(), smpp_core::session::Refused<&str>>(())
+    /// ```
     pub fn request<P>(&mut self, now: Instant, operation: &P, tag: T) -> Result<SequenceNumber, Refused<T>>
     where
         P: Operation + SentBy<R>,
     {
-        // Not before a time that was passed in earlier: deadlines stand in the order of the requests.
+        // `self.now` never goes back, so that the deadlines have the order of the requests.
         self.advance_clock(now);
         let start = self.output.len();
         let sequence = match self.send_request(operation) {
             Ok(sequence) => sequence,
-            Err(why) => return Err(Refused { tag, reason: why }),
+            Err(reason) => return Err(Refused { tag, reason }),
         };
         let command = operation.command();
         if command.is_bind() {
-            self.binding = Some(command);
+            self.bind_in_progress = Some(command);
             self.own_version = self.output.get(start..).and_then(stated_version);
         }
-        let company = self.window.len() as u16 + 1;
-        self.window.push(Entry { sequence, command, sent: self.now, company, end: self.encoded, tag });
+        let in_flight = self.window.len() as u16 + 1;
+        self.window.push(Entry { sequence, command, sent: self.now, in_flight, end: self.encoded, tag });
         Ok(sequence)
     }
 
     fn send_request<P: Operation>(&mut self, operation: &P) -> Result<SequenceNumber, Refusal> {
         let command = operation.command();
-        self.admit(command)?;
-        self.reads(command, operation)?;
-        self.room()?;
+        self.check_allowed(command)?;
+        self.check_version(command, operation)?;
+        self.check_capacity()?;
         if command.is_message() {
-            self.paced(self.now)?;
+            self.check_rate(self.now)?;
         }
         let sequence = self.next_sequence();
-        // TLVs that would have to be left out have been refused.
-        if !self.put(command, CommandStatus::ROK, sequence, Some(operation), true) {
+        // `check_version` has refused TLVs that the peer does not read.
+        if !self.encode_with(command, CommandStatus::ROK, sequence, Some(operation), true) {
             return Err(Refusal::TooLong);
         }
         if command.is_message() {
-            self.pace.take(self.now);
+            self.rate_limiter.take(self.now);
         }
         if self.is_activity(command) {
-            self.last_message = self.now;
+            self.last_activity = self.now;
         }
         Ok(sequence)
     }
 
-    /// Answers a request of the peer: with a response, or with a status other than `ESME_ROK`, which would
-    /// claim a success without a response and is sent as `ESME_RSYSERR`.
+    /// Answers a request of the peer: with `Ok` of the response body, or with `Err` of a `command_status`.
     ///
-    /// It passes no time in: the answer counts as given when time is passed in next, so let that be soon.
+    /// `Err(ESME_ROK)` would claim success without a response body; the session sends `ESME_RSYSERR` instead. The session
+    /// leaves out TLVs for a peer of version 3.3 or older.
     ///
-    /// TLVs are left out for a peer of version 3.3 or older. Refused once the session is over: the peer has
-    /// seen no answer. Refused if the response is longer than [`max_pdu`](super::Config::max_pdu): the peer is answered
-    /// `ESME_RSYSERR` then.
+    /// This method takes no time. The response counts as given at the time of the next call that takes one, so make such
+    /// a call soon.
+    ///
+    /// # Errors
+    ///
+    /// - [`Refusal::State`]: the session has ended, or only transmits its last output. The peer got no response.
+    /// - [`Refusal::TooLong`]: the response is longer than [`max_pdu`](super::Config::max_pdu). The session has answered
+    ///   `ESME_RSYSERR` instead.
+    ///
+    /// ```
+    /// use smpp_core::session::{Event, Instant, Request, Session, Smsc};
+    /// use smpp_core::{COctets, SubmitSmResp};
+    ///
+    /// fn receive(smsc: &mut Session<Smsc, ()>, now: Instant, mut input: &[u8]) {
+    ///     while let Some(event) = smsc.handle_input(now, &mut input) {
+    ///         let Event::Request { request, .. } = event else { continue };
+    ///         let result = match request {
+    ///             Request::SubmitSm(message, reply) if !message.short_message.is_empty() => {
+    ///                 let message_id = COctets::new(b"id-1").expect("a short identifier");
+    ///                 smsc.respond(reply, Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }))
+    ///             }
+    ///             other => smsc.refuse(other),
+    ///         };
+    ///         result.expect("the session has not ended");
+    ///     }
+    /// }
+    /// ```
     pub fn respond<P: Operation>(
         &mut self,
         reply: Reply<P>,
         result: Result<P::Response<'_>, CommandStatus>,
     ) -> Result<(), Refusal> {
         match result {
-            Ok(response) => self.conclude(reply, CommandStatus::ROK, Some(&response)),
+            Ok(response) => self.send_response(reply, CommandStatus::ROK, Some(&response)),
             Err(status) => {
                 let body = P::Response::BODY_ON_ERROR.then(P::Response::default);
-                self.conclude(reply, no_success(status), body.as_ref())
+                self.send_response(reply, error_status(status), body.as_ref())
             }
         }
     }
 
-    /// Answers a request of the peer with an error that has more to say than its status: TLVs as
+    /// Refuses a request of the peer with a status and a response body. The body can carry TLVs such as
     /// `delivery_failure_reason` or `additional_status_info_text` in a data_sm_resp (SMPP 3.4 §4.7.2).
     ///
-    /// Otherwise as [`respond`](Self::respond). The error responses to a bind and to submit_sm have no body
-    /// (SMPP 3.4 §4.1, §4.4.2): of those the status alone is sent.
+    /// The error responses to a bind and to submit_sm have no body (SMPP 3.4 §4.1, §4.4.2): for those the session sends
+    /// only the status. In all else this method is like [`respond`](Self::respond).
+    ///
+    /// # Errors
+    ///
+    /// The same as those of [`respond`](Self::respond).
     pub fn respond_with_reason<P: Operation>(
         &mut self,
         reply: Reply<P>,
@@ -102,17 +153,38 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         body: &P::Response<'_>,
     ) -> Result<(), Refusal> {
         let bare = reply.command.is_bind() || reply.command == CommandId::SUBMIT_SM;
-        self.conclude(reply, no_success(status), (!bare).then_some(body))
+        self.send_response(reply, error_status(status), (!bare).then_some(body))
     }
 
-    /// Answers a request that the application does not offer with its
-    /// [`UNANSWERED`](Operation::UNANSWERED) status: for the rest of a `match` on [`Request`].
+    /// Refuses a request that the application does not support, with the
+    /// [`UNANSWERED`](Operation::UNANSWERED) status of its operation. Use it in the last arm of a `match` on
+    /// [`Request`].
+    ///
+    /// # Errors
+    ///
+    /// The same as those of [`respond`](Self::respond).
     pub fn refuse(&mut self, request: Request<'_>) -> Result<(), Refusal> {
-        request.refuse(self)
+        match request {
+            Request::Bind(_, reply) => self.refuse_reply(reply),
+            Request::SubmitSm(_, reply) => self.refuse_reply(reply),
+            Request::DeliverSm(_, reply) => self.refuse_reply(reply),
+            Request::DataSm(_, reply) => self.refuse_reply(reply),
+            Request::SubmitMulti(_, reply) => self.refuse_reply(reply),
+            Request::QuerySm(_, reply) => self.refuse_reply(reply),
+            Request::CancelSm(_, reply) => self.refuse_reply(reply),
+            Request::ReplaceSm(_, reply) => self.refuse_reply(reply),
+            Request::BroadcastSm(_, reply) => self.refuse_reply(reply),
+            Request::QueryBroadcastSm(_, reply) => self.refuse_reply(reply),
+            Request::CancelBroadcastSm(_, reply) => self.refuse_reply(reply),
+        }
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "a reply is good for one answer")]
-    fn conclude<P: Operation>(
+    fn refuse_reply<P: Operation>(&mut self, reply: Reply<P>) -> Result<(), Refusal> {
+        self.respond(reply, Err(P::UNANSWERED))
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "a token answers one request")]
+    fn send_response<P: Operation>(
         &mut self,
         reply: Reply<P>,
         status: CommandStatus,
@@ -120,42 +192,44 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     ) -> Result<(), Refusal> {
         let Reply { command, sequence, .. } = reply;
         self.unanswered = self.unanswered.saturating_sub(1);
-        if matches!(self.ending, Ending::Flushing(_) | Ending::Ended(_) | Ending::Told) {
+        if matches!(self.shutdown, Shutdown::Flushing(_) | Shutdown::Reporting(_) | Shutdown::Done) {
             return Err(Refusal::State(State::Closed));
         }
-        self.answered = true;
-        self.timers.answering = true;
+        self.responded = true;
+        self.timers.responding = true;
         let before = command.is_bind().then_some((self.state, self.version, self.timers));
         if command.is_bind() {
-            self.binding = None;
-            if let (Some(mode), true, Ending::No) = (BindMode::of(command), status.is_ok(), self.ending) {
-                self.bound(mode);
+            self.bind_in_progress = None;
+            if let (Some(mode), true, Shutdown::NotStarted) =
+                (BindMode::from_command(command), status.is_ok(), self.shutdown)
+            {
+                self.enter_bound(mode);
             }
         }
-        self.last_message = self.now;
+        self.last_activity = self.now;
         let encoded = self.encode(command.response(), status, sequence, body);
         if !encoded {
             if let Some(before) = before {
-                // Bound too early, if at all: the peer learns of an error.
+                // The peer gets an error instead of the bind response: restore the state from before the bind.
                 (self.state, self.version, self.timers) = before;
             }
-            self.answer(command, CommandStatus::RSYSERR, sequence);
+            self.respond_empty(command, CommandStatus::RSYSERR, sequence);
         }
         self.advance();
-        self.timers.answering = false;
+        self.timers.responding = false;
         if encoded { Ok(()) } else { Err(Refusal::TooLong) }
     }
 
-    /// Whether a request of ours may go in this state at all.
-    pub(super) fn admit(&self, command: CommandId) -> Result<(), Refusal> {
-        let state = match self.ending {
-            Ending::No => self.state(),
-            Ending::Ended(_) | Ending::Told => State::Closed,
+    /// Checks that the state and the configured operations allow a request.
+    pub(super) fn check_allowed(&self, command: CommandId) -> Result<(), Refusal> {
+        let state = match self.shutdown {
+            Shutdown::NotStarted => self.state(),
+            Shutdown::Reporting(_) | Shutdown::Done => State::Closed,
             _ => State::Unbinding,
         };
-        if self.ending != Ending::No
+        if self.shutdown != Shutdown::NotStarted
             || !state.allows(R::SIDE, command)
-            || (command.is_bind() && self.binding.is_some())
+            || (command.is_bind() && self.bind_in_progress.is_some())
         {
             return Err(Refusal::State(state));
         }
@@ -165,23 +239,23 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         Ok(())
     }
 
-    /// Whether there is a place for one more request.
-    pub(super) fn room(&self) -> Result<(), Refusal> {
+    /// Checks that the window and the output have capacity for one more request.
+    pub(super) fn check_capacity(&self) -> Result<(), Refusal> {
         if self.window.is_full() {
             return Err(Refusal::WindowFull);
         }
-        if self.has_room() { Ok(()) } else { Err(Refusal::OutputFull) }
+        if self.has_output_capacity() { Ok(()) } else { Err(Refusal::OutputFull) }
     }
 
-    /// Whether the pace lets a message go.
-    pub(super) fn paced(&self, now: Instant) -> Result<(), Refusal> {
-        let at = self.pace.ready_at(now);
+    /// Checks that the rate limit allows a message.
+    pub(super) fn check_rate(&self, now: Instant) -> Result<(), Refusal> {
+        let at = self.rate_limiter.ready_at(now);
         if at > now { Err(Refusal::RateLimited(at)) } else { Ok(()) }
     }
 
-    /// Whether the peer's version has the operation, and reads its TLVs if there are any. Left out of a request, a
-    /// TLV would be missed: it may be the text.
-    fn reads<B: Emit>(&self, command: CommandId, body: &B) -> Result<(), Refusal> {
+    /// Checks that the peer's version has the operation, and that it reads TLVs if the request has any. A request is never
+    /// sent without its TLVs, because one of them may be the text.
+    fn check_version<B: Emit>(&self, command: CommandId, body: &B) -> Result<(), Refusal> {
         let version = self.version;
         if !version.reads_tlvs() {
             if command.since().reads_tlvs() {
@@ -195,7 +269,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         Ok(())
     }
 
-    /// Encodes a PDU. Whether it is no longer than those that are accepted; if it is, nothing is left of it.
+    /// Encodes a PDU, and returns whether it is no longer than `max_pdu`. A longer PDU is discarded.
     pub(super) fn encode<B: Emit>(
         &mut self,
         command: CommandId,
@@ -203,12 +277,12 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         sequence: SequenceNumber,
         body: Option<&B>,
     ) -> bool {
-        self.put(command, status, sequence, body, self.version.reads_tlvs())
+        self.encode_with(command, status, sequence, body, self.version.reads_tlvs())
     }
 
-    /// As [`encode`](Self::encode), its TLVs only if `tlvs`.
+    /// As [`encode`](Self::encode), with TLVs only if `tlvs`.
     #[inline]
-    fn put<B: Emit>(
+    fn encode_with<B: Emit>(
         &mut self,
         command: CommandId,
         status: CommandStatus,
@@ -217,8 +291,8 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         tlvs: bool,
     ) -> bool {
         let before = self.output.len();
-        if before > STEP && self.output.capacity() - before < PLENTY {
-            self.output.reserve_exact(STEP);
+        if before > OUTPUT_GROWTH && self.output.capacity() - before < TYPICAL_PDU {
+            self.output.reserve_exact(OUTPUT_GROWTH);
         }
         encode(command, status, sequence, body, tlvs, &mut self.output);
         let length = self.output.len() - before;
@@ -227,18 +301,18 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             return false;
         }
         if self.pending_output() == 0 {
-            // In `respond` the time may be an old one: what has moved since is looked at when it is due.
-            self.moved = true;
+            // In `respond`, `self.now` may be an old time. The flag makes the timer run for one more interval.
+            self.has_progress = true;
             self.timers.set(Timer::Transmit, Some(self.now + self.config.response_timeout));
         }
         self.encoded += length as u64;
         self.stats.sent.count(command, length);
-        let frame = Frame::whole(self.output.get(before..).unwrap_or_default());
+        let frame = Frame::from_valid(self.output.get(before..).unwrap_or_default());
         self.observer.observe(self.now, Direction::Out, ObservedPdu(frame));
         true
     }
 
-    /// The next number that is not in flight, the session's own requests included.
+    /// Returns the next sequence number that no request in flight has, including enquire_link and unbind of the session.
     #[inline(always)]
     pub(super) fn next_sequence(&mut self) -> SequenceNumber {
         loop {
@@ -249,9 +323,14 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         }
     }
 
-    /// Answers without a body, or with the empty one that the operation's error response has. Nothing, where there
-    /// is no response.
-    pub(super) fn answer(&mut self, command: CommandId, status: CommandStatus, sequence: SequenceNumber) {
+    /// Sends a response without a body, or with the empty body that an error response to deliver_sm has. Sends nothing if
+    /// the request has no response.
+    pub(super) fn respond_empty(
+        &mut self,
+        command: CommandId,
+        status: CommandStatus,
+        sequence: SequenceNumber,
+    ) {
         if !command.has_response() {
             return;
         }
@@ -259,41 +338,46 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         self.encode(command.response(), status, sequence, empty.as_ref());
     }
 
-    /// Whether more may be encoded; what empties the output always makes room.
-    pub(super) fn has_room(&self) -> bool {
+    /// Returns whether fewer than `max_output` octets wait for the transport.
+    pub(super) fn has_output_capacity(&self) -> bool {
         self.pending_output() < self.config.max_output.max(1)
     }
 }
 
 impl<T, O: Observer> Session<Smsc, T, O> {
-    /// Tells the ESME something that has no response: outbind, alert_notification.
+    /// Sends the ESME a PDU that has no response: outbind or alert_notification.
     ///
-    /// It takes no place in the window and has no outcome: whether it arrives is never known. After an outbind the
-    /// ESME has [`session_init`](super::Config::session_init_timeout) to bind (SMPP 3.4 §2.2.1).
+    /// A notification takes no place in the window and has no outcome, so the SMSC cannot find out whether it arrived.
+    /// After an outbind the ESME must bind within
+    /// [`session_init_timeout`](super::Config::session_init_timeout) (SMPP 3.4 §2.2.1).
+    ///
+    /// # Errors
+    ///
+    /// Returns the [`Refusal`] if the session does not accept the notification. Nothing is sent.
     pub fn notify<N: Notification>(&mut self, now: Instant, notification: &N) -> Result<(), Refusal> {
         self.advance_clock(now);
-        self.admit(N::COMMAND)?;
-        if self.binding.is_some() {
-            // The bind that it would ask for has come.
+        self.check_allowed(N::COMMAND)?;
+        if self.bind_in_progress.is_some() {
+            // The bind that the outbind would ask for has arrived.
             return Err(Refusal::State(self.state));
         }
-        self.reads(N::COMMAND, notification)?;
-        if !self.has_room() {
+        self.check_version(N::COMMAND, notification)?;
+        if !self.has_output_capacity() {
             return Err(Refusal::OutputFull);
         }
         let sequence = self.next_sequence();
         if !self.encode(N::COMMAND, CommandStatus::ROK, sequence, Some(notification)) {
             return Err(Refusal::TooLong);
         }
-        self.last_message = self.now;
+        self.last_activity = self.now;
         if N::COMMAND == CommandId::OUTBIND {
-            self.outbound();
+            self.enter_outbound();
         }
         Ok(())
     }
 }
 
-/// The version in a bind.
+/// Returns the version that an encoded bind states.
 fn stated_version(bind: &[u8]) -> Option<InterfaceVersion> {
     match Frame::new(bind)?.into_pdu(Tolerance::LENIENT).ok()?.0 {
         Pdu::Bind(bind) => Some(bind.interface_version),
@@ -301,7 +385,7 @@ fn stated_version(bind: &[u8]) -> Option<InterfaceVersion> {
     }
 }
 
-/// An error that says success would leave the peer without a response.
-fn no_success(status: CommandStatus) -> CommandStatus {
+/// Replaces `ESME_ROK`: an error response must not claim success.
+fn error_status(status: CommandStatus) -> CommandStatus {
     if status.is_ok() { CommandStatus::RSYSERR } else { status }
 }

@@ -1,4 +1,4 @@
-//! How fast messages go: the generic cell rate algorithm, exact in any sliding second.
+//! The rate limit for outgoing messages: the generic cell rate algorithm, exact in any sliding second.
 
 use core::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::time::Instant;
 
 const SECOND: u64 = 1_000_000_000;
 
-/// At most so many messages in any sliding second, so many of them at once.
+/// A rate limit: at most `per_second` messages in any sliding second, and at most `burst` of them at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     per_second: u32,
@@ -14,16 +14,16 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// At most `per_second` messages in any sliding second, evenly spaced; 0 counts as 1.
+    /// Creates a rate of at most `per_second` messages in any sliding second, evenly spaced. 0 counts as 1.
     pub const fn per_second(per_second: u32) -> Self {
         Self { per_second: if per_second == 0 { 1 } else { per_second }, burst: 1 }
     }
 
-    /// Lets `burst` messages go at once after a pause, `1..=per_second`.
+    /// Allows `burst` messages at once after a pause. The range is `1..=per_second`; other values are clamped.
     ///
-    /// The limit of any sliding second stays, so a burst has its price: in the long run
-    /// `per_second - burst + 1` messages go in a second, and a whole burst comes back after as many messages as it has
-    /// could have gone. A burst of 10 at 50 a second leaves 41; one of 50 leaves 1.
+    /// The limit in any sliding second stays, so a burst lowers the sustained rate to `per_second - burst + 1` messages per
+    /// second. A burst is available again after a pause in which as many messages could have been sent. At 50 per second
+    /// a burst of 10 sustains 41 per second, and a burst of 50 sustains 1.
     #[must_use]
     pub const fn with_burst(self, burst: u32) -> Self {
         let burst = match burst {
@@ -34,118 +34,120 @@ impl Rate {
         Self { burst, ..self }
     }
 
-    /// Messages in any sliding second.
+    /// Returns the highest number of messages in any sliding second.
     pub const fn limit(self) -> u32 {
         self.per_second
     }
 
-    /// Between two messages, in nanoseconds. In a second there are `burst` messages and one for each
+    /// Returns the interval between two messages, in nanoseconds. A second holds the `burst` and one message for each
     /// interval that ends within it: `burst + (per_second - burst)`.
     fn interval(self) -> u64 {
         SECOND.div_ceil(u64::from(self.per_second - self.burst) + 1)
     }
 }
 
-/// How long it takes from a slow-down to the full rate again, in nanoseconds.
+/// The time from a slow-down to the full rate, in nanoseconds.
 const RECOVERY: u64 = 10 * SECOND;
 
-/// Nothing is slowed down below one message in this time, in nanoseconds.
-const SLOWEST: u64 = SECOND;
+/// The longest interval between messages that a slow-down leads to, in nanoseconds.
+const MAX_INTERVAL: u64 = SECOND;
 
-/// What counts as the time between two messages if the clock has seen none, in nanoseconds: half of nothing is nothing.
-const FASTEST: u64 = 1_000;
+/// The shortest interval that a slow-down starts from, in nanoseconds: doubling zero would have no effect.
+const MIN_INTERVAL: u64 = 1_000;
 
-/// Keeps a [`Rate`], or less of it while the peer is overloaded: one addition and one comparison per message.
+/// Limits outgoing messages to a [`Rate`], and to less while the peer is overloaded. It costs one addition and one
+/// comparison per message.
 ///
 /// ```
 /// use core::time::Duration;
 /// use smpp_core::session::{Instant, RateLimiter, Rate};
-/// let mut pace = RateLimiter::new(Rate::per_second(50));
-/// assert_eq!(pace.ready_at(Instant::ZERO), Instant::ZERO);
-/// pace.take(Instant::ZERO);
-/// assert_eq!(pace.ready_at(Instant::ZERO), Instant::ZERO + Duration::from_millis(20));
+/// let mut limiter = RateLimiter::new(Rate::per_second(50));
+/// assert_eq!(limiter.ready_at(Instant::ZERO), Instant::ZERO);
+/// limiter.take(Instant::ZERO);
+/// assert_eq!(limiter.ready_at(Instant::ZERO), Instant::ZERO + Duration::from_millis(20));
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct RateLimiter {
-    /// Between two messages at the full rate, in nanoseconds; 0: there is no limit.
+    /// The interval between two messages at the full rate, in nanoseconds. 0 means no limit.
     interval: u64,
-    /// How much sooner than its time a message may go: the burst, in nanoseconds.
+    /// How much before `due` a message may be sent: the burst, in nanoseconds.
     slack: u64,
-    /// When the next message would go if there were no burst, in nanoseconds.
+    /// When the next message would be sent if there were no burst, in nanoseconds.
     due: u64,
-    slowed: Option<Slowed>,
+    slow_down: Option<SlowDown>,
 }
 
-/// The peer was overloaded.
+/// The last time the peer was overloaded.
 #[derive(Clone, Copy, Debug)]
-struct Slowed {
-    /// When that became known.
+struct SlowDown {
+    /// When the overload became known.
     at: Instant,
-    /// Between two messages then, in nanoseconds, longer than that of the full rate.
+    /// The interval between two messages then, in nanoseconds. It is not shorter than at the full rate.
     interval: u64,
 }
 
-/// How much slower.
+/// The load that the peer reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Load {
-    /// The peer has refused a message, or says that it is full: half the speed.
+    /// The peer refused a message or reports full load: halve the rate.
     Full,
-    /// The peer says that it is nearly full: eight ninths of the speed.
+    /// The peer reports nearly full load: lower the rate to 8/9.
     NearlyFull,
 }
 
 impl RateLimiter {
-    /// A pace at which nothing has gone yet.
+    /// Creates a limiter for `rate` that has counted no message.
     pub fn new(rate: Rate) -> Self {
         let interval = rate.interval();
-        Self { interval, slack: interval * u64::from(rate.burst - 1), due: 0, slowed: None }
+        Self { interval, slack: interval * u64::from(rate.burst - 1), due: 0, slow_down: None }
     }
 
-    /// Without a limit, unless the peer is overloaded.
+    /// Creates a limiter that limits messages only while the peer is overloaded.
     pub(super) const fn unlimited() -> Self {
-        Self { interval: 0, slack: 0, due: 0, slowed: None }
+        Self { interval: 0, slack: 0, due: 0, slow_down: None }
     }
 
-    /// When the next message may go; not later than `now` if it may go at once.
+    /// Returns when the next message may be sent. A time not later than `now` means immediately.
     pub fn ready_at(&self, now: Instant) -> Instant {
         Instant::from_nanos(self.due.max(now.as_nanos()).saturating_sub(self.slack))
     }
 
-    /// A message goes at `now`, which is not before [`ready_at`](Self::ready_at).
+    /// Records a message that is sent at `now`. `now` must not be before [`ready_at`](Self::ready_at).
     #[inline]
     pub fn take(&mut self, now: Instant) {
         self.due = self.due.max(now.as_nanos()).saturating_add(self.interval_at(now));
     }
 
-    /// The peer was overloaded by a message that was sent at `sent`, when messages went out so far apart.
+    /// Slows down because the peer was overloaded by a message sent at `sent`. `observed` is the interval between messages
+    /// at that time.
     ///
-    /// Speed is halved at once and grows back in a straight line (additive increase, multiplicative decrease).
-    /// What was sent before the last slow-down says nothing new.
-    pub(super) fn slow_down(&mut self, now: Instant, sent: Instant, apart: Duration, load: Load) {
-        if self.slowed.is_some_and(|slowed| sent < slowed.at) {
+    /// The rate drops at once and recovers linearly (additive increase, multiplicative decrease). A message sent before
+    /// the last slow-down gives no new information and is ignored.
+    pub(super) fn slow_down(&mut self, now: Instant, sent: Instant, observed: Duration, load: Load) {
+        if self.slow_down.is_some_and(|last| sent < last.at) {
             return;
         }
-        let apart = u64::try_from(apart.as_nanos()).unwrap_or(u64::MAX).min(SLOWEST);
-        let interval = self.interval_at(now).max(apart).max(FASTEST);
+        let observed = u64::try_from(observed.as_nanos()).unwrap_or(u64::MAX).min(MAX_INTERVAL);
+        let interval = self.interval_at(now).max(observed).max(MIN_INTERVAL);
         let longer = match load {
             Load::Full => interval.saturating_mul(2),
             Load::NearlyFull => interval.saturating_add(interval / 8),
         };
-        let interval = longer.min(SLOWEST).max(self.interval);
-        self.slowed = Some(Slowed { at: now, interval });
+        let interval = longer.min(MAX_INTERVAL).max(self.interval);
+        self.slow_down = Some(SlowDown { at: now, interval });
         self.due = self.due.max(now.as_nanos().saturating_add(interval).saturating_add(self.slack));
     }
 
-    /// Between two messages at this moment, in nanoseconds; never less than at the full rate.
+    /// Returns the interval between two messages at `now`, in nanoseconds. It is never shorter than at the full rate.
     fn interval_at(&self, now: Instant) -> u64 {
-        let Some(Slowed { at, interval }) = self.slowed else { return self.interval };
+        let Some(SlowDown { at, interval }) = self.slow_down else { return self.interval };
         let elapsed = u64::try_from((now - at).as_nanos()).unwrap_or(u64::MAX);
         if elapsed >= RECOVERY {
             return self.interval;
         }
-        // Without a rate it grows to twice the speed, and then is free.
+        // Without a rate limit, the rate recovers to twice the slowed rate, and then the limit ends.
         let full = if self.interval == 0 { interval / 2 } else { self.interval };
-        // The speeds are 1/interval and 1/full; what lies between them is added bit by bit.
+        // The rates are 1/interval and 1/full. Interpolate linearly between the rates.
         let (slow, full) = (u128::from(interval), u128::from(full));
         let (elapsed, all) = (u128::from(elapsed), u128::from(RECOVERY));
         let between = (slow * full * all).checked_div(full * all + slow.saturating_sub(full) * elapsed);
@@ -165,77 +167,78 @@ mod tests {
         Duration::from_millis(millis)
     }
 
-    /// How many messages go in the second from `start` on, if each goes as soon as it may.
-    fn speed(pace: &mut RateLimiter, start: Instant) -> usize {
+    /// Counts the messages in the second after `start` if each is sent as soon as the limiter allows.
+    fn sent_in_a_second(limiter: &mut RateLimiter, start: Instant) -> usize {
         let end = start + millis(1000);
-        let mut now = start.max(pace.ready_at(start));
+        let mut now = start.max(limiter.ready_at(start));
         let mut sent = 0;
         while now < end {
-            pace.take(now);
+            limiter.take(now);
             sent += 1;
-            now = now.max(pace.ready_at(now));
+            now = now.max(limiter.ready_at(now));
         }
         sent
     }
 
     #[test]
-    fn an_overloaded_peer_gets_half_and_then_gradually_more() {
+    fn an_overloaded_peer_halves_the_rate_which_then_recovers() {
         for burst in [1, 10] {
-            let mut pace = RateLimiter::new(Rate::per_second(50).with_burst(burst));
+            let mut limiter = RateLimiter::new(Rate::per_second(50).with_burst(burst));
             let at = |seconds: u64| START + millis(1000 * seconds);
-            pace.slow_down(at(0), at(0), millis(1), Load::Full);
-            let speeds: Vec<usize> = (0..12).map(|second| speed(&mut pace, at(second))).collect();
+            limiter.slow_down(at(0), at(0), millis(1), Load::Full);
+            let counts: Vec<usize> =
+                (0..12).map(|second| sent_in_a_second(&mut limiter, at(second))).collect();
             let half = (51 - burst as usize) / 2;
-            assert!((half - 2..=half + 2).contains(&speeds[0]), "{speeds:?}");
-            assert!(speeds.is_sorted(), "{speeds:?}");
-            assert!(speeds[5] > half + 5 && speeds[5] < 46, "{speeds:?}");
-            assert!(speeds[11] >= 50 - burst as usize, "{speeds:?}");
+            assert!((half - 2..=half + 2).contains(&counts[0]), "{counts:?}");
+            assert!(counts.is_sorted(), "{counts:?}");
+            assert!(counts[5] > half + 5 && counts[5] < 46, "{counts:?}");
+            assert!(counts[11] >= 50 - burst as usize, "{counts:?}");
         }
     }
 
     #[test]
-    fn what_was_sent_before_a_slow_down_slows_nothing() {
-        let mut pace = RateLimiter::new(Rate::per_second(10));
+    fn a_message_sent_before_a_slow_down_causes_no_further_slow_down() {
+        let mut limiter = RateLimiter::new(Rate::per_second(10));
         let later = START + millis(50);
         for _ in 0..5 {
-            pace.slow_down(later, START, millis(1), Load::Full);
+            limiter.slow_down(later, START, millis(1), Load::Full);
         }
-        assert_eq!(pace.ready_at(later), later + millis(200));
-        pace.slow_down(later, later, millis(1), Load::NearlyFull);
-        assert_eq!(pace.ready_at(later), later + millis(225));
+        assert_eq!(limiter.ready_at(later), later + millis(200));
+        limiter.slow_down(later, later, millis(1), Load::NearlyFull);
+        assert_eq!(limiter.ready_at(later), later + millis(225));
     }
 
     #[test]
-    fn it_never_comes_to_a_standstill() {
-        let mut pace = RateLimiter::new(Rate::per_second(50));
+    fn a_slow_down_never_stops_messages() {
+        let mut limiter = RateLimiter::new(Rate::per_second(50));
         for step in 0..40 {
             let now = START + millis(step);
-            pace.slow_down(now, now, Duration::MAX, Load::Full);
+            limiter.slow_down(now, now, Duration::MAX, Load::Full);
         }
-        assert!(pace.ready_at(START) <= START + millis(1040));
+        assert!(limiter.ready_at(START) <= START + millis(1040));
         let mut slower = RateLimiter::new(Rate::per_second(1));
         slower.slow_down(START, START, Duration::ZERO, Load::Full);
-        assert_eq!(slower.ready_at(START), START + millis(1000), "a rate below that is kept");
+        assert_eq!(slower.ready_at(START), START + millis(1000), "a lower rate stays");
     }
 
     #[test]
-    fn a_fast_session_is_halved_too_and_no_more() {
-        for mut pace in [RateLimiter::new(Rate::per_second(10_000)), RateLimiter::unlimited()] {
-            pace.slow_down(START, START, Duration::from_micros(100), Load::Full);
-            assert_eq!(pace.ready_at(START), START + Duration::from_micros(200));
+    fn a_high_rate_is_halved_exactly() {
+        for mut limiter in [RateLimiter::new(Rate::per_second(10_000)), RateLimiter::unlimited()] {
+            limiter.slow_down(START, START, Duration::from_micros(100), Load::Full);
+            assert_eq!(limiter.ready_at(START), START + Duration::from_micros(200));
         }
     }
 
     #[test]
-    fn without_a_rate_the_speed_of_late_is_halved() {
-        let mut pace = RateLimiter::unlimited();
-        pace.take(START);
-        pace.take(START);
-        pace.slow_down(START, START, millis(5), Load::Full);
-        assert_eq!(pace.ready_at(START), START + millis(10));
+    fn without_a_rate_limit_the_observed_rate_is_halved() {
+        let mut limiter = RateLimiter::unlimited();
+        limiter.take(START);
+        limiter.take(START);
+        limiter.slow_down(START, START, millis(5), Load::Full);
+        assert_eq!(limiter.ready_at(START), START + millis(10));
         let recovered = START + Duration::from_secs(10);
-        pace.take(recovered);
-        assert_eq!(pace.ready_at(recovered), recovered, "there is no limit again");
+        limiter.take(recovered);
+        assert_eq!(limiter.ready_at(recovered), recovered, "the limit has ended");
     }
 
     proptest! {
@@ -245,18 +248,18 @@ mod tests {
             burst in 0_u32..60,
             steps in prop::collection::vec((0_u64..80_000_000, prop::bool::weighted(0.1)), 1..400),
         ) {
-            let mut pace = RateLimiter::new(Rate::per_second(limit).with_burst(burst));
+            let mut limiter = RateLimiter::new(Rate::per_second(limit).with_burst(burst));
             let mut now = 0;
             let mut taken = Vec::new();
             for (step, overloaded) in steps {
                 now += step;
                 if overloaded {
                     let now = Instant::from_nanos(now);
-                    pace.slow_down(now, now, Duration::ZERO, Load::Full);
+                    limiter.slow_down(now, now, Duration::ZERO, Load::Full);
                 }
-                // As many as it gives, at this moment.
-                while pace.ready_at(Instant::from_nanos(now)).as_nanos() <= now {
-                    pace.take(Instant::from_nanos(now));
+                // Send as many as the limiter allows at this time.
+                while limiter.ready_at(Instant::from_nanos(now)).as_nanos() <= now {
+                    limiter.take(Instant::from_nanos(now));
                     taken.push(now);
                 }
             }
@@ -268,12 +271,12 @@ mod tests {
     }
 
     #[test]
-    fn without_burst_it_keeps_the_full_rate() {
-        let mut pace = RateLimiter::new(Rate::per_second(50));
+    fn without_burst_the_full_rate_is_sustained() {
+        let mut limiter = RateLimiter::new(Rate::per_second(50));
         let mut now = Instant::ZERO;
         for _ in 0..50 {
-            pace.take(now);
-            now = pace.ready_at(now);
+            limiter.take(now);
+            now = limiter.ready_at(now);
         }
         assert_eq!(now, Instant::from_nanos(SECOND), "fifty messages take one second");
     }

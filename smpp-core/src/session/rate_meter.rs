@@ -1,4 +1,4 @@
-//! How fast messages come: what an SMSC holds an ESME to.
+//! Measures the rate of incoming messages, so that an SMSC can limit an ESME.
 
 use alloc::collections::VecDeque;
 use core::time::Duration;
@@ -6,17 +6,16 @@ use core::time::Duration;
 use super::rate_limiter::Rate;
 use crate::time::Instant;
 
-/// How much closer together the messages of a second may arrive than they were sent: a network delays one more than
-/// another.
-const GRACE: Duration = Duration::from_millis(50);
+/// The network delays messages differently: those sent within a second may arrive closer together by this time.
+const JITTER: Duration = Duration::from_millis(50);
 
-const WINDOW: Duration = Duration::from_secs(1).saturating_sub(GRACE);
+const WINDOW: Duration = Duration::from_secs(1).saturating_sub(JITTER);
 
-/// Counts messages against a [`Rate`]: no more than its limit in any 950 ms, which is a sliding second less a grace for
-/// the network. An ESME that keeps the limit, as a [`RateLimiter`](super::RateLimiter) does, is never refused for a message that came
-/// up to 50 ms late; the rate's burst says nothing here.
+/// Checks incoming messages against a [`Rate`]: at most [`Rate::limit`] messages in any 950 ms, a sliding second less 50 ms
+/// for network jitter. An ESME that keeps the rate limit, as a [`RateLimiter`](super::RateLimiter) does, is never refused
+/// for a message that arrives up to 50 ms late. The meter ignores the burst of the rate.
 ///
-/// It keeps a moment for each message of the last second: 8 octets, [`Rate::limit`] times at most.
+/// The meter stores the time of each message of the last 950 ms: 8 octets each, at most [`Rate::limit`] of them.
 ///
 /// ```
 /// use core::time::Duration;
@@ -29,18 +28,22 @@ const WINDOW: Duration = Duration::from_secs(1).saturating_sub(GRACE);
 #[derive(Clone, Debug)]
 pub struct RateMeter {
     limit: usize,
-    /// When the messages that still count came, oldest first.
+    /// The arrival times of the messages that still count, oldest first.
     taken: VecDeque<Instant>,
 }
 
 impl RateMeter {
-    /// A meter that has seen nothing yet.
+    /// Creates a meter that has counted no message.
     pub const fn new(rate: Rate) -> Self {
         Self { limit: rate.limit() as usize, taken: VecDeque::new() }
     }
 
-    /// A message has come: it counts, or it is one too many, and the next one will not be from the given moment on. Hand
-    /// in moments in order.
+    /// Counts a message that arrives at `now`. Pass the times in order.
+    ///
+    /// # Errors
+    ///
+    /// Returns the time from which the meter accepts the next message if this one exceeds the limit. A message that
+    /// exceeds the limit does not count.
     pub fn take(&mut self, now: Instant) -> Result<(), Instant> {
         while self.taken.front().is_some_and(|&first| first + WINDOW <= now) {
             self.taken.pop_front();
@@ -92,18 +95,18 @@ mod tests {
         }
 
         #[test]
-        fn who_keeps_the_pace_is_never_refused(
+        fn a_peer_with_a_rate_limiter_is_never_refused(
             limit in 1_u32..100,
             burst in 1_u32..100,
             delays in prop::collection::vec(0_u64..50_000_000, 300),
         ) {
             let rate = Rate::per_second(limit).with_burst(burst);
-            let (mut pace, mut meter) = (RateLimiter::new(rate), RateMeter::new(rate));
+            let (mut limiter, mut meter) = (RateLimiter::new(rate), RateMeter::new(rate));
             let mut now = Instant::ZERO;
             let mut arrived = Instant::ZERO;
             for delay in delays {
-                now = pace.ready_at(now).max(now);
-                pace.take(now);
+                now = limiter.ready_at(now).max(now);
+                limiter.take(now);
                 // TCP keeps the order.
                 arrived = arrived.max(now + Duration::from_nanos(delay));
                 prop_assert_eq!(meter.take(arrived), Ok(()));

@@ -1,4 +1,4 @@
-//! The two sides of a session.
+//! The two roles of a session, and which requests each sends.
 
 use crate::pdu::{
     AlertNotification, Bind, BroadcastSm, CancelBroadcastSm, CancelSm, CommandId, DataSm, DeliverSm,
@@ -14,31 +14,31 @@ mod sealed {
     impl Sealed for super::AlertNotification<'_> {}
 }
 
-/// The side that binds: an external short message entity.
+/// The role that binds: an external short message entity (ESME), the client.
 #[derive(Clone, Copy, Debug)]
 pub enum Esme {}
 
-/// The side that is bound to: a short message service centre.
+/// The role that accepts binds: a short message service centre (SMSC), the server.
 #[derive(Clone, Copy, Debug)]
 pub enum Smsc {}
 
-/// One of the two sides: [`Esme`] or [`Smsc`].
+/// The role of a session as a type: [`Esme`] or [`Smsc`].
 pub trait Role: sealed::Sealed + Send + Sync + 'static {
-    /// Which of the two it is, as a value.
+    /// The role as a value.
     const SIDE: Side;
 }
 
-/// One of the two sides, as a value.
+/// The role of a session as a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
-    /// The side that binds.
+    /// The client, which binds.
     Esme,
-    /// The side that is bound to.
+    /// The server, which accepts binds.
     Smsc,
 }
 
 impl Side {
-    /// The other one.
+    /// Returns the other side.
     #[must_use]
     pub const fn peer(self) -> Self {
         match self {
@@ -56,7 +56,7 @@ impl Role for Smsc {
     const SIDE: Side = Side::Smsc;
 }
 
-/// Which requests a side may send: sending another's does not compile.
+/// Implemented for each request that the role `R` may send. Sending a request of the other role does not compile.
 ///
 /// ```compile_fail,E0277
 /// use smpp_core::session::{Config, Instant, Session, Smsc};
@@ -66,7 +66,7 @@ impl Role for Smsc {
 #[diagnostic::on_unimplemented(message = "the {R} side does not send `{Self}`")]
 pub trait SentBy<R: Role>: Operation {}
 
-/// What an SMSC tells and nobody answers: [`notify`](super::Session::notify).
+/// A PDU of the SMSC that has no response. Send it with [`notify`](super::Session::notify).
 ///
 /// ```compile_fail,E0599
 /// use smpp_core::session::{Config, Esme, Instant, Session};
@@ -74,7 +74,7 @@ pub trait SentBy<R: Role>: Operation {}
 /// esme.notify(Instant::ZERO, &smpp_core::Outbind::default());
 /// ```
 pub trait Notification: Emit + sealed::Sealed {
-    /// Its `command_id`.
+    /// The `command_id` of the PDU.
     const COMMAND: CommandId;
 }
 

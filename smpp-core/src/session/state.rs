@@ -1,26 +1,28 @@
-//! Which side may send what, when (SMPP 3.4 §2.3).
+//! The states of a session, and which side may send which request in them (SMPP 3.4 §2.3).
+
+use core::fmt;
 
 use super::role::Side;
 use crate::pdu::{BindMode, CommandId};
 
-/// Where a session stands (SMPP 3.4 §2.2).
+/// The state of a session (SMPP 3.4 §2.2). The [crate documentation](crate) has the state diagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
-    /// Connected, not bound.
+    /// The connection is open and no bind has been accepted.
     Open,
-    /// The SMSC has sent outbind: the ESME is to bind (SMPP 3.4 §2.2.1).
+    /// The SMSC has sent outbind, and the ESME must bind (SMPP 3.4 §2.2.1).
     Outbound,
-    /// Bound.
+    /// The SMSC has accepted the bind, in this mode. A session that drains before its own unbind is still bound.
     Bound(BindMode),
-    /// An unbind is under way: no new requests.
+    /// One side has sent unbind. No new requests are allowed.
     Unbinding,
-    /// Over.
+    /// The session has ended.
     Closed,
 }
 
 bitflags::bitflags! {
     #[derive(Clone, Copy)]
-    struct In: u8 {
+    struct States: u8 {
         const OPEN = 1;
         const TX = 1 << 1;
         const RX = 1 << 2;
@@ -36,57 +38,72 @@ bitflags::bitflags! {
 
 bitflags::bitflags! {
     #[derive(Clone, Copy)]
-    struct By: u8 {
+    struct Senders: u8 {
         const ESME = 1;
         const SMSC = 1 << 1;
     }
 }
 
-/// Requests, by whom and in which states they may be sent.
-const TABLE: &[(CommandId, By, In)] = &[
-    (CommandId::BIND_RECEIVER, By::ESME, In::BINDING),
-    (CommandId::BIND_TRANSMITTER, By::ESME, In::BINDING),
-    (CommandId::BIND_TRANSCEIVER, By::ESME, In::BINDING),
-    (CommandId::OUTBIND, By::SMSC, In::OPEN),
-    (CommandId::SUBMIT_SM, By::ESME, In::SUBMITTING),
-    (CommandId::SUBMIT_MULTI, By::ESME, In::SUBMITTING),
-    (CommandId::QUERY_SM, By::ESME, In::SUBMITTING),
-    (CommandId::CANCEL_SM, By::ESME, In::SUBMITTING),
-    (CommandId::REPLACE_SM, By::ESME, In::SUBMITTING),
-    (CommandId::BROADCAST_SM, By::ESME, In::SUBMITTING),
-    (CommandId::QUERY_BROADCAST_SM, By::ESME, In::SUBMITTING),
-    (CommandId::CANCEL_BROADCAST_SM, By::ESME, In::SUBMITTING),
-    (CommandId::DELIVER_SM, By::SMSC, In::DELIVERING),
-    (CommandId::ALERT_NOTIFICATION, By::SMSC, In::DELIVERING),
-    (CommandId::DATA_SM, By::all(), In::BOUND),
-    // An unbind may cross ours.
-    (CommandId::UNBIND, By::all(), In::BOUND.union(In::UNBINDING)),
-    (CommandId::ENQUIRE_LINK, By::all(), In::all()),
+/// Each request, the sides that may send it, and the states in which they may.
+const TABLE: &[(CommandId, Senders, States)] = &[
+    (CommandId::BIND_RECEIVER, Senders::ESME, States::BINDING),
+    (CommandId::BIND_TRANSMITTER, Senders::ESME, States::BINDING),
+    (CommandId::BIND_TRANSCEIVER, Senders::ESME, States::BINDING),
+    (CommandId::OUTBIND, Senders::SMSC, States::OPEN),
+    (CommandId::SUBMIT_SM, Senders::ESME, States::SUBMITTING),
+    (CommandId::SUBMIT_MULTI, Senders::ESME, States::SUBMITTING),
+    (CommandId::QUERY_SM, Senders::ESME, States::SUBMITTING),
+    (CommandId::CANCEL_SM, Senders::ESME, States::SUBMITTING),
+    (CommandId::REPLACE_SM, Senders::ESME, States::SUBMITTING),
+    (CommandId::BROADCAST_SM, Senders::ESME, States::SUBMITTING),
+    (CommandId::QUERY_BROADCAST_SM, Senders::ESME, States::SUBMITTING),
+    (CommandId::CANCEL_BROADCAST_SM, Senders::ESME, States::SUBMITTING),
+    (CommandId::DELIVER_SM, Senders::SMSC, States::DELIVERING),
+    (CommandId::ALERT_NOTIFICATION, Senders::SMSC, States::DELIVERING),
+    (CommandId::DATA_SM, Senders::all(), States::BOUND),
+    // The unbinds of both sides may cross.
+    (CommandId::UNBIND, Senders::all(), States::BOUND.union(States::UNBINDING)),
+    (CommandId::ENQUIRE_LINK, Senders::all(), States::all()),
 ];
 
 impl State {
-    /// Whether `sender` may send the request in this state.
+    /// Returns whether `sender` may send the request in this state.
     pub fn allows(self, sender: Side, request: CommandId) -> bool {
-        let by = match sender {
-            Side::Esme => By::ESME,
-            Side::Smsc => By::SMSC,
+        let sender = match sender {
+            Side::Esme => Senders::ESME,
+            Side::Smsc => Senders::SMSC,
         };
-        let here = match self {
-            Self::Open => In::OPEN,
-            Self::Outbound => In::OUTBOUND,
-            Self::Bound(BindMode::Transmitter) => In::TX,
-            Self::Bound(BindMode::Receiver) => In::RX,
-            Self::Bound(BindMode::Transceiver) => In::TRX,
-            Self::Unbinding => In::UNBINDING,
+        let state = match self {
+            Self::Open => States::OPEN,
+            Self::Outbound => States::OUTBOUND,
+            Self::Bound(BindMode::Transmitter) => States::TX,
+            Self::Bound(BindMode::Receiver) => States::RX,
+            Self::Bound(BindMode::Transceiver) => States::TRX,
+            Self::Unbinding => States::UNBINDING,
             Self::Closed => return false,
         };
         TABLE.iter().any(|(command, senders, states)| {
-            *command == request && senders.contains(by) && states.contains(here)
+            *command == request && senders.contains(sender) && states.contains(state)
         })
     }
 
-    /// Whether the session is bound, in any mode.
+    /// Returns whether the session is bound, in any mode.
     pub const fn is_bound(self) -> bool {
         matches!(self, Self::Bound(_))
+    }
+}
+
+/// The state in words, such as `bound as transceiver`.
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Open => "not bound",
+            Self::Outbound => "not bound after outbind",
+            Self::Bound(BindMode::Transmitter) => "bound as transmitter",
+            Self::Bound(BindMode::Receiver) => "bound as receiver",
+            Self::Bound(BindMode::Transceiver) => "bound as transceiver",
+            Self::Unbinding => "unbinding",
+            Self::Closed => "closed",
+        })
     }
 }

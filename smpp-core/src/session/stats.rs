@@ -1,69 +1,69 @@
-//! What a session counts.
+//! The counters of a session.
 
 use core::time::Duration;
 
 use crate::pdu::CommandId;
 
-/// Counters of one session, since its start.
+/// The counters of one session since its start. [`Session::stats`](super::Session::stats) returns them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
     /// PDUs encoded, by kind.
     pub sent: Traffic,
-    /// PDUs read, by kind, those that are malformed included.
+    /// PDUs received, by kind. Malformed PDUs count.
     pub received: Traffic,
-    /// Octets handed to the transport: what is sent and not among them waits.
+    /// Octets that the transport has accepted. The difference to the octets in [`sent`](Self::sent) waits.
     pub transmitted: u64,
-    /// Requests of ours without an outcome at this moment.
+    /// Requests of this side that are in flight now: accepted and without an outcome.
     pub in_flight: u16,
-    /// Requests of the peer that the application has not answered at this moment.
+    /// Requests of the peer that wait for the application's response now.
     pub unanswered: u16,
-    /// Responses to nothing.
+    /// Responses that match no request in flight: [`Event::UnexpectedResponse`](super::Event::UnexpectedResponse).
     pub unexpected_responses: u64,
-    /// PDUs read with tolerated deviations.
+    /// PDUs with tolerated deviations from the specification.
     pub quirks: u64,
-    /// PDUs that could not be read, unknown commands aside.
+    /// Malformed PDUs. Unknown commands do not count.
     pub malformed: u64,
-    /// Requests of the peer that the session refused by itself.
+    /// Requests of the peer that the session refused by itself: [`Event::Refused`](super::Event::Refused).
     pub refused: u64,
-    /// Requests of ours that were not answered in time.
+    /// Requests of this side that had no response within [`response_timeout`](super::Config::response_timeout).
     pub timeouts: u64,
-    /// Requests of ours that the peer had no room for: `ESME_RTHROTTLED`, `ESME_RMSGQFUL`.
+    /// Requests of this side that the peer throttled: `ESME_RTHROTTLED` or `ESME_RMSGQFUL`.
     pub throttled: u64,
-    /// How long the peer takes to respond.
+    /// How long the peer takes to respond to requests of this side.
     pub response_times: ResponseTimes,
 }
 
-/// What PDUs are about.
+/// The kind of a PDU, for the counters. A response has the kind of its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Kind {
-    /// The three binds, outbind.
+    /// The three binds and outbind.
     Bind,
-    /// What carries a message: submit_sm, submit_multi, deliver_sm, data_sm, broadcast_sm.
+    /// PDUs that carry a message: submit_sm, submit_multi, deliver_sm, data_sm, broadcast_sm.
     Message,
-    /// What is asked about messages sent before: query_sm, cancel_sm, replace_sm and those for broadcasts.
+    /// Requests about earlier messages: query_sm, cancel_sm, replace_sm, query_broadcast_sm, cancel_broadcast_sm.
     Manage,
     /// enquire_link.
     EnquireLink,
     /// unbind.
     Unbind,
-    /// generic_nack, alert_notification, and commands that are unknown.
+    /// generic_nack, alert_notification, and unknown commands.
     Other,
 }
 
 impl Kind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 6] =
         [Self::Bind, Self::Message, Self::Manage, Self::EnquireLink, Self::Unbind, Self::Other];
 
-    /// That of a request, and of its response.
+    /// Returns the kind of a request or response.
     pub const fn of(command: CommandId) -> Self {
-        if command.request().is_message() { Self::Message } else { Self::of_no_message(command) }
+        if command.request().is_message() { Self::Message } else { Self::of_other(command) }
     }
 
     #[cold]
-    const fn of_no_message(command: CommandId) -> Self {
+    const fn of_other(command: CommandId) -> Self {
         match command.request() {
             CommandId::ENQUIRE_LINK => Self::EnquireLink,
             CommandId::QUERY_SM
@@ -81,25 +81,25 @@ impl Kind {
     }
 }
 
-/// PDUs of one kind in one direction, and their octets.
+/// The number of PDUs of one kind in one direction, and their octets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
-    /// Requests, and what has no response.
+    /// Requests, and PDUs that have no response.
     pub requests: u64,
     /// Responses.
     pub responses: u64,
-    /// Octets of both, headers included.
+    /// Octets of requests and responses, headers included.
     pub octets: u64,
 }
 
 impl Count {
-    /// Requests and responses.
+    /// Returns the number of requests and responses.
     pub const fn pdus(self) -> u64 {
         self.requests + self.responses
     }
 }
 
-/// What went in one direction.
+/// The PDUs in one direction, counted by [`Kind`].
 ///
 /// ```
 /// use smpp_core::session::{Config, Esme, Instant, Kind, Session};
@@ -113,12 +113,12 @@ impl Count {
 pub struct Traffic([Count; Kind::ALL.len()]);
 
 impl Traffic {
-    /// PDUs of this kind.
+    /// Returns the count of this kind.
     pub fn of(&self, kind: Kind) -> Count {
         self.0.get(kind as usize).copied().unwrap_or_default()
     }
 
-    /// All PDUs.
+    /// Returns the count of all PDUs.
     pub fn total(&self) -> Count {
         self.0.iter().fold(Count::default(), |sum, count| Count {
             requests: sum.requests + count.requests,
@@ -140,7 +140,7 @@ impl Traffic {
     }
 }
 
-/// From a request of ours to its response, probes of the link aside.
+/// The times from a request of this side to its response. The session's own enquire_link and unbind do not count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ResponseTimes {
     count: u64,
@@ -151,37 +151,38 @@ pub struct ResponseTimes {
 }
 
 impl ResponseTimes {
-    /// Responses counted.
+    /// Returns how many responses were counted.
     pub const fn count(&self) -> u64 {
         self.count
     }
 
-    /// The sum of all.
+    /// Returns the sum of all response times.
     pub const fn total(&self) -> Duration {
         Duration::from_nanos(self.total)
     }
 
-    /// The mean of all.
+    /// Returns the mean of all response times; `None` before the first response.
     pub fn mean(&self) -> Option<Duration> {
         Some(Duration::from_nanos(self.total.checked_div(self.count)?))
     }
 
-    /// The shortest.
+    /// Returns the shortest response time; `None` before the first response.
     pub fn shortest(&self) -> Option<Duration> {
-        self.known(self.shortest)
+        self.if_counted(self.shortest)
     }
 
-    /// The longest.
+    /// Returns the longest response time; `None` before the first response.
     pub fn longest(&self) -> Option<Duration> {
-        self.known(self.longest)
+        self.if_counted(self.longest)
     }
 
-    /// How long it takes as of late: each response counts for an eighth, and what was before it for the rest.
+    /// Returns the exponentially smoothed response time: each response has a weight of 1/8. `None` before the first
+    /// response.
     pub fn smoothed(&self) -> Option<Duration> {
-        self.known(self.smoothed)
+        self.if_counted(self.smoothed)
     }
 
-    fn known(&self, nanos: u64) -> Option<Duration> {
+    fn if_counted(&self, nanos: u64) -> Option<Duration> {
         (self.count > 0).then(|| Duration::from_nanos(nanos))
     }
 
@@ -201,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn response_times_are_summed_up() {
+    fn response_times_have_sum_mean_extremes_and_smoothed_value() {
         let mut times = ResponseTimes::default();
         assert_eq!((times.mean(), times.smoothed()), (None, None));
         for millis in [80, 160, 0] {
@@ -215,9 +216,9 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_has_its_place() {
-        for (place, kind) in Kind::ALL.into_iter().enumerate() {
-            assert_eq!(kind as usize, place);
+    fn each_kind_has_its_own_counter() {
+        for (index, kind) in Kind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, index);
         }
     }
 }

@@ -1,88 +1,90 @@
-//! The session's clocks: an enum and an array.
+//! The timers of a session: an enum and an array of deadlines.
 
 use core::time::Duration;
 
 use crate::time::Instant;
 
-/// Why a session wants to be called at a certain time.
+/// The reason for a deadline of [`poll_timeout`](super::Session::poll_timeout).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Timer {
-    /// No bind so far, or no outbind.
+    /// [`session_init_timeout`](super::Config::session_init_timeout): no bind has been accepted, or no outbind has arrived.
     SessionInit,
-    /// The peer has been silent: time for an enquire_link.
+    /// Keep-alive: the session checks whether to send enquire_link.
     EnquireLink,
-    /// Our enquire_link is unanswered.
+    /// Keep-alive: the peer has sent nothing since the session's enquire_link.
     EnquireLinkResponse,
-    /// No message has passed for long.
+    /// [`inactivity_timeout`](super::Config::inactivity_timeout): the session checks whether messages have passed.
     Inactivity,
-    /// Output waits, and the transport takes none of it.
+    /// Output waits: the session checks whether the transport has accepted octets.
     Transmit,
-    /// The end is near: draining, unbinding, or flushing the last octets.
-    Ending,
-    /// The oldest request is unanswered.
+    /// The current phase of the shutdown takes too long: draining, unbinding, or transmitting the last octets.
+    Shutdown,
+    /// [`response_timeout`](super::Config::response_timeout) of the oldest request in flight.
     Response,
-    /// The session is over and has events to tell: call `handle_timeout` at once.
-    Ended,
+    /// The session has ended and has events to report: call [`handle_timeout`](super::Session::handle_timeout) at once.
+    Closed,
 }
 
-const KEPT: [Timer; 6] = [
+/// The timers that [`Timers`] holds. The others follow from the state of the session.
+const STORED: [Timer; 6] = [
     Timer::SessionInit,
     Timer::EnquireLink,
     Timer::EnquireLinkResponse,
     Timer::Inactivity,
     Timer::Transmit,
-    Timer::Ending,
+    Timer::Shutdown,
 ];
 
-/// When a timer goes off that is stopped: after 584 years, that is.
-const NEVER: Instant = Instant::from_nanos(u64::MAX);
+/// The deadline of a stopped timer: 584 years after the start.
+const STOPPED: Instant = Instant::from_nanos(u64::MAX);
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Timers {
-    due: [Instant; KEPT.len()],
-    /// Which of them were set by an answer, from a time that may be an old one: an answer passes none in.
-    early: [bool; KEPT.len()],
-    /// Whether an answer is being given.
-    pub(super) answering: bool,
+    due: [Instant; STORED.len()],
+    /// Timers that a response of the application has set. `respond` takes no time, so their deadlines start at the time of
+    /// an earlier call until [`postpone`](Self::postpone) corrects them.
+    provisional: [bool; STORED.len()],
+    /// Whether the session is sending a response of the application.
+    pub(super) responding: bool,
 }
 
 impl Default for Timers {
     fn default() -> Self {
-        Self { due: [NEVER; KEPT.len()], early: Default::default(), answering: false }
+        Self { due: [STOPPED; STORED.len()], provisional: Default::default(), responding: false }
     }
 }
 
 impl Timers {
-    /// Sets the timer, or stops it.
+    /// Sets the timer, or stops it with `None`.
     pub(super) fn set(&mut self, timer: Timer, at: Option<Instant>) {
-        let slots = self.due.get_mut(timer as usize).zip(self.early.get_mut(timer as usize));
-        if let Some((due, early)) = slots {
-            (*due, *early) = (at.unwrap_or(NEVER), self.answering && at.is_some());
+        let slots = self.due.get_mut(timer as usize).zip(self.provisional.get_mut(timer as usize));
+        if let Some((due, provisional)) = slots {
+            (*due, *provisional) = (at.unwrap_or(STOPPED), self.responding && at.is_some());
         }
     }
 
-    /// Stops all of them.
+    /// Stops all timers.
     pub(super) fn stop(&mut self) {
-        *self = Self { answering: self.answering, ..Self::default() };
+        *self = Self { responding: self.responding, ..Self::default() };
     }
 
-    /// So much time had passed when the answers were given.
+    /// Moves the deadlines of provisional timers by the time that had passed when the responses were given.
     pub(super) fn postpone(&mut self, passed: Duration) {
         if passed.is_zero() {
-            self.early = Default::default();
+            self.provisional = Default::default();
             return;
         }
-        for (due, early) in self.due.iter_mut().zip(&mut self.early) {
-            if core::mem::take(early) {
+        for (due, provisional) in self.due.iter_mut().zip(&mut self.provisional) {
+            if core::mem::take(provisional) {
                 *due = *due + passed;
             }
         }
     }
 
-    /// The timer that is due first.
+    /// Returns the earliest deadline and its timer.
     pub(super) fn first(&self) -> Option<(Instant, Timer)> {
-        let all = KEPT.into_iter().zip(self.due).map(|(timer, at)| (at, timer));
-        all.min_by_key(|(at, _)| *at).filter(|(at, _)| *at < NEVER)
+        let all = STORED.into_iter().zip(self.due).map(|(timer, at)| (at, timer));
+        all.min_by_key(|(at, _)| *at).filter(|(at, _)| *at < STOPPED)
     }
 }

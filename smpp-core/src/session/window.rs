@@ -1,9 +1,10 @@
-//! Requests in flight: sequence numbers, correlation, order and deadlines in one structure.
+//! The window of requests in flight: one structure for sequence numbers, correlation, order and deadlines.
 //!
-//! A slot array of a power of two, at least twice the window, indexed by `sequence & mask` and threaded in
-//! send order. A number whose slot is taken is skipped, so no two requests in flight share a number, or a
-//! slot. All deadlines are the same distance after their request: the head of the thread is due first. The array
-//! grows with what is in flight, so that a session that sends little holds little.
+//! The window is an array of slots whose length is a power of two, indexed by `sequence & mask`. The occupied slots form a
+//! linked list in send order. The window skips a sequence number whose slot is occupied, so no two requests in flight have
+//! the same number or slot. All requests have the same timeout, so the head of the list has the earliest deadline. The
+//! array grows with the requests in flight, up to at least twice the limit: a session that sends little needs little
+//! memory.
 
 use alloc::vec::Vec;
 
@@ -11,6 +12,7 @@ use crate::frame::SequenceNumber;
 use crate::pdu::CommandId;
 use crate::time::Instant;
 
+/// The index that ends the linked list.
 const NONE: u32 = u32::MAX;
 
 /// One request in flight.
@@ -18,11 +20,11 @@ const NONE: u32 = u32::MAX;
 pub(super) struct Entry<T> {
     pub(super) sequence: SequenceNumber,
     pub(super) command: CommandId,
-    /// When it was encoded.
+    /// When the request was encoded.
     pub(super) sent: Instant,
-    /// Requests in flight then, itself included.
-    pub(super) company: u16,
-    /// Octets of the stream up to the request's end.
+    /// Requests in flight at that time, including this one.
+    pub(super) in_flight: u16,
+    /// Position of the request's end in the output stream, in octets.
     pub(super) end: u64,
     pub(super) tag: T,
 }
@@ -36,7 +38,7 @@ struct Slot<T> {
 
 #[derive(Debug)]
 pub(super) struct Window<T> {
-    /// Empty until the first request: an idle session costs nothing here.
+    /// Empty until the first request, so that an idle session allocates nothing.
     slots: Vec<Option<Slot<T>>>,
     limit: u16,
     len: usize,
@@ -56,7 +58,7 @@ impl<T> Window<T> {
         Self { next, ..Self::new(limit) }
     }
 
-    /// As if all numbers up to this one had been given and answered.
+    /// Continues with this number, as if all numbers before it had been used and answered.
     #[cfg(test)]
     pub(super) fn skip_to(&mut self, next: SequenceNumber) {
         self.next = next;
@@ -70,7 +72,7 @@ impl<T> Window<T> {
         self.len >= usize::from(self.limit)
     }
 
-    /// The next number that is not in flight.
+    /// Returns the next sequence number that is not in flight.
     #[inline(always)]
     pub(super) fn next_sequence(&mut self) -> SequenceNumber {
         loop {
@@ -102,20 +104,20 @@ impl<T> Window<T> {
         }
     }
 
-    /// Takes the request with this number, if it is of the command that `answers` accepts.
+    /// Removes and returns the request with this number if `answers` accepts its command.
     pub(super) fn take(
         &mut self,
         sequence: SequenceNumber,
         answers: impl FnOnce(CommandId) -> bool,
     ) -> Option<Entry<T>> {
         let index = self.index(sequence);
-        let place = self.slots.get_mut(index as usize)?;
+        let slot = self.slots.get_mut(index as usize)?;
         let matches =
-            place.as_ref().is_some_and(|slot| slot.entry.sequence == sequence && answers(slot.entry.command));
+            slot.as_ref().is_some_and(|slot| slot.entry.sequence == sequence && answers(slot.entry.command));
         if !matches {
             return None;
         }
-        let slot = place.take()?;
+        let slot = slot.take()?;
         self.len -= 1;
         self.link(slot.previous, slot.next);
         if slot.next == NONE {
@@ -124,18 +126,19 @@ impl<T> Window<T> {
         Some(slot.entry)
     }
 
-    /// The request that was sent first.
+    /// Returns the oldest request.
     pub(super) fn first(&self) -> Option<&Entry<T>> {
         self.slots.get(self.head as usize)?.as_ref().map(|slot| &slot.entry)
     }
 
-    /// Takes the request that was sent first.
+    /// Removes and returns the oldest request.
     pub(super) fn take_first(&mut self) -> Option<Entry<T>> {
         let sequence = self.first()?.sequence;
         self.take(sequence, |_| true)
     }
 
-    /// Twice the slots. Who is in flight keeps number and order; two that did not share a slot do not share one now.
+    /// Doubles the slots. Requests in flight keep their number and order. They had different slots before, so they have
+    /// different slots after.
     #[cold]
     fn grow(&mut self) {
         let mut grown = Self { next: self.next, ..Self::new(self.limit) };
@@ -152,7 +155,7 @@ impl<T> Window<T> {
         sequence.0 & (self.slots.len() as u32).wrapping_sub(1)
     }
 
-    /// Makes `next` follow `previous`; either may be the end of the thread.
+    /// Makes `next` follow `previous`. Either may be the end of the linked list.
     fn link(&mut self, previous: u32, next: u32) {
         match self.slots.get_mut(previous as usize) {
             Some(Some(slot)) => slot.next = next,
@@ -176,7 +179,7 @@ mod tests {
             sequence,
             command: CommandId::SUBMIT_SM,
             sent: Instant::ZERO,
-            company: 1,
+            in_flight: 1,
             end: 0,
             tag,
         });
@@ -184,26 +187,26 @@ mod tests {
     }
 
     #[test]
-    fn numbers_wrap_and_skip_what_is_in_flight() {
+    fn sequence_numbers_wrap_and_skip_those_in_flight() {
         let mut window = Window::starting_at(2, SequenceNumber::LAST);
         let last = push(&mut window, 0);
         let wrapped = push(&mut window, 1);
         assert_eq!((last, wrapped), (SequenceNumber::LAST, SequenceNumber(1)));
         assert!(window.is_full());
         window.take(wrapped, |_| true).unwrap();
-        // LAST holds slot 3 of 4, so 3 is skipped for as long as it is in flight.
-        let given: Vec<u32> = (0..3)
+        // LAST occupies slot 3 of 4, so number 3 is skipped while LAST is in flight.
+        let used: Vec<u32> = (0..3)
             .map(|tag| {
                 let sequence = push(&mut window, tag);
                 window.take(sequence, |_| true).unwrap();
                 sequence.0
             })
             .collect();
-        assert_eq!(given, [2, 4, 5]);
+        assert_eq!(used, [2, 4, 5]);
     }
 
     #[test]
-    fn a_response_of_another_command_takes_nothing() {
+    fn a_response_of_another_command_removes_nothing() {
         let mut window = Window::new(1);
         let sequence = push(&mut window, 7);
         assert!(window.take(sequence, |command| command == CommandId::BIND_RECEIVER).is_none());
@@ -213,9 +216,9 @@ mod tests {
     }
 
     proptest! {
-        /// Against a plain queue: order, membership and length after any sequence of operations.
+        /// Compares order, membership and length with those of a plain queue, after any sequence of operations.
         #[test]
-        fn it_is_a_queue_with_removal(
+        fn the_window_is_a_queue_with_removal(
             limit in 1_u16..9,
             start in prop_oneof![Just(1_u32), 0x7FFF_FFF0_u32..=0x7FFF_FFFF],
             picks in prop::collection::vec(any::<Option<prop::sample::Index>>(), 1..200),

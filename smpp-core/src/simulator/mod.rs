@@ -45,7 +45,7 @@ use crate::pdu::{Address, Bind, BindMode, CommandStatus, MessageState, Registere
 use crate::provider::Provider;
 use crate::session::{Instant, RateMeter};
 use crate::sms::time::{LocalTime, UnixTime, UtcOffset};
-use crate::sms::{ConcatRef, Form, Receipt, SegmentError, Text, gsm7};
+use crate::sms::{ConcatRef, Receipt, SegmentError, Segmentation, Text, gsm7};
 use delivery::{Content, Pending};
 use rng::mix;
 
@@ -222,7 +222,7 @@ impl Simulator {
         text: &str,
     ) -> Result<usize, OriginateError> {
         let account = self.account(system_id.as_bytes()).ok_or(OriginateError::NoAccount)?;
-        let form = Form::Udh(ConcatRef::Narrow(self.concatenated));
+        let form = Segmentation::Udh(ConcatRef::Narrow(self.concatenated));
         let segments = Text::new(text).segments(form).map_err(OriginateError::Text)?;
         let total = segments.len();
         if self.pending() + total > self.rules.max_receipts {
@@ -312,7 +312,7 @@ impl Simulator {
             dlvrd: Some((state == MessageState::DELIVERED).into()),
             submit_date: Some(submit_date.as_bytes()),
             done_date: Some(done_date.as_bytes()),
-            stat: Receipt::word(state).unwrap_or(b"UNKNOWN"),
+            stat: Receipt::stat_word(state).unwrap_or(b"UNKNOWN"),
             err: Some(error(state)),
             text: Some(text),
             ..Receipt::default()

@@ -150,7 +150,7 @@ fn a_phone_writes_to_an_account_in_parts() {
         let sm = part.deliver_sm();
         assert_eq!((part.state(), sm.source, sm.destination), (None, phone, shop));
         let user_data = sm.user_data().unwrap();
-        assert_eq!(user_data.part.map(|it| (it.number, it.total)), Some((number, 2)));
+        assert_eq!(user_data.segment.map(|it| (it.number, it.total)), Some((number, 2)));
         whole += &user_data.text(Provider::EIGHT_BY_EIGHT.codings).unwrap();
     }
     assert_eq!(whole, text);

@@ -1,22 +1,25 @@
-//! Which id of a receipt is which id of a `submit_sm_resp`.
+//! Matching the message id of a delivery receipt with that of a `submit_sm_resp`.
 //!
-//! SMPP calls a message id opaque (SMPP 3.4 §5.2.23), and the text of a receipt vendor specific. Some SMSCs
-//! write the same id differently in the two: in another case, padded, hexadecimal here and decimal there. How
-//! is a property of the provider, so it is a policy. An id that is not a number is never changed beyond its case, nor
-//! is a UUID: whatever has 32 hexadecimal digits is taken for one without hyphens.
+//! SMPP calls a message id opaque (SMPP 3.4 §5.2.23) and the text of a receipt vendor specific. Some SMSCs write the
+//! same id differently in the two: in another case, padded with zeros, or hexadecimal in one and decimal in the other.
+//! A policy describes what the provider does. An id that is not a number is compared exactly, except for its case if
+//! the policy ignores it. The same applies to a UUID: an id of 32 hexadecimal digits counts as a UUID without hyphens.
 
 use core::fmt;
 
 use super::digest::digest;
 use super::receipt::{IdSource, Receipt};
 
-/// The most octets that a message id has (SMPP 3.4 §5.2.23).
-const MOST: usize = 64;
+/// The maximum octets of a message id (SMPP 3.4 §5.2.23).
+const MAX_OCTETS: usize = 64;
 
-/// Digits of a UUID that is written without hyphens.
-const UUID: usize = 32;
+/// The digits of a UUID without hyphens.
+const UUID_DIGITS: usize = 32;
 
-/// When the id in a receipt means the id in a `submit_sm_resp`.
+/// How to match the message id of a delivery receipt with the one of a `submit_sm_resp`.
+///
+/// Use [`is_about`](Self::is_about) to compare one pair. To find the message of a receipt in a map, use
+/// [`submitted_key`](Self::submitted_key) and [`receipt_key`](Self::receipt_key).
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -32,74 +35,74 @@ const UUID: usize = 32;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct MessageIdPolicy {
-    /// Whether the case of ASCII letters means nothing.
+    /// Whether to ignore the case of ASCII letters.
     pub ignore_case: bool,
-    /// Ids that are numbers in these notations are compared as numbers, if any: case and leading zeros mean
-    /// nothing then.
-    pub numbers: Option<Numbers>,
+    /// Compares ids as numbers, if both are numbers in these notations: case and leading zeros are ignored then. `None`
+    /// compares no ids as numbers.
+    pub numbers: Option<NumericIds>,
 }
 
-/// How either side of a [`MessageIdPolicy`] writes the ids that are numbers.
+/// The notations of numeric ids in a [`MessageIdPolicy`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Numbers {
-    /// In a `submit_sm_resp`.
-    pub submitted: Notation,
-    /// In a receipt.
-    pub receipted: Notation,
+pub struct NumericIds {
+    /// The notation in a `submit_sm_resp`.
+    pub submitted: IdNotation,
+    /// The notation in the text of a delivery receipt.
+    pub receipted: IdNotation,
 }
 
-/// How a number is written: digits alone, without sign or prefix.
+/// The notation of a numeric id: only digits, without sign or prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Notation {
+pub enum IdNotation {
     /// `0` to `9`.
     Decimal,
     /// `0` to `9`, `a` to `f`, `A` to `F`.
     Hexadecimal,
 }
 
-/// An id as its policy sees it: equal for ids that the policy takes for one.
+/// A normalized message id: two ids match if their keys are equal. Use it as the key of a map.
 ///
-/// Keys are for tables of one policy: compare no keys of different ones. An id of more than 64 octets, which a tolerated
-/// peer may send, is known by its length, its first 56 octets and a digest of all; it is never equal to one that fits.
-/// The empty id has a key like any other: it names no message, so put it into no table.
+/// Compare only keys of the same policy. An id of more than 64 octets, which a tolerated peer may send, is reduced to
+/// its length, its first 56 octets and a digest of all octets; it never equals a shorter id. The empty id has a key
+/// too, but identifies no message: do not insert it into a map.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageIdKey(Key);
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Key {
-    /// Below 2^256, the most significant part first: room for 64 digits in either notation.
+    /// A number below 2^256, most significant limb first: 64 digits fit in either notation.
     Number([u64; 4]),
-    /// The rest of the octets is zero. Of a longer text, the last eight are a digest of all.
-    Text { octets: [u8; MOST], length: usize },
+    /// The octets after `length` are zero. If `length` exceeds the array, the last eight octets are a digest of the id.
+    Text { octets: [u8; MAX_OCTETS], length: usize },
 }
 
 impl MessageIdPolicy {
-    /// The ids are the same octets.
+    /// The ids match if they have the same octets.
     pub const EXACT: Self = Self { ignore_case: false, numbers: None };
 
-    /// The ids are the same but for the case of ASCII letters.
+    /// The ids match if they differ only in the case of ASCII letters.
     pub const IGNORE_CASE: Self = Self { ignore_case: true, ..Self::EXACT };
 
-    /// Decimal on both sides, with leading zeros on either: `0012` is `12`.
-    pub const IGNORE_LEADING_ZEROS: Self = Self::numbers(Notation::Decimal, Notation::Decimal);
+    /// Decimal on both sides, with optional leading zeros: `0012` matches `12`.
+    pub const IGNORE_LEADING_ZEROS: Self = Self::numbers(IdNotation::Decimal, IdNotation::Decimal);
 
     /// Hexadecimal in the `submit_sm_resp`, decimal in the receipt.
-    pub const HEXADECIMAL_TO_DECIMAL: Self = Self::numbers(Notation::Hexadecimal, Notation::Decimal);
+    pub const HEXADECIMAL_TO_DECIMAL: Self = Self::numbers(IdNotation::Hexadecimal, IdNotation::Decimal);
 
     /// Decimal in the `submit_sm_resp`, hexadecimal in the receipt.
-    pub const DECIMAL_TO_HEXADECIMAL: Self = Self::numbers(Notation::Decimal, Notation::Hexadecimal);
+    pub const DECIMAL_TO_HEXADECIMAL: Self = Self::numbers(IdNotation::Decimal, IdNotation::Hexadecimal);
 
-    const fn numbers(submitted: Notation, receipted: Notation) -> Self {
-        Self { ignore_case: false, numbers: Some(Numbers { submitted, receipted }) }
+    const fn numbers(submitted: IdNotation, receipted: IdNotation) -> Self {
+        Self { ignore_case: false, numbers: Some(NumericIds { submitted, receipted }) }
     }
 
-    /// Whether the receipt is about the message with the id `submitted`: whether their keys are equal.
+    /// Returns whether the receipt is about the message with the id `submitted`, that is whether their keys are equal.
     pub fn is_about(&self, receipt: &Receipt<'_>, submitted: &[u8]) -> bool {
         self.submitted_key(submitted) == self.receipt_key(receipt)
     }
 
-    /// The key of the id that a receipt has. `receipted_message_id` is written as in a `submit_sm_resp`: another notation
-    /// is a habit of texts.
+    /// Returns the key of a receipt's id. The TLV `receipted_message_id` has the notation of the `submit_sm_resp`:
+    /// SMSCs use another notation only in the text.
     ///
     /// ```
     /// use smpp_core::sms::{MessageIdPolicy, Receipt};
@@ -119,31 +122,31 @@ impl MessageIdPolicy {
         }
     }
 
-    /// Whether a receipt with the id `receipted` is about the message with the id `submitted`: whether their
-    /// keys are equal.
+    /// Returns whether the id `receipted` in the text of a receipt matches the id `submitted` of a `submit_sm_resp`,
+    /// that is whether their keys are equal.
     pub fn same(self, submitted: &[u8], receipted: &[u8]) -> bool {
         self.submitted_key(submitted) == self.receipted_key(receipted)
     }
 
-    /// The key of an id out of a `submit_sm_resp`.
+    /// Returns the key of an id from a `submit_sm_resp`.
     pub fn submitted_key(self, id: &[u8]) -> MessageIdKey {
         self.key(id, self.numbers.map(|numbers| numbers.submitted))
     }
 
-    /// The key of an id out of a receipt.
+    /// Returns the key of an id from the text of a receipt.
     pub fn receipted_key(self, id: &[u8]) -> MessageIdKey {
         self.key(id, self.numbers.map(|numbers| numbers.receipted))
     }
 
-    fn key(self, id: &[u8], notation: Option<Notation>) -> MessageIdKey {
-        if let Some(number) = notation.and_then(|notation| notation.read(id)) {
+    fn key(self, id: &[u8], notation: Option<IdNotation>) -> MessageIdKey {
+        if let Some(number) = notation.and_then(|notation| notation.parse(id)) {
             return MessageIdKey(Key::Number(number));
         }
         let folded =
             id.iter().map(|octet| if self.ignore_case { octet.to_ascii_lowercase() } else { *octet });
-        let mut octets = [0; MOST];
+        let mut octets = [0; MAX_OCTETS];
         octets.iter_mut().zip(folded.clone()).for_each(|(to, from)| *to = from);
-        if id.len() > MOST
+        if id.len() > MAX_OCTETS
             && let Some(last) = octets.last_chunk_mut()
         {
             *last = digest(folded).to_be_bytes();
@@ -152,46 +155,47 @@ impl MessageIdPolicy {
     }
 }
 
-impl Notation {
-    /// The number that all of `digits` write, unless it takes more than 256 bits, or may be a UUID without hyphens.
-    fn read(self, digits: &[u8]) -> Option<[u64; 4]> {
+impl IdNotation {
+    /// Parses `digits` as a number. `None` if they are not all digits, need more than 256 bits, or may be a UUID
+    /// without hyphens.
+    fn parse(self, digits: &[u8]) -> Option<[u64; 4]> {
         let radix = match self {
             Self::Decimal => 10,
             Self::Hexadecimal => 16,
         };
-        if digits.is_empty() || (self == Self::Hexadecimal && digits.len() == UUID) {
+        if digits.is_empty() || (self == Self::Hexadecimal && digits.len() == UUID_DIGITS) {
             return None;
         }
-        // As many digits at a time as fit into 64 bits of any notation.
+        // As many digits at once as fit into 64 bits in both notations.
         digits.chunks(15).try_fold([0; 4], |number, digits| {
             let mut value = 0;
             for &digit in digits {
                 value = value * u64::from(radix) + u64::from(char::from(digit).to_digit(radix)?);
             }
-            shifted(number, u64::from(radix).pow(digits.len() as u32), value)
+            multiply_add(number, u64::from(radix).pow(digits.len() as u32), value)
         })
     }
 }
 
-/// `number * by + plus`, unless that takes more than 256 bits.
-fn shifted(mut number: [u64; 4], by: u64, plus: u64) -> Option<[u64; 4]> {
-    let mut carry = u128::from(plus);
-    for part in number.iter_mut().rev() {
-        carry += u128::from(*part) * u128::from(by);
-        *part = carry as u64;
+/// Returns `number * factor + summand`; `None` if that needs more than 256 bits.
+fn multiply_add(mut number: [u64; 4], factor: u64, summand: u64) -> Option<[u64; 4]> {
+    let mut carry = u128::from(summand);
+    for limb in number.iter_mut().rev() {
+        carry += u128::from(*limb) * u128::from(factor);
+        *limb = carry as u64;
         carry >>= 64;
     }
     (carry == 0).then_some(number)
 }
 
-/// `"abc"` or `0x7f`: octets or a number.
+/// Formats octets as `"abc"` and a number as `0x7f`.
 impl fmt::Debug for MessageIdKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Key::Number(parts) => {
-                let [first, rest @ ..] = parts;
+            Key::Number(limbs) => {
+                let [first, rest @ ..] = limbs;
                 write!(f, "0x{first:x}")?;
-                rest.iter().try_for_each(|part| write!(f, "_{part:016x}"))
+                rest.iter().try_for_each(|limb| write!(f, "_{limb:016x}"))
             }
             Key::Text { octets, length } => {
                 write!(f, "\"{}\"", octets.get(..*length).unwrap_or(octets).escape_ascii())
@@ -217,7 +221,7 @@ mod tests {
     const DEC_TO_HEX: MessageIdPolicy = MessageIdPolicy::DECIMAL_TO_HEXADECIMAL;
     const HEX: MessageIdPolicy = MessageIdPolicy {
         ignore_case: false,
-        numbers: Some(Numbers { submitted: Notation::Hexadecimal, receipted: Notation::Hexadecimal }),
+        numbers: Some(NumericIds { submitted: IdNotation::Hexadecimal, receipted: IdNotation::Hexadecimal }),
     };
     const ALL: [MessageIdPolicy; 6] = [EXACT, IGNORE_CASE, ZEROS, HEX_TO_DEC, DEC_TO_HEX, HEX];
 
@@ -235,7 +239,7 @@ mod tests {
     const NINES_HEX: &str = "184f03e93ff9f4daa797ed6e38ed64bf6a1f00ffffffffffffffff";
 
     #[test]
-    fn what_each_policy_takes_for_the_same() {
+    fn every_policy_matches_as_documented() {
         for (policy, submitted, receipted, same) in [
             (EXACT, "7F00A1B2", "7F00A1B2", true),
             (EXACT, "7F00A1B2", "7f00a1b2", false),
@@ -301,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn case_and_numbers_go_together() {
+    fn ignore_case_and_numbers_can_be_combined() {
         let policy = MessageIdPolicy { ignore_case: true, ..HEX_TO_DEC };
         assert!(policy.same(b"7F00A1B2", b"2130747826"));
         assert!(policy.same(HYPHENS.as_bytes(), HYPHENS_UPPER.as_bytes()));
@@ -309,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_for_a_number_is_compared_as_it_is() {
+    fn a_number_above_256_bits_is_compared_as_octets() {
         let above = "115792089237316195423570985008687907853269984665640564039457584007913129639936";
         let hex = format!("1{}", "0".repeat(64));
         assert!(!HEX_TO_DEC.same(hex.as_bytes(), above.as_bytes()));
@@ -318,20 +322,20 @@ mod tests {
     }
 
     #[test]
-    fn a_longer_id_is_no_id_that_fits() {
+    fn an_id_above_64_octets_never_equals_a_shorter_one() {
         let (fits, longer) = ([b'x'; 64], [b'x'; 65]);
         for policy in ALL {
             assert!(!policy.same(&fits, &longer));
             assert!(policy.same(&longer, &longer));
             let mut other = longer;
             other[64] = b'y';
-            assert!(!policy.same(&longer, &other), "they differ beyond what fits");
+            assert!(!policy.same(&longer, &other), "they differ after 64 octets");
             assert_eq!(policy.same(&longer, &[b'X'; 65]), policy.ignore_case);
         }
     }
 
     #[test]
-    fn keys_are_shown() {
+    fn keys_are_readable_in_debug_output() {
         assert_eq!(format!("{:?}", EXACT.submitted_key(b"a\xFF")), r#""a\xff""#);
         assert_eq!(
             format!("{:?}", DEC_TO_HEX.submitted_key(b"18446744073709551617")),
@@ -344,7 +348,7 @@ mod tests {
             .prop_map(|(ignore_case, policy)| MessageIdPolicy { ignore_case, ..policy })
     }
 
-    /// Ids as SMSCs make them, and any others.
+    /// Ids in the formats of SMSCs, and arbitrary ones.
     fn id() -> impl Strategy<Value = Vec<u8>> {
         prop_oneof![
             any::<Vec<u8>>(),
@@ -364,7 +368,7 @@ mod tests {
             let zeros = "0".repeat(zeros);
             let lengths = [number, other].map(|number| [format!("{number}").len(), format!("{number:x}").len()]);
             let all = lengths.iter().flatten().flat_map(|length| [*length, length + zeros.len()]);
-            prop_assume!(!all.into_iter().any(|length| length == UUID));
+            prop_assume!(!all.into_iter().any(|length| length == UUID_DIGITS));
             for (policy, submitted, receipted) in [
                 (HEX_TO_DEC, format!("{zeros}{number:X}"), format!("{number}")),
                 (HEX_TO_DEC, format!("{number:x}"), format!("{zeros}{number}")),
@@ -387,7 +391,7 @@ mod tests {
         }
 
         #[test]
-        fn every_id_is_itself_where_both_sides_write_alike(policy in policy(), id in id(), other in id()) {
+        fn every_id_matches_itself_if_both_notations_are_equal(policy in policy(), id in id(), other in id()) {
             if policy.numbers.is_none_or(|numbers| numbers.submitted == numbers.receipted) {
                 prop_assert!(policy.same(&id, &id));
                 prop_assert_eq!(policy.same(&id, &other), policy.same(&other, &id));
@@ -395,14 +399,14 @@ mod tests {
         }
 
         #[test]
-        fn an_exact_match_is_the_same_octets(id in id(), other in id()) {
-            prop_assume!(id.len().max(other.len()) <= MOST);
+        fn an_exact_match_means_equal_octets(id in id(), other in id()) {
+            prop_assume!(id.len().max(other.len()) <= MAX_OCTETS);
             prop_assert_eq!(EXACT.same(&id, &other), id == other);
             prop_assert_eq!(IGNORE_CASE.same(&id, &other), id.eq_ignore_ascii_case(&other));
         }
 
         #[test]
-        fn one_uuid_is_never_another(number: u128, flipped in 0..128_u32, policy in policy()) {
+        fn different_uuids_never_match(number: u128, flipped in 0..128_u32, policy in policy()) {
             let uuid = |number: u128| {
                 let digits = format!("{number:032x}");
                 [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")

@@ -1,10 +1,24 @@
-//! What travels inside `short_message` and `message_payload`: text, segments and receipts; and [times](time).
+//! Message content: splitting and reassembling long texts, alphabets, delivery receipts, message ids and times.
 //!
-//! A PDU carries octets; what they mean is agreed elsewhere. `data_coding` names an [`Alphabet`], the UDHI
-//! bit of `esm_class` announces a [user data header](udh), and a delivery receipt is a line of text. Each is
-//! a pure function of octets here. A session never looks inside a message, so nothing in it depends on this.
+//! Start from one of these:
 //!
-//! Sending a text of any length, one `submit_sm` per segment:
+//! | to | use |
+//! | --- | --- |
+//! | send a text of any length | [`Text`], or [`TextOptions`] to choose among more alphabets |
+//! | read the text of a PDU | [`UserData`] and [`Codings`] |
+//! | reassemble a concatenated message | [`Reassembler`] |
+//! | read or write a delivery receipt (DLR) | [`Receipt`] |
+//! | find the submitted message of a receipt | [`MessageIdPolicy`] |
+//! | avoid UCS-2 for typographic characters | [`transliterate`] |
+//! | use validity periods and receipt dates | [`time`] |
+//!
+//! A session never reads the content of a message, so all of this is independent of it: no function here does I/O or
+//! reads a clock. The [`account`](crate::account) module combines both.
+//!
+//! # Splitting a long text
+//!
+//! [`Text::segments`] splits a text into segments for one `submit_sm` each. [`Segments::submissions`] returns complete
+//! `submit_sm` bodies instead.
 //!
 //! ```
 //! use smpp_core::sms::{ConcatRef, Text};
@@ -18,7 +32,29 @@
 //! # Ok::<(), smpp_core::sms::SegmentError>(())
 //! ```
 //!
-//! Reading what comes back: a receipt if `esm_class` says so, and the submission that it is about.
+//! # Alphabets and data_coding
+//!
+//! The `data_coding` of a PDU selects an [`Alphabet`]: GSM 7-bit, ASCII, Latin-1, UCS-2, binary data, and with the
+//! feature `charsets` all others of SMPP 3.4 §5.2.19. `data_coding` 0 depends on the account: set it in [`Codings`].
+//!
+//! # National language tables
+//!
+//! [`Language`] and [`Shifts`] select the Turkish, Spanish and Portuguese tables of the [GSM 7-bit alphabet](gsm7).
+//! [`TextOptions::languages`] allows them for a text, and decoding follows the [user data header](udh).
+//!
+//! # Transliteration
+//!
+//! [`transliterate`] replaces typographic quotes, dashes and other characters that GSM 7-bit lacks, so that a text does
+//! not need UCS-2.
+//!
+//! # Reassembling concatenated messages
+//!
+//! A mobile-originated (MO) message may arrive in several segments. A [`Reassembler`] joins the [`UserData`] of their
+//! PDUs within limits of memory and time, and detects duplicates.
+//!
+//! # Delivery receipts
+//!
+//! [`Receipt::of`] reads the delivery receipt of a `deliver_sm` or `data_sm`, from its text and its TLVs.
 //!
 //! ```
 //! use smpp_core::sms::{Detection, MessageIdPolicy, Receipt};
@@ -35,32 +71,43 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What people send may come in parts: a [`Reassembler`] puts the [`UserData`] of their PDUs together.
+//! # Message ids
+//!
+//! Some SMSCs write the id of a `submit_sm_resp` in another notation in the receipt. A [`MessageIdPolicy`] compares the
+//! two, and its keys find the submitted message in a map.
 
+mod alphabet;
 mod coding;
-mod cut;
+mod decode;
 mod digest;
 pub mod gsm7;
 mod message_id;
 mod reassemble;
 mod receipt;
 mod segment;
+mod segmentation;
+mod splitter;
 mod text;
 pub mod time;
 mod transliterate;
 pub mod ucs2;
 pub mod udh;
+mod unencodable;
 mod user_data;
 
-pub use coding::{Alphabet, Codings, Unencodable};
+pub use alphabet::Alphabet;
+pub use coding::Codings;
 pub use gsm7::{Language, Shifts};
-pub use message_id::{MessageIdKey, MessageIdPolicy, Notation, Numbers};
+pub use message_id::{IdNotation, MessageIdKey, MessageIdPolicy, NumericIds};
 pub use reassemble::{
-    Identity, Message, Part, PushError, PushErrorReason, Pushed, Reassembler, ReassemblyLimits,
+    MessageIdentity, PushError, PushErrorReason, Pushed, ReassembledMessage, Reassembler, ReassemblyLimits,
+    ReceivedSegment,
 };
 pub use receipt::{Detection, IdSource, Receipt, ReceiptCarrier, ReceiptError};
-pub use segment::{Form, Segment, SegmentError, Segments, Size, Submission, Submissions};
+pub use segment::{Segment, SegmentError, Segments, Submission, Submissions};
+pub use segmentation::{Segmentation, TextSize};
 pub use text::{Text, TextError, TextOptions};
-pub use transliterate::{Replaced, Transliterated, transliterate};
+pub use transliterate::{Replacement, Transliterated, transliterate};
 pub use udh::{ConcatRef, Concatenation};
-pub use user_data::{MessagePart, Reference, UserData};
+pub use unencodable::Unencodable;
+pub use user_data::{MessageReference, SegmentInfo, UserData};

@@ -1,7 +1,8 @@
-//! Messages that come in parts, put together again.
+//! Reassembling concatenated messages.
 
+mod key;
 mod message;
-mod shelf;
+mod store;
 #[cfg(test)]
 mod tests;
 
@@ -9,63 +10,79 @@ use alloc::boxed::Box;
 use core::fmt;
 use core::time::Duration;
 
-use super::user_data::{MessagePart, UserData};
+use super::user_data::{SegmentInfo, UserData};
 use crate::pdu::Address;
 use crate::time::Instant;
 
-use message::{Held, Key, Parts};
-pub use message::{Identity, Message, Part};
-use shelf::{Shelf, Weigh};
+use key::MessageKey;
+pub use message::{MessageIdentity, ReassembledMessage, ReceivedSegment};
+use message::{StoredSegment, StoredSegments};
+use store::{MemoryCost, MessageStore};
 
-/// What a [`Reassembler`] may hold.
+/// The limits of a [`Reassembler`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReassemblyLimits {
-    /// Messages that are not complete: 1,000 unless said otherwise. So many complete ones are remembered, to tell a
-    /// part that comes again.
-    pub messages: usize,
-    /// Octets of all parts held, what it takes to hold them included: 1 MiB unless said otherwise. At most as many
-    /// again remember complete messages.
-    pub octets: usize,
-    /// How long to wait for the rest of a message, from its first part on: 10 minutes unless said otherwise.
-    pub age: Duration,
-    /// How long a complete message is remembered, to tell a part that comes again: 2 minutes unless said otherwise.
+    /// The maximum number of incomplete messages. Default: 1,000.
     ///
-    /// Within that time a sender who uses the reference again, for a message that has a part in common with the one
-    /// before, cannot be told from an SMSC that repeats it: the part counts as a duplicate. So keep it short; none at
-    /// all if a part that comes again may as well start a message that is never complete.
-    pub repeats: Duration,
+    /// The reassembler remembers at most as many completed messages, in order to detect duplicate segments.
+    pub max_messages: usize,
+    /// The maximum memory of all stored segments in octets, including the overhead of storing them. Default: 1 MiB.
+    ///
+    /// The record of completed messages takes at most as many octets again.
+    pub max_octets: usize,
+    /// How long to wait for the missing segments of a message, counted from its first segment. Default: 10 minutes.
+    pub max_age: Duration,
+    /// How long to remember a completed message in order to detect duplicate segments. Default: 2 minutes.
+    ///
+    /// Keep it short. If a sender reuses a reference within this time, and a segment of the new message equals the
+    /// segment of the same number in the old one, the reassembler cannot distinguish it from a segment that the SMSC
+    /// sends again, and reports it as a duplicate. Zero disables the detection: a repeated segment then starts a
+    /// message that is never completed.
+    pub duplicate_window: Duration,
 }
 
-/// Puts messages together whose parts come in any order, repeated, and mixed with others', as
-/// [`UserData::part`] tells them apart: by source, destination, reference and total (3GPP TS 23.040 §9.2.3.24.1).
+/// Reassembles concatenated messages (long SMS) from segments that arrive in any order, repeatedly, and mixed with
+/// those of other messages.
 ///
-/// Nothing is dropped in silence. A part is kept, or handed back with the reason; what has waited too long comes out of
-/// [`handle_timeout`](Self::handle_timeout). Each part brings a tag `T` of the caller's: it comes back with the whole,
-/// with what is dropped, or at once.
+/// Segments belong to the same message if they have the same source, destination, reference and total number of
+/// segments (3GPP TS 23.040 §9.2.3.24.1); [`UserData::segment`] has the last two.
 ///
-/// A token to answer the deliver_sm with can be the tag: the SMSC then keeps each part until the whole is taken. That
-/// is for an SMSC that sends the next part before the one before is answered, and for an [`age`](ReassemblyLimits::age) below
-/// the time that it waits for an answer. With others, answer each part as it is kept.
+/// No segment is dropped silently. [`push`](Self::push) stores a segment or returns an error with the reason;
+/// [`handle_timeout`](Self::handle_timeout) returns messages that have waited too long. The caller passes a tag `T`
+/// with each segment. The reassembler returns the tag with the completed message, with the message that timed out or
+/// was evicted, or at once.
+///
+/// # When to acknowledge segments
+///
+/// By default, acknowledge each `deliver_sm` as soon as its segment is stored.
+///
+/// To make the SMSC keep all segments until the message is complete, pass the token that answers the `deliver_sm` as
+/// the tag, and answer with the tags of the completed message. This works only with an SMSC that sends the next segment
+/// before the previous one is acknowledged. It also needs a [`max_age`](ReassemblyLimits::max_age) below the SMSC's
+/// response timeout.
+///
+/// # Example
 ///
 /// ```
 /// use smpp_core::session::Instant;
-/// use smpp_core::sms::{Codings, ConcatRef, ReassemblyLimits, Pushed, Reassembler, Text};
+/// use smpp_core::sms::{Codings, ConcatRef, Pushed, Reassembler, ReassemblyLimits, Text};
 /// use smpp_core::{Address, SubmitSm};
 ///
 /// let (source, destination) = (Address::international("6591234567")?, Address::alphanumeric("8x8")?);
-/// let text = "A long text is cut into parts. ".repeat(8);
-/// let mut parts: Vec<_> = Text::new(&text).segments(ConcatRef::Wide(7))?.submissions(SubmitSm::default()).collect();
-/// parts.reverse();
+/// let text = "A long text is split into segments. ".repeat(8);
+/// let mut segments: Vec<_> =
+///     Text::new(&text).segments(ConcatRef::Wide(7))?.submissions(SubmitSm::default()).collect();
+/// segments.reverse();
 ///
 /// let mut reassembler = Reassembler::new(ReassemblyLimits::default());
-/// for (number, part) in parts.iter().enumerate() {
-///     let user_data = part.submit_sm().user_data()?;
-///     match reassembler.push(Instant::ZERO, source, destination, &user_data, number)? {
+/// for (tag, segment) in segments.iter().enumerate() {
+///     let user_data = segment.submit_sm().user_data()?;
+///     match reassembler.push(Instant::ZERO, source, destination, &user_data, tag)? {
 ///         Pushed::Complete(message) => {
 ///             assert_eq!(message.text(Codings::default()).as_deref(), Some(&text[..]));
-///             assert_eq!(message.into_tags().collect::<Vec<_>>(), [1, 0], "in the order of the text");
+///             assert_eq!(message.into_tags().collect::<Vec<_>>(), [1, 0], "in the order of the segments");
 ///         }
-///         other => assert!(matches!(other, Pushed::Kept { parts: 1, total: 2, .. })),
+///         other => assert!(matches!(other, Pushed::Stored { segments: 1, total: 2, .. })),
 ///     }
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -73,56 +90,62 @@ pub struct ReassemblyLimits {
 #[derive(Debug)]
 pub struct Reassembler<T = ()> {
     limits: ReassemblyLimits,
-    waiting: Shelf<Parts<T>>,
-    complete: Shelf<Complete>,
+    incomplete: MessageStore<StoredSegments<T>>,
+    completed: MessageStore<CompletedMessage>,
 }
 
-/// What became of a part.
+/// The result of [`Reassembler::push`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Pushed<T> {
-    /// It is no part of a longer message, or one of a number that there cannot be: the caller has all of it.
-    Alone(T),
-    /// It is kept until the others come.
-    Kept {
-        /// Parts that are there now.
-        parts: u8,
-        /// Parts that there will be.
+    /// The user data is not a segment of a concatenated message, or its segment number is not in `1..=total`. Nothing
+    /// was stored: treat the user data as the whole message.
+    Standalone(T),
+    /// The segment was stored. Other segments of the message are still missing.
+    Stored {
+        /// The number of segments stored so far.
+        segments: u8,
+        /// The number of segments of the message.
         total: u8,
-        /// An unfinished message with the same reference, of which this part is not: it has waited too long, or has
-        /// another part of this number and can never be completed. The part has begun a new one.
-        superseded: Option<Message<T>>,
+        /// An incomplete message with the same reference that this segment has replaced. Either it had waited too long,
+        /// or it had a different segment of the same number and could never be completed.
+        superseded: Option<ReassembledMessage<T>>,
     },
-    /// It was here already, octet for octet: in a message that waits for others, or that became complete within
-    /// [`ReassemblyLimits::repeats`]. Answer it as the first time: the SMSC has missed that answer.
+    /// The same segment, octet for octet, was received before: for an incomplete message, or for one that was completed
+    /// within [`ReassemblyLimits::duplicate_window`].
+    ///
+    /// Answer it as before: the SMSC has not received the first answer.
     Duplicate(T),
-    /// It was the last that was missing.
-    Complete(Message<T>),
+    /// The segment was the last missing one.
+    Complete(ReassembledMessage<T>),
 }
 
-/// A part that was not taken, with the caller's tag. Nothing has changed.
+/// The error of [`Reassembler::push`]: the segment was not stored, and the reassembler is unchanged.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PushError<T> {
-    /// The tag given.
+    /// The caller's tag of the segment.
     pub tag: T,
-    /// Why.
+    /// Why the segment was not stored.
     pub reason: PushErrorReason,
 }
 
-/// Why a part was not taken. One that completes its message always is.
+/// Why a segment was not stored. The segment that completes a message is always accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PushErrorReason {
-    /// The limit of messages or octets is reached. Let the SMSC keep it (`ESME_RX_T_APPN`), or make room with
-    /// [`evict`](Reassembler::evict) and try again.
+    /// [`max_messages`](ReassemblyLimits::max_messages) or [`max_octets`](ReassemblyLimits::max_octets) is reached.
+    ///
+    /// Answer `ESME_RX_T_APPN` so that the SMSC sends the segment again later, or call
+    /// [`evict`](Reassembler::evict) and push it again.
     Full,
-    /// The message would have more octets than may be held, with this part and nothing else. Trying again is no use.
+    /// The segments of this message alone would exceed [`max_octets`](ReassemblyLimits::max_octets). Pushing the
+    /// segment again cannot succeed.
     TooLarge,
 }
 
-/// A message that was complete: a digest of each part.
+/// A completed message: when it was completed, and a digest of each segment.
 #[derive(Debug)]
-struct Complete {
+struct CompletedMessage {
     at: Instant,
     digests: Box<[u64]>,
 }
@@ -130,23 +153,28 @@ struct Complete {
 impl Default for ReassemblyLimits {
     fn default() -> Self {
         Self {
-            messages: 1_000,
-            octets: 1024 * 1024,
-            age: Duration::from_secs(600),
-            repeats: Duration::from_secs(120),
+            max_messages: 1_000,
+            max_octets: 1024 * 1024,
+            max_age: Duration::from_secs(600),
+            duplicate_window: Duration::from_secs(120),
         }
     }
 }
 
 impl<T> Reassembler<T> {
-    /// Nothing held yet.
+    /// Creates an empty reassembler.
     pub const fn new(limits: ReassemblyLimits) -> Self {
-        Self { limits, waiting: Shelf::new(), complete: Shelf::new() }
+        Self { limits, incomplete: MessageStore::new(), completed: MessageStore::new() }
     }
 
-    /// Takes the user data of a message.
+    /// Adds the user data of one PDU, and returns the message if it is complete now.
     ///
-    /// Take what is too old out of [`handle_timeout`](Self::handle_timeout) first: here it still takes room.
+    /// Call [`handle_timeout`](Self::handle_timeout) first: until then, messages that have waited too long still count
+    /// against the limits.
+    ///
+    /// # Errors
+    ///
+    /// [`PushError`] if the segment does not complete a message and exceeds a limit.
     pub fn push<const N: usize, const M: usize>(
         &mut self,
         now: Instant,
@@ -155,176 +183,191 @@ impl<T> Reassembler<T> {
         user_data: &UserData<'_>,
         tag: T,
     ) -> Result<Pushed<T>, PushError<T>> {
-        let makes_sense = |part: &MessagePart| (1..=part.total).contains(&part.number);
-        let Some(part) = user_data.part.filter(makes_sense) else { return Ok(Pushed::Alone(tag)) };
-        let key = Key::new(source, destination, part);
-        let held = Held::new(part.number, user_data, tag);
-        self.forget(now);
-        let waiting = self.waiting.get(&key);
-        let same = waiting.and_then(|parts| parts.get(part.number));
-        let is_too_old = waiting.is_some_and(|parts| self.deadline(parts) <= now);
-        let is_repeated = match (waiting, same) {
-            (Some(_), Some(same)) => !is_too_old && same.user_data == held.user_data,
+        let is_valid = |info: &SegmentInfo| (1..=info.total).contains(&info.number);
+        let Some(info) = user_data.segment.filter(is_valid) else { return Ok(Pushed::Standalone(tag)) };
+        let key = MessageKey::new(source, destination, info);
+        let segment = StoredSegment::new(info.number, user_data, tag);
+        self.expire_completed(now);
+        let message = self.incomplete.get(&key);
+        let same_number = message.and_then(|message| message.get(info.number));
+        let is_expired = message.is_some_and(|message| self.deadline(message) <= now);
+        let is_duplicate = match (message, same_number) {
+            (Some(_), Some(same)) => !is_expired && same.user_data == segment.user_data,
             (Some(_), None) => false,
-            (None, _) => self.complete.get(&key).is_some_and(|complete| complete.has(&held)),
+            (None, _) => self.completed.get(&key).is_some_and(|completed| completed.contains(&segment)),
         };
-        if is_repeated {
-            return Ok(Pushed::Duplicate(held.tag));
+        if is_duplicate {
+            return Ok(Pushed::Duplicate(segment.tag));
         }
-        let begins_anew = is_too_old || same.is_some();
-        let parts = 1 + waiting.filter(|_| !begins_anew).map_or(0, Parts::count);
-        // Whoever is the last needs no room: it ends the wait of the others.
-        if parts < part.total
-            && let Err(why) = self.room(&key, begins_anew, held.weight())
+        let starts_anew = is_expired || same_number.is_some();
+        let segments = 1 + message.filter(|_| !starts_anew).map_or(0, StoredSegments::count);
+        // The last missing segment needs no memory: its message leaves the store.
+        if segments < info.total
+            && let Err(reason) = self.check_limits(&key, starts_anew, segment.memory_octets())
         {
-            return Err(PushError { tag: held.tag, reason: why });
+            return Err(PushError { tag: segment.tag, reason });
         }
-        let removed = if begins_anew || parts == part.total { self.waiting.remove(&key) } else { None };
-        // The latest message under a reference counts: references are used again.
-        self.complete.remove(&key);
-        if parts < part.total {
-            self.keep(now, key, held);
-            let superseded = removed.map(Message::from);
-            return Ok(Pushed::Kept { parts, total: part.total, superseded });
+        let removed = if starts_anew || segments == info.total { self.incomplete.remove(&key) } else { None };
+        // Senders reuse references: only the latest message with a reference counts.
+        self.completed.remove(&key);
+        if segments < info.total {
+            self.store(now, key, segment);
+            let superseded = removed.map(ReassembledMessage::from);
+            return Ok(Pushed::Stored { segments, total: info.total, superseded });
         }
-        let (key, mut whole) = removed.unwrap_or_else(|| (key, Parts::new(now)));
-        whole.add(held);
-        self.remember(now, key.clone(), &whole);
-        Ok(Pushed::Complete((key, whole).into()))
+        let (key, mut message) = removed.unwrap_or_else(|| (key, StoredSegments::new(now)));
+        message.add(segment);
+        self.record_completed(now, key.clone(), &message);
+        Ok(Pushed::Complete((key, message).into()))
     }
 
-    /// A message that has waited too long for its other parts. Call again until it gives none.
-    pub fn handle_timeout(&mut self, now: Instant) -> Option<Message<T>> {
+    /// Removes and returns a message that has waited longer than [`max_age`](ReassemblyLimits::max_age) for its missing
+    /// segments. Call it until it returns `None`.
+    pub fn handle_timeout(&mut self, now: Instant) -> Option<ReassembledMessage<T>> {
         if self.poll_timeout()? > now {
             return None;
         }
         self.evict()
     }
 
-    /// When the oldest message will have waited too long.
+    /// Returns when the oldest incomplete message times out; `None` if there is none.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.waiting.oldest().map(|parts| self.deadline(parts))
+        self.incomplete.oldest().map(|message| self.deadline(message))
     }
 
-    /// The oldest message, given up to make room: it is the least likely to be completed.
+    /// Removes and returns the oldest incomplete message, to make room: it is the least likely to be completed.
     ///
-    /// Without it, whoever sends enough first parts keeps out all others until these are too old.
-    pub fn evict(&mut self) -> Option<Message<T>> {
-        self.waiting.remove_oldest().map(Message::from)
+    /// Without eviction, a sender of many first segments blocks all other messages until its own time out.
+    pub fn evict(&mut self) -> Option<ReassembledMessage<T>> {
+        self.incomplete.remove_oldest().map(ReassembledMessage::from)
     }
 
-    /// A complete message was not taken after all: parts of it that come again are not repeated ones, but begin it
-    /// anew.
+    /// Removes a completed message from the duplicate detection.
+    ///
+    /// Call it if the application rejects a completed message: when the SMSC sends the segments again, they start the
+    /// message anew instead of counting as duplicates.
     ///
     /// ```
     /// use smpp_core::session::Instant;
-    /// use smpp_core::sms::{ConcatRef, ReassemblyLimits, Pushed, Reassembler, Text};
+    /// use smpp_core::sms::{ConcatRef, Pushed, Reassembler, ReassemblyLimits, Text};
     /// use smpp_core::{Address, SubmitSm};
     ///
     /// let sender = Address::international("6591234567")?;
-    /// let text = "A long text is cut into parts. ".repeat(8);
-    /// let parts: Vec<_> = Text::new(&text).segments(ConcatRef::Wide(7))?.submissions(SubmitSm::default()).collect();
+    /// let text = "A long text is split into segments. ".repeat(8);
+    /// let segments: Vec<_> =
+    ///     Text::new(&text).segments(ConcatRef::Wide(7))?.submissions(SubmitSm::default()).collect();
     /// let mut reassembler = Reassembler::new(ReassemblyLimits::default());
-    /// let mut push = |reassembler: &mut Reassembler, part: usize| {
-    ///     let part = parts[part].submit_sm();
-    ///     reassembler.push(Instant::ZERO, sender, sender, &part.user_data().unwrap(), ()).unwrap()
+    /// let mut push = |reassembler: &mut Reassembler, index: usize| {
+    ///     let submit_sm = segments[index].submit_sm();
+    ///     reassembler.push(Instant::ZERO, sender, sender, &submit_sm.user_data().unwrap(), ()).unwrap()
     /// };
     /// push(&mut reassembler, 0);
     /// let Pushed::Complete(message) = push(&mut reassembler, 1) else { unreachable!() };
     /// assert!(matches!(push(&mut reassembler, 0), Pushed::Duplicate(())));
-    /// reassembler.revoke(&message.identity());
-    /// assert!(matches!(push(&mut reassembler, 0), Pushed::Kept { parts: 1, .. }));
+    /// reassembler.forget_completed(&message.identity());
+    /// assert!(matches!(push(&mut reassembler, 0), Pushed::Stored { segments: 1, .. }));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn revoke(&mut self, message: &Identity) {
-        self.complete.remove(&message.0);
+    pub fn forget_completed(&mut self, message: &MessageIdentity) {
+        self.completed.remove(&message.0);
     }
 
-    /// Messages that wait for parts.
+    /// Returns the number of incomplete messages.
     pub fn len(&self) -> usize {
-        self.waiting.len()
+        self.incomplete.len()
     }
 
-    /// Whether no message waits for parts.
+    /// Returns whether there is no incomplete message.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Octets held, as [`ReassemblyLimits::octets`] counts them.
+    /// Returns the memory of all stored segments in octets, as [`ReassemblyLimits::max_octets`] counts it.
     pub const fn octets(&self) -> usize {
-        self.waiting.weight()
+        self.incomplete.memory_octets()
     }
 
-    fn deadline(&self, parts: &Parts<T>) -> Instant {
-        parts.began + self.limits.age
+    fn deadline(&self, message: &StoredSegments<T>) -> Instant {
+        message.started_at + self.limits.max_age
     }
 
-    /// Whether a part of this weight can be kept, with the others of its message or instead of them.
-    fn room(&self, key: &Key, begins_anew: bool, part: usize) -> Result<(), PushErrorReason> {
-        let ReassemblyLimits { messages, octets, .. } = self.limits;
-        let waiting = self.waiting.get(key).map(|parts| Shelf::weight_of(key, parts));
-        let message = part
-            + match waiting {
-                Some(others) if !begins_anew => others,
-                _ => Shelf::<Parts<T>>::overhead(key),
+    /// Checks whether a segment of `segment_octets` fits the limits: in addition to the stored segments of its message,
+    /// or in their place if the message starts anew.
+    fn check_limits(
+        &self,
+        key: &MessageKey,
+        starts_anew: bool,
+        segment_octets: usize,
+    ) -> Result<(), PushErrorReason> {
+        let ReassemblyLimits { max_messages, max_octets, .. } = self.limits;
+        let stored = self.incomplete.get(key).map(|message| MessageStore::entry_octets(key, message));
+        let needed = segment_octets
+            + match stored {
+                Some(stored) if !starts_anew => stored,
+                _ => MessageStore::<StoredSegments<T>>::empty_entry_octets(key),
             };
-        if message > octets || messages == 0 {
+        if needed > max_octets || max_messages == 0 {
             return Err(PushErrorReason::TooLarge);
         }
-        let full = waiting.is_none() && self.len() >= messages;
-        if full || self.octets() - waiting.unwrap_or(0) + message > octets {
+        let is_full = stored.is_none() && self.len() >= max_messages;
+        if is_full || self.octets() - stored.unwrap_or(0) + needed > max_octets {
             Err(PushErrorReason::Full)
         } else {
             Ok(())
         }
     }
 
-    fn keep(&mut self, now: Instant, key: Key, part: Held<T>) {
-        if let Err(part) = self.waiting.change(&key, part, Parts::add) {
-            let mut parts = Parts::new(now);
-            parts.add(part);
-            self.waiting.insert(key, parts);
+    fn store(&mut self, now: Instant, key: MessageKey, segment: StoredSegment<T>) {
+        if let Err(segment) = self.incomplete.update(&key, segment, StoredSegments::add) {
+            let mut message = StoredSegments::new(now);
+            message.add(segment);
+            self.incomplete.insert(key, message);
         }
     }
 
-    fn remember(&mut self, now: Instant, key: Key, whole: &Parts<T>) {
-        self.complete.insert(key, Complete { at: now, digests: whole.digests() });
-        while self.complete.len() > self.limits.messages || self.complete.weight() > self.limits.octets {
-            self.complete.remove_oldest();
+    fn record_completed(&mut self, now: Instant, key: MessageKey, message: &StoredSegments<T>) {
+        self.completed.insert(key, CompletedMessage { at: now, digests: message.digests() });
+        let ReassemblyLimits { max_messages, max_octets, .. } = self.limits;
+        while self.completed.len() > max_messages || self.completed.memory_octets() > max_octets {
+            self.completed.remove_oldest();
         }
     }
 
-    fn forget(&mut self, now: Instant) {
-        while self.complete.oldest().is_some_and(|complete| now - complete.at >= self.limits.repeats) {
-            self.complete.remove_oldest();
+    fn expire_completed(&mut self, now: Instant) {
+        let window = self.limits.duplicate_window;
+        while self.completed.oldest().is_some_and(|completed| now - completed.at >= window) {
+            self.completed.remove_oldest();
         }
     }
 }
 
-impl Complete {
-    fn has<T>(&self, part: &Held<T>) -> bool {
-        self.digests.get(usize::from(part.number) - 1) == Some(&part.digest())
+impl CompletedMessage {
+    fn contains<T>(&self, segment: &StoredSegment<T>) -> bool {
+        self.digests.get(usize::from(segment.number) - 1) == Some(&segment.digest())
     }
 }
 
-impl Weigh for Complete {
-    fn weight(&self) -> usize {
+impl MemoryCost for CompletedMessage {
+    fn memory_octets(&self) -> usize {
         size_of_val(&*self.digests)
     }
 }
 
 impl<T> fmt::Debug for PushError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PushError").field("why", &self.reason).finish_non_exhaustive()
+        f.debug_struct("PushError").field("reason", &self.reason).finish_non_exhaustive()
     }
 }
 
 impl<T> fmt::Display for PushError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.reason {
-            PushErrorReason::Full => "the part was not taken: no more messages or octets may be held",
+            PushErrorReason::Full => {
+                "the segment was not stored: the limit of incomplete messages or octets is reached; \
+                 evict a message or let the SMSC send the segment again later"
+            }
             PushErrorReason::TooLarge => {
-                "the part was not taken: its message would have more octets than may be held"
+                "the segment was not stored: its message alone would exceed the limit of octets"
             }
         })
     }

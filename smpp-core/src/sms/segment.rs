@@ -1,82 +1,61 @@
-//! A text of any length as messages that fit the air, each ready to be sent.
+//! The segments of a text, and the `submit_sm` of each.
 
 use alloc::vec::Vec;
 use core::fmt;
 use core::iter::FusedIterator;
 
-use super::cut::Content;
-use super::udh::{ConcatRef, Concatenation, MalformedHeader};
+use super::segmentation::Segmentation;
+use super::splitter::Splitter;
+use super::udh::{Concatenation, MalformedHeader};
 use crate::pdu::{DataCoding, EsmClass, ReplaceIfPresent, ShortMessage, SubmitSm};
 use crate::tlv::{Tag, Tlv, Tlvs};
 use crate::wire::{Emit, Sink};
 
-/// The most octets of user data that one segment has in SMPP, where each septet fills an octet.
+/// The maximum octets of user data in one segment. In SMPP an unpacked septet takes a whole octet.
 const MAX_USER_DATA: usize = 160;
 
-/// Optional parameters that are about the text: the segment's own to write.
-const OF_THE_TEXT: [Tag; 4] =
+/// Optional parameters that a segment writes itself. They are not copied from the template.
+const TEXT_PARAMETERS: [Tag; 4] =
     [Tag::MESSAGE_PAYLOAD, Tag::SAR_MSG_REF_NUM, Tag::SAR_TOTAL_SEGMENTS, Tag::SAR_SEGMENT_SEQNUM];
 
-/// How a text that needs more than one message is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Form {
-    /// Each segment begins with a user data header that has this reference (3GPP TS 23.040 §9.2.3.24). What every SMSC
-    /// takes.
-    Udh(ConcatRef),
-    /// Each segment has the parameters sar_msg_ref_num with this reference, sar_total_segments and sar_segment_seqnum;
-    /// the SMSC makes headers of them (SMPP 3.4 §5.3.2.22 to §5.3.2.24).
-    Sar(u16),
-    /// All of it in one `message_payload`, also if it is short: the SMSC cuts it (SMPP 3.4 §5.3.2.32).
-    Payload,
-}
-
-/// How long a text is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Size {
-    /// Messages on the air: what is paid for. More than 255 cannot be sent as segments.
-    pub segments: usize,
-    /// Septets, octets or UTF-16 units of the text.
-    pub units: usize,
-    /// Septets, octets or UTF-16 units that the last segment has room for.
-    pub left: usize,
-}
-
-/// The segments of a [`Text`](super::Text), in order. `len()` tells how many are left.
+/// The segments of a [`Text`](super::Text), in order. `len()` returns how many are left.
+///
+/// Returned by [`Text::segments`](super::Text::segments).
 #[derive(Clone, Debug)]
 pub struct Segments<'a> {
-    content: Content<'a>,
+    splitter: Splitter<'a>,
     data_coding: DataCoding,
-    form: Form,
-    /// How many were given out: 0 to `total`.
+    segmentation: Segmentation,
+    /// How many segments were returned: 0 to `total`.
     number: u8,
     total: u8,
 }
 
-/// One segment: the user data of one `submit_sm`, and what the PDU has to say about it.
+/// One segment: the user data of one `submit_sm`, and the PDU fields that describe it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
-    user_data: UserData,
+    user_data: SegmentData,
     data_coding: DataCoding,
     esm_class: EsmClass,
-    /// sar_msg_ref_num.
+    /// The sar_msg_ref_num.
     sar: Option<u16>,
     number: u8,
     total: u8,
 }
 
-/// The bodies of the `submit_sm`s of a text, made from a template.
+/// The segments of a text as `submit_sm` bodies, built from a template. Returned by [`Segments::submissions`].
 #[derive(Clone, Debug)]
 pub struct Submissions<'a> {
     segments: Segments<'a>,
     template: SubmitSm<'a>,
 }
 
-/// One segment in its PDU.
+/// One segment with the template of its `submit_sm`.
 #[derive(Clone, Debug)]
 pub struct Submission<'a> {
     segment: Segment,
     template: SubmitSm<'a>,
-    /// The segment's optional parameters and the template's. Empty: those that `template` still has.
+    /// The optional parameters of the segment and the template. If it is empty, those of `template` apply.
     tlvs: Vec<u8>,
 }
 
@@ -84,75 +63,61 @@ pub struct Submission<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SegmentError {
-    /// It needs more than 255 segments, which is as far as one octet counts, whoever makes them.
+    /// The text needs more than 255 segments. Neither the ESME nor the SMSC can number more, as the number is one
+    /// octet.
     TooMany {
-        /// How many it needs.
+        /// The number of segments that the text needs.
         needed: usize,
     },
-    /// Further elements of the user data header leave no room for the text.
+    /// The additional elements of the user data header leave no room for the text.
     HeaderTooLong {
-        /// Octets of the header without concatenation, its length octet included.
+        /// The octets of the header without the concatenation element, its length octet included.
         length: usize,
     },
-    /// Further elements of the user data header do not add up.
+    /// The additional elements of the user data header are malformed.
     MalformedHeader(MalformedHeader),
-    /// A further element of the user data header would stand against the segment's own.
+    /// An additional element of the user data header would conflict with one that the segment writes itself.
     ReservedElement {
-        /// What it is.
+        /// The id of the element.
         id: u8,
     },
-    /// A message with sar_ parameters has no user data header (SMPP 3.4 §5.3.2.22), so neither further elements nor
-    /// national tables.
+    /// A message with sar_ parameters has no user data header (SMPP 3.4 §5.3.2.22), so it can have neither additional
+    /// elements nor national language tables.
     HeaderWithSar,
-}
-
-impl Form {
-    /// Octets of a header's element that concatenates: where the SMSC makes it, the longer one.
-    pub(super) fn concatenation(self) -> usize {
-        match self {
-            Self::Udh(reference) => usize::from(reference.header_len()) - 1,
-            Self::Sar(_) | Self::Payload => 6,
-        }
-    }
-}
-
-impl From<ConcatRef> for Form {
-    fn from(reference: ConcatRef) -> Self {
-        Self::Udh(reference)
-    }
 }
 
 impl<'a> Segments<'a> {
     pub(super) fn new(
-        content: Content<'a>,
+        splitter: Splitter<'a>,
         data_coding: DataCoding,
-        form: Form,
+        segmentation: Segmentation,
     ) -> Result<Self, SegmentError> {
-        let segments = |total| Self { content, data_coding, form, number: 0, total };
-        let needed = content.size(form).segments;
+        let segments = |total| Self { splitter, data_coding, segmentation, number: 0, total };
+        let needed = splitter.size(segmentation).segments;
         let total = u8::try_from(needed).map_err(|_| SegmentError::TooMany { needed })?;
-        match form {
-            Form::Sar(_) if content.has_header() => Err(SegmentError::HeaderWithSar),
-            Form::Sar(_) | Form::Udh(_) => Ok(segments(total)),
-            // What the SMSC can cut into 255 is less than a TLV counts.
-            Form::Payload => Ok(segments(1)),
+        match segmentation {
+            Segmentation::Sar(_) if splitter.has_header() => Err(SegmentError::HeaderWithSar),
+            Segmentation::Sar(_) | Segmentation::Udh(_) => Ok(segments(total)),
+            // A text that the SMSC can split into 255 segments is shorter than the maximum length of a TLV.
+            Segmentation::Payload => Ok(segments(1)),
         }
     }
 
-    /// The same as bodies of `submit_sm`: the template with each segment's text, `data_coding`, UDHI bit and optional
-    /// parameters.
+    /// Returns the segments as `submit_sm` bodies: copies of the template, each with the text, `data_coding`, UDHI bit
+    /// and optional parameters of its segment.
     ///
-    /// Those of the segment come before those of the template. What the template says of the text itself is not looked
-    /// at: `short_message`, `sm_default_msg_id`, `message_payload`, sar_ parameters; nor is `replace_if_present_flag` if
-    /// there are several segments, as each would replace the one before.
+    /// The optional parameters of the segment precede those of the template. The segment replaces everything in the
+    /// template that describes the text: `short_message`, `sm_default_msg_id`, `message_payload` and the sar_
+    /// parameters. If there are several segments, `replace_if_present_flag` is reset too, because each segment would
+    /// replace the previous one.
     ///
     /// ```
-    /// use smpp_core::sms::{Form, Text};
+    /// use smpp_core::sms::{Segmentation, Text};
     /// use smpp_core::{Address, Frame, SequenceNumber, SubmitSm, CommandStatus, Pdu};
     ///
     /// let template = SubmitSm { destination: Address::international("6591234567")?, ..SubmitSm::default() };
     /// let text = "Long ago, in a kingdom by the sea, ".repeat(10);
-    /// let submissions = Text::new(&text).segments(Form::Sar(7))?.submissions(template);
+    /// let submissions = Text::new(&text).segments(Segmentation::Sar(7))?.submissions(template);
     /// assert_eq!(submissions.len(), 3);
     /// for submission in submissions {
     ///     let submit_sm = submission.submit_sm();
@@ -170,45 +135,47 @@ impl Iterator for Segments<'_> {
     type Item = Segment;
 
     fn next(&mut self) -> Option<Segment> {
-        let Self { content, data_coding, form, total, .. } = *self;
+        let Self { splitter, data_coding, segmentation, total, .. } = *self;
         if self.number == total {
             return None;
         }
         self.number += 1;
         let number = self.number;
         let mut sar = None;
-        let mut part = None;
+        let mut concatenation = None;
         if total > 1 {
-            match form {
-                Form::Udh(reference) => part = Concatenation::new(reference, total, number),
-                Form::Sar(reference) => sar = Some(reference),
-                Form::Payload => {}
+            match segmentation {
+                Segmentation::Udh(reference) => concatenation = Concatenation::new(reference, total, number),
+                Segmentation::Sar(reference) => sar = Some(reference),
+                Segmentation::Payload => {}
             }
         }
-        let header = content.header_len(part.map_or(0, |part| part.octets()));
-        let (piece, mut user_data) = if form == Form::Payload {
-            (content.rest, UserData::Payload(Vec::new()))
+        let header =
+            splitter.header_len(concatenation.map_or(0, |concatenation| concatenation.encoded_len()));
+        let (chunk, mut user_data) = if segmentation == Segmentation::Payload {
+            (splitter.rest, SegmentData::Payload(Vec::new()))
         } else {
-            // The SMSC makes a header of sar_ parameters.
-            let (piece, _, rest) = content.cut(if sar.is_some() { 1 + form.concatenation() } else { header });
-            self.content.rest = rest;
-            (piece, UserData::EMPTY)
+            // The SMSC makes a header of the sar_ parameters, so the segment leaves room for it.
+            let (chunk, _, rest) =
+                splitter.split(if sar.is_some() { 1 + segmentation.concatenation() } else { header });
+            self.splitter.rest = rest;
+            (chunk, SegmentData::EMPTY)
         };
         if header > 0 {
             user_data.octet((header - 1) as u8);
-            if let Some(part) = part {
-                part.emit_to(&mut user_data);
+            if let Some(concatenation) = concatenation {
+                concatenation.emit_to(&mut user_data);
             }
-            content.emit_elements(&mut user_data);
+            splitter.emit_elements(&mut user_data);
         }
-        content.emit(piece, header, &mut user_data);
+        splitter.emit(chunk, header, &mut user_data);
         let esm_class = if header > 0 { EsmClass::UDHI } else { EsmClass::empty() };
         Some(Segment { user_data, data_coding, esm_class, sar, number, total })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = usize::from(self.total - self.number);
-        (left, Some(left))
+        let remaining = usize::from(self.total - self.number);
+        (remaining, Some(remaining))
     }
 }
 
@@ -216,35 +183,35 @@ impl ExactSizeIterator for Segments<'_> {}
 impl FusedIterator for Segments<'_> {}
 
 impl Segment {
-    /// The user data, its header included: at most 160 octets, for `short_message`; of a [`Form::Payload`] up to
-    /// 65,535, for `message_payload`.
+    /// Returns the user data, its header included: at most 160 octets for `short_message`. With
+    /// [`Segmentation::Payload`] it is up to 65,535 octets for `message_payload`.
     pub fn as_bytes(&self) -> &[u8] {
         self.user_data.as_bytes()
     }
 
-    /// The `data_coding` for the PDU.
+    /// Returns the `data_coding` of the PDU.
     pub const fn data_coding(&self) -> DataCoding {
         self.data_coding
     }
 
-    /// The `esm_class` bits for the PDU: UDHI if the segment has a header, none otherwise.
+    /// Returns the `esm_class` bits of the PDU: UDHI if the segment has a header, none otherwise.
     pub const fn esm_class(&self) -> EsmClass {
         self.esm_class
     }
 
-    /// Which segment this is: 1 to [`total`](Self::total).
+    /// Returns the segment number: 1 to [`total`](Self::total).
     pub const fn number(&self) -> u8 {
         self.number
     }
 
-    /// How many segments the text has: 1 to 255.
+    /// Returns the number of segments of the text: 1 to 255.
     pub const fn total(&self) -> u8 {
         self.total
     }
 
-    /// Appends the optional parameters for the PDU: none in the form [`Form::Udh`].
+    /// Appends the optional parameters of the PDU. There are none with [`Segmentation::Udh`].
     fn emit_tlvs(&self, out: &mut Vec<u8>) {
-        if let UserData::Payload(octets) = &self.user_data {
+        if let SegmentData::Payload(octets) = &self.user_data {
             Tlvs::list(Tlv::new(Tag::MESSAGE_PAYLOAD, octets).as_slice()).emit(out);
         }
         if let Some(reference) = self.sar {
@@ -266,7 +233,7 @@ impl<'a> Iterator for Submissions<'a> {
         let mut template = self.template;
         let mut tlvs = Vec::new();
         segment.emit_tlvs(&mut tlvs);
-        let others = || template.tlvs.iter().filter(|tlv| !OF_THE_TEXT.contains(&tlv.tag));
+        let others = || template.tlvs.iter().filter(|tlv| !TEXT_PARAMETERS.contains(&tlv.tag));
         if !tlvs.is_empty() || others().count() < template.tlvs.iter().count() {
             others().for_each(|tlv| Tlvs::list(&[tlv]).emit(&mut tlvs));
             template.tlvs = Tlvs::EMPTY;
@@ -283,12 +250,12 @@ impl ExactSizeIterator for Submissions<'_> {}
 impl FusedIterator for Submissions<'_> {}
 
 impl Submission<'_> {
-    /// The body.
+    /// Returns the `submit_sm` body.
     pub fn submit_sm(&self) -> SubmitSm<'_> {
         let Self { segment, template, tlvs } = self;
         let short_message = match &segment.user_data {
-            UserData::Inline { .. } => ShortMessage::new(segment.as_bytes()).unwrap_or_default(),
-            UserData::Payload(_) => ShortMessage::EMPTY,
+            SegmentData::Inline { .. } => ShortMessage::new(segment.as_bytes()).unwrap_or_default(),
+            SegmentData::Payload(_) => ShortMessage::EMPTY,
         };
         SubmitSm {
             esm_class: template.esm_class.difference(EsmClass::UDHI).union(segment.esm_class),
@@ -300,29 +267,29 @@ impl Submission<'_> {
             } else {
                 template.replace_if_present_flag
             },
-            tlvs: if tlvs.is_empty() { template.tlvs } else { Tlvs::wire(tlvs) },
+            tlvs: if tlvs.is_empty() { template.tlvs } else { Tlvs::from_wire(tlvs) },
             ..*template
         }
     }
 
-    /// The segment.
+    /// Returns the segment.
     pub const fn segment(&self) -> &Segment {
         &self.segment
     }
 }
 
-/// Octets in place: a segment needs no allocation.
+/// The user data of a segment. It is stored inline, so that a segment needs no allocation.
 #[derive(Clone, PartialEq, Eq)]
-enum UserData {
+enum SegmentData {
     Inline {
         octets: [u8; MAX_USER_DATA],
         length: usize,
     },
-    /// A whole text, however long.
+    /// A whole text of any length.
     Payload(Vec<u8>),
 }
 
-impl UserData {
+impl SegmentData {
     const EMPTY: Self = Self::Inline { octets: [0; MAX_USER_DATA], length: 0 };
 
     fn as_bytes(&self) -> &[u8] {
@@ -333,7 +300,7 @@ impl UserData {
     }
 }
 
-impl Sink for UserData {
+impl Sink for SegmentData {
     #[inline]
     fn put(&mut self, more: &[u8]) {
         match self {
@@ -353,7 +320,7 @@ impl Sink for UserData {
     }
 }
 
-impl fmt::Debug for UserData {
+impl fmt::Debug for SegmentData {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.as_bytes().fmt(f)
     }
@@ -362,17 +329,22 @@ impl fmt::Debug for UserData {
 impl fmt::Display for SegmentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooMany { needed } => write!(f, "the text needs {needed} segments, 255 can be numbered"),
+            Self::TooMany { needed } => {
+                write!(f, "the text needs {needed} segments, but a message has at most 255")
+            }
             Self::HeaderTooLong { length } => {
                 write!(f, "a user data header of {length} octets leaves no room for the text")
             }
             Self::MalformedHeader(malformed) => malformed.fmt(f),
             Self::ReservedElement { id } => {
-                write!(f, "the element {id:#04x} of a user data header is the segment's own to write")
+                write!(
+                    f,
+                    "the element {id:#04x} of the user data header is reserved: the segment writes it itself"
+                )
             }
-            Self::HeaderWithSar => {
-                f.write_str("a message with sar_ parameters has no user data header: use another form")
-            }
+            Self::HeaderWithSar => f.write_str(
+                "a message with sar_ parameters has no user data header: use another segmentation",
+            ),
         }
     }
 }

@@ -1,15 +1,20 @@
-//! A text and the alphabet it is sent in.
+//! A text to send, and its alphabet.
 
 use core::fmt;
 
-use super::cut::Content;
+use super::alphabet::Alphabet;
+use super::coding::Codings;
 use super::gsm7::{Language, Shifts};
-use super::segment::{Form, SegmentError, Segments, Size};
+use super::segment::{SegmentError, Segments};
+use super::segmentation::{Segmentation, TextSize};
+use super::splitter::Splitter;
 use super::udh::{self, Element};
-use super::{Alphabet, Codings, Unencodable};
+use super::unencodable::Unencodable;
 use crate::pdu::DataCoding;
 
-/// What is sent: a text with the alphabet it is sent in, or octets.
+/// A text (or binary data) to send, with its alphabet and `data_coding`.
+///
+/// [`segments`](Self::segments) splits it, and [`size`](Self::size) returns how many segments it needs.
 ///
 /// ```
 /// use smpp_core::DataCoding;
@@ -22,11 +27,11 @@ use crate::pdu::DataCoding;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Text<'a> {
-    pub(super) content: Content<'a>,
+    pub(super) splitter: Splitter<'a>,
     data_coding: DataCoding,
 }
 
-/// Which alphabets and tables a bind takes, to choose from for each text.
+/// The alphabets and national language tables that a bind supports. [`text`](Self::text) chooses the best for a text.
 ///
 /// ```
 /// use smpp_core::sms::{Alphabet, Codings, Language, TextOptions};
@@ -44,23 +49,26 @@ pub struct Text<'a> {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TextOptions<'a> {
-    /// What the `data_coding` values mean on the bind.
+    /// The meaning of the `data_coding` values on the bind.
     pub codings: Codings,
-    /// The alphabets that may be used, the best first: of those that need the fewest segments the first is taken. One
-    /// without a `data_coding` on the bind is passed over. GSM 7-bit, packed or not, and UCS-2 unless said otherwise.
+    /// The alphabets to choose from, in order of preference. The alphabet that needs the fewest segments is chosen, and
+    /// the first of several that need equally many. An alphabet without a `data_coding` on the bind is skipped.
+    ///
+    /// Default: GSM 7-bit, packed GSM 7-bit, UCS-2.
     pub alphabets: &'a [Alphabet],
-    /// Languages whose national tables may be used with GSM 7-bit. None unless said otherwise: an SMSC or a phone
-    /// that lacks a table shows other letters in their places.
+    /// The languages whose national tables may be used with GSM 7-bit. Default: none, because an SMSC or a phone that
+    /// lacks a table shows wrong letters.
     pub languages: &'a [Language],
 }
 
-/// Why a text cannot be sent as the options want it.
+/// Why a text cannot be sent with the given options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TextError {
-    /// No alphabet of the options has a `data_coding` on the bind.
+    /// None of the alphabets has a `data_coding` on the bind.
     NoAlphabet,
-    /// No alphabet of the options has all characters: how far the best of them gets.
+    /// None of the alphabets has all characters of the text. Contains the first unencodable character for the alphabet
+    /// that gets furthest.
     Unencodable(Unencodable),
 }
 
@@ -72,25 +80,29 @@ impl Default for TextOptions<'_> {
 }
 
 impl TextOptions<'_> {
-    /// `text` in the smallest alphabet that holds all of it: the one with which it takes the fewest segments, with a
-    /// 16-bit reference and no further header.
+    /// Returns `text` with the alphabet that encodes all of it in the fewest segments, assuming a 16-bit reference and
+    /// no additional header elements.
+    ///
+    /// # Errors
+    ///
+    /// [`TextError`] if no alphabet of the options can encode the text on this bind.
     pub fn text<'t>(&self, text: &'t str) -> Result<Text<'t>, TextError> {
         let mut best: Option<(usize, Text<'t>)> = None;
         let mut error = TextError::NoAlphabet;
         for &alphabet in self.alphabets {
             let Some(data_coding) = self.codings.data_coding(alphabet) else { continue };
-            let of_gsm7 = matches!(alphabet, Alphabet::Gsm7 | Alphabet::Gsm7Packed);
-            let languages = if of_gsm7 { self.languages } else { &[] };
+            let is_gsm7 = matches!(alphabet, Alphabet::Gsm7 | Alphabet::Gsm7Packed);
+            let languages = if is_gsm7 { self.languages } else { &[] };
             let national = languages.iter().flat_map(|language| language.shifts());
             for shifts in [Shifts::NONE].into_iter().chain(national) {
                 match Text::coded(text, alphabet, shifts, data_coding) {
                     Ok(candidate) => {
-                        let segments = candidate.size(Form::Udh(udh::ConcatRef::Wide(0))).segments;
+                        let segments = candidate.size(Segmentation::Udh(udh::ConcatRef::Wide(0))).segments;
                         if best.is_none_or(|(least, _)| segments < least) {
                             best = Some((segments, candidate));
                         }
                     }
-                    Err(unencodable) => error = error.or_later(unencodable),
+                    Err(unencodable) => error = error.furthest(unencodable),
                 }
             }
         }
@@ -99,8 +111,8 @@ impl TextOptions<'_> {
 }
 
 impl TextError {
-    /// The later of the characters in the way.
-    fn or_later(self, other: Unencodable) -> Self {
+    /// Returns the error with the later position.
+    fn furthest(self, other: Unencodable) -> Self {
         match self {
             Self::Unencodable(known) if known.position >= other.position => self,
             _ => Self::Unencodable(other),
@@ -109,58 +121,67 @@ impl TextError {
 }
 
 impl<'a> Text<'a> {
-    /// `text` in the smaller alphabet that holds all of it: GSM 7-bit if it can, UCS-2 otherwise.
+    /// Creates a text in GSM 7-bit if that has all characters, and in UCS-2 otherwise.
     ///
-    /// Where `data_coding` 0 is not GSM 7-bit on the bind, or there are more alphabets, use [`TextOptions::text`].
+    /// Use [`TextOptions::text`] if `data_coding` 0 is not GSM 7-bit on the bind, or if it supports other alphabets.
     pub fn new(text: &'a str) -> Self {
         Self::gsm7(text).unwrap_or_else(|_| Self::ucs2(text))
     }
 
-    /// `text` in UCS-2, whatever its characters.
+    /// Creates a text in UCS-2, which has all characters.
     pub const fn ucs2(text: &'a str) -> Self {
-        Self { content: Content::text(text, Alphabet::Ucs2, Shifts::NONE), data_coding: DataCoding::UCS2 }
+        Self { splitter: Splitter::text(text, Alphabet::Ucs2, Shifts::NONE), data_coding: DataCoding::UCS2 }
     }
 
-    /// `text` in the GSM 7-bit alphabet, or the first character that it lacks.
+    /// Creates a text in the GSM 7-bit default alphabet.
+    ///
+    /// # Errors
+    ///
+    /// [`Unencodable`] with the first character that the alphabet lacks.
     pub fn gsm7(text: &'a str) -> Result<Self, Unencodable> {
         Self::coded(text, Alphabet::Gsm7, Shifts::NONE, DataCoding::SMSC_DEFAULT)
     }
 
-    /// `text` in this alphabet, under this `data_coding`, or the first character that the alphabet lacks. `shifts` count
-    /// for the two GSM 7-bit alphabets alone; each segment has a header that names them.
+    /// Creates a text in the given alphabet, to be sent with the given `data_coding`.
+    ///
+    /// `shifts` apply only to the two GSM 7-bit alphabets: the header of each segment names the tables.
+    ///
+    /// # Errors
+    ///
+    /// [`Unencodable`] with the first character that the alphabet and the tables lack.
     pub fn coded(
         text: &'a str,
         alphabet: Alphabet,
         shifts: Shifts,
         data_coding: DataCoding,
     ) -> Result<Self, Unencodable> {
-        let first_lacking = |holds: &dyn Fn(char) -> bool| {
-            let lacking = text.char_indices().find(|&(_, character)| !holds(character));
-            lacking.map_or(Ok(()), |(position, character)| Err(Unencodable { character, position }))
+        let check_characters = |contains: &dyn Fn(char) -> bool| {
+            let unencodable = text.char_indices().find(|&(_, character)| !contains(character));
+            unencodable.map_or(Ok(()), |(position, character)| Err(Unencodable { character, position }))
         };
         let shifts = match alphabet {
             Alphabet::Gsm7 | Alphabet::Gsm7Packed => {
-                // The quick way first: a text that cannot be written is rare.
+                // Counting is faster than searching, and unencodable texts are rare.
                 if shifts.len(text).is_none() {
-                    first_lacking(&|character| shifts.septets(character).is_some())?;
+                    check_characters(&|character| shifts.septets(character).is_some())?;
                 }
                 shifts
             }
             Alphabet::Ucs2 => Shifts::NONE,
             #[cfg(feature = "charsets")]
             Alphabet::Charset(charset) => {
-                super::coding::charset_octets(charset, text)?;
+                super::alphabet::charset_octets(charset, text)?;
                 Shifts::NONE
             }
             _ => {
-                first_lacking(&|character| alphabet.octet(character).is_some())?;
+                check_characters(&|character| alphabet.octet(character).is_some())?;
                 Shifts::NONE
             }
         };
-        Ok(Self { content: Content::text(text, alphabet, shifts), data_coding })
+        Ok(Self { splitter: Splitter::text(text, alphabet, shifts), data_coding })
     }
 
-    /// Eight-bit data: not text, but cut and sent like one, 140 octets in a message.
+    /// Creates binary (8-bit) data. It is split and sent like a text, with up to 140 octets in a segment.
     ///
     /// ```
     /// use smpp_core::sms::{ConcatRef, Text, udh};
@@ -172,20 +193,24 @@ impl<'a> Text<'a> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub const fn octets(data: &'a [u8]) -> Self {
-        Self { content: Content::octets(data), data_coding: DataCoding::OCTETS }
+        Self { splitter: Splitter::octets(data), data_coding: DataCoding::OCTETS }
     }
 
-    /// The same under another `data_coding`, which has to mean the same alphabet on the bind: `0x10` is GSM 7-bit and
-    /// `0x18` UCS-2, both shown at once ("flash").
+    /// Replaces the `data_coding`. The new value must mean the same alphabet on the bind: for example `0x10` is GSM
+    /// 7-bit and `0x18` UCS-2 as a flash message (message class 0, displayed immediately).
     #[must_use]
     pub const fn with_data_coding(self, data_coding: DataCoding) -> Self {
         Self { data_coding, ..self }
     }
 
-    /// The same with further elements, ports for example, in the user data header of each segment.
+    /// Adds elements to the user data header of each segment, for example application ports.
     ///
-    /// At most 115 octets, so that a character fits behind whatever else is in a header. Elements of concatenation and
-    /// national tables are refused, as they would stand against those of the segment; so are malformed ones.
+    /// # Errors
+    ///
+    /// - [`SegmentError::HeaderTooLong`] above 115 octets of elements, so that a character fits after any header.
+    /// - [`SegmentError::ReservedElement`] for concatenation and national language elements, which the segment writes
+    ///   itself.
+    /// - [`SegmentError::MalformedHeader`] for malformed elements.
     pub fn with_header(self, elements: udh::Header<'a>) -> Result<Self, SegmentError> {
         for element in elements.elements() {
             let id = element.map_err(SegmentError::MalformedHeader)?.id;
@@ -200,52 +225,54 @@ impl<'a> Text<'a> {
                 return Err(SegmentError::ReservedElement { id });
             }
         }
-        if elements.octets() > Content::MAX_ELEMENTS + 1 {
-            return Err(SegmentError::HeaderTooLong { length: elements.octets() });
+        if elements.encoded_len() > Splitter::MAX_ELEMENTS + 1 {
+            return Err(SegmentError::HeaderTooLong { length: elements.encoded_len() });
         }
-        Ok(Self { content: self.content.with_elements(elements), ..self })
+        Ok(Self { splitter: self.splitter.with_elements(elements), ..self })
     }
 
-    /// The same, cut between what a reader takes for characters, as the Unicode standard has it (UAX #29): not between a
-    /// letter and its accent, nor within an emoji of several code points. One that is longer than a segment is cut all
-    /// the same.
+    /// Splits the text only between grapheme clusters (UAX #29), the characters that a reader sees: not between a
+    /// letter and its accent, nor inside an emoji of several code points. A grapheme cluster longer than a segment is
+    /// split nevertheless.
     #[cfg(feature = "graphemes")]
     #[must_use]
     pub const fn whole_graphemes(self) -> Self {
-        Self { content: self.content.whole_graphemes(), ..self }
+        Self { splitter: self.splitter.whole_graphemes(), ..self }
     }
 
-    /// The alphabet.
+    /// Returns the alphabet.
     pub const fn alphabet(&self) -> Alphabet {
-        self.content.alphabet
+        self.splitter.alphabet
     }
 
-    /// The national tables.
+    /// Returns the national language tables.
     pub const fn shifts(&self) -> Shifts {
-        self.content.shifts
+        self.splitter.shifts
     }
 
-    /// The `data_coding` of all its segments.
+    /// Returns the `data_coding` of all segments.
     pub const fn data_coding(&self) -> DataCoding {
         self.data_coding
     }
 
-    /// How long it is, as a phone shows it while one writes.
+    /// Returns the length of the text and the number of its segments, like the character counter of a phone.
     ///
     /// ```
-    /// use smpp_core::sms::{ConcatRef, Size, Text};
+    /// use smpp_core::sms::{ConcatRef, TextSize, Text};
     /// let size = Text::new("Hello").size(ConcatRef::Wide(1));
-    /// assert_eq!(size, Size { segments: 1, units: 5, left: 155 });
+    /// assert_eq!(size, TextSize { segments: 1, units: 5, remaining: 155 });
     /// let size = Text::new(&"五".repeat(71)).size(ConcatRef::Wide(1));
-    /// assert_eq!(size, Size { segments: 2, units: 71, left: 2 * 66 - 71 });
+    /// assert_eq!(size, TextSize { segments: 2, units: 71, remaining: 2 * 66 - 71 });
     /// ```
-    pub fn size(&self, form: impl Into<Form>) -> Size {
-        self.content.size(form.into())
+    pub fn size(&self, segmentation: impl Into<Segmentation>) -> TextSize {
+        self.splitter.size(segmentation.into())
     }
 
-    /// Cuts the text into messages of 160 septets, 140 octets or 70 UTF-16 units, less what their header takes; one
-    /// that needs more than one is concatenated in the given form. No character is cut through. A text of one message
-    /// carries no reference, and an empty text is one empty message.
+    /// Splits the text into segments of 160 septets, 140 octets or 70 UTF-16 units, less what the user data header
+    /// takes.
+    ///
+    /// A text that needs several segments is concatenated as `segmentation` says. No character is split. A text of one
+    /// segment has no reference, and an empty text is one empty segment.
     ///
     /// | header | octets | septets | octets | UTF-16 units |
     /// | --- | --- | --- | --- | --- |
@@ -253,15 +280,20 @@ impl<'a> Text<'a> {
     /// | 8-bit reference | 6 | 153 | 134 | 67 |
     /// | 16-bit reference; `sar_` parameters | 7 | 152 | 133 | 66 |
     /// | 8-bit reference, one shift | 9 | 149 | 131 | 65 |
-    pub fn segments(&self, form: impl Into<Form>) -> Result<Segments<'a>, SegmentError> {
-        Segments::new(self.content, self.data_coding, form.into())
+    ///
+    /// # Errors
+    ///
+    /// [`SegmentError::TooMany`] above 255 segments, and [`SegmentError::HeaderWithSar`] for [`Segmentation::Sar`] with
+    /// a user data header.
+    pub fn segments(&self, segmentation: impl Into<Segmentation>) -> Result<Segments<'a>, SegmentError> {
+        Segments::new(self.splitter, self.data_coding, segmentation.into())
     }
 }
 
 impl fmt::Display for TextError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoAlphabet => f.write_str("none of the alphabets has a data_coding on this bind"),
+            Self::NoAlphabet => f.write_str("no alphabet of the options has a data_coding on this bind"),
             Self::Unencodable(unencodable) => unencodable.fmt(f),
         }
     }
@@ -281,16 +313,19 @@ mod tests {
     use crate::sms::ConcatRef;
 
     #[test]
-    fn the_alphabet_can_be_the_callers() {
+    fn the_caller_can_choose_the_alphabet() {
         assert_eq!(Text::gsm7("5 €").map(|text| text.alphabet()), Ok(Alphabet::Gsm7));
         assert_eq!(Text::gsm7("5 ₽"), Err(Unencodable { character: '₽', position: 2 }));
         let latin = Text::coded("5 é₽", Alphabet::Latin1, Shifts::NONE, DataCoding::LATIN1);
         assert_eq!(latin, Err(Unencodable { character: '₽', position: 4 }));
-        assert!(Text::coded("a", Alphabet::Octets, Shifts::NONE, DataCoding::OCTETS).is_err(), "no text");
+        assert!(
+            Text::coded("a", Alphabet::Octets, Shifts::NONE, DataCoding::OCTETS).is_err(),
+            "octets are not text"
+        );
     }
 
     #[test]
-    fn the_smallest_alphabet_is_chosen() {
+    fn the_alphabet_with_the_fewest_segments_is_chosen() {
         let alphabets = [Alphabet::Gsm7, Alphabet::Latin1, Alphabet::Ucs2];
         let languages = [Language::TURKISH, Language::SPANISH];
         let options = TextOptions { codings: Codings::GSM7, alphabets: &alphabets, languages: &languages };
@@ -298,10 +333,10 @@ mod tests {
         assert_eq!(chosen(""), (Alphabet::Gsm7, Shifts::NONE));
         assert_eq!(chosen("10 € Grüße"), (Alphabet::Gsm7, Shifts::NONE));
         assert_eq!(chosen("ğ"), (Alphabet::Gsm7, Shifts::single(Language::TURKISH)));
-        // 80 of two septets are 160 and do not fit behind a header; of one they do.
+        // 80 characters of two septets are 160 septets, which do not fit after a header. With one septet each they fit.
         assert_eq!(chosen(&"ğ".repeat(80)), (Alphabet::Gsm7, Shifts::locking(Language::TURKISH)));
         assert_eq!(chosen("á"), (Alphabet::Gsm7, Shifts::single(Language::SPANISH)));
-        // 77 of two septets are 154, of one octet 140 fit.
+        // 77 characters of two septets are 154 septets, but 140 characters of one octet fit.
         assert_eq!(chosen(&"á".repeat(140)), (Alphabet::Latin1, Shifts::NONE));
         assert_eq!(chosen("五"), (Alphabet::Ucs2, Shifts::NONE));
     }
@@ -315,36 +350,40 @@ mod tests {
         assert_eq!(options.text("a"), Err(TextError::NoAlphabet));
         let options = TextOptions { alphabets: &[Alphabet::Gsm7, Alphabet::Latin1], ..options };
         assert_eq!(options.text("é").map(|text| text.data_coding()), Ok(DataCoding::SMSC_DEFAULT));
-        let lacking = Unencodable { character: '五', position: 1 };
-        assert_eq!(options.text("a五"), Err(TextError::Unencodable(lacking)));
+        let unencodable = Unencodable { character: '五', position: 1 };
+        assert_eq!(options.text("a五"), Err(TextError::Unencodable(unencodable)));
         let turkish = TextOptions {
             alphabets: &[Alphabet::Gsm7],
             languages: &[Language::TURKISH],
             ..TextOptions::default()
         };
-        let lacking = Unencodable { character: '五', position: 2 };
+        let unencodable = Unencodable { character: '五', position: 2 };
         assert_eq!(
             turkish.text("¡五"),
-            Err(TextError::Unencodable(lacking)),
-            "the default table has the first"
+            Err(TextError::Unencodable(unencodable)),
+            "the default table has the first character"
         );
     }
 
     #[test]
-    fn a_phone_counts_what_is_left() {
-        let size = |text: &str, form: Form| {
-            let Size { segments, units, left } = Text::new(text).size(form);
-            (segments, units, left)
+    fn size_counts_the_unused_units() {
+        let size = |text: &str, segmentation: Segmentation| {
+            let TextSize { segments, units, remaining } = Text::new(text).size(segmentation);
+            (segments, units, remaining)
         };
-        let (narrow, wide) = (Form::Udh(ConcatRef::Narrow(0)), Form::Udh(ConcatRef::Wide(0)));
+        let (narrow, wide) = (Segmentation::Udh(ConcatRef::Narrow(0)), Segmentation::Udh(ConcatRef::Wide(0)));
         assert_eq!(size("", wide), (1, 0, 160));
         assert_eq!(size(&"€".repeat(80), wide), (1, 160, 0));
         assert_eq!(size(&"a".repeat(161), narrow), (2, 161, 306 - 161));
         // The escape that does not fit leaves a septet unused.
         assert_eq!(size(&("a".repeat(151) + "€" + &"a".repeat(10)), wide), (2, 163, 304 - 164));
         assert_eq!(size(&"я".repeat(70), wide), (1, 70, 0));
-        assert_eq!(size(&"a".repeat(300 * 152), wide), (300, 300 * 152, 0), "more than can be sent");
-        assert_eq!(size(&"a".repeat(150), Form::Sar(1)), (1, 150, 10));
-        assert_eq!(size(&"a".repeat(161), Form::Payload), (2, 161, 304 - 161), "on the air");
+        assert_eq!(size(&"a".repeat(300 * 152), wide), (300, 300 * 152, 0), "more segments than can be sent");
+        assert_eq!(size(&"a".repeat(150), Segmentation::Sar(1)), (1, 150, 10));
+        assert_eq!(
+            size(&"a".repeat(161), Segmentation::Payload),
+            (2, 161, 304 - 161),
+            "as the SMSC splits it"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! Look-alikes of characters that the GSM 7-bit alphabet lacks.
+//! Replacing characters that the GSM 7-bit alphabet lacks.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -6,84 +6,87 @@ use alloc::vec::Vec;
 
 use super::gsm7::Shifts;
 
-/// A text whose look-alikes were replaced, and what was.
+/// The result of [`transliterate`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transliterated<'a> {
-    /// The text: the original where nothing was replaced.
+    /// The text after the replacements; borrowed if nothing was replaced.
     pub text: Cow<'a, str>,
-    /// Each replacement, in order.
-    pub replaced: Vec<Replaced>,
+    /// The replacements in the order of the text.
+    pub replacements: Vec<Replacement>,
 }
 
-/// A character that was replaced.
+/// A replaced character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Replaced {
-    /// Bytes from the start of the original text.
+pub struct Replacement {
+    /// The position of the character: bytes from the start of the original text.
     pub position: usize,
-    /// The character that stood there.
+    /// The original character.
     pub character: char,
-    /// What stands there now: empty for a character that is not seen.
+    /// The replacement. Empty for an invisible character.
     pub with: &'static str,
 }
 
-/// Replaces characters that the GSM 7-bit alphabet lacks by those that look like them: typographic quotes and dashes,
-/// spaces, ligatures, full-width letters, Greek capitals that have a Latin twin, accented letters by those without.
+/// Replaces characters that the GSM 7-bit alphabet lacks by similar ones: typographic quotes and dashes, spaces,
+/// ligatures, full-width letters, Greek capitals that look like Latin ones, and accented letters.
 ///
-/// It changes what the recipient reads, so nothing here does it unless it is called, and it tells what it did. A text
-/// with a character that has no look-alike stays as it is: it needs another alphabet anyway. Accents that are characters
-/// of their own are left out; compose the text first (Unicode's form NFC) to keep those that the alphabet has.
+/// Use it to avoid UCS-2, which needs more segments. It changes what the recipient reads, so the crate never calls it
+/// by itself, and the result lists all replacements. If a character has no similar one, the text is returned unchanged:
+/// it needs another alphabet anyway. Combining accents are removed; normalize the text first (Unicode NFC) to keep the
+/// accented letters that the alphabet has.
 ///
 /// ```
 /// use smpp_core::sms::{Alphabet, Shifts, Text, transliterate};
 ///
 /// let plain = transliterate("“Olá” – 5 €…", Shifts::NONE);
 /// assert_eq!(plain.text, "\"Ola\" - 5 €...");
-/// assert_eq!((plain.replaced.len(), plain.replaced[1].with), (5, "a"));
+/// assert_eq!((plain.replacements.len(), plain.replacements[1].with), (5, "a"));
 /// assert_eq!(Text::new(&plain.text).alphabet(), Alphabet::Gsm7);
 /// ```
 pub fn transliterate(text: &str, shifts: Shifts) -> Transliterated<'_> {
-    let mut replaced = Vec::new();
+    let mut replacements = Vec::new();
     let mut plain = String::new();
     let mut copied = 0;
     for (position, character) in text.char_indices() {
         if shifts.septets(character).is_some() {
             continue;
         }
-        let Some(with) = look_alike(character) else {
-            return Transliterated { text: text.into(), replaced: Vec::new() };
+        let Some(with) = replacement_of(character) else {
+            return Transliterated { text: text.into(), replacements: Vec::new() };
         };
         plain.push_str(text.get(copied..position).unwrap_or_default());
         plain.push_str(with);
         copied = position + character.len_utf8();
-        replaced.push(Replaced { position, character, with });
+        replacements.push(Replacement { position, character, with });
     }
-    if replaced.is_empty() {
-        return Transliterated { text: text.into(), replaced };
+    if replacements.is_empty() {
+        return Transliterated { text: text.into(), replacements };
     }
     plain.push_str(text.get(copied..).unwrap_or_default());
-    Transliterated { text: plain.into(), replaced }
+    Transliterated { text: plain.into(), replacements }
 }
 
-/// Characters of the default alphabet.
-fn look_alike(character: char) -> Option<&'static str> {
+/// Returns the replacement, which consists of characters of the default alphabet.
+fn replacement_of(character: char) -> Option<&'static str> {
     match character {
-        // Full-width forms stand in the order of ASCII.
+        // Full-width forms are in the order of ASCII.
         '\u{FF01}'..='\u{FF5E}' => {
-            let at = character as usize - 0xFF01;
-            FULL_WIDTH.get(at..=at)
+            let index = character as usize - 0xFF01;
+            FULL_WIDTH.get(index..=index)
         }
-        // Accents behind their letters.
+        // Combining accents.
         '\u{300}'..='\u{36F}' => Some(""),
-        _ => LOOK_ALIKES.iter().find(|(characters, _)| characters.contains(character)).map(|(_, with)| *with),
+        _ => {
+            REPLACEMENTS.iter().find(|(characters, _)| characters.contains(character)).map(|(_, with)| *with)
+        }
     }
 }
 
-/// ASCII from `!` on. The default alphabet lacks the grave accent: the apostrophe is next to it.
+/// ASCII from `!` on. The default alphabet lacks the grave accent, so an apostrophe replaces it.
 const FULL_WIDTH: &str =
     "!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_'abcdefghijklmnopqrstuvwxyz{|}~";
 
 #[rustfmt::skip]
-static LOOK_ALIKES: [(&str, &str); 87] = [
+static REPLACEMENTS: [(&str, &str); 87] = [
     ("\u{200B}\u{200C}\u{200D}\u{2060}\u{FEFF}\u{AD}\u{FE0F}", ""),
     ("\u{A0}\u{2000}\u{2001}\u{2002}\u{2003}\u{2004}\u{2005}\u{2006}\u{2007}\u{2008}\u{2009}\u{200A}\u{202F}\u{205F}\u{3000}\t", " "),
     ("\u{2028}\u{2029}\u{85}\u{0B}", "\n"),
@@ -110,53 +113,56 @@ mod tests {
     use crate::sms::gsm7::{self, Language};
 
     #[test]
-    fn each_look_alike_is_in_the_alphabet_and_stands_for_what_is_not() {
+    fn replacements_are_in_the_alphabet_and_replaced_characters_are_not() {
         let mut seen = Vec::new();
-        for (characters, with) in LOOK_ALIKES {
+        for (characters, with) in REPLACEMENTS {
             assert!(gsm7::len(with).is_some(), "{with:?}");
             for character in characters.chars() {
-                assert_eq!(gsm7::septets(character), None, "{character:?} needs none");
-                assert!(!seen.contains(&character), "{character:?} stands twice");
+                assert_eq!(gsm7::septets(character), None, "{character:?} needs no replacement");
+                assert!(!seen.contains(&character), "{character:?} is listed twice");
                 seen.push(character);
             }
         }
         for character in '\u{FF01}'..='\u{FF5E}' {
-            assert!(look_alike(character).is_some_and(|with| gsm7::len(with).is_some()), "{character}");
+            assert!(replacement_of(character).is_some_and(|with| gsm7::len(with).is_some()), "{character}");
         }
-        assert_eq!((look_alike('Ａ'), look_alike('～'), look_alike('！')), (Some("A"), Some("~"), Some("!")));
+        assert_eq!(
+            (replacement_of('Ａ'), replacement_of('～'), replacement_of('！')),
+            (Some("A"), Some("~"), Some("!"))
+        );
     }
 
     #[test]
-    fn what_the_alphabet_has_stays() {
+    fn characters_of_the_alphabet_are_unchanged() {
         let text = "Grüße, ça va à 5 €? ΔΦΓΛΩ";
         let plain = transliterate(text, Shifts::NONE);
         assert_eq!(plain.text, "Grüße, ca va à 5 €? ΔΦΓΛΩ");
-        assert_eq!(plain.replaced, [Replaced { position: 9, character: 'ç', with: "c" }]);
+        assert_eq!(plain.replacements, [Replacement { position: 9, character: 'ç', with: "c" }]);
         let turkish = transliterate(text, Shifts::single(Language::TURKISH));
-        assert_eq!((turkish.text, turkish.replaced.len()), (text.into(), 0), "the Turkish table has it");
+        assert_eq!((turkish.text, turkish.replacements.len()), (text.into(), 0), "the Turkish table has it");
     }
 
     #[test]
-    fn what_has_no_look_alike_stays() {
+    fn a_text_with_an_irreplaceable_character_is_unchanged() {
         for text in ["“五”", "👩\u{200D}💻", "❤\u{FE0F}"] {
             let plain = transliterate(text, Shifts::NONE);
-            assert_eq!((plain.text, plain.replaced), (text.into(), Vec::new()));
+            assert_eq!((plain.text, plain.replacements), (text.into(), Vec::new()));
         }
         assert_eq!(transliterate("ne\u{301}e", Shifts::NONE).text, "nee");
     }
 
     proptest! {
         #[test]
-        fn the_report_tells_the_original(text in ".*|[“”–…áçéŁ五a€ \\n\u{200B}]*") {
+        fn the_original_follows_from_the_replacements(text in ".*|[“”–…áçéŁ五a€ \\n\u{200B}]*") {
             let plain = transliterate(&text, Shifts::NONE);
             let (mut original, mut from) = (String::new(), 0);
             let mut rest = &plain.text[..];
-            for replaced in &plain.replaced {
-                let kept = &text[from..replaced.position];
-                original += kept;
-                original.push(replaced.character);
+            for replacement in &plain.replacements {
+                let unchanged = &text[from..replacement.position];
+                original += unchanged;
+                original.push(replacement.character);
                 from = original.len();
-                rest = rest.strip_prefix(kept).and_then(|rest| rest.strip_prefix(replaced.with)).unwrap();
+                rest = rest.strip_prefix(unchanged).and_then(|rest| rest.strip_prefix(replacement.with)).unwrap();
             }
             prop_assert_eq!(original + rest, text);
         }

@@ -1,6 +1,7 @@
 //! UCS-2 (`data_coding` 8), which is UTF-16 in network byte order in practice (SMPP 3.4 §5.2.19).
 //!
-//! A character outside the basic plane, an emoji say, takes two units of two octets: a surrogate pair.
+//! A character outside the basic multilingual plane, for example an emoji, takes two units of two octets: a surrogate
+//! pair.
 //!
 //! ```
 //! use smpp_core::sms::ucs2;
@@ -16,12 +17,12 @@ use alloc::vec::Vec;
 
 use crate::wire::Sink;
 
-/// How many UTF-16 units of two octets `text` takes.
+/// Returns the number of UTF-16 units (two octets each) of `text`.
 pub fn len(text: &str) -> usize {
     text.chars().map(char::len_utf16).sum()
 }
 
-/// Appends `text` to `out`. There is no text that cannot be encoded.
+/// Appends the encoded `text` to `out`. Every text can be encoded.
 pub fn encode(text: &str, out: &mut Vec<u8>) {
     out.reserve(text.len());
     encode_to(text, out);
@@ -35,7 +36,7 @@ pub(super) fn encode_to<S: Sink>(text: &str, out: &mut S) {
     }
 }
 
-/// Reads UTF-16 units. Never fails: a lone surrogate and an odd octet at the end show as U+FFFD.
+/// Decodes UTF-16 in network byte order. Never fails: a lone surrogate or an odd octet at the end becomes U+FFFD.
 pub fn decode(octets: &[u8]) -> String {
     let (units, odd) = octets.as_chunks();
     let mut text = String::with_capacity(octets.len());
@@ -56,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reading_never_fails() {
+    fn decoding_never_fails() {
         for (octets, text) in [
             (&[][..], ""),
             (&[0x00], "\u{FFFD}"),
@@ -72,7 +73,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_written_is_read(text in prop::collection::vec(any::<char>(), 0..200)) {
+        fn encoded_text_decodes_to_itself(text in prop::collection::vec(any::<char>(), 0..200)) {
             let text: String = text.into_iter().collect();
             let mut octets = Vec::new();
             encode(&text, &mut octets);
@@ -81,7 +82,7 @@ mod tests {
         }
 
         #[test]
-        fn any_octets_are_read(octets in any::<Vec<u8>>()) {
+        fn any_octets_decode(octets in any::<Vec<u8>>()) {
             prop_assert!(decode(&octets).chars().count() <= octets.len().div_ceil(2));
         }
     }

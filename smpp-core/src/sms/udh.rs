@@ -1,18 +1,26 @@
-//! The user data header: what precedes the text when `esm_class` has its UDHI bit set
-//! (3GPP TS 23.040 §9.2.3.24, SMPP 3.4 §5.2.12).
+//! Reading and writing the user data header (UDH), which precedes the text if the UDHI bit of `esm_class` is set (3GPP
+//! TS 23.040 §9.2.3.24, SMPP 3.4 §5.2.12).
+//!
+//! [`split`] separates a header from the text, and [`HeaderBuf`] builds a header to send. To split a long text, start
+//! from [`Text`](super::Text), which writes the concatenation elements itself. To read a whole PDU, start from
+//! [`UserData`](super::UserData).
+//!
+//! # Format
 //!
 //! ```text
 //! header   = UDHL element*           UDHL: octets that follow
 //! element  = id length data          length: octets of data
 //! ```
 //!
+//! # Example
+//!
 //! ```
 //! use smpp_core::sms::udh::{self, ConcatRef};
 //!
 //! let (header, text) = udh::split(&[5, 0x00, 3, 0x2A, 2, 1, b'H', b'i'])?;
-//! let part = header.concatenation().ok_or("not concatenated")?;
-//! assert_eq!(part.reference(), ConcatRef::Narrow(0x2A));
-//! assert_eq!((part.part(), part.total()), (1, 2));
+//! let segment = header.concatenation().ok_or("not concatenated")?;
+//! assert_eq!(segment.reference(), ConcatRef::Narrow(0x2A));
+//! assert_eq!((segment.number(), segment.total()), (1, 2));
 //! assert_eq!(text, b"Hi");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -25,79 +33,82 @@ use core::ops::RangeInclusive;
 use super::gsm7::{Language, Shifts};
 use crate::wire::Sink;
 
-/// A user data header: its elements, not yet looked at.
+/// A user data header. Its elements are parsed on demand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Header<'a>(&'a [u8]);
 
-/// An element of a header.
+/// An information element of a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Element<'a> {
-    /// What it is, for example [`Element::CONCATENATION_8`].
+    /// The element id, for example [`Element::CONCATENATION_8`].
     pub id: u8,
-    /// Its content: 0 to 255 octets.
+    /// The data of the element: 0 to 255 octets.
     pub data: &'a [u8],
 }
 
-/// The elements of a header, in order. Ends after an error.
+/// An iterator over the elements of a header. It ends after an error.
 #[derive(Clone, Debug)]
 pub struct Elements<'a> {
     header: &'a [u8],
     rest: &'a [u8],
 }
 
-/// The reference that the segments of one message share. Messages that travel at the same time between the
-/// same addresses need different ones; the two widths do not mix.
+/// The reference number in the user data header of a concatenated message, which all its segments share.
+///
+/// Concurrent messages between the same addresses need different references. References of different widths never
+/// match. A message can have a reference from sar_ parameters instead: [`MessageReference`](super::MessageReference)
+/// covers both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ConcatRef {
-    /// 8 bits: one octet more per segment for the text, 256 messages until it repeats.
+    /// 8 bits: repeats after 256 messages, and leaves one more octet per segment for the text.
     Narrow(u8),
-    /// 16 bits: 65 536 messages until it repeats.
+    /// 16 bits: repeats after 65,536 messages.
     Wide(u16),
 }
 
-/// Which part of a longer message a segment is (3GPP TS 23.040 §9.2.3.24.1, §9.2.3.24.8).
+/// Which segment of a concatenated message this is (3GPP TS 23.040 §9.2.3.24.1, §9.2.3.24.8).
 ///
-/// A value always makes sense: `1 <= part <= total`.
+/// Always valid: `1 <= number <= total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Concatenation {
     reference: ConcatRef,
     total: u8,
-    part: u8,
+    number: u8,
 }
 
-/// What an element says, where it has the length that its id wants.
+/// The parsed content of an element whose length matches its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Content<'a> {
-    /// Which part of a longer message it is.
+    /// The segment number and the reference of a concatenated message.
     Concatenation(Concatenation),
-    /// The applications that it is for and from (3GPP TS 23.040 §9.2.3.24.3, §9.2.3.24.4).
+    /// The destination and originator application ports (3GPP TS 23.040 §9.2.3.24.3, §9.2.3.24.4).
     Ports(Ports),
-    /// A special message indication: its octet, and how many such messages wait (3GPP TS 23.040 §9.2.3.24.2).
+    /// A special message indication: how many messages of a kind are waiting (3GPP TS 23.040 §9.2.3.24.2).
     SpecialMessage {
-        /// Which kind, and whether to store it.
+        /// The kind of message, and whether to store the indication.
         indication: u8,
-        /// Messages that wait.
+        /// The number of waiting messages.
         count: u8,
     },
-    /// The language whose extension table is used (3GPP TS 23.040 §9.2.3.24.15).
+    /// The language whose table replaces the extension table (3GPP TS 23.040 §9.2.3.24.15).
     SingleShift(Language),
-    /// The language whose table takes the place of the default one (3GPP TS 23.040 §9.2.3.24.16).
+    /// The language whose table replaces the default table (3GPP TS 23.040 §9.2.3.24.16).
     LockingShift(Language),
-    /// Another element, or one that makes no sense: its octets.
+    /// The data of an element that is unknown or invalid.
     Other(&'a [u8]),
 }
 
-/// Port numbers: 0 to 255 fit an element of 8 bits, all others take one of 16.
+/// Application port numbers. Ports of 0 to 255 fit into an element of 8 bits, others need 16 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ports {
-    /// The application that it is for.
+    /// The port of the receiving application.
     pub destination: u16,
-    /// The application that it is from.
+    /// The port of the sending application.
     pub originator: u16,
 }
 
-/// The octets of a header that is yet to be sent, put together element by element.
+/// A builder for a user data header.
 ///
 /// ```
 /// use smpp_core::sms::udh::{HeaderBuf, Ports};
@@ -113,37 +124,39 @@ pub struct Ports {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeaderBuf(Vec<u8>);
 
-/// An element for which a header has no room: a message has 140 octets.
+/// The error when an element does not fit: a short message has 140 octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeaderFull {
-    /// Octets that the header would have, its length octet included.
+    /// The octets of the header with the element, its length octet included.
     pub length: usize,
 }
 
-/// A header whose lengths do not add up.
+/// Why a user data header is malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MalformedHeader {
-    /// The user data is empty: not even the header's length is there.
+    /// The user data is empty, without the length of the header.
     Missing,
-    /// The header reaches past the end of the user data.
+    /// The header is longer than the user data.
     TooLong {
-        /// Octets that the header claims to have after its first.
+        /// The length of the header, as its first octet says.
         length: u8,
-        /// Octets that there are.
+        /// The octets after the first one.
         available: usize,
     },
-    /// An element reaches past the end of the header, or is cut off before its length.
+    /// An element is longer than the rest of the header, or ends before its length octet.
     Element {
-        /// Octets from the start of the user data to the element.
+        /// The position of the element: octets from the start of the user data.
         offset: usize,
     },
 }
 
-/// Splits user data that starts with a header into the header and what follows: text or data.
+/// Splits user data that starts with a header into the header and the following text or data.
 ///
-/// Only the header's own length is checked. An element that does not fit is an error of
-/// [`Header::elements`], so that the text can be read even then.
+/// # Errors
+///
+/// [`MalformedHeader`] if the header is longer than the user data. A malformed element is reported by
+/// [`Header::elements`] instead, so that the text stays readable.
 pub fn split(user_data: &[u8]) -> Result<(Header<'_>, &[u8]), MalformedHeader> {
     let (&length, following) = user_data.split_first().ok_or(MalformedHeader::Missing)?;
     let available = following.len();
@@ -154,28 +167,28 @@ pub fn split(user_data: &[u8]) -> Result<(Header<'_>, &[u8]), MalformedHeader> {
 }
 
 impl<'a> Header<'a> {
-    /// No elements.
+    /// A header without elements.
     pub const EMPTY: Self = Self(&[]);
 
-    /// The elements' octets, without the length before them.
+    /// Returns the elements without the length octet before them.
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.0
     }
 
-    /// The elements, in order.
+    /// Returns the elements, in order.
     pub const fn elements(&self) -> Elements<'a> {
         Elements { header: self.0, rest: self.0 }
     }
 
-    /// Octets of the header, its length octet included.
-    pub const fn octets(&self) -> usize {
+    /// Returns the octets of the header, its length octet included.
+    pub const fn encoded_len(&self) -> usize {
         1 + self.0.len()
     }
 
-    /// Which part of a longer message this is, or `None` if it stands alone.
+    /// Returns which segment of a concatenated message this is; `None` if the message is not concatenated.
     ///
-    /// As 3GPP TS 23.040 §9.2.3.24 demands, a malformed header counts as none, an element that makes no
-    /// sense is skipped, and the last of several wins.
+    /// As 3GPP TS 23.040 §9.2.3.24 requires, a malformed header counts as none, an invalid element is skipped, and the
+    /// last of several elements applies.
     pub fn concatenation(&self) -> Option<Concatenation> {
         self.last(|content| match content {
             Content::Concatenation(concatenation) => Some(concatenation),
@@ -183,7 +196,7 @@ impl<'a> Header<'a> {
         })
     }
 
-    /// The applications that the message is for and from, read as [`concatenation`](Self::concatenation) is.
+    /// Returns the application ports, by the same rules as [`concatenation`](Self::concatenation).
     pub fn ports(&self) -> Option<Ports> {
         self.last(|content| match content {
             Content::Ports(ports) => Some(ports),
@@ -191,7 +204,7 @@ impl<'a> Header<'a> {
         })
     }
 
-    /// The national tables that the text is written with, read as [`concatenation`](Self::concatenation) is.
+    /// Returns the national language tables of the text, by the same rules as [`concatenation`](Self::concatenation).
     pub fn shifts(&self) -> Shifts {
         let locking = self.last(|content| match content {
             Content::LockingShift(language) => Some(language),
@@ -214,7 +227,7 @@ impl<'a> Header<'a> {
 }
 
 impl<'a> Element<'a> {
-    /// What it says.
+    /// Parses the content of the element.
     pub fn content(&self) -> Content<'a> {
         if let Some(concatenation) = Concatenation::from_element(*self) {
             return Content::Concatenation(concatenation);
@@ -248,21 +261,21 @@ impl Element<'_> {
     pub const PORTS_16: u8 = 0x05;
     /// SMSC control parameters.
     pub const SMSC_CONTROL: u8 = 0x06;
-    /// Who put the header there.
+    /// UDH source indicator: who added the header.
     pub const UDH_SOURCE: u8 = 0x07;
     /// Wireless control message protocol.
     pub const WCMP: u8 = 0x09;
-    /// Text formatting of EMS.
+    /// EMS text formatting.
     pub const TEXT_FORMATTING: u8 = 0x0A;
-    /// The header of an e-mail.
+    /// RFC 822 e-mail header.
     pub const RFC822_HEADER: u8 = 0x20;
-    /// The address to reply to.
+    /// Reply address.
     pub const REPLY_ADDRESS: u8 = 0x22;
     /// National language single shift.
     pub const SINGLE_SHIFT: u8 = 0x24;
     /// National language locking shift.
     pub const LOCKING_SHIFT: u8 = 0x25;
-    /// Security headers of the SIM application toolkit.
+    /// SIM application toolkit security headers.
     pub const SIM_TOOLKIT: RangeInclusive<u8> = 0x70..=0x7F;
 }
 
@@ -288,7 +301,7 @@ impl<'a> Iterator for Elements<'a> {
 impl FusedIterator for Elements<'_> {}
 
 impl ConcatRef {
-    /// Octets of a header with this concatenation alone, its length octet included: 6 or 7.
+    /// Returns the octets of a header that has only this concatenation element, its length octet included: 6 or 7.
     pub const fn header_len(self) -> u8 {
         match self {
             Self::Narrow(_) => 6,
@@ -298,74 +311,79 @@ impl ConcatRef {
 }
 
 impl Concatenation {
-    /// Part `part` of `total`, counted from 1. `None` unless `1 <= part <= total`.
-    pub const fn new(reference: ConcatRef, total: u8, part: u8) -> Option<Self> {
-        if 1 <= part && part <= total { Some(Self { reference, total, part }) } else { None }
+    /// Creates the information for segment `number` of `total`, counted from 1. Returns `None` unless `1 <= number <=
+    /// total`.
+    pub const fn new(reference: ConcatRef, total: u8, number: u8) -> Option<Self> {
+        if 1 <= number && number <= total { Some(Self { reference, total, number }) } else { None }
     }
 
-    /// What `element` says, if it is a concatenation that makes sense.
+    /// Parses an element. Returns `None` if it is not a valid concatenation element.
     pub const fn from_element(element: Element<'_>) -> Option<Self> {
         match (element.id, element.data) {
-            (Element::CONCATENATION_8, &[reference, total, part]) => {
-                Self::new(ConcatRef::Narrow(reference), total, part)
+            (Element::CONCATENATION_8, &[reference, total, number]) => {
+                Self::new(ConcatRef::Narrow(reference), total, number)
             }
-            (Element::CONCATENATION_16, &[high, low, total, part]) => {
-                Self::new(ConcatRef::Wide(u16::from_be_bytes([high, low])), total, part)
+            (Element::CONCATENATION_16, &[high, low, total, number]) => {
+                Self::new(ConcatRef::Wide(u16::from_be_bytes([high, low])), total, number)
             }
             _ => None,
         }
     }
 
-    /// Octets of the element: 5 or 6.
-    pub const fn octets(&self) -> usize {
+    /// Returns the octets of the element: 5 or 6.
+    pub const fn encoded_len(&self) -> usize {
         match self.reference {
             ConcatRef::Narrow(_) => 5,
             ConcatRef::Wide(_) => 6,
         }
     }
 
-    /// Appends the element to a header: 5 or 6 octets. The header's length octet is the caller's to write.
+    /// Appends the element to a header: 5 or 6 octets. The caller writes the length octet of the header.
     pub fn emit(&self, out: &mut Vec<u8>) {
         self.emit_to(out);
     }
 
     pub(super) fn emit_to<S: Sink>(self, out: &mut S) {
-        let Self { reference, total, part } = self;
+        let Self { reference, total, number } = self;
         match reference {
-            ConcatRef::Narrow(reference) => out.put(&[Element::CONCATENATION_8, 3, reference, total, part]),
+            ConcatRef::Narrow(reference) => out.put(&[Element::CONCATENATION_8, 3, reference, total, number]),
             ConcatRef::Wide(reference) => {
                 let [high, low] = reference.to_be_bytes();
-                out.put(&[Element::CONCATENATION_16, 4, high, low, total, part]);
+                out.put(&[Element::CONCATENATION_16, 4, high, low, total, number]);
             }
         }
     }
 
-    /// The reference that all parts share.
+    /// Returns the reference that all segments share.
     pub const fn reference(&self) -> ConcatRef {
         self.reference
     }
 
-    /// How many parts there are: 1 to 255.
+    /// Returns the number of segments: 1 to 255.
     pub const fn total(&self) -> u8 {
         self.total
     }
 
-    /// Which part this is: 1 to [`total`](Self::total).
-    pub const fn part(&self) -> u8 {
-        self.part
+    /// Returns the segment number: 1 to [`total`](Self::total).
+    pub const fn number(&self) -> u8 {
+        self.number
     }
 }
 
 impl HeaderBuf {
-    /// The most octets: those of a message on the air.
+    /// The maximum octets of a header: those of a short message.
     const MAX: usize = 140;
 
-    /// A header without elements.
+    /// Creates a header without elements.
     pub fn new() -> Self {
         Self(alloc::vec![0])
     }
 
-    /// Adds an element, or tells that there is no room for it.
+    /// Adds an element.
+    ///
+    /// # Errors
+    ///
+    /// [`HeaderFull`] if the header would exceed 140 octets; it is unchanged then.
     pub fn push(&mut self, element: Element<'_>) -> Result<(), HeaderFull> {
         let length = self.0.len() + 2 + element.data.len();
         if length > Self::MAX {
@@ -379,7 +397,11 @@ impl HeaderBuf {
         Ok(())
     }
 
-    /// Adds port numbers, of 8 bits each if they fit.
+    /// Adds application ports in an element of 8 bits if both fit, and of 16 bits otherwise.
+    ///
+    /// # Errors
+    ///
+    /// [`HeaderFull`] as for [`push`](Self::push).
     pub fn push_ports(&mut self, ports: Ports) -> Result<(), HeaderFull> {
         let Ports { destination, originator } = ports;
         if let (Ok(destination), Ok(originator)) = (u8::try_from(destination), u8::try_from(originator)) {
@@ -389,12 +411,12 @@ impl HeaderBuf {
         self.push(Element { id: Element::PORTS_16, data: &[a, b, c, d] })
     }
 
-    /// The header as it is sent: its length, then the elements.
+    /// Returns the encoded header: its length octet, then the elements.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// The header.
+    /// Returns the header, for example for [`Text::with_header`](super::Text::with_header).
     pub fn as_header(&self) -> Header<'_> {
         Header(self.0.get(1..).unwrap_or_default())
     }
@@ -408,7 +430,12 @@ impl Default for HeaderBuf {
 
 impl fmt::Display for HeaderFull {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a user data header of {} octets, where a message has {}", self.length, HeaderBuf::MAX)
+        write!(
+            f,
+            "a user data header of {} octets is too long: a short message has {}",
+            self.length,
+            HeaderBuf::MAX
+        )
     }
 }
 
@@ -419,7 +446,7 @@ impl fmt::Display for MalformedHeader {
         match self {
             Self::Missing => f.write_str("the user data is empty where its header should start"),
             Self::TooLong { length, available } => {
-                write!(f, "the user data header claims {length} octets, {available} are there")
+                write!(f, "the user data header has a length of {length} octets, but only {available} follow")
             }
             Self::Element { offset } => {
                 write!(f, "the element at octet {offset} reaches past the end of the user data header")
@@ -443,7 +470,7 @@ mod tests {
     }
 
     #[test]
-    fn elements_come_in_order() {
+    fn elements_are_in_order() {
         let (header, rest) = split(&[9, 0x05, 4, 0x0B, 0x84, 0x23, 0xF0, 0x24, 1, 3, 0xAA]).unwrap();
         let elements: Result<Vec<_>, _> = header.elements().collect();
         let ports = Element { id: 0x05, data: &[0x0B, 0x84, 0x23, 0xF0] };
@@ -460,13 +487,13 @@ mod tests {
     }
 
     #[test]
-    fn a_header_past_the_user_data_is_malformed() {
+    fn a_header_longer_than_the_user_data_is_malformed() {
         assert_eq!(split(&[]), Err(MalformedHeader::Missing));
         assert_eq!(split(&[5, 0, 3]), Err(MalformedHeader::TooLong { length: 5, available: 2 }));
     }
 
     #[test]
-    fn an_element_past_the_header_is_malformed_and_the_text_survives() {
+    fn an_element_longer_than_the_header_is_malformed_and_the_text_is_readable() {
         for (user_data, offset) in
             [(&[1, 0x00, b'H'][..], 1), (&[4, 0x00, 3, 9, 9, b'H'], 1), (&[4, 0x24, 1, 3, 0x25, b'H'], 4)]
         {
@@ -479,26 +506,30 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_header_says_nothing_about_concatenation() {
+    fn a_malformed_header_has_no_concatenation() {
         assert_eq!(concatenation(&[7, 0x00, 3, 9, 2, 1, 0x24, 1]), None);
     }
 
     #[test]
-    fn parts_that_make_no_sense_are_ignored() {
-        for [total, part] in [[0, 0], [0, 1], [2, 0], [2, 3]] {
-            assert_eq!(concatenation(&[5, 0x00, 3, 9, total, part]), None, "{part} of {total}");
-            assert_eq!(concatenation(&[6, 0x08, 4, 9, 9, total, part]), None, "{part} of {total}");
+    fn invalid_segment_numbers_are_ignored() {
+        for [total, number] in [[0, 0], [0, 1], [2, 0], [2, 3]] {
+            assert_eq!(concatenation(&[5, 0x00, 3, 9, total, number]), None, "segment {number} of {total}");
+            assert_eq!(
+                concatenation(&[6, 0x08, 4, 9, 9, total, number]),
+                None,
+                "segment {number} of {total}"
+            );
         }
         assert_eq!(concatenation(&[4, 0x00, 2, 9, 2]), None, "too short");
         assert_eq!(concatenation(&[6, 0x00, 4, 9, 9, 2, 1]), None, "too long");
     }
 
     #[test]
-    fn elements_say_what_they_mean() {
+    fn every_element_has_its_content() {
         let content = |id, data| Element { id, data }.content();
-        let part = Concatenation::new(ConcatRef::Narrow(9), 3, 2).unwrap();
-        assert_eq!(content(0x00, &[9, 3, 2]), Content::Concatenation(part));
-        assert_eq!(content(0x00, &[9, 3, 4]), Content::Other(&[9, 3, 4]), "part 4 of 3");
+        let segment = Concatenation::new(ConcatRef::Narrow(9), 3, 2).unwrap();
+        assert_eq!(content(0x00, &[9, 3, 2]), Content::Concatenation(segment));
+        assert_eq!(content(0x00, &[9, 3, 4]), Content::Other(&[9, 3, 4]), "segment 4 of 3");
         let ports = Ports { destination: 0x0B84, originator: 0x23F0 };
         assert_eq!(content(0x05, &[0x0B, 0x84, 0x23, 0xF0]), Content::Ports(ports));
         assert_eq!(content(0x05, &[0x0B, 0x84, 0x23]), Content::Other(&[0x0B, 0x84, 0x23]));
@@ -506,14 +537,14 @@ mod tests {
         assert_eq!(content(0x01, &[0x80, 3]), Content::SpecialMessage { indication: 0x80, count: 3 });
         assert_eq!(content(0x24, &[1]), Content::SingleShift(Language::TURKISH));
         assert_eq!(content(0x25, &[3]), Content::LockingShift(Language::PORTUGUESE));
-        assert_eq!(content(0x7A, b"x"), Content::Other(b"x"), "kept, though unknown");
+        assert_eq!(content(0x7A, b"x"), Content::Other(b"x"), "unknown elements keep their data");
     }
 
     #[test]
-    fn the_last_that_makes_sense_wins_for_ports_and_tables_too() {
+    fn the_last_valid_element_applies_for_ports_and_tables() {
         let header = |octets| split(octets).unwrap().0;
         let elements = header(&[11, 0x24, 1, 1, 0x24, 1, 2, 0x25, 2, 1, 1, 0x6F]);
-        assert_eq!(elements.shifts(), Shifts::NONE, "the last element is cut off");
+        assert_eq!(elements.shifts(), Shifts::NONE, "the last element is truncated");
         let elements = header(&[10, 0x24, 1, 1, 0x24, 1, 2, 0x25, 2, 1, 1]);
         assert_eq!(elements.shifts(), Shifts::single(Language::SPANISH), "a table is one octet");
         assert_eq!(elements.ports(), None);
@@ -522,7 +553,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_is_put_together_until_it_is_full() {
+    fn elements_are_added_until_the_header_is_full() {
         let mut header = HeaderBuf::new();
         assert_eq!(header.as_bytes(), [0]);
         header.push_ports(Ports { destination: 240, originator: 241 }).unwrap();
@@ -536,7 +567,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_concatenation_that_makes_sense_wins() {
+    fn the_last_valid_concatenation_applies() {
         let wide = Concatenation::new(ConcatRef::Wide(0x0102), 3, 2);
         assert_eq!(concatenation(&[11, 0x00, 3, 9, 2, 1, 0x08, 4, 1, 2, 3, 2]), wide);
         assert_eq!(concatenation(&[11, 0x08, 4, 1, 2, 3, 2, 0x00, 3, 9, 0, 1]), wide);
@@ -544,10 +575,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_written_is_read(wide: bool, reference: u16, total: u8, part: u8) {
+        fn an_emitted_concatenation_parses_to_itself(wide: bool, reference: u16, total: u8, number: u8) {
             let [_, low] = reference.to_be_bytes();
             let reference = if wide { ConcatRef::Wide(reference) } else { ConcatRef::Narrow(low) };
-            let Some(written) = Concatenation::new(reference, total, part) else { return Ok(()) };
+            let Some(written) = Concatenation::new(reference, total, number) else { return Ok(()) };
             let mut octets = vec![reference.header_len() - 1];
             written.emit(&mut octets);
             prop_assert_eq!(octets.len(), usize::from(reference.header_len()));
@@ -555,7 +586,7 @@ mod tests {
         }
 
         #[test]
-        fn any_octets_are_read(user_data in any::<Vec<u8>>()) {
+        fn any_octets_parse(user_data in any::<Vec<u8>>()) {
             if let Ok((header, rest)) = split(&user_data) {
                 let fitting: usize = header.elements().flatten().map(|element| 2 + element.data.len()).sum();
                 prop_assert!(1 + fitting + rest.len() <= user_data.len());

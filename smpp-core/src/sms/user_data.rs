@@ -1,17 +1,16 @@
-//! What a message carries, wherever its PDU has it.
-
-use alloc::string::String;
+//! The user data of a PDU, and the segment information in it.
 
 use super::udh::{self, ConcatRef, MalformedHeader};
-use super::{Alphabet, Codings};
 use crate::pdu::{DataCoding, DataSm, DeliverSm, EsmClass, SubmitMulti, SubmitSm};
 use crate::tlv::Tlvs;
 
-/// The user data of a message: `short_message` or `message_payload`, without its header, and what the header or the
-/// optional parameters say about it.
+/// The user data of a message: `short_message` or `message_payload` without the user data header, and what the header
+/// or the sar_ parameters say about it.
+///
+/// The method `user_data` of a PDU returns it, for example [`DeliverSm::user_data`].
 ///
 /// ```
-/// use smpp_core::sms::{Codings, ConcatRef, Reference};
+/// use smpp_core::sms::{Codings, ConcatRef, MessageReference};
 /// use smpp_core::{DeliverSm, EsmClass, ShortMessage};
 ///
 /// let deliver_sm = DeliverSm {
@@ -20,51 +19,58 @@ use crate::tlv::Tlvs;
 ///     ..DeliverSm::default()
 /// };
 /// let user_data = deliver_sm.user_data()?;
-/// let part = user_data.part.ok_or("it stands alone")?;
-/// assert_eq!((part.number, part.total), (1, 2));
-/// assert_eq!(part.reference, Reference::Udh(ConcatRef::Narrow(42)));
+/// let segment = user_data.segment.ok_or("not concatenated")?;
+/// assert_eq!((segment.number, segment.total), (1, 2));
+/// assert_eq!(segment.reference, MessageReference::Udh(ConcatRef::Narrow(42)));
 /// assert_eq!(user_data.text(Codings::default()).as_deref(), Some("Hi"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UserData<'a> {
-    /// The user data header, if `esm_class` announces one.
+    /// The user data header, if the UDHI bit of `esm_class` is set.
     pub header: Option<udh::Header<'a>>,
-    /// What follows it: text, or data.
+    /// The octets after the header: text or binary data.
     pub octets: &'a [u8],
-    /// The message's mode, type and features.
+    /// The `esm_class` of the PDU.
     pub esm_class: EsmClass,
-    /// How it is coded.
+    /// The `data_coding` of the PDU.
     pub data_coding: DataCoding,
-    /// Which part of a longer message it is. `None` for one that stands alone.
-    pub part: Option<MessagePart>,
+    /// Which segment of a concatenated message this is; `None` if the message is not concatenated.
+    pub segment: Option<SegmentInfo>,
 }
 
-/// Which part of a longer message a message is: `1 <= number <= total`.
+/// Which segment of a concatenated message a PDU carries: `1 <= number <= total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct MessagePart {
-    /// What all parts of the message share.
-    pub reference: Reference,
-    /// How many parts there are: 1 to 255.
+pub struct SegmentInfo {
+    /// The reference that all segments of the message share.
+    pub reference: MessageReference,
+    /// The number of segments of the message: 1 to 255.
     pub total: u8,
-    /// Which one this is, from 1.
+    /// The segment number, from 1.
     pub number: u8,
 }
 
-/// The reference that all parts of a message share. Those of different kinds are never of the same message.
+/// The reference number of a concatenated message, which all its segments share.
+///
+/// It is either the reference of the user data header ([`ConcatRef`]) or that of the sar_ parameters. Segments with
+/// different kinds of reference never belong to the same message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Reference {
-    /// That of the user data header.
+pub enum MessageReference {
+    /// The reference in the user data header.
     Udh(ConcatRef),
-    /// sar_msg_ref_num (SMPP 3.4 §5.3.2.22).
+    /// The sar_msg_ref_num (SMPP 3.4 §5.3.2.22).
     Sar(u16),
 }
 
 impl<'a> UserData<'a> {
-    /// The user data of a PDU with these fields.
+    /// Returns the user data of a PDU with these fields.
     ///
-    /// Concatenation is what the header says, and without that what the three sar_ parameters say, if all are there
-    /// and make sense. An error if the header reaches past the end: where the text begins cannot be known then.
+    /// The segment information is that of the header. Without it, the three sar_ parameters apply if all are present
+    /// and valid.
+    ///
+    /// # Errors
+    ///
+    /// [`MalformedHeader`] if the header is longer than the user data: the start of the text is unknown then.
     pub fn of(
         esm_class: EsmClass,
         data_coding: DataCoding,
@@ -77,54 +83,44 @@ impl<'a> UserData<'a> {
         } else {
             (None, text)
         };
-        let of_header = header.and_then(|header| header.concatenation()).map(|part| MessagePart {
-            reference: Reference::Udh(part.reference()),
-            total: part.total(),
-            number: part.part(),
+        let in_header = header.and_then(|header| header.concatenation()).map(|element| SegmentInfo {
+            reference: MessageReference::Udh(element.reference()),
+            total: element.total(),
+            number: element.number(),
         });
-        Ok(Self { header, octets, esm_class, data_coding, part: of_header.or_else(|| sar(tlvs)) })
-    }
-
-    /// The alphabet on a bind with these codings, if it is known.
-    pub const fn alphabet(&self, codings: Codings) -> Option<Alphabet> {
-        codings.alphabet(self.data_coding)
-    }
-
-    /// The text: see [`Codings::decode`].
-    pub fn text(&self, codings: Codings) -> Option<String> {
-        codings.decode(self.data_coding, self.header, self.octets)
+        Ok(Self { header, octets, esm_class, data_coding, segment: in_header.or_else(|| sar(tlvs)) })
     }
 }
 
-fn sar(tlvs: &Tlvs<'_>) -> Option<MessagePart> {
-    let reference = Reference::Sar(tlvs.sar_msg_ref_num()?);
+fn sar(tlvs: &Tlvs<'_>) -> Option<SegmentInfo> {
+    let reference = MessageReference::Sar(tlvs.sar_msg_ref_num()?);
     let (total, number) = (tlvs.sar_total_segments()?, tlvs.sar_segment_seqnum()?);
-    (1..=total).contains(&number).then_some(MessagePart { reference, total, number })
+    (1..=total).contains(&number).then_some(SegmentInfo { reference, total, number })
 }
 
 impl<'a> DeliverSm<'a> {
-    /// What it carries: see [`UserData::of`].
+    /// Returns the user data: see [`UserData::of`].
     pub fn user_data(&self) -> Result<UserData<'a>, MalformedHeader> {
         UserData::of(self.esm_class, self.data_coding, self.text(), &self.tlvs)
     }
 }
 
 impl<'a> SubmitSm<'a> {
-    /// What it carries: see [`UserData::of`].
+    /// Returns the user data: see [`UserData::of`].
     pub fn user_data(&self) -> Result<UserData<'a>, MalformedHeader> {
         UserData::of(self.esm_class, self.data_coding, self.text(), &self.tlvs)
     }
 }
 
 impl<'a> SubmitMulti<'a> {
-    /// What it carries: see [`UserData::of`].
+    /// Returns the user data: see [`UserData::of`].
     pub fn user_data(&self) -> Result<UserData<'a>, MalformedHeader> {
         UserData::of(self.esm_class, self.data_coding, self.text(), &self.tlvs)
     }
 }
 
 impl<'a> DataSm<'a> {
-    /// What it carries: see [`UserData::of`].
+    /// Returns the user data: see [`UserData::of`].
     pub fn user_data(&self) -> Result<UserData<'a>, MalformedHeader> {
         UserData::of(self.esm_class, self.data_coding, self.text(), &self.tlvs)
     }
@@ -134,6 +130,7 @@ impl<'a> DataSm<'a> {
 mod tests {
     use super::*;
     use crate::pdu::ShortMessage;
+    use crate::sms::{Alphabet, Codings};
     use crate::tlv::{Tag, Tlv};
 
     fn sar(reference: u16, total: u8, number: u8) -> [Tlv<'static>; 3] {
@@ -141,21 +138,21 @@ mod tests {
     }
 
     #[test]
-    fn the_three_parameters_count_together_and_if_they_make_sense() {
-        let part = |tlvs: &[Tlv<'_>]| {
-            UserData::of(EsmClass::empty(), DataCoding(0), b"Hi", &Tlvs::list(tlvs)).unwrap().part
+    fn sar_parameters_count_if_all_are_present_and_valid() {
+        let segment = |tlvs: &[Tlv<'_>]| {
+            UserData::of(EsmClass::empty(), DataCoding(0), b"Hi", &Tlvs::list(tlvs)).unwrap().segment
         };
-        let expected = MessagePart { reference: Reference::Sar(0x0102), total: 3, number: 2 };
-        assert_eq!(part(&sar(0x0102, 3, 2)), Some(expected));
+        let expected = SegmentInfo { reference: MessageReference::Sar(0x0102), total: 3, number: 2 };
+        assert_eq!(segment(&sar(0x0102, 3, 2)), Some(expected));
         for tlvs in [sar(1, 3, 0), sar(1, 3, 4), sar(1, 0, 0)] {
-            assert_eq!(part(&tlvs), None, "{tlvs:?}");
+            assert_eq!(segment(&tlvs), None, "{tlvs:?}");
         }
-        assert_eq!(part(&sar(1, 3, 2)[..2]), None);
-        assert_eq!(part(&[]), None);
+        assert_eq!(segment(&sar(1, 3, 2)[..2]), None);
+        assert_eq!(segment(&[]), None);
     }
 
     #[test]
-    fn the_header_wins_over_the_parameters() {
+    fn the_header_takes_precedence_over_sar_parameters() {
         let tlvs = sar(7, 3, 2);
         let deliver_sm = |octets: &'static [u8]| DeliverSm {
             esm_class: EsmClass::UDHI,
@@ -163,14 +160,18 @@ mod tests {
             tlvs: Tlvs::list(&tlvs),
             ..DeliverSm::default()
         };
-        let part = |octets| deliver_sm(octets).user_data().unwrap().part.unwrap();
-        assert_eq!(part(&[5, 0, 3, 9, 2, 1]).reference, Reference::Udh(ConcatRef::Narrow(9)));
-        assert_eq!(part(&[3, 0x24, 1, 1]).reference, Reference::Sar(7), "the header says nothing of it");
+        let segment = |octets| deliver_sm(octets).user_data().unwrap().segment.unwrap();
+        assert_eq!(segment(&[5, 0, 3, 9, 2, 1]).reference, MessageReference::Udh(ConcatRef::Narrow(9)));
+        assert_eq!(
+            segment(&[3, 0x24, 1, 1]).reference,
+            MessageReference::Sar(7),
+            "the header has no concatenation"
+        );
         assert!(deliver_sm(&[9, 0]).user_data().is_err());
     }
 
     #[test]
-    fn a_payload_has_a_header_too() {
+    fn message_payload_may_have_a_header() {
         let payload = [Tlv::new(Tag::MESSAGE_PAYLOAD, &[3, 0x25, 1, 1, 0x0C]).unwrap()];
         let (esm_class, tlvs) = (EsmClass::UDHI, Tlvs::list(&payload));
         let of_data_sm = DataSm { esm_class, tlvs, ..DataSm::default() }.user_data().unwrap();

@@ -1,12 +1,12 @@
-//! The values of the parameters of broadcasts (SMPP 5.0 §4.8.4).
+//! The values of the broadcast parameters (SMPP 5.0 §4.8.4).
 
-use super::typed::{octet_and_pair, octet_enum, parts};
-use crate::wire::open_enum;
+use super::value::{octet_and_u16, octet_enum, parts_and_octets};
+use crate::open_enum::open_enum;
 
 octet_enum! {
     /// The channel of a cell broadcast (SMPP 5.0 §4.8.4).
     pub struct BroadcastChannelIndicator {
-        /// The basic channel: the default.
+        /// The basic channel. The default.
         BASIC = 0,
         /// The extended channel.
         EXTENDED = 1,
@@ -16,11 +16,11 @@ octet_enum! {
 octet_enum! {
     /// The message class of a broadcast (SMPP 5.0 §4.8.4).
     pub struct BroadcastMessageClass {
-        /// None: the default.
+        /// No class. The default.
         NONE = 0,
-        /// Class 1: the user's own.
+        /// Class 1: defined by the user.
         CLASS1 = 1,
-        /// Class 2: the user's own.
+        /// Class 2: defined by the user.
         CLASS2 = 2,
         /// Class 3: for an attached terminal.
         CLASS3 = 3,
@@ -28,9 +28,9 @@ octet_enum! {
 }
 
 octet_enum! {
-    /// The kind of network that a content type is of (SMPP 5.0 §4.8.4).
+    /// The type of network that defines a content type (SMPP 5.0 §4.8.4).
     pub struct BroadcastNetworkType {
-        /// Any.
+        /// Any network.
         GENERIC = 0,
         /// GSM: 3GPP TS 23.041.
         GSM = 1,
@@ -42,7 +42,7 @@ octet_enum! {
 }
 
 open_enum! {
-    /// What a broadcast is about (SMPP 5.0 §4.8.4).
+    /// The content of a broadcast (SMPP 5.0 §4.8.4).
     pub struct BroadcastContent(u16) {
         /// An index.
         INDEX = 0x0000,
@@ -130,7 +130,7 @@ open_enum! {
         CUSTOMER_CARE_INTERNATIONAL = 0x0084,
         /// Local date and time.
         LOCAL_DATE_TIME = 0x0085,
-        /// Several of them.
+        /// Several categories.
         MULTI_CATEGORY = 0x0100,
     }
 }
@@ -147,10 +147,10 @@ impl From<BroadcastContent> for u16 {
     }
 }
 
-octet_and_pair! {
-    /// What a broadcast is about, and whose numbers tell (SMPP 5.0 §4.8.4).
+octet_and_u16! {
+    /// The content type of a broadcast, with the type of network that defines it (SMPP 5.0 §4.8.4).
     pub struct BroadcastContentType {
-        /// The kind of network.
+        /// The type of network that defines the content type.
         pub network: BroadcastNetworkType,
         /// The content.
         pub content: BroadcastContent,
@@ -160,7 +160,7 @@ octet_and_pair! {
 octet_enum! {
     /// The unit of a [`BroadcastFrequencyInterval`] (SMPP 5.0 §4.8.4).
     pub struct BroadcastFrequencyUnit {
-        /// No interval: the count means nothing.
+        /// No interval. The count has no meaning.
         AS_OFTEN_AS_POSSIBLE = 0x00,
         /// Seconds.
         SECONDS = 0x08,
@@ -179,12 +179,12 @@ octet_enum! {
     }
 }
 
-octet_and_pair! {
+octet_and_u16! {
     /// The time from one broadcast to the next (SMPP 5.0 §4.8.4).
     pub struct BroadcastFrequencyInterval {
         /// The unit.
         pub unit: BroadcastFrequencyUnit,
-        /// How many of them.
+        /// The number of units.
         pub count: u16,
     }
 }
@@ -201,19 +201,19 @@ octet_enum! {
     }
 }
 
-parts! {
-    /// Where a broadcast goes (SMPP 5.0 §4.8.4).
+parts_and_octets! {
+    /// The area of a broadcast (SMPP 5.0 §4.8.4).
     pub struct BroadcastAreaIdentifier {
-        /// How the area is described.
+        /// The format of the area.
         pub format: BroadcastAreaFormat,
         ..
-        /// The name or the shape: at most 100 octets.
+        /// The name or the shape of the area: at most 100 octets.
         pub area
     }
 }
 
 octet_enum! {
-    /// How many of an area's subscribers a broadcast has reached, in percent (SMPP 5.0 §4.8.4).
+    /// The share of subscribers of an area that a broadcast reached, in percent (SMPP 5.0 §4.8.4).
     pub struct BroadcastAreaSuccess default UNKNOWN {
         /// Not known.
         UNKNOWN = 255,
@@ -221,7 +221,7 @@ octet_enum! {
 }
 
 impl BroadcastAreaSuccess {
-    /// The percentage; `None` above 100.
+    /// Returns the percentage, or `None` above 100.
     pub const fn percent(self) -> Option<u8> {
         if self.0 <= 100 { Some(self.0) } else { None }
     }

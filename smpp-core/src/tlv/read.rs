@@ -1,36 +1,42 @@
-//! The TLVs at the end of a PDU: where they begin and end, and what is odd about them.
+//! Reads the TLVs at the end of a PDU and reports their deviations.
 
-use super::{Shown, Source, Tag, Tlv, Tlvs, split, table};
-use crate::wire::{DecodeErrorKind, Name, Parse, Parsed, Quirks, Reader, Stop, Watch};
+use super::accessors::TypedValue;
+use super::list::{Source, Tlv, Tlvs, split};
+use super::tag::{Tag, deviation, is_valid};
+use crate::wire::{DecodeErrorKind, FieldName, FieldVisitor, Parse, ParseFailed, Parsed, Quirks, Reader};
 
 impl<'a> Parse<'a> for Tlvs<'a> {
-    type Found = Self;
+    type Located = Self;
 
     /// `*(tag length value)` to the end of the PDU.
     #[inline(always)]
-    fn find<W: Watch>(reader: &mut Reader<'_, W>, _: Name, input: &'a [u8]) -> Parsed<'a, Self> {
+    fn locate<V: FieldVisitor>(
+        reader: &mut Reader<'_, V>,
+        _: FieldName,
+        input: &'a [u8],
+    ) -> Parsed<'a, Self> {
         if input.is_empty() {
             return Ok((input, Self(Source::Wire(input))));
         }
-        let read = if !W::HASTY {
-            walk(reader, input)
-        } else if is_sound(input, reader.has_text) {
+        let octets = if !V::FAST_PATH {
+            check_each(reader, input)
+        } else if all_valid(input, reader.has_text) {
             Ok(input)
         } else {
-            Err(Stop)
+            Err(ParseFailed)
         };
-        read.map(|octets| (&[][..], Self(Source::Wire(octets)))).map_err(nom::Err::Error)
+        octets.map(|octets| (&[][..], Self(Source::Wire(octets)))).map_err(nom::Err::Error)
     }
 }
 
-/// Whether the octets are whole TLVs and nothing is to be said about any of them.
+/// Returns whether the octets are complete TLVs without deviations.
 ///
-/// A call, since most PDUs have no TLVs: they are not to give registers away to the loop.
+/// It is never inlined: most PDUs have no TLVs, and the loop would take registers from their decoders.
 #[inline(never)]
-fn is_sound(octets: &[u8], has_text: bool) -> bool {
+fn all_valid(octets: &[u8], has_text: bool) -> bool {
     let mut rest = octets;
     while let Some((tag, value, after)) = split(rest) {
-        if !table::fits(tag, value, has_text) {
+        if !is_valid(tag, value, has_text) {
             return false;
         }
         rest = after;
@@ -38,63 +44,70 @@ fn is_sound(octets: &[u8], has_text: bool) -> bool {
     rest.is_empty()
 }
 
-/// Steps over each TLV, says what is to be said, and gives the octets that are whole TLVs: all of `input`, unless it
-/// is damaged.
-fn walk<'a, W: Watch>(reader: &mut Reader<'_, W>, input: &'a [u8]) -> Result<&'a [u8], Stop> {
-    if let (false, Some(after)) = (is_whole(input), after_nul(input)) {
-        reader.watch.field("tlv", &"a NUL that belongs to nothing", input, after);
+/// Visits each TLV and reports its deviations. Returns the octets that are complete TLVs: all of `input`, unless its
+/// end is damaged.
+fn check_each<'a, V: FieldVisitor>(
+    reader: &mut Reader<'_, V>,
+    input: &'a [u8],
+) -> Result<&'a [u8], ParseFailed> {
+    if let (false, Some(after)) = (all_complete(input), after_stray_nul(input)) {
+        reader.visitor.visit("tlv", &"a NUL outside any field", input, after);
         let kind = DecodeErrorKind::TlvHeader;
-        reader.deviation(Quirks::TRAILING_NUL, "tlv", input, kind).map_err(|_| Stop)?;
-        return walk(reader, after);
+        reader.tolerate_or_fail(Quirks::TRAILING_NUL, "tlv", input, kind).map_err(|_| ParseFailed)?;
+        return check_each(reader, after);
     }
     let mut octets = input;
     let mut rest = input;
     let mut payload = None;
     while !rest.is_empty() {
         let Some((tag, value, after)) = split(rest) else {
-            truncated(reader, rest)?;
+            check_incomplete(reader, rest)?;
             octets = input.get(..input.len() - rest.len()).unwrap_or_default();
             break;
         };
         if tag == Tag::MESSAGE_PAYLOAD && !value.is_empty() {
             payload = Some(rest);
         }
-        reader.watch.field(tag.name().unwrap_or("tlv"), &Shown(Tlv::read(tag, value)), rest, after);
-        if let Some((quirk, kind)) = table::objection(tag, value) {
-            reader.deviation(quirk, tag.name().unwrap_or("tlv"), rest, kind).map_err(|_| Stop)?;
+        let name = tag.name().unwrap_or("tlv");
+        reader.visitor.visit(name, &TypedValue(Tlv::received(tag, value)), rest, after);
+        if let Some((quirk, kind)) = deviation(tag, value) {
+            reader.tolerate_or_fail(quirk, name, rest, kind).map_err(|_| ParseFailed)?;
         }
         rest = after;
     }
     if let (Some(at), true) = (payload, reader.has_text) {
         let kind = DecodeErrorKind::BothMessageFields;
-        reader.deviation(Quirks::BOTH_MESSAGE_FIELDS, "message_payload", at, kind).map_err(|_| Stop)?;
+        reader
+            .tolerate_or_fail(Quirks::BOTH_MESSAGE_FIELDS, "message_payload", at, kind)
+            .map_err(|_| ParseFailed)?;
     }
     Ok(octets)
 }
 
-/// What follows a NUL that is no part of a TLV: nothing, or whole TLVs.
-fn after_nul(input: &[u8]) -> Option<&[u8]> {
+/// Returns the octets after a NUL that is not part of a TLV, if they are complete TLVs or none.
+fn after_stray_nul(input: &[u8]) -> Option<&[u8]> {
     let [0, after @ ..] = input else { return None };
-    is_whole(after).then_some(after)
+    all_complete(after).then_some(after)
 }
 
-/// `rest`, the end of a PDU, is no TLV. One that crosses the frame is never read; half a header may be dropped.
+/// Handles `rest`, the end of a PDU that is not a complete TLV. A value that reaches past the end of the PDU is
+/// always an error. An incomplete header can be tolerated.
 #[cold]
 #[inline(never)]
-fn truncated<W: Watch>(reader: &mut Reader<'_, W>, rest: &[u8]) -> Result<(), Stop> {
+fn check_incomplete<V: FieldVisitor>(reader: &mut Reader<'_, V>, rest: &[u8]) -> Result<(), ParseFailed> {
     let kind = if rest.len() < 4 { DecodeErrorKind::TlvHeader } else { DecodeErrorKind::TlvOverrun };
-    // Of a response nothing is lost that anyone reads; in a request it may be the end of a text.
-    let header = rest.len() < 4 && (reader.header().command.is_response() || begins_a_tlv(rest));
-    if header && reader.tolerates(Quirks::TRUNCATED_TLV) {
-        reader.watch.field("tlv", &"cut short", rest, &[]);
+    // A response has no text that these octets could belong to. In a request they may be the end of a text.
+    let is_header = rest.len() < 4 && (reader.header().command.is_response() || starts_like_tlv(rest));
+    if is_header && reader.tolerate(Quirks::TRUNCATED_TLV) {
+        reader.visitor.visit("tlv", &"an incomplete TLV header", rest, &[]);
         return Ok(());
     }
-    reader.stop("tlv", rest, kind);
-    Err(Stop)
+    reader.fail("tlv", rest, kind);
+    Err(ParseFailed)
 }
 
-/// What is left of the octets behind the last whole TLV.
-fn tail(octets: &[u8]) -> &[u8] {
+/// Returns the octets after the last complete TLV.
+fn after_last_tlv(octets: &[u8]) -> &[u8] {
     let mut rest = octets;
     while let Some((_, _, after)) = split(rest) {
         rest = after;
@@ -102,15 +115,14 @@ fn tail(octets: &[u8]) -> &[u8] {
     rest
 }
 
-/// Whether the octets are whole TLVs.
-fn is_whole(octets: &[u8]) -> bool {
-    tail(octets).is_empty()
+/// Returns whether the octets are complete TLVs.
+fn all_complete(octets: &[u8]) -> bool {
+    after_last_tlv(octets).is_empty()
 }
 
-/// Whether the octets, the last of a request or the first of a response, can be the beginning of a TLV that the
-/// specification defines, or of a vendor's. Of vendors only tags below `0x2000` count: from there on it may as well
-/// be text.
-fn begins_a_tlv(octets: &[u8]) -> bool {
+/// Returns whether the octets can be the start of a TLV with a tag of the specification or of a vendor. Only the vendor
+/// tags below `0x2000` count, because the others can also be text.
+fn starts_like_tlv(octets: &[u8]) -> bool {
     match octets {
         [0x14..=0x1F, ..] => true,
         [high] => Tag::ALL.iter().any(|tag| tag.0.to_be_bytes().starts_with(&[*high])),
@@ -120,19 +132,20 @@ fn begins_a_tlv(octets: &[u8]) -> bool {
 }
 
 impl Tlvs<'_> {
-    /// Whether the body of an error response is TLVs alone; the last one may be cut short.
-    pub(crate) fn are_all(body: &[u8]) -> bool {
-        body.len() >= 4 && begins_a_tlv(body) && tail(body).len() < 4
+    /// Returns whether the body of an error response consists of TLVs only. The header of the last one may be
+    /// incomplete.
+    pub(crate) fn is_tlvs_only(body: &[u8]) -> bool {
+        body.len() >= 4 && starts_like_tlv(body) && after_last_tlv(body).len() < 4
     }
 
-    /// Stops the reading of a PDU that is no error response and lacks one of the tags.
+    /// Checks that all `tags` are present. An error response may omit them.
     #[inline]
-    pub(crate) fn need<W: Watch>(
+    pub(crate) fn require<V: FieldVisitor>(
         &self,
-        reader: &mut Reader<'_, W>,
+        reader: &mut Reader<'_, V>,
         tags: &[Tag],
         rest: &[u8],
-    ) -> Result<(), nom::Err<Stop>> {
+    ) -> Result<(), nom::Err<ParseFailed>> {
         let header = reader.header();
         if header.command.is_response() && !header.status.is_ok() {
             return Ok(());
@@ -140,7 +153,7 @@ impl Tlvs<'_> {
         match tags.iter().find(|tag| self.get(**tag).is_none()) {
             Some(tag) => {
                 let field = tag.name().unwrap_or("tlv");
-                reader.deviation(Quirks::MISSING_TLV, field, rest, DecodeErrorKind::MissingTlv)
+                reader.tolerate_or_fail(Quirks::MISSING_TLV, field, rest, DecodeErrorKind::MissingTlv)
             }
             None => Ok(()),
         }

@@ -1,10 +1,12 @@
-//! What is written is what is read, and what is shown.
+//! TLVs are encoded, decoded and shown.
 
 use alloc::format;
 use alloc::vec::Vec;
 
+use super::list::Source;
 use super::*;
-use crate::pdu::{DataCoding, MessageState, Npi, Ton};
+use crate::values::{DataCoding, MessageState, Npi, Ton};
+use crate::wire::{Emit, InvalidOctets};
 
 fn wire(tlvs: &Tlvs<'_>) -> Vec<u8> {
     let mut out = Vec::new();
@@ -12,8 +14,8 @@ fn wire(tlvs: &Tlvs<'_>) -> Vec<u8> {
     out
 }
 
-/// Calls `check` with the parameter as given and as read back.
-fn both_ways(tlv: Tlv<'_>, octets: &[u8], check: impl Fn(Tlvs<'_>)) {
+/// Calls `check` with the parameter as constructed and as decoded.
+fn round_trips(tlv: Tlv<'_>, octets: &[u8], check: impl Fn(Tlvs<'_>)) {
     let list = [tlv];
     let sent = Tlvs::list(&list);
     let out = wire(&sent);
@@ -25,25 +27,25 @@ fn both_ways(tlv: Tlv<'_>, octets: &[u8], check: impl Fn(Tlvs<'_>)) {
 }
 
 #[test]
-fn a_text_has_its_nul_on_the_wire() {
+fn a_text_ends_with_nul_on_the_wire() {
     let tlv = Tlv::receipted_message_id(b"abc").unwrap();
     assert_eq!(tlv.value(), b"abc");
-    both_ways(tlv, b"abc\0", |tlvs| assert_eq!(tlvs.receipted_message_id(), Some(&b"abc"[..])));
+    round_trips(tlv, b"abc\0", |tlvs| assert_eq!(tlvs.receipted_message_id(), Some(&b"abc"[..])));
     let octets = |octets| Tlv::new(Tag::RECEIPTED_MESSAGE_ID, octets).unwrap();
     assert_eq!((tlv == octets(b"abc\0"), octets(b"abc\0") == tlv), (true, true));
     assert_eq!((tlv == octets(b"abc"), octets(b"abc") == tlv), (false, false));
     assert_eq!(Tlvs::list(&[octets(b"abc")]).receipted_message_id(), Some(&b"abc"[..]));
-    both_ways(Tlv::receipted_message_id(b"").unwrap(), b"\0", |tlvs| {
+    round_trips(Tlv::receipted_message_id(b"").unwrap(), b"\0", |tlvs| {
         assert_eq!(tlvs.receipted_message_id(), Some(&b""[..]));
     });
 }
 
 #[test]
-fn what_does_not_fit_is_not_made() {
+fn constructors_reject_values_of_wrong_length_or_with_nul() {
     let too_long = InvalidOctets::TooLong { length: 65, limit: 64 };
     assert_eq!(Tlv::receipted_message_id(&[b'1'; 65]), Err(too_long));
     assert_eq!(Tlv::receipted_message_id(b"a\0b"), Err(InvalidOctets::Nul { at: 1 }));
-    let too_short = InvalidOctets::TooShort { length: 5, least: 6 };
+    let too_short = InvalidOctets::TooShort { length: 5, minimum: 6 };
     assert_eq!(Tlv::source_network_id(b"15255"), Err(too_short));
     assert_eq!(Tlv::source_node_id(b"12345"), Err(too_short));
     let payload = alloc::vec![0; 65_536];
@@ -52,13 +54,13 @@ fn what_does_not_fit_is_not_made() {
     assert_eq!(Tlv::new(Tag::MESSAGE_PAYLOAD, &payload), None);
     assert!(Tlv::broadcast_end_time(b"26112301030000+").is_err());
     let time = Tlv::broadcast_end_time(b"261123010300000+").unwrap();
-    both_ways(time, b"261123010300000+\0", |tlvs| {
+    round_trips(time, b"261123010300000+\0", |tlvs| {
         assert_eq!(tlvs.broadcast_end_time(), Some(&b"261123010300000+"[..]));
     });
 }
 
 #[test]
-fn a_value_of_a_wrong_length_is_none_and_said_so() {
+fn a_value_of_wrong_length_is_none_and_is_shown_as_such() {
     for length in [0, 1, 2, 3, 4, 16, 17, 65, 70, 256, 2_000] {
         let octets = [b'1'; 2_000];
         let list = Tag::ALL.map(|tag| Tlv::new(tag, &octets[..length]).unwrap());
@@ -82,7 +84,7 @@ fn a_value_of_a_wrong_length_is_none_and_said_so() {
 }
 
 #[test]
-fn a_log_line_shows_the_value() {
+fn debug_shows_the_typed_value() {
     let shown = [
         (Tlv::message_state(MessageState::DELIVERED), "message_state: DELIVERED"),
         (Tlv::message_state(MessageState(0x77)), "message_state: MessageState(0x77)"),
@@ -106,48 +108,48 @@ fn a_log_line_shows_the_value() {
 }
 
 #[test]
-fn values_of_several_parts_are_written_as_they_are_read() {
+fn values_of_several_parts_round_trip() {
     let relative = MsValidityPeriod { unit: MsValidityUnit::DAYS, count: 5 };
     let relative = MsValidity { behaviour: MsValidityBehaviour::RELATIVE, period: Some(relative) };
-    both_ways(Tlv::ms_validity(relative), &[4, 3, 0, 5], |tlvs| {
+    round_trips(Tlv::ms_validity(relative), &[4, 3, 0, 5], |tlvs| {
         assert_eq!(tlvs.ms_validity(), Some(relative));
     });
     let power_down = MsValidityBehaviour::POWER_DOWN.into();
-    both_ways(Tlv::ms_validity(power_down), &[1], |tlvs| {
+    round_trips(Tlv::ms_validity(power_down), &[1], |tlvs| {
         assert_eq!(tlvs.ms_validity(), Some(power_down));
     });
     for (alert, octets) in [(AlertOnMessageDelivery::DEFAULT, &[][..]), (AlertOnMessageDelivery::HIGH, &[3])]
     {
-        both_ways(Tlv::alert_on_message_delivery(alert), octets, |tlvs| {
+        round_trips(Tlv::alert_on_message_delivery(alert), octets, |tlvs| {
             assert_eq!(tlvs.alert_on_message_delivery(), Some(alert));
         });
     }
     let zero = [Tlv::u8(Tag::ALERT_ON_MESSAGE_DELIVERY, 0)];
     assert_eq!(Tlvs::list(&zero).alert_on_message_delivery(), Some(AlertOnMessageDelivery::DEFAULT));
     let error = NetworkErrorCode { network: NetworkErrorType::GSM, code: 0x1B };
-    both_ways(Tlv::network_error_code(error), &[3, 0, 0x1B], |tlvs| {
+    round_trips(Tlv::network_error_code(error), &[3, 0, 0x1B], |tlvs| {
         assert_eq!(tlvs.network_error_code(), Some(error));
     });
     let its = ItsSessionInfo { session: 7, sequence: 1, ends: true };
-    both_ways(Tlv::its_session_info(its), &[7, 3], |tlvs| assert_eq!(tlvs.its_session_info(), Some(its)));
+    round_trips(Tlv::its_session_info(its), &[7, 3], |tlvs| assert_eq!(tlvs.its_session_info(), Some(its)));
     let content =
         BroadcastContentType { network: BroadcastNetworkType::GSM, content: BroadcastContent::EMERGENCY };
-    both_ways(Tlv::broadcast_content_type(content), &[1, 0, 1], |tlvs| {
+    round_trips(Tlv::broadcast_content_type(content), &[1, 0, 1], |tlvs| {
         assert_eq!(tlvs.broadcast_content_type(), Some(content));
     });
     let interval = BroadcastFrequencyInterval { unit: BroadcastFrequencyUnit::MINUTES, count: 10 };
-    both_ways(Tlv::broadcast_frequency_interval(interval), &[9, 0, 10], |tlvs| {
+    round_trips(Tlv::broadcast_frequency_interval(interval), &[9, 0, 10], |tlvs| {
         assert_eq!(tlvs.broadcast_frequency_interval(), Some(interval));
     });
 }
 
 #[test]
-fn values_made_of_parts_and_octets_are_written_as_they_are_read() {
+fn values_of_parts_and_octets_round_trip() {
     macro_rules! round_trip {
         ($tag:ident, $accessor:ident, $octets:literal, $value:expr) => {
             let (value, octets) = ($value, $value.to_vec());
             assert_eq!(octets, $octets);
-            both_ways(Tlv::new(Tag::$tag, &octets).unwrap(), $octets, |tlvs| {
+            round_trips(Tlv::new(Tag::$tag, &octets).unwrap(), $octets, |tlvs| {
                 assert_eq!(tlvs.$accessor(), Some(value));
             });
         };
@@ -190,7 +192,7 @@ fn values_made_of_parts_and_octets_are_written_as_they_are_read() {
 }
 
 #[test]
-fn parameters_that_repeat_pair_by_order() {
+fn repeated_parameters_are_returned_in_order() {
     let list = [
         Tlv::new(Tag::CALLBACK_NUM, b"\x01\x01\x01111").unwrap(),
         Tlv::callback_num_pres_ind(CallbackNumPresInd::PRESENTATION_RESTRICTED),
@@ -209,7 +211,7 @@ fn parameters_that_repeat_pair_by_order() {
 }
 
 #[test]
-fn fields_inside_an_octet_are_compared_whole() {
+fn accessors_return_the_bit_fields_of_an_octet() {
     let hidden = CallbackNumPresInd::from_bits_retain(0x09);
     assert_eq!(hidden.presentation(), CallbackNumPresInd::NUMBER_NOT_AVAILABLE);
     assert_eq!(hidden.screening(), CallbackNumPresInd::VERIFIED_PASSED);

@@ -1,14 +1,14 @@
-//! The values of the optional parameters (SMPP 3.4 §5.3.2) that are neither numbers nor of broadcasts.
+//! The values of the optional parameters (SMPP 3.4 §5.3.2), except numbers and broadcast parameters.
 
-use super::typed::{Short, Value, Write, octet_and_pair, octet_enum, values};
-use crate::wire::open_enum;
+use super::value::{Short, ToShort, Value, integer_values, octet_and_u16, octet_enum};
+use crate::open_enum::open_enum;
 
 octet_enum! {
-    /// A part of the subscriber's device (SMPP 3.4 §5.3.2.1, §5.3.2.2).
+    /// A component of the subscriber's device (SMPP 3.4 §5.3.2.1, §5.3.2.2).
     pub struct AddrSubunit {
-        /// Not known: the default.
+        /// Unknown. The default.
         UNKNOWN = 0,
-        /// The display: shown at once, not stored ("flash").
+        /// The display: the message is shown immediately and not stored ("flash").
         MS_DISPLAY = 1,
         /// The device.
         MOBILE_EQUIPMENT = 2,
@@ -20,9 +20,9 @@ octet_enum! {
 }
 
 octet_enum! {
-    /// The kind of network (SMPP 3.4 §5.3.2.3, §5.3.2.4).
+    /// The type of network (SMPP 3.4 §5.3.2.3, §5.3.2.4).
     pub struct NetworkType {
-        /// Not known.
+        /// Unknown.
         UNKNOWN = 0,
         /// GSM.
         GSM = 1,
@@ -44,9 +44,9 @@ octet_enum! {
 }
 
 octet_enum! {
-    /// What carries the message through the network (SMPP 3.4 §5.3.2.5, §5.3.2.6).
+    /// The bearer that carries the message through the network (SMPP 3.4 §5.3.2.5, §5.3.2.6).
     pub struct BearerType {
-        /// Not known.
+        /// Unknown.
         UNKNOWN = 0,
         /// SMS.
         SMS = 1,
@@ -68,9 +68,9 @@ octet_enum! {
 }
 
 octet_enum! {
-    /// The protocol above the bearer (SMPP 3.4 §5.3.2.10).
+    /// The protocol of the payload above the bearer (SMPP 3.4 §5.3.2.10).
     pub struct PayloadType {
-        /// WDP for WAP, none otherwise.
+        /// WDP for WAP applications, no protocol otherwise.
         DEFAULT = 0,
         /// A message of the Wireless Control Message Protocol.
         WCMP = 1,
@@ -78,24 +78,24 @@ octet_enum! {
 }
 
 bitflags::bitflags! {
-    /// An indication on the handset that messages wait (SMPP 3.4 §5.3.2.13). Bits 1 and 0 are a field: compare
+    /// The message waiting indication of the handset (SMPP 3.4 §5.3.2.13). Bits 1 and 0 are a field: compare
     /// [`indicator`](MsMsgWaitFacilities::indicator), not single bits.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub struct MsMsgWaitFacilities: u8 {
-        /// A fax waits (bits 1-0); without any bit it is voice mail.
+        /// A fax is waiting (bits 1-0). Without these bits: a voice mail.
         const FAX = 0x01;
-        /// An e-mail waits (bits 1-0).
+        /// An e-mail is waiting (bits 1-0).
         const EMAIL = 0x02;
-        /// Something else waits (bits 1-0).
+        /// Another message is waiting (bits 1-0).
         const OTHER = 0x03;
-        /// Switches the indication on; without, off.
+        /// Switches the indication on. Without this bit: switches it off.
         const ACTIVE = 0x80;
         const _ = !0;
     }
 }
 
 impl MsMsgWaitFacilities {
-    /// Bits 1 and 0 alone: what waits. Empty for voice mail.
+    /// Returns only bits 1 and 0: the type of message. Empty for voice mail.
     #[must_use]
     pub const fn indicator(self) -> Self {
         Self::from_bits_retain(self.bits() & 0x03)
@@ -103,7 +103,7 @@ impl MsMsgWaitFacilities {
 }
 
 octet_enum! {
-    /// How private a message is (SMPP 3.4 §5.3.2.14).
+    /// The privacy level of a message (SMPP 3.4 §5.3.2.14).
     pub struct PrivacyIndicator {
         /// Level 0.
         NOT_RESTRICTED = 0,
@@ -119,7 +119,7 @@ octet_enum! {
 octet_enum! {
     /// The language of a text (SMPP 3.4 §5.3.2.19).
     pub struct LanguageIndicator {
-        /// Not told.
+        /// Not specified.
         UNSPECIFIED = 0,
         /// English.
         ENGLISH = 1,
@@ -135,13 +135,13 @@ octet_enum! {
 }
 
 octet_enum! {
-    /// How long a message is displayed (SMPP 3.4 §5.3.2.26).
+    /// How long the device displays a message (SMPP 3.4 §5.3.2.26).
     pub struct DisplayTime default DEFAULT {
-        /// For a while.
+        /// For a limited time.
         TEMPORARY = 0,
-        /// As the device does by default.
+        /// As long as the device does by default.
         DEFAULT = 1,
-        /// Until the user acts.
+        /// Until the user acts on it.
         INVOKE = 2,
     }
 }
@@ -149,15 +149,15 @@ octet_enum! {
 octet_enum! {
     /// How long the device keeps a message (SMPP 3.4 §5.3.2.27).
     pub struct MsValidityBehaviour {
-        /// For good.
+        /// Without limit.
         STORE_INDEFINITELY = 0,
-        /// Until it is switched off.
+        /// Until the device is switched off.
         POWER_DOWN = 1,
         /// Until the registration area changes.
         REGISTRATION_AREA = 2,
-        /// It is displayed, not kept.
+        /// The device displays the message and does not store it.
         DISPLAY_ONLY = 3,
-        /// For a period (SMPP 5.0).
+        /// For the period in [`MsValidity::period`] (SMPP 5.0).
         RELATIVE = 4,
     }
 }
@@ -185,18 +185,18 @@ octet_enum! {
 /// How long the device keeps a message: one octet in SMPP 3.4 (§5.3.2.27), one or four in SMPP 5.0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct MsValidity {
-    /// When it is dropped.
+    /// When the device drops the message.
     pub behaviour: MsValidityBehaviour,
-    /// After how long, for [`RELATIVE`](MsValidityBehaviour::RELATIVE) (SMPP 5.0).
+    /// The period for [`RELATIVE`](MsValidityBehaviour::RELATIVE) (SMPP 5.0).
     pub period: Option<MsValidityPeriod>,
 }
 
-/// A number of units of time (SMPP 5.0 §4.8.4).
+/// A period: a number of units of time (SMPP 5.0 §4.8.4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct MsValidityPeriod {
     /// The unit.
     pub unit: MsValidityUnit,
-    /// How many of them.
+    /// The number of units.
     pub count: u16,
 }
 
@@ -220,9 +220,9 @@ impl Value<'_> for MsValidity {
     }
 }
 
-impl Write for MsValidity {
-    fn write(self) -> Short {
-        let Some(MsValidityPeriod { unit, count }) = self.period else { return self.behaviour.write() };
+impl ToShort for MsValidity {
+    fn to_short(self) -> Short {
+        let Some(MsValidityPeriod { unit, count }) = self.period else { return self.behaviour.to_short() };
         let [high, low] = count.to_be_bytes();
         Short::u32(u32::from_be_bytes([self.behaviour.0, unit.0, high, low]))
     }
@@ -231,19 +231,19 @@ impl Write for MsValidity {
 octet_enum! {
     /// Whether the delivery pending flag was set (SMPP 3.4 §5.3.2.28).
     pub struct DpfResult {
-        /// It was not.
+        /// The flag was not set.
         NOT_SET = 0,
-        /// It was: an alert_notification follows when the subscriber can be reached.
+        /// The flag was set: an alert_notification follows when the subscriber can be reached.
         SET = 1,
     }
 }
 
 octet_enum! {
-    /// Whether the delivery pending flag shall be set if delivery fails (SMPP 3.4 §5.3.2.29).
+    /// Whether to set the delivery pending flag if delivery fails (SMPP 3.4 §5.3.2.29).
     pub struct SetDpf default REQUESTED {
-        /// It shall not.
+        /// Do not set the flag.
         NOT_REQUESTED = 0,
-        /// It shall.
+        /// Set the flag.
         REQUESTED = 1,
     }
 }
@@ -251,41 +251,41 @@ octet_enum! {
 octet_enum! {
     /// Whether the subscriber can be reached (SMPP 3.4 §5.3.2.30).
     pub struct MsAvailabilityStatus {
-        /// Yes.
+        /// The subscriber can be reached.
         AVAILABLE = 0,
-        /// Suspended, or without SMS.
+        /// The subscriber is suspended or has no SMS service.
         DENIED = 1,
-        /// No.
+        /// The subscriber cannot be reached.
         UNAVAILABLE = 2,
     }
 }
 
 octet_enum! {
-    /// Whose error codes they are (SMPP 3.4 §5.3.2.31).
+    /// The network that defines an error code (SMPP 3.4 §5.3.2.31).
     pub struct NetworkErrorType {
-        /// Reasons of ANSI-136 to deny access.
+        /// ANSI-136 reasons for denied access.
         ANSI136_ACCESS_DENIED = 1,
-        /// Reasons of IS-95 to deny access.
+        /// IS-95 reasons for denied access.
         IS95_ACCESS_DENIED = 2,
         /// GSM.
         GSM = 3,
-        /// Causes of ANSI-136 (SMPP 5.0).
+        /// ANSI-136 cause codes (SMPP 5.0).
         ANSI136_CAUSE = 4,
-        /// Causes of IS-95 (SMPP 5.0).
+        /// IS-95 cause codes (SMPP 5.0).
         IS95_CAUSE = 5,
         /// ANSI-41 (SMPP 5.0).
         ANSI41 = 6,
         /// SMPP (SMPP 5.0).
         SMPP = 7,
-        /// The message centre's own (SMPP 5.0).
+        /// Specific to the message centre (SMPP 5.0).
         MC_SPECIFIC = 8,
     }
 }
 
-octet_and_pair! {
-    /// What a network said when delivery failed (SMPP 3.4 §5.3.2.31).
+octet_and_u16! {
+    /// The error code of a network for a failed delivery (SMPP 3.4 §5.3.2.31).
     pub struct NetworkErrorCode {
-        /// Whose code it is.
+        /// The network that defines the code.
         pub network: NetworkErrorType,
         /// The code.
         pub code: u16,
@@ -297,11 +297,11 @@ octet_enum! {
     pub struct DeliveryFailureReason {
         /// The recipient cannot be reached.
         DESTINATION_UNAVAILABLE = 0,
-        /// The address is wrong.
+        /// The address of the recipient is invalid.
         DESTINATION_INVALID = 1,
-        /// The network's fault, for good.
+        /// A permanent network error.
         PERMANENT_NETWORK = 2,
-        /// The network's fault, for now.
+        /// A temporary network error.
         TEMPORARY_NETWORK = 3,
     }
 }
@@ -317,17 +317,17 @@ octet_enum! {
 }
 
 octet_enum! {
-    /// How much of its load a peer can take, in percent (SMPP 5.0 §4.8.4). Aim at 80 to 90.
+    /// The load of a peer, in percent of its capacity (SMPP 5.0 §4.8.4). The optimum is 80 to 90.
     pub struct CongestionState {
-        /// Nothing to do.
+        /// No load.
         IDLE = 0,
-        /// Full.
+        /// Full load.
         CONGESTED = 100,
     }
 }
 
 impl CongestionState {
-    /// The name of the load; `None` above 100. 90, which the specification lists twice, is
+    /// Returns the level of the load, or `None` above 100. The specification lists 90 twice: it counts as
     /// [`Optimum`](Load::Optimum).
     pub const fn load(self) -> Option<Load> {
         Some(match self.0 {
@@ -343,7 +343,7 @@ impl CongestionState {
     }
 }
 
-/// The names of a peer's load (SMPP 5.0 §4.8.4).
+/// The level of the load of a peer (SMPP 5.0 §4.8.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Load {
     /// 0 percent.
@@ -363,9 +363,9 @@ pub enum Load {
 }
 
 open_enum! {
-    /// How the device tells that the message arrived. In SMPP 3.4 (§5.3.2.41) the parameter has no octets, its
-    /// presence asks for the alert; SMPP 5.0 adds an octet. [`DEFAULT`](Self::DEFAULT) is read from none and
-    /// written as none.
+    /// How the device alerts the user to the message. In SMPP 3.4 (§5.3.2.41) the parameter has no octets: its
+    /// presence requests the alert. SMPP 5.0 adds one octet. [`DEFAULT`](Self::DEFAULT) is decoded from no octets or a
+    /// zero, and encoded as no octets.
     pub struct AlertOnMessageDelivery(u8) {
         /// As the device does by default.
         DEFAULT = 0,
@@ -388,14 +388,14 @@ impl Value<'_> for AlertOnMessageDelivery {
     }
 }
 
-impl Write for AlertOnMessageDelivery {
-    fn write(self) -> Short {
+impl ToShort for AlertOnMessageDelivery {
+    fn to_short(self) -> Short {
         if self == Self::DEFAULT { Short::EMPTY } else { Short::u8(self.0) }
     }
 }
 
 octet_enum! {
-    /// What reply the sender expects (SMPP 3.4 §5.3.2.42).
+    /// The kind of reply that the sender expects (SMPP 3.4 §5.3.2.42).
     pub struct ItsReplyType {
         /// A digit.
         DIGIT = 0,
@@ -413,19 +413,19 @@ octet_enum! {
         DATE = 6,
         /// A time.
         TIME = 7,
-        /// None: go on.
+        /// No reply: continue.
         CONTINUE = 8,
     }
 }
 
-/// Where a message belongs in an interactive session (SMPP 3.4 §5.3.2.43).
+/// The position of a message in an interactive session (SMPP 3.4 §5.3.2.43).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ItsSessionInfo {
-    /// Which session it is.
+    /// The number of the session.
     pub session: u8,
-    /// Which message of the session it is: `0..=127`, higher bits are not sent.
+    /// The number of the message in the session: `0..=127`. The highest bit is not sent.
     pub sequence: u8,
-    /// Whether it ends the session.
+    /// Whether the message ends the session.
     pub ends: bool,
 }
 
@@ -436,14 +436,14 @@ impl Value<'_> for ItsSessionInfo {
     }
 }
 
-impl Write for ItsSessionInfo {
-    fn write(self) -> Short {
+impl ToShort for ItsSessionInfo {
+    fn to_short(self) -> Short {
         Short::u16(u16::from_be_bytes([self.session, self.sequence << 1 | u8::from(self.ends)]))
     }
 }
 
 octet_enum! {
-    /// The operation of a USSD dialogue (SMPP 3.4 §5.3.2.44). From `0x20` on: the vendor's own.
+    /// The operation of a USSD dialogue (SMPP 3.4 §5.3.2.44). Values from `0x20` on are vendor-specific.
     pub struct UssdServiceOp {
         /// PSSD indication.
         PSSD_INDICATION = 0x00,
@@ -464,6 +464,6 @@ octet_enum! {
     }
 }
 
-values! {
+integer_values! {
     MsMsgWaitFacilities, u8 = MsMsgWaitFacilities::from_bits_retain, |bits: MsMsgWaitFacilities| bits.bits();
 }

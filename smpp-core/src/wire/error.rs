@@ -1,69 +1,81 @@
-//! What was wrong with a body, and where.
+//! Decoding errors.
 
 use core::fmt;
 
-use crate::pdu::{CommandId, CommandStatus};
+use crate::header::{CommandId, CommandStatus};
 
-/// Why a PDU could not be read. The frame around it is intact: the next PDU starts where
-/// `command_length` says.
+/// A PDU that cannot be decoded: which field is wrong, where, and why.
+///
+/// The `command_length` of the PDU is intact, so the next PDU of the stream can be read. A session answers the
+/// PDU with [`status`](Self::status) and stays open.
+///
+/// ```
+/// use smpp_core::{CommandStatus, DecodeErrorKind, Frame, Tolerance};
+/// // A submit_sm whose body ends after service_type.
+/// let octets = [0, 0, 0, 17, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1, 0];
+/// let error = Frame::new(octets).expect("one PDU").pdu(Tolerance::LENIENT).expect_err("cut short");
+/// assert_eq!((error.field, error.offset, error.kind), ("source_addr_ton", 17, DecodeErrorKind::Truncated));
+/// assert_eq!(error.status(), CommandStatus::RINVSRCTON);
+/// assert_eq!(error.to_string(), "submit_sm: source_addr_ton at octet 17: the PDU ends before the end of the field");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecodeError {
-    /// The command whose body it was.
+    /// The command of the PDU.
     pub command: CommandId,
-    /// The field, as the specification names it (`source_addr`, `sm_length`).
+    /// The name of the field in the specification, such as `source_addr` or `sm_length`.
     pub field: &'static str,
-    /// Octets from the first octet of the PDU, header included, to where reading stopped.
+    /// Where decoding stopped: octets from the first octet of the PDU, header included.
     pub offset: usize,
-    /// What was wrong there.
+    /// What is wrong with the field.
     pub kind: DecodeErrorKind,
 }
 
-/// What was wrong with a field.
+/// What is wrong with a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DecodeErrorKind {
-    /// The command is not one this crate knows.
+    /// The crate does not support the `command_id`.
     UnknownCommand,
-    /// A request came without its mandatory body.
+    /// The mandatory body is missing.
     MissingBody,
-    /// The PDU ends within the field.
+    /// The PDU ends before the end of the field.
     Truncated,
-    /// A string without NUL before the end of the PDU.
+    /// A NUL-terminated string has no NUL before the end of the PDU.
     Unterminated,
-    /// A string longer than its field.
+    /// A string is longer than its field allows.
     TooLong,
     /// A length field reaches past the end of the PDU.
     LengthOverrun,
-    /// Octets at the end that cannot be a TLV header.
+    /// The last octets of the PDU are not a TLV header.
     TlvHeader,
     /// A TLV reaches past the end of the PDU.
     TlvOverrun,
-    /// The value of a TLV has a length that its tag does not allow.
+    /// The value of a TLV has a length that the specification does not allow for its tag.
     TlvLength,
-    /// The text in a TLV lacks its NUL.
+    /// The text in a TLV does not end with NUL.
     TlvUnterminated,
-    /// A TLV that the operation needs is missing.
+    /// A TLV that the operation requires is missing.
     MissingTlv,
-    /// An octet above 0x7F in a string that is ASCII by the specification.
+    /// A string that must be ASCII contains an octet above 0x7F.
     NonAscii,
-    /// Neither empty nor a time of 16 characters (SMPP 3.4 §7.1).
+    /// A time is neither empty nor 16 characters in the format of SMPP 3.4 §7.1.
     Time,
-    /// Both `short_message` and `message_payload` hold a text.
+    /// Both `short_message` and `message_payload` contain text.
     BothMessageFields,
-    /// A `dest_flag` other than 1 and 2.
+    /// `dest_flag` is neither 1 nor 2.
     DestFlag,
-    /// `number_of_dests` outside `1..=254`.
+    /// `number_of_dests` is outside `1..=254`.
     DestinationCount,
-    /// Octets after the end of a PDU that has no body.
+    /// Octets follow the end of the PDU. Also the body of an error response that must have none.
     TrailingOctets,
-    /// `sequence_number` outside `1..=0x7FFF_FFFF`.
+    /// `sequence_number` is outside `1..=0x7FFF_FFFF`.
     SequenceRange,
-    /// `command_status` other than 0 in a request.
+    /// A request has a `command_status` other than 0.
     StatusInRequest,
 }
 
 impl DecodeError {
-    /// The `command_status` to answer with (SMPP 3.4 §5.1.3).
+    /// Returns the `command_status` of the response to the PDU (SMPP 3.4 §5.1.3).
     pub fn status(&self) -> CommandStatus {
         use DecodeErrorKind as Kind;
         match (self.kind, self.field) {
@@ -109,24 +121,25 @@ impl fmt::Display for DecodeError {
             return write!(f, "command_id {:#010x} is not known", command.0);
         }
         let what = match kind {
-            DecodeErrorKind::UnknownCommand | DecodeErrorKind::MissingBody => "the mandatory body is missing",
-            DecodeErrorKind::Truncated => "the PDU ends within the field",
-            DecodeErrorKind::Unterminated => "no NUL before the end of the PDU",
-            DecodeErrorKind::TooLong => "longer than the field allows",
-            DecodeErrorKind::LengthOverrun => "reaches past the end of the PDU",
-            DecodeErrorKind::TlvHeader => "octets left over that are no TLV header",
-            DecodeErrorKind::TlvOverrun => "a TLV reaches past the end of the PDU",
-            DecodeErrorKind::TlvLength => "a length that the tag does not allow",
-            DecodeErrorKind::TlvUnterminated => "text without its NUL",
-            DecodeErrorKind::MissingTlv => "needed, and missing",
-            DecodeErrorKind::NonAscii => "an octet above 0x7f where ASCII is wanted",
-            DecodeErrorKind::Time => "neither empty nor a time of 16 characters",
-            DecodeErrorKind::BothMessageFields => "a text here and in short_message",
-            DecodeErrorKind::DestFlag => "neither 1 nor 2",
-            DecodeErrorKind::DestinationCount => "outside 1..=254",
-            DecodeErrorKind::TrailingOctets => "octets after a PDU that has no body",
-            DecodeErrorKind::SequenceRange => "outside 1..=0x7fffffff",
-            DecodeErrorKind::StatusInRequest => "not zero in a request",
+            DecodeErrorKind::UnknownCommand => "the command_id is not known",
+            DecodeErrorKind::MissingBody => "the mandatory body is missing",
+            DecodeErrorKind::Truncated => "the PDU ends before the end of the field",
+            DecodeErrorKind::Unterminated => "the string has no NUL before the end of the PDU",
+            DecodeErrorKind::TooLong => "the value is longer than the field allows",
+            DecodeErrorKind::LengthOverrun => "the length reaches past the end of the PDU",
+            DecodeErrorKind::TlvHeader => "the last octets of the PDU are not a TLV header",
+            DecodeErrorKind::TlvOverrun => "the TLV reaches past the end of the PDU",
+            DecodeErrorKind::TlvLength => "the TLV has a length that its tag does not allow",
+            DecodeErrorKind::TlvUnterminated => "the text in the TLV does not end with NUL",
+            DecodeErrorKind::MissingTlv => "the TLV is required, but missing",
+            DecodeErrorKind::NonAscii => "the string must be ASCII, but contains an octet above 0x7f",
+            DecodeErrorKind::Time => "the time is neither empty nor 16 characters as YYMMDDhhmmsstnnp",
+            DecodeErrorKind::BothMessageFields => "both message_payload and short_message contain text",
+            DecodeErrorKind::DestFlag => "the value is neither 1 nor 2",
+            DecodeErrorKind::DestinationCount => "the number is outside 1..=254",
+            DecodeErrorKind::TrailingOctets => "octets follow the end of the PDU",
+            DecodeErrorKind::SequenceRange => "the number is outside 1..=0x7fffffff",
+            DecodeErrorKind::StatusInRequest => "the status of a request must be zero",
         };
         write!(f, "{command}: {field} at octet {offset}: {what}")
     }
@@ -134,67 +147,30 @@ impl fmt::Display for DecodeError {
 
 impl core::error::Error for DecodeError {}
 
-/// What the specification calls a field: an address has three names, for TON, NPI and digits; a counted field
-/// two, for count and content.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Name {
-    parts: &'static [&'static str; 3],
-    part: usize,
-}
-
-impl Name {
-    /// The names of a field of a PDU's struct.
-    pub(crate) const fn parts(field: &'static str) -> [&'static str; 3] {
-        match field.as_bytes() {
-            b"source" => ["source_addr_ton", "source_addr_npi", "source_addr"],
-            b"destination" => ["dest_addr_ton", "dest_addr_npi", "destination_addr"],
-            b"esme" => ["esme_addr_ton", "esme_addr_npi", "esme_addr"],
-            b"address_range" => ["addr_ton", "addr_npi", "address_range"],
-            b"short_message" => ["sm_length", "short_message", ""],
-            b"destinations" => ["number_of_dests", "dest_flag", ""],
-            b"unsuccessful" => ["no_unsuccess", "", ""],
-            _ => [field; 3],
-        }
-    }
-
-    pub(crate) const fn new(parts: &'static [&'static str; 3]) -> Self {
-        Self { parts, part: 0 }
-    }
-
-    /// The same field's name of this number.
-    #[inline]
-    pub(crate) const fn part(self, part: usize) -> Self {
-        Self { parts: self.parts, part }
-    }
-
-    pub(crate) fn get(self) -> &'static str {
-        self.parts.get(self.part).copied().unwrap_or_default()
-    }
-}
-
-/// The error inside the parsers: the position needs no start to be known.
+/// A decoding error while its PDU is read. The position counts from the end of the PDU, so that a parser needs
+/// only its remaining input to state it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) field: &'static str,
-    /// Octets that were left of the PDU.
-    pub(crate) left: usize,
+    /// Octets from the position of the fault to the end of the PDU.
+    pub(crate) remaining: usize,
     pub(crate) kind: DecodeErrorKind,
 }
 
 impl Fault {
-    /// Turns the position into an offset within a PDU of `length` octets.
+    /// Converts the position to an offset within a PDU of `length` octets.
     pub(crate) fn locate(self, command: CommandId, length: usize) -> DecodeError {
-        let Self { field, left, kind } = self;
-        DecodeError { command, field, offset: length.saturating_sub(left), kind }
+        let Self { field, remaining, kind } = self;
+        DecodeError { command, field, offset: length.saturating_sub(remaining), kind }
     }
 }
 
-/// The parsers' error: no value at all, so that it costs nothing on the way up. The [`Reader`](super::Reader)
-/// keeps the [`Fault`].
+/// The error type of the parsers. It has no size, so returning it costs nothing. The
+/// [`Reader`](super::reader::Reader) holds the details in a [`Fault`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stop;
+pub(crate) struct ParseFailed;
 
-impl<I> nom::error::ParseError<I> for Stop {
+impl<I> nom::error::ParseError<I> for ParseFailed {
     #[inline]
     fn from_error_kind(_: I, _: nom::error::ErrorKind) -> Self {
         Self
@@ -206,5 +182,5 @@ impl<I> nom::error::ParseError<I> for Stop {
     }
 }
 
-/// What a parser gives: the rest and the value.
-pub(crate) type Parsed<'a, T> = nom::IResult<&'a [u8], T, Stop>;
+/// The result of a parser: the remaining input and the value.
+pub(crate) type Parsed<'a, T> = nom::IResult<&'a [u8], T, ParseFailed>;

@@ -1,75 +1,82 @@
-//! Counted lists: one octet says how many items follow.
+//! Counted lists: one octet states how many items follow.
 
 use core::fmt;
 use core::ops::RangeInclusive;
 
-use super::{
-    DecodeErrorKind, Emit, InvalidOctets, Name, Parse, Parsed, Quirks, Reader, Sink, Tolerance, Watch, name,
-    octet,
-};
+use super::error::{DecodeErrorKind, Parsed};
+use super::name::{FieldName, field_name};
+use super::octets::InvalidOctets;
+use super::quirks::{Quirks, Tolerance};
+use super::reader::{FieldVisitor, Parse, Reader, octet};
+use super::sink::{Emit, Sink};
 
-/// What a [`List`] holds.
+/// An item of a [`List`].
 pub trait Item<'a>: Emit + Copy + fmt::Debug + PartialEq {
-    /// How many the specification allows.
+    /// How many items the specification allows.
     const COUNT: RangeInclusive<u8>;
 
-    /// Reads one off the front of octets that were checked.
+    /// Reads one item from the start of octets that were checked before. Returns the remaining octets and the item.
     fn read(octets: &'a [u8]) -> Option<(&'a [u8], Self)>;
 }
 
-/// How an [`Item`] is read: as when it was checked, with every tolerance.
-pub(crate) fn reread<'a, T: Parse<'a>>(octets: &'a [u8]) -> Option<(&'a [u8], T)> {
+/// Parses an [`Item`] from octets that were checked before. It tolerates every deviation, since the check already
+/// reported them.
+pub(crate) fn parse_item<'a, T: Parse<'a>>(octets: &'a [u8]) -> Option<(&'a [u8], T)> {
     let (mut reader, _) = Reader::new(&[], Tolerance::LENIENT, ());
-    T::parse(&mut reader, name!(""), octets).ok()
+    T::parse(&mut reader, field_name!(""), octets).ok()
 }
 
-/// Items counted by one octet: what the peer sent, octet for octet, or a list of one's own.
+/// A list whose items are counted by one octet: borrowed octets of a received PDU, or a slice of items to send.
 ///
-/// What came over the wire was checked when its PDU was read, and is read again, item by item, by
-/// [`iter`](Self::iter): nothing is collected.
+/// A received list is checked when its PDU is decoded. [`iter`](Self::iter) decodes it again, item by item, so the
+/// list needs no allocation.
 #[derive(Clone, Copy)]
 pub struct List<'a, T>(Source<'a, T>);
 
 #[derive(Clone, Copy, Debug)]
 enum Source<'a, T> {
     Wire { count: u8, octets: &'a [u8] },
-    Own(&'a [T]),
+    Slice(&'a [T]),
 }
 
 impl<'a, T> List<'a, T> {
     /// No items.
-    pub const EMPTY: Self = Self(Source::Own(&[]));
+    pub const EMPTY: Self = Self(Source::Slice(&[]));
 
-    /// These items, to be sent in this order: at most 255.
+    /// Returns a list of these items, to be sent in this order.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidOctets::TooLong`] if there are more than 255.
     pub const fn new(items: &'a [T]) -> Result<Self, InvalidOctets> {
         if items.len() > 255 {
             return Err(InvalidOctets::TooLong { length: items.len(), limit: 255 });
         }
-        Ok(Self(Source::Own(items)))
+        Ok(Self(Source::Slice(items)))
     }
 
-    /// How many items there are.
+    /// Returns the number of items.
     pub const fn len(&self) -> usize {
         match self.0 {
             Source::Wire { count, .. } => count as usize,
-            Source::Own(items) => items.len(),
+            Source::Slice(items) => items.len(),
         }
     }
 
-    /// Whether there is none.
+    /// Returns whether the list has no items.
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
 impl<'a, T: Item<'a>> List<'a, T> {
-    /// Each item, in wire order.
+    /// Returns an iterator over the items, in wire order.
     pub fn iter(&self) -> ListIter<'a, T> {
         ListIter(self.0)
     }
 }
 
-/// Iterates over the items of a [`List`].
+/// An iterator over the items of a [`List`].
 #[derive(Clone, Debug)]
 pub struct ListIter<'a, T>(Source<'a, T>);
 
@@ -84,7 +91,7 @@ impl<'a, T: Item<'a>> Iterator for ListIter<'a, T> {
                 *octets = rest;
                 Some(item)
             }
-            Source::Own(items) => {
+            Source::Slice(items) => {
                 let (item, rest) = items.split_first()?;
                 *items = rest;
                 Some(*item)
@@ -139,20 +146,24 @@ impl<'a, T: Item<'a>> fmt::Debug for List<'a, T> {
 }
 
 impl<'a, T: Item<'a> + Parse<'a>> Parse<'a> for List<'a, T> {
-    type Found = Self;
+    type Located = Self;
 
     /// `count count*item`
-    fn find<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self> {
+    fn locate<V: FieldVisitor>(
+        reader: &mut Reader<'_, V>,
+        name: FieldName,
+        input: &'a [u8],
+    ) -> Parsed<'a, Self> {
         let (octets, &count) = octet(reader, name, input)?;
-        reader.watch.field(name.get(), &count, input, octets);
+        reader.visitor.visit(name.get(), &count, input, octets);
         if !T::COUNT.contains(&count) {
             let kind = DecodeErrorKind::DestinationCount;
-            reader.deviation(Quirks::DESTINATION_COUNT, name.get(), input, kind)?;
+            reader.tolerate_or_fail(Quirks::DESTINATION_COUNT, name.get(), input, kind)?;
         }
         let mut rest = octets;
         for _ in 0..count {
             if rest.is_empty() {
-                return Err(reader.stop(name.get(), rest, DecodeErrorKind::Truncated));
+                return Err(reader.fail(name.get(), rest, DecodeErrorKind::Truncated));
             }
             (rest, _) = T::parse(reader, name, rest)?;
         }
@@ -163,11 +174,11 @@ impl<'a, T: Item<'a> + Parse<'a>> Parse<'a> for List<'a, T> {
 
 impl<'a, T: Item<'a>> Emit for List<'a, T> {
     fn emit<S: Sink>(&self, out: &mut S) {
-        // At most 255 items: `new` checks it, and a parsed list was counted by one octet.
+        // There are at most 255 items: `new` checks it, and one octet counts the items of a received list.
         out.octet(self.len() as u8);
         match self.0 {
             Source::Wire { octets, .. } => out.put(octets),
-            Source::Own(items) => items.iter().for_each(|item| item.emit(out)),
+            Source::Slice(items) => items.iter().for_each(|item| item.emit(out)),
         }
     }
 }

@@ -1,223 +1,234 @@
-//! What travels along while one PDU is read.
+//! The state that parsers share while one PDU is read.
 
 use core::fmt::Debug;
 
 use nom::Parser;
 use nom::number::complete::be_u32;
 
-use super::{DecodeError, DecodeErrorKind, Fault, Name, Parsed, Quirks, Stop, Tolerance};
-use crate::frame::{HEADER_LENGTH, Header};
-use crate::tlv::Tlvs;
+use super::error::{DecodeError, DecodeErrorKind, Fault, ParseFailed, Parsed};
+use super::name::FieldName;
+use super::quirks::{Quirks, Tolerance};
+use crate::header::{HEADER_LENGTH, Header};
 
-/// How a field, or a sequence of fields, is read.
+/// How to read a field, or a sequence of fields.
 ///
-/// The fields of a PDU are found one after the other, and taken when all were found. Until then a few pointers are
-/// all that is kept, and the octets are copied once, neighbours together.
+/// A PDU is read in two steps: first each field is located, then all fields are copied into the struct. Between the
+/// steps only a few pointers are kept, and neighbouring octets are copied together.
 pub(crate) trait Parse<'a>: Sized {
-    /// The field where it stands.
-    type Found: Found<Self>;
+    /// The field inside the input, not copied yet.
+    type Located: IntoField<Self>;
 
-    /// Finds the field at the start of `input`; `name` is what an error calls it.
-    fn find<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self::Found>;
+    /// Locates the field at the start of `input`. Errors and visitors use `name`.
+    fn locate<V: FieldVisitor>(
+        reader: &mut Reader<'_, V>,
+        name: FieldName,
+        input: &'a [u8],
+    ) -> Parsed<'a, Self::Located>;
 
-    /// Finds it and takes it.
+    /// Locates and copies the field at the start of `input`.
     #[inline(always)]
-    fn parse<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self> {
-        let (rest, found) = Self::find(reader, name, input)?;
-        Ok((rest, found.take()))
+    fn parse<V: FieldVisitor>(
+        reader: &mut Reader<'_, V>,
+        name: FieldName,
+        input: &'a [u8],
+    ) -> Parsed<'a, Self> {
+        let (rest, located) = Self::locate(reader, name, input)?;
+        Ok((rest, located.into_field()))
     }
 }
 
-/// A field that was found.
-pub(crate) trait Found<T> {
-    /// The field.
-    fn take(self) -> T;
+/// A located field.
+pub(crate) trait IntoField<T> {
+    /// Copies the field out of the input.
+    fn into_field(self) -> T;
 }
 
-/// What is a pointer by itself.
-impl<T> Found<T> for T {
+/// A field that is only a pointer into the input needs no copy.
+impl<T> IntoField<T> for T {
     #[inline(always)]
-    fn take(self) -> T {
+    fn into_field(self) -> T {
         self
     }
 }
 
-/// One octet where it stands.
+/// A located field of one octet.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Octet<'a>(pub(crate) &'a u8);
+pub(crate) struct OctetRef<'a>(pub(crate) &'a u8);
 
-impl<T: From<u8>> Found<T> for Octet<'_> {
+impl<T: From<u8>> IntoField<T> for OctetRef<'_> {
     #[inline(always)]
-    fn take(self) -> T {
+    fn into_field(self) -> T {
         T::from(*self.0)
     }
 }
 
-/// A body that is TLVs alone, as some error responses have it.
-pub(crate) trait OfTlvs<'a> {
-    /// These TLVs; every other field has its default.
-    fn of_tlvs(tlvs: Tlvs<'a>) -> Self;
+/// Receives each field that is read.
+pub(crate) trait FieldVisitor {
+    /// Whether `visit` does anything.
+    const VISITS: bool = true;
+    /// Whether reading stops at the first deviation, tolerated or not, and records nothing.
+    const FAST_PATH: bool = false;
+
+    /// Receives one field: the octets between the slices `before` and `after`, which both end where the PDU ends.
+    fn visit(&mut self, name: &'static str, value: &dyn Debug, before: &[u8], after: &[u8]);
 }
 
-/// Is shown each field that was read: between `before` and `after`, which both end where the PDU does.
-pub(crate) trait Watch {
-    /// Whether anyone does watch.
-    const WATCHES: bool = true;
-    /// Whether the reading ends at the first deviation, tolerated or not, and nothing is noted.
-    const HASTY: bool = false;
-
-    fn field(&mut self, name: &'static str, value: &dyn Debug, before: &[u8], after: &[u8]);
-}
-
-/// Nobody watches: it costs nothing.
-impl Watch for () {
-    const WATCHES: bool = false;
+/// The slow path without a visitor.
+impl FieldVisitor for () {
+    const VISITS: bool = false;
 
     #[inline(always)]
-    fn field(&mut self, _: &'static str, _: &dyn Debug, _: &[u8], _: &[u8]) {}
+    fn visit(&mut self, _: &'static str, _: &dyn Debug, _: &[u8], _: &[u8]) {}
 }
 
-/// Nobody watches, and nothing is kept but the fields: they stay in registers. Whoever is stopped, by whatever it was,
-/// reads the PDU again with patience.
+/// The fast path: it has no visitor and records neither quirks nor errors, so that the fields stay in registers.
+/// After a failure the caller reads the PDU again on the slow path.
 #[derive(Debug)]
-pub(crate) struct Hasty;
+pub(crate) struct FastPath;
 
-impl Watch for Hasty {
-    const WATCHES: bool = false;
-    const HASTY: bool = true;
+impl FieldVisitor for FastPath {
+    const VISITS: bool = false;
+    const FAST_PATH: bool = true;
 
     #[inline(always)]
-    fn field(&mut self, _: &'static str, _: &dyn Debug, _: &[u8], _: &[u8]) {}
+    fn visit(&mut self, _: &'static str, _: &dyn Debug, _: &[u8], _: &[u8]) {}
 }
 
-/// One PDU, and what was found in it so far.
+/// The PDU that is being read, and the findings so far.
 #[derive(Debug)]
-pub(crate) struct Reader<'p, W = ()> {
+pub(crate) struct Reader<'p, V = ()> {
     pdu: &'p [u8],
     pub(crate) quirks: Quirks,
-    /// `short_message` was read, and is not empty.
+    /// Whether a `short_message` that is not empty was read.
     pub(crate) has_text: bool,
-    pub(crate) watch: W,
+    pub(crate) visitor: V,
     tolerance: Tolerance,
     fault: Option<Fault>,
 }
 
-impl<'p, W> Reader<'p, W> {
-    /// A reader of the PDU, and the body that it is to read.
+impl<'p, V> Reader<'p, V> {
+    /// Returns a reader for the PDU, and the body to read.
     #[inline]
-    pub(crate) fn new(pdu: &'p [u8], tolerance: Tolerance, watch: W) -> (Self, &'p [u8]) {
-        let reader = Self { pdu, quirks: Quirks::empty(), has_text: false, watch, tolerance, fault: None };
+    pub(crate) fn new(pdu: &'p [u8], tolerance: Tolerance, visitor: V) -> (Self, &'p [u8]) {
+        let reader = Self { pdu, quirks: Quirks::empty(), has_text: false, visitor, tolerance, fault: None };
         (reader, pdu.get(HEADER_LENGTH..).unwrap_or_default())
     }
 
-    /// The PDU's header. It is not kept: what is read again from the octets need not be stored.
+    /// Returns the header of the PDU. It is decoded on each call, which is cheaper than storing it.
     #[inline]
     pub(crate) fn header(&self) -> Header {
         Header::of(self.pdu)
     }
 
-    /// What stopped the reading, and where in the PDU.
+    /// Returns the error that stopped the reading.
     #[cold]
     pub(crate) fn error(&self) -> DecodeError {
-        let end = Fault { field: "body", left: 0, kind: DecodeErrorKind::Truncated };
+        let end = Fault { field: "body", remaining: 0, kind: DecodeErrorKind::Truncated };
         self.fault.unwrap_or(end).locate(self.header().command, self.pdu.len())
     }
 
-    /// Notes where in the PDU the reading stops.
     #[cold]
     #[inline(never)]
-    fn note(&mut self, fault: Fault) {
+    fn record_fault(&mut self, fault: Fault) {
         self.fault = Some(fault);
     }
 
-    /// Notes `quirk` if it is tolerated; says whether it is.
+    /// Records `quirk` if it is tolerated. Returns whether it is.
     #[cold]
     #[inline(never)]
-    fn note_if_tolerated(&mut self, quirk: Quirks) -> bool {
+    fn record_if_tolerated(&mut self, quirk: Quirks) -> bool {
         let tolerated = self.tolerance.0.contains(quirk);
         self.quirks.set(quirk, tolerated || self.quirks.contains(quirk));
         tolerated
     }
 }
 
-impl<W: Watch> Reader<'_, W> {
-    /// Stops the reading at `input`, the rest of the PDU.
+impl<V: FieldVisitor> Reader<'_, V> {
+    /// Records an error at `input`, the remaining octets of the PDU, and returns the parser error.
     #[inline(always)]
-    pub(crate) fn stop(
+    pub(crate) fn fail(
         &mut self,
         field: &'static str,
         input: &[u8],
         kind: DecodeErrorKind,
-    ) -> nom::Err<Stop> {
-        if !W::HASTY {
-            self.note(Fault { field, left: input.len(), kind });
+    ) -> nom::Err<ParseFailed> {
+        if !V::FAST_PATH {
+            self.record_fault(Fault { field, remaining: input.len(), kind });
         }
-        nom::Err::Error(Stop)
+        nom::Err::Error(ParseFailed)
     }
 
-    /// Notes `quirk` if it is tolerated; says whether it is.
+    /// Records `quirk` if it is tolerated. Returns whether it is; on the fast path no quirk is.
     #[inline(always)]
-    pub(crate) fn tolerates(&mut self, quirk: Quirks) -> bool {
-        !W::HASTY && self.note_if_tolerated(quirk)
+    pub(crate) fn tolerate(&mut self, quirk: Quirks) -> bool {
+        !V::FAST_PATH && self.record_if_tolerated(quirk)
     }
 
-    /// Notes `quirk` if it is tolerated; stops the reading if not.
+    /// Records `quirk` if it is tolerated, and fails otherwise.
     #[inline(always)]
-    pub(crate) fn deviation(
+    pub(crate) fn tolerate_or_fail(
         &mut self,
         quirk: Quirks,
         field: &'static str,
         input: &[u8],
         kind: DecodeErrorKind,
-    ) -> Result<(), nom::Err<Stop>> {
-        if self.tolerates(quirk) { Ok(()) } else { Err(self.stop(field, input, kind)) }
+    ) -> Result<(), nom::Err<ParseFailed>> {
+        if self.tolerate(quirk) { Ok(()) } else { Err(self.fail(field, input, kind)) }
     }
 
-    /// As [`deviation`](Self::deviation), for a field of the header.
+    /// As [`tolerate_or_fail`](Self::tolerate_or_fail), for a header field at `offset`.
     #[inline(always)]
-    pub(crate) fn header_deviation(
+    pub(crate) fn tolerate_header_or_fail(
         &mut self,
         quirk: Quirks,
         field: &'static str,
         offset: usize,
         kind: DecodeErrorKind,
-    ) -> Result<(), nom::Err<Stop>> {
-        if self.tolerates(quirk) {
+    ) -> Result<(), nom::Err<ParseFailed>> {
+        if self.tolerate(quirk) {
             return Ok(());
         }
-        Err(self.stop(field, self.pdu.get(offset..).unwrap_or_default(), kind))
+        Err(self.fail(field, self.pdu.get(offset..).unwrap_or_default(), kind))
     }
 }
 
-/// One octet.
+/// Reads one octet.
 #[inline(always)]
-pub(crate) fn octet<'a, W: Watch>(
-    reader: &mut Reader<'_, W>,
-    name: Name,
+pub(crate) fn octet<'a, V: FieldVisitor>(
+    reader: &mut Reader<'_, V>,
+    name: FieldName,
     input: &'a [u8],
 ) -> Parsed<'a, &'a u8> {
     match input {
         [octet, rest @ ..] => Ok((rest, octet)),
-        [] => Err(reader.stop(name.get(), input, DecodeErrorKind::Truncated)),
+        [] => Err(reader.fail(name.get(), input, DecodeErrorKind::Truncated)),
     }
 }
 
-/// Four octets, the most significant first.
+/// Reads four octets, the most significant first.
 #[inline(always)]
-pub(crate) fn word<'a, W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, u32> {
-    match be_u32::<_, Stop>.parse(input) {
-        Ok(read) => Ok(read),
-        Err(_) => Err(reader.stop(name.get(), input, DecodeErrorKind::Truncated)),
+pub(crate) fn word<'a, V: FieldVisitor>(
+    reader: &mut Reader<'_, V>,
+    name: FieldName,
+    input: &'a [u8],
+) -> Parsed<'a, u32> {
+    match be_u32::<_, ParseFailed>.parse(input) {
+        Ok(parsed) => Ok(parsed),
+        Err(_) => Err(reader.fail(name.get(), input, DecodeErrorKind::Truncated)),
     }
 }
 
 impl<'a> Parse<'a> for u8 {
-    type Found = Octet<'a>;
+    type Located = OctetRef<'a>;
 
     #[inline(always)]
-    fn find<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Octet<'a>> {
+    fn locate<V: FieldVisitor>(
+        reader: &mut Reader<'_, V>,
+        name: FieldName,
+        input: &'a [u8],
+    ) -> Parsed<'a, OctetRef<'a>> {
         let (rest, octet) = octet(reader, name, input)?;
-        reader.watch.field(name.get(), octet, input, rest);
-        Ok((rest, Octet(octet)))
+        reader.visitor.visit(name.get(), octet, input, rest);
+        Ok((rest, OctetRef(octet)))
     }
 }

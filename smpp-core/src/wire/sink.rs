@@ -1,8 +1,8 @@
-//! Where octets go.
+//! The output of encoders.
 
 use alloc::vec::Vec;
 
-/// Where octets go. A `Vec` grows; a slice says when it is full.
+/// The output of an encoder: a `Vec` that grows, or a slice.
 pub trait Sink {
     /// Appends `octets`.
     fn put(&mut self, octets: &[u8]);
@@ -10,24 +10,25 @@ pub trait Sink {
     /// Appends one octet.
     fn octet(&mut self, octet: u8);
 
-    /// Whether TLVs are to be appended too.
+    /// Returns whether the encoder appends TLVs. A sink for a peer older than SMPP 3.4 returns `false`.
     #[inline]
-    fn takes_tlvs(&mut self) -> bool {
+    fn accepts_tlvs(&mut self) -> bool {
         true
     }
 }
 
-/// How a field, or a sequence of fields, is written.
+/// How to encode a field, or a sequence of fields.
 pub trait Emit {
-    /// Appends the octets.
+    /// Appends the encoded octets.
     fn emit<S: Sink>(&self, out: &mut S);
 
-    /// Appends what was collected before, and the octets. The last of them may be collected instead.
+    /// Appends the pending octets and then the encoded octets. Returns the last octets as pending instead of
+    /// appending them, if there are few.
     #[inline(always)]
-    fn emit_behind<S: Sink>(&self, run: Run, out: &mut S) -> Run {
-        run.flush(out);
+    fn emit_after<S: Sink>(&self, pending: PendingOctets, out: &mut S) -> PendingOctets {
+        pending.flush(out);
         self.emit(out);
-        Run::default()
+        PendingOctets::default()
     }
 }
 
@@ -38,25 +39,25 @@ impl Emit for u8 {
     }
 
     #[inline(always)]
-    fn emit_behind<S: Sink>(&self, run: Run, out: &mut S) -> Run {
-        run.octet(*self, out)
+    fn emit_after<S: Sink>(&self, pending: PendingOctets, out: &mut S) -> PendingOctets {
+        pending.octet(*self, out)
     }
 }
 
-/// Neighbouring octets that each are a field, or the NUL or the length of one, put at once. Which those are is known
-/// when the code is compiled: nothing of this is left but one copy of a constant length.
+/// Up to eight neighbouring octets that are appended together: fields of one octet, the NUL of a string, a length.
+/// Their number is known at compile time, so the compiler reduces this type to one copy of a constant length.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Run {
-    /// The first `length` of its octets, the lowest first.
+pub struct PendingOctets {
+    /// The first `length` octets of this number are pending, the lowest first.
     octets: u64,
     length: usize,
 }
 
-impl Run {
+impl PendingOctets {
     /// The NUL that ends a string.
     pub(crate) const NUL: Self = Self { octets: 0, length: 1 };
 
-    /// Adds an octet.
+    /// Adds an octet. Appends the pending octets to `out` first if there are eight.
     #[inline(always)]
     #[must_use]
     pub(crate) fn octet<S: Sink>(self, octet: u8, out: &mut S) -> Self {
@@ -68,7 +69,7 @@ impl Run {
         Self { octets: octet.into(), length: 1 }
     }
 
-    /// Puts what was collected.
+    /// Appends the pending octets to `out`.
     #[inline(always)]
     pub(crate) fn flush<S: Sink>(self, out: &mut S) {
         if self.length > 0 {
@@ -77,7 +78,7 @@ impl Run {
     }
 }
 
-/// A body that may be absent.
+/// An optional body. `None` encodes to no octets.
 impl<T: Emit> Emit for Option<T> {
     #[inline]
     fn emit<S: Sink>(&self, out: &mut S) {
@@ -99,11 +100,12 @@ impl Sink for Vec<u8> {
     }
 }
 
-/// A sink for a peer of version 3.3 or older: without TLVs, and it tells whether any were left out.
+/// A sink that omits TLVs, for a peer of version 3.3 or older.
 #[derive(Debug)]
 pub(crate) struct WithoutTlvs<'a> {
     pub(crate) out: &'a mut Vec<u8>,
-    pub(crate) left_out: bool,
+    /// Whether any TLV was omitted.
+    pub(crate) omitted: bool,
 }
 
 impl Sink for WithoutTlvs<'_> {
@@ -115,13 +117,13 @@ impl Sink for WithoutTlvs<'_> {
         self.out.octet(octet);
     }
 
-    fn takes_tlvs(&mut self) -> bool {
-        self.left_out = true;
+    fn accepts_tlvs(&mut self) -> bool {
+        self.omitted = true;
         false
     }
 }
 
-/// A sink over borrowed memory. It counts on past the end, so that the caller learns what was needed.
+/// A sink over a slice. After the slice is full it only counts, so that the caller learns the needed length.
 #[derive(Debug)]
 pub(crate) struct SliceSink<'a> {
     free: &'a mut [u8],
@@ -133,7 +135,7 @@ impl<'a> SliceSink<'a> {
         Self { free, needed: 0 }
     }
 
-    /// How many octets were put, whether they found room or not.
+    /// Returns the number of octets appended, including those that did not fit.
     pub(crate) fn needed(&self) -> usize {
         self.needed
     }

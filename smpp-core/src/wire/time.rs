@@ -1,18 +1,24 @@
-//! Times, as text (SMPP 3.4 §7.1).
+//! Times as text (SMPP 3.4 §7.1).
 
 use core::fmt;
 
-use super::octets::{c_octets, c_octets_behind};
-use super::{DecodeErrorKind, Emit, InvalidOctets, Name, Parse, Parsed, Quirks, Reader, Run, Sink, Watch};
+use super::error::{DecodeErrorKind, Parsed};
+use super::name::FieldName;
+use super::octets::{InvalidOctets, c_octet_string, emit_c_octet_string};
+use super::quirks::Quirks;
+use super::reader::{FieldVisitor, Parse, Reader};
+use super::sink::{Emit, PendingOctets, Sink};
 
 /// A time: empty, or sixteen characters `YYMMDDhhmmsstnnp` (SMPP 3.4 §7.1.1).
 ///
-/// `p` says what the digits are: `+` or `-`, a point in local time that is `nn` quarters of an hour ahead of UTC or
-/// behind it; `R`, a span from the SMSC's now.
+/// The last character `p` gives the meaning of the digits:
 ///
-/// [`new`](Self::new) takes nothing else, so what is built here is always a time. A value read from a tolerated
-/// peer may be anything; [`Quirks::TIME_FORMAT`] said so. [`sms::time`](crate::sms::time) has its value, and writes
-/// one.
+/// - `+` or `-`: an absolute time in local time, `nn` quarters of an hour ahead of UTC or behind it.
+/// - `R`: a time relative to the current time of the SMSC.
+///
+/// [`new`](Self::new) checks the format. A received value may have any content if the deviation is tolerated;
+/// [`Quirks::TIME_FORMAT`] is then reported with the PDU. [`sms::time`](crate::sms::time) converts from and to
+/// timestamps and durations.
 ///
 /// ```
 /// use smpp_core::Time;
@@ -25,36 +31,40 @@ use super::{DecodeErrorKind, Emit, InvalidOctets, Name, Parse, Parsed, Quirks, R
 pub struct Time<'a>(&'a [u8]);
 
 impl<'a> Time<'a> {
-    /// No time: at once, or the SMSC's default.
+    /// No time: the SMSC delivers at once, or uses its default validity period.
     pub const EMPTY: Self = Self(&[]);
 
-    /// A time of sixteen characters, or none.
+    /// Returns a time of sixteen characters, or an empty one.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidOctets::Time`] for any other text.
     pub fn new(text: &'a [u8]) -> Result<Self, InvalidOctets> {
         if text.is_empty() || is_time(text) { Ok(Self(text)) } else { Err(InvalidOctets::Time) }
     }
 
-    /// Sixteen characters that are known to be a time.
+    /// Returns a time of sixteen characters that are known to be valid.
     pub(crate) const fn encoded(text: &'a [u8; 16]) -> Self {
         Self(text)
     }
 
-    /// The characters, without the NUL.
+    /// Returns the characters, without the NUL.
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.0
     }
 
-    /// The text, where the octets are UTF-8 (ASCII, by the specification).
+    /// Returns the characters as text, or `None` if they are not UTF-8. The specification allows only ASCII.
     pub fn to_str(&self) -> Option<&'a str> {
         core::str::from_utf8(self.0).ok()
     }
 
-    /// Whether there is none.
+    /// Returns whether the time is empty.
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-/// Whether the text is `YYMMDDhhmmsstnnp` with each number in its range.
+/// Returns whether the text is `YYMMDDhhmmsstnnp` with each number in its range.
 fn is_time(text: &[u8]) -> bool {
     let Some((digits, [end])) = text.split_first_chunk::<15>() else { return false };
     if !digits.iter().all(u8::is_ascii_digit) {
@@ -68,7 +78,7 @@ fn is_time(text: &[u8]) -> bool {
     let in_day = number(6) < 24 && number(8) < 60 && number(10) < 60;
     match end {
         b'+' | b'-' => (1..=12).contains(&month) && (1..=31).contains(&day) && in_day && quarters <= 48,
-        // A span; tenths and quarters are not looked at.
+        // A relative time: the specification ignores tenths and quarters.
         b'R' => month <= 12 && day <= 31 && in_day,
         _ => false,
     }
@@ -96,37 +106,42 @@ impl fmt::Display for Time<'_> {
 }
 
 impl<'a> Parse<'a> for Time<'a> {
-    type Found = Self;
+    type Located = Self;
 
     #[inline(always)]
-    fn find<W: Watch>(reader: &mut Reader<'_, W>, name: Name, input: &'a [u8]) -> Parsed<'a, Self> {
-        let (rest, text) = c_octets(reader, name, 17, input)?;
-        reader.watch.field(name.get(), &Self(text), input, rest);
-        if !text.is_empty() && !is_readable(name, text) {
-            reader.deviation(Quirks::TIME_FORMAT, name.get(), input, DecodeErrorKind::Time)?;
+    fn locate<V: FieldVisitor>(
+        reader: &mut Reader<'_, V>,
+        name: FieldName,
+        input: &'a [u8],
+    ) -> Parsed<'a, Self> {
+        let (rest, text) = c_octet_string(reader, name, 17, input)?;
+        reader.visitor.visit(name.get(), &Self(text), input, rest);
+        if !text.is_empty() && !has_valid_format(name, text) {
+            reader.tolerate_or_fail(Quirks::TIME_FORMAT, name.get(), input, DecodeErrorKind::Time)?;
         }
         Ok((rest, Self(text)))
     }
 }
 
-/// Whether nothing is to be said about the text. Most times are empty: this is not for the others to wait for.
+/// Returns whether the text deviates in nothing that [`Quirks::TIME_FORMAT`] reports. A separate function, because
+/// most times are empty and need no check.
 #[inline(never)]
-fn is_readable(name: Name, text: &[u8]) -> bool {
-    // What an SMSC reports may be local time, YYMMDDhhmmss (SMPP 3.4 §7.1.1).
+fn has_valid_format(name: FieldName, text: &[u8]) -> bool {
+    // The final_date that an SMSC reports may be local time, YYMMDDhhmmss (SMPP 3.4 §7.1.1).
     let reported = name.get() == "final_date" && text.len() == 12 && text.iter().all(u8::is_ascii_digit);
-    // One that is too long was told as that.
+    // A text that is too long was already reported as such.
     is_time(text) || reported || text.len() > 16
 }
 
 impl Emit for Time<'_> {
     #[inline]
     fn emit<S: Sink>(&self, out: &mut S) {
-        self.emit_behind(Run::default(), out).flush(out);
+        self.emit_after(PendingOctets::default(), out).flush(out);
     }
 
     #[inline(always)]
-    fn emit_behind<S: Sink>(&self, run: Run, out: &mut S) -> Run {
-        c_octets_behind(run, self.0, out)
+    fn emit_after<S: Sink>(&self, pending: PendingOctets, out: &mut S) -> PendingOctets {
+        emit_c_octet_string(pending, self.0, out)
     }
 }
 

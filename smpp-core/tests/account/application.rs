@@ -135,7 +135,7 @@ impl World {
         };
         let length = rng.pick(&[0, 10, 10, 100, 300, 500]);
         let content = text(rng, length);
-        let form = self.scenario.options.long_messages.form(1);
+        let form = self.scenario.options.long_messages.segmentation(1);
         let (mut message, parts) = match rng.index(4) {
             0 => (Message::submit_sm(&template), 1),
             1 => {

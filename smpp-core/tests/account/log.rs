@@ -38,7 +38,7 @@ pub(crate) struct Spy {
 /// Which message of the test it is, and which part of it, from 0.
 pub(crate) fn name(message: &smpp_core::SubmitSm<'_>) -> (usize, u8) {
     let number = message.source.digits.to_string().parse().expect("a number");
-    let part = message.user_data().ok().and_then(|data| data.part).map_or(0, |part| part.number - 1);
+    let part = message.user_data().ok().and_then(|data| data.segment).map_or(0, |part| part.number - 1);
     (number, part)
 }
 

@@ -46,7 +46,7 @@ fn whatever_happens_the_account_keeps_its_promises() {
 #[test]
 #[cfg_attr(debug_assertions, ignore = "it takes long if it is not optimised: run it with --release")]
 fn everything_happens() {
-    SIMULATION.covers(1_000, EXPECTED);
+    SIMULATION.check_coverage(1_000, EXPECTED);
 }
 
 const EXPECTED: &[&str] = &[

@@ -7,7 +7,7 @@ use smpp_core::provider::{LongMessages, Provider, ReceiptDialect};
 use smpp_core::session::{Config, Rate};
 use smpp_core::sms::{MessageIdPolicy, ReassemblyLimits};
 
-use super::harness::link::Way;
+use super::harness::link::PipeSettings;
 use super::harness::rng::Rng;
 use super::harness::{span, ticks};
 
@@ -26,7 +26,7 @@ pub(crate) struct Scenario {
     pub(crate) quits: bool,
     /// How late timers are looked at.
     pub(crate) lateness: Duration,
-    pub(crate) way: Way,
+    pub(crate) way: PipeSettings,
     pub(crate) habits: Habits,
     /// Things that go wrong: when, for how long.
     pub(crate) faults: Vec<(Duration, Duration, Fault)>,
@@ -132,7 +132,7 @@ impl Scenario {
             active: ticks(active),
             quits: rng.chance(250),
             lateness: if rng.chance(700) { Duration::ZERO } else { span(rng, 1, 5) },
-            way: Way {
+            way: PipeSettings {
                 latency: rng.within(0..=10),
                 chunk: rng.pick(&[10, 50, 1000, 100_000]),
                 capacity: rng.pick(&[50, 1000, 100_000]),
@@ -171,12 +171,12 @@ fn options(rng: &mut Rng, roomy: bool) -> Options {
         ..full
     };
     let reassembly = ReassemblyLimits {
-        messages: rng.index(4),
-        octets: rng.pick(&[200, 1000, 10_000]),
-        age: span(rng, 50, 500),
-        repeats: span(rng, 0, 200),
+        max_messages: rng.index(4),
+        max_octets: rng.pick(&[200, 1000, 10_000]),
+        max_age: span(rng, 50, 500),
+        duplicate_window: span(rng, 0, 200),
     };
-    let ample = ReassemblyLimits { repeats: ticks(1_000_000), ..ReassemblyLimits::default() };
+    let ample = ReassemblyLimits { duplicate_window: ticks(1_000_000), ..ReassemblyLimits::default() };
     Options {
         binds: binds(rng, max_binds),
         max_binds,

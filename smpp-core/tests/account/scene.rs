@@ -3,17 +3,17 @@
 use smpp_core::session::Instant;
 
 use super::harness::rng::Rng;
-use super::harness::{Watch, Witness};
+use super::harness::{Recorder, Verbosity};
 
 pub(crate) struct Scene {
     pub(crate) rng: Rng,
     pub(crate) now: Instant,
-    pub(crate) witness: Witness,
+    pub(crate) witness: Recorder,
 }
 
 impl Scene {
-    pub(crate) fn new(rng: Rng, watch: Watch) -> Self {
-        Self { rng, now: Instant::ZERO, witness: Witness::new(watch) }
+    pub(crate) fn new(rng: Rng, watch: Verbosity) -> Self {
+        Self { rng, now: Instant::ZERO, witness: Recorder::new(watch) }
     }
 
     pub(crate) fn count(&mut self, what: impl FnOnce() -> String) {
@@ -21,6 +21,6 @@ impl Scene {
     }
 
     pub(crate) fn tell(&self, what: impl FnOnce() -> String) {
-        self.witness.tell(self.now, what);
+        self.witness.print(self.now, what);
     }
 }

@@ -11,7 +11,7 @@ use smpp_core::{
 };
 
 use super::deliveries::{Deliveries, What};
-use super::harness::link::{Pipe, Way};
+use super::harness::link::{Pipe, PipeSettings};
 use super::harness::{span, ticks};
 use super::log::{ConnectionId, name};
 use super::messages::{Messages, Seen, Verdict};
@@ -60,7 +60,7 @@ pub(crate) struct Smsc {
     cap: usize,
     ids: u64,
     habits: super::scenario::Habits,
-    way: Way,
+    way: PipeSettings,
     /// Whether all goes well.
     pub(crate) healthy: bool,
 }
@@ -154,7 +154,7 @@ impl Smsc {
                     connection.server_output.clear();
                     break;
                 }
-                let (taken, _) = connection.down.take(&mut scene.rng, now, &connection.server_output);
+                let (taken, _) = connection.down.accept(&mut scene.rng, now, &connection.server_output);
                 if taken == 0 {
                     break;
                 }

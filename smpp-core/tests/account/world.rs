@@ -9,7 +9,7 @@ use smpp_core::session::Instant;
 use super::application::Application;
 use super::connections::{Doing, Places};
 use super::harness::rng::Rng;
-use super::harness::{Coverage, Watch, span, ticks};
+use super::harness::{Coverage, Verbosity, span, ticks};
 use super::log::{ConnectionId, Log, Said, Spy};
 use super::messages::Messages;
 use super::scenario::{Fault, Scenario};
@@ -38,10 +38,10 @@ fn address(last: u8) -> SocketAddr {
 }
 
 /// Plays the scenario of `seed`, and panics where something is not as it should be. Says what happened.
-pub(crate) fn simulate(seed: u64, watch: Watch) -> Coverage {
+pub(crate) fn simulate(seed: u64, watch: Verbosity) -> Coverage {
     let mut rng = Rng::new(seed);
     let scenario = Scenario::new(&mut rng);
-    if watch == Watch::Steps {
+    if watch == Verbosity::Steps {
         eprintln!("{scenario:#?}");
     }
     let mut world = World::new(scenario, Scene::new(rng, watch));
@@ -288,7 +288,7 @@ impl World {
         if connection.output.is_empty() && self.account.poll_transmit(link, &mut connection.output) {
             moved = true;
         }
-        let (taken, _) = connection.up.take(&mut self.scene.rng, now, &connection.output);
+        let (taken, _) = connection.up.accept(&mut self.scene.rng, now, &connection.output);
         connection.output.drain(..taken);
         while connection.down.arrival().is_some_and(|at| at <= now) && self.account.wants_input(link) {
             let octets = connection.down.deliver(&mut self.scene.rng);

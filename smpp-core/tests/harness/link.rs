@@ -1,4 +1,4 @@
-//! One direction of a connection.
+//! One direction of a faulty connection.
 
 use std::collections::VecDeque;
 
@@ -7,109 +7,114 @@ use smpp_core::session::Instant;
 use super::rng::Rng;
 use super::ticks;
 
-/// One direction of a connection while it is healthy.
+/// The properties of a pipe without faults.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Way {
+pub(crate) struct PipeSettings {
     /// The longest latency, in ticks.
     pub(crate) latency: u64,
-    /// The most octets taken, or delivered, at once.
+    /// The largest number of octets accepted, or delivered, at once.
     pub(crate) chunk: usize,
-    /// The most octets on the way.
+    /// The largest number of octets in transit.
     pub(crate) capacity: usize,
 }
 
-#[expect(clippy::struct_excessive_bools, reason = "each fault comes and goes by itself")]
+#[expect(clippy::struct_excessive_bools, reason = "faults are independent")]
 pub(crate) struct Pipe {
-    way: Way,
-    on_the_way: VecDeque<(Instant, Vec<u8>)>,
+    settings: PipeSettings,
+    in_transit: VecDeque<(Instant, Vec<u8>)>,
     octets: usize,
-    /// When the last octets that were taken arrive: later ones do not overtake them.
-    latest: Instant,
-    /// When the stream ends, if it does.
-    ends: Option<Instant>,
+    /// When the last accepted octets arrive. Later octets do not overtake them.
+    last_arrival: Instant,
+    /// When the sender closed the stream, if it has.
+    end_time: Option<Instant>,
+    /// Accepts no octets.
     pub(crate) stalled: bool,
+    /// Accepts octets and delivers none until this fault ends.
     pub(crate) held: bool,
-    pub(crate) squeezed: bool,
+    /// Has a capacity of only 8 octets.
+    pub(crate) limited: bool,
+    /// Accepts all octets and loses them.
     pub(crate) lossy: bool,
+    /// Flips bits.
     pub(crate) corrupting: bool,
 }
 
 impl Pipe {
-    pub(crate) fn new(way: Way, now: Instant) -> Self {
+    pub(crate) fn new(settings: PipeSettings, now: Instant) -> Self {
         Self {
-            way,
-            on_the_way: VecDeque::new(),
+            settings,
+            in_transit: VecDeque::new(),
             octets: 0,
-            latest: now,
-            ends: None,
+            last_arrival: now,
+            end_time: None,
             stalled: false,
             held: false,
-            squeezed: false,
+            limited: false,
             lossy: false,
             corrupting: false,
         }
     }
 
-    /// How many octets it takes now.
-    pub(crate) fn room(&self) -> usize {
-        let capacity = if self.squeezed { 8 } else { self.way.capacity };
-        if self.stalled || self.ends.is_some() { 0 } else { capacity - self.octets.min(capacity) }
+    /// Returns how many octets the pipe accepts now.
+    pub(crate) fn capacity(&self) -> usize {
+        let capacity = if self.limited { 8 } else { self.settings.capacity };
+        if self.stalled || self.end_time.is_some() { 0 } else { capacity - self.octets.min(capacity) }
     }
 
-    /// Takes some octets off the front. Says how many, and whether it damaged them.
-    pub(crate) fn take(&mut self, rng: &mut Rng, now: Instant, octets: &[u8]) -> (usize, bool) {
-        let taken = rng.count(self.way.chunk).min(octets.len()).min(self.room());
-        if self.lossy || taken == 0 {
-            return (taken, false);
+    /// Accepts some octets from the front. Returns how many, and whether the pipe damaged them.
+    pub(crate) fn accept(&mut self, rng: &mut Rng, now: Instant, octets: &[u8]) -> (usize, bool) {
+        let accepted = rng.count(self.settings.chunk).min(octets.len()).min(self.capacity());
+        if self.lossy || accepted == 0 {
+            return (accepted, false);
         }
-        let mut chunk = octets[..taken].to_vec();
+        let mut chunk = octets[..accepted].to_vec();
         let damaged = self.corrupting && rng.chance(300);
         if damaged {
-            let at = rng.index(taken);
+            let at = rng.index(accepted);
             chunk[at] ^= 1 << rng.index(8);
         }
-        self.octets += taken;
-        self.latest = self.latest.max(now + ticks(rng.within(0..=self.way.latency)));
-        self.on_the_way.push_back((self.latest, chunk));
-        (taken, damaged)
+        self.octets += accepted;
+        self.last_arrival = self.last_arrival.max(now + ticks(rng.within(0..=self.settings.latency)));
+        self.in_transit.push_back((self.last_arrival, chunk));
+        (accepted, damaged)
     }
 
-    /// When octets arrive next.
+    /// Returns when octets arrive next.
     pub(crate) fn arrival(&self) -> Option<Instant> {
-        self.on_the_way.front().filter(|_| !self.held).map(|(at, _)| *at)
+        self.in_transit.front().filter(|_| !self.held).map(|(at, _)| *at)
     }
 
-    /// The octets that arrive next.
+    /// Removes and returns the octets that arrive next.
     pub(crate) fn deliver(&mut self, rng: &mut Rng) -> Vec<u8> {
-        let Some((at, mut octets)) = self.on_the_way.pop_front() else { return Vec::new() };
-        let rest = octets.split_off(rng.count(self.way.chunk).min(octets.len()));
+        let Some((at, mut octets)) = self.in_transit.pop_front() else { return Vec::new() };
+        let rest = octets.split_off(rng.count(self.settings.chunk).min(octets.len()));
         if !rest.is_empty() {
-            self.on_the_way.push_front((at, rest));
+            self.in_transit.push_front((at, rest));
         }
         self.octets -= octets.len();
         octets
     }
 
-    /// No more octets come, but those on the way.
+    /// Closes the stream. Octets in transit still arrive.
     pub(crate) fn finish(&mut self, now: Instant) {
-        self.ends.get_or_insert(now);
+        self.end_time.get_or_insert(now);
     }
 
-    /// No more octets come.
+    /// Breaks the connection. Octets in transit are lost.
     pub(crate) fn cut(&mut self, now: Instant) {
-        self.on_the_way.clear();
+        self.in_transit.clear();
         self.octets = 0;
         self.finish(now);
     }
 
-    /// When the end of the stream arrives.
+    /// Returns when the end of the stream arrives.
     pub(crate) fn end(&self) -> Option<Instant> {
-        let whole = self.on_the_way.is_empty() && !self.held && !self.lossy;
-        self.ends.filter(|_| whole).map(|at| at.max(self.latest))
+        let whole = self.in_transit.is_empty() && !self.held && !self.lossy;
+        self.end_time.filter(|_| whole).map(|at| at.max(self.last_arrival))
     }
 
-    /// All that can recover does.
+    /// Ends all faults except loss and the end of the stream.
     pub(crate) fn heal(&mut self) {
-        (self.stalled, self.held, self.squeezed, self.corrupting) = (false, false, false, false);
+        (self.stalled, self.held, self.limited, self.corrupting) = (false, false, false, false);
     }
 }

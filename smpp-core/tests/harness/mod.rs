@@ -1,5 +1,5 @@
-//! What the simulations share: chance out of a seed, time in ticks, one direction of a faulty connection, and the
-//! playing of many scenarios.
+//! Shared by the simulations: random numbers from a seed, time in ticks, one direction of a faulty connection, and a runner
+//! for many scenarios.
 
 pub(crate) mod link;
 pub(crate) mod rng;
@@ -14,79 +14,79 @@ use smpp_core::session::Instant;
 
 use rng::Rng;
 
-/// All that is planned lies on multiples of this, so that things coincide.
+/// All planned times are multiples of this, so that events coincide.
 const TICK: Duration = Duration::from_millis(10);
 
 pub(crate) fn ticks(count: u64) -> Duration {
     Duration::from_nanos(TICK.as_nanos() as u64 * count)
 }
 
-/// A random time of so many ticks.
+/// Returns a random duration between `least` and `most` ticks.
 pub(crate) fn span(rng: &mut Rng, least: u64, most: u64) -> Duration {
     ticks(rng.within(least..=most))
 }
 
-/// How often something happened.
+/// How often each situation occurred.
 pub(crate) type Coverage = BTreeMap<String, u64>;
 
-/// What is looked at besides.
+/// What a simulation records besides checking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Watch {
-    Nothing,
-    /// How often what happens.
-    Counts,
-    /// Each step.
+pub(crate) enum Verbosity {
+    Quiet,
+    /// Counts how often each situation occurs.
+    Coverage,
+    /// Prints each step.
     Steps,
 }
 
-/// Counts what happens, or tells it.
-pub(crate) struct Witness {
+/// Counts situations, or prints steps.
+pub(crate) struct Recorder {
     pub(crate) coverage: Coverage,
-    watch: Watch,
+    verbosity: Verbosity,
 }
 
-impl Witness {
-    pub(crate) fn new(watch: Watch) -> Self {
-        Self { coverage: Coverage::new(), watch }
+impl Recorder {
+    pub(crate) fn new(verbosity: Verbosity) -> Self {
+        Self { coverage: Coverage::new(), verbosity }
     }
 
     pub(crate) fn count(&mut self, what: impl FnOnce() -> String) {
-        if self.watch == Watch::Counts {
+        if self.verbosity == Verbosity::Coverage {
             *self.coverage.entry(what()).or_default() += 1;
         }
     }
 
-    pub(crate) fn tell(&self, now: Instant, what: impl FnOnce() -> String) {
-        if self.watch == Watch::Steps {
+    pub(crate) fn print(&self, now: Instant, what: impl FnOnce() -> String) {
+        if self.verbosity == Verbosity::Steps {
             eprintln!("{:>12} {}", now.as_nanos() / 1_000, what());
         }
     }
 }
 
-/// A kind of scenario: what a seed is played as, and the name of the tests for it.
+/// A simulation: the name of its test target, and the function that runs the scenario of a seed.
 pub(crate) struct Simulation {
     pub(crate) name: &'static str,
-    pub(crate) scenario: fn(u64, Watch) -> Coverage,
+    pub(crate) scenario: fn(u64, Verbosity) -> Coverage,
 }
 
 impl Simulation {
-    /// Plays the scenario of the seed in `SEED` and tells each step; without it, `usual` scenarios, or as many as
-    /// `SCENARIOS` says.
+    /// Runs the scenario of the seed in the environment variable `SEED` and prints each step. Without `SEED` it runs
+    /// `SCENARIOS` scenarios, by default `usual`.
     pub(crate) fn run(&self, usual: u64) {
         if let Some(seed) = variable("SEED") {
-            (self.scenario)(seed, Watch::Steps);
+            (self.scenario)(seed, Verbosity::Steps);
             return;
         }
-        self.play(variable("SCENARIOS").unwrap_or(usual), |seed| {
-            (self.scenario)(seed, Watch::Nothing);
+        self.run_seeds(variable("SCENARIOS").unwrap_or(usual), |seed| {
+            (self.scenario)(seed, Verbosity::Quiet);
         });
     }
 
-    /// Plays so many scenarios, in which each of the `expected` things is to happen.
-    pub(crate) fn covers(&self, seeds: u64, expected: &[&str]) {
+    /// Runs this many scenarios, and checks that each of the `expected` situations occurs in them.
+    pub(crate) fn check_coverage(&self, seeds: u64, expected: &[&str]) {
         let all = Mutex::new(Coverage::new());
-        self.play(seeds, |seed| {
-            let counts = (self.scenario)(seed, Watch::Counts);
+        self.run_seeds(seeds, |seed| {
+            let counts = (self.scenario)(seed, Verbosity::Coverage);
             let mut all = all.lock().unwrap();
             for (what, count) in counts {
                 *all.entry(what).or_default() += count;
@@ -97,13 +97,13 @@ impl Simulation {
             println!("{count:>8} {what}");
         }
         let missing: Vec<_> = expected.iter().filter(|what| !all.contains_key(**what)).collect();
-        assert!(missing.is_empty(), "it never comes to {missing:?}");
+        assert!(missing.is_empty(), "these situations never occur: {missing:?}");
     }
 
-    /// Plays the scenarios of all seeds below `seeds`, on all processors.
-    fn play(&self, seeds: u64, scenario: impl Fn(u64) + Sync) {
+    /// Runs the scenarios of all seeds below `seeds`, on all processors.
+    fn run_seeds(&self, seeds: u64, scenario: impl Fn(u64) + Sync) {
         let (next, failed) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
-        let work = || {
+        let worker = || {
             while failed.load(Ordering::Relaxed) == u64::MAX {
                 let seed = next.fetch_add(1, Ordering::Relaxed);
                 if seed >= seeds {
@@ -116,17 +116,17 @@ impl Simulation {
         };
         std::thread::scope(|scope| {
             for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-                scope.spawn(work);
+                scope.spawn(worker);
             }
         });
         let seed = failed.into_inner();
         if seed != u64::MAX {
             let again = format!("SEED={seed} cargo test -p smpp-core --test {} -- --nocapture", self.name);
-            panic!("scenario {seed} fails; this plays it again:\n{again}\n");
+            panic!("scenario {seed} fails; repeat it with:\n{again}\n");
         }
     }
 }
 
 fn variable(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{name} is a number")))
+    std::env::var(name).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{name} must be a number")))
 }

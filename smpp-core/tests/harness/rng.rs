@@ -1,4 +1,4 @@
-//! Chance that can be repeated: SplitMix64.
+//! Repeatable random numbers: SplitMix64.
 
 use std::ops::RangeInclusive;
 
@@ -20,17 +20,17 @@ impl Rng {
         range.start() + self.next() % (range.end() - range.start() + 1)
     }
 
-    /// At least one, at most `most`, which is not zero.
+    /// Returns a number in `1..=most`. `most` must not be zero.
     pub(crate) fn count(&mut self, most: usize) -> usize {
         self.index(most) + 1
     }
 
-    /// Less than `length`, which is not zero.
+    /// Returns a number in `0..length`. `length` must not be zero.
     pub(crate) fn index(&mut self, length: usize) -> usize {
         (self.next() % length as u64) as usize
     }
 
-    /// True so many times in a thousand.
+    /// Returns true with a probability of `permille` in a thousand.
     pub(crate) fn chance(&mut self, permille: u64) -> bool {
         self.next() % 1000 < permille
     }

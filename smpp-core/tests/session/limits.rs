@@ -1,4 +1,4 @@
-//! What the session refuses to hold.
+//! Limits: window, rate limit, output, and PDU length.
 
 use std::time::Duration;
 
@@ -6,11 +6,12 @@ use smpp_core::session::{CloseReason, Config, Event, Instant, Rate, Readiness, R
 use smpp_core::{BindMode, CommandId, CommandStatus, Pdu};
 
 use super::support::{
-    Pair, Told, accepted, bound_esme, bound_smsc, deliver_sm, request, said, secs, submit_sm, submit_sm_resp,
+    OwnedEvent, Pair, accepted, bound_esme, bound_smsc, deliver_sm, pdus, request, secs, submit_sm,
+    submit_sm_resp,
 };
 
 #[test]
-fn a_full_window_refuses_until_an_outcome_frees_a_place() {
+fn a_full_window_refuses_requests_until_an_outcome() {
     let mut pair = Pair::bound_with(Config { window: 2, ..Config::default() }, Config::default());
     assert_eq!(pair.esme.session.readiness(pair.now), Readiness::Ready { capacity: 2 });
     pair.submit("a");
@@ -19,20 +20,20 @@ fn a_full_window_refuses_until_an_outcome_frees_a_place() {
     assert_eq!(pair.esme.session.readiness(pair.now), Readiness::Refusing(Refusal::WindowFull));
     pair.smsc.accept("id-a");
     pair.settle();
-    assert_eq!(pair.esme.told(), [Told::Outcome("a", accepted("id-a"))]);
+    assert_eq!(pair.esme.take_events(), [OwnedEvent::Outcome("a", accepted("id-a"))]);
     assert_eq!(pair.esme.session.readiness(pair.now), Readiness::Ready { capacity: 1 });
     assert!(pair.esme.submit(pair.now, "c").is_ok());
 }
 
 #[test]
-fn a_window_of_nothing_counts_as_one() {
+fn a_window_of_zero_counts_as_one() {
     let mut pair = Pair::bound_with(Config { window: 0, ..Config::default() }, Config::default());
     pair.submit("a");
     assert_eq!(pair.esme.submit(pair.now, "b"), Err(Refusal::WindowFull));
 }
 
 #[test]
-fn an_output_of_nothing_counts_as_one_octet() {
+fn a_max_output_of_zero_counts_as_one_octet() {
     let config = Config { max_output: 0, ..Config::default() };
     let mut pair = Pair::bound_with(config, config);
     pair.submit("a");
@@ -40,22 +41,22 @@ fn an_output_of_nothing_counts_as_one_octet() {
 }
 
 #[test]
-fn the_window_does_not_hold_back_a_probe_or_an_unbind() {
+fn a_full_window_does_not_delay_enquire_link_or_unbind() {
     let mut esme = bound_esme(
         Config { window: 1, response_timeout: secs(60), ..Config::default() },
         BindMode::Transceiver,
     );
     esme.submit(Instant::ZERO, "a").unwrap();
-    esme.speak();
-    esme.wake(Instant::ZERO + secs(30));
-    assert_eq!(said(&esme.speak())[0].0, CommandId::ENQUIRE_LINK);
+    esme.transmit();
+    esme.handle_timeouts(Instant::ZERO + secs(30));
+    assert_eq!(pdus(&esme.transmit())[0].0, CommandId::ENQUIRE_LINK);
     esme.session.unbind(Instant::ZERO + secs(30));
-    esme.wake(Instant::ZERO + secs(35));
-    assert_eq!(said(&esme.speak())[0].0, CommandId::UNBIND);
+    esme.handle_timeouts(Instant::ZERO + secs(35));
+    assert_eq!(pdus(&esme.transmit())[0].0, CommandId::UNBIND);
 }
 
 #[test]
-fn a_paced_session_says_when() {
+fn a_rate_limited_session_returns_when_to_retry() {
     let config = Config { rate: Some(Rate::per_second(50)), ..Config::default() };
     let mut pair = Pair::bound_with(config, Config::default());
     pair.submit("a");
@@ -67,7 +68,7 @@ fn a_paced_session_says_when() {
 }
 
 #[test]
-fn a_refusal_takes_nothing_from_the_rate() {
+fn a_refused_request_does_not_count_for_the_rate_limit() {
     let config = Config { window: 1, rate: Some(Rate::per_second(50)), ..Config::default() };
     let mut pair = Pair::bound_with(config, Config::default());
     pair.submit("a");
@@ -81,31 +82,31 @@ fn a_refusal_takes_nothing_from_the_rate() {
 }
 
 #[test]
-fn a_flood_of_requests_is_throttled_without_asking() {
+fn the_session_throttles_requests_above_max_unanswered() {
     let mut smsc = bound_smsc(Config { max_unanswered: 2, ..Config::default() }, BindMode::Transceiver);
     let flood: Vec<u8> =
         (2..6).flat_map(|sequence| request(Pdu::SubmitSm(submit_sm("x")), sequence)).collect();
-    smsc.hear(Instant::ZERO, &flood);
-    let taken = Told::Request(CommandId::SUBMIT_SM);
-    let throttled = Told::Refused(CommandId::SUBMIT_SM, CommandStatus::RTHROTTLED);
-    assert_eq!(smsc.told(), [taken.clone(), taken.clone(), throttled.clone(), throttled]);
+    smsc.receive(Instant::ZERO, &flood);
+    let reported = OwnedEvent::Request(CommandId::SUBMIT_SM);
+    let throttled = OwnedEvent::Refused(CommandId::SUBMIT_SM, CommandStatus::RTHROTTLED);
+    assert_eq!(smsc.take_events(), [reported.clone(), reported.clone(), throttled.clone(), throttled]);
     let answers =
         [4, 5].map(|sequence| (CommandId::SUBMIT_SM_RESP, CommandStatus::RTHROTTLED, sequence, &b""[..]));
-    assert_eq!(said(&smsc.speak()), answers);
+    assert_eq!(pdus(&smsc.transmit()), answers);
 
     smsc.accept("id");
-    smsc.hear(Instant::ZERO, &request(Pdu::SubmitSm(submit_sm("x")), 6));
-    assert_eq!(smsc.told(), [taken], "an answer makes room");
-    smsc.hear(Instant::ZERO, &request(Pdu::EnquireLink, 7));
-    assert!(smsc.told().is_empty(), "an enquire_link asks nobody");
+    smsc.receive(Instant::ZERO, &request(Pdu::SubmitSm(submit_sm("x")), 6));
+    assert_eq!(smsc.take_events(), [reported], "a response frees a place");
+    smsc.receive(Instant::ZERO, &request(Pdu::EnquireLink, 7));
+    assert!(smsc.take_events().is_empty(), "the session answers enquire_link by itself");
 }
 
 #[test]
-fn a_peer_that_does_not_read_is_not_read_either() {
+fn the_session_reads_no_input_while_the_peer_does_not_read() {
     let config = Config { max_output: 1024, max_pdu: 512, ..Config::default() };
     let mut smsc = bound_smsc(config, BindMode::Transceiver);
     let flood: Vec<u8> = (0..1000).flat_map(|sequence| request(Pdu::EnquireLink, sequence)).collect();
-    smsc.hear(Instant::ZERO, &flood);
+    smsc.receive(Instant::ZERO, &flood);
     assert!(!smsc.session.wants_input());
     let refused = smsc.request(Instant::ZERO, &deliver_sm("news"), "news");
     assert_eq!(refused, Err(Refusal::OutputFull));
@@ -113,27 +114,27 @@ fn a_peer_that_does_not_read_is_not_read_either() {
     let most = 2 * config.max_output + config.max_pdu;
     let mut output = Vec::new();
     smsc.session.poll_transmit(&mut output);
-    assert_eq!(output.len(), most, "so much was answered, and no more");
-    assert!(!smsc.session.wants_input(), "taken by the adapter is not transmitted");
+    assert_eq!(output.len(), most, "responses take max_output and one PDU more");
+    assert!(!smsc.session.wants_input(), "`poll_transmit` does not mean transmitted");
     smsc.session.handle_transmitted(16);
     assert!(smsc.session.wants_input());
     smsc.session.handle_transmitted(most - 16);
-    smsc.hear(Instant::ZERO, &[]);
-    assert_eq!(smsc.speak().len(), most, "reading goes on where it stopped");
+    smsc.receive(Instant::ZERO, &[]);
+    assert_eq!(smsc.transmit().len(), most, "reading continues where it stopped");
 }
 
 #[test]
-fn two_sides_that_both_send_more_than_fits_do_not_wait_for_each_other() {
+fn two_sides_with_full_output_do_not_deadlock() {
     let config = Config { max_output: 100, window: 100, ..Config::default() };
     let mut pair = Pair::bound_with(config, config);
     (pair.to_smsc.stalled, pair.to_esme.stalled) = (true, true);
     while pair.esme.submit(pair.now, "x").is_ok() {}
     while pair.smsc.request(pair.now, &deliver_sm(&"y".repeat(200)), "y").is_ok() {}
-    assert!(pair.esme.session.wants_input() && pair.smsc.session.wants_input(), "answers can still come");
+    assert!(pair.esme.session.wants_input() && pair.smsc.session.wants_input(), "both still read responses");
 }
 
 #[test]
-fn a_peer_that_takes_nothing_is_left() {
+fn a_session_whose_transport_takes_nothing_ends_as_stalled() {
     let mut pair =
         Pair::bound_with(Config { enquire_link_interval: None, ..Config::default() }, Config::default());
     let response = Config::default().response_timeout;
@@ -155,45 +156,45 @@ fn a_peer_that_takes_nothing_is_left() {
 }
 
 #[test]
-fn a_stalled_link_holds_back_the_requests() {
+fn a_stalled_link_causes_refused_requests() {
     let small = Config { window: 100, max_output: 500, ..Config::default() };
     let mut pair = Pair::bound_with(small, Config::default());
     pair.to_smsc.stalled = true;
-    let taken = (0..100).take_while(|_| pair.esme.submit(pair.now, "x").is_ok()).count();
+    let accepted = (0..100).take_while(|_| pair.esme.submit(pair.now, "x").is_ok()).count();
     assert_eq!(pair.esme.submit(pair.now, "x"), Err(Refusal::OutputFull));
     let length = request(Pdu::SubmitSm(submit_sm("x")), 1).len();
-    assert_eq!(taken, 500_usize.div_ceil(length), "the limit is crossed by one PDU at most");
+    assert_eq!(accepted, 500_usize.div_ceil(length), "at most one PDU exceeds the limit");
     pair.to_smsc.stalled = false;
     pair.settle();
-    assert_eq!(pair.smsc.submits.len(), taken);
+    assert_eq!(pair.smsc.submits.len(), accepted);
     assert!(pair.esme.submit(pair.now, "x").is_ok());
 }
 
 #[test]
-fn a_pdu_of_exactly_the_limit_is_taken() {
+fn a_pdu_of_max_pdu_octets_is_accepted() {
     let message = request(Pdu::SubmitSm(submit_sm("hello")), 2);
     let mut smsc = bound_smsc(Config { max_pdu: message.len(), ..Config::default() }, BindMode::Transceiver);
-    smsc.hear(Instant::ZERO, &message);
+    smsc.receive(Instant::ZERO, &message);
     assert_eq!(smsc.submits.len(), 1);
 }
 
 #[test]
-fn a_pdu_above_the_limit_is_not_waited_for() {
+fn a_longer_pdu_is_refused_by_its_length_alone() {
     let mut smsc = bound_smsc(Config { max_pdu: 100, ..Config::default() }, BindMode::Transceiver);
-    smsc.hear(Instant::ZERO, &[0, 0, 0, 101]);
-    assert_eq!(said(&smsc.speak()), [(CommandId::GENERIC_NACK, CommandStatus::RINVCMDLEN, 0, &b""[..])]);
+    smsc.receive(Instant::ZERO, &[0, 0, 0, 101]);
+    assert_eq!(pdus(&smsc.transmit()), [(CommandId::GENERIC_NACK, CommandStatus::RINVCMDLEN, 0, &b""[..])]);
 }
 
 #[test]
-fn a_reply_is_taken_even_when_the_output_is_full() {
+fn a_response_is_accepted_even_when_the_output_is_full() {
     let config = Config { max_output: 16, max_pdu: 80, ..Config::default() };
     let mut smsc = bound_smsc(config, BindMode::Transceiver);
-    smsc.hear(Instant::ZERO, &request(Pdu::SubmitSm(submit_sm("a")), 2));
+    smsc.receive(Instant::ZERO, &request(Pdu::SubmitSm(submit_sm("a")), 2));
     for sequence in 3..10 {
-        smsc.hear(Instant::ZERO, &request(Pdu::EnquireLink, sequence));
+        smsc.receive(Instant::ZERO, &request(Pdu::EnquireLink, sequence));
     }
     assert!(!smsc.session.wants_input());
     let reply = smsc.submits.pop_front().unwrap();
     assert_eq!(smsc.session.respond(reply, Ok(submit_sm_resp("id"))), Ok(()));
-    assert_eq!(said(&smsc.speak()).len(), 8);
+    assert_eq!(pdus(&smsc.transmit()).len(), 8);
 }

@@ -1,4 +1,4 @@
-//! Stories about a session, told in simulated time.
+//! Scenarios of a session in simulated time.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -8,14 +8,14 @@
 )]
 
 mod bind;
-mod ending;
 mod exchange;
+mod keep_alive;
 mod limits;
-mod link;
 mod load;
 mod matrix;
 mod observer;
 mod operations;
 mod peer;
+mod shutdown;
 mod support;
 mod version;

@@ -1,4 +1,4 @@
-//! Who may send what, when: each side, state and command, tried on real sessions.
+//! Which side may send which request in which state: every combination, on real sessions.
 
 use smpp_core::session::{
     Config, Esme, Event, Instant, Notification, Operations, Refusal, Role, SentBy, Session, Smsc, State,
@@ -9,15 +9,15 @@ use smpp_core::{
     SubmitMulti, SubmitSm, Tag, Tlv, Tlvs,
 };
 
-use super::support::{Peer, bind, bound_esme, bound_smsc, raw, request, said};
+use super::support::{Peer, bind, bound_esme, bound_smsc, pdus, raw, request};
 
 const NOW: Instant = Instant::ZERO;
 
 /// The states, in the order of the columns below.
 const STATES: [&str; 7] = ["open", "outbound", "tx", "rx", "trx", "unbinding", "closed"];
 
-/// The specification's matrix (SMPP 3.4 §2.3, 5.0 §2.4), written out by hand: who may send the request in each
-/// state. `e` the ESME, `s` the SMSC, `b` both, `-` nobody.
+/// The matrix of the specification (SMPP 3.4 §2.3, 5.0 §2.4): which side may send the request in each state. `e` is the
+/// ESME, `s` the SMSC, `b` both, `-` neither.
 const MATRIX: [(CommandId, &str); 17] = [
     (CommandId::BIND_RECEIVER, "ee-----"),
     (CommandId::BIND_TRANSMITTER, "ee-----"),
@@ -33,14 +33,14 @@ const MATRIX: [(CommandId, &str); 17] = [
     (CommandId::CANCEL_BROADCAST_SM, "--e-e--"),
     (CommandId::DELIVER_SM, "---ss--"),
     (CommandId::ALERT_NOTIFICATION, "---ss--"),
-    // As 3.4 has it: 5.0 lets the direction follow the bind.
+    // As in 3.4. In 5.0 the direction depends on the mode of the bind.
     (CommandId::DATA_SM, "--bbb--"),
-    // A second one may cross ours.
+    // The unbinds of both sides may cross.
     (CommandId::UNBIND, "--bbbb-"),
     (CommandId::ENQUIRE_LINK, "bbbbbb-"),
 ];
 
-/// Each cell: the state's name, the command, and whether `side` may send it.
+/// Returns the cells of the matrix: the name of the state, the command, and whether `side` may send it.
 fn cells(side: char) -> impl Iterator<Item = (&'static str, CommandId, bool)> {
     MATRIX.into_iter().flat_map(move |(command, row)| {
         let row = STATES.into_iter().zip(row.chars());
@@ -61,8 +61,8 @@ fn esme(state: &str) -> Session<Esme, &'static str> {
         let mut esme = Peer::<Esme>::new(Config::default()).session;
         if state == "outbound" {
             let octets = request(Pdu::Outbind(Outbind::default()), 1);
-            let told = esme.handle_input(NOW, &mut &octets[..]);
-            assert!(matches!(told, Some(Event::Notification { pdu: Pdu::Outbind(_), .. })), "{told:?}");
+            let event = esme.handle_input(NOW, &mut &octets[..]);
+            assert!(matches!(event, Some(Event::Notification { pdu: Pdu::Outbind(_), .. })), "{event:?}");
         }
         return esme;
     }
@@ -84,7 +84,7 @@ fn smsc(state: &str) -> Session<Smsc, &'static str> {
     smsc
 }
 
-/// Goes on to the state, if it is one of the last two.
+/// Ends the session if the state is one of the last two.
 fn end<R: Role>(session: &mut Session<R, &'static str>, state: &str) {
     match state {
         "unbinding" => session.unbind(NOW),
@@ -96,7 +96,7 @@ fn end<R: Role>(session: &mut Session<R, &'static str>, state: &str) {
     }
 }
 
-/// That the state is the one meant: its name is another one in the library.
+/// Checks that the session has the state with this name.
 fn check_state(state: &str, actual: State) {
     let expected = match state {
         "open" => State::Open,
@@ -108,7 +108,7 @@ fn check_state(state: &str, actual: State) {
     assert_eq!(actual, expected);
 }
 
-/// What comes of sending it: taken, or refused for the state it is in.
+/// Sends the request, and returns the refusal if there is one.
 fn send<R: Role, O: Operation + SentBy<R>>(
     session: &mut Session<R, &'static str>,
     operation: &O,
@@ -140,7 +140,7 @@ fn an_esme_sends_what_the_matrix_allows() {
             CommandId::CANCEL_BROADCAST_SM => send(&mut session, &CancelBroadcastSm::default()),
             CommandId::DATA_SM => send(&mut session, &DataSm::default()),
             CommandId::ENQUIRE_LINK => send(&mut session, &EnquireLink),
-            // Not requests of an ESME: they do not compile; and the method for unbind asks for no permission.
+            // An ESME cannot send the first three: that does not compile. `unbind` is a method and never refused.
             CommandId::DELIVER_SM
             | CommandId::ALERT_NOTIFICATION
             | CommandId::OUTBIND
@@ -173,7 +173,7 @@ fn an_smsc_sends_what_the_matrix_allows() {
     }
 }
 
-/// An application's requests end with the unbind, also those that the protocol would still allow.
+/// Checks the result. While unbinding the session accepts no request, even where the protocol allows it.
 fn check_sent(sent: Result<(), Refusal>, state: &str, command: CommandId, allowed: bool) {
     match sent {
         Ok(()) => assert!(allowed, "{command} in {state}"),
@@ -185,7 +185,7 @@ fn check_sent(sent: Result<(), Refusal>, state: &str, command: CommandId, allowe
     }
 }
 
-/// The request as a peer sends it.
+/// Encodes the request as a peer sends it.
 fn pdu(command: CommandId) -> Vec<u8> {
     let area = [
         Tlv::new(Tag::BROADCAST_AREA_IDENTIFIER, &[0, 1]).unwrap(),
@@ -216,8 +216,8 @@ fn pdu(command: CommandId) -> Vec<u8> {
     request(all.into_iter().find(|pdu| pdu.command() == command).unwrap(), 7)
 }
 
-/// What the session answers to the request from its peer, without an application's help.
-fn check_heard<R: Role>(
+/// Checks how the session itself handles the request of its peer.
+fn check_received<R: Role>(
     session: &mut Session<R, &'static str>,
     state: &str,
     command: CommandId,
@@ -231,11 +231,11 @@ fn check_heard<R: Role>(
     let event = session.handle_input(NOW, &mut &octets[..]);
     let mut answer = Vec::new();
     session.poll_transmit(&mut answer);
-    let answers = said(&answer);
+    let answers = pdus(&answer);
     let is_smsc = R::SIDE == Smsc::SIDE;
     match event {
         _ if state == "closed" => assert!(event.is_none() && answers.is_empty(), "{at}: {event:?}"),
-        // Answered by the session itself.
+        // The session has answered by itself.
         None => {
             assert!(matches!(command, CommandId::ENQUIRE_LINK | CommandId::UNBIND) && allowed, "{at}");
             assert_eq!(answers, [(command.response(), CommandStatus::ROK, 7, &b""[..])], "{at}");
@@ -272,23 +272,23 @@ fn check_heard<R: Role>(
 }
 
 #[test]
-fn an_smsc_hears_what_the_matrix_allows_and_refuses_the_rest() {
+fn an_smsc_accepts_what_the_matrix_allows_and_refuses_the_rest() {
     for (state, command, allowed) in cells('e') {
         let mut session = smsc(state);
-        check_heard(&mut session, state, command, allowed);
+        check_received(&mut session, state, command, allowed);
     }
 }
 
 #[test]
-fn an_esme_hears_what_the_matrix_allows_and_refuses_the_rest() {
+fn an_esme_accepts_what_the_matrix_allows_and_refuses_the_rest() {
     for (state, command, allowed) in cells('s') {
         let mut session = esme(state);
-        check_heard(&mut session, state, command, allowed);
+        check_received(&mut session, state, command, allowed);
     }
 }
 
 #[test]
-fn what_is_no_command_is_nacked_in_every_state() {
+fn an_unknown_command_is_nacked_in_every_state() {
     for state in STATES.into_iter().filter(|state| *state != "closed") {
         let mut session = smsc(state);
         let mut octets = Vec::new();
@@ -298,12 +298,12 @@ fn what_is_no_command_is_nacked_in_every_state() {
         assert!(matches!(session.handle_input(NOW, &mut &unknown[..]), Some(Event::Malformed { .. })));
         session.poll_transmit(&mut octets);
         let nack = (CommandId::GENERIC_NACK, CommandStatus::RINVCMDID, 9, &b""[..]);
-        assert_eq!(said(&octets), [nack], "{state}");
+        assert_eq!(pdus(&octets), [nack], "{state}");
     }
 }
 
 #[test]
-fn what_a_provider_does_not_offer_is_refused_here() {
+fn operations_that_are_not_configured_are_refused() {
     let operations = Operations::BINDS | Operations::SUBMIT_SM;
     let config = Config { operations, ..Config::default() };
     let mut esme = bound_esme(config, BindMode::Transceiver).session;
@@ -316,7 +316,7 @@ fn what_a_provider_does_not_offer_is_refused_here() {
     let mut esme = Session::<Esme, &str>::new(receivers, NOW);
     let transceiver = Bind { mode: BindMode::Transceiver, ..Bind::default() };
     assert_eq!(send(&mut esme, &transceiver), unsupported(CommandId::BIND_TRANSCEIVER));
-    // Each has its own bit: none is refused with another's.
+    // Each request has its own bit.
     for (command, _) in MATRIX {
         let own = Operations::of(command);
         assert_eq!(

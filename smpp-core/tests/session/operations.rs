@@ -1,4 +1,4 @@
-//! Every operation through a session, also those that an application does not offer, and those without a response.
+//! Every operation through a session: also those that the application does not support, and those without a response.
 
 use smpp_core::session::{Config, Event, Instant, Refusal, Request};
 use smpp_core::{
@@ -6,11 +6,11 @@ use smpp_core::{
     DataSm, Outbind, Pdu, QueryBroadcastSm, QuerySm, ReplaceSm, SubmitMulti, Tag, Tlv, Tlvs,
 };
 
-use super::support::{Pair, bound_esme, bound_smsc, raw, request, said, submit_sm};
+use super::support::{Pair, bound_esme, bound_smsc, pdus, raw, request, submit_sm};
 
 const NOW: Instant = Instant::ZERO;
 
-/// Each request of an ESME that asks the application, and what it is answered with if that does not offer it.
+/// Requests of an ESME, and the status with which [`Session::refuse`](smpp_core::session::Session::refuse) answers them.
 fn requests() -> [(Pdu<'static>, CommandStatus); 8] {
     [
         (Pdu::SubmitMulti(SubmitMulti::default()), CommandStatus::RSYSERR),
@@ -25,86 +25,86 @@ fn requests() -> [(Pdu<'static>, CommandStatus); 8] {
 }
 
 #[test]
-fn each_request_reaches_the_application_and_can_be_refused_without_being_known() {
+fn refuse_answers_each_request_with_the_status_of_its_operation() {
     for (pdu, status) in requests() {
         let mut smsc = bound_smsc(Config { max_unanswered: 1, ..Config::default() }, BindMode::Transmitter);
         for number in 7..9 {
             let octets = request(pdu, number);
             let mut input = &octets[..];
             let Some(Event::Request { request, .. }) = smsc.session.handle_input(NOW, &mut input) else {
-                panic!("{pdu:?}: it holds no place that an earlier one has taken");
+                panic!("{pdu:?}: the refused request still counts as unanswered");
             };
             assert_eq!(smsc.session.refuse(request), Ok(()));
-            let spoken = smsc.speak();
-            assert_eq!(said(&spoken), [(pdu.command().response(), status, number, &b""[..])]);
+            let output = smsc.transmit();
+            assert_eq!(pdus(&output), [(pdu.command().response(), status, number, &b""[..])]);
         }
     }
 }
 
 #[test]
-fn each_request_is_refused_by_the_session_where_the_bind_does_not_allow_it() {
+fn the_session_refuses_requests_that_the_bind_mode_does_not_allow() {
     for (pdu, _) in requests().into_iter().filter(|(pdu, _)| pdu.command() != CommandId::DATA_SM) {
         let mut smsc = bound_smsc(Config::default(), BindMode::Receiver);
         let octets = request(pdu, 7);
-        let told = smsc.session.handle_input(NOW, &mut &octets[..]);
-        assert!(matches!(told, Some(Event::Refused { status: CommandStatus::RINVBNDSTS, .. })), "{told:?}");
-        let spoken = smsc.speak();
-        assert_eq!(said(&spoken), [(pdu.command().response(), CommandStatus::RINVBNDSTS, 7, &b""[..])]);
+        let event = smsc.session.handle_input(NOW, &mut &octets[..]);
+        assert!(matches!(event, Some(Event::Refused { status: CommandStatus::RINVBNDSTS, .. })), "{event:?}");
+        let output = smsc.transmit();
+        assert_eq!(pdus(&output), [(pdu.command().response(), CommandStatus::RINVBNDSTS, 7, &b""[..])]);
     }
 }
 
 #[test]
-fn what_has_no_response_is_told_and_never_answered() {
+fn a_notification_causes_an_event_and_no_response() {
     let source = Address::international("6591234567").unwrap().into();
     let alert = Pdu::AlertNotification(AlertNotification { source, ..AlertNotification::default() });
     let mut esme = bound_esme(Config::default(), BindMode::Receiver);
     let octets = request(alert, 7);
-    let told = esme.session.handle_input(NOW, &mut &octets[..]);
-    assert!(matches!(told, Some(Event::Notification { pdu, .. }) if pdu == alert), "{told:?}");
-    // Malformed, or where it does not belong: no answer either, and the session lives.
+    let event = esme.session.handle_input(NOW, &mut &octets[..]);
+    assert!(matches!(event, Some(Event::Notification { pdu, .. }) if pdu == alert), "{event:?}");
+    // A malformed or forbidden notification has no response either, and the session continues.
     let cut = raw(CommandId::ALERT_NOTIFICATION, CommandStatus::ROK, 8, &[1]);
     assert!(matches!(esme.session.handle_input(NOW, &mut &cut[..]), Some(Event::Malformed { .. })));
     let outbind = request(Pdu::Outbind(Outbind::default()), 9);
-    let told = esme.session.handle_input(NOW, &mut &outbind[..]);
-    assert!(matches!(told, Some(Event::Refused { status: CommandStatus::RINVBNDSTS, .. })), "{told:?}");
-    assert_eq!(said(&esme.speak()), []);
+    let event = esme.session.handle_input(NOW, &mut &outbind[..]);
+    assert!(matches!(event, Some(Event::Refused { status: CommandStatus::RINVBNDSTS, .. })), "{event:?}");
+    assert_eq!(pdus(&esme.transmit()), []);
     assert!(esme.session.state().is_bound());
 
     let mut open = super::support::Peer::<smpp_core::session::Esme>::new(Config::default());
-    let told = open.session.handle_input(NOW, &mut &outbind[..]);
-    assert!(matches!(told, Some(Event::Notification { pdu: Pdu::Outbind(_), .. })), "{told:?}");
-    assert_eq!(said(&open.speak()), []);
+    let event = open.session.handle_input(NOW, &mut &outbind[..]);
+    assert!(matches!(event, Some(Event::Notification { pdu: Pdu::Outbind(_), .. })), "{event:?}");
+    assert_eq!(pdus(&open.transmit()), []);
 }
 
 #[test]
-fn notifications_take_no_place_of_requests() {
+fn notifications_do_not_count_as_unanswered_requests() {
     let mut esme = bound_esme(Config { max_unanswered: 1, ..Config::default() }, BindMode::Receiver);
     let alerts = request(Pdu::AlertNotification(AlertNotification::default()), 7).repeat(3);
     let mut input = &alerts[..];
     for _ in 0..3 {
-        let told = esme.session.handle_input(NOW, &mut input);
-        assert!(matches!(told, Some(Event::Notification { .. })), "{told:?}");
+        let event = esme.session.handle_input(NOW, &mut input);
+        assert!(matches!(event, Some(Event::Notification { .. })), "{event:?}");
     }
     let message = request(Pdu::DataSm(DataSm::default()), 8);
-    let told = esme.session.handle_input(NOW, &mut &message[..]);
-    assert!(matches!(told, Some(Event::Request { request: Request::DataSm(..), .. })), "{told:?}");
+    let event = esme.session.handle_input(NOW, &mut &message[..]);
+    assert!(matches!(event, Some(Event::Request { request: Request::DataSm(..), .. })), "{event:?}");
 }
 
 #[test]
-fn a_pdu_that_no_peer_would_read_is_not_sent() {
+fn a_pdu_longer_than_max_pdu_is_not_sent() {
     let mut pair = Pair::bound();
     let half = vec![b'x'; 0xFFFF];
     let list = [Tlv::new(Tag(0x1401), &half).unwrap(), Tlv::new(Tag(0x1402), &half).unwrap()];
     let huge = smpp_core::SubmitSm { tlvs: Tlvs::list(&list), ..submit_sm("huge") };
     assert_eq!(pair.esme.request(NOW, &huge, "huge"), Err(Refusal::TooLong));
-    assert_eq!((pair.esme.session.in_flight(), pair.esme.speak()), (0, Vec::new()));
-    // Nothing of it is left: the next one goes, and comes to its end.
+    assert_eq!((pair.esme.session.in_flight(), pair.esme.transmit()), (0, Vec::new()));
+    // The long request leaves no octets behind: the next one is sent and answered.
     pair.submit("next");
     let reply = pair.smsc.submits.pop_front().unwrap();
     let tlvs = Tlvs::list(&list);
     let answered =
         pair.smsc.session.respond(reply, Ok(smpp_core::SubmitSmResp { tlvs, ..Default::default() }));
     assert_eq!(answered, Err(Refusal::TooLong));
-    let spoken = pair.smsc.speak();
-    assert_eq!(said(&spoken), [(CommandId::SUBMIT_SM_RESP, CommandStatus::RSYSERR, 3, &b""[..])]);
+    let output = pair.smsc.transmit();
+    assert_eq!(pdus(&output), [(CommandId::SUBMIT_SM_RESP, CommandStatus::RSYSERR, 3, &b""[..])]);
 }

@@ -1,4 +1,4 @@
-//! A peer that does not keep to the rules: answered, told about, and lived with.
+//! A peer that breaks the rules: the session answers it, reports it, and continues.
 
 use smpp_core::session::{CloseReason, Config, Instant, Refusal, Session, Smsc, State};
 use smpp_core::{
@@ -7,14 +7,14 @@ use smpp_core::{
 };
 
 use super::support::{
-    Pair, Peer, Told, bind, bound_esme, bound_smsc, deliver_sm, octets, raw, request, said, submit_sm,
+    OwnedEvent, Pair, Peer, bind, bound_esme, bound_smsc, deliver_sm, octets, pdus, raw, request, submit_sm,
 };
 
 fn smsc() -> Peer<Smsc> {
     bound_smsc(Config::default(), BindMode::Transceiver)
 }
 
-/// The last octet of the PDU is missing, and its length says so.
+/// Removes the last octet of the PDU and adjusts its length.
 fn shortened(mut pdu: Vec<u8>) -> Vec<u8> {
     pdu.pop();
     let length = u32::try_from(pdu.len()).unwrap();
@@ -23,120 +23,135 @@ fn shortened(mut pdu: Vec<u8>) -> Vec<u8> {
 }
 
 #[test]
-fn a_malformed_message_is_answered_with_its_own_response() {
+fn a_malformed_message_is_answered_with_the_response_of_its_command() {
     let mut smsc = smsc();
-    smsc.hear(Instant::ZERO, &shortened(request(Pdu::SubmitSm(submit_sm("hello")), 2)));
-    assert_eq!(smsc.told(), [Told::Malformed(CommandId::SUBMIT_SM, DecodeErrorKind::LengthOverrun)]);
-    assert_eq!(said(&smsc.speak()), [(CommandId::SUBMIT_SM_RESP, CommandStatus::RINVMSGLEN, 2, &b""[..])]);
-    smsc.hear(Instant::ZERO, &request(Pdu::SubmitSm(submit_sm("hello")), 3));
-    assert_eq!(smsc.told(), [Told::Request(CommandId::SUBMIT_SM)], "the session lives");
+    smsc.receive(Instant::ZERO, &shortened(request(Pdu::SubmitSm(submit_sm("hello")), 2)));
+    assert_eq!(
+        smsc.take_events(),
+        [OwnedEvent::Malformed(CommandId::SUBMIT_SM, DecodeErrorKind::LengthOverrun)]
+    );
+    assert_eq!(pdus(&smsc.transmit()), [(CommandId::SUBMIT_SM_RESP, CommandStatus::RINVMSGLEN, 2, &b""[..])]);
+    smsc.receive(Instant::ZERO, &request(Pdu::SubmitSm(submit_sm("hello")), 3));
+    assert_eq!(smsc.take_events(), [OwnedEvent::Request(CommandId::SUBMIT_SM)], "the session continues");
 
     let mut esme = bound_esme(Config::default(), BindMode::Transceiver);
-    esme.hear(Instant::ZERO, &shortened(request(Pdu::DeliverSm(deliver_sm("hello")), 5)));
-    assert_eq!(esme.told(), [Told::Malformed(CommandId::DELIVER_SM, DecodeErrorKind::LengthOverrun)]);
-    assert_eq!(said(&esme.speak()), [(CommandId::DELIVER_SM_RESP, CommandStatus::RINVMSGLEN, 5, &b"\0"[..])]);
+    esme.receive(Instant::ZERO, &shortened(request(Pdu::DeliverSm(deliver_sm("hello")), 5)));
+    assert_eq!(
+        esme.take_events(),
+        [OwnedEvent::Malformed(CommandId::DELIVER_SM, DecodeErrorKind::LengthOverrun)]
+    );
+    assert_eq!(
+        pdus(&esme.transmit()),
+        [(CommandId::DELIVER_SM_RESP, CommandStatus::RINVMSGLEN, 5, &b"\0"[..])]
+    );
 }
 
 #[test]
-fn a_malformed_bind_is_answered_and_may_be_repeated() {
+fn after_a_malformed_bind_another_can_be_sent() {
     let mut smsc = Peer::<Smsc>::new(Config::default());
-    smsc.hear(Instant::ZERO, &raw(CommandId::BIND_RECEIVER, CommandStatus::ROK, 1, b"ESME"));
-    assert_eq!(said(&smsc.speak()), [(CommandId::BIND_RECEIVER_RESP, CommandStatus::RINVSYSID, 1, &b""[..])]);
-    smsc.hear(Instant::ZERO, &request(Pdu::Bind(bind(BindMode::Receiver)), 2));
+    smsc.receive(Instant::ZERO, &raw(CommandId::BIND_RECEIVER, CommandStatus::ROK, 1, b"ESME"));
+    assert_eq!(
+        pdus(&smsc.transmit()),
+        [(CommandId::BIND_RECEIVER_RESP, CommandStatus::RINVSYSID, 1, &b""[..])]
+    );
+    smsc.receive(Instant::ZERO, &request(Pdu::Bind(bind(BindMode::Receiver)), 2));
     assert_eq!(smsc.binds.len(), 1);
 }
 
 #[test]
 fn an_unknown_command_is_nacked_with_its_number() {
     let mut smsc = smsc();
-    smsc.hear(Instant::ZERO, &raw(CommandId(0x0001_0200), CommandStatus::ROK, 0x8000_0042, b"body"));
+    smsc.receive(Instant::ZERO, &raw(CommandId(0x0001_0200), CommandStatus::ROK, 0x8000_0042, b"body"));
     let nack = (CommandId::GENERIC_NACK, CommandStatus::RINVCMDID, 0x8000_0042, &b""[..]);
-    assert_eq!(said(&smsc.speak()), [nack]);
-    assert_eq!(smsc.told(), [Told::Malformed(CommandId(0x0001_0200), DecodeErrorKind::UnknownCommand)]);
+    assert_eq!(pdus(&smsc.transmit()), [nack]);
+    assert_eq!(
+        smsc.take_events(),
+        [OwnedEvent::Malformed(CommandId(0x0001_0200), DecodeErrorKind::UnknownCommand)]
+    );
 }
 
 #[test]
-fn a_strict_reader_nacks_an_unknown_command_too() {
+fn a_strict_session_nacks_an_unknown_command_too() {
     let config = Config { tolerance: Tolerance::STRICT, ..Config::default() };
     let mut smsc = bound_smsc(config, BindMode::Transceiver);
-    smsc.hear(Instant::ZERO, &raw(CommandId(0x0000_0077), CommandStatus::ROK, 0, b""));
-    smsc.hear(Instant::ZERO, &raw(CommandId(0x0000_0077), CommandStatus::RSYSERR, 2, b""));
+    smsc.receive(Instant::ZERO, &raw(CommandId(0x0000_0077), CommandStatus::ROK, 0, b""));
+    smsc.receive(Instant::ZERO, &raw(CommandId(0x0000_0077), CommandStatus::RSYSERR, 2, b""));
     let nack = |sequence| (CommandId::GENERIC_NACK, CommandStatus::RINVCMDID, sequence, &b""[..]);
-    assert_eq!(said(&smsc.speak()), [nack(0), nack(2)], "not a response that does not exist");
+    assert_eq!(pdus(&smsc.transmit()), [nack(0), nack(2)], "an unknown command has no response of its own");
 }
 
 #[test]
 fn a_response_is_never_answered() {
     let mut smsc = smsc();
-    smsc.hear(Instant::ZERO, &raw(CommandId(0x8000_0077), CommandStatus::ROK, 1, b""));
-    smsc.hear(Instant::ZERO, &raw(CommandId::SUBMIT_SM_RESP, CommandStatus::ROK, 1, &[0x41, 0, 9]));
-    smsc.hear(Instant::ZERO, &octets(Pdu::GenericNack, CommandStatus::RINVCMDID, 1));
-    smsc.hear(Instant::ZERO, &octets(Pdu::EnquireLinkResp, CommandStatus::ROK, 1));
-    assert_eq!(smsc.speak(), b"", "two peers could go on for ever");
-    let told = [
-        Told::Malformed(CommandId(0x8000_0077), DecodeErrorKind::UnknownCommand),
-        Told::Stray(CommandId::SUBMIT_SM_RESP),
-        Told::Stray(CommandId::GENERIC_NACK),
-        Told::Stray(CommandId::ENQUIRE_LINK_RESP),
+    smsc.receive(Instant::ZERO, &raw(CommandId(0x8000_0077), CommandStatus::ROK, 1, b""));
+    smsc.receive(Instant::ZERO, &raw(CommandId::SUBMIT_SM_RESP, CommandStatus::ROK, 1, &[0x41, 0, 9]));
+    smsc.receive(Instant::ZERO, &octets(Pdu::GenericNack, CommandStatus::RINVCMDID, 1));
+    smsc.receive(Instant::ZERO, &octets(Pdu::EnquireLinkResp, CommandStatus::ROK, 1));
+    assert_eq!(smsc.transmit(), b"", "two peers could answer each other for ever");
+    let events = [
+        OwnedEvent::Malformed(CommandId(0x8000_0077), DecodeErrorKind::UnknownCommand),
+        OwnedEvent::UnexpectedResponse(CommandId::SUBMIT_SM_RESP),
+        OwnedEvent::UnexpectedResponse(CommandId::GENERIC_NACK),
+        OwnedEvent::UnexpectedResponse(CommandId::ENQUIRE_LINK_RESP),
     ];
-    assert_eq!(smsc.told(), told);
+    assert_eq!(smsc.take_events(), events);
 }
 
 #[test]
 fn a_request_in_the_wrong_state_or_direction_is_refused() {
     let mut smsc = Peer::<Smsc>::new(Config::default());
-    smsc.hear(Instant::ZERO, &request(Pdu::SubmitSm(submit_sm("early")), 1));
-    assert_eq!(said(&smsc.speak()), [(CommandId::SUBMIT_SM_RESP, CommandStatus::RINVBNDSTS, 1, &b""[..])]);
-    assert_eq!(smsc.told(), [Told::Refused(CommandId::SUBMIT_SM, CommandStatus::RINVBNDSTS)]);
+    smsc.receive(Instant::ZERO, &request(Pdu::SubmitSm(submit_sm("early")), 1));
+    assert_eq!(pdus(&smsc.transmit()), [(CommandId::SUBMIT_SM_RESP, CommandStatus::RINVBNDSTS, 1, &b""[..])]);
+    assert_eq!(smsc.take_events(), [OwnedEvent::Refused(CommandId::SUBMIT_SM, CommandStatus::RINVBNDSTS)]);
     assert_eq!(smsc.session.state(), State::Open);
 
     let mut receiver = bound_smsc(Config::default(), BindMode::Receiver);
-    receiver.hear(Instant::ZERO, &request(Pdu::SubmitSm(submit_sm("wrong mode")), 2));
-    receiver.hear(Instant::ZERO, &request(Pdu::DeliverSm(deliver_sm("wrong side")), 3));
+    receiver.receive(Instant::ZERO, &request(Pdu::SubmitSm(submit_sm("wrong mode")), 2));
+    receiver.receive(Instant::ZERO, &request(Pdu::DeliverSm(deliver_sm("wrong side")), 3));
     let refused = [
         (CommandId::SUBMIT_SM_RESP, CommandStatus::RINVBNDSTS, 2, &b""[..]),
         (CommandId::DELIVER_SM_RESP, CommandStatus::RINVBNDSTS, 3, &b"\0"[..]),
     ];
-    assert_eq!(said(&receiver.speak()), refused);
+    assert_eq!(pdus(&receiver.transmit()), refused);
 
     let mut transmitter = bound_esme(Config::default(), BindMode::Transmitter);
-    transmitter.hear(Instant::ZERO, &request(Pdu::DeliverSm(deliver_sm("not bound for this")), 1));
+    transmitter.receive(Instant::ZERO, &request(Pdu::DeliverSm(deliver_sm("not bound for this")), 1));
     let refused = (CommandId::DELIVER_SM_RESP, CommandStatus::RINVBNDSTS, 1, &b"\0"[..]);
-    assert_eq!(said(&transmitter.speak()), [refused]);
+    assert_eq!(pdus(&transmitter.transmit()), [refused]);
 }
 
 #[test]
-fn a_peer_that_is_wrong_too_often_is_left() {
+fn too_many_malformed_pdus_end_the_session() {
     let mut smsc = bound_smsc(Config { max_malformed: 2, ..Config::default() }, BindMode::Transceiver);
     for sequence in 2..10 {
-        smsc.hear(Instant::ZERO, &raw(CommandId(0x77), CommandStatus::ROK, sequence, b""));
+        smsc.receive(Instant::ZERO, &raw(CommandId(0x77), CommandStatus::ROK, sequence, b""));
     }
-    assert_eq!(said(&smsc.speak()).len(), 8, "what another version knows is not held against it");
+    assert_eq!(pdus(&smsc.transmit()).len(), 8, "unknown commands do not count as malformed");
     for sequence in 10..13 {
-        smsc.hear(Instant::ZERO, &raw(CommandId::SUBMIT_SM, CommandStatus::ROK, sequence, b"no NUL"));
+        smsc.receive(Instant::ZERO, &raw(CommandId::SUBMIT_SM, CommandStatus::ROK, sequence, b"no NUL"));
     }
-    assert_eq!(said(&smsc.speak()).len(), 3, "the last one is answered too");
-    smsc.wake(Instant::ZERO);
+    assert_eq!(pdus(&smsc.transmit()).len(), 3, "the last one is also answered");
+    smsc.handle_timeouts(Instant::ZERO);
     assert_eq!(smsc.closed, Some(CloseReason::TooManyMalformed));
 }
 
 #[test]
-fn a_tolerated_deviation_is_served_and_counted() {
+fn a_tolerated_deviation_is_accepted_and_counted() {
     let mut smsc = smsc();
-    smsc.hear(Instant::ZERO, &octets(Pdu::SubmitSm(submit_sm("hello")), CommandStatus::RSYSERR, 0));
-    assert_eq!(smsc.told(), [Told::Request(CommandId::SUBMIT_SM)]);
+    smsc.receive(Instant::ZERO, &octets(Pdu::SubmitSm(submit_sm("hello")), CommandStatus::RSYSERR, 0));
+    assert_eq!(smsc.take_events(), [OwnedEvent::Request(CommandId::SUBMIT_SM)]);
     smsc.accept("id");
-    assert_eq!(said(&smsc.speak()), [(CommandId::SUBMIT_SM_RESP, CommandStatus::ROK, 0, &b"id\0"[..])]);
+    assert_eq!(pdus(&smsc.transmit()), [(CommandId::SUBMIT_SM_RESP, CommandStatus::ROK, 0, &b"id\0"[..])]);
     assert_eq!((smsc.session.stats().quirks, smsc.session.stats().malformed), (1, 0));
 }
 
 #[test]
-fn a_password_is_not_printed() {
+fn debug_output_hides_the_password() {
     let mut esme = Peer::new(Config::default());
     esme.request(Instant::ZERO, &bind(BindMode::Transceiver), "bind").unwrap();
     let mut smsc = Session::<Smsc, ()>::new(Config::default(), Instant::ZERO);
     let printed = format!("{:?}", esme.session);
-    let octets = esme.speak();
+    let octets = esme.transmit();
     let event = smsc.handle_input(Instant::ZERO, &mut &octets[..]);
     let printed = printed + &format!("{event:?} {smsc:?}");
     for secret in ["secret", "115, 101, 99, 114, 101, 116", "73, 65, 63"] {
@@ -155,7 +170,7 @@ fn a_peer_of_version_3_3_gets_no_tlvs() {
     let response = BindResp { tlvs: Tlvs::list(&tlvs), ..BindResp::default() };
     pair.smsc.session.respond(reply, Ok(response)).unwrap();
     assert_eq!(
-        said(&pair.smsc.speak()),
+        pdus(&pair.smsc.transmit()),
         [(CommandId::BIND_TRANSCEIVER_RESP, CommandStatus::ROK, 1, &b"\0"[..])]
     );
 
@@ -164,7 +179,7 @@ fn a_peer_of_version_3_3_gets_no_tlvs() {
     assert_eq!(
         pair.smsc.request(pair.now, &message, "news"),
         Err(Refusal::TlvsUnsupported),
-        "not sent without its text"
+        "the message is not sent without its text"
     );
     assert!(pair.smsc.request(pair.now, &deliver_sm("text"), "news").is_ok());
 }

@@ -1,8 +1,8 @@
-//! Two sessions, one clock, one link.
+//! Two sessions with a simulated clock and link.
 //!
-//! [`Peer`] drives a session as an adapter would and keeps what it told; [`Pair`] joins two of them. Every test
-//! checks by the way that each accepted request has one outcome, that nothing follows the end, and that a timer
-//! which is due does not stay due.
+//! [`Peer`] drives a session as an adapter does, and records its events. [`Pair`] connects two of them. The helpers also
+//! check in every test that each accepted request has exactly one outcome, that no event follows the end, and that a timer
+//! that is due does not stay due.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -18,22 +18,22 @@ use smpp_core::{
 
 pub(crate) type Tag = &'static str;
 
-/// An event, without the octets it borrowed.
+/// An event without the borrowed octets.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Told {
+pub(crate) enum OwnedEvent {
     Request(CommandId),
-    Outcome(Tag, SegmentOutcome),
+    Outcome(Tag, OwnedOutcome),
     Refused(CommandId, CommandStatus),
     Malformed(CommandId, DecodeErrorKind),
-    Stray(CommandId),
+    UnexpectedResponse(CommandId),
     PeerUnbind,
     Closed(CloseReason),
 }
 
-/// An outcome, likewise.
+/// An outcome without the borrowed octets.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum SegmentOutcome {
-    /// With the message_id or system_id of the response.
+pub(crate) enum OwnedOutcome {
+    /// The message_id or system_id of the response.
     Accepted(String),
     Refused(CommandStatus),
     Nacked(CommandStatus),
@@ -47,9 +47,9 @@ pub(crate) struct Peer<R> {
     pub(crate) submits: VecDeque<Reply<SubmitSm<'static>>>,
     pub(crate) delivers: VecDeque<Reply<DeliverSm<'static>>>,
     pub(crate) closed: Option<CloseReason>,
-    /// Octets that came and are not read yet.
+    /// Octets that have arrived and that the session has not read.
     pub(crate) unread: Vec<u8>,
-    told: Vec<Told>,
+    events: Vec<OwnedEvent>,
     /// Requests without an outcome.
     open: Vec<Tag>,
 }
@@ -63,7 +63,7 @@ impl<R: Role> Peer<R> {
             delivers: VecDeque::new(),
             closed: None,
             unread: Vec::new(),
-            told: Vec::new(),
+            events: Vec::new(),
             open: Vec::new(),
         }
     }
@@ -83,52 +83,52 @@ impl<R: Role> Peer<R> {
                 Ok(sequence)
             }
             Err(refused) => {
-                assert_eq!(refused.tag, tag, "a refused request gives its tag back");
+                assert_eq!(refused.tag, tag, "a refused request returns its tag");
                 Err(refused.reason)
             }
         }
     }
 
-    /// Octets arrive. Says whether that made the session tell anything.
-    pub(crate) fn hear(&mut self, now: Instant, octets: &[u8]) -> bool {
-        let told = self.told.len();
+    /// Passes octets to the session. Returns whether it emitted events.
+    pub(crate) fn receive(&mut self, now: Instant, octets: &[u8]) -> bool {
+        let before = self.events.len();
         self.unread.extend_from_slice(octets);
         let unread = std::mem::take(&mut self.unread);
         let mut input = &unread[..];
         while let Some(event) = self.session.handle_input(now, &mut input) {
-            self.note(event);
+            self.record(event);
         }
         self.unread = input.to_vec();
-        self.told.len() > told
+        self.events.len() > before
     }
 
-    /// Time passes. Says whether anything was due.
-    pub(crate) fn wake(&mut self, now: Instant) -> bool {
+    /// Passes the time to the session. Returns whether a timer was due.
+    pub(crate) fn handle_timeouts(&mut self, now: Instant) -> bool {
         let due = |session: &Session<R, Tag>| session.poll_timeout().is_some_and(|(at, _)| at <= now);
         let was_due = due(&self.session);
         while let Some(event) = self.session.handle_timeout(now) {
-            self.note(event);
+            self.record(event);
         }
         assert!(!due(&self.session), "{:?} stays due", self.session.poll_timeout());
         was_due
     }
 
-    /// All that the session has to transmit, taken by the transport.
-    pub(crate) fn speak(&mut self) -> Vec<u8> {
+    /// Takes all output of the session, as a transport that accepts everything.
+    pub(crate) fn transmit(&mut self) -> Vec<u8> {
         let mut octets = Vec::new();
         assert_eq!(self.session.poll_transmit(&mut octets), !octets.is_empty());
         self.session.handle_transmitted(octets.len());
         octets
     }
 
-    /// What was told since the last call.
-    pub(crate) fn told(&mut self) -> Vec<Told> {
-        std::mem::take(&mut self.told)
+    /// Returns the events since the last call.
+    pub(crate) fn take_events(&mut self) -> Vec<OwnedEvent> {
+        std::mem::take(&mut self.events)
     }
 
-    fn note(&mut self, event: Event<'_, Tag>) {
+    fn record(&mut self, event: Event<'_, Tag>) {
         assert_eq!(self.closed, None, "{event:?} follows the end");
-        let told = match event {
+        let owned = match event {
             Event::Request { request, frame, .. } => {
                 match request {
                     Request::Bind(_, reply) => self.binds.push_back(reply),
@@ -136,45 +136,45 @@ impl<R: Role> Peer<R> {
                     Request::DeliverSm(_, reply) => self.delivers.push_back(reply),
                     other => panic!("{other:?}"),
                 }
-                Told::Request(frame.header().command)
+                OwnedEvent::Request(frame.header().command)
             }
             Event::Outcome { tag, outcome, .. } => {
                 let open = self.open.iter().position(|open| *open == tag);
                 self.open.remove(open.unwrap_or_else(|| panic!("a second outcome for {tag}: {outcome:?}")));
-                Told::Outcome(tag, fate(outcome))
+                OwnedEvent::Outcome(tag, owned_outcome(outcome))
             }
-            Event::Refused { frame, status } => Told::Refused(frame.header().command, status),
-            Event::Malformed { frame, error } => Told::Malformed(frame.header().command, error.kind),
-            Event::UnexpectedResponse { frame } => Told::Stray(frame.header().command),
-            Event::PeerUnbind => Told::PeerUnbind,
-            Event::Closed(why) => {
+            Event::Refused { frame, status } => OwnedEvent::Refused(frame.header().command, status),
+            Event::Malformed { frame, error } => OwnedEvent::Malformed(frame.header().command, error.kind),
+            Event::UnexpectedResponse { frame } => OwnedEvent::UnexpectedResponse(frame.header().command),
+            Event::PeerUnbind => OwnedEvent::PeerUnbind,
+            Event::Closed(reason) => {
                 assert!(self.open.is_empty(), "no outcome for {:?}", self.open);
-                self.closed = Some(why);
-                Told::Closed(why)
+                self.closed = Some(reason);
+                OwnedEvent::Closed(reason)
             }
             other => panic!("{other:?}"),
         };
-        self.told.push(told);
+        self.events.push(owned);
     }
 }
 
-fn fate(outcome: Outcome<'_>) -> SegmentOutcome {
+fn owned_outcome(outcome: Outcome<'_>) -> OwnedOutcome {
     match outcome {
-        Outcome::Accepted(response) => SegmentOutcome::Accepted(match response.pdu() {
+        Outcome::Accepted(response) => OwnedOutcome::Accepted(match response.pdu() {
             Some(Pdu::BindResp(_, Some(body))) => body.system_id.to_string(),
             Some(Pdu::SubmitSmResp(Some(body))) => body.message_id.to_string(),
             Some(Pdu::DeliverSmResp(Some(body))) => body.message_id.to_string(),
             other => panic!("{other:?}"),
         }),
-        Outcome::Refused { status, .. } => SegmentOutcome::Refused(status),
-        Outcome::Nacked(status) => SegmentOutcome::Nacked(status),
-        Outcome::NeverSent(why) => SegmentOutcome::NeverSent(why),
-        Outcome::Unanswered(why) => SegmentOutcome::Unanswered(why),
+        Outcome::Refused { status, .. } => OwnedOutcome::Refused(status),
+        Outcome::Nacked(status) => OwnedOutcome::Nacked(status),
+        Outcome::NeverSent(reason) => OwnedOutcome::NeverSent(reason),
+        Outcome::Unanswered(reason) => OwnedOutcome::Unanswered(reason),
     }
 }
 
 impl Peer<Esme> {
-    /// Submits `text`, under itself as the tag.
+    /// Submits `text`. The text is also the tag.
     pub(crate) fn submit(&mut self, now: Instant, text: Tag) -> Result<SequenceNumber, Refusal> {
         self.request(now, &submit_sm(text), text)
     }
@@ -183,41 +183,41 @@ impl Peer<Esme> {
 impl Peer<Smsc> {
     /// Answers the oldest submit_sm with a message_id.
     pub(crate) fn accept(&mut self, message_id: &str) {
-        let reply = self.submits.pop_front().expect("a submit_sm waits");
+        let reply = self.submits.pop_front().expect("a submit_sm waits for an answer");
         self.session.respond(reply, Ok(submit_sm_resp(message_id))).unwrap();
     }
 }
 
-/// An ESME whose bind of this mode has been accepted by nobody in particular.
+/// Returns an ESME that is bound in this mode, without a peer session.
 pub(crate) fn bound_esme(config: Config, mode: BindMode) -> Peer<Esme> {
     let mut esme = Peer::new(config);
     let sequence = esme.request(Instant::ZERO, &bind(mode), "bind").unwrap();
-    esme.speak();
+    esme.transmit();
     let resp = Pdu::BindResp(mode, Some(bind_resp()));
-    esme.hear(Instant::ZERO, &octets(resp, CommandStatus::ROK, sequence.0));
-    assert_eq!(esme.told(), [Told::Outcome("bind", accepted("SMSC"))]);
+    esme.receive(Instant::ZERO, &octets(resp, CommandStatus::ROK, sequence.0));
+    assert_eq!(esme.take_events(), [OwnedEvent::Outcome("bind", accepted("SMSC"))]);
     esme
 }
 
-/// An SMSC to which nobody in particular is bound.
+/// Returns an SMSC to which an ESME is bound in this mode, without a peer session.
 pub(crate) fn bound_smsc(config: Config, mode: BindMode) -> Peer<Smsc> {
     let mut smsc = Peer::new(config);
-    smsc.hear(Instant::ZERO, &request(Pdu::Bind(bind(mode)), 1));
+    smsc.receive(Instant::ZERO, &request(Pdu::Bind(bind(mode)), 1));
     let reply = smsc.binds.pop_front().unwrap();
     smsc.session.respond(reply, Ok(bind_resp())).unwrap();
-    smsc.speak();
-    assert_eq!(smsc.told(), [Told::Request(mode.command())]);
+    smsc.transmit();
+    assert_eq!(smsc.take_events(), [OwnedEvent::Request(mode.command())]);
     smsc
 }
 
 /// One direction of the link.
 pub(crate) struct Pipe {
     octets: Vec<u8>,
-    /// Takes nothing from the sender.
+    /// Whether the link accepts no octets from the sender.
     pub(crate) stalled: bool,
-    /// Takes all and delivers nothing.
-    pub(crate) silent: bool,
-    /// Octets delivered at once.
+    /// Whether the link accepts all octets and loses them.
+    pub(crate) lossy: bool,
+    /// The largest number of octets delivered at once.
     pub(crate) chunk: usize,
 }
 
@@ -231,7 +231,7 @@ pub(crate) struct Pair {
 
 impl Pair {
     pub(crate) fn new(esme: Config, smsc: Config) -> Self {
-        let pipe = || Pipe { octets: Vec::new(), stalled: false, silent: false, chunk: usize::MAX };
+        let pipe = || Pipe { octets: Vec::new(), stalled: false, lossy: false, chunk: usize::MAX };
         Self {
             now: Instant::ZERO,
             esme: Peer::new(esme),
@@ -241,36 +241,36 @@ impl Pair {
         }
     }
 
-    /// Bound as a transceiver, both sides with the default configuration.
+    /// Returns two sessions that are bound as transceiver, with the default configuration.
     pub(crate) fn bound() -> Self {
         Self::bound_with(Config::default(), Config::default())
     }
 
-    /// Bound as a transceiver.
+    /// Returns two sessions that are bound as transceiver.
     pub(crate) fn bound_with(esme: Config, smsc: Config) -> Self {
         let mut pair = Self::new(esme, smsc);
         pair.bind(BindMode::Transceiver);
-        pair.esme.told();
-        pair.smsc.told();
+        pair.esme.take_events();
+        pair.smsc.take_events();
         pair
     }
 
     pub(crate) fn bind(&mut self, mode: BindMode) {
         self.esme.request(self.now, &bind(mode), "bind").unwrap();
         self.settle();
-        let reply = self.smsc.binds.pop_front().expect("a bind waits");
+        let reply = self.smsc.binds.pop_front().expect("a bind waits for an answer");
         self.smsc.session.respond(reply, Ok(bind_resp())).unwrap();
         self.settle();
     }
 
-    /// The ESME submits `text`; the SMSC has it afterwards.
+    /// The ESME submits `text`, and the SMSC receives it.
     pub(crate) fn submit(&mut self, text: Tag) -> SequenceNumber {
         let sequence = self.esme.submit(self.now, text).unwrap();
         self.settle();
         sequence
     }
 
-    /// Lets `duration` pass, with all that becomes due meanwhile.
+    /// Lets `duration` pass, and handles all timers that become due.
     pub(crate) fn advance(&mut self, duration: Duration) {
         let end = self.now + duration;
         loop {
@@ -284,51 +284,51 @@ impl Pair {
         self.now = end;
     }
 
-    /// Moves octets until nothing moves. Who has closed is hung up on.
+    /// Moves octets until none are left. A side that has ended closes the connection.
     pub(crate) fn settle(&mut self) {
         let now = self.now;
         loop {
-            let mut moved = self.to_smsc.carry(now, &mut self.esme, &mut self.smsc);
-            moved |= self.to_esme.carry(now, &mut self.smsc, &mut self.esme);
-            moved |= self.esme.wake(now) | self.smsc.wake(now);
-            if !moved {
+            let mut progress = self.to_smsc.transfer(now, &mut self.esme, &mut self.smsc);
+            progress |= self.to_esme.transfer(now, &mut self.smsc, &mut self.esme);
+            progress |= self.esme.handle_timeouts(now) | self.smsc.handle_timeouts(now);
+            if !progress {
                 return;
             }
         }
     }
 
-    /// The connection fails; what was on its way is lost.
+    /// Breaks the connection. Octets in transit are lost.
     pub(crate) fn cut(&mut self) {
-        (self.to_smsc.silent, self.to_esme.silent) = (true, true);
+        (self.to_smsc.lossy, self.to_esme.lossy) = (true, true);
         self.esme.session.handle_eof();
         self.smsc.session.handle_eof();
         self.settle();
     }
 
-    /// The link takes octets and loses them, both ways.
-    pub(crate) fn silence(&mut self) {
-        (self.to_smsc.silent, self.to_esme.silent) = (true, true);
+    /// Makes the link lose all octets, in both directions.
+    pub(crate) fn lose_octets(&mut self) {
+        (self.to_smsc.lossy, self.to_esme.lossy) = (true, true);
     }
 }
 
 impl Pipe {
-    fn carry<A: Role, B: Role>(&mut self, now: Instant, from: &mut Peer<A>, to: &mut Peer<B>) -> bool {
+    fn transfer<A: Role, B: Role>(&mut self, now: Instant, from: &mut Peer<A>, to: &mut Peer<B>) -> bool {
         if self.stalled {
             return false;
         }
-        let octets = from.speak();
-        let mut moved = !octets.is_empty();
-        if !self.silent {
+        let octets = from.transmit();
+        let mut progress = !octets.is_empty();
+        if !self.lossy {
             self.octets.extend(octets);
             for chunk in std::mem::take(&mut self.octets).chunks(self.chunk) {
-                to.hear(now, chunk);
+                to.receive(now, chunk);
             }
-            moved |= to.hear(now, &[]);
+            progress |= to.receive(now, &[]);
             if from.closed.is_some() {
                 to.session.handle_eof();
             }
         }
-        moved
+        progress
     }
 }
 
@@ -366,11 +366,11 @@ pub(crate) fn submit_sm_resp(message_id: &str) -> SubmitSmResp<'_> {
     SubmitSmResp { message_id: message_id.try_into().unwrap(), ..SubmitSmResp::default() }
 }
 
-pub(crate) fn accepted(id: &str) -> SegmentOutcome {
-    SegmentOutcome::Accepted(id.into())
+pub(crate) fn accepted(id: &str) -> OwnedOutcome {
+    OwnedOutcome::Accepted(id.into())
 }
 
-/// A PDU as its sender writes it.
+/// Encodes a PDU.
 pub(crate) fn octets(pdu: Pdu<'_>, status: CommandStatus, sequence: u32) -> Vec<u8> {
     let mut out = Vec::new();
     pdu.encode(status, SequenceNumber(sequence), &mut out);
@@ -381,7 +381,7 @@ pub(crate) fn request(pdu: Pdu<'_>, sequence: u32) -> Vec<u8> {
     octets(pdu, CommandStatus::ROK, sequence)
 }
 
-/// Any header with any body.
+/// Encodes any header with any body.
 pub(crate) fn raw(command: CommandId, status: CommandStatus, sequence: u32, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(16 + body.len()).unwrap();
     let mut out: Vec<u8> =
@@ -390,14 +390,14 @@ pub(crate) fn raw(command: CommandId, status: CommandStatus, sequence: u32, body
     out
 }
 
-/// The PDUs in `stream`: command, status, sequence number, body.
-pub(crate) fn said(mut stream: &[u8]) -> Vec<(CommandId, CommandStatus, u32, &[u8])> {
+/// Splits `stream` into PDUs: command, status, sequence number, body.
+pub(crate) fn pdus(mut stream: &[u8]) -> Vec<(CommandId, CommandStatus, u32, &[u8])> {
     let mut pdus = Vec::new();
     while let Some((pdu, rest)) = frame::split(stream, usize::MAX).unwrap() {
         let header = pdu.header();
         pdus.push((header.command, header.status, header.sequence.0, &pdu.into_inner()[16..]));
         stream = rest;
     }
-    assert_eq!(stream, b"", "a part of a PDU was transmitted");
+    assert_eq!(stream, b"", "the output ends within a PDU");
     pdus
 }

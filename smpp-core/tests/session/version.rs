@@ -1,4 +1,4 @@
-//! Which version both sides speak, and what a peer of an older one is spared; outbind.
+//! Protocol versions, and outbind.
 
 use smpp_core::session::{CloseReason, Config, Esme, Instant, Refusal, Session, Smsc, State, Timer};
 use smpp_core::{
@@ -6,26 +6,28 @@ use smpp_core::{
     InterfaceVersion, Outbind, Pdu, SubmitSm, Tag, Tlv, Tlvs, Tolerance,
 };
 
-use super::support::{Peer, Told, bind, bound_smsc, deliver_sm, octets, raw, request, said, secs, submit_sm};
+use super::support::{
+    OwnedEvent, Peer, bind, bound_smsc, deliver_sm, octets, pdus, raw, request, secs, submit_sm,
+};
 
 const NOW: Instant = Instant::ZERO;
 
-/// An SMSC to which an ESME of this version is bound.
+/// Returns an SMSC to which an ESME of this version is bound.
 fn smsc_for(version: u8) -> Peer<Smsc> {
     let mut smsc = Peer::new(Config::default());
     let bind = Bind { interface_version: InterfaceVersion(version), ..bind(BindMode::Transceiver) };
-    smsc.hear(NOW, &request(Pdu::Bind(bind), 1));
+    smsc.receive(NOW, &request(Pdu::Bind(bind), 1));
     let reply = smsc.binds.pop_front().unwrap();
     let list = [Tlv::u8(Tag::SC_INTERFACE_VERSION, 0x34)];
     let resp = BindResp { tlvs: Tlvs::list(&list), ..BindResp::default() };
     smsc.session.respond(reply, Ok(resp)).unwrap();
     let answer = if version < 0x34 { &b"\0"[..] } else { b"\0\x02\x10\0\x01\x34" };
-    let spoken = smsc.speak();
-    assert_eq!(said(&spoken), [(CommandId::BIND_TRANSCEIVER_RESP, CommandStatus::ROK, 1, answer)]);
+    let output = smsc.transmit();
+    assert_eq!(pdus(&output), [(CommandId::BIND_TRANSCEIVER_RESP, CommandStatus::ROK, 1, answer)]);
     smsc
 }
 
-/// An ESME that is bound to an SMSC of this version, or of one that it does not state.
+/// Returns an ESME that is bound to an SMSC that states this version, or none.
 fn esme_for(config: Config, own: u8, smsc: Option<u8>) -> Peer<Esme> {
     let mut esme = Peer::new(config);
     let bind = Bind { interface_version: InterfaceVersion(own), ..bind(BindMode::Transceiver) };
@@ -33,13 +35,13 @@ fn esme_for(config: Config, own: u8, smsc: Option<u8>) -> Peer<Esme> {
     let list = smsc.map(|version| Tlv::u8(Tag::SC_INTERFACE_VERSION, version));
     let resp = BindResp { tlvs: Tlvs::list(list.as_slice()), ..BindResp::default() };
     let resp = Pdu::BindResp(BindMode::Transceiver, Some(resp));
-    esme.hear(NOW, &octets(resp, CommandStatus::ROK, sequence.0));
-    esme.told();
+    esme.receive(NOW, &octets(resp, CommandStatus::ROK, sequence.0));
+    esme.take_events();
     esme
 }
 
 #[test]
-fn an_older_esme_gets_no_pdu_that_it_does_not_know() {
+fn an_older_esme_gets_no_newer_pdus() {
     for version in [0x00, 0x33] {
         let mut smsc = smsc_for(version);
         let refused = Err(Refusal::Version(InterfaceVersion(version)));
@@ -48,7 +50,7 @@ fn an_older_esme_gets_no_pdu_that_it_does_not_know() {
             smsc.session.notify(NOW, &AlertNotification::default()),
             Err(Refusal::Version(InterfaceVersion(version)))
         );
-        assert_eq!(smsc.speak(), b"");
+        assert_eq!(smsc.transmit(), b"");
         smsc.request(NOW, &deliver_sm("text"), "deliver").unwrap();
     }
     let mut smsc = smsc_for(0x34);
@@ -57,11 +59,11 @@ fn an_older_esme_gets_no_pdu_that_it_does_not_know() {
 }
 
 #[test]
-fn an_older_smsc_gets_no_tlvs_and_nothing_newer() {
+fn an_older_smsc_gets_no_tlvs_and_no_newer_pdus() {
     let list = [Tlv::u16(Tag::USER_MESSAGE_REFERENCE, 7)];
     let with_tlvs = SubmitSm { tlvs: Tlvs::list(&list), ..submit_sm("text") };
     let strict = Config { assumed_version: InterfaceVersion::V3_3, ..Config::default() };
-    // What each side states; whether both speak 3.4.
+    // The version that each side states, and whether both speak 3.4.
     for (config, own, smsc, newer) in [
         (Config::default(), 0x34, Some(0x33), false),
         (Config::default(), 0x34, Some(0x34), true),
@@ -79,27 +81,27 @@ fn an_older_smsc_gets_no_tlvs_and_nothing_newer() {
         let data = esme.request(NOW, &DataSm::default(), "data").err();
         assert_eq!(data, expected(Refusal::Version(speaks)), "{own:#x} {smsc:?}");
         let broadcast = esme.request(NOW, &BroadcastSm::default(), "broadcast").err();
-        assert_eq!(broadcast, expected(Refusal::Version(speaks)), "a 3.4 peer may know it: {smsc:?}");
+        assert_eq!(broadcast, expected(Refusal::Version(speaks)), "a 3.4 peer may support it: {smsc:?}");
         esme.request(NOW, &submit_sm("text"), "text").unwrap();
-        assert_eq!(esme.session.peer_version(), smsc.map(InterfaceVersion), "visible as it was stated");
+        assert_eq!(esme.session.peer_version(), smsc.map(InterfaceVersion), "as the SMSC stated it");
     }
 }
 
 #[test]
-fn a_bind_that_was_refused_leaves_no_version_behind() {
+fn a_refused_bind_does_not_fix_the_version() {
     let mut esme = Peer::<Esme>::new(Config::default());
     let old = Bind { interface_version: InterfaceVersion::V3_3, ..bind(BindMode::Transmitter) };
     let sequence = esme.request(NOW, &old, "old").unwrap();
     let refused = Pdu::BindResp(BindMode::Transmitter, None);
-    esme.hear(NOW, &octets(refused, CommandStatus::RBINDFAIL, sequence.0));
+    esme.receive(NOW, &octets(refused, CommandStatus::RBINDFAIL, sequence.0));
     let sequence = esme.request(NOW, &bind(BindMode::Transceiver), "new").unwrap();
     let resp = Pdu::BindResp(BindMode::Transceiver, Some(BindResp::default()));
-    esme.hear(NOW, &octets(resp, CommandStatus::ROK, sequence.0));
+    esme.receive(NOW, &octets(resp, CommandStatus::ROK, sequence.0));
     esme.request(NOW, &DataSm::default(), "data").unwrap();
 }
 
 #[test]
-fn an_smsc_that_opens_the_connection_is_bound_to() {
+fn an_outbind_leads_to_a_bind() {
     let mut smsc = Peer::<Smsc>::new(Config { session_init_timeout: secs(10), ..Config::default() });
     let mut esme = Peer::<Esme>::new(Config { awaits_outbind: true, ..Config::default() });
     assert_eq!(esme.session.poll_timeout(), Some((NOW + secs(10), Timer::SessionInit)));
@@ -107,50 +109,50 @@ fn an_smsc_that_opens_the_connection_is_bound_to() {
     smsc.session.notify(later, &Outbind::default()).unwrap();
     assert_eq!(smsc.session.state(), State::Outbound);
     let init = Some((later + secs(10), Timer::SessionInit));
-    let octets = smsc.speak();
-    assert_eq!(smsc.session.poll_timeout(), init, "from the outbind to the bind");
+    let octets = smsc.transmit();
+    assert_eq!(smsc.session.poll_timeout(), init, "the timeout runs from the outbind to the bind");
     let mut input = &octets[..];
     assert!(esme.session.handle_input(later, &mut input).is_some());
     assert_eq!(esme.session.poll_timeout(), init);
     esme.request(later, &bind(BindMode::Receiver), "bind").unwrap();
-    smsc.hear(later, &esme.speak());
+    smsc.receive(later, &esme.transmit());
     let reply = smsc.binds.pop_front().unwrap();
     smsc.session.respond(reply, Ok(BindResp::default())).unwrap();
-    esme.hear(later, &smsc.speak());
+    esme.receive(later, &smsc.transmit());
     let bound = State::Bound(BindMode::Receiver);
     assert_eq!((esme.session.state(), smsc.session.state()), (bound, bound));
 }
 
 #[test]
-fn an_outbind_does_not_ask_for_the_bind_that_has_come() {
+fn an_outbind_is_refused_after_a_bind_has_arrived() {
     let mut smsc = Peer::<Smsc>::new(Config::default());
-    smsc.hear(NOW, &request(Pdu::Bind(bind(BindMode::Receiver)), 1));
+    smsc.receive(NOW, &request(Pdu::Bind(bind(BindMode::Receiver)), 1));
     let refused = smsc.session.notify(NOW + secs(9), &Outbind::default());
     assert_eq!(refused, Err(Refusal::State(State::Open)));
     assert_eq!(smsc.session.poll_timeout(), Some((NOW + secs(10), Timer::SessionInit)));
 }
 
 #[test]
-fn nobody_waits_for_ever_for_an_outbind_or_for_the_bind_after_it() {
+fn waiting_for_an_outbind_or_the_bind_after_it_times_out() {
     let mut esme = Peer::<Esme>::new(Config { awaits_outbind: true, ..Config::default() });
-    esme.wake(NOW + secs(10));
+    esme.handle_timeouts(NOW + secs(10));
     assert_eq!(esme.closed, Some(CloseReason::SessionInit));
 
     let mut esme = Session::<Esme, ()>::new(Config::default(), NOW);
-    assert_eq!(esme.poll_timeout(), None, "who has connected itself waits for nothing");
+    assert_eq!(esme.poll_timeout(), None, "an ESME that does not await an outbind has no timeout");
     let outbind = request(Pdu::Outbind(Outbind::default()), 1);
     assert!(esme.handle_input(NOW + secs(3), &mut &outbind[..]).is_some());
     assert_eq!(esme.poll_timeout(), Some((NOW + secs(13), Timer::SessionInit)));
 
     let mut smsc = Peer::<Smsc>::new(Config::default());
     smsc.session.notify(NOW + secs(9), &Outbind::default()).unwrap();
-    smsc.speak();
-    smsc.wake(NOW + secs(19));
+    smsc.transmit();
+    smsc.handle_timeouts(NOW + secs(19));
     assert_eq!(smsc.closed, Some(CloseReason::SessionInit));
 }
 
 #[test]
-fn an_error_response_can_say_more_than_its_status() {
+fn an_error_response_can_have_a_body() {
     let mut smsc = bound_smsc(Config::default(), BindMode::Transceiver);
     let octets =
         [request(Pdu::DataSm(DataSm::default()), 2), request(Pdu::SubmitSm(submit_sm("x")), 3)].concat();
@@ -171,31 +173,31 @@ fn an_error_response_can_say_more_than_its_status() {
             other => panic!("{other:?}"),
         }
     }
-    let spoken = smsc.speak();
+    let output = smsc.transmit();
     let expected = [
         (CommandId::DATA_SM_RESP, CommandStatus::RDELIVERYFAILURE, 2, &b"\0\x04\x25\0\x01\x02"[..]),
         (CommandId::SUBMIT_SM_RESP, CommandStatus::RSYSERR, 3, &b""[..]),
     ];
-    assert_eq!(said(&spoken), expected);
+    assert_eq!(pdus(&output), expected);
 }
 
 #[test]
-fn a_strict_session_objects_to_the_answers_to_its_own_requests_too() {
+fn a_strict_session_reports_malformed_responses_to_its_own_requests() {
     let config =
         Config { tolerance: Tolerance::STRICT, enquire_link_interval: Some(secs(5)), ..Config::default() };
     let mut smsc = bound_smsc(config, BindMode::Transceiver);
-    smsc.wake(NOW);
-    smsc.wake(NOW + secs(5));
-    let probe = smsc.speak();
-    assert_eq!(said(&probe)[0].0, CommandId::ENQUIRE_LINK);
-    let number = said(&probe)[0].2;
-    smsc.hear(NOW + secs(6), &raw(CommandId::ENQUIRE_LINK_RESP, CommandStatus::ROK, number, b"\0"));
-    let told = smsc.told();
-    assert!(matches!(told[..], [Told::Malformed(CommandId::ENQUIRE_LINK_RESP, _)]), "{told:?}");
+    smsc.handle_timeouts(NOW);
+    smsc.handle_timeouts(NOW + secs(5));
+    let enquire_link = smsc.transmit();
+    assert_eq!(pdus(&enquire_link)[0].0, CommandId::ENQUIRE_LINK);
+    let number = pdus(&enquire_link)[0].2;
+    smsc.receive(NOW + secs(6), &raw(CommandId::ENQUIRE_LINK_RESP, CommandStatus::ROK, number, b"\0"));
+    let events = smsc.take_events();
+    assert!(matches!(events[..], [OwnedEvent::Malformed(CommandId::ENQUIRE_LINK_RESP, _)]), "{events:?}");
     assert_eq!(smsc.session.stats().unexpected_responses, 0);
     smsc.session.unbind(NOW + secs(6));
-    let number = said(&smsc.speak())[0].2;
-    smsc.hear(NOW + secs(6), &raw(CommandId::UNBIND_RESP, CommandStatus::ROK, number, b"\0"));
-    smsc.wake(NOW + secs(6));
-    assert_eq!(smsc.closed, Some(CloseReason::Unbound), "it was an answer all the same");
+    let number = pdus(&smsc.transmit())[0].2;
+    smsc.receive(NOW + secs(6), &raw(CommandId::UNBIND_RESP, CommandStatus::ROK, number, b"\0"));
+    smsc.handle_timeouts(NOW + secs(6));
+    assert_eq!(smsc.closed, Some(CloseReason::Unbound), "it still answers the unbind");
 }

@@ -1,14 +1,14 @@
-//! Two sessions, an ESME's and an SMSC's, over a faulty link in simulated time.
+//! Two sessions, an ESME and an SMSC, over a faulty link in simulated time.
 //!
-//! A seed decides everything: the configurations, most of them tiny, what the applications want, how the link
-//! carries and what goes wrong with it. After every call each session is compared with a [model](model) of what it
-//! promises. A scenario that fails prints its seed; this plays it again, telling each step:
+//! A seed decides everything: the configurations, which often have tiny limits, the actions of the applications, and the
+//! properties and faults of the link. After every call the test compares each session with a [model](model) of what it
+//! guarantees. A scenario that fails prints its seed. This command repeats it and prints each step:
 //!
 //! ```text
 //! SEED=1234 cargo test -p smpp-core --test simulation -- --nocapture
 //! ```
 //!
-//! `SCENARIOS` says how many are played.
+//! `SCENARIOS` sets the number of scenarios.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -17,15 +17,15 @@
     reason = "test helpers"
 )]
 
-#[allow(dead_code, reason = "each simulation uses what it needs")]
+mod context;
+mod end;
+#[allow(dead_code, reason = "each simulation uses a part of it")]
 #[path = "../harness/mod.rs"]
 mod harness;
-mod lifetime;
 mod messages;
 mod model;
 mod peer;
 mod scenario;
-mod scene;
 mod settings;
 mod trace;
 mod world;
@@ -35,49 +35,35 @@ use harness::Simulation;
 const SIMULATION: Simulation = Simulation { name: "simulation", scenario: world::simulate };
 
 #[test]
-fn whatever_the_link_does_the_sessions_keep_their_promises() {
+fn sessions_keep_their_guarantees_under_faults() {
     let usual = if cfg!(debug_assertions) { 3_000 } else { 100_000 };
     SIMULATION.run(usual);
 }
 
-/// The simulation happens upon all that it is there for: otherwise it would prove nothing.
+/// Every situation that the simulation is meant to test must occur.
 #[test]
-fn everything_happens() {
-    SIMULATION.covers(4_000, EXPECTED);
+fn every_situation_occurs() {
+    SIMULATION.check_coverage(4_000, EXPECTED);
 }
 
-/// What a session was told once, and what it said then: one file for each story.
+/// Replays recorded calls and compares the results: one file per scenario.
 #[test]
 fn stored_traces_are_replayed() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/traces");
-    let mut stories = 0;
+    let mut traces = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        let story = std::fs::read_to_string(&path).unwrap();
-        let told: Vec<&str> = story.lines().filter(|line| !line.starts_with('#')).collect();
-        let replayed = trace::replay(&story);
-        assert_eq!(replayed.lines().collect::<Vec<_>>(), told, "{}:\n{replayed}", path.display());
-        stories += 1;
+        let trace = std::fs::read_to_string(&path).unwrap();
+        let recorded: Vec<&str> = trace.lines().filter(|line| !line.starts_with('#')).collect();
+        let replayed = trace::replay(&trace);
+        assert_eq!(replayed.lines().collect::<Vec<_>>(), recorded, "{}:\n{replayed}", path.display());
+        traces += 1;
     }
-    assert!(stories > 0, "no traces in {folder}");
+    assert!(traces > 0, "no traces in {folder}");
 }
 
 const EXPECTED: &[&str] = &[
-    "answer false",
-    "answer true",
-    "asked bind_receiver",
-    "asked bind_transceiver",
-    "asked bind_transmitter",
-    "asked broadcast_sm",
-    "asked cancel_broadcast_sm",
-    "asked cancel_sm",
-    "asked data_sm",
-    "asked deliver_sm",
-    "asked query_broadcast_sm",
-    "asked query_sm",
-    "asked replace_sm",
-    "asked submit_multi",
-    "asked submit_sm",
+    "alert_notification sent",
     "calm",
     "closed Aborted",
     "closed Disconnected",
@@ -94,21 +80,20 @@ const EXPECTED: &[&str] = &[
     "event Notification",
     "event PeerUnbind",
     "event Refused",
-    "event Stray",
+    "event UnexpectedResponse",
     "fault Corrupt",
     "fault Cut",
     "fault Flood",
     "fault HalfClose",
     "fault Hold",
     "fault Loss",
-    "fault Noise",
-    "fault Nonsense",
-    "fault Squeeze",
+    "fault MalformedPdus",
+    "fault RandomOctets",
+    "fault SmallBuffer",
     "fault Stall",
-    "fault Strangers",
+    "fault UnsolicitedPdus",
     "never answered",
-    "notify alert_notification true",
-    "notify outbind true",
+    "outbind sent",
     "outcome Accepted",
     "outcome Nacked",
     "outcome NeverSent",
@@ -116,14 +101,29 @@ const EXPECTED: &[&str] = &[
     "outcome Unanswered Closed",
     "outcome Unanswered Timeout",
     "outcome Unanswered Unreadable",
+    "own request enquire_link",
     "refusal OutputFull",
-    "refusal Paced",
+    "refusal RateLimited",
     "refusal State",
-    "refusal Tlvs",
+    "refusal TlvsUnsupported",
     "refusal TooLong",
     "refusal Version",
     "refusal WindowFull",
     "replayed",
-    "request enquire_link",
+    "request of peer bind_receiver",
+    "request of peer bind_transceiver",
+    "request of peer bind_transmitter",
+    "request of peer broadcast_sm",
+    "request of peer cancel_broadcast_sm",
+    "request of peer cancel_sm",
+    "request of peer data_sm",
+    "request of peer deliver_sm",
+    "request of peer query_broadcast_sm",
+    "request of peer query_sm",
+    "request of peer replace_sm",
+    "request of peer submit_multi",
+    "request of peer submit_sm",
+    "response refused",
+    "response sent",
     "unbinds crossed",
 ];

@@ -1,6 +1,6 @@
-//! Requests that carry their tag, responses that carry a name, and how a session is given either.
+//! Requests that carry their tag, responses that carry an identifier, and how a session sends them.
 //!
-//! Both are made as octets and read again when they are sent: a trace holds nothing else.
+//! Both are encoded first and decoded again when they are sent, because a trace holds only octets.
 
 use smpp_core::arbitrary::{Unstructured, with_pdu};
 use smpp_core::session::{Esme, Instant, Refusal, Refused, Reply, Request, Role, Session, Smsc};
@@ -14,18 +14,18 @@ use smpp_core::{
 
 use super::harness::rng::Rng;
 
-/// A request's number in the scenario, on whichever side.
+/// The number of a request in the scenario, on either side.
 pub(crate) type Tag = u32;
 
 pub(crate) type Octets = Frame<Vec<u8>>;
 
 pub(crate) fn pdu(frame: &Octets) -> Pdu<'_> {
-    frame.pdu(Tolerance::LENIENT).expect("made here").0
+    frame.pdu(Tolerance::LENIENT).expect("encoded by this module").0
 }
 
-/// A side that sends requests by their PDU.
-pub(crate) trait Speaker: Role + Sized {
-    /// What it may ask for, binds and enquire_link aside.
+/// A side that sends requests given as PDUs.
+pub(crate) trait SendPdu: Role + Sized {
+    /// The requests of this side, except binds and enquire_link.
     const MESSAGES: &'static [CommandId];
 
     fn send(
@@ -35,15 +35,15 @@ pub(crate) trait Speaker: Role + Sized {
         tag: Tag,
     ) -> Result<SequenceNumber, Refused<Tag>>;
 
-    /// Tells what has no response; `None` if this side has nothing to tell.
+    /// Sends a notification. Returns `None` if this side has none.
     fn notify(_: &mut Session<Self, Tag>, _: Instant, _: &Pdu<'_>) -> Option<Result<(), Refusal>> {
         None
     }
 }
 
-macro_rules! speaker {
-    ($role:ident { $($name:ident = $command:ident),+ } $(and $bind:ident)? $(tells |$session:ident, $now:ident, $pdu:ident| $tell:expr)?) => {
-        impl Speaker for $role {
+macro_rules! impl_send_pdu {
+    ($role:ident { $($name:ident = $command:ident),+ } $(and $bind:ident)? $(notifies |$session:ident, $now:ident, $pdu:ident| $notify:expr)?) => {
+        impl SendPdu for $role {
             const MESSAGES: &'static [CommandId] = &[$(CommandId::$command),+];
 
             fn send(
@@ -65,13 +65,13 @@ macro_rules! speaker {
                 $now: Instant,
                 $pdu: &Pdu<'_>,
             ) -> Option<Result<(), Refusal>> {
-                Some($tell)
+                Some($notify)
             })?
         }
     };
 }
 
-speaker! {
+impl_send_pdu! {
     Esme {
         SubmitSm = SUBMIT_SM,
         SubmitMulti = SUBMIT_MULTI,
@@ -84,32 +84,32 @@ speaker! {
         CancelBroadcastSm = CANCEL_BROADCAST_SM
     } and Bind
 }
-speaker! {
+impl_send_pdu! {
     Smsc { DeliverSm = DELIVER_SM, DataSm = DATA_SM }
-    tells |session, now, pdu| match pdu {
+    notifies |session, now, pdu| match pdu {
         Pdu::Outbind(outbind) => session.notify(now, outbind),
         Pdu::AlertNotification(alert) => session.notify(now, alert),
         other => panic!("{} has a response", other.command()),
     }
 }
 
-/// The token of any request.
-macro_rules! owed {
+/// Defines an enum of the reply tokens of all requests.
+macro_rules! pending_reply {
     ($($name:ident: $response:pat => $body:expr,)+) => {
         #[derive(Debug)]
-        pub(crate) enum Owed {
+        pub(crate) enum PendingReply {
             $($name(Reply<$name<'static>>),)+
         }
 
-        impl Owed {
+        impl PendingReply {
             pub(crate) fn new(request: Request<'_>) -> Self {
                 match request {
                     $(Request::$name(_, reply) => Self::$name(reply),)+
-                    other => panic!("nobody knows how to answer {other:?}"),
+                    other => panic!("unknown request {other:?}"),
                 }
             }
 
-            /// Answers with the response in `pdu`, or with a status.
+            /// Answers with the response in the PDU, or with a status.
             pub(crate) fn answer<R: Role, T>(
                 self,
                 session: &mut Session<R, T>,
@@ -129,7 +129,7 @@ macro_rules! owed {
     };
 }
 
-owed! {
+pending_reply! {
     Bind: Pdu::BindResp(_, Some(body)) => body,
     SubmitSm: Pdu::SubmitSmResp(Some(body)) => body,
     DeliverSm: Pdu::DeliverSmResp(Some(body)) => body,
@@ -160,7 +160,7 @@ fn encode(pdu: Pdu<'_>) -> Octets {
     Frame::encode(&pdu, CommandStatus::ROK, SequenceNumber::FIRST)
 }
 
-/// A bind in any mode; of a version that reads TLVs if `modern`.
+/// Returns a bind in any mode. If `modern`, its version has TLVs.
 pub(crate) fn bind(rng: &mut Rng, tag: Tag, modern: bool) -> Octets {
     encode(Pdu::Bind(Bind {
         mode: rng.pick(&[
@@ -176,7 +176,7 @@ pub(crate) fn bind(rng: &mut Rng, tag: Tag, modern: bool) -> Octets {
     }))
 }
 
-/// An outbind or an alert_notification.
+/// Returns an outbind or an alert_notification.
 pub(crate) fn notification(outbind: bool) -> Octets {
     encode(if outbind {
         Pdu::Outbind(Outbind::default())
@@ -189,7 +189,7 @@ pub(crate) fn enquire_link() -> Octets {
     encode(Pdu::EnquireLink)
 }
 
-/// A request with its tag as the sender's address.
+/// Returns a request with its tag as the source address.
 pub(crate) fn message(rng: &mut Rng, command: CommandId, tag: Tag) -> Octets {
     let digits = tag.to_string();
     let source = Address::international(&digits).expect("digits");
@@ -236,7 +236,7 @@ pub(crate) fn message(rng: &mut Rng, command: CommandId, tag: Tag) -> Octets {
     })
 }
 
-/// The tag of a request, in octets that may not be what was sent.
+/// Returns the tag of a request. The octets may be damaged.
 pub(crate) fn tag_of(frame: Frame<&[u8]>) -> Option<Tag> {
     let name = match frame.pdu(Tolerance::LENIENT).ok()?.0 {
         Pdu::Bind(body) => body.system_id.to_string(),
@@ -255,7 +255,7 @@ pub(crate) fn tag_of(frame: Frame<&[u8]>) -> Option<Tag> {
     name.parse().ok()
 }
 
-/// A response to the request with this header, under a name that no other has.
+/// Returns a response to the request with this header, with a unique identifier.
 pub(crate) fn response(rng: &mut Rng, request: Header, modern: bool) -> Octets {
     let name = format!("{:x}", rng.next() >> 16);
     let message_id = name.as_str().try_into().expect("short");
@@ -294,13 +294,13 @@ pub(crate) fn response(rng: &mut Rng, request: Header, modern: bool) -> Octets {
             Pdu::QueryBroadcastSmResp(Some(QueryBroadcastSmResp { message_id, tlvs }))
         }
         CommandId::CANCEL_BROADCAST_SM => Pdu::CancelBroadcastSmResp,
-        other => panic!("no application answers {other}"),
+        other => panic!("{other} is not answered by the application"),
     };
     Frame::encode(&pdu, CommandStatus::ROK, request.sequence)
 }
 
-/// What a response calls itself; empty where it cannot.
-pub(crate) fn name_of(pdu: &Pdu<'_>) -> Vec<u8> {
+/// Returns the identifier of a response. It is empty for responses that have none.
+pub(crate) fn response_id(pdu: &Pdu<'_>) -> Vec<u8> {
     match pdu {
         Pdu::BindResp(_, Some(body)) => body.system_id.as_bytes(),
         Pdu::SubmitSmResp(Some(body)) => body.message_id.as_bytes(),
@@ -315,8 +315,8 @@ pub(crate) fn name_of(pdu: &Pdu<'_>) -> Vec<u8> {
     .to_vec()
 }
 
-/// A PDU of any kind, with a number that may be in flight; with a body that makes no sense if it is `damaged`.
-pub(crate) fn stranger(rng: &mut Rng, in_flight: &[SequenceNumber], damaged: bool) -> Octets {
+/// Returns a PDU of any kind, with a sequence number that may be in flight. If `damaged`, the body is random.
+pub(crate) fn unsolicited_pdu(rng: &mut Rng, in_flight: &[SequenceNumber], damaged: bool) -> Octets {
     let guess = SequenceNumber(rng.within(0..=12) as u32);
     let sequence = if in_flight.is_empty() || rng.chance(300) { guess } else { rng.pick(in_flight) };
     let status = if rng.chance(500) { CommandStatus::ROK } else { CommandStatus::RTHROTTLED };

@@ -1,4 +1,4 @@
-//! What must be true of one session, whatever happens: kept beside it and compared after every call.
+//! The guarantees of one session: a model that the test compares with the session after every call.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -9,86 +9,88 @@ use smpp_core::session::{
 };
 use smpp_core::{CommandId, CommandStatus, DecodeErrorKind, Frame, Header, SequenceNumber, Tolerance, frame};
 
-use super::messages::{Octets, Speaker, Tag, pdu};
+use super::messages::{Octets, SendPdu, Tag, pdu};
 use super::settings::Settings;
 
 #[expect(clippy::struct_excessive_bools, reason = "each happened or did not")]
 pub(crate) struct Model {
     side: Side,
     settings: Settings,
-    /// The longest answer of an application, for the bound of the output.
+    /// The longest response of the application, for the limit of the output.
     longest_answer: usize,
-    /// The latest time that was passed in.
+    /// The latest time that was passed to the session.
     pub(super) clock: Instant,
-    /// An answer was given since: it passes no time in.
+    /// The application has answered since then. `respond` takes no time.
     answered: bool,
     answered_bind: bool,
-    /// The answer is the first that waits for the transport.
+    /// Such a response is the first output that waits for the transport.
     answered_first: bool,
     pub(super) start: Instant,
     open: Vec<Open>,
-    /// Requests of ours that were taken and have not come out of the session yet.
-    coming: VecDeque<(SequenceNumber, Octets)>,
-    /// Octets that have come out of the session, and those that the transport took.
-    taken: u64,
+    /// Requests that the session has accepted and that were not yet taken as output.
+    expected_output: VecDeque<(SequenceNumber, Octets)>,
+    /// Octets taken as output of the session, and octets that the transport has accepted.
+    output: u64,
     transmitted: u64,
-    /// When messages went, within the last second.
+    /// When messages were sent, within the last second.
     recent: VecDeque<Instant>,
-    /// Requests of the peer that no response has left for.
-    owed: Vec<(CommandId, SequenceNumber)>,
+    /// Requests of the peer whose response was not yet taken as output.
+    missing_responses: Vec<(CommandId, SequenceNumber)>,
     nacks_due: u64,
     unanswered: u16,
-    /// The application is asked for a bind.
+    /// The application has a bind to answer.
     binding: bool,
     frames: u64,
     octets: u64,
     unexpected_responses: u64,
     timeouts: u64,
     refused: u64,
-    /// The counters at the last look, and the octets that were encoded by then.
+    /// The counters after the last call, and the octets encoded by then.
     stats: Stats,
     encoded: u64,
-    pub(super) life: Life,
+    pub(super) history: History,
     pub(crate) closed: Option<CloseReason>,
 }
 
-/// One request of ours without an outcome.
+/// One accepted request without an outcome.
 struct Open {
     tag: Tag,
     sequence: SequenceNumber,
     command: CommandId,
     deadline: Instant,
-    /// Octets of the stream up to its end.
+    /// Position of its end in the output stream, in octets.
     end: u64,
 }
 
-/// What a session goes through, and when.
+/// What has happened in a session, and when.
 #[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each happens or does not")]
-pub(super) struct Life {
-    /// Bound, by the session's clock, which is no later than the time: an answer passes none in.
+pub(super) struct History {
+    /// When the session was bound, by its own clock. That may be earlier than the real time, because `respond` takes none.
     pub(super) bound: Option<Instant>,
     pub(super) bound_at: Option<Instant>,
-    pub(super) heard: Option<Instant>,
-    pub(super) message: Instant,
-    /// An outbind went or came.
+    /// When the last PDU arrived.
+    pub(super) received: Option<Instant>,
+    /// When the last PDU passed that counts as activity.
+    pub(super) activity: Instant,
+    /// When an outbind was sent or received.
     pub(super) outbound: Option<Instant>,
-    /// The transport took something, or there was nothing to take.
-    pub(super) moved: Instant,
+    /// When the transport last accepted octets, or had none to accept.
+    pub(super) progress: Instant,
     pub(super) unbind: Option<Instant>,
     pub(super) peer_unbind: Option<Instant>,
-    /// Takes no more requests.
-    pub(super) leaving: Option<Instant>,
-    /// Takes no more requests, and nothing is waited for.
+    /// When the session stopped accepting requests.
+    pub(super) shutdown: Option<Instant>,
+    /// Whether the session accepts no requests and waits for none.
     pub(super) unbinding: bool,
     pub(super) broken: bool,
     pub(super) aborted: bool,
     pub(super) eof: bool,
-    /// The stream ended while octets waited, an unbind of ours among them if there was one.
+    /// Whether the stream ended while output waited, possibly with an unbind in it.
     pub(super) cut_short: bool,
-    /// Something came that can be the answer to an unbind.
-    pub(super) parted: bool,
-    /// The end that outcomes spoke of.
+    /// Whether a PDU arrived that can answer an unbind.
+    pub(super) unbind_answered: bool,
+    /// The close reason that outcomes have reported.
     pub(super) announced: Option<CloseReason>,
 }
 
@@ -104,11 +106,11 @@ impl Model {
             answered_first: false,
             start,
             open: Vec::new(),
-            coming: VecDeque::new(),
-            taken: 0,
+            expected_output: VecDeque::new(),
+            output: 0,
             transmitted: 0,
             recent: VecDeque::new(),
-            owed: Vec::new(),
+            missing_responses: Vec::new(),
             nacks_due: 0,
             unanswered: 0,
             binding: false,
@@ -119,7 +121,7 @@ impl Model {
             refused: 0,
             stats: Stats::default(),
             encoded: 0,
-            life: Life { message: start, moved: start, ..Life::default() },
+            history: History { activity: start, progress: start, ..History::default() },
             closed: None,
         }
     }
@@ -128,26 +130,26 @@ impl Model {
         &self.settings
     }
 
-    /// The time is passed in.
-    pub(crate) fn pass(&mut self, now: Instant) {
+    /// Records a time that is passed to the session.
+    pub(crate) fn advance_clock(&mut self, now: Instant) {
         self.clock = self.clock.max(now);
         if std::mem::take(&mut self.answered) {
-            self.life.message = self.clock;
+            self.history.activity = self.clock;
         }
         if std::mem::take(&mut self.answered_bind) {
-            self.life.bound_at = self.life.bound_at.map(|_| self.clock);
+            self.history.bound_at = self.history.bound_at.map(|_| self.clock);
         }
         if std::mem::take(&mut self.answered_first) {
-            self.life.moved = self.clock;
+            self.history.progress = self.clock;
         }
     }
 
-    /// Octets that wait, as of the last look.
+    /// Returns the octets that wait, as of the last call.
     pub(super) fn pending(&self) -> u64 {
         self.encoded - self.transmitted
     }
 
-    fn has_room(&self) -> bool {
+    fn has_output_capacity(&self) -> bool {
         self.pending() < self.settings.max_output.max(1) as u64
     }
 
@@ -155,8 +157,8 @@ impl Model {
         self.open.iter().map(|open| open.sequence).collect()
     }
 
-    /// A request was taken or refused; `readiness` is what was said before.
-    pub(crate) fn requested(
+    /// Records a request and its result. `readiness` is from before the request.
+    pub(crate) fn record_request(
         &mut self,
         tag: Tag,
         octets: &Octets,
@@ -168,36 +170,37 @@ impl Model {
         let length = octets.octets().len();
         let encoded = stats.sent.total().octets - self.encoded;
         let window = usize::from(self.settings.window.max(1));
-        let foretold = if self.side == Side::Esme { CommandId::SUBMIT_SM } else { CommandId::DELIVER_SM };
+        let message_command =
+            if self.side == Side::Esme { CommandId::SUBMIT_SM } else { CommandId::DELIVER_SM };
         match result {
             Ok(sequence) => {
-                assert!(self.open.len() < window, "no place in the window for {tag}");
-                assert!(self.has_room(), "{} octets wait already", self.pending());
-                assert!(length <= self.settings.max_pdu, "{length} octets are too many");
-                assert_eq!(encoded, length as u64, "it is encoded as it was given");
+                assert!(self.open.len() < window, "the window was full for {tag}");
+                assert!(self.has_output_capacity(), "{} octets already wait", self.pending());
+                assert!(length <= self.settings.max_pdu, "{length} octets exceed max_pdu");
+                assert_eq!(encoded, length as u64, "the encoded length differs");
                 assert!(sequence.is_valid(), "{sequence:?}");
                 assert!(self.open.iter().all(|open| open.sequence != *sequence), "{sequence:?} is in flight");
-                if command == foretold {
-                    let room = (window - self.open.len()) as u16;
-                    assert_eq!(readiness, Readiness::Ready { capacity: room });
+                if command == message_command {
+                    let capacity = (window - self.open.len()) as u16;
+                    assert_eq!(readiness, Readiness::Ready { capacity });
                 }
                 if command.is_message() {
-                    self.message_went();
+                    self.record_message();
                 }
                 if command != CommandId::ENQUIRE_LINK {
-                    self.life.message = self.clock;
+                    self.history.activity = self.clock;
                 }
                 let deadline = self.clock + self.settings.response;
                 let end = stats.sent.total().octets;
                 self.open.push(Open { tag, sequence: *sequence, command, deadline, end });
-                self.coming.push_back((*sequence, octets.clone()));
+                self.expected_output.push_back((*sequence, octets.clone()));
             }
-            Err(Refused { tag: back, reason: why }) => {
-                assert_eq!(*back, tag, "a refused request gives its tag back");
+            Err(Refused { tag: returned, reason }) => {
+                assert_eq!(*returned, tag, "a refused request returns its tag");
                 assert_eq!(encoded, 0, "a refused request is not sent");
-                match *why {
+                match *reason {
                     Refusal::WindowFull => assert_eq!(self.open.len(), window),
-                    Refusal::OutputFull => assert!(!self.has_room()),
+                    Refusal::OutputFull => assert!(!self.has_output_capacity()),
                     Refusal::TooLong => assert!(length > self.settings.max_pdu),
                     Refusal::TlvsUnsupported => assert!(!pdu(octets).tlvs().is_empty()),
                     Refusal::RateLimited(until) => assert!(until > self.clock && command.is_message()),
@@ -206,20 +209,20 @@ impl Model {
                         let binding = self.open.iter().any(|open| open.command.is_bind());
                         let waits = matches!(given, State::Open | State::Outbound) && !binding;
                         let binds = self.side == Side::Esme && command.is_bind();
-                        assert!(!(waits && binds), "it can bind again");
+                        assert!(!(waits && binds), "the session must accept a bind");
                     }
                     _ => {}
                 }
                 let permanent =
-                    matches!(why, Refusal::TooLong | Refusal::TlvsUnsupported | Refusal::Version(_));
-                if command == foretold && !permanent {
-                    assert_eq!(readiness, Readiness::Refusing(*why));
+                    matches!(reason, Refusal::TooLong | Refusal::TlvsUnsupported | Refusal::Version(_));
+                if command == message_command && !permanent {
+                    assert_eq!(readiness, Readiness::Refusing(*reason));
                 }
             }
         }
     }
 
-    fn message_went(&mut self) {
+    fn record_message(&mut self) {
         let Some((limit, _)) = self.settings.rate else { return };
         let now = self.clock;
         self.recent.retain(|at| now - *at < Duration::from_secs(1));
@@ -227,17 +230,17 @@ impl Model {
         assert!(self.recent.len() <= limit as usize, "{} messages in a second", self.recent.len());
     }
 
-    /// A notification was sent.
-    pub(crate) fn notified(&mut self, octets: &Octets) {
-        self.life.message = self.clock;
+    /// Records a notification that was sent.
+    pub(crate) fn record_notification(&mut self, octets: &Octets) {
+        self.history.activity = self.clock;
         if octets.header().command == CommandId::OUTBIND {
-            self.life.outbound = Some(self.clock);
+            self.history.outbound = Some(self.clock);
         }
-        self.coming.push_back((SequenceNumber(0), octets.clone()));
+        self.expected_output.push_back((SequenceNumber(0), octets.clone()));
     }
 
-    /// The application answers.
-    pub(crate) fn answered(&mut self, octets: &Octets, result: Result<(), Refusal>) {
+    /// Records a response of the application.
+    pub(crate) fn record_response(&mut self, octets: &Octets, result: Result<(), Refusal>) {
         self.unanswered -= 1;
         self.binding &= !octets.header().command.is_bind();
         self.answered_first |= result.is_ok() && self.pending() == 0;
@@ -250,125 +253,135 @@ impl Model {
                 assert!(length > self.settings.max_pdu);
                 self.answered = true;
             }
-            Err(why) => assert_eq!(why, Refusal::State(State::Closed)),
+            Err(reason) => assert_eq!(reason, Refusal::State(State::Closed)),
         }
     }
 
-    /// Octets have come out of the session: whole PDUs, in the order in which they were made.
-    pub(crate) fn took(&mut self, mut octets: &[u8], stats: &Stats) {
-        self.taken += octets.len() as u64;
-        assert_eq!(self.taken, stats.sent.total().octets, "all that was encoded comes out");
-        while let Some((pdu, rest)) = frame::split(octets, usize::MAX).expect("a PDU of ours") {
+    /// Checks output of the session: whole PDUs, in the order of encoding.
+    pub(crate) fn record_output(&mut self, mut octets: &[u8], stats: &Stats) {
+        self.output += octets.len() as u64;
+        assert_eq!(self.output, stats.sent.total().octets, "output differs from the encoded octets");
+        while let Some((pdu, rest)) = frame::split(octets, usize::MAX).expect("a PDU of the session") {
             octets = rest;
             let header = pdu.header();
             if header.command == CommandId::GENERIC_NACK {
-                self.nacks_due = self.nacks_due.checked_sub(1).expect("a generic_nack for nothing");
+                self.nacks_due =
+                    self.nacks_due.checked_sub(1).expect("a request to answer with generic_nack");
             } else if header.command.is_response() {
                 let request = (header.command.request(), header.sequence);
-                let index = self.owed.iter().position(|owed| *owed == request);
-                self.owed.swap_remove(index.unwrap_or_else(|| panic!("{header:?} answers nothing")));
+                let index = self.missing_responses.iter().position(|waiting| *waiting == request);
+                self.missing_responses
+                    .swap_remove(index.unwrap_or_else(|| panic!("{header:?} answers no request")));
             } else {
-                self.came_out(pdu);
+                self.check_own_request(pdu);
             }
         }
-        assert!(octets.is_empty(), "a part of a PDU came out");
+        assert!(octets.is_empty(), "the output ends within a PDU");
     }
 
-    fn came_out(&mut self, pdu: Frame<&[u8]>) {
+    fn check_own_request(&mut self, pdu: Frame<&[u8]>) {
         let header = pdu.header();
-        let next = self.coming.front().filter(|(sequence, octets)| {
+        let next = self.expected_output.front().filter(|(sequence, octets)| {
             let same = octets.header().command == header.command && octets.body() == pdu.body();
-            // A notification has a number of which nobody was told.
+            // The sequence number of a notification is not returned to the caller.
             same && (*sequence == header.sequence || !header.command.has_response())
         });
         if next.is_some() {
-            self.coming.pop_front();
+            self.expected_output.pop_front();
             return;
         }
         let own = matches!(header.command, CommandId::ENQUIRE_LINK | CommandId::UNBIND);
-        assert!(own, "{header:?} was not asked for, or not at this place");
-        assert!(!self.in_flight().contains(&header.sequence), "{header:?} shares its number");
+        assert!(own, "{header:?} was not requested, or is out of order");
+        assert!(!self.in_flight().contains(&header.sequence), "the number of {header:?} is in flight");
     }
 
-    /// The transport took octets.
-    pub(crate) fn transmitted(&mut self, octets: usize, now: Instant) {
+    /// Records octets that the transport has accepted.
+    pub(crate) fn record_transmitted(&mut self, octets: usize, now: Instant) {
         self.transmitted += octets as u64;
-        self.life.moved = now;
+        self.history.progress = now;
     }
 
-    /// The session has read these octets, with one PDU at their end that it may have something to tell about.
-    pub(crate) fn read(&mut self, mut octets: &[u8]) {
+    /// Records octets that the session has read. Only the last PDU in them may cause an event.
+    pub(crate) fn record_input(&mut self, mut octets: &[u8]) {
         while !octets.is_empty() {
             let Ok(Some((pdu, rest))) = frame::split(octets, self.settings.max_pdu) else {
-                self.life.broken = true;
+                self.history.broken = true;
                 self.nacks_due += 1;
                 return;
             };
             octets = rest;
-            self.heard(pdu);
+            self.record_pdu(pdu);
         }
     }
 
-    fn heard(&mut self, pdu: Frame<&[u8]>) {
+    fn record_pdu(&mut self, pdu: Frame<&[u8]>) {
         let Header { command, sequence, .. } = pdu.header();
         self.frames += 1;
         self.octets += pdu.octets().len() as u64;
-        self.life.heard = Some(self.clock);
+        self.history.received = Some(self.clock);
         if command.request() != CommandId::ENQUIRE_LINK {
-            self.life.message = self.clock;
+            self.history.activity = self.clock;
         }
         let unknown = |pdu: Frame<&[u8]>| {
             pdu.pdu(Tolerance::LENIENT).is_err_and(|error| error.kind == DecodeErrorKind::UnknownCommand)
         };
         if command.is_response() {
-            self.life.parted |= matches!(command, CommandId::UNBIND_RESP | CommandId::GENERIC_NACK);
+            self.history.unbind_answered |=
+                matches!(command, CommandId::UNBIND_RESP | CommandId::GENERIC_NACK);
             return;
         }
         if unknown(pdu) {
             self.nacks_due += 1;
         } else if command.has_response() {
-            self.owed.push((command, sequence));
+            self.missing_responses.push((command, sequence));
         }
     }
 
-    /// Something was told.
-    pub(crate) fn told(&mut self, event: &Event<'_, Tag>) {
+    /// Records an event.
+    pub(crate) fn record_event(&mut self, event: &Event<'_, Tag>) {
         assert_eq!(self.closed, None, "{event:?} follows the end");
         match event {
             Event::Request { frame, .. } => {
                 self.unanswered += 1;
                 self.binding |= frame.header().command.is_bind();
             }
-            Event::Outcome { tag, sequence, outcome } => self.ended(*tag, *sequence, outcome),
+            Event::Outcome { tag, sequence, outcome } => self.record_outcome(*tag, *sequence, outcome),
             Event::Refused { status, .. } => {
                 self.refused += 1;
                 if *status == CommandStatus::RTHROTTLED {
-                    assert_eq!(self.unanswered, self.settings.max_unanswered.max(1), "there was room");
+                    assert_eq!(
+                        self.unanswered,
+                        self.settings.max_unanswered.max(1),
+                        "throttled below max_unanswered"
+                    );
                 }
                 if *status == CommandStatus::RALYBND {
-                    assert!(self.binding || self.life.bound.is_some(), "nobody has bound");
+                    assert!(
+                        self.binding || self.history.bound.is_some(),
+                        "refused as already bound, without a bind"
+                    );
                 }
             }
             Event::Notification { frame, .. } if frame.header().command == CommandId::OUTBIND => {
-                self.life.outbound = Some(self.clock);
+                self.history.outbound = Some(self.clock);
             }
             Event::UnexpectedResponse { .. } => self.unexpected_responses += 1,
-            Event::PeerUnbind => self.life.peer_unbind = Some(self.clock),
-            Event::Closed(why) => {
+            Event::PeerUnbind => self.history.peer_unbind = Some(self.clock),
+            Event::Closed(reason) => {
                 assert!(self.open.is_empty(), "{} requests have no outcome", self.open.len());
-                assert!(self.life.announced.is_none_or(|announced| announced == *why), "{why:?}");
-                self.check_reason(*why);
-                self.closed = Some(*why);
+                assert!(self.history.announced.is_none_or(|announced| announced == *reason), "{reason:?}");
+                self.check_reason(*reason);
+                self.closed = Some(*reason);
             }
             _ => {}
         }
     }
 
-    fn ended(&mut self, tag: Tag, sequence: SequenceNumber, outcome: &Outcome<'_>) {
+    fn record_outcome(&mut self, tag: Tag, sequence: SequenceNumber, outcome: &Outcome<'_>) {
         let index = self.open.iter().position(|open| open.tag == tag);
         let open = self.open.remove(index.unwrap_or_else(|| panic!("{tag} is not open: {outcome:?}")));
         assert_eq!(open.sequence, sequence, "{tag}");
-        let left = open.end <= self.transmitted;
+        let transmitted = open.end <= self.transmitted;
         match *outcome {
             Outcome::Accepted(response) => {
                 assert_eq!(response.pdu().map(|pdu| pdu.command()), Some(open.command.response()), "{tag}");
@@ -379,30 +392,36 @@ impl Model {
             }
             Outcome::Unanswered(UnansweredReason::Timeout) => {
                 self.timeouts += 1;
-                assert!(self.clock >= open.deadline, "{tag} was given up too early");
+                assert!(self.clock >= open.deadline, "{tag} timed out too early");
             }
-            Outcome::NeverSent(why) => {
-                assert!(!left, "{tag} has left");
-                assert_eq!(*self.life.announced.get_or_insert(why), why);
+            Outcome::NeverSent(reason) => {
+                assert!(!transmitted, "{tag} was transmitted");
+                assert_eq!(*self.history.announced.get_or_insert(reason), reason);
             }
-            Outcome::Unanswered(UnansweredReason::Closed(why)) => {
-                assert!(left, "{tag} has not left");
-                assert_eq!(*self.life.announced.get_or_insert(why), why);
+            Outcome::Unanswered(UnansweredReason::Closed(reason)) => {
+                assert!(transmitted, "{tag} was not transmitted");
+                assert_eq!(*self.history.announced.get_or_insert(reason), reason);
             }
             Outcome::Nacked(_) | Outcome::Unanswered(_) => {}
         }
     }
 
-    /// After every call.
-    pub(crate) fn check<R: Speaker>(&mut self, session: &Session<R, Tag>, now: Instant) {
+    /// Compares the session with the model. Called after every call of the session.
+    pub(crate) fn check<R: SendPdu>(&mut self, session: &Session<R, Tag>, now: Instant) {
         let stats = session.stats();
         self.check_stats(&stats, now);
         let settings = &self.settings;
         assert_eq!(session.in_flight(), self.open.len());
-        assert!(self.open.len() <= usize::from(settings.window.max(1)), "the window overflows");
-        assert!(self.unanswered <= settings.max_unanswered.max(1), "too much was asked at once");
-        assert_eq!(session.is_full(), !self.has_room());
-        // A response and a probe or an unbind on top of what the limits allow.
+        assert!(
+            self.open.len() <= usize::from(settings.window.max(1)),
+            "more requests in flight than the window allows"
+        );
+        assert!(
+            self.unanswered <= settings.max_unanswered.max(1),
+            "more than max_unanswered requests reached the application"
+        );
+        assert_eq!(session.is_full(), !self.has_output_capacity());
+        // The limits allow one more response, and an enquire_link or unbind.
         let answers = usize::from(settings.max_unanswered.max(1)) * self.longest_answer;
         let most = 2 * settings.max_output.max(1) + settings.max_pdu + answers + 4 * 17;
         assert!(self.pending() <= most as u64, "{} octets wait, {most} at most", self.pending());
@@ -410,7 +429,7 @@ impl Model {
             assert_eq!((session.poll_timeout(), session.state()), (None, State::Closed));
             assert!(!session.wants_input());
         }
-        self.check_end(session, now);
+        self.check_shutdown(session, now);
     }
 
     fn check_stats(&mut self, stats: &Stats, now: Instant) {
@@ -427,7 +446,7 @@ impl Model {
             (self.unexpected_responses, self.timeouts, self.refused)
         );
         if self.encoded == self.transmitted && sent.octets > self.transmitted {
-            self.life.moved = now;
+            self.history.progress = now;
         }
         self.stats = *stats;
         self.encoded = sent.octets;
@@ -441,12 +460,12 @@ impl Model {
         self.side
     }
 
-    /// Nothing is in flight and nothing owed.
+    /// Returns whether no request is in flight in either direction.
     pub(super) fn is_idle(&self) -> bool {
         self.open.is_empty() && self.unanswered == 0
     }
 
-    pub(super) fn owes(&self) -> bool {
+    pub(super) fn has_unanswered(&self) -> bool {
         self.unanswered > 0
     }
 
@@ -454,9 +473,9 @@ impl Model {
         self.open.iter().find(|open| open.deadline <= self.clock).map(|open| open.tag)
     }
 
-    /// Whether a request of the peer is left without an answer. A last enquire_link is, if the peer was gone before
-    /// the answer left.
-    pub(crate) fn is_silent(&self) -> bool {
-        self.owed.iter().any(|(command, _)| *command != CommandId::ENQUIRE_LINK)
+    /// Returns whether a request of the peer has no response. A last enquire_link does not count: the peer may have closed
+    /// before the response was transmitted.
+    pub(crate) fn has_missing_responses(&self) -> bool {
+        self.missing_responses.iter().any(|(command, _)| *command != CommandId::ENQUIRE_LINK)
     }
 }

@@ -1,39 +1,39 @@
-//! One side: a session, the application that uses it, and the model it is compared with.
+//! One side: a session, its application, and the model of the session.
 
 use std::time::Duration;
 
 use smpp_core::session::{CloseReason, Event, Instant, Outcome, Refusal, State};
 use smpp_core::{CommandId, CommandStatus, Header};
 
+use super::context::Context;
 use super::harness::ticks;
-use super::messages::{self, Octets, Owed, Speaker, Tag, name_of, pdu, tag_of};
+use super::messages::{self, Octets, PendingReply, SendPdu, Tag, pdu, response_id, tag_of};
 use super::model::Model;
-use super::scenario::{Habits, Plan};
-use super::scene::Scene;
+use super::scenario::{Behavior, SidePlan};
 use super::trace::{Traced, refusal};
 
 pub(crate) struct Peer<R> {
     traced: Traced<R>,
     pub(crate) model: Model,
-    habits: Habits,
-    /// Taken from the session and not yet by the transport.
+    behavior: Behavior,
+    /// Octets taken from the session that the transport has not accepted.
     pub(crate) output: Vec<u8>,
-    /// Arrived, and not read.
+    /// Octets that have arrived and that the session has not read.
     unread: Vec<u8>,
-    /// Reading stopped although there may be whole PDUs.
+    /// The session stopped reading although whole PDUs may be left.
     interrupted: bool,
-    debts: Vec<Debt>,
-    /// When the application wants something again.
-    pub(crate) acts: Option<Instant>,
+    pending: Vec<PendingResponse>,
+    /// When the application acts next.
+    pub(crate) next_action: Option<Instant>,
     /// When the output is taken from the session.
-    pub(crate) takes: Option<Instant>,
+    pub(crate) next_poll: Option<Instant>,
     lateness: Duration,
 }
 
 /// A request of the other side that the application will answer.
-struct Debt {
+struct PendingResponse {
     due: Instant,
-    owed: Owed,
+    reply: PendingReply,
     request: Header,
     tag: Option<Tag>,
 }
@@ -46,18 +46,18 @@ const ERRORS: [CommandStatus; 5] = [
     CommandStatus(0x450),
 ];
 
-impl<R: Speaker> Peer<R> {
-    pub(crate) fn new(plan: &Plan, start: Instant, lateness: Duration, traced: bool) -> Self {
+impl<R: SendPdu> Peer<R> {
+    pub(crate) fn new(plan: &SidePlan, start: Instant, lateness: Duration, traced: bool) -> Self {
         Self {
             traced: Traced::new(&plan.settings, start, traced),
             model: Model::new(R::SIDE, plan.settings, start),
-            habits: plan.habits,
+            behavior: plan.behavior,
             output: Vec::new(),
             unread: Vec::new(),
             interrupted: false,
-            debts: Vec::new(),
-            acts: Some(start),
-            takes: None,
+            pending: Vec::new(),
+            next_action: Some(start),
+            next_poll: None,
             lateness,
         }
     }
@@ -78,71 +78,72 @@ impl<R: Speaker> Peer<R> {
         self.traced.session.wants_input()
     }
 
-    /// Whether the next octet that arrives begins a PDU.
+    /// Returns whether the next octet that arrives begins a PDU.
     pub(crate) fn is_between_pdus(&self) -> bool {
         self.unread.is_empty()
     }
 
-    /// When a timer is looked at; at once if there is something to tell.
-    pub(crate) fn wakes(&self) -> Option<Instant> {
+    /// Returns when timers are handled next: without delay if the session has ended.
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
         let (at, _) = self.traced.session.poll_timeout()?;
         Some(if self.state() == State::Closed { at } else { at + self.lateness })
     }
 
-    /// When reading can go on.
-    pub(crate) fn reads(&self, now: Instant) -> Option<Instant> {
+    /// Returns when reading can continue.
+    pub(crate) fn next_read(&self, now: Instant) -> Option<Instant> {
         (self.interrupted && self.wants_input()).then_some(now)
     }
 
-    pub(crate) fn answers(&self) -> Option<Instant> {
-        self.debts.iter().map(|debt| debt.due).min()
+    /// Returns when the application answers next.
+    pub(crate) fn next_response(&self) -> Option<Instant> {
+        self.pending.iter().map(|response| response.due).min()
     }
 
-    fn check(&mut self, scene: &mut Scene) {
-        self.model.check(&self.traced.session, scene.now);
-        if self.closed().is_none() && self.takes.is_none() {
-            self.takes = Some(scene.now + ticks(scene.rng.pick(&[0, 0, 0, 1, 3])));
+    fn check(&mut self, context: &mut Context) {
+        self.model.check(&self.traced.session, context.now);
+        if self.closed().is_none() && self.next_poll.is_none() {
+            self.next_poll = Some(context.now + ticks(context.rng.pick(&[0, 0, 0, 1, 3])));
         }
     }
 
-    /// The time may be one that was read before others were passed in.
-    fn request(&mut self, scene: &mut Scene, now: Instant, tag: Tag, octets: &Octets) {
-        self.model.pass(now);
+    /// Sends a request. `now` may be before a time that was passed earlier.
+    fn request(&mut self, context: &mut Context, now: Instant, tag: Tag, octets: &Octets) {
+        self.model.advance_clock(now);
         let readiness = self.traced.session.readiness(self.model.clock);
         let result = self.traced.request(now, tag, octets);
-        self.model.requested(tag, octets, readiness, &result, &self.traced.session.stats());
+        self.model.record_request(tag, octets, readiness, &result, &self.traced.session.stats());
         let command = octets.header().command;
-        scene.tell(|| format!("{:?} requests {command} {tag}: {result:?}", R::SIDE));
-        scene.count(|| match &result {
-            Ok(_) => format!("request {command}"),
-            Err(refused) => format!("refusal {}", word(&refused.reason)),
+        context.print(|| format!("{:?} requests {command} {tag}: {result:?}", R::SIDE));
+        context.count(|| match &result {
+            Ok(_) => format!("own request {command}"),
+            Err(refused) => format!("refusal {}", first_word(&refused.reason)),
         });
-        scene.requested(R::SIDE, command, result.is_ok());
-        self.check(scene);
+        context.record_request(R::SIDE, command, result.is_ok());
+        self.check(context);
     }
 
-    /// The application wants something.
-    pub(crate) fn act(&mut self, scene: &mut Scene) {
-        self.acts = Some(scene.now + ticks(scene.rng.within(0..=self.habits.pause)));
-        if scene.rng.chance(self.habits.unbinds) {
-            return self.unbind(scene);
+    /// Lets the application act: send, unbind, abort or handle timers.
+    pub(crate) fn act(&mut self, context: &mut Context) {
+        self.next_action = Some(context.now + ticks(context.rng.within(0..=self.behavior.pause)));
+        if context.rng.chance(self.behavior.unbinds) {
+            return self.unbind(context);
         }
-        if scene.rng.chance(self.habits.leaves) {
-            return if scene.rng.chance(500) { self.abort(scene) } else { self.eof(scene) };
+        if context.rng.chance(self.behavior.aborts) {
+            return if context.rng.chance(500) { self.abort(context) } else { self.eof(context) };
         }
-        if scene.rng.chance(20) {
-            return self.wake(scene);
+        if context.rng.chance(20) {
+            return self.handle_timeouts(context);
         }
-        let tag = scene.next_tag();
+        let tag = context.next_tag();
         let open = matches!(self.state(), State::Open | State::Outbound);
-        let rng = &mut scene.rng;
+        let rng = &mut context.rng;
         let binds = R::MESSAGES.contains(&CommandId::SUBMIT_SM) && rng.chance(if open { 600 } else { 20 });
-        if !binds && rng.chance(if open { 5 } else { 30 }) && self.notify(scene) {
+        if !binds && rng.chance(if open { 5 } else { 30 }) && self.notify(context) {
             return;
         }
-        let rng = &mut scene.rng;
+        let rng = &mut context.rng;
         let octets = if binds {
-            messages::bind(rng, tag, scene.modern)
+            messages::bind(rng, tag, context.modern)
         } else if rng.chance(50) {
             messages::enquire_link()
         } else {
@@ -150,224 +151,244 @@ impl<R: Speaker> Peer<R> {
             messages::message(rng, command, tag)
         };
         let early = if rng.chance(100) { ticks(rng.within(1..=5)) } else { ticks(0) };
-        let now = Instant::from_nanos(scene.now.as_nanos().saturating_sub(early.as_nanos() as u64));
-        self.request(scene, now, tag, &octets);
+        let now = Instant::from_nanos(context.now.as_nanos().saturating_sub(early.as_nanos() as u64));
+        self.request(context, now, tag, &octets);
     }
 
-    /// Tells the other side something, if it is ours to tell.
-    fn notify(&mut self, scene: &mut Scene) -> bool {
+    /// Sends a notification if this side has any.
+    fn notify(&mut self, context: &mut Context) -> bool {
         let outbind = !self.state().is_bound();
         let octets = messages::notification(outbind);
-        let Some(result) = self.traced.notify(scene.now, &octets) else { return false };
-        self.model.pass(scene.now);
+        let Some(result) = self.traced.notify(context.now, &octets) else { return false };
+        self.model.advance_clock(context.now);
         if result.is_ok() {
-            self.model.notified(&octets);
+            self.model.record_notification(&octets);
         }
-        scene.tell(|| format!("{:?} notifies {}: {result:?}", R::SIDE, octets.header().command));
-        scene.count(|| format!("notify {} {}", octets.header().command, result.is_ok()));
-        self.check(scene);
+        context.print(|| format!("{:?} notifies {}: {result:?}", R::SIDE, octets.header().command));
+        let word = if result.is_ok() { "sent" } else { "refused" };
+        context.count(|| format!("{} {word}", octets.header().command));
+        self.check(context);
         true
     }
 
-    pub(crate) fn unbind(&mut self, scene: &mut Scene) {
-        if scene.calm && !self.state().is_bound() && self.acts.is_some() {
+    pub(crate) fn unbind(&mut self, context: &mut Context) {
+        if context.calm && !self.state().is_bound() && self.next_action.is_some() {
             return;
         }
-        scene.tell(|| format!("{:?} unbinds", R::SIDE));
-        self.model.pass(scene.now);
+        context.print(|| format!("{:?} unbinds", R::SIDE));
+        self.model.advance_clock(context.now);
         if self.state() != State::Closed {
-            self.model.life.unbind.get_or_insert(scene.now);
+            self.model.history.unbind.get_or_insert(context.now);
         }
-        self.traced.unbind(scene.now);
-        self.check(scene);
+        self.traced.unbind(context.now);
+        self.check(context);
     }
 
-    pub(crate) fn abort(&mut self, scene: &mut Scene) {
-        scene.tell(|| format!("{:?} aborts", R::SIDE));
-        self.model.life.aborted = true;
+    pub(crate) fn abort(&mut self, context: &mut Context) {
+        context.print(|| format!("{:?} aborts", R::SIDE));
+        self.model.history.aborted = true;
         self.traced.abort();
-        self.check(scene);
+        self.check(context);
     }
 
-    /// The connection is found to have ended.
-    pub(crate) fn eof(&mut self, scene: &mut Scene) {
-        scene.tell(|| format!("{:?} is at the end of the stream", R::SIDE));
-        self.model.life.eof = true;
-        self.model.life.cut_short |= self.wants_input() && self.model.pending() > 0;
+    /// Reports the end of the connection to the session.
+    pub(crate) fn eof(&mut self, context: &mut Context) {
+        context.print(|| format!("{:?} sees the end of the stream", R::SIDE));
+        self.model.history.eof = true;
+        self.model.history.cut_short |= self.wants_input() && self.model.pending() > 0;
         self.traced.eof();
-        self.check(scene);
+        self.check(context);
     }
 
-    /// Looks at the timers.
-    pub(crate) fn wake(&mut self, scene: &mut Scene) {
-        let now = scene.now;
-        for told in 0.. {
-            assert!(told < 1000, "time stands still");
-            self.model.pass(now);
-            let Some(event) = self.traced.wake(now) else { break };
-            self.note(scene, event);
-            self.check(scene);
+    /// Handles timers.
+    pub(crate) fn handle_timeouts(&mut self, context: &mut Context) {
+        let now = context.now;
+        for events in 0.. {
+            assert!(events < 1000, "endless events");
+            self.model.advance_clock(now);
+            let Some(event) = self.traced.handle_timeout(now) else { break };
+            self.handle_event(context, event);
+            self.check(context);
         }
-        self.check(scene);
+        self.check(context);
         self.model.check_timers(&self.traced.session, self.lateness);
     }
 
-    pub(crate) fn hear(&mut self, scene: &mut Scene, octets: &[u8]) {
+    pub(crate) fn receive(&mut self, context: &mut Context, octets: &[u8]) {
         if self.closed().is_some() {
             return;
         }
-        scene.tell(|| format!("{:?} hears {} octets", R::SIDE, octets.len()));
-        self.traced.hear(octets);
+        context.print(|| format!("{:?} receives {} octets", R::SIDE, octets.len()));
+        self.traced.receive(octets);
         self.unread.extend_from_slice(octets);
-        self.read(scene);
+        self.read(context);
     }
 
-    /// Reads what has arrived.
-    pub(crate) fn read(&mut self, scene: &mut Scene) {
-        let now = scene.now;
+    /// Passes the octets that have arrived to the session.
+    pub(crate) fn read(&mut self, context: &mut Context) {
+        let now = context.now;
         let unread = std::mem::take(&mut self.unread);
         let mut rest = &unread[..];
         loop {
             let before = rest;
-            self.model.pass(now);
+            self.model.advance_clock(now);
             let event = self.traced.read(now, &mut rest);
-            self.model.read(&before[..before.len() - rest.len()]);
+            self.model.record_input(&before[..before.len() - rest.len()]);
             let Some(event) = event else { break };
-            self.note(scene, event);
-            self.check(scene);
+            self.handle_event(context, event);
+            self.check(context);
         }
         self.unread = rest.to_vec();
         self.interrupted = !rest.is_empty() && !self.wants_input();
-        self.check(scene);
+        self.check(context);
     }
 
-    fn note(&mut self, scene: &mut Scene, event: Event<'_, Tag>) {
-        scene.tell(|| format!("{:?} is told {event:?}", R::SIDE));
-        self.model.told(&event);
-        scene.count(|| describe(&event));
+    fn handle_event(&mut self, context: &mut Context, event: Event<'_, Tag>) {
+        context.print(|| format!("{:?} emits {event:?}", R::SIDE));
+        self.model.record_event(&event);
+        context.count(|| describe(&event));
         match event {
             Event::Request { request, frame, .. } => {
                 let (header, tag) = (frame.header(), tag_of(frame));
-                scene.seen(R::SIDE, header.command, tag);
-                self.owe(scene, Owed::new(request), header, tag);
+                context.record_arrival(R::SIDE, header.command, tag);
+                self.schedule_response(context, PendingReply::new(request), header, tag);
             }
-            Event::Outcome { tag, outcome, .. } => scene.ended(R::SIDE, tag, &outcome),
+            Event::Outcome { tag, outcome, .. } => context.record_outcome(R::SIDE, tag, &outcome),
             Event::Refused { frame, status } if frame.header().command.has_response() => {
                 if let Some(tag) = tag_of(frame) {
-                    scene.answered(Some(tag), status, Vec::new());
+                    context.record_response(Some(tag), status, Vec::new());
                 }
             }
             Event::Malformed { frame, error } => {
-                assert!(scene.tainted || !scene.modern, "{error:?} in what nobody damaged: {frame:?}");
+                assert!(
+                    context.tainted || !context.modern,
+                    "{error:?} in a PDU that is not damaged: {frame:?}"
+                );
                 if let Some(tag) = tag_of(frame).filter(|_| !frame.header().command.is_response()) {
-                    scene.answered(Some(tag), error.status(), Vec::new());
+                    context.record_response(Some(tag), error.status(), Vec::new());
                 }
             }
             Event::Closed(_) => {
-                (self.acts, self.takes) = (None, None);
+                (self.next_action, self.next_poll) = (None, None);
                 self.output.clear();
             }
             _ => {}
         }
     }
 
-    /// The application is asked: it answers at once, later, or never.
-    fn owe(&mut self, scene: &mut Scene, owed: Owed, request: Header, tag: Option<Tag>) {
-        if scene.rng.chance(self.habits.never_answers) {
-            scene.count(|| "never answered".into());
+    /// Decides when the application answers a request: immediately, later, or never.
+    fn schedule_response(
+        &mut self,
+        context: &mut Context,
+        reply: PendingReply,
+        request: Header,
+        tag: Option<Tag>,
+    ) {
+        if context.rng.chance(self.behavior.never_answers) {
+            context.count(|| "never answered".into());
             return;
         }
-        let thinks = if scene.rng.chance(self.habits.answers_at_once) { 0 } else { self.habits.thinks };
-        let debt = Debt { due: scene.now + ticks(scene.rng.within(0..=thinks)), owed, request, tag };
-        if thinks == 0 {
-            self.check(scene);
-            self.settle(scene, debt);
+        let max_delay =
+            if context.rng.chance(self.behavior.answers_at_once) { 0 } else { self.behavior.max_delay };
+        let response = PendingResponse {
+            due: context.now + ticks(context.rng.within(0..=max_delay)),
+            reply,
+            request,
+            tag,
+        };
+        if max_delay == 0 {
+            self.check(context);
+            self.send_response(context, response);
         } else {
-            self.debts.push(debt);
+            self.pending.push(response);
         }
     }
 
-    /// Answers one of those requests that are due, whichever it is.
-    pub(crate) fn answer(&mut self, scene: &mut Scene) {
-        let due: Vec<usize> = (0..self.debts.len()).filter(|at| self.debts[*at].due <= scene.now).collect();
-        let debt = self.debts.swap_remove(scene.rng.pick(&due));
-        self.settle(scene, debt);
+    /// Answers one of the requests that are due, chosen at random.
+    pub(crate) fn answer(&mut self, context: &mut Context) {
+        let due: Vec<usize> =
+            (0..self.pending.len()).filter(|at| self.pending[*at].due <= context.now).collect();
+        let response = self.pending.swap_remove(context.rng.pick(&due));
+        self.send_response(context, response);
     }
 
-    fn settle(&mut self, scene: &mut Scene, debt: Debt) {
-        let Debt { owed, request, tag, .. } = debt;
-        let refuses = self.habits.refuses / if request.command.is_bind() { 4 } else { 1 };
-        let octets = if scene.rng.chance(refuses) {
-            refusal(request.command, scene.rng.pick(&ERRORS), request.sequence)
+    fn send_response(&mut self, context: &mut Context, response: PendingResponse) {
+        let PendingResponse { reply, request, tag, .. } = response;
+        let refuses = self.behavior.refuses / if request.command.is_bind() { 4 } else { 1 };
+        let octets = if context.rng.chance(refuses) {
+            refusal(request.command, context.rng.pick(&ERRORS), request.sequence)
         } else {
-            messages::response(&mut scene.rng, request, scene.modern)
+            messages::response(&mut context.rng, request, context.modern)
         };
-        let result = self.traced.respond(owed, &octets);
-        scene.tell(|| format!("{:?} answers {tag:?} {:?}: {result:?}", R::SIDE, octets.header()));
-        scene.count(|| format!("answer {}", result.is_ok()));
-        self.model.answered(&octets, result);
+        let result = self.traced.respond(reply, &octets);
+        context.print(|| format!("{:?} answers {tag:?} {:?}: {result:?}", R::SIDE, octets.header()));
+        context.count(|| format!("response {}", if result.is_ok() { "sent" } else { "refused" }));
+        self.model.record_response(&octets, result);
         let accepts = result.is_ok() && octets.header().status.is_ok();
         let bound = self.state().is_bound();
-        assert!(!request.command.is_bind() || accepts || !bound, "bound to whom it has refused");
+        assert!(!request.command.is_bind() || accepts || !bound, "bound after a refused bind");
         match result {
             Ok(()) => {
                 let status = octets.header().status;
-                let name = if status.is_ok() { name_of(&pdu(&octets)) } else { Vec::new() };
-                scene.answered(tag, status, name);
+                let name = if status.is_ok() { response_id(&pdu(&octets)) } else { Vec::new() };
+                context.record_response(tag, status, name);
             }
-            Err(Refusal::TooLong) => scene.answered(tag, CommandStatus::RSYSERR, Vec::new()),
+            Err(Refusal::TooLong) => context.record_response(tag, CommandStatus::RSYSERR, Vec::new()),
             Err(_) => {}
         }
-        self.check(scene);
+        self.check(context);
     }
 
-    /// Takes what the session has to transmit.
-    pub(crate) fn take(&mut self, scene: &mut Scene) {
-        self.takes = None;
+    /// Takes the output of the session.
+    pub(crate) fn poll_transmit(&mut self, context: &mut Context) {
+        self.next_poll = None;
         let before = self.output.len();
-        let any = self.traced.take(&mut self.output);
+        let any = self.traced.poll_transmit(&mut self.output);
         let taken = &self.output[before..];
         assert_eq!(any, !taken.is_empty());
         if self.state() == State::Closed {
-            assert!(!any, "the session is over");
+            assert!(!any, "a session that has ended has no output");
         } else {
-            self.model.took(taken, &self.traced.session.stats());
+            self.model.record_output(taken, &self.traced.session.stats());
         }
-        self.model.check(&self.traced.session, scene.now);
+        self.model.check(&self.traced.session, context.now);
     }
 
-    /// The transport has taken so many octets.
-    pub(crate) fn transmit(&mut self, scene: &mut Scene, octets: usize) {
+    /// Reports octets that the transport has accepted, in random pieces.
+    pub(crate) fn transmit(&mut self, context: &mut Context, octets: usize) {
         self.output.drain(..octets);
         let mut rest = octets;
         while rest > 0 {
-            let piece = scene.rng.count(rest);
+            let piece = context.rng.count(rest);
             rest -= piece;
-            self.model.transmitted(piece, scene.now);
+            self.model.record_transmitted(piece, context.now);
             self.traced.transmitted(piece);
-            self.check(scene);
+            self.check(context);
         }
     }
 
-    /// Everything that can be done to a session that is over.
-    pub(crate) fn disturb(&mut self, scene: &mut Scene) {
+    /// Calls every method of a session that has ended.
+    pub(crate) fn use_after_end(&mut self, context: &mut Context) {
         let enquiry = messages::enquire_link();
-        self.traced.hear(enquiry.octets());
+        self.traced.receive(enquiry.octets());
         let mut input = enquiry.octets();
-        assert!(self.traced.read(scene.now, &mut input).is_none(), "it reads after the end");
-        assert!(self.traced.wake(scene.now + ticks(100_000)).is_none(), "it speaks after the end");
-        self.unbind(scene);
-        self.abort(scene);
-        self.eof(scene);
-        self.take(scene);
-        let tag = scene.next_tag();
-        self.request(scene, scene.now, tag, &enquiry);
-        assert!(self.traced.wake(scene.now).is_none());
+        assert!(self.traced.read(context.now, &mut input).is_none(), "an event follows the end");
+        assert!(
+            self.traced.handle_timeout(context.now + ticks(100_000)).is_none(),
+            "an event follows the end"
+        );
+        self.unbind(context);
+        self.abort(context);
+        self.eof(context);
+        self.poll_transmit(context);
+        let tag = context.next_tag();
+        self.request(context, context.now, tag, &enquiry);
+        assert!(self.traced.handle_timeout(context.now).is_none());
     }
 }
 
-/// The first word of a value's name.
-fn word(value: &impl std::fmt::Debug) -> String {
+/// Returns the first word of a value in `Debug` form.
+fn first_word(value: &impl std::fmt::Debug) -> String {
     let text = format!("{value:?}");
     let end = text.find(|c: char| !c.is_alphanumeric()).unwrap_or(text.len());
     text[..end].to_owned()
@@ -376,11 +397,11 @@ fn word(value: &impl std::fmt::Debug) -> String {
 fn describe(event: &Event<'_, Tag>) -> String {
     match event {
         Event::Outcome { outcome, .. } => match outcome {
-            Outcome::Unanswered(cause) => format!("outcome Unanswered {}", word(cause)),
-            other => format!("outcome {}", word(other)),
+            Outcome::Unanswered(reason) => format!("outcome Unanswered {}", first_word(reason)),
+            other => format!("outcome {}", first_word(other)),
         },
-        Event::Closed(why) => format!("closed {}", word(why)),
-        Event::Request { frame, .. } => format!("asked {}", frame.header().command),
-        other => format!("event {}", word(other)),
+        Event::Closed(reason) => format!("closed {}", first_word(reason)),
+        Event::Request { frame, .. } => format!("request of peer {}", frame.header().command),
+        other => format!("event {}", first_word(other)),
     }
 }

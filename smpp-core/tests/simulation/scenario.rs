@@ -1,57 +1,57 @@
-//! What a seed decides before anything happens.
+//! The part of a scenario that the seed decides in advance.
 
 use std::time::Duration;
 
 use smpp_core::session::{Instant, Side};
 
-use super::harness::link::Way;
+use super::harness::link::PipeSettings;
 use super::harness::rng::Rng;
 use super::harness::ticks;
 use super::settings::Settings;
 
 #[derive(Debug)]
 pub(crate) struct Scenario {
-    /// Nothing fails, everyone answers and no timer is short: then every outcome is known.
+    /// No faults, all requests are answered, and no timer is short. Then the outcome of each request is known.
     pub(crate) calm: bool,
     pub(crate) start: Instant,
-    /// How long the two sides do what comes to their minds.
+    /// How long the two applications act at random.
     pub(crate) active: Duration,
-    /// How late timers are looked at.
+    /// How late timers are handled.
     pub(crate) lateness: Duration,
-    pub(crate) esme: Plan,
-    pub(crate) smsc: Plan,
+    pub(crate) esme: SidePlan,
+    pub(crate) smsc: SidePlan,
     pub(crate) faults: Vec<Fault>,
-    /// Whose trace is kept and replayed.
+    /// The side whose trace is recorded and replayed.
     pub(crate) traced: Option<Side>,
 }
 
-/// One side, and the way from it to the other.
+/// One side, and the pipe from it to the other side.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Plan {
+pub(crate) struct SidePlan {
     pub(crate) settings: Settings,
-    pub(crate) habits: Habits,
-    pub(crate) way: Way,
+    pub(crate) behavior: Behavior,
+    pub(crate) pipe: PipeSettings,
 }
 
-/// How an application behaves. Chances in a thousand.
+/// How an application behaves. Probabilities are per thousand.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Habits {
-    /// The longest pause between two things it wants, in ticks.
+pub(crate) struct Behavior {
+    /// The longest pause between two actions, in ticks.
     pub(crate) pause: u64,
     pub(crate) unbinds: u64,
-    /// Aborts, or finds the connection failed.
-    pub(crate) leaves: u64,
+    /// The application aborts, or the connection fails.
+    pub(crate) aborts: u64,
     pub(crate) answers_at_once: u64,
     pub(crate) never_answers: u64,
     pub(crate) refuses: u64,
-    /// The longest time for an answer, in ticks.
-    pub(crate) thinks: u64,
+    /// The longest time to answer a request, in ticks.
+    pub(crate) max_delay: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fault {
     pub(crate) kind: FaultKind,
-    /// The direction: octets that this side sends.
+    /// The direction: the side that sends the octets.
     pub(crate) from: Side,
     /// In ticks since the start.
     pub(crate) begins: u64,
@@ -60,41 +60,41 @@ pub(crate) struct Fault {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FaultKind {
-    /// Takes nothing.
+    /// The link accepts no octets.
     Stall,
-    /// Takes and keeps back.
+    /// The link accepts octets and delivers them after the fault.
     Hold,
-    /// Has room for a few octets only.
-    Squeeze,
-    /// The end of the stream, in one direction.
+    /// The link has capacity for only a few octets.
+    SmallBuffer,
+    /// One direction of the stream is closed.
     HalfClose,
-    /// The connection fails; what is on its way is lost.
+    /// The connection breaks. Octets in transit are lost.
     Cut,
-    /// Takes all and delivers nothing, and never recovers.
+    /// The link accepts all octets, loses them, and never recovers.
     Loss,
-    /// Turns bits over.
+    /// The link flips bits.
     Corrupt,
-    /// Valid PDUs that nobody sent.
-    Strangers,
-    /// PDUs that nobody sent and nobody can read.
-    Nonsense,
-    /// Octets that nobody sent.
-    Noise,
-    /// Many requests that nobody sent.
+    /// Valid PDUs arrive that the peer did not send.
+    UnsolicitedPdus,
+    /// Malformed PDUs arrive that the peer did not send.
+    MalformedPdus,
+    /// Octets arrive that the peer did not send.
+    RandomOctets,
+    /// Many requests arrive that the peer did not send.
     Flood,
 }
 
 const FAULTS: [FaultKind; 11] = [
     FaultKind::Stall,
     FaultKind::Hold,
-    FaultKind::Squeeze,
+    FaultKind::SmallBuffer,
     FaultKind::HalfClose,
     FaultKind::Cut,
     FaultKind::Loss,
     FaultKind::Corrupt,
-    FaultKind::Strangers,
-    FaultKind::Nonsense,
-    FaultKind::Noise,
+    FaultKind::UnsolicitedPdus,
+    FaultKind::MalformedPdus,
+    FaultKind::RandomOctets,
     FaultKind::Flood,
 ];
 
@@ -120,44 +120,48 @@ impl Scenario {
             start: rng.pick(&[zero, early, late]),
             active: ticks(active),
             lateness: if rng.chance(800) { Duration::ZERO } else { ticks(rng.within(1..=5)) },
-            esme: Plan::new(rng, calm),
-            smsc: Plan::new(rng, calm),
+            esme: SidePlan::new(rng, calm),
+            smsc: SidePlan::new(rng, calm),
             faults: (0..faults).map(|_| Fault::new(rng, active)).collect(),
             traced: rng.chance(60).then(|| side(rng)),
         }
     }
 }
 
-impl Plan {
+impl SidePlan {
     fn new(rng: &mut Rng, calm: bool) -> Self {
-        Self { settings: settings(rng, calm), habits: Habits::new(rng, calm), way: Way::new(rng, calm) }
+        Self {
+            settings: settings(rng, calm),
+            behavior: Behavior::new(rng, calm),
+            pipe: PipeSettings::new(rng, calm),
+        }
     }
 }
 
-impl Habits {
+impl Behavior {
     fn new(rng: &mut Rng, calm: bool) -> Self {
-        let healthy = Self {
+        let calm_behavior = Self {
             pause: rng.within(1..=8),
             unbinds: rng.pick(&[0, 5]),
-            leaves: 0,
+            aborts: 0,
             answers_at_once: rng.pick(&[0, 500, 1000]),
             never_answers: 0,
             refuses: rng.pick(&[0, 100, 500]),
-            thinks: rng.within(0..=6),
+            max_delay: rng.within(0..=6),
         };
         if calm {
-            return healthy;
+            return calm_behavior;
         }
         Self {
-            leaves: rng.pick(&[0, 0, 3]),
+            aborts: rng.pick(&[0, 0, 3]),
             never_answers: rng.pick(&[0, 0, 100]),
-            thinks: rng.pick(&[5, 30, 100]),
-            ..healthy
+            max_delay: rng.pick(&[5, 30, 100]),
+            ..calm_behavior
         }
     }
 }
 
-impl Way {
+impl PipeSettings {
     fn new(rng: &mut Rng, calm: bool) -> Self {
         Self {
             latency: rng.within(0..=if calm { 2 } else { 10 }),

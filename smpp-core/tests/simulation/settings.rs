@@ -1,4 +1,4 @@
-//! A configuration that can be written down and read back.
+//! A configuration that can be written to a trace and read back.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,7 +14,7 @@ pub(crate) struct Settings {
     pub(crate) max_output: usize,
     pub(crate) max_malformed: u32,
     pub(crate) strict: bool,
-    /// Messages a second, and how many of them at once.
+    /// Messages per second, and the burst.
     pub(crate) rate: Option<(u32, u32)>,
     pub(crate) session_init: Duration,
     pub(crate) enquire_link: Option<Duration>,
@@ -42,7 +42,7 @@ impl Settings {
         }
     }
 
-    /// Reads what [`Display`](fmt::Display) wrote. `None` if a setting is missing.
+    /// Parses the output of [`Display`](fmt::Display). Returns `None` if a setting is missing.
     pub(crate) fn read(text: &str) -> Option<Self> {
         let value = |name: &str| {
             text.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('=').map(str::to_owned))
@@ -69,7 +69,7 @@ impl Settings {
     }
 }
 
-/// `name=value` in a line; times in nanoseconds, `-` for none.
+/// A line of `name=value`. Times are in nanoseconds; `-` is none.
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nanos = |time: Option<Duration>| time.map_or("-".into(), |time| time.as_nanos().to_string());

@@ -1,23 +1,23 @@
-//! What a session was told and what it said, line by line; and the same again from those lines.
+//! Records the calls of a session and their results as lines of text, and replays them.
 //!
-//! A line is a call of a method, times in nanoseconds and octets in hexadecimal digits; the lines with `=` after it
-//! are what came of it. Octets that arrive (`hear`) are kept until the session reads them. A line with `#` says why.
+//! A line is a method call, with times in nanoseconds and octets in hexadecimal digits. The following lines with `=` are
+//! its results. Octets that arrive (`receive`) wait until the session reads them (`input`). A line with `#` is a comment.
 
 use std::fmt::{Debug, Write};
 
 use smpp_core::session::{Esme, Event, Instant, Refusal, Refused, Session, Side, Smsc};
 use smpp_core::{CommandId, CommandStatus, Frame, SequenceNumber};
 
-use super::messages::{Octets, Owed, Speaker, Tag, pdu};
+use super::messages::{Octets, PendingReply, SendPdu, Tag, pdu};
 use super::settings::Settings;
 
-/// A session that writes its trace.
+/// A session that records its trace.
 pub(crate) struct Traced<R> {
     pub(crate) session: Session<R, Tag>,
     trace: Option<String>,
 }
 
-impl<R: Speaker> Traced<R> {
+impl<R: SendPdu> Traced<R> {
     pub(crate) fn new(settings: &Settings, now: Instant, traced: bool) -> Self {
         let trace = traced.then(|| format!("{:?} {} {settings}\n", R::SIDE, now.as_nanos()));
         Self { session: Session::new(settings.config(), now), trace }
@@ -57,23 +57,23 @@ impl<R: Speaker> Traced<R> {
         Some(result)
     }
 
-    /// Answers with the response in `frame`, or with its status.
-    pub(crate) fn respond(&mut self, owed: Owed, frame: &Octets) -> Result<(), Refusal> {
+    /// Answers with the response in `frame`, or with its status if that is an error.
+    pub(crate) fn respond(&mut self, reply: PendingReply, frame: &Octets) -> Result<(), Refusal> {
         self.line(|| format!("respond {}", hex(frame.octets())));
         let status = frame.header().status;
         let answer = if status.is_ok() { Ok(pdu(frame)) } else { Err(status) };
-        let result = owed.answer(&mut self.session, answer);
+        let result = reply.answer(&mut self.session, answer);
         self.result(&result);
         result
     }
 
-    /// Octets have arrived; the caller keeps them for [`read`](Self::read).
-    pub(crate) fn hear(&mut self, octets: &[u8]) {
-        self.line(|| format!("hear {}", hex(octets)));
+    /// Records octets that have arrived. The caller keeps them for [`read`](Self::read).
+    pub(crate) fn receive(&mut self, octets: &[u8]) {
+        self.line(|| format!("receive {}", hex(octets)));
     }
 
     pub(crate) fn read<'b>(&mut self, now: Instant, input: &mut &'b [u8]) -> Option<Event<'b, Tag>> {
-        self.line(|| format!("read {}", now.as_nanos()));
+        self.line(|| format!("input {}", now.as_nanos()));
         let event = self.session.handle_input(now, input);
         if let Some(event) = &event {
             self.result(event);
@@ -81,8 +81,8 @@ impl<R: Speaker> Traced<R> {
         event
     }
 
-    pub(crate) fn wake(&mut self, now: Instant) -> Option<Event<'static, Tag>> {
-        self.line(|| format!("wake {}", now.as_nanos()));
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Option<Event<'static, Tag>> {
+        self.line(|| format!("timeout {}", now.as_nanos()));
         let event = self.session.handle_timeout(now);
         if let Some(event) = &event {
             self.result(event);
@@ -90,8 +90,8 @@ impl<R: Speaker> Traced<R> {
         event
     }
 
-    pub(crate) fn take(&mut self, out: &mut Vec<u8>) -> bool {
-        self.line(|| "take".into());
+    pub(crate) fn poll_transmit(&mut self, out: &mut Vec<u8>) -> bool {
+        self.line(|| "transmit".into());
         let before = out.len();
         let any = self.session.poll_transmit(out);
         self.line(|| format!("= {}", hex(&out[before..])));
@@ -119,7 +119,7 @@ impl<R: Speaker> Traced<R> {
     }
 }
 
-/// The trace that a new session writes when it is told the same.
+/// Replays the calls of a trace on a new session, and returns the trace that results.
 pub(crate) fn replay(trace: &str) -> String {
     let mut lines = trace.lines().filter(|line| !line.starts_with('#'));
     let (side, rest) = lines.next().and_then(|line| line.split_once(' ')).expect("a side");
@@ -127,47 +127,47 @@ pub(crate) fn replay(trace: &str) -> String {
     let settings = Settings::read(settings).expect("all settings");
     let calls = lines.filter(|line| !line.starts_with('='));
     match side {
-        "Esme" => Player::<Esme>::new(&settings, instant(start)).play(calls),
-        "Smsc" => Player::<Smsc>::new(&settings, instant(start)).play(calls),
+        "Esme" => Replayer::<Esme>::new(&settings, instant(start)).replay(calls),
+        "Smsc" => Replayer::<Smsc>::new(&settings, instant(start)).replay(calls),
         other => panic!("{other} is neither {:?} nor {:?}", Side::Esme, Side::Smsc),
     }
 }
 
-struct Player<R> {
+struct Replayer<R> {
     session: Traced<R>,
     unread: Vec<u8>,
     output: Vec<u8>,
-    owed: Vec<((CommandId, SequenceNumber), Owed)>,
+    pending: Vec<((CommandId, SequenceNumber), PendingReply)>,
 }
 
-impl<R: Speaker> Player<R> {
+impl<R: SendPdu> Replayer<R> {
     fn new(settings: &Settings, start: Instant) -> Self {
         let session = Traced::new(settings, start, true);
-        Self { session, unread: Vec::new(), output: Vec::new(), owed: Vec::new() }
+        Self { session, unread: Vec::new(), output: Vec::new(), pending: Vec::new() }
     }
 
-    fn play<'a>(mut self, calls: impl Iterator<Item = &'a str>) -> String {
+    fn replay<'a>(mut self, calls: impl Iterator<Item = &'a str>) -> String {
         for call in calls {
             let words: Vec<&str> = call.split(' ').collect();
             match words[..] {
                 ["request", now, tag, octets] => {
                     let tag = tag.parse().expect("a tag");
-                    // What came of it stands in the trace.
+                    // The trace records the result.
                     let _ = self.session.request(instant(now), tag, &frame(octets));
                 }
                 ["notify", now, octets] => {
                     let _ = self.session.notify(instant(now), &frame(octets));
                 }
                 ["respond", octets] => self.respond(&frame(octets)),
-                ["hear", octets] => {
+                ["receive", octets] => {
                     let octets = unhex(octets);
-                    self.session.hear(&octets);
+                    self.session.receive(&octets);
                     self.unread.extend(octets);
                 }
-                ["read", now] => self.read(instant(now)),
-                ["wake", now] => drop(self.session.wake(instant(now))),
-                ["take"] => {
-                    self.session.take(&mut self.output);
+                ["input", now] => self.read(instant(now)),
+                ["timeout", now] => drop(self.session.handle_timeout(instant(now))),
+                ["transmit"] => {
+                    self.session.poll_transmit(&mut self.output);
                 }
                 ["transmitted", octets] => {
                     self.session.transmitted(octets.parse().expect("a number"));
@@ -175,7 +175,7 @@ impl<R: Speaker> Player<R> {
                 ["unbind", now] => self.session.unbind(instant(now)),
                 ["abort"] => self.session.abort(),
                 ["eof"] => self.session.eof(),
-                _ => panic!("what is {call:?}?"),
+                _ => panic!("unknown call {call:?}"),
             }
         }
         self.session.into_trace().unwrap_or_default()
@@ -186,7 +186,7 @@ impl<R: Speaker> Player<R> {
         let mut input = &unread[..];
         if let Some(Event::Request { request, frame, .. }) = self.session.read(now, &mut input) {
             let header = frame.header();
-            self.owed.push(((header.command, header.sequence), Owed::new(request)));
+            self.pending.push(((header.command, header.sequence), PendingReply::new(request)));
         }
         self.unread = input.to_vec();
     }
@@ -196,13 +196,13 @@ impl<R: Speaker> Player<R> {
         let answers = |(command, sequence): (CommandId, SequenceNumber)| {
             command.response() == header.command && sequence == header.sequence
         };
-        let index = self.owed.iter().position(|(key, _)| answers(*key)).expect("a request to answer");
-        let (_, owed) = self.owed.remove(index);
-        let _ = self.session.respond(owed, frame);
+        let index = self.pending.iter().position(|(key, _)| answers(*key)).expect("a request to answer");
+        let (_, reply) = self.pending.remove(index);
+        let _ = self.session.respond(reply, frame);
     }
 }
 
-/// A refusal in a trace: the header alone.
+/// Returns an error response without a body.
 pub(crate) fn refusal(command: CommandId, status: CommandStatus, sequence: SequenceNumber) -> Octets {
     let words = [16, command.response().0, status.0, sequence.0].map(u32::to_be_bytes);
     Frame::new(words.concat()).expect("a header")

@@ -1,71 +1,71 @@
-//! Both sides, the link between them, and what happens when.
+//! Both sides, the link between them, and the order of events.
 
 use smpp_core::session::{CloseReason, Esme, Instant, Side, Smsc};
 
+use super::context::Context;
 use super::harness::link::Pipe;
 use super::harness::rng::Rng;
-use super::harness::{Coverage, Watch, ticks};
-use super::messages::{self, Speaker};
+use super::harness::{Coverage, Verbosity, ticks};
+use super::messages::{self, SendPdu};
 use super::peer::Peer;
 use super::scenario::{Fault, FaultKind, Scenario};
-use super::scene::Scene;
 use super::trace::replay;
 
 pub(crate) struct World {
     scenario: Scenario,
-    scene: Scene,
+    context: Context,
     esme: Peer<Esme>,
     smsc: Peer<Smsc>,
     /// From the ESME to the SMSC, and back.
     up: Pipe,
     down: Pipe,
-    /// What is still to go wrong, and when.
+    /// The faults to come, with their times.
     faults: Vec<(Instant, Fault)>,
 }
 
-/// What can happen next.
+/// A step of the simulation.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     /// Timers of this side are due.
-    Wake(Side),
-    /// This side can read on.
+    Timeout(Side),
+    /// This side can continue to read.
     Read(Side),
-    /// The application of this side wants something.
+    /// The application of this side acts.
     Act(Side),
-    /// The application of this side answers.
-    Answer(Side),
+    /// The application of this side answers a request.
+    Respond(Side),
     /// The output of this side is taken from its session.
-    Take(Side),
-    /// The link takes octets of this side.
-    Carry(Side),
+    PollTransmit(Side),
+    /// The link accepts octets of this side.
+    Transmit(Side),
     /// Octets arrive at this side.
     Deliver(Side),
     /// The end of the stream arrives at this side.
-    HangUp(Side),
+    Eof(Side),
     Fault,
 }
 
 const STEPS: [Step; 17] = [
-    Step::Wake(Side::Esme),
-    Step::Wake(Side::Smsc),
+    Step::Timeout(Side::Esme),
+    Step::Timeout(Side::Smsc),
     Step::Read(Side::Esme),
     Step::Read(Side::Smsc),
     Step::Act(Side::Esme),
     Step::Act(Side::Smsc),
-    Step::Answer(Side::Esme),
-    Step::Answer(Side::Smsc),
-    Step::Take(Side::Esme),
-    Step::Take(Side::Smsc),
-    Step::Carry(Side::Esme),
-    Step::Carry(Side::Smsc),
+    Step::Respond(Side::Esme),
+    Step::Respond(Side::Smsc),
+    Step::PollTransmit(Side::Esme),
+    Step::PollTransmit(Side::Smsc),
+    Step::Transmit(Side::Esme),
+    Step::Transmit(Side::Smsc),
     Step::Deliver(Side::Esme),
     Step::Deliver(Side::Smsc),
-    Step::HangUp(Side::Esme),
-    Step::HangUp(Side::Smsc),
+    Step::Eof(Side::Esme),
+    Step::Eof(Side::Smsc),
     Step::Fault,
 ];
 
-/// `at!(world, side, peer => ..)`: the same for whichever side.
+/// `at!(world, side, peer => ..)` evaluates the expression with the peer of the side.
 macro_rules! at {
     ($world:expr, $side:expr, $peer:ident => $body:expr) => {
         match $side {
@@ -81,93 +81,93 @@ macro_rules! at {
     };
 }
 
-/// Plays the scenario of `seed`, and panics where something is not as it should be. Says what happened.
-pub(crate) fn simulate(seed: u64, watch: Watch) -> Coverage {
+/// Runs the scenario of `seed`, and panics if a check fails. Returns the coverage.
+pub(crate) fn simulate(seed: u64, verbosity: Verbosity) -> Coverage {
     let mut rng = Rng::new(seed);
     let scenario = Scenario::new(&mut rng);
-    if watch == Watch::Steps {
+    if verbosity == Verbosity::Steps {
         eprintln!("{scenario:#?}");
     }
-    let mut world = World::new(scenario, rng, watch);
-    world.play();
-    let World { scenario, mut scene, esme, smsc, .. } = world;
+    let mut world = World::new(scenario, rng, verbosity);
+    world.run();
+    let World { scenario, mut context, esme, smsc, .. } = world;
     let trace = match scenario.traced {
         Some(Side::Esme) => esme.into_trace(),
         Some(Side::Smsc) => smsc.into_trace(),
         None => None,
     };
     if let Some(trace) = trace {
-        if watch == Watch::Steps {
+        if verbosity == Verbosity::Steps {
             eprintln!("{trace}");
         }
-        assert_eq!(replay(&trace), trace, "told the same, a session says the same");
-        scene.count(|| "replayed".into());
+        assert_eq!(replay(&trace), trace, "the replay differs from the trace");
+        context.count(|| "replayed".into());
     }
-    scene.witness.coverage
+    context.recorder.coverage
 }
 
 impl World {
-    fn new(scenario: Scenario, rng: Rng, watch: Watch) -> Self {
+    fn new(scenario: Scenario, rng: Rng, verbosity: Verbosity) -> Self {
         let Scenario { start, lateness, esme, smsc, .. } = scenario;
         let strict = esme.settings.strict || smsc.settings.strict;
         let mut faults: Vec<(Instant, Fault)> =
             scenario.faults.iter().map(|fault| (start + ticks(fault.begins), *fault)).collect();
         faults.sort_by_key(|(at, _)| *at);
         Self {
-            scene: Scene::new(rng, start, scenario.calm, strict, watch),
+            context: Context::new(rng, start, scenario.calm, strict, verbosity),
             esme: Peer::new(&esme, start, lateness, scenario.traced == Some(Side::Esme)),
             smsc: Peer::new(&smsc, start, lateness, scenario.traced == Some(Side::Smsc)),
-            up: Pipe::new(esme.way, start),
-            down: Pipe::new(smsc.way, start),
+            up: Pipe::new(esme.pipe, start),
+            down: Pipe::new(smsc.pipe, start),
             scenario,
             faults,
         }
     }
 
-    fn play(&mut self) {
+    fn run(&mut self) {
         let Scenario { start, active, lateness, esme, smsc, calm, .. } = self.scenario;
         self.run_until(start + active);
         self.heal();
-        // Long enough for every request to be answered, or given up.
+        // Long enough for every request to be answered or to time out.
         let longest = esme.settings.response.max(smsc.settings.response) + lateness;
-        let patience = if calm { ticks(2000) } else { longest };
-        self.run_until(self.scene.now + patience + ticks(1));
+        let wait = if calm { ticks(2000) } else { longest };
+        self.run_until(self.context.now + wait + ticks(1));
         let bound = self.esme.state().is_bound() && self.smsc.state().is_bound();
-        for side in self.leave_in_turn() {
-            at!(self, side, peer => peer.unbind(&mut self.scene));
+        for side in self.unbind_order() {
+            at!(self, side, peer => peer.unbind(&mut self.context));
             let plan = if side == Side::Esme { esme } else { smsc };
             let settings = plan.settings;
             let most = settings.drain * 2 + (settings.response + lateness) * 4;
-            self.run_until(self.scene.now + most);
+            self.run_until(self.context.now + most);
             let closed = at!(self, side, peer => peer.closed());
-            assert!(closed.is_some(), "{side:?} does not come to its end");
+            assert!(closed.is_some(), "{side:?} does not end");
         }
         self.check_end(bound);
-        self.esme.disturb(&mut self.scene);
-        self.smsc.disturb(&mut self.scene);
+        self.esme.use_after_end(&mut self.context);
+        self.smsc.use_after_end(&mut self.context);
     }
 
-    fn leave_in_turn(&mut self) -> [Side; 2] {
-        let first = super::scenario::side(&mut self.scene.rng);
-        if self.scene.rng.chance(200) {
-            // Both at once: their unbinds cross.
-            at!(self, first.peer(), peer => peer.unbind(&mut self.scene));
+    fn unbind_order(&mut self) -> [Side; 2] {
+        let first = super::scenario::side(&mut self.context.rng);
+        if self.context.rng.chance(200) {
+            // Both sides unbind at once: the unbinds cross.
+            at!(self, first.peer(), peer => peer.unbind(&mut self.context));
         }
         [first, first.peer()]
     }
 
     fn check_end(&mut self, bound: bool) {
         let calm = self.scenario.calm;
-        self.scene.check_end(calm);
+        self.context.check_end(calm);
         let ends = (self.esme.closed(), self.smsc.closed());
-        self.scene.tell(|| format!("{ends:?}"));
+        self.context.print(|| format!("{ends:?}"));
         if ends == (Some(CloseReason::Unbound), Some(CloseReason::Unbound)) {
-            self.scene.count(|| "unbinds crossed".into());
+            self.context.count(|| "unbinds crossed".into());
         }
         if !calm {
             return;
         }
-        self.scene.count(|| "calm".into());
+        self.context.count(|| "calm".into());
         let ways: &[_] = if bound {
             &[
                 (CloseReason::Unbound, CloseReason::PeerUnbound),
@@ -182,23 +182,23 @@ impl World {
             ]
         };
         let both = (Some(CloseReason::Unbound), Some(CloseReason::Unbound));
-        let good = ends == both || ways.iter().any(|(esme, smsc)| ends == (Some(*esme), Some(*smsc)));
-        assert!(good, "they part in good order, not by {ends:?}");
+        let expected = ends == both || ways.iter().any(|(esme, smsc)| ends == (Some(*esme), Some(*smsc)));
+        assert!(expected, "without faults both sides unbind, not {ends:?}");
         if bound {
-            let silent = self.esme.model.is_silent() || self.smsc.model.is_silent();
-            assert!(!silent, "everything is answered");
+            let missing = self.esme.model.has_missing_responses() || self.smsc.model.has_missing_responses();
+            assert!(!missing, "all requests must be answered");
         }
     }
 
     fn heal(&mut self) {
-        self.scene.tell(|| "all is well again".into());
+        self.context.print(|| "faults end".into());
         self.faults.clear();
         self.up.heal();
         self.down.heal();
-        (self.esme.acts, self.smsc.acts) = (None, None);
+        (self.esme.next_action, self.smsc.next_action) = (None, None);
     }
 
-    /// Takes one step after the other until it is `end`.
+    /// Runs step after step until the time is `end`.
     fn run_until(&mut self, end: Instant) {
         let (mut steps, mut ready) = (0, Vec::with_capacity(STEPS.len()));
         loop {
@@ -206,20 +206,20 @@ impl World {
             if next > end {
                 break;
             }
-            steps = if next > self.scene.now { 0 } else { steps + 1 };
-            assert!(steps < 20_000, "time stands still");
-            self.scene.now = next;
-            let step = self.scene.rng.pick(&ready);
-            self.take(step);
+            steps = if next > self.context.now { 0 } else { steps + 1 };
+            assert!(steps < 20_000, "endless steps at one time");
+            self.context.now = next;
+            let step = self.context.rng.pick(&ready);
+            self.run_step(step);
         }
-        self.scene.now = end;
+        self.context.now = end;
     }
 
-    /// The steps that are due next, and when: never, if there are none.
+    /// Collects the steps that are due next, and returns their time. Without a step the time is the maximum.
     fn next_steps(&mut self, ready: &mut Vec<Step>) -> Instant {
         let mut next = Instant::from_nanos(u64::MAX);
         for step in STEPS {
-            let Some(at) = self.due(step).map(|at| at.max(self.scene.now)) else { continue };
+            let Some(at) = self.due(step).map(|at| at.max(self.context.now)) else { continue };
             if at < next {
                 ready.clear();
                 next = at;
@@ -231,96 +231,99 @@ impl World {
         next
     }
 
-    /// When the step is due, if it is.
+    /// Returns when the step is due, if it is.
     fn due(&mut self, step: Step) -> Option<Instant> {
-        let now = self.scene.now;
+        let now = self.context.now;
         match step {
-            Step::Wake(side) => at!(self, side, peer => peer.wakes()),
-            Step::Read(side) => at!(self, side, peer => peer.reads(now)),
-            Step::Act(side) => at!(self, side, peer => peer.acts),
-            Step::Answer(side) => at!(self, side, peer => peer.answers()),
-            Step::Take(side) => at!(self, side, peer => peer.takes),
-            Step::Carry(side) => {
+            Step::Timeout(side) => at!(self, side, peer => peer.next_timeout()),
+            Step::Read(side) => at!(self, side, peer => peer.next_read(now)),
+            Step::Act(side) => at!(self, side, peer => peer.next_action),
+            Step::Respond(side) => at!(self, side, peer => peer.next_response()),
+            Step::PollTransmit(side) => at!(self, side, peer => peer.next_poll),
+            Step::Transmit(side) => {
                 let waits = at!(self, side, peer => !peer.output.is_empty());
-                (waits && self.from(side).room() > 0).then_some(now)
+                (waits && self.pipe_from(side).capacity() > 0).then_some(now)
             }
             Step::Deliver(side) => {
-                let listens = at!(self, side, peer => peer.wants_input() || peer.closed().is_some());
-                self.from(side.peer()).arrival().filter(|_| listens)
+                let reads = at!(self, side, peer => peer.wants_input() || peer.closed().is_some());
+                self.pipe_from(side.peer()).arrival().filter(|_| reads)
             }
-            Step::HangUp(side) => {
-                let open = at!(self, side, peer => peer.closed().is_none() && !peer.model.life.eof);
-                self.from(side.peer()).end().filter(|_| open)
+            Step::Eof(side) => {
+                let open = at!(self, side, peer => peer.closed().is_none() && !peer.model.history.eof);
+                self.pipe_from(side.peer()).end().filter(|_| open)
             }
             Step::Fault => self.faults.first().map(|(at, _)| *at),
         }
     }
 
-    /// The way from this side.
-    fn from(&mut self, side: Side) -> &mut Pipe {
+    /// Returns the pipe from this side.
+    fn pipe_from(&mut self, side: Side) -> &mut Pipe {
         if side == Side::Esme { &mut self.up } else { &mut self.down }
     }
 
-    fn take(&mut self, step: Step) {
-        let scene = &mut self.scene;
+    fn run_step(&mut self, step: Step) {
+        let context = &mut self.context;
         match step {
-            Step::Wake(side) => at!(self, side, peer => peer.wake(scene)),
-            Step::Read(side) => at!(self, side, peer => peer.read(scene)),
-            Step::Act(side) => at!(self, side, peer => peer.act(scene)),
-            Step::Answer(side) => at!(self, side, peer => peer.answer(scene)),
-            Step::Take(side) => at!(self, side, peer => peer.take(scene)),
-            Step::Carry(Side::Esme) => carry(scene, &mut self.esme, &mut self.up),
-            Step::Carry(Side::Smsc) => carry(scene, &mut self.smsc, &mut self.down),
+            Step::Timeout(side) => at!(self, side, peer => peer.handle_timeouts(context)),
+            Step::Read(side) => at!(self, side, peer => peer.read(context)),
+            Step::Act(side) => at!(self, side, peer => peer.act(context)),
+            Step::Respond(side) => at!(self, side, peer => peer.answer(context)),
+            Step::PollTransmit(side) => at!(self, side, peer => peer.poll_transmit(context)),
+            Step::Transmit(Side::Esme) => transmit(context, &mut self.esme, &mut self.up),
+            Step::Transmit(Side::Smsc) => transmit(context, &mut self.smsc, &mut self.down),
             Step::Deliver(side) => {
                 let pipe = if side == Side::Esme { &mut self.down } else { &mut self.up };
-                let octets = pipe.deliver(&mut scene.rng);
-                at!(self, side, peer => peer.hear(scene, &octets));
+                let octets = pipe.deliver(&mut context.rng);
+                at!(self, side, peer => peer.receive(context, &octets));
             }
-            Step::HangUp(side) => at!(self, side, peer => peer.eof(scene)),
-            Step::Fault => self.fail(),
+            Step::Eof(side) => at!(self, side, peer => peer.eof(context)),
+            Step::Fault => self.apply_fault(),
         }
-        let now = self.scene.now;
+        let now = self.context.now;
         for side in [Side::Esme, Side::Smsc] {
-            // Who is done closes the connection.
+            // A side that has ended closes the connection.
             if at!(self, side, peer => peer.closed().is_some()) {
-                self.from(side).finish(now);
+                self.pipe_from(side).finish(now);
             }
         }
     }
 
-    /// The next fault begins, or goes on.
-    fn fail(&mut self) {
+    /// Begins or ends the next fault.
+    fn apply_fault(&mut self) {
         let (at, fault) = self.faults.remove(0);
         let Fault { kind, from, ends, .. } = fault;
         let end = self.scenario.start + ticks(ends);
         let first = at == self.scenario.start + ticks(fault.begins);
-        let now = self.scene.now;
-        self.scene.tell(|| format!("{kind:?} from {from:?}"));
-        self.scene.count(|| format!("fault {kind:?}"));
-        let pipe = self.from(from);
+        let now = self.context.now;
+        self.context.print(|| format!("{kind:?} from {from:?}"));
+        self.context.count(|| format!("fault {kind:?}"));
+        let pipe = self.pipe_from(from);
         match kind {
             FaultKind::Stall => pipe.stalled = first,
             FaultKind::Hold => pipe.held = first,
-            FaultKind::Squeeze => pipe.squeezed = first,
+            FaultKind::SmallBuffer => pipe.limited = first,
             FaultKind::Corrupt => pipe.corrupting = first,
             FaultKind::HalfClose => pipe.finish(now),
             FaultKind::Loss => pipe.lossy = true,
             FaultKind::Cut => {
                 self.up.cut(now);
                 self.down.cut(now);
-                self.esme.eof(&mut self.scene);
-                self.smsc.eof(&mut self.scene);
+                self.esme.eof(&mut self.context);
+                self.smsc.eof(&mut self.context);
             }
-            FaultKind::Strangers | FaultKind::Nonsense | FaultKind::Noise | FaultKind::Flood => {
+            FaultKind::UnsolicitedPdus
+            | FaultKind::MalformedPdus
+            | FaultKind::RandomOctets
+            | FaultKind::Flood => {
                 self.inject(kind, from.peer());
             }
         }
         let lasts =
-            matches!(kind, FaultKind::Stall | FaultKind::Hold | FaultKind::Squeeze | FaultKind::Corrupt);
+            matches!(kind, FaultKind::Stall | FaultKind::Hold | FaultKind::SmallBuffer | FaultKind::Corrupt);
         let again = match kind {
             _ if lasts => first.then_some(end).filter(|end| *end > at),
-            FaultKind::Strangers | FaultKind::Nonsense => {
-                Some(at + ticks(self.scene.rng.within(1..=4))).filter(|next| *next <= end)
+            FaultKind::UnsolicitedPdus | FaultKind::MalformedPdus => {
+                Some(at + ticks(self.context.rng.within(1..=4))).filter(|next| *next <= end)
             }
             _ => None,
         };
@@ -330,15 +333,15 @@ impl World {
         }
     }
 
-    /// Octets arrive that nobody sent.
+    /// Delivers octets that the peer did not send.
     fn inject(&mut self, kind: FaultKind, to: Side) {
         if at!(self, to, peer => !peer.wants_input()) {
             return;
         }
         let in_flight = at!(self, to, peer => peer.model.in_flight());
-        let rng = &mut self.scene.rng;
+        let rng = &mut self.context.rng;
         let octets = match kind {
-            FaultKind::Noise => {
+            FaultKind::RandomOctets => {
                 let length = rng.count(40);
                 rng.octets(length)
             }
@@ -346,17 +349,17 @@ impl World {
                 let request = messages::enquire_link();
                 request.octets().repeat(rng.count(60))
             }
-            _ => messages::stranger(rng, &in_flight, kind == FaultKind::Nonsense).into_inner(),
+            _ => messages::unsolicited_pdu(rng, &in_flight, kind == FaultKind::MalformedPdus).into_inner(),
         };
-        if kind == FaultKind::Noise || at!(self, to, peer => peer.is_between_pdus()) {
-            self.scene.tainted = true;
-            at!(self, to, peer => peer.hear(&mut self.scene, &octets));
+        if kind == FaultKind::RandomOctets || at!(self, to, peer => peer.is_between_pdus()) {
+            self.context.tainted = true;
+            at!(self, to, peer => peer.receive(&mut self.context, &octets));
         }
     }
 }
 
-fn carry<R: Speaker>(scene: &mut Scene, from: &mut Peer<R>, pipe: &mut Pipe) {
-    let (taken, damaged) = pipe.take(&mut scene.rng, scene.now, &from.output);
-    scene.tainted |= damaged;
-    from.transmit(scene, taken);
+fn transmit<R: SendPdu>(context: &mut Context, from: &mut Peer<R>, pipe: &mut Pipe) {
+    let (accepted, damaged) = pipe.accept(&mut context.rng, context.now, &from.output);
+    context.tainted |= damaged;
+    from.transmit(context, accepted);
 }

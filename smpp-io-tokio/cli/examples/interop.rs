@@ -109,7 +109,7 @@ async fn receive(mut inbox: Inbox<Esme>) -> Result<(), Failure> {
         let user_data = deliver_sm.user_data()?;
         let (source, destination) = (deliver_sm.source, deliver_sm.destination);
         let (total, text) = match segments.push(Instant::ZERO, source, destination, &user_data, ())? {
-            Pushed::Alone(()) => (1, user_data.text(Codings::default())),
+            Pushed::Standalone(()) => (1, user_data.text(Codings::default())),
             Pushed::Complete(message) => (message.total(), message.text(Codings::default())),
             _ => (0, None),
         };

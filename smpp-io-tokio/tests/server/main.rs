@@ -183,7 +183,7 @@ async fn a_client_that_does_not_get_on_is_closed() {
     let bind = [0, 0, 0, 100, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 1];
     for (address, octets, why) in [
         (secure, &hello[..], "not bound: the client did not complete the TLS handshake in time"),
-        (plain, &bind[..], "not bound: no bind: no bind in time"),
+        (plain, &bind[..], "not bound: no bind: no bind within session_init_timeout"),
     ] {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let mut octets = octets.iter().copied().chain(std::iter::repeat(b'x')).take(80);

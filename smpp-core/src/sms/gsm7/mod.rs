@@ -1,9 +1,20 @@
-//! The GSM 7-bit default alphabet with its extension table, and the national tables that can take their places
-//! (3GPP TS 23.038 §6.2.1, annex A).
+//! The GSM 7-bit default alphabet (GSM 03.38) with its extension table, and the national language tables (3GPP TS
+//! 23.038 §6.2.1, annex A).
 //!
-//! One septet per octet, top bit zero: the form that SMPP carries. The SMSC packs the septets for the air;
-//! [`packed`] is for those that want them packed already. A character takes one septet, or two if it stands in the
-//! extension table: an escape comes first.
+//! [`encode`] and [`decode`] convert between text and septets, and [`len`] counts the septets of a text. To send a
+//! text, start from [`Text`](super::Text), which also splits it into segments.
+//!
+//! An encoded text has one septet per octet with a zero top bit, as SMPP transmits it; the SMSC packs the septets for
+//! the air interface. If an SMSC expects packed septets, use [`packed`]. A character takes one septet, or two if it is
+//! in the extension table: an escape septet precedes it.
+//!
+//! # National language tables
+//!
+//! A locking shift replaces the default table by that of a language, and a single shift replaces the extension table.
+//! [`Shifts`] selects the tables. They save UCS-2 for Turkish, Spanish and Portuguese, but the SMSC and the phone must
+//! support them.
+//!
+//! # Example
 //!
 //! ```
 //! use smpp_core::sms::gsm7::{self, Language, Shifts};
@@ -24,72 +35,76 @@ mod tables;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::Unencodable;
-use super::cut::fit;
+use super::unencodable::Unencodable;
 use crate::wire::{Sink, open_enum};
 use tables::{ESCAPE, Locking, Single};
 
 open_enum! {
-    /// A language with tables of its own (3GPP TS 23.038 §6.2.1.2.4): the octet in the user data header.
+    /// A language with its own tables (3GPP TS 23.038 §6.2.1.2.4), as the octet in the user data header.
     pub struct Language(u8) {
-        /// None: the default table and its extension.
+        /// The default table and its extension table.
         DEFAULT = 0,
         /// Turkish.
         TURKISH = 1,
-        /// Spanish: a single shift alone.
+        /// Spanish: single shift only.
         SPANISH = 2,
         /// Portuguese.
         PORTUGUESE = 3,
     }
 }
 
-/// Which tables a message part is written with. A user data header says so, for that part alone (3GPP TS 23.040
+/// The tables that encode a text. The user data header names them for each segment separately (3GPP TS 23.040
 /// §9.2.3.24.15, §9.2.3.24.16).
 ///
-/// A language without a table of the kind, or unknown here, has the default's in its place.
+/// The default tables apply to a language that is unknown or has no table of the kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Shifts {
-    /// What takes the place of the default table.
+    /// The language whose table replaces the default table.
     pub locking: Language,
-    /// What takes the place of the extension table.
+    /// The language whose table replaces the extension table.
     pub single: Language,
 }
 
-/// Where a character stands in the alphabet.
+/// The septets of a character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Septets {
-    /// In the default table: this septet alone.
+    /// One septet: the character is in the default table.
     Default(u8),
-    /// In the extension table: an escape, then this septet.
+    /// An escape and this septet: the character is in the extension table.
     Extension(u8),
 }
 
-/// The septets of `character`, or `None` if the alphabet lacks it.
+/// Returns the septets of `character`; `None` if the alphabet lacks it.
 pub fn septets(character: char) -> Option<Septets> {
     Shifts::NONE.septets(character)
 }
 
-/// How many septets `text` takes, or `None` if the alphabet lacks one of its characters.
+/// Returns how many septets `text` takes; `None` if the alphabet lacks one of its characters.
 pub fn len(text: &str) -> Option<usize> {
     Shifts::NONE.len(text)
 }
 
-/// Appends `text` to `out`, one septet per octet. On error `out` is as it was.
+/// Appends `text` to `out`, one septet per octet.
+///
+/// # Errors
+///
+/// [`Unencodable`] with the first character that the alphabet lacks; `out` is unchanged then.
 pub fn encode(text: &str, out: &mut Vec<u8>) -> Result<(), Unencodable> {
     Shifts::NONE.encode(text, out)
 }
 
-/// Reads one septet per octet. Never fails, as a receiver must show something:
+/// Decodes one septet per octet. Never fails, because a receiver must display something:
 ///
-/// - a septet that the extension table lacks shows as the default table's character,
-/// - an escape before an escape, or at the end, shows as a space,
-/// - an octet above `0x7F` is no septet and shows as U+FFFD.
+/// - A septet that the extension table lacks becomes the character of the default table.
+/// - An escape before another escape, or at the end, becomes a space.
+/// - An octet above `0x7F` is not a septet and becomes U+FFFD.
 pub fn decode(octets: &[u8]) -> String {
     Shifts::NONE.decode(octets)
 }
 
 impl Language {
-    /// The ways to use its tables, the one that takes the shortest header first: none for a language without tables.
+    /// Returns the possible uses of the language's tables, the shortest header first. Empty for a language without
+    /// tables.
     pub(super) fn shifts(self) -> impl Iterator<Item = Shifts> {
         let (has_locking, has_single) = match self {
             Self::TURKISH | Self::PORTUGUESE => (true, true),
@@ -106,15 +121,15 @@ impl Language {
 }
 
 impl Shifts {
-    /// The default table and its extension.
+    /// The default table and the default extension table.
     pub const NONE: Self = Self { locking: Language::DEFAULT, single: Language::DEFAULT };
 
-    /// The default table, and the language's extension.
+    /// The default table with the extension table of the language.
     pub const fn single(language: Language) -> Self {
         Self { single: language, ..Self::NONE }
     }
 
-    /// The language's table, and the default extension.
+    /// The table of the language with the default extension table.
     pub const fn locking(language: Language) -> Self {
         Self { locking: language, ..Self::NONE }
     }
@@ -124,19 +139,19 @@ impl Shifts {
         Self { locking: language, single: language }
     }
 
-    /// As [`septets`], with these tables.
+    /// Like [`septets`], with these tables.
     pub fn septets(self, character: char) -> Option<Septets> {
         let (locking, single) = self.tables();
         find(locking, single, character)
     }
 
-    /// As [`len`], with these tables.
+    /// Like [`len`], with these tables.
     pub fn len(self, text: &str) -> Option<usize> {
         let (locking, single) = self.tables();
         text.chars().map(|character| find(locking, single, character).map(Septets::count)).sum()
     }
 
-    /// As [`encode`], with these tables.
+    /// Like [`encode`], with these tables.
     pub fn encode(self, text: &str, out: &mut Vec<u8>) -> Result<(), Unencodable> {
         let start = out.len();
         out.reserve(text.len());
@@ -156,19 +171,20 @@ impl Shifts {
         Ok(())
     }
 
-    /// How many bytes of `text` fit `capacity` septets, and the septets they take.
-    pub(super) fn fit(self, text: &str, capacity: usize) -> (usize, usize) {
+    /// Returns a function that counts the septets of a character: 0 if the tables lack it.
+    #[inline]
+    pub(super) fn septet_counter(self) -> impl Fn(char) -> usize {
         let (locking, single) = self.tables();
-        fit(text, capacity, |character| find(locking, single, character).map_or(0, Septets::count))
+        move |character| find(locking, single, character).map_or(0, Septets::count)
     }
 
-    /// As [`decode`], with these tables.
+    /// Like [`decode`], with these tables.
     pub fn decode(self, octets: &[u8]) -> String {
         let (locking, single) = self.tables();
         let mut text = String::with_capacity(octets.len());
         let mut rest = octets;
         loop {
-            // Most of most texts is the same octets in ASCII.
+            // Most octets of most texts are ASCII characters: copy them in runs.
             let plain = rest.iter().position(|&octet| !locking.is_ascii(octet)).unwrap_or(rest.len());
             let Some((ascii, after)) = rest.split_at_checked(plain) else { return text };
             text.push_str(core::str::from_utf8(ascii).unwrap_or_default());
@@ -207,7 +223,7 @@ impl Shifts {
     }
 }
 
-/// The default table first, as it takes one septet.
+/// Searches the default table first, because its characters take one septet.
 #[inline]
 fn find(locking: &Locking, single: &Single, character: char) -> Option<Septets> {
     let plain = locking.septet(character).map(Septets::Default);
@@ -215,7 +231,7 @@ fn find(locking: &Locking, single: &Single, character: char) -> Option<Septets> 
 }
 
 impl Septets {
-    /// How many septets: 1 or 2.
+    /// Returns the number of septets: 1 or 2.
     pub const fn count(self) -> usize {
         match self {
             Self::Default(_) => 1,
@@ -223,7 +239,7 @@ impl Septets {
         }
     }
 
-    /// The septets in the order they are sent, one per octet.
+    /// Returns the septets in transmission order, one per octet.
     pub fn octets(self) -> impl Iterator<Item = u8> {
         let (escape, septet) = match self {
             Self::Default(septet) => (None, septet),
@@ -241,13 +257,13 @@ mod tests {
 
     use super::*;
 
-    /// Every pair of tables, those without a table of their own included.
+    /// All pairs of tables, including languages without their own tables.
     fn shifts() -> Vec<Shifts> {
         let languages = || (0..=4).map(Language);
         languages().flat_map(|locking| languages().map(move |single| Shifts { locking, single })).collect()
     }
 
-    /// Every character of the alphabet, the default table first.
+    /// All characters of the alphabet, those of the default table first.
     fn alphabet(shifts: Shifts) -> Vec<char> {
         let (locking, _) = shifts.tables();
         let default = (0..128).filter(|&septet| septet != ESCAPE).map(|septet| locking.character(septet));
@@ -267,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tables_are_those_of_the_specification() {
+    fn the_tables_match_the_specification() {
         let of = |table: &str| match table {
             "default" | "default_extension" => (Shifts::NONE, table == "default"),
             "turkish_locking" => (Shifts::locking(Language::TURKISH), true),
@@ -292,7 +308,7 @@ mod tests {
             assert_eq!(found, Some(septet), "{table} {character}");
         }
         assert_eq!(counts, [471 - 3 * 128, 3 * 128]);
-        // Whatever the table lacks is the default's character.
+        // Septets that the extension table lacks decode with the default table.
         for shifts in shifts() {
             let (locking, single) = shifts.tables();
             for septet in (0..128).filter(|septet| single.character(*septet).is_none()) {
@@ -302,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tables_hold_137_characters_each_once() {
+    fn the_default_tables_have_137_distinct_characters() {
         let mut characters = alphabet(Shifts::NONE);
         characters.sort_unstable();
         characters.dedup();
@@ -310,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_like_ascii_and_is_not() {
+    fn characters_with_other_codes_than_ascii() {
         let mut octets = Vec::new();
         encode("£$@Ö[]{}€", &mut octets).unwrap();
         assert_eq!(octets, [1, 2, 0, 0x5C, 0x1B, 0x3C, 0x1B, 0x3E, 0x1B, 0x28, 0x1B, 0x29, 0x1B, 0x65],);
@@ -318,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_language_has_its_letters() {
+    fn national_tables_encode_their_letters() {
         let encode = |shifts: Shifts, text| {
             let mut octets = Vec::new();
             shifts.encode(text, &mut octets).map(|()| octets)
@@ -327,30 +343,34 @@ mod tests {
         assert_eq!(encode(Shifts::single(Language::TURKISH), "ğ"), Ok(vec![ESCAPE, 0x67]));
         assert_eq!(encode(Shifts::single(Language::SPANISH), "á"), Ok(vec![ESCAPE, 0x61]));
         assert_eq!(encode(Shifts::both(Language::PORTUGUESE), "ã∞Φ"), Ok(vec![0x7B, 0x15, ESCAPE, 0x12]));
-        let lacking = encode(Shifts::locking(Language::PORTUGUESE), "aΦ");
-        assert_eq!(lacking, Err(Unencodable { character: 'Φ', position: 1 }));
-        assert_eq!(encode(Shifts::locking(Language::SPANISH), "á").ok(), None, "it has no locking table");
+        let error = encode(Shifts::locking(Language::PORTUGUESE), "aΦ");
+        assert_eq!(error, Err(Unencodable { character: 'Φ', position: 1 }));
+        assert_eq!(
+            encode(Shifts::locking(Language::SPANISH), "á").ok(),
+            None,
+            "Spanish has no locking table"
+        );
     }
 
     #[test]
-    fn the_space_is_the_space_and_not_the_escape() {
+    fn a_space_is_not_encoded_as_an_escape() {
         for shifts in shifts() {
             assert_eq!(shifts.septets(' '), Some(Septets::Default(0x20)));
         }
     }
 
     #[test]
-    fn an_error_names_the_character_and_leaves_the_output_alone() {
+    fn an_error_has_the_character_and_the_output_is_unchanged() {
         let mut octets = vec![7];
         let error = encode("fünf 五", &mut octets).unwrap_err();
         assert_eq!(error, Unencodable { character: '五', position: 6 });
         assert_eq!(octets, [7]);
         assert_eq!(len("fünf 五"), None);
-        assert_eq!(septets('ç'), None, "the table has the capital alone");
+        assert_eq!(septets('ç'), None, "the table has only the capital");
     }
 
     #[test]
-    fn reading_never_fails() {
+    fn decoding_never_fails() {
         for (octets, text) in [
             (&[][..], ""),
             (&[0x1B], " "),
@@ -367,7 +387,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_written_is_read(
+        fn encoded_text_decodes_to_itself(
             (shifts, text) in prop::sample::select(shifts()).prop_flat_map(|shifts| {
                 (Just(shifts), prop::collection::vec(prop::sample::select(alphabet(shifts)), 0..300))
             }),
@@ -380,13 +400,13 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_encoded_or_refused(text in any::<String>(), shifts in prop::sample::select(shifts())) {
+        fn encode_and_len_agree_on_any_text(text in any::<String>(), shifts in prop::sample::select(shifts())) {
             let mut octets = Vec::new();
             prop_assert_eq!(shifts.encode(&text, &mut octets).is_ok(), shifts.len(&text).is_some());
         }
 
         #[test]
-        fn any_octets_are_read(octets in any::<Vec<u8>>(), shifts in prop::sample::select(shifts())) {
+        fn any_octets_decode(octets in any::<Vec<u8>>(), shifts in prop::sample::select(shifts())) {
             prop_assert!(shifts.decode(&octets).chars().count() <= octets.len());
         }
     }

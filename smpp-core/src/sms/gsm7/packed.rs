@@ -1,10 +1,10 @@
-//! Septets packed into octets, as they go over the air (3GPP TS 23.038 §6.1.2).
+//! Septets packed into octets, as on the air interface (3GPP TS 23.038 §6.1.2).
 //!
-//! Most SMSCs want one septet per octet and pack themselves. Some accounts have it that `data_coding` 0 is packed
-//! already; their alphabet is [`Alphabet::Gsm7Packed`](crate::sms::Alphabet::Gsm7Packed).
+//! Most SMSCs expect one septet per octet and pack the septets themselves. If `data_coding` 0 means packed septets for
+//! an account, use [`Alphabet::Gsm7Packed`](crate::sms::Alphabet::Gsm7Packed).
 //!
-//! Septets start at a septet boundary of the user data, so up to six fill bits follow its header (3GPP TS 23.040
-//! §9.2.3.24).
+//! Septets start at a septet boundary of the user data, so up to six fill bits follow the user data header (3GPP TS
+//! 23.040 §9.2.3.24).
 //!
 //! ```
 //! use smpp_core::sms::gsm7::packed;
@@ -19,25 +19,24 @@ use alloc::vec::Vec;
 
 use crate::wire::Sink;
 
-/// Fills seven bits that would otherwise read as one more septet, "@".
+/// The padding of seven unused bits, which would otherwise be read as one more septet ("@").
 const CARRIAGE_RETURN: u8 = 0x0D;
 
-/// Fill bits between a header of `header` octets, its length octet included, and the first septet: 0 to 6.
+/// Returns the fill bits (0 to 6) between a header of `header` octets, its length octet included, and the first septet.
 pub const fn fill_bits(header: usize) -> usize {
     (7 - header % 7) % 7
 }
 
-/// Octets that `septets` take on the air behind a header of `header` octets, without the header. [`pack`] may need one
-/// more, for a carriage return.
+/// Returns the octets that `septets` take after a header of `header` octets, without the header. [`pack`] may need one
+/// more for a carriage return.
 pub const fn packed_len(septets: usize, header: usize) -> usize {
     if septets == 0 { 0 } else { (fill_bits(header) + 7 * septets).div_ceil(8) }
 }
 
-/// Appends the septets, one per octet in `septets`, as they stand behind a header of `header` octets. The top bit of
-/// an octet does not count.
+/// Packs septets (one per octet, the top bit ignored) and appends them, aligned for a header of `header` octets.
 ///
-/// SMPP counts octets, so seven bits that are left in the last octet could be one more septet: a carriage return
-/// fills them. For the same reason a text that ends with a carriage return at the end of an octet gets another one
+/// The length of user data in SMPP is in octets, so seven unused bits at the end could be read as another septet: a
+/// carriage return fills them. For the same reason, a carriage return that ends exactly at an octet boundary is doubled
 /// (3GPP TS 23.038 §6.1.2.3.1).
 pub fn pack(septets: &[u8], header: usize, out: &mut Vec<u8>) {
     pack_to(septets, header, out);
@@ -49,25 +48,25 @@ pub(in crate::sms) fn pack_to<S: Sink>(septets: &[u8], header: usize, out: &mut 
     let ends_with_return = septets.last().is_some_and(|septet| septet & 0x7F == CARRIAGE_RETURN);
     let ends_octet = bits.is_multiple_of(8) && ends_with_return;
     let padding = !septets.is_empty() && (bits % 8 == 1 || ends_octet);
-    let (mut pending, mut held) = (0_u16, fill);
+    let (mut pending, mut bits_pending) = (0_u16, fill);
     for &septet in septets.iter().chain(padding.then_some(&CARRIAGE_RETURN)) {
-        pending |= u16::from(septet & 0x7F) << held;
-        held += 7;
-        if held >= 8 {
+        pending |= u16::from(septet & 0x7F) << bits_pending;
+        bits_pending += 7;
+        if bits_pending >= 8 {
             out.octet(pending as u8);
             pending >>= 8;
-            held -= 8;
+            bits_pending -= 8;
         }
     }
-    if held > 0 && !septets.is_empty() {
+    if bits_pending > 0 && !septets.is_empty() {
         out.octet(pending as u8);
     }
 }
 
-/// The septets, one per octet, that stand in `octets` behind a header of `header` octets.
+/// Unpacks the septets that follow a header of `header` octets, one septet per octet.
 ///
-/// A carriage return that ends the last octet is padding and dropped: see [`pack`]. Who knows the number of septets
-/// from elsewhere uses [`unpack_exactly`].
+/// A carriage return that ends the last octet is dropped as padding: see [`pack`]. Use [`unpack_exactly`] if the number
+/// of septets is known.
 pub fn unpack(octets: &[u8], header: usize) -> Vec<u8> {
     let fill = fill_bits(header);
     let bits = 8 * octets.len();
@@ -79,24 +78,24 @@ pub fn unpack(octets: &[u8], header: usize) -> Vec<u8> {
     septets
 }
 
-/// The first `count` septets, or as many as there are.
+/// Unpacks the first `count` septets, or as many as there are.
 pub fn unpack_exactly(octets: &[u8], header: usize, count: usize) -> Vec<u8> {
     let fill = fill_bits(header);
     let available = (8 * octets.len()).saturating_sub(fill) / 7;
     let count = count.min(available);
     let mut septets = Vec::with_capacity(count);
     let mut octets = octets.iter().copied();
-    // The fill bits are the low ones of the first octet.
+    // The fill bits are the low bits of the first octet.
     let mut pending = octets.next().map_or(0, u16::from) >> fill;
-    let mut held = 8 - fill;
+    let mut bits_pending = 8 - fill;
     while septets.len() < count {
-        if held < 7 {
-            pending |= octets.next().map_or(0, u16::from) << held;
-            held += 8;
+        if bits_pending < 7 {
+            pending |= octets.next().map_or(0, u16::from) << bits_pending;
+            bits_pending += 8;
         }
         septets.push((pending & 0x7F) as u8);
         pending >>= 7;
-        held -= 7;
+        bits_pending -= 7;
     }
     septets
 }
@@ -124,7 +123,7 @@ mod tests {
             (b"hello", &[0xE8, 0x32, 0x9B, 0xFD, 0x06]),
             (b"hellohello", &[0xE8, 0x32, 0x9B, 0xFD, 0x46, 0x97, 0xD9, 0xEC, 0x37]),
             (b"12345678", &[0x31, 0xD9, 0x8C, 0x56, 0xB3, 0xDD, 0x70]),
-            // The example of the specification: seven characters and a carriage return for the last seven bits.
+            // The example of the specification: seven characters, and a carriage return for the last seven bits.
             (b"1234567", &[0x31, 0xD9, 0x8C, 0x56, 0xB3, 0xDD, 0x1A]),
         ];
         for (septets, octets) in words {
@@ -134,26 +133,26 @@ mod tests {
     }
 
     #[test]
-    fn septets_begin_at_a_septet_boundary() {
+    fn septets_start_at_a_septet_boundary() {
         for (header, fill) in [(0, 0), (4, 3), (5, 2), (6, 1), (7, 0), (9, 5), (12, 2)] {
             assert_eq!(fill_bits(header), fill, "a header of {header} octets");
             assert_eq!((8 * header + fill) % 7, 0);
         }
-        assert_eq!(packed(b"1", 6), [0x31 << 1], "one fill bit behind an 8-bit concatenation");
-        assert_eq!(packed(b"hello", 7), packed(b"hello", 0), "none behind a 16-bit one");
-        // "Hi" behind a header of six octets: 1 fill bit, then 48 69 in seven bits each, low ones first.
+        assert_eq!(packed(b"1", 6), [0x31 << 1], "one fill bit after an 8-bit reference");
+        assert_eq!(packed(b"hello", 7), packed(b"hello", 0), "no fill bits after a 16-bit reference");
+        // "Hi" after a header of six octets: 1 fill bit, then 48 and 69 in seven bits each, low bits first.
         assert_eq!(packed(b"Hi", 6), [0x90, 0x69]);
         assert_eq!(unpack(&[0x90, 0x69], 6), b"Hi");
     }
 
     #[test]
-    fn a_carriage_return_is_padding_at_the_end_of_an_octet_alone() {
-        assert_eq!(packed(b"1234567\r", 0).len(), 8, "another one follows");
-        assert_eq!(packed(b"1234567\x8D", 0), packed(b"1234567\r", 0), "the top bit does not count");
+    fn only_a_carriage_return_at_an_octet_boundary_is_padding() {
+        assert_eq!(packed(b"1234567\r", 0).len(), 8, "the carriage return is doubled");
+        assert_eq!(packed(b"1234567\x8D", 0), packed(b"1234567\r", 0), "the top bit is ignored");
         assert_eq!(
             unpack(&packed(b"1234567\r", 0), 0),
             b"1234567\r\r",
-            "a receiver returns the carriage twice"
+            "the receiver reads two carriage returns"
         );
         assert_eq!(unpack(&packed(b"123456\r", 0), 0), b"123456\r");
         assert_eq!(unpack(&packed(b"12345\r", 0), 0), b"12345\r");
@@ -161,27 +160,27 @@ mod tests {
     }
 
     #[test]
-    fn the_count_may_be_known() {
+    fn unpack_exactly_returns_the_given_count() {
         let octets = packed(b"1234567", 0);
         assert_eq!(unpack_exactly(&octets, 0, 7), b"1234567");
         assert_eq!(unpack_exactly(&octets, 0, 8), b"1234567\r");
-        assert_eq!(unpack_exactly(&octets, 0, 9), b"1234567\r", "there are no more");
+        assert_eq!(unpack_exactly(&octets, 0, 9), b"1234567\r", "there are only eight septets");
         assert_eq!(unpack_exactly(&[], 6, 1), b"");
     }
 
     proptest! {
         #[test]
-        fn what_was_packed_is_unpacked(septets in prop::collection::vec(0..0x80_u8, 0..200), header in 0..20_usize) {
+        fn packed_septets_unpack_to_themselves(septets in prop::collection::vec(0..0x80_u8, 0..200), header in 0..20_usize) {
             let octets = packed(&septets, header);
             prop_assert_eq!(unpack_exactly(&octets, header, septets.len()), &septets[..]);
             let read = unpack(&octets, header);
-            // A text that ends with a carriage return may have one more.
-            let once_more = [&septets[..], b"\r"].concat();
-            prop_assert!(read == septets || (septets.ends_with(b"\r") && read == once_more));
+            // A text that ends with a carriage return may have another one.
+            let with_another_return = [&septets[..], b"\r"].concat();
+            prop_assert!(read == septets || (septets.ends_with(b"\r") && read == with_another_return));
         }
 
         #[test]
-        fn packing_is_shifting_into_one_long_number(septets in prop::collection::vec(0..0x80_u8, 1..17), header in 0..20_usize) {
+        fn packing_equals_shifting_into_one_long_number(septets in prop::collection::vec(0..0x80_u8, 1..17), header in 0..20_usize) {
             let fill = fill_bits(header);
             let mut number = 0_u128;
             for septet in septets.iter().rev() {
@@ -200,14 +199,14 @@ mod tests {
         }
 
         #[test]
-        fn any_octets_are_unpacked(octets in any::<Vec<u8>>(), header in any::<u8>(), count in any::<usize>()) {
+        fn any_octets_unpack(octets in any::<Vec<u8>>(), header in any::<u8>(), count in any::<usize>()) {
             prop_assert!(unpack(&octets, header.into()).iter().all(u8::is_ascii));
             prop_assert!(unpack_exactly(&octets, header.into(), count).len() <= octets.len() * 8 / 7);
         }
     }
 
     #[test]
-    fn nothing_takes_no_octets() {
+    fn no_septets_take_no_octets() {
         for header in 0..20 {
             assert_eq!((packed(&[], header), packed_len(0, header)), (vec![], 0));
         }

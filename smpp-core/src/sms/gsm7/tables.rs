@@ -1,27 +1,27 @@
-//! The tables (3GPP TS 23.038 §6.2.1, annex A), each with its way back.
+//! The tables (3GPP TS 23.038 §6.2.1, annex A), each with its reverse table.
 
-/// The septet that selects the extension table for the next one.
+/// The septet that selects the extension table for the next septet.
 pub(super) const ESCAPE: u8 = 0x1B;
 
-/// Characters below this are found by their number. The letters of the national tables are all among them; Greek
-/// capitals, the euro sign and infinity are not.
+/// The reverse tables are indexed by characters below this. All letters of the national tables are below; Greek
+/// capitals, the euro sign and infinity are above.
 const DIRECT: usize = 0x180;
 
-/// No septet.
+/// Marks a character without a septet.
 const NONE: u8 = 0xFF;
 
-/// Septets of the characters below [`DIRECT`].
+/// The septets of the characters below [`DIRECT`].
 struct Reverse([u8; DIRECT]);
 
-/// A table of 128 characters: the default one, or what a locking shift puts in its place.
+/// A table of 128 characters: the default table, or one that a locking shift selects.
 pub(super) struct Locking {
     characters: &'static [char; 128],
     reverse: Reverse,
-    /// Whether a septet is the ASCII octet of its character.
+    /// Whether a septet equals the ASCII octet of its character.
     ascii: [bool; 128],
 }
 
-/// A table that an escape selects for one septet: the extension table, or what a single shift puts in its place.
+/// A table for one septet after an escape: the extension table, or one that a single shift selects.
 pub(super) struct Single {
     entries: &'static [(u8, char)],
     reverse: Reverse,
@@ -40,7 +40,7 @@ impl Reverse {
 impl Reverse {
     const EMPTY: Self = Self([NONE; DIRECT]);
 
-    /// The septet of a character; `search` finds those that are not below [`DIRECT`].
+    /// Returns the septet of a character; `search` finds characters that are not below [`DIRECT`].
     #[inline]
     fn septet(&self, character: char, search: impl FnOnce() -> Option<u8>) -> Option<u8> {
         match self.0.get(character as usize) {

@@ -1,73 +1,61 @@
-//! A message whose parts are put together, and what tells it from others.
+//! A message with the segments that were received.
 
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::shelf::Weigh;
-use crate::pdu::{Address, DataCoding, EsmClass, Npi, Ton};
-use crate::sms::Codings;
+use super::key::MessageKey;
+use super::store::MemoryCost;
+use crate::pdu::{Address, DataCoding, EsmClass};
+use crate::sms::coding::Codings;
 use crate::sms::digest::digest;
 use crate::sms::udh;
-use crate::sms::user_data::{MessagePart, Reference, UserData};
+use crate::sms::user_data::{MessageReference, UserData};
 use crate::time::Instant;
-use crate::wire::COctets;
 
-/// The parts of a message: all of them if it is complete.
+/// A concatenated message with its received segments.
+///
+/// It is complete in [`Pushed::Complete`](super::Pushed::Complete). A message that timed out, was evicted or superseded
+/// lacks at least one segment.
 #[derive(Clone)]
-pub struct Message<T> {
-    key: Key,
-    parts: Parts<T>,
+pub struct ReassembledMessage<T> {
+    key: MessageKey,
+    stored: StoredSegments<T>,
 }
 
-/// A part of a [`Message`].
+/// A segment of a [`ReassembledMessage`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Part<'a> {
-    /// Which one it is, from 1.
+pub struct ReceivedSegment<'a> {
+    /// The segment number, from 1.
     pub number: u8,
-    /// Its user data header, if it had one.
+    /// The user data header, if the segment has one.
     pub header: Option<udh::Header<'a>>,
-    /// What followed the header.
+    /// The octets after the header.
     pub octets: &'a [u8],
-    /// Its mode, type and features.
+    /// The `esm_class` of the PDU.
     pub esm_class: EsmClass,
-    /// How it is coded.
+    /// The `data_coding` of the PDU.
     pub data_coding: DataCoding,
 }
 
-/// Which message it is, for [`Reassembler::revoke`](super::Reassembler::revoke).
+/// Identifies a message for [`Reassembler::forget_completed`](super::Reassembler::forget_completed).
 #[derive(Clone, PartialEq, Eq)]
-pub struct Identity(pub(super) Key);
+pub struct MessageIdentity(pub(super) MessageKey);
 
-/// All that tells a message from others (3GPP TS 23.040 §9.2.3.24.1).
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key {
-    source: Party,
-    destination: Party,
-    reference: Reference,
-    total: u8,
-}
-
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Party {
-    ton: Ton,
-    npi: Npi,
-    digits: Box<[u8]>,
-}
-
-/// The parts that are there.
+/// The segments of one message that were received so far.
 #[derive(Clone)]
-pub(super) struct Parts<T> {
-    pub(super) began: Instant,
-    /// By number.
-    held: Vec<Held<T>>,
-    /// Of all that is held.
-    weight: usize,
+pub(super) struct StoredSegments<T> {
+    /// When the first segment was received.
+    pub(super) started_at: Instant,
+    /// Sorted by number.
+    segments: Vec<StoredSegment<T>>,
+    /// The memory of all segments.
+    octets: usize,
 }
 
 #[derive(Clone)]
-pub(super) struct Held<T> {
+pub(super) struct StoredSegment<T> {
     pub(super) number: u8,
     esm_class: EsmClass,
     data_coding: DataCoding,
@@ -77,148 +65,127 @@ pub(super) struct Held<T> {
     pub(super) tag: T,
 }
 
-impl<T> Message<T> {
-    /// The sender.
+impl<T> ReassembledMessage<T> {
+    /// Returns the sender.
     pub fn source(&self) -> Address<'_, 65> {
-        self.key.source.address()
+        self.key.source.as_address()
     }
 
-    /// The recipient.
+    /// Returns the recipient.
     pub fn destination(&self) -> Address<'_, 65> {
-        self.key.destination.address()
+        self.key.destination.as_address()
     }
 
-    /// What its parts share.
-    pub const fn reference(&self) -> Reference {
+    /// Returns the reference that all segments share.
+    pub const fn reference(&self) -> MessageReference {
         self.key.reference
     }
 
-    /// How many parts it has: 1 to 255.
+    /// Returns the number of segments of the whole message: 1 to 255.
     pub const fn total(&self) -> u8 {
         self.key.total
     }
 
-    /// When its first part came.
-    pub const fn began(&self) -> Instant {
-        self.parts.began
+    /// Returns when the first segment was received.
+    pub const fn started_at(&self) -> Instant {
+        self.stored.started_at
     }
 
-    /// Whether all parts are there.
+    /// Returns whether all segments were received.
     pub const fn is_complete(&self) -> bool {
-        self.parts.count() == self.key.total
+        self.stored.count() == self.key.total
     }
 
-    /// The parts that are there, in order.
-    pub fn parts(&self) -> impl Iterator<Item = Part<'_>> {
-        self.parts.held.iter().map(Held::part)
+    /// Returns the received segments in the order of their numbers.
+    pub fn segments(&self) -> impl Iterator<Item = ReceivedSegment<'_>> {
+        self.stored.segments.iter().map(StoredSegment::received)
     }
 
-    /// The octets of the parts that are there, without their headers.
+    /// Returns the octets of the received segments without their headers.
     pub fn octets(&self) -> Vec<u8> {
-        self.parts().flat_map(|part| part.octets).copied().collect()
+        self.segments().flat_map(|segment| segment.octets).copied().collect()
     }
 
-    /// The text of the parts that are there: see [`Codings::decode_parts`].
+    /// Decodes the text of the received segments. `None` if they are not text: see [`Codings::decode_segments`].
     pub fn text(&self, codings: Codings) -> Option<String> {
-        codings.decode_parts(self.parts().map(|Part { header, octets, esm_class, data_coding, .. }| {
-            UserData { header, octets, esm_class, data_coding, part: None }
-        }))
+        codings.decode_segments(self.segments().map(
+            |ReceivedSegment { header, octets, esm_class, data_coding, .. }| UserData {
+                header,
+                octets,
+                esm_class,
+                data_coding,
+                segment: None,
+            },
+        ))
     }
 
-    /// Which message it is.
-    pub fn identity(&self) -> Identity {
-        Identity(self.key.clone())
+    /// Returns the identity of the message.
+    pub fn identity(&self) -> MessageIdentity {
+        MessageIdentity(self.key.clone())
     }
 
-    /// The tags of the parts that are there, in the parts' order.
+    /// Returns the tags of the received segments in the order of the segment numbers.
     pub fn tags(&self) -> impl Iterator<Item = &T> {
-        self.parts.held.iter().map(|part| &part.tag)
+        self.stored.segments.iter().map(|segment| &segment.tag)
     }
 
-    /// The tags of the parts that are there, in the parts' order.
+    /// Consumes the message and returns the tags in the order of the segment numbers.
     pub fn into_tags(self) -> impl Iterator<Item = T> {
-        self.parts.held.into_iter().map(|part| part.tag)
+        self.stored.segments.into_iter().map(|segment| segment.tag)
     }
 }
 
-impl<T> From<(Key, Parts<T>)> for Message<T> {
-    fn from((key, parts): (Key, Parts<T>)) -> Self {
-        Self { key, parts }
+impl<T> From<(MessageKey, StoredSegments<T>)> for ReassembledMessage<T> {
+    fn from((key, stored): (MessageKey, StoredSegments<T>)) -> Self {
+        Self { key, stored }
     }
 }
 
-impl Key {
-    pub(super) fn new<const N: usize, const M: usize>(
-        source: Address<'_, N>,
-        destination: Address<'_, M>,
-        part: MessagePart,
-    ) -> Self {
-        let MessagePart { reference, total, .. } = part;
-        Self { source: Party::new(source), destination: Party::new(destination), reference, total }
-    }
-}
-
-impl Weigh for Key {
-    fn weight(&self) -> usize {
-        self.source.digits.len() + self.destination.digits.len()
-    }
-}
-
-impl Party {
-    fn new<const N: usize>(address: Address<'_, N>) -> Self {
-        Self { ton: address.ton, npi: address.npi, digits: address.digits.as_bytes().into() }
+impl<T> StoredSegments<T> {
+    pub(super) const fn new(started_at: Instant) -> Self {
+        Self { started_at, segments: Vec::new(), octets: 0 }
     }
 
-    fn address(&self) -> Address<'_, 65> {
-        Address { ton: self.ton, npi: self.npi, digits: COctets::kept(&self.digits) }
-    }
-}
-
-impl<T> Parts<T> {
-    /// None there yet.
-    pub(super) const fn new(began: Instant) -> Self {
-        Self { began, held: Vec::new(), weight: 0 }
-    }
-
-    /// At most 255, one of each number.
+    /// Returns the number of segments: at most 255, because their numbers differ.
     pub(super) const fn count(&self) -> u8 {
-        self.held.len() as u8
+        self.segments.len() as u8
     }
 
-    pub(super) fn get(&self, number: u8) -> Option<&Held<T>> {
-        self.held.get(self.find(number).ok()?)
+    pub(super) fn get(&self, number: u8) -> Option<&StoredSegment<T>> {
+        self.segments.get(self.find(number).ok()?)
     }
 
-    /// Adds a part of a number that is not there.
-    pub(super) fn add(&mut self, part: Held<T>) {
-        if let Err(at) = self.find(part.number) {
-            self.weight += part.weight();
-            // No more than is weighed.
-            self.held.reserve_exact(1);
-            self.held.insert(at, part);
+    /// Adds a segment, unless there is one with its number.
+    pub(super) fn add(&mut self, segment: StoredSegment<T>) {
+        if let Err(index) = self.find(segment.number) {
+            self.octets += segment.memory_octets();
+            // `octets` does not count spare capacity.
+            self.segments.reserve_exact(1);
+            self.segments.insert(index, segment);
         }
     }
 
     pub(super) fn digests(&self) -> Box<[u64]> {
-        self.held.iter().map(Held::digest).collect()
+        self.segments.iter().map(StoredSegment::digest).collect()
     }
 
-    /// Where the part with the number is, or would be.
+    /// Returns the index of the segment with the number, or as an error the index where it would be inserted.
     fn find(&self, number: u8) -> Result<usize, usize> {
-        self.held.binary_search_by_key(&number, |part| part.number)
+        self.segments.binary_search_by_key(&number, |segment| segment.number)
     }
 }
 
-impl<T> Weigh for Parts<T> {
-    fn weight(&self) -> usize {
-        self.weight
+impl<T> MemoryCost for StoredSegments<T> {
+    fn memory_octets(&self) -> usize {
+        self.octets
     }
 }
 
-impl<T> Held<T> {
+impl<T> StoredSegment<T> {
     pub(super) fn new(number: u8, user_data: &UserData<'_>, tag: T) -> Self {
         let UserData { header, octets, esm_class, data_coding, .. } = *user_data;
-        let mut user_data = Vec::with_capacity(header.map_or(0, |header| header.octets()) + octets.len());
+        let header_len = header.map_or(0, |header| header.encoded_len());
+        let mut user_data = Vec::with_capacity(header_len + octets.len());
         if let Some(header) = header {
             user_data.push(header.as_bytes().len() as u8);
             user_data.extend_from_slice(header.as_bytes());
@@ -234,17 +201,17 @@ impl<T> Held<T> {
         }
     }
 
-    fn part(&self) -> Part<'_> {
+    fn received(&self) -> ReceivedSegment<'_> {
         let Self { number, esm_class, data_coding, ref user_data, .. } = *self;
         let (header, octets) = match udh::split(user_data) {
             Ok((header, octets)) if self.has_header => (Some(header), octets),
             _ => (None, &**user_data),
         };
-        Part { number, header, octets, esm_class, data_coding }
+        ReceivedSegment { number, header, octets, esm_class, data_coding }
     }
 
-    /// Octets that it takes, itself included.
-    pub(super) fn weight(&self) -> usize {
+    /// Returns the memory of the segment, itself included.
+    pub(super) fn memory_octets(&self) -> usize {
         size_of::<Self>() + self.user_data.len()
     }
 
@@ -253,18 +220,18 @@ impl<T> Held<T> {
     }
 }
 
-/// Addresses are somebody's.
-impl fmt::Debug for Identity {
+/// Omits the addresses, which are personal data.
+impl fmt::Debug for MessageIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Identity").field(&self.0.reference).finish()
+        f.debug_tuple("MessageIdentity").field(&self.0.reference).finish()
     }
 }
 
-/// Addresses and text are somebody's: what kind of message it is, and no more.
-impl<T> fmt::Debug for Message<T> {
+/// Omits the addresses and the text, which are personal data.
+impl<T> fmt::Debug for ReassembledMessage<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let numbers: Vec<u8> = self.parts().map(|part| part.number).collect();
-        f.debug_struct("Message")
+        let numbers: Vec<u8> = self.segments().map(|segment| segment.number).collect();
+        f.debug_struct("ReassembledMessage")
             .field("reference", &self.reference())
             .field("total", &self.total())
             .field("numbers", &numbers)

@@ -1,4 +1,4 @@
-//! Stories of parts, and what holds for any of them.
+//! Tests of reassembly: scenarios, and properties of any sequence of segments.
 
 use alloc::collections::BTreeSet;
 use alloc::vec;
@@ -9,31 +9,36 @@ use proptest::prelude::*;
 use super::*;
 use crate::pdu::{DataCoding, EsmClass, SubmitSm};
 use crate::sms::udh::{self, ConcatRef};
-use crate::sms::{Codings, Form, MessagePart, Reference, Text};
+use crate::sms::{Codings, MessageReference, SegmentInfo, Segmentation, Text};
 use crate::wire::COctets;
 
 const SECOND: Duration = Duration::from_secs(1);
 
 fn limits() -> ReassemblyLimits {
-    ReassemblyLimits { messages: 3, octets: 10_000, age: 60 * SECOND, repeats: 30 * SECOND }
+    ReassemblyLimits {
+        max_messages: 3,
+        max_octets: 10_000,
+        max_age: 60 * SECOND,
+        duplicate_window: 30 * SECOND,
+    }
 }
 
 fn after(seconds: u32) -> Instant {
     Instant::ZERO + seconds * SECOND
 }
 
-fn part(reference: u8, total: u8, number: u8, octets: &[u8]) -> UserData<'_> {
-    let reference = Reference::Udh(ConcatRef::Narrow(reference));
-    UserData { octets, part: Some(MessagePart { reference, total, number }), ..UserData::default() }
+fn segment(reference: u8, total: u8, number: u8, octets: &[u8]) -> UserData<'_> {
+    let reference = MessageReference::Udh(ConcatRef::Narrow(reference));
+    UserData { octets, segment: Some(SegmentInfo { reference, total, number }), ..UserData::default() }
 }
 
-/// Someone writes to us.
-struct Phone<T = ()> {
+/// A sender of segments.
+struct Sender<T = ()> {
     number: &'static str,
     reassembler: Reassembler<T>,
 }
 
-impl<T> Phone<T> {
+impl<T> Sender<T> {
     fn new(limits: ReassemblyLimits) -> Self {
         Self { number: "6591234567", reassembler: Reassembler::new(limits) }
     }
@@ -41,220 +46,225 @@ impl<T> Phone<T> {
     fn push(&mut self, now: Instant, user_data: &UserData<'_>, tag: T) -> Result<Pushed<T>, PushErrorReason> {
         let source = Address::international(self.number).unwrap();
         let destination = Address::alphanumeric("8x8").unwrap();
-        self.reassembler.push(now, source, destination, user_data, tag).map_err(|unkept| unkept.reason)
+        self.reassembler.push(now, source, destination, user_data, tag).map_err(|error| error.reason)
     }
 }
 
 #[test]
-fn parts_come_in_any_order_and_repeated() {
-    let mut phone = Phone::new(limits());
-    let push = |phone: &mut Phone<_>, number, octets: &'static [u8]| {
-        phone.push(Instant::ZERO, &part(1, 3, number, octets), number).unwrap()
+fn segments_may_arrive_in_any_order_and_repeatedly() {
+    let mut sender = Sender::new(limits());
+    let push = |sender: &mut Sender<_>, number, octets: &'static [u8]| {
+        sender.push(Instant::ZERO, &segment(1, 3, number, octets), number).unwrap()
     };
-    assert!(matches!(push(&mut phone, 3, b"c"), Pushed::Kept { parts: 1, total: 3, superseded: None }));
-    assert!(matches!(push(&mut phone, 1, b"a"), Pushed::Kept { parts: 2, .. }));
-    assert!(matches!(push(&mut phone, 3, b"c"), Pushed::Duplicate(3)));
-    let Pushed::Complete(message) = push(&mut phone, 2, b"b") else { panic!("three of three") };
+    assert!(matches!(push(&mut sender, 3, b"c"), Pushed::Stored { segments: 1, total: 3, superseded: None }));
+    assert!(matches!(push(&mut sender, 1, b"a"), Pushed::Stored { segments: 2, .. }));
+    assert!(matches!(push(&mut sender, 3, b"c"), Pushed::Duplicate(3)));
+    let Pushed::Complete(message) = push(&mut sender, 2, b"b") else { panic!("three of three") };
     assert_eq!((message.octets(), message.total()), (b"abc".to_vec(), 3));
     assert_eq!(message.source(), Address::international("6591234567").unwrap().into());
     assert_eq!(message.destination(), Address::alphanumeric("8x8").unwrap().into());
     assert_eq!(message.into_tags().collect::<Vec<_>>(), [1, 2, 3]);
-    assert_eq!((phone.reassembler.len(), phone.reassembler.octets()), (0, 0));
+    assert_eq!((sender.reassembler.len(), sender.reassembler.octets()), (0, 0));
 }
 
 #[test]
-fn one_that_stands_alone_is_the_callers() {
-    let mut phone = Phone::new(limits());
+fn a_message_without_concatenation_is_returned() {
+    let mut sender = Sender::new(limits());
     let alone = UserData { octets: b"Hi", ..UserData::default() };
-    assert!(matches!(phone.push(Instant::ZERO, &alone, 7), Ok(Pushed::Alone(7))));
-    let one = phone.push(Instant::ZERO, &part(1, 1, 1, b"Hi"), 8).unwrap();
-    assert!(matches!(one, Pushed::Complete(message) if message.octets() == b"Hi"), "part 1 of 1");
+    assert!(matches!(sender.push(Instant::ZERO, &alone, 7), Ok(Pushed::Standalone(7))));
+    let one = sender.push(Instant::ZERO, &segment(1, 1, 1, b"Hi"), 8).unwrap();
+    assert!(matches!(one, Pushed::Complete(message) if message.octets() == b"Hi"), "segment 1 of 1");
 }
 
 #[test]
-fn other_addresses_references_and_totals_are_other_messages() {
-    let mut phone = Phone::new(ReassemblyLimits { messages: 9, ..limits() });
-    let mut kept = |user_data: &UserData<'_>, number| {
-        phone.number = number;
-        matches!(phone.push(Instant::ZERO, user_data, ()), Ok(Pushed::Kept { parts: 1, .. }))
+fn the_key_is_addresses_reference_and_total() {
+    let mut sender = Sender::new(ReassemblyLimits { max_messages: 9, ..limits() });
+    let mut stored = |user_data: &UserData<'_>, number| {
+        sender.number = number;
+        matches!(sender.push(Instant::ZERO, user_data, ()), Ok(Pushed::Stored { segments: 1, .. }))
     };
-    assert!(kept(&part(1, 2, 1, b"a"), "1"));
-    assert!(kept(&part(1, 2, 2, b"b"), "2"), "another sender");
-    assert!(kept(&part(2, 2, 2, b"b"), "1"), "another reference");
-    assert!(kept(&part(1, 3, 2, b"b"), "1"), "another total");
-    for reference in [Reference::Udh(ConcatRef::Wide(1)), Reference::Sar(1)] {
-        let part = MessagePart { reference, total: 2, number: 2 };
-        let user_data = UserData { octets: b"b", part: Some(part), ..UserData::default() };
-        assert!(kept(&user_data, "1"), "another kind of reference");
+    assert!(stored(&segment(1, 2, 1, b"a"), "1"));
+    assert!(stored(&segment(1, 2, 2, b"b"), "2"), "another sender");
+    assert!(stored(&segment(2, 2, 2, b"b"), "1"), "another reference");
+    assert!(stored(&segment(1, 3, 2, b"b"), "1"), "another total");
+    for reference in [MessageReference::Udh(ConcatRef::Wide(1)), MessageReference::Sar(1)] {
+        let segment = SegmentInfo { reference, total: 2, number: 2 };
+        let user_data = UserData { octets: b"b", segment: Some(segment), ..UserData::default() };
+        assert!(stored(&user_data, "1"), "another kind of reference");
     }
 }
 
 #[test]
-fn what_waits_too_long_comes_out_with_what_there_is() {
-    let mut phone = Phone::new(limits());
-    phone.push(after(0), &part(1, 2, 2, b"old"), "first").unwrap();
-    phone.push(after(10), &part(2, 2, 1, b"young"), "second").unwrap();
-    assert_eq!(phone.reassembler.poll_timeout(), Some(after(60)));
-    assert!(phone.reassembler.handle_timeout(after(59)).is_none());
-    let message = phone.reassembler.handle_timeout(after(60)).unwrap();
+fn handle_timeout_returns_an_expired_message_with_its_segments() {
+    let mut sender = Sender::new(limits());
+    sender.push(after(0), &segment(1, 2, 2, b"old"), "first").unwrap();
+    sender.push(after(10), &segment(2, 2, 1, b"young"), "second").unwrap();
+    assert_eq!(sender.reassembler.poll_timeout(), Some(after(60)));
+    assert!(sender.reassembler.handle_timeout(after(59)).is_none());
+    let message = sender.reassembler.handle_timeout(after(60)).unwrap();
     assert!(!message.is_complete());
     assert_eq!(
-        message.parts().map(|part| (part.number, part.octets)).collect::<Vec<_>>(),
+        message.segments().map(|segment| (segment.number, segment.octets)).collect::<Vec<_>>(),
         [(2, &b"old"[..])]
     );
-    assert_eq!((message.began(), message.into_tags().next()), (after(0), Some("first")));
-    assert!(phone.reassembler.handle_timeout(after(60)).is_none());
-    assert_eq!(phone.reassembler.poll_timeout(), Some(after(70)));
+    assert_eq!((message.started_at(), message.into_tags().next()), (after(0), Some("first")));
+    assert!(sender.reassembler.handle_timeout(after(60)).is_none());
+    assert_eq!(sender.reassembler.poll_timeout(), Some(after(70)));
 }
 
 #[test]
-fn a_part_that_comes_again_after_the_last_is_known() {
-    let mut phone = Phone::new(limits());
-    phone.push(after(0), &part(1, 2, 1, b"a"), 1).unwrap();
-    phone.push(after(0), &part(1, 2, 2, b"b"), 2).unwrap();
-    assert!(matches!(phone.push(after(1), &part(1, 2, 2, b"b"), 3), Ok(Pushed::Duplicate(3))));
-    assert!(phone.reassembler.is_empty());
-    // The reference is used again, for another text that ends alike.
-    assert!(matches!(phone.push(after(2), &part(1, 2, 1, b"A"), 4), Ok(Pushed::Kept { .. })));
-    let again = phone.push(after(2), &part(1, 2, 2, b"b"), 5).unwrap();
+fn a_repeated_segment_of_a_completed_message_is_a_duplicate() {
+    let mut sender = Sender::new(limits());
+    sender.push(after(0), &segment(1, 2, 1, b"a"), 1).unwrap();
+    sender.push(after(0), &segment(1, 2, 2, b"b"), 2).unwrap();
+    assert!(matches!(sender.push(after(1), &segment(1, 2, 2, b"b"), 3), Ok(Pushed::Duplicate(3))));
+    assert!(sender.reassembler.is_empty());
+    // The sender reuses the reference for another text with the same last segment.
+    assert!(matches!(sender.push(after(2), &segment(1, 2, 1, b"A"), 4), Ok(Pushed::Stored { .. })));
+    let again = sender.push(after(2), &segment(1, 2, 2, b"b"), 5).unwrap();
     assert!(matches!(again, Pushed::Complete(message) if message.octets() == b"Ab"));
-    // It is not known for ever.
-    assert!(matches!(phone.push(after(31), &part(1, 2, 2, b"b"), 6), Ok(Pushed::Duplicate(6))));
-    assert!(matches!(phone.push(after(32), &part(1, 2, 2, b"b"), 7), Ok(Pushed::Kept { .. })));
+    // The completed message expires.
+    assert!(matches!(sender.push(after(31), &segment(1, 2, 2, b"b"), 6), Ok(Pushed::Duplicate(6))));
+    assert!(matches!(sender.push(after(32), &segment(1, 2, 2, b"b"), 7), Ok(Pushed::Stored { .. })));
 }
 
 #[test]
 fn another_message_under_the_same_reference_supersedes_the_first() {
-    let mut phone = Phone::new(limits());
-    phone.push(after(0), &part(1, 3, 1, b"old"), "old").unwrap();
-    let Ok(Pushed::Kept { parts: 1, superseded: Some(old), .. }) =
-        phone.push(after(1), &part(1, 3, 1, b"new"), "new")
+    let mut sender = Sender::new(limits());
+    sender.push(after(0), &segment(1, 3, 1, b"old"), "old").unwrap();
+    let Ok(Pushed::Stored { segments: 1, superseded: Some(old), .. }) =
+        sender.push(after(1), &segment(1, 3, 1, b"new"), "new")
     else {
-        panic!("the old one can never be complete")
+        panic!("the old message can never be complete")
     };
     assert_eq!((old.octets(), old.into_tags().next()), (b"old".to_vec(), Some("old")));
-    assert_eq!(phone.reassembler.len(), 1);
+    assert_eq!(sender.reassembler.len(), 1);
 }
 
 #[test]
-fn what_does_not_fit_is_handed_back_until_there_is_room() {
-    let mut phone = Phone::new(limits());
+fn a_segment_above_the_limits_is_returned_until_there_is_room() {
+    let mut sender = Sender::new(limits());
     for reference in 0..3 {
-        phone.push(after(0), &part(reference, 2, 1, b"a"), reference).unwrap();
+        sender.push(after(0), &segment(reference, 2, 1, b"a"), reference).unwrap();
     }
-    assert_eq!(phone.push(after(0), &part(3, 2, 1, b"a"), 3).err(), Some(PushErrorReason::Full));
-    let completes = phone.push(after(0), &part(0, 2, 2, b"b"), 4);
-    assert!(matches!(completes, Ok(Pushed::Complete(_))), "no room is needed for another message");
-    assert!(matches!(phone.push(after(0), &part(3, 2, 1, b"a"), 5), Ok(Pushed::Kept { .. })));
-    assert_eq!(phone.push(after(0), &part(4, 2, 1, b"a"), 6).err(), Some(PushErrorReason::Full));
+    assert_eq!(sender.push(after(0), &segment(3, 2, 1, b"a"), 3).err(), Some(PushErrorReason::Full));
+    let completes = sender.push(after(0), &segment(0, 2, 2, b"b"), 4);
+    assert!(matches!(completes, Ok(Pushed::Complete(_))), "the last segment needs no room");
+    assert!(matches!(sender.push(after(0), &segment(3, 2, 1, b"a"), 5), Ok(Pushed::Stored { .. })));
+    assert_eq!(sender.push(after(0), &segment(4, 2, 1, b"a"), 6).err(), Some(PushErrorReason::Full));
     assert_eq!(
-        phone.reassembler.evict().map(|oldest| oldest.reference()),
-        Some(Reference::Udh(ConcatRef::Narrow(1)))
+        sender.reassembler.evict().map(|oldest| oldest.reference()),
+        Some(MessageReference::Udh(ConcatRef::Narrow(1)))
     );
-    assert!(phone.push(after(0), &part(4, 2, 1, b"a"), 7).is_ok());
+    assert!(sender.push(after(0), &segment(4, 2, 1, b"a"), 7).is_ok());
 }
 
 #[test]
-fn what_can_never_fit_is_told_from_what_has_to_wait() {
-    let mut phone = Phone::new(ReassemblyLimits { octets: 2_000, ..limits() });
-    let refused = phone.push(after(0), &part(1, 2, 1, &[0; 2_000]), 1).err();
-    assert_eq!(refused, Some(PushErrorReason::TooLarge), "one part");
-    assert!(phone.push(after(0), &part(1, 3, 1, &[0; 800]), 2).is_ok());
-    let refused = phone.push(after(0), &part(1, 3, 2, &[0; 800]), 3).err();
-    assert_eq!(refused, Some(PushErrorReason::TooLarge), "two parts of one message");
-    let refused = phone.push(after(0), &part(2, 3, 1, &[0; 800]), 4).err();
-    assert_eq!(refused, Some(PushErrorReason::Full), "a part that would fit alone");
-    assert_eq!(phone.reassembler.len(), 1, "what was there stays");
-    phone.reassembler.evict();
-    assert!(phone.push(after(0), &part(2, 3, 1, &[0; 800]), 5).is_ok());
+fn too_large_and_full_are_different_errors() {
+    let mut sender = Sender::new(ReassemblyLimits { max_octets: 2_000, ..limits() });
+    let refused = sender.push(after(0), &segment(1, 2, 1, &[0; 2_000]), 1).err();
+    assert_eq!(refused, Some(PushErrorReason::TooLarge), "one segment");
+    assert!(sender.push(after(0), &segment(1, 3, 1, &[0; 800]), 2).is_ok());
+    let refused = sender.push(after(0), &segment(1, 3, 2, &[0; 800]), 3).err();
+    assert_eq!(refused, Some(PushErrorReason::TooLarge), "two segments of one message");
+    let refused = sender.push(after(0), &segment(2, 3, 1, &[0; 800]), 4).err();
+    assert_eq!(refused, Some(PushErrorReason::Full), "a segment that would fit into an empty reassembler");
+    assert_eq!(sender.reassembler.len(), 1, "stored segments are unchanged");
+    sender.reassembler.evict();
+    assert!(sender.push(after(0), &segment(2, 3, 1, &[0; 800]), 5).is_ok());
 
-    let mut nothing = Phone::new(ReassemblyLimits { messages: 0, ..limits() });
-    assert_eq!(nothing.push(after(0), &part(1, 2, 1, b"a"), 1).err(), Some(PushErrorReason::TooLarge));
-    assert!(matches!(nothing.push(after(0), &part(1, 1, 1, b"a"), 2), Ok(Pushed::Complete(_))));
+    let mut nothing = Sender::new(ReassemblyLimits { max_messages: 0, ..limits() });
+    assert_eq!(nothing.push(after(0), &segment(1, 2, 1, b"a"), 1).err(), Some(PushErrorReason::TooLarge));
+    assert!(matches!(nothing.push(after(0), &segment(1, 1, 1, b"a"), 2), Ok(Pushed::Complete(_))));
 }
 
 #[test]
-fn the_last_part_needs_no_room() {
-    let mut phone = Phone::new(limits());
-    phone.push(after(0), &part(1, 2, 1, b"a"), 1).unwrap();
-    let mut full = Phone::new(ReassemblyLimits { octets: phone.reassembler.octets(), ..limits() });
-    full.push(after(0), &part(1, 2, 1, b"a"), 1).unwrap();
-    assert_eq!(full.push(after(0), &part(2, 2, 1, b"a"), 2).err(), Some(PushErrorReason::Full));
-    let whole = full.push(after(0), &part(1, 2, 2, &[b'b'; 500]), 3);
-    assert!(matches!(whole, Ok(Pushed::Complete(message)) if message.octets().len() == 501));
-    assert!(full.push(after(0), &part(2, 2, 1, b"a"), 4).is_ok());
+fn the_last_segment_needs_no_room() {
+    let mut sender = Sender::new(limits());
+    sender.push(after(0), &segment(1, 2, 1, b"a"), 1).unwrap();
+    let mut full = Sender::new(ReassemblyLimits { max_octets: sender.reassembler.octets(), ..limits() });
+    full.push(after(0), &segment(1, 2, 1, b"a"), 1).unwrap();
+    assert_eq!(full.push(after(0), &segment(2, 2, 1, b"a"), 2).err(), Some(PushErrorReason::Full));
+    let completed = full.push(after(0), &segment(1, 2, 2, &[b'b'; 500]), 3);
+    assert!(matches!(completed, Ok(Pushed::Complete(message)) if message.octets().len() == 501));
+    assert!(full.push(after(0), &segment(2, 2, 1, b"a"), 4).is_ok());
 }
 
 #[test]
-fn what_has_waited_too_long_is_not_joined() {
-    let mut phone = Phone::new(limits());
-    phone.push(after(0), &part(1, 2, 1, b"old"), 1).unwrap();
+fn an_expired_message_is_not_continued() {
+    let mut sender = Sender::new(limits());
+    sender.push(after(0), &segment(1, 2, 1, b"old"), 1).unwrap();
     for (octets, tag) in [(&b"new"[..], 2), (b"new", 3)] {
         let seconds = 60 * (tag - 1);
-        let pushed = phone.push(after(seconds), &part(1, 2, 2, octets), tag).unwrap();
-        let Pushed::Kept { parts: 1, superseded: Some(old), .. } = pushed else { panic!("{pushed:?}") };
-        assert_eq!(old.into_tags().collect::<Vec<_>>(), [tag - 1], "not even if the part is the same");
-        assert_eq!(phone.reassembler.poll_timeout(), Some(after(seconds + 60)));
+        let pushed = sender.push(after(seconds), &segment(1, 2, 2, octets), tag).unwrap();
+        let Pushed::Stored { segments: 1, superseded: Some(old), .. } = pushed else { panic!("{pushed:?}") };
+        assert_eq!(old.into_tags().collect::<Vec<_>>(), [tag - 1], "even if the segment is the same");
+        assert_eq!(sender.reassembler.poll_timeout(), Some(after(seconds + 60)));
     }
 }
 
 #[test]
-fn a_message_that_has_begun_anew_has_no_part_of_the_one_before() {
-    let mut phone = Phone::new(limits());
-    phone.push(after(0), &part(1, 2, 1, b"a"), 1).unwrap();
-    phone.push(after(0), &part(1, 2, 2, b"b"), 2).unwrap();
-    phone.push(after(1), &part(1, 2, 1, b"A"), 3).unwrap();
-    phone.reassembler.evict();
-    let pushed = phone.push(after(2), &part(1, 2, 2, b"b"), 4);
-    assert!(matches!(pushed, Ok(Pushed::Kept { .. })), "the latest message with the reference counts");
+fn a_new_message_has_no_segments_of_a_completed_one() {
+    let mut sender = Sender::new(limits());
+    sender.push(after(0), &segment(1, 2, 1, b"a"), 1).unwrap();
+    sender.push(after(0), &segment(1, 2, 2, b"b"), 2).unwrap();
+    sender.push(after(1), &segment(1, 2, 1, b"A"), 3).unwrap();
+    sender.reassembler.evict();
+    let pushed = sender.push(after(2), &segment(1, 2, 2, b"b"), 4);
+    assert!(matches!(pushed, Ok(Pushed::Stored { .. })), "only the latest message with the reference counts");
 }
 
 #[test]
-fn a_part_keeps_all_that_came_with_it() {
+fn a_segment_has_all_fields_of_its_user_data() {
     let (header, octets) = udh::split(&[4, 0x24, 2, 1, 2, b'H', b'i']).unwrap();
     let (esm_class, data_coding) = (EsmClass::UDHI | EsmClass::REPLY_PATH, DataCoding::LATIN1);
-    let user_data = UserData { header: Some(header), esm_class, data_coding, ..part(1, 2, 2, octets) };
-    let empty = UserData { header: Some(udh::Header::EMPTY), ..part(1, 2, 1, b"") };
-    let mut phone = Phone::new(limits());
-    phone.push(after(0), &user_data, ()).unwrap();
-    let Ok(Pushed::Complete(message)) = phone.push(after(0), &empty, ()) else { panic!("both are there") };
-    let second = Part { number: 2, header: Some(header), octets: b"Hi", esm_class, data_coding };
-    let first = Part {
+    let user_data = UserData { header: Some(header), esm_class, data_coding, ..segment(1, 2, 2, octets) };
+    let empty = UserData { header: Some(udh::Header::EMPTY), ..segment(1, 2, 1, b"") };
+    let mut sender = Sender::new(limits());
+    sender.push(after(0), &user_data, ()).unwrap();
+    let Ok(Pushed::Complete(message)) = sender.push(after(0), &empty, ()) else {
+        panic!("both segments were pushed")
+    };
+    let second = ReceivedSegment { number: 2, header: Some(header), octets: b"Hi", esm_class, data_coding };
+    let first = ReceivedSegment {
         number: 1,
         header: empty.header,
         octets: b"",
         esm_class: EsmClass::empty(),
         data_coding: DataCoding(0),
     };
-    assert_eq!(message.parts().collect::<Vec<_>>(), [first, second]);
+    assert_eq!(message.segments().collect::<Vec<_>>(), [first, second]);
 }
 
 #[test]
-fn a_superseded_message_stays_if_there_is_no_room_for_the_new_one() {
-    let mut phone = Phone::new(ReassemblyLimits { octets: 1_000, ..limits() });
-    phone.push(after(0), &part(1, 2, 1, b"old"), 1).unwrap();
-    let octets = phone.reassembler.octets();
-    assert_eq!(phone.push(after(1), &part(1, 2, 1, &[0; 1_000]), 2).err(), Some(PushErrorReason::TooLarge));
-    assert_eq!((phone.reassembler.octets(), phone.reassembler.poll_timeout()), (octets, Some(after(60))));
+fn a_message_is_not_superseded_by_a_segment_above_the_limits() {
+    let mut sender = Sender::new(ReassemblyLimits { max_octets: 1_000, ..limits() });
+    sender.push(after(0), &segment(1, 2, 1, b"old"), 1).unwrap();
+    let octets = sender.reassembler.octets();
+    assert_eq!(
+        sender.push(after(1), &segment(1, 2, 1, &[0; 1_000]), 2).err(),
+        Some(PushErrorReason::TooLarge)
+    );
+    assert_eq!((sender.reassembler.octets(), sender.reassembler.poll_timeout()), (octets, Some(after(60))));
 }
 
-/// Someone's text, in some form, as user data that may arrive in any order.
-fn any_message() -> impl Strategy<Value = (u8, alloc::string::String, Form)> {
+/// A sender and a text in some segmentation.
+fn any_message() -> impl Strategy<Value = (u8, alloc::string::String, Segmentation)> {
     let text = prop_oneof!["[a-z€ ]{161,700}", "[а-я😀]{71,300}"];
-    let form = prop_oneof![
-        any::<u8>().prop_map(|reference| Form::Udh(ConcatRef::Narrow(reference))),
-        any::<u16>().prop_map(|reference| Form::Udh(ConcatRef::Wide(reference))),
-        any::<u16>().prop_map(Form::Sar),
+    let segmentation = prop_oneof![
+        any::<u8>().prop_map(|reference| Segmentation::Udh(ConcatRef::Narrow(reference))),
+        any::<u16>().prop_map(|reference| Segmentation::Udh(ConcatRef::Wide(reference))),
+        any::<u16>().prop_map(Segmentation::Sar),
     ];
-    (0..3_u8, text, form)
+    (0..3_u8, text, segmentation)
 }
 
-/// A part that arrives, of few that there are: repeated ones, and others in their place, are as likely as new ones.
+/// A segment to push. There are so few different ones that duplicates and conflicting segments are likely.
 #[derive(Clone, Copy, Debug)]
 struct Step {
     pause: u32,
-    /// What is too old was taken out first.
-    in_time: bool,
+    /// Whether `handle_timeout` is called first.
+    expire_first: bool,
     reference: u8,
     total: u8,
     number: u8,
@@ -264,7 +274,7 @@ struct Step {
 
 impl Step {
     fn user_data(&self) -> UserData<'static> {
-        part(self.reference, self.total, self.number, self.octets)
+        segment(self.reference, self.total, self.number, self.octets)
     }
 }
 
@@ -273,9 +283,9 @@ fn any_step() -> impl Strategy<Value = Step> {
     let numbers = (1..4_u8).prop_flat_map(|total| (Just(total), 1..=total));
     let flags = (prop::bool::weighted(0.8), prop::bool::weighted(0.1));
     (0..5_u32, 0..2_u8, numbers, octets, flags).prop_map(
-        |(pause, reference, (total, number), octets, (in_time, evict))| Step {
+        |(pause, reference, (total, number), octets, (expire_first, evict))| Step {
             pause,
-            in_time,
+            expire_first,
             reference,
             total,
             number,
@@ -287,122 +297,122 @@ fn any_step() -> impl Strategy<Value = Step> {
 
 proptest! {
     #[test]
-    fn each_text_comes_out_once_whatever_the_order(
+    fn each_text_is_reassembled_once_in_any_order(
         messages in prop::collection::vec(any_message(), 1..5),
         order in prop::collection::vec(any::<prop::sample::Index>(), 200),
     ) {
         let mut seen = BTreeSet::new();
         let messages: Vec<_> = messages
             .into_iter()
-            .filter(|(sender, _, form)| seen.insert((*sender, alloc::format!("{form:?}"))))
+            .filter(|(sender, _, segmentation)| seen.insert((*sender, alloc::format!("{segmentation:?}"))))
             .collect();
         let submissions: Vec<(usize, Vec<_>)> = messages
             .iter()
             .enumerate()
-            .map(|(at, (_, text, form))| {
-                (at, Text::new(text).segments(*form).unwrap().submissions(SubmitSm::default()).collect())
+            .map(|(at, (_, text, segmentation))| {
+                (at, Text::new(text).segments(*segmentation).unwrap().submissions(SubmitSm::default()).collect())
             })
             .collect();
-        let mut parts: Vec<_> =
-            submissions.iter().flat_map(|(at, parts)| parts.iter().map(move |part| (*at, part))).collect();
-        // Some twice, all in the order that is drawn.
-        let twice: Vec<_> = order.iter().take(5).map(|index| *index.get(&parts)).collect();
-        parts.extend(twice);
-        for (at, index) in order.iter().enumerate().take(parts.len()) {
-            let other = index.index(parts.len());
-            parts.swap(at, other);
+        let mut segments: Vec<_> =
+            submissions.iter().flat_map(|(at, segments)| segments.iter().map(move |segment| (*at, segment))).collect();
+        // Five segments are pushed twice, and all in random order.
+        let twice: Vec<_> = order.iter().take(5).map(|index| *index.get(&segments)).collect();
+        segments.extend(twice);
+        for (at, index) in order.iter().enumerate().take(segments.len()) {
+            let other = index.index(segments.len());
+            segments.swap(at, other);
         }
         let mut reassembler = Reassembler::new(ReassemblyLimits::default());
-        let mut whole = vec![0; messages.len()];
-        for (at, part) in parts {
+        let mut completed = vec![0; messages.len()];
+        for (at, segment) in segments {
             let (sender, text, _) = &messages[at];
             let sender = [b'0' + sender];
             let source: Address<'_> = Address { digits: COctets::new(&sender).unwrap(), ..Address::default() };
-            let submit_sm = part.submit_sm();
+            let submit_sm = segment.submit_sm();
             let user_data = submit_sm.user_data().unwrap();
             let pushed = reassembler.push(Instant::ZERO, source, Address::<21>::default(), &user_data, at);
             if let Pushed::Complete(message) = pushed.unwrap() {
                 prop_assert_eq!(message.text(Codings::default()), Some(text.clone()));
                 prop_assert!(message.into_tags().all(|tag| tag == at));
-                whole[at] += 1;
+                completed[at] += 1;
             }
         }
-        prop_assert!(whole.iter().all(|count| *count == 1), "{:?}", whole);
+        prop_assert!(completed.iter().all(|count| *count == 1), "{:?}", completed);
         prop_assert!(reassembler.is_empty() && reassembler.octets() == 0);
     }
 
     #[test]
-    fn any_part_is_taken_or_handed_back(
-        parts in prop::collection::vec((0..2_u8, any::<(u8, u8)>(), any::<u64>()), 0..20),
+    fn push_accepts_any_segment_number(
+        segments in prop::collection::vec((0..2_u8, any::<(u8, u8)>(), any::<u64>()), 0..20),
     ) {
-        let mut phone = Phone::new(limits());
-        for (reference, (total, number), nanos) in parts {
-            let makes_sense = 1 <= number && number <= total;
-            let pushed = phone.push(Instant::from_nanos(nanos), &part(reference, total, number, b""), ());
-            prop_assert_eq!(matches!(pushed, Ok(Pushed::Alone(()))), !makes_sense);
+        let mut sender = Sender::new(limits());
+        for (reference, (total, number), nanos) in segments {
+            let is_valid = 1 <= number && number <= total;
+            let pushed = sender.push(Instant::from_nanos(nanos), &segment(reference, total, number, b""), ());
+            prop_assert_eq!(matches!(pushed, Ok(Pushed::Standalone(()))), !is_valid);
         }
     }
 
     #[test]
-    fn every_tag_comes_back_once_and_no_bound_is_exceeded(
+    fn every_tag_is_returned_once_and_no_limit_is_exceeded(
         (messages, octets, age, repeats) in (0..4_usize, 300..4_000_usize, 0..20_u32, 0..20_u32),
         steps in prop::collection::vec(any_step(), 0..80),
     ) {
-        let limits = ReassemblyLimits { messages, octets, age: age * SECOND, repeats: repeats * SECOND };
-        let mut phone = Phone::new(limits);
+        let limits = ReassemblyLimits { max_messages: messages, max_octets: octets, max_age: age * SECOND, duplicate_window: repeats * SECOND };
+        let mut sender = Sender::new(limits);
         let (mut seconds, mut out) = (0, Vec::new());
-        // The tags of a message, each of the part that was pushed with it.
-        let tags = |message: Message<usize>| {
+        // Returns the tags of a message and checks that each belongs to its segment.
+        let tags = |message: ReassembledMessage<usize>| {
             let (total, reference) = (message.total(), message.reference());
             let numbers: Vec<_> =
-                message.parts().map(|part| (part.number, part.octets.to_vec())).collect();
+                message.segments().map(|segment| (segment.number, segment.octets.to_vec())).collect();
             let tags: Vec<_> = message.into_tags().collect();
             for ((number, octets), tag) in numbers.iter().zip(&tags) {
                 let pushed = steps[*tag].user_data();
-                assert_eq!(pushed.part, Some(MessagePart { reference, total, number: *number }));
+                assert_eq!(pushed.segment, Some(SegmentInfo { reference, total, number: *number }));
                 assert_eq!(pushed.octets, octets);
             }
             tags
         };
         for (tag, step) in steps.iter().enumerate() {
             seconds += step.pause;
-            while step.in_time && let Some(old) = phone.reassembler.handle_timeout(after(seconds)) {
-                prop_assert!(after(seconds) - old.began() >= limits.age && !old.is_complete());
+            while step.expire_first && let Some(old) = sender.reassembler.handle_timeout(after(seconds)) {
+                prop_assert!(after(seconds) - old.started_at() >= limits.max_age && !old.is_complete());
                 out.extend(tags(old));
             }
-            let before = (phone.reassembler.octets(), phone.reassembler.poll_timeout());
-            match phone.push(after(seconds), &step.user_data(), tag) {
-                Ok(Pushed::Alone(_)) => panic!("it is a part"),
+            let before = (sender.reassembler.octets(), sender.reassembler.poll_timeout());
+            match sender.push(after(seconds), &step.user_data(), tag) {
+                Ok(Pushed::Standalone(_)) => panic!("it is a segment"),
                 Ok(Pushed::Duplicate(tag)) => out.push(tag),
-                Ok(Pushed::Kept { parts, total, superseded }) => {
-                    prop_assert!(0 < parts && parts < total);
+                Ok(Pushed::Stored { segments, total, superseded }) => {
+                    prop_assert!(0 < segments && segments < total);
                     out.extend(superseded.into_iter().flat_map(tags));
                 }
                 Ok(Pushed::Complete(message)) => {
                     prop_assert!(message.is_complete());
-                    prop_assert!(message.total() == 1 || message.began() + limits.age > after(seconds));
+                    prop_assert!(message.total() == 1 || message.started_at() + limits.max_age > after(seconds));
                     out.extend(tags(message));
                 }
-                Err(why) => {
-                    let now = (phone.reassembler.octets(), phone.reassembler.poll_timeout());
-                    prop_assert_eq!(now, before, "nothing changes");
+                Err(reason) => {
+                    let now = (sender.reassembler.octets(), sender.reassembler.poll_timeout());
+                    prop_assert_eq!(now, before, "an error changes nothing");
                     out.push(tag);
-                    prop_assert!(why == PushErrorReason::TooLarge || !phone.reassembler.is_empty(), "one can be evicted");
+                    prop_assert!(reason == PushErrorReason::TooLarge || !sender.reassembler.is_empty(), "a message can be evicted");
                 }
             }
             if step.evict {
-                out.extend(phone.reassembler.evict().into_iter().flat_map(tags));
+                out.extend(sender.reassembler.evict().into_iter().flat_map(tags));
             }
-            prop_assert!(phone.reassembler.len() <= limits.messages);
-            prop_assert!(phone.reassembler.octets() <= limits.octets);
-            prop_assert!(phone.reassembler.complete.weight() <= limits.octets);
-            prop_assert!(phone.reassembler.complete.len() <= limits.messages);
-            prop_assert_eq!(phone.reassembler.poll_timeout().is_some(), !phone.reassembler.is_empty());
+            prop_assert!(sender.reassembler.len() <= limits.max_messages);
+            prop_assert!(sender.reassembler.octets() <= limits.max_octets);
+            prop_assert!(sender.reassembler.completed.memory_octets() <= limits.max_octets);
+            prop_assert!(sender.reassembler.completed.len() <= limits.max_messages);
+            prop_assert_eq!(sender.reassembler.poll_timeout().is_some(), !sender.reassembler.is_empty());
         }
-        while let Some(left) = phone.reassembler.evict() {
+        while let Some(left) = sender.reassembler.evict() {
             out.extend(tags(left));
         }
-        prop_assert_eq!(phone.reassembler.octets(), 0);
+        prop_assert_eq!(sender.reassembler.octets(), 0);
         out.sort_unstable();
         prop_assert_eq!(out, (0..steps.len()).collect::<Vec<_>>());
     }

@@ -1,52 +1,58 @@
-//! From a whole message to the receipt that it carries, if it does.
+//! Reading the delivery receipt of a PDU.
 
 use alloc::vec::Vec;
 
-use super::{Receipt, ReceiptError, parse};
+use super::fields::{Receipt, ReceiptError};
+use super::parse;
 use crate::pdu::{DataCoding, DataSm, DeliverSm, EsmClass};
 use crate::sms::{Alphabet, Codings, udh};
 use crate::tlv::Tlvs;
 
-/// What some put before UTF-16 to tell the order of its octets.
+/// An optional first unit of UTF-16 text, which identifies its octet order.
 const BYTE_ORDER_MARK: u16 = 0xFEFF;
 
-/// Which messages are receipts.
+/// Which messages count as delivery receipts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Detection {
-    /// Those whose `esm_class` says so: anyone with a phone can write a text that looks like a receipt, but not
-    /// set `esm_class`, which is the SMSC's to do.
+    /// Messages that `esm_class` marks as a receipt or as an intermediate notification. The SMSC sets `esm_class`, so
+    /// the sender of a mobile-originated message cannot forge a receipt.
     #[default]
     ByEsmClass,
-    /// Also ordinary messages (`esm_class` 0) that read as a receipt: their text begins with a field or is
+    /// Additionally ordinary messages (`esm_class` 0) with the content of a receipt: the text starts with a field or is
     /// empty, and text and TLVs have an id and a state.
     ///
-    /// For SMSCs that do not set `esm_class`. **Whoever may send a message to the account can forge receipts.**
+    /// Use it for SMSCs that do not set `esm_class`. **Anyone who can send a message to the account can forge
+    /// receipts.**
     ByContent,
 }
 
-/// What may carry a receipt: the parts of a `deliver_sm` or `data_sm` that tell.
+/// The fields of a `deliver_sm` or `data_sm` that can carry a delivery receipt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReceiptCarrier<'a> {
-    /// Says whether it is a receipt, and whether a header precedes the text.
+    /// Marks the message as a receipt, and its user data as starting with a header.
     pub esm_class: EsmClass,
-    /// Says whether the text may be UCS-2.
+    /// Whether the text may be UCS-2.
     pub data_coding: DataCoding,
-    /// The text, behind its header if it has one: `short_message` or `message_payload`.
+    /// The `short_message` or `message_payload`, including its header if there is one.
     pub user_data: &'a [u8],
-    /// What may say more than the text.
+    /// The TLVs, which may add to the text.
     pub tlvs: Tlvs<'a>,
 }
 
 impl<'a> Receipt<'a> {
-    /// The receipt that a [`DeliverSm`] or [`DataSm`] carries; `None` if it carries none.
+    /// Reads the delivery receipt in a [`DeliverSm`] or [`DataSm`]. Returns `None` if the message is not a receipt.
     ///
-    /// The text is in `short_message` or `message_payload`, behind a user data header if `esm_class` tells of
-    /// one, or there is no text and the TLVs say it all: [`parse_with`](Self::parse_with) says what is read.
-    /// With `esm_class` 0x04 a message that does not read is an error; an intermediate notification (0x20) may
-    /// be about something else, and is `None` then.
+    /// The receipt is the text in `short_message` or `message_payload` (after a user data header if `esm_class` has the
+    /// UDHI bit), the TLVs, or both: see [`parse_with`](Self::parse_with). Nothing is copied.
     ///
-    /// Nothing is copied. Of a text that is UCS-2 throughout nothing is read: if the TLVs do not suffice, that
-    /// is [`ReceiptError::Ucs2`]. A receipt in several segments has to be put together first.
+    /// Reassemble a receipt in several segments first, with a [`Reassembler`](crate::sms::Reassembler).
+    ///
+    /// # Errors
+    ///
+    /// [`ReceiptError`] if `esm_class` marks the message as a receipt (0x04), but it is not readable. A text that is
+    /// UCS-2 from its first character is not read: if the TLVs do not suffice, the error is [`ReceiptError::Ucs2`].
+    ///
+    /// An intermediate notification (0x20) that is not readable may be about something else, and returns `None`.
     pub fn of(
         message: impl Into<ReceiptCarrier<'a>>,
         detection: Detection,
@@ -54,10 +60,10 @@ impl<'a> Receipt<'a> {
         message.into().receipt(detection, None)
     }
 
-    /// As [`of`](Self::of), and reads a text that is UCS-2 throughout, too.
+    /// Like [`of`](Self::of), but also reads a text that is UCS-2 from its first character.
     ///
-    /// The buffer then takes the text as ISO 8859-1, half as many octets; what was in it is lost. For any other
-    /// text it is neither read nor written. [`text`](Self::text) stays in UCS-2.
+    /// The function clears the buffer and fills it with such a text, converted to ISO 8859-1 with half as many octets.
+    /// For any other text it neither reads nor writes the buffer. The field [`text`](Self::text) stays in UCS-2.
     pub fn of_with_buffer(
         message: impl Into<ReceiptCarrier<'a>>,
         detection: Detection,
@@ -81,34 +87,40 @@ impl<'a> ReceiptCarrier<'a> {
             return None;
         }
         let text = self.text();
-        let (is_wide, is_unread) = (self.is_wide(text), buffer.is_none());
-        let narrow = match buffer {
-            _ if !is_wide => text,
-            Some(buffer) => narrowed(text, buffer),
+        let (is_all_ucs2, has_no_buffer) = (self.is_all_ucs2(text), buffer.is_none());
+        let latin1 = match buffer {
+            _ if !is_all_ucs2 => text,
+            Some(buffer) => to_latin1(text, buffer),
             None => &[],
         };
-        if by_content && !text.is_empty() && !parse::begins_with_key(narrow) {
+        if by_content && !text.is_empty() && !parse::begins_with_key(latin1) {
             return None;
         }
-        match Receipt::parse_with(narrow, self.tlvs) {
+        match Receipt::parse_with(latin1, self.tlvs) {
             Ok(mut receipt) => {
                 receipt.is_intermediate = is_intermediate;
                 if self.is_ucs2() {
-                    receipt.text = receipt.text.and_then(|began| in_ucs2(began, narrow, text, is_wide));
+                    receipt.text =
+                        receipt.text.and_then(|value| ucs2_value(value, latin1, text, is_all_ucs2));
                 }
                 Some(Ok(receipt))
             }
             Err(_) if !is_receipt => None,
-            Err(_) if is_wide && is_unread => Some(Err(ReceiptError::Ucs2)),
+            Err(_) if is_all_ucs2 && has_no_buffer => Some(Err(ReceiptError::Ucs2)),
             Err(error) => Some(Err(error)),
         }
     }
 
-    /// What follows the user data header. Some SMSCs repeat the UDHI bit of the message that the receipt is
-    /// about, without a header: a text that begins as it should has none, nor has one whose elements do not add up.
+    /// Returns the text after the user data header.
+    ///
+    /// Some SMSCs copy the UDHI bit from the submitted message although the receipt has no header. So a text that
+    /// starts with a key, or whose header is malformed, has no header.
     fn text(&self) -> &'a [u8] {
         let whole = self.user_data;
-        if !self.esm_class.contains(EsmClass::UDHI) || parse::begins_with_key(whole) || self.is_wide(whole) {
+        if !self.esm_class.contains(EsmClass::UDHI)
+            || parse::begins_with_key(whole)
+            || self.is_all_ucs2(whole)
+        {
             return whole;
         }
         match udh::split(whole) {
@@ -117,9 +129,9 @@ impl<'a> ReceiptCarrier<'a> {
         }
     }
 
-    /// Whether the text is UCS-2 from its first character on. With the `data_coding` of UCS-2 only what follows
-    /// `text:` may be, which is the message's own.
-    fn is_wide(&self, text: &[u8]) -> bool {
+    /// Returns whether the text is UCS-2 from its first character. With the `data_coding` of UCS-2 it may also be only
+    /// the value of `text:`, which is from the submitted message.
+    fn is_all_ucs2(&self, text: &[u8]) -> bool {
         matches!(text, [0, 1..=0xFF, ..] | [0xFE, 0xFF, ..]) && self.is_ucs2()
     }
 
@@ -128,9 +140,9 @@ impl<'a> ReceiptCarrier<'a> {
     }
 }
 
-/// The characters up to U+00FF, one octet each.
-fn narrowed<'a>(wide: &[u8], buffer: &'a mut Vec<u8>) -> &'a [u8] {
-    let (units, _) = wide.as_chunks();
+/// Converts UCS-2 to ISO 8859-1: one octet per character, `?` for characters above U+00FF.
+fn to_latin1<'a>(ucs2: &[u8], buffer: &'a mut Vec<u8>) -> &'a [u8] {
+    let (units, _) = ucs2.as_chunks();
     buffer.clear();
     buffer.extend(units.iter().map(|&unit| match u16::from_be_bytes(unit) {
         BYTE_ORDER_MARK => b' ',
@@ -139,15 +151,16 @@ fn narrowed<'a>(wide: &[u8], buffer: &'a mut Vec<u8>) -> &'a [u8] {
     buffer
 }
 
-/// The octets of `whole`, all of them of whole characters, that stand where `began` ends `narrow`.
-fn in_ucs2<'a>(began: &[u8], narrow: &[u8], whole: &'a [u8], is_wide: bool) -> Option<&'a [u8]> {
-    let end = parse::without_nuls(narrow).len();
-    let start = end - began.len();
-    if is_wide {
+/// Returns the octets of `whole` at the position of `value`, the last value of `latin1`, extended to whole UTF-16
+/// units.
+fn ucs2_value<'a>(value: &[u8], latin1: &[u8], whole: &'a [u8], is_all_ucs2: bool) -> Option<&'a [u8]> {
+    let end = parse::without_nuls(latin1).len();
+    let start = end - value.len();
+    if is_all_ucs2 {
         return whole.get(2 * start..2 * end);
     }
-    // One of the NULs at the end may be half of the last character.
-    whole.get(start..whole.len().min(end + began.len() % 2))
+    // A NUL at the end may be half of the last character.
+    whole.get(start..whole.len().min(end + value.len() % 2))
 }
 
 impl<'a> From<&DeliverSm<'a>> for ReceiptCarrier<'a> {

@@ -1,18 +1,20 @@
-//! The text of a receipt, field by field.
+//! Parsing the text of a delivery receipt.
 //!
 //! ```text
-//! receipt = noise field* NUL*           noise: what stands before the first key
-//! field   = key value                   value: what stands before the next key; after "text:" all the rest
+//! receipt = ignored field* NUL*         ignored: everything before the first key
+//! field   = key value                   value: everything before the next key; after "text:" all the rest
 //! key     = name ":" | ("submit" | "done") white "date:"
 //! name    = letter (letter | digit | "_")*
 //! ```
 //!
-//! A key stands at the start or after white space, and its case means nothing. So a colon, even `stat:`, may be
-//! part of an id; and a date may have a space in it, if not a name and a colon.
+//! A key is at the start or after white space, in any case. So an id may contain a colon, or even `stat:`, and a date
+//! may contain a space, but not a name with a colon.
 
-use super::Receipt;
+use super::fields::{IdSource, Receipt, ReceiptError};
+use crate::pdu::MessageState;
+use crate::tlv::Tlvs;
 
-/// A key that means something here, or another.
+/// The key of a field.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Key {
     Id,
@@ -23,39 +25,100 @@ enum Key {
     Stat,
     Err,
     Text,
-    /// A field that Appendix B does not have.
+    /// Any key that is not in Appendix B.
     Other,
 }
 
-/// A value without the white space around it, and the first word of it.
+/// A value without the white space around it, and its first word.
 #[derive(Clone, Copy)]
 struct Value<'a> {
     word: &'a [u8],
     whole: &'a [u8],
 }
 
-/// A name as one number: the last 16 octets in lower case. Names of up to 15 octets have numbers of their own.
+/// A name as a number: its last 16 octets in lower case. Names of up to 15 octets have distinct numbers.
 type Name = u128;
 
-const ID: Name = named(b"id");
-const SUB: Name = named(b"sub");
-const DLVRD: Name = named(b"dlvrd");
-const SUBMIT: Name = named(b"submit");
-const SUBMITDATE: Name = named(b"submitdate");
-const SUBMIT_DATE: Name = named(b"submit_date");
-const DONE: Name = named(b"done");
-const DONEDATE: Name = named(b"donedate");
-const DONE_DATE: Name = named(b"done_date");
-const DATE: Name = named(b"date");
-const STAT: Name = named(b"stat");
-const ERR: Name = named(b"err");
-const TEXT: Name = named(b"text");
+const ID: Name = name_number(b"id");
+const SUB: Name = name_number(b"sub");
+const DLVRD: Name = name_number(b"dlvrd");
+const SUBMIT: Name = name_number(b"submit");
+const SUBMITDATE: Name = name_number(b"submitdate");
+const SUBMIT_DATE: Name = name_number(b"submit_date");
+const DONE: Name = name_number(b"done");
+const DONEDATE: Name = name_number(b"donedate");
+const DONE_DATE: Name = name_number(b"done_date");
+const DATE: Name = name_number(b"date");
+const STAT: Name = name_number(b"stat");
+const ERR: Name = name_number(b"err");
+const TEXT: Name = name_number(b"text");
 
 /// The underscore in the GSM 7-bit default alphabet.
 const GSM7_UNDERSCORE: u8 = 0x11;
 
-/// Whatever fields the text has; the first of repeated ones counts.
-pub(super) fn receipt(text: &[u8]) -> Receipt<'_> {
+impl<'a> Receipt<'a> {
+    /// Parses the text of a delivery receipt.
+    ///
+    /// Anyone can send a text that looks like a receipt, so use [`of`](Self::of) for a whole message: it checks
+    /// `esm_class` first.
+    ///
+    /// The parser accepts all formats that SMSCs are known to send: keys in any order and case; `submit date`,
+    /// `submitdate` or `submit_date`; missing, empty or unknown fields; values of any length; NULs at the end. An
+    /// invalid number is `None`, the first of repeated fields applies, and `text:` takes everything up to the NULs at
+    /// the end. If such a NUL is an `@` of the GSM 7-bit alphabet, it is lost.
+    ///
+    /// # Errors
+    ///
+    /// [`ReceiptError`] if the id or the state is missing.
+    pub fn parse(text: &'a [u8]) -> Result<Self, ReceiptError> {
+        parse_fields(text).check_complete()
+    }
+
+    /// Parses the text of a delivery receipt together with its TLVs: `receipted_message_id` and `message_state` take
+    /// precedence over the text, which may be empty (SMPP 3.4 §5.3.2.12, §5.3.2.35).
+    ///
+    /// A reserved `message_state` does not take precedence; without a state in the text it reads as `UNKNOWN`. The
+    /// value 0 (scheduled), which SMPP 3.4 reserves, does not take precedence either: SMSCs send it to mean no state.
+    ///
+    /// # Errors
+    ///
+    /// [`ReceiptError`] if the id or the state is missing in both.
+    pub fn parse_with(text: &'a [u8], tlvs: Tlvs<'a>) -> Result<Self, ReceiptError> {
+        let mut receipt = parse_fields(text);
+        if !tlvs.is_empty() {
+            receipt.apply_tlvs(tlvs);
+        }
+        receipt.check_complete()
+    }
+
+    fn apply_tlvs(&mut self, tlvs: Tlvs<'a>) {
+        if let Some(id) = tlvs.receipted_message_id().filter(|id| !id.is_empty()) {
+            self.id_source = IdSource::Tlv { in_text: self.id };
+            self.id = id;
+        }
+        if let Some(state) = tlvs.message_state() {
+            match Self::stat_word(state).filter(|_| state != MessageState::SCHEDULED || self.stat.is_empty())
+            {
+                Some(word) => self.stat = word,
+                None if self.stat.is_empty() => self.stat = b"UNKNOWN",
+                None => {}
+            }
+        }
+        self.network_error_code = tlvs.network_error_code();
+        self.user_message_reference = tlvs.user_message_reference();
+    }
+
+    fn check_complete(self) -> Result<Self, ReceiptError> {
+        match (self.id, self.stat) {
+            ([], _) => Err(ReceiptError::MissingId),
+            (_, []) => Err(ReceiptError::MissingStat),
+            _ => Ok(self),
+        }
+    }
+}
+
+/// Parses all fields; the first of repeated fields applies.
+fn parse_fields(text: &[u8]) -> Receipt<'_> {
     let mut receipt = Receipt::default();
     let text = without_nuls(text).trim_ascii_start();
     let mut next = key(text).or_else(|| value(text).1);
@@ -73,12 +136,12 @@ pub(super) fn receipt(text: &[u8]) -> Receipt<'_> {
     receipt
 }
 
-/// Whether the text begins with a key.
+/// Returns whether the text starts with a key.
 pub(super) fn begins_with_key(text: &[u8]) -> bool {
     key(text.trim_ascii_start()).is_some()
 }
 
-/// Some SMSCs end the text as they end a string, or fill it up.
+/// Removes NULs at the end: some SMSCs terminate or pad the text with them.
 pub(super) fn without_nuls(mut text: &[u8]) -> &[u8] {
     while let [before @ .., 0] = text {
         text = before;
@@ -100,20 +163,20 @@ fn set<'a>(receipt: &mut Receipt<'a>, key: Key, Value { word, whole }: Value<'a>
     }
 }
 
-/// The key at the start, and what follows its colon.
+/// Parses a key at the start. Returns it with the input after its colon.
 #[inline]
 fn key(input: &[u8]) -> Option<(Key, &[u8])> {
     let (name, rest) = name(input);
     match (name, rest) {
         (0, _) => None,
-        (_, [b':', value @ ..]) => Some((meaning(name), value)),
+        (_, [b':', value @ ..]) => Some((key_of(name), value)),
         (SUBMIT, _) => Some((Key::SubmitDate, date(rest)?)),
         (DONE, _) => Some((Key::DoneDate, date(rest)?)),
         _ => None,
     }
 }
 
-/// What follows `date:`, if white space and that are next.
+/// Parses white space and `date:`. Returns the input after it.
 fn date(input: &[u8]) -> Option<&[u8]> {
     match name(input.trim_ascii_start()) {
         (DATE, [b':', value @ ..]) => Some(value),
@@ -121,7 +184,7 @@ fn date(input: &[u8]) -> Option<&[u8]> {
     }
 }
 
-fn meaning(name: Name) -> Key {
+fn key_of(name: Name) -> Key {
     match name {
         ID => Key::Id,
         SUB => Key::Sub,
@@ -135,7 +198,7 @@ fn meaning(name: Name) -> Key {
     }
 }
 
-/// The name at the start, 0 if there is none, and the rest.
+/// Parses a name at the start. Returns it (0 if there is none) with the rest of the input.
 #[inline]
 fn name(mut input: &[u8]) -> (Name, &[u8]) {
     let mut name = 0;
@@ -152,8 +215,8 @@ fn name(mut input: &[u8]) -> (Name, &[u8]) {
     (name, input)
 }
 
-/// The number of a name in lower case.
-const fn named(name: &[u8]) -> Name {
+/// Returns the number of a name in lower case.
+const fn name_number(name: &[u8]) -> Name {
     let mut number = 0;
     let mut rest = name;
     while let [octet, after @ ..] = rest {
@@ -163,7 +226,7 @@ const fn named(name: &[u8]) -> Name {
     number
 }
 
-/// What stands before the next key, and that key with what follows its colon.
+/// Parses a value. Returns it with the next key and the input after that key's colon.
 #[inline]
 fn value(input: &[u8]) -> (Value<'_>, Option<(Key, &[u8])>) {
     let (word, mut rest) = split_word(input);
@@ -183,14 +246,14 @@ fn value(input: &[u8]) -> (Value<'_>, Option<(Key, &[u8])>) {
     }
 }
 
-/// The octets before the first white space, and the others.
+/// Splits the input at the first white space.
 #[inline]
 fn split_word(input: &[u8]) -> (&[u8], &[u8]) {
     let end = input.iter().position(u8::is_ascii_whitespace);
     end.and_then(|end| input.split_at_checked(end)).unwrap_or((input, &[]))
 }
 
-/// A number of decimal digits alone.
+/// Parses decimal digits.
 #[inline]
 fn number(word: &[u8]) -> Option<u32> {
     word.iter().try_fold(0_u32, |number, octet| {

@@ -5,19 +5,22 @@ use core::str;
 use super::*;
 use crate::frame::{Frame, SequenceNumber};
 use crate::pdu::{CommandStatus, DataCoding, DeliverSm, Pdu, ShortMessage};
+use crate::pdu::{EsmClass, MessageState};
+use crate::tlv::{NetworkErrorCode, Tlv, Tlvs};
 use crate::tlv::{NetworkErrorType, Tag};
 use crate::wire::Tolerance;
+use alloc::vec::Vec;
 
 fn parse(text: &str) -> Receipt<'_> {
     Receipt::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-/// A receipt with an id and a state, to be updated.
+/// A receipt with an id and a state.
 fn receipt<'a>(id: &'a str, stat: &'a str) -> Receipt<'a> {
     Receipt { id: id.as_bytes(), stat: stat.as_bytes(), ..Receipt::default() }
 }
 
-/// A receipt whose id a TLV has, and the text perhaps another.
+/// A receipt whose id is from a TLV, with another id in the text.
 fn receipt_by_tlv<'a>(id: &'a str, stat: &'a str, in_text: &'a str) -> Receipt<'a> {
     Receipt { id_source: IdSource::Tlv { in_text: in_text.as_bytes() }, ..receipt(id, stat) }
 }
@@ -44,7 +47,7 @@ fn appendix_b() {
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn an_error_names_the_missing_field() {
     for (line, error) in [
         ("", ReceiptError::MissingId),
         ("Hello", ReceiptError::MissingId),
@@ -60,7 +63,7 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
-fn words_have_states_and_some_are_final() {
+fn every_word_has_a_state_and_finality() {
     for (stat, state, is_final) in [
         ("DELIVRD", Some(MessageState::DELIVERED), true),
         ("delivrd", Some(MessageState::DELIVERED), true),
@@ -84,16 +87,16 @@ fn words_have_states_and_some_are_final() {
 }
 
 #[test]
-fn every_state_has_its_word() {
+fn every_state_has_a_word() {
     for number in 0..=9 {
         let state = MessageState(number);
-        let receipt = Receipt { stat: Receipt::word(state).unwrap(), ..Receipt::default() };
+        let receipt = Receipt { stat: Receipt::stat_word(state).unwrap(), ..Receipt::default() };
         assert_eq!((receipt.state(), receipt.stat.len()), (Some(state), 7));
     }
-    assert_eq!(Receipt::word(MessageState(10)), None);
+    assert_eq!(Receipt::stat_word(MessageState(10)), None);
 }
 
-/// A receipt in a deliver_sm.
+/// A deliver_sm with a receipt.
 fn message<'a>(text: &'a [u8], tlvs: &'a [Tlv<'a>]) -> DeliverSm<'a> {
     DeliverSm {
         esm_class: EsmClass::DELIVERY_RECEIPT,
@@ -110,7 +113,7 @@ fn of<'a>(message: &DeliverSm<'a>) -> Option<Result<Receipt<'a>, ReceiptError>> 
 const GSM_27: NetworkErrorCode = NetworkErrorCode { network: NetworkErrorType::GSM, code: 27 };
 
 #[test]
-fn tlvs_win_over_the_text() {
+fn tlvs_take_precedence_over_the_text() {
     let text = b"id:1 stat:ENROUTE err:000";
     let id = Tlv::receipted_message_id(b"abc-1").unwrap();
     let (state, reserved) =
@@ -149,7 +152,7 @@ fn tlvs_win_over_the_text() {
 }
 
 #[test]
-fn an_id_from_the_wire_is_told_without_its_nul() {
+fn an_id_from_a_tlv_has_no_nul() {
     let mut out = Vec::new();
     let tlvs = [Tlv::receipted_message_id(b"abc-1").unwrap(), Tlv::message_state(MessageState::DELIVERED)];
     Pdu::DeliverSm(message(b"", &tlvs)).encode(CommandStatus::ROK, SequenceNumber::FIRST, &mut out);
@@ -159,8 +162,8 @@ fn an_id_from_the_wire_is_told_without_its_nul() {
 }
 
 #[test]
-fn esm_class_says_what_is_a_receipt() {
-    let good = message(b"id:1 stat:ENROUTE", &[]);
+fn esm_class_marks_receipts() {
+    let receipt_message = message(b"id:1 stat:ENROUTE", &[]);
     let other = message(b"Hello, call me", &[]);
     let plain = receipt("1", "ENROUTE");
     let intermediate = Receipt { is_intermediate: true, ..plain };
@@ -177,16 +180,17 @@ fn esm_class_says_what_is_a_receipt() {
         (0x24, None, None, None),
     ] {
         let esm_class = EsmClass::from_bits_retain(class);
-        let (good, other) = (DeliverSm { esm_class, ..good }, DeliverSm { esm_class, ..other });
-        assert_eq!(of(&good), by_class, "{class:#04x}");
-        assert_eq!(Receipt::of(&good, Detection::ByContent), by_content, "{class:#04x}");
+        let (receipt_message, other) =
+            (DeliverSm { esm_class, ..receipt_message }, DeliverSm { esm_class, ..other });
+        assert_eq!(of(&receipt_message), by_class, "{class:#04x}");
+        assert_eq!(Receipt::of(&receipt_message, Detection::ByContent), by_content, "{class:#04x}");
         assert_eq!(of(&other), of_other, "{class:#04x}");
         assert_eq!(Receipt::of(&other, Detection::ByContent), of_other, "{class:#04x}");
     }
 }
 
 #[test]
-fn by_content_a_receipt_begins_as_one_or_is_in_the_tlvs_alone() {
+fn by_content_a_receipt_starts_with_a_field_or_is_only_in_tlvs() {
     let tlvs = [Tlv::receipted_message_id(b"1").unwrap(), Tlv::message_state(MessageState::DELIVERED)];
     let delivered = Some(Ok(receipt("1", "DELIVRD")));
     for (text, tlvs, expected) in [
@@ -206,19 +210,19 @@ fn by_content_a_receipt_begins_as_one_or_is_in_the_tlvs_alone() {
 }
 
 #[test]
-fn a_header_precedes_the_text_only_where_there_is_one() {
+fn the_udhi_bit_alone_is_not_a_header() {
     let delivered = Some(Ok(receipt("1", "DELIVRD")));
     let long = [b"id:1 stat:DELIVRD filler:", &[b'x'; 120][..]].concat();
     let wide = b"\0i\0d\0:\x001\0 \0s\0t\0a\0t\0:\0D\0E\0L\0I\0V\0R\0D";
-    // The first letter would be a header's length, and what follows no elements.
-    let greeted = [b"DLR for you: ", &long[..]].concat();
+    // Read as a header, the first letter would be its length, but the elements would be malformed.
+    let with_prefix = [b"DLR for you: ", &long[..]].concat();
     for (text, data_coding) in [
         (&b"\x05\x00\x03\x2A\x01\x01id:1 stat:DELIVRD"[..], DataCoding(0)),
         (b"\x00id:1 stat:DELIVRD", DataCoding(0)),
-        // The bit alone, as it was in the submission.
+        // The UDHI bit without a header.
         (b"id:1 stat:DELIVRD", DataCoding(0)),
         (&long, DataCoding(0)),
-        (&greeted, DataCoding(0)),
+        (&with_prefix, DataCoding(0)),
         (wide, DataCoding::UCS2),
         (&[b"\x05\x00\x03\x2A\x01\x01", &wide[..]].concat(), DataCoding::UCS2),
     ] {
@@ -229,53 +233,53 @@ fn a_header_precedes_the_text_only_where_there_is_one() {
         assert_eq!(receipt, delivered, "{:?}", text.escape_ascii());
     }
     let esm_class = EsmClass::DELIVERY_RECEIPT | EsmClass::UDHI;
-    let cut = DeliverSm { esm_class, ..message(b"\x7F\x00\x03", &[]) };
-    assert_eq!(of(&cut), Some(Err(ReceiptError::MissingId)));
+    let truncated = DeliverSm { esm_class, ..message(b"\x7F\x00\x03", &[]) };
+    assert_eq!(of(&truncated), Some(Err(ReceiptError::MissingId)));
 }
 
 #[test]
-fn ucs_2_throughout_is_told_from_a_text_in_ucs_2() {
+fn a_receipt_in_ucs2_differs_from_a_text_value_in_ucs2() {
     let mut buffer = Vec::new();
     let ucs2 = |text: &str| text.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<_>>();
     let wide = ucs2("\u{FEFF}id:\u{4F60}1 stat:DELIVRD text:Привет 😀\0");
     let data_coding = DataCoding::UCS2;
     let sm = DeliverSm { data_coding, ..message(&wide, &[]) };
-    let began = ucs2("Привет 😀");
-    let expected = Receipt { id: b"?1", text: Some(&began), ..receipt("1", "DELIVRD") };
+    let value = ucs2("Привет 😀");
+    let expected = Receipt { id: b"?1", text: Some(&value), ..receipt("1", "DELIVRD") };
     assert_eq!(
         Receipt::of_with_buffer(&sm, Detection::ByEsmClass, &mut buffer),
         Some(Ok(expected)),
-        "what is no Latin letter stands for itself in the text alone"
+        "a character above U+00FF is returned only in the text"
     );
     assert_eq!(of(&DeliverSm { data_coding: DataCoding(0), ..sm }), Some(Err(ReceiptError::MissingId)));
 
     for (text, nuls) in [("Привет 😀", 0), ("Привет 😀", 1), ("Привет 😀", 2), ("Привет", 1), ("Привет", 2)]
     {
-        let began = ucs2(text);
-        let mixed = [b"id:1 stat:DELIVRD text:", &began[..], &[0, 0][..nuls]].concat();
+        let value = ucs2(text);
+        let mixed = [b"id:1 stat:DELIVRD text:", &value[..], &[0, 0][..nuls]].concat();
         let sm = DeliverSm { data_coding, ..message(&mixed, &[]) };
-        let mut buffer = b"kept".to_vec();
-        let expected = Receipt { text: Some(&began), ..receipt("1", "DELIVRD") };
+        let mut buffer = b"before".to_vec();
+        let expected = Receipt { text: Some(&value), ..receipt("1", "DELIVRD") };
         assert_eq!(of(&sm), Some(Ok(expected)), "{text} and {nuls} NULs");
         assert_eq!(Receipt::of_with_buffer(&sm, Detection::ByEsmClass, &mut buffer), Some(Ok(expected)));
-        assert_eq!(buffer, b"kept");
+        assert_eq!(buffer, b"before");
     }
     let half = DeliverSm { data_coding, ..message(b"id:1 stat:DELIVRD text:\x04\x1F\x04", &[]) };
     let expected = Receipt { text: Some(b"\x04\x1F\x04"), ..receipt("1", "DELIVRD") };
-    assert_eq!(of(&half), Some(Ok(expected)), "cut off");
+    assert_eq!(of(&half), Some(Ok(expected)), "the last character is truncated");
 }
 
 #[test]
-fn where_tlvs_suffice_a_text_in_ucs_2_is_left_out() {
+fn a_text_in_ucs2_is_ignored_if_tlvs_suffice() {
     let tlvs = [Tlv::receipted_message_id(b"1").unwrap(), Tlv::message_state(MessageState::DELIVERED)];
     let sm = DeliverSm { data_coding: DataCoding::UCS2, ..message(b"\0i\0d\0:\x007", &tlvs) };
     assert_eq!(of(&sm), Some(Ok(receipt_by_tlv("1", "DELIVRD", ""))));
     let by_content = DeliverSm { esm_class: EsmClass::empty(), ..sm };
-    assert_eq!(Receipt::of(&by_content, Detection::ByContent), None, "the text has not been read");
+    assert_eq!(Receipt::of(&by_content, Detection::ByContent), None, "the text is not read");
 }
 
 #[test]
-fn tlvs_leave_out_what_they_cannot_say() {
+fn tlvs_omit_invalid_values() {
     let long = [b'x'; 65];
     for (receipt, tags) in [
         (receipt("1", "DELIVRD"), &[Tag::RECEIPTED_MESSAGE_ID, Tag::MESSAGE_STATE][..]),
@@ -302,7 +306,7 @@ fn tlvs_leave_out_what_they_cannot_say() {
 
 proptest! {
     #[test]
-    fn what_was_written_is_read(
+    fn an_emitted_receipt_parses_to_itself(
         (id, err) in ("[!-~]{1,64}", prop::option::of("[0-9A-Za-z]{1,5}")),
         stat in "[A-Za-z]{1,15}",
         state in prop::option::of((0..=9_u8).prop_map(MessageState)),
@@ -319,7 +323,7 @@ proptest! {
             dlvrd,
             submit_date: dates[0].as_deref().map(str::as_bytes),
             done_date: dates[1].as_deref().map(str::as_bytes),
-            stat: state.and_then(Receipt::word).unwrap_or(stat.as_bytes()),
+            stat: state.and_then(Receipt::stat_word).unwrap_or(stat.as_bytes()),
             err: err.as_deref().map(str::as_bytes),
             text: text.as_deref(),
             ..Receipt::default()
@@ -334,7 +338,7 @@ proptest! {
             user_message_reference,
             is_intermediate,
             id_source: IdSource::Tlv { in_text: in_text.id },
-            stat: in_text.state().and_then(Receipt::word).unwrap_or(in_text.stat),
+            stat: in_text.state().and_then(Receipt::stat_word).unwrap_or(in_text.stat),
             ..in_text
         };
         let mut tlvs: Vec<_> = whole.tlvs().collect();
@@ -345,7 +349,7 @@ proptest! {
     }
 
     #[test]
-    fn any_message_is_read_or_refused(
+    fn any_message_can_be_read(
         (esm_class, data_coding) in any::<(u8, u8)>(),
         user_data in prop::collection::vec(any::<u8>(), 0..300),
     ) {
@@ -364,18 +368,18 @@ proptest! {
     }
 
     #[test]
-    fn any_octets_are_read_or_refused(octets in any::<Vec<u8>>()) {
+    fn any_octets_can_be_parsed(octets in any::<Vec<u8>>()) {
         let _ = Receipt::parse(&octets);
     }
 
     #[test]
-    fn any_mixture_of_keys_is_read_or_refused(
-        pieces in prop::collection::vec(
+    fn any_mixture_of_keys_can_be_parsed(
+        keys in prop::collection::vec(
             prop::sample::select(&["id:", "stat:", "submit", "date:", "text:", "Done_date:", " ", "\n", "7", "x"][..]),
             0..40,
         ),
     ) {
-        let line = pieces.concat();
+        let line = keys.concat();
         if let Ok(receipt) = Receipt::parse(line.as_bytes()) {
             prop_assert!(!receipt.id.is_empty() && !receipt.stat.is_empty());
             receipt.state();

@@ -1,4 +1,4 @@
-//! Segments: known answers, and what holds for any text, alphabet, form and header.
+//! Tests of splitting: known answers, and properties of any text, alphabet, segmentation and header.
 
 use alloc::string::String;
 use alloc::vec;
@@ -7,28 +7,28 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::sms::gsm7::{Language, Shifts, packed};
-use crate::sms::udh::{self, Element};
-use crate::sms::{Alphabet, Codings, Text, TextOptions};
+use crate::sms::udh::{self, ConcatRef, Element};
+use crate::sms::{Alphabet, Codings, Text, TextOptions, TextSize};
 use crate::{Frame, Pdu, Quirks, SequenceNumber, Tolerance};
 
 const NARROW: ConcatRef = ConcatRef::Narrow(0xAB);
 const WIDE: ConcatRef = ConcatRef::Wide(0xABCD);
 
-fn segments(text: &str, form: impl Into<Form>) -> Vec<Segment> {
-    Text::new(text).segments(form).unwrap().collect()
+fn segments(text: &str, segmentation: impl Into<Segmentation>) -> Vec<Segment> {
+    Text::new(text).segments(segmentation).unwrap().collect()
 }
 
-/// Lengths of the segments' user data.
-fn lengths(text: &str, form: impl Into<Form>) -> Vec<usize> {
-    segments(text, form).iter().map(|segment| segment.as_bytes().len()).collect()
+/// Returns the length of each segment's user data.
+fn lengths(text: &str, segmentation: impl Into<Segmentation>) -> Vec<usize> {
+    segments(text, segmentation).iter().map(|segment| segment.as_bytes().len()).collect()
 }
 
 #[test]
-fn capacities_are_those_of_the_air() {
+fn capacities_match_the_specification() {
     for (header, septets, units) in
         [(0, 160, 70), (6, 153, 67), (7, 152, 66), (4, 155, 68), (9, 149, 65), (12, 146, 64)]
     {
-        let capacity = |text: Text<'_>| text.content.capacity(header);
+        let capacity = |text: Text<'_>| text.splitter.capacity(header);
         assert_eq!(capacity(Text::gsm7("").unwrap()), septets, "header of {header} octets");
         assert_eq!(capacity(Text::ucs2("")), units, "header of {header} octets");
         assert_eq!(capacity(Text::octets(b"")), 140 - header, "header of {header} octets");
@@ -36,7 +36,7 @@ fn capacities_are_those_of_the_air() {
 }
 
 #[test]
-fn septets_fill_160_then_152_or_153() {
+fn gsm7_segments_have_160_or_152_or_153_septets() {
     assert_eq!(lengths(&"a".repeat(160), WIDE), [160]);
     assert_eq!(lengths(&"a".repeat(161), WIDE), [7 + 152, 7 + 9]);
     assert_eq!(lengths(&"a".repeat(304), WIDE), [7 + 152, 7 + 152]);
@@ -46,7 +46,7 @@ fn septets_fill_160_then_152_or_153() {
 }
 
 #[test]
-fn units_fill_70_then_66_or_67() {
+fn ucs2_segments_have_70_or_66_or_67_units() {
     assert_eq!(lengths(&"я".repeat(70), WIDE), [140]);
     assert_eq!(lengths(&"я".repeat(71), WIDE), [7 + 132, 7 + 10]);
     assert_eq!(lengths(&"я".repeat(132), WIDE), [7 + 132, 7 + 132]);
@@ -55,19 +55,19 @@ fn units_fill_70_then_66_or_67() {
 }
 
 #[test]
-fn an_escape_stays_with_its_septet() {
+fn an_escape_is_not_split_from_its_septet() {
     let text = "a".repeat(151) + "€" + &"a".repeat(10);
     assert_eq!(lengths(&text, WIDE), [7 + 151, 7 + 12]);
 }
 
 #[test]
-fn a_surrogate_pair_stays_together() {
+fn a_surrogate_pair_is_not_split() {
     let text = "я".repeat(65) + "😀" + &"я".repeat(10);
     assert_eq!(lengths(&text, WIDE), [7 + 130, 7 + 24]);
 }
 
 #[test]
-fn a_grapheme_stays_together_if_wanted() {
+fn a_grapheme_is_not_split_with_whole_graphemes() {
     // A family: four people and three joiners, 11 units.
     let text = "я".repeat(60) + "👨‍👩‍👧‍👦" + &"я".repeat(10);
     let lengths = |text: Text<'_>| -> Vec<usize> {
@@ -75,13 +75,13 @@ fn a_grapheme_stays_together_if_wanted() {
     };
     assert_eq!(lengths(Text::new(&text)), [7 + 132, 7 + 2 * 15]);
     assert_eq!(lengths(Text::new(&text).whole_graphemes()), [7 + 120, 7 + 2 * 21]);
-    // Longer than any segment: an a with a hundred accents.
-    let endless = String::from("a") + &"\u{301}".repeat(100);
-    assert_eq!(lengths(Text::new(&endless).whole_graphemes()), [7 + 132, 7 + 2 * 35]);
+    // Longer than any segment: the letter a with a hundred accents.
+    let long_grapheme = String::from("a") + &"\u{301}".repeat(100);
+    assert_eq!(lengths(Text::new(&long_grapheme).whole_graphemes()), [7 + 132, 7 + 2 * 35]);
 }
 
 #[test]
-fn the_header_counts_the_segments() {
+fn the_header_has_number_and_total() {
     let all = segments(&"a".repeat(200), WIDE);
     assert_eq!(all[0].as_bytes()[..8], [6, 8, 4, 0xAB, 0xCD, 2, 1, b'a']);
     assert_eq!(all[1].as_bytes()[..8], [6, 8, 4, 0xAB, 0xCD, 2, 2, b'a']);
@@ -94,7 +94,7 @@ fn the_header_counts_the_segments() {
 }
 
 #[test]
-fn one_message_has_no_header() {
+fn a_single_segment_has_no_header() {
     for text in ["", "hello", "привет"] {
         let all = segments(text, WIDE);
         assert_eq!(all.len(), 1);
@@ -104,7 +104,7 @@ fn one_message_has_no_header() {
 }
 
 #[test]
-fn a_national_table_is_named_in_each_segment() {
+fn every_segment_names_the_national_table() {
     let text = "ğ".repeat(161);
     let turkish =
         Text::coded(&text, Alphabet::Gsm7, Shifts::locking(Language::TURKISH), DataCoding(0)).unwrap();
@@ -118,7 +118,7 @@ fn a_national_table_is_named_in_each_segment() {
 }
 
 #[test]
-fn packed_septets_begin_behind_the_fill_bits() {
+fn packed_septets_start_after_the_fill_bits() {
     let text = "a".repeat(161);
     let text = Text::coded(&text, Alphabet::Gsm7Packed, Shifts::NONE, DataCoding(0)).unwrap();
     let all: Vec<_> = text.segments(NARROW).unwrap().collect();
@@ -127,7 +127,7 @@ fn packed_septets_begin_behind_the_fill_bits() {
 }
 
 #[test]
-fn a_carriage_return_never_makes_packed_septets_too_long() {
+fn a_doubled_carriage_return_fits_the_segment() {
     for (before, sizes) in [(159, vec![140, 15]), (158, vec![140])] {
         let text = "a".repeat(before) + "\r";
         let text = Text::coded(&text, Alphabet::Gsm7Packed, Shifts::NONE, DataCoding(0)).unwrap();
@@ -141,25 +141,27 @@ fn a_carriage_return_never_makes_packed_septets_too_long() {
         let packed = Text::coded(&text, Alphabet::Gsm7Packed, Shifts::NONE, DataCoding(0)).unwrap();
         let all: Vec<_> = packed.segments(WIDE).unwrap().submissions(SubmitSm::default()).collect();
         let submit_sms: Vec<_> = all.iter().map(Submission::submit_sm).collect();
-        let joined = codings.decode_parts(submit_sms.iter().map(|part| part.user_data().unwrap()));
+        let joined =
+            codings.decode_segments(submit_sms.iter().map(|submit_sm| submit_sm.user_data().unwrap()));
         assert_eq!(joined.as_ref(), Some(&text), "{before}");
     }
 }
 
 #[test]
-fn escapes_of_a_charset_are_each_segments_own() {
+fn each_segment_starts_in_the_initial_shift_state() {
     let text = "漢".repeat(200);
     let japanese = Alphabet::Charset(&encoding_rs::ISO_2022_JP_INIT);
     let coded = Text::coded(&text, japanese, Shifts::NONE, DataCoding(10)).unwrap();
     let all: Vec<_> = coded.segments(WIDE).unwrap().submissions(SubmitSm::default()).collect();
     assert_eq!(all[1].segment().as_bytes()[7..10], *b"\x1B$B");
     let submit_sms: Vec<_> = all.iter().map(Submission::submit_sm).collect();
-    let joined = Codings::default().decode_parts(submit_sms.iter().map(|part| part.user_data().unwrap()));
+    let joined =
+        Codings::default().decode_segments(submit_sms.iter().map(|submit_sm| submit_sm.user_data().unwrap()));
     assert_eq!(joined, Some(text));
 }
 
 #[test]
-fn elements_that_stand_against_the_segments_own_are_refused() {
+fn reserved_elements_are_refused() {
     let with = |octets: &'static [u8]| Text::new("a").with_header(udh::split(octets).unwrap().0).err();
     assert_eq!(with(&[5, 0x00, 3, 1, 9, 9]), Some(SegmentError::ReservedElement { id: 0x00 }));
     assert_eq!(with(&[6, 0x08, 4, 1, 1, 9, 9]), Some(SegmentError::ReservedElement { id: 0x08 }));
@@ -171,7 +173,7 @@ fn elements_that_stand_against_the_segments_own_are_refused() {
 }
 
 #[test]
-fn there_are_255_segments_and_no_more() {
+fn a_text_has_at_most_255_segments() {
     let most = "a".repeat(255 * 152);
     let mut all = Text::new(&most).segments(WIDE).unwrap();
     assert_eq!(all.len(), 255);
@@ -185,7 +187,7 @@ fn there_are_255_segments_and_no_more() {
 }
 
 #[test]
-fn a_header_leaves_room_or_is_refused() {
+fn a_header_without_room_for_text_is_refused() {
     let elements = [0xA0_u8, 112].iter().copied().chain([7; 113]).collect::<Vec<_>>();
     let header = |length: u8| {
         let mut octets = vec![length];
@@ -205,30 +207,32 @@ fn a_header_leaves_room_or_is_refused() {
 #[test]
 fn sar_parameters_and_a_header_exclude_each_other() {
     let turkish = Text::coded("ğ", Alphabet::Gsm7, Shifts::single(Language::TURKISH), DataCoding(0)).unwrap();
-    assert_eq!(turkish.segments(Form::Sar(1)).err(), Some(SegmentError::HeaderWithSar));
-    assert_eq!(lengths(&"a".repeat(161), Form::Sar(1)), [152, 9]);
-    assert_eq!(lengths(&"a".repeat(160), Form::Sar(1)), [160]);
+    assert_eq!(turkish.segments(Segmentation::Sar(1)).err(), Some(SegmentError::HeaderWithSar));
+    assert_eq!(lengths(&"a".repeat(161), Segmentation::Sar(1)), [152, 9]);
+    assert_eq!(lengths(&"a".repeat(160), Segmentation::Sar(1)), [160]);
 }
 
 #[test]
-fn a_payload_is_whole() {
+fn a_payload_has_the_whole_text() {
     let text = "€".repeat(300);
-    let submissions = Text::new(&text).segments(Form::Payload).unwrap().submissions(SubmitSm::default());
+    let submissions =
+        Text::new(&text).segments(Segmentation::Payload).unwrap().submissions(SubmitSm::default());
     let all: Vec<_> = submissions.collect();
     let submit_sm = all[0].submit_sm();
     assert_eq!((all.len(), submit_sm.short_message), (1, ShortMessage::EMPTY));
     assert_eq!(submit_sm.text().len(), 600);
-    assert!(Text::new(&"a".repeat(255 * 152)).segments(Form::Payload).is_ok());
-    let refused = Text::new(&"a".repeat(255 * 152 + 1)).segments(Form::Payload).err();
+    assert!(Text::new(&"a".repeat(255 * 152)).segments(Segmentation::Payload).is_ok());
+    let refused = Text::new(&"a".repeat(255 * 152 + 1)).segments(Segmentation::Payload).err();
     assert_eq!(refused, Some(SegmentError::TooMany { needed: 256 }), "the SMSC cannot number them either");
     let turkish = Text::coded("ğ", Alphabet::Gsm7, Shifts::single(Language::TURKISH), DataCoding(0)).unwrap();
-    let payload = turkish.segments(Form::Payload).unwrap().submissions(SubmitSm::default()).next().unwrap();
-    assert_eq!(payload.submit_sm().text(), [3, 0x24, 1, 1, 0x1B, 0x67], "its header is in the payload too");
+    let payload =
+        turkish.segments(Segmentation::Payload).unwrap().submissions(SubmitSm::default()).next().unwrap();
+    assert_eq!(payload.submit_sm().text(), [3, 0x24, 1, 1, 0x1B, 0x67], "the payload starts with the header");
     assert_eq!(payload.submit_sm().esm_class, EsmClass::UDHI);
 }
 
 #[test]
-fn a_template_keeps_what_is_its_own() {
+fn fields_of_the_template_are_copied() {
     let list = [Tlv::user_message_reference(9)];
     let template = SubmitSm {
         esm_class: EsmClass::DATAGRAM | EsmClass::UDHI,
@@ -238,8 +242,8 @@ fn a_template_keeps_what_is_its_own() {
         tlvs: Tlvs::list(&list),
         ..SubmitSm::default()
     };
-    let of = |text: &'static str, form: Form| {
-        Text::new(text).segments(form).unwrap().submissions(template).next().unwrap()
+    let of = |text: &'static str, segmentation: Segmentation| {
+        Text::new(text).segments(segmentation).unwrap().submissions(template).next().unwrap()
     };
     let short = of("Hi", WIDE.into());
     let expected = SubmitSm {
@@ -249,14 +253,14 @@ fn a_template_keeps_what_is_its_own() {
         ..template
     };
     assert_eq!(short.submit_sm(), expected);
-    let payload = of("Hi", Form::Payload);
+    let payload = of("Hi", Segmentation::Payload);
     assert_eq!(payload.submit_sm().tlvs.message_payload(), Some(&b"Hi"[..]));
     assert_eq!(payload.submit_sm().tlvs.user_message_reference(), Some(9));
     assert!(payload.submit_sm().short_message.is_empty());
 }
 
 #[test]
-fn what_a_template_says_of_the_text_does_not_count() {
+fn text_fields_of_the_template_are_replaced() {
     let list = [
         Tlv::new(Tag::MESSAGE_PAYLOAD, b"old").unwrap(),
         Tlv::user_message_reference(9),
@@ -271,30 +275,31 @@ fn what_a_template_says_of_the_text_does_not_count() {
         ..SubmitSm::default()
     };
     let long = "a".repeat(161);
-    for (text, form, replaces) in
-        [("Hi", Form::Udh(WIDE), 1), (&long, WIDE.into(), 0), (&long, Form::Sar(2), 0)]
+    for (text, segmentation, replaces) in
+        [("Hi", Segmentation::Udh(WIDE), 1), (&long, WIDE.into(), 0), (&long, Segmentation::Sar(2), 0)]
     {
-        let submission = Text::new(text).segments(form).unwrap().submissions(template).next().unwrap();
+        let submission =
+            Text::new(text).segments(segmentation).unwrap().submissions(template).next().unwrap();
         let submit_sm = submission.submit_sm();
         assert_eq!((submit_sm.replace_if_present_flag.0, submit_sm.sm_default_msg_id), (replaces, 0));
         assert_eq!(
             (submit_sm.tlvs.message_payload(), submit_sm.tlvs.user_message_reference()),
             (None, Some(9))
         );
-        let sar = if form == Form::Sar(2) { vec![Some(2_u16)] } else { vec![] };
+        let sar = if segmentation == Segmentation::Sar(2) { vec![Some(2_u16)] } else { vec![] };
         assert!(submit_sm.tlvs.all::<u16>(Tag::SAR_MSG_REF_NUM).eq(sar));
     }
 }
 
-/// How many segments there should be, by cutting the encoded text instead of the characters.
-fn count<T>(units: &[T], alone: usize, capacity: usize, opens_a_pair: impl Fn(&T) -> bool) -> usize {
-    if units.len() <= alone {
+/// Returns the expected number of segments, computed by splitting the encoded text instead of the characters.
+fn count<T>(units: &[T], single: usize, capacity: usize, starts_pair: impl Fn(&T) -> bool) -> usize {
+    if units.len() <= single {
         return 1;
     }
     let (mut count, mut start) = (0, 0);
     while start < units.len() {
         let end = start + capacity;
-        start = if end < units.len() && opens_a_pair(&units[end - 1]) { end - 1 } else { end };
+        start = if end < units.len() && starts_pair(&units[end - 1]) { end - 1 } else { end };
         count += 1;
     }
     count
@@ -320,18 +325,22 @@ fn any_reference() -> impl Strategy<Value = ConcatRef> {
     prop_oneof![any::<u8>().prop_map(ConcatRef::Narrow), any::<u16>().prop_map(ConcatRef::Wide)]
 }
 
-fn any_form() -> impl Strategy<Value = Form> {
-    prop_oneof![any_reference().prop_map(Form::Udh), any::<u16>().prop_map(Form::Sar), Just(Form::Payload)]
+fn any_segmentation() -> impl Strategy<Value = Segmentation> {
+    prop_oneof![
+        any_reference().prop_map(Segmentation::Udh),
+        any::<u16>().prop_map(Segmentation::Sar),
+        Just(Segmentation::Payload)
+    ]
 }
 
-/// A bind, where `data_coding` 0 stands for one of the alphabets.
+/// Codings with different alphabets for `data_coding` 0.
 fn any_codings() -> impl Strategy<Value = Codings> {
     let defaults =
         vec![Alphabet::Gsm7, Alphabet::Gsm7Packed, Alphabet::Ascii, Alphabet::Latin1, Alphabet::Ucs2];
     prop::sample::select(defaults).prop_map(|smsc_default| Codings { smsc_default, ..Codings::default() })
 }
 
-/// Elements that are not about concatenation or tables.
+/// Header elements other than concatenation and tables.
 fn any_elements() -> impl Strategy<Value = Vec<u8>> {
     let element = (0x60_u8..0x70, prop::collection::vec(any::<u8>(), 0..12));
     let elements = prop::collection::vec(element, 0..4);
@@ -355,7 +364,7 @@ const EVERY_ALPHABET: [Alphabet; 8] = [
 
 const LANGUAGES: [Language; 3] = [Language::TURKISH, Language::SPANISH, Language::PORTUGUESE];
 
-/// What a PDU carries: header, text, and which part of what it is.
+/// Splits the user data of a PDU into header and text.
 fn read<'a>(submit_sm: &SubmitSm<'a>) -> (Option<udh::Header<'a>>, &'a [u8]) {
     if submit_sm.esm_class.contains(EsmClass::UDHI) {
         let (header, octets) = udh::split(submit_sm.text()).unwrap();
@@ -367,27 +376,27 @@ fn read<'a>(submit_sm: &SubmitSm<'a>) -> (Option<udh::Header<'a>>, &'a [u8]) {
 
 proptest! {
     #[test]
-    fn the_segments_spell_the_text(
-        (text, form, codings) in (any_text(), any_form(), any_codings()),
+    fn segments_decode_to_the_text(
+        (text, segmentation, codings) in (any_text(), any_segmentation(), any_codings()),
         (elements, first, graphemes) in (any_elements(), 0..8_usize, any::<bool>()),
         national: bool,
     ) {
-        // Whoever reads packed septets cannot tell a carriage return at the end from padding.
+        // A carriage return at the end of packed septets is read as padding.
         let text = text.replace('\r', "");
         let mut alphabets = EVERY_ALPHABET;
         alphabets.rotate_left(first);
         let languages = if national { &LANGUAGES[..] } else { &[] };
         let options = TextOptions { codings, alphabets: &alphabets, languages };
-        // The first alphabet if it has the text, or the one with which it takes the fewest segments.
+        // The first alphabet if it can encode the text, otherwise the one with the fewest segments.
         let first = codings.data_coding(alphabets[0]).and_then(|data_coding| {
             Text::coded(&text, alphabets[0], Shifts::NONE, data_coding).ok()
         });
         let chosen = first.unwrap_or_else(|| options.text(&text).unwrap()).with_header(udh::split(&elements).unwrap().0).unwrap();
         let chosen = if graphemes { chosen.whole_graphemes() } else { chosen };
-        let segments = match chosen.segments(form) {
+        let segments = match chosen.segments(segmentation) {
             Ok(segments) => segments,
             Err(SegmentError::HeaderWithSar) => {
-                prop_assert!(matches!(form, Form::Sar(_)));
+                prop_assert!(matches!(segmentation, Segmentation::Sar(_)));
                 prop_assert!(elements.len() > 1 || chosen.shifts() != Shifts::NONE);
                 return Ok(());
             }
@@ -396,27 +405,27 @@ proptest! {
         let all: Vec<_> = segments.submissions(SubmitSm::default()).collect();
         for (submission, number) in all.iter().zip(1..) {
             let submit_sm = submission.submit_sm();
-            // As the peer reads it.
+            // What the peer decodes.
             let frame = Frame::encode(&Pdu::SubmitSm(submit_sm), crate::CommandStatus::ROK, SequenceNumber(1));
             prop_assert_eq!(frame.pdu(Tolerance::STRICT), Ok((Pdu::SubmitSm(submit_sm), Quirks::empty())));
             prop_assert_eq!(submit_sm.data_coding, chosen.data_coding());
             let (header, octets) = read(&submit_sm);
             let total = all.len() as u8;
-            match form {
-                Form::Udh(reference) => {
-                    let part = Concatenation::new(reference, total, number).filter(|_| total > 1);
-                    prop_assert_eq!(header.and_then(|header| header.concatenation()), part);
+            match segmentation {
+                Segmentation::Udh(reference) => {
+                    let expected = Concatenation::new(reference, total, number).filter(|_| total > 1);
+                    prop_assert_eq!(header.and_then(|header| header.concatenation()), expected);
                 }
-                Form::Sar(reference) => {
+                Segmentation::Sar(reference) => {
                     let sar = (
                         submit_sm.tlvs.sar_msg_ref_num(),
                         submit_sm.tlvs.sar_total_segments(),
                         submit_sm.tlvs.sar_segment_seqnum(),
                     );
-                    let part = (Some(reference), Some(total), Some(number));
-                    prop_assert_eq!(sar, if total > 1 { part } else { (None, None, None) });
+                    let expected = (Some(reference), Some(total), Some(number));
+                    prop_assert_eq!(sar, if total > 1 { expected } else { (None, None, None) });
                 }
-                Form::Payload => prop_assert_eq!(total, 1),
+                Segmentation::Payload => prop_assert_eq!(total, 1),
             }
             let others = header.into_iter().flat_map(|header| header.elements()).flatten();
             let others: Vec<u8> = others
@@ -425,43 +434,43 @@ proptest! {
                 .collect();
             prop_assert_eq!(&others, &elements[1..]);
 
-            // What it takes on the air, where the SMSC does not cut it.
-            let header_len = header.map_or(0, |header| header.octets());
+            // The length on the air interface, unless the SMSC splits the text.
+            let header_len = header.map_or(0, |header| header.encoded_len());
             let sar = if submit_sm.tlvs.sar_msg_ref_num().is_some() { 7 } else { 0 };
             let header_len = header_len + sar;
             let on_air = match chosen.alphabet() {
                 Alphabet::Gsm7 => header_len + packed::packed_len(octets.len(), header_len),
                 _ => header_len + octets.len(),
             };
-            prop_assert!(form == Form::Payload || on_air <= 140, "{} octets on the air", on_air);
+            prop_assert!(segmentation == Segmentation::Payload || on_air <= 140, "{} octets on the air", on_air);
         }
         let submit_sms: Vec<_> = all.iter().map(Submission::submit_sm).collect();
-        let joined = codings.decode_parts(submit_sms.iter().map(|submit_sm| submit_sm.user_data().unwrap()));
+        let joined = codings.decode_segments(submit_sms.iter().map(|submit_sm| submit_sm.user_data().unwrap()));
         prop_assert_eq!(joined.as_deref(), Some(&text[..]));
-        if form != Form::Payload {
-            prop_assert_eq!(chosen.size(form).segments, all.len());
+        if segmentation != Segmentation::Payload {
+            prop_assert_eq!(chosen.size(segmentation).segments, all.len());
         }
     }
 
     #[test]
-    fn octets_are_cut_and_joined(data in prop::collection::vec(any::<u8>(), 0..1000), form in any_form()) {
-        let all: Vec<_> = Text::octets(&data).segments(form).unwrap().submissions(SubmitSm::default()).collect();
-        let joined: Vec<u8> = all.iter().flat_map(|part| read(&part.submit_sm()).1.to_vec()).collect();
+    fn octets_are_split_and_joined(data in prop::collection::vec(any::<u8>(), 0..1000), segmentation in any_segmentation()) {
+        let all: Vec<_> = Text::octets(&data).segments(segmentation).unwrap().submissions(SubmitSm::default()).collect();
+        let joined: Vec<u8> = all.iter().flat_map(|submission| read(&submission.submit_sm()).1.to_vec()).collect();
         prop_assert_eq!(&joined, &data);
-        let capacity = 140 - match form {
-            Form::Udh(ConcatRef::Narrow(_)) => 6,
+        let capacity = 140 - match segmentation {
+            Segmentation::Udh(ConcatRef::Narrow(_)) => 6,
             _ => 7,
         };
-        let expected = match form {
-            Form::Payload => 1,
+        let expected = match segmentation {
+            Segmentation::Payload => 1,
             _ => count(&data, 140, capacity, |_| false),
         };
         prop_assert_eq!(all.len(), expected);
     }
 
     #[test]
-    fn there_are_as_many_segments_as_it_takes(
-        (text, form) in (any_text(), prop_oneof![any_reference().prop_map(Form::Udh), any::<u16>().prop_map(Form::Sar)]),
+    fn the_number_of_segments_is_minimal(
+        (text, segmentation) in (any_text(), prop_oneof![any_reference().prop_map(Segmentation::Udh), any::<u16>().prop_map(Segmentation::Sar)]),
         (alphabet, shifts) in prop_oneof![
             prop::sample::select(&EVERY_ALPHABET[..]).prop_map(|alphabet| (alphabet, Shifts::NONE)),
             prop::sample::select(&LANGUAGES[..]).prop_map(|language| (Alphabet::Gsm7, Shifts::single(language))),
@@ -470,7 +479,7 @@ proptest! {
     ) {
         let text = text.replace('\r', "");
         let Ok(coded) = Text::coded(&text, alphabet, shifts, DataCoding(0)) else { return Ok(()) };
-        let segments = match coded.segments(form) {
+        let segments = match coded.segments(segmentation) {
             Ok(segments) => segments,
             Err(error) => {
                 prop_assert_eq!((error, shifts == Shifts::NONE), (SegmentError::HeaderWithSar, false));
@@ -478,16 +487,16 @@ proptest! {
             }
         };
         let tables = [shifts.locking, shifts.single].into_iter().filter(|language| language.0 > 0).count();
-        let alone = if tables > 0 { 1 + 3 * tables } else { 0 };
-        let reference = if matches!(form, Form::Udh(ConcatRef::Narrow(_))) { 5 } else { 6 };
+        let single = if tables > 0 { 1 + 3 * tables } else { 0 };
+        let reference = if matches!(segmentation, Segmentation::Udh(ConcatRef::Narrow(_))) { 5 } else { 6 };
         let concatenated = 1 + reference + 3 * tables;
-        // Septets behind a header of so many octets: what its bits leave.
+        // The septets that fit after a header of so many octets.
         let septets = |header: usize| (140 * 8 - 8 * header) / 7;
         let mut octets = Vec::new();
         let expected = match alphabet {
             Alphabet::Gsm7 | Alphabet::Gsm7Packed => {
                 shifts.encode(&text, &mut octets).unwrap();
-                count(&octets, septets(alone), septets(concatenated), |&septet| septet == 0x1B)
+                count(&octets, septets(single), septets(concatenated), |&septet| septet == 0x1B)
             }
             Alphabet::Ucs2 => {
                 let units: Vec<u16> = text.encode_utf16().collect();
@@ -498,21 +507,21 @@ proptest! {
                 let characters: Vec<char> = text.chars().collect();
                 count(&characters, 140, 140 - concatenated, |_| false)
             }
-            // Characters of several octets, and states.
+            // Other alphabets have characters of several octets and shift states.
             _ => return Ok(()),
         };
         prop_assert_eq!(segments.len(), expected);
-        prop_assert_eq!(coded.size(form).segments, expected);
+        prop_assert_eq!(coded.size(segmentation).segments, expected);
         prop_assert_eq!(segments.count(), expected);
     }
 
     #[test]
-    fn what_is_left_is_what_still_fits(text in texts("ab€ ğ"), more in 0..200_usize) {
+    fn remaining_units_still_fit(text in texts("ab€ ğ"), more in 0..200_usize) {
         let options = TextOptions { languages: &[Language::TURKISH], ..TextOptions::default() };
         let chosen = options.text(&text).unwrap();
-        let Size { segments, left, .. } = chosen.size(NARROW);
+        let TextSize { segments, remaining, .. } = chosen.size(NARROW);
         let longer = text.clone() + &"a".repeat(more);
         let longer = Text::coded(&longer, chosen.alphabet(), chosen.shifts(), chosen.data_coding()).unwrap();
-        prop_assert_eq!(longer.size(NARROW).segments > segments, more > left);
+        prop_assert_eq!(longer.size(NARROW).segments > segments, more > remaining);
     }
 }

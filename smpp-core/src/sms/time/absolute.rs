@@ -1,13 +1,16 @@
-//! A point in local time and how far that is from UTC.
+//! A point in local time with its offset from UTC.
 
 use core::fmt;
 
-use super::{LocalTime, TimeError, TimeText, UnixTime, check};
+use super::civil::{LocalTime, UnixTime};
+use super::error::{TimeError, check};
+use super::format::TimeText;
+use super::offset::UtcOffset;
 
-/// A point in time as `YYMMDDhhmmsstnn+` or `-` says it: local time of the years 2000 to 2099 and its distance from
-/// UTC (SMPP 3.4 §7.1.1.1).
+/// An absolute time, `YYMMDDhhmmsstnn+` or `YYMMDDhhmmsstnn-`: local time of the years 2000 to 2099 with its offset
+/// from UTC (SMPP 3.4 §7.1.1.1).
 ///
-/// The protocol tells no century; it is taken to be this one.
+/// The format has no century: years are 2000 to 2099.
 ///
 /// ```
 /// use smpp_core::sms::time::{AbsoluteTime, LocalTime, UnixTime, UtcOffset};
@@ -23,19 +26,22 @@ pub struct AbsoluteTime {
     offset: UtcOffset,
 }
 
-/// How far local time is ahead of UTC: quarters of an hour, -48 to 48 (SMPP 3.4 §7.1.1.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct UtcOffset(i8);
-
 impl AbsoluteTime {
-    /// What clocks this far from UTC show; the year is 2000 to 2099.
+    /// Creates a time from the local time and its offset from UTC.
+    ///
+    /// # Errors
+    ///
+    /// [`TimeError::Range`] unless the year is 2000 to 2099.
     pub fn new(local: LocalTime, offset: UtcOffset) -> Result<Self, TimeError> {
         check("year", local.year().into(), 2000, 2099)?;
         Ok(Self { local, offset })
     }
 
-    /// A moment as clocks this far from UTC show it; less than a tenth of a second is dropped. An error outside the
-    /// years 2000 to 2099 of that place.
+    /// Converts a moment to local time with this offset from UTC. Fractions below a tenth of a second are dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`TimeError::Range`] if the local year is not 2000 to 2099.
     pub fn from_unix(time: UnixTime, offset: UtcOffset) -> Result<Self, TimeError> {
         Self::new(LocalTime::from_unix(time, offset)?, offset)
     }
@@ -46,69 +52,36 @@ impl AbsoluteTime {
         Self::new(local.with_tenths(tenths)?, UtcOffset::from_quarters(quarters)?)
     }
 
-    /// What clocks there show.
+    /// Returns the local time.
     pub const fn local(self) -> LocalTime {
         self.local
     }
 
-    /// How far these are ahead of UTC.
+    /// Returns the offset of the local time from UTC.
     pub const fn offset(self) -> UtcOffset {
         self.offset
     }
 
-    /// The moment in UTC.
+    /// Returns the moment in UTC.
     #[must_use]
     pub fn to_unix(self) -> UnixTime {
         self.local.to_unix(self.offset)
     }
 
-    /// As the wire has it. An offset of zero is written `00+`.
+    /// Encodes the time for a PDU field. An offset of zero becomes `00+`.
     pub fn encode(self) -> TimeText {
         let Self { local, offset } = self;
         let year = (local.year() - 2000) as u8;
         let pairs = [year, local.month(), local.day(), local.hour(), local.minute(), local.second()];
-        let end = if offset.0 < 0 { b'-' } else { b'+' };
-        TimeText::new(pairs, local.tenths(), offset.0.unsigned_abs(), end)
+        let end = if offset.quarters() < 0 { b'-' } else { b'+' };
+        TimeText::new(pairs, local.tenths(), offset.quarters().unsigned_abs(), end)
     }
 }
 
-impl UtcOffset {
-    /// UTC itself.
-    pub const UTC: Self = Self(0);
-
-    /// So many quarters of an hour ahead of UTC, -48 to 48: `32` is Singapore, `22` is India, `-20` is New York in
-    /// winter.
-    pub const fn from_quarters(quarters: i8) -> Result<Self, TimeError> {
-        match check("offset", quarters as i64, -48, 48) {
-            Ok(()) => Ok(Self(quarters)),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Quarters of an hour ahead of UTC, -48 to 48.
-    pub const fn quarters(self) -> i8 {
-        self.0
-    }
-
-    /// Minutes ahead of UTC.
-    pub(super) fn minutes(self) -> i64 {
-        15 * i64::from(self.0)
-    }
-}
-
-/// As ISO 8601: `2026-12-24T18:00:00+01:00`.
+/// Formats as ISO 8601: `2026-12-24T18:00:00+01:00`.
 impl fmt::Display for AbsoluteTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.local, self.offset)
-    }
-}
-
-/// As ISO 8601: `+01:00`.
-impl fmt::Display for UtcOffset {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.0 < 0 { '-' } else { '+' };
-        let quarters = self.0.unsigned_abs();
-        write!(f, "{sign}{:02}:{:02}", quarters / 4, quarters % 4 * 15)
     }
 }
 
@@ -121,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn utc_is_local_time_less_the_offset() {
+    fn utc_is_local_time_minus_the_offset() {
         let noon = LocalTime::new(2026, 6, 1, 12, 0, 0).unwrap();
         for (quarters, utc, iso, text) in [
             (0, "2026-06-01T12:00:00", "2026-06-01T12:00:00+00:00", "260601120000000+"),
@@ -141,10 +114,10 @@ mod tests {
     }
 
     #[test]
-    fn the_year_is_that_of_the_place() {
+    fn the_year_is_checked_in_local_time() {
         let (first, last) = (UnixTime::from_secs(946_684_800), UnixTime::from_secs(4_102_444_799));
         let [behind, ahead] = [-1, 1].map(|quarters| UtcOffset::from_quarters(quarters).unwrap());
-        let year = |value| Err(TimeError::Range { field: "year", value, least: 2000, most: 2099 });
+        let year = |value| Err(TimeError::Range { field: "year", value, min: 2000, max: 2099 });
         assert_eq!(AbsoluteTime::from_unix(first, behind), year(1999));
         assert_eq!(AbsoluteTime::from_unix(last, ahead), year(2100));
         let text = |time, offset| AbsoluteTime::from_unix(time, offset).unwrap().encode().to_string();
@@ -153,16 +126,16 @@ mod tests {
     }
 
     #[test]
-    fn an_offset_is_twelve_hours_at_most() {
+    fn an_offset_is_at_most_twelve_hours() {
         for quarters in [-128, -49, 49, 127] {
-            let error = TimeError::Range { field: "offset", value: quarters.into(), least: -48, most: 48 };
+            let error = TimeError::Range { field: "offset", value: quarters.into(), min: -48, max: 48 };
             assert_eq!(UtcOffset::from_quarters(quarters), Err(error));
         }
     }
 
     proptest! {
         #[test]
-        fn a_moment_survives_in_every_place(tenths in 9_466_848_000_i64..41_024_448_000) {
+        fn a_moment_is_the_same_with_every_offset(tenths in 9_466_848_000_i64..41_024_448_000) {
             let moment = UnixTime::from_millis(tenths * 100);
             for quarters in -48..=48 {
                 let offset = UtcOffset::from_quarters(quarters).unwrap();

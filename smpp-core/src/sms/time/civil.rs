@@ -1,18 +1,20 @@
-//! The calendar and the clock: dates to days, days to dates, without a time zone.
+//! Calendar and clock: conversion between dates and days, without a time zone.
 
 use core::fmt;
 use core::time::Duration;
 
-use super::{TimeError, UtcOffset, check};
+use super::error::{TimeError, check};
+use super::offset::UtcOffset;
 
 const SECOND: i64 = 1_000;
 const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
 pub(super) const DAY: i64 = 24 * HOUR;
 
-/// A moment: milliseconds since 1970-01-01T00:00:00 UTC, leap seconds not counted.
+/// A moment: milliseconds since 1970-01-01T00:00:00 UTC, without leap seconds.
 ///
-/// The features `time`, `chrono` and `jiff` convert it from and to a moment of theirs. With std alone, now is
+/// The features `time`, `chrono` and `jiff` convert it from and to the types of those crates. With `std`, get the
+/// current time like this:
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -24,10 +26,9 @@ pub(super) const DAY: i64 = 24 * HOUR;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixTime(pub(super) i64);
 
-/// A date and a time of day as clocks of some place show it, to the tenth of a second: years 1 to 9999 of the
-/// Gregorian calendar.
+/// A date and time of day without a time zone, to the tenth of a second: years 1 to 9999 of the Gregorian calendar.
 ///
-/// Which place is not told; [`to_unix`](Self::to_unix) has to be told.
+/// [`to_unix`](Self::to_unix) needs the offset from UTC.
 ///
 /// ```
 /// use smpp_core::sms::time::{LocalTime, UnixTime, UtcOffset};
@@ -52,40 +53,44 @@ impl UnixTime {
     /// 1970-01-01T00:00:00 UTC.
     pub const EPOCH: Self = Self(0);
 
-    /// So many seconds after the epoch, or before it; 292 million years at most.
+    /// Creates a moment from seconds since the epoch, negative before it. Saturates at 292 million years.
     pub const fn from_secs(secs: i64) -> Self {
         Self(secs.saturating_mul(SECOND))
     }
 
-    /// So many milliseconds after the epoch, or before it.
+    /// Creates a moment from milliseconds since the epoch, negative before it.
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
 
-    /// This much after the epoch, in whole milliseconds; 292 million years at most.
+    /// Creates a moment from the time since the epoch, in whole milliseconds. Saturates at 292 million years.
     pub fn from_duration(since_epoch: Duration) -> Self {
         Self(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
     }
 
-    /// Whole seconds since the epoch, rounded down: -1 is the second before it.
+    /// Returns whole seconds since the epoch, rounded down: -1 is the second before it.
     pub const fn as_secs(self) -> i64 {
         self.0.div_euclid(SECOND)
     }
 
-    /// Milliseconds since the epoch, negative before it.
+    /// Returns milliseconds since the epoch, negative before it.
     pub const fn as_millis(self) -> i64 {
         self.0
     }
 
-    /// How long after the epoch; `None` before it.
+    /// Returns the time since the epoch; `None` before it.
     pub fn to_duration(self) -> Option<Duration> {
         u64::try_from(self.0).ok().map(Duration::from_millis)
     }
 }
 
 impl LocalTime {
-    /// A date, and a time of that day: the year 1 to 9999, the month 1 to 12, a day that the month has, the hour 0
-    /// to 23, the minute and the second 0 to 59.
+    /// Creates a local time: year 1 to 9999, month 1 to 12, a day of that month, hour 0 to 23, minute and second 0 to
+    /// 59.
+    ///
+    /// # Errors
+    ///
+    /// [`TimeError::Range`] for any other number.
     pub fn new(year: u16, month: u8, day: u8, hour: u8, minute: u8, second: u8) -> Result<Self, TimeError> {
         check("year", year.into(), 1, 9999)?;
         check("month", month.into(), 1, 12)?;
@@ -96,79 +101,91 @@ impl LocalTime {
         Ok(Self { year, month, day, hour, minute, second, tenths: 0 })
     }
 
-    /// The same second with these tenths, 0 to 9.
+    /// Sets the tenths of the second.
+    ///
+    /// # Errors
+    ///
+    /// [`TimeError::Range`] unless they are 0 to 9.
     pub fn with_tenths(self, tenths: u8) -> Result<Self, TimeError> {
         check("tenths", tenths.into(), 0, 9)?;
         Ok(Self { tenths, ..self })
     }
 
-    /// What clocks show at `time`, this far from UTC; less than a tenth of a second is dropped. An error outside
-    /// the years 1 to 9999.
+    /// Converts a moment to local time with this offset from UTC. Fractions below a tenth of a second are dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`TimeError::Range`] if the local year is not 1 to 9999.
     pub fn from_unix(time: UnixTime, offset: UtcOffset) -> Result<Self, TimeError> {
         let millis = time.0.saturating_add(offset.minutes() * MINUTE);
         let (year, month, day) = date(millis.div_euclid(DAY));
         check("year", year, 1, 9999)?;
-        let of_day = millis.rem_euclid(DAY);
-        let of_clock = [of_day / HOUR, of_day / MINUTE % 60, of_day / SECOND % 60, of_day % SECOND / 100];
-        // Nothing here is negative, nor above 59.
+        let millis_of_day = millis.rem_euclid(DAY);
+        let clock = [
+            millis_of_day / HOUR,
+            millis_of_day / MINUTE % 60,
+            millis_of_day / SECOND % 60,
+            millis_of_day % SECOND / 100,
+        ];
+        // No number is negative or above 59.
         let [month, day] = [month, day].map(|number| number.unsigned_abs() as u8);
-        let [hour, minute, second, tenths] = of_clock.map(|number| number.unsigned_abs() as u8);
+        let [hour, minute, second, tenths] = clock.map(|number| number.unsigned_abs() as u8);
         Ok(Self { year: year.unsigned_abs() as u16, month, day, hour, minute, second, tenths })
     }
 
-    /// When clocks this far from UTC show it. UTC is local time less the offset (SMPP 3.4 §7.1.1.1).
+    /// Returns the moment of this local time: UTC is local time minus the offset (SMPP 3.4 §7.1.1.1).
     #[must_use]
     pub fn to_unix(self, offset: UtcOffset) -> UnixTime {
-        self.ahead(offset.minutes())
+        self.to_unix_with_minutes(offset.minutes())
     }
 
-    /// When clocks so many minutes ahead of UTC show it; a day of them at most.
-    pub(super) fn ahead(self, minutes: i64) -> UnixTime {
+    /// Returns the moment if local time is `minutes` ahead of UTC, at most one day.
+    pub(super) fn to_unix_with_minutes(self, minutes: i64) -> UnixTime {
         let days = days(self.year.into(), self.month.into(), self.day.into());
-        let of_day = i64::from(self.hour) * HOUR
+        let millis_of_day = i64::from(self.hour) * HOUR
             + i64::from(self.minute) * MINUTE
             + i64::from(self.second) * SECOND
             + i64::from(self.tenths) * 100;
-        UnixTime(days * DAY + of_day - minutes * MINUTE)
+        UnixTime(days * DAY + millis_of_day - minutes * MINUTE)
     }
 
-    /// The year, 1 to 9999.
+    /// Returns the year, 1 to 9999.
     pub const fn year(self) -> u16 {
         self.year
     }
 
-    /// The month, 1 to 12.
+    /// Returns the month, 1 to 12.
     pub const fn month(self) -> u8 {
         self.month
     }
 
-    /// The day of the month, from 1.
+    /// Returns the day of the month, from 1.
     pub const fn day(self) -> u8 {
         self.day
     }
 
-    /// The hour, 0 to 23.
+    /// Returns the hour, 0 to 23.
     pub const fn hour(self) -> u8 {
         self.hour
     }
 
-    /// The minute, 0 to 59.
+    /// Returns the minute, 0 to 59.
     pub const fn minute(self) -> u8 {
         self.minute
     }
 
-    /// The second, 0 to 59.
+    /// Returns the second, 0 to 59.
     pub const fn second(self) -> u8 {
         self.second
     }
 
-    /// Tenths of a second, 0 to 9.
+    /// Returns the tenths of a second, 0 to 9.
     pub const fn tenths(self) -> u8 {
         self.tenths
     }
 }
 
-/// As ISO 8601: `2026-11-23T01:02:03`, and `.4` where there are tenths.
+/// Formats as ISO 8601: `2026-11-23T01:02:03`, with `.4` appended if there are tenths.
 impl fmt::Display for LocalTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { year, month, day, hour, minute, second, tenths } = self;
@@ -177,13 +194,13 @@ impl fmt::Display for LocalTime {
     }
 }
 
-/// A span of the calendar and one of the clock after `time`: see [`RelativeTime::after`](super::RelativeTime::after).
-pub(super) fn later(time: UnixTime, months: i64, days_and_time: i64) -> UnixTime {
+/// Adds calendar months, then milliseconds: see [`RelativeTime::after`](super::RelativeTime::after).
+pub(super) fn add(time: UnixTime, months: i64, millis: i64) -> UnixTime {
     let (year, month, day) = date(time.0.div_euclid(DAY));
     let months = year * 12 + month - 1 + months;
     let (year, month) = (months.div_euclid(12), months.rem_euclid(12) + 1);
     let days = days(year, month, day.min(days_in_month(year, month)));
-    UnixTime(days.saturating_mul(DAY).saturating_add(time.0.rem_euclid(DAY)).saturating_add(days_and_time))
+    UnixTime(days.saturating_mul(DAY).saturating_add(time.0.rem_euclid(DAY)).saturating_add(millis))
 }
 
 fn days_in_month(year: i64, month: i64) -> i64 {
@@ -195,30 +212,31 @@ fn days_in_month(year: i64, month: i64) -> i64 {
     }
 }
 
-/// Days in the 400 years after which the calendar repeats itself.
+/// Days in 400 years, the period of the Gregorian calendar.
 const ERA: i64 = 146_097;
 
-/// From 1 March of the year 0 to 1970-01-01.
+/// Days from 1 March of the year 0 to 1970-01-01.
 const EPOCH: i64 = 719_468;
 
-/// Days from 1970-01-01 to the date.
+/// Returns the days from 1970-01-01 to the date.
 ///
-/// Years begin in March here, so that the leap day is the last of its year; from there on, five months have 153 days.
+/// Years begin in March here, so that the leap day is the last day of its year. Every five months from March have 153
+/// days.
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
     365 * year + leap_days + (153 * month + 2) / 5 + day - 1 - EPOCH
 }
 
-/// The year, month and day so many days after 1970-01-01: the inverse of [`days`].
+/// Returns the year, month and day of the day that is `days` after 1970-01-01: the inverse of [`days`].
 pub(super) fn date(days: i64) -> (i64, i64, i64) {
     let days = days + EPOCH;
-    let (era, of_era) = (days.div_euclid(ERA), days.rem_euclid(ERA));
-    // With leap days taken out, every year has 365 days: one ends each four years, none each hundred, one the era.
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
+    let (era, day_of_era) = (days.div_euclid(ERA), days.rem_euclid(ERA));
+    // Without leap days every year has 365 days: there is one every 4 years, none every 100, one every 400.
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
     let year = 400 * era + year_of_era;
     if month < 10 { (year, month + 3, day) } else { (year + 1, month - 9, day) }
 }
@@ -236,11 +254,11 @@ mod tests {
     }
 
     #[test]
-    fn every_day_of_the_century_one_by_one() {
-        // 2000-01-01, from the number of days in 30 years with 7 leap days.
+    fn every_day_of_the_century() {
+        // 2000-01-01: the days of 30 years with 7 leap days.
         let mut expected = 30 * 365 + 7;
         for year in 2000_u16..=2099 {
-            // No year of these that four divides is common.
+            // In this century every fourth year is a leap year.
             let february = if year % 4 == 0 { 29 } else { 28 };
             for (month, length) in (1..).zip([31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]) {
                 for day in 1..=length {
@@ -250,8 +268,8 @@ mod tests {
                     expected += 1;
                 }
                 let after = LocalTime::new(year, month, length + 1, 0, 0, 0);
-                let (value, most) = (i64::from(length) + 1, i64::from(length));
-                assert_eq!(after, Err(TimeError::Range { field: "day", value, least: 1, most }));
+                let (value, max) = (i64::from(length) + 1, i64::from(length));
+                assert_eq!(after, Err(TimeError::Range { field: "day", value, min: 1, max }));
             }
         }
         assert_eq!(local(2100, 1, 1).to_unix(UtcOffset::UTC), UnixTime(expected * DAY));
@@ -276,15 +294,15 @@ mod tests {
     }
 
     #[test]
-    fn leap_years_are_the_gregorian_ones() {
+    fn leap_years_are_gregorian() {
         for (year, leap) in [(1900, false), (2000, true), (2023, false), (2024, true), (2100, false)] {
             assert_eq!(LocalTime::new(year, 2, 29, 0, 0, 0).is_ok(), leap, "{year}");
         }
     }
 
     #[test]
-    fn what_no_calendar_or_clock_shows() {
-        let range = |field, value, least, most| Err(TimeError::Range { field, value, least, most });
+    fn numbers_out_of_range_are_errors() {
+        let range = |field, value, min, max| Err(TimeError::Range { field, value, min, max });
         for (time, error) in [
             (LocalTime::new(0, 1, 1, 0, 0, 0), range("year", 0, 1, 9999)),
             (LocalTime::new(10_000, 1, 1, 0, 0, 0), range("year", 10_000, 1, 9999)),
@@ -328,7 +346,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_moment_is_read(millis: i64, quarters in -48_i8..=48) {
+        fn any_moment_converts_to_local_time_and_back(millis: i64, quarters in -48_i8..=48) {
             let offset = UtcOffset::from_quarters(quarters).unwrap();
             if let Ok(local) = LocalTime::from_unix(UnixTime(millis), offset) {
                 let tenth = UnixTime(millis - millis.rem_euclid(100));
@@ -337,9 +355,9 @@ mod tests {
         }
 
         #[test]
-        fn days_and_dates_are_inverse(days_: i32) {
-            let (year, month, day) = date(days_.into());
-            prop_assert_eq!(days(year, month, day), i64::from(days_));
+        fn days_and_dates_are_inverse(day_number: i32) {
+            let (year, month, day) = date(day_number.into());
+            prop_assert_eq!(days(year, month, day), i64::from(day_number));
             prop_assert!((1..=12).contains(&month) && (1..=days_in_month(year, month)).contains(&day));
         }
     }

@@ -1,6 +1,6 @@
-//! Moments of the crates that people keep time with. Each conversion to [`UnixTime`] rounds down to a millisecond.
+//! Conversions from and to the moments of other crates. Conversions to [`UnixTime`] round down to a millisecond.
 
-use super::UnixTime;
+use super::civil::UnixTime;
 
 #[cfg(feature = "time")]
 mod with_time {
@@ -11,12 +11,12 @@ mod with_time {
 
     impl From<OffsetDateTime> for UnixTime {
         fn from(time: OffsetDateTime) -> Self {
-            // A million years are 2^55 milliseconds.
+            // Cannot overflow: a million years are 2^55 milliseconds.
             Self(time.unix_timestamp_nanos().div_euclid(1_000_000) as i64)
         }
     }
 
-    /// In UTC. An error outside the years that `time` has.
+    /// Converts to UTC. An error if the year is out of range for `time`.
     impl TryFrom<UnixTime> for OffsetDateTime {
         type Error = ComponentRange;
 
@@ -31,8 +31,8 @@ mod with_chrono {
     use chrono::{DateTime, Datelike, TimeZone, Utc};
 
     use super::UnixTime;
-    use crate::sms::time::TimeError;
     use crate::sms::time::civil::{DAY, date};
+    use crate::sms::time::error::TimeError;
 
     impl<Z: TimeZone> From<DateTime<Z>> for UnixTime {
         fn from(time: DateTime<Z>) -> Self {
@@ -40,14 +40,14 @@ mod with_chrono {
         }
     }
 
-    /// An error outside the years that `chrono` has.
+    /// An error if the year is out of range for `chrono`.
     impl TryFrom<UnixTime> for DateTime<Utc> {
         type Error = TimeError;
 
         fn try_from(time: UnixTime) -> Result<Self, TimeError> {
             let (year, ..) = date(time.0.div_euclid(DAY));
-            let (least, most) = (Self::MIN_UTC.year().into(), Self::MAX_UTC.year().into());
-            let error = TimeError::Range { field: "year", value: year, least, most };
+            let (min, max) = (Self::MIN_UTC.year().into(), Self::MAX_UTC.year().into());
+            let error = TimeError::Range { field: "year", value: year, min, max };
             Self::from_timestamp_millis(time.0).ok_or(error)
         }
     }
@@ -61,12 +61,12 @@ mod with_jiff {
 
     impl From<Timestamp> for UnixTime {
         fn from(time: Timestamp) -> Self {
-            // Ten thousand years are 2^49 milliseconds.
+            // Cannot overflow: ten thousand years are 2^49 milliseconds.
             Self(time.as_nanosecond().div_euclid(1_000_000) as i64)
         }
     }
 
-    /// An error outside the years that `jiff` has.
+    /// An error if the year is out of range for `jiff`.
     impl TryFrom<UnixTime> for Timestamp {
         type Error = jiff::Error;
 

@@ -1,15 +1,16 @@
-//! A span from the SMSC's now.
+//! A span from the current time of the SMSC.
 
 use core::fmt;
 use core::time::Duration;
 
-use super::civil::{DAY, later};
-use super::{TimeError, TimeText, UnixTime, check};
+use super::civil::{DAY, UnixTime, add};
+use super::error::{TimeError, check};
+use super::format::TimeText;
 
-/// A span from the SMSC's now, as `YYMMDDhhmmss000R` says it (SMPP 3.4 §7.1.1.2).
+/// A relative time, `YYMMDDhhmmss000R`: a span from the current time of the SMSC (SMPP 3.4 §7.1.1.2).
 ///
-/// Each part has its own limit, and none runs over into the next: a span is 31 days or a month, but not 32 days.
-/// The SMSC may cut a span that is longer than it allows.
+/// Each field has its own limit, without carry into the next: a span can be 31 days or one month, but not 32 days. The
+/// SMSC may shorten a span that exceeds its maximum.
 ///
 /// ```
 /// use core::time::Duration;
@@ -31,10 +32,14 @@ pub struct RelativeTime {
 }
 
 impl RelativeTime {
-    /// No time at all.
+    /// An empty span.
     pub const ZERO: Self = Self { years: 0, months: 0, days: 0, hours: 0, minutes: 0, seconds: 0 };
 
-    /// Up to 99 years, 12 months, 31 days, 23 hours, 59 minutes and 59 seconds.
+    /// Creates a span of up to 99 years, 12 months, 31 days, 23 hours, 59 minutes and 59 seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`TimeError::Range`] if a number exceeds its limit.
     pub fn new(
         years: u8,
         months: u8,
@@ -52,11 +57,13 @@ impl RelativeTime {
         Ok(Self { years, months, days, hours, minutes, seconds })
     }
 
-    /// Days, hours, minutes and seconds that last as long, rounded up to a whole second: a message is not to expire
-    /// early.
+    /// Converts a duration to days, hours, minutes and seconds. It is rounded up to a whole second, so that a message
+    /// does not expire early.
     ///
-    /// An error from 32 days on. Longer spans are months and years, and how long these are depends on the day they
-    /// begin: choose them with [`new`](Self::new), or an [`AbsoluteTime`](super::AbsoluteTime).
+    /// # Errors
+    ///
+    /// [`TimeError::Range`] for 32 days and more. Longer spans need months and years, whose length depends on the
+    /// start: use [`new`](Self::new) or an [`AbsoluteTime`](super::AbsoluteTime).
     pub fn from_duration(duration: Duration) -> Result<Self, TimeError> {
         let seconds = duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0));
         let days = seconds / (24 * 60 * 60);
@@ -75,56 +82,57 @@ impl RelativeTime {
         Self::new(years, months, days, hours, minutes, seconds)
     }
 
-    /// The end of a span that begins at `now`, counted in UTC.
+    /// Returns the end of a span that begins at `now`, computed in UTC.
     ///
-    /// Years and months come first: they lead to the same day of another month, or to that month's last day if it
-    /// is shorter. Days and the rest last as long as clocks say: a month and a day after 30 January is 1 March.
+    /// Years and months are added first: the result is the same day of another month, or the last day of that month if
+    /// it is shorter. Days, hours, minutes and seconds are added afterwards: one month and one day after 30 January is
+    /// 1 March.
     #[must_use]
     pub fn after(self, now: UnixTime) -> UnixTime {
         let months = 12 * i64::from(self.years) + i64::from(self.months);
         let minutes = 60 * i64::from(self.hours) + i64::from(self.minutes);
         let seconds = 60 * minutes + i64::from(self.seconds);
-        later(now, months, DAY * i64::from(self.days) + 1_000 * seconds)
+        add(now, months, DAY * i64::from(self.days) + 1_000 * seconds)
     }
 
-    /// Years, 0 to 99.
+    /// Returns the years, 0 to 99.
     pub const fn years(self) -> u8 {
         self.years
     }
 
-    /// Months, 0 to 12.
+    /// Returns the months, 0 to 12.
     pub const fn months(self) -> u8 {
         self.months
     }
 
-    /// Days, 0 to 31.
+    /// Returns the days, 0 to 31.
     pub const fn days(self) -> u8 {
         self.days
     }
 
-    /// Hours, 0 to 23.
+    /// Returns the hours, 0 to 23.
     pub const fn hours(self) -> u8 {
         self.hours
     }
 
-    /// Minutes, 0 to 59.
+    /// Returns the minutes, 0 to 59.
     pub const fn minutes(self) -> u8 {
         self.minutes
     }
 
-    /// Seconds, 0 to 59.
+    /// Returns the seconds, 0 to 59.
     pub const fn seconds(self) -> u8 {
         self.seconds
     }
 
-    /// As the wire has it.
+    /// Encodes the span for a PDU field.
     pub fn encode(self) -> TimeText {
         let Self { years, months, days, hours, minutes, seconds } = self;
         TimeText::new([years, months, days, hours, minutes, seconds], 0, 0, b'R')
     }
 }
 
-/// As ISO 8601, all parts: `P2Y6M10DT23H34M29S`.
+/// Formats as ISO 8601 with all fields: `P2Y6M10DT23H34M29S`.
 impl fmt::Display for RelativeTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { years, months, days, hours, minutes, seconds } = self;
@@ -148,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_duration_is_days_and_less() {
+    fn a_duration_becomes_days_to_seconds() {
         for (duration, text) in [
             (Duration::ZERO, "000000000000000R"),
             (Duration::from_nanos(1), "000000000001000R"),
@@ -158,7 +166,7 @@ mod tests {
         ] {
             assert_eq!(RelativeTime::from_duration(duration).unwrap().encode().to_string(), text);
         }
-        let days = |value| Err(TimeError::Range { field: "days", value, least: 0, most: 31 });
+        let days = |value| Err(TimeError::Range { field: "days", value, min: 0, max: 31 });
         assert_eq!(RelativeTime::from_duration(Duration::from_secs(32 * 24 * HOUR)), days(32));
         let over = Duration::from_secs(32 * 24 * HOUR - 1) + Duration::from_nanos(1);
         assert_eq!(RelativeTime::from_duration(over), days(32));
@@ -166,12 +174,12 @@ mod tests {
     }
 
     #[test]
-    fn each_part_has_its_limit() {
+    fn each_field_has_its_limit() {
         let longest = RelativeTime::new(99, 12, 31, 23, 59, 59).unwrap();
         assert_eq!(longest.to_string(), "P99Y12M31DT23H59M59S");
         assert_eq!((longest.years(), longest.months(), longest.days()), (99, 12, 31));
         assert_eq!((longest.hours(), longest.minutes(), longest.seconds()), (23, 59, 59));
-        let range = |field, value, most| Err(TimeError::Range { field, value, least: 0, most });
+        let range = |field, value, max| Err(TimeError::Range { field, value, min: 0, max });
         for (span, error) in [
             (RelativeTime::new(100, 0, 0, 0, 0, 0), range("years", 100, 99)),
             (RelativeTime::new(0, 13, 0, 0, 0, 0), range("months", 13, 12)),
@@ -185,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn months_lead_to_the_same_day_or_the_last() {
+    fn adding_months_keeps_the_day_or_uses_the_last_one() {
         for (now, span, then) in [
             ((2026, 1, 15, 6), (0, 1, 0), (2026, 2, 15, 6)),
             ((2026, 1, 31, 6), (0, 1, 0), (2026, 2, 28, 6)),
@@ -195,7 +203,7 @@ mod tests {
             ((2026, 3, 31, 6), (0, 8, 0), (2026, 11, 30, 6)),
             ((2026, 12, 31, 6), (0, 12, 0), (2027, 12, 31, 6)),
             ((2026, 12, 1, 6), (0, 1, 0), (2027, 1, 1, 6)),
-            // Years and months, then days.
+            // Years and months are added before days.
             ((2026, 1, 30, 6), (0, 1, 1), (2026, 3, 1, 6)),
             ((2026, 12, 31, 6), (0, 0, 31), (2027, 1, 31, 6)),
             ((2099, 12, 31, 6), (99, 12, 31), (2200, 1, 31, 6)),
@@ -210,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_time_stays_there() {
+    fn the_result_saturates() {
         let longest = RelativeTime::new(99, 12, 31, 23, 59, 59).unwrap();
         assert_eq!(longest.after(UnixTime::from_millis(i64::MAX)), UnixTime::from_millis(i64::MAX));
         assert!(longest.after(UnixTime::from_millis(i64::MIN)) > UnixTime::from_millis(i64::MIN));
@@ -218,7 +226,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_duration_lasts_as_long(now in -(1_i64 << 45)..1 << 45, millis in 0..32 * 24 * HOUR * 1_000 - 999) {
+        fn a_span_of_a_duration_is_as_long(now in -(1_i64 << 45)..1 << 45, millis in 0..32 * 24 * HOUR * 1_000 - 999) {
             let span = RelativeTime::from_duration(Duration::from_millis(millis)).unwrap();
             let lasted = span.after(UnixTime::from_millis(now)).as_millis() - now;
             prop_assert_eq!(lasted, millis.next_multiple_of(1_000).cast_signed());

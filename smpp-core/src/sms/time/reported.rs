@@ -1,4 +1,4 @@
-//! The times that SMSCs report, in the forms that they are known to use.
+//! Times that SMSCs report, in all known formats.
 
 use nom::branch::alt;
 use nom::bytes::complete::{tag, take_while_m_n};
@@ -7,10 +7,12 @@ use nom::combinator::{all_consuming, opt, value, verify};
 use nom::sequence::preceded;
 use nom::{IResult, Parser};
 
-use super::{LocalTime, TimeValue, UnixTime, UtcOffset, number, two_digits};
+use super::civil::{LocalTime, UnixTime};
+use super::format::{number, two_digits};
+use super::offset::UtcOffset;
+use super::value::TimeValue;
 
-/// A time as an SMSC reports it: the dates of a [`Receipt`](crate::sms::Receipt), or the `final_date` of a
-/// `query_sm_resp`.
+/// A time that an SMSC reports: a date of a [`Receipt`](crate::sms::Receipt), or the `final_date` of a `query_sm_resp`.
 ///
 /// ```
 /// use smpp_core::sms::Receipt;
@@ -26,16 +28,16 @@ use super::{LocalTime, TimeValue, UnixTime, UtcOffset, number, two_digits};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReportedTime {
-    /// What clocks show where the SMSC, or whoever set it up, is. The protocol does not tell where.
+    /// Local time of the SMSC. Its offset from UTC is unknown: ask the provider.
     Local(LocalTime),
-    /// A moment: the text told how far it is from UTC.
+    /// An exact moment: the text has an offset from UTC.
     Exact(UnixTime),
 }
 
 impl ReportedTime {
-    /// Reads a time; `None` for what is not one, an empty text among it.
+    /// Parses a time. Returns `None` for any other text, including an empty one.
     ///
-    /// | text | as in |
+    /// | text | used in |
     /// | --- | --- |
     /// | `YYMMDDhhmm` | receipts (SMPP 3.4 Appendix B) |
     /// | `YYMMDDhhmmss` | `final_date` in local time, receipts |
@@ -43,13 +45,13 @@ impl ReportedTime {
     /// | `YYMMDDhhmmsstnn+`, `YYMMDDhhmmsstnn-` | `final_date` (SMPP 3.4 §7.1.1.1) |
     /// | `2026-11-23 01:02:03`, `2026-11-23T01:02:03.4Z`, `2026-11-23T01:02+08:00` | receipts (ISO 8601) |
     ///
-    /// Years of two digits are 2000 to 2099, seconds that are not there are 0, and of a fraction the tenths count.
-    /// Twelve digits that begin with `20` are read with a century only if they make no sense without: from 2013 on,
-    /// they make none.
+    /// Years of two digits are 2000 to 2099, missing seconds are 0, and fractions are truncated to tenths. Twelve
+    /// digits that begin with `20` are read as `YYMMDDhhmmss` if that is a valid time, and as `YYYYMMDDhhmm` otherwise.
+    /// From 2013 on this is unambiguous, because months end at 12.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let text = text.trim_ascii();
         if !text.iter().all(u8::is_ascii_digit) {
-            return zoned(text).or_else(|| iso(text));
+            return absolute(text).or_else(|| iso(text));
         }
         let local = match text.len() {
             10 => digits(20, text),
@@ -60,7 +62,7 @@ impl ReportedTime {
         local.map(Self::Local)
     }
 
-    /// The moment in UTC, where clocks are `assumed` to be so far ahead of UTC if the text does not tell.
+    /// Returns the moment in UTC. `assumed` is the offset of a local time.
     #[must_use]
     pub fn to_unix(self, assumed: UtcOffset) -> UnixTime {
         match self {
@@ -70,7 +72,7 @@ impl ReportedTime {
     }
 }
 
-/// `YYMMDDhhmm` or `YYMMDDhhmmss`, all of them digits.
+/// Parses the digits `YYMMDDhhmm` or `YYMMDDhhmmss`.
 fn digits(century: u8, text: &[u8]) -> Option<LocalTime> {
     let mut padded = *b"000000000000";
     padded.split_at_mut_checked(text.len())?.0.copy_from_slice(text);
@@ -79,8 +81,8 @@ fn digits(century: u8, text: &[u8]) -> Option<LocalTime> {
     LocalTime::new(year, month, day, hour, minute, second).ok()
 }
 
-/// A time of the wire that tells its offset.
-fn zoned(text: &[u8]) -> Option<ReportedTime> {
+/// Parses an absolute time of the wire format.
+fn absolute(text: &[u8]) -> Option<ReportedTime> {
     match TimeValue::parse(text) {
         Ok(TimeValue::Absolute(time)) => Some(ReportedTime::Exact(time.to_unix())),
         _ => None,
@@ -103,14 +105,16 @@ fn iso(text: &[u8]) -> Option<ReportedTime> {
     let (second, fraction) = second.unwrap_or_default();
     let tenths = fraction.and_then(<[u8]>::first).map_or(0, |tenths| tenths - b'0');
     let local = LocalTime::new(year, month, day, hour, minute, second).ok()?.with_tenths(tenths).ok()?;
-    Some(zone.map_or(ReportedTime::Local(local), |minutes| ReportedTime::Exact(local.ahead(minutes))))
+    Some(zone.map_or(ReportedTime::Local(local), |minutes| {
+        ReportedTime::Exact(local.to_unix_with_minutes(minutes))
+    }))
 }
 
 /// ```text
 /// zone = "Z" | ("+" | "-") two [[":"] two]
 /// ```
 ///
-/// In minutes ahead of UTC. There are places more than twelve hours ahead.
+/// Returns minutes ahead of UTC. Some places are more than twelve hours ahead.
 fn zone(input: &[u8]) -> IResult<&[u8], i64> {
     let sign = alt((value(1, tag("+")), value(-1, tag("-"))));
     let hours = verify(two, |&hours| hours < 24);
@@ -121,7 +125,7 @@ fn zone(input: &[u8]) -> IResult<&[u8], i64> {
     alt((value(0, one_of("Zz")), minutes)).parse(input)
 }
 
-/// Two digits.
+/// Parses two digits.
 fn two(input: &[u8]) -> IResult<&[u8], u8> {
     take_while_m_n(2, 2, |octet: u8| octet.is_ascii_digit()).map(number).parse(input)
 }
@@ -143,7 +147,7 @@ mod tests {
             ("202611230102", "2026-11-23T01:02:00"),
             ("20261123010203", "2026-11-23T01:02:03"),
             ("19991231235959", "1999-12-31T23:59:59"),
-            // Not 12 of November 2012 at 01:02: what the protocol says comes first.
+            // Not 12 November 2012 at 01:02: the format of the protocol takes precedence.
             ("201211120102", "2020-12-11T12:01:02"),
             ("2026-11-23 01:02:03", "2026-11-23T01:02:03"),
             ("2026-11-23T01:02:03", "2026-11-23T01:02:03"),
@@ -161,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_whatever_is_assumed() {
+    fn an_offset_in_the_text_takes_precedence() {
         for (text, expected) in [
             ("2026-11-23T01:02:03Z", 1_795_395_723_000),
             ("2026-11-23 01:02:03z", 1_795_395_723_000),
@@ -171,7 +175,7 @@ mod tests {
             ("2026-11-23T09:02:03+0800", 1_795_395_723_000),
             ("2026-11-23T09:02:03+08", 1_795_395_723_000),
             ("2026-11-22T21:32:03-03:30", 1_795_395_723_000),
-            // Kiribati is further ahead than the protocol can say.
+            // Kiribati is further ahead of UTC than the wire format allows.
             ("2026-11-23T15:02:03+14:00", 1_795_395_723_000),
             ("261123090203432+", 1_795_395_723_400),
             ("261122193203022-", 1_795_395_723_000),
@@ -186,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_local_time_is_where_it_is_assumed_to_be() {
+    fn a_local_time_uses_the_assumed_offset() {
         let time = ReportedTime::parse(b"261123090203").unwrap();
         let singapore = UtcOffset::from_quarters(32).unwrap();
         assert_eq!(time.to_unix(singapore), UnixTime::from_secs(1_795_395_723));
@@ -194,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time() {
+    fn other_texts_are_not_times() {
         for text in [
             "",
             " ",
@@ -232,13 +236,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_octets_are_read(octets in any::<Vec<u8>>(), text in "[-0-9T:.+Z ]{8,30}") {
+        fn any_octets_parse(octets in any::<Vec<u8>>(), text in "[-0-9T:.+Z ]{8,30}") {
             let _ = ReportedTime::parse(&octets);
             let _ = ReportedTime::parse(text.as_bytes());
         }
 
         #[test]
-        fn any_second_is_read_in_every_form(secs in 946_684_800_i64..4_102_444_800) {
+        fn any_second_parses_in_every_format(secs in 946_684_800_i64..4_102_444_800) {
             let moment = UnixTime::from_secs(secs);
             let iso = LocalTime::from_unix(moment, UtcOffset::UTC).unwrap().to_string();
             let long: Vec<u8> = iso.bytes().filter(u8::is_ascii_digit).collect();

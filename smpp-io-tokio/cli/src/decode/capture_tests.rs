@@ -186,8 +186,8 @@ fn a_capture_that_starts_in_mid_stream_says_so() {
         "10.0.0.1:4000 -> 10.0.0.2:2775  t=0.000000  begins in mid-stream: the capture has no SYN of it",
         "10.0.0.1:4000 -> 10.0.0.2:2775  t=0.000000  enquire_link  sequence 1 ESME_ROK, 16 octets",
         "10.0.0.2:2775 -> 10.0.0.1:4000  t=0.001000  begins in mid-stream: the capture has no SYN of it",
-        "10.0.0.2:2775 -> 10.0.0.1:4000  t=0.001000  command_length 268435456 is outside 16..=71680: the stream \
-         cannot be read on",
+        "10.0.0.2:2775 -> 10.0.0.1:4000  t=0.001000  command_length 268435456 is outside 16..=71680: no further PDU \
+         can be read, close the connection",
         "10.0.0.2:2775 -> 10.0.0.1:4000  t=0.002000  13 octets were left unread",
     ];
     recording.assert(OPTIONS, &lines, false);

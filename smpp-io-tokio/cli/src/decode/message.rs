@@ -77,7 +77,7 @@ fn describe(element: Element<'_>) -> String {
                 ConcatRef::Narrow(reference) => (reference.into(), 8),
                 ConcatRef::Wide(reference) => (reference, 16),
             };
-            format!("part {} of {}, reference {reference} ({bits} bits)", part.part(), part.total())
+            format!("part {} of {}, reference {reference} ({bits} bits)", part.number(), part.total())
         }
         Content::Ports(Ports { destination, originator }) => {
             format!("to port {destination}, from port {originator}")

@@ -1,0 +1,620 @@
+//! Checks the guarantees of a session under random actions of a peer, an application and a clock. The fuzz target and the
+//! tests of `smpp-core` share this file.
+
+use std::time::Duration;
+
+use smpp_core::arbitrary::{self, Unstructured, with_pdu};
+use smpp_core::session::{
+    CloseReason, Config, Esme, Event, Instant, Outcome, Rate, Readiness, Refusal, Refused, Reply, Request,
+    Role, Session, Smsc, State, UnansweredReason,
+};
+use smpp_core::{
+    Bind, BindMode, BindResp, BroadcastSmResp, COctets, CommandId, CommandStatus, DataSmResp,
+    DecodeErrorKind, DeliverSm, DeliverSmResp, EnquireLink, InterfaceVersion, NoBody, Operation, Password,
+    Pdu, QueryBroadcastSmResp, QuerySmResp, Quirks, SequenceNumber, SubmitMultiResp, SubmitSm, SubmitSmResp,
+    Tag, Tlv, Tlvs, Tolerance, frame,
+};
+
+/// The password in each bind that is sent or received.
+const PASSWORD: &str = "hunter22";
+
+/// Runs a session. The octets decide the role, the configuration, and then each step.
+pub(crate) fn session(octets: &[u8]) {
+    let mut steps = Unstructured::new(octets);
+    let checks_password = !octets.windows(PASSWORD.len()).any(|window| window == PASSWORD.as_bytes());
+    let smsc = steps.arbitrary().unwrap_or(false);
+    let Ok(config) = config(&mut steps) else { return };
+    if smsc {
+        Driver::<Smsc>::new(config, checks_password).run(&mut steps);
+    } else {
+        Driver::<Esme>::new(config, checks_password).run(&mut steps);
+    }
+}
+
+/// Small limits and short times, so that rare paths become common.
+fn config(u: &mut Unstructured<'_>) -> arbitrary::Result<Config> {
+    let rate = match u.int_in_range(0..=20)? {
+        0..=15 => None,
+        per_second => Some(Rate::per_second(per_second - 15).with_burst(u.int_in_range(0..=3)?)),
+    };
+    let times = Config {
+        session_init_timeout: time(u)?,
+        enquire_link_interval: u.arbitrary::<bool>()?.then(|| time(u)).transpose()?,
+        response_timeout: time(u)?,
+        inactivity_timeout: u.arbitrary::<bool>()?.then(|| time(u)).transpose()?,
+        drain_timeout: time(u)?,
+        ..Config::default()
+    };
+    Ok(Config {
+        window: u.int_in_range(0..=4)?,
+        max_unanswered: u.int_in_range(0..=3)?,
+        max_pdu: *u.choose(&[frame::DEFAULT_MAX_LENGTH, 128, 40, 16, 0])?,
+        max_output: *u.choose(&[10_000, 200, 60, 1, 0])?,
+        max_malformed: u.int_in_range(0..=3)?,
+        tolerance: *u.choose(&[Tolerance::LENIENT, Tolerance::STRICT, Tolerance(Quirks::all())])?,
+        rate,
+        ..times
+    })
+}
+
+fn time(u: &mut Unstructured<'_>) -> arbitrary::Result<Duration> {
+    Ok(Duration::from_millis(*u.choose(&[10_000, 1000, 30_000, 1, 0])?))
+}
+
+/// An accepted request without an outcome.
+struct Open {
+    tag: u32,
+    sequence: SequenceNumber,
+    /// The command, and the position of its end in the output stream, once it was taken as output.
+    seen: Option<(CommandId, u64)>,
+}
+
+/// Answers a request of the peer, with a response or with a status.
+type Answer<R> = Box<dyn FnOnce(&mut Session<R, u32>, Option<CommandStatus>) -> Result<(), Refusal>>;
+
+/// How the application reacts to a request of the peer.
+#[derive(Clone, Copy)]
+enum Reaction {
+    Defer,
+    Accept,
+    Refuse,
+}
+
+struct Driver<R> {
+    session: Session<R, u32>,
+    config: Config,
+    now: Instant,
+    reaction: Reaction,
+    /// Whether debug output must not contain the password: false if the octets contain it by chance.
+    checks_password: bool,
+    /// Octets that have arrived and that the session has not read.
+    input: Vec<u8>,
+    /// Octets that the transport has not accepted, the octets that the session returned, and those that the transport
+    /// accepted.
+    output: Vec<u8>,
+    polled: u64,
+    transmitted: u64,
+    open: Vec<Open>,
+    requests: u32,
+    /// Requests that the application has not answered, and the number of those whose token it has dropped.
+    replies: Vec<Answer<R>>,
+    dropped: usize,
+    /// The responses that the session may send: one for each request of the peer.
+    allowed_responses: Vec<(CommandId, SequenceNumber)>,
+    /// The sequence numbers for which the octets being read must contain a response.
+    answered: Vec<SequenceNumber>,
+    /// The latest requests of the session, of any kind.
+    recent_requests: Vec<(CommandId, SequenceNumber)>,
+    closed: Option<CloseReason>,
+}
+
+/// How a side sends requests.
+trait Side: Role + Sized {
+    /// Sends the message that [`Session::readiness`] checks.
+    fn message(session: &mut Session<Self, u32>, now: Instant, tag: u32) -> RequestResult;
+
+    /// Sends the request in the PDU, or an enquire_link if only the other side sends such requests.
+    fn send(session: &mut Session<Self, u32>, now: Instant, pdu: &Pdu<'_>, tag: u32) -> RequestResult;
+}
+
+type RequestResult = Result<SequenceNumber, Refused<u32>>;
+
+impl Side for Esme {
+    fn message(session: &mut Session<Self, u32>, now: Instant, tag: u32) -> RequestResult {
+        session.request(now, &SubmitSm::default(), tag)
+    }
+
+    fn send(session: &mut Session<Self, u32>, now: Instant, pdu: &Pdu<'_>, tag: u32) -> RequestResult {
+        match pdu {
+            Pdu::Bind(bind) => session.request(now, &with_password(bind), tag),
+            Pdu::SubmitSm(body) => session.request(now, body, tag),
+            Pdu::SubmitMulti(body) => session.request(now, body, tag),
+            Pdu::DataSm(body) => session.request(now, body, tag),
+            Pdu::QuerySm(body) => session.request(now, body, tag),
+            Pdu::CancelSm(body) => session.request(now, body, tag),
+            Pdu::ReplaceSm(body) => session.request(now, body, tag),
+            Pdu::BroadcastSm(body) => session.request(now, body, tag),
+            Pdu::QueryBroadcastSm(body) => session.request(now, body, tag),
+            Pdu::CancelBroadcastSm(body) => session.request(now, body, tag),
+            _ => session.request(now, &EnquireLink, tag),
+        }
+    }
+}
+
+impl Side for Smsc {
+    fn message(session: &mut Session<Self, u32>, now: Instant, tag: u32) -> RequestResult {
+        session.request(now, &DeliverSm::default(), tag)
+    }
+
+    fn send(session: &mut Session<Self, u32>, now: Instant, pdu: &Pdu<'_>, tag: u32) -> RequestResult {
+        match pdu {
+            Pdu::DeliverSm(body) => session.request(now, body, tag),
+            Pdu::DataSm(body) => session.request(now, body, tag),
+            _ => session.request(now, &EnquireLink, tag),
+        }
+    }
+}
+
+impl<R: Side> Driver<R> {
+    fn new(config: Config, checks_password: bool) -> Self {
+        Self {
+            session: Session::new(config, Instant::ZERO),
+            config,
+            now: Instant::ZERO,
+            reaction: Reaction::Defer,
+            checks_password,
+            input: Vec::new(),
+            output: Vec::new(),
+            polled: 0,
+            transmitted: 0,
+            open: Vec::new(),
+            requests: 0,
+            replies: Vec::new(),
+            dropped: 0,
+            allowed_responses: Vec::new(),
+            answered: Vec::new(),
+            recent_requests: Vec::new(),
+            closed: None,
+        }
+    }
+
+    /// Runs steps until the octets are used up, and then ends the connection.
+    fn run(mut self, u: &mut Unstructured<'_>) {
+        while !u.is_empty() && self.step(u).is_ok() {
+            self.settle();
+        }
+        self.session.handle_eof();
+        self.settle();
+        assert!(self.closed.is_some(), "the session must end with the connection");
+        assert!(self.open.is_empty(), "a request has no outcome");
+    }
+
+    fn step(&mut self, u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+        match u.int_in_range(0..=21)? {
+            0 | 1 => self.send_message(),
+            2 => {
+                let (session, now, tag) = (&mut self.session, self.now, self.requests);
+                let result = with_pdu(u, |pdu| R::send(session, now, pdu, tag))?;
+                self.record_request(result);
+            }
+            3 => {
+                let bind = Bind { mode: *u.choose(&MODES)?, ..Bind::default() };
+                let result = R::send(&mut self.session, self.now, &Pdu::Bind(bind), self.requests);
+                self.record_request(result);
+            }
+            4 => {
+                let length = u.int_in_range(0..=24)?;
+                self.receive(u.bytes(length)?);
+            }
+            5 => {
+                let number = self.number(u)?;
+                let status = status(u)?;
+                let octets = with_pdu(u, |pdu| match pdu {
+                    Pdu::Bind(bind) => octets(&Pdu::Bind(with_password(bind)), status, number),
+                    pdu => octets(pdu, status, number),
+                })?;
+                self.receive(&octets);
+            }
+            6 => {
+                let header = [u.choose(&COMMANDS)?.0, status(u)?.0, self.number(u)?.0];
+                let length = u.int_in_range(0..=8_u8)?;
+                let body = u.bytes(length.into())?;
+                let mut octets = (16 + u32::from(length)).to_be_bytes().to_vec();
+                octets.extend(header.iter().flat_map(|word| word.to_be_bytes()));
+                octets.extend(body);
+                self.receive(&octets);
+            }
+            7 | 8 => self.receive_response(u)?,
+            9 => {
+                let interface_version = *u.choose(&[InterfaceVersion::V3_4, InterfaceVersion::V3_3])?;
+                let bind = Bind { mode: *u.choose(&MODES)?, interface_version, ..Bind::default() };
+                self.receive(&octets(
+                    &Pdu::Bind(with_password(&bind)),
+                    CommandStatus::ROK,
+                    SequenceNumber(1),
+                ));
+            }
+            10 => {
+                let pdus = [
+                    Pdu::DeliverSm(DeliverSm::default()),
+                    Pdu::SubmitSm(SubmitSm::default()),
+                    Pdu::EnquireLink,
+                    Pdu::Unbind,
+                ];
+                let pdu = u.choose(&pdus)?;
+                self.receive(&octets(pdu, CommandStatus::ROK, self.number(u)?));
+            }
+            11 => self.reaction = *u.choose(&[Reaction::Defer, Reaction::Accept, Reaction::Refuse])?,
+            12 if !self.replies.is_empty() => {
+                let place = u.choose_index(self.replies.len())?;
+                let answer = self.replies.swap_remove(place);
+                let status = if u.arbitrary()? { None } else { Some(status(u)?) };
+                self.respond(answer, status);
+            }
+            13 if !self.replies.is_empty() => {
+                let place = u.choose_index(self.replies.len())?;
+                drop(self.replies.swap_remove(place));
+                self.dropped += 1;
+            }
+            12..=15 => self.transmit(u.int_in_range(0..=255)?),
+            16 => self.now = self.now + Duration::from_millis(u.int_in_range(0..=255)?),
+            17 => self.now = self.now + Duration::from_secs(u.int_in_range(0..=60)?),
+            18 | 19 => self.now = self.session.poll_timeout().map_or(self.now, |(at, _)| self.now.max(at)),
+            20 => self.session.unbind(self.now),
+            _ if u.ratio(1, 4)? => self.session.abort(),
+            _ => self.session.handle_eof(),
+        }
+        Ok(())
+    }
+
+    fn send_message(&mut self) {
+        let ready = self.session.readiness(self.now);
+        let result = R::message(&mut self.session, self.now, self.requests);
+        match (ready, &result) {
+            (Readiness::Refusing(reason), Err(refused)) => assert_eq!(reason, refused.reason),
+            (Readiness::Ready { capacity: room }, Ok(_)) => assert_ne!(room, 0),
+            (Readiness::Ready { .. }, Err(refused)) => assert_eq!(refused.reason, Refusal::TooLong),
+            (Readiness::Refusing(reason), Ok(_)) => panic!("{reason:?}, but the request was accepted"),
+        }
+        self.record_request(result);
+    }
+
+    fn record_request(&mut self, result: RequestResult) {
+        let tag = self.requests;
+        match result {
+            Ok(sequence) => {
+                assert_eq!(self.closed, None, "a request is accepted after the end");
+                assert!(sequence.is_valid());
+                assert!(
+                    self.open.iter().all(|open| open.sequence != sequence),
+                    "two requests in flight have the same number"
+                );
+                self.open.push(Open { tag, sequence, seen: None });
+                self.requests += 1;
+            }
+            Err(refused) => {
+                assert_eq!(refused.tag, tag);
+                assert!(
+                    self.closed.is_none() || refused.reason == Refusal::State(State::Closed),
+                    "{refused:?}"
+                );
+            }
+        }
+    }
+
+    /// Answers one of the latest requests of the session. The response may be invalid.
+    fn receive_response(&mut self, u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+        if self.recent_requests.is_empty() {
+            return Ok(());
+        }
+        let (command, number) = self.recent_requests[u.choose_index(self.recent_requests.len())?];
+        let version = [Tlv::u8(Tag::SC_INTERFACE_VERSION, *u.choose(&[0x34, 0x33])?)];
+        let status = status(u)?;
+        let answer =
+            if u.ratio(1, 8)? { Pdu::GenericNack } else { acceptance(command, Tlvs::list(&version)) };
+        self.receive(&octets(&answer, status, number));
+        Ok(())
+    }
+
+    fn receive(&mut self, octets: &[u8]) {
+        self.input.extend_from_slice(octets);
+    }
+
+    /// Returns the sequence number of a recent request, or any small number.
+    fn number(&self, u: &mut Unstructured<'_>) -> arbitrary::Result<SequenceNumber> {
+        match self.recent_requests.len() {
+            count if count > 0 && u.arbitrary()? => Ok(self.recent_requests[u.choose_index(count)?].1),
+            _ => Ok(SequenceNumber(i32::from(u.arbitrary::<i8>()?).cast_unsigned())),
+        }
+    }
+
+    /// Passes input, handles timers, checks the state, and takes output.
+    fn settle(&mut self) {
+        self.read();
+        self.handle_timeouts();
+        self.check_state();
+        self.poll_transmit();
+    }
+
+    fn read(&mut self) {
+        let arrived = std::mem::take(&mut self.input);
+        let mut rest = &arrived[..];
+        let most = arrived.len() / frame::HEADER_LENGTH + self.open.len() + 2;
+        let mut events = Vec::new();
+        while let Some(event) = self.session.handle_input(self.now, &mut rest) {
+            events.push(self.record_event(event));
+            assert!(events.len() <= most, "{events:?}");
+        }
+        let whole = !matches!(frame::split(rest, self.config.max_pdu), Ok(None));
+        assert!(!(whole && self.session.wants_input()), "a whole PDU is left unread");
+        self.record_input(&arrived[..arrived.len() - rest.len()]);
+        self.input = rest.to_vec();
+    }
+
+    /// Records the responses and requests in the input. Each request allows one response.
+    fn record_input(&mut self, mut stream: &[u8]) {
+        while let Ok(Some((pdu, rest))) = frame::split(stream, self.config.max_pdu) {
+            let header = pdu.header();
+            if header.command.is_response() {
+                let answered = self.answered.iter().position(|number| *number == header.sequence);
+                answered.map(|place| self.answered.swap_remove(place));
+            }
+            let unknown =
+                pdu.pdu(Tolerance::LENIENT).is_err_and(|error| error.kind == DecodeErrorKind::UnknownCommand);
+            if unknown && !header.command.is_response() {
+                self.allowed_responses.push((CommandId::GENERIC_NACK, header.sequence));
+            } else if header.command.has_response() {
+                self.allowed_responses.push((header.command.response(), header.sequence));
+            }
+            stream = rest;
+        }
+        assert_eq!(self.answered, [], "outcomes without a response in the input");
+        if frame::split(stream, self.config.max_pdu).is_err() {
+            self.allowed_responses.push((CommandId::GENERIC_NACK, SequenceNumber(0)));
+        }
+    }
+
+    fn handle_timeouts(&mut self) {
+        let most = self.open.len() + 2;
+        let mut events = Vec::new();
+        while let Some(event) = self.session.handle_timeout(self.now) {
+            events.push(self.record_event(event));
+            assert!(events.len() <= most, "{events:?}");
+        }
+        let due = self.session.poll_timeout();
+        assert!(due.is_none_or(|(at, _)| at > self.now), "{due:?} stays due");
+    }
+
+    /// Records and checks an event. Returns it as text.
+    fn record_event(&mut self, event: Event<'_, u32>) -> String {
+        let line = format!("{event:?} of {:?}", self.session);
+        assert_eq!(self.closed, None, "{line}: an event after the end");
+        assert!(!self.checks_password || !line.contains(PASSWORD), "{line}");
+        match event {
+            Event::Request { request, .. } => {
+                self.react_to_request(request);
+                let handed_out = self.replies.len() + self.dropped;
+                assert!(handed_out <= usize::from(self.config.max_unanswered.max(1)));
+            }
+            Event::Outcome { tag, sequence, outcome } => self.record_outcome(tag, sequence, outcome),
+            Event::Closed(reason) => {
+                assert!(self.open.is_empty(), "the end precedes an outcome");
+                self.closed = Some(reason);
+            }
+            _ => {}
+        }
+        line
+    }
+
+    fn record_outcome(&mut self, tag: u32, sequence: SequenceNumber, outcome: Outcome<'_>) {
+        let place = self.open.iter().position(|open| open.tag == tag);
+        let open = self.open.remove(place.expect("an open request"));
+        assert_eq!(open.sequence, sequence);
+        let transmitted = open.seen.is_some_and(|(_, end)| end <= self.transmitted);
+        if let (Outcome::Accepted(response) | Outcome::Refused { response, .. }, Some((command, _))) =
+            (outcome, open.seen)
+        {
+            let pdu = response.pdu().expect("the session has decoded it");
+            assert_eq!(pdu.command(), command.response(), "the response to another operation");
+        }
+        if let Outcome::Accepted(_) | Outcome::Refused { .. } | Outcome::Nacked(_) = outcome {
+            self.answered.push(sequence);
+        }
+        match outcome {
+            Outcome::NeverSent(_) => assert!(!transmitted, "the request was transmitted"),
+            Outcome::Unanswered(UnansweredReason::Closed(_)) => {
+                assert!(transmitted, "the request was not transmitted");
+            }
+            Outcome::Refused { status, .. } => assert_ne!(status, CommandStatus::ROK),
+            Outcome::Accepted(_) | Outcome::Nacked(_) | Outcome::Unanswered(_) => {}
+        }
+    }
+
+    fn react_to_request(&mut self, request: Request<'_>) {
+        if let Reaction::Refuse = self.reaction {
+            let answered = self.session.refuse(request);
+            return self.check_response(answered);
+        }
+        let answer = deferred_answer(request);
+        match self.reaction {
+            Reaction::Accept => self.respond(answer, None),
+            Reaction::Defer | Reaction::Refuse => self.replies.push(answer),
+        }
+    }
+
+    fn respond(&mut self, answer: Answer<R>, status: Option<CommandStatus>) {
+        let answered = answer(&mut self.session, status);
+        self.check_response(answered);
+    }
+
+    fn check_response(&self, answered: Result<(), Refusal>) {
+        match answered {
+            Ok(()) => assert_eq!(self.closed, None, "a request is answered after the end"),
+            Err(reason) => {
+                assert!(matches!(reason, Refusal::State(State::Closed) | Refusal::TooLong), "{reason:?}");
+            }
+        }
+    }
+
+    /// Checks what must hold at any time.
+    fn check_state(&self) {
+        assert_eq!(self.session.in_flight(), self.open.len());
+        assert!(self.open.len() <= usize::from(self.config.window.max(1)));
+        assert_eq!(self.session.state() == State::Closed, self.closed.is_some());
+        if self.closed.is_some() {
+            assert_eq!(self.session.poll_timeout(), None);
+            assert!(!self.session.wants_input());
+        }
+    }
+
+    /// Takes output and checks it: valid and whole PDUs, and at most one response to each request of the peer.
+    fn poll_transmit(&mut self) {
+        let mut polled = Vec::new();
+        assert_eq!(self.session.poll_transmit(&mut polled), !polled.is_empty());
+        assert!(polled.is_empty() || self.closed.is_none(), "output follows the end");
+        let mut stream = &polled[..];
+        while let Some((pdu, rest)) =
+            frame::split(stream, self.config.max_pdu.max(frame::HEADER_LENGTH)).expect("a stream of PDUs")
+        {
+            let header = pdu.header();
+            self.polled += u64::from(header.length);
+            let (_, quirks) = pdu.pdu(Tolerance(Quirks::all())).expect("a valid PDU");
+            if header.command.is_response() {
+                // A response repeats the peer's sequence number, which may be invalid. For version 3.3 it has no TLVs.
+                assert!(
+                    (Quirks::SEQUENCE_RANGE | Quirks::MISSING_TLV).contains(quirks),
+                    "{quirks:?} in {pdu:?}"
+                );
+                let index = self
+                    .allowed_responses
+                    .iter()
+                    .position(|response| *response == (header.command, header.sequence));
+                self.allowed_responses
+                    .swap_remove(index.unwrap_or_else(|| panic!("{pdu:?} answers no request")));
+            } else {
+                assert_eq!(quirks, Quirks::empty(), "{pdu:?}");
+                self.recent_requests.drain(..self.recent_requests.len().saturating_sub(7));
+                self.recent_requests.push((header.command, header.sequence));
+                let open = self.open.iter_mut().find(|open| open.sequence == header.sequence);
+                if let Some(open) = open {
+                    open.seen = open.seen.or(Some((header.command, self.polled)));
+                }
+            }
+            stream = rest;
+        }
+        assert!(stream.is_empty(), "the output ends within a PDU");
+        self.output.append(&mut polled);
+        let Config { max_output, max_pdu, max_unanswered, .. } = self.config;
+        let most = 2 * max_output.max(1) + max_pdu + 24 * (usize::from(max_unanswered) + 4);
+        assert!(self.output.len() <= most, "{} octets wait, at most {most} may", self.output.len());
+    }
+
+    fn transmit(&mut self, octets: usize) {
+        let octets = octets.min(self.output.len());
+        self.output.drain(..octets);
+        self.transmitted += octets as u64;
+        self.session.handle_transmitted(octets);
+    }
+}
+
+/// Returns the answer to a request of the peer, for later.
+fn deferred_answer<R: Role>(request: Request<'_>) -> Answer<R> {
+    match request {
+        Request::Bind(_, reply) => defer(reply, BindResp { tlvs: VERSION, ..BindResp::default() }),
+        Request::SubmitSm(_, reply) => defer(reply, SubmitSmResp { message_id: id(), ..Default::default() }),
+        Request::DeliverSm(_, reply) => defer(reply, DeliverSmResp::default()),
+        Request::DataSm(_, reply) => defer(reply, DataSmResp { message_id: id(), ..Default::default() }),
+        Request::SubmitMulti(_, reply) => defer(reply, SubmitMultiResp::default()),
+        Request::QuerySm(_, reply) => defer(reply, QuerySmResp::default()),
+        Request::CancelSm(_, reply) => defer(reply, NoBody),
+        Request::ReplaceSm(_, reply) => defer(reply, NoBody),
+        Request::BroadcastSm(_, reply) => defer(reply, BroadcastSmResp::default()),
+        Request::QueryBroadcastSm(_, reply) => defer(reply, QueryBroadcastSmResp::default()),
+        Request::CancelBroadcastSm(_, reply) => defer(reply, NoBody),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn defer<R: Role, O: Operation + 'static>(reply: Reply<O>, response: O::Response<'static>) -> Answer<R>
+where
+    O::Response<'static>: 'static,
+{
+    Box::new(move |session, status| session.respond(reply, status.map_or(Ok(response), Err)))
+}
+
+const VERSION: Tlvs<'static> = Tlvs::list(&[Tlv::u8(Tag::SC_INTERFACE_VERSION, 0x34)]);
+
+const MODES: [BindMode; 3] = [BindMode::Transceiver, BindMode::Transmitter, BindMode::Receiver];
+
+/// Known, unknown and vendor-specific commands.
+const COMMANDS: [CommandId; 20] = [
+    CommandId::BIND_TRANSCEIVER,
+    CommandId::BIND_TRANSCEIVER_RESP,
+    CommandId::BIND_RECEIVER_RESP,
+    CommandId::OUTBIND,
+    CommandId::ALERT_NOTIFICATION,
+    CommandId::SUBMIT_SM,
+    CommandId::SUBMIT_SM_RESP,
+    CommandId::DELIVER_SM,
+    CommandId::DELIVER_SM_RESP,
+    CommandId::DATA_SM,
+    CommandId::DATA_SM_RESP,
+    CommandId::CANCEL_SM,
+    CommandId::CANCEL_SM_RESP,
+    CommandId::UNBIND,
+    CommandId::UNBIND_RESP,
+    CommandId::ENQUIRE_LINK,
+    CommandId::ENQUIRE_LINK_RESP,
+    CommandId::GENERIC_NACK,
+    CommandId(0x0001_0200),
+    CommandId(0x8001_0200),
+];
+
+fn status(u: &mut Unstructured<'_>) -> arbitrary::Result<CommandStatus> {
+    u.choose(&[
+        CommandStatus::ROK,
+        CommandStatus::RTHROTTLED,
+        CommandStatus::RSYSERR,
+        CommandStatus::RBINDFAIL,
+        CommandStatus(0x0450),
+    ])
+    .copied()
+}
+
+/// Returns the response that accepts a request.
+fn acceptance(command: CommandId, tlvs: Tlvs<'_>) -> Pdu<'_> {
+    match command {
+        CommandId::SUBMIT_SM => {
+            Pdu::SubmitSmResp(Some(SubmitSmResp { message_id: id(), ..Default::default() }))
+        }
+        CommandId::DELIVER_SM => Pdu::DeliverSmResp(Some(DeliverSmResp::default())),
+        CommandId::DATA_SM => Pdu::DataSmResp(Some(DataSmResp::default())),
+        CommandId::SUBMIT_MULTI => Pdu::SubmitMultiResp(Some(SubmitMultiResp::default())),
+        CommandId::QUERY_SM => Pdu::QuerySmResp(Some(QuerySmResp::default())),
+        CommandId::CANCEL_SM => Pdu::CancelSmResp,
+        CommandId::REPLACE_SM => Pdu::ReplaceSmResp,
+        CommandId::BROADCAST_SM => Pdu::BroadcastSmResp(Some(BroadcastSmResp::default())),
+        CommandId::QUERY_BROADCAST_SM => Pdu::QueryBroadcastSmResp(Some(QueryBroadcastSmResp::default())),
+        CommandId::CANCEL_BROADCAST_SM => Pdu::CancelBroadcastSmResp,
+        CommandId::ENQUIRE_LINK => Pdu::EnquireLinkResp,
+        CommandId::UNBIND => Pdu::UnbindResp,
+        _ => match MODES.into_iter().find(|mode| mode.command() == command) {
+            Some(mode) => Pdu::BindResp(mode, Some(BindResp { tlvs, ..BindResp::default() })),
+            None => Pdu::GenericNack,
+        },
+    }
+}
+
+fn id() -> COctets<'static, 65> {
+    COctets::new(b"id").expect("fits")
+}
+
+fn with_password<'a>(bind: &Bind<'a>) -> Bind<'a> {
+    Bind { password: Password::new(PASSWORD.as_bytes()).expect("fits"), ..*bind }
+}
+
+fn octets(pdu: &Pdu<'_>, status: CommandStatus, number: SequenceNumber) -> Vec<u8> {
+    let mut out = Vec::new();
+    pdu.encode(status, number, &mut out);
+    out
+}

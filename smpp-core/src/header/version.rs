@@ -1,0 +1,32 @@
+//! `interface_version` (SMPP 3.4 §5.2.4).
+
+use core::fmt;
+
+use crate::open_enum::open_enum;
+
+open_enum! {
+    /// The protocol version that a side speaks (SMPP 3.4 §5.2.4). Values up to `0x33` mean 3.3 or older. The
+    /// default is 3.4.
+    pub struct InterfaceVersion(u8) default V3_4 {
+        /// SMPP 3.3.
+        V3_3 = 0x33,
+        /// SMPP 3.4.
+        V3_4 = 0x34,
+        /// SMPP 5.0.
+        V5_0 = 0x50,
+    }
+}
+
+impl InterfaceVersion {
+    /// Returns whether a side of this version can read TLVs: 3.4 and later can.
+    pub const fn reads_tlvs(self) -> bool {
+        self.0 >= Self::V3_4.0
+    }
+}
+
+/// `3.4`.
+impl fmt::Display for InterfaceVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.0 >> 4, self.0 & 0xF)
+    }
+}

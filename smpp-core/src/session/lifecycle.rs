@@ -1,0 +1,219 @@
+//! The life of a session: from the bind, through keep-alive, to the shutdown.
+
+use alloc::vec::Vec;
+
+use super::Session;
+use super::close_reason::CloseReason;
+use super::event::Event;
+use super::observer::Observer;
+use super::outcome::{Outcome, UnansweredReason};
+use super::role::Role;
+use super::shutdown::Shutdown;
+use super::state::State;
+use super::timers::Timer;
+use super::window::Entry;
+use crate::frame::SequenceNumber;
+use crate::pdu::{BindMode, CommandId, CommandStatus, EnquireLink, Unbind};
+use crate::time::Instant;
+
+impl<R: Role, T, O: Observer> Session<R, T, O> {
+    /// Shuts the session down gracefully: refuses new requests, waits up to
+    /// [`drain_timeout`](super::Config::drain_timeout) for requests in flight in both directions, then sends unbind and
+    /// waits for the response. A session that is not bound only transmits its waiting output.
+    ///
+    /// The end is reported as [`Event::Closed`]. A second call does nothing.
+    pub fn unbind(&mut self, now: Instant) {
+        self.advance_clock(now);
+        self.begin_shutdown(CloseReason::Unbound);
+    }
+
+    /// Ends the session immediately. The peer gets no unbind.
+    ///
+    /// [`handle_timeout`](Self::handle_timeout) then reports an outcome for each request in flight, and the end.
+    pub fn abort(&mut self) {
+        self.end(CloseReason::Aborted);
+    }
+
+    /// Reports to the session that the connection was closed or failed.
+    ///
+    /// [`handle_timeout`](Self::handle_timeout) then reports an outcome for each request in flight, and the end.
+    pub fn handle_eof(&mut self) {
+        self.end(match self.shutdown {
+            // If the unbind has not left, the peer did not close in response to it.
+            Shutdown::Unbinding(CloseReason::Unbound) if self.pending_output() > 0 => {
+                CloseReason::Disconnected
+            }
+            Shutdown::Unbinding(reason) | Shutdown::Flushing(reason) => reason,
+            Shutdown::PeerUnbinding(_) | Shutdown::PeerUnbound => CloseReason::PeerUnbound,
+            _ => CloseReason::Disconnected,
+        });
+    }
+
+    /// Enters the bound state and starts the timers of keep-alive and inactivity.
+    pub(super) fn enter_bound(&mut self, mode: BindMode) {
+        self.state = State::Bound(mode);
+        let peer = self.peer_version.unwrap_or(self.config.assumed_version);
+        self.version = self.own_version.map_or(peer, |own| own.min(peer));
+        self.last_received = self.now;
+        self.last_activity = self.now;
+        self.timers.set(Timer::SessionInit, None);
+        self.timers.set(Timer::EnquireLink, self.config.enquire_link_interval.map(|idle| self.now + idle));
+        self.timers.set(Timer::Inactivity, self.config.inactivity_timeout.map(|idle| self.now + idle));
+    }
+
+    /// Enters the outbound state after an outbind was sent or received: the ESME must bind now.
+    pub(super) fn enter_outbound(&mut self) {
+        self.state = State::Outbound;
+        self.timers.set(Timer::SessionInit, Some(self.now + self.config.session_init_timeout));
+    }
+
+    /// Returns whether a PDU of this command restarts the inactivity timeout.
+    pub(super) fn is_activity(&self, command: CommandId) -> bool {
+        self.config.enquire_link_is_activity || command.request() != CommandId::ENQUIRE_LINK
+    }
+
+    /// Begins a shutdown from this side, unless one has begun.
+    fn begin_shutdown(&mut self, reason: CloseReason) {
+        if self.shutdown != Shutdown::NotStarted {
+            return;
+        }
+        if self.state.is_bound() {
+            self.shutdown = Shutdown::Draining(reason);
+            self.timers.set(Timer::Shutdown, Some(self.now + self.config.drain_timeout));
+            self.advance();
+        } else {
+            self.flush(reason);
+        }
+    }
+
+    /// Ends the session, unless it has ended.
+    pub(super) fn end(&mut self, reason: CloseReason) {
+        if !matches!(self.shutdown, Shutdown::Reporting(_) | Shutdown::Done) {
+            self.shutdown = Shutdown::Reporting(reason);
+            self.timers.stop();
+        }
+    }
+
+    /// Ends the session once the waiting output is transmitted, or `response_timeout` has passed.
+    pub(super) fn flush(&mut self, reason: CloseReason) {
+        self.shutdown = Shutdown::Flushing(reason);
+        self.state = State::Unbinding;
+        self.timers.stop();
+        self.timers.set(Timer::Shutdown, Some(self.now + self.config.response_timeout));
+        self.advance();
+    }
+
+    /// Advances a shutdown in progress to its next phase if nothing is left to wait for.
+    #[inline]
+    pub(super) fn advance(&mut self) {
+        if self.shutdown != Shutdown::NotStarted {
+            self.advance_shutdown();
+        }
+    }
+
+    fn advance_shutdown(&mut self) {
+        let idle = self.window.len() == 0 && self.unanswered == 0;
+        match self.shutdown {
+            Shutdown::Draining(reason) if idle => self.send_unbind(reason),
+            Shutdown::PeerUnbinding(sequence) if self.unanswered == 0 => self.respond_to_unbind(sequence),
+            Shutdown::PeerUnbound if self.window.len() == 0 => self.flush(CloseReason::PeerUnbound),
+            Shutdown::Flushing(reason) if self.pending_output() == 0 => self.end(reason),
+            _ => {}
+        }
+    }
+
+    fn send_unbind(&mut self, reason: CloseReason) {
+        let sequence = self.next_sequence();
+        self.unbind = Some(sequence);
+        self.encode(CommandId::UNBIND, CommandStatus::ROK, sequence, Some(&Unbind));
+        self.enter_unbinding();
+        self.shutdown = Shutdown::Unbinding(reason);
+        self.timers.set(Timer::Shutdown, Some(self.now + self.config.response_timeout));
+    }
+
+    fn respond_to_unbind(&mut self, sequence: SequenceNumber) {
+        self.respond_empty(CommandId::UNBIND, CommandStatus::ROK, sequence);
+        self.enter_unbinding();
+        self.shutdown = Shutdown::PeerUnbound;
+        self.advance();
+    }
+
+    /// Leaves the bound state and stops keep-alive and inactivity. `Timer::Shutdown` limits the rest of the shutdown.
+    fn enter_unbinding(&mut self) {
+        self.state = State::Unbinding;
+        for timer in [Timer::EnquireLink, Timer::EnquireLinkResponse, Timer::Inactivity] {
+            self.timers.set(timer, None);
+        }
+    }
+
+    /// Acts on a timer that is due, except [`Timer::Response`].
+    pub(super) fn expire(&mut self, timer: Timer) {
+        self.timers.set(timer, None);
+        match timer {
+            Timer::SessionInit => self.end(CloseReason::SessionInit),
+            Timer::EnquireLinkResponse => self.end(CloseReason::LinkDead),
+            Timer::EnquireLink => self.check_keep_alive(),
+            Timer::Inactivity => self.check_inactivity(),
+            Timer::Transmit if core::mem::take(&mut self.has_progress) => {
+                self.timers.set(Timer::Transmit, Some(self.now + self.config.response_timeout));
+            }
+            Timer::Transmit => self.end(CloseReason::Stalled),
+            Timer::Shutdown => match self.shutdown {
+                Shutdown::Draining(reason) => self.send_unbind(reason),
+                Shutdown::PeerUnbinding(sequence) => {
+                    // The application does not answer in time: do not let the peer wait longer.
+                    self.timers.set(Timer::Shutdown, Some(self.now + self.config.response_timeout));
+                    self.respond_to_unbind(sequence);
+                }
+                Shutdown::PeerUnbound => self.flush(CloseReason::PeerUnbound),
+                Shutdown::Unbinding(CloseReason::Unbound) => self.end(CloseReason::UnbindTimeout),
+                Shutdown::Unbinding(reason) | Shutdown::Flushing(reason) => self.end(reason),
+                Shutdown::NotStarted | Shutdown::Reporting(_) | Shutdown::Done => {}
+            },
+            Timer::Response | Timer::Closed => {}
+        }
+    }
+
+    /// Sends enquire_link if the peer has been silent for the whole interval. Traffic does not reset the timer: the time
+    /// of the last PDU is checked only when the timer fires, so that keep-alive costs nothing per PDU.
+    fn check_keep_alive(&mut self) {
+        let Some(idle) = self.config.enquire_link_interval else { return };
+        let due = self.last_received + idle;
+        if due > self.now {
+            return self.timers.set(Timer::EnquireLink, Some(due));
+        }
+        let sequence = self.next_sequence();
+        self.enquire_link = Some(sequence);
+        self.encode(CommandId::ENQUIRE_LINK, CommandStatus::ROK, sequence, Some(&EnquireLink));
+        self.timers.set(Timer::EnquireLinkResponse, Some(self.now + self.config.response_timeout));
+        if self.is_activity(CommandId::ENQUIRE_LINK) {
+            self.last_activity = self.now;
+        }
+    }
+
+    /// Begins a shutdown if no message has passed for the whole inactivity timeout.
+    fn check_inactivity(&mut self) {
+        let Some(limit) = self.config.inactivity_timeout else { return };
+        let due = self.last_activity + limit;
+        if due > self.now {
+            return self.timers.set(Timer::Inactivity, Some(due));
+        }
+        self.begin_shutdown(CloseReason::Inactive);
+    }
+
+    /// Returns the next event of a session that has ended: an outcome for each request in flight, then the end.
+    pub(super) fn poll_end(&mut self) -> Option<Event<'static, T>> {
+        let Shutdown::Reporting(reason) = self.shutdown else { return None };
+        let Some(Entry { tag, sequence, end, .. }) = self.window.take_first() else {
+            self.shutdown = Shutdown::Done;
+            self.output = Vec::new();
+            return Some(Event::Closed(reason));
+        };
+        let outcome = if end > self.transmitted {
+            Outcome::NeverSent(reason)
+        } else {
+            Outcome::Unanswered(UnansweredReason::Closed(reason))
+        };
+        Some(Event::Outcome { tag, sequence, outcome })
+    }
+}

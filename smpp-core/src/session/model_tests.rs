@@ -1,0 +1,252 @@
+//! Compares a session with a simple reference model: the requests of an ESME, from the bind to the end.
+//!
+//! The model holds the requests in flight in a `Vec`, and counts seconds and octets. For each step it predicts the events
+//! that the session emits and the PDUs that it sends. The test checks sequence numbers separately: they must be valid and
+//! in order, and must differ from those of requests that wait for a response.
+
+mod reference;
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use proptest::prelude::*;
+use proptest_state_machine::{StateMachineTest, prop_state_machine};
+
+use super::window::Window;
+use super::{Config, Esme, Event, Instant, Outcome, Session, State};
+use crate::frame::{self, SequenceNumber};
+use crate::pdu::{
+    Bind, BindMode, BindResp, CommandId, CommandStatus, Pdu, ShortMessage, SubmitSm, SubmitSmResp,
+};
+use reference::{
+    Answer, DRAIN_TIMEOUT, ENQUIRE_LINK_INTERVAL, Model, RESPONSE_TIMEOUT, Reported, Stage, Step, Tag, Target,
+};
+
+prop_state_machine! {
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_session_behaves_like_the_model(sequential 1..60 => Harness);
+}
+
+/// The session, and the sequence numbers that it uses.
+struct Harness {
+    session: Session<Esme, Tag>,
+    submits: Vec<SequenceNumber>,
+    enquire_links: Vec<SequenceNumber>,
+    unbind: SequenceNumber,
+    /// The sequence numbers of requests that wait for a response.
+    awaiting: Vec<SequenceNumber>,
+    /// The sequence number after the last one.
+    next: SequenceNumber,
+}
+
+impl StateMachineTest for Harness {
+    type SystemUnderTest = Self;
+    type Reference = Model;
+
+    fn init_test(model: &Model) -> Self {
+        let config = Config {
+            window: model.window as u16,
+            max_output: model.max_output as usize,
+            response_timeout: Duration::from_secs(RESPONSE_TIMEOUT),
+            enquire_link_interval: Some(Duration::from_secs(ENQUIRE_LINK_INTERVAL)),
+            drain_timeout: Duration::from_secs(DRAIN_TIMEOUT),
+            ..Config::default()
+        };
+        let mut session = Session::new(config, Instant::ZERO);
+        session.window = Window::starting_at(config.window, model.start);
+        assert_eq!(session.request(Instant::ZERO, &Bind::default(), Tag::MAX), Ok(model.start));
+        let mut octets = Vec::new();
+        session.poll_transmit(&mut octets);
+        session.handle_transmitted(octets.len());
+        octets.clear();
+        let resp = Pdu::BindResp(BindMode::Transceiver, Some(BindResp::default()));
+        resp.encode(CommandStatus::ROK, model.start, &mut octets);
+        let event = session.handle_input(Instant::ZERO, &mut &octets[..]);
+        assert!(matches!(event, Some(Event::Outcome { outcome: Outcome::Accepted(_), .. })), "{event:?}");
+        Self {
+            session,
+            submits: Vec::new(),
+            enquire_links: Vec::new(),
+            unbind: SequenceNumber::default(),
+            awaiting: Vec::new(),
+            next: model.start.next(),
+        }
+    }
+
+    fn apply(mut harness: Self, model: &Model, step: Step) -> Self {
+        let now = Instant::after(Duration::from_secs(model.now));
+        let mut reported = model.reported.iter();
+        let mut sent = model.sent.iter();
+        match step {
+            Step::Submit(text) => harness.submit(now, text, model),
+            Step::Respond(to, answer, flipped) => {
+                let SequenceNumber(number) = harness.sequence_of(to);
+                let number = SequenceNumber(flipped.map_or(number, |bit| number ^ 1 << bit));
+                harness.receive(now, &response(to, answer, number), &mut reported);
+            }
+            Step::PeerEnquires => harness.receive(now, &request(Pdu::EnquireLink), &mut reported),
+            Step::PeerUnbinds => harness.receive(now, &request(Pdu::Unbind), &mut reported),
+            Step::Transmit(octets) => harness.session.handle_transmitted(octets as usize),
+            Step::Wait(seconds) => {
+                for left in (0..seconds).rev() {
+                    let now = Instant::after(Duration::from_secs(model.now - left));
+                    harness.check_timeout(now, &mut reported);
+                    harness.check_output(&mut sent);
+                }
+            }
+            Step::WrapSequence(to) => {
+                harness.next = harness.sequence_of(to);
+                harness.session.window.skip_to(harness.next);
+            }
+            Step::Unbind => harness.session.unbind(now),
+            Step::Eof => harness.session.handle_eof(),
+            Step::Abort => harness.session.abort(),
+        }
+        harness.check_timeout(now, &mut reported);
+        harness.check_output(&mut sent);
+        assert_eq!((reported.next(), sent.next()), (None, None), "predicted, but did not happen");
+        harness.awaiting = model.awaiting().into_iter().map(|to| harness.sequence_of(to)).collect();
+        harness
+    }
+
+    fn check_invariants(harness: &Self, model: &Model) {
+        assert_eq!(harness.session.in_flight(), model.in_flight.len());
+        assert_eq!(harness.session.wants_input(), model.reads());
+        assert_eq!(harness.session.is_full(), model.pending() >= model.max_output);
+        let state = match model.stage {
+            Stage::Bound | Stage::Draining => State::Bound(BindMode::Transceiver),
+            Stage::Unbinding | Stage::PeerUnbound | Stage::Flushing(_) => State::Unbinding,
+            Stage::Closed => State::Closed,
+        };
+        assert_eq!(harness.session.state(), state);
+        let now = Instant::after(Duration::from_secs(model.now));
+        assert!(harness.session.poll_timeout().is_none_or(|(at, _)| at > now), "a timer stays due");
+    }
+}
+
+impl Harness {
+    fn submit(&mut self, now: Instant, text: u64, model: &Model) {
+        let text = alloc::vec![b'x'; text as usize];
+        let short_message = ShortMessage::new(&text).unwrap();
+        match self.session.request(
+            now,
+            &SubmitSm { short_message, ..SubmitSm::default() },
+            self.submits.len(),
+        ) {
+            Ok(_) => assert_eq!(model.refusals, [], "accepted, against the prediction"),
+            Err(refused) => {
+                assert_eq!(refused.tag, self.submits.len());
+                assert!(
+                    model.refusals.contains(&refused.reason),
+                    "{refused:?}, expected one of {:?}",
+                    model.refusals
+                );
+            }
+        }
+    }
+
+    /// Passes a PDU to the session, which reads all of it or nothing.
+    fn receive<'m>(&mut self, now: Instant, pdu: &[u8], reported: &mut impl Iterator<Item = &'m Reported>) {
+        let wanted = self.session.wants_input();
+        let mut input = pdu;
+        while let Some(event) = self.session.handle_input(now, &mut input) {
+            self.check_event(event, reported);
+        }
+        assert_eq!(input.is_empty(), wanted);
+    }
+
+    fn check_timeout<'m>(&mut self, now: Instant, reported: &mut impl Iterator<Item = &'m Reported>) {
+        while let Some(event) = self.session.handle_timeout(now) {
+            self.check_event(event, reported);
+        }
+    }
+
+    fn check_event<'m>(&mut self, event: Event<'_, Tag>, reported: &mut impl Iterator<Item = &'m Reported>) {
+        let event = match event {
+            Event::Outcome { tag, sequence, outcome } => {
+                assert_eq!(self.submits[tag], sequence);
+                self.awaiting.retain(|number| *number != sequence);
+                Reported::Outcome(tag, outcome.into_result().map(drop))
+            }
+            Event::UnexpectedResponse { .. } => Reported::UnexpectedResponse,
+            Event::PeerUnbind => Reported::PeerUnbind,
+            Event::Closed(reason) => Reported::Closed(reason),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(Some(&event), reported.next());
+    }
+
+    /// Takes the output of the session, and checks its PDUs and sequence numbers.
+    fn check_output<'m>(&mut self, sent: &mut impl Iterator<Item = &'m (CommandId, u64)>) {
+        let mut octets = Vec::new();
+        self.session.poll_transmit(&mut octets);
+        let mut stream = &octets[..];
+        while let Some((pdu, rest)) = frame::split(stream, frame::DEFAULT_MAX_LENGTH).unwrap() {
+            let header = pdu.header();
+            assert_eq!(Some(&(header.command, header.length.into())), sent.next());
+            match header.command {
+                CommandId::SUBMIT_SM => self.submits.push(header.sequence),
+                CommandId::ENQUIRE_LINK => self.enquire_links.push(header.sequence),
+                CommandId::UNBIND => self.unbind = header.sequence,
+                _ => assert_eq!(header.sequence, PEER_SEQUENCE),
+            }
+            if !header.command.is_response() {
+                self.check_sequence(header.sequence);
+            }
+            stream = rest;
+        }
+        assert_eq!(stream, [], "the output ends within a PDU");
+    }
+
+    /// Checks that the sequence number is the next one. It may skip as many numbers as requests wait for a response. It may
+    /// skip one more where the numbers wrap: without 0, the last and the first number may share a slot.
+    fn check_sequence(&mut self, given: SequenceNumber) {
+        assert!(given.is_valid(), "{given:?}");
+        assert!(!self.awaiting.contains(&given), "{given:?} still waits for a response");
+        let max_skipped = self.awaiting.len() + usize::from(given < self.next);
+        let mut skipped = 0;
+        while self.next != given {
+            skipped += 1;
+            self.next = self.next.next();
+            assert!(skipped <= max_skipped, "{given:?} is out of order");
+        }
+        self.next = given.next();
+        self.awaiting.push(given);
+    }
+
+    fn sequence_of(&self, to: Target) -> SequenceNumber {
+        match to {
+            Target::Submit(tag) => self.submits[tag],
+            Target::EnquireLink(place) => self.enquire_links[place],
+            Target::Unbind => self.unbind,
+        }
+    }
+}
+
+/// The sequence number of the peer's requests. The session's own requests may have the same number.
+const PEER_SEQUENCE: SequenceNumber = SequenceNumber(2);
+
+fn request(pdu: Pdu<'_>) -> Vec<u8> {
+    let mut octets = Vec::new();
+    pdu.encode(CommandStatus::ROK, PEER_SEQUENCE, &mut octets);
+    octets
+}
+
+fn response(to: Target, answer: Answer, number: SequenceNumber) -> Vec<u8> {
+    let correct = match to {
+        Target::Submit(_) => Pdu::SubmitSmResp(Some(SubmitSmResp::default())),
+        Target::EnquireLink(_) => Pdu::EnquireLinkResp,
+        Target::Unbind => Pdu::UnbindResp,
+    };
+    let (pdu, status) = match answer {
+        Answer::Accept => (correct, CommandStatus::ROK),
+        Answer::Refuse => (correct, CommandStatus::RSUBMITFAIL),
+        Answer::Nack => (Pdu::GenericNack, CommandStatus::RINVCMDID),
+        Answer::WrongCommand => (Pdu::CancelSmResp, CommandStatus::ROK),
+    };
+    let mut octets = Vec::new();
+    pdu.encode(status, number, &mut octets);
+    octets
+}

@@ -1,0 +1,80 @@
+//! Requests of the peer, and the tokens that answer them.
+
+use core::fmt;
+use core::marker::PhantomData;
+
+use crate::frame::{Header, SequenceNumber};
+use crate::pdu::{
+    Bind, BroadcastSm, CancelBroadcastSm, CancelSm, CommandId, DataSm, DeliverSm, Operation, Pdu,
+    QueryBroadcastSm, QuerySm, ReplaceSm, SubmitMulti, SubmitSm,
+};
+
+/// Lists the requests that the application answers, each with its token.
+macro_rules! requests {
+    ($($(#[$meta:meta])* $name:ident,)+) => {
+        /// A request of the peer, with the token that answers it.
+        #[derive(Debug)]
+        #[non_exhaustive]
+        pub enum Request<'b> {
+            $($(#[$meta])* $name($name<'b>, Reply<$name<'static>>),)+
+        }
+
+        impl<'b> Request<'b> {
+            /// Returns the request in `pdu` if the application answers such requests.
+            pub(super) fn new(header: Header, pdu: Pdu<'b>) -> Option<Self> {
+                match pdu {
+                    $(Pdu::$name(body) => Some(Self::$name(body, Reply::new(header))),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+requests! {
+    /// A bind in any mode.
+    Bind,
+    /// submit_sm.
+    SubmitSm,
+    /// deliver_sm: a mobile-originated (MO) message or a delivery receipt (DLR).
+    DeliverSm,
+    /// data_sm.
+    DataSm,
+    /// submit_multi.
+    SubmitMulti,
+    /// query_sm.
+    QuerySm,
+    /// cancel_sm.
+    CancelSm,
+    /// replace_sm.
+    ReplaceSm,
+    /// broadcast_sm (SMPP 5.0).
+    BroadcastSm,
+    /// query_broadcast_sm (SMPP 5.0).
+    QueryBroadcastSm,
+    /// cancel_broadcast_sm (SMPP 5.0).
+    CancelBroadcastSm,
+}
+
+/// A token to answer one request of the peer, once. Its type fixes the type of the response.
+///
+/// Pass it to [`respond`](super::Session::respond). If the caller drops the token, the peer gets no response, and the
+/// request occupies one place of [`max_unanswered`](super::Config::max_unanswered) until the session ends.
+#[must_use = "the peer waits for a response"]
+pub struct Reply<O> {
+    pub(super) command: CommandId,
+    pub(super) sequence: SequenceNumber,
+    operation: PhantomData<fn(O)>,
+}
+
+impl<O: Operation> Reply<O> {
+    fn new(header: Header) -> Self {
+        Self { command: header.command, sequence: header.sequence, operation: PhantomData }
+    }
+}
+
+impl<O> fmt::Debug for Reply<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reply({} {})", self.command, self.sequence.0)
+    }
+}

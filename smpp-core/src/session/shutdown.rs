@@ -1,0 +1,25 @@
+//! The phases of a session's shutdown.
+
+use super::close_reason::CloseReason;
+use crate::frame::SequenceNumber;
+
+/// How far the shutdown of a session has progressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shutdown {
+    /// The shutdown has not begun.
+    NotStarted,
+    /// The session waits for the requests in flight, in both directions, and then sends unbind. It ends with this reason.
+    Draining(CloseReason),
+    /// The session has sent unbind. It ends with this reason.
+    Unbinding(CloseReason),
+    /// The peer has sent unbind with this number. The session answers it after the application's responses.
+    PeerUnbinding(SequenceNumber),
+    /// The session has answered the peer's unbind. Responses of the peer may still arrive.
+    PeerUnbound,
+    /// The session ends with this reason once its last octets are transmitted.
+    Flushing(CloseReason),
+    /// The session has ended. It still has outcomes, and the end, to report.
+    Reporting(CloseReason),
+    /// The session has ended and has reported everything.
+    Done,
+}

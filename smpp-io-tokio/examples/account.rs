@@ -1,0 +1,59 @@
+//! Sends one message through an account and waits for its delivery receipt.
+//!
+//! The account binds, reconnects with back-off, keeps the provider's rate limit, splits long texts and matches delivery
+//! receipts (DLR) to messages. Run it against the SMSC of the tool (`smpp smsc`) or a real one:
+//!
+//! ```sh
+//! cargo run -p smpp-io-tokio --example account -- smpp://shop:s3cret@127.0.0.1:2775 6591234567 "Hello"
+//! ```
+
+use std::error::Error;
+use std::time::Duration;
+
+use smpp_io_tokio::account::{Account, SendError};
+use smpp_io_tokio::smpp_core::account::{Binds, Credentials, Message, Options};
+use smpp_io_tokio::smpp_core::provider::Provider;
+use smpp_io_tokio::smpp_core::{Address, RegisteredDelivery, SubmitSm};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let [url, to, text] = arguments("URL TO TEXT")?;
+    // system_id and password in the URL replace these credentials.
+    let options = Options {
+        binds: Binds::Transceivers(2),
+        ..Options::new(Credentials::default(), &Provider::EIGHT_BY_EIGHT)
+    };
+    let (account, arrivals) = Account::connect(&url, options).await?;
+    // This program receives no messages: the SMSC keeps them.
+    drop(arrivals);
+
+    let template = SubmitSm {
+        source: Address::alphanumeric("Example")?,
+        destination: Address::international(&to)?,
+        registered_delivery: RegisteredDelivery::RECEIPT,
+        ..SubmitSm::default()
+    };
+    match account.send(&Message::text(&template, text)).await {
+        Ok(mut sent) => {
+            println!("accepted, message ids {:?}", sent.ids());
+            match tokio::time::timeout(Duration::from_secs(60), sent.receipt()).await {
+                Ok(state) => println!("final state {:?}", state?),
+                Err(_) => println!("no delivery receipt within 60 s"),
+            }
+        }
+        Err(SendError::Failed { outcome, .. }) if outcome.is_safe_to_resend() => {
+            println!("not sent, safe to send again: {:?}", outcome.segments);
+        }
+        Err(error) => println!("refused or in doubt: {error}"),
+    }
+
+    for unresolved in account.shutdown(Duration::from_secs(10)).await {
+        println!("unresolved at shutdown: {unresolved:?}");
+    }
+    Ok(())
+}
+
+fn arguments<const N: usize>(usage: &str) -> Result<[String; N], String> {
+    <[String; N]>::try_from(std::env::args().skip(1).collect::<Vec<_>>())
+        .map_err(|_| format!("usage: {usage}"))
+}

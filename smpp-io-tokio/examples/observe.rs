@@ -1,0 +1,54 @@
+//! Observability: events, PDUs, counters and logs of an account while it sends one message.
+//!
+//! ```sh
+//! RUST_LOG=debug cargo run -p smpp-io-tokio --features tracing --example observe -- smpp://shop:s3cret@127.0.0.1:2775
+//! ```
+
+use std::error::Error;
+use std::time::Duration;
+
+use smpp_io_tokio::account::AccountConnector;
+use smpp_io_tokio::smpp_core::account::{Credentials, Message, Options};
+use smpp_io_tokio::smpp_core::provider::Provider;
+use smpp_io_tokio::smpp_core::session::{Direction, Instant, ObservedPdu, Observer};
+use smpp_io_tokio::smpp_core::{Address, Endpoint, SubmitSm};
+
+/// Prints each PDU of one bind. The session calls it while it is locked: keep it short. Passwords are already hidden.
+struct Printer(String);
+
+impl Observer for Printer {
+    fn observe(&mut self, now: Instant, direction: Direction, pdu: ObservedPdu<'_>) {
+        println!("{} {now:?} {direction:?} {:?}", self.0, pdu.header());
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    // Logs: the feature `tracing` emits spans and events without texts, numbers or passwords.
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    let endpoint: Endpoint = std::env::args().nth(1).ok_or("usage: observe URL")?.parse()?;
+    let options = Options::new(Credentials::default(), &Provider::EIGHT_BY_EIGHT);
+    let (account, arrivals) = AccountConnector::new(&endpoint, options)
+        // Events: bound, refused, reconnecting.
+        .subscribe(|link, event| println!("link {link}: {event:?}"))
+        // PDUs: one observer for each bind.
+        .observe(|link| Printer(format!("link {link}")))
+        .connect()
+        .await?;
+    drop(arrivals);
+
+    let template = SubmitSm { destination: Address::international("6591234567")?, ..SubmitSm::default() };
+    account.send(&Message::text(&template, "Hello")).await?;
+
+    // Counters: requests, responses, throttled, timeouts, response times of each session.
+    for (link, _, stats) in account.links() {
+        let Some(stats) = stats else { continue };
+        let (sent, received) = (stats.sent.total().pdus(), stats.received.total().pdus());
+        println!(
+            "link {link}: {sent} PDUs sent, {received} received, response times {:?}",
+            stats.response_times
+        );
+    }
+    account.shutdown(Duration::from_secs(5)).await;
+    Ok(())
+}

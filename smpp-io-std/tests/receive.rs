@@ -1,4 +1,4 @@
-//! The example `receive_blocking`, killed again and again: what it acknowledged is on disk.
+//! Kills the example `receive_blocking` again and again: every message that it has acknowledged is on disk.
 
 mod common;
 
@@ -19,9 +19,9 @@ use smpp_io_std::{
 
 const MESSAGES: usize = 300;
 
-struct Everyone;
+struct AcceptAll;
 
-impl Service for Everyone {
+impl Service for AcceptAll {
     fn bind(&self, _: &BindRequest) -> Result<(), CommandStatus> {
         Ok(())
     }
@@ -29,13 +29,13 @@ impl Service for Everyone {
     fn request(&self, _: &BoundSession, _: Inbound<HandleRoute<Smsc>>) {}
 }
 
-/// The example's program, next to this one.
+/// Returns the path of the example, which is built next to this test.
 fn program() -> PathBuf {
     let here = std::env::current_exe().unwrap();
     let profile = here.ancestors().nth(2).unwrap();
     let program = profile.join("examples").join(format!("receive_blocking{}", std::env::consts::EXE_SUFFIX));
     if !program.exists() {
-        // Only this test was asked for.
+        // Cargo has built only this test.
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["build", "--package", "smpp-io-std", "--example", "receive_blocking"]);
         if !cfg!(debug_assertions) {
@@ -46,7 +46,7 @@ fn program() -> PathBuf {
     program
 }
 
-/// A receiver, killed when it is dropped.
+/// A process of the example. Dropping it kills the process.
 struct Receiver(Child);
 
 impl Receiver {
@@ -60,24 +60,24 @@ impl Receiver {
         Self(command.spawn().unwrap())
     }
 
-    /// Waits for its end; what it has said.
+    /// Waits until the process has ended, and returns its exit code and its stderr.
     fn end(mut self) -> (Option<i32>, String) {
-        let mut said = String::new();
-        self.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        (self.0.wait().unwrap().code(), said)
+        let mut stderr = String::new();
+        self.0.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        (self.0.wait().unwrap().code(), stderr)
     }
 }
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended already.
         let _ = self.0.kill();
         self.0.wait().unwrap();
     }
 }
 
-/// A file that is not there yet.
-fn fresh(name: &str) -> PathBuf {
+/// Returns the path of a file that does not exist yet.
+fn new_file(name: &str) -> PathBuf {
     let name = format!("{name}-{}.jsonl", std::process::id());
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = fs::remove_file(&file);
@@ -86,10 +86,10 @@ fn fresh(name: &str) -> PathBuf {
 
 fn server() -> Server {
     let listener = Listener::bind("127.0.0.1:0", Config { window: 32, ..Config::default() }).unwrap();
-    Server::builder(Everyone).listen(listener).start().unwrap()
+    Server::builder(AcceptAll).listen(listener).start().unwrap()
 }
 
-/// Who is bound, once somebody is.
+/// Waits for a bind, and returns its session.
 fn bound(server: &Server) -> BoundSession {
     loop {
         if let Some(bound) = server.bound().pop() {
@@ -108,9 +108,9 @@ fn deliver(bound: &BoundSession, text: &str) -> Result<Response, RequestError> {
 }
 
 #[test]
-fn a_line_that_is_torn_or_garbage_at_the_end_was_never_acknowledged() {
+fn an_incomplete_or_damaged_last_line_was_never_acknowledged() {
     watched(|| {
-        let file = fresh("torn");
+        let file = new_file("incomplete");
         let server = server();
         let receiver = Receiver::start(&server, &file);
         deliver(&bound(&server), "first").unwrap();
@@ -129,10 +129,10 @@ fn a_line_that_is_torn_or_garbage_at_the_end_was_never_acknowledged() {
             drop(receiver);
             assert_eq!(stored(&file), (vec![hexadecimal("first"), hexadecimal(&text)], 0));
         }
-        // Not at the end: whatever it is, it is not thrown away.
+        // A damaged line that is not the last one is never deleted.
         fs::write(&file, [b"garbage\n", &line[..]].concat()).unwrap();
-        let (code, said) = Receiver::start(&server, &file).end();
-        assert!(code == Some(1) && said.contains("line 1"), "{said}");
+        let (code, stderr) = Receiver::start(&server, &file).end();
+        assert!(code == Some(1) && stderr.contains("line 1"), "{stderr}");
         assert_eq!(fs::read(&file).unwrap(), [b"garbage\n", &line[..]].concat());
         fs::remove_file(&file).unwrap();
     });
@@ -140,11 +140,11 @@ fn a_line_that_is_torn_or_garbage_at_the_end_was_never_acknowledged() {
 
 #[cfg(unix)]
 #[test]
-fn what_the_disk_has_no_room_for_is_not_acknowledged() {
+fn a_message_that_does_not_fit_on_the_disk_is_not_acknowledged() {
     watched(|| {
-        let file = fresh("full");
+        let file = new_file("full");
         let server = server();
-        // A file may grow to a few lines, the last of them written in part.
+        // The limit on the file size is a few lines: the last of them is written in part.
         let mut shell = Command::new("sh");
         shell.args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\""]).arg(program());
         let receiver = Receiver::run(shell, &server, &file);
@@ -159,10 +159,10 @@ fn what_the_disk_has_no_room_for_is_not_acknowledged() {
             }
         };
         assert_eq!(refused.1, RequestError::Refused(CommandStatus::RX_T_APPN));
-        let (code, said) = receiver.end();
-        assert!(code == Some(1) && said.contains(file.to_str().unwrap()), "{said}");
-        assert!(!fs::read(&file).unwrap().ends_with(b"\n"), "it was written in part");
-        // The message comes again once there is room.
+        let (code, stderr) = receiver.end();
+        assert!(code == Some(1) && stderr.contains(file.to_str().unwrap()), "{stderr}");
+        assert!(!fs::read(&file).unwrap().ends_with(b"\n"), "the last line was written in part");
+        // The message is redelivered once there is room.
         while !server.bound().is_empty() {
             thread::yield_now();
         }
@@ -176,21 +176,21 @@ fn what_the_disk_has_no_room_for_is_not_acknowledged() {
 }
 
 #[test]
-fn wrong_use_is_told_and_touches_nothing() {
-    let file = fresh("none");
+fn wrong_arguments_are_reported_and_create_no_file() {
+    let file = new_file("none");
     for (url, complaint) in [
         ("http://shop@localhost", "--url: scheme"),
         ("smpp://localhost", "SYSTEM_ID is missing"),
         ("smpp://a-name-that-is-too-long@localhost", "system_id"),
     ] {
         let output = Command::new(program()).args(["--url", url, "--file"]).arg(&file).output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.code() == Some(1) && said.contains(complaint), "{said}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && stderr.contains(complaint), "{stderr}");
         assert!(!file.exists());
     }
 }
 
-/// The texts in the lines that are whole, and how many of them are marked as having come again.
+/// Returns the texts in the complete lines, and how many of these lines are marked as redelivered.
 fn stored(file: &Path) -> (Vec<String>, usize) {
     let content = fs::read_to_string(file).unwrap_or_default();
     let whole = content.rfind('\n').map_or("", |end| &content[..end]);
@@ -206,9 +206,9 @@ fn hexadecimal(text: &str) -> String {
 }
 
 #[test]
-fn a_receiver_that_is_killed_has_stored_what_it_acknowledged() {
+fn a_killed_receiver_has_stored_every_message_that_it_acknowledged() {
     watched(|| {
-        let file = fresh("received");
+        let file = new_file("received");
         let server = server();
         let mut left: Vec<String> = (0..MESSAGES).map(|number| format!("message {number}")).collect();
         let mut acknowledged = HashSet::new();
@@ -219,8 +219,8 @@ fn a_receiver_that_is_killed_has_stored_what_it_acknowledged() {
                 thread::yield_now();
                 continue;
             };
-            // A few windows at once, so that some are in the receiver's inbox when it is killed.
-            let tickets: Vec<_> = left
+            // More than a window at a time, so that some are in the receiver's inbox when it is killed.
+            let pending: Vec<_> = left
                 .iter()
                 .take(50)
                 .map_while(|text| {
@@ -233,8 +233,8 @@ fn a_receiver_that_is_killed_has_stored_what_it_acknowledged() {
                 })
                 .collect();
             let enough = acknowledged.len() + 20 + 7 * kills;
-            for (ticket, text) in tickets {
-                if ticket.wait().is_ok() {
+            for (response, text) in pending {
+                if response.wait().is_ok() {
                     acknowledged.insert(hexadecimal(&text));
                 }
                 if acknowledged.len() == enough && kills < 8 {
@@ -253,7 +253,7 @@ fn a_receiver_that_is_killed_has_stored_what_it_acknowledged() {
         let (texts, again) = stored(&file);
         let different: HashSet<_> = texts.iter().collect();
         assert_eq!(different.len(), MESSAGES, "nothing is lost");
-        assert_eq!(texts.len() - different.len(), again, "what came twice is marked");
+        assert_eq!(texts.len() - different.len(), again, "messages that came twice are marked");
         fs::remove_file(&file).unwrap();
         server.shutdown(Duration::from_secs(1));
     });

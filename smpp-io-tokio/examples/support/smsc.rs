@@ -194,7 +194,7 @@ impl Service for Clerk {
     }
 
     fn transport(&self, stream: ServerStream) -> impl AsyncRead + AsyncWrite + Unpin + Send + 'static {
-        let seed = self.0.dice().roll();
+        let seed = self.0.dice().next_u64();
         faults::line(stream, self.0.faults, Rng::new(seed))
     }
 }

@@ -138,7 +138,8 @@ impl Message {
             Content::Text(text) => options.text.text(text).map_err(SubmitError::Text)?,
             Content::Octets(octets) => Text::octets(octets),
         };
-        let segments = text.segments(options.long_messages.segmentation(reference)).map_err(SubmitError::Segments)?;
+        let segments =
+            text.segments(options.long_messages.segmentation(reference)).map_err(SubmitError::Segments)?;
         Ok(segments.submissions(self.template()).map(|segment| encode(&segment.submit_sm())).collect())
     }
 }

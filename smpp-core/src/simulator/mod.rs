@@ -55,7 +55,7 @@ use crate::pdu::{Address, Bind, BindMode, CommandStatus, MessageState, Registere
 use crate::provider::Provider;
 use crate::session::{Instant, RateMeter};
 use crate::sms::time::{LocalTime, UnixTime, UtcOffset};
-use crate::sms::{ConcatRef, Segmentation, Receipt, SegmentError, Text, gsm7};
+use crate::sms::{ConcatRef, Receipt, SegmentError, Segmentation, Text, gsm7};
 use delivery::{Content, PendingDelivery};
 use rng::mix;
 

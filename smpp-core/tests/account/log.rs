@@ -38,7 +38,8 @@ pub(crate) struct LogObserver {
 /// Returns the test's numbers of the message and its segment, from 0.
 pub(crate) fn segment_of(message: &smpp_core::SubmitSm<'_>) -> (usize, u8) {
     let number = message.source.digits.to_string().parse().expect("a number");
-    let segment = message.user_data().ok().and_then(|data| data.segment).map_or(0, |segment| segment.number - 1);
+    let segment =
+        message.user_data().ok().and_then(|data| data.segment).map_or(0, |segment| segment.number - 1);
     (number, segment)
 }
 

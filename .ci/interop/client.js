@@ -1,5 +1,5 @@
-// The client of the npm package `smpp` against our SMSC: `SMSC` and `INTEROP` say where the examples `smsc` and
-// `interop smsc` listen.
+// Tests the client of the npm package `smpp` against our SMSC. `SMSC` is the URL of `smpp smsc`, `INTEROP` that of
+// `interop smsc`.
 'use strict';
 
 const assert = require('node:assert/strict');
@@ -38,13 +38,13 @@ function submit(peer, fields) {
   });
 }
 
-/** The receipt for this id: what it says, field by field, and its text in characters. */
+/** Waits for the receipt of this id and checks its fields. Returns its text. */
 async function receipt(peer, id) {
   const pdu = await peer.pdus.take(
     (pdu) => pdu.command === 'deliver_sm' && text(pdu).startsWith(`id:${id} `),
     `the receipt for ${id}`,
   );
-  assert.equal(pdu.esm_class & 0x3c, 4, 'a receipt says so in its esm_class');
+  assert.equal(pdu.esm_class & 0x3c, 4, 'esm_class marks a receipt');
   assert.equal(pdu.message_state, 2, 'message_state is DELIVERED');
   assert.deepEqual([pdu.source_addr, pdu.destination_addr], ['6591234567', 'shop']);
   assert.match(text(pdu), / sub:001 dlvrd:001 submit date:\d{10} done date:\d{10} stat:DELIVRD err:000 text:/i);
@@ -55,7 +55,7 @@ function text(pdu) {
   return pdu.short_message.message.toString();
 }
 
-// One that failed must not hold a bind that the next one needs.
+// A failed test must not hold a bind that the next test needs.
 test.afterEach(() => Peer.closeAll());
 
 for (const mode of ['bind_transmitter', 'bind_receiver', 'bind_transceiver']) {
@@ -73,7 +73,7 @@ for (const mode of ['bind_transmitter', 'bind_receiver', 'bind_transceiver']) {
 test('a wrong password, an unknown system_id: refused, and the connection ends', async () => {
   for (const [system_id, password, status] of [
     ['shop', 'guessed', smpp.ESME_RINVPASWD],
-    ['nobody', 's3cret', smpp.ESME_RINVSYSID],
+    ['unknown', 's3cret', smpp.ESME_RINVSYSID],
   ]) {
     const peer = await Peer.connect(SMSC);
     const answer = await peer.request('bind_transceiver', { system_id, password });
@@ -102,7 +102,7 @@ test('UCS-2 with an emoji: counted as one character', async () => {
   await unbound(peer);
 });
 
-test('a long text in parts: each with its id and its receipt, texts without the header', async () => {
+test('a long text in segments: each has an id and a receipt, whose text has no header', async () => {
   const { peer } = await bound();
   const parts = LONG.match(/.{1,153}/g);
   const answers = await Promise.all(
@@ -115,12 +115,12 @@ test('a long text in parts: each with its id and its receipt, texts without the 
   );
   assert.deepEqual(answers.map((answer) => answer.command_status), parts.map(() => 0));
   const ids = answers.map((answer) => answer.message_id);
-  assert.equal(new Set(ids).size, parts.length, 'each part has an id of its own');
+  assert.equal(new Set(ids).size, parts.length, 'each segment has an id of its own');
   assert.deepEqual(await Promise.all(ids.map((id) => receipt(peer, id))), parts.map((part) => part.slice(0, 20)));
   await unbound(peer);
 });
 
-test('what cannot be: a status, and the session lives', async () => {
+test('a request that cannot be served: a status, and the session stays bound', async () => {
   const { peer } = await bound();
   assert.equal((await submit(peer, { destination_addr: 'x' })).command_status, smpp.ESME_RINVDSTADR);
   const query = await peer.request('query_sm', { message_id: 'no such id' });
@@ -142,7 +142,7 @@ test('a fifth bind: refused until one of the four has ended', async () => {
   for (const peer of held) await unbound(peer);
 });
 
-test('the SMSC probes, delivers messages in parts, and unbinds', async () => {
+test('the SMSC sends enquire_link, delivers messages in segments, and unbinds', async () => {
   const { peer } = await bound('bind_transceiver', INTEROP);
   await peer.next('enquire_link');
   const parts = [];

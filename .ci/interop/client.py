@@ -1,7 +1,7 @@
-"""The client of the Python package `smpplib` against our SMSC.
+"""Tests the client of the Python package `smpplib` against our SMSC.
 
-`SMSC` and `INTEROP` say where the examples `smsc` and `interop smsc` listen, smpp://HOST:PORT or smpps://HOST:PORT; `CA`
-names the authorities of their certificates.
+`SMSC` and `INTEROP` are the URLs of `smpp smsc` and `interop smsc`, smpp://HOST:PORT or smpps://HOST:PORT; `CA` is the file
+with the authorities of their certificates.
 """
 
 import logging
@@ -18,7 +18,7 @@ import smpplib.exceptions
 import smpplib.gsm
 import smpplib.smpp
 
-PATIENCE = 15
+TIMEOUT = 15
 GSM = "Price: £$@Ö[]{}€"
 # 3GPP TS 23.038 §6.2.1, an octet for each septet.
 GSM_OCTETS = bytes.fromhex("50726963653a200102005c1b3c1b3e1b281b291b65")
@@ -28,17 +28,17 @@ logging.disable(logging.CRITICAL)
 
 
 class Peer:
-    """A session, what it was answered and what was delivered to it."""
+    """A session, the message ids in its responses, and the messages delivered to it."""
 
     def __init__(self, url):
         where = urlsplit(url)
         trust = None
         if where.scheme == "smpps":
             trust = ssl.create_default_context(cafile=os.environ["CA"])
-            # smpplib does not say which host it means; the chain is still verified.
+            # smpplib does not pass the host name; the chain is still verified.
             trust.check_hostname = False
         self.client = smpplib.client.Client(
-            where.hostname, where.port, timeout=PATIENCE, ssl_context=trust, allow_unknown_opt_params=True
+            where.hostname, where.port, timeout=TIMEOUT, ssl_context=trust, allow_unknown_opt_params=True
         )
         self.answers = {}
         self.delivered = []
@@ -56,7 +56,7 @@ class Peer:
         return getattr(self.client, f"bind_{mode}")(system_id=system_id, password=password)
 
     def submit(self, **fields):
-        """Submits, and gives the message's id."""
+        """Submits a message and returns its id."""
         pdu = self.client.send_message(
             source_addr_ton=smpplib.consts.SMPP_TON_ALNUM,
             source_addr="shop",
@@ -70,14 +70,14 @@ class Peer:
         return self.answers[pdu.sequence]
 
     def read_until(self, condition, what):
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while not condition():
             if time.monotonic() > deadline:
-                raise AssertionError(f"{what}: nothing within {PATIENCE} s")
+                raise AssertionError(f"{what}: nothing within {TIMEOUT} s")
             self.client.read_once()
 
     def receipt(self, message_id):
-        """The receipt for this id: its text, in octets of the GSM alphabet."""
+        """Waits for the receipt of this id. Returns its text, in octets of the GSM alphabet."""
         beginning = f"id:{message_id} ".encode()
         found = lambda: [pdu for pdu in self.delivered if pdu.short_message.startswith(beginning)]
         self.read_until(found, f"the receipt for {message_id}")
@@ -99,7 +99,7 @@ class Client(unittest.TestCase):
         self.peers = []
 
     def tearDown(self):
-        # One that failed must not hold a bind that the next one needs.
+        # A failed test must not hold a bind that the next test needs.
         for peer in self.peers:
             peer.client.disconnect()
 
@@ -129,7 +129,7 @@ class Client(unittest.TestCase):
 
     def test_a_wrong_password_and_an_unknown_system_id(self):
         self.assert_refused(smpplib.consts.SMPP_ESME_RINVPASWD, password="guessed")
-        self.assert_refused(smpplib.consts.SMPP_ESME_RINVSYSID, system_id="nobody")
+        self.assert_refused(smpplib.consts.SMPP_ESME_RINVSYSID, system_id="unknown")
 
     def test_gsm_text(self):
         peer = self.bound()
@@ -147,13 +147,13 @@ class Client(unittest.TestCase):
         self.assertEqual(peer.receipt(message_id), b"?? ab")
         peer.end()
 
-    def test_a_long_text_in_parts(self):
+    def test_a_long_text_in_segments(self):
         peer = self.bound()
         parts, coding, esm_class = smpplib.gsm.make_parts(LONG)
         self.assertEqual((len(parts), esm_class), (2, smpplib.consts.SMPP_GSMFEAT_UDHI))
         ids = [peer.submit(short_message=part, data_coding=coding, esm_class=esm_class) for part in parts]
-        self.assertEqual(len(set(ids)), 2, "each part has an id of its own")
-        # Six octets of header, which are no text.
+        self.assertEqual(len(set(ids)), 2, "each segment has an id of its own")
+        # The first six octets are the user data header.
         self.assertEqual([peer.receipt(id) for id in ids], [part[6:26] for part in parts])
         peer.end()
 
@@ -169,7 +169,7 @@ class Client(unittest.TestCase):
         self.assertEqual(peer.client.read_pdu().command, "enquire_link_resp")
         peer.end()
 
-    def test_the_smsc_probes_delivers_and_unbinds(self):
+    def test_the_smsc_sends_enquire_link_delivers_and_unbinds(self):
         peer = self.connect(os.environ["INTEROP"])
         self.assertEqual(peer.bind("receiver").status, 0)
         peer.read_until(lambda: len(peer.delivered) == 3, "deliver_sm")

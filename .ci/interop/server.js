@@ -1,5 +1,6 @@
-// Our clients against a server of the npm package `smpp`: `EXAMPLES` is the folder of the examples `send`,
-// `send_blocking` and `interop`; with `TLS`, a folder with key.pem, cert.pem and ca.pem, all of it over TLS.
+// Tests our clients against a server of the npm package `smpp`. `SMPP` is the path of the command `smpp`,
+// `INTEROP_PROGRAM` that of the example `interop`. `TLS` is a folder with key.pem, cert.pem and ca.pem: if it is set, every
+// connection uses TLS.
 'use strict';
 
 const assert = require('node:assert/strict');
@@ -9,12 +10,12 @@ const path = require('node:path');
 const test = require('node:test');
 const { smpp, Peer, within } = require('./session.js');
 
-const { EXAMPLES, TLS } = process.env;
+const { SMPP, INTEROP_PROGRAM, TLS } = process.env;
 const GSM = 'Price: £$@Ö[]{}€';
 const EMOJI = 'Ж👋 ab';
 const LONG = 'Each part of a long text has a header, and none is cut within a €. '.repeat(5);
 
-/** A server that answers each session as `serve` says. */
+/** Starts a server that runs `serve` for each session. */
 async function listen(serve) {
   const file = (name) => fs.readFileSync(path.join(TLS, name));
   const options = TLS ? { key: file('key.pem'), cert: file('cert.pem') } : {};
@@ -27,33 +28,33 @@ async function listen(serve) {
   return { url, failures, close: () => server.close() };
 }
 
-/** Runs an example to its end: its exit status, and the JSON objects it tells. */
-async function run(example, args, password = 's3cret') {
+/** Runs a program to its end. Returns its exit status and the JSON objects that it prints. */
+async function run([program, ...first], args, password = 's3cret') {
   const trust = TLS ? ['--ca', path.join(TLS, 'ca.pem')] : [];
-  const child = spawn(path.join(EXAMPLES, example), [...args, ...trust], {
+  const child = spawn(program, [...first, ...args, ...trust], {
     env: { ...process.env, SMPP_PASSWORD: password },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  let told = '';
-  let complaints = '';
-  child.stdout.on('data', (data) => (told += data));
-  child.stderr.on('data', (data) => (complaints += data));
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (data) => (stdout += data));
+  child.stderr.on('data', (data) => (stderr += data));
   try {
-    const status = await within(new Promise((resolve) => child.on('close', resolve)), `the end of ${example}`);
-    assert.equal(complaints, '', `${example} complains`);
-    return { status, events: told.trim().split('\n').map((line) => JSON.parse(line)) };
+    const status = await within(new Promise((resolve) => child.on('close', resolve)), `the end of ${program}`);
+    assert.equal(stderr, '', `${program} writes to the standard error`);
+    return { status, events: stdout.trim().split('\n').map((line) => JSON.parse(line)) };
   } finally {
     child.kill();
   }
 }
 
-/** Runs an example against a server; what fails in the server is told first. */
-async function exchange(serve, example, args, password) {
+/** Runs a program against a server; a failure of the server is thrown first. */
+async function exchange(serve, command, args, password) {
   const server = await listen(serve);
   try {
-    const told = await run(example, args(server.url), password);
+    const result = await run(command, args(server.url), password);
     assert.deepEqual(server.failures, []);
-    return told;
+    return result;
   } catch (error) {
     throw server.failures[0] ?? error;
   } finally {
@@ -62,7 +63,7 @@ async function exchange(serve, example, args, password) {
   }
 }
 
-/** Admits who knows the password. Whether the peer is admitted. */
+/** Answers a bind: accepts it if the password is right. Returns whether it was. */
 async function admit(peer, mode = 'bind_transceiver') {
   const bind = await peer.next(mode);
   assert.deepEqual([bind.system_id, bind.interface_version], ['shop', 0x34]);
@@ -77,20 +78,23 @@ async function unbound(peer) {
   assert.deepEqual(peer.errors, []);
 }
 
-/** The user data, header included, as it came. */
+/** Returns the user data header and the text as they arrived. */
 function octets(pdu) {
   const { udh, message } = pdu.short_message;
   return { header: udh ? Buffer.concat(udh).toString('hex') : '', message };
 }
 
-for (const example of ['send', 'send_blocking']) {
+for (const options of [[], ['--blocking']]) {
+  const command = [SMPP, 'send', ...options];
+  const name = ['send', ...options].join(' ');
+
   /**
-   * Sends a text, and gives the parts that the server took. Receipts come in the opposite order, the first before
-   * its answer.
+   * Sends a text, and returns the segments that the server received. Receipts are sent in reverse order, the first
+   * before its response.
    */
   const send = async (text, count) => {
     const parts = [];
-    const told = await exchange(
+    const result = await exchange(
       async (peer) => {
         assert.ok(await admit(peer));
         for (let number = 1; number <= count; number += 1) {
@@ -106,17 +110,17 @@ for (const example of ['send', 'send_blocking']) {
         }
         await unbound(peer);
       },
-      example,
+      command,
       (url) => ['--url', url, '--to', '6591234567', '--text', text, '--json', '--timeout', '10'],
     );
     const ids = parts.map((_, index) => `A${index + 1}`);
-    const of = (event) => told.events.filter((line) => line.event === event);
+    const of = (event) => result.events.filter((line) => line.event === event);
     assert.deepEqual(of('error'), []);
     assert.deepEqual(of('bound').map(({ smsc }) => smsc), ['theirs']);
     assert.deepEqual(of('accepted').map(({ message_id }) => message_id), ids);
     const receipts = of('receipt').map(({ message_id, state, final }) => [message_id, state, final]);
     assert.deepEqual(receipts.sort(), ids.map((id) => [id, 'DELIVERED', true]));
-    assert.deepEqual([of('unbound').length, told.status], [1, 0]);
+    assert.deepEqual([of('unbound').length, result.status], [1, 0]);
     for (const pdu of parts) {
       assert.deepEqual([pdu.source_addr, pdu.source_addr_ton, pdu.source_addr_npi], ['8x8', 5, 0]);
       assert.deepEqual([pdu.destination_addr, pdu.dest_addr_ton, pdu.dest_addr_npi], ['6591234567', 1, 1]);
@@ -135,17 +139,17 @@ for (const example of ['send', 'send_blocking']) {
         'stat:DELIVRD err:000 text:',
     });
 
-  test(`${example}: GSM text`, async () => {
+  test(`${name}: GSM text`, async () => {
     const [pdu] = await send(GSM, 1);
     assert.deepEqual([pdu.data_coding, pdu.esm_class, octets(pdu).message], [0, 0, GSM]);
   });
 
-  test(`${example}: UCS-2 with an emoji`, async () => {
+  test(`${name}: UCS-2 with an emoji`, async () => {
     const [pdu] = await send(EMOJI, 1);
     assert.deepEqual([pdu.data_coding, pdu.esm_class, octets(pdu).message], [8, 0, EMOJI]);
   });
 
-  test(`${example}: a long text in parts, receipts in any order`, async () => {
+  test(`${name}: a long text in segments, receipts in any order`, async () => {
     const parts = await send(LONG, 3);
     assert.deepEqual(parts.map((pdu) => pdu.esm_class), [0x40, 0x40, 0x40]);
     // The reference, in 16 bits, is the number of the message.
@@ -153,53 +157,53 @@ for (const example of ['send', 'send_blocking']) {
     assert.equal(parts.map((pdu) => octets(pdu).message).join(''), LONG);
   });
 
-  test(`${example}: a wrong password`, async () => {
-    const told = await exchange(
+  test(`${name}: a wrong password`, async () => {
+    const result = await exchange(
       async (peer) => {
         assert.ok(!(await admit(peer)));
         await peer.end('a refused bind');
       },
-      example,
+      command,
       (url) => ['--url', url, '--to', '6591234567', '--text', 'Hello', '--json'],
       'guessed',
     );
-    const error = told.events.at(-1);
-    assert.deepEqual([error.event, told.status], ['error', 1]);
+    const error = result.events.at(-1);
+    assert.deepEqual([error.event, result.status], ['error', 1]);
     assert.match(error.error, /ESME_RINVPASWD/);
-    assert.ok(!JSON.stringify(told.events).includes('guessed'), 'the password is told');
+    assert.ok(!JSON.stringify(result.events).includes('guessed'), 'the output has the password');
   });
 
-  test(`${example}: the SMSC unbinds`, async () => {
-    const told = await exchange(
+  test(`${name}: the SMSC unbinds`, async () => {
+    const result = await exchange(
       async (peer) => {
         assert.ok(await admit(peer));
         peer.session.send((await peer.next('submit_sm')).response({ message_id: 'A1' }));
         assert.equal((await peer.request('unbind')).command, 'unbind_resp');
         await peer.end('unbind');
       },
-      example,
+      command,
       (url) => ['--url', url, '--to', '6591234567', '--text', 'Hello', '--json', '--timeout', '10'],
     );
-    const errors = told.events.filter(({ event }) => event === 'error').map(({ error }) => error);
+    const errors = result.events.filter(({ event }) => event === 'error').map(({ error }) => error);
     assert.match(errors.join('\n'), /no receipt for message 1 part 1\/1 \(A1\)/);
-    assert.equal(told.status, 1);
+    assert.equal(result.status, 1);
   });
 
   if (TLS) {
-    test(`${example}: a certificate for another host`, async () => {
+    test(`${name}: a certificate for another host`, async () => {
       const server = await listen(async () => {});
-      const told = await run(example, [
+      const result = await run(command, [
         ...['--url', server.url.replace('localhost', '127.0.0.1')],
         ...['--to', '6591234567', '--text', 'Hello', '--json'],
       ]);
       server.close();
-      assert.deepEqual([told.events.at(-1).event, told.status], ['error', 1]);
-      assert.match(told.events.at(-1).error, /certificate/);
+      assert.deepEqual([result.events.at(-1).event, result.status], ['error', 1]);
+      assert.match(result.events.at(-1).error, /certificate/);
     });
   }
 }
 
-test('interop: each mode of bind, messages in parts, an unbind by the SMSC, a fifth bind', async () => {
+test('interop: each mode of bind, messages in segments, an unbind by the SMSC, a fifth bind', async () => {
   const modes = ['bind_transmitter', 'bind_receiver', ...Array(5).fill('bind_transceiver')];
   const serve = async (peer) => {
     const mode = modes.shift();
@@ -223,7 +227,7 @@ test('interop: each mode of bind, messages in parts, an unbind by the SMSC, a fi
     assert.equal((await peer.request('unbind')).command, 'unbind_resp');
     return peer.end('unbind');
   };
-  const { status, events } = await exchange(serve, 'interop', (url) => ['esme', '--url', url]);
+  const { status, events } = await exchange(serve, [INTEROP_PROGRAM], (url) => ['esme', '--url', url]);
   const bound = (mode) => ({ event: 'bound', mode, smsc: 'theirs' });
   const message = { event: 'message', from: '6591234567', to: '6580000000' };
   assert.deepEqual(events, [

@@ -1,40 +1,40 @@
-// Sessions of the npm package `smpp`, with promises that do not wait for ever.
+// Sessions of the npm package `smpp`, with promises that time out.
 'use strict';
 
 const smpp = require(process.env.SMPP_PACKAGE);
 
-const PATIENCE = 15000;
+const TIMEOUT = 15000;
 
-/** Fails if the promise takes too long: `what` says what was waited for. */
+/** Fails if the promise takes too long; `what` names it in the error. */
 function within(promise, what) {
   let timer;
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what}: nothing within ${PATIENCE} ms`)), PATIENCE);
+    timer = setTimeout(() => reject(new Error(`${what}: nothing within ${TIMEOUT} ms`)), TIMEOUT);
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-/** Keeps what comes until someone asks for it. */
+/** A queue from which a consumer takes items that match a condition. */
 class Mailbox {
   constructor() {
-    this.kept = [];
+    this.queued = [];
     this.waiting = [];
   }
 
   put(item) {
     const at = this.waiting.findIndex(({ wanted }) => wanted(item));
-    if (at < 0) this.kept.push(item);
+    if (at < 0) this.queued.push(item);
     else this.waiting.splice(at, 1)[0].resolve(item);
   }
 
   take(wanted, what) {
-    const at = this.kept.findIndex(wanted);
-    if (at >= 0) return Promise.resolve(this.kept.splice(at, 1)[0]);
+    const at = this.queued.findIndex(wanted);
+    if (at >= 0) return Promise.resolve(this.queued.splice(at, 1)[0]);
     return within(new Promise((resolve) => this.waiting.push({ wanted, resolve })), what);
   }
 }
 
-/** A session whose requests are promises, and whose PDUs and end can be waited for. */
+/** A session with promises for requests, received PDUs and the end. */
 class Peer {
   static open = new Set();
 
@@ -68,7 +68,7 @@ class Peer {
     return within(new Promise((resolve) => this.session[operation](fields, resolve)), `${operation}_resp`);
   }
 
-  /** The next PDU of this command, also if it came before. */
+  /** Waits for the next PDU of this command, including one that has arrived already. */
   next(command) {
     return this.pdus.take((pdu) => pdu.command === command, command);
   }

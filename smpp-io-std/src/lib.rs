@@ -243,6 +243,8 @@ mod session_state;
 mod shared;
 mod start;
 mod stream;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod tls;
 mod tls_stream;
 mod transport;

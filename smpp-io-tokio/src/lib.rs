@@ -215,6 +215,8 @@ mod server;
 mod shared;
 mod start;
 mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod tls;
 mod wait;
 

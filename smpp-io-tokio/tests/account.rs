@@ -1,8 +1,5 @@
 //! An account with several binds, over real sockets with TLS.
 
-#[path = "../examples/support/embedded.rs"]
-mod embedded;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +7,10 @@ use smpp_core::account::{Binds, Credentials, Message, Options};
 use smpp_core::provider::Provider;
 use smpp_core::{Address, CommandStatus, Endpoint, MessageState, RegisteredDelivery, SubmitSm};
 use smpp_io_tokio::account::{Account, AccountConnector, AccountError, Arrivals};
-use smpp_io_tokio::tls;
+use smpp_io_tokio::testing::{ACCOUNT, Smsc};
 
 fn options(binds: Binds) -> Options {
-    let (system_id, password) = embedded::ACCOUNT;
+    let (system_id, password) = ACCOUNT;
     Options {
         binds,
         connect_interval: Duration::from_millis(1),
@@ -30,11 +27,10 @@ fn template() -> SubmitSm<'static> {
     }
 }
 
-async fn connected(binds: Binds) -> (embedded::Smsc, Account, Arrivals) {
-    let smsc = embedded::start().await.unwrap();
-    let endpoint: Endpoint = format!("smpps://localhost:{}", smsc.address.port()).parse().unwrap();
-    let roots = smsc.roots.clone();
-    let connector = AccountConnector::new(&endpoint, options(binds)).tls(tls::client(roots).unwrap());
+async fn connected(binds: Binds) -> (Smsc, Account, Arrivals) {
+    let smsc = Smsc::builder().tls().start().await.unwrap();
+    let endpoint: Endpoint = format!("smpps://localhost:{}", smsc.local_addr().port()).parse().unwrap();
+    let connector = AccountConnector::new(&endpoint, options(binds)).tls(smsc.client_tls());
     let (account, arrivals) = connector.connect().await.unwrap();
     (smsc, account, arrivals)
 }
@@ -68,19 +64,19 @@ async fn long_messages_are_accepted_and_receipted_over_several_binds() {
 
 #[tokio::test]
 async fn a_wrong_password_is_reported_and_not_retried() {
-    let smsc = embedded::start().await.unwrap();
-    let url = format!("smpps://{}:wrong@localhost:{}", embedded::ACCOUNT.0, smsc.address.port());
+    let smsc = Smsc::builder().tls().start().await.unwrap();
+    let url = format!("smpps://{}:wrong@localhost:{}", ACCOUNT.0, smsc.local_addr().port());
     let connector = AccountConnector::new(&url.parse().unwrap(), options(Binds::Transceivers(4)));
-    let error = connector.tls(tls::client(smsc.roots).unwrap()).connect().await.unwrap_err();
+    let error = connector.tls(smsc.client_tls()).connect().await.unwrap_err();
     assert!(matches!(error, AccountError::Refused(CommandStatus::RINVPASWD)), "{error}");
 }
 
 #[tokio::test]
 async fn an_untrusted_certificate_is_reported() {
-    let smsc = embedded::start().await.unwrap();
-    let other = embedded::start().await.unwrap();
-    let url = format!("smpps://localhost:{}", smsc.address.port());
+    let smsc = Smsc::builder().tls().start().await.unwrap();
+    let other = Smsc::builder().tls().start().await.unwrap();
+    let url = format!("smpps://localhost:{}", smsc.local_addr().port());
     let connector = AccountConnector::new(&url.parse().unwrap(), options(Binds::Transceivers(1)));
-    let error = connector.tls(tls::client(other.roots).unwrap()).connect().await.unwrap_err();
+    let error = connector.tls(other.client_tls()).connect().await.unwrap_err();
     assert!(matches!(&error, AccountError::Untrusted(text) if text.contains("certificate")), "{error}");
 }

@@ -1,8 +1,5 @@
 //! An account whose SMSC the test controls step by step, and one whose callbacks panic.
 
-#[path = "../examples/support/embedded.rs"]
-mod embedded;
-
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -18,10 +15,11 @@ use smpp_core::{
     SubmitSm, SubmitSmResp,
 };
 use smpp_io_tokio::account::{Account, AccountConnector, Arrival, Arrivals, NoMoreReceipts, SendError};
-use smpp_io_tokio::{Inbound, InboundRequest, Inbox, Listener, Peer, tls};
+use smpp_io_tokio::testing::{self, ACCOUNT};
+use smpp_io_tokio::{Inbound, InboundRequest, Inbox, Listener, Peer};
 
 fn options() -> Options {
-    let (system_id, password) = embedded::ACCOUNT;
+    let (system_id, password) = ACCOUNT;
     let backoff = Backoff { initial: Duration::from_millis(2), ..Backoff::default() };
     Options { backoff, ..Options::new(Credentials::new(system_id, password), &Provider::UNSTATED) }
 }
@@ -156,13 +154,13 @@ impl Observer for PanicsOnce {
 
 #[tokio::test]
 async fn callbacks_that_panic_do_not_stop_the_account() {
-    let smsc = embedded::start().await.unwrap();
-    let endpoint: Endpoint = format!("smpps://localhost:{}", smsc.address.port()).parse().unwrap();
+    let smsc = testing::Smsc::builder().tls().start().await.unwrap();
+    let endpoint: Endpoint = format!("smpps://localhost:{}", smsc.local_addr().port()).parse().unwrap();
     let (resolved, observed, subscribed) = <[Arc<AtomicUsize>; 3]>::default().into();
-    let address = smsc.address;
+    let address = smsc.local_addr();
     let backoff = Backoff { initial: Duration::from_millis(2), ..Backoff::default() };
     let connector = AccountConnector::new(&endpoint, Options { backoff, ..options() })
-        .tls(tls::client(smsc.roots).unwrap())
+        .tls(smsc.client_tls())
         .resolver({
             let resolved = Arc::clone(&resolved);
             move |_| {

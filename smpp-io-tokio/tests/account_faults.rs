@@ -1,8 +1,5 @@
 //! An account whose SMSC is killed, disconnected, silent or full: every message has exactly one true outcome.
 
-#[path = "../examples/support/embedded.rs"]
-mod embedded;
-
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::process::Stdio;
@@ -16,7 +13,8 @@ use smpp_core::{
     Address, COctets, CommandStatus, Endpoint, MessageState, RegisteredDelivery, SubmitSm, SubmitSmResp,
 };
 use smpp_io_tokio::account::{Account, AccountConnector, Arrival, Arrivals, SendError};
-use smpp_io_tokio::{Inbound, Listener, tls};
+use smpp_io_tokio::testing::{ACCOUNT, Smsc};
+use smpp_io_tokio::{Inbound, Listener};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
@@ -26,7 +24,7 @@ use tokio::sync::mpsc;
 const LISTEN: &str = "SMPP_TEST_SMSC";
 
 fn options(binds: Binds) -> Options {
-    let (system_id, password) = embedded::ACCOUNT;
+    let (system_id, password) = ACCOUNT;
     let backoff =
         Backoff { initial: Duration::from_millis(20), max: Duration::from_millis(100), ..Backoff::default() };
     Options {
@@ -204,12 +202,12 @@ async fn forward(mut client: TcpStream, to: SocketAddr, limit: usize) {
 #[tokio::test]
 async fn accepted_messages_get_their_receipts_when_tls_connections_are_reset() {
     const MESSAGES: usize = 100;
-    let smsc = embedded::start().await.unwrap();
+    let smsc = Smsc::builder().tls().start().await.unwrap();
     // Within the handshake, the bind, and the records of messages and their responses.
     let limits = (0..24).map(|index| 500 + 397 * (23 - index)).collect();
-    let port = proxy(smsc.address, limits).await;
+    let port = proxy(smsc.local_addr(), limits).await;
     let connector = AccountConnector::new(&endpoint("smpps", port), options(Binds::Transceivers(3)));
-    let connector = connector.tls(tls::client(smsc.roots).unwrap());
+    let connector = connector.tls(smsc.client_tls());
     let (account, mut arrivals) = connector.connect().await.unwrap();
     // Receipts of messages whose response was lost match no message.
     tokio::spawn(async move {
@@ -258,8 +256,8 @@ async fn accepted_messages_get_their_receipts_when_tls_connections_are_reset() {
 #[tokio::test]
 async fn an_address_that_never_responds_is_skipped() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let smsc = embedded::start().await.unwrap();
-    let addresses = vec![silent.local_addr().unwrap(), smsc.address];
+    let smsc = Smsc::builder().tls().start().await.unwrap();
+    let addresses = vec![silent.local_addr().unwrap(), smsc.local_addr()];
     tokio::spawn(async move {
         let mut held = Vec::new();
         loop {
@@ -271,9 +269,8 @@ async fn an_address_that_never_responds_is_skipped() {
         session: Config { response_timeout: Duration::from_millis(200), ..Config::default() },
         ..options(Binds::Transceivers(2))
     };
-    let connector = AccountConnector::new(&endpoint("smpps", 1), options)
-        .tls(tls::client(smsc.roots).unwrap())
-        .resolver(move |_| {
+    let connector =
+        AccountConnector::new(&endpoint("smpps", 1), options).tls(smsc.client_tls()).resolver(move |_| {
             let addresses = addresses.clone();
             async move { Ok(addresses) }
         });
@@ -283,11 +280,11 @@ async fn an_address_that_never_responds_is_skipped() {
 
 #[tokio::test]
 async fn a_fifth_bind_is_refused_while_four_work() {
-    let smsc = embedded::start().await.unwrap();
+    let smsc = Smsc::builder().tls().start().await.unwrap();
     let (refused, mut refusals) = mpsc::unbounded_channel();
     let connector =
-        AccountConnector::new(&endpoint("smpps", smsc.address.port()), options(Binds::Transceivers(5)))
-            .tls(tls::client(smsc.roots).unwrap())
+        AccountConnector::new(&endpoint("smpps", smsc.local_addr().port()), options(Binds::Transceivers(5)))
+            .tls(smsc.client_tls())
             .subscribe(move |_, change| {
                 if let LinkEvent::BindRefused { error, .. } = change {
                     let _ = refused.send(error);

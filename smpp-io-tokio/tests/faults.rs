@@ -1,9 +1,5 @@
 //! The injected faults of the test SMSC, from the view of a client.
 
-#[expect(dead_code, reason = "what happens in it is not watched")]
-#[path = "../examples/support/smsc.rs"]
-mod smsc;
-
 use std::collections::HashSet;
 use std::future::{Future, poll_fn};
 use std::sync::mpsc;
@@ -17,11 +13,10 @@ use smpp_core::simulator::{ReceiptTiming, Rules};
 use smpp_core::{
     Address, Bind, COctets, CommandId, CommandStatus, Password, RegisteredDelivery, ShortMessage, SubmitSm,
 };
-use smpp_io_tokio::{Client, Inbound, Inbox, Listener, start};
+use smpp_io_tokio::testing::{Faults, Smsc};
+use smpp_io_tokio::{Client, Inbound, Inbox, start};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-
-use smsc::{Faults, Setup, Smsc};
 
 /// The test fails if something takes longer.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -43,21 +38,9 @@ async fn bound(
     rules: Rules,
     faults: Faults,
     config: Config,
-) -> (Client, Inbox<Esme>, mpsc::Receiver<(CommandId, u32)>) {
-    let listener = Listener::bind("127.0.0.1:0", Config::default()).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let accounts = vec![("shop".into(), "secret".into())];
-    let setup = Setup {
-        rules,
-        accounts,
-        faults,
-        listeners: vec![listener],
-        connections: 10,
-        watcher: Box::new(|_| {}),
-    };
-    let smsc = Smsc::start(setup).unwrap();
-    tokio::spawn(async move { smsc.run().await });
-    let (client, inbox) = start(TcpStream::connect(address).await.unwrap(), config);
+) -> (Smsc, Client, Inbox<Esme>, mpsc::Receiver<(CommandId, u32)>) {
+    let smsc = Smsc::builder().rules(rules).account("shop", "secret").faults(faults).start().await.unwrap();
+    let (client, inbox) = start(TcpStream::connect(smsc.local_addr()).await.unwrap(), config);
     let (sender, seen) = mpsc::channel();
     client.observe(InputObserver(sender));
     let bind = Bind {
@@ -66,7 +49,7 @@ async fn bound(
         ..Bind::default()
     };
     client.bind(&bind).await.unwrap();
-    (client, inbox, seen)
+    (smsc, client, inbox, seen)
 }
 
 fn message() -> SubmitSm<'static> {
@@ -92,8 +75,8 @@ fn short_response_timeout() -> Config {
 
 #[tokio::test]
 async fn a_message_without_a_response_was_accepted() {
-    let faults = Faults { drop: 100, ..Faults::default() };
-    let (client, mut inbox, _) = bound(Rules::default(), faults, short_response_timeout()).await;
+    let faults = Faults { drop_percent: 100, ..Faults::default() };
+    let (_smsc, client, mut inbox, _) = bound(Rules::default(), faults, short_response_timeout()).await;
     let error = client.submit(&message()).await.unwrap_err();
     assert_eq!(error, RequestError::Unanswered(UnansweredReason::Timeout));
     receipt(&mut inbox).await;
@@ -102,8 +85,8 @@ async fn a_message_without_a_response_was_accepted() {
 
 #[tokio::test]
 async fn a_reset_leaves_the_message_unanswered() {
-    let faults = Faults { reset: 100, ..Faults::default() };
-    let (client, _inbox, _) = bound(Rules::default(), faults, Config::default()).await;
+    let faults = Faults { reset_percent: 100, ..Faults::default() };
+    let (_smsc, client, _inbox, _) = bound(Rules::default(), faults, Config::default()).await;
     let error = client.submit(&message()).await.unwrap_err();
     assert_eq!(error, RequestError::Unanswered(UnansweredReason::Closed(CloseReason::Disconnected)));
     let error = client.closed().await.error.expect("no error");
@@ -113,14 +96,14 @@ async fn a_reset_leaves_the_message_unanswered() {
 #[tokio::test]
 async fn an_unbind_without_a_response_times_out() {
     let faults = Faults { no_unbind_resp: true, ..Faults::default() };
-    let (client, _inbox, _) = bound(Rules::default(), faults, short_response_timeout()).await;
+    let (_smsc, client, _inbox, _) = bound(Rules::default(), faults, short_response_timeout()).await;
     assert_eq!(client.unbind().await.reason, CloseReason::UnbindTimeout);
 }
 
 #[tokio::test]
 async fn throttled_messages_are_refused() {
     let rules = Rules { throttled_percent: 100, ..Rules::default() };
-    let (client, _inbox, _) = bound(rules, Faults::default(), Config::default()).await;
+    let (_smsc, client, _inbox, _) = bound(rules, Faults::default(), Config::default()).await;
     let error = client.submit(&message()).await.unwrap_err();
     assert_eq!(error, RequestError::Refused(CommandStatus::RTHROTTLED));
 }
@@ -129,7 +112,7 @@ async fn throttled_messages_are_refused() {
 async fn responses_arrive_in_another_order() {
     let faults = Faults { reorder: true, ..Faults::default() };
     let rules = Rules { receipt_timing: ReceiptTiming::Never, ..Rules::default() };
-    let (client, _inbox, seen) = bound(rules, faults, Config::default()).await;
+    let (_smsc, client, _inbox, seen) = bound(rules, faults, Config::default()).await;
     let messages = [message(); 16];
     let mut submits: Vec<_> = messages.iter().map(|message| Box::pin(client.submit(message))).collect();
     // They are sent in the order of their first poll.
@@ -149,7 +132,7 @@ async fn responses_arrive_in_another_order() {
 async fn a_receipt_arrives_before_the_response() {
     let rules = Rules { receipt_timing: ReceiptTiming::BeforeResponse, ..Rules::default() };
     for faults in [Faults::default(), Faults { coalesce: true, ..Faults::default() }] {
-        let (client, mut inbox, seen) = bound(rules.clone(), faults, Config::default()).await;
+        let (_smsc, client, mut inbox, seen) = bound(rules.clone(), faults, Config::default()).await;
         client.submit(&message()).await.unwrap();
         receipt(&mut inbox).await;
         let seen: Vec<_> = seen.try_iter().map(|(command, _)| command).take(3).collect();

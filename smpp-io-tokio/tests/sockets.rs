@@ -1,22 +1,20 @@
-//! A client over real sockets with TLS, against the SMSC of the `send` example.
-
-#[path = "../examples/support/embedded.rs"]
-mod embedded;
+//! A client over real sockets with TLS, against the SMSC of the module `testing`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 use smpp_core::session::CloseReason;
 use smpp_core::sms::Receipt;
 use smpp_core::{
     Address, Bind, BindMode, COctets, CommandStatus, Endpoint, MessageState, Password, RegisteredDelivery,
     ShortMessage, SubmitSm,
 };
+use smpp_io_tokio::testing::{ACCOUNT, Smsc};
 use smpp_io_tokio::{ConnectError, Connector, Inbound, RequestError, TlsError, tls};
 
-fn trusting(roots: RootCertStore) -> Connector {
-    Connector::new().tls(tls::client(roots).unwrap())
+fn trusting(smsc: &Smsc) -> Connector {
+    Connector::new().tls(smsc.client_tls())
 }
 
 fn endpoint(host: &str, port: u16, tls: bool) -> Endpoint {
@@ -26,7 +24,7 @@ fn endpoint(host: &str, port: u16, tls: bool) -> Endpoint {
 fn bind(mode: BindMode, password: &'static str) -> Bind<'static> {
     Bind {
         mode,
-        system_id: COctets::new(embedded::ACCOUNT.0.as_bytes()).unwrap(),
+        system_id: COctets::new(ACCOUNT.0.as_bytes()).unwrap(),
         password: Password::new(password.as_bytes()).unwrap(),
         ..Bind::default()
     }
@@ -44,13 +42,13 @@ fn message() -> SubmitSm<'static> {
 
 #[tokio::test]
 async fn the_receiver_gets_the_receipt_of_the_transmitters_message() {
-    let smsc = embedded::start().await.unwrap();
-    let connector = trusting(smsc.roots);
-    let there = endpoint("localhost", smsc.address.port(), true);
+    let smsc = Smsc::builder().tls().start().await.unwrap();
+    let connector = trusting(&smsc);
+    let there = endpoint("localhost", smsc.local_addr().port(), true);
     let (transmitter, _) = connector.connect(&there).await.unwrap();
-    transmitter.bind(&bind(BindMode::Transmitter, embedded::ACCOUNT.1)).await.unwrap();
+    transmitter.bind(&bind(BindMode::Transmitter, ACCOUNT.1)).await.unwrap();
     let (receiver, mut inbox) = connector.connect(&there).await.unwrap();
-    let answer = receiver.bind(&bind(BindMode::Receiver, embedded::ACCOUNT.1)).await.unwrap();
+    let answer = receiver.bind(&bind(BindMode::Receiver, ACCOUNT.1)).await.unwrap();
     assert_eq!(answer.bind_resp().tlvs.sc_interface_version().map(|version| version.0), Some(0x34));
 
     let response = transmitter.submit(&message()).await.unwrap();
@@ -68,11 +66,11 @@ async fn the_receiver_gets_the_receipt_of_the_transmitters_message() {
 
 #[tokio::test]
 async fn a_refused_receipt_is_redelivered() {
-    let smsc = embedded::start().await.unwrap();
-    let connector = trusting(smsc.roots);
+    let smsc = Smsc::builder().tls().start().await.unwrap();
+    let connector = trusting(&smsc);
     let (client, mut inbox) =
-        connector.connect(&endpoint("localhost", smsc.address.port(), true)).await.unwrap();
-    client.bind(&bind(BindMode::Transceiver, embedded::ACCOUNT.1)).await.unwrap();
+        connector.connect(&endpoint("localhost", smsc.local_addr().port(), true)).await.unwrap();
+    client.bind(&bind(BindMode::Transceiver, ACCOUNT.1)).await.unwrap();
     client.submit(&message()).await.unwrap();
     // Dropped without a response: refused with a temporary error.
     drop(inbox.recv().await.unwrap());
@@ -82,9 +80,9 @@ async fn a_refused_receipt_is_redelivered() {
 
 #[tokio::test]
 async fn refused_binds_report_their_status() {
-    let smsc = embedded::start().await.unwrap();
-    let connector = trusting(smsc.roots);
-    let there = endpoint("localhost", smsc.address.port(), true);
+    let smsc = Smsc::builder().tls().start().await.unwrap();
+    let connector = trusting(&smsc);
+    let there = endpoint("localhost", smsc.local_addr().port(), true);
     let (client, _inbox) = connector.connect(&there).await.unwrap();
     let error = client.bind(&bind(BindMode::Transceiver, "guess")).await.unwrap_err();
     assert_eq!(error, RequestError::Refused(CommandStatus::RINVPASWD));
@@ -95,21 +93,21 @@ async fn refused_binds_report_their_status() {
     let mut held = Vec::new();
     for _ in 0..4 {
         let (client, inbox) = connector.connect(&there).await.unwrap();
-        client.bind(&bind(BindMode::Transceiver, embedded::ACCOUNT.1)).await.unwrap();
+        client.bind(&bind(BindMode::Transceiver, ACCOUNT.1)).await.unwrap();
         held.push((client, inbox));
     }
     let (fifth, _inbox) = connector.connect(&there).await.unwrap();
-    let error = fifth.bind(&bind(BindMode::Transceiver, embedded::ACCOUNT.1)).await.unwrap_err();
+    let error = fifth.bind(&bind(BindMode::Transceiver, ACCOUNT.1)).await.unwrap_err();
     assert_eq!(error, RequestError::Refused(CommandStatus::RALYBND), "the limit is four binds");
 }
 
 #[tokio::test]
 async fn certificates_are_verified_for_issuer_and_host_name() {
-    let smsc = embedded::start().await.unwrap();
-    let other = embedded::start().await.unwrap();
-    let cases = [("localhost", other.roots), ("127.0.0.1", smsc.roots)];
-    for (host, roots) in cases {
-        match trusting(roots).connect(&endpoint(host, smsc.address.port(), true)).await {
+    let smsc = Smsc::builder().tls().start().await.unwrap();
+    let other = Smsc::builder().tls().start().await.unwrap();
+    let cases = [("localhost", &other), ("127.0.0.1", &smsc)];
+    for (host, trusted) in cases {
+        match trusting(trusted).connect(&endpoint(host, smsc.local_addr().port(), true)).await {
             Err(ConnectError::Tls { error: TlsError::Certificate(_), .. }) => {}
             other => panic!("{host}: {other:?}"),
         }
@@ -118,15 +116,15 @@ async fn certificates_are_verified_for_issuer_and_host_name() {
 
 #[tokio::test]
 async fn tls_1_2_and_1_3_are_supported() {
-    let smsc = embedded::start().await.unwrap();
+    let smsc = Smsc::builder().tls().start().await.unwrap();
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let only = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[version]).unwrap();
-        let only = only.with_root_certificates(smsc.roots.clone()).with_no_client_auth();
+        let only = only.with_root_certificates(smsc.certificate().roots()).with_no_client_auth();
         let connector = Connector::new().tls(only.into());
         let (client, _inbox) =
-            connector.connect(&endpoint("localhost", smsc.address.port(), true)).await.unwrap();
-        client.bind(&bind(BindMode::Transceiver, embedded::ACCOUNT.1)).await.unwrap();
+            connector.connect(&endpoint("localhost", smsc.local_addr().port(), true)).await.unwrap();
+        client.bind(&bind(BindMode::Transceiver, ACCOUNT.1)).await.unwrap();
     }
 }
 
@@ -140,10 +138,10 @@ async fn connection_errors_report_their_cause() {
     let unknown = connector.connect(&endpoint("no-such-host.invalid", 2775, false)).await.unwrap_err();
     assert!(matches!(unknown, ConnectError::Resolve { .. }), "{unknown}");
     // Plain SMPP on a TLS port.
-    let smsc = embedded::start().await.unwrap();
+    let smsc = Smsc::builder().tls().start().await.unwrap();
     let (client, _inbox) =
-        connector.connect(&endpoint("localhost", smsc.address.port(), false)).await.unwrap();
-    let error = client.bind(&bind(BindMode::Transceiver, embedded::ACCOUNT.1)).await.unwrap_err();
+        connector.connect(&endpoint("localhost", smsc.local_addr().port(), false)).await.unwrap();
+    let error = client.bind(&bind(BindMode::Transceiver, ACCOUNT.1)).await.unwrap_err();
     assert!(matches!(error, RequestError::Unanswered(_)), "{error}");
     assert!(tls::ca_file("Cargo.toml".as_ref()).unwrap_err().to_string().contains("Cargo.toml"));
 }

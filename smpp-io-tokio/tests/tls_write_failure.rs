@@ -1,18 +1,15 @@
 //! TLS over a transport that fails between two writes: a request that has reached the peer is never reported as never sent.
 
-#[path = "../examples/support/certificate.rs"]
-mod certificate;
-
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
-use rustls::RootCertStore;
 use smpp_core::session::{Config, Esme};
 use smpp_core::{Bind, CommandId, CommandStatus, Frame, Pdu, ShortMessage, SubmitSm};
-use smpp_io_tokio::{start, tls};
+use smpp_io_tokio::start;
+use smpp_io_tokio::testing::Certificate;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
 use tokio::task::JoinSet;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -63,10 +60,8 @@ async fn read_pdu(stream: &mut (impl AsyncRead + Unpin)) -> Option<Frame<Vec<u8>
 
 #[tokio::test]
 async fn requests_in_a_written_record_are_not_reported_as_never_sent() {
-    let made = certificate::for_localhost().unwrap();
-    let mut roots = RootCertStore::empty();
-    roots.add(made.authority.der().clone()).unwrap();
-    let server = TlsAcceptor::from(tls::server(made.chain, made.key).unwrap());
+    let certificate = Certificate::for_localhost().unwrap();
+    let server = TlsAcceptor::from(certificate.server_config());
     let (near, far) = duplex(1 << 20);
     let peer = tokio::spawn(async move {
         let mut stream = server.accept(far).await.unwrap();
@@ -83,7 +78,7 @@ async fn requests_in_a_written_record_are_not_reported_as_never_sent() {
     });
 
     let left = Arc::new(AtomicUsize::new(usize::MAX));
-    let connector = TlsConnector::from(tls::client(roots).unwrap());
+    let connector = TlsConnector::from(certificate.client_config());
     let transport = FailingTransport { io: near, left: Arc::clone(&left) };
     let stream = connector.connect("localhost".try_into().unwrap(), transport).await.unwrap();
     let (client, _inbox) = start::<Esme, _>(stream, Config { window: 400, ..Config::default() });

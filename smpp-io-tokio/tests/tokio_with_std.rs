@@ -1,13 +1,9 @@
 //! The client of each adapter against the server of the other one, over TLS.
 
-#[path = "../examples/support/embedded.rs"]
-mod embedded;
-
 use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
-use rustls::RootCertStore;
 use smpp_core::session::{CloseReason, Config, Smsc};
 use smpp_core::sms::Receipt;
 use smpp_core::{
@@ -15,7 +11,8 @@ use smpp_core::{
     RegisteredDelivery, ShortMessage, SubmitSm, SubmitSmResp,
 };
 use smpp_io_std::{Connection, TlsStream};
-use smpp_io_tokio::{Connector, Inbound, tls};
+use smpp_io_tokio::testing::{self, ACCOUNT, Certificate};
+use smpp_io_tokio::{Connector, Inbound};
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -24,7 +21,7 @@ fn localhost(port: u16) -> Endpoint {
 }
 
 fn bind() -> Bind<'static> {
-    let (system_id, password) = embedded::ACCOUNT;
+    let (system_id, password) = ACCOUNT;
     Bind {
         system_id: COctets::new(system_id.as_bytes()).unwrap(),
         password: Password::new(password.as_bytes()).unwrap(),
@@ -43,11 +40,11 @@ fn message() -> SubmitSm<'static> {
 
 #[tokio::test]
 async fn a_blocking_client_and_a_tokio_server() {
-    let smsc = embedded::start().await.unwrap();
-    let trust = tls::client(smsc.roots).unwrap();
+    let smsc = testing::Smsc::builder().tls().start().await.unwrap();
+    let trust = smsc.client_tls();
     let client = tokio::task::spawn_blocking(move || {
         let connector = smpp_io_std::Connector::new().tls(trust);
-        let mut connection = connector.bind(&localhost(smsc.address.port()), &bind()).unwrap();
+        let mut connection = connector.bind(&localhost(smsc.local_addr().port()), &bind()).unwrap();
         let response = connection.submit(&message()).unwrap();
         let inbound = connection.recv(Some(TIMEOUT)).unwrap();
         let Some(smpp_io_std::Inbound::DeliverSm(receipt)) = inbound else { panic!("no receipt") };
@@ -62,14 +59,13 @@ async fn a_blocking_client_and_a_tokio_server() {
 
 #[tokio::test]
 async fn a_tokio_client_and_a_blocking_server() {
-    let made = embedded::certificate::for_localhost().unwrap();
-    let mut roots = RootCertStore::empty();
-    roots.add(made.authority.der().clone()).unwrap();
+    let certificate = Certificate::for_localhost().unwrap();
+    let client_tls = certificate.client_config();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
-        let stream = TlsStream::accept(stream, tls::server(made.chain, made.key).unwrap(), TIMEOUT).unwrap();
+        let stream = TlsStream::accept(stream, certificate.server_config(), TIMEOUT).unwrap();
         let mut connection = Connection::<Smsc, _>::new(stream, Config::default()).unwrap();
         let inbound = connection.recv(Some(TIMEOUT)).unwrap();
         let Some(smpp_io_std::Inbound::Bind(request)) = inbound else { panic!("no bind") };
@@ -88,7 +84,7 @@ async fn a_tokio_client_and_a_blocking_server() {
         connection.deliver(&receipt).unwrap();
         connection.recv(Some(TIMEOUT)).unwrap_err().reason
     });
-    let connector = Connector::new().tls(tls::client(roots).unwrap());
+    let connector = Connector::new().tls(client_tls);
     let (client, mut inbox) = connector.connect(&localhost(port)).await.unwrap();
     client.bind(&bind()).await.unwrap();
     assert_eq!(client.submit(&message()).await.unwrap().message_id(), b"std-1");

@@ -3,8 +3,6 @@
 mod arrivals;
 #[path = "../common/mod.rs"]
 mod common;
-#[path = "../../examples/send_blocking/smsc.rs"]
-mod embedded;
 mod smsc;
 
 use std::collections::HashSet;
@@ -25,14 +23,14 @@ use smpp_core::{Address, CommandStatus, Endpoint, MessageState, RegisteredDelive
 use smpp_io_std::account::{
     Account, AccountConnector, AccountError, Arrival, Arrivals, Ended, NoMoreReceipts, SendError,
 };
-use smpp_io_std::tls;
+use smpp_io_std::testing::{ACCOUNT, Smsc};
 
 use smsc::{Server, blocked, never_reads};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 fn options(binds: Binds) -> Options {
-    let (system_id, password) = embedded::ACCOUNT;
+    let (system_id, password) = ACCOUNT;
     Options {
         binds,
         connect_interval: Duration::from_millis(1),
@@ -88,14 +86,15 @@ fn alone(test: impl FnOnce() + Send + 'static) {
     watched(|| until(|| threads() == 0));
 }
 
-fn trusting(ca_pem: &str, port: u16, options: Options) -> AccountConnector {
+fn trusting(smsc: &Smsc, port: u16, options: Options) -> AccountConnector {
     let endpoint: Endpoint = format!("smpps://localhost:{port}").parse().unwrap();
-    AccountConnector::new(&endpoint, options).tls(tls::ca_pem(ca_pem.as_bytes()).unwrap())
+    AccountConnector::new(&endpoint, options).tls(smsc.client_tls())
 }
 
-fn connected(binds: Binds) -> (Account, Arrivals) {
-    let (address, ca_pem) = embedded::start().unwrap();
-    trusting(&ca_pem, address.port(), options(binds)).connect().unwrap()
+fn connected(binds: Binds) -> (Smsc, Account, Arrivals) {
+    let smsc = Smsc::builder().tls().start().unwrap();
+    let (account, arrivals) = trusting(&smsc, smsc.local_addr().port(), options(binds)).connect().unwrap();
+    (smsc, account, arrivals)
 }
 
 /// Options with a short back-off and no rate limit.
@@ -110,7 +109,7 @@ fn fast(binds: Binds) -> Options {
 fn messages_of_any_length_are_accepted_and_receipted_on_any_bind() {
     alone(|| {
         for binds in [Binds::Transceivers(4), Binds::Pairs(2)] {
-            let (account, _arrivals) = connected(binds);
+            let (_smsc, account, _arrivals) = connected(binds);
             let sending = (0..40).map(|number| {
                 let account = account.clone();
                 thread::spawn(move || {
@@ -135,12 +134,12 @@ fn messages_of_any_length_are_accepted_and_receipted_on_any_bind() {
 #[test]
 fn a_wrong_password_is_reported_and_not_retried() {
     alone(|| {
-        let (address, ca_pem) = embedded::start().unwrap();
+        let smsc = Smsc::builder().tls().start().unwrap();
         let options = options(Binds::Transceivers(4));
-        let credentials = Credentials::new(embedded::ACCOUNT.0, "wrong");
+        let credentials = Credentials::new(ACCOUNT.0, "wrong");
         let tries = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&tries);
-        let connector = trusting(&ca_pem, address.port(), Options { credentials, ..options });
+        let connector = trusting(&smsc, smsc.local_addr().port(), Options { credentials, ..options });
         let connector = connector.subscribe(move |_, event| {
             counted.fetch_add(u64::from(matches!(event, LinkEvent::BindRefused { .. })), Ordering::SeqCst);
         });
@@ -153,10 +152,11 @@ fn a_wrong_password_is_reported_and_not_retried() {
 #[test]
 fn an_untrusted_certificate_is_reported() {
     alone(|| {
-        let (address, _) = embedded::start().unwrap();
-        let (_, other_ca) = embedded::start().unwrap();
-        let error =
-            trusting(&other_ca, address.port(), options(Binds::Transceivers(1))).connect().unwrap_err();
+        let smsc = Smsc::builder().tls().start().unwrap();
+        let stranger = Smsc::builder().tls().start().unwrap();
+        let error = trusting(&stranger, smsc.local_addr().port(), options(Binds::Transceivers(1)))
+            .connect()
+            .unwrap_err();
         assert!(matches!(&error, AccountError::Untrusted(why) if why.contains("certificate")), "{error}");
     });
 }
@@ -477,9 +477,8 @@ fn an_account_that_never_connects_leaves_no_thread() {
     alone(|| {
         // A host that accepts connections and sends nothing: the handshake waits.
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-        let (_, ca_pem) = embedded::start().unwrap();
-        let connector =
-            trusting(&ca_pem, silent.local_addr().unwrap().port(), options(Binds::Transceivers(4)));
+        let smsc = Smsc::builder().tls().start().unwrap();
+        let connector = trusting(&smsc, silent.local_addr().unwrap().port(), options(Binds::Transceivers(4)));
         let error = connector.bind_timeout(Duration::from_millis(50)).connect().unwrap_err();
         assert!(matches!(error, AccountError::Timeout { .. }), "{error}");
         // The thread that waits for the handshake is interrupted, long before its connect timeout.

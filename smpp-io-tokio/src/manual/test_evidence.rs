@@ -49,7 +49,7 @@
 //! | one list of scenarios over the state machine, both forms of the blocking adapter, and tokio: the same events | `cargo test -p smpp-io-std --test scenarios` |
 //! | no deadlock with full windows in both directions over tiny buffers, handles dropped in any order, panics in user threads | `cargo test -p smpp-io-std --test deadlocks` |
 //! | a receiver (`smpp receive`) that is killed again and again acknowledges nothing that is not on disk | `cargo test -p smpp-cli --test receive` |
-//! | logs and metrics, and that they hold no texts, numbers or passwords | `cargo test -p smpp-io-tokio --all-features --test watch` |
+//! | logs and metrics, and that they hold no texts, numbers or passwords | `cargo test -p smpp-io-tokio --all-features --test observability` |
 //! | an idle bind of a [`Server`](crate::Server) below 2¼ KiB of heap; allocations for a request | `cargo test -p smpp-io-tokio --test allocations` |
 //! | a capture is read back, checksums and sequence numbers included | `cargo test -p smpp-core --features pcap --test pcap` |
 //!

@@ -1,7 +1,5 @@
 //! A server over real sockets: limits, binds, deliveries, panics and shutdown.
 
-#[path = "../../examples/support/certificate.rs"]
-mod certificate;
 mod flood;
 mod stalled;
 mod support;
@@ -10,13 +8,13 @@ use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use rustls::RootCertStore;
 use smpp_core::session::{
     CloseReason, Config, Direction, Esme, Instant, NotSentReason, ObservedPdu, Observer, Rate, RequestError,
     UnansweredReason,
 };
 use smpp_core::{Bind, BindMode, COctets, CommandStatus, Endpoint, Password};
-use smpp_io_tokio::{BoundSession, Client, Connector, Inbound, Listener, Server, ServerLimits, start, tls};
+use smpp_io_tokio::testing::Certificate;
+use smpp_io_tokio::{BoundSession, Client, Connector, Inbound, Listener, Server, ServerLimits, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc;
@@ -62,12 +60,10 @@ async fn the_fifth_bind_is_refused_until_one_ends() {
 #[tokio::test]
 async fn binds_are_listed() {
     let (service, test) = test_service();
-    let made = certificate::for_localhost().unwrap();
-    let mut roots = RootCertStore::empty();
-    roots.add(made.authority.der().clone()).unwrap();
+    let certificate = Certificate::for_localhost().unwrap();
     let config = Config::default();
     let secure = Listener::bind("127.0.0.1:0", config).await.unwrap();
-    let secure = secure.tls(tls::server(made.chain, made.key).unwrap());
+    let secure = secure.tls(certificate.server_config());
     let plain = Listener::bind("127.0.0.1:0", config).await.unwrap();
     let name = COctets::new(b"our_smsc").unwrap();
     let server = Server::builder(service).system_id(name).listen(plain).listen(secure).start().unwrap();
@@ -83,7 +79,7 @@ async fn binds_are_listed() {
         system_id: None,
         password: None,
     };
-    let connector = Connector::new().tls(tls::client(roots).unwrap());
+    let connector = Connector::new().tls(certificate.client_config());
     let (client, _inbox) = connector.connect(&endpoint).await.unwrap();
     let answer =
         client.bind(&Bind { password: Password::new(b"secret").unwrap(), ..Bind::default() }).await.unwrap();
@@ -172,10 +168,10 @@ async fn ten_thousand_connections_without_a_bind_do_not_block_binds() {
 #[tokio::test]
 async fn a_client_that_does_not_bind_in_time_is_closed() {
     let (service, mut test) = test_service();
-    let made = certificate::for_localhost().unwrap();
+    let certificate = Certificate::for_localhost().unwrap();
     let config = Config { session_init_timeout: Duration::from_millis(300), ..Config::default() };
     let secure = Listener::bind("127.0.0.1:0", config).await.unwrap();
-    let secure = secure.tls(tls::server(made.chain, made.key).unwrap());
+    let secure = secure.tls(certificate.server_config());
     let plain = Listener::bind("127.0.0.1:0", config).await.unwrap();
     let server = Server::builder(service).listen(plain).listen(secure).start().unwrap();
     let [plain, secure] = *server.local_addrs() else { panic!() };

@@ -1,0 +1,142 @@
+//! Failures that end a subcommand: what failed, what to do about it, and the exit status.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+use smpp_core::session::{CloseReason, NotSentReason, RequestError, UnansweredReason};
+use smpp_core::{BindMode, CommandStatus};
+use smpp_io_std::{ConnectErrorKind, TlsError as StdTlsError};
+use smpp_io_tokio::{ConnectError, TlsError};
+
+use crate::output::printable;
+
+const RESOLVE_ADVICE: &str = "Check the host name, and that this machine can resolve names.";
+const CONNECT_ADVICE: &str = "Check host and port (2775 plain, 2776 TLS) and that no firewall is in the way.";
+const TLS_ADVICE: &str = "Check that the port speaks TLS (2776 at 8x8); smpp:// is without TLS.";
+const CERTIFICATE_ADVICE: &str = "If the server's certificate authority is your own, name its PEM file with --ca; and use \
+                                  the host name that the certificate is for.";
+
+/// A failure that ends the subcommand.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// What failed, and where.
+    pub(crate) what: String,
+    /// What to do; may be empty.
+    pub(crate) advice: String,
+    status: u8,
+}
+
+impl Failure {
+    /// Returns a failure caused by the arguments: exit status 2.
+    pub(crate) fn usage(what: impl Display, advice: &str) -> Self {
+        Self { what: what.to_string(), advice: advice.into(), status: 2 }
+    }
+
+    /// Returns any other failure: exit status 1.
+    pub(crate) fn failed(what: impl Display, advice: &str) -> Self {
+        Self { what: what.to_string(), advice: advice.into(), status: 1 }
+    }
+
+    /// Returns the failure of an operation without advice, for `map_err`.
+    pub(crate) fn other(what: impl Display) -> Self {
+        Self::failed(what, "")
+    }
+
+    /// Returns the failure to start the SMSC inside this process.
+    pub(crate) fn local_smsc(error: impl Display) -> Self {
+        Self::failed(error, "The SMSC inside this process could not be started: give another with --url.")
+    }
+
+    /// Returns the failure to listen on an address.
+    pub(crate) fn listen(address: &str, error: impl Display) -> Self {
+        let advice = "Give an ADDRESS:PORT of this machine that is free, such as 127.0.0.1:2775.";
+        Self::failed(format_args!("cannot listen on {address}: {error}"), advice)
+    }
+
+    /// Returns the failure of a bind.
+    pub(crate) fn bind(mode: BindMode, error: &RequestError) -> Self {
+        let advice = match error {
+            RequestError::Refused(CommandStatus::RINVPASWD) => {
+                "Check the password: the one in --url or, if that has none, in SMPP_PASSWORD."
+            }
+            RequestError::Refused(CommandStatus::RINVSYSID) => {
+                "Check the system_id: at 8x8, the sub-account id."
+            }
+            RequestError::Refused(CommandStatus::RALYBND) => {
+                "The account holds all the binds it may (4 at 8x8): end one, or wait until a dead one is noticed."
+            }
+            RequestError::Refused(_) => {
+                "Check credentials, the provider's address allow-list, and how many binds the account holds."
+            }
+            RequestError::Unanswered(UnansweredReason::Timeout) => {
+                "The server accepts connections but does not answer SMPP: check the port, and smpp or smpps."
+            }
+            RequestError::NeverSent(NotSentReason::Closed(CloseReason::Disconnected))
+            | RequestError::Unanswered(UnansweredReason::Closed(CloseReason::Disconnected)) => {
+                "The server closed the connection: check smpp or smpps, the port, and the address allow-list."
+            }
+            _ => "Check that the port speaks SMPP 3.4, and smpp or smpps in the URL.",
+        };
+        let name = match mode {
+            BindMode::Transmitter => "bind_transmitter",
+            BindMode::Receiver => "bind_receiver",
+            BindMode::Transceiver => "bind_transceiver",
+        };
+        Self::failed(format_args!("{name} {error}"), advice)
+    }
+
+    /// Prints the failure to the standard error.
+    pub(crate) fn print(&self) {
+        eprintln!("error: {}", printable(&self.what));
+        if !self.advice.is_empty() {
+            eprintln!("       {}", self.advice);
+        }
+    }
+
+    /// Returns the exit status of the process.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        self.status.into()
+    }
+}
+
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Self {
+        let advice = match &error {
+            ConnectError::Resolve { .. } => RESOLVE_ADVICE,
+            ConnectError::Connect { .. } => CONNECT_ADVICE,
+            ConnectError::Tls { error: TlsError::Certificate(_), .. } => CERTIFICATE_ADVICE,
+            ConnectError::Tls { .. } => TLS_ADVICE,
+            _ => "Check that the port speaks TLS, and that your address is on the provider's allow-list.",
+        };
+        Self::failed(error, advice)
+    }
+}
+
+impl From<smpp_io_std::ConnectError> for Failure {
+    fn from(error: smpp_io_std::ConnectError) -> Self {
+        let advice = match &error.kind {
+            ConnectErrorKind::Bind(error) => return Self::bind(BindMode::Transceiver, error),
+            ConnectErrorKind::Resolve(_) => RESOLVE_ADVICE,
+            ConnectErrorKind::Connect(_) => CONNECT_ADVICE,
+            ConnectErrorKind::Handshake(_, StdTlsError::Certificate(_)) => CERTIFICATE_ADVICE,
+            ConnectErrorKind::Handshake(..) => TLS_ADVICE,
+            _ => "",
+        };
+        // The text ends with advice for programs; people get the same advice as over tokio.
+        let text = error.to_string();
+        let what = text.strip_suffix(error.kind.advice().unwrap_or_default()).unwrap_or(&text);
+        Self::failed(what.trim_end_matches("; "), advice)
+    }
+}
+
+/// Returns the exit status of a subcommand that succeeds, does not succeed, or ends with a failure, which is printed.
+pub(crate) fn finish(result: Result<bool, Failure>) -> ExitCode {
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(failure) => {
+            failure.print();
+            failure.exit_code()
+        }
+    }
+}

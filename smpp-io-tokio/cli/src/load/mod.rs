@@ -1,0 +1,187 @@
+//! `smpp load`: submits messages as fast as the SMSC answers them, and measures throughput and response times.
+#![expect(clippy::cast_precision_loss, reason = "figures for people")]
+
+mod blocking;
+mod client;
+mod message;
+mod results;
+mod server;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::thread;
+
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
+use smpp_core::session::{Config, Rate};
+use smpp_core::{Address, BindMode, Endpoint};
+
+use crate::failure::{Failure, finish};
+use crate::{options, runtime};
+
+/// Submits messages as fast as the SMSC answers them, and reports outcomes and response times
+///
+/// Without --url, an SMSC that accepts everything takes them: in a thread of this process or, with --blocking, in
+/// another process. The password comes from the URL or, if that has none, from the environment variable
+/// SMPP_PASSWORD.
+///
+/// The exit status is 0 if every message was accepted, 2 if an argument is wrong, 1 otherwise.
+#[derive(Parser)]
+#[command(after_help = "Examples:
+  smpp load --messages 1000000 --connections 4
+      measures client and server in one process
+  smpp load --serve 127.0.0.1:2775 --sessions 4
+  smpp load --url smpp://a:b@127.0.0.1:2775 --messages 1000000 --connections 4
+      the same in two processes, each with its own CPU time
+  smpp load --blocking --threads 8
+      eight threads submit one message at a time each, over blocking sockets
+  smpp load --blocking --raw
+      exchanges the same octets over bare sockets: what the system itself takes")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub(crate) struct Arguments {
+    /// Where to bind: smpps://SYSTEM_ID@HOST[:2776] with TLS, smpp://SYSTEM_ID@HOST[:2775] without
+    #[arg(long, conflicts_with = "serve")]
+    url: Option<String>,
+    /// Connections, each with a bind of its own
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    connections: u16,
+    /// The window: messages in flight on each connection
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    window: u16,
+    /// Messages on all connections together
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
+    messages: u64,
+    /// Octets of each message's text
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u8).range(..=254))]
+    length: u8,
+    /// The rate limit of each connection, in messages a second [default: none]
+    #[arg(long)]
+    rate: Option<u32>,
+    /// The recipient: country code and number, digits only
+    #[arg(long, default_value = "6591234567")]
+    to: String,
+    /// Trust the certificate authorities in this PEM file instead of the system's
+    #[arg(long, value_name = "FILE", requires = "url")]
+    ca: Option<PathBuf>,
+    /// Threads of the tokio runtime [default: 1]; with --blocking, threads that submit on each connection, each one
+    /// message at a time [default: one thread that keeps the window full]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// Print the result as one JSON object
+    #[arg(long)]
+    json: bool,
+    /// Be the SMSC instead: accept every bind and every message
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    serve: Option<String>,
+    /// End after so many sessions have ended [default: never]
+    #[arg(long, requires = "serve")]
+    sessions: Option<usize>,
+    /// Take requests out of the inbox and answer them there, instead of inline where they are read; not with --blocking
+    #[arg(long, conflicts_with = "url")]
+    queued: bool,
+    /// Use blocking sockets instead of tokio
+    #[arg(long)]
+    blocking: bool,
+    /// Submit one message at a time on the thread of the connection, which no other thread helps; with --serve, one
+    /// thread for each connection; only with --blocking
+    #[arg(long, conflicts_with = "threads")]
+    alone: bool,
+    /// Exchange the same octets over bare sockets, on both sides; only with --blocking
+    #[arg(long)]
+    raw: bool,
+}
+
+/// The bind of each connection.
+const MODE: BindMode = BindMode::Transceiver;
+
+/// Measures, or serves.
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    finish(
+        arguments
+            .check()
+            .map_err(|what| Failure::usage(what, "See smpp load --help."))
+            .and_then(|()| if arguments.blocking { blocking::run(arguments) } else { run_tokio(arguments) }),
+    )
+}
+
+fn run_tokio(arguments: &Arguments) -> Result<bool, Failure> {
+    let runtime = runtime::with_threads(arguments.threads.unwrap_or(1))?;
+    if let Some(address) = &arguments.serve {
+        return runtime.block_on(async {
+            let listener = server::listen(address).await?;
+            println!("listening on {}", listener.local_addr().map_err(Failure::other)?);
+            server::serve(listener, arguments.sessions, arguments.queued).await;
+            Ok(true)
+        });
+    }
+    let url = match &arguments.url {
+        Some(url) => url.clone(),
+        None => start_server(arguments.queued)?,
+    };
+    runtime.block_on(client::submit(arguments, &url))
+}
+
+/// Starts an SMSC in a thread of this process. Returns its URL.
+fn start_server(queued: bool) -> Result<String, Failure> {
+    let runtime = runtime::with_threads(1)?;
+    let listener = runtime.block_on(server::listen("127.0.0.1:0"))?;
+    let url = format!("smpp://load:load@{}", listener.local_addr().map_err(Failure::other)?);
+    thread::spawn(move || runtime.block_on(server::serve(listener, None, queued)));
+    Ok(url)
+}
+
+impl Arguments {
+    /// Checks which options apply to tokio and to blocking sockets.
+    fn check(&self) -> Result<(), &'static str> {
+        match self {
+            Self { blocking: true, queued: true, .. } => Err("--queued does not apply with --blocking"),
+            Self { blocking: false, alone: true, .. } => Err("--alone applies only with --blocking"),
+            Self { blocking: false, raw: true, .. } => Err("--raw applies only with --blocking"),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the account, after a check of the recipient.
+    fn endpoint(&self, url: &str) -> Result<Endpoint, Failure> {
+        Address::international(&self.to).map_err(|error| {
+            Failure::usage(format_args!("--to: {error}"), "Give country code and number, such as 6591234567.")
+        })?;
+        options::endpoint(url)
+    }
+
+    /// Returns the settings of each session.
+    fn config(&self) -> Config {
+        Config { window: self.window, rate: self.rate.map(Rate::per_second), ..Config::default() }
+    }
+
+    fn ca(&self) -> Option<&Path> {
+        self.ca.as_deref()
+    }
+
+    /// Returns a progress bar, hidden unless the standard error is a terminal.
+    fn progress(&self) -> ProgressBar {
+        if self.json {
+            return ProgressBar::hidden();
+        }
+        let style = ProgressStyle::with_template("{bar:40} {human_pos}/{human_len}  {per_sec}  {eta} left");
+        ProgressBar::new(self.messages).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_of_the_other_adapter_are_refused_by_name() {
+        let check = |arguments: &[&str]| {
+            let arguments = Arguments::try_parse_from([&["load"], arguments].concat());
+            arguments.unwrap_or_else(|error| panic!("{error}")).check()
+        };
+        assert_eq!(check(&["--blocking", "--alone"]), Ok(()));
+        assert_eq!(check(&["--queued"]), Ok(()));
+        assert_eq!(check(&["--queued", "--blocking"]), Err("--queued does not apply with --blocking"));
+        assert_eq!(check(&["--alone"]), Err("--alone applies only with --blocking"));
+        assert_eq!(check(&["--raw"]), Err("--raw applies only with --blocking"));
+    }
+}

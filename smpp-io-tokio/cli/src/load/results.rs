@@ -1,0 +1,184 @@
+//! Outcomes and response times.
+
+use std::fs;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use serde_json::json;
+use smpp_core::session::{CloseReason, RequestError, Response};
+
+use crate::failure::Failure;
+
+/// The longest response time that is measured, in nanoseconds: ten minutes.
+const LONGEST: u64 = 600_000_000_000;
+
+/// Counts of outcomes, and the response times of the messages that were answered.
+pub(super) struct Results {
+    accepted: u64,
+    refused: u64,
+    never_sent: u64,
+    unanswered: u64,
+    /// In nanoseconds.
+    times: Histogram<u64>,
+    /// The last response time, and how many in a row were the same: messages sent together are often answered together.
+    last: (u64, u64),
+}
+
+/// The end of a session.
+pub(super) struct Ended {
+    reason: CloseReason,
+    text: String,
+}
+
+impl From<smpp_io_tokio::End> for Ended {
+    fn from(end: smpp_io_tokio::End) -> Self {
+        Self { reason: end.reason, text: end.to_string() }
+    }
+}
+
+impl From<smpp_io_std::End> for Ended {
+    fn from(end: smpp_io_std::End) -> Self {
+        Self { reason: end.reason, text: end.to_string() }
+    }
+}
+
+impl Results {
+    pub(super) fn new() -> Result<Self, Failure> {
+        let times = Histogram::new_with_max(LONGEST, 2).map_err(Failure::other)?;
+        Ok(Self { accepted: 0, refused: 0, never_sent: 0, unanswered: 0, times, last: (0, 0) })
+    }
+
+    /// Counts an outcome that came after so many nanoseconds.
+    pub(super) fn count(&mut self, outcome: &Result<Response, RequestError>, nanos: u64) {
+        match outcome {
+            Ok(_) => self.accepted += 1,
+            Err(RequestError::Refused(_) | RequestError::Nacked(_)) => self.refused += 1,
+            Err(RequestError::NeverSent(_)) => return self.never_sent += 1,
+            Err(_) => return self.unanswered += 1,
+        }
+        self.record(nanos);
+    }
+
+    /// Counts an accepted message.
+    pub(super) fn accept(&mut self, nanos: u64) {
+        self.accepted += 1;
+        self.record(nanos);
+    }
+
+    fn record(&mut self, nanos: u64) {
+        if self.last.0 != nanos {
+            self.flush();
+            self.last.0 = nanos;
+        }
+        self.last.1 += 1;
+    }
+
+    /// Records the response times that were the same.
+    fn flush(&mut self) {
+        let (nanos, count) = std::mem::take(&mut self.last);
+        self.times.saturating_record_n(nanos, count);
+    }
+
+    /// Adds the results of another task or thread.
+    pub(super) fn add(&mut self, mut other: Self) {
+        other.flush();
+        self.accepted += other.accepted;
+        self.refused += other.refused;
+        self.never_sent += other.never_sent;
+        self.unanswered += other.unanswered;
+        self.times += &other.times;
+    }
+
+    /// Returns the number of messages with an outcome.
+    pub(super) fn total(&self) -> u64 {
+        self.accepted + self.refused + self.never_sent + self.unanswered
+    }
+
+    /// Prints the results of so many messages. Returns whether every message was accepted, and every session unbound.
+    pub(super) fn print(mut self, messages: u64, took: Duration, ended: &[Ended], json: bool) -> bool {
+        self.flush();
+        let Self { accepted, refused, unanswered, times, .. } = &self;
+        // Messages that no task submitted were never sent either.
+        let never_sent = self.never_sent + messages.saturating_sub(self.total());
+        let seconds = took.as_secs_f64();
+        let answered = accepted + refused;
+        let rate = answered as f64 / seconds;
+        let micros = |quantile| times.value_at_quantile(quantile) as f64 / 1000.0;
+        let (p50, p99, p999) = (micros(0.5), micros(0.99), micros(0.999));
+        let max = times.max() as f64 / 1000.0;
+        let cpu = cpu_time();
+        let texts: Vec<_> = ended.iter().map(|ended| &*ended.text).collect();
+        if json {
+            let result = json!({
+                "messages": messages, "accepted": accepted, "refused": refused,
+                "never_sent": never_sent, "unanswered": unanswered,
+                "seconds": seconds, "per_second": rate, "cpu_seconds": cpu,
+                "micros": { "p50": p50, "p99": p99, "p99.9": p999, "max": max },
+                "ended": texts,
+            });
+            println!("{result}");
+        } else {
+            println!(
+                "{accepted} accepted, {refused} refused, {never_sent} never sent, {unanswered} unanswered"
+            );
+            println!("{rate:.0} a second for {seconds:.2} s");
+            println!("response times: p50 {p50:.1} us, p99 {p99:.1} us, p99.9 {p999:.0} us, max {max:.0} us");
+            if let Some(cpu) = cpu {
+                let each = cpu * 1e6 / (answered as f64).max(1.0);
+                println!("CPU time of this process: {cpu:.2} s, {each:.2} us a message");
+            }
+            for text in texts {
+                println!("session: {text}");
+            }
+        }
+        *accepted == messages && ended.iter().all(|ended| ended.reason == CloseReason::Unbound)
+    }
+}
+
+/// Returns the CPU time of this process so far, in seconds, user and system; `None` where the system is not Linux.
+pub(super) fn cpu_time() -> Option<f64> {
+    // Exact, but only of threads that have not ended.
+    let running = running_threads_cpu_time()?;
+    Some(running.max(coarse_cpu_time().unwrap_or_default()))
+}
+
+/// Returns the CPU time of the threads that are running now: the first number of each schedstat, in nanoseconds.
+fn running_threads_cpu_time() -> Option<f64> {
+    let nanos = |task: fs::DirEntry| {
+        let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
+        text.split(' ').next()?.parse::<f64>().ok()
+    };
+    let tasks = fs::read_dir("/proc/self/task").ok()?;
+    Some(tasks.filter_map(|task| nanos(task.ok()?)).sum::<f64>() / 1e9)
+}
+
+/// Returns the CPU time of all threads, also those that have ended, to a hundredth of a second.
+fn coarse_cpu_time() -> Option<f64> {
+    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    // The program's name, in parentheses, may hold spaces; user and system time are the 12th and 13th word after it.
+    let (_, words) = stat.rsplit_once(')')?;
+    let ticks = words.split_whitespace().skip(11).take(2).map(str::parse::<u32>);
+    Some(f64::from(ticks.sum::<Result<u32, _>>().ok()?) / 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use smpp_core::CommandStatus;
+    use smpp_core::session::NotSentReason;
+
+    use super::*;
+
+    #[test]
+    fn response_times_in_a_row_are_recorded_together() {
+        let mut results = Results::new().unwrap();
+        for nanos in [500, 500, 500, 900, 500] {
+            results.accept(nanos);
+        }
+        results.count(&Err(RequestError::Refused(CommandStatus::RTHROTTLED)), 500);
+        results.count(&Err(RequestError::NeverSent(NotSentReason::Closed(CloseReason::Aborted))), 7);
+        let mut all = Results::new().unwrap();
+        all.add(results);
+        assert_eq!((all.total(), all.accepted, all.refused, all.never_sent), (7, 5, 1, 1));
+        assert_eq!((all.times.len(), all.times.min(), all.times.max()), (6, 500, 903));
+    }
+}

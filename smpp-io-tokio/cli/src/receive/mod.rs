@@ -1,0 +1,78 @@
+//! `smpp receive`: receives messages and delivery receipts, and acknowledges each one after it is safe on disk.
+//!
+//! No message is lost if the process or the machine stops at any time: a message that was not stored was not
+//! acknowledged, and the SMSC redelivers it. If the acknowledgement of a stored message is lost, the message arrives
+//! and is stored twice; the second line is marked `again`: its octets are in the file already. A text that was sent
+//! twice is marked the same way.
+//!
+//! Ctrl-C stops it without an unbind, which loses nothing. Only one process may write to a file.
+
+mod blocking;
+mod client;
+mod store;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use smpp_core::{BindMode, Endpoint};
+
+use crate::failure::{Failure, finish};
+use crate::{options, runtime};
+use store::Store;
+
+/// Receives messages and delivery receipts, and acknowledges each one once it is in a file
+///
+/// The password comes from the URL or, if that has none, from the environment variable SMPP_PASSWORD. The program
+/// ends, with exit status 1, when the session does: run it under a supervisor that starts it again. One process may
+/// write to a file.
+#[derive(Parser)]
+#[command(after_help = "Examples:
+  SMPP_PASSWORD=... smpp receive --url smpps://SYSTEM_ID@smpp.8x8.com --file received.jsonl
+      appends each message and receipt that a provider delivers
+  smpp receive --url smpp://shop:s3cret@127.0.0.1:2775 --file received.jsonl --blocking
+      does the same without tokio")]
+pub(crate) struct Arguments {
+    /// Where to bind: smpps://SYSTEM_ID@HOST[:2776] with TLS, smpp://SYSTEM_ID@HOST[:2775] without
+    #[arg(long)]
+    url: String,
+    /// Where to append what arrives: one JSON object a line, the octets in hexadecimal
+    #[arg(long)]
+    file: PathBuf,
+    /// Trust the certificate authorities in this PEM file instead of the system's
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Use blocking sockets instead of tokio
+    #[arg(long)]
+    blocking: bool,
+}
+
+/// The bind of both variants: it only receives.
+const MODE: BindMode = BindMode::Receiver;
+
+/// Receives until the session ends or the file cannot be written.
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    let received = if arguments.blocking {
+        blocking::receive(arguments)
+    } else {
+        runtime::multi_threaded().and_then(|runtime| runtime.block_on(client::receive(arguments)))
+    };
+    finish(received.map(|never| match never {}))
+}
+
+/// The program ends only with a failure.
+enum Never {}
+
+impl Arguments {
+    /// Returns the account of --url.
+    fn endpoint(&self) -> Result<Endpoint, Failure> {
+        let endpoint = options::endpoint(&self.url)?;
+        options::system_id(&endpoint)?;
+        Ok(endpoint)
+    }
+}
+
+/// Reports the bind.
+fn report_bound(arguments: &Arguments, store: &Store) {
+    eprintln!("bound; {} messages are in {}", store.messages(), arguments.file.display());
+}

@@ -1,0 +1,108 @@
+//! The file of received messages.
+
+use std::collections::HashSet;
+use std::error::Error;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use smpp_core::DeliverSm;
+use smpp_core::frame::HEADER_LENGTH;
+
+use crate::failure::Failure;
+
+/// The file and an index of its messages.
+pub(super) struct Store {
+    path: PathBuf,
+    file: File,
+    messages: usize,
+    /// The octets of each message, in hexadecimal: a redelivered message is recognized by them.
+    known: HashSet<String>,
+}
+
+impl Store {
+    /// Opens or creates the file. The last line may be cut off, or garbage after a crash of the machine; it is removed:
+    /// its message was never acknowledged.
+    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+        Self::read(path).map_err(|error| Failure::other(format_args!("{}: {error}", path.display())))
+    }
+
+    fn read(path: &Path) -> Result<Self, Box<dyn Error>> {
+        let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
+        // A new file must survive a crash of the machine too.
+        file.sync_all()?;
+        sync_directory(path)?;
+        let mut store = Self { path: path.into(), file, messages: 0, known: HashSet::new() };
+        let mut whole = 0;
+        let mut reader = BufReader::new(&store.file);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
+            let Some(octets) = octets(&line) else {
+                if reader.fill_buf()?.is_empty() {
+                    break;
+                }
+                return Err(format!("line {} was not written by this program", store.messages + 1).into());
+            };
+            whole += line.len() as u64;
+            store.known.insert(octets);
+            store.messages += 1;
+            line.clear();
+        }
+        store.file.set_len(whole)?;
+        store.file.seek(SeekFrom::Start(whole))?;
+        Ok(store)
+    }
+
+    /// Returns the number of messages in the file.
+    pub(super) fn messages(&self) -> usize {
+        self.messages
+    }
+
+    /// Appends the message that the PDU carries. Returns once it is on disk.
+    pub(super) fn append(&mut self, pdu: &[u8], message: &DeliverSm<'_>) -> Result<(), Failure> {
+        let body = pdu.get(HEADER_LENGTH..).unwrap_or_default();
+        let written = self.write(body, message);
+        written.map_err(|error| Failure::other(format_args!("{}: {error}", self.path.display())))
+    }
+
+    fn write(&mut self, body: &[u8], message: &DeliverSm<'_>) -> io::Result<()> {
+        let octets = hexadecimal(body);
+        let again = self.known.contains(&octets);
+        let object = json!({
+            "from": message.source.digits.as_bytes().escape_ascii().to_string(),
+            "to": message.destination.digits.as_bytes().escape_ascii().to_string(),
+            "receipt": message.esm_class.is_receipt(),
+            "data_coding": message.data_coding.0,
+            "text": hexadecimal(message.text()),
+            "octets": octets,
+            "again": again,
+        });
+        // One write, so that at worst the end of a line is missing.
+        self.file.write_all(format!("{object}\n").as_bytes())?;
+        self.file.sync_data()?;
+        self.known.insert(octets);
+        self.messages += 1;
+        Ok(())
+    }
+}
+
+/// Writes the directory to disk, and with it the name of a new file. Only Unix needs it.
+fn sync_directory(path: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+        File::open(directory.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// Returns the octets of the message in a whole line.
+fn octets(line: &[u8]) -> Option<String> {
+    let line: serde_json::Value = serde_json::from_slice(line).ok()?;
+    line["octets"].as_str().map(String::from)
+}
+
+fn hexadecimal(octets: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or_default();
+    octets.iter().flat_map(|octet| [digit(octet >> 4), digit(octet & 15)]).collect()
+}

@@ -1,0 +1,104 @@
+//! The driving of `smpp send --blocking`: blocking sockets, one thread.
+
+use std::time::{Duration, Instant};
+
+use smpp_core::session::Esme;
+use smpp_io_std::testing::Smsc;
+use smpp_io_std::{Connection, Connector, End, Inbound, Stream};
+
+use super::message::Message;
+use super::tracker::Tracker;
+use super::{Arguments, MODE, config, report_bound, report_connected, report_local_smsc};
+use crate::failure::Failure;
+use crate::options;
+use crate::report::Report;
+
+/// Binds, sends, waits for the receipts, unbinds. Returns whether every message was delivered.
+pub(super) fn send(arguments: &Arguments, report: Report) -> Result<bool, Failure> {
+    let texts = arguments.texts();
+    let messages = arguments.messages(&texts)?;
+    let connector = Connector::new().config(config());
+    // The SMSC inside this process runs until the end of this function.
+    let (_smsc, endpoint, connector) = if let Some(endpoint) = arguments.endpoint()? {
+        let connector = match options::trust(&endpoint, arguments.ca.as_deref())? {
+            Some(trust) => connector.tls(trust),
+            None => connector,
+        };
+        (None, endpoint, connector)
+    } else {
+        let smsc = Smsc::builder().tls().start().map_err(Failure::local_smsc)?;
+        let (endpoint, connector) = (smsc.endpoint(), connector.tls(smsc.client_tls()));
+        report_local_smsc(report, &endpoint);
+        (Some(smsc), endpoint, connector)
+    };
+    let bind = options::bind(&endpoint, MODE)?;
+
+    let mut connection = connector.connect(&endpoint)?;
+    report_connected(report, &endpoint);
+    connection.observe(arguments.observer(&endpoint)?);
+    let response = connection.bind(&bind).map_err(|error| Failure::bind(MODE, &error))?;
+    report_bound(report, &endpoint, &response);
+
+    let mut tracker = Tracker::new(report);
+    let exchanged = submit(&mut connection, &messages, &mut tracker, report)
+        .and_then(|()| await_receipts(&mut connection, &mut tracker, arguments.timeout()));
+    let End { reason, error } = match exchanged {
+        Ok(()) => connection.unbind(),
+        Err(end) => end,
+    };
+    tracker.ended(reason, error.as_deref())
+}
+
+/// Submits segment after segment, each after the response to the one before. Only the end of the session stops it.
+fn submit(
+    connection: &mut Connection<Esme, Stream>,
+    messages: &[Message<'_>],
+    tracker: &mut Tracker,
+    report: Report,
+) -> Result<(), End> {
+    for message in messages {
+        message.explain(report);
+        for segment in &message.segments {
+            let outcome = connection.submit(&segment.submit_sm());
+            tracker.submitted(segment, outcome);
+            // Receipts that have arrived are acknowledged before the next segment is submitted.
+            while receive(connection, tracker, Duration::ZERO)? {}
+        }
+    }
+    Ok(())
+}
+
+/// Waits until no receipt is pending, or the timeout expires.
+fn await_receipts(
+    connection: &mut Connection<Esme, Stream>,
+    tracker: &mut Tracker,
+    timeout: Duration,
+) -> Result<(), End> {
+    tracker.explain_pending();
+    let deadline = Instant::now() + timeout;
+    while !tracker.is_complete() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if !receive(connection, tracker, left)? {
+            tracker.give_up(timeout);
+        }
+    }
+    Ok(())
+}
+
+/// Records and acknowledges one message or receipt: without acknowledgement it would be redelivered. Returns whether
+/// one arrived in time.
+fn receive(
+    connection: &mut Connection<Esme, Stream>,
+    tracker: &mut Tracker,
+    timeout: Duration,
+) -> Result<bool, End> {
+    match connection.recv(Some(timeout))? {
+        Some(Inbound::DeliverSm(message)) => {
+            tracker.delivered(&message.get());
+            connection.accept(message)?;
+            Ok(true)
+        }
+        Some(other) => connection.refuse(other).map(|()| true),
+        None => Ok(false),
+    }
+}

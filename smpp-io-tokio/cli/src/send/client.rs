@@ -1,0 +1,93 @@
+//! The driving of `smpp send` over tokio.
+
+use smpp_core::session::{Esme, State};
+use smpp_io_tokio::testing::Smsc;
+use smpp_io_tokio::{Client, Connector, End, Inbound, Inbox};
+use tokio::sync::watch;
+use tokio::time;
+
+use super::message::Message;
+use super::tracker::Tracker;
+use super::{Arguments, MODE, config, report_bound, report_connected, report_local_smsc};
+use crate::failure::Failure;
+use crate::options;
+use crate::report::Report;
+
+/// Binds, sends, waits for the receipts, unbinds. Returns whether every message was delivered.
+pub(super) async fn send(arguments: &Arguments, report: Report) -> Result<bool, Failure> {
+    let texts = arguments.texts();
+    let messages = arguments.messages(&texts)?;
+    let connector = Connector::new().config(config());
+    // The SMSC inside this process runs until the end of this function.
+    let (_smsc, endpoint, connector) = if let Some(endpoint) = arguments.endpoint()? {
+        let connector = match options::trust(&endpoint, arguments.ca.as_deref())? {
+            Some(trust) => connector.tls(trust),
+            None => connector,
+        };
+        (None, endpoint, connector)
+    } else {
+        let smsc = Smsc::builder().tls().start().await.map_err(Failure::local_smsc)?;
+        let (endpoint, connector) = (smsc.endpoint(), connector.tls(smsc.client_tls()));
+        report_local_smsc(report, &endpoint);
+        (Some(smsc), endpoint, connector)
+    };
+    let bind = options::bind(&endpoint, MODE)?;
+
+    let (client, inbox) = connector.connect(&endpoint).await?;
+    report_connected(report, &endpoint);
+    client.observe(arguments.observer(&endpoint)?);
+    let response = client.bind(&bind).await.map_err(|error| Failure::bind(MODE, &error))?;
+    report_bound(report, &endpoint, &response);
+
+    // Two tasks change the tracker, and this one waits for changes by the other: a `watch` does both, and as it is no
+    // queue, receiving never waits for its reader.
+    let tracker = watch::Sender::new(Tracker::new(report));
+    let mut receiving = tokio::spawn(receive(inbox, tracker.clone()));
+    submit(&client, &messages, &tracker, report).await;
+
+    let mut changes = tracker.subscribe();
+    let session_ended = tokio::select! {
+        biased;
+        _ = changes.wait_for(Tracker::is_complete) => false,
+        // The task ends only with the session: no more receipts arrive.
+        _ = &mut receiving => true,
+        () = time::sleep(arguments.timeout()) => {
+            tracker.send_modify(|tracker| tracker.give_up(arguments.timeout()));
+            false
+        }
+    };
+
+    let End { reason, error } = client.unbind().await;
+    if !session_ended {
+        // Receipts that arrived before the end of the session are still reported. The task fails only if it panics.
+        let _ = receiving.await;
+    }
+    let mut result = Ok(false);
+    tracker.send_modify(|tracker| result = tracker.ended(reason, error.as_deref()));
+    result
+}
+
+/// Submits segment after segment, each after the response to the one before. Only the end of the session stops it.
+async fn submit(client: &Client, messages: &[Message<'_>], tracker: &watch::Sender<Tracker>, report: Report) {
+    for message in messages {
+        message.explain(report);
+        for segment in &message.segments {
+            let outcome = client.submit(&segment.submit_sm()).await;
+            tracker.send_modify(|tracker| tracker.submitted(segment, outcome));
+            if client.state() == State::Closed {
+                return;
+            }
+        }
+    }
+    tracker.borrow().explain_pending();
+}
+
+/// Records and acknowledges what the SMSC delivers: without acknowledgement it would be redelivered.
+async fn receive(mut inbox: Inbox<Esme>, tracker: watch::Sender<Tracker>) {
+    while let Some(inbound) = inbox.recv().await {
+        let Inbound::DeliverSm(message) = inbound else { continue };
+        tracker.send_modify(|tracker| tracker.delivered(&message.get()));
+        // If the session has ended, the SMSC redelivers the message.
+        let _ = message.accept();
+    }
+}

@@ -1,0 +1,245 @@
+//! The arguments of `smpp smsc`.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+use smpp_core::session::Rate;
+use smpp_core::simulator::{ReceiptTiming, Rules, StateWeights};
+use smpp_core::{Address, COctets, Password};
+use smpp_io_tokio::testing::Faults;
+
+use crate::failure::Failure;
+
+/// Runs an SMSC to test clients against
+///
+/// It has the rules of 8x8: four binds an account, fifty messages a second a bind, receipts on any bind. Options change
+/// them, and inject faults.
+///
+/// It runs until it is interrupted; then it unbinds every session and prints a summary. A second interrupt stops it at
+/// once.
+#[derive(Parser)]
+#[command(after_help = "Examples:
+  smpp smsc --listen 127.0.0.1:2775 --account shop:s3cret
+      listens without TLS for one account
+  smpp smsc --tls-listen 127.0.0.1:2776 --tls-ca ca.pem
+      speaks TLS with a certificate made at start; clients trust it with --ca ca.pem
+  smpp smsc --receipts DELIVRD=90,UNDELIV=10 --fault slow=200 --fault drop=5 --mo demo_shop
+      fails one message in ten, responds late or not at all, and sends messages from a phone")]
+pub(crate) struct Arguments {
+    /// Where to listen; may be given several times [default: 127.0.0.1:2775, without --tls-listen]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Vec<String>,
+    /// Where to listen for TLS; may be given several times
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(super) tls_listen: Vec<String>,
+    /// The certificate for TLS and its chain, PEM [default: one for localhost, made at start]
+    #[arg(long, value_name = "FILE", requires = "key", requires = "tls_listen")]
+    pub(super) cert: Option<PathBuf>,
+    /// The private key of the certificate, PEM
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(super) key: Option<PathBuf>,
+    /// Write the authority of the certificate made at start to this PEM file, for clients to trust
+    #[arg(long, value_name = "FILE", requires = "tls_listen", conflicts_with = "cert")]
+    pub(super) tls_ca: Option<PathBuf>,
+    /// An account; may be given several times
+    #[arg(long, value_name = "SYSTEM_ID:PASSWORD", default_value = "demo_shop:s3cret", value_parser = account)]
+    pub(super) account: Vec<(String, String)>,
+    /// Binds that an account may hold at once
+    #[arg(long, value_name = "NUMBER", default_value_t = Rules::default().max_binds, value_parser = clap::value_parser!(u16).range(1..))]
+    max_binds: u16,
+    /// Connections at once, bound or not
+    #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
+    pub(super) max_connections: usize,
+    /// Messages a second that a bind may submit; 0 for no limit
+    #[arg(long, value_name = "NUMBER", default_value_t = Rules::default().rate.map_or(0, Rate::limit))]
+    rate: u32,
+    /// States in receipts, each with its share, or "none" for no receipts
+    #[arg(long, value_name = "STATE[=SHARE],..", default_value = "DELIVRD", value_parser = states)]
+    receipts: States,
+    /// Milliseconds from the response to the receipt, or "before-response" to send the receipt first
+    #[arg(long, value_name = "MS", default_value = "500", value_parser = delay)]
+    receipt_delay: Delay,
+    /// A fault to inject; may be given several times: slow=MS (delays each response), throttle=PERCENT (refuses messages
+    /// with ESME_RTHROTTLED), reorder (sends responses out of order), drop=PERCENT (accepts messages and does not respond),
+    /// reset=PERCENT (accepts messages and resets the connection), coalesce (sends many PDUs at once), no-unbind-resp
+    #[arg(long, value_name = "FAULT", value_parser = fault, verbatim_doc_comment)]
+    fault: Vec<Fault>,
+    /// Deliver messages from a phone (mobile-originated) to this account
+    #[arg(long, value_name = "SYSTEM_ID")]
+    pub(super) mo: Option<String>,
+    /// Their text, of any length: a long text is delivered in segments
+    #[arg(long, value_name = "TEXT", requires = "mo", default_value = "Hello from a phone")]
+    pub(super) mo_text: String,
+    /// How many of them [default: no limit]
+    #[arg(long, value_name = "NUMBER", requires = "mo")]
+    pub(super) mo_count: Option<u64>,
+    /// How many of them a second
+    #[arg(long, value_name = "NUMBER", requires = "mo", default_value = "1")]
+    mo_rate: NonZeroU32,
+    /// The phone's number
+    #[arg(long, value_name = "NUMBER", requires = "mo", default_value = "6591234567", value_parser = number)]
+    pub(super) mo_from: String,
+    /// The number that it sends to
+    #[arg(long, value_name = "NUMBER", requires = "mo", default_value = "6580000000", value_parser = number)]
+    pub(super) mo_to: String,
+    /// The seed of random decisions and message ids: the same seed repeats them
+    #[arg(long, value_name = "NUMBER", default_value_t = Rules::default().seed)]
+    seed: u64,
+    /// Print one JSON object a line for each event
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `None` for no receipts.
+type States = Option<StateWeights>;
+
+/// `None` for before the response.
+type Delay = Option<Duration>;
+
+#[derive(Clone, Copy)]
+enum Fault {
+    Slow(Duration),
+    Throttle(u8),
+    Reorder,
+    Drop(u8),
+    Reset(u8),
+    Coalesce,
+    NoUnbindResp,
+}
+
+impl Arguments {
+    /// Returns the addresses to listen on without TLS.
+    pub(super) fn listen(&self) -> Vec<String> {
+        if self.listen.is_empty() && self.tls_listen.is_empty() {
+            return vec!["127.0.0.1:2775".into()];
+        }
+        self.listen.clone()
+    }
+
+    /// Returns the rules.
+    pub(super) fn rules(&self) -> Rules {
+        let receipts = match (&self.receipts, self.receipt_delay) {
+            (None, _) => ReceiptTiming::Never,
+            (_, None) => ReceiptTiming::BeforeResponse,
+            _ => ReceiptTiming::Delayed,
+        };
+        let default = Rules::default();
+        let mut rules = Rules {
+            max_binds: self.max_binds,
+            rate: (self.rate > 0).then(|| Rate::per_second(self.rate)),
+            receipt_timing: receipts,
+            receipt_delay: self.receipt_delay.unwrap_or(default.receipt_delay),
+            states: self.receipts.clone().unwrap_or(default.states),
+            seed: self.seed,
+            ..default
+        };
+        for fault in &self.fault {
+            if let Fault::Throttle(percent) = fault {
+                rules.throttled_percent = *percent;
+            }
+        }
+        rules
+    }
+
+    /// Returns the faults.
+    pub(super) fn faults(&self) -> Faults {
+        let mut faults = Faults::default();
+        for fault in &self.fault {
+            match *fault {
+                Fault::Slow(delay) => faults.response_delay = delay,
+                Fault::Reorder => faults.reorder = true,
+                Fault::Drop(percent) => faults.drop_percent = percent,
+                Fault::Reset(percent) => faults.reset_percent = percent,
+                Fault::Coalesce => faults.coalesce = true,
+                Fault::NoUnbindResp => faults.no_unbind_resp = true,
+                // It is one of the rules.
+                Fault::Throttle(_) => {}
+            }
+        }
+        faults
+    }
+
+    /// Returns the time between two messages from the phone.
+    pub(super) fn mo_interval(&self) -> Duration {
+        Duration::from_secs(1) / self.mo_rate.get()
+    }
+
+    /// Checks the arguments against each other.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        let mut names: Vec<_> = self.account.iter().map(|(system_id, _)| system_id).collect();
+        names.sort();
+        if let Some([name, _]) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(Failure::usage(
+                format_args!("--account {name} is given twice"),
+                "An account has one password.",
+            ));
+        }
+        let known = |mo: &String| self.account.iter().any(|(system_id, _)| system_id == mo);
+        match &self.mo {
+            Some(mo) if !known(mo) => Err(Failure::usage(
+                format_args!("--mo {mo}: there is no such account"),
+                "Add it with --account SYSTEM_ID:PASSWORD.",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn account(text: &str) -> Result<(String, String), String> {
+    let (system_id, password) = text.split_once(':').ok_or("write SYSTEM_ID:PASSWORD")?;
+    let fits = !system_id.is_empty() && COctets::<16>::new(system_id.as_bytes()).is_ok();
+    if !fits {
+        return Err("a SYSTEM_ID has 1 to 15 characters".into());
+    }
+    if Password::new(password.as_bytes()).is_err() {
+        return Err(format!("a PASSWORD has at most {} characters", Password::LIMIT));
+    }
+    Ok((system_id.into(), password.into()))
+}
+
+fn states(text: &str) -> Result<States, String> {
+    if text == "none" {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|error: smpp_core::simulator::StateWeightsError| error.to_string())
+}
+
+fn delay(text: &str) -> Result<Delay, String> {
+    if text == "before-response" {
+        return Ok(None);
+    }
+    millis(text).map(Some).ok_or_else(|| "write milliseconds, or before-response".into())
+}
+
+fn millis(text: &str) -> Option<Duration> {
+    text.parse::<u32>().ok().map(|millis| Duration::from_millis(millis.into()))
+}
+
+fn fault(text: &str) -> Result<Fault, String> {
+    let (name, value) = text.split_once('=').unwrap_or((text, ""));
+    let percent = || {
+        let percent = value.parse().ok().filter(|percent| (0..=100).contains(percent));
+        percent.ok_or_else(|| format!("write {name}=PERCENT, 0 to 100"))
+    };
+    match (name, value) {
+        ("slow", _) => millis(value).map(Fault::Slow).ok_or_else(|| "write slow=MILLISECONDS".into()),
+        ("throttle", _) => percent().map(Fault::Throttle),
+        ("drop", _) => percent().map(Fault::Drop),
+        ("reset", _) => percent().map(Fault::Reset),
+        ("reorder", "") => Ok(Fault::Reorder),
+        ("coalesce", "") => Ok(Fault::Coalesce),
+        ("no-unbind-resp", "") => Ok(Fault::NoUnbindResp),
+        _ => Err("one of slow=MS, throttle=PERCENT, reorder, drop=PERCENT, reset=PERCENT, coalesce, \
+                  no-unbind-resp"
+            .into()),
+    }
+}
+
+fn number(text: &str) -> Result<String, String> {
+    match Address::<21>::international(text) {
+        Ok(_) => Ok(text.into()),
+        Err(error) => Err(format!("give country code and number, such as 6591234567: {error}")),
+    }
+}

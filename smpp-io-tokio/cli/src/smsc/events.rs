@@ -1,0 +1,245 @@
+//! The events of the SMSC: lines for people and a live status line, or one JSON object a line.
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+use smpp_core::BindMode;
+use smpp_io_tokio::testing::SmscEvent;
+use smpp_io_tokio::{AcceptError, BoundSession, ServerEvent, Shutdown};
+
+use crate::output;
+
+/// Prints and counts events.
+pub(super) struct EventPrinter {
+    json: bool,
+    /// The live status line; `None` unless the standard error is a terminal.
+    status: Option<ProgressBar>,
+    accepted: AtomicU64,
+    refused: AtomicU64,
+    throttled: AtomicU64,
+    delivered: AtomicU64,
+    undelivered: AtomicU64,
+    not_bound: AtomicU64,
+}
+
+impl EventPrinter {
+    pub(super) fn new(json: bool) -> Self {
+        let status = (!json && io::stderr().is_terminal()).then(|| {
+            let style = ProgressStyle::with_template("{spinner} {wide_msg}");
+            ProgressBar::new_spinner().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
+        });
+        let zero = AtomicU64::default;
+        let (accepted, refused, throttled) = (zero(), zero(), zero());
+        let (delivered, undelivered, not_bound) = (zero(), zero(), zero());
+        Self { json, status, accepted, refused, throttled, delivered, undelivered, not_bound }
+    }
+
+    /// Prints the addresses, which of them speak TLS, and the accounts.
+    pub(super) fn listening(&self, addresses: &[(SocketAddr, bool)], names: &[&str]) {
+        let text: Vec<_> = addresses
+            .iter()
+            .map(|(address, tls)| if *tls { format!("{address} (TLS)") } else { address.to_string() })
+            .collect();
+        let listed: Vec<_> =
+            addresses.iter().map(|(address, tls)| json!({ "address": address, "tls": tls })).collect();
+        self.line(
+            "listening",
+            json!({ "listen": listed, "accounts": names }),
+            format_args!("listening on {} for {}", text.join(", "), names.join(", ")),
+        );
+    }
+
+    /// Prints and counts an event.
+    pub(super) fn event(&self, event: SmscEvent<'_>) {
+        match event {
+            SmscEvent::Server(event) => self.server_event(event),
+            SmscEvent::Submitted { bound, outcome, .. } => {
+                count(if outcome.is_ok() { &self.accepted } else { &self.refused });
+                self.detail("submit_sm", || {
+                    let (key, value) = match outcome {
+                        Ok(id) => ("message_id", id.into()),
+                        Err(status) => ("status", status.to_string()),
+                    };
+                    let mut fields = describe(bound);
+                    fields[key] = value.into();
+                    fields
+                });
+            }
+            SmscEvent::Delivered { system_id, state, outcome, .. } => {
+                count(if outcome.is_ok() { &self.delivered } else { &self.undelivered });
+                self.detail("deliver_sm", || {
+                    let state = state.map(|state| format!("{state:?}"));
+                    let error = outcome.err().map(|error| error.to_string());
+                    json!({ "system_id": system_id, "receipt": state, "error": error })
+                });
+            }
+            _ => {}
+        }
+    }
+
+    fn server_event(&self, event: ServerEvent<'_>) {
+        match event {
+            ServerEvent::Connected { address, tls } => {
+                self.detail("connected", || json!({ "peer": address, "tls": tls }));
+            }
+            ServerEvent::ConnectionRejected { address, reason } => {
+                count(&self.not_bound);
+                self.detail(
+                    "connection_rejected",
+                    || json!({ "peer": address, "reason": reason.to_string() }),
+                );
+            }
+            ServerEvent::NotBound { address, error } => {
+                count(&self.not_bound);
+                let reason =
+                    error.map_or_else(|| "closed for a newer connection".into(), ToString::to_string);
+                if self.json || matches!(error, Some(AcceptError::Tls(_))) {
+                    let fields = json!({ "peer": address, "reason": reason });
+                    self.line("not_bound", fields, format_args!("not bound   {address}: {reason}"));
+                }
+            }
+            ServerEvent::BindRefused { address, system_id, status } => {
+                count(&self.not_bound);
+                let system_id = system_id.escape_ascii().to_string();
+                self.line(
+                    "bind_refused",
+                    json!({ "peer": address, "system_id": system_id, "status": status.to_string() }),
+                    format_args!("refused     \"{system_id}\" from {address}: {status}"),
+                );
+            }
+            ServerEvent::Bound(bound) => {
+                let tls = if bound.is_tls() { ", TLS" } else { "" };
+                self.line("bound", describe(bound), format_args!("bound       {}{tls}", Named(bound)));
+            }
+            ServerEvent::Throttled(bound) => {
+                count(&self.throttled);
+                self.detail("throttled", || describe(bound));
+            }
+            ServerEvent::Ended { bound, end } => {
+                let mut fields = describe(bound);
+                fields["reason"] = end.to_string().into();
+                self.line("ended", fields, format_args!("ended       {}: {end}", Named(bound)));
+            }
+            ServerEvent::AcceptFailed { listener, error } => {
+                let fields = json!({ "listen": listener, "error": error.to_string() });
+                self.line(
+                    "accept_failed",
+                    fields,
+                    format_args!("cannot accept connections on {listener}: {error}"),
+                );
+            }
+            _ => {}
+        }
+    }
+
+    /// Updates the live status line.
+    pub(super) fn update_status(&self, binds: usize, connections: usize, pending: usize) {
+        let Some(status) = &self.status else { return };
+        status.set_message(format!("{binds} binds, {connections} connections, {pending} to deliver; {self}"));
+        status.tick();
+    }
+
+    /// Prints that the shutdown begins.
+    pub(super) fn stopping(&self) {
+        if let Some(status) = &self.status {
+            status.finish_and_clear();
+        }
+        self.line("stopping", json!({}), "stopping: interrupt again to stop at once");
+    }
+
+    /// Prints the result of the shutdown and the counters.
+    pub(super) fn stopped(&self, shutdown: &Shutdown) {
+        let (aborted, not_bound) = (shutdown.aborted(), shutdown.not_bound);
+        let unbound = shutdown.ended.len() - aborted;
+        let fields = json!({
+            "unbound": unbound,
+            "aborted": aborted,
+            "not_bound": not_bound,
+            "accepted": get(&self.accepted),
+            "refused": get(&self.refused),
+            "throttled": get(&self.throttled),
+            "delivered": get(&self.delivered),
+        });
+        let text = format_args!(
+            "stopped: {unbound} sessions unbound, {aborted} aborted, {not_bound} connections without a bind; {self}"
+        );
+        self.line("stopped", fields, text);
+    }
+
+    /// Prints one line for people, or an object.
+    fn line(&self, event: &str, fields: Value, text: impl Display) {
+        if self.json {
+            return output::object(event, fields);
+        }
+        let print = || output::line(text);
+        match &self.status {
+            Some(status) => status.suspend(print),
+            None => print(),
+        }
+    }
+
+    /// Prints an object; nothing for people, who read the counters.
+    fn detail(&self, event: &str, fields: impl FnOnce() -> Value) {
+        if self.json {
+            output::object(event, fields());
+        }
+    }
+}
+
+/// The counters.
+impl Display for EventPrinter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} messages accepted, {} refused, {} throttled, {} delivered, {} deliveries failed, {} connections not bound",
+            get(&self.accepted),
+            get(&self.refused),
+            get(&self.throttled),
+            get(&self.delivered),
+            get(&self.undelivered),
+            get(&self.not_bound),
+        )
+    }
+}
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+fn get(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
+}
+
+/// Returns the fields of a bind.
+fn describe(bound: &BoundSession) -> Value {
+    json!({
+        "bind": bound.id().to_string(),
+        "system_id": bound.system_id().escape_ascii().to_string(),
+        "mode": mode(bound),
+        "peer": bound.peer_addr(),
+        "tls": bound.is_tls(),
+    })
+}
+
+fn mode(bound: &BoundSession) -> &'static str {
+    match bound.mode() {
+        BindMode::Transmitter => "transmitter",
+        BindMode::Receiver => "receiver",
+        BindMode::Transceiver => "transceiver",
+    }
+}
+
+/// Displays a bind.
+struct Named<'a>(&'a BoundSession);
+
+impl Display for Named<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self(bound) = self;
+        let system_id = bound.system_id().escape_ascii();
+        write!(f, "{} {} \"{system_id}\" from {}", mode(bound), bound.id(), bound.peer_addr())
+    }
+}

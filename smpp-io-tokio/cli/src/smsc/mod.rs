@@ -1,0 +1,180 @@
+//! `smpp smsc`: an SMSC to test any SMPP client against, with the rules of 8x8, and with faults on request.
+
+mod arguments;
+mod events;
+
+use std::io;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use smpp_core::Address;
+use smpp_core::session::Config;
+use smpp_core::simulator::OriginateError;
+use smpp_io_tokio::testing::{Certificate, Smsc, SmscBuilder};
+use smpp_io_tokio::{Listener, tls};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::failure::{Failure, finish};
+use crate::runtime;
+pub(crate) use arguments::Arguments;
+use events::EventPrinter;
+
+/// How long the sessions have to unbind.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Octets that wait for an ESME before no more is read from it: an ESME that never reads costs at most a megabyte.
+const MAX_OUTPUT: usize = 128 * 1024;
+
+/// How often the live status line changes.
+const STATUS_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Runs the SMSC until it is interrupted.
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    let served = arguments
+        .check()
+        .and_then(|()| runtime::multi_threaded())
+        .and_then(|runtime| runtime.block_on(serve(arguments)));
+    finish(served.map(|()| true))
+}
+
+/// Serves until the first interrupt, then unbinds every session.
+async fn serve(arguments: &Arguments) -> Result<(), Failure> {
+    let mut interrupts = Interrupts::new().map_err(Failure::other)?;
+    let listeners = listeners(arguments).await?;
+    let tls_from = listeners.len() - arguments.tls_listen.len();
+    let printer = Arc::new(EventPrinter::new(arguments.json));
+    let subscriber = Arc::clone(&printer);
+    let builder = Smsc::builder()
+        .rules(arguments.rules())
+        .faults(arguments.faults())
+        .max_connections(arguments.max_connections)
+        .subscribe(move |event| subscriber.event(event));
+    let builder = arguments
+        .account
+        .iter()
+        .fold(builder, |builder, (system_id, password)| builder.account(system_id, password));
+    let smsc = listeners.into_iter().fold(builder, SmscBuilder::listen);
+    let smsc = smsc.start().await.map_err(Failure::other)?;
+    let addresses = smsc.local_addrs().iter().enumerate();
+    let addresses: Vec<_> = addresses.map(|(index, address)| (*address, index >= tls_from)).collect();
+    let names: Vec<_> = arguments.account.iter().map(|(system_id, _)| &**system_id).collect();
+    printer.listening(&addresses, &names);
+
+    tokio::select! {
+        () = originate(&smsc, arguments) => {}
+        () = show_status(&smsc, &printer) => {}
+        () = interrupts.next() => {}
+    }
+    printer.stopping();
+    let shutdown = tokio::select! {
+        shutdown = smsc.shutdown(SHUTDOWN_TIMEOUT) => shutdown,
+        () = interrupts.next() => return Err(Failure::other("stopped at once: requests in flight are lost")),
+    };
+    printer.stopped(&shutdown);
+    Ok(())
+}
+
+/// Listens: on the addresses without TLS first, then on those with TLS.
+async fn listeners(arguments: &Arguments) -> Result<Vec<Listener>, Failure> {
+    let mut listeners = Vec::new();
+    for address in arguments.listen() {
+        listeners.push(listen(&address).await?);
+    }
+    if arguments.tls_listen.is_empty() {
+        return Ok(listeners);
+    }
+    let config = if let (Some(cert), Some(key)) = (&arguments.cert, &arguments.key) {
+        tls::server_files(cert, key).map_err(|error| {
+            Failure::other(format_args!("--cert and --key cannot be used for TLS: {error}"))
+        })?
+    } else {
+        let certificate = Certificate::for_localhost().map_err(Failure::other)?;
+        if let Some(path) = &arguments.tls_ca {
+            std::fs::write(path, certificate.ca_pem())
+                .map_err(|error| Failure::other(format_args!("--tls-ca {}: {error}", path.display())))?;
+        }
+        certificate.server_config()
+    };
+    for address in &arguments.tls_listen {
+        listeners.push(listen(address).await?.tls(Arc::clone(&config)));
+    }
+    Ok(listeners)
+}
+
+async fn listen(address: &str) -> Result<Listener, Failure> {
+    let config = Config { max_output: MAX_OUTPUT, ..Config::default() };
+    Listener::bind(address, config).await.map_err(|error| Failure::listen(address, error))
+}
+
+/// Sends mobile-originated messages to the account of --mo. Never returns.
+async fn originate(smsc: &Smsc, arguments: &Arguments) {
+    if let Some(account) = &arguments.mo {
+        let mut turns = interval(arguments.mo_interval());
+        turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let number = |digits| Address::international(digits).unwrap_or_default();
+        let (source, destination) = (number(&arguments.mo_from), number(&arguments.mo_to));
+        let mut left = arguments.mo_count.unwrap_or(u64::MAX);
+        while left > 0 {
+            turns.tick().await;
+            match smsc.originate(account, source, destination, &arguments.mo_text) {
+                Ok(_) => left -= 1,
+                // It is tried again after some messages have been delivered.
+                Err(OriginateError::Full) => {}
+                Err(error) => {
+                    eprintln!("error: --mo {account}: {error}");
+                    break;
+                }
+            }
+        }
+    }
+    std::future::pending::<()>().await;
+}
+
+/// Updates the live status line. Never returns.
+async fn show_status(smsc: &Smsc, printer: &EventPrinter) {
+    loop {
+        let binds = smsc.binds();
+        printer.update_status(binds.list().len(), binds.connections(), smsc.pending());
+        sleep(STATUS_INTERVAL).await;
+    }
+}
+
+/// The signals that stop the SMSC: Ctrl-C and, on Unix, SIGTERM. From `new` on, they no longer end the process.
+#[cfg(unix)]
+struct Interrupts {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Interrupts {
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Waits for the next signal.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// The signal that stops the SMSC: Ctrl-C.
+#[cfg(windows)]
+struct Interrupts(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+impl Interrupts {
+    fn new() -> io::Result<Self> {
+        tokio::signal::windows::ctrl_c().map(Self)
+    }
+
+    /// Waits for the next signal.
+    async fn next(&mut self) {
+        self.0.recv().await;
+    }
+}

@@ -1,0 +1,259 @@
+//! The command `smpp`, run as a process.
+
+mod common;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use common::{hexadecimal, new_file, smpp, with_timeout};
+
+/// Runs the command to its end. Returns exit status, standard output and standard error.
+fn run(mut command: Command) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = command.stdin(Stdio::null()).output().unwrap();
+    let [stdout, stderr] = [stdout, stderr].map(|octets| String::from_utf8(octets).unwrap());
+    (status.code().unwrap(), stdout, stderr)
+}
+
+/// A process that is killed when it is dropped.
+struct Running(Child);
+
+impl Running {
+    fn start(arguments: &[&str]) -> Self {
+        Self(smpp(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// Starts a process that prints "listening on ADDRESS:PORT ..." first. Returns that address too.
+    fn listening(arguments: &[&str]) -> (Self, String) {
+        let mut running = Self::start(arguments);
+        let mut line = String::new();
+        BufReader::new(running.0.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let address = line.strip_prefix("listening on ").and_then(|rest| rest.split_whitespace().next());
+        let address = address.unwrap_or_else(|| panic!("{line}")).to_owned();
+        (running, address)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It fails if the process has ended.
+        let _ = self.0.kill();
+        self.0.wait().unwrap();
+    }
+}
+
+const SUBCOMMANDS: [&str; 6] = ["send", "receive", "smsc", "load", "decode", "completions"];
+
+#[test]
+fn the_help_of_each_subcommand_has_examples() {
+    let (status, help, _) = run(smpp(&["--help"]));
+    assert_eq!(status, 0);
+    for subcommand in SUBCOMMANDS {
+        assert!(help.contains(subcommand), "{help}");
+        let (status, help, _) = run(smpp(&[subcommand, "--help"]));
+        assert_eq!(status, 0, "{subcommand}");
+        assert!(help.contains("Examples:") && help.contains(&format!("smpp {subcommand}")), "{help}");
+    }
+}
+
+#[test]
+fn send_delivers_to_the_smsc_inside_the_process() {
+    with_timeout(|| {
+        for adapter in [&["send"][..], &["send", "--blocking"]] {
+            let (status, text, error) = run(smpp(adapter));
+            assert_eq!((status, &*error), (0, ""), "{text}");
+            assert_eq!(text.matches("-> message_id").count(), 5, "{text}");
+            assert_eq!(text.matches(": DELIVERED").count(), 5, "{text}");
+            assert!(text.ends_with("ended       unbound as asked\n"), "{text}");
+        }
+    });
+}
+
+#[test]
+fn send_prints_json_and_writes_a_capture_that_decode_reads() {
+    with_timeout(|| {
+        for blocking in [None, Some("--blocking")] {
+            let capture = new_file("capture");
+            let mut command = smpp(&["send", "--json", "--pcap"]);
+            command.arg(&capture).args(blocking);
+            let (status, text, _) = run(command);
+            assert_eq!(status, 0, "{text}");
+            let events: Vec<serde_json::Value> =
+                text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            let count = |name| events.iter().filter(|event| event["event"] == name).count();
+            let counts = ["connected", "bound", "accepted", "receipt", "unbound", "error"].map(count);
+            assert_eq!(counts, [1, 1, 5, 5, 1, 0], "{text}");
+
+            let (status, text, _) = run(smpp(&["decode", capture.to_str().unwrap()]));
+            assert_eq!(status, 0, "{text}");
+            assert!(text.contains("bind_transceiver  sequence 1") && !text.contains("s3cret"), "{text}");
+            fs::remove_file(capture).unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_wrong_password_is_reported_without_the_password() {
+    with_timeout(|| {
+        let (_smsc, address) =
+            Running::listening(&["smsc", "--listen", "127.0.0.1:0", "--account", "shop:s3cret"]);
+        let url = format!("smpp://shop:guessed@{address}");
+        let send = ["send", "--url", &url, "--to", "6591234567", "--text", "Hello"];
+        let file = new_file("wrong-password");
+        let receive = ["receive", "--url", &url, "--file", file.to_str().unwrap()];
+        let load = ["load", "--url", &url];
+        let alone = ["load", "--url", &url, "--blocking", "--alone"];
+        let (status, _, error) = run(smpp(&alone));
+        assert!(status == 1 && error.contains("Check the password"), "{error}");
+        for arguments in [&send[..], &receive, &load] {
+            for blocking in [None, Some("--blocking")] {
+                let mut command = smpp(arguments);
+                let (status, text, error) = run({
+                    command.args(blocking);
+                    command
+                });
+                assert_eq!(status, 1, "{arguments:?}");
+                assert!(error.contains("ESME_RINVPASWD") && error.contains("Check the password"), "{error}");
+                assert!(!text.contains("guessed") && !error.contains("guessed"), "{text}{error}");
+            }
+        }
+        fs::remove_file(file).unwrap();
+        // The URL has no password, and neither has the environment.
+        let url = format!("smpp://shop@{address}");
+        let (status, _, error) = run(smpp(&["send", "--url", &url, "--to", "6591234567", "--text", "Hello"]));
+        assert!(status == 2 && error.contains("SMPP_PASSWORD"), "{error}");
+    });
+}
+
+#[test]
+fn decode_prints_each_field() {
+    let (status, text, _) = run(smpp(&["decode", "00000010", "00000015", "00000000", "00000001"]));
+    assert_eq!(status, 0);
+    assert!(text.starts_with("enquire_link  sequence 1 ESME_ROK, 16 octets\n"), "{text}");
+    assert!(text.contains("00 00 00 15                 command_id"), "{text}");
+    let (status, text, _) = run(smpp(&["decode", "00000010", "00000015", "00000000"]));
+    assert!(status == 1 && text.contains("ends inside a PDU"), "{text}");
+    let (status, _, error) = run(smpp(&["decode", "no-such-file.pcap"]));
+    assert!(status == 2 && error.contains("neither a file nor hex digits"), "{error}");
+}
+
+#[test]
+fn completions_for_three_shells() {
+    for shell in ["bash", "zsh", "fish"] {
+        let (status, script, _) = run(smpp(&["completions", shell]));
+        assert_eq!(status, 0, "{shell}");
+        for subcommand in SUBCOMMANDS {
+            assert!(script.contains(subcommand), "{shell}: {script}");
+        }
+    }
+}
+
+#[test]
+fn load_measures_each_variant() {
+    with_timeout(|| {
+        for variant in [
+            &["--connections", "2", "--threads", "2"][..],
+            &["--queued"],
+            &["--rate", "100000"],
+            &["--blocking"],
+            &["--blocking", "--threads", "4"],
+            &["--blocking", "--alone"],
+            &["--blocking", "--raw"],
+        ] {
+            let arguments = [&["load", "--messages", "1000", "--json"], variant].concat();
+            let (status, text, error) = run(smpp(&arguments));
+            assert_eq!(status, 0, "{variant:?}: {text}{error}");
+            let result: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(result["accepted"], 1000, "{text}");
+            assert!(result["micros"]["p99"].as_f64().unwrap() > 0.0, "{text}");
+        }
+    });
+}
+
+#[test]
+fn load_in_two_processes() {
+    with_timeout(|| {
+        for blocking in [None, Some("--blocking")] {
+            let serve = ["load", "--serve", "127.0.0.1:0", "--sessions", "1"];
+            let serve: Vec<_> = serve.into_iter().chain(blocking).collect();
+            let (mut server, address) = Running::listening(&serve);
+            let mut command = smpp(&["load", "--messages", "1000"]);
+            command.args(["--url", &format!("smpp://a:b@{address}")]).args(blocking);
+            let (status, text, error) = run(command);
+            assert_eq!(status, 0, "{text}{error}");
+            assert!(text.starts_with("1000 accepted, 0 refused, 0 never sent, 0 unanswered\n"), "{text}");
+            assert!(server.0.wait().unwrap().success(), "it ends after one session");
+        }
+    });
+}
+
+#[test]
+fn load_names_an_option_that_does_not_apply() {
+    for (arguments, message) in [
+        (["load", "--alone", "--json"], "--alone applies only with --blocking"),
+        (["load", "--raw", "--json"], "--raw applies only with --blocking"),
+        (["load", "--queued", "--blocking"], "--queued does not apply with --blocking"),
+    ] {
+        let (status, _, error) = run(smpp(&arguments));
+        assert!(status == 2 && error.contains(message), "{error}");
+    }
+}
+
+#[test]
+fn smsc_receive_and_send_together() {
+    with_timeout(|| {
+        for blocking in [None, Some("--blocking")] {
+            let (_smsc, address) = Running::listening(&[
+                "smsc",
+                "--listen",
+                "127.0.0.1:0",
+                "--account",
+                "shop:s3cret",
+                "--mo",
+                "shop",
+                "--mo-count",
+                "1",
+                "--mo-text",
+                "Hello from a phone",
+            ]);
+            let url = format!("smpp://shop:s3cret@{address}");
+            let file = new_file("together");
+            let receive = ["receive", "--url", &url, "--file", file.to_str().unwrap()];
+            let receive: Vec<_> = receive.into_iter().chain(blocking).collect();
+            let mut receiver = Running::start(&receive);
+            let mut line = String::new();
+            BufReader::new(receiver.0.stderr.as_mut().unwrap()).read_line(&mut line).unwrap();
+            assert!(line.starts_with("bound; 0 messages are in "), "{line}");
+
+            let text = "Hello over three processes";
+            let mut command =
+                smpp(&["send", "--url", &url, "--to", "6591234567", "--text", text, "--no-receipt"]);
+            command.args(blocking);
+            let (status, sent, error) = run(command);
+            assert_eq!(status, 0, "{sent}{error}");
+            // The message of the phone is delivered to either bind.
+            let text = hexadecimal("Hello from a phone");
+            let stored = || fs::read_to_string(&file).unwrap_or_default().contains(&text);
+            while !stored() && !sent.contains("Hello from a phone") {
+                thread::sleep(Duration::from_millis(20));
+            }
+            fs::remove_file(&file).unwrap();
+        }
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_smsc_unbinds_and_prints_a_summary() {
+    with_timeout(|| {
+        let (mut smsc, _) = Running::listening(&["smsc", "--listen", "127.0.0.1:0"]);
+        let kill = Command::new("kill").arg(smsc.0.id().to_string()).status().unwrap();
+        assert!(kill.success());
+        let mut rest = String::new();
+        smsc.0.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
+        assert!(rest.contains("stopped: 0 sessions unbound, 0 aborted"), "{rest}");
+        assert!(smsc.0.wait().unwrap().success());
+    });
+}

@@ -5,7 +5,10 @@ use std::fmt;
 use std::sync::{Arc, Condvar};
 use std::time::Instant;
 
-use smpp_core::account::{Ack, DeliveryReceipt, EventRouter, InboundMessage, ReceiptMatch, RoutedEvent};
+use smpp_core::account::{
+    Ack, DeliveryReceipt, EventRouter, InboundMessage, MessageNumber, ReceiptMatch, RoutedEvent,
+    SegmentOutcome,
+};
 use smpp_core::session::Refusal;
 use smpp_core::{CommandStatus, DeliverSm, Frame, Operation};
 
@@ -59,6 +62,16 @@ pub enum Arrival {
     Receipt(Unacknowledged<(DeliveryReceipt, Option<ReceiptMatch>)>),
     /// A PDU that has no response: alert_notification.
     Notification(Frame<Vec<u8>>),
+    /// The SMSC answered a segment after its timeout, which the message's outcome has reported as
+    /// [`Unanswered`](SegmentOutcome::Unanswered). Receipts of an accepted segment are matched as always.
+    LateOutcome {
+        /// The message: the number that [`SendError::Failed`](super::SendError::Failed) carries.
+        message: MessageNumber,
+        /// The segment, from 0.
+        segment: u8,
+        /// How the segment ended.
+        outcome: SegmentOutcome,
+    },
 }
 
 /// A delivery that is not acknowledged yet, and the right to do so once.
@@ -99,6 +112,9 @@ impl Arrival {
                 Self::Receipt(Unacknowledged::new((receipt, matched), ack, shared))
             }
             RoutedEvent::Notification(frame) => Self::Notification(frame),
+            RoutedEvent::LateOutcome(message, segment, outcome) => {
+                Self::LateOutcome { message, segment, outcome }
+            }
         }
     }
 }

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use smpp_core::account::{Ack, DeliveryReceipt, EventRouter, InboundMessage, ReceiptMatch, RoutedEvent};
+use smpp_core::account::{
+    Ack, DeliveryReceipt, EventRouter, InboundMessage, MessageNumber, ReceiptMatch, RoutedEvent,
+    SegmentOutcome,
+};
 use smpp_core::session::Refusal;
 use smpp_core::{CommandStatus, DeliverSm, Frame, Operation};
 
@@ -52,6 +55,16 @@ pub enum Arrival {
     Receipt(Unacknowledged<(DeliveryReceipt, Option<ReceiptMatch>)>),
     /// An alert_notification. It has no response.
     Notification(Frame<Vec<u8>>),
+    /// The SMSC answered a segment after its timeout, which the message's outcome has reported as
+    /// [`Unanswered`](SegmentOutcome::Unanswered). Receipts of an accepted segment are matched as always.
+    LateOutcome {
+        /// The message: the number that [`SendError::Failed`](super::SendError::Failed) carries.
+        message: MessageNumber,
+        /// The segment, from 0.
+        segment: u8,
+        /// How the segment ended.
+        outcome: SegmentOutcome,
+    },
 }
 
 /// A delivery and its one acknowledgement. If it is dropped without one, it is refused with a temporary error, so that the
@@ -87,6 +100,9 @@ impl Arrival {
                 Self::Receipt(Unacknowledged::new((receipt, about), ack, shared))
             }
             RoutedEvent::Notification(frame) => Self::Notification(frame),
+            RoutedEvent::LateOutcome(message, segment, outcome) => {
+                Self::LateOutcome { message, segment, outcome }
+            }
         }
     }
 }

@@ -51,7 +51,7 @@ fn config(u: &mut Unstructured<'_>) -> arbitrary::Result<Config> {
         max_pdu: *u.choose(&[frame::DEFAULT_MAX_LENGTH, 128, 40, 16, 0])?,
         max_output: *u.choose(&[10_000, 200, 60, 1, 0])?,
         max_malformed: u.int_in_range(0..=3)?,
-        tolerance: *u.choose(&[Tolerance::LENIENT, Tolerance::STRICT, Tolerance(Quirks::all())])?,
+        tolerance: *u.choose(&[None, Some(Tolerance::STRICT), Some(Tolerance(Quirks::all()))])?,
         rate,
         ..times
     })

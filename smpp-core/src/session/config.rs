@@ -46,9 +46,10 @@ pub struct Config {
     /// [`CloseReason::TooManyMalformed`](super::CloseReason::TooManyMalformed). Unknown commands count as well. Default
     /// 1,000.
     pub max_malformed: u32,
-    /// Which deviations from the specification the session accepts in PDUs of the peer. Default
-    /// [`Tolerance::LENIENT`].
-    pub tolerance: Tolerance,
+    /// Which deviations from the specification the session accepts in PDUs of the peer. `None` for the default of the role:
+    /// an ESME reads everything that it can ([`Tolerance::LENIENT`]); an SMSC refuses messages that it cannot deliver as they
+    /// were meant ([`Tolerance::FAITHFUL`]), with the status of the field, and reads everything else. Default `None`.
+    pub tolerance: Option<Tolerance>,
     /// The requests that the peer offers. The session refuses others with
     /// [`Refusal::Unsupported`](super::Refusal::Unsupported). Default all.
     pub operations: Operations,
@@ -120,7 +121,7 @@ impl Default for Config {
             max_pdu: frame::DEFAULT_MAX_LENGTH,
             max_output: 256 * 1024,
             max_malformed: 1000,
-            tolerance: Tolerance::LENIENT,
+            tolerance: None,
             operations: Operations::all(),
             assumed_version: InterfaceVersion::V3_4,
             peer_version: None,

@@ -18,7 +18,7 @@ use crate::frame::{self, Frame, Header, SequenceNumber};
 use crate::pdu::{BindMode, CommandId, CommandStatus, Pdu};
 use crate::time::Instant;
 use crate::tlv::Tlvs;
-use crate::wire::{DecodeError, DecodeErrorKind};
+use crate::wire::{DecodeError, DecodeErrorKind, Tolerance};
 
 impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// Reads PDUs from the front of `input` until one causes an event, and advances `input` past what it has read.
@@ -79,7 +79,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     #[inline(never)]
     fn handle_request<'b>(&mut self, frame: Frame<&'b [u8]>) -> Option<Event<'b, T>> {
         let header = frame.header();
-        let (pdu, quirks) = match frame.into_pdu(self.config.tolerance) {
+        let (pdu, quirks) = match frame.into_pdu(self.tolerance(header.command)) {
             Ok(decoded) => decoded,
             Err(error) if error.kind == DecodeErrorKind::UnknownCommand => {
                 self.nack(error.status(), header.sequence);
@@ -120,6 +120,16 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
                 Some(Event::Request { request, frame, quirks })
             }
             None => Some(Event::Notification { pdu, frame, quirks }),
+        }
+    }
+
+    /// Returns which deviations a PDU of this command may have.
+    fn tolerance(&self, command: CommandId) -> Tolerance {
+        let is_content = command.is_message() || command == CommandId::REPLACE_SM;
+        match self.config.tolerance {
+            Some(tolerance) => tolerance,
+            None if R::SIDE == Side::Smsc && is_content => Tolerance::FAITHFUL,
+            None => Tolerance::LENIENT,
         }
     }
 
@@ -190,7 +200,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         let header = frame.header();
         let nack = header.command == CommandId::GENERIC_NACK;
         let answers = |request: CommandId| nack || header.command == request.response();
-        let decoded = frame.into_pdu(self.config.tolerance);
+        let decoded = frame.into_pdu(self.tolerance(header.command));
         self.stats.quirks += u64::from(decoded.is_ok_and(|(_, quirks)| !quirks.is_empty()));
         if self.enquire_link == Some(header.sequence) && answers(CommandId::ENQUIRE_LINK) {
             self.enquire_link = None;

@@ -84,6 +84,19 @@ impl Tolerance {
     pub const LENIENT: Self = Self(Quirks::all());
     /// Accepts no deviation.
     pub const STRICT: Self = Self(Quirks::empty());
+    /// Accepts the deviations that lose or change nothing of a message: every known one but strings that are too long, a
+    /// truncated TLV, octets behind the end, a `short_message` of 255 octets, and two texts.
+    ///
+    /// A session of an SMSC uses it for messages by default: it cannot deliver them as the ESME meant them.
+    pub const FAITHFUL: Self = Self(
+        Quirks::all().difference(
+            Quirks::LONG_STRING
+                .union(Quirks::TRUNCATED_TLV)
+                .union(Quirks::TRAILING_OCTETS)
+                .union(Quirks::LONG_SHORT_MESSAGE)
+                .union(Quirks::BOTH_MESSAGE_FIELDS),
+        ),
+    );
 }
 
 impl Default for Tolerance {

@@ -2,8 +2,8 @@
 
 use smpp_core::session::{CloseReason, Config, Instant, Refusal, Session, Smsc, State};
 use smpp_core::{
-    Bind, BindMode, BindResp, CommandId, CommandStatus, DecodeErrorKind, DeliverSm, InterfaceVersion, Pdu,
-    Tag, Tlv, Tlvs, Tolerance,
+    Bind, BindMode, BindResp, CommandId, CommandStatus, DecodeErrorKind, DeliverSm, InterfaceVersion,
+    Password, Pdu, Tag, Tlv, Tlvs, Tolerance,
 };
 
 use super::support::{
@@ -72,7 +72,7 @@ fn an_unknown_command_is_nacked_with_its_number() {
 
 #[test]
 fn a_strict_session_nacks_an_unknown_command_too() {
-    let config = Config { tolerance: Tolerance::STRICT, ..Config::default() };
+    let config = Config { tolerance: Some(Tolerance::STRICT), ..Config::default() };
     let mut smsc = bound_smsc(config, BindMode::Transceiver);
     smsc.receive(Instant::ZERO, &raw(CommandId(0x0000_0077), CommandStatus::ROK, 0, b""));
     smsc.receive(Instant::ZERO, &raw(CommandId(0x0000_0077), CommandStatus::RSYSERR, 2, b""));
@@ -185,4 +185,37 @@ fn a_peer_of_version_3_3_gets_no_tlvs() {
         "the message is not sent without its text"
     );
     assert!(pair.smsc.request(pair.now, &deliver_sm("text"), "news").is_ok());
+}
+
+#[test]
+fn an_smsc_refuses_a_message_that_it_cannot_deliver_as_it_was_meant() {
+    let sm = request(Pdu::SubmitSm(submit_sm("hello")), 2);
+    let body = &sm[16..];
+    let truncated = [body, b"\x04\x24\0"].concat();
+    let mut long_address = body.to_vec();
+    let at = long_address.windows(10).position(|digits| digits == b"6591234567").unwrap();
+    long_address.splice(at..at, [b'1'; 30]);
+    for (body, status) in
+        [(truncated, CommandStatus::RINVOPTPARSTREAM), (long_address, CommandStatus::RINVDSTADR)]
+    {
+        let mut smsc = smsc();
+        smsc.receive(Instant::ZERO, &raw(CommandId::SUBMIT_SM, CommandStatus::ROK, 2, &body));
+        let answers = smsc.transmit();
+        let [(CommandId::SUBMIT_SM_RESP, answered, 2, _)] = pdus(&answers)[..] else { panic!("{answers:?}") };
+        assert_eq!(answered, status);
+        // An ESME reads the same with its quirk.
+        let mut esme = bound_esme(Config::default(), BindMode::Transceiver);
+        let quirks = esme.session.stats().quirks;
+        esme.receive(Instant::ZERO, &raw(CommandId::DELIVER_SM, CommandStatus::ROK, 2, &body));
+        assert_eq!(esme.take_events(), [OwnedEvent::Request(CommandId::DELIVER_SM)]);
+        assert_eq!(esme.session.stats().quirks, quirks + 1);
+    }
+}
+
+#[test]
+fn an_smsc_accepts_a_password_that_is_too_long_by_default() {
+    let mut smsc = Peer::<Smsc>::new(Config::default());
+    let password = Password::new(b"ten-octets").unwrap();
+    smsc.receive(Instant::ZERO, &request(Pdu::Bind(Bind { password, ..bind(BindMode::Transceiver) }), 1));
+    assert_eq!(smsc.take_events(), [OwnedEvent::Request(CommandId::BIND_TRANSCEIVER)]);
 }

@@ -189,8 +189,11 @@ fn an_error_response_can_have_a_body() {
 
 #[test]
 fn a_strict_session_reports_malformed_responses_to_its_own_requests() {
-    let config =
-        Config { tolerance: Tolerance::STRICT, enquire_link_interval: Some(secs(5)), ..Config::default() };
+    let config = Config {
+        tolerance: Some(Tolerance::STRICT),
+        enquire_link_interval: Some(secs(5)),
+        ..Config::default()
+    };
     let mut smsc = bound_smsc(config, BindMode::Transceiver);
     smsc.handle_timeouts(NOW);
     smsc.handle_timeouts(NOW + secs(5));

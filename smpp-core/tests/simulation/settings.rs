@@ -31,7 +31,7 @@ impl Settings {
             max_pdu: self.max_pdu,
             max_output: self.max_output,
             max_malformed: self.max_malformed,
-            tolerance: if self.strict { Tolerance::STRICT } else { Tolerance::LENIENT },
+            tolerance: Some(if self.strict { Tolerance::STRICT } else { Tolerance::LENIENT }),
             rate: self.rate.map(|(limit, burst)| Rate::per_second(limit).with_burst(burst)),
             session_init_timeout: self.session_init,
             enquire_link_interval: self.enquire_link,

@@ -189,7 +189,9 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             // The header alone decides. The body does not matter.
             _ if nack => Outcome::Nacked(status),
             Ok(_) if status.is_ok() => {
-                if let (Some(mode), Shutdown::NotStarted) = (bind.and_then(BindMode::from_command), self.shutdown) {
+                if let (Some(mode), Shutdown::NotStarted) =
+                    (bind.and_then(BindMode::from_command), self.shutdown)
+                {
                     self.peer_version = tlvs.sc_interface_version();
                     self.enter_bound(mode);
                 }

@@ -1,4 +1,4 @@
-//! Whatever an SMSC, a network, an application and a clock do to an account.
+//! Fuzzes an account: the input decides what the SMSC, the network, the application and the clock do.
 #![no_main]
 
 mod binds;

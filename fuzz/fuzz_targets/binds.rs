@@ -1,5 +1,5 @@
-//! What holds for an account, whatever an SMSC, a network, an application and a clock do to it. The fuzz target and the
-//! tests of `smpp-core` share it.
+//! Checks the invariants of an account against random inputs of the SMSC, the network, the application and the clock. The
+//! fuzz target and the tests of `smpp-core` share it.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
@@ -18,17 +18,17 @@ use smpp_core::{
     SubmitSm, SubmitSmResp,
 };
 
-/// The octets decide on the options, and then on one step after the other; then the account is shut down.
+/// Runs one input: the octets select the options, then the steps. At the end the account is shut down.
 pub(crate) fn account(octets: &[u8]) {
     let mut steps = Unstructured::new(octets);
-    let Ok(mut play) = Play::new(&mut steps) else { return };
-    while !steps.is_empty() && play.step(&mut steps).is_ok() {
-        play.check();
+    let Ok(mut run) = Run::new(&mut steps) else { return };
+    while !steps.is_empty() && run.step(&mut steps).is_ok() {
+        run.check();
     }
-    play.finish();
+    run.finish();
 }
 
-/// Small limits and short times, so that rare paths become common.
+/// Returns options with small limits and short times, so that rare paths become common.
 fn options(u: &mut Unstructured<'_>) -> arbitrary::Result<Options> {
     let max_binds = u.int_in_range(1..=4)?;
     Ok(Options {
@@ -82,50 +82,52 @@ fn address(last: u8) -> SocketAddr {
     ([192, 0, 2, last], 2776).into()
 }
 
-/// The SMSC's end of a connection.
+/// The SMSC side of a connection.
 struct Server {
     session: Session<Smsc, ()>,
-    /// On its way to the account.
+    /// Octets in transit to the account.
     octets: VecDeque<u8>,
-    /// What came and was not read.
+    /// Octets that have arrived and were not read.
     input: Vec<u8>,
 }
 
-struct Play {
+struct Run {
     account: Account,
     now: Instant,
     max_binds: usize,
-    queue: usize,
+    queue_capacity: usize,
     actions: VecDeque<Action>,
-    /// Resolving and connecting.
-    trying: HashSet<LinkId>,
+    /// The links that are connecting.
+    connecting: HashSet<LinkId>,
     servers: HashMap<LinkId, Server>,
     open: HashSet<MessageNumber>,
-    /// The SMSC's ids, and the texts that it has seen, by message.
+    /// How many message ids the SMSC has given.
     ids: u32,
-    seen: HashSet<String>,
+    /// The texts that the SMSC has received.
+    received: HashSet<String>,
+    /// The texts that were submitted.
     texts: HashMap<MessageNumber, String>,
     acks: Vec<Ack>,
     messages: u32,
     closed: bool,
 }
 
-impl Play {
+impl Run {
     fn new(u: &mut Unstructured<'_>) -> arbitrary::Result<Self> {
         let options = options(u)?;
-        let (max_binds, queue) = (usize::from(options.max_binds), options.queue_capacity);
-        let account = Account::new(options, Instant::ZERO).expect("the options are in order");
+        let (max_binds, queue_capacity) = (usize::from(options.max_binds), options.queue_capacity);
+        let account = Account::new(options, Instant::ZERO).expect("valid options");
         Ok(Self {
             account,
             now: Instant::ZERO,
             max_binds,
-            queue,
+            queue_capacity,
             actions: VecDeque::new(),
-            trying: HashSet::new(),
+            connecting: HashSet::new(),
             servers: HashMap::new(),
             open: HashSet::new(),
             ids: 0,
-            seen: HashSet::new(),
+            received: HashSet::new(),
             texts: HashMap::new(),
             acks: Vec::new(),
             messages: 0,
@@ -135,8 +137,8 @@ impl Play {
 
     fn step(&mut self, u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         match u.int_in_range(0..=15)? {
-            0 => self.pass(time(u)?),
-            1..=3 => self.act(u)?,
+            0 => self.advance(time(u)?),
+            1..=3 => self.do_action(u)?,
             4..=6 => self.exchange(u)?,
             7 => self.deliver(u)?,
             8 => self.disturb(u)?,
@@ -148,7 +150,7 @@ impl Play {
             }
             13 => {
                 let binds = binds(u, self.max_binds as u16)?;
-                self.account.set_binds(self.now, binds).expect("no more than there may be");
+                self.account.set_binds(self.now, binds).expect("within max_binds");
             }
             14 if !self.acks.is_empty() => {
                 let ack = self.acks.swap_remove(u.choose_index(self.acks.len())?);
@@ -161,7 +163,7 @@ impl Play {
         Ok(())
     }
 
-    fn pass(&mut self, time: Duration) {
+    fn advance(&mut self, time: Duration) {
         self.now = self.now + time;
         for link in self.links() {
             self.account.handle_link_timeout(self.now, link);
@@ -173,9 +175,9 @@ impl Play {
         self.account.links().map(|(link, _)| link).collect()
     }
 
-    /// Does one of the things that the account wants done.
-    fn act(&mut self, u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
-        self.fetch();
+    /// Does one action of the account.
+    fn do_action(&mut self, u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+        self.fetch_actions();
         let Some(action) = self.actions.pop_front() else { return Ok(()) };
         match action {
             Action::Resolve { link } => {
@@ -183,13 +185,13 @@ impl Play {
                 self.account.handle_resolved(self.now, link, &found);
             }
             Action::Connect { link, .. } => {
-                assert!(!self.servers.contains_key(&link), "the old connection is there still");
+                assert!(!self.servers.contains_key(&link), "the old connection is still open");
                 if u.ratio(1, 4)? {
                     self.account.handle_connect_failed(self.now, link, ConnectFailure::Network);
-                    self.trying.remove(&link);
+                    self.connecting.remove(&link);
                 } else if self.account.handle_connected(self.now, link, ()) {
                     let session = Session::new(Config::default(), self.now);
-                    self.trying.remove(&link);
+                    self.connecting.remove(&link);
                     self.servers.insert(link, Server { session, octets: VecDeque::new(), input: Vec::new() });
                 } else {
                     self.close(link);
@@ -202,14 +204,14 @@ impl Play {
 
     fn close(&mut self, link: LinkId) {
         self.servers.remove(&link);
-        self.trying.remove(&link);
+        self.connecting.remove(&link);
         self.account.handle_closed(self.now, link);
     }
 
-    fn fetch(&mut self) {
+    fn fetch_actions(&mut self) {
         while let Some(action) = self.account.poll_action() {
             if let Action::Connect { link, .. } = action {
-                self.trying.insert(link);
+                self.connecting.insert(link);
             }
             self.actions.push_back(action);
         }
@@ -221,7 +223,7 @@ impl Play {
         Ok(if links.is_empty() { None } else { Some(*u.choose(&links)?) })
     }
 
-    /// Moves octets of one connection, both ways, and lets the SMSC answer.
+    /// Moves octets of one connection both ways; the SMSC answers what it has read.
     fn exchange(&mut self, u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         let Some(link) = self.any_server(u)? else { return Ok(()) };
         let mut octets = Vec::new();
@@ -243,14 +245,14 @@ impl Play {
                 }
                 session::Event::Request { request: Request::SubmitSm(message, reply), .. } => {
                     let text = String::from_utf8_lossy(message.short_message.as_bytes()).into_owned();
-                    self.seen.insert(text);
+                    self.received.insert(text);
                     self.ids += 1;
                     let id = self.ids.to_string();
                     let message_id = COctets::new(id.as_bytes()).expect("a short number");
                     let statuses =
                         [CommandStatus::RTHROTTLED, CommandStatus::RINVDSTADR, CommandStatus::RMSGQFUL];
                     match u.int_in_range(0..=7)? {
-                        // The answer is owed for ever.
+                        // The SMSC never answers.
                         0 => {}
                         1..=2 => drop(server.session.respond(reply, Err(*u.choose(&statuses)?))),
                         _ => {
@@ -264,15 +266,15 @@ impl Play {
         }
         server.input = rest.to_vec();
         if taken < octets.len() {
-            // The rest of it is lost, and so is the connection.
+            // The connection fails, and the other octets are lost.
             self.account.handle_eof(self.now, link);
             return Ok(());
         }
-        self.hand_over(link, u)
+        self.deliver_octets(link, u)
     }
 
-    /// Some of what the SMSC says reaches the account.
-    fn hand_over(&mut self, link: LinkId, u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+    /// Delivers some of the SMSC's octets to the account.
+    fn deliver_octets(&mut self, link: LinkId, u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         let Some(server) = self.servers.get_mut(&link) else { return Ok(()) };
         let mut octets = Vec::new();
         server.session.poll_transmit(&mut octets);
@@ -287,26 +289,26 @@ impl Play {
         Ok(())
     }
 
-    /// The SMSC has something: a receipt, of what it has taken perhaps, or a part of a message.
+    /// The SMSC delivers a receipt, of a known or an unknown message, or an MO message or segment.
     fn deliver(&mut self, u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         let Some(link) = self.any_server(u)? else { return Ok(()) };
         let Some(server) = self.servers.get_mut(&link) else { return Ok(()) };
         let id = u.int_in_range(0..=self.ids + 1)?;
         let state = *u.choose(&["DELIVRD", "ENROUTE", "UNDELIV", "FANCY"])?;
         let receipt = format!("id:{id} stat:{state}");
-        let part = [5, 0, 3, u.int_in_range(0..=1)?, 2, u.int_in_range(1..=3)?, b'x'];
+        let segment = [5, 0, 3, u.int_in_range(0..=1)?, 2, u.int_in_range(1..=3)?, b'x'];
         let (esm_class, octets) = match u.int_in_range(0..=3)? {
-            0 => (EsmClass::UDHI, &part[..]),
+            0 => (EsmClass::UDHI, &segment[..]),
             1 => (EsmClass::empty(), &b"Hello"[..]),
             _ => (EsmClass::DELIVERY_RECEIPT, receipt.as_bytes()),
         };
         let short_message = ShortMessage::new(octets).expect("short");
         let message = DeliverSm { esm_class, short_message, ..DeliverSm::default() };
         let _ = server.session.request(self.now, &message, ());
-        self.hand_over(link, u)
+        self.deliver_octets(link, u)
     }
 
-    /// Something that is not in order.
+    /// Disturbs a connection: an unbind, its end, octets that are no PDU, or a timeout.
     fn disturb(&mut self, u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         let Some(link) = self.any_server(u)? else { return Ok(()) };
         let Some(server) = self.servers.get_mut(&link) else { return Ok(()) };
@@ -321,7 +323,7 @@ impl Play {
                 server.session.handle_timeout(self.now);
             }
         }
-        self.hand_over(link, u)
+        self.deliver_octets(link, u)
     }
 
     fn submit(&mut self, u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
@@ -346,26 +348,30 @@ impl Play {
         Ok(())
     }
 
-    /// What holds at all times.
+    /// Checks the invariants.
     fn check(&mut self) {
-        self.fetch();
+        self.fetch_actions();
         while let Some(event) = self.account.poll_event() {
             assert!(!self.closed, "an event after the end: {event:?}");
             match event {
                 Event::Outcome { message, outcome } => {
-                    assert!(self.open.remove(&message), "told twice, or of nothing");
+                    assert!(self.open.remove(&message), "a second outcome, or one of an unknown message");
                     let text = &self.texts[&message];
                     if let [SegmentOutcome::NeverSent(_)] = outcome.segments[..] {
-                        assert!(!self.seen.contains(text), "{text} was sent");
+                        assert!(!self.received.contains(text), "{text} was sent");
                     }
                     if let [SegmentOutcome::Accepted(_)] = outcome.segments[..] {
-                        assert!(self.seen.iter().any(|seen| seen.starts_with(text)), "{text} was not sent");
+                        assert!(
+                            self.received.iter().any(|received| received.starts_with(text)),
+                            "{text} was not sent"
+                        );
                     }
                 }
-                Event::Receipt { about, ack, .. } => {
-                    assert!(about.is_none_or(
-                        |about| about.segment < about.segments && about.pending <= about.segments
-                    ));
+                Event::Receipt { matched, ack, .. } => {
+                    assert!(
+                        matched.is_none_or(|matched| matched.segment < matched.segments
+                            && matched.pending <= matched.segments)
+                    );
                     self.acks.push(ack);
                 }
                 Event::Message { ack, .. } => self.acks.push(ack),
@@ -373,13 +379,13 @@ impl Play {
                 _ => {}
             }
         }
-        assert!(self.account.queued() <= self.queue);
-        assert!(self.trying.len() + self.servers.len() <= self.max_binds);
+        assert!(self.account.queued() <= self.queue_capacity);
+        assert!(self.connecting.len() + self.servers.len() <= self.max_binds);
         let busy = self.account.links().filter(|(_, state)| *state != LinkState::Idle).count();
         assert!(busy <= self.max_binds);
     }
 
-    /// Whatever state it is in, it comes to its end once it is told to, and every message to an outcome.
+    /// Shuts the account down, and checks that it closes and that every message has an outcome.
     fn finish(&mut self) {
         self.account.shutdown(self.now, Duration::from_secs(1));
         for _ in 0..100 {
@@ -389,18 +395,18 @@ impl Play {
                 assert_eq!(self.account.poll_timeout(), None);
                 return;
             }
-            let mut nothing = Unstructured::new(&[]);
+            let mut no_octets = Unstructured::new(&[]);
             while !self.actions.is_empty() {
-                self.act(&mut nothing).expect("no octets are zeros");
-                self.fetch();
+                self.do_action(&mut no_octets).expect("an empty input reads as zeros");
+                self.fetch_actions();
             }
             for link in self.links() {
                 let mut octets = Vec::new();
                 self.account.poll_transmit(link, &mut octets);
                 self.account.handle_transmitted(self.now, link, octets.len());
             }
-            self.pass(Duration::from_secs(1));
+            self.advance(Duration::from_secs(1));
         }
-        panic!("no end: {:?}", self.account.links().collect::<Vec<_>>());
+        panic!("the account does not close: {:?}", self.account.links().collect::<Vec<_>>());
     }
 }

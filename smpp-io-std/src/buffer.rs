@@ -1,15 +1,16 @@
-//! What was read and not yet understood.
+//! The receive buffer of a session.
 
-/// Octets of a buffer at first: as much as a session needs that has little to say.
+/// The initial size in octets. It is enough for a session with little traffic.
 const INITIAL: usize = 1024;
 
-/// Received octets. It grows when a PDU does not fit or a read has filled it, up to the largest PDU there may be.
+/// Received octets that the session has not consumed. The buffer grows when a PDU does not fit or a read has filled it,
+/// up to `limit`, the longest PDU that the session accepts.
 #[derive(Debug)]
 pub(crate) struct Buffer {
     octets: Vec<u8>,
     filled: usize,
     limit: usize,
-    /// Whether the last read has filled it: more is likely to wait.
+    /// Whether the last read filled the buffer, so that more octets probably wait in the socket.
     was_full: bool,
 }
 
@@ -18,19 +19,19 @@ impl Buffer {
         Self { octets: vec![0; INITIAL.min(limit)], filled: 0, limit, was_full: false }
     }
 
-    /// What was received.
+    /// Returns the octets that were received.
     pub(crate) fn received(&self) -> &[u8] {
         self.octets.get(..self.filled).unwrap_or_default()
     }
 
-    /// Keeps the last `left` octets of what was received.
-    pub(crate) fn keep(&mut self, left: usize) {
-        let left = left.min(self.filled);
-        self.octets.copy_within(self.filled - left..self.filled, 0);
-        self.filled = left;
+    /// Keeps the last `remaining` octets and drops those before them.
+    pub(crate) fn keep_last(&mut self, remaining: usize) {
+        let remaining = remaining.min(self.filled);
+        self.octets.copy_within(self.filled - remaining..self.filled, 0);
+        self.filled = remaining;
     }
 
-    /// Where to read to. Empty only if the buffer is full and may not grow.
+    /// Returns the space to read into. It is empty only if the buffer is full and has reached its limit.
     pub(crate) fn space(&mut self) -> &mut [u8] {
         if self.was_full {
             self.was_full = false;
@@ -40,7 +41,7 @@ impl Buffer {
         self.octets.get_mut(self.filled..).unwrap_or_default()
     }
 
-    /// So many octets have been put into [`space`](Self::space).
+    /// Records that a read has put `read` octets into [`space`](Self::space).
     pub(crate) fn advance(&mut self, read: usize) {
         self.filled = self.octets.len().min(self.filled + read);
         self.was_full = self.filled == self.octets.len();
@@ -60,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn it_grows_as_needed_and_no_further() {
+    fn the_buffer_grows_as_needed_up_to_its_limit() {
         let mut buffer = Buffer::new(3000);
         assert_eq!([read(&mut buffer, &[1; 5000]), buffer.octets.len()], [1024, 1024]);
         assert_eq!([read(&mut buffer, &[2; 5000]), buffer.octets.len()], [1024, 2048]);
@@ -70,24 +71,24 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_moves_to_the_front() {
+    fn remaining_octets_move_to_the_front() {
         let mut buffer = Buffer::new(3000);
         read(&mut buffer, b"abcdef");
-        buffer.keep(2);
+        buffer.keep_last(2);
         assert_eq!(buffer.received(), b"ef");
         read(&mut buffer, b"gh");
         assert_eq!(buffer.received(), b"efgh");
-        buffer.keep(0);
+        buffer.keep_last(0);
         assert_eq!(buffer.received(), b"");
     }
 
     #[test]
-    fn it_grows_after_a_read_that_filled_it() {
+    fn the_buffer_grows_after_a_read_that_filled_it() {
         let mut buffer = Buffer::new(3000);
         read(&mut buffer, &[1; 1023]);
-        buffer.keep(0);
+        buffer.keep_last(0);
         assert_eq!(read(&mut buffer, &[1; 5000]), 1024);
-        buffer.keep(0);
+        buffer.keep_last(0);
         assert_eq!(read(&mut buffer, &[1; 5000]), 2048);
     }
 }

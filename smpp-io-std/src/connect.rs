@@ -1,4 +1,4 @@
-//! From an endpoint to a bind: resolve, connect, handshake, bind.
+//! Connecting an ESME: resolve the host, connect, make the TLS handshake, bind.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -11,12 +11,13 @@ use smpp_core::{Bind, Endpoint};
 
 use crate::connection::Connection;
 use crate::error::{ConnectError, ConnectErrorKind, TlsError};
-use crate::handle::{self, Client};
+use crate::handle::Client;
 use crate::inbox::Inbox;
+use crate::start::start;
 use crate::stream::Stream;
 use crate::tls_stream::TlsStream;
 
-/// Connects ESMEs: how long it may take, whom to trust, what the session may do.
+/// Connects an ESME to an SMSC: with a timeout, trusted certificate authorities, and a session configuration.
 ///
 /// ```no_run
 /// use std::path::Path;
@@ -31,6 +32,8 @@ use crate::tls_stream::TlsStream;
 /// let connection = connector.connect(&"smpps://localhost:2776".parse()?)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// It connects once. An [`Account`](crate::account::Account) reconnects and rebinds by itself.
 #[derive(Clone, Debug)]
 pub struct Connector {
     config: Config,
@@ -45,32 +48,37 @@ impl Default for Connector {
 }
 
 impl Connector {
-    /// Gives each address 10 s and the TLS handshake 10 s, trusts the system's roots, and runs sessions with
-    /// the default configuration.
+    /// Makes a connector with the defaults: 10 s for each address and 10 s for the TLS handshake, the certificate
+    /// authorities that the operating system trusts, and the default session configuration.
     pub fn new() -> Self {
         Self { config: Config::default(), tls: None, timeout: Duration::from_secs(10) }
     }
 
-    /// What each session may do, wait for and hold.
+    /// Sets the configuration of each session: timeouts, window, rate limit and bounds.
     #[must_use]
     pub fn config(self, config: Config) -> Self {
         Self { config, ..self }
     }
 
-    /// Whom to trust instead of the system's roots: see [`tls`](crate::tls), or bring your own.
+    /// Sets the TLS configuration, instead of the certificate authorities that the operating system trusts. Make one with
+    /// [`tls`](crate::tls), or bring your own.
     #[must_use]
     pub fn tls(self, tls: Arc<ClientConfig>) -> Self {
         Self { tls: Some(tls), ..self }
     }
 
-    /// How long to wait for each address, and for the TLS handshake. How long the name server may take is
-    /// the operating system's setting.
+    /// Sets the timeout for the TCP connection to each address, and for the TLS handshake. Default 10 s. The time for
+    /// resolving the host is a setting of the operating system.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
 
-    /// Connects to the first address of the host that answers, and binds.
+    /// Connects to the first address of the host that accepts a connection, and binds.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] says which step failed. If the bind fails, the connection is closed.
     pub fn bind(
         &self,
         endpoint: &Endpoint,
@@ -83,32 +91,43 @@ impl Connector {
         }
     }
 
-    /// Connects to the first address of the host that answers; the session is open, not yet bound.
+    /// Connects to the first address of the host that accepts a connection. The session is open and not bound yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] says which step failed.
     pub fn connect(&self, endpoint: &Endpoint) -> Result<Connection<Esme, Stream>, ConnectError> {
-        let stream = self.stream(endpoint).map_err(|failure| failed(endpoint, failure))?;
+        let stream = self.stream(endpoint).map_err(|kind| failed(endpoint, kind))?;
         Connection::new(stream, self.config)
             .map_err(|error| failed(endpoint, ConnectErrorKind::Socket(error)))
     }
 
-    /// Connects to the first address of the host that answers, and runs the session with a thread of its own: see
-    /// [`Handle`](crate::Handle). It blocks until there is a connection; the session is open, not yet bound.
+    /// Connects to the first address of the host that accepts a connection, and starts a session with a background thread:
+    /// see [`Handle`](crate::Handle). It blocks until the connection is made. The session is open and not bound yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] says which step failed.
     pub fn start(&self, endpoint: &Endpoint) -> Result<(Client, Inbox<Esme>), ConnectError> {
-        let stream = self.stream(endpoint).map_err(|failure| failed(endpoint, failure))?;
-        handle::start(stream, self.config).map_err(|error| failed(endpoint, ConnectErrorKind::Socket(error)))
+        let stream = self.stream(endpoint).map_err(|kind| failed(endpoint, kind))?;
+        start(stream, self.config).map_err(|error| failed(endpoint, ConnectErrorKind::Socket(error)))
     }
 
     fn stream(&self, endpoint: &Endpoint) -> Result<Stream, ConnectErrorKind> {
-        // Before any connection is made, so that a missing CA is not mistaken for a bad network.
-        let tls =
-            endpoint.tls.then(|| trusted(self.tls.as_ref())).transpose().map_err(ConnectErrorKind::Tls)?;
-        let (address, tcp) = self.dial(endpoint)?;
+        // Before connecting, so that the error about a missing CA does not depend on the network.
+        let tls = endpoint
+            .tls
+            .then(|| client_config(self.tls.as_ref()))
+            .transpose()
+            .map_err(ConnectErrorKind::Tls)?;
+        let (address, tcp) = self.connect_tcp(endpoint)?;
         let Some(config) = tls else { return Ok(Stream::Tcp(tcp)) };
         let tls = TlsStream::connect(tcp, &endpoint.host, config, self.timeout);
         tls.map(|tls| Stream::Tls(Box::new(tls))).map_err(|error| ConnectErrorKind::Handshake(address, error))
     }
 
-    /// A TCP connection to one of the host's addresses.
-    fn dial(&self, endpoint: &Endpoint) -> Result<(SocketAddr, TcpStream), ConnectErrorKind> {
+    /// Makes a TCP connection to one of the host's addresses.
+    fn connect_tcp(&self, endpoint: &Endpoint) -> Result<(SocketAddr, TcpStream), ConnectErrorKind> {
         let addresses = (endpoint.host.as_str(), endpoint.port).to_socket_addrs();
         let mut attempts = Vec::new();
         for address in addresses.map_err(ConnectErrorKind::Resolve)? {
@@ -124,16 +143,16 @@ impl Connector {
     }
 }
 
-/// A TCP connection to this address.
+/// Makes a TCP connection to the address.
 pub(crate) fn tcp(address: SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
     let tcp = TcpStream::connect_timeout(&address, timeout)?;
-    // Without it, Nagle's algorithm delays each PDU; a failure to set it harms nothing.
+    // Without it, Nagle's algorithm delays each PDU. A failure to set it is harmless.
     let _ = tcp.set_nodelay(true);
     Ok(tcp)
 }
 
-/// Whom to trust: the system's roots unless said otherwise.
-pub(crate) fn trusted(tls: Option<&Arc<ClientConfig>>) -> Result<Arc<ClientConfig>, TlsError> {
+/// Returns the given TLS configuration, or one that trusts the operating system's certificate authorities.
+pub(crate) fn client_config(tls: Option<&Arc<ClientConfig>>) -> Result<Arc<ClientConfig>, TlsError> {
     match tls {
         Some(config) => Ok(Arc::clone(config)),
         #[cfg(feature = "native-roots")]
@@ -143,6 +162,6 @@ pub(crate) fn trusted(tls: Option<&Arc<ClientConfig>>) -> Result<Arc<ClientConfi
     }
 }
 
-fn failed(endpoint: &Endpoint, failure: ConnectErrorKind) -> ConnectError {
-    ConnectError { endpoint: endpoint.to_string(), kind: failure }
+fn failed(endpoint: &Endpoint, kind: ConnectErrorKind) -> ConnectError {
+    ConnectError { endpoint: endpoint.to_string(), kind }
 }

@@ -1,4 +1,4 @@
-//! One connection, driven by the thread that uses it.
+//! One session that the calling thread drives.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -7,126 +7,143 @@ use std::sync::{Arc, mpsc};
 use std::time::{self, Duration};
 
 use smpp_core::session::{
-    CloseReason, Config, Esme, Event, Instant, NotSentReason, Notification, Observer, Refusal, RequestError,
-    Response, Role, SentBy, Session, Smsc, State, Stats, UnansweredReason,
+    Config, Esme, Event, Instant, NotSentReason, Notification, Observer, Refusal, RequestError, Response,
+    Role, SentBy, Session, Smsc, State, Stats, UnansweredReason,
 };
 use smpp_core::{Bind, CommandStatus, DeliverSm, Frame, InterfaceVersion, Operation, SubmitSm};
 
 use crate::buffer::Buffer;
 use crate::error::End;
-use crate::incoming::{Inbound, InboundRequest};
-use crate::link::{SOCKET_HOLDS, TICK, WRITE_SLICE};
-use crate::outcomes::Answer;
-use crate::stream::{Transport, is_pause};
+use crate::halves::{MIN_WAIT, SOCKET_BUFFER_MAX, WRITE_TIMEOUT};
+use crate::inbound::{Inbound, InboundRequest};
+use crate::pending_requests::RequestResult;
+use crate::sent_request::{SentRequest, Tag};
+use crate::transport::{Transport, is_pause};
 
-/// The longest time to wait at once. Most deadlines are further off, so that the transport need not be told each.
-const LONGEST: Duration = Duration::from_secs(1);
+/// The longest time that one read waits. Most deadlines are further away, so the read timeout seldom changes.
+const MAX_READ: Duration = Duration::from_secs(1);
 
-/// One session over one transport, in the caller's thread.
+/// One session over one transport, in the caller's thread. It starts no thread.
 ///
-/// Dropped, it closes the transport without a word: [`unbind`](Self::unbind) is the good end.
+/// The session works only while the caller is in one of the methods: it then reads, writes, answers enquire_link and keeps
+/// the timeouts. Call [`recv`](Self::recv) often enough that the peer's enquire_link is answered in time.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use smpp_core::{Bind, ShortMessage, SubmitSm};
+/// use smpp_io_std::{Connector, Inbound};
+///
+/// let bind = Bind { system_id: "shop".try_into()?, password: "secret".try_into()?, ..Bind::default() };
+/// let mut connection = Connector::new().bind(&"smpps://smpp.8x8.com".parse()?, &bind)?;
+/// let message = SubmitSm { short_message: ShortMessage::new(b"Hello")?, ..SubmitSm::default() };
+/// println!("message id {}", connection.submit(&message)?.message_id().escape_ascii());
+/// while let Some(inbound) = connection.recv(Some(Duration::from_secs(30)))? {
+///     match inbound {
+///         Inbound::DeliverSm(receipt) => connection.accept(receipt)?,
+///         other => connection.refuse(other)?,
+///     }
+/// }
+/// println!("{}", connection.unbind());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Dropping the connection closes the transport without unbind. [`unbind`](Self::unbind) shuts it down gracefully.
 pub struct Connection<R: Role, S: Transport> {
     session: Session<R, Tag, Option<Box<dyn Observer + Send>>>,
     stream: S,
-    /// What the transport was last told.
+    /// The read timeout that was set last.
     read_timeout: Option<Duration>,
     start: time::Instant,
     received: Buffer,
     /// Whether whole PDUs may be in `received`, left there while the session wanted no input.
     held: bool,
-    /// What the session gave to be transmitted, and how much of it the transport has taken.
+    /// Output of the session, and how many octets of it the transport has taken.
     output: Vec<u8>,
-    taken: usize,
-    /// Whether the transport may hold back what it has taken.
+    written: usize,
+    /// Whether the transport may hold back octets that it has taken.
     unflushed: bool,
-    /// When there was last nothing to read: what came since has been in time.
+    /// The last time at which the transport had nothing to read. Octets that came later came in time.
     caught_up: Instant,
-    /// Octets read since then.
-    unpaused: usize,
+    /// Octets read since `caught_up`.
+    octets_since: usize,
     /// Whether nothing more can be written.
-    failed: bool,
-    kept: Kept,
+    write_failed: bool,
+    events: PendingEvents,
 }
 
-/// Whom to tell how a request ended; `None` is the call of [`Connection::request`] that is under way.
-type Tag = Option<mpsc::Sender<Answer>>;
-
-/// A request that was sent and whose outcome is not known yet: see [`Connection::send`].
-#[derive(Debug)]
-#[must_use = "the outcome tells whether the request succeeded"]
-pub struct SentRequest(mpsc::Receiver<Answer>);
-
-impl SentRequest {
-    /// The outcome, or the token back if there is none yet.
-    pub fn try_outcome(self) -> Result<Result<Response, RequestError>, Self> {
-        match self.0.try_recv() {
-            Ok(answer) => Ok(answer),
-            Err(mpsc::TryRecvError::Empty) => Err(self),
-            // The session tells every outcome; it is gone without one only when the connection was dropped.
-            Err(mpsc::TryRecvError::Disconnected) => {
-                let cause = UnansweredReason::Closed(CloseReason::Aborted);
-                Ok(Err(RequestError::Unanswered(cause)))
-            }
-        }
-    }
-}
-
-/// What the session has told and nobody has asked for yet.
+/// What the session has emitted and the caller has not fetched yet.
 #[derive(Debug, Default)]
-struct Kept {
-    /// Requests of the peer: at most `limit`. What has no response is dropped beyond it.
+struct PendingEvents {
+    /// Requests of the peer: at most `limit`. A notification that comes while there are as many is dropped.
     inbox: VecDeque<Inbound>,
     /// [`Config::max_unanswered`].
     limit: usize,
-    /// How the request ended that a call waits for.
-    answer: Option<Answer>,
-    /// What the transport reported.
+    /// The outcome of the request that a call of [`Connection::request`] waits for.
+    answer: Option<RequestResult>,
+    /// The transport's error.
     error: Option<Arc<io::Error>>,
     end: Option<End>,
 }
 
 impl<S: Transport> Connection<Esme, S> {
-    /// Binds: says who the ESME is, and waits for the answer (SMPP 3.4 §4.1).
+    /// Binds and waits for the response (SMPP 3.4 §4.1).
+    ///
+    /// # Errors
+    ///
+    /// As [`request`](Self::request). A refusal has the SMSC's status: `ESME_RINVPASWD` for a wrong password.
     pub fn bind(&mut self, bind: &Bind<'_>) -> Result<Response, RequestError> {
         self.request(bind)
     }
 
-    /// Submits a message and waits for its outcome; the response has its id (SMPP 3.4 §4.4.1).
+    /// Submits a message and waits for the response, which holds the message id (SMPP 3.4 §4.4.1).
     ///
-    /// While the rate is reached it waits for its turn first. Messages and receipts that come meanwhile are
-    /// kept for [`recv`](Self::recv), unanswered until then.
+    /// While the rate limit is reached, it waits for its turn first. Messages and delivery receipts that come meanwhile are
+    /// kept for [`recv`](Self::recv), and are not answered until then.
+    ///
+    /// # Errors
+    ///
+    /// As [`request`](Self::request).
     pub fn submit(&mut self, message: &SubmitSm<'_>) -> Result<Response, RequestError> {
         self.request(message)
     }
 }
 
 impl<S: Transport> Connection<Smsc, S> {
-    /// Delivers a message or a receipt and waits for its outcome (SMPP 3.4 §4.6.1).
+    /// Delivers a message or a delivery receipt and waits for the response (SMPP 3.4 §4.6.1).
     ///
-    /// An ESME may answer only once its own request is answered. Where that matters, use [`send`](Self::send):
-    /// two sides that wait for each other wait until [`Config::response_timeout`] has passed.
+    /// Some ESMEs answer only after their own request was answered. With such an ESME use [`send`](Self::send): otherwise
+    /// the two sides wait for each other until [`Config::response_timeout`] has passed.
+    ///
+    /// # Errors
+    ///
+    /// As [`request`](Self::request).
     pub fn deliver(&mut self, message: &DeliverSm<'_>) -> Result<Response, RequestError> {
         self.request(message)
     }
 
-    /// Tells the ESME something that has no response: outbind on a connection that the SMSC has made,
-    /// alert_notification. Whether it arrives is never known. It waits only if too much output is waiting.
+    /// Sends a PDU that has no response: alert_notification, or outbind on a connection that the SMSC has made. The
+    /// session cannot find out whether it arrives. It blocks only while too much output waits to be written.
+    ///
+    /// # Errors
+    ///
+    /// Returns why the PDU was not sent.
     pub fn notify<N: Notification>(&mut self, notification: &N) -> Result<(), NotSentReason> {
         let mut now = self.now();
         while let Err(refusal) = self.session.notify(now, notification) {
-            let ended = self.kept.end.as_ref().map(|end| NotSentReason::Closed(end.reason));
-            if let Some(why) = ended.or(refusal.permanent()) {
-                return Err(why);
+            let ended = self.events.end.as_ref().map(|end| NotSentReason::Closed(end.reason));
+            if let Some(reason) = ended.or(refusal.permanent()) {
+                return Err(reason);
             }
             self.turn(None);
             now = self.now();
         }
-        self.settle(now).map_err(|end| NotSentReason::Closed(end.reason))
+        self.write_all(now).map_err(|end| NotSentReason::Closed(end.reason))
     }
 }
 
 impl<R: Role, S: Transport> Connection<R, S> {
-    /// A session over a fresh connection: an ESME on one it made, an SMSC on one it accepted.
+    /// Starts a session over a stream that is connected already: an ESME on a connection that it made, an SMSC on one that
+    /// it accepted.
     ///
     /// ```no_run
     /// use std::net::TcpListener;
@@ -144,8 +161,12 @@ impl<R: Role, S: Transport> Connection<R, S> {
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns the transport's error if its write timeout cannot be set.
     pub fn new(mut stream: S, config: Config) -> io::Result<Self> {
-        stream.set_write_timeout(Some(WRITE_SLICE))?;
+        stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
         Ok(Self {
             session: Session::with_observer(config, Instant::ZERO, None),
             stream,
@@ -154,54 +175,65 @@ impl<R: Role, S: Transport> Connection<R, S> {
             received: Buffer::new(config.max_pdu),
             held: false,
             output: Vec::new(),
-            taken: 0,
+            written: 0,
             unflushed: false,
             caught_up: Instant::ZERO,
-            unpaused: 0,
-            failed: false,
-            kept: Kept { limit: config.max_unanswered.max(1).into(), ..Kept::default() },
+            octets_since: 0,
+            write_failed: false,
+            events: PendingEvents { limit: config.max_unanswered.max(1).into(), ..PendingEvents::default() },
         })
     }
 
-    /// Sends any request that this side may send, and waits for its outcome.
+    /// Sends a request and waits for its outcome: at most [`Config::response_timeout`] after it was sent.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Refused`] with the status of the response, [`RequestError::Nacked`] with the status of a
+    /// generic_nack, [`RequestError::NeverSent`] if the request was not sent (it is safe to send it again), and
+    /// [`RequestError::Unanswered`] if it was sent and not answered (the peer may have accepted it).
     pub fn request<O>(&mut self, operation: &O) -> Result<Response, RequestError>
     where
         O: Operation + SentBy<R>,
     {
-        self.admit(operation, None)?;
+        self.submit_request(operation, None)?;
         loop {
-            if let Some(answer) = self.kept.answer.take() {
+            if let Some(answer) = self.events.answer.take() {
                 return answer;
             }
             self.turn(None);
         }
     }
 
-    /// Sends any request that this side may send, and does not wait for its outcome: go on with
-    /// [`recv`](Self::recv), and look at [`SentRequest::try_outcome`] in between.
+    /// Sends a request and does not wait for its outcome. Call [`recv`](Self::recv) next, and check
+    /// [`SentRequest::try_outcome`] in between; or [`wait`](Self::wait) for the outcome.
     ///
-    /// This is for who has to answer the peer meanwhile, as an SMSC has that delivers. It waits only if the
-    /// window is full, the rate reached, or too much output waiting.
+    /// Use it to have several requests in flight, or to answer the peer meanwhile, as an SMSC has to while it delivers. It
+    /// blocks only while the window is full, the rate limit is reached, or too much output waits to be written.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::NeverSent`] if the session did not accept the request: it is safe to send it again. Every other
+    /// outcome comes from the `SentRequest`.
     pub fn send<O>(&mut self, operation: &O) -> Result<SentRequest, RequestError>
     where
         O: Operation + SentBy<R>,
     {
         let (sender, receiver) = mpsc::channel();
-        self.admit(operation, Some(sender))?;
+        self.submit_request(operation, Some(sender))?;
         Ok(SentRequest(receiver))
     }
 
-    /// Waits until the session takes the request, then until it is transmitted.
-    fn admit<O>(&mut self, operation: &O, mut tag: Tag) -> Result<(), RequestError>
+    /// Waits until the session accepts the request, then until its octets are written.
+    fn submit_request<O>(&mut self, operation: &O, mut tag: Tag) -> Result<(), RequestError>
     where
         O: Operation + SentBy<R>,
     {
         let mut now = self.now();
         while let Err(refused) = self.session.request(now, operation, tag) {
             tag = refused.tag;
-            let ended = self.kept.end.as_ref().map(|end| NotSentReason::Closed(end.reason));
-            if let Some(why) = ended.or(refused.reason.permanent()) {
-                return Err(RequestError::NeverSent(why));
+            let ended = self.events.end.as_ref().map(|end| NotSentReason::Closed(end.reason));
+            if let Some(reason) = ended.or(refused.reason.permanent()) {
+                return Err(RequestError::NeverSent(reason));
             }
             match refused.reason {
                 Refusal::RateLimited(until) => self.turn(Some(until)),
@@ -209,39 +241,47 @@ impl<R: Role, S: Transport> Connection<R, S> {
             }
             now = self.now();
         }
-        // How the session ends, if it ends here, is the request's outcome.
-        let _ = self.settle(now);
+        // If the session ends here, the request has an outcome that says so.
+        let _ = self.write_all(now);
         Ok(())
     }
 
     /// Waits for the outcome of a request that this connection has sent.
-    pub fn wait(&mut self, mut pending: SentRequest) -> Result<Response, RequestError> {
+    ///
+    /// # Errors
+    ///
+    /// As [`request`](Self::request).
+    pub fn wait(&mut self, mut sent: SentRequest) -> Result<Response, RequestError> {
         loop {
-            match pending.try_outcome() {
+            match sent.try_outcome() {
                 Ok(answer) => return answer,
-                Err(still) => pending = still,
+                Err(still_in_flight) => sent = still_in_flight,
             }
-            // Every outcome is told before the end: this request was another connection's.
-            if let Some(end) = &self.kept.end {
+            // The session emits every outcome before its end. So another connection has sent this request.
+            if let Some(end) = &self.events.end {
                 return Err(RequestError::Unanswered(UnansweredReason::Closed(end.reason)));
             }
             self.turn(None);
         }
     }
 
-    /// The next request of the peer, in the order they came. Answer it with [`respond`](Self::respond).
+    /// Waits for the next request of the peer. Requests are returned in the order in which they came. RequestResult each with
+    /// [`respond`](Self::respond), [`accept`](Self::accept) or [`refuse`](Self::refuse).
     ///
-    /// `timeout` is how long to wait for one: `None` for as long as the session lives, zero for what one read
-    /// gives. `Ok(None)` means that none came in time. Requests that came before the end of the session
-    /// are still given out; once none is left, the error says how it ended.
+    /// `timeout` is how long to wait for one: `None` waits until the session ends, zero makes one read. `Ok(None)` means
+    /// that no request came within the timeout.
+    ///
+    /// # Errors
+    ///
+    /// Once the session has ended and all requests were returned, the error says how the session ended.
     pub fn recv(&mut self, timeout: Option<Duration>) -> Result<Option<Inbound>, End> {
         let deadline = timeout.map(|timeout| self.now() + timeout);
         let mut late = false;
         loop {
-            if let Some(inbound) = self.kept.inbox.pop_front() {
+            if let Some(inbound) = self.events.inbox.pop_front() {
                 return Ok(Some(inbound));
             }
-            if let Some(end) = &self.kept.end {
+            if let Some(end) = &self.events.end {
                 return Err(end.clone());
             }
             if late {
@@ -252,59 +292,75 @@ impl<R: Role, S: Transport> Connection<R, S> {
         }
     }
 
-    /// Answers a request of the peer: with a response, or with a status other than `ESME_ROK`.
+    /// Responds to a request of the peer: with a response body, or with a status other than `ESME_ROK`.
     ///
-    /// The error means that the session is over: the peer may not have seen the answer. A response longer than
-    /// [`Config::max_pdu`] is not sent: the peer is answered `ESME_RSYSERR` then.
+    /// A response longer than [`Config::max_pdu`] is not sent: the session responds `ESME_RSYSERR` instead.
+    ///
+    /// # Errors
+    ///
+    /// If the session has ended, the error says how. The peer may not have received the response.
     pub fn respond<O: Operation>(
         &mut self,
-        mut incoming: InboundRequest<O>,
+        mut request: InboundRequest<O>,
         result: Result<O::Response<'_>, CommandStatus>,
     ) -> Result<(), End> {
-        // If the session is over, `settle` says how it ended.
-        if let Some(reply) = incoming.take_reply() {
+        // If the session has ended, `write_all` returns the end.
+        if let Some(reply) = request.take_reply() {
             let _ = self.session.respond(reply, result);
         }
-        self.settle(self.now())
+        self.write_all(self.now())
     }
 
-    /// Answers with an error that has more to say than its status, as TLVs in a data_sm_resp.
+    /// Responds with an error status and a body whose TLVs give the reason. Only data_sm_resp has such a body.
+    ///
+    /// # Errors
+    ///
+    /// As [`respond`](Self::respond).
     pub fn respond_with_reason<O: Operation>(
         &mut self,
-        mut incoming: InboundRequest<O>,
+        mut request: InboundRequest<O>,
         status: CommandStatus,
         body: &O::Response<'_>,
     ) -> Result<(), End> {
-        if let Some(reply) = incoming.take_reply() {
+        if let Some(reply) = request.take_reply() {
             let _ = self.session.respond_with_reason(reply, status, body);
         }
-        self.settle(self.now())
+        self.write_all(self.now())
     }
 
-    /// Answers `ESME_ROK` with an empty body.
-    pub fn accept<O: Operation>(&mut self, incoming: InboundRequest<O>) -> Result<(), End> {
-        self.respond(incoming, Ok(Default::default()))
-    }
-
-    /// Answers a request that the program does not offer with a status of its operation that says so: for the rest of
-    /// a `match` on [`Inbound`].
-    pub fn refuse(&mut self, inbound: Inbound) -> Result<(), End> {
-        inbound.refuse(self)
-    }
-
-    /// Unbinds and closes the connection (SMPP 3.4 §4.2).
+    /// Responds `ESME_ROK` with an empty body. For a message: acknowledges it, so that the peer forgets it.
     ///
-    /// Requests of the peer that were not fetched are refused, so that the peer keeps the messages. One that was
-    /// fetched and not answered delays the end by [`Config::drain_timeout`]. Says how it ended: in good order with
-    /// [`CloseReason::Unbound`].
+    /// # Errors
+    ///
+    /// As [`respond`](Self::respond).
+    pub fn accept<O: Operation>(&mut self, request: InboundRequest<O>) -> Result<(), End> {
+        self.respond(request, Ok(Default::default()))
+    }
+
+    /// Refuses a request that the application does not support, with a status for its operation. Use it for the last arm
+    /// of a `match` on [`Inbound`].
+    ///
+    /// # Errors
+    ///
+    /// As [`respond`](Self::respond).
+    pub fn refuse(&mut self, inbound: Inbound) -> Result<(), End> {
+        if inbound.refuse(&mut self.session) { self.write_all(self.now()) } else { Ok(()) }
+    }
+
+    /// Shuts the session down gracefully: waits for the requests in flight, unbinds (SMPP 3.4 §4.2), closes the
+    /// connection, and returns how the session ended. [`CloseReason::Unbound`](smpp_core::session::CloseReason::Unbound)
+    /// means that the peer has answered the unbind.
+    ///
+    /// Requests of the peer that were not fetched are refused, so that the peer keeps the messages. A request that was
+    /// fetched and not answered delays the end by up to [`Config::drain_timeout`].
     pub fn unbind(mut self) -> End {
         self.session.unbind(self.now());
         loop {
-            while let Some(inbound) = self.kept.inbox.pop_front() {
-                // If the session is over, the peer knows that nothing was taken.
+            while let Some(inbound) = self.events.inbox.pop_front() {
+                // If the session has ended, the peer sees no response and keeps the message.
                 let _ = self.refuse(inbound);
             }
-            match self.kept.end.take() {
+            match self.events.end.take() {
                 Some(end) => return end,
                 None => self.turn(None),
             }
@@ -317,27 +373,28 @@ impl<R: Role, S: Transport> Connection<R, S> {
         self.turn(None);
     }
 
-    /// Where the session stands.
+    /// Returns the state of the session.
     pub fn state(&self) -> State {
         self.session.state()
     }
 
-    /// Whether the session is bound, in any mode.
+    /// Returns whether the session is bound, in any mode.
     pub fn is_bound(&self) -> bool {
         self.state().is_bound()
     }
 
-    /// The version the peer stated in its bind, or in its answer to ours.
+    /// Returns the SMPP version that the peer stated in its bind, or in its response to ours.
     pub fn peer_version(&self) -> Option<InterfaceVersion> {
         self.session.peer_version()
     }
 
-    /// The session's counters.
+    /// Returns the counters of the session.
     pub fn stats(&self) -> Stats {
         self.session.stats()
     }
 
-    /// Shows every PDU from now on to `observer`, without passwords. Set it before the bind to see all of them.
+    /// Shows every later PDU to `observer`, without passwords. Call it before the bind to observe all of them. A later call
+    /// replaces the observer.
     pub fn observe(&mut self, observer: impl Observer + Send + 'static) {
         *self.session.observer_mut() = Some(Box::new(observer));
     }
@@ -346,62 +403,62 @@ impl<R: Role, S: Transport> Connection<R, S> {
         Instant::after(self.start.elapsed())
     }
 
-    /// Takes turns until all output is transmitted. `now` is the time at present.
-    fn settle(&mut self, now: Instant) -> Result<(), End> {
-        self.transmit(Some(now));
+    /// Takes turns until all output is written. `now` is the current time.
+    fn write_all(&mut self, now: Instant) -> Result<(), End> {
+        self.write_output(Some(now));
         loop {
-            if let Some(end) = &self.kept.end {
+            if let Some(end) = &self.events.end {
                 return Err(end.clone());
             }
-            if !self.failed && !self.has_output() {
+            if !self.write_failed && !self.has_output() {
                 return Ok(());
             }
             self.turn(Some(Instant::ZERO));
         }
     }
 
-    /// One turn: writes, reads once, tells the session what came and what time it is, writes what that led to.
-    /// Waits for input until the session's next deadline, and until `until` at most.
+    /// Takes one turn: writes, reads once, passes the input and the time to the session, writes its output. The read waits
+    /// until the session's next deadline, and at most until `until`.
     fn turn(&mut self, until: Option<Instant>) {
-        self.transmit(None);
-        self.receive(until);
-        self.tell();
-        self.transmit(None);
+        self.write_output(None);
+        self.read_once(until);
+        self.drive_session();
+        self.write_output(None);
     }
 
-    /// Reads once, if the session wants to and has seen all that was read before.
-    fn receive(&mut self, until: Option<Instant>) {
-        let asked = self.now();
+    /// Reads once, unless the session wants no input or has not consumed an earlier read.
+    fn read_once(&mut self, until: Option<Instant>) {
+        let now = self.now();
         if self.held || !self.session.wants_input() {
-            self.catch_up(asked);
+            self.catch_up(now);
             return;
         }
         let deadline = self.session.poll_timeout().map(|(at, _)| at);
         let until = deadline.into_iter().chain(until).min();
-        // With output left, a pause in writing is what there was time for.
-        let until = if self.failed || self.has_output() { Some(asked) } else { until };
-        let wait = until.map_or(LONGEST, |until| (until - asked).clamp(TICK, LONGEST));
+        // If the transport is blocked, read only for as long as it takes to try to write again.
+        let until = if self.write_failed || self.has_output() { Some(now) } else { until };
+        let wait = until.map_or(MAX_READ, |until| (until - now).clamp(MIN_WAIT, MAX_READ));
         let read = match self.set_read_timeout(wait) {
             Ok(()) => self.stream.read(self.received.space()),
             Err(error) => Err(error),
         };
         match read {
-            Ok(0) => self.lose(None),
+            Ok(0) => self.handle_disconnect(None),
             Ok(read) => {
                 self.received.advance(read);
-                // What has come is read before silence is counted, however long the program was away; but a
-                // peer that never pauses does not stop the clock.
-                self.unpaused = self.unpaused.saturating_add(read);
-                if self.unpaused > SOCKET_HOLDS {
-                    self.caught_up = asked;
+                // A timeout counts only after all received octets were read, however late the program reads them.
+                // But a peer that never pauses must not stop the clock.
+                self.octets_since = self.octets_since.saturating_add(read);
+                if self.octets_since > SOCKET_BUFFER_MAX {
+                    self.caught_up = now;
                 }
             }
-            Err(error) if is_pause(&error) => self.catch_up(asked),
-            Err(error) => self.lose(Some(error)),
+            Err(error) if is_pause(&error) => self.catch_up(now),
+            Err(error) => self.handle_disconnect(Some(error)),
         }
     }
 
-    /// Tells the transport only what is new to it.
+    /// Sets the read timeout if it has changed.
     fn set_read_timeout(&mut self, wait: Duration) -> io::Result<()> {
         if self.read_timeout != Some(wait) {
             self.stream.set_read_timeout(Some(wait))?;
@@ -410,54 +467,54 @@ impl<R: Role, S: Transport> Connection<R, S> {
         Ok(())
     }
 
-    /// There was nothing more to read at this time.
-    fn catch_up(&mut self, asked: Instant) {
-        self.caught_up = asked;
-        self.unpaused = 0;
-        if self.failed {
-            self.lose(None);
+    /// Records that there was nothing more to read at `now`.
+    fn catch_up(&mut self, now: Instant) {
+        self.caught_up = now;
+        self.octets_since = 0;
+        if self.write_failed {
+            self.handle_disconnect(None);
         }
     }
 
-    /// Tells the session what was received, and what time it was when there was nothing more.
-    fn tell(&mut self) {
-        let (now, was_over) = (self.now(), self.kept.end.is_some());
+    /// Passes the received octets to the session, and the time up to which all received octets were read.
+    fn drive_session(&mut self) {
+        let (now, had_ended) = (self.now(), self.events.end.is_some());
         let mut input = self.received.received();
         while let Some(event) = self.session.handle_input(now, &mut input) {
-            self.kept.keep(event);
+            self.events.handle_event(event);
         }
-        let left = input.len();
-        self.received.keep(left);
-        self.held = left > 0 && !self.session.wants_input();
+        let remaining = input.len();
+        self.received.keep_last(remaining);
+        self.held = remaining > 0 && !self.session.wants_input();
         while let Some(event) = self.session.handle_timeout(self.caught_up) {
-            self.kept.keep(event);
+            self.events.handle_event(event);
         }
-        if self.kept.end.is_some() && !was_over {
-            // The session is over either way.
+        if self.events.end.is_some() && !had_ended {
+            // The session has ended, with or without an error here.
             let _ = self.stream.shutdown();
         }
     }
 
-    /// Writes until nothing is left, the transport takes no more, or the session has to be told the time. That is
-    /// `now`, if it is known, until something was written.
-    fn transmit(&mut self, mut now: Option<Instant>) {
-        while !self.failed && self.has_output() && !self.is_due(now.take()) {
+    /// Writes until there is no output, the transport takes no more, or a deadline of the session has passed. `now` is the
+    /// time before the first write, if it is known.
+    fn write_output(&mut self, mut now: Option<Instant>) {
+        while !self.write_failed && self.has_output() && !self.is_due(now.take()) {
             match self.write() {
                 Ok(()) => {}
                 Err(error) if is_pause(&error) => return,
                 Err(error) => {
-                    // What the peer said before it went is still read.
-                    self.kept.error = Some(Arc::new(error));
-                    self.failed = true;
+                    // Octets that the peer sent before the failure are still read.
+                    self.events.error = Some(Arc::new(error));
+                    self.write_failed = true;
                 }
             }
         }
     }
 
     fn has_output(&mut self) -> bool {
-        if self.taken == self.output.len() {
+        if self.written == self.output.len() {
             self.output.clear();
-            self.taken = 0;
+            self.written = 0;
             self.session.poll_transmit(&mut self.output);
         }
         self.unflushed || !self.output.is_empty()
@@ -468,37 +525,37 @@ impl<R: Role, S: Transport> Connection<R, S> {
         deadline.is_some_and(|(at, _)| at <= now.unwrap_or_else(|| self.now()))
     }
 
-    /// One write, and the flush if it was the last one.
+    /// Writes once, and flushes after the last octets.
     fn write(&mut self) -> io::Result<()> {
-        let left = self.output.get(self.taken..).unwrap_or_default();
-        if !left.is_empty() {
-            let written = self.stream.write(left)?;
+        let remaining = self.output.get(self.written..).unwrap_or_default();
+        if !remaining.is_empty() {
+            let written = self.stream.write(remaining)?;
             if written == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
-            self.taken = self.output.len().min(self.taken + written);
+            self.written = self.output.len().min(self.written + written);
             self.unflushed = true;
             self.session.handle_transmitted(written);
         }
-        if self.taken == self.output.len() {
+        if self.written == self.output.len() {
             self.stream.flush()?;
             self.unflushed = false;
         }
         Ok(())
     }
 
-    /// The transport is of no use any more.
-    fn lose(&mut self, error: Option<io::Error>) {
-        self.kept.error = self.kept.error.take().or(error.map(Arc::new));
+    /// Reports to the session that the transport has ended, or failed with `error`.
+    fn handle_disconnect(&mut self, error: Option<io::Error>) {
+        self.events.error = self.events.error.take().or(error.map(Arc::new));
         self.session.handle_eof();
         self.output.clear();
-        self.taken = 0;
+        self.written = 0;
         self.unflushed = false;
     }
 }
 
-impl Kept {
-    fn keep(&mut self, event: Event<'_, Tag>) {
+impl PendingEvents {
+    fn handle_event(&mut self, event: Event<'_, Tag>) {
         match event {
             Event::Request { request, frame, .. } => self.inbox.extend(Inbound::new(request, frame)),
             Event::Notification { frame, .. } if self.inbox.len() < self.limit => {
@@ -508,13 +565,13 @@ impl Kept {
             Event::Outcome { tag, outcome, .. } => {
                 let answer = outcome.into_result();
                 match tag {
-                    // Nobody has to wait for it.
+                    // The send fails if the `SentRequest` was dropped.
                     Some(sender) => drop(sender.send(answer)),
                     None => self.answer = Some(answer),
                 }
             }
             Event::Closed(reason) => self.end = Some(End { reason, error: self.error.clone() }),
-            // Answered and counted by the session.
+            // The session counts these, and answers them where an answer is due.
             _ => {}
         }
     }

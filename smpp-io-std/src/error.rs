@@ -1,4 +1,4 @@
-//! What can go wrong, and for whom to mend it.
+//! The errors of connecting, and how a session ended.
 
 use std::error::Error;
 use std::fmt;
@@ -7,76 +7,82 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rustls::CertificateError;
 use rustls::pki_types::pem;
 use smpp_core::CommandStatus;
-use smpp_core::session::{CloseReason, RequestError, Role};
+use smpp_core::session::{CloseReason, RequestError};
 
-use crate::handle::PendingResponse;
-
-/// How a connection ended.
+/// How a session ended: the reason, and the transport's error if there was one.
 #[derive(Clone, Debug)]
 pub struct End {
-    /// Why the session is over.
+    /// Why the session ended.
     pub reason: CloseReason,
-    /// What the transport reported, where it failed.
+    /// The transport's error, if the transport failed.
     pub error: Option<Arc<io::Error>>,
 }
 
-/// What became of a request whose deadline has passed.
-pub enum DeadlineError<R: Role> {
-    /// It was never sent: there was no room, or the rate was reached. It is safe to send again.
-    NeverSent,
-    /// It is in flight: the peer may accept it yet.
-    InFlight(PendingResponse<R>),
-}
-
-/// Why there is no connection, or no bind: what failed, where, and what to do about it.
+/// Connecting or binding failed. `Display` says what failed, at which endpoint, and what to do.
+///
+/// ```no_run
+/// use smpp_core::{Bind, CommandStatus, Endpoint};
+/// use smpp_io_std::{ConnectErrorKind, Connector, RequestError};
+///
+/// fn check(endpoint: &Endpoint, bind: &Bind<'_>) {
+///     match Connector::new().bind(endpoint, bind) {
+///         Ok(connection) => println!("{}", connection.unbind()),
+///         Err(error) => match error.kind {
+///             ConnectErrorKind::Bind(RequestError::Refused(CommandStatus::RALYBND)) => println!("bound already"),
+///             _ => println!("{error}"),
+///         },
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct ConnectError {
     /// Scheme, host and port.
     pub endpoint: String,
-    /// What failed.
+    /// The step that failed.
     pub kind: ConnectErrorKind,
 }
 
-/// The step at which connecting failed.
+/// The step at which connecting or binding failed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ConnectErrorKind {
-    /// The host name has no address.
+    /// The host name could not be resolved, or it has no address.
     Resolve(io::Error),
-    /// The TLS configuration cannot be made.
+    /// The TLS configuration could not be made. No connection was tried.
     Tls(TlsError),
-    /// No address takes a connection: what each answered, in the order they were tried.
+    /// No address accepted a TCP connection. Lists each address with its error, in the order in which they were tried.
     Connect(Vec<(SocketAddr, io::Error)>),
-    /// The address took the connection, and the TLS handshake failed.
+    /// The address accepted the TCP connection, but the TLS handshake failed.
     Handshake(SocketAddr, TlsError),
-    /// The connection cannot be used.
+    /// The connection was made, but setting it up failed: a socket option, or the session's thread.
     Socket(io::Error),
-    /// The SMSC did not accept the bind.
+    /// The SMSC refused the bind or did not answer it.
     Bind(RequestError),
 }
 
-/// What is wrong with TLS.
+/// A TLS handshake failed, or a certificate or key could not be used.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// The peer's certificate is not trusted, has expired, or is not for this host.
-    Certificate(rustls::CertificateError),
-    /// The protocol failed.
+    /// The peer's certificate was rejected: it is not trusted, has expired, or is for another host.
+    Certificate(CertificateError),
+    /// The TLS protocol failed: the peer does not speak TLS, sent an alert, or offers nothing in common.
     Protocol(rustls::Error),
-    /// The connection failed, or the peer took too long.
+    /// The connection failed during the handshake, or the handshake took longer than its timeout.
     Io(io::Error),
     /// The host is neither a DNS name nor an IP address.
     ServerName,
     /// The PEM data hold no usable certificate or key.
     Pem {
-        /// The file; `None` for PEM data from memory.
+        /// The file; `None` if the PEM data came from memory.
         path: Option<PathBuf>,
-        /// What is wrong.
+        /// Why the data cannot be used.
         error: pem::Error,
     },
-    /// The operating system trusts no certificate authority.
+    /// The operating system has no trusted certificate authority.
     NoRoots,
 }
 
@@ -98,71 +104,60 @@ impl From<io::Error> for TlsError {
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.reason.fmt(f)?;
-        self.error.as_ref().map_or(Ok(()), |error| write!(f, " ({error})"))
-    }
-}
-
-impl<R: Role> fmt::Debug for DeadlineError<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NeverSent => "NeverSent",
-            Self::InFlight(_) => "InFlight",
-        })
-    }
-}
-
-impl<R: Role> fmt::Display for DeadlineError<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NeverSent => "not sent in time",
-            Self::InFlight(_) => "sent, and not answered in time",
-        })
+        self.error.as_ref().map_or(Ok(()), |error| write!(f, " (transport error: {error})"))
     }
 }
 
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { endpoint, kind: failure } = self;
-        match failure {
-            ConnectErrorKind::Resolve(error) => write!(f, "cannot find the host of {endpoint}: {error}"),
-            ConnectErrorKind::Tls(error) => write!(f, "cannot prepare TLS for {endpoint}: {error}"),
+        let Self { endpoint, kind } = self;
+        match kind {
+            ConnectErrorKind::Resolve(error) => write!(f, "cannot resolve the host of {endpoint}: {error}"),
+            ConnectErrorKind::Tls(error) => {
+                write!(f, "cannot make the TLS configuration for {endpoint}: {error}")
+            }
             ConnectErrorKind::Connect(attempts) => {
                 write!(f, "cannot connect to {endpoint}")?;
                 attempts.iter().try_for_each(|(address, error)| write!(f, "; {address}: {error}"))
             }
             ConnectErrorKind::Handshake(address, error) => {
-                write!(f, "no TLS connection to {endpoint} at {address}: {error}")
+                write!(f, "the TLS handshake with {endpoint} at {address} failed: {error}")
             }
             ConnectErrorKind::Socket(error) => {
-                write!(f, "the connection to {endpoint} cannot be used: {error}")
+                write!(f, "cannot set up the connection to {endpoint}: {error}")
             }
-            ConnectErrorKind::Bind(error) => write!(f, "{endpoint} did not accept the bind: {error}"),
+            ConnectErrorKind::Bind(error) => write!(f, "the bind to {endpoint} failed: {error}"),
         }?;
-        failure.advice().map_or(Ok(()), |advice| write!(f, "; {advice}"))
+        kind.advice().map_or(Ok(()), |advice| write!(f, "; {advice}"))
     }
 }
 
 impl ConnectErrorKind {
-    /// What to do about it.
+    /// Returns what the user can do about the error; `None` if the error text says all there is.
     pub fn advice(&self) -> Option<&'static str> {
         Some(match self {
-            Self::Resolve(_) => "check the spelling of the host and the name server",
-            Self::Connect(_) => "check host and port, and whether a firewall or an allow-list is between",
-            Self::Tls(_) | Self::Socket(_) => return None,
+            Self::Resolve(_) => "check the spelling of the host, and the name server",
+            Self::Connect(_) => {
+                "check host and port, and whether a firewall or an IP allow-list blocks the connection"
+            }
+            Self::Tls(_) => return None,
+            Self::Socket(_) => "check the limits of the process on open files and threads",
             Self::Handshake(_, TlsError::Certificate(_)) => {
-                "trust the authority that signed it, and connect by the name it is for"
+                "trust the authority that signed the certificate, and connect by the name that the certificate is for"
             }
             Self::Handshake(..) => "check that the port is the TLS port: smpp:// is plain, smpps:// is TLS",
             Self::Bind(RequestError::Refused(status)) => match *status {
                 CommandStatus::RINVPASWD => "check the password",
                 CommandStatus::RINVSYSID => "check the system_id",
-                CommandStatus::RALYBND => "the account holds as many binds as it may: end one, or wait",
-                _ => "check system_id, password and whether the account may connect from here",
+                CommandStatus::RALYBND => {
+                    "the account has reached its number of binds: end one, or wait until the SMSC has closed an old one"
+                }
+                _ => "check system_id, password and whether the account may connect from this address",
             },
             Self::Bind(RequestError::Unanswered(_)) => {
-                "check that an SMSC listens there, whether it wants TLS, and its allow-list"
+                "check that an SMSC listens on this port, whether it expects TLS, and its IP allow-list"
             }
-            Self::Bind(_) => "check that an SMSC for SMPP 3.4 listens there",
+            Self::Bind(_) => "check that an SMSC for SMPP 3.4 listens on this port",
         })
     }
 }
@@ -170,23 +165,50 @@ impl ConnectErrorKind {
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Certificate(error) => write!(f, "the certificate is not accepted: {error}"),
+            Self::Certificate(error) => {
+                f.write_str("the peer's certificate was rejected: ")?;
+                match rejection(error) {
+                    Some(reason) => f.write_str(reason),
+                    None => error.fmt(f),
+                }
+            }
             Self::Protocol(rustls::Error::InvalidMessage(_)) => {
                 f.write_str("the peer does not speak TLS on this port")
             }
             Self::Protocol(error) => error.fmt(f),
             Self::Io(error) => write!(f, "the handshake was not completed: {error}"),
             Self::ServerName => f.write_str("the host is neither a DNS name nor an IP address"),
-            Self::Pem { path: Some(path), error } => write!(f, "{}: {error}", path.display()),
-            Self::Pem { path: None, error } => error.fmt(f),
-            Self::NoRoots => {
-                f.write_str("the system trusts no certificate authority: give the CA's PEM file")
+            Self::Pem { path, error } => {
+                match path {
+                    Some(path) => write!(f, "cannot use {}: ", path.display())?,
+                    None => f.write_str("cannot use the PEM data: ")?,
+                }
+                match error {
+                    pem::Error::NoItemsFound => f.write_str("it holds no certificate or key in PEM format"),
+                    other => other.fmt(f),
+                }
             }
+            Self::NoRoots => f.write_str(
+                "the operating system has no trusted certificate authority: give the PEM file of the authority",
+            ),
         }
     }
 }
 
+/// Describes the common reasons to reject a certificate. rustls shows some of them as the name of its own variant.
+fn rejection(error: &CertificateError) -> Option<&'static str> {
+    Some(match error {
+        CertificateError::UnknownIssuer => "no trusted certificate authority has signed it",
+        CertificateError::Expired => "it has expired",
+        CertificateError::NotValidYet => "it is not valid yet",
+        CertificateError::Revoked => "its authority has revoked it",
+        CertificateError::NotValidForName => "it is for another host name",
+        CertificateError::BadSignature => "its signature is wrong",
+        CertificateError::BadEncoding => "it cannot be decoded",
+        _ => return None,
+    })
+}
+
 impl Error for End {}
-impl<R: Role> Error for DeadlineError<R> {}
 impl Error for ConnectError {}
 impl Error for TlsError {}

@@ -1,369 +1,312 @@
-//! A handle on a session that runs by itself: requests out, outcomes back, from any thread.
+//! A handle on a session with a background thread: sends requests from any thread.
 
 use std::fmt;
-use std::io;
 use std::sync::Arc;
-use std::thread;
 use std::time::Instant;
 
 use smpp_core::session::{
-    self, CloseReason, Config, Esme, NotSentReason, Notification, Observer, Refusal, RequestError, Response,
-    Role, SentBy, Smsc, State, Stats, UnansweredReason,
+    self, CloseReason, Esme, NotSentReason, Notification, Observer, Refusal, RequestError, Response, Role,
+    SentBy, Smsc, State, Stats, UnansweredReason,
 };
 use smpp_core::{Bind, DeliverSm, Operation, SubmitSm};
 
-use crate::error::{DeadlineError, End};
-use crate::inbox::Inbox;
-use crate::keeper::Watch;
-use crate::locked::Core;
-use crate::outcomes::Answer;
+use crate::error::End;
+use crate::pending_requests::RequestResult;
+use crate::pending_response::{DeadlineError, PendingResponse};
+use crate::session_state::NotAdmitted;
 use crate::shared::Shared;
-use crate::stream::Duplex;
-use crate::waiters::Part;
+use crate::waiting_threads::WaitRole;
 
-/// A handle on one session; clone it freely, one for each thread. When the last handle and the inbox are dropped, the
-/// session unbinds.
+/// A handle on one session. Clone it, one for each thread: any number of threads may call its methods at the same time.
 ///
-/// Each method may be called in any thread, also in several at once. Those that wait do the session's work meanwhile,
-/// whosever it is.
+/// A thread that waits in one of the methods does the session's work meanwhile, also for the other threads.
+///
+/// ```no_run
+/// use std::thread;
+/// use smpp_core::{Bind, SubmitSm};
+/// use smpp_io_std::Connector;
+///
+/// let (client, _inbox) = Connector::new().start(&"smpps://smpp.8x8.com".parse()?)?;
+/// client.bind(&Bind { system_id: "shop".try_into()?, password: "secret".try_into()?, ..Bind::default() })?;
+/// let submitting = [client.clone(), client.clone()].map(|client| {
+///     thread::spawn(move || client.submit(&SubmitSm::default()))
+/// });
+/// for thread in submitting {
+///     let response = thread.join().map_err(|_| "the thread panicked")??;
+///     println!("message id {}", response.message_id().escape_ascii());
+/// }
+/// println!("{}", client.unbind());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// When the last handle and the [`Inbox`](crate::Inbox) are dropped, the session shuts down gracefully: it accepts no new
+/// request, waits up to [`Config::drain_timeout`](smpp_core::session::Config::drain_timeout) for the requests in flight,
+/// and unbinds. The drop does not wait for that.
 pub struct Handle<R: Role> {
     pub(crate) shared: Arc<Shared<R>>,
 }
 
-/// The handle of an ESME: binds, submits.
+/// The handle of an ESME on its session with an SMSC: it binds and submits. See [`Handle`] for an example.
 pub type Client = Handle<Esme>;
 
-/// The handle of an SMSC on one bound ESME: delivers.
+/// The handle of an SMSC on its session with one ESME: it delivers.
+///
+/// ```no_run
+/// use smpp_core::{DeliverSm, ShortMessage};
+/// use smpp_io_std::{Peer, RequestError};
+///
+/// fn deliver(peer: &Peer, text: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
+///     peer.deliver(&DeliverSm { short_message: ShortMessage::new(text)?, ..DeliverSm::default() })?;
+///     Ok(())
+/// }
+/// ```
 pub type Peer = Handle<Smsc>;
 
-/// Runs a session over any stream, with a thread of its own that reads and keeps time while no other thread does.
-///
-/// This is what [`Connector::start`](crate::Connector::start) and [`Server`](crate::Server) do with the connections they
-/// make: use it for a transport of your own. It does not block. The error is the transport's, or the operating system
-/// has no thread to give.
-pub fn start<R, S>(stream: S, config: Config) -> io::Result<(Handle<R>, Inbox<R>)>
-where
-    R: Role,
-    S: Duplex + 'static,
-{
-    let shared = Arc::new(Shared::new(Box::new(stream), &config)?);
-    let watch = Watch(Arc::clone(&shared));
-    thread::Builder::new().name("smpp".into()).spawn(move || watch.run())?;
-    let handle = Handle::new(shared);
-    Ok((handle.clone(), Inbox::new(handle)))
-}
-
-/// A request that is in flight, or whose outcome has not been fetched: see [`Handle::request_pipelined`].
-///
-/// Dropped, the request stays in flight and its outcome goes unseen. It does not keep the session: when the last
-/// handle is dropped, what is in flight has [`Config::drain_timeout`](smpp_core::session::Config::drain_timeout) to be answered.
-#[must_use = "the outcome tells whether the request succeeded"]
-pub struct PendingResponse<R: Role> {
-    shared: Arc<Shared<R>>,
-    number: u32,
-    fetched: bool,
-}
-
 impl<R: Role> Handle<R> {
-    fn new(shared: Arc<Shared<R>>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared<R>>) -> Self {
         shared.lock().handles += 1;
         Self { shared }
     }
 
-    /// Sends a request and waits for its outcome. While the window is full, the rate reached, or too much
-    /// output waiting, it waits for its turn first: those who wait go in the order they came.
+    /// Sends a request and waits for its outcome.
     ///
-    /// It blocks until the outcome is known: not longer than
-    /// [`Config::response_timeout`](smpp_core::session::Config::response_timeout) once the request is sent.
+    /// While the window is full, the rate limit is reached, or too much output waits to be written, it waits for its turn
+    /// first. Waiting threads get their turns in the order in which they came.
+    ///
+    /// It blocks until the outcome: at most [`Config::response_timeout`](smpp_core::session::Config::response_timeout)
+    /// after the request was sent.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Refused`] with the status of the response, [`RequestError::Nacked`] with the status of a
+    /// generic_nack, [`RequestError::NeverSent`] if the request was not sent (it is safe to send it again), and
+    /// [`RequestError::Unanswered`] if it was sent and not answered (the peer may have accepted it).
     pub fn request<O>(&self, operation: &O) -> Result<Response, RequestError>
     where
         O: Operation + SentBy<R>,
     {
-        // Without a deadline it is never late.
+        // Without a deadline there is no `DeadlineError`.
         self.exchange(operation, None).unwrap_or(Err(RequestError::Unanswered(UnansweredReason::Timeout)))
     }
 
-    /// As [`request`](Self::request), and waits until `deadline` at most: for its turn and for the outcome. What was
-    /// sent and is not answered by then is in flight, and its ticket given back.
-    pub fn request_until<O>(&self, operation: &O, deadline: Instant) -> Result<Answer, DeadlineError<R>>
+    /// Sends a request and waits for its outcome, at most until `deadline`. The deadline covers the wait for a turn and
+    /// the wait for the response.
+    ///
+    /// # Errors
+    ///
+    /// The outer error is a [`DeadlineError`] if there is no outcome by then: `NeverSent`, or `InFlight` with the
+    /// [`PendingResponse`] if the request was sent. The inner one is that of [`request`](Self::request).
+    pub fn request_until<O>(
+        &self,
+        operation: &O,
+        deadline: Instant,
+    ) -> Result<RequestResult, DeadlineError<R>>
     where
         O: Operation + SentBy<R>,
     {
-        self.exchange(operation, Some(self.shared.moment(deadline)))
+        self.exchange(operation, Some(self.shared.session_time(deadline)))
     }
 
-    fn exchange<O>(&self, operation: &O, until: Option<session::Instant>) -> Result<Answer, DeadlineError<R>>
+    fn exchange<O>(
+        &self,
+        operation: &O,
+        until: Option<session::Instant>,
+    ) -> Result<RequestResult, DeadlineError<R>>
     where
         O: Operation + SentBy<R>,
     {
-        let mut taken = None;
-        let answer = self.shared.wait(Part::Leads, until, |core, waiter| {
-            let number = match taken {
+        let mut submitted = None;
+        let answer = self.shared.wait(WaitRole::MayLead, until, |state, waiter| {
+            let number = match submitted {
                 Some(number) => number,
-                None => match core.request(self.shared.now(), operation, waiter) {
-                    Ok(number) => *taken.insert(number),
-                    Err(NotYet::Never(why)) => return Ok(Err(RequestError::NeverSent(why))),
-                    Err(NotYet::Later(at)) => return Err(at),
+                None => match state.request_or_queue(self.shared.now(), operation, waiter) {
+                    Ok(number) => *submitted.insert(number),
+                    Err(NotAdmitted::Never(reason)) => return Ok(Err(RequestError::NeverSent(reason))),
+                    Err(NotAdmitted::Later(at)) => return Err(at),
                 },
             };
-            core.outcomes.take(number, *waiter).ok_or(None)
+            state.pending.take(number, *waiter).ok_or(None)
         });
-        match (answer, taken) {
+        match (answer, submitted) {
             (Some(answer), _) => Ok(answer),
-            (None, Some(number)) => Err(DeadlineError::InFlight(self.ticket(number))),
+            (None, Some(number)) => Err(DeadlineError::InFlight(self.pending_response(number))),
             (None, None) => Err(DeadlineError::NeverSent),
         }
     }
 
-    fn ticket(&self, number: u32) -> PendingResponse<R> {
-        PendingResponse { shared: Arc::clone(&self.shared), number, fetched: false }
+    fn pending_response(&self, number: u32) -> PendingResponse<R> {
+        PendingResponse::new(&self.shared, number)
     }
 
-    /// Sends a request, and does not wait for its outcome: the ticket has it later.
+    /// Sends a request and does not wait for its outcome, which the returned [`PendingResponse`] has later.
     ///
-    /// It blocks only while the window is full, the rate reached, or the transport takes nothing. A request may wait for
-    /// company, so that many leave at once: until any thread waits for an outcome, for 5 ms at most.
+    /// It blocks only while the window is full, the rate limit is reached, or the transport takes nothing. Requests may be
+    /// deferred so that many leave in one write: until a thread waits for an outcome, and at most 5 ms.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::NeverSent`] if the session did not accept the request: it is safe to send it again. Every other
+    /// outcome comes from the `PendingResponse`.
     pub fn request_pipelined<O>(&self, operation: &O) -> Result<PendingResponse<R>, RequestError>
     where
         O: Operation + SentBy<R>,
     {
-        let at_once = self.shared.with_company(|core, now| (core.request_at_once(now, operation), true));
-        let taken = match at_once {
+        let submitted =
+            self.shared.with_deferred_write(|state, now| (state.try_request(now, operation), true));
+        let submitted = match submitted {
             Ok(number) => Ok(number),
-            Err(NotYet::Never(why)) => Err(why),
-            Err(NotYet::Later(_)) => self.queue(operation),
+            Err(NotAdmitted::Never(reason)) => Err(reason),
+            Err(NotAdmitted::Later(_)) => self.submit_in_turn(operation),
         };
-        taken.map(|number| self.ticket(number)).map_err(RequestError::NeverSent)
+        submitted.map(|number| self.pending_response(number)).map_err(RequestError::NeverSent)
     }
 
-    /// Waits for its turn, then for room or for the pace.
-    fn queue<O>(&self, operation: &O) -> Result<u32, NotSentReason>
+    /// Waits for its turn, then for window capacity or the rate limit, and submits the request.
+    fn submit_in_turn<O>(&self, operation: &O) -> Result<u32, NotSentReason>
     where
         O: Operation + SentBy<R>,
     {
-        let taken = self.shared.wait(Part::Leads, None, |core, waiter| {
-            match core.request(self.shared.now(), operation, waiter) {
+        let submitted = self.shared.wait(WaitRole::MayLead, None, |state, waiter| {
+            match state.request_or_queue(self.shared.now(), operation, waiter) {
                 Ok(number) => Ok(Ok(number)),
-                Err(NotYet::Never(why)) => Ok(Err(why)),
-                Err(NotYet::Later(at)) => Err(at),
+                Err(NotAdmitted::Never(reason)) => Ok(Err(reason)),
+                Err(NotAdmitted::Later(at)) => Err(at),
             }
         });
-        // Without a deadline it waits until there is one or the other.
-        taken.unwrap_or(Err(NotSentReason::Closed(CloseReason::Aborted)))
+        // Without a deadline the wait ends only with a result.
+        submitted.unwrap_or(Err(NotSentReason::Closed(CloseReason::Aborted)))
     }
 
-    /// Ends the session in good order, and says how it ended: no new requests, what is in flight may finish
-    /// within [`Config::drain_timeout`](smpp_core::session::Config::drain_timeout), then unbind. Everyone's requests, not only this
-    /// handle's. It blocks until the session is over.
+    /// Shuts the session down gracefully, waits for its end, and returns how it ended.
+    ///
+    /// The session accepts no new request from any handle, waits up to
+    /// [`Config::drain_timeout`](smpp_core::session::Config::drain_timeout) for the requests in flight, and unbinds.
     pub fn unbind(&self) -> End {
         self.begin_unbind();
         self.closed()
     }
 
     pub(crate) fn begin_unbind(&self) {
-        self.shared.with(|core, now| core.session.unbind(now));
+        self.shared.with(|state, now| state.session.unbind(now));
     }
 
-    /// Ends the session at once, without unbind. It waits only for a write that another thread is in the middle of, for
-    /// about 50 ms at most.
+    /// Ends the session at once, without unbind, and returns how it ended. It waits only for a write that another thread
+    /// has begun: about 50 ms at most.
     pub fn abort(&self) -> End {
-        self.shared.with(|core, _| core.abort());
+        self.shared.with(|state, _| state.abort());
         self.closed()
     }
 
-    /// Waits for the end of the session, and says how it ended.
+    /// Waits for the end of the session, and returns how it ended.
     pub fn closed(&self) -> End {
-        let end = self.shared.wait(Part::Watches, None, |core, _| core.end.clone().ok_or(None));
+        let end = self.shared.wait(WaitRole::Passive, None, |state, _| state.end.clone().ok_or(None));
         end.unwrap_or(End { reason: CloseReason::Aborted, error: None })
     }
 
-    /// Where the session stands. It does not block.
+    /// Returns the state of the session. Does not block.
     pub fn state(&self) -> State {
         self.shared.lock().session.state()
     }
 
-    /// Shows every PDU from now on to `observer`, without passwords. Set it before the bind to see all of them.
+    /// Shows every later PDU to `observer`, without passwords. Call it before the bind to observe all of them.
     ///
-    /// It is called in whichever thread does the work, while the session is locked: it should be quick, and it must not
-    /// call this handle.
+    /// The thread that does the session's work calls the observer, under the session's lock. So the observer should
+    /// return quickly, and must not call this handle. A later call replaces the observer.
     pub fn observe(&self, observer: impl Observer + Send + 'static) {
         let before = self.shared.lock().session.observer_mut().replace(Box::new(observer));
-        // Not under the lock: it may hold a handle.
+        // Drop it after the lock is released: it may hold a handle.
         drop(before);
     }
 
-    /// The counters of the session. It does not block.
+    /// Returns the counters of the session. Does not block.
     pub fn stats(&self) -> Stats {
         self.shared.lock().session.stats()
     }
 }
 
-/// Why a request was not taken.
-enum NotYet {
-    /// It never will be.
-    Never(NotSentReason),
-    /// Room or time may help; the pace lets it go at this time.
-    Later(Option<session::Instant>),
-}
-
-impl<R: Role> Core<R> {
-    /// The request's place among the outcomes, if it is taken now and nobody has waited for longer.
-    fn request_at_once<O>(&mut self, now: session::Instant, operation: &O) -> Result<u32, NotYet>
-    where
-        O: Operation + SentBy<R>,
-    {
-        if self.waiters.may_take(None, self.room()) {
-            self.attempt(now, operation)
-        } else {
-            Err(NotYet::Later(None))
-        }
-    }
-
-    /// The same, or the thread waits in the queue.
-    fn request<O>(
-        &mut self,
-        now: session::Instant,
-        operation: &O,
-        waiter: &mut Option<u32>,
-    ) -> Result<u32, NotYet>
-    where
-        O: Operation + SentBy<R>,
-    {
-        let taken = if self.end.is_some() || self.waiters.may_take(*waiter, self.room()) {
-            self.attempt(now, operation)
-        } else {
-            Err(NotYet::Later(None))
-        };
-        if let Err(NotYet::Later(at)) = &taken {
-            let number = *waiter.get_or_insert_with(|| self.waiters.enlist(Part::Leads));
-            self.waiters.queue(number, *at);
-        } else if let Some(number) = waiter {
-            self.waiters.leave_queue(*number);
-            self.grant();
-        }
-        taken
-    }
-
-    fn attempt<O>(&mut self, now: session::Instant, operation: &O) -> Result<u32, NotYet>
-    where
-        O: Operation + SentBy<R>,
-    {
-        let number = self.outcomes.open();
-        let Err(refused) = self.session.request(now, operation, number) else {
-            self.written(now);
-            return Ok(number);
-        };
-        self.outcomes.forget(number, false);
-        let ended = self.end.as_ref().map(|end| NotSentReason::Closed(end.reason));
-        Err(match (ended.or(refused.reason.permanent()), refused.reason) {
-            (Some(why), _) => NotYet::Never(why),
-            (None, Refusal::RateLimited(at)) => NotYet::Later(Some(at)),
-            (None, _) => NotYet::Later(None),
-        })
-    }
-}
-
 impl Handle<Esme> {
-    /// Binds, and waits for the SMSC's answer. A refusal names the status: `ESME_RINVPASWD` for a wrong password.
+    /// Binds and waits for the response (SMPP 3.4 §4.1).
+    ///
+    /// # Errors
+    ///
+    /// As [`request`](Self::request). A refusal has the SMSC's status: `ESME_RINVPASWD` for a wrong password.
     pub fn bind(&self, bind: &Bind<'_>) -> Result<Response, RequestError> {
         self.request(bind)
     }
 
-    /// Submits a message and waits for the SMSC's answer, which holds the message's id: [`request`](Self::request).
+    /// Submits a message and waits for the response, which holds the message id (SMPP 3.4 §4.4.1).
+    ///
+    /// # Errors
+    ///
+    /// As [`request`](Self::request).
     pub fn submit(&self, message: &SubmitSm<'_>) -> Result<Response, RequestError> {
         self.request(message)
     }
 
-    /// Submits a message and waits until `deadline` at most: [`request_until`](Self::request_until).
+    /// Submits a message and waits for the response, at most until `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// As [`request_until`](Self::request_until).
     pub fn submit_until(
         &self,
         message: &SubmitSm<'_>,
         deadline: Instant,
-    ) -> Result<Answer, DeadlineError<Esme>> {
+    ) -> Result<RequestResult, DeadlineError<Esme>> {
         self.request_until(message, deadline)
     }
 
-    /// Submits a message and does not wait for the answer: [`request_pipelined`](Self::request_pipelined).
+    /// Submits a message and does not wait for the response, as [`request_pipelined`](Self::request_pipelined).
+    ///
+    /// # Errors
+    ///
+    /// As [`request_pipelined`](Self::request_pipelined).
     pub fn submit_pipelined(&self, message: &SubmitSm<'_>) -> Result<PendingResponse<Esme>, RequestError> {
         self.request_pipelined(message)
     }
 }
 
 impl Handle<Smsc> {
-    /// Delivers a message or a receipt and waits for the ESME's answer: [`request`](Self::request).
+    /// Delivers a message or a delivery receipt and waits for the response (SMPP 3.4 §4.6.1).
+    ///
+    /// # Errors
+    ///
+    /// As [`request`](Self::request).
     pub fn deliver(&self, message: &DeliverSm<'_>) -> Result<Response, RequestError> {
         self.request(message)
     }
 
-    /// Delivers a message or a receipt and waits until `deadline` at most: [`request_until`](Self::request_until).
+    /// Delivers a message or a delivery receipt and waits for the response, at most until `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// As [`request_until`](Self::request_until).
     pub fn deliver_until(
         &self,
         message: &DeliverSm<'_>,
         deadline: Instant,
-    ) -> Result<Answer, DeadlineError<Smsc>> {
+    ) -> Result<RequestResult, DeadlineError<Smsc>> {
         self.request_until(message, deadline)
     }
 
-    /// Delivers a message or a receipt and does not wait for the answer:
+    /// Delivers a message or a delivery receipt and does not wait for the response, as
     /// [`request_pipelined`](Self::request_pipelined).
+    ///
+    /// # Errors
+    ///
+    /// As [`request_pipelined`](Self::request_pipelined).
     pub fn deliver_pipelined(&self, message: &DeliverSm<'_>) -> Result<PendingResponse<Smsc>, RequestError> {
         self.request_pipelined(message)
     }
 
-    /// Tells the ESME something that has no response: outbind on a connection that the SMSC has made,
-    /// alert_notification. Whether it arrives is never known.
+    /// Sends a PDU that has no response: alert_notification, or outbind on a connection that the SMSC has made. The
+    /// session cannot find out whether it arrives.
     ///
-    /// It does not wait for room: [`Refusal::OutputFull`] passes, the others last.
+    /// # Errors
+    ///
+    /// It does not wait for capacity. [`Refusal::OutputFull`] is temporary; every other refusal is permanent.
     pub fn notify<N: Notification>(&self, notification: &N) -> Result<(), Refusal> {
-        self.shared.with(|core, now| core.session.notify(now, notification))
-    }
-}
-
-impl<R: Role> PendingResponse<R> {
-    /// Waits for the outcome: not longer than [`Config::response_timeout`](smpp_core::session::Config::response_timeout) after the
-    /// request was sent.
-    pub fn wait(mut self) -> Result<Response, RequestError> {
-        let answer = self.outcome(None);
-        // Every request has an outcome, and the session is told the time until it has ended.
-        answer.unwrap_or(Err(RequestError::Unanswered(UnansweredReason::Timeout)))
-    }
-
-    /// Waits for the outcome until `deadline` at most: then the ticket is given back.
-    pub fn wait_until(mut self, deadline: Instant) -> Result<Answer, Self> {
-        let until = self.shared.moment(deadline);
-        self.outcome(Some(until)).ok_or(self)
-    }
-
-    /// The outcome, or the ticket back if there is none yet. It does not block.
-    ///
-    /// What has come is looked at by the threads that wait, and else within about 10 ms.
-    pub fn try_outcome(mut self) -> Result<Answer, Self> {
-        let answer = self.shared.lock().outcomes.take(self.number, None);
-        self.fetched = answer.is_some();
-        answer.ok_or(self)
-    }
-
-    fn outcome(&mut self, until: Option<session::Instant>) -> Option<Answer> {
-        let number = self.number;
-        let answer = self
-            .shared
-            .wait(Part::Leads, until, |core, waiter| core.outcomes.take(number, *waiter).ok_or(None));
-        self.fetched = answer.is_some();
-        answer
-    }
-}
-
-impl<R: Role> Drop for PendingResponse<R> {
-    fn drop(&mut self) {
-        if !self.fetched {
-            self.shared.lock().outcomes.forget(self.number, true);
-        }
-    }
-}
-
-impl<R: Role> fmt::Debug for PendingResponse<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PendingResponse").finish_non_exhaustive()
+        self.shared.with(|state, now| state.session.notify(now, notification))
     }
 }
 
@@ -375,10 +318,10 @@ impl<R: Role> Clone for Handle<R> {
 
 impl<R: Role> Drop for Handle<R> {
     fn drop(&mut self) {
-        let mut core = self.shared.lock();
-        core.handles -= 1;
-        let last = core.handles == 0;
-        drop(core);
+        let mut state = self.shared.lock();
+        state.handles -= 1;
+        let last = state.handles == 0;
+        drop(state);
         if last {
             self.begin_unbind();
         }

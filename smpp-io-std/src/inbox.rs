@@ -1,21 +1,42 @@
-//! What the peer asks, in the order it came.
+//! The requests of the peer, for the application to fetch.
 
 use std::mem;
+use std::sync::Arc;
 use std::time::Instant;
 
 use smpp_core::session::Role;
 
 use crate::error::End;
 use crate::handle::Handle;
-use crate::incoming::{HandleRoute, Inbound};
-use crate::waiters::Part;
+use crate::handle_route::HandleRoute;
+use crate::inbound::Inbound;
+use crate::waiting_threads::WaitRole;
 
-/// The requests of the peer, in the order they came.
+/// Receives the requests of the peer, in the order in which they came.
 ///
-/// Bounded by `Config::max_unanswered`: the session throttles the peer beyond it. Once the inbox is dropped,
-/// what comes or is left is answered with a temporary error, so that the peer keeps it.
+/// One thread at a time fetches requests; any thread may respond to them.
 ///
-/// One thread fetches at a time; the requests answer in any thread.
+/// ```no_run
+/// use std::thread;
+/// use smpp_io_std::{Connector, Inbound};
+///
+/// let (client, mut inbox) = Connector::new().start(&"smpps://smpp.8x8.com".parse()?)?;
+/// let receiving = thread::spawn(move || {
+///     while let Some(inbound) = inbox.recv() {
+///         if let Inbound::DeliverSm(message) = inbound {
+///             println!("{}", message.get().text().escape_ascii());
+///             let _ = message.accept(); // acknowledged: the SMSC forgets the message
+///         }
+///     }
+/// });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// It holds at most [`Config::max_unanswered`](smpp_core::session::Config::max_unanswered) requests: beyond that the
+/// session refuses requests with `ESME_RTHROTTLED`.
+///
+/// If you drop the inbox, the session refuses the requests in it, and all later ones, with a temporary error, so that the
+/// peer keeps the messages.
 #[derive(Debug)]
 pub struct Inbox<R: Role> {
     handle: Handle<R>,
@@ -26,45 +47,49 @@ impl<R: Role> Inbox<R> {
         Self { handle }
     }
 
-    /// The next request; `None` once the session has ended and none is left. It blocks until then.
+    /// Waits for the next request. Returns `None` once the session has ended and the inbox is empty.
     pub fn recv(&mut self) -> Option<Inbound<HandleRoute<R>>> {
         self.next(None).and_then(Result::ok)
     }
 
-    /// The next request, if one comes until `deadline`; `None` if none does. Once the session has ended and none is
-    /// left, the error says how it ended.
+    /// Waits for the next request, at most until `deadline`. Returns `Ok(None)` if none came by then.
+    ///
+    /// # Errors
+    ///
+    /// Once the session has ended and the inbox is empty, the error says how the session ended.
     pub fn recv_until(&mut self, deadline: Instant) -> Result<Option<Inbound<HandleRoute<R>>>, End> {
         self.next(Some(deadline)).transpose()
     }
 
     fn next(&mut self, deadline: Option<Instant>) -> Option<Result<Inbound<HandleRoute<R>>, End>> {
         let shared = &self.handle.shared;
-        let until = deadline.map(|deadline| shared.moment(deadline));
-        let next = shared.wait(Part::Helps, until, |core, waiter| {
-            core.receiver = None;
-            if let Some(inbound) = core.inbox.pop_front() {
+        let until = deadline.map(|deadline| shared.session_time(deadline));
+        let next = shared.wait(WaitRole::Helper, until, |state, waiter| {
+            state.inbox_waiter = None;
+            if let Some(inbound) = state.inbox.pop_front() {
                 return Ok(Ok(inbound));
             }
-            if let Some(end) = &core.end {
+            if let Some(end) = &state.end {
                 return Ok(Err(end.clone()));
             }
-            core.receiver = *waiter;
+            state.inbox_waiter = *waiter;
             Err(None)
         })?;
-        Some(next.map(|inbound| inbound.threaded(shared)))
+        Some(next.map(|inbound| inbound.with_route(HandleRoute(Arc::clone(shared)))))
     }
 }
 
 impl<R: Role> Drop for Inbox<R> {
     fn drop(&mut self) {
         let shared = &self.handle.shared;
-        let left = {
-            let mut core = shared.lock();
-            core.inbox_open = false;
-            mem::take(&mut core.inbox)
+        let unfetched = {
+            let mut state = shared.lock();
+            state.inbox_open = false;
+            mem::take(&mut state.inbox)
         };
-        for inbound in left {
-            drop(inbound.threaded(shared));
+        for inbound in unfetched {
+            // Refuses the request.
+            drop(inbound.with_route(HandleRoute(Arc::clone(shared))));
         }
     }
 }

@@ -1,20 +1,16 @@
-//! SMPP 3.4 over blocking sockets: `std::net` and rustls around the state machine of [`smpp_core`]. Client and server,
-//! one thread or many; no async runtime.
+//! SMPP 3.4 over blocking sockets: an adapter that runs the state machines of [`smpp_core`] over `std::net` and rustls.
+//! Use it to send and receive SMS from a program without an async runtime, as an ESME (client) or as an SMSC (server). It
+//! handles TLS, keep-alive, timeouts, the window and the rate limit; an [`Account`](account::Account) also reconnects,
+//! rebinds, and matches delivery receipts (DLRs) to messages.
 //!
-//! # One thread, or several
+//! # Which API do I need?
 //!
-//! | | [`Connection`] | [`Handle`], [`Inbox`] |
+//! | I want to | use | threads |
 //! | --- | --- | --- |
-//! | threads | yours, and no other | any number of yours, and one that keeps the session alive |
-//! | the session works | while you are in one of its methods | always |
-//! | keep-alive | yours: call [`recv`](Connection::recv) now and then | by itself |
-//! | requests in flight | [`send`](Connection::send), [`wait`](Connection::wait) | [`submit_pipelined`](Handle::submit_pipelined), [`PendingResponse::wait`] |
-//! | what the peer asks | [`recv`](Connection::recv) in between, [`respond`](Connection::respond) | [`Inbox::recv`], in a thread of its own if you like; it answers by itself |
-//! | dropped | the connection is cut | the session unbinds |
-//!
-//! Take a [`Connection`] for a program that does one thing after another: send these messages, wait for their receipts,
-//! done. Take a [`Handle`] for everything else: a service that submits from many threads, that receives while it
-//! sends, that has pauses, that wants the speed of many requests in flight.
+//! | send messages and receive receipts in production: several binds, reconnect, rebind | [`Account`](account::Account) | any number of yours; one of the account, and one for each connection |
+//! | control one bind, with many requests in flight, from many threads | [`Handle`] and [`Inbox`] | any number of yours; one of the session |
+//! | do one thing after another on one bind: a script, a test, a command-line tool | [`Connection`] | yours, and no other |
+//! | accept ESMEs, as an SMSC | [`Server`] | two for each connection, one for each listener |
 //!
 //! ```text
 //!   one thread                          several threads
@@ -22,15 +18,81 @@
 //!   yours ──▶ Connection                yours ──▶ Handle ─┐       ┌─ Inbox ◀── yours
 //!                 │                     yours ──▶ Handle ─┤       │
 //!                 ▼                                       ▼       ▼
-//!              Session                                Session, behind a lock ◀── keeper
+//!              Session                                Session, behind a lock ◀── background thread
 //!                 │                                       │
 //!                 ▼                                       ▼
 //!             Transport                                Duplex
 //! ```
 //!
-//! [`Session`](smpp_core::session::Session) makes every decision; [`Transport`] and [`Duplex`] are TCP, TLS or your own.
+//! [`Session`](smpp_core::session::Session) makes every decision. [`Transport`] and [`Duplex`] are TCP, TLS, or a transport
+//! of your own.
 //!
-//! ## One thread
+//! For tasks that span several types (error handling, rate limits, graceful shutdown, logging), see the manual in
+//! `smpp_io_tokio::manual`: it applies here as well.
+//!
+//! ## Account
+//!
+//! ```no_run
+//! use std::thread;
+//! use std::time::Duration;
+//! use smpp_core::account::{Credentials, Message, Options};
+//! use smpp_core::provider::Provider;
+//! use smpp_core::{Address, RegisteredDelivery, SubmitSm};
+//! use smpp_io_std::account::{Account, Arrival};
+//!
+//! let options = Options::new(Credentials::new("shop", "secret"), &Provider::EIGHT_BY_EIGHT);
+//! let (account, mut arrivals) = Account::connect("smpps://smpp.8x8.com", options)?;
+//! thread::spawn(move || {
+//!     while let Some(arrival) = arrivals.recv() {
+//!         if let Arrival::Message(message) = arrival {
+//!             println!("{} wrote {:?}", message.get().source().digits, message.get().text());
+//!             let _ = message.accept();
+//!         }
+//!     }
+//! });
+//!
+//! let template = SubmitSm {
+//!     source: Address::alphanumeric("8x8")?,
+//!     destination: Address::international("6591234567")?,
+//!     registered_delivery: RegisteredDelivery::RECEIPT,
+//!     ..SubmitSm::default()
+//! };
+//! let mut sent = account.send(&Message::text(&template, "Hello"))?;
+//! println!("accepted as {:?}", sent.ids());
+//! println!("final state {:?}", sent.receipt()?);
+//! account.shutdown(Duration::from_secs(10));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! ## Handle: one bind, many threads
+//!
+//! ```no_run
+//! use std::thread;
+//! use smpp_core::{Bind, Endpoint, SubmitSm};
+//! use smpp_io_std::{Connector, Inbound};
+//!
+//! let endpoint: Endpoint = "smpps://smpp.8x8.com".parse()?;
+//! let (client, mut inbox) = Connector::new().start(&endpoint)?;
+//! client.bind(&Bind { system_id: "shop".try_into()?, password: "secret".try_into()?, ..Bind::default() })?;
+//! thread::spawn(move || {
+//!     while let Some(inbound) = inbox.recv() {
+//!         if let Inbound::DeliverSm(receipt) = inbound {
+//!             println!("{}", receipt.get().text().escape_ascii());
+//!             let _ = receipt.accept();
+//!         }
+//!     }
+//! });
+//!
+//! let messages = [SubmitSm::default(), SubmitSm::default()];
+//! let pending = messages.iter().map(|message| client.submit_pipelined(message)).collect::<Result<Vec<_>, _>>()?;
+//! for pending in pending {
+//!     println!("message id {}", pending.wait()?.message_id().escape_ascii());
+//! }
+//! client.unbind();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! ## Connection: one bind, one thread
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -58,77 +120,104 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The other side is the same type in the other role: [`Connection<Smsc, _>`](Connection::new) over a stream
-//! that a [`TcpListener`](std::net::TcpListener) accepted.
+//! An SMSC in one thread is a [`Connection<Smsc, _>`](Connection::new) over a stream that a
+//! [`TcpListener`](std::net::TcpListener) has accepted.
 //!
-//! ## Several threads
+//! ## Server: an SMSC
 //!
 //! ```no_run
-//! use std::thread;
-//! use smpp_core::{Bind, Endpoint, SubmitSm};
-//! use smpp_io_std::{Connector, Inbound};
+//! use smpp_core::session::{Config, Smsc};
+//! use smpp_core::{CommandStatus, SubmitSmResp};
+//! use smpp_io_std::{BindRequest, BoundSession, HandleRoute, Inbound, Listener, Server, Service};
 //!
-//! let endpoint: Endpoint = "smpps://smpp.8x8.com".parse()?;
-//! let (client, mut inbox) = Connector::new().start(&endpoint)?;
-//! client.bind(&Bind { system_id: "shop".try_into()?, password: "secret".try_into()?, ..Bind::default() })?;
-//! thread::spawn(move || {
-//!     while let Some(inbound) = inbox.recv() {
-//!         if let Inbound::DeliverSm(receipt) = inbound {
-//!             println!("{}", receipt.get().text().escape_ascii());
-//!             let _ = receipt.accept();
-//!         }
+//! struct Shop;
+//!
+//! impl Service for Shop {
+//!     fn bind(&self, request: &BindRequest) -> Result<(), CommandStatus> {
+//!         if request.bind().password.equals(b"secret") { Ok(()) } else { Err(CommandStatus::RINVPASWD) }
 //!     }
-//! });
 //!
-//! let messages = [SubmitSm::default(), SubmitSm::default()];
-//! let tickets = messages.iter().map(|message| client.submit_pipelined(message)).collect::<Result<Vec<_>, _>>()?;
-//! for ticket in tickets {
-//!     println!("message id {}", ticket.wait()?.message_id().escape_ascii());
+//!     fn request(&self, _: &BoundSession, request: Inbound<HandleRoute<Smsc>>) {
+//!         // Dropped without a response, a request is refused with a temporary error.
+//!         let Inbound::SubmitSm(message) = request else { return };
+//!         let message_id = "1".try_into().unwrap_or_default();
+//!         let _ = message.respond(Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }));
+//!     }
 //! }
-//! client.unbind();
+//!
+//! let server = Server::builder(Shop).listen(Listener::bind("0.0.0.0:2775", Config::default())?).start()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Whoever waits does the session's work: it writes what all have to say, and reads, until it has what it waits for. So
-//! a thread that sends and waits needs no other thread to be woken, neither here nor at the peer. While nobody waits, a
-//! thread that the session has for that, the keeper, reads, answers enquire_link and keeps time. Nothing is read or
-//! written while the session is locked; what several threads have to say leaves in one write. A thread that dies of a
-//! panic leaves nothing undone that others wait for.
+//! # Threads and keep-alive
 //!
-//! Time-outs are those of the session's [`Config`](smpp_core::session::Config). They come up to an eighth of the
-//! shortest of `response`, `drain` and `session_init` late, and about 50 ms more while the transport takes nothing: what a
-//! write has taken has to be known first. Deadlines of your own calls are kept to a few milliseconds.
+//! | | [`Connection`] | [`Handle`], [`Inbox`] |
+//! | --- | --- | --- |
+//! | threads | yours, and no other | any number of yours, and a background thread |
+//! | the session works | while you are in one of its methods | always |
+//! | keep-alive (enquire_link) | call [`recv`](Connection::recv) often enough | automatic |
+//! | requests in flight | [`send`](Connection::send), [`wait`](Connection::wait) | [`submit_pipelined`](Handle::submit_pipelined), [`PendingResponse::wait`] |
+//! | requests of the peer | [`recv`](Connection::recv) in between, [`respond`](Connection::respond) | [`Inbox::recv`], in any thread; each request responds itself |
+//! | dropped | the connection is closed without unbind | the session shuts down gracefully |
 //!
-//! An SMSC is a [`Server`]: two threads for each connection, one for your [`Service`] and the keeper. It is for tests,
-//! gateways and some hundreds of binds.
+//! With a [`Handle`], a thread that waits does the session's work: it writes the output of all threads and reads, until it
+//! has what it waits for. So a thread that sends and waits wakes no other thread, neither here nor at the peer. While no
+//! thread waits, the background thread of the session reads, answers enquire_link and keeps the timeouts. No thread reads
+//! or writes while it holds the session's lock, and the output of several threads leaves in one write. If a thread panics,
+//! the others take over its work.
 //!
-//! Several binds that are made again by themselves, with the messages spread over them and each receipt brought to its
-//! message, are an [`Account`](account::Account).
+//! A [`Server`] has two threads for each connection: one for your [`Service`], and the background thread. It is for tests,
+//! gateways, and up to some hundreds of binds.
 //!
-//! # From here to tokio, or back
+//! # Timeouts and their accuracy
+//!
+//! The timeouts of a session are those of its [`Config`](smpp_core::session::Config).
+//!
+//! | | fires late by at most |
+//! | --- | --- |
+//! | a session with a [`Handle`] | an eighth of the shortest of `response_timeout`, `drain_timeout` and `session_init_timeout`; about 50 ms more while the transport takes nothing, because the result of the current write has to be known first |
+//! | a session in a [`Connection`] | a few milliseconds while you are in one of its methods, about 50 ms more while the transport takes nothing; otherwise at your next call |
+//! | a bind of an [`Account`](account::Account) | one or two milliseconds, about 50 ms more while the transport takes nothing: see [`account`] |
+//! | a deadline of your own call (`*_until`) | a few milliseconds |
+//!
+//! A timeout fires only after all received octets were read: a response in the socket counts, however late the program
+//! reads it.
+//!
+//! # Features
+//!
+//! | feature | default | |
+//! | --- | --- | --- |
+//! | `native-roots` | yes | [`tls::system_roots`]: trusts the certificate authorities that the operating system trusts. Without it, give a TLS configuration to [`Connector::tls`] |
+//!
+//! TLS (rustls with ring) is always included. Logging and metrics are callbacks: [`observe`](Handle::observe) for PDUs,
+//! [`stats`](Handle::stats) for counters, [`AccountConnector::subscribe`](account::AccountConnector::subscribe) for the
+//! events of an account.
+//!
+//! # How names map to smpp-io-tokio
 //!
 //! | | here, several threads | here, one thread | `smpp-io-tokio` |
 //! | --- | --- | --- | --- |
 //! | connect | [`Connector::start`] | [`Connector::connect`], [`Connector::bind`] | `Connector::connect` |
-//! | over a transport of your own | [`start`]`(duplex, config)` | [`Connection::new`]`(transport, config)` | `start(io, config)` |
+//! | a transport of your own | [`start`]`(duplex, config)` | [`Connection::new`]`(transport, config)` | `start(io, config)` |
 //! | bind | [`Handle::bind`] | [`Connection::bind`] | `Handle::bind` |
 //! | submit, deliver, any request | [`submit`](Handle::submit), [`deliver`](Handle::deliver), [`request`](Handle::request) | the same on [`Connection`] | the same, awaited |
 //! | with a deadline | [`submit_until`](Handle::submit_until), [`DeadlineError`] | | `tokio::time::timeout` |
 //! | many in flight | [`submit_pipelined`](Handle::submit_pipelined), [`PendingResponse`] | [`send`](Connection::send), [`SentRequest`] | many futures |
-//! | what has no response | [`notify`](Handle::notify) | [`notify`](Connection::notify) | `notify` |
-//! | the peer's requests | [`Inbox::recv`] | [`Connection::recv`]`(None)` | `Inbox::recv` |
+//! | a PDU without a response | [`notify`](Handle::notify) | [`notify`](Connection::notify) | `notify` |
+//! | requests of the peer | [`Inbox::recv`] | [`Connection::recv`]`(None)` | `Inbox::recv` |
 //! | with a deadline | [`Inbox::recv_until`] | [`Connection::recv`]`(Some(timeout))` | `tokio::time::timeout` |
-//! | to answer | [`InboundRequest::respond`], [`accept`](InboundRequest::accept), [`refuse`](InboundRequest::refuse) | [`Connection::respond`], [`accept`](Connection::accept) | `InboundRequest::respond`, `accept`, `refuse` |
-//! | dropped unanswered | answers a temporary error | no answer | answers a temporary error |
-//! | the end | [`unbind`](Handle::unbind), [`abort`](Handle::abort), [`closed`](Handle::closed) | [`unbind`](Connection::unbind), [`close`](Connection::close) | `unbind`, `abort`, `closed` |
-//! | to look | [`state`](Handle::state), [`stats`](Handle::stats), [`observe`](Handle::observe) | the same on [`Connection`] | the same |
-//! | an answer where the request is read | | | `respond_inline` |
-//! | an SMSC | [`Server`], [`Service`], [`Listener`], [`ServerLimits`] | [`Connection::new`] in the role of `Smsc` | `Server`, `Service`, `Listener`, `ServerLimits` |
-//! | its limits | [`ServerLimits`]: connections, those of an address, binds | your own | also a rate, the time for a decision, an IPv6 network as one |
-//! | traces, metrics | [`observe`](Handle::observe), [`stats`](Handle::stats) | the same | also the features `tracing` and `metrics` |
+//! | respond | [`InboundRequest::respond`], [`accept`](InboundRequest::accept), [`refuse`](InboundRequest::refuse) | [`Connection::respond`], [`accept`](Connection::accept) | `InboundRequest::respond`, `accept`, `refuse` |
+//! | a request dropped without a response | is refused with a temporary error | gets no response | is refused with a temporary error |
+//! | end the session | [`unbind`](Handle::unbind), [`abort`](Handle::abort), [`closed`](Handle::closed) | [`unbind`](Connection::unbind), [`close`](Connection::close) | `unbind`, `abort`, `closed` |
+//! | inspect the session | [`state`](Handle::state), [`stats`](Handle::stats), [`observe`](Handle::observe) | the same on [`Connection`] | the same |
+//! | respond where the request is read | | | `respond_inline` |
+//! | an SMSC | [`Server`], [`Service`], [`Listener`], [`ServerLimits`] | [`Connection::new`] with the role `Smsc` | `Server`, `Service`, `Listener`, `ServerLimits` |
+//! | limits of an SMSC | [`ServerLimits`]: connections, connections of an address, binds | your own | also a rate limit, a timeout for the decision on a bind, and an IPv6 network as one address |
+//! | logging, metrics | [`observe`](Handle::observe), [`stats`](Handle::stats) | the same | also the features `tracing` and `metrics` |
+//! | several binds, reconnect | [`account`] | | `account`: see the table in [`account`] |
 //!
-//! What differs in the types: an [`Inbound`] is `Inbound<HandleRoute<R>>` here where it is `Inbound<R>` there; what
-//! becomes of a request is told by the same [`RequestError`], how a session ended by an [`End`] in each.
+//! The types differ in one place: an [`Inbound`] of an inbox is `Inbound<HandleRoute<R>>` here and `Inbound<R>` there. Both
+//! return the same [`RequestError`] for a request, and an [`End`] with the same fields for a session.
 
 #![cfg_attr(
     not(test),
@@ -136,37 +225,47 @@
 )]
 
 pub mod account;
+mod background;
 mod buffer;
 mod connect;
 mod connection;
 mod error;
+mod halves;
 mod handle;
+mod handle_route;
+mod inbound;
 mod inbox;
-mod incoming;
-mod keeper;
-mod link;
-mod locked;
-mod outcomes;
+mod pending_requests;
+mod pending_response;
+mod sent_request;
 mod server;
+mod session_state;
 mod shared;
+mod start;
 mod stream;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod tls;
 mod tls_stream;
-mod waiters;
+mod transport;
+mod waiting_threads;
 
 pub use connect::Connector;
-pub use connection::{Connection, SentRequest};
-pub use error::{ConnectError, ConnectErrorKind, DeadlineError, End, TlsError};
-pub use handle::{Client, Handle, Peer, PendingResponse, start};
+pub use connection::Connection;
+pub use error::{ConnectError, ConnectErrorKind, End, TlsError};
+pub use handle::{Client, Handle, Peer};
+pub use handle_route::HandleRoute;
+pub use inbound::{Inbound, InboundRequest, ReplyRoute};
 pub use inbox::Inbox;
-pub use incoming::{HandleRoute, Inbound, InboundRequest, ReplyRoute};
+pub use pending_response::{DeadlineError, PendingResponse};
+pub use sent_request::SentRequest;
 pub use server::{BindRequest, BoundSession, Listener, Server, ServerBuilder, ServerLimits, Service};
 pub use smpp_core;
 pub use smpp_core::session::{NotSentReason, RequestError, Response};
-pub use stream::{Duplex, Stream, Transport};
+pub use start::start;
+pub use stream::Stream;
 pub use tls_stream::TlsStream;
+pub use transport::{Duplex, Transport};
 
 /// The example in the README compiles.
 #[cfg(doctest)]

@@ -1,29 +1,54 @@
-//! One session that several threads use, and who of them does its work.
+//! One session that several threads use, by the leader/follower pattern: a thread that waits does the session's work.
 //!
-//! There are two offices, each behind a mutex that is only ever tried: *reading* and *writing*. Whoever waits for
-//! something (an outcome, room, a request of the peer, the end) and finds one vacant holds it, as a program with one
-//! thread would; if both are taken, it parks until it is told. So a program that sends and waits does so in its own
-//! thread, and nothing is handed from thread to thread. When a thread leaves, it lets another that waits for an outcome
-//! know that the office of reading is vacant. While nobody waits, the [keeper](crate::keeper) reads.
+//! # Leaders and followers
+//!
+//! The session's work has two roles, each behind a mutex that threads only ever *try* to lock:
+//!
+//! - The **reader role** ([`Reader`]): one thread reads from the transport, passes the octets to the session, and advances
+//!   the session's clock.
+//! - The **writer role** ([`Writer`]): one thread takes output from the session and writes it to the transport.
+//!
+//! A thread that has something to send writes it itself, if the writer role is free. A thread that waits (for an outcome,
+//! for window capacity, for a request of the peer) becomes the *leader*: it takes the roles that are free, as a program
+//! with one thread would. If both are taken, the thread is a *follower*: it parks until another thread wakes it, to lead or
+//! because its own wait is over. So a program that sends and waits does the work in its own thread, and nothing passes from
+//! thread to thread.
+//!
+//! **Handing over.** A leader that has what it waited for returns to its caller. Before that it wakes one follower, which
+//! takes the reader role ([`finish`](Shared::finish)). While that thread has not run yet, it is the
+//! [`next_reader`](SessionState::next_reader), so that no second thread is woken for the same role. After
+//! [`MAX_WRITES`] writes, a leader wakes a follower to write the rest.
+//!
+//! **Which threads lead.** A thread that waits for an outcome or for capacity [may lead](WaitRole::MayLead). A thread in
+//! `Inbox::recv` is a [helper](WaitRole::Helper): it reads and writes, but stops as soon as it has read something for
+//! another thread, which then reads on; no thread wakes it to lead. A thread in `closed()` is
+//! [passive](WaitRole::Passive): it never reads or writes.
+//!
+//! **The background thread.** If no thread waits, nothing would read, answer enquire_link or keep the timeouts. The
+//! [background thread](crate::background) steps in: every 5 ms it checks whether another thread has read since its last
+//! check, writes deferred output, and takes the reader role if no thread has read. It parks while another thread holds the
+//! reader role; the thread that gives up the role wakes it if there is no follower.
 //!
 //! # Locks
 //!
-//! The session's lock is held for as long as the session thinks. No system call is made under it. The offices are
-//! tried under it and given up under it: a thread that adds to the output and finds the office of writing taken can
-//! leave, because the holder looks at the output once more before it gives up the office. Nobody ever *waits* for an
-//! office, and the session's lock is the only one that is waited for: there is no order to get wrong.
+//! A thread holds the session's lock only while it calls the session. It makes no system call under the lock. A thread
+//! takes and gives up a role under the lock: a thread that adds output and finds the writer role taken can return, because
+//! the writing thread checks for output once more before it gives up the role. No thread ever *waits* for a role, and the
+//! session's lock is the only one that threads wait for, so no lock order can be violated.
 //!
-//! # The end
+//! # The end of the session
 //!
-//! What a write has taken is known once it returns. Whether a request was sent is told only then: neither the time nor the
-//! end of the session is told while another thread is in the middle of a write. It takes [`WRITE_SLICE`] at most.
+//! How much of the output a write has taken is known only when the write returns, and it decides whether a request was
+//! sent. So while a thread is in the middle of a write, no thread advances the session's clock or ends the session. A
+//! write takes at most [`WRITE_TIMEOUT`].
 //!
-//! # Time
+//! # Timeouts
 //!
-//! Time is told by who reads, after a read that found nothing: what has come is heard before silence is counted. Who
-//! reads waits until the session's next deadline, as far as it is known then; another thread may have set an earlier
-//! one since. All that it can set are a whole `response`, `drain` or `session_init` ahead, so no read waits longer than
-//! an eighth of the shortest of them: no time-out is later than that.
+//! The reading thread advances the clock after a read that found nothing: octets that have come are handled before a
+//! timeout counts. A read waits until the session's next deadline, as it was when the read began; another thread may set an
+//! earlier one meanwhile. Each deadline that it can set is a whole `response_timeout`, `drain_timeout` or
+//! `session_init_timeout` ahead, and no read waits longer than an eighth of the shortest of these. So no timeout fires
+//! later than that, plus [`WRITE_TIMEOUT`] while the transport takes nothing.
 
 use std::io;
 use std::mem;
@@ -33,371 +58,379 @@ use std::time::{self, Duration};
 
 use smpp_core::session::{Config, Instant, Role, State};
 
-use crate::link::{Read, Reader, TICK, WRITE_SLICE, Writer, Written, try_take};
-use crate::locked::{Core, Keeper};
-use crate::stream::Duplex;
-use crate::waiters::Part;
+use crate::halves::{MIN_WAIT, Read, Reader, WRITE_TIMEOUT, Writer, Written, try_take};
+use crate::session_state::{BackgroundState, SessionState};
+use crate::transport::Duplex;
+use crate::waiting_threads::WaitRole;
 
-/// How often in the shortest period who reads looks up.
-const LOOKS: u32 = 8;
+/// How many reads fit at least into the shortest timeout of the session.
+const READS_PER_TIMEOUT: u32 = 8;
 
-/// Requests that may wait for company before they are written.
-const BATCH: u32 = 32;
+/// The most requests that are deferred to leave in one write.
+const MAX_BATCH: u32 = 32;
 
-/// So short a time is waited for without reading.
-const BRIEF: Duration = Duration::from_millis(8);
+/// A thread that has to check again sooner than this parks instead of reading.
+const MIN_READ: Duration = Duration::from_millis(8);
 
-/// After so many writes a thread that others wait with lets one of them go on.
-const SHIFT: u32 = 16;
+/// After this many writes, a thread hands the writer role to a follower, if there is one.
+const MAX_WRITES: u32 = 16;
 
-pub(crate) type Guard<'a, R> = MutexGuard<'a, Core<R>>;
+pub(crate) type Guard<'a, R> = MutexGuard<'a, SessionState<R>>;
 
-/// What the threads of one connection share.
+/// What the threads of one session share.
 pub(crate) struct Shared<R: Role> {
-    core: Mutex<Core<R>>,
+    state: Mutex<SessionState<R>>,
     reader: Mutex<Reader>,
     writer: Mutex<Writer>,
     stream: Box<dyn Duplex>,
     start: time::Instant,
-    /// The longest that anyone reads without a look at the time.
-    pub(crate) look: Duration,
-    keeper: OnceLock<Thread>,
+    /// The longest time that one read waits.
+    pub(crate) max_read: Duration,
+    background_thread: OnceLock<Thread>,
 }
 
-/// What an attempt to write has led to.
+/// The result of trying to write.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Progress {
-    /// There is nothing to write, or another thread writes.
+    /// There was no output, or another thread is writing.
     Nothing,
-    /// Something was written.
-    Some,
-    /// Something was written, and another thread goes on.
+    /// Octets were written.
+    Wrote,
+    /// Octets were written, and another thread was woken to write the rest.
     HandedOver,
     /// The transport takes nothing at present.
-    Paused,
+    Blocked,
 }
 
 impl<R: Role> Shared<R> {
     pub(crate) fn new(stream: Box<dyn Duplex>, config: &Config) -> io::Result<Self> {
-        stream.set_transmit_timeout(Some(WRITE_SLICE))?;
+        stream.set_transmit_timeout(Some(WRITE_TIMEOUT))?;
         Ok(Self {
-            core: Mutex::new(Core::new(config)),
+            state: Mutex::new(SessionState::new(config)),
             reader: Mutex::new(Reader::new(config.max_pdu)),
             writer: Mutex::default(),
             stream,
             start: time::Instant::now(),
-            look: (config.response_timeout.min(config.drain_timeout).min(config.session_init_timeout)
-                / LOOKS)
-                .max(TICK),
-            keeper: OnceLock::new(),
+            max_read: (config.response_timeout.min(config.drain_timeout).min(config.session_init_timeout)
+                / READS_PER_TIMEOUT)
+                .max(MIN_WAIT),
+            background_thread: OnceLock::new(),
         })
     }
 
-    /// A panic elsewhere leaves the session as consistent as it was: each of its calls completes.
+    /// Locks the session. Ignores poisoning: a panic of another thread leaves the session consistent, as each of its calls
+    /// completes.
     pub(crate) fn lock(&self) -> Guard<'_, R> {
-        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn now(&self) -> Instant {
         Instant::after(self.start.elapsed())
     }
 
-    /// The moment on the session's clock; its start if that was later.
-    pub(crate) fn moment(&self, at: time::Instant) -> Instant {
+    /// Converts a time to the session's clock. A time before the start of the session becomes its start.
+    pub(crate) fn session_time(&self, at: time::Instant) -> Instant {
         Instant::after(at.saturating_duration_since(self.start))
     }
 
-    /// The current thread is the keeper.
-    pub(crate) fn keep(&self) {
-        self.keeper.get_or_init(thread::current);
+    /// Registers the current thread as the background thread.
+    pub(crate) fn register_background_thread(&self) {
+        self.background_thread.get_or_init(thread::current);
     }
 
-    /// Does something to the session, then sees to it that what came of it is written.
-    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Core<R>, Instant) -> T) -> T {
-        let mut core = self.lock();
+    /// Calls the session, then writes the output of the call.
+    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut SessionState<R>, Instant) -> T) -> T {
+        let mut state = self.lock();
         let now = self.now();
-        let value = act(&mut core, now);
-        core.written(now);
-        self.leave(core, false);
+        let value = act(&mut state, now);
+        state.mark_output(now);
+        self.finish(state, false);
         value
     }
 
-    /// Does something to the session; what came of it may wait a little for company.
-    pub(crate) fn with_company<T>(&self, act: impl FnOnce(&mut Core<R>, Instant) -> (T, bool)) -> T {
-        let mut core = self.lock();
+    /// Calls the session. If the call returns true, its output may be deferred, so that more leaves in one write.
+    pub(crate) fn with_deferred_write<T>(
+        &self,
+        act: impl FnOnce(&mut SessionState<R>, Instant) -> (T, bool),
+    ) -> T {
+        let mut state = self.lock();
         let now = self.now();
-        let (value, more) = act(&mut core, now);
-        core.written(now);
-        core.deferred += 1;
-        let defer = more && core.deferred < BATCH;
-        self.leave(core, defer);
+        let (value, may_defer) = act(&mut state, now);
+        state.mark_output(now);
+        state.deferred += 1;
+        let defer = may_defer && state.deferred < MAX_BATCH;
+        self.finish(state, defer);
         value
     }
 
-    /// Works and waits until `ready` gives a value, which is `Some`, or `until`.
+    /// Reads, writes or parks until `ready` returns `Ok`, or until `until`, which returns `None`.
     ///
-    /// `ready` is asked under the lock, whenever something may have changed, and with the number that the thread waits
-    /// under, once it has one: it is to note whom to wake. It says when to ask again at the latest, if it knows.
+    /// `ready` runs under the lock, whenever something may have changed. Its second argument is the number under which the
+    /// current thread is registered, once it has one: `ready` records it as the thread to wake. Its error is the latest
+    /// time at which to call it again, if it knows one.
     pub(crate) fn wait<T>(
         &self,
-        part: Part,
+        role: WaitRole,
         until: Option<Instant>,
-        mut ready: impl FnMut(&mut Core<R>, &mut Option<u32>) -> Result<T, Option<Instant>>,
+        mut ready: impl FnMut(&mut SessionState<R>, &mut Option<u32>) -> Result<T, Option<Instant>>,
     ) -> Option<T> {
         let mut waiting = Waiting { shared: self, number: None };
-        let mut core = self.lock();
+        let mut state = self.lock();
         let mut rests = false;
         loop {
-            let again = match ready(&mut core, &mut waiting.number) {
+            let again = match ready(&mut state, &mut waiting.number) {
                 Ok(value) => {
-                    waiting.leave(core);
+                    waiting.finish(state);
                     return Some(value);
                 }
                 Err(again) => again,
             };
             if until.is_some_and(|until| until <= self.now()) {
-                waiting.leave(core);
+                waiting.finish(state);
                 return None;
             }
             let until = until.into_iter().chain(again).min();
-            if part != Part::Watches && !rests {
-                let (next, progress) = self.write(core);
-                core = next;
-                if matches!(progress, Progress::Some | Progress::HandedOver) {
+            if role != WaitRole::Passive && !rests {
+                let (next, progress) = self.write_output(state);
+                state = next;
+                if matches!(progress, Progress::Wrote | Progress::HandedOver) {
                     continue;
                 }
-                // A read may take longer than it should, by a few milliseconds: the pace is kept by a better clock.
-                let brief = again.is_some_and(|again| again - self.now() < BRIEF);
-                if let Some(reader) = try_take(&self.reader).filter(|_| !brief) {
-                    let busy = core.session.wants_input() || progress == Progress::Paused;
-                    let (next, woke) = self.turn(core, reader, until, progress);
-                    core = next;
-                    rests = !busy || (woke && part == Part::Helps);
+                // A read may return a few milliseconds late. Parking keeps the rate limit more exactly.
+                let too_short = again.is_some_and(|again| again - self.now() < MIN_READ);
+                if let Some(reader) = try_take(&self.reader).filter(|_| !too_short) {
+                    let busy = state.session.wants_input() || progress == Progress::Blocked;
+                    let (next, woke) = self.read_once(state, reader, until, progress);
+                    state = next;
+                    rests = !busy || (woke && role == WaitRole::Helper);
                     continue;
                 }
-                if progress == Progress::Paused {
+                if progress == Progress::Blocked {
                     continue;
                 }
             }
-            // Between the last look and this the lock was never let go of: nothing is missed.
+            // The lock was not released since `ready` was called, so no change is missed.
             match waiting.number {
                 Some(number) => {
-                    core = self.park(core, number, until);
+                    state = self.park(state, number, until);
                     rests = false;
                 }
-                // `ready` is to know whom to wake.
-                None => waiting.number = Some(core.waiters.enlist(part)),
+                // Register first, so that `ready` can record which thread to wake.
+                None => waiting.number = Some(state.waiting.register(role)),
             }
         }
     }
 
-    /// Parks until it is woken, or `until`.
-    fn park<'a>(&'a self, mut core: Guard<'a, R>, number: u32, until: Option<Instant>) -> Guard<'a, R> {
-        core.waiters.park(number);
-        core.succeed(number);
-        // While nothing is to be read, somebody has to look at the time.
-        let idle = (!core.session.wants_input()).then_some(self.look);
-        self.unlock(core);
+    /// Parks the current thread until another thread wakes it, or until `until`.
+    fn park<'a>(&'a self, mut state: Guard<'a, R>, number: u32, until: Option<Instant>) -> Guard<'a, R> {
+        state.waiting.park(number);
+        state.end_handover(number);
+        // While the session wants no input, no read returns to advance the clock: a parked thread has to.
+        let idle = (!state.session.wants_input()).then_some(self.max_read);
+        self.unlock_and_wake(state);
         let wait = until.map(|until| until - self.now()).into_iter().chain(idle).min();
         match wait {
             Some(wait) => thread::park_timeout(wait),
             None => thread::park(),
         }
-        let mut core = self.lock();
-        core.waiters.unpark(number);
-        core
+        let mut state = self.lock();
+        state.waiting.unpark(number);
+        state
     }
 
-    /// Writes what is left, then reads once. Whether the thread may rest: another has something of what came, or
-    /// nothing is to be read. `None` if another thread reads.
-    pub(crate) fn work<'a>(&'a self, mut core: Guard<'a, R>) -> (Guard<'a, R>, Option<bool>) {
-        let (next, progress) = self.write(core);
-        core = next;
-        let Some(reader) = try_take(&self.reader) else { return (core, None) };
-        let reads = core.session.wants_input();
-        let (core, woke) = self.turn(core, reader, None, progress);
-        (core, Some(woke || !(reads || progress == Progress::Paused)))
+    /// Writes the output, then reads once. Returns whether the thread may rest: it has woken another thread, or the
+    /// session wants no input. Returns `None` if another thread reads.
+    pub(crate) fn write_and_read<'a>(&'a self, mut state: Guard<'a, R>) -> (Guard<'a, R>, Option<bool>) {
+        let (next, progress) = self.write_output(state);
+        state = next;
+        let Some(reader) = try_take(&self.reader) else { return (state, None) };
+        let reads = state.session.wants_input();
+        let (state, woke) = self.read_once(state, reader, None, progress);
+        (state, Some(woke || !(reads || progress == Progress::Blocked)))
     }
 
-    /// Writes what others have left.
-    pub(crate) fn write_rest<'a>(&'a self, core: Guard<'a, R>) -> Guard<'a, R> {
-        self.write(core).0
+    /// Writes the output that other threads have deferred.
+    pub(crate) fn write_deferred<'a>(&'a self, state: Guard<'a, R>) -> Guard<'a, R> {
+        self.write_output(state).0
     }
 
-    /// Reads once, and tells the session what came and what time it is. Whether another thread has something of it.
+    /// Reads once, passes the octets to the session, and advances its clock. Returns whether this woke another thread.
     ///
-    /// Waits until the session's next deadline, and until `until` at most.
-    fn turn<'a>(
+    /// Waits until the session's next deadline, and at most until `until`.
+    fn read_once<'a>(
         &'a self,
-        mut core: Guard<'a, R>,
+        mut state: Guard<'a, R>,
         mut reader: MutexGuard<'a, Reader>,
         until: Option<Instant>,
         progress: Progress,
     ) -> (Guard<'a, R>, bool) {
-        core.turns += 1;
-        core.successor = None;
-        // Where nobody has a deadline, the time of the last call is good enough: no read is longer than `look`.
-        let now = if until.is_some() { self.now() } else { core.now };
-        if !reader.held && core.session.wants_input() {
-            let deadline = core.session.poll_timeout().map(|(at, _)| at);
-            let wait =
-                deadline.into_iter().chain(until).min().map_or(self.look, |at| self.look.min(at - now));
-            // With output left, a pause in writing is what there was time for.
-            let wait = if core.failed || progress == Progress::Paused { TICK } else { wait };
-            self.unlock(core);
+        state.reads += 1;
+        state.next_reader = None;
+        // Without a deadline of the caller, the time of the last call is exact enough: no read is longer than `max_read`.
+        let now = if until.is_some() { self.now() } else { state.now };
+        if !reader.held && state.session.wants_input() {
+            let deadline = state.session.poll_timeout().map(|(at, _)| at);
+            let wait = deadline
+                .into_iter()
+                .chain(until)
+                .min()
+                .map_or(self.max_read, |at| self.max_read.min(at - now));
+            // If the transport is blocked, read only for as long as it takes to try to write again.
+            let wait = if state.write_failed || progress == Progress::Blocked { MIN_WAIT } else { wait };
+            self.unlock_and_wake(state);
             let read = reader.read(&*self.stream, now, wait);
-            core = self.lock();
+            state = self.lock();
             match read {
-                Read::Lost(error) => core.lose(error),
-                Read::Pause if core.failed => core.lose(None),
+                Read::Lost(error) => state.handle_disconnect(error),
+                Read::Pause if state.write_failed => state.handle_disconnect(None),
                 Read::Octets | Read::Pause => {}
             }
         } else {
             reader.catch_up(now);
-            if core.failed {
-                // What keeps the session from reading never leaves.
-                core.lose(None);
+            if state.write_failed {
+                // The session wants no input until its output has left, which is no longer possible.
+                state.handle_disconnect(None);
             }
         }
-        core.now = self.now();
-        core.tell(&mut reader);
-        self.pass(&mut core);
+        state.now = self.now();
+        state.handle_input(&mut reader);
+        self.advance_clock(&mut state);
         drop(reader);
-        let woke = !core.waiters.woken().is_empty();
-        if woke || core.closing {
-            self.unlock(core);
-            core = self.lock();
+        let woke = !state.waiting.wake_list().is_empty();
+        if woke || state.close_transport {
+            self.unlock_and_wake(state);
+            state = self.lock();
         }
-        (core, woke)
+        (state, woke)
     }
 
-    /// Writes until nothing is left or the transport takes no more, unless another thread does already.
-    fn write<'a>(&'a self, mut core: Guard<'a, R>) -> (Guard<'a, R>, Progress) {
+    /// Writes until there is no output or the transport takes no more, unless another thread is writing.
+    fn write_output<'a>(&'a self, mut state: Guard<'a, R>) -> (Guard<'a, R>, Progress) {
         let mut progress = Progress::Nothing;
-        if !core.is_unsent() {
-            return (core, progress);
+        if !state.wants_write() {
+            return (state, progress);
         }
-        let Some(mut writer) = try_take(&self.writer) else { return (core, progress) };
+        let Some(mut writer) = try_take(&self.writer) else { return (state, progress) };
         for round in 1.. {
-            let has_output = writer.has_output(|out| _ = core.session.poll_transmit(out));
-            core.unsent = has_output;
-            core.deferred = 0;
-            if !has_output || core.failed || core.end.is_some() {
+            let has_output = writer.has_output(|out| _ = state.session.poll_transmit(out));
+            state.has_output = has_output;
+            state.deferred = 0;
+            if !has_output || state.write_failed || state.end.is_some() {
                 break;
             }
-            if round > SHIFT && core.waiters.wake_one().is_some() {
+            if round > MAX_WRITES && state.waiting.wake_follower().is_some() {
                 progress = Progress::HandedOver;
                 break;
             }
-            self.unlock(core);
+            self.unlock_and_wake(state);
             let written = writer.write(&*self.stream);
-            core = self.lock();
+            state = self.lock();
             match written {
                 Written::Octets(octets) => {
-                    core.transmitted(octets);
-                    progress = Progress::Some;
+                    state.handle_transmitted(octets);
+                    progress = Progress::Wrote;
                 }
-                Written::Pause => progress = Progress::Paused,
+                Written::Pause => progress = Progress::Blocked,
                 Written::Failed(error) => {
-                    // What the peer said before it went is still read.
-                    core.failure = Some(Arc::new(error));
-                    core.failed = true;
-                    progress = Progress::Some;
+                    // Octets that the peer sent before the failure are still read.
+                    state.transport_error = Some(Arc::new(error));
+                    state.write_failed = true;
+                    progress = Progress::Wrote;
                 }
             }
-            if core.untold {
-                core.pass();
+            if state.clock_pending {
+                state.advance_clock();
             }
-            if progress == Progress::Paused {
+            if progress == Progress::Blocked {
                 break;
             }
         }
-        (core, progress)
+        (state, progress)
     }
 
-    /// Tells the session what time it is and what has ended it, unless another thread is writing, which will.
-    fn pass(&self, core: &mut Core<R>) {
-        core.untold |= core.over.is_some() || core.session.state() == State::Closed;
-        if core.untold && try_take(&self.writer).is_some() {
-            core.pass();
+    /// Advances the session's clock, unless another thread is writing: that thread does it after its write.
+    fn advance_clock(&self, state: &mut SessionState<R>) {
+        state.clock_pending |= state.forced_end.is_some() || state.session.state() == State::Closed;
+        if state.clock_pending && try_take(&self.writer).is_some() {
+            state.advance_clock();
         }
     }
 
-    /// Leaves the session to others: nothing is left to write, or somebody will; and somebody reads, or will.
+    /// Ends a call: writes the output, or leaves it to another thread; hands the reader role over if it is free.
     ///
-    /// `defer` is whether what there is to write may wait for the keeper.
-    fn leave<'a>(&'a self, mut core: Guard<'a, R>, mut defer: bool) {
-        self.pass(&mut core);
-        while core.is_unsent() && !(defer && core.keeper == Keeper::OnGuard) {
-            let (next, progress) = self.write(core);
-            core = next;
+    /// `defer` is whether the output may wait for the background thread.
+    fn finish<'a>(&'a self, mut state: Guard<'a, R>, mut defer: bool) {
+        self.advance_clock(&mut state);
+        while state.wants_write() && !(defer && state.background == BackgroundState::Polling) {
+            let (next, progress) = self.write_output(state);
+            state = next;
             match progress {
                 Progress::Nothing | Progress::HandedOver => break,
-                Progress::Some => {}
-                Progress::Paused => {
+                Progress::Wrote => {}
+                Progress::Blocked => {
                     defer = true;
-                    self.rouse(&mut core);
+                    self.wake_background(&mut state);
                 }
             }
         }
-        let others = core.keeper == Keeper::Asleep || core.waiters.has_parked_leader();
-        if others && core.successor.is_none() && core.end.is_none() && try_take(&self.reader).is_some() {
-            core.successor = core.waiters.wake_one();
-            if core.successor.is_none() {
-                self.rouse(&mut core);
+        let others = state.background == BackgroundState::Parked || state.waiting.has_follower();
+        if others && state.next_reader.is_none() && state.end.is_none() && try_take(&self.reader).is_some() {
+            state.next_reader = state.waiting.wake_follower();
+            if state.next_reader.is_none() {
+                self.wake_background(&mut state);
             }
         }
-        self.unlock(core);
+        self.unlock_and_wake(state);
     }
 
-    /// Nobody else will do the work: the keeper is to look.
-    fn rouse(&self, core: &mut Core<R>) {
-        if core.keeper == Keeper::Asleep {
-            core.keeper = Keeper::OnGuard;
-            core.waiters.woken().extend(self.keeper.get().cloned());
+    /// Puts the background thread on the wake list, if it is parked.
+    fn wake_background(&self, state: &mut SessionState<R>) {
+        if state.background == BackgroundState::Parked {
+            state.background = BackgroundState::Polling;
+            state.waiting.wake_list().extend(self.background_thread.get().cloned());
         }
     }
 
-    /// Lets go of the lock, then wakes who is to be woken and closes what is to be closed.
-    pub(crate) fn unlock(&self, mut core: Guard<'_, R>) {
-        let woken = mem::take(core.waiters.woken());
-        let closing = mem::take(&mut core.closing);
-        if closing {
-            // It may be in the middle of a long pause.
-            self.keeper.get().inspect(|keeper| keeper.unpark());
+    /// Releases the lock, then wakes the threads on the wake list, and closes the transport if that is due.
+    pub(crate) fn unlock_and_wake(&self, mut state: Guard<'_, R>) {
+        let wake_list = mem::take(state.waiting.wake_list());
+        let close_transport = mem::take(&mut state.close_transport);
+        if close_transport {
+            // The background thread may be parked for a long time.
+            self.background_thread.get().inspect(|background| background.unpark());
         }
-        drop(core);
-        woken.iter().for_each(Thread::unpark);
-        if closing {
-            // The session is over either way.
+        drop(state);
+        wake_list.iter().for_each(Thread::unpark);
+        if close_transport {
+            // The session has ended, with or without an error here.
             let _ = self.stream.close();
         }
     }
 }
 
-/// A thread that waits. However it stops, others are told that they have to do what it did.
+/// A thread in [`Shared::wait`]. However its wait ends, also by a panic, it hands its role over.
 struct Waiting<'a, R: Role> {
     shared: &'a Shared<R>,
     number: Option<u32>,
 }
 
 impl<R: Role> Waiting<'_, R> {
-    fn leave(&mut self, mut core: Guard<'_, R>) {
+    fn finish(&mut self, mut state: Guard<'_, R>) {
         if let Some(number) = self.number.take() {
-            core.waiters.dismiss(number);
-            core.succeed(number);
-            core.grant();
+            state.waiting.unregister(number);
+            state.end_handover(number);
+            state.grant_capacity();
         }
-        self.shared.leave(core, true);
+        self.shared.finish(state, true);
     }
 }
 
-/// Does something only when a panic unwinds the thread.
+/// Acts only when a panic unwinds the thread.
 impl<R: Role> Drop for Waiting<'_, R> {
     fn drop(&mut self) {
         if thread::panicking() {
-            let core = self.shared.lock();
-            self.leave(core);
+            let state = self.shared.lock();
+            self.finish(state);
         }
     }
 }

@@ -1,7 +1,20 @@
-//! TLS by rustls: 1.2 and 1.3, the server's certificate verified for the host's name.
+//! TLS configurations for rustls: TLS 1.2 and 1.3. A client verifies the server's certificate for the host name.
 //!
-//! What these functions make is rustls' own configuration. For client certificates, pinned versions or another
-//! cryptography provider, make one yourself.
+//! The functions return rustls' own configuration types. For client certificates, pinned versions or another cryptography
+//! provider, make a configuration yourself.
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use smpp_io_std::{Connector, Listener, tls};
+//! use smpp_core::session::Config;
+//!
+//! // A client that trusts one certificate authority.
+//! let connector = Connector::new().tls(tls::ca_file(Path::new("ca.pem"))?);
+//! // A server with its certificate chain and key.
+//! let server = tls::server_files(Path::new("chain.pem"), Path::new("key.pem"))?;
+//! let listener = Listener::bind("0.0.0.0:2776", Config::default())?.tls(server);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +25,17 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use crate::error::TlsError;
 
-/// A client that trusts the certificate authorities that the operating system trusts.
+/// Makes a client that trusts the certificate authorities that the operating system trusts. A
+/// [`Connector`](crate::Connector) uses it unless you set another configuration.
+///
+/// ```no_run
+/// let connector = smpp_io_std::Connector::new().tls(smpp_io_std::tls::system_roots()?);
+/// # Ok::<(), smpp_io_std::TlsError>(())
+/// ```
+///
+/// # Errors
+///
+/// [`TlsError::NoRoots`] if the operating system has no trusted certificate authority.
 #[cfg(feature = "native-roots")]
 pub fn system_roots() -> Result<Arc<ClientConfig>, TlsError> {
     let mut roots = RootCertStore::empty();
@@ -23,18 +46,55 @@ pub fn system_roots() -> Result<Arc<ClientConfig>, TlsError> {
     client(roots)
 }
 
-/// A client that trusts the certificate authorities in a PEM file, and no others.
+/// Makes a client that trusts the certificate authorities in a PEM file, and no others.
+///
+/// ```no_run
+/// use std::path::Path;
+/// let connector = smpp_io_std::Connector::new().tls(smpp_io_std::tls::ca_file(Path::new("ca.pem"))?);
+/// # Ok::<(), smpp_io_std::TlsError>(())
+/// ```
+///
+/// # Errors
+///
+/// [`TlsError::Pem`] if the file cannot be read or holds no certificate, and [`TlsError::Certificate`] or
+/// [`TlsError::Protocol`] if a certificate in it cannot be used.
 pub fn ca_file(path: &Path) -> Result<Arc<ClientConfig>, TlsError> {
-    trusting(certificates(path)?)
+    client_trusting(read_certificates(path)?)
 }
 
-/// A client that trusts the certificate authorities in PEM data, and no others.
+/// Makes a client that trusts the certificate authorities in PEM data, and no others.
+///
+/// ```no_run
+/// # fn example(ca_pem: &str) -> Result<(), smpp_io_std::TlsError> {
+/// let connector = smpp_io_std::Connector::new().tls(smpp_io_std::tls::ca_pem(ca_pem.as_bytes())?);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// As [`ca_file`], with no path.
 pub fn ca_pem(pem: &[u8]) -> Result<Arc<ClientConfig>, TlsError> {
-    let found = all(CertificateDer::pem_slice_iter(pem));
-    trusting(found.map_err(|error| TlsError::Pem { path: None, error })?)
+    let certificates = collect(CertificateDer::pem_slice_iter(pem));
+    client_trusting(certificates.map_err(|error| TlsError::Pem { path: None, error })?)
 }
 
-/// A server with this certificate chain, the server's own certificate first, and its key.
+/// Makes a server with this certificate chain, the server's own certificate first, and its private key.
+///
+/// ```no_run
+/// use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+/// use smpp_core::session::Config;
+/// use smpp_io_std::{Listener, tls};
+///
+/// let certificate = CertificateDer::from_pem_file("server.pem")?;
+/// let server = tls::server(vec![certificate], PrivateKeyDer::from_pem_file("key.pem")?)?;
+/// let listener = Listener::bind("0.0.0.0:2776", Config::default())?.tls(server);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// [`TlsError::Certificate`] or [`TlsError::Protocol`] if the chain or the key cannot be used.
 pub fn server(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
@@ -44,25 +104,37 @@ pub fn server(
     Ok(Arc::new(config.with_no_client_auth().with_single_cert(chain, key)?))
 }
 
-/// A server with the certificate chain and the key in these PEM files.
+/// Makes a server with the certificate chain and the private key in these PEM files.
+///
+/// ```no_run
+/// use std::path::Path;
+/// let server = smpp_io_std::tls::server_files(Path::new("chain.pem"), Path::new("key.pem"))?;
+/// # Ok::<(), smpp_io_std::TlsError>(())
+/// ```
+///
+/// # Errors
+///
+/// [`TlsError::Pem`] with the path of the file that cannot be read or holds no certificate or key, and otherwise as
+/// [`server`].
 pub fn server_files(chain: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
     let unusable = |error| TlsError::Pem { path: Some(key.to_path_buf()), error };
-    server(certificates(chain)?, PrivateKeyDer::from_pem_file(key).map_err(unusable)?)
+    server(read_certificates(chain)?, PrivateKeyDer::from_pem_file(key).map_err(unusable)?)
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let found = CertificateDer::pem_file_iter(path).and_then(all);
-    found.map_err(|error| TlsError::Pem { path: Some(path.to_path_buf()), error })
+fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let certificates = CertificateDer::pem_file_iter(path).and_then(collect);
+    certificates.map_err(|error| TlsError::Pem { path: Some(path.to_path_buf()), error })
 }
 
-fn all(
-    found: impl Iterator<Item = Result<CertificateDer<'static>, pem::Error>>,
+/// Collects the certificates. None at all is an error.
+fn collect(
+    certificates: impl Iterator<Item = Result<CertificateDer<'static>, pem::Error>>,
 ) -> Result<Vec<CertificateDer<'static>>, pem::Error> {
-    let found: Vec<_> = found.collect::<Result<_, _>>()?;
-    if found.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(found) }
+    let certificates: Vec<_> = certificates.collect::<Result<_, _>>()?;
+    if certificates.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(certificates) }
 }
 
-fn trusting(authorities: Vec<CertificateDer<'static>>) -> Result<Arc<ClientConfig>, TlsError> {
+fn client_trusting(authorities: Vec<CertificateDer<'static>>) -> Result<Arc<ClientConfig>, TlsError> {
     let mut roots = RootCertStore::empty();
     for authority in authorities {
         roots.add(authority)?;

@@ -1,7 +1,7 @@
-//! TLS over TCP, for one thread or for two at once.
+//! TLS over TCP, for one thread, or for one thread that reads and one that writes.
 //!
-//! A rustls connection does no input or output of its own. So the lock on it is held while octets are turned into
-//! records or back, and never while TCP is waited for: one thread may wait for records to come while another sends.
+//! A rustls connection does no input or output of its own. So a thread holds the lock on it only while it encrypts or
+//! decrypts, and never while it waits for TCP: one thread can wait for records while another thread sends.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -12,30 +12,50 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection};
 
 use crate::error::TlsError;
-use crate::stream::{Duplex, Transport, is_pause};
+use crate::transport::{Duplex, Transport, is_pause};
 
-/// What one record carries at most: so much is encrypted at once, that no more than one record is ever between what was
-/// taken and what has left.
+/// The most octets that one record carries. A write takes no more, so that at most one record is ever taken from the
+/// session but not yet written to TCP.
 const RECORD: usize = 16 * 1024;
 
-/// Octets of records read at once.
+/// The most octets that one read takes from TCP.
 const READ: usize = 18 * 1024;
 
-/// TLS over TCP, either side, its handshake completed.
+/// TLS over TCP, client or server side, with a completed handshake.
 ///
-/// A read makes one system call at most, and so does a write, so that a peer that sends or takes a record octet by octet
-/// cannot hold it for longer than the timeout.
+/// A [`Connector`](crate::Connector) and a [`Server`](crate::Server) make one for `smpps://`. Make one yourself to run a
+/// [`Connection`](crate::Connection) or a [`Handle`](crate::Handle) over it:
+///
+/// ```no_run
+/// use std::net::TcpStream;
+/// use std::path::Path;
+/// use std::time::Duration;
+/// use smpp_core::session::{Config, Esme};
+/// use smpp_io_std::{Connection, TlsStream, tls};
+///
+/// let tcp = TcpStream::connect("localhost:2776")?;
+/// tcp.set_nodelay(true)?;
+/// let stream = TlsStream::connect(tcp, "localhost", tls::ca_file(Path::new("ca.pem"))?, Duration::from_secs(10))?;
+/// let connection = Connection::<Esme, _>::new(stream, Config::default())?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A read makes at most one system call that waits, and so does a write. So a peer that sends or takes a record octet by
+/// octet cannot hold a call for longer than its timeout.
+///
+/// Dropping a `TlsStream` closes TCP without a close_notify; [`Duplex::close`] and [`Transport::shutdown`] send one.
 #[derive(Debug)]
 pub struct TlsStream {
     tcp: TcpStream,
     tls: Mutex<rustls::Connection>,
-    /// Records that came, and are not decrypted yet. Locked by who reads, before `tls`.
+    /// Records that were read and are not decrypted yet. The reading thread locks it, and `tls` after it.
     received: Mutex<Records>,
-    /// Records on their way out. Locked by who writes, before `tls`: they leave in the order in which they were made.
+    /// Records that wait to be written. The writing thread locks it, and `tls` after it: records leave in the order in
+    /// which they were encrypted.
     records: Mutex<Records>,
 }
 
-/// Octets, of which the first `done` have been dealt with.
+/// Octets, of which the first `done` are decrypted or written.
 #[derive(Debug, Default)]
 struct Records {
     octets: Vec<u8>,
@@ -43,7 +63,7 @@ struct Records {
 }
 
 impl Records {
-    fn left(&self) -> &[u8] {
+    fn remaining(&self) -> &[u8] {
         self.octets.get(self.done..).unwrap_or_default()
     }
 
@@ -57,9 +77,16 @@ impl Records {
 }
 
 impl TlsStream {
-    /// The client's side: verifies that the server's certificate is for `host`, a DNS name or an IP address.
+    /// Makes the client's handshake, and verifies that the server's certificate is for `host`, a DNS name or an IP
+    /// address.
     ///
-    /// The whole handshake takes `timeout` at most.
+    /// The whole handshake takes at most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError::ServerName`] if `host` is neither a DNS name nor an IP address, [`TlsError::Certificate`] if the
+    /// certificate was rejected, [`TlsError::Protocol`] if the peer does not speak TLS or offers nothing in common, and
+    /// [`TlsError::Io`] if the connection failed or `timeout` passed.
     pub fn connect(
         tcp: TcpStream,
         host: &str,
@@ -70,55 +97,62 @@ impl TlsStream {
         handshake(tcp, ClientConnection::new(config, name)?.into(), timeout)
     }
 
-    /// The server's side. The whole handshake takes `timeout` at most.
+    /// Makes the server's handshake. The whole handshake takes at most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError::Protocol`] if the peer does not speak TLS or offers nothing in common, and [`TlsError::Io`] if the
+    /// connection failed or `timeout` passed.
     pub fn accept(tcp: TcpStream, config: Arc<ServerConfig>, timeout: Duration) -> Result<Self, TlsError> {
         handshake(tcp, ServerConnection::new(config)?.into(), timeout)
     }
 
-    /// What is decrypted already, or can be from records that have come. `WouldBlock` if that takes more records.
+    /// Returns octets that are decrypted already, or decrypts records that were received. `WouldBlock` if more records are
+    /// needed.
     fn decrypt(&self, received: &mut Records, octets: &mut [u8]) -> io::Result<usize> {
         let mut tls = lock(&self.tls);
-        let (read, talks) = loop {
+        let (read, has_records) = loop {
             match tls.reader().read(octets) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock && !received.left().is_empty() => {}
+                Err(error)
+                    if error.kind() == io::ErrorKind::WouldBlock && !received.remaining().is_empty() => {}
                 done => break (done, tls.wants_write()),
             }
-            let taken = tls.read_tls(&mut received.left())?;
+            let taken = tls.read_tls(&mut received.remaining())?;
             received.advance(taken);
             if let Err(error) = tls.process_new_packets() {
                 drop(tls);
-                // The alert is a courtesy: this error is the one to report.
-                self.answer();
+                // The alert is optional: this error is the one to report.
+                self.send_pending();
                 return Err(io::Error::new(io::ErrorKind::InvalidData, error));
             }
         };
         drop(tls);
-        if talks {
-            self.answer();
+        if has_records {
+            self.send_pending();
         }
         read
     }
 
-    /// Sends what TLS itself has to say. If another thread is writing, it goes with what is written next.
-    fn answer(&self) {
+    /// Sends the records of TLS itself: alerts, new keys. If another thread is writing, they leave with the next write.
+    fn send_pending(&self) {
         let records = match self.records.try_lock() {
             Ok(records) => records,
             Err(TryLockError::Poisoned(records)) => records.into_inner(),
             Err(TryLockError::WouldBlock) => return,
         };
-        // A failure shows when something is written.
+        // The next write reports a failure.
         let _ = self.send(records);
     }
 
-    /// Hands all records to TCP. `WouldBlock` if TCP has not taken all of them in the time that a write has.
+    /// Writes all records to TCP with one call. `WouldBlock` if TCP did not take all of them within the write timeout.
     fn send(&self, mut records: MutexGuard<'_, Records>) -> io::Result<()> {
         collect(&mut lock(&self.tls), &mut records.octets)?;
-        if records.left().is_empty() {
+        if records.remaining().is_empty() {
             return Ok(());
         }
-        let sent = (&self.tcp).write(records.left())?;
+        let sent = (&self.tcp).write(records.remaining())?;
         records.advance(sent);
-        match (sent, records.left()) {
+        match (sent, records.remaining()) {
             (0, _) => Err(io::ErrorKind::WriteZero.into()),
             (_, []) => Ok(()),
             _ => Err(io::ErrorKind::WouldBlock.into()),
@@ -126,7 +160,7 @@ impl TlsStream {
     }
 }
 
-/// Moves the records that are made to `out`.
+/// Moves the encrypted records from the TLS connection to `out`.
 fn collect(tls: &mut rustls::Connection, out: &mut Vec<u8>) -> io::Result<()> {
     while tls.wants_write() {
         tls.write_tls(out)?;
@@ -139,12 +173,14 @@ fn handshake(tcp: TcpStream, mut tls: rustls::Connection, timeout: Duration) -> 
     while tls.is_handshaking() || tls.wants_write() {
         let left = timeout.saturating_sub(began.elapsed());
         if left.is_zero() {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time").into());
+            return Err(
+                io::Error::new(io::ErrorKind::TimedOut, "the peer did not complete it in time").into()
+            );
         }
         tcp.set_write_timeout(Some(left))?;
         tcp.set_read_timeout(Some(left))?;
         match exchange(&tcp, &mut tls) {
-            // The loop looks at the time.
+            // The loop checks the timeout.
             Err(TlsError::Io(error)) if is_pause(&error) => {}
             done => done?,
         }
@@ -152,7 +188,7 @@ fn handshake(tcp: TcpStream, mut tls: rustls::Connection, timeout: Duration) -> 
     Ok(TlsStream { tcp, tls: Mutex::new(tls), received: Mutex::default(), records: Mutex::default() })
 }
 
-/// One step of the handshake: all that is to be sent, then one read.
+/// Makes one step of the handshake: sends all records, then reads once.
 fn exchange(mut tcp: &TcpStream, tls: &mut rustls::Connection) -> Result<(), TlsError> {
     send(tcp, tls)?;
     if tls.is_handshaking() {
@@ -160,7 +196,7 @@ fn exchange(mut tcp: &TcpStream, tls: &mut rustls::Connection) -> Result<(), Tls
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
         tls.process_new_packets().map(drop).inspect_err(|_| {
-            // The alert is a courtesy: the first error is the one to report.
+            // The alert is optional: the first error is the one to report.
             let _ = send(tcp, tls);
         })?;
     }
@@ -176,7 +212,7 @@ fn send(mut tcp: &TcpStream, tls: &mut rustls::Connection) -> io::Result<()> {
     Ok(())
 }
 
-/// A panic elsewhere leaves the records as they were: each call completes or has not begun.
+/// Ignores poisoning: a panic of another thread leaves the records consistent, as each call completes or has not begun.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -188,7 +224,7 @@ impl Duplex for TlsStream {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             done => return done,
         }
-        // All that had come is decrypted: `received` is empty.
+        // Every received record is decrypted: `received` is empty.
         received.octets.resize(READ, 0);
         let read = (&self.tcp).read(&mut received.octets);
         received.octets.truncate(*read.as_ref().unwrap_or(&0));
@@ -197,12 +233,12 @@ impl Duplex for TlsStream {
             tls.read_tls(&mut io::empty())?;
             return tls.reader().read(octets);
         }
-        // Nothing yet if the record is not complete: the caller looks at the time and reads again.
+        // `WouldBlock` if the record is not complete: the caller checks the time and reads again.
         self.decrypt(&mut received, octets)
     }
 
     fn transmit(&self, octets: &[u8]) -> io::Result<usize> {
-        // What was taken before comes first, so that no more than one record is ever in between.
+        // Earlier octets leave first, so that at most one record is ever taken but not yet written to TCP.
         self.send(lock(&self.records))?;
         let octets = octets.get(..RECORD).unwrap_or(octets);
         lock(&self.tls).writer().write(octets)
@@ -220,10 +256,10 @@ impl Duplex for TlsStream {
         self.tcp.set_write_timeout(timeout)
     }
 
-    /// Says close_notify first, unless a thread is writing.
+    /// Sends close_notify first, unless another thread is writing.
     fn close(&self) -> io::Result<()> {
         lock(&self.tls).send_close_notify();
-        self.answer();
+        self.send_pending();
         self.tcp.shutdown(Shutdown::Both)
     }
 }
@@ -253,7 +289,7 @@ impl Transport for TlsStream {
         self.set_transmit_timeout(timeout)
     }
 
-    /// Says close_notify first.
+    /// Sends close_notify first.
     fn shutdown(&mut self) -> io::Result<()> {
         self.close()
     }

@@ -1,5 +1,5 @@
-//! A message costs each side no more than what is handed out: the request's octets, the response's. The binary is its own: it brings its own
-//! allocator, which counts per thread.
+//! A message costs each side one allocation: the octets of the request or of the response, which the application receives.
+//! This is a test binary of its own because it has its own allocator, which counts per thread.
 
 mod common;
 
@@ -23,17 +23,17 @@ fn answer(requests: &mut Inbox<Smsc>, messages: u64) {
 }
 
 fn submit(client: &Client, window: usize, rounds: u64) {
-    let mut tickets = Vec::with_capacity(window);
+    let mut pending = Vec::with_capacity(window);
     for _ in 0..rounds / window as u64 {
-        tickets.extend((0..window).map(|_| client.submit_pipelined(&message()).unwrap()));
-        for ticket in tickets.drain(..) {
-            drop(ticket.wait().unwrap());
+        pending.extend((0..window).map(|_| client.submit_pipelined(&message()).unwrap()));
+        for response in pending.drain(..) {
+            drop(response.wait().unwrap());
         }
     }
 }
 
 #[test]
-fn a_message_costs_what_is_handed_out() {
+fn a_message_costs_one_allocation_on_each_side() {
     watched(|| {
         for window in [1, 50] {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -49,11 +49,11 @@ fn a_message_costs_what_is_handed_out() {
                 measure(|| answer(&mut requests, MESSAGES)).count_total
             });
             client.bind(&bind("secret")).unwrap();
-            // The buffers find their size.
+            // The buffers grow to their size.
             submit(&client, window, MESSAGES);
             let submitted = measure(|| submit(&client, window, MESSAGES)).count_total;
             let served = serving.join().unwrap();
-            // A few more where the threads take turns, for the lists of whom to wake and the tickets of a round.
+            // A few more for the wake lists when the threads take turns, and for the list of pending responses.
             let few = MESSAGES / 10;
             assert!(submitted <= MESSAGES + few, "window {window}: {submitted}");
             assert!(served <= MESSAGES + few, "window {window}: {served}");

@@ -1,5 +1,5 @@
-//! What must not stop a session for ever: full buffers on both sides, handles dropped in any order, panics, handlers
-//! that never answer, peers that never read.
+//! A session must not hang: with full buffers on both sides, handles dropped in any order, panics, handlers that never
+//! respond, peers that never read.
 
 mod common;
 
@@ -22,18 +22,19 @@ use smpp_io_std::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Octets that a socket holds: far less than a window of messages. Below a few segments TCP itself crawls.
-const NARROW: usize = 16 * 1024;
+/// The buffer size of a socket in octets: far less than a window of messages. With less than a few TCP segments, TCP itself
+/// becomes slow.
+const SOCKET_BUFFER: usize = 16 * 1024;
 
-/// Two connected sockets that hold little.
-fn narrow() -> (TcpStream, TcpStream) {
+/// Connects two sockets with small buffers.
+fn small_sockets() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let listening = socket2::SockRef::from(&listener);
-    listening.set_recv_buffer_size(NARROW).unwrap();
-    listening.set_send_buffer_size(NARROW).unwrap();
+    listening.set_recv_buffer_size(SOCKET_BUFFER).unwrap();
+    listening.set_send_buffer_size(SOCKET_BUFFER).unwrap();
     let there = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    there.set_recv_buffer_size(NARROW).unwrap();
-    there.set_send_buffer_size(NARROW).unwrap();
+    there.set_recv_buffer_size(SOCKET_BUFFER).unwrap();
+    there.set_send_buffer_size(SOCKET_BUFFER).unwrap();
     there.connect(&listener.local_addr().unwrap().into()).unwrap();
     let (there, here) = (TcpStream::from(there), listener.accept().unwrap().0);
     there.set_nodelay(true).unwrap();
@@ -41,21 +42,21 @@ fn narrow() -> (TcpStream, TcpStream) {
     (there, here)
 }
 
-/// One direction of a connection in memory, which holds a few octets.
+/// One direction of a connection in memory, with a buffer of a few octets.
 #[derive(Default)]
 struct Pipe {
     octets: Mutex<(VecDeque<u8>, bool)>,
     moved: Condvar,
 }
 
-/// One end.
+/// One end of a connection in memory.
 struct End {
     from: Arc<Pipe>,
     to: Arc<Pipe>,
     timeouts: [Mutex<Duration>; 2],
 }
 
-fn tiny() -> (End, End) {
+fn small_pipes() -> (End, End) {
     let (one, other) = (Arc::new(Pipe::default()), Arc::new(Pipe::default()));
     let end = |from: &Arc<Pipe>, to: &Arc<Pipe>| End {
         from: Arc::clone(from),
@@ -66,9 +67,9 @@ fn tiny() -> (End, End) {
 }
 
 impl Pipe {
-    const HOLDS: usize = 7;
+    const CAPACITY: usize = 7;
 
-    /// Moves octets once `can` says so or the pipe is closed.
+    /// Waits until `can` returns true or the pipe is closed, then moves octets.
     fn transfer<T>(
         &self,
         timeout: Duration,
@@ -95,12 +96,12 @@ impl Duplex for End {
 
     fn transmit(&self, new: &[u8]) -> io::Result<usize> {
         let timeout = *self.timeouts[1].lock().unwrap();
-        let has_room = |octets: &VecDeque<u8>| octets.len() < Pipe::HOLDS;
+        let has_room = |octets: &VecDeque<u8>| octets.len() < Pipe::CAPACITY;
         self.to.transfer(timeout, has_room, |octets, closed| {
             if closed {
                 return Err(io::ErrorKind::BrokenPipe.into());
             }
-            octets.write(&new[..new.len().min(Pipe::HOLDS - octets.len())])
+            octets.write(&new[..new.len().min(Pipe::CAPACITY - octets.len())])
         })
     }
 
@@ -129,7 +130,7 @@ impl Duplex for End {
 
 type Pair = ((Client, Inbox<Esme>), (Peer, Inbox<Smsc>));
 
-/// A session on each end; the ESME is bound.
+/// Starts a session on each end, and binds the ESME.
 fn bound<S: Duplex + 'static>((there, here): (S, S), config: Config) -> Pair {
     let (client, inbox) = start::<Esme, _>(there, config).unwrap();
     let (peer, mut requests) = start::<Smsc, _>(here, config).unwrap();
@@ -142,10 +143,10 @@ fn bound<S: Duplex + 'static>((there, here): (S, S), config: Config) -> Pair {
 }
 
 fn pair(config: Config) -> Pair {
-    bound(narrow(), config)
+    bound(small_sockets(), config)
 }
 
-/// Both sides fill their windows with large messages and wait for all outcomes, again and again.
+/// Both sides fill their windows with large messages and wait for all outcomes, ten times.
 fn flood(((client, mut inbox), (peer, mut requests)): Pair, window: usize) {
     let text = vec![b'x'; 3000];
     let tlvs = [Tlv::new(Tag(0x0424), &text).unwrap()];
@@ -166,17 +167,17 @@ fn flood(((client, mut inbox), (peer, mut requests)): Pair, window: usize) {
         });
         let delivering = scope.spawn(|| {
             for _ in 0..10 {
-                let tickets: Vec<_> =
+                let pending: Vec<_> =
                     (0..window).map(|_| peer.deliver_pipelined(&deliver).unwrap()).collect();
-                for ticket in tickets {
-                    drop(ticket.wait().unwrap());
+                for response in pending {
+                    drop(response.wait().unwrap());
                 }
             }
         });
         for _ in 0..10 {
-            let tickets: Vec<_> = (0..window).map(|_| client.submit_pipelined(&submit).unwrap()).collect();
-            for ticket in tickets {
-                drop(ticket.wait().unwrap());
+            let pending: Vec<_> = (0..window).map(|_| client.submit_pipelined(&submit).unwrap()).collect();
+            for response in pending {
+                drop(response.wait().unwrap());
             }
         }
         delivering.join().unwrap();
@@ -185,7 +186,7 @@ fn flood(((client, mut inbox), (peer, mut requests)): Pair, window: usize) {
 }
 
 #[test]
-fn both_sides_write_full_windows_into_narrow_sockets() {
+fn both_sides_write_full_windows_into_small_socket_buffers() {
     watched(|| {
         let config = Config { window: 100, max_output: 1 << 20, ..Config::default() };
         flood(pair(config), 100);
@@ -193,15 +194,15 @@ fn both_sides_write_full_windows_into_narrow_sockets() {
 }
 
 #[test]
-fn both_sides_write_full_windows_into_pipes_that_hold_seven_octets() {
+fn both_sides_write_full_windows_into_buffers_of_seven_octets() {
     watched(|| {
         let config = Config { window: 30, max_output: 2000, ..Config::default() };
-        flood(bound(tiny(), config), 30);
+        flood(bound(small_pipes(), config), 30);
     });
 }
 
 #[test]
-fn both_sides_write_full_windows_and_little_may_wait() {
+fn both_sides_write_full_windows_with_little_output_buffered() {
     watched(|| {
         let config = Config { window: 100, max_output: 1000, ..Config::default() };
         flood(pair(config), 100);
@@ -212,7 +213,7 @@ fn both_sides_write_full_windows_and_little_may_wait() {
 fn both_sides_write_full_windows_over_tls() {
     watched(|| {
         let common::Certificates { ca_pem, server } = common::certificates();
-        let (there, here) = narrow();
+        let (there, here) = small_sockets();
         let accepting = thread::spawn(move || TlsStream::accept(here, server, 10 * SECOND).unwrap());
         let trust = tls::ca_pem(ca_pem.as_bytes()).unwrap();
         let there = TlsStream::connect(there, "localhost", trust, 10 * SECOND).unwrap();
@@ -222,9 +223,9 @@ fn both_sides_write_full_windows_over_tls() {
 }
 
 #[test]
-fn one_thread_each_with_full_windows_is_enough() {
+fn full_windows_need_only_one_thread_on_each_side() {
     watched(|| {
-        // No thread is ever in `recv`, so what comes is answered once the inboxes are dropped.
+        // No thread calls `recv`, so the requests are answered when the inboxes are dropped.
         let ((client, inbox), (peer, requests)) = pair(Config { window: 200, ..Config::default() });
         let text = vec![b'x'; 3000];
         let tlvs = [Tlv::new(Tag(0x0424), &text).unwrap()];
@@ -232,13 +233,13 @@ fn one_thread_each_with_full_windows_is_enough() {
         let deliver = DeliverSm { tlvs: Tlvs::list(&tlvs), ..DeliverSm::default() };
         thread::scope(|scope| {
             let delivering = scope.spawn(|| {
-                let tickets: Vec<_> = (0..200).map(|_| peer.deliver_pipelined(&deliver).unwrap()).collect();
+                let pending: Vec<_> = (0..200).map(|_| peer.deliver_pipelined(&deliver).unwrap()).collect();
                 drop(requests);
-                tickets.into_iter().filter_map(|ticket| ticket.wait().err()).count()
+                pending.into_iter().filter_map(|response| response.wait().err()).count()
             });
-            let tickets: Vec<_> = (0..200).map(|_| client.submit_pipelined(&submit).unwrap()).collect();
+            let pending: Vec<_> = (0..200).map(|_| client.submit_pipelined(&submit).unwrap()).collect();
             drop(inbox);
-            assert_eq!(tickets.into_iter().filter_map(|ticket| ticket.wait().err()).count(), 200);
+            assert_eq!(pending.into_iter().filter_map(|response| response.wait().err()).count(), 200);
             assert_eq!(delivering.join().unwrap(), 200);
         });
     });
@@ -250,13 +251,13 @@ fn handles_are_dropped_in_any_order() {
         for order in 0..24 {
             let config = Config { drain_timeout: Duration::from_millis(50), ..Config::default() };
             let ((client, mut inbox), (peer, requests)) = pair(config);
-            let ticket = client.submit_pipelined(&message()).unwrap();
+            let response = client.submit_pipelined(&message()).unwrap();
             let delivered = peer.deliver_pipelined(&DeliverSm::default()).unwrap();
             let incoming = inbox.recv().unwrap();
             let mut left: Vec<Box<dyn FnOnce()>> = vec![
                 Box::new(move || drop(client)),
                 Box::new(move || drop(inbox)),
-                Box::new(move || drop(ticket)),
+                Box::new(move || drop(response)),
                 Box::new(move || drop(incoming)),
             ];
             for places in (1..=4).rev() {
@@ -271,7 +272,7 @@ fn handles_are_dropped_in_any_order() {
 }
 
 #[test]
-fn a_panic_gives_back_what_the_thread_held() {
+fn a_panic_releases_what_the_thread_held() {
     watched(|| {
         let ((client, mut inbox), (peer, mut requests)) = pair(Config { window: 1, ..Config::default() });
         let kept = Err(RequestError::Refused(CommandStatus::RX_T_APPN));
@@ -281,7 +282,7 @@ fn a_panic_gives_back_what_the_thread_held() {
             let _incoming = inbox.recv().unwrap();
             let _ticket = holder.submit_pipelined(&message()).unwrap();
             let _inbox = inbox;
-            panic!("as it should")
+            panic!("on purpose")
         });
         assert!(panicked.join().is_err());
         assert_eq!(delivered.wait().map(drop), kept);
@@ -294,17 +295,17 @@ fn a_panic_gives_back_what_the_thread_held() {
     });
 }
 
-/// Panics at the first PDU of a kind.
-struct Panics(Direction, CommandId);
+/// An observer that panics at the first PDU of a kind.
+struct PanicsAt(Direction, CommandId);
 
-impl Observer for Panics {
+impl Observer for PanicsAt {
     fn observe(&mut self, _: smpp_core::session::Instant, direction: Direction, pdu: ObservedPdu<'_>) {
-        assert!(direction != self.0 || pdu.header().command != self.1, "as it should");
+        assert!(direction != self.0 || pdu.header().command != self.1, "on purpose");
     }
 }
 
 #[test]
-fn a_panic_of_an_observer_stops_nobody_else() {
+fn a_panic_of_an_observer_does_not_stop_other_threads() {
     watched(|| {
         for (direction, command) in
             [(Direction::Out, CommandId::SUBMIT_SM), (Direction::In, CommandId::SUBMIT_SM_RESP)]
@@ -315,7 +316,7 @@ fn a_panic_of_an_observer_stops_nobody_else() {
                 ..Config::default()
             };
             let ((client, _inbox), (peer, mut requests)) = pair(config);
-            client.observe(Panics(direction, command));
+            client.observe(PanicsAt(direction, command));
             let serving = thread::spawn(move || {
                 while let Some(inbound) = requests.recv() {
                     if let Inbound::SubmitSm(message) = inbound {
@@ -331,7 +332,7 @@ fn a_panic_of_an_observer_stops_nobody_else() {
             for thread in others {
                 thread.join().unwrap();
             }
-            client.observe(Panics(Direction::In, CommandId(0)));
+            client.observe(PanicsAt(Direction::In, CommandId(0)));
             client.unbind();
             peer.closed();
             serving.join().unwrap();
@@ -339,10 +340,10 @@ fn a_panic_of_an_observer_stops_nobody_else() {
     });
 }
 
-/// Holds a handle, and does nothing.
-struct Holds(#[expect(dead_code, reason = "it is only dropped")] Client);
+/// An observer that holds a handle and does nothing.
+struct HoldsHandle(#[expect(dead_code, reason = "it is only dropped")] Client);
 
-impl Observer for Holds {
+impl Observer for HoldsHandle {
     fn observe(&mut self, _: smpp_core::session::Instant, _: Direction, _: ObservedPdu<'_>) {}
 }
 
@@ -350,14 +351,14 @@ impl Observer for Holds {
 fn an_observer_that_holds_a_handle_can_be_replaced() {
     watched(|| {
         let ((client, _inbox), _peer) = pair(Config::default());
-        client.observe(Holds(client.clone()));
-        client.observe(Holds(client.clone()));
+        client.observe(HoldsHandle(client.clone()));
+        client.observe(HoldsHandle(client.clone()));
         assert!(client.state().is_bound());
     });
 }
 
 #[test]
-fn a_handler_that_never_answers_keeps_nothing_else_up() {
+fn a_handler_that_never_responds_delays_nothing_else() {
     watched(|| {
         let config = Config {
             max_unanswered: 3,
@@ -373,8 +374,8 @@ fn a_handler_that_never_answers_keeps_nothing_else_up() {
             let _held = requests.recv();
             never.wait();
         });
-        let tickets: Vec<_> = (0..5).map(|_| client.submit_pipelined(&message()).unwrap()).collect();
-        // The other direction, the keep-alive and the limit go on.
+        let pending: Vec<_> = (0..5).map(|_| client.submit_pipelined(&message()).unwrap()).collect();
+        // The other direction, the keep-alive and the limit of unanswered requests still work.
         let delivering = thread::spawn({
             let peer = peer.clone();
             move || peer.deliver(&DeliverSm::default()).map(drop)
@@ -382,12 +383,12 @@ fn a_handler_that_never_answers_keeps_nothing_else_up() {
         let Some(Inbound::DeliverSm(delivery)) = inbox.recv() else { panic!() };
         delivery.accept().unwrap();
         assert_eq!(delivering.join().unwrap(), Ok(()));
-        let mut outcomes = tickets.into_iter().map(|ticket| ticket.wait().map(drop).unwrap_err());
+        let mut outcomes = pending.into_iter().map(|response| response.wait().map(drop).unwrap_err());
         let timed_out = RequestError::Unanswered(UnansweredReason::Timeout);
         assert!(outcomes.by_ref().take(3).all(|outcome| outcome == timed_out));
         assert!(outcomes.all(|outcome| outcome == RequestError::Refused(CommandStatus::RTHROTTLED)));
         assert!(client.stats().sent.of(smpp_core::session::Kind::EnquireLink).requests > 1);
-        // Its own requests unanswered, the SMSC unbinds in the end all the same.
+        // With unanswered requests of the ESME, the SMSC still unbinds.
         assert_eq!(peer.unbind().reason, CloseReason::Unbound);
         done.wait();
         handler.join().unwrap();
@@ -395,9 +396,9 @@ fn a_handler_that_never_answers_keeps_nothing_else_up() {
 }
 
 #[test]
-fn a_peer_that_reads_nothing_is_given_up() {
+fn a_session_closes_when_the_peer_reads_nothing() {
     watched(|| {
-        let (there, here) = narrow();
+        let (there, here) = small_sockets();
         let config =
             Config { response_timeout: Duration::from_millis(400), window: 500, ..Config::default() };
         let (client, _inbox) = start::<Esme, _>(there, config).unwrap();
@@ -411,11 +412,11 @@ fn a_peer_that_reads_nothing_is_given_up() {
         let text = vec![b'x'; 30_000];
         let tlvs = [Tlv::new(Tag(0x0424), &text).unwrap()];
         let submit = SubmitSm { tlvs: Tlvs::list(&tlvs), ..message() };
-        let mut tickets = Vec::new();
-        while let Ok(ticket) = client.submit_pipelined(&submit) {
-            tickets.push(ticket);
+        let mut pending = Vec::new();
+        while let Ok(response) = client.submit_pipelined(&submit) {
+            pending.push(response);
         }
-        let outcomes: Vec<_> = tickets.into_iter().map(|ticket| ticket.wait().unwrap_err()).collect();
+        let outcomes: Vec<_> = pending.into_iter().map(|response| response.wait().unwrap_err()).collect();
         assert!(matches!(outcomes.first(), Some(RequestError::Unanswered(_))), "{outcomes:?}");
         assert_eq!(client.closed().reason, CloseReason::Stalled);
         let never = RequestError::NeverSent(NotSentReason::Closed(CloseReason::Stalled));
@@ -423,23 +424,23 @@ fn a_peer_that_reads_nothing_is_given_up() {
     });
 }
 
-/// A peer that asks whether the link lives, far too often, and takes no answer; after a while the connection is broken.
-struct Deaf {
-    asks: Mutex<VecDeque<u8>>,
+/// A peer that sends a thousand enquire_links and reads no response. After a while the connection is reset.
+struct NeverReads {
+    requests: Mutex<VecDeque<u8>>,
     pauses: Mutex<u32>,
 }
 
-impl Deaf {
+impl NeverReads {
     fn new() -> Self {
-        let mut ask = Vec::new();
-        Pdu::EnquireLink.encode(CommandStatus::ROK, SequenceNumber(1), &mut ask);
-        Self { asks: Mutex::new(ask.repeat(1000).into()), pauses: Mutex::new(5) }
+        let mut enquire_link = Vec::new();
+        Pdu::EnquireLink.encode(CommandStatus::ROK, SequenceNumber(1), &mut enquire_link);
+        Self { requests: Mutex::new(enquire_link.repeat(1000).into()), pauses: Mutex::new(5) }
     }
 }
 
-impl Duplex for Deaf {
+impl Duplex for NeverReads {
     fn receive(&self, space: &mut [u8]) -> io::Result<usize> {
-        self.asks.lock().unwrap().read(space)
+        self.requests.lock().unwrap().read(space)
     }
 
     fn transmit(&self, _: &[u8]) -> io::Result<usize> {
@@ -466,7 +467,7 @@ impl Duplex for Deaf {
 }
 
 #[test]
-fn a_connection_that_breaks_while_nothing_is_read_is_lost_at_once() {
+fn a_reset_is_detected_at_once_while_the_session_wants_no_input() {
     watched(|| {
         let config = Config {
             response_timeout: SECOND,
@@ -475,15 +476,15 @@ fn a_connection_that_breaks_while_nothing_is_read_is_lost_at_once() {
             enquire_link_interval: None,
             ..Config::default()
         };
-        let (client, _inbox) = start::<Esme, _>(Deaf::new(), config).unwrap();
+        let (client, _inbox) = start::<Esme, _>(NeverReads::new(), config).unwrap();
         let end = client.closed();
-        assert_eq!(end.reason, CloseReason::Disconnected, "not given up only later");
+        assert_eq!(end.reason, CloseReason::Disconnected, "detected at once, not after a timeout");
         assert_eq!(end.error.unwrap().kind(), io::ErrorKind::ConnectionReset);
     });
 }
 
 #[test]
-fn time_outs_come_though_nobody_waits() {
+fn timeouts_fire_while_no_thread_waits() {
     watched(|| {
         let config = Config {
             response_timeout: Duration::from_millis(80),
@@ -492,30 +493,30 @@ fn time_outs_come_though_nobody_waits() {
             ..Config::default()
         };
         let ((client, inbox), (peer, requests)) = pair(config);
-        // A thread reads already, and knows of no deadline.
+        // The background thread has begun a read before there is a deadline.
         thread::sleep(Duration::from_millis(30));
-        let mut ticket = client.submit_pipelined(&message()).unwrap();
+        let mut response = client.submit_pipelined(&message()).unwrap();
         let answer = loop {
-            match ticket.try_outcome() {
+            match response.try_outcome() {
                 Ok(answer) => break answer,
-                Err(still) => ticket = still,
+                Err(still_pending) => response = still_pending,
             }
             thread::yield_now();
         };
         assert_eq!(answer.unwrap_err(), RequestError::Unanswered(UnansweredReason::Timeout));
-        // The last handle goes with a request in flight, which holds the unbind back until the drain is over.
-        let ticket = client.submit_pipelined(&message()).unwrap();
-        drop((client, inbox, ticket));
+        // The last handle is dropped with a request in flight, which delays the unbind by the drain timeout.
+        let response = client.submit_pipelined(&message()).unwrap();
+        drop((client, inbox, response));
         drop(requests);
         assert_eq!(peer.closed().reason, CloseReason::PeerUnbound);
     });
 }
 
 #[test]
-fn an_end_amid_a_write_does_not_pass_for_never_sent() {
+fn a_request_that_is_being_written_at_the_end_is_not_reported_as_never_sent() {
     watched(|| {
         for round in 0..50 {
-            let (there, here) = narrow();
+            let (there, here) = small_sockets();
             let (client, _inbox) =
                 start::<Esme, _>(there, Config { window: 50, ..Config::default() }).unwrap();
             let (_peer, mut requests) = start::<Smsc, _>(here, Config::default()).unwrap();
@@ -543,12 +544,12 @@ fn an_end_amid_a_write_does_not_pass_for_never_sent() {
                 .collect();
             (0..round * 20).for_each(|_| thread::yield_now());
             client.abort();
-            let tickets = submitting.into_iter().flat_map(|thread| thread.join().unwrap());
-            let outcomes: Vec<_> = tickets.map(smpp_io_std::PendingResponse::wait).collect();
+            let pending = submitting.into_iter().flat_map(|thread| thread.join().unwrap());
+            let outcomes: Vec<_> = pending.map(smpp_io_std::PendingResponse::wait).collect();
             let never =
                 |outcome: &&Result<_, RequestError>| matches!(outcome, Err(RequestError::NeverSent(_)));
             let sent = outcomes.len() - outcomes.iter().filter(never).count();
-            assert!(counting.join().unwrap() <= sent, "what came was told as never sent");
+            assert!(counting.join().unwrap() <= sent, "a received request was reported as never sent");
         }
     });
 }

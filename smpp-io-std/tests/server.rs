@@ -1,4 +1,4 @@
-//! The blocking server: who is let in, what is asked and delivered, how it ends.
+//! The blocking server: binds and limits, requests and deliveries, shutdown.
 
 mod common;
 
@@ -17,13 +17,13 @@ use smpp_io_std::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Knows one password; does with messages what their text says.
+/// Accepts one password, and handles each message as its text says.
 #[derive(Default)]
 struct Shop {
     held: Mutex<Vec<InboundRequest<smpp_core::SubmitSm<'static>, HandleRoute<Smsc>>>>,
-    /// Blocks the handler until something comes, or its sender goes.
+    /// Blocks the handler until something is sent, or the sender is dropped.
     stuck: Option<Mutex<mpsc::Receiver<()>>>,
-    /// Who has asked for a panic.
+    /// The sessions that have asked for a panic.
     kept: Mutex<Vec<BoundSession>>,
 }
 
@@ -41,7 +41,7 @@ impl Service for Shop {
             b"hold" => self.held.lock().unwrap().push(message),
             b"panic" => {
                 self.kept.lock().unwrap().push(bound.clone());
-                panic!("as it should");
+                panic!("on purpose");
             }
             b"stick" => drop(self.stuck.as_ref().map(|stuck| stuck.lock().unwrap().recv())),
             _ => {
@@ -80,7 +80,7 @@ fn bound(server: &Server) -> (Client, Inbox<Esme>) {
 }
 
 #[test]
-fn it_answers_delivers_and_says_how_sessions_ended() {
+fn the_server_responds_delivers_and_returns_how_sessions_ended() {
     watched(|| {
         let name = COctets::new(b"acme").unwrap();
         let server = running(Shop::default(), Config::default(), |builder| builder.system_id(name));
@@ -94,8 +94,8 @@ fn it_answers_delivers_and_says_how_sessions_ended() {
             delivery.accept().unwrap();
             assert_eq!(delivering.join().unwrap(), Ok(()));
         });
-        let nobody = server.deliver(b"other", &DeliverSm::default()).unwrap_err();
-        assert_eq!(nobody, RequestError::NeverSent(NotSentReason::NoBind));
+        let no_bind = server.deliver(b"other", &DeliverSm::default()).unwrap_err();
+        assert_eq!(no_bind, RequestError::NeverSent(NotSentReason::NoBind));
         assert_eq!(server.bound().len(), 1);
         let ended = server.shutdown(10 * SECOND);
         assert_eq!(ended.len(), 1);
@@ -105,7 +105,7 @@ fn it_answers_delivers_and_says_how_sessions_ended() {
 }
 
 #[test]
-fn it_speaks_tls_and_refuses_a_wrong_password() {
+fn the_server_accepts_tls_and_refuses_a_wrong_password() {
     watched(|| {
         let common::Certificates { ca_pem, server } = common::certificates();
         let listener = Listener::bind("127.0.0.1:0", Config::default()).unwrap().tls(server);
@@ -124,7 +124,7 @@ fn it_speaks_tls_and_refuses_a_wrong_password() {
 }
 
 #[test]
-fn connections_and_binds_above_the_limits_are_turned_away() {
+fn connections_and_binds_above_the_limits_are_rejected() {
     watched(|| {
         let server = server(ServerLimits {
             connections_per_address: 3,
@@ -133,12 +133,12 @@ fn connections_and_binds_above_the_limits_are_turned_away() {
         });
         let first = bound(&server);
         let second = bound(&server);
-        // A third bind of the account: one too many.
+        // The third bind of the account is above the limit.
         let (third, _inbox) = connect(&server);
         let refused = third.bind(&bind("secret")).unwrap_err();
         assert_eq!(refused, RequestError::Refused(CommandStatus::RALYBND));
         third.closed();
-        // Places are used again, and no more than there are.
+        // A connection that has ended makes room for another.
         drop(second);
         while server.bound().len() > 1 {
             std::thread::yield_now();
@@ -153,7 +153,7 @@ fn connections_and_binds_above_the_limits_are_turned_away() {
 }
 
 #[test]
-fn who_says_nothing_has_session_init_for_handshake_and_bind() {
+fn handshake_and_bind_together_have_the_session_init_timeout() {
     watched(|| {
         let config = Config { session_init_timeout: Duration::from_millis(100), ..Config::default() };
         let tls = common::certificates().server;
@@ -171,13 +171,13 @@ fn who_says_nothing_has_session_init_for_handshake_and_bind() {
 }
 
 #[test]
-fn a_receiver_alone_is_delivered_to() {
+fn the_server_delivers_only_to_binds_that_receive() {
     watched(|| {
         let server = server(ServerLimits::default());
         let (transmitter, _inbox) = connect(&server);
         transmitter.bind(&Bind { mode: BindMode::Transmitter, ..bind("secret") }).unwrap();
-        let nobody = server.deliver(b"shop", &DeliverSm::default()).unwrap_err();
-        assert!(nobody.is_safe_to_resend());
+        let no_bind = server.deliver(b"shop", &DeliverSm::default()).unwrap_err();
+        assert!(no_bind.is_safe_to_resend());
         let (receiver, mut inbox) = connect(&server);
         receiver.bind(&Bind { mode: BindMode::Receiver, ..bind("secret") }).unwrap();
         std::thread::scope(|scope| {
@@ -190,7 +190,7 @@ fn a_receiver_alone_is_delivered_to() {
 }
 
 #[test]
-fn a_panic_of_the_service_ends_one_connection() {
+fn a_panic_of_the_service_ends_only_its_connection() {
     watched(|| {
         let server = server(ServerLimits::default());
         let (client, _inbox) = bound(&server);
@@ -204,21 +204,21 @@ fn a_panic_of_the_service_ends_one_connection() {
 }
 
 #[test]
-fn shutdown_lets_what_is_under_way_finish_and_cuts_what_does_not() {
+fn shutdown_waits_for_requests_in_flight_and_then_aborts() {
     watched(|| {
         let (never, stuck) = mpsc::channel();
         let shop = Shop { stuck: Some(Mutex::new(stuck)), ..Shop::default() };
         let config = Config { drain_timeout: Duration::from_millis(100), ..Config::default() };
         let server = running(shop, config, |builder| builder);
         let (client, _inbox) = bound(&server);
-        let sticking = client.submit_pipelined(&common::text(b"stick")).unwrap();
+        let stuck_request = client.submit_pipelined(&common::text(b"stick")).unwrap();
         let held = client.submit_pipelined(&common::text(b"hold")).unwrap();
         while server.bound().iter().all(|bound| bound.peer().stats().unanswered < 2) {
             std::thread::yield_now();
         }
         let ended = server.shutdown(Duration::from_millis(500));
         assert_eq!(ended.len(), 1);
-        assert!(!sticking.wait().unwrap_err().is_safe_to_resend());
+        assert!(!stuck_request.wait().unwrap_err().is_safe_to_resend());
         assert!(held.wait().is_err());
         client.closed();
         drop(never);
@@ -226,13 +226,13 @@ fn shutdown_lets_what_is_under_way_finish_and_cuts_what_does_not() {
 }
 
 #[test]
-fn a_server_that_is_dropped_lets_go_of_everything() {
+fn dropping_the_server_closes_its_sessions_and_its_address() {
     watched(|| {
         let server = server(ServerLimits::default());
         let (client, _inbox) = bound(&server);
         let address = server.local_addrs()[0];
         drop(server);
         assert_eq!(client.closed().reason, CloseReason::Disconnected);
-        assert!(Connector::new().connect(&endpoint(address)).is_err(), "nobody listens");
+        assert!(Connector::new().connect(&endpoint(address)).is_err(), "the address is closed");
     });
 }

@@ -1,4 +1,4 @@
-//! ESME and SMSC over loopback, TCP and TLS, each side in its own thread.
+//! A connection of an ESME and one of an SMSC over loopback, TCP and TLS, each side in its own thread.
 
 mod common;
 
@@ -20,7 +20,7 @@ use smpp_io_std::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Runs `smsc` on the first connection, in a thread.
+/// Runs `smsc` on the first connection, in a thread of its own.
 fn serve<T: Send + 'static>(
     scheme: &str,
     smsc: impl FnOnce(TcpStream) -> T + Send + 'static,
@@ -31,7 +31,7 @@ fn serve<T: Send + 'static>(
     (format!("{scheme}://localhost:{port}").parse().unwrap(), thread)
 }
 
-/// An SMSC that knows one password, gives ids and receipts, and lives until the ESME unbinds.
+/// An SMSC that accepts one password, returns message ids, sends delivery receipts, and runs until the ESME unbinds.
 fn smsc(stream: impl Transport) -> End {
     let mut connection = Connection::<Smsc, _>::new(stream, Config::default()).unwrap();
     loop {
@@ -41,7 +41,7 @@ fn smsc(stream: impl Transport) -> End {
                 let system_id = COctets::new(b"test").unwrap();
                 let answer = BindResp { system_id, ..BindResp::default() };
                 let answer = if known { Ok(answer) } else { Err(CommandStatus::RINVPASWD) };
-                // If the session has ended, `recv` says so.
+                // If the session has ended, `recv` returns the end.
                 let _ = connection.respond(bind, answer);
             }
             Ok(Some(Inbound::SubmitSm(message))) => {
@@ -53,7 +53,7 @@ fn smsc(stream: impl Transport) -> End {
                     short_message: ShortMessage::new(b"id:id-1 stat:DELIVRD").unwrap(),
                     ..DeliverSm::default()
                 };
-                // Not `deliver`: the ESME may be waiting for its next message's answer.
+                // Not `deliver`: the ESME may wait for the response to its next message.
                 drop(connection.send(&receipt));
             }
             Ok(_) => {}
@@ -91,7 +91,7 @@ fn a_session_over_tls() {
 }
 
 #[test]
-fn a_wrong_password_is_named() {
+fn the_error_of_a_wrong_password_names_the_status() {
     let (endpoint, thread) = serve("smpp", smsc);
     let error = Connector::new().bind(&endpoint, &bind("hunter2")).unwrap_err();
     assert!(matches!(error.kind, ConnectErrorKind::Bind(RequestError::Refused(CommandStatus::RINVPASWD))));
@@ -110,8 +110,8 @@ fn an_untrusted_certificate_ends_the_handshake_on_both_sides() {
     let others = tls::ca_pem(certificates().ca_pem.as_bytes()).unwrap();
     let error = Connector::new().tls(others).connect(&endpoint).unwrap_err();
     assert!(matches!(error.kind, ConnectErrorKind::Handshake(_, TlsError::Certificate(_))), "{error}");
-    assert!(error.to_string().contains("the certificate is not accepted"), "{error}");
-    assert!(thread.join().unwrap().is_some(), "the server learns of it");
+    assert!(error.to_string().contains("the peer's certificate was rejected"), "{error}");
+    assert!(thread.join().unwrap().is_some(), "the server receives an alert");
 }
 
 #[test]
@@ -125,13 +125,13 @@ fn a_certificate_for_another_name_is_refused() {
     thread.join().unwrap();
 }
 
-/// Holds the connection, and says nothing, until the peer closes it.
+/// Keeps the connection open and sends nothing, until the peer closes it.
 fn silent(mut tcp: TcpStream) {
     let _ = tcp.read_to_end(&mut Vec::new());
 }
 
 #[test]
-fn a_handshake_without_answer_ends() {
+fn a_handshake_without_an_answer_times_out() {
     let (endpoint, thread) = serve("smpps", silent);
     let trust = tls::ca_pem(certificates().ca_pem.as_bytes()).unwrap();
     let connector = Connector::new().tls(trust).timeout(Duration::from_millis(50));
@@ -141,7 +141,7 @@ fn a_handshake_without_answer_ends() {
 }
 
 #[test]
-fn a_bind_without_answer_ends() {
+fn a_bind_without_a_response_times_out() {
     let (endpoint, thread) = serve("smpp", silent);
     let config = Config { response_timeout: Duration::from_millis(50), ..Config::default() };
     let error = Connector::new().config(config).bind(&endpoint, &bind("secret")).unwrap_err();
@@ -152,7 +152,7 @@ fn a_bind_without_answer_ends() {
 }
 
 #[test]
-fn a_port_that_is_closed_says_which() {
+fn the_error_of_a_closed_port_names_the_address() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
@@ -164,7 +164,7 @@ fn a_port_that_is_closed_says_which() {
 }
 
 #[test]
-fn a_peer_that_closes_amid_a_request_leaves_it_unanswered() {
+fn a_request_is_unanswered_if_the_peer_closes_the_connection() {
     let (endpoint, thread) = serve("smpp", |tcp| {
         let mut connection = Connection::<Smsc, _>::new(tcp, Config::default()).unwrap();
         while let Ok(Some(inbound)) = connection.recv(None) {
@@ -186,7 +186,7 @@ fn a_peer_that_closes_amid_a_request_leaves_it_unanswered() {
 }
 
 #[test]
-fn the_smsc_learns_what_became_of_a_delivery() {
+fn the_smsc_receives_the_outcome_of_each_delivery() {
     let (endpoint, thread) = serve("smpp", |tcp| {
         let mut connection = Connection::<Smsc, _>::new(tcp, Config::default()).unwrap();
         let Some(Inbound::Bind(bind)) = connection.recv(None).unwrap() else { panic!() };

@@ -1,4 +1,4 @@
-//! Handles and inboxes over loopback: several threads on one session.
+//! Handles and inboxes over loopback: several threads use one session.
 
 mod common;
 
@@ -12,7 +12,7 @@ use smpp_core::session::{CloseReason, Config, Esme, Rate, Smsc, UnansweredReason
 use smpp_core::{AlertNotification, COctets, CommandId, CommandStatus, DeliverSm, SubmitSmResp};
 use smpp_io_std::{Client, DeadlineError, End, Inbound, Inbox, Peer, RequestError, start};
 
-/// Two sessions, each on one end of a connection; the ESME is bound.
+/// Starts a session on each end of a connection, and binds the ESME.
 fn pair(esme: Config, smsc: Config) -> ((Client, Inbox<Esme>), (Peer, Inbox<Smsc>)) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let there = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -30,7 +30,7 @@ fn pair(esme: Config, smsc: Config) -> ((Client, Inbox<Esme>), (Peer, Inbox<Smsc
     (binding.join().unwrap(), (peer, requests))
 }
 
-/// Answers what is submitted, the id is the text, until the session ends.
+/// Accepts messages until the session ends. The message id is the text of the message.
 fn serve(mut requests: Inbox<Smsc>) -> thread::JoinHandle<usize> {
     thread::spawn(move || {
         let mut served = 0;
@@ -74,36 +74,36 @@ fn many_threads_share_a_session() {
 }
 
 #[test]
-fn tickets_have_their_own_outcome_in_any_order() {
+fn each_pending_response_has_its_own_outcome_in_any_order() {
     watched(|| {
         let ((client, _inbox), (_peer, requests)) =
             pair(Config { window: 50, ..Config::default() }, Config::default());
         serve(requests);
         for _ in 0..20 {
-            let mut tickets: Vec<_> = (0..120)
+            let mut pending: Vec<_> = (0..120)
                 .map(|number| {
                     let text = number.to_string();
                     (client.submit_pipelined(&common::text(text.as_bytes())).unwrap(), text)
                 })
                 .collect();
-            tickets.reverse();
-            for (ticket, text) in tickets {
-                assert_eq!(ticket.wait().unwrap().message_id(), text.as_bytes());
+            pending.reverse();
+            for (pending, text) in pending {
+                assert_eq!(pending.wait().unwrap().message_id(), text.as_bytes());
             }
         }
     });
 }
 
 #[test]
-fn a_ticket_that_nobody_waits_for_is_answered_all_the_same() {
+fn a_pending_response_completes_while_no_thread_waits() {
     watched(|| {
         let ((client, _inbox), (_peer, requests)) = pair(Config::default(), Config::default());
         serve(requests);
-        let mut ticket = client.submit_pipelined(&message()).unwrap();
+        let mut pending = client.submit_pipelined(&message()).unwrap();
         loop {
-            match ticket.try_outcome() {
+            match pending.try_outcome() {
                 Ok(answer) => break assert!(answer.is_ok()),
-                Err(still) => ticket = still,
+                Err(still_pending) => pending = still_pending,
             }
             thread::yield_now();
         }
@@ -111,26 +111,26 @@ fn a_ticket_that_nobody_waits_for_is_answered_all_the_same() {
 }
 
 #[test]
-fn a_deadline_gives_the_ticket_back() {
+fn a_deadline_returns_the_pending_response() {
     watched(|| {
         let config = Config { window: 1, ..Config::default() };
         let ((client, _inbox), (_peer, mut requests)) = pair(config, Config::default());
         let soon = || Instant::now() + Duration::from_millis(30);
-        let Err(DeadlineError::InFlight(ticket)) = client.submit_until(&message(), soon()) else {
+        let Err(DeadlineError::InFlight(pending)) = client.submit_until(&message(), soon()) else {
             panic!("answered")
         };
         let Err(DeadlineError::NeverSent) = client.submit_until(&message(), soon()) else {
             panic!("the window is full")
         };
-        let ticket = ticket.wait_until(soon()).unwrap_err();
+        let pending = pending.wait_until(soon()).unwrap_err();
         let Some(Inbound::SubmitSm(request)) = requests.recv() else { panic!() };
         request.refuse(CommandStatus::RTHROTTLED).unwrap();
-        assert_eq!(ticket.wait().unwrap_err(), RequestError::Refused(CommandStatus::RTHROTTLED));
+        assert_eq!(pending.wait().unwrap_err(), RequestError::Refused(CommandStatus::RTHROTTLED));
     });
 }
 
 #[test]
-fn requests_arrive_in_order_and_answer_in_any_thread() {
+fn requests_arrive_in_order_and_are_answered_in_any_thread() {
     watched(|| {
         let ((_client, mut inbox), (peer, _requests)) = pair(Config::default(), Config::default());
         let (sender, receiver) = mpsc::channel();
@@ -139,7 +139,7 @@ fn requests_arrive_in_order_and_answer_in_any_thread() {
                 sender.send(delivery).unwrap();
             }
         });
-        let tickets: Vec<_> =
+        let pending: Vec<_> =
             (0..10).map(|_| peer.deliver_pipelined(&DeliverSm::default()).unwrap()).collect();
         let deliveries: Vec<_> = (0..10).map(|_| receiver.recv().unwrap()).collect();
         let sequences: Vec<_> =
@@ -148,8 +148,8 @@ fn requests_arrive_in_order_and_answer_in_any_thread() {
         for delivery in deliveries.into_iter().rev() {
             delivery.accept().unwrap();
         }
-        for ticket in tickets {
-            drop(ticket.wait().unwrap());
+        for pending in pending {
+            drop(pending.wait().unwrap());
         }
         assert_eq!(peer.unbind().reason, CloseReason::Unbound);
         answering.join().unwrap();
@@ -157,24 +157,24 @@ fn requests_arrive_in_order_and_answer_in_any_thread() {
 }
 
 #[test]
-fn what_is_dropped_unanswered_stays_with_the_peer() {
+fn a_request_that_is_dropped_is_refused_with_a_temporary_error() {
     watched(|| {
         let ((_client, mut inbox), (peer, _requests)) = pair(Config::default(), Config::default());
-        let kept = Err(RequestError::Refused(CommandStatus::RX_T_APPN));
-        let ticket = peer.deliver_pipelined(&DeliverSm::default()).unwrap();
+        let refused = Err(RequestError::Refused(CommandStatus::RX_T_APPN));
+        let pending = peer.deliver_pipelined(&DeliverSm::default()).unwrap();
         drop(inbox.recv().unwrap());
-        assert_eq!(ticket.wait().map(drop), kept);
-        // What waits in the inbox when it is dropped, and what comes later.
-        let ticket = peer.deliver_pipelined(&DeliverSm::default()).unwrap();
+        assert_eq!(pending.wait().map(drop), refused);
+        // Also a request that waits in the inbox when the inbox is dropped, and a later one.
+        let pending = peer.deliver_pipelined(&DeliverSm::default()).unwrap();
         while peer.stats().sent.total().requests < 2 {}
         drop(inbox);
-        assert_eq!(ticket.wait().map(drop), kept);
-        assert_eq!(peer.deliver(&DeliverSm::default()).map(drop), kept);
+        assert_eq!(pending.wait().map(drop), refused);
+        assert_eq!(peer.deliver(&DeliverSm::default()).map(drop), refused);
     });
 }
 
 #[test]
-fn the_last_handle_unbinds() {
+fn dropping_the_last_handle_unbinds() {
     watched(|| {
         let ((client, inbox), (peer, requests)) = pair(Config::default(), Config::default());
         let clone = client.clone();
@@ -188,7 +188,7 @@ fn the_last_handle_unbinds() {
 }
 
 #[test]
-fn an_end_reaches_everyone_who_waits() {
+fn the_end_of_the_session_wakes_every_waiting_thread() {
     watched(|| {
         let ((client, mut inbox), (_peer, mut requests)) =
             pair(Config { window: 1, ..Config::default() }, Config::default());
@@ -211,7 +211,7 @@ fn an_end_reaches_everyone_who_waits() {
 }
 
 #[test]
-fn threads_share_the_pace() {
+fn threads_share_the_rate_limit() {
     watched(|| {
         let config = Config { rate: Some(Rate::per_second(50)), ..Config::default() };
         let ((client, _inbox), (_peer, requests)) = pair(config, Config::default());
@@ -231,14 +231,14 @@ fn threads_share_the_pace() {
 }
 
 #[test]
-fn whoever_gives_up_leaves_the_queue() {
+fn a_request_that_reaches_its_deadline_leaves_the_queue() {
     watched(|| {
         let config = Config { window: 1, ..Config::default() };
         let ((client, _inbox), (_peer, mut requests)) = pair(config, Config::default());
         let first = client.submit_pipelined(&message()).unwrap();
         let waiting = client.clone();
         let waiting = thread::spawn(move || waiting.submit(&common::text(b"second")).map(drop));
-        // In front of it or behind it, it does not matter.
+        // It may be ahead of the other thread in the queue, or behind it.
         let soon = Instant::now() + Duration::from_millis(30);
         assert!(matches!(client.submit_until(&message(), soon), Err(DeadlineError::NeverSent)));
         for _ in 0..2 {
@@ -252,7 +252,7 @@ fn whoever_gives_up_leaves_the_queue() {
 }
 
 #[test]
-fn a_notification_comes_and_needs_no_answer() {
+fn a_notification_arrives_and_needs_no_response() {
     watched(|| {
         let ((_client, mut inbox), (peer, _requests)) = pair(Config::default(), Config::default());
         peer.notify(&AlertNotification::default()).unwrap();

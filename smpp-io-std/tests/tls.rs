@@ -1,4 +1,4 @@
-//! TLS under the session: what a peer may do below the level of PDUs.
+//! TLS below the session: what a peer may do at the level of records.
 
 mod common;
 
@@ -13,16 +13,16 @@ use smpp_io_std::{Duplex, TlsStream, tls};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Octets that a socket holds.
-const NARROW: usize = 16 * 1024;
+/// The buffer size of a socket in octets.
+const SOCKET_BUFFER: usize = 16 * 1024;
 
-/// The client's side, and the server's as rustls has it, over sockets that hold little.
+/// Connects a client and a plain rustls server over sockets with small buffers.
 fn pair() -> (TlsStream, ServerConnection, TcpStream) {
     let common::Certificates { ca_pem, server } = common::certificates();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    socket2::SockRef::from(&listener).set_recv_buffer_size(NARROW).unwrap();
+    socket2::SockRef::from(&listener).set_recv_buffer_size(SOCKET_BUFFER).unwrap();
     let there = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    socket2::SockRef::from(&there).set_send_buffer_size(NARROW).unwrap();
+    socket2::SockRef::from(&there).set_send_buffer_size(SOCKET_BUFFER).unwrap();
     let mut here = listener.accept().unwrap().0;
     there.set_nodelay(true).unwrap();
     here.set_nodelay(true).unwrap();
@@ -39,28 +39,28 @@ fn pair() -> (TlsStream, ServerConnection, TcpStream) {
     (there, server, here)
 }
 
-/// All that comes in the records that the server has made, each octet in a segment of its own.
-fn drip(server: &mut ServerConnection, stream: &TlsStream, here: &mut TcpStream) -> Vec<u8> {
+/// Sends the records of the server octet by octet, and returns all that the client decrypts.
+fn send_octet_by_octet(server: &mut ServerConnection, stream: &TlsStream, here: &mut TcpStream) -> Vec<u8> {
     let mut records = Vec::new();
     while server.wants_write() {
         server.write_tls(&mut records).unwrap();
     }
-    let (mut come, mut space) = (Vec::new(), [0; 5]);
+    let (mut received, mut space) = (Vec::new(), [0; 5]);
     for octet in records {
         here.write_all(&[octet]).unwrap();
         loop {
             match stream.receive(&mut space) {
-                Ok(read) => come.extend_from_slice(&space[..read]),
+                Ok(read) => received.extend_from_slice(&space[..read]),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => panic!("{error}"),
             }
         }
     }
-    come
+    received
 }
 
-/// The next octets that have come. Records of TLS's own are nothing yet.
-fn come(stream: &TlsStream, octets: &mut [u8]) -> io::Result<usize> {
+/// Reads the next octets. Skips the records of TLS itself.
+fn read_client(stream: &TlsStream, octets: &mut [u8]) -> io::Result<usize> {
     loop {
         match stream.receive(octets) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -69,8 +69,8 @@ fn come(stream: &TlsStream, octets: &mut [u8]) -> io::Result<usize> {
     }
 }
 
-/// The next octets that the client has written.
-fn taken(server: &mut ServerConnection, here: &mut TcpStream, octets: &mut [u8]) -> io::Result<usize> {
+/// Reads the next octets that the client has written.
+fn read_server(server: &mut ServerConnection, here: &mut TcpStream, octets: &mut [u8]) -> io::Result<usize> {
     loop {
         match server.reader().read(octets) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -82,28 +82,28 @@ fn taken(server: &mut ServerConnection, here: &mut TcpStream, octets: &mut [u8])
 }
 
 #[test]
-fn records_octet_by_octet_and_new_keys_amid_them_lose_nothing() {
+fn records_that_come_octet_by_octet_and_key_updates_lose_nothing() {
     watched(|| {
         let (stream, mut server, mut here) = pair();
         stream.set_receive_timeout(Some(Duration::from_millis(1))).unwrap();
         for round in 0..3_u8 {
             server.writer().write_all(&[round; 20]).unwrap();
-            // The client has to answer with new keys of its own.
+            // The client has to respond with a key update of its own.
             server.refresh_traffic_keys().unwrap();
             server.writer().write_all(b"new keys").unwrap();
-            let come = drip(&mut server, &stream, &mut here);
-            assert_eq!(come, [&[round; 20][..], b"new keys"].concat());
+            let received = send_octet_by_octet(&mut server, &stream, &mut here);
+            assert_eq!(received, [&[round; 20][..], b"new keys"].concat());
             assert_eq!(stream.transmit(b"answer").unwrap(), 6);
             stream.transmit_held().unwrap();
             let mut octets = [0; 10];
-            assert_eq!(taken(&mut server, &mut here, &mut octets).unwrap(), 6);
+            assert_eq!(read_server(&mut server, &mut here, &mut octets).unwrap(), 6);
             assert_eq!(&octets[..6], b"answer");
         }
     });
 }
 
 #[test]
-fn an_end_in_good_order_is_none_of_a_cut_connection() {
+fn a_close_notify_and_a_lost_connection_differ() {
     watched(|| {
         let (stream, mut server, mut here) = pair();
         stream.set_receive_timeout(Some(SECOND)).unwrap();
@@ -113,33 +113,33 @@ fn an_end_in_good_order_is_none_of_a_cut_connection() {
             server.write_tls(&mut here).unwrap();
         }
         let mut octets = [0; 10];
-        assert_eq!(come(&stream, &mut octets).unwrap(), 4);
-        assert_eq!(come(&stream, &mut octets).unwrap(), 0, "close_notify");
-        // It takes leave as well.
+        assert_eq!(read_client(&stream, &mut octets).unwrap(), 4);
+        assert_eq!(read_client(&stream, &mut octets).unwrap(), 0, "close_notify");
+        // The client sends a close_notify as well.
         stream.close().unwrap();
-        assert_eq!(taken(&mut server, &mut here, &mut octets).unwrap(), 0);
+        assert_eq!(read_server(&mut server, &mut here, &mut octets).unwrap(), 0);
 
         let (stream, _server, here) = pair();
         stream.set_receive_timeout(Some(SECOND)).unwrap();
         here.shutdown(Shutdown::Both).unwrap();
-        assert_eq!(come(&stream, &mut octets).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(read_client(&stream, &mut octets).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     });
 }
 
 #[test]
-fn what_a_slow_peer_takes_bit_by_bit_comes_whole_and_in_order() {
+fn a_slow_peer_receives_all_octets_in_order() {
     watched(|| {
         let (stream, mut server, mut here) = pair();
         stream.set_transmit_timeout(Some(Duration::from_millis(1))).unwrap();
         let sent: Vec<u8> = (0..200_000_u32).map(|number| (number % 251) as u8).collect();
         let expected = sent.clone();
         let taking = thread::spawn(move || {
-            let (mut come, mut octets) = (Vec::new(), [0; 300]);
-            while come.len() < expected.len() {
-                let read = taken(&mut server, &mut here, &mut octets).unwrap();
-                come.extend_from_slice(&octets[..read]);
+            let (mut received, mut octets) = (Vec::new(), [0; 300]);
+            while received.len() < expected.len() {
+                let read = read_server(&mut server, &mut here, &mut octets).unwrap();
+                received.extend_from_slice(&octets[..read]);
             }
-            assert!(come == expected);
+            assert!(received == expected);
         });
         let mut left = &sent[..];
         let paused = |result: io::Result<usize>| match result {

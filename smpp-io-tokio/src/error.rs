@@ -1,70 +1,92 @@
-//! What can go wrong, for whom to mend.
+//! The errors of connecting and accepting, and how a session ended.
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Why there is no connection.
+use rustls::CertificateError;
+use rustls::pki_types::pem;
+use smpp_core::session::CloseReason;
+
+/// How a session ended.
+#[derive(Clone, Debug)]
+pub struct End {
+    /// The reason that the session gives.
+    pub reason: CloseReason,
+    /// The error of the transport, if it failed.
+    pub error: Option<Arc<io::Error>>,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reason.fmt(f)?;
+        self.error.as_ref().map_or(Ok(()), |error| write!(f, " (transport error: {error})"))
+    }
+}
+
+/// Why [`Connector::connect`](crate::Connector::connect) failed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// The host name has no address.
     Resolve {
-        /// The name.
+        /// The host name.
         host: String,
-        /// What the resolver said.
+        /// The error of the resolver.
         error: io::Error,
     },
-    /// None of the addresses takes a connection.
+    /// None of the addresses accepts a TCP connection.
     Connect {
         /// The host name or address.
         host: String,
-        /// What each address answered; the last one tried is last.
+        /// The error of each address, in the order of the attempts.
         attempts: Vec<(SocketAddr, io::Error)>,
     },
     /// The TLS handshake failed.
     Tls {
-        /// The name the certificate has to be for.
+        /// The host name that the certificate must be for.
         host: String,
-        /// What went wrong.
+        /// Why.
         error: TlsError,
     },
-    /// The handshake took longer than allowed.
+    /// The TLS handshake took longer than [`Connector::timeout`](crate::Connector::timeout).
     Timeout {
         /// The host name or address.
         host: String,
-        /// How long it was given.
+        /// The timeout.
         after: Duration,
     },
 }
 
-/// What is wrong with TLS.
+/// A TLS handshake failed, or a certificate or key cannot be used.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// The certificate is not trusted, or not for this host.
-    Certificate(rustls::CertificateError),
-    /// The protocol failed.
+    /// The peer's certificate was rejected: it is not trusted, has expired, or is for another host.
+    Certificate(CertificateError),
+    /// The TLS protocol failed: the peer does not speak TLS, sent an alert, or offers nothing in common.
     Protocol(rustls::Error),
-    /// The transport failed during the handshake.
+    /// The connection failed during the handshake.
     Io(io::Error),
     /// The host is neither a DNS name nor an IP address.
     ServerName,
-    /// Certificates or keys could not be read from this file.
-    File {
-        /// Its path.
-        path: std::path::PathBuf,
-        /// What went wrong.
-        error: rustls::pki_types::pem::Error,
+    /// A PEM file holds no usable certificate or key, or cannot be read.
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// Why it cannot be used.
+        error: pem::Error,
     },
-    /// No root certificate was found on this system.
+    /// The operating system has no trusted certificate authority.
     NoRoots,
 }
 
 impl From<io::Error> for TlsError {
-    /// What rustls reports comes wrapped in an I/O error.
+    /// Unwraps the errors that rustls reports as I/O errors.
     fn from(error: io::Error) -> Self {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             Some(inner) => inner.clone().into(),
@@ -85,20 +107,65 @@ impl From<rustls::Error> for TlsError {
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Certificate(error) => write!(f, "the server's certificate is not accepted: {error}"),
+            Self::Certificate(error) => {
+                f.write_str("the peer's certificate was rejected: ")?;
+                match rejection(error) {
+                    Some(reason) => f.write_str(reason),
+                    None => error.fmt(f),
+                }
+            }
             Self::Protocol(rustls::Error::InvalidMessage(_)) => {
-                f.write_str("the server does not speak TLS on this port")
+                f.write_str("the peer does not speak TLS on this port")
             }
             Self::Protocol(error) => error.fmt(f),
-            Self::Io(error) => write!(f, "the connection failed during the handshake: {error}"),
-            Self::ServerName => f.write_str("neither a DNS name nor an IP address"),
-            Self::File { path, error } => write!(f, "{}: {error}", path.display()),
-            Self::NoRoots => f.write_str("no root certificates on this system: give a CA file"),
+            Self::Io(error) => write!(f, "the handshake was not completed: {error}"),
+            Self::ServerName => f.write_str("the host is neither a DNS name nor an IP address"),
+            Self::Pem { path, error } => {
+                write!(f, "cannot use {}: ", path.display())?;
+                match error {
+                    pem::Error::NoItemsFound => f.write_str("it holds no certificate or key in PEM format"),
+                    other => other.fmt(f),
+                }
+            }
+            Self::NoRoots => f.write_str(
+                "the operating system has no trusted certificate authority: give the PEM file of the authority",
+            ),
         }
     }
 }
 
-impl std::error::Error for TlsError {}
+/// Describes the common reasons to reject a certificate. rustls shows some of them as the name of its own variant.
+fn rejection(error: &CertificateError) -> Option<&'static str> {
+    Some(match error {
+        CertificateError::UnknownIssuer => "no trusted certificate authority has signed it",
+        CertificateError::Expired => "it has expired",
+        CertificateError::NotValidYet => "it is not valid yet",
+        CertificateError::Revoked => "its authority has revoked it",
+        CertificateError::NotValidForName => "it is for another host name",
+        CertificateError::BadSignature => "its signature is wrong",
+        CertificateError::BadEncoding => "it cannot be decoded",
+        _ => return None,
+    })
+}
+
+impl ConnectError {
+    /// Returns what the user can do about the error.
+    fn advice(&self) -> &'static str {
+        match self {
+            Self::Resolve { .. } => "check the spelling of the host, and the name server",
+            Self::Connect { .. } => {
+                "check host and port, and whether a firewall or an IP allow-list blocks the connection"
+            }
+            Self::Tls { error: TlsError::Certificate(_), .. } => {
+                "trust the authority that signed the certificate, and connect by the name that the certificate is for"
+            }
+            Self::Tls { error: TlsError::NoRoots, .. } => "see Connector::tls",
+            Self::Tls { .. } | Self::Timeout { .. } => {
+                "check that the port is the TLS port: smpp:// is plain, smpps:// is TLS"
+            }
+        }
+    }
+}
 
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -108,34 +175,40 @@ impl fmt::Display for ConnectError {
                 write!(f, "cannot connect to {host}")?;
                 attempts.iter().try_for_each(|(address, error)| write!(f, "; {address}: {error}"))
             }
-            Self::Tls { host, error } => write!(f, "no TLS with {host}: {error}"),
-            Self::Timeout { host, after } => write!(f, "{host} did not complete the handshake in {after:?}"),
-        }
+            Self::Tls { host, error } => write!(f, "the TLS handshake with {host} failed: {error}"),
+            Self::Timeout { host, after } => {
+                write!(f, "{host} did not complete the TLS handshake within {after:?}")
+            }
+        }?;
+        write!(f, "; {}", self.advice())
     }
 }
 
-impl std::error::Error for ConnectError {}
-
-/// Why a connection to a server did not become a bind.
+/// Why an accepted connection did not send a bind.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum AcceptError {
     /// The TLS handshake failed.
     Tls(Arc<TlsError>),
-    /// The handshake took longer than `Config::session_init_timeout`.
+    /// The TLS handshake took longer than [`session_init_timeout`](smpp_core::session::Config::session_init_timeout).
     Timeout,
-    /// The session ended before a bind came.
-    Ended(crate::End),
+    /// The session ended before a bind arrived.
+    Ended(End),
 }
 
 impl fmt::Display for AcceptError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tls(error) => write!(f, "no TLS with the client: {error}"),
-            Self::Timeout => f.write_str("the client did not complete the TLS handshake in time"),
-            Self::Ended(end) => write!(f, "no bind: {end}"),
+            Self::Tls(error) => write!(f, "the TLS handshake with the client failed: {error}"),
+            Self::Timeout => {
+                f.write_str("the client did not complete the TLS handshake within session_init_timeout")
+            }
+            Self::Ended(end) => write!(f, "the session ended before a bind: {end}"),
         }
     }
 }
 
-impl std::error::Error for AcceptError {}
+impl Error for End {}
+impl Error for ConnectError {}
+impl Error for TlsError {}
+impl Error for AcceptError {}

@@ -1,4 +1,4 @@
-//! What the peer asks, each with the right to answer it once.
+//! The requests of the peer, each with its one response.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -7,93 +7,107 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use smpp_core::session::{Refusal, Reply, Request, Role, Smsc};
+use smpp_core::session::{Refusal, Reply, Role, Smsc};
 use smpp_core::{
     Bind, BroadcastSm, CancelBroadcastSm, CancelSm, CommandStatus, DataSm, DeliverSm, Frame, Operation,
     QueryBroadcastSm, QuerySm, Quirks, ReplaceSm, SubmitMulti, SubmitSm, Tolerance,
 };
 
-use crate::client::Handle;
-use crate::driver::{Core, Shared};
+use crate::handle::Handle;
+use crate::macros::with_requests;
+use crate::shared::{Queued, Shared};
 
-/// The requests of the peer, in the order they came.
+/// Receives the requests of the peer, in the order of their arrival.
 ///
-/// Bounded by `Config::max_unanswered`: the session throttles the peer beyond it. Once the inbox is dropped,
-/// what comes or is left is answered with a temporary error, so that the peer keeps it.
+/// While [`max_unanswered`](smpp_core::session::Config::max_unanswered) requests have no response yet, in the inbox or in
+/// the application, the session refuses further ones with `ESME_RTHROTTLED`, so that the peer sends them later. If the
+/// inbox is dropped, the requests in it and all later ones are refused with a temporary error, so that the peer redelivers
+/// them.
+///
+/// ```no_run
+/// use smpp_core::session::Esme;
+/// use smpp_io_tokio::{Inbound, Inbox};
+///
+/// # async fn example(mut inbox: Inbox<Esme>) {
+/// while let Some(inbound) = inbox.recv().await {
+///     match inbound {
+///         // A delivery receipt or a mobile-originated message.
+///         Inbound::DeliverSm(message) => {
+///             println!("{}", message.get().text().escape_ascii());
+///             let _ = message.accept();
+///         }
+///         // Dropped: answered with a temporary error.
+///         _ => {}
+///     }
+/// }
+/// # }
+/// ```
 pub struct Inbox<R: Role> {
     handle: Handle<R>,
-    /// Taken out all at once, and not yet given.
+    /// Entries that are taken from the session in one go and not returned yet.
     fetched: VecDeque<Queued>,
 }
 
-/// The requests that have a response.
-macro_rules! requests {
+macro_rules! inbound {
     ($($(#[$meta:meta])* $name:ident,)+) => {
-        /// What waits for the application.
-        pub(crate) enum Queued {
-            $($name(Frame<Bytes>, Reply<$name<'static>>),)+
-            Notification(Frame<Bytes>),
-        }
-
-        /// What the peer asks or tells.
+        /// A request or a notification of the peer, from [`Inbox::recv`].
+        ///
+        /// ```no_run
+        /// use smpp_core::CommandStatus;
+        /// use smpp_core::session::Smsc;
+        /// use smpp_io_tokio::Inbound;
+        ///
+        /// fn respond(inbound: Inbound<Smsc>) {
+        ///     let _ = match inbound {
+        ///         Inbound::SubmitSm(message) => message.accept(),
+        ///         Inbound::QuerySm(query) => query.refuse(CommandStatus::RQUERYFAIL),
+        ///         _ => return, // dropped: answered with a temporary error
+        ///     };
+        /// }
+        /// ```
         #[derive(Debug)]
         #[non_exhaustive]
         pub enum Inbound<R: Role> {
             $($(#[$meta])* $name(InboundRequest<R, $name<'static>>),)+
-            /// What has no response: outbind or alert_notification. What comes while
-            /// [`max_unanswered`](smpp_core::session::Config::max_unanswered) wait to be fetched is dropped.
+            /// A PDU that has no response: outbind or alert_notification. It is dropped if
+            /// [`max_unanswered`](smpp_core::session::Config::max_unanswered) entries are in the inbox.
             Notification(Frame<Bytes>),
         }
 
-        impl Queued {
-            fn into_inbound<R: Role>(self, shared: &Arc<Shared<R>>) -> Inbound<R> {
-                match self {
-                    $(Self::$name(frame, reply) => Inbound::$name(InboundRequest::new(frame, reply, shared)),)+
-                    Self::Notification(frame) => Inbound::Notification(frame),
-                }
-            }
-        }
-
-        impl<R: Role> Core<R> {
-            /// Keeps the request for the application, or answers it where there is none to ask.
-            pub(crate) fn keep(&mut self, request: Request<'_>, frame: Frame<&[u8]>) {
-                match request {
-                    $(Request::$name(_, reply) => self.queue(frame, reply, Queued::$name),)+
-                    // If the session has ended, the peer knows that nothing was taken.
-                    other => drop(self.session.refuse(other)),
+        impl<R: Role> Inbound<R> {
+            fn new(queued: Queued, shared: &Arc<Shared<R>>) -> Self {
+                match queued {
+                    $(Queued::$name(frame, reply) => Self::$name(InboundRequest::new(frame, reply, shared)),)+
+                    Queued::Notification(frame) => Self::Notification(frame),
                 }
             }
         }
     };
 }
 
-requests! {
-    /// A bind, to an SMSC.
-    Bind,
-    /// A message, to an SMSC.
-    SubmitSm,
-    /// A message or a receipt, to an ESME.
-    DeliverSm,
-    /// A message in either direction.
-    DataSm,
-    /// A message to many, to an SMSC.
-    SubmitMulti,
-    /// The question what became of a message.
-    QuerySm,
-    /// A message is to be cancelled.
-    CancelSm,
-    /// A message is to be replaced.
-    ReplaceSm,
-    /// A cell broadcast (SMPP 5.0).
-    BroadcastSm,
-    /// The question what became of a broadcast (SMPP 5.0).
-    QueryBroadcastSm,
-    /// A broadcast is to be cancelled (SMPP 5.0).
-    CancelBroadcastSm,
-}
+with_requests!(inbound);
 
-/// One request, its octets, and the right to answer it. Dropped unanswered, it answers a temporary error by
-/// itself, so that the peer keeps the message and tries again.
+/// One request of the peer, and its response. If it is dropped without a response, it sends a temporary error, so that the
+/// peer keeps the message and redelivers it.
+///
+/// ```no_run
+/// use smpp_core::session::Smsc;
+/// use smpp_core::{COctets, CommandStatus, SubmitSm, SubmitSmResp};
+/// use smpp_io_tokio::InboundRequest;
+///
+/// # fn store(_: &SubmitSm<'_>) -> bool { true }
+/// fn respond(request: InboundRequest<Smsc, SubmitSm<'static>>) {
+///     let result = if store(&request.get()) {
+///         let message_id = COctets::new(b"5f0c4c5e").unwrap_or_default();
+///         Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() })
+///     } else {
+///         Err(CommandStatus::RSYSERR)
+///     };
+///     if let Err(refusal) = request.respond(result) {
+///         eprintln!("the peer has received no response: {refusal}");
+///     }
+/// }
+/// ```
 pub struct InboundRequest<R: Role, O: Operation> {
     frame: Frame<Bytes>,
     reply: Option<Reply<O>>,
@@ -111,9 +125,11 @@ impl<R: Role> Inbox<R> {
         Self { handle, fetched: VecDeque::new() }
     }
 
-    /// The next request; `None` once the session has ended and none is left.
+    /// Waits for the next request. Returns `None` once the session has ended and the inbox is empty.
     ///
-    /// Cancel-safe: a request is taken only by a call that returns it.
+    /// # Cancel safety
+    ///
+    /// Cancel-safe: a future that is dropped takes no request.
     pub async fn recv(&mut self) -> Option<Inbound<R>> {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
@@ -126,17 +142,17 @@ impl<R: Role> Inbox<R> {
                 if core.end.is_some() {
                     return Poll::Ready(None);
                 }
-                let old = core.fetching.replace(cx.waker().clone());
+                let old = core.inbox_waker.replace(cx.waker().clone());
                 drop(core);
                 drop(old);
                 return Poll::Pending;
             }
             std::mem::swap(&mut core.inbox, &mut self.fetched);
         }
-        Poll::Ready(self.fetched.pop_front().map(|queued| queued.into_inbound(shared)))
+        Poll::Ready(self.fetched.pop_front().map(|queued| Inbound::new(queued, shared)))
     }
 
-    /// Gives back the memory that holds nothing.
+    /// Frees unused memory.
     pub(crate) fn shrink(&mut self) {
         self.fetched.shrink_to_fit();
     }
@@ -145,13 +161,13 @@ impl<R: Role> Inbox<R> {
 impl<R: Role> Drop for Inbox<R> {
     fn drop(&mut self) {
         let shared = &self.handle.shared;
-        let left = {
+        let queued = {
             let mut core = shared.lock();
             core.inbox_open = false;
             std::mem::take(&mut core.inbox)
         };
-        for queued in self.fetched.drain(..).chain(left) {
-            drop(queued.into_inbound(shared));
+        for queued in self.fetched.drain(..).chain(queued) {
+            drop(Inbound::new(queued, shared));
         }
     }
 }
@@ -161,25 +177,32 @@ impl<R: Role, O: Operation> InboundRequest<R, O> {
         Self { frame, reply: Some(reply), shared: Arc::clone(shared) }
     }
 
-    /// The PDU as it came.
+    /// Returns the PDU as it was received.
     pub fn frame(&self) -> &Frame<Bytes> {
         &self.frame
     }
 
-    /// The fields.
+    /// Returns the fields of the request.
     pub fn get(&self) -> O::View<'_> {
-        // The session read them before it told of the request, so they can be read.
+        // The session has decoded the PDU before, so that this cannot fail.
         let pdu = self.frame.pdu(Tolerance(Quirks::all()));
         pdu.ok().and_then(|(pdu, _)| O::view(pdu)).unwrap_or_default()
     }
 
-    /// Answers, with a response or with a status. Refused if the session has ended: the peer has seen no
-    /// answer and may send the message again.
+    /// Sends a response with `ESME_ROK`, or a status.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`Refusal`] if the session has ended. The peer has received no response and may send the request again.
     pub fn respond(mut self, result: Result<O::Response<'_>, CommandStatus>) -> Result<(), Refusal> {
-        self.answer(result)
+        self.send_response(result)
     }
 
-    /// Answers with an error that has more to say than its status, as TLVs in a data_sm_resp.
+    /// Sends an error status together with a response body, for example with the reason as a TLV of a data_sm_resp.
+    ///
+    /// # Errors
+    ///
+    /// As [`respond`](Self::respond).
     pub fn respond_with_reason(
         mut self,
         status: CommandStatus,
@@ -189,17 +212,25 @@ impl<R: Role, O: Operation> InboundRequest<R, O> {
         self.shared.with(|core, _| core.session.respond_with_reason(reply, status, body))
     }
 
-    /// Answers `ESME_ROK` with an empty body.
+    /// Sends `ESME_ROK` with an empty body.
+    ///
+    /// # Errors
+    ///
+    /// As [`respond`](Self::respond).
     pub fn accept(self) -> Result<(), Refusal> {
         self.respond(Ok(Default::default()))
     }
 
-    /// Answers with a status other than `ESME_ROK`.
+    /// Sends a status other than `ESME_ROK`.
+    ///
+    /// # Errors
+    ///
+    /// As [`respond`](Self::respond).
     pub fn refuse(self, status: CommandStatus) -> Result<(), Refusal> {
         self.respond(Err(status))
     }
 
-    fn answer(&mut self, result: Result<O::Response<'_>, CommandStatus>) -> Result<(), Refusal> {
+    fn send_response(&mut self, result: Result<O::Response<'_>, CommandStatus>) -> Result<(), Refusal> {
         let Some(reply) = self.reply.take() else { return Ok(()) };
         self.shared.with(|core, _| core.session.respond(reply, result))
     }
@@ -207,8 +238,8 @@ impl<R: Role, O: Operation> InboundRequest<R, O> {
 
 impl<R: Role, O: Operation> Drop for InboundRequest<R, O> {
     fn drop(&mut self) {
-        // If the session has ended, the peer knows that nothing was taken.
-        let _ = self.answer(Err(O::UNANSWERED));
+        // Fails if the session has ended: then no response is needed.
+        let _ = self.send_response(Err(O::UNANSWERED));
     }
 }
 

@@ -1,23 +1,71 @@
-//! SMPP 3.4 over tokio: a thin driver around the session of [`smpp_core`], for ESME and SMSC.
+//! SMPP 3.4 clients and servers over tokio, with TCP and TLS. The protocol logic is in [`smpp_core`], a sans-IO session;
+//! this crate provides sockets, tasks, timers and TLS. It sends and receives SMS messages and delivery receipts as an ESME
+//! (client), and accepts binds as an SMSC (server).
 //!
-//! A [`Client`] binds and submits; whatever the SMSC sends comes out of its [`Inbox`], each request with the
-//! right to answer it. Clone the client and share it: requests are borrowed, encoded straight into the output,
-//! and written in batches.
+//! For guides on sending, receipts, reconnecting, rate limits, errors, shutdown and observability, see the module `manual`.
+//!
+//! # Which API to use
+//!
+//! | you want | use |
+//! | --- | --- |
+//! | to send and receive messages as a client, with several binds, automatic reconnect and rebind, long messages, and receipts matched to messages | [`account::Account`] |
+//! | to control one client session: one bind, each request and response, no automatic reconnect | [`Connector`], which returns a [`Client`] and an [`Inbox`] |
+//! | to accept binds from clients (an SMSC, a gateway, a test server) | [`Server`] with a [`Service`] |
+//! | to accept connections and binds one by one | [`Listener`] |
+//! | to run a session over your own transport | [`start`] |
+//!
+//! # Account
 //!
 //! ```no_run
-//! use smpp_core::{Address, Bind, COctets, Endpoint, Password, RegisteredDelivery, ShortMessage, SubmitSm};
+//! use std::time::Duration;
+//!
+//! use smpp_core::account::{Binds, Credentials, Message, Options};
+//! use smpp_core::provider::Provider;
+//! use smpp_core::{Address, RegisteredDelivery, SubmitSm};
+//! use smpp_io_tokio::account::{Account, Arrival};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let options = Options {
+//!     binds: Binds::Transceivers(2),
+//!     ..Options::new(Credentials::new("my_subaccount", "secret"), &Provider::EIGHT_BY_EIGHT)
+//! };
+//! let (account, mut arrivals) = Account::connect("smpps://smpp.8x8.com", options).await?;
+//!
+//! // Mobile-originated messages, and receipts without a `Sent` that waits for them.
+//! tokio::spawn(async move {
+//!     while let Some(arrival) = arrivals.recv().await {
+//!         if let Arrival::Message(message) = arrival {
+//!             println!("message from {}", message.get().source().digits);
+//!             let _ = message.accept();
+//!         }
+//!     }
+//! });
+//!
+//! let template = SubmitSm {
+//!     source: Address::alphanumeric("8x8")?,
+//!     destination: Address::international("6591234567")?,
+//!     registered_delivery: RegisteredDelivery::RECEIPT,
+//!     ..SubmitSm::default()
+//! };
+//! let mut sent = account.send(&Message::text(&template, "Hello, however long this is")).await?;
+//! println!("accepted as {:?}", sent.ids());
+//! println!("final state: {:?}", sent.receipt().await?);
+//! account.shutdown(Duration::from_secs(10)).await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Client session
+//!
+//! ```no_run
+//! use smpp_core::{Address, Bind, Endpoint, RegisteredDelivery, ShortMessage, SubmitSm};
 //! use smpp_io_tokio::{Connector, Inbound};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let endpoint: Endpoint = "smpps://smpp.8x8.com".parse()?;
 //! let (client, mut inbox) = Connector::new().connect(&endpoint).await?;
-//! client
-//!     .bind(&Bind {
-//!         system_id: COctets::new(b"my_subaccount")?,
-//!         password: Password::new(b"secret")?,
-//!         ..Bind::default()
-//!     })
-//!     .await?;
+//! let bind = Bind { system_id: "my_subaccount".try_into()?, password: "secret".try_into()?, ..Bind::default() };
+//! client.bind(&bind).await?;
 //! let response = client
 //!     .submit(&SubmitSm {
 //!         source: Address::alphanumeric("8x8")?,
@@ -37,16 +85,14 @@
 //! # }
 //! ```
 //!
-//! # An SMSC
-//!
-//! A [`Server`] listens, and asks a [`Service`] who may bind and what to answer:
+//! # Server
 //!
 //! ```no_run
 //! use std::sync::atomic::{AtomicU64, Ordering};
 //!
 //! use smpp_core::session::{Config, Rate, Smsc};
 //! use smpp_core::{COctets, CommandStatus, SubmitSmResp};
-//! use smpp_io_tokio::{Admission, BindRequest, BoundSession, Inbound, ServerLimits, Listener, Server, Service};
+//! use smpp_io_tokio::{Admission, BindRequest, BoundSession, Inbound, Listener, Server, ServerLimits, Service};
 //!
 //! struct Shop {
 //!     messages: AtomicU64,
@@ -63,7 +109,7 @@
 //!     }
 //!
 //!     async fn request(&self, _: &BoundSession, request: Inbound<Smsc>) {
-//!         // What is not a message is dropped, and so refused.
+//!         // Other requests are dropped: answered with a temporary error.
 //!         let Inbound::SubmitSm(message) = request else { return };
 //!         let id = self.messages.fetch_add(1, Ordering::Relaxed).to_string();
 //!         let message_id = COctets::new(id.as_bytes()).unwrap_or_default();
@@ -81,94 +127,111 @@
 //! # }
 //! ```
 //!
-//! # What becomes of a request
+//! # Errors
 //!
-//! [`RequestError`] tells the four outcomes apart: refused by the peer, not understood, never sent (safe to send
-//! again), sent and unanswered (the peer may have accepted it). Nothing is lost without its sender being told
-//! which it was.
+//! [`RequestError`] distinguishes four outcomes of a request that is not accepted: refused by the peer, not understood by
+//! the peer (generic_nack), never sent (safe to send again), and sent but not answered (the peer may have accepted it).
+//! Every request gets exactly one outcome, also when the connection fails.
 //!
-//! # Speed
+//! # Performance
 //!
-//! What is submitted between two turns of the session's task leaves in one write, and all that comes back in one
-//! read is handed out at once: so have many requests under way, in as many tasks as you like or several in one, up
-//! to the window. A request costs no allocation, nor does its response. A server that knows its answer at once gives
-//! it where the request is read, by [`Handle::respond_inline`]; what it has to think about comes out of the [`Inbox`].
+//! Requests of all tasks leave in one write for each turn of the session's task, and all responses of one read are handed
+//! out at once. So keep many requests in flight, up to the window, from any number of tasks. A request and its response
+//! allocate nothing. A server that can respond at once does so with [`Handle::respond_inline`]; requests that take longer
+//! go through the [`Inbox`].
 //!
-//! # Bounds
+//! # Bounds and backpressure
 //!
-//! Each session runs within its [`Config`](smpp_core::session::Config): the window, the requests of the peer that
-//! wait for an answer, the octets that wait to be written. Above the last, nothing more is read, and TCP pushes
-//! back on the peer. A server runs within its [`ServerLimits`]: connections, those of one address, the binds of an account,
-//! the messages of a bind.
+//! All memory is bounded. The [`Config`](smpp_core::session::Config) of a session bounds the window (requests in flight),
+//! the peer's requests without a response, and the octets that wait to be written; above the last limit the session stops
+//! reading, and TCP pushes back on the peer. A full window makes [`Handle::request`] wait. An account has
+//! [`queue_capacity`](smpp_core::account::Options::queue_capacity) and
+//! [`arrivals_capacity`](account::AccountConnector::arrivals_capacity). A server has [`ServerLimits`]: connections,
+//! connections of one address, binds of an account, and the rate of a bind.
 //!
-//! # Looking on
+//! # Cancel safety
 //!
-//! | what | how | what it costs |
+//! Every async function has a section *Cancel safety* that says what happens if its future is dropped before it completes.
+//! *Cancel-safe* means that nothing is lost and the call can be repeated, for example in `tokio::select!`.
+//!
+//! # Observability
+//!
+//! | what | how | cost |
 //! | --- | --- | --- |
-//! | every PDU, without passwords: a log or a count of your own | [`Handle::observe`] with an [`Observer`](smpp_core::session::Observer) | the call of it, for each PDU |
-//! | the counters of a session, at any time | [`Handle::stats`] | nothing: they are kept anyway |
-//! | a file for Wireshark, also of what goes over TLS | [`Handle::observe`] with a `Stream` of `smpp_core::pcap`, feature `pcap` of `smpp-core` | a copy of each PDU, and your writing of it |
-//! | what happens on each connection, as spans and events | feature `tracing` | a comparison for each event of the session |
-//! | counters, gauges and response times for a monitoring system | `metrics::publish`, `metrics::publish_account`, feature `metrics` | an addition for each request; the rest at intervals |
+//! | events: connections, binds, reconnects | [`AccountConnector::subscribe`](account::AccountConnector::subscribe), [`Service::event`] | one call for each event |
+//! | PDUs: a log, a capture file for Wireshark (`smpp_core::pcap`, feature `pcap` of `smpp-core`, also for TLS) | [`Handle::observe`], [`AccountConnector::observe`](account::AccountConnector::observe) with an [`Observer`](smpp_core::session::Observer) | one call for each PDU |
+//! | counters | [`Handle::stats`], [`Account::links`](account::Account::links), [`BoundSession::stats`] | none: sessions count anyway |
+//! | logs and spans | feature `tracing` | a comparison for each event of the session |
+//! | metrics | feature `metrics`: `metrics::publish`, `metrics::publish_account` | an addition for each request, the rest at intervals |
 //!
-//! With `tracing`, each connection has a span `smpp`, a child of the one in which it was started, with the fields `role`
-//! (`esme` or `smsc`), `peer` (the address; of connections that [`Connector`] and [`Listener`] make) and `system_id` (once
-//! the ESME wants to bind). The events in it, of the target `smpp_io_tokio`:
+//! **Privacy:** logs (`tracing`) and metrics never hold message texts, subscriber numbers or passwords. Observers and
+//! captures hold everything but passwords.
 //!
-//! | level | events |
-//! | --- | --- |
-//! | info | `bound`, `the peer unbinds`, `closed` as either side asked |
-//! | warn | `bind refused`, `malformed PDU`, `not understood by the peer`, `not answered in time`, `the answer cannot be read`, `closed` for any other reason |
-//! | debug | `connected`, `throttled by the peer`, `refused by the session`, `a response to nothing` |
-//!
-//! An [`account`] has a span `smpp_account` with its `system_id`; its events name the connection (`link`):
+//! With `tracing`, each connection has a span `smpp`, a child of the span in which it was started, with the fields `role`
+//! (`esme` or `smsc`), `peer` (the address; for connections of [`Connector`] and [`Listener`]) and `system_id` (from the
+//! bind request on). Its events have the target `smpp_io_tokio`:
 //!
 //! | level | events |
 //! | --- | --- |
-//! | error | `the SMSC refuses the account` |
-//! | info | `bound`, `the peer unbinds`, `the bind is over`, `the account is closed` |
-//! | warn | `bind refused`, `no connection`, `the host has no address` |
-//! | debug | `not all of the message was accepted`, `receipts have not come in time` |
+//! | info | `bound`, `peer unbind`, `closed` after an unbind or an abort |
+//! | warn | `bind refused`, `malformed PDU`, `request nacked`, `response timeout`, `unreadable response`, `closed` for any other reason |
+//! | debug | `connected`, `throttled`, `request refused`, `unexpected response` |
 //!
-//! No event or label holds a message, the number of a subscriber, or a password. Events are told while the session is
-//! locked: a subscriber that blocks holds it up.
+//! An [`account`] has a span `smpp_account` with the field `system_id`. Its events have the fields `link` (the connection) or
+//! `number` (the message):
+//!
+//! | level | events |
+//! | --- | --- |
+//! | error | `account stopped` (the SMSC refuses the account) |
+//! | info | `bound`, `peer unbind`, `link closed`, `account closed` |
+//! | warn | `bind refused`, `connect failed`, `resolve failed` |
+//! | debug | `message not accepted`, `receipts expired` |
+//!
+//! Events are emitted while the session or the account is locked: a subscriber that blocks delays it.
+//!
+//! # Features
+//!
+//! Both are off by default. `tracing`: spans and log events. `metrics`: the module `metrics`, for the `metrics` facade.
 #![cfg_attr(
     not(test),
     warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
 pub mod account;
-mod answer;
-mod client;
+mod clock;
 mod connect;
 mod driver;
 mod error;
+mod handle;
 mod inbox;
+mod macros;
+pub mod manual;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 mod pump;
 mod request;
+mod responder;
 mod server;
+mod shared;
+mod start;
+mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod tls;
-#[cfg(feature = "tracing")]
-mod trace;
-mod waiters;
-mod watch;
+mod wait;
 
-pub use answer::Responder;
-pub use client::{Client, Handle, Peer, start};
 pub use connect::Connector;
-pub use driver::End;
-pub use error::{AcceptError, ConnectError, TlsError};
+pub use error::{AcceptError, ConnectError, End, TlsError};
+pub use handle::{Client, Handle, Peer};
 pub use inbox::{Inbound, InboundRequest, Inbox};
+pub use responder::Responder;
 pub use server::{
     Admission, BindId, BindRegistry, BindRequest, BoundSession, IncomingConnection, Listener, RejectReason,
     Server, ServerBuilder, ServerEvent, ServerLimits, ServerStream, Service, Shutdown,
 };
 pub use smpp_core;
 pub use smpp_core::session::{NotSentReason, RequestError, Response};
+pub use start::start;
 
 /// The examples in the README compile.
 #[cfg(doctest)]

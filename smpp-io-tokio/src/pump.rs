@@ -1,11 +1,11 @@
-//! Octets between a transport and whoever makes and reads them: of sessions it knows nothing.
+//! Buffered reads and writes of one transport. It does not depend on the session.
 //!
-//! The owner of a pump polls it, reads its [`input`](Pump::input), [consumes](Pump::consume) what it has
-//! understood, and [refills](Pump::refill) the output. Nothing here waits and nothing here locks, so that the owner
-//! does both once for all that has moved.
+//! The owner of a pump polls it, reads its [`input`](Pump::input), [consumes](Pump::consume) what it has processed, and
+//! [refills](Pump::refill) the output. The pump takes no lock: the owner locks once for everything that a poll has read
+//! and written.
 //!
-//! What is read lands in memory that the owner lends for the time of a poll, on its stack, and only the rest of it,
-//! less than a PDU, is kept: a pump at rest holds next to nothing.
+//! A poll reads into a buffer on the owner's stack. The pump stores only an incomplete PDU at the end of it: an idle pump
+//! holds almost no memory.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -14,55 +14,56 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// How much is read at once. Octets.
-const READ: usize = 16 * 1024;
+/// The octets of one read at most.
+const READ_SIZE: usize = 16 * 1024;
 
-/// How much is written at once: what TLS puts into one record. A longer write may fail after records of it
-/// have gone, and not say so; what went with them would pass for never sent.
-const RECORD: usize = 16 * 1024;
+/// The octets of one write at most: the size of a TLS record. A longer write may fail after some of its records have left,
+/// without reporting how many; their requests would then be reported as never sent.
+const MAX_WRITE: usize = 16 * 1024;
 
-/// So many octets that have gone are not kept for the sake of those behind them.
-const MUCH: usize = 64 * 1024;
+/// The written octets that the output buffer keeps at most in front of the unwritten ones.
+const COMPACT_THRESHOLD: usize = 64 * 1024;
 
-/// More octets than a socket keeps for a program that does not read: what is read beyond them has just come.
-const SOCKET_HOLDS: usize = 8 << 20;
+/// More octets than the receive buffer of a socket holds. After that many without a pause, the octets that are read have
+/// just arrived.
+const MAX_SOCKET_BUFFER: usize = 8 << 20;
 
-/// Memory to read into, for the stack of whoever polls: `ReadBuf::uninit(&mut scratch())`.
-pub(crate) const fn scratch() -> [MaybeUninit<u8>; READ] {
-    [const { MaybeUninit::uninit() }; READ]
+/// Returns a buffer to read into, for the stack of the caller of [`Pump::poll`]: `ReadBuf::uninit(&mut scratch())`.
+pub(crate) const fn scratch() -> [MaybeUninit<u8>; READ_SIZE] {
+    [const { MaybeUninit::uninit() }; READ_SIZE]
 }
 
-/// One transport, what was read from it and what is on its way out.
+/// One transport with its input and output buffers.
 pub(crate) struct Pump<S> {
     io: S,
-    /// Read before and not consumed: less than one PDU, but while the owner does not want input.
-    kept: Vec<u8>,
-    /// On its way out, and how much of it has gone.
+    /// Read by an earlier poll and not consumed: an incomplete PDU, or more while the owner does not want input.
+    unconsumed: Vec<u8>,
     output: Vec<u8>,
+    /// How many octets of `output` are written.
     written: usize,
-    /// Octets written, of which the transport may still hold some.
+    /// The transport may still hold octets that were written.
     unflushed: bool,
-    /// Why nothing more can be written.
-    failure: Option<io::Error>,
-    /// Octets read since there was last nothing to read.
-    unpaused: usize,
+    /// The error of a write, until it is reported.
+    write_error: Option<io::Error>,
+    /// The octets read since a poll last read nothing.
+    read_without_pause: usize,
 }
 
-/// What a poll has moved, and how the transport is.
+/// The result of a poll.
 #[derive(Debug, Default)]
-pub(crate) struct Moved {
-    /// Octets handed to the transport.
+pub(crate) struct Progress {
+    /// The octets that the transport has accepted.
     pub(crate) sent: usize,
-    /// Octets read.
+    /// The octets read.
     pub(crate) read: usize,
-    /// Nothing more will come.
+    /// The peer has closed its side.
     pub(crate) eof: bool,
-    /// The transport has failed: nothing more comes or goes.
-    pub(crate) failure: Option<io::Error>,
+    /// The transport has failed: it neither reads nor writes any more.
+    pub(crate) error: Option<io::Error>,
 }
 
-impl Moved {
-    /// Whether anything came or went.
+impl Progress {
+    /// Returns whether any octets were read or written.
     pub(crate) const fn any(&self) -> bool {
         self.sent > 0 || self.read > 0
     }
@@ -72,53 +73,53 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     pub(crate) const fn new(io: S) -> Self {
         Self {
             io,
-            kept: Vec::new(),
+            unconsumed: Vec::new(),
             output: Vec::new(),
             written: 0,
             unflushed: false,
-            failure: None,
-            unpaused: 0,
+            write_error: None,
+            read_without_pause: 0,
         }
     }
 
-    /// Writes what the transport takes, then reads once if `reads`. A failed write is told once nothing more is
-    /// read: what the peer said before it went is still heard.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, reads: bool, scratch: &mut ReadBuf<'_>) -> Moved {
-        let mut moved = Moved::default();
+    /// Writes as much as the transport accepts, then reads once if `reads`. The error of a write is reported only when
+    /// there is nothing left to read: responses that the peer sent before the failure are still processed.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, reads: bool, scratch: &mut ReadBuf<'_>) -> Progress {
+        let mut progress = Progress::default();
         scratch.clear();
-        moved.failure = self.write(cx, &mut moved.sent);
+        progress.error = self.write(cx, &mut progress.sent);
         if reads {
             match self.poll_read(cx, scratch) {
-                Poll::Ready(Ok(0)) => moved.eof = true,
+                Poll::Ready(Ok(0)) => progress.eof = true,
                 Poll::Ready(Ok(octets)) => {
-                    moved.read = octets;
-                    self.failure = moved.failure.take();
+                    progress.read = octets;
+                    self.write_error = progress.error.take();
                 }
-                Poll::Ready(Err(error)) => moved.failure = moved.failure.or(Some(error)),
+                Poll::Ready(Err(error)) => progress.error = progress.error.or(Some(error)),
                 Poll::Pending => {}
             }
         }
-        self.unpaused = if moved.read == 0 { 0 } else { self.unpaused.saturating_add(moved.read) };
-        moved
+        self.read_without_pause =
+            if progress.read == 0 { 0 } else { self.read_without_pause.saturating_add(progress.read) };
+        progress
     }
 
-    /// What was read, by now and before, and not consumed. `scratch` is that of the last poll.
+    /// Returns the octets that are read and not consumed. `scratch` is the buffer of the last poll.
     pub(crate) fn input<'a>(&'a self, scratch: &'a ReadBuf<'_>) -> &'a [u8] {
-        if self.kept.is_empty() { scratch.filled() } else { &self.kept }
+        if self.unconsumed.is_empty() { scratch.filled() } else { &self.unconsumed }
     }
 
-    /// So many octets of the [`input`](Self::input) are done with; the rest is kept. Call it after every poll, as
-    /// `scratch` is overwritten by the next.
+    /// Removes `octets` from the front of the [`input`](Self::input) and stores the rest. Must be called after every poll,
+    /// because the next one overwrites `scratch`.
     pub(crate) fn consume(&mut self, octets: usize, scratch: &ReadBuf<'_>) {
-        if !self.kept.is_empty() {
-            self.kept.drain(..octets.min(self.kept.len()));
+        if !self.unconsumed.is_empty() {
+            self.unconsumed.drain(..octets.min(self.unconsumed.len()));
         } else if let Some(rest) = scratch.filled().get(octets..) {
-            self.kept.extend_from_slice(rest);
+            self.unconsumed.extend_from_slice(rest);
         }
     }
 
-    /// Lets `poll_transmit` put what is to be written next into the output, once all of it has gone. Whether it has
-    /// put anything there.
+    /// Calls `poll_transmit` to fill the output buffer, if all of it is written. Returns whether there is new output.
     pub(crate) fn refill(&mut self, poll_transmit: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
         if self.written < self.output.len() {
             return false;
@@ -128,33 +129,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         poll_transmit(&mut self.output)
     }
 
-    /// Whether what had come by now has been read, or the peer never pauses: time to look at the time.
+    /// Returns whether timeouts may be checked: everything that had arrived is read, or the peer sends without a pause.
     pub(crate) const fn is_caught_up(&self) -> bool {
-        self.unpaused == 0 || self.unpaused > SOCKET_HOLDS
+        self.read_without_pause == 0 || self.read_without_pause > MAX_SOCKET_BUFFER
     }
 
-    /// Gives back the memory of buffers that hold nothing.
+    /// Frees the memory of empty buffers.
     pub(crate) fn shrink(&mut self) {
-        if self.kept.is_empty() {
-            self.kept = Vec::new();
+        if self.unconsumed.is_empty() {
+            self.unconsumed = Vec::new();
         }
         if self.written == self.output.len() {
             (self.output, self.written) = (Vec::new(), 0);
         }
     }
 
-    /// Takes leave of the peer.
+    /// Closes the transport.
     pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(cx)
     }
 
-    /// Writes what the transport takes, counts it, and says why it takes no more.
+    /// Writes as much as the transport accepts and adds it to `sent`. Returns the error if the transport has failed.
     fn write(&mut self, cx: &mut Context<'_>, sent: &mut usize) -> Option<io::Error> {
-        if let Some(failure) = self.failure.take() {
-            return Some(failure);
+        if let Some(error) = self.write_error.take() {
+            return Some(error);
         }
         while let Some(rest) = self.output.get(self.written..).filter(|rest| !rest.is_empty()) {
-            let rest = rest.get(..RECORD).unwrap_or(rest);
+            let rest = rest.get(..MAX_WRITE).unwrap_or(rest);
             match Pin::new(&mut self.io).poll_write(cx, rest) {
                 Poll::Ready(Ok(0)) => return Some(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Ok(octets)) => {
@@ -164,7 +165,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
                 }
                 Poll::Ready(Err(error)) => return Some(error),
                 Poll::Pending => {
-                    self.give_back();
+                    self.compact();
                     break;
                 }
             }
@@ -179,22 +180,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         None
     }
 
-    /// The transport is full: keeps what waits for it, and not what has gone before.
-    fn give_back(&mut self) {
-        if self.written > MUCH {
+    /// Frees the memory of written octets while the transport accepts no more.
+    fn compact(&mut self) {
+        if self.written > COMPACT_THRESHOLD {
             self.output.drain(..self.written.min(self.output.len()));
             self.output.shrink_to_fit();
             self.written = 0;
         }
     }
 
-    /// Reads once: into `scratch`, or behind what is kept.
+    /// Reads once into `scratch`, and appends to the unconsumed octets if there are any.
     fn poll_read(&mut self, cx: &mut Context<'_>, scratch: &mut ReadBuf<'_>) -> Poll<io::Result<usize>> {
         let read = Pin::new(&mut self.io).poll_read(cx, scratch);
         read.map_ok(|()| {
             let read = scratch.filled();
-            if !self.kept.is_empty() {
-                self.kept.extend_from_slice(read);
+            if !self.unconsumed.is_empty() {
+                self.unconsumed.extend_from_slice(read);
             }
             read.len()
         })

@@ -1,4 +1,4 @@
-//! One request, from the line it waits in to its outcome.
+//! The future of one request: it waits for capacity, sends the request, and waits for its result.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,12 +7,12 @@ use std::task::{Context, Poll, Waker};
 use smpp_core::Operation;
 use smpp_core::session::{Instant, NotSentReason, Refusal, RequestError, Role, SentBy};
 
-use crate::driver::{Core, Shared};
-use crate::waiters::Answer;
+use crate::shared::{Core, Shared};
+use crate::wait::RequestResult;
 
-/// Waits until the session takes the request, then for its outcome. It holds no memory of its own, and takes the lock
-/// once each time.
-pub(crate) struct Requesting<'s, 'o, R: Role, O> {
+/// Waits until the session accepts the request, then for its result. It allocates nothing, and each poll takes the lock
+/// once.
+pub(crate) struct RequestFuture<'s, 'o, R: Role, O> {
     shared: &'s Shared<R>,
     operation: &'o O,
     stage: Stage,
@@ -20,45 +20,45 @@ pub(crate) struct Requesting<'s, 'o, R: Role, O> {
 
 #[derive(Clone, Copy)]
 enum Stage {
-    /// Not sent yet. It waits for its turn with this ticket, once it has been polled.
-    SegmentNotSentReason(Option<u64>),
-    /// In flight, with this place among those who wait.
+    /// Not sent yet. Holds the ticket in the wait queue, once the request has had to wait.
+    Waiting(Option<u64>),
+    /// In flight. Holds the slot among the pending requests.
     InFlight(u32),
-    Over,
+    Done,
 }
 
-impl<'s, 'o, R: Role, O> Requesting<'s, 'o, R, O> {
+impl<'s, 'o, R: Role, O> RequestFuture<'s, 'o, R, O> {
     pub(crate) const fn new(shared: &'s Shared<R>, operation: &'o O) -> Self {
-        Self { shared, operation, stage: Stage::SegmentNotSentReason(None) }
+        Self { shared, operation, stage: Stage::Waiting(None) }
     }
 }
 
-impl<R: Role, O: Operation + SentBy<R>> Future for Requesting<'_, '_, R, O> {
-    type Output = Answer;
+impl<R: Role, O: Operation + SentBy<R>> Future for RequestFuture<'_, '_, R, O> {
+    type Output = RequestResult;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<RequestResult> {
         let Self { shared, operation, stage } = self.get_mut();
         let ticket = match *stage {
-            Stage::SegmentNotSentReason(ticket) => ticket,
-            Stage::InFlight(place) => {
-                let heard = shared.lock().waiters.hear(place, cx.waker());
-                return match heard {
-                    Ok(answer) => {
-                        *stage = Stage::Over;
-                        Poll::Ready(answer)
+            Stage::Waiting(ticket) => ticket,
+            Stage::InFlight(slot) => {
+                let result = shared.lock().pending.take_result(slot, cx.waker());
+                return match result {
+                    Ok(result) => {
+                        *stage = Stage::Done;
+                        Poll::Ready(result)
                     }
                     Err(_) => Poll::Pending,
                 };
             }
-            Stage::Over => return Poll::Pending,
+            Stage::Done => return Poll::Pending,
         };
-        // Wakers are woken, and dropped, once the lock is released.
-        let (mut old, mut next) = (None, None);
+        // Wakers are woken and dropped after the lock is released.
+        let (mut unused, mut next) = (None, None);
         let entered = shared.with(|core, now| {
-            let entered = core.enter(now, *operation, ticket, cx.waker(), &mut old);
-            // Who did not stand in line leaves nobody behind.
-            if ticket.is_some() && !matches!(entered, Ok(Stage::SegmentNotSentReason(_))) {
-                next = core.call_next(now);
+            let entered = core.send_or_wait(now, *operation, ticket, cx.waker(), &mut unused);
+            // A request that was in the queue and has left it lets the next one check for capacity.
+            if ticket.is_some() && !matches!(entered, Ok(Stage::Waiting(_))) {
+                next = core.next_waiter(now);
             }
             entered
         });
@@ -70,78 +70,77 @@ impl<R: Role, O: Operation + SentBy<R>> Future for Requesting<'_, '_, R, O> {
                 *stage = entered;
                 Poll::Pending
             }
-            Err(why) => {
-                *stage = Stage::Over;
-                Poll::Ready(Err(RequestError::NeverSent(why)))
+            Err(reason) => {
+                *stage = Stage::Done;
+                Poll::Ready(Err(RequestError::NeverSent(reason)))
             }
         }
     }
 }
 
 impl<R: Role> Core<R> {
-    /// Sends the request, or lets it stand in line. Gives what it waits for now; `old` becomes a waker that is of no
-    /// use.
-    fn enter<O: Operation + SentBy<R>>(
+    /// Sends the request, or puts it into the wait queue. Returns the next stage; `unused` receives a waker to drop.
+    fn send_or_wait<O: Operation + SentBy<R>>(
         &mut self,
         now: Instant,
         operation: &O,
         ticket: Option<u64>,
         waker: &Waker,
-        old: &mut Option<Waker>,
+        unused: &mut Option<Waker>,
     ) -> Result<Stage, NotSentReason> {
-        if self.end.is_some() || self.line.is_first(ticket) {
-            let place = self.waiters.next();
-            let Err(refused) = self.session.request(now, operation, place) else {
-                self.waiters.take(waker.clone());
-                *old = self.leave_line(ticket);
-                return Ok(Stage::InFlight(place));
+        if self.end.is_some() || self.wait_queue.is_first(ticket) {
+            let slot = self.pending.next_slot();
+            let Err(refused) = self.session.request(now, operation, slot) else {
+                self.pending.insert(waker.clone());
+                *unused = self.leave_queue(ticket);
+                return Ok(Stage::InFlight(slot));
             };
             let end = self.end.as_ref().map(|end| NotSentReason::Closed(end.reason));
-            if let Some(why) = end.or(refused.reason.permanent()) {
-                *old = self.leave_line(ticket);
-                return Err(why);
+            if let Some(reason) = end.or(refused.reason.permanent()) {
+                *unused = self.leave_queue(ticket);
+                return Err(reason);
             }
             if let Refusal::RateLimited(at) = refused.reason {
-                self.paced = Some(at);
+                self.rate_limited_until = Some(at);
             }
         }
-        let (ticket, unused) = self.line.stand(ticket, waker);
-        *old = unused;
-        Ok(Stage::SegmentNotSentReason(Some(ticket)))
+        let (ticket, replaced) = self.wait_queue.wait(ticket, waker);
+        *unused = replaced;
+        Ok(Stage::Waiting(Some(ticket)))
     }
 
-    fn leave_line(&mut self, ticket: Option<u64>) -> Option<Waker> {
+    fn leave_queue(&mut self, ticket: Option<u64>) -> Option<Waker> {
         let ticket = ticket?;
-        if self.line.is_first(Some(ticket)) {
-            self.paced = None;
+        if self.wait_queue.is_first(Some(ticket)) {
+            self.rate_limited_until = None;
         }
-        self.line.leave(ticket)
+        self.wait_queue.remove(ticket)
     }
 }
 
-/// Gives up what it waits for. Who is next in line takes his turn.
-impl<R: Role, O> Drop for Requesting<'_, '_, R, O> {
+/// A request that is dropped leaves the queue, or its result is discarded. The next request in the queue is woken.
+impl<R: Role, O> Drop for RequestFuture<'_, '_, R, O> {
     #[inline]
     fn drop(&mut self) {
-        if !matches!(self.stage, Stage::SegmentNotSentReason(None) | Stage::Over) {
-            self.give_up();
+        if !matches!(self.stage, Stage::Waiting(None) | Stage::Done) {
+            self.abandon();
         }
     }
 }
 
-impl<R: Role, O> Requesting<'_, '_, R, O> {
+impl<R: Role, O> RequestFuture<'_, '_, R, O> {
     #[cold]
-    fn give_up(&self) {
+    fn abandon(&self) {
         match self.stage {
-            Stage::InFlight(place) => drop(self.shared.lock().waiters.forsake(place)),
-            Stage::SegmentNotSentReason(Some(ticket)) => {
-                let (_old, next) =
-                    self.shared.with(|core, now| (core.leave_line(Some(ticket)), core.call_next(now)));
+            Stage::InFlight(slot) => drop(self.shared.lock().pending.abandon(slot)),
+            Stage::Waiting(Some(ticket)) => {
+                let (_unused, next) =
+                    self.shared.with(|core, now| (core.leave_queue(Some(ticket)), core.next_waiter(now)));
                 if let Some(next) = next {
                     next.wake();
                 }
             }
-            Stage::SegmentNotSentReason(None) | Stage::Over => {}
+            Stage::Waiting(None) | Stage::Done => {}
         }
     }
 }

@@ -1,4 +1,24 @@
-//! TLS by rustls: 1.2 and 1.3, certificates verified for the host's name.
+//! TLS 1.2 and 1.3 with rustls. Clients verify the server's certificate for the host name.
+//!
+//! A [`Connector`](crate::Connector) and an [`AccountConnector`](crate::account::AccountConnector) trust the root
+//! certificates of the operating system unless they are given a configuration; a [`Listener`](crate::Listener) accepts TLS
+//! once it is given one. Any `rustls` configuration works, for example one with a client certificate; the functions here
+//! build the usual ones.
+//!
+//! ```no_run
+//! use smpp_core::session::Config;
+//! use smpp_io_tokio::{Connector, Listener, tls};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! // A client that trusts the CA of the SMSC's operator.
+//! let connector = Connector::new().tls(tls::ca_file("ca.pem".as_ref())?);
+//! // A server with its own certificate.
+//! let config = tls::server_files("chain.pem".as_ref(), "key.pem".as_ref())?;
+//! let listener = Listener::bind("0.0.0.0:2776", Config::default()).await?.tls(config);
+//! # drop((connector, listener));
+//! # Ok(())
+//! # }
+//! ```
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +29,16 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use crate::error::TlsError;
 
-/// A client that trusts the roots of this system.
+/// Returns a client configuration that trusts the root certificates of the operating system.
+///
+/// # Errors
+///
+/// Returns [`TlsError::NoRoots`] if the system has none.
+///
+/// ```no_run
+/// let connector = smpp_io_tokio::Connector::new().tls(smpp_io_tokio::tls::system_roots()?);
+/// # Ok::<(), smpp_io_tokio::TlsError>(())
+/// ```
 pub fn system_roots() -> Result<Arc<ClientConfig>, TlsError> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -19,7 +48,17 @@ pub fn system_roots() -> Result<Arc<ClientConfig>, TlsError> {
     client(roots)
 }
 
-/// A client that trusts the certificate authorities in a PEM file, and no others.
+/// Returns a client configuration that trusts only the certificate authorities in a PEM file.
+///
+/// # Errors
+///
+/// Returns [`TlsError::Pem`] if the file cannot be read or holds no certificate, and [`TlsError::Certificate`] if one of
+/// its certificates is no valid authority.
+///
+/// ```no_run
+/// let connector = smpp_io_tokio::Connector::new().tls(smpp_io_tokio::tls::ca_file("ca.pem".as_ref())?);
+/// # Ok::<(), smpp_io_tokio::TlsError>(())
+/// ```
 pub fn ca_file(path: &Path) -> Result<Arc<ClientConfig>, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(path)? {
@@ -28,14 +67,41 @@ pub fn ca_file(path: &Path) -> Result<Arc<ClientConfig>, TlsError> {
     client(roots)
 }
 
-/// A client that trusts these roots.
+/// Returns a client configuration that trusts these root certificates.
+///
+/// # Errors
+///
+/// Returns [`TlsError::Protocol`] if the crypto provider supports no TLS version.
+///
+/// ```
+/// use rustls::RootCertStore;
+///
+/// let mut roots = RootCertStore::empty();
+/// # let certificates: Vec<rustls::pki_types::CertificateDer<'static>> = Vec::new();
+/// roots.add_parsable_certificates(certificates);
+/// let connector = smpp_io_tokio::Connector::new().tls(smpp_io_tokio::tls::client(roots)?);
+/// # Ok::<(), smpp_io_tokio::TlsError>(())
+/// ```
 pub fn client(roots: RootCertStore) -> Result<Arc<ClientConfig>, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
 }
 
-/// A server with this certificate chain, the server's own certificate first, and its key.
+/// Returns a server configuration with a private key and its certificate chain, the server's own certificate first.
+///
+/// # Errors
+///
+/// Returns [`TlsError::Protocol`] or [`TlsError::Certificate`] if the key or the chain cannot be used.
+///
+/// ```no_run
+/// use rustls::pki_types::pem::PemObject;
+/// use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+///
+/// let chain = CertificateDer::pem_file_iter("chain.pem")?.collect::<Result<_, _>>()?;
+/// let config = smpp_io_tokio::tls::server(chain, PrivateKeyDer::from_pem_file("key.pem")?)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn server(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
@@ -45,14 +111,23 @@ pub fn server(
     Ok(Arc::new(config.with_no_client_auth().with_single_cert(chain, key)?))
 }
 
-/// A server with the certificate chain and the key in these PEM files.
+/// Returns a server configuration with the certificate chain and the private key in two PEM files.
+///
+/// # Errors
+///
+/// Returns [`TlsError::Pem`] if a file cannot be read or holds no certificate or key, otherwise as [`server`].
+///
+/// ```no_run
+/// let config = smpp_io_tokio::tls::server_files("chain.pem".as_ref(), "key.pem".as_ref())?;
+/// # Ok::<(), smpp_io_tokio::TlsError>(())
+/// ```
 pub fn server_files(chain: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
-    let error = |error| TlsError::File { path: key.to_path_buf(), error };
+    let error = |error| TlsError::Pem { path: key.to_path_buf(), error };
     server(certificates(chain)?, PrivateKeyDer::from_pem_file(key).map_err(error)?)
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let error = |error| TlsError::File { path: path.to_path_buf(), error };
+    let error = |error| TlsError::Pem { path: path.to_path_buf(), error };
     let found: Vec<_> =
         CertificateDer::pem_file_iter(path).map_err(error)?.collect::<Result<_, _>>().map_err(error)?;
     if found.is_empty() {

@@ -1,4 +1,4 @@
-//! Several binds as one account, over real sockets and real TLS.
+//! An account with several binds, over real sockets with TLS.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +36,7 @@ async fn connected(binds: Binds) -> (Smsc, Account, Arrivals) {
 }
 
 #[tokio::test]
-async fn messages_of_any_length_are_accepted_and_receipted_whichever_bind_they_take() {
+async fn long_messages_are_accepted_and_receipted_over_several_binds() {
     for binds in [Binds::Transceivers(4), Binds::Pairs(2)] {
         let (_smsc, account, _arrivals) = connected(binds).await;
         let account = Arc::new(account);
@@ -48,22 +48,22 @@ async fn messages_of_any_length_are_accepted_and_receipted_whichever_bind_they_t
                 (sent.ids().len(), sent.receipt().await.unwrap())
             })
         });
-        let mut parts = 0;
+        let mut segments = 0;
         for sent in sending.collect::<Vec<_>>() {
             let (ids, state) = sent.await.unwrap();
             assert_eq!(state, MessageState::DELIVERED);
-            parts += ids;
+            segments += ids;
         }
         let stats = account.links().into_iter().filter_map(|(.., stats)| stats);
         let submitted: u64 =
             stats.map(|stats| stats.sent.of(smpp_core::session::Kind::Message).requests).sum();
-        assert_eq!(submitted, parts as u64);
+        assert_eq!(submitted, segments as u64);
         assert_eq!(account.shutdown(Duration::from_secs(5)).await, []);
     }
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_told_and_tried_once() {
+async fn a_wrong_password_is_reported_and_not_retried() {
     let smsc = Smsc::builder().tls().start().await.unwrap();
     let url = format!("smpps://{}:wrong@localhost:{}", ACCOUNT.0, smsc.local_addr().port());
     let connector = AccountConnector::new(&url.parse().unwrap(), options(Binds::Transceivers(4)));
@@ -72,11 +72,11 @@ async fn a_wrong_password_is_told_and_tried_once() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_is_not_trusted_is_told() {
+async fn an_untrusted_certificate_is_reported() {
     let smsc = Smsc::builder().tls().start().await.unwrap();
-    let stranger = Smsc::builder().tls().start().await.unwrap();
+    let other = Smsc::builder().tls().start().await.unwrap();
     let url = format!("smpps://localhost:{}", smsc.local_addr().port());
     let connector = AccountConnector::new(&url.parse().unwrap(), options(Binds::Transceivers(1)));
-    let error = connector.tls(stranger.client_tls()).connect().await.unwrap_err();
-    assert!(matches!(&error, AccountError::Untrusted(why) if why.contains("certificate")), "{error}");
+    let error = connector.tls(other.client_tls()).connect().await.unwrap_err();
+    assert!(matches!(&error, AccountError::Untrusted(text) if text.contains("certificate")), "{error}");
 }

@@ -1,4 +1,4 @@
-//! An account whose SMSC is killed, cut off, silent or full: what becomes of each message adds up.
+//! An account whose SMSC is killed, disconnected, silent or full: every message has exactly one true outcome.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
-/// Tells a process of this test that it is the SMSC, and where it listens.
+/// The environment variable with the address that the SMSC process listens on.
 const LISTEN: &str = "SMPP_TEST_SMSC";
 
 fn options(binds: Binds) -> Options {
@@ -36,10 +36,10 @@ fn options(binds: Binds) -> Options {
     }
 }
 
-fn template(asks: RegisteredDelivery) -> SubmitSm<'static> {
+fn template(registered_delivery: RegisteredDelivery) -> SubmitSm<'static> {
     SubmitSm {
         destination: Address::international("6591234567").unwrap(),
-        registered_delivery: asks,
+        registered_delivery,
         ..SubmitSm::default()
     }
 }
@@ -48,11 +48,11 @@ fn endpoint(scheme: &str, port: u16) -> Endpoint {
     format!("{scheme}://localhost:{port}").parse().unwrap()
 }
 
-/// What became of messages, by their texts.
-type Told = HashMap<String, Result<(), SendError>>;
+/// The results of messages, by their texts.
+type Results = HashMap<String, Result<(), SendError>>;
 
-/// Sends so many messages at once.
-async fn send_all(account: &Account, count: usize) -> Told {
+/// Sends `count` messages concurrently.
+async fn send_all(account: &Account, count: usize) -> Results {
     let mut sending = tokio::task::JoinSet::new();
     for number in 0..count {
         let account = account.clone();
@@ -65,10 +65,10 @@ async fn send_all(account: &Account, count: usize) -> Told {
     sending.join_all().await.into_iter().collect()
 }
 
-/// The SMSC of the test below, in a process of its own: it says what it takes before it answers. Without the variable
-/// it is no test at all.
+/// The SMSC of the test below, in a process of its own. It prints each message before it responds. Without the
+/// environment variable it does nothing.
 #[tokio::test]
-async fn the_smsc_that_is_killed() {
+async fn smsc_process() {
     let Ok(address) = std::env::var(LISTEN) else { return };
     let listener = Listener::bind(&address, Config::default()).await.unwrap();
     println!("\nlistening {}", listener.local_addr().unwrap().port());
@@ -79,7 +79,7 @@ async fn the_smsc_that_is_killed() {
             let Ok((_peer, mut inbox)) = request.accept(COctets::default()) else { return };
             while let Some(inbound) = inbox.recv().await {
                 if let Inbound::SubmitSm(message) = inbound {
-                    println!("took {}", message.get().short_message.as_bytes().escape_ascii());
+                    println!("received {}", message.get().short_message.as_bytes().escape_ascii());
                     let message_id = COctets::new(b"1").unwrap();
                     let _ = message.respond(Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }));
                 }
@@ -88,10 +88,10 @@ async fn the_smsc_that_is_killed() {
     }
 }
 
-/// Starts the SMSC; what it takes goes into `took`.
-async fn start_smsc(port: u16, took: mpsc::UnboundedSender<String>) -> (Child, u16) {
+/// Starts the SMSC process. Sends the texts that it receives to `received`.
+async fn start_smsc(port: u16, received: mpsc::UnboundedSender<String>) -> (Child, u16) {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "the_smsc_that_is_killed", "--nocapture"])
+        .args(["--exact", "smsc_process", "--nocapture"])
         .env(LISTEN, format!("127.0.0.1:{port}"))
         .stdout(Stdio::piped())
         .kill_on_drop(true)
@@ -106,8 +106,8 @@ async fn start_smsc(port: u16, took: mpsc::UnboundedSender<String>) -> (Child, u
     };
     tokio::spawn(async move {
         while let Ok(Some(line)) = lines.next_line().await {
-            if let Some(text) = line.strip_prefix("took ") {
-                took.send(text.to_owned()).unwrap();
+            if let Some(text) = line.strip_prefix("received ") {
+                received.send(text.to_owned()).unwrap();
             }
         }
     });
@@ -115,10 +115,10 @@ async fn start_smsc(port: u16, took: mpsc::UnboundedSender<String>) -> (Child, u
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_in_mid_load_the_sums_add_up() {
+async fn outcomes_are_true_when_the_smsc_is_killed_under_load() {
     const MESSAGES: usize = 3_000;
-    let (took, mut taken) = mpsc::unbounded_channel();
-    let (mut smsc, port) = start_smsc(0, took.clone()).await;
+    let (received, mut texts) = mpsc::unbounded_channel();
+    let (mut smsc, port) = start_smsc(0, received.clone()).await;
     let resolved: SocketAddr = ([127, 0, 0, 1], port).into();
     let connector = AccountConnector::new(&endpoint("smpp", port), options(Binds::Transceivers(4)));
     let (account, _arrivals) =
@@ -130,58 +130,58 @@ async fn killed_in_mid_load_the_sums_add_up() {
     let mut log: HashMap<String, usize> = HashMap::new();
     for kills in 1..=3 {
         while log.len() < kills * MESSAGES / 5 {
-            *log.entry(taken.recv().await.unwrap()).or_default() += 1;
+            *log.entry(texts.recv().await.unwrap()).or_default() += 1;
         }
         smsc.kill().await.unwrap();
-        (smsc, _) = start_smsc(port, took.clone()).await;
+        (smsc, _) = start_smsc(port, received.clone()).await;
     }
-    let told = sending.await.unwrap();
-    // Whatever the SMSC takes from now on, the account has not told of.
+    let results = sending.await.unwrap();
+    // All outcomes are known. Stops the SMSC and reads the rest of its output.
     smsc.kill().await.unwrap();
-    drop(took);
-    while let Some(text) = taken.recv().await {
+    drop(received);
+    while let Some(text) = texts.recv().await {
         *log.entry(text).or_default() += 1;
     }
-    assert_eq!(told.len(), MESSAGES);
+    assert_eq!(results.len(), MESSAGES);
     let mut unanswered = 0;
-    for (text, result) in &told {
-        let times = log.get(text).copied().unwrap_or(0);
+    for (text, result) in &results {
+        let count = log.get(text).copied().unwrap_or(0);
         match result {
-            Ok(()) => assert_eq!(times, 1, "{text} was accepted"),
+            Ok(()) => assert_eq!(count, 1, "{text} was accepted"),
             Err(SendError::Failed { outcome, .. }) => match outcome.segments[..] {
                 [SegmentOutcome::Unanswered(_)] => {
                     unanswered += 1;
-                    assert!(times <= 1, "{text} was sent {times} times");
+                    assert!(count <= 1, "{text} was sent {count} times");
                 }
                 _ => panic!("{text}: {outcome:?}"),
             },
             Err(other) => panic!("{text}: {other}"),
         }
     }
-    // No more than was in flight when it was killed.
+    // At most the messages in flight at the three kills.
     assert!(unanswered <= 3 * 4 * 16, "{unanswered} unanswered");
-    assert!(log.keys().all(|text| told.contains_key(text)));
+    assert!(log.keys().all(|text| results.contains_key(text)));
 }
 
-/// Forwards octets to `to`; each connection is cut after as many octets, of both directions, as `cuts` says next, and
-/// none any more once it is empty.
-async fn proxy(to: SocketAddr, cuts: Vec<usize>) -> u16 {
+/// Starts a proxy that forwards octets to `to`. It resets each connection after the next number of octets in `limits`, of
+/// both directions; without a limit once the list is empty.
+async fn proxy(to: SocketAddr, limits: Vec<usize>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let cuts = Arc::new(Mutex::new(cuts));
+    let limits = Arc::new(Mutex::new(limits));
     tokio::spawn(async move {
         loop {
             let (client, _) = listener.accept().await.unwrap();
-            let cut = cuts.lock().unwrap().pop().unwrap_or(usize::MAX);
-            tokio::spawn(forward(client, to, cut));
+            let limit = limits.lock().unwrap().pop().unwrap_or(usize::MAX);
+            tokio::spawn(forward(client, to, limit));
         }
     });
     port
 }
 
-async fn forward(mut client: TcpStream, to: SocketAddr, cut: usize) {
+async fn forward(mut client: TcpStream, to: SocketAddr, limit: usize) {
     let mut server = TcpStream::connect(to).await.unwrap();
-    let mut left = cut;
+    let mut left = limit;
     let (mut up, mut down) = ([0; 512], [0; 512]);
     while left > 0 {
         let (from, octets, into) = tokio::select! {
@@ -189,27 +189,27 @@ async fn forward(mut client: TcpStream, to: SocketAddr, cut: usize) {
             read = server.read(&mut down) => (read, &down, &mut client),
         };
         let Ok(read @ 1..) = from else { return };
-        let passed = read.min(left);
-        left -= passed;
-        if into.write_all(&octets[..passed]).await.is_err() {
+        let forwarded = read.min(left);
+        left -= forwarded;
+        if into.write_all(&octets[..forwarded]).await.is_err() {
             return;
         }
     }
-    // A reset, in the middle of whatever record it is.
+    // A reset, usually in the middle of a TLS record.
     let _ = (client.set_zero_linger(), server.set_zero_linger());
 }
 
 #[tokio::test]
-async fn cut_in_the_middle_of_tls_records_every_accepted_message_is_receipted() {
+async fn accepted_messages_get_their_receipts_when_tls_connections_are_reset() {
     const MESSAGES: usize = 100;
     let smsc = Smsc::builder().tls().start().await.unwrap();
-    // Within the handshake, within the bind, and within records of messages and their answers.
-    let cuts = (0..24).map(|cut| 500 + 397 * (23 - cut)).collect();
-    let port = proxy(smsc.local_addr(), cuts).await;
+    // Within the handshake, the bind, and the records of messages and their responses.
+    let limits = (0..24).map(|index| 500 + 397 * (23 - index)).collect();
+    let port = proxy(smsc.local_addr(), limits).await;
     let connector = AccountConnector::new(&endpoint("smpps", port), options(Binds::Transceivers(3)));
     let connector = connector.tls(smsc.client_tls());
     let (account, mut arrivals) = connector.connect().await.unwrap();
-    // Receipts of messages whose answer was cut off are about nothing that is known.
+    // Receipts of messages whose response was lost match no message.
     tokio::spawn(async move {
         while let Some(Arrival::Receipt(receipt)) = arrivals.recv().await {
             assert_eq!(receipt.get().1, None);
@@ -225,35 +225,36 @@ async fn cut_in_the_middle_of_tls_records_every_accepted_message_is_receipted() 
             match account.send(&message).await {
                 Ok(mut sent) => Some(sent.receipt().await),
                 Err(SendError::Failed { outcome, .. }) => {
-                    let fits = |fate: &SegmentOutcome| {
+                    let is_expected = |outcome: &SegmentOutcome| {
                         matches!(
-                            fate,
+                            outcome,
                             SegmentOutcome::Accepted(_)
                                 | SegmentOutcome::Unanswered(_)
                                 | SegmentOutcome::NeverSent(_)
                         )
                     };
-                    assert!(outcome.segments.iter().all(fits), "{outcome:?}");
+                    assert!(outcome.segments.iter().all(is_expected), "{outcome:?}");
                     None
                 }
                 Err(other) => panic!("{other}"),
             }
         });
     }
-    let told = sending.join_all().await;
-    assert_eq!(told.len(), MESSAGES);
-    let receipted = told.iter().flatten().inspect(|state| assert_eq!(**state, Ok(MessageState::DELIVERED)));
+    let results = sending.join_all().await;
+    assert_eq!(results.len(), MESSAGES);
+    let receipted =
+        results.iter().flatten().inspect(|state| assert_eq!(**state, Ok(MessageState::DELIVERED)));
     assert!(receipted.count() <= MESSAGES);
-    // Once the link holds, nothing is in the way.
-    let mut well = 0;
-    while well < 20 {
+    // After the last reset, messages are accepted again.
+    let mut accepted = 0;
+    while accepted < 20 {
         let message = Message::text(&template(RegisteredDelivery::empty()), "A message. ");
-        well = if account.send(&message).await.is_ok() { well + 1 } else { 0 };
+        accepted = if account.send(&message).await.is_ok() { accepted + 1 } else { 0 };
     }
 }
 
 #[tokio::test]
-async fn a_server_that_never_answers_is_passed_over() {
+async fn an_address_that_never_responds_is_skipped() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let smsc = Smsc::builder().tls().start().await.unwrap();
     let addresses = vec![silent.local_addr().unwrap(), smsc.local_addr()];
@@ -278,7 +279,7 @@ async fn a_server_that_never_answers_is_passed_over() {
 }
 
 #[tokio::test]
-async fn the_fifth_bind_waits_while_four_work() {
+async fn a_fifth_bind_is_refused_while_four_work() {
     let smsc = Smsc::builder().tls().start().await.unwrap();
     let (refused, mut refusals) = mpsc::unbounded_channel();
     let connector =
@@ -293,8 +294,8 @@ async fn the_fifth_bind_waits_while_four_work() {
     for _ in 0..2 {
         assert_eq!(refusals.recv().await, Some(RequestError::Refused(CommandStatus::RALYBND)));
     }
-    let told = send_all(&account, 100).await;
-    assert!(told.values().all(Result::is_ok));
+    let results = send_all(&account, 100).await;
+    assert!(results.values().all(Result::is_ok));
     let bound = account.links().iter().filter(|(.., stats)| stats.is_some()).count();
     assert!((4..=5).contains(&bound), "{bound}");
     account.set_binds(Binds::Transceivers(4)).unwrap();

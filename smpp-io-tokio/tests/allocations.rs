@@ -1,5 +1,5 @@
-//! What a message, an idle session and a peer that never reads cost in memory. The binary is its own: it brings its
-//! own allocator, which counts per thread; each test is one thread.
+//! Limits for the memory of a message, of an idle session, and of a peer that never reads. This is a test binary of its
+//! own, because it sets the allocator, which counts for each thread; each test is one thread.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test helpers")]
 
 use std::future::poll_fn;
@@ -35,12 +35,12 @@ fn message() -> SubmitSm<'static> {
     }
 }
 
-fn taken() -> SubmitSmResp<'static> {
+fn response() -> SubmitSmResp<'static> {
     let message_id = COctets::new(b"5f0c4c5e-2b4e-4d0c-9a53-0d1f3c1f6a11").unwrap();
     SubmitSmResp { message_id, ..SubmitSmResp::default() }
 }
 
-/// A client and a server that are bound, over a pipe.
+/// Returns a bound client and its server, over a pipe.
 async fn bound(config: Config) -> (Client, Peer, Inbox<Smsc>) {
     let (near, far) = duplex(64 * 1024);
     let (client, _) = start::<Esme, _>(near, config);
@@ -54,32 +54,32 @@ async fn bound(config: Config) -> (Client, Peer, Inbox<Smsc>) {
     (client, peer, inbox)
 }
 
-fn answer_at_once(peer: &Peer) {
+fn respond_inline(peer: &Peer) {
     peer.respond_inline(|request, responder| match request {
         Request::SubmitSm(_, reply) => {
-            responder.respond(reply, Ok(taken())).unwrap();
+            responder.respond(reply, Ok(response())).unwrap();
             None
         }
         other => Some(other),
     });
 }
 
-fn answer_from(mut inbox: Inbox<Smsc>) -> JoinHandle<()> {
+fn respond_from_inbox(mut inbox: Inbox<Smsc>) -> JoinHandle<()> {
     tokio::spawn(async move {
         while let Some(Inbound::SubmitSm(message)) = inbox.recv().await {
-            message.respond(Ok(taken())).unwrap();
+            message.respond(Ok(response())).unwrap();
         }
     })
 }
 
-/// Submits one message after another in each of so many lanes, each awaited for itself.
+/// Submits `each` messages one after another in each of `lanes` concurrent futures.
 async fn submit(client: &Client, lanes: usize, each: usize) {
     let message = message();
     let mut lanes: Vec<_> = (0..lanes).map(|_| (each, Box::pin(client.submit(&message)))).collect();
     poll_fn(|cx| {
         lanes.retain_mut(|(left, submission)| {
             while let Poll::Ready(outcome) = submission.as_mut().poll(cx) {
-                assert_eq!(outcome.unwrap().message_id(), taken().message_id.as_bytes());
+                assert_eq!(outcome.unwrap().message_id(), response().message_id.as_bytes());
                 *left -= 1;
                 if *left == 0 {
                     return false;
@@ -93,25 +93,25 @@ async fn submit(client: &Client, lanes: usize, each: usize) {
     .await;
 }
 
-/// Allocations of both sides for `lanes` times `each` messages, once the buffers have found their size.
-fn allocations(lanes: usize, each: usize, at_once: bool) -> u64 {
+/// Returns the allocations of both sides for `lanes` times `each` messages, after the buffers have grown to their size.
+fn allocations(lanes: usize, each: usize, inline: bool) -> u64 {
     let runtime = runtime();
     let config = Config { window: 64, ..Config::default() };
     let (client, peer, inbox) = runtime.block_on(bound(config));
-    if at_once {
-        answer_at_once(&peer);
+    if inline {
+        respond_inline(&peer);
     }
     let _serving = {
         let _context = runtime.enter();
-        answer_from(inbox)
+        respond_from_inbox(inbox)
     };
     runtime.block_on(submit(&client, lanes, 20));
     measure(|| runtime.block_on(submit(&client, lanes, each))).count_total
 }
 
 #[test]
-fn a_message_that_is_answered_at_once_costs_no_allocation_on_either_side() {
-    // What there is, is of the lanes.
+fn a_message_with_an_inline_response_allocates_nothing_on_either_side() {
+    // The lanes themselves allocate.
     for (lanes, each) in [(1, 1000), (64, 100)] {
         let allocations = allocations(lanes, each, true);
         assert!(allocations <= 10 + lanes as u64, "{allocations} for {lanes} times {each}");
@@ -119,7 +119,7 @@ fn a_message_that_is_answered_at_once_costs_no_allocation_on_either_side() {
 }
 
 #[test]
-fn a_message_that_waits_for_its_answer_costs_one_allocation_of_the_server() {
+fn a_message_from_the_inbox_costs_one_allocation_in_the_server() {
     for (lanes, each) in [(1, 1000), (64, 100)] {
         let allocations = allocations(lanes, each, false);
         let messages = (lanes * each) as u64;
@@ -127,13 +127,13 @@ fn a_message_that_waits_for_its_answer_costs_one_allocation_of_the_server() {
     }
 }
 
-/// Tasks of their own, woken in one go, cost one list of them.
+/// Several tasks that are woken at once cost one list of wakers.
 #[test]
-fn tasks_that_wait_cost_no_allocation_either() {
+fn waiting_tasks_cost_no_allocation_for_each_message() {
     const TASKS: usize = 64;
     let runtime = runtime();
     let (client, peer, _inbox) = runtime.block_on(bound(Config { window: 64, ..Config::default() }));
-    answer_at_once(&peer);
+    respond_inline(&peer);
     let round = |each| {
         let tasks: Vec<_> = (0..TASKS)
             .map(|_| {
@@ -153,8 +153,7 @@ fn tasks_that_wait_cost_no_allocation_either() {
     assert!(allocations < (TASKS * 100 / 10) as u64, "{allocations} for {TASKS} times 100");
 }
 
-/// Binds that have nothing to say, one after another: octets held of each. `serve` sees to it that the server has done
-/// with a bind whose answer has come.
+/// Returns the octets that the server holds for each idle bind. `serve` runs the server until it has handled one bind.
 fn held_of_each_bind(runtime: &Runtime, address: SocketAddr, mut serve: impl FnMut()) -> usize {
     const SESSIONS: usize = 100;
     let mut bind = Vec::new();
@@ -168,7 +167,7 @@ fn held_of_each_bind(runtime: &Runtime, address: SocketAddr, mut serve: impl FnM
         while client.peek(&mut [0]).is_err() {
             runtime.block_on(tokio::task::yield_now());
         }
-        // Once more, so that the session's task sees that all of its answer has gone.
+        // The session's task runs once more, after its response is written.
         runtime.block_on(tokio::task::yield_now());
         let mut answer = [0; 64];
         assert!(client.read(&mut answer).unwrap() > 16);
@@ -179,8 +178,7 @@ fn held_of_each_bind(runtime: &Runtime, address: SocketAddr, mut serve: impl FnM
     usize::try_from(held).unwrap() / SESSIONS
 }
 
-/// What the server holds of each session that is bound and has nothing to say, in a task of its own that waits for
-/// requests.
+/// Each bound session waits for requests in a task of its own.
 #[test]
 fn an_idle_bound_session_of_a_listener_holds_less_than_two_and_a_half_kibibytes() {
     let runtime = runtime();
@@ -188,7 +186,7 @@ fn an_idle_bound_session_of_a_listener_holds_less_than_two_and_a_half_kibibytes(
     let mut tasks = Vec::with_capacity(200);
     let each = held_of_each_bind(&runtime, listener.local_addr().unwrap(), || {
         let connecting = runtime.block_on(listener.accept()).unwrap();
-        // What brings about the bind is larger than the session: in a box it is gone after it.
+        // The future of the bind is larger than the session. In a box, its memory is freed after the bind.
         let bind_request = Box::pin(connecting.bind_request());
         let (bound, is_bound) = tokio::sync::oneshot::channel();
         tasks.push(runtime.spawn(async move {
@@ -202,10 +200,10 @@ fn an_idle_bound_session_of_a_listener_holds_less_than_two_and_a_half_kibibytes(
     assert!(each < 2560, "{each} octets a session");
 }
 
-/// Admits everyone, and answers nothing.
-struct Porter;
+/// Accepts every bind, and responds to no request.
+struct AcceptsAll;
 
-impl Service for Porter {
+impl Service for AcceptsAll {
     async fn bind(&self, _request: &BindRequest) -> Result<Admission, CommandStatus> {
         Ok(Admission::default())
     }
@@ -213,7 +211,7 @@ impl Service for Porter {
     async fn request(&self, _bound: &BoundSession, _request: Inbound<Smsc>) {}
 }
 
-/// All that a hosted session needs, its task and its place in the registry included.
+/// The memory includes the task and the entry in the registry.
 #[test]
 fn an_idle_bound_session_of_a_server_holds_less_than_two_and_a_quarter_kibibytes() {
     let runtime = runtime();
@@ -221,39 +219,39 @@ fn an_idle_bound_session_of_a_server_holds_less_than_two_and_a_quarter_kibibytes
         let listener = Listener::bind("127.0.0.1:0", Config::default()).await.unwrap();
         let limits =
             ServerLimits { connections_per_address: 200, binds_per_account: 200, ..ServerLimits::default() };
-        Server::builder(Porter).limits(limits).listen(listener).start().unwrap()
+        Server::builder(AcceptsAll).limits(limits).listen(listener).start().unwrap()
     });
     let each = held_of_each_bind(&runtime, server.local_addrs()[0], || {});
     assert_eq!(server.binds().list().len(), 101);
     assert!(each < 2304, "{each} octets a session");
 }
 
-/// The answers that nobody reads are bounded, and what is bounded by them is what is read.
+/// The output of a session is bounded. At the bound it stops reading.
 #[test]
 fn a_peer_that_sends_and_never_reads_costs_less_than_a_mebibyte() {
-    for at_once in [true, false] {
+    for inline in [true, false] {
         let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-        let mut line = None;
+        let mut connection = None;
         let allocated = measure(|| {
-            line = Some(runtime.block_on(async {
+            connection = Some(runtime.block_on(async {
                 let (near, mut far) = duplex(64 * 1024);
                 let (peer, mut inbox) = start::<Smsc, _>(near, Config::default());
                 let bind = Frame::encode(&Pdu::Bind(Bind::default()), CommandStatus::ROK, SequenceNumber(1));
                 far.write_all(bind.octets()).await.unwrap();
                 let Some(Inbound::Bind(bind)) = inbox.recv().await else { panic!("no bind") };
                 bind.accept().unwrap();
-                if at_once {
-                    answer_at_once(&peer);
+                if inline {
+                    respond_inline(&peer);
                 }
-                let serving = answer_from(inbox);
+                let serving = respond_from_inbox(inbox);
                 let submit = Frame::encode(&Pdu::SubmitSm(message()), CommandStatus::ROK, SequenceNumber(2));
                 while timeout(Duration::from_secs(1), far.write_all(submit.octets())).await.is_ok() {}
                 (peer, far, serving)
             }));
         });
-        let (peer, ..) = line.as_ref().unwrap();
+        let (peer, ..) = connection.as_ref().unwrap();
         let requests = peer.stats().received.of(Kind::Message).requests;
-        assert!(requests > 5_000, "it read {requests} messages, far more than it can answer");
+        assert!(requests > 5_000, "{requests} messages were read, far more than can be answered");
         let held = allocated.bytes_current;
         assert!(held < 1 << 20, "{held} octets held");
     }

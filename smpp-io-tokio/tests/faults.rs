@@ -1,4 +1,4 @@
-//! The faults of the test SMSC, as its clients see them.
+//! The injected faults of the test SMSC, from the view of a client.
 
 use std::collections::HashSet;
 use std::future::{Future, poll_fn};
@@ -18,13 +18,13 @@ use smpp_io_tokio::{Client, Inbound, Inbox, start};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// What takes longer never happens.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The test fails if something takes longer.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Sends command and number of what comes in.
-struct Keeper(mpsc::Sender<(CommandId, u32)>);
+/// Sends the command and the sequence number of each PDU that is read.
+struct InputObserver(mpsc::Sender<(CommandId, u32)>);
 
-impl Observer for Keeper {
+impl Observer for InputObserver {
     fn observe(&mut self, _: Instant, direction: Direction, pdu: ObservedPdu<'_>) {
         if direction == Direction::In {
             let header = pdu.header();
@@ -33,7 +33,7 @@ impl Observer for Keeper {
     }
 }
 
-/// A client bound to an SMSC with these rules and faults, and what comes in there.
+/// Binds a client to an SMSC with these rules and faults. Returns the client and the PDUs that it reads.
 async fn bound(
     rules: Rules,
     faults: Faults,
@@ -42,7 +42,7 @@ async fn bound(
     let smsc = Smsc::builder().rules(rules).account("shop", "secret").faults(faults).start().await.unwrap();
     let (client, inbox) = start(TcpStream::connect(smsc.local_addr()).await.unwrap(), config);
     let (sender, seen) = mpsc::channel();
-    client.observe(Keeper(sender));
+    client.observe(InputObserver(sender));
     let bind = Bind {
         system_id: COctets::new(b"shop").unwrap(),
         password: Password::new(b"secret").unwrap(),
@@ -61,23 +61,22 @@ fn message() -> SubmitSm<'static> {
     }
 }
 
-/// Takes a receipt.
+/// Receives and accepts a receipt.
 async fn receipt(inbox: &mut Inbox<Esme>) {
-    let inbound = timeout(PATIENCE, inbox.recv()).await.expect("no receipt");
+    let inbound = timeout(TIMEOUT, inbox.recv()).await.expect("no receipt");
     let Some(Inbound::DeliverSm(receipt)) = inbound else { panic!("no receipt") };
     assert!(receipt.get().esm_class.is_receipt());
     receipt.accept().unwrap();
 }
 
-/// Answers are not waited for.
-fn hasty() -> Config {
+fn short_response_timeout() -> Config {
     Config { response_timeout: Duration::from_millis(200), ..Config::default() }
 }
 
 #[tokio::test]
-async fn what_is_dropped_was_taken() {
+async fn a_message_without_a_response_was_accepted() {
     let faults = Faults { drop_percent: 100, ..Faults::default() };
-    let (_smsc, client, mut inbox, _) = bound(Rules::default(), faults, hasty()).await;
+    let (_smsc, client, mut inbox, _) = bound(Rules::default(), faults, short_response_timeout()).await;
     let error = client.submit(&message()).await.unwrap_err();
     assert_eq!(error, RequestError::Unanswered(UnansweredReason::Timeout));
     receipt(&mut inbox).await;
@@ -85,7 +84,7 @@ async fn what_is_dropped_was_taken() {
 }
 
 #[tokio::test]
-async fn a_reset_leaves_the_outcome_open() {
+async fn a_reset_leaves_the_message_unanswered() {
     let faults = Faults { reset_percent: 100, ..Faults::default() };
     let (_smsc, client, _inbox, _) = bound(Rules::default(), faults, Config::default()).await;
     let error = client.submit(&message()).await.unwrap_err();
@@ -95,9 +94,9 @@ async fn a_reset_leaves_the_outcome_open() {
 }
 
 #[tokio::test]
-async fn an_unbind_without_an_answer_times_out() {
+async fn an_unbind_without_a_response_times_out() {
     let faults = Faults { no_unbind_resp: true, ..Faults::default() };
-    let (_smsc, client, _inbox, _) = bound(Rules::default(), faults, hasty()).await;
+    let (_smsc, client, _inbox, _) = bound(Rules::default(), faults, short_response_timeout()).await;
     assert_eq!(client.unbind().await.reason, CloseReason::UnbindTimeout);
 }
 
@@ -110,13 +109,13 @@ async fn throttled_messages_are_refused() {
 }
 
 #[tokio::test]
-async fn answers_come_in_another_order() {
+async fn responses_arrive_in_another_order() {
     let faults = Faults { reorder: true, ..Faults::default() };
     let rules = Rules { receipt_timing: ReceiptTiming::Never, ..Rules::default() };
     let (_smsc, client, _inbox, seen) = bound(rules, faults, Config::default()).await;
     let messages = [message(); 16];
     let mut submits: Vec<_> = messages.iter().map(|message| Box::pin(client.submit(message))).collect();
-    // In this order they are sent.
+    // They are sent in the order of their first poll.
     for submit in &mut submits {
         assert!(poll_fn(|cx| Poll::Ready(submit.as_mut().poll(cx).is_pending())).await);
     }
@@ -124,13 +123,13 @@ async fn answers_come_in_another_order() {
     for submit in submits {
         ids.insert(submit.await.unwrap().message_id().to_vec());
     }
-    assert_eq!(ids.len(), 16, "each has an answer of its own");
-    let answers: Vec<_> = seen.try_iter().map(|(_, sequence)| sequence).collect();
-    assert!(answers.len() == 17 && !answers.is_sorted(), "{answers:?}");
+    assert_eq!(ids.len(), 16, "each message has an id of its own");
+    let responses: Vec<_> = seen.try_iter().map(|(_, sequence)| sequence).collect();
+    assert!(responses.len() == 17 && !responses.is_sorted(), "{responses:?}");
 }
 
 #[tokio::test]
-async fn a_receipt_comes_before_the_response() {
+async fn a_receipt_arrives_before_the_response() {
     let rules = Rules { receipt_timing: ReceiptTiming::BeforeResponse, ..Rules::default() };
     for faults in [Faults::default(), Faults { coalesce: true, ..Faults::default() }] {
         let (_smsc, client, mut inbox, seen) = bound(rules.clone(), faults, Config::default()).await;

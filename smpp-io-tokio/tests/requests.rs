@@ -1,4 +1,4 @@
-//! Many requests on one session: who goes first, who hears what, and what becomes of those who give up.
+//! Many concurrent requests on one session: their order, their results, and requests that are dropped.
 
 use std::collections::HashSet;
 use std::future::poll_fn;
@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 use tokio::task::{JoinHandle, JoinSet, yield_now};
 use tokio::time::timeout;
 
-/// A bound client and the server's side of it.
+/// Returns a bound client and its server.
 async fn bound(config: Config) -> (Client, Peer, Inbox<Smsc>) {
     let (near, far) = duplex(4096);
     let (client, _) = start::<Esme, _>(near, config);
@@ -40,13 +40,13 @@ fn id(octets: &[u8]) -> SubmitSmResp<'_> {
     SubmitSmResp { message_id: COctets::new(octets).unwrap(), ..SubmitSmResp::default() }
 }
 
-/// The id that the message was given, or why there is none.
+/// Submits a message in a task of its own. Returns its message id.
 fn submit(client: &Client, what: impl Into<Vec<u8>>) -> JoinHandle<Result<Vec<u8>, RequestError>> {
     let (client, what) = (client.clone(), what.into());
     tokio::spawn(async move { client.submit(&text(&what)).await.map(|answer| answer.message_id().to_vec()) })
 }
 
-/// Gives each message its own text as its id.
+/// Responds to each message with its text as the message id.
 async fn echo(mut inbox: Inbox<Smsc>) {
     while let Some(inbound) = inbox.recv().await {
         let Inbound::SubmitSm(message) = inbound else { continue };
@@ -55,7 +55,7 @@ async fn echo(mut inbox: Inbox<Smsc>) {
     }
 }
 
-fn echo_at_once(peer: &Peer) {
+fn echo_inline(peer: &Peer) {
     peer.respond_inline(|request, responder| match request {
         Request::SubmitSm(message, reply) => {
             let _ = responder.respond(reply, Ok(id(message.text())));
@@ -66,34 +66,34 @@ fn echo_at_once(peer: &Peer) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn first_come_first_served_whoever_gives_up() {
+async fn requests_are_sent_in_order_also_when_some_are_dropped() {
     let (client, _peer, mut inbox) = bound(Config { window: 1, ..Config::default() }).await;
     let mut tasks = Vec::new();
     for number in 0..30_u8 {
         tasks.push(submit(&client, [number]));
-        // Each is in line before the next comes.
+        // Each request is in the queue before the next one.
         yield_now().await;
     }
-    // The first is in flight; the second is next in line, others stand in the middle and at the end.
-    let given_up = [1, 7, 8, 29];
-    for number in given_up {
+    // The first is in flight. Dropped are the next one, two in the middle and the last one.
+    let dropped = [1, 7, 8, 29];
+    for number in dropped {
         tasks[usize::from(number)].abort();
     }
-    let mut came = Vec::new();
-    while came.len() < 30 - given_up.len() {
-        let next = timeout(Duration::from_secs(1), inbox.recv()).await.expect("someone was forgotten");
+    let mut received = Vec::new();
+    while received.len() < 30 - dropped.len() {
+        let next = timeout(Duration::from_secs(1), inbox.recv()).await.expect("a request was not woken");
         let Some(Inbound::SubmitSm(message)) = next else { panic!("no message") };
-        came.push(message.get().text()[0]);
+        received.push(message.get().text()[0]);
         message.accept().unwrap();
     }
-    let expected: Vec<u8> = (0..30).filter(|number| !given_up.contains(number)).collect();
-    assert_eq!(came, expected);
+    let expected: Vec<u8> = (0..30).filter(|number| !dropped.contains(number)).collect();
+    assert_eq!(received, expected);
 }
 
-/// Counts the writes.
-struct Counting(DuplexStream, Arc<AtomicUsize>);
+/// A transport that counts the writes.
+struct CountingTransport(DuplexStream, Arc<AtomicUsize>);
 
-impl AsyncRead for Counting {
+impl AsyncRead for CountingTransport {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -103,7 +103,7 @@ impl AsyncRead for Counting {
     }
 }
 
-impl AsyncWrite for Counting {
+impl AsyncWrite for CountingTransport {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
         self.1.fetch_add(1, Ordering::Relaxed);
         Pin::new(&mut self.0).poll_write(cx, octets)
@@ -119,13 +119,13 @@ impl AsyncWrite for Counting {
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_in_line_leave_together() {
+async fn waiting_requests_leave_in_one_write() {
     let (near, far) = duplex(64 * 1024);
     let writes = Arc::new(AtomicUsize::new(0));
     let config = Config { window: 32, ..Config::default() };
-    let (client, _) = start::<Esme, _>(Counting(near, Arc::clone(&writes)), config);
+    let (client, _) = start::<Esme, _>(CountingTransport(near, Arc::clone(&writes)), config);
     let (peer, mut inbox) = start::<Smsc, _>(far, config);
-    echo_at_once(&peer);
+    echo_inline(&peer);
     let bind = Bind::default();
     let (answer, ()) = tokio::join!(client.bind(&bind), async {
         let Some(Inbound::Bind(bind)) = inbox.recv().await else { panic!("no bind") };
@@ -141,7 +141,7 @@ async fn those_in_line_leave_together() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outcome_that_nobody_waits_for_is_not_heard_by_the_next() {
+async fn the_result_of_a_dropped_request_does_not_reach_another() {
     let (client, _peer, mut inbox) = bound(Config { window: 2, ..Config::default() }).await;
     let first = submit(&client, "first");
     let Some(Inbound::SubmitSm(held)) = inbox.recv().await else { panic!("no message") };
@@ -159,7 +159,7 @@ async fn an_outcome_that_nobody_waits_for_is_not_heard_by_the_next() {
     assert_eq!(third.await.unwrap().unwrap(), b"third");
 }
 
-/// Polled once in one task, and awaited in another: in line, then in flight.
+/// The future is polled in several tasks: in the queue, then in flight.
 #[tokio::test(start_paused = true)]
 async fn a_request_may_move_between_tasks() {
     let (client, _peer, mut inbox) = bound(Config { window: 1, ..Config::default() }).await;
@@ -182,12 +182,13 @@ async fn a_request_may_move_between_tasks() {
     held.accept().unwrap();
     tokio::spawn(echo(inbox));
     first.await.unwrap().unwrap();
-    let answer = timeout(Duration::from_secs(1), moved).await.expect("it is not woken").unwrap().unwrap();
+    let answer =
+        timeout(Duration::from_secs(1), moved).await.expect("the request was not woken").unwrap().unwrap();
     assert_eq!(answer.message_id(), b"moves");
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_of_the_session_reaches_those_in_line() {
+async fn the_end_of_the_session_fails_waiting_requests() {
     let (client, _peer, mut inbox) = bound(Config { window: 1, ..Config::default() }).await;
     let first = submit(&client, "first");
     let held = inbox.recv().await;
@@ -196,17 +197,18 @@ async fn the_end_of_the_session_reaches_those_in_line() {
     client.abort().await;
     assert!(matches!(first.await.unwrap(), Err(RequestError::Unanswered(_))));
     for waiting in waiting {
-        let told = timeout(Duration::from_secs(1), waiting).await.expect("nobody told him").unwrap();
-        assert_eq!(told, Err(RequestError::NeverSent(NotSentReason::Closed(CloseReason::Aborted))));
+        let result =
+            timeout(Duration::from_secs(1), waiting).await.expect("the request was not woken").unwrap();
+        assert_eq!(result, Err(RequestError::NeverSent(NotSentReason::Closed(CloseReason::Aborted))));
     }
     drop(held);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_answered_at_once_comes_out_of_the_inbox() {
+async fn requests_without_an_inline_response_go_to_the_inbox() {
     let (client, peer, mut inbox) = bound(Config::default()).await;
-    echo_at_once(&peer);
-    assert_eq!(submit(&client, "at once").await.unwrap().unwrap(), b"at once");
+    echo_inline(&peer);
+    assert_eq!(submit(&client, "inline").await.unwrap().unwrap(), b"inline");
     let query = QuerySm::default();
     let (answer, ()) = tokio::join!(client.request(&query), async {
         let Some(Inbound::QuerySm(query)) = inbox.recv().await else { panic!("no query") };
@@ -215,13 +217,13 @@ async fn what_is_not_answered_at_once_comes_out_of_the_inbox() {
     assert_eq!(answer.unwrap_err(), RequestError::Refused(CommandStatus::RQUERYFAIL));
 }
 
-/// More tasks than the window has places, on several threads: each hears its own answer, nobody is forgotten.
+/// More tasks than the window allows, on several threads: each gets its own response.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn on_many_threads_each_hears_his_own() {
-    for (window, at_once) in [(1, true), (16, false), (64, true), (300, false)] {
+async fn on_many_threads_each_request_gets_its_own_response() {
+    for (window, inline) in [(1, true), (16, false), (64, true), (300, false)] {
         let (client, peer, inbox) = bound(Config { window, ..Config::default() }).await;
-        if at_once {
-            echo_at_once(&peer);
+        if inline {
+            echo_inline(&peer);
         }
         let serving = tokio::spawn(echo(inbox));
         let mut tasks = JoinSet::new();
@@ -249,16 +251,16 @@ async fn on_many_threads_each_hears_his_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_observer_that_panics_over_a_request_stops_no_other() {
-    struct Trap;
-    impl Observer for Trap {
+async fn an_observer_that_panics_affects_one_request() {
+    struct Panics;
+    impl Observer for Panics {
         fn observe(&mut self, _: Instant, _: Direction, _: ObservedPdu<'_>) {
-            panic!("as asked");
+            panic!("expected panic");
         }
     }
     let (client, peer, _inbox) = bound(Config::default()).await;
-    echo_at_once(&peer);
-    client.observe(Trap);
+    echo_inline(&peer);
+    client.observe(Panics);
     assert!(submit(&client, "1").await.unwrap_err().is_panic());
     client.observe(());
     let before = tokio::time::Instant::now();

@@ -1,4 +1,4 @@
-//! Over real sockets and real TLS, against the SMSC of the module `testing`.
+//! A client over real sockets with TLS, against the SMSC of the module `testing`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,7 +41,7 @@ fn message() -> SubmitSm<'static> {
 }
 
 #[tokio::test]
-async fn a_receipt_comes_on_the_receiver_for_what_the_transmitter_sent() {
+async fn the_receiver_gets_the_receipt_of_the_transmitters_message() {
     let smsc = Smsc::builder().tls().start().await.unwrap();
     let connector = trusting(&smsc);
     let there = endpoint("localhost", smsc.local_addr().port(), true);
@@ -65,21 +65,21 @@ async fn a_receipt_comes_on_the_receiver_for_what_the_transmitter_sent() {
 }
 
 #[tokio::test]
-async fn a_refused_receipt_comes_again() {
+async fn a_refused_receipt_is_redelivered() {
     let smsc = Smsc::builder().tls().start().await.unwrap();
     let connector = trusting(&smsc);
     let (client, mut inbox) =
         connector.connect(&endpoint("localhost", smsc.local_addr().port(), true)).await.unwrap();
     client.bind(&bind(BindMode::Transceiver, ACCOUNT.1)).await.unwrap();
     client.submit(&message()).await.unwrap();
-    // Dropped unanswered: the SMSC is told to try again.
+    // Dropped without a response: refused with a temporary error.
     drop(inbox.recv().await.unwrap());
     let Some(Inbound::DeliverSm(again)) = inbox.recv().await else { panic!("the receipt is lost") };
     again.accept().unwrap();
 }
 
 #[tokio::test]
-async fn refused_binds_name_their_status() {
+async fn refused_binds_report_their_status() {
     let smsc = Smsc::builder().tls().start().await.unwrap();
     let connector = trusting(&smsc);
     let there = endpoint("localhost", smsc.local_addr().port(), true);
@@ -87,7 +87,7 @@ async fn refused_binds_name_their_status() {
     let error = client.bind(&bind(BindMode::Transceiver, "guess")).await.unwrap_err();
     assert_eq!(error, RequestError::Refused(CommandStatus::RINVPASWD));
     assert!(error.to_string().contains("ESME_RINVPASWD"));
-    // The SMSC ends the connection after it has answered.
+    // The SMSC closes the connection after its response.
     assert_eq!(client.closed().await.reason, CloseReason::Disconnected);
 
     let mut held = Vec::new();
@@ -98,11 +98,11 @@ async fn refused_binds_name_their_status() {
     }
     let (fifth, _inbox) = connector.connect(&there).await.unwrap();
     let error = fifth.bind(&bind(BindMode::Transceiver, ACCOUNT.1)).await.unwrap_err();
-    assert_eq!(error, RequestError::Refused(CommandStatus::RALYBND), "four binds is the cap");
+    assert_eq!(error, RequestError::Refused(CommandStatus::RALYBND), "the limit is four binds");
 }
 
 #[tokio::test]
-async fn certificates_are_verified_for_authority_and_name() {
+async fn certificates_are_verified_for_issuer_and_host_name() {
     let smsc = Smsc::builder().tls().start().await.unwrap();
     let other = Smsc::builder().tls().start().await.unwrap();
     let cases = [("localhost", &other), ("127.0.0.1", &smsc)];
@@ -115,7 +115,7 @@ async fn certificates_are_verified_for_authority_and_name() {
 }
 
 #[tokio::test]
-async fn both_tls_versions_are_spoken() {
+async fn tls_1_2_and_1_3_are_supported() {
     let smsc = Smsc::builder().tls().start().await.unwrap();
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -129,15 +129,15 @@ async fn both_tls_versions_are_spoken() {
 }
 
 #[tokio::test]
-async fn what_is_in_the_way_of_a_connection_is_said() {
-    // A port that was free a moment ago, and refuses.
+async fn connection_errors_report_their_cause() {
+    // Nothing listens on the port: it refuses connections.
     let port = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let connector = Connector::new().timeout(Duration::from_secs(5));
     let refused = connector.connect(&endpoint("127.0.0.1", port, false)).await.unwrap_err();
     assert!(matches!(&refused, ConnectError::Connect { attempts, .. } if attempts.len() == 1), "{refused}");
     let unknown = connector.connect(&endpoint("no-such-host.invalid", 2775, false)).await.unwrap_err();
     assert!(matches!(unknown, ConnectError::Resolve { .. }), "{unknown}");
-    // Plain SMPP spoken to a TLS port, and TLS to a plain one.
+    // Plain SMPP on a TLS port.
     let smsc = Smsc::builder().tls().start().await.unwrap();
     let (client, _inbox) =
         connector.connect(&endpoint("localhost", smsc.local_addr().port(), false)).await.unwrap();

@@ -1,4 +1,4 @@
-//! What an account tells, kept until whoever waits for it fetches it.
+//! Routes the events of an account to the callers that wait for them.
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -6,34 +6,39 @@ use core::fmt;
 use core::mem;
 use core::task::Poll;
 
-use super::Account;
-use super::event::{ConnectFailure, Event, LinkEvent, Unresolved};
-use super::incoming::{Ack, InboundMessage};
-use super::message::{Message, MessageId, MessageNumber, MessageOutcome, SendError, SubmitError};
-use super::receipts::{DeliveryReceipt, NoMoreReceipts, ReceiptMatch};
+use super::ack::Ack;
+use super::error::{FirstBindError, NoMoreReceipts, SendError, SubmitError};
+use super::event::Event;
+use super::inbound_message::InboundMessage;
+use super::link::{ConnectFailure, LinkEvent};
+use super::message::Message;
+use super::outcome::{MessageId, MessageNumber, MessageOutcome, Unresolved};
+use super::receipt::{DeliveryReceipt, ReceiptMatch};
+use super::state::Account;
 use crate::frame::Frame;
-use crate::pdu::{CommandStatus, DeliverSm, Operation};
+use crate::pdu::{DeliverSm, Operation};
 use crate::session::Observer;
 use crate::time::Instant;
 
-/// Receipts of one message that wait for its owner; more are left to the SMSC. A message has 255 parts at most, and each
-/// part few states.
-const RECEIPTS: usize = 1024;
+/// The most receipts of one message that wait for its caller; further ones are left to the SMSC. A message has 255
+/// segments at most, and each segment few states.
+const MAX_RECEIPTS: usize = 1024;
 
-/// Keeps what an [`Account`] tells until it is fetched: the outcome and the receipts of each message for its owner, and
-/// what arrives for nobody in particular. For an adapter whose users wait: it says whom to wake.
+/// Buffers the events of an [`Account`] until the callers that wait for them fetch them: the outcome and the receipts of
+/// each message, and the arrivals, which belong to no waiting message. Adapters whose users wait are built on it.
 ///
-/// Pass each [`Event`] to [`handle_event`](Self::handle_event). A `poll_` method gives what there is, or keeps the waiter
-/// `W`, a [`Waker`](core::task::Waker) or whatever else wakes a user; [`woken`](Self::woken) gives it back once there is
-/// something. One waits for a message at a time, and one for the arrivals: a later waiter takes the place of an earlier,
-/// who is handed back in exchange. So none is dropped here: that may run anyone's code, and is for where nothing is locked.
+/// Pass each [`Event`] to [`handle_event`](Self::handle_event). A `poll_` method returns what has arrived, or stores the
+/// waiter `W`: a [`Waker`](core::task::Waker), a condition variable, or another handle that wakes a user of the adapter.
+/// [`take_wakers`](Self::take_wakers) returns the waiters to wake. There is one waiter for each message, and one for the
+/// arrivals. A later waiter replaces an earlier one, and the `poll_` method swaps the earlier one into its argument: so the
+/// router drops no waiter. Dropping one may run foreign code, which must not happen while the adapter holds a lock.
 ///
-/// # What is kept
+/// # What it buffers
 ///
-/// - A message has its place from [`submit`](Self::submit) to [`release`](Self::release). Up to 1,024 of its receipts wait
-///   there, and are acknowledged to the SMSC; more are left to the SMSC.
-/// - Messages from phones wait among the arrivals, and receipts for which no message waits. Beyond the limit the SMSC is
-///   told to keep them (`ESME_RX_T_APPN`); an alert_notification, which has no response, is lost then.
+/// - Each message has a slot from [`submit`](Self::submit) to [`release`](Self::release). The slot holds up to 1,024
+///   receipts, which are acknowledged at once. Further ones are refused with `ESME_RX_T_APPN`: the SMSC keeps them.
+/// - MO messages, and receipts without a slot, are queued as arrivals, up to a limit. Beyond it they are refused with
+///   `ESME_RX_T_APPN`. An alert_notification, which has no response, is lost then.
 ///
 /// ```
 /// use core::task::Poll;
@@ -46,89 +51,86 @@ const RECEIPTS: usize = 1024;
 /// let now = Instant::ZERO;
 /// let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::EIGHT_BY_EIGHT);
 /// let mut account = Account::<()>::new(options, now)?;
-/// let mut desk = EventRouter::new(1_000);
+/// let mut router = EventRouter::new(1_000);
 /// let template = SubmitSm { destination: Address::international("6591234567")?, ..SubmitSm::default() };
-/// let number = desk.submit(now, &mut account, &Message::text(&template, "Hello"))?;
-/// assert!(desk.poll_outcome(number, &mut Some("its sender")).is_pending());
+/// let number = router.submit(now, &mut account, &Message::text(&template, "Hello"))?;
+/// assert!(router.poll_outcome(number, &mut Some("sender")).is_pending());
 ///
 /// account.shutdown(now, Duration::ZERO);
 /// while let Some(event) = account.poll_event() {
-///     desk.handle_event(now, &mut account, event);
+///     router.handle_event(now, &mut account, event);
 /// }
-/// assert_eq!(desk.woken().collect::<Vec<_>>(), ["its sender"]);
-/// let Poll::Ready(Err(SendError::Failed { outcome, .. })) = desk.poll_outcome(number, &mut None) else { panic!() };
+/// assert_eq!(router.take_wakers().collect::<Vec<_>>(), ["sender"]);
+/// let Poll::Ready(Err(SendError::Failed { outcome, .. })) = router.poll_outcome(number, &mut None) else { panic!() };
 /// assert!(outcome.is_safe_to_resend());
-/// desk.release(number);
+/// router.release(number);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct EventRouter<W> {
-    slots: BTreeMap<MessageNumber, Slot<W>>,
+    slots: BTreeMap<MessageNumber, MessageSlot<W>>,
     arrivals: VecDeque<RoutedEvent>,
     max_arrivals: usize,
-    /// Whether anyone fetches what arrives.
-    is_fetched: bool,
-    receiver: Option<W>,
-    woken: Vec<W>,
+    /// Whether the adapter still fetches arrivals.
+    accepts_arrivals: bool,
+    arrival_waiter: Option<W>,
+    wakers: Vec<W>,
     first_bind: Option<Result<(), FirstBindError>>,
     unresolved: Vec<Unresolved>,
-    over: bool,
+    is_over: bool,
 }
 
-/// What there is for the owner of one message.
-struct Slot<W> {
+/// The buffered events of one message.
+struct MessageSlot<W> {
     outcome: Option<MessageOutcome>,
     receipts: VecDeque<(DeliveryReceipt, ReceiptMatch)>,
-    /// Why no more receipts will come.
-    end: Option<NoMoreReceipts>,
-    owner: Option<W>,
+    /// Why no more receipts will arrive.
+    no_more_receipts: Option<NoMoreReceipts>,
+    waiter: Option<W>,
 }
 
-/// Something that has been delivered.
+/// An arrival: something that the SMSC delivered and that belongs to no waiting message.
 #[derive(Debug)]
 pub enum RoutedEvent {
-    /// A message from a phone, whole, or what there is of one whose other parts have not come in time.
+    /// A mobile-originated (MO) message: complete, or the segments that are there if the others did not arrive in time.
     Message(InboundMessage, Ack),
-    /// A receipt: of a message that nobody waits for, or about none that is known. Without the right to answer it if it
-    /// has been acknowledged.
+    /// A receipt of a message without a slot, or of an unknown message. It has no [`Ack`] if it has been acknowledged.
     Receipt(DeliveryReceipt, Option<ReceiptMatch>, Option<Ack>),
-    /// What has no response: alert_notification.
+    /// An alert_notification, which has no response.
     Notification(Frame<Vec<u8>>),
 }
 
-/// Why there will be no first bind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FirstBindError {
-    /// The SMSC refuses the account.
-    Refused(CommandStatus),
-    /// The server's certificate is not accepted, at whichever address. The account goes on trying.
-    Untrusted,
-}
-
-impl<W> Slot<W> {
-    /// Whether receipts are the owner's. Without an outcome, and that it has to be told first, nobody can say that none
-    /// will come.
-    fn takes_receipts(&self) -> bool {
-        self.outcome.as_ref().is_none_or(|outcome| outcome.result().is_ok() && self.end.is_none())
+impl<W> MessageSlot<W> {
+    /// Returns whether receipts go into this slot. Before the outcome they always do, because more may follow; later only
+    /// if the message was accepted and more receipts may arrive.
+    fn accepts_receipts(&self) -> bool {
+        self.outcome
+            .as_ref()
+            .is_none_or(|outcome| outcome.result().is_ok() && self.no_more_receipts.is_none())
     }
 }
 
 impl<W> EventRouter<W> {
-    /// With room for so many arrivals.
+    /// Creates a router that buffers up to this many arrivals.
     pub const fn new(max_arrivals: usize) -> Self {
         Self {
             slots: BTreeMap::new(),
             arrivals: VecDeque::new(),
             max_arrivals,
-            is_fetched: true,
-            receiver: None,
-            woken: Vec::new(),
+            accepts_arrivals: true,
+            arrival_waiter: None,
+            wakers: Vec::new(),
             first_bind: None,
             unresolved: Vec::new(),
-            over: false,
+            is_over: false,
         }
     }
 
-    /// Gives the account a message that someone waits for. It has its place until it is [released](Self::release).
+    /// Submits a message to the account, and creates its slot. The slot lives until the message is
+    /// [released](Self::release).
+    ///
+    /// # Errors
+    ///
+    /// The error of [`Account::submit`]; there is no slot then.
     pub fn submit<O: Observer>(
         &mut self,
         now: Instant,
@@ -136,24 +138,32 @@ impl<W> EventRouter<W> {
         message: &Message,
     ) -> Result<MessageNumber, SubmitError> {
         let number = account.submit(now, message)?;
-        let end = if message.asks_for_receipts() { None } else { Some(NoMoreReceipts::NotRequested) };
-        self.slots.insert(number, Slot { outcome: None, receipts: VecDeque::new(), end, owner: None });
+        let no_more_receipts =
+            if message.asks_for_receipts() { None } else { Some(NoMoreReceipts::NotRequested) };
+        let slot = MessageSlot { outcome: None, receipts: VecDeque::new(), no_more_receipts, waiter: None };
+        self.slots.insert(number, slot);
         Ok(number)
     }
 
-    /// Keeps what an event says for whoever waits for it. What is not kept is answered for at once.
+    /// Buffers an event for the caller that waits for it. What cannot be buffered is refused at once.
     pub fn handle_event<O: Observer>(&mut self, now: Instant, account: &mut Account<O>, event: Event) {
         match event {
-            Event::Outcome { message, outcome } => self.conclude(message, outcome),
-            Event::Receipt { receipt, about, ack } => self.receipt(now, account, receipt, about, ack),
+            Event::Outcome { message, outcome } => self.record_outcome(message, outcome),
+            Event::Receipt { receipt, matched, ack } => {
+                self.handle_receipt(now, account, receipt, matched, ack);
+            }
             Event::ReceiptsExpired { message, .. } => {
                 if let Some(slot) = self.slots.get_mut(&message) {
-                    slot.end.get_or_insert(NoMoreReceipts::NotReceived);
-                    self.woken.extend(slot.owner.take());
+                    slot.no_more_receipts.get_or_insert(NoMoreReceipts::NotReceived);
+                    self.wakers.extend(slot.waiter.take());
                 }
             }
-            Event::Message { message, ack } => self.arrive(now, account, RoutedEvent::Message(message, ack)),
-            Event::Notification { frame } => self.arrive(now, account, RoutedEvent::Notification(frame)),
+            Event::Message { message, ack } => {
+                self.queue_arrival(now, account, RoutedEvent::Message(message, ack));
+            }
+            Event::Notification { frame } => {
+                self.queue_arrival(now, account, RoutedEvent::Notification(frame));
+            }
             Event::Link { event: LinkEvent::Bound { .. }, .. } => {
                 self.first_bind.get_or_insert(Ok(()));
             }
@@ -174,71 +184,76 @@ impl<W> EventRouter<W> {
         }
     }
 
-    fn conclude(&mut self, message: MessageNumber, outcome: MessageOutcome) {
+    fn record_outcome(&mut self, message: MessageNumber, outcome: MessageOutcome) {
         let Some(slot) = self.slots.get_mut(&message) else { return };
         if outcome.ids().any(|id| id.as_bytes().is_empty()) {
-            // Of the part that the SMSC gave no id no receipt is known by its own.
-            slot.end.get_or_insert(NoMoreReceipts::NotReceived);
+            // No receipt can name a segment without an id.
+            slot.no_more_receipts.get_or_insert(NoMoreReceipts::NotReceived);
         }
         slot.outcome = Some(outcome);
-        self.woken.extend(slot.owner.take());
+        self.wakers.extend(slot.waiter.take());
     }
 
-    fn receipt<O: Observer>(
+    fn handle_receipt<O: Observer>(
         &mut self,
         now: Instant,
         account: &mut Account<O>,
         receipt: DeliveryReceipt,
-        about: Option<ReceiptMatch>,
+        matched: Option<ReceiptMatch>,
         ack: Ack,
     ) {
-        let slot = about.and_then(|about| Some((about, self.slots.get_mut(&about.message)?)));
-        // If the bind is gone, the receipt comes again, and counts as repeated if it was accepted.
+        let slot = matched.and_then(|matched| Some((matched, self.slots.get_mut(&matched.message)?)));
+        // If the bind has ended, the SMSC redelivers the receipt. If it was accepted, it counts as repeated.
         let _ = match slot {
-            Some((about, slot)) if slot.takes_receipts() => {
-                if slot.receipts.len() >= RECEIPTS {
+            Some((matched, slot)) if slot.accepts_receipts() => {
+                if slot.receipts.len() >= MAX_RECEIPTS {
                     account.acknowledge(now, ack, Err(DeliverSm::UNANSWERED))
                 } else {
-                    slot.receipts.push_back((receipt, about));
-                    if about.message_state.is_some() {
-                        slot.end = Some(NoMoreReceipts::AllReceived);
+                    slot.receipts.push_back((receipt, matched));
+                    if matched.message_state.is_some() {
+                        slot.no_more_receipts = Some(NoMoreReceipts::AllReceived);
                     }
-                    self.woken.extend(slot.owner.take());
+                    self.wakers.extend(slot.waiter.take());
                     account.acknowledge(now, ack, Ok(()))
                 }
             }
-            // Nobody wants to know.
-            _ if about.is_some() && !self.is_fetched => account.acknowledge(now, ack, Ok(())),
-            _ => return self.arrive(now, account, RoutedEvent::Receipt(receipt, about, Some(ack))),
+            // The adapter discards receipts of its own messages.
+            _ if matched.is_some() && !self.accepts_arrivals => account.acknowledge(now, ack, Ok(())),
+            _ => return self.queue_arrival(now, account, RoutedEvent::Receipt(receipt, matched, Some(ack))),
         };
     }
 
-    fn arrive<O: Observer>(&mut self, now: Instant, account: &mut Account<O>, delivery: RoutedEvent) {
-        if self.is_fetched && self.arrivals.len() < self.max_arrivals {
-            self.arrivals.push_back(delivery);
-            self.woken.extend(self.receiver.take());
+    fn queue_arrival<O: Observer>(&mut self, now: Instant, account: &mut Account<O>, arrival: RoutedEvent) {
+        if self.accepts_arrivals && self.arrivals.len() < self.max_arrivals {
+            self.arrivals.push_back(arrival);
+            self.wakers.extend(self.arrival_waiter.take());
         } else {
-            delivery.refuse(now, account);
+            arrival.refuse(now, account);
         }
     }
 
-    /// Those who waited for what there is now, each once: wake them, and let them look again.
-    pub fn woken(&mut self) -> impl Iterator<Item = W> {
-        self.woken.drain(..)
+    /// Removes and returns the waiters for which something has arrived, each once. Wake them: they then poll again.
+    pub fn take_wakers(&mut self) -> impl Iterator<Item = W> {
+        self.wakers.drain(..)
     }
 
-    /// The SMSC's ids of a message, one for each part, if all of it was accepted; otherwise what became of it.
+    /// Returns the SMSC's ids of the message's segments once all were accepted.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Failed`] if not all were accepted; [`SendError::DriverGone`] if the router was closed before the
+    /// message had an outcome, or the message has no slot.
     pub fn poll_outcome(
         &mut self,
         message: MessageNumber,
-        owner: &mut Option<W>,
+        waiter: &mut Option<W>,
     ) -> Poll<Result<Vec<MessageId>, SendError>> {
         let Some(slot) = self.slots.get_mut(&message) else { return Poll::Ready(Err(SendError::DriverGone)) };
         let Some(outcome) = &slot.outcome else {
-            if self.over {
+            if self.is_over {
                 return Poll::Ready(Err(SendError::DriverGone));
             }
-            mem::swap(&mut slot.owner, owner);
+            mem::swap(&mut slot.waiter, waiter);
             return Poll::Pending;
         };
         Poll::Ready(match outcome.result() {
@@ -247,11 +262,15 @@ impl<W> EventRouter<W> {
         })
     }
 
-    /// The next receipt of a message, intermediate ones included, or why no more will come.
+    /// Returns the next receipt of a message, intermediate ones included.
+    ///
+    /// # Errors
+    ///
+    /// [`NoMoreReceipts`] if no further receipt will arrive.
     pub fn poll_receipt(
         &mut self,
         message: MessageNumber,
-        owner: &mut Option<W>,
+        waiter: &mut Option<W>,
     ) -> Poll<Result<(DeliveryReceipt, ReceiptMatch), NoMoreReceipts>> {
         let Some(slot) = self.slots.get_mut(&message) else {
             return Poll::Ready(Err(NoMoreReceipts::Closed));
@@ -259,78 +278,81 @@ impl<W> EventRouter<W> {
         if let Some(receipt) = slot.receipts.pop_front() {
             return Poll::Ready(Ok(receipt));
         }
-        if let Some(why) = slot.end.or(self.over.then_some(NoMoreReceipts::Closed)) {
-            return Poll::Ready(Err(why));
+        if let Some(reason) = slot.no_more_receipts.or(self.is_over.then_some(NoMoreReceipts::Closed)) {
+            return Poll::Ready(Err(reason));
         }
-        mem::swap(&mut slot.owner, owner);
+        mem::swap(&mut slot.waiter, waiter);
         Poll::Pending
     }
 
-    /// Nobody waits for the message any more. Its receipts that were not fetched, and are acknowledged, go to the arrivals:
-    /// they do not take the room of those that can be left to the SMSC, but as much again at most; what is more is lost.
-    /// Those that are still to come go there too, to be acknowledged by whoever fetches them.
+    /// Removes the slot of a message for which no caller waits any more.
+    ///
+    /// Its buffered receipts, which are acknowledged already, become arrivals. They do not use the capacity of arrivals
+    /// that the SMSC could keep, but at most as much again; further ones are lost. Later receipts of the message become
+    /// arrivals too, to be acknowledged by the caller that fetches them.
     pub fn release(&mut self, message: MessageNumber) {
         let Some(slot) = self.slots.remove(&message) else { return };
-        self.woken.extend(slot.owner);
-        for (receipt, about) in slot.receipts {
-            if self.is_fetched && self.arrivals.len() < self.max_arrivals.saturating_mul(2) {
-                self.arrivals.push_back(RoutedEvent::Receipt(receipt, Some(about), None));
-                self.woken.extend(self.receiver.take());
+        self.wakers.extend(slot.waiter);
+        for (receipt, matched) in slot.receipts {
+            if self.accepts_arrivals && self.arrivals.len() < self.max_arrivals.saturating_mul(2) {
+                self.arrivals.push_back(RoutedEvent::Receipt(receipt, Some(matched), None));
+                self.wakers.extend(self.arrival_waiter.take());
             }
         }
     }
 
-    /// The next that was delivered, in the order it came; `None` once the account has ended and none is left, or if
-    /// [nobody fetches them](Self::close_arrivals).
-    pub fn poll_arrival(&mut self, receiver: &mut Option<W>) -> Poll<Option<RoutedEvent>> {
+    /// Returns the next arrival, in the order of delivery; `None` once the account has ended and none is left, or the
+    /// arrivals are [closed](Self::close_arrivals).
+    pub fn poll_arrival(&mut self, waiter: &mut Option<W>) -> Poll<Option<RoutedEvent>> {
         match self.arrivals.pop_front() {
-            None if self.is_fetched && !self.over => {
-                mem::swap(&mut self.receiver, receiver);
+            None if self.accepts_arrivals && !self.is_over => {
+                mem::swap(&mut self.arrival_waiter, waiter);
                 Poll::Pending
             }
             arrival => Poll::Ready(arrival),
         }
     }
 
-    /// Nobody fetches what arrives any more. Messages and receipts about unknown messages are left to the SMSC from now
-    /// on, what waits included; receipts of messages of this account are accepted and forgotten.
+    /// Stops buffering arrivals, because no caller fetches them any more. From now on the router refuses MO messages and
+    /// receipts of unknown messages with `ESME_RX_T_APPN`, including those that are buffered: the SMSC keeps them. It
+    /// acknowledges and discards receipts of this account's messages.
     pub fn close_arrivals<O: Observer>(&mut self, now: Instant, account: &mut Account<O>) {
-        self.is_fetched = false;
-        self.woken.extend(self.receiver.take());
-        for delivery in mem::take(&mut self.arrivals) {
-            delivery.refuse(now, account);
+        self.accepts_arrivals = false;
+        self.wakers.extend(self.arrival_waiter.take());
+        for arrival in mem::take(&mut self.arrivals) {
+            arrival.refuse(now, account);
         }
     }
 
-    /// Whether there has been a bind, or why there will be none; `None` as long as nobody can say.
+    /// Returns whether the account has had a bind, or why it has none; `None` while the first attempts are in progress.
     pub const fn first_bind(&self) -> Option<Result<(), FirstBindError>> {
         self.first_bind
     }
 
-    /// Whether the account is over: nothing will be told any more.
+    /// Returns whether the account has ended: no further event will arrive.
     pub const fn is_over(&self) -> bool {
-        self.over
+        self.is_over
     }
 
-    /// What was not known to have come to a good end when the account was shut down. Told once.
+    /// Removes and returns what was unresolved when the account was shut down ([`Event::Closed`]).
     pub fn take_unresolved(&mut self) -> Vec<Unresolved> {
         mem::take(&mut self.unresolved)
     }
 
-    /// Nobody drives the account any more, though it has not said that it is [closed](Event::Closed). Nobody waits for
-    /// ever: a message without an outcome is [lost](SendError::DriverGone).
+    /// Ends all waits, although the account has not emitted [`Event::Closed`]: its driver is gone. A message without an
+    /// outcome ends with [`SendError::DriverGone`].
     pub fn close(&mut self) {
-        self.over = true;
-        let owners = self.slots.values_mut().filter_map(|slot| slot.owner.take());
-        self.woken.extend(owners.chain(self.receiver.take()));
+        self.is_over = true;
+        let waiters = self.slots.values_mut().filter_map(|slot| slot.waiter.take());
+        self.wakers.extend(waiters.chain(self.arrival_waiter.take()));
     }
 }
 
 impl RoutedEvent {
-    /// Leaves it to the SMSC.
+    /// Refuses it with a temporary status, so that the SMSC keeps it.
     fn refuse<O: Observer>(self, now: Instant, account: &mut Account<O>) {
         let (Self::Message(_, ack) | Self::Receipt(_, _, Some(ack))) = self else { return };
-        // If the bind is gone, the SMSC has seen no answer, and keeps it too.
+        // If the bind has ended, the SMSC has seen no answer, and keeps it too.
         let _ = account.acknowledge(now, ack, Err(DeliverSm::UNANSWERED));
     }
 }

@@ -1,349 +1,264 @@
-//! Many binds of one account: which of them sends, when to connect where, which receipt is about what.
+//! An account: several binds to one SMSC, kept up and used as one connection.
 //!
-//! An [`Account`] is a state machine as a session is, and holds the session of each of its binds. Octets and time
-//! go in; octets, [`Action`]s and [`Event`]s come out. It knows no socket and asks no name server: the adapter does what
-//! an action says, and tells what came of it.
+//! An [`Account`]
+//!
+//! - keeps the configured number of **binds**, and **reconnects** with exponential back-off;
+//! - **queues** messages, and spreads their segments over the binds by priority and free window;
+//! - keeps the **rate limit** of each bind, and **retries throttled** messages;
+//! - matches **delivery receipts** (DLRs) to the messages, whichever bind they arrive on;
+//! - reassembles concatenated **mobile-originated (MO) messages** from segments on any bind;
+//! - **shuts down gracefully**, and reports what it left unresolved.
+//!
+//! It is a sans-IO state machine, as [`Session`](crate::session::Session) is, and holds the session of each of its binds:
+//! octets and time go in; octets, [`Action`]s and [`Event`]s come out. The adapter opens the connections, resolves the
+//! host's name and runs the timers.
 //!
 //! ```text
-//!   submit, cancel, answer, set_binds, shutdown       poll_event: outcomes, receipts, messages, what links do
+//!   submit, cancel, acknowledge, set_binds, shutdown   poll_event: outcomes, receipts, messages, link events
 //!        │                                                 ▲
 //!   ┌────▼─────────────────────────────────────────────────┴───┐
-//!   │ queue: priority, deadline, order      ledger: receipts   │
-//!   │ inbox: parts of messages              back-off, addresses│
+//!   │ queue: priority, deadline, order     receipt tracker     │
+//!   │ inbound segments: reassembly         back-off, addresses │
 //!   │   link 0: Session    link 1: Session    link 2: Session  │
 //!   └────┬──────────▲──────────────────────────┬───────────────┘
 //!        ▼          │                          ▼
 //!   poll_transmit  handle_input          poll_action: Resolve, Connect, Close
 //! ```
 //!
-//! # What an adapter does
+//! # Run loop
 //!
-//! After each call of a method that takes the time, it looks at [`poll_action`](Account::poll_action) and
-//! [`poll_event`](Account::poll_event) until they give none, at [`wants_transmit`](Account::wants_transmit) of each link,
-//! and at the two kinds of deadlines: [`poll_timeout`](Account::poll_timeout) of the account, and
-//! [`poll_link_timeout`](Account::poll_link_timeout) of each link, which is passed in only once all that has come on the
-//! link has been.
+//! After each call of a method that takes the time, the adapter
 //!
-//! For each link it does what the adapter of a session does: [`handle_input`](Account::handle_input),
-//! [`poll_transmit`](Account::poll_transmit), [`handle_transmitted`](Account::handle_transmitted),
-//! [`handle_eof`](Account::handle_eof).
+//! 1. fetches [`poll_action`](Account::poll_action) and [`poll_event`](Account::poll_event) until both return `None`;
+//! 2. transmits what [`poll_transmit`](Account::poll_transmit) returns for each link that
+//!    [`wants_transmit`](Account::wants_transmit), and reports what the transport has taken with
+//!    [`handle_transmitted`](Account::handle_transmitted);
+//! 3. reads from each link that [`wants_input`](Account::wants_input), into [`handle_input`](Account::handle_input), and
+//!    reports the end of a connection with [`handle_eof`](Account::handle_eof);
+//! 4. sleeps until [`poll_timeout`](Account::poll_timeout) or a link's [`poll_link_timeout`](Account::poll_link_timeout).
+//!    It calls [`handle_link_timeout`](Account::handle_link_timeout) only once all octets that have arrived on the link
+//!    have been passed in.
 //!
-//! ```
-//! use core::net::SocketAddr;
-//! use smpp_core::account::{Account, Action, Credentials, Message, Options};
+//! ```no_run
+//! use std::io::{ErrorKind, Read, Write};
+//! use std::net::{TcpStream, ToSocketAddrs};
+//! use std::time::Duration;
+//! use smpp_core::account::{Account, Action, ConnectFailure, Credentials, Event, Message, Options};
 //! use smpp_core::provider::Provider;
 //! use smpp_core::session::Instant;
-//! use smpp_core::{Address, SubmitSm};
+//! use smpp_core::{Address, MessageState, SubmitSm};
 //!
-//! let now = Instant::ZERO;
-//! let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::EIGHT_BY_EIGHT);
-//! let mut account = Account::<()>::new(options, now)?;
+//! let start = std::time::Instant::now();
+//! let now = || Instant::after(start.elapsed());
+//! let provider = Provider::EIGHT_BY_EIGHT;
+//! let mut account = Account::<()>::new(Options::new(Credentials::new("shop", "s3cret"), &provider), now())?;
 //! let template = SubmitSm { destination: Address::international("6591234567")?, ..SubmitSm::default() };
-//! let number = account.submit(now, &Message::text(&template, "Hello"))?;
+//! let number = account.submit(now(), &Message::text(&template, "Hello"))?;
 //!
-//! // It has no bind yet, and wants one.
-//! let Some(Action::Resolve { link }) = account.poll_action() else { panic!() };
-//! let address: SocketAddr = "192.0.2.1:2776".parse()?;
-//! account.handle_resolved(now, link, &[address]);
-//! assert_eq!(account.poll_action(), Some(Action::Connect { link, address }));
-//! assert!(account.handle_connected(now, link, ()));
-//! let mut bind = Vec::new();
-//! assert!(account.poll_transmit(link, &mut bind));
-//! assert_eq!(bind[4..8], [0, 0, 0, 9], "bind_transceiver");
-//! # let _ = number;
+//! // One bind on a blocking socket, read with a short timeout.
+//! let mut connection: Option<TcpStream> = None;
+//! let (mut output, mut input) = (Vec::new(), Vec::new());
+//! 'run: loop {
+//!     while let Some(action) = account.poll_action() {
+//!         match action {
+//!             Action::Resolve { link } => {
+//!                 let addresses: Vec<_> = (provider.host, 2775).to_socket_addrs().into_iter().flatten().collect();
+//!                 account.handle_resolved(now(), link, &addresses);
+//!             }
+//!             Action::Connect { link, address } => match TcpStream::connect(address) {
+//!                 Ok(stream) => {
+//!                     stream.set_read_timeout(Some(Duration::from_millis(10)))?;
+//!                     (connection, output, input) = (Some(stream), Vec::new(), Vec::new());
+//!                     if !account.handle_connected(now(), link, ()) {
+//!                         connection = None;
+//!                         account.handle_closed(now(), link);
+//!                     }
+//!                 }
+//!                 Err(_) => account.handle_connect_failed(now(), link, ConnectFailure::Network),
+//!             },
+//!             Action::Close { link } => {
+//!                 connection = None;
+//!                 account.handle_closed(now(), link);
+//!             }
+//!         }
+//!     }
+//!     while let Some(event) = account.poll_event() {
+//!         match event {
+//!             Event::Outcome { message, outcome } if message == number => {
+//!                 println!("{:?}, safe to resend: {}", outcome.result(), outcome.is_safe_to_resend());
+//!                 account.shutdown(now(), Duration::from_secs(10));
+//!             }
+//!             Event::Receipt { receipt, ack, .. } => {
+//!                 println!("{} delivered: {}", receipt.id, receipt.state == MessageState::DELIVERED);
+//!                 let _ = account.acknowledge(now(), ack, Ok(()));
+//!             }
+//!             Event::Message { message, ack } => {
+//!                 println!("{:?}", message.text());
+//!                 let _ = account.acknowledge(now(), ack, Ok(()));
+//!             }
+//!             Event::Closed { .. } => break 'run,
+//!             _ => {}
+//!         }
+//!     }
+//!     let Some((link, _)) = account.links().next() else { break };
+//!     if let Some(stream) = &mut connection {
+//!         account.poll_transmit(link, &mut output);
+//!         let mut is_open = true;
+//!         if !output.is_empty() {
+//!             is_open = stream.write_all(&output).is_ok();
+//!             account.handle_transmitted(now(), link, output.len());
+//!             output.clear();
+//!         }
+//!         let mut buffer = [0; 4096];
+//!         match stream.read(&mut buffer) {
+//!             Ok(0) => is_open = false,
+//!             Ok(length) => input.extend_from_slice(&buffer[..length]),
+//!             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+//!             Err(_) => is_open = false,
+//!         }
+//!         let mut rest = &input[..];
+//!         account.handle_input(now(), link, &mut rest);
+//!         input = rest.to_vec();
+//!         if !is_open {
+//!             account.handle_eof(now(), link);
+//!         }
+//!     } else {
+//!         std::thread::sleep(Duration::from_millis(10));
+//!     }
+//!     // Instead of sleeping until the deadlines, this loop checks them every 10 ms.
+//!     account.handle_link_timeout(now(), link);
+//!     account.handle_timeout(now());
+//! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! An adapter whose users wait for outcomes, receipts and messages passes the events to a [`EventRouter`], which keeps what is
-//! told until it is fetched, and says whom to wake.
+//! An adapter whose users wait for outcomes, receipts and messages passes the events to an [`EventRouter`], which buffers
+//! them and returns the waiters to wake.
 //!
-//! # What is kept
+//! # Binds and reconnecting
 //!
-//! - There are never more than [`max_binds`](Options::max_binds) connections, those that are being made or closed
-//!   included: a place is used again only once [`handle_closed`](Account::handle_closed) was called. As long as there is
-//!   no bind, one connection at a time finds the way; the others follow, [`stagger`](Options::connect_interval) apart.
-//! - No bind sends faster than its [`rate`](crate::session::Config::rate), each part of a message counted, or has more in
-//!   flight than its [`window`](crate::session::Config::window). Of the binds that can send, the one with most room does.
-//! - Each message that is taken has exactly one [`Outcome`](Event::Outcome), whatever becomes of the binds. A part that
-//!   was never sent goes on another bind; one that was sent and not answered does what the caller has chosen:
-//!   [`UnansweredPolicy`].
-//! - `ESME_RTHROTTLED` and `ESME_RMSGQFUL` pause the bind, and the part takes its old place in the queue; so does
-//!   `ESME_RINVBNDSTS`, which says that the SMSC has begun to end the bind.
-//! - A receipt that comes within [`age`](ReceiptOptions::max_age) reaches its message, whichever bind it comes on, also if it
-//!   comes before the `submit_sm_resp`. One that comes twice is told once.
-//! - What the SMSC delivers is answered when the application says so: [`Ack`].
-//! - Wrong credentials stop it: [`Event::Stopped`].
+//! - The account keeps [`Options::binds`] binds, and holds at most [`max_binds`](Options::max_binds) connections,
+//!   including those that are being made or closed: it reuses a slot only after
+//!   [`handle_closed`](Account::handle_closed). [`set_binds`](Account::set_binds) changes their number at run time.
+//! - While it has no bind, it tries one connection at a time. Once that is bound, the others follow,
+//!   [`connect_interval`](Options::connect_interval) apart.
+//! - It resolves the host's name anew for each reconnect, and tries all addresses; the address of the last accepted bind
+//!   goes first.
+//! - After a failure it waits: [`Backoff`]. [`LinkEvent`] says what failed, and when the account retries.
+//! - If the SMSC refuses the credentials (`ESME_RINVPASWD`, `ESME_RINVSYSID`, `ESME_RINVSYSTYP` or `ESME_RPROHIBITED`), the
+//!   account makes no further bind, because repeated attempts may lock it: [`Event::Stopped`]. Binds that it has stay.
+//! - Each session sends keep-alives: [`enquire_link_interval`](crate::session::Config::enquire_link_interval).
+//!
+//! # Sending: queue, priority and order
+//!
+//! - [`submit`](Account::submit) splits a text into segments and queues them. Each message that it accepts has exactly one
+//!   [`Event::Outcome`], with one [`SegmentOutcome`] for each segment.
+//! - Messages of higher [`Priority`] go first; within one priority, the older message does.
+//!   [`Message::in_order`] keeps the order of messages to one destination across all binds, one round trip each.
+//! - Each segment goes to the bind with the most free capacity in its [`window`](crate::session::Config::window).
+//! - [`Message::deadline`] limits how long a message waits. [`cancel`](Account::cancel) withdraws it. If one segment is not
+//!   accepted, the account sends no further segments of the message.
+//!
+//! # Retry and throttling
+//!
+//! - No bind exceeds its [rate limit](crate::session::Config::rate). Each segment counts.
+//! - `ESME_RTHROTTLED` and `ESME_RMSGQFUL` pause the bind for [`throttle_pause`](Options::throttle_pause), and the segment
+//!   returns to its old position in the queue, [`throttle_retries`](Options::throttle_retries) times at most. So does
+//!   `ESME_RINVBNDSTS`, which an SMSC sends when it has begun to end the bind.
+//! - A segment that was never sent, because its bind ended first, goes to another bind.
+//! - A segment that was sent and not answered may have been accepted. [`UnansweredPolicy`] says whether the account reports
+//!   or resends it.
+//!
+//! # Delivery receipts
+//!
+//! - A message requests receipts with [`registered_delivery`](crate::SubmitSm::registered_delivery). The account remembers
+//!   the SMSC's ids of its segments, and matches each receipt ([`ReceiptMatch`]), whichever bind it arrives on.
+//!   `message_state` is the state of the whole message, once each segment has its final receipt.
+//! - A receipt that arrives before the `submit_sm_resp` of its segment is held until the response has arrived.
+//! - A redelivered receipt is emitted once. The account remembers a message for 2 minutes after its last receipt.
+//! - [`ReceiptOptions`] bounds how many segments wait, and for how long: [`Event::ReceiptsExpired`].
+//!
+//! # Mobile-originated messages
+//!
+//! - The account reassembles the segments of a concatenated message within [`ReassemblyLimits`](crate::sms::ReassemblyLimits),
+//!   and emits one [`Event::Message`]. If segments are missing for too long, it emits those that are there:
+//!   [`InboundMessage::is_complete`].
+//! - The SMSC keeps each receipt and message until the application calls [`acknowledge`](Account::acknowledge) with its
+//!   [`Ack`]. [`segment_ack_timeout`](Options::segment_ack_timeout) is the exception: it bounds how long the segments of
+//!   an incomplete message stay unacknowledged.
+//!
+//! # Backpressure
+//!
+//! - Sending: [`submit`](Account::submit) returns [`SubmitError::Full`] beyond
+//!   [`queue_capacity`](Options::queue_capacity). [`available_capacity`](Account::available_capacity) says how many
+//!   segments fit; it grows with each outcome.
+//! - Receiving: refuse a delivery with `ESME_RX_T_APPN`, and the SMSC redelivers it later. Beyond
+//!   [`max_unanswered`](crate::session::Config::max_unanswered) unacknowledged PDUs, the session answers
+//!   `ESME_RTHROTTLED` by itself.
+//! - A transport that takes no octets stops the reading: [`wants_input`](Account::wants_input).
+//!
+//! # Shutdown
+//!
+//! [`shutdown`](Account::shutdown) accepts no further messages, sends the queued ones until the deadline, unbinds, and emits
+//! [`Event::Closed`] with the [`Unresolved`] messages: those that were not accepted, and those whose receipts have not
+//! arrived.
+//!
+//! # Errors: which type is returned where
+//!
+//! | type | returned by | means | safe to resend? |
+//! | --- | --- | --- | --- |
+//! | [`OptionsError`] | [`Account::new`], [`Account::set_binds`] | the options are inconsistent | nothing was sent |
+//! | [`SubmitError`] | [`Account::submit`], [`EventRouter::submit`] | the account did not accept the message | yes |
+//! | [`MessageOutcome`] | [`Event::Outcome`] | how an accepted message ended | [`is_safe_to_resend`](MessageOutcome::is_safe_to_resend) |
+//! | [`SegmentOutcome`] | [`MessageOutcome::segments`], [`MessageOutcome::result`] | how a segment ended | `NeverSent`, `Refused`, `Nacked`: yes; `Unanswered`: may duplicate it |
+//! | [`SegmentNotSentReason`] | [`SegmentOutcome::NeverSent`] | why a segment was never sent | yes |
+//! | [`SendError`] | [`EventRouter::poll_outcome`], the adapters | not accepted by the account, or not by the SMSC | `NotAccepted`: yes; `Failed`: see its outcome; `DriverGone`: may duplicate it |
+//! | [`NoMoreReceipts`] | [`EventRouter::poll_receipt`], the adapters | no further receipt will arrive | the message was sent: do not |
+//! | [`FirstBindError`] | [`EventRouter::first_bind`], the adapters | the account has no first bind | says nothing about messages |
+//! | [`Unresolved`] | [`Event::Closed`] | a message without a good end at shutdown | `NotAccepted`: see its outcome; `NoReceipt`: no |
+//!
+//! A resend is safe if the SMSC cannot have accepted any segment: the phone then cannot receive one twice.
 
+// Imports between the files run one way, from the last line to the first:
+//   link, outcome                         plain data
+//   error, options, receipt               data that refers to it
+//   message, inbound_message, ack, event  the account's input and output
+//   queue, receipt_tracker, inbound_segments, link_slot   the account's tables
+//   state                                 the account
+//   reconnect, sending, receiving, shutdown   its operations
+//   event_router                          on top of the account
+mod ack;
+mod error;
 mod event;
 mod event_router;
-mod incoming;
-mod links;
+mod inbound_message;
+mod inbound_segments;
+mod link;
+mod link_slot;
 mod message;
 mod options;
-mod outgoing;
+mod outcome;
 mod queue;
-mod receipts;
+mod receipt;
+mod receipt_tracker;
+mod receiving;
+mod reconnect;
+mod sending;
+mod shutdown;
+mod state;
 #[cfg(test)]
 mod tests;
 
-use alloc::collections::VecDeque;
-use alloc::vec::Vec;
-use core::fmt;
-use core::net::SocketAddr;
-use core::time::Duration;
-
-use crate::pdu::{BindMode, CommandStatus};
-use crate::session::{Observer, State, Stats, Timer};
-use crate::time::Instant;
-
-pub use event::{Action, ConnectFailure, Event, LinkEvent, LinkId, Unresolved};
-pub use event_router::{EventRouter, FirstBindError, RoutedEvent};
-pub use incoming::{Ack, InboundMessage};
-pub use message::{
-    Message, MessageId, MessageNumber, MessageOutcome, Priority, SegmentNotSentReason, SegmentOutcome,
-    SendError, SubmitError, UnansweredPolicy,
+pub use ack::Ack;
+pub use error::{FirstBindError, NoMoreReceipts, SendError, SubmitError};
+pub use event::{Action, Event};
+pub use event_router::{EventRouter, RoutedEvent};
+pub use inbound_message::InboundMessage;
+pub use link::{ConnectFailure, LinkEvent, LinkId, LinkState};
+pub use message::{Message, Priority};
+pub use options::{Backoff, Binds, Credentials, Options, OptionsError, ReceiptOptions, UnansweredPolicy};
+pub use outcome::{
+    MessageId, MessageNumber, MessageOutcome, SegmentNotSentReason, SegmentOutcome, Unresolved,
 };
-pub use options::{Backoff, Binds, Credentials, Options, OptionsError, ReceiptOptions};
-pub use receipts::{DeliveryReceipt, NoMoreReceipts, ReceiptMatch};
-
-use incoming::Inbox;
-use links::Link;
-use queue::Queue;
-use receipts::Ledger;
-
-/// The binds of one account, its messages and their receipts. An [`Observer`] `O` sees the PDUs of each bind.
-pub struct Account<O = ()> {
-    options: Options,
-    links: Vec<Link<O>>,
-    queue: Queue,
-    ledger: Ledger,
-    inbox: Inbox,
-    /// Messages in parts that the application has not answered for.
-    untaken: usize,
-    actions: VecDeque<Action>,
-    events: VecDeque<Event>,
-    /// When the next connection may be begun.
-    next_start: Instant,
-    /// As long as there is no bind, none is begun before; and how many failures have led to that.
-    blocked: (Instant, u32),
-    /// The address of the last bind that was accepted.
-    good: Option<SocketAddr>,
-    /// The reference that the parts of the last message share.
-    reference: u16,
-    /// The state of the random numbers.
-    random: u64,
-    ending: Ending,
-    stopped: Option<CommandStatus>,
-}
-
-/// How far the account's end has come.
-#[derive(Debug)]
-enum Ending {
-    No,
-    /// What was taken may still be sent until then.
-    Draining {
-        deadline: Instant,
-        unresolved: Vec<Unresolved>,
-    },
-    /// The binds are being ended.
-    Leaving {
-        unresolved: Vec<Unresolved>,
-    },
-    Over,
-}
-
-/// What a connection is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LinkState {
-    /// Nothing: it is not wanted, or waits for its next try.
-    Idle,
-    /// It asks for the host's addresses.
-    Resolving,
-    /// It connects to this address.
-    IncomingConnection(SocketAddr),
-    /// It is connected to this address; the session is in this state.
-    Open(SocketAddr, State),
-    /// It is being closed.
-    Closing,
-}
-
-impl<O> fmt::Debug for Account<O> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Account")
-            .field("system_id", &self.options.credentials.system_id)
-            .field("queued", &self.queue.open())
-            .field("awaited", &self.ledger.len())
-            .finish_non_exhaustive()
-    }
-}
-
-impl<O: Observer> Account<O> {
-    /// An account without any bind yet: it wants the first at once.
-    pub fn new(options: Options, now: Instant) -> Result<Self, OptionsError> {
-        options.check()?;
-        let random = options.seed;
-        let mut account = Self {
-            links: (0..options.max_binds).map(|_| Link::new(now)).collect(),
-            queue: Queue::new(options.queue_capacity),
-            ledger: Ledger::new(options.receipts),
-            inbox: Inbox::new(options.reassembly, options.segment_ack_timeout),
-            untaken: 0,
-            actions: VecDeque::new(),
-            events: VecDeque::new(),
-            next_start: now,
-            blocked: (now, 0),
-            good: None,
-            reference: random as u16,
-            random,
-            ending: Ending::No,
-            stopped: None,
-            options,
-        };
-        account.drive(now);
-        Ok(account)
-    }
-
-    /// What it runs with.
-    pub const fn options(&self) -> &Options {
-        &self.options
-    }
-
-    /// Keeps so many binds from now on: more are made, or those at the end are unbound once what they have in flight is
-    /// answered.
-    ///
-    /// Changing between transceivers and pairs ends the binds whose mode is another.
-    pub fn set_binds(&mut self, now: Instant, binds: Binds) -> Result<(), OptionsError> {
-        self.options.check_binds(binds)?;
-        self.options.binds = binds;
-        self.drive(now);
-        Ok(())
-    }
-
-    /// Ends the account: takes no more messages, sends what it has until `deadline` from now, then unbinds.
-    ///
-    /// The last event is [`Event::Closed`]. It comes `deadline` and the time to unbind
-    /// ([`drain`](crate::session::Config::drain_timeout), [`response`](crate::session::Config::response_timeout)) from now at the latest,
-    /// if each [`Action::Close`] is done. Of several calls the earliest deadline counts.
-    pub fn shutdown(&mut self, now: Instant, deadline: Duration) {
-        let until = now + deadline;
-        match &mut self.ending {
-            Ending::No => self.ending = Ending::Draining { deadline: until, unresolved: Vec::new() },
-            Ending::Draining { deadline, .. } => *deadline = until.min(*deadline),
-            Ending::Leaving { .. } | Ending::Over => {}
-        }
-        self.drive(now);
-    }
-
-    /// What the adapter is to do next.
-    pub fn poll_action(&mut self) -> Option<Action> {
-        self.actions.pop_front()
-    }
-
-    /// What has happened.
-    pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
-    }
-
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called next. `None`: never, as things stand. Ask again
-    /// after each call of another method.
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        if matches!(self.ending, Ending::Over) {
-            return None;
-        }
-        let draining = match self.ending {
-            Ending::Draining { deadline, .. } => Some(deadline),
-            _ => None,
-        };
-        [
-            self.next_link_start(),
-            self.next_dispatch(),
-            self.queue.poll_timeout(),
-            self.ledger.poll_timeout(),
-            self.inbox.poll_timeout(),
-            draining,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
-    }
-
-    /// Acts on the time.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        self.expire_receipts(now);
-        self.handle_inbox_timeout(now);
-        self.drive(now);
-    }
-
-    /// What each connection is doing, in the order of their places.
-    pub fn links(&self) -> impl Iterator<Item = (LinkId, LinkState)> {
-        self.links.iter().zip(0..).map(|(link, index)| (LinkId(index), link.state()))
-    }
-
-    /// In which mode a connection is bound.
-    pub fn mode(&self, link: LinkId) -> Option<BindMode> {
-        match self.links.get(link.index())?.state() {
-            LinkState::Open(_, State::Bound(mode)) => Some(mode),
-            _ => None,
-        }
-    }
-
-    /// The counters of a connection's session.
-    pub fn stats(&self, link: LinkId) -> Option<Stats> {
-        Some(self.links.get(link.index())?.session()?.stats())
-    }
-
-    /// Parts of messages that there is room for in the queue.
-    pub const fn room(&self) -> usize {
-        self.queue.room()
-    }
-
-    /// Parts of messages that wait or are in flight.
-    pub const fn queued(&self) -> usize {
-        self.queue.open()
-    }
-
-    /// Parts of messages that wait for receipts, or had their last not long ago.
-    pub fn awaited(&self) -> usize {
-        self.ledger.len()
-    }
-
-    /// When [`handle_link_timeout`](Self::handle_link_timeout) is to be called next for this connection, and why.
-    pub fn poll_link_timeout(&self, link: LinkId) -> Option<(Instant, Timer)> {
-        self.links.get(link.index())?.session()?.poll_timeout()
-    }
-
-    fn tell(&mut self, event: Event) {
-        self.events.push_back(event);
-    }
-
-    /// Does all that can be done now.
-    fn drive(&mut self, now: Instant) {
-        self.start_links(now);
-        self.dispatch(now);
-        self.approach_end(now);
-    }
-
-    /// Takes the end a step further if what it waits for has come.
-    fn approach_end(&mut self, now: Instant) {
-        let is_done = self.queue.open() == 0 || self.is_stuck();
-        if let Ending::Draining { deadline, ref mut unresolved } = self.ending
-            && (is_done || deadline <= now)
-        {
-            self.ending = Ending::Leaving { unresolved: core::mem::take(unresolved) };
-            self.give_up_all(now, message::SegmentNotSentReason::ShutDown);
-            self.empty_inbox(now);
-            self.start_links(now);
-        }
-        if let Ending::Leaving { ref mut unresolved } = self.ending
-            && self.links.iter().all(Link::is_idle)
-        {
-            let mut unresolved = core::mem::take(unresolved);
-            self.ending = Ending::Over;
-            self.empty_inbox(now);
-            self.release_early();
-            unresolved
-                .extend(self.ledger.drain().map(|(message, ids)| Unresolved::NoReceipt { message, ids }));
-            self.tell(Event::Closed { unresolved });
-        }
-    }
-}
+pub use receipt::{DeliveryReceipt, ReceiptMatch};
+pub use state::Account;

@@ -1,138 +1,16 @@
-//! What an account may do, wait for and hold.
+//! The configuration of an account: credentials, binds, limits and timeouts.
 
 use alloc::string::String;
 use core::fmt;
 use core::time::Duration;
 
-use super::message::UnansweredPolicy;
 use crate::pdu::{Address, Bind, BindMode, InterfaceVersion, Npi, Ton};
 use crate::provider::{LongMessages, Provider, ReceiptDialect};
 use crate::session::Config;
 use crate::sms::{ReassemblyLimits, TextOptions};
 use crate::wire::{InvalidOctets, Password};
 
-/// Who the account is: what each of its binds says (SMPP 3.4 §4.1).
-///
-/// `Debug` does not show the password.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Credentials {
-    /// The ESME's name: 1 to 15 octets of ASCII. At 8x8, the sub-account id.
-    pub system_id: String,
-    /// Its password: at most 8 octets by the specification; longer ones that fit the PDU are sent as they are.
-    pub password: String,
-    /// The kind of ESME: at most 12 octets, usually empty.
-    pub system_type: String,
-    /// The addresses that the ESME serves: at most 40 octets, usually empty.
-    pub address_range: String,
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("system_id", &self.system_id).finish_non_exhaustive()
-    }
-}
-
-impl Credentials {
-    /// An account by its name and password.
-    pub fn new(system_id: impl Into<String>, password: impl Into<String>) -> Self {
-        Self { system_id: system_id.into(), password: password.into(), ..Self::default() }
-    }
-
-    /// The bind that says so.
-    pub(super) fn bind(&self, mode: BindMode, version: InterfaceVersion) -> Result<Bind<'_>, InvalidOctets> {
-        Ok(Bind {
-            mode,
-            system_id: self.system_id.as_str().try_into()?,
-            password: Password::new(self.password.as_bytes())?,
-            system_type: self.system_type.as_str().try_into()?,
-            interface_version: version,
-            address_range: Address {
-                ton: Ton::UNKNOWN,
-                npi: Npi::UNKNOWN,
-                digits: self.address_range.as_str().try_into()?,
-            },
-            ..Bind::default()
-        })
-    }
-}
-
-/// How many binds an account keeps, and of which modes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Binds {
-    /// So many transceivers, at least 1.
-    Transceivers(u16),
-    /// So many transmitters and as many receivers, at least 1 of each: receipts do not queue behind submissions.
-    Pairs(u16),
-}
-
-impl Binds {
-    /// How many connections that takes.
-    pub const fn count(self) -> u16 {
-        match self {
-            Self::Transceivers(count) => count,
-            Self::Pairs(count) => count.saturating_mul(2),
-        }
-    }
-
-    /// The mode of the bind with this number, from 0: a transmitter first, so that a pair begins with it.
-    pub(super) const fn mode(self, index: u16) -> BindMode {
-        match self {
-            Self::Transceivers(_) => BindMode::Transceiver,
-            Self::Pairs(_) if index.is_multiple_of(2) => BindMode::Transmitter,
-            Self::Pairs(_) => BindMode::Receiver,
-        }
-    }
-}
-
-/// How long to wait before the next try: twice as long after each failure, a random half of it left out, so that many
-/// clients of a server that comes back do not come at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Backoff {
-    /// The wait after the first failure; less than 2 ms counts as that. Default 1 s.
-    pub initial: Duration,
-    /// The longest wait. Default 60 s.
-    pub max: Duration,
-    /// A bind that has lived so long was no failure: the wait after it is [`first`](Self::initial) again. Default 10 s.
-    pub reset_after: Duration,
-}
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Self {
-            initial: Duration::from_secs(1),
-            max: Duration::from_secs(60),
-            reset_after: Duration::from_secs(10),
-        }
-    }
-}
-
-/// How the receipts of what was sent are waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReceiptOptions {
-    /// What is taken for a receipt, and how ids are compared.
-    pub dialect: ReceiptDialect,
-    /// Parts that wait for their last receipt, at most. Beyond it the oldest message is given up:
-    /// [`Event::ReceiptsExpired`](super::Event::ReceiptsExpired). Default 100,000.
-    pub capacity: usize,
-    /// How long a message waits for its receipts from when it was accepted. Default 72 h.
-    pub max_age: Duration,
-    /// How many receipts about unknown messages are kept in case their `submit_sm_resp` is still to come: for as long as
-    /// something is in flight that was so when they came. Beyond it the oldest is told as unmatched. Default 64.
-    pub early_capacity: usize,
-}
-
-impl Default for ReceiptOptions {
-    fn default() -> Self {
-        Self {
-            dialect: ReceiptDialect::UNSTATED,
-            capacity: 100_000,
-            max_age: Duration::from_secs(72 * 3600),
-            early_capacity: 64,
-        }
-    }
-}
-
-/// What an [`Account`](super::Account) may do, wait for and hold. Every queue and table has its bound here.
+/// The configuration of an [`Account`](super::Account). Every queue and table has its bound here.
 ///
 /// ```
 /// use smpp_core::account::{Binds, Credentials, Options};
@@ -146,50 +24,56 @@ impl Default for ReceiptOptions {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Who the account is.
+    /// The system_id, password and other fields of each bind. No default.
     pub credentials: Credentials,
-    /// The version of SMPP to bind with.
+    /// The SMPP version that each bind states. Default: the provider's.
     pub interface_version: InterfaceVersion,
-    /// The binds to keep. One transceiver unless said otherwise.
+    /// How many binds the account keeps, and in which modes; at least 1 and at most [`max_binds`](Self::max_binds)
+    /// connections. Default one transceiver.
     pub binds: Binds,
-    /// The most binds that the account may hold at once, those that are being made or ended included.
+    /// The most connections that the account holds at once, including those that are being made or closed. Default: the
+    /// provider's limit, or 1 if it states none.
     pub max_binds: u16,
-    /// From the start of one bind to that of the next, at least. Default 200 ms.
+    /// The shortest time between the starts of two connection attempts. Default 200 ms.
     pub connect_interval: Duration,
-    /// How long to wait before the next try.
+    /// How long the account waits before it reconnects. See [`Backoff`] for its defaults.
     pub backoff: Backoff,
-    /// What each bind's session may do: its window, its rate.
+    /// The configuration of each bind's session: window, rate limit, keep-alive and timeouts. Default: the provider's.
     pub session: Config,
-    /// How long one address may take to connect, TLS included: the adapter's to keep. Default 10 s.
+    /// How long the adapter may take to connect to one address, TLS included. The account itself runs no timer for it.
+    /// Default 10 s.
     pub connect_timeout: Duration,
-    /// What texts may be sent in.
+    /// The alphabets and character sets of texts. Default: the provider's.
     pub text: TextOptions<'static>,
-    /// How a text that needs several messages is sent.
+    /// How a text that exceeds one message is sent: as concatenated segments, or in message_payload. Default: the
+    /// provider's, or [`LongMessages::Udh16`] if it states none.
     pub long_messages: LongMessages,
-    /// Parts of messages that wait or are in flight, at most. Default 1,000.
+    /// The most segments that wait in the queue or are in flight. Beyond it
+    /// [`submit`](super::Account::submit) returns [`SubmitError::Full`](super::SubmitError::Full). Default 1,000.
     pub queue_capacity: usize,
-    /// What becomes of a message that was sent and not answered, unless it says otherwise itself.
+    /// What the account does about a segment that was sent and not answered, unless the message states
+    /// [its own policy](super::Message::unanswered_policy). Default [`UnansweredPolicy::Report`].
     pub unanswered_policy: UnansweredPolicy,
-    /// How often a part is sent again that was refused with `ESME_RTHROTTLED`, `ESME_RMSGQFUL` or `ESME_RINVBNDSTS`;
-    /// after that it is refused. Default 10.
+    /// How many times the account resends a segment that the SMSC refused with `ESME_RTHROTTLED`, `ESME_RMSGQFUL` or
+    /// `ESME_RINVBNDSTS`. After that the segment is refused. Default 10.
     pub throttle_retries: u16,
-    /// How long a bind sends nothing after such a refusal. Default 1 s.
+    /// How long a bind sends no messages after such a refusal. Default 1 s.
     pub throttle_pause: Duration,
-    /// How receipts are waited for.
+    /// How the account matches delivery receipts. See [`ReceiptOptions`] for its defaults.
     pub receipts: ReceiptOptions,
-    /// What may be held of messages from phones that come in parts.
+    /// The limits of the segments of MO messages that the account holds for reassembly. Default
+    /// [`ReassemblyLimits::default`].
     pub reassembly: ReassemblyLimits,
-    /// How long the answer to a part may wait for the others and for the application; then it is answered `ESME_ROK`,
-    /// and kept here alone. An SMSC that sends the next part only after that would wait for ever otherwise.
-    /// Default 5 s.
+    /// How long the account delays the acknowledgement of an MO segment while the other segments are missing. After this
+    /// time it answers `ESME_ROK`, and the segment exists only in memory. Without a limit, an SMSC that sends the next
+    /// segment only after the acknowledgement of the previous one would wait forever. Default 5 s.
     pub segment_ack_timeout: Duration,
-    /// What the random share of each wait is made from: another number for each process.
+    /// The seed of the random share of each reconnect delay. Give each process its own. Default 0.
     pub seed: u64,
 }
 
 impl Options {
-    /// What the provider states, and defaults for the rest. A provider that states no
-    /// [`max_binds`](Provider::max_binds) is taken to allow one.
+    /// Creates options with what the provider states, and the defaults above for the rest.
     pub fn new(credentials: Credentials, provider: &Provider) -> Self {
         Self {
             credentials,
@@ -213,7 +97,11 @@ impl Options {
         }
     }
 
-    /// Whether an account can run with them.
+    /// Checks the credentials and the number of binds.
+    ///
+    /// # Errors
+    ///
+    /// [`OptionsError`] says which of them is wrong.
     pub fn check(&self) -> Result<(), OptionsError> {
         if self.credentials.system_id.is_empty() {
             return Err(OptionsError::NoSystemId);
@@ -224,7 +112,7 @@ impl Options {
         self.check_binds(self.binds)
     }
 
-    /// Whether so many binds may be kept.
+    /// Checks a number of binds against `max_binds`.
     pub(super) fn check_binds(&self, binds: Binds) -> Result<(), OptionsError> {
         match binds.count() {
             0 => Err(OptionsError::NoBinds),
@@ -238,17 +126,17 @@ impl Options {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OptionsError {
-    /// There is no system_id.
+    /// The system_id is empty.
     NoSystemId,
-    /// Something in the credentials does not fit its field.
+    /// One of the credentials does not fit its field.
     Credentials(InvalidOctets),
-    /// No binds at all.
+    /// The number of binds is 0.
     NoBinds,
-    /// More binds than the account may hold.
+    /// The number of binds exceeds [`Options::max_binds`].
     TooManyBinds {
-        /// Asked for.
+        /// How many binds were requested.
         count: u16,
-        /// [`Options::max_binds`].
+        /// The limit.
         max: u16,
     },
 }
@@ -256,16 +144,169 @@ pub enum OptionsError {
 impl fmt::Display for OptionsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoSystemId => f.write_str("no system_id: at 8x8 it is the sub-account id"),
-            Self::Credentials(error) => {
-                write!(f, "system_id, password, system_type or address_range: {error}")
+            Self::NoSystemId => {
+                f.write_str("the system_id is empty: set it (at 8x8 it is the sub-account id)")
             }
-            Self::NoBinds => f.write_str("an account needs at least one bind"),
+            Self::Credentials(error) => {
+                write!(f, "system_id, password, system_type or address_range does not fit its field: {error}")
+            }
+            Self::NoBinds => f.write_str("the number of binds is 0: an account needs at least one"),
             Self::TooManyBinds { count, max } => {
-                write!(f, "{count} binds asked for, and the account may hold {max}")
+                write!(f, "{count} binds exceed the limit of {max}: request fewer, or raise max_binds")
             }
         }
     }
 }
 
 impl core::error::Error for OptionsError {}
+
+/// The credentials of the account: what each of its binds states (SMPP 3.4 §4.1).
+///
+/// `Debug` does not show the password.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Credentials {
+    /// The name of the ESME: 1 to 15 octets of ASCII. At 8x8, the sub-account id.
+    pub system_id: String,
+    /// The password: at most 8 octets by the specification. A longer one that fits the PDU is sent as it is.
+    pub password: String,
+    /// The kind of ESME: at most 12 octets, usually empty.
+    pub system_type: String,
+    /// The addresses that the ESME serves: at most 40 octets, usually empty.
+    pub address_range: String,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("system_id", &self.system_id).finish_non_exhaustive()
+    }
+}
+
+impl Credentials {
+    /// Creates credentials of a name and a password.
+    pub fn new(system_id: impl Into<String>, password: impl Into<String>) -> Self {
+        Self { system_id: system_id.into(), password: password.into(), ..Self::default() }
+    }
+
+    /// Returns the bind request with these credentials.
+    pub(super) fn bind(&self, mode: BindMode, version: InterfaceVersion) -> Result<Bind<'_>, InvalidOctets> {
+        Ok(Bind {
+            mode,
+            system_id: self.system_id.as_str().try_into()?,
+            password: Password::new(self.password.as_bytes())?,
+            system_type: self.system_type.as_str().try_into()?,
+            interface_version: version,
+            address_range: Address {
+                ton: Ton::UNKNOWN,
+                npi: Npi::UNKNOWN,
+                digits: self.address_range.as_str().try_into()?,
+            },
+            ..Bind::default()
+        })
+    }
+}
+
+/// How many binds an account keeps, and in which modes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Binds {
+    /// This many transceivers, at least 1.
+    Transceivers(u16),
+    /// This many transmitters and as many receivers, at least 1 of each: receipts do not queue behind submissions.
+    Pairs(u16),
+}
+
+impl Binds {
+    /// Returns the number of connections.
+    pub const fn count(self) -> u16 {
+        match self {
+            Self::Transceivers(count) => count,
+            Self::Pairs(count) => count.saturating_mul(2),
+        }
+    }
+
+    /// Returns the mode of the bind with this index, from 0. A pair begins with its transmitter.
+    pub(super) const fn mode(self, index: u16) -> BindMode {
+        match self {
+            Self::Transceivers(_) => BindMode::Transceiver,
+            Self::Pairs(_) if index.is_multiple_of(2) => BindMode::Transmitter,
+            Self::Pairs(_) => BindMode::Receiver,
+        }
+    }
+}
+
+/// How long the account waits before it reconnects: exponential back-off with jitter.
+///
+/// The delay doubles after each failure. A random value between half of it and all of it is used, so that many clients
+/// of a server that restarts do not reconnect at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backoff {
+    /// The delay after the first failure; less than 2 ms counts as 2 ms. Default 1 s.
+    pub initial: Duration,
+    /// The longest delay; less than 2 ms counts as 2 ms. Default 60 s.
+    pub max: Duration,
+    /// How long a bind must live to reset the back-off to [`initial`](Self::initial). Default 10 s.
+    pub reset_after: Duration,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self {
+            initial: Duration::from_secs(1),
+            max: Duration::from_secs(60),
+            reset_after: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Backoff {
+    /// The shortest delay after a failure. It prevents a busy loop if the configured delay is 0.
+    const MIN: Duration = Duration::from_millis(2);
+
+    /// Returns the delay after this many failures, at least 1: between half of the doubled delay and all of it.
+    pub(super) fn delay(self, failures: u32, random: u64) -> Duration {
+        let doubled = 1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
+        let whole = self.initial.saturating_mul(doubled).min(self.max).max(Self::MIN);
+        let half = whole / 2;
+        let nanos = u64::try_from(half.as_nanos()).unwrap_or(u64::MAX);
+        half + Duration::from_nanos(random.checked_rem(nanos).unwrap_or_default())
+    }
+}
+
+/// What the account does about a segment that was sent and not answered: the SMSC may have accepted it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum UnansweredPolicy {
+    /// Reports it as [`SegmentOutcome::Unanswered`](super::SegmentOutcome::Unanswered).
+    #[default]
+    Report,
+    /// Resends it up to this many times: **the phone may receive it twice**. If no attempt is accepted, the segment stays
+    /// [`Unanswered`](super::SegmentOutcome::Unanswered), even if the SMSC refuses the later attempts: it may have
+    /// accepted the first.
+    Resend(u16),
+}
+
+/// How the account matches delivery receipts (DLRs) to the messages that it sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReceiptOptions {
+    /// Which PDUs count as receipts, and how message ids are compared. Default [`ReceiptDialect::UNSTATED`];
+    /// [`Options::new`] takes the provider's.
+    pub dialect: ReceiptDialect,
+    /// The most segments that the account remembers while they wait for their final receipt. Beyond it the account
+    /// gives up the oldest message: [`Event::ReceiptsExpired`](super::Event::ReceiptsExpired). Default 100,000.
+    pub capacity: usize,
+    /// How long a message waits for its receipts, from when the SMSC accepted its first segment. Default 72 h.
+    pub max_age: Duration,
+    /// The most receipts with an unknown id that the account holds because their `submit_sm_resp` may still arrive. Each
+    /// is held until every request that was in flight when it arrived has been answered. Beyond the limit the account
+    /// emits the oldest as unmatched. Default 64.
+    pub early_capacity: usize,
+}
+
+impl Default for ReceiptOptions {
+    fn default() -> Self {
+        Self {
+            dialect: ReceiptDialect::UNSTATED,
+            capacity: 100_000,
+            max_age: Duration::from_secs(72 * 3600),
+            early_capacity: 64,
+        }
+    }
+}

@@ -1,99 +1,100 @@
-//! Messages on their way out: which part goes next, and what became of each.
+//! The send queue: which segment is sent next, and the outcome of each.
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
-use super::message::{
-    self, Message, MessageNumber, MessageOutcome, Priority, SegmentNotSentReason, SegmentOutcome,
-    UnansweredPolicy,
-};
+use super::message::{self, Message, Priority};
+use super::options::UnansweredPolicy;
+use super::outcome::{MessageNumber, MessageOutcome, SegmentNotSentReason, SegmentOutcome};
 use crate::frame::Frame;
 use crate::pdu::SubmitSm;
 use crate::time::Instant;
 
-/// A part of a message: its place in it, from 0.
+/// Identifies a segment of a queued message, by its index from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct PartRef {
+pub(super) struct SegmentRef {
     pub(super) message: MessageNumber,
     pub(super) index: u8,
 }
 
-/// What is ready to go, the next one first: a part that comes back takes its old place.
-type Ready = (Reverse<Priority>, PartRef);
+/// The sort key of segments that are ready to be sent. A segment that is requeued takes its old position.
+type ReadyKey = (Reverse<Priority>, SegmentRef);
 
-/// At most `capacity` parts that have no fate yet.
+/// Messages without an outcome: at most `capacity` segments.
 #[derive(Debug)]
 pub(super) struct Queue {
     capacity: usize,
-    last: u64,
-    messages: BTreeMap<MessageNumber, Entry>,
-    ready: BTreeSet<Ready>,
-    /// Messages that go in order, by destination: the first of each is on its way, the others wait.
+    last_number: u64,
+    messages: BTreeMap<MessageNumber, QueuedMessage>,
+    ready: BTreeSet<ReadyKey>,
+    /// In-order messages by destination: the first of each is ready or in flight, the others wait.
     lanes: BTreeMap<Box<[u8]>, BTreeSet<MessageNumber>>,
     deadlines: BTreeSet<(Instant, MessageNumber)>,
-    /// Parts without a fate, and how many of them are in flight.
+    /// How many segments have no outcome.
     open: usize,
-    flying: BTreeSet<u64>,
+    /// The send numbers of the segments in flight.
+    in_flight: BTreeSet<u64>,
     last_sent: u64,
 }
 
 #[derive(Debug)]
-struct Entry {
-    parts: Vec<Part>,
+struct QueuedMessage {
+    segments: Vec<QueuedSegment>,
     priority: Priority,
-    unanswered: UnansweredPolicy,
+    unanswered_policy: UnansweredPolicy,
     deadline: Option<Instant>,
     lane: Option<Box<[u8]>>,
-    /// Why nothing of it is sent any more that is not in flight.
-    given_up: Option<SegmentNotSentReason>,
-    /// Parts without a fate.
+    /// Why no segment of it is sent any more. Those in flight still get their responses.
+    abandoned: Option<SegmentNotSentReason>,
+    /// How many segments have no outcome.
     open: usize,
 }
 
 #[derive(Debug)]
-struct Part {
+struct QueuedSegment {
     frame: Frame<Vec<u8>>,
-    /// Which of all that were sent it is, while it is in flight.
-    flying: Option<u64>,
-    fate: Option<SegmentOutcome>,
-    /// The gravest that a try has come to which was not the last.
+    /// The send number, while the segment is in flight.
+    in_flight: Option<u64>,
+    outcome: Option<SegmentOutcome>,
+    /// The most severe outcome of the attempts before the current one.
     earlier: Option<SegmentOutcome>,
-    /// How often it was throttled, and how often left unanswered.
+    /// How many attempts were throttled.
     throttled: u16,
+    /// How many attempts were not answered.
     unanswered: u16,
 }
 
-/// What is to become of a part that has come back.
-pub(super) enum Back {
-    /// It was never sent: it goes again.
-    Again,
-    /// It was throttled, and may be so many times.
+/// How an attempt to send a segment ended.
+pub(super) enum AttemptResult {
+    /// The segment was never sent: it is requeued.
+    NotSent,
+    /// The SMSC throttled it: it is requeued up to this many times.
     Throttled(u16, SegmentOutcome),
-    /// It was not answered: it goes again if the message's policy says so.
+    /// The SMSC did not answer: it is requeued if the message's policy says so.
     Unanswered(SegmentOutcome),
-    /// That is its fate.
-    Settled(SegmentOutcome),
+    /// The segment ended with this outcome.
+    Done(SegmentOutcome),
 }
 
 impl Queue {
     pub(super) const fn new(capacity: usize) -> Self {
         Self {
             capacity,
-            last: 0,
+            last_number: 0,
             messages: BTreeMap::new(),
             ready: BTreeSet::new(),
             lanes: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             open: 0,
-            flying: BTreeSet::new(),
+            in_flight: BTreeSet::new(),
             last_sent: 0,
         }
     }
 
-    /// Parts that there is room for.
-    pub(super) const fn room(&self) -> usize {
+    /// Returns how many more segments the queue can hold.
+    pub(super) const fn available_capacity(&self) -> usize {
         self.capacity.saturating_sub(self.open)
     }
 
@@ -101,48 +102,50 @@ impl Queue {
         self.capacity
     }
 
+    /// Returns how many segments have no outcome.
     pub(super) const fn open(&self) -> usize {
         self.open
     }
 
-    /// How many parts have ever been sent: the number of the last one.
+    /// Returns how many times a segment was sent: the send number of the last one.
     pub(super) const fn last_sent(&self) -> u64 {
         self.last_sent
     }
 
-    /// Whether one of the parts that had been sent by then is in flight still.
-    pub(super) fn is_flying(&self, last_sent: u64) -> bool {
-        self.flying.first().is_some_and(|oldest| *oldest <= last_sent)
+    /// Returns whether a segment with this send number or an earlier one is still in flight.
+    pub(super) fn is_in_flight(&self, last_sent: u64) -> bool {
+        self.in_flight.first().is_some_and(|oldest| *oldest <= last_sent)
     }
 
+    /// Returns whether a segment is ready to be sent.
     pub(super) fn is_ready(&self) -> bool {
         !self.ready.is_empty()
     }
 
-    /// Takes a message; there is room for its parts.
+    /// Adds a message. The caller has checked that the queue has capacity for its segments.
     pub(super) fn push(
         &mut self,
         now: Instant,
         message: &Message,
         frames: Vec<Frame<Vec<u8>>>,
-        unanswered: UnansweredPolicy,
+        default_policy: UnansweredPolicy,
     ) -> MessageNumber {
-        self.last += 1;
-        let number = MessageNumber(self.last);
-        let lane = message.in_order.then(|| lane(&message.template()));
-        let parts = frames.into_iter().map(Part::new).collect::<Vec<_>>();
-        let entry = Entry {
-            open: parts.len(),
-            parts,
+        self.last_number += 1;
+        let number = MessageNumber(self.last_number);
+        let lane = message.in_order.then(|| lane_key(&message.template()));
+        let segments = frames.into_iter().map(QueuedSegment::new).collect::<Vec<_>>();
+        let queued = QueuedMessage {
+            open: segments.len(),
+            segments,
             priority: message.priority,
-            unanswered: message.unanswered.unwrap_or(unanswered),
-            deadline: message.deadline.map(|within| now + within),
+            unanswered_policy: message.unanswered_policy.unwrap_or(default_policy),
+            deadline: message.deadline.map(|deadline| now + deadline),
             lane,
-            given_up: None,
+            abandoned: None,
         };
-        self.open += entry.open;
-        self.deadlines.extend(entry.deadline.map(|at| (at, number)));
-        let first = match &entry.lane {
+        self.open += queued.open;
+        self.deadlines.extend(queued.deadline.map(|at| (at, number)));
+        let is_first = match &queued.lane {
             Some(lane) => {
                 let waiting = self.lanes.entry(lane.clone()).or_default();
                 waiting.insert(number);
@@ -150,181 +153,192 @@ impl Queue {
             }
             None => true,
         };
-        self.messages.insert(number, entry);
-        if first {
-            self.release(number);
+        self.messages.insert(number, queued);
+        if is_first {
+            self.make_ready(number);
         }
         number
     }
 
-    /// The part that goes next, and its PDU.
-    pub(super) fn next(&self) -> Option<(PartRef, SubmitSm<'_>)> {
-        let (_, part) = *self.ready.first()?;
-        Some((part, message::submit_sm(&self.part(part)?.frame)))
+    /// Returns the segment to send next, and its PDU.
+    pub(super) fn next(&self) -> Option<(SegmentRef, SubmitSm<'_>)> {
+        let (_, segment) = *self.ready.first()?;
+        Some((segment, message::decode(&self.segment(segment)?.frame)))
     }
 
-    /// The part has been sent.
-    pub(super) fn sent(&mut self, part: PartRef) {
-        let Some(entry) = self.messages.get_mut(&part.message) else { return };
-        self.ready.remove(&(Reverse(entry.priority), part));
-        if let Some(part) = entry.parts.get_mut(usize::from(part.index)) {
+    /// Records that the segment has been sent.
+    pub(super) fn mark_sent(&mut self, segment: SegmentRef) {
+        let Some(message) = self.messages.get_mut(&segment.message) else { return };
+        self.ready.remove(&(Reverse(message.priority), segment));
+        if let Some(segment) = message.segments.get_mut(usize::from(segment.index)) {
             self.last_sent += 1;
-            self.flying.insert(self.last_sent);
-            part.flying = Some(self.last_sent);
+            self.in_flight.insert(self.last_sent);
+            segment.in_flight = Some(self.last_sent);
         }
     }
 
-    /// The PDU of a part, and how many parts its message has.
-    pub(super) fn pdu(&self, part: PartRef) -> Option<(SubmitSm<'_>, u8)> {
-        let parts = self.messages.get(&part.message)?.parts.len();
-        // A message has 255 parts at most.
-        Some((message::submit_sm(&self.part(part)?.frame), parts as u8))
+    /// Returns the PDU of a segment, and how many segments its message has.
+    pub(super) fn pdu(&self, segment: SegmentRef) -> Option<(SubmitSm<'_>, u8)> {
+        let total = self.messages.get(&segment.message)?.segments.len();
+        // A message has 255 segments at most.
+        Some((message::decode(&self.segment(segment)?.frame), total as u8))
     }
 
-    fn part(&self, part: PartRef) -> Option<&Part> {
-        self.messages.get(&part.message)?.parts.get(usize::from(part.index))
+    fn segment(&self, segment: SegmentRef) -> Option<&QueuedSegment> {
+        self.messages.get(&segment.message)?.segments.get(usize::from(segment.index))
     }
 
-    /// A part has come back, in flight before or not. The outcome of its message, if that was its last.
-    pub(super) fn back(&mut self, part: PartRef, back: Back) -> Option<MessageOutcome> {
-        let entry = self.messages.get_mut(&part.message)?;
-        let held = entry.parts.get_mut(usize::from(part.index))?;
-        if held.fate.is_some() {
+    /// Records how an attempt ended, and requeues the segment if it may be resent. Returns the outcome of the message
+    /// if this was its last open segment.
+    pub(super) fn handle_result(
+        &mut self,
+        segment_ref: SegmentRef,
+        result: AttemptResult,
+    ) -> Option<MessageOutcome> {
+        let message = self.messages.get_mut(&segment_ref.message)?;
+        let segment = message.segments.get_mut(usize::from(segment_ref.index))?;
+        if segment.outcome.is_some() {
             return None;
         }
-        if let Some(sent) = held.flying.take() {
-            self.flying.remove(&sent);
+        if let Some(sent) = segment.in_flight.take() {
+            self.in_flight.remove(&sent);
         }
-        let (fate, again) = match back {
-            Back::Again => (None, true),
-            Back::Throttled(times, fate) => {
-                held.throttled = held.throttled.saturating_add(1);
-                (Some(fate), held.throttled <= times)
+        let (outcome, may_resend) = match result {
+            AttemptResult::NotSent => (None, true),
+            AttemptResult::Throttled(retries, outcome) => {
+                segment.throttled = segment.throttled.saturating_add(1);
+                (Some(outcome), segment.throttled <= retries)
             }
-            Back::Unanswered(fate) => {
-                held.unanswered = held.unanswered.saturating_add(1);
-                let again =
-                    matches!(entry.unanswered, UnansweredPolicy::Resend(times) if held.unanswered <= times);
-                (Some(fate), again)
+            AttemptResult::Unanswered(outcome) => {
+                segment.unanswered = segment.unanswered.saturating_add(1);
+                let may_resend = matches!(message.unanswered_policy, UnansweredPolicy::Resend(times) if segment.unanswered <= times);
+                (Some(outcome), may_resend)
             }
-            Back::Settled(fate) => (Some(fate), false),
+            AttemptResult::Done(outcome) => (Some(outcome), false),
         };
-        let is_accepted = matches!(fate, Some(SegmentOutcome::Accepted(_)));
-        match (entry.given_up, fate) {
-            (None, fate) if again => {
-                held.earlier = fate.map(|fate| held.ended(fate)).or(held.earlier.take());
-                self.ready.insert((Reverse(entry.priority), part));
+        let is_accepted = matches!(outcome, Some(SegmentOutcome::Accepted(_)));
+        match (message.abandoned, outcome) {
+            (None, outcome) if may_resend => {
+                segment.earlier =
+                    outcome.map(|outcome| segment.most_severe(outcome)).or(segment.earlier.take());
+                self.ready.insert((Reverse(message.priority), segment_ref));
                 return None;
             }
-            (Some(why), None) => held.fate = Some(held.ended(SegmentOutcome::NeverSent(why))),
-            (_, fate) => held.fate = fate.map(|fate| held.ended(fate)),
+            (Some(reason), None) => {
+                segment.outcome = Some(segment.most_severe(SegmentOutcome::NeverSent(reason)));
+            }
+            (_, outcome) => segment.outcome = outcome.map(|outcome| segment.most_severe(outcome)),
         }
-        self.ready.remove(&(Reverse(entry.priority), part));
-        entry.open -= 1;
+        self.ready.remove(&(Reverse(message.priority), segment_ref));
+        message.open -= 1;
         self.open -= 1;
         if is_accepted {
-            self.finish(part.message)
+            self.finish(segment_ref.message)
         } else {
-            self.give_up(part.message, SegmentNotSentReason::Abandoned)
+            self.abandon(segment_ref.message, SegmentNotSentReason::Abandoned)
         }
     }
 
-    /// Parts of the message that are not in flight are not sent any more, and those that are not again. The message
-    /// stays as long as one part has no fate; otherwise its outcome is told.
-    pub(super) fn give_up(
+    /// Stops sending a message: ends the segments that are not in flight, and resends none. Returns the outcome of the
+    /// message unless a segment is still in flight.
+    pub(super) fn abandon(
         &mut self,
         number: MessageNumber,
-        why: SegmentNotSentReason,
+        reason: SegmentNotSentReason,
     ) -> Option<MessageOutcome> {
-        let entry = self.messages.get_mut(&number)?;
-        entry.given_up.get_or_insert(why);
-        for (part, index) in entry.parts.iter_mut().zip(0..) {
-            if part.fate.is_none() && part.flying.is_none() {
-                part.fate = Some(part.ended(SegmentOutcome::NeverSent(why)));
-                self.ready.remove(&(Reverse(entry.priority), PartRef { message: number, index }));
-                entry.open -= 1;
+        let message = self.messages.get_mut(&number)?;
+        message.abandoned.get_or_insert(reason);
+        for (segment, index) in message.segments.iter_mut().zip(0..) {
+            if segment.outcome.is_none() && segment.in_flight.is_none() {
+                segment.outcome = Some(segment.most_severe(SegmentOutcome::NeverSent(reason)));
+                self.ready.remove(&(Reverse(message.priority), SegmentRef { message: number, index }));
+                message.open -= 1;
                 self.open -= 1;
             }
         }
         self.finish(number)
     }
 
-    /// Takes the message out if all its parts have a fate.
+    /// Removes the message if all its segments have an outcome.
     fn finish(&mut self, number: MessageNumber) -> Option<MessageOutcome> {
         if self.messages.get(&number)?.open > 0 {
             return None;
         }
-        let entry = self.messages.remove(&number)?;
-        if let Some(at) = entry.deadline {
+        let message = self.messages.remove(&number)?;
+        if let Some(at) = message.deadline {
             self.deadlines.remove(&(at, number));
         }
-        if let Some(lane) = &entry.lane {
-            self.leave(lane, number);
+        if let Some(lane) = &message.lane {
+            self.leave_lane(lane, number);
         }
-        Some(MessageOutcome { segments: entry.parts.into_iter().filter_map(|part| part.fate).collect() })
+        let segments = message.segments.into_iter().filter_map(|segment| segment.outcome).collect();
+        Some(MessageOutcome { segments })
     }
 
-    fn leave(&mut self, lane: &[u8], number: MessageNumber) {
+    /// Removes a message from its lane, and makes the next one ready.
+    fn leave_lane(&mut self, lane: &[u8], number: MessageNumber) {
         let Some(waiting) = self.lanes.get_mut(lane) else { return };
         let was_first = waiting.first() == Some(&number);
         waiting.remove(&number);
         match waiting.first().copied() {
-            Some(next) if was_first => self.release(next),
+            Some(next) if was_first => self.make_ready(next),
             Some(_) => {}
             None => drop(self.lanes.remove(lane)),
         }
     }
 
-    /// The message's turn in its lane has come.
-    fn release(&mut self, number: MessageNumber) {
-        let Some(entry) = self.messages.get(&number) else { return };
-        let priority = Reverse(entry.priority);
-        let parts = entry.parts.iter().zip(0..).map(|(_, index)| PartRef { message: number, index });
-        self.ready.extend(parts.map(|part| (priority, part)));
+    /// Makes all segments of a message ready to be sent.
+    fn make_ready(&mut self, number: MessageNumber) {
+        let Some(message) = self.messages.get(&number) else { return };
+        let priority = Reverse(message.priority);
+        let segments =
+            message.segments.iter().zip(0..).map(|(_, index)| SegmentRef { message: number, index });
+        self.ready.extend(segments.map(|segment| (priority, segment)));
     }
 
-    /// A message whose deadline has passed with parts of it not sent: they will not be. Call again until it gives
-    /// none. The outcome, unless parts are in flight.
+    /// Abandons the next message whose deadline has passed, and returns its outcome unless a segment is in flight. Call
+    /// it until it returns `None`.
     pub(super) fn expire(&mut self, now: Instant) -> Option<(MessageNumber, Option<MessageOutcome>)> {
         let (at, number) = *self.deadlines.first()?;
         if at > now {
             return None;
         }
         self.deadlines.remove(&(at, number));
-        if let Some(entry) = self.messages.get_mut(&number) {
-            entry.deadline = None;
+        if let Some(message) = self.messages.get_mut(&number) {
+            message.deadline = None;
         }
-        Some((number, self.give_up(number, SegmentNotSentReason::Expired)))
+        Some((number, self.abandon(number, SegmentNotSentReason::Expired)))
     }
 
-    /// When the next deadline passes.
+    /// Returns when the next deadline passes.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         self.deadlines.first().map(|(at, _)| *at)
     }
 
-    /// Messages without an outcome, the oldest first.
+    /// Returns the messages without an outcome, the oldest first.
     pub(super) fn messages(&self) -> impl Iterator<Item = MessageNumber> {
         self.messages.keys().copied()
     }
 }
 
-impl Part {
+impl QueuedSegment {
     const fn new(frame: Frame<Vec<u8>>) -> Self {
-        Self { frame, flying: None, fate: None, earlier: None, throttled: 0, unanswered: 0 }
+        Self { frame, in_flight: None, outcome: None, earlier: None, throttled: 0, unanswered: 0 }
     }
 
-    /// How it ends if its last try came to `fate`: what an earlier one has left in doubt stays so, unless it is
-    /// accepted.
-    fn ended(&self, fate: SegmentOutcome) -> SegmentOutcome {
+    /// Returns the more severe of this attempt's outcome and the earlier ones. An accepted attempt always wins.
+    fn most_severe(&self, outcome: SegmentOutcome) -> SegmentOutcome {
         match &self.earlier {
-            Some(earlier) if !fate.is_accepted() && earlier.gravity() > fate.gravity() => earlier.clone(),
-            _ => fate,
+            Some(earlier) if !outcome.is_accepted() && earlier.severity() > outcome.severity() => {
+                earlier.clone()
+            }
+            _ => outcome,
         }
     }
 }
 
-/// What a destination is known by.
-fn lane(message: &SubmitSm<'_>) -> Box<[u8]> {
-    let to = message.destination;
-    [&[to.ton.0, to.npi.0], to.digits.as_bytes()].concat().into()
+/// Returns the key of a destination.
+fn lane_key(message: &SubmitSm<'_>) -> Box<[u8]> {
+    let destination = message.destination;
+    [&[destination.ton.0, destination.npi.0], destination.digits.as_bytes()].concat().into()
 }

@@ -1,37 +1,37 @@
-//! What the simulated service has to deliver: receipts, and messages from phones.
+//! What the simulated SMSC delivers: receipts and mobile-originated messages.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::BindId;
+use super::bind::BindId;
 use crate::pdu::{Address, DataCoding, DeliverSm, EsmClass, MessageState, Npi, ShortMessage, Ton};
 use crate::session::Instant;
 use crate::sms::Segment;
 use crate::tlv::{Tlv, Tlvs};
 use crate::wire::COctets;
 
-/// A receipt or a message, ready to be sent on one bind.
+/// A receipt or a mobile-originated (MO) message to deliver on one bind.
 #[derive(Debug)]
 pub struct Delivery {
-    /// Where to send it.
+    /// The bind to send it on.
     pub bind: BindId,
-    /// Whose it is: any receiving bind of this account will do.
+    /// The system_id of its account: any receiving bind of this account may deliver it.
     pub system_id: String,
-    pub(super) pending: Pending,
+    pub(super) pending: PendingDelivery,
     tlvs: Vec<Tlv<'static>>,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Pending {
+pub(super) struct PendingDelivery {
     pub(super) due: Instant,
-    pub(super) source: Party,
-    pub(super) destination: Party,
+    pub(super) source: OwnedAddress,
+    pub(super) destination: OwnedAddress,
     pub(super) content: Content,
 }
 
-/// An address that is kept.
+/// An owned address.
 #[derive(Clone, Debug)]
-pub(super) struct Party(Ton, Npi, Vec<u8>);
+pub(super) struct OwnedAddress(Ton, Npi, Vec<u8>);
 
 #[derive(Clone, Debug)]
 pub(super) enum Content {
@@ -40,7 +40,7 @@ pub(super) enum Content {
 }
 
 impl Delivery {
-    pub(super) fn new(bind: BindId, system_id: String, pending: Pending) -> Self {
+    pub(super) fn new(bind: BindId, system_id: String, pending: PendingDelivery) -> Self {
         let tlvs = match &pending.content {
             Content::Receipt { state, .. } => [Tlv::message_state(*state)].into(),
             Content::Message(_) => Vec::new(),
@@ -48,9 +48,9 @@ impl Delivery {
         Self { bind, system_id, pending, tlvs }
     }
 
-    /// Its deliver_sm. A receipt's text is as in SMPP 3.4 Appendix B, with the message_state TLV.
+    /// Returns the deliver_sm. A receipt has its text as in SMPP 3.4 Appendix B, and the message_state TLV.
     pub fn deliver_sm(&self) -> DeliverSm<'_> {
-        let Pending { source, destination, content, .. } = &self.pending;
+        let PendingDelivery { source, destination, content, .. } = &self.pending;
         let (esm_class, data_coding, octets) = match content {
             Content::Receipt { text, .. } => {
                 (EsmClass::DELIVERY_RECEIPT, DataCoding::SMSC_DEFAULT, text.as_slice())
@@ -68,7 +68,7 @@ impl Delivery {
         }
     }
 
-    /// The state that it reports, if it is a receipt.
+    /// Returns the message state of a receipt; `None` for an MO message.
     pub const fn state(&self) -> Option<MessageState> {
         match &self.pending.content {
             Content::Receipt { state, .. } => Some(*state),
@@ -77,14 +77,14 @@ impl Delivery {
     }
 }
 
-impl Party {
+impl OwnedAddress {
     fn address(&self) -> Address<'_> {
         let Self(ton, npi, digits) = self;
         Address { ton: *ton, npi: *npi, digits: COctets::new(digits).unwrap_or_default() }
     }
 }
 
-impl From<Address<'_>> for Party {
+impl From<Address<'_>> for OwnedAddress {
     fn from(address: Address<'_>) -> Self {
         Self(address.ton, address.npi, address.digits.as_bytes().into())
     }

@@ -1,7 +1,15 @@
-//! An SMSC to test against: decides what an 8x8-like service would answer, and when receipts go where.
+//! A simulated SMSC for tests: it decides what an SMSC such as 8x8's answers, and which receipts it delivers when.
 //!
-//! Without I/O, as everything here: the adapter's server asks it about each bind and each message, and
-//! delivers the receipts it gives out. The same calls with the same [`Rules`] have the same answers, chance included.
+//! It simulates the rules of an SMSC, not its protocol: accounts and passwords, the limit of binds, the rate limit,
+//! throttling, message ids, the states of messages, delivery receipts and mobile-originated (MO) messages. [`Rules`] sets
+//! them. It has no I/O: a server, for example that of an adapter, runs the sessions and
+//!
+//! 1. calls [`bind`](Simulator::bind) for each bind request, [`submit`](Simulator::submit) for each `submit_sm`, and answers
+//!    with the result; [`release`](Simulator::release) when the session ends;
+//! 2. at [`poll_timeout`](Simulator::poll_timeout), sends each [`poll_delivery`](Simulator::poll_delivery) on the bind that
+//!    it names; [`redeliver`](Simulator::redeliver) if the ESME does not accept it.
+//!
+//! The same calls with the same [`Rules`] give the same results: the random decisions depend on [`Rules::seed`] only.
 //!
 //! ```
 //! use smpp_core::session::Instant;
@@ -24,6 +32,7 @@
 //! # Ok::<(), smpp_core::InvalidOctets>(())
 //! ```
 
+mod bind;
 mod delivery;
 mod rng;
 mod rules;
@@ -37,6 +46,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
+pub use bind::BindId;
 pub use delivery::Delivery;
 pub use rng::Rng;
 pub use rules::{ReceiptTiming, Rules, StateWeights, StateWeightsError};
@@ -46,12 +56,8 @@ use crate::provider::Provider;
 use crate::session::{Instant, RateMeter};
 use crate::sms::time::{LocalTime, UnixTime, UtcOffset};
 use crate::sms::{ConcatRef, Receipt, SegmentError, Segmentation, Text, gsm7};
-use delivery::{Content, Pending};
+use delivery::{Content, PendingDelivery};
 use rng::mix;
-
-/// A bind that the simulator has admitted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct BindId(u64);
 
 #[derive(Debug)]
 struct Bound {
@@ -64,17 +70,17 @@ struct Bound {
 struct Account {
     system_id: String,
     password: String,
-    /// What is to be delivered, in the order it is due.
-    pending: VecDeque<Pending>,
+    /// The deliveries of the account, in the order in which they are due.
+    pending: VecDeque<PendingDelivery>,
 }
 
-/// Why a message from a phone was not taken.
+/// Why the simulator did not accept a mobile-originated message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OriginateError {
-    /// There is no such account.
+    /// The system_id belongs to no account.
     NoAccount,
-    /// [`Rules::max_receipts`] are waiting.
+    /// [`Rules::max_receipts`] deliveries are waiting.
     Full,
     /// The text is too long.
     Text(SegmentError),
@@ -83,8 +89,10 @@ pub enum OriginateError {
 impl fmt::Display for OriginateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoAccount => f.write_str("there is no such account"),
-            Self::Full => f.write_str("too much waits to be delivered"),
+            Self::NoAccount => f.write_str("no account has this system_id: add it with add_account"),
+            Self::Full => {
+                f.write_str("max_receipts deliveries are waiting: retry after some have been delivered")
+            }
             Self::Text(error) => error.fmt(f),
         }
     }
@@ -92,19 +100,19 @@ impl fmt::Display for OriginateError {
 
 impl core::error::Error for OriginateError {}
 
-/// Accounts, their binds, and what is on its way to them. Bounded by its [`Rules`].
+/// A simulated SMSC: its accounts, their binds, and their pending deliveries. [`Rules`] bounds them.
 pub struct Simulator {
     rules: Rules,
-    dice: Rng,
+    rng: Rng,
     accounts: Vec<Account>,
     binds: Vec<Bound>,
     last_bind: u64,
     messages: u64,
-    /// Texts in parts that phones have sent.
-    concatenated: u8,
+    /// The concatenation reference of the next MO message with several segments.
+    reference: u8,
 }
 
-/// Without the accounts, which hold passwords.
+/// Omits the accounts, which hold passwords.
 impl fmt::Debug for Simulator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Simulator")
@@ -117,27 +125,36 @@ impl fmt::Debug for Simulator {
 }
 
 impl Simulator {
-    /// A service without accounts.
+    /// Creates an SMSC without accounts.
     pub fn new(rules: Rules) -> Self {
-        let dice = Rng::new(rules.seed);
+        let rng = Rng::new(rules.seed);
         let (accounts, binds) = (Vec::new(), Vec::new());
-        Self { rules, dice, accounts, binds, last_bind: 0, messages: 0, concatenated: 0 }
+        Self { rules, rng, accounts, binds, last_bind: 0, messages: 0, reference: 0 }
     }
 
-    /// Opens an account.
+    /// Adds an account.
     pub fn add_account(&mut self, system_id: &str, password: &str) {
         let (system_id, password) = (system_id.into(), password.into());
         self.accounts.push(Account { system_id, password, pending: VecDeque::new() });
     }
 
-    /// Whether this is an account and its password, or the status to refuse the bind with.
+    /// Checks the system_id and the password of a bind.
+    ///
+    /// # Errors
+    ///
+    /// The status to refuse the bind with: `ESME_RINVSYSID` or `ESME_RINVPASWD`.
     pub fn authenticate(&self, bind: &Bind<'_>) -> Result<(), CommandStatus> {
         let account = self.account(bind.system_id.as_bytes()).ok_or(CommandStatus::RINVSYSID)?;
         let known = self.accounts.get(account).is_some_and(|it| bind.password.equals(it.password.as_bytes()));
         if known { Ok(()) } else { Err(CommandStatus::RINVPASWD) }
     }
 
-    /// Admits a bind, or says with which status to refuse it.
+    /// Checks and admits a bind.
+    ///
+    /// # Errors
+    ///
+    /// The status to refuse the bind with: that of [`authenticate`](Self::authenticate), or `ESME_RALYBND` if the account
+    /// holds [`Rules::max_binds`].
     pub fn bind(&mut self, bind: &Bind<'_>) -> Result<BindId, CommandStatus> {
         self.authenticate(bind)?;
         let account = self.account(bind.system_id.as_bytes());
@@ -148,7 +165,7 @@ impl Simulator {
         self.admit(bind.system_id.as_bytes(), bind.mode).ok_or(CommandStatus::RINVSYSID)
     }
 
-    /// Notes a bind that someone else has admitted; `None` if there is no such account.
+    /// Records a bind that the server has admitted by itself. Returns `None` if no account has this system_id.
     pub fn admit(&mut self, system_id: &[u8], mode: BindMode) -> Option<BindId> {
         let account = self.account(system_id)?;
         self.last_bind += 1;
@@ -157,45 +174,51 @@ impl Simulator {
         Some(id)
     }
 
-    /// The bind is over.
+    /// Removes a bind that has ended.
     pub fn release(&mut self, bind: BindId) {
         self.binds.retain(|bound| bound.id != bind);
     }
 
-    /// Binds held at the moment, of all accounts.
+    /// Returns how many binds all accounts hold.
     pub fn binds(&self) -> usize {
         self.binds.len()
     }
 
-    /// Receipts and messages that are still to be delivered, of all accounts.
+    /// Returns how many receipts and MO messages of all accounts wait for delivery.
     pub fn pending(&self) -> usize {
         self.accounts.iter().map(|account| account.pending.len()).sum()
     }
 
-    /// Takes a message and gives its id, or the status to refuse it with.
+    /// Accepts a message, schedules its receipt, and returns its id.
+    ///
+    /// # Errors
+    ///
+    /// The status to refuse the message with: `ESME_RINVBNDSTS` for an unknown bind, `ESME_RINVDSTADR` for a destination
+    /// that is not all digits, `ESME_RMSGQFUL` beyond [`Rules::max_receipts`], `ESME_RTHROTTLED` beyond [`Rules::rate`] or by
+    /// [`Rules::throttled_percent`].
     pub fn submit(
         &mut self,
         now: Instant,
         bind: BindId,
         message: &SubmitSm<'_>,
     ) -> Result<String, CommandStatus> {
-        let full = self.pending() >= self.rules.max_receipts;
+        let is_full = self.pending() >= self.rules.max_receipts;
         let bound = self.binds.iter_mut().find(|bound| bound.id == bind).ok_or(CommandStatus::RINVBNDSTS)?;
         let to = message.destination.digits.as_bytes();
         if to.is_empty() || !to.iter().all(u8::is_ascii_digit) {
             return Err(CommandStatus::RINVDSTADR);
         }
-        if full {
+        if is_full {
             return Err(CommandStatus::RMSGQFUL);
         }
-        let above = bound.meter.as_mut().is_some_and(|meter| meter.take(now).is_err());
+        let exceeds_rate = bound.meter.as_mut().is_some_and(|meter| meter.take(now).is_err());
         let account = bound.account;
-        if above || self.dice.percent(self.rules.throttled_percent) {
+        if exceeds_rate || self.rng.percent(self.rules.throttled_percent) {
             return Err(CommandStatus::RTHROTTLED);
         }
         self.messages += 1;
         let id = self.message_id();
-        let state = self.rules.states.draw(&mut self.dice);
+        let state = self.rules.states.draw(&mut self.rng);
         let delay = match self.rules.receipt_timing {
             ReceiptTiming::Never => return Ok(id),
             ReceiptTiming::Delayed => self.rules.receipt_delay,
@@ -204,16 +227,20 @@ impl Simulator {
         if wants_receipt(message.registered_delivery, state) {
             let due = now + delay;
             let text = self.receipt_text(&id, state, (now, due), &excerpt(message));
-            // The message's addresses, the other way round.
+            // The receipt swaps the addresses of the message.
             let (source, destination) = (message.destination.into(), message.source.into());
             let content = Content::Receipt { state, text };
-            self.keep(account, Pending { due, source, destination, content });
+            self.enqueue(account, PendingDelivery { due, source, destination, content });
         }
         Ok(id)
     }
 
-    /// A phone sends a text to an account: as many messages as it needs, with a user data header if that is more than
-    /// one. Says how many.
+    /// Schedules a mobile-originated (MO) text for an account, and returns its number of segments. Several segments have a
+    /// user data header.
+    ///
+    /// # Errors
+    ///
+    /// [`OriginateError`] says why; nothing is scheduled then.
     pub fn originate(
         &mut self,
         now: Instant,
@@ -222,23 +249,23 @@ impl Simulator {
         text: &str,
     ) -> Result<usize, OriginateError> {
         let account = self.account(system_id.as_bytes()).ok_or(OriginateError::NoAccount)?;
-        let form = Segmentation::Udh(ConcatRef::Narrow(self.concatenated));
+        let form = Segmentation::Udh(ConcatRef::Narrow(self.reference));
         let segments = Text::new(text).segments(form).map_err(OriginateError::Text)?;
         let total = segments.len();
         if self.pending() + total > self.rules.max_receipts {
             return Err(OriginateError::Full);
         }
-        self.concatenated = self.concatenated.wrapping_add((total > 1).into());
+        self.reference = self.reference.wrapping_add((total > 1).into());
         for segment in segments {
             let content = Content::Message(segment);
             let (source, destination) = (source.into(), destination.into());
-            self.keep(account, Pending { due: now, source, destination, content });
+            self.enqueue(account, PendingDelivery { due: now, source, destination, content });
         }
         Ok(total)
     }
 
-    /// A receipt or a message that is due, and a receiving bind of its account to send it on. One whose account has
-    /// none stays for later.
+    /// Returns the next delivery that is due, with a receiving bind of its account. Deliveries of an account without a
+    /// receiving bind wait.
     pub fn poll_delivery(&mut self, now: Instant) -> Option<Delivery> {
         let (account, _, bind) = self.next().filter(|(_, due, _)| *due <= now)?;
         let account = self.accounts.get_mut(account)?;
@@ -246,20 +273,20 @@ impl Simulator {
         Some(Delivery::new(bind, account.system_id.clone(), pending))
     }
 
-    /// A delivery that was not accepted: it is tried again later, on any bind.
+    /// Schedules a delivery again that the ESME did not accept: after [`Rules::receipt_delay`], on any bind of the account.
     pub fn redeliver(&mut self, now: Instant, delivery: Delivery) {
         let due = now + self.rules.receipt_delay;
         if let Some(account) = self.account(delivery.system_id.as_bytes()) {
-            self.keep(account, Pending { due, ..delivery.pending });
+            self.enqueue(account, PendingDelivery { due, ..delivery.pending });
         }
     }
 
-    /// When the next receipt or message that has somewhere to go is due.
+    /// Returns when the next delivery is due whose account has a receiving bind.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.next().map(|(_, due, _)| due)
     }
 
-    /// What is due first and has somewhere to go: its account, when, and on which bind.
+    /// Returns the account, due time and bind of the next delivery whose account has a receiving bind.
     fn next(&self) -> Option<(usize, Instant, BindId)> {
         let first = |(account, it): (usize, &Account)| {
             let due = it.pending.front()?.due;
@@ -277,14 +304,14 @@ impl Simulator {
         self.accounts.iter().position(|account| account.system_id.as_bytes() == system_id)
     }
 
-    /// Puts it where it belongs by its time: behind what is due then.
-    fn keep(&mut self, account: usize, pending: Pending) {
+    /// Inserts a delivery by its due time, behind those that are due at the same time.
+    fn enqueue(&mut self, account: usize, pending: PendingDelivery) {
         let Some(account) = self.accounts.get_mut(account) else { return };
         let at = account.pending.partition_point(|other| other.due <= pending.due);
         account.pending.insert(at, pending);
     }
 
-    /// An id in the shape of a random UUID: 36 characters.
+    /// Returns a new id in the form of a random UUID: 36 characters.
     fn message_id(&self) -> String {
         let high = mix(self.rules.seed ^ self.messages.rotate_left(32));
         let low = mix(high ^ self.messages);
@@ -322,7 +349,7 @@ impl Simulator {
         out
     }
 
-    /// `YYMMDDhhmm` in UTC; nothing beyond the year 9999.
+    /// Formats a time as `YYMMDDhhmm` in UTC; empty beyond the year 9999.
     fn date(&self, at: Instant) -> String {
         let since_start = Duration::from_nanos(at.as_nanos());
         let since_epoch = Duration::from_secs(self.rules.epoch).saturating_add(since_start);
@@ -334,7 +361,7 @@ impl Simulator {
     }
 }
 
-/// The `err` of a receipt, by 8x8's table.
+/// Returns the `err` field of a receipt, from 8x8's table.
 const fn error(state: MessageState) -> &'static [u8] {
     match state {
         MessageState::DELIVERED | MessageState::ACCEPTED | MessageState::ENROUTE => b"000",
@@ -345,9 +372,9 @@ const fn error(state: MessageState) -> &'static [u8] {
     }
 }
 
-/// Bits 1 and 0 of registered_delivery, as SMPP 5.0 completes them.
-fn wants_receipt(wanted: RegisteredDelivery, state: MessageState) -> bool {
-    match RegisteredDelivery::from_bits_retain(wanted.bits() & 3) {
+/// Returns whether a receipt is requested for the state: bits 1 and 0 of registered_delivery, as SMPP 5.0 defines them.
+fn wants_receipt(registered_delivery: RegisteredDelivery, state: MessageState) -> bool {
+    match RegisteredDelivery::from_bits_retain(registered_delivery.bits() & 3) {
         RegisteredDelivery::RECEIPT => true,
         RegisteredDelivery::RECEIPT_ON_FAILURE => state != MessageState::DELIVERED,
         RegisteredDelivery::RECEIPT_ON_SUCCESS => state == MessageState::DELIVERED,
@@ -355,14 +382,14 @@ fn wants_receipt(wanted: RegisteredDelivery, state: MessageState) -> bool {
     }
 }
 
-/// The first twenty characters, in the GSM alphabet as receipts are: `?` for what it lacks.
+/// Returns the first twenty characters in the GSM alphabet, with `?` for characters that it lacks.
 fn excerpt(message: &SubmitSm<'_>) -> Vec<u8> {
     let codings = Provider::EIGHT_BY_EIGHT.codings;
     let text = message.user_data().ok().and_then(|user_data| user_data.text(codings)).unwrap_or_default();
     let plain = |character| if gsm7::septets(character).is_some() { character } else { '?' };
     let text: String = text.chars().take(20).map(plain).collect();
     let mut out = Vec::new();
-    // Cannot fail: what the alphabet lacks has been replaced.
+    // Cannot fail: characters that the alphabet lacks have been replaced.
     let _ = gsm7::encode(&text, &mut out);
     out
 }

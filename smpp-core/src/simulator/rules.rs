@@ -1,4 +1,4 @@
-//! What the simulated service allows and does.
+//! The rules of the simulated SMSC: its limits, its receipts and its faults.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -6,47 +6,49 @@ use core::fmt;
 use core::str::FromStr;
 use core::time::Duration;
 
-use super::Rng;
+use super::rng::Rng;
 use crate::pdu::MessageState;
 use crate::provider::Provider;
 use crate::session::Rate;
 use crate::sms::Receipt;
 
-/// What the simulated service allows and does. The default is what 8x8 publishes.
+/// The rules of the simulated SMSC: its limits, its receipts and its faults. The default limits are those that 8x8
+/// publishes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
-    /// Binds an account may hold at once; one more is refused with `ESME_RALYBND`.
+    /// How many binds an account may hold at once; a further one is refused with `ESME_RALYBND`. Default 4.
     pub max_binds: u16,
-    /// Messages a bind may submit ([`RateMeter`](crate::session::RateMeter)); one more is refused with `ESME_RTHROTTLED`.
-    /// `None` for any number.
+    /// The rate limit of each bind ([`RateMeter`](crate::session::RateMeter)); a message beyond it is refused with
+    /// `ESME_RTHROTTLED`. `None` for no limit. Default 50 messages a second.
     pub rate: Option<Rate>,
-    /// Messages in a hundred that are refused with `ESME_RTHROTTLED` though the rate allows them.
+    /// The percentage of messages that are refused with `ESME_RTHROTTLED` although the rate limit allows them. Default 0.
     pub throttled_percent: u8,
-    /// Which messages have receipts, of those that ask for one, and when these come.
+    /// Whether messages that request receipts get them, and when. Default [`ReceiptTiming::Delayed`].
     pub receipt_timing: ReceiptTiming,
-    /// From the submission to the receipt, and between two tries to deliver one.
+    /// The time from the submission to the receipt, and between two attempts to deliver one. Default 200 ms.
     pub receipt_delay: Duration,
-    /// What becomes of messages.
+    /// The final states of messages. Default `DELIVERED` for all.
     pub states: StateWeights,
-    /// Receipts and messages kept for delivery; above it messages are refused with `ESME_RMSGQFUL`.
+    /// The most receipts and MO messages that wait for delivery; beyond it messages are refused with `ESME_RMSGQFUL`.
+    /// Default 100,000.
     pub max_receipts: usize,
-    /// The wall clock at [`Instant::ZERO`](crate::session::Instant::ZERO): seconds since 1970 in UTC, for the dates in
-    /// receipts.
+    /// The wall clock at [`Instant::ZERO`](crate::session::Instant::ZERO), for the dates in receipts: seconds since 1970 in
+    /// UTC. Default 0.
     pub epoch: u64,
-    /// What message ids are made from, and what chance decides.
+    /// The seed of message ids and random decisions. Default 0x8A8.
     pub seed: u64,
 }
 
-/// Whether there are receipts, and when they come.
+/// Whether there are receipts, and when they are due.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ReceiptTiming {
-    /// There are none, whatever a message asks for.
+    /// There are no receipts, even if a message requests them.
     Never,
     /// After [`Rules::receipt_delay`].
     #[default]
     Delayed,
-    /// They are due at once: send them before the submit_sm_resp, as some services do.
+    /// They are due at once: send them before the submit_sm_resp, as some SMSCs do.
     BeforeResponse,
 }
 
@@ -67,14 +69,14 @@ impl Default for Rules {
     }
 }
 
-/// What becomes of messages: the state of each, drawn by its share.
+/// The final states of messages: each is drawn at random with its weight.
 ///
 /// ```
 /// use smpp_core::MessageState;
 /// use smpp_core::simulator::{Rng, StateWeights};
-/// let shares: StateWeights = "DELIVRD=90,UNDELIV=10".parse()?;
-/// let mut dice = Rng::new(1);
-/// let failed = (0..1000).filter(|_| shares.draw(&mut dice) == MessageState::UNDELIVERABLE).count();
+/// let weights: StateWeights = "DELIVRD=90,UNDELIV=10".parse()?;
+/// let mut rng = Rng::new(1);
+/// let failed = (0..1000).filter(|_| weights.draw(&mut rng) == MessageState::UNDELIVERABLE).count();
 /// assert!((50..150).contains(&failed));
 /// assert_eq!("EXPIRED".parse(), Ok(StateWeights::all(MessageState::EXPIRED)));
 /// # Ok::<(), smpp_core::simulator::StateWeightsError>(())
@@ -82,39 +84,39 @@ impl Default for Rules {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateWeights {
     states: Vec<(MessageState, u32)>,
-    sum: u64,
+    total: u64,
 }
 
-/// Why a text names no [`StateWeights`].
+/// Why a text is not a list of [`StateWeights`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StateWeightsError {
-    /// No state has this name.
+    /// This is not the name of a state.
     State(String),
-    /// This is no share: a whole number.
-    Share(String),
-    /// Nothing has a share.
+    /// This is not a weight: a whole number.
+    Weight(String),
+    /// No state has a weight above 0.
     Empty,
 }
 
 impl StateWeights {
-    /// The same for all.
+    /// Gives all messages the same state.
     pub fn all(state: MessageState) -> Self {
-        Self { states: [(state, 1)].into(), sum: 1 }
+        Self { states: [(state, 1)].into(), total: 1 }
     }
 
-    /// These states, each with its share of the sum. `None` if nothing has one.
+    /// Gives each state its weight. Returns `None` if no weight is above 0.
     pub fn new(states: impl IntoIterator<Item = (MessageState, u32)>) -> Option<Self> {
-        let states: Vec<_> = states.into_iter().filter(|(_, share)| *share > 0).collect();
-        let sum = states.iter().map(|(_, share)| u64::from(*share)).sum();
-        (sum > 0).then_some(Self { states, sum })
+        let states: Vec<_> = states.into_iter().filter(|(_, weight)| *weight > 0).collect();
+        let total = states.iter().map(|(_, weight)| u64::from(*weight)).sum();
+        (total > 0).then_some(Self { states, total })
     }
 
-    /// The state of one message.
-    pub fn draw(&self, dice: &mut Rng) -> MessageState {
-        let mut left = dice.below(self.sum);
-        for (state, share) in &self.states {
-            match left.checked_sub(u64::from(*share)) {
+    /// Draws the state of one message.
+    pub fn draw(&self, rng: &mut Rng) -> MessageState {
+        let mut left = rng.below(self.total);
+        for (state, weight) in &self.states {
+            match left.checked_sub(u64::from(*weight)) {
                 Some(rest) => left = rest,
                 None => return *state,
             }
@@ -123,18 +125,19 @@ impl StateWeights {
     }
 }
 
-/// `DELIVRD=90,UNDELIV=10`: the words of receipts (SMPP 3.4 Appendix B), each with its share; 1 if there is none.
+/// Parses `DELIVRD=90,UNDELIV=10`: the state words of receipts (SMPP 3.4 Appendix B), each with its weight; 1 if there is
+/// none.
 impl FromStr for StateWeights {
     type Err = StateWeightsError;
 
     fn from_str(text: &str) -> Result<Self, StateWeightsError> {
         let state = |item: &str| {
-            let (word, share) = item.split_once('=').unwrap_or((item, "1"));
+            let (word, weight) = item.split_once('=').unwrap_or((item, "1"));
             let receipt = Receipt { stat: word.trim().as_bytes(), ..Receipt::default() };
             let state = receipt.state().ok_or_else(|| StateWeightsError::State(word.trim().to_string()))?;
-            let share =
-                share.trim().parse().map_err(|_| StateWeightsError::Share(share.trim().to_string()))?;
-            Ok((state, share))
+            let weight =
+                weight.trim().parse().map_err(|_| StateWeightsError::Weight(weight.trim().to_string()))?;
+            Ok((state, weight))
         };
         let states: Vec<_> = text.split(',').map(state).collect::<Result<_, _>>()?;
         Self::new(states).ok_or(StateWeightsError::Empty)
@@ -145,10 +148,13 @@ impl fmt::Display for StateWeightsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::State(word) => {
-                write!(f, "\"{word}\" is no state of a message, such as DELIVRD, UNDELIV, EXPIRED or REJECTD")
+                write!(
+                    f,
+                    "\"{word}\" is not a message state: use DELIVRD, UNDELIV, EXPIRED, REJECTD or another state word"
+                )
             }
-            Self::Share(share) => write!(f, "\"{share}\" is no share, such as 10"),
-            Self::Empty => f.write_str("no state has a share"),
+            Self::Weight(weight) => write!(f, "\"{weight}\" is not a weight: use a whole number such as 10"),
+            Self::Empty => f.write_str("no state has a weight above 0"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the service does.
+//! The rules of the simulated SMSC.
 
 use super::*;
 use crate::pdu::ShortMessage;
@@ -55,19 +55,19 @@ fn the_fifty_first_message_of_a_second_is_throttled() {
 }
 
 #[test]
-fn a_receipt_goes_to_a_receiving_bind_and_comes_again_if_refused() {
+fn a_receipt_goes_to_a_receiving_bind_and_is_redelivered_if_refused() {
     let mut smsc = smsc();
     let transmitter = smsc.bind(&bind(b"secret", BindMode::Transmitter)).unwrap();
     let now = Instant::ZERO + SECOND;
     let message_id = smsc.submit(now, transmitter, &message()).unwrap();
-    assert_eq!(smsc.poll_timeout(), None, "nobody receives");
+    assert_eq!(smsc.poll_timeout(), None, "no bind receives");
     let receiver = smsc.bind(&bind(b"secret", BindMode::Receiver)).unwrap();
     let due = smsc.poll_timeout().unwrap();
-    assert!(smsc.poll_delivery(now).is_none(), "not yet due");
+    assert!(smsc.poll_delivery(now).is_none(), "not due yet");
     let delivery = smsc.poll_delivery(due).unwrap();
     assert_eq!(delivery.bind, receiver);
     let deliver_sm = delivery.deliver_sm();
-    assert_eq!(deliver_sm.source.digits.as_bytes(), b"6591234567", "addresses are swapped");
+    assert_eq!(deliver_sm.source.digits.as_bytes(), b"6591234567", "the addresses are swapped");
     let text = core::str::from_utf8(deliver_sm.text()).unwrap();
     assert_eq!(
         text,
@@ -93,7 +93,7 @@ fn ids_look_like_uuids_and_differ() {
 }
 
 #[test]
-fn receipts_are_as_the_rules_say() {
+fn receipts_follow_the_rules() {
     let run = |rules: Rules| {
         let mut smsc = Simulator::new(Rules { rate: None, ..rules });
         smsc.add_account("shop", "secret");
@@ -114,41 +114,41 @@ fn receipts_are_as_the_rules_say() {
         let text = receipt.deliver_sm().text().escape_ascii().to_string();
         assert!(text.contains("dlvrd:000") && text.contains("stat:UNDELIV err:007"), "{text}");
     }
-    let told = |receipts: &[Delivery]| -> Vec<_> { receipts.iter().map(Delivery::state).collect() };
-    assert_eq!(told(&run(rules.clone())), told(&receipts), "the same seed, the same fate");
-    assert_ne!(told(&run(Rules { seed: 1, ..rules.clone() })), told(&receipts));
+    let states = |receipts: &[Delivery]| -> Vec<_> { receipts.iter().map(Delivery::state).collect() };
+    assert_eq!(states(&run(rules.clone())), states(&receipts), "the same seed gives the same states");
+    assert_ne!(states(&run(Rules { seed: 1, ..rules.clone() })), states(&receipts));
     assert!(run(Rules { receipt_timing: ReceiptTiming::Never, ..rules.clone() }).is_empty());
     let throttled = run(Rules { throttled_percent: 30, ..rules });
     assert!((600..800).contains(&throttled.len()), "{}", throttled.len());
 }
 
 #[test]
-fn what_is_no_share_is_named() {
+fn a_parse_error_names_the_wrong_item() {
     let error = |text: &str| text.parse::<StateWeights>().unwrap_err();
     assert_eq!(error("DELIVRD,LOST=3"), StateWeightsError::State("LOST".into()));
-    assert_eq!(error("DELIVRD=-3"), StateWeightsError::Share("-3".into()));
+    assert_eq!(error("DELIVRD=-3"), StateWeightsError::Weight("-3".into()));
     assert_eq!(error("DELIVRD=0"), StateWeightsError::Empty);
     assert_eq!(error(""), StateWeightsError::State(String::new()));
 }
 
 #[test]
-fn a_phone_writes_to_an_account_in_parts() {
+fn a_long_mo_text_is_delivered_in_segments() {
     let mut smsc = smsc();
     let phone = Address::international("6591234567").unwrap();
     let shop = Address::international("6580000000").unwrap();
     let text = "A long text. ".repeat(20);
     assert_eq!(smsc.originate(Instant::ZERO, "shop", (phone, shop), &text), Ok(2));
-    assert_eq!(smsc.originate(Instant::ZERO, "nobody", (phone, shop), "?"), Err(OriginateError::NoAccount));
+    assert_eq!(smsc.originate(Instant::ZERO, "unknown", (phone, shop), "?"), Err(OriginateError::NoAccount));
     let endless = "x".repeat(255 * 153 + 1);
     let error = smsc.originate(Instant::ZERO, "shop", (phone, shop), &endless).unwrap_err();
     assert_eq!(error, OriginateError::Text(SegmentError::TooMany { needed: 256 }));
-    assert_eq!(smsc.poll_timeout(), None, "nobody receives");
+    assert_eq!(smsc.poll_timeout(), None, "no bind receives");
     smsc.bind(&bind(b"secret", BindMode::Receiver)).unwrap();
-    let parts: Vec<_> = core::iter::from_fn(|| smsc.poll_delivery(Instant::ZERO)).collect();
+    let segments: Vec<_> = core::iter::from_fn(|| smsc.poll_delivery(Instant::ZERO)).collect();
     let mut whole = String::new();
-    for (number, part) in (1..).zip(&parts) {
-        let sm = part.deliver_sm();
-        assert_eq!((part.state(), sm.source, sm.destination), (None, phone, shop));
+    for (number, segment) in (1..).zip(&segments) {
+        let sm = segment.deliver_sm();
+        assert_eq!((segment.state(), sm.source, sm.destination), (None, phone, shop));
         let user_data = sm.user_data().unwrap();
         assert_eq!(user_data.segment.map(|it| (it.number, it.total)), Some((number, 2)));
         whole += &user_data.text(Provider::EIGHT_BY_EIGHT.codings).unwrap();
@@ -157,7 +157,7 @@ fn a_phone_writes_to_an_account_in_parts() {
 }
 
 #[test]
-fn an_account_without_a_receiver_holds_nobody_up() {
+fn an_account_without_a_receiver_does_not_delay_others() {
     let mut smsc = smsc();
     smsc.add_account("other", "secret");
     let shop = smsc.bind(&bind(b"secret", BindMode::Transmitter)).unwrap();
@@ -167,5 +167,5 @@ fn an_account_without_a_receiver_holds_nobody_up() {
     let due = smsc.poll_timeout().unwrap();
     assert_eq!(smsc.poll_delivery(due).unwrap().bind, other);
     assert!(smsc.poll_delivery(due).is_none());
-    assert_eq!((smsc.pending(), smsc.admit(b"nobody", BindMode::Receiver)), (1, None));
+    assert_eq!((smsc.pending(), smsc.admit(b"unknown", BindMode::Receiver)), (1, None));
 }

@@ -1,4 +1,4 @@
-//! The application: what it wants, what it is told, and how it answers.
+//! The application: it submits, cancels, acknowledges and shuts down, and checks the account's events.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,71 +10,78 @@ use smpp_core::session::Instant;
 use smpp_core::sms::Text;
 use smpp_core::{Address, CommandStatus, RegisteredDelivery, ShortMessage, SubmitSm};
 
-use super::deliveries::Given;
+use super::deliveries::Received;
 use super::harness::{span, ticks};
 use super::messages;
 use super::scenario::{binds, unanswered};
+use super::simulation::AccountSimulation;
 use super::smsc::text;
-use super::world::World;
 
 pub(crate) struct Application {
-    /// When it does the next thing that comes to its mind.
-    pub(crate) acts: Option<Instant>,
-    /// What it will answer.
-    owed: Vec<(Instant, Ack, Given)>,
-    /// When it shut down, and how long it gave what was left.
-    pub(crate) quit: Option<(Instant, Duration)>,
+    /// When it does its next random action.
+    pub(crate) next_action: Option<Instant>,
+    /// The deliveries that it has not acknowledged yet, and when it does.
+    pending_acks: Vec<(Instant, Ack, Received)>,
+    /// When it shut down, and with which deadline.
+    pub(crate) shutdown: Option<(Instant, Duration)>,
     pub(crate) closed: bool,
     pub(crate) stopped: Option<CommandStatus>,
 }
 
 impl Application {
     pub(crate) fn new() -> Self {
-        Self { acts: Some(Instant::ZERO), owed: Vec::new(), quit: None, closed: false, stopped: None }
+        Self {
+            next_action: Some(Instant::ZERO),
+            pending_acks: Vec::new(),
+            shutdown: None,
+            closed: false,
+            stopped: None,
+        }
     }
 
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.owed.iter().map(|(due, ..)| *due).chain(self.acts).min()
+        self.pending_acks.iter().map(|(due, ..)| *due).chain(self.next_action).min()
     }
 
-    pub(crate) fn owes(&self) -> bool {
-        !self.owed.is_empty()
+    pub(crate) fn has_pending_acks(&self) -> bool {
+        !self.pending_acks.is_empty()
     }
 }
 
-impl World {
-    /// What the application does at this time. Whether there was anything.
-    pub(crate) fn apply(&mut self) -> bool {
-        let now = self.scene.now;
+impl AccountSimulation {
+    /// Does what the application has to do at this time, and returns whether there was anything.
+    pub(crate) fn run_application(&mut self) -> bool {
+        let now = self.context.now;
         let mut moved = false;
-        while let Some(index) = self.application.owed.iter().position(|(due, ..)| *due <= now) {
-            let (_, ack, given) = self.application.owed.swap_remove(index);
-            self.answer(ack, &given);
+        while let Some(index) = self.application.pending_acks.iter().position(|(due, ..)| *due <= now) {
+            let (_, ack, received) = self.application.pending_acks.swap_remove(index);
+            self.acknowledge(ack, &received);
             moved = true;
         }
-        if self.application.acts.is_some_and(|at| at <= now) {
-            self.act();
+        if self.application.next_action.is_some_and(|at| at <= now) {
+            self.do_next_action();
             moved = true;
         }
         moved
     }
 
-    fn answer(&mut self, ack: Ack, given: &Given) {
-        let refuses = !self.smsc.healthy && self.scene.rng.chance(self.scenario.habits.app_refuses);
+    fn acknowledge(&mut self, ack: Ack, received: &Received) {
+        let refuses = !self.smsc.healthy && self.context.rng.chance(self.scenario.behaviour.app_refuses);
         let result = if refuses { Err(CommandStatus::RX_T_APPN) } else { Ok(()) };
-        self.smsc.deliveries.answered(self.scene.now, given, !refuses);
-        let answered = self.account.acknowledge(self.scene.now, ack, result);
-        self.scene.tell(|| format!("the application answers {given:?} {result:?}: {answered:?}"));
-        self.scene.count(|| format!("answer {} {}", result.is_ok(), answered.is_ok()));
+        self.smsc.deliveries.record_ack(self.context.now, received, !refuses);
+        let answered = self.account.acknowledge(self.context.now, ack, result);
+        self.context.trace(|| format!("the application acknowledges {received:?} {result:?}: {answered:?}"));
+        self.context.count(|| format!("acknowledge {} {}", result.is_ok(), answered.is_ok()));
         self.after();
     }
 
-    fn act(&mut self) {
-        let now = self.scene.now;
-        self.application.acts = Some(now + span(&mut self.scene.rng, 1, self.scenario.habits.pause));
-        match self.scene.rng.within(0..=999) {
+    fn do_next_action(&mut self) {
+        let now = self.context.now;
+        self.application.next_action =
+            Some(now + span(&mut self.context.rng, 1, self.scenario.behaviour.pause));
+        match self.context.rng.within(0..=999) {
             0..650 => {
-                let count = self.scene.rng.pick(&[1, 1, 1, 5]);
+                let count = self.context.rng.pick(&[1, 1, 1, 5]);
                 for _ in 0..count {
                     self.submit();
                 }
@@ -82,21 +89,21 @@ impl World {
             650..690 => self.cancel(),
             690..720 => self.change_binds(),
             _ => {
-                let count = self.scene.rng.count(3);
+                let count = self.context.rng.count(3);
                 for _ in 0..count {
-                    self.smsc.originate(&mut self.scene);
+                    self.smsc.originate(&mut self.context);
                 }
             }
         }
     }
 
     fn change_binds(&mut self) {
-        let binds = binds(&mut self.scene.rng, self.scenario.options.max_binds);
-        self.scene.tell(|| format!("the application wants {binds:?}"));
-        self.scene.count(|| "binds changed".into());
-        self.account.set_binds(self.scene.now, binds).expect("as many as there may be");
+        let binds = binds(&mut self.context.rng, self.scenario.options.max_binds);
+        self.context.trace(|| format!("the application sets {binds:?}"));
+        self.context.count(|| "binds changed".into());
+        self.account.set_binds(self.context.now, binds).expect("within max_binds");
         let too_many = smpp_core::account::Binds::Transceivers(self.scenario.options.max_binds + 1);
-        assert!(self.account.set_binds(self.scene.now, too_many).is_err());
+        assert!(self.account.set_binds(self.context.now, too_many).is_err());
         self.after();
     }
 
@@ -105,17 +112,17 @@ impl World {
         if open.is_empty() {
             return;
         }
-        let number = self.scene.rng.pick(&open);
+        let number = self.context.rng.pick(&open);
         let index = self.messages.index(number);
-        self.scene.tell(|| format!("the application cancels {index}"));
+        self.context.trace(|| format!("the application cancels {index}"));
         self.messages.all[index].cancelled = true;
-        self.account.cancel(self.scene.now, number);
+        self.account.cancel(self.context.now, number);
         self.after();
     }
 
     pub(crate) fn submit(&mut self) -> Option<MessageNumber> {
-        let now = self.scene.now;
-        let rng = &mut self.scene.rng;
+        let now = self.context.now;
+        let rng = &mut self.context.rng;
         let index = self.messages.all.len();
         let source = index.to_string();
         let lane = rng.index(3);
@@ -136,27 +143,28 @@ impl World {
         let length = rng.pick(&[0, 10, 10, 100, 300, 500]);
         let content = text(rng, length);
         let form = self.scenario.options.long_messages.segmentation(1);
-        let (mut message, parts) = match rng.index(4) {
+        let (mut message, segments) = match rng.index(4) {
             0 => (Message::submit_sm(&template), 1),
             1 => {
                 let octets = content.as_bytes();
-                let parts = Text::octets(octets).segments(form).expect("short").submissions(template).count();
-                (Message::octets(&template, octets), parts)
+                let segments =
+                    Text::octets(octets).segments(form).expect("short").submissions(template).count();
+                (Message::octets(&template, octets), segments)
             }
             _ => {
-                let text = self.scenario.options.text.text(&content).expect("UCS-2 has all");
-                let parts = text.segments(form).expect("short").submissions(template).count();
-                (Message::text(&template, content), parts)
+                let text = self.scenario.options.text.text(&content).expect("UCS-2 encodes every text");
+                let segments = text.segments(form).expect("short").submissions(template).count();
+                (Message::text(&template, content), segments)
             }
         };
         let policy = rng.chance(300).then(|| unanswered(rng));
         let mut model =
-            messages::Message::new(policy.unwrap_or(self.scenario.options.unanswered_policy), parts);
+            messages::Message::new(policy.unwrap_or(self.scenario.options.unanswered_policy), segments);
         if let Some(policy) = policy {
             message = message.unanswered_policy(policy);
         }
         model.receipts = !registered_delivery.is_empty();
-        model.is_sure = registered_delivery == RegisteredDelivery::RECEIPT;
+        model.is_receipt_due = registered_delivery == RegisteredDelivery::RECEIPT;
         if rng.chance(400) {
             model.priority = rng.pick(&[Priority::Low, Priority::High]);
             message = message.priority(model.priority);
@@ -170,100 +178,104 @@ impl World {
             model.deadline = Some(now + within);
             message = message.deadline(within);
         }
-        self.scene.tell(|| {
+        self.context.trace(|| {
             let (priority, deadline, lane) = (model.priority, model.deadline, model.lane);
             format!("{index}: {priority:?} until {deadline:?} in {lane:?} {:?}", model.unanswered)
         });
-        self.messages.begin(model);
-        let taken = self.account.submit(now, &message);
-        self.scene.tell(|| format!("the application submits {index}, {parts} parts: {taken:?}"));
-        self.scene.count(|| match taken {
-            Ok(_) => format!("submitted, {}", if parts > 1 { "several parts" } else { "one part" }),
-            Err(why) => format!("not taken, {}", format!("{why:?}").split([' ', '(']).next().unwrap()),
+        self.messages.add(model);
+        let accepted = self.account.submit(now, &message);
+        self.context.trace(|| format!("the application submits {index}, {segments} segments: {accepted:?}"));
+        self.context.count(|| match accepted {
+            Ok(_) => format!("submitted, {}", if segments > 1 { "several segments" } else { "one segment" }),
+            Err(reason) => {
+                format!("not accepted, {}", format!("{reason:?}").split([' ', '(']).next().unwrap())
+            }
         });
-        let before = self.messages.open_parts() - parts;
-        match taken {
+        let before = self.messages.open_segments() - segments;
+        match accepted {
             Ok(_) => {}
             Err(SubmitError::Full) => {
                 assert!(
-                    self.account.queued() + parts > self.scenario.options.queue_capacity,
-                    "there is room"
+                    self.account.queued() + segments > self.scenario.options.queue_capacity,
+                    "the queue had capacity"
                 );
             }
             Err(SubmitError::TooManySegments { segments: stated }) => {
-                assert_eq!((stated, parts > self.scenario.options.queue_capacity), (parts, true));
+                assert_eq!((stated, segments > self.scenario.options.queue_capacity), (segments, true));
             }
             Err(SubmitError::Stopped) => assert!(self.application.stopped.is_some()),
-            Err(SubmitError::ShutDown) => assert!(self.application.quit.is_some()),
-            Err(why) => panic!("{why:?}, with {before} parts open"),
+            Err(SubmitError::ShutDown) => assert!(self.application.shutdown.is_some()),
+            Err(reason) => panic!("{reason:?}, with {before} segments open"),
         }
-        self.hear_log();
-        self.messages.taken(taken.ok());
+        self.process_log();
+        self.messages.record_submit(accepted.ok());
         self.after();
-        taken.ok()
+        accepted.ok()
     }
 
-    pub(crate) fn quit(&mut self) {
-        let now = self.scene.now;
-        let deadline = ticks(self.scene.rng.pick(&[0, 10, 200, 1000]));
-        self.scene.tell(|| format!("the application shuts down within {deadline:?}"));
-        self.application.quit = Some((now, deadline));
+    pub(crate) fn shut_down(&mut self) {
+        let now = self.context.now;
+        let deadline = ticks(self.context.rng.pick(&[0, 10, 200, 1000]));
+        self.context.trace(|| format!("the application shuts down with a deadline of {deadline:?}"));
+        self.application.shutdown = Some((now, deadline));
         self.messages.shutting_down = true;
         self.account.shutdown(now, deadline);
         self.after();
     }
 
-    /// The account tells the application something.
-    pub(crate) fn hear(&mut self, event: Event) {
-        let now = self.scene.now;
-        assert!(!self.application.closed, "something comes after the end: {event:?}");
-        self.scene.tell(|| format!("the account tells {event:?}"));
+    /// Handles an event of the account.
+    pub(crate) fn handle_event(&mut self, event: Event) {
+        let now = self.context.now;
+        assert!(!self.application.closed, "an event after Closed: {event:?}");
+        self.context.trace(|| format!("the account emits {event:?}"));
         match event {
             Event::Outcome { message, outcome } => {
-                for fate in &outcome.segments {
-                    self.scene.count(|| format!("fate {}", kind(fate)));
+                for outcome in &outcome.segments {
+                    self.context.count(|| format!("outcome {}", kind(outcome)));
                 }
-                self.messages.ended(now, message, outcome);
+                self.messages.record_outcome(now, message, outcome);
             }
-            Event::Receipt { receipt, about, ack } => {
-                self.scene.count(|| format!("receipt, known {}", about.is_some()));
-                if about.is_some_and(|about| about.message_state.is_some() && about.segments > 1) {
-                    self.scene.count(|| "receipts of all parts".into());
+            Event::Receipt { receipt, matched, ack } => {
+                self.context.count(|| format!("receipt, known {}", matched.is_some()));
+                if matched.is_some_and(|matched| matched.message_state.is_some() && matched.segments > 1) {
+                    self.context.count(|| "receipts of all segments".into());
                 }
-                let given = self.smsc.deliveries.tell_receipt(now, &receipt, about, &self.messages);
-                self.owe(ack, given);
+                let received = self.smsc.deliveries.record_receipt(now, &receipt, matched, &self.messages);
+                self.schedule_ack(ack, received);
             }
             Event::Message { message, ack } => {
-                self.scene.count(|| format!("message from a phone, whole {}", message.is_complete()));
-                let given = self.smsc.deliveries.tell_mo(now, &message, self.application.quit.is_some());
-                self.owe(ack, given);
+                self.context.count(|| format!("MO message, complete {}", message.is_complete()));
+                let received =
+                    self.smsc.deliveries.record_mo(now, &message, self.application.shutdown.is_some());
+                self.schedule_ack(ack, received);
             }
             Event::ReceiptsExpired { ids, .. } if ids.is_empty() => {
-                self.scene.count(|| "unreported, perhaps with reason".into());
+                self.context.count(|| "receipts expired, perhaps none was due".into());
             }
             Event::ReceiptsExpired { message, ids } => {
-                self.scene.count(|| "unreported".into());
-                assert!(!self.scenario.roomy, "there is room and time for receipts");
-                let parts = &self.messages.all[self.messages.index(message)].parts;
-                let awaited =
-                    |id: &MessageId| parts.iter().any(|part| part.id.as_deref() == Some(id.as_bytes()));
-                assert!(ids.iter().all(awaited), "ids of its parts");
+                self.context.count(|| "receipts expired".into());
+                assert!(!self.scenario.ample_limits, "receipts expired below the limits");
+                let segments = &self.messages.all[self.messages.index(message)].segments;
+                let is_segment_id = |id: &MessageId| {
+                    segments.iter().any(|segment| segment.id.as_deref() == Some(id.as_bytes()))
+                };
+                assert!(ids.iter().all(is_segment_id), "ids of the message's segments");
             }
-            Event::Link { link, event: change } => {
-                self.scene.count(|| {
-                    let words = format!("{change:?}");
+            Event::Link { link, event } => {
+                self.context.count(|| {
+                    let words = format!("{event:?}");
                     let reason =
                         words.split("reason: ").nth(1).map(|rest| rest.split([',', '(']).next().unwrap());
                     let link = words.split(' ').next().unwrap();
                     reason.map_or(format!("link {link}"), |reason| format!("link {link} {reason}"))
                 });
-                self.places.told(now, link.index(), change);
+                self.slots.handle_link_event(now, link.index(), event);
             }
             Event::Stopped { status } => {
-                assert_eq!(self.application.stopped, None, "said once");
-                self.scene.count(|| "stopped".into());
+                assert_eq!(self.application.stopped, None, "emitted once");
+                self.context.count(|| "stopped".into());
                 self.application.stopped = Some(status);
-                self.places.stopped = true;
+                self.slots.stopped = true;
                 self.messages.stopped = true;
             }
             Event::Closed { unresolved } => self.end(unresolved),
@@ -271,59 +283,64 @@ impl World {
         }
     }
 
-    fn owe(&mut self, ack: Ack, given: Given) {
-        let due = self.scene.now + span(&mut self.scene.rng, 0, self.scenario.habits.app_thinks);
-        self.application.owed.push((due, ack, given));
+    fn schedule_ack(&mut self, ack: Ack, received: Received) {
+        let due = self.context.now + span(&mut self.context.rng, 0, self.scenario.behaviour.app_delay);
+        self.application.pending_acks.push((due, ack, received));
     }
 
-    /// The account says that it is over.
+    /// Checks the last event.
     fn end(&mut self, unresolved: Vec<Unresolved>) {
         self.application.closed = true;
         self.smsc.deliveries.closed = true;
-        self.scene.count(|| "closed".into());
-        let (quit, deadline) = self.application.quit.expect("it was shut down");
+        self.context.count(|| "closed".into());
+        let (start, deadline) = self.application.shutdown.expect("the application shut down");
         let options = &self.scenario.options;
-        let adapter = ticks(self.scenario.habits.adapter) + self.scenario.lateness * 4;
+        let adapter = ticks(self.scenario.behaviour.adapter_delay) + self.scenario.lateness * 4;
         let most =
             deadline + options.session.drain_timeout + options.session.response_timeout + adapter + ticks(1);
-        let took = self.scene.now - quit;
-        assert!(took <= most, "it takes {took:?} to close, not {most:?}");
+        let took = self.context.now - start;
+        assert!(took <= most, "closed after {took:?}, more than {most:?}");
         let mut failed = Vec::new();
-        let mut unreported = BTreeMap::new();
+        let mut without_receipt = BTreeMap::new();
         for unresolved in unresolved {
             match unresolved {
                 Unresolved::NotAccepted { message, outcome } => {
-                    let told = self.messages.all[self.messages.index(message)].outcome.as_ref();
-                    assert_eq!(told, Some(&outcome), "what was told of it");
+                    let emitted = self.messages.all[self.messages.index(message)].outcome.as_ref();
+                    assert_eq!(emitted, Some(&outcome), "the outcome in its event");
                     failed.push(message);
                 }
                 Unresolved::NoReceipt { message, ids } => {
-                    assert!(unreported.insert(self.messages.index(message), ids).is_none(), "said once");
+                    assert!(
+                        without_receipt.insert(self.messages.index(message), ids).is_none(),
+                        "emitted once"
+                    );
                 }
             }
         }
-        assert_eq!(failed, self.messages.unresolved, "what was not accepted");
-        if !self.scenario.roomy {
+        assert_eq!(failed, self.messages.unresolved, "the messages that were not accepted");
+        if !self.scenario.ample_limits {
             return;
         }
         for (index, message) in self.messages.all.iter().enumerate() {
-            let missing: Vec<&[u8]> = (message.parts.iter().zip(0..))
-                .filter(|(_, part)| message.is_sure && !self.smsc.deliveries.has_last(index, *part))
-                .filter_map(|(part, _)| part.id.as_deref())
+            let missing: Vec<&[u8]> = (message.segments.iter().zip(0..))
+                .filter(|(_, segment)| {
+                    message.is_receipt_due && !self.smsc.deliveries.has_final_receipt(index, *segment)
+                })
+                .filter_map(|(segment, _)| segment.id.as_deref())
                 .collect();
-            let mut told: Vec<_> =
-                unreported.get(&index).into_iter().flatten().map(MessageId::as_bytes).collect();
-            told.sort_unstable();
+            let mut reported: Vec<_> =
+                without_receipt.get(&index).into_iter().flatten().map(MessageId::as_bytes).collect();
+            reported.sort_unstable();
             let mut missing = missing;
             missing.sort_unstable();
-            assert_eq!(told, missing, "the receipts that are missing of message {index}");
+            assert_eq!(reported, missing, "the missing receipts of message {index}");
         }
     }
 }
 
-fn kind(fate: &SegmentOutcome) -> String {
-    match fate {
-        SegmentOutcome::NeverSent(why) => format!("NeverSent {why:?}"),
+fn kind(outcome: &SegmentOutcome) -> String {
+    match outcome {
+        SegmentOutcome::NeverSent(reason) => format!("NeverSent {reason:?}"),
         other => format!("{other:?}").split('(').next().unwrap().to_owned(),
     }
 }

@@ -1,4 +1,4 @@
-//! What the SMSC delivers: receipts and messages from phones, until each is taken.
+//! What the SMSC delivers: receipts and MO messages, each until it is acknowledged.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,81 +9,85 @@ use smpp_core::{
     Address, COctets, DataCoding, DeliverSm, EsmClass, MessageState, Pdu, ShortMessage, SubmitSm,
 };
 
-use super::log::delivery;
+use super::log::delivery_index;
 use super::messages::Messages;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum What {
+pub(crate) enum DeliveryKind {
     Receipt {
         message: usize,
-        part: u8,
+        segment: u8,
         state: MessageState,
     },
-    /// A receipt of a message of another program.
+    /// A receipt of another application's message.
     Foreign,
     Mo {
         mo: usize,
-        part: u8,
+        segment: u8,
     },
 }
 
-/// One PDU, to be delivered until it is acknowledged.
-pub(crate) struct RoutedEvent {
-    pub(crate) what: What,
-    /// The id that the message was accepted with which it is about: each copy has another.
+/// One PDU. The SMSC delivers it until it is acknowledged.
+pub(crate) struct Delivery {
+    pub(crate) kind: DeliveryKind,
+    /// The id in the `submit_sm_resp` of the receipt's segment: each resent copy has another.
     id: Vec<u8>,
     source: String,
     esm_class: EsmClass,
     data_coding: DataCoding,
     octets: Vec<u8>,
-    /// When the account first had it, and how often.
+    /// When the account first read it.
     arrived: Option<Instant>,
+    /// How often the account read it.
     arrivals: u32,
-    /// How often it was told.
-    told: u32,
-    taken: bool,
+    /// How often the account emitted it.
+    reported: u32,
+    accepted: bool,
 }
 
 struct Mo {
     text: String,
-    parts: u8,
-    /// How often it was told as a whole, refused, and taken.
-    told: u32,
+    segments: u8,
+    /// How often the account emitted it complete.
+    reported: u32,
+    /// How often the application refused it.
     refused: u32,
-    taken: u32,
-    /// It was refused when the SMSC had been told that parts of it were safe.
-    spoiled: bool,
+    /// How often the application accepted it complete.
+    accepted: u32,
+    /// Whether the SMSC may have lost segments of it: the application refused it after some were acknowledged.
+    is_partial: bool,
 }
 
-/// What the account has said about a part's receipts.
+/// The receipts of a segment that the account has emitted.
 #[derive(Default)]
-struct Told {
+struct ReportedReceipts {
     states: Vec<MessageState>,
-    taken: Vec<MessageState>,
+    accepted: Vec<MessageState>,
     last: Option<MessageState>,
 }
 
-/// What the application was given, to be answered.
+/// What the application has received and must acknowledge.
 #[derive(Clone, Debug)]
-pub(crate) enum Given {
-    Receipt { delivery: usize, about: Option<(usize, u8, MessageState)> },
+pub(crate) enum Received {
+    Receipt { delivery: usize, matched: Option<(usize, u8, MessageState)> },
     Mo { mo: usize, complete: bool, delivery: Option<usize> },
 }
 
-#[expect(clippy::struct_excessive_bools, reason = "what a scenario is like")]
+#[expect(clippy::struct_excessive_bools, reason = "independent flags")]
 pub(crate) struct Deliveries {
     options: Options,
-    roomy: bool,
+    ample_limits: bool,
     piecewise: bool,
-    /// Ids say nothing.
-    dull: bool,
-    all: Vec<RoutedEvent>,
-    /// Those that are to be delivered, and when; and how many are in flight.
+    /// All messages have the same id, or none.
+    fixed_id: bool,
+    all: Vec<Delivery>,
+    /// The deliveries that are due, and when.
     pub(crate) queue: BTreeSet<(Instant, usize)>,
-    pub(crate) flying: usize,
-    mos: Vec<Mo>,
-    told: BTreeMap<(usize, u8), Told>,
-    /// Receipts of the account's that were told as unknown.
+    /// How many deliveries are in flight.
+    pub(crate) in_flight: usize,
+    mo_messages: Vec<Mo>,
+    reported: BTreeMap<(usize, u8), ReportedReceipts>,
+    /// Receipts of the account's messages that it emitted as unmatched.
     unmatched: BTreeSet<usize>,
     pub(crate) closed: bool,
 }
@@ -102,10 +106,10 @@ fn word(state: MessageState) -> &'static str {
     }
 }
 
-impl RoutedEvent {
-    fn new(what: What) -> Self {
+impl Delivery {
+    fn new(kind: DeliveryKind) -> Self {
         Self {
-            what,
+            kind,
             id: Vec::new(),
             source: String::new(),
             esm_class: EsmClass::default(),
@@ -113,67 +117,74 @@ impl RoutedEvent {
             octets: Vec::new(),
             arrived: None,
             arrivals: 0,
-            told: 0,
-            taken: false,
+            reported: 0,
+            accepted: false,
         }
     }
 }
 
 impl Deliveries {
-    pub(crate) fn new(options: &Options, roomy: bool, piecewise: bool, dull: bool) -> Self {
+    pub(crate) fn new(options: &Options, ample_limits: bool, piecewise: bool, fixed_id: bool) -> Self {
         Self {
             options: options.clone(),
-            roomy,
+            ample_limits,
             piecewise,
-            dull,
+            fixed_id,
             all: Vec::new(),
             queue: BTreeSet::new(),
-            flying: 0,
-            mos: Vec::new(),
-            told: BTreeMap::new(),
+            in_flight: 0,
+            mo_messages: Vec::new(),
+            reported: BTreeMap::new(),
             unmatched: BTreeSet::new(),
             closed: false,
         }
     }
 
-    /// A receipt about an id, as a response writes it and as a receipt does.
-    pub(crate) fn receipt(&mut self, due: Instant, (id, receipted): (&str, &str), what: What) {
-        let state = match what {
-            What::Receipt { state, .. } => state,
+    /// Schedules a receipt. `id` is as the response writes it, `receipted` as the receipt does.
+    pub(crate) fn receipt(&mut self, due: Instant, (id, receipted): (&str, &str), kind: DeliveryKind) {
+        let state = match kind {
+            DeliveryKind::Receipt { state, .. } => state,
             _ => MessageState::DELIVERED,
         };
         let octets = format!("id:{receipted} stat:{} err:000", word(state)).into_bytes();
         let esm_class = EsmClass::DELIVERY_RECEIPT;
         let (id, source) = (id.into(), "1".into());
-        self.all.push(RoutedEvent { id, source, esm_class, octets, ..RoutedEvent::new(what) });
+        self.all.push(Delivery { id, source, esm_class, octets, ..Delivery::new(kind) });
         self.queue.insert((due, self.all.len() - 1));
     }
 
-    /// A message from a phone, in as many parts as it takes; each is due at one of these times.
+    /// Schedules an MO message in as many segments as it needs, each at the next of the times.
     pub(crate) fn mo(&mut self, text: String, mut due: impl FnMut() -> Instant) {
-        let mo = self.mos.len();
+        let mo = self.mo_messages.len();
         let source = format!("9{mo}");
         let template = SubmitSm::default();
         let reference = ConcatRef::Wide(mo as u16);
         let segments = Text::new(&text).segments(reference).expect("short enough");
-        let mut parts = 0;
+        let mut total = 0;
         for submission in segments.submissions(template) {
             let message = submission.submit_sm();
-            let what = What::Mo { mo, part: parts };
-            parts += 1;
-            self.all.push(RoutedEvent {
+            let kind = DeliveryKind::Mo { mo, segment: total };
+            total += 1;
+            self.all.push(Delivery {
                 source: source.clone(),
                 esm_class: message.esm_class,
                 data_coding: message.data_coding,
                 octets: message.short_message.as_bytes().to_vec(),
-                ..RoutedEvent::new(what)
+                ..Delivery::new(kind)
             });
             self.queue.insert((due(), self.all.len() - 1));
         }
-        self.mos.push(Mo { text, parts, told: 0, refused: 0, taken: 0, spoiled: false });
+        self.mo_messages.push(Mo {
+            text,
+            segments: total,
+            reported: 0,
+            refused: 0,
+            accepted: 0,
+            is_partial: false,
+        });
     }
 
-    /// The PDU of a delivery.
+    /// Calls `then` with the PDU of a delivery.
     pub(crate) fn with_pdu<R>(&self, index: usize, then: impl FnOnce(&DeliverSm<'_>) -> R) -> R {
         let delivery = &self.all[index];
         let number = index.to_string();
@@ -188,189 +199,212 @@ impl Deliveries {
         })
     }
 
-    /// The account has read it.
-    pub(crate) fn arrives(&mut self, now: Instant, index: usize) {
+    /// Records that the account has read a delivery.
+    pub(crate) fn record_arrival(&mut self, now: Instant, index: usize) {
         let delivery = &mut self.all[index];
         delivery.arrived.get_or_insert(now);
         delivery.arrivals += 1;
     }
 
-    /// The application is given a receipt.
-    pub(crate) fn tell_receipt(
+    /// Records and checks a receipt that the account emits.
+    pub(crate) fn record_receipt(
         &mut self,
         now: Instant,
         receipt: &DeliveryReceipt,
-        about: Option<ReceiptMatch>,
+        matched: Option<ReceiptMatch>,
         messages: &Messages,
-    ) -> Given {
+    ) -> Received {
         let Some(Pdu::DeliverSm(pdu)) = receipt.pdu() else { panic!("a receipt is a deliver_sm here") };
-        let index = delivery(&pdu).expect("a delivery of the test");
+        let index = delivery_index(&pdu).expect("a delivery of the test");
         let delivered = &mut self.all[index];
-        delivered.told += 1;
-        let (what, arrived) = (delivered.what, delivered.arrived.expect("it arrived"));
-        if self.dull {
-            return Given::Receipt { delivery: index, about: None };
+        delivered.reported += 1;
+        let (kind, arrived) = (delivered.kind, delivered.arrived.expect("it arrived"));
+        if self.fixed_id {
+            return Received::Receipt { delivery: index, matched: None };
         }
-        let (message, part, state) = match what {
-            What::Receipt { message, part, state } => (message, part, state),
-            What::Foreign => {
-                assert_eq!(about, None, "a receipt of nobody's is about something");
-                return Given::Receipt { delivery: index, about: None };
+        let (message, segment, state) = match kind {
+            DeliveryKind::Receipt { message, segment, state } => (message, segment, state),
+            DeliveryKind::Foreign => {
+                assert_eq!(matched, None, "a receipt of an unknown message is matched");
+                return Received::Receipt { delivery: index, matched: None };
             }
-            What::Mo { .. } => panic!("a message is told as a receipt"),
+            DeliveryKind::Mo { .. } => panic!("an MO message is emitted as a receipt"),
         };
         assert_eq!((receipt.state, receipt.is_final), (state, is_final(state)));
-        let known = messages.all[message].parts[usize::from(part)].id.as_ref() == Some(&delivered.id);
-        let Some(about) = about else {
-            if self.roomy && !self.closed {
-                assert!(!known, "{state:?} of message {message} part {part} is known");
-                let waits = messages.is_flying(now, arrived, message, part);
-                let patient = now - arrived >= self.options.session.response_timeout;
-                assert!(patient || !waits || delivered.arrivals > 1, "it is early, and nobody waits");
+        let known = messages.all[message].segments[usize::from(segment)].id.as_ref() == Some(&delivered.id);
+        let Some(matched) = matched else {
+            if self.ample_limits && !self.closed {
+                assert!(!known, "{state:?} of message {message} segment {segment} is known");
+                let waits = messages.is_in_flight(now, arrived, message, segment);
+                let is_overdue = now - arrived >= self.options.session.response_timeout;
+                assert!(is_overdue || !waits || delivered.arrivals > 1, "an early receipt was not held");
             }
             self.unmatched.insert(index);
-            return Given::Receipt { delivery: index, about: None };
+            return Received::Receipt { delivery: index, matched: None };
         };
-        assert!(known, "it cannot know {state:?} of message {message} part {part}");
-        assert_eq!((messages.index(about.message), about.segment), (message, part), "about another");
-        let told = self.told.entry((message, part)).or_default();
-        if self.roomy {
-            assert!(!told.states.contains(&state), "{state:?} of {message} part {part} is told again");
-            assert_eq!(told.last, None, "{state:?} of {message} part {part} comes late");
+        assert!(known, "the account cannot match {state:?} of message {message} segment {segment}");
+        assert_eq!(
+            (messages.index(matched.message), matched.segment),
+            (message, segment),
+            "matched with another segment"
+        );
+        let reported = self.reported.entry((message, segment)).or_default();
+        if self.ample_limits {
+            assert!(
+                !reported.states.contains(&state),
+                "{state:?} of {message} segment {segment} is emitted again"
+            );
+            assert_eq!(
+                reported.last, None,
+                "{state:?} of {message} segment {segment} is emitted after the final one"
+            );
         }
-        told.states.push(state);
-        told.last = told.last.or(is_final(state).then_some(state));
-        let parts = &messages.all[message].parts;
-        assert_eq!(usize::from(about.segments), parts.len());
-        if self.roomy && self.piecewise {
-            let last = |part: usize| self.told.get(&(message, part as u8)).and_then(|told| told.last);
-            let accepted = (0..parts.len()).filter(|part| parts[*part].id.is_some());
-            let open = accepted.clone().filter(|part| last(*part).is_none()).count();
-            assert_eq!(usize::from(about.pending), open, "what is open of message {message}");
-            let all = open == 0 && accepted.count() == parts.len();
-            let bad = (0..parts.len()).filter_map(last).find(|state| *state != MessageState::DELIVERED);
-            assert_eq!(about.message_state, all.then_some(bad.unwrap_or(MessageState::DELIVERED)));
+        reported.states.push(state);
+        reported.last = reported.last.or(is_final(state).then_some(state));
+        let segments = &messages.all[message].segments;
+        assert_eq!(usize::from(matched.segments), segments.len());
+        if self.ample_limits && self.piecewise {
+            let last = |segment: usize| {
+                self.reported.get(&(message, segment as u8)).and_then(|reported| reported.last)
+            };
+            let accepted = (0..segments.len()).filter(|segment| segments[*segment].id.is_some());
+            let open = accepted.clone().filter(|segment| last(*segment).is_none()).count();
+            assert_eq!(usize::from(matched.pending), open, "the pending receipts of message {message}");
+            let all = open == 0 && accepted.count() == segments.len();
+            let bad = (0..segments.len()).filter_map(last).find(|state| *state != MessageState::DELIVERED);
+            assert_eq!(matched.message_state, all.then_some(bad.unwrap_or(MessageState::DELIVERED)));
         }
-        Given::Receipt { delivery: index, about: Some((message, part, state)) }
+        Received::Receipt { delivery: index, matched: Some((message, segment, state)) }
     }
 
-    /// The application is given a message.
-    pub(crate) fn tell_mo(&mut self, now: Instant, message: &InboundMessage, closing: bool) -> Given {
+    /// Records and checks an MO message that the account emits.
+    pub(crate) fn record_mo(&mut self, now: Instant, message: &InboundMessage, closing: bool) -> Received {
         let source = message.source().digits.to_string();
         let mo: usize = source.strip_prefix('9').expect("a phone").parse().expect("a number");
-        let told = &mut self.mos[mo];
+        let reported = &mut self.mo_messages[mo];
         let complete = message.is_complete();
         let single = message.frame().and_then(|frame| {
             let (pdu, _) = frame.pdu(smpp_core::Tolerance::LENIENT).ok()?;
             let Pdu::DeliverSm(message) = pdu else { return None };
-            delivery(&message)
+            delivery_index(&message)
         });
-        // A part is told alone where there is no room for the others.
-        let whole = complete && (single.is_none() || told.parts == 1);
+        // The account emits a segment alone if the reassembly limits leave no capacity for the others.
+        let whole = complete && (single.is_none() || reported.segments == 1);
         if whole {
-            assert_eq!(message.text().as_deref(), Some(&told.text[..]), "it came as it was sent");
-            told.told += 1;
-            if self.roomy && told.parts > 1 && !self.closed {
-                assert!(told.told <= 1 + told.refused, "message {mo} is told again");
+            assert_eq!(message.text().as_deref(), Some(&reported.text[..]), "the text is unchanged");
+            reported.reported += 1;
+            if self.ample_limits && reported.segments > 1 && !self.closed {
+                assert!(reported.reported <= 1 + reported.refused, "message {mo} is emitted again");
             }
-        } else if self.roomy && !told.spoiled {
-            assert!(closing, "there is room for all of message {mo}");
-            let held = |delivery: &RoutedEvent| {
-                let is_part = matches!(delivery.what, What::Mo { mo: other, .. } if other == mo);
-                is_part
+        } else if self.ample_limits && !reported.is_partial {
+            assert!(closing, "the limits allow all of message {mo}");
+            let is_acknowledged = |delivery: &Delivery| {
+                let is_segment = matches!(delivery.kind, DeliveryKind::Mo { mo: other, .. } if other == mo);
+                is_segment
                     && delivery
                         .arrived
                         .is_some_and(|arrived| now - arrived >= self.options.segment_ack_timeout)
             };
-            assert!(self.all.iter().any(held), "the SMSC has all of message {mo}");
+            assert!(self.all.iter().any(is_acknowledged), "the SMSC still has all of message {mo}");
         }
         if let Some(index) = single {
             let delivery = &mut self.all[index];
-            delivery.told += 1;
-            assert!(delivery.told <= delivery.arrivals, "it is told more often than it came");
+            delivery.reported += 1;
+            assert!(delivery.reported <= delivery.arrivals, "it is emitted more often than it arrived");
         }
-        Given::Mo { mo, complete: whole, delivery: single }
+        Received::Mo { mo, complete: whole, delivery: single }
     }
 
-    /// The application has answered.
-    pub(crate) fn answered(&mut self, now: Instant, given: &Given, ok: bool) {
-        match *given {
-            Given::Receipt { delivery, about } => {
-                self.all[delivery].taken |= ok;
-                let Some((message, part, state)) = about else { return };
-                let told = self.told.entry((message, part)).or_default();
+    /// Records that the application has acknowledged or refused a delivery.
+    pub(crate) fn record_ack(&mut self, now: Instant, received: &Received, ok: bool) {
+        match *received {
+            Received::Receipt { delivery, matched } => {
+                self.all[delivery].accepted |= ok;
+                let Some((message, segment, state)) = matched else { return };
+                let reported = self.reported.entry((message, segment)).or_default();
                 if ok {
-                    told.taken.push(state);
+                    reported.accepted.push(state);
                 } else {
-                    told.states.retain(|other| *other != state);
-                    told.last = told.last.filter(|last| *last != state);
+                    reported.states.retain(|other| *other != state);
+                    reported.last = reported.last.filter(|last| *last != state);
                 }
             }
-            Given::Mo { mo, complete, delivery } => {
+            Received::Mo { mo, complete, delivery } => {
                 if let Some(delivery) = delivery {
-                    self.all[delivery].taken |= ok;
+                    self.all[delivery].accepted |= ok;
                 }
-                let hold = self.options.segment_ack_timeout;
-                let safe = |delivery: &RoutedEvent| {
-                    let is_part = matches!(delivery.what, What::Mo { mo: other, .. } if other == mo);
-                    is_part && delivery.arrived.is_some_and(|arrived| now - arrived >= hold)
+                let ack_timeout = self.options.segment_ack_timeout;
+                let is_acknowledged = |delivery: &Delivery| {
+                    let is_segment =
+                        matches!(delivery.kind, DeliveryKind::Mo { mo: other, .. } if other == mo);
+                    is_segment && delivery.arrived.is_some_and(|arrived| now - arrived >= ack_timeout)
                 };
-                let spoils = !ok && self.all.iter().any(safe);
-                let taken = &mut self.mos[mo];
-                taken.taken += u32::from(ok && complete);
-                taken.refused += u32::from(!ok);
-                taken.spoiled |= (spoils && taken.parts > 1) || !complete;
+                let makes_partial = !ok && self.all.iter().any(is_acknowledged);
+                let accepted = &mut self.mo_messages[mo];
+                accepted.accepted += u32::from(ok && complete);
+                accepted.refused += u32::from(!ok);
+                accepted.is_partial |= (makes_partial && accepted.segments > 1) || !complete;
             }
         }
     }
 
-    /// The SMSC has the account's word that it is safe.
-    pub(crate) fn acknowledged(&mut self, now: Instant, index: usize, messages: &Messages) {
+    /// Checks that the account may acknowledge a delivery: the application has accepted it.
+    pub(crate) fn check_acknowledged(&mut self, now: Instant, index: usize, messages: &Messages) {
         let delivery = &self.all[index];
-        let good = match delivery.what {
-            _ if delivery.taken || self.dull => true,
-            What::Foreign => false,
-            What::Receipt { message, part, state } => {
-                let known = messages.all[message].parts[usize::from(part)].id.as_ref() == Some(&delivery.id);
-                let told = self.told.get(&(message, part));
-                known && told.is_some_and(|told| told.taken.contains(&state) || told.last.is_some())
+        let good = match delivery.kind {
+            _ if delivery.accepted || self.fixed_id => true,
+            DeliveryKind::Foreign => false,
+            DeliveryKind::Receipt { message, segment, state } => {
+                let known =
+                    messages.all[message].segments[usize::from(segment)].id.as_ref() == Some(&delivery.id);
+                let reported = self.reported.get(&(message, segment));
+                known
+                    && reported
+                        .is_some_and(|reported| reported.accepted.contains(&state) || reported.last.is_some())
             }
-            What::Mo { mo, .. } => {
+            DeliveryKind::Mo { mo, .. } => {
                 let held =
                     delivery.arrived.is_some_and(|arrived| now - arrived >= self.options.segment_ack_timeout);
-                self.mos[mo].taken > 0 || (self.mos[mo].parts > 1 && held) || self.mos[mo].spoiled
+                self.mo_messages[mo].accepted > 0
+                    || (self.mo_messages[mo].segments > 1 && held)
+                    || self.mo_messages[mo].is_partial
             }
         };
-        assert!(good, "delivery {index}, {:?}, was not taken, and the SMSC forgets it", delivery.what);
+        assert!(
+            good,
+            "delivery {index}, {:?}, is acknowledged, and the application did not accept it",
+            delivery.kind
+        );
     }
 
-    /// Whether everything has been delivered.
+    /// Returns whether everything has been delivered.
     pub(crate) fn is_done(&self) -> bool {
-        self.queue.is_empty() && self.flying == 0
+        self.queue.is_empty() && self.in_flight == 0
     }
 
-    /// Everything was delivered to the application.
+    /// Checks that everything was delivered to the application.
     pub(crate) fn check_end(&self, messages: &Messages) {
-        for (index, mo) in self.mos.iter().enumerate() {
-            assert!(mo.taken > 0 || mo.spoiled, "message {index} from a phone is lost");
-            if self.roomy && mo.parts > 1 && !mo.spoiled {
-                assert_eq!(mo.taken, 1, "message {index} was taken more than once");
+        for (index, mo) in self.mo_messages.iter().enumerate() {
+            assert!(mo.accepted > 0 || mo.is_partial, "MO message {index} is lost");
+            if self.ample_limits && mo.segments > 1 && !mo.is_partial {
+                assert_eq!(mo.accepted, 1, "MO message {index} was accepted more than once");
             }
         }
         for (index, delivery) in self.all.iter().enumerate() {
-            let What::Receipt { message, part, state } = delivery.what else { continue };
-            if self.dull || !self.roomy || self.unmatched.contains(&index) {
+            let DeliveryKind::Receipt { message, segment, state } = delivery.kind else { continue };
+            if self.fixed_id || !self.ample_limits || self.unmatched.contains(&index) {
                 continue;
             }
-            let told = self.told.get(&(message, part));
-            let good = told.is_some_and(|told| told.taken.contains(&state) || told.last.is_some());
-            assert!(good, "{state:?} of {message} part {part} is lost");
+            let reported = self.reported.get(&(message, segment));
+            let good = reported
+                .is_some_and(|reported| reported.accepted.contains(&state) || reported.last.is_some());
+            assert!(good, "{state:?} of {message} segment {segment} is lost");
             assert!(messages.all[message].receipts);
         }
     }
 
-    /// Whether the last receipt of a part has been told.
-    pub(crate) fn has_last(&self, message: usize, part: u8) -> bool {
-        self.told.get(&(message, part)).is_some_and(|told| told.last.is_some())
+    /// Returns whether the account has emitted the final receipt of a segment.
+    pub(crate) fn has_final_receipt(&self, message: usize, segment: u8) -> bool {
+        self.reported.get(&(message, segment)).is_some_and(|reported| reported.last.is_some())
     }
 }

@@ -1,4 +1,4 @@
-//! What the account sends and hears, PDU by PDU, as an observer of its sessions sees it.
+//! The log of the PDUs that the account sends and receives, written by an observer of its sessions.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -6,67 +6,70 @@ use std::rc::Rc;
 use smpp_core::session::{Direction, Instant, ObservedPdu, Observer};
 use smpp_core::{CommandStatus, Frame, Pdu, SequenceNumber, Tolerance};
 
-/// A connection that was made, by its number.
+/// The number of a connection, in the order in which they were made.
 pub(crate) type ConnectionId = usize;
 
 #[derive(Clone, Debug)]
-pub(crate) struct Line {
+pub(crate) struct LogEntry {
     pub(crate) at: Instant,
     pub(crate) connection: ConnectionId,
     pub(crate) sequence: SequenceNumber,
-    pub(crate) what: Said,
+    pub(crate) pdu: LoggedPdu,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) enum Said {
-    /// The account sends a part of a message, by the numbers that the test gave them.
-    Submits { message: usize, part: u8 },
-    /// It is answered: with an id, or not.
+pub(crate) enum LoggedPdu {
+    /// The account sends a segment, by the test's numbers of the message and the segment.
+    Submitted { message: usize, segment: u8 },
+    /// The SMSC answers it; the id is empty if it refused it.
     Answered { status: CommandStatus, id: Vec<u8> },
-    /// The SMSC delivers a receipt, by the number that the test gave it, or anything else.
+    /// The SMSC delivers a PDU, by the test's number of the delivery.
     Delivered { delivery: Option<usize> },
 }
 
-pub(crate) type Log = Rc<RefCell<Vec<Line>>>;
+pub(crate) type Log = Rc<RefCell<Vec<LogEntry>>>;
 
 /// Writes the log of one connection.
-pub(crate) struct Spy {
+pub(crate) struct LogObserver {
     pub(crate) connection: ConnectionId,
     pub(crate) log: Log,
 }
 
-/// Which message of the test it is, and which part of it, from 0.
-pub(crate) fn name(message: &smpp_core::SubmitSm<'_>) -> (usize, u8) {
+/// Returns the test's numbers of the message and its segment, from 0.
+pub(crate) fn segment_of(message: &smpp_core::SubmitSm<'_>) -> (usize, u8) {
     let number = message.source.digits.to_string().parse().expect("a number");
-    let part = message.user_data().ok().and_then(|data| data.segment).map_or(0, |part| part.number - 1);
-    (number, part)
+    let segment =
+        message.user_data().ok().and_then(|data| data.segment).map_or(0, |segment| segment.number - 1);
+    (number, segment)
 }
 
-/// Which delivery of the test it is.
-pub(crate) fn delivery(message: &smpp_core::DeliverSm<'_>) -> Option<usize> {
+/// Returns the test's number of the delivery.
+pub(crate) fn delivery_index(message: &smpp_core::DeliverSm<'_>) -> Option<usize> {
     message.service_type.to_string().parse().ok()
 }
 
-impl Observer for Spy {
+impl Observer for LogObserver {
     fn observe(&mut self, at: Instant, direction: Direction, pdu: ObservedPdu<'_>) {
         let header = pdu.header();
         let octets = pdu.octets();
         let Some(frame) = Frame::new(&octets[..]) else { return };
         let Ok((pdu, _)) = frame.into_pdu(Tolerance::LENIENT) else { return };
         let status = header.status;
-        let what = match (direction, pdu) {
+        let logged = match (direction, pdu) {
             (Direction::Out, Pdu::SubmitSm(message)) => {
-                let (message, part) = name(&message);
-                Said::Submits { message, part }
+                let (message, segment) = segment_of(&message);
+                LoggedPdu::Submitted { message, segment }
             }
             (Direction::In, Pdu::SubmitSmResp(response)) => {
                 let id = response.map(|response| response.message_id.as_bytes().to_vec());
-                Said::Answered { status, id: id.unwrap_or_default() }
+                LoggedPdu::Answered { status, id: id.unwrap_or_default() }
             }
-            (Direction::In, Pdu::DeliverSm(message)) => Said::Delivered { delivery: delivery(&message) },
+            (Direction::In, Pdu::DeliverSm(message)) => {
+                LoggedPdu::Delivered { delivery: delivery_index(&message) }
+            }
             _ => return,
         };
-        let line = Line { at, connection: self.connection, sequence: header.sequence, what };
-        self.log.borrow_mut().push(line);
+        let entry = LogEntry { at, connection: self.connection, sequence: header.sequence, pdu: logged };
+        self.log.borrow_mut().push(entry);
     }
 }

@@ -1,16 +1,16 @@
-//! An account and the SMSC it binds to, over faulty connections in simulated time.
+//! Simulates an account and the SMSC that it binds to, over faulty connections in simulated time.
 //!
-//! A seed decides everything: the options, most of them tiny, what the application wants, what the host's name means,
-//! how the connections carry, what the SMSC does and what goes wrong. After every step the account is compared with
-//! models of what it promises: one of its [connections](connections), one of its [messages](messages), one of what is
-//! [delivered](deliveries) to it. They know what an observer of its sessions sees and what the SMSC has seen, nothing
-//! of its inside. A scenario that fails prints its seed; this plays it again, telling each step:
+//! The seed decides everything: the options, most of them tiny, what the application does, the addresses of the host, how
+//! fast the connections are, what the SMSC answers, and the faults. After every step the account is compared with models of
+//! its guarantees: one of its [connection slots](slots), one of its [messages](messages), one of the
+//! [deliveries](deliveries). The models use the log of an observer of its sessions and what the SMSC has received, nothing
+//! of its internal state. A scenario that fails prints its seed; this command runs it again, with a trace of each step:
 //!
 //! ```text
 //! SEED=1234 cargo test -p smpp-core --test account -- --nocapture
 //! ```
 //!
-//! `SCENARIOS` says how many are played.
+//! `SCENARIOS` sets how many scenarios run.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -20,7 +20,7 @@
 )]
 
 mod application;
-mod connections;
+mod context;
 mod deliveries;
 #[allow(dead_code, reason = "each simulation uses what it needs")]
 #[path = "../harness/mod.rs"]
@@ -28,49 +28,43 @@ mod harness;
 mod log;
 mod messages;
 mod scenario;
-mod scene;
+mod simulation;
+mod slots;
 mod smsc;
-mod world;
 
 use harness::Simulation;
 
-const SIMULATION: Simulation = Simulation { name: "account", scenario: world::simulate };
+const SIMULATION: Simulation = Simulation { name: "account", scenario: simulation::simulate };
 
 #[test]
-fn whatever_happens_the_account_keeps_its_promises() {
+fn the_account_keeps_its_guarantees_in_random_scenarios() {
     let usual = if cfg!(debug_assertions) { 50 } else { 20_000 };
     SIMULATION.run(usual);
 }
 
-/// The simulation happens upon all that it is there for: otherwise it would prove nothing.
+/// Checks that the scenarios reach every case that the simulation is there for.
 #[test]
-#[cfg_attr(debug_assertions, ignore = "it takes long if it is not optimised: run it with --release")]
-fn everything_happens() {
+#[cfg_attr(debug_assertions, ignore = "slow without optimisation: run it with --release")]
+fn the_scenarios_reach_every_case() {
     SIMULATION.check_coverage(1_000, EXPECTED);
 }
 
 const EXPECTED: &[&str] = &[
-    "SMSC forgets all",
-    "SMSC forgets the answer",
+    "MO message, complete false",
+    "MO message, complete true",
+    "SMSC drops the answer",
+    "SMSC drops the message",
     "SMSC has unbound",
     "SMSC too many binds",
-    "answer false false",
-    "answer false true",
-    "answer true false",
-    "answer true true",
+    "acknowledge false false",
+    "acknowledge false true",
+    "acknowledge true false",
+    "acknowledge true true",
     "binds changed",
     "closed",
     "delivery accepted",
     "delivery refused",
     "delivery without answer",
-    "fate Accepted",
-    "fate NeverSent Abandoned",
-    "fate NeverSent Cancelled",
-    "fate NeverSent Expired",
-    "fate NeverSent ShutDown",
-    "fate NeverSent Stopped",
-    "fate Refused",
-    "fate Unanswered",
     "fault Busy",
     "fault Crowded",
     "fault Cut",
@@ -86,29 +80,35 @@ const EXPECTED: &[&str] = &[
     "fault Stall",
     "fault Unbind",
     "fault WrongPassword",
+    "link BindRefused",
     "link Bound",
-    "link Ended Aborted",
-    "link Ended Disconnected",
-    "link Ended LinkDead",
-    "link Ended PeerUnbound",
-    "link Ended Stalled",
-    "link Ended UnbindTimeout",
-    "link Ended Unbound",
+    "link Closed Aborted",
+    "link Closed Disconnected",
+    "link Closed LinkDead",
+    "link Closed PeerUnbound",
+    "link Closed Stalled",
+    "link Closed UnbindTimeout",
+    "link Closed Unbound",
+    "link ConnectFailed",
     "link PeerUnbind",
-    "link Refused",
-    "link Unreachable",
-    "link Unresolved",
-    "message from a phone, whole false",
-    "message from a phone, whole true",
-    "not taken, Full",
-    "not taken, ShutDown",
-    "not taken, Stopped",
-    "not taken, TooManyParts",
+    "link ResolveFailed",
+    "not accepted, Full",
+    "not accepted, ShutDown",
+    "not accepted, Stopped",
+    "not accepted, TooManySegments",
+    "outcome Accepted",
+    "outcome NeverSent Abandoned",
+    "outcome NeverSent Cancelled",
+    "outcome NeverSent Expired",
+    "outcome NeverSent ShutDown",
+    "outcome NeverSent Stopped",
+    "outcome Refused",
+    "outcome Unanswered",
     "receipt, known false",
     "receipt, known true",
-    "receipts of all parts",
+    "receipts expired",
+    "receipts of all segments",
     "stopped",
-    "submitted, one part",
-    "submitted, several parts",
-    "unreported",
+    "submitted, one segment",
+    "submitted, several segments",
 ];

@@ -1,4 +1,4 @@
-//! What becomes of messages: a model that knows what goes over the connections.
+//! A model of the messages, built from the log of the connections.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -9,28 +9,29 @@ use smpp_core::account::{
 use smpp_core::session::Instant;
 use smpp_core::{CommandStatus, SequenceNumber};
 
-use super::log::{ConnectionId, Line, Said};
+use super::log::{ConnectionId, LogEntry, LoggedPdu};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-#[expect(clippy::struct_excessive_bools, reason = "each is true or not by itself")]
+#[expect(clippy::struct_excessive_bools, reason = "independent flags")]
 pub(crate) struct Message {
     pub(crate) priority: Priority,
     pub(crate) deadline: Option<Instant>,
     pub(crate) lane: Option<usize>,
     pub(crate) unanswered: UnansweredPolicy,
-    /// Whether receipts are wanted, and whether one is sure to come.
+    /// Whether the message requests receipts.
     pub(crate) receipts: bool,
-    pub(crate) is_sure: bool,
+    /// Whether it requests a receipt for every final state.
+    pub(crate) is_receipt_due: bool,
     pub(crate) cancelled: bool,
-    /// A part of it has failed.
+    /// Whether a segment was refused for good.
     failed: bool,
-    pub(crate) parts: Vec<Part>,
+    pub(crate) segments: Vec<Segment>,
     pub(crate) outcome: Option<MessageOutcome>,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Part {
+pub(crate) struct Segment {
     state: State,
     sends: u16,
     throttled: u16,
@@ -42,33 +43,33 @@ pub(crate) struct Part {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Waiting,
-    Flying(ConnectionId, SequenceNumber, Instant),
-    /// It may wait to be sent again, or have its fate.
-    Doubtful,
-    Settled,
+    InFlight(ConnectionId, SequenceNumber, Instant),
+    /// It may wait to be resent, or have its outcome.
+    InDoubt,
+    Done,
 }
 
-/// What the SMSC did with a part that it saw.
+/// What the SMSC did with a segment that it received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Accepted(Vec<u8>),
     Refused(CommandStatus),
-    /// It was lost there.
+    /// The SMSC dropped it without an answer.
     Dropped,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) message: usize,
-    pub(crate) part: u8,
+    pub(crate) segment: u8,
     pub(crate) verdict: Verdict,
 }
 
-/// What was sent on one connection.
+/// What the account sent on one connection.
 #[derive(Default)]
 struct Sender {
     last_second: VecDeque<Instant>,
-    flying: BTreeMap<SequenceNumber, (usize, u8, Instant)>,
+    in_flight: BTreeMap<SequenceNumber, (usize, u8, Instant)>,
     paused_until: Option<Instant>,
 }
 
@@ -81,41 +82,41 @@ pub(crate) struct Messages {
     open: Vec<usize>,
     pub(crate) stopped: bool,
     pub(crate) shutting_down: bool,
-    /// What was not accepted since then.
+    /// The messages that were not accepted since the shutdown.
     pub(crate) unresolved: Vec<MessageNumber>,
 }
 
-fn is_passing(status: CommandStatus) -> bool {
+fn is_temporary(status: CommandStatus) -> bool {
     matches!(status, CommandStatus::RTHROTTLED | CommandStatus::RMSGQFUL | CommandStatus::RINVBNDSTS)
 }
 
 impl Message {
-    pub(crate) fn new(unanswered: UnansweredPolicy, parts: usize) -> Self {
-        let part = Part { state: State::Waiting, sends: 0, throttled: 0, refused: None, id: None };
+    pub(crate) fn new(unanswered: UnansweredPolicy, segments: usize) -> Self {
+        let segment = Segment { state: State::Waiting, sends: 0, throttled: 0, refused: None, id: None };
         Self {
             priority: Priority::Normal,
             deadline: None,
             lane: None,
             unanswered,
             receipts: false,
-            is_sure: false,
+            is_receipt_due: false,
             cancelled: false,
             failed: false,
-            parts: vec![part; parts],
+            segments: vec![segment; segments],
             outcome: None,
         }
     }
 
-    /// How often the SMSC may accept a part.
-    fn times(&self) -> usize {
+    /// Returns how often the SMSC may accept a segment.
+    fn max_accepts(&self) -> usize {
         match self.unanswered {
             UnansweredPolicy::Report => 1,
             UnansweredPolicy::Resend(times) => 1 + usize::from(times),
         }
     }
 
-    fn is_settled(&self) -> bool {
-        self.parts.iter().all(|part| part.state == State::Settled)
+    fn is_done(&self) -> bool {
+        self.segments.iter().all(|segment| segment.state == State::Done)
     }
 }
 
@@ -133,22 +134,22 @@ impl Messages {
         }
     }
 
-    /// A message that is about to be submitted. Its number in the test.
-    pub(crate) fn begin(&mut self, message: Message) -> usize {
+    /// Adds a message that is about to be submitted, and returns its number in the test.
+    pub(crate) fn add(&mut self, message: Message) -> usize {
         self.open.push(self.all.len());
         self.all.push(message);
         self.all.len() - 1
     }
 
-    /// Whether it was taken, and under which number.
-    pub(crate) fn taken(&mut self, number: Option<MessageNumber>) {
+    /// Records whether the account accepted the last message, and its number.
+    pub(crate) fn record_submit(&mut self, number: Option<MessageNumber>) {
         if let Some(number) = number {
             let last = self.numbers.keys().next_back();
             assert!(last.is_none_or(|last| *last < number), "numbers grow");
             self.numbers.insert(number, self.all.len() - 1);
         } else {
-            let refused = self.all.pop().expect("it was begun");
-            assert!(refused.parts.iter().all(|part| part.sends == 0), "refused, and sent");
+            let refused = self.all.pop().expect("it was added");
+            assert!(refused.segments.iter().all(|segment| segment.sends == 0), "refused and sent");
             self.open.retain(|index| *index != self.all.len());
         }
     }
@@ -162,173 +163,174 @@ impl Messages {
         self.numbers.iter().filter(|(_, index)| is_open(index)).map(|(number, _)| *number).collect()
     }
 
-    pub(crate) fn open_parts(&self) -> usize {
-        self.open.iter().map(|index| self.all[*index].parts.len()).sum()
+    pub(crate) fn open_segments(&self) -> usize {
+        self.open.iter().map(|index| self.all[*index].segments.len()).sum()
     }
 
-    /// A line of the log. `alive` are the connections whose sessions are not over.
-    pub(crate) fn hear(&mut self, line: &Line, alive: &[ConnectionId]) {
-        match &line.what {
-            Said::Submits { message, part } => self.submits(line, *message, *part, alive),
-            Said::Answered { status, id } => self.answered(line, *status, id),
-            Said::Delivered { .. } => {}
+    /// Handles an entry of the log. `alive` are the connections whose sessions have not ended.
+    pub(crate) fn handle_entry(&mut self, entry: &LogEntry, alive: &[ConnectionId]) {
+        match &entry.pdu {
+            LoggedPdu::Submitted { message, segment } => self.handle_submit(entry, *message, *segment, alive),
+            LoggedPdu::Answered { status, id } => self.handle_answer(entry, *status, id),
+            LoggedPdu::Delivered { .. } => {}
         }
     }
 
-    fn submits(&mut self, line: &Line, index: usize, part: u8, alive: &[ConnectionId]) {
-        let at = line.at;
+    fn handle_submit(&mut self, entry: &LogEntry, index: usize, segment: u8, alive: &[ConnectionId]) {
+        let at = entry.at;
         let response = self.options.session.response_timeout;
-        let sender = self.senders.entry(line.connection).or_default();
+        let sender = self.senders.entry(entry.connection).or_default();
         assert!(sender.paused_until.is_none_or(|until| until <= at), "sent during a pause");
         sender.last_second.retain(|then| at - *then < SECOND);
         sender.last_second.push_back(at);
         if let Some(rate) = self.options.session.rate {
-            assert!(sender.last_second.len() <= rate.limit() as usize, "too fast");
+            assert!(sender.last_second.len() <= rate.limit() as usize, "the rate limit is exceeded");
         }
-        sender.flying.insert(line.sequence, (index, part, at));
-        let in_flight = sender.flying.values().filter(|(.., sent)| at - *sent < response).count();
-        assert!(in_flight <= usize::from(self.options.session.window), "too many in flight");
+        sender.in_flight.insert(entry.sequence, (index, segment, at));
+        let in_flight = sender.in_flight.values().filter(|(.., sent)| at - *sent < response).count();
+        assert!(in_flight <= usize::from(self.options.session.window), "the window is exceeded");
 
         let message = &self.all[index];
         assert!(!message.cancelled, "sent after it was cancelled");
-        assert!(!message.failed, "sent after another part had failed");
+        assert!(!message.failed, "sent after another segment had failed");
         assert!(message.outcome.is_none(), "sent after its outcome");
         assert!(message.deadline.is_none_or(|deadline| at < deadline), "sent after its deadline");
-        let state = message.parts[usize::from(part)].state;
+        let state = message.segments[usize::from(segment)].state;
         match state {
-            State::Waiting | State::Doubtful => {}
-            State::Flying(connection, _, sent) => {
+            State::Waiting | State::InDoubt => {}
+            State::InFlight(connection, _, sent) => {
                 let over = !alive.contains(&connection) || at - sent >= response;
                 assert!(over, "sent while it is in flight");
             }
-            State::Settled => panic!("sent after it had its fate"),
+            State::Done => panic!("sent after it had its outcome"),
         }
-        self.check_turn(at, index, part);
-        let part = &mut self.all[index].parts[usize::from(part)];
-        part.sends += 1;
-        part.state = State::Flying(line.connection, line.sequence, at);
+        self.check_turn(at, index, segment);
+        let segment = &mut self.all[index].segments[usize::from(segment)];
+        segment.sends += 1;
+        segment.state = State::InFlight(entry.connection, entry.sequence, at);
     }
 
-    /// Nothing that was ready should have gone before.
-    fn check_turn(&self, at: Instant, index: usize, part: u8) {
+    /// Checks that no other segment should have been sent first.
+    fn check_turn(&self, at: Instant, index: usize, segment: u8) {
         let sent = &self.all[index];
-        let in_doubt = |part: &Part| match part.state {
-            State::Flying(_, _, sent) => at - sent >= self.options.session.response_timeout,
-            state => state == State::Doubtful,
+        let in_doubt = |segment: &Segment| match segment.state {
+            State::InFlight(_, _, sent) => at - sent >= self.options.session.response_timeout,
+            state => state == State::InDoubt,
         };
         for other_index in &self.open {
             let other = &self.all[*other_index];
             if other.lane.is_some() && other.lane == sent.lane && *other_index < index {
-                let waits = |part: &Part| match part.state {
+                let waits = |segment: &Segment| match segment.state {
                     State::Waiting => true,
-                    State::Flying(_, _, sent) => at - sent < self.options.session.response_timeout,
-                    State::Doubtful | State::Settled => false,
+                    State::InFlight(_, _, sent) => at - sent < self.options.session.response_timeout,
+                    State::InDoubt | State::Done => false,
                 };
                 let may_wait = !other.failed && !other.cancelled;
                 let in_time = other.deadline.is_none_or(|deadline| at < deadline);
-                let overtaken = may_wait && in_time && other.parts.iter().all(waits);
+                let overtaken = may_wait && in_time && other.segments.iter().all(waits);
                 assert!(!overtaken, "{index} overtakes {other_index} in its lane");
             }
             let released = other.lane.is_none_or(|lane| {
                 self.open.iter().all(|before| {
                     before >= other_index
                         || self.all[*before].lane != Some(lane)
-                        || self.all[*before].is_settled()
+                        || self.all[*before].is_done()
                 })
             });
-            // One of a part in doubt may have been given up.
+            // A message with a segment in doubt may have been abandoned.
             let ready = released
-                && !other.parts.iter().any(in_doubt)
+                && !other.segments.iter().any(in_doubt)
                 && !other.failed
                 && !other.cancelled
                 && other.deadline.is_none_or(|deadline| at < deadline);
             let before = |number: usize| {
                 other.priority > sent.priority
                     || (other.priority == sent.priority
-                        && (*other_index, number) < (index, usize::from(part)))
+                        && (*other_index, number) < (index, usize::from(segment)))
             };
-            let missed = |(number, part): (usize, &Part)| part.state == State::Waiting && before(number);
+            let missed =
+                |(number, segment): (usize, &Segment)| segment.state == State::Waiting && before(number);
             assert!(
-                !(ready && other.parts.iter().enumerate().any(missed)),
-                "{index} goes before {other_index}, whose turn it is"
+                !(ready && other.segments.iter().enumerate().any(missed)),
+                "{index} is sent before {other_index}, which should go first"
             );
         }
     }
 
-    fn answered(&mut self, line: &Line, status: CommandStatus, id: &[u8]) {
-        let sender = self.senders.entry(line.connection).or_default();
-        let Some((index, part, _)) = sender.flying.remove(&line.sequence) else { return };
+    fn handle_answer(&mut self, entry: &LogEntry, status: CommandStatus, id: &[u8]) {
+        let sender = self.senders.entry(entry.connection).or_default();
+        let Some((index, segment, _)) = sender.in_flight.remove(&entry.sequence) else { return };
         let message = &mut self.all[index];
-        let part = &mut message.parts[usize::from(part)];
-        if !matches!(part.state, State::Flying(connection, sequence, _) if (connection, sequence) == (line.connection, line.sequence))
+        let segment = &mut message.segments[usize::from(segment)];
+        if !matches!(segment.state, State::InFlight(connection, sequence, _) if (connection, sequence) == (entry.connection, entry.sequence))
         {
             return;
         }
         if status.is_ok() {
-            part.state = State::Settled;
-            part.id = Some(id.to_vec());
+            segment.state = State::Done;
+            segment.id = Some(id.to_vec());
             return;
         }
-        part.refused = Some(status);
-        if is_passing(status) {
-            sender.paused_until = sender.paused_until.max(Some(line.at + self.options.throttle_pause));
-            part.throttled += 1;
-            assert!(part.throttled <= self.options.throttle_retries + 1, "it goes again too often");
-            if part.throttled <= self.options.throttle_retries && !message.cancelled && !message.failed {
-                part.state = State::Waiting;
+        segment.refused = Some(status);
+        if is_temporary(status) {
+            sender.paused_until = sender.paused_until.max(Some(entry.at + self.options.throttle_pause));
+            segment.throttled += 1;
+            assert!(segment.throttled <= self.options.throttle_retries + 1, "it is resent too often");
+            if segment.throttled <= self.options.throttle_retries && !message.cancelled && !message.failed {
+                segment.state = State::Waiting;
                 return;
             }
         }
-        part.state = State::Settled;
+        segment.state = State::Done;
         message.failed = true;
     }
 
-    /// Whether a part is certainly in flight, and was before that time.
-    pub(crate) fn is_flying(&self, now: Instant, then: Instant, message: usize, part: u8) -> bool {
-        let state = self.all[message].parts[usize::from(part)].state;
+    /// Returns whether a segment is certainly in flight, and was sent before `then`.
+    pub(crate) fn is_in_flight(&self, now: Instant, then: Instant, message: usize, segment: u8) -> bool {
+        let state = self.all[message].segments[usize::from(segment)].state;
         let in_time = |sent| sent < then && now - sent < self.options.session.response_timeout;
-        matches!(state, State::Flying(_, _, sent) if in_time(sent))
+        matches!(state, State::InFlight(_, _, sent) if in_time(sent))
     }
 
-    /// What is in flight on connections that are over is in doubt.
-    pub(crate) fn doubt(&mut self, alive: &[ConnectionId]) {
-        self.doubt_if(|connection, _| !alive.contains(&connection));
+    /// Marks the segments in flight on ended connections as in doubt.
+    pub(crate) fn mark_in_doubt(&mut self, alive: &[ConnectionId]) {
+        self.mark_in_doubt_if(|connection, _| !alive.contains(&connection));
     }
 
-    /// The session on this connection has seen to its timers.
+    /// Marks the segments as in doubt that timed out on this connection.
     pub(crate) fn time_out(&mut self, now: Instant, this: ConnectionId) {
         let response = self.options.session.response_timeout;
-        self.doubt_if(|connection, sent| connection == this && now - sent >= response);
+        self.mark_in_doubt_if(|connection, sent| connection == this && now - sent >= response);
     }
 
-    fn doubt_if(&mut self, is_in_doubt: impl Fn(ConnectionId, Instant) -> bool) {
+    fn mark_in_doubt_if(&mut self, is_in_doubt: impl Fn(ConnectionId, Instant) -> bool) {
         for index in &self.open {
-            for part in &mut self.all[*index].parts {
-                if let State::Flying(connection, _, sent) = part.state
+            for segment in &mut self.all[*index].segments {
+                if let State::InFlight(connection, _, sent) = segment.state
                     && is_in_doubt(connection, sent)
                 {
-                    part.state = State::Doubtful;
+                    segment.state = State::InDoubt;
                 }
             }
         }
     }
 
-    /// A message has come to its end.
-    pub(crate) fn ended(&mut self, now: Instant, number: MessageNumber, outcome: MessageOutcome) {
+    /// Records and checks the outcome of a message.
+    pub(crate) fn record_outcome(&mut self, now: Instant, number: MessageNumber, outcome: MessageOutcome) {
         let index = self.index(number);
         self.open.retain(|open| *open != index);
         let (stopped, shutting_down) = (self.stopped, self.shutting_down);
         let message = &mut self.all[index];
         assert!(message.outcome.is_none(), "a second outcome: {outcome:?}");
-        assert_eq!(outcome.segments.len(), message.parts.len(), "a fate for each part");
-        let failed = outcome.segments.iter().filter(|fate| !fate.is_accepted()).count();
-        for (fate, part) in outcome.segments.iter().zip(&message.parts) {
-            let good = match fate {
-                SegmentOutcome::Accepted(id) => part.id.as_deref() == Some(id.as_bytes()),
-                SegmentOutcome::Refused(status) => part.refused == Some(*status) && part.id.is_none(),
-                SegmentOutcome::Unanswered(_) => part.sends > 0 && part.id.is_none(),
-                SegmentOutcome::NeverSent(why) => {
-                    let because = match why {
+        assert_eq!(outcome.segments.len(), message.segments.len(), "an outcome for each segment");
+        let failed = outcome.segments.iter().filter(|outcome| !outcome.is_accepted()).count();
+        for (outcome, segment) in outcome.segments.iter().zip(&message.segments) {
+            let good = match outcome {
+                SegmentOutcome::Accepted(id) => segment.id.as_deref() == Some(id.as_bytes()),
+                SegmentOutcome::Refused(status) => segment.refused == Some(*status) && segment.id.is_none(),
+                SegmentOutcome::Unanswered(_) => segment.sends > 0 && segment.id.is_none(),
+                SegmentOutcome::NeverSent(reason) => {
+                    let is_reason = match reason {
                         SegmentNotSentReason::Expired => {
                             message.deadline.is_some_and(|deadline| deadline <= now)
                         }
@@ -338,14 +340,14 @@ impl Messages {
                         SegmentNotSentReason::Stopped => stopped,
                         _ => false,
                     };
-                    because && part.refused.is_none() && part.id.is_none()
+                    is_reason && segment.refused.is_none() && segment.id.is_none()
                 }
                 _ => false,
             };
-            assert!(good, "{fate:?} for {part:?} of message {index}");
+            assert!(good, "{outcome:?} for {segment:?} of message {index}");
         }
-        for part in &mut message.parts {
-            part.state = State::Settled;
+        for segment in &mut message.segments {
+            segment.state = State::Done;
         }
         if shutting_down && failed > 0 {
             self.unresolved.push(number);
@@ -353,43 +355,44 @@ impl Messages {
         message.outcome = Some(outcome);
     }
 
-    /// Every message has its outcome, and the SMSC agrees.
+    /// Checks that every message has an outcome, and that it agrees with what the SMSC did.
     pub(crate) fn check_end(&self, seen: &[Seen]) {
         assert!(self.open.is_empty(), "messages without outcome: {:?}", self.open);
-        let mut by_part = BTreeMap::<_, Vec<_>>::new();
+        let mut by_segment = BTreeMap::<_, Vec<_>>::new();
         for seen in seen {
-            by_part.entry((seen.message, seen.part)).or_default().push(&seen.verdict);
+            by_segment.entry((seen.message, seen.segment)).or_default().push(&seen.verdict);
         }
         for (index, message) in self.all.iter().enumerate() {
-            for ((part, fate), number) in
-                message.parts.iter().zip(&message.outcome.as_ref().unwrap().segments).zip(0..)
+            for ((segment, outcome), number) in
+                message.segments.iter().zip(&message.outcome.as_ref().unwrap().segments).zip(0..)
             {
-                let verdicts = by_part.remove(&(index, number)).unwrap_or_default();
-                let is_throttle =
-                    |verdict: &&&Verdict| matches!(verdict, Verdict::Refused(status) if is_passing(*status));
+                let verdicts = by_segment.remove(&(index, number)).unwrap_or_default();
+                let is_throttle = |verdict: &&&Verdict| matches!(verdict, Verdict::Refused(status) if is_temporary(*status));
                 let throttles = verdicts.iter().filter(is_throttle).count();
-                let tries = verdicts.len() - throttles;
-                let told = || {
-                    format!("message {index} part {number}: {fate:?}, {part:?}, and the SMSC {verdicts:?}")
+                let attempts = verdicts.len() - throttles;
+                let details = || {
+                    format!(
+                        "message {index} segment {number}: {outcome:?}, {segment:?}, and the SMSC {verdicts:?}"
+                    )
                 };
-                assert!(verdicts.len() <= usize::from(part.sends), "{}", told());
-                // A refusal that was lost is as good as any answer that was.
-                assert!(tries <= message.times(), "{}", told());
+                assert!(verdicts.len() <= usize::from(segment.sends), "{}", details());
+                // A refusal whose response was lost counts as an unanswered attempt.
+                assert!(attempts <= message.max_accepts(), "{}", details());
                 let accepted = |verdict: &&&Verdict| matches!(verdict, Verdict::Accepted(_));
-                match fate {
+                match outcome {
                     SegmentOutcome::Accepted(id) => {
                         let this = Verdict::Accepted(id.as_bytes().to_vec());
-                        assert!(verdicts.contains(&&this), "{}", told());
+                        assert!(verdicts.contains(&&this), "{}", details());
                     }
                     SegmentOutcome::Refused(status) => {
-                        assert!(verdicts.contains(&&Verdict::Refused(*status)), "{}", told());
-                        assert_eq!(verdicts.iter().filter(accepted).count(), 0, "{}", told());
+                        assert!(verdicts.contains(&&Verdict::Refused(*status)), "{}", details());
+                        assert_eq!(verdicts.iter().filter(accepted).count(), 0, "{}", details());
                     }
-                    SegmentOutcome::NeverSent(_) => assert!(verdicts.is_empty(), "{}", told()),
+                    SegmentOutcome::NeverSent(_) => assert!(verdicts.is_empty(), "{}", details()),
                     _ => {}
                 }
             }
         }
-        assert!(by_part.is_empty(), "the SMSC saw what nobody submitted");
+        assert!(by_segment.is_empty(), "the SMSC received a message that was not submitted");
     }
 }

@@ -1,4 +1,4 @@
-//! What a seed decides before anything happens.
+//! What the seed decides before the simulation starts.
 
 use std::time::Duration;
 
@@ -14,76 +14,78 @@ use super::harness::{span, ticks};
 #[derive(Debug)]
 pub(crate) struct Scenario {
     pub(crate) options: Options,
-    /// Nothing is forgotten for want of room or for its age: then every receipt and part is accounted for.
-    pub(crate) roomy: bool,
+    /// The limits of receipts and reassembly are never reached: every receipt and segment is accounted for.
+    pub(crate) ample_limits: bool,
     /// The account is handed one PDU at a time.
     pub(crate) piecewise: bool,
-    /// The SMSC gives every message the same id, or none: what it says of them is of no use.
-    pub(crate) dull: Option<&'static str>,
-    /// How long everyone does what comes to mind, and things go wrong.
+    /// The SMSC gives every message this id (which may be empty): its receipts cannot be matched.
+    pub(crate) fixed_id: Option<&'static str>,
+    /// How long the random actions and faults last.
     pub(crate) active: Duration,
-    /// Whether the application shuts down while all that goes on.
-    pub(crate) quits: bool,
-    /// How late timers are looked at.
+    /// Whether the application shuts down during that time.
+    pub(crate) shuts_down_early: bool,
+    /// How late the timers run.
     pub(crate) lateness: Duration,
     pub(crate) way: PipeSettings,
-    pub(crate) habits: Habits,
-    /// Things that go wrong: when, for how long.
+    pub(crate) behaviour: Behaviour,
+    /// The faults: when each begins, and for how long it lasts.
     pub(crate) faults: Vec<(Duration, Duration, Fault)>,
-    /// Binds that the SMSC allows beyond those of the account.
-    pub(crate) spare: usize,
+    /// How many binds the SMSC allows beyond those of the account.
+    pub(crate) spare_binds: usize,
 }
 
-/// Chances in a thousand; times in ticks, at most.
+/// Probabilities in a thousand; maximum times in ticks.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Habits {
-    /// Between two things that the application does.
+pub(crate) struct Behaviour {
+    /// The time between two actions of the application.
     pub(crate) pause: u64,
-    /// How long the SMSC takes to answer, and the application.
-    pub(crate) smsc_thinks: u64,
-    pub(crate) app_thinks: u64,
-    /// The SMSC refuses a message for good; the application refuses what it is given.
+    /// How long the SMSC takes to answer.
+    pub(crate) smsc_delay: u64,
+    /// How long the application takes to acknowledge.
+    pub(crate) app_delay: u64,
+    /// The SMSC refuses a message for good.
     pub(crate) smsc_refuses: u64,
+    /// The application refuses a delivery.
     pub(crate) app_refuses: u64,
-    /// The SMSC delivers again what was taken.
+    /// The SMSC redelivers what was acknowledged.
     pub(crate) repeats: u64,
-    /// How long until a receipt, or a message, is delivered again.
+    /// How long until a delivery is retried.
     pub(crate) retry: u64,
-    /// How long the adapter takes to resolve, connect and close.
-    pub(crate) adapter: u64,
+    /// How long the adapter_delay takes to resolve, connect and close.
+    pub(crate) adapter_delay: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// The host's name has no address.
     NoName,
-    /// The host's name means other servers.
+    /// The host's name has other addresses.
     Renamed,
     /// Some servers cannot be reached.
     Down,
-    /// Binds are refused: too many, for no stated reason, or because of the system.
+    /// Binds are refused: too many binds, a failed bind, or a system error.
     RefusesBinds,
     /// Binds are not answered.
     IgnoresBinds,
-    /// Other programs take places of the account.
+    /// Other applications hold binds of the account.
     Crowded,
-    /// The password is wrong.
+    /// The SMSC refuses the credentials.
     WrongPassword,
-    /// Messages are throttled, or find a full queue.
+    /// The SMSC throttles messages, or its queue is full.
     Busy,
-    /// Some messages are not answered: of those some are taken.
+    /// Some messages are not answered; the SMSC has accepted some of them.
     Forgetful,
-    /// Everything the SMSC receives stays unanswered on one connection, or comes late.
+    /// One connection carries nothing in either direction until the fault ends.
     Stall,
-    /// A connection fails, and both sides know.
+    /// A connection fails, and both sides see it.
     Cut,
-    /// A connection fails, and the server learns of it late.
+    /// A connection fails, and the SMSC sees it late.
     CutUnseenByServer,
-    /// A connection fails, and the account learns of it late, if ever.
+    /// A connection fails, and the account sees it late or never.
     CutUnseenByAccount,
     /// The SMSC unbinds.
     Unbind,
-    /// The SMSC drops each bind as soon as it is made.
+    /// The SMSC unbinds each session as soon as it is bound.
     Flapping,
 }
 
@@ -114,7 +116,7 @@ pub(crate) fn binds(rng: &mut Rng, most: u16) -> Binds {
 
 impl Scenario {
     pub(crate) fn new(rng: &mut Rng) -> Self {
-        let roomy = rng.chance(700);
+        let ample_limits = rng.chance(700);
         let active = rng.within(100..=1200);
         let count = rng.pick(&[0, 1, 2, 4, 8]);
         let mut faults: Vec<_> =
@@ -125,35 +127,35 @@ impl Scenario {
         }
         faults.sort_by_key(|(at, ..)| *at);
         Self {
-            options: options(rng, roomy),
-            roomy,
+            options: options(rng, ample_limits),
+            ample_limits,
             piecewise: rng.chance(600),
-            dull: (!roomy && rng.chance(100)).then(|| rng.pick(&["", "1"])),
+            fixed_id: (!ample_limits && rng.chance(100)).then(|| rng.pick(&["", "1"])),
             active: ticks(active),
-            quits: rng.chance(250),
+            shuts_down_early: rng.chance(250),
             lateness: if rng.chance(700) { Duration::ZERO } else { span(rng, 1, 5) },
             way: PipeSettings {
                 latency: rng.within(0..=10),
                 chunk: rng.pick(&[10, 50, 1000, 100_000]),
                 capacity: rng.pick(&[50, 1000, 100_000]),
             },
-            habits: Habits {
+            behaviour: Behaviour {
                 pause: rng.pick(&[10, 30, 60]),
-                smsc_thinks: rng.pick(&[0, 5, 40]),
-                app_thinks: rng.pick(&[0, 5, 100]),
+                smsc_delay: rng.pick(&[0, 5, 40]),
+                app_delay: rng.pick(&[0, 5, 100]),
                 smsc_refuses: rng.pick(&[0, 0, 50]),
                 app_refuses: rng.pick(&[0, 0, 100]),
                 repeats: rng.pick(&[0, 100]),
                 retry: rng.within(5..=100),
-                adapter: rng.pick(&[0, 3, 30]),
+                adapter_delay: rng.pick(&[0, 3, 30]),
             },
             faults,
-            spare: rng.index(2),
+            spare_binds: rng.index(2),
         }
     }
 }
 
-fn options(rng: &mut Rng, roomy: bool) -> Options {
+fn options(rng: &mut Rng, ample_limits: bool) -> Options {
     let max_binds = rng.within(1..=4) as u16;
     let first = rng.within(10..=100);
     let policies = [
@@ -197,8 +199,8 @@ fn options(rng: &mut Rng, roomy: bool) -> Options {
         unanswered_policy: unanswered(rng),
         throttle_retries: rng.pick(&[0, 1, 3, 10]),
         throttle_pause: span(rng, 0, 100),
-        receipts: if roomy { full } else { tight },
-        reassembly: if roomy { ample } else { reassembly },
+        receipts: if ample_limits { full } else { tight },
+        reassembly: if ample_limits { ample } else { reassembly },
         segment_ack_timeout: span(rng, 0, 200),
         seed: rng.next(),
         ..Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED)

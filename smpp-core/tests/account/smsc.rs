@@ -1,4 +1,4 @@
-//! The SMSC: its end of each connection, what it accepts, and what it delivers.
+//! The simulated SMSC: its side of each connection, what it accepts, and what it delivers.
 
 use smpp_core::provider::ReceiptDialect;
 use smpp_core::session::{
@@ -10,76 +10,83 @@ use smpp_core::{
     SubmitSmResp, Tolerance,
 };
 
-use super::deliveries::{Deliveries, What};
+use super::context::Context;
+use super::deliveries::{Deliveries, DeliveryKind};
 use super::harness::link::{Pipe, PipeSettings};
 use super::harness::{span, ticks};
-use super::log::{ConnectionId, name};
+use super::log::{ConnectionId, segment_of};
 use super::messages::{Messages, Seen, Verdict};
 use super::scenario::{Fault, Scenario};
-use super::scene::Scene;
 
-/// One connection, both ends of it.
+/// One connection, with both its sides.
 pub(crate) struct Connection {
     pub(crate) id: ConnectionId,
-    /// From the account, and to it.
+    /// From the account to the SMSC.
     pub(crate) up: Pipe,
+    /// From the SMSC to the account.
     pub(crate) down: Pipe,
-    /// The account's end: taken from its session and not yet by the connection; arrived and not read.
+    /// Octets that the account's session has produced and the connection has not taken.
     pub(crate) output: Vec<u8>,
+    /// Octets that have arrived at the account and were not read.
     pub(crate) unread: Vec<u8>,
-    /// Whether the account's end has closed it.
-    pub(crate) left: bool,
-    pub(crate) heard_end: bool,
+    /// Whether the account's side has closed the connection.
+    pub(crate) closed_by_account: bool,
+    pub(crate) end_seen: bool,
     session: Session<Role, usize>,
     server_output: Vec<u8>,
     server_unread: Vec<u8>,
     ended: bool,
 }
 
-/// An answer that is thought about.
-struct Answer {
+/// An answer that the SMSC sends later.
+struct ScheduledAnswer {
     due: Instant,
     connection: ConnectionId,
-    to: AnswerTo,
+    to: ReplyTo,
 }
 
-enum AnswerTo {
+enum ReplyTo {
     Bind(Reply<smpp_core::Bind<'static>>, Result<(), CommandStatus>),
     Message(Reply<SubmitSm<'static>>, Result<String, CommandStatus>),
 }
 
 pub(crate) struct Smsc {
     pub(crate) connections: Vec<Connection>,
-    answers: Vec<Answer>,
+    answers: Vec<ScheduledAnswer>,
     pub(crate) seen: Vec<Seen>,
     pub(crate) deliveries: Deliveries,
-    /// What goes wrong at present, and until when.
+    /// The current faults, and when each ends.
     pub(crate) faults: Vec<(Instant, Fault)>,
     policy: MessageIdPolicy,
-    dull: Option<&'static str>,
-    cap: usize,
+    fixed_id: Option<&'static str>,
+    max_binds: usize,
     ids: u64,
-    habits: super::scenario::Habits,
+    behaviour: super::scenario::Behaviour,
     way: PipeSettings,
-    /// Whether all goes well.
+    /// Whether the faults have ended.
     pub(crate) healthy: bool,
 }
 
 impl Smsc {
     pub(crate) fn new(scenario: &Scenario) -> Self {
         let ReceiptDialect { message_ids, .. } = scenario.options.receipts.dialect;
-        let dull = scenario.dull.is_some();
+        let fixed_id = scenario.fixed_id.is_some();
         Self {
             connections: Vec::new(),
             answers: Vec::new(),
             seen: Vec::new(),
-            deliveries: Deliveries::new(&scenario.options, scenario.roomy, scenario.piecewise, dull),
+            deliveries: Deliveries::new(
+                &scenario.options,
+                scenario.ample_limits,
+                scenario.piecewise,
+                fixed_id,
+            ),
             faults: Vec::new(),
             policy: message_ids,
-            dull: scenario.dull,
-            cap: usize::from(scenario.options.max_binds) + scenario.spare,
+            fixed_id: scenario.fixed_id,
+            max_binds: usize::from(scenario.options.max_binds) + scenario.spare_binds,
             ids: 0xFFF0,
-            habits: scenario.habits,
+            behaviour: scenario.behaviour,
             way: scenario.way,
             healthy: false,
         }
@@ -105,8 +112,8 @@ impl Smsc {
             down: Pipe::new(self.way, now),
             output: Vec::new(),
             unread: Vec::new(),
-            left: false,
-            heard_end: false,
+            closed_by_account: false,
+            end_seen: false,
             session: Session::new(config, now),
             server_output: Vec::new(),
             server_unread: Vec::new(),
@@ -118,14 +125,14 @@ impl Smsc {
         self.connections.iter_mut().find(|connection| connection.id == id)
     }
 
-    /// When something is due next here.
+    /// Returns when something is due next at the SMSC.
     pub(crate) fn due(&self) -> Option<Instant> {
         let sessions = self.connections.iter().filter(|connection| !connection.ended);
         let timers = sessions.filter_map(|connection| connection.session.poll_timeout()).map(|(at, _)| at);
         let pipes = self.connections.iter().flat_map(|connection| {
             let up = connection.up.arrival().or(connection.up.end().filter(|_| !connection.ended));
-            let down = connection.down.arrival().or(connection.down.end().filter(|_| !connection.heard_end));
-            [up, down.filter(|_| !connection.left)]
+            let down = connection.down.arrival().or(connection.down.end().filter(|_| !connection.end_seen));
+            [up, down.filter(|_| !connection.closed_by_account)]
         });
         let answers = self.answers.iter().map(|answer| answer.due);
         let receives = self.connections.iter().any(|connection| receives(connection, Instant::ZERO));
@@ -134,27 +141,27 @@ impl Smsc {
         timers.chain(pipes.flatten()).chain(answers).chain(deliveries).chain(faults).min()
     }
 
-    /// Does what is due. Whether there was anything.
-    pub(crate) fn step(&mut self, scene: &mut Scene, messages: &Messages) -> bool {
-        let now = scene.now;
+    /// Does what is due, and returns whether there was anything.
+    pub(crate) fn step(&mut self, context: &mut Context, messages: &Messages) -> bool {
+        let now = context.now;
         let mut moved = false;
         for index in 0..self.connections.len() {
-            moved |= self.hear(scene, index, messages);
-            moved |= self.wake(scene, index, messages);
+            moved |= self.read(context, index, messages);
+            moved |= self.run_timers(context, index, messages);
         }
-        moved |= self.answer(scene);
-        moved |= self.deliver(scene);
+        moved |= self.answer(context);
+        moved |= self.deliver(context);
         for connection in &mut self.connections {
             let mut octets = Vec::new();
             if connection.server_output.is_empty() && connection.session.poll_transmit(&mut octets) {
                 connection.server_output = octets;
             }
             while !connection.server_output.is_empty() {
-                if connection.left {
+                if connection.closed_by_account {
                     connection.server_output.clear();
                     break;
                 }
-                let (taken, _) = connection.down.accept(&mut scene.rng, now, &connection.server_output);
+                let (taken, _) = connection.down.accept(&mut context.rng, now, &connection.server_output);
                 if taken == 0 {
                     break;
                 }
@@ -166,26 +173,26 @@ impl Smsc {
                 connection.down.finish(now);
             }
         }
-        self.connections.retain(|connection| !(connection.ended && connection.left));
+        self.connections.retain(|connection| !(connection.ended && connection.closed_by_account));
         moved
     }
 
-    /// Reads what has arrived at the server.
-    fn hear(&mut self, scene: &mut Scene, index: usize, messages: &Messages) -> bool {
-        let now = scene.now;
+    /// Reads the octets that have arrived at the SMSC.
+    fn read(&mut self, context: &mut Context, index: usize, messages: &Messages) -> bool {
+        let now = context.now;
         let mut moved = false;
         let connection = &mut self.connections[index];
         while connection.up.arrival().is_some_and(|at| at <= now)
             && (connection.session.wants_input() || connection.ended)
         {
-            let octets = connection.up.deliver(&mut scene.rng);
+            let octets = connection.up.deliver(&mut context.rng);
             connection.server_unread.extend(octets);
             moved = true;
         }
         let unread = std::mem::take(&mut self.connections[index].server_unread);
         let mut input = &unread[..];
         while let Some(event) = self.connections[index].session.handle_input(now, &mut input) {
-            self.event(scene, messages, index, event);
+            self.event(context, messages, index, event);
         }
         self.connections[index].server_unread = input.to_vec();
         let connection = &mut self.connections[index];
@@ -196,66 +203,66 @@ impl Smsc {
         moved
     }
 
-    fn wake(&mut self, scene: &mut Scene, index: usize, messages: &Messages) -> bool {
+    fn run_timers(&mut self, context: &mut Context, index: usize, messages: &Messages) -> bool {
         let mut moved = false;
-        while let Some(event) = self.connections[index].session.handle_timeout(scene.now) {
-            self.event(scene, messages, index, event);
+        while let Some(event) = self.connections[index].session.handle_timeout(context.now) {
+            self.event(context, messages, index, event);
             moved = true;
         }
         moved
     }
 
-    fn event(&mut self, scene: &mut Scene, messages: &Messages, index: usize, event: Event<'_, usize>) {
+    fn event(&mut self, context: &mut Context, messages: &Messages, index: usize, event: Event<'_, usize>) {
         let id = self.connections[index].id;
         match event {
             Event::Request { request: Request::Bind(_, reply), .. } => {
-                let verdict = self.verdict_on_bind(scene);
-                scene.tell(|| format!("  SMSC is asked to bind on {id}: {verdict:?}"));
+                let verdict = self.bind_result(context);
+                context.trace(|| format!("  SMSC: bind on {id}: {verdict:?}"));
                 if let Some(status) = verdict {
-                    let due = scene.now + span(&mut scene.rng, 0, self.habits.smsc_thinks);
-                    let to = AnswerTo::Bind(reply, status);
-                    self.answers.push(Answer { due, connection: id, to });
+                    let due = context.now + span(&mut context.rng, 0, self.behaviour.smsc_delay);
+                    let to = ReplyTo::Bind(reply, status);
+                    self.answers.push(ScheduledAnswer { due, connection: id, to });
                 }
             }
             Event::Request { request: Request::SubmitSm(message, reply), .. } => {
-                self.submitted(scene, id, &message, reply);
+                self.submitted(context, id, &message, reply);
             }
             Event::Refused { frame, status } => {
-                // It is being unbound.
+                // The session is unbinding.
                 let (pdu, _) = frame.into_pdu(Tolerance::LENIENT).expect("as it was sent");
                 if let Pdu::SubmitSm(message) = pdu {
-                    let (message, part) = name(&message);
-                    self.seen.push(Seen { message, part, verdict: Verdict::Refused(status) });
-                    scene.count(|| "SMSC has unbound".into());
+                    let (message, segment) = segment_of(&message);
+                    self.seen.push(Seen { message, segment, verdict: Verdict::Refused(status) });
+                    context.count(|| "SMSC has unbound".into());
                 }
             }
-            Event::Outcome { tag, outcome, .. } => self.delivered(scene, messages, (id, tag), outcome),
+            Event::Outcome { tag, outcome, .. } => self.delivered(context, messages, (id, tag), outcome),
             Event::Closed(reason) => {
-                scene.tell(|| format!("  SMSC's end of {id} is over: {reason:?}"));
+                context.trace(|| format!("  SMSC: session {id} closed: {reason:?}"));
                 self.connections[index].ended = true;
             }
             _ => {}
         }
     }
 
-    /// `None`: no answer.
-    fn verdict_on_bind(&mut self, scene: &mut Scene) -> Option<Result<(), CommandStatus>> {
+    /// Returns the answer to a bind; `None` if the SMSC does not answer.
+    fn bind_result(&mut self, context: &mut Context) -> Option<Result<(), CommandStatus>> {
         let bound = |connection: &&Connection| connection.session.state().is_bound();
         let bound = self.connections.iter().filter(bound).count();
-        let welcomes = |answer: &&Answer| matches!(answer.to, AnswerTo::Bind(_, Ok(())));
-        let answering = self.answers.iter().filter(welcomes).count();
-        let others = if self.is(Fault::Crowded) { self.cap - 1 } else { 0 };
-        if self.is(Fault::IgnoresBinds) && scene.rng.chance(700) {
+        let accepts = |answer: &&ScheduledAnswer| matches!(answer.to, ReplyTo::Bind(_, Ok(())));
+        let answering = self.answers.iter().filter(accepts).count();
+        let others = if self.is(Fault::Crowded) { self.max_binds - 1 } else { 0 };
+        if self.is(Fault::IgnoresBinds) && context.rng.chance(700) {
             return None;
         }
         Some(if self.is(Fault::WrongPassword) {
-            Err(scene.rng.pick(&[CommandStatus::RINVPASWD, CommandStatus::RINVSYSID]))
-        } else if bound + answering + others >= self.cap {
-            scene.count(|| "SMSC too many binds".into());
+            Err(context.rng.pick(&[CommandStatus::RINVPASWD, CommandStatus::RINVSYSID]))
+        } else if bound + answering + others >= self.max_binds {
+            context.count(|| "SMSC too many binds".into());
             Err(CommandStatus::RALYBND)
         } else if self.is(Fault::RefusesBinds) {
             let all = [CommandStatus::RALYBND, CommandStatus::RBINDFAIL, CommandStatus::RSYSERR];
-            Err(scene.rng.pick(&all))
+            Err(context.rng.pick(&all))
         } else {
             Ok(())
         })
@@ -263,56 +270,58 @@ impl Smsc {
 
     fn submitted(
         &mut self,
-        scene: &mut Scene,
+        context: &mut Context,
         connection: ConnectionId,
         message: &SubmitSm<'_>,
         reply: Reply<SubmitSm<'static>>,
     ) {
-        let (number, part) = name(message);
-        let wants = message.registered_delivery;
-        let busy = self.is(Fault::Busy) && scene.rng.chance(400);
-        let forgets = self.is(Fault::Forgetful) && scene.rng.chance(300);
-        let refuses = !self.healthy && scene.rng.chance(self.habits.smsc_refuses);
+        let (number, segment) = segment_of(message);
+        let registered_delivery = message.registered_delivery;
+        let busy = self.is(Fault::Busy) && context.rng.chance(400);
+        let drops_answer = self.is(Fault::Forgetful) && context.rng.chance(300);
+        let refuses = !self.healthy && context.rng.chance(self.behaviour.smsc_refuses);
         let result = if busy {
-            Err(scene.rng.pick(&[CommandStatus::RTHROTTLED, CommandStatus::RMSGQFUL]))
+            Err(context.rng.pick(&[CommandStatus::RTHROTTLED, CommandStatus::RMSGQFUL]))
         } else if refuses {
-            Err(scene.rng.pick(&[CommandStatus::RINVDSTADR, CommandStatus::RSYSERR]))
+            Err(context.rng.pick(&[CommandStatus::RINVDSTADR, CommandStatus::RSYSERR]))
         } else {
             Ok(self.next_id())
         };
-        let dropped = forgets && scene.rng.chance(500);
+        let dropped = drops_answer && context.rng.chance(500);
         let verdict = match &result {
             _ if dropped => Verdict::Dropped,
             Ok((id, _)) => Verdict::Accepted(id.clone().into_bytes()),
             Err(status) => Verdict::Refused(*status),
         };
-        scene.tell(|| {
-            format!("  SMSC is sent {number} part {part} on {connection}: {result:?}, forgets {forgets}")
+        context.trace(|| {
+            format!(
+                "  SMSC: message {number} segment {segment} on {connection}: {result:?}, no answer: {drops_answer}"
+            )
         });
-        self.seen.push(Seen { message: number, part, verdict });
+        self.seen.push(Seen { message: number, segment, verdict });
         if let Ok(ids) = &result
             && !dropped
-            && !wants.is_empty()
+            && !registered_delivery.is_empty()
         {
-            self.report(scene, (number, part), ids, wants);
+            self.schedule_receipts(context, (number, segment), ids, registered_delivery);
         }
-        if forgets {
-            // The place of the answer is lost with it.
+        if drops_answer {
+            // The SMSC never answers: the reply token is dropped.
             let _ = reply;
-            scene.count(|| format!("SMSC forgets {}", if dropped { "all" } else { "the answer" }));
+            context.count(|| format!("SMSC drops {}", if dropped { "the message" } else { "the answer" }));
             return;
         }
-        let due = scene.now + span(&mut scene.rng, 0, self.habits.smsc_thinks);
-        let to = AnswerTo::Message(reply, result.map(|(id, _)| id));
-        self.answers.push(Answer { due, connection, to });
+        let due = context.now + span(&mut context.rng, 0, self.behaviour.smsc_delay);
+        let to = ReplyTo::Message(reply, result.map(|(id, _)| id));
+        self.answers.push(ScheduledAnswer { due, connection, to });
     }
 
-    /// A new id as a response writes it, and as a receipt does.
+    /// Returns a new id, as the response writes it and as the receipt does.
     fn next_id(&mut self) -> (String, String) {
         self.ids += 1;
         let number = self.ids;
-        if let Some(dull) = self.dull {
-            return (dull.into(), dull.into());
+        if let Some(fixed_id) = self.fixed_id {
+            return (fixed_id.into(), fixed_id.into());
         }
         if self.policy == MessageIdPolicy::HEXADECIMAL_TO_DECIMAL {
             (format!("{number:x}"), format!("{number}"))
@@ -325,78 +334,82 @@ impl Smsc {
         }
     }
 
-    /// Plans the receipts of a message.
-    fn report(
+    /// Schedules the receipts of a segment.
+    fn schedule_receipts(
         &mut self,
-        scene: &mut Scene,
-        (message, part): (usize, u8),
+        context: &mut Context,
+        (message, segment): (usize, u8),
         (id, receipted): &(String, String),
-        wants: RegisteredDelivery,
+        registered_delivery: RegisteredDelivery,
     ) {
-        let rng = &mut scene.rng;
+        let rng = &mut context.rng;
         let last = rng.pick(&[
             MessageState::DELIVERED,
             MessageState::DELIVERED,
             MessageState::UNDELIVERABLE,
             MessageState::EXPIRED,
         ]);
-        if wants == RegisteredDelivery::RECEIPT_ON_FAILURE && last == MessageState::DELIVERED {
+        if registered_delivery == RegisteredDelivery::RECEIPT_ON_FAILURE && last == MessageState::DELIVERED {
             return;
         }
-        let mut at = scene.now + span(rng, 0, 60);
+        let mut at = context.now + span(rng, 0, 60);
         for state in [MessageState::ENROUTE, MessageState::ACCEPTED, last] {
             if state == last || rng.chance(200) {
-                self.deliveries.receipt(at, (id, receipted), What::Receipt { message, part, state });
+                self.deliveries.receipt(
+                    at,
+                    (id, receipted),
+                    DeliveryKind::Receipt { message, segment, state },
+                );
                 at = at + span(rng, 0, 60);
             }
         }
     }
 
-    /// A receipt of another program of the account, or a message from a phone.
-    pub(crate) fn originate(&mut self, scene: &mut Scene) {
-        let rng = &mut scene.rng;
-        let now = scene.now;
+    /// Schedules a receipt of another application's message, or an MO message.
+    pub(crate) fn originate(&mut self, context: &mut Context) {
+        let rng = &mut context.rng;
+        let now = context.now;
         if rng.chance(400) {
             self.ids += 1;
             let (id, receipted) = self.next_id();
-            return self.deliveries.receipt(now + span(rng, 0, 20), (&id, &receipted), What::Foreign);
+            return self.deliveries.receipt(now + span(rng, 0, 20), (&id, &receipted), DeliveryKind::Foreign);
         }
         let length = rng.pick(&[3, 20, 200, 500]);
         let text = text(rng, length);
         self.deliveries.mo(text, || now + span(rng, 0, 100));
     }
 
-    fn answer(&mut self, scene: &mut Scene) -> bool {
+    fn answer(&mut self, context: &mut Context) -> bool {
         let mut moved = false;
-        while let Some(index) = self.answers.iter().position(|answer| answer.due <= scene.now) {
-            let Answer { connection, to, .. } = self.answers.swap_remove(index);
+        while let Some(index) = self.answers.iter().position(|answer| answer.due <= context.now) {
+            let ScheduledAnswer { connection, to, .. } = self.answers.swap_remove(index);
             moved = true;
             let flapping = self.is(Fault::Flapping);
             let Some(connection) = self.connection(connection) else { continue };
             let session = &mut connection.session;
-            // If the session is over, the answer is lost.
+            // If the session has ended, the answer is lost.
             let _ = match to {
-                AnswerTo::Bind(reply, Ok(())) => {
+                ReplyTo::Bind(reply, Ok(())) => {
                     let answered = session.respond(reply, Ok(BindResp::default()));
                     if flapping {
-                        session.unbind(scene.now);
+                        session.unbind(context.now);
                     }
                     answered
                 }
-                AnswerTo::Bind(reply, Err(status)) => session.respond(reply, Err(status)),
-                AnswerTo::Message(reply, Ok(id)) => {
+                ReplyTo::Bind(reply, Err(status)) => session.respond(reply, Err(status)),
+                ReplyTo::Message(reply, Ok(id)) => {
                     let message_id = COctets::new(id.as_bytes()).expect("short");
                     session.respond(reply, Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }))
                 }
-                AnswerTo::Message(reply, Err(status)) => session.respond(reply, Err(status)),
+                ReplyTo::Message(reply, Err(status)) => session.respond(reply, Err(status)),
             };
         }
         moved
     }
 
-    /// Delivers what is due on any bind that receives.
-    fn deliver(&mut self, scene: &mut Scene) -> bool {
-        let now = scene.now;
+    /// Delivers what is due on a random bind that receives.
+    fn deliver(&mut self, context: &mut Context) -> bool {
+        let now = context.now;
         let mut moved = false;
         while let Some((due, index)) = self.deliveries.queue.first().copied()
             && due <= now
@@ -407,13 +420,13 @@ impl Smsc {
             if receivers.is_empty() {
                 break;
             }
-            let connection = &mut self.connections[receivers[scene.rng.index(receivers.len())]];
+            let connection = &mut self.connections[receivers[context.rng.index(receivers.len())]];
             let session = &mut connection.session;
             let sent =
                 self.deliveries.with_pdu(index, |message| session.request(now, message, index).is_ok());
-            assert!(sent, "it is ready");
+            assert!(sent, "the session accepts the request");
             self.deliveries.queue.pop_first();
-            self.deliveries.flying += 1;
+            self.deliveries.in_flight += 1;
             moved = true;
         }
         moved
@@ -421,42 +434,42 @@ impl Smsc {
 
     fn delivered(
         &mut self,
-        scene: &mut Scene,
+        context: &mut Context,
         messages: &Messages,
         (connection, index): (ConnectionId, usize),
         outcome: Outcome<'_>,
     ) {
-        scene.tell(|| format!("  SMSC: delivery {index} on {connection}: {outcome:?}"));
-        self.deliveries.flying -= 1;
+        context.trace(|| format!("  SMSC: delivery {index} on {connection}: {outcome:?}"));
+        self.deliveries.in_flight -= 1;
         let again = match outcome {
             Outcome::Accepted(_) => {
-                self.deliveries.acknowledged(scene.now, index, messages);
-                scene.count(|| "delivery accepted".into());
-                !self.healthy && scene.rng.chance(self.habits.repeats)
+                self.deliveries.check_acknowledged(context.now, index, messages);
+                context.count(|| "delivery accepted".into());
+                !self.healthy && context.rng.chance(self.behaviour.repeats)
             }
             Outcome::Refused { .. } => {
-                scene.count(|| "delivery refused".into());
+                context.count(|| "delivery refused".into());
                 true
             }
             _ => {
-                scene.count(|| "delivery without answer".into());
+                context.count(|| "delivery without answer".into());
                 true
             }
         };
         if again {
-            let wait = span(&mut scene.rng, 1, self.habits.retry);
-            self.deliveries.queue.insert((scene.now + wait, index));
+            let wait = span(&mut context.rng, 1, self.behaviour.retry);
+            self.deliveries.queue.insert((context.now + wait, index));
         }
     }
 
-    /// Something goes wrong with a connection, or all of them.
-    pub(crate) fn fail(&mut self, scene: &mut Scene, fault: Fault) {
-        let now = scene.now;
+    /// Starts a fault of one connection, or of all.
+    pub(crate) fn fail(&mut self, context: &mut Context, fault: Fault) {
+        let now = context.now;
         if self.connections.is_empty() {
             return;
         }
-        let chosen = scene.rng.index(self.connections.len());
-        let all = scene.rng.chance(200);
+        let chosen = context.rng.index(self.connections.len());
+        let all = context.rng.chance(200);
         for (index, connection) in self.connections.iter_mut().enumerate() {
             if index != chosen && !all {
                 continue;
@@ -483,16 +496,16 @@ impl Smsc {
         }
     }
 
-    /// All goes well from now on, and new connections are fast.
+    /// Ends all faults, and makes new connections fast.
     pub(crate) fn recover(&mut self) {
         self.faults.clear();
         self.healthy = true;
-        self.habits.smsc_thinks = 0;
+        self.behaviour.smsc_delay = 0;
         self.way.capacity = 100_000;
         self.heal();
     }
 
-    /// What can recover does, on all connections.
+    /// Repairs all connections that can recover.
     pub(crate) fn heal(&mut self) {
         for connection in &mut self.connections {
             connection.up.heal();
@@ -506,7 +519,7 @@ fn receives(connection: &Connection, now: Instant) -> bool {
     mode != BindMode::Transmitter && matches!(connection.session.readiness(now), Readiness::Ready { .. })
 }
 
-/// A text of so many characters.
+/// Returns a random text of this many characters.
 pub(crate) fn text(rng: &mut super::harness::rng::Rng, length: usize) -> String {
     let alphabet: &[char] = if rng.chance(200) { &['ж', 'б', 'a'] } else { &['a', 'b', '€', ' '] };
     (0..length).map(|_| rng.pick(alphabet)).collect()

@@ -1,5 +1,6 @@
-//! What the SMSC delivers, each with the right to answer it once.
+//! Messages and delivery receipts that the SMSC delivers, each with the right to acknowledge it once.
 
+use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, Condvar};
 use std::time::Instant;
@@ -8,49 +9,94 @@ use smpp_core::account::{Ack, DeliveryReceipt, EventRouter, InboundMessage, Rece
 use smpp_core::session::Refusal;
 use smpp_core::{CommandStatus, DeliverSm, Frame, Operation};
 
-use super::Account;
+use super::handle::Account;
 use super::shared::Shared;
 
-/// What is delivered to the account on any of its binds, in the order it came: messages from phones, and receipts that
-/// nobody else waits for.
+/// Receives what the SMSC delivers on any bind of the account, in the order in which it came: mobile-originated (MO)
+/// messages, and delivery receipts that no [`Ticket`](super::Ticket) or [`Sent`](super::Sent) waits for.
 ///
-/// Bounded by [`AccountConnector::arrivals_capacity`](super::AccountConnector::arrivals_capacity). Once it is dropped, messages and
-/// receipts about unknown messages are left to the SMSC, and receipts of messages of this account are accepted and
-/// forgotten.
+/// ```no_run
+/// use std::thread;
+/// use smpp_io_std::account::{Arrival, Arrivals};
+///
+/// fn receive(mut arrivals: Arrivals) {
+///     thread::spawn(move || {
+///         while let Some(arrival) = arrivals.recv() {
+///             match arrival {
+///                 Arrival::Message(message) => {
+///                     println!("{} wrote {:?}", message.get().source().digits, message.get().text());
+///                     // Store it, then acknowledge it: the SMSC forgets the message.
+///                     let _ = message.accept();
+///                 }
+///                 Arrival::Receipt(receipt) => drop(receipt.accept()),
+///                 _ => {}
+///             }
+///         }
+///     });
+/// }
+/// ```
+///
+/// It holds at most [`AccountConnector::arrivals_capacity`](super::AccountConnector::arrivals_capacity) of them; beyond that
+/// the account refuses deliveries with a temporary error.
+///
+/// If you drop it, the account refuses messages, and receipts of unknown messages, with a temporary error, so that the SMSC
+/// keeps them. Receipts of messages of this account are then acknowledged and dropped.
 #[derive(Debug)]
 pub struct Arrivals {
     account: Account,
-    arrived: Arc<Condvar>,
+    condvar: Arc<Condvar>,
 }
 
-/// What has been delivered.
+/// One delivery of the SMSC.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Arrival {
-    /// A message from a phone, whole, or what there is of one whose other parts have not come in time.
+    /// A mobile-originated (MO) message: complete, or the segments of a concatenated message whose other segments have not
+    /// come in time.
     Message(Unacknowledged<InboundMessage>),
-    /// A receipt: of a message whose [`Sent`](super::Sent) is gone, or about no message that is known.
+    /// A delivery receipt: of a message whose [`Sent`](super::Sent) was dropped, or of a message that the account does not
+    /// know (then without a [`ReceiptMatch`]).
     Receipt(Unacknowledged<(DeliveryReceipt, Option<ReceiptMatch>)>),
-    /// What has no response: alert_notification.
+    /// A PDU that has no response: alert_notification.
     Notification(Frame<Vec<u8>>),
 }
 
-/// Something delivered, and the right to answer it once. Dropped unanswered, it answers a temporary error by itself, so
-/// that the SMSC keeps it and delivers it again.
+/// A delivery that is not acknowledged yet, and the right to do so once.
+///
+/// ```no_run
+/// use smpp_core::CommandStatus;
+/// use smpp_core::account::InboundMessage;
+/// use smpp_io_std::account::Unacknowledged;
+///
+/// fn handle(message: Unacknowledged<InboundMessage>) {
+///     let result = match message.get().text() {
+///         Some(text) => {
+///             println!("{text}");
+///             message.accept()
+///         }
+///         None => message.refuse(CommandStatus::RX_P_APPN),
+///     };
+///     if let Err(refusal) = result {
+///         println!("not acknowledged, so the SMSC will redeliver it: {refusal}");
+///     }
+/// }
+/// ```
+///
+/// If you drop it, it is refused with a temporary error, so that the SMSC keeps the message and redelivers it.
 pub struct Unacknowledged<T> {
-    what: T,
+    delivery: T,
     ack: Option<Ack>,
     shared: Arc<Shared>,
 }
 
 impl Arrival {
-    fn new(delivery: RoutedEvent, shared: &Arc<Shared>) -> Self {
-        match delivery {
+    fn new(event: RoutedEvent, shared: &Arc<Shared>) -> Self {
+        match event {
             RoutedEvent::Message(message, ack) => {
                 Self::Message(Unacknowledged::new(message, Some(ack), shared))
             }
-            RoutedEvent::Receipt(receipt, about, ack) => {
-                Self::Receipt(Unacknowledged::new((receipt, about), ack, shared))
+            RoutedEvent::Receipt(receipt, matched, ack) => {
+                Self::Receipt(Unacknowledged::new((receipt, matched), ack, shared))
             }
             RoutedEvent::Notification(frame) => Self::Notification(frame),
         }
@@ -59,86 +105,96 @@ impl Arrival {
 
 impl Arrivals {
     pub(super) fn new(account: Account) -> Self {
-        Self { account, arrived: Arc::default() }
+        Self { account, condvar: Arc::default() }
     }
 
-    /// The next that was delivered; `None` once the account has ended and none is left. It blocks until then.
+    /// Waits for the next delivery. Returns `None` once the account has ended and every delivery was fetched.
     pub fn recv(&mut self) -> Option<Arrival> {
         self.next(None).ok().flatten()
     }
 
-    /// The next that is delivered until `deadline`; `None` if nothing is. The error says that the account has ended and
-    /// nothing is left.
+    /// Waits for the next delivery, at most until `deadline`. Returns `Ok(None)` if none came by then.
+    ///
+    /// # Errors
+    ///
+    /// [`Ended`] once the account has ended and every delivery was fetched.
     pub fn recv_until(&mut self, deadline: Instant) -> Result<Option<Arrival>, Ended> {
         self.next(Some(deadline))
     }
 
     fn next(&mut self, deadline: Option<Instant>) -> Result<Option<Arrival>, Ended> {
-        let shared = &self.account.shared;
-        match shared.wait_until(&self.arrived, deadline, EventRouter::poll_arrival) {
-            Some(Some(delivery)) => Ok(Some(Arrival::new(delivery, shared))),
+        let shared = self.account.shared();
+        match shared.wait_until(&self.condvar, deadline, EventRouter::poll_arrival) {
+            Some(Some(event)) => Ok(Some(Arrival::new(event, shared))),
             Some(None) => Err(Ended),
             None => Ok(None),
         }
     }
 }
 
-/// The account has ended, and nothing is left to fetch.
+/// The account has ended, and every delivery was fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ended;
 
 impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the account has ended")
+        f.write_str("the account has ended, and every delivery was fetched")
     }
 }
 
-impl std::error::Error for Ended {}
+impl Error for Ended {}
 
 impl Drop for Arrivals {
     fn drop(&mut self) {
-        self.account.shared.with(|inner, now| inner.desk.close_arrivals(now, &mut inner.account));
+        self.account.shared().with(|state, now| state.router.close_arrivals(now, &mut state.account));
     }
 }
 
 impl<T> Unacknowledged<T> {
-    fn new(what: T, ack: Option<Ack>, shared: &Arc<Shared>) -> Self {
-        Self { what, ack, shared: Arc::clone(shared) }
+    fn new(delivery: T, ack: Option<Ack>, shared: &Arc<Shared>) -> Self {
+        Self { delivery, ack, shared: Arc::clone(shared) }
     }
 
-    /// What was delivered.
+    /// Returns what was delivered.
     pub const fn get(&self) -> &T {
-        &self.what
+        &self.delivery
     }
 
-    /// Tells the SMSC that it is safe here, all parts of it.
+    /// Acknowledges the delivery, with all segments of a message: the SMSC forgets it.
     ///
-    /// Refused if a bind that it came on is gone: the SMSC has seen no answer there, and will deliver it again.
+    /// # Errors
+    ///
+    /// Returns a [`Refusal`] if a bind on which a segment came has ended. The SMSC has received no response there, and will
+    /// redeliver the segment.
     pub fn accept(mut self) -> Result<(), Refusal> {
-        self.answer(Ok(()))
+        self.acknowledge(Ok(()))
     }
 
-    /// Answers with a status other than `ESME_ROK`. A temporary one such as `ESME_RX_T_APPN` makes the SMSC deliver it
-    /// again, others give it up.
+    /// Responds with a status other than `ESME_ROK`. After a temporary status such as `ESME_RX_T_APPN` the SMSC redelivers
+    /// the message; after others it gives up.
+    ///
+    /// # Errors
+    ///
+    /// As [`accept`](Self::accept).
     pub fn refuse(mut self, status: CommandStatus) -> Result<(), Refusal> {
-        self.answer(Err(status))
+        self.acknowledge(Err(status))
     }
 
-    fn answer(&mut self, result: Result<(), CommandStatus>) -> Result<(), Refusal> {
+    fn acknowledge(&mut self, result: Result<(), CommandStatus>) -> Result<(), Refusal> {
         let Some(ack) = self.ack.take() else { return Ok(()) };
-        self.shared.with(|inner, now| inner.account.acknowledge(now, ack, result))
+        self.shared.with(|state, now| state.account.acknowledge(now, ack, result))
     }
 }
 
 impl<T> Drop for Unacknowledged<T> {
     fn drop(&mut self) {
-        // If the bind is gone, the SMSC has seen no answer, and keeps it too.
-        let _ = self.answer(Err(DeliverSm::UNANSWERED));
+        // If the bind has ended, the SMSC has received no response, and keeps the message as well.
+        let _ = self.acknowledge(Err(DeliverSm::UNANSWERED));
     }
 }
 
 impl<T: fmt::Debug> fmt::Debug for Unacknowledged<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.what.fmt(f)
+        self.delivery.fmt(f)
     }
 }

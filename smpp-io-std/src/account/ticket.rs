@@ -1,105 +1,154 @@
-//! A message that the account has taken: its outcome, then its receipts.
+//! A message that the account has taken: first its outcome, then its delivery receipts.
 
 use std::fmt;
 use std::sync::{Arc, Condvar};
 use std::time::Instant;
 
 use smpp_core::MessageState;
-use smpp_core::account::{DeliveryReceipt, MessageId, MessageNumber, NoMoreReceipts, ReceiptMatch};
+use smpp_core::account::{
+    DeliveryReceipt, MessageId, MessageNumber, NoMoreReceipts, ReceiptMatch, SendError,
+};
 
-use super::SendError;
 use super::shared::Shared;
 
-/// A message that the account has taken. Dropped, the message goes all the same; its receipts come out of
-/// [`Arrivals`](super::Arrivals) then.
-#[must_use = "the outcome tells whether the message was accepted"]
+/// A message that the account has taken and whose outcome was not fetched yet.
+///
+/// ```no_run
+/// use smpp_core::SubmitSm;
+/// use smpp_core::account::Message;
+/// use smpp_io_std::account::Account;
+///
+/// fn send_all(account: &Account, texts: &[&str]) -> Result<(), Box<dyn std::error::Error>> {
+///     let template = SubmitSm::default();
+///     let tickets = texts.iter().map(|text| account.submit(&Message::text(&template, *text)));
+///     for ticket in tickets.collect::<Result<Vec<_>, _>>()? {
+///         println!("accepted as {:?}", ticket.outcome()?.ids());
+///     }
+///     Ok(())
+/// }
+/// ```
+///
+/// If you drop it, the message is sent all the same; its delivery receipts arrive through
+/// [`Arrivals`](super::Arrivals). [`cancel`](Self::cancel) stops the message.
+#[must_use = "the outcome says whether the message was accepted"]
 pub struct Ticket {
-    owner: Owner,
+    registration: Registration,
 }
 
-/// Who wants to know what becomes of the message. Dropped, what it has not fetched is for whoever fetches what arrives.
-struct Owner {
+/// The registration of a message for its outcome and receipts. If it is dropped, the receipts that were not fetched go
+/// to [`Arrivals`](super::Arrivals).
+struct Registration {
     message: MessageNumber,
-    told: Arc<Condvar>,
+    condvar: Arc<Condvar>,
     shared: Arc<Shared>,
 }
 
-impl Owner {
-    /// Waits for the outcome; `None` if the deadline comes first.
+impl Registration {
+    /// Waits for the outcome. Returns `None` if the deadline comes first.
     fn outcome(&self, deadline: Option<Instant>) -> Option<Result<Vec<MessageId>, SendError>> {
-        self.shared.wait_until(&self.told, deadline, |desk, owner| desk.poll_outcome(self.message, owner))
+        self.shared
+            .wait_until(&self.condvar, deadline, |router, waiter| router.poll_outcome(self.message, waiter))
     }
 
-    /// Waits for a receipt; `None` if the deadline comes first.
+    /// Waits for a receipt. Returns `None` if the deadline comes first.
     fn receipt(
         &self,
         deadline: Option<Instant>,
     ) -> Option<Result<(DeliveryReceipt, ReceiptMatch), NoMoreReceipts>> {
-        self.shared.wait_until(&self.told, deadline, |desk, owner| desk.poll_receipt(self.message, owner))
+        self.shared
+            .wait_until(&self.condvar, deadline, |router, waiter| router.poll_receipt(self.message, waiter))
     }
 }
 
-/// A message of which all parts were accepted. Dropped, its receipts come out of [`Arrivals`](super::Arrivals), also
-/// those that have come and were not fetched.
+/// A message of which the SMSC has accepted all segments. It waits for the delivery receipts of the message.
 ///
-/// Receipts that come are acknowledged to the SMSC at once, and kept here: a process that is killed loses them. Once this
-/// is dropped, each is acknowledged when `Arrivals` has given it out and it is accepted; those that came before that have
-/// been.
+/// ```no_run
+/// use std::time::{Duration, Instant};
+/// use smpp_core::account::Message;
+/// use smpp_io_std::account::Account;
+///
+/// fn send(account: &Account, message: &Message) -> Result<(), Box<dyn std::error::Error>> {
+///     let mut sent = account.send(message)?;
+///     match sent.receipt_until(Instant::now() + Duration::from_secs(60))? {
+///         Some(state) => println!("final state {state:?}"),
+///         None => println!("no final receipt yet"),
+///     }
+///     Ok(())
+/// }
+/// ```
+///
+/// While you hold it, the account acknowledges each receipt of the message to the SMSC as soon as it comes, and keeps it in
+/// memory: a process that is killed loses the receipts that it has not fetched. After you drop it, later receipts arrive
+/// through [`Arrivals`](super::Arrivals) and are acknowledged when you accept them. Receipts that came before the drop and
+/// were not fetched also arrive through `Arrivals`; they were acknowledged already.
 pub struct Sent {
-    owner: Owner,
+    registration: Registration,
     ids: Vec<MessageId>,
 }
 
 impl Ticket {
     pub(super) fn new(message: MessageNumber, shared: &Arc<Shared>) -> Self {
-        Self { owner: Owner { message, told: Arc::default(), shared: Arc::clone(shared) } }
+        Self { registration: Registration { message, condvar: Arc::default(), shared: Arc::clone(shared) } }
     }
 
-    /// The account's number of the message.
+    /// Returns the account's number of the message.
     pub const fn message(&self) -> MessageNumber {
-        self.owner.message
+        self.registration.message
     }
 
-    /// Waits for the outcome. Without a [deadline](smpp_core::account::Message::deadline) of the message it may wait for
-    /// as long as there is no bind.
+    /// Waits for the outcome. Without a [deadline](smpp_core::account::Message::deadline) of the message it may wait for as
+    /// long as the account has no bind.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Failed`] with the outcome of each segment, if not all segments were accepted.
     pub fn outcome(self) -> Result<Sent, SendError> {
-        // Without a deadline it is never late.
-        let ids = self.owner.outcome(None).unwrap_or(Err(SendError::DriverGone))?;
-        Ok(Sent { owner: self.owner, ids })
+        // Without a deadline, the wait ends only with an outcome.
+        let ids = self.registration.outcome(None).unwrap_or(Err(SendError::DriverGone))?;
+        Ok(Sent { registration: self.registration, ids })
     }
 
-    /// Waits for the outcome until `deadline` at most; then the ticket is given back, and the message goes all the same
-    /// unless it is [cancelled](Self::cancel).
+    /// Waits for the outcome, at most until `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// The outer error returns the ticket if there is no outcome by then. The message is sent all the same, unless you
+    /// [cancel](Self::cancel) it. The inner error is that of [`outcome`](Self::outcome).
     pub fn outcome_until(self, deadline: Instant) -> Result<Result<Sent, SendError>, Self> {
-        match self.owner.outcome(Some(deadline)) {
-            Some(outcome) => Ok(outcome.map(|ids| Sent { owner: self.owner, ids })),
+        match self.registration.outcome(Some(deadline)) {
+            Some(outcome) => Ok(outcome.map(|ids| Sent { registration: self.registration, ids })),
             None => Err(self),
         }
     }
 
-    /// Sends no more of it. What is in flight still gets its answer; the outcome says what was sent. It does not block.
+    /// Sends no further segment of the message. Segments in flight still get their responses, and the outcome says which
+    /// segments were sent. Does not block.
     pub fn cancel(&self) {
-        let Owner { message, ref shared, .. } = self.owner;
-        shared.with(|inner, now| inner.account.cancel(now, message));
+        let Registration { message, ref shared, .. } = self.registration;
+        shared.with(|state, now| state.account.cancel(now, message));
     }
 }
 
 impl Sent {
-    /// The account's number of the message.
+    /// Returns the account's number of the message.
     pub const fn message(&self) -> MessageNumber {
-        self.owner.message
+        self.registration.message
     }
 
-    /// The SMSC's ids, one for each part.
+    /// Returns the SMSC's message ids, one for each segment.
     pub fn ids(&self) -> &[MessageId] {
         &self.ids
     }
 
-    /// Waits until the last receipt of each part has come, and says what became of the message: delivered if all parts
-    /// were, otherwise what became of the first that was not.
+    /// Waits until the last delivery receipt of each segment has come, and returns the final state of the message:
+    /// delivered if all segments were delivered, otherwise the state of the first segment that was not.
     ///
-    /// It ends only if receipts were asked for, or the account ends. Receipts that are passed over are not given out by
-    /// [`next_receipt`](Self::next_receipt) any more.
+    /// Without receipts it waits until the account ends. [`next_receipt`](Self::next_receipt) does not return the receipts
+    /// again that this method has seen.
+    ///
+    /// # Errors
+    ///
+    /// [`NoMoreReceipts`] says why no further receipt will arrive.
     pub fn receipt(&mut self) -> Result<MessageState, NoMoreReceipts> {
         loop {
             if let Some(state) = self.next_receipt()?.1.message_state {
@@ -108,48 +157,61 @@ impl Sent {
         }
     }
 
-    /// As [`receipt`](Self::receipt), and waits until `deadline` at most: `None` if the last has not come by then. Wait
-    /// again for it whenever you like: what has come is counted.
+    /// As [`receipt`](Self::receipt), and waits at most until `deadline`. Returns `None` if the last receipt has not come by
+    /// then. You may call it again: receipts that have come still count.
+    ///
+    /// # Errors
+    ///
+    /// [`NoMoreReceipts`] says why no further receipt will arrive.
     pub fn receipt_until(&mut self, deadline: Instant) -> Result<Option<MessageState>, NoMoreReceipts> {
-        while let Some((_, about)) = self.next_receipt_until(deadline)? {
-            if about.message_state.is_some() {
-                return Ok(about.message_state);
+        while let Some((_, matched)) = self.next_receipt_until(deadline)? {
+            if matched.message_state.is_some() {
+                return Ok(matched.message_state);
             }
         }
         Ok(None)
     }
 
-    /// The next receipt of any part, intermediate ones included. The error says why no more will come.
+    /// Waits for the next delivery receipt of any segment, including intermediate ones.
+    ///
+    /// # Errors
+    ///
+    /// [`NoMoreReceipts`] says why no further receipt will arrive.
     pub fn next_receipt(&mut self) -> Result<(DeliveryReceipt, ReceiptMatch), NoMoreReceipts> {
-        // Without a deadline it is never late.
-        self.owner.receipt(None).unwrap_or(Err(NoMoreReceipts::Closed))
+        // Without a deadline, the wait ends only with a receipt or an error.
+        self.registration.receipt(None).unwrap_or(Err(NoMoreReceipts::Closed))
     }
 
-    /// As [`next_receipt`](Self::next_receipt), and waits until `deadline` at most: `None` if none has come by then.
+    /// As [`next_receipt`](Self::next_receipt), and waits at most until `deadline`. Returns `None` if no receipt has come by
+    /// then.
+    ///
+    /// # Errors
+    ///
+    /// [`NoMoreReceipts`] says why no further receipt will arrive.
     pub fn next_receipt_until(
         &mut self,
         deadline: Instant,
     ) -> Result<Option<(DeliveryReceipt, ReceiptMatch)>, NoMoreReceipts> {
-        self.owner.receipt(Some(deadline)).transpose()
+        self.registration.receipt(Some(deadline)).transpose()
     }
 }
 
-impl Drop for Owner {
+impl Drop for Registration {
     fn drop(&mut self) {
-        let mut inner = self.shared.lock();
-        inner.desk.release(self.message);
-        inner.wake();
+        let mut state = self.shared.lock();
+        state.router.release(self.message);
+        state.wake_receivers();
     }
 }
 
 impl fmt::Debug for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Ticket").field(&self.owner.message).finish()
+        f.debug_tuple("Ticket").field(&self.registration.message).finish()
     }
 }
 
 impl fmt::Debug for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sent").field("message", &self.owner.message).field("ids", &self.ids).finish()
+        f.debug_struct("Sent").field("message", &self.registration.message).field("ids", &self.ids).finish()
     }
 }

@@ -1,16 +1,16 @@
-//! What is delivered to the account: receipts that nobody waits for, and messages from phones.
+//! Deliveries to an account: receipts that no `Sent` waits for, and mobile-originated messages.
 
 use smpp_core::session::{Config, RequestError, Smsc};
 use smpp_core::{COctets, DeliverSm, EsmClass, ShortMessage, SubmitSmResp};
 use smpp_io_std::{
-    BindRequest, BoundSession, HandleRoute, Inbound, Listener, PendingResponse, Response, Server as Smscs,
-    Service,
+    BindRequest, BoundSession, HandleRoute, Inbound, Listener, PendingResponse, Response,
+    Server as SmscServer, Service,
 };
 
 use super::*;
 
 #[test]
-fn receipts_that_nobody_waits_for_arrive_and_others_do_not() {
+fn a_receipt_arrives_if_no_sent_waits_for_it() {
     alone(|| {
         let server = Server::start("127.0.0.1:0");
         let connector = AccountConnector::new(&server.endpoint(), options(Binds::Transceivers(2)));
@@ -23,7 +23,7 @@ fn receipts_that_nobody_waits_for_arrive_and_others_do_not() {
         let number = ticket.message();
         drop(ticket);
         let Some(Arrival::Receipt(receipt)) = arrivals.recv() else { panic!("no receipt") };
-        assert_eq!(receipt.get().1.map(|about| about.message), Some(number));
+        assert_eq!(receipt.get().1.map(|matched| matched.message), Some(number));
         receipt.accept().unwrap();
         let template = SubmitSm { registered_delivery: RegisteredDelivery::default(), ..template() };
         let mut sent = account.send(&Message::text(&template, "no receipt")).unwrap();
@@ -31,9 +31,9 @@ fn receipts_that_nobody_waits_for_arrive_and_others_do_not() {
     });
 }
 
-struct Everyone;
+struct AcceptAll;
 
-impl Service for Everyone {
+impl Service for AcceptAll {
     fn bind(&self, _: &BindRequest) -> Result<(), CommandStatus> {
         Ok(())
     }
@@ -41,10 +41,10 @@ impl Service for Everyone {
     fn request(&self, _: &BoundSession, _: Inbound<HandleRoute<Smsc>>) {}
 }
 
-/// Takes every message, under the number that its text is.
-struct Counting;
+/// Accepts every message. Its message id is its text.
+struct EchoId;
 
-impl Service for Counting {
+impl Service for EchoId {
     fn bind(&self, _: &BindRequest) -> Result<(), CommandStatus> {
         Ok(())
     }
@@ -58,30 +58,30 @@ impl Service for Counting {
 }
 
 #[test]
-fn a_receipt_that_its_owner_leaves_behind_is_not_lost() {
+fn a_receipt_that_was_not_fetched_before_the_drop_is_not_lost() {
     alone(|| {
         let listener = Listener::bind("127.0.0.1:0", Config::default()).unwrap();
-        let server = Smscs::builder(Counting).listen(listener).start().unwrap();
+        let server = SmscServer::builder(EchoId).listen(listener).start().unwrap();
         let endpoint: Endpoint = format!("smpp://{}", server.local_addrs()[0]).parse().unwrap();
         let connector = AccountConnector::new(&endpoint, options(Binds::Transceivers(1)));
         let (account, mut arrivals) = connector.connect().unwrap();
         let bind = server.bound().remove(0);
         let sent = account.send(&text("1")).unwrap();
-        // It has been acknowledged, to whoever it was for then.
-        assert_eq!(told(deliver(&bind, EsmClass::DELIVERY_RECEIPT, b"id:1 stat:DELIVRD")), Ok(()));
+        // The receipt was acknowledged while `sent` existed.
+        assert_eq!(outcome(deliver(&bind, EsmClass::DELIVERY_RECEIPT, b"id:1 stat:DELIVRD")), Ok(()));
         drop(sent);
         let Some(Arrival::Receipt(receipt)) = arrivals.recv() else { panic!("no receipt") };
         assert_eq!(receipt.get().1.unwrap().message_state, Some(MessageState::DELIVERED));
         receipt.accept().unwrap();
 
-        // Of a message without an id no receipt can be known.
+        // No receipt can be matched to a message without an id.
         let mut sent = account.send(&text("")).unwrap();
         assert_eq!(sent.receipt(), Err(NoMoreReceipts::NotReceived));
     });
 }
 
-/// One of the two parts of a message from a phone.
-fn part(reference: u8, number: u8, text: &[u8]) -> Vec<u8> {
+/// Returns one of the two segments of a concatenated message.
+fn segment(reference: u8, number: u8, text: &[u8]) -> Vec<u8> {
     [&[5, 0, 3, reference, 2, number], text].concat()
 }
 
@@ -96,15 +96,15 @@ fn deliver(bound: &BoundSession, esm_class: EsmClass, octets: &[u8]) -> PendingR
     bound.peer().deliver_pipelined(&message).unwrap()
 }
 
-fn told(ticket: PendingResponse<Smsc>) -> Result<(), RequestError> {
-    ticket.wait().map(|_: Response| ())
+fn outcome(pending: PendingResponse<Smsc>) -> Result<(), RequestError> {
+    pending.wait().map(|_: Response| ())
 }
 
 #[test]
-fn a_message_from_a_phone_is_whole_and_answered_once_it_is_taken_whichever_binds_its_parts_take() {
+fn segments_from_several_binds_become_one_message_and_are_acknowledged_when_it_is_accepted() {
     alone(|| {
         let listener = Listener::bind("127.0.0.1:0", Config::default()).unwrap();
-        let server = Smscs::builder(Everyone).listen(listener).start().unwrap();
+        let server = SmscServer::builder(AcceptAll).listen(listener).start().unwrap();
         let endpoint: Endpoint = format!("smpp://{}", server.local_addrs()[0]).parse().unwrap();
         let connector = AccountConnector::new(&endpoint, options(Binds::Transceivers(2)));
         let (sender, ended) = mpsc::channel();
@@ -121,40 +121,40 @@ fn a_message_from_a_phone_is_whole_and_answered_once_it_is_taken_whichever_binds
             other => panic!("{other:?}"),
         };
         let two = |reference| {
-            let second = deliver(&binds[1], EsmClass::UDHI, &part(reference, 2, b"a phone"));
-            (deliver(&binds[0], EsmClass::UDHI, &part(reference, 1, b"Hello from ")), second)
+            let second = deliver(&binds[1], EsmClass::UDHI, &segment(reference, 2, b"a phone"));
+            (deliver(&binds[0], EsmClass::UDHI, &segment(reference, 1, b"Hello from ")), second)
         };
 
         let (first, second) = two(1);
         let message = fetch();
         assert_eq!(message.get().text().as_deref(), Some("Hello from a phone"));
         assert_eq!(message.get().source().digits.as_bytes(), b"6591234567");
-        // Not before it is safe.
+        // Not acknowledged before the application accepts the message.
         let (first, second) = (first.try_outcome().unwrap_err(), second.try_outcome().unwrap_err());
         message.accept().unwrap();
-        assert_eq!((told(first), told(second)), (Ok(()), Ok(())));
+        assert_eq!((outcome(first), outcome(second)), (Ok(()), Ok(())));
 
-        // What is refused or dropped, is so for each part.
+        // Refusing or dropping the message refuses each segment.
         let (first, second) = two(2);
         fetch().refuse(CommandStatus::RX_P_APPN).unwrap();
         let refused = Err(RequestError::Refused(CommandStatus::RX_P_APPN));
-        assert_eq!((told(first), told(second)), (refused, refused));
+        assert_eq!((outcome(first), outcome(second)), (refused, refused));
         let dropped = deliver(&binds[0], EsmClass::empty(), b"dropped");
         drop(fetch());
-        let kept = Err(RequestError::Refused(CommandStatus::RX_T_APPN));
-        assert_eq!(told(dropped), kept);
+        let temporary_error = Err(RequestError::Refused(CommandStatus::RX_T_APPN));
+        assert_eq!(outcome(dropped), temporary_error);
 
-        // A bind that ends amid it takes the right to answer along.
+        // A message cannot be acknowledged after its bind has ended.
         let lost = deliver(&binds[0], EsmClass::empty(), b"lost");
         let message = fetch();
         binds[0].peer().abort();
-        assert!(matches!(told(lost), Err(RequestError::Unanswered(_))));
+        assert!(matches!(outcome(lost), Err(RequestError::Unanswered(_))));
         assert!(ended.recv().is_ok());
-        assert!(message.accept().is_err(), "it will come again");
+        assert!(message.accept().is_err(), "the SMSC will redeliver it");
 
-        // Nobody fetches any more: it stays with the SMSC.
+        // Without `Arrivals`, messages are refused, and the SMSC keeps them.
         drop(arrivals);
-        assert_eq!(told(deliver(&binds[1], EsmClass::empty(), b"late")), kept);
+        assert_eq!(outcome(deliver(&binds[1], EsmClass::empty(), b"late")), temporary_error);
         assert_eq!(account.shutdown(SECOND), []);
     });
 }

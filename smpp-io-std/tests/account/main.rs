@@ -1,4 +1,4 @@
-//! Several binds as one account, over real sockets and real TLS.
+//! Accounts with several binds, over TCP and TLS on loopback.
 
 mod arrivals;
 #[path = "../common/mod.rs"]
@@ -25,7 +25,7 @@ use smpp_io_std::account::{
 };
 use smpp_io_std::testing::{ACCOUNT, Smsc};
 
-use smsc::{Server, deaf, stuck};
+use smsc::{Server, blocked, never_reads};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -60,14 +60,14 @@ fn bound(account: &Account) -> usize {
     account.links().into_iter().filter(|(_, state, _)| is_bound(*state)).count()
 }
 
-/// Waits for what must come.
-fn until(come: impl Fn() -> bool) {
-    while !come() {
+/// Waits until the condition holds. A test that waits too long fails by its time limit.
+fn until(holds: impl Fn() -> bool) {
+    while !holds() {
         thread::yield_now();
     }
 }
 
-/// The threads of accounts in this process.
+/// Returns the number of threads of accounts in this process.
 #[cfg(target_os = "linux")]
 fn threads() -> usize {
     let names = std::fs::read_dir("/proc/self/task").unwrap().flatten();
@@ -75,10 +75,10 @@ fn threads() -> usize {
     names.filter(|name| name.starts_with("smpp link") || name.starts_with("smpp account")).count()
 }
 
-/// Tests that count threads, and those whose threads would be counted, run one at a time.
+/// Tests that count the threads of accounts, and tests that have such threads, run one at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Runs a test that may not hang and may leave no thread.
+/// Runs a test that must not hang and must leave no thread.
 fn alone(test: impl FnOnce() + Send + 'static) {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     watched(test);
@@ -97,8 +97,8 @@ fn connected(binds: Binds) -> (Smsc, Account, Arrivals) {
     (smsc, account, arrivals)
 }
 
-/// Tries again soon, and sends as fast as it can.
-fn hasty(binds: Binds) -> Options {
+/// Options with a short back-off and no rate limit.
+fn fast(binds: Binds) -> Options {
     let quick = Duration::from_millis(20);
     let mut options = options(binds);
     options.session.rate = None;
@@ -106,7 +106,7 @@ fn hasty(binds: Binds) -> Options {
 }
 
 #[test]
-fn messages_of_any_length_are_accepted_and_receipted_whichever_bind_they_take() {
+fn messages_of_any_length_are_accepted_and_receipted_on_any_bind() {
     alone(|| {
         for binds in [Binds::Transceivers(4), Binds::Pairs(2)] {
             let (_smsc, account, _arrivals) = connected(binds);
@@ -117,22 +117,22 @@ fn messages_of_any_length_are_accepted_and_receipted_whichever_bind_they_take() 
                     (sent.ids().len(), sent.receipt().unwrap())
                 })
             });
-            let mut parts = 0;
+            let mut segments = 0;
             for sent in sending.collect::<Vec<_>>() {
                 let (ids, state) = sent.join().unwrap();
                 assert_eq!(state, MessageState::DELIVERED);
-                parts += ids;
+                segments += ids;
             }
             let stats = account.links().into_iter().filter_map(|(.., stats)| stats);
             let submitted: u64 = stats.map(|stats| stats.sent.of(Kind::Message).requests).sum();
-            assert_eq!(submitted, parts as u64);
+            assert_eq!(submitted, segments as u64);
             assert_eq!(account.shutdown(5 * SECOND), []);
         }
     });
 }
 
 #[test]
-fn a_wrong_password_is_told_and_tried_once() {
+fn a_wrong_password_is_reported_and_not_retried() {
     alone(|| {
         let smsc = Smsc::builder().tls().start().unwrap();
         let options = options(Binds::Transceivers(4));
@@ -140,8 +140,8 @@ fn a_wrong_password_is_told_and_tried_once() {
         let tries = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&tries);
         let connector = trusting(&smsc, smsc.local_addr().port(), Options { credentials, ..options });
-        let connector = connector.subscribe(move |_, change| {
-            counted.fetch_add(u64::from(matches!(change, LinkEvent::BindRefused { .. })), Ordering::SeqCst);
+        let connector = connector.subscribe(move |_, event| {
+            counted.fetch_add(u64::from(matches!(event, LinkEvent::BindRefused { .. })), Ordering::SeqCst);
         });
         let error = connector.connect().unwrap_err();
         assert!(matches!(error, AccountError::Refused(CommandStatus::RINVPASWD)), "{error}");
@@ -150,7 +150,7 @@ fn a_wrong_password_is_told_and_tried_once() {
 }
 
 #[test]
-fn a_certificate_that_is_not_trusted_is_told() {
+fn an_untrusted_certificate_is_reported() {
     alone(|| {
         let smsc = Smsc::builder().tls().start().unwrap();
         let stranger = Smsc::builder().tls().start().unwrap();
@@ -162,12 +162,12 @@ fn a_certificate_that_is_not_trusted_is_told() {
 }
 
 #[test]
-fn where_one_address_never_answers_the_next_is_taken() {
+fn the_next_address_is_used_if_one_never_answers() {
     alone(|| {
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = Server::start("127.0.0.1:0");
         let addresses = [silent.local_addr().unwrap(), server.address];
-        let mut options = hasty(Binds::Transceivers(1));
+        let mut options = fast(Binds::Transceivers(1));
         options.session.response_timeout = Duration::from_millis(200);
         let connector = AccountConnector::new(&server.endpoint(), options);
         let (account, _arrivals) = connector.resolver(move |_| Ok(addresses.to_vec())).connect().unwrap();
@@ -176,34 +176,31 @@ fn where_one_address_never_answers_the_next_is_taken() {
 }
 
 #[test]
-fn a_resolver_that_hangs_is_given_up_and_holds_up_no_end() {
+fn a_resolver_that_hangs_times_out_and_does_not_delay_the_shutdown() {
     alone(|| {
         let server = Server::start("127.0.0.1:0");
         let address = server.address;
         let (gate, passed) = mpsc::channel::<()>();
         let passed = Mutex::new(passed);
-        let (sender, changes) = mpsc::channel();
-        let options = Options { connect_timeout: Duration::from_millis(50), ..hasty(Binds::Transceivers(2)) };
+        let (sender, events) = mpsc::channel();
+        let options = Options { connect_timeout: Duration::from_millis(50), ..fast(Binds::Transceivers(2)) };
         let connector = AccountConnector::new(&server.endpoint(), options)
             .resolver(move |_| {
-                // Once the gate is gone, nothing is waited for.
+                // Once the gate is dropped, this returns at once.
                 let _ = passed.lock().unwrap().recv();
                 Ok(vec![address])
             })
-            .subscribe(move |_, change| _ = sender.send(change));
+            .subscribe(move |_, event| _ = sender.send(event));
         let (account, _arrivals) = connector.start().unwrap();
         for _ in 0..3 {
-            assert!(matches!(changes.recv(), Ok(LinkEvent::ResolveFailed { .. })));
+            assert!(matches!(events.recv(), Ok(LinkEvent::ResolveFailed { .. })));
         }
         #[cfg(target_os = "linux")]
-        assert_eq!(threads(), 2, "one thread for the place, however often it is tried");
-        // The next try waits behind the one that hangs.
+        assert_eq!(threads(), 2, "one thread for the connection, after any number of attempts");
+        // The next attempt waits until the resolver returns.
         until(|| account.links()[0].1 == LinkState::Resolving);
         gate.send(()).unwrap();
-        assert!(
-            matches!(changes.recv(), Ok(LinkEvent::ResolveFailed { .. })),
-            "what comes late is thrown away"
-        );
+        assert!(matches!(events.recv(), Ok(LinkEvent::ResolveFailed { .. })), "a late result is dropped");
         let other = account.clone();
         assert_eq!(account.shutdown(Duration::ZERO), []);
         assert!(other.closed_until(Instant::now()));
@@ -212,14 +209,14 @@ fn a_resolver_that_hangs_is_given_up_and_holds_up_no_end() {
 }
 
 #[test]
-fn a_slow_resolver_of_one_connection_holds_up_no_other() {
+fn a_slow_resolver_of_one_connection_delays_no_other() {
     alone(|| {
         let server = Server::start("127.0.0.1:0");
         let address = server.address;
         let (gate, passed) = mpsc::channel::<()>();
         let passed = Mutex::new(passed);
         let asked = AtomicU64::new(0);
-        let connector = AccountConnector::new(&server.endpoint(), hasty(Binds::Transceivers(3)));
+        let connector = AccountConnector::new(&server.endpoint(), fast(Binds::Transceivers(3)));
         let connector = connector.resolver(move |_| {
             if asked.fetch_add(1, Ordering::SeqCst) == 1 {
                 let _ = passed.lock().unwrap().recv();
@@ -235,21 +232,21 @@ fn a_slow_resolver_of_one_connection_holds_up_no_other() {
 }
 
 #[test]
-fn what_a_killed_smsc_leaves_adds_up() {
+fn the_outcomes_add_up_after_an_smsc_was_killed() {
     alone(|| {
         let mut server = Server::start("127.0.0.1:0");
-        let connector = AccountConnector::new(&server.endpoint(), hasty(Binds::Transceivers(4)));
+        let connector = AccountConnector::new(&server.endpoint(), fast(Binds::Transceivers(4)));
         let (account, arrivals) = connector.connect().unwrap();
-        // Nobody fetches the receipts: they are accepted and forgotten.
+        // Without `Arrivals`, receipts are acknowledged and dropped.
         drop(arrivals);
         let done = Arc::new(AtomicU64::new(0));
         let sending: Vec<_> = (0..8)
             .map(|_| {
                 let (account, done) = (account.clone(), Arc::clone(&done));
                 thread::spawn(move || {
-                    let mut fates = [0; 3];
+                    let mut counts = [0; 3];
                     for _ in 0..250 {
-                        let fate = match account.send(&text("Hello")) {
+                        let index = match account.send(&text("Hello")) {
                             Ok(_) => 0,
                             Err(SendError::Failed { outcome, .. }) => match &outcome.segments[..] {
                                 [SegmentOutcome::Unanswered(_)] => 1,
@@ -258,10 +255,10 @@ fn what_a_killed_smsc_leaves_adds_up() {
                             },
                             Err(error) => panic!("{error}"),
                         };
-                        fates[fate] += 1;
+                        counts[index] += 1;
                         done.fetch_add(1, Ordering::SeqCst);
                     }
-                    fates
+                    counts
                 })
             })
             .collect();
@@ -273,13 +270,13 @@ fn what_a_killed_smsc_leaves_adds_up() {
             let address = server.address.to_string();
             server = Server::start(&address);
         }
-        let mut told = [0; 3];
-        for fates in sending.into_iter().map(|thread| thread.join().unwrap()) {
-            told.iter_mut().zip(fates).for_each(|(all, some)| *all += some);
+        let mut totals = [0; 3];
+        for counts in sending.into_iter().map(|thread| thread.join().unwrap()) {
+            totals.iter_mut().zip(counts).for_each(|(all, some)| *all += some);
         }
         answered += server.shared.ids.load(Ordering::SeqCst);
-        let [accepted, unanswered, others] = told;
-        assert_eq!(accepted + unanswered, 2000, "what was never sent goes on another bind");
+        let [accepted, unanswered, others] = totals;
+        assert_eq!(accepted + unanswered, 2000, "a message that was never sent is sent on another bind");
         assert_eq!(others, 0);
         assert!(accepted <= answered && answered <= 2000, "{accepted} of {answered}");
         assert!(unanswered <= 3 * 4 * 16, "no more than was in flight");
@@ -287,26 +284,28 @@ fn what_a_killed_smsc_leaves_adds_up() {
 }
 
 #[test]
-fn a_message_that_was_in_flight_is_sent_again_if_it_says_so() {
+fn an_unanswered_message_is_resent_if_its_policy_says_so() {
     alone(|| {
         let mut server = Server::start("127.0.0.1:0");
         server.shared.mute.store(true, Ordering::SeqCst);
-        let connector = AccountConnector::new(&server.endpoint(), hasty(Binds::Transceivers(1)));
+        let connector = AccountConnector::new(&server.endpoint(), fast(Binds::Transceivers(1)));
         let (account, _arrivals) = connector.connect().unwrap();
         let again = account.submit(&text("again").unanswered_policy(UnansweredPolicy::Resend(1))).unwrap();
         let once = account.submit(&text("once")).unwrap();
-        until(|| server.shared.taken.load(Ordering::SeqCst) == 2);
+        until(|| server.shared.received.load(Ordering::SeqCst) == 2);
         server.kill();
         let address = server.address.to_string();
         let _server = Server::start(&address);
         assert!(again.outcome().is_ok());
-        let Err(SendError::Failed { outcome, .. }) = once.outcome() else { panic!("it was in doubt") };
+        let Err(SendError::Failed { outcome, .. }) = once.outcome() else {
+            panic!("the message was accepted")
+        };
         assert!(matches!(outcome.segments[..], [SegmentOutcome::Unanswered(_)]));
     });
 }
 
 #[test]
-fn shutdown_tells_what_is_not_resolved() {
+fn shutdown_returns_the_unresolved_messages() {
     alone(|| {
         let server = Server::start("127.0.0.1:0");
         server.shared.mute.store(true, Ordering::SeqCst);
@@ -314,27 +313,27 @@ fn shutdown_tells_what_is_not_resolved() {
         options.session.window = 1;
         options.session.drain_timeout = Duration::from_millis(100);
         let (account, mut arrivals) = AccountConnector::new(&server.endpoint(), options).connect().unwrap();
-        let [flying, waiting] = [(); 2].map(|()| account.submit(&text("Hello")).unwrap());
-        until(|| server.shared.taken.load(Ordering::SeqCst) == 1);
+        let [in_flight, waiting] = [(); 2].map(|()| account.submit(&text("Hello")).unwrap());
+        until(|| server.shared.received.load(Ordering::SeqCst) == 1);
         let unresolved = account.shutdown(Duration::from_millis(20));
-        let mut told = unresolved.iter().map(|unresolved| match unresolved {
+        let mut outcomes = unresolved.iter().map(|unresolved| match unresolved {
             Unresolved::NotAccepted { message, outcome } => (*message, outcome.segments[0].clone()),
             Unresolved::NoReceipt { .. } => panic!("{unresolved:?}"),
         });
-        let (first, second) = (told.next().unwrap(), told.next().unwrap());
+        let (first, second) = (outcomes.next().unwrap(), outcomes.next().unwrap());
         assert_eq!(first, (waiting.message(), SegmentOutcome::NeverSent(SegmentNotSentReason::ShutDown)));
-        assert_eq!(second.0, flying.message());
+        assert_eq!(second.0, in_flight.message());
         assert!(matches!(second.1, SegmentOutcome::Unanswered(_)), "{second:?}");
-        assert!(waiting.outcome().is_err() && flying.outcome().is_err());
+        assert!(waiting.outcome().is_err() && in_flight.outcome().is_err());
         assert_eq!(account.submit(&text("Hello")).unwrap_err(), SubmitError::ShutDown);
         assert!(arrivals.recv().is_none());
         assert_eq!(arrivals.recv_until(soon()).unwrap_err(), Ended);
-        assert_eq!(account.shutdown(SECOND), [], "told already");
+        assert_eq!(account.shutdown(SECOND), [], "returned already");
     });
 }
 
 #[test]
-fn a_deadline_is_kept_and_gives_back_what_goes_on() {
+fn a_deadline_returns_the_ticket_of_a_message_that_is_still_being_sent() {
     alone(|| {
         let server = Server::start("127.0.0.1:0");
         server.shared.mute.store(true, Ordering::SeqCst);
@@ -349,7 +348,7 @@ fn a_deadline_is_kept_and_gives_back_what_goes_on() {
             account.send_until(&text("Hello"), soon()),
             Ok(Err(SendError::NotAccepted(SubmitError::Full)))
         ));
-        // Those who wait for room learn that there will be none.
+        // A thread that waits for room is woken by the shutdown.
         let blocked = account.clone();
         let blocked = thread::spawn(move || blocked.submit(&text("Hello")).unwrap_err());
         let ticket = ticket.outcome_until(soon()).unwrap_err();
@@ -378,12 +377,12 @@ fn the_number_of_binds_can_be_changed() {
 }
 
 #[test]
-fn those_who_wait_for_room_all_get_their_turn() {
+fn every_thread_that_waits_for_room_gets_its_turn() {
     alone(|| {
         let server = Server::start("127.0.0.1:0");
-        let options = Options { queue_capacity: 2, ..hasty(Binds::Transceivers(2)) };
+        let options = Options { queue_capacity: 2, ..fast(Binds::Transceivers(2)) };
         let (account, arrivals) = AccountConnector::new(&server.endpoint(), options).connect().unwrap();
-        // Nobody fetches the receipts: they are accepted and forgotten.
+        // Without `Arrivals`, receipts are acknowledged and dropped.
         drop(arrivals);
         let sending: Vec<_> = (0..20)
             .map(|_| {
@@ -401,13 +400,13 @@ fn those_who_wait_for_room_all_get_their_turn() {
 }
 
 #[test]
-fn a_panic_in_a_users_thread_harms_nobody() {
+fn a_panic_in_a_thread_of_the_application_does_not_affect_others() {
     alone(|| {
         let server = Server::start("127.0.0.1:0");
-        let angry = Arc::new(AtomicBool::new(false));
-        let anger = Arc::clone(&angry);
-        let connector = AccountConnector::new(&server.endpoint(), hasty(Binds::Transceivers(2)));
-        let connector = connector.subscribe(move |_, _| assert!(!anger.load(Ordering::SeqCst), "on purpose"));
+        let panicking = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&panicking);
+        let connector = AccountConnector::new(&server.endpoint(), fast(Binds::Transceivers(2)));
+        let connector = connector.subscribe(move |_, _| assert!(!flag.load(Ordering::SeqCst), "on purpose"));
         let (account, _arrivals) = connector.connect().unwrap();
         let shared = account.clone();
         let panicked = thread::spawn(move || {
@@ -416,48 +415,48 @@ fn a_panic_in_a_users_thread_harms_nobody() {
         });
         assert!(panicked.join().is_err());
         assert_eq!(account.send(&text("Hello")).unwrap().receipt(), Ok(MessageState::DELIVERED));
-        // Now in what is told of a connection, under the account's lock, in whichever thread.
-        angry.store(true, Ordering::SeqCst);
+        // Now in the subscriber, which a thread calls under the account's lock.
+        panicking.store(true, Ordering::SeqCst);
         let shared = account.clone();
         let _ = thread::spawn(move || shared.set_binds(Binds::Transceivers(1))).join();
         until(|| account.links().iter().filter(|(_, state, _)| *state != LinkState::Idle).count() == 1);
-        angry.store(false, Ordering::SeqCst);
+        panicking.store(false, Ordering::SeqCst);
         assert_eq!(account.send(&text("Hello")).unwrap().receipt(), Ok(MessageState::DELIVERED));
     });
 }
 
 #[test]
-fn a_watch_that_panics_at_all_it_is_told_costs_no_place() {
+fn a_subscriber_that_panics_at_each_event_costs_no_bind() {
     alone(|| {
         let mut server = Server::start("127.0.0.1:0");
-        let angry = Arc::new(AtomicBool::new(false));
+        let panicking = Arc::new(AtomicBool::new(false));
         let panics = Arc::new(AtomicU64::new(0));
-        let (anger, counted) = (Arc::clone(&angry), Arc::clone(&panics));
-        let connector = AccountConnector::new(&server.endpoint(), hasty(Binds::Transceivers(1)));
+        let (flag, counted) = (Arc::clone(&panicking), Arc::clone(&panics));
+        let connector = AccountConnector::new(&server.endpoint(), fast(Binds::Transceivers(1)));
         let connector = connector.subscribe(move |_, _| {
-            if anger.load(Ordering::SeqCst) {
+            if flag.load(Ordering::SeqCst) {
                 counted.fetch_add(1, Ordering::SeqCst);
                 panic!("on purpose");
             }
         });
         let (account, _arrivals) = connector.connect().unwrap();
-        angry.store(true, Ordering::SeqCst);
+        panicking.store(true, Ordering::SeqCst);
         server.kill();
         let address = server.address.to_string();
         let _server = Server::start(&address);
-        // The end of the bind, the next bind, its end.
+        // The end of the bind, the next bind, the end of that one.
         until(|| panics.load(Ordering::SeqCst) >= 3);
-        angry.store(false, Ordering::SeqCst);
+        panicking.store(false, Ordering::SeqCst);
         assert_eq!(account.send(&text("Hello")).unwrap().receipt(), Ok(MessageState::DELIVERED));
     });
 }
 
 #[test]
-fn dropped_in_any_order_nothing_is_left() {
+fn dropping_in_any_order_leaves_no_thread() {
     for order in 0..6 {
         alone(move || {
             let server = Server::start("127.0.0.1:0");
-            let connector = AccountConnector::new(&server.endpoint(), hasty(Binds::Transceivers(4)));
+            let connector = AccountConnector::new(&server.endpoint(), fast(Binds::Transceivers(4)));
             let (account, arrivals) = connector.connect().unwrap();
             let sent = account.send(&text("Hello")).unwrap();
             let ticket = account.submit(&text("Hello")).unwrap();
@@ -474,15 +473,15 @@ fn dropped_in_any_order_nothing_is_left() {
 }
 
 #[test]
-fn an_account_that_never_gets_through_leaves_nothing_either() {
+fn an_account_that_never_connects_leaves_no_thread() {
     alone(|| {
-        // A host that takes connections and says nothing; the handshake waits for it.
+        // A host that accepts connections and sends nothing: the handshake waits.
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let smsc = Smsc::builder().tls().start().unwrap();
         let connector = trusting(&smsc, silent.local_addr().unwrap().port(), options(Binds::Transceivers(4)));
         let error = connector.bind_timeout(Duration::from_millis(50)).connect().unwrap_err();
         assert!(matches!(error, AccountError::Timeout { .. }), "{error}");
-        // The thread that waited for the handshake is woken, long before `connect` is over.
+        // The thread that waits for the handshake is interrupted, long before its connect timeout.
         #[cfg(target_os = "linux")]
         {
             let began = Instant::now();
@@ -493,19 +492,19 @@ fn an_account_that_never_gets_through_leaves_nothing_either() {
 }
 
 #[test]
-fn a_quiet_bind_is_kept_and_a_dead_one_is_made_again() {
+fn an_idle_bind_is_kept_and_a_dead_one_reconnects() {
     alone(|| {
         let server = Server::start("127.0.0.1:0");
-        let (dead, go) = stuck();
+        let (dead, go) = blocked();
         let (asked, good) = (AtomicU64::new(0), server.address);
-        let mut options = hasty(Binds::Transceivers(1));
+        let mut options = fast(Binds::Transceivers(1));
         options.session.enquire_link_interval = Some(Duration::from_millis(30));
         options.session.response_timeout = Duration::from_millis(300);
         let (sender, ended) = mpsc::channel();
         let connector = AccountConnector::new(&server.endpoint(), options)
             .resolver(move |_| Ok(vec![if asked.fetch_add(1, Ordering::SeqCst) == 0 { dead } else { good }]))
-            .subscribe(move |_, change| {
-                if let LinkEvent::Closed { reason, .. } = change {
+            .subscribe(move |_, event| {
+                if let LinkEvent::Closed { reason, .. } = event {
                     let _ = sender.send(reason);
                 }
             });
@@ -521,19 +520,22 @@ fn a_quiet_bind_is_kept_and_a_dead_one_is_made_again() {
     });
 }
 
-/// The first bind is to one that takes nothing, others to this one; and a message of which sockets do not hold a
-/// thousand.
-fn beside_a_stuck_one(server: &Server, response: Duration) -> (AccountConnector, mpsc::Sender<()>, Message) {
-    let (stuck, go) = stuck();
+/// Returns a connector whose first bind is to an SMSC that reads nothing, and whose other binds are to `server`; and a
+/// message so long that the buffers of the sockets do not hold a thousand of them.
+fn connector_to_blocked_smsc(
+    server: &Server,
+    response_timeout: Duration,
+) -> (AccountConnector, mpsc::Sender<()>, Message) {
+    let (blocked, go) = blocked();
     let (asked, good) = (AtomicU64::new(0), server.address);
-    let mut options = Options { queue_capacity: 2_000, ..hasty(Binds::Transceivers(1)) };
+    let mut options = Options { queue_capacity: 2_000, ..fast(Binds::Transceivers(1)) };
     options.session.window = 1_000;
     options.session.max_output = 64 << 20;
-    options.session.response_timeout = response;
+    options.session.response_timeout = response_timeout;
     options.session.drain_timeout = Duration::from_millis(100);
     let connector = AccountConnector::new(&server.endpoint(), options).resolver(move |_| {
         let first = asked.fetch_add(1, Ordering::SeqCst) == 0;
-        Ok(vec![if first { stuck } else { good }])
+        Ok(vec![if first { blocked } else { good }])
     });
     let octets = vec![7; 30_000];
     let payload = [Tlv::message_payload(&octets).unwrap()];
@@ -543,38 +545,38 @@ fn beside_a_stuck_one(server: &Server, response: Duration) -> (AccountConnector,
 }
 
 #[test]
-fn a_server_that_takes_nothing_holds_up_nobody() {
+fn a_server_that_reads_nothing_delays_no_other_bind() {
     alone(|| {
         let server = Server::start("127.0.0.1:0");
-        let (connector, go, big) = beside_a_stuck_one(&server, 20 * SECOND);
+        let (connector, go, big) = connector_to_blocked_smsc(&server, 20 * SECOND);
         let (account, _arrivals) = connector.connect().unwrap();
         let submit = |number| (0..number).map(|_| account.submit(&big).unwrap()).collect::<Vec<_>>();
-        let stuck = submit(900);
+        let blocked = submit(900);
         account.set_binds(Binds::Transceivers(2)).unwrap();
         until(|| bound(&account) == 2);
         for ticket in submit(500) {
             assert!(ticket.outcome().is_ok());
         }
-        assert_eq!(account.queued(), 900, "what the stuck bind has is not lost");
-        drop((go, stuck));
+        assert_eq!(account.queued(), 900, "the messages of the blocked bind are not lost");
+        drop((go, blocked));
     });
 }
 
 #[test]
-fn a_server_that_takes_nothing_is_left() {
+fn the_account_leaves_a_server_that_reads_nothing() {
     alone(|| {
         let server = Server::start("127.0.0.1:0");
-        let (connector, go, big) = beside_a_stuck_one(&server, SECOND);
+        let (connector, go, big) = connector_to_blocked_smsc(&server, SECOND);
         let (sender, ended) = mpsc::channel();
-        let connector = connector.subscribe(move |_, change| {
-            if let LinkEvent::Closed { reason, .. } = change {
+        let connector = connector.subscribe(move |_, event| {
+            if let LinkEvent::Closed { reason, .. } = event {
                 let _ = sender.send(reason);
             }
         });
         let (account, _arrivals) = connector.connect().unwrap();
         let tickets: Vec<_> = (0..1_500).map(|_| account.submit(&big).unwrap()).collect();
         assert_eq!(ended.recv(), Ok(CloseReason::Stalled));
-        // All is told: what had not left went on the next bind, if its answer was not overdue before.
+        // Each message has an outcome. One that was not sent goes on the next bind, unless it had timed out before.
         for ticket in tickets {
             match ticket.outcome() {
                 Ok(_) => {}
@@ -584,27 +586,27 @@ fn a_server_that_takes_nothing_is_left() {
                 Err(error) => panic!("{error}"),
             }
         }
-        assert!(account.send(&big).is_ok(), "the next bind is to another");
+        assert!(account.send(&big).is_ok(), "the next bind is to the other server");
         drop(go);
     });
 }
 
 #[test]
-fn a_server_that_breaks_off_while_nothing_is_read_is_lost_at_once() {
+fn a_lost_connection_is_detected_at_once_while_the_session_wants_no_input() {
     alone(|| {
-        let address = deaf();
-        let mut options = hasty(Binds::Transceivers(1));
+        let address = never_reads();
+        let mut options = fast(Binds::Transceivers(1));
         options.session.max_pdu = 100;
         options.session.max_output = 1;
         options.session.response_timeout = 5 * SECOND;
         let (sender, ended) = mpsc::channel();
         let connector = AccountConnector::new(&format!("smpp://{address}").parse().unwrap(), options)
-            .subscribe(move |_, change| {
-                if let LinkEvent::Closed { reason, .. } = change {
+            .subscribe(move |_, event| {
+                if let LinkEvent::Closed { reason, .. } = event {
                     let _ = sender.send(reason);
                 }
             });
         let (_account, _arrivals) = connector.connect().unwrap();
-        assert_eq!(ended.recv(), Ok(CloseReason::Disconnected), "not given up only later");
+        assert_eq!(ended.recv(), Ok(CloseReason::Disconnected), "detected at once, not after a timeout");
     });
 }

@@ -1,4 +1,4 @@
-//! SMSCs to be killed, silenced or stuck: plain TCP, one thread for each connection.
+//! SMSCs that a test can kill, mute or block: plain TCP, one thread for each connection.
 
 use std::io::Write;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -14,7 +14,7 @@ use smpp_core::{
 };
 use smpp_io_std::{Connection, Inbound};
 
-/// An SMSC of one's own, which can be killed: plain TCP.
+/// An SMSC over plain TCP that a test can kill.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) shared: Arc<Served>,
@@ -26,9 +26,9 @@ pub(crate) struct Served {
     streams: Mutex<Vec<TcpStream>>,
     dead: AtomicBool,
     pub(crate) ids: AtomicU64,
-    /// Whether messages are left unanswered.
+    /// Whether to leave messages unanswered.
     pub(crate) mute: AtomicBool,
-    pub(crate) taken: AtomicU64,
+    pub(crate) received: AtomicU64,
 }
 
 impl Server {
@@ -43,7 +43,7 @@ impl Server {
                 if serving.dead.load(Ordering::SeqCst) {
                     return;
                 }
-                // Without it each answer waits for Nagle's algorithm.
+                // Without it, Nagle's algorithm delays each response.
                 stream.set_nodelay(true).unwrap();
                 let serving = Arc::clone(&serving);
                 thread::spawn(move || serving.serve(stream));
@@ -56,7 +56,7 @@ impl Server {
         format!("smpp://localhost:{}", self.address.port()).parse().unwrap()
     }
 
-    /// Ends all connections without a word, and listens no more.
+    /// Closes all connections without unbind, and stops listening.
     pub(crate) fn kill(&mut self) {
         self.shared.dead.store(true, Ordering::SeqCst);
         let _ = TcpStream::connect(self.address);
@@ -69,14 +69,14 @@ impl Server {
 
 impl Served {
     fn serve(&self, stream: TcpStream) {
-        // An unbind does not wait for long for the messages that it does not answer.
+        // So that an unbind does not wait long for the messages that are left unanswered.
         let config = Config { drain_timeout: Duration::from_millis(50), ..Config::default() };
         let mut connection = Connection::<Smsc, _>::new(stream, config).unwrap();
         loop {
             let answered = match connection.recv(None) {
                 Ok(Some(Inbound::Bind(bind))) => connection.respond(bind, Ok(BindResp::default())),
                 Ok(Some(Inbound::SubmitSm(message))) => {
-                    self.taken.fetch_add(1, Ordering::SeqCst);
+                    self.received.fetch_add(1, Ordering::SeqCst);
                     if self.mute.load(Ordering::SeqCst) {
                         continue;
                     }
@@ -108,8 +108,8 @@ impl Served {
     }
 }
 
-/// An SMSC that binds once, and then reads no more until it is told to go.
-pub(crate) fn stuck() -> (SocketAddr, mpsc::Sender<()>) {
+/// An SMSC that accepts one bind, then reads nothing until the sender is used or dropped.
+pub(crate) fn blocked() -> (SocketAddr, mpsc::Sender<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let (sender, receiver) = mpsc::channel();
@@ -124,9 +124,9 @@ pub(crate) fn stuck() -> (SocketAddr, mpsc::Sender<()>) {
     (address, sender)
 }
 
-/// An SMSC that binds once, then asks whether the link lives until nothing more is taken of that, reads no answer, and
-/// breaks off.
-pub(crate) fn deaf() -> SocketAddr {
+/// An SMSC that accepts one bind, then sends enquire_link until the ESME takes no more, reads no response, and closes the
+/// connection.
+pub(crate) fn never_reads() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
@@ -136,11 +136,11 @@ pub(crate) fn deaf() -> SocketAddr {
             Connection::<Smsc, _>::new(stream.try_clone().unwrap(), Config::default()).unwrap();
         let Ok(Some(Inbound::Bind(bind))) = connection.recv(None) else { panic!("no bind") };
         connection.respond(bind, Ok(BindResp::default())).unwrap();
-        let mut ask = Vec::new();
-        Pdu::EnquireLink.encode(CommandStatus::ROK, SequenceNumber(1), &mut ask);
-        let asks = ask.repeat(4096);
+        let mut enquire_link = Vec::new();
+        Pdu::EnquireLink.encode(CommandStatus::ROK, SequenceNumber(1), &mut enquire_link);
+        let enquire_links = enquire_link.repeat(4096);
         stream.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
-        while stream.write_all(&asks).is_ok() {}
+        while stream.write_all(&enquire_links).is_ok() {}
     });
     address
 }

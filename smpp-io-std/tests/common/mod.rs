@@ -1,4 +1,4 @@
-//! Requests that the tests send, certificates, and a watchdog.
+//! Requests that the tests send, certificates, and a time limit for tests that could hang.
 #![allow(dead_code, reason = "not every test binary needs all of it")]
 
 use std::sync::Arc;
@@ -24,24 +24,24 @@ pub(crate) fn message() -> SubmitSm<'static> {
     }
 }
 
-/// Octets of the bind on the wire.
+/// Returns the length of the encoded bind in octets.
 pub(crate) fn length(bind: &Bind<'_>) -> usize {
     let mut out = Vec::new();
     Pdu::Bind(*bind).encode(CommandStatus::ROK, SequenceNumber(1), &mut out);
     out.len()
 }
 
-/// A message with this text.
+/// Returns a message with this text.
 pub(crate) fn text(octets: &[u8]) -> SubmitSm<'_> {
     SubmitSm { short_message: ShortMessage::new(octets).unwrap(), ..message() }
 }
 
-/// Runs the test in a thread of its own; one that hangs fails.
+/// Runs the test in a thread of its own. A test that hangs for 60 s fails.
 pub(crate) fn watched<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'static) -> T {
     let (sender, receiver) = std::sync::mpsc::channel();
     let thread = std::thread::spawn(move || sender.send(test()).unwrap());
     match receiver.recv_timeout(std::time::Duration::from_secs(60)) {
-        Err(std::sync::mpsc::RecvTimeoutError::Timeout) => panic!("it hangs"),
+        Err(std::sync::mpsc::RecvTimeoutError::Timeout) => panic!("the test hangs"),
         Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => {
             std::panic::resume_unwind(thread.join().unwrap_err())
         }
@@ -49,7 +49,7 @@ pub(crate) fn watched<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'stat
     }
 }
 
-/// An authority made for the test, and a server of `localhost` that it vouches for.
+/// A certificate authority, and the TLS configuration of a server for `localhost` whose certificate it has signed.
 pub(crate) struct Certificates {
     pub(crate) ca_pem: String,
     pub(crate) server: Arc<ServerConfig>,

@@ -12,15 +12,15 @@ use crate::{Scenario, Step, config};
 const SOON: Duration = Duration::from_millis(60);
 const OK: CommandStatus = CommandStatus::ROK;
 
-/// Steps of a session that is bound at first: the bind is request 0, and PDU 1.
+/// Steps of a session that binds first. The bind is request 0 and has sequence number 1.
 fn bound(steps: impl IntoIterator<Item = Step>) -> Vec<Step> {
     [Bind, Expect, Peer(bind_resp()), Outcome(0)].into_iter().chain(steps).collect()
 }
 
 macro_rules! scenarios {
-    ($($name:literal $config:expr, $steps:expr => [$($told:literal),* $(,)?])+) => {
+    ($($name:literal $config:expr, $steps:expr => [$($seen:literal),* $(,)?])+) => {
         pub(crate) fn all() -> Vec<Scenario> {
-            vec![$(Scenario { name: $name, config: $config, steps: $steps.into(), told: &[$($told),*] }),+]
+            vec![$(Scenario { name: $name, config: $config, steps: $steps.into(), expected: &[$($seen),*] }),+]
         }
     };
 }
@@ -51,7 +51,7 @@ scenarios! {
         "0: NeverSent(State(Open))",
     ]
 
-    "a message that is throttled, and one that is not understood"
+    "a message that is throttled, and one that is answered with generic_nack"
     Config { slow_down_when_throttled: false, ..config() }, bound([
         Submit, Expect, Submit, Expect,
         Peer(submit_refused(2, CommandStatus::RTHROTTLED)),
@@ -66,7 +66,7 @@ scenarios! {
         "2: nacked ESME_RINVCMDID",
     ]
 
-    "answers in another order"
+    "responses in another order"
     config(), bound([
         Submit, Expect, Submit, Expect, Peer([submit_resp(3), submit_resp(2)].concat()), Outcome(1), Outcome(2),
     ]) => [
@@ -90,7 +90,7 @@ scenarios! {
         "2: submit_sm_resp",
     ]
 
-    "a message without an answer, and the answer that comes too late"
+    "a message that times out, and its late response"
     Config { response_timeout: SOON, ..config() }, bound([
         Submit, Expect, Outcome(1), Peer(submit_resp(2)), Submit, Expect, Peer(submit_resp(3)), Outcome(2),
     ]) => [
@@ -119,7 +119,7 @@ scenarios! {
         "end: Disconnected",
     ]
 
-    "a connection that is cut amid an answer, with others waiting for room"
+    "a connection that is cut in the middle of a response, while another request waits for capacity"
     Config { window: 1, ..config() }, bound([
         Submit, Expect, Submit, Peer(submit_resp(2)[..18].into()), Cut, Outcome(1), Outcome(2), End,
     ]) => [
@@ -131,7 +131,7 @@ scenarios! {
         "end: Disconnected",
     ]
 
-    "a connection that is cut instead of the answer to the unbind"
+    "a connection that is cut before the unbind is answered"
     config(), bound([Unbind, Expect, Cut, End]) => [
         "the peer sees bind_transceiver 1",
         "0: bind_transceiver_resp",
@@ -151,7 +151,7 @@ scenarios! {
         "2: submit_sm_resp",
     ]
 
-    "a receipt while the window is full, and before the answer that it is about"
+    "a receipt while the window is full, and before the response to its message"
     Config { window: 1, ..config() }, bound([
         Submit, Expect, Submit, Peer(deliver(7)), Receive(Some(Ok(()))), Expect,
         Peer(submit_resp(2)), Outcome(1), Expect, Peer(submit_resp(3)), Outcome(2),
@@ -202,7 +202,7 @@ scenarios! {
         "end: UnbindTimeout",
     ]
 
-    "the program gives up"
+    "the application aborts"
     config(), bound([Submit, Expect, Abort, Outcome(1), End, Expect]) => [
         "the peer sees bind_transceiver 1",
         "0: bind_transceiver_resp",
@@ -212,14 +212,14 @@ scenarios! {
         "the peer sees the end",
     ]
 
-    "the peer asks whether the link lives"
+    "the peer sends enquire_link"
     config(), bound([Peer(pdu(&Pdu::EnquireLink, OK, 6)), Expect]) => [
         "the peer sees bind_transceiver 1",
         "0: bind_transceiver_resp",
         "the peer sees enquire_link_resp 6 ESME_ROK",
     ]
 
-    "the link lives"
+    "enquire_link is answered"
     Config { enquire_link_interval: Some(SOON), ..config() }, bound([
         Expect, Peer(pdu(&Pdu::EnquireLinkResp, OK, 2)), Expect, Peer(pdu(&Pdu::EnquireLinkResp, OK, 3)), Expect,
         Abort, End,
@@ -232,7 +232,7 @@ scenarios! {
         "end: Aborted",
     ]
 
-    "the link is dead"
+    "enquire_link is not answered"
     Config { enquire_link_interval: Some(SOON), response_timeout: SOON, ..config() }, bound([Expect, End]) => [
         "the peer sees bind_transceiver 1",
         "0: bind_transceiver_resp",
@@ -240,7 +240,7 @@ scenarios! {
         "end: LinkDead",
     ]
 
-    "a PDU that cannot be read, and one that nobody knows: the stream goes on"
+    "a malformed PDU, and one with an unknown command: the session goes on"
     config(), bound([
         Peer(raw(CommandId::DELIVER_SM, 7, b"\0\x01")), Expect,
         Peer(raw(CommandId(0x0000_0123), 8, b"?")), Expect,
@@ -254,7 +254,7 @@ scenarios! {
         "1: submit_sm_resp",
     ]
 
-    "a length that cannot be: the stream ends"
+    "an invalid length: the session ends"
     config(), bound([Submit, Expect, Peer(vec![0, 0, 0, 3, 0, 0, 0, 0]), Expect, Outcome(1), End]) => [
         "the peer sees bind_transceiver 1",
         "0: bind_transceiver_resp",
@@ -264,7 +264,7 @@ scenarios! {
         "end: Framing(FramingError { length: 3, limit: 71680 })",
     ]
 
-    "a response that answers nothing, and requests that an SMSC does not send"
+    "an unexpected response, and a request that an SMSC must not send"
     config(), bound([
         Peer(submit_resp(99)),
         Peer(raw(CommandId::QUERY_SM, 7, b"id\0\0\0\0")), Expect,
@@ -277,7 +277,7 @@ scenarios! {
         "1: submit_sm_resp",
     ]
 
-    "more messages than the program answers"
+    "more messages than the application answers"
     Config { max_unanswered: 1, ..config() }, bound([
         Peer([deliver(7), deliver(8)].concat()), Expect, Receive(Some(Ok(()))), Expect,
     ]) => [

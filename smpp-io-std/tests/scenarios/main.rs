@@ -1,5 +1,5 @@
-//! One list of scenarios over every driver: the state machine in memory, this crate with one thread and with several,
-//! tokio. What the peer sees and what the program is told must be the same.
+//! Runs one list of scenarios with every driver: the session in memory, this crate with one thread and with several, and
+//! tokio. The peer must see the same PDUs, and the application must receive the same events.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -15,21 +15,21 @@ use drivers::{Driver, memory, one_thread, threads, tokio};
 use smpp_core::session::{Config, RequestError};
 use smpp_core::{CommandStatus, Frame};
 
-/// One thing that happens.
+/// One step of a scenario.
 enum Step {
-    /// The program binds, as its next request.
+    /// The application binds, as its next request.
     Bind,
-    /// The program submits a message, as its next request, and does not wait for its outcome.
+    /// The application submits a message, as its next request, and does not wait for its outcome.
     Submit,
-    /// The outcome of a request, by its number.
+    /// The application waits for the outcome of the request with this number.
     Outcome(usize),
-    /// The next request of the peer comes to the program, which answers it, or drops it.
+    /// The application receives the next request of the peer, and responds to it or drops it.
     Receive(Option<Result<(), CommandStatus>>),
-    /// The program unbinds, and does not wait for the end.
+    /// The application unbinds, and does not wait for the end.
     Unbind,
-    /// The program ends the session at once.
+    /// The application aborts the session.
     Abort,
-    /// The end of the session.
+    /// The application waits for the end of the session.
     End,
     /// The peer sends octets.
     Peer(Vec<u8>),
@@ -43,47 +43,47 @@ struct Scenario {
     name: &'static str,
     config: Config,
     steps: Vec<Step>,
-    /// What comes of it.
-    told: &'static [&'static str],
+    /// The PDUs that the peer sees, and the events that the application receives.
+    expected: &'static [&'static str],
 }
 
-/// What every scenario runs with, unless it says otherwise: nothing of it passes in a test.
+/// The default configuration of a scenario. None of its timeouts fires in a test.
 fn config() -> Config {
     let long = Duration::from_secs(30);
     Config { response_timeout: long, drain_timeout: long, enquire_link_interval: None, ..Config::default() }
 }
 
-/// Takes the steps; what the peer sees and what the program is told.
+/// Performs the steps, and returns what the peer sees and the application receives.
 fn run(scenario: &Scenario, mut driver: impl Driver) -> Vec<String> {
-    let mut told = Vec::new();
+    let mut events = Vec::new();
     for step in &scenario.steps {
         match step {
             Step::Bind => driver.bind(),
             Step::Submit => driver.submit(),
-            Step::Outcome(number) => told.push(match driver.outcome(*number) {
+            Step::Outcome(number) => events.push(match driver.outcome(*number) {
                 Ok(response) => format!("{number}: {}", response.frame().header().command),
                 Err(RequestError::Refused(status)) => format!("{number}: refused {}", name(status)),
                 Err(RequestError::Nacked(status)) => format!("{number}: nacked {}", name(status)),
                 Err(error) => format!("{number}: {error:?}"),
             }),
-            Step::Receive(answer) => told.push(format!("received {}", driver.receive(*answer))),
+            Step::Receive(answer) => events.push(format!("received {}", driver.receive(*answer))),
             Step::Unbind => driver.unbind(),
             Step::Abort => driver.abort(),
-            Step::End => told.push(format!("end: {:?}", driver.end())),
+            Step::End => events.push(format!("end: {:?}", driver.end())),
             Step::Peer(octets) => driver.peer_sends(octets),
-            Step::Expect => told.push(match driver.peer_reads() {
+            Step::Expect => events.push(match driver.peer_reads() {
                 Some(octets) => seen(&octets),
                 None => "the peer sees the end".into(),
             }),
             Step::Cut => driver.peer_cuts(),
         }
     }
-    // Whatever else the peer sees is told too.
+    // Also return what else the peer sees.
     if !scenario.steps.iter().any(|step| matches!(step, Step::Unbind | Step::Abort | Step::End)) {
         driver.abort();
     }
-    told.extend(iter::from_fn(|| driver.peer_reads()).map(|octets| seen(&octets)));
-    told
+    events.extend(iter::from_fn(|| driver.peer_reads()).map(|octets| seen(&octets)));
+    events
 }
 
 fn seen(octets: &[u8]) -> String {
@@ -99,7 +99,7 @@ fn name(status: CommandStatus) -> &'static str {
 fn all(drive: impl Fn(&Scenario) -> Vec<String> + Send + 'static) {
     watched(move || {
         for scenario in list::all() {
-            assert_eq!(drive(&scenario), scenario.told, "{}", scenario.name);
+            assert_eq!(drive(&scenario), scenario.expected, "{}", scenario.name);
         }
     });
 }

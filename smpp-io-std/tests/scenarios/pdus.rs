@@ -1,4 +1,4 @@
-//! What the peer, an SMSC, sends.
+//! The PDUs that the peer sends. The peer is an SMSC.
 
 use smpp_core::{
     BindMode, BindResp, COctets, CommandId, CommandStatus, DeliverSm, Pdu, SequenceNumber, ShortMessage,
@@ -37,7 +37,7 @@ pub(crate) fn deliver(sequence: u32) -> Vec<u8> {
     pdu(&Pdu::DeliverSm(deliver), CommandStatus::ROK, sequence)
 }
 
-/// The header of any PDU, and a body that may be anything.
+/// Returns a PDU with any command and any body.
 pub(crate) fn raw(command: CommandId, sequence: u32, body: &[u8]) -> Vec<u8> {
     let length = 16 + u32::try_from(body.len()).unwrap();
     let header = [length, command.0, 0, sequence];

@@ -1,4 +1,4 @@
-//! What the SMSC delivers, each with the right to answer it once.
+//! The deliveries of the SMSC, each with its one acknowledgement.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,43 +7,79 @@ use smpp_core::account::{Ack, DeliveryReceipt, EventRouter, InboundMessage, Rece
 use smpp_core::session::Refusal;
 use smpp_core::{CommandStatus, DeliverSm, Frame, Operation};
 
-use super::Account;
-use super::driver::Shared;
+use super::handle::Account;
+use super::shared::Shared;
 
-/// What is delivered to the account on any of its binds, in the order it came: messages from phones, and receipts that
-/// nobody else waits for.
+/// Receives the deliveries of all binds, in the order of their arrival: mobile-originated (MO) messages, and receipts
+/// that no [`Sent`](super::Sent) waits for.
 ///
-/// Bounded by [`AccountConnector::arrivals_capacity`](super::AccountConnector::arrivals_capacity). Once it is dropped, messages and
-/// receipts about unknown messages are left to the SMSC, and receipts of messages of this account are accepted and
-/// forgotten.
+/// It holds [`arrivals_capacity`](super::AccountConnector::arrivals_capacity) deliveries at most. If it is dropped,
+/// messages and receipts of unknown messages are refused with a temporary error, so that the SMSC redelivers them;
+/// receipts of messages of this account are acknowledged and discarded.
+///
+/// ```no_run
+/// use smpp_io_tokio::account::{Arrival, Arrivals};
+///
+/// # async fn example(mut arrivals: Arrivals) {
+/// while let Some(arrival) = arrivals.recv().await {
+///     match arrival {
+///         Arrival::Message(message) => {
+///             println!("message from {}", message.get().source().digits);
+///             let _ = message.accept();
+///         }
+///         Arrival::Receipt(receipt) => {
+///             println!("receipt of {:?}", receipt.get().0.id);
+///             let _ = receipt.accept();
+///         }
+///         _ => {}
+///     }
+/// }
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Arrivals {
     account: Account,
 }
 
-/// What has been delivered.
+/// A delivery of the SMSC.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Arrival {
-    /// A message from a phone, whole, or what there is of one whose other parts have not come in time.
+    /// A mobile-originated (MO) message. A concatenated message is complete, or holds the segments that have arrived in
+    /// time.
     Message(Unacknowledged<InboundMessage>),
-    /// A receipt: of a message whose [`Sent`](super::Sent) is gone, or about no message that is known.
+    /// A delivery receipt of a message whose [`Sent`](super::Sent) is dropped, or of an unknown message.
     Receipt(Unacknowledged<(DeliveryReceipt, Option<ReceiptMatch>)>),
-    /// What has no response: alert_notification.
+    /// An alert_notification. It has no response.
     Notification(Frame<Vec<u8>>),
 }
 
-/// Something delivered, and the right to answer it once. Dropped unanswered, it answers a temporary error by itself, so
-/// that the SMSC keeps it and delivers it again.
+/// A delivery and its one acknowledgement. If it is dropped without one, it is refused with a temporary error, so that the
+/// SMSC redelivers it.
+///
+/// ```no_run
+/// use smpp_core::account::InboundMessage;
+/// use smpp_io_tokio::account::Unacknowledged;
+///
+/// # fn store(_: &InboundMessage) -> std::io::Result<()> { Ok(()) }
+/// fn receive(message: Unacknowledged<InboundMessage>) -> std::io::Result<()> {
+///     // On an error the message is dropped: the SMSC redelivers it.
+///     store(message.get())?;
+///     if let Err(refusal) = message.accept() {
+///         eprintln!("not acknowledged, the SMSC redelivers it: {refusal}");
+///     }
+///     Ok(())
+/// }
+/// ```
 pub struct Unacknowledged<T> {
-    what: T,
+    delivery: T,
     ack: Option<Ack>,
     shared: Arc<Shared>,
 }
 
 impl Arrival {
-    fn new(delivery: RoutedEvent, shared: &Arc<Shared>) -> Self {
-        match delivery {
+    fn new(event: RoutedEvent, shared: &Arc<Shared>) -> Self {
+        match event {
             RoutedEvent::Message(message, ack) => {
                 Self::Message(Unacknowledged::new(message, Some(ack), shared))
             }
@@ -60,46 +96,55 @@ impl Arrivals {
         Self { account }
     }
 
-    /// The next that was delivered; `None` once the account has ended and none is left.
+    /// Waits for the next delivery. Returns `None` once the account has ended and none is left.
     ///
-    /// Cancel-safe: it is taken only by a call that returns it.
+    /// # Cancel safety
+    ///
+    /// Cancel-safe: a future that is dropped takes no delivery.
     pub async fn recv(&mut self) -> Option<Arrival> {
-        let shared = &self.account.shared;
-        let delivery = shared.wait(EventRouter::poll_arrival).await?;
-        Some(Arrival::new(delivery, shared))
+        let shared = self.account.shared();
+        let event = shared.wait(EventRouter::poll_arrival).await?;
+        Some(Arrival::new(event, shared))
     }
 }
 
 impl Drop for Arrivals {
     fn drop(&mut self) {
-        self.account.shared.with(|inner, now| inner.desk.close_arrivals(now, &mut inner.account));
+        self.account.shared().with(|inner, now| inner.router.close_arrivals(now, &mut inner.account));
     }
 }
 
 impl<T> Unacknowledged<T> {
-    fn new(what: T, ack: Option<Ack>, shared: &Arc<Shared>) -> Self {
-        Self { what, ack, shared: Arc::clone(shared) }
+    fn new(delivery: T, ack: Option<Ack>, shared: &Arc<Shared>) -> Self {
+        Self { delivery, ack, shared: Arc::clone(shared) }
     }
 
-    /// What was delivered.
+    /// Returns the delivery.
     pub const fn get(&self) -> &T {
-        &self.what
+        &self.delivery
     }
 
-    /// Tells the SMSC that it is safe here, all parts of it.
+    /// Acknowledges the delivery, all its segments, with `ESME_ROK`. The SMSC deletes it.
     ///
-    /// Refused if a bind that it came on is gone: the SMSC has seen no answer there, and will deliver it again.
+    /// # Errors
+    ///
+    /// Returns a [`Refusal`] if a bind on which it arrived has ended. The SMSC has received no response there and
+    /// redelivers it.
     pub fn accept(mut self) -> Result<(), Refusal> {
-        self.answer(Ok(()))
+        self.acknowledge(Ok(()))
     }
 
-    /// Answers with a status other than `ESME_ROK`. A temporary one such as `ESME_RX_T_APPN` makes the SMSC deliver it
-    /// again, others give it up.
+    /// Refuses the delivery with a status. After a temporary status, for example `ESME_RX_T_APPN`, the SMSC redelivers it;
+    /// after another one it does not.
+    ///
+    /// # Errors
+    ///
+    /// As [`accept`](Self::accept).
     pub fn refuse(mut self, status: CommandStatus) -> Result<(), Refusal> {
-        self.answer(Err(status))
+        self.acknowledge(Err(status))
     }
 
-    fn answer(&mut self, result: Result<(), CommandStatus>) -> Result<(), Refusal> {
+    fn acknowledge(&mut self, result: Result<(), CommandStatus>) -> Result<(), Refusal> {
         let Some(ack) = self.ack.take() else { return Ok(()) };
         self.shared.with(|inner, now| inner.account.acknowledge(now, ack, result))
     }
@@ -107,13 +152,13 @@ impl<T> Unacknowledged<T> {
 
 impl<T> Drop for Unacknowledged<T> {
     fn drop(&mut self) {
-        // If the bind is gone, the SMSC has seen no answer, and keeps it too.
-        let _ = self.answer(Err(DeliverSm::UNANSWERED));
+        // Fails if the bind has ended: without a response the SMSC redelivers it too.
+        let _ = self.acknowledge(Err(DeliverSm::UNANSWERED));
     }
 }
 
 impl<T: fmt::Debug> fmt::Debug for Unacknowledged<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.what.fmt(f)
+        self.delivery.fmt(f)
     }
 }

@@ -1,80 +1,124 @@
-//! A message that the account has taken: its outcome, then its receipts.
+//! A submitted message: its outcome, then its delivery receipts.
 
 use std::fmt;
 use std::sync::Arc;
 
 use smpp_core::MessageState;
-use smpp_core::account::{DeliveryReceipt, MessageId, MessageNumber, NoMoreReceipts, ReceiptMatch};
+use smpp_core::account::{
+    DeliveryReceipt, MessageId, MessageNumber, NoMoreReceipts, ReceiptMatch, SendError,
+};
 
-use super::SendError;
-use super::driver::Shared;
+use super::shared::Shared;
 
-/// A message that the account has taken. Dropped, the message goes all the same; its receipts come out of
-/// [`Arrivals`](super::Arrivals) then.
-#[must_use = "the outcome tells whether the message was accepted"]
+/// A message that the account has accepted into its queue. If the ticket is dropped, the message is sent all the same, and
+/// its receipts arrive through [`Arrivals`](super::Arrivals).
+///
+/// ```no_run
+/// use smpp_core::account::Message;
+/// use smpp_io_tokio::account::Account;
+///
+/// # async fn example(account: Account, message: Message) -> Result<(), Box<dyn std::error::Error>> {
+/// let ticket = account.submit(&message).await?;
+/// println!("message {} is queued", ticket.message());
+/// let sent = ticket.outcome().await?;
+/// println!("accepted as {:?}", sent.ids());
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "the outcome says whether the message was accepted"]
 pub struct Ticket {
-    owner: Owner,
+    registration: Registration,
 }
 
-/// Who wants to know what becomes of the message. Dropped, what it has not fetched is for whoever fetches what arrives.
-struct Owner {
+/// The registration of a message for its outcome and receipts. When it is dropped, receipts that are not fetched go to
+/// `Arrivals`.
+struct Registration {
     message: MessageNumber,
     shared: Arc<Shared>,
 }
 
-/// A message of which all parts were accepted. Dropped, its receipts come out of [`Arrivals`](super::Arrivals), also
-/// those that have come and were not fetched.
+/// A message of which the SMSC has accepted all segments.
 ///
-/// Receipts that come are acknowledged to the SMSC at once, and kept here: a process that is killed loses them. Once this
-/// is dropped, each is acknowledged when `Arrivals` has given it out and it is accepted; those that came before that have
-/// been.
+/// Receipts are acknowledged to the SMSC as they arrive, and held in memory: if the process is killed, they are lost. After
+/// `Sent` is dropped, its receipts arrive through [`Arrivals`](super::Arrivals): later ones are acknowledged when the
+/// application accepts them, and those that were not fetched are already acknowledged.
+///
+/// ```no_run
+/// use smpp_core::MessageState;
+/// use smpp_io_tokio::account::Sent;
+///
+/// # async fn example(mut sent: Sent) {
+/// match sent.receipt().await {
+///     Ok(MessageState::DELIVERED) => println!("delivered"),
+///     Ok(state) => println!("not delivered: {state:?}"),
+///     Err(reason) => println!("no receipt: {reason}"),
+/// }
+/// # }
+/// ```
 pub struct Sent {
-    owner: Owner,
+    registration: Registration,
     ids: Vec<MessageId>,
 }
 
 impl Ticket {
     pub(super) fn new(message: MessageNumber, shared: &Arc<Shared>) -> Self {
-        Self { owner: Owner { message, shared: Arc::clone(shared) } }
+        Self { registration: Registration { message, shared: Arc::clone(shared) } }
     }
 
-    /// The account's number of the message.
+    /// Returns the account's number of the message.
     pub const fn message(&self) -> MessageNumber {
-        self.owner.message
+        self.registration.message
     }
 
-    /// Waits for the outcome.
+    /// Waits for the outcome of the message.
     ///
-    /// Cancel-safe as dropping the ticket is: the message goes all the same.
+    /// # Errors
+    ///
+    /// Returns [`SendError::Failed`] with the outcome of each segment if the SMSC did not accept all of them, and
+    /// [`SendError::DriverGone`] if the account's task has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops the ticket: the message is sent all the same.
     pub async fn outcome(self) -> Result<Sent, SendError> {
-        let Owner { message, ref shared } = self.owner;
-        let ids = shared.wait(|desk, owner| desk.poll_outcome(message, owner)).await?;
-        Ok(Sent { owner: self.owner, ids })
+        let Registration { message, ref shared } = self.registration;
+        let ids = shared.wait(|router, waker| router.poll_outcome(message, waker)).await?;
+        Ok(Sent { registration: self.registration, ids })
     }
 
-    /// Sends no more of it. What is in flight still gets its answer; the outcome says what was sent.
+    /// Cancels the segments that are not sent yet. Those in flight still get their response; the
+    /// [`outcome`](Self::outcome) says which ones were sent.
     pub fn cancel(&self) {
-        let Owner { message, ref shared } = self.owner;
+        let Registration { message, ref shared } = self.registration;
         shared.with(|inner, now| inner.account.cancel(now, message));
     }
 }
 
 impl Sent {
-    /// The account's number of the message.
+    /// Returns the account's number of the message.
     pub const fn message(&self) -> MessageNumber {
-        self.owner.message
+        self.registration.message
     }
 
-    /// The SMSC's ids, one for each part.
+    /// Returns the message ids of the SMSC, one for each segment.
     pub fn ids(&self) -> &[MessageId] {
         &self.ids
     }
 
-    /// Waits until the last receipt of each part has come, and says what became of the message: delivered if all parts
-    /// were, otherwise what became of the first that was not.
+    /// Waits until the final receipt of each segment has arrived, and returns the state of the message: delivered if all
+    /// segments are delivered, otherwise the state of the first segment that is not. A receipt is waited for
+    /// [`max_age`](smpp_core::account::ReceiptOptions::max_age) at most, 72 h by default: use `tokio::time::timeout` for a
+    /// shorter wait.
     ///
-    /// It ends only if receipts were asked for, or the account ends. Cancel-safe: what has come is not lost, but receipts
-    /// that are passed over are not given out by [`next_receipt`](Self::next_receipt) any more.
+    /// # Errors
+    ///
+    /// Returns [`NoMoreReceipts`] if no further receipt will arrive: none was requested, it did not arrive in time, the SMSC
+    /// gave no message id, or the account has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Receipts that have arrived still count, but [`next_receipt`](Self::next_receipt) does not return those that this
+    /// call has consumed.
     pub async fn receipt(&mut self) -> Result<MessageState, NoMoreReceipts> {
         loop {
             if let Some(state) = self.next_receipt().await?.1.message_state {
@@ -83,16 +127,22 @@ impl Sent {
         }
     }
 
-    /// The next receipt of any part, intermediate ones included.
+    /// Waits for the next receipt of any segment, intermediate ones included.
     ///
-    /// The error says why no more will come. Cancel-safe.
+    /// # Errors
+    ///
+    /// Returns [`NoMoreReceipts`] if no further receipt will arrive.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel-safe: a future that is dropped consumes no receipt.
     pub async fn next_receipt(&mut self) -> Result<(DeliveryReceipt, ReceiptMatch), NoMoreReceipts> {
-        let Owner { message, ref shared } = self.owner;
-        shared.wait(|desk, owner| desk.poll_receipt(message, owner)).await
+        let Registration { message, ref shared } = self.registration;
+        shared.wait(|router, waker| router.poll_receipt(message, waker)).await
     }
 }
 
-impl Drop for Owner {
+impl Drop for Registration {
     fn drop(&mut self) {
         self.shared.release(self.message);
     }
@@ -100,12 +150,12 @@ impl Drop for Owner {
 
 impl fmt::Debug for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Ticket").field(&self.owner.message).finish()
+        f.debug_tuple("Ticket").field(&self.registration.message).finish()
     }
 }
 
 impl fmt::Debug for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sent").field("message", &self.owner.message).field("ids", &self.ids).finish()
+        f.debug_struct("Sent").field("message", &self.registration.message).field("ids", &self.ids).finish()
     }
 }

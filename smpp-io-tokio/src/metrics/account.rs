@@ -6,156 +6,127 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::{Counter, SharedString, counter, gauge};
-use smpp_core::account::{Event, LinkEvent, LinkState, SegmentOutcome};
+use smpp_core::account::LinkState;
 use smpp_core::session::State;
 use tokio::time::timeout;
 
-use super::{Level, TICK, add};
+use super::gauge::{GaugeShare, MIN_INTERVAL, add};
 use crate::account::Account;
+use crate::telemetry::counters::{AccountCounters, BIND_OUTCOMES, DELIVERY_TYPES, SEGMENT_OUTCOMES};
 
-const FATES: [&str; 5] = ["accepted", "refused", "nacked", "never_sent", "unanswered"];
-const DELIVERED: [&str; 3] = ["message", "receipt", "receipt_unmatched"];
-const BINDS: [&str; 3] = ["bound", "refused", "unreachable"];
-const STATES: [&str; 4] = ["idle", "connecting", "bound", "closing"];
+/// The values of the label `state`.
+const LINK_STATES: [&str; 4] = ["idle", "connecting", "bound", "closing"];
 
-/// What an account has told.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Tally {
-    fates: [u64; FATES.len()],
-    delivered: [u64; DELIVERED.len()],
-    binds: [u64; BINDS.len()],
-    unreported: u64,
-}
-
-impl Tally {
-    pub(crate) fn note(&mut self, event: &Event) {
-        let [message, receipt, unmatched] = &mut self.delivered;
-        let [bound, refused, unreachable] = &mut self.binds;
-        match event {
-            Event::Outcome { outcome, .. } => outcome.segments.iter().for_each(|fate| self.count(fate)),
-            Event::Receipt { about: Some(_), .. } => *receipt += 1,
-            Event::Receipt { about: None, .. } => *unmatched += 1,
-            Event::Message { .. } => *message += 1,
-            Event::ReceiptsExpired { ids, .. } => self.unreported += ids.len() as u64,
-            Event::Link { event: change, .. } => match change {
-                LinkEvent::Bound { .. } => *bound += 1,
-                LinkEvent::BindRefused { .. } => *refused += 1,
-                LinkEvent::ConnectFailed { .. } | LinkEvent::ResolveFailed { .. } => *unreachable += 1,
-                _ => {}
-            },
-            _ => {}
-        }
-    }
-
-    fn count(&mut self, fate: &SegmentOutcome) {
-        let [accepted, refused, nacked, never_sent, unanswered] = &mut self.fates;
-        match fate {
-            SegmentOutcome::Accepted(_) => *accepted += 1,
-            SegmentOutcome::Refused(_) => *refused += 1,
-            SegmentOutcome::Nacked(_) => *nacked += 1,
-            SegmentOutcome::NeverSent(_) => *never_sent += 1,
-            SegmentOutcome::Unanswered(_) => *unanswered += 1,
-            _ => {}
-        }
-    }
-}
-
-/// Publishes what an account counts, `every` so often and once more when it has ended; the future is done then. Spawn
-/// it.
+/// Publishes the metrics of an account at the given interval, and once more when the account has ended. Then the future
+/// completes. Spawn it as a task.
 ///
-/// It does not keep the account alive. Dropped before the end, it takes back what it has added to the gauges. The recorder
-/// is the one that is installed when it is called.
+/// `name` is the value of the label `account`. The interval is 1 ms at least. The future does not keep the account alive.
+/// It uses the recorder that is installed when `publish_account` is called.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// # fn example(account: smpp_io_tokio::account::Account) {
+/// tokio::spawn(smpp_io_tokio::metrics::publish_account(&account, "8x8", Duration::from_secs(10)));
+/// # }
+/// ```
+///
+/// # Cancel safety
+///
+/// A future that is dropped early subtracts what it has added to the gauges.
 pub fn publish_account(
     account: &Account,
     name: impl Into<String>,
-    every: Duration,
+    interval: Duration,
 ) -> impl Future<Output = ()> + Send + 'static {
     let shared = Arc::clone(account.shared());
     let mut publisher = Publisher::new(&name.into().into());
     async move {
         loop {
-            let mut ended = pin!(shared.ended.notified());
-            ended.as_mut().enable();
-            let (counted, over) = {
+            let mut end = pin!(shared.ended.notified());
+            end.as_mut().enable();
+            let (current, ended) = {
                 let inner = shared.lock();
-                let mut states = [0_u32; STATES.len()];
+                let mut states = [0_u32; LINK_STATES.len()];
                 inner.account.links().for_each(|(_, state)| count(&mut states, state));
                 let account = &inner.account;
-                let levels = (account.queued(), account.awaited());
-                ((states, levels, inner.watch.tally), inner.desk.is_over())
+                let segments = (account.queued(), account.pending_receipts());
+                ((states, segments, inner.telemetry.counters), inner.router.is_over())
             };
-            publisher.publish(counted);
-            if over {
+            publisher.publish(current);
+            if ended {
                 return;
             }
-            // Whichever comes first.
-            let _ = timeout(every.max(TICK), ended).await;
+            // Waits for the end of the account or of the interval.
+            let _ = timeout(interval.max(MIN_INTERVAL), end).await;
         }
     }
 }
 
-fn count(states: &mut [u32; STATES.len()], state: LinkState) {
+fn count(states: &mut [u32; LINK_STATES.len()], state: LinkState) {
     let [idle, connecting, bound, closing] = states;
     *match state {
         LinkState::Open(_, State::Bound(_)) => bound,
-        LinkState::Resolving | LinkState::IncomingConnection(_) | LinkState::Open(..) => connecting,
+        LinkState::Resolving | LinkState::Connecting(_) | LinkState::Open(..) => connecting,
         LinkState::Closing => closing,
         LinkState::Idle => idle,
     } += 1;
 }
 
-/// A gauge holds no more than it can hold exactly.
-fn level(parts: usize) -> f64 {
-    u32::try_from(parts).unwrap_or(u32::MAX).into()
+/// Converts a number of segments to the value of a gauge, which is exact up to 32 bits.
+fn level(segments: usize) -> f64 {
+    u32::try_from(segments).unwrap_or(u32::MAX).into()
 }
 
 /// The metrics of one account.
 struct Publisher {
-    states: [Level; STATES.len()],
-    queued: Level,
-    awaited: Level,
-    fates: [Counter; FATES.len()],
-    delivered: [Counter; DELIVERED.len()],
-    binds: [Counter; BINDS.len()],
-    unreported: Counter,
-    published: Tally,
+    states: [GaugeShare; LINK_STATES.len()],
+    queued: GaugeShare,
+    pending_receipts: GaugeShare,
+    segments: [Counter; SEGMENT_OUTCOMES.len()],
+    delivered: [Counter; DELIVERY_TYPES.len()],
+    binds: [Counter; BIND_OUTCOMES.len()],
+    receipts_expired: Counter,
+    /// The values of the last publication.
+    published: AccountCounters,
 }
 
 impl Publisher {
     fn new(account: &SharedString) -> Self {
-        let level = |name: &'static str| Level::new(gauge!(name, "account" => account.clone()));
-        let counters = |name: &'static str, label: &'static str, value: &'static str| counter!(name, "account" => account.clone(), label => value);
+        let gauge = |name: &'static str| GaugeShare::new(gauge!(name, "account" => account.clone()));
+        let counter = |name: &'static str, label: &'static str, value: &'static str| counter!(name, "account" => account.clone(), label => value);
         Self {
-            states: STATES.map(|state| {
-                Level::new(gauge!("smpp_account_links", "account" => account.clone(), "state" => state))
+            states: LINK_STATES.map(|state| {
+                GaugeShare::new(gauge!("smpp_account_links", "account" => account.clone(), "state" => state))
             }),
-            queued: level("smpp_account_queued"),
-            awaited: level("smpp_account_awaited"),
-            fates: FATES.map(|fate| counters("smpp_account_parts_total", "fate", fate)),
-            delivered: DELIVERED.map(|what| counters("smpp_account_delivered_total", "what", what)),
-            binds: BINDS.map(|result| counters("smpp_account_binds_total", "result", result)),
-            unreported: counter!("smpp_account_unreported_total", "account" => account.clone()),
-            published: Tally::default(),
+            queued: gauge("smpp_account_queued_segments"),
+            pending_receipts: gauge("smpp_account_pending_receipts"),
+            segments: SEGMENT_OUTCOMES
+                .map(|outcome| counter("smpp_account_segments_total", "outcome", outcome)),
+            delivered: DELIVERY_TYPES.map(|of_type| counter("smpp_account_delivered_total", "type", of_type)),
+            binds: BIND_OUTCOMES.map(|outcome| counter("smpp_account_binds_total", "outcome", outcome)),
+            receipts_expired: counter!("smpp_account_receipts_expired_total", "account" => account.clone()),
+            published: AccountCounters::default(),
         }
     }
 
-    /// Adds what has come about since the last time.
-    fn publish(&mut self, counted: ([u32; STATES.len()], (usize, usize), Tally)) {
-        let (states, (queued, awaited), tally) = counted;
-        let before = std::mem::replace(&mut self.published, tally);
-        self.states.iter_mut().zip(states).for_each(|(level, count)| level.set(count.into()));
+    /// Publishes the differences to the last publication.
+    fn publish(&mut self, current: ([u32; LINK_STATES.len()], (usize, usize), AccountCounters)) {
+        let (states, (queued, pending_receipts), counters) = current;
+        let before = std::mem::replace(&mut self.published, counters);
+        self.states.iter_mut().zip(states).for_each(|(gauge, count)| gauge.set(count.into()));
         self.queued.set(level(queued));
-        self.awaited.set(level(awaited));
+        self.pending_receipts.set(level(pending_receipts));
         let all = [
-            (&self.fates[..], &tally.fates[..], &before.fates[..]),
-            (&self.delivered, &tally.delivered, &before.delivered),
-            (&self.binds, &tally.binds, &before.binds),
+            (&self.segments[..], &counters.segments[..], &before.segments[..]),
+            (&self.delivered, &counters.delivered, &before.delivered),
+            (&self.binds, &counters.binds, &before.binds),
         ];
         for (counters, now, before) in all {
             for ((counter, now), before) in counters.iter().zip(now).zip(before) {
                 add(counter, *now, *before);
             }
         }
-        add(&self.unreported, tally.unreported, before.unreported);
+        add(&self.receipts_expired, counters.receipts_expired, before.receipts_expired);
     }
 }

@@ -1,4 +1,4 @@
-//! The life of one connection to a server: handshake, bind, requests, end.
+//! The task of one connection to a server: TLS handshake, bind, requests, end.
 
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
@@ -16,67 +16,66 @@ use tokio::sync::Notify;
 use tokio::task::{JoinSet, coop};
 use tokio::time::timeout;
 
-use super::binds::BoundSession;
+use super::bound::BoundSession;
 use super::listener::{BindRequest, IncomingConnection, first_bind};
 use super::registry::{Registry, Slot};
 use super::service::{Admission, ServerEvent, Service};
-use crate::client::Peer;
 use crate::driver::Driver;
 use crate::error::AcceptError;
+use crate::handle::Peer;
 use crate::inbox::{Inbound, Inbox};
 
-/// How long a connection without a bind that has to go is given to take a last answer.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// How long a connection without a bind may take to send its last response before it is aborted.
+const FINAL_RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What all connections of a server share.
-pub(super) struct House<S> {
+pub(super) struct ServerContext<S> {
     pub(super) service: S,
     pub(super) registry: Arc<Registry>,
-    /// The SMSC's own system_id.
-    pub(super) name: Vec<u8>,
+    /// The system_id of the SMSC.
+    pub(super) system_id: Vec<u8>,
 }
 
-/// A bind in the registry, until it is dropped.
-struct Registered {
+/// Removes a bind from the registry when it is dropped.
+struct RegisteredBind {
     slot: Arc<Slot>,
     bound: BoundSession,
 }
 
-impl Drop for Registered {
+impl Drop for RegisteredBind {
     fn drop(&mut self) {
         self.slot.registry().release(&self.bound);
     }
 }
 
-/// How a connection came to no bind.
-enum Unbound {
-    /// By itself.
+/// Why a connection was not bound.
+enum NotBound {
     Failed(AcceptError),
-    /// It was refused, and that was told.
+    /// The bind was refused, and the event is emitted.
     Refused,
 }
 
-impl<S: Service> House<S> {
-    /// Lets the service see what happens. If it panics over that, nobody else has to suffer.
-    pub(super) fn tell(&self, event: ServerEvent<'_>) {
+impl<S: Service> ServerContext<S> {
+    /// Emits an event to the service. A panic in there does not affect the connection.
+    pub(super) fn emit(&self, event: ServerEvent<'_>) {
         let _ = catch_unwind(AssertUnwindSafe(|| self.service.event(event)));
     }
 
-    /// A connection, from the handshake to the bind. Who is bound gets a task of his own: what comes before needs more
-    /// memory than a session at rest.
-    pub(super) async fn let_in(
+    /// Runs a connection until it is bound, and spawns a new task for the bound session: the future of the handshake and the
+    /// bind takes more memory than an idle session.
+    pub(super) async fn run_connection(
         self: Arc<Self>,
-        connecting: IncomingConnection,
+        connection: IncomingConnection,
         slot: Arc<Slot>,
         stop: Arc<Notify>,
     ) {
-        let (address, tls) = (connecting.peer_addr(), connecting.is_tls());
-        self.tell(ServerEvent::Connected { address, tls });
-        let not_bound = |error| self.tell(ServerEvent::NotBound { address, error });
+        let (address, tls) = (connection.peer_addr(), connection.is_tls());
+        self.emit(ServerEvent::Connected { address, tls });
+        let not_bound = |error| self.emit(ServerEvent::NotBound { address, error });
 
-        let opening = connecting.open(Some(Arc::clone(&slot)), |stream| self.service.transport(stream));
+        let opening = connection.open(Some(Arc::clone(&slot)), |stream| self.service.transport(stream));
         let opening = Box::pin(opening);
-        let (peer, inbox, driver) = match until(opening, pin!(stop.notified())).await {
+        let (peer, inbox, driver) = match unless_stopped(opening, pin!(stop.notified())).await {
             Some(Ok(opened)) => opened,
             Some(Err(error)) => {
                 not_bound(Some(&error));
@@ -87,45 +86,44 @@ impl<S: Service> House<S> {
                 return;
             }
         };
-        let mut driving = Driving(Some(driver));
-        let admitting = Box::pin(self.admit(slot, (address, tls), &peer, inbox));
-        let admitted = driving.beside(pin!(until(admitting, pin!(stop.notified())))).await;
-        match admitted {
+        let mut driver = GuardedDriver(Some(driver));
+        let deciding = Box::pin(self.decide(slot, (address, tls), &peer, inbox));
+        let decided = driver.run_while(pin!(unless_stopped(deciding, pin!(stop.notified())))).await;
+        match decided {
             Some(Ok((registered, inbox, meter))) => {
-                self.tell(ServerEvent::Bound(&registered.bound));
-                let (house, registered) = (Arc::clone(&self), Some(registered));
-                tokio::spawn(Guest { house, driving, registered, inbox, meter, waiting: None });
+                self.emit(ServerEvent::Bound(&registered.bound));
+                let (context, registered) = (Arc::clone(&self), Some(registered));
+                tokio::spawn(BoundConnection { context, driver, registered, inbox, meter, handlers: None });
                 return;
             }
-            Some(Err(Unbound::Refused)) => {
-                let leaving = Box::pin(peer.unbind());
-                if driving.beside(pin!(until(leaving, pin!(stop.notified())))).await.is_none() {
-                    driving.dismiss(&peer).await;
+            Some(Err(NotBound::Refused)) => {
+                let unbinding = Box::pin(peer.unbind());
+                if driver.run_while(pin!(unless_stopped(unbinding, pin!(stop.notified())))).await.is_none() {
+                    driver.close(&peer).await;
                 }
             }
-            Some(Err(Unbound::Failed(error))) => not_bound(Some(&error)),
+            Some(Err(NotBound::Failed(error))) => not_bound(Some(&error)),
             None => {
-                driving.dismiss(&peer).await;
+                driver.close(&peer).await;
                 not_bound(None);
             }
         }
-        poll_fn(|cx| driving.poll(cx)).await;
+        poll_fn(|cx| driver.poll(cx)).await;
     }
 
-    /// Waits for the bind, has it decided on, and answers it.
-    async fn admit(
+    /// Waits for the bind, lets the service decide on it, and responds.
+    async fn decide(
         &self,
         slot: Arc<Slot>,
         (address, tls): (SocketAddr, bool),
         peer: &Peer,
         inbox: Inbox<Smsc>,
-    ) -> Result<(Registered, Inbox<Smsc>, Option<RateMeter>), Unbound> {
-        let request = first_bind(peer, inbox, (address, tls)).await.map_err(Unbound::Failed)?;
+    ) -> Result<(RegisteredBind, Inbox<Smsc>, Option<RateMeter>), NotBound> {
+        let request = first_bind(peer, inbox, (address, tls)).await.map_err(NotBound::Failed)?;
         let limits = self.registry.limits;
-        let deciding =
-            Box::pin(timeout(limits.decision_timeout, unless_it_panics(self.service.bind(&request))));
-        let Some(decision) = until(deciding, pin!(peer.closed())).await else {
-            return Err(Unbound::Failed(AcceptError::Ended(peer.closed().await)));
+        let deciding = Box::pin(timeout(limits.decision_timeout, catch_panic(self.service.bind(&request))));
+        let Some(decision) = unless_stopped(deciding, pin!(peer.closed())).await else {
+            return Err(NotBound::Failed(AcceptError::Ended(peer.closed().await)));
         };
         let bind = request.bind();
         let account = (bind.system_id.as_bytes(), bind.mode);
@@ -140,27 +138,27 @@ impl<S: Service> House<S> {
             Ok(admission) => admission,
             Err(status) => {
                 self.refuse(request, status);
-                return Err(Unbound::Refused);
+                return Err(NotBound::Refused);
             }
         };
-        let registered = Registered { slot, bound };
-        match request.accept(COctets::new(&self.name).unwrap_or_default()) {
+        let registered = RegisteredBind { slot, bound };
+        match request.accept(COctets::new(&self.system_id).unwrap_or_default()) {
             Ok((_, inbox)) => Ok((registered, inbox, rate.or(limits.rate).map(RateMeter::new))),
-            Err(_) => Err(Unbound::Failed(AcceptError::Ended(peer.closed().await))),
+            Err(_) => Err(NotBound::Failed(AcceptError::Ended(peer.closed().await))),
         }
     }
 
     fn refuse(&self, request: BindRequest, status: CommandStatus) {
         let (address, system_id) = (request.peer_addr(), request.bind().system_id.as_bytes());
-        self.tell(ServerEvent::BindRefused { address, system_id, status });
-        request.answer(status);
+        self.emit(ServerEvent::BindRefused { address, system_id, status });
+        request.respond(status);
     }
 }
 
-/// The driver of a session, until it is done. If it panics, in an observer perhaps, its session has ended.
-struct Driving<T>(Option<Driver<Smsc, T>>);
+/// The driver of a session, until it has completed. If it panics, for example in an observer, only its session ends.
+struct GuardedDriver<T>(Option<Driver<Smsc, T>>);
 
-impl<T: AsyncRead + AsyncWrite + Unpin> Driving<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin> GuardedDriver<T> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(driver) = &mut self.0 else { return Poll::Ready(()) };
         let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(driver).poll(cx)));
@@ -171,15 +169,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driving<T> {
         Poll::Ready(())
     }
 
-    /// Ends the session, which may take a last answer with it.
-    async fn dismiss(&mut self, peer: &Peer) {
-        if self.beside(pin!(timeout(FAREWELL, peer.unbind()))).await.is_err() {
-            self.beside(pin!(peer.abort())).await;
+    /// Unbinds the session so that its last response is sent, and aborts it if that takes too long.
+    async fn close(&mut self, peer: &Peer) {
+        if self.run_while(pin!(timeout(FINAL_RESPONSE_TIMEOUT, peer.unbind()))).await.is_err() {
+            self.run_while(pin!(peer.abort())).await;
         }
     }
 
-    /// What `work` gives, while the session goes on.
-    async fn beside<V>(&mut self, mut work: Pin<&mut impl Future<Output = V>>) -> V {
+    /// Runs `work` and the session until `work` has completed.
+    async fn run_while<V>(&mut self, mut work: Pin<&mut impl Future<Output = V>>) -> V {
         poll_fn(|cx| {
             let _ = self.poll(cx);
             work.as_mut().poll(cx)
@@ -188,93 +186,94 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driving<T> {
     }
 }
 
-/// A bound ESME, to its end. Written by hand, as it is most of what an idle bind costs: an `async fn` holds its
-/// arguments twice, and room for all that may ever be under way.
-struct Guest<S, T> {
-    house: Arc<House<S>>,
-    driving: Driving<T>,
-    /// Until the session has ended; its transport may take longer.
-    registered: Option<Registered>,
+/// A bound ESME. The future is written by hand, because it is most of the memory of an idle bind: an `async fn` would store
+/// its arguments twice, and reserve memory for everything that can ever run in it.
+struct BoundConnection<S, T> {
+    context: Arc<ServerContext<S>>,
+    driver: GuardedDriver<T>,
+    /// Dropped when the session has ended. Closing the transport may take longer.
+    registered: Option<RegisteredBind>,
     inbox: Inbox<Smsc>,
     meter: Option<RateMeter>,
-    /// Requests that the service has not answered at once, if there are any.
-    waiting: Option<JoinSet<()>>,
+    /// The futures of the service that have not completed at once, if there are any.
+    handlers: Option<JoinSet<()>>,
 }
 
-impl<S: Service, T: AsyncRead + AsyncWrite + Unpin> Future for Guest<S, T> {
+impl<S: Service, T: AsyncRead + AsyncWrite + Unpin> Future for BoundConnection<S, T> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        let driven = this.driving.poll(cx);
-        if let Some(Registered { bound, .. }) = &this.registered {
+        let driven = this.driver.poll(cx);
+        if let Some(RegisteredBind { bound, .. }) = &this.registered {
             let bound = bound.clone();
             ready!(this.poll_requests(cx, &bound));
-            // What still runs is told to end.
-            (this.waiting, this.registered) = (None, None);
+            // Cancels the futures that still run.
+            (this.handlers, this.registered) = (None, None);
             if let Some(end) = bound.peer().end() {
-                this.house.tell(ServerEvent::Ended { bound: &bound, end: &end });
+                this.context.emit(ServerEvent::Ended { bound: &bound, end: &end });
             }
         }
         driven
     }
 }
 
-impl<S: Service, T> Guest<S, T> {
-    /// Hands each request to the service. Ready once the session has ended.
+impl<S: Service, T> BoundConnection<S, T> {
+    /// Passes the requests to the service. Ready once the session has ended.
     fn poll_requests(&mut self, cx: &mut Context<'_>, bound: &BoundSession) -> Poll<()> {
-        // One at least, however busy the driver was.
+        // The first request is passed even if the driver has used up the task's budget.
         while ready!(self.poll_request(cx, bound)) {
-            // A peer that never pauses leaves the others their turn.
+            // A peer that sends without a pause does not block the thread for other tasks.
             ready!(pin!(coop::consume_budget()).poll(cx));
         }
         Poll::Ready(())
     }
 
-    /// Hands the next request to the service. Whether there is one: none once the session has ended.
+    /// Passes the next request to the service. Returns `false` once the session has ended.
     fn poll_request(&mut self, cx: &mut Context<'_>, bound: &BoundSession) -> Poll<bool> {
-        let waiting = self.poll_waiting(cx);
-        if waiting > 0 {
+        let running = self.poll_handlers(cx);
+        if running > 0 {
             let core = bound.peer().shared.lock();
-            if waiting >= core.max_unanswered {
+            if running >= core.max_unanswered {
                 return if core.end.is_some() { Poll::Ready(false) } else { Poll::Pending };
             }
         }
         let Some(inbound) = ready!(self.inbox.poll_recv(cx)) else { return Poll::Ready(false) };
         let meter = self.meter.as_mut().filter(|_| is_message(&inbound));
         if meter.is_some_and(|meter| meter.take(Instant::after(bound.since().elapsed())).is_err()) {
-            self.house.tell(ServerEvent::Throttled(bound));
-            // Shown to an observer, who may panic over it.
+            self.context.emit(ServerEvent::Throttled(bound));
+            // The observer gets the response, and may panic.
             let _ = catch_unwind(AssertUnwindSafe(|| throttle(inbound)));
             return Poll::Ready(true);
         }
-        let (house, bound) = (Arc::clone(&self.house), bound.clone());
-        let mut work = Box::pin(async move { house.service.request(&bound, inbound).await });
-        // Most requests are answered at once: a task is for those that wait. A panic refuses the request, there as here.
-        let begun = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx).is_pending()));
-        if begun.unwrap_or(false) {
-            self.waiting.get_or_insert_default().spawn(work);
+        let (context, bound) = (Arc::clone(&self.context), bound.clone());
+        let mut handler = Box::pin(async move { context.service.request(&bound, inbound).await });
+        // Most futures complete at once; only the others get a task. A panic drops the request, which refuses it.
+        let is_pending = catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx).is_pending()));
+        if is_pending.unwrap_or(false) {
+            self.handlers.get_or_insert_default().spawn(handler);
         }
         Poll::Ready(true)
     }
 
-    /// How many requests the service has not answered yet.
-    fn poll_waiting(&mut self, cx: &mut Context<'_>) -> usize {
-        let Some(waiting) = &mut self.waiting else { return 0 };
-        // There are only so many; and the driver may have used up what this task may do in one go.
-        while let Poll::Ready(done) =
-            pin!(coop::unconstrained(poll_fn(|cx| waiting.poll_join_next(cx)))).poll(cx)
+    /// Removes the futures that have completed. Returns the number of those that still run.
+    fn poll_handlers(&mut self, cx: &mut Context<'_>) -> usize {
+        let Some(handlers) = &mut self.handlers else { return 0 };
+        // Their number is bounded. Without `unconstrained` nothing would be joined after the driver has used up the task's
+        // budget.
+        while let Poll::Ready(completed) =
+            pin!(coop::unconstrained(poll_fn(|cx| handlers.poll_join_next(cx)))).poll(cx)
         {
-            if done.is_none() {
-                self.waiting = None;
+            if completed.is_none() {
+                self.handlers = None;
                 return 0;
             }
         }
-        waiting.len()
+        handlers.len()
     }
 }
 
-/// Whether the rate counts it.
+/// Returns whether the rate limit counts the request.
 fn is_message(inbound: &Inbound<Smsc>) -> bool {
     matches!(
         inbound,
@@ -282,7 +281,7 @@ fn is_message(inbound: &Inbound<Smsc>) -> bool {
     )
 }
 
-/// Refuses a message for now. If the session has ended, the ESME knows that nothing was taken.
+/// Refuses a message with `ESME_RTHROTTLED`. Fails if the session has ended: then no response is needed.
 fn throttle(inbound: Inbound<Smsc>) {
     let status = CommandStatus::RTHROTTLED;
     let _ = match inbound {
@@ -294,8 +293,8 @@ fn throttle(inbound: Inbound<Smsc>) {
     };
 }
 
-/// What `work` gives, unless `stop` comes first.
-async fn until<T>(
+/// Runs `work` until it completes; returns `None` if `stop` completes first.
+async fn unless_stopped<T>(
     mut work: Pin<impl DerefMut<Target = impl Future<Output = T>>>,
     mut stop: Pin<impl DerefMut<Target = impl Future>>,
 ) -> Option<T> {
@@ -306,8 +305,8 @@ async fn until<T>(
     .await
 }
 
-/// What `work` gives; `None` if it panics.
-async fn unless_it_panics<T>(work: impl Future<Output = T>) -> Option<T> {
+/// Runs `work` until it completes; returns `None` if it panics.
+async fn catch_panic<T>(work: impl Future<Output = T>) -> Option<T> {
     let mut work = pin!(work);
     poll_fn(|cx| {
         let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)));

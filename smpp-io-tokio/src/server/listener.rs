@@ -1,4 +1,4 @@
-//! One connection in one's own hands: listen, handshake, decide on the bind.
+//! Accepts connections and binds one by one, without a [`Server`](super::Server).
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,34 +12,80 @@ use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
-use super::after;
 use super::registry::Slot;
 use super::stream::ServerStream;
-use crate::client::Peer;
-use crate::driver::{Driver, End};
-use crate::error::AcceptError;
+use crate::clock::after;
+use crate::driver::Driver;
+use crate::error::{AcceptError, End};
+use crate::handle::Peer;
 use crate::inbox::{Inbound, InboundRequest, Inbox};
-use crate::watch;
+use crate::start::open_connected;
 
-/// Where an SMSC listens, and how the sessions run that come in there. Give it to a [`Server`](super::Server), or
-/// accept connections from it yourself.
+/// Listens on a TCP address, with the configuration of the sessions. Pass it to a [`Server`](super::Server), or accept
+/// connections from it yourself:
+///
+/// ```no_run
+/// use smpp_core::session::Config;
+/// use smpp_core::{COctets, CommandStatus};
+/// use smpp_io_tokio::{Inbound, Listener};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let listener = Listener::bind("0.0.0.0:2775", Config::default()).await?;
+/// loop {
+///     let connection = listener.accept().await?;
+///     // A task for each connection: a slow client does not delay the others.
+///     tokio::spawn(async move {
+///         let request = match connection.bind_request().await {
+///             Ok(request) => request,
+///             Err(error) => return eprintln!("{error}"),
+///         };
+///         if !request.bind().password.equals(b"secret") {
+///             request.refuse(CommandStatus::RINVPASWD).await;
+///             return;
+///         }
+///         let Ok((_peer, mut inbox)) = request.accept(COctets::default()) else { return };
+///         while let Some(inbound) = inbox.recv().await {
+///             if let Inbound::SubmitSm(message) = inbound {
+///                 let _ = message.accept();
+///             }
+///         }
+///     });
+/// }
+/// # }
+/// ```
 pub struct Listener {
     tcp: TcpListener,
     tls: Option<TlsAcceptor>,
     config: Config,
 }
 
-/// A connection that has been accepted, before TLS and before the bind.
+/// An accepted connection, before the TLS handshake and the bind. [`Listener`] has an example.
 pub struct IncomingConnection {
     stream: TcpStream,
     address: SocketAddr,
     tls: Option<TlsAcceptor>,
     config: Config,
-    /// When it has to be bound.
+    /// The end of `session_init_timeout`.
     deadline: Instant,
 }
 
-/// A bind that waits for a decision. Dropped, it is refused with `ESME_RBINDFAIL` and the connection ends.
+/// A bind that waits for a decision. If it is dropped, it is refused with `ESME_RBINDFAIL`, and the connection ends.
+///
+/// ```no_run
+/// use smpp_core::{COctets, CommandStatus};
+/// use smpp_io_tokio::{BindRequest, Inbox, Peer};
+/// use smpp_core::session::Smsc;
+///
+/// async fn decide(request: BindRequest) -> Option<(Peer, Inbox<Smsc>)> {
+///     println!("{} from {}", request.bind().system_id, request.peer_addr());
+///     if request.bind().password.equals(b"secret") {
+///         request.accept(COctets::default()).ok()
+///     } else {
+///         request.refuse(CommandStatus::RINVPASWD).await;
+///         None
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct BindRequest {
     request: InboundRequest<Smsc, Bind<'static>>,
@@ -49,34 +95,47 @@ pub struct BindRequest {
 }
 
 impl Listener {
-    /// Listens on a TCP address; sessions run with `config`.
+    /// Listens on a TCP address. Sessions run with `config`.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of the operating system, for example if the port is in use.
     pub async fn bind(address: impl ToSocketAddrs, config: Config) -> io::Result<Self> {
         Ok(Self::new(TcpListener::bind(address).await?, config))
     }
 
-    /// Listens on a socket that was made elsewhere, with a backlog of its own perhaps.
+    /// Uses a socket that listens already, for example with a backlog of your choice.
     pub fn new(tcp: TcpListener, config: Config) -> Self {
         Self { tcp, tls: None, config }
     }
 
-    /// Speaks TLS from the first octet.
+    /// Uses TLS from the first octet. See [`tls`](crate::tls).
     #[must_use]
     pub fn tls(self, tls: Arc<ServerConfig>) -> Self {
         Self { tls: Some(tls.into()), ..self }
     }
 
-    /// Where it listens.
+    /// Returns the local address.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of the operating system.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.tcp.local_addr()
     }
 
-    /// The next connection. Go on in a task of its own: the client may be slow from here.
+    /// Accepts the next connection. Handle it in a task of its own, because the client may be slow.
     ///
-    /// Cancel-safe. An error concerns one connection, or the process is short of something, of file descriptors
-    /// perhaps: pause a little and accept again.
+    /// # Errors
+    ///
+    /// An error concerns one connection, or a resource of the process such as file descriptors: pause and accept again.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel-safe: a future that is dropped loses no connection.
     pub async fn accept(&self) -> io::Result<IncomingConnection> {
         let (stream, address) = self.tcp.accept().await?;
-        // Without it, Nagle's algorithm delays each response; a failure to set it harms nothing.
+        // With Nagle's algorithm each response would be delayed. If the option cannot be set, the connection still works.
         let _ = stream.set_nodelay(true);
         let (tls, config) = (self.tls.clone(), self.config);
         Ok(IncomingConnection { stream, address, tls, config, deadline: after(config.session_init_timeout) })
@@ -84,20 +143,27 @@ impl Listener {
 }
 
 impl IncomingConnection {
-    /// Who connects.
+    /// Returns the address of the client.
     pub const fn peer_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// Whether it is to speak TLS.
+    /// Returns whether the listener uses TLS.
     pub const fn is_tls(&self) -> bool {
         self.tls.is_some()
     }
 
-    /// Completes the TLS handshake and waits for the bind. From accept to the answered bind, all of it may take
-    /// `Config::session_init_timeout`.
+    /// Completes the TLS handshake and waits for the bind. From [`Listener::accept`] to the response of the bind, all may
+    /// take [`session_init_timeout`](smpp_core::session::Config::session_init_timeout). Must be called within a tokio
+    /// runtime.
     ///
-    /// Cancel-safe: dropped before it is done, the connection is closed.
+    /// # Errors
+    ///
+    /// Returns an [`AcceptError`] if the handshake fails or the session ends before a bind. The connection is closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// A future that is dropped early closes the connection.
     pub async fn bind_request(self) -> Result<BindRequest, AcceptError> {
         let from = (self.address, self.is_tls());
         let (peer, inbox, driver) = self.open(None, |stream| stream).await?;
@@ -105,7 +171,7 @@ impl IncomingConnection {
         first_bind(&peer, inbox, from).await
     }
 
-    /// Completes the TLS handshake and opens a session over the transport that `wrap` makes of the stream.
+    /// Completes the TLS handshake and opens a session over the transport that `wrap` returns.
     pub(super) async fn open<T>(
         self,
         slot: Option<Arc<Slot>>,
@@ -123,13 +189,13 @@ impl IncomingConnection {
                 Err(_) => return Err(AcceptError::Timeout),
             },
         };
-        // What the handshake has taken is gone.
+        // The handshake has used part of the timeout.
         config.session_init_timeout = deadline.saturating_duration_since(Instant::now());
-        Ok(watch::open(wrap(stream), address, config))
+        Ok(open_connected(wrap(stream), address, config))
     }
 }
 
-/// Waits for the bind of a session from this address, with TLS or without.
+/// Waits for the bind of a session.
 pub(super) async fn first_bind(
     peer: &Peer,
     mut inbox: Inbox<Smsc>,
@@ -144,47 +210,55 @@ pub(super) async fn first_bind(
 }
 
 impl BindRequest {
-    /// Who wants to bind, and how. [`Password::equals`](smpp_core::Password::equals) compares in constant time.
+    /// Returns the fields of the bind. [`Password::equals`](smpp_core::Password::equals) compares in constant time.
     pub fn bind(&self) -> Bind<'_> {
         self.request.get()
     }
 
-    /// Where the ESME connects from.
+    /// Returns the address of the ESME.
     pub const fn peer_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// Whether the connection is encrypted.
+    /// Returns whether the connection uses TLS.
     pub const fn is_tls(&self) -> bool {
         self.tls
     }
 
-    /// A handle on the session, which is not bound yet.
+    /// Returns the handle of the session, which is not bound yet.
     pub fn peer(&self) -> &Peer {
         self.inbox.handle()
     }
 
-    /// Admits the ESME; `system_id` is the SMSC's own name. Fails if the ESME has gone.
+    /// Accepts the bind. `system_id` is that of the SMSC; it may be empty.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`Refusal`] if the session has ended.
     pub fn accept(mut self, system_id: COctets<'_, 16>) -> Result<(Peer, Inbox<Smsc>), Refusal> {
         let tlvs = [Tlv::sc_interface_version(InterfaceVersion::V3_4)];
         self.request.respond(Ok(BindResp { system_id, tlvs: Tlvs::list(&tlvs) }))?;
-        self.inbox.handle().shared.lock().watch.answered(CommandStatus::ROK);
-        // Many an ESME asks nothing else.
+        self.inbox.handle().shared.lock().telemetry.bind_answered(CommandStatus::ROK);
+        // Many sessions never use the inbox again.
         self.inbox.shrink();
         Ok((self.inbox.handle().clone(), self.inbox))
     }
 
-    /// Refuses with a status, and ends the connection once the answer is out.
+    /// Refuses the bind with a status, and ends the session after the response is sent. Returns how the session ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// The bind is refused and the session ends also if the future is dropped after its first poll.
     pub async fn refuse(self, status: CommandStatus) -> End {
         let peer = self.inbox.handle().clone();
-        self.answer(status);
+        self.respond(status);
         peer.unbind().await
     }
 
-    /// Refuses with a status, without waiting for anything.
-    pub(super) fn answer(self, status: CommandStatus) {
-        self.inbox.handle().shared.lock().watch.answered(status);
-        // If the ESME has gone, the end says so.
+    /// Refuses the bind with a status, without waiting.
+    pub(super) fn respond(self, status: CommandStatus) {
+        self.inbox.handle().shared.lock().telemetry.bind_answered(status);
+        // Fails if the session has ended, which is reported elsewhere.
         let _ = self.request.refuse(status);
     }
 }

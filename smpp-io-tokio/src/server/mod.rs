@@ -1,9 +1,11 @@
-//! The SMSC's side: a server that ESMEs bind to.
+//! The server side (SMSC).
 //!
-//! See [`Server`]; [`Listener`] alone is for who wants to hold each connection in his own hands.
+//! [`Server`] runs a whole SMSC; with a [`Listener`] alone the application handles each connection itself.
 
 mod binds;
+mod bound;
 mod connection;
+mod limits;
 mod listener;
 mod registry;
 mod service;
@@ -17,25 +19,27 @@ use std::time::Duration;
 use smpp_core::session::{CloseReason, RequestError, Response, SentBy, Smsc};
 use smpp_core::{COctets, Operation};
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{sleep, timeout_at};
 
-pub use binds::{BindId, BindRegistry, BoundSession};
+pub use binds::BindRegistry;
+pub use bound::{BindId, BoundSession};
+pub use limits::{RejectReason, ServerLimits};
 pub use listener::{BindRequest, IncomingConnection, Listener};
-pub use registry::{RejectReason, ServerLimits};
 pub use service::{Admission, ServerEvent, Service};
 pub use stream::ServerStream;
 
-use crate::driver::{AGES, End};
-use connection::House;
+use crate::clock::after;
+use crate::error::End;
+use connection::ServerContext;
 use registry::Registry;
 
-/// How long to wait where connections cannot be accepted.
-const PAUSE: Duration = Duration::from_millis(100);
+/// The pause after an error of accepting connections.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// A running SMSC. What it decides and does is its [`Service`]'s; who may be connected is in its [`ServerLimits`]; the times
-/// and bounds of each session are in the `Config` of the [`Listener`] that it came by.
+/// A running SMSC. Its [`Service`] decides on binds and responds to requests, its [`ServerLimits`] bound connections and
+/// rates, and the [`Config`](smpp_core::session::Config) of each [`Listener`] sets the timeouts and bounds of the sessions.
 ///
-/// The [crate documentation](crate#an-smsc) has a whole one. What it delivers, where it listens, and how it ends:
+/// The [crate documentation](crate#server) has a whole example with a service. Listening, delivering and shutting down:
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -56,13 +60,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 ///     ..DeliverSm::default()
 /// };
 /// match server.deliver(b"shop", &message).await {
-///     Ok(_) => println!("the account has it"),
-///     Err(error) if error.is_safe_to_resend() => println!("it has not, keep the message: {error}"),
-///     Err(error) => println!("it may have it: {error}"),
-/// }
-/// for bound in server.binds().list() {
-///     let messages = bound.stats().received.total().requests;
-///     println!("{} from {}: {messages}", bound.system_id().escape_ascii(), bound.peer_addr());
+///     Ok(_) => println!("delivered"),
+///     Err(error) if error.is_safe_to_resend() => println!("not sent, retry it later: {error}"),
+///     Err(error) => println!("the account may have it: {error}"),
 /// }
 /// let shutdown = server.shutdown(Duration::from_secs(10)).await;
 /// println!("{} sessions ended, {} of them aborted", shutdown.ended.len(), shutdown.aborted());
@@ -70,123 +70,147 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// # }
 /// ```
 ///
-/// # Its end
+/// # Shutdown
 ///
-/// [`shutdown`](Self::shutdown) ends it in good order. Dropped, it ends at once: it stops listening, and every session
-/// is aborted.
+/// [`shutdown`](Self::shutdown) ends the server gracefully. If a server is dropped, it stops listening and aborts every
+/// session at once.
 pub struct Server {
     binds: BindRegistry,
     addresses: Vec<SocketAddr>,
     acceptors: Vec<JoinHandle<()>>,
 }
 
-/// A server that is not running yet.
-#[must_use = "it has to be started"]
+/// Configures a [`Server`].
+///
+/// ```no_run
+/// use smpp_core::session::Config;
+/// use smpp_io_tokio::{Listener, Server, ServerLimits, Service};
+///
+/// # async fn example(service: impl Service) -> std::io::Result<Server> {
+/// Server::builder(service)
+///     .limits(ServerLimits { binds_per_account: 4, ..ServerLimits::default() })
+///     .listen(Listener::bind("0.0.0.0:2775", Config::default()).await?)
+///     .start()
+/// # }
+/// ```
+#[must_use = "a server does nothing before `start`"]
 pub struct ServerBuilder<S> {
     service: S,
     limits: ServerLimits,
-    name: Vec<u8>,
+    system_id: Vec<u8>,
     listeners: Vec<Listener>,
 }
 
-/// What a [`Server::shutdown`] came to.
+/// The result of [`Server::shutdown`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Shutdown {
-    /// The binds that there were, and how each ended.
+    /// The binds, and how each ended.
     pub ended: Vec<(BoundSession, End)>,
-    /// Connections that had no bind, and were closed.
+    /// The number of connections without a bind that were closed.
     pub not_bound: usize,
 }
 
 impl Shutdown {
-    /// Binds that did not unbind in time: what was under way on them has an unknown outcome.
+    /// Returns the number of binds that did not unbind in time. The outcome of their requests in flight is unknown.
     pub fn aborted(&self) -> usize {
         self.ended.iter().filter(|(_, end)| end.reason == CloseReason::Aborted).count()
     }
 }
 
 impl<S: Service> ServerBuilder<S> {
-    /// Who may be connected, and how fast a bind may send.
+    /// Sets the limits of connections, binds and rates. Default: [`ServerLimits::default`].
     pub fn limits(self, limits: ServerLimits) -> Self {
         Self { limits, ..self }
     }
 
-    /// The SMSC's own system_id, which it tells in its bind responses; empty unless set.
+    /// Sets the system_id of the SMSC, which is in its bind responses. Default: empty.
     pub fn system_id(self, system_id: COctets<'_, 16>) -> Self {
-        Self { name: system_id.as_bytes().to_vec(), ..self }
+        Self { system_id: system_id.as_bytes().to_vec(), ..self }
     }
 
-    /// Listens there too: any number of addresses, plain and TLS.
+    /// Adds a listener. A server may have any number, with and without TLS.
     pub fn listen(mut self, listener: Listener) -> Self {
         self.listeners.push(listener);
         self
     }
 
-    /// Starts to accept connections, in tasks of its own. Call it within a tokio runtime.
+    /// Starts the server in tasks of its own. Must be called within a tokio runtime.
     ///
-    /// It fails only if the system does not say where a listener listens.
+    /// # Errors
+    ///
+    /// Returns the error of the operating system if the local address of a listener cannot be read.
     pub fn start(self) -> io::Result<Server> {
-        let Self { service, limits, name, listeners } = self;
+        let Self { service, limits, system_id, listeners } = self;
         let addresses = listeners.iter().map(Listener::local_addr).collect::<io::Result<Vec<_>>>()?;
         let registry = Registry::new(limits);
-        let house = Arc::new(House { service, registry: Arc::clone(&registry), name });
+        let context = Arc::new(ServerContext { service, registry: Arc::clone(&registry), system_id });
         let acceptors = listeners.into_iter().zip(addresses.iter().copied());
         let acceptors = acceptors
-            .map(|(listener, address)| tokio::spawn(accept(Arc::clone(&house), listener, address)))
+            .map(|(listener, address)| tokio::spawn(accept(Arc::clone(&context), listener, address)))
             .collect();
         Ok(Server { binds: BindRegistry { registry }, addresses, acceptors })
     }
 }
 
-/// Accepts connections, each into a task of its own, for ever.
-async fn accept<S: Service>(house: Arc<House<S>>, listener: Listener, at: SocketAddr) {
+/// Accepts connections, and spawns a task for each.
+async fn accept<S: Service>(context: Arc<ServerContext<S>>, listener: Listener, local: SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok(connecting) => {
-                let address = connecting.peer_addr();
-                match house.registry.admit(address) {
-                    Ok((slot, stop)) => drop(tokio::spawn(Arc::clone(&house).let_in(connecting, slot, stop))),
-                    Err(cap) => house.tell(ServerEvent::ConnectionRejected { address, reason: cap }),
+            Ok(connection) => {
+                let address = connection.peer_addr();
+                match context.registry.admit(address) {
+                    Ok((slot, stop)) => {
+                        drop(tokio::spawn(Arc::clone(&context).run_connection(connection, slot, stop)));
+                    }
+                    Err(reason) => context.emit(ServerEvent::ConnectionRejected { address, reason }),
                 }
             }
-            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) if is_connection_error(&error) => {}
             Err(error) => {
-                house.tell(ServerEvent::AcceptFailed { listener: at, error: &error });
-                sleep(PAUSE).await;
+                context.emit(ServerEvent::AcceptFailed { listener: local, error: &error });
+                sleep(ACCEPT_PAUSE).await;
             }
         }
     }
 }
 
-/// So long from now.
-fn after(time: Duration) -> Instant {
-    Instant::now() + time.min(AGES)
-}
-
-/// Whether the connection that was to be accepted is the one that failed: others are not to wait for that.
-fn is_of_one_connection(error: &io::Error) -> bool {
+/// Returns whether the error concerns only the connection that was to be accepted: then there is no pause.
+fn is_connection_error(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
 impl Server {
-    /// A server that asks this service, with the default [`ServerLimits`].
+    /// Returns the builder of a server with this service.
     pub fn builder<S: Service>(service: S) -> ServerBuilder<S> {
-        ServerBuilder { service, limits: ServerLimits::default(), name: Vec::new(), listeners: Vec::new() }
+        ServerBuilder {
+            service,
+            limits: ServerLimits::default(),
+            system_id: Vec::new(),
+            listeners: Vec::new(),
+        }
     }
 
-    /// Where it listens, in the order of the listeners.
+    /// Returns the local addresses, in the order of the listeners.
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// Who is bound. Clone it to deliver from elsewhere.
+    /// Returns the binds of the server. Clone the registry to deliver from other tasks.
     pub fn binds(&self) -> &BindRegistry {
         &self.binds
     }
 
-    /// Delivers to an account: [`BindRegistry::deliver`].
+    /// Delivers a message to an account: see [`BindRegistry::deliver`].
+    ///
+    /// # Errors
+    ///
+    /// As [`BindRegistry::deliver`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Handle::request`](crate::Handle::request).
     pub async fn deliver<O>(&self, system_id: &[u8], message: &O) -> Result<Response, RequestError>
     where
         O: Operation + SentBy<Smsc>,
@@ -194,22 +218,25 @@ impl Server {
         self.binds.deliver(system_id, message).await
     }
 
-    /// Ends it in good order, and says how each session ended: nobody is let in any more, what is under way may finish
-    /// within `Config::drain_timeout`, then each session unbinds. What is left after `within` is aborted.
+    /// Shuts down the server gracefully, and returns how each session ended. The server stops listening, requests in flight
+    /// may complete within [`drain_timeout`](smpp_core::session::Config::drain_timeout), then each session unbinds.
+    /// Sessions that have not ended after `timeout` are aborted.
     ///
-    /// Dropped before it is done, the rest is aborted at once.
-    pub async fn shutdown(mut self, within: Duration) -> Shutdown {
-        let deadline = after(within);
+    /// # Cancel safety
+    ///
+    /// If the future is dropped early, the sessions that have not ended are aborted at once.
+    pub async fn shutdown(mut self, timeout: Duration) -> Shutdown {
+        let deadline = after(timeout);
         for acceptor in std::mem::take(&mut self.acceptors) {
             acceptor.abort();
-            // It ends by being aborted. Then its address is free.
+            // Fails because the task is aborted. After it, the local address is free.
             let _ = acceptor.await;
         }
         let registry = &self.binds.registry;
         let not_bound = registry.stop();
-        let mut leaving = JoinSet::new();
+        let mut sessions = JoinSet::new();
         for bound in registry.bound(None) {
-            leaving.spawn(async move {
+            sessions.spawn(async move {
                 let end = match timeout_at(deadline, bound.peer().unbind()).await {
                     Ok(end) => end,
                     Err(_) => bound.peer().abort().await,
@@ -218,10 +245,10 @@ impl Server {
             });
         }
         let mut ended = Vec::new();
-        while let Some(left) = leaving.join_next().await {
-            ended.extend(left.ok());
+        while let Some(session) = sessions.join_next().await {
+            ended.extend(session.ok());
         }
-        let _ = timeout_at(deadline, registry.emptied()).await;
+        let _ = timeout_at(deadline, registry.all_removed()).await;
         Shutdown { ended, not_bound }
     }
 }
@@ -229,6 +256,6 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.acceptors.iter().for_each(JoinHandle::abort);
-        self.binds.registry.cut();
+        self.binds.registry.abort_all();
     }
 }

@@ -1,273 +1,216 @@
-//! Who is connected: the places that there are, and who holds them.
+//! The connections of a server: how many there are, which are bound, and which one is closed for a new one.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use smpp_core::CommandStatus;
-use smpp_core::session::Rate;
 use tokio::sync::Notify;
 
-use super::binds::{BindId, BoundSession};
+use super::bound::{BindId, BoundSession};
+use super::limits::{RejectReason, ServerLimits};
 
-/// How many may connect and bind, and how fast a bind may send.
-///
-/// A connection that is not bound yet makes room where there is none: the oldest one is closed for a new one, so that
-/// no number of connections without a bind keeps an ESME out. Those that are bound are never closed for others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ServerLimits {
-    /// Connections at once, bound or not, without those that are being closed, of which there may be as many again. Stay
-    /// below the number of files that the process may open. Default 1,000.
-    pub connections: usize,
-    /// The same for one IP address; of IPv6, one network of 64 bits. Default 100.
-    pub connections_per_address: usize,
-    /// Binds that an account may hold at once; one more is refused with `ESME_RALYBND`. Only those that the
-    /// [`Service`](super::Service) has admitted count. Default 10.
-    pub binds_per_account: u16,
-    /// Messages that a bind may send, in any sliding second but a grace for the network
-    /// ([`RateMeter`](smpp_core::session::RateMeter)); above it they are refused with `ESME_RTHROTTLED`. Default none.
-    pub rate: Option<Rate>,
-    /// How long the service may take to decide on a bind; never longer than what is left of
-    /// [`session_init`](smpp_core::session::Config::session_init_timeout). Default 5 s.
-    pub decision_timeout: Duration,
-}
-
-impl Default for ServerLimits {
-    fn default() -> Self {
-        Self {
-            connections: 1000,
-            connections_per_address: 100,
-            binds_per_account: 10,
-            rate: None,
-            decision_timeout: Duration::from_secs(5),
-        }
-    }
-}
-
-/// What is full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum RejectReason {
-    /// [`ServerLimits::connections`].
-    Connections,
-    /// [`ServerLimits::connections_per_address`].
-    PerAddress,
-    /// The server is stopping.
-    Stopping,
-}
-
-impl fmt::Display for RejectReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Connections => "as many connections as the server takes",
-            Self::PerAddress => "as many connections as one address may have",
-            Self::Stopping => "the server is stopping",
-        })
-    }
-}
-
-/// The place of one connection, taken until the last holder drops it: its transport and its bind.
+/// The slot of one connection. Its transport and its bind hold it; the connection is removed when both have dropped it.
 pub(super) struct Slot {
     id: u64,
-    source: IpAddr,
+    /// The address that the connection counts for.
+    address: IpAddr,
     registry: Arc<Registry>,
 }
 
+/// Counts the connections of a server and lists its binds.
 pub(super) struct Registry {
     pub(super) limits: ServerLimits,
-    places: Mutex<Places>,
-    /// A place has become free.
-    freed: Notify,
+    state: Mutex<State>,
+    /// Notified when a connection is removed.
+    removed: Notify,
 }
 
 #[derive(Default)]
-struct Places {
-    last: u64,
+struct State {
+    last_id: u64,
     stopping: bool,
+    /// The number of connections, those that are being closed included.
     connections: usize,
-    /// Those among them that are told to end.
-    leaving: HashSet<u64>,
-    /// By age, as the ids are.
+    /// The connections that are being closed.
+    closing: HashSet<u64>,
+    /// The connections without a bind. The lowest id is the oldest one.
     unbound: BTreeMap<u64, Unbound>,
-    sources: HashMap<IpAddr, Source>,
+    addresses: HashMap<IpAddr, AddressState>,
     accounts: HashMap<Box<[u8]>, Vec<BoundSession>>,
 }
 
-/// A connection that may have to make room.
+/// A connection without a bind. It may be closed for a new one.
 struct Unbound {
-    source: IpAddr,
+    address: IpAddr,
     stop: Arc<Notify>,
 }
 
 /// The connections of one address.
 #[derive(Default)]
-struct Source {
-    /// Those that stay, and those that are told to end.
-    staying: usize,
-    leaving: usize,
+struct AddressState {
+    /// The number of connections that are not being closed.
+    open: usize,
+    closing: usize,
     unbound: BTreeSet<u64>,
 }
 
 impl Registry {
     pub(super) fn new(limits: ServerLimits) -> Arc<Self> {
-        Arc::new(Self { limits, places: Mutex::default(), freed: Notify::new() })
+        Arc::new(Self { limits, state: Mutex::default(), removed: Notify::new() })
     }
 
-    /// A panic elsewhere leaves it as consistent as it was: nothing in here calls anyone.
-    fn places(&self) -> MutexGuard<'_, Places> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Locks the state. A poisoned lock is used as it is: no code of the application runs under it.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for a new connection, if need be that of the oldest one without a bind. With what tells it to end at
-    /// once, until it is bound.
+    /// Adds a connection. If a limit is reached, the oldest connection without a bind is closed for it. Returns the slot,
+    /// and the notification that the connection has to close at once, which is used until it is bound.
     pub(super) fn admit(
         self: &Arc<Self>,
         address: SocketAddr,
     ) -> Result<(Arc<Slot>, Arc<Notify>), RejectReason> {
-        let source = network(address.ip());
-        let mut places = self.places();
-        let ServerLimits { connections, connections_per_address: per_address, .. } = self.limits;
-        if places.stopping {
+        let address = address_group(address.ip());
+        let mut state = self.state();
+        let ServerLimits { connections, connections_per_address, .. } = self.limits;
+        if state.stopping {
             return Err(RejectReason::Stopping);
         }
-        if places.leaving.len() >= connections {
+        if state.closing.len() >= connections {
             return Err(RejectReason::Connections);
         }
-        let here = places.sources.get(&source);
-        if here.is_some_and(|here| here.leaving >= per_address) {
+        let same = state.addresses.get(&address);
+        if same.is_some_and(|same| same.closing >= connections_per_address) {
             return Err(RejectReason::PerAddress);
         }
-        let oldest = if here.is_some_and(|here| here.staying >= per_address) {
-            Some(here.and_then(|here| here.unbound.first().copied()).ok_or(RejectReason::PerAddress)?)
-        } else if places.connections - places.leaving.len() >= connections {
-            Some(places.oldest().ok_or(RejectReason::Connections)?)
+        let oldest = if same.is_some_and(|same| same.open >= connections_per_address) {
+            Some(same.and_then(|same| same.unbound.first().copied()).ok_or(RejectReason::PerAddress)?)
+        } else if state.connections - state.closing.len() >= connections {
+            Some(state.oldest_unbound().ok_or(RejectReason::Connections)?)
         } else {
             None
         };
         if let Some(oldest) = oldest {
-            places.dismiss(oldest);
+            state.stop(oldest);
         }
-        places.last += 1;
-        places.connections += 1;
-        let (id, stop) = (places.last, Arc::new(Notify::new()));
-        places.unbound.insert(id, Unbound { source, stop: Arc::clone(&stop) });
-        let here = places.sources.entry(source).or_default();
-        here.staying += 1;
-        here.unbound.insert(id);
-        Ok((Arc::new(Slot { id, source, registry: Arc::clone(self) }), stop))
+        state.last_id += 1;
+        state.connections += 1;
+        let (id, stop) = (state.last_id, Arc::new(Notify::new()));
+        state.unbound.insert(id, Unbound { address, stop: Arc::clone(&stop) });
+        let same = state.addresses.entry(address).or_default();
+        same.open += 1;
+        same.unbound.insert(id);
+        Ok((Arc::new(Slot { id, address, registry: Arc::clone(self) }), stop))
     }
 
-    /// A bind that the service has admitted takes one of the account's places, or is refused.
-    pub(super) fn bind(&self, bound: &BoundSession, cap: u16) -> Result<(), CommandStatus> {
-        // One whose session is over, its task yet to notice, holds no place. Asked without the lock: a session is locked
-        // while its observer looks on, who may ask for the binds.
+    /// Adds a bind that the service has accepted, unless the account already has `max_binds`.
+    pub(super) fn bind(&self, bound: &BoundSession, max_binds: u16) -> Result<(), CommandStatus> {
+        // A bind whose session has ended does not count, even if its task has not removed it yet. This is checked without
+        // the lock: an observer runs while its session is locked, and may list the binds.
         let account = self.bound(Some(bound.system_id()));
-        let over: Vec<_> = account.iter().filter(|other| !other.is_alive()).map(BoundSession::id).collect();
-        let mut places = self.places();
+        let ended: Vec<_> = account.iter().filter(|other| !other.is_alive()).map(BoundSession::id).collect();
+        let mut state = self.state();
         let BindId(id) = bound.id();
-        // One that is told to end comes too late.
-        let source = places.unbound.get(&id).ok_or(CommandStatus::RBINDFAIL)?.source;
-        let account = places.accounts.entry(bound.system_id().into()).or_default();
-        let held = account.iter().filter(|other| !over.contains(&other.id())).count();
-        if held >= cap.into() {
+        // A connection that is being closed is not in the list.
+        let address = state.unbound.get(&id).ok_or(CommandStatus::RBINDFAIL)?.address;
+        let account = state.accounts.entry(bound.system_id().into()).or_default();
+        let held = account.iter().filter(|other| !ended.contains(&other.id())).count();
+        if held >= max_binds.into() {
             return Err(CommandStatus::RALYBND);
         }
         account.push(bound.clone());
-        places.unbound.remove(&id);
-        if let Some(source) = places.sources.get_mut(&source) {
-            source.unbound.remove(&id);
+        state.unbound.remove(&id);
+        if let Some(address) = state.addresses.get_mut(&address) {
+            address.unbound.remove(&id);
         }
         Ok(())
     }
 
-    /// The bind is over.
+    /// Removes a bind that has ended.
     pub(super) fn release(&self, bound: &BoundSession) {
-        let mut places = self.places();
-        let Some(account) = places.accounts.get_mut(bound.system_id()) else { return };
+        let mut state = self.state();
+        let Some(account) = state.accounts.get_mut(bound.system_id()) else { return };
         account.retain(|other| other.id() != bound.id());
         if account.is_empty() {
-            places.accounts.remove(bound.system_id());
+            state.accounts.remove(bound.system_id());
         }
     }
 
-    /// The binds of this account, or of all.
+    /// Returns the binds of an account, or of all accounts.
     pub(super) fn bound(&self, account: Option<&[u8]>) -> Vec<BoundSession> {
-        let places = self.places();
+        let state = self.state();
         match account {
-            Some(system_id) => places.accounts.get(system_id).cloned().unwrap_or_default(),
-            None => places.accounts.values().flatten().cloned().collect(),
+            Some(system_id) => state.accounts.get(system_id).cloned().unwrap_or_default(),
+            None => state.accounts.values().flatten().cloned().collect(),
         }
     }
 
-    /// How many are connected, bound or not.
+    /// Returns the number of connections, those that are being closed included.
     pub(super) fn connections(&self) -> usize {
-        self.places().connections
+        self.state().connections
     }
 
-    /// Nobody is let in any more, and who is not bound is told to end: how many those are.
+    /// Rejects new connections from now on, and closes those without a bind. Returns their number.
     pub(super) fn stop(&self) -> usize {
-        let mut places = self.places();
-        places.stopping = true;
-        let unbound = places.unbound.len();
-        while let Some(oldest) = places.oldest() {
-            places.dismiss(oldest);
+        let mut state = self.state();
+        state.stopping = true;
+        let unbound = state.unbound.len();
+        while let Some(oldest) = state.oldest_unbound() {
+            state.stop(oldest);
         }
         unbound
     }
 
-    /// Everyone is told to end.
-    pub(super) fn cut(&self) {
+    /// Rejects new connections from now on, and ends all connections at once.
+    pub(super) fn abort_all(&self) {
         self.stop();
-        // Without the lock, as above.
+        // Without the lock, as in `bind`.
         self.bound(None).iter().for_each(BoundSession::abort);
     }
 
-    /// Waits until nobody is connected.
-    pub(super) async fn emptied(&self) {
+    /// Waits until there is no connection.
+    pub(super) async fn all_removed(&self) {
         loop {
-            let freed = self.freed.notified();
+            let removed = self.removed.notified();
             if self.connections() == 0 {
                 return;
             }
-            freed.await;
+            removed.await;
         }
     }
 }
 
-impl Places {
-    /// Of those without a bind.
-    fn oldest(&self) -> Option<u64> {
+impl State {
+    fn oldest_unbound(&self) -> Option<u64> {
         self.unbound.first_key_value().map(|(id, _)| *id)
     }
 
-    /// Tells a connection without a bind to end, and counts it as one that does.
-    fn dismiss(&mut self, id: u64) {
-        let Some(Unbound { source, stop }) = self.unbound.remove(&id) else { return };
-        self.leaving.insert(id);
+    /// Lets a connection without a bind close.
+    fn stop(&mut self, id: u64) {
+        let Some(Unbound { address, stop }) = self.unbound.remove(&id) else { return };
+        self.closing.insert(id);
         stop.notify_one();
-        if let Some(source) = self.sources.get_mut(&source) {
-            source.unbound.remove(&id);
-            source.staying -= 1;
-            source.leaving += 1;
+        if let Some(address) = self.addresses.get_mut(&address) {
+            address.unbound.remove(&id);
+            address.open -= 1;
+            address.closing += 1;
         }
     }
 
-    /// The connection is gone.
     fn remove(&mut self, id: u64, address: IpAddr) {
         self.connections -= 1;
         self.unbound.remove(&id);
-        let leaving = self.leaving.remove(&id);
-        let Some(source) = self.sources.get_mut(&address) else { return };
-        source.unbound.remove(&id);
-        if leaving {
-            source.leaving -= 1;
+        let was_closing = self.closing.remove(&id);
+        let Some(same) = self.addresses.get_mut(&address) else { return };
+        same.unbound.remove(&id);
+        if was_closing {
+            same.closing -= 1;
         } else {
-            source.staying -= 1;
+            same.open -= 1;
         }
-        if source.staying + source.leaving == 0 {
-            self.sources.remove(&address);
+        if same.open + same.closing == 0 {
+            self.addresses.remove(&address);
         }
     }
 }
@@ -284,13 +227,14 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.registry.places().remove(self.id, self.source);
-        self.registry.freed.notify_waiters();
+        self.registry.state().remove(self.id, self.address);
+        self.registry.removed.notify_waiters();
     }
 }
 
-/// What counts as one address: a customer of IPv6 has a network of 64 bits, at least.
-fn network(address: IpAddr) -> IpAddr {
+/// Returns the address that a connection counts for: an IPv4 address, or the /64 network of an IPv6 address, the least that
+/// a customer has.
+fn address_group(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
         address @ IpAddr::V4(_) => address,
@@ -306,33 +250,33 @@ mod tests {
     }
 
     fn stopped((_, stop): &(Arc<Slot>, Arc<Notify>)) -> bool {
-        let mut told = std::pin::pin!(stop.notified());
-        told.as_mut().enable()
+        let mut notified = std::pin::pin!(stop.notified());
+        notified.as_mut().enable()
     }
 
     #[test]
-    fn the_oldest_without_a_bind_makes_room() {
+    fn the_oldest_unbound_connection_is_closed_for_a_new_one() {
         let limits = ServerLimits { connections: 3, connections_per_address: 2, ..ServerLimits::default() };
         let registry = Registry::new(limits);
         let slots: Vec<_> = ["::1", "192.0.2.1", "192.0.2.1"]
             .iter()
             .map(|from| registry.admit(address(from)).unwrap())
             .collect();
-        // Of the address that is full its own oldest goes, not the oldest of all.
+        // The limit of the address is reached: its oldest connection is closed, not the oldest of all.
         let third = registry.admit(address("::ffff:192.0.2.1")).unwrap();
         assert_eq!(slots.iter().map(stopped).collect::<Vec<_>>(), [false, true, false]);
-        // Where all is full, the oldest of all.
+        // The limit of the server is reached: the oldest of all is closed.
         let fourth = registry.admit(address("192.0.2.2")).unwrap();
         assert!(stopped(&slots[0]));
-        assert_eq!(registry.connections(), 5, "two are leaving");
+        assert_eq!(registry.connections(), 5, "two are being closed");
         drop(slots);
         assert_eq!(registry.connections(), 2);
         drop((third, fourth));
-        assert!(registry.places().sources.is_empty() && registry.places().unbound.is_empty());
+        assert!(registry.state().addresses.is_empty() && registry.state().unbound.is_empty());
     }
 
     #[test]
-    fn those_that_do_not_go_keep_others_out_at_twice_the_cap() {
+    fn connections_that_do_not_close_count_up_to_twice_the_limit() {
         let registry = Registry::new(ServerLimits {
             connections: 2,
             connections_per_address: 2,
@@ -346,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_of_ipv6_is_one_address() {
+    fn an_ipv6_network_counts_as_one_address() {
         let registry = Registry::new(ServerLimits { connections_per_address: 1, ..ServerLimits::default() });
         let first = registry.admit(address("2001:db8::1")).unwrap();
         let _second = registry.admit(address("2001:db8::2:0:0:1")).unwrap();
@@ -356,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_stops_lets_nobody_in() {
+    fn a_server_that_stops_rejects_connections() {
         let registry = Registry::new(ServerLimits::default());
         let slot = registry.admit(address("192.0.2.1")).unwrap();
         assert_eq!(registry.stop(), 1);

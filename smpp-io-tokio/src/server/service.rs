@@ -1,4 +1,4 @@
-//! What an SMSC of one's own decides and does.
+//! The application's part of a server.
 
 use std::future::Future;
 use std::io;
@@ -9,42 +9,80 @@ use smpp_core::CommandStatus;
 use smpp_core::session::{Rate, Smsc};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::binds::BoundSession;
+use super::bound::BoundSession;
+use super::limits::RejectReason;
 use super::listener::BindRequest;
-use super::registry::RejectReason;
 use super::stream::ServerStream;
-use crate::driver::End;
-use crate::error::AcceptError;
+use crate::error::{AcceptError, End};
 use crate::inbox::Inbound;
 
-/// What a [`Server`](super::Server) asks: who may bind, and what to answer.
+/// Decides on binds and responds to requests, for a [`Server`](super::Server).
 ///
-/// Its methods are called by many connections at once. A panic of [`bind`](Self::bind) refuses the bind, one of
-/// [`request`](Self::request) that request; others go on.
+/// The methods are called from many connections at once. A panic in [`bind`](Self::bind) refuses the bind, a panic in
+/// [`request`](Self::request) refuses the request; other binds and requests are not affected.
+///
+/// ```no_run
+/// use smpp_core::session::Smsc;
+/// use smpp_core::{COctets, CommandStatus, SubmitSmResp};
+/// use smpp_io_tokio::{Admission, BindRequest, BoundSession, Inbound, ServerEvent, Service};
+///
+/// struct Shop;
+///
+/// impl Service for Shop {
+///     async fn bind(&self, request: &BindRequest) -> Result<Admission, CommandStatus> {
+///         let bind = request.bind();
+///         match bind.system_id.as_bytes() {
+///             b"shop" if bind.password.equals(b"secret") => Ok(Admission::default()),
+///             b"shop" => Err(CommandStatus::RINVPASWD),
+///             _ => Err(CommandStatus::RINVSYSID),
+///         }
+///     }
+///
+///     async fn request(&self, bound: &BoundSession, request: Inbound<Smsc>) {
+///         // Other requests are dropped: answered with a temporary error.
+///         let Inbound::SubmitSm(message) = request else { return };
+///         let id = format!("{}-{}", bound.id(), message.frame().header().sequence.0);
+///         let message_id = COctets::new(id.as_bytes()).unwrap_or_default();
+///         let _ = message.respond(Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }));
+///     }
+///
+///     fn event(&self, event: ServerEvent<'_>) {
+///         if let ServerEvent::Ended { bound, end } = event {
+///             println!("{} has ended: {end}", bound.system_id().escape_ascii());
+///         }
+///     }
+/// }
+/// ```
 pub trait Service: Send + Sync + 'static {
-    /// Decides on a bind: admits it, or gives the status it is refused with, such as
+    /// Decides on a bind: accepts it, or returns the status to refuse it with, for example
     /// [`RINVPASWD`](CommandStatus::RINVPASWD).
     ///
-    /// It may take [`ServerLimits::decision_timeout`](super::ServerLimits::decision_timeout); then the bind is refused with `ESME_RBINDFAIL`. It is
-    /// dropped at its next await if the ESME goes meanwhile, or the server. It runs in the connection's own task: it may
-    /// wait, but not block its thread.
+    /// It may take [`decision_timeout`](super::ServerLimits::decision_timeout); then the bind is refused with
+    /// `ESME_RBINDFAIL`. It runs in the task of the connection: it may wait, but must not block the thread.
+    ///
+    /// # Cancel safety
+    ///
+    /// The future is dropped at its next await if the ESME disconnects or the server stops.
     fn bind(&self, request: &BindRequest) -> impl Future<Output = Result<Admission, CommandStatus>> + Send;
 
-    /// Answers a request of a bound ESME, now or later: the request can be kept and passed on. Dropped unanswered it
-    /// is answered with a temporary error, so that the ESME keeps the message.
+    /// Responds to a request of a bound ESME, now or later: the request can be stored or passed on. If it is dropped
+    /// without a response, it is answered with a temporary error, so that the ESME keeps the message.
     ///
-    /// Called for one request of a session after another, each as far as its first wait; from there on they run side by
-    /// side, [`max_unanswered`](smpp_core::session::Config::max_unanswered) at most. Its first poll runs in the
-    /// session's own task, so a handler must not block its thread. With the end of the session those that still run
-    /// are dropped at their next await: spawn what has to be finished.
+    /// The requests of a session are passed one after the other, each until its future waits for the first time. From
+    /// there on the futures run concurrently, [`max_unanswered`](smpp_core::session::Config::max_unanswered) at most. The
+    /// first poll runs in the task of the session, so it must not block the thread.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the session ends, futures that still run are dropped at their next await: spawn work that has to complete.
     fn request(&self, bound: &BoundSession, request: Inbound<Smsc>) -> impl Future<Output = ()> + Send;
 
-    /// Sees what happens. It is called in the midst of things, so it should be quick.
+    /// Gets the events of the server. It is called in the tasks of the connections, so it should return quickly.
     fn event(&self, event: ServerEvent<'_>) {
         let _ = event;
     }
 
-    /// Puts something between a connection and its session: what counts, records, or fails on purpose.
+    /// Wraps the transport of a connection, for example to count octets, to record them, or to inject faults in tests.
     fn transport(&self, stream: ServerStream) -> impl AsyncRead + AsyncWrite + Unpin + Send + 'static {
         stream
     }
@@ -68,65 +106,65 @@ impl<S: Service> Service for Arc<S> {
     }
 }
 
-/// A bind is admitted: under which terms, if they are not those of the server's [`ServerLimits`](super::ServerLimits).
+/// The decision that a bind is accepted. `None` means the value of the server's [`ServerLimits`](super::ServerLimits).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Admission {
-    /// Binds that the account may hold at once, this one included.
+    /// Simultaneous binds of the account, this one included.
     pub binds: Option<u16>,
-    /// Messages that this bind may send.
+    /// The rate limit of this bind.
     pub rate: Option<Rate>,
 }
 
-/// What happens at a server.
+/// An event of a server.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum ServerEvent<'a> {
     /// A connection was accepted.
     Connected {
-        /// Who connects.
+        /// The address of the client.
         address: SocketAddr,
-        /// Whether it is to speak TLS.
+        /// Whether the listener uses TLS.
         tls: bool,
     },
-    /// A connection was closed at once: there is no room for it.
+    /// A connection was closed at once.
     ConnectionRejected {
-        /// Who connects.
+        /// The address of the client.
         address: SocketAddr,
-        /// What is full.
+        /// Why.
         reason: RejectReason,
     },
-    /// A connection did not come to a bind, or had to make room for a newer one before it did.
+    /// A connection ended before it was bound.
     NotBound {
-        /// Who connected.
+        /// The address of the client.
         address: SocketAddr,
-        /// Why; `None` if it made room, or the server stopped.
+        /// Why; `None` if it was closed for a newer connection, or because the server stops.
         error: Option<&'a AcceptError>,
     },
     /// A bind was refused.
     BindRefused {
-        /// Who wanted to bind.
+        /// The address of the ESME.
         address: SocketAddr,
-        /// As whom.
+        /// The system_id of the bind.
         system_id: &'a [u8],
-        /// What it was answered.
+        /// The status of the response.
         status: CommandStatus,
     },
-    /// An ESME is bound.
+    /// An ESME has bound.
     Bound(&'a BoundSession),
-    /// A message was refused with `ESME_RTHROTTLED`: its bind is at its rate.
+    /// A message was refused with `ESME_RTHROTTLED`, because the bind has reached its rate limit.
     Throttled(&'a BoundSession),
-    /// A bind is over.
+    /// A bind has ended.
     Ended {
-        /// Which.
+        /// The bind.
         bound: &'a BoundSession,
         /// How its session ended.
         end: &'a End,
     },
-    /// Connections cannot be accepted. It is tried again after a pause.
+    /// Accepting connections failed, for example because too many files are open. The server tries again after 100 ms.
     AcceptFailed {
-        /// Where the server listens.
+        /// The local address of the listener.
         listener: SocketAddr,
-        /// What the system says: too many open files, perhaps.
+        /// The error of the operating system.
         error: &'a io::Error,
     },
 }

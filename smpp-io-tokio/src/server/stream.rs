@@ -11,8 +11,8 @@ use tokio_rustls::server::TlsStream;
 
 use super::registry::Slot;
 
-/// An accepted connection, TLS done if there is any: what a session of a [`Server`](super::Server) reads and writes.
-/// Its place among the server's connections is taken until it is dropped.
+/// The transport of a connection: TCP, or TLS after the handshake. [`Service::transport`](super::Service::transport) may
+/// wrap it. The connection counts for the limits of the server until the stream is dropped.
 pub struct ServerStream {
     io: Io,
     /// Held for its drop.
@@ -33,7 +33,7 @@ impl ServerStream {
         Self { io: Io::Tls(Box::new(io)), _slot: slot }
     }
 
-    /// The socket, to ask it or to set its options.
+    /// Returns the TCP socket, for example to set its options.
     pub fn tcp(&self) -> &TcpStream {
         match &self.io {
             Io::Plain(io) => io,
@@ -42,7 +42,8 @@ impl ServerStream {
     }
 }
 
-macro_rules! each {
+/// Calls a method of the plain or TLS stream.
+macro_rules! delegate {
     ($self:ident, $method:ident($($argument:expr),+)) => {
         match &mut $self.get_mut().io {
             Io::Plain(io) => Pin::new(io).$method($($argument),+),
@@ -53,20 +54,20 @@ macro_rules! each {
 
 impl AsyncRead for ServerStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        each!(self, poll_read(cx, out))
+        delegate!(self, poll_read(cx, out))
     }
 }
 
 impl AsyncWrite for ServerStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-        each!(self, poll_write(cx, octets))
+        delegate!(self, poll_write(cx, octets))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(self, poll_flush(cx))
+        delegate!(self, poll_flush(cx))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(self, poll_shutdown(cx))
+        delegate!(self, poll_shutdown(cx))
     }
 }

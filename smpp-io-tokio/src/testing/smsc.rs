@@ -393,7 +393,7 @@ impl Service for SimulatorService {
     }
 
     fn transport(&self, stream: ServerStream) -> impl AsyncRead + AsyncWrite + Unpin + Send + 'static {
-        let seed = self.0.rng().roll();
+        let seed = self.0.rng().next_u64();
         faults::transport(stream, self.0.faults, Rng::new(seed))
     }
 }

@@ -1,4 +1,4 @@
-//! A peer that never pauses.
+//! A peer that sends without a pause.
 
 use std::future::Future;
 use std::io;
@@ -14,12 +14,12 @@ use tokio::sync::mpsc;
 use tokio::task::{coop, yield_now};
 use tokio::time::timeout;
 
-use crate::support::PATIENCE;
+use crate::support::TIMEOUT;
 
-/// Reads until the peer is at its end.
+/// The number of reads until the end of the input.
 const READS: u32 = 20_000;
 
-/// Answers each message a little later, and shows the test its number.
+/// Responds to each message after one wait, and sends its sequence number to the test.
 struct Slow(mpsc::UnboundedSender<SequenceNumber>);
 
 impl Service for Slow {
@@ -36,17 +36,17 @@ impl Service for Slow {
     }
 
     fn transport(&self, stream: ServerStream) -> impl AsyncRead + AsyncWrite + Unpin + Send + 'static {
-        Flood { _stream: stream, reads: 0, asked: 0, answers: 0 }
+        Flood { _stream: stream, reads: 0, requests: 0, responses: 0 }
     }
 }
 
-/// A bind and messages, each once the one before has been answered; enquire_link without a pause meanwhile.
+/// Sends a bind, then messages, each after the response of the one before, and enquire_links without a pause meanwhile.
 struct Flood {
     /// Held for its drop.
     _stream: ServerStream,
     reads: u32,
-    asked: usize,
-    answers: usize,
+    requests: usize,
+    responses: usize,
 }
 
 impl AsyncRead for Flood {
@@ -55,16 +55,16 @@ impl AsyncRead for Flood {
         cx: &mut Context<'_>,
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // As a socket does.
+        // As a socket does: the task has to yield now and then.
         ready!(pin!(coop::consume_budget()).poll(cx));
         self.reads += 1;
         if self.reads < READS {
-            let pdu = match self.asked {
-                asked if asked > self.answers => Pdu::EnquireLink,
+            let pdu = match self.requests {
+                requests if requests > self.responses => Pdu::EnquireLink,
                 0 => Pdu::Bind(Bind::default()),
                 _ => Pdu::SubmitSm(SubmitSm::default()),
             };
-            self.asked += usize::from(pdu != Pdu::EnquireLink);
+            self.requests += usize::from(pdu != Pdu::EnquireLink);
             out.put_slice(Frame::encode(&pdu, CommandStatus::ROK, SequenceNumber(self.reads)).octets());
         }
         Poll::Ready(Ok(()))
@@ -73,8 +73,8 @@ impl AsyncRead for Flood {
 
 impl AsyncWrite for Flood {
     fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-        let is_answer = |it: &&[u8]| matches!(it, [0x80, 0, 0, 4 | 9]);
-        self.answers += octets.windows(4).filter(is_answer).count();
+        let is_response = |word: &&[u8]| matches!(word, [0x80, 0, 0, 4 | 9]);
+        self.responses += octets.windows(4).filter(is_response).count();
         Poll::Ready(Ok(octets.len()))
     }
 
@@ -88,14 +88,14 @@ impl AsyncWrite for Flood {
 }
 
 #[tokio::test]
-async fn a_peer_that_never_pauses_is_answered() {
-    let (shown, mut numbers) = mpsc::unbounded_channel();
+async fn a_peer_that_sends_without_a_pause_gets_its_responses() {
+    let (sender, mut numbers) = mpsc::unbounded_channel();
     let config = Config { max_unanswered: 1, ..Config::default() };
     let listener = Listener::bind("127.0.0.1:0", config).await.unwrap();
-    let server = Server::builder(Slow(shown)).listen(listener).start().unwrap();
+    let server = Server::builder(Slow(sender)).listen(listener).start().unwrap();
     let _stream = TcpStream::connect(server.local_addrs()[0]).await.unwrap();
     for _ in 0..10 {
-        let number = timeout(PATIENCE, numbers.recv()).await.expect("not heard until it ended");
+        let number = timeout(TIMEOUT, numbers.recv()).await.expect("no message before the end of the input");
         assert!(number.is_some_and(|number| number.0 < READS));
     }
 }

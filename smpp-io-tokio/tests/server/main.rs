@@ -1,7 +1,7 @@
-//! A server over real sockets: who gets in, who is heard, and how it ends.
+//! A server over real sockets: limits, binds, deliveries, panics and shutdown.
 
 mod flood;
-mod stuck;
+mod stalled;
 mod support;
 
 use std::collections::{HashMap, VecDeque};
@@ -21,16 +21,16 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use support::{
-    PATIENCE, TRX, begin, bind, closed, connect, deliver, delivered, desk, esme, serve, submit, told,
+    TIMEOUT, TRX, begin, bind, closed, connect, deliver, delivered, esme, event, serve, submit, test_service,
 };
 
 #[tokio::test]
 async fn the_fifth_bind_is_refused_until_one_ends() {
     let limits = ServerLimits { binds_per_account: 4, ..ServerLimits::default() };
-    let (server, address, mut front) = serve(limits, Config::default()).await;
+    let (server, address, mut test) = serve(limits, Config::default()).await;
     let mut held = Vec::new();
     for mode in [TRX, BindMode::Receiver, BindMode::Transmitter, TRX] {
-        // Who does not know the password takes no place.
+        // A bind with a wrong password does not count.
         let (guesser, inbox) = connect(address).await;
         let error = bind(&guesser, "shop", "guessed", mode).await.unwrap_err();
         assert_eq!(error, RequestError::Refused(CommandStatus::RINVPASWD));
@@ -40,8 +40,8 @@ async fn the_fifth_bind_is_refused_until_one_ends() {
     let (fifth, _inbox) = connect(address).await;
     let error = bind(&fifth, "shop", "secret", TRX).await.unwrap_err();
     assert_eq!(error, RequestError::Refused(CommandStatus::RALYBND));
-    front.told("refused shop: ESME_RALYBND").await;
-    // Other accounts have places of their own, as many as the service says.
+    test.event("refused shop: ESME_RALYBND").await;
+    // The limit is for each account. The service sets that of `vip`.
     let _vip = esme(address, "vip", TRX).await;
     let (second, _inbox) = connect(address).await;
     let error = bind(&second, "vip", "secret", TRX).await.unwrap_err();
@@ -51,24 +51,24 @@ async fn the_fifth_bind_is_refused_until_one_ends() {
     assert_eq!(modes, [TRX, BindMode::Receiver, BindMode::Transmitter, TRX]);
     assert_eq!(held[1].0.unbind().await.reason, CloseReason::Unbound);
     let (fifth, _inbox) = esme(address, "shop", TRX).await;
-    // So does one that ends without a word.
+    // A bind that is aborted does not count either.
     fifth.abort().await;
-    front.told("ended shop: the connection ended without unbind").await;
+    test.event("ended shop: the connection ended without unbind").await;
     esme(address, "shop", TRX).await;
 }
 
 #[tokio::test]
-async fn what_is_bound_is_listed() {
-    let (desk, front) = desk();
+async fn binds_are_listed() {
+    let (service, test) = test_service();
     let certificate = Certificate::for_localhost().unwrap();
     let config = Config::default();
     let secure = Listener::bind("127.0.0.1:0", config).await.unwrap();
     let secure = secure.tls(certificate.server_config());
     let plain = Listener::bind("127.0.0.1:0", config).await.unwrap();
     let name = COctets::new(b"our_smsc").unwrap();
-    let server = Server::builder(desk).system_id(name).listen(plain).listen(secure).start().unwrap();
+    let server = Server::builder(service).system_id(name).listen(plain).listen(secure).start().unwrap();
     let [plain, secure] = *server.local_addrs() else { panic!() };
-    let mut lines = front.echo();
+    let mut events = test.echo();
 
     let (client, _inbox) = esme(plain, "shop", BindMode::Transmitter).await;
     client.submit(&submit(b"1")).await.unwrap();
@@ -91,22 +91,22 @@ async fn what_is_bound_is_listed() {
     assert_eq!(list[0].stats().received.total().pdus(), 2, "the bind and one message");
     assert!(list[0].peer_addr().ip().is_loopback() && list[0].id() < list[1].id());
     assert_eq!(server.binds().connections(), 2);
-    told(&mut lines, "bound shop").await;
-    told(&mut lines, "bound ").await;
+    event(&mut events, "bound shop").await;
+    event(&mut events, "bound ").await;
 }
 
 #[tokio::test]
-async fn the_place_of_a_bind_is_not_taken_by_others() {
+async fn bound_connections_are_not_closed_for_new_ones() {
     let limits = ServerLimits { connections_per_address: 2, ..ServerLimits::default() };
-    let (server, address, mut front) = serve(limits, Config::default()).await;
+    let (server, address, mut test) = serve(limits, Config::default()).await;
     let first = esme(address, "shop", TRX).await;
     let second = esme(address, "shop", TRX).await;
     let mut third = TcpStream::connect(address).await.unwrap();
     closed(&mut third).await;
-    front.told("turned away: as many connections as one address may have").await;
+    test.event("rejected: the limit of connections per address is reached").await;
     assert_eq!(server.binds().list().len(), 2);
     second.0.unbind().await;
-    // Its socket is closed by now, or in a moment.
+    // Waits until its socket is closed.
     while server.binds().connections() > 1 {
         tokio::task::yield_now().await;
     }
@@ -116,9 +116,9 @@ async fn the_place_of_a_bind_is_not_taken_by_others() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn the_caps_count_by_address_and_in_all() {
+async fn connections_are_limited_per_address_and_in_total() {
     let limits = ServerLimits { connections_per_address: 1, connections: 2, ..ServerLimits::default() };
-    let (server, address, mut front) = serve(limits, Config::default()).await;
+    let (server, address, mut test) = serve(limits, Config::default()).await;
     let from = async |host: [u8; 4]| {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind((host, 0).into()).unwrap();
@@ -132,22 +132,22 @@ async fn the_caps_count_by_address_and_in_all() {
     let _first = bound([127, 0, 0, 1]).await;
     let _second = bound([127, 0, 0, 2]).await;
     closed(&mut from([127, 0, 0, 2]).await).await;
-    front.told("turned away: as many connections as one address may have").await;
+    test.event("rejected: the limit of connections per address is reached").await;
     closed(&mut from([127, 0, 0, 3]).await).await;
-    front.told("turned away: as many connections as the server takes").await;
+    test.event("rejected: the limit of connections is reached").await;
     assert_eq!(server.binds().connections(), 2);
 }
 
 #[tokio::test]
-async fn ten_thousand_connections_without_a_bind_keep_nobody_out() {
+async fn ten_thousand_connections_without_a_bind_do_not_block_binds() {
     let limits = ServerLimits { connections: 100, connections_per_address: 100, ..ServerLimits::default() };
-    let (server, address, front) = serve(limits, Config::default()).await;
-    let _lines = front.echo();
+    let (server, address, test) = serve(limits, Config::default()).await;
+    let _events = test.echo();
     let (early, _inbox) = esme(address, "shop", TRX).await;
     let mut idle = VecDeque::new();
     for number in 0..10_000 {
         let stream = TcpStream::connect(address).await.unwrap();
-        // Closed by a reset, its port is free again at once.
+        // A reset frees the port at once.
         stream.set_zero_linger().unwrap();
         idle.push_back(stream);
         if idle.len() > 500 {
@@ -155,10 +155,10 @@ async fn ten_thousand_connections_without_a_bind_keep_nobody_out() {
         }
         if number % 1000 == 999 {
             let (client, _inbox) = esme(address, "shop", TRX).await;
-            let answer = client.submit(&submit(b"through")).await.unwrap();
-            assert_eq!(answer.message_id(), b"through");
+            let answer = client.submit(&submit(b"accepted")).await.unwrap();
+            assert_eq!(answer.message_id(), b"accepted");
             client.unbind().await;
-            assert!(server.binds().connections() <= 200, "twice the cap");
+            assert!(server.binds().connections() <= 200, "twice the limit");
         }
     }
     let answer = early.submit(&submit(b"still bound")).await.unwrap();
@@ -166,31 +166,35 @@ async fn ten_thousand_connections_without_a_bind_keep_nobody_out() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_get_on_is_closed() {
-    let (desk, mut front) = desk();
+async fn a_client_that_does_not_bind_in_time_is_closed() {
+    let (service, mut test) = test_service();
     let certificate = Certificate::for_localhost().unwrap();
     let config = Config { session_init_timeout: Duration::from_millis(300), ..Config::default() };
     let secure = Listener::bind("127.0.0.1:0", config).await.unwrap();
     let secure = secure.tls(certificate.server_config());
     let plain = Listener::bind("127.0.0.1:0", config).await.unwrap();
-    let server = Server::builder(desk).listen(plain).listen(secure).start().unwrap();
+    let server = Server::builder(service).listen(plain).listen(secure).start().unwrap();
     let [plain, secure] = *server.local_addrs() else { panic!() };
 
-    // Not a word, then a word that is never finished: octet after octet, each in time.
+    // A client that sends nothing, then clients that send an incomplete PDU, octet by octet.
     closed(&mut TcpStream::connect(secure).await.unwrap()).await;
-    front.told("not bound: the client did not complete the TLS handshake in time").await;
+    test.event("not bound: the client did not complete the TLS handshake within session_init_timeout").await;
     let hello = [0x16, 0x03, 0x01, 0x40, 0x00];
     let bind = [0, 0, 0, 100, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 1];
-    for (address, octets, why) in [
-        (secure, &hello[..], "not bound: the client did not complete the TLS handshake in time"),
-        (plain, &bind[..], "not bound: no bind: no bind within session_init_timeout"),
+    for (address, octets, expected) in [
+        (
+            secure,
+            &hello[..],
+            "not bound: the client did not complete the TLS handshake within session_init_timeout",
+        ),
+        (plain, &bind[..], "not bound: the session ended before a bind: no bind within session_init_timeout"),
     ] {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let mut octets = octets.iter().copied().chain(std::iter::repeat(b'x')).take(80);
         let mut answer = [0; 64];
         let slowly = async {
             loop {
-                // Once the server has closed the connection, this fails sooner or later.
+                // Fails after the server has closed the connection.
                 if let Some(octet) = octets.next()
                     && stream.write_all(&[octet]).await.is_err()
                 {
@@ -202,8 +206,8 @@ async fn a_client_that_does_not_get_on_is_closed() {
                 }
             }
         };
-        timeout(PATIENCE, slowly).await.expect("it is held for ever");
-        front.told(why).await;
+        timeout(TIMEOUT, slowly).await.expect("the connection is not closed");
+        test.event(expected).await;
     }
     while server.binds().connections() > 0 {
         tokio::task::yield_now().await;
@@ -211,8 +215,8 @@ async fn a_client_that_does_not_get_on_is_closed() {
 }
 
 #[tokio::test]
-async fn a_delivery_goes_where_there_is_room() {
-    let (server, address, _front) = serve(ServerLimits::default(), Config::default()).await;
+async fn deliveries_are_spread_over_the_receiving_binds() {
+    let (server, address, _test) = serve(ServerLimits::default(), Config::default()).await;
     let (_transmitter, mut nothing) = esme(address, "shop", BindMode::Transmitter).await;
     let error = server.deliver(b"shop", &deliver(b"?")).await.unwrap_err();
     assert_eq!(error, RequestError::NeverSent(NotSentReason::NoBind), "a transmitter receives nothing");
@@ -233,7 +237,7 @@ async fn a_delivery_goes_where_there_is_room() {
         held.push(delivered(&mut first).await);
         held.push(delivered(&mut second).await);
     }
-    // What the ESME answers is told.
+    // The status of the ESME is returned.
     held.pop().unwrap().refuse(CommandStatus::RX_P_APPN).unwrap();
     for message in held {
         message.accept().unwrap();
@@ -244,15 +248,18 @@ async fn a_delivery_goes_where_there_is_room() {
     }
     let refused = Err(RequestError::Refused(CommandStatus::RX_P_APPN));
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 3);
-    assert_eq!(outcomes[3], refused, "the last one that came to the second");
+    assert_eq!(outcomes[3], refused, "the last delivery on the second bind");
     drop(server);
-    assert!(other.recv().await.is_none() && nothing.recv().await.is_none(), "nobody else got anything");
+    assert!(
+        other.recv().await.is_none() && nothing.recv().await.is_none(),
+        "no other bind received anything"
+    );
 }
 
 #[tokio::test]
 async fn a_delivery_moves_to_another_bind_only_if_it_never_left() {
     let config = Config { window: 1, ..Config::default() };
-    let (server, address, _front) = serve(ServerLimits::default(), config).await;
+    let (server, address, _test) = serve(ServerLimits::default(), config).await;
     let (leaving, mut first) = esme(address, "shop", TRX).await;
     let (sent, waits) = (deliver(b"sent"), deliver(b"waits"));
     let mut sent = Box::pin(server.deliver(b"shop", &sent));
@@ -274,8 +281,8 @@ async fn a_delivery_moves_to_another_bind_only_if_it_never_left() {
     outcome.unwrap();
 }
 
-/// Binds, takes some of what is delivered, breaks the connection, and so on.
-async fn fickle(address: SocketAddr, seen: mpsc::UnboundedSender<Vec<u8>>) {
+/// Binds, accepts 20 messages, aborts the connection, and starts again.
+async fn unstable_receiver(address: SocketAddr, seen: mpsc::UnboundedSender<Vec<u8>>) {
     loop {
         let (client, mut inbox) = esme(address, "shop", BindMode::Receiver).await;
         for _ in 0..20 {
@@ -288,12 +295,12 @@ async fn fickle(address: SocketAddr, seen: mpsc::UnboundedSender<Vec<u8>>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn receivers_that_come_and_go_get_nothing_twice() {
-    let (server, address, _front) = serve(ServerLimits::default(), Config::default()).await;
+async fn unstable_receivers_get_no_message_twice() {
+    let (server, address, _test) = serve(ServerLimits::default(), Config::default()).await;
     let (sender, mut seen) = mpsc::unbounded_channel();
     let mut receivers = tokio::task::JoinSet::new();
     for _ in 0..3 {
-        receivers.spawn(fickle(address, sender.clone()));
+        receivers.spawn(unstable_receiver(address, sender.clone()));
     }
     let mut deliveries = tokio::task::JoinSet::new();
     for number in 0..1000_u32 {
@@ -302,14 +309,14 @@ async fn receivers_that_come_and_go_get_nothing_twice() {
             let text = number.to_be_bytes();
             loop {
                 match binds.deliver(b"shop", &deliver(&text)).await {
-                    // Nobody has seen it: once more, when someone is there.
+                    // Not sent: safe to deliver again.
                     Err(RequestError::NeverSent(_)) => tokio::task::yield_now().await,
                     outcome => return (text, outcome.map(|_| ())),
                 }
             }
         });
     }
-    let outcomes = timeout(PATIENCE, deliveries.join_all()).await.expect("a delivery hangs");
+    let outcomes = timeout(TIMEOUT, deliveries.join_all()).await.expect("a delivery hangs");
     receivers.shutdown().await;
     drop(sender);
     let mut times = HashMap::new();
@@ -325,14 +332,14 @@ async fn receivers_that_come_and_go_get_nothing_twice() {
         }
     }
     let unknown = outcomes.iter().filter(|(_, outcome)| outcome.is_err()).count();
-    assert!(unknown > 0 && unknown < 1000, "the connections break in the middle: {unknown}");
+    assert!(unknown > 0 && unknown < 1000, "some deliveries are interrupted: {unknown}");
 }
 
 #[tokio::test]
-async fn a_bind_that_sends_faster_than_it_may_is_throttled() {
+async fn a_bind_above_its_rate_limit_is_throttled() {
     let limits = ServerLimits { rate: Some(Rate::per_second(5)), ..ServerLimits::default() };
-    let (_server, address, front) = serve(limits, Config::default()).await;
-    let mut lines = front.echo();
+    let (_server, address, test) = serve(limits, Config::default()).await;
+    let mut events = test.echo();
     let (shop, _inbox) = esme(address, "shop", TRX).await;
     let (vip, _inbox) = esme(address, "vip", TRX).await;
     let count = async |client: &Client| {
@@ -345,36 +352,36 @@ async fn a_bind_that_sends_faster_than_it_may_is_throttled() {
         let throttled = |outcome: &&Result<_, _>| matches!(outcome, Err(Some(CommandStatus::RTHROTTLED)));
         outcomes.iter().filter(throttled).count()
     };
-    assert_eq!(count(&shop).await, 3, "five of eight");
-    told(&mut lines, "throttled shop").await;
-    assert_eq!(count(&vip).await, 0, "the service allows it more");
+    assert_eq!(count(&shop).await, 3, "five of eight are within the limit");
+    event(&mut events, "throttled shop").await;
+    assert_eq!(count(&vip).await, 0, "the service sets a higher limit");
 }
 
 #[tokio::test]
-async fn answers_come_late_from_elsewhere_or_not_at_all() {
+async fn requests_can_be_answered_later_or_dropped() {
     let config = Config { max_unanswered: 2, ..Config::default() };
-    let (_server, address, mut front) = serve(ServerLimits::default(), config).await;
+    let (_server, address, mut test) = serve(ServerLimits::default(), config).await;
     let (client, _inbox) = esme(address, "shop", TRX).await;
     let messages = [submit(b"1"), submit(b"2"), submit(b"3")];
     let [mut first, mut second, third] = messages.each_ref().map(|message| Box::pin(client.submit(message)));
     begin(&mut first).await;
     begin(&mut second).await;
-    let (bound, held) = front.message().await;
-    let (_, dropped) = front.message().await;
+    let (bound, held) = test.message().await;
+    let (_, dropped) = test.message().await;
     assert_eq!((bound.system_id(), held.get().text()), (&b"shop"[..], &b"1"[..]));
-    // So many wait, and no more.
+    // The limit of unanswered requests is reached.
     assert_eq!(third.await.unwrap_err(), RequestError::Refused(CommandStatus::RTHROTTLED));
     drop(dropped);
     let error = second.await.unwrap_err();
-    assert_eq!(error, RequestError::Refused(CommandStatus::RSYSERR), "the client keeps it");
+    assert_eq!(error, RequestError::Refused(CommandStatus::RSYSERR), "a temporary error");
     held.accept().unwrap();
     first.await.unwrap();
 }
 
 #[tokio::test]
-async fn requests_run_side_by_side_and_end_with_their_session() {
-    let (_server, address, front) = serve(ServerLimits::default(), Config::default()).await;
-    let mut lines = front.echo();
+async fn requests_run_concurrently_and_are_cancelled_with_their_session() {
+    let (_server, address, test) = serve(ServerLimits::default(), Config::default()).await;
+    let mut events = test.echo();
     let (client, _inbox) = esme(address, "shop", TRX).await;
     let forever = submit(b"forever");
     let mut waits = Box::pin(client.submit(&forever));
@@ -382,14 +389,14 @@ async fn requests_run_side_by_side_and_end_with_their_session() {
     assert_eq!(client.submit(&submit(b"2")).await.unwrap().message_id(), b"2");
     begin(&mut waits).await;
     client.abort().await;
-    told(&mut lines, "request dropped").await;
+    event(&mut events, "request dropped").await;
 }
 
 #[tokio::test]
-async fn a_bind_goes_on_while_all_its_requests_wait() {
+async fn a_bind_works_while_all_its_requests_wait() {
     let config = Config { max_unanswered: 1, ..Config::default() };
-    let (server, address, front) = serve(ServerLimits::default(), config).await;
-    let mut lines = front.echo();
+    let (server, address, test) = serve(ServerLimits::default(), config).await;
+    let mut events = test.echo();
     let (client, mut inbox) = esme(address, "shop", TRX).await;
     let (forever, receipt) = (submit(b"forever"), deliver(b"3"));
     let mut waits = Box::pin(client.submit(&forever));
@@ -401,30 +408,30 @@ async fn a_bind_goes_on_while_all_its_requests_wait() {
     });
     outcome.unwrap();
     client.abort().await;
-    told(&mut lines, "ended shop: the connection ended without unbind").await;
+    event(&mut events, "ended shop: the connection ended without unbind").await;
 }
 
 #[tokio::test]
-async fn a_panic_of_the_service_is_about_one_request() {
-    let (server, address, front) = serve(ServerLimits::default(), Config::default()).await;
-    let mut lines = front.echo();
+async fn a_panic_of_the_service_affects_one_request() {
+    let (server, address, test) = serve(ServerLimits::default(), Config::default()).await;
+    let mut events = test.echo();
     let (client, _inbox) = esme(address, "shop", TRX).await;
-    for trap in ["trap", "later a trap"] {
-        let error = client.submit(&submit(trap.as_bytes())).await.unwrap_err();
+    for text in ["panic", "panic later"] {
+        let error = client.submit(&submit(text.as_bytes())).await.unwrap_err();
         assert_eq!(error, RequestError::Refused(CommandStatus::RSYSERR));
     }
     assert_eq!(client.submit(&submit(b"1")).await.unwrap().message_id(), b"1");
-    let (trapped, _inbox) = connect(address).await;
-    let error = bind(&trapped, "trap", "secret", TRX).await.unwrap_err();
+    let (panics, _inbox) = connect(address).await;
+    let error = bind(&panics, "panic", "secret", TRX).await.unwrap_err();
     assert_eq!(error, RequestError::Refused(CommandStatus::RBINDFAIL));
-    trapped.closed().await;
+    panics.closed().await;
     assert_eq!(server.binds().list().len(), 1);
-    told(&mut lines, "bound shop").await;
+    event(&mut events, "bound shop").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_last_place_is_free_once_its_holder_has_unbound() {
-    let (_server, address, _front) = serve(ServerLimits::default(), Config::default()).await;
+async fn an_account_can_bind_again_at_once_after_its_unbind() {
+    let (_server, address, _test) = serve(ServerLimits::default(), Config::default()).await;
     for _ in 0..200 {
         let (client, _inbox) = esme(address, "vip", TRX).await;
         assert_eq!(client.unbind().await.reason, CloseReason::Unbound);
@@ -432,21 +439,21 @@ async fn the_last_place_is_free_once_its_holder_has_unbound() {
 }
 
 #[tokio::test]
-async fn a_shutdown_lets_what_is_under_way_finish() {
-    let (server, address, mut front) = serve(ServerLimits::default(), Config::default()).await;
+async fn a_shutdown_completes_requests_in_flight() {
+    let (server, address, mut test) = serve(ServerLimits::default(), Config::default()).await;
     let (client, mut inbox) = esme(address, "shop", TRX).await;
     let idle = connect(address).await.0;
     let (question, receipt) = (submit(b"?"), deliver(b"!"));
     let mut submitted = Box::pin(client.submit(&question));
     begin(&mut submitted).await;
-    let (_, held) = front.message().await;
+    let (_, held) = test.message().await;
     let binds = server.binds().clone();
     let mut delivering = Box::pin(binds.deliver(b"shop", &receipt));
     begin(&mut delivering).await;
     let arrived = delivered(&mut inbox).await;
 
-    let stopping = tokio::spawn(server.shutdown(PATIENCE));
-    // Nobody else gets in.
+    let stopping = tokio::spawn(server.shutdown(TIMEOUT));
+    // Connections without a bind are closed.
     idle.closed().await;
     held.accept().unwrap();
     submitted.await.unwrap();
@@ -459,37 +466,37 @@ async fn a_shutdown_lets_what_is_under_way_finish() {
     assert_eq!(reasons, [CloseReason::Unbound]);
     assert_eq!(client.closed().await.reason, CloseReason::PeerUnbound);
     assert_eq!(binds.connections(), 0);
-    assert!(TcpStream::connect(address).await.is_err(), "it still listens");
+    assert!(TcpStream::connect(address).await.is_err(), "the server still listens");
     let error = binds.deliver(b"shop", &receipt).await.unwrap_err();
     assert_eq!(error, RequestError::NeverSent(NotSentReason::NoBind));
 }
 
 #[tokio::test]
-async fn a_shutdown_waits_no_longer_than_it_is_told() {
-    let (server, address, mut front) = serve(ServerLimits::default(), Config::default()).await;
+async fn a_shutdown_aborts_after_its_timeout() {
+    let (server, address, mut test) = serve(ServerLimits::default(), Config::default()).await;
     let (client, _inbox) = esme(address, "shop", TRX).await;
     let question = submit(b"?");
     let mut submitted = Box::pin(client.submit(&question));
     begin(&mut submitted).await;
-    let (_, _held) = front.message().await;
+    let (_, _held) = test.message().await;
     let shutdown = server.shutdown(Duration::from_millis(50)).await;
     assert_eq!((shutdown.aborted(), shutdown.ended.len()), (1, 1));
     let error = submitted.await.unwrap_err();
     assert_eq!(error, RequestError::Unanswered(UnansweredReason::Closed(CloseReason::Disconnected)));
-    front.told("ended shop: aborted").await;
+    test.event("ended shop: aborted").await;
 }
 
 #[tokio::test]
-async fn a_server_that_is_dropped_ends_every_session() {
-    let (server, address, mut front) = serve(ServerLimits::default(), Config::default()).await;
+async fn dropping_a_server_aborts_every_session() {
+    let (server, address, mut test) = serve(ServerLimits::default(), Config::default()).await;
     let (bound, _inbox) = esme(address, "shop", TRX).await;
     let (idle, _inbox) = connect(address).await;
     let binds = server.binds().clone();
     drop(server);
     assert_eq!(bound.closed().await.reason, CloseReason::Disconnected);
     idle.closed().await;
-    front.told("ended shop: aborted").await;
-    timeout(PATIENCE, async {
+    test.event("ended shop: aborted").await;
+    timeout(TIMEOUT, async {
         while binds.connections() > 0 {
             tokio::task::yield_now().await;
         }
@@ -500,40 +507,40 @@ async fn a_server_that_is_dropped_ends_every_session() {
 }
 
 #[tokio::test]
-async fn a_decision_ends_with_its_client_its_time_or_its_server() {
-    let (server, address, mut front) = serve(ServerLimits::default(), Config::default()).await;
+async fn a_bind_decision_is_cancelled_by_disconnect_shutdown_and_timeout() {
+    let (server, address, mut test) = serve(ServerLimits::default(), Config::default()).await;
     let (client, _inbox) = connect(address).await;
     let undecided = Bind { system_id: COctets::new(b"undecided").unwrap(), ..Bind::default() };
     let mut binding = Box::pin(client.bind(&undecided));
     begin(&mut binding).await;
-    front.told("decision begun").await;
+    test.event("decision begun").await;
     client.abort().await;
-    front.told("decision dropped").await;
-    front.told("not bound: no bind: the connection ended without unbind").await;
+    test.event("decision dropped").await;
+    test.event("not bound: the session ended before a bind: the connection ended without unbind").await;
 
     let (client, _inbox) = connect(address).await;
     let mut binding = Box::pin(client.bind(&undecided));
     begin(&mut binding).await;
-    front.told("decision begun").await;
-    let (shutdown, answer) = tokio::join!(server.shutdown(PATIENCE), binding);
+    test.event("decision begun").await;
+    let (shutdown, answer) = tokio::join!(server.shutdown(TIMEOUT), binding);
     assert_eq!(answer.unwrap_err(), RequestError::Refused(CommandStatus::RBINDFAIL));
     assert_eq!((shutdown.not_bound, shutdown.ended.len()), (1, 0));
-    front.told("decision dropped").await;
+    test.event("decision dropped").await;
 
     let limits = ServerLimits { decision_timeout: Duration::from_millis(50), ..ServerLimits::default() };
-    let (_server, address, mut front) = serve(limits, Config::default()).await;
+    let (_server, address, mut test) = serve(limits, Config::default()).await;
     let (client, _inbox) = connect(address).await;
     let answer = client.bind(&undecided).await;
     assert_eq!(answer.unwrap_err(), RequestError::Refused(CommandStatus::RBINDFAIL));
-    front.told("decision dropped").await;
-    front.told("refused undecided: ESME_RBINDFAIL").await;
+    test.event("decision dropped").await;
+    test.event("refused undecided: ESME_RBINDFAIL").await;
 }
 
 #[tokio::test]
-async fn times_without_end_are_times() {
+async fn timeouts_may_be_unlimited() {
     let config = Config { session_init_timeout: Duration::MAX, ..Config::default() };
     let limits = ServerLimits { decision_timeout: Duration::MAX, ..ServerLimits::default() };
-    let (server, address, _front) = serve(limits, config).await;
+    let (server, address, _test) = serve(limits, config).await;
     let (client, _inbox) = esme(address, "shop", TRX).await;
     let (shutdown, end) = tokio::join!(server.shutdown(Duration::MAX), client.closed());
     assert_eq!((shutdown.ended.len(), shutdown.aborted()), (1, 0));
@@ -546,7 +553,7 @@ async fn an_observer_that_holds_a_handle_can_be_replaced() {
     impl Observer for Holds {
         fn observe(&mut self, _: Instant, _: Direction, _: ObservedPdu<'_>) {}
     }
-    let (_server, address, _front) = serve(ServerLimits::default(), Config::default()).await;
+    let (_server, address, _test) = serve(ServerLimits::default(), Config::default()).await;
     let (client, _inbox) = connect(address).await;
     client.observe(Holds(client.clone()));
     client.observe(());
@@ -554,42 +561,42 @@ async fn an_observer_that_holds_a_handle_can_be_replaced() {
 }
 
 #[tokio::test]
-async fn an_observer_that_panics_ends_its_session_alone() {
-    struct Trap;
-    impl Observer for Trap {
+async fn an_observer_that_panics_ends_only_its_session() {
+    struct Panics;
+    impl Observer for Panics {
         fn observe(&mut self, _: Instant, _: Direction, _: ObservedPdu<'_>) {
-            panic!("as asked");
+            panic!("expected panic");
         }
     }
-    let (server, address, mut front) = serve(ServerLimits::default(), Config::default()).await;
-    let (trapped, _inbox) = esme(address, "trapped", TRX).await;
+    let (server, address, mut test) = serve(ServerLimits::default(), Config::default()).await;
+    let (panics, _inbox) = esme(address, "panics", TRX).await;
     let (shop, _inbox) = esme(address, "shop", TRX).await;
-    server.binds().of(b"trapped")[0].peer().observe(Trap);
-    let error = trapped.submit(&submit(b"1")).await.unwrap_err();
+    server.binds().of(b"panics")[0].peer().observe(Panics);
+    let error = panics.submit(&submit(b"1")).await.unwrap_err();
     assert_eq!(error, RequestError::Unanswered(UnansweredReason::Closed(CloseReason::Disconnected)));
-    front.told("ended trapped: aborted").await;
-    let _lines = front.echo();
+    test.event("ended panics: aborted").await;
+    let _events = test.echo();
     assert_eq!(shop.submit(&submit(b"2")).await.unwrap().message_id(), b"2");
     assert_eq!(server.binds().list().len(), 1);
 }
 
 #[tokio::test]
-async fn a_bind_survives_an_observer_that_panics_over_an_answer() {
-    struct Trap;
-    impl Observer for Trap {
+async fn an_observer_that_panics_on_a_response_does_not_end_the_bind() {
+    struct Panics;
+    impl Observer for Panics {
         fn observe(&mut self, _: Instant, direction: Direction, _: ObservedPdu<'_>) {
-            assert_eq!(direction, Direction::In, "as asked");
+            assert_eq!(direction, Direction::In, "expected panic");
         }
     }
     let limits = ServerLimits { rate: Some(Rate::per_second(1)), ..ServerLimits::default() };
-    let (server, address, front) = serve(limits, Config::default()).await;
-    let mut lines = front.echo();
+    let (server, address, test) = serve(limits, Config::default()).await;
+    let mut events = test.echo();
     let (shop, _inbox) = esme(address, "shop", TRX).await;
     shop.submit(&submit(b"1")).await.unwrap();
-    server.binds().of(b"shop")[0].peer().observe(Trap);
+    server.binds().of(b"shop")[0].peer().observe(Panics);
     let error = shop.submit(&submit(b"2")).await.unwrap_err();
     assert_eq!(error, RequestError::Refused(CommandStatus::RTHROTTLED));
     server.binds().of(b"shop")[0].peer().observe(());
     shop.unbind().await;
-    told(&mut lines, "ended shop: the peer unbound").await;
+    event(&mut events, "ended shop: the peer unbound").await;
 }

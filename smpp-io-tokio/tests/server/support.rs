@@ -1,4 +1,4 @@
-//! A service that passes everything on to the test, and the clients that bind to it.
+//! A service that passes requests and events to the test, and helpers for clients.
 
 use std::future::{Future, pending, poll_fn};
 use std::net::SocketAddr;
@@ -18,47 +18,47 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-/// What takes longer never happens.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// The test fails if something takes longer.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Passes what it is asked on to the test, and tells what happens in lines.
-pub(crate) struct EventRouter {
+/// Passes the requests to the test, and the events as lines.
+pub(crate) struct TestService {
     requests: mpsc::UnboundedSender<(BoundSession, Inbound<Smsc>)>,
-    told: mpsc::UnboundedSender<String>,
+    events: mpsc::UnboundedSender<String>,
 }
 
-/// The test's side of the desk.
-pub(crate) struct Front {
+/// Receives the requests and the events of a [`TestService`].
+pub(crate) struct TestHandle {
     requests: mpsc::UnboundedReceiver<(BoundSession, Inbound<Smsc>)>,
-    told: mpsc::UnboundedReceiver<String>,
+    events: mpsc::UnboundedReceiver<String>,
 }
 
-pub(crate) fn desk() -> (EventRouter, Front) {
-    let (requests, for_test) = mpsc::unbounded_channel();
-    let (told, lines) = mpsc::unbounded_channel();
-    (EventRouter { requests, told }, Front { requests: for_test, told: lines })
+pub(crate) fn test_service() -> (TestService, TestHandle) {
+    let (request_sender, requests) = mpsc::unbounded_channel();
+    let (event_sender, events) = mpsc::unbounded_channel();
+    (TestService { requests: request_sender, events: event_sender }, TestHandle { requests, events })
 }
 
-/// Says when it is dropped.
-struct Dropped(&'static str, mpsc::UnboundedSender<String>);
+/// Sends an event when it is dropped.
+struct ReportsDrop(&'static str, mpsc::UnboundedSender<String>);
 
-impl Drop for Dropped {
+impl Drop for ReportsDrop {
     fn drop(&mut self) {
         let _ = self.1.send(format!("{} dropped", self.0));
     }
 }
 
-impl Service for EventRouter {
+impl Service for TestService {
     async fn bind(&self, request: &BindRequest) -> Result<Admission, CommandStatus> {
         let bind = request.bind();
         match bind.system_id.as_bytes() {
             b"undecided" => {
-                let _dropped = Dropped("decision", self.told.clone());
-                let _ = self.told.send("decision begun".into());
+                let _dropped = ReportsDrop("decision", self.events.clone());
+                let _ = self.events.send("decision begun".into());
                 pending().await
             }
             _ if !bind.password.equals(b"secret") => Err(CommandStatus::RINVPASWD),
-            b"trap" => panic!("as asked"),
+            b"panic" => panic!("expected panic"),
             b"vip" => Ok(Admission { binds: Some(1), rate: Some(Rate::per_second(1000)) }),
             _ => Ok(Admission::default()),
         }
@@ -71,13 +71,13 @@ impl Service for EventRouter {
         };
         match &*text {
             b"forever" => {
-                let _dropped = Dropped("request", self.told.clone());
+                let _dropped = ReportsDrop("request", self.events.clone());
                 return pending().await;
             }
-            b"trap" => panic!("as asked"),
-            b"later a trap" => {
+            b"panic" => panic!("expected panic"),
+            b"panic later" => {
                 tokio::task::yield_now().await;
-                panic!("as asked");
+                panic!("expected panic");
             }
             _ => {}
         }
@@ -86,7 +86,7 @@ impl Service for EventRouter {
 
     fn event(&self, event: ServerEvent<'_>) {
         let line = match event {
-            ServerEvent::ConnectionRejected { reason: cap, .. } => format!("turned away: {cap}"),
+            ServerEvent::ConnectionRejected { reason, .. } => format!("rejected: {reason}"),
             ServerEvent::NotBound { error: Some(error), .. } => format!("not bound: {error}"),
             ServerEvent::NotBound { error: None, .. } => "not bound".into(),
             ServerEvent::BindRefused { system_id, status, .. } => {
@@ -97,19 +97,19 @@ impl Service for EventRouter {
             ServerEvent::Ended { bound, end } => format!("ended {}: {end}", bound.system_id().escape_ascii()),
             _ => return,
         };
-        let _ = self.told.send(line);
+        let _ = self.events.send(line);
     }
 }
 
-impl Front {
-    /// The next message, with who sent it.
+impl TestHandle {
+    /// Waits for the next message. Returns it and its bind.
     pub(crate) async fn message(&mut self) -> (BoundSession, InboundRequest<Smsc, SubmitSm<'static>>) {
-        let next = timeout(PATIENCE, self.requests.recv()).await.expect("no message");
+        let next = timeout(TIMEOUT, self.requests.recv()).await.expect("no message");
         let Some((bound, Inbound::SubmitSm(message))) = next else { panic!("no message") };
         (bound, message)
     }
 
-    /// Answers each message with its own text as the id, from now on.
+    /// Responds to each message with its text as the message id, from now on. Returns the events.
     pub(crate) fn echo(mut self) -> mpsc::UnboundedReceiver<String> {
         tokio::spawn(async move {
             while let Some((_, request)) = self.requests.recv().await {
@@ -119,27 +119,28 @@ impl Front {
                 let _ = message.respond(Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }));
             }
         });
-        self.told
+        self.events
     }
 
-    /// Waits until it is told that.
-    pub(crate) async fn told(&mut self, line: &str) {
-        told(&mut self.told, line).await;
+    /// Waits for an event.
+    pub(crate) async fn event(&mut self, expected: &str) {
+        event(&mut self.events, expected).await;
     }
 }
 
-pub(crate) async fn told(lines: &mut mpsc::UnboundedReceiver<String>, expected: &str) {
-    let wait = async { while lines.recv().await.is_some_and(|line| line != expected) {} };
-    timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("never told: {expected}"));
+/// Waits for an event.
+pub(crate) async fn event(events: &mut mpsc::UnboundedReceiver<String>, expected: &str) {
+    let wait = async { while events.recv().await.is_some_and(|line| line != expected) {} };
+    timeout(TIMEOUT, wait).await.unwrap_or_else(|_| panic!("no event: {expected}"));
 }
 
-/// A server on one plain address.
-pub(crate) async fn serve(limits: ServerLimits, config: Config) -> (Server, SocketAddr, Front) {
-    let (desk, front) = desk();
+/// Starts a server with one listener without TLS.
+pub(crate) async fn serve(limits: ServerLimits, config: Config) -> (Server, SocketAddr, TestHandle) {
+    let (service, test) = test_service();
     let listener = Listener::bind("127.0.0.1:0", config).await.unwrap();
-    let server = Server::builder(desk).limits(limits).listen(listener).start().unwrap();
+    let server = Server::builder(service).limits(limits).listen(listener).start().unwrap();
     let address = server.local_addrs()[0];
-    (server, address, front)
+    (server, address, test)
 }
 
 pub(crate) async fn connect(address: SocketAddr) -> (Client, Inbox<Esme>) {
@@ -158,10 +159,10 @@ pub(crate) async fn bind(
         password: Password::new(password.as_bytes()).unwrap(),
         ..Bind::default()
     };
-    timeout(PATIENCE, client.bind(&bind)).await.expect("no answer to the bind").map(|_| ())
+    timeout(TIMEOUT, client.bind(&bind)).await.expect("no answer to the bind").map(|_| ())
 }
 
-/// A bound ESME.
+/// Connects and binds an ESME.
 pub(crate) async fn esme(address: SocketAddr, system_id: &str, mode: BindMode) -> (Client, Inbox<Esme>) {
     let (client, inbox) = connect(address).await;
     bind(&client, system_id, "secret", mode).await.unwrap();
@@ -176,24 +177,24 @@ pub(crate) fn deliver(text: &[u8]) -> DeliverSm<'_> {
     DeliverSm { short_message: ShortMessage::new(text).unwrap(), ..DeliverSm::default() }
 }
 
-/// The next message at an ESME.
+/// Waits for the next message at an ESME.
 pub(crate) async fn delivered(inbox: &mut Inbox<Esme>) -> InboundRequest<Esme, DeliverSm<'static>> {
-    let inbound = timeout(PATIENCE, inbox.recv()).await.expect("nothing was delivered");
+    let inbound = timeout(TIMEOUT, inbox.recv()).await.expect("nothing was delivered");
     let Some(Inbound::DeliverSm(message)) = inbound else { panic!("nothing was delivered") };
     message
 }
 
-/// As far as the future goes by itself.
+/// Polls a future once; it must not complete.
 pub(crate) async fn begin(future: &mut (impl Future + Unpin)) {
-    let begun = poll_fn(|cx| Poll::Ready(std::pin::Pin::new(&mut *future).poll(cx).is_pending())).await;
-    assert!(begun, "it is done at once");
+    let is_pending = poll_fn(|cx| Poll::Ready(std::pin::Pin::new(&mut *future).poll(cx).is_pending())).await;
+    assert!(is_pending, "the future completed");
 }
 
-/// Reads until the server has closed the connection.
+/// Waits until the server has closed the connection.
 pub(crate) async fn closed(stream: &mut TcpStream) {
     let mut octets = [0; 64];
     let end = async { while let Ok(1..) = stream.read(&mut octets).await {} };
-    timeout(PATIENCE, end).await.expect("the connection is not closed");
+    timeout(TIMEOUT, end).await.expect("the connection is not closed");
 }
 
 pub(crate) const TRX: BindMode = BindMode::Transceiver;

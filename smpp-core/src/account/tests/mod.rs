@@ -1,23 +1,25 @@
-//! Short stories: one account, an SMSC made of sessions, and time that passes when told.
+//! Scenario tests: one account, an SMSC made of sessions, and simulated time.
 
-mod deliveries;
 mod event_router;
-mod links;
-mod messages;
 mod queue;
+mod receiving;
+mod reconnect;
+mod sending;
 
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
+use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::*;
 use crate::pdu::{
-    BindResp, DeliverSm, EsmClass, MessageState as S, RegisteredDelivery, ShortMessage, SubmitSm,
-    SubmitSmResp,
+    BindMode, BindResp, CommandStatus, DeliverSm, EsmClass, MessageState as S, RegisteredDelivery,
+    ShortMessage, SubmitSm, SubmitSmResp,
 };
 use crate::provider::Provider;
 use crate::session::{self, Config, Request, Session, Smsc};
+use crate::time::Instant;
 use crate::wire::COctets;
 
 const PORT: u16 = 2776;
@@ -39,36 +41,38 @@ fn template() -> SubmitSm<'static> {
     }
 }
 
-/// The SMSC's end of one connection.
+/// The SMSC side of one connection.
 struct Server {
     link: LinkId,
     session: Session<Smsc, ()>,
 }
 
-/// An account and the SMSC it binds to.
-struct World {
+/// An account and the SMSC that it binds to.
+struct Simulation {
     now: Instant,
     account: Account,
     servers: Vec<Server>,
-    /// What the host's name resolves to, and which of it nobody answers at.
+    /// The addresses of the host's name.
     addresses: Vec<SocketAddr>,
-    dead: Vec<SocketAddr>,
-    /// What binds and messages are answered with.
+    /// The addresses at which no server answers.
+    unreachable: Vec<SocketAddr>,
+    /// The statuses of the next bind responses; then `ESME_ROK`.
     bind_status: Vec<CommandStatus>,
+    /// The statuses of the next `submit_sm_resp`; then `ESME_ROK`.
     submit_status: Vec<CommandStatus>,
-    /// Whether messages are answered at all.
+    /// Whether the SMSC answers messages.
     answers: bool,
-    /// The id that each is accepted with; a number of its own if none is given.
+    /// The id of each accepted message; a new number for each if `None`.
     id: Option<&'static str>,
-    /// What deliveries were refused with.
+    /// The statuses with which the account refused deliveries.
     refusals: Vec<CommandStatus>,
-    /// What was submitted: on which connection, when, the text.
+    /// The submitted messages: connection, time, text.
     submitted: Vec<(LinkId, Instant, String)>,
     connects: Vec<(Instant, SocketAddr)>,
     events: Vec<Event>,
 }
 
-impl World {
+impl Simulation {
     fn new(options: Options) -> Self {
         let account = Account::new(options, Instant::ZERO).unwrap();
         Self {
@@ -76,7 +80,7 @@ impl World {
             account,
             servers: Vec::new(),
             addresses: vec![address(1)],
-            dead: Vec::new(),
+            unreachable: Vec::new(),
             bind_status: Vec::new(),
             submit_status: Vec::new(),
             answers: true,
@@ -88,7 +92,7 @@ impl World {
         }
     }
 
-    /// Lets everything happen that can happen now.
+    /// Moves octets and does actions until nothing is left to do at this time.
     fn settle(&mut self) {
         loop {
             self.events.extend(core::iter::from_fn(|| self.account.poll_event()));
@@ -99,7 +103,7 @@ impl World {
                 }
                 Some(Action::Connect { link, address }) => {
                     self.connects.push((self.now, address));
-                    if self.dead.contains(&address) {
+                    if self.unreachable.contains(&address) {
                         self.account.handle_connect_failed(self.now, link, ConnectFailure::Network);
                     } else {
                         let session = Session::new(Config { rate: None, ..Config::default() }, self.now);
@@ -117,7 +121,7 @@ impl World {
         }
     }
 
-    /// Moves octets both ways. Whether there were any.
+    /// Moves octets both ways, and returns whether there were any.
     fn exchange(&mut self) -> bool {
         let mut moved = false;
         for index in 0..self.servers.len() {
@@ -180,8 +184,8 @@ impl World {
         }
     }
 
-    /// Time passes, deadline by deadline.
-    fn pass(&mut self, time: Duration) {
+    /// Advances the time, deadline by deadline.
+    fn advance(&mut self, time: Duration) {
         let end = self.now + time;
         loop {
             self.settle();
@@ -218,7 +222,7 @@ impl World {
         self.deliver(server, &message);
     }
 
-    fn bound(&self) -> usize {
+    fn bound_links(&self) -> usize {
         self.account.links().filter(|(link, _)| self.account.mode(*link).is_some()).count()
     }
 
@@ -230,12 +234,12 @@ impl World {
         self.events.iter().filter_map(outcome).collect()
     }
 
-    fn abouts(&self) -> Vec<(S, Option<ReceiptMatch>)> {
-        let about = |event: &Event| match event {
-            Event::Receipt { receipt, about, .. } => Some((receipt.state, *about)),
+    fn matches(&self) -> Vec<(S, Option<ReceiptMatch>)> {
+        let matched = |event: &Event| match event {
+            Event::Receipt { receipt, matched, .. } => Some((receipt.state, *matched)),
             _ => None,
         };
-        self.events.iter().filter_map(about).collect()
+        self.events.iter().filter_map(matched).collect()
     }
 }
 

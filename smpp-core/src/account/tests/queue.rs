@@ -1,30 +1,30 @@
-//! The queue against one that looks at everything each time.
+//! The queue compared with a simple model that scans all messages at each step.
 
 use alloc::vec;
 use alloc::vec::Vec;
 
 use proptest::prelude::*;
 
-use super::super::queue::{Back, PartRef, Queue};
+use super::super::queue::{AttemptResult, Queue, SegmentRef};
 use super::*;
 use crate::session::UnansweredReason;
 
 #[derive(Clone, Debug)]
 enum Step {
     Push {
-        parts: usize,
+        segments: usize,
         priority: Priority,
         lane: Option<u8>,
         deadline: Option<u64>,
-        again: Option<u16>,
+        resends: Option<u16>,
     },
-    /// The part that goes next is sent, if there is one.
+    /// Sends the next segment, if there is one.
     Send,
-    /// One of those in flight comes back.
-    Back(usize, Answer),
-    GiveUp(usize),
-    /// So many seconds pass.
-    Pass(u64),
+    /// The SMSC answers one of the segments in flight.
+    Respond(usize, Answer),
+    Abandon(usize),
+    /// This many seconds pass.
+    Advance(u64),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -51,215 +51,218 @@ fn step() -> impl Strategy<Value = Step> {
     let lane = prop::option::of(0..2_u8);
     let push = (1..4_usize, priority, lane, prop::option::of(0..5_u64), prop::option::of(1..3_u16));
     prop_oneof![
-        3 => push.prop_map(|(parts, priority, lane, deadline, again)| {
-            Step::Push { parts, priority, lane, deadline, again }
+        3 => push.prop_map(|(segments, priority, lane, deadline, resends)| {
+            Step::Push { segments, priority, lane, deadline, resends }
         }),
         4 => Just(Step::Send),
-        4 => (0..8_usize, answer).prop_map(|(which, answer)| Step::Back(which, answer)),
-        1 => (0..8_usize).prop_map(Step::GiveUp),
-        1 => (0..3_u64).prop_map(Step::Pass),
+        4 => (0..8_usize, answer).prop_map(|(which, answer)| Step::Respond(which, answer)),
+        1 => (0..8_usize).prop_map(Step::Abandon),
+        1 => (0..3_u64).prop_map(Step::Advance),
     ]
 }
 
 #[derive(Clone, Debug)]
-struct Piece {
-    flying: bool,
-    fate: Option<SegmentOutcome>,
+struct ModelSegment {
+    in_flight: bool,
+    outcome: Option<SegmentOutcome>,
     throttled: u16,
     unanswered: u16,
     earlier: Option<SegmentOutcome>,
 }
 
 #[derive(Clone, Debug)]
-struct Naive {
+struct ModelMessage {
     number: u64,
     priority: Priority,
     lane: Option<u8>,
     deadline: Option<u64>,
-    again: u16,
-    over: Option<SegmentNotSentReason>,
-    pieces: Vec<Piece>,
+    resends: u16,
+    abandoned: Option<SegmentNotSentReason>,
+    segments: Vec<ModelSegment>,
 }
 
-impl Naive {
+impl ModelMessage {
     fn is_open(&self) -> bool {
-        self.pieces.iter().any(|piece| piece.fate.is_none())
+        self.segments.iter().any(|segment| segment.outcome.is_none())
     }
 
-    /// Gives a piece its fate: what was left in doubt before stays so.
-    fn settle(piece: &mut Piece, fate: SegmentOutcome) {
-        let doubt = piece.earlier.take();
-        piece.flying = false;
-        piece.fate = Some(match (doubt, fate) {
+    /// Records the outcome of one segment. An earlier `Unanswered` is overwritten only by `Accepted`.
+    fn settle(segment: &mut ModelSegment, outcome: SegmentOutcome) {
+        let earlier = segment.earlier.take();
+        segment.in_flight = false;
+        segment.outcome = Some(match (earlier, outcome) {
             (_, SegmentOutcome::Accepted(id)) => SegmentOutcome::Accepted(id),
             (
-                Some(SegmentOutcome::Unanswered(cause)),
+                Some(SegmentOutcome::Unanswered(reason)),
                 SegmentOutcome::Refused(_) | SegmentOutcome::NeverSent(_),
-            ) => SegmentOutcome::Unanswered(cause),
+            ) => SegmentOutcome::Unanswered(reason),
             (Some(SegmentOutcome::Refused(status)), SegmentOutcome::NeverSent(_)) => {
                 SegmentOutcome::Refused(status)
             }
-            (_, fate) => fate,
+            (_, outcome) => outcome,
         });
     }
 
-    fn give_up(&mut self, why: SegmentNotSentReason) {
-        self.over.get_or_insert(why);
-        for piece in self.pieces.iter_mut().filter(|piece| piece.fate.is_none() && !piece.flying) {
-            Self::settle(piece, SegmentOutcome::NeverSent(why));
+    fn abandon(&mut self, reason: SegmentNotSentReason) {
+        self.abandoned.get_or_insert(reason);
+        for segment in
+            self.segments.iter_mut().filter(|segment| segment.outcome.is_none() && !segment.in_flight)
+        {
+            Self::settle(segment, SegmentOutcome::NeverSent(reason));
         }
     }
 }
 
-/// The message and piece that go next.
-fn next(all: &[Naive]) -> Option<(usize, usize)> {
+/// Returns the message and segment to send next.
+fn next(all: &[ModelMessage]) -> Option<(usize, usize)> {
     let first = |lane: u8| all.iter().find(|other| other.lane == Some(lane)).map(|other| other.number);
-    let may_go = |message: &Naive| message.lane.is_none_or(|lane| first(lane) == Some(message.number));
-    let pieces = all.iter().enumerate().filter(|(_, message)| may_go(message)).flat_map(|(at, message)| {
-        let waits = |(_, piece): &(usize, &Piece)| piece.fate.is_none() && !piece.flying;
-        let pieces = message.pieces.iter().enumerate().filter(waits);
-        pieces.map(move |(piece, _)| ((core::cmp::Reverse(message.priority), message.number, piece), at))
+    let may_go = |message: &ModelMessage| message.lane.is_none_or(|lane| first(lane) == Some(message.number));
+    let segments = all.iter().enumerate().filter(|(_, message)| may_go(message)).flat_map(|(at, message)| {
+        let waits = |(_, segment): &(usize, &ModelSegment)| segment.outcome.is_none() && !segment.in_flight;
+        let segments = message.segments.iter().enumerate().filter(waits);
+        segments
+            .map(move |(segment, _)| ((core::cmp::Reverse(message.priority), message.number, segment), at))
     });
-    pieces.min().map(|((_, _, piece), at)| (at, piece))
+    segments.min().map(|((_, _, segment), at)| (at, segment))
 }
 
-/// Takes out what has all its fates.
-fn finished(all: &mut Vec<Naive>) -> Vec<(MessageNumber, MessageOutcome)> {
-    let (open, done): (Vec<_>, Vec<_>) = core::mem::take(all).into_iter().partition(Naive::is_open);
+/// Removes the messages all of whose segments have an outcome.
+fn finished(all: &mut Vec<ModelMessage>) -> Vec<(MessageNumber, MessageOutcome)> {
+    let (open, done): (Vec<_>, Vec<_>) = core::mem::take(all).into_iter().partition(ModelMessage::is_open);
     *all = open;
-    let outcome = |message: Naive| {
-        let parts = message.pieces.into_iter().filter_map(|piece| piece.fate).collect();
-        (MessageNumber(message.number), MessageOutcome { segments: parts })
+    let outcome = |message: ModelMessage| {
+        let segments = message.segments.into_iter().filter_map(|segment| segment.outcome).collect();
+        (MessageNumber(message.number), MessageOutcome { segments })
     };
     done.into_iter().map(outcome).collect()
 }
 
 proptest! {
     #[test]
-    fn it_says_what_one_that_looks_at_everything_says(steps in prop::collection::vec(step(), 1..80)) {
+    fn the_queue_agrees_with_the_model(steps in prop::collection::vec(step(), 1..80)) {
         let mut queue = Queue::new(1000);
-        let mut all: Vec<Naive> = Vec::new();
-        let mut flying: Vec<(u64, u8)> = Vec::new();
+        let mut all: Vec<ModelMessage> = Vec::new();
+        let mut in_flight: Vec<(u64, u8)> = Vec::new();
         let (mut now, mut last) = (0, 0);
         for step in steps {
-            let mut told = Vec::new();
+            let mut outcomes = Vec::new();
             match step {
-                Step::Push { parts, priority, lane, deadline, again } => {
+                Step::Push { segments, priority, lane, deadline, resends } => {
                     last += 1;
                     let destination = ["6500", "6501"][usize::from(lane.unwrap_or(0))];
                     let submit_sm =
                         SubmitSm { destination: crate::Address::international(destination).unwrap(), ..template() };
-                    let again = again.map_or(UnansweredPolicy::Report, UnansweredPolicy::Resend);
-                    let mut message = Message::submit_sm(&submit_sm).priority(priority).unanswered_policy(again);
+                    let policy = resends.map_or(UnansweredPolicy::Report, UnansweredPolicy::Resend);
+                    let mut message = Message::submit_sm(&submit_sm).priority(priority).unanswered_policy(policy);
                     if lane.is_some() {
                         message = message.in_order();
                     }
-                    if let Some(within) = deadline {
-                        message = message.deadline(Duration::from_secs(within));
+                    if let Some(seconds) = deadline {
+                        message = message.deadline(Duration::from_secs(seconds));
                     }
-                    let frame = message.parts(&options(), 0).unwrap().remove(0);
-                    let frames = vec![frame; parts];
+                    let frame = message.segments(&options(), 0).unwrap().remove(0);
+                    let frames = vec![frame; segments];
                     let at = Instant::after(Duration::from_secs(now));
                     let number = queue.push(at, &message, frames, UnansweredPolicy::Report);
                     prop_assert_eq!(number, MessageNumber(last));
-                    let piece =
-                        Piece { flying: false, fate: None, throttled: 0, unanswered: 0, earlier: None };
-                    all.push(Naive {
+                    let segment =
+                        ModelSegment { in_flight: false, outcome: None, throttled: 0, unanswered: 0, earlier: None };
+                    all.push(ModelMessage {
                         number: last,
                         priority,
                         lane,
-                        deadline: deadline.map(|within| now + within),
-                        again: match again {
+                        deadline: deadline.map(|seconds| now + seconds),
+                        resends: match policy {
                             UnansweredPolicy::Report => 0,
                             UnansweredPolicy::Resend(times) => times,
                         },
-                        over: None,
-                        pieces: vec![piece; parts],
+                        abandoned: None,
+                        segments: vec![segment; segments],
                     });
                 }
                 Step::Send => {
-                    let part = queue.next().map(|(part, _)| part);
-                    let expected = next(&all).map(|(at, piece)| PartRef {
+                    let sent = queue.next().map(|(segment, _)| segment);
+                    let expected = next(&all).map(|(at, segment)| SegmentRef {
                         message: MessageNumber(all[at].number),
-                        index: piece as u8,
+                        index: segment as u8,
                     });
-                    prop_assert_eq!(part, expected);
-                    prop_assert_eq!(queue.is_ready(), part.is_some());
-                    if let (Some(part), Some((at, piece))) = (part, next(&all)) {
-                        queue.sent(part);
-                        all[at].pieces[piece].flying = true;
-                        flying.push((all[at].number, part.index));
+                    prop_assert_eq!(sent, expected);
+                    prop_assert_eq!(queue.is_ready(), sent.is_some());
+                    if let (Some(sent), Some((at, segment))) = (sent, next(&all)) {
+                        queue.mark_sent(sent);
+                        all[at].segments[segment].in_flight = true;
+                        in_flight.push((all[at].number, sent.index));
                     }
                 }
-                Step::Back(which, answer) if !flying.is_empty() => {
-                    let (number, index) = flying.remove(which % flying.len());
+                Step::Respond(which, answer) if !in_flight.is_empty() => {
+                    let (number, index) = in_flight.remove(which % in_flight.len());
                     let refused = SegmentOutcome::Refused(CommandStatus::RINVDSTADR);
                     let throttled = SegmentOutcome::Refused(CommandStatus::RTHROTTLED);
                     let unanswered = SegmentOutcome::Unanswered(UnansweredReason::Timeout);
                     let id = SegmentOutcome::Accepted(MessageId::new(b"1"));
-                    let part = PartRef { message: MessageNumber(number), index };
-                    let back = match answer {
-                        Answer::Accepted => Back::Settled(id.clone()),
-                        Answer::Refused => Back::Settled(refused.clone()),
-                        Answer::NeverSent => Back::Again,
-                        Answer::Throttled => Back::Throttled(THROTTLED, throttled.clone()),
-                        Answer::Unanswered => Back::Unanswered(unanswered.clone()),
+                    let segment_ref = SegmentRef { message: MessageNumber(number), index };
+                    let result = match answer {
+                        Answer::Accepted => AttemptResult::Done(id.clone()),
+                        Answer::Refused => AttemptResult::Done(refused.clone()),
+                        Answer::NeverSent => AttemptResult::NotSent,
+                        Answer::Throttled => AttemptResult::Throttled(THROTTLED, throttled.clone()),
+                        Answer::Unanswered => AttemptResult::Unanswered(unanswered.clone()),
                     };
-                    told.extend(queue.back(part, back).map(|outcome| (part.message, outcome)));
+                    outcomes.extend(queue.handle_result(segment_ref, result).map(|outcome| (segment_ref.message, outcome)));
                     let message = all.iter_mut().find(|message| message.number == number).unwrap();
-                    let (again, over) = (message.again, message.over);
-                    let piece = &mut message.pieces[usize::from(index)];
-                    piece.flying = false;
-                    let (fate, goes) = match answer {
+                    let (resends, abandoned) = (message.resends, message.abandoned);
+                    let segment = &mut message.segments[usize::from(index)];
+                    segment.in_flight = false;
+                    let (outcome, may_resend) = match answer {
                         Answer::Accepted => (id, false),
                         Answer::Refused => (refused, false),
-                        Answer::NeverSent => (SegmentOutcome::NeverSent(over.unwrap_or(SegmentNotSentReason::Abandoned)), true),
+                        Answer::NeverSent => (SegmentOutcome::NeverSent(abandoned.unwrap_or(SegmentNotSentReason::Abandoned)), true),
                         Answer::Throttled => {
-                            piece.throttled += 1;
-                            (throttled, piece.throttled <= THROTTLED)
+                            segment.throttled += 1;
+                            (throttled, segment.throttled <= THROTTLED)
                         }
                         Answer::Unanswered => {
-                            piece.unanswered += 1;
-                            (unanswered, piece.unanswered <= again)
+                            segment.unanswered += 1;
+                            (unanswered, segment.unanswered <= resends)
                         }
                     };
-                    if goes && over.is_none() {
-                        // The gravest of its tries is kept.
-                        match (&piece.earlier, &fate) {
+                    if may_resend && abandoned.is_none() {
+                        // The most severe outcome of the attempts is kept.
+                        match (&segment.earlier, &outcome) {
                             (_, SegmentOutcome::NeverSent(_)) | (Some(SegmentOutcome::Unanswered(_)), _) => {}
-                            _ => piece.earlier = Some(fate),
+                            _ => segment.earlier = Some(outcome),
                         }
                     } else {
-                        let is_accepted = fate.is_accepted();
-                        Naive::settle(piece, fate);
+                        let is_accepted = outcome.is_accepted();
+                        ModelMessage::settle(segment, outcome);
                         if !is_accepted {
-                            message.give_up(SegmentNotSentReason::Abandoned);
+                            message.abandon(SegmentNotSentReason::Abandoned);
                         }
                     }
                 }
-                Step::GiveUp(which) if !all.is_empty() => {
+                Step::Abandon(which) if !all.is_empty() => {
                     let at = which % all.len();
                     let number = MessageNumber(all[at].number);
-                    told.extend(queue.give_up(number, SegmentNotSentReason::Cancelled).map(|outcome| (number, outcome)));
-                    all[at].give_up(SegmentNotSentReason::Cancelled);
+                    outcomes.extend(queue.abandon(number, SegmentNotSentReason::Cancelled).map(|outcome| (number, outcome)));
+                    all[at].abandon(SegmentNotSentReason::Cancelled);
                 }
-                Step::Pass(seconds) => {
+                Step::Advance(seconds) => {
                     now += seconds;
                     while let Some((number, outcome)) = queue.expire(Instant::after(Duration::from_secs(now))) {
-                        told.extend(outcome.map(|outcome| (number, outcome)));
+                        outcomes.extend(outcome.map(|outcome| (number, outcome)));
                     }
-                    let late = |message: &&mut Naive| message.deadline.is_some_and(|deadline| deadline <= now);
-                    all.iter_mut().filter(late).for_each(|message| message.give_up(SegmentNotSentReason::Expired));
+                    let is_late = |message: &&mut ModelMessage| message.deadline.is_some_and(|deadline| deadline <= now);
+                    all.iter_mut().filter(is_late).for_each(|message| message.abandon(SegmentNotSentReason::Expired));
                 }
-                Step::Back(..) | Step::GiveUp(_) => {}
+                Step::Respond(..) | Step::Abandon(_) => {}
             }
-            told.sort_by_key(|(number, _)| *number);
-            prop_assert_eq!(told, finished(&mut all));
-            let open = |piece: &&Piece| piece.fate.is_none();
-            let pieces = || all.iter().flat_map(|message| &message.pieces);
-            prop_assert_eq!(queue.open(), pieces().filter(open).count());
-            let any_flying = pieces().any(|piece| piece.flying);
-            prop_assert_eq!(queue.is_flying(queue.last_sent()), any_flying);
+            outcomes.sort_by_key(|(number, _)| *number);
+            prop_assert_eq!(outcomes, finished(&mut all));
+            let open = |segment: &&ModelSegment| segment.outcome.is_none();
+            let segments = || all.iter().flat_map(|message| &message.segments);
+            prop_assert_eq!(queue.open(), segments().filter(open).count());
+            let any_in_flight = segments().any(|segment| segment.in_flight);
+            prop_assert_eq!(queue.is_in_flight(queue.last_sent()), any_in_flight);
             prop_assert_eq!(queue.messages().count(), all.len());
         }
     }

@@ -1,4 +1,4 @@
-//! The state machine, octets in memory, a clock that jumps from one deadline to the next.
+//! The session with octets in memory, and a clock that jumps from one deadline to the next.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -14,12 +14,12 @@ use crate::common::{bind, message};
 pub(crate) struct Memory {
     session: Session<Esme, usize>,
     now: Instant,
-    /// Requests of the program so far.
+    /// The number of requests so far.
     requests: usize,
-    /// Those that wait for room.
+    /// The requests that wait for window capacity.
     waiting: VecDeque<usize>,
-    /// When the pace lets the next of them go.
-    paced: Option<Instant>,
+    /// When the rate limit allows the next of them.
+    rate_limited_until: Option<Instant>,
     outcomes: HashMap<usize, Result<Response, RequestError>>,
     inbox: VecDeque<(String, Reply<DeliverSm<'static>>)>,
     to_esme: Vec<u8>,
@@ -34,7 +34,7 @@ impl Memory {
             now: Instant::ZERO,
             requests: 0,
             waiting: VecDeque::new(),
-            paced: None,
+            rate_limited_until: None,
             outcomes: HashMap::new(),
             inbox: VecDeque::new(),
             to_esme: Vec::new(),
@@ -46,24 +46,24 @@ impl Memory {
     fn request<O: Operation + SentBy<Esme>>(&mut self, operation: &O, number: usize) {
         let Err(refused) = self.session.request(self.now, operation, number) else { return };
         if let Refusal::RateLimited(at) = refused.reason {
-            self.paced = Some(at);
+            self.rate_limited_until = Some(at);
         }
         match self.end.map(NotSentReason::Closed).or(refused.reason.permanent()) {
-            Some(why) => drop(self.outcomes.insert(number, Err(RequestError::NeverSent(why)))),
+            Some(reason) => drop(self.outcomes.insert(number, Err(RequestError::NeverSent(reason)))),
             None => self.waiting.push_back(number),
         }
     }
 
-    /// Everything that can happen now.
-    fn settle(&mut self) {
+    /// Does everything that can happen now.
+    fn process(&mut self) {
         let input = std::mem::take(&mut self.to_esme);
         let mut input = &input[..];
         while let Some(event) = self.session.handle_input(self.now, &mut input) {
-            self.keep(event);
+            self.handle_event(event);
         }
         self.to_esme = input.to_vec();
         while let Some(event) = self.session.handle_timeout(self.now) {
-            self.keep(event);
+            self.handle_event(event);
         }
         for number in std::mem::take(&mut self.waiting) {
             self.request(&message(), number);
@@ -72,11 +72,11 @@ impl Memory {
         if self.session.poll_transmit(&mut output) {
             self.session.handle_transmitted(output.len());
             self.to_peer.append(&mut output);
-            self.settle();
+            self.process();
         }
     }
 
-    fn keep(&mut self, event: Event<'_, usize>) {
+    fn handle_event(&mut self, event: Event<'_, usize>) {
         match event {
             Event::Outcome { tag, outcome, .. } => {
                 self.outcomes.insert(tag, outcome.into_result());
@@ -90,15 +90,19 @@ impl Memory {
         }
     }
 
-    /// Lets time pass until there is something.
-    fn until<T>(&mut self, mut there: impl FnMut(&mut Self) -> Option<T>) -> T {
+    /// Advances the clock until `poll` returns something.
+    fn until<T>(&mut self, mut poll: impl FnMut(&mut Self) -> Option<T>) -> T {
         loop {
-            self.settle();
-            if let Some(there) = there(self) {
-                return there;
+            self.process();
+            if let Some(value) = poll(self) {
+                return value;
             }
             let deadline = self.session.poll_timeout().map(|(at, _)| at);
-            self.now = deadline.into_iter().chain(self.paced.take()).min().expect("it never comes");
+            self.now = deadline
+                .into_iter()
+                .chain(self.rate_limited_until.take())
+                .min()
+                .expect("it would wait without limit");
         }
     }
 }
@@ -110,7 +114,7 @@ impl Driver for Memory {
     }
 
     fn submit(&mut self) {
-        self.settle();
+        self.process();
         self.request(&message(), self.requests);
         self.requests += 1;
     }
@@ -121,7 +125,7 @@ impl Driver for Memory {
 
     fn receive(&mut self, answer: Option<Result<(), CommandStatus>>) -> String {
         let (seen, reply) = self.until(|memory| memory.inbox.pop_front());
-        // A driver answers for a program that does not.
+        // An adapter refuses a request that the application drops.
         let answer = answer.unwrap_or(Err(DeliverSm::UNANSWERED));
         self.session.respond(reply, answer.map(|()| DeliverSmResp::default())).unwrap();
         seen
@@ -155,7 +159,7 @@ impl Driver for Memory {
     }
 
     fn peer_cuts(&mut self) {
-        self.settle();
+        self.process();
         self.session.handle_eof();
     }
 }

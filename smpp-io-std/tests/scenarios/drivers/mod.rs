@@ -1,4 +1,4 @@
-//! What takes the steps of a scenario.
+//! The drivers, which perform the steps of a scenario.
 
 pub(crate) mod memory;
 pub(crate) mod one_thread;
@@ -17,31 +17,31 @@ pub(crate) trait Driver {
     fn bind(&mut self);
     fn submit(&mut self);
     fn outcome(&mut self, number: usize) -> Result<Response, RequestError>;
-    /// The command and the number of the peer's next request, once it is answered or dropped.
+    /// Waits for the next request of the peer, responds to it or drops it, and returns its command and sequence number.
     fn receive(&mut self, answer: Option<Result<(), CommandStatus>>) -> String;
     fn unbind(&mut self);
     fn abort(&mut self);
     fn end(&mut self) -> CloseReason;
     fn peer_sends(&mut self, octets: &[u8]);
-    /// The next PDU, or none if there is no more.
+    /// Reads the next PDU. Returns `None` at the end of the stream.
     fn peer_reads(&mut self) -> Option<Vec<u8>>;
     fn peer_cuts(&mut self);
 }
 
-/// The peer, at the other end of a socket.
+/// The peer at the other end of a socket.
 pub(crate) struct Peer(TcpStream);
 
 impl Peer {
-    const PATIENCE: Duration = Duration::from_secs(20);
+    const READ_TIMEOUT: Duration = Duration::from_secs(20);
 
-    /// A peer, and a connection to it.
+    /// Returns a peer and a connection to it.
     pub(crate) fn connected() -> (Self, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let there = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let here = listener.accept().unwrap().0;
         there.set_nodelay(true).unwrap();
         here.set_nodelay(true).unwrap();
-        here.set_read_timeout(Some(Self::PATIENCE)).unwrap();
+        here.set_read_timeout(Some(Self::READ_TIMEOUT)).unwrap();
         (Self(here), there)
     }
 

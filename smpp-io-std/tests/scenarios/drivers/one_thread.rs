@@ -1,4 +1,4 @@
-//! A connection, which works only while it is asked something.
+//! A `Connection`, which works only while the application is in one of its methods.
 
 use std::collections::VecDeque;
 use std::net::TcpStream;
@@ -12,11 +12,11 @@ use smpp_io_std::{Connection, End, Inbound, SentRequest};
 use super::{Driver, Peer};
 use crate::common::{bind, message};
 
-/// How long it works at once.
-const MOMENT: Duration = Duration::from_millis(1);
+/// How long one call works.
+const STEP: Duration = Duration::from_millis(1);
 
 pub(crate) struct OneThread {
-    /// `None` once it has ended.
+    /// `None` once the connection has ended.
     connection: Option<Connection<Esme, TcpStream>>,
     window: usize,
     requests: Vec<Request>,
@@ -27,8 +27,8 @@ pub(crate) struct OneThread {
 }
 
 enum Request {
-    /// For room: whoever has one thread alone waits for it by himself.
-    Waits,
+    /// The request waits for window capacity, before it is sent.
+    Queued,
     InFlight(Option<SentRequest>),
     Ended(Result<Response, RequestError>),
 }
@@ -59,24 +59,24 @@ impl OneThread {
         }
     }
 
-    /// Works for a moment, then looks at what has come of the requests.
+    /// Works for one step, then checks the outcomes of the requests.
     fn work(&mut self) {
-        match self.connection.as_mut().map(|connection| connection.recv(Some(MOMENT))) {
+        match self.connection.as_mut().map(|connection| connection.recv(Some(STEP))) {
             Some(Ok(inbound)) => self.inbox.extend(inbound),
             Some(Err(end)) => self.end = Some(end),
             None => {}
         }
         for number in 0..self.requests.len() {
             if let Request::InFlight(pending) = &mut self.requests[number] {
-                match pending.take().expect("it is there").try_outcome() {
+                match pending.take().expect("the request is in flight").try_outcome() {
                     Ok(answer) => self.requests[number] = Request::Ended(answer),
-                    Err(still) => *pending = Some(still),
+                    Err(still_in_flight) => *pending = Some(still_in_flight),
                 }
             }
         }
         let pending = |request: &&Request| matches!(request, Request::InFlight(_));
         while self.requests.iter().filter(pending).count() < self.window
-            && let Some(next) = self.requests.iter().position(|request| matches!(request, Request::Waits))
+            && let Some(next) = self.requests.iter().position(|request| matches!(request, Request::Queued))
         {
             self.requests[next] = self.send(&message());
         }
@@ -90,7 +90,7 @@ impl Driver for OneThread {
     }
 
     fn submit(&mut self) {
-        self.requests.push(Request::Waits);
+        self.requests.push(Request::Queued);
         self.work();
     }
 
@@ -109,23 +109,23 @@ impl Driver for OneThread {
         }
         let Some(Inbound::DeliverSm(delivery)) = self.inbox.pop_front() else { panic!("nothing came") };
         let header = delivery.frame().header();
-        let connection = self.connection.as_mut().expect("it has not ended");
+        let connection = self.connection.as_mut().expect("the connection has not ended");
         match answer {
             Some(answer) => connection.respond(delivery, answer.map(|()| DeliverSmResp::default())).unwrap(),
-            // Here nobody answers for a program that does not.
+            // The connection does not refuse a request that the application drops.
             None => connection.refuse(Inbound::DeliverSm(delivery)).unwrap(),
         }
         format!("{} {}", header.command, header.sequence.0)
     }
 
     fn unbind(&mut self) {
-        // It waits for the end: the peer's part is taken meanwhile, by another thread.
-        let connection = self.connection.take().expect("it has not ended");
+        // It waits for the end. So another thread calls it, while this one acts for the peer.
+        let connection = self.connection.take().expect("the connection has not ended");
         self.unbinding = Some(thread::spawn(move || connection.unbind()));
     }
 
     fn abort(&mut self) {
-        self.connection.take().expect("it has not ended").close();
+        self.connection.take().expect("the connection has not ended").close();
         self.end = Some(End { reason: CloseReason::Aborted, error: None });
     }
 

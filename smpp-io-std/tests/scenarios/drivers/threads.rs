@@ -1,4 +1,4 @@
-//! A handle and an inbox, and a thread for each request.
+//! A `Handle` and an `Inbox`, with a thread for each request.
 
 use std::thread::{self, JoinHandle};
 
@@ -39,7 +39,7 @@ impl Driver for Threads {
     }
 
     fn outcome(&mut self, number: usize) -> Result<Response, RequestError> {
-        self.requests[number].take().expect("asked once").join().unwrap()
+        self.requests[number].take().expect("each outcome is fetched once").join().unwrap()
     }
 
     fn receive(&mut self, answer: Option<Result<(), CommandStatus>>) -> String {

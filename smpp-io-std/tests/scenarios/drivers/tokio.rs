@@ -1,4 +1,4 @@
-//! tokio, with a task for each request.
+//! The tokio adapter, with a task for each request.
 
 use std::net::TcpStream;
 
@@ -47,7 +47,7 @@ impl Driver for Tokio {
     }
 
     fn outcome(&mut self, number: usize) -> Result<Response, RequestError> {
-        let request = self.requests[number].take().expect("asked once");
+        let request = self.requests[number].take().expect("each outcome is fetched once");
         self.runtime.block_on(request).unwrap()
     }
 

@@ -337,8 +337,8 @@ mod tests {
             &[
                 "    30  00                          data_coding                  SMSC_DEFAULT",
                 "    32  c8 48 65 6c 6c 6f           sm_length                    6 octets not read",
-                "  malformed: deliver_sm: sm_length at octet 32: reaches past the end of the PDU; a receiver answers \
-                 ESME_RINVMSGLEN",
+                "  malformed: deliver_sm: sm_length at octet 32: the length reaches past the end of the PDU; a \
+                 receiver answers ESME_RINVMSGLEN",
             ],
         );
     }

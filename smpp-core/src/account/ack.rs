@@ -1,0 +1,52 @@
+//! The token that acknowledges what the SMSC delivered.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::link::LinkId;
+use super::receipt::ReportedReceipt;
+use crate::pdu::{DataSm, DeliverSm};
+use crate::session::Reply;
+use crate::sms;
+
+/// A token that acknowledges a delivered receipt or message once, with
+/// [`Account::acknowledge`](super::Account::acknowledge).
+///
+/// A dropped token leaves the SMSC without an answer: its PDUs count against
+/// [`max_unanswered`](crate::session::Config::max_unanswered) for the life of the bind. The account does not acknowledge
+/// a redelivery on another bind either, because the caller has not accepted the first one.
+#[must_use = "a delivery must be acknowledged or refused"]
+pub struct Ack {
+    pub(super) tokens: Vec<ReplyToken>,
+    pub(super) subject: AckSubject,
+}
+
+/// What an [`Ack`] acknowledges, and what the account forgets if the caller refuses it.
+pub(super) enum AckSubject {
+    /// One PDU. The account keeps no record of it.
+    Pdu,
+    /// A reassembled message.
+    Message(sms::MessageIdentity),
+    /// A receipt that matched a message.
+    Receipt(ReportedReceipt),
+}
+
+/// Answers one PDU on the session that it arrived on.
+pub(super) struct ReplyToken {
+    pub(super) link: LinkId,
+    /// The generation of the session on that link: see `LinkSlot::generation`.
+    pub(super) generation: u64,
+    pub(super) reply: PendingReply,
+}
+
+/// The session's reply token, by operation.
+pub(super) enum PendingReply {
+    DeliverSm(Reply<DeliverSm<'static>>),
+    DataSm(Reply<DataSm<'static>>),
+}
+
+impl fmt::Debug for Ack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Ack").field(&self.tokens.len()).finish()
+    }
+}

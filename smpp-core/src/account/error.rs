@@ -1,0 +1,121 @@
+//! The errors of sending a message and waiting for its receipts.
+
+use core::fmt;
+
+use super::outcome::{MessageNumber, MessageOutcome};
+use crate::pdu::CommandStatus;
+use crate::sms::{SegmentError, TextError};
+
+/// Why the account did not accept a message. Nothing was sent: resending is safe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SubmitError {
+    /// The queue has no capacity for all its segments now. Retry after the next outcome.
+    Full,
+    /// It has more segments than [`Options::queue_capacity`](super::Options::queue_capacity).
+    TooManySegments {
+        /// How many segments it has.
+        segments: usize,
+    },
+    /// No alphabet of [`Options::text`](super::Options::text) can express the text.
+    Text(TextError),
+    /// The text cannot be split into segments.
+    Segments(SegmentError),
+    /// The account is being shut down.
+    ShutDown,
+    /// The SMSC refuses the account's credentials ([`Event::Stopped`](super::Event::Stopped)).
+    Stopped,
+}
+
+impl fmt::Display for SubmitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "the queue is full: retry after the next outcome",
+            Self::TooManySegments { segments } => {
+                return write!(
+                    f,
+                    "the message has {segments} segments, more than queue_capacity: shorten it or raise the limit"
+                );
+            }
+            Self::Text(error) => return error.fmt(f),
+            Self::Segments(error) => return error.fmt(f),
+            Self::ShutDown => "the account is being shut down: send the message with another account",
+            Self::Stopped => "the SMSC refuses the account's credentials: correct them and start a new account",
+        })
+    }
+}
+
+impl core::error::Error for SubmitError {}
+
+/// Why a message was not accepted, or not all of it. Adapters return it to the caller that waits for the outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The account did not accept it: nothing was sent.
+    NotAccepted(SubmitError),
+    /// The SMSC did not accept all its segments.
+    Failed {
+        /// The message.
+        message: MessageNumber,
+        /// How it ended, segment by segment.
+        outcome: MessageOutcome,
+    },
+    /// The runtime or thread that drove the account is gone, or the message was
+    /// [released](super::EventRouter::release): the SMSC may have accepted it.
+    DriverGone,
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAccepted(error) => write!(f, "the account did not accept the message: {error}"),
+            Self::Failed { outcome, .. } => match outcome.result() {
+                Err(outcome) => outcome.fmt(f),
+                Ok(_) => f.write_str("accepted"),
+            },
+            Self::DriverGone => f.write_str(
+                "the runtime or thread that drove the account is gone; the SMSC may have accepted the message",
+            ),
+        }
+    }
+}
+
+impl core::error::Error for SendError {}
+
+/// Why no further receipt of a message will arrive. Adapters return it to the caller that waits for receipts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NoMoreReceipts {
+    /// The message did not request any.
+    NotRequested,
+    /// The final receipt has been returned.
+    AllReceived,
+    /// It did not arrive within [`max_age`](super::ReceiptOptions::max_age), the account exceeded
+    /// [`capacity`](super::ReceiptOptions::capacity), or the SMSC accepted a segment without an id that a receipt could
+    /// name. A receipt that arrives later comes out of the adapter's `Arrivals`.
+    NotReceived,
+    /// The account ended before it arrived.
+    Closed,
+}
+
+impl fmt::Display for NoMoreReceipts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotRequested => "the message requested no receipts: set registered_delivery",
+            Self::AllReceived => "all receipts have been returned",
+            Self::NotReceived => "the receipt did not arrive in time",
+            Self::Closed => "the account ended before the receipt arrived",
+        })
+    }
+}
+
+impl core::error::Error for NoMoreReceipts {}
+
+/// Why the account has no first bind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstBindError {
+    /// The SMSC refuses the account's credentials with this status. The account has stopped.
+    Refused(CommandStatus),
+    /// The server's certificate is not trusted, and the host has no further address to try. The account keeps retrying.
+    Untrusted,
+}

@@ -1,0 +1,36 @@
+//! The segments of MO messages that wait for the others, and their delayed acknowledgements.
+
+use alloc::collections::BTreeMap;
+use core::time::Duration;
+
+use super::ack::{Ack, AckSubject, ReplyToken};
+use crate::sms::{self, Reassembler};
+use crate::time::Instant;
+
+/// Reassembles concatenated MO messages, whichever binds their segments arrive on, and holds the reply token of each
+/// segment until the message is complete or [`Options::segment_ack_timeout`](super::Options::segment_ack_timeout) passes.
+pub(super) struct InboundSegments {
+    pub(super) reassembler: Reassembler<u64>,
+    /// The delayed acknowledgements by the segment's tag, which counts upwards.
+    pub(super) held: BTreeMap<u64, (Instant, ReplyToken)>,
+    pub(super) last_tag: u64,
+    pub(super) ack_timeout: Duration,
+}
+
+impl InboundSegments {
+    pub(super) const fn new(limits: sms::ReassemblyLimits, ack_timeout: Duration) -> Self {
+        Self { reassembler: Reassembler::new(limits), held: BTreeMap::new(), last_tag: 0, ack_timeout }
+    }
+
+    /// Returns the token that acknowledges the segments of `message` that have not been acknowledged yet.
+    pub(super) fn take_ack(&mut self, message: &sms::ReassembledMessage<u64>) -> Ack {
+        let tokens = message.tags().filter_map(|tag| self.held.remove(tag)).map(|(_, token)| token);
+        Ack { tokens: tokens.collect(), subject: AckSubject::Message(message.identity()) }
+    }
+
+    /// Returns when a segment is too old, or its acknowledgement is due.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let held = self.held.first_key_value().map(|(_, (at, _))| *at + self.ack_timeout);
+        held.into_iter().chain(self.reassembler.poll_timeout()).min()
+    }
+}

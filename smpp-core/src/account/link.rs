@@ -1,0 +1,108 @@
+//! The connections of an account as the caller sees them: their ids, states and events.
+
+use core::fmt;
+use core::net::SocketAddr;
+
+use crate::pdu::BindMode;
+use crate::session::{CloseReason, RequestError, State};
+use crate::time::Instant;
+
+/// Identifies one of the account's connection slots: 0 to `max_binds - 1`. The account reuses the slot for the next
+/// connection, but never before [`handle_closed`](super::Account::handle_closed).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub(super) u16);
+
+impl LinkId {
+    /// Returns the index of the slot.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl fmt::Display for LinkId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The state of a connection slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkState {
+    /// There is no connection: the account does not need one here, or waits for its next attempt.
+    Idle,
+    /// The adapter resolves the host's name.
+    Resolving,
+    /// The adapter connects to this address.
+    Connecting(SocketAddr),
+    /// The connection to this address is open, and its session is in this state.
+    Open(SocketAddr, State),
+    /// The adapter closes the connection.
+    Closing,
+}
+
+/// What happened on a connection: bound, failed to connect, refused, closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LinkEvent {
+    /// The SMSC accepted the bind.
+    Bound {
+        /// The mode of the bind.
+        mode: BindMode,
+        /// The server's address.
+        address: SocketAddr,
+    },
+    /// The host's name has no address, or the name server did not answer.
+    ResolveFailed {
+        /// When the account resolves it again.
+        retry_at: Instant,
+    },
+    /// The connection to this address failed.
+    ConnectFailed {
+        /// The server's address.
+        address: SocketAddr,
+        /// Why it failed.
+        failure: ConnectFailure,
+        /// When the account tries the host again; `None` if it tries the host's next address at once.
+        retry_at: Option<Instant>,
+    },
+    /// The SMSC did not accept the bind. [`Closed`](Self::Closed) follows, and says when the account tries again.
+    BindRefused {
+        /// The server's address.
+        address: SocketAddr,
+        /// The SMSC's answer, or why there was none.
+        error: RequestError,
+    },
+    /// The peer sent unbind: the session ends once it has been answered.
+    PeerUnbind,
+    /// The session ended.
+    Closed {
+        /// The server's address.
+        address: SocketAddr,
+        /// Why it ended.
+        reason: CloseReason,
+        /// When the account tries the host again; `None` if it tries the host's next address at once, or does not
+        /// reconnect.
+        retry_at: Option<Instant>,
+    },
+}
+
+/// Why a connection attempt failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConnectFailure {
+    /// The server did not answer, or the connection broke.
+    Network,
+    /// The server's certificate is not trusted, or not valid for this host.
+    Untrusted,
+}
+
+impl fmt::Display for ConnectFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Network => "no connection to the server",
+            Self::Untrusted => {
+                "the server's certificate is not trusted: check the host name and the root certificates"
+            }
+        })
+    }
+}

@@ -1,0 +1,103 @@
+//! A connection slot: its phase, its session, and when it may reconnect.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use core::net::SocketAddr;
+
+use super::link::LinkState;
+use super::queue::SegmentRef;
+use crate::pdu::BindMode;
+use crate::session::{Esme, Observer, RequestError, Session, State};
+use crate::time::Instant;
+
+/// What a session returns with the outcome of a request.
+#[derive(Debug)]
+pub(super) enum Tag {
+    Bind,
+    Segment(SegmentRef),
+}
+
+/// A slot for one connection.
+pub(super) struct LinkSlot<O> {
+    pub(super) phase: Phase<O>,
+    /// The earliest time of the next connection attempt.
+    pub(super) ready_at: Instant,
+    /// The failures since the last bind that lived for [`Backoff::reset_after`](super::Backoff::reset_after).
+    pub(super) failures: u32,
+    /// Counts the sessions of the slot: a reply token is valid for one of them.
+    pub(super) generation: u64,
+    /// Until then the bind sends no messages: the SMSC throttles, or may still count those of the bind before.
+    pub(super) paused_until: Instant,
+}
+
+pub(super) enum Phase<O> {
+    Idle,
+    Resolving,
+    Connecting {
+        address: SocketAddr,
+        untried: VecDeque<SocketAddr>,
+    },
+    Open(Box<OpenLink<O>>),
+    /// The adapter closes the connection. Then the account tries the next address, if there is one.
+    Closing {
+        untried: VecDeque<SocketAddr>,
+    },
+}
+
+pub(super) struct OpenLink<O> {
+    pub(super) session: Session<Esme, Tag, O>,
+    pub(super) mode: BindMode,
+    pub(super) address: SocketAddr,
+    /// The host's other addresses, to try if this one fails.
+    pub(super) untried: VecDeque<SocketAddr>,
+    /// When the SMSC accepted the bind.
+    pub(super) bound_at: Option<Instant>,
+    /// Why the SMSC did not accept the bind.
+    pub(super) bind_error: Option<RequestError>,
+}
+
+impl<O> LinkSlot<O> {
+    pub(super) const fn new(now: Instant) -> Self {
+        Self { phase: Phase::Idle, ready_at: now, failures: 0, generation: 0, paused_until: Instant::ZERO }
+    }
+
+    pub(super) const fn is_idle(&self) -> bool {
+        matches!(self.phase, Phase::Idle)
+    }
+
+    pub(super) const fn is_bound(&self) -> bool {
+        matches!(&self.phase, Phase::Open(open) if open.bound_at.is_some())
+    }
+}
+
+impl<O: Observer> LinkSlot<O> {
+    pub(super) fn state(&self) -> LinkState {
+        match &self.phase {
+            Phase::Idle => LinkState::Idle,
+            Phase::Resolving => LinkState::Resolving,
+            Phase::Connecting { address, .. } => LinkState::Connecting(*address),
+            Phase::Open(open) => LinkState::Open(open.address, open.session.state()),
+            Phase::Closing { .. } => LinkState::Closing,
+        }
+    }
+
+    pub(super) fn session(&self) -> Option<&Session<Esme, Tag, O>> {
+        match &self.phase {
+            Phase::Open(open) => Some(&open.session),
+            _ => None,
+        }
+    }
+
+    pub(super) fn session_mut(&mut self) -> Option<&mut Session<Esme, Tag, O>> {
+        match &mut self.phase {
+            Phase::Open(open) => Some(&mut open.session),
+            _ => None,
+        }
+    }
+
+    /// Returns the session, if it is bound as a transmitter or transceiver.
+    pub(super) fn transmitter(&self) -> Option<&Session<Esme, Tag, O>> {
+        let transmits = |session: &&Session<Esme, Tag, O>| matches!(session.state(), State::Bound(mode) if mode.transmits());
+        self.session().filter(transmits)
+    }
+}

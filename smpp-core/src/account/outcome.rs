@@ -1,0 +1,196 @@
+//! How messages and their segments end.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::pdu::CommandStatus;
+use crate::session::{NotSentReason, RequestError, UnansweredReason};
+
+/// The account's own number of a message. It is never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageNumber(pub(super) u64);
+
+impl fmt::Display for MessageNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The SMSC's id of a segment, as the SMSC sent it (SMPP 3.4 §5.2.23).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageId(Vec<u8>);
+
+impl MessageId {
+    pub(super) fn new(octets: &[u8]) -> Self {
+        Self(octets.into())
+    }
+
+    /// Returns the octets: at most 64 from a peer that follows the specification.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Escapes octets that are not printable ASCII.
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.escape_ascii().fmt(f)
+    }
+}
+
+impl fmt::Debug for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}
+
+/// How a message ended, segment by segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageOutcome {
+    /// One outcome for each segment, in the order of the text.
+    pub segments: Vec<SegmentOutcome>,
+}
+
+impl MessageOutcome {
+    /// Returns the ids of all segments if the SMSC accepted all of them.
+    ///
+    /// # Errors
+    ///
+    /// The most severe outcome of a segment: [`Unanswered`](SegmentOutcome::Unanswered) before
+    /// [`Refused`](SegmentOutcome::Refused) and [`Nacked`](SegmentOutcome::Nacked) before
+    /// [`NeverSent`](SegmentOutcome::NeverSent).
+    pub fn result(&self) -> Result<Vec<&MessageId>, &SegmentOutcome> {
+        match self.segments.iter().max_by_key(|outcome| outcome.severity()) {
+            Some(outcome) if outcome.severity() > 0 => Err(outcome),
+            _ => Ok(self.ids().collect()),
+        }
+    }
+
+    /// Returns the ids of the segments that the SMSC accepted.
+    pub fn ids(&self) -> impl Iterator<Item = &MessageId> {
+        self.segments.iter().filter_map(|outcome| match outcome {
+            SegmentOutcome::Accepted(id) => Some(id),
+            _ => None,
+        })
+    }
+
+    /// Returns whether resending the message cannot duplicate a segment: the SMSC accepted none, and left none
+    /// unanswered.
+    pub fn is_safe_to_resend(&self) -> bool {
+        !self
+            .segments
+            .iter()
+            .any(|outcome| matches!(outcome, SegmentOutcome::Accepted(_) | SegmentOutcome::Unanswered(_)))
+    }
+}
+
+/// How a segment ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SegmentOutcome {
+    /// The SMSC accepted it and gave it this id.
+    Accepted(MessageId),
+    /// The SMSC refused it with this status.
+    Refused(CommandStatus),
+    /// The SMSC answered generic_nack: it did not understand the PDU (SMPP 3.4 §4.3).
+    Nacked(CommandStatus),
+    /// It was never sent as a whole: resending it is safe.
+    NeverSent(SegmentNotSentReason),
+    /// It was sent and not answered: the SMSC may have accepted it, and resending it may duplicate it.
+    Unanswered(UnansweredReason),
+}
+
+impl SegmentOutcome {
+    /// Orders outcomes: 0 is accepted, 3 is in doubt.
+    pub(super) const fn severity(&self) -> u8 {
+        match self {
+            Self::Accepted(_) => 0,
+            Self::NeverSent(_) => 1,
+            Self::Refused(_) | Self::Nacked(_) => 2,
+            Self::Unanswered(_) => 3,
+        }
+    }
+
+    /// Returns whether the SMSC accepted the segment.
+    pub const fn is_accepted(&self) -> bool {
+        matches!(self, Self::Accepted(_))
+    }
+}
+
+impl From<RequestError> for SegmentOutcome {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::Refused(status) => Self::Refused(status),
+            RequestError::Nacked(status) => Self::Nacked(status),
+            RequestError::NeverSent(reason) => Self::NeverSent(SegmentNotSentReason::Request(reason)),
+            RequestError::Unanswered(reason) => Self::Unanswered(reason),
+        }
+    }
+}
+
+impl fmt::Display for SegmentOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Accepted(id) => write!(f, "accepted as {id}"),
+            Self::Refused(status) => RequestError::Refused(*status).fmt(f),
+            Self::Nacked(status) => RequestError::Nacked(*status).fmt(f),
+            Self::NeverSent(reason) => write!(f, "not sent: {reason}"),
+            Self::Unanswered(reason) => RequestError::Unanswered(*reason).fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for SegmentOutcome {}
+
+/// Why the account never sent a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SegmentNotSentReason {
+    /// No session can send it: it is too long, or needs an operation or a version that the SMSC does not offer.
+    Request(NotSentReason),
+    /// Its [deadline](super::Message::deadline) passed.
+    Expired,
+    /// Another segment of the message was not accepted.
+    Abandoned,
+    /// The caller [cancelled](super::Account::cancel) the message.
+    Cancelled,
+    /// The caller [shut the account down](super::Account::shutdown) before it was sent.
+    ShutDown,
+    /// The SMSC refuses the account's credentials: there is no bind, and the account makes no further one
+    /// ([`Event::Stopped`](super::Event::Stopped)).
+    Stopped,
+}
+
+impl fmt::Display for SegmentNotSentReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Request(reason) => return reason.fmt(f),
+            Self::Expired => "the message's deadline passed",
+            Self::Abandoned => "another segment of the message was not accepted",
+            Self::Cancelled => "the message was cancelled",
+            Self::ShutDown => "the account was shut down",
+            Self::Stopped => "the SMSC refuses the account's credentials",
+        })
+    }
+}
+
+/// A message that the account left unresolved when it was shut down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unresolved {
+    /// The SMSC did not accept all of it. The account emitted the same outcome in
+    /// [`Event::Outcome`](super::Event::Outcome).
+    NotAccepted {
+        /// The message.
+        message: MessageNumber,
+        /// How it ended, segment by segment.
+        outcome: MessageOutcome,
+    },
+    /// The SMSC accepted it, and its final receipts have not arrived. The SMSC delivers them on the next bind that
+    /// receives.
+    NoReceipt {
+        /// The message.
+        message: MessageNumber,
+        /// The ids of its segments without a final receipt.
+        ids: Vec<MessageId>,
+    },
+}

@@ -1,0 +1,92 @@
+//! Delivery receipts, and the segments that they belong to.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::outcome::{MessageId, MessageNumber};
+use crate::frame::Frame;
+use crate::pdu::{MessageState, Pdu};
+use crate::sms;
+use crate::wire::{Quirks, Tolerance};
+
+/// A delivery receipt (DLR) with the fields that most callers need.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DeliveryReceipt {
+    /// The SMSC's id of the segment, as the receipt writes it; empty if the receipt cannot be read.
+    pub id: MessageId,
+    /// The state of the segment; [`UNKNOWN`](MessageState::UNKNOWN) also for a state word that is not known.
+    pub state: MessageState,
+    /// Whether it is the last receipt of this segment. An intermediate receipt is not.
+    pub is_final: bool,
+    /// The SMSC's own error code, as the receipt's `err` field has it. Not always a number.
+    pub err: Option<Box<[u8]>>,
+    frame: Frame<Vec<u8>>,
+}
+
+impl DeliveryReceipt {
+    pub(super) fn new(receipt: Option<sms::Receipt<'_>>, frame: Frame<Vec<u8>>) -> Self {
+        let receipt = receipt.unwrap_or_default();
+        Self {
+            id: MessageId::new(receipt.id),
+            state: receipt.state().unwrap_or(MessageState::UNKNOWN),
+            is_final: receipt.is_final(),
+            err: receipt.err.map(Into::into),
+            frame,
+        }
+    }
+
+    /// Returns the PDU as it arrived: a `deliver_sm`, or a `data_sm`.
+    pub fn frame(&self) -> &Frame<Vec<u8>> {
+        &self.frame
+    }
+
+    /// Returns the decoded PDU; [`sms::Receipt::of`](crate::sms::Receipt::of) reads the dates and the other fields of
+    /// the receipt out of it.
+    pub fn pdu(&self) -> Option<Pdu<'_>> {
+        self.frame.pdu(Tolerance(Quirks::all())).ok().map(|(pdu, _)| pdu)
+    }
+}
+
+/// Omits the text: a receipt repeats the beginning of the message.
+impl fmt::Debug for DeliveryReceipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeliveryReceipt")
+            .field("id", &self.id)
+            .field("state", &self.state)
+            .field("is_final", &self.is_final)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The message and segment that a receipt belongs to, and the message's progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReceiptMatch {
+    /// The message.
+    pub message: MessageNumber,
+    /// The segment, from 0.
+    pub segment: u8,
+    /// How many segments the message has.
+    pub segments: u8,
+    /// How many accepted segments still lack their final receipt.
+    pub pending: u8,
+    /// The state of the whole message, once each segment has its final receipt:
+    /// [`DELIVERED`](MessageState::DELIVERED) if all segments were, otherwise the state of the first that was not.
+    /// Always `None` for a message that the SMSC did not accept as a whole: its
+    /// [`MessageOutcome`](super::MessageOutcome) says so.
+    pub message_state: Option<MessageState>,
+}
+
+/// Identifies a receipt that the account has emitted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ReportedReceipt {
+    pub(super) message: MessageNumber,
+    pub(super) segment: u8,
+    pub(super) state: MessageState,
+}
+
+impl ReportedReceipt {
+    pub(super) const fn new(matched: &ReceiptMatch, receipt: &DeliveryReceipt) -> Self {
+        Self { message: matched.message, segment: matched.segment, state: receipt.state }
+    }
+}

@@ -1,0 +1,263 @@
+//! Receiving: delivery receipts, and MO messages reassembled from segments on any bind.
+
+use alloc::vec::Vec;
+
+use super::ack::{Ack, AckSubject, PendingReply, ReplyToken};
+use super::event::Event;
+use super::inbound_message::{InboundContent, InboundMessage, user_data};
+use super::link::LinkId;
+use super::receipt::{DeliveryReceipt, ReportedReceipt};
+use super::receipt_tracker::{EarlyReceipt, Match};
+use super::state::Account;
+use crate::frame::Frame;
+use crate::pdu::{CommandStatus, DataSmResp, DeliverSm, DeliverSmResp, Operation, Pdu};
+use crate::session::{Observer, Refusal, Request, State};
+use crate::sms::{self, MessageIdKey, Pushed, Receipt};
+use crate::time::Instant;
+
+impl<O: Observer> Account<O> {
+    /// Acknowledges or refuses what the SMSC delivered: `Ok` once the application has stored it, or a status. A temporary
+    /// status such as [`RX_T_APPN`](CommandStatus::RX_T_APPN) makes the SMSC keep the message and redeliver it.
+    ///
+    /// If the application accepts a receipt or a concatenated message, the account acknowledges later redeliveries of it
+    /// by itself and emits no event.
+    ///
+    /// Segments that were acknowledged after [`Options::segment_ack_timeout`](super::Options::segment_ack_timeout) are
+    /// not redelivered if the message is refused now: the application has the only copy.
+    ///
+    /// # Errors
+    ///
+    /// The session refuses the answer if a bind that the PDU arrived on has ended. The SMSC has seen no answer there, and
+    /// redelivers the PDU.
+    pub fn acknowledge(
+        &mut self,
+        now: Instant,
+        ack: Ack,
+        result: Result<(), CommandStatus>,
+    ) -> Result<(), Refusal> {
+        match &ack.subject {
+            AckSubject::Pdu => {}
+            AckSubject::Message(identity) => {
+                self.unacknowledged = self.unacknowledged.saturating_sub(1);
+                if result.is_err() {
+                    self.inbound.reassembler.forget_completed(identity);
+                }
+            }
+            AckSubject::Receipt(reported) => self.receipts.acknowledge(now, *reported, result.is_ok()),
+        }
+        let mut answered = Ok(());
+        for token in ack.tokens {
+            answered = answered.and(self.reply(now, token, result));
+        }
+        self.advance(now);
+        answered
+    }
+
+    fn reply(
+        &mut self,
+        now: Instant,
+        token: ReplyToken,
+        result: Result<(), CommandStatus>,
+    ) -> Result<(), Refusal> {
+        let Some(session) = self.session_of(token.link, token.generation) else {
+            return Err(Refusal::State(State::Closed));
+        };
+        session.advance_clock(now);
+        match token.reply {
+            PendingReply::DeliverSm(reply) => {
+                session.respond(reply, result.map(|()| DeliverSmResp::default()))
+            }
+            PendingReply::DataSm(reply) => session.respond(reply, result.map(|()| DataSmResp::default())),
+        }
+    }
+
+    /// Handles a request of the SMSC.
+    pub(super) fn handle_request(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        request: Request<'_>,
+        frame: Frame<&[u8]>,
+    ) {
+        let (pdu, reply) = match request {
+            Request::DeliverSm(message, reply) => (Pdu::DeliverSm(message), PendingReply::DeliverSm(reply)),
+            Request::DataSm(message, reply) => (Pdu::DataSm(message), PendingReply::DataSm(reply)),
+            other => {
+                if let Some(session) = self.session(link) {
+                    // Fails only if the session has ended: then the peer sees no answer.
+                    let _ = session.refuse(other);
+                }
+                return;
+            }
+        };
+        let Some(generation) = self.generation(link) else { return };
+        let token = ReplyToken { link, generation, reply };
+        let Some(frame) = Frame::new(frame.octets().to_vec()) else { return };
+        match self.parse_receipt(pdu, &frame) {
+            Some((receipt, key)) => self.handle_receipt(now, receipt, key, token),
+            None => self.handle_message(now, pdu, frame, token),
+        }
+    }
+
+    /// Returns the receipt in the PDU and the key of its message id; no key if the receipt cannot be read.
+    fn parse_receipt(
+        &self,
+        pdu: Pdu<'_>,
+        frame: &Frame<Vec<u8>>,
+    ) -> Option<(DeliveryReceipt, Option<MessageIdKey>)> {
+        let dialect = self.options.receipts.dialect;
+        let mut buffer = Vec::new();
+        let read = match pdu {
+            Pdu::DeliverSm(message) => Receipt::of_with_buffer(&message, dialect.detection, &mut buffer),
+            Pdu::DataSm(message) => Receipt::of_with_buffer(&message, dialect.detection, &mut buffer),
+            _ => None,
+        }?;
+        let key = read.ok().map(|receipt| dialect.message_ids.receipt_key(&receipt));
+        Some((DeliveryReceipt::new(read.ok(), frame.clone()), key))
+    }
+
+    fn handle_receipt(
+        &mut self,
+        now: Instant,
+        receipt: DeliveryReceipt,
+        key: Option<MessageIdKey>,
+        token: ReplyToken,
+    ) {
+        let ack = Ack { tokens: alloc::vec![token], subject: AckSubject::Pdu };
+        let Some(key) = key else { return self.emit(Event::Receipt { receipt, matched: None, ack }) };
+        match self.receipts.match_receipt(now, &receipt, key) {
+            // The submit_sm_resp may still arrive.
+            Match::Unknown if self.queue.is_in_flight(self.queue.last_sent()) => {
+                if let Some(early) = self.receipts.hold_early(self.queue.last_sent(), key, receipt, ack) {
+                    self.emit_unmatched(early);
+                }
+            }
+            result => self.handle_match(now, receipt, result, ack),
+        }
+    }
+
+    /// Handles a receipt that arrived before the `submit_sm_resp` of its segment.
+    pub(super) fn handle_early_receipt(&mut self, now: Instant, early: EarlyReceipt) {
+        let EarlyReceipt { key, receipt, ack, .. } = early;
+        let result = self.receipts.match_receipt(now, &receipt, key);
+        self.handle_match(now, receipt, result, ack);
+    }
+
+    fn handle_match(&mut self, now: Instant, receipt: DeliveryReceipt, result: Match, ack: Ack) {
+        match result {
+            Match::New(matched) => {
+                let subject = AckSubject::Receipt(ReportedReceipt::new(&matched, &receipt));
+                self.emit(Event::Receipt { receipt, matched: Some(matched), ack: Ack { subject, ..ack } });
+            }
+            Match::Unknown => self.emit(Event::Receipt { receipt, matched: None, ack }),
+            Match::Repeated => self.reply_all(now, ack, Ok(())),
+            // The application may still refuse the first copy.
+            Match::Unacknowledged => self.reply_all(now, ack, Err(DeliverSm::UNANSWERED)),
+        }
+    }
+
+    /// Emits the early receipts as unmatched whose `submit_sm_resp` cannot arrive any more: every request that was in
+    /// flight when they arrived has been answered.
+    pub(super) fn release_early(&mut self) {
+        while let Some(last_sent) = self.receipts.oldest_early()
+            && !self.queue.is_in_flight(last_sent)
+            && let Some(early) = self.receipts.pop_early()
+        {
+            self.emit_unmatched(early);
+        }
+    }
+
+    fn emit_unmatched(&mut self, EarlyReceipt { receipt, ack, .. }: EarlyReceipt) {
+        self.emit(Event::Receipt { receipt, matched: None, ack });
+    }
+
+    fn reply_all(&mut self, now: Instant, ack: Ack, result: Result<(), CommandStatus>) {
+        for token in ack.tokens {
+            // If the bind has ended, the SMSC redelivers the PDU.
+            let _ = self.reply(now, token, result);
+        }
+    }
+
+    /// Handles a PDU that is not a receipt: an MO message, or a segment of one.
+    fn handle_message(&mut self, now: Instant, pdu: Pdu<'_>, frame: Frame<Vec<u8>>, token: ReplyToken) {
+        let codings = self.options.text.codings;
+        let single = |frame, token| Event::Message {
+            message: InboundMessage { content: InboundContent::Single(frame), codings },
+            ack: Ack { tokens: alloc::vec![token], subject: AckSubject::Pdu },
+        };
+        let Some((_, Some(user_data))) = user_data(pdu) else { return self.emit(single(frame, token)) };
+        let inbound = &mut self.inbound;
+        inbound.last_tag += 1;
+        let tag = inbound.last_tag;
+        let pushed = match pdu {
+            Pdu::DeliverSm(message) => {
+                inbound.reassembler.push(now, message.source, message.destination, &user_data, tag)
+            }
+            Pdu::DataSm(message) => {
+                inbound.reassembler.push(now, message.source, message.destination, &user_data, tag)
+            }
+            _ => return,
+        };
+        match pushed {
+            Ok(Pushed::Stored { superseded, .. }) => {
+                inbound.held.insert(tag, (now, token));
+                if let Some(message) = superseded {
+                    self.emit_concatenated(message);
+                }
+            }
+            Ok(Pushed::Complete(message)) => {
+                inbound.held.insert(tag, (now, token));
+                self.emit_concatenated(message);
+            }
+            Ok(Pushed::Duplicate(_)) => {
+                // The first copy may still be refused while acknowledgements are outstanding.
+                let is_pending = !inbound.held.is_empty() || self.unacknowledged > 0;
+                let result = if is_pending { Err(DeliverSm::UNANSWERED) } else { Ok(()) };
+                let _ = self.reply(now, token, result);
+            }
+            // No capacity for it now: the SMSC keeps it.
+            Err(error) if error.reason == sms::PushErrorReason::Full => {
+                let _ = self.reply(now, token, Err(DeliverSm::UNANSWERED));
+            }
+            // It is no segment, or the message exceeds the reassembly limits: the application gets it alone.
+            Ok(Pushed::Standalone(_)) | Err(_) => self.emit(single(frame, token)),
+        }
+    }
+
+    /// Emits the segments of a concatenated message that are there.
+    fn emit_concatenated(&mut self, message: sms::ReassembledMessage<u64>) {
+        let ack = self.inbound.take_ack(&message);
+        self.unacknowledged += 1;
+        let content = InboundContent::Segments(message);
+        let message = InboundMessage { content, codings: self.options.text.codings };
+        self.emit(Event::Message { message, ack });
+    }
+
+    /// Acknowledges the segments whose [`Options::segment_ack_timeout`](super::Options::segment_ack_timeout) has passed,
+    /// and emits the messages that are too old to be completed.
+    pub(super) fn handle_inbound_timeout(&mut self, now: Instant) {
+        while let Some((&tag, &(at, _))) = self.inbound.held.first_key_value()
+            && now - at >= self.inbound.ack_timeout
+            && let Some((_, token)) = self.inbound.held.remove(&tag)
+        {
+            // If the bind has ended, the SMSC redelivers the segment, and it counts as a duplicate.
+            let _ = self.reply(now, token, Ok(()));
+        }
+        while let Some(message) = self.inbound.reassembler.handle_timeout(now) {
+            self.emit_concatenated(message);
+        }
+    }
+
+    /// Releases the incomplete messages at shutdown. If no segment of a message has been acknowledged, the SMSC keeps all
+    /// of them; otherwise the account emits those that are there.
+    pub(super) fn release_inbound(&mut self, now: Instant) {
+        while let Some(message) = self.inbound.reassembler.evict() {
+            if message.tags().all(|tag| self.inbound.held.contains_key(tag)) {
+                let ack = self.inbound.take_ack(&message);
+                self.reply_all(now, ack, Err(DeliverSm::UNANSWERED));
+            } else {
+                self.emit_concatenated(message);
+            }
+        }
+    }
+}

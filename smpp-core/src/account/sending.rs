@@ -1,0 +1,214 @@
+//! Sending messages: each segment on the bind with the most capacity, until it has an outcome.
+
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+
+use super::error::SubmitError;
+use super::event::Event;
+use super::link::LinkId;
+use super::link_slot::Tag;
+use super::message::{Message, asks_for_receipts};
+use super::outcome::{
+    MessageId, MessageNumber, MessageOutcome, SegmentNotSentReason, SegmentOutcome, Unresolved,
+};
+use super::queue::{AttemptResult, SegmentRef};
+use super::receipt_tracker::EarlyReceipt;
+use super::state::{Account, Shutdown};
+use crate::pdu::{CommandStatus, RegisteredDelivery};
+use crate::session::{self, Observer, Readiness, Refusal, State};
+use crate::time::Instant;
+
+impl<O: Observer> Account<O> {
+    /// Accepts a message, and sends it when its turn has come. A text is split into segments here.
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitError`] says why the account did not accept the message. Nothing was sent.
+    pub fn submit(&mut self, now: Instant, message: &Message) -> Result<MessageNumber, SubmitError> {
+        match (&self.shutdown, self.stopped) {
+            (Shutdown::Running, None) => {}
+            (Shutdown::Running, Some(_)) => return Err(SubmitError::Stopped),
+            _ => return Err(SubmitError::ShutDown),
+        }
+        if self.queue.available_capacity() == 0 && self.queue.capacity() > 0 {
+            // No need to split the message: no segment fits.
+            return Err(SubmitError::Full);
+        }
+        let reference = self.reference.wrapping_add(1);
+        let segments = message.segments(&self.options, reference)?;
+        if segments.len() > self.queue.capacity() {
+            return Err(SubmitError::TooManySegments { segments: segments.len() });
+        }
+        if segments.len() > self.queue.available_capacity() {
+            return Err(SubmitError::Full);
+        }
+        if segments.len() > 1 {
+            self.reference = reference;
+        }
+        let number = self.queue.push(now, message, segments, self.options.unanswered_policy);
+        self.advance(now);
+        Ok(number)
+    }
+
+    /// Cancels a message: the account sends no further segment of it. Segments that are in flight still get their
+    /// responses, and are not resent. The account emits the [`Outcome`](Event::Outcome) as always.
+    pub fn cancel(&mut self, now: Instant, message: MessageNumber) {
+        let outcome = self.queue.abandon(message, SegmentNotSentReason::Cancelled);
+        self.finish_message(now, message, outcome);
+        self.advance(now);
+    }
+
+    /// Abandons the messages whose deadlines have passed, then sends what can be sent now.
+    pub(super) fn dispatch(&mut self, now: Instant) {
+        while let Some((message, outcome)) = self.queue.expire(now) {
+            self.finish_message(now, message, outcome);
+        }
+        if self.stopped.is_some() && self.cannot_send() {
+            self.abandon_all(now, SegmentNotSentReason::Stopped);
+        }
+        while self.queue.is_ready()
+            && let Some(link) = self.least_loaded_link(now)
+        {
+            let Some((segment, submit_sm)) = self.queue.next() else { return };
+            let Some(session) = self.links.get_mut(link.index()).and_then(|link| link.session_mut()) else {
+                return;
+            };
+            match session.request(now, &submit_sm, Tag::Segment(segment)).map_err(|refused| refused.reason) {
+                Ok(_) => self.queue.mark_sent(segment),
+                // The refusal concerns the state of this bind, not the segment: it stays queued.
+                Err(
+                    Refusal::State(_) | Refusal::WindowFull | Refusal::RateLimited(_) | Refusal::OutputFull,
+                ) => {
+                    return;
+                }
+                Err(refusal) => {
+                    let reason = refusal.permanent().unwrap_or(session::NotSentReason::State(State::Closed));
+                    let outcome = SegmentOutcome::NeverSent(SegmentNotSentReason::Request(reason));
+                    self.finish_attempt(now, segment, AttemptResult::Done(outcome));
+                }
+            }
+        }
+    }
+
+    /// Returns the bind that can send now and has the most capacity in its window; of several, the first.
+    fn least_loaded_link(&self, now: Instant) -> Option<LinkId> {
+        let capacities =
+            self.links.iter().zip(0..).filter_map(|(link, index)| match link.transmitter()?.readiness(now) {
+                Readiness::Ready { capacity } if link.paused_until <= now => Some((capacity, LinkId(index))),
+                _ => None,
+            });
+        capacities.max_by_key(|&(capacity, link)| (capacity, Reverse(link))).map(|(_, link)| link)
+    }
+
+    /// Returns when a bind may send that waits only for its pause or its rate limit.
+    pub(super) fn next_dispatch(&self) -> Option<Instant> {
+        if !self.queue.is_ready() {
+            return None;
+        }
+        let times = self.links.iter().filter_map(|link| {
+            // The rate limit is checked again at the end of the pause.
+            match link.transmitter()?.readiness(link.paused_until) {
+                Readiness::Ready { .. } => Some(link.paused_until),
+                Readiness::Refusing(Refusal::RateLimited(at)) => Some(at),
+                Readiness::Refusing(_) => None,
+            }
+        });
+        times.min()
+    }
+
+    /// Handles the outcome of a `submit_sm` that was in flight.
+    pub(super) fn handle_submit_outcome(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        segment: SegmentRef,
+        outcome: session::Outcome<'_>,
+    ) {
+        let mut early = Vec::new();
+        let result = match outcome {
+            session::Outcome::Accepted(response) => {
+                let id = MessageId::new(response.message_id());
+                early = self.track_receipts(now, segment, &id);
+                AttemptResult::Done(SegmentOutcome::Accepted(id))
+            }
+            session::Outcome::Refused { status, .. } if is_temporary(status) => {
+                if let Some(link) = self.links.get_mut(link.index()) {
+                    link.paused_until = link.paused_until.max(now + self.options.throttle_pause);
+                }
+                AttemptResult::Throttled(self.options.throttle_retries, SegmentOutcome::Refused(status))
+            }
+            session::Outcome::Refused { status, .. } => AttemptResult::Done(SegmentOutcome::Refused(status)),
+            session::Outcome::Nacked(status) => AttemptResult::Done(SegmentOutcome::Nacked(status)),
+            session::Outcome::NeverSent(_) => AttemptResult::NotSent,
+            session::Outcome::Unanswered(reason) => {
+                AttemptResult::Unanswered(SegmentOutcome::Unanswered(reason))
+            }
+        };
+        self.finish_attempt(now, segment, result);
+        // The outcome is emitted first: after the final receipt the caller expects no further event of the message.
+        for receipt in early {
+            self.handle_early_receipt(now, receipt);
+        }
+    }
+
+    /// Starts to track the receipts of an accepted segment, and returns those that have already arrived.
+    fn track_receipts(&mut self, now: Instant, segment: SegmentRef, id: &MessageId) -> Vec<EarlyReceipt> {
+        let Some((submit_sm, total)) = self.queue.pdu(segment) else { return Vec::new() };
+        if !asks_for_receipts(&submit_sm) {
+            return Vec::new();
+        }
+        self.receipts.track(
+            now,
+            (segment.message, segment.index),
+            total,
+            id,
+            is_receipt_due(submit_sm.registered_delivery),
+        );
+        self.receipts.take_early(id)
+    }
+
+    fn finish_attempt(&mut self, now: Instant, segment: SegmentRef, result: AttemptResult) {
+        let outcome = self.queue.handle_result(segment, result);
+        self.finish_message(now, segment.message, outcome);
+        self.release_early();
+    }
+
+    /// Emits the outcome of a message, if it has one.
+    fn finish_message(&mut self, now: Instant, message: MessageNumber, outcome: Option<MessageOutcome>) {
+        let Some(outcome) = outcome else { return };
+        self.receipts.complete(now, message);
+        if let Shutdown::Draining { unresolved, .. } | Shutdown::Unbinding { unresolved } = &mut self.shutdown
+            && outcome.result().is_err()
+        {
+            unresolved.push(Unresolved::NotAccepted { message, outcome: outcome.clone() });
+        }
+        self.emit(Event::Outcome { message, outcome });
+    }
+
+    /// Stops sending all messages. What is in flight still gets its response.
+    pub(super) fn abandon_all(&mut self, now: Instant, reason: SegmentNotSentReason) {
+        let all: Vec<_> = self.queue.messages().collect();
+        for message in all {
+            let outcome = self.queue.abandon(message, reason);
+            self.finish_message(now, message, outcome);
+        }
+    }
+
+    /// Gives up the messages whose receipts are too old or exceed the capacity.
+    pub(super) fn expire_receipts(&mut self, now: Instant) {
+        while let Some((message, ids)) = self.receipts.expire(now) {
+            self.emit(Event::ReceiptsExpired { message, ids });
+        }
+    }
+}
+
+/// Returns whether the refusal is temporary: the SMSC throttles, its queue is full, or it has begun to end the bind.
+fn is_temporary(status: CommandStatus) -> bool {
+    matches!(status, CommandStatus::RTHROTTLED | CommandStatus::RMSGQFUL | CommandStatus::RINVBNDSTS)
+}
+
+/// Returns whether the message requests a final receipt for every final state: bits 1 and 0 (SMPP 3.4 §5.2.17). A receipt
+/// that was requested only for some states may never be due.
+fn is_receipt_due(registered_delivery: RegisteredDelivery) -> bool {
+    registered_delivery.bits() & 0b11 == RegisteredDelivery::RECEIPT.bits()
+}

@@ -1,0 +1,229 @@
+//! The account's state, its counters and timers.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::SocketAddr;
+
+use super::event::{Action, Event};
+use super::inbound_segments::InboundSegments;
+use super::link::{LinkId, LinkState};
+use super::link_slot::LinkSlot;
+use super::options::{Options, OptionsError};
+use super::outcome::Unresolved;
+use super::queue::Queue;
+use super::receipt_tracker::ReceiptTracker;
+use crate::pdu::{BindMode, CommandStatus};
+use crate::session::{Observer, State, Stats, Timer};
+use crate::time::Instant;
+
+/// An ESME's account at an SMSC: its binds, messages and receipts.
+///
+/// An account keeps the configured number of binds, reconnects with back-off, queues and spreads messages over the binds,
+/// retries throttled ones, matches delivery receipts and reassembles MO messages. It is sans-IO: an adapter does what
+/// [`poll_action`](Self::poll_action) returns. See the [module documentation](super) for the run loop.
+///
+/// An [`Observer`] `O` sees the PDUs of each bind.
+///
+/// ```
+/// use core::net::SocketAddr;
+/// use smpp_core::account::{Account, Action, Credentials, Options};
+/// use smpp_core::provider::Provider;
+/// use smpp_core::session::Instant;
+///
+/// let now = Instant::ZERO;
+/// let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::EIGHT_BY_EIGHT);
+/// let mut account = Account::<()>::new(options, now)?;
+///
+/// // The account has no bind yet, and begins one.
+/// let Some(Action::Resolve { link }) = account.poll_action() else { panic!() };
+/// let address: SocketAddr = "192.0.2.1:2776".parse()?;
+/// account.handle_resolved(now, link, &[address]);
+/// assert_eq!(account.poll_action(), Some(Action::Connect { link, address }));
+/// assert!(account.handle_connected(now, link, ()));
+/// let mut bind = Vec::new();
+/// assert!(account.poll_transmit(link, &mut bind));
+/// assert_eq!(bind[4..8], [0, 0, 0, 9], "bind_transceiver");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Account<O = ()> {
+    pub(super) options: Options,
+    pub(super) links: Vec<LinkSlot<O>>,
+    pub(super) queue: Queue,
+    pub(super) receipts: ReceiptTracker,
+    pub(super) inbound: InboundSegments,
+    /// How many reassembled messages the application has not acknowledged.
+    pub(super) unacknowledged: usize,
+    pub(super) actions: VecDeque<Action>,
+    pub(super) events: VecDeque<Event>,
+    /// The earliest time of the next connection attempt of any slot.
+    pub(super) next_start: Instant,
+    pub(super) unbound_backoff: UnboundBackoff,
+    /// The address of the last bind that was accepted.
+    pub(super) last_good_address: Option<SocketAddr>,
+    /// The concatenation reference of the last message with several segments.
+    pub(super) reference: u16,
+    /// The state of the random number generator.
+    pub(super) random: u64,
+    pub(super) shutdown: Shutdown,
+    /// The status with which the SMSC refused the credentials.
+    pub(super) stopped: Option<CommandStatus>,
+}
+
+/// The back-off that all slots share while the account has no bind.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct UnboundBackoff {
+    pub(super) until: Instant,
+    pub(super) failures: u32,
+}
+
+/// The progress of the account's shutdown.
+#[derive(Debug)]
+pub(super) enum Shutdown {
+    Running,
+    /// The account sends what it has accepted, until the deadline.
+    Draining {
+        deadline: Instant,
+        unresolved: Vec<Unresolved>,
+    },
+    /// The account unbinds.
+    Unbinding {
+        unresolved: Vec<Unresolved>,
+    },
+    Closed,
+}
+
+impl<O> fmt::Debug for Account<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account")
+            .field("system_id", &self.options.credentials.system_id)
+            .field("queued", &self.queue.open())
+            .field("pending_receipts", &self.receipts.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<O: Observer> Account<O> {
+    /// Creates an account. The first [`Action`] is ready at once: it begins the first bind.
+    ///
+    /// # Errors
+    ///
+    /// The error of [`Options::check`].
+    pub fn new(options: Options, now: Instant) -> Result<Self, OptionsError> {
+        options.check()?;
+        let random = options.seed;
+        let mut account = Self {
+            links: (0..options.max_binds).map(|_| LinkSlot::new(now)).collect(),
+            queue: Queue::new(options.queue_capacity),
+            receipts: ReceiptTracker::new(options.receipts),
+            inbound: InboundSegments::new(options.reassembly, options.segment_ack_timeout),
+            unacknowledged: 0,
+            actions: VecDeque::new(),
+            events: VecDeque::new(),
+            next_start: now,
+            unbound_backoff: UnboundBackoff { until: now, failures: 0 },
+            last_good_address: None,
+            reference: random as u16,
+            random,
+            shutdown: Shutdown::Running,
+            stopped: None,
+            options,
+        };
+        account.advance(now);
+        Ok(account)
+    }
+
+    /// Returns the options.
+    pub const fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Returns the next action for the adapter.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// Returns the next event.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Returns when to call [`handle_timeout`](Self::handle_timeout); `None` if no timer runs. Each call of another
+    /// method may change it.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if matches!(self.shutdown, Shutdown::Closed) {
+            return None;
+        }
+        let draining = match self.shutdown {
+            Shutdown::Draining { deadline, .. } => Some(deadline),
+            _ => None,
+        };
+        [
+            self.next_link_start(),
+            self.next_dispatch(),
+            self.queue.poll_timeout(),
+            self.receipts.poll_timeout(),
+            self.inbound.poll_timeout(),
+            draining,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Runs the timers that are due: connection attempts, rate limits, deadlines, receipts and segments that are too old.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.expire_receipts(now);
+        self.handle_inbound_timeout(now);
+        self.advance(now);
+    }
+
+    /// Returns the state of each connection slot, in the order of their ids.
+    pub fn links(&self) -> impl Iterator<Item = (LinkId, LinkState)> {
+        self.links.iter().zip(0..).map(|(link, index)| (LinkId(index), link.state()))
+    }
+
+    /// Returns the mode of a bind; `None` if the connection is not bound.
+    pub fn mode(&self, link: LinkId) -> Option<BindMode> {
+        match self.links.get(link.index())?.state() {
+            LinkState::Open(_, State::Bound(mode)) => Some(mode),
+            _ => None,
+        }
+    }
+
+    /// Returns the counters of a connection's session; `None` if the connection is not open.
+    pub fn stats(&self, link: LinkId) -> Option<Stats> {
+        Some(self.links.get(link.index())?.session()?.stats())
+    }
+
+    /// Returns how many more segments the queue can hold.
+    pub const fn available_capacity(&self) -> usize {
+        self.queue.available_capacity()
+    }
+
+    /// Returns how many segments wait in the queue or are in flight.
+    pub const fn queued(&self) -> usize {
+        self.queue.open()
+    }
+
+    /// Returns how many segments wait for receipts, or had their last one in the past 2 minutes.
+    pub fn pending_receipts(&self) -> usize {
+        self.receipts.len()
+    }
+
+    /// Returns when to call [`handle_link_timeout`](Self::handle_link_timeout) for this connection, and for which timer.
+    pub fn poll_link_timeout(&self, link: LinkId) -> Option<(Instant, Timer)> {
+        self.links.get(link.index())?.session()?.poll_timeout()
+    }
+
+    pub(super) fn emit(&mut self, event: Event) {
+        self.events.push_back(event);
+    }
+
+    /// Does everything that can be done now: starts connections, sends messages, proceeds with a shutdown.
+    pub(super) fn advance(&mut self, now: Instant) {
+        self.start_links(now);
+        self.dispatch(now);
+        self.advance_shutdown(now);
+    }
+}

@@ -1,0 +1,132 @@
+//! Connecting, binding and reconnecting.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::*;
+use crate::pdu::BindMode::{Receiver, Transmitter};
+
+#[test]
+fn the_first_bind_is_made_alone_and_the_others_follow_at_the_connect_interval() {
+    let mut sim = Simulation::new(Options { binds: Binds::Pairs(2), ..options() });
+    sim.advance(SECOND);
+    assert_eq!(sim.bound_links(), 4);
+    let starts: Vec<u64> = sim.connects.iter().map(|(at, _)| at.as_nanos() / 1_000_000).collect();
+    assert_eq!(starts, [0, 200, 400, 600]);
+    let modes: Vec<_> = sim.account.links().filter_map(|(link, _)| sim.account.mode(link)).collect();
+    assert_eq!(modes, [Transmitter, Receiver, Transmitter, Receiver]);
+}
+
+#[test]
+fn refused_credentials_stop_the_account() {
+    let mut sim = Simulation::new(Options { binds: Binds::Transceivers(4), ..options() });
+    sim.bind_status = vec![CommandStatus::RINVPASWD];
+    let number = sim.send("Hello");
+    sim.advance(600 * SECOND);
+    assert_eq!(sim.connects.len(), 1, "no second attempt");
+    assert!(
+        sim.events.iter().any(|event| matches!(event, Event::Stopped { status: CommandStatus::RINVPASWD }))
+    );
+    assert_eq!(
+        sim.outcomes(),
+        [(
+            number,
+            MessageOutcome { segments: vec![SegmentOutcome::NeverSent(SegmentNotSentReason::Stopped)] }
+        )]
+    );
+    assert_eq!(sim.account.submit(sim.now, &Message::text(&template(), "x")), Err(SubmitError::Stopped));
+}
+
+#[test]
+fn every_address_is_tried_with_back_off_until_the_bind_is_accepted() {
+    let mut sim = Simulation::new(Options { binds: Binds::Transceivers(1), ..options() });
+    sim.addresses = vec![address(1), address(2), address(3)];
+    sim.unreachable = vec![address(1), address(2)];
+    sim.bind_status = vec![CommandStatus::RALYBND; 3];
+    sim.advance(60 * SECOND);
+    assert_eq!(sim.bound_links(), 1);
+    assert_eq!(sim.connects.len(), 4 * 3);
+    let gaps: Vec<Duration> =
+        sim.connects.windows(4).step_by(3).map(|attempts| attempts[3].0 - attempts[0].0).collect();
+    assert!(gaps.iter().zip(1..).all(|(gap, n)| *gap >= SECOND * (1 << n) / 4), "{gaps:?}");
+    // The address of the accepted bind is tried first from now on.
+    sim.servers[0].session.abort();
+    let link = sim.servers[0].link;
+    sim.account.handle_eof(sim.now, link);
+    sim.advance(5 * SECOND);
+    assert_eq!(sim.connects.last().map(|(_, address)| *address), Some(address(3)));
+    assert_eq!(sim.connects.len(), 13);
+}
+
+#[test]
+fn no_bind_exceeds_its_rate_limit_and_all_binds_send() {
+    let mut sim = Simulation::new(Options { binds: Binds::Transceivers(2), ..options() });
+    sim.advance(SECOND);
+    for _ in 0..200 {
+        sim.send("Hello");
+    }
+    sim.advance(SECOND);
+    let of = |sim: &Simulation, link| sim.submitted.iter().filter(|(on, ..)| *on == link).count();
+    let (first, second) = (of(&sim, LinkId(0)), of(&sim, LinkId(1)));
+    assert!((50..=51).contains(&first) && (50..=51).contains(&second), "{first} and {second} in a second");
+    sim.advance(SECOND);
+    assert_eq!(sim.outcomes().len(), 200);
+}
+
+#[test]
+fn binds_that_close_at_once_share_one_back_off() {
+    let backoff = Backoff { reset_after: 10 * SECOND, ..Backoff::default() };
+    let mut sim = Simulation::new(Options { binds: Binds::Transceivers(4), backoff, ..options() });
+    for _ in 0..600 {
+        sim.advance(SECOND / 10);
+        // The server closes every bind at once.
+        for link in sim.servers.drain(..).map(|server| server.link).collect::<Vec<_>>() {
+            sim.account.handle_eof(sim.now, link);
+        }
+    }
+    assert!(sim.connects.len() <= 4 * 7, "{} binds in a minute", sim.connects.len());
+}
+
+#[test]
+fn handle_closed_without_a_close_action_reconnects() {
+    let mut sim = Simulation::new(options());
+    sim.advance(SECOND);
+    let link = sim.servers.remove(0).link;
+    sim.account.handle_closed(sim.now, link);
+    assert_eq!(sim.account.poll_action(), None);
+    sim.advance(2 * SECOND);
+    assert_eq!(sim.bound_links(), 1);
+}
+
+#[test]
+fn a_stopped_account_with_only_a_receiver_abandons_its_messages() {
+    let mut sim = Simulation::new(Options { binds: Binds::Pairs(1), ..options() });
+    sim.advance(SECOND);
+    sim.bind_status = vec![CommandStatus::RINVPASWD];
+    let number = sim.send("Hello");
+    let index = sim.servers.iter().position(|server| server.link == LinkId(0)).unwrap();
+    sim.servers.remove(index);
+    sim.account.handle_eof(sim.now, LinkId(0));
+    let late = sim.send("Hello");
+    sim.advance(10 * SECOND);
+    assert_eq!(sim.account.mode(LinkId(1)), Some(Receiver), "it still receives");
+    let outcomes = sim.outcomes();
+    assert!(matches!(outcomes[0], (first, ref outcome) if first == number && outcome.result().is_err()));
+    assert_eq!(
+        outcomes[1],
+        (late, MessageOutcome { segments: vec![SegmentOutcome::NeverSent(SegmentNotSentReason::Stopped)] })
+    );
+}
+
+#[test]
+fn no_connection_starts_at_once_when_the_only_bind_fails() {
+    let mut sim = Simulation::new(Options { binds: Binds::Transceivers(2), ..options() });
+    sim.advance(SECOND / 10);
+    assert_eq!(sim.bound_links(), 1, "the second has not started yet");
+    let starts = sim.connects.len();
+    sim.servers.clear();
+    sim.now = sim.now + SECOND;
+    sim.account.handle_eof(sim.now, LinkId(0));
+    sim.settle();
+    assert_eq!(sim.connects.len(), starts, "without a bind all slots back off");
+}

@@ -1,0 +1,204 @@
+//! Sending messages, and their outcomes.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::*;
+
+#[test]
+fn throttled_messages_are_resent_in_order_after_a_pause() {
+    let mut sim = Simulation::new(options());
+    sim.advance(SECOND);
+    sim.submit_status = vec![CommandStatus::RTHROTTLED];
+    for text in ["a", "b", "c"] {
+        let message = Message::text(&template(), text).in_order();
+        sim.account.submit(sim.now, &message).unwrap();
+    }
+    sim.advance(3 * SECOND);
+    let texts: Vec<&str> = sim.submitted.iter().map(|(_, _, text)| text.as_str()).collect();
+    assert_eq!(texts, ["a", "a", "b", "c"]);
+    assert!(sim.submitted[1].1 - sim.submitted[0].1 >= SECOND);
+    assert!(sim.outcomes().iter().all(|(_, outcome)| outcome.result().is_ok()));
+}
+
+#[test]
+fn an_unanswered_message_is_reported_or_resent_by_its_policy() {
+    for (policy, attempts) in [(UnansweredPolicy::Report, 1), (UnansweredPolicy::Resend(1), 2)] {
+        let mut sim = Simulation::new(options());
+        sim.advance(SECOND);
+        sim.answers = false;
+        let message = Message::text(&template(), "Hello").unanswered_policy(policy);
+        sim.account.submit(sim.now, &message).unwrap();
+        sim.advance(60 * SECOND);
+        assert_eq!(sim.submitted.len(), attempts);
+        let outcomes = sim.outcomes();
+        assert!(
+            matches!(outcomes[..], [(_, ref outcome)] if matches!(outcome.segments[..], [SegmentOutcome::Unanswered(_)]))
+        );
+    }
+}
+
+#[test]
+fn a_shutdown_reports_what_is_unresolved() {
+    let mut sim = Simulation::new(options());
+    sim.advance(SECOND);
+    let accepted = sim.send("Hello");
+    sim.settle();
+    sim.answers = false;
+    let unanswered = sim.send("Hello");
+    sim.advance(SECOND);
+    sim.account.shutdown(sim.now, SECOND);
+    assert_eq!(sim.account.submit(sim.now, &Message::text(&template(), "x")), Err(SubmitError::ShutDown));
+    sim.advance(30 * SECOND);
+    let Some(Event::Closed { unresolved }) = sim.events.last() else { panic!("{:?}", sim.events.last()) };
+    assert!(
+        matches!(unresolved[..], [
+        Unresolved::NotAccepted { message, .. },
+        Unresolved::NoReceipt { message: other, .. },
+    ] if message == unanswered && other == accepted),
+        "{unresolved:?}"
+    );
+    assert!(sim.servers.is_empty());
+    assert_eq!(sim.account.poll_timeout(), None);
+    let ended =
+        |event: &Event| matches!(event, Event::Link { event: LinkEvent::Closed { retry_at: None, .. }, .. });
+    assert!(sim.events.iter().any(ended));
+}
+
+#[test]
+fn of_several_shutdowns_the_earliest_deadline_counts() {
+    let mut account = Account::<()>::new(options(), Instant::ZERO).unwrap();
+    account.submit(Instant::ZERO, &Message::text(&template(), "Hello")).unwrap();
+    for seconds in [3_600, 10, 60] {
+        account.shutdown(Instant::ZERO, seconds * SECOND);
+    }
+    assert!(account.poll_event().is_none());
+    assert_eq!(account.poll_timeout(), Some(Instant::ZERO + 10 * SECOND));
+    account.handle_timeout(Instant::ZERO + 10 * SECOND);
+    let Some(Event::Outcome { outcome, .. }) = account.poll_event() else { panic!() };
+    assert_eq!(outcome.segments, [SegmentOutcome::NeverSent(SegmentNotSentReason::ShutDown)]);
+}
+
+#[test]
+fn a_message_may_have_255_segments() {
+    let mut sim = Simulation::new(options());
+    sim.advance(SECOND);
+    let octets = vec![7; 255 * 133];
+    sim.account.submit(sim.now, &Message::octets(&template(), octets)).unwrap();
+    sim.advance(20 * SECOND);
+    let outcomes = sim.outcomes();
+    assert_eq!(outcomes[0].1.result().map(|ids| ids.len()), Ok(255));
+}
+
+/// Returns a message whose first attempt is unanswered, and which waits to be resent because there is no bind.
+fn unanswered_message() -> (Simulation, MessageNumber) {
+    let mut sim = Simulation::new(options());
+    sim.advance(SECOND);
+    sim.answers = false;
+    let message = Message::text(&template(), "Hello").unanswered_policy(UnansweredPolicy::Resend(3));
+    let number = sim.account.submit(sim.now, &message).unwrap();
+    sim.settle();
+    sim.servers.clear();
+    sim.account.handle_eof(sim.now, LinkId(0));
+    sim.settle();
+    assert_eq!(sim.account.queued(), 1);
+    (sim, number)
+}
+
+#[test]
+fn an_unanswered_attempt_is_never_reported_as_never_sent() {
+    let (mut sim, number) = unanswered_message();
+    sim.account.cancel(sim.now, number);
+    sim.settle();
+    assert!(matches!(sim.outcomes()[0].1.segments[..], [SegmentOutcome::Unanswered(_)]));
+
+    let (mut sim, _) = unanswered_message();
+    (sim.answers, sim.submit_status) = (true, vec![CommandStatus::RINVDSTADR]);
+    sim.advance(10 * SECOND);
+    let outcome = &sim.outcomes()[0].1;
+    assert!(
+        matches!(outcome.segments[..], [SegmentOutcome::Unanswered(_)]),
+        "the SMSC may have accepted the first attempt"
+    );
+    assert!(!outcome.is_safe_to_resend());
+
+    let (mut sim, _) = unanswered_message();
+    sim.answers = true;
+    sim.advance(10 * SECOND);
+    assert!(sim.outcomes()[0].1.result().is_ok());
+}
+
+#[test]
+fn a_throttled_message_is_not_resent_after_its_cancellation_or_deadline() {
+    for cancels in [true, false] {
+        let mut sim = Simulation::new(options());
+        sim.advance(SECOND);
+        sim.submit_status = vec![CommandStatus::RTHROTTLED];
+        let message = Message::text(&template(), "Hello").deadline(SECOND / 10);
+        let number = sim.account.submit(sim.now, &message).unwrap();
+        if cancels {
+            sim.account.cancel(sim.now, number);
+        } else {
+            sim.now = sim.now + SECOND;
+            sim.account.handle_timeout(sim.now);
+        }
+        sim.advance(5 * SECOND);
+        assert_eq!(sim.submitted.len(), 1);
+        let refused = MessageOutcome { segments: vec![SegmentOutcome::Refused(CommandStatus::RTHROTTLED)] };
+        assert_eq!(sim.outcomes(), [(number, refused)]);
+    }
+}
+
+#[test]
+fn nothing_is_sent_after_its_deadline_even_before_the_timer_runs() {
+    let mut sim =
+        Simulation::new(Options { session: Config { window: 1, ..Config::default() }, ..options() });
+    sim.advance(SECOND);
+    sim.answers = false;
+    sim.send("first");
+    sim.settle();
+    let message = Message::text(&template(), "second").deadline(SECOND);
+    sim.account.submit(sim.now, &message).unwrap();
+    // The window is free again before the deadline's timer runs.
+    sim.now = sim.now + 10 * SECOND;
+    sim.account.handle_link_timeout(sim.now, LinkId(0));
+    sim.settle();
+    assert_eq!(sim.submitted.len(), 1);
+    assert_eq!(sim.outcomes()[1].1.segments, [SegmentOutcome::NeverSent(SegmentNotSentReason::Expired)]);
+}
+
+#[test]
+fn a_message_refused_with_rinvbndsts_is_resent_on_another_bind() {
+    let mut sim = Simulation::new(Options { binds: Binds::Transceivers(2), ..options() });
+    sim.advance(SECOND);
+    sim.submit_status = vec![CommandStatus::RINVBNDSTS];
+    sim.send("Hello");
+    sim.advance(SECOND);
+    assert!(sim.outcomes()[0].1.result().is_ok());
+    assert_eq!(sim.submitted.iter().map(|(link, ..)| *link).collect::<Vec<_>>(), [LinkId(0), LinkId(1)]);
+}
+
+#[test]
+fn twenty_thousand_in_order_messages_to_one_number_are_fast() {
+    let mut sim = Simulation::new(Options { queue_capacity: 20_000, ..options() });
+    for _ in 0..20_000 {
+        sim.account.submit(sim.now, &Message::submit_sm(&template()).in_order()).unwrap();
+    }
+    sim.account.shutdown(sim.now, Duration::ZERO);
+    sim.settle();
+    assert_eq!(sim.outcomes().len(), 20_000);
+}
+
+#[test]
+fn the_bind_with_the_most_free_window_sends() {
+    let session = Config { rate: None, ..options().session };
+    let mut sim = Simulation::new(Options { binds: Binds::Transceivers(2), session, ..options() });
+    sim.advance(SECOND);
+    sim.answers = false;
+    for _ in 0..4 {
+        sim.send("Hello");
+        sim.settle();
+    }
+    let links: Vec<usize> = sim.submitted.iter().map(|(link, ..)| link.index()).collect();
+    assert_eq!(links, [0, 1, 0, 1]);
+}

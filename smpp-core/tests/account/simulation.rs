@@ -1,0 +1,416 @@
+//! The simulation: the account, its adapter, the application and the SMSC in simulated time.
+
+use std::net::SocketAddr;
+
+use smpp_core::account::{Account, Action, ConnectFailure, LinkId, LinkState};
+use smpp_core::frame;
+use smpp_core::session::Instant;
+
+use super::application::Application;
+use super::context::Context;
+use super::harness::rng::Rng;
+use super::harness::{Coverage, Verbosity, span, ticks};
+use super::log::{ConnectionId, Log, LogObserver, LoggedPdu};
+use super::messages::Messages;
+use super::scenario::{Fault, Scenario};
+use super::slots::{SlotState, Slots};
+use super::smsc::Smsc;
+
+pub(crate) struct AccountSimulation {
+    pub(crate) context: Context,
+    pub(crate) scenario: Scenario,
+    pub(crate) account: Account<LogObserver>,
+    log: Log,
+    links: Vec<LinkId>,
+    pub(crate) slots: Slots,
+    pub(crate) messages: Messages,
+    pub(crate) smsc: Smsc,
+    pub(crate) application: Application,
+    /// The faults that have not begun yet.
+    faults: Vec<(Instant, Instant, Fault)>,
+    /// The addresses of the host's name.
+    addresses: Vec<SocketAddr>,
+    connections: ConnectionId,
+}
+
+fn address(last: u8) -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, last], 2776))
+}
+
+/// Runs the scenario of `seed`, panics if a check fails, and returns what happened.
+pub(crate) fn simulate(seed: u64, verbosity: Verbosity) -> Coverage {
+    let mut rng = Rng::new(seed);
+    let scenario = Scenario::new(&mut rng);
+    if verbosity == Verbosity::Steps {
+        eprintln!("{scenario:#?}");
+    }
+    let mut simulation = AccountSimulation::new(scenario, Context::new(rng, verbosity));
+    simulation.run();
+    simulation.context.recorder.coverage
+}
+
+impl AccountSimulation {
+    fn new(scenario: Scenario, context: Context) -> Self {
+        let account = Account::new(scenario.options.clone(), Instant::ZERO).expect("good options");
+        let at = |offset| Instant::ZERO + offset;
+        let faults =
+            scenario.faults.iter().map(|(begin, lasts, fault)| (at(*begin), at(*begin) + *lasts, *fault));
+        Self {
+            links: account.links().map(|(link, _)| link).collect(),
+            account,
+            log: Log::default(),
+            slots: Slots::new(&scenario.options),
+            messages: Messages::new(&scenario.options),
+            smsc: Smsc::new(&scenario),
+            application: Application::new(),
+            faults: faults.collect(),
+            addresses: vec![address(1)],
+            connections: 0,
+            context,
+            scenario,
+        }
+    }
+
+    fn run(&mut self) {
+        self.after();
+        let active = Instant::ZERO + self.scenario.active;
+        if self.scenario.shuts_down_early {
+            let when = Instant::ZERO + span(&mut self.context.rng, 0, 2000).min(self.scenario.active);
+            self.run_until(when);
+            self.shut_down();
+        }
+        self.run_until(active);
+        self.recover();
+        let limit = self.context.now + ticks(60_000);
+        while !self.is_quiet() {
+            assert!(self.context.now < limit, "work is left long after the faults ended");
+            self.run_until(self.context.now + ticks(50));
+        }
+        if self.application.shutdown.is_none() {
+            self.submit_after_recovery();
+        }
+        if self.application.shutdown.is_none() {
+            if self.smsc.deliveries.is_done() {
+                self.smsc.deliveries.check_end(&self.messages);
+            }
+            self.shut_down();
+        }
+        while !self.application.closed {
+            assert!(self.context.now < limit + ticks(5000), "the account does not close");
+            self.run_until(self.context.now + ticks(50));
+        }
+        self.run_until(self.context.now + ticks(2000));
+        assert_eq!(self.account.poll_timeout(), None, "no timer runs after Closed");
+        assert_eq!((self.account.queued(), self.account.pending_receipts()), (0, 0));
+        self.messages.check_end(&self.smsc.seen);
+    }
+
+    /// Ends all faults.
+    fn recover(&mut self) {
+        self.context.trace(|| "all faults end".into());
+        self.faults.clear();
+        self.smsc.recover();
+        self.scenario.behaviour.app_delay = 0;
+        self.addresses = vec![address(1)];
+        self.application.next_action = None;
+    }
+
+    /// Checks that a message is accepted after the faults. A slow SMSC or connection may fail some attempts.
+    fn submit_after_recovery(&mut self) {
+        for _ in 0..40 {
+            let Some(number) = self.submit() else { continue };
+            let index = self.messages.index(number);
+            let limit = self.context.now + ticks(10_000);
+            while !self.is_quiet() {
+                assert!(self.context.now < limit, "a message has no outcome long after the faults ended");
+                self.run_until(self.context.now + ticks(50));
+            }
+            if self.messages.all[index].outcome.as_ref().is_some_and(|outcome| outcome.result().is_ok()) {
+                return;
+            }
+        }
+        assert!(self.application.stopped.is_some(), "no message is accepted after the faults ended");
+    }
+
+    /// Returns whether nothing is left to do.
+    fn is_quiet(&self) -> bool {
+        if self.application.shutdown.is_some() {
+            return self.application.closed;
+        }
+        let done = self.messages.open_segments() == 0 && !self.application.has_pending_acks();
+        done && (self.application.stopped.is_some() || self.smsc.deliveries.is_done())
+    }
+
+    fn run_until(&mut self, end: Instant) {
+        let mut steps = 0;
+        loop {
+            self.settle();
+            let Some(next) = self.next().filter(|at| *at <= end) else { break };
+            assert!(next > self.context.now, "the time does not advance");
+            self.context.now = next;
+            steps += 1;
+            assert!(steps < 50_000, "too many steps");
+        }
+        self.context.now = end;
+    }
+
+    /// Returns when something is due next. What is due now has been done.
+    fn next(&self) -> Option<Instant> {
+        let late = self.scenario.lateness;
+        let links = self.links.iter().filter_map(|link| self.account.poll_link_timeout(*link));
+        let timers = links.map(|(at, _)| at).chain(self.account.poll_timeout()).map(|at| at + late);
+        let slots = self.slots.all.iter().filter_map(|slot| match slot.state {
+            SlotState::Resolving(due) | SlotState::Connecting(_, due) | SlotState::Closing(due) => Some(due),
+            _ => None,
+        });
+        let faults = self.faults.first().map(|(at, ..)| *at);
+        let next =
+            timers.chain(slots).chain(self.smsc.due()).chain(self.application.due()).chain(faults).min();
+        // The SMSC may be able to do what is due a tick later, after another step.
+        next.map(|at| if at <= self.context.now { self.context.now + ticks(1) } else { at })
+    }
+
+    /// Runs until nothing is left to do at this time.
+    fn settle(&mut self) {
+        for round in 0.. {
+            assert!(round < 3000, "too many rounds at one time");
+            let mut moved = self.update_faults();
+            moved |= self.run_adapter();
+            for index in 0..self.links.len() {
+                moved |= self.carry(index);
+            }
+            moved |= self.smsc.step(&mut self.context, &self.messages);
+            moved |= self.run_application();
+            if !moved && !self.run_timers() {
+                return;
+            }
+        }
+    }
+
+    /// Begins and ends the faults that are due.
+    fn update_faults(&mut self) -> bool {
+        let now = self.context.now;
+        let before = self.smsc.faults.len();
+        self.smsc.faults.retain(|(until, _)| *until > now);
+        let mut moved = before != self.smsc.faults.len();
+        if moved {
+            self.smsc.heal();
+        }
+        while let Some((at, until, fault)) = self.faults.first().copied().filter(|(at, ..)| *at <= now) {
+            self.faults.remove(0);
+            self.context.trace(|| format!("{fault:?} from {at:?} until {until:?}"));
+            self.context.count(|| format!("fault {fault:?}"));
+            self.smsc.faults.push((until, fault));
+            if fault == Fault::Renamed {
+                let count = self.context.rng.count(3);
+                self.addresses = (0..count).map(|_| address(self.context.rng.within(1..=4) as u8)).collect();
+            }
+            self.smsc.fail(&mut self.context, fault);
+            moved = true;
+        }
+        moved
+    }
+
+    /// Runs the timers that are due, and returns whether there were any.
+    fn run_timers(&mut self) -> bool {
+        let (now, late) = (self.context.now, self.scenario.lateness);
+        let mut any = false;
+        for index in 0..self.links.len() {
+            let link = self.links[index];
+            if self.account.poll_link_timeout(link).is_some_and(|(at, _)| at + late <= now) {
+                self.account.handle_link_timeout(now, link);
+                self.process_log();
+                if let SlotState::Open(connection) = self.slots.all[index].state {
+                    self.messages.time_out(now, connection);
+                }
+                self.after();
+                any = true;
+                let again = self.account.poll_link_timeout(link).is_some_and(|(at, _)| at <= now);
+                assert!(!again, "a timer of a connection stays due");
+            }
+        }
+        if self.account.poll_timeout().is_some_and(|at| at + late <= now) {
+            self.account.handle_timeout(now);
+            self.after();
+            any = true;
+            let again = self.account.poll_timeout().filter(|at| *at <= now);
+            assert_eq!(again, None, "a timer stays due at {now:?}");
+        }
+        any
+    }
+
+    /// Finishes the adapter's actions that are due.
+    fn run_adapter(&mut self) -> bool {
+        let now = self.context.now;
+        let mut moved = false;
+        for index in 0..self.links.len() {
+            let link = self.links[index];
+            match self.slots.all[index].state {
+                SlotState::Resolving(due) if due <= now => {
+                    let addresses = if self.smsc.is(Fault::NoName) { &[][..] } else { &self.addresses[..] };
+                    self.slots.resolved(now, index, addresses);
+                    self.account.handle_resolved(now, link, addresses);
+                }
+                SlotState::Connecting(_, due) if due <= now => self.connected(index),
+                SlotState::Closing(due) if due <= now => {
+                    self.slots.all[index].state = SlotState::Reported(now);
+                    self.account.handle_closed(now, link);
+                }
+                _ => continue,
+            }
+            moved = true;
+            self.after();
+        }
+        moved
+    }
+
+    fn connected(&mut self, index: usize) {
+        let (now, link) = (self.context.now, self.links[index]);
+        if self.smsc.is(Fault::Down) && self.context.rng.chance(700) {
+            self.slots.all[index].state = SlotState::Reported(now);
+            self.account.handle_connect_failed(now, link, ConnectFailure::Network);
+            return;
+        }
+        let connection = self.connections;
+        self.connections += 1;
+        self.smsc.accept(now, connection);
+        self.slots.all[index].state = SlotState::Open(connection);
+        let observer = LogObserver { connection, log: self.log.clone() };
+        assert!(self.account.handle_connected(now, link, observer), "the connection is wanted");
+    }
+
+    /// Moves octets between the account's session and its connection.
+    fn carry(&mut self, index: usize) -> bool {
+        let SlotState::Open(id) = self.slots.all[index].state else { return false };
+        let (now, link) = (self.context.now, self.links[index]);
+        let mut moved = false;
+        let connection = self.smsc.connection(id).expect("open until both sides have closed it");
+        if connection.output.is_empty() && self.account.poll_transmit(link, &mut connection.output) {
+            moved = true;
+        }
+        let (taken, _) = connection.up.accept(&mut self.context.rng, now, &connection.output);
+        connection.output.drain(..taken);
+        while connection.down.arrival().is_some_and(|at| at <= now) && self.account.wants_input(link) {
+            let octets = connection.down.deliver(&mut self.context.rng);
+            connection.unread.extend(octets);
+            moved = true;
+        }
+        let ends = !connection.end_seen && connection.down.end().is_some_and(|at| at <= now);
+        connection.end_seen |= ends;
+        if taken > 0 {
+            self.account.handle_transmitted(now, link, taken);
+            self.after();
+            moved = true;
+        }
+        self.read(index, id);
+        if ends && self.slots.all[index].state == SlotState::Open(id) {
+            if self.context.rng.chance(300) {
+                // The adapter closes the connection without `Action::Close`.
+                self.close_connection(id);
+                self.slots.all[index].state = SlotState::Reported(now);
+                self.account.handle_closed(now, link);
+            } else {
+                self.account.handle_eof(now, link);
+            }
+            self.after();
+            moved = true;
+        }
+        moved
+    }
+
+    /// Passes the octets that have arrived to the account.
+    fn read(&mut self, index: usize, id: ConnectionId) {
+        let (now, link) = (self.context.now, self.links[index]);
+        let Some(connection) = self.smsc.connection(id) else { return };
+        let unread = std::mem::take(&mut connection.unread);
+        let mut input = &unread[..];
+        while self.scenario.piecewise
+            && self.slots.all[index].state == SlotState::Open(id)
+            && let Ok(Some((frame, rest))) = frame::split(input, 70_000)
+        {
+            let mut one = frame.into_inner();
+            self.account.handle_input(now, link, &mut one);
+            self.after();
+            if !one.is_empty() {
+                // The session reads no input now.
+                break;
+            }
+            input = rest;
+        }
+        if !self.scenario.piecewise && !input.is_empty() {
+            self.account.handle_input(now, link, &mut input);
+            self.after();
+        }
+        if let Some(connection) = self.smsc.connection(id) {
+            connection.unread = input.to_vec();
+        }
+    }
+
+    fn close_connection(&mut self, id: ConnectionId) {
+        let now = self.context.now;
+        if let Some(connection) = self.smsc.connection(id) {
+            connection.closed_by_account = true;
+            connection.up.finish(now);
+        }
+    }
+
+    /// Passes the log to the models.
+    pub(crate) fn process_log(&mut self) {
+        let entries = std::mem::take(&mut *self.log.borrow_mut());
+        let alive = self.alive();
+        for entry in entries {
+            if matches!(entry.pdu, LoggedPdu::Submitted { .. }) {
+                // All entries before it have been processed.
+                self.messages.mark_in_doubt(&alive);
+            }
+            self.context.trace(|| format!("on {}: {:?}", entry.connection, entry.pdu));
+            self.messages.handle_entry(&entry, &alive);
+            if let LoggedPdu::Delivered { delivery: Some(delivery) } = entry.pdu {
+                self.smsc.deliveries.record_arrival(self.context.now, delivery);
+            }
+        }
+        self.messages.mark_in_doubt(&alive);
+    }
+
+    /// Returns the connections whose sessions have not ended.
+    fn alive(&self) -> Vec<ConnectionId> {
+        let slots = self.account.links().zip(&self.slots.all);
+        let open = slots.filter_map(|((_, state), slot)| match (state, slot.state) {
+            (LinkState::Open(..), SlotState::Open(connection)) => Some(connection),
+            _ => None,
+        });
+        open.collect()
+    }
+
+    /// Runs after each call: handles the account's events and actions, and checks its bounds.
+    pub(crate) fn after(&mut self) {
+        self.process_log();
+        let now = self.context.now;
+        while let Some(event) = self.account.poll_event() {
+            self.handle_event(event);
+        }
+        while let Some(action) = self.account.poll_action() {
+            self.context.trace(|| format!("the account requests {action:?}"));
+            let due = now + span(&mut self.context.rng, 0, self.scenario.behaviour.adapter_delay);
+            match action {
+                Action::Resolve { link } => self.slots.resolve(now, link.index(), due),
+                Action::Connect { link, address } => self.slots.connect(now, link.index(), address, due),
+                Action::Close { link } => {
+                    if let Some(connection) = self.slots.close(link.index(), due) {
+                        self.close_connection(connection);
+                    }
+                }
+            }
+        }
+        let options = &self.scenario.options;
+        assert!(self.account.queued() <= options.queue_capacity, "the queue exceeds its capacity");
+        assert!(
+            self.account.queued() <= self.messages.open_segments(),
+            "the queue holds segments that have an outcome"
+        );
+        assert!(
+            self.account.pending_receipts() <= options.receipts.capacity,
+            "more pending receipts than the capacity"
+        );
+    }
+}

@@ -1,0 +1,48 @@
+//! The background thread of an account: it keeps the time, and writes where a transport takes nothing at present.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::{io, thread};
+
+use smpp_core::session::Instant;
+
+use super::shared::Shared;
+
+/// Starts the background thread. It runs until the account has ended.
+pub(super) fn start(shared: &Arc<Shared>) -> io::Result<()> {
+    let shared = Arc::clone(shared);
+    let background = thread::Builder::new().name("smpp account".into());
+    background.spawn(move || {
+        if catch_unwind(AssertUnwindSafe(|| run(&shared))).is_err() {
+            // A subscriber or an observer has panicked. End the account, so that no thread waits without limit.
+            shared.with(|state, _| shared.end(state));
+        }
+    })?;
+    Ok(())
+}
+
+fn run(shared: &Arc<Shared>) {
+    // Starts the first connection.
+    shared.with(|_, _| ());
+    let mut next_link = 0;
+    let mut state = shared.lock();
+    while !state.router.is_over() {
+        let now = shared.now();
+        let deadline = state.next_deadline();
+        if deadline.is_some_and(|deadline| deadline <= now) {
+            state.advance_clock(&shared.connector, now);
+            shared.process_and_unlock(state);
+            state = shared.lock();
+        } else if let Some(index) = state.next_deferred(next_link) {
+            next_link = index + 1;
+            state = shared.write_link(state, index).0;
+        } else {
+            state.background_sleeps_until = deadline;
+            state = shared.wait(&shared.background_wakeup, state, deadline);
+            // While this thread is awake, it checks the deadlines itself before it sleeps.
+            state.background_sleeps_until = Some(Instant::ZERO);
+            shared.process_and_unlock(state);
+            state = shared.lock();
+        }
+    }
+}

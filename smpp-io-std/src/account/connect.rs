@@ -1,0 +1,53 @@
+//! Starting an account.
+
+use smpp_core::account::Options;
+
+use super::arrivals::Arrivals;
+use super::background;
+use super::connector::AccountConnector;
+use super::error::AccountError;
+use super::handle::Account;
+use super::shared::Shared;
+
+impl AccountConnector {
+    /// Starts the account and waits for its first bind. The other binds follow.
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError::Refused`] if the SMSC refuses the account, [`AccountError::Untrusted`] if the server's certificate is
+    /// rejected at every address, and [`AccountError::Timeout`] if there is no bind within the
+    /// [timeout](Self::bind_timeout). The account has then shut down.
+    pub fn connect(self) -> Result<(Account, Arrivals), AccountError> {
+        let timeout = self.bind_timeout;
+        let (account, arrivals) = self.start()?;
+        account.shared().wait_for_first_bind(timeout)?;
+        Ok((account, arrivals))
+    }
+
+    /// Starts the account and does not wait. The account queues messages, and sends them once it has a bind.
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError::Options`] if the options are not valid, and [`AccountError::Thread`] if the operating system cannot
+    /// start a thread.
+    pub fn start(self) -> Result<(Account, Arrivals), AccountError> {
+        let shared = Shared::new(self)?;
+        background::start(&shared).map_err(AccountError::Thread)?;
+        let account = Account::new(shared);
+        Ok((account.clone(), Arrivals::new(account)))
+    }
+}
+
+impl Account {
+    /// Starts an account at `smpp[s]://[SYSTEM_ID[:PASSWORD]@]HOST[:PORT]` and waits for its first bind, at most 60 s. An
+    /// [`AccountConnector`] has more settings.
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError::Url`] if the URL is not valid; otherwise as [`AccountConnector::connect`] and
+    /// [`AccountConnector::start`].
+    pub fn connect(url: &str, options: Options) -> Result<(Self, Arrivals), AccountError> {
+        let endpoint = url.parse().map_err(AccountError::Url)?;
+        AccountConnector::new(&endpoint, options).connect()
+    }
+}

@@ -1,0 +1,200 @@
+//! What follows each call of the account: its events reach the threads that wait, its actions start, its output is
+//! written.
+
+use std::net::Shutdown;
+use std::sync::Arc;
+
+use smpp_core::account::{Action, ConnectFailure, Event, LinkEvent, LinkId};
+use smpp_core::session::Instant;
+
+use super::link_task::{OutputMode, ThreadState};
+use super::link_thread;
+use super::shared::{Guard, Shared, WakeOnPanic};
+use super::state::AccountState;
+use crate::halves::{WRITE_TIMEOUT, Written, try_take};
+
+/// After this many writes on a connection, or after [`WRITE_TIMEOUT`], a thread leaves the remaining output to the
+/// background thread and returns.
+const MAX_WRITES: u32 = 16;
+
+impl Shared {
+    /// Calls the account, then processes the result of the call.
+    pub(super) fn with<T>(self: &Arc<Self>, act: impl FnOnce(&mut AccountState, Instant) -> T) -> T {
+        let _wake_on_panic = WakeOnPanic(self);
+        let mut state = self.lock();
+        let value = act(&mut state, self.now());
+        self.process_and_unlock(state);
+        value
+    }
+
+    /// Processes the result of a call: emits events, starts actions, writes the output. Releases the lock.
+    pub(super) fn process_and_unlock<'a>(self: &'a Arc<Self>, mut state: Guard<'a>) {
+        self.dispatch(&mut state);
+        for _ in 0..MAX_WRITES {
+            let mut wrote = false;
+            for index in 0..state.links.len() {
+                if state.links.get(index).is_some_and(|task| task.output == OutputMode::Immediate) {
+                    let (next, any) = self.write_link(state, index);
+                    (state, wrote) = (next, wrote || any);
+                }
+            }
+            if !wrote {
+                return;
+            }
+        }
+        state.defer_output();
+        self.background_wakeup.notify_one();
+    }
+
+    /// Emits the events of the account, starts its actions, and wakes the threads that have something to do.
+    fn dispatch(self: &Arc<Self>, state: &mut AccountState) {
+        let now = self.now();
+        // If an observer has panicked, there are threads that were not woken.
+        state.wake_receivers();
+        loop {
+            while let Some(event) = state.account.poll_event() {
+                self.handle_event(state, now, event);
+            }
+            match state.account.poll_action() {
+                Some(action) if !state.router.is_over() => self.start_action(state, now, action),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        state.wake_if_capacity();
+        let AccountState { account, links, .. } = &*state;
+        if links
+            .iter()
+            .any(|task| task.is_paused && (account.wants_input(task.link) || !state.is_open(task.link)))
+        {
+            self.resumed.notify_all();
+        }
+        let is_earlier = match (state.next_deadline(), state.background_sleeps_until) {
+            (Some(deadline), Some(sleeps_until)) => deadline < sleeps_until,
+            (deadline, None) => deadline.is_some(),
+            (None, _) => false,
+        };
+        if is_earlier || state.router.is_over() {
+            self.background_wakeup.notify_one();
+        }
+    }
+
+    fn handle_event(&self, state: &mut AccountState, now: Instant, event: Event) {
+        let link_event =
+            if let Event::Link { link, event: link_event } = event { Some((link, link_event)) } else { None };
+        match event {
+            Event::Stopped { .. } => {
+                self.bind_settled.notify_all();
+                state.wake_first();
+            }
+            Event::Closed { .. } => self.end(state),
+            _ => {}
+        }
+        state.router.handle_event(now, &mut state.account, event);
+        state.wake_receivers();
+        // Last, because the subscriber may panic.
+        if let Some((link, link_event)) = link_event {
+            self.handle_link_event(state, link, link_event);
+        }
+    }
+
+    fn handle_link_event(&self, state: &mut AccountState, link: LinkId, event: LinkEvent) {
+        if let LinkEvent::BindRefused { address, error } = event {
+            state.last_error = Some(format!("{address}: bind {error}"));
+        }
+        self.bind_settled.notify_all();
+        if let Some(subscriber) = &self.connector.subscriber {
+            subscriber(link, event);
+        }
+    }
+
+    /// Wakes every thread that waits: the account has ended.
+    pub(super) fn end(&self, state: &mut AccountState) {
+        state.router.close();
+        state.wake_receivers();
+        state.links.iter().for_each(|task| task.interrupt(Shutdown::Read));
+        state.wake_first();
+        self.ended.notify_all();
+    }
+
+    /// Starts an action of the account on a connection.
+    fn start_action(self: &Arc<Self>, state: &mut AccountState, now: Instant, action: Action) {
+        let (Action::Resolve { link } | Action::Connect { link, .. } | Action::Close { link }) = action;
+        let Some(task) = state.links.get_mut(link.index()) else { return };
+        match action {
+            Action::Close { .. } if task.transport.is_some() => return task.interrupt(Shutdown::Read),
+            Action::Close { .. } => {
+                task.abandon();
+                // The result of the thread will be dropped. The thread does nothing else before.
+                return state.account.handle_closed(now, link);
+            }
+            Action::Resolve { .. } => {
+                task.resolve_deadline = Some(now + self.connector.options.connect_timeout);
+            }
+            Action::Connect { .. } => {}
+        }
+        task.next = Some(action);
+        if task.thread != ThreadState::None {
+            // The thread does this next.
+            return;
+        }
+        task.thread = ThreadState::Running;
+        if let Err(error) = link_thread::start(self, link) {
+            (task.next, task.thread, task.resolve_deadline) = (None, ThreadState::None, None);
+            state.last_error = Some(format!("cannot start a thread for a connection: {error}"));
+            state.account.handle_resolved(now, link, &[]);
+            state.account.handle_connect_failed(now, link, ConnectFailure::Network);
+        }
+    }
+
+    /// Writes the output of one connection, as far as the transport takes it, unless another thread writes it. Returns
+    /// whether anything was done.
+    pub(super) fn write_link<'a>(
+        self: &'a Arc<Self>,
+        mut state: Guard<'a>,
+        index: usize,
+    ) -> (Guard<'a>, bool) {
+        let Some((link, transport)) = state.writable_link(index) else {
+            state.set_output(index, OutputMode::Immediate);
+            return (state, false);
+        };
+        let Some(mut writer) = try_take(&transport.writer) else {
+            // The writing thread checks for output again.
+            state.set_output(index, OutputMode::Immediate);
+            return (state, false);
+        };
+        let began = self.now();
+        for round in 0.. {
+            if !state.is_open(link) || !writer.has_output(|out| _ = state.account.poll_transmit(link, out)) {
+                state.set_output(index, OutputMode::Immediate);
+                return (state, round > 0);
+            }
+            if round == MAX_WRITES || self.now() - began >= WRITE_TIMEOUT {
+                state.set_output(index, OutputMode::Deferred);
+                break;
+            }
+            drop(state);
+            let written = writer.write(&transport.stream);
+            state = self.lock();
+            match written {
+                Written::Octets(octets) => {
+                    let now = self.now();
+                    state.account.handle_transmitted(now, link, octets);
+                    self.dispatch(&mut state);
+                }
+                Written::Pause => {
+                    state.set_output(index, OutputMode::Deferred);
+                    break;
+                }
+                Written::Failed(error) => {
+                    state.last_error = Some(error.to_string());
+                    state.set_output(index, OutputMode::Failed);
+                    self.resumed.notify_all();
+                    break;
+                }
+            }
+        }
+        self.background_wakeup.notify_one();
+        (state, true)
+    }
+}

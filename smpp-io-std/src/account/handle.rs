@@ -1,0 +1,271 @@
+//! The handle on an account: sends messages, shuts down.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use smpp_core::account::{
+    Binds, LinkId, LinkState, Message, OptionsError, SendError, SubmitError, Unresolved,
+};
+use smpp_core::session::Stats;
+
+use super::shared::{QueuePlace, Shared, WakeOnPanic};
+use super::ticket::{Sent, Ticket};
+
+/// A handle on an account: several binds that reconnect and rebind by themselves. Clone it freely, and use it in any
+/// thread.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use smpp_core::account::{Credentials, Message, Options};
+/// use smpp_core::provider::Provider;
+/// use smpp_core::{Address, RegisteredDelivery, SubmitSm};
+/// use smpp_io_std::account::Account;
+///
+/// let options = Options::new(Credentials::new("shop", "secret"), &Provider::EIGHT_BY_EIGHT);
+/// let (account, _arrivals) = Account::connect("smpps://smpp.8x8.com", options)?;
+/// let template = SubmitSm {
+///     destination: Address::international("6591234567")?,
+///     registered_delivery: RegisteredDelivery::RECEIPT,
+///     ..SubmitSm::default()
+/// };
+/// let mut sent = account.send(&Message::text(&template, "Hello"))?;
+/// println!("accepted as {:?}", sent.ids());
+/// println!("final state {:?}", sent.receipt()?);
+/// account.shutdown(Duration::from_secs(10));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// When the last handle and the [`Arrivals`](super::Arrivals) are dropped, the account shuts down: it does not send the
+/// messages that wait in its queue, waits for the requests in flight, and unbinds. The drop does not wait for that.
+pub struct Account {
+    shared: Arc<Shared>,
+}
+
+impl Account {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        shared.lock().handles += 1;
+        Self { shared }
+    }
+
+    pub(super) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Sends a message and waits for its outcome: until the SMSC has accepted all segments, or one has failed. If the
+    /// account's queue is full, it waits for room first.
+    ///
+    /// Without a [deadline](smpp_core::account::Message::deadline) of the message it may wait for as long as the account has
+    /// no bind.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotAccepted`] if the account did not take the message, and [`SendError::Failed`] with the outcome of
+    /// each segment if not all segments were accepted.
+    pub fn send(&self, message: &Message) -> Result<Sent, SendError> {
+        self.submit(message).map_err(SendError::NotAccepted)?.outcome()
+    }
+
+    /// As [`send`](Self::send), and waits at most until `deadline`.
+    ///
+    /// ```no_run
+    /// use std::time::{Duration, Instant};
+    /// use smpp_core::account::Message;
+    /// # fn example(account: &smpp_io_std::account::Account, message: &Message) {
+    /// match account.send_until(message, Instant::now() + Duration::from_secs(30)) {
+    ///     Ok(Ok(sent)) => println!("accepted as {:?}", sent.ids()),
+    ///     Ok(Err(error)) => println!("{error}"),
+    ///     Err(ticket) => {
+    ///         ticket.cancel(); // no further segment is sent; the outcome follows soon
+    ///         println!("{:?}", ticket.outcome());
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The outer error returns the ticket if there is no outcome by then. The message is sent all the same, unless you
+    /// [cancel](Ticket::cancel) it. The inner error is that of [`send`](Self::send); with [`SubmitError::Full`] the queue had
+    /// no room by then, and nothing was sent.
+    pub fn send_until(
+        &self,
+        message: &Message,
+        deadline: Instant,
+    ) -> Result<Result<Sent, SendError>, Ticket> {
+        match self.submit_until(message, deadline) {
+            Ok(ticket) => ticket.outcome_until(deadline),
+            Err(error) => Ok(Err(SendError::NotAccepted(error))),
+        }
+    }
+
+    /// Puts a message into the account's queue and does not wait for its outcome. If the queue is full, it waits for room.
+    /// Waiting threads get their turns in the order in which they came.
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitError`] says why the account did not take the message.
+    pub fn submit(&self, message: &Message) -> Result<Ticket, SubmitError> {
+        self.submit_in_turn(message, None)
+    }
+
+    /// As [`submit`](Self::submit), and waits at most until `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitError::Full`] if the queue has no room by then; otherwise as [`submit`](Self::submit).
+    pub fn submit_until(&self, message: &Message, deadline: Instant) -> Result<Ticket, SubmitError> {
+        self.submit_in_turn(message, Some(deadline))
+    }
+
+    fn submit_in_turn(&self, message: &Message, deadline: Option<Instant>) -> Result<Ticket, SubmitError> {
+        let shared = &self.shared;
+        let until = deadline.map(|deadline| shared.account_time(deadline));
+        let _wake_on_panic = WakeOnPanic(shared);
+        let place = QueuePlace::new(shared);
+        let mut state = shared.lock();
+        state.wait_queue.push_back(Arc::clone(&place.condvar));
+        let submitted = loop {
+            let now = shared.now();
+            let is_first = state.wait_queue.front().is_some_and(|first| Arc::ptr_eq(first, &place.condvar));
+            let submitted = if is_first { state.submit(now, message) } else { Err(SubmitError::Full) };
+            match submitted {
+                Err(SubmitError::Full) if until.is_none_or(|until| now < until) => {
+                    state = shared.wait(&place.condvar, state, until);
+                }
+                submitted => break submitted,
+            }
+        };
+        state.leave_queue(&place.condvar);
+        // Before the next call, in which a subscriber may panic: if it does, the ticket releases the message.
+        let ticket = submitted.map(|message| Ticket::new(message, shared));
+        shared.process_and_unlock(state);
+        ticket
+    }
+
+    /// Puts a message into the account's queue if there is room now. Does not wait.
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitError::Full`] if the queue has no room; otherwise as [`submit`](Self::submit).
+    pub fn try_submit(&self, message: &Message) -> Result<Ticket, SubmitError> {
+        let shared = &self.shared;
+        shared.with(|state, now| state.submit(now, message).map(|message| Ticket::new(message, shared)))
+    }
+
+    /// Changes the number of binds: see [`set_binds`](smpp_core::account::Account::set_binds). Does not wait for the binds.
+    ///
+    /// # Errors
+    ///
+    /// [`OptionsError`] if there would be too many.
+    pub fn set_binds(&self, binds: Binds) -> Result<(), OptionsError> {
+        self.shared.with(|state, now| state.account.set_binds(now, binds))
+    }
+
+    /// Shuts the account down gracefully, for all handles. It takes no more messages, sends those in its queue for up to
+    /// `timeout`, unbinds, and returns the messages that are not known to have succeeded.
+    ///
+    /// It blocks until then: at most `timeout` plus [`drain_timeout`](smpp_core::session::Config::drain_timeout) plus
+    /// [`response_timeout`](smpp_core::session::Config::response_timeout). Of several calls the earliest deadline counts.
+    ///
+    /// Each message is returned once: if another call has returned it, it is not in this list.
+    pub fn shutdown(&self, timeout: Duration) -> Vec<Unresolved> {
+        self.shared.with(|state, now| {
+            state.account.shutdown(now, timeout);
+            state.wake_first();
+        });
+        self.closed();
+        self.shared.lock().router.take_unresolved()
+    }
+
+    /// Waits until the account has ended.
+    pub fn closed(&self) {
+        self.wait_for_end(None);
+    }
+
+    /// Waits until the account has ended, at most until `deadline`. Returns whether it has ended.
+    pub fn closed_until(&self, deadline: Instant) -> bool {
+        self.wait_for_end(Some(deadline))
+    }
+
+    fn wait_for_end(&self, deadline: Option<Instant>) -> bool {
+        let shared = &self.shared;
+        let until = deadline.map(|deadline| shared.account_time(deadline));
+        let mut state = shared.lock();
+        while !state.router.is_over() && until.is_none_or(|until| shared.now() < until) {
+            state = shared.wait(&shared.ended, state, until);
+        }
+        state.router.is_over()
+    }
+
+    /// Returns the state of each connection, with the counters of its session if it has one.
+    pub fn links(&self) -> Vec<(LinkId, LinkState, Option<Stats>)> {
+        let state = self.shared.lock();
+        let account = &state.account;
+        account.links().map(|(link, state)| (link, state, account.stats(link))).collect()
+    }
+
+    /// Returns the number of segments that wait to be sent or are in flight.
+    pub fn queued(&self) -> usize {
+        self.shared.lock().account.queued()
+    }
+}
+
+impl Clone for Account {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.shared))
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.handles -= 1;
+        let last = state.handles == 0;
+        drop(state);
+        if last {
+            self.shared.with(|state, now| state.account.shutdown(now, Duration::ZERO));
+        }
+    }
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shared.lock().account.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use smpp_core::SubmitSm;
+    use smpp_core::account::{Credentials, Message, Options};
+    use smpp_core::provider::Provider;
+    use smpp_core::session::Instant;
+
+    use super::super::connector::AccountConnector;
+    use super::*;
+
+    #[test]
+    fn a_message_whose_ticket_was_lost_to_a_panic_is_released() {
+        let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
+        let endpoint = "smpp://localhost".parse().unwrap();
+        let connector = AccountConnector::new(&endpoint, options).subscribe(|_, _| panic!("on purpose"));
+        let shared = Shared::new(connector).unwrap();
+        let account = Account::new(Arc::clone(&shared));
+        let message = Message::text(&SubmitSm::default(), "Hello");
+        let submit = [Account::submit, Account::try_submit];
+        for (submit, queued) in submit.into_iter().zip(1..) {
+            // There is an event of a connection to emit.
+            let mut state = shared.lock();
+            let link = state.account.links().next().unwrap().0;
+            state.account.handle_timeout(Instant::ZERO + Duration::from_secs(3_600));
+            state.account.handle_resolved(Instant::ZERO, link, &[]);
+            drop(state);
+            assert!(catch_unwind(AssertUnwindSafe(|| submit(&account, &message))).is_err());
+            assert_eq!(account.queued(), queued, "the message is sent all the same");
+            assert!(format!("{:?}", shared.lock().router).contains("messages: 0"));
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The state of one connection: what its thread does, and which thread writes its output.
+
+use std::net::{Shutdown, TcpStream};
+use std::sync::{Arc, Mutex};
+
+use smpp_core::account::{Action, LinkId};
+use smpp_core::session::Instant;
+
+use crate::halves::Writer;
+use crate::stream::Stream;
+
+/// The transport of one session. The connection's thread reads it; the thread that holds `writer` writes it.
+pub(super) struct LinkTransport {
+    pub(super) stream: Stream,
+    /// The writer role.
+    pub(super) writer: Mutex<Writer>,
+}
+
+/// The state of one connection and its thread.
+pub(super) struct LinkTask {
+    pub(super) link: LinkId,
+    /// What the thread does next.
+    pub(super) next: Option<Action>,
+    pub(super) thread: ThreadState,
+    /// Until when to wait for the resolver.
+    pub(super) resolve_deadline: Option<Instant>,
+    /// The TCP connection, to interrupt the thread that waits for it.
+    pub(super) tcp: Option<TcpStream>,
+    /// The transport, once the session has begun.
+    pub(super) transport: Option<Arc<LinkTransport>>,
+    pub(super) output: OutputMode,
+    /// Whether the connection's thread waits for the writer role. Then no other thread takes it.
+    pub(super) wants_writer: bool,
+    /// Whether the thread waits until the session wants input.
+    pub(super) is_paused: bool,
+}
+
+/// The thread of a connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum ThreadState {
+    None,
+    Running,
+    /// The thread is running, and its result will be dropped.
+    Abandoned,
+}
+
+/// Which thread writes the output of a connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum OutputMode {
+    /// The thread that causes the output.
+    Immediate,
+    /// The background thread: the transport takes nothing at present, or there is too much output for one call.
+    Deferred,
+    /// None: the transport has failed.
+    Failed,
+}
+
+impl LinkTask {
+    pub(super) const fn new(link: LinkId) -> Self {
+        Self {
+            link,
+            next: None,
+            thread: ThreadState::None,
+            resolve_deadline: None,
+            tcp: None,
+            transport: None,
+            output: OutputMode::Immediate,
+            wants_writer: false,
+            is_paused: false,
+        }
+    }
+
+    /// Abandons what the thread is doing or is about to do.
+    pub(super) fn abandon(&mut self) -> LinkId {
+        self.resolve_deadline = None;
+        if self.next.take().is_none() && self.thread == ThreadState::Running {
+            self.thread = ThreadState::Abandoned;
+            self.interrupt(Shutdown::Both);
+        }
+        self.link
+    }
+
+    /// Makes a read return in which the thread waits. On a system where this has no effect, the read returns after
+    /// [`max_read`](super::shared::Shared::max_read).
+    pub(super) fn interrupt(&self, how: Shutdown) {
+        // It fails only if TCP is no longer connected, and then no read waits.
+        let _ = self.tcp.as_ref().map(|tcp| tcp.shutdown(how));
+    }
+}

@@ -1,0 +1,167 @@
+//! What the account's state has to do with its connections.
+
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+
+use smpp_core::account::{Action, ConnectFailure, LinkId, LinkState};
+use smpp_core::session::{Instant, State};
+
+use super::connector::{AccountConnector, BoxedObserver};
+use super::link_task::{LinkTask, LinkTransport, OutputMode, ThreadState};
+use super::state::AccountState;
+
+impl AccountState {
+    /// Returns whether the connection has a session that has not ended.
+    pub(super) fn is_open(&self, link: LinkId) -> bool {
+        !self.router.is_over() && matches!(self.link_state(link), Some(LinkState::Open(..)))
+    }
+
+    /// Returns whether nothing more can be written on the connection.
+    pub(super) fn has_write_failed(&self, link: LinkId) -> bool {
+        self.links.get(link.index()).is_some_and(|task| task.output == OutputMode::Failed)
+    }
+
+    /// Returns whether the connection waits only for the response to its unbind.
+    pub(super) fn is_unbinding(&self, link: LinkId) -> bool {
+        matches!(self.link_state(link), Some(LinkState::Open(_, State::Unbinding)))
+    }
+
+    fn link_state(&self, link: LinkId) -> Option<LinkState> {
+        self.account.links().nth(link.index()).map(|(_, state)| state)
+    }
+
+    /// Returns whether a deadline of the connection has passed at `now`.
+    pub(super) fn is_due(&self, link: LinkId, now: Instant) -> bool {
+        self.account.poll_link_timeout(link).is_some_and(|(deadline, _)| deadline <= now)
+    }
+
+    /// Returns when the background thread has to advance the clock next.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        let resolving = self.links.iter().filter_map(|task| task.resolve_deadline);
+        self.account.poll_timeout().into_iter().chain(resolving).min()
+    }
+
+    /// Handles the deadlines that have passed at `now`.
+    pub(super) fn advance_clock(&mut self, connector: &AccountConnector, now: Instant) {
+        if self.account.poll_timeout().is_some_and(|at| at <= now) {
+            self.account.handle_timeout(now);
+        }
+        let late = |task: &&mut LinkTask| task.resolve_deadline.is_some_and(|deadline| deadline <= now);
+        let late: Vec<_> = self.links.iter_mut().filter(late).map(LinkTask::abandon).collect();
+        for link in late {
+            let (host, timeout) = (&connector.endpoint.host, connector.options.connect_timeout);
+            self.last_error =
+                Some(format!("cannot resolve {host}: the resolver did not answer within {timeout:?}"));
+            self.account.handle_resolved(now, link, &[]);
+        }
+    }
+
+    /// Returns what the connection's thread does next. If there is nothing, the thread ends.
+    pub(super) fn next_action(&mut self, link: LinkId) -> Option<Action> {
+        let task = self.links.get_mut(link.index())?;
+        task.tcp = None;
+        task.thread = if task.next.is_some() { ThreadState::Running } else { ThreadState::None };
+        task.next.take()
+    }
+
+    /// Returns whether the result of the connection's thread is still wanted.
+    pub(super) fn is_wanted(&mut self, link: LinkId) -> bool {
+        let Some(task) = self.links.get_mut(link.index()) else { return false };
+        let wanted = task.thread == ThreadState::Running;
+        if wanted {
+            task.resolve_deadline = None;
+        }
+        wanted
+    }
+
+    /// Registers the TCP connection for which the connection's thread waits. Returns whether it is still wanted.
+    pub(super) fn register_tcp(&mut self, link: LinkId, tcp: TcpStream) -> bool {
+        let Some(task) = self.links.get_mut(link.index()) else { return false };
+        task.tcp = Some(tcp);
+        task.thread == ThreadState::Running
+    }
+
+    /// Begins the session of a connection. Returns whether the connection is still wanted.
+    pub(super) fn open_session(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        observer: Option<BoxedObserver>,
+        transport: Arc<LinkTransport>,
+    ) -> bool {
+        let wanted = self.is_wanted(link) && self.account.handle_connected(now, link, observer);
+        if let Some(task) = self.links.get_mut(link.index()).filter(|_| wanted) {
+            (task.transport, task.output, task.wants_writer) =
+                (Some(transport), OutputMode::Immediate, false);
+        }
+        wanted
+    }
+
+    /// Records that the connection is closed.
+    pub(super) fn handle_closed(&mut self, now: Instant, link: LinkId) {
+        if let Some(task) = self.links.get_mut(link.index()) {
+            (task.transport, task.tcp) = (None, None);
+        }
+        self.account.handle_closed(now, link);
+    }
+
+    /// Records that the connection's thread has panicked: in the resolver, the observer or the subscriber.
+    pub(super) fn handle_panic(&mut self, now: Instant, link: LinkId) {
+        if self.is_wanted(link) {
+            // Each call does nothing unless the connection is in that state.
+            self.account.handle_resolved(now, link, &[]);
+            self.account.handle_connect_failed(now, link, ConnectFailure::Network);
+            self.handle_closed(now, link);
+        }
+    }
+
+    /// Records whether the connection's thread waits until the session wants input.
+    pub(super) fn set_paused(&mut self, link: LinkId, is_paused: bool) {
+        if let Some(task) = self.links.get_mut(link.index()) {
+            task.is_paused = is_paused;
+        }
+    }
+
+    /// Records whether the connection's thread waits for the writer role.
+    pub(super) fn set_wants_writer(&mut self, link: LinkId, wants_writer: bool) {
+        if let Some(task) = self.links.get_mut(link.index()) {
+            task.wants_writer = wants_writer;
+        }
+    }
+
+    /// Returns the transport of a connection on which any thread may write.
+    pub(super) fn writable_link(&self, index: usize) -> Option<(LinkId, Arc<LinkTransport>)> {
+        let task = self.links.get(index).filter(|task| !task.wants_writer)?;
+        Some((task.link, Arc::clone(task.transport.as_ref()?)))
+    }
+
+    /// Returns the next connection with deferred output, from `from` on and around.
+    pub(super) fn next_deferred(&self, from: usize) -> Option<usize> {
+        let deferred =
+            |(index, task): (usize, &LinkTask)| (task.output == OutputMode::Deferred).then_some(index);
+        let mut all = self.links.iter().enumerate().filter_map(deferred);
+        let first = all.next()?;
+        Some(if first >= from { first } else { all.find(|index| *index >= from).unwrap_or(first) })
+    }
+
+    /// Sets which thread writes the output of this connection.
+    pub(super) fn set_output(&mut self, index: usize, output: OutputMode) {
+        if let Some(task) = self.links.get_mut(index) {
+            task.output = output;
+            if output == OutputMode::Failed {
+                // Octets that the peer sent before the failure are still read.
+                task.interrupt(Shutdown::Read);
+            }
+        }
+    }
+
+    /// Leaves all remaining output to the background thread.
+    pub(super) fn defer_output(&mut self) {
+        let Self { account, links, .. } = self;
+        for task in links {
+            if task.output == OutputMode::Immediate && account.wants_transmit(task.link) {
+                task.output = OutputMode::Deferred;
+            }
+        }
+    }
+}

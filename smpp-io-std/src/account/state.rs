@@ -1,0 +1,70 @@
+//! What the lock of an account protects: the account, its events, the threads that wait.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar};
+
+use smpp_core::account::{Account, EventRouter, Message, MessageNumber, SubmitError};
+use smpp_core::session::Instant;
+
+use super::connector::{AccountConnector, BoxedObserver};
+use super::link_task::LinkTask;
+
+pub(super) struct AccountState {
+    pub(super) account: Account<Option<BoxedObserver>>,
+    /// The events that were not fetched, and the threads that wait for them.
+    pub(super) router: EventRouter<Arc<Condvar>>,
+    /// The threads that wait for capacity in the account's queue, in the order in which they came.
+    pub(super) wait_queue: VecDeque<Arc<Condvar>>,
+    /// The free capacity of the account's queue when it was last checked.
+    capacity: usize,
+    pub(super) handles: usize,
+    pub(super) links: Vec<LinkTask>,
+    /// Until when the background thread sleeps if no thread wakes it.
+    pub(super) background_sleeps_until: Option<Instant>,
+    /// The last error of a connection.
+    pub(super) last_error: Option<String>,
+}
+
+impl AccountState {
+    pub(super) fn new(account: Account<Option<BoxedObserver>>, connector: &AccountConnector) -> Self {
+        Self {
+            links: account.links().map(|(link, _)| LinkTask::new(link)).collect(),
+            router: EventRouter::new(connector.arrivals_capacity),
+            wait_queue: VecDeque::new(),
+            capacity: account.available_capacity(),
+            account,
+            handles: 0,
+            background_sleeps_until: None,
+            last_error: None,
+        }
+    }
+
+    /// Submits a message whose outcome and receipts a ticket will fetch.
+    pub(super) fn submit(&mut self, now: Instant, message: &Message) -> Result<MessageNumber, SubmitError> {
+        self.router.submit(now, &mut self.account, message)
+    }
+
+    /// Wakes the threads for which the router has events.
+    pub(super) fn wake_receivers(&mut self) {
+        self.router.take_wakers().for_each(|waiting| waiting.notify_one());
+    }
+
+    /// Wakes the first thread in the queue, if there is more capacity than at the last check.
+    pub(super) fn wake_if_capacity(&mut self) {
+        let capacity = self.account.available_capacity();
+        if capacity > std::mem::replace(&mut self.capacity, capacity) {
+            self.wake_first();
+        }
+    }
+
+    /// Removes a thread from the queue, and wakes the next one so that it checks for capacity.
+    pub(super) fn leave_queue(&mut self, condvar: &Arc<Condvar>) {
+        self.wait_queue.retain(|waiting| !Arc::ptr_eq(waiting, condvar));
+        self.wake_first();
+    }
+
+    /// Wakes the first thread in the queue, so that it checks for capacity.
+    pub(super) fn wake_first(&self) {
+        self.wait_queue.front().inspect(|first| first.notify_one());
+    }
+}

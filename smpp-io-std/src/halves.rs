@@ -1,0 +1,174 @@
+//! The two halves of a transport that several threads use: one thread at a time reads, one thread at a time writes.
+//! This file knows no PDU and keeps no time.
+//!
+//! ```text
+//!   reading thread:  Reader::read ──▶ received() ──▶ (session, under its lock) ──▶ keep_last(remaining)
+//!   writing thread:  (session, under its lock) ──▶ Writer::has_output ──▶ Writer::write ──▶ number of octets taken
+//! ```
+//!
+//! Each half has a mutex of its own. A thread holds it while it reads or writes, and does not hold the session's lock
+//! meanwhile.
+
+use std::io;
+use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::time::Duration;
+
+use smpp_core::session::Instant;
+
+use crate::buffer::Buffer;
+use crate::transport::{Duplex, is_pause};
+
+/// The shortest read timeout: to a socket, zero means no timeout.
+pub(crate) const MIN_WAIT: Duration = Duration::from_millis(1);
+
+/// The longest time that one write waits for a peer that takes nothing. The peer may itself wait until we read.
+pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_millis(50);
+
+/// More octets than a socket buffers for a program that does not read. Octets that are read beyond this number have just
+/// arrived.
+pub(crate) const SOCKET_BUFFER_MAX: usize = 8 << 20;
+
+/// The result of one read.
+pub(crate) enum Read {
+    /// Octets were received.
+    Octets,
+    /// No octet came within the timeout.
+    Pause,
+    /// The stream has ended, or failed with the error.
+    Lost(Option<io::Error>),
+}
+
+/// The result of one write.
+pub(crate) enum Written {
+    /// The transport took this many octets. Zero if it only wrote octets that it had held back.
+    Octets(usize),
+    /// The transport took no octet within the timeout.
+    Pause,
+    /// The transport failed.
+    Failed(io::Error),
+}
+
+/// The reading half: the receive buffer, and what is known about the socket.
+pub(crate) struct Reader {
+    pub(crate) received: Buffer,
+    /// Whether `received` holds octets that the session does not want yet, rather than an incomplete PDU.
+    pub(crate) held: bool,
+    /// The last time at which the socket had nothing to read. Octets that came later came in time.
+    pub(crate) caught_up: Instant,
+    /// Octets read since `caught_up`.
+    octets_since: usize,
+    /// The read timeout that was set last, so that it is not set again.
+    timeout: Option<Duration>,
+}
+
+impl Reader {
+    /// Makes a reader that buffers at most `limit` octets.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            received: Buffer::new(limit),
+            held: false,
+            caught_up: Instant::ZERO,
+            octets_since: 0,
+            timeout: None,
+        }
+    }
+
+    /// Reads once, and waits at most `wait`. `now` is the time before the read.
+    pub(crate) fn read(&mut self, stream: &dyn Duplex, now: Instant, wait: Duration) -> Read {
+        let wait = Some(wait.max(MIN_WAIT));
+        if self.timeout != wait {
+            if let Err(error) = stream.set_receive_timeout(wait) {
+                return Read::Lost(Some(error));
+            }
+            self.timeout = wait;
+        }
+        match stream.receive(self.received.space()) {
+            Ok(0) => Read::Lost(None),
+            Ok(read) => {
+                self.received.advance(read);
+                // A timeout counts only after all received octets were read, however late the program reads them.
+                // But a peer that never pauses must not stop the clock.
+                self.octets_since = self.octets_since.saturating_add(read);
+                if self.octets_since > SOCKET_BUFFER_MAX {
+                    self.caught_up = now;
+                }
+                Read::Octets
+            }
+            Err(error) if is_pause(&error) => {
+                self.catch_up(now);
+                Read::Pause
+            }
+            Err(error) => Read::Lost(Some(error)),
+        }
+    }
+
+    /// Records that there was nothing more to read at `now`.
+    pub(crate) fn catch_up(&mut self, now: Instant) {
+        self.caught_up = now;
+        self.octets_since = 0;
+    }
+}
+
+/// The writing half: the octets that are being written.
+#[derive(Default)]
+pub(crate) struct Writer {
+    output: Vec<u8>,
+    /// How many octets of `output` the transport has taken.
+    written: usize,
+    /// Whether the transport may hold back octets that it has taken.
+    unflushed: bool,
+}
+
+impl Writer {
+    /// Returns whether there is something to write. If the buffer is empty, `refill` may add more output to it.
+    pub(crate) fn has_output(&mut self, refill: impl FnOnce(&mut Vec<u8>)) -> bool {
+        if self.written >= self.output.len() {
+            self.output.clear();
+            self.written = 0;
+            refill(&mut self.output);
+        }
+        self.unflushed || !self.output.is_empty()
+    }
+
+    /// Writes once, and flushes after the last octets.
+    pub(crate) fn write(&mut self, stream: &dyn Duplex) -> Written {
+        let remaining = self.output.get(self.written..).unwrap_or_default();
+        let result = if remaining.is_empty() { Ok(0) } else { reject_zero(stream.transmit(remaining)) };
+        match result {
+            Ok(octets) => {
+                self.written += octets;
+                self.unflushed = true;
+                if self.written < self.output.len() {
+                    return Written::Octets(octets);
+                }
+                match stream.transmit_held() {
+                    Ok(()) => self.unflushed = false,
+                    Err(error) if octets == 0 => return failed(error),
+                    // The next write flushes again and returns the error.
+                    Err(_) => {}
+                }
+                Written::Octets(octets)
+            }
+            Err(error) => failed(error),
+        }
+    }
+}
+
+/// Turns a write of zero octets into an error: a transport that returned it would return it again.
+fn reject_zero(written: io::Result<usize>) -> io::Result<usize> {
+    if matches!(written, Ok(0)) { Err(io::ErrorKind::WriteZero.into()) } else { written }
+}
+
+fn failed(error: io::Error) -> Written {
+    if is_pause(&error) { Written::Pause } else { Written::Failed(error) }
+}
+
+/// Locks one half, unless another thread holds it. Ignores poisoning: a panic leaves the half as it was after its last
+/// call.
+pub(crate) fn try_take<T>(half: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    match half.try_lock() {
+        Ok(half) => Some(half),
+        Err(TryLockError::Poisoned(half)) => Some(half.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
+}

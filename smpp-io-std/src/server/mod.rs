@@ -1,0 +1,228 @@
+//! An SMSC: listens, lets the application decide on binds, and passes requests to it.
+
+mod connection;
+mod listener;
+mod registry;
+mod service;
+mod shared;
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use smpp_core::session::{NotSentReason, RequestError, Response, SentBy, Smsc};
+use smpp_core::{COctets, Operation};
+
+pub use listener::Listener;
+pub use registry::ServerLimits;
+pub use service::{BindRequest, BoundSession, Service};
+
+use crate::error::End;
+use crate::handle::Peer;
+use connection::ACCEPT_PAUSE;
+use shared::Shared;
+
+/// A running SMSC. Its [`Service`] decides on binds and responds to requests; its [`ServerLimits`] bound connections and
+/// binds; the [`Config`](smpp_core::session::Config) of a [`Listener`] has the timeouts and bounds of each session.
+///
+/// Each connection has two threads: one calls the service, one keeps the session alive while the service is busy. Use it
+/// for tests, gateways, and up to some hundreds of binds; beyond that use the server of `smpp-io-tokio`.
+///
+/// ```
+/// use smpp_core::session::{Config, Smsc};
+/// use smpp_core::{Bind, CommandStatus, SubmitSm, SubmitSmResp};
+/// use smpp_io_std::{BindRequest, BoundSession, Connector, HandleRoute, Inbound, Listener, Server, Service};
+///
+/// struct Shop;
+///
+/// impl Service for Shop {
+///     fn bind(&self, request: &BindRequest) -> Result<(), CommandStatus> {
+///         if request.bind().password.equals(b"secret") { Ok(()) } else { Err(CommandStatus::RINVPASWD) }
+///     }
+///
+///     fn request(&self, _: &BoundSession, request: Inbound<HandleRoute<Smsc>>) {
+///         // Dropped without a response, a request is refused with a temporary error.
+///         let Inbound::SubmitSm(message) = request else { return };
+///         let message_id = "1".try_into().unwrap_or_default();
+///         let _ = message.respond(Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }));
+///     }
+/// }
+///
+/// let server = Server::builder(Shop).listen(Listener::bind("127.0.0.1:0", Config::default())?).start()?;
+/// let endpoint = format!("smpp://{}", server.local_addrs()[0]).parse()?;
+/// let (client, _inbox) = Connector::new().start(&endpoint)?;
+/// client.bind(&Bind { password: "secret".try_into()?, ..Bind::default() })?;
+/// assert_eq!(client.submit(&SubmitSm::default())?.message_id(), b"1");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Shutdown
+///
+/// [`shutdown`](Self::shutdown) ends the server gracefully. If you drop the server, it stops listening and aborts every
+/// session.
+pub struct Server {
+    shared: Arc<Shared>,
+    addresses: Vec<SocketAddr>,
+    accept_threads: Vec<JoinHandle<()>>,
+}
+
+/// Builds a [`Server`]: its limits, its system_id, and the addresses on which it listens.
+///
+/// ```no_run
+/// use smpp_core::session::Config;
+/// use smpp_io_std::{Listener, Server, ServerLimits, Service};
+///
+/// fn run(service: impl Service) -> Result<Server, Box<dyn std::error::Error>> {
+///     let limits = ServerLimits { binds_per_account: 4, ..ServerLimits::default() };
+///     let server = Server::builder(service)
+///         .limits(limits)
+///         .system_id("smsc".try_into()?)
+///         .listen(Listener::bind("0.0.0.0:2775", Config::default())?)
+///         .start()?;
+///     Ok(server)
+/// }
+/// ```
+///
+/// If you drop it without [`start`](Self::start), the listeners are closed.
+#[must_use = "the server does not run until `start`"]
+pub struct ServerBuilder<S> {
+    service: S,
+    limits: ServerLimits,
+    system_id: Vec<u8>,
+    listeners: Vec<Listener>,
+}
+
+impl<S: Service> ServerBuilder<S> {
+    /// Sets the limits on connections and binds.
+    pub fn limits(self, limits: ServerLimits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// Sets the SMSC's own system_id, which is in its bind responses. Default empty.
+    pub fn system_id(self, system_id: COctets<'_, 16>) -> Self {
+        Self { system_id: system_id.as_bytes().to_vec(), ..self }
+    }
+
+    /// Adds an address on which to listen. There may be any number, plain and TLS.
+    pub fn listen(mut self, listener: Listener) -> Self {
+        self.listeners.push(listener);
+        self
+    }
+
+    /// Starts to accept connections, with one thread for each listener. Does not block.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of the operating system if it cannot start a thread or does not return the address of a listener.
+    pub fn start(self) -> io::Result<Server> {
+        let Self { service, limits, system_id, listeners } = self;
+        let shared = Arc::new(Shared::new(Box::new(service), limits, system_id));
+        let mut server = Server { shared, addresses: Vec::new(), accept_threads: Vec::new() };
+        for listener in listeners {
+            server.addresses.push(listener.local_addr()?);
+            let shared = Arc::clone(&server.shared);
+            let thread = thread::Builder::new().name("smpp accept".into());
+            server.accept_threads.push(thread.spawn(move || connection::accept(&shared, &listener))?);
+        }
+        Ok(server)
+    }
+}
+
+impl Server {
+    /// Makes a builder for a server with this service and the default [`ServerLimits`].
+    pub fn builder<S: Service>(service: S) -> ServerBuilder<S> {
+        ServerBuilder {
+            service,
+            limits: ServerLimits::default(),
+            system_id: Vec::new(),
+            listeners: Vec::new(),
+        }
+    }
+
+    /// Returns the addresses on which the server listens, in the order of the listeners.
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Returns the sessions that are bound at this moment. Does not block.
+    pub fn bound(&self) -> Vec<BoundSession> {
+        self.shared.lock().bound().cloned().collect()
+    }
+
+    /// Delivers a message or a delivery receipt (deliver_sm, data_sm) to an account, and waits for the response. The binds
+    /// of the account that receive are used in turn. It blocks as [`Handle::request`](crate::Handle::request) does.
+    ///
+    /// # Errors
+    ///
+    /// `NeverSent` with [`NotSentReason::NoBind`] if the account has no bind that receives; otherwise as
+    /// [`Handle::request`](crate::Handle::request).
+    pub fn deliver<O>(&self, system_id: &[u8], message: &O) -> Result<Response, RequestError>
+    where
+        O: Operation + SentBy<Smsc>,
+    {
+        let receiver = self.shared.lock().next_receiver(system_id);
+        match receiver {
+            Some(bound) => bound.peer.request(message),
+            None => Err(RequestError::NeverSent(NotSentReason::NoBind)),
+        }
+    }
+
+    /// Shuts the server down gracefully, and returns how each session ended. It accepts no new connection; each session
+    /// waits up to [`Config::drain_timeout`](smpp_core::session::Config::drain_timeout) for the requests in flight, and
+    /// unbinds. Sessions that are left after `timeout` are aborted. It blocks until all sessions have ended.
+    ///
+    /// A thread in which the service does not return outlives the server.
+    pub fn shutdown(mut self, timeout: Duration) -> Vec<(BoundSession, End)> {
+        // A timeout beyond the range of the clock becomes 30 years.
+        let deadline = Instant::now() + timeout.min(Duration::from_secs(30 * 365 * 24 * 3600));
+        self.stop_accepting();
+        let bound = self.bound();
+        self.shared.peers().iter().for_each(Peer::begin_unbind);
+        self.shared.wait_for_end(deadline);
+        self.shared.peers().iter().for_each(|peer| drop(peer.abort()));
+        let ended = bound.into_iter().map(|bound| {
+            let end = bound.peer.closed();
+            (bound, end)
+        });
+        ended.collect()
+    }
+
+    fn stop_accepting(&mut self) {
+        self.shared.stopping.store(true, Ordering::SeqCst);
+        for (address, accept_thread) in self.addresses.iter().zip(self.accept_threads.drain(..)) {
+            // A connection wakes the thread from its accept. If none can be made, the thread ends with the next one.
+            let local = match address.ip() {
+                IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
+                IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, address.port()).into(),
+                _ => *address,
+            };
+            if TcpStream::connect_timeout(&local, ACCEPT_PAUSE).is_ok() {
+                // The thread returns nothing.
+                let _ = accept_thread.join();
+            }
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop_accepting();
+        self.shared.peers().iter().for_each(|peer| drop(peer.abort()));
+    }
+}
+
+impl<S> fmt::Debug for ServerBuilder<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerBuilder").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("addresses", &self.addresses).finish_non_exhaustive()
+    }
+}

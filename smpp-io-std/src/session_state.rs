@@ -1,0 +1,297 @@
+//! What the lock of a session protects: the session, its inbox and outcomes, the threads that wait.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use smpp_core::session::{
+    Config, Event, Instant, NotSentReason, Observer, Refusal, Role, SentBy, Session, State,
+};
+use smpp_core::{Frame, Operation};
+
+use crate::error::End;
+use crate::halves::Reader;
+use crate::inbound::Inbound;
+use crate::pending_requests::PendingRequests;
+use crate::waiting_threads::{WaitRole, WaitingThreads};
+
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
+pub(crate) struct SessionState<R: Role> {
+    pub(crate) session: Session<R, u32, Option<Box<dyn Observer + Send>>>,
+    pub(crate) pending: PendingRequests,
+    pub(crate) waiting: WaitingThreads,
+    /// Requests of the peer that the application has not fetched: at most `max_unanswered`. A notification that comes
+    /// while there are as many is dropped.
+    pub(crate) inbox: VecDeque<Inbound>,
+    max_unanswered: usize,
+    /// Whether the application still has its `Inbox`.
+    pub(crate) inbox_open: bool,
+    /// The thread that waits for the next request of the peer.
+    pub(crate) inbox_waiter: Option<u32>,
+    /// The handles that the application holds. At zero the session unbinds.
+    pub(crate) handles: usize,
+    window: usize,
+    pub(crate) end: Option<End>,
+    /// The transport's error, until the end of the session reports it.
+    pub(crate) transport_error: Option<Arc<io::Error>>,
+    /// Whether the transport takes no more octets.
+    pub(crate) write_failed: bool,
+    /// Whether there may be output to write.
+    pub(crate) has_output: bool,
+    /// Requests in the output that were deferred, so that several leave in one write.
+    pub(crate) deferred: u32,
+    /// The thread that was woken to take the reader role and has not run yet.
+    pub(crate) next_reader: Option<u32>,
+    /// How many reads have begun.
+    pub(crate) reads: u64,
+    pub(crate) background: BackgroundState,
+    /// The time of the last call.
+    pub(crate) now: Instant,
+    /// The latest time at which all received octets had been read.
+    pub(crate) caught_up: Instant,
+    /// Whether [`advance_clock`](Self::advance_clock) has something to do.
+    pub(crate) clock_pending: bool,
+    /// An end that the session does not know yet. It takes effect as soon as no thread is writing.
+    pub(crate) forced_end: Option<ForcedEnd>,
+    /// Whether the transport is to be closed.
+    pub(crate) close_transport: bool,
+}
+
+/// An end of the session that does not come from the session.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ForcedEnd {
+    /// The application has aborted the session.
+    Aborted,
+    /// The transport has failed.
+    Lost,
+}
+
+/// What the background thread is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BackgroundState {
+    /// It checks every few milliseconds whether other threads still do the work.
+    Polling,
+    /// It reads, or is about to check.
+    Working,
+    /// Another thread reads, and will wake it.
+    Parked,
+}
+
+/// Why the session did not accept a request.
+pub(crate) enum NotAdmitted {
+    /// It never will.
+    Never(NotSentReason),
+    /// It may later. The time is when the rate limit allows the request, if the rate limit is the reason.
+    Later(Option<Instant>),
+}
+
+impl<R: Role> SessionState<R> {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            session: Session::with_observer(*config, Instant::ZERO, None),
+            pending: PendingRequests::default(),
+            waiting: WaitingThreads::default(),
+            inbox: VecDeque::new(),
+            max_unanswered: config.max_unanswered.max(1).into(),
+            inbox_open: true,
+            inbox_waiter: None,
+            handles: 0,
+            window: config.window.max(1).into(),
+            end: None,
+            transport_error: None,
+            write_failed: false,
+            has_output: false,
+            deferred: 0,
+            next_reader: None,
+            reads: 0,
+            background: BackgroundState::Working,
+            now: Instant::ZERO,
+            caught_up: Instant::ZERO,
+            clock_pending: false,
+            forced_end: None,
+            close_transport: false,
+        }
+    }
+
+    /// Records a call at `now` that may have added output.
+    pub(crate) fn mark_output(&mut self, now: Instant) {
+        self.now = now;
+        self.has_output = true;
+    }
+
+    /// Records that the thread runs, if it was woken to take the reader role.
+    pub(crate) fn end_handover(&mut self, number: u32) {
+        if self.next_reader == Some(number) {
+            self.next_reader = None;
+        }
+    }
+
+    /// Returns whether a thread should try to write.
+    pub(crate) fn wants_write(&self) -> bool {
+        self.has_output && !self.write_failed && self.end.is_none()
+    }
+
+    /// Submits a request, unless threads wait in the queue for capacity. Returns the slot of its outcome.
+    pub(crate) fn try_request<O>(&mut self, now: Instant, operation: &O) -> Result<u32, NotAdmitted>
+    where
+        O: Operation + SentBy<R>,
+    {
+        if self.waiting.may_take(None, self.capacity()) {
+            self.submit(now, operation)
+        } else {
+            Err(NotAdmitted::Later(None))
+        }
+    }
+
+    /// Submits a request, or puts the current thread into the queue for capacity. Returns the slot of its outcome.
+    pub(crate) fn request_or_queue<O>(
+        &mut self,
+        now: Instant,
+        operation: &O,
+        waiter: &mut Option<u32>,
+    ) -> Result<u32, NotAdmitted>
+    where
+        O: Operation + SentBy<R>,
+    {
+        let submitted = if self.end.is_some() || self.waiting.may_take(*waiter, self.capacity()) {
+            self.submit(now, operation)
+        } else {
+            Err(NotAdmitted::Later(None))
+        };
+        if let Err(NotAdmitted::Later(at)) = &submitted {
+            let number = *waiter.get_or_insert_with(|| self.waiting.register(WaitRole::MayLead));
+            self.waiting.enqueue(number, *at);
+        } else if let Some(number) = waiter {
+            self.waiting.leave_queue(*number);
+            self.grant_capacity();
+        }
+        submitted
+    }
+
+    fn submit<O>(&mut self, now: Instant, operation: &O) -> Result<u32, NotAdmitted>
+    where
+        O: Operation + SentBy<R>,
+    {
+        let number = self.pending.reserve();
+        let Err(refused) = self.session.request(now, operation, number) else {
+            self.mark_output(now);
+            return Ok(number);
+        };
+        self.pending.abandon(number, false);
+        let ended = self.end.as_ref().map(|end| NotSentReason::Closed(end.reason));
+        Err(match (ended.or(refused.reason.permanent()), refused.reason) {
+            (Some(reason), _) => NotAdmitted::Never(reason),
+            (None, Refusal::RateLimited(at)) => NotAdmitted::Later(Some(at)),
+            (None, _) => NotAdmitted::Later(None),
+        })
+    }
+
+    /// Records that the transport has taken `octets`.
+    pub(crate) fn handle_transmitted(&mut self, octets: usize) {
+        let (was_full, wanted_input) = (self.session.is_full(), self.session.wants_input());
+        self.session.handle_transmitted(octets);
+        // A session that waited for its last octets to leave has ended now.
+        self.clock_pending |= self.session.state() == State::Closed;
+        if was_full && !self.session.is_full() {
+            self.grant_capacity();
+        }
+        if !wanted_input && self.session.wants_input() {
+            self.waiting.wake_follower();
+        }
+    }
+
+    /// Ends the session without unbind.
+    pub(crate) fn abort(&mut self) {
+        self.forced_end.get_or_insert(ForcedEnd::Aborted);
+        // So that a read or a write that another thread has begun returns.
+        self.close_transport = true;
+    }
+
+    /// Passes received octets to the session.
+    pub(crate) fn handle_input(&mut self, reader: &mut Reader) {
+        let now = self.now;
+        let mut input = reader.received.received();
+        while let Some(event) = self.session.handle_input(now, &mut input) {
+            self.handle_event(event);
+        }
+        let remaining = input.len();
+        reader.received.keep_last(remaining);
+        reader.held = remaining > 0 && !self.session.wants_input();
+        self.clock_pending |= self.caught_up < reader.caught_up;
+        self.caught_up = reader.caught_up;
+        self.has_output |= self.session.wants_transmit();
+        self.grant_capacity();
+    }
+
+    /// Passes a forced end to the session, and the time up to which all received octets were read.
+    pub(crate) fn advance_clock(&mut self) {
+        self.clock_pending = false;
+        match self.forced_end.take() {
+            Some(ForcedEnd::Aborted) => self.session.abort(),
+            Some(ForcedEnd::Lost) => self.session.handle_eof(),
+            None => {}
+        }
+        while let Some(event) = self.session.handle_timeout(self.caught_up) {
+            self.handle_event(event);
+        }
+        self.has_output = true;
+        self.grant_capacity();
+    }
+
+    /// Reserves free places in the window for the threads that wait for them.
+    pub(crate) fn grant_capacity(&mut self) {
+        if !self.waiting.is_queue_empty() && !self.session.is_full() {
+            self.waiting.grant(self.capacity());
+        }
+    }
+
+    /// Returns the number of free places in the window.
+    fn capacity(&self) -> usize {
+        self.window.saturating_sub(self.session.in_flight())
+    }
+
+    fn handle_event(&mut self, event: Event<'_, u32>) {
+        match event {
+            Event::Request { request, frame, .. } => {
+                if self.inbox_open {
+                    self.inbox.extend(Inbound::new(request, frame));
+                    self.wake_inbox();
+                } else {
+                    // If the session has ended, the peer sees no response and keeps the message.
+                    let _ = self.session.refuse(request);
+                }
+            }
+            Event::Notification { frame, .. }
+                if self.inbox_open && self.inbox.len() < self.max_unanswered =>
+            {
+                let frame = Frame::new(frame.octets().to_vec());
+                self.inbox.extend(frame.map(Inbound::Notification));
+                self.wake_inbox();
+            }
+            Event::Outcome { tag, outcome, .. } => {
+                if let Some(waiter) = self.pending.complete(tag, outcome.into_result()) {
+                    self.waiting.wake(waiter);
+                }
+            }
+            Event::Closed(reason) => {
+                self.end = Some(End { reason, error: self.transport_error.take() });
+                self.waiting.wake_all();
+                self.close_transport = true;
+            }
+            // The session counts these, and answers them where an answer is due.
+            _ => {}
+        }
+    }
+
+    fn wake_inbox(&mut self) {
+        if let Some(waiter) = self.inbox_waiter {
+            self.waiting.wake(waiter);
+        }
+    }
+
+    /// Records that the transport has ended, or failed with `error`.
+    pub(crate) fn handle_disconnect(&mut self, error: Option<io::Error>) {
+        self.transport_error = self.transport_error.take().or(error.map(Arc::new));
+        self.forced_end.get_or_insert(ForcedEnd::Lost);
+    }
+}

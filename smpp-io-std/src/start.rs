@@ -1,0 +1,47 @@
+//! Running a session over any stream, with a background thread.
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+
+use smpp_core::session::{Config, Role};
+
+use crate::background::BackgroundThread;
+use crate::handle::Handle;
+use crate::inbox::Inbox;
+use crate::shared::Shared;
+use crate::transport::Duplex;
+
+/// Starts a session over a stream that is connected already, with a background thread that reads and keeps the timeouts
+/// while no other thread does. Does not block.
+///
+/// [`Connector::start`](crate::Connector::start) and [`Server`](crate::Server) call it for the connections that they make.
+/// Call it for a transport of your own, or for a TCP connection that you have made:
+///
+/// ```no_run
+/// use std::net::TcpStream;
+/// use smpp_core::Bind;
+/// use smpp_core::session::{Config, Esme};
+/// use smpp_io_std::start;
+///
+/// let tcp = TcpStream::connect("localhost:2775")?;
+/// tcp.set_nodelay(true)?;
+/// let (client, inbox) = start::<Esme, _>(tcp, Config::default())?;
+/// client.bind(&Bind { system_id: "shop".try_into()?, password: "secret".try_into()?, ..Bind::default() })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// Returns the transport's error, or that of the operating system if it cannot start a thread.
+pub fn start<R, S>(stream: S, config: Config) -> io::Result<(Handle<R>, Inbox<R>)>
+where
+    R: Role,
+    S: Duplex + 'static,
+{
+    let shared = Arc::new(Shared::new(Box::new(stream), &config)?);
+    let background = BackgroundThread(Arc::clone(&shared));
+    thread::Builder::new().name("smpp".into()).spawn(move || background.run())?;
+    let handle = Handle::new(shared);
+    Ok((handle.clone(), Inbox::new(handle)))
+}

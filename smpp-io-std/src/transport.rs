@@ -1,0 +1,218 @@
+//! The two traits of a byte stream: [`Transport`] for one thread, [`Duplex`] for several; and TCP.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+/// A byte stream with read and write timeouts. A [`Connection`](crate::Connection) runs over it.
+///
+/// A read or write that reaches its timeout returns [`WouldBlock`](io::ErrorKind::WouldBlock) or
+/// [`TimedOut`](io::ErrorKind::TimedOut) and must have moved no octet. It may return earlier than its timeout.
+///
+/// [`TcpStream`], [`TlsStream`](crate::TlsStream) and [`Stream`](crate::Stream) implement it. Implement it for a transport
+/// of your own, for example to count octets:
+///
+/// ```
+/// use std::io::{self, Read, Write};
+/// use std::net::TcpStream;
+/// use std::time::Duration;
+/// use smpp_io_std::Transport;
+///
+/// struct Counted {
+///     tcp: TcpStream,
+///     received: u64,
+/// }
+///
+/// impl Read for Counted {
+///     fn read(&mut self, octets: &mut [u8]) -> io::Result<usize> {
+///         let read = self.tcp.read(octets)?;
+///         self.received += read as u64;
+///         Ok(read)
+///     }
+/// }
+///
+/// impl Write for Counted {
+///     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+///         self.tcp.write(octets)
+///     }
+///
+///     fn flush(&mut self) -> io::Result<()> {
+///         self.tcp.flush()
+///     }
+/// }
+///
+/// impl Transport for Counted {
+///     fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+///         self.tcp.set_read_timeout(timeout)
+///     }
+///
+///     fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+///         self.tcp.set_write_timeout(timeout)
+///     }
+///
+///     fn shutdown(&mut self) -> io::Result<()> {
+///         Transport::shutdown(&mut self.tcp)
+///     }
+/// }
+/// ```
+pub trait Transport: Read + Write {
+    /// Sets how long a read waits for the first octet. `None` waits without limit. The session never passes zero.
+    ///
+    /// # Errors
+    ///
+    /// Returns the transport's error. The session treats it as a lost connection.
+    fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()>;
+
+    /// Sets how long a write waits until the transport can take an octet. `None` waits without limit. The session never
+    /// passes zero.
+    ///
+    /// # Errors
+    ///
+    /// Returns the transport's error. [`Connection::new`](crate::Connection::new) returns it to the caller.
+    fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()>;
+
+    /// Closes both directions of the connection.
+    ///
+    /// # Errors
+    ///
+    /// Returns the transport's error. The session ignores it: it has ended already.
+    fn shutdown(&mut self) -> io::Result<()>;
+}
+
+/// A byte stream that one thread reads while another thread writes. A [`Handle`](crate::Handle) runs over it.
+///
+/// At most one thread reads at a time, and at most one thread writes. A call that reaches its timeout returns
+/// [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut) and must have moved no octet. It may
+/// return earlier than its timeout. A [`transmit`](Self::transmit) that fails must consume nothing; otherwise the session
+/// reports a request as never sent although the peer may receive it.
+///
+/// [`TcpStream`], [`TlsStream`](crate::TlsStream) and [`Stream`](crate::Stream) implement it. Implement it for a transport
+/// of your own:
+///
+/// ```no_run
+/// use std::io;
+/// use std::net::TcpStream;
+/// use std::time::Duration;
+/// use smpp_core::session::{Config, Esme};
+/// use smpp_io_std::{Duplex, start};
+///
+/// /// Prints how many octets each read returns.
+/// struct Printed(TcpStream);
+///
+/// impl Duplex for Printed {
+///     fn receive(&self, octets: &mut [u8]) -> io::Result<usize> {
+///         self.0.receive(octets).inspect(|read| println!("{read} octets"))
+///     }
+///     fn transmit(&self, octets: &[u8]) -> io::Result<usize> {
+///         self.0.transmit(octets)
+///     }
+///     fn transmit_held(&self) -> io::Result<()> {
+///         self.0.transmit_held()
+///     }
+///     fn set_receive_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+///         self.0.set_receive_timeout(timeout)
+///     }
+///     fn set_transmit_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+///         self.0.set_transmit_timeout(timeout)
+///     }
+///     fn close(&self) -> io::Result<()> {
+///         self.0.close()
+///     }
+/// }
+///
+/// let tcp = TcpStream::connect("localhost:2775")?;
+/// let (client, inbox) = start::<Esme, _>(Printed(tcp), Config::default())?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub trait Duplex: Send + Sync {
+    /// Reads some octets. `Ok(0)` is the end of the stream.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock`, `TimedOut` and `Interrupted` mean that no octet came; any other error ends the session.
+    fn receive(&self, octets: &mut [u8]) -> io::Result<usize>;
+
+    /// Takes some of the octets and writes them. The transport may hold them back until
+    /// [`transmit_held`](Self::transmit_held).
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock`, `TimedOut` and `Interrupted` mean that no octet was taken; any other error ends the session.
+    fn transmit(&self, octets: &[u8]) -> io::Result<usize>;
+
+    /// Writes all octets that the transport has taken and holds back.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock`, `TimedOut` and `Interrupted` mean that octets are still held back; any other error ends the session.
+    fn transmit_held(&self) -> io::Result<()>;
+
+    /// Sets how long a read waits for the first octet. `None` waits without limit. The session never passes zero.
+    ///
+    /// # Errors
+    ///
+    /// Returns the transport's error. The session treats it as a lost connection.
+    fn set_receive_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
+
+    /// Sets how long a write waits until the transport can take an octet. `None` waits without limit. The session never
+    /// passes zero.
+    ///
+    /// # Errors
+    ///
+    /// Returns the transport's error. [`start`](crate::start) returns it to the caller.
+    fn set_transmit_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
+
+    /// Closes both directions of the connection. A read or a write that another thread has begun must return as well.
+    ///
+    /// # Errors
+    ///
+    /// Returns the transport's error. The session ignores it: it has ended already.
+    fn close(&self) -> io::Result<()>;
+}
+
+impl Transport for TcpStream {
+    fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        Self::set_read_timeout(self, timeout)
+    }
+
+    fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        Self::set_write_timeout(self, timeout)
+    }
+
+    fn shutdown(&mut self) -> io::Result<()> {
+        Self::shutdown(self, Shutdown::Both)
+    }
+}
+
+impl Duplex for TcpStream {
+    fn receive(&self, octets: &mut [u8]) -> io::Result<usize> {
+        let mut stream = self;
+        stream.read(octets)
+    }
+
+    fn transmit(&self, octets: &[u8]) -> io::Result<usize> {
+        let mut stream = self;
+        stream.write(octets)
+    }
+
+    fn transmit_held(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn set_receive_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.set_read_timeout(timeout)
+    }
+
+    fn set_transmit_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.set_write_timeout(timeout)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Both)
+    }
+}
+
+/// Returns whether the call reached its timeout or was interrupted, and the transport still works.
+pub(crate) fn is_pause(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
+}

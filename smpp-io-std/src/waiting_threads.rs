@@ -1,0 +1,245 @@
+//! The threads that wait: for an outcome, for window capacity, for a request of the peer, for the end of the session.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::thread::{self, Thread};
+
+use smpp_core::session::Instant;
+
+/// The threads that are in a waiting call, and the queue of those that wait for window capacity.
+#[derive(Debug, Default)]
+pub(crate) struct WaitingThreads {
+    threads: Vec<Option<WaitingThread>>,
+    /// How many threads are followers: they may lead, and are parked.
+    followers: usize,
+    /// The threads that wait for capacity, in the order in which they came.
+    wait_queue: VecDeque<u32>,
+    /// Until when the rate limit holds back the first thread of the queue, if it does.
+    rate_limited_until: Option<Instant>,
+    /// Places in the window that are reserved for threads that were woken to take them.
+    granted: usize,
+    /// The threads to unpark as soon as the session's lock is released.
+    wake_list: Vec<Thread>,
+}
+
+#[derive(Debug)]
+struct WaitingThread {
+    thread: Thread,
+    role: WaitRole,
+    parked: bool,
+    granted: bool,
+}
+
+/// Which part of the session's work a thread does while it waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WaitRole {
+    /// It reads and writes. While it is parked, another thread may wake it to do so.
+    MayLead,
+    /// It reads and writes until it has read something for another thread. That thread then reads on.
+    Helper,
+    /// It neither reads nor writes.
+    Passive,
+}
+
+impl WaitingThread {
+    fn may_lead(&self) -> bool {
+        self.role == WaitRole::MayLead
+    }
+}
+
+impl WaitingThreads {
+    /// Registers the current thread and returns its number.
+    pub(crate) fn register(&mut self, role: WaitRole) -> u32 {
+        let waiter = Some(WaitingThread { thread: thread::current(), role, parked: false, granted: false });
+        let free = self.threads.iter_mut().zip(0..).find(|(slot, _)| slot.is_none());
+        if let Some((slot, number)) = free {
+            *slot = waiter;
+            return number;
+        }
+        self.threads.push(waiter);
+        (self.threads.len() - 1) as u32
+    }
+
+    /// Removes a thread: it waits no longer.
+    pub(crate) fn unregister(&mut self, number: u32) {
+        self.leave_queue(number);
+        let Some(waiter) = self.threads.get_mut(number as usize).and_then(Option::take) else { return };
+        self.followers -= usize::from(waiter.parked && waiter.may_lead());
+    }
+
+    /// Removes a thread from the queue for capacity.
+    pub(crate) fn leave_queue(&mut self, number: u32) {
+        if let Some(waiter) = self.get(number)
+            && mem::take(&mut waiter.granted)
+        {
+            self.granted -= 1;
+        }
+        if self.is_first(number) {
+            self.rate_limited_until = None;
+        }
+        self.wait_queue.retain(|queued| *queued != number);
+    }
+
+    /// Records that a thread is about to park.
+    pub(crate) fn park(&mut self, number: u32) {
+        if let Some(waiter) = self.get(number)
+            && !mem::replace(&mut waiter.parked, true)
+        {
+            self.followers += usize::from(waiter.may_lead());
+        }
+    }
+
+    /// Records that a thread runs again, woken by another thread or not.
+    pub(crate) fn unpark(&mut self, number: u32) {
+        if let Some(waiter) = self.get(number)
+            && mem::take(&mut waiter.parked)
+        {
+            self.followers -= usize::from(waiter.may_lead());
+        }
+    }
+
+    /// Puts a thread on the wake list, if it is parked.
+    pub(crate) fn wake(&mut self, number: u32) {
+        if let Some(waiter) = self.threads.get_mut(number as usize).and_then(Option::as_mut)
+            && mem::take(&mut waiter.parked)
+        {
+            self.followers -= usize::from(waiter.may_lead());
+            self.wake_list.push(waiter.thread.clone());
+        }
+    }
+
+    /// Returns whether there is a follower: a parked thread that may lead.
+    pub(crate) const fn has_follower(&self) -> bool {
+        self.followers > 0
+    }
+
+    /// Puts one follower on the wake list and returns its number.
+    pub(crate) fn wake_follower(&mut self) -> Option<u32> {
+        if !self.has_follower() {
+            return None;
+        }
+        let is_follower = |waiter: &WaitingThread| waiter.parked && waiter.may_lead();
+        let follower = self.threads.iter().position(|waiter| waiter.as_ref().is_some_and(is_follower));
+        let follower = follower.map(|number| number as u32);
+        follower.inspect(|number| self.wake(*number))
+    }
+
+    /// Puts all parked threads on the wake list.
+    pub(crate) fn wake_all(&mut self) {
+        (0..self.threads.len()).for_each(|number| self.wake(number as u32));
+    }
+
+    /// Returns the threads to unpark.
+    pub(crate) fn wake_list(&mut self) -> &mut Vec<Thread> {
+        &mut self.wake_list
+    }
+
+    /// Returns whether no thread waits for capacity.
+    pub(crate) fn is_queue_empty(&self) -> bool {
+        self.wait_queue.is_empty()
+    }
+
+    /// Returns whether the thread may take one of `capacity` free places in the window: a place is reserved for it, or it
+    /// is the first that wants one.
+    pub(crate) fn may_take(&mut self, number: Option<u32>, capacity: usize) -> bool {
+        let first = number.map_or(self.wait_queue.is_empty(), |number| self.is_first(number));
+        let granted = number.and_then(|number| self.get(number)).is_some_and(|waiter| waiter.granted);
+        granted || (first && capacity > self.granted)
+    }
+
+    /// Adds a thread to the queue for capacity: at the end, or at the front if a place was reserved for it.
+    pub(crate) fn enqueue(&mut self, number: u32, rate_limited_until: Option<Instant>) {
+        if let Some(waiter) = self.get(number)
+            && mem::take(&mut waiter.granted)
+        {
+            self.granted -= 1;
+            self.wait_queue.push_front(number);
+        } else if !self.wait_queue.contains(&number) {
+            self.wait_queue.push_back(number);
+        }
+        if self.is_first(number) {
+            self.rate_limited_until = rate_limited_until;
+        }
+    }
+
+    /// Reserves up to `capacity` places for the threads in the queue, in order, and wakes these threads.
+    pub(crate) fn grant(&mut self, capacity: usize) {
+        while self.rate_limited_until.is_none() && capacity > self.granted {
+            let Some(number) = self.wait_queue.pop_front() else { return };
+            if let Some(waiter) = self.get(number) {
+                waiter.granted = true;
+                self.granted += 1;
+                self.wake(number);
+            }
+        }
+    }
+
+    fn is_first(&self, number: u32) -> bool {
+        self.wait_queue.front() == Some(&number)
+    }
+
+    fn get(&mut self, number: u32) -> Option<&mut WaitingThread> {
+        self.threads.get_mut(number as usize)?.as_mut()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn capacity_is_granted_in_the_order_of_the_queue() {
+        let mut waiting = WaitingThreads::default();
+        let [a, b, c] = [(); 3].map(|()| waiting.register(WaitRole::MayLead));
+        for number in [a, b, c] {
+            waiting.enqueue(number, None);
+            waiting.park(number);
+        }
+        assert!(!waiting.may_take(None, 1), "behind the others");
+        waiting.grant(2);
+        assert_eq!((waiting.wake_list().len(), waiting.granted), (2, 2));
+        assert!(waiting.may_take(Some(a), 0) && waiting.may_take(Some(b), 0));
+        assert!(!waiting.may_take(Some(c), 2) && waiting.may_take(Some(c), 3));
+        // A thread that finds no capacity although a place was reserved becomes the first again.
+        waiting.enqueue(b, None);
+        assert!(!waiting.may_take(Some(c), 3) && waiting.may_take(Some(b), 2));
+        waiting.unregister(a);
+        waiting.unregister(b);
+        assert_eq!((waiting.granted, waiting.followers), (0, 1));
+        assert!(waiting.may_take(Some(c), 1));
+    }
+
+    #[test]
+    fn the_rate_limit_holds_back_the_whole_queue() {
+        let mut waiting = WaitingThreads::default();
+        let [a, b] = [(); 2].map(|()| waiting.register(WaitRole::MayLead));
+        waiting.enqueue(a, Some(Instant::from_nanos(5)));
+        waiting.enqueue(b, None);
+        waiting.grant(10);
+        assert_eq!(waiting.granted, 0);
+        waiting.unregister(a);
+        waiting.grant(10);
+        assert!(waiting.is_queue_empty() && waiting.may_take(Some(b), 0));
+    }
+
+    #[test]
+    fn no_thread_is_woken_twice() {
+        let mut waiting = WaitingThreads::default();
+        let [a, b] = [(); 2].map(|()| waiting.register(WaitRole::MayLead));
+        waiting.park(a);
+        waiting.wake(b);
+        let c = waiting.register(WaitRole::Helper);
+        waiting.park(c);
+        assert_eq!(
+            [waiting.wake_follower(), waiting.wake_follower()],
+            [Some(a), None],
+            "a helper is not woken to lead"
+        );
+        assert!(!waiting.has_follower());
+        waiting.wake_all();
+        waiting.wake(a);
+        assert_eq!(waiting.wake_list().len(), 2);
+        waiting.unregister(a);
+        assert_eq!(waiting.register(WaitRole::MayLead), a, "slots are used again");
+    }
+}

@@ -1,0 +1,236 @@
+//! Creates accounts.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ClientConfig;
+use smpp_core::Endpoint;
+use smpp_core::account::{Credentials, LinkEvent, LinkId, Options};
+use smpp_core::session::Observer;
+use tokio::net::lookup_host;
+use tokio::time;
+
+use super::arrivals::Arrivals;
+use super::driver::Driver;
+use super::error::AccountError;
+use super::handle::Account;
+use super::settings::Settings;
+use super::shared::Shared;
+
+/// Configures an account beyond its [`Options`], and connects it.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use smpp_core::account::{Credentials, Options};
+/// use smpp_core::provider::Provider;
+/// use smpp_io_tokio::account::AccountConnector;
+/// use smpp_io_tokio::tls;
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let options = Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED);
+/// let (account, arrivals) = AccountConnector::new(&"smpps://smsc.example.com".parse()?, options)
+///     .tls(tls::ca_file("ca.pem".as_ref())?)
+///     .bind_timeout(Duration::from_secs(20))
+///     .subscribe(|link, event| println!("link {link}: {event:?}"))
+///     .connect()
+///     .await?;
+/// # drop((account, arrivals));
+/// # Ok(())
+/// # }
+/// ```
+pub struct AccountConnector {
+    settings: Settings,
+    bind_timeout: Duration,
+}
+
+impl AccountConnector {
+    /// Creates a connector for the endpoint. The system_id and the password of the endpoint, if it has them, replace those of
+    /// the options.
+    pub fn new(endpoint: &Endpoint, options: Options) -> Self {
+        let Endpoint { system_id, password, .. } = endpoint.clone();
+        let credentials = Credentials {
+            system_id: system_id.unwrap_or(options.credentials.system_id),
+            password: password.unwrap_or(options.credentials.password),
+            ..options.credentials
+        };
+        let settings = Settings {
+            endpoint: endpoint.clone(),
+            options: Options { credentials, ..options },
+            tls: None,
+            arrivals_capacity: 1_000,
+            resolver: Box::new(|endpoint| {
+                let (host, port) = (endpoint.host.clone(), endpoint.port);
+                Box::pin(async move { Ok(lookup_host((host, port)).await?.collect()) })
+            }),
+            observer: None,
+            subscriber: None,
+        };
+        Self { settings, bind_timeout: Duration::from_secs(60) }
+    }
+
+    /// Sets the TLS configuration for `smpps` endpoints. Default: trust the root certificates of the operating system.
+    /// See [`tls`](crate::tls).
+    #[must_use]
+    pub fn tls(mut self, tls: Arc<ClientConfig>) -> Self {
+        self.settings.tls = Some(tls);
+        self
+    }
+
+    /// Sets how long [`connect`](Self::connect) waits for the first bind. Default 60 s.
+    #[must_use]
+    pub fn bind_timeout(self, timeout: Duration) -> Self {
+        Self { bind_timeout: timeout, ..self }
+    }
+
+    /// Sets how many receipts and messages may wait in [`Arrivals`]. Further ones are refused with `ESME_RX_T_APPN`, so
+    /// that the SMSC redelivers them. Default 1,000.
+    #[must_use]
+    pub fn arrivals_capacity(mut self, capacity: usize) -> Self {
+        self.settings.arrivals_capacity = capacity;
+        self
+    }
+
+    /// Sets the function that resolves the addresses of the host. Default: the resolver of the operating system. It is
+    /// called before each round of connection attempts.
+    #[must_use]
+    pub fn resolver<F>(mut self, resolver: impl Fn(&Endpoint) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static,
+    {
+        self.settings.resolver = Box::new(move |endpoint| Box::pin(resolver(endpoint)));
+        self
+    }
+
+    /// Sets the function that creates an observer for each bind. The observer gets every PDU of the bind, with everything
+    /// but passwords.
+    ///
+    /// It is called while the account is locked: it should return quickly, and it must not call the account.
+    ///
+    /// ```no_run
+    /// use smpp_core::session::{Direction, Instant, ObservedPdu, Observer};
+    /// use smpp_io_tokio::account::AccountConnector;
+    ///
+    /// struct PrintPdus(String);
+    ///
+    /// impl Observer for PrintPdus {
+    ///     fn observe(&mut self, _: Instant, direction: Direction, pdu: ObservedPdu<'_>) {
+    ///         println!("{} {direction:?} {pdu}", self.0);
+    ///     }
+    /// }
+    ///
+    /// # fn example(connector: AccountConnector) -> AccountConnector {
+    /// connector.observe(|link| PrintPdus(format!("link {link}")))
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn observe<T: Observer + Send + 'static>(
+        mut self,
+        observer: impl Fn(LinkId) -> T + Send + Sync + 'static,
+    ) -> Self {
+        self.settings.observer = Some(Box::new(move |link| Box::new(observer(link))));
+        self
+    }
+
+    /// Sets the function that gets the events of all connections: bound, bind refused, connection failed, closed, and the
+    /// time of the next attempt.
+    ///
+    /// It is called while the account is locked: it should return quickly, and it must not call the account.
+    ///
+    /// ```no_run
+    /// use smpp_core::account::LinkEvent;
+    /// use smpp_io_tokio::account::AccountConnector;
+    ///
+    /// # fn example(connector: AccountConnector) -> AccountConnector {
+    /// connector.subscribe(|link, event| match event {
+    ///     LinkEvent::Bound { address, .. } => println!("link {link} is bound to {address}"),
+    ///     LinkEvent::Closed { reason, .. } => println!("link {link} is closed: {reason}"),
+    ///     _ => {}
+    /// })
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn subscribe(mut self, subscriber: impl Fn(LinkId, LinkEvent) + Send + Sync + 'static) -> Self {
+        self.settings.subscriber = Some(Box::new(subscriber));
+        self
+    }
+
+    /// Starts the account and waits for its first bind; the other binds follow. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the options are invalid, if the SMSC refuses the account, if the server's certificate is not accepted at
+    /// any address, or if there is no bind within [`bind_timeout`](Self::bind_timeout). Then the account is shut down.
+    ///
+    /// # Cancel safety
+    ///
+    /// A future that is dropped early shuts down the account.
+    pub async fn connect(self) -> Result<(Account, Arrivals), AccountError> {
+        let timeout = self.bind_timeout;
+        let (account, arrivals) = self.start()?;
+        match time::timeout(timeout, account.shared().first_bind()).await {
+            Ok(Ok(())) => Ok((account, arrivals)),
+            Ok(Err(error)) => Err(error),
+            Err(_) => {
+                let last = account.shared().lock().last_error.take();
+                Err(AccountError::Timeout { after: timeout, last })
+            }
+        }
+    }
+
+    /// Starts the account without waiting. It accepts messages at once and sends them when there is a bind. Must be called
+    /// within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`AccountError::Options`] if the options are invalid.
+    pub fn start(self) -> Result<(Account, Arrivals), AccountError> {
+        let shared = Shared::new(self.settings)?;
+        tokio::spawn(Driver(Arc::clone(&shared)).run());
+        let account = Account::new(shared);
+        Ok((account.clone(), Arrivals::new(account)))
+    }
+}
+
+impl fmt::Debug for AccountConnector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccountConnector")
+            .field("endpoint", &self.settings.endpoint)
+            .field("options", &self.settings.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Account {
+    /// Starts an account at `smpp[s]://[SYSTEM_ID[:PASSWORD]@]HOST[:PORT]` and waits for its first bind. Use an
+    /// [`AccountConnector`] for further settings. Must be called within a tokio runtime.
+    ///
+    /// ```no_run
+    /// use smpp_core::account::{Credentials, Options};
+    /// use smpp_core::provider::Provider;
+    /// use smpp_io_tokio::account::Account;
+    ///
+    /// # async fn example() -> Result<(), smpp_io_tokio::account::AccountError> {
+    /// let options = Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED);
+    /// let (account, arrivals) = Account::connect("smpps://smsc.example.com", options).await?;
+    /// # drop((account, arrivals));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`AccountConnector::connect`]; also [`AccountError::Url`] if the URL is invalid.
+    ///
+    /// # Cancel safety
+    ///
+    /// A future that is dropped early shuts down the account.
+    pub async fn connect(url: &str, options: Options) -> Result<(Self, Arrivals), AccountError> {
+        let endpoint = url.parse().map_err(AccountError::Url)?;
+        AccountConnector::new(&endpoint, options).connect().await
+    }
+}

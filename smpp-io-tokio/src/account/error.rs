@@ -1,0 +1,52 @@
+//! Why an account could not be started.
+
+use std::fmt;
+use std::time::Duration;
+
+use smpp_core::account::OptionsError;
+use smpp_core::{CommandStatus, EndpointError};
+
+/// Starting an account failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum AccountError {
+    /// The URL is not a valid endpoint.
+    Url(EndpointError),
+    /// The options contradict each other, or the credentials do not fit into a bind.
+    Options(OptionsError),
+    /// The SMSC refused the bind with a permanent status.
+    Refused(CommandStatus),
+    /// The server's certificate was rejected at every address. Holds the error text.
+    Untrusted(String),
+    /// No bind succeeded within the timeout.
+    Timeout {
+        /// The timeout: see [`AccountConnector::bind_timeout`](super::AccountConnector::bind_timeout).
+        after: Duration,
+        /// The last failure.
+        last: Option<String>,
+    },
+}
+
+impl fmt::Display for AccountError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url(error) => error.fmt(f),
+            Self::Options(error) => error.fmt(f),
+            Self::Refused(status) => {
+                let advice = match *status {
+                    CommandStatus::RINVPASWD => "check the password",
+                    CommandStatus::RINVSYSID => "check the system_id",
+                    _ => "check system_id, password and whether the account may connect from this address",
+                };
+                write!(f, "the SMSC refused the bind: {status}; {advice}")
+            }
+            Self::Untrusted(error) => f.write_str(error),
+            Self::Timeout { after, last } => {
+                write!(f, "no bind succeeded within {after:?}")?;
+                last.as_ref().map_or(Ok(()), |last| write!(f, "; last failure: {last}"))
+            }
+        }
+    }
+}
+
+impl std::error::Error for AccountError {}

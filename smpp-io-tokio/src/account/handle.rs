@@ -1,0 +1,238 @@
+//! The handle of an account.
+
+use std::fmt;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use smpp_core::account::{
+    Binds, LinkId, LinkState, Message, OptionsError, SendError, SubmitError, Unresolved,
+};
+use smpp_core::session::Stats;
+
+use super::shared::Shared;
+use super::ticket::{Sent, Ticket};
+
+/// A handle of an account. Clone it to send from several tasks.
+///
+/// When the last handle and the [`Arrivals`](super::Arrivals) are dropped, the account shuts down: segments that wait are
+/// not sent, those in flight may complete, then the binds unbind.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use smpp_core::account::{Message, SendError};
+/// use smpp_core::{Address, SubmitSm};
+/// use smpp_io_tokio::account::Account;
+///
+/// # async fn example(account: Account) -> Result<(), Box<dyn std::error::Error>> {
+/// let template = SubmitSm { destination: Address::international("6591234567")?, ..SubmitSm::default() };
+/// match account.send(&Message::text(&template, "Hello")).await {
+///     Ok(sent) => println!("accepted as {:?}", sent.ids()),
+///     Err(SendError::Failed { outcome, .. }) if outcome.is_safe_to_resend() => println!("retry it later"),
+///     Err(error) => println!("{error}"),
+/// }
+/// account.shutdown(Duration::from_secs(10)).await;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Account {
+    shared: Arc<Shared>,
+}
+
+impl Account {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        shared.lock().handles += 1;
+        Self { shared }
+    }
+
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Sends a message and waits for its outcome. Waits for capacity in the queue first (backpressure).
+    ///
+    /// # Errors
+    ///
+    /// Returns [`SendError::NotAccepted`] if the account does not accept the message, [`SendError::Failed`] with the
+    /// outcome of each segment if the SMSC did not accept all of them, and [`SendError::DriverGone`] if the account's task
+    /// has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// A future that is dropped while it waits for capacity sends nothing. If it is dropped later, the message is sent all
+    /// the same and its outcome is discarded; its receipts arrive through [`Arrivals`](super::Arrivals).
+    pub async fn send(&self, message: &Message) -> Result<Sent, SendError> {
+        let ticket = self.submit(message).await.map_err(SendError::NotAccepted)?;
+        ticket.outcome().await
+    }
+
+    /// Puts a message into the queue, and does not wait for its outcome. Waits for capacity in the queue first
+    /// (backpressure). Messages that wait are queued in the order of the calls.
+    ///
+    /// ```no_run
+    /// use smpp_core::account::Message;
+    /// use smpp_io_tokio::account::Account;
+    ///
+    /// # async fn example(account: Account, messages: Vec<Message>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut tickets = Vec::new();
+    /// for message in &messages {
+    ///     tickets.push(account.submit(message).await?);
+    /// }
+    /// for ticket in tickets {
+    ///     println!("{:?}", ticket.outcome().await?.ids());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`SubmitError`] if the message is invalid or the account is shut down; never [`SubmitError::Full`].
+    ///
+    /// # Cancel safety
+    ///
+    /// A future that is dropped early sends nothing.
+    pub async fn submit(&self, message: &Message) -> Result<Ticket, SubmitError> {
+        let _turn = self.shared.submit_lock.lock().await;
+        loop {
+            let mut capacity = pin!(self.shared.capacity.notified());
+            let submitted = self.shared.with(|inner, now| {
+                let submitted = inner.submit(now, message);
+                if submitted.is_err() {
+                    // Enabled under the lock, so that no notification is missed.
+                    capacity.as_mut().enable();
+                }
+                submitted
+            });
+            match submitted {
+                Err(SubmitError::Full) => capacity.await,
+                Err(error) => return Err(error),
+                Ok(message) => return Ok(Ticket::new(message, &self.shared)),
+            }
+        }
+    }
+
+    /// Puts a message into the queue if there is capacity now.
+    ///
+    /// ```no_run
+    /// use smpp_core::account::{Message, SubmitError};
+    /// use smpp_io_tokio::account::Account;
+    ///
+    /// # fn example(account: &Account, message: &Message) {
+    /// match account.try_submit(message) {
+    ///     Ok(ticket) => println!("queued as message {}", ticket.message()),
+    ///     Err(SubmitError::Full) => println!("overloaded, retry later"),
+    ///     Err(error) => println!("{error}"),
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns [`SubmitError::Full`] if the queue is full; otherwise as [`submit`](Self::submit).
+    pub fn try_submit(&self, message: &Message) -> Result<Ticket, SubmitError> {
+        let message = self.shared.with(|inner, now| inner.submit(now, message))?;
+        Ok(Ticket::new(message, &self.shared))
+    }
+
+    /// Changes the number and the modes of the binds: see [`set_binds`](smpp_core::account::Account::set_binds).
+    ///
+    /// # Errors
+    ///
+    /// Returns an [`OptionsError`] if the options of the account do not allow these binds.
+    pub fn set_binds(&self, binds: Binds) -> Result<(), OptionsError> {
+        self.shared.with(|inner, now| inner.account.set_binds(now, binds))
+    }
+
+    /// Shuts down the account gracefully, for all handles: it accepts no more messages, sends what is queued until
+    /// `deadline` from now, unbinds, and returns the messages that are not known to be accepted and receipted. Of several
+    /// calls the earliest deadline counts; one call gets the list, the others an empty one.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use smpp_core::account::Unresolved;
+    ///
+    /// # async fn example(account: smpp_io_tokio::account::Account) {
+    /// for unresolved in account.shutdown(Duration::from_secs(10)).await {
+    ///     match unresolved {
+    ///         Unresolved::NotAccepted { message, .. } => println!("{message} is not accepted"),
+    ///         Unresolved::NoReceipt { message, .. } => println!("{message} has no receipt yet"),
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// The account shuts down also if the future is dropped after its first poll.
+    pub async fn shutdown(&self, deadline: Duration) -> Vec<Unresolved> {
+        self.shared.with(|inner, now| inner.account.shutdown(now, deadline));
+        // Wakes the calls that wait for capacity: they fail now.
+        self.shared.capacity.notify_waiters();
+        self.closed().await;
+        self.shared.lock().router.take_unresolved()
+    }
+
+    /// Waits until the account has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel-safe: the future has no effect on the account.
+    pub async fn closed(&self) {
+        loop {
+            let mut ended = pin!(self.shared.ended.notified());
+            ended.as_mut().enable();
+            if self.shared.lock().router.is_over() {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    /// Returns the state of each connection, and the counters of its session if it has one.
+    ///
+    /// ```no_run
+    /// # fn example(account: smpp_io_tokio::account::Account) {
+    /// for (link, state, stats) in account.links() {
+    ///     let in_flight = stats.map_or(0, |stats| stats.in_flight);
+    ///     println!("link {link}: {state:?}, {in_flight} in flight");
+    /// }
+    /// # }
+    /// ```
+    pub fn links(&self) -> Vec<(LinkId, LinkState, Option<Stats>)> {
+        let inner = self.shared.lock();
+        let account = &inner.account;
+        account.links().map(|(link, state)| (link, state, account.stats(link))).collect()
+    }
+
+    /// Returns the number of segments that wait or are in flight.
+    pub fn queued(&self) -> usize {
+        self.shared.lock().account.queued()
+    }
+}
+
+impl Clone for Account {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.shared))
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        let mut inner = self.shared.lock();
+        inner.handles -= 1;
+        let last = inner.handles == 0;
+        drop(inner);
+        if last {
+            self.shared.with(|inner, now| inner.account.shutdown(now, Duration::ZERO));
+        }
+    }
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shared.lock().account.fmt(f)
+    }
+}

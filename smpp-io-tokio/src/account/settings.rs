@@ -1,0 +1,31 @@
+//! The settings of an account that its connections use.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use smpp_core::Endpoint;
+use smpp_core::account::{LinkEvent, LinkId, Options};
+use smpp_core::session::Observer;
+
+/// The observer of the PDUs of one bind.
+pub(super) type BoxedObserver = Box<dyn Observer + Send>;
+
+/// Resolves the addresses of an endpoint.
+pub(super) type Resolver = Box<dyn Fn(&Endpoint) -> ResolveFuture + Send + Sync>;
+
+pub(super) type ResolveFuture = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+
+pub(crate) struct Settings {
+    pub(super) endpoint: Endpoint,
+    pub(super) options: Options,
+    pub(super) tls: Option<Arc<ClientConfig>>,
+    pub(super) arrivals_capacity: usize,
+    pub(super) resolver: Resolver,
+    /// Creates the observer of a bind.
+    pub(super) observer: Option<Box<dyn Fn(LinkId) -> BoxedObserver + Send + Sync>>,
+    pub(super) subscriber: Option<Box<dyn Fn(LinkId, LinkEvent) + Send + Sync>>,
+}

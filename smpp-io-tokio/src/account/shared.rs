@@ -1,0 +1,245 @@
+//! What the handles and the connections of an account share: the account behind a lock, and the tasks that wait on it.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+
+use smpp_core::account::{
+    Account, Action, Event, EventRouter, FirstBindError, LinkEvent, LinkId, LinkState, Message,
+    MessageNumber, SubmitError,
+};
+use smpp_core::session::Instant;
+use tokio::sync::{Notify, oneshot};
+
+use super::error::AccountError;
+use super::settings::{BoxedObserver, Settings};
+use crate::clock::Clock;
+use crate::telemetry::account::AccountTelemetry;
+
+pub(crate) struct Shared {
+    inner: Mutex<Inner>,
+    pub(super) clock: Clock,
+    pub(super) settings: Settings,
+    /// Held by the call of `submit` that waits for capacity: calls wait in order.
+    pub(super) submit_lock: tokio::sync::Mutex<()>,
+    /// Notified when the queue has capacity again, or the account accepts no more messages.
+    pub(super) capacity: Notify,
+    /// Notified when the driver has something to do.
+    pub(super) driver_wakeup: Notify,
+    /// Notified when a bind is made, or none will be.
+    bind_settled: Notify,
+    /// Notified when the account has ended.
+    pub(crate) ended: Notify,
+}
+
+pub(crate) struct Inner {
+    pub(crate) telemetry: AccountTelemetry,
+    pub(crate) account: Account<Option<BoxedObserver>>,
+    /// Holds the events until the application fetches them.
+    pub(crate) router: EventRouter<Waker>,
+    /// The number of handles. At zero the account shuts down.
+    pub(super) handles: usize,
+    /// The actions for the driver.
+    pub(super) actions: VecDeque<Action>,
+    /// The deadline that the driver sleeps until.
+    pub(super) driver_deadline: Option<Instant>,
+    pub(super) links: Vec<LinkTask>,
+    /// An event of a connection or of the account has been dispatched: the tasks that wait for one are notified after the
+    /// lock is released.
+    state_changed: bool,
+    /// The last error of a connection.
+    pub(super) last_error: Option<String>,
+}
+
+/// The task of one connection.
+#[derive(Default)]
+pub(super) struct LinkTask {
+    /// Cancels the task when it is dropped.
+    pub(super) cancel: Option<oneshot::Sender<()>>,
+    pub(super) waker: Option<Waker>,
+    /// Its output waits for the transport, which wakes the task.
+    waits_for_transport: bool,
+}
+
+impl Shared {
+    pub(super) fn new(settings: Settings) -> Result<Arc<Self>, AccountError> {
+        let account = Account::new(settings.options.clone(), Instant::ZERO).map_err(AccountError::Options)?;
+        let inner = Inner {
+            telemetry: AccountTelemetry::new(&settings.options.credentials.system_id),
+            links: account.links().map(|_| LinkTask::default()).collect(),
+            account,
+            router: EventRouter::new(settings.arrivals_capacity),
+            handles: 0,
+            actions: VecDeque::new(),
+            driver_deadline: None,
+            state_changed: false,
+            last_error: None,
+        };
+        let shared = Arc::new(Self {
+            inner: Mutex::new(inner),
+            clock: Clock::start(),
+            settings,
+            submit_lock: tokio::sync::Mutex::new(()),
+            capacity: Notify::new(),
+            driver_wakeup: Notify::new(),
+            bind_settled: Notify::new(),
+            ended: Notify::new(),
+        });
+        // Collects the action for the first bind.
+        shared.with(|_, _| ());
+        Ok(shared)
+    }
+
+    /// Locks the account. A poisoned lock is used as it is: a call of the account that panics leaves it consistent.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(test)]
+    pub(super) fn try_lock(&self) -> bool {
+        self.inner.try_lock().is_ok()
+    }
+
+    /// Calls `call` with the locked account, dispatches the events, and wakes the tasks that have something to do.
+    pub(super) fn with<T>(&self, call: impl FnOnce(&mut Inner, Instant) -> T) -> T {
+        self.call(None, call)
+    }
+
+    /// As [`with`](Self::with), for the task of a connection: that task is not woken.
+    pub(super) fn with_link<T>(&self, link: LinkId, call: impl FnOnce(&mut Inner, Instant) -> T) -> T {
+        self.call(Some(link), call)
+    }
+
+    fn call<T>(&self, caller: Option<LinkId>, call: impl FnOnce(&mut Inner, Instant) -> T) -> T {
+        let now = self.clock.now();
+        let mut inner = self.lock();
+        let before = inner.account.available_capacity();
+        let value = call(&mut inner, now);
+        inner.dispatch(self, now);
+        let mut wakers = inner.busy_links(caller);
+        wakers.extend(inner.router.take_wakers());
+        let (state_changed, is_over) = (std::mem::take(&mut inner.state_changed), inner.router.is_over());
+        let has_capacity = inner.account.available_capacity() > before;
+        let driver_has_work =
+            !inner.actions.is_empty() || inner.account.poll_timeout() != inner.driver_deadline;
+        drop(inner);
+        if state_changed {
+            self.notify(is_over);
+        } else if has_capacity {
+            self.capacity.notify_waiters();
+        }
+        if driver_has_work {
+            self.driver_wakeup.notify_one();
+        }
+        wakers.into_iter().for_each(Waker::wake);
+        value
+    }
+
+    /// Notifies the tasks that wait for a bind, for capacity or for the end: they check again.
+    pub(super) fn notify(&self, is_over: bool) {
+        self.bind_settled.notify_waiters();
+        self.capacity.notify_waiters();
+        if is_over {
+            self.ended.notify_waiters();
+        }
+    }
+
+    /// Ends the registration of a message.
+    pub(super) fn release(&self, message: MessageNumber) {
+        let mut inner = self.lock();
+        inner.router.release(message);
+        let wakers: Vec<_> = inner.router.take_wakers().collect();
+        drop(inner);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Waits until `poll` finds an event in the router.
+    pub(super) async fn wait<T>(
+        &self,
+        poll: impl Fn(&mut EventRouter<Waker>, &mut Option<Waker>) -> Poll<T>,
+    ) -> T {
+        poll_fn(|cx| {
+            // The router swaps in the waker of the poll before, which is dropped after the lock is released.
+            let mut waker = Some(cx.waker().clone());
+            poll(&mut self.lock().router, &mut waker)
+        })
+        .await
+    }
+
+    /// Waits for the first bind, or until there will be none.
+    pub(super) async fn first_bind(&self) -> Result<(), AccountError> {
+        loop {
+            let mut settled = pin!(self.bind_settled.notified());
+            settled.as_mut().enable();
+            let result = {
+                let inner = self.lock();
+                inner.router.first_bind().map(|result| (result, inner.last_error.clone()))
+            };
+            match result {
+                Some((Ok(()), _)) => return Ok(()),
+                Some((Err(FirstBindError::Refused(status)), _)) => return Err(AccountError::Refused(status)),
+                Some((Err(FirstBindError::Untrusted), error)) => {
+                    return Err(AccountError::Untrusted(error.unwrap_or_default()));
+                }
+                None => settled.await,
+            }
+        }
+    }
+}
+
+impl Inner {
+    /// Puts a message into the queue and registers it for its outcome.
+    pub(super) fn submit(&mut self, now: Instant, message: &Message) -> Result<MessageNumber, SubmitError> {
+        self.router.submit(now, &mut self.account, message)
+    }
+
+    /// Routes the events of the account, and collects the actions for the driver.
+    pub(super) fn dispatch(&mut self, shared: &Shared, now: Instant) {
+        while let Some(event) = self.account.poll_event() {
+            self.telemetry.record(&event);
+            self.state_changed |=
+                matches!(event, Event::Link { .. } | Event::Stopped { .. } | Event::Closed { .. });
+            if let Event::Link { link, event } = event {
+                self.handle_link_event(shared, link, event);
+            }
+            self.router.handle_event(now, &mut self.account, event);
+        }
+        self.actions.extend(std::iter::from_fn(|| self.account.poll_action()));
+    }
+
+    fn handle_link_event(&mut self, shared: &Shared, link: LinkId, event: LinkEvent) {
+        if let LinkEvent::BindRefused { address, error } = event {
+            self.last_error = Some(format!("{address}: bind {error}"));
+        }
+        if let Some(subscriber) = &shared.settings.subscriber {
+            // A panic of the subscriber does not affect the account.
+            let _ = catch_unwind(AssertUnwindSafe(|| subscriber(link, event)));
+        }
+    }
+
+    /// Takes the wakers of the connections that have something to do, but not that of `caller`.
+    pub(super) fn busy_links(&mut self, caller: Option<LinkId>) -> Vec<Waker> {
+        let Self { account, links, .. } = self;
+        let waker = |(link, state): (LinkId, LinkState)| {
+            let task = links.get_mut(link.index())?;
+            let is_busy =
+                state == LinkState::Closing || account.wants_transmit(link) && !task.waits_for_transport;
+            if is_busy && Some(link) != caller { task.waker.take() } else { None }
+        };
+        account.links().filter_map(waker).collect()
+    }
+
+    /// Stores the waker of a connection at the end of its turn. Output that is left waits for the transport: without this
+    /// distinction, two connections that cannot write would wake each other forever.
+    pub(super) fn end_turn(&mut self, link: LinkId, waker: &Waker) {
+        let waits_for_transport = self.account.wants_transmit(link);
+        let Some(task) = self.links.get_mut(link.index()) else { return };
+        task.waits_for_transport = waits_for_transport;
+        if !task.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            task.waker = Some(waker.clone());
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Where are the queues, how large are they, and what happens when they are full?
+//!
+//! **Short answer.** Every buffer has a bound. Towards the SMSC, your `send` or `submit` call waits. From the SMSC, the
+//! session or the account answers a temporary error, so that the SMSC keeps the message and delivers it again; below
+//! that, TCP pushes back. Two things can be lost: an `alert_notification`, which has no response, and acknowledged
+//! receipts of a [`Sent`] that you drop while [`Arrivals`] is overfull.
+//!
+//! # Outbound: your messages
+//!
+//! | queue or limit | bound (default) | when it is full |
+//! | --- | --- | --- |
+//! | account queue: segments that wait or are in flight | [`Options::queue_capacity`] (1,000) | [`Account::send`] and [`Account::submit`] wait, in the order they were called; [`Account::try_submit`] returns [`SubmitError::Full`] |
+//! | window: requests in flight on one bind | [`Config::window`] (16) | account: the segment waits in the queue. Session: [`Handle::request`] waits, first come first served |
+//! | rate | [`Config::rate`] (none) | the same |
+//! | output buffer of a session | [`Config::max_output`] (256 KiB) | requests wait until the transport takes something. Answers may take as much again; then the session stops reading, and TCP pushes back on the peer |
+//! | segments that wait for receipts | [`ReceiptOptions::capacity`] (100,000) | the oldest message is given up: [`NoMoreReceipts::NotReceived`]. Its receipts still arrive, unmatched, through [`Arrivals`] |
+//!
+//! A [`Handle::request`] that waits holds no copy of the PDU: it borrows your struct and encodes it when its turn
+//! comes. The number of tasks that wait is yours to bound. To shed load instead of waiting, use
+//! [`Account::try_submit`]:
+//!
+//! ```no_run
+//! use smpp_core::account::{Message, SubmitError};
+//! use smpp_io_tokio::account::{Account, Ticket};
+//!
+//! # fn example(account: &Account, message: &Message) -> Option<Ticket> {
+//! match account.try_submit(message) {
+//!     Ok(ticket) => Some(ticket),
+//!     Err(SubmitError::Full) => {
+//!         eprintln!("overloaded: {} segments are queued", account.queued());
+//!         None // answer 503, or keep the message in your own queue
+//!     }
+//!     Err(error) => {
+//!         eprintln!("{error}");
+//!         None
+//!     }
+//! }
+//! # }
+//! ```
+//!
+//! To bound the time instead, wrap `submit` in `tokio::time::timeout`: dropped before it is done, nothing was sent. A
+//! [`Message::deadline`](smpp_core::account::Message::deadline) bounds the time in the queue.
+//!
+//! # Inbound: what the SMSC delivers
+//!
+//! | queue or limit | bound (default) | when it is full |
+//! | --- | --- | --- |
+//! | requests of the peer without your answer, on one session: those in the [`Inbox`] and those you hold | [`Config::max_unanswered`] (256) | the session answers `ESME_RTHROTTLED` itself |
+//! | [`Arrivals`] of an account | [`AccountConnector::arrivals_capacity`] (1,000) | the account answers `ESME_RX_T_APPN`: the SMSC redelivers |
+//! | receipts that wait in one [`Sent`] | 1,024 | the same |
+//! | receipts that came before their `submit_sm_resp` | [`ReceiptOptions::early_capacity`] (64) | the oldest is delivered through [`Arrivals`], unmatched |
+//! | acknowledged receipts of a dropped [`Sent`], which move to [`Arrivals`] | twice `arrivals_capacity` | **lost** |
+//! | segments of incomplete MO messages | [`ReassemblyLimits`](smpp_core::sms::ReassemblyLimits): 1,000 messages, 1 MiB, 10 minutes | `ESME_RX_T_APPN`; after the time you get what there is |
+//! | `alert_notification` that waits to be read | `max_unanswered`, or `arrivals_capacity` | **lost** |
+//! | one PDU | [`Config::max_pdu`] (70 KiB) | the session ends: `Framing` |
+//! | PDUs that cannot be decoded | [`Config::max_malformed`] (1,000) | the session ends: `TooManyMalformed` |
+//!
+//! Each arrival that waits is unanswered, so with few binds `max_unanswered` (256 for each bind) is reached before
+//! `arrivals_capacity`. Raise both for bursts of receipts:
+//!
+//! ```
+//! use smpp_core::account::{Credentials, Options};
+//! use smpp_core::provider::Provider;
+//! use smpp_io_tokio::account::AccountConnector;
+//!
+//! let mut options = Options::new(Credentials::new("shop", "s3cret"), &Provider::EIGHT_BY_EIGHT);
+//! options.session.max_unanswered = 4_096;
+//! options.queue_capacity = 10_000;
+//! let connector = AccountConnector::new(&"smpps://smpp.8x8.com".parse()?, options).arrivals_capacity(20_000);
+//! # drop(connector);
+//! # Ok::<(), smpp_core::EndpointError>(())
+//! ```
+//!
+//! What happens if you do not read at all:
+//!
+//! - [`Arrivals`] exists and is not read: it fills up, then every delivery is answered with an error. Many SMSCs
+//!   deliver in order, so one message that is never acknowledged can hold up all receipts. Read it, or drop it.
+//! - [`Arrivals`] is dropped: MO messages and unmatched receipts are answered `ESME_RX_T_APPN`; receipts of this
+//!   account's own messages are acknowledged and discarded, unless a [`Sent`] waits for them.
+//! - [`Inbox`] is dropped: everything the peer asks is answered with an error that makes it keep the message.
+//!
+//! # Errors that make the other side keep the message
+//!
+//! An unanswered request that you drop is answered for you:
+//!
+//! | request | answer |
+//! | --- | --- |
+//! | `deliver_sm`, `data_sm` | `ESME_RX_T_APPN` |
+//! | `submit_sm`, `submit_multi` | `ESME_RSYSERR` |
+//! | `query_sm`, `cancel_sm`, `replace_sm` | `ESME_RQUERYFAIL`, `ESME_RCANCELFAIL`, `ESME_RREPLACEFAIL` |
+//! | a bind | `ESME_RBINDFAIL` |
+//!
+//! # Server side
+//!
+//! | limit | bound (default) | when it is full |
+//! | --- | --- | --- |
+//! | connections in all; for one address | [`ServerLimits::connections`] (1,000), [`ServerLimits::connections_per_address`] (100) | the oldest connection without a bind is closed for the new one; if all are bound, the new one is rejected |
+//! | binds of one account | [`ServerLimits::binds_per_account`] (10) | `ESME_RALYBND` |
+//! | messages a second of one bind | [`ServerLimits::rate`] (none) | `ESME_RTHROTTLED` |
+//! | unfinished [`Service::request`] calls of one bind | [`Config::max_unanswered`] (256) | the server takes no further request of that bind from its inbox; then the session answers `ESME_RTHROTTLED` |
+//! | deliveries | the window of each bind | [`BindRegistry::deliver`] waits |
+//!
+//! # Blocking crate
+//!
+//! The bounds are the same, since `smpp-core` keeps them. Calls block instead of waiting as futures; `submit_until`,
+//! `send_until` and `recv_until` bound the time. `Handle::submit_pipelined` blocks only while the window is full, the
+//! rate is reached or the transport takes nothing.
+//!
+//! [`Account::send`]: crate::account::Account::send
+//! [`Account::submit`]: crate::account::Account::submit
+//! [`Account::try_submit`]: crate::account::Account::try_submit
+//! [`AccountConnector::arrivals_capacity`]: crate::account::AccountConnector::arrivals_capacity
+//! [`Arrivals`]: crate::account::Arrivals
+//! [`BindRegistry::deliver`]: crate::BindRegistry::deliver
+//! [`Config::max_malformed`]: smpp_core::session::Config::max_malformed
+//! [`Config::max_output`]: smpp_core::session::Config::max_output
+//! [`Config::max_pdu`]: smpp_core::session::Config::max_pdu
+//! [`Config::max_unanswered`]: smpp_core::session::Config::max_unanswered
+//! [`Config::rate`]: smpp_core::session::Config::rate
+//! [`Config::window`]: smpp_core::session::Config::window
+//! [`Handle::request`]: crate::Handle::request
+//! [`Inbox`]: crate::Inbox
+//! [`NoMoreReceipts::NotReceived`]: crate::account::NoMoreReceipts::NotReceived
+//! [`Options::queue_capacity`]: smpp_core::account::Options::queue_capacity
+//! [`ReceiptOptions::capacity`]: smpp_core::account::ReceiptOptions::capacity
+//! [`ReceiptOptions::early_capacity`]: smpp_core::account::ReceiptOptions::early_capacity
+//! [`Sent`]: crate::account::Sent
+//! [`ServerLimits::binds_per_account`]: crate::ServerLimits::binds_per_account
+//! [`ServerLimits::connections`]: crate::ServerLimits::connections
+//! [`ServerLimits::connections_per_address`]: crate::ServerLimits::connections_per_address
+//! [`ServerLimits::rate`]: crate::ServerLimits::rate
+//! [`Service::request`]: crate::Service::request
+//! [`SubmitError::Full`]: smpp_core::account::SubmitError::Full

@@ -1,0 +1,203 @@
+//! How do I ask for delivery receipts (DLRs), wait for them and match them to my messages?
+//!
+//! **Short answer.** Set `registered_delivery: RegisteredDelivery::RECEIPT` in the template. Then either wait with
+//! [`Sent::receipt`], or drop the [`Sent`] and read receipts from [`Arrivals`]. The account matches each receipt to its
+//! message, on whichever bind it arrives, also if it arrives before the `submit_sm_resp`, and reports a repeated one
+//! once.
+//!
+//! # Ask for a receipt
+//!
+//! `registered_delivery` of the `submit_sm` (SMPP 3.4 §5.2.17) decides:
+//!
+//! | value | the SMSC sends |
+//! | --- | --- |
+//! | [`RegisteredDelivery::RECEIPT`] | one final receipt, for success and failure |
+//! | [`RECEIPT_ON_FAILURE`](smpp_core::RegisteredDelivery::RECEIPT_ON_FAILURE) | a final receipt only if delivery fails |
+//! | [`RECEIPT_ON_SUCCESS`](smpp_core::RegisteredDelivery::RECEIPT_ON_SUCCESS) | a final receipt only if delivery succeeds (SMPP 5.0) |
+//! | any of these with [`INTERMEDIATE`](smpp_core::RegisteredDelivery::INTERMEDIATE) | intermediate notifications as well |
+//!
+//! With "only on failure" or "only on success" a receipt may never come. The wait then lasts until
+//! [`ReceiptOptions::max_age`]: bound it with `tokio::time::timeout`.
+//!
+//! # Wait for the receipts of one message
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use smpp_core::MessageState;
+//! use smpp_core::account::Message;
+//! use smpp_io_tokio::account::{Account, NoMoreReceipts};
+//! use tokio::time::timeout;
+//!
+//! # async fn example(account: &Account, message: &Message) -> Result<(), Box<dyn std::error::Error>> {
+//! let mut sent = account.send(message).await?;
+//! match timeout(Duration::from_secs(600), sent.receipt()).await {
+//!     Ok(Ok(MessageState::DELIVERED)) => println!("delivered"),
+//!     Ok(Ok(state)) => println!("not delivered: {state:?}"),
+//!     Ok(Err(NoMoreReceipts::NotReceived)) => println!("no receipt within ReceiptOptions::max_age"),
+//!     Ok(Err(reason)) => println!("{reason}"),
+//!     Err(_) => println!("still under way: `sent.receipt()` can be called again"),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - [`Sent::receipt`] waits for the final receipt of *every* segment. It returns `DELIVERED` if all segments were
+//!   delivered, otherwise the state of the first segment that was not. Intermediate receipts are skipped.
+//! - [`Sent::next_receipt`] returns each receipt: a [`DeliveryReceipt`] (id, state, `err`, the PDU) with its
+//!   [`ReceiptMatch`] (message number, segment, how many segments are pending, the state of the whole message).
+//! - Both are cancel-safe. [`NoMoreReceipts`] says why no further receipt will arrive.
+//! - The wait ends at the latest after [`ReceiptOptions::max_age`], 72 h by default. It also ends early if more than
+//!   [`ReceiptOptions::capacity`] segments (default 100,000) wait for receipts: the account then gives up the oldest
+//!   message.
+//!
+//! # Read all receipts in one place
+//!
+//! For more than a few messages do not keep a [`Sent`] for each. Take the ids, drop it, and read [`Arrivals`]:
+//!
+//! ```no_run
+//! use smpp_io_tokio::account::{Arrival, Arrivals};
+//!
+//! # async fn example(mut arrivals: Arrivals) {
+//! while let Some(arrival) = arrivals.recv().await {
+//!     match arrival {
+//!         Arrival::Receipt(receipt) => {
+//!             let (read, matched) = receipt.get();
+//!             println!("{} is {:?}, final: {}", read.id, read.state, read.is_final);
+//!             if let Some(matched) = matched {
+//!                 println!("segment {} of {} of message {}", matched.segment + 1, matched.segments, matched.message);
+//!             }
+//!             let _ = receipt.accept(); // acknowledge once it is stored
+//!         }
+//!         Arrival::Message(message) => drop(message.accept()),
+//!         _ => {}
+//!     }
+//! }
+//! # }
+//! ```
+//!
+//! Who acknowledges, and when:
+//!
+//! | the receipt is for | goes to | acknowledged |
+//! | --- | --- | --- |
+//! | a message whose [`Ticket`] or [`Sent`] you hold | that [`Sent`]; at most 1,024 wait there, more are answered `ESME_RX_T_APPN` | at once, before you read it |
+//! | a message whose [`Sent`] you dropped | [`Arrivals`] | by `accept()`; those that had arrived before the drop were acknowledged already |
+//! | a message that was not accepted as a whole | [`Arrivals`] | by `accept()` |
+//! | no message of this process | [`Arrivals`], with `None` as the match | by `accept()` |
+//!
+//! A receipt that waits in [`Sent`] exists only in memory. What to do about that:
+//! [`storing_messages_and_receipts`](super::storing_messages_and_receipts).
+//!
+//! # Final and intermediate states
+//!
+//! | `stat` in the receipt | [`MessageState`] | final? |
+//! | --- | --- | --- |
+//! | `DELIVRD`, `DELIVERED` | `DELIVERED` | yes |
+//! | `UNDELIV`, `UNDELIVERABLE`, `UNDELIVERED`, `UNDELIVRD`, `FAILED` | `UNDELIVERABLE` | yes |
+//! | `EXPIRED` | `EXPIRED` | yes |
+//! | `DELETED` | `DELETED` | yes |
+//! | `REJECTD`, `REJECTED` | `REJECTED` | yes |
+//! | `SKIPPED` | `SKIPPED` | yes |
+//! | `ENROUTE`, `SENT` | `ENROUTE` | no |
+//! | `ACCEPTD`, `ACCEPTED` | `ACCEPTED` | no: gateways send it before the delivery |
+//! | `SCHEDLD`, `SCHEDULED` | `SCHEDULED` | no |
+//! | `UNKNOWN`, or a word that is not listed | `UNKNOWN` | no |
+//!
+//! Upper and lower case are equal. The TLVs `receipted_message_id` and `message_state` win over the text (SMPP 3.4
+//! §5.3.2.12, §5.3.2.35). `err` holds the provider's own codes; for 8x8 see
+//! [`ErrorCode`](smpp_core::provider::eight_by_eight::ErrorCode).
+//!
+//! # Match receipts by message id: hexadecimal, decimal, zero padding
+//!
+//! Some SMSCs write an id differently in the `submit_sm_resp` and in the receipt. [`MessageIdPolicy`] states how:
+//!
+//! | policy | `submit_sm_resp` | receipt | the same |
+//! | --- | --- | --- | --- |
+//! | [`EXACT`](smpp_core::sms::MessageIdPolicy::EXACT) (default) | `7F00A1B2` | `7F00A1B2` | octet for octet |
+//! | [`IGNORE_CASE`](smpp_core::sms::MessageIdPolicy::IGNORE_CASE) | `7F00A1B2` | `7f00a1b2` | yes |
+//! | [`IGNORE_LEADING_ZEROS`](smpp_core::sms::MessageIdPolicy::IGNORE_LEADING_ZEROS) | `0012` | `12` | yes (decimal numbers) |
+//! | [`HEXADECIMAL_TO_DECIMAL`](smpp_core::sms::MessageIdPolicy::HEXADECIMAL_TO_DECIMAL) | `7F00A1B2` | `2130747826` | yes |
+//! | [`DECIMAL_TO_HEXADECIMAL`](smpp_core::sms::MessageIdPolicy::DECIMAL_TO_HEXADECIMAL) | `2130747826` | `7F00A1B2` | yes |
+//!
+//! Numbers have up to 256 bits. With the hexadecimal notations an id of 32 digits counts as a UUID and is not
+//! converted.
+//!
+//! ```
+//! use smpp_core::account::{Credentials, Options};
+//! use smpp_core::provider::{Provider, ReceiptDialect};
+//! use smpp_core::sms::{Detection, MessageIdPolicy};
+//!
+//! let mut options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
+//! options.receipts.dialect =
+//!     ReceiptDialect { message_ids: MessageIdPolicy::HEXADECIMAL_TO_DECIMAL, ..ReceiptDialect::UNSTATED };
+//! # assert_eq!(options.receipts.dialect.detection, Detection::ByEsmClass);
+//!
+//! // The same policy as keys for a table of your own.
+//! let policy = options.receipts.dialect.message_ids;
+//! assert_eq!(policy.submitted_key(b"7f00A1B2"), policy.receipted_key(b"2130747826"));
+//! ```
+//!
+//! By default only messages whose `esm_class` marks them as receipts are receipts ([`Detection::ByEsmClass`]).
+//! [`Detection::ByContent`] is for SMSCs that do not set it; then every sender who can reach your number can forge
+//! receipts.
+//!
+//! # Receipts that come early, late, twice, or after a restart
+//!
+//! | case | what the account does |
+//! | --- | --- |
+//! | before the `submit_sm_resp` | keeps it until every request that was in flight when it arrived has been answered; then matches it, or delivers it to [`Arrivals`] unmatched. At most [`ReceiptOptions::early_capacity`] (default 64) wait; above that the oldest is delivered unmatched |
+//! | on another bind | matches it: ids belong to the account |
+//! | the same state twice | acknowledges the second, and reports it once. If the first is not acknowledged yet, the second is answered `ESME_RX_T_APPN` |
+//! | after the final receipt, within 120 s of the message's last final receipt | the same: a repeat, not reported again |
+//! | later than [`ReceiptOptions::max_age`] | delivers it to [`Arrivals`] unmatched |
+//! | after a restart of your program | delivers it to [`Arrivals`] unmatched: the matches are in memory. Match the id with your own table |
+//! | the `submit_sm_resp` had an empty id | cannot match: [`Sent`] reports [`NoMoreReceipts::NotReceived`] at once |
+//! | the SMSC gave one id to two segments | the later segment gets the receipt |
+//! | the text cannot be read | delivers it to [`Arrivals`] unmatched, state `UNKNOWN`, empty id |
+//!
+//! # Concatenated messages
+//!
+//! Each segment has its own id and its own receipts. [`ReceiptMatch::pending`] counts the segments that still wait for
+//! their final receipt; [`ReceiptMatch::message_state`] is `Some` in the last one. If a message was only partly
+//! accepted ([`SendError::Failed`]), receipts of the accepted segments arrive through [`Arrivals`] and `message_state`
+//! stays `None`.
+//!
+//! # At session level
+//!
+//! A session does not match receipts. Parse each [`Inbound::DeliverSm`](crate::Inbound::DeliverSm) with
+//! [`Receipt::of`](smpp_core::sms::Receipt::of) and compare ids with [`MessageIdPolicy`]:
+//!
+//! ```
+//! use smpp_core::sms::{Detection, Receipt};
+//! use smpp_core::{DeliverSm, EsmClass, MessageState, ShortMessage};
+//!
+//! let message = DeliverSm {
+//!     esm_class: EsmClass::DELIVERY_RECEIPT,
+//!     short_message: ShortMessage::new(b"id:42 sub:001 dlvrd:001 stat:DELIVRD err:000 Text:Hello")?,
+//!     ..DeliverSm::default()
+//! };
+//! let receipt = Receipt::of(&message, Detection::ByEsmClass).ok_or("not a receipt")??;
+//! assert_eq!((receipt.id, receipt.state(), receipt.is_final()), (&b"42"[..], Some(MessageState::DELIVERED), true));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`Arrivals`]: crate::account::Arrivals
+//! [`DeliveryReceipt`]: smpp_core::account::DeliveryReceipt
+//! [`Detection::ByContent`]: smpp_core::sms::Detection::ByContent
+//! [`Detection::ByEsmClass`]: smpp_core::sms::Detection::ByEsmClass
+//! [`MessageIdPolicy`]: smpp_core::sms::MessageIdPolicy
+//! [`MessageState`]: smpp_core::MessageState
+//! [`NoMoreReceipts`]: crate::account::NoMoreReceipts
+//! [`NoMoreReceipts::NotReceived`]: crate::account::NoMoreReceipts::NotReceived
+//! [`ReceiptMatch`]: smpp_core::account::ReceiptMatch
+//! [`ReceiptMatch::message_state`]: smpp_core::account::ReceiptMatch::message_state
+//! [`ReceiptMatch::pending`]: smpp_core::account::ReceiptMatch::pending
+//! [`ReceiptOptions::capacity`]: smpp_core::account::ReceiptOptions::capacity
+//! [`ReceiptOptions::early_capacity`]: smpp_core::account::ReceiptOptions::early_capacity
+//! [`ReceiptOptions::max_age`]: smpp_core::account::ReceiptOptions::max_age
+//! [`RegisteredDelivery::RECEIPT`]: smpp_core::RegisteredDelivery::RECEIPT
+//! [`SendError::Failed`]: crate::account::SendError::Failed
+//! [`Sent`]: crate::account::Sent
+//! [`Sent::next_receipt`]: crate::account::Sent::next_receipt
+//! [`Sent::receipt`]: crate::account::Sent::receipt
+//! [`Ticket`]: crate::account::Ticket

@@ -1,0 +1,178 @@
+//! A request failed. What happened, and may I send the message again?
+//!
+//! **Short answer.** Ask the error: [`RequestError::is_safe_to_resend`] for a session,
+//! [`MessageOutcome::is_safe_to_resend`] for an account. `true` means that sending again cannot make the message arrive
+//! twice. The one dangerous outcome is `Unanswered`: the SMSC may have accepted the message, and only you can decide
+//! between "maybe lost" and "maybe twice".
+//!
+//! # Decision table: session
+//!
+//! [`Handle::request`](crate::Handle::request), [`Client::submit`](crate::Client) and [`Client::bind`](crate::Client)
+//! return `Result<Response, RequestError>`.
+//!
+//! | outcome | meaning | safe to resend? | what to do |
+//! | --- | --- | --- | --- |
+//! | `Ok(response)` | answered `ESME_ROK` | no: it would be a second message | store the message id |
+//! | [`RequestError::Refused`]`(status)` | answered with an error status | yes | see the table of statuses below |
+//! | [`RequestError::Nacked`]`(status)` | `generic_nack`: the peer did not understand the request (SMPP 3.4 §4.3) | yes, but it will fail again | fix the request; is the operation offered? |
+//! | [`RequestError::NeverSent`]`(reason)` | the last octet of the request was not handed to the transport | yes | see [`NotSentReason`] below |
+//! | [`RequestError::Unanswered`]`(reason)` | sent; no usable answer | **no: it may arrive twice** | your policy; see below |
+//!
+//! | [`NotSentReason`] | meaning | what to do |
+//! | --- | --- | --- |
+//! | `State` | not bound yet, unbinding, or a receiver bind cannot submit | bind first; use a transmitter or transceiver |
+//! | `Closed(reason)` | the session ended before the request left | reconnect, send again |
+//! | `Unsupported` | not in [`Config::operations`](smpp_core::session::Config::operations) | do not send it, or widen the set |
+//! | `Version` | the peer's version does not have the operation | do not send it |
+//! | `TlvsUnsupported` | the peer speaks version 3.3, which has no TLVs | send it without TLVs (no `message_payload`, no `sar_`) |
+//! | `TooLong` | longer than [`Config::max_pdu`](smpp_core::session::Config::max_pdu) (70 KiB) | shorten it |
+//! | `NoBind` | server side: the account has no receiving bind | keep it, deliver later |
+//!
+//! A full window, a reached rate limit or a full output buffer are not errors here: the call waits.
+//!
+//! | [`UnansweredReason`] | meaning |
+//! | --- | --- |
+//! | `Timeout` | no response within [`Config::response_timeout`](smpp_core::session::Config::response_timeout) (10 s). A late response is ignored and counted |
+//! | `Closed(reason)` | the session ended first: see [`CloseReason`] |
+//! | `Unreadable(error)` | a response with status `ESME_ROK` came, but its body cannot be decoded |
+//!
+//! | [`CloseReason`] | meaning |
+//! | --- | --- |
+//! | `Unbound` | your `unbind` was answered, or the peer closed the connection after it |
+//! | `PeerUnbound` | the peer sent `unbind` |
+//! | `Disconnected` | the connection ended without `unbind` |
+//! | `Aborted` | `abort` was called, or the task that drives the session was dropped |
+//! | `SessionInit` | no bind within `session_init_timeout` (10 s) |
+//! | `LinkDead` | no PDU came within `response_timeout` after an `enquire_link` |
+//! | `Stalled` | the peer did not read: the transport took nothing for one to two `response_timeout` |
+//! | `Inactive` | no message for `inactivity_timeout` (off by default) |
+//! | `UnbindTimeout` | `unbind` was not answered |
+//! | `Framing` | an impossible `command_length`: the position in the stream is lost |
+//! | `TooManyMalformed` | more than `max_malformed` (1,000) PDUs could not be decoded |
+//!
+//! # Decision table: account
+//!
+//! [`Account::send`](crate::account::Account::send) returns `Result<Sent, SendError>`.
+//!
+//! | outcome | meaning | safe to resend? | what to do |
+//! | --- | --- | --- | --- |
+//! | `Ok(sent)` | every segment was accepted | no | store `sent.ids()` |
+//! | [`SendError::NotAccepted`]`(`[`SubmitError`]`)` | the account did not queue the message; nothing was sent | yes | table below |
+//! | [`SendError::Failed`] | at least one segment was not accepted | only if [`MessageOutcome::is_safe_to_resend`] | look at each [`SegmentOutcome`] |
+//! | [`SendError::DriverGone`] | the runtime that drives the account is gone | **no** | restart; treat as unanswered |
+//!
+//! | [`SubmitError`] | meaning | what to do |
+//! | --- | --- | --- |
+//! | `Full` | the queue has no room now (`try_submit` only; `send` and `submit` wait) | wait for an outcome |
+//! | `TooManySegments` | more segments than [`queue_capacity`](smpp_core::account::Options::queue_capacity) | shorten it, or raise the capacity |
+//! | `Text`, `Segments` | no alphabet fits, or more than 255 segments | fix the text or the options |
+//! | `ShutDown` | the account is shutting down | send it elsewhere, or later |
+//! | `Stopped` | the SMSC rejected the credentials | fix them, start a new account |
+//!
+//! | [`SegmentOutcome`] | may this segment arrive twice if you resend? | note |
+//! | --- | --- | --- |
+//! | `Accepted(id)` | yes | |
+//! | `Refused(status)`, `Nacked(status)` | no | |
+//! | `NeverSent(reason)` | no | `Expired` (the message's deadline), `Abandoned` (another segment failed), `Cancelled`, `ShutDown`, `Stopped`, or `Request` (see `NotSentReason`) |
+//! | `Unanswered(reason)` | yes | |
+//!
+//! ```no_run
+//! use smpp_core::account::{Message, SegmentOutcome};
+//! use smpp_io_tokio::account::{Account, SendError};
+//!
+//! # async fn example(account: &Account, message: &Message) {
+//! match account.send(message).await {
+//!     Ok(sent) => println!("accepted as {:?}", sent.ids()),
+//!     Err(SendError::Failed { outcome, .. }) if outcome.is_safe_to_resend() => match outcome.result() {
+//!         Err(SegmentOutcome::Refused(status)) => println!("refused, do not repeat blindly: {status}"),
+//!         _ => println!("not sent: queue it again"),
+//!     },
+//!     Err(SendError::Failed { outcome, .. }) => {
+//!         println!("perhaps sent; accepted segments: {:?}", outcome.ids().collect::<Vec<_>>());
+//!     }
+//!     Err(error) => println!("{error}"),
+//! }
+//! # }
+//! ```
+//!
+//! Starting an account fails with [`AccountError`]; the account is gone then.
+//!
+//! | [`AccountError`] | meaning | what to do |
+//! | --- | --- | --- |
+//! | `Url`, `Options` | the URL or the options are wrong | fix them |
+//! | `Refused(status)` | the SMSC rejected the credentials | fix them; do not repeat, it may lock the account |
+//! | `Untrusted(text)` | the server's certificate is not accepted | see [`tls`](super::tls) |
+//! | `Timeout` | no bind within [`bind_timeout`](crate::account::AccountConnector::bind_timeout); `last` says what was in the way | network, allow list, `ESME_RALYBND`: try again |
+//!
+//! # What the account retries by itself
+//!
+//! | event | what the account does today |
+//! | --- | --- |
+//! | the session ended before the segment left (`NeverSent`) | sends it on another bind, or on the next one; no limit but the message's [`deadline`](smpp_core::account::Message::deadline) |
+//! | `ESME_RTHROTTLED`, `ESME_RMSGQFUL`, `ESME_RINVBNDSTS` | pauses the bind for [`throttle_pause`](smpp_core::account::Options::throttle_pause) (1 s), sends the segment again in its old place, up to [`throttle_retries`](smpp_core::account::Options::throttle_retries) times (10); after that `Refused` |
+//! | any other error status | reports `Refused` at once, abandons the unsent segments of the message |
+//! | sent and unanswered | as [`UnansweredPolicy`] says |
+//! | the bind is lost or refused | reconnects with back-off: [`reconnecting_and_throttling`](super::reconnecting_and_throttling) |
+//!
+//! [`UnansweredPolicy::Report`](smpp_core::account::UnansweredPolicy::Report) is the default: the outcome is
+//! `Unanswered` and you decide. [`UnansweredPolicy::Resend`](smpp_core::account::UnansweredPolicy::Resend)`(n)` sends
+//! the segment again up to `n` times: **it may arrive twice**. If none of them is accepted, the outcome stays
+//! `Unanswered`, because the first may have been. Choose for each message:
+//!
+//! ```
+//! use smpp_core::SubmitSm;
+//! use smpp_core::account::{Message, UnansweredPolicy};
+//!
+//! let template = SubmitSm::default();
+//! let code = Message::text(&template, "Your code is 123456").unanswered_policy(UnansweredPolicy::Resend(2));
+//! let payment = Message::text(&template, "You paid 5 €").unanswered_policy(UnansweredPolicy::Report);
+//! # let _ = (code, payment);
+//! ```
+//!
+//! # command_status values worth knowing
+//!
+//! Names and values: SMPP 3.4 §5.1.3. "Retry" is advice for your own code; the last column is what an account does
+//! today.
+//!
+//! | status | usual meaning | retry? | account |
+//! | --- | --- | --- | --- |
+//! | `ESME_RTHROTTLED` 0x58 | above the rate | later, slower | retries; the session halves its rate for a while |
+//! | `ESME_RMSGQFUL` 0x14 | the SMSC's queue is full | later | the same |
+//! | `ESME_RINVBNDSTS` 0x04 | wrong state; often the SMSC has begun to close the bind | on another bind | retries, does not slow down |
+//! | `ESME_RALYBND` 0x05 (to a bind) | too many binds; the SMSC may still count the old ones | with back-off | back-off, tries again |
+//! | `ESME_RBINDFAIL` 0x0D (to a bind) | bind failed | with back-off | back-off, tries again |
+//! | `ESME_RINVPASWD` 0x0E, `ESME_RINVSYSID` 0x0F, `ESME_RINVSYSTYP` 0x53, `ESME_RPROHIBITED` 0x101 (to a bind) | the account is not accepted | no: it may lock the account | stops for good; existing binds live on, no new ones are made |
+//! | any other status, or `generic_nack`, to a bind | | with back-off | back-off, tries again |
+//! | `ESME_RSYSERR` 0x08 | fault inside the SMSC | a few times, later | `Refused` |
+//! | `ESME_RSUBMITFAIL` 0x45 | submit failed, no reason given | a few times, later | `Refused` |
+//! | `ESME_RINVDSTADR` 0x0B, `ESME_RINVDSTTON` 0x50, `ESME_RINVDSTNPI` 0x51 | bad recipient | no | `Refused` |
+//! | `ESME_RINVSRCADR` 0x0A, `ESME_RINVSRCTON` 0x48, `ESME_RINVSRCNPI` 0x49 | sender not allowed | no | `Refused` |
+//! | `ESME_RINVMSGLEN` 0x01 | the text is too long for this SMSC | no | `Refused` |
+//! | `ESME_RINVDCS` 0x104 | `data_coding` not accepted | no | `Refused` |
+//! | `ESME_RX_T_APPN` 0x64 | temporary application error; the receiver of a `deliver_sm` asks for redelivery | later | `Refused`; the account *sends* it for what it cannot take now |
+//! | 0x400 to 0x4FF | the provider's own | ask the provider | `Refused` |
+//!
+//! `Display` of [`CommandStatus`](smpp_core::CommandStatus) prints name, number and meaning.
+//!
+//! # Blocking crate
+//!
+//! `smpp-io-std` returns the same types. Its methods with a deadline add `DeadlineError`: `NeverSent` is safe to send
+//! again, `InFlight` holds the `PendingResponse` to wait on. `send_until` of an account gives the `Ticket` back
+//! instead.
+//!
+//! [`AccountError`]: crate::account::AccountError
+//! [`CloseReason`]: smpp_core::session::CloseReason
+//! [`MessageOutcome::is_safe_to_resend`]: smpp_core::account::MessageOutcome::is_safe_to_resend
+//! [`NotSentReason`]: crate::NotSentReason
+//! [`RequestError::is_safe_to_resend`]: crate::RequestError::is_safe_to_resend
+//! [`RequestError::Nacked`]: crate::RequestError::Nacked
+//! [`RequestError::NeverSent`]: crate::RequestError::NeverSent
+//! [`RequestError::Refused`]: crate::RequestError::Refused
+//! [`RequestError::Unanswered`]: crate::RequestError::Unanswered
+//! [`SegmentOutcome`]: smpp_core::account::SegmentOutcome
+//! [`SendError::DriverGone`]: crate::account::SendError::DriverGone
+//! [`SendError::Failed`]: crate::account::SendError::Failed
+//! [`SendError::NotAccepted`]: crate::account::SendError::NotAccepted
+//! [`SubmitError`]: smpp_core::account::SubmitError
+//! [`UnansweredPolicy`]: smpp_core::account::UnansweredPolicy
+//! [`UnansweredReason`]: smpp_core::session::UnansweredReason

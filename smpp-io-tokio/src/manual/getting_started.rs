@@ -1,0 +1,185 @@
+//! Which API do I need, and what does the smallest program look like?
+//!
+//! **Short answer.** To send messages through a provider, use an [`Account`]: it keeps the binds, reconnects, limits
+//! the rate, cuts long texts into segments and matches delivery receipts. Use a session ([`Connector`], [`Client`]) to
+//! control one bind yourself. Use a [`Server`] to be the SMSC. All three exist in blocking form in the crate
+//! `smpp-io-std`.
+//!
+//! # Which API do I need?
+//!
+//! | you want | use | it does for you | you do |
+//! | --- | --- | --- | --- |
+//! | to send and receive messages of one account in production | [`account`](crate::account) | binds, reconnect, back-off, rate, window, segments, receipts, retry of throttled messages | decide what to do with an unanswered message |
+//! | one bind, every PDU under your control | [`Connector`], [`Client`], [`Inbox`] | encoding, window, rate, keep-alive, timeouts | bind, reconnect, segments, receipts |
+//! | an SMSC, a gateway, a test server | [`Server`], [`Service`] | accept, TLS, limits, routing of deliveries | decide on binds, answer messages |
+//! | no async runtime | the crate `smpp-io-std` | the same | the same, in threads |
+//! | another runtime or transport | [`smpp_core`], or [`start`] for any `AsyncRead + AsyncWrite` | protocol decisions | move octets and time: [`embedding_the_core`](super::embedding_the_core) |
+//!
+//! # Add the dependencies
+//!
+//! ```sh
+//! cargo add smpp-io-tokio smpp-core
+//! cargo add tokio --features macros,rt-multi-thread
+//! ```
+//!
+//! Until the packages are published, add `--path` or `--git`. `smpp-core` is also re-exported as
+//! [`smpp_io_tokio::smpp_core`](crate::smpp_core); then the first package alone is enough. Rust 1.88 or later and a C
+//! compiler (for the TLS library, [`rustls`] with the provider `ring`) are all that a build needs. The crates contain
+//! no `unsafe` code.
+//!
+//! Optional features of `smpp-io-tokio`, all off by default:
+//!
+//! | feature | adds |
+//! | --- | --- |
+//! | `tracing` | spans and log events: [`observability`](super::observability) |
+//! | `metrics` | counters, gauges and a histogram for the facade `metrics` |
+//! | `testing` | an SMSC for tests: [`testing_against_an_smsc`](super::testing_against_an_smsc) |
+//!
+//! # An account in 40 lines
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use smpp_core::account::{Binds, Credentials, Message, Options};
+//! use smpp_core::provider::Provider;
+//! use smpp_core::{Address, RegisteredDelivery, SubmitSm};
+//! use smpp_io_tokio::account::{Account, Arrival};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let credentials = Credentials::new("my_subaccount", std::env::var("SMPP_PASSWORD")?);
+//!     let options = Options { binds: Binds::Transceivers(2), ..Options::new(credentials, &Provider::EIGHT_BY_EIGHT) };
+//!     let (account, mut arrivals) = Account::connect("smpps://smpp.8x8.com", options).await?;
+//!
+//!     // Mobile-originated messages, and receipts that no `Sent` waits for.
+//!     tokio::spawn(async move {
+//!         while let Some(arrival) = arrivals.recv().await {
+//!             match arrival {
+//!                 Arrival::Message(message) => {
+//!                     println!("{} wrote {:?}", message.get().source().digits, message.get().text());
+//!                     let _ = message.accept(); // acknowledges: the SMSC forgets the message
+//!                 }
+//!                 Arrival::Receipt(receipt) => drop(receipt.accept()),
+//!                 _ => {}
+//!             }
+//!         }
+//!     });
+//!
+//!     let template = SubmitSm {
+//!         source: Address::alphanumeric("8x8")?,
+//!         destination: Address::international("6591234567")?,
+//!         registered_delivery: RegisteredDelivery::RECEIPT,
+//!         ..SubmitSm::default()
+//!     };
+//!     let mut sent = account.send(&Message::text(&template, "Hello")).await?;
+//!     println!("accepted as {:?}", sent.ids());
+//!     println!("then {:?}", sent.receipt().await?);
+//!     account.shutdown(Duration::from_secs(10)).await;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! What the lines mean:
+//!
+//! - [`Provider`] holds what a provider publishes: ports, TLS versions, the cap on binds, the rate.
+//!   [`Provider::UNSTATED`] is the base for a provider of your own. [`Options::new`] copies the limits from it.
+//! - [`Account::connect`] waits for the first bind, 60 s by default, and fails at once if the SMSC rejects the
+//!   credentials or the certificate is not accepted. [`AccountConnector::start`] does not wait.
+//! - [`Account::send`] waits until the SMSC has answered every segment. To send many messages, run many `send` calls at
+//!   the same time (tasks, `join_all`), or use [`Account::submit`] and wait for the [`Ticket`] later.
+//! - Read [`Arrivals`] or drop it. While it is full, the account answers `ESME_RX_T_APPN` to everything that is
+//!   delivered for it.
+//!
+//! # One session
+//!
+//! ```no_run
+//! use smpp_core::session::{Config, Rate};
+//! use smpp_core::{Address, Bind, Endpoint, RegisteredDelivery, ShortMessage, SubmitSm};
+//! use smpp_io_tokio::{Connector, Inbound};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let endpoint: Endpoint = "smpps://smpp.8x8.com".parse()?;
+//! let config = Config { window: 32, rate: Some(Rate::per_second(50)), ..Config::default() };
+//! let (client, mut inbox) = Connector::new().config(config).connect(&endpoint).await?;
+//! client.bind(&Bind { system_id: "shop".try_into()?, password: "secret".try_into()?, ..Bind::default() }).await?;
+//!
+//! let response = client
+//!     .submit(&SubmitSm {
+//!         destination: Address::international("6591234567")?,
+//!         registered_delivery: RegisteredDelivery::RECEIPT,
+//!         short_message: ShortMessage::new(b"Hello")?,
+//!         ..SubmitSm::default()
+//!     })
+//!     .await?;
+//! println!("message id {}", response.message_id().escape_ascii());
+//!
+//! while let Some(inbound) = inbox.recv().await {
+//!     if let Inbound::DeliverSm(message) = inbound {
+//!         println!("{}", message.get().text().escape_ascii());
+//!         message.accept()?;
+//!         break;
+//!     }
+//! }
+//! println!("{}", client.unbind().await);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The session answers `enquire_link` itself, and sends one after 30 s of silence of the peer. `short_message` holds
+//! octets: a session does not encode texts. [`smpp_core::sms`] does:
+//! [`long_messages_and_encodings`](super::long_messages_and_encodings).
+//!
+//! # The blocking twin
+//!
+//! `smpp-io-std` has the same names over `std::net` and threads. `Account`, `Arrivals`, `Sent`, `Ticket`, `Connector`,
+//! `Handle`, `Inbox`, `Server` and `Service` exist in both; methods block instead of being `async`, and those that may
+//! block for long have a second form with a deadline (`send_until`, `recv_until`).
+//!
+//! ```no_run
+//! use smpp_core::account::{Credentials, Message, Options};
+//! use smpp_core::provider::Provider;
+//! use smpp_core::{Address, SubmitSm};
+//! use smpp_io_std::account::Account;
+//!
+//! let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::EIGHT_BY_EIGHT);
+//! let (account, _arrivals) = Account::connect("smpps://smpp.8x8.com", options)?;
+//! let template = SubmitSm { destination: Address::international("6591234567")?, ..SubmitSm::default() };
+//! println!("accepted as {:?}", account.send(&Message::text(&template, "Hello"))?.ids());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! It also has `Connection`, one session in the caller's own thread with no other thread. Then the keep-alive is the
+//! caller's duty: call `recv` now and then. The blocking `Server` has two threads for each connection; it is meant for
+//! tests, gateways and some hundreds of binds. Its limits have no rate, and it has no `tracing` or `metrics` features.
+//!
+//! # Programs to read
+//!
+//! One subject each, with `cargo run --example`: `account`, `receive`, `session`, `server` and `observe` in
+//! `smpp-io-tokio`; `blocking`, `blocking_account` and `blocking_receive` in `smpp-io-std`; `mio`, `smol` and `proxy`
+//! in `smpp-core`.
+//!
+//! # Try it without a provider
+//!
+//! ```sh
+//! cargo run --release --bin smpp -- smsc --listen 127.0.0.1:2775 --account shop:s3cret
+//! ```
+//!
+//! Then connect to `smpp://shop:s3cret@127.0.0.1:2775`. More:
+//! [`testing_against_an_smsc`](super::testing_against_an_smsc).
+//!
+//! [`Account`]: crate::account::Account
+//! [`Account::connect`]: crate::account::Account::connect
+//! [`Account::send`]: crate::account::Account::send
+//! [`Account::submit`]: crate::account::Account::submit
+//! [`AccountConnector::start`]: crate::account::AccountConnector::start
+//! [`Arrivals`]: crate::account::Arrivals
+//! [`Client`]: crate::Client
+//! [`Connector`]: crate::Connector
+//! [`Inbox`]: crate::Inbox
+//! [`Options::new`]: smpp_core::account::Options::new
+//! [`Provider`]: smpp_core::provider::Provider
+//! [`Provider::UNSTATED`]: smpp_core::provider::Provider::UNSTATED
+//! [`Server`]: crate::Server
+//! [`Service`]: crate::Service
+//! [`Ticket`]: crate::account::Ticket
+//! [`start`]: crate::start

@@ -1,0 +1,188 @@
+//! How are long texts and other alphabets sent, how many segments does a text need, and how are long MO messages read?
+//!
+//! **Short answer.** [`Message::text`] takes any Rust string: the account chooses the alphabet with the fewest
+//! segments, sets `data_coding`, cuts the text into segments, numbers them, and joins the segments of mobile-originated
+//! (MO) messages. To count segments before you send, call [`Text::size`]. [`Options::text`] and
+//! [`Options::long_messages`] change the choices.
+//!
+//! # GSM 7-bit, UCS-2 and `data_coding`
+//!
+//! | alphabet | `data_coding` | one message | each segment (8-bit reference) | each segment (16-bit reference, `sar_`) |
+//! | --- | --- | --- | --- | --- |
+//! | GSM 7-bit ([`Alphabet::Gsm7`]) | 0 | 160 characters | 153 | 152 |
+//! | Latin-1 ([`Alphabet::Latin1`]) | 3 | 140 | 134 | 133 |
+//! | octets ([`Alphabet::Octets`]) | 4 | 140 | 134 | 133 |
+//! | UCS-2, sent as UTF-16 ([`Alphabet::Ucs2`]) | 8 | 70 | 67 | 66 |
+//!
+//! - In GSM 7-bit the characters `^{}\[~]|€` take two places. An emoji takes two places in UCS-2.
+//! - A segment never ends inside a character, an escape sequence or a surrogate pair. With the feature `graphemes` of
+//!   `smpp-core` it does not end between a letter and its accent either: `Text::whole_graphemes`.
+//! - `data_coding` 0 means "SMSC default alphabet" (SMPP 3.4 §5.2.19). It is a property of your account: ask the
+//!   provider. [`Codings`] states what 0 and 1 mean. The default is GSM 7-bit for 0 and ASCII for 1; [`Codings::GSM7`]
+//!   means GSM 7-bit for both.
+//! - GSM 7-bit travels in SMPP as one septet per octet. For an SMSC that wants packed septets use
+//!   [`Alphabet::Gsm7Packed`].
+//!
+//! ```
+//! use smpp_core::sms::{Alphabet, Codings, Language, TextOptions};
+//!
+//! let options = TextOptions {
+//!     codings: Codings::GSM7,
+//!     alphabets: &[Alphabet::Gsm7, Alphabet::Latin1, Alphabet::Ucs2], // the best first
+//!     languages: &[],
+//! };
+//! assert_eq!(options.text("10 €")?.alphabet(), Alphabet::Gsm7);
+//! assert_eq!(options.text("naïve")?.alphabet(), Alphabet::Latin1);
+//! assert_eq!(options.text("Привет")?.data_coding(), smpp_core::DataCoding::UCS2);
+//! # let _ = Language::TURKISH;
+//! # Ok::<(), smpp_core::sms::TextError>(())
+//! ```
+//!
+//! The account uses [`Options::text`], which [`Options::new`] takes from the provider. Without UCS-2 in the list a text
+//! that does not fit is refused before anything is sent: [`SubmitError::Text`].
+//!
+//! # Count segments before sending
+//!
+//! ```
+//! use smpp_core::sms::{ConcatRef, Text};
+//!
+//! let size = Text::new("Grüße aus Zürich").size(ConcatRef::Wide(0));
+//! assert_eq!((size.segments, size.units), (1, 16));
+//! let size = Text::new(&"五".repeat(71)).size(ConcatRef::Wide(0));
+//! assert_eq!((size.segments, size.units), (2, 71));
+//! ```
+//!
+//! For the alphabets of your account use its options: `options.text.text("...")?.size(ConcatRef::Wide(0))`. A text has
+//! at most 255 segments; a longer one is refused ([`SubmitError::Segments`]).
+//!
+//! # Replace look-alikes to stay in GSM 7-bit (transliteration)
+//!
+//! One typographic quote turns a text of 160 characters into three segments of UCS-2. [`transliterate`] replaces such
+//! characters and lists what it replaced. It changes what the recipient reads, so nothing calls it for you.
+//!
+//! ```
+//! use smpp_core::sms::{Alphabet, Shifts, Text, transliterate};
+//!
+//! let plain = transliterate("“Olá” – 5 €…", Shifts::NONE);
+//! assert_eq!(plain.text, "\"Ola\" - 5 €...");
+//! assert_eq!(Text::new(&plain.text).alphabet(), Alphabet::Gsm7);
+//! ```
+//!
+//! # National language tables
+//!
+//! Turkish, Spanish and Portuguese have tables that replace parts of the GSM alphabet; a user data header names them in
+//! each segment (3GPP TS 23.038). List them in [`TextOptions::languages`] only if SMSC and phones support them: others
+//! show wrong letters.
+//!
+//! ```
+//! use smpp_core::sms::{Alphabet, Codings, Language, TextOptions};
+//!
+//! let options = TextOptions {
+//!     codings: Codings::GSM7,
+//!     alphabets: &[Alphabet::Gsm7, Alphabet::Ucs2],
+//!     languages: &[Language::TURKISH],
+//! };
+//! assert_eq!(options.text("Dağ")?.alphabet(), Alphabet::Gsm7);
+//! # Ok::<(), smpp_core::sms::TextError>(())
+//! ```
+//!
+//! # How a long message is sent: UDH, `sar_` parameters, `message_payload`
+//!
+//! | [`Options::long_messages`] | what is sent | when |
+//! | --- | --- | --- |
+//! | [`Udh16`](smpp_core::provider::LongMessages::Udh16) (default) | segments with a user data header (UDH), 16-bit reference | most SMSCs |
+//! | [`Udh8`](smpp_core::provider::LongMessages::Udh8) | the same, 8-bit reference: one octet more text | old phones or SMSCs |
+//! | [`Sar`](smpp_core::provider::LongMessages::Sar) | segments with `sar_msg_ref_num`, `sar_total_segments`, `sar_segment_seqnum` (SMPP 3.4 §5.3.2.22 to §5.3.2.24) | if the SMSC asks for it |
+//! | [`Payload`](smpp_core::provider::LongMessages::Payload) | one `submit_sm` with `message_payload` (SMPP 3.4 §5.3.2.32); the SMSC cuts it | if the SMSC asks for it |
+//!
+//! Each segment counts against the rate and the window, and has its own message id and receipts. If one segment is not
+//! accepted, the account does not send the others ([`SegmentNotSentReason::Abandoned`]); those already in flight may be
+//! accepted. A message with national tables or further UDH elements cannot use `Sar`. A peer of version 3.3 reads no
+//! TLVs, so `Sar` and `Payload` are refused there
+//! ([`NotSentReason::TlvsUnsupported`](crate::NotSentReason::TlvsUnsupported)).
+//!
+//! The account gives consecutive long messages consecutive references, counted from the low 16 bits of
+//! [`Options::seed`]. Set another seed for each process, so that two processes do not use the same references to the
+//! same phone.
+//!
+//! # Send binary data and flash messages
+//!
+//! [`Message::octets`] sends eight-bit data under `data_coding` 4, cut like a text. For full control build the
+//! `submit_sm` and pass it to [`Message::submit_sm`], which sends it unchanged. To send a text at once on the display
+//! ("flash", `data_coding` 0x10 or 0x18), or with ports in the UDH, build the segments yourself:
+//!
+//! ```
+//! use smpp_core::account::Message;
+//! use smpp_core::sms::{ConcatRef, Text};
+//! use smpp_core::{Address, DataCoding, SubmitSm};
+//!
+//! let template = SubmitSm { destination: Address::international("6591234567")?, ..SubmitSm::default() };
+//! let flash = Text::gsm7("Evacuate now")?.with_data_coding(DataCoding(0x10));
+//! let messages: Vec<Message> = flash
+//!     .segments(ConcatRef::Wide(1))?
+//!     .submissions(template)
+//!     .map(|segment| Message::submit_sm(&segment.submit_sm()))
+//!     .collect();
+//! assert_eq!(messages.len(), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Receive long MO messages (reassembly)
+//!
+//! The account joins the segments of an MO message, by UDH or `sar_` parameters, in any order and across its binds. You
+//! get one [`InboundMessage`] through [`Arrivals`](crate::account::Arrivals).
+//!
+//! ```no_run
+//! # fn example(message: smpp_io_tokio::account::Unacknowledged<smpp_core::account::InboundMessage>) {
+//! let inbound = message.get();
+//! match inbound.text() {
+//!     Some(text) if inbound.is_complete() => println!("{}: {text}", inbound.source().digits),
+//!     Some(text) => println!("{}: incomplete: {text}", inbound.source().digits),
+//!     None => println!("not text: {} octets", inbound.octets().len()),
+//! }
+//! let _ = message.accept();
+//! # }
+//! ```
+//!
+//! | limit ([`ReassemblyLimits`], in [`Options::reassembly`]) | default | when it is reached |
+//! | --- | --- | --- |
+//! | `messages` that wait for segments | 1,000 | a further first segment is answered `ESME_RX_T_APPN`: the SMSC keeps it |
+//! | `octets` held | 1 MiB | a further segment that does not complete its message is answered the same; one that alone is more than the limit is delivered as a message of its own |
+//! | `age`, from the first segment | 10 minutes | you get what there is; `is_complete()` is false |
+//! | `repeats`: a completed message is remembered | 2 minutes | a segment that comes later starts a new message |
+//!
+//! The account holds the answer to each segment until you acknowledge the whole message, but at most
+//! [`Options::segment_ack_timeout`] (5 s): after that the segment is acknowledged and exists only in memory.
+//!
+//! At session level use [`Reassembler`](smpp_core::sms::Reassembler) and [`UserData`](smpp_core::sms::UserData)
+//! yourself.
+//!
+//! # Other character sets
+//!
+//! With the feature `charsets` of `smpp-core`, `data_coding` 5, 6, 7, 10, 13 and 14 are read and written too
+//! (Shift_JIS, ISO 8859-5, ISO 8859-8, ISO-2022-JP, EUC-JP, EUC-KR).
+//!
+//! [`Alphabet::Gsm7`]: smpp_core::sms::Alphabet::Gsm7
+//! [`Alphabet::Gsm7Packed`]: smpp_core::sms::Alphabet::Gsm7Packed
+//! [`Alphabet::Latin1`]: smpp_core::sms::Alphabet::Latin1
+//! [`Alphabet::Octets`]: smpp_core::sms::Alphabet::Octets
+//! [`Alphabet::Ucs2`]: smpp_core::sms::Alphabet::Ucs2
+//! [`Codings`]: smpp_core::sms::Codings
+//! [`Codings::GSM7`]: smpp_core::sms::Codings::GSM7
+//! [`InboundMessage`]: smpp_core::account::InboundMessage
+//! [`Message::octets`]: smpp_core::account::Message::octets
+//! [`Message::submit_sm`]: smpp_core::account::Message::submit_sm
+//! [`Message::text`]: smpp_core::account::Message::text
+//! [`Options::long_messages`]: smpp_core::account::Options::long_messages
+//! [`Options::new`]: smpp_core::account::Options::new
+//! [`Options::reassembly`]: smpp_core::account::Options::reassembly
+//! [`Options::seed`]: smpp_core::account::Options::seed
+//! [`Options::segment_ack_timeout`]: smpp_core::account::Options::segment_ack_timeout
+//! [`Options::text`]: smpp_core::account::Options::text
+//! [`ReassemblyLimits`]: smpp_core::sms::ReassemblyLimits
+//! [`SegmentNotSentReason::Abandoned`]: smpp_core::account::SegmentNotSentReason::Abandoned
+//! [`SubmitError::Segments`]: smpp_core::account::SubmitError::Segments
+//! [`SubmitError::Text`]: smpp_core::account::SubmitError::Text
+//! [`Text::size`]: smpp_core::sms::Text::size
+//! [`TextOptions::languages`]: smpp_core::sms::TextOptions::languages
+//! [`transliterate`]: smpp_core::sms::transliterate

@@ -1,0 +1,130 @@
+//! How do I set the rate limit and the window, and what do they guarantee?
+//!
+//! **Short answer.** Set [`Config::rate`] to what the provider allows for one bind, and [`Config::window`] to at least
+//! `rate × response time`. The session never sends more messages than the rate in any sliding second, and never has
+//! more requests in flight than the window. Calls above the limits wait; they do not fail.
+//!
+//! ```
+//! use smpp_core::account::{Binds, Credentials, Options};
+//! use smpp_core::provider::Provider;
+//! use smpp_core::session::{Config, Rate};
+//!
+//! // One session.
+//! let config = Config { window: 32, rate: Some(Rate::per_second(50)), ..Config::default() };
+//!
+//! // An account: the limits hold for each bind, so two binds may send 100 messages a second.
+//! let mut options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
+//! options.max_binds = 2;
+//! options.binds = Binds::Transceivers(2);
+//! options.session = config;
+//! assert_eq!(options.check(), Ok(()));
+//! ```
+//!
+//! # Rate: messages a second
+//!
+//! [`Rate::per_second`]`(50)` spaces messages evenly, 20 ms apart: at most 50 in *any* sliding second, not only in each
+//! calendar second. It is a token bucket (GCRA).
+//!
+//! - It counts `submit_sm`, `deliver_sm`, `data_sm`, `submit_multi` and `broadcast_sm`; each segment of a long message
+//!   counts. Binds, `query_sm`, `enquire_link` and responses do not count.
+//! - A message counts when it is encoded. If the transport takes nothing for a while, encoded messages (at most
+//!   `window`) leave together afterwards.
+//! - The default is no limit. [`Provider::config`] and [`Options::new`] set the rate that the provider publishes.
+//! - It is for each bind. There is no limit for an account as a whole: divide it by the number of binds that send.
+//!
+//! [`Rate::with_burst`] lets messages leave together after a pause. The sliding-second limit still holds, so a burst
+//! lowers the sustained rate to `per_second - burst + 1`:
+//!
+//! | rate | burst | sustained messages a second |
+//! | --- | --- | --- |
+//! | 50 | 1 (default) | 50 |
+//! | 50 | 10 | 41 |
+//! | 50 | 50 | 1 |
+//!
+//! # Window: requests in flight
+//!
+//! [`Config::window`] (default 16, at most 65,535) is the number of requests of yours that may be unanswered on one
+//! bind. The session's own `enquire_link` and `unbind` do not count. Throughput is at most `window / response time`:
+//!
+//! | response time | window 1 | window 16 | window 64 |
+//! | --- | --- | --- | --- |
+//! | 10 ms | 100 messages a second | 1,600 | 6,400 |
+//! | 100 ms | 10 | 160 | 640 |
+//! | 500 ms | 2 | 32 | 128 |
+//!
+//! How to choose: take the provider's limit if it states one. Otherwise `rate × response time × 2`, at least 10. The
+//! measured response time is in [`Stats::response_times`]:
+//!
+//! ```no_run
+//! # fn example(client: &smpp_io_tokio::Client) {
+//! let stats = client.stats();
+//! println!("{} in flight, smoothed response time {:?}", stats.in_flight, stats.response_times.smoothed());
+//! # }
+//! ```
+//!
+//! A larger window means that more messages are in doubt when a connection breaks.
+//!
+//! # How to keep the window full
+//!
+//! One task that awaits each message before the next has one request in flight, however large the window is. Run many:
+//!
+//! ```no_run
+//! use smpp_core::account::Message;
+//! use smpp_io_tokio::account::Account;
+//! use tokio::task::JoinSet;
+//!
+//! # async fn example(account: Account, messages: Vec<Message>) {
+//! let mut outcomes = JoinSet::new();
+//! for message in messages {
+//!     // Waits while the queue is full, so the set stays bounded by `Options::queue_capacity`
+//!     // plus the finished tasks that are not joined yet.
+//!     let Ok(ticket) = account.submit(&message).await else { break };
+//!     outcomes.spawn(ticket.outcome());
+//!     while outcomes.try_join_next().is_some() {}
+//! }
+//! while outcomes.join_next().await.is_some() {}
+//! # }
+//! ```
+//!
+//! An account gives each message to the bind with the most free window that may send now. Within one priority older
+//! messages go first; [`Priority::High`] goes before all others. [`Message::in_order`] keeps the order for one
+//! destination, at the price of one response time for each message.
+//!
+//! # When the SMSC says "slower"
+//!
+//! On `ESME_RTHROTTLED` or `ESME_RMSGQFUL` the session halves its rate and recovers within 10 s:
+//! [`reconnecting_and_throttling`](super::reconnecting_and_throttling). If you see it often, lower the rate by a few
+//! percent.
+//!
+//! # Server side: enforce a rate
+//!
+//! [`ServerLimits::rate`] (or [`Admission::rate`] for one bind) makes a [`Server`](crate::Server) refuse messages above
+//! the rate with `ESME_RTHROTTLED`, without asking the [`Service`](crate::Service), and report
+//! [`ServerEvent::Throttled`](crate::ServerEvent::Throttled). It counts with [`RateMeter`]: at most the limit in any 950 ms. The 50 ms are a
+//! grace for the network, so that an ESME that keeps the limit exactly is never refused. Refused messages do not count.
+//! Bursts are not distinguished.
+//!
+//! ```
+//! use core::time::Duration;
+//! use smpp_core::session::{Instant, Rate, RateMeter};
+//!
+//! let mut meter = RateMeter::new(Rate::per_second(2));
+//! assert!(meter.take(Instant::ZERO).is_ok() && meter.take(Instant::ZERO).is_ok());
+//! assert_eq!(meter.take(Instant::ZERO), Err(Instant::ZERO + Duration::from_millis(950)));
+//! ```
+//!
+//! In the other direction [`Config::max_unanswered`](smpp_core::session::Config::max_unanswered) bounds what the peer
+//! may have in flight: [`backpressure`](super::backpressure).
+//!
+//! [`Admission::rate`]: crate::Admission::rate
+//! [`Config::rate`]: smpp_core::session::Config::rate
+//! [`Config::window`]: smpp_core::session::Config::window
+//! [`Message::in_order`]: smpp_core::account::Message::in_order
+//! [`Options::new`]: smpp_core::account::Options::new
+//! [`Priority::High`]: smpp_core::account::Priority::High
+//! [`Provider::config`]: smpp_core::provider::Provider::config
+//! [`RateMeter`]: smpp_core::session::RateMeter
+//! [`Rate::per_second`]: smpp_core::session::Rate::per_second
+//! [`Rate::with_burst`]: smpp_core::session::Rate::with_burst
+//! [`ServerLimits::rate`]: crate::ServerLimits::rate
+//! [`Stats::response_times`]: smpp_core::session::Stats::response_times

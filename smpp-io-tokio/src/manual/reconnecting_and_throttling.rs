@@ -1,0 +1,166 @@
+//! When and how does an account reconnect, and what does it do when the SMSC is overloaded?
+//!
+//! **Short answer.** An [`Account`] reconnects by itself, for ever, with exponential back-off, never with more
+//! connections than [`Options::max_binds`]. Queued messages wait and go out on any bind. In-flight messages that were
+//! not answered get the outcome `Unanswered`. Only rejected credentials stop an account. A plain session
+//! ([`Client`](crate::Client)) does not reconnect.
+//!
+//! # Back-off
+//!
+//! After a failure the account waits before the next try. The wait starts at [`Backoff::initial`] (1 s), doubles with
+//! each failure up to [`Backoff::max`] (60 s), and a random part is left out, so it is between half of that and all of
+//! it. Many clients of one SMSC therefore do not come back at the same moment. A bind that lived for
+//! [`Backoff::reset_after`] (10 s) resets the wait.
+//!
+//! | failure | what the account does |
+//! | --- | --- |
+//! | the host name cannot be resolved, or has no address | back-off, then resolves again |
+//! | no TCP connection, or the TLS handshake fails | tries the next address at once; after the last address back-off |
+//! | the bind is not answered, or the connection breaks before the answer | the same |
+//! | the bind is refused with `ESME_RALYBND`, `ESME_RBINDFAIL` or another status | back-off; other addresses are not tried first |
+//! | the bind is refused with `ESME_RINVPASWD`, `ESME_RINVSYSID`, `ESME_RINVSYSTYP` or `ESME_RPROHIBITED` | stops: no new bind is ever tried |
+//! | a bind is lost, or the SMSC unbinds | back-off (0.5 to 1 s if the bind had lived for 10 s) |
+//!
+//! Set the seed: [`Options::seed`] feeds the random part. Give each process another number.
+//!
+//! # Keep-alive: how a dead link is found
+//!
+//! After 30 s without a PDU from the peer ([`Config::enquire_link_interval`]) the session sends `enquire_link`; if
+//! nothing at all comes within [`Config::response_timeout`] (10 s), the session closes with `LinkDead`, and the account
+//! reconnects. So a silent cut is found after at most 40 s. Shorten both for a faster reaction.
+//!
+//! # Connection limits: the bind cap
+//!
+//! Providers allow few binds for each account (8x8: four) and answer `ESME_RALYBND` above that.
+//!
+//! - Connections that are being made or closed count. A place is used again only after its connection is closed.
+//! - While no bind exists, one connection at a time tries. Once one is bound, the others follow at least
+//!   [`Options::connect_interval`] (200 ms) apart.
+//! - After a bind ends, the next one in its place sends no message for 1 s if a rate is set: the SMSC may still count
+//!   what was sent in the last second.
+//! - If two programs share an account, split the cap between them. After a crash the SMSC may count the old binds until
+//!   its own timeout: the account then sees `ESME_RALYBND` and keeps trying with back-off.
+//! - [`Account::set_binds`] changes the number at run time. Surplus binds are unbound after what they have in flight is
+//!   answered.
+//!
+//! # DNS and several addresses
+//!
+//! The account resolves the host name before each connection, tries all addresses in turn, and begins with the last one
+//! that accepted a bind. Each address has [`Options::connect_timeout`] (10 s), TLS included; resolving has the same.
+//! For another resolver use [`AccountConnector::resolver`]:
+//!
+//! ```no_run
+//! use smpp_core::Endpoint;
+//! use smpp_core::account::{Backoff, Credentials, Options};
+//! use smpp_core::provider::Provider;
+//! use smpp_io_tokio::account::AccountConnector;
+//! use std::time::Duration;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let endpoint: Endpoint = "smpp://smsc.example:2775".parse()?;
+//! let mut options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
+//! options.backoff = Backoff { max: Duration::from_secs(30), ..Backoff::default() };
+//! options.session.enquire_link_interval = Some(Duration::from_secs(10));
+//! options.seed = u64::from(std::process::id());
+//! let (account, _arrivals) = AccountConnector::new(&endpoint, options)
+//!     .resolver(|_| async { Ok(vec![([192, 0, 2, 1], 2775).into(), ([192, 0, 2, 2], 2775).into()]) })
+//!     .subscribe(|link, event| println!("connection {link}: {event:?}"))
+//!     .connect()
+//!     .await?;
+//! # drop(account);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Watch the binds
+//!
+//! [`AccountConnector::subscribe`] receives every [`LinkEvent`]: bound, refused, connect failed, closed, with the time of the next try.
+//! [`Account::links`] returns the state and the counters of each connection. The features `tracing` and `metrics`
+//! report the same: [`observability`](super::observability).
+//!
+//! # The first bind
+//!
+//! [`AccountConnector::connect`] waits for it, at most [`AccountConnector::bind_timeout`] (60 s). [`AccountError`] says
+//! what was last in the way. It fails early if the credentials are rejected, or if no address presents an acceptable
+//! certificate. In every error case the account is gone: call `connect` again. [`AccountConnector::start`] returns at
+//! once, and the account tries for ever.
+//!
+//! # What happens to messages when a bind is lost
+//!
+//! | the message (segment) was | outcome |
+//! | --- | --- |
+//! | in the queue | it waits; goes out on another bind or the next one. Its [`deadline`](smpp_core::account::Message::deadline) still counts |
+//! | encoded, last octet not yet handed to the transport | the same: it was never sent |
+//! | handed to the transport, not answered | `Unanswered`: reported, or sent again, as [`UnansweredPolicy`](smpp_core::account::UnansweredPolicy) says |
+//! | accepted, receipt pending | nothing changes: the receipt arrives on any bind of the account |
+//!
+//! Without a deadline a message waits for as long as there is no bind. One-time passwords should have one:
+//!
+//! ```
+//! use smpp_core::SubmitSm;
+//! use smpp_core::account::{Message, Priority};
+//! use std::time::Duration;
+//!
+//! let code = Message::text(&SubmitSm::default(), "Your code is 123456")
+//!     .priority(Priority::High)
+//!     .deadline(Duration::from_secs(60));
+//! # let _ = code;
+//! ```
+//!
+//! What you received and did not acknowledge before the bind was lost, the SMSC delivers again; `accept()` returns an
+//! error then.
+//!
+//! # Throttled messages: `ESME_RTHROTTLED`, `ESME_RMSGQFUL`, `ESME_RINVBNDSTS`
+//!
+//! The account pauses that bind for [`Options::throttle_pause`] (1 s). The segment returns to its old place in the
+//! queue, so older messages still go first, and goes out on the bind with the most free window. After
+//! [`Options::throttle_retries`] (10) retries the outcome is `Refused`.
+//!
+//! # Slow-down and recovery
+//!
+//! Independently of the account, each session slows down when the peer is overloaded
+//! ([`Config::slow_down_when_throttled`], on by default):
+//!
+//! | signal | effect |
+//! | --- | --- |
+//! | `ESME_RTHROTTLED`, `ESME_RMSGQFUL`, or `congestion_state` of 100 or more | half the speed, at once |
+//! | `congestion_state` 90 to 99 | eight ninths of the speed |
+//!
+//! The speed then grows back to the configured rate in a straight line within 10 s. It never falls below one message a
+//! second (or below the configured rate, if that is slower). Answers to messages that were sent before the last
+//! slow-down change nothing. Without a rate, the recent speed is the reference, and after 10 s there is no limit again.
+//!
+//! # Stopped accounts
+//!
+//! After rejected credentials no further bind is tried, because repeated attempts may lock the account at the provider.
+//! New messages are refused with [`SubmitError::Stopped`]. Binds that exist live on; when no connection can send any
+//! more, queued messages end as `NeverSent(Stopped)`. Correct the credentials and start a new account.
+//!
+//! # Reconnecting a plain session
+//!
+//! When [`Handle::closed`](crate::Handle::closed) returns, connect again with [`Connector`](crate::Connector) after a
+//! pause of your own. Two connections of one account that overlap count twice against the cap.
+//!
+//! [`Account`]: crate::account::Account
+//! [`Account::links`]: crate::account::Account::links
+//! [`Account::set_binds`]: crate::account::Account::set_binds
+//! [`AccountConnector::bind_timeout`]: crate::account::AccountConnector::bind_timeout
+//! [`AccountConnector::connect`]: crate::account::AccountConnector::connect
+//! [`AccountConnector::resolver`]: crate::account::AccountConnector::resolver
+//! [`AccountConnector::start`]: crate::account::AccountConnector::start
+//! [`AccountConnector::subscribe`]: crate::account::AccountConnector::subscribe
+//! [`AccountError`]: crate::account::AccountError
+//! [`Backoff::initial`]: smpp_core::account::Backoff::initial
+//! [`Backoff::max`]: smpp_core::account::Backoff::max
+//! [`Backoff::reset_after`]: smpp_core::account::Backoff::reset_after
+//! [`Config::enquire_link_interval`]: smpp_core::session::Config::enquire_link_interval
+//! [`Config::response_timeout`]: smpp_core::session::Config::response_timeout
+//! [`Config::slow_down_when_throttled`]: smpp_core::session::Config::slow_down_when_throttled
+//! [`LinkEvent`]: smpp_core::account::LinkEvent
+//! [`Options::connect_interval`]: smpp_core::account::Options::connect_interval
+//! [`Options::connect_timeout`]: smpp_core::account::Options::connect_timeout
+//! [`Options::max_binds`]: smpp_core::account::Options::max_binds
+//! [`Options::seed`]: smpp_core::account::Options::seed
+//! [`Options::throttle_pause`]: smpp_core::account::Options::throttle_pause
+//! [`Options::throttle_retries`]: smpp_core::account::Options::throttle_retries
+//! [`SubmitError::Stopped`]: smpp_core::account::SubmitError::Stopped

@@ -1,0 +1,88 @@
+//! What is tested, and how do I run those tests myself?
+//!
+//! **Short answer.** `cargo test --workspace` runs everything that needs only Rust and a C compiler; `.ci/run` runs
+//! everything. The tests compare with tables written from the specification, with other SMPP software, with simple
+//! models, and with thousands of random scenarios over faulty links, each of which can be replayed by its seed.
+//!
+//! # Protocol: encoding and decoding
+//!
+//! | what is tested | command |
+//! | --- | --- |
+//! | 173 PDUs and streams, written from the specifications and checked with other decoders: every field, octet for octet, both ways; malformed PDUs with the kind of error and the answer | `cargo test -p smpp-core --test vectors` |
+//! | every tag, enumeration and status of the specifications against tables | `cargo test -p smpp-core --test tables` |
+//! | each known deviation of real peers: read and reported, or refused with field, position and status | `cargo test -p smpp-core --test tolerance` |
+//! | any valid PDU survives encode and decode; any octets are decoded within their frame or refused; any chunking of a stream gives the same events | `cargo test -p smpp-core --test properties` |
+//! | fuzzing: targets `account`, `decode`, `roundtrip`, `session`, `sms`, `receipt` | `mkdir -p target/found && cargo +nightly fuzz run decode target/found fuzz/corpus/decode` (needs cargo-fuzz and a C++ compiler); `cargo test` replays the corpora |
+//!
+//! # Sessions
+//!
+//! | what is tested | command |
+//! | --- | --- |
+//! | binds, exchange, limits, keep-alive, ending, versions, in simulated time | `cargo test -p smpp-core --test session` |
+//! | each side, state and command against the specification's matrix, written out by hand (SMPP 3.4 §2.3) | `cargo test -p smpp-core --test session matrix` |
+//! | two sessions over a link that delays, splits, stalls, loses, corrupts and breaks, with tiny random limits. After every call: exactly one outcome for each request, every bound and rate kept, every end explained. 100,000 scenarios | `cargo test --release -p smpp-core --test simulation`; `SCENARIOS=` sets the number, `SEED=` replays one |
+//! | window, sequence numbers and outcomes against a simple model | `cargo test -p smpp-core --lib model` |
+//! | recorded traces replay to the same events and octets | `smpp-core/tests/traces`, replayed by the simulation |
+//! | no allocation for a message in codec and session, nor for a receipt; an idle bound session below 1 KiB; reassembly holds what it counts | `cargo test -p smpp-core --test allocations --test receipts` |
+//!
+//! # Texts and receipts
+//!
+//! | what is tested | command |
+//! | --- | --- |
+//! | any text in every alphabet, national table and form: cut, counted independently, at most 140 octets on the air, joined again | `cargo test -p smpp-core --lib sms` |
+//! | receipts in the forms that SMSCs are known to send; a forged one is not taken for a receipt; any octets are read or refused | `cargo test -p smpp-core --test receipts` and `--lib receipt` |
+//! | segments in any order, repeated and mixed: each message whole and once, every segment accounted for, bounds kept | `cargo test -p smpp-core --lib reassemble` |
+//!
+//! # Accounts
+//!
+//! | what is tested | command |
+//! | --- | --- |
+//! | an account with failing servers, DNS, network, SMSC and application: never more connections than allowed, half-open ones included; no bind above its rate in any sliding second; one outcome for each message that agrees with what the SMSC saw; every receipt at its message, once. 20,000 scenarios | `cargo test --release -p smpp-core --test account`; `SCENARIOS=`, `SEED=` as above |
+//! | an account over sockets: the SMSC is killed under load and started again, TLS is cut inside records, a silent server is passed over, a fifth bind waits; the sums agree | `cargo test -p smpp-io-tokio --test account --test account_faults`, `cargo test -p smpp-io-std --test account` |
+//!
+//! # Adapters and servers
+//!
+//! | what is tested | command |
+//! | --- | --- |
+//! | a server: limits, timeouts, rates, 10,000 connections that never bind, deliveries to receivers that break | `cargo test -p smpp-io-tokio --test server --test faults` |
+//! | sockets, TLS 1.2 and 1.3, untrusted certificates, cut connections, each adapter against the other's server | `cargo test -p smpp-io-tokio -p smpp-io-std` |
+//! | one list of scenarios over the state machine, both forms of the blocking adapter, and tokio: the same events | `cargo test -p smpp-io-std --test scenarios` |
+//! | no deadlock with full windows in both directions over tiny buffers, handles dropped in any order, panics in user threads | `cargo test -p smpp-io-std --test deadlocks` |
+//! | a receiver (`smpp receive`) that is killed again and again acknowledges nothing that is not on disk | `cargo test -p smpp-cli --test receive` |
+//! | logs and metrics, and that they hold no texts, numbers or passwords | `cargo test -p smpp-io-tokio --all-features --test observability` |
+//! | an idle bind of a [`Server`](crate::Server) below 2¼ KiB of heap; allocations for a request | `cargo test -p smpp-io-tokio --test allocations` |
+//! | a capture is read back, checksums and sequence numbers included | `cargo test -p smpp-core --features pcap --test pcap` |
+//!
+//! # Interoperability with other SMPP software
+//!
+//! As client and as server, plain and TLS: npm `smpp` 0.5.1 and 0.6.0-rc.4; as client PyPI `smpplib` 2.2.4.
+//!
+//! ```sh
+//! .ci/interop/run
+//! ```
+//!
+//! # Speed
+//!
+//! Benches, instruction counts with limits, and their commands: [`performance`](super::performance).
+//!
+//! # Replay a random scenario
+//!
+//! A failing simulation prints its seed. This replays that scenario and prints each step:
+//!
+//! ```sh
+//! SEED=1234 cargo test -p smpp-core --test simulation -- --nocapture
+//! ```
+//!
+//! # What the compiler checks
+//!
+//! - No `unsafe` in any crate: `forbid(unsafe_code)`.
+//! - No `unwrap`, `expect`, `panic!` or indexing in library code: denied by clippy in the project's own checks.
+//! - A side cannot send a request of the other side:
+//!
+//! ```compile_fail,E0277
+//! use smpp_core::session::{Config, Instant, Session, Smsc};
+//! let mut smsc = Session::<Smsc, ()>::new(Config::default(), Instant::ZERO);
+//! smsc.request(Instant::ZERO, &smpp_core::SubmitSm::default(), ()); // an SMSC does not send submit_sm
+//! ```
+//!
+//! - Every example in this manual and in the README compiles: `cargo test -p smpp-io-tokio --doc --all-features`.

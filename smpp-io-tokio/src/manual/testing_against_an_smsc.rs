@@ -1,0 +1,226 @@
+//! How do I test my program against an SMSC?
+//!
+//! **Short answer.** Inside a test start `smpp_io_tokio::testing::Smsc` (feature `testing`): one line, a free port,
+//! receipts included. On your machine run `smpp smsc`. Both follow the rules of 8x8 unless you say otherwise, and can
+//! misbehave on purpose. For an SMSC with rules of your own put the simulator of `smpp-core` behind a
+//! [`Server`](crate::Server).
+//!
+//! # An SMSC inside a test: the feature `testing`
+//!
+//! ```sh
+//! cargo add --dev smpp-io-tokio --features testing
+//! ```
+//!
+//! ```
+//! # #[cfg(not(feature = "testing"))]
+//! # fn main() {}
+//! # #[cfg(feature = "testing")]
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use smpp_core::account::{Credentials, Message, Options};
+//! use smpp_core::provider::Provider;
+//! use smpp_core::{Address, MessageState, RegisteredDelivery, SubmitSm};
+//! use smpp_io_tokio::account::AccountConnector;
+//! use smpp_io_tokio::testing::Smsc;
+//!
+//! let smsc = Smsc::start().await?;
+//! let options = Options::new(Credentials::default(), &Provider::EIGHT_BY_EIGHT);
+//! // The endpoint has the address, the system_id and the password.
+//! let (account, _arrivals) = AccountConnector::new(&smsc.endpoint(), options).connect().await?;
+//!
+//! let template = SubmitSm {
+//!     destination: Address::international("6591234567")?,
+//!     registered_delivery: RegisteredDelivery::RECEIPT,
+//!     ..SubmitSm::default()
+//! };
+//! let mut sent = account.send(&Message::text(&template, "Hello")).await?;
+//! assert_eq!(sent.receipt().await?, MessageState::DELIVERED);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `Smsc::builder()` sets accounts, [`Rules`](smpp_core::simulator::Rules), TLS with a certificate made at run time,
+//! and `Faults`: late, missing and reordered responses, throttling, reset connections. `smsc.originate(...)` sends MO
+//! messages. The blocking twin is `smpp_io_std::testing::Smsc`.
+//!
+//! | to test | set |
+//! | --- | --- |
+//! | failed deliveries | `Rules { states: "DELIVRD=90,UNDELIV=10".parse()?, .. }` |
+//! | receipts before the `submit_sm_resp`, or none | `Rules { receipt_timing: ReceiptTiming::BeforeResponse, .. }`, `ReceiptTiming::Never` |
+//! | throttling | `Rules { throttled_percent: 20, .. }`, or a low `rate` |
+//! | `ESME_RALYBND` | `Rules { max_binds: 1, .. }` |
+//! | unanswered messages, reset connections, slow answers | `Faults { drop_percent, reset_percent, response_delay, .. }` |
+//! | reconnect | shut the SMSC down, start another one on the same port |
+//!
+//! The same rules and calls give the same decisions: the seed is part of the rules.
+//!
+//! # An SMSC on your machine
+//!
+//! ```sh
+//! cargo run --release --bin smpp -- smsc --listen 127.0.0.1:2775 --account shop:s3cret
+//! ```
+//!
+//! Connect any client to `smpp://shop:s3cret@127.0.0.1:2775`. Defaults: four binds for an account, 50 messages a second
+//! for a bind, receipts `DELIVRD` after 500 ms on any bind.
+//!
+//! | to test | add |
+//! | --- | --- |
+//! | failed deliveries | `--receipts DELIVRD=90,UNDELIV=10` |
+//! | receipts before the `submit_sm_resp` | `--receipt-delay before-response` |
+//! | MO messages, also long ones | `--mo shop --mo-text "..." --mo-count 10` |
+//! | throttling | `--rate 10`, or `--fault throttle=20` (percent) |
+//! | slow answers; answers in another order | `--fault slow=200` (ms); `--fault reorder` |
+//! | unanswered messages; reset connections | `--fault drop=5`; `--fault reset=1` (percent) |
+//! | an SMSC that does not answer `unbind` | `--fault no-unbind-resp` |
+//! | many PDUs in one packet | `--fault coalesce` |
+//! | TLS | `--tls-listen 127.0.0.1:2776 --tls-ca ca.pem` |
+//! | a script that reads events | `--json` |
+//!
+//! # An SMSC with rules of your own
+//!
+//! [`Simulator`](smpp_core::simulator::Simulator) decides what the SMSC answers and when receipts are due. This server
+//! uses it for messages, and leaves everything else to you: change `bind`, `request` or `deliver` to play the SMSC that
+//! your program must survive.
+//!
+//! ```
+//! use std::collections::HashMap;
+//! use std::sync::{Arc, Mutex};
+//! use std::time::Duration;
+//!
+//! use smpp_core::account::{Credentials, Message, Options};
+//! use smpp_core::provider::Provider;
+//! use smpp_core::session::{Config, Instant, Smsc};
+//! use smpp_core::simulator::{self, Rules, Simulator};
+//! use smpp_core::{Address, COctets, CommandStatus, MessageState, RegisteredDelivery, SubmitSm, SubmitSmResp};
+//! use smpp_io_tokio::account::Account;
+//! use smpp_io_tokio::{
+//!     Admission, BindId, BindRegistry, BindRequest, BoundSession, Inbound, Listener, Server, ServerEvent, Service,
+//! };
+//!
+//! struct Simulated {
+//!     start: tokio::time::Instant,
+//!     simulator: Mutex<Simulator>,
+//!     binds: Mutex<HashMap<BindId, simulator::BindId>>,
+//! }
+//!
+//! impl Simulated {
+//!     fn now(&self) -> Instant {
+//!         Instant::after(self.start.elapsed())
+//!     }
+//!
+//!     /// Delivers receipts when they are due.
+//!     async fn deliver(self: Arc<Self>, binds: BindRegistry) {
+//!         loop {
+//!             tokio::time::sleep(Duration::from_millis(5)).await;
+//!             loop {
+//!                 let next = self.simulator.lock().unwrap().poll_delivery(self.now());
+//!                 let Some(delivery) = next else { break };
+//!                 if binds.deliver(delivery.system_id.as_bytes(), &delivery.deliver_sm()).await.is_err() {
+//!                     self.simulator.lock().unwrap().redeliver(self.now(), delivery);
+//!                 }
+//!             }
+//!         }
+//!     }
+//! }
+//!
+//! impl Service for Simulated {
+//!     async fn bind(&self, request: &BindRequest) -> Result<Admission, CommandStatus> {
+//!         self.simulator.lock().unwrap().authenticate(&request.bind())?;
+//!         Ok(Admission::default())
+//!     }
+//!
+//!     async fn request(&self, bound: &BoundSession, request: Inbound<Smsc>) {
+//!         let Inbound::SubmitSm(message) = request else { return };
+//!         let Some(bind) = self.binds.lock().unwrap().get(&bound.id()).copied() else { return };
+//!         let answer = self.simulator.lock().unwrap().submit(self.now(), bind, &message.get());
+//!         let answer = answer.as_deref().map_err(|status| *status).map(|id| SubmitSmResp {
+//!             message_id: COctets::new(id.as_bytes()).unwrap_or_default(),
+//!             ..SubmitSmResp::default()
+//!         });
+//!         let _ = message.respond(answer);
+//!     }
+//!
+//!     fn event(&self, event: ServerEvent<'_>) {
+//!         let mut binds = self.binds.lock().unwrap();
+//!         match event {
+//!             ServerEvent::Bound(bound) => {
+//!                 let id = self.simulator.lock().unwrap().admit(bound.system_id(), bound.mode());
+//!                 binds.extend(id.map(|id| (bound.id(), id)));
+//!             }
+//!             ServerEvent::Ended { bound, .. } => {
+//!                 if let Some(id) = binds.remove(&bound.id()) {
+//!                     self.simulator.lock().unwrap().release(id);
+//!                 }
+//!             }
+//!             _ => {}
+//!         }
+//!     }
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let rules = Rules { receipt_delay: Duration::from_millis(20), ..Rules::default() };
+//!     let mut simulator = Simulator::new(rules);
+//!     simulator.add_account("shop", "s3cret");
+//!     let smsc = Arc::new(Simulated {
+//!         start: tokio::time::Instant::now(),
+//!         simulator: Mutex::new(simulator),
+//!         binds: Mutex::default(),
+//!     });
+//!     let listener = Listener::bind("127.0.0.1:0", Config::default()).await?;
+//!     let server = Server::builder(Arc::clone(&smsc)).listen(listener).start()?;
+//!     tokio::spawn(smsc.deliver(server.binds().clone()));
+//!     let url = format!("smpp://{}", server.local_addrs()[0]);
+//!
+//!     // From here on: your program under test.
+//!     let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::EIGHT_BY_EIGHT);
+//!     let (account, _arrivals) = Account::connect(&url, options).await?;
+//!     let template = SubmitSm {
+//!         destination: Address::international("6591234567")?,
+//!         registered_delivery: RegisteredDelivery::RECEIPT,
+//!         ..SubmitSm::default()
+//!     };
+//!     let mut sent = account.send(&Message::text(&template, "Hello")).await?;
+//!     assert_eq!(sent.receipt().await?, MessageState::DELIVERED);
+//!     assert!(account.shutdown(Duration::from_secs(1)).await.is_empty());
+//!     Ok(())
+//! }
+//! ```
+//!
+//! [`Service::transport`](crate::Service::transport) can wrap the stream to test slow or broken networks.
+//!
+//! # Both ends in memory, with simulated time
+//!
+//! [`start`](crate::start) runs a session over any stream. With `tokio::io::duplex` no socket is needed, and with
+//! tokio's paused clock (feature `test-util`) timeouts cost no time:
+//!
+//! ```
+//! use smpp_core::session::{Config, Esme, Smsc};
+//! use smpp_core::{Bind, BindResp, CommandStatus, SubmitSm};
+//! use smpp_io_tokio::{Inbound, RequestError, start};
+//!
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let (near, far) = tokio::io::duplex(64 * 1024);
+//!     let (client, _inbox) = start::<Esme, _>(near, Config::default());
+//!     let (_peer, mut inbox) = start::<Smsc, _>(far, Config::default());
+//!     tokio::spawn(async move {
+//!         while let Some(request) = inbox.recv().await {
+//!             match request {
+//!                 Inbound::Bind(bind) => drop(bind.respond(Ok(BindResp::default()))),
+//!                 Inbound::SubmitSm(message) => drop(message.refuse(CommandStatus::RINVDSTADR)),
+//!                 _ => {}
+//!             }
+//!         }
+//!     });
+//!     client.bind(&Bind::default()).await?;
+//!     let refused = client.submit(&SubmitSm::default()).await.err();
+//!     assert_eq!(refused, Some(RequestError::Refused(CommandStatus::RINVDSTADR)));
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Without I/O
+//!
+//! [`smpp_core::session::Session`] and [`smpp_core::account::Account`] have no clock and no sockets: tests pass octets
+//! and time, and are deterministic. See [`embedding_the_core`](super::embedding_the_core).

@@ -1,0 +1,151 @@
+//! How do I use TLS: smpps, my own certificate authority, client certificates, the server side?
+//!
+//! **Short answer.** Write `smpps://` in the URL: the connection speaks TLS 1.2 or 1.3 from the first octet, and the
+//! server's certificate must be valid for the host in the URL and signed by an authority that the operating system
+//! trusts. For another authority pass [`tls::ca_file`] to `.tls(...)`; for anything else pass your own
+//! `rustls::ClientConfig`.
+//!
+//! # Ports and versions
+//!
+//! | URL | port unless given | transport |
+//! | --- | --- | --- |
+//! | `smpp://host` | 2775 | plain TCP |
+//! | `smpps://host` | 2776 | TLS from the first octet; there is no STARTTLS in SMPP |
+//!
+//! Both sides offer TLS 1.2 and 1.3 with the safe defaults of [`rustls`] (0.23) and its `ring` provider. There is no
+//! option to skip the verification of the certificate.
+//!
+//! # Trust your own certificate authority
+//!
+//! ```no_run
+//! use smpp_core::account::{Credentials, Options};
+//! use smpp_core::provider::Provider;
+//! use smpp_core::{Bind, Endpoint};
+//! use smpp_io_tokio::account::AccountConnector;
+//! use smpp_io_tokio::{Connector, tls};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let trusted = tls::ca_file("company-ca.pem".as_ref())?; // only this authority, not the system's
+//! let endpoint: Endpoint = "smpps://smsc.example:3550".parse()?;
+//!
+//! let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
+//! let (account, _arrivals) = AccountConnector::new(&endpoint, options).tls(trusted.clone()).connect().await?;
+//!
+//! // The same for a single session.
+//! let (client, _inbox) = Connector::new().tls(trusted).connect(&endpoint).await?;
+//! # let _ = (account, client.bind(&Bind::default()).await);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | function | trusts |
+//! | --- | --- |
+//! | [`tls::system_roots`] (used when `.tls` is not called) | the authorities of the operating system |
+//! | [`tls::ca_file`] | the certificates in one PEM file, and no others |
+//! | [`tls::client`] | a `rustls::RootCertStore` of yours |
+//!
+//! Without `.tls(...)` the system's certificates are read again for each connection. With it, all connections share one
+//! configuration, which also lets rustls resume TLS sessions.
+//!
+//! # Client certificates, or only TLS 1.3: your own `ClientConfig`
+//!
+//! Add the same version of rustls to your program (`cargo add rustls@0.23 --no-default-features --features
+//! ring,std,tls12`).
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use rustls::pki_types::pem::PemObject;
+//! use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+//! use rustls::{ClientConfig, RootCertStore};
+//! use smpp_io_tokio::Connector;
+//!
+//! # fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut roots = RootCertStore::empty();
+//! for certificate in CertificateDer::pem_file_iter("provider-ca.pem")? {
+//!     roots.add(certificate?)?;
+//! }
+//! let chain = CertificateDer::pem_file_iter("client.pem")?.collect::<Result<Vec<_>, _>>()?;
+//! let key = PrivateKeyDer::from_pem_file("client.key")?;
+//! let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+//!     .with_protocol_versions(&[&rustls::version::TLS13])?
+//!     .with_root_certificates(roots)
+//!     .with_client_auth_cert(chain, key)?;
+//! let connector = Connector::new().tls(Arc::new(config));
+//! # drop(connector);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Which host name is verified
+//!
+//! The host of the URL, also if you resolve it to addresses of your own
+//! ([`AccountConnector::resolver`](crate::account::AccountConnector::resolver)). If the URL has an IP address, the
+//! certificate must list that address.
+//!
+//! # Server side
+//!
+//! ```no_run
+//! use smpp_core::session::Config;
+//! use smpp_io_tokio::{Listener, Server, Service, tls};
+//!
+//! # async fn example(service: impl Service) -> Result<(), Box<dyn std::error::Error>> {
+//! let tls = tls::server_files("chain.pem".as_ref(), "key.pem".as_ref())?; // the server's own certificate first
+//! let server = Server::builder(service)
+//!     .listen(Listener::bind("0.0.0.0:2776", Config::default()).await?.tls(tls))
+//!     .start()?;
+//! # drop(server);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`tls::server`] takes certificates and key from memory. To demand client certificates, pass a `rustls::ServerConfig`
+//! of your own to [`Listener::tls`](crate::Listener::tls). The handshake and the bind together have
+//! [`Config::session_init_timeout`](smpp_core::session::Config::session_init_timeout) (10 s).
+//! [`BindRequest::is_tls`](crate::BindRequest::is_tls) lets a [`Service`](crate::Service) refuse binds without TLS.
+//!
+//! # Errors and what to do
+//!
+//! | error | text | cause | do |
+//! | --- | --- | --- | --- |
+//! | [`TlsError::Certificate`] | the peer's certificate was rejected | unknown authority, expired, or for another host | `ca_file` with the right authority; check the host in the URL and the clock |
+//! | [`TlsError::Protocol`] with an invalid message | the peer does not speak TLS on this port | plain port | use `smpp://`, or the TLS port |
+//! | [`TlsError::Protocol`] | rustls' own text | no common version, or an alert of the server (for example: client certificate required) | own `ClientConfig` |
+//! | [`TlsError::Io`] | the I/O error | the server closed the connection, often for an address that is not on its allow list | ask the provider |
+//! | [`TlsError::NoRoots`] | no trusted certificate authority | minimal container | install `ca-certificates`, or `ca_file` |
+//! | [`TlsError::ServerName`] | neither a DNS name nor an IP address | bad host in the URL | fix it |
+//! | `TlsError::Pem` | the path and the cause | PEM file missing, or without certificates or key | fix it |
+//!
+//! Where they appear:
+//!
+//! | API | as |
+//! | --- | --- |
+//! | [`Connector::connect`](crate::Connector::connect) | [`ConnectError::Tls`](crate::ConnectError::Tls), [`ConnectError::Timeout`](crate::ConnectError::Timeout) |
+//! | [`AccountConnector::connect`](crate::account::AccountConnector::connect) | [`AccountError::Untrusted`](crate::account::AccountError::Untrusted) once all addresses were tried and the last one's certificate was not accepted; after other failures it is tried again, and [`AccountError::Timeout`](crate::account::AccountError::Timeout) has the last error |
+//! | a running account | [`LinkEvent::ConnectFailed`](smpp_core::account::LinkEvent::ConnectFailed) with `failure: Untrusted` or `Network`; the account goes on trying |
+//! | [`Server`](crate::Server) | [`ServerEvent::NotBound`](crate::ServerEvent::NotBound) with [`AcceptError::Tls`](crate::AcceptError::Tls) |
+//!
+//! # Test TLS on your machine
+//!
+//! ```sh
+//! cargo run --release --bin smpp -- smsc --tls-listen 127.0.0.1:2776 --tls-ca ca.pem --account shop:s3cret
+//! ```
+//!
+//! makes a certificate for `localhost` and writes its authority to `ca.pem`: connect to `smpps://localhost` with
+//! `ca_file`. What is inside TLS can still be captured: [`observability`](super::observability).
+//!
+//! # Blocking crate
+//!
+//! `smpp_io_std::tls` has `system_roots` (feature `native-roots`, on by default), `ca_file`, `ca_pem` (PEM from
+//! memory), `server` and `server_files`. `Connector::tls`, `AccountConnector::tls` and `Listener::tls` take the same
+//! rustls types.
+//!
+//! [`TlsError::Certificate`]: crate::TlsError::Certificate
+//! [`TlsError::Io`]: crate::TlsError::Io
+//! [`TlsError::NoRoots`]: crate::TlsError::NoRoots
+//! [`TlsError::Protocol`]: crate::TlsError::Protocol
+//! [`TlsError::ServerName`]: crate::TlsError::ServerName
+//! [`tls::ca_file`]: crate::tls::ca_file
+//! [`tls::client`]: crate::tls::client
+//! [`tls::server`]: crate::tls::server
+//! [`tls::system_roots`]: crate::tls::system_roots

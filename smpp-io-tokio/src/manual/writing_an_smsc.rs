@@ -1,0 +1,205 @@
+//! How do I write an SMSC, a gateway or a test server that ESMEs bind to?
+//!
+//! **Short answer.** Implement [`Service`]: `bind` decides who may bind, `request` answers each message. Give it to a
+//! [`Server`] with [`Listener`]s and [`ServerLimits`]. The server accepts, does TLS, keeps the limits, answers
+//! `enquire_link` and `unbind`, and routes deliveries to the binds of an account.
+//!
+//! # A small SMSC with receipts
+//!
+//! ```no_run
+//! use std::sync::atomic::{AtomicU64, Ordering};
+//! use std::time::Duration;
+//!
+//! use smpp_core::session::{Config, Rate, Smsc};
+//! use smpp_core::sms::Receipt;
+//! use smpp_core::{COctets, CommandStatus, DeliverSm, RegisteredDelivery, ShortMessage, SubmitSmResp};
+//! use smpp_io_tokio::{
+//!     Admission, BindRequest, BoundSession, Inbound, Listener, Server, ServerEvent, ServerLimits, Service,
+//! };
+//! use tokio::sync::mpsc;
+//!
+//! /// A message whose receipt is due: for which account, its id.
+//! type Due = (Vec<u8>, String);
+//!
+//! struct Gateway {
+//!     messages: AtomicU64,
+//!     due: mpsc::Sender<Due>,
+//! }
+//!
+//! impl Service for Gateway {
+//!     async fn bind(&self, request: &BindRequest) -> Result<Admission, CommandStatus> {
+//!         let bind = request.bind();
+//!         match bind.system_id.as_bytes() {
+//!             b"shop" if !request.is_tls() => Err(CommandStatus::RBINDFAIL),
+//!             b"shop" if bind.password.equals(b"s3cret") => {
+//!                 // Limits of this account, instead of those of the server.
+//!                 Ok(Admission { binds: Some(2), rate: Some(Rate::per_second(100)), ..Admission::default() })
+//!             }
+//!             b"shop" => Err(CommandStatus::RINVPASWD),
+//!             _ => Err(CommandStatus::RINVSYSID),
+//!         }
+//!     }
+//!
+//!     async fn request(&self, bound: &BoundSession, request: Inbound<Smsc>) {
+//!         // Any other request is dropped here, which refuses it.
+//!         let Inbound::SubmitSm(message) = request else { return };
+//!         let id = self.messages.fetch_add(1, Ordering::Relaxed).to_string();
+//!         let wants_receipt = message.get().registered_delivery.contains(RegisteredDelivery::RECEIPT);
+//!         let message_id = COctets::new(id.as_bytes()).unwrap_or_default();
+//!         let answered = message.respond(Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }));
+//!         if answered.is_ok() && wants_receipt {
+//!             let _ = self.due.send((bound.system_id().to_vec(), id)).await;
+//!         }
+//!     }
+//!
+//!     fn event(&self, event: ServerEvent<'_>) {
+//!         if let ServerEvent::BindRefused { address, status, .. } = event {
+//!             eprintln!("{address}: bind refused: {status}");
+//!         }
+//!     }
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let (due, mut receipts) = mpsc::channel::<Due>(10_000);
+//!     let tls = smpp_io_tokio::tls::server_files("chain.pem".as_ref(), "key.pem".as_ref())?;
+//!     let config = Config { max_unanswered: 1_000, window: 100, ..Config::default() };
+//!     let server = Server::builder(Gateway { messages: AtomicU64::new(1), due })
+//!         .limits(ServerLimits { binds_per_account: 4, rate: Some(Rate::per_second(50)), ..ServerLimits::default() })
+//!         .system_id("gateway".try_into()?)
+//!         .listen(Listener::bind("0.0.0.0:2776", config).await?.tls(tls))
+//!         .start()?;
+//!
+//!     let binds = server.binds().clone();
+//!     tokio::spawn(async move {
+//!         while let Some((system_id, id)) = receipts.recv().await {
+//!             let receipt = Receipt { id: id.as_bytes(), stat: b"DELIVRD", err: Some(b"000"), ..Receipt::default() };
+//!             let mut text = Vec::new();
+//!             receipt.emit(&mut text);
+//!             let message = DeliverSm {
+//!                 esm_class: receipt.esm_class(),
+//!                 short_message: ShortMessage::new(&text).unwrap_or_default(),
+//!                 ..DeliverSm::default()
+//!             };
+//!             if let Err(error) = binds.deliver(&system_id, &message).await {
+//!                 eprintln!("receipt {id} was not delivered: {error}"); // keep it, try again later
+//!             }
+//!         }
+//!     });
+//!     tokio::signal::ctrl_c().await?;
+//!     server.shutdown(Duration::from_secs(10)).await;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Bind decisions
+//!
+//! | `bind` returns | the ESME sees |
+//! | --- | --- |
+//! | `Ok(Admission::default())` | bound, under the server's limits |
+//! | `Ok(Admission { binds, rate })` | bound, under limits of its own |
+//! | `Err(status)` | the bind refused with that status; then the connection ends |
+//! | nothing within [`ServerLimits::decision_timeout`] (5 s), or it panics | `ESME_RBINDFAIL` |
+//! | `Ok`, but the account has as many binds as allowed | `ESME_RALYBND` |
+//!
+//! `bind` may await a database. Compare passwords with [`Password::equals`](smpp_core::Password::equals): it takes
+//! constant time. From accept to the answered bind, TLS included, a connection has [`Config::session_init_timeout`] (10
+//! s).
+//!
+//! # Answer requests
+//!
+//! [`Service::request`] is called for one request of a session after another. Each call runs until its first wait; from
+//! there the calls of one bind run side by side, at most [`Config::max_unanswered`] (256). Answers may therefore leave
+//! in another order than the requests came; SMPP allows that. Keep an [`InboundRequest`](crate::InboundRequest) to
+//! answer it later, from any task. Dropped unanswered, it is answered with an error (`submit_sm`: `ESME_RSYSERR`). When
+//! the session ends, running calls are dropped at their next await: spawn what must finish. A panic refuses that
+//! request only.
+//!
+//! The fastest way is [`Handle::respond_inline`](crate::Handle::respond_inline) on [`BoundSession::peer`]: it answers
+//! where the request is read, without a copy or a queue. It must not wait, and the server's rate limit does not count
+//! what is answered this way.
+//!
+//! # Deliver messages and receipts
+//!
+//! [`Server::deliver`] and [`BindRegistry::deliver`] choose the receiving bind of the account with the fewest
+//! outstanding deliveries; if it ends before the request has left, the next one. They wait for the window of the bind
+//! ([`Config::window`], [`Config::rate`]).
+//!
+//! | result | meaning | do |
+//! | --- | --- | --- |
+//! | `Ok(_)` | acknowledged | forget it |
+//! | `Err(NeverSent(NoBind))` | no receiver or transceiver is bound | keep it, try after the next [`ServerEvent::Bound`] |
+//! | `Err(Refused(ESME_RX_T_APPN))` | the ESME asks for redelivery | try again later |
+//! | `Err(Refused(_))` | the ESME does not want it | drop it, or try a few times |
+//! | `Err(Unanswered(_))` | the ESME may have it | deliver again: it may arrive twice |
+//!
+//! To deliver on one bind use `bound.peer().deliver(...)`. To end a bind: `bound.peer().unbind().await`. `outbind` and
+//! `alert_notification` are sent with [`Peer::notify`](crate::Handle::notify).
+//!
+//! # Limits
+//!
+//! | limit | default | above it |
+//! | --- | --- | --- |
+//! | [`ServerLimits::connections`] | 1,000 | the oldest connection without a bind is closed; if there is none, the new one is rejected |
+//! | [`ServerLimits::connections_per_address`] (for IPv6: one /64 network) | 100 | the same, for that address |
+//! | [`ServerLimits::binds_per_account`] | 10 | `ESME_RALYBND` |
+//! | [`ServerLimits::rate`], messages a second of one bind | none | `ESME_RTHROTTLED` |
+//!
+//! Bound sessions are never closed to make room. Keep `connections` below the number of files that the process may
+//! open. An idle bind takes less than 2¼ KiB of heap.
+//!
+//! # Sessions on the server side
+//!
+//! The [`Config`] of the [`Listener`] holds for its sessions. The server sends `enquire_link` after 30 s of silence;
+//! set `inactivity_timeout` to unbind ESMEs that send no messages. ESMEs of SMPP 3.3 get no TLVs.
+//!
+//! # Accept connections yourself
+//!
+//! [`Listener::accept`](crate::Listener::accept),
+//! [`IncomingConnection::bind_request`](crate::IncomingConnection::bind_request) and
+//! [`BindRequest::accept`](crate::BindRequest::accept) give a [`Peer`](crate::Peer) and its [`Inbox`](crate::Inbox)
+//! without a [`Server`]. Then limits, registry and rates are yours.
+//!
+//! ```no_run
+//! use smpp_core::COctets;
+//! use smpp_core::session::Config;
+//! use smpp_io_tokio::{Inbound, Listener};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let listener = Listener::bind("127.0.0.1:2775", Config::default()).await?;
+//! let request = listener.accept().await?.bind_request().await?;
+//! let (peer, mut inbox) = request.accept(COctets::new(b"smsc")?)?;
+//! while let Some(request) = inbox.recv().await {
+//!     if let Inbound::SubmitSm(message) = request {
+//!         message.accept()?;
+//!     }
+//! }
+//! println!("{}", peer.closed().await);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Blocking crate
+//!
+//! `smpp_io_std::Server` has the same shape with two threads for each connection; its `Service::request` is called for
+//! one request at a time, its limits have no rate, and a connection above a limit is closed at once.
+//!
+//! [`BindRegistry::deliver`]: crate::BindRegistry::deliver
+//! [`BoundSession::peer`]: crate::BoundSession::peer
+//! [`Config`]: smpp_core::session::Config
+//! [`Config::max_unanswered`]: smpp_core::session::Config::max_unanswered
+//! [`Config::rate`]: smpp_core::session::Config::rate
+//! [`Config::session_init_timeout`]: smpp_core::session::Config::session_init_timeout
+//! [`Config::window`]: smpp_core::session::Config::window
+//! [`Listener`]: crate::Listener
+//! [`Server`]: crate::Server
+//! [`Server::deliver`]: crate::Server::deliver
+//! [`ServerEvent::Bound`]: crate::ServerEvent::Bound
+//! [`ServerLimits`]: crate::ServerLimits
+//! [`ServerLimits::binds_per_account`]: crate::ServerLimits::binds_per_account
+//! [`ServerLimits::connections`]: crate::ServerLimits::connections
+//! [`ServerLimits::connections_per_address`]: crate::ServerLimits::connections_per_address
+//! [`ServerLimits::decision_timeout`]: crate::ServerLimits::decision_timeout
+//! [`ServerLimits::rate`]: crate::ServerLimits::rate
+//! [`Service`]: crate::Service
+//! [`Service::request`]: crate::Service::request

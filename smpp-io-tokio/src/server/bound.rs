@@ -1,0 +1,140 @@
+//! One bound ESME.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use smpp_core::BindMode;
+use smpp_core::session::{State, Stats};
+use tokio::time::Instant;
+
+use crate::handle::Peer;
+
+/// Identifies a bind. A server never uses an id twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BindId(pub(super) u64);
+
+impl fmt::Display for BindId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One bound ESME. Cheap to clone.
+///
+/// ```no_run
+/// # fn example(server: &smpp_io_tokio::Server) {
+/// for bound in server.binds().list() {
+///     let received = bound.stats().received.total().requests;
+///     println!("{} from {}: {received}", bound.system_id().escape_ascii(), bound.peer_addr());
+/// }
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct BoundSession(Arc<Inner>);
+
+struct Inner {
+    id: BindId,
+    system_id: Box<[u8]>,
+    mode: BindMode,
+    address: SocketAddr,
+    tls: bool,
+    since: Instant,
+    peer: Peer,
+    /// Calls of `BindRegistry::deliver` without an outcome, those that wait for capacity included.
+    delivering: AtomicU32,
+}
+
+impl BoundSession {
+    pub(super) fn new(
+        id: BindId,
+        (system_id, mode): (&[u8], BindMode),
+        (address, tls): (SocketAddr, bool),
+        peer: Peer,
+    ) -> Self {
+        let (since, delivering) = (Instant::now(), AtomicU32::new(0));
+        let system_id = system_id.into();
+        Self(Arc::new(Inner { id, system_id, mode, address, tls, since, peer, delivering }))
+    }
+
+    /// Returns the id of the bind.
+    pub fn id(&self) -> BindId {
+        self.0.id
+    }
+
+    /// Returns the system_id of the account.
+    pub fn system_id(&self) -> &[u8] {
+        &self.0.system_id
+    }
+
+    /// Returns the mode of the bind: transmitter, receiver or transceiver.
+    pub fn mode(&self) -> BindMode {
+        self.0.mode
+    }
+
+    /// Returns the address of the ESME.
+    pub fn peer_addr(&self) -> SocketAddr {
+        self.0.address
+    }
+
+    /// Returns whether the connection uses TLS.
+    pub fn is_tls(&self) -> bool {
+        self.0.tls
+    }
+
+    /// Returns when the ESME has bound.
+    pub fn since(&self) -> Instant {
+        self.0.since
+    }
+
+    /// Returns the counters of the session.
+    pub fn stats(&self) -> Stats {
+        self.0.peer.stats()
+    }
+
+    /// Returns the handle of the session: it delivers on this bind, and ends it.
+    pub fn peer(&self) -> &Peer {
+        &self.0.peer
+    }
+
+    /// Returns whether the session is neither unbinding nor closed.
+    pub(super) fn is_alive(&self) -> bool {
+        !matches!(self.0.peer.state(), State::Unbinding | State::Closed)
+    }
+
+    /// Aborts the session without waiting for its end.
+    pub(super) fn abort(&self) {
+        self.0.peer.shared.with(|core, _| core.session.abort());
+    }
+
+    /// Returns the number of requests to the ESME without an outcome.
+    pub(super) fn load(&self) -> u32 {
+        self.0.delivering.load(Ordering::Relaxed).max(self.stats().in_flight.into())
+    }
+
+    /// Counts a delivery until the guard is dropped.
+    pub(super) fn begin_delivery(&self) -> DeliveryGuard<'_> {
+        self.0.delivering.fetch_add(1, Ordering::Relaxed);
+        DeliveryGuard(&self.0)
+    }
+}
+
+impl fmt::Debug for BoundSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BoundSession")
+            .field("id", &self.id().0)
+            .field("system_id", &format_args!("{}", self.system_id().escape_ascii()))
+            .field("mode", &self.mode())
+            .field("peer_addr", &self.peer_addr())
+            .finish_non_exhaustive()
+    }
+}
+
+pub(super) struct DeliveryGuard<'a>(&'a Inner);
+
+impl Drop for DeliveryGuard<'_> {
+    fn drop(&mut self) {
+        self.0.delivering.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,229 @@
+//! What the driver and the handles of one connection share: the session behind a lock, and the tasks that wait on it.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use bytes::Bytes;
+use smpp_core::session::{Config, Event, Instant, Readiness, Refusal, Reply, Request, Role, Session};
+use smpp_core::{
+    Bind, BroadcastSm, CancelBroadcastSm, CancelSm, DataSm, DeliverSm, Frame, Operation, QueryBroadcastSm,
+    QuerySm, ReplaceSm, SubmitMulti, SubmitSm,
+};
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use crate::error::End;
+use crate::macros::with_requests;
+use crate::responder::{DriverSession, InlineHandler, Responder};
+use crate::telemetry::session::SessionTelemetry;
+use crate::wait::{PendingRequests, WaitQueue, WakeList};
+
+/// What the driver and the handles of one connection share.
+pub(crate) struct Shared<R: Role> {
+    core: Mutex<Core<R>>,
+    pub(crate) clock: Clock,
+    /// Notified when the session has ended.
+    pub(crate) ended: Notify,
+}
+
+pub(crate) struct Core<R: Role> {
+    pub(crate) session: DriverSession<R>,
+    /// Responds to requests before they reach the inbox.
+    pub(crate) inline_handler: Option<InlineHandler<R>>,
+    /// The requests in flight. The tag of a request is its slot.
+    pub(crate) pending: PendingRequests,
+    /// The requests that wait for capacity.
+    pub(crate) wait_queue: WaitQueue,
+    /// When the rate limit allows the first waiting request, if that is what it waits for.
+    pub(crate) rate_limited_until: Option<Instant>,
+    /// The peer's requests that the application has not fetched: `max_unanswered` at most. Notifications beyond that are
+    /// dropped.
+    pub(crate) inbox: VecDeque<Queued>,
+    pub(crate) max_unanswered: usize,
+    /// Whether the `Inbox` still exists.
+    pub(crate) inbox_open: bool,
+    /// The waker of the task that waits in `Inbox::recv`.
+    pub(crate) inbox_waker: Option<Waker>,
+    /// The number of handles. At zero the session unbinds.
+    pub(crate) handles: usize,
+    pub(crate) end: Option<End>,
+    /// The error of the transport, until the session ends with it.
+    pub(crate) transport_error: Option<Arc<io::Error>>,
+    /// The waker of the driver, while it is idle.
+    pub(crate) driver_waker: Option<Waker>,
+    /// The time of the first change since the driver was idle.
+    now: Instant,
+    pub(crate) telemetry: SessionTelemetry,
+}
+
+macro_rules! queued {
+    ($($(#[$meta:meta])* $name:ident,)+) => {
+        /// An entry of the inbox.
+        pub(crate) enum Queued {
+            $($name(Frame<Bytes>, Reply<$name<'static>>),)+
+            Notification(Frame<Bytes>),
+        }
+
+        impl<R: Role> Core<R> {
+            /// Puts the request into the inbox, or refuses it if there is none.
+            fn queue_request(&mut self, request: Request<'_>, frame: Frame<&[u8]>) {
+                match request {
+                    $(Request::$name(_, reply) => self.queue(frame, reply, Queued::$name),)+
+                    // If the session has ended, the peer sees no response: it has to assume that the request was not accepted.
+                    other => drop(self.session.refuse(other)),
+                }
+            }
+        }
+    };
+}
+
+with_requests!(queued);
+
+impl<R: Role> Shared<R> {
+    pub(crate) fn new(config: Config) -> Arc<Self> {
+        let core = Core {
+            session: Session::with_observer(config, Instant::ZERO, None),
+            inline_handler: None,
+            pending: PendingRequests::default(),
+            wait_queue: WaitQueue::default(),
+            rate_limited_until: None,
+            inbox: VecDeque::new(),
+            max_unanswered: config.max_unanswered.max(1).into(),
+            inbox_open: true,
+            inbox_waker: None,
+            handles: 0,
+            end: None,
+            transport_error: None,
+            driver_waker: None,
+            now: Instant::ZERO,
+            telemetry: SessionTelemetry::new(R::SIDE),
+        };
+        Arc::new(Self { core: Mutex::new(core), clock: Clock::start(), ended: Notify::new() })
+    }
+
+    /// Locks the session. A poisoned lock is used as it is: a call of the session that panics leaves it consistent.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Core<R>> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Calls `act` with the locked session, then wakes the driver.
+    ///
+    /// All calls between two turns of the driver get the time of the first one, so that the clock is read once. Their
+    /// output leaves in one write.
+    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Core<R>, Instant) -> T) -> T {
+        let mut core = self.lock();
+        if core.driver_waker.is_some() || core.end.is_some() {
+            core.now = self.clock.now();
+        }
+        let now = core.now;
+        let value = act(&mut core, now);
+        // Taken after `act`: if an observer panics in there, the next caller still wakes the driver.
+        let driver = core.driver_waker.take();
+        drop(core);
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+        value
+    }
+}
+
+impl<R: Role> Core<R> {
+    /// Handles the event that `next` returns, and adds the tasks to wake to `wake`. Returns whether there was an event.
+    #[inline(always)]
+    pub(crate) fn dispatch<'b>(
+        &mut self,
+        wake: &mut WakeList,
+        next: impl FnOnce(&mut DriverSession<R>) -> Option<Event<'b, u32>>,
+    ) -> bool {
+        let event = next(&mut self.session);
+        if let Some(event) = &event {
+            self.telemetry.record(event, self.transport_error.as_deref());
+        }
+        match event {
+            Some(Event::Outcome { tag, outcome, .. }) => {
+                wake.add(self.pending.complete(tag, outcome));
+            }
+            Some(event) => self.handle_event(event, wake),
+            None => return false,
+        }
+        true
+    }
+
+    /// Handles an event that is not the outcome of a request.
+    fn handle_event(&mut self, event: Event<'_, u32>, wake: &mut WakeList) {
+        match event {
+            Event::Request { request, frame, .. } => {
+                let responder = Responder { session: &mut self.session };
+                let unhandled = match &mut self.inline_handler {
+                    Some(handler) => handler(request, responder),
+                    None => Some(request),
+                };
+                if let Some(request) = unhandled {
+                    self.queue_request(request, frame);
+                    wake.add(self.inbox_waker.take());
+                }
+            }
+            Event::Notification { frame, .. }
+                if self.inbox_open && self.inbox.len() < self.max_unanswered =>
+            {
+                let frame = Frame::new(Bytes::copy_from_slice(frame.octets()));
+                self.inbox.extend(frame.map(Queued::Notification));
+                wake.add(self.inbox_waker.take());
+            }
+            Event::Closed(reason) => {
+                self.end = Some(End { reason, error: self.transport_error.take() });
+                self.wait_queue.take_wakers(usize::MAX).for_each(|waker| wake.add(Some(waker)));
+                wake.add(self.inbox_waker.take());
+            }
+            // The session counts the others, and has answered them if they have a response.
+            _ => {}
+        }
+    }
+
+    /// Returns how many requests of the wait queue the session may accept now.
+    pub(crate) fn capacity(&mut self, now: Instant) -> usize {
+        if self.wait_queue.is_empty() || self.rate_limited_until.is_some_and(|at| at > now) {
+            return 0;
+        }
+        self.rate_limited_until = None;
+        match self.session.readiness(now) {
+            Readiness::Ready { capacity } => capacity.into(),
+            Readiness::Refusing(Refusal::WindowFull | Refusal::OutputFull) => 0,
+            // Any other reason is found by the first request when it tries.
+            Readiness::Refusing(_) => 1,
+        }
+    }
+
+    /// Takes the waker of the first request in the queue if the session may accept it now.
+    pub(crate) fn next_waiter(&mut self, now: Instant) -> Option<Waker> {
+        let capacity = self.capacity(now);
+        self.wait_queue.take_wakers(capacity.min(1)).next()
+    }
+
+    /// Frees the memory of empty collections.
+    pub(crate) fn shrink(&mut self) {
+        self.pending.shrink();
+        if self.inbox.is_empty() {
+            self.inbox = VecDeque::new();
+        }
+    }
+
+    fn queue<O: Operation>(
+        &mut self,
+        frame: Frame<&[u8]>,
+        reply: Reply<O>,
+        queued: fn(Frame<Bytes>, Reply<O>) -> Queued,
+    ) {
+        if self.inbox.capacity() == 0 {
+            // The first request is the bind, and in many sessions the only one.
+            self.inbox.reserve_exact(1);
+        }
+        match Frame::new(Bytes::copy_from_slice(frame.octets())) {
+            Some(frame) if self.inbox_open => self.inbox.push_back(queued(frame, reply)),
+            // Fails if the session has ended: then no response is needed.
+            _ => drop(self.session.respond(reply, Err(O::UNANSWERED))),
+        }
+    }
+}

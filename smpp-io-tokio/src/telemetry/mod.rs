@@ -1,0 +1,11 @@
+//! What the features `tracing` and `metrics` record while sessions and accounts run. Without these features the types here
+//! have no size and their methods do nothing.
+//!
+//! This module depends on the core only: `crate::metrics` reads the counters and publishes them.
+
+pub(crate) mod account;
+#[cfg(feature = "metrics")]
+pub(crate) mod counters;
+pub(crate) mod session;
+#[cfg(feature = "tracing")]
+mod trace;

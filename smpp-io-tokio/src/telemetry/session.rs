@@ -1,0 +1,69 @@
+//! Records the events of one session.
+
+use std::io;
+use std::net::SocketAddr;
+
+use smpp_core::session::{Event, Side};
+use smpp_core::{COctets, CommandStatus};
+
+#[cfg(feature = "metrics")]
+use super::counters::RequestCounters;
+#[cfg(feature = "tracing")]
+use super::trace::SessionTrace;
+
+/// The span and the counters of one session.
+pub(crate) struct SessionTelemetry {
+    #[cfg(feature = "tracing")]
+    trace: SessionTrace,
+    #[cfg(feature = "metrics")]
+    pub(crate) requests: RequestCounters,
+}
+
+#[cfg_attr(not(feature = "tracing"), expect(clippy::unused_self, reason = "only the trace uses it"))]
+impl SessionTelemetry {
+    pub(crate) fn new(side: Side) -> Self {
+        #[cfg(not(feature = "tracing"))]
+        let _ = side;
+        Self {
+            #[cfg(feature = "tracing")]
+            trace: SessionTrace::new(side),
+            #[cfg(feature = "metrics")]
+            requests: RequestCounters::default(),
+        }
+    }
+
+    /// Records the address of the peer.
+    pub(crate) fn connected(&self, peer: SocketAddr) {
+        #[cfg(feature = "tracing")]
+        self.trace.connected(peer);
+        #[cfg(not(feature = "tracing"))]
+        let _ = peer;
+    }
+
+    /// Records the system_id of a bind.
+    pub(crate) fn bind_requested(&self, system_id: COctets<'_, 16>) {
+        #[cfg(feature = "tracing")]
+        self.trace.bind_requested(system_id);
+        #[cfg(not(feature = "tracing"))]
+        let _ = system_id;
+    }
+
+    /// Records the status of a bind response.
+    pub(crate) fn bind_answered(&self, status: CommandStatus) {
+        #[cfg(feature = "tracing")]
+        self.trace.bind_answered(status);
+        #[cfg(not(feature = "tracing"))]
+        let _ = status;
+    }
+
+    /// Records an event of the session; `error` is the error of the transport, if it has failed.
+    #[inline]
+    pub(crate) fn record<T>(&mut self, event: &Event<'_, T>, error: Option<&io::Error>) {
+        #[cfg(feature = "tracing")]
+        self.trace.record(event, error);
+        #[cfg(feature = "metrics")]
+        self.requests.record(event);
+        #[cfg(not(all(feature = "tracing", feature = "metrics")))]
+        let _ = (event, error);
+    }
+}

@@ -1,0 +1,213 @@
+//! The tasks that wait on a session: first in a queue for capacity, then for the result of a request.
+//!
+//! Both collections are behind the session's lock. Waking or dropping a waker may run any code, so neither happens under
+//! the lock: functions return the wakers, and the caller releases the lock first.
+
+use std::collections::VecDeque;
+use std::task::Waker;
+
+use smpp_core::session::{Outcome, RequestError, Response};
+
+/// The result of a request.
+pub(crate) type RequestResult = Result<Response, RequestError>;
+
+/// The capacity that a list of wakers starts with: where two tasks are woken at once, there are often more.
+const WAKE_LIST_CAPACITY: usize = 64;
+
+/// Wakers to wake once the lock is released. The first one needs no allocation.
+#[derive(Default)]
+pub(crate) struct WakeList {
+    last: Option<Waker>,
+    before: Vec<Waker>,
+}
+
+impl WakeList {
+    /// Adds a waker, unless the one before it wakes the same task.
+    #[inline]
+    pub(crate) fn add(&mut self, waker: Option<Waker>) {
+        let Some(waker) = waker else { return };
+        match &self.last {
+            Some(last) if last.will_wake(&waker) => {}
+            _ => self.add_another(waker),
+        }
+    }
+
+    #[inline(never)]
+    fn add_another(&mut self, waker: Waker) {
+        if let Some(last) = self.last.replace(waker) {
+            if self.before.capacity() == 0 {
+                self.before.reserve(WAKE_LIST_CAPACITY);
+            }
+            self.before.push(last);
+        }
+    }
+
+    /// Wakes all tasks in order. Returns whether there were any.
+    pub(crate) fn wake_all(self) -> bool {
+        let any = self.last.is_some();
+        self.before.into_iter().chain(self.last).for_each(Waker::wake);
+        any
+    }
+}
+
+/// The requests in flight, and those whose result the caller has not taken yet. Slots are reused, so that a request
+/// costs no allocation.
+#[derive(Default)]
+pub(crate) struct PendingRequests {
+    slots: Vec<Slot>,
+    /// The head of the list of free slots; `slots.len()` if none is free.
+    free: u32,
+    in_use: u32,
+}
+
+struct Slot {
+    state: SlotState,
+    /// The result, until the caller takes it.
+    result: Option<RequestResult>,
+}
+
+enum SlotState {
+    /// Not in use. Holds the next free slot.
+    Free(u32),
+    /// In flight. Holds the waker of the caller.
+    Waiting(Waker),
+    /// The result is there.
+    Completed,
+    /// In flight, but the caller has dropped the request.
+    Abandoned,
+}
+
+impl PendingRequests {
+    /// Returns the slot that the next [`insert`](Self::insert) uses.
+    pub(crate) const fn next_slot(&self) -> u32 {
+        self.free
+    }
+
+    /// Adds a request.
+    #[inline]
+    pub(crate) fn insert(&mut self, waker: Waker) {
+        self.in_use += 1;
+        let state = SlotState::Waiting(waker);
+        match self.slots.get_mut(self.free as usize) {
+            Some(slot) => {
+                if let SlotState::Free(next) = slot.state {
+                    self.free = next;
+                }
+                slot.state = state;
+            }
+            None => self.push(state),
+        }
+    }
+
+    #[cold]
+    fn push(&mut self, state: SlotState) {
+        self.slots.push(Slot { state, result: None });
+        self.free = self.slots.len() as u32;
+    }
+
+    /// Stores the result of a request. Returns the caller's waker.
+    #[inline]
+    pub(crate) fn complete(&mut self, index: u32, outcome: Outcome<'_>) -> Option<Waker> {
+        let slot = self.slots.get_mut(index as usize)?;
+        if let SlotState::Abandoned = slot.state {
+            self.release(index);
+            return None;
+        }
+        outcome.store_in(&mut slot.result);
+        match std::mem::replace(&mut slot.state, SlotState::Completed) {
+            SlotState::Waiting(waker) => Some(waker),
+            _ => None,
+        }
+    }
+
+    /// Takes the result and releases the slot. If there is no result yet, stores `waker` and returns the one that it
+    /// replaces.
+    #[inline]
+    pub(crate) fn take_result(&mut self, index: u32, waker: &Waker) -> Result<RequestResult, Option<Waker>> {
+        let Some(slot) = self.slots.get_mut(index as usize) else { return Err(None) };
+        if let Some(result) = slot.result.take() {
+            self.release(index);
+            return Ok(result);
+        }
+        match &mut slot.state {
+            SlotState::Waiting(known) if !known.will_wake(waker) => {
+                Err(Some(std::mem::replace(known, waker.clone())))
+            }
+            _ => Err(None),
+        }
+    }
+
+    /// Discards the result of a request, now or when it comes. Returns the caller's waker.
+    pub(crate) fn abandon(&mut self, index: u32) -> Option<Waker> {
+        let slot = self.slots.get_mut(index as usize)?;
+        if slot.result.take().is_some() {
+            self.release(index);
+            return None;
+        }
+        match std::mem::replace(&mut slot.state, SlotState::Abandoned) {
+            SlotState::Waiting(waker) => Some(waker),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    fn release(&mut self, index: u32) {
+        if let Some(slot) = self.slots.get_mut(index as usize) {
+            slot.state = SlotState::Free(self.free);
+            self.free = index;
+            self.in_use -= 1;
+        }
+    }
+
+    /// Frees the memory if no slot is in use.
+    pub(crate) fn shrink(&mut self) {
+        if self.in_use == 0 {
+            *self = Self::default();
+        }
+    }
+}
+
+/// The requests that wait for capacity: the window, the output buffer or the rate limit. First in, first out.
+#[derive(Default)]
+pub(crate) struct WaitQueue {
+    /// In ascending order of the tickets. A waiter that has been woken has no waker.
+    waiters: VecDeque<(u64, Option<Waker>)>,
+    next_ticket: u64,
+}
+
+impl WaitQueue {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiters.is_empty()
+    }
+
+    /// Returns whether a request with this ticket, or a new one without a ticket, is first.
+    pub(crate) fn is_first(&self, ticket: Option<u64>) -> bool {
+        self.waiters.front().is_none_or(|(first, _)| Some(*first) == ticket)
+    }
+
+    /// Adds a waiter to the end, or stores a new waker for the one with this ticket. Returns the ticket and the waker that
+    /// was replaced.
+    pub(crate) fn wait(&mut self, ticket: Option<u64>, waker: &Waker) -> (u64, Option<Waker>) {
+        let known = ticket.and_then(|ticket| self.find(ticket)).and_then(|at| self.waiters.get_mut(at));
+        if let Some((ticket, known)) = known {
+            return (*ticket, known.replace(waker.clone()));
+        }
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.waiters.push_back((ticket, Some(waker.clone())));
+        (ticket, None)
+    }
+
+    pub(crate) fn remove(&mut self, ticket: u64) -> Option<Waker> {
+        self.waiters.remove(self.find(ticket)?)?.1
+    }
+
+    /// Takes the wakers of the first `count` waiters. Those that have been woken before have none.
+    pub(crate) fn take_wakers(&mut self, count: usize) -> impl Iterator<Item = Waker> {
+        self.waiters.iter_mut().take(count).filter_map(|(_, waker)| waker.take())
+    }
+
+    fn find(&self, ticket: u64) -> Option<usize> {
+        self.waiters.binary_search_by_key(&ticket, |(ticket, _)| *ticket).ok()
+    }
+}

@@ -1,0 +1,186 @@
+//! An account whose SMSC the test controls step by step, and one whose callbacks panic.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use smpp_core::account::{Backoff, Credentials, Message, Options, SegmentOutcome, SubmitError, Unresolved};
+use smpp_core::provider::Provider;
+use smpp_core::session::{Config, Direction, Instant, ObservedPdu, Observer, Smsc};
+use smpp_core::{
+    Address, COctets, DeliverSm, Endpoint, EsmClass, MessageState, RegisteredDelivery, ShortMessage,
+    SubmitSm, SubmitSmResp,
+};
+use smpp_io_tokio::account::{Account, AccountConnector, Arrival, Arrivals, NoMoreReceipts, SendError};
+use smpp_io_tokio::testing::{self, ACCOUNT};
+use smpp_io_tokio::{Inbound, InboundRequest, Inbox, Listener, Peer};
+
+fn options() -> Options {
+    let (system_id, password) = ACCOUNT;
+    let backoff = Backoff { initial: Duration::from_millis(2), ..Backoff::default() };
+    Options { backoff, ..Options::new(Credentials::new(system_id, password), &Provider::UNSTATED) }
+}
+
+fn template() -> SubmitSm<'static> {
+    SubmitSm {
+        destination: Address::international("6591234567").unwrap(),
+        registered_delivery: RegisteredDelivery::RECEIPT,
+        ..SubmitSm::default()
+    }
+}
+
+/// Connects an account to an SMSC that the test controls, with one bind.
+async fn connected() -> (Peer, Inbox<Smsc>, Account, Arrivals) {
+    let listener = Listener::bind("127.0.0.1:0", Config::default()).await.unwrap();
+    let endpoint = format!("smpp://localhost:{}", listener.local_addr().unwrap().port()).parse().unwrap();
+    let admit = async {
+        let request = listener.accept().await.unwrap().bind_request().await.unwrap();
+        request.accept(COctets::default()).unwrap()
+    };
+    let connecting = AccountConnector::new(&endpoint, options()).connect();
+    let ((peer, inbox), connected) = tokio::join!(admit, connecting);
+    let (account, arrivals) = connected.unwrap();
+    (peer, inbox, account, arrivals)
+}
+
+async fn submitted(inbox: &mut Inbox<Smsc>) -> InboundRequest<Smsc, SubmitSm<'static>> {
+    match inbox.recv().await {
+        Some(Inbound::SubmitSm(message)) => message,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn accept(message: InboundRequest<Smsc, SubmitSm<'static>>, id: &[u8]) {
+    let message_id = COctets::new(id).unwrap();
+    message.respond(Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() })).unwrap();
+}
+
+fn delivered() -> DeliverSm<'static> {
+    DeliverSm {
+        esm_class: EsmClass::DELIVERY_RECEIPT,
+        short_message: ShortMessage::new(b"id:1 stat:DELIVRD err:000").unwrap(),
+        ..DeliverSm::default()
+    }
+}
+
+#[tokio::test]
+async fn a_receipt_before_the_response_is_returned_after_the_outcome() {
+    let (peer, mut inbox, account, _arrivals) = connected().await;
+    let ticket = account.submit(&Message::text(&template(), "Hello")).await.unwrap();
+    let message = submitted(&mut inbox).await;
+    let receipt = delivered();
+    let mut delivering = pin!(peer.deliver(&receipt));
+    // The receipt is sent, and waits for its response.
+    assert!(polled_once(delivering.as_mut()).await.is_none());
+    accept(message, b"1");
+    let mut sent = ticket.outcome().await.unwrap();
+    assert_eq!(sent.receipt().await, Ok(MessageState::DELIVERED));
+    delivering.await.unwrap();
+}
+
+/// Polls a future once.
+async fn polled_once<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(value) => Poll::Ready(Some(value)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_receipt_that_is_not_fetched_goes_to_the_arrivals() {
+    let (peer, mut inbox, account, mut arrivals) = connected().await;
+    let ticket = account.submit(&Message::text(&template(), "Hello")).await.unwrap();
+    accept(submitted(&mut inbox).await, b"1");
+    let sent = ticket.outcome().await.unwrap();
+    // The receipt is acknowledged before `Sent` is dropped.
+    peer.deliver(&delivered()).await.unwrap();
+    drop(sent);
+    let Some(Arrival::Receipt(receipt)) = arrivals.recv().await else { panic!("no receipt") };
+    assert_eq!(receipt.get().1.unwrap().message_state, Some(MessageState::DELIVERED));
+    receipt.accept().unwrap();
+}
+
+#[tokio::test]
+async fn messages_without_an_id_or_a_requested_receipt_get_none() {
+    let (_peer, mut inbox, account, _arrivals) = connected().await;
+    let acknowledgement = RegisteredDelivery::from_bits_retain(0b0100);
+    for (requested, expected) in [
+        (RegisteredDelivery::RECEIPT, NoMoreReceipts::NotReceived),
+        (acknowledgement, NoMoreReceipts::NotRequested),
+    ] {
+        let template = SubmitSm { registered_delivery: requested, ..template() };
+        let ticket = account.submit(&Message::text(&template, "Hello")).await.unwrap();
+        accept(submitted(&mut inbox).await, b"");
+        let mut sent = ticket.outcome().await.unwrap();
+        assert_eq!(sent.receipt().await, Err(expected));
+    }
+}
+
+#[test]
+fn an_account_without_its_runtime_refuses_messages_and_reports_those_in_flight() {
+    let elsewhere = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (account, ticket) = elsewhere.block_on(async {
+        let (peer, mut inbox, account, arrivals) = connected().await;
+        let ticket = account.submit(&Message::text(&template(), "Hello")).await.unwrap();
+        // Received, and never answered.
+        std::mem::forget(submitted(&mut inbox).await);
+        std::mem::forget((inbox, peer, arrivals));
+        (account, ticket)
+    });
+    drop(elsewhere);
+    let here = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    here.block_on(async {
+        let refused = account.submit(&Message::text(&template(), "Hello")).await;
+        assert!(matches!(refused, Err(SubmitError::ShutDown)), "{refused:?}");
+        let Err(SendError::Failed { message, outcome }) = ticket.outcome().await else { panic!() };
+        assert!(matches!(outcome.segments[..], [SegmentOutcome::Unanswered(_)]), "{outcome:?}");
+        let unresolved = account.shutdown(Duration::from_secs(5)).await;
+        assert_eq!(unresolved, [Unresolved::NotAccepted { message, outcome }]);
+    });
+}
+
+/// Panics at its first call.
+struct PanicsOnce(Arc<AtomicUsize>);
+
+impl Observer for PanicsOnce {
+    fn observe(&mut self, _: Instant, _: Direction, _: ObservedPdu<'_>) {
+        assert!(self.0.fetch_add(1, Ordering::Relaxed) > 0, "expected panic");
+    }
+}
+
+#[tokio::test]
+async fn callbacks_that_panic_do_not_stop_the_account() {
+    let smsc = testing::Smsc::builder().tls().start().await.unwrap();
+    let endpoint: Endpoint = format!("smpps://localhost:{}", smsc.local_addr().port()).parse().unwrap();
+    let (resolved, observed, subscribed) = <[Arc<AtomicUsize>; 3]>::default().into();
+    let address = smsc.local_addr();
+    let backoff = Backoff { initial: Duration::from_millis(2), ..Backoff::default() };
+    let connector = AccountConnector::new(&endpoint, Options { backoff, ..options() })
+        .tls(smsc.client_tls())
+        .resolver({
+            let resolved = Arc::clone(&resolved);
+            move |_| {
+                let times = resolved.fetch_add(1, Ordering::Relaxed);
+                async move {
+                    assert!(times > 0, "expected panic");
+                    Ok(vec![address])
+                }
+            }
+        })
+        .observe({
+            let observed = Arc::clone(&observed);
+            move |_| PanicsOnce(Arc::clone(&observed))
+        })
+        .subscribe({
+            let subscribed = Arc::clone(&subscribed);
+            move |_, _| assert!(subscribed.fetch_add(1, Ordering::Relaxed) > 99, "expected panic")
+        });
+    let (account, _arrivals) = connector.connect().await.unwrap();
+    account.send(&Message::text(&template(), "Hello")).await.unwrap();
+    assert_eq!(resolved.load(Ordering::Relaxed), 3, "the resolver panics, then the observer, then none");
+    assert!(subscribed.load(Ordering::Relaxed) >= 3);
+}

@@ -87,8 +87,8 @@
 //!
 //! # Shut down a server
 //!
-//! [`Server::shutdown`]`(within)` stops listening, closes connections without a bind, lets each session finish what is
-//! under way (`drain_timeout`), and unbinds. Sessions that are left after `within` are aborted. The result lists how
+//! [`Server::shutdown`]`(timeout)` stops listening, closes connections without a bind, lets each session finish what is
+//! under way (`drain_timeout`), and unbinds. Sessions that are left after `timeout` are aborted. The result lists how
 //! each ended.
 //!
 //! ```no_run

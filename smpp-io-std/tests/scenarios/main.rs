@@ -35,7 +35,7 @@ enum Step {
     Peer(Vec<u8>),
     /// The peer reads the next PDU.
     Expect,
-    /// The peer cuts the connection.
+    /// The peer closes the connection without an unbind.
     Cut,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! **Short answer.** Call [`Account::shutdown`]`(deadline)` and look at what it returns: each [`Unresolved`] is a
 //! message whose end is not known. For one session call [`Handle::unbind`]; for a server [`Server::shutdown`]. Await
-//! them before the process exits: a dropped runtime cuts the connections.
+//! them before the process exits: dropping the runtime closes the connections without an unbind.
 //!
 //! # Shut down an account
 //!

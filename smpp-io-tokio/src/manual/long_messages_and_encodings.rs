@@ -1,7 +1,7 @@
 //! How are long texts and other alphabets sent, how many segments does a text need, and how are long MO messages read?
 //!
 //! **Short answer.** [`Message::text`] takes any Rust string: the account chooses the alphabet with the fewest
-//! segments, sets `data_coding`, cuts the text into segments, numbers them, and joins the segments of mobile-originated
+//! segments, sets `data_coding`, splits the text into segments, numbers them, and joins the segments of mobile-originated
 //! (MO) messages. To count segments before you send, call [`Text::size`]. [`Options::text`] and
 //! [`Options::long_messages`] change the choices.
 //!
@@ -107,7 +107,7 @@
 //!
 //! # Send binary data and flash messages
 //!
-//! [`Message::octets`] sends eight-bit data under `data_coding` 4, cut like a text. For full control build the
+//! [`Message::octets`] sends eight-bit data under `data_coding` 4, split like a text. For full control build the
 //! `submit_sm` and pass it to [`Message::submit_sm`], which sends it unchanged. To send a text at once on the display
 //! ("flash", `data_coding` 0x10 or 0x18), or with ports in the UDH, build the segments yourself:
 //!

@@ -22,7 +22,7 @@
 //! | an idle bound session (`smpp-core` only) | less than 1 KiB |
 //! | an idle bind of a [`Server`](crate::Server), with its task | less than 2¼ KiB of heap |
 //!
-//! An [`Account`](crate::account::Account) costs more for each message than a session: it stores the message, cuts
+//! An [`Account`](crate::account::Account) costs more for each message than a session: it stores the message, splits
 //! texts and keeps a table for receipts.
 //!
 //! # Measure throughput on your machine
@@ -64,7 +64,7 @@
 //! | instructions for each PDU (needs valgrind) | `cargo bench -p smpp-core --bench instructions` |
 //! | decoding and encoding, beside a scan of the same octets | `cargo bench -p smpp-core --bench codec` |
 //! | a `submit_sm` and its response through both sessions, windows of 1, 64 and 4,096 | `cargo bench -p smpp-core --bench session` |
-//! | texts encoded, cut, decoded and joined; a receipt | `cargo bench -p smpp-core --bench text --bench receipt` |
+//! | texts encoded, split, decoded and reassembled; a receipt | `cargo bench -p smpp-core --bench text --bench receipt` |
 //! | no allocation for a message | `cargo test -p smpp-core --test allocations --test receipts` |
 //! | allocations and memory of the adapters | `cargo test -p smpp-io-tokio -p smpp-io-std --test allocations` |
 //!

@@ -36,7 +36,7 @@ enum Step {
     /// The peer reads the next PDU.
     Expect,
     /// The peer closes the connection without an unbind.
-    Cut,
+    Disconnect,
 }
 
 struct Scenario {
@@ -75,7 +75,7 @@ fn run(scenario: &Scenario, mut driver: impl Driver) -> Vec<String> {
                 Some(octets) => seen(&octets),
                 None => "the peer sees the end".into(),
             }),
-            Step::Cut => driver.peer_cuts(),
+            Step::Disconnect => driver.peer_disconnects(),
         }
     }
     // Also return what else the peer sees.

@@ -162,7 +162,7 @@ fn a_message_that_the_disk_cannot_hold_is_not_acknowledged() {
 fn wrong_arguments_are_reported_and_create_no_file() {
     let file = new_file("none");
     for (url, message) in [
-        ("http://shop@localhost", "--url: scheme"),
+        ("http://shop@localhost", "--url: the scheme"),
         ("smpp://localhost", "no SYSTEM_ID"),
         ("smpp://a-name-that-is-too-long@localhost", "system_id"),
     ] {

@@ -178,6 +178,9 @@ mod tests {
         assert!(lines.contains(&("receipt text", "\"五\"".to_owned())), "{lines:?}");
         let none = DeliverSm { data_coding: DataCoding::IA5, ..receipt };
         let lines = explain(&Pdu::DeliverSm(none));
-        assert!(lines.contains(&("receipt", "the receipt has no id".to_owned())), "{lines:?}");
+        assert!(
+            lines.contains(&("receipt", "the delivery receipt has no message id".to_owned())),
+            "{lines:?}"
+        );
     }
 }

@@ -26,6 +26,7 @@ impl MessageIds {
     }
 
     /// Returns a response with the next id.
+    #[inline]
     pub(super) fn next(&mut self) -> SubmitSmResp<'_> {
         for digit in self.0.iter_mut().rev() {
             if *digit < b'9' {
@@ -49,6 +50,7 @@ pub(super) fn digits(mut number: u64) -> [u8; 10] {
 }
 
 /// Returns a response with this message id.
+#[inline]
 pub(super) fn response(message_id: &[u8]) -> SubmitSmResp<'_> {
     SubmitSmResp { message_id: COctets::new(message_id).unwrap_or_default(), ..SubmitSmResp::default() }
 }

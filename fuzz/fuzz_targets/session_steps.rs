@@ -272,7 +272,7 @@ impl<R: Side> Driver<R> {
         let result = R::message(&mut self.session, self.now, self.requests);
         match (ready, &result) {
             (Readiness::Refusing(reason), Err(refused)) => assert_eq!(reason, refused.reason),
-            (Readiness::Ready { capacity: room }, Ok(_)) => assert_ne!(room, 0),
+            (Readiness::Ready { capacity }, Ok(_)) => assert_ne!(capacity, 0),
             (Readiness::Ready { .. }, Err(refused)) => assert_eq!(refused.reason, Refusal::TooLong),
             (Readiness::Refusing(reason), Ok(_)) => panic!("{reason:?}, but the request was accepted"),
         }

@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         input.drain(..input.len() - rest.len());
         session.poll_transmit(&mut output);
-        // How many octets were written tells "never sent" from "sent and unanswered".
+        // The session needs the octets written to distinguish "never sent" from "sent and unanswered".
         let written = stream.write(&output).inspect(|octets| session.handle_transmitted(*octets));
         output.drain(..*written.as_ref().unwrap_or(&0));
         let read = if session.wants_input() { stream.read(&mut chunk) } else { Err(WouldBlock.into()) };

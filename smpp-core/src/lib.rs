@@ -213,7 +213,7 @@
 //! | --- | --- |
 //! | `url` | `Endpoint`, which parses `smpps://system_id:password@host:2776` |
 //! | `charsets` | text in all character sets of `data_coding` |
-//! | `graphemes` | segments that are cut between graphemes, the characters that a reader perceives |
+//! | `graphemes` | long texts are split only between graphemes, the characters that a reader perceives |
 //! | `time`, `chrono`, `jiff` | conversion of times from and to the types of these crates |
 //! | `arbitrary` | valid PDUs for fuzzing and property tests |
 //! | `pcap` | a capture of a session as a file for Wireshark |

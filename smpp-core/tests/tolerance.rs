@@ -444,7 +444,7 @@ fn a_submit_multi_may_have_0_or_255_destinations() {
 fn a_field_that_reaches_past_the_end_of_the_pdu_is_an_error() {
     let message = submit(b"Hello");
     let body = message.body();
-    // A submit_sm that is cut at any octet is an error.
+    // A submit_sm that is truncated at any octet is an error.
     for length in 1..body.len() {
         let cut = request(CommandId::SUBMIT_SM, &body[..length]);
         let error = cut.pdu(Tolerance::LENIENT).expect_err("the PDU is cut");

@@ -5,7 +5,7 @@
 //!
 //! # Which API do I need?
 //!
-//! | I want to | use | threads |
+//! | you want to | use | threads |
 //! | --- | --- | --- |
 //! | send messages and receive receipts in production: several binds, reconnect, rebind | [`Account`](account::Account) | any number of yours; one of the account, and one for each connection |
 //! | control one bind, with many requests in flight, from many threads | [`Handle`] and [`Inbox`] | any number of yours; one of the session |
@@ -157,7 +157,7 @@
 //! | the session works | while you are in one of its methods | always |
 //! | keep-alive (enquire_link) | call [`recv`](Connection::recv) often enough | automatic |
 //! | requests in flight | [`send`](Connection::send), [`wait`](Connection::wait) | [`submit_pipelined`](Handle::submit_pipelined), [`PendingResponse::wait`] |
-//! | requests of the peer | [`recv`](Connection::recv) in between, [`respond`](Connection::respond) | [`Inbox::recv`], in any thread; each request responds itself |
+//! | requests of the peer | [`recv`](Connection::recv) in between, [`respond`](Connection::respond) | [`Inbox::recv`], in any thread; each request has its own [`respond`](InboundRequest::respond) |
 //! | dropped | the connection is closed without unbind | the session shuts down gracefully |
 //!
 //! With a [`Handle`], a thread that waits does the session's work: it writes the output of all threads and reads, until it
@@ -188,6 +188,7 @@
 //! | feature | default | |
 //! | --- | --- | --- |
 //! | `native-roots` | yes | [`tls::system_roots`]: trusts the certificate authorities that the operating system trusts. Without it, give a TLS configuration to [`Connector::tls`] |
+//! | `testing` | no | the module `testing`: an SMSC inside the process, for tests |
 //!
 //! TLS (rustls with ring) is always included. Logging and metrics are callbacks: [`observe`](Handle::observe) for PDUs,
 //! [`stats`](Handle::stats) for counters, [`AccountConnector::subscribe`](account::AccountConnector::subscribe) for the
@@ -216,7 +217,7 @@
 //! | logging, metrics | [`observe`](Handle::observe), [`stats`](Handle::stats) | the same | also the features `tracing` and `metrics` |
 //! | several binds, reconnect | [`account`] | | `account`: see the table in [`account`] |
 //!
-//! The types differ in one place: an [`Inbound`] of an inbox is `Inbound<HandleRoute<R>>` here and `Inbound<R>` there. Both
+//! An [`Inbound`] of an inbox is `Inbound<HandleRoute<R>>` here and `Inbound<R>` there. Both crates
 //! return the same [`RequestError`] for a request, and an [`End`] with the same fields for a session.
 
 #![cfg_attr(

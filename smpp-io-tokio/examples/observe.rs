@@ -1,7 +1,7 @@
 //! Observability: events, PDUs, counters and logs of an account while it sends one message.
 //!
 //! ```sh
-//! RUST_LOG=debug cargo run -p smpp-io-tokio --features tracing --example observe -- smpp://shop:s3cret@127.0.0.1:2775
+//! cargo run -p smpp-io-tokio --features tracing --example observe -- smpp://shop:s3cret@127.0.0.1:2775
 //! ```
 
 use std::error::Error;
@@ -12,6 +12,7 @@ use smpp_io_tokio::smpp_core::account::{Credentials, Message, Options};
 use smpp_io_tokio::smpp_core::provider::Provider;
 use smpp_io_tokio::smpp_core::session::{Direction, Instant, ObservedPdu, Observer};
 use smpp_io_tokio::smpp_core::{Address, Endpoint, SubmitSm};
+use tracing_subscriber::filter::LevelFilter;
 
 /// Prints each PDU of one bind. The session calls it while it is locked: keep it short. Passwords are already hidden.
 struct Printer(String);
@@ -25,7 +26,7 @@ impl Observer for Printer {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     // Logs: the feature `tracing` emits spans and events without texts, numbers or passwords.
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_max_level(LevelFilter::DEBUG).with_writer(std::io::stderr).init();
     let endpoint: Endpoint = std::env::args().nth(1).ok_or("usage: observe URL")?.parse()?;
     let options = Options::new(Credentials::default(), &Provider::EIGHT_BY_EIGHT);
     let (account, arrivals) = AccountConnector::new(&endpoint, options)

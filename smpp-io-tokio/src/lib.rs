@@ -191,7 +191,8 @@
 //!
 //! # Features
 //!
-//! Both are off by default. `tracing`: spans and log events. `metrics`: the module `metrics`, for the `metrics` facade.
+//! All are off by default. `tracing`: spans and log events. `metrics`: the module `metrics`, for the `metrics` facade.
+//! `testing`: the module `testing`, an SMSC inside the process for tests.
 #![cfg_attr(
     not(test),
     warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)

@@ -13,7 +13,7 @@ use crate::header::{CommandId, CommandStatus};
 /// use smpp_core::{CommandStatus, DecodeErrorKind, Frame, Tolerance};
 /// // A submit_sm whose body ends after service_type.
 /// let octets = [0, 0, 0, 17, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1, 0];
-/// let error = Frame::new(octets).expect("one PDU").pdu(Tolerance::LENIENT).expect_err("cut short");
+/// let error = Frame::new(octets).expect("one PDU").pdu(Tolerance::LENIENT).expect_err("incomplete");
 /// assert_eq!((error.field, error.offset, error.kind), ("source_addr_ton", 17, DecodeErrorKind::Truncated));
 /// assert_eq!(error.status(), CommandStatus::RINVSRCTON);
 /// assert_eq!(error.to_string(), "submit_sm: source_addr_ton at octet 17: the PDU ends before the end of the field");

@@ -32,7 +32,7 @@ type Resolver = Box<dyn Fn(&Endpoint) -> io::Result<Vec<SocketAddr>> + Send + Sy
 /// let (account, arrivals) = AccountConnector::new(&"smpps://localhost:2776".parse()?, options)
 ///     .tls(tls::ca_file(Path::new("ca.pem"))?)
 ///     .bind_timeout(Duration::from_secs(10))
-///     .subscribe(|link, event| println!("bind {link}: {event:?}"))
+///     .subscribe(|link, event| println!("link {link}: {event:?}"))
 ///     .connect()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -48,7 +48,7 @@ pub struct AccountConnector {
 }
 
 impl AccountConnector {
-    /// Makes a connector for an account at the endpoint. A system_id and a password in the endpoint override those of the
+    /// Creates a connector for an account at the endpoint. A system_id and a password in the endpoint replace those of the
     /// options.
     pub fn new(endpoint: &Endpoint, options: Options) -> Self {
         let Endpoint { system_id, password, .. } = endpoint.clone();
@@ -71,8 +71,8 @@ impl AccountConnector {
         }
     }
 
-    /// Sets the TLS configuration, instead of the certificate authorities that the operating system trusts. Make one with
-    /// [`tls`](crate::tls), or bring your own.
+    /// Sets the TLS configuration, instead of the certificate authorities that the operating system trusts. Create one with
+    /// [`tls`](crate::tls), or pass your own.
     #[must_use]
     pub fn tls(self, tls: Arc<ClientConfig>) -> Self {
         Self { tls: Some(tls), ..self }

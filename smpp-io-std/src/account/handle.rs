@@ -1,4 +1,4 @@
-//! The handle on an account: sends messages, shuts down.
+//! The handle of an account: sends messages, shuts down.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use smpp_core::session::Stats;
 use super::shared::{QueuePlace, Shared, WakeOnPanic};
 use super::ticket::{Sent, Ticket};
 
-/// A handle on an account: several binds that reconnect and rebind by themselves. Clone it freely, and use it in any
+/// A handle of an account: several binds that reconnect and rebind by themselves. Clone it freely, and use it in any
 /// thread.
 ///
 /// ```no_run
@@ -53,14 +53,14 @@ impl Account {
     }
 
     /// Sends a message and waits for its outcome: until the SMSC has accepted all segments, or one has failed. If the
-    /// account's queue is full, it waits for room first.
+    /// account's queue is full, it waits for capacity first (backpressure).
     ///
     /// Without a [deadline](smpp_core::account::Message::deadline) of the message it may wait for as long as the account has
     /// no bind.
     ///
     /// # Errors
     ///
-    /// [`SendError::NotAccepted`] if the account did not take the message, and [`SendError::Failed`] with the outcome of
+    /// [`SendError::NotAccepted`] if the account did not accept the message, and [`SendError::Failed`] with the outcome of
     /// each segment if not all segments were accepted.
     pub fn send(&self, message: &Message) -> Result<Sent, SendError> {
         self.submit(message).map_err(SendError::NotAccepted)?.outcome()
@@ -87,7 +87,7 @@ impl Account {
     ///
     /// The outer error returns the ticket if there is no outcome by then. The message is sent all the same, unless you
     /// [cancel](Ticket::cancel) it. The inner error is that of [`send`](Self::send); with [`SubmitError::Full`] the queue had
-    /// no room by then, and nothing was sent.
+    /// no capacity by then, and nothing was sent.
     pub fn send_until(
         &self,
         message: &Message,
@@ -99,12 +99,12 @@ impl Account {
         }
     }
 
-    /// Puts a message into the account's queue and does not wait for its outcome. If the queue is full, it waits for room.
-    /// Waiting threads get their turns in the order in which they came.
+    /// Puts a message into the account's queue and does not wait for its outcome. If the queue is full, it waits for capacity
+    /// (backpressure), in the order of the calls.
     ///
     /// # Errors
     ///
-    /// [`SubmitError`] says why the account did not take the message.
+    /// [`SubmitError`] says why the account did not accept the message.
     pub fn submit(&self, message: &Message) -> Result<Ticket, SubmitError> {
         self.submit_in_turn(message, None)
     }
@@ -113,7 +113,7 @@ impl Account {
     ///
     /// # Errors
     ///
-    /// [`SubmitError::Full`] if the queue has no room by then; otherwise as [`submit`](Self::submit).
+    /// [`SubmitError::Full`] if the queue has no capacity by then; otherwise as [`submit`](Self::submit).
     pub fn submit_until(&self, message: &Message, deadline: Instant) -> Result<Ticket, SubmitError> {
         self.submit_in_turn(message, Some(deadline))
     }
@@ -143,11 +143,11 @@ impl Account {
         ticket
     }
 
-    /// Puts a message into the account's queue if there is room now. Does not wait.
+    /// Puts a message into the account's queue if there is capacity now. Does not wait.
     ///
     /// # Errors
     ///
-    /// [`SubmitError::Full`] if the queue has no room; otherwise as [`submit`](Self::submit).
+    /// [`SubmitError::Full`] if the queue is full; otherwise as [`submit`](Self::submit).
     pub fn try_submit(&self, message: &Message) -> Result<Ticket, SubmitError> {
         let shared = &self.shared;
         shared.with(|state, now| state.submit(now, message).map(|message| Ticket::new(message, shared)))
@@ -162,7 +162,7 @@ impl Account {
         self.shared.with(|state, now| state.account.set_binds(now, binds))
     }
 
-    /// Shuts the account down gracefully, for all handles. It takes no more messages, sends those in its queue for up to
+    /// Shuts the account down gracefully, for all handles. It accepts no more messages, sends those in its queue for up to
     /// `timeout`, unbinds, and returns the messages that are not known to have succeeded.
     ///
     /// It blocks until then: at most `timeout` plus [`drain_timeout`](smpp_core::session::Config::drain_timeout) plus

@@ -1,4 +1,4 @@
-//! A message that the account has taken: first its outcome, then its delivery receipts.
+//! A submitted message: first its outcome, then its delivery receipts.
 
 use std::fmt;
 use std::sync::{Arc, Condvar};
@@ -11,7 +11,7 @@ use smpp_core::account::{
 
 use super::shared::Shared;
 
-/// A message that the account has taken and whose outcome was not fetched yet.
+/// A message that the account has accepted into its queue, and whose outcome was not fetched yet.
 ///
 /// ```no_run
 /// use smpp_core::SubmitSm;
@@ -28,7 +28,7 @@ use super::shared::Shared;
 /// }
 /// ```
 ///
-/// If you drop it, the message is sent all the same; its delivery receipts arrive through
+/// If the ticket is dropped, the message is sent all the same; its delivery receipts arrive through
 /// [`Arrivals`](super::Arrivals). [`cancel`](Self::cancel) stops the message.
 #[must_use = "the outcome says whether the message was accepted"]
 pub struct Ticket {
@@ -44,13 +44,13 @@ struct Registration {
 }
 
 impl Registration {
-    /// Waits for the outcome. Returns `None` if the deadline comes first.
+    /// Waits for the outcome. Returns `None` if the deadline passes first.
     fn outcome(&self, deadline: Option<Instant>) -> Option<Result<Vec<MessageId>, SendError>> {
         self.shared
             .wait_until(&self.condvar, deadline, |router, waiter| router.poll_outcome(self.message, waiter))
     }
 
-    /// Waits for a receipt. Returns `None` if the deadline comes first.
+    /// Waits for a receipt. Returns `None` if the deadline passes first.
     fn receipt(
         &self,
         deadline: Option<Instant>,
@@ -77,9 +77,9 @@ impl Registration {
 /// }
 /// ```
 ///
-/// While you hold it, the account acknowledges each receipt of the message to the SMSC as soon as it comes, and keeps it in
+/// While you hold it, the account acknowledges each receipt of the message to the SMSC as it arrives, and keeps it in
 /// memory: a process that is killed loses the receipts that it has not fetched. After you drop it, later receipts arrive
-/// through [`Arrivals`](super::Arrivals) and are acknowledged when you accept them. Receipts that came before the drop and
+/// through [`Arrivals`](super::Arrivals) and are acknowledged when you accept them. Receipts that arrived before the drop and
 /// were not fetched also arrive through `Arrivals`; they were acknowledged already.
 pub struct Sent {
     registration: Registration,
@@ -140,7 +140,7 @@ impl Sent {
         &self.ids
     }
 
-    /// Waits until the last delivery receipt of each segment has come, and returns the final state of the message:
+    /// Waits until the final delivery receipt of each segment has arrived, and returns the final state of the message:
     /// delivered if all segments were delivered, otherwise the state of the first segment that was not.
     ///
     /// Without receipts it waits until the account ends. [`next_receipt`](Self::next_receipt) does not return the receipts
@@ -157,8 +157,8 @@ impl Sent {
         }
     }
 
-    /// As [`receipt`](Self::receipt), and waits at most until `deadline`. Returns `None` if the last receipt has not come by
-    /// then. You may call it again: receipts that have come still count.
+    /// As [`receipt`](Self::receipt), and waits at most until `deadline`. Returns `None` if the last receipt has not arrived by
+    /// then. You may call it again: receipts that have arrived still count.
     ///
     /// # Errors
     ///
@@ -182,7 +182,7 @@ impl Sent {
         self.registration.receipt(None).unwrap_or(Err(NoMoreReceipts::Closed))
     }
 
-    /// As [`next_receipt`](Self::next_receipt), and waits at most until `deadline`. Returns `None` if no receipt has come by
+    /// As [`next_receipt`](Self::next_receipt), and waits at most until `deadline`. Returns `None` if no receipt has arrived by
     /// then.
     ///
     /// # Errors

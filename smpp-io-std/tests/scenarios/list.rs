@@ -5,7 +5,7 @@ use std::time::Duration;
 use smpp_core::session::{Config, Rate};
 use smpp_core::{CommandId, CommandStatus, Pdu};
 
-use crate::Step::{Abort, Bind, Cut, End, Expect, Outcome, Peer, Receive, Submit, Unbind};
+use crate::Step::{Abort, Bind, Disconnect, End, Expect, Outcome, Peer, Receive, Submit, Unbind};
 use crate::pdus::{bind_refused, bind_resp, deliver, pdu, raw, submit_refused, submit_resp};
 use crate::{Scenario, Step, config};
 
@@ -103,7 +103,7 @@ scenarios! {
     ]
 
     "a connection that is cut"
-    config(), bound([Submit, Expect, Cut, Outcome(1), End, Submit, Outcome(2)]) => [
+    config(), bound([Submit, Expect, Disconnect, Outcome(1), End, Submit, Outcome(2)]) => [
         "the peer sees bind_transceiver 1",
         "0: bind_transceiver_resp",
         "the peer sees submit_sm 2",
@@ -113,7 +113,7 @@ scenarios! {
     ]
 
     "a connection that is cut before the bind is answered"
-    config(), [Bind, Expect, Cut, Outcome(0), End] => [
+    config(), [Bind, Expect, Disconnect, Outcome(0), End] => [
         "the peer sees bind_transceiver 1",
         "0: Unanswered(Closed(Disconnected))",
         "end: Disconnected",
@@ -121,7 +121,7 @@ scenarios! {
 
     "a connection that is cut in the middle of a response, while another request waits for capacity"
     Config { window: 1, ..config() }, bound([
-        Submit, Expect, Submit, Peer(submit_resp(2)[..18].into()), Cut, Outcome(1), Outcome(2), End,
+        Submit, Expect, Submit, Peer(submit_resp(2)[..18].into()), Disconnect, Outcome(1), Outcome(2), End,
     ]) => [
         "the peer sees bind_transceiver 1",
         "0: bind_transceiver_resp",
@@ -132,7 +132,7 @@ scenarios! {
     ]
 
     "a connection that is cut before the unbind is answered"
-    config(), bound([Unbind, Expect, Cut, End]) => [
+    config(), bound([Unbind, Expect, Disconnect, End]) => [
         "the peer sees bind_transceiver 1",
         "0: bind_transceiver_resp",
         "the peer sees unbind 2",

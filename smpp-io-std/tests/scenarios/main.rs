@@ -35,8 +35,8 @@ enum Step {
     Peer(Vec<u8>),
     /// The peer reads the next PDU.
     Expect,
-    /// The peer cuts the connection.
-    Cut,
+    /// The peer closes the connection without an unbind.
+    Disconnect,
 }
 
 struct Scenario {
@@ -75,7 +75,7 @@ fn run(scenario: &Scenario, mut driver: impl Driver) -> Vec<String> {
                 Some(octets) => seen(&octets),
                 None => "the peer sees the end".into(),
             }),
-            Step::Cut => driver.peer_cuts(),
+            Step::Disconnect => driver.peer_disconnects(),
         }
     }
     // Also return what else the peer sees.

@@ -108,7 +108,10 @@ impl From<ConnectError> for Failure {
             ConnectError::Tls { .. } => TLS_ADVICE,
             _ => "Check that the port speaks TLS, and that your address is on the provider's allow-list.",
         };
-        Self::failed(error, advice)
+        // The text ends with advice for programs, after the last semicolon.
+        let text = error.to_string();
+        let what = text.rsplit_once("; ").map_or(&*text, |(what, _)| what);
+        Self::failed(what, advice)
     }
 }
 

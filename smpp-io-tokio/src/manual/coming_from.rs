@@ -77,7 +77,7 @@
 //! | `session.on("deliver_sm", pdu => session.send(pdu.response()))` | `inbox.recv()`, `message.accept()` |
 //! | `pdu.response({ command_status })` | `message.refuse(status)` |
 //! | `short_message: "text"` | [`Message::text`]; `short_message` of [`SubmitSm`](smpp_core::SubmitSm) is octets |
-//! | `short_message: { udh, message }` | [`Text::with_header`](smpp_core::sms::Text::with_header); long texts are cut for you |
+//! | `short_message: { udh, message }` | [`Text::with_header`](smpp_core::sms::Text::with_header); long texts are split for you |
 //! | `session.on("close")`, `session.on("error")` | [`Handle::closed`](crate::Handle::closed) |
 //! | `session.pause()`, `session.resume()` | stop reading the [`Inbox`]; the peer is then answered `ESME_RTHROTTLED` above [`Config::max_unanswered`] |
 //! | `session.unbind()`, `session.close()` | [`Handle::unbind`](crate::Handle::unbind), [`Handle::abort`](crate::Handle::abort) |

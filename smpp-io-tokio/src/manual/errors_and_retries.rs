@@ -102,7 +102,7 @@
 //! | `Url`, `Options` | the URL or the options are wrong | fix them |
 //! | `Refused(status)` | the SMSC rejected the credentials | fix them; do not repeat, it may lock the account |
 //! | `Untrusted(text)` | the server's certificate is not accepted | see [`tls`](super::tls) |
-//! | `Timeout` | no bind within [`bind_timeout`](crate::account::AccountConnector::bind_timeout); `last` says what was in the way | network, allow list, `ESME_RALYBND`: try again |
+//! | `Timeout` | no bind within [`bind_timeout`](crate::account::AccountConnector::bind_timeout); `last` says what was in the way | network, allow-list, `ESME_RALYBND`: try again |
 //!
 //! # What the account retries by itself
 //!

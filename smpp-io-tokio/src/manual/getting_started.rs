@@ -1,7 +1,7 @@
 //! Which API do I need, and what does the smallest program look like?
 //!
 //! **Short answer.** To send messages through a provider, use an [`Account`]: it keeps the binds, reconnects, limits
-//! the rate, cuts long texts into segments and matches delivery receipts. Use a session ([`Connector`], [`Client`]) to
+//! the rate, splits long texts into segments and matches delivery receipts. Use a session ([`Connector`], [`Client`]) to
 //! control one bind yourself. Use a [`Server`] to be the SMSC. All three exist in blocking form in the crate
 //! `smpp-io-std`.
 //!
@@ -81,7 +81,7 @@
 //!
 //! What the lines mean:
 //!
-//! - [`Provider`] holds what a provider publishes: ports, TLS versions, the cap on binds, the rate.
+//! - [`Provider`] holds what a provider publishes: ports, TLS versions, the limit on binds, the rate.
 //!   [`Provider::UNSTATED`] is the base for a provider of your own. [`Options::new`] copies the limits from it.
 //! - [`Account::connect`] waits for the first bind, 60 s by default, and fails at once if the SMSC rejects the
 //!   credentials or the certificate is not accepted. [`AccountConnector::start`] does not wait.
@@ -129,7 +129,7 @@
 //! octets: a session does not encode texts. [`smpp_core::sms`] does:
 //! [`long_messages_and_encodings`](super::long_messages_and_encodings).
 //!
-//! # The blocking twin
+//! # The blocking crate
 //!
 //! `smpp-io-std` has the same names over `std::net` and threads. `Account`, `Arrivals`, `Sent`, `Ticket`, `Connector`,
 //! `Handle`, `Inbox`, `Server` and `Service` exist in both; methods block instead of being `async`, and those that may

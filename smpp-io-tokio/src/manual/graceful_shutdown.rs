@@ -2,7 +2,7 @@
 //!
 //! **Short answer.** Call [`Account::shutdown`]`(deadline)` and look at what it returns: each [`Unresolved`] is a
 //! message whose end is not known. For one session call [`Handle::unbind`]; for a server [`Server::shutdown`]. Await
-//! them before the process exits: a dropped runtime cuts the connections.
+//! them before the process exits: dropping the runtime closes the connections without an unbind.
 //!
 //! # Shut down an account
 //!
@@ -87,8 +87,8 @@
 //!
 //! # Shut down a server
 //!
-//! [`Server::shutdown`]`(within)` stops listening, closes connections without a bind, lets each session finish what is
-//! under way (`drain_timeout`), and unbinds. Sessions that are left after `within` are aborted. The result lists how
+//! [`Server::shutdown`]`(timeout)` stops listening, closes connections without a bind, lets each session finish what is
+//! under way (`drain_timeout`), and unbinds. Sessions that are left after `timeout` are aborted. The result lists how
 //! each ended.
 //!
 //! ```no_run

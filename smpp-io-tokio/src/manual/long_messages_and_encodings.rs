@@ -1,7 +1,7 @@
 //! How are long texts and other alphabets sent, how many segments does a text need, and how are long MO messages read?
 //!
 //! **Short answer.** [`Message::text`] takes any Rust string: the account chooses the alphabet with the fewest
-//! segments, sets `data_coding`, cuts the text into segments, numbers them, and joins the segments of mobile-originated
+//! segments, sets `data_coding`, splits the text into segments, numbers them, and joins the segments of mobile-originated
 //! (MO) messages. To count segments before you send, call [`Text::size`]. [`Options::text`] and
 //! [`Options::long_messages`] change the choices.
 //!
@@ -107,7 +107,7 @@
 //!
 //! # Send binary data and flash messages
 //!
-//! [`Message::octets`] sends eight-bit data under `data_coding` 4, cut like a text. For full control build the
+//! [`Message::octets`] sends eight-bit data under `data_coding` 4, split like a text. For full control build the
 //! `submit_sm` and pass it to [`Message::submit_sm`], which sends it unchanged. To send a text at once on the display
 //! ("flash", `data_coding` 0x10 or 0x18), or with ports in the UDH, build the segments yourself:
 //!
@@ -146,10 +146,10 @@
 //!
 //! | limit ([`ReassemblyLimits`], in [`Options::reassembly`]) | default | when it is reached |
 //! | --- | --- | --- |
-//! | `messages` that wait for segments | 1,000 | a further first segment is answered `ESME_RX_T_APPN`: the SMSC keeps it |
-//! | `octets` held | 1 MiB | a further segment that does not complete its message is answered the same; one that alone is more than the limit is delivered as a message of its own |
-//! | `age`, from the first segment | 10 minutes | you get what there is; `is_complete()` is false |
-//! | `repeats`: a completed message is remembered | 2 minutes | a segment that comes later starts a new message |
+//! | `max_messages`: messages that wait for segments | 1,000 | a further first segment is answered `ESME_RX_T_APPN`: the SMSC keeps it |
+//! | `max_octets`: memory of the segments held | 1 MiB | a further segment that does not complete its message is answered the same; one that alone is more than the limit is delivered as a message of its own |
+//! | `max_age`, from the first segment | 10 minutes | you get what there is; `is_complete()` is false |
+//! | `duplicate_window`: a completed message is remembered | 2 minutes | a segment that comes later starts a new message |
 //!
 //! The account holds the answer to each segment until you acknowledge the whole message, but at most
 //! [`Options::segment_ack_timeout`] (5 s): after that the segment is acknowledged and exists only in memory.

@@ -23,13 +23,13 @@
 //!
 //! Set the seed: [`Options::seed`] feeds the random part. Give each process another number.
 //!
-//! # Keep-alive: how a dead link is found
+//! # Keep-alive: how a dead link is detected
 //!
 //! After 30 s without a PDU from the peer ([`Config::enquire_link_interval`]) the session sends `enquire_link`; if
 //! nothing at all comes within [`Config::response_timeout`] (10 s), the session closes with `LinkDead`, and the account
-//! reconnects. So a silent cut is found after at most 40 s. Shorten both for a faster reaction.
+//! reconnects. So a connection that breaks silently is detected after at most 40 s. Shorten both for a faster reaction.
 //!
-//! # Connection limits: the bind cap
+//! # Connection limits: `max_binds`
 //!
 //! Providers allow few binds for each account (8x8: four) and answer `ESME_RALYBND` above that.
 //!
@@ -38,7 +38,7 @@
 //!   [`Options::connect_interval`] (200 ms) apart.
 //! - After a bind ends, the next one in its place sends no message for 1 s if a rate is set: the SMSC may still count
 //!   what was sent in the last second.
-//! - If two programs share an account, split the cap between them. After a crash the SMSC may count the old binds until
+//! - If two programs share an account, split the limit between them. After a crash the SMSC may count the old binds until
 //!   its own timeout: the account then sees `ESME_RALYBND` and keeps trying with back-off.
 //! - [`Account::set_binds`] changes the number at run time. Surplus binds are unbound after what they have in flight is
 //!   answered.
@@ -139,7 +139,7 @@
 //! # Reconnecting a plain session
 //!
 //! When [`Handle::closed`](crate::Handle::closed) returns, connect again with [`Connector`](crate::Connector) after a
-//! pause of your own. Two connections of one account that overlap count twice against the cap.
+//! pause of your own. Two connections of one account that overlap count twice against the limit.
 //!
 //! [`Account`]: crate::account::Account
 //! [`Account::links`]: crate::account::Account::links

@@ -29,23 +29,23 @@
 //!
 //! | what is tested | command |
 //! | --- | --- |
-//! | any text in every alphabet, national table and form: cut, counted independently, at most 140 octets on the air, joined again | `cargo test -p smpp-core --lib sms` |
-//! | receipts in the forms that SMSCs are known to send; a forged one is not taken for a receipt; any octets are read or refused | `cargo test -p smpp-core --test receipts` and `--lib receipt` |
-//! | segments in any order, repeated and mixed: each message whole and once, every segment accounted for, bounds kept | `cargo test -p smpp-core --lib reassemble` |
+//! | any text in every alphabet, national table and segmentation: split, counted independently, at most 140 octets for each segment on the air interface, reassembled | `cargo test -p smpp-core --lib sms` |
+//! | receipts in the forms that SMSCs are known to send; a forged one does not count as a receipt; any octets are parsed or refused | `cargo test -p smpp-core --test receipts` and `--lib receipt` |
+//! | segments in any order, repeated and mixed: each message is complete and returned once, every segment is returned, limits hold | `cargo test -p smpp-core --lib reassemble` |
 //!
 //! # Accounts
 //!
 //! | what is tested | command |
 //! | --- | --- |
 //! | an account with failing servers, DNS, network, SMSC and application: never more connections than allowed, half-open ones included; no bind above its rate in any sliding second; one outcome for each message that agrees with what the SMSC saw; every receipt at its message, once. 20,000 scenarios | `cargo test --release -p smpp-core --test account`; `SCENARIOS=`, `SEED=` as above |
-//! | an account over sockets: the SMSC is killed under load and started again, TLS is cut inside records, a silent server is passed over, a fifth bind waits; the sums agree | `cargo test -p smpp-io-tokio --test account --test account_faults`, `cargo test -p smpp-io-std --test account` |
+//! | an account over sockets: the SMSC is killed under load and started again, TLS connections are reset inside records, an address that never responds is skipped, a fifth bind is refused; the counters agree | `cargo test -p smpp-io-tokio --test account --test account_faults`, `cargo test -p smpp-io-std --test account` |
 //!
 //! # Adapters and servers
 //!
 //! | what is tested | command |
 //! | --- | --- |
 //! | a server: limits, timeouts, rates, 10,000 connections that never bind, deliveries to receivers that break | `cargo test -p smpp-io-tokio --test server --test faults` |
-//! | sockets, TLS 1.2 and 1.3, untrusted certificates, cut connections, each adapter against the other's server | `cargo test -p smpp-io-tokio -p smpp-io-std` |
+//! | sockets, TLS 1.2 and 1.3, untrusted certificates, broken connections, each adapter against the other's server | `cargo test -p smpp-io-tokio -p smpp-io-std` |
 //! | one list of scenarios over the state machine, both forms of the blocking adapter, and tokio: the same events | `cargo test -p smpp-io-std --test scenarios` |
 //! | no deadlock with full windows in both directions over tiny buffers, handles dropped in any order, panics in user threads | `cargo test -p smpp-io-std --test deadlocks` |
 //! | a receiver (`smpp receive`) that is killed again and again acknowledges nothing that is not on disk | `cargo test -p smpp-cli --test receive` |

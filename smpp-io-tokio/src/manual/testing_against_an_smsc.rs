@@ -41,7 +41,7 @@
 //!
 //! `Smsc::builder()` sets accounts, [`Rules`](smpp_core::simulator::Rules), TLS with a certificate made at run time,
 //! and `Faults`: late, missing and reordered responses, throttling, reset connections. `smsc.originate(...)` sends MO
-//! messages. The blocking twin is `smpp_io_std::testing::Smsc`.
+//! messages. `smpp_io_std::testing::Smsc` is the same for blocking programs.
 //!
 //! | to test | set |
 //! | --- | --- |

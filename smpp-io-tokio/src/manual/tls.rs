@@ -111,7 +111,7 @@
 //! | [`TlsError::Certificate`] | the peer's certificate was rejected | unknown authority, expired, or for another host | `ca_file` with the right authority; check the host in the URL and the clock |
 //! | [`TlsError::Protocol`] with an invalid message | the peer does not speak TLS on this port | plain port | use `smpp://`, or the TLS port |
 //! | [`TlsError::Protocol`] | rustls' own text | no common version, or an alert of the server (for example: client certificate required) | own `ClientConfig` |
-//! | [`TlsError::Io`] | the I/O error | the server closed the connection, often for an address that is not on its allow list | ask the provider |
+//! | [`TlsError::Io`] | the I/O error | the server closed the connection, often for an address that is not on its allow-list | ask the provider |
 //! | [`TlsError::NoRoots`] | no trusted certificate authority | minimal container | install `ca-certificates`, or `ca_file` |
 //! | [`TlsError::ServerName`] | neither a DNS name nor an IP address | bad host in the URL | fix it |
 //! | `TlsError::Pem` | the path and the cause | PEM file missing, or without certificates or key | fix it |

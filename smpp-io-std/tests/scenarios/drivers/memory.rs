@@ -158,7 +158,7 @@ impl Driver for Memory {
         })
     }
 
-    fn peer_cuts(&mut self) {
+    fn peer_disconnects(&mut self) {
         self.process();
         self.session.handle_eof();
     }

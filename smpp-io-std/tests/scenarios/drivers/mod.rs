@@ -25,7 +25,7 @@ pub(crate) trait Driver {
     fn peer_sends(&mut self, octets: &[u8]);
     /// Reads the next PDU. Returns `None` at the end of the stream.
     fn peer_reads(&mut self) -> Option<Vec<u8>>;
-    fn peer_cuts(&mut self);
+    fn peer_disconnects(&mut self);
 }
 
 /// The peer at the other end of a socket.

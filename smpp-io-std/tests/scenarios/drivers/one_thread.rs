@@ -152,7 +152,7 @@ impl Driver for OneThread {
         self.peer.read()
     }
 
-    fn peer_cuts(&mut self) {
+    fn peer_disconnects(&mut self) {
         self.peer.cut();
     }
 }

@@ -72,7 +72,7 @@ impl Driver for Threads {
         self.peer.read()
     }
 
-    fn peer_cuts(&mut self) {
+    fn peer_disconnects(&mut self) {
         self.peer.cut();
     }
 }

@@ -82,7 +82,7 @@ impl Driver for Tokio {
         self.peer.read()
     }
 
-    fn peer_cuts(&mut self) {
+    fn peer_disconnects(&mut self) {
         self.peer.cut();
     }
 }

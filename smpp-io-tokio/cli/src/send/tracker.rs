@@ -144,7 +144,7 @@ impl Tracker {
         }
     }
 
-    /// Failures waiting for the pending receipts and reports each as missing.
+    /// Stops waiting for the pending receipts and reports each as missing.
     pub(super) fn give_up(&mut self, timeout: Duration) {
         for PendingReceipt { id, what } in self.pending.drain(..) {
             self.succeeded = false;

@@ -55,8 +55,8 @@ pub(crate) struct Arguments {
     /// Messages a second that a bind may submit; 0 for no limit
     #[arg(long, value_name = "NUMBER", default_value_t = Rules::default().rate.map_or(0, Rate::limit))]
     rate: u32,
-    /// States in receipts, each with its share, or "none" for no receipts
-    #[arg(long, value_name = "STATE[=SHARE],..", default_value = "DELIVRD", value_parser = states)]
+    /// States in receipts, each with its weight, or "none" for no receipts
+    #[arg(long, value_name = "STATE[=WEIGHT],..", default_value = "DELIVRD", value_parser = states)]
     receipts: States,
     /// Milliseconds from the response to the receipt, or "before-response" to send the receipt first
     #[arg(long, value_name = "MS", default_value = "500", value_parser = delay)]

@@ -318,7 +318,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         if self.state.is_bound() && self.shutdown == Shutdown::NotStarted {
             if self.config.enquire_link_interval.is_some() {
                 self.is_suspended = true;
-                if self.enquire_link.is_none() {
+                if !self.timers.is_set(Timer::EnquireLinkResponse) {
                     self.send_enquire_link();
                 }
             }

@@ -40,8 +40,12 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// The session reads no more and refuses new requests. It still transmits the responses of the application, for up to
     /// [`drain_timeout`](super::Config::drain_timeout), and then ends. Without outstanding responses and output it ends at
     /// once. If the transport has failed, call [`handle_disconnect`](Self::handle_disconnect) instead.
+    ///
+    /// Like [`respond`](Self::respond), this method takes no time: it counts as called at the time of the next call that
+    /// takes one.
     pub fn handle_eof(&mut self) {
         self.eof = true;
+        self.begin_undated();
         match self.shutdown {
             // If the unbind has not left, the peer did not close in response to it.
             Shutdown::Unbinding(CloseReason::Unbound) if self.pending_output() > 0 => {
@@ -52,12 +56,12 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
                 self.shutdown = Shutdown::PeerFinished;
                 self.enter_unbinding();
                 self.timers.set(Timer::SessionInit, None);
-                self.timers.set(Timer::Unresponsive, None);
                 self.timers.set(Timer::Shutdown, Some(self.now + self.config.drain_timeout));
                 self.advance();
             }
             _ => self.advance(),
         }
+        self.timers.undated = false;
     }
 
     /// Reports to the session that the connection has failed or is closed: it carries octets in neither direction.
@@ -169,10 +173,12 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         self.advance();
     }
 
-    /// Leaves the bound state and stops keep-alive and inactivity. `Timer::Shutdown` limits the rest of the shutdown.
+    /// Leaves the bound state and stops the checks of the link. `Timer::Shutdown` limits the rest of the shutdown.
     fn enter_unbinding(&mut self) {
         self.state = State::Unbinding;
-        for timer in [Timer::EnquireLink, Timer::EnquireLinkResponse, Timer::Inactivity] {
+        for timer in
+            [Timer::EnquireLink, Timer::EnquireLinkResponse, Timer::Inactivity, Timer::Unresponsive]
+        {
             self.timers.set(timer, None);
         }
     }
@@ -183,7 +189,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         match timer {
             Timer::SessionInit => self.end(CloseReason::SessionInit),
             // What the peer has sent is not read: it proves nothing that nothing was heard.
-            Timer::EnquireLink | Timer::EnquireLinkResponse if !self.wants_input() => {
+            Timer::EnquireLink | Timer::EnquireLinkResponse | Timer::Unresponsive if !self.wants_input() => {
                 self.timers.set(timer, Some(self.now + self.config.response_timeout));
             }
             Timer::EnquireLinkResponse => self.end(CloseReason::LinkDead),

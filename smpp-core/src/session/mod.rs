@@ -165,8 +165,9 @@ pub struct Session<R, T, O = ()> {
     last_activity: Instant,
     /// The latest time that the caller has passed.
     now: Instant,
-    /// Whether the application has answered requests since `now`. The next call that takes a time dates these responses.
-    responded: bool,
+    /// Whether a call that takes no time has acted since `now`: a response of the application, or the end of the stream.
+    /// The next call that takes a time dates it.
+    undated: bool,
     stats: Stats,
     observer: O,
     role: PhantomData<R>,
@@ -223,7 +224,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             last_received: now,
             last_activity: now,
             now,
-            responded: false,
+            undated: false,
             stats: Stats::default(),
             observer,
             role: PhantomData,
@@ -385,14 +386,20 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         &mut self.observer
     }
 
-    /// Advances the session's clock to `now`, and dates the responses that were given since the last time.
+    /// Advances the session's clock to `now`, and dates what the calls without a time have done since the last time.
     pub(crate) fn advance_clock(&mut self, now: Instant) {
         let passed = now - self.now;
         self.now = self.now.max(now);
-        if core::mem::take(&mut self.responded) {
+        if core::mem::take(&mut self.undated) {
             self.last_activity = self.now;
             self.timers.postpone(passed);
         }
+    }
+
+    /// Begins a call that takes no time. The caller resets `timers.undated` at its end.
+    fn begin_undated(&mut self) {
+        self.undated = true;
+        self.timers.undated = true;
     }
 
     /// Returns whether as many requests of the peer wait for the application as may.

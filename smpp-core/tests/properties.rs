@@ -237,7 +237,7 @@ fn listen<R: Role>(mut session: Session<R, u32>, stream: &[u8], pieces: &[usize]
         }
         stream = rest;
     }
-    session.handle_eof();
+    session.handle_disconnect();
     while let Some(event) = session.handle_timeout(now) {
         heard.events.push(format!("{event:?}"));
     }

@@ -176,8 +176,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// Leaves the bound state and stops the checks of the link. `Timer::Shutdown` limits the rest of the shutdown.
     fn enter_unbinding(&mut self) {
         self.state = State::Unbinding;
-        for timer in
-            [Timer::EnquireLink, Timer::EnquireLinkResponse, Timer::Inactivity, Timer::Unresponsive]
+        for timer in [Timer::EnquireLink, Timer::EnquireLinkResponse, Timer::Inactivity, Timer::Unresponsive]
         {
             self.timers.set(timer, None);
         }
@@ -199,7 +198,15 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
                 self.timers.set(Timer::Transmit, Some(self.now + self.config.response_timeout));
             }
             Timer::Transmit => self.end(CloseReason::Stalled),
-            Timer::Backpressure => self.is_overloaded = true,
+            Timer::Backpressure => {
+                self.is_overloaded = true;
+                // If this call is late, other timers are due as well. What has arrived is read before they act.
+                for timer in [Timer::EnquireLinkResponse, Timer::Unresponsive] {
+                    if self.timers.is_due(timer, self.now) {
+                        self.timers.set(timer, Some(self.now + self.config.response_timeout));
+                    }
+                }
+            }
             Timer::Unresponsive if self.window.len() > 0 => self.end(CloseReason::Unresponsive),
             Timer::Unresponsive => {}
             Timer::Shutdown => match self.shutdown {

@@ -13,9 +13,7 @@ use proptest::prelude::*;
 use proptest_state_machine::{StateMachineTest, prop_state_machine};
 
 use super::window::Window;
-use super::{
-    Config, Esme, Event, Instant, Outcome, Reply, Request, Session, State, UnansweredReason,
-};
+use super::{Config, Esme, Event, Instant, Outcome, Reply, Request, Session, State, UnansweredReason};
 use crate::frame::{self, SequenceNumber};
 use crate::pdu::{
     Bind, BindMode, BindResp, CommandId, CommandStatus, DeliverSm, DeliverSmResp, Pdu, ShortMessage,

@@ -80,6 +80,11 @@ impl Timers {
         self.due.get(timer as usize).is_some_and(|due| *due < STOPPED)
     }
 
+    /// Returns whether the timer runs and its deadline has come.
+    pub(super) fn is_due(&self, timer: Timer, now: Instant) -> bool {
+        self.is_set(timer) && self.due.get(timer as usize).is_some_and(|due| *due <= now)
+    }
+
     /// Stops all timers.
     pub(super) fn stop(&mut self) {
         *self = Self { undated: self.undated, ..Self::default() };

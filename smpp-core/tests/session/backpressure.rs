@@ -102,6 +102,36 @@ fn a_session_that_does_not_read_does_not_take_the_peer_for_dead() {
 }
 
 #[test]
+fn a_late_call_reads_what_has_arrived_before_it_takes_the_peer_for_dead() {
+    let config = Config { enquire_link_interval: Some(secs(1)), response_timeout: secs(7), ..config(1) };
+    let mut smsc = bound_smsc(config, BindMode::Transceiver);
+    smsc.handle_timeouts(NOW);
+    smsc.handle_timeouts(NOW + secs(1));
+    let output = smsc.transmit();
+    let [(CommandId::ENQUIRE_LINK, _, sequence, _)] = pdus(&output)[..] else { panic!("one enquire_link") };
+    // The request stops the session from reading until 7 s. The peer answers, and the response waits.
+    smsc.receive(NOW + secs(2), &flood(2..3));
+    smsc.handle_timeouts(NOW + secs(20));
+    assert_eq!(smsc.closed, None);
+    smsc.receive(NOW + secs(20), &octets(Pdu::EnquireLinkResp, CommandStatus::ROK, sequence));
+    smsc.handle_timeouts(NOW + secs(28));
+    assert_eq!(smsc.closed, None);
+}
+
+#[test]
+fn the_application_has_drain_timeout_from_the_end_of_the_stream() {
+    let config = Config { drain_timeout: secs(3), ..Config::default() };
+    let mut smsc = bound_smsc(config, BindMode::Transceiver);
+    smsc.receive(NOW, &flood(2..3));
+    // Nothing happens for four seconds.
+    smsc.session.handle_eof();
+    smsc.handle_timeouts(NOW + secs(4));
+    assert_eq!(smsc.session.poll_timeout(), Some((NOW + secs(7), Timer::Shutdown)));
+    smsc.accept("in time");
+    assert_eq!(pdus(&smsc.transmit()).len(), 1);
+}
+
+#[test]
 fn responses_are_transmitted_after_the_peer_has_closed_its_side() {
     let mut smsc = bound_smsc(Config::default(), BindMode::Transceiver);
     smsc.receive(NOW, &flood(2..7));
@@ -124,6 +154,7 @@ fn after_the_peer_has_closed_its_side_the_application_has_drain_timeout() {
     smsc.session.handle_eof();
     smsc.accept("in time");
     assert_eq!(pdus(&smsc.transmit()).len(), 1);
+    smsc.handle_timeouts(NOW);
     assert_eq!(smsc.session.poll_timeout(), Some((NOW + secs(3), Timer::Shutdown)));
     smsc.handle_timeouts(NOW + secs(3));
     assert_eq!(smsc.closed, Some(CloseReason::Disconnected));

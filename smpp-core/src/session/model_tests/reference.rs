@@ -453,9 +453,6 @@ impl Model {
                 Stage::Flushing(reason) => self.close(reason),
             }
         }
-        if self.backpressure == now {
-            (self.backpressure, self.overloaded) = (None, true);
-        }
         if self.unresponsive == now {
             if !self.reads() {
                 self.unresponsive = Some(self.now + RESPONSE_TIMEOUT);
@@ -465,6 +462,9 @@ impl Model {
                     self.close(CloseReason::Unresponsive);
                 }
             }
+        }
+        if self.backpressure == now {
+            (self.backpressure, self.overloaded) = (None, true);
         }
         if self.stage == Stage::Closed {
             // A PDU encoded in the second of the end is not transmitted.
@@ -610,7 +610,16 @@ impl ReferenceStateMachine for Model {
         let keep_alive = prop::bool::weighted(0.8);
         (1..8_usize, max_output, start, keep_alive, 1..4_usize, 1..12_u64, 0..15_u64, 0..4_u64)
             .prop_map(
-                |(window, max_output, start, keep_alive, max_unanswered, backpressure, late, max_timeouts)| {
+                |(
+                    window,
+                    max_output,
+                    start,
+                    keep_alive,
+                    max_unanswered,
+                    backpressure,
+                    late,
+                    max_timeouts,
+                )| {
                     Self::new(Options {
                         window,
                         max_output,

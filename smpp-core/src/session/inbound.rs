@@ -255,13 +255,11 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         frame: Frame<&'b [u8]>,
         error: Option<DecodeError>,
     ) -> Event<'b, T> {
-        match error {
-            Some(error) => self.malformed(frame, error),
-            None => {
-                self.stats.unexpected_responses += 1;
-                Event::UnexpectedResponse { frame }
-            }
+        if let Some(error) = error {
+            return self.malformed(frame, error);
         }
+        self.stats.unexpected_responses += 1;
+        Event::UnexpectedResponse { frame }
     }
 
     #[cold]

@@ -208,7 +208,6 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
                 }
             }
             Timer::Unresponsive if self.window.len() > 0 => self.end(CloseReason::Unresponsive),
-            Timer::Unresponsive => {}
             Timer::Shutdown => match self.shutdown {
                 Shutdown::Draining(reason) => self.send_unbind(reason),
                 Shutdown::PeerUnbinding(sequence) => {
@@ -222,7 +221,8 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
                 Shutdown::Unbinding(reason) | Shutdown::Flushing(reason) => self.end(reason),
                 Shutdown::NotStarted | Shutdown::Reporting(_) | Shutdown::Done => {}
             },
-            Timer::Response | Timer::LateResponse | Timer::Input | Timer::Closed => {}
+            // Nothing waits for a response, or another method acts on the timer.
+            Timer::Unresponsive | Timer::Response | Timer::LateResponse | Timer::Input | Timer::Closed => {}
         }
     }
 

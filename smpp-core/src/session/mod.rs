@@ -123,6 +123,7 @@ use window::Window;
 /// assert_eq!(session.state(), State::Open);
 /// # Ok::<(), smpp_core::session::Refused<&str>>(())
 /// ```
+#[expect(clippy::struct_excessive_bools, reason = "each is true or false independently of the others")]
 pub struct Session<R, T, O = ()> {
     config: Config,
     state: State,

@@ -141,10 +141,10 @@ impl StateMachineTest for Harness {
     }
 
     fn check_invariants(harness: &Self, model: &Model) {
-        let stats = harness.session.stats();
+        let counters = harness.session.stats();
         assert_eq!(harness.session.in_flight(), model.in_flight.len());
-        assert_eq!(usize::from(stats.timed_out), model.timed_out.len());
-        assert_eq!(usize::from(stats.unanswered), model.unanswered);
+        assert_eq!(usize::from(counters.timed_out), model.timed_out.len());
+        assert_eq!(usize::from(counters.unanswered), model.unanswered);
         assert_eq!(harness.session.wants_input(), model.reads());
         assert_eq!(harness.session.is_full(), model.pending() >= model.options.max_output);
         let state = match model.stage {

@@ -1,13 +1,11 @@
 //! Backpressure: what the session does while the application does not answer.
 
-use std::time::Duration;
-
 use smpp_core::session::{CloseReason, Config, Instant, Timer};
 use smpp_core::{BindMode, CommandId, CommandStatus, Pdu};
 
 use super::support::{
-    OwnedEvent, Pair, bound_esme, bound_smsc, deliver_sm, octets, pdus, request, secs, submit_sm,
-    submit_sm_resp,
+    OwnedEvent, Pair, bound_esme, bound_smsc, deliver_sm, just_before, octets, pdus, request, secs,
+    submit_sm, submit_sm_resp,
 };
 
 const NOW: Instant = Instant::ZERO;
@@ -54,7 +52,7 @@ fn the_session_stops_reading_at_max_unanswered_and_says_when_it_reads_again() {
 fn requests_are_throttled_only_after_the_grace_period() {
     let mut smsc = bound_smsc(config(2), BindMode::Transceiver);
     smsc.receive(NOW, &flood(2..6));
-    let before = NOW + (secs(5) - Duration::from_nanos(1));
+    let before = NOW + just_before(5);
     smsc.handle_timeouts(before);
     assert_eq!(smsc.take_events(), [CommandId::SUBMIT_SM; 2].map(OwnedEvent::Request));
     smsc.handle_timeouts(NOW + secs(5));

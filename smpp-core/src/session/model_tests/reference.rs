@@ -103,6 +103,7 @@ pub(super) struct Options {
 }
 
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is true or false independently of the others")]
 pub(super) struct Model {
     pub(super) options: Options,
 
@@ -454,13 +455,10 @@ impl Model {
             }
         }
         if self.unresponsive == now {
-            if !self.reads() {
-                self.unresponsive = Some(self.now + RESPONSE_TIMEOUT);
-            } else {
-                self.unresponsive = None;
-                if !(self.in_flight.is_empty() && self.timed_out.is_empty()) {
-                    self.close(CloseReason::Unresponsive);
-                }
+            self.unresponsive = (!self.reads()).then_some(self.now + RESPONSE_TIMEOUT);
+            let awaits_response = !(self.in_flight.is_empty() && self.timed_out.is_empty());
+            if self.reads() && awaits_response {
+                self.close(CloseReason::Unresponsive);
             }
         }
         if self.backpressure == now {

@@ -4,6 +4,7 @@
 //! that the session emits and the PDUs that it sends. The test checks sequence numbers separately: they must be valid and
 //! in order, and must differ from those of requests that wait for a response.
 
+mod generator;
 mod reference;
 
 use alloc::vec::Vec;

@@ -78,8 +78,9 @@ fn a_timeout_probes_the_link_and_suspends_requests_until_the_peer_is_heard() {
     let output = esme.transmit();
     let [(CommandId::ENQUIRE_LINK, _, sequence, _)] = pdus(&output)[..] else { panic!("one enquire_link") };
     assert_eq!(esme.submit(now, "d"), Err(Refusal::WindowFull));
-    esme.receive(now + secs(1), &octets(Pdu::EnquireLinkResp, CommandStatus::ROK, sequence));
-    esme.submit(now + secs(2), "d").unwrap();
+    esme.receive(now, &octets(Pdu::EnquireLinkResp, CommandStatus::ROK, sequence));
+    assert_eq!(esme.submit(now, "d"), Err(Refusal::RateLimited(now + secs(1))), "a timeout slows down");
+    esme.submit(now + secs(1), "d").unwrap();
 }
 
 #[test]

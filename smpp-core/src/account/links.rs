@@ -295,7 +295,7 @@ impl<O: Observer> Account<O> {
     /// The connection has ended, or failed: nothing more comes in or goes out.
     pub fn handle_eof(&mut self, now: Instant, link: LinkId) {
         if let Some(session) = self.session(link) {
-            session.handle_eof();
+            session.handle_disconnect();
         }
         self.drive(now);
     }

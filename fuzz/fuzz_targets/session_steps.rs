@@ -6,7 +6,7 @@ use std::time::Duration;
 use smpp_core::arbitrary::{self, Unstructured, with_pdu};
 use smpp_core::session::{
     CloseReason, Config, Esme, Event, Instant, Outcome, Rate, Readiness, Refusal, Refused, Reply, Request,
-    Role, Session, Smsc, State, UnansweredReason,
+    Role, Session, Smsc, State, Timer, UnansweredReason,
 };
 use smpp_core::{
     Bind, BindMode, BindResp, BroadcastSmResp, COctets, CommandId, CommandStatus, DataSmResp,
@@ -41,6 +41,9 @@ fn config(u: &mut Unstructured<'_>) -> arbitrary::Result<Config> {
         session_init_timeout: time(u)?,
         enquire_link_interval: u.arbitrary::<bool>()?.then(|| time(u)).transpose()?,
         response_timeout: time(u)?,
+        late_response_timeout: time(u)?,
+        max_response_timeouts: u.int_in_range(0..=2)?,
+        backpressure_timeout: time(u)?,
         inactivity_timeout: u.arbitrary::<bool>()?.then(|| time(u)).transpose()?,
         drain_timeout: time(u)?,
         ..Config::default()
@@ -95,10 +98,14 @@ struct Driver<R> {
     polled: u64,
     transmitted: u64,
     open: Vec<Open>,
+    /// Requests that have timed out: they may still be answered.
+    timed_out: Vec<Open>,
     requests: u32,
     /// Requests that the application has not answered, and the number of those whose token it has dropped.
     replies: Vec<Answer<R>>,
     dropped: usize,
+    /// Since when the application has answered none of `max_unanswered` requests.
+    full: Option<Instant>,
     /// The responses that the session may send: one for each request of the peer.
     allowed_responses: Vec<(CommandId, SequenceNumber)>,
     /// The sequence numbers for which the octets being read must contain a response.
@@ -168,9 +175,11 @@ impl<R: Side> Driver<R> {
             polled: 0,
             transmitted: 0,
             open: Vec::new(),
+            timed_out: Vec::new(),
             requests: 0,
             replies: Vec::new(),
             dropped: 0,
+            full: None,
             allowed_responses: Vec::new(),
             answered: Vec::new(),
             recent_requests: Vec::new(),
@@ -183,7 +192,7 @@ impl<R: Side> Driver<R> {
         while !u.is_empty() && self.step(u).is_ok() {
             self.settle();
         }
-        self.session.handle_eof();
+        self.session.handle_disconnect();
         self.settle();
         assert!(self.closed.is_some(), "the session must end with the connection");
         assert!(self.open.is_empty(), "a request has no outcome");
@@ -262,6 +271,7 @@ impl<R: Side> Driver<R> {
             18 | 19 => self.now = self.session.poll_timeout().map_or(self.now, |(at, _)| self.now.max(at)),
             20 => self.session.unbind(self.now),
             _ if u.ratio(1, 4)? => self.session.abort(),
+            _ if u.ratio(1, 3)? => self.session.handle_disconnect(),
             _ => self.session.handle_eof(),
         }
         Ok(())
@@ -289,6 +299,8 @@ impl<R: Side> Driver<R> {
                     self.open.iter().all(|open| open.sequence != sequence),
                     "two requests in flight have the same number"
                 );
+                // Its place may have been given up after `late_response_timeout`.
+                self.timed_out.retain(|late| late.sequence != sequence);
                 self.open.push(Open { tag, sequence, seen: None });
                 self.requests += 1;
             }
@@ -330,8 +342,14 @@ impl<R: Side> Driver<R> {
 
     /// Passes input, handles timers, checks the state, and takes output.
     fn settle(&mut self) {
-        self.read();
-        self.handle_timeouts();
+        loop {
+            self.read();
+            self.handle_timeouts();
+            // After a time the session reads on although the application does not answer.
+            if self.session.poll_timeout().is_none_or(|(_, timer)| timer != Timer::Input) {
+                break;
+            }
+        }
         self.check_state();
         self.poll_transmit();
     }
@@ -381,7 +399,7 @@ impl<R: Side> Driver<R> {
             events.push(self.record_event(event));
             assert!(events.len() <= most, "{events:?}");
         }
-        let due = self.session.poll_timeout();
+        let due = self.session.poll_timeout().filter(|(_, timer)| *timer != Timer::Input);
         assert!(due.is_none_or(|(at, _)| at > self.now), "{due:?} stays due");
     }
 
@@ -394,7 +412,18 @@ impl<R: Side> Driver<R> {
             Event::Request { request, .. } => {
                 self.react_to_request(request);
                 let handed_out = self.replies.len() + self.dropped;
-                assert!(handed_out <= usize::from(self.config.max_unanswered.max(1)));
+                let most = usize::from(self.config.max_unanswered.max(1));
+                assert!(handed_out <= most);
+                self.full = (handed_out == most).then_some(self.now);
+            }
+            Event::Refused { status: CommandStatus::RTHROTTLED, .. } => {
+                let full = self.full.expect("throttled below max_unanswered");
+                assert!(self.now >= full + self.config.backpressure_timeout, "throttled too early");
+            }
+            Event::LateResponse { sequence, .. } => {
+                let place = self.timed_out.iter().position(|late| late.sequence == sequence);
+                self.timed_out.swap_remove(place.expect("a request that has timed out"));
+                self.answered.push(sequence);
             }
             Event::Outcome { tag, sequence, outcome } => self.record_outcome(tag, sequence, outcome),
             Event::Closed(reason) => {
@@ -425,6 +454,7 @@ impl<R: Side> Driver<R> {
             Outcome::Unanswered(UnansweredReason::Closed(_)) => {
                 assert!(transmitted, "the request was not transmitted");
             }
+            Outcome::Unanswered(UnansweredReason::Timeout) => self.timed_out.push(open),
             Outcome::Refused { status, .. } => assert_ne!(status, CommandStatus::ROK),
             Outcome::Accepted(_) | Outcome::Nacked(_) | Outcome::Unanswered(_) => {}
         }
@@ -433,6 +463,7 @@ impl<R: Side> Driver<R> {
     fn react_to_request(&mut self, request: Request<'_>) {
         if let Reaction::Refuse = self.reaction {
             let answered = self.session.refuse(request);
+            self.full = None;
             return self.check_response(answered);
         }
         let answer = deferred_answer(request);
@@ -443,6 +474,7 @@ impl<R: Side> Driver<R> {
     }
 
     fn respond(&mut self, answer: Answer<R>, status: Option<CommandStatus>) {
+        self.full = None;
         let answered = answer(&mut self.session, status);
         self.check_response(answered);
     }
@@ -459,7 +491,9 @@ impl<R: Side> Driver<R> {
     /// Checks what must hold at any time.
     fn check_state(&self) {
         assert_eq!(self.session.in_flight(), self.open.len());
-        assert!(self.open.len() <= usize::from(self.config.window.max(1)));
+        let timed_out = usize::from(self.session.stats().timed_out);
+        assert!(timed_out <= self.timed_out.len());
+        assert!(self.open.len() + timed_out <= usize::from(self.config.window.max(1)));
         assert_eq!(self.session.state() == State::Closed, self.closed.is_some());
         if self.closed.is_some() {
             assert_eq!(self.session.poll_timeout(), None);

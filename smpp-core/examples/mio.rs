@@ -49,7 +49,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let read = if session.wants_input() { stream.read(&mut chunk) } else { Err(WouldBlock.into()) };
         input.extend_from_slice(&chunk[..*read.as_ref().unwrap_or(&0)]);
         match (written, read) {
-            (Err(error), _) | (_, Err(error)) if error.kind() != WouldBlock => session.handle_eof(),
+            (Err(error), _) | (_, Err(error)) if error.kind() != WouldBlock => session.handle_disconnect(),
             (_, Ok(0)) => session.handle_eof(),
             (Ok(1..), _) | (_, Ok(_)) => {}
             _ => poll.poll(&mut seen, session.poll_timeout().map(|(at, _)| at - now()))?,

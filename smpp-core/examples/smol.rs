@@ -1,7 +1,7 @@
 //! Drives a session in a future of `smol`: binds, submits one message, waits for its delivery receipt, unbinds.
 //! `cargo run -p smpp-core --example smol -- 127.0.0.1:2775 SYSTEM_ID PASSWORD TO TEXT` (plain TCP)
 
-use smol::{Timer, net::TcpStream, prelude::*};
+use smol::{Timer, future, net::TcpStream, prelude::*};
 use smpp_core::session::{Config, Event, Instant, Request, Session, State};
 use smpp_core::{Address, Bind, DeliverSmResp, RegisteredDelivery, ShortMessage, SubmitSm};
 use std::error::Error;
@@ -50,9 +50,16 @@ async fn run(server: &str, bind: &Bind<'_>, message: &SubmitSm<'_>) -> Result<()
             timer.await;
             Ok(None)
         };
-        match async { stream.read(&mut chunk).await.map(Some) }.or(timeout).await {
+        let read = async {
+            if !session.wants_input() {
+                future::pending::<()>().await;
+            }
+            stream.read(&mut chunk).await.map(Some)
+        };
+        match read.or(timeout).await {
             Ok(Some(octets @ 1..)) => input.extend_from_slice(&chunk[..octets]),
-            Ok(Some(0)) | Err(_) => session.handle_eof(),
+            Ok(Some(0)) => session.handle_eof(),
+            Err(_) => session.handle_disconnect(),
             Ok(None) => {}
         }
     }

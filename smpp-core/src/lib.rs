@@ -42,11 +42,11 @@
 //! use smpp_core::session::{Config, Esme, Event, Instant, Outcome, Request, Session};
 //! use smpp_core::{Bind, COctets, DeliverSmResp, ShortMessage, SubmitSm};
 //!
-//! /// Binds, sends "Hello", and returns the message_id. `wait` reads until the deadline at the latest. It returns the
-//! /// number of octets: 0 at the end of the stream, and `None` at the deadline.
+//! /// Binds, sends "Hello", and returns the message_id. `wait` waits until the deadline at the latest, and reads if its
+//! /// second argument is true. It returns the number of octets: 0 at the end of the stream, and `None` at the deadline.
 //! fn hello(
 //!     mut write: impl FnMut(&[u8]) -> io::Result<usize>,
-//!     mut wait: impl FnMut(&mut Vec<u8>, Option<Instant>) -> io::Result<Option<usize>>,
+//!     mut wait: impl FnMut(&mut Vec<u8>, bool, Option<Instant>) -> io::Result<Option<usize>>,
 //!     now: impl Fn() -> Instant,
 //! ) -> Option<Vec<u8>> {
 //!     let mut session = Session::<Esme, &str>::new(Config::default(), now());
@@ -77,7 +77,6 @@
 //!         }
 //!         let consumed = input.len() - rest.len();
 //!         input.drain(..consumed);
-//!         let paused = !session.wants_input();
 //!         // Octets out. Report how many have left: this decides between `NeverSent` and `Unanswered`.
 //!         while session.poll_transmit(&mut output) {
 //!             while !output.is_empty() {
@@ -86,13 +85,12 @@
 //!                 session.handle_transmitted(written);
 //!             }
 //!         }
-//!         if paused && session.wants_input() {
-//!             // Backpressure has ended: first pass the input that was left over.
-//!             continue;
-//!         }
-//!         match wait(&mut input, session.poll_timeout().map(|(at, _)| at)) {
+//!         // Backpressure: `wait` reads only while the session wants input. If input was left over and the session reads again,
+//!         // the deadline is now.
+//!         match wait(&mut input, session.wants_input(), session.poll_timeout().map(|(at, _)| at)) {
 //!             Ok(Some(1..) | None) => {}
-//!             Ok(Some(0)) | Err(_) => session.handle_eof(),
+//!             Ok(Some(0)) => session.handle_eof(),
+//!             Err(_) => session.handle_disconnect(),
 //!         }
 //!     }
 //! }
@@ -122,7 +120,7 @@
 //! #         session.handle_transmitted(output.len() - before);
 //! #         Ok(octets.len())
 //! #     },
-//! #     |input, _| {
+//! #     |input, _, _| {
 //! #         let (_, output) = &mut *smsc.borrow_mut();
 //! #         let octets = output.len();
 //! #         input.append(output);
@@ -153,14 +151,14 @@
 //!        │                                           ▼
 //!        └──────────── bind accepted ────────────▶ Bound ──┐ unbind() drains: no new requests, until
 //!                                                    │  ◀──┘ none is in flight or drain_timeout passes
-//!                        unbind sent, or the peer's  │
-//!                        unbind answered             ▼
+//!             unbind sent, the peer's unbind         │
+//!             answered, or end of stream             ▼
 //!                                                Unbinding
-//!                                                    │ unbind answered, output transmitted
+//!                                                    │ unbind answered, responses transmitted
 //!                                                    ▼
 //!                                                 Closed
 //!
-//!   any state ── end of stream, abort(), timeout, dead link, broken framing ──▶ Closed
+//!   any state ── failed connection, abort(), timeout, dead link, broken framing ──▶ Closed
 //! ```
 //!
 //! One table, from SMPP 3.4 §2.3, says which side may send which request in which [`State`](session::State). The session

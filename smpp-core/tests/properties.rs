@@ -238,7 +238,7 @@ fn run<R: Role>(mut session: Session<R, u32>, stream: &[u8], pieces: &[usize]) -
         }
         stream = rest;
     }
-    session.handle_eof();
+    session.handle_disconnect();
     while let Some(event) = session.handle_timeout(now) {
         observed.events.push(format!("{event:?}"));
     }

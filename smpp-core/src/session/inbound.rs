@@ -267,13 +267,11 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         frame: Frame<&'b [u8]>,
         error: Option<DecodeError>,
     ) -> Event<'b, T> {
-        match error {
-            Some(error) => self.malformed(frame, error),
-            None => {
-                self.stats.unexpected_responses += 1;
-                Event::UnexpectedResponse { frame }
-            }
+        if let Some(error) = error {
+            return self.malformed(frame, error);
         }
+        self.stats.unexpected_responses += 1;
+        Event::UnexpectedResponse { frame }
     }
 
     #[cold]
@@ -330,7 +328,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         if self.state.is_bound() && self.shutdown == Shutdown::NotStarted {
             if self.config.enquire_link_interval.is_some() {
                 self.is_suspended = true;
-                if self.enquire_link.is_none() {
+                if !self.timers.is_set(Timer::EnquireLinkResponse) {
                     self.send_enquire_link();
                 }
             }

@@ -41,8 +41,12 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// [`drain_timeout`](super::Config::drain_timeout), and then ends. Without outstanding responses it ends at once, so that
     /// requests that were not transmitted end as [`NeverSent`](Outcome::NeverSent). If the transport has failed, call
     /// [`handle_disconnect`](Self::handle_disconnect) instead.
+    ///
+    /// Like [`respond`](Self::respond), this method takes no time: it counts as called at the time of the next call that
+    /// takes one.
     pub fn handle_eof(&mut self) {
         self.eof = true;
+        self.begin_undated();
         if let Shutdown::NotStarted | Shutdown::Draining(_) | Shutdown::Unbinding(_) = self.shutdown {
             self.shutdown = Shutdown::PeerFinished(self.disconnect_reason());
             self.enter_unbinding();
@@ -51,6 +55,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             self.timers.set(Timer::Shutdown, Some(self.now + self.config.drain_timeout));
         }
         self.advance();
+        self.timers.undated = false;
     }
 
     /// Reports to the session that the connection has failed or is closed: it carries octets in neither direction.
@@ -173,10 +178,11 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         self.advance();
     }
 
-    /// Leaves the bound state and stops keep-alive and inactivity. `Timer::Shutdown` limits the rest of the shutdown.
+    /// Leaves the bound state and stops the checks of the link. `Timer::Shutdown` limits the rest of the shutdown.
     fn enter_unbinding(&mut self) {
         self.state = State::Unbinding;
-        for timer in [Timer::EnquireLink, Timer::EnquireLinkResponse, Timer::Inactivity] {
+        for timer in [Timer::EnquireLink, Timer::EnquireLinkResponse, Timer::Inactivity, Timer::Unresponsive]
+        {
             self.timers.set(timer, None);
         }
     }
@@ -187,7 +193,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         match timer {
             Timer::SessionInit => self.end(CloseReason::SessionInit),
             // What the peer has sent is not read: it proves nothing that nothing was heard.
-            Timer::EnquireLink | Timer::EnquireLinkResponse if !self.wants_input() => {
+            Timer::EnquireLink | Timer::EnquireLinkResponse | Timer::Unresponsive if !self.wants_input() => {
                 self.timers.set(timer, Some(self.now + self.config.response_timeout));
             }
             Timer::EnquireLinkResponse => self.end(CloseReason::LinkDead),
@@ -197,9 +203,16 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
                 self.timers.set(Timer::Transmit, Some(self.now + self.config.response_timeout));
             }
             Timer::Transmit => self.end(CloseReason::Stalled),
-            Timer::Backpressure => self.is_overloaded = true,
+            Timer::Backpressure => {
+                self.is_overloaded = true;
+                // If this call is late, other timers are due as well. What has arrived is read before they act.
+                for timer in [Timer::EnquireLinkResponse, Timer::Unresponsive] {
+                    if self.timers.is_due(timer, self.now) {
+                        self.timers.set(timer, Some(self.now + self.config.response_timeout));
+                    }
+                }
+            }
             Timer::Unresponsive if self.window.len() > 0 => self.end(CloseReason::Unresponsive),
-            Timer::Unresponsive => {}
             Timer::Shutdown => match self.shutdown {
                 Shutdown::Draining(reason) => self.send_unbind(reason),
                 Shutdown::PeerUnbinding(sequence) => {
@@ -213,7 +226,8 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
                 Shutdown::Unbinding(reason) | Shutdown::Flushing(reason) => self.end(reason),
                 Shutdown::NotStarted | Shutdown::Reporting(_) | Shutdown::Done => {}
             },
-            Timer::Response | Timer::LateResponse | Timer::Input | Timer::Closed => {}
+            // Nothing waits for a response, or another method acts on the timer.
+            Timer::Unresponsive | Timer::Response | Timer::LateResponse | Timer::Input | Timer::Closed => {}
         }
     }
 

@@ -123,6 +123,7 @@ use window::Window;
 /// assert_eq!(session.state(), State::Open);
 /// # Ok::<(), smpp_core::session::Refused<&str>>(())
 /// ```
+#[expect(clippy::struct_excessive_bools, reason = "each is true or false independently of the others")]
 pub struct Session<R, T, O = ()> {
     config: Config,
     state: State,
@@ -167,8 +168,9 @@ pub struct Session<R, T, O = ()> {
     last_activity: Instant,
     /// The latest time that the caller has passed.
     now: Instant,
-    /// Whether the application has answered requests since `now`. The next call that takes a time dates these responses.
-    responded: bool,
+    /// Whether a call that takes no time has acted since `now`: a response of the application, or the end of the stream.
+    /// The next call that takes a time dates it.
+    undated: bool,
     stats: Stats,
     observer: O,
     role: PhantomData<R>,
@@ -226,7 +228,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             last_received: now,
             last_activity: now,
             now,
-            responded: false,
+            undated: false,
             stats: Stats::default(),
             observer,
             role: PhantomData,
@@ -388,14 +390,20 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         &mut self.observer
     }
 
-    /// Advances the session's clock to `now`, and dates the responses that were given since the last time.
+    /// Advances the session's clock to `now`, and dates what the calls without a time have done since the last time.
     pub(crate) fn advance_clock(&mut self, now: Instant) {
         let passed = now - self.now;
         self.now = self.now.max(now);
-        if core::mem::take(&mut self.responded) {
+        if core::mem::take(&mut self.undated) {
             self.last_activity = self.now;
             self.timers.postpone(passed);
         }
+    }
+
+    /// Begins a call that takes no time. The caller resets `timers.undated` at its end.
+    fn begin_undated(&mut self) {
+        self.undated = true;
+        self.timers.undated = true;
     }
 
     /// Returns whether as many requests of the peer wait for the application as may.

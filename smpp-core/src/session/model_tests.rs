@@ -4,6 +4,7 @@
 //! that the session emits and the PDUs that it sends. The test checks sequence numbers separately: they must be valid and
 //! in order, and must differ from those of requests that wait for a response.
 
+mod generator;
 mod reference;
 
 use alloc::vec::Vec;
@@ -13,10 +14,11 @@ use proptest::prelude::*;
 use proptest_state_machine::{StateMachineTest, prop_state_machine};
 
 use super::window::Window;
-use super::{Config, Esme, Event, Instant, Outcome, Session, State};
+use super::{Config, Esme, Event, Instant, Outcome, Reply, Request, Session, State, UnansweredReason};
 use crate::frame::{self, SequenceNumber};
 use crate::pdu::{
-    Bind, BindMode, BindResp, CommandId, CommandStatus, Pdu, ShortMessage, SubmitSm, SubmitSmResp,
+    Bind, BindMode, BindResp, CommandId, CommandStatus, DeliverSm, DeliverSmResp, Pdu, ShortMessage,
+    SubmitSm, SubmitSmResp,
 };
 use reference::{
     Answer, DRAIN_TIMEOUT, ENQUIRE_LINK_INTERVAL, Model, RESPONSE_TIMEOUT, Reported, Stage, Step, Tag, Target,
@@ -32,11 +34,17 @@ prop_state_machine! {
 /// The session, and the sequence numbers that it uses.
 struct Harness {
     session: Session<Esme, Tag>,
+    /// Octets of the peer that the session has not read.
+    unread: Vec<u8>,
+    /// Requests of the peer that the application has not answered.
+    replies: Vec<Reply<DeliverSm<'static>>>,
     submits: Vec<SequenceNumber>,
     enquire_links: Vec<SequenceNumber>,
     unbind: SequenceNumber,
     /// The sequence numbers of requests that wait for a response.
     awaiting: Vec<SequenceNumber>,
+    /// Those among them that lose their place in the window during this step. Their numbers may be used again.
+    freed: Vec<SequenceNumber>,
     /// The sequence number after the last one.
     next: SequenceNumber,
 }
@@ -46,37 +54,49 @@ impl StateMachineTest for Harness {
     type Reference = Model;
 
     fn init_test(model: &Model) -> Self {
+        let options = &model.options;
+        let start = options.start;
         let config = Config {
-            window: model.window as u16,
-            max_output: model.max_output as usize,
+            window: options.window as u16,
+            max_output: options.max_output as usize,
+            max_unanswered: options.max_unanswered as u16,
+            backpressure_timeout: Duration::from_secs(options.backpressure_timeout),
             response_timeout: Duration::from_secs(RESPONSE_TIMEOUT),
-            enquire_link_interval: Some(Duration::from_secs(ENQUIRE_LINK_INTERVAL)),
+            late_response_timeout: Duration::from_secs(options.late_response_timeout),
+            max_response_timeouts: options.max_response_timeouts as u16,
+            enquire_link_interval: options.keep_alive.then_some(Duration::from_secs(ENQUIRE_LINK_INTERVAL)),
             drain_timeout: Duration::from_secs(DRAIN_TIMEOUT),
+            // The rate limiter has tests of its own.
+            slow_down_when_throttled: false,
             ..Config::default()
         };
         let mut session = Session::new(config, Instant::ZERO);
-        session.window = Window::starting_at(config.window, model.start);
-        assert_eq!(session.request(Instant::ZERO, &Bind::default(), Tag::MAX), Ok(model.start));
+        session.window = Window::starting_at(config.window, start);
+        assert_eq!(session.request(Instant::ZERO, &Bind::default(), Tag::MAX), Ok(start));
         let mut octets = Vec::new();
         session.poll_transmit(&mut octets);
         session.handle_transmitted(octets.len());
         octets.clear();
         let resp = Pdu::BindResp(BindMode::Transceiver, Some(BindResp::default()));
-        resp.encode(CommandStatus::ROK, model.start, &mut octets);
+        resp.encode(CommandStatus::ROK, start, &mut octets);
         let event = session.handle_input(Instant::ZERO, &mut &octets[..]);
         assert!(matches!(event, Some(Event::Outcome { outcome: Outcome::Accepted(_), .. })), "{event:?}");
         Self {
             session,
+            unread: Vec::new(),
+            replies: Vec::new(),
             submits: Vec::new(),
             enquire_links: Vec::new(),
             unbind: SequenceNumber::default(),
             awaiting: Vec::new(),
-            next: model.start.next(),
+            freed: Vec::new(),
+            next: start.next(),
         }
     }
 
     fn apply(mut harness: Self, model: &Model, step: Step) -> Self {
         let now = Instant::after(Duration::from_secs(model.now));
+        harness.freed = model.freed.iter().map(|tag| harness.submits[*tag]).collect();
         let mut reported = model.reported.iter();
         let mut sent = model.sent.iter();
         match step {
@@ -84,15 +104,23 @@ impl StateMachineTest for Harness {
             Step::Respond(to, answer, flipped) => {
                 let SequenceNumber(number) = harness.sequence_of(to);
                 let number = SequenceNumber(flipped.map_or(number, |bit| number ^ 1 << bit));
-                harness.receive(now, &response(to, answer, number), &mut reported);
+                harness.unread.extend(response(to, answer, number));
             }
-            Step::PeerEnquires => harness.receive(now, &request(Pdu::EnquireLink), &mut reported),
-            Step::PeerUnbinds => harness.receive(now, &request(Pdu::Unbind), &mut reported),
+            Step::PeerDelivers => harness.unread.extend(request(Pdu::DeliverSm(DeliverSm::default()))),
+            Step::PeerEnquires => harness.unread.extend(request(Pdu::EnquireLink)),
+            Step::PeerUnbinds => harness.unread.extend(request(Pdu::Unbind)),
+            Step::Answer => {
+                let reply = harness.replies.pop().unwrap();
+                // A session that ends refuses the response; then no deliver_sm_resp is predicted.
+                let _ = harness.session.respond(reply, Ok(DeliverSmResp::default()));
+            }
             Step::Transmit(octets) => harness.session.handle_transmitted(octets as usize),
             Step::Wait(seconds) => {
                 for left in (0..seconds).rev() {
                     let now = Instant::after(Duration::from_secs(model.now - left));
                     harness.check_timeout(now, &mut reported);
+                    harness.check_output(&mut sent);
+                    harness.read(now, &mut reported);
                     harness.check_output(&mut sent);
                 }
             }
@@ -102,8 +130,10 @@ impl StateMachineTest for Harness {
             }
             Step::Unbind => harness.session.unbind(now),
             Step::Eof => harness.session.handle_eof(),
+            Step::Disconnect => harness.session.handle_disconnect(),
             Step::Abort => harness.session.abort(),
         }
+        harness.read(now, &mut reported);
         harness.check_timeout(now, &mut reported);
         harness.check_output(&mut sent);
         assert_eq!((reported.next(), sent.next()), (None, None), "predicted, but did not happen");
@@ -112,12 +142,17 @@ impl StateMachineTest for Harness {
     }
 
     fn check_invariants(harness: &Self, model: &Model) {
+        let counters = harness.session.stats();
         assert_eq!(harness.session.in_flight(), model.in_flight.len());
+        assert_eq!(usize::from(counters.timed_out), model.timed_out.len());
+        assert_eq!(usize::from(counters.unanswered), model.unanswered);
         assert_eq!(harness.session.wants_input(), model.reads());
-        assert_eq!(harness.session.is_full(), model.pending() >= model.max_output);
+        assert_eq!(harness.session.is_full(), model.pending() >= model.options.max_output);
         let state = match model.stage {
-            Stage::Bound | Stage::Draining => State::Bound(BindMode::Transceiver),
-            Stage::Unbinding | Stage::PeerUnbound | Stage::Flushing(_) => State::Unbinding,
+            Stage::Bound | Stage::Draining | Stage::PeerUnbinding => State::Bound(BindMode::Transceiver),
+            Stage::Unbinding | Stage::PeerUnbound | Stage::PeerFinished | Stage::Flushing(_) => {
+                State::Unbinding
+            }
             Stage::Closed => State::Closed,
         };
         assert_eq!(harness.session.state(), state);
@@ -147,14 +182,15 @@ impl Harness {
         }
     }
 
-    /// Passes a PDU to the session, which reads all of it or nothing.
-    fn receive<'m>(&mut self, now: Instant, pdu: &[u8], reported: &mut impl Iterator<Item = &'m Reported>) {
-        let wanted = self.session.wants_input();
-        let mut input = pdu;
+    /// Passes what has arrived to the session, which reads all of it unless it stops reading.
+    fn read<'m>(&mut self, now: Instant, reported: &mut impl Iterator<Item = &'m Reported>) {
+        let arrived = core::mem::take(&mut self.unread);
+        let mut input = &arrived[..];
         while let Some(event) = self.session.handle_input(now, &mut input) {
             self.check_event(event, reported);
         }
-        assert_eq!(input.is_empty(), wanted);
+        assert!(input.is_empty() || !self.session.wants_input());
+        self.unread = input.to_vec();
     }
 
     fn check_timeout<'m>(&mut self, now: Instant, reported: &mut impl Iterator<Item = &'m Reported>) {
@@ -167,10 +203,22 @@ impl Harness {
         let event = match event {
             Event::Outcome { tag, sequence, outcome } => {
                 assert_eq!(self.submits[tag], sequence);
-                self.awaiting.retain(|number| *number != sequence);
+                if !matches!(outcome, Outcome::Unanswered(UnansweredReason::Timeout)) {
+                    self.awaiting.retain(|number| *number != sequence);
+                }
                 Reported::Outcome(tag, outcome.into_result().map(drop))
             }
+            Event::LateResponse { sequence, outcome } => {
+                self.awaiting.retain(|number| *number != sequence);
+                let tag = self.submits.iter().rposition(|number| *number == sequence).unwrap();
+                Reported::LateResponse(tag, outcome.into_result().map(drop))
+            }
             Event::UnexpectedResponse { .. } => Reported::UnexpectedResponse,
+            Event::Request { request: Request::DeliverSm(_, reply), .. } => {
+                self.replies.push(reply);
+                Reported::Request
+            }
+            Event::Refused { status, .. } => Reported::Refused(status),
             Event::PeerUnbind => Reported::PeerUnbind,
             Event::Closed(reason) => Reported::Closed(reason),
             other => panic!("{other:?}"),
@@ -204,7 +252,8 @@ impl Harness {
     /// skip one more where the numbers wrap: without 0, the last and the first number may share a slot.
     fn check_sequence(&mut self, given: SequenceNumber) {
         assert!(given.is_valid(), "{given:?}");
-        assert!(!self.awaiting.contains(&given), "{given:?} still waits for a response");
+        let awaits = self.awaiting.contains(&given) && !self.freed.contains(&given);
+        assert!(!awaits, "{given:?} still waits for a response");
         let max_skipped = self.awaiting.len() + usize::from(given < self.next);
         let mut skipped = 0;
         while self.next != given {

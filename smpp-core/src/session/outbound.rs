@@ -206,8 +206,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         if matches!(self.shutdown, Shutdown::Flushing(_) | Shutdown::Reporting(_) | Shutdown::Done) {
             return Err(Refusal::State(State::Closed));
         }
-        self.responded = true;
-        self.timers.responding = true;
+        self.begin_undated();
         let before = command.is_bind().then_some((self.state, self.version, self.timers));
         if command.is_bind() {
             self.bind_in_progress = None;
@@ -228,7 +227,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         }
         self.responses_end = self.encoded;
         self.advance();
-        self.timers.responding = false;
+        self.timers.undated = false;
         if encoded { Ok(()) } else { Err(Refusal::TooLong) }
     }
 

@@ -167,12 +167,12 @@ mod tests {
         Duration::from_millis(millis)
     }
 
-    /// Counts the messages in the second after `start` if each is sent as soon as the limiter allows.
+    /// Counts the messages in the second after `start` if each is sent as soon as the limiter allows. It counts to 10,000.
     fn sent_in_a_second(limiter: &mut RateLimiter, start: Instant) -> usize {
         let end = start + millis(1000);
         let mut now = start.max(limiter.ready_at(start));
         let mut sent = 0;
-        while now < end {
+        while now < end && sent < 10_000 {
             limiter.take(now);
             sent += 1;
             now = now.max(limiter.ready_at(now));
@@ -236,7 +236,13 @@ mod tests {
         limiter.take(START);
         limiter.slow_down(START, START, millis(5), Load::Full);
         assert_eq!(limiter.ready_at(START), START + millis(10));
-        let recovered = START + Duration::from_secs(10);
+        // The rate grows from 100 messages per second to 200, by 10 in each second.
+        for second in 0..10 {
+            let sent = sent_in_a_second(&mut limiter, START + millis(1000 * second as u64));
+            let expected = 100 + 10 * second;
+            assert!((expected - 3..=expected + 13).contains(&sent), "{sent} in second {second}");
+        }
+        let recovered = START + Duration::from_secs(11);
         limiter.take(recovered);
         assert_eq!(limiter.ready_at(recovered), recovered, "the limit has ended");
     }

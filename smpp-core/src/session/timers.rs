@@ -53,16 +53,16 @@ const STOPPED: Instant = Instant::from_nanos(u64::MAX);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Timers {
     due: [Instant; STORED.len()],
-    /// Timers that a response of the application has set. `respond` takes no time, so their deadlines start at the time of
-    /// an earlier call until [`postpone`](Self::postpone) corrects them.
+    /// Timers that a call without a time has set, such as `respond`. Their deadlines start at the time of an earlier call
+    /// until [`postpone`](Self::postpone) corrects them.
     provisional: [bool; STORED.len()],
-    /// Whether the session is sending a response of the application.
-    pub(super) responding: bool,
+    /// Whether a call that takes no time is setting timers.
+    pub(super) undated: bool,
 }
 
 impl Default for Timers {
     fn default() -> Self {
-        Self { due: [STOPPED; STORED.len()], provisional: Default::default(), responding: false }
+        Self { due: [STOPPED; STORED.len()], provisional: Default::default(), undated: false }
     }
 }
 
@@ -71,7 +71,7 @@ impl Timers {
     pub(super) fn set(&mut self, timer: Timer, at: Option<Instant>) {
         let slots = self.due.get_mut(timer as usize).zip(self.provisional.get_mut(timer as usize));
         if let Some((due, provisional)) = slots {
-            (*due, *provisional) = (at.unwrap_or(STOPPED), self.responding && at.is_some());
+            (*due, *provisional) = (at.unwrap_or(STOPPED), self.undated && at.is_some());
         }
     }
 
@@ -80,12 +80,17 @@ impl Timers {
         self.due.get(timer as usize).is_some_and(|due| *due < STOPPED)
     }
 
-    /// Stops all timers.
-    pub(super) fn stop(&mut self) {
-        *self = Self { responding: self.responding, ..Self::default() };
+    /// Returns whether the timer runs and its deadline has come.
+    pub(super) fn is_due(&self, timer: Timer, now: Instant) -> bool {
+        self.is_set(timer) && self.due.get(timer as usize).is_some_and(|due| *due <= now)
     }
 
-    /// Moves the deadlines of provisional timers by the time that had passed when the responses were given.
+    /// Stops all timers.
+    pub(super) fn stop(&mut self) {
+        *self = Self { undated: self.undated, ..Self::default() };
+    }
+
+    /// Moves the deadlines of provisional timers by the time that had passed when those calls were made.
     pub(super) fn postpone(&mut self, passed: Duration) {
         if passed.is_zero() {
             self.provisional = Default::default();

@@ -1,13 +1,11 @@
 //! Backpressure: what the session does while the application does not answer.
 
-use std::time::Duration;
-
 use smpp_core::session::{CloseReason, Config, Instant, Timer};
 use smpp_core::{BindMode, CommandId, CommandStatus, Pdu};
 
 use super::support::{
-    OwnedEvent, OwnedOutcome, Pair, bound_esme, bound_smsc, deliver_sm, octets, pdus, request, secs,
-    submit_sm, submit_sm_resp,
+    OwnedEvent, OwnedOutcome, Pair, bound_esme, bound_smsc, deliver_sm, just_before, octets, pdus, request,
+    secs, submit_sm, submit_sm_resp,
 };
 
 const NOW: Instant = Instant::ZERO;
@@ -54,7 +52,7 @@ fn the_session_stops_reading_at_max_unanswered_and_says_when_it_reads_again() {
 fn requests_are_throttled_only_after_the_grace_period() {
     let mut smsc = bound_smsc(config(2), BindMode::Transceiver);
     smsc.receive(NOW, &flood(2..6));
-    let before = NOW + (secs(5) - Duration::from_nanos(1));
+    let before = NOW + just_before(5);
     smsc.handle_timeouts(before);
     assert_eq!(smsc.take_events(), [CommandId::SUBMIT_SM; 2].map(OwnedEvent::Request));
     smsc.handle_timeouts(NOW + secs(5));
@@ -102,6 +100,36 @@ fn a_session_that_does_not_read_does_not_take_the_peer_for_dead() {
 }
 
 #[test]
+fn a_late_call_reads_what_has_arrived_before_it_takes_the_peer_for_dead() {
+    let config = Config { enquire_link_interval: Some(secs(1)), response_timeout: secs(7), ..config(1) };
+    let mut smsc = bound_smsc(config, BindMode::Transceiver);
+    smsc.handle_timeouts(NOW);
+    smsc.handle_timeouts(NOW + secs(1));
+    let output = smsc.transmit();
+    let [(CommandId::ENQUIRE_LINK, _, sequence, _)] = pdus(&output)[..] else { panic!("one enquire_link") };
+    // The request stops the session from reading until 7 s. The peer answers, and the response waits.
+    smsc.receive(NOW + secs(2), &flood(2..3));
+    smsc.handle_timeouts(NOW + secs(20));
+    assert_eq!(smsc.closed, None);
+    smsc.receive(NOW + secs(20), &octets(Pdu::EnquireLinkResp, CommandStatus::ROK, sequence));
+    smsc.handle_timeouts(NOW + secs(28));
+    assert_eq!(smsc.closed, None);
+}
+
+#[test]
+fn the_application_has_drain_timeout_from_the_end_of_the_stream() {
+    let config = Config { drain_timeout: secs(3), ..Config::default() };
+    let mut smsc = bound_smsc(config, BindMode::Transceiver);
+    smsc.receive(NOW, &flood(2..3));
+    // Nothing happens for four seconds.
+    smsc.session.handle_eof();
+    smsc.handle_timeouts(NOW + secs(4));
+    assert_eq!(smsc.session.poll_timeout(), Some((NOW + secs(7), Timer::Shutdown)));
+    smsc.accept("in time");
+    assert_eq!(pdus(&smsc.transmit()).len(), 1);
+}
+
+#[test]
 fn responses_are_transmitted_after_the_peer_has_closed_its_side() {
     let mut smsc = bound_smsc(Config::default(), BindMode::Transceiver);
     smsc.receive(NOW, &flood(2..7));
@@ -124,6 +152,7 @@ fn after_the_peer_has_closed_its_side_the_application_has_drain_timeout() {
     smsc.session.handle_eof();
     smsc.accept("in time");
     assert_eq!(pdus(&smsc.transmit()).len(), 1);
+    smsc.handle_timeouts(NOW);
     assert_eq!(smsc.session.poll_timeout(), Some((NOW + secs(3), Timer::Shutdown)));
     smsc.handle_timeouts(NOW + secs(3));
     assert_eq!(smsc.closed, Some(CloseReason::Disconnected));

@@ -343,6 +343,11 @@ pub(crate) fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+/// Returns one nanosecond less than this many seconds.
+pub(crate) fn just_before(seconds: u64) -> Duration {
+    Duration::from_nanos(seconds * 1_000_000_000 - 1)
+}
+
 pub(crate) fn bind(mode: BindMode) -> Bind<'static> {
     Bind {
         mode,

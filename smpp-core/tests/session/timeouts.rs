@@ -6,7 +6,7 @@ use smpp_core::session::{CloseReason, Config, Instant, Refusal, Timer, Unanswere
 use smpp_core::{BindMode, CommandId, CommandStatus, Pdu, SequenceNumber};
 
 use super::support::{
-    OwnedEvent, OwnedOutcome, Pair, accepted, bound_esme, octets, pdus, secs, submit_sm_resp,
+    OwnedEvent, OwnedOutcome, Pair, accepted, bound_esme, just_before, octets, pdus, secs, submit_sm_resp,
 };
 
 const NOW: Instant = Instant::ZERO;
@@ -55,7 +55,7 @@ fn a_request_that_timed_out_frees_its_place_after_late_response_timeout() {
         Config { window: 1, late_response_timeout: secs(7), max_response_timeouts: 0, ..Config::default() };
     let mut pair = Pair::bound_with(config, Config::default());
     pair.submit("lost");
-    pair.advance(secs(17) - Duration::from_nanos(1));
+    pair.advance(just_before(17));
     assert_eq!(pair.esme.take_events(), [timeout("lost")]);
     assert_eq!(pair.esme.submit(pair.now, "next"), Err(Refusal::WindowFull));
     pair.advance(Duration::from_nanos(1));
@@ -78,8 +78,9 @@ fn a_timeout_probes_the_link_and_suspends_requests_until_the_peer_is_heard() {
     let output = esme.transmit();
     let [(CommandId::ENQUIRE_LINK, _, sequence, _)] = pdus(&output)[..] else { panic!("one enquire_link") };
     assert_eq!(esme.submit(now, "d"), Err(Refusal::WindowFull));
-    esme.receive(now + secs(1), &octets(Pdu::EnquireLinkResp, CommandStatus::ROK, sequence));
-    esme.submit(now + secs(2), "d").unwrap();
+    esme.receive(now, &octets(Pdu::EnquireLinkResp, CommandStatus::ROK, sequence));
+    assert_eq!(esme.submit(now, "d"), Err(Refusal::RateLimited(now + secs(1))), "a timeout slows down");
+    esme.submit(now + secs(1), "d").unwrap();
 }
 
 #[test]
@@ -100,7 +101,7 @@ fn a_peer_that_answers_only_enquire_link_is_left() {
     let config = Config { max_response_timeouts: 3, ..Config::default() };
     let mut pair = Pair::bound_with(config, Config::default());
     pair.submit("lost");
-    pair.advance(secs(30) - Duration::from_nanos(1));
+    pair.advance(just_before(30));
     assert_eq!((pair.esme.take_events(), pair.esme.closed), (vec![timeout("lost")], None));
     pair.advance(Duration::from_nanos(1));
     assert_eq!(pair.esme.take_events(), [OwnedEvent::Closed(CloseReason::Unresponsive)]);

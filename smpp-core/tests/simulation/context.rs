@@ -31,6 +31,8 @@ struct Record {
     /// The status and the identifier of the response.
     answer: Option<(CommandStatus, Vec<u8>)>,
     outcome: Option<EndKind>,
+    /// A late response has been reported.
+    late: bool,
 }
 
 /// How a request ended, to compare with the record of the other side.
@@ -68,7 +70,15 @@ impl Context {
 
     /// Records a request with the next tag.
     pub(crate) fn record_request(&mut self, side: Side, command: CommandId, accepted: bool) {
-        self.records.push(Record { side, command, accepted, arrived: false, answer: None, outcome: None });
+        self.records.push(Record {
+            side,
+            command,
+            accepted,
+            arrived: false,
+            answer: None,
+            outcome: None,
+            late: false,
+        });
     }
 
     /// Records that the application of `side` has received a request.
@@ -113,24 +123,20 @@ impl Context {
             Outcome::Unanswered(_) => EndKind::Unanswered,
             _ => EndKind::Answered,
         });
-        if tainted {
-            return;
+        if !tainted {
+            record.compare(outcome);
         }
-        let answer = record.answer.as_ref().map(|(status, name)| (*status, &name[..]));
-        match outcome {
-            Outcome::Accepted(_) if record.command == CommandId::ENQUIRE_LINK => {}
-            Outcome::Accepted(response) => {
-                let name = response.pdu().map(|pdu| response_id(&pdu)).expect("the session has decoded it");
-                assert_eq!(Some((CommandStatus::ROK, &name[..])), answer, "the answer to {record:?}");
-            }
-            Outcome::Refused { status, .. } => {
-                assert_eq!(Some(*status), answer.map(|(status, _)| status), "the answer to {record:?}");
-            }
-            Outcome::Nacked(_) => panic!("no side sends generic_nack for {record:?}"),
-            Outcome::NeverSent(_) => {
-                assert!(!record.arrived, "a request arrived that was never sent: {record:?}");
-            }
-            Outcome::Unanswered(_) => {}
+    }
+
+    /// Records the late response to a request, and compares it with the response.
+    pub(crate) fn record_late_response(&mut self, side: Side, tag: Tag, outcome: &Outcome<'_>) {
+        let tainted = self.tainted;
+        let record = self.record(Some(tag));
+        assert!(record.side == side && !record.late, "a second late response: {outcome:?} for {record:?}");
+        assert_eq!(record.outcome, Some(EndKind::Unanswered), "{outcome:?} for {record:?}");
+        record.late = true;
+        if !tainted {
+            record.compare(outcome);
         }
     }
 
@@ -146,5 +152,27 @@ impl Context {
     fn record(&mut self, tag: Option<Tag>) -> &mut Record {
         let tag = tag.expect("a request with a tag");
         self.records.get_mut(tag as usize).expect("a tag of a recorded request")
+    }
+}
+
+impl Record {
+    /// Compares the outcome with the response of the other side.
+    fn compare(&self, outcome: &Outcome<'_>) {
+        let answer = self.answer.as_ref().map(|(status, name)| (*status, &name[..]));
+        match outcome {
+            Outcome::Accepted(_) if self.command == CommandId::ENQUIRE_LINK => {}
+            Outcome::Accepted(response) => {
+                let name = response.pdu().map(|pdu| response_id(&pdu)).expect("the session has decoded it");
+                assert_eq!(Some((CommandStatus::ROK, &name[..])), answer, "the answer to {self:?}");
+            }
+            Outcome::Refused { status, .. } => {
+                assert_eq!(Some(*status), answer.map(|(status, _)| status), "the answer to {self:?}");
+            }
+            Outcome::Nacked(_) => panic!("no side sends generic_nack for {self:?}"),
+            Outcome::NeverSent(_) => {
+                assert!(!self.arrived, "a request arrived that was never sent: {self:?}");
+            }
+            Outcome::Unanswered(_) => {}
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use smpp_core::session::{CloseReason, Instant, Readiness, Refusal, Session, Side, State};
+use smpp_core::session::{CloseReason, Instant, Readiness, Refusal, Session, Side, State, Timer};
 
 use super::messages::{SendPdu, Tag};
 use super::model::Model;
@@ -21,7 +21,8 @@ impl Model {
         let shutting_down = session.readiness(clock) == Readiness::Refusing(Refusal::State(State::Unbinding));
         if shutting_down && self.history.shutdown.is_none() {
             self.history.shutdown = Some(clock);
-            let asked = self.history.unbind.is_some() || self.history.peer_unbind.is_some();
+            let history = &self.history;
+            let asked = history.unbind.is_some() || history.peer_unbind.is_some() || history.eof;
             assert!(asked || failed || self.is_inactive(), "the session shuts down without a reason");
         }
         if state == State::Unbinding && !self.history.unbinding {
@@ -31,7 +32,7 @@ impl Model {
             let done =
                 if self.history.peer_unbind.is_some() { !self.has_unanswered() } else { self.is_idle() };
             assert!(
-                done || waited || failed || self.history.bound.is_none(),
+                done || waited || failed || self.history.eof || self.history.bound.is_none(),
                 "the session does not wait for requests in flight"
             );
         }
@@ -48,23 +49,19 @@ impl Model {
         let Self { history, .. } = self;
         let settings = self.settings();
         let since = |then: Option<_>| then.map(|then| self.clock - then);
-        let silence = since(history.received.max(history.bound));
         let possible = match reason {
             CloseReason::Unbound => {
-                let answered = history.unbind_answered || history.eof || history.bound.is_none();
+                let ended = history.eof || self.liveness.disconnected;
+                let answered = history.unbind_answered || ended || history.bound.is_none();
                 history.unbind.is_some() && answered && !history.cut_short
             }
             CloseReason::PeerUnbound => history.peer_unbind.is_some(),
-            CloseReason::Disconnected => history.eof,
             CloseReason::Aborted => history.aborted,
             CloseReason::SessionInit => {
                 let begun = history.outbound.unwrap_or(self.start);
                 let expects = self.side() == Side::Smsc || history.outbound.is_some();
                 expects && history.bound.is_none() && self.clock >= begun + settings.session_init
             }
-            CloseReason::LinkDead => settings
-                .enquire_link
-                .is_some_and(|idle| silence.is_some_and(|silence| silence >= idle + settings.response)),
             CloseReason::Stalled => self.pending() > 0 && self.clock >= history.progress + settings.response,
             CloseReason::Inactive => settings.inactivity.is_some() && history.shutdown.is_some(),
             CloseReason::UnbindTimeout => {
@@ -72,7 +69,7 @@ impl Model {
             }
             CloseReason::Framing(error) => history.broken && error.limit == settings.max_pdu,
             CloseReason::TooManyMalformed => self.too_many_malformed(),
-            _ => true,
+            _ => self.check_liveness(reason),
         };
         assert!(possible, "{reason:?} is not possible here");
         // While the last output is transmitted, nothing that happens later is the reason.
@@ -82,6 +79,7 @@ impl Model {
             reason,
             CloseReason::SessionInit
                 | CloseReason::LinkDead
+                | CloseReason::Unresponsive
                 | CloseReason::Stalled
                 | CloseReason::UnbindTimeout
                 | CloseReason::Disconnected
@@ -90,9 +88,10 @@ impl Model {
     }
 
     /// Checks, after all due timers were handled, that nothing is overdue. Timers are handled at most `lateness` late.
-    pub(crate) fn check_timers<R: SendPdu>(&self, session: &Session<R, Tag>, lateness: Duration) {
-        let due = session.poll_timeout().filter(|(at, _)| *at <= self.clock);
+    pub(crate) fn check_timers<R: SendPdu>(&mut self, session: &Session<R, Tag>, lateness: Duration) {
+        let due = session.poll_timeout().filter(|(at, timer)| *at <= self.clock && *timer != Timer::Input);
         assert_eq!(due, None, "a timer stays due");
+        self.check_liveness_timers(session, lateness);
         let state = session.state();
         if state == State::Closed {
             return;
@@ -114,12 +113,7 @@ impl Model {
                     "the session init timeout was missed"
                 );
             }
-            (State::Bound(_), Some(bound)) => {
-                let received = self.history.received.map_or(bound, |received| received.max(bound));
-                if let Some(idle) = settings.enquire_link {
-                    let most = idle + settings.response + lateness * 2;
-                    assert!(self.clock <= received + most, "the dead link was not detected");
-                }
+            (State::Bound(_), Some(_)) => {
                 assert!(!self.is_inactive(), "the inactivity timeout was missed");
             }
             _ => {}

@@ -22,6 +22,7 @@ mod end;
 #[allow(dead_code, reason = "each simulation uses a part of it")]
 #[path = "../harness/mod.rs"]
 mod harness;
+mod liveness;
 mod messages;
 mod model;
 mod peer;
@@ -76,6 +77,8 @@ const EXPECTED: &[&str] = &[
     "closed TooManyMalformed",
     "closed UnbindTimeout",
     "closed Unbound",
+    "closed Unresponsive",
+    "event LateResponse",
     "event Malformed",
     "event Notification",
     "event PeerUnbind",
@@ -92,6 +95,8 @@ const EXPECTED: &[&str] = &[
     "fault SmallBuffer",
     "fault Stall",
     "fault UnsolicitedPdus",
+    "half-close served",
+    "input resumed",
     "never answered",
     "outbind sent",
     "outcome Accepted",
@@ -125,5 +130,8 @@ const EXPECTED: &[&str] = &[
     "request of peer submit_sm",
     "response refused",
     "response sent",
+    "suspended",
+    "throttled after backpressure_timeout",
     "unbinds crossed",
+    "waits for its own response",
 ];

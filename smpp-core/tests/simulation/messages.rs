@@ -236,6 +236,12 @@ pub(crate) fn message(rng: &mut Rng, command: CommandId, tag: Tag) -> Octets {
     })
 }
 
+/// Returns a deliver_sm without its TLVs. A session sends that to an ESME of version 3.3.
+pub(crate) fn without_tlvs(deliver_sm: &Octets) -> Octets {
+    let Pdu::DeliverSm(body) = pdu(deliver_sm) else { panic!("only a deliver_sm can do without its TLVs") };
+    encode(Pdu::DeliverSm(DeliverSm { tlvs: Tlvs::EMPTY, ..body }))
+}
+
 /// Returns the tag of a request. The octets may be damaged.
 pub(crate) fn tag_of(frame: Frame<&[u8]>) -> Option<Tag> {
     let name = match frame.pdu(Tolerance::LENIENT).ok()?.0 {

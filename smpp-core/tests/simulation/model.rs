@@ -9,7 +9,8 @@ use smpp_core::session::{
 };
 use smpp_core::{CommandId, CommandStatus, DecodeErrorKind, Frame, Header, SequenceNumber, Tolerance, frame};
 
-use super::messages::{Octets, SendPdu, Tag, pdu};
+use super::liveness::Liveness;
+use super::messages::{Octets, SendPdu, Tag, pdu, without_tlvs};
 use super::settings::Settings;
 
 #[expect(clippy::struct_excessive_bools, reason = "each happened or did not")]
@@ -49,15 +50,17 @@ pub(crate) struct Model {
     stats: Stats,
     encoded: u64,
     pub(super) history: History,
+    pub(super) liveness: Liveness,
     pub(crate) closed: Option<CloseReason>,
 }
 
 /// One accepted request without an outcome.
-struct Open {
-    tag: Tag,
-    sequence: SequenceNumber,
-    command: CommandId,
-    deadline: Instant,
+pub(super) struct Open {
+    pub(super) tag: Tag,
+    pub(super) sequence: SequenceNumber,
+    pub(super) command: CommandId,
+    pub(super) sent: Instant,
+    pub(super) deadline: Instant,
     /// Position of its end in the output stream, in octets.
     end: u64,
 }
@@ -122,6 +125,7 @@ impl Model {
             stats: Stats::default(),
             encoded: 0,
             history: History { activity: start, progress: start, ..History::default() },
+            liveness: Liveness::new(start),
             closed: None,
         }
     }
@@ -133,6 +137,7 @@ impl Model {
     /// Records a time that is passed to the session.
     pub(crate) fn advance_clock(&mut self, now: Instant) {
         self.clock = self.clock.max(now);
+        self.date_eof();
         if std::mem::take(&mut self.answered) {
             self.history.activity = self.clock;
         }
@@ -154,7 +159,24 @@ impl Model {
     }
 
     pub(crate) fn in_flight(&self) -> Vec<SequenceNumber> {
-        self.open.iter().map(|open| open.sequence).collect()
+        self.open.iter().map(|open| open.sequence).chain(self.timed_out()).collect()
+    }
+
+    /// Returns the latest request without an outcome.
+    pub(crate) fn latest_request(&self) -> Option<Tag> {
+        self.open.last().map(|open| open.tag)
+    }
+
+    pub(crate) fn is_open(&self, tag: Tag) -> bool {
+        self.open.iter().any(|open| open.tag == tag)
+    }
+
+    pub(super) fn open(&self) -> &[Open] {
+        &self.open
+    }
+
+    pub(super) fn unanswered(&self) -> u16 {
+        self.unanswered
     }
 
     /// Records a request and its result. `readiness` is from before the request.
@@ -170,18 +192,22 @@ impl Model {
         let length = octets.octets().len();
         let encoded = stats.sent.total().octets - self.encoded;
         let window = usize::from(self.settings.window.max(1));
+        let in_window = self.open.len() + usize::from(self.stats.timed_out);
         let message_command =
             if self.side == Side::Esme { CommandId::SUBMIT_SM } else { CommandId::DELIVER_SM };
         match result {
             Ok(sequence) => {
-                assert!(self.open.len() < window, "the window was full for {tag}");
+                assert!(in_window < window, "the window was full for {tag}");
+                self.check_not_suspended(*sequence);
                 assert!(self.has_output_capacity(), "{} octets already wait", self.pending());
-                assert!(length <= self.settings.max_pdu, "{length} octets exceed max_pdu");
-                assert_eq!(encoded, length as u64, "the encoded length differs");
+                assert!(encoded <= self.settings.max_pdu as u64, "{encoded} octets exceed max_pdu");
+                let sent = if encoded < length as u64 { without_tlvs(octets) } else { octets.clone() };
+                assert_eq!(encoded, sent.octets().len() as u64, "the encoded length differs");
+                self.expected_output.push_back((*sequence, sent));
                 assert!(sequence.is_valid(), "{sequence:?}");
                 assert!(self.open.iter().all(|open| open.sequence != *sequence), "{sequence:?} is in flight");
                 if command == message_command {
-                    let capacity = (window - self.open.len()) as u16;
+                    let capacity = (window - in_window) as u16;
                     assert_eq!(readiness, Readiness::Ready { capacity });
                 }
                 if command.is_message() {
@@ -192,14 +218,14 @@ impl Model {
                 }
                 let deadline = self.clock + self.settings.response;
                 let end = stats.sent.total().octets;
-                self.open.push(Open { tag, sequence: *sequence, command, deadline, end });
-                self.expected_output.push_back((*sequence, octets.clone()));
+                let sent = self.clock;
+                self.open.push(Open { tag, sequence: *sequence, command, sent, deadline, end });
             }
             Err(Refused { tag: returned, reason }) => {
                 assert_eq!(*returned, tag, "a refused request returns its tag");
                 assert_eq!(encoded, 0, "a refused request is not sent");
                 match *reason {
-                    Refusal::WindowFull => assert_eq!(self.open.len(), window),
+                    Refusal::WindowFull => assert!(in_window == window || self.is_suspended()),
                     Refusal::OutputFull => assert!(!self.has_output_capacity()),
                     Refusal::TooLong => assert!(length > self.settings.max_pdu),
                     Refusal::TlvsUnsupported => assert!(!pdu(octets).tlvs().is_empty()),
@@ -242,6 +268,7 @@ impl Model {
     /// Records a response of the application.
     pub(crate) fn record_response(&mut self, octets: &Octets, result: Result<(), Refusal>) {
         self.unanswered -= 1;
+        self.record_answer();
         self.binding &= !octets.header().command.is_bind();
         self.answered_first |= result.is_ok() && self.pending() == 0;
         self.answered_bind |= octets.header().command.is_bind();
@@ -292,7 +319,8 @@ impl Model {
         }
         let own = matches!(header.command, CommandId::ENQUIRE_LINK | CommandId::UNBIND);
         assert!(own, "{header:?} was not requested, or is out of order");
-        assert!(!self.in_flight().contains(&header.sequence), "the number of {header:?} is in flight");
+        let in_flight = self.open.iter().any(|open| open.sequence == header.sequence);
+        assert!(!in_flight, "the number of {header:?} is in flight");
     }
 
     /// Records octets that the transport has accepted.
@@ -319,6 +347,7 @@ impl Model {
         self.frames += 1;
         self.octets += pdu.octets().len() as u64;
         self.history.received = Some(self.clock);
+        self.record_life();
         if command.request() != CommandId::ENQUIRE_LINK {
             self.history.activity = self.clock;
         }
@@ -344,16 +373,13 @@ impl Model {
             Event::Request { frame, .. } => {
                 self.unanswered += 1;
                 self.binding |= frame.header().command.is_bind();
+                self.record_full();
             }
             Event::Outcome { tag, sequence, outcome } => self.record_outcome(*tag, *sequence, outcome),
             Event::Refused { status, .. } => {
                 self.refused += 1;
                 if *status == CommandStatus::RTHROTTLED {
-                    assert_eq!(
-                        self.unanswered,
-                        self.settings.max_unanswered.max(1),
-                        "throttled below max_unanswered"
-                    );
+                    self.check_throttled();
                 }
                 if *status == CommandStatus::RALYBND {
                     assert!(
@@ -365,7 +391,10 @@ impl Model {
             Event::Notification { frame, .. } if frame.header().command == CommandId::OUTBIND => {
                 self.history.outbound = Some(self.clock);
             }
-            Event::UnexpectedResponse { .. } => self.unexpected_responses += 1,
+            Event::UnexpectedResponse { frame } => {
+                self.unexpected_responses += 1;
+                self.check_unexpected(frame.header());
+            }
             Event::PeerUnbind => self.history.peer_unbind = Some(self.clock),
             Event::Closed(reason) => {
                 assert!(self.open.is_empty(), "{} requests have no outcome", self.open.len());
@@ -393,29 +422,28 @@ impl Model {
             Outcome::Unanswered(UnansweredReason::Timeout) => {
                 self.timeouts += 1;
                 assert!(self.clock >= open.deadline, "{tag} timed out too early");
+                return self.record_timeout(open);
             }
             Outcome::NeverSent(reason) => {
                 assert!(!transmitted, "{tag} was transmitted");
-                assert_eq!(*self.history.announced.get_or_insert(reason), reason);
+                return assert_eq!(*self.history.announced.get_or_insert(reason), reason);
             }
             Outcome::Unanswered(UnansweredReason::Closed(reason)) => {
                 assert!(transmitted, "{tag} was not transmitted");
-                assert_eq!(*self.history.announced.get_or_insert(reason), reason);
+                return assert_eq!(*self.history.announced.get_or_insert(reason), reason);
             }
             Outcome::Nacked(_) | Outcome::Unanswered(_) => {}
         }
+        self.record_answered();
     }
 
     /// Compares the session with the model. Called after every call of the session.
     pub(crate) fn check<R: SendPdu>(&mut self, session: &Session<R, Tag>, now: Instant) {
         let stats = session.stats();
         self.check_stats(&stats, now);
+        self.check_requests(session);
         let settings = &self.settings;
         assert_eq!(session.in_flight(), self.open.len());
-        assert!(
-            self.open.len() <= usize::from(settings.window.max(1)),
-            "more requests in flight than the window allows"
-        );
         assert!(
             self.unanswered <= settings.max_unanswered.max(1),
             "more than max_unanswered requests reached the application"
@@ -437,6 +465,7 @@ impl Model {
         let (sent, received) = (stats.sent.total(), stats.received.total());
         assert!(sent.octets >= self.encoded);
         assert!(stats.quirks >= before.quirks && stats.malformed >= before.malformed);
+        assert!(stats.unknown_commands >= before.unknown_commands);
         assert!(stats.throttled >= before.throttled);
         assert_eq!(stats.transmitted, self.transmitted);
         assert_eq!((received.pdus(), received.octets), (self.frames, self.octets));
@@ -453,7 +482,7 @@ impl Model {
     }
 
     pub(super) fn too_many_malformed(&self) -> bool {
-        self.stats.malformed > u64::from(self.settings.max_malformed)
+        self.stats.malformed + self.stats.unknown_commands > u64::from(self.settings.max_malformed)
     }
 
     pub(super) fn side(&self) -> Side {

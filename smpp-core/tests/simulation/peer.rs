@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use smpp_core::session::{CloseReason, Event, Instant, Outcome, Refusal, State};
-use smpp_core::{CommandId, CommandStatus, Header};
+use smpp_core::session::{CloseReason, Event, Instant, Outcome, Refusal, State, Timer};
+use smpp_core::{CommandId, CommandStatus, Header, frame};
 
 use super::context::Context;
 use super::harness::ticks;
@@ -20,8 +20,6 @@ pub(crate) struct Peer<R> {
     pub(crate) output: Vec<u8>,
     /// Octets that have arrived and that the session has not read.
     unread: Vec<u8>,
-    /// The session stopped reading although whole PDUs may be left.
-    interrupted: bool,
     pending: Vec<PendingResponse>,
     /// When the application acts next.
     pub(crate) next_action: Option<Instant>,
@@ -33,6 +31,8 @@ pub(crate) struct Peer<R> {
 /// A request of the other side that the application will answer.
 struct PendingResponse {
     due: Instant,
+    /// The application waits for the outcome of this request of its own first.
+    waits_for: Option<Tag>,
     reply: PendingReply,
     request: Header,
     tag: Option<Tag>,
@@ -54,7 +54,6 @@ impl<R: SendPdu> Peer<R> {
             behavior: plan.behavior,
             output: Vec::new(),
             unread: Vec::new(),
-            interrupted: false,
             pending: Vec::new(),
             next_action: Some(start),
             next_poll: None,
@@ -85,22 +84,34 @@ impl<R: SendPdu> Peer<R> {
 
     /// Returns when timers are handled next: without delay if the session has ended.
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
-        let (at, _) = self.traced.session.poll_timeout()?;
+        let (at, _) = self.traced.session.poll_timeout().filter(|(_, timer)| *timer != Timer::Input)?;
         Some(if self.state() == State::Closed { at } else { at + self.lateness })
     }
 
-    /// Returns when reading can continue.
-    pub(crate) fn next_read(&self, now: Instant) -> Option<Instant> {
-        (self.interrupted && self.wants_input()).then_some(now)
+    /// Returns when to pass the octets that the session has left over.
+    pub(crate) fn next_read(&self) -> Option<Instant> {
+        let (at, timer) = self.traced.session.poll_timeout()?;
+        (timer == Timer::Input).then_some(at)
+    }
+
+    /// Returns whether the session reads octets that arrive, or the end of the stream.
+    pub(crate) fn reads_stream(&self) -> bool {
+        self.wants_input() && self.next_read().is_none()
     }
 
     /// Returns when the application answers next.
     pub(crate) fn next_response(&self) -> Option<Instant> {
-        self.pending.iter().map(|response| response.due).min()
+        self.pending.iter().filter(|response| self.can_answer(response)).map(|response| response.due).min()
+    }
+
+    fn can_answer(&self, response: &PendingResponse) -> bool {
+        response.waits_for.is_none_or(|tag| !self.model.is_open(tag))
     }
 
     fn check(&mut self, context: &mut Context) {
         self.model.check(&self.traced.session, context.now);
+        let whole_pdu = matches!(frame::split(&self.unread, usize::MAX), Ok(Some(_)));
+        self.model.check_input(&self.traced.session, whole_pdu);
         if self.closed().is_none() && self.next_poll.is_none() {
             self.next_poll = Some(context.now + ticks(context.rng.pick(&[0, 0, 0, 1, 3])));
         }
@@ -112,6 +123,11 @@ impl<R: SendPdu> Peer<R> {
         let readiness = self.traced.session.readiness(self.model.clock);
         let result = self.traced.request(now, tag, octets);
         self.model.record_request(tag, octets, readiness, &result, &self.traced.session.stats());
+        if self.model.is_suspended()
+            && matches!(&result, Err(refused) if refused.reason == Refusal::WindowFull)
+        {
+            context.count(|| "suspended".into());
+        }
         let command = octets.header().command;
         context.print(|| format!("{:?} requests {command} {tag}: {result:?}", R::SIDE));
         context.count(|| match &result {
@@ -129,7 +145,11 @@ impl<R: SendPdu> Peer<R> {
             return self.unbind(context);
         }
         if context.rng.chance(self.behavior.aborts) {
-            return if context.rng.chance(500) { self.abort(context) } else { self.eof(context) };
+            return match context.rng.within(0..=3) {
+                0 | 1 => self.abort(context),
+                2 => self.disconnect(context),
+                _ => self.eof(context),
+            };
         }
         if context.rng.chance(20) {
             return self.handle_timeouts(context);
@@ -177,7 +197,7 @@ impl<R: SendPdu> Peer<R> {
         }
         context.print(|| format!("{:?} unbinds", R::SIDE));
         self.model.advance_clock(context.now);
-        if self.state() != State::Closed {
+        if self.state() != State::Closed && !self.model.history.eof {
             self.model.history.unbind.get_or_insert(context.now);
         }
         self.traced.unbind(context.now);
@@ -194,9 +214,18 @@ impl<R: SendPdu> Peer<R> {
     /// Reports the end of the connection to the session.
     pub(crate) fn eof(&mut self, context: &mut Context) {
         context.print(|| format!("{:?} sees the end of the stream", R::SIDE));
-        self.model.history.eof = true;
-        self.model.history.cut_short |= self.wants_input() && self.model.pending() > 0;
+        self.model.history.cut_short |= self.model.pending() > 0;
+        self.model.record_eof(self.state());
         self.traced.eof();
+        self.check(context);
+    }
+
+    /// Reports to the session that the connection has failed.
+    pub(crate) fn disconnect(&mut self, context: &mut Context) {
+        context.print(|| format!("{:?} sees that the connection has failed", R::SIDE));
+        self.model.history.cut_short |= self.wants_input() && self.model.pending() > 0;
+        self.model.record_disconnect();
+        self.traced.disconnect();
         self.check(context);
     }
 
@@ -239,7 +268,6 @@ impl<R: SendPdu> Peer<R> {
             self.check(context);
         }
         self.unread = rest.to_vec();
-        self.interrupted = !rest.is_empty() && !self.wants_input();
         self.check(context);
     }
 
@@ -254,7 +282,14 @@ impl<R: SendPdu> Peer<R> {
                 self.schedule_response(context, PendingReply::new(request), header, tag);
             }
             Event::Outcome { tag, outcome, .. } => context.record_outcome(R::SIDE, tag, &outcome),
+            Event::LateResponse { sequence, outcome } => {
+                let tag = self.model.record_late_response(sequence, &outcome);
+                context.record_late_response(R::SIDE, tag, &outcome);
+            }
             Event::Refused { frame, status } if frame.header().command.has_response() => {
+                if status == CommandStatus::RTHROTTLED {
+                    context.count(|| "throttled after backpressure_timeout".into());
+                }
                 if let Some(tag) = tag_of(frame) {
                     context.record_response(Some(tag), status, Vec::new());
                 }
@@ -284,19 +319,27 @@ impl<R: SendPdu> Peer<R> {
         request: Header,
         tag: Option<Tag>,
     ) {
-        if context.rng.chance(self.behavior.never_answers) {
+        let Behavior { never_answers, answers_at_once, waits_for_response, .. } = self.behavior;
+        let binds = request.command.is_bind();
+        if context.rng.chance(if binds { never_answers / 10 } else { never_answers }) {
             context.count(|| "never answered".into());
             return;
         }
-        let max_delay =
-            if context.rng.chance(self.behavior.answers_at_once) { 0 } else { self.behavior.max_delay };
+        let waits_for =
+            self.model.latest_request().filter(|_| !binds && context.rng.chance(waits_for_response));
+        if waits_for.is_some() {
+            context.count(|| "waits for its own response".into());
+        }
+        let at_once = waits_for.is_none() && context.rng.chance(answers_at_once);
+        let max_delay = if at_once { 0 } else { self.behavior.max_delay };
         let response = PendingResponse {
             due: context.now + ticks(context.rng.within(0..=max_delay)),
+            waits_for,
             reply,
             request,
             tag,
         };
-        if max_delay == 0 {
+        if at_once {
             self.check(context);
             self.send_response(context, response);
         } else {
@@ -306,8 +349,8 @@ impl<R: SendPdu> Peer<R> {
 
     /// Answers one of the requests that are due, chosen at random.
     pub(crate) fn answer(&mut self, context: &mut Context) {
-        let due: Vec<usize> =
-            (0..self.pending.len()).filter(|at| self.pending[*at].due <= context.now).collect();
+        let is_due = |response: &PendingResponse| response.due <= context.now && self.can_answer(response);
+        let due: Vec<usize> = (0..self.pending.len()).filter(|at| is_due(&self.pending[*at])).collect();
         let response = self.pending.swap_remove(context.rng.pick(&due));
         self.send_response(context, response);
     }
@@ -320,7 +363,11 @@ impl<R: SendPdu> Peer<R> {
         } else {
             messages::response(&mut context.rng, request, context.modern)
         };
+        let before = self.state();
         let result = self.traced.respond(reply, &octets);
+        if self.model.check_half_close(before, context.now, result) {
+            context.count(|| "half-close served".into());
+        }
         context.print(|| format!("{:?} answers {tag:?} {:?}: {result:?}", R::SIDE, octets.header()));
         context.count(|| format!("response {}", if result.is_ok() { "sent" } else { "refused" }));
         self.model.record_response(&octets, result);
@@ -380,6 +427,7 @@ impl<R: SendPdu> Peer<R> {
         self.unbind(context);
         self.abort(context);
         self.eof(context);
+        self.disconnect(context);
         self.poll_transmit(context);
         let tag = context.next_tag();
         self.request(context, context.now, tag, &enquiry);

@@ -39,10 +39,12 @@ pub(crate) struct Behavior {
     /// The longest pause between two actions, in ticks.
     pub(crate) pause: u64,
     pub(crate) unbinds: u64,
-    /// The application aborts, or the connection fails.
+    /// The application aborts, or the connection ends.
     pub(crate) aborts: u64,
     pub(crate) answers_at_once: u64,
     pub(crate) never_answers: u64,
+    /// The application waits for the response to its own latest request before it answers.
+    pub(crate) waits_for_response: u64,
     pub(crate) refuses: u64,
     /// The longest time to answer a request, in ticks.
     pub(crate) max_delay: u64,
@@ -66,7 +68,7 @@ pub(crate) enum FaultKind {
     Hold,
     /// The link has capacity for only a few octets.
     SmallBuffer,
-    /// One direction of the stream is closed.
+    /// One side closes its direction of the stream, and still reads.
     HalfClose,
     /// The connection breaks. Octets in transit are lost.
     Cut,
@@ -120,8 +122,8 @@ impl Scenario {
             start: rng.pick(&[zero, early, late]),
             active: ticks(active),
             lateness: if rng.chance(800) { Duration::ZERO } else { ticks(rng.within(1..=5)) },
-            esme: SidePlan::new(rng, calm),
-            smsc: SidePlan::new(rng, calm),
+            esme: SidePlan::new(rng, Side::Esme, calm),
+            smsc: SidePlan::new(rng, Side::Smsc, calm),
             faults: (0..faults).map(|_| Fault::new(rng, active)).collect(),
             traced: rng.chance(60).then(|| side(rng)),
         }
@@ -129,23 +131,26 @@ impl Scenario {
 }
 
 impl SidePlan {
-    fn new(rng: &mut Rng, calm: bool) -> Self {
+    fn new(rng: &mut Rng, side: Side, calm: bool) -> Self {
         Self {
             settings: settings(rng, calm),
-            behavior: Behavior::new(rng, calm),
+            behavior: Behavior::new(rng, side, calm),
             pipe: PipeSettings::new(rng, calm),
         }
     }
 }
 
 impl Behavior {
-    fn new(rng: &mut Rng, calm: bool) -> Self {
+    fn new(rng: &mut Rng, side: Side, calm: bool) -> Self {
+        let waits = rng.pick(&[0, 0, 0, 300, 1000]);
         let calm_behavior = Self {
             pause: rng.within(1..=8),
             unbinds: rng.pick(&[0, 5]),
             aborts: 0,
             answers_at_once: rng.pick(&[0, 500, 1000]),
             never_answers: 0,
+            // Two applications that wait for each other would wait until the timeout.
+            waits_for_response: if calm && side == Side::Smsc { 0 } else { waits },
             refuses: rng.pick(&[0, 100, 500]),
             max_delay: rng.within(0..=6),
         };
@@ -154,7 +159,7 @@ impl Behavior {
         }
         Self {
             aborts: rng.pick(&[0, 0, 3]),
-            never_answers: rng.pick(&[0, 0, 100]),
+            never_answers: rng.pick(&[0, 0, 100, 1000]),
             max_delay: rng.pick(&[5, 30, 100]),
             ..calm_behavior
         }
@@ -184,6 +189,7 @@ fn settings(rng: &mut Rng, calm: bool) -> Settings {
     let tiny = Settings {
         window: rng.within(1..=8) as u16,
         max_unanswered: rng.within(1..=4) as u16,
+        backpressure: ticks(rng.within(0..=20)),
         max_pdu: rng.pick(&[33, 80, 110, 150, 300, 1000, 70 * 1024]),
         max_output: rng.pick(&[1, 16, 100, 400, 4096]),
         max_malformed: rng.within(0..=3) as u32,
@@ -192,6 +198,8 @@ fn settings(rng: &mut Rng, calm: bool) -> Settings {
         session_init: ticks(rng.within(5..=60)),
         enquire_link: rng.chance(700).then(|| ticks(rng.within(3..=40))),
         response: ticks(rng.within(5..=60)),
+        late_response: ticks(rng.pick(&[0, 5, 20, 100])),
+        max_timeouts: rng.within(0..=4) as u16,
         inactivity: rng.chance(200).then(|| ticks(rng.within(5..=60))),
         drain: ticks(rng.within(0..=30)),
     };

@@ -10,6 +10,7 @@ use smpp_core::session::{Config, Rate};
 pub(crate) struct Settings {
     pub(crate) window: u16,
     pub(crate) max_unanswered: u16,
+    pub(crate) backpressure: Duration,
     pub(crate) max_pdu: usize,
     pub(crate) max_output: usize,
     pub(crate) max_malformed: u32,
@@ -19,6 +20,8 @@ pub(crate) struct Settings {
     pub(crate) session_init: Duration,
     pub(crate) enquire_link: Option<Duration>,
     pub(crate) response: Duration,
+    pub(crate) late_response: Duration,
+    pub(crate) max_timeouts: u16,
     pub(crate) inactivity: Option<Duration>,
     pub(crate) drain: Duration,
 }
@@ -28,6 +31,7 @@ impl Settings {
         Config {
             window: self.window,
             max_unanswered: self.max_unanswered,
+            backpressure_timeout: self.backpressure,
             max_pdu: self.max_pdu,
             max_output: self.max_output,
             max_malformed: self.max_malformed,
@@ -36,6 +40,8 @@ impl Settings {
             session_init_timeout: self.session_init,
             enquire_link_interval: self.enquire_link,
             response_timeout: self.response,
+            late_response_timeout: self.late_response,
+            max_response_timeouts: self.max_timeouts,
             inactivity_timeout: self.inactivity,
             drain_timeout: self.drain,
             ..Config::default()
@@ -53,6 +59,7 @@ impl Settings {
         Some(Self {
             window: number("window")? as u16,
             max_unanswered: number("max_unanswered")? as u16,
+            backpressure: time("backpressure")?,
             max_pdu: number("max_pdu")? as usize,
             max_output: number("max_output")? as usize,
             max_malformed: number("max_malformed")? as u32,
@@ -63,6 +70,8 @@ impl Settings {
             session_init: time("session_init")?,
             enquire_link: time("enquire_link"),
             response: time("response")?,
+            late_response: time("late_response")?,
+            max_timeouts: number("max_timeouts")? as u16,
             inactivity: time("inactivity"),
             drain: time("drain")?,
         })
@@ -74,11 +83,14 @@ impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nanos = |time: Option<Duration>| time.map_or("-".into(), |time| time.as_nanos().to_string());
         write!(f, "window={} max_unanswered={}", self.window, self.max_unanswered)?;
+        write!(f, " backpressure={}", nanos(Some(self.backpressure)))?;
         write!(f, " max_pdu={} max_output={}", self.max_pdu, self.max_output)?;
         write!(f, " max_malformed={} strict={}", self.max_malformed, self.strict)?;
         let rate = self.rate.map_or("-".into(), |(limit, burst)| format!("{limit}/{burst}"));
         write!(f, " rate={rate} session_init={}", nanos(Some(self.session_init)))?;
         write!(f, " enquire_link={} response={}", nanos(self.enquire_link), nanos(Some(self.response)))?;
+        write!(f, " late_response={}", nanos(Some(self.late_response)))?;
+        write!(f, " max_timeouts={}", self.max_timeouts)?;
         write!(f, " inactivity={} drain={}", nanos(self.inactivity), nanos(Some(self.drain)))
     }
 }

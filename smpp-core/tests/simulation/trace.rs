@@ -117,6 +117,11 @@ impl<R: SendPdu> Traced<R> {
         self.line(|| "eof".into());
         self.session.handle_eof();
     }
+
+    pub(crate) fn disconnect(&mut self) {
+        self.line(|| "disconnect".into());
+        self.session.handle_disconnect();
+    }
 }
 
 /// Replays the calls of a trace on a new session, and returns the trace that results.
@@ -175,6 +180,7 @@ impl<R: SendPdu> Replayer<R> {
                 ["unbind", now] => self.session.unbind(instant(now)),
                 ["abort"] => self.session.abort(),
                 ["eof"] => self.session.eof(),
+                ["disconnect"] => self.session.disconnect(),
                 _ => panic!("unknown call {call:?}"),
             }
         }

@@ -236,7 +236,7 @@ impl World {
         let now = self.context.now;
         match step {
             Step::Timeout(side) => at!(self, side, peer => peer.next_timeout()),
-            Step::Read(side) => at!(self, side, peer => peer.next_read(now)),
+            Step::Read(side) => at!(self, side, peer => peer.next_read()),
             Step::Act(side) => at!(self, side, peer => peer.next_action),
             Step::Respond(side) => at!(self, side, peer => peer.next_response()),
             Step::PollTransmit(side) => at!(self, side, peer => peer.next_poll),
@@ -245,11 +245,11 @@ impl World {
                 (waits && self.pipe_from(side).capacity() > 0).then_some(now)
             }
             Step::Deliver(side) => {
-                let reads = at!(self, side, peer => peer.wants_input() || peer.closed().is_some());
+                let reads = at!(self, side, peer => peer.reads_stream() || peer.closed().is_some());
                 self.pipe_from(side.peer()).arrival().filter(|_| reads)
             }
             Step::Eof(side) => {
-                let open = at!(self, side, peer => peer.closed().is_none() && !peer.model.history.eof);
+                let open = at!(self, side, peer => peer.reads_stream() && !peer.model.history.eof);
                 self.pipe_from(side.peer()).end().filter(|_| open)
             }
             Step::Fault => self.faults.first().map(|(at, _)| *at),
@@ -265,7 +265,10 @@ impl World {
         let context = &mut self.context;
         match step {
             Step::Timeout(side) => at!(self, side, peer => peer.handle_timeouts(context)),
-            Step::Read(side) => at!(self, side, peer => peer.read(context)),
+            Step::Read(side) => {
+                context.count(|| "input resumed".into());
+                at!(self, side, peer => peer.read(context));
+            }
             Step::Act(side) => at!(self, side, peer => peer.act(context)),
             Step::Respond(side) => at!(self, side, peer => peer.answer(context)),
             Step::PollTransmit(side) => at!(self, side, peer => peer.poll_transmit(context)),
@@ -308,8 +311,8 @@ impl World {
             FaultKind::Cut => {
                 self.up.cut(now);
                 self.down.cut(now);
-                self.esme.eof(&mut self.context);
-                self.smsc.eof(&mut self.context);
+                self.esme.disconnect(&mut self.context);
+                self.smsc.disconnect(&mut self.context);
             }
             FaultKind::UnsolicitedPdus
             | FaultKind::MalformedPdus

@@ -1,10 +1,7 @@
-//! The reference model, and the random steps that drive it.
+//! The reference model, and the steps that drive it.
 
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-
-use proptest::prelude::*;
-use proptest::sample::select;
-use proptest_state_machine::ReferenceStateMachine;
 
 use crate::frame::SequenceNumber;
 use crate::pdu::{CommandId, CommandStatus};
@@ -14,6 +11,9 @@ use crate::session::{CloseReason, NotSentReason, Refusal, RequestError, State, U
 pub(super) const RESPONSE_TIMEOUT: u64 = 10;
 pub(super) const ENQUIRE_LINK_INTERVAL: u64 = 30;
 pub(super) const DRAIN_TIMEOUT: u64 = 8;
+
+/// Octets of a deliver_sm_resp without a message_id.
+const DELIVER_RESP_LENGTH: u64 = 17;
 
 /// Octets of a submit_sm without its text.
 pub(super) const EMPTY_SUBMIT_LENGTH: u64 = 33;
@@ -27,8 +27,11 @@ pub(super) enum Step {
     Submit(u64),
     /// The peer answers a request that waits, or waited, for a response. This bit of the sequence number is flipped.
     Respond(Target, Answer, Option<u32>),
+    PeerDelivers,
     PeerEnquires,
     PeerUnbinds,
+    /// The application answers a request of the peer.
+    Answer,
     /// The transport accepts this many octets.
     Transmit(u64),
     /// This many seconds pass, one by one.
@@ -37,7 +40,18 @@ pub(super) enum Step {
     WrapSequence(Target),
     Unbind,
     Eof,
+    Disconnect,
     Abort,
+}
+
+/// A PDU of the peer that the session has not read.
+#[derive(Clone, Copy, Debug)]
+enum Arrival {
+    /// The last field is true if the sequence number is that of no request.
+    Response(Target, Answer, bool),
+    DeliverSm,
+    EnquireLink,
+    Unbind,
 }
 
 /// A request of the session.
@@ -62,16 +76,32 @@ pub(super) enum Answer {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Reported {
     Outcome(Tag, Result<(), RequestError>),
+    LateResponse(Tag, Result<(), RequestError>),
     UnexpectedResponse,
+    Request,
+    Refused(CommandStatus),
     PeerUnbind,
     Closed(CloseReason),
 }
 
+/// The configuration. Times are in seconds.
 #[derive(Clone, Debug)]
-pub(super) struct Model {
+pub(super) struct Options {
     pub(super) window: usize,
     pub(super) max_output: u64,
+    /// The first sequence number.
     pub(super) start: SequenceNumber,
+    pub(super) keep_alive: bool,
+    pub(super) max_unanswered: usize,
+    pub(super) backpressure_timeout: u64,
+    pub(super) late_response_timeout: u64,
+    pub(super) max_response_timeouts: u64,
+}
+
+#[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is true or false independently of the others")]
+pub(super) struct Model {
+    pub(super) options: Options,
 
     pub(super) now: u64,
     pub(super) stage: Stage,
@@ -79,14 +109,31 @@ pub(super) struct Model {
     pub(super) stage_timeout: Option<u64>,
 
     pub(super) in_flight: Vec<InFlight>,
+    /// Requests that have timed out and keep their place in the window.
+    pub(super) timed_out: Vec<InFlight>,
+    /// Whether a request has timed out, and the peer has sent nothing since.
+    suspended: bool,
+    /// When the session ends because the peer answers no request.
+    unresponsive: Option<u64>,
+
+    /// PDUs that have arrived, and that the session has not read.
+    unread: VecDeque<Arrival>,
+    /// Whether the peer has closed its side.
+    eof: bool,
+    /// Requests of the peer that the application has not answered.
+    pub(super) unanswered: usize,
+    /// When the session reads on although the application answers nothing, and whether it does.
+    backpressure: Option<u64>,
+    overloaded: bool,
+
     /// Submits accepted and enquire_links sent so far.
     pub(super) submits: usize,
     pub(super) enquire_links: usize,
     /// The enquire_link that waits for its response, and its timeout unless another PDU has arrived since.
     pub(super) enquire_link: Option<usize>,
     pub(super) enquire_link_timeout: Option<u64>,
-    /// Whether the session sends enquire_link when the peer is silent.
-    pub(super) keep_alive: bool,
+    /// When the session checks whether the peer is silent.
+    keep_alive_check: Option<u64>,
     /// Whether an unbind waits for its response.
     pub(super) unbind: bool,
     /// Requests with lower indices than these may share their sequence number with a later request.
@@ -103,6 +150,8 @@ pub(super) struct Model {
     /// The effects of the last step: events, and PDUs with their lengths.
     pub(super) reported: Vec<Reported>,
     pub(super) sent: Vec<(CommandId, u64)>,
+    /// The requests that lost their place in the window without a response.
+    pub(super) freed: Vec<Tag>,
     /// Valid reasons to refuse the last submit. The session may return any of them.
     pub(super) refusals: Vec<Refusal>,
 }
@@ -121,28 +170,38 @@ pub(super) enum Stage {
     /// Sends unbind when no request is in flight.
     Draining,
     Unbinding,
+    /// The peer has sent unbind, and the application has requests to answer.
+    PeerUnbinding,
     /// The peer has unbound. Requests in flight may still be answered.
     PeerUnbound,
+    /// The peer has closed its side, and the application has requests to answer.
+    PeerFinished,
     /// Ends when all output is transmitted.
     Flushing(CloseReason),
     Closed,
 }
 
 impl Model {
-    pub(super) fn new(window: usize, max_output: u64, start: u32) -> Self {
+    pub(super) fn new(options: Options) -> Self {
         Self {
-            window,
-            max_output,
-            start: SequenceNumber(start),
+            keep_alive_check: options.keep_alive.then_some(ENQUIRE_LINK_INTERVAL),
+            options,
             now: 0,
             stage: Stage::Bound,
             stage_timeout: None,
             in_flight: Vec::new(),
+            timed_out: Vec::new(),
+            suspended: false,
+            unresponsive: None,
+            unread: VecDeque::new(),
+            eof: false,
+            unanswered: 0,
+            backpressure: None,
+            overloaded: false,
             submits: 0,
             enquire_links: 0,
             enquire_link: None,
             enquire_link_timeout: None,
-            keep_alive: true,
             unbind: false,
             unique_from: (0, 0),
             last_received: 0,
@@ -152,6 +211,7 @@ impl Model {
             has_progress: false,
             reported: Vec::new(),
             sent: Vec::new(),
+            freed: Vec::new(),
             refusals: Vec::new(),
         }
     }
@@ -159,15 +219,17 @@ impl Model {
     pub(super) fn run(&mut self, step: &Step) {
         self.reported.clear();
         self.sent.clear();
+        self.freed.clear();
         self.refusals.clear();
         match *step {
             Step::Submit(text) => self.submit(text),
-            Step::Respond(to, answer, flipped) => self.receive_response(to, answer, flipped.is_some()),
-            Step::PeerEnquires if self.reads() => {
-                self.receive();
-                self.send(CommandId::ENQUIRE_LINK_RESP, 16);
+            Step::Respond(to, answer, flipped) => {
+                self.unread.push_back(Arrival::Response(to, answer, flipped.is_some()));
             }
-            Step::PeerUnbinds if self.reads() => self.receive_unbind(),
+            Step::PeerDelivers => self.unread.push_back(Arrival::DeliverSm),
+            Step::PeerEnquires => self.unread.push_back(Arrival::EnquireLink),
+            Step::PeerUnbinds => self.unread.push_back(Arrival::Unbind),
+            Step::Answer => self.answer(),
             Step::Transmit(octets) => self.transmit(octets),
             Step::Wait(seconds) => (0..seconds).for_each(|_| self.wait_one_second()),
             Step::WrapSequence(_) => self.unique_from = (self.submits, self.enquire_links),
@@ -176,15 +238,58 @@ impl Model {
                 self.stage_timeout = Some(self.now + DRAIN_TIMEOUT);
                 self.advance();
             }
-            Step::Eof => self.close(match self.stage {
+            // The shutdown has begun.
+            Step::Unbind => {}
+            Step::Eof => self.end_of_stream(),
+            Step::Disconnect => self.close(match self.stage {
                 Stage::Unbinding if self.pending() == 0 => CloseReason::Unbound,
-                Stage::PeerUnbound => CloseReason::PeerUnbound,
+                Stage::PeerUnbinding | Stage::PeerUnbound => CloseReason::PeerUnbound,
                 Stage::Flushing(reason) => reason,
                 _ => CloseReason::Disconnected,
             }),
             Step::Abort => self.close(CloseReason::Aborted),
-            // The session reads no input, or its shutdown has begun.
-            Step::PeerEnquires | Step::PeerUnbinds | Step::Unbind => {}
+        }
+        self.read();
+    }
+
+    /// Reads what has arrived, as far as the session reads.
+    fn read(&mut self) {
+        while self.reads() {
+            match self.unread.pop_front() {
+                Some(Arrival::Response(to, answer, other_number)) => {
+                    self.receive_response(to, answer, other_number);
+                }
+                Some(Arrival::DeliverSm) => self.receive_deliver_sm(),
+                Some(Arrival::EnquireLink) => {
+                    self.receive();
+                    self.send(CommandId::ENQUIRE_LINK_RESP, 16);
+                }
+                Some(Arrival::Unbind) => self.receive_unbind(),
+                None => return,
+            }
+        }
+    }
+
+    fn end_of_stream(&mut self) {
+        self.eof = true;
+        match self.stage {
+            Stage::Unbinding if self.pending() > 0 => self.flush(CloseReason::Disconnected),
+            Stage::Unbinding => self.flush(CloseReason::Unbound),
+            Stage::Bound | Stage::Draining => {
+                self.leave_bound_state(Stage::PeerFinished);
+                self.stage_timeout = Some(self.now + DRAIN_TIMEOUT);
+                self.advance();
+            }
+            _ => self.advance(),
+        }
+    }
+
+    fn answer(&mut self) {
+        self.unanswered -= 1;
+        (self.backpressure, self.overloaded) = (None, false);
+        if !matches!(self.stage, Stage::Flushing(_) | Stage::Closed) {
+            self.send(CommandId::DELIVER_SM_RESP, DELIVER_RESP_LENGTH);
+            self.advance();
         }
     }
 
@@ -194,10 +299,11 @@ impl Model {
             Stage::Closed => self.refusals.push(Refusal::State(State::Closed)),
             _ => self.refusals.push(Refusal::State(State::Unbinding)),
         }
-        if self.refusals.is_empty() && self.in_flight.len() == self.window {
+        let full = self.in_flight.len() + self.timed_out.len() == self.options.window;
+        if self.refusals.is_empty() && (full || self.suspended) {
             self.refusals.push(Refusal::WindowFull);
         }
-        if self.stage == Stage::Bound && self.pending() >= self.max_output {
+        if self.stage == Stage::Bound && self.pending() >= self.options.max_output {
             self.refusals.push(Refusal::OutputFull);
         }
         if self.refusals.is_empty() {
@@ -208,26 +314,28 @@ impl Model {
     }
 
     fn receive_response(&mut self, to: Target, answer: Answer, other_number: bool) {
-        if !self.reads() {
-            return;
-        }
         self.receive();
         if other_number || answer == Answer::WrongCommand || !self.awaits(to) {
             return self.reported.push(Reported::UnexpectedResponse);
         }
         match to {
             Target::Submit(tag) => {
+                let result = match answer {
+                    Answer::Accept => Ok(()),
+                    Answer::Refuse => Err(RequestError::Refused(CommandStatus::RSUBMITFAIL)),
+                    Answer::Nack | Answer::WrongCommand => {
+                        Err(RequestError::Nacked(CommandStatus::RINVCMDID))
+                    }
+                };
+                let late = self.timed_out.iter().any(|request| request.tag == tag);
                 self.in_flight.retain(|request| request.tag != tag);
-                self.reported.push(Reported::Outcome(
-                    tag,
-                    match answer {
-                        Answer::Accept => Ok(()),
-                        Answer::Refuse => Err(RequestError::Refused(CommandStatus::RSUBMITFAIL)),
-                        Answer::Nack | Answer::WrongCommand => {
-                            Err(RequestError::Nacked(CommandStatus::RINVCMDID))
-                        }
-                    },
-                ));
+                self.timed_out.retain(|request| request.tag != tag);
+                self.unresponsive = None;
+                self.reported.push(if late {
+                    Reported::LateResponse(tag, result)
+                } else {
+                    Reported::Outcome(tag, result)
+                });
                 self.advance();
             }
             Target::EnquireLink(_) => self.enquire_link = None,
@@ -235,21 +343,52 @@ impl Model {
         }
     }
 
+    fn receive_deliver_sm(&mut self) {
+        self.receive();
+        let refusal = match self.stage {
+            Stage::Bound | Stage::Draining | Stage::PeerUnbinding => {
+                (self.unanswered == self.options.max_unanswered).then_some(CommandStatus::RTHROTTLED)
+            }
+            _ => Some(CommandStatus::RINVBNDSTS),
+        };
+        if let Some(status) = refusal {
+            self.send(CommandId::DELIVER_SM_RESP, DELIVER_RESP_LENGTH);
+            return self.reported.push(Reported::Refused(status));
+        }
+        self.unanswered += 1;
+        self.reported.push(Reported::Request);
+        if self.unanswered == self.options.max_unanswered {
+            self.backpressure = Some(self.now + self.options.backpressure_timeout);
+        }
+    }
+
     fn receive_unbind(&mut self) {
         self.receive();
         if matches!(self.stage, Stage::Bound | Stage::Draining) {
             self.reported.push(Reported::PeerUnbind);
-            self.stop_keep_alive_and_enter(Stage::PeerUnbound, DRAIN_TIMEOUT);
+            self.stage = Stage::PeerUnbinding;
+            self.stage_timeout = Some(self.now + DRAIN_TIMEOUT);
+            self.advance();
+        } else {
+            self.send(CommandId::UNBIND_RESP, 16);
         }
+    }
+
+    fn answer_unbind(&mut self) {
         self.send(CommandId::UNBIND_RESP, 16);
+        self.leave_bound_state(Stage::PeerUnbound);
         self.advance();
     }
 
     /// Records a received PDU: any PDU proves that the link works.
     fn receive(&mut self) {
         self.last_received = self.now;
+        self.suspended = false;
         if self.enquire_link.is_some() {
             self.enquire_link_timeout = None;
+            let bound = matches!(self.stage, Stage::Bound | Stage::Draining | Stage::PeerUnbinding);
+            self.keep_alive_check =
+                (self.options.keep_alive && bound).then_some(self.now + ENQUIRE_LINK_INTERVAL);
         }
     }
 
@@ -268,24 +407,28 @@ impl Model {
         let now = Some(self.now);
         let sent_before = self.sent.len();
         while self.in_flight.first().is_some_and(|request| request.sent_at + RESPONSE_TIMEOUT == self.now) {
-            let request = self.in_flight.remove(0);
-            self.reported.push(Reported::Outcome(
-                request.tag,
-                Err(RequestError::Unanswered(UnansweredReason::Timeout)),
-            ));
-            self.advance();
+            self.time_out_request();
         }
-        if self.keep_alive
-            && self.enquire_link_timeout.is_none()
-            && self.last_received + ENQUIRE_LINK_INTERVAL == self.now
-        {
-            self.enquire_link = Some(self.enquire_links);
-            self.enquire_link_timeout = Some(self.now + RESPONSE_TIMEOUT);
-            self.enquire_links += 1;
-            self.send(CommandId::ENQUIRE_LINK, 16);
+        let longest = RESPONSE_TIMEOUT + self.options.late_response_timeout;
+        let freed = |request: &InFlight| request.sent_at + longest == self.now;
+        self.freed.extend(self.timed_out.iter().filter(|request| freed(request)).map(|request| request.tag));
+        self.timed_out.retain(|request| !freed(request));
+        if self.keep_alive_check == now {
+            let due = self.last_received + ENQUIRE_LINK_INTERVAL;
+            if !self.reads() {
+                self.keep_alive_check = Some(self.now + RESPONSE_TIMEOUT);
+            } else if due > self.now {
+                self.keep_alive_check = Some(due);
+            } else {
+                self.send_enquire_link();
+            }
         }
         if self.enquire_link_timeout == now {
-            self.close(CloseReason::LinkDead);
+            if self.reads() {
+                self.close(CloseReason::LinkDead);
+            } else {
+                self.enquire_link_timeout = Some(self.now + RESPONSE_TIMEOUT);
+            }
         }
         if self.stall_check == now && self.has_progress {
             self.has_progress = false;
@@ -298,21 +441,71 @@ impl Model {
                 Stage::Bound | Stage::Closed => {}
                 Stage::Draining => self.send_unbind(),
                 Stage::Unbinding => self.close(CloseReason::UnbindTimeout),
+                Stage::PeerUnbinding => {
+                    self.stage_timeout = Some(self.now + RESPONSE_TIMEOUT);
+                    self.answer_unbind();
+                }
                 Stage::PeerUnbound => self.flush(CloseReason::PeerUnbound),
+                Stage::PeerFinished => self.flush(CloseReason::Disconnected),
                 Stage::Flushing(reason) => self.close(reason),
             }
+        }
+        if self.unresponsive == now {
+            self.unresponsive = (!self.reads()).then_some(self.now + RESPONSE_TIMEOUT);
+            let awaits_response = !(self.in_flight.is_empty() && self.timed_out.is_empty());
+            if self.reads() && awaits_response {
+                self.close(CloseReason::Unresponsive);
+            }
+        }
+        if self.backpressure == now {
+            (self.backpressure, self.overloaded) = (None, true);
         }
         if self.stage == Stage::Closed {
             // A PDU encoded in the second of the end is not transmitted.
             self.sent.truncate(sent_before);
         }
+        self.read();
+    }
+
+    /// Lets the oldest request time out. It keeps its place in the window.
+    fn time_out_request(&mut self) {
+        let request = self.in_flight.remove(0);
+        let error = RequestError::Unanswered(UnansweredReason::Timeout);
+        self.reported.push(Reported::Outcome(request.tag, Err(error)));
+        if self.stage == Stage::Bound {
+            if self.options.keep_alive {
+                self.suspended = true;
+                if self.enquire_link_timeout.is_none() {
+                    self.send_enquire_link();
+                }
+            }
+            if self.options.max_response_timeouts > 0 {
+                let due = request.sent_at + RESPONSE_TIMEOUT * self.options.max_response_timeouts;
+                self.unresponsive.get_or_insert(due);
+            }
+        }
+        self.timed_out.push(request);
+        self.advance();
+    }
+
+    fn send_enquire_link(&mut self) {
+        self.enquire_link = Some(self.enquire_links);
+        self.enquire_link_timeout = Some(self.now + RESPONSE_TIMEOUT);
+        self.keep_alive_check = None;
+        self.enquire_links += 1;
+        self.send(CommandId::ENQUIRE_LINK, 16);
     }
 
     /// Enters the next stage if nothing is left to wait for in this one.
     fn advance(&mut self) {
+        let answered = self.unanswered == 0;
         match self.stage {
-            Stage::Draining if self.in_flight.is_empty() => self.send_unbind(),
-            Stage::PeerUnbound if self.in_flight.is_empty() => self.flush(CloseReason::PeerUnbound),
+            Stage::Draining if self.in_flight.is_empty() && answered => self.send_unbind(),
+            Stage::PeerUnbinding if answered => self.answer_unbind(),
+            Stage::PeerUnbound if self.in_flight.is_empty() || self.eof => {
+                self.flush(CloseReason::PeerUnbound);
+            }
+            Stage::PeerFinished if answered => self.flush(CloseReason::Disconnected),
             Stage::Flushing(reason) if self.pending() == 0 => self.close(reason),
             _ => {}
         }
@@ -321,20 +514,19 @@ impl Model {
     fn send_unbind(&mut self) {
         self.send(CommandId::UNBIND, 16);
         self.unbind = true;
-        self.stop_keep_alive_and_enter(Stage::Unbinding, RESPONSE_TIMEOUT);
+        self.leave_bound_state(Stage::Unbinding);
+        self.stage_timeout = Some(self.now + RESPONSE_TIMEOUT);
     }
 
-    /// After an unbind the session sends no enquire_link.
-    fn stop_keep_alive_and_enter(&mut self, stage: Stage, seconds: u64) {
-        (self.keep_alive, self.enquire_link_timeout) = (false, None);
+    /// From now on the session sends no enquire_link, and does not check whether the peer is alive.
+    fn leave_bound_state(&mut self, stage: Stage) {
+        (self.keep_alive_check, self.enquire_link_timeout, self.unresponsive) = (None, None, None);
         self.stage = stage;
-        self.stage_timeout = Some(self.now + seconds);
     }
 
     fn flush(&mut self, reason: CloseReason) {
-        (self.keep_alive, self.enquire_link, self.enquire_link_timeout) = (false, None, None);
-        (self.unbind, self.stall_check) = (false, None);
-        self.stage = Stage::Flushing(reason);
+        self.leave_bound_state(Stage::Flushing(reason));
+        (self.enquire_link, self.unbind, self.stall_check, self.backpressure) = (None, false, None, None);
         self.stage_timeout = Some(self.now + RESPONSE_TIMEOUT);
         self.advance();
     }
@@ -351,10 +543,10 @@ impl Model {
             };
             self.reported.push(Reported::Outcome(request.tag, Err(error)));
         }
+        self.timed_out.clear();
         self.reported.push(Reported::Closed(reason));
-        (self.keep_alive, self.enquire_link, self.enquire_link_timeout) = (false, None, None);
-        (self.unbind, self.stall_check) = (false, None);
-        self.stage = Stage::Closed;
+        self.leave_bound_state(Stage::Closed);
+        (self.enquire_link, self.unbind, self.stall_check, self.backpressure) = (None, false, None, None);
         self.stage_timeout = None;
         self.unique_from = (self.submits, self.enquire_links);
     }
@@ -373,16 +565,22 @@ impl Model {
     }
 
     pub(super) fn reads(&self) -> bool {
-        !matches!(self.stage, Stage::Flushing(_) | Stage::Closed)
+        let full = self.unanswered == self.options.max_unanswered && !self.overloaded;
+        !matches!(self.stage, Stage::Flushing(_) | Stage::Closed) && !self.eof && !full
+    }
+
+    /// Returns whether the session has read everything that has arrived.
+    pub(super) fn has_read_all(&self) -> bool {
+        self.unread.is_empty()
     }
 
     pub(super) fn awaits(&self, to: Target) -> bool {
         self.awaiting().contains(&to)
     }
 
-    /// Returns the requests that wait for a response.
+    /// Returns the requests that wait for a response, in time or late.
     pub(super) fn awaiting(&self) -> Vec<Target> {
-        let submits = self.in_flight.iter().map(|request| Target::Submit(request.tag));
+        let submits = self.timed_out.iter().chain(&self.in_flight).map(|request| Target::Submit(request.tag));
         submits
             .chain(self.enquire_link.map(Target::EnquireLink))
             .chain(self.unbind.then_some(Target::Unbind))
@@ -397,63 +595,5 @@ impl Model {
         let mut finished: Vec<Target> = all.filter(|to| !self.awaits(*to)).collect();
         finished.drain(..finished.len().saturating_sub(4));
         finished
-    }
-}
-
-impl ReferenceStateMachine for Model {
-    type State = Self;
-    type Transition = Step;
-
-    fn init_state() -> BoxedStrategy<Self> {
-        let last = SequenceNumber::LAST.0;
-        let start = prop_oneof![Just(1), last - 12..=last];
-        let max_output = prop_oneof![Just(10_000), 1..300_u64];
-        (1..8_usize, max_output, start)
-            .prop_map(|(window, max_output, start)| Self::new(window, max_output, start))
-            .boxed()
-    }
-
-    fn transitions(model: &Self) -> BoxedStrategy<Step> {
-        let mut steps = alloc::vec![
-            (40, (0..40_u64).prop_map(Step::Submit).boxed()),
-            (15, (0..120_u64).prop_map(Step::Transmit).boxed()),
-            (10, (0..20_u64).prop_map(Step::Transmit).boxed()),
-            (8, (1..4_u64).prop_map(Step::Wait).boxed()),
-            (6, (4..35_u64).prop_map(Step::Wait).boxed()),
-            (4, Just(Step::PeerEnquires).boxed()),
-            (2, Just(Step::PeerUnbinds).boxed()),
-            (4, Just(Step::Unbind).boxed()),
-            // Cut the connection often during the shutdown.
-            (if model.stage == Stage::Bound { 1 } else { 10 }, Just(Step::Eof).boxed()),
-            (1, Just(Step::Abort).boxed()),
-        ];
-        let answer = || select(&[Answer::Accept, Answer::Refuse, Answer::Nack, Answer::WrongCommand][..]);
-        let flipped = || prop::option::weighted(0.1, 8..32_u32);
-        for (weight, to) in [(40, model.awaiting()), (8, model.finished())] {
-            if !to.is_empty() {
-                let respond = (select(to), answer(), flipped());
-                steps.push((
-                    weight,
-                    respond.prop_map(|(to, answer, bit)| Step::Respond(to, answer, bit)).boxed(),
-                ));
-            }
-        }
-        if !model.awaiting().is_empty() {
-            steps.push((4, select(model.awaiting()).prop_map(Step::WrapSequence).boxed()));
-        }
-        prop::strategy::Union::new_weighted(steps).boxed()
-    }
-
-    fn apply(mut model: Self, step: &Step) -> Self {
-        model.run(step);
-        model
-    }
-
-    fn preconditions(model: &Self, step: &Step) -> bool {
-        match step {
-            Step::Respond(to, ..) => model.awaits(*to) || model.finished().contains(to),
-            Step::WrapSequence(to) => model.awaits(*to),
-            _ => true,
-        }
     }
 }

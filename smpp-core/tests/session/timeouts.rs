@@ -134,3 +134,18 @@ fn an_end_reports_nothing_twice() {
     esme.handle_timeouts(NOW + secs(10));
     assert_eq!(esme.take_events(), [OwnedEvent::Closed(CloseReason::Disconnected)]);
 }
+
+#[test]
+fn after_an_unbind_only_its_own_timeout_ends_the_session() {
+    let config = Config { max_response_timeouts: 2, ..Config::default() };
+    let mut esme = bound_esme(config, BindMode::Transceiver);
+    esme.submit(NOW, "lost").unwrap();
+    esme.transmit();
+    esme.handle_timeouts(NOW + secs(10));
+    esme.session.unbind(NOW + secs(11));
+    esme.transmit();
+    esme.handle_timeouts(NOW + secs(20));
+    assert_eq!(esme.closed, None);
+    esme.handle_timeouts(NOW + secs(21));
+    assert_eq!(esme.closed, Some(CloseReason::UnbindTimeout));
+}

@@ -1,9 +1,11 @@
 //! Conversion between tokio's clock and the clock of a session or an account.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use smpp_core::session::Instant;
-use tokio::time;
+use tokio::time::{self, Sleep};
 
 /// The longest wait: 30 years. Longer durations would overflow tokio's clock.
 const MAX_WAIT: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
@@ -34,5 +36,29 @@ impl Clock {
     #[inline]
     pub(crate) fn to_tokio(self, at: Instant) -> time::Instant {
         self.start + (at - Instant::ZERO).min(MAX_WAIT)
+    }
+}
+
+/// The timer of one driver.
+pub(crate) struct Timer(Pin<Box<Sleep>>);
+
+impl Timer {
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self(Box::pin(time::sleep_until(clock.to_tokio(Instant::ZERO))))
+    }
+
+    /// Ready once the deadline has passed. A timer that is set too early is kept until it fires: most deadlines only move
+    /// later, and resetting the timer is expensive.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, deadline: time::Instant) -> Poll<()> {
+        if self.0.deadline() > deadline {
+            self.0.as_mut().reset(deadline);
+        }
+        while self.0.as_mut().poll(cx).is_ready() {
+            if self.0.deadline() >= deadline {
+                return Poll::Ready(());
+            }
+            self.0.as_mut().reset(deadline);
+        }
+        Poll::Pending
     }
 }

@@ -47,6 +47,16 @@ impl Timer {
         Self(Box::pin(time::sleep_until(clock.to_tokio(Instant::ZERO))))
     }
 
+    /// Sets the timer for [`poll_elapsed`](Self::poll_elapsed).
+    pub(crate) fn reset(&mut self, deadline: time::Instant) {
+        self.0.as_mut().reset(deadline);
+    }
+
+    /// Ready once the time that is set has passed.
+    pub(crate) fn poll_elapsed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.as_mut().poll(cx)
+    }
+
     /// Ready once the deadline has passed. A timer that is set too early is kept until it fires: most deadlines only move
     /// later, and resetting the timer is expensive.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, deadline: time::Instant) -> Poll<()> {

@@ -28,8 +28,8 @@ pub(crate) struct Driver<R: Role, S> {
     pump: Pump<S>,
     wants_input: bool,
     timer: Timer,
-    /// When closing the transport takes too long, once the session has ended.
-    close_by: Option<time::Instant>,
+    /// The session has ended, and the transport is being closed.
+    closing: bool,
 }
 
 /// A driver that is dropped early, for example with its runtime, ends the session: no caller waits forever.
@@ -57,18 +57,16 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Future for Driver<R, S> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        let close_by = match this.close_by {
-            Some(close_by) => close_by,
-            None => {
-                ready!(this.poll_session(cx));
-                this.shared.ended.notify_waiters();
-                *this.close_by.insert(time::Instant::now() + SHUTDOWN_TIMEOUT)
-            }
-        };
+        if !this.closing {
+            ready!(this.poll_session(cx));
+            this.shared.ended.notify_waiters();
+            this.timer.reset(time::Instant::now() + SHUTDOWN_TIMEOUT);
+            this.closing = true;
+        }
         // The result does not matter: the session has ended already.
         match this.pump.poll_shutdown(cx) {
             Poll::Ready(_) => Poll::Ready(()),
-            Poll::Pending => this.timer.poll(cx, close_by),
+            Poll::Pending => this.timer.poll_elapsed(cx),
         }
     }
 }
@@ -76,7 +74,7 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Future for Driver<R, S> {
 impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
     pub(crate) fn new(shared: Arc<Shared<R>>, io: S) -> Self {
         let timer = Timer::new(shared.clock);
-        Self { shared, pump: Pump::new(io), wants_input: true, timer, close_by: None }
+        Self { shared, pump: Pump::new(io), wants_input: true, timer, closing: false }
     }
 
     /// Ready once the session has ended.

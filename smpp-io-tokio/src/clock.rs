@@ -40,35 +40,44 @@ impl Clock {
 }
 
 /// The timer of one driver.
-pub(crate) struct Timer(Pin<Box<Sleep>>);
+pub(crate) struct Timer {
+    sleep: Pin<Box<Sleep>>,
+    has_fired: bool,
+}
 
 impl Timer {
     pub(crate) fn new(clock: Clock) -> Self {
-        Self(Box::pin(time::sleep_until(clock.to_tokio(Instant::ZERO))))
+        Self { sleep: Box::pin(time::sleep_until(clock.to_tokio(Instant::ZERO))), has_fired: false }
     }
 
     /// Sets the timer for [`poll_elapsed`](Self::poll_elapsed).
     pub(crate) fn reset(&mut self, deadline: time::Instant) {
-        self.0.as_mut().reset(deadline);
+        self.sleep.as_mut().reset(deadline);
     }
 
     /// Ready once the time that is set has passed.
     pub(crate) fn poll_elapsed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.as_mut().poll(cx)
+        self.sleep.as_mut().poll(cx)
     }
 
     /// Ready once the deadline has passed. A timer that is set too early is kept until it fires: most deadlines only move
     /// later, and resetting the timer is expensive.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, deadline: time::Instant) -> Poll<()> {
-        if self.0.deadline() > deadline {
-            self.0.as_mut().reset(deadline);
+        if self.sleep.deadline() > deadline {
+            self.sleep.as_mut().reset(deadline);
         }
-        while self.0.as_mut().poll(cx).is_ready() {
-            if self.0.deadline() >= deadline {
+        while self.sleep.as_mut().poll(cx).is_ready() {
+            self.has_fired = true;
+            if self.sleep.deadline() >= deadline {
                 return Poll::Ready(());
             }
-            self.0.as_mut().reset(deadline);
+            self.sleep.as_mut().reset(deadline);
         }
         Poll::Pending
+    }
+
+    /// Returns whether the timer has fired since the last call, on time or too early: about once in each keep-alive interval.
+    pub(crate) fn take_fired(&mut self) -> bool {
+        std::mem::take(&mut self.has_fired)
     }
 }

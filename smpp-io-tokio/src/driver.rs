@@ -7,7 +7,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use smpp_core::session::{Instant, Role};
@@ -91,10 +91,11 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
             let Some((refilled, deadline)) = turn else { return Poll::Ready(()) };
             let deadline = deadline.map(|at| self.shared.clock.to_tokio(at));
             let elapsed = deadline.is_some_and(|at| self.timer.poll(cx, at).is_ready());
-            if elapsed {
-                // A session that was busy may be idle by now.
+            if self.timer.take_fired() {
+                // A session that was busy may be quiet by now.
                 self.pump.shrink();
-                self.shared.lock().shrink();
+                let inbox = self.shared.lock().shrink();
+                inbox.into_iter().for_each(Waker::wake);
             }
             if read && has_woken {
                 // The woken tasks run first. They empty the inbox before more input fills it, and what they send leaves in

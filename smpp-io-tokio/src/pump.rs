@@ -49,6 +49,8 @@ pub(crate) struct Pump<S> {
     read_without_pause: usize,
     /// The peer has closed its side: the transport is not read again.
     is_at_end: bool,
+    /// The output frees its memory when it is written.
+    shrinks: bool,
 }
 
 /// The result of a poll.
@@ -80,6 +82,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             write_error: None,
             read_without_pause: 0,
             is_at_end: false,
+            shrinks: false,
         }
     }
 
@@ -132,7 +135,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         }
         self.output.clear();
         self.written = 0;
-        poll_transmit(&mut self.output)
+        let has_output = poll_transmit(&mut self.output);
+        if !has_output && std::mem::take(&mut self.shrinks) {
+            self.output = Vec::new();
+        }
+        has_output
     }
 
     /// Returns whether timeouts may be checked: everything that had arrived is read, or the peer sends without a pause.
@@ -140,14 +147,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         self.read_without_pause == 0 || self.read_without_pause > MAX_SOCKET_BUFFER
     }
 
-    /// Frees the memory of empty buffers.
+    /// Frees the memory of empty buffers, of the output once it is written.
     pub(crate) fn shrink(&mut self) {
         if self.unconsumed.is_empty() {
             self.unconsumed = Vec::new();
         }
-        if self.written == self.output.len() {
-            (self.output, self.written) = (Vec::new(), 0);
-        }
+        self.shrinks = true;
     }
 
     /// Closes the transport.

@@ -256,3 +256,30 @@ fn a_peer_that_sends_and_never_reads_costs_less_than_a_mebibyte() {
         assert!(held < 1 << 20, "{held} octets held");
     }
 }
+
+/// The buffers and tables of a bind shrink when it is quiet.
+#[test]
+fn a_bind_that_was_busy_holds_less_than_four_kibibytes_after_two_keep_alive_periods() {
+    let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let config = Config { window: 256, ..Config::default() };
+    let mut sides = None;
+    let held = measure(|| {
+        sides = Some(runtime.block_on(async {
+            let (near, far) = duplex(1);
+            let (client, _) = start::<Esme, _>(near, config);
+            let (peer, mut inbox) = start::<Smsc, _>(far, config);
+            let bind = Bind::default();
+            let (answer, ()) = tokio::join!(client.bind(&bind), async {
+                let Some(Inbound::Bind(bind)) = inbox.recv().await else { panic!("no bind") };
+                bind.respond(Ok(BindResp::default())).unwrap();
+            });
+            answer.unwrap();
+            let serving = respond_from_inbox(inbox);
+            submit(&client, 256, 1).await;
+            tokio::time::sleep(2 * config.enquire_link_interval.unwrap()).await;
+            (client, peer, serving)
+        }));
+    });
+    // Both sides together.
+    assert!(held.bytes_current < 2 * 4096, "{} octets", held.bytes_current);
+}

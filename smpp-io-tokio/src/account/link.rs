@@ -185,10 +185,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> LinkDriver<'_, S> {
                 return Poll::Ready(());
             };
             let deadline = deadline.map(|at| self.shared.clock.to_tokio(at));
-            if deadline.is_some_and(|at| self.timer.poll(cx, at).is_ready()) {
-                // A bind that was busy may be idle by now.
+            let elapsed = deadline.is_some_and(|at| self.timer.poll(cx, at).is_ready());
+            if self.timer.take_fired() {
+                // A bind that was busy may be quiet by now.
                 self.pump.shrink();
-            } else if !any && !refilled && wanted_input >= self.wants_input {
+                self.shared.lock().account.shrink(self.link);
+            }
+            if !any && !refilled && !elapsed && wanted_input >= self.wants_input {
                 return Poll::Pending;
             }
         }

@@ -98,7 +98,7 @@ pub(crate) async fn run(mut rng: Rng) {
     let limit = within + config.drain_timeout + config.response_timeout * 2 + CLOSE;
     timeout(limit, account.shutdown(within)).await.expect("the shutdown takes too long");
     for sending in sending {
-        timeout(Duration::from_millis(1), sending).await.expect("a message has no outcome").unwrap();
+        timeout(Duration::from_secs(90), sending).await.expect("a message has no outcome").unwrap();
     }
     drop(account);
     receiving.await.unwrap();
@@ -170,8 +170,8 @@ async fn receive(mut arrivals: Arrivals, mut rng: Rng) {
         }
         match arrival {
             Arrival::Message(message) if rng.percent(10) => held.push(message),
-            Arrival::Message(message) => drop(message.accept()),
-            Arrival::Receipt(receipt) => drop(receipt.accept()),
+            Arrival::Message(message) => message.accept().unwrap_or_default(),
+            Arrival::Receipt(receipt) => receipt.accept().unwrap_or_default(),
             _ => {}
         }
     }

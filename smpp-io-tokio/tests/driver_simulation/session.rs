@@ -73,7 +73,7 @@ async fn receive(mut inbox: Inbox<Esme>, mut rng: Rng) {
             sleep(rng.millis(3_000)).await;
         }
         if let Inbound::DeliverSm(message) = inbound {
-            drop(message.accept());
+            let _ = message.accept();
         }
     }
 }

@@ -83,12 +83,14 @@ impl Connection {
                 let is_timeout = timed_out.is_some_and(|at| sent(CommandId::SUBMIT_SM, at));
                 assert!(
                     due == Some(seen.at) || is_timeout,
-                    "enquire_link at {:?}, due at {due:?}: {pdus:?}",
-                    seen.at
+                    "enquire_link at {:?}, due at {due:?}: {}",
+                    seen.at,
+                    listing(&pdus)
                 );
             }
         }
-        let dropped = self.trace.lock().unwrap().dropped.unwrap_or(shutdown);
+        // From the end of the stream on, the session only waits for the application's responses.
+        let dropped = self.trace.lock().unwrap().dropped.map_or(shutdown, |at| at - config.drain_timeout);
         let unbound = pdus.iter().find(|seen| matches!(seen.command, CommandId::UNBIND));
         let until = unbound.map_or(shutdown, |seen| seen.at).min(dropped).min(shutdown);
         let heard: Vec<_> =
@@ -102,8 +104,22 @@ impl Connection {
                         && seen.at >= *at
                         && seen.at <= *at + interval
                 });
-                assert!(asked, "no enquire_link within the interval after {at:?}");
+                assert!(
+                    asked,
+                    "no enquire_link within the interval after {at:?}, until {until:?}: {}",
+                    listing(&pdus)
+                );
             }
         }
     }
+}
+
+/// Lists the PDUs with the milliseconds since the first.
+fn listing(pdus: &[Seen]) -> String {
+    let start = pdus.first().map(|seen| seen.at);
+    let line = |seen: &Seen| {
+        let at = start.map_or(0, |start| (seen.at - start).as_millis());
+        format!("\n{at:>8} {:?} {}", seen.direction, seen.command)
+    };
+    pdus.iter().map(line).collect()
 }

@@ -93,3 +93,17 @@ pub(crate) async fn tcp(address: SocketAddr) -> io::Result<TcpStream> {
     let _ = stream.set_nodelay(true);
     Ok(stream)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_roots_of_the_system_are_loaded_once() {
+        let tls = ClientTls::default();
+        // A system may have none.
+        if let (Ok(first), Ok(second)) = (tls.config().await, tls.clone().config().await) {
+            assert!(Arc::ptr_eq(&first, &second));
+        }
+    }
+}

@@ -201,3 +201,52 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     }
     Ok(found)
 }
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use std::path::PathBuf;
+
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+    use tokio::io::duplex;
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+    use crate::dial::ClientTls;
+
+    /// A self-signed certificate for `localhost`: its server, and the PEM file of the certificate.
+    fn self_signed(name: &str, is_ca: IsCa) -> (Arc<ServerConfig>, PathBuf) {
+        let mut params = CertificateParams::new(["localhost".into()]).unwrap();
+        params.is_ca = is_ca;
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        let path = std::env::temp_dir().join(format!("smpp-io-tokio-{}-{name}.pem", std::process::id()));
+        std::fs::write(&path, certificate.pem()).unwrap();
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        (server(vec![certificate.der().clone()], key).unwrap(), path)
+    }
+
+    async fn handshake(server: &Arc<ServerConfig>, ca: &Path, host: &str) -> Result<(), TlsError> {
+        let client = ClientTls::from(ca_file(ca)?);
+        let (near, far) = duplex(1 << 16);
+        let accepting = tokio::spawn(TlsAcceptor::from(Arc::clone(server)).accept(far));
+        let connected = client.handshake(host, near).await;
+        let _ = accepting.await;
+        connected.map(drop)
+    }
+
+    #[tokio::test]
+    async fn a_self_signed_certificate_in_the_file_is_trusted_as_that_one_certificate() {
+        for (name, is_ca) in [("ca", IsCa::Ca(BasicConstraints::Unconstrained)), ("no-ca", IsCa::NoCa)] {
+            let (server, path) = self_signed(name, is_ca.clone());
+            let (other, other_path) = self_signed(&format!("other-{name}"), is_ca);
+            handshake(&server, &path, "localhost").await.unwrap();
+            for (server, host) in [(&server, "smsc.example.com"), (&other, "localhost")] {
+                let error = handshake(server, &path, host).await.unwrap_err();
+                assert!(matches!(error, TlsError::Certificate(_)), "{error}");
+            }
+            for path in [path, other_path] {
+                std::fs::remove_file(path).unwrap();
+            }
+        }
+    }
+}

@@ -1,24 +1,23 @@
 //! Connects a client: name resolution, TCP, TLS, session.
 
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
 use smpp_core::Endpoint;
 use smpp_core::session::{Config, Esme};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::lookup_host;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
-use crate::error::{ConnectError, TlsError};
+use crate::dial::{ClientTls, Dialer, tcp};
+use crate::error::ConnectError;
 use crate::handle::Client;
 use crate::inbox::Inbox;
 use crate::start::start_connected;
-use crate::tls;
 
 /// Connects client sessions over TCP or TLS.
 ///
@@ -46,7 +45,8 @@ use crate::tls;
 #[derive(Clone, Debug)]
 pub struct Connector {
     config: Config,
-    tls: Option<Arc<ClientConfig>>,
+    tls: ClientTls,
+    dialer: Option<Dialer>,
     timeout: Duration,
 }
 
@@ -60,7 +60,12 @@ impl Connector {
     /// Creates a connector with the default session configuration, the root certificates of the operating system and
     /// a timeout of 10 s.
     pub fn new() -> Self {
-        Self { config: Config::default(), tls: None, timeout: Duration::from_secs(10) }
+        Self {
+            config: Config::default(),
+            tls: ClientTls::default(),
+            dialer: None,
+            timeout: Duration::from_secs(10),
+        }
     }
 
     /// Sets the configuration of the sessions: timeouts, window, rate limit and bounds.
@@ -73,7 +78,32 @@ impl Connector {
     /// See [`tls`](crate::tls).
     #[must_use]
     pub fn tls(self, tls: Arc<ClientConfig>) -> Self {
-        Self { tls: Some(tls), ..self }
+        Self { tls: tls.into(), ..self }
+    }
+
+    /// Sets the function that opens the transport to an address, instead of a TCP connection: through a proxy, with socket
+    /// options of your choice, or in memory for a test. With an `smpps` endpoint, TLS runs over the transport.
+    ///
+    /// As for [`start`](crate::start), a `poll_write` that fails must consume nothing.
+    ///
+    /// ```
+    /// use tokio::net::TcpSocket;
+    ///
+    /// # fn example(connector: smpp_io_tokio::Connector) -> smpp_io_tokio::Connector {
+    /// connector.dial(|address| async move {
+    ///     let socket = TcpSocket::new_v4()?;
+    ///     socket.bind(([192, 0, 2, 7], 0).into())?;
+    ///     socket.connect(address).await
+    /// })
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn dial<F, T>(self, dialer: impl Fn(SocketAddr) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = io::Result<T>> + Send + 'static,
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        Self { dialer: Some(Dialer::new(dialer)), ..self }
     }
 
     /// Sets the timeout of each connection attempt to an address, and of the TLS handshake. Default 10 s.
@@ -95,20 +125,42 @@ impl Connector {
     ///
     /// A future that is dropped early closes the connection.
     pub async fn connect(&self, endpoint: &Endpoint) -> Result<(Client, Inbox<Esme>), ConnectError> {
-        let (stream, address) = self.dial(endpoint).await?;
+        match &self.dialer {
+            Some(dialer) => self.connect_with(endpoint, |address| dialer.dial(address)).await,
+            None => self.connect_with(endpoint, tcp).await,
+        }
+    }
+
+    async fn connect_with<F, T>(
+        &self,
+        endpoint: &Endpoint,
+        dial: impl Fn(SocketAddr) -> F,
+    ) -> Result<(Client, Inbox<Esme>), ConnectError>
+    where
+        F: Future<Output = io::Result<T>>,
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (stream, address) = self.first_connection(endpoint, dial).await?;
         if !endpoint.tls {
             return Ok(start_connected(stream, address, self.config));
         }
         let host = &endpoint.host;
-        match timeout(self.timeout, handshake(host, self.tls.as_ref(), stream)).await {
+        match timeout(self.timeout, self.tls.handshake(host, stream)).await {
             Ok(Ok(stream)) => Ok(start_connected(stream, address, self.config)),
             Ok(Err(error)) => Err(ConnectError::Tls { host: host.clone(), error }),
             Err(_) => Err(ConnectError::Timeout { host: host.clone(), after: self.timeout }),
         }
     }
 
-    /// Connects to the first address that accepts a TCP connection. Returns the stream and the address.
-    async fn dial(&self, endpoint: &Endpoint) -> Result<(TcpStream, SocketAddr), ConnectError> {
+    /// Connects to the first address that accepts a connection. Returns the transport and the address.
+    async fn first_connection<F, T>(
+        &self,
+        endpoint: &Endpoint,
+        dial: impl Fn(SocketAddr) -> F,
+    ) -> Result<(T, SocketAddr), ConnectError>
+    where
+        F: Future<Output = io::Result<T>>,
+    {
         let host = endpoint.host.clone();
         let addresses = match lookup_host((endpoint.host.as_str(), endpoint.port)).await {
             Ok(addresses) => addresses,
@@ -116,33 +168,11 @@ impl Connector {
         };
         let mut attempts = Vec::new();
         for address in addresses {
-            match timeout(self.timeout, tcp(address)).await.unwrap_or_else(|elapsed| Err(elapsed.into())) {
+            match timeout(self.timeout, dial(address)).await.unwrap_or_else(|elapsed| Err(elapsed.into())) {
                 Ok(stream) => return Ok((stream, address)),
                 Err(error) => attempts.push((address, error)),
             }
         }
         Err(ConnectError::Connect { host, attempts })
     }
-}
-
-/// Opens a TCP connection.
-pub(crate) async fn tcp(address: SocketAddr) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect(address).await?;
-    // With Nagle's algorithm each response would be delayed. If the option cannot be set, the connection still works.
-    let _ = stream.set_nodelay(true);
-    Ok(stream)
-}
-
-/// Performs the TLS handshake and verifies the certificate for the host; without a `config`, against the system's roots.
-pub(crate) async fn handshake(
-    host: &str,
-    config: Option<&Arc<ClientConfig>>,
-    stream: TcpStream,
-) -> Result<TlsStream<TcpStream>, TlsError> {
-    let config = match config {
-        Some(config) => Arc::clone(config),
-        None => tls::system_roots()?,
-    };
-    let name = ServerName::try_from(host.to_owned()).map_err(|_| TlsError::ServerName)?;
-    Ok(TlsConnector::from(config).connect(name, stream).await?)
 }

@@ -7,13 +7,14 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use smpp_core::session::{Instant, Role};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{self, Sleep};
+use tokio::time;
 
+use crate::clock::Timer;
 use crate::pump::{self, Progress, Pump};
 use crate::shared::Shared;
 use crate::wait::WakeList;
@@ -26,7 +27,7 @@ pub(crate) struct Driver<R: Role, S> {
     shared: Arc<Shared<R>>,
     pump: Pump<S>,
     wants_input: bool,
-    timer: Pin<Box<Sleep>>,
+    timer: Timer,
     /// The session has ended, and the transport is being closed.
     closing: bool,
 }
@@ -59,20 +60,20 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Future for Driver<R, S> {
         if !this.closing {
             ready!(this.poll_session(cx));
             this.shared.ended.notify_waiters();
-            this.timer.as_mut().reset(time::Instant::now() + SHUTDOWN_TIMEOUT);
+            this.timer.reset(time::Instant::now() + SHUTDOWN_TIMEOUT);
             this.closing = true;
         }
         // The result does not matter: the session has ended already.
         match this.pump.poll_shutdown(cx) {
             Poll::Ready(_) => Poll::Ready(()),
-            Poll::Pending => this.timer.as_mut().poll(cx),
+            Poll::Pending => this.timer.poll_elapsed(cx),
         }
     }
 }
 
 impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
     pub(crate) fn new(shared: Arc<Shared<R>>, io: S) -> Self {
-        let timer = Box::pin(time::sleep_until(shared.clock.to_tokio(Instant::ZERO)));
+        let timer = Timer::new(shared.clock);
         Self { shared, pump: Pump::new(io), wants_input: true, timer, closing: false }
     }
 
@@ -88,11 +89,13 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
             let turn = self.turn(cx, progress, &scratch, &mut wake);
             let has_woken = wake.wake_all();
             let Some((refilled, deadline)) = turn else { return Poll::Ready(()) };
-            let elapsed = self.poll_timer(cx, deadline).is_ready();
-            if elapsed {
-                // A session that was busy may be idle by now.
+            let deadline = deadline.map(|at| self.shared.clock.to_tokio(at));
+            let elapsed = deadline.is_some_and(|at| self.timer.poll(cx, at).is_ready());
+            if self.timer.take_fired() {
+                // A session that was busy may be quiet by now.
                 self.pump.shrink();
-                self.shared.lock().shrink();
+                let inbox = self.shared.lock().shrink();
+                inbox.into_iter().for_each(Waker::wake);
             }
             if read && has_woken {
                 // The woken tasks run first. They empty the inbox before more input fills it, and what they send leaves in
@@ -124,8 +127,11 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
         while core.dispatch(wake, |session| session.handle_input(now, &mut rest)) {}
         let consumed = input.len() - rest.len();
         self.pump.consume(consumed, scratch);
-        if progress.eof || progress.error.is_some() {
-            core.transport_error = progress.error.map(Arc::new);
+        if let Some(error) = progress.error {
+            core.transport_error = Some(Arc::new(error));
+            core.session.handle_disconnect();
+        } else if self.pump.is_at_end() && core.session.wants_input() {
+            // The session has read all that the peer sent before it closed its side.
             core.session.handle_eof();
         }
         // Timeouts are checked after the input that has arrived is processed, so that a busy runtime does not look like a
@@ -147,22 +153,5 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
         }
         let deadline = core.session.poll_timeout().map(|(at, _)| at);
         Some((refilled, [deadline, core.rate_limited_until].into_iter().flatten().min()))
-    }
-
-    /// Ready once the deadline has passed. A timer that is set too early is kept until it fires: most deadlines only move
-    /// later, and resetting the timer is expensive.
-    fn poll_timer(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()> {
-        let Some(deadline) = deadline else { return Poll::Pending };
-        let deadline = self.shared.clock.to_tokio(deadline);
-        if self.timer.deadline() > deadline {
-            self.timer.as_mut().reset(deadline);
-        }
-        while self.timer.as_mut().poll(cx).is_ready() {
-            if self.timer.deadline() >= deadline {
-                return Poll::Ready(());
-            }
-            self.timer.as_mut().reset(deadline);
-        }
-        Poll::Pending
     }
 }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use smpp_core::session::{Refusal, Reply, Role, Smsc};
+use smpp_core::session::{Refusal, Reply, RequestError, Response, Role, Smsc};
 use smpp_core::{
     Bind, BroadcastSm, CancelBroadcastSm, CancelSm, CommandStatus, DataSm, DeliverSm, Frame, Operation,
-    QueryBroadcastSm, QuerySm, Quirks, ReplaceSm, SubmitMulti, SubmitSm, Tolerance,
+    QueryBroadcastSm, QuerySm, Quirks, ReplaceSm, SequenceNumber, SubmitMulti, SubmitSm, Tolerance,
 };
 
 use crate::handle::Handle;
@@ -20,7 +20,9 @@ use crate::shared::{Queued, Shared};
 /// Receives the requests of the peer, in the order of their arrival.
 ///
 /// While [`max_unanswered`](smpp_core::session::Config::max_unanswered) requests have no response yet, in the inbox or in
-/// the application, the session refuses further ones with `ESME_RTHROTTLED`, so that the peer sends them later. If the
+/// the application, the session reads no further ones (backpressure). After
+/// [`backpressure_timeout`](smpp_core::session::Config::backpressure_timeout) it reads on, and refuses requests with
+/// `ESME_RTHROTTLED`, so that the peer sends them later. If the
 /// inbox is dropped, the requests in it and all later ones are refused with a temporary error, so that the peer redelivers
 /// them.
 ///
@@ -50,7 +52,7 @@ pub struct Inbox<R: Role> {
 
 macro_rules! inbound {
     ($($(#[$meta:meta])* $name:ident,)+) => {
-        /// A request or a notification of the peer, from [`Inbox::recv`].
+        /// A request, a notification or a late response of the peer, from [`Inbox::recv`].
         ///
         /// ```no_run
         /// use smpp_core::CommandStatus;
@@ -72,6 +74,15 @@ macro_rules! inbound {
             /// A PDU that has no response: outbind or alert_notification. It is dropped if
             /// [`max_unanswered`](smpp_core::session::Config::max_unanswered) entries are in the inbox.
             Notification(Frame<Bytes>),
+            /// The peer answered a request of this side after its timeout. The request has ended as
+            /// [`Unanswered`](smpp_core::session::RequestError::Unanswered); now its result is known. It is dropped if
+            /// [`max_unanswered`](smpp_core::session::Config::max_unanswered) entries are in the inbox.
+            LateResponse {
+                /// The sequence number of the request, as an [`Observer`](smpp_core::session::Observer) has seen it.
+                sequence: SequenceNumber,
+                /// The result of the request.
+                result: Result<Response, RequestError>,
+            },
         }
 
         impl<R: Role> Inbound<R> {
@@ -79,6 +90,7 @@ macro_rules! inbound {
                 match queued {
                     $(Queued::$name(frame, reply) => Self::$name(InboundRequest::new(frame, reply, shared)),)+
                     Queued::Notification(frame) => Self::Notification(frame),
+                    Queued::LateResponse(sequence, result) => Self::LateResponse { sequence, result },
                 }
             }
         }
@@ -141,6 +153,9 @@ impl<R: Role> Inbox<R> {
             if core.inbox.is_empty() {
                 if core.end.is_some() {
                     return Poll::Ready(None);
+                }
+                if std::mem::take(&mut core.inbox_shrunk) {
+                    self.fetched = VecDeque::new();
                 }
                 let old = core.inbox_waker.replace(cx.waker().clone());
                 drop(core);

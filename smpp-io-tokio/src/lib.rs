@@ -201,6 +201,7 @@
 pub mod account;
 mod clock;
 mod connect;
+mod dial;
 mod driver;
 mod error;
 mod handle;

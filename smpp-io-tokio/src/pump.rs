@@ -47,6 +47,10 @@ pub(crate) struct Pump<S> {
     write_error: Option<io::Error>,
     /// The octets read since a poll last read nothing.
     read_without_pause: usize,
+    /// The peer has closed its side: the transport is not read again.
+    is_at_end: bool,
+    /// The output frees its memory when it is written.
+    shrinks: bool,
 }
 
 /// The result of a poll.
@@ -56,8 +60,6 @@ pub(crate) struct Progress {
     pub(crate) sent: usize,
     /// The octets read.
     pub(crate) read: usize,
-    /// The peer has closed its side.
-    pub(crate) eof: bool,
     /// The transport has failed: it neither reads nor writes any more.
     pub(crate) error: Option<io::Error>,
 }
@@ -79,6 +81,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             unflushed: false,
             write_error: None,
             read_without_pause: 0,
+            is_at_end: false,
+            shrinks: false,
         }
     }
 
@@ -88,9 +92,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         let mut progress = Progress::default();
         scratch.clear();
         progress.error = self.write(cx, &mut progress.sent);
-        if reads {
+        if reads && !self.is_at_end {
             match self.poll_read(cx, scratch) {
-                Poll::Ready(Ok(0)) => progress.eof = true,
+                Poll::Ready(Ok(0)) => self.is_at_end = true,
                 Poll::Ready(Ok(octets)) => {
                     progress.read = octets;
                     self.write_error = progress.error.take();
@@ -102,6 +106,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         self.read_without_pause =
             if progress.read == 0 { 0 } else { self.read_without_pause.saturating_add(progress.read) };
         progress
+    }
+
+    /// Returns whether the peer has closed its side. There may still be [`input`](Self::input) that is not consumed.
+    pub(crate) const fn is_at_end(&self) -> bool {
+        self.is_at_end
     }
 
     /// Returns the octets that are read and not consumed. `scratch` is the buffer of the last poll.
@@ -126,7 +135,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         }
         self.output.clear();
         self.written = 0;
-        poll_transmit(&mut self.output)
+        let has_output = poll_transmit(&mut self.output);
+        if !has_output && std::mem::take(&mut self.shrinks) {
+            self.output = Vec::new();
+        }
+        has_output
     }
 
     /// Returns whether timeouts may be checked: everything that had arrived is read, or the peer sends without a pause.
@@ -134,14 +147,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         self.read_without_pause == 0 || self.read_without_pause > MAX_SOCKET_BUFFER
     }
 
-    /// Frees the memory of empty buffers.
+    /// Frees the memory of empty buffers, of the output once it is written.
     pub(crate) fn shrink(&mut self) {
         if self.unconsumed.is_empty() {
             self.unconsumed = Vec::new();
         }
-        if self.written == self.output.len() {
-            (self.output, self.written) = (Vec::new(), 0);
-        }
+        self.shrinks = true;
     }
 
     /// Closes the transport.

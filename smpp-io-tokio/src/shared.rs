@@ -9,7 +9,7 @@ use bytes::Bytes;
 use smpp_core::session::{Config, Event, Instant, Readiness, Refusal, Reply, Request, Role, Session};
 use smpp_core::{
     Bind, BroadcastSm, CancelBroadcastSm, CancelSm, DataSm, DeliverSm, Frame, Operation, QueryBroadcastSm,
-    QuerySm, ReplaceSm, SubmitMulti, SubmitSm,
+    QuerySm, ReplaceSm, SequenceNumber, SubmitMulti, SubmitSm,
 };
 use tokio::sync::Notify;
 
@@ -18,7 +18,7 @@ use crate::error::End;
 use crate::macros::with_requests;
 use crate::responder::{DriverSession, InlineHandler, Responder};
 use crate::telemetry::session::SessionTelemetry;
-use crate::wait::{PendingRequests, WaitQueue, WakeList};
+use crate::wait::{PendingRequests, RequestResult, WaitQueue, WakeList};
 
 /// What the driver and the handles of one connection share.
 pub(crate) struct Shared<R: Role> {
@@ -42,6 +42,10 @@ pub(crate) struct Core<R: Role> {
     /// dropped.
     pub(crate) inbox: VecDeque<Queued>,
     pub(crate) max_unanswered: usize,
+    /// A request was queued since the last [`shrink`](Self::shrink).
+    pub(crate) inbox_used: bool,
+    /// The session is quiet: the `Inbox` frees its memory when it is empty.
+    pub(crate) inbox_shrunk: bool,
     /// Whether the `Inbox` still exists.
     pub(crate) inbox_open: bool,
     /// The waker of the task that waits in `Inbox::recv`.
@@ -64,6 +68,7 @@ macro_rules! queued {
         pub(crate) enum Queued {
             $($name(Frame<Bytes>, Reply<$name<'static>>),)+
             Notification(Frame<Bytes>),
+            LateResponse(SequenceNumber, RequestResult),
         }
 
         impl<R: Role> Core<R> {
@@ -91,6 +96,8 @@ impl<R: Role> Shared<R> {
             rate_limited_until: None,
             inbox: VecDeque::new(),
             max_unanswered: config.max_unanswered.max(1).into(),
+            inbox_used: false,
+            inbox_shrunk: false,
             inbox_open: true,
             inbox_waker: None,
             handles: 0,
@@ -172,6 +179,14 @@ impl<R: Role> Core<R> {
                 self.inbox.extend(frame.map(Queued::Notification));
                 wake.add(self.inbox_waker.take());
             }
+            Event::LateResponse { sequence, outcome }
+                if self.inbox_open && self.inbox.len() < self.max_unanswered =>
+            {
+                let mut result = None;
+                outcome.store_in(&mut result);
+                self.inbox.extend(result.map(|result| Queued::LateResponse(sequence, result)));
+                wake.add(self.inbox_waker.take());
+            }
             Event::Closed(reason) => {
                 self.end = Some(End { reason, error: self.transport_error.take() });
                 self.wait_queue.take_wakers(usize::MAX).for_each(|waker| wake.add(Some(waker)));
@@ -202,12 +217,21 @@ impl<R: Role> Core<R> {
         self.wait_queue.take_wakers(capacity.min(1)).next()
     }
 
-    /// Frees the memory of empty collections.
-    pub(crate) fn shrink(&mut self) {
+    /// Frees the memory of empty collections. Returns the waker of the task that waits in `Inbox::recv` if the inbox has memory
+    /// to free as well.
+    pub(crate) fn shrink(&mut self) -> Option<Waker> {
+        self.session.shrink();
         self.pending.shrink();
-        if self.inbox.is_empty() {
-            self.inbox = VecDeque::new();
+        self.wait_queue.shrink();
+        if !self.inbox.is_empty() {
+            return None;
         }
+        self.inbox = VecDeque::new();
+        if !std::mem::take(&mut self.inbox_used) {
+            return None;
+        }
+        self.inbox_shrunk = true;
+        self.inbox_waker.take()
     }
 
     fn queue<O: Operation>(
@@ -221,7 +245,10 @@ impl<R: Role> Core<R> {
             self.inbox.reserve_exact(1);
         }
         match Frame::new(Bytes::copy_from_slice(frame.octets())) {
-            Some(frame) if self.inbox_open => self.inbox.push_back(queued(frame, reply)),
+            Some(frame) if self.inbox_open => {
+                self.inbox_used = true;
+                self.inbox.push_back(queued(frame, reply));
+            }
             // Fails if the session has ended: then no response is needed.
             _ => drop(self.session.respond(reply, Err(O::UNANSWERED))),
         }

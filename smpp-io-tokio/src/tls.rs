@@ -23,9 +23,16 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::verify_server_name;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::pki_types::{ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
+};
 
 use crate::error::TlsError;
 
@@ -48,7 +55,8 @@ pub fn system_roots() -> Result<Arc<ClientConfig>, TlsError> {
     client(roots)
 }
 
-/// Returns a client configuration that trusts only the certificate authorities in a PEM file.
+/// Returns a client configuration that trusts only the certificate authorities in a PEM file. A server's own self-signed
+/// certificate in the file is trusted as that one certificate, for the host names that it is for.
 ///
 /// # Errors
 ///
@@ -61,10 +69,16 @@ pub fn system_roots() -> Result<Arc<ClientConfig>, TlsError> {
 /// ```
 pub fn ca_file(path: &Path) -> Result<Arc<ClientConfig>, TlsError> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(path)? {
-        roots.add(certificate)?;
+    let trusted = certificates(path)?;
+    for certificate in &trusted {
+        roots.add(certificate.clone())?;
     }
-    client(roots)
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+    let authorities = verifier.build().map_err(|error| rustls::Error::General(error.to_string()))?;
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let verifier = Arc::new(FileVerifier { authorities, trusted });
+    Ok(Arc::new(config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()))
 }
 
 /// Returns a client configuration that trusts these root certificates.
@@ -126,6 +140,58 @@ pub fn server_files(chain: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsEr
     server(certificates(chain)?, PrivateKeyDer::from_pem_file(key).map_err(error)?)
 }
 
+/// Accepts the certificates that the authorities of a file have signed, and those that are in the file themselves.
+#[derive(Debug)]
+struct FileVerifier {
+    authorities: Arc<WebPkiServerVerifier>,
+    trusted: Vec<CertificateDer<'static>>,
+}
+
+impl ServerCertVerifier for FileVerifier {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verified = self.authorities.verify_server_cert(certificate, intermediates, name, ocsp, now);
+        match verified {
+            // A self-signed certificate is an authority, which is not accepted as the certificate of a server.
+            Err(rustls::Error::InvalidCertificate(
+                CertificateError::UnknownIssuer | CertificateError::Other(_),
+            )) if self.trusted.iter().any(|trusted| trusted == certificate) => {
+                verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            verified => verified,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.authorities.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.authorities.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.authorities.supported_verify_schemes()
+    }
+}
+
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let error = |error| TlsError::Pem { path: path.to_path_buf(), error };
     let found: Vec<_> =
@@ -134,4 +200,53 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         return Err(error(rustls::pki_types::pem::Error::NoItemsFound));
     }
     Ok(found)
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use std::path::PathBuf;
+
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+    use tokio::io::duplex;
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+    use crate::dial::ClientTls;
+
+    /// A self-signed certificate for `localhost`: its server, and the PEM file of the certificate.
+    fn self_signed(name: &str, is_ca: IsCa) -> (Arc<ServerConfig>, PathBuf) {
+        let mut params = CertificateParams::new(["localhost".into()]).unwrap();
+        params.is_ca = is_ca;
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        let path = std::env::temp_dir().join(format!("smpp-io-tokio-{}-{name}.pem", std::process::id()));
+        std::fs::write(&path, certificate.pem()).unwrap();
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        (server(vec![certificate.der().clone()], key).unwrap(), path)
+    }
+
+    async fn handshake(server: &Arc<ServerConfig>, ca: &Path, host: &str) -> Result<(), TlsError> {
+        let client = ClientTls::from(ca_file(ca)?);
+        let (near, far) = duplex(1 << 16);
+        let accepting = tokio::spawn(TlsAcceptor::from(Arc::clone(server)).accept(far));
+        let connected = client.handshake(host, near).await;
+        let _ = accepting.await;
+        connected.map(drop)
+    }
+
+    #[tokio::test]
+    async fn a_self_signed_certificate_in_the_file_is_trusted_as_that_one_certificate() {
+        for (name, is_ca) in [("ca", IsCa::Ca(BasicConstraints::Unconstrained)), ("no-ca", IsCa::NoCa)] {
+            let (server, path) = self_signed(name, is_ca.clone());
+            let (other, other_path) = self_signed(&format!("other-{name}"), is_ca);
+            handshake(&server, &path, "localhost").await.unwrap();
+            for (server, host) in [(&server, "smsc.example.com"), (&other, "localhost")] {
+                let error = handshake(server, &path, host).await.unwrap_err();
+                assert!(matches!(error, TlsError::Certificate(_)), "{error}");
+            }
+            for path in [path, other_path] {
+                std::fs::remove_file(path).unwrap();
+            }
+        }
+    }
 }

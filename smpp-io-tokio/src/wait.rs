@@ -207,6 +207,13 @@ impl WaitQueue {
         self.waiters.iter_mut().take(count).filter_map(|(_, waker)| waker.take())
     }
 
+    /// Frees the memory if nothing waits.
+    pub(crate) fn shrink(&mut self) {
+        if self.waiters.is_empty() {
+            self.waiters = VecDeque::new();
+        }
+    }
+
     fn find(&self, ticket: u64) -> Option<usize> {
         self.waiters.binary_search_by_key(&ticket, |(ticket, _)| *ticket).ok()
     }

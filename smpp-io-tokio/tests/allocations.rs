@@ -213,7 +213,7 @@ impl Service for AcceptsAll {
 
 /// The memory includes the task and the entry in the registry.
 #[test]
-fn an_idle_bound_session_of_a_server_holds_less_than_two_and_a_quarter_kibibytes() {
+fn an_idle_bound_session_of_a_server_holds_less_than_two_and_a_half_kibibytes() {
     let runtime = runtime();
     let server = runtime.block_on(async {
         let listener = Listener::bind("127.0.0.1:0", Config::default()).await.unwrap();
@@ -223,7 +223,7 @@ fn an_idle_bound_session_of_a_server_holds_less_than_two_and_a_quarter_kibibytes
     });
     let each = held_of_each_bind(&runtime, server.local_addrs()[0], || {});
     assert_eq!(server.binds().list().len(), 101);
-    assert!(each < 2304, "{each} octets a session");
+    assert!(each < 2560, "{each} octets a session");
 }
 
 /// The output of a session is bounded. At the bound it stops reading.
@@ -255,4 +255,31 @@ fn a_peer_that_sends_and_never_reads_costs_less_than_a_mebibyte() {
         let held = allocated.bytes_current;
         assert!(held < 1 << 20, "{held} octets held");
     }
+}
+
+/// The buffers and tables of a bind shrink when it is quiet.
+#[test]
+fn a_bind_that_was_busy_holds_less_than_four_kibibytes_after_two_keep_alive_periods() {
+    let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let config = Config { window: 256, ..Config::default() };
+    let mut sides = None;
+    let held = measure(|| {
+        sides = Some(runtime.block_on(async {
+            let (near, far) = duplex(1);
+            let (client, _) = start::<Esme, _>(near, config);
+            let (peer, mut inbox) = start::<Smsc, _>(far, config);
+            let bind = Bind::default();
+            let (answer, ()) = tokio::join!(client.bind(&bind), async {
+                let Some(Inbound::Bind(bind)) = inbox.recv().await else { panic!("no bind") };
+                bind.respond(Ok(BindResp::default())).unwrap();
+            });
+            answer.unwrap();
+            let serving = respond_from_inbox(inbox);
+            submit(&client, 256, 1).await;
+            tokio::time::sleep(2 * config.enquire_link_interval.unwrap()).await;
+            (client, peer, serving)
+        }));
+    });
+    // Both sides together.
+    assert!(held.bytes_current < 2 * 4096, "{} octets", held.bytes_current);
 }

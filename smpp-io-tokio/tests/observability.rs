@@ -354,6 +354,30 @@ async fn protocol_violations_are_traced() {
     }
 }
 
+/// A peer without credentials sends as much as it may.
+#[tokio::test(start_paused = true)]
+async fn a_hostile_peer_cannot_flood_the_log() {
+    let log = Log::default();
+    let _guard = log.install();
+    for number in 0..20 {
+        let (near, mut far) = duplex(1 << 20);
+        let (_peer, mut inbox) = start::<Smsc, _>(near, Config::default());
+        tokio::spawn(async move { while inbox.recv().await.is_some() {} });
+        let pdu = |command: u32, body: &[u8]| {
+            let fields = [16 + body.len() as u32, command, 0, 1];
+            [&fields.map(u32::to_be_bytes).concat(), body].concat()
+        };
+        let body = [&[b'x'; 71_000][..], &[0, 0, 0, 0x34, 0, 0, 0]].concat();
+        far.write_all(&pdu(CommandId::BIND_TRANSCEIVER.0, &body)).await.unwrap();
+        far.write_all(&pdu(0x7777, b"").repeat(if number < 10 { 0 } else { 2_000 })).await.unwrap();
+        far.shutdown().await.unwrap();
+        let _ = far.read_to_end(&mut Vec::new()).await;
+        let length = log.0.lock().unwrap().len();
+        let limit = if number < 10 { 10 * 1024 } else { 40 * 1024 };
+        assert!(length > 0 && length < limit, "{length} octets of log");
+    }
+}
+
 #[tokio::test]
 async fn an_account_is_counted_and_traced() {
     let recorder = DebuggingRecorder::new();

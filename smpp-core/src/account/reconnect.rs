@@ -224,6 +224,13 @@ impl<O: Observer> Account<O> {
         self.advance(now);
     }
 
+    /// Frees the memory of empty buffers and tables of one connection: see [`Session::shrink`].
+    pub fn shrink(&mut self, link: LinkId) {
+        if let Some(session) = self.session(link) {
+            session.shrink();
+        }
+    }
+
     /// Records that the transport has taken this many of the octets that [`poll_transmit`](Self::poll_transmit) returned.
     pub fn handle_transmitted(&mut self, now: Instant, link: LinkId, octets: usize) {
         if let Some(session) = self.session(link) {

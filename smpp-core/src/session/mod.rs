@@ -306,6 +306,15 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         }
     }
 
+    /// Frees the memory of buffers and tables that are empty. Call it when the session is quiet, for example after a timeout;
+    /// they grow again when they are needed.
+    pub fn shrink(&mut self) {
+        self.window.shrink();
+        if self.output.is_empty() {
+            self.output = Vec::new();
+        }
+    }
+
     /// Returns whether [`poll_transmit`](Self::poll_transmit) has octets to transmit.
     pub fn wants_transmit(&self) -> bool {
         !self.output.is_empty() && !matches!(self.shutdown, Shutdown::Reporting(_) | Shutdown::Done)

@@ -184,6 +184,13 @@ impl<T> Window<T> {
         Some((tag, Entry { sequence, command, sent, in_flight, end, tag: None }))
     }
 
+    /// Frees the slots if none is taken.
+    pub(super) fn shrink(&mut self) {
+        if self.len == 0 {
+            *self = Self { next: self.next, ..Self::new(self.limit) };
+        }
+    }
+
     /// Doubles the slots. Requests in flight keep their number and order. They had different slots before, so they have
     /// different slots after.
     #[cold]

@@ -11,6 +11,7 @@ use rustls::ClientConfig;
 use smpp_core::Endpoint;
 use smpp_core::account::{Credentials, LinkEvent, LinkId, Options};
 use smpp_core::session::Observer;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::lookup_host;
 use tokio::time;
 
@@ -20,6 +21,7 @@ use super::error::AccountError;
 use super::handle::Account;
 use super::settings::Settings;
 use super::shared::Shared;
+use crate::dial::{ClientTls, Dialer};
 
 /// Configures an account beyond its [`Options`], and connects it.
 ///
@@ -61,7 +63,8 @@ impl AccountConnector {
         let settings = Settings {
             endpoint: endpoint.clone(),
             options: Options { credentials, ..options },
-            tls: None,
+            tls: ClientTls::default(),
+            dialer: None,
             arrivals_capacity: 1_000,
             resolver: Box::new(|endpoint| {
                 let (host, port) = (endpoint.host.clone(), endpoint.port);
@@ -77,7 +80,33 @@ impl AccountConnector {
     /// See [`tls`](crate::tls).
     #[must_use]
     pub fn tls(mut self, tls: Arc<ClientConfig>) -> Self {
-        self.settings.tls = Some(tls);
+        self.settings.tls = tls.into();
+        self
+    }
+
+    /// Sets the function that opens the transport to an address, instead of a TCP connection: through a proxy, with socket
+    /// options of your choice, or in memory for a test. With an `smpps` endpoint, TLS runs over the transport.
+    ///
+    /// As for [`start`](crate::start), a `poll_write` that fails must consume nothing.
+    ///
+    /// ```
+    /// use tokio::net::TcpSocket;
+    ///
+    /// # fn example(connector: smpp_io_tokio::account::AccountConnector) -> smpp_io_tokio::account::AccountConnector {
+    /// connector.dial(|address| async move {
+    ///     let socket = TcpSocket::new_v4()?;
+    ///     socket.bind(([192, 0, 2, 7], 0).into())?;
+    ///     socket.connect(address).await
+    /// })
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn dial<F, T>(mut self, dialer: impl Fn(SocketAddr) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = io::Result<T>> + Send + 'static,
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        self.settings.dialer = Some(Dialer::new(dialer));
         self
     }
 

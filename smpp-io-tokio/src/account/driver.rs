@@ -107,6 +107,7 @@ mod tests {
     use crate::account::settings::Settings;
     use crate::account::shared::Inner;
     use crate::account::ticket::Ticket;
+    use crate::dial::ClientTls;
 
     fn shared() -> Arc<Shared> {
         let credentials = Credentials::new("shop", "s3cret");
@@ -114,7 +115,8 @@ mod tests {
         let settings = Settings {
             endpoint: "smpp://localhost".parse().unwrap(),
             options,
-            tls: None,
+            tls: ClientTls::default(),
+            dialer: None,
             arrivals_capacity: 1_000,
             resolver: Box::new(|_| Box::pin(async { Ok(Vec::new()) })),
             observer: None,
@@ -211,7 +213,7 @@ mod tests {
             inner.account.handle_resolved(now, link, &[([192, 0, 2, 1], 2775).into()]);
             assert!(inner.account.handle_connected(now, link, None));
         });
-        let busy = |inner: &mut Inner| inner.busy_links(None).len();
+        let busy = |inner: &mut Inner| inner.busy_links().len();
         let mut inner = shared.lock();
         // The transport accepts nothing: the bind stays in the output.
         inner.end_turn(link, Waker::noop());
@@ -221,7 +223,7 @@ mod tests {
         inner.end_turn(link, Waker::noop());
         assert_eq!(busy(&mut inner), 0);
         inner.account.shutdown(now, Duration::from_secs(1));
-        inner.account.handle_eof(now, link);
+        inner.account.handle_disconnect(now, link);
         assert_eq!(busy(&mut inner), 1, "the connection is to be closed");
     }
 }

@@ -1,20 +1,23 @@
 //! The task of one connection of an account: resolves, connects, and carries octets.
 
+use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use smpp_core::account::{ConnectFailure, LinkId, LinkState};
 use smpp_core::session::Instant;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
-use tokio::time::{self, Sleep};
+use tokio::time;
 
+use super::settings::Settings;
 use super::shared::Shared;
-use crate::connect::{handshake, tcp};
+use crate::clock::Timer;
+use crate::dial::{BoxedTransport, tcp};
 use crate::error::TlsError;
 use crate::pump::{self, Progress, Pump};
 
@@ -53,7 +56,7 @@ pub(super) async fn connect(
     match unless_cancelled(cancelled, time::timeout(limit, dial(shared, address))).await {
         None => {}
         Some(Ok(Ok(Transport::Tcp(stream)))) => run_session(shared, link, stream).await,
-        Some(Ok(Ok(Transport::Tls(stream)))) => run_session(shared, link, stream).await,
+        Some(Ok(Ok(Transport::Other(stream)))) => run_session(shared, link, stream).await,
         Some(Ok(Err((failure, error)))) => {
             return connect_failed(shared, link, failure, format!("{address}: {error}"));
         }
@@ -112,21 +115,38 @@ fn connect_failed(shared: &Shared, link: LinkId, failure: ConnectFailure, error:
 
 enum Transport {
     Tcp(tokio::net::TcpStream),
-    Tls(Box<tokio_rustls::client::TlsStream<tokio::net::TcpStream>>),
+    Other(BoxedTransport),
 }
 
-async fn dial(shared: &Shared, address: SocketAddr) -> Result<Transport, (ConnectFailure, TlsError)> {
+/// Opens the transport to an address, TLS included. Fails with the kind of the failure and its text.
+async fn dial(shared: &Shared, address: SocketAddr) -> Result<Transport, (ConnectFailure, String)> {
     let settings = &shared.settings;
-    let stream = tcp(address).await.map_err(|error| (ConnectFailure::Network, TlsError::Io(error)))?;
-    if !settings.endpoint.tls {
-        return Ok(Transport::Tcp(stream));
+    let network = |error: io::Error| (ConnectFailure::Network, error.to_string());
+    if let Some(dialer) = &settings.dialer {
+        let stream = dialer.dial(address).await.map_err(network)?;
+        return if settings.endpoint.tls {
+            handshake(shared, stream).await
+        } else {
+            Ok(Transport::Other(stream))
+        };
     }
-    match handshake(&settings.endpoint.host, settings.tls.as_ref(), stream).await {
-        Ok(stream) => Ok(Transport::Tls(Box::new(stream))),
+    let stream = tcp(address).await.map_err(network)?;
+    if settings.endpoint.tls { handshake(shared, stream).await } else { Ok(Transport::Tcp(stream)) }
+}
+
+/// Performs the TLS handshake over a transport.
+async fn handshake(
+    shared: &Shared,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) -> Result<Transport, (ConnectFailure, String)> {
+    let Settings { endpoint, tls, .. } = &shared.settings;
+    match tls.handshake(&endpoint.host, stream).await {
+        Ok(stream) => Ok(Transport::Other(Box::new(stream))),
         Err(error) => {
             let untrusted =
                 matches!(error, TlsError::Certificate(_) | TlsError::ServerName | TlsError::NoRoots);
-            Err((if untrusted { ConnectFailure::Untrusted } else { ConnectFailure::Network }, error))
+            let failure = if untrusted { ConnectFailure::Untrusted } else { ConnectFailure::Network };
+            Err((failure, error.to_string()))
         }
     }
 }
@@ -134,13 +154,8 @@ async fn dial(shared: &Shared, address: SocketAddr) -> Result<Transport, (Connec
 /// Carries octets until the session has ended, then closes the transport.
 async fn run_session(shared: &Arc<Shared>, link: LinkId, io: impl AsyncRead + AsyncWrite + Unpin) {
     let observer = shared.settings.observer.as_ref().map(|observer| observer(link));
-    let mut driver = LinkDriver {
-        shared,
-        link,
-        pump: Pump::new(io),
-        wants_input: true,
-        timer: Box::pin(time::sleep_until(shared.clock.to_tokio(Instant::ZERO))),
-    };
+    let mut driver =
+        LinkDriver { shared, link, pump: Pump::new(io), wants_input: true, timer: Timer::new(shared.clock) };
     if shared.with(|inner, now| inner.account.handle_connected(now, link, observer)) {
         std::future::poll_fn(|cx| driver.poll(cx)).await;
     }
@@ -155,7 +170,7 @@ struct LinkDriver<'a, S> {
     link: LinkId,
     pump: Pump<S>,
     wants_input: bool,
-    timer: Pin<Box<Sleep>>,
+    timer: Timer,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> LinkDriver<'_, S> {
@@ -163,16 +178,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> LinkDriver<'_, S> {
         let mut memory = pump::scratch();
         let mut scratch = ReadBuf::uninit(&mut memory);
         loop {
-            let progress = self.pump.poll(cx, self.wants_input, &mut scratch);
+            let wanted_input = self.wants_input;
+            let progress = self.pump.poll(cx, wanted_input, &mut scratch);
             let any = progress.any();
             let Some((refilled, deadline)) = self.turn(cx, &progress, &scratch) else {
                 return Poll::Ready(());
             };
-            let elapsed = self.poll_timer(cx, deadline).is_ready();
-            if elapsed {
-                // A bind that was busy may be idle by now.
+            let deadline = deadline.map(|at| self.shared.clock.to_tokio(at));
+            let elapsed = deadline.is_some_and(|at| self.timer.poll(cx, at).is_ready());
+            if self.timer.take_fired() {
+                // A bind that was busy may be quiet by now.
                 self.pump.shrink();
-            } else if !any && !refilled {
+                self.shared.lock().account.shrink(self.link);
+            }
+            if !any && !refilled && !elapsed && wanted_input >= self.wants_input {
                 return Poll::Pending;
             }
         }
@@ -188,7 +207,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> LinkDriver<'_, S> {
     ) -> Option<(bool, Option<Instant>)> {
         let Self { shared, link, pump, .. } = self;
         let link = *link;
-        let (is_running, refilled, wants_input, deadline) = shared.with_link(link, |inner, now| {
+        let (is_running, refilled, wants_input, deadline) = shared.with(|inner, now| {
             let account = &mut inner.account;
             account.handle_transmitted(now, link, progress.sent);
             let input = pump.input(scratch);
@@ -198,8 +217,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> LinkDriver<'_, S> {
             pump.consume(consumed, scratch);
             if let Some(error) = &progress.error {
                 inner.last_error = Some(error.to_string());
-            }
-            if progress.eof || progress.error.is_some() {
+                account.handle_disconnect(now, link);
+            } else if pump.is_at_end() && account.wants_input(link) {
+                // The session has read all that the SMSC sent before it closed its side.
                 account.handle_eof(now, link);
             }
             // Timeouts are checked after the input that has arrived is processed, so that a busy runtime does not look like
@@ -208,29 +228,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> LinkDriver<'_, S> {
                 account.handle_link_timeout(now, link);
             }
             let refilled = pump.refill(|output| account.poll_transmit(link, output));
-            inner.end_turn(link, cx.waker());
-            let account = &inner.account;
+            let (wants_input, deadline) = inner.end_turn(link, cx.waker());
             let is_open = |(_, state)| matches!(state, LinkState::Open(..));
-            let is_running = account.links().nth(link.index()).is_some_and(is_open);
-            (
-                is_running,
-                refilled,
-                account.wants_input(link),
-                account.poll_link_timeout(link).map(|(at, _)| at),
-            )
+            let is_running = inner.account.links().nth(link.index()).is_some_and(is_open);
+            (is_running, refilled, wants_input, deadline)
         });
         self.wants_input = wants_input;
         is_running.then_some((refilled, deadline))
-    }
-
-    /// Ready once the deadline has passed.
-    fn poll_timer(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()> {
-        let Some(deadline) = deadline else { return Poll::Pending };
-        let deadline = self.shared.clock.to_tokio(deadline);
-        if self.timer.deadline() != deadline {
-            self.timer.as_mut().reset(deadline);
-        }
-        ready!(self.timer.as_mut().poll(cx));
-        Poll::Ready(())
     }
 }

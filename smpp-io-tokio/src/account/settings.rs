@@ -4,12 +4,12 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 
-use rustls::ClientConfig;
 use smpp_core::Endpoint;
 use smpp_core::account::{LinkEvent, LinkId, Options};
 use smpp_core::session::Observer;
+
+use crate::dial::{ClientTls, Dialer};
 
 /// The observer of the PDUs of one bind.
 pub(super) type BoxedObserver = Box<dyn Observer + Send>;
@@ -22,7 +22,8 @@ pub(super) type ResolveFuture = Pin<Box<dyn Future<Output = io::Result<Vec<Socke
 pub(crate) struct Settings {
     pub(super) endpoint: Endpoint,
     pub(super) options: Options,
-    pub(super) tls: Option<Arc<ClientConfig>>,
+    pub(super) tls: ClientTls,
+    pub(super) dialer: Option<Dialer>,
     pub(super) arrivals_capacity: usize,
     pub(super) resolver: Resolver,
     /// Creates the observer of a bind.

@@ -60,8 +60,20 @@ pub(super) struct LinkTask {
     /// Cancels the task when it is dropped.
     pub(super) cancel: Option<oneshot::Sender<()>>,
     pub(super) waker: Option<Waker>,
+    /// What the task waits for, since the end of its last turn.
+    waits: Waits,
+}
+
+/// What the task of a connection waits for. Whatever changes the account compares it with the new state, and wakes the task
+/// if it has something else to do.
+#[derive(Clone, Copy, Default)]
+struct Waits {
     /// Its output waits for the transport, which wakes the task.
-    waits_for_transport: bool,
+    for_transport: bool,
+    /// It reads from the transport.
+    for_input: bool,
+    /// It sleeps until this time at most.
+    until: Option<Instant>,
 }
 
 impl Shared {
@@ -105,26 +117,17 @@ impl Shared {
 
     /// Calls `call` with the locked account, dispatches the events, and wakes the tasks that have something to do.
     pub(super) fn with<T>(&self, call: impl FnOnce(&mut Inner, Instant) -> T) -> T {
-        self.call(None, call)
-    }
-
-    /// As [`with`](Self::with), for the task of a connection: that task is not woken.
-    pub(super) fn with_link<T>(&self, link: LinkId, call: impl FnOnce(&mut Inner, Instant) -> T) -> T {
-        self.call(Some(link), call)
-    }
-
-    fn call<T>(&self, caller: Option<LinkId>, call: impl FnOnce(&mut Inner, Instant) -> T) -> T {
         let now = self.clock.now();
         let mut inner = self.lock();
         let before = inner.account.available_capacity();
         let value = call(&mut inner, now);
         inner.dispatch(self, now);
-        let mut wakers = inner.busy_links(caller);
+        let mut wakers = inner.busy_links();
         wakers.extend(inner.router.take_wakers());
         let (state_changed, is_over) = (std::mem::take(&mut inner.state_changed), inner.router.is_over());
         let has_capacity = inner.account.available_capacity() > before;
         let driver_has_work =
-            !inner.actions.is_empty() || inner.account.poll_timeout() != inner.driver_deadline;
+            is_over || !inner.actions.is_empty() || inner.account.poll_timeout() != inner.driver_deadline;
         drop(inner);
         if state_changed {
             self.notify(is_over);
@@ -220,26 +223,38 @@ impl Inner {
         }
     }
 
-    /// Takes the wakers of the connections that have something to do, but not that of `caller`.
-    pub(super) fn busy_links(&mut self, caller: Option<LinkId>) -> Vec<Waker> {
+    /// Takes the wakers of the connections whose tasks have something else to do than what they wait for.
+    pub(super) fn busy_links(&mut self) -> Vec<Waker> {
         let Self { account, links, .. } = self;
         let waker = |(link, state): (LinkId, LinkState)| {
-            let task = links.get_mut(link.index())?;
-            let is_busy =
-                state == LinkState::Closing || account.wants_transmit(link) && !task.waits_for_transport;
-            if is_busy && Some(link) != caller { task.waker.take() } else { None }
+            let task = links.get_mut(link.index()).filter(|task| task.waker.is_some())?;
+            let waits = task.waits;
+            let is_busy = state == LinkState::Closing
+                || account.wants_transmit(link) && !waits.for_transport
+                || account.wants_input(link) && !waits.for_input
+                || account
+                    .poll_link_timeout(link)
+                    .is_some_and(|(at, _)| waits.until.is_none_or(|until| at < until));
+            if is_busy { task.waker.take() } else { None }
         };
         account.links().filter_map(waker).collect()
     }
 
-    /// Stores the waker of a connection at the end of its turn. Output that is left waits for the transport: without this
-    /// distinction, two connections that cannot write would wake each other forever.
-    pub(super) fn end_turn(&mut self, link: LinkId, waker: &Waker) {
-        let waits_for_transport = self.account.wants_transmit(link);
-        let Some(task) = self.links.get_mut(link.index()) else { return };
-        task.waits_for_transport = waits_for_transport;
-        if !task.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
-            task.waker = Some(waker.clone());
+    /// Records what the task of a connection waits for at the end of its turn, and its waker. Output that is left waits for
+    /// the transport: without this distinction, two connections that cannot write would wake each other forever. Returns
+    /// whether the task reads from the transport, and when it has to act at the latest.
+    pub(super) fn end_turn(&mut self, link: LinkId, waker: &Waker) -> (bool, Option<Instant>) {
+        let waits = Waits {
+            for_transport: self.account.wants_transmit(link),
+            for_input: self.account.wants_input(link),
+            until: self.account.poll_link_timeout(link).map(|(at, _)| at),
+        };
+        if let Some(task) = self.links.get_mut(link.index()) {
+            task.waits = waits;
+            if !task.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+                task.waker = Some(waker.clone());
+            }
         }
+        (waits.for_input, waits.until)
     }
 }

@@ -28,6 +28,9 @@ use crate::inbox::{Inbound, Inbox};
 /// How long a connection without a bind may take to send its last response before it is aborted.
 const FINAL_RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How many requests a connection passes to the service before other tasks get the thread.
+const MAX_REQUESTS_PER_POLL: usize = 128;
+
 /// What all connections of a server share.
 pub(super) struct ServerContext<S> {
     pub(super) service: S,
@@ -221,12 +224,14 @@ impl<S: Service, T: AsyncRead + AsyncWrite + Unpin> Future for BoundConnection<S
 impl<S: Service, T> BoundConnection<S, T> {
     /// Passes the requests to the service. Ready once the session has ended.
     fn poll_requests(&mut self, cx: &mut Context<'_>, bound: &BoundSession) -> Poll<()> {
-        // The first request is passed even if the driver has used up the task's budget.
-        while ready!(self.poll_request(cx, bound)) {
-            // A peer that sends without a pause does not block the thread for other tasks.
-            ready!(pin!(coop::consume_budget()).poll(cx));
+        for _ in 0..MAX_REQUESTS_PER_POLL {
+            if !ready!(self.poll_request(cx, bound)) {
+                return Poll::Ready(());
+            }
         }
-        Poll::Ready(())
+        // A peer that sends without a pause does not block the thread for other tasks.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Passes the next request to the service. Returns `false` once the session has ended.

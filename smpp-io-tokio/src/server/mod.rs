@@ -19,7 +19,7 @@ use std::time::Duration;
 use smpp_core::session::{CloseReason, RequestError, Response, SentBy, Smsc};
 use smpp_core::{COctets, Operation};
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{sleep, timeout_at};
+use tokio::time::{sleep, timeout, timeout_at};
 
 pub use binds::BindRegistry;
 pub use bound::{BindId, BoundSession};
@@ -35,6 +35,10 @@ use registry::Registry;
 
 /// The pause after an error of accepting connections.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long [`Server::shutdown`] waits for the end of a session that it has aborted. Only a handler that blocks its thread
+/// takes longer.
+const ABORT_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// A running SMSC. Its [`Service`] decides on binds and responds to requests, its [`ServerLimits`] bound connections and
 /// rates, and the [`Config`](smpp_core::session::Config) of each [`Listener`] sets the timeouts and bounds of the sessions.
@@ -220,17 +224,18 @@ impl Server {
 
     /// Shuts down the server gracefully, and returns how each session ended. The server stops listening, requests in flight
     /// may complete within [`drain_timeout`](smpp_core::session::Config::drain_timeout), then each session unbinds.
-    /// Sessions that have not ended after `timeout` are aborted.
+    /// Sessions that have not ended after `within` are aborted; it returns 100 ms later at most, also if a handler of the
+    /// service blocks its thread.
     ///
     /// # Cancel safety
     ///
     /// If the future is dropped early, the sessions that have not ended are aborted at once.
-    pub async fn shutdown(mut self, timeout: Duration) -> Shutdown {
-        let deadline = after(timeout);
+    pub async fn shutdown(mut self, within: Duration) -> Shutdown {
+        let deadline = after(within);
         for acceptor in std::mem::take(&mut self.acceptors) {
             acceptor.abort();
-            // Fails because the task is aborted. After it, the local address is free.
-            let _ = acceptor.await;
+            // The task is aborted. After it, the local address is free.
+            let _ = timeout_at(deadline, acceptor).await;
         }
         let registry = &self.binds.registry;
         let not_bound = registry.stop();
@@ -239,7 +244,11 @@ impl Server {
             sessions.spawn(async move {
                 let end = match timeout_at(deadline, bound.peer().unbind()).await {
                     Ok(end) => end,
-                    Err(_) => bound.peer().abort().await,
+                    Err(_) => {
+                        bound.abort();
+                        let aborted = End { reason: CloseReason::Aborted, error: None };
+                        timeout(ABORT_TIMEOUT, bound.peer().closed()).await.unwrap_or(aborted)
+                    }
                 };
                 (bound, end)
             });

@@ -62,7 +62,8 @@ pub trait Service: Send + Sync + 'static {
     ///
     /// # Cancel safety
     ///
-    /// The future is dropped at its next await if the ESME disconnects or the server stops.
+    /// The future is dropped at its next await if the ESME disconnects or the server stops. If the ESME has closed only its
+    /// own side of the connection, it is dropped [`drain_timeout`](smpp_core::session::Config::drain_timeout) later.
     fn bind(&self, request: &BindRequest) -> impl Future<Output = Result<Admission, CommandStatus>> + Send;
 
     /// Responds to a request of a bound ESME, now or later: the request can be stored or passed on. If it is dropped

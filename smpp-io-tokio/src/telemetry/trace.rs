@@ -1,5 +1,6 @@
 //! The `tracing` span and events of one session. The documentation of the crate lists them.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
@@ -9,8 +10,42 @@ use tracing::{Span, debug, field, info, info_span, warn};
 
 const TARGET: &str = "smpp_io_tokio";
 
-/// The span of one session. It is never entered: events name it as their parent.
-pub(super) struct SessionTrace(Span);
+/// The octets of a system_id that are shown: its maximal length in the protocol.
+const MAX_SYSTEM_ID: usize = 16;
+
+/// The span of one session, and how often the peer has caused an event. The span is never entered: events name it as their
+/// parent.
+pub(super) struct SessionTrace {
+    span: Span,
+    malformed: Repeated,
+    refused: Repeated,
+    unexpected: Repeated,
+}
+
+/// Counts the events of a kind that a peer can repeat without a bound. The first is emitted, then the second, the fourth,
+/// the eighth and so on, with their number.
+#[derive(Default)]
+struct Repeated(u64);
+
+impl Repeated {
+    /// Counts an event. Returns whether to emit it, and its number unless it is the first.
+    fn count(&mut self) -> Option<Option<u64>> {
+        self.0 += 1;
+        self.0.is_power_of_two().then_some(if self.0 > 1 { Some(self.0) } else { None })
+    }
+}
+
+/// Shows a system_id, cut to its maximal length.
+struct ShownSystemId<'a>(&'a [u8]);
+
+impl fmt::Display for ShownSystemId<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.get(..MAX_SYSTEM_ID) {
+            Some(start) if self.0.len() > MAX_SYSTEM_ID => write!(f, "{}…", start.escape_ascii()),
+            _ => write!(f, "{}", self.0.escape_ascii()),
+        }
+    }
+}
 
 impl SessionTrace {
     pub(super) fn new(side: Side) -> Self {
@@ -18,29 +53,34 @@ impl SessionTrace {
             Side::Esme => "esme",
             Side::Smsc => "smsc",
         };
-        Self(info_span!(target: TARGET, "smpp", role, peer = field::Empty, system_id = field::Empty))
+        Self {
+            span: info_span!(target: TARGET, "smpp", role, peer = field::Empty, system_id = field::Empty),
+            malformed: Repeated::default(),
+            refused: Repeated::default(),
+            unexpected: Repeated::default(),
+        }
     }
 
     pub(super) fn connected(&self, peer: SocketAddr) {
-        self.0.record("peer", field::display(peer));
-        debug!(target: TARGET, parent: &self.0, "connected");
+        self.span.record("peer", field::display(peer));
+        debug!(target: TARGET, parent: &self.span, "connected");
     }
 
     pub(super) fn bind_requested(&self, system_id: COctets<'_, 16>) {
-        self.0.record("system_id", field::display(system_id));
+        self.span.record("system_id", field::display(ShownSystemId(system_id.as_bytes())));
     }
 
     pub(super) fn bind_answered(&self, status: CommandStatus) {
         if status.is_ok() {
-            info!(target: TARGET, parent: &self.0, "bound");
+            info!(target: TARGET, parent: &self.span, "bound");
         } else {
-            warn!(target: TARGET, parent: &self.0, ?status, "bind refused");
+            warn!(target: TARGET, parent: &self.span, ?status, "bind refused");
         }
     }
 
     /// Emits an event, but none for a request or notification that arrives or for a request that is accepted.
     #[inline]
-    pub(super) fn record<T>(&self, event: &Event<'_, T>, error: Option<&io::Error>) {
+    pub(super) fn record<T>(&mut self, event: &Event<'_, T>, error: Option<&io::Error>) {
         match event {
             Event::Request { request: Request::Bind(bind, _), .. } => self.bind_requested(bind.system_id),
             Event::Request { .. } | Event::Notification { .. } => {}
@@ -51,8 +91,8 @@ impl SessionTrace {
 
     /// Emits the rare events, out of line.
     #[cold]
-    fn emit<T>(&self, event: &Event<'_, T>, error: Option<&io::Error>) {
-        let span = &self.0;
+    fn emit<T>(&mut self, event: &Event<'_, T>, error: Option<&io::Error>) {
+        let span = &self.span;
         match event {
             Event::Outcome { outcome, sequence, .. } => match outcome {
                 Outcome::Accepted(_) => self.bind_answered(CommandStatus::ROK),
@@ -79,16 +119,22 @@ impl SessionTrace {
             },
             Event::Refused { frame, status } => {
                 let command = frame.header().command;
-                debug!(target: TARGET, parent: span, %command, ?status, "request refused");
+                let Some(count) = self.refused.count() else { return };
+                debug!(target: TARGET, parent: span, %command, ?status, count, "request refused");
             }
             Event::Malformed { frame, error } => {
                 let command = frame.header().command;
-                warn!(target: TARGET, parent: span, %command, %error, "malformed PDU");
+                let Some(count) = self.malformed.count() else { return };
+                warn!(target: TARGET, parent: span, %command, %error, count, "malformed PDU");
             }
             Event::UnexpectedResponse { frame } => {
                 let header = frame.header();
                 let (command, sequence) = (header.command, header.sequence.0);
-                debug!(target: TARGET, parent: span, %command, sequence, "unexpected response");
+                let Some(count) = self.unexpected.count() else { return };
+                debug!(target: TARGET, parent: span, %command, sequence, count, "unexpected response");
+            }
+            Event::LateResponse { sequence, .. } => {
+                debug!(target: TARGET, parent: span, sequence = sequence.0, "late response");
             }
             Event::PeerUnbind => info!(target: TARGET, parent: span, "peer unbind"),
             Event::Closed(reason) => {

@@ -508,7 +508,9 @@ async fn dropping_a_server_aborts_every_session() {
 
 #[tokio::test]
 async fn a_bind_decision_is_cancelled_by_disconnect_shutdown_and_timeout() {
-    let (server, address, mut test) = serve(ServerLimits::default(), Config::default()).await;
+    let drain_timeout = Duration::from_millis(50);
+    let config = Config { drain_timeout, ..Config::default() };
+    let (server, address, mut test) = serve(ServerLimits::default(), config).await;
     let (client, _inbox) = connect(address).await;
     let undecided = Bind { system_id: COctets::new(b"undecided").unwrap(), ..Bind::default() };
     let mut binding = Box::pin(client.bind(&undecided));

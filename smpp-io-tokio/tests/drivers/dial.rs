@@ -1,0 +1,79 @@
+//! Transports of the application.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use smpp_core::account::{Credentials, Options};
+use smpp_core::provider::Provider;
+use smpp_core::session::{Config, Smsc};
+use smpp_core::{Bind, Endpoint};
+use smpp_io_tokio::account::AccountConnector;
+use smpp_io_tokio::testing::Certificate;
+use smpp_io_tokio::{ConnectError, Connector, Inbound, start};
+use tokio::io::{DuplexStream, duplex};
+use tokio_rustls::TlsAcceptor;
+
+#[tokio::test(start_paused = true)]
+async fn a_connector_uses_the_transport_of_the_application() {
+    let dialed = Arc::new(Mutex::new(Vec::new()));
+    let addresses = Arc::clone(&dialed);
+    let connector = Connector::new().dial(move |address| {
+        addresses.lock().unwrap().push(address);
+        async {
+            let (near, far) = duplex(1 << 16);
+            let (_peer, mut inbox) = start::<Smsc, _>(far, Config::default());
+            tokio::spawn(async move {
+                while let Some(Inbound::Bind(bind)) = inbox.recv().await {
+                    bind.accept().unwrap();
+                }
+            });
+            io::Result::Ok(near)
+        }
+    });
+    let endpoint: Endpoint = "smpp://192.0.2.1:2775".parse().unwrap();
+    let (client, _inbox) = connector.connect(&endpoint).await.unwrap();
+    client.bind(&Bind::default()).await.unwrap();
+    assert_eq!(*dialed.lock().unwrap(), [SocketAddr::from(([192, 0, 2, 1], 2775))]);
+}
+
+#[tokio::test]
+async fn tls_runs_over_the_transport_of_the_application() {
+    let certificate = Certificate::for_localhost().unwrap();
+    let server = certificate.server_config();
+    let connector = Connector::new().tls(certificate.client_config()).dial(move |_| {
+        let (near, far) = duplex(1 << 16);
+        let acceptor = TlsAcceptor::from(Arc::clone(&server));
+        tokio::spawn(async move {
+            let stream = acceptor.accept(far).await.unwrap();
+            let (_peer, mut inbox) = start::<Smsc, _>(stream, Config::default());
+            while let Some(Inbound::Bind(bind)) = inbox.recv().await {
+                bind.accept().unwrap();
+            }
+        });
+        async { io::Result::Ok(near) }
+    });
+    let endpoint: Endpoint = "smpps://localhost:2776".parse().unwrap();
+    let (client, _inbox) = connector.connect(&endpoint).await.unwrap();
+    client.bind(&Bind::default()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dial_that_fails_is_reported_with_its_error() {
+    let connector = Connector::new().dial(|_| async { Err::<DuplexStream, _>(io::Error::other("no proxy")) });
+    let error = connector.connect(&"smpp://192.0.2.1".parse().unwrap()).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Connect { .. }));
+    assert!(error.to_string().contains("no proxy"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_connection_of_an_account_is_not_called_a_failed_handshake() {
+    let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
+    let options = Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED);
+    for url in ["smpp://192.0.2.1", "smpps://192.0.2.1"] {
+        let connector = AccountConnector::new(&url.parse().unwrap(), options.clone())
+            .dial(move |_| async move { Err::<DuplexStream, _>(refused()) });
+        let error = connector.connect().await.unwrap_err().to_string();
+        assert!(error.contains("connection refused") && !error.contains("handshake"), "{error}");
+    }
+}

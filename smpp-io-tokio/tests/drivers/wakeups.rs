@@ -1,0 +1,150 @@
+//! A change by one task reaches the task that sleeps until a later deadline.
+
+use std::time::Duration;
+
+use smpp_core::account::{Binds, Message};
+use smpp_core::session::{CloseReason, Config, Smsc};
+use smpp_core::{CommandStatus, RegisteredDelivery, SubmitSm};
+use smpp_io_tokio::account::{Account, Arrival, Arrivals, Unacknowledged};
+use smpp_io_tokio::{Admission, BindRequest, BoundSession, Inbound, Listener, Server, Service};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::peer::{DELIVER_SM, RESPONSE, SUBMIT_SM, ScriptedSmsc, UNBIND, bind, messages, receipt, settle};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn config(enquire_link_interval: Option<Duration>) -> Config {
+    Config { enquire_link_interval, drain_timeout: SECOND, ..Config::default() }
+}
+
+async fn bound(config: Config, answers: bool) -> (ScriptedSmsc, Account, Arrivals) {
+    let (smsc, connector) = ScriptedSmsc::new(config, answers);
+    let (account, arrivals) = connector.connect().await.unwrap();
+    (smsc, account, arrivals)
+}
+
+/// Returns a delivery that is not acknowledged, after its connection has slept for a while.
+async fn unacknowledged(
+    smsc: &ScriptedSmsc,
+    arrivals: &mut Arrivals,
+) -> Unacknowledged<smpp_core::account::InboundMessage> {
+    smsc.send(0, messages(DELIVER_SM, 1));
+    let Some(Arrival::Message(message)) = arrivals.recv().await else { panic!("no message") };
+    sleep(Duration::from_secs(12)).await;
+    message
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_with_an_unanswered_delivery_ends_after_drain_timeout() {
+    for interval in [None, Some(Duration::from_secs(20))] {
+        let (smsc, account, mut arrivals) = bound(config(interval), true).await;
+        let _message = unacknowledged(&smsc, &mut arrivals).await;
+        let start = Instant::now();
+        timeout(SECOND * 60, account.shutdown(SECOND / 2)).await.expect("the shutdown does not end");
+        assert_eq!(start.elapsed().as_millis(), 1_000);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_acknowledgement_leaves_at_once() {
+    let (smsc, _account, mut arrivals) = bound(config(None), true).await;
+    let message = unacknowledged(&smsc, &mut arrivals).await;
+    let start = Instant::now();
+    message.accept().unwrap();
+    settle().await;
+    let responses = smsc.received(DELIVER_SM | RESPONSE);
+    assert_eq!(responses.iter().map(|(at, ..)| *at - start).collect::<Vec<_>>(), [Duration::ZERO]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receipt_that_the_account_acknowledges_itself_is_answered_at_once() {
+    let (smsc, account, _arrivals) = bound(config(None), true).await;
+    let template = SubmitSm { registered_delivery: RegisteredDelivery::RECEIPT, ..SubmitSm::default() };
+    let mut sent = account.send(&Message::text(&template, "Hello")).await.unwrap();
+    sleep(Duration::from_secs(12)).await;
+    let start = Instant::now();
+    smsc.send(0, receipt(77, "id"));
+    assert!(timeout(SECOND, sent.receipt()).await.expect("no receipt").is_ok());
+    settle().await;
+    let responses = smsc.received(DELIVER_SM | RESPONSE);
+    assert_eq!(responses.iter().map(|(at, ..)| *at - start).collect::<Vec<_>>(), [Duration::ZERO]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_the_binds_acts_at_once() {
+    let (smsc, account, _arrivals) = bound(config(None), true).await;
+    account.set_binds(Binds::Transceivers(2)).unwrap();
+    sleep(SECOND).await;
+    assert_eq!(smsc.connections.lock().unwrap().len(), 2);
+    sleep(SECOND * 12).await;
+    let start = Instant::now();
+    account.set_binds(Binds::Transceivers(1)).unwrap();
+    settle().await;
+    assert_eq!(
+        smsc.received(UNBIND).iter().map(|(at, ..)| *at - start).collect::<Vec<_>>(),
+        [Duration::ZERO]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_drop_of_the_last_handle_ends_the_account_within_drain_timeout() {
+    let (smsc, account, arrivals) = bound(config(None), false).await;
+    let ticket = account.try_submit(&Message::text(&SubmitSm::default(), "Hello")).unwrap();
+    settle().await;
+    assert_eq!(smsc.received(SUBMIT_SM).len(), 1);
+    drop(ticket);
+    let start = Instant::now();
+    drop((account, arrivals));
+    sleep(SECOND * 5).await;
+    let unbinds = smsc.received(UNBIND);
+    assert_eq!(unbinds.iter().map(|(at, ..)| (*at - start).as_millis()).collect::<Vec<_>>(), [1_000]);
+    // The tasks of the SMSC remain: two for each connection, until the connection is closed.
+    assert_eq!(
+        tokio::runtime::Handle::current().metrics().num_alive_tasks(),
+        1,
+        "only the writer of the SMSC"
+    );
+}
+
+/// Blocks its thread, or never completes.
+struct StuckService;
+
+impl Service for StuckService {
+    async fn bind(&self, _: &BindRequest) -> Result<Admission, CommandStatus> {
+        Ok(Admission::default())
+    }
+
+    async fn request(&self, bound: &BoundSession, request: Inbound<Smsc>) {
+        if bound.id() == BLOCKED.get().copied().unwrap_or(bound.id()) {
+            std::thread::sleep(Duration::from_secs(3));
+        }
+        let _request = request;
+        std::future::pending().await
+    }
+}
+
+static BLOCKED: std::sync::OnceLock<smpp_io_tokio::BindId> = std::sync::OnceLock::new();
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_shutdown_of_a_server_keeps_its_bound_whatever_a_handler_does() {
+    let listener = Listener::bind("127.0.0.1:0", Config::default()).await.unwrap();
+    let server = Server::builder(StuckService).listen(listener).start().unwrap();
+    let mut clients = Vec::new();
+    for _ in 0..2 {
+        let mut io = TcpStream::connect(server.local_addrs()[0]).await.unwrap();
+        bind(&mut io).await;
+        clients.push(io);
+    }
+    BLOCKED.set(server.binds().list()[0].id()).unwrap();
+    for io in &mut clients {
+        io.write_all(&messages(SUBMIT_SM, 1)).await.unwrap();
+    }
+    sleep(Duration::from_millis(200)).await;
+    let start = Instant::now();
+    let shutdown = server.shutdown(Duration::from_millis(500)).await;
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    assert_eq!(shutdown.ended.len(), 2);
+    assert!(shutdown.ended.iter().all(|(_, end)| end.reason == CloseReason::Aborted));
+}

@@ -4,21 +4,22 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::{self, Duration};
 
 use smpp_core::session::{
     Config, Esme, Event, Instant, NotSentReason, Notification, Observer, Refusal, RequestError, Response,
-    Role, SentBy, Session, Smsc, State, Stats, UnansweredReason,
+    Role, SentBy, Session, Smsc, State, Stats, Timer, UnansweredReason,
 };
 use smpp_core::{Bind, CommandStatus, DeliverSm, Frame, InterfaceVersion, Operation, SubmitSm};
 
 use crate::buffer::Buffer;
 use crate::error::End;
-use crate::halves::{MIN_WAIT, SOCKET_BUFFER_MAX, WRITE_TIMEOUT};
+use crate::halves::{SOCKET_BUFFER_MAX, WRITE_TIMEOUT};
 use crate::inbound::{Inbound, InboundRequest};
 use crate::pending_requests::RequestResult;
 use crate::sent_request::{SentRequest, Tag};
-use crate::transport::{Transport, is_pause};
+use crate::transport::{MIN_WAIT, Transport, is_pause};
 
 /// The longest time that one read waits. Most deadlines are further away, so the read timeout seldom changes.
 const MAX_READ: Duration = Duration::from_secs(1);
@@ -426,24 +427,30 @@ impl<R: Role, S: Transport> Connection<R, S> {
         self.write_output(None);
     }
 
-    /// Reads once, unless the session wants no input or has not consumed an earlier read.
+    /// Reads once. If the session wants no input, sleeps instead, until its next deadline and at most until `until`. If
+    /// input was left over that the session wants now, does neither.
     fn read_once(&mut self, until: Option<Instant>) {
         let now = self.now();
-        if self.held || !self.session.wants_input() {
-            self.catch_up(now);
+        let wants_input = self.session.wants_input();
+        if self.held && wants_input {
             return;
         }
         let deadline = self.session.poll_timeout().map(|(at, _)| at);
         let until = deadline.into_iter().chain(until).min();
-        // If the transport is blocked, read only for as long as it takes to try to write again.
-        let until = if self.write_failed || self.has_output() { Some(now) } else { until };
-        let wait = until.map_or(MAX_READ, |until| (until - now).clamp(MIN_WAIT, MAX_READ));
-        let read = match self.set_read_timeout(wait) {
-            Ok(()) => self.stream.read(self.received.space()),
-            Err(error) => Err(error),
-        };
-        match read {
-            Ok(0) => self.handle_disconnect(None),
+        let wait = until.map_or(MAX_READ, |until| (until - now).min(MAX_READ));
+        // If the transport is blocked, wait only for as long as it takes to try to write again.
+        let wait = if self.write_failed || self.has_output() { MIN_WAIT } else { wait };
+        if !wants_input {
+            if !self.write_failed && deadline.is_some() {
+                thread::sleep(wait);
+            }
+            self.catch_up(self.now());
+            return;
+        }
+        match self.read(wait) {
+            Ok(0) if self.write_failed => self.handle_disconnect(None),
+            // The session reads no more. It still transmits the responses of the application.
+            Ok(0) => self.session.handle_eof(),
             Ok(read) => {
                 self.received.advance(read);
                 // A timeout counts only after all received octets were read, however late the program reads them.
@@ -458,13 +465,19 @@ impl<R: Role, S: Transport> Connection<R, S> {
         }
     }
 
-    /// Sets the read timeout if it has changed.
-    fn set_read_timeout(&mut self, wait: Duration) -> io::Result<()> {
+    /// Reads once, and waits at most `wait`.
+    fn read(&mut self, wait: Duration) -> io::Result<usize> {
+        let space = self.received.space();
+        if wait.is_zero() {
+            self.read_timeout = None;
+            return self.stream.read_available(space);
+        }
+        let wait = wait.max(MIN_WAIT);
         if self.read_timeout != Some(wait) {
             self.stream.set_read_timeout(Some(wait))?;
             self.read_timeout = Some(wait);
         }
-        Ok(())
+        self.stream.read(space)
     }
 
     /// Records that there was nothing more to read at `now`.
@@ -522,7 +535,9 @@ impl<R: Role, S: Transport> Connection<R, S> {
 
     fn is_due(&self, now: Option<Instant>) -> bool {
         let deadline = self.session.poll_timeout();
-        deadline.is_some_and(|(at, _)| at <= now.unwrap_or_else(|| self.now()))
+        // Input that was left over does not go before output.
+        deadline
+            .is_some_and(|(at, timer)| timer != Timer::Input && at <= now.unwrap_or_else(|| self.now()))
     }
 
     /// Writes once, and flushes after the last octets.
@@ -544,10 +559,10 @@ impl<R: Role, S: Transport> Connection<R, S> {
         Ok(())
     }
 
-    /// Reports to the session that the transport has ended, or failed with `error`.
+    /// Reports to the session that the transport has failed: with `error`, or with the error of an earlier write.
     fn handle_disconnect(&mut self, error: Option<io::Error>) {
         self.events.error = self.events.error.take().or(error.map(Arc::new));
-        self.session.handle_eof();
+        self.session.handle_disconnect();
         self.output.clear();
         self.written = 0;
         self.unflushed = false;

@@ -60,6 +60,10 @@ impl Transport for Stream {
     fn shutdown(&mut self) -> io::Result<()> {
         self.inner().shutdown()
     }
+
+    fn read_available(&mut self, octets: &mut [u8]) -> io::Result<usize> {
+        self.inner().read_available(octets)
+    }
 }
 
 impl Duplex for Stream {

@@ -12,7 +12,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection};
 
 use crate::error::TlsError;
-use crate::transport::{Duplex, Transport, is_pause};
+use crate::transport::{Duplex, Transport, is_pause, without_waiting};
 
 /// The most octets that one record carries. A write takes no more, so that at most one record is ever taken from the
 /// session but not yet written to TCP.
@@ -292,5 +292,9 @@ impl Transport for TlsStream {
     /// Sends close_notify first.
     fn shutdown(&mut self) -> io::Result<()> {
         self.close()
+    }
+
+    fn read_available(&mut self, octets: &mut [u8]) -> io::Result<usize> {
+        without_waiting(&self.tcp, || self.receive(octets))
     }
 }

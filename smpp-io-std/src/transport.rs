@@ -77,7 +77,22 @@ pub trait Transport: Read + Write {
     ///
     /// Returns the transport's error. The session ignores it: it has ended already.
     fn shutdown(&mut self) -> io::Result<()>;
+
+    /// Reads what is there and does not wait. Leaves the read timeout at any value.
+    ///
+    /// By default it reads with a read timeout of 1 ms, which many operating systems extend to some milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// As a read: [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut) if nothing is there.
+    fn read_available(&mut self, octets: &mut [u8]) -> io::Result<usize> {
+        self.set_read_timeout(Some(MIN_WAIT))?;
+        self.read(octets)
+    }
 }
+
+/// The shortest read timeout: to a socket, zero means no timeout.
+pub(crate) const MIN_WAIT: Duration = Duration::from_millis(1);
 
 /// A byte stream that one thread reads while another thread writes. A [`Handle`](crate::Handle) runs over it.
 ///
@@ -182,6 +197,21 @@ impl Transport for TcpStream {
     fn shutdown(&mut self) -> io::Result<()> {
         Self::shutdown(self, Shutdown::Both)
     }
+
+    fn read_available(&mut self, octets: &mut [u8]) -> io::Result<usize> {
+        without_waiting(self, || {
+            let mut stream = &*self;
+            stream.read(octets)
+        })
+    }
+}
+
+/// Calls the function while no call on the socket waits.
+pub(crate) fn without_waiting<T>(tcp: &TcpStream, read: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    tcp.set_nonblocking(true)?;
+    let result = read();
+    tcp.set_nonblocking(false)?;
+    result
 }
 
 impl Duplex for TcpStream {

@@ -62,13 +62,10 @@ impl Shared {
             }
         }
         state.wake_if_capacity();
-        let AccountState { account, links, .. } = &*state;
-        if links
-            .iter()
-            .any(|task| task.is_paused && (account.wants_input(task.link) || !state.is_open(task.link)))
-        {
+        if state.has_thread_to_resume() {
             self.resumed.notify_all();
         }
+        state.interrupt_ended();
         let is_earlier = match (state.next_deadline(), state.background_sleeps_until) {
             (Some(deadline), Some(sleeps_until)) => deadline < sleeps_until,
             (deadline, None) => deadline.is_some(),

@@ -31,8 +31,8 @@ pub(super) struct LinkTask {
     pub(super) output: OutputMode,
     /// Whether the connection's thread waits for the writer role. Then no other thread takes it.
     pub(super) wants_writer: bool,
-    /// Whether the thread waits until the session wants input.
-    pub(super) is_paused: bool,
+    /// Until when the thread waits at most if the session wants no input before; `None` if it does not wait for that.
+    pub(super) paused_until: Option<Instant>,
 }
 
 /// The thread of a connection.
@@ -66,7 +66,7 @@ impl LinkTask {
             transport: None,
             output: OutputMode::Immediate,
             wants_writer: false,
-            is_paused: false,
+            paused_until: None,
         }
     }
 

@@ -1,5 +1,7 @@
 //! One session that the calling thread drives.
 
+mod deadline;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
@@ -8,7 +10,7 @@ use std::thread;
 use std::time::{self, Duration};
 
 use smpp_core::session::{
-    Config, Esme, Event, Instant, NotSentReason, Notification, Observer, Refusal, RequestError, Response,
+    CloseReason, Config, Esme, Event, Instant, NotSentReason, Notification, Observer, Refusal, RequestError, Response,
     Role, SentBy, Session, Smsc, State, Stats, Timer, UnansweredReason,
 };
 use smpp_core::{Bind, CommandStatus, DeliverSm, Frame, InterfaceVersion, Operation, SubmitSm};
@@ -70,6 +72,14 @@ pub struct Connection<R: Role, S: Transport> {
     /// Whether nothing more can be written.
     write_failed: bool,
     events: PendingEvents,
+}
+
+/// Why a request was not submitted.
+enum SubmitError {
+    /// The session does not accept it.
+    Never(NotSentReason),
+    /// The deadline passed first.
+    Deadline,
 }
 
 /// What the session has emitted and the caller has not fetched yet.
@@ -196,7 +206,7 @@ impl<R: Role, S: Transport> Connection<R, S> {
     where
         O: Operation + SentBy<R>,
     {
-        self.submit_request(operation, None)?;
+        self.submit_tagged(operation, None)?;
         loop {
             if let Some(answer) = self.events.answer.take() {
                 return answer;
@@ -220,12 +230,30 @@ impl<R: Role, S: Transport> Connection<R, S> {
         O: Operation + SentBy<R>,
     {
         let (sender, receiver) = mpsc::channel();
-        self.submit_request(operation, Some(sender))?;
+        self.submit_tagged(operation, Some(sender))?;
         Ok(SentRequest(receiver))
     }
 
-    /// Waits until the session accepts the request, then until its octets are written.
-    fn submit_request<O>(&mut self, operation: &O, mut tag: Tag) -> Result<(), RequestError>
+    fn submit_tagged<O>(&mut self, operation: &O, tag: Tag) -> Result<(), RequestError>
+    where
+        O: Operation + SentBy<R>,
+    {
+        self.submit_request(operation, tag, None).map_err(|error| {
+            RequestError::NeverSent(match error {
+                SubmitError::Never(reason) => reason,
+                // There is no deadline.
+                SubmitError::Deadline => NotSentReason::Closed(CloseReason::Aborted),
+            })
+        })
+    }
+
+    /// Waits until the session accepts the request, then until its octets are written; at most until `deadline`.
+    fn submit_request<O>(
+        &mut self,
+        operation: &O,
+        mut tag: Tag,
+        deadline: Option<Instant>,
+    ) -> Result<(), SubmitError>
     where
         O: Operation + SentBy<R>,
     {
@@ -234,16 +262,20 @@ impl<R: Role, S: Transport> Connection<R, S> {
             tag = refused.tag;
             let ended = self.events.end.as_ref().map(|end| NotSentReason::Closed(end.reason));
             if let Some(reason) = ended.or(refused.reason.permanent()) {
-                return Err(RequestError::NeverSent(reason));
+                return Err(SubmitError::Never(reason));
             }
-            match refused.reason {
-                Refusal::RateLimited(until) => self.turn(Some(until)),
-                _ => self.turn(None),
+            if deadline.is_some_and(|deadline| deadline <= now) {
+                return Err(SubmitError::Deadline);
             }
+            let rate_limited_until = match refused.reason {
+                Refusal::RateLimited(until) => Some(until),
+                _ => None,
+            };
+            self.turn(deadline.into_iter().chain(rate_limited_until).min());
             now = self.now();
         }
         // If the session ends here, the request has an outcome that says so.
-        let _ = self.write_all(now);
+        let _ = self.write_until(now, deadline);
         Ok(())
     }
 
@@ -252,25 +284,38 @@ impl<R: Role, S: Transport> Connection<R, S> {
     /// # Errors
     ///
     /// As [`request`](Self::request).
-    pub fn wait(&mut self, mut sent: SentRequest) -> Result<Response, RequestError> {
+    pub fn wait(&mut self, sent: SentRequest) -> Result<Response, RequestError> {
+        // Without a deadline, the wait ends only with an outcome.
+        self.wait_for_outcome(sent, None)
+            .unwrap_or(Err(RequestError::Unanswered(UnansweredReason::Timeout)))
+    }
+
+    fn wait_for_outcome(
+        &mut self,
+        mut sent: SentRequest,
+        deadline: Option<Instant>,
+    ) -> Result<RequestResult, SentRequest> {
         loop {
             match sent.try_outcome() {
-                Ok(answer) => return answer,
+                Ok(answer) => return Ok(answer),
                 Err(still_in_flight) => sent = still_in_flight,
             }
             // The session emits every outcome before its end. So another connection has sent this request.
             if let Some(end) = &self.events.end {
-                return Err(RequestError::Unanswered(UnansweredReason::Closed(end.reason)));
+                return Ok(Err(RequestError::Unanswered(UnansweredReason::Closed(end.reason))));
             }
-            self.turn(None);
+            if deadline.is_some_and(|deadline| deadline <= self.now()) {
+                return Err(sent);
+            }
+            self.turn(deadline);
         }
     }
 
-    /// Waits for the next request of the peer. Requests are returned in the order in which they came. RequestResult each with
+    /// Waits for the next request of the peer. Requests are returned in the order in which they came. Respond to each with
     /// [`respond`](Self::respond), [`accept`](Self::accept) or [`refuse`](Self::refuse).
     ///
-    /// `timeout` is how long to wait for one: `None` waits until the session ends, zero makes one read. `Ok(None)` means
-    /// that no request came within the timeout.
+    /// `timeout` is how long to wait for one: `None` waits until the session ends, zero makes one read that does not wait.
+    /// `Ok(None)` means that no request came within the timeout.
     ///
     /// # Errors
     ///
@@ -406,12 +451,20 @@ impl<R: Role, S: Transport> Connection<R, S> {
 
     /// Takes turns until all output is written. `now` is the current time.
     fn write_all(&mut self, now: Instant) -> Result<(), End> {
+        self.write_until(now, None)
+    }
+
+    /// Takes turns until all output is written, at most until `deadline`. `now` is the current time.
+    fn write_until(&mut self, now: Instant, deadline: Option<Instant>) -> Result<(), End> {
         self.write_output(Some(now));
         loop {
             if let Some(end) = &self.events.end {
                 return Err(end.clone());
             }
             if !self.write_failed && !self.has_output() {
+                return Ok(());
+            }
+            if deadline.is_some_and(|deadline| deadline <= self.now()) {
                 return Ok(());
             }
             self.turn(Some(Instant::ZERO));

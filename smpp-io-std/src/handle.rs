@@ -100,7 +100,7 @@ impl<R: Role> Handle<R> {
         &self,
         operation: &O,
         deadline: Instant,
-    ) -> Result<RequestResult, DeadlineError<R>>
+    ) -> Result<RequestResult, DeadlineError<PendingResponse<R>>>
     where
         O: Operation + SentBy<R>,
     {
@@ -111,7 +111,7 @@ impl<R: Role> Handle<R> {
         &self,
         operation: &O,
         until: Option<session::Instant>,
-    ) -> Result<RequestResult, DeadlineError<R>>
+    ) -> Result<RequestResult, DeadlineError<PendingResponse<R>>>
     where
         O: Operation + SentBy<R>,
     {
@@ -252,7 +252,7 @@ impl Handle<Esme> {
         &self,
         message: &SubmitSm<'_>,
         deadline: Instant,
-    ) -> Result<RequestResult, DeadlineError<Esme>> {
+    ) -> Result<RequestResult, DeadlineError<PendingResponse<Esme>>> {
         self.request_until(message, deadline)
     }
 
@@ -285,7 +285,7 @@ impl Handle<Smsc> {
         &self,
         message: &DeliverSm<'_>,
         deadline: Instant,
-    ) -> Result<RequestResult, DeadlineError<Smsc>> {
+    ) -> Result<RequestResult, DeadlineError<PendingResponse<Smsc>>> {
         self.request_until(message, deadline)
     }
 

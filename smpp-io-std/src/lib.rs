@@ -201,7 +201,7 @@
 //! | a transport of your own | [`start`]`(duplex, config)` | [`Connection::new`]`(transport, config)` | `start(io, config)` |
 //! | bind | [`Handle::bind`] | [`Connection::bind`] | `Handle::bind` |
 //! | submit, deliver, any request | [`submit`](Handle::submit), [`deliver`](Handle::deliver), [`request`](Handle::request) | the same on [`Connection`] | the same, awaited |
-//! | with a deadline | [`submit_until`](Handle::submit_until), [`DeadlineError`] | | `tokio::time::timeout` |
+//! | with a deadline | [`submit_until`](Handle::submit_until), [`request_until`](Handle::request_until), [`DeadlineError`] | [`submit_until`](Connection::submit_until), [`request_until`](Connection::request_until) | `tokio::time::timeout` |
 //! | many in flight | [`submit_pipelined`](Handle::submit_pipelined), [`PendingResponse`] | [`send`](Connection::send), [`SentRequest`] | many futures |
 //! | a PDU without a response | [`notify`](Handle::notify) | [`notify`](Connection::notify) | `notify` |
 //! | requests of the peer | [`Inbox::recv`] | [`Connection::recv`]`(None)` | `Inbox::recv` |

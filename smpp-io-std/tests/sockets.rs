@@ -5,7 +5,7 @@ mod common;
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{Certificates, bind, certificates, message};
 use smpp_core::session::{CloseReason, Config, Rate, Smsc, State, UnansweredReason};
@@ -71,6 +71,28 @@ fn bind_submit_receive_unbind(connector: &Connector, endpoint: &Endpoint) {
     assert_eq!(receipt.get().text(), b"id:id-1 stat:DELIVRD");
     connection.accept(receipt).unwrap();
     assert_eq!(connection.unbind().reason, CloseReason::Unbound);
+}
+
+#[test]
+fn a_receive_that_does_not_wait_costs_microseconds() {
+    for secure in [false, true] {
+        let Certificates { ca_pem, server } = certificates();
+        let (endpoint, _smsc) = serve(if secure { "smpps" } else { "smpp" }, move |tcp| match secure {
+            false => smsc(tcp),
+            true => smsc(TlsStream::accept(tcp, server, 5 * SECOND).unwrap()),
+        });
+        let connector = Connector::new().tls(tls::ca_pem(ca_pem.as_bytes()).unwrap());
+        let mut connection = connector.bind(&endpoint, &bind("secret")).unwrap();
+        let cheapest = (0..200).map(|_| {
+            let began = Instant::now();
+            assert!(connection.recv(Some(Duration::ZERO)).unwrap().is_none());
+            began.elapsed()
+        });
+        // The least of many, so that the load of the machine does not count. With a read timeout it takes 1 ms at least.
+        let cheapest = cheapest.min().unwrap();
+        assert!(cheapest < Duration::from_micros(200), "{cheapest:?}");
+        println!("recv(ZERO), TLS {secure}: {cheapest:?}");
+    }
 }
 
 #[test]

@@ -199,6 +199,7 @@
 //! | --- | --- | --- | --- |
 //! | connect | [`Connector::start`] | [`Connector::connect`], [`Connector::bind`] | `Connector::connect` |
 //! | a transport of your own | [`start`]`(duplex, config)` | [`Connection::new`]`(transport, config)` | `start(io, config)` |
+//! | a connector with a transport of your own | [`Connector::dial`] | the same | `Connector::dial` |
 //! | bind | [`Handle::bind`] | [`Connection::bind`] | `Handle::bind` |
 //! | submit, deliver, any request | [`submit`](Handle::submit), [`deliver`](Handle::deliver), [`request`](Handle::request) | the same on [`Connection`] | the same, awaited |
 //! | with a deadline | [`submit_until`](Handle::submit_until), [`request_until`](Handle::request_until), [`DeadlineError`] | [`submit_until`](Connection::submit_until), [`request_until`](Connection::request_until) | `tokio::time::timeout` |
@@ -229,6 +230,7 @@ mod background;
 mod buffer;
 mod connect;
 mod connection;
+mod dial;
 mod error;
 mod halves;
 mod handle;

@@ -183,6 +183,19 @@ pub trait Duplex: Send + Sync {
     ///
     /// Returns the transport's error. The session ignores it: it has ended already.
     fn close(&self) -> io::Result<()>;
+
+    /// Reads what is there and does not wait. Leaves the read timeout at any value.
+    ///
+    /// Only the one thread of a [`Connection`](crate::Connection) calls it, so no write is going on. By default it reads
+    /// with a read timeout of 1 ms, which many operating systems extend to some milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// As [`receive`](Self::receive).
+    fn receive_available(&self, octets: &mut [u8]) -> io::Result<usize> {
+        self.set_receive_timeout(Some(MIN_WAIT))?;
+        self.receive(octets)
+    }
 }
 
 impl Transport for TcpStream {
@@ -199,19 +212,8 @@ impl Transport for TcpStream {
     }
 
     fn read_available(&mut self, octets: &mut [u8]) -> io::Result<usize> {
-        without_waiting(self, || {
-            let mut stream = &*self;
-            stream.read(octets)
-        })
+        self.receive_available(octets)
     }
-}
-
-/// Calls the function while no call on the socket waits.
-pub(crate) fn without_waiting<T>(tcp: &TcpStream, read: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-    tcp.set_nonblocking(true)?;
-    let result = read();
-    tcp.set_nonblocking(false)?;
-    result
 }
 
 impl Duplex for TcpStream {
@@ -239,6 +241,13 @@ impl Duplex for TcpStream {
 
     fn close(&self) -> io::Result<()> {
         self.shutdown(Shutdown::Both)
+    }
+
+    fn receive_available(&self, octets: &mut [u8]) -> io::Result<usize> {
+        self.set_nonblocking(true)?;
+        let read = self.receive(octets);
+        self.set_nonblocking(false)?;
+        read
     }
 }
 

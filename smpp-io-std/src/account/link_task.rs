@@ -8,6 +8,7 @@ use smpp_core::session::Instant;
 
 use crate::halves::Writer;
 use crate::stream::Stream;
+use crate::transport::Duplex;
 
 /// The transport of one session. The connection's thread reads it; the thread that holds `writer` writes it.
 pub(super) struct LinkTransport {
@@ -24,7 +25,7 @@ pub(super) struct LinkTask {
     pub(super) thread: ThreadState,
     /// Until when to wait for the resolver.
     pub(super) resolve_deadline: Option<Instant>,
-    /// The TCP connection, to interrupt the thread that waits for it.
+    /// The TCP connection, to interrupt the thread that waits for it; `None` for another transport.
     pub(super) tcp: Option<TcpStream>,
     /// The transport, once the session has begun.
     pub(super) transport: Option<Arc<LinkTransport>>,
@@ -85,5 +86,14 @@ impl LinkTask {
     pub(super) fn interrupt(&self, how: Shutdown) {
         // It fails only if TCP is no longer connected, and then no read waits.
         let _ = self.tcp.as_ref().map(|tcp| tcp.shutdown(how));
+    }
+
+    /// Makes a read return in which the thread waits, once the session has ended.
+    pub(super) fn interrupt_ended(&self) {
+        match (&self.tcp, &self.transport) {
+            // It has ended, with or without an error here.
+            (None, Some(transport)) => drop(transport.stream.close()),
+            _ => self.interrupt(Shutdown::Read),
+        }
     }
 }

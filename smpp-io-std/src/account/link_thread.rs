@@ -11,11 +11,10 @@ use smpp_core::session::Instant;
 
 use super::link_task::LinkTransport;
 use super::shared::Shared;
-use crate::connect::{client_config, tcp};
+use crate::dial::tcp;
 use crate::error::TlsError;
 use crate::halves::{Read, Reader, WRITE_TIMEOUT};
 use crate::stream::Stream;
-use crate::tls_stream::TlsStream;
 use crate::transport::{Duplex, MIN_WAIT};
 
 /// Starts the thread. It runs while there is something to do for the connection.
@@ -101,19 +100,24 @@ impl LinkThread {
         // To a socket, zero means no timeout.
         let timeout = connector.options.connect_timeout.max(MIN_WAIT);
         let began = time::Instant::now();
-        let tcp = tcp(address, timeout).map_err(network)?;
-        let clone = tcp.try_clone().map_err(network)?;
+        let (mut stream, clone) = if let Some(dialer) = &connector.dialer {
+            (Stream::Dialed(dialer.dial(address).map_err(network)?), None)
+        } else {
+            let tcp = tcp(address, timeout).map_err(network)?;
+            let clone = tcp.try_clone().map_err(network)?;
+            (Stream::Tcp(tcp), Some(clone))
+        };
         if !self.shared.lock().register_tcp(self.link, clone) {
             return Err(network(io::ErrorKind::ConnectionAborted.into()));
         }
-        let stream = if connector.endpoint.tls {
+        if connector.endpoint.tls {
             let left = timeout.saturating_sub(began.elapsed());
-            let tls = client_config(connector.tls.as_ref())
-                .and_then(|config| TlsStream::connect(tcp, &connector.endpoint.host, config, left));
-            Stream::Tls(Box::new(tls.map_err(|error| (failure_kind(&error), error))?))
-        } else {
-            Stream::Tcp(tcp)
-        };
+            let tls = connector
+                .tls
+                .config()
+                .and_then(|config| stream.connect_tls(&connector.endpoint.host, config, left));
+            stream = tls.map_err(|error| (failure_kind(&error), error))?;
+        }
         stream.set_transmit_timeout(Some(WRITE_TIMEOUT)).map_err(network)?;
         Ok(stream)
     }

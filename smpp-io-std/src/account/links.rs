@@ -43,7 +43,7 @@ impl AccountState {
     pub(super) fn interrupt_ended(&self) {
         for task in self.links.iter().filter(|task| task.transport.is_some()) {
             if matches!(self.link_state(task.link), Some(LinkState::Open(_, State::Closed))) {
-                task.interrupt(Shutdown::Read);
+                task.interrupt_ended();
             }
         }
     }
@@ -97,9 +97,9 @@ impl AccountState {
     }
 
     /// Registers the TCP connection for which the connection's thread waits. Returns whether it is still wanted.
-    pub(super) fn register_tcp(&mut self, link: LinkId, tcp: TcpStream) -> bool {
+    pub(super) fn register_tcp(&mut self, link: LinkId, tcp: Option<TcpStream>) -> bool {
         let Some(task) = self.links.get_mut(link.index()) else { return false };
-        task.tcp = Some(tcp);
+        task.tcp = tcp;
         task.thread == ThreadState::Running
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ClientConfig;
-use smpp_core::session::{Config, Esme};
+use smpp_core::session::{Config, Esme, RequestError};
 use smpp_core::{Bind, Endpoint};
 
 use crate::connection::Connection;
@@ -53,7 +53,12 @@ impl Connector {
     /// Makes a connector with the defaults: 10 s for each address and 10 s for the TLS handshake, the certificate
     /// authorities that the operating system trusts, and the default session configuration.
     pub fn new() -> Self {
-        Self { config: Config::default(), tls: ClientTls::default(), dialer: None, timeout: Duration::from_secs(10) }
+        Self {
+            config: Config::default(),
+            tls: ClientTls::default(),
+            dialer: None,
+            timeout: Duration::from_secs(10),
+        }
     }
 
     /// Sets the configuration of each session: timeouts, window, rate limit and bounds.
@@ -111,6 +116,12 @@ impl Connector {
         let mut connection = self.connect(endpoint)?;
         match connection.bind(bind) {
             Ok(_) => Ok(connection),
+            Err(error @ RequestError::Unanswered(_)) => {
+                let received = connection.received_instead();
+                let kind =
+                    ConnectErrorKind::BindUnanswered { received, error, end: connection.end().cloned() };
+                Err(failed(endpoint, kind))
+            }
             Err(error) => Err(failed(endpoint, ConnectErrorKind::Bind(error))),
         }
     }
@@ -139,11 +150,7 @@ impl Connector {
 
     fn stream(&self, endpoint: &Endpoint) -> Result<Stream, ConnectErrorKind> {
         // Before connecting, so that the error about a missing CA does not depend on the network.
-        let tls = endpoint
-            .tls
-            .then(|| self.tls.config())
-            .transpose()
-            .map_err(ConnectErrorKind::Tls)?;
+        let tls = endpoint.tls.then(|| self.tls.config()).transpose().map_err(ConnectErrorKind::Tls)?;
         let (address, stream) = self.first_connection(endpoint)?;
         let Some(config) = tls else { return Ok(stream) };
         let tls = stream.connect_tls(&endpoint.host, config, self.timeout);

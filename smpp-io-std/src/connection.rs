@@ -10,13 +10,13 @@ use std::thread;
 use std::time::{self, Duration};
 
 use smpp_core::session::{
-    CloseReason, Config, Esme, Event, Instant, NotSentReason, Notification, Observer, Refusal, RequestError, Response,
-    Role, SentBy, Session, Smsc, State, Stats, Timer, UnansweredReason,
+    CloseReason, Config, Esme, Event, Instant, Kind, NotSentReason, Notification, Observer, Refusal,
+    RequestError, Response, Role, SentBy, Session, Smsc, State, Stats, Timer, UnansweredReason,
 };
 use smpp_core::{Bind, CommandStatus, DeliverSm, Frame, InterfaceVersion, Operation, SubmitSm};
 
 use crate::buffer::Buffer;
-use crate::error::End;
+use crate::error::{End, ReceivedInstead};
 use crate::halves::{SOCKET_BUFFER_MAX, WRITE_TIMEOUT};
 use crate::inbound::{Inbound, InboundRequest};
 use crate::pending_requests::RequestResult;
@@ -286,8 +286,7 @@ impl<R: Role, S: Transport> Connection<R, S> {
     /// As [`request`](Self::request).
     pub fn wait(&mut self, sent: SentRequest) -> Result<Response, RequestError> {
         // Without a deadline, the wait ends only with an outcome.
-        self.wait_for_outcome(sent, None)
-            .unwrap_or(Err(RequestError::Unanswered(UnansweredReason::Timeout)))
+        self.wait_for_outcome(sent, None).unwrap_or(Err(RequestError::Unanswered(UnansweredReason::Timeout)))
     }
 
     fn wait_for_outcome(
@@ -445,6 +444,26 @@ impl<R: Role, S: Transport> Connection<R, S> {
         *self.session.observer_mut() = Some(Box::new(observer));
     }
 
+    /// Returns how the session ended, if it has.
+    pub(crate) const fn end(&self) -> Option<&End> {
+        self.events.end.as_ref()
+    }
+
+    /// Returns what the peer has sent, which is no response to the bind.
+    pub(crate) fn received_instead(&self) -> ReceivedInstead {
+        if let Some(CloseReason::Framing(error)) = self.events.end.as_ref().map(|end| end.reason) {
+            return ReceivedInstead::from_first_octets(error.length.to_be_bytes());
+        }
+        let stats = self.session.stats();
+        let others = stats.unexpected_responses + stats.malformed + stats.unknown_commands + stats.refused;
+        let requests: u64 = Kind::ALL.iter().map(|kind| stats.received.of(*kind).requests).sum();
+        match (others + requests, self.received.received()) {
+            (0, []) => ReceivedInstead::Nothing,
+            (0, _) => ReceivedInstead::OtherProtocol,
+            _ => ReceivedInstead::OtherPdus,
+        }
+    }
+
     fn now(&self) -> Instant {
         Instant::after(self.start.elapsed())
     }
@@ -589,8 +608,7 @@ impl<R: Role, S: Transport> Connection<R, S> {
     fn is_due(&self, now: Option<Instant>) -> bool {
         let deadline = self.session.poll_timeout();
         // Input that was left over does not go before output.
-        deadline
-            .is_some_and(|(at, timer)| timer != Timer::Input && at <= now.unwrap_or_else(|| self.now()))
+        deadline.is_some_and(|(at, timer)| timer != Timer::Input && at <= now.unwrap_or_else(|| self.now()))
     }
 
     /// Writes once, and flushes after the last octets.

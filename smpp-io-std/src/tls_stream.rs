@@ -282,7 +282,6 @@ impl TlsStream {
         // `WouldBlock` if the record is not complete: the caller checks the time and reads again.
         self.decrypt(&mut received, octets)
     }
-
 }
 
 impl Duplex for TlsStream {

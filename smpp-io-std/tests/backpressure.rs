@@ -154,8 +154,7 @@ fn a_service_answers_a_peer_that_has_closed_its_side() {
     for (delay, rounds) in [(0, 100), (20, 5)] {
         watched(move || {
             for round in 0..rounds {
-                let (_server, mut peer) =
-                    server(Accepting(Duration::from_millis(delay)), Config::default());
+                let (_server, mut peer) = server(Accepting(Duration::from_millis(delay)), Config::default());
                 bind_esme(&mut peer);
                 peer.tcp.write_all(&messages(&Pdu::SubmitSm(message()), 5)).unwrap();
                 peer.tcp.shutdown(Shutdown::Write).unwrap();
@@ -359,7 +358,8 @@ fn an_application_that_waits_for_its_response_before_it_answers_does_not_wait_fo
                 took
             };
             assert!((Duration::from_millis(300)..2 * SECOND).contains(&took), "{took:?}");
-            let throttled = smsc.join().unwrap().into_iter().filter(|status| *status == CommandStatus::RTHROTTLED);
+            let throttled =
+                smsc.join().unwrap().into_iter().filter(|status| *status == CommandStatus::RTHROTTLED);
             assert_eq!(throttled.count(), 12);
         });
     }

@@ -248,7 +248,8 @@ fn a_request_without_a_response_is_unanswered_when_the_connection_is_lost() {
 fn an_exchange_has_a_deadline() {
     let soon = || std::time::Instant::now() + Duration::from_millis(20);
     let config = Config { window: 1, ..Config::default() };
-    let reads = std::iter::once(Step::Octets(bind_resp())).chain(std::iter::repeat_with(|| Step::Pause).take(60));
+    let reads =
+        std::iter::once(Step::Octets(bind_resp())).chain(std::iter::repeat_with(|| Step::Pause).take(60));
     let (mut connection, log) = esme(config, reads.chain([Step::Octets(submit_resp(2))]), []);
     connection.bind(&bind("secret")).unwrap();
     let Err(DeadlineError::InFlight(sent)) = connection.submit_until(&message(), std::time::Instant::now())

@@ -58,7 +58,7 @@ impl LinkThread {
             Action::Resolve { .. } => self.resolve(),
             Action::Connect { address, .. } => match self.connect(address) {
                 Ok(stream) => self.run_session(stream),
-                Err((failure, error)) => self.report_failure(failure, format!("{address}: {error}")),
+                Err((failure, error)) => self.report_failure(failure, error),
             },
             Action::Close { .. } => {}
         }
@@ -94,8 +94,9 @@ impl LinkThread {
     }
 
     /// Makes the TCP connection and the TLS handshake.
-    fn connect(&self, address: SocketAddr) -> Result<Stream, (ConnectFailure, TlsError)> {
-        let network = |error| (ConnectFailure::Network, TlsError::Io(error));
+    fn connect(&self, address: SocketAddr) -> Result<Stream, (ConnectFailure, String)> {
+        let network =
+            |error: io::Error| (ConnectFailure::Network, format!("cannot connect to {address}: {error}"));
         let connector = &self.shared.connector;
         // To a socket, zero means no timeout.
         let timeout = connector.options.connect_timeout.max(MIN_WAIT);
@@ -116,7 +117,9 @@ impl LinkThread {
                 .tls
                 .config()
                 .and_then(|config| stream.connect_tls(&connector.endpoint.host, config, left));
-            stream = tls.map_err(|error| (failure_kind(&error), error))?;
+            stream = tls.map_err(|error| {
+                (failure_kind(&error), format!("the TLS handshake with {address} failed: {error}"))
+            })?;
         }
         stream.set_transmit_timeout(Some(WRITE_TIMEOUT)).map_err(network)?;
         Ok(stream)
@@ -189,7 +192,8 @@ impl LinkThread {
             // The session wants no input until its output has left, which is no longer possible.
             Read::Octets | Read::Pause => has_write_failed && !state.account.wants_input(link),
         };
-        let may_end = is_finished || is_lost || state.is_due(link, reader.caught_up) || state.is_unbinding(link);
+        let may_end =
+            is_finished || is_lost || state.is_due(link, reader.caught_up) || state.is_unbinding(link);
         let writer = if may_end {
             state.set_wants_writer(link, true);
             drop(state);

@@ -203,6 +203,12 @@ impl<R: Role> Handle<R> {
         end.unwrap_or(End { reason: CloseReason::Aborted, error: None })
     }
 
+    /// Waits for the end of the session, at most until `deadline`. Returns `None` if it has not ended by then.
+    pub fn closed_until(&self, deadline: Instant) -> Option<End> {
+        let until = Some(self.shared.session_time(deadline));
+        self.shared.wait(WaitRole::Passive, until, |state, _| state.end.clone().ok_or(None))
+    }
+
     /// Returns the state of the session. Does not block.
     pub fn state(&self) -> State {
         self.shared.lock().session.state()

@@ -10,14 +10,12 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{RawPeer, bind, message, messages, octets, watched};
-use smpp_core::account::{Binds, Credentials, Options};
-use smpp_core::provider::Provider;
+use common::{RawPeer, account, account_options as options, bind, message, messages, octets, watched};
 use smpp_core::session::{CloseReason, Config, Esme, Smsc};
 use smpp_core::{
     BindMode, BindResp, CommandId, CommandStatus, DeliverSm, EsmClass, Pdu, ShortMessage, SubmitSmResp,
 };
-use smpp_io_std::account::{Account, AccountConnector, Arrival, Arrivals};
+use smpp_io_std::account::{Arrival, Arrivals};
 use smpp_io_std::{
     BindRequest, BoundSession, Connection, HandleRoute, Inbound, Listener, Server, Service, start,
 };
@@ -86,25 +84,6 @@ fn smsc(tcp: TcpStream, config: Config, uses_handle: bool) -> thread::JoinHandle
             };
         }
     })
-}
-
-/// Starts an account whose SMSC is the returned socket, and binds it.
-fn account(listener: &TcpListener, options: Options) -> (Account, Arrivals, RawPeer) {
-    let endpoint = format!("smpp://{}", listener.local_addr().unwrap()).parse().unwrap();
-    let (account, arrivals) = AccountConnector::new(&endpoint, options).start().unwrap();
-    let mut peer = RawPeer::new(listener.accept().unwrap().0);
-    let (command, _) = peer.read().unwrap();
-    assert_eq!(command, CommandId::BIND_TRANSCEIVER);
-    let response = Pdu::BindResp(BindMode::Transceiver, Some(BindResp::default()));
-    peer.tcp.write_all(&octets(&response, 1)).unwrap();
-    (account, arrivals, peer)
-}
-
-fn options() -> Options {
-    Options {
-        binds: Binds::Transceivers(1),
-        ..Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED)
-    }
 }
 
 fn receipt() -> Pdu<'static> {

@@ -1,16 +1,19 @@
 //! Requests that the tests send, certificates, and a time limit for tests that could hang.
 #![allow(dead_code, reason = "not every test binary needs all of it")]
 
-use std::io::Read;
-use std::net::TcpStream;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use smpp_core::account::{Binds, Credentials, Options};
+use smpp_core::provider::Provider;
 use smpp_core::{
-    Address, Bind, CommandId, CommandStatus, Pdu, RegisteredDelivery, SequenceNumber, ShortMessage, SubmitSm,
-    frame,
+    Address, Bind, BindMode, BindResp, CommandId, CommandStatus, Pdu, RegisteredDelivery, SequenceNumber,
+    ShortMessage, SubmitSm, frame,
 };
+use smpp_io_std::account::{Account, AccountConnector, Arrivals};
 use smpp_io_std::tls;
 
 pub(crate) fn bind(password: &str) -> Bind<'_> {
@@ -91,6 +94,25 @@ impl RawPeer {
             statuses.extend((found == command).then_some(status));
         }
         statuses
+    }
+}
+
+/// Starts an account whose SMSC is the returned socket, and binds it.
+pub(crate) fn account(listener: &TcpListener, options: Options) -> (Account, Arrivals, RawPeer) {
+    let endpoint = format!("smpp://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let (account, arrivals) = AccountConnector::new(&endpoint, options).start().unwrap();
+    let mut peer = RawPeer::new(listener.accept().unwrap().0);
+    let (command, _) = peer.read().unwrap();
+    assert_eq!(command, CommandId::BIND_TRANSCEIVER);
+    let response = Pdu::BindResp(BindMode::Transceiver, Some(BindResp::default()));
+    peer.tcp.write_all(&octets(&response, 1)).unwrap();
+    (account, arrivals, peer)
+}
+
+pub(crate) fn account_options() -> Options {
+    Options {
+        binds: Binds::Transceivers(1),
+        ..Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED)
     }
 }
 

@@ -10,12 +10,13 @@
 //! meanwhile.
 
 use std::io;
-use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::sync::TryLockError;
 use std::time::Duration;
 
 use smpp_core::session::Instant;
 
 use crate::buffer::Buffer;
+use crate::sync::{Mutex, MutexGuard};
 use crate::transport::{Duplex, MIN_WAIT, is_pause};
 
 /// The longest time that one write waits for a peer that takes nothing. The peer may itself wait until we read.

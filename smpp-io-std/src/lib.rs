@@ -245,6 +245,7 @@ mod session_state;
 mod shared;
 mod start;
 mod stream;
+mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod tls;

@@ -52,14 +52,15 @@
 
 use std::io;
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread::{self, Thread};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::{self, Duration};
 
 use smpp_core::session::{Config, Instant, Role, State};
 
 use crate::halves::{Read, Reader, WRITE_TIMEOUT, Writer, Written, try_take};
 use crate::session_state::{BackgroundState, SessionState};
+use crate::sync::thread::{self, Thread};
+use crate::sync::{Mutex, MutexGuard};
 use crate::transport::{Duplex, MIN_WAIT};
 use crate::waiting_threads::WaitRole;
 

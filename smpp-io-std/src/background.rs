@@ -1,13 +1,13 @@
 //! The background thread of a session: it reads and keeps the timeouts while no other thread does.
 
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use smpp_core::session::Role;
 
 use crate::session_state::BackgroundState;
 use crate::shared::Shared;
+use crate::sync::thread;
 
 /// How often the background thread checks whether other threads do the work. So long can a session be without a reader,
 /// and so long can deferred output wait.

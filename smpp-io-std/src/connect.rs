@@ -1,21 +1,22 @@
 //! Connecting an ESME: resolve the host, connect, make the TLS handshake, bind.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ClientConfig;
-use smpp_core::session::{Config, Esme};
+use smpp_core::session::{Config, Esme, RequestError};
 use smpp_core::{Bind, Endpoint};
 
 use crate::connection::Connection;
-use crate::error::{ConnectError, ConnectErrorKind, TlsError};
+use crate::dial::{ClientTls, Dialer, tcp};
+use crate::error::{ConnectError, ConnectErrorKind};
 use crate::handle::Client;
 use crate::inbox::Inbox;
 use crate::start::start;
 use crate::stream::Stream;
-use crate::tls_stream::TlsStream;
+use crate::transport::Duplex;
 
 /// Connects an ESME to an SMSC: with a timeout, trusted certificate authorities, and a session configuration.
 ///
@@ -37,7 +38,8 @@ use crate::tls_stream::TlsStream;
 #[derive(Clone, Debug)]
 pub struct Connector {
     config: Config,
-    tls: Option<Arc<ClientConfig>>,
+    tls: ClientTls,
+    dialer: Option<Dialer>,
     timeout: Duration,
 }
 
@@ -51,7 +53,12 @@ impl Connector {
     /// Makes a connector with the defaults: 10 s for each address and 10 s for the TLS handshake, the certificate
     /// authorities that the operating system trusts, and the default session configuration.
     pub fn new() -> Self {
-        Self { config: Config::default(), tls: None, timeout: Duration::from_secs(10) }
+        Self {
+            config: Config::default(),
+            tls: ClientTls::default(),
+            dialer: None,
+            timeout: Duration::from_secs(10),
+        }
     }
 
     /// Sets the configuration of each session: timeouts, window, rate limit and bounds.
@@ -64,7 +71,7 @@ impl Connector {
     /// [`tls`](crate::tls), or bring your own.
     #[must_use]
     pub fn tls(self, tls: Arc<ClientConfig>) -> Self {
-        Self { tls: Some(tls), ..self }
+        Self { tls: ClientTls::new(tls), ..self }
     }
 
     /// Sets the timeout for the TCP connection to each address, and for the TLS handshake. Default 10 s. The time for
@@ -72,6 +79,28 @@ impl Connector {
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
+    }
+
+    /// Sets a function that makes the connection to an address, instead of TCP: for a proxy, a socket with options of your
+    /// own, or a transport in memory. For `smpps://` the TLS handshake is made over it. The
+    /// [timeout](Self::timeout) does not apply to the function.
+    ///
+    /// ```no_run
+    /// use std::net::TcpStream;
+    /// use smpp_io_std::Connector;
+    ///
+    /// let connector = Connector::new().dial(|address| {
+    ///     let tcp = TcpStream::connect(address)?;
+    ///     tcp.set_ttl(10)?;
+    ///     Ok(tcp)
+    /// });
+    /// ```
+    #[must_use]
+    pub fn dial<S: Duplex + 'static>(
+        self,
+        dialer: impl Fn(SocketAddr) -> io::Result<S> + Send + Sync + 'static,
+    ) -> Self {
+        Self { dialer: Some(Dialer::new(dialer)), ..self }
     }
 
     /// Connects to the first address of the host that accepts a connection, and binds.
@@ -87,6 +116,12 @@ impl Connector {
         let mut connection = self.connect(endpoint)?;
         match connection.bind(bind) {
             Ok(_) => Ok(connection),
+            Err(error @ RequestError::Unanswered(_)) => {
+                let received = connection.received_instead();
+                let kind =
+                    ConnectErrorKind::BindUnanswered { received, error, end: connection.end().cloned() };
+                Err(failed(endpoint, kind))
+            }
             Err(error) => Err(failed(endpoint, ConnectErrorKind::Bind(error))),
         }
     }
@@ -115,24 +150,24 @@ impl Connector {
 
     fn stream(&self, endpoint: &Endpoint) -> Result<Stream, ConnectErrorKind> {
         // Before connecting, so that the error about a missing CA does not depend on the network.
-        let tls = endpoint
-            .tls
-            .then(|| client_config(self.tls.as_ref()))
-            .transpose()
-            .map_err(ConnectErrorKind::Tls)?;
-        let (address, tcp) = self.connect_tcp(endpoint)?;
-        let Some(config) = tls else { return Ok(Stream::Tcp(tcp)) };
-        let tls = TlsStream::connect(tcp, &endpoint.host, config, self.timeout);
-        tls.map(|tls| Stream::Tls(Box::new(tls))).map_err(|error| ConnectErrorKind::Handshake(address, error))
+        let tls = endpoint.tls.then(|| self.tls.config()).transpose().map_err(ConnectErrorKind::Tls)?;
+        let (address, stream) = self.first_connection(endpoint)?;
+        let Some(config) = tls else { return Ok(stream) };
+        let tls = stream.connect_tls(&endpoint.host, config, self.timeout);
+        tls.map_err(|error| ConnectErrorKind::Handshake(address, error))
     }
 
-    /// Makes a TCP connection to one of the host's addresses.
-    fn connect_tcp(&self, endpoint: &Endpoint) -> Result<(SocketAddr, TcpStream), ConnectErrorKind> {
+    /// Makes a connection to one of the host's addresses.
+    fn first_connection(&self, endpoint: &Endpoint) -> Result<(SocketAddr, Stream), ConnectErrorKind> {
         let addresses = (endpoint.host.as_str(), endpoint.port).to_socket_addrs();
         let mut attempts = Vec::new();
         for address in addresses.map_err(ConnectErrorKind::Resolve)? {
-            match tcp(address, self.timeout) {
-                Ok(tcp) => return Ok((address, tcp)),
+            let stream = match &self.dialer {
+                Some(dialer) => dialer.dial(address).map(Stream::Dialed),
+                None => tcp(address, self.timeout).map(Stream::Tcp),
+            };
+            match stream {
+                Ok(stream) => return Ok((address, stream)),
                 Err(error) => attempts.push((address, error)),
             }
         }
@@ -140,25 +175,6 @@ impl Connector {
             return Err(ConnectErrorKind::Resolve(io::ErrorKind::NotFound.into()));
         }
         Err(ConnectErrorKind::Connect(attempts))
-    }
-}
-
-/// Makes a TCP connection to the address.
-pub(crate) fn tcp(address: SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
-    let tcp = TcpStream::connect_timeout(&address, timeout)?;
-    // Without it, Nagle's algorithm delays each PDU. A failure to set it is harmless.
-    let _ = tcp.set_nodelay(true);
-    Ok(tcp)
-}
-
-/// Returns the given TLS configuration, or one that trusts the operating system's certificate authorities.
-pub(crate) fn client_config(tls: Option<&Arc<ClientConfig>>) -> Result<Arc<ClientConfig>, TlsError> {
-    match tls {
-        Some(config) => Ok(Arc::clone(config)),
-        #[cfg(feature = "native-roots")]
-        None => crate::tls::system_roots(),
-        #[cfg(not(feature = "native-roots"))]
-        None => Err(TlsError::NoRoots),
     }
 }
 

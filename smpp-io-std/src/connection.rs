@@ -1,24 +1,27 @@
 //! One session that the calling thread drives.
 
+mod deadline;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::{self, Duration};
 
 use smpp_core::session::{
-    Config, Esme, Event, Instant, NotSentReason, Notification, Observer, Refusal, RequestError, Response,
-    Role, SentBy, Session, Smsc, State, Stats, UnansweredReason,
+    CloseReason, Config, Esme, Event, Instant, Kind, NotSentReason, Notification, Observer, Refusal,
+    RequestError, Response, Role, SentBy, Session, Smsc, State, Stats, Timer, UnansweredReason,
 };
 use smpp_core::{Bind, CommandStatus, DeliverSm, Frame, InterfaceVersion, Operation, SubmitSm};
 
 use crate::buffer::Buffer;
-use crate::error::End;
-use crate::halves::{MIN_WAIT, SOCKET_BUFFER_MAX, WRITE_TIMEOUT};
+use crate::error::{End, ReceivedInstead};
+use crate::halves::{SOCKET_BUFFER_MAX, WRITE_TIMEOUT};
 use crate::inbound::{Inbound, InboundRequest};
 use crate::pending_requests::RequestResult;
 use crate::sent_request::{SentRequest, Tag};
-use crate::transport::{Transport, is_pause};
+use crate::transport::{MIN_WAIT, Transport, is_pause};
 
 /// The longest time that one read waits. Most deadlines are further away, so the read timeout seldom changes.
 const MAX_READ: Duration = Duration::from_secs(1);
@@ -69,6 +72,14 @@ pub struct Connection<R: Role, S: Transport> {
     /// Whether nothing more can be written.
     write_failed: bool,
     events: PendingEvents,
+}
+
+/// Why a request was not submitted.
+enum SubmitError {
+    /// The session does not accept it.
+    Never(NotSentReason),
+    /// The deadline passed first.
+    Deadline,
 }
 
 /// What the session has emitted and the caller has not fetched yet.
@@ -195,7 +206,7 @@ impl<R: Role, S: Transport> Connection<R, S> {
     where
         O: Operation + SentBy<R>,
     {
-        self.submit_request(operation, None)?;
+        self.submit_tagged(operation, None)?;
         loop {
             if let Some(answer) = self.events.answer.take() {
                 return answer;
@@ -219,12 +230,30 @@ impl<R: Role, S: Transport> Connection<R, S> {
         O: Operation + SentBy<R>,
     {
         let (sender, receiver) = mpsc::channel();
-        self.submit_request(operation, Some(sender))?;
+        self.submit_tagged(operation, Some(sender))?;
         Ok(SentRequest(receiver))
     }
 
-    /// Waits until the session accepts the request, then until its octets are written.
-    fn submit_request<O>(&mut self, operation: &O, mut tag: Tag) -> Result<(), RequestError>
+    fn submit_tagged<O>(&mut self, operation: &O, tag: Tag) -> Result<(), RequestError>
+    where
+        O: Operation + SentBy<R>,
+    {
+        self.submit_request(operation, tag, None).map_err(|error| {
+            RequestError::NeverSent(match error {
+                SubmitError::Never(reason) => reason,
+                // There is no deadline.
+                SubmitError::Deadline => NotSentReason::Closed(CloseReason::Aborted),
+            })
+        })
+    }
+
+    /// Waits until the session accepts the request, then until its octets are written; at most until `deadline`.
+    fn submit_request<O>(
+        &mut self,
+        operation: &O,
+        mut tag: Tag,
+        deadline: Option<Instant>,
+    ) -> Result<(), SubmitError>
     where
         O: Operation + SentBy<R>,
     {
@@ -233,16 +262,20 @@ impl<R: Role, S: Transport> Connection<R, S> {
             tag = refused.tag;
             let ended = self.events.end.as_ref().map(|end| NotSentReason::Closed(end.reason));
             if let Some(reason) = ended.or(refused.reason.permanent()) {
-                return Err(RequestError::NeverSent(reason));
+                return Err(SubmitError::Never(reason));
             }
-            match refused.reason {
-                Refusal::RateLimited(until) => self.turn(Some(until)),
-                _ => self.turn(None),
+            if deadline.is_some_and(|deadline| deadline <= now) {
+                return Err(SubmitError::Deadline);
             }
+            let rate_limited_until = match refused.reason {
+                Refusal::RateLimited(until) => Some(until),
+                _ => None,
+            };
+            self.turn(deadline.into_iter().chain(rate_limited_until).min());
             now = self.now();
         }
         // If the session ends here, the request has an outcome that says so.
-        let _ = self.write_all(now);
+        let _ = self.write_until(now, deadline);
         Ok(())
     }
 
@@ -251,25 +284,37 @@ impl<R: Role, S: Transport> Connection<R, S> {
     /// # Errors
     ///
     /// As [`request`](Self::request).
-    pub fn wait(&mut self, mut sent: SentRequest) -> Result<Response, RequestError> {
+    pub fn wait(&mut self, sent: SentRequest) -> Result<Response, RequestError> {
+        // Without a deadline, the wait ends only with an outcome.
+        self.wait_for_outcome(sent, None).unwrap_or(Err(RequestError::Unanswered(UnansweredReason::Timeout)))
+    }
+
+    fn wait_for_outcome(
+        &mut self,
+        mut sent: SentRequest,
+        deadline: Option<Instant>,
+    ) -> Result<RequestResult, SentRequest> {
         loop {
             match sent.try_outcome() {
-                Ok(answer) => return answer,
+                Ok(answer) => return Ok(answer),
                 Err(still_in_flight) => sent = still_in_flight,
             }
             // The session emits every outcome before its end. So another connection has sent this request.
             if let Some(end) = &self.events.end {
-                return Err(RequestError::Unanswered(UnansweredReason::Closed(end.reason)));
+                return Ok(Err(RequestError::Unanswered(UnansweredReason::Closed(end.reason))));
             }
-            self.turn(None);
+            if deadline.is_some_and(|deadline| deadline <= self.now()) {
+                return Err(sent);
+            }
+            self.turn(deadline);
         }
     }
 
-    /// Waits for the next request of the peer. Requests are returned in the order in which they came. RequestResult each with
+    /// Waits for the next request of the peer. Requests are returned in the order in which they came. Respond to each with
     /// [`respond`](Self::respond), [`accept`](Self::accept) or [`refuse`](Self::refuse).
     ///
-    /// `timeout` is how long to wait for one: `None` waits until the session ends, zero makes one read. `Ok(None)` means
-    /// that no request came within the timeout.
+    /// `timeout` is how long to wait for one: `None` waits until the session ends, zero makes one read that does not wait.
+    /// `Ok(None)` means that no request came within the timeout.
     ///
     /// # Errors
     ///
@@ -399,18 +444,46 @@ impl<R: Role, S: Transport> Connection<R, S> {
         *self.session.observer_mut() = Some(Box::new(observer));
     }
 
+    /// Returns how the session ended, if it has.
+    pub(crate) const fn end(&self) -> Option<&End> {
+        self.events.end.as_ref()
+    }
+
+    /// Returns what the peer has sent, which is no response to the bind.
+    pub(crate) fn received_instead(&self) -> ReceivedInstead {
+        if let Some(CloseReason::Framing(error)) = self.events.end.as_ref().map(|end| end.reason) {
+            return ReceivedInstead::from_first_octets(error.length.to_be_bytes());
+        }
+        let stats = self.session.stats();
+        let others = stats.unexpected_responses + stats.malformed + stats.unknown_commands + stats.refused;
+        let requests: u64 = Kind::ALL.iter().map(|kind| stats.received.of(*kind).requests).sum();
+        match (others + requests, self.received.received()) {
+            (0, []) => ReceivedInstead::Nothing,
+            (0, _) => ReceivedInstead::OtherProtocol,
+            _ => ReceivedInstead::OtherPdus,
+        }
+    }
+
     fn now(&self) -> Instant {
         Instant::after(self.start.elapsed())
     }
 
     /// Takes turns until all output is written. `now` is the current time.
     fn write_all(&mut self, now: Instant) -> Result<(), End> {
+        self.write_until(now, None)
+    }
+
+    /// Takes turns until all output is written, at most until `deadline`. `now` is the current time.
+    fn write_until(&mut self, now: Instant, deadline: Option<Instant>) -> Result<(), End> {
         self.write_output(Some(now));
         loop {
             if let Some(end) = &self.events.end {
                 return Err(end.clone());
             }
             if !self.write_failed && !self.has_output() {
+                return Ok(());
+            }
+            if deadline.is_some_and(|deadline| deadline <= self.now()) {
                 return Ok(());
             }
             self.turn(Some(Instant::ZERO));
@@ -426,24 +499,30 @@ impl<R: Role, S: Transport> Connection<R, S> {
         self.write_output(None);
     }
 
-    /// Reads once, unless the session wants no input or has not consumed an earlier read.
+    /// Reads once. If the session wants no input, sleeps instead, until its next deadline and at most until `until`. If
+    /// input was left over that the session wants now, does neither.
     fn read_once(&mut self, until: Option<Instant>) {
         let now = self.now();
-        if self.held || !self.session.wants_input() {
-            self.catch_up(now);
+        let wants_input = self.session.wants_input();
+        if self.held && wants_input {
             return;
         }
         let deadline = self.session.poll_timeout().map(|(at, _)| at);
         let until = deadline.into_iter().chain(until).min();
-        // If the transport is blocked, read only for as long as it takes to try to write again.
-        let until = if self.write_failed || self.has_output() { Some(now) } else { until };
-        let wait = until.map_or(MAX_READ, |until| (until - now).clamp(MIN_WAIT, MAX_READ));
-        let read = match self.set_read_timeout(wait) {
-            Ok(()) => self.stream.read(self.received.space()),
-            Err(error) => Err(error),
-        };
-        match read {
-            Ok(0) => self.handle_disconnect(None),
+        let wait = until.map_or(MAX_READ, |until| (until - now).min(MAX_READ));
+        // If the transport is blocked, wait only for as long as it takes to try to write again.
+        let wait = if self.write_failed || self.has_output() { MIN_WAIT } else { wait };
+        if !wants_input {
+            if !self.write_failed && deadline.is_some() {
+                thread::sleep(wait);
+            }
+            self.catch_up(self.now());
+            return;
+        }
+        match self.read(wait) {
+            Ok(0) if self.write_failed => self.handle_disconnect(None),
+            // The session reads no more. It still transmits the responses of the application.
+            Ok(0) => self.session.handle_eof(),
             Ok(read) => {
                 self.received.advance(read);
                 // A timeout counts only after all received octets were read, however late the program reads them.
@@ -458,13 +537,19 @@ impl<R: Role, S: Transport> Connection<R, S> {
         }
     }
 
-    /// Sets the read timeout if it has changed.
-    fn set_read_timeout(&mut self, wait: Duration) -> io::Result<()> {
+    /// Reads once, and waits at most `wait`.
+    fn read(&mut self, wait: Duration) -> io::Result<usize> {
+        let space = self.received.space();
+        if wait.is_zero() {
+            self.read_timeout = None;
+            return self.stream.read_available(space);
+        }
+        let wait = wait.max(MIN_WAIT);
         if self.read_timeout != Some(wait) {
             self.stream.set_read_timeout(Some(wait))?;
             self.read_timeout = Some(wait);
         }
-        Ok(())
+        self.stream.read(space)
     }
 
     /// Records that there was nothing more to read at `now`.
@@ -522,7 +607,8 @@ impl<R: Role, S: Transport> Connection<R, S> {
 
     fn is_due(&self, now: Option<Instant>) -> bool {
         let deadline = self.session.poll_timeout();
-        deadline.is_some_and(|(at, _)| at <= now.unwrap_or_else(|| self.now()))
+        // Input that was left over does not go before output.
+        deadline.is_some_and(|(at, timer)| timer != Timer::Input && at <= now.unwrap_or_else(|| self.now()))
     }
 
     /// Writes once, and flushes after the last octets.
@@ -544,10 +630,10 @@ impl<R: Role, S: Transport> Connection<R, S> {
         Ok(())
     }
 
-    /// Reports to the session that the transport has ended, or failed with `error`.
+    /// Reports to the session that the transport has failed: with `error`, or with the error of an earlier write.
     fn handle_disconnect(&mut self, error: Option<io::Error>) {
         self.events.error = self.events.error.take().or(error.map(Arc::new));
-        self.session.handle_eof();
+        self.session.handle_disconnect();
         self.output.clear();
         self.written = 0;
         self.unflushed = false;

@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustls::CertificateError;
 use rustls::pki_types::pem;
+use rustls::{AlertDescription, CertificateError, PeerIncompatible};
 use smpp_core::CommandStatus;
 use smpp_core::session::{CloseReason, RequestError};
 
@@ -59,8 +59,58 @@ pub enum ConnectErrorKind {
     Handshake(SocketAddr, TlsError),
     /// The connection was made, but setting it up failed: a socket option, or the session's thread.
     Socket(io::Error),
-    /// The SMSC refused the bind or did not answer it.
+    /// The SMSC refused the bind, or the bind was not sent.
     Bind(RequestError),
+    /// The bind was sent and not answered.
+    BindUnanswered {
+        /// What the peer sent instead of a bind response.
+        received: ReceivedInstead,
+        /// The outcome of the bind.
+        error: RequestError,
+        /// How the session ended, with the error of the operating system if there was one; `None` if the bind has timed
+        /// out.
+        end: Option<End>,
+    },
+}
+
+/// What a peer sent instead of a bind response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReceivedInstead {
+    /// No octet.
+    Nothing,
+    /// Octets of HTTP: a web server, an HTTP API or a proxy.
+    Http,
+    /// A TLS record: the port expects TLS.
+    Tls,
+    /// Octets of another protocol.
+    OtherProtocol,
+    /// SMPP PDUs, none of which is the response to the bind.
+    OtherPdus,
+}
+
+impl ReceivedInstead {
+    /// Names the protocol of these first octets, which are no `command_length`.
+    pub(crate) const fn from_first_octets(octets: [u8; 4]) -> Self {
+        match &octets {
+            b"HTTP" | b"GET " | b"POST" | b"<htm" | b"<HTM" | b"<!DO" | b"<!do" => Self::Http,
+            // Alert or handshake, of SSL 3.0 to TLS 1.3.
+            [0x15 | 0x16, 3, 0..=4, _] => Self::Tls,
+            _ => Self::OtherProtocol,
+        }
+    }
+}
+
+impl fmt::Display for ReceivedInstead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nothing => "the peer sent nothing",
+            Self::Http => "the peer sent HTTP",
+            Self::Tls => "the peer sent TLS",
+            Self::OtherProtocol => "the peer sent octets that are not SMPP",
+            Self::OtherPdus => "the peer sent SMPP PDUs, but no response to the bind",
+        })
+    }
 }
 
 /// A TLS handshake failed, or a certificate or key could not be used.
@@ -127,6 +177,13 @@ impl fmt::Display for ConnectError {
                 write!(f, "cannot set up the connection to {endpoint}: {error}")
             }
             ConnectErrorKind::Bind(error) => write!(f, "the bind to {endpoint} failed: {error}"),
+            ConnectErrorKind::BindUnanswered { received, error, end } => {
+                write!(f, "the bind to {endpoint} failed: {received}; ")?;
+                match end {
+                    Some(end) => write!(f, "the session ended: {end}"),
+                    None => error.fmt(f),
+                }
+            }
         }?;
         kind.advice().map_or(Ok(()), |advice| write!(f, "; {advice}"))
     }
@@ -143,7 +200,14 @@ impl ConnectErrorKind {
             Self::Tls(_) => return None,
             Self::Socket(_) => "check the limits of the process on open files and threads",
             Self::Handshake(_, TlsError::Certificate(_)) => {
-                "trust the authority that signed the certificate, and connect by the name that the certificate is for"
+                "trust the authority that signed the certificate, or the certificate itself if it is self-signed, and \
+                 connect by the name that the certificate is for"
+            }
+            Self::Handshake(_, TlsError::Protocol(error)) if is_old_tls(error) => {
+                "ask for TLS 1.2 or 1.3 on this port"
+            }
+            Self::Handshake(_, TlsError::Io(error)) if error.kind() == io::ErrorKind::TimedOut => {
+                "check that the port is the TLS port, and whether an IP allow-list blocks the connection"
             }
             Self::Handshake(..) => "check that the port is the TLS port: smpp:// is plain, smpps:// is TLS",
             Self::Bind(RequestError::Refused(status)) => match *status {
@@ -154,9 +218,19 @@ impl ConnectErrorKind {
                 }
                 _ => "check system_id, password and whether the account may connect from this address",
             },
-            Self::Bind(RequestError::Unanswered(_)) => {
-                "check that an SMSC listens on this port, whether it expects TLS, and its IP allow-list"
+            Self::BindUnanswered { received: ReceivedInstead::Nothing, .. } => {
+                "check that an SMSC listens on this port, whether it expects TLS (smpps://), and its IP allow-list"
             }
+            Self::BindUnanswered { received: ReceivedInstead::Http, .. } => {
+                "check the port: this is that of a web server, an HTTP API or a proxy, not of an SMSC"
+            }
+            Self::BindUnanswered { received: ReceivedInstead::Tls, .. } => {
+                "connect by smpps:// to this port, or to the plain port"
+            }
+            Self::BindUnanswered { received: ReceivedInstead::OtherPdus, .. } => {
+                "check the bind mode, and whether the SMSC echoes the sequence number and the command of a request"
+            }
+            Self::BindUnanswered { .. } => "check the port: no SMSC answers there",
             Self::Bind(_) => "check that an SMSC for SMPP 3.4 listens on this port",
         })
     }
@@ -174,6 +248,9 @@ impl fmt::Display for TlsError {
             }
             Self::Protocol(rustls::Error::InvalidMessage(_)) => {
                 f.write_str("the peer does not speak TLS on this port")
+            }
+            Self::Protocol(error) if is_old_tls(error) => {
+                f.write_str("the peer offers neither TLS 1.2 nor TLS 1.3")
             }
             Self::Protocol(error) => error.fmt(f),
             Self::Io(error) => write!(f, "the handshake was not completed: {error}"),
@@ -193,6 +270,18 @@ impl fmt::Display for TlsError {
             ),
         }
     }
+}
+
+/// Returns whether the peer has no version of TLS that this side accepts.
+const fn is_old_tls(error: &rustls::Error) -> bool {
+    matches!(
+        error,
+        rustls::Error::AlertReceived(AlertDescription::ProtocolVersion)
+            | rustls::Error::PeerIncompatible(
+                PeerIncompatible::ServerDoesNotSupportTls12Or13
+                    | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
+            )
+    )
 }
 
 /// Describes the common reasons to reject a certificate. rustls shows some of them as the name of its own variant.

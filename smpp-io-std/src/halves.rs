@@ -10,16 +10,14 @@
 //! meanwhile.
 
 use std::io;
-use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::sync::TryLockError;
 use std::time::Duration;
 
 use smpp_core::session::Instant;
 
 use crate::buffer::Buffer;
-use crate::transport::{Duplex, is_pause};
-
-/// The shortest read timeout: to a socket, zero means no timeout.
-pub(crate) const MIN_WAIT: Duration = Duration::from_millis(1);
+use crate::sync::{Mutex, MutexGuard};
+use crate::transport::{Duplex, MIN_WAIT, is_pause};
 
 /// The longest time that one write waits for a peer that takes nothing. The peer may itself wait until we read.
 pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_millis(50);
@@ -34,8 +32,10 @@ pub(crate) enum Read {
     Octets,
     /// No octet came within the timeout.
     Pause,
-    /// The stream has ended, or failed with the error.
-    Lost(Option<io::Error>),
+    /// The peer has closed its side of the connection.
+    EndOfStream,
+    /// The transport has failed.
+    Failed(io::Error),
 }
 
 /// The result of one write.
@@ -78,12 +78,12 @@ impl Reader {
         let wait = Some(wait.max(MIN_WAIT));
         if self.timeout != wait {
             if let Err(error) = stream.set_receive_timeout(wait) {
-                return Read::Lost(Some(error));
+                return Read::Failed(error);
             }
             self.timeout = wait;
         }
         match stream.receive(self.received.space()) {
-            Ok(0) => Read::Lost(None),
+            Ok(0) => Read::EndOfStream,
             Ok(read) => {
                 self.received.advance(read);
                 // A timeout counts only after all received octets were read, however late the program reads them.
@@ -98,7 +98,7 @@ impl Reader {
                 self.catch_up(now);
                 Read::Pause
             }
-            Err(error) => Read::Lost(Some(error)),
+            Err(error) => Read::Failed(error),
         }
     }
 

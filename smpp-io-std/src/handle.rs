@@ -100,7 +100,7 @@ impl<R: Role> Handle<R> {
         &self,
         operation: &O,
         deadline: Instant,
-    ) -> Result<RequestResult, DeadlineError<R>>
+    ) -> Result<RequestResult, DeadlineError<PendingResponse<R>>>
     where
         O: Operation + SentBy<R>,
     {
@@ -111,7 +111,7 @@ impl<R: Role> Handle<R> {
         &self,
         operation: &O,
         until: Option<session::Instant>,
-    ) -> Result<RequestResult, DeadlineError<R>>
+    ) -> Result<RequestResult, DeadlineError<PendingResponse<R>>>
     where
         O: Operation + SentBy<R>,
     {
@@ -203,6 +203,12 @@ impl<R: Role> Handle<R> {
         end.unwrap_or(End { reason: CloseReason::Aborted, error: None })
     }
 
+    /// Waits for the end of the session, at most until `deadline`. Returns `None` if it has not ended by then.
+    pub fn closed_until(&self, deadline: Instant) -> Option<End> {
+        let until = Some(self.shared.session_time(deadline));
+        self.shared.wait(WaitRole::Passive, until, |state, _| state.end.clone().ok_or(None))
+    }
+
     /// Returns the state of the session. Does not block.
     pub fn state(&self) -> State {
         self.shared.lock().session.state()
@@ -252,7 +258,7 @@ impl Handle<Esme> {
         &self,
         message: &SubmitSm<'_>,
         deadline: Instant,
-    ) -> Result<RequestResult, DeadlineError<Esme>> {
+    ) -> Result<RequestResult, DeadlineError<PendingResponse<Esme>>> {
         self.request_until(message, deadline)
     }
 
@@ -285,7 +291,7 @@ impl Handle<Smsc> {
         &self,
         message: &DeliverSm<'_>,
         deadline: Instant,
-    ) -> Result<RequestResult, DeadlineError<Smsc>> {
+    ) -> Result<RequestResult, DeadlineError<PendingResponse<Smsc>>> {
         self.request_until(message, deadline)
     }
 

@@ -200,9 +200,10 @@
 //! | --- | --- | --- | --- |
 //! | connect | [`Connector::start`] | [`Connector::connect`], [`Connector::bind`] | `Connector::connect` |
 //! | a transport of your own | [`start`]`(duplex, config)` | [`Connection::new`]`(transport, config)` | `start(io, config)` |
+//! | a connector with a transport of your own | [`Connector::dial`] | the same | `Connector::dial` |
 //! | bind | [`Handle::bind`] | [`Connection::bind`] | `Handle::bind` |
 //! | submit, deliver, any request | [`submit`](Handle::submit), [`deliver`](Handle::deliver), [`request`](Handle::request) | the same on [`Connection`] | the same, awaited |
-//! | with a deadline | [`submit_until`](Handle::submit_until), [`DeadlineError`] | | `tokio::time::timeout` |
+//! | with a deadline | [`submit_until`](Handle::submit_until), [`request_until`](Handle::request_until), [`DeadlineError`] | [`submit_until`](Connection::submit_until), [`request_until`](Connection::request_until) | `tokio::time::timeout` |
 //! | many in flight | [`submit_pipelined`](Handle::submit_pipelined), [`PendingResponse`] | [`send`](Connection::send), [`SentRequest`] | many futures |
 //! | a PDU without a response | [`notify`](Handle::notify) | [`notify`](Connection::notify) | `notify` |
 //! | requests of the peer | [`Inbox::recv`] | [`Connection::recv`]`(None)` | `Inbox::recv` |
@@ -230,6 +231,7 @@ mod background;
 mod buffer;
 mod connect;
 mod connection;
+mod dial;
 mod error;
 mod halves;
 mod handle;
@@ -244,6 +246,7 @@ mod session_state;
 mod shared;
 mod start;
 mod stream;
+mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod tls;
@@ -253,7 +256,7 @@ mod waiting_threads;
 
 pub use connect::Connector;
 pub use connection::Connection;
-pub use error::{ConnectError, ConnectErrorKind, End, TlsError};
+pub use error::{ConnectError, ConnectErrorKind, End, ReceivedInstead, TlsError};
 pub use handle::{Client, Handle, Peer};
 pub use handle_route::HandleRoute;
 pub use inbound::{Inbound, InboundRequest, ReplyRoute};

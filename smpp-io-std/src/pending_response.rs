@@ -54,11 +54,13 @@ pub struct PendingResponse<R: Role> {
 ///     }
 /// }
 /// ```
-pub enum DeadlineError<R: Role> {
+pub enum DeadlineError<P> {
     /// The request was not sent: the window was full, or the rate limit was reached. It is safe to send it again.
     NeverSent,
-    /// The request was sent and not answered. The peer may still accept it: the [`PendingResponse`] returns the outcome.
-    InFlight(PendingResponse<R>),
+    /// The request was sent and not answered. The peer may still accept it: the [`PendingResponse`] of a
+    /// [`Handle`](crate::Handle), or the [`SentRequest`](crate::SentRequest) of a [`Connection`](crate::Connection), has
+    /// the outcome later.
+    InFlight(P),
 }
 
 impl<R: Role> PendingResponse<R> {
@@ -127,7 +129,7 @@ impl<R: Role> fmt::Debug for PendingResponse<R> {
     }
 }
 
-impl<R: Role> fmt::Debug for DeadlineError<R> {
+impl<P> fmt::Debug for DeadlineError<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NeverSent => "NeverSent",
@@ -136,7 +138,7 @@ impl<R: Role> fmt::Debug for DeadlineError<R> {
     }
 }
 
-impl<R: Role> fmt::Display for DeadlineError<R> {
+impl<P> fmt::Display for DeadlineError<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NeverSent => {
@@ -151,4 +153,4 @@ impl<R: Role> fmt::Display for DeadlineError<R> {
     }
 }
 
-impl<R: Role> Error for DeadlineError<R> {}
+impl<P> Error for DeadlineError<P> {}

@@ -55,15 +55,19 @@ pub(crate) struct SessionState<R: Role> {
     pub(crate) forced_end: Option<ForcedEnd>,
     /// Whether the transport is to be closed.
     pub(crate) close_transport: bool,
+    /// Whether the last reading thread did not read, because the session wanted no input.
+    pub(crate) is_paused: bool,
 }
 
 /// An end of the session that does not come from the session.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ForcedEnd {
-    /// The application has aborted the session.
-    Aborted,
+    /// The peer has closed its side of the connection. The session ends once it has transmitted its responses.
+    EndOfStream,
     /// The transport has failed.
     Lost,
+    /// The application has aborted the session.
+    Aborted,
 }
 
 /// What the background thread is doing.
@@ -110,6 +114,7 @@ impl<R: Role> SessionState<R> {
             clock_pending: false,
             forced_end: None,
             close_transport: false,
+            is_paused: false,
         }
     }
 
@@ -123,6 +128,28 @@ impl<R: Role> SessionState<R> {
     pub(crate) fn end_handover(&mut self, number: u32) {
         if self.next_reader == Some(number) {
             self.next_reader = None;
+        }
+    }
+
+    /// Returns whether a thread should read from the transport.
+    pub(crate) fn wants_read(&self) -> bool {
+        self.session.wants_input() && self.forced_end.is_none()
+    }
+
+    /// Wakes a thread that reads on, if no thread does and the session wants input again because the application has
+    /// answered. While the inbox holds requests, the application comes back for them, and its thread reads then: so a
+    /// burst costs no wake-up for each response. Returns whether the background thread is the one to wake.
+    pub(crate) fn resume_reading(&mut self) -> bool {
+        if !(self.is_paused && self.inbox.is_empty() && self.wants_read()) {
+            return false;
+        }
+        self.is_paused = false;
+        match self.inbox_waiter {
+            Some(waiter) => {
+                self.waiting.wake(waiter);
+                false
+            }
+            None => self.background != BackgroundState::Working,
         }
     }
 
@@ -202,7 +229,7 @@ impl<R: Role> SessionState<R> {
 
     /// Ends the session without unbind.
     pub(crate) fn abort(&mut self) {
-        self.forced_end.get_or_insert(ForcedEnd::Aborted);
+        self.force_end(ForcedEnd::Aborted);
         // So that a read or a write that another thread has begun returns.
         self.close_transport = true;
     }
@@ -228,7 +255,8 @@ impl<R: Role> SessionState<R> {
         self.clock_pending = false;
         match self.forced_end.take() {
             Some(ForcedEnd::Aborted) => self.session.abort(),
-            Some(ForcedEnd::Lost) => self.session.handle_eof(),
+            Some(ForcedEnd::Lost) => self.session.handle_disconnect(),
+            Some(ForcedEnd::EndOfStream) => self.session.handle_eof(),
             None => {}
         }
         while let Some(event) = self.session.handle_timeout(self.caught_up) {
@@ -247,7 +275,8 @@ impl<R: Role> SessionState<R> {
 
     /// Returns the number of free places in the window.
     fn capacity(&self) -> usize {
-        self.window.saturating_sub(self.session.in_flight())
+        let timed_out = usize::from(self.session.stats().timed_out);
+        self.window.saturating_sub(self.session.in_flight() + timed_out)
     }
 
     fn handle_event(&mut self, event: Event<'_, u32>) {
@@ -289,9 +318,21 @@ impl<R: Role> SessionState<R> {
         }
     }
 
-    /// Records that the transport has ended, or failed with `error`.
+    /// Records that the transport has failed: with `error`, or with the error of an earlier write.
     pub(crate) fn handle_disconnect(&mut self, error: Option<io::Error>) {
         self.transport_error = self.transport_error.take().or(error.map(Arc::new));
-        self.forced_end.get_or_insert(ForcedEnd::Lost);
+        self.force_end(ForcedEnd::Lost);
+    }
+
+    /// Records that the peer has closed its side of the connection.
+    pub(crate) fn handle_eof(&mut self) {
+        self.forced_end.get_or_insert(ForcedEnd::EndOfStream);
+    }
+
+    /// Records an end, unless an earlier one says more. An end of the stream may be followed by a failure.
+    fn force_end(&mut self, end: ForcedEnd) {
+        if matches!(self.forced_end, None | Some(ForcedEnd::EndOfStream)) {
+            self.forced_end = Some(end);
+        }
     }
 }

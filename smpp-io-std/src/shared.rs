@@ -52,15 +52,16 @@
 
 use std::io;
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread::{self, Thread};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::{self, Duration};
 
 use smpp_core::session::{Config, Instant, Role, State};
 
-use crate::halves::{MIN_WAIT, Read, Reader, WRITE_TIMEOUT, Writer, Written, try_take};
+use crate::halves::{Read, Reader, WRITE_TIMEOUT, Writer, Written, try_take};
 use crate::session_state::{BackgroundState, SessionState};
-use crate::transport::Duplex;
+use crate::sync::thread::{self, Thread};
+use crate::sync::{Mutex, MutexGuard};
+use crate::transport::{Duplex, MIN_WAIT};
 use crate::waiting_threads::WaitRole;
 
 /// How many reads fit at least into the shortest timeout of the session.
@@ -199,7 +200,7 @@ impl<R: Role> Shared<R> {
                 // A read may return a few milliseconds late. Parking keeps the rate limit more exactly.
                 let too_short = again.is_some_and(|again| again - self.now() < MIN_READ);
                 if let Some(reader) = try_take(&self.reader).filter(|_| !too_short) {
-                    let busy = state.session.wants_input() || progress == Progress::Blocked;
+                    let busy = state.wants_read() || progress == Progress::Blocked;
                     let (next, woke) = self.read_once(state, reader, until, progress);
                     state = next;
                     rests = !busy || (woke && role == WaitRole::Helper);
@@ -226,9 +227,13 @@ impl<R: Role> Shared<R> {
         state.waiting.park(number);
         state.end_handover(number);
         // While the session wants no input, no read returns to advance the clock: a parked thread has to.
-        let idle = (!state.session.wants_input()).then_some(self.max_read);
+        let now = self.now();
+        let idle = (!state.wants_read()).then(|| {
+            let deadline = state.session.poll_timeout().map(|(at, _)| (at - now).max(MIN_WAIT));
+            deadline.map_or(self.max_read, |left| left.min(self.max_read))
+        });
         self.unlock_and_wake(state);
-        let wait = until.map(|until| until - self.now()).into_iter().chain(idle).min();
+        let wait = until.map(|until| until - now).into_iter().chain(idle).min();
         match wait {
             Some(wait) => thread::park_timeout(wait),
             None => thread::park(),
@@ -244,7 +249,7 @@ impl<R: Role> Shared<R> {
         let (next, progress) = self.write_output(state);
         state = next;
         let Some(reader) = try_take(&self.reader) else { return (state, None) };
-        let reads = state.session.wants_input();
+        let reads = state.wants_read();
         let (state, woke) = self.read_once(state, reader, None, progress);
         (state, Some(woke || !(reads || progress == Progress::Blocked)))
     }
@@ -266,32 +271,32 @@ impl<R: Role> Shared<R> {
     ) -> (Guard<'a, R>, bool) {
         state.reads += 1;
         state.next_reader = None;
-        // Without a deadline of the caller, the time of the last call is exact enough: no read is longer than `max_read`.
-        let now = if until.is_some() { self.now() } else { state.now };
-        if !reader.held && state.session.wants_input() {
-            let deadline = state.session.poll_timeout().map(|(at, _)| at);
-            let wait = deadline
-                .into_iter()
-                .chain(until)
-                .min()
-                .map_or(self.max_read, |at| self.max_read.min(at - now));
+        state.is_paused = !state.wants_read();
+        if state.is_paused {
+            reader.catch_up(self.now());
+            if state.write_failed {
+                // The session wants no input until its output has left, which is no longer possible.
+                state.handle_disconnect(None);
+            }
+        } else if !reader.held {
+            let until = state.session.poll_timeout().map(|(at, _)| at).into_iter().chain(until).min();
+            // If there is no deadline near, the time of the last call is exact enough.
+            let is_near = until.is_some_and(|until| until - state.now < self.max_read);
+            let now = if is_near { self.now() } else { state.now };
+            let wait = until.map_or(self.max_read, |until| self.max_read.min(until - now));
             // If the transport is blocked, read only for as long as it takes to try to write again.
             let wait = if state.write_failed || progress == Progress::Blocked { MIN_WAIT } else { wait };
             self.unlock_and_wake(state);
             let read = reader.read(&*self.stream, now, wait);
             state = self.lock();
             match read {
-                Read::Lost(error) => state.handle_disconnect(error),
-                Read::Pause if state.write_failed => state.handle_disconnect(None),
+                Read::Failed(error) => state.handle_disconnect(Some(error)),
+                Read::Pause | Read::EndOfStream if state.write_failed => state.handle_disconnect(None),
+                Read::EndOfStream => state.handle_eof(),
                 Read::Octets | Read::Pause => {}
             }
-        } else {
-            reader.catch_up(now);
-            if state.write_failed {
-                // The session wants no input until its output has left, which is no longer possible.
-                state.handle_disconnect(None);
-            }
         }
+        // Otherwise the session reads again: it gets the input that was left over, and only then more is read.
         state.now = self.now();
         state.handle_input(&mut reader);
         self.advance_clock(&mut state);
@@ -372,6 +377,9 @@ impl<R: Role> Shared<R> {
                     self.wake_background(&mut state);
                 }
             }
+        }
+        if state.resume_reading() {
+            state.waiting.wake_list().extend(self.background_thread.get().cloned());
         }
         let others = state.background == BackgroundState::Parked || state.waiting.has_follower();
         if others && state.next_reader.is_none() && state.end.is_none() && try_take(&self.reader).is_some() {

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::thread;
 
 use smpp_core::session::{Config, Role};
 
@@ -10,6 +9,7 @@ use crate::background::BackgroundThread;
 use crate::handle::Handle;
 use crate::inbox::Inbox;
 use crate::shared::Shared;
+use crate::sync::thread;
 use crate::transport::Duplex;
 
 /// Starts a session over a stream that is connected already, with a background thread that reads and keeps the timeouts

@@ -1,64 +1,93 @@
-//! TCP, or TLS over TCP: the stream that a [`Connector`](crate::Connector) and a [`Server`](crate::Server) use.
+//! TCP, TLS, or a transport of the application: the stream that a [`Connector`](crate::Connector) and a [`Server`](crate::Server) use.
 
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ClientConfig;
+
+use crate::error::TlsError;
 use crate::tls_stream::TlsStream;
 use crate::transport::{Duplex, Transport};
 
-/// The stream that a [`Connector`](crate::Connector) makes: TCP, or TLS over TCP.
-#[derive(Debug)]
+/// The stream that a [`Connector`](crate::Connector) makes: TCP, TLS, or a transport of the application.
 pub enum Stream {
     /// Plain TCP.
     Tcp(TcpStream),
-    /// TLS over TCP.
+    /// TLS over TCP, or over a transport of the application.
     Tls(Box<TlsStream>),
+    /// A transport that the function given to [`Connector::dial`](crate::Connector::dial) has made.
+    Dialed(Box<dyn Duplex>),
 }
 
 impl Stream {
-    fn inner(&mut self) -> &mut dyn Transport {
-        match self {
-            Self::Tcp(stream) => stream,
-            Self::Tls(stream) => stream.as_mut(),
-        }
+    /// Makes the client's TLS handshake over the stream.
+    pub(crate) fn connect_tls(
+        self,
+        host: &str,
+        config: Arc<ClientConfig>,
+        timeout: Duration,
+    ) -> Result<Self, TlsError> {
+        let transport: Box<dyn Duplex> = match self {
+            Self::Tcp(tcp) => Box::new(tcp),
+            Self::Tls(tls) => tls,
+            Self::Dialed(transport) => transport,
+        };
+        Ok(Self::Tls(Box::new(TlsStream::connect_boxed(transport, host, config, timeout)?)))
     }
 
     fn duplex(&self) -> &dyn Duplex {
         match self {
             Self::Tcp(stream) => stream,
             Self::Tls(stream) => stream.as_ref(),
+            Self::Dialed(stream) => stream.as_ref(),
+        }
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(stream) => f.debug_tuple("Tcp").field(stream).finish(),
+            Self::Tls(stream) => f.debug_tuple("Tls").field(stream).finish(),
+            Self::Dialed(_) => f.debug_tuple("Dialed").finish_non_exhaustive(),
         }
     }
 }
 
 impl Read for Stream {
     fn read(&mut self, octets: &mut [u8]) -> io::Result<usize> {
-        self.inner().read(octets)
+        self.receive(octets)
     }
 }
 
 impl Write for Stream {
     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.inner().write(octets)
+        self.transmit(octets)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.inner().flush()
+        self.transmit_held()
     }
 }
 
 impl Transport for Stream {
     fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        self.inner().set_read_timeout(timeout)
+        self.set_receive_timeout(timeout)
     }
 
     fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        self.inner().set_write_timeout(timeout)
+        self.set_transmit_timeout(timeout)
     }
 
     fn shutdown(&mut self) -> io::Result<()> {
-        self.inner().shutdown()
+        self.close()
+    }
+
+    fn read_available(&mut self, octets: &mut [u8]) -> io::Result<usize> {
+        self.receive_available(octets)
     }
 }
 
@@ -85,5 +114,9 @@ impl Duplex for Stream {
 
     fn close(&self) -> io::Result<()> {
         self.duplex().close()
+    }
+
+    fn receive_available(&self, octets: &mut [u8]) -> io::Result<usize> {
+        self.duplex().receive_available(octets)
     }
 }

@@ -19,9 +19,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
+};
 
 use crate::error::TlsError;
 
@@ -46,7 +51,8 @@ pub fn system_roots() -> Result<Arc<ClientConfig>, TlsError> {
     client(roots)
 }
 
-/// Makes a client that trusts the certificate authorities in a PEM file, and no others.
+/// Makes a client that trusts the certificate authorities in a PEM file, and no others. A server's own self-signed
+/// certificate in the file is trusted as that one certificate, for the host names that it is for.
 ///
 /// ```no_run
 /// use std::path::Path;
@@ -62,7 +68,8 @@ pub fn ca_file(path: &Path) -> Result<Arc<ClientConfig>, TlsError> {
     client_trusting(read_certificates(path)?)
 }
 
-/// Makes a client that trusts the certificate authorities in PEM data, and no others.
+/// Makes a client that trusts the certificate authorities in PEM data, and no others. A server's own self-signed
+/// certificate in the data is trusted as that one certificate, for the host names that it is for.
 ///
 /// ```no_run
 /// # fn example(ca_pem: &str) -> Result<(), smpp_io_std::TlsError> {
@@ -134,14 +141,73 @@ fn collect(
     if certificates.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(certificates) }
 }
 
-fn client_trusting(authorities: Vec<CertificateDer<'static>>) -> Result<Arc<ClientConfig>, TlsError> {
+fn client_trusting(trusted: Vec<CertificateDer<'static>>) -> Result<Arc<ClientConfig>, TlsError> {
     let mut roots = RootCertStore::empty();
-    for authority in authorities {
-        roots.add(authority)?;
+    for certificate in &trusted {
+        roots.add(certificate.clone())?;
     }
-    client(roots)
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+        .build()
+        .map_err(|error| rustls::Error::General(error.to_string()))?;
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let verifier = Arc::new(PemVerifier { authorities, trusted });
+    Ok(Arc::new(config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()))
 }
 
+/// Accepts the certificates that the authorities of PEM data have signed, and those that are in the data themselves.
+#[derive(Debug)]
+struct PemVerifier {
+    authorities: Arc<WebPkiServerVerifier>,
+    trusted: Vec<CertificateDer<'static>>,
+}
+
+impl ServerCertVerifier for PemVerifier {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        match self.authorities.verify_server_cert(certificate, intermediates, name, ocsp, now) {
+            // Its dates are valid. A self-signed certificate is an authority, which is not accepted as the certificate of a
+            // server, or it is none, and then no authority has signed it.
+            Err(rustls::Error::InvalidCertificate(
+                CertificateError::UnknownIssuer | CertificateError::Other(_),
+            )) if self.trusted.iter().any(|trusted| trusted == certificate) => {
+                verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            verified => verified,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.authorities.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.authorities.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.authorities.supported_verify_schemes()
+    }
+}
+
+#[cfg(feature = "native-roots")]
 fn client(roots: RootCertStore) -> Result<Arc<ClientConfig>, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;

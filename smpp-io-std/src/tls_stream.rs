@@ -1,10 +1,10 @@
-//! TLS over TCP, for one thread, or for one thread that reads and one that writes.
+//! TLS over TCP or another transport, for one thread, or for one thread that reads and one that writes.
 //!
 //! A rustls connection does no input or output of its own. So a thread holds the lock on it only while it encrypts or
-//! decrypts, and never while it waits for TCP: one thread can wait for records while another thread sends.
+//! decrypts, and never while it waits for the transport: one thread can wait for records while another thread sends.
 
+use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
@@ -15,13 +15,13 @@ use crate::error::TlsError;
 use crate::transport::{Duplex, Transport, is_pause};
 
 /// The most octets that one record carries. A write takes no more, so that at most one record is ever taken from the
-/// session but not yet written to TCP.
+/// session but not yet written.
 const RECORD: usize = 16 * 1024;
 
 /// The most octets that one read takes from TCP.
 const READ: usize = 18 * 1024;
 
-/// TLS over TCP, client or server side, with a completed handshake.
+/// TLS over TCP or another transport, client or server side, with a completed handshake.
 ///
 /// A [`Connector`](crate::Connector) and a [`Server`](crate::Server) make one for `smpps://`. Make one yourself to run a
 /// [`Connection`](crate::Connection) or a [`Handle`](crate::Handle) over it:
@@ -43,10 +43,9 @@ const READ: usize = 18 * 1024;
 /// A read makes at most one system call that waits, and so does a write. So a peer that sends or takes a record octet by
 /// octet cannot hold a call for longer than its timeout.
 ///
-/// Dropping a `TlsStream` closes TCP without a close_notify; [`Duplex::close`] and [`Transport::shutdown`] send one.
-#[derive(Debug)]
+/// Dropping a `TlsStream` closes the transport without a close_notify; [`Duplex::close`] and [`Transport::shutdown`] send one.
 pub struct TlsStream {
-    tcp: TcpStream,
+    transport: Box<dyn Duplex>,
     tls: Mutex<rustls::Connection>,
     /// Records that were read and are not decrypted yet. The reading thread locks it, and `tls` after it.
     received: Mutex<Records>,
@@ -88,13 +87,22 @@ impl TlsStream {
     /// certificate was rejected, [`TlsError::Protocol`] if the peer does not speak TLS or offers nothing in common, and
     /// [`TlsError::Io`] if the connection failed or `timeout` passed.
     pub fn connect(
-        tcp: TcpStream,
+        transport: impl Duplex + 'static,
+        host: &str,
+        config: Arc<ClientConfig>,
+        timeout: Duration,
+    ) -> Result<Self, TlsError> {
+        Self::connect_boxed(Box::new(transport), host, config, timeout)
+    }
+
+    pub(crate) fn connect_boxed(
+        transport: Box<dyn Duplex>,
         host: &str,
         config: Arc<ClientConfig>,
         timeout: Duration,
     ) -> Result<Self, TlsError> {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| TlsError::ServerName)?;
-        handshake(tcp, ClientConnection::new(config, name)?.into(), timeout)
+        handshake(transport, ClientConnection::new(config, name)?.into(), timeout)
     }
 
     /// Makes the server's handshake. The whole handshake takes at most `timeout`.
@@ -103,8 +111,12 @@ impl TlsStream {
     ///
     /// [`TlsError::Protocol`] if the peer does not speak TLS or offers nothing in common, and [`TlsError::Io`] if the
     /// connection failed or `timeout` passed.
-    pub fn accept(tcp: TcpStream, config: Arc<ServerConfig>, timeout: Duration) -> Result<Self, TlsError> {
-        handshake(tcp, ServerConnection::new(config)?.into(), timeout)
+    pub fn accept(
+        transport: impl Duplex + 'static,
+        config: Arc<ServerConfig>,
+        timeout: Duration,
+    ) -> Result<Self, TlsError> {
+        handshake(Box::new(transport), ServerConnection::new(config)?.into(), timeout)
     }
 
     /// Returns octets that are decrypted already, or decrypts records that were received. `WouldBlock` if more records are
@@ -144,17 +156,17 @@ impl TlsStream {
         let _ = self.send(records);
     }
 
-    /// Writes all records to TCP with one call. `WouldBlock` if TCP did not take all of them within the write timeout.
+    /// Writes all records with one call. `WouldBlock` if the transport did not take all of them within the write timeout.
     fn send(&self, mut records: MutexGuard<'_, Records>) -> io::Result<()> {
         collect(&mut lock(&self.tls), &mut records.octets)?;
         if records.remaining().is_empty() {
-            return Ok(());
+            return self.transport.transmit_held();
         }
-        let sent = (&self.tcp).write(records.remaining())?;
+        let sent = self.transport.transmit(records.remaining())?;
         records.advance(sent);
         match (sent, records.remaining()) {
             (0, _) => Err(io::ErrorKind::WriteZero.into()),
-            (_, []) => Ok(()),
+            (_, []) => self.transport.transmit_held(),
             _ => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
@@ -168,7 +180,11 @@ fn collect(tls: &mut rustls::Connection, out: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-fn handshake(tcp: TcpStream, mut tls: rustls::Connection, timeout: Duration) -> Result<TlsStream, TlsError> {
+fn handshake(
+    transport: Box<dyn Duplex>,
+    mut tls: rustls::Connection,
+    timeout: Duration,
+) -> Result<TlsStream, TlsError> {
     let began = Instant::now();
     while tls.is_handshaking() || tls.wants_write() {
         let left = timeout.saturating_sub(began.elapsed());
@@ -177,39 +193,64 @@ fn handshake(tcp: TcpStream, mut tls: rustls::Connection, timeout: Duration) -> 
                 io::Error::new(io::ErrorKind::TimedOut, "the peer did not complete it in time").into()
             );
         }
-        tcp.set_write_timeout(Some(left))?;
-        tcp.set_read_timeout(Some(left))?;
-        match exchange(&tcp, &mut tls) {
+        transport.set_transmit_timeout(Some(left))?;
+        transport.set_receive_timeout(Some(left))?;
+        match exchange(&mut Octets(&*transport), &mut tls) {
             // The loop checks the timeout.
             Err(TlsError::Io(error)) if is_pause(&error) => {}
             done => done?,
         }
     }
-    Ok(TlsStream { tcp, tls: Mutex::new(tls), received: Mutex::default(), records: Mutex::default() })
+    Ok(TlsStream { transport, tls: Mutex::new(tls), received: Mutex::default(), records: Mutex::default() })
 }
 
 /// Makes one step of the handshake: sends all records, then reads once.
-fn exchange(mut tcp: &TcpStream, tls: &mut rustls::Connection) -> Result<(), TlsError> {
-    send(tcp, tls)?;
+fn exchange(transport: &mut Octets<'_>, tls: &mut rustls::Connection) -> Result<(), TlsError> {
+    send(transport, tls)?;
     if tls.is_handshaking() {
-        if tls.read_tls(&mut tcp)? == 0 {
+        if tls.read_tls(transport)? == 0 {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
         tls.process_new_packets().map(drop).inspect_err(|_| {
             // The alert is optional: the first error is the one to report.
-            let _ = send(tcp, tls);
+            let _ = send(transport, tls);
         })?;
     }
     Ok(())
 }
 
-fn send(mut tcp: &TcpStream, tls: &mut rustls::Connection) -> io::Result<()> {
+fn send(transport: &mut Octets<'_>, tls: &mut rustls::Connection) -> io::Result<()> {
     while tls.wants_write() {
-        if tls.write_tls(&mut tcp)? == 0 {
+        if tls.write_tls(transport)? == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
     }
-    Ok(())
+    transport.flush()
+}
+
+/// A transport as rustls reads and writes it.
+struct Octets<'a>(&'a dyn Duplex);
+
+impl Read for Octets<'_> {
+    fn read(&mut self, octets: &mut [u8]) -> io::Result<usize> {
+        self.0.receive(octets)
+    }
+}
+
+impl Write for Octets<'_> {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.0.transmit(octets)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.transmit_held()
+    }
+}
+
+impl fmt::Debug for TlsStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsStream").field("tls", &self.tls).finish_non_exhaustive()
+    }
 }
 
 /// Ignores poisoning: a panic of another thread leaves the records consistent, as each call completes or has not begun.
@@ -217,8 +258,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Duplex for TlsStream {
-    fn receive(&self, octets: &mut [u8]) -> io::Result<usize> {
+impl TlsStream {
+    /// Returns octets that are decrypted, or reads once from the transport with `read`.
+    fn receive_with(
+        &self,
+        octets: &mut [u8],
+        read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
         let mut received = lock(&self.received);
         match self.decrypt(&mut received, octets) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -226,7 +272,7 @@ impl Duplex for TlsStream {
         }
         // Every received record is decrypted: `received` is empty.
         received.octets.resize(READ, 0);
-        let read = (&self.tcp).read(&mut received.octets);
+        let read = read(&mut received.octets);
         received.octets.truncate(*read.as_ref().unwrap_or(&0));
         if read? == 0 {
             let mut tls = lock(&self.tls);
@@ -236,9 +282,19 @@ impl Duplex for TlsStream {
         // `WouldBlock` if the record is not complete: the caller checks the time and reads again.
         self.decrypt(&mut received, octets)
     }
+}
+
+impl Duplex for TlsStream {
+    fn receive(&self, octets: &mut [u8]) -> io::Result<usize> {
+        self.receive_with(octets, |space| self.transport.receive(space))
+    }
+
+    fn receive_available(&self, octets: &mut [u8]) -> io::Result<usize> {
+        self.receive_with(octets, |space| self.transport.receive_available(space))
+    }
 
     fn transmit(&self, octets: &[u8]) -> io::Result<usize> {
-        // Earlier octets leave first, so that at most one record is ever taken but not yet written to TCP.
+        // Earlier octets leave first, so that at most one record is ever taken but not yet written.
         self.send(lock(&self.records))?;
         let octets = octets.get(..RECORD).unwrap_or(octets);
         lock(&self.tls).writer().write(octets)
@@ -249,18 +305,18 @@ impl Duplex for TlsStream {
     }
 
     fn set_receive_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.tcp.set_read_timeout(timeout)
+        self.transport.set_receive_timeout(timeout)
     }
 
     fn set_transmit_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.tcp.set_write_timeout(timeout)
+        self.transport.set_transmit_timeout(timeout)
     }
 
     /// Sends close_notify first, unless another thread is writing.
     fn close(&self) -> io::Result<()> {
         lock(&self.tls).send_close_notify();
         self.send_pending();
-        self.tcp.shutdown(Shutdown::Both)
+        self.transport.close()
     }
 }
 
@@ -292,5 +348,9 @@ impl Transport for TlsStream {
     /// Sends close_notify first.
     fn shutdown(&mut self) -> io::Result<()> {
         self.close()
+    }
+
+    fn read_available(&mut self, octets: &mut [u8]) -> io::Result<usize> {
+        self.receive_available(octets)
     }
 }

@@ -77,7 +77,22 @@ pub trait Transport: Read + Write {
     ///
     /// Returns the transport's error. The session ignores it: it has ended already.
     fn shutdown(&mut self) -> io::Result<()>;
+
+    /// Reads what is there and does not wait. Leaves the read timeout at any value.
+    ///
+    /// By default it reads with a read timeout of 1 ms, which many operating systems extend to some milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// As a read: [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut) if nothing is there.
+    fn read_available(&mut self, octets: &mut [u8]) -> io::Result<usize> {
+        self.set_read_timeout(Some(MIN_WAIT))?;
+        self.read(octets)
+    }
 }
+
+/// The shortest read timeout: to a socket, zero means no timeout.
+pub(crate) const MIN_WAIT: Duration = Duration::from_millis(1);
 
 /// A byte stream that one thread reads while another thread writes. A [`Handle`](crate::Handle) runs over it.
 ///
@@ -168,6 +183,19 @@ pub trait Duplex: Send + Sync {
     ///
     /// Returns the transport's error. The session ignores it: it has ended already.
     fn close(&self) -> io::Result<()>;
+
+    /// Reads what is there and does not wait. Leaves the read timeout at any value.
+    ///
+    /// Only the one thread of a [`Connection`](crate::Connection) calls it, so no write is going on. By default it reads
+    /// with a read timeout of 1 ms, which many operating systems extend to some milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// As [`receive`](Self::receive).
+    fn receive_available(&self, octets: &mut [u8]) -> io::Result<usize> {
+        self.set_receive_timeout(Some(MIN_WAIT))?;
+        self.receive(octets)
+    }
 }
 
 impl Transport for TcpStream {
@@ -181,6 +209,10 @@ impl Transport for TcpStream {
 
     fn shutdown(&mut self) -> io::Result<()> {
         Self::shutdown(self, Shutdown::Both)
+    }
+
+    fn read_available(&mut self, octets: &mut [u8]) -> io::Result<usize> {
+        self.receive_available(octets)
     }
 }
 
@@ -209,6 +241,13 @@ impl Duplex for TcpStream {
 
     fn close(&self) -> io::Result<()> {
         self.shutdown(Shutdown::Both)
+    }
+
+    fn receive_available(&self, octets: &mut [u8]) -> io::Result<usize> {
+        self.set_nonblocking(true)?;
+        let read = self.receive(octets);
+        self.set_nonblocking(false)?;
+        read
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 use std::mem;
-use std::thread::{self, Thread};
 
 use smpp_core::session::Instant;
+
+use crate::sync::thread::{self, Thread};
 
 /// The threads that are in a waiting call, and the queue of those that wait for window capacity.
 #[derive(Debug, Default)]

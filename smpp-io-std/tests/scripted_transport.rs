@@ -15,7 +15,7 @@ use smpp_core::{
     BindMode, BindResp, COctets, CommandId, CommandStatus, DataSm, DataSmResp, DeliverSm, Outbind, Pdu,
     SequenceNumber, SubmitSmResp, Tag, Tlv, Tlvs, Tolerance, frame,
 };
-use smpp_io_std::{Connection, Inbound, NotSentReason, RequestError, Transport};
+use smpp_io_std::{Connection, DeadlineError, Inbound, NotSentReason, RequestError, Transport};
 
 /// The result of one read of the transport.
 enum Step {
@@ -242,6 +242,42 @@ fn a_request_without_a_response_is_unanswered_when_the_connection_is_lost() {
         assert_eq!(end.reason, CloseReason::Disconnected);
         assert_eq!(end.error.is_some(), failed, "the transport's own error is kept");
     }
+}
+
+#[test]
+fn an_exchange_has_a_deadline() {
+    let soon = || std::time::Instant::now() + Duration::from_millis(20);
+    let config = Config { window: 1, ..Config::default() };
+    let reads =
+        std::iter::once(Step::Octets(bind_resp())).chain(std::iter::repeat_with(|| Step::Pause).take(60));
+    let (mut connection, log) = esme(config, reads.chain([Step::Octets(submit_resp(2))]), []);
+    connection.bind(&bind("secret")).unwrap();
+    let Err(DeadlineError::InFlight(sent)) = connection.submit_until(&message(), std::time::Instant::now())
+    else {
+        panic!("there is no response yet")
+    };
+    // The window is full.
+    let late = connection.request_until(&message(), std::time::Instant::now());
+    assert!(matches!(late, Err(DeadlineError::NeverSent)), "{late:?}");
+    let sent = connection.wait_until(sent, std::time::Instant::now()).unwrap_err();
+    assert_eq!(commands(&log.lock().unwrap().written), [CommandId::BIND_TRANSCEIVER, CommandId::SUBMIT_SM]);
+    assert_eq!(connection.wait(sent).unwrap().message_id(), b"id-7");
+    // A peer that takes nothing.
+    let (mut connection, _) = esme(config, [Step::Octets(bind_resp())], [Some(1 << 20)]);
+    connection.bind(&bind("secret")).unwrap();
+    connection.submit_until(&message(), soon()).unwrap_err();
+}
+
+#[test]
+fn a_deadline_also_covers_a_write_that_the_peer_does_not_take() {
+    let bind_length = common::length(&bind("secret"));
+    let writes = std::iter::once(Some(bind_length)).chain(std::iter::repeat_n(None, 1_000_000));
+    let (mut connection, _) = esme(Config::default(), [Step::Octets(bind_resp())], writes);
+    connection.bind(&bind("secret")).unwrap();
+    let began = std::time::Instant::now();
+    let late = connection.submit_until(&message(), began + Duration::from_millis(20));
+    assert!(matches!(late, Err(DeadlineError::InFlight(_))), "{late:?}");
+    assert!(began.elapsed() < Duration::from_secs(5));
 }
 
 #[test]

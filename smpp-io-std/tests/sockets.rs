@@ -2,20 +2,20 @@
 
 mod common;
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{Certificates, bind, certificates, message};
 use smpp_core::session::{CloseReason, Config, Rate, Smsc, State, UnansweredReason};
 use smpp_core::{
-    BindResp, COctets, CommandStatus, DeliverSm, DeliverSmResp, Endpoint, EsmClass, ShortMessage,
+    BindResp, COctets, CommandStatus, DeliverSm, DeliverSmResp, Endpoint, EsmClass, Pdu, ShortMessage,
     SubmitSmResp,
 };
 use smpp_io_std::{
-    ConnectErrorKind, Connection, Connector, End, Inbound, NotSentReason, RequestError, TlsError, TlsStream,
-    Transport, tls,
+    ConnectErrorKind, Connection, Connector, End, Inbound, NotSentReason, ReceivedInstead, RequestError,
+    TlsError, TlsStream, Transport, tls,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -71,6 +71,28 @@ fn bind_submit_receive_unbind(connector: &Connector, endpoint: &Endpoint) {
     assert_eq!(receipt.get().text(), b"id:id-1 stat:DELIVRD");
     connection.accept(receipt).unwrap();
     assert_eq!(connection.unbind().reason, CloseReason::Unbound);
+}
+
+#[test]
+fn a_receive_that_does_not_wait_costs_microseconds() {
+    for secure in [false, true] {
+        let Certificates { ca_pem, server } = certificates();
+        let (endpoint, _smsc) = serve(if secure { "smpps" } else { "smpp" }, move |tcp| match secure {
+            false => smsc(tcp),
+            true => smsc(TlsStream::accept(tcp, server, 5 * SECOND).unwrap()),
+        });
+        let connector = Connector::new().tls(tls::ca_pem(ca_pem.as_bytes()).unwrap());
+        let mut connection = connector.bind(&endpoint, &bind("secret")).unwrap();
+        let cheapest = (0..200).map(|_| {
+            let began = Instant::now();
+            assert!(connection.recv(Some(Duration::ZERO)).unwrap().is_none());
+            began.elapsed()
+        });
+        // The least of many, so that the load of the machine does not count. With a read timeout it takes 1 ms at least.
+        let cheapest = cheapest.min().unwrap();
+        assert!(cheapest < Duration::from_micros(200), "{cheapest:?}");
+        println!("recv(ZERO), TLS {secure}: {cheapest:?}");
+    }
 }
 
 #[test]
@@ -145,9 +167,102 @@ fn a_bind_without_a_response_times_out() {
     let (endpoint, thread) = serve("smpp", silent);
     let config = Config { response_timeout: Duration::from_millis(50), ..Config::default() };
     let error = Connector::new().config(config).bind(&endpoint, &bind("secret")).unwrap_err();
-    let ConnectErrorKind::Bind(RequestError::Unanswered(UnansweredReason::Timeout)) = error.kind else {
+    let ConnectErrorKind::BindUnanswered {
+        received: ReceivedInstead::Nothing,
+        error: RequestError::Unanswered(UnansweredReason::Timeout),
+        ..
+    } = error.kind
+    else {
         panic!("{error}")
     };
+    thread.join().unwrap();
+}
+
+#[test]
+fn the_error_of_a_bind_says_what_the_peer_sent() {
+    let other_response = common::octets(&Pdu::SubmitSmResp(None), 1);
+    let cases: [(&[u8], _, &[&str]); 6] = [
+        (b"HTTP/1.1 400 Bad Request\r\n", ReceivedInstead::Http, &["the peer sent HTTP", "web server"]),
+        (b"GET / HTTP/1.1\r\n", ReceivedInstead::Http, &["the peer sent HTTP"]),
+        (&[0x15, 3, 3, 0, 2, 2, 70], ReceivedInstead::Tls, &["the peer sent TLS", "smpps://"]),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", ReceivedInstead::OtherProtocol, &["not SMPP", "check the port"]),
+        (&other_response, ReceivedInstead::OtherPdus, &["no response to the bind", "bind mode"]),
+        (b"", ReceivedInstead::Nothing, &["the peer sent nothing", "IP allow-list"]),
+    ];
+    for (sent, expected, texts) in cases {
+        let sent = sent.to_vec();
+        let (endpoint, thread) = serve("smpp", move |mut tcp| {
+            // The whole bind, so that the close resets nothing.
+            let _ = tcp.read(&mut [0; 1024]);
+            tcp.write_all(&sent).unwrap();
+        });
+        let error = Connector::new().bind(&endpoint, &bind("secret")).unwrap_err();
+        let ConnectErrorKind::BindUnanswered { received, .. } = error.kind else { panic!("{error}") };
+        assert_eq!(received, expected, "{error}");
+        for text in texts {
+            assert!(error.to_string().contains(text), "{error}");
+        }
+        thread.join().unwrap();
+    }
+}
+
+#[test]
+fn the_error_of_a_bind_keeps_that_of_the_operating_system() {
+    let (endpoint, thread) = serve("smpp", |mut tcp| {
+        let _ = tcp.read(&mut [0; 1]);
+        // Octets that were not read reset the connection.
+    });
+    let error = Connector::new().bind(&endpoint, &bind("secret")).unwrap_err();
+    let ConnectErrorKind::BindUnanswered { end: Some(end), .. } = &error.kind else { panic!("{error}") };
+    let os_error = end.error.as_ref().unwrap();
+    assert_eq!(os_error.kind(), std::io::ErrorKind::ConnectionReset);
+    assert!(error.to_string().contains(&os_error.to_string()), "{error}");
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_self_signed_certificate_is_trusted_as_that_one_certificate() {
+    // As made by tools with one command: an authority that is its own server certificate; and one that is no authority.
+    for is_authority in [true, false] {
+        let make = || {
+            let mut parameters = rcgen::CertificateParams::new(["localhost".into()]).unwrap();
+            if is_authority {
+                parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+            }
+            let key = rcgen::KeyPair::generate().unwrap();
+            (parameters.self_signed(&key).unwrap(), key)
+        };
+        let (certificate, key) = make();
+        let key = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
+        let server = tls::server(vec![certificate.der().clone()], key.into()).unwrap();
+        let handshake = |trusted: &str, host: &str| {
+            let server = std::sync::Arc::clone(&server);
+            let (mut endpoint, thread) =
+                serve("smpps", move |tcp| drop(TlsStream::accept(tcp, server, 10 * SECOND)));
+            endpoint.host = host.into();
+            let connector = Connector::new().tls(tls::ca_pem(trusted.as_bytes()).unwrap());
+            let result = connector.connect(&endpoint).map(drop);
+            thread.join().unwrap();
+            result
+        };
+        handshake(&certificate.pem(), "localhost").unwrap();
+        let error = handshake(&certificate.pem(), "127.0.0.1").unwrap_err();
+        assert!(error.to_string().contains("the peer's certificate was rejected"), "{error}");
+        let error = handshake(&make().0.pem(), "localhost").unwrap_err();
+        assert!(matches!(error.kind, ConnectErrorKind::Handshake(_, TlsError::Certificate(_))), "{error}");
+    }
+}
+
+#[test]
+fn a_server_with_an_old_tls_version_is_named() {
+    // A server that supports only TLS 1.1 answers with the alert protocol_version.
+    let (endpoint, thread) = serve("smpps", |mut tcp| {
+        let _ = tcp.read(&mut [0; 4096]);
+        tcp.write_all(&[0x15, 3, 2, 0, 2, 2, 70]).unwrap();
+    });
+    let trust = tls::ca_pem(certificates().ca_pem.as_bytes()).unwrap();
+    let error = Connector::new().tls(trust).connect(&endpoint).unwrap_err();
+    assert!(error.to_string().contains("the peer offers neither TLS 1.2 nor TLS 1.3"), "{error}");
     thread.join().unwrap();
 }
 

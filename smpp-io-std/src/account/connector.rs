@@ -12,6 +12,9 @@ use smpp_core::Endpoint;
 use smpp_core::account::{Credentials, LinkEvent, LinkId, Options};
 use smpp_core::session::Observer;
 
+use crate::dial::{ClientTls, Dialer};
+use crate::transport::Duplex;
+
 /// The observer of the PDUs of one bind.
 pub(super) type BoxedObserver = Box<dyn Observer + Send>;
 
@@ -39,7 +42,8 @@ type Resolver = Box<dyn Fn(&Endpoint) -> io::Result<Vec<SocketAddr>> + Send + Sy
 pub struct AccountConnector {
     pub(super) endpoint: Endpoint,
     pub(super) options: Options,
-    pub(super) tls: Option<Arc<ClientConfig>>,
+    pub(super) tls: ClientTls,
+    pub(super) dialer: Option<Dialer>,
     pub(super) bind_timeout: Duration,
     pub(super) arrivals_capacity: usize,
     pub(super) resolver: Resolver,
@@ -60,7 +64,8 @@ impl AccountConnector {
         Self {
             endpoint: endpoint.clone(),
             options: Options { credentials, ..options },
-            tls: None,
+            tls: ClientTls::default(),
+            dialer: None,
             bind_timeout: Duration::from_secs(60),
             arrivals_capacity: 1_000,
             resolver: Box::new(|endpoint| {
@@ -75,7 +80,32 @@ impl AccountConnector {
     /// [`tls`](crate::tls), or pass your own.
     #[must_use]
     pub fn tls(self, tls: Arc<ClientConfig>) -> Self {
-        Self { tls: Some(tls), ..self }
+        Self { tls: ClientTls::new(tls), ..self }
+    }
+
+    /// Sets a function that makes the connection to an address, instead of TCP: for a proxy, a socket with options of your
+    /// own, or a transport in memory. For `smpps://` the TLS handshake is made over it.
+    ///
+    /// The thread of the connection calls it, so it may block. But it has to return:
+    /// [`Options::connect_timeout`] does not apply to it.
+    ///
+    /// ```no_run
+    /// use std::net::TcpStream;
+    /// use smpp_io_std::account::AccountConnector;
+    /// # fn example(connector: AccountConnector) {
+    /// let connector = connector.dial(|address| {
+    ///     let tcp = TcpStream::connect(address)?;
+    ///     tcp.set_ttl(10)?;
+    ///     Ok(tcp)
+    /// });
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn dial<S: Duplex + 'static>(
+        self,
+        dialer: impl Fn(SocketAddr) -> io::Result<S> + Send + Sync + 'static,
+    ) -> Self {
+        Self { dialer: Some(Dialer::new(dialer)), ..self }
     }
 
     /// Sets how long [`connect`](Self::connect) waits for the first bind. Default 60 s.

@@ -1,13 +1,12 @@
 //! What follows each call of the account: its events reach the threads that wait, its actions start, its output is
 //! written.
 
-use std::net::Shutdown;
 use std::sync::Arc;
 
 use smpp_core::account::{Action, ConnectFailure, Event, LinkEvent, LinkId};
 use smpp_core::session::Instant;
 
-use super::link_task::{OutputMode, ThreadState};
+use super::link_task::{LinkTask, OutputMode, ThreadState};
 use super::link_thread;
 use super::shared::{Guard, Shared, WakeOnPanic};
 use super::state::AccountState;
@@ -62,13 +61,10 @@ impl Shared {
             }
         }
         state.wake_if_capacity();
-        let AccountState { account, links, .. } = &*state;
-        if links
-            .iter()
-            .any(|task| task.is_paused && (account.wants_input(task.link) || !state.is_open(task.link)))
-        {
+        if state.has_thread_to_resume() {
             self.resumed.notify_all();
         }
+        state.interrupt_ended();
         let is_earlier = match (state.next_deadline(), state.background_sleeps_until) {
             (Some(deadline), Some(sleeps_until)) => deadline < sleeps_until,
             (deadline, None) => deadline.is_some(),
@@ -112,7 +108,7 @@ impl Shared {
     pub(super) fn end(&self, state: &mut AccountState) {
         state.router.close();
         state.wake_receivers();
-        state.links.iter().for_each(|task| task.interrupt(Shutdown::Read));
+        state.links.iter().for_each(LinkTask::interrupt_ended);
         state.wake_first();
         self.ended.notify_all();
     }
@@ -122,7 +118,7 @@ impl Shared {
         let (Action::Resolve { link } | Action::Connect { link, .. } | Action::Close { link }) = action;
         let Some(task) = state.links.get_mut(link.index()) else { return };
         match action {
-            Action::Close { .. } if task.transport.is_some() => return task.interrupt(Shutdown::Read),
+            Action::Close { .. } if task.transport.is_some() => return task.interrupt_ended(),
             Action::Close { .. } => {
                 task.abandon();
                 // The result of the thread will be dropped. The thread does nothing else before.

@@ -8,6 +8,7 @@ use smpp_core::session::Instant;
 
 use crate::halves::Writer;
 use crate::stream::Stream;
+use crate::transport::Duplex;
 
 /// The transport of one session. The connection's thread reads it; the thread that holds `writer` writes it.
 pub(super) struct LinkTransport {
@@ -24,15 +25,15 @@ pub(super) struct LinkTask {
     pub(super) thread: ThreadState,
     /// Until when to wait for the resolver.
     pub(super) resolve_deadline: Option<Instant>,
-    /// The TCP connection, to interrupt the thread that waits for it.
+    /// The TCP connection, to interrupt the thread that waits for it; `None` for another transport.
     pub(super) tcp: Option<TcpStream>,
     /// The transport, once the session has begun.
     pub(super) transport: Option<Arc<LinkTransport>>,
     pub(super) output: OutputMode,
     /// Whether the connection's thread waits for the writer role. Then no other thread takes it.
     pub(super) wants_writer: bool,
-    /// Whether the thread waits until the session wants input.
-    pub(super) is_paused: bool,
+    /// Until when the thread waits at most if the session wants no input before; `None` if it does not wait for that.
+    pub(super) paused_until: Option<Instant>,
 }
 
 /// The thread of a connection.
@@ -66,7 +67,7 @@ impl LinkTask {
             transport: None,
             output: OutputMode::Immediate,
             wants_writer: false,
-            is_paused: false,
+            paused_until: None,
         }
     }
 
@@ -85,5 +86,14 @@ impl LinkTask {
     pub(super) fn interrupt(&self, how: Shutdown) {
         // It fails only if TCP is no longer connected, and then no read waits.
         let _ = self.tcp.as_ref().map(|tcp| tcp.shutdown(how));
+    }
+
+    /// Makes a read return in which the thread waits, once the session has ended.
+    pub(super) fn interrupt_ended(&self) {
+        match (&self.tcp, &self.transport) {
+            // It has ended, with or without an error here.
+            (None, Some(transport)) => drop(transport.stream.close()),
+            _ => self.interrupt(Shutdown::Read),
+        }
     }
 }

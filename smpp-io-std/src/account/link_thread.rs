@@ -11,18 +11,27 @@ use smpp_core::session::Instant;
 
 use super::link_task::LinkTransport;
 use super::shared::Shared;
-use crate::connect::{client_config, tcp};
+use crate::dial::tcp;
 use crate::error::TlsError;
-use crate::halves::{MIN_WAIT, Read, Reader, WRITE_TIMEOUT};
+use crate::halves::{Read, Reader, WRITE_TIMEOUT};
 use crate::stream::Stream;
-use crate::tls_stream::TlsStream;
-use crate::transport::Duplex;
+use crate::transport::{Duplex, MIN_WAIT};
 
 /// Starts the thread. It runs while there is something to do for the connection.
 pub(super) fn start(shared: &Arc<Shared>, link: LinkId) -> io::Result<()> {
     let link_thread = LinkThread { shared: Arc::clone(shared), link };
     thread::Builder::new().name(format!("smpp link {link}")).spawn(move || link_thread.run())?;
     Ok(())
+}
+
+/// What the thread does next for its session.
+enum Turn {
+    /// It reads, for so long.
+    Read(Duration),
+    /// It passes the input on that was left over.
+    PassInput,
+    /// It advances the clock: the session wants no input.
+    AdvanceClock,
 }
 
 struct LinkThread {
@@ -49,7 +58,7 @@ impl LinkThread {
             Action::Resolve { .. } => self.resolve(),
             Action::Connect { address, .. } => match self.connect(address) {
                 Ok(stream) => self.run_session(stream),
-                Err((failure, error)) => self.report_failure(failure, format!("{address}: {error}")),
+                Err((failure, error)) => self.report_failure(failure, error),
             },
             Action::Close { .. } => {}
         }
@@ -85,25 +94,33 @@ impl LinkThread {
     }
 
     /// Makes the TCP connection and the TLS handshake.
-    fn connect(&self, address: SocketAddr) -> Result<Stream, (ConnectFailure, TlsError)> {
-        let network = |error| (ConnectFailure::Network, TlsError::Io(error));
+    fn connect(&self, address: SocketAddr) -> Result<Stream, (ConnectFailure, String)> {
+        let network =
+            |error: io::Error| (ConnectFailure::Network, format!("cannot connect to {address}: {error}"));
         let connector = &self.shared.connector;
         // To a socket, zero means no timeout.
         let timeout = connector.options.connect_timeout.max(MIN_WAIT);
         let began = time::Instant::now();
-        let tcp = tcp(address, timeout).map_err(network)?;
-        let clone = tcp.try_clone().map_err(network)?;
+        let (mut stream, clone) = if let Some(dialer) = &connector.dialer {
+            (Stream::Dialed(dialer.dial(address).map_err(network)?), None)
+        } else {
+            let tcp = tcp(address, timeout).map_err(network)?;
+            let clone = tcp.try_clone().map_err(network)?;
+            (Stream::Tcp(tcp), Some(clone))
+        };
         if !self.shared.lock().register_tcp(self.link, clone) {
             return Err(network(io::ErrorKind::ConnectionAborted.into()));
         }
-        let stream = if connector.endpoint.tls {
+        if connector.endpoint.tls {
             let left = timeout.saturating_sub(began.elapsed());
-            let tls = client_config(connector.tls.as_ref())
-                .and_then(|config| TlsStream::connect(tcp, &connector.endpoint.host, config, left));
-            Stream::Tls(Box::new(tls.map_err(|error| (failure_kind(&error), error))?))
-        } else {
-            Stream::Tcp(tcp)
-        };
+            let tls = connector
+                .tls
+                .config()
+                .and_then(|config| stream.connect_tls(&connector.endpoint.host, config, left));
+            stream = tls.map_err(|error| {
+                (failure_kind(&error), format!("the TLS handshake with {address} failed: {error}"))
+            })?;
+        }
         stream.set_transmit_timeout(Some(WRITE_TIMEOUT)).map_err(network)?;
         Ok(stream)
     }
@@ -128,33 +145,37 @@ impl LinkThread {
     /// Reads until the session has ended.
     fn read(&self, transport: &LinkTransport) {
         let mut reader = Reader::new(self.shared.connector.options.session.max_pdu);
-        while let Some((now, wait)) = self.wait_for_turn(reader.held) {
-            let read = if let Some(wait) = wait {
-                reader.read(&transport.stream, now, wait)
-            } else {
-                reader.catch_up(now);
-                Read::Pause
+        while let Some((now, turn)) = self.wait_for_turn(reader.held) {
+            let read = match turn {
+                Turn::Read(wait) => reader.read(&transport.stream, now, wait),
+                Turn::PassInput => Read::Pause,
+                Turn::AdvanceClock => {
+                    reader.catch_up(now);
+                    Read::Pause
+                }
             };
             self.drive_session(transport, &mut reader, read);
         }
     }
 
-    /// Waits until the session wants input, or has a deadline. Returns the time, and how long to read, if at all. Returns
-    /// `None` once the session has ended.
-    fn wait_for_turn(&self, held: bool) -> Option<(Instant, Option<Duration>)> {
+    /// Waits until the session wants input, or has a deadline. Returns the time, and what to do. Returns `None` once the
+    /// session has ended.
+    fn wait_for_turn(&self, held: bool) -> Option<(Instant, Turn)> {
         let (shared, link) = (&self.shared, self.link);
         let mut state = shared.lock();
         while state.is_open(link) {
             let now = shared.now();
             let deadline = state.account.poll_link_timeout(link).map(|(at, _)| at);
             let wait = deadline.map_or(shared.max_read, |at| shared.max_read.min(at - now));
-            let wants_input = state.account.wants_input(link);
-            if wants_input || wait.is_zero() || state.has_write_failed(link) {
-                return Some((now, (wants_input && !held).then_some(wait)));
+            if state.account.wants_input(link) {
+                return Some((now, if held { Turn::PassInput } else { Turn::Read(wait) }));
             }
-            state.set_paused(link, true);
+            if wait.is_zero() || state.has_write_failed(link) {
+                return Some((now, Turn::AdvanceClock));
+            }
+            state.set_paused(link, Some(now + wait));
             state = shared.wait(&shared.resumed, state, Some(now + wait));
-            state.set_paused(link, false);
+            state.set_paused(link, None);
         }
         None
     }
@@ -162,15 +183,17 @@ impl LinkThread {
     /// Passes the input and the time to the session.
     fn drive_session(&self, transport: &LinkTransport, reader: &mut Reader, read: Read) {
         let (shared, link) = (&self.shared, self.link);
-        let lost = match read {
-            Read::Lost(error) => Some(error),
-            Read::Octets | Read::Pause => None,
-        };
         let mut state = shared.lock();
-        // The session wants no input until its output has left, which is no longer possible.
-        let is_stuck = state.has_write_failed(link) && !state.account.wants_input(link);
-        let lost = lost.or(is_stuck.then_some(None));
-        let may_end = lost.is_some() || state.is_due(link, reader.caught_up) || state.is_unbinding(link);
+        let has_write_failed = state.has_write_failed(link);
+        let is_finished = matches!(read, Read::EndOfStream);
+        let is_lost = match &read {
+            Read::Failed(_) => true,
+            Read::EndOfStream => has_write_failed,
+            // The session wants no input until its output has left, which is no longer possible.
+            Read::Octets | Read::Pause => has_write_failed && !state.account.wants_input(link),
+        };
+        let may_end =
+            is_finished || is_lost || state.is_due(link, reader.caught_up) || state.is_unbinding(link);
         let writer = if may_end {
             state.set_wants_writer(link, true);
             drop(state);
@@ -187,8 +210,13 @@ impl LinkThread {
         let remaining = input.len();
         reader.received.keep_last(remaining);
         reader.held = remaining > 0 && !state.account.wants_input(link);
-        if let Some(error) = lost {
-            state.last_error = error.map(|error| error.to_string()).or(state.last_error.take());
+        if let Read::Failed(error) = read {
+            state.last_error = Some(error.to_string());
+        }
+        if is_lost {
+            state.account.handle_disconnect(now, link);
+        } else if is_finished {
+            // The session reads no more. It still transmits the responses of the application.
             state.account.handle_eof(now, link);
         }
         if writer.is_some() && state.is_due(link, reader.caught_up) {

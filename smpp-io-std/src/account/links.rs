@@ -26,6 +26,28 @@ impl AccountState {
         matches!(self.link_state(link), Some(LinkState::Open(_, State::Unbinding)))
     }
 
+    /// Returns whether a thread of a connection waits that has something to do: the session wants input, has an earlier
+    /// deadline than the thread waits for, or has ended.
+    pub(super) fn has_thread_to_resume(&self) -> bool {
+        self.links.iter().any(|task| {
+            task.paused_until.is_some_and(|paused_until| {
+                let deadline = self.account.poll_link_timeout(task.link);
+                self.account.wants_input(task.link)
+                    || deadline.is_none_or(|(deadline, _)| deadline < paused_until)
+                    || !self.is_open(task.link)
+            })
+        })
+    }
+
+    /// Interrupts the reads on connections whose session has ended and not reported it: their threads do that.
+    pub(super) fn interrupt_ended(&self) {
+        for task in self.links.iter().filter(|task| task.transport.is_some()) {
+            if matches!(self.link_state(task.link), Some(LinkState::Open(_, State::Closed))) {
+                task.interrupt_ended();
+            }
+        }
+    }
+
     fn link_state(&self, link: LinkId) -> Option<LinkState> {
         self.account.links().nth(link.index()).map(|(_, state)| state)
     }
@@ -75,9 +97,9 @@ impl AccountState {
     }
 
     /// Registers the TCP connection for which the connection's thread waits. Returns whether it is still wanted.
-    pub(super) fn register_tcp(&mut self, link: LinkId, tcp: TcpStream) -> bool {
+    pub(super) fn register_tcp(&mut self, link: LinkId, tcp: Option<TcpStream>) -> bool {
         let Some(task) = self.links.get_mut(link.index()) else { return false };
-        task.tcp = Some(tcp);
+        task.tcp = tcp;
         task.thread == ThreadState::Running
     }
 
@@ -115,10 +137,10 @@ impl AccountState {
         }
     }
 
-    /// Records whether the connection's thread waits until the session wants input.
-    pub(super) fn set_paused(&mut self, link: LinkId, is_paused: bool) {
+    /// Records until when the connection's thread waits at most for the session to want input, if it does.
+    pub(super) fn set_paused(&mut self, link: LinkId, paused_until: Option<Instant>) {
         if let Some(task) = self.links.get_mut(link.index()) {
-            task.is_paused = is_paused;
+            task.paused_until = paused_until;
         }
     }
 

@@ -32,7 +32,7 @@ use smpp_core::session::Instant;
 use super::connector::AccountConnector;
 use super::error::AccountError;
 use super::state::AccountState;
-use crate::halves::MIN_WAIT;
+use crate::transport::MIN_WAIT;
 
 /// The least value of [`Shared::max_read`], also for sessions with shorter timeouts.
 const MIN_MAX_READ: Duration = Duration::from_millis(100);

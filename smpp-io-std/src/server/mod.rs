@@ -184,8 +184,9 @@ impl Server {
         self.shared.peers().iter().for_each(Peer::begin_unbind);
         self.shared.wait_for_end(deadline);
         self.shared.peers().iter().for_each(|peer| drop(peer.abort()));
+        // If the thread of a connection has ended, by a panic of the service, its session may still wait for the ESME.
         let ended = bound.into_iter().map(|bound| {
-            let end = bound.peer.closed();
+            let end = bound.peer.closed_until(deadline).unwrap_or_else(|| bound.peer.abort());
             (bound, end)
         });
         ended.collect()

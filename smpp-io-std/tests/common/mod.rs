@@ -1,13 +1,19 @@
 //! Requests that the tests send, certificates, and a time limit for tests that could hang.
 #![allow(dead_code, reason = "not every test binary needs all of it")]
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use smpp_core::account::{Binds, Credentials, Options};
+use smpp_core::provider::Provider;
 use smpp_core::{
-    Address, Bind, CommandStatus, Pdu, RegisteredDelivery, SequenceNumber, ShortMessage, SubmitSm,
+    Address, Bind, BindMode, BindResp, CommandId, CommandStatus, Pdu, RegisteredDelivery, SequenceNumber,
+    ShortMessage, SubmitSm, frame,
 };
+use smpp_io_std::account::{Account, AccountConnector, Arrivals};
 use smpp_io_std::tls;
 
 pub(crate) fn bind(password: &str) -> Bind<'_> {
@@ -34,6 +40,80 @@ pub(crate) fn length(bind: &Bind<'_>) -> usize {
 /// Returns a message with this text.
 pub(crate) fn text(octets: &[u8]) -> SubmitSm<'_> {
     SubmitSm { short_message: ShortMessage::new(octets).unwrap(), ..message() }
+}
+
+/// Returns the encoded PDU.
+pub(crate) fn octets(pdu: &Pdu<'_>, sequence: u32) -> Vec<u8> {
+    let mut out = Vec::new();
+    pdu.encode(CommandStatus::ROK, SequenceNumber(sequence), &mut out);
+    out
+}
+
+/// Returns encoded messages with the sequence numbers from 2.
+pub(crate) fn messages(pdu: &Pdu<'_>, number: u32) -> Vec<u8> {
+    (2..2 + number).flat_map(|sequence| octets(pdu, sequence)).collect()
+}
+
+/// A peer that is only a socket and a buffer: it writes whatever a test wants.
+pub(crate) struct RawPeer {
+    pub(crate) tcp: TcpStream,
+    received: Vec<u8>,
+}
+
+impl RawPeer {
+    pub(crate) fn new(tcp: TcpStream) -> Self {
+        tcp.set_nodelay(true).unwrap();
+        tcp.set_read_timeout(Some(std::time::Duration::from_secs(30))).unwrap();
+        Self { tcp, received: Vec::new() }
+    }
+
+    /// Reads the next PDU. Returns `None` at the end of the stream.
+    pub(crate) fn read(&mut self) -> Option<(CommandId, CommandStatus)> {
+        loop {
+            if let Some((pdu, rest)) = frame::split(&self.received, 100_000).unwrap() {
+                let header = pdu.header();
+                let rest = self.received.len() - rest.len();
+                let found = (header.command, header.status);
+                self.received.drain(..rest);
+                return Some(found);
+            }
+            let mut space = [0; 16 * 1024];
+            match self.tcp.read(&mut space).expect("the peer gets an answer in time") {
+                0 => return None,
+                read => self.received.extend_from_slice(&space[..read]),
+            }
+        }
+    }
+
+    /// Reads until there were so many PDUs with this command, or the end of the stream. Returns their statuses.
+    pub(crate) fn statuses(&mut self, command: CommandId, number: usize) -> Vec<CommandStatus> {
+        let mut statuses = Vec::new();
+        while statuses.len() < number
+            && let Some((found, status)) = self.read()
+        {
+            statuses.extend((found == command).then_some(status));
+        }
+        statuses
+    }
+}
+
+/// Starts an account whose SMSC is the returned socket, and binds it.
+pub(crate) fn account(listener: &TcpListener, options: Options) -> (Account, Arrivals, RawPeer) {
+    let endpoint = format!("smpp://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let (account, arrivals) = AccountConnector::new(&endpoint, options).start().unwrap();
+    let mut peer = RawPeer::new(listener.accept().unwrap().0);
+    let (command, _) = peer.read().unwrap();
+    assert_eq!(command, CommandId::BIND_TRANSCEIVER);
+    let response = Pdu::BindResp(BindMode::Transceiver, Some(BindResp::default()));
+    peer.tcp.write_all(&octets(&response, 1)).unwrap();
+    (account, arrivals, peer)
+}
+
+pub(crate) fn account_options() -> Options {
+    Options {
+        binds: Binds::Transceivers(1),
+        ..Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED)
+    }
 }
 
 /// Runs the test in a thread of its own. A test that hangs for 60 s fails.

@@ -1,0 +1,60 @@
+//! Explores schedules of the threads of one session: the sources of the crate, compiled with the locks and threads of
+//! shuttle, over a connection in memory. A lost wake-up is a deadlock, which the explorer reports with the schedule.
+//!
+//! The schedules are random. The seed is printed; `SMPP_SCHEDULES_SEED` sets it, `SMPP_SCHEDULES` the number of schedules of
+//! each scenario.
+#![allow(dead_code, unreachable_pub, unused_imports, missing_docs, clippy::pedantic, clippy::nursery)]
+#![allow(rustdoc::broken_intra_doc_links)]
+
+#[path = "../../src/background.rs"]
+mod background;
+#[path = "../../src/buffer.rs"]
+mod buffer;
+#[path = "../../src/error.rs"]
+mod error;
+#[path = "../../src/halves.rs"]
+mod halves;
+#[path = "../../src/handle.rs"]
+mod handle;
+#[path = "../../src/handle_route.rs"]
+mod handle_route;
+#[path = "../../src/inbound.rs"]
+mod inbound;
+#[path = "../../src/inbox.rs"]
+mod inbox;
+#[path = "../../src/pending_requests.rs"]
+mod pending_requests;
+#[path = "../../src/pending_response.rs"]
+mod pending_response;
+mod pipe;
+mod scenarios;
+#[path = "../../src/session_state.rs"]
+mod session_state;
+#[path = "../../src/shared.rs"]
+mod shared;
+#[path = "../../src/start.rs"]
+mod start;
+mod sync;
+#[path = "../../src/transport.rs"]
+mod transport;
+#[path = "../../src/waiting_threads.rs"]
+mod waiting_threads;
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+fn main() {
+    let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos() as u64);
+    let seed = number("SMPP_SCHEDULES_SEED").unwrap_or(clock);
+    let schedules = number("SMPP_SCHEDULES").unwrap_or(300) as usize;
+    println!("SMPP_SCHEDULES_SEED={seed}, {schedules} schedules of each scenario");
+    for (name, scenario) in scenarios::ALL {
+        let began = Instant::now();
+        println!("schedules of {name} ...");
+        shuttle::check_random_with_seed(scenario, seed, schedules);
+        println!("schedules of {name} ... ok, {:.1?}", began.elapsed());
+    }
+}

@@ -193,8 +193,8 @@
 //!   [`queue_capacity`](Options::queue_capacity). [`available_capacity`](Account::available_capacity) says how many
 //!   segments fit; it grows with each outcome.
 //! - Receiving: refuse a delivery with `ESME_RX_T_APPN`, and the SMSC redelivers it later. Beyond
-//!   [`max_unanswered`](crate::session::Config::max_unanswered) unacknowledged PDUs, the session answers
-//!   `ESME_RTHROTTLED` by itself.
+//!   [`max_unanswered`](crate::session::Config::max_unanswered) unacknowledged PDUs, the session stops reading; after
+//!   [`backpressure_timeout`](crate::session::Config::backpressure_timeout) it answers `ESME_RTHROTTLED` by itself.
 //! - A transport that takes no octets stops the reading: [`wants_input`](Account::wants_input).
 //!
 //! # Shutdown

@@ -45,7 +45,7 @@
 //!
 //! | queue or limit | bound (default) | when it is full |
 //! | --- | --- | --- |
-//! | requests of the peer without your answer, on one session: those in the [`Inbox`] and those you hold | [`Config::max_unanswered`] (256) | the session answers `ESME_RTHROTTLED` itself |
+//! | requests of the peer without your answer, on one session: those in the [`Inbox`] and those you hold | [`Config::max_unanswered`] (256) | the session stops reading, so that TCP slows the peer down; after [`Config::backpressure_timeout`] (5 s) without an answer of yours it answers `ESME_RTHROTTLED` |
 //! | [`Arrivals`] of an account | [`AccountConnector::arrivals_capacity`] (1,000) | the account answers `ESME_RX_T_APPN`: the SMSC redelivers |
 //! | receipts that wait in one [`Sent`] | 1,024 | the same |
 //! | receipts that came before their `submit_sm_resp` | [`ReceiptOptions::early_capacity`] (64) | the oldest is delivered through [`Arrivals`], unmatched |
@@ -53,7 +53,7 @@
 //! | segments of incomplete MO messages | [`ReassemblyLimits`](smpp_core::sms::ReassemblyLimits): 1,000 messages, 1 MiB, 10 minutes | `ESME_RX_T_APPN`; after the time you get what there is |
 //! | `alert_notification` that waits to be read | `max_unanswered`, or `arrivals_capacity` | **lost** |
 //! | one PDU | [`Config::max_pdu`] (70 KiB) | the session ends: `Framing` |
-//! | PDUs that cannot be decoded | [`Config::max_malformed`] (1,000) | the session ends: `TooManyMalformed` |
+//! | PDUs that cannot be decoded, and unknown commands | [`Config::max_malformed`] (1,000) | the session ends: `TooManyMalformed` |
 //!
 //! Each arrival that waits is unanswered, so with few binds `max_unanswered` (256 for each bind) is reached before
 //! `arrivals_capacity`. Raise both for bursts of receipts:
@@ -97,7 +97,7 @@
 //! | connections in all; for one address | [`ServerLimits::connections`] (1,000), [`ServerLimits::connections_per_address`] (100) | the oldest connection without a bind is closed for the new one; if all are bound, the new one is rejected |
 //! | binds of one account | [`ServerLimits::binds_per_account`] (10) | `ESME_RALYBND` |
 //! | messages a second of one bind | [`ServerLimits::rate`] (none) | `ESME_RTHROTTLED` |
-//! | unfinished [`Service::request`] calls of one bind | [`Config::max_unanswered`] (256) | the server takes no further request of that bind from its inbox; then the session answers `ESME_RTHROTTLED` |
+//! | unfinished [`Service::request`] calls of one bind | [`Config::max_unanswered`] (256) | the server stops reading from that bind; after `backpressure_timeout` the session answers `ESME_RTHROTTLED` |
 //! | deliveries | the window of each bind | [`BindRegistry::deliver`] waits |
 //!
 //! # Blocking crate
@@ -115,6 +115,7 @@
 //! [`Config::max_malformed`]: smpp_core::session::Config::max_malformed
 //! [`Config::max_output`]: smpp_core::session::Config::max_output
 //! [`Config::max_pdu`]: smpp_core::session::Config::max_pdu
+//! [`Config::backpressure_timeout`]: smpp_core::session::Config::backpressure_timeout
 //! [`Config::max_unanswered`]: smpp_core::session::Config::max_unanswered
 //! [`Config::rate`]: smpp_core::session::Config::rate
 //! [`Config::window`]: smpp_core::session::Config::window

@@ -32,7 +32,7 @@
 //!
 //! | [`UnansweredReason`] | meaning |
 //! | --- | --- |
-//! | `Timeout` | no response within [`Config::response_timeout`](smpp_core::session::Config::response_timeout) (10 s). A late response is ignored and counted |
+//! | `Timeout` | no response within [`Config::response_timeout`](smpp_core::session::Config::response_timeout) (10 s). A response within the next 60 s is reported: `Arrival::LateOutcome` of an account, `Inbound::LateResponse` of a session |
 //! | `Closed(reason)` | the session ended first: see [`CloseReason`] |
 //! | `Unreadable(error)` | a response with status `ESME_ROK` came, but its body cannot be decoded |
 //!
@@ -44,11 +44,12 @@
 //! | `Aborted` | `abort` was called, or the task that drives the session was dropped |
 //! | `SessionInit` | no bind within `session_init_timeout` (10 s) |
 //! | `LinkDead` | no PDU came within `response_timeout` after an `enquire_link` |
+//! | `Unresponsive` | the peer answered `enquire_link`, but no request for `max_response_timeouts` (6) response timeouts |
 //! | `Stalled` | the peer did not read: the transport took nothing for one to two `response_timeout` |
 //! | `Inactive` | no message for `inactivity_timeout` (off by default) |
 //! | `UnbindTimeout` | `unbind` was not answered |
 //! | `Framing` | an impossible `command_length`: the position in the stream is lost |
-//! | `TooManyMalformed` | more than `max_malformed` (1,000) PDUs could not be decoded |
+//! | `TooManyMalformed` | more than `max_malformed` (1,000) PDUs could not be decoded, or were unknown commands |
 //!
 //! # Decision table: account
 //!

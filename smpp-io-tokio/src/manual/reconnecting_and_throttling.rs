@@ -25,9 +25,12 @@
 //!
 //! # Keep-alive: how a dead link is detected
 //!
-//! After 30 s without a PDU from the peer ([`Config::enquire_link_interval`]) the session sends `enquire_link`; if
+//! After 20 s without a PDU from the peer ([`Config::enquire_link_interval`]) the session sends `enquire_link`; if
 //! nothing at all comes within [`Config::response_timeout`] (10 s), the session closes with `LinkDead`, and the account
-//! reconnects. So a connection that breaks silently is detected after at most 40 s. Shorten both for a faster reaction.
+//! reconnects. So a connection that breaks silently is detected after at most 30 s. A request that times out
+//! is a reason to ask at once: the session sends `enquire_link`, and sends no new request until the peer has sent something. A
+//! peer that answers `enquire_link` but no request for [`Config::max_response_timeouts`] (6) response timeouts is left with
+//! `Unresponsive`. Shorten these times for a faster reaction.
 //!
 //! # Connection limits: `max_binds`
 //!
@@ -154,6 +157,7 @@
 //! [`Backoff::max`]: smpp_core::account::Backoff::max
 //! [`Backoff::reset_after`]: smpp_core::account::Backoff::reset_after
 //! [`Config::enquire_link_interval`]: smpp_core::session::Config::enquire_link_interval
+//! [`Config::max_response_timeouts`]: smpp_core::session::Config::max_response_timeouts
 //! [`Config::response_timeout`]: smpp_core::session::Config::response_timeout
 //! [`Config::slow_down_when_throttled`]: smpp_core::session::Config::slow_down_when_throttled
 //! [`LinkEvent`]: smpp_core::account::LinkEvent

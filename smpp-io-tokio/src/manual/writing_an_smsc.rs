@@ -150,8 +150,11 @@
 //!
 //! # Sessions on the server side
 //!
-//! The [`Config`] of the [`Listener`] holds for its sessions. The server sends `enquire_link` after 30 s of silence;
-//! set `inactivity_timeout` to unbind ESMEs that send no messages. ESMEs of SMPP 3.3 get no TLVs.
+//! The [`Config`] of the [`Listener`] holds for its sessions. The server sends `enquire_link` after 20 s of silence;
+//! set `inactivity_timeout` to unbind ESMEs that send no messages. ESMEs of SMPP 3.3 get no TLVs. A message that the server
+//! cannot deliver as it was meant, with a truncated TLV or an address that is too long for example, is refused with the
+//! status of the field: see [`Config::tolerance`]. An ESME that closes its side of the connection still gets the answers that
+//! you give within `drain_timeout`.
 //!
 //! # Accept connections yourself
 //!
@@ -188,6 +191,7 @@
 //! [`BoundSession::peer`]: crate::BoundSession::peer
 //! [`Config`]: smpp_core::session::Config
 //! [`Config::max_unanswered`]: smpp_core::session::Config::max_unanswered
+//! [`Config::tolerance`]: smpp_core::session::Config::tolerance
 //! [`Config::rate`]: smpp_core::session::Config::rate
 //! [`Config::session_init_timeout`]: smpp_core::session::Config::session_init_timeout
 //! [`Config::window`]: smpp_core::session::Config::window

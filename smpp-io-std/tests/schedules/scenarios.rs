@@ -112,7 +112,7 @@ fn count(commands: &[CommandId], command: CommandId) -> usize {
 fn waiting_threads() {
     let (client, inbox, smsc) = bound(config(), |_, _| ());
     let submitting = [submit(&client, 2), submit(&client, 2)];
-    submitting.map(|thread| thread.join().unwrap());
+    submitting.into_iter().for_each(|thread| thread.join().unwrap());
     assert_eq!(client.unbind().reason, CloseReason::Unbound);
     assert_eq!(count(&smsc.join().unwrap(), CommandId::SUBMIT_SM), 4);
     drop(inbox);
@@ -121,7 +121,7 @@ fn waiting_threads() {
 fn full_window() {
     let (client, _inbox, smsc) = bound(Config { window: 1, ..config() }, |_, _| ());
     let submitting = [submit(&client, 1), submit(&client, 1), submit(&client, 1)];
-    submitting.map(|thread| thread.join().unwrap());
+    submitting.into_iter().for_each(|thread| thread.join().unwrap());
     assert_eq!(client.unbind().reason, CloseReason::Unbound);
     assert_eq!(count(&smsc.join().unwrap(), CommandId::SUBMIT_SM), 3);
 }
@@ -156,7 +156,7 @@ fn both_directions() {
         inbox
     });
     let submitting = [submit(&client, 1), submit(&client, 1)];
-    submitting.map(|thread| thread.join().unwrap());
+    submitting.into_iter().for_each(|thread| thread.join().unwrap());
     let mut inbox = receiving.join().unwrap();
     assert_eq!(client.unbind().reason, CloseReason::Unbound);
     assert!(inbox.recv().is_none());
@@ -211,7 +211,7 @@ fn dropped_handles() {
     let submitting = [submit(&client, 1), submit(&client, 1)];
     drop(inbox);
     drop(client);
-    submitting.map(|thread| thread.join().unwrap());
+    submitting.into_iter().for_each(|thread| thread.join().unwrap());
     assert_eq!(count(&smsc.join().unwrap(), CommandId::UNBIND), 1);
 }
 
@@ -223,7 +223,7 @@ fn abort() {
     });
     let receiving = thread::spawn(move || assert!(inbox.recv().is_none()));
     assert_eq!(client.abort().reason, CloseReason::Aborted);
-    submitting.map(|thread| thread.join().unwrap());
+    submitting.into_iter().for_each(|thread| thread.join().unwrap());
     receiving.join().unwrap();
     smsc.join().unwrap();
 }

@@ -237,12 +237,16 @@ impl<R: Role> SessionState<R> {
     /// Passes received octets to the session.
     pub(crate) fn handle_input(&mut self, reader: &mut Reader) {
         let now = self.now;
-        let mut input = reader.received.received();
+        reader.begin_pass();
+        let Reader { received, passed, .. } = reader;
+        let mut input = received.received();
+        let length = input.len();
         while let Some(event) = self.session.handle_input(now, &mut input) {
+            *passed = length - input.len();
             self.handle_event(event);
         }
         let remaining = input.len();
-        reader.received.keep_last(remaining);
+        reader.end_pass(remaining);
         reader.held = remaining > 0 && !self.session.wants_input();
         self.clock_pending |= self.caught_up < reader.caught_up;
         self.caught_up = reader.caught_up;

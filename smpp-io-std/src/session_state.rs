@@ -273,14 +273,15 @@ impl<R: Role> SessionState<R> {
     /// Reserves free places in the window for the threads that wait for them.
     pub(crate) fn grant_capacity(&mut self) {
         if !self.waiting.is_queue_empty() && !self.session.is_full() {
-            self.waiting.grant(self.capacity());
+            // Requests that have timed out still hold places. `submit` refuses a request that finds none.
+            let timed_out = usize::from(self.session.stats().timed_out);
+            self.waiting.grant(self.capacity().saturating_sub(timed_out));
         }
     }
 
-    /// Returns the number of free places in the window.
+    /// Returns the number of free places in the window, with those of requests that have timed out.
     fn capacity(&self) -> usize {
-        let timed_out = usize::from(self.session.stats().timed_out);
-        self.window.saturating_sub(self.session.in_flight() + timed_out)
+        self.window.saturating_sub(self.session.in_flight())
     }
 
     fn handle_event(&mut self, event: Event<'_, u32>) {

@@ -194,7 +194,7 @@ impl<F: Fn(&BoundSession) + Send + Sync + 'static> Service for Handler<F> {
 }
 
 #[test]
-fn a_server_shutdown_keeps_its_bound_whatever_a_handler_does() {
+fn a_server_shutdown_keeps_its_bound_with_any_handler() {
     type Behaviour = fn(&BoundSession);
     let handlers: [(&str, Behaviour); 3] = [
         ("blocks", |_| thread::sleep(20 * SECOND)),

@@ -53,6 +53,8 @@ pub(crate) struct Reader {
     pub(crate) received: Buffer,
     /// Whether `received` holds octets that the session does not want yet, rather than an incomplete PDU.
     pub(crate) held: bool,
+    /// How many octets of `received` the session has consumed, while they are passed to it.
+    pub(crate) passed: usize,
     /// The last time at which the socket had nothing to read. Octets that came later came in time.
     pub(crate) caught_up: Instant,
     /// Octets read since `caught_up`.
@@ -67,6 +69,7 @@ impl Reader {
         Self {
             received: Buffer::new(limit),
             held: false,
+            passed: 0,
             caught_up: Instant::ZERO,
             octets_since: 0,
             timeout: None,
@@ -100,6 +103,23 @@ impl Reader {
             }
             Err(error) => Read::Failed(error),
         }
+    }
+
+    /// Begins to pass the received octets to the session. If a panic of an observer has interrupted the last time, the
+    /// octets after those that were consumed are still there. If one interrupts this time, the next reading thread
+    /// passes the octets again before it reads.
+    pub(crate) fn begin_pass(&mut self) {
+        if self.passed > 0 {
+            let remaining = self.received.received().len().saturating_sub(self.passed);
+            self.end_pass(remaining);
+        }
+        self.held = true;
+    }
+
+    /// Records that the session has consumed all octets but the last `remaining`.
+    pub(crate) fn end_pass(&mut self, remaining: usize) {
+        self.received.keep_last(remaining);
+        self.passed = 0;
     }
 
     /// Records that there was nothing more to read at `now`.

@@ -32,8 +32,10 @@ use crate::waiting_threads::WaitRole;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// It holds at most [`Config::max_unanswered`](smpp_core::session::Config::max_unanswered) requests: beyond that the
-/// session refuses requests with `ESME_RTHROTTLED`.
+/// Backpressure: while [`Config::max_unanswered`](smpp_core::session::Config::max_unanswered) requests are not answered, the
+/// session does not read, so that TCP slows the peer down. If none is answered within
+/// [`Config::backpressure_timeout`](smpp_core::session::Config::backpressure_timeout), the session reads on and refuses
+/// further requests with `ESME_RTHROTTLED`.
 ///
 /// If you drop the inbox, the session refuses the requests in it, and all later ones, with a temporary error, so that the
 /// peer keeps the messages.

@@ -237,12 +237,16 @@ impl<R: Role> SessionState<R> {
     /// Passes received octets to the session.
     pub(crate) fn handle_input(&mut self, reader: &mut Reader) {
         let now = self.now;
-        let mut input = reader.received.received();
+        reader.begin_pass();
+        let Reader { received, passed, .. } = reader;
+        let mut input = received.received();
+        let length = input.len();
         while let Some(event) = self.session.handle_input(now, &mut input) {
+            *passed = length - input.len();
             self.handle_event(event);
         }
         let remaining = input.len();
-        reader.received.keep_last(remaining);
+        reader.end_pass(remaining);
         reader.held = remaining > 0 && !self.session.wants_input();
         self.clock_pending |= self.caught_up < reader.caught_up;
         self.caught_up = reader.caught_up;
@@ -269,14 +273,15 @@ impl<R: Role> SessionState<R> {
     /// Reserves free places in the window for the threads that wait for them.
     pub(crate) fn grant_capacity(&mut self) {
         if !self.waiting.is_queue_empty() && !self.session.is_full() {
-            self.waiting.grant(self.capacity());
+            // Requests that have timed out still hold places. `submit` refuses a request that finds none.
+            let timed_out = usize::from(self.session.stats().timed_out);
+            self.waiting.grant(self.capacity().saturating_sub(timed_out));
         }
     }
 
-    /// Returns the number of free places in the window.
+    /// Returns the number of free places in the window, with those of requests that have timed out.
     fn capacity(&self) -> usize {
-        let timed_out = usize::from(self.session.stats().timed_out);
-        self.window.saturating_sub(self.session.in_flight() + timed_out)
+        self.window.saturating_sub(self.session.in_flight())
     }
 
     fn handle_event(&mut self, event: Event<'_, u32>) {

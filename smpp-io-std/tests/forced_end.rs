@@ -52,6 +52,12 @@ impl Held {
             state = self.0.1.wait(state).unwrap();
         }
     }
+
+    /// Changes the state.
+    fn set(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.0.0.lock().unwrap());
+        self.0.1.notify_all();
+    }
 }
 
 impl Duplex for Held {
@@ -78,7 +84,7 @@ impl Duplex for Held {
             WriteEnd::TakenInPart => new.len() - 1,
             WriteEnd::Failed => return Err(io::ErrorKind::BrokenPipe.into()),
         };
-        self.until(|state| Some(state.written += taken));
+        self.set(|state| state.written += taken);
         Ok(taken)
     }
 
@@ -95,7 +101,7 @@ impl Duplex for Held {
     }
 
     fn close(&self) -> io::Result<()> {
-        self.until(|state| Some(state.closed = true));
+        self.set(|state| state.closed = true);
         Ok(())
     }
 }
@@ -112,9 +118,9 @@ fn a_request_that_is_being_written_at_the_end_is_not_reported_as_never_sent() {
             });
             transport.until(|state| (state.written > 0).then_some(()));
             let response = octets(&Pdu::BindResp(BindMode::Transceiver, Some(BindResp::default())), 1);
-            transport.until(|state| Some(state.received.extend(&response)));
+            transport.set(|state| state.received.extend(&response));
             binding.join().unwrap().unwrap();
-            transport.until(|state| Some(state.holds = true));
+            transport.set(|state| state.holds = true);
             let submitting = thread::spawn({
                 let client = client.clone();
                 move || client.submit(&message()).unwrap_err()
@@ -123,7 +129,7 @@ fn a_request_that_is_being_written_at_the_end_is_not_reported_as_never_sent() {
             // The session has been aborted once the transport is closed. Only then the write ends.
             let aborting = thread::spawn(move || client.abort().reason);
             transport.until(|state| state.closed.then_some(()));
-            transport.until(|state| Some(state.end = Some(end)));
+            transport.set(|state| state.end = Some(end));
             let expected = match end {
                 WriteEnd::Taken => RequestError::Unanswered(UnansweredReason::Closed(CloseReason::Aborted)),
                 WriteEnd::TakenInPart | WriteEnd::Failed => {

@@ -77,9 +77,8 @@ fn bind_submit_receive_unbind(connector: &Connector, endpoint: &Endpoint) {
 fn a_receive_that_does_not_wait_costs_microseconds() {
     for secure in [false, true] {
         let Certificates { ca_pem, server } = certificates();
-        let (endpoint, _smsc) = serve(if secure { "smpps" } else { "smpp" }, move |tcp| match secure {
-            false => smsc(tcp),
-            true => smsc(TlsStream::accept(tcp, server, 5 * SECOND).unwrap()),
+        let (endpoint, _smsc) = serve(if secure { "smpps" } else { "smpp" }, move |tcp| {
+            if secure { smsc(TlsStream::accept(tcp, server, 5 * SECOND).unwrap()) } else { smsc(tcp) }
         });
         let connector = Connector::new().tls(tls::ca_pem(ca_pem.as_bytes()).unwrap());
         let mut connection = connector.bind(&endpoint, &bind("secret")).unwrap();

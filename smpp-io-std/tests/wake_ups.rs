@@ -194,8 +194,9 @@ impl<F: Fn(&BoundSession) + Send + Sync + 'static> Service for Handler<F> {
 }
 
 #[test]
-fn a_server_shutdown_keeps_its_bound_whatever_a_handler_does() {
-    let handlers: [(&str, fn(&BoundSession)); 3] = [
+fn a_server_shutdown_keeps_its_bound_with_any_handler() {
+    type Behaviour = fn(&BoundSession);
+    let handlers: [(&str, Behaviour); 3] = [
         ("blocks", |_| thread::sleep(20 * SECOND)),
         ("panics", |_| panic!("on purpose")),
         ("waits for a response", |bound| drop(bound.peer().deliver(&DeliverSm::default()))),

@@ -64,7 +64,6 @@ impl Shared {
         if state.has_thread_to_resume() {
             self.resumed.notify_all();
         }
-        state.interrupt_ended();
         let is_earlier = match (state.next_deadline(), state.background_sleeps_until) {
             (Some(deadline), Some(sleeps_until)) => deadline < sleeps_until,
             (deadline, None) => deadline.is_some(),

@@ -39,15 +39,6 @@ impl AccountState {
         })
     }
 
-    /// Interrupts the reads on connections whose session has ended and not reported it: their threads do that.
-    pub(super) fn interrupt_ended(&self) {
-        for task in self.links.iter().filter(|task| task.transport.is_some()) {
-            if matches!(self.link_state(task.link), Some(LinkState::Open(_, State::Closed))) {
-                task.interrupt_ended();
-            }
-        }
-    }
-
     fn link_state(&self, link: LinkId) -> Option<LinkState> {
         self.account.links().nth(link.index()).map(|(_, state)| state)
     }

@@ -54,7 +54,7 @@ pub(crate) fn messages(pdu: &Pdu<'_>, number: u32) -> Vec<u8> {
     (2..2 + number).flat_map(|sequence| octets(pdu, sequence)).collect()
 }
 
-/// A peer that is only a socket and a buffer: it writes whatever a test wants.
+/// A peer that is only a socket and a buffer. The test writes to the socket.
 pub(crate) struct RawPeer {
     pub(crate) tcp: TcpStream,
     received: Vec<u8>,

@@ -49,7 +49,7 @@ fn number(name: &str) -> Option<u64> {
 fn main() {
     let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos() as u64);
     let seed = number("SMPP_SCHEDULES_SEED").unwrap_or(clock);
-    let schedules = number("SMPP_SCHEDULES").unwrap_or(300) as usize;
+    let schedules = number("SMPP_SCHEDULES").unwrap_or(200) as usize;
     println!("SMPP_SCHEDULES_SEED={seed}, {schedules} schedules of each scenario");
     for (name, scenario) in scenarios::ALL {
         let began = Instant::now();

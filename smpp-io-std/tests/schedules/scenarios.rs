@@ -1,5 +1,6 @@
 //! What the threads do.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use shuttle::sync::mpsc;
@@ -18,7 +19,7 @@ use crate::start::start;
 use crate::sync::thread::PANICKING;
 use crate::transport::Duplex;
 
-pub(crate) const ALL: [(&str, fn()); 9] = [
+pub(crate) const ALL: [(&str, fn()); 10] = [
     ("threads that wait for responses", waiting_threads),
     ("threads that wait for the window", full_window),
     ("requests that no thread waits for", background),
@@ -27,7 +28,8 @@ pub(crate) const ALL: [(&str, fn()); 9] = [
     ("a peer that closes its side", half_close),
     ("the drop of all handles", dropped_handles),
     ("an abort", abort),
-    ("a panic in a thread of the application", panic),
+    ("a panic of a thread that sends", panic_while_sending),
+    ("a panic of a thread that reads", panic_while_reading),
 ];
 
 fn config() -> Config {
@@ -112,7 +114,7 @@ fn count(commands: &[CommandId], command: CommandId) -> usize {
 fn waiting_threads() {
     let (client, inbox, smsc) = bound(config(), |_, _| ());
     let submitting = [submit(&client, 2), submit(&client, 2)];
-    submitting.map(|thread| thread.join().unwrap());
+    submitting.into_iter().for_each(|thread| thread.join().unwrap());
     assert_eq!(client.unbind().reason, CloseReason::Unbound);
     assert_eq!(count(&smsc.join().unwrap(), CommandId::SUBMIT_SM), 4);
     drop(inbox);
@@ -121,7 +123,7 @@ fn waiting_threads() {
 fn full_window() {
     let (client, _inbox, smsc) = bound(Config { window: 1, ..config() }, |_, _| ());
     let submitting = [submit(&client, 1), submit(&client, 1), submit(&client, 1)];
-    submitting.map(|thread| thread.join().unwrap());
+    submitting.into_iter().for_each(|thread| thread.join().unwrap());
     assert_eq!(client.unbind().reason, CloseReason::Unbound);
     assert_eq!(count(&smsc.join().unwrap(), CommandId::SUBMIT_SM), 3);
 }
@@ -156,7 +158,7 @@ fn both_directions() {
         inbox
     });
     let submitting = [submit(&client, 1), submit(&client, 1)];
-    submitting.map(|thread| thread.join().unwrap());
+    submitting.into_iter().for_each(|thread| thread.join().unwrap());
     let mut inbox = receiving.join().unwrap();
     assert_eq!(client.unbind().reason, CloseReason::Unbound);
     assert!(inbox.recv().is_none());
@@ -211,7 +213,7 @@ fn dropped_handles() {
     let submitting = [submit(&client, 1), submit(&client, 1)];
     drop(inbox);
     drop(client);
-    submitting.map(|thread| thread.join().unwrap());
+    submitting.into_iter().for_each(|thread| thread.join().unwrap());
     assert_eq!(count(&smsc.join().unwrap(), CommandId::UNBIND), 1);
 }
 
@@ -223,17 +225,22 @@ fn abort() {
     });
     let receiving = thread::spawn(move || assert!(inbox.recv().is_none()));
     assert_eq!(client.abort().reason, CloseReason::Aborted);
-    submitting.map(|thread| thread.join().unwrap());
+    submitting.into_iter().for_each(|thread| thread.join().unwrap());
     receiving.join().unwrap();
     smsc.join().unwrap();
 }
 
-/// Panics at the first response that it sees.
-struct Panicking(bool);
+shuttle::thread_local! {
+    /// Whether the thread is one of the application that may panic.
+    static MAY_PANIC: Cell<bool> = Cell::new(false);
+}
+
+/// Panics once, in a thread of the application, at a PDU in this direction.
+struct Panicking(Direction, bool);
 
 impl Observer for Panicking {
     fn observe(&mut self, _: Instant, direction: Direction, _: ObservedPdu<'_>) {
-        if direction == Direction::Out && !std::mem::replace(&mut self.0, true) {
+        if direction == self.0 && MAY_PANIC.with(Cell::get) && !std::mem::replace(&mut self.1, true) {
             PANICKING.with(|panicking| panicking.set(true));
             // Without the panic hook, which reports the schedule of a failure.
             resume_unwind(Box::new("on purpose"));
@@ -241,19 +248,31 @@ impl Observer for Panicking {
     }
 }
 
-fn panic() {
+fn panic_at(direction: Direction) {
     let (client, _inbox, smsc) = bound(config(), |_, _| ());
-    client.observe(Panicking(false));
+    client.observe(Panicking(direction, false));
     let submitting = [(); 3].map(|()| {
         let client = client.clone();
         thread::spawn(move || {
+            MAY_PANIC.with(|may_panic| may_panic.set(true));
             let submitted = catch_unwind(AssertUnwindSafe(|| client.submit(&SubmitSm::default())));
+            MAY_PANIC.with(|may_panic| may_panic.set(false));
             PANICKING.with(|panicking| panicking.set(false));
             submitted.map(|outcome| drop(outcome.unwrap())).is_err()
         })
     });
     let panicked = submitting.map(|thread| thread.join().unwrap());
-    assert_eq!(panicked.iter().filter(|panicked| **panicked).count(), 1);
+    let panicked = panicked.iter().filter(|panicked| **panicked).count();
+    // A response may also be read by the background thread.
+    assert!(panicked == 1 || (panicked == 0 && direction == Direction::In), "{panicked} threads panicked");
     assert_eq!(client.abort().reason, CloseReason::Aborted);
     smsc.join().unwrap();
+}
+
+fn panic_while_sending() {
+    panic_at(Direction::Out);
+}
+
+fn panic_while_reading() {
+    panic_at(Direction::In);
 }

@@ -4,20 +4,47 @@ pub(crate) use shuttle::sync::{Mutex, MutexGuard};
 
 pub(crate) mod thread {
     use std::cell::Cell;
+    use std::sync::{Arc, PoisonError};
     use std::time::Duration;
 
-    pub(crate) use shuttle::thread::{Builder, Thread, current, park};
+    use shuttle::sync::{Condvar, Mutex};
+
+    pub(crate) use shuttle::thread::Builder;
 
     /// Timeouts below this may pass at any time. Longer ones never do: a thread that needs one to go on is a deadlock.
     pub(crate) const NEVER: Duration = Duration::from_millis(100);
 
-    pub(crate) fn park_timeout(timeout: Duration) {
-        if timeout < NEVER { shuttle::thread::yield_now() } else { park() }
-    }
+    /// A thread that can be parked. The explorer's own `park` also returns by itself, which would hide a lost wake-up.
+    #[derive(Clone, Debug, Default)]
+    pub(crate) struct Thread(Arc<(Mutex<bool>, Condvar)>);
 
     shuttle::thread_local! {
+        static CURRENT: Thread = Thread::default();
         /// Whether the thread unwinds. All threads of the explorer are one of the operating system.
         pub(crate) static PANICKING: Cell<bool> = Cell::new(false);
+    }
+
+    impl Thread {
+        pub(crate) fn unpark(&self) {
+            *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+            self.0.1.notify_all();
+        }
+    }
+
+    pub(crate) fn current() -> Thread {
+        CURRENT.with(Clone::clone)
+    }
+
+    pub(crate) fn park() {
+        let Thread(current) = current();
+        let mut token = current.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while !std::mem::take(&mut *token) {
+            token = current.1.wait(token).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    pub(crate) fn park_timeout(timeout: Duration) {
+        if timeout < NEVER { shuttle::thread::yield_now() } else { park() }
     }
 
     pub(crate) fn panicking() -> bool {

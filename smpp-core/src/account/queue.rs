@@ -80,10 +80,12 @@ pub(super) enum AttemptResult {
 
 /// What a late response has changed.
 pub(super) enum LateResult {
-    /// The segment had no outcome yet. The outcome of the message, if this was its last open segment.
+    /// The message has no outcome yet. Its outcome, if this was the last open segment.
     Recorded(Option<MessageOutcome>),
-    /// The segment had an outcome already.
-    Ended(SegmentOutcome),
+    /// It changes nothing: another attempt has ended the segment.
+    Ignored,
+    /// The message has an outcome already.
+    Ended,
 }
 
 impl Queue {
@@ -247,9 +249,9 @@ impl Queue {
         }
     }
 
-    /// Returns whether the message has no outcome yet.
-    pub(super) fn contains(&self, message: MessageNumber) -> bool {
-        self.messages.contains_key(&message)
+    /// Returns whether the segment has no outcome yet.
+    pub(super) fn is_open(&self, segment: SegmentRef) -> bool {
+        self.segment(segment).is_some_and(|segment| segment.outcome.is_none())
     }
 
     /// Records a response to an earlier attempt that had timed out. If the segment was accepted, it is not resent, and the
@@ -259,14 +261,18 @@ impl Queue {
         segment_ref: SegmentRef,
         outcome: SegmentOutcome,
     ) -> LateResult {
-        let Some(message) = self.messages.get_mut(&segment_ref.message) else {
-            return LateResult::Ended(outcome);
-        };
+        let Some(message) = self.messages.get_mut(&segment_ref.message) else { return LateResult::Ended };
         let Some(segment) = message.segments.get_mut(usize::from(segment_ref.index)) else {
-            return LateResult::Ended(outcome);
+            return LateResult::Ended;
         };
-        if segment.outcome.is_some() {
-            return LateResult::Ended(outcome);
+        match &segment.outcome {
+            // Other segments of the message are still in flight.
+            Some(SegmentOutcome::Unanswered(_)) if outcome.is_accepted() || segment.unanswered == 1 => {
+                segment.outcome = Some(outcome);
+                return LateResult::Recorded(None);
+            }
+            Some(_) => return LateResult::Ignored,
+            None => {}
         }
         if !outcome.is_accepted() {
             if segment.unanswered == 1 {

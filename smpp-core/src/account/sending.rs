@@ -157,8 +157,11 @@ impl<O: Observer> Account<O> {
         }
     }
 
-    /// Records that a segment may still be answered.
+    /// Records that a segment may still be answered, unless a late response to an earlier attempt has ended it.
     fn record_timeout(&mut self, link: LinkId, sequence: SequenceNumber, segment: SegmentRef) {
+        if !self.queue.is_open(segment) {
+            return;
+        }
         let receipts = self.receipt_request(segment);
         let window = usize::from(self.options.session.window.max(1));
         if let Some(Phase::Open(open)) = self.links.get_mut(link.index()).map(|link| &mut link.phase) {
@@ -187,28 +190,32 @@ impl<O: Observer> Account<O> {
             return;
         };
         let Some(TimedOutSegment { segment, receipts, .. }) = open.timed_out.remove(index) else { return };
-        let mut early = Vec::new();
         let outcome = match outcome {
             session::Outcome::Accepted(response) => {
-                let id = MessageId::new(response.message_id());
-                if let Some(receipts) = receipts {
-                    early = self.track_receipts(now, segment, receipts, &id);
-                }
-                SegmentOutcome::Accepted(id)
+                SegmentOutcome::Accepted(MessageId::new(response.message_id()))
             }
             session::Outcome::Refused { status, .. } => SegmentOutcome::Refused(status),
             session::Outcome::Nacked(status) => SegmentOutcome::Nacked(status),
             // It is still unknown how it ended.
             session::Outcome::NeverSent(_) | session::Outcome::Unanswered(_) => return,
         };
-        match self.queue.handle_late_outcome(segment, outcome) {
+        let result = self.queue.handle_late_outcome(segment, outcome.clone());
+        let mut early = Vec::new();
+        if let (LateResult::Recorded(_) | LateResult::Ended, Some(receipts), SegmentOutcome::Accepted(id)) =
+            (&result, receipts, &outcome)
+        {
+            early = self.track_receipts(now, segment, receipts, id);
+        }
+        match result {
             LateResult::Recorded(outcome) => self.finish_message(now, segment.message, outcome),
-            LateResult::Ended(outcome) => {
-                let message = segment.message;
-                self.emit(Event::LateOutcome { message, segment: segment.index, outcome });
-                if !self.queue.contains(message) {
-                    self.receipts.complete(now, message);
+            LateResult::Ignored => {}
+            LateResult::Ended => {
+                if outcome.is_accepted() {
+                    self.retain_timed_out(|timed_out| timed_out != segment);
                 }
+                let SegmentRef { message, index } = segment;
+                self.emit(Event::LateOutcome { message, segment: index, outcome });
+                self.receipts.complete(now, message);
             }
         }
         for receipt in early {
@@ -216,8 +223,21 @@ impl<O: Observer> Account<O> {
         }
     }
 
-    /// Returns what a queued segment says about its receipts; `None` if it requests none.
+    /// Stops waiting for late responses to segments, except those for which `keep` returns true.
+    fn retain_timed_out(&mut self, keep: impl Fn(SegmentRef) -> bool) {
+        for link in &mut self.links {
+            if let Phase::Open(open) = &mut link.phase {
+                open.timed_out.retain(|timed_out| keep(timed_out.segment));
+            }
+        }
+    }
+
+    /// Returns what a segment without an outcome says about its receipts; `None` if it requests none.
     fn receipt_request(&self, segment: SegmentRef) -> Option<ReceiptRequest> {
+        if !self.queue.is_open(segment) {
+            // A late response to an earlier attempt has ended it.
+            return None;
+        }
         let (submit_sm, total) = self.queue.pdu(segment)?;
         let is_due = is_receipt_due(submit_sm.registered_delivery);
         asks_for_receipts(&submit_sm).then_some(ReceiptRequest { total, is_due })
@@ -244,6 +264,11 @@ impl<O: Observer> Account<O> {
     /// Emits the outcome of a message, if it has one.
     fn finish_message(&mut self, now: Instant, message: MessageNumber, outcome: Option<MessageOutcome>) {
         let Some(outcome) = outcome else { return };
+        // A late response can change only the outcome of a segment that was not answered.
+        self.retain_timed_out(|timed_out| {
+            let outcome = outcome.segments.get(usize::from(timed_out.index));
+            timed_out.message != message || matches!(outcome, Some(SegmentOutcome::Unanswered(_)))
+        });
         self.receipts.complete(now, message);
         if let Shutdown::Draining { unresolved, .. } | Shutdown::Unbinding { unresolved } = &mut self.shutdown
             && outcome.result().is_err()

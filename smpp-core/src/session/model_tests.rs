@@ -150,7 +150,7 @@ impl StateMachineTest for Harness {
         assert_eq!(harness.session.is_full(), model.pending() >= model.options.max_output);
         let state = match model.stage {
             Stage::Bound | Stage::Draining | Stage::PeerUnbinding => State::Bound(BindMode::Transceiver),
-            Stage::Unbinding | Stage::PeerUnbound | Stage::PeerFinished | Stage::Flushing(_) => {
+            Stage::Unbinding | Stage::PeerUnbound | Stage::PeerFinished(_) | Stage::Flushing(_) => {
                 State::Unbinding
             }
             Stage::Closed => State::Closed,

@@ -235,6 +235,10 @@ impl AccountSimulation {
                 }
                 self.messages.record_outcome(now, message, outcome);
             }
+            Event::LateOutcome { message, segment, outcome } => {
+                self.context.count(|| format!("late outcome {}", kind(&outcome)));
+                self.messages.record_late_outcome(message, segment, outcome);
+            }
             Event::Receipt { receipt, matched, ack } => {
                 self.context.count(|| format!("receipt, known {}", matched.is_some()));
                 if matched.is_some_and(|matched| matched.message_state.is_some() && matched.segments > 1) {

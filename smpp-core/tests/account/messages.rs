@@ -35,9 +35,14 @@ pub(crate) struct Segment {
     state: State,
     sends: u16,
     throttled: u16,
-    refused: Option<CommandStatus>,
-    /// The SMSC's id, once the account has it.
+    /// The statuses of the responses that refused it.
+    refused: Vec<CommandStatus>,
+    /// The SMSC's id in the first response that accepted it.
     pub(crate) id: Option<Vec<u8>>,
+    /// The ids of all responses that accepted it. There are several if it was resent.
+    ids: Vec<Vec<u8>>,
+    /// Whether the account has reported a late outcome.
+    late: Option<SegmentOutcome>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +97,15 @@ fn is_temporary(status: CommandStatus) -> bool {
 
 impl Message {
     pub(crate) fn new(unanswered: UnansweredPolicy, segments: usize) -> Self {
-        let segment = Segment { state: State::Waiting, sends: 0, throttled: 0, refused: None, id: None };
+        let segment = Segment {
+            state: State::Waiting,
+            sends: 0,
+            throttled: 0,
+            refused: Vec::new(),
+            id: None,
+            ids: Vec::new(),
+            late: None,
+        };
         Self {
             priority: Priority::Normal,
             deadline: None,
@@ -262,16 +275,18 @@ impl Messages {
         let Some((index, segment, _)) = sender.in_flight.remove(&entry.sequence) else { return };
         let message = &mut self.all[index];
         let segment = &mut message.segments[usize::from(segment)];
+        if status.is_ok() {
+            // A late response ends the segment as well.
+            segment.state = State::Done;
+            segment.id.get_or_insert_with(|| id.to_vec());
+            segment.ids.push(id.to_vec());
+            return;
+        }
+        segment.refused.push(status);
         if !matches!(segment.state, State::InFlight(connection, sequence, _) if (connection, sequence) == (entry.connection, entry.sequence))
         {
             return;
         }
-        if status.is_ok() {
-            segment.state = State::Done;
-            segment.id = Some(id.to_vec());
-            return;
-        }
-        segment.refused = Some(status);
         if is_temporary(status) {
             sender.paused_until = sender.paused_until.max(Some(entry.at + self.options.throttle_pause));
             segment.throttled += 1;
@@ -327,7 +342,7 @@ impl Messages {
         for (outcome, segment) in outcome.segments.iter().zip(&message.segments) {
             let good = match outcome {
                 SegmentOutcome::Accepted(id) => segment.id.as_deref() == Some(id.as_bytes()),
-                SegmentOutcome::Refused(status) => segment.refused == Some(*status) && segment.id.is_none(),
+                SegmentOutcome::Refused(status) => segment.refused.contains(status) && segment.id.is_none(),
                 SegmentOutcome::Unanswered(_) => segment.sends > 0 && segment.id.is_none(),
                 SegmentOutcome::NeverSent(reason) => {
                     let is_reason = match reason {
@@ -340,7 +355,7 @@ impl Messages {
                         SegmentNotSentReason::Stopped => stopped,
                         _ => false,
                     };
-                    is_reason && segment.refused.is_none() && segment.id.is_none()
+                    is_reason && segment.refused.is_empty() && segment.id.is_none()
                 }
                 _ => false,
             };
@@ -353,6 +368,26 @@ impl Messages {
             self.unresolved.push(number);
         }
         message.outcome = Some(outcome);
+    }
+
+    /// Records and checks a late outcome: the outcome of the message reported the segment as unanswered.
+    pub(crate) fn record_late_outcome(&mut self, number: MessageNumber, index: u8, late: SegmentOutcome) {
+        let index = (self.index(number), usize::from(index));
+        let message = &mut self.all[index.0];
+        let reported = &message.outcome.as_ref().expect("the message has an outcome").segments[index.1];
+        let segment = &mut message.segments[index.1];
+        let details = || format!("{late:?} after {reported:?} for {segment:?} of message {}", index.0);
+        assert!(matches!(reported, SegmentOutcome::Unanswered(_)), "{}", details());
+        let resent = message.unanswered != UnansweredPolicy::Report;
+        let is_first = segment.late.is_none();
+        assert!(is_first || (resent && !segment.late.as_ref().unwrap().is_accepted()), "{}", details());
+        let answered = match &late {
+            SegmentOutcome::Accepted(id) => segment.id.as_deref() == Some(id.as_bytes()),
+            SegmentOutcome::Refused(status) => segment.refused.contains(status),
+            _ => false,
+        };
+        assert!(answered, "{}", details());
+        segment.late = Some(late);
     }
 
     /// Checks that every message has an outcome, and that it agrees with what the SMSC did.

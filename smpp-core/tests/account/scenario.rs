@@ -141,7 +141,7 @@ impl Scenario {
             },
             behaviour: Behaviour {
                 pause: rng.pick(&[10, 30, 60]),
-                smsc_delay: rng.pick(&[0, 5, 40]),
+                smsc_delay: rng.pick(&[0, 5, 40, 400]),
                 app_delay: rng.pick(&[0, 5, 100]),
                 smsc_refuses: rng.pick(&[0, 0, 50]),
                 app_refuses: rng.pick(&[0, 0, 100]),

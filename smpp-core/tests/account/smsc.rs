@@ -35,6 +35,8 @@ pub(crate) struct Connection {
     session: Session<Role, usize>,
     server_output: Vec<u8>,
     server_unread: Vec<u8>,
+    /// Whether the SMSC has seen that the account's side closed the connection.
+    server_end_seen: bool,
     ended: bool,
 }
 
@@ -117,6 +119,7 @@ impl Smsc {
             session: Session::new(config, now),
             server_output: Vec::new(),
             server_unread: Vec::new(),
+            server_end_seen: false,
             ended: false,
         });
     }
@@ -130,7 +133,7 @@ impl Smsc {
         let sessions = self.connections.iter().filter(|connection| !connection.ended);
         let timers = sessions.filter_map(|connection| connection.session.poll_timeout()).map(|(at, _)| at);
         let pipes = self.connections.iter().flat_map(|connection| {
-            let up = connection.up.arrival().or(connection.up.end().filter(|_| !connection.ended));
+            let up = connection.up.arrival().or(connection.up.end().filter(|_| !connection.server_end_seen));
             let down = connection.down.arrival().or(connection.down.end().filter(|_| !connection.end_seen));
             [up, down.filter(|_| !connection.closed_by_account)]
         });
@@ -196,7 +199,8 @@ impl Smsc {
         }
         self.connections[index].server_unread = input.to_vec();
         let connection = &mut self.connections[index];
-        if !connection.ended && connection.up.end().is_some_and(|at| at <= now) {
+        if !connection.server_end_seen && connection.up.end().is_some_and(|at| at <= now) {
+            connection.server_end_seen = true;
             connection.session.handle_eof();
             moved = true;
         }

@@ -182,10 +182,9 @@ impl Model {
                 settings.max_timeouts > 0 && liveness.reading.is_some() && waited
             }
             CloseReason::Disconnected if !liveness.disconnected => {
-                let served = liveness.finished.is_none_or(|finished| {
-                    let answered = self.unanswered() == 0 || *clock >= finished + settings.drain;
-                    answered && (self.pending() == 0 || *clock >= finished + settings.response)
-                });
+                let served = liveness
+                    .finished
+                    .is_none_or(|finished| self.has_sent_responses() || *clock >= finished + settings.drain);
                 self.history.eof && served
             }
             _ => true,
@@ -204,6 +203,8 @@ impl Model {
         let clock = self.clock;
         let waiting = self.liveness.timed_out.iter().filter(|request| self.late_deadline(request) > clock);
         let ended = session.state() == State::Closed;
+        let half_closed = self.liveness.finished.is_some();
+        assert!(ended || !half_closed || !self.has_sent_responses(), "does not end after half-close");
         assert!(
             ended || timed_out >= waiting.count(),
             "a request lost its place before late_response_timeout"

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use smpp_core::session::{
-    CloseReason, Event, Instant, Outcome, Readiness, Refusal, Refused, Session, Side, State, Stats,
+    CloseReason, Event, Instant, Kind, Outcome, Readiness, Refusal, Refused, Session, Side, State, Stats,
     UnansweredReason,
 };
 use smpp_core::{CommandId, CommandStatus, DecodeErrorKind, Frame, Header, SequenceNumber, Tolerance, frame};
@@ -49,6 +49,8 @@ pub(crate) struct Model {
     /// The counters after the last call, and the octets encoded by then.
     stats: Stats,
     encoded: u64,
+    /// Position of the end of the application's last response in the output stream, in octets.
+    responses_end: u64,
     pub(super) history: History,
     pub(super) liveness: Liveness,
     pub(crate) closed: Option<CloseReason>,
@@ -124,6 +126,7 @@ impl Model {
             refused: 0,
             stats: Stats::default(),
             encoded: 0,
+            responses_end: 0,
             history: History { activity: start, progress: start, ..History::default() },
             liveness: Liveness::new(start),
             closed: None,
@@ -147,6 +150,11 @@ impl Model {
         if std::mem::take(&mut self.answered_first) {
             self.history.progress = self.clock;
         }
+    }
+
+    /// Returns whether the application has answered every request, and the transport has accepted the responses.
+    pub(super) fn has_sent_responses(&self) -> bool {
+        self.unanswered == 0 && self.responses_end <= self.transmitted
     }
 
     /// Returns the octets that wait, as of the last call.
@@ -266,7 +274,7 @@ impl Model {
     }
 
     /// Records a response of the application.
-    pub(crate) fn record_response(&mut self, octets: &Octets, result: Result<(), Refusal>) {
+    pub(crate) fn record_response(&mut self, octets: &Octets, result: Result<(), Refusal>, stats: &Stats) {
         self.unanswered -= 1;
         self.record_answer();
         self.binding &= !octets.header().command.is_bind();
@@ -280,8 +288,11 @@ impl Model {
                 assert!(length > self.settings.max_pdu);
                 self.answered = true;
             }
-            Err(reason) => assert_eq!(reason, Refusal::State(State::Closed)),
+            Err(reason) => return assert_eq!(reason, Refusal::State(State::Closed)),
         }
+        // The session may have sent an unbind or unbind_resp after the response.
+        let unbinds = |stats: &Stats| stats.sent.of(Kind::Unbind).octets;
+        self.responses_end = stats.sent.total().octets - (unbinds(stats) - unbinds(&self.stats));
     }
 
     /// Checks output of the session: whole PDUs, in the order of encoding.

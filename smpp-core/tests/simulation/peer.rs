@@ -370,7 +370,7 @@ impl<R: SendPdu> Peer<R> {
         }
         context.print(|| format!("{:?} answers {tag:?} {:?}: {result:?}", R::SIDE, octets.header()));
         context.count(|| format!("response {}", if result.is_ok() { "sent" } else { "refused" }));
-        self.model.record_response(&octets, result);
+        self.model.record_response(&octets, result, &self.traced.session.stats());
         let accepts = result.is_ok() && octets.header().status.is_ok();
         let bound = self.state().is_bound();
         assert!(!request.command.is_bind() || accepts || !bound, "bound after a refused bind");

@@ -253,6 +253,50 @@ fn a_late_answer_settles_a_message_that_is_being_resent() {
 }
 
 #[test]
+fn a_late_answer_before_the_outcome_of_the_message_is_part_of_it() {
+    let mut options = options();
+    options.session.rate = Some(crate::session::Rate::per_second(1).with_burst(1));
+    let mut sim = Simulation::new(options);
+    sim.advance(SECOND);
+    sim.answers = false;
+    sim.account.submit(sim.now, &Message::octets(&template(), vec![7; 200])).unwrap();
+    // The second segment was sent a second later, and is in flight when the first has timed out.
+    sim.advance(SECOND * 21 / 2);
+    assert_eq!((sim.submitted.len(), sim.outcomes().len()), (2, 0));
+    sim.answer_late(Ok("first"));
+    sim.answer_late(Ok("second"));
+    let ids = [b"first".as_slice(), b"second"].map(|id| SegmentOutcome::Accepted(MessageId::new(id)));
+    assert_eq!(sim.outcomes()[0].1.segments, ids);
+    assert_eq!(sim.late_outcomes(), []);
+}
+
+#[test]
+fn receipts_are_tracked_for_one_attempt() {
+    let mut sim = Simulation::new(options());
+    sim.advance(SECOND);
+    sim.answers = false;
+    let message = Message::octets(&template(), vec![7; 200]).unanswered_policy(UnansweredPolicy::Resend(3));
+    sim.account.submit(sim.now, &message).unwrap();
+    sim.advance(15 * SECOND);
+    assert_eq!(sim.unanswered.len(), 4, "two attempts of two segments");
+    sim.answer_late(Ok("first"));
+    sim.unanswered.swap(0, 1);
+    // The SMSC has accepted the first segment twice.
+    sim.answer_late(Ok("repeated"));
+    sim.answer_late(Ok("second"));
+    sim.answer_late(Ok("repeated, too"));
+    let ids = [b"first".as_slice(), b"second"].map(|id| SegmentOutcome::Accepted(MessageId::new(id)));
+    assert_eq!(sim.outcomes()[0].1.segments, ids);
+    assert_eq!((sim.outcomes().len(), sim.late_outcomes().len()), (1, 0));
+    sim.receipt(0, "first", "DELIVRD");
+    sim.receipt(0, "second", "DELIVRD");
+    sim.settle();
+    let pending: Vec<_> =
+        sim.matches().into_iter().map(|(_, matched)| matched.map(|matched| matched.pending)).collect();
+    assert_eq!(pending, [Some(1), Some(0)]);
+}
+
+#[test]
 fn a_slow_smsc_is_not_sent_more_than_it_answers() {
     let mut options = options();
     options.session.window = 4;

@@ -143,6 +143,8 @@ pub(super) struct Model {
     /// Octets encoded, and octets that the transport has accepted, since the start.
     pub(super) encoded: u64,
     pub(super) transmitted: u64,
+    /// Position of the end of the application's last response in the output stream, in octets.
+    responses_end: u64,
     /// When the session next checks whether the transport has accepted octets, and whether it has.
     pub(super) stall_check: Option<u64>,
     pub(super) has_progress: bool,
@@ -174,8 +176,9 @@ pub(super) enum Stage {
     PeerUnbinding,
     /// The peer has unbound. Requests in flight may still be answered.
     PeerUnbound,
-    /// The peer has closed its side, and the application has requests to answer.
-    PeerFinished,
+    /// The peer has closed its side, and responses of the application are outstanding or not transmitted. Ends with this
+    /// reason.
+    PeerFinished(CloseReason),
     /// Ends when all output is transmitted.
     Flushing(CloseReason),
     Closed,
@@ -207,6 +210,7 @@ impl Model {
             last_received: 0,
             encoded: 0,
             transmitted: 0,
+            responses_end: 0,
             stall_check: None,
             has_progress: false,
             reported: Vec::new(),
@@ -241,12 +245,7 @@ impl Model {
             // The shutdown has begun.
             Step::Unbind => {}
             Step::Eof => self.end_of_stream(),
-            Step::Disconnect => self.close(match self.stage {
-                Stage::Unbinding if self.pending() == 0 => CloseReason::Unbound,
-                Stage::PeerUnbinding | Stage::PeerUnbound => CloseReason::PeerUnbound,
-                Stage::Flushing(reason) => reason,
-                _ => CloseReason::Disconnected,
-            }),
+            Step::Disconnect => self.close(self.disconnect_reason()),
             Step::Abort => self.close(CloseReason::Aborted),
         }
         self.read();
@@ -272,15 +271,20 @@ impl Model {
 
     fn end_of_stream(&mut self) {
         self.eof = true;
+        if matches!(self.stage, Stage::Bound | Stage::Draining | Stage::Unbinding) {
+            self.leave_bound_state(Stage::PeerFinished(self.disconnect_reason()));
+            self.stage_timeout = Some(self.now + DRAIN_TIMEOUT);
+        }
+        self.advance();
+    }
+
+    /// Returns the reason of the end if the connection ends now.
+    fn disconnect_reason(&self) -> CloseReason {
         match self.stage {
-            Stage::Unbinding if self.pending() > 0 => self.flush(CloseReason::Disconnected),
-            Stage::Unbinding => self.flush(CloseReason::Unbound),
-            Stage::Bound | Stage::Draining => {
-                self.leave_bound_state(Stage::PeerFinished);
-                self.stage_timeout = Some(self.now + DRAIN_TIMEOUT);
-                self.advance();
-            }
-            _ => self.advance(),
+            Stage::Unbinding if self.pending() == 0 => CloseReason::Unbound,
+            Stage::PeerUnbinding | Stage::PeerUnbound => CloseReason::PeerUnbound,
+            Stage::PeerFinished(reason) | Stage::Flushing(reason) => reason,
+            _ => CloseReason::Disconnected,
         }
     }
 
@@ -289,6 +293,7 @@ impl Model {
         (self.backpressure, self.overloaded) = (None, false);
         if !matches!(self.stage, Stage::Flushing(_) | Stage::Closed) {
             self.send(CommandId::DELIVER_SM_RESP, DELIVER_RESP_LENGTH);
+            self.responses_end = self.encoded;
             self.advance();
         }
     }
@@ -446,8 +451,7 @@ impl Model {
                     self.answer_unbind();
                 }
                 Stage::PeerUnbound => self.flush(CloseReason::PeerUnbound),
-                Stage::PeerFinished => self.flush(CloseReason::Disconnected),
-                Stage::Flushing(reason) => self.close(reason),
+                Stage::PeerFinished(reason) | Stage::Flushing(reason) => self.close(reason),
             }
         }
         if self.unresponsive == now {
@@ -505,7 +509,9 @@ impl Model {
             Stage::PeerUnbound if self.in_flight.is_empty() || self.eof => {
                 self.flush(CloseReason::PeerUnbound);
             }
-            Stage::PeerFinished if answered => self.flush(CloseReason::Disconnected),
+            Stage::PeerFinished(reason) if answered && self.responses_end <= self.transmitted => {
+                self.close(reason);
+            }
             Stage::Flushing(reason) if self.pending() == 0 => self.close(reason),
             _ => {}
         }

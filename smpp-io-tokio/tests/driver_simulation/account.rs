@@ -67,8 +67,8 @@ pub(crate) async fn run(mut rng: Rng) {
             async move {
                 sleep(rng.millis(300)).await;
                 let connection_log = Connection::default();
-                let faults = Faults::new(&mut rng, faulty);
-                let (near, far) = connection(&faults, &connection_log.trace);
+                let network = Faults::new(&mut rng, faulty);
+                let (near, far) = connection(&network, &connection_log.trace);
                 tokio::spawn(serve(far, smsc_config, behaviour, rng));
                 world.connections.lock().unwrap().push(connection_log.clone());
                 *world.dialed.lock().unwrap() = Some(connection_log);
@@ -84,7 +84,7 @@ pub(crate) async fn run(mut rng: Rng) {
     let (account, arrivals) = connector.start().unwrap();
     let receiving = tokio::spawn(receive(arrivals, rng.fork()));
     let mut sending = Vec::new();
-    for _ in 0..1 + rng.below(12) {
+    for _ in 0..=rng.below(12) {
         sending.push(tokio::spawn(send(account.clone(), world.clone(), config, rng.fork())));
     }
     let end = Instant::now() + rng.millis(120_000);
@@ -172,9 +172,9 @@ async fn check_outcome(
 async fn receive(mut arrivals: Arrivals, mut rng: Rng) {
     let mut held = Vec::new();
     while let Some(arrival) = arrivals.recv().await {
-        let hold = rng.millis(3_000);
+        let pause = rng.millis(3_000);
         if rng.percent(20) {
-            sleep(hold).await;
+            sleep(pause).await;
         }
         match arrival {
             Arrival::Message(message) if rng.percent(30) => held.push(message),

@@ -31,7 +31,7 @@ pub(crate) async fn run(mut rng: Rng) {
     let bound = client.bind(&Bind::default()).await.is_ok();
     let serving = tokio::spawn(receive(inbox, rng.fork()));
     let mut sending = Vec::new();
-    for _ in 0..1 + rng.below(20) {
+    for _ in 0..=rng.below(20) {
         let (client, log, mut rng) = (client.clone(), connection_log.clone(), rng.fork());
         sending.push(tokio::spawn(async move {
             sleep(rng.millis(60_000)).await;

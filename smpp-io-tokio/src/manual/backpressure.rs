@@ -45,7 +45,7 @@
 //!
 //! | queue or limit | bound (default) | when it is full |
 //! | --- | --- | --- |
-//! | requests of the peer without your answer, on one session: those in the [`Inbox`] and those you hold | [`Config::max_unanswered`] (256) | the session answers `ESME_RTHROTTLED` itself |
+//! | requests of the peer without your answer, on one session: those in the [`Inbox`] and those you hold | [`Config::max_unanswered`] (256) | the session stops reading, so that TCP slows the peer down; after `backpressure_timeout` (5 s) it reads on and answers `ESME_RTHROTTLED` |
 //! | [`Arrivals`] of an account | [`AccountConnector::arrivals_capacity`] (1,000) | the account answers `ESME_RX_T_APPN`: the SMSC redelivers |
 //! | receipts that wait in one [`Sent`] | 1,024 | the same |
 //! | receipts that came before their `submit_sm_resp` | [`ReceiptOptions::early_capacity`] (64) | the oldest is delivered through [`Arrivals`], unmatched |
@@ -97,7 +97,7 @@
 //! | connections in all; for one address | [`ServerLimits::connections`] (1,000), [`ServerLimits::connections_per_address`] (100) | the oldest connection without a bind is closed for the new one; if all are bound, the new one is rejected |
 //! | binds of one account | [`ServerLimits::binds_per_account`] (10) | `ESME_RALYBND` |
 //! | messages a second of one bind | [`ServerLimits::rate`] (none) | `ESME_RTHROTTLED` |
-//! | unfinished [`Service::request`] calls of one bind | [`Config::max_unanswered`] (256) | the server takes no further request of that bind from its inbox; then the session answers `ESME_RTHROTTLED` |
+//! | unfinished [`Service::request`] calls of one bind | [`Config::max_unanswered`] (256) | the server takes no further request of that bind from its inbox; then the session stops reading |
 //! | deliveries | the window of each bind | [`BindRegistry::deliver`] waits |
 //!
 //! # Blocking crate

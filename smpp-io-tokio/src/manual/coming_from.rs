@@ -9,7 +9,7 @@
 //! | elsewhere | here |
 //! | --- | --- |
 //! | an error or a timeout after a submit: unknown state | four outcomes: refused, not understood, never sent, unanswered. [`errors_and_retries`](super::errors_and_retries) |
-//! | `enquire_link` is a timer of your program | the session sends it after 30 s of silence, and answers it |
+//! | `enquire_link` is a timer of your program | the session sends it after 20 s of silence, and answers it |
 //! | window of 1, or no window | window of 16, with backpressure: [`Config::window`] |
 //! | one session, reconnect loop of your own | an account keeps its binds |
 //! | `deliver_sm` is answered when the handler returns | you call `accept()`, when it is stored |
@@ -79,7 +79,7 @@
 //! | `short_message: "text"` | [`Message::text`]; `short_message` of [`SubmitSm`](smpp_core::SubmitSm) is octets |
 //! | `short_message: { udh, message }` | [`Text::with_header`](smpp_core::sms::Text::with_header); long texts are cut for you |
 //! | `session.on("close")`, `session.on("error")` | [`Handle::closed`](crate::Handle::closed) |
-//! | `session.pause()`, `session.resume()` | stop reading the [`Inbox`]; the peer is then answered `ESME_RTHROTTLED` above [`Config::max_unanswered`] |
+//! | `session.pause()`, `session.resume()` | stop reading the [`Inbox`]; the session stops reading at [`Config::max_unanswered`] |
 //! | `session.unbind()`, `session.close()` | [`Handle::unbind`](crate::Handle::unbind), [`Handle::abort`](crate::Handle::abort) |
 //! | `smpp.createServer(session => ...)` | [`Server`](crate::Server), [`Service`](crate::Service) |
 //!

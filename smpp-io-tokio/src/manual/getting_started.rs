@@ -125,7 +125,7 @@
 //! # }
 //! ```
 //!
-//! The session answers `enquire_link` itself, and sends one after 30 s of silence of the peer. `short_message` holds
+//! The session answers `enquire_link` itself, and sends one after 20 s of silence of the peer. `short_message` holds
 //! octets: a session does not encode texts. [`smpp_core::sms`] does:
 //! [`long_messages_and_encodings`](super::long_messages_and_encodings).
 //!

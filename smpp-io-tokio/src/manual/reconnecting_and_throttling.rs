@@ -25,7 +25,7 @@
 //!
 //! # Keep-alive: how a dead link is found
 //!
-//! After 30 s without a PDU from the peer ([`Config::enquire_link_interval`]) the session sends `enquire_link`; if
+//! After 20 s without a PDU from the peer ([`Config::enquire_link_interval`]) the session sends `enquire_link`; if
 //! nothing at all comes within [`Config::response_timeout`] (10 s), the session closes with `LinkDead`, and the account
 //! reconnects. So a silent cut is found after at most 40 s. Shorten both for a faster reaction.
 //!

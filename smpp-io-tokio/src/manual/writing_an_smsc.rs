@@ -150,7 +150,7 @@
 //!
 //! # Sessions on the server side
 //!
-//! The [`Config`] of the [`Listener`] holds for its sessions. The server sends `enquire_link` after 30 s of silence;
+//! The [`Config`] of the [`Listener`] holds for its sessions. The server sends `enquire_link` after 20 s of silence;
 //! set `inactivity_timeout` to unbind ESMEs that send no messages. ESMEs of SMPP 3.3 get no TLVs.
 //!
 //! # Accept connections yourself

@@ -175,7 +175,10 @@
 //! | --- | --- |
 //! | info | `bound`, `peer unbind`, `closed` after an unbind or an abort |
 //! | warn | `bind refused`, `malformed PDU`, `request nacked`, `response timeout`, `unreadable response`, `closed` for any other reason |
-//! | debug | `connected`, `throttled`, `request refused`, `unexpected response` |
+//! | debug | `connected`, `throttled`, `request refused`, `unexpected response`, `late response` |
+//!
+//! Of `malformed PDU`, `request refused` and `unexpected response`, which a peer can repeat, a connection emits the first, the
+//! second, the fourth, the eighth and so on, with their number as `count`. A `system_id` is cut to 16 octets.
 //!
 //! An [`account`] has a span `smpp_account` with the field `system_id`. Its events have the fields `link` (the connection) or
 //! `number` (the message):

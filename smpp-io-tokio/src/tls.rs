@@ -237,7 +237,7 @@ mod tests {
     #[tokio::test]
     async fn a_self_signed_certificate_in_the_file_is_trusted_as_that_one_certificate() {
         for (name, is_ca) in [("ca", IsCa::Ca(BasicConstraints::Unconstrained)), ("no-ca", IsCa::NoCa)] {
-            let (server, path) = self_signed(name, is_ca.clone());
+            let (server, path) = self_signed(name, is_ca);
             let (other, other_path) = self_signed(&format!("other-{name}"), is_ca);
             handshake(&server, &path, "localhost").await.unwrap();
             for (server, host) in [(&server, "smsc.example.com"), (&other, "localhost")] {

@@ -367,7 +367,7 @@ async fn a_hostile_peer_cannot_flood_the_log() {
             let fields = [16 + body.len() as u32, command, 0, 1];
             [&fields.map(u32::to_be_bytes).concat(), body].concat()
         };
-        let body = [&[b'x'; 71_000][..], &[0, 0, 0, 0x34, 0, 0, 0]].concat();
+        let body = [vec![b'x'; 71_000], vec![0, 0, 0, 0x34, 0, 0, 0]].concat();
         far.write_all(&pdu(CommandId::BIND_TRANSCEIVER.0, &body)).await.unwrap();
         far.write_all(&pdu(0x7777, b"").repeat(if number < 10 { 0 } else { 2_000 })).await.unwrap();
         far.shutdown().await.unwrap();

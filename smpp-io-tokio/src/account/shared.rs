@@ -202,7 +202,7 @@ impl Inner {
     /// Routes the events of the account, and collects the actions for the driver.
     pub(super) fn dispatch(&mut self, shared: &Shared, now: Instant) {
         while let Some(event) = self.account.poll_event() {
-            self.telemetry.record(&event);
+            self.telemetry.record(&event, self.last_error.as_deref());
             self.state_changed |=
                 matches!(event, Event::Link { .. } | Event::Stopped { .. } | Event::Closed { .. });
             if let Event::Link { link, event } = event {

@@ -242,13 +242,12 @@ impl Server {
         let mut sessions = JoinSet::new();
         for bound in registry.bound(None) {
             sessions.spawn(async move {
-                let end = match timeout_at(deadline, bound.peer().unbind()).await {
-                    Ok(end) => end,
-                    Err(_) => {
-                        bound.abort();
-                        let aborted = End { reason: CloseReason::Aborted, error: None };
-                        timeout(ABORT_TIMEOUT, bound.peer().closed()).await.unwrap_or(aborted)
-                    }
+                let end = if let Ok(end) = timeout_at(deadline, bound.peer().unbind()).await {
+                    end
+                } else {
+                    bound.abort();
+                    let aborted = End { reason: CloseReason::Aborted, error: None };
+                    timeout(ABORT_TIMEOUT, bound.peer().closed()).await.unwrap_or(aborted)
                 };
                 (bound, end)
             });

@@ -31,22 +31,24 @@ impl AccountTelemetry {
         }
     }
 
-    /// Records an event of the account.
-    pub(crate) fn record(&mut self, event: &Event) {
+    /// Records an event of the account; `error` is the text of the last failure of a connection.
+    pub(crate) fn record(&mut self, event: &Event, error: Option<&str>) {
         #[cfg(feature = "tracing")]
-        self.trace(event);
+        self.trace(event, error);
         #[cfg(feature = "metrics")]
         self.counters.record(event);
         #[cfg(not(any(feature = "tracing", feature = "metrics")))]
         let _ = event;
+        #[cfg(not(feature = "tracing"))]
+        let _ = error;
     }
 
     #[cfg(feature = "tracing")]
-    fn trace(&self, event: &Event) {
+    fn trace(&self, event: &Event, error: Option<&str>) {
         use tracing::{debug, error, info};
         let span = &self.span;
         match event {
-            Event::Link { link, event } => self.trace_link(*link, *event),
+            Event::Link { link, event } => self.trace_link(*link, *event, error),
             Event::Stopped { status } => {
                 error!(target: "smpp_io_tokio", parent: span, ?status, "account stopped");
             }
@@ -64,7 +66,7 @@ impl AccountTelemetry {
     }
 
     #[cfg(feature = "tracing")]
-    fn trace_link(&self, link: LinkId, event: LinkEvent) {
+    fn trace_link(&self, link: LinkId, event: LinkEvent, error: Option<&str>) {
         use tracing::{info, warn};
         let span = &self.span;
         match event {
@@ -73,10 +75,10 @@ impl AccountTelemetry {
             }
             LinkEvent::PeerUnbind => info!(target: "smpp_io_tokio", parent: span, %link, "peer unbind"),
             LinkEvent::ResolveFailed { .. } => {
-                warn!(target: "smpp_io_tokio", parent: span, %link, "resolve failed");
+                warn!(target: "smpp_io_tokio", parent: span, %link, error, "resolve failed");
             }
             LinkEvent::ConnectFailed { address, failure, .. } => {
-                warn!(target: "smpp_io_tokio", parent: span, %link, %address, %failure, "connect failed");
+                warn!(target: "smpp_io_tokio", parent: span, %link, %address, %failure, error, "connect failed");
             }
             LinkEvent::BindRefused { address, error } => {
                 warn!(target: "smpp_io_tokio", parent: span, %link, %address, %error, "bind refused");

@@ -28,10 +28,10 @@ pub(super) struct SessionTrace {
 struct Repeated(u64);
 
 impl Repeated {
-    /// Counts an event. Returns whether to emit it, and its number unless it is the first.
-    fn count(&mut self) -> Option<Option<u64>> {
+    /// Counts an event, and returns its number if it is to be emitted.
+    fn count(&mut self) -> Option<u64> {
         self.0 += 1;
-        self.0.is_power_of_two().then_some(if self.0 > 1 { Some(self.0) } else { None })
+        self.0.is_power_of_two().then_some(self.0)
     }
 }
 
@@ -120,18 +120,18 @@ impl SessionTrace {
             Event::Refused { frame, status } => {
                 let command = frame.header().command;
                 let Some(count) = self.refused.count() else { return };
-                debug!(target: TARGET, parent: span, %command, ?status, count, "request refused");
+                debug!(target: TARGET, parent: span, %command, ?status, count = later(count), "request refused");
             }
             Event::Malformed { frame, error } => {
                 let command = frame.header().command;
                 let Some(count) = self.malformed.count() else { return };
-                warn!(target: TARGET, parent: span, %command, %error, count, "malformed PDU");
+                warn!(target: TARGET, parent: span, %command, %error, count = later(count), "malformed PDU");
             }
             Event::UnexpectedResponse { frame } => {
                 let header = frame.header();
                 let (command, sequence) = (header.command, header.sequence.0);
                 let Some(count) = self.unexpected.count() else { return };
-                debug!(target: TARGET, parent: span, %command, sequence, count, "unexpected response");
+                debug!(target: TARGET, parent: span, %command, sequence, count = later(count), "unexpected response");
             }
             Event::LateResponse { sequence, .. } => {
                 debug!(target: TARGET, parent: span, sequence = sequence.0, "late response");
@@ -148,6 +148,11 @@ impl SessionTrace {
             _ => {}
         }
     }
+}
+
+/// Returns the number of an event, unless it is the first.
+fn later(count: u64) -> Option<u64> {
+    (count > 1).then_some(count)
 }
 
 fn is_bind_response(response: &Response<&[u8]>) -> bool {

@@ -17,8 +17,8 @@ use crate::network::{Faults, connection};
 use crate::rng::Rng;
 use crate::smsc::{Behaviour, serve};
 
-/// How long closing a transport takes at most.
-const CLOSE: Duration = Duration::from_secs(2);
+/// The account may end in the very millisecond of its deadline.
+const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// The session configuration of a scenario.
 pub(crate) fn config(rng: &mut Rng) -> Config {
@@ -67,8 +67,8 @@ pub(crate) async fn run(mut rng: Rng) {
             async move {
                 sleep(rng.millis(300)).await;
                 let connection_log = Connection::default();
-                let faults = Faults::new(&mut rng, faulty);
-                let (near, far) = connection(&faults, &connection_log.trace);
+                let network = Faults::new(&mut rng, faulty);
+                let (near, far) = connection(&network, &connection_log.trace);
                 tokio::spawn(serve(far, smsc_config, behaviour, rng));
                 world.connections.lock().unwrap().push(connection_log.clone());
                 *world.dialed.lock().unwrap() = Some(connection_log);
@@ -84,7 +84,7 @@ pub(crate) async fn run(mut rng: Rng) {
     let (account, arrivals) = connector.start().unwrap();
     let receiving = tokio::spawn(receive(arrivals, rng.fork()));
     let mut sending = Vec::new();
-    for _ in 0..1 + rng.below(12) {
+    for _ in 0..=rng.below(12) {
         sending.push(tokio::spawn(send(account.clone(), world.clone(), config, rng.fork())));
     }
     let end = Instant::now() + rng.millis(120_000);
@@ -95,8 +95,14 @@ pub(crate) async fn run(mut rng: Rng) {
     sleep_until(end).await;
     let shutdown = Instant::now();
     let within = rng.millis(20_000);
-    let limit = within + config.drain_timeout + config.response_timeout * 2 + CLOSE;
-    timeout(limit, account.shutdown(within)).await.expect("the shutdown takes too long");
+    // Draining, then the response to unbind; after an unbind of the SMSC also the last octets.
+    let phases = if behaviour.unbinds { 2 } else { 1 };
+    let limit = within + config.drain_timeout + config.response_timeout * phases + MILLISECOND;
+    if timeout(limit, account.shutdown(within)).await.is_err() {
+        let listings: Vec<_> = world.connections.lock().unwrap().iter().map(Connection::listing).collect();
+        let (links, listings) = (account.links(), listings.join("\n"));
+        panic!("{links:?} after {limit:?} of shutdown ({within:?} to drain); {config:?}: {listings}");
+    }
     for sending in sending {
         timeout(Duration::from_secs(90), sending).await.expect("a message has no outcome").unwrap();
     }
@@ -104,6 +110,8 @@ pub(crate) async fn run(mut rng: Rng) {
     receiving.await.unwrap();
     for connection in world.connections.lock().unwrap().iter() {
         connection.check(&config, shutdown);
+        let unbind_by = shutdown + within + config.drain_timeout;
+        connection.check_unbind(unbind_by);
     }
     check_ends(&world, &config);
 }
@@ -164,12 +172,12 @@ async fn check_outcome(
 async fn receive(mut arrivals: Arrivals, mut rng: Rng) {
     let mut held = Vec::new();
     while let Some(arrival) = arrivals.recv().await {
-        let hold = rng.millis(3_000);
+        let pause = rng.millis(3_000);
         if rng.percent(20) {
-            sleep(hold).await;
+            sleep(pause).await;
         }
         match arrival {
-            Arrival::Message(message) if rng.percent(10) => held.push(message),
+            Arrival::Message(message) if rng.percent(30) => held.push(message),
             Arrival::Message(message) => message.accept().unwrap_or_default(),
             Arrival::Receipt(receipt) => receipt.accept().unwrap_or_default(),
             _ => {}

@@ -44,9 +44,24 @@ impl Connection {
         pdus.iter().any(|seen| seen.direction == Direction::Out && seen.command == command && seen.at == at)
     }
 
+    /// Lists the PDUs, and the time since the last one.
+    pub(crate) fn listing(&self) -> String {
+        let pdus = self.pdus.lock().unwrap();
+        let since = pdus.last().map_or(Duration::ZERO, |seen| seen.at.elapsed());
+        format!("{}\n{since:?} ago", listing(&pdus))
+    }
+
     pub(crate) fn check(&self, config: &Config, shutdown: Instant) {
         self.check_writes();
         self.check_keep_alive(config, shutdown);
+    }
+
+    /// The session unbinds once it has drained.
+    pub(crate) fn check_unbind(&self, by: Instant) {
+        let pdus = self.pdus.lock().unwrap();
+        let late = pdus.iter().find(|seen| seen.command == CommandId::UNBIND && seen.at > by);
+        let is_late = late.is_some_and(|seen| seen.direction == Direction::Out);
+        assert!(!is_late, "unbind after {by:?}: {}", listing(&pdus));
     }
 
     /// Every PDU leaves at the instant at which it is encoded, unless the network accepts nothing.

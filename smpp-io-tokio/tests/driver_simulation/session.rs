@@ -1,6 +1,7 @@
 //! Scenarios of a single session.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use smpp_core::session::{Esme, UnansweredReason};
 use smpp_core::{Bind, CommandId, SubmitSm};
@@ -30,7 +31,7 @@ pub(crate) async fn run(mut rng: Rng) {
     let bound = client.bind(&Bind::default()).await.is_ok();
     let serving = tokio::spawn(receive(inbox, rng.fork()));
     let mut sending = Vec::new();
-    for _ in 0..1 + rng.below(20) {
+    for _ in 0..=rng.below(20) {
         let (client, log, mut rng) = (client.clone(), connection_log.clone(), rng.fork());
         sending.push(tokio::spawn(async move {
             sleep(rng.millis(60_000)).await;
@@ -52,7 +53,9 @@ pub(crate) async fn run(mut rng: Rng) {
     }
     sleep(rng.millis(90_000)).await;
     let shutdown = Instant::now();
-    let limit = config.drain_timeout + config.response_timeout * 2;
+    // Draining, then the response to unbind; after an unbind of the SMSC also the last octets.
+    let phases = if behaviour.unbinds { 2 } else { 1 };
+    let limit = config.drain_timeout + config.response_timeout * phases + Duration::from_millis(1);
     let end = timeout(limit, client.unbind()).await.expect("the shutdown takes too long");
     for sending in sending {
         // Those that are not submitted yet are refused.

@@ -121,7 +121,7 @@ impl Service for StuckService {
             std::thread::sleep(Duration::from_secs(3));
         }
         let _request = request;
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -223,7 +223,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
                 Shutdown::PeerUnbound => self.flush(CloseReason::PeerUnbound),
                 Shutdown::Unbinding(CloseReason::Unbound) => self.end(CloseReason::UnbindTimeout),
                 Shutdown::PeerFinished(reason) | Shutdown::Unbinding(reason) | Shutdown::Flushing(reason) => {
-                    self.end(reason)
+                    self.end(reason);
                 }
                 Shutdown::NotStarted | Shutdown::Reporting(_) | Shutdown::Done => {}
             },

@@ -150,7 +150,7 @@ pub enum SegmentNotSentReason {
     Request(NotSentReason),
     /// Its [deadline](super::Message::deadline) passed.
     Expired,
-    /// Another segment of the message was not accepted.
+    /// Another segment of the message was not accepted, or not in time.
     Abandoned,
     /// The caller [cancelled](super::Account::cancel) the message.
     Cancelled,

@@ -80,6 +80,7 @@ const EXPECTED: &[&str] = &[
     "fault Stall",
     "fault Unbind",
     "fault WrongPassword",
+    "late outcome Accepted",
     "link BindRefused",
     "link Bound",
     "link Closed Aborted",

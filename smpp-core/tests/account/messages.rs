@@ -26,6 +26,9 @@ pub(crate) struct Message {
     pub(crate) cancelled: bool,
     /// Whether a segment was refused for good.
     failed: bool,
+    /// Whether an attempt was not answered in time. Then the account may have abandoned the message, even if a late
+    /// response has arrived since.
+    was_in_doubt: bool,
     pub(crate) segments: Vec<Segment>,
     pub(crate) outcome: Option<MessageOutcome>,
 }
@@ -115,6 +118,7 @@ impl Message {
             is_receipt_due: false,
             cancelled: false,
             failed: false,
+            was_in_doubt: false,
             segments: vec![segment; segments],
             outcome: None,
         }
@@ -250,8 +254,8 @@ impl Messages {
                         || self.all[*before].is_done()
                 })
             });
-            // A message with a segment in doubt may have been abandoned.
             let ready = released
+                && !other.was_in_doubt
                 && !other.segments.iter().any(in_doubt)
                 && !other.failed
                 && !other.cancelled
@@ -320,11 +324,13 @@ impl Messages {
 
     fn mark_in_doubt_if(&mut self, is_in_doubt: impl Fn(ConnectionId, Instant) -> bool) {
         for index in &self.open {
-            for segment in &mut self.all[*index].segments {
+            let message = &mut self.all[*index];
+            for segment in &mut message.segments {
                 if let State::InFlight(connection, _, sent) = segment.state
                     && is_in_doubt(connection, sent)
                 {
                     segment.state = State::InDoubt;
+                    message.was_in_doubt = true;
                 }
             }
         }
@@ -350,7 +356,7 @@ impl Messages {
                             message.deadline.is_some_and(|deadline| deadline <= now)
                         }
                         SegmentNotSentReason::Cancelled => message.cancelled,
-                        SegmentNotSentReason::Abandoned => failed > 1,
+                        SegmentNotSentReason::Abandoned => failed > 1 || message.was_in_doubt,
                         SegmentNotSentReason::ShutDown => shutting_down,
                         SegmentNotSentReason::Stopped => stopped,
                         _ => false,

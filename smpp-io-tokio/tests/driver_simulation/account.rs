@@ -97,7 +97,8 @@ pub(crate) async fn run(mut rng: Rng) {
     let within = rng.millis(20_000);
     // Draining, then the response to unbind; after an unbind of the SMSC also the last octets.
     let phases = if behaviour.unbinds { 2 } else { 1 };
-    let limit = within + config.drain_timeout + config.response_timeout * phases + MILLISECOND;
+    // If the stream ends while the session unbinds, the application has `drain_timeout` once more.
+    let limit = within + config.drain_timeout * 2 + config.response_timeout * phases + MILLISECOND;
     if timeout(limit, account.shutdown(within)).await.is_err() {
         let listings: Vec<_> = world.connections.lock().unwrap().iter().map(Connection::listing).collect();
         let (links, listings) = (account.links(), listings.join("\n"));

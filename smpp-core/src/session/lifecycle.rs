@@ -221,9 +221,10 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
                     self.respond_to_unbind(sequence);
                 }
                 Shutdown::PeerUnbound => self.flush(CloseReason::PeerUnbound),
-                Shutdown::PeerFinished(reason) => self.end(reason),
                 Shutdown::Unbinding(CloseReason::Unbound) => self.end(CloseReason::UnbindTimeout),
-                Shutdown::Unbinding(reason) | Shutdown::Flushing(reason) => self.end(reason),
+                Shutdown::Unbinding(reason) | Shutdown::PeerFinished(reason) | Shutdown::Flushing(reason) => {
+                    self.end(reason);
+                }
                 Shutdown::NotStarted | Shutdown::Reporting(_) | Shutdown::Done => {}
             },
             // Nothing waits for a response, or another method acts on the timer.

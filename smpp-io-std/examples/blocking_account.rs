@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ..Options::new(Credentials::default(), &Provider::EIGHT_BY_EIGHT)
     };
     let (account, arrivals) = Account::connect(url, options)?;
-    // This program receives no messages: the SMSC keeps them.
+    // MO messages and receipts of other processes are refused, and the SMSC sends them again.
     drop(arrivals);
 
     let template = SubmitSm {

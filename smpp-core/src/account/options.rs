@@ -68,7 +68,8 @@ pub struct Options {
     /// time it answers `ESME_ROK`, and the segment exists only in memory. Without a limit, an SMSC that sends the next
     /// segment only after the acknowledgement of the previous one would wait forever. Default 5 s.
     pub segment_ack_timeout: Duration,
-    /// The seed of the random share of each reconnect delay. Give each process its own. Default 0.
+    /// The seed of the random part of each reconnect delay (jitter), and of the reference numbers of long messages. Give
+    /// each process its own. Default 0.
     pub seed: u64,
 }
 

@@ -66,7 +66,7 @@ fn send_delivers_to_the_smsc_inside_the_process() {
             assert_eq!((status, &*error), (0, ""), "{text}");
             assert_eq!(text.matches("-> message_id").count(), 5, "{text}");
             assert_eq!(text.matches(": DELIVERED").count(), 5, "{text}");
-            assert!(text.ends_with("ended       unbound as asked\n"), "{text}");
+            assert!(text.ends_with("ended       closed by unbind of this side\n"), "{text}");
         }
     });
 }

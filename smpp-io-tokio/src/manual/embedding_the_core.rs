@@ -35,7 +35,7 @@
 //! | octets came in | [`handle_input`] until it returns `None` | events borrow your buffer; what is left in `input` is an incomplete PDU: keep it |
 //! | the deadline passed | [`handle_timeout`] until it returns `None` | after all input was passed in: a response at the same instant wins |
 //! | the stream ended or failed | `handle_eof`, then `handle_timeout` | reports the outcome of every request, then `Closed` |
-//! | you want something | `request`, `respond`, `unbind`, `abort` | `request` returns `Err(Refused)` with your tag if it was not taken |
+//! | you want something | `request`, `respond`, `unbind`, `abort` | `request` returns `Err(Refused)` with your tag: nothing was sent, try again later |
 //! | octets go out | `poll_transmit`, write, `handle_transmitted(n)` | `n`: how many octets the transport took. It decides between `NeverSent` and `Unanswered` |
 //! | read again? | `wants_input` | if `false`, do not read until something was written: this is backpressure |
 //! | sleep until | `poll_timeout` | ask again after every other call |

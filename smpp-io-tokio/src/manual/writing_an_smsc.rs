@@ -111,8 +111,8 @@
 //! [`Service::request`] is called for one request of a session after another. Each call runs until its first wait; from
 //! there the calls of one bind run side by side, at most [`Config::max_unanswered`] (256). Answers may therefore leave
 //! in another order than the requests came; SMPP allows that. Keep an [`InboundRequest`](crate::InboundRequest) to
-//! answer it later, from any task. Dropped unanswered, it is answered with an error (`submit_sm`: `ESME_RSYSERR`). When
-//! the session ends, running calls are dropped at their next await: spawn what must finish. A panic refuses that
+//! answer it later, from any task. Dropped unanswered, it is answered with an error (`submit_sm`: `ESME_RSYSERR`). `Service::request` is
+//! cancelled when the session ends. Move work that must finish into `tokio::spawn`. A panic refuses that
 //! request only.
 //!
 //! The fastest way is [`Handle::respond_inline`](crate::Handle::respond_inline) on [`BoundSession::peer`]: it answers
@@ -145,8 +145,8 @@
 //! | [`ServerLimits::binds_per_account`] | 10 | `ESME_RALYBND` |
 //! | [`ServerLimits::rate`], messages a second of one bind | none | `ESME_RTHROTTLED` |
 //!
-//! Bound sessions are never closed to make room. Keep `connections` below the number of files that the process may
-//! open. An idle bind takes less than 2¼ KiB of heap.
+//! Bound sessions are never closed to make room. Set `connections` below half the number of files that the process
+//! may open. An idle bind takes less than 2¼ KiB of heap.
 //!
 //! # Sessions on the server side
 //!

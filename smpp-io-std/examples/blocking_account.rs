@@ -15,7 +15,9 @@ use smpp_io_std::smpp_core::{Address, RegisteredDelivery, SubmitSm};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let [url, to, texts @ ..] = &arguments[..] else { return Err("usage: URL TO TEXT...".into()) };
+    let [url, to, texts @ ..] = &arguments[..] else {
+        return Err("usage: blocking_account URL TO TEXT...".into());
+    };
     // system_id and password in the URL replace these credentials.
     let options = Options {
         binds: Binds::Transceivers(2),

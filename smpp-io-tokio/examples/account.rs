@@ -17,7 +17,7 @@ use smpp_io_tokio::smpp_core::{Address, RegisteredDelivery, SubmitSm};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let [url, to, text] = arguments("URL TO TEXT")?;
+    let [url, to, text] = arguments("account URL TO TEXT")?;
     // system_id and password in the URL replace these credentials.
     let options = Options {
         binds: Binds::Transceivers(2),

@@ -239,6 +239,8 @@ impl Binds {
 /// The delay doubles after each failure. A random value between half of it and all of it is used, so that many clients
 /// of a server that restarts do not reconnect at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(alias = "reconnect")]
+#[doc(alias = "retry")]
 pub struct Backoff {
     /// The delay after the first failure; less than 2 ms counts as 2 ms. Default 1 s.
     pub initial: Duration,

@@ -71,6 +71,7 @@ pub enum Arrival {
 ///     Ok(())
 /// }
 /// ```
+#[doc(alias = "ack")]
 pub struct Unacknowledged<T> {
     delivery: T,
     ack: Option<Ack>,

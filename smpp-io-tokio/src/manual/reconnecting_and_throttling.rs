@@ -134,9 +134,9 @@
 //! # Stopped accounts
 //!
 //! After rejected credentials no further bind is tried, because repeated attempts may lock the account at the provider.
-//! New messages are refused with [`SubmitError::Stopped`]. You learn of it in two ways: the last [`LinkEvent`] that
-//! [`AccountConnector::subscribe`] receives is the refused bind without a time of the next try, and the next submit
-//! returns [`SubmitError::Stopped`]. Binds that exist live on; when no connection can send any
+//! New messages are refused with [`SubmitError::Stopped`]. You learn of it in two ways: [`AccountConnector::subscribe`]
+//! receives `LinkEvent::BindRefused` with one of the four statuses above, then `LinkEvent::Closed` with `retry_at: None`;
+//! and the next submit returns [`SubmitError::Stopped`]. Binds that exist live on; when no connection can send any
 //! more, queued messages end as `NeverSent(Stopped)`. Correct the credentials and start a new account.
 //!
 //! # Reconnecting a plain session

@@ -233,14 +233,14 @@ test('interop: each mode of bind, messages in segments, an unbind by the SMSC, a
   assert.deepEqual(events, [
     bound('Transmitter'),
     { event: 'alive' },
-    { event: 'ended', reason: 'unbound as asked' },
+    { event: 'ended', reason: 'closed by unbind of this side' },
     bound('Receiver'),
     { ...message, parts: 2, text: 'first € and {second}' },
     { ...message, parts: 1, text: EMOJI },
     { event: 'ended', reason: 'the peer unbound' },
     ...Array(4).fill(bound('Transceiver')),
     { event: 'refused', held: 4, status: 'ESME_RALYBND' },
-    ...Array(4).fill({ event: 'ended', reason: 'unbound as asked' }),
+    ...Array(4).fill({ event: 'ended', reason: 'closed by unbind of this side' }),
   ]);
   assert.equal(status, 0);
 });

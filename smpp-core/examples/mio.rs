@@ -1,5 +1,4 @@
 //! Drives a session with `mio`: binds, submits one message, waits for its delivery receipt, unbinds.
-//!
 //! `cargo run -p smpp-core --example mio -- 127.0.0.1:2775 SYSTEM_ID PASSWORD TO TEXT` (plain TCP)
 
 use mio::{Events, Interest, Poll, Token, net::TcpStream};
@@ -9,7 +8,8 @@ use std::io::{ErrorKind::WouldBlock, Read, Write};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let [server, id, password, to, text] = &arguments[..] else { return Err("needs 5 arguments".into()) };
+    let usage = "usage: mio ADDRESS:PORT SYSTEM_ID PASSWORD TO TEXT";
+    let [server, id, password, to, text] = &arguments[..] else { return Err(usage.into()) };
     let (system_id, password) = (id.as_str().try_into()?, password.as_str().try_into()?);
     let (destination, short_message) = (Address::international(to)?, ShortMessage::new(text.as_bytes())?);
     let registered_delivery = RegisteredDelivery::RECEIPT;
@@ -25,23 +25,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     session.request(now(), &Bind { system_id, password, ..Bind::default() }, "bind")?;
     let (mut input, mut output, mut chunk) = (Vec::new(), Vec::new(), [0; 4096]);
     while session.state() != State::Closed {
-        let (mut rest, at) = (&input[..], now());
-        while let Some(event) = session.handle_input(at, &mut rest).or_else(|| session.handle_timeout(at)) {
-            match event {
-                Event::Outcome { tag: "bind", outcome, .. } => {
-                    outcome.into_result()?;
-                    session.request(at, &message, "submit_sm")?;
-                }
-                Event::Request { request: Request::DeliverSm(deliver_sm, reply), .. } => {
-                    println!("receipt: {}", deliver_sm.text().escape_ascii());
-                    session.respond(reply, Ok(DeliverSmResp::default()))?;
-                    session.unbind(at);
-                }
-                Event::Closed(reason) => println!("session ended: {reason}"),
-                other => println!("{other:?}"),
-            }
-        }
-        input.drain(..input.len() - rest.len());
         session.poll_transmit(&mut output);
         // The session needs the octets written to distinguish "never sent" from "sent and unanswered".
         let written = stream.write(&output).inspect(|octets| session.handle_transmitted(*octets));
@@ -54,6 +37,24 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             (Ok(1..), _) | (_, Ok(_)) => {}
             _ => poll.poll(&mut seen, session.poll_timeout().map(|(at, _)| at - now()))?,
         }
+        let (mut rest, at) = (&input[..], now());
+        while let Some(event) = session.handle_input(at, &mut rest).or_else(|| session.handle_timeout(at)) {
+            match event {
+                Event::Outcome { tag: "bind", outcome, .. } => {
+                    outcome.into_result()?;
+                    session.request(at, &message, "submit_sm")?;
+                }
+                Event::Outcome { outcome, .. } => println!("submit_sm: {:?}", outcome.into_result()?),
+                Event::Request { request: Request::DeliverSm(deliver_sm, reply), .. } => {
+                    println!("receipt: {}", deliver_sm.text().escape_ascii());
+                    session.respond(reply, Ok(DeliverSmResp::default()))?;
+                    session.unbind(at);
+                }
+                Event::Closed(reason) => println!("session ended: {reason}"),
+                other => println!("{other:?}"),
+            }
+        }
+        input.drain(..input.len() - rest.len());
     }
     Ok(())
 }

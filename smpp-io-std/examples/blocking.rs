@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use smpp_io_std::smpp_core::sms::{Detection, Receipt};
 use smpp_io_std::smpp_core::{Address, Bind, Endpoint, RegisteredDelivery, ShortMessage, SubmitSm};
-use smpp_io_std::{Connector, Inbound, RequestError};
+use smpp_io_std::{Connector, Inbound};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -31,8 +31,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     match connection.submit(&submit_sm) {
         Ok(response) => println!("accepted, message id {}", response.message_id().escape_ascii()),
-        Err(RequestError::NeverSent(reason)) => println!("not sent, safe to send again: {reason}"),
-        Err(error) => println!("refused or in doubt: {error}"),
+        // No receipt will come: refused, not sent, or in doubt.
+        Err(error) => {
+            println!("cannot arrive twice if sent again: {}", error.is_safe_to_resend());
+            connection.unbind();
+            return Err(error.into());
+        }
     }
 
     // The session answers enquire_link while the program is in one of its methods.

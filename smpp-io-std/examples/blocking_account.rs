@@ -15,14 +15,16 @@ use smpp_io_std::smpp_core::{Address, RegisteredDelivery, SubmitSm};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let [url, to, texts @ ..] = &arguments[..] else { return Err("usage: URL TO TEXT...".into()) };
+    let [url, to, texts @ ..] = &arguments[..] else {
+        return Err("usage: blocking_account URL TO TEXT...".into());
+    };
     // system_id and password in the URL replace these credentials.
     let options = Options {
         binds: Binds::Transceivers(2),
         ..Options::new(Credentials::default(), &Provider::EIGHT_BY_EIGHT)
     };
     let (account, arrivals) = Account::connect(url, options)?;
-    // This program receives no messages: the SMSC keeps them.
+    // MO messages and receipts of other processes are refused, and the SMSC sends them again.
     drop(arrivals);
 
     let template = SubmitSm {

@@ -28,7 +28,8 @@
 //! of your own.
 //!
 //! For tasks that span several types (error handling, rate limits, graceful shutdown, logging), see the manual in
-//! `smpp_io_tokio::manual`: it applies here as well.
+//! `smpp_io_tokio::manual`: it applies here as well. To open it, run `cargo doc -p smpp-io-tokio --open` in the repository
+//! and select the module `manual`.
 //!
 //! ## Account
 //!
@@ -44,9 +45,13 @@
 //! let (account, mut arrivals) = Account::connect("smpps://smpp.8x8.com", options)?;
 //! thread::spawn(move || {
 //!     while let Some(arrival) = arrivals.recv() {
-//!         if let Arrival::Message(message) = arrival {
-//!             println!("{} wrote {:?}", message.get().source().digits, message.get().text());
-//!             let _ = message.accept();
+//!         match arrival {
+//!             Arrival::Message(message) => {
+//!                 println!("{} wrote {:?}", message.get().source().digits, message.get().text());
+//!                 let _ = message.accept();
+//!             }
+//!             Arrival::Receipt(receipt) => drop(receipt.accept()), // of an earlier process, for example
+//!             _ => {}
 //!         }
 //!     }
 //! });

@@ -17,14 +17,14 @@ use smpp_io_tokio::smpp_core::{Address, RegisteredDelivery, SubmitSm};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let [url, to, text] = arguments("URL TO TEXT")?;
+    let [url, to, text] = arguments("account URL TO TEXT")?;
     // system_id and password in the URL replace these credentials.
     let options = Options {
         binds: Binds::Transceivers(2),
         ..Options::new(Credentials::default(), &Provider::EIGHT_BY_EIGHT)
     };
     let (account, arrivals) = Account::connect(&url, options).await?;
-    // This program receives no messages: the SMSC keeps them.
+    // MO messages and receipts of other processes are refused, and the SMSC sends them again.
     drop(arrivals);
 
     let template = SubmitSm {
@@ -42,9 +42,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
             }
         }
         Err(SendError::Failed { outcome, .. }) if outcome.is_safe_to_resend() => {
-            println!("not sent, safe to send again: {:?}", outcome.segments);
+            println!("refused or not sent, cannot arrive twice: {:?}", outcome.segments);
         }
-        Err(error) => println!("refused or in doubt: {error}"),
+        Err(error) => println!("in doubt, or not queued: {error}"),
     }
 
     for unresolved in account.shutdown(Duration::from_secs(10)).await {

@@ -36,6 +36,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .observe(|link| Printer(format!("link {link}")))
         .connect()
         .await?;
+    // MO messages and receipts of other processes are refused, and the SMSC sends them again.
     drop(arrivals);
 
     let template = SubmitSm { destination: Address::international("6591234567")?, ..SubmitSm::default() };

@@ -1,5 +1,4 @@
-//! An SMSC: admits one account, accepts its messages and delivers a receipt for each.
-//!
+//! An SMSC: admits one account, accepts its messages and delivers a receipt for each that asks for one.
 //! ```sh
 //! cargo run -p smpp-io-tokio --example server -- 127.0.0.1:2775
 //! ```
@@ -10,9 +9,9 @@ use std::time::Duration;
 
 use smpp_io_tokio::smpp_core::session::{Config, Smsc};
 use smpp_io_tokio::smpp_core::sms::Receipt;
-use smpp_io_tokio::smpp_core::{COctets, CommandStatus, DeliverSm, Pdu};
+use smpp_io_tokio::smpp_core::{COctets, CommandStatus, DeliverSm, Pdu, RegisteredDelivery};
 use smpp_io_tokio::smpp_core::{ShortMessage, SubmitSmResp, Tolerance};
-use smpp_io_tokio::{Admission, BindRequest, BoundSession, Inbound, Listener, Server, ServerLimits, Service};
+use smpp_io_tokio::{Admission, BindRequest, BoundSession, Inbound, Listener, Server, Service};
 
 struct Shop;
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
@@ -25,15 +24,16 @@ impl Service for Shop {
     }
 
     async fn request(&self, session: &BoundSession, request: Inbound<Smsc>) {
-        // Other requests are dropped here, and so refused with a temporary error.
-        let Inbound::SubmitSm(message) = request else { return };
+        let Inbound::SubmitSm(message) = request else { return }; // refuses it with a temporary error
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed).to_string();
         let message_id = COctets::new(id.as_bytes()).unwrap_or_default();
         let frame = message.frame().clone();
         // An error means that the session has ended: the ESME then reports the message as unanswered.
         let _ = message.respond(Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }));
-
         let Ok((Pdu::SubmitSm(submit_sm), _)) = frame.pdu(Tolerance::LENIENT) else { return };
+        if !submit_sm.registered_delivery.contains(RegisteredDelivery::RECEIPT) {
+            return;
+        }
         let receipt = Receipt { id: id.as_bytes(), stat: b"DELIVRD", ..Receipt::default() };
         let mut text = Vec::new();
         receipt.emit(&mut text);
@@ -51,9 +51,9 @@ impl Service for Shop {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let address = std::env::args().nth(1).ok_or("usage: server ADDRESS:PORT")?;
-    let limits = ServerLimits { binds_per_account: 4, ..ServerLimits::default() };
     let listener = Listener::bind(address, Config::default()).await?;
-    let server = Server::builder(Shop).limits(limits).listen(listener).start()?;
+    println!("listening on {}", listener.local_addr()?);
+    let server = Server::builder(Shop).listen(listener).start()?;
     tokio::signal::ctrl_c().await?;
     server.shutdown(Duration::from_secs(10)).await;
     Ok(())

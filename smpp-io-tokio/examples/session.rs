@@ -11,7 +11,7 @@ use std::error::Error;
 
 use smpp_io_tokio::smpp_core::sms::{Detection, Receipt};
 use smpp_io_tokio::smpp_core::{Address, Bind, Endpoint, RegisteredDelivery, ShortMessage, SubmitSm};
-use smpp_io_tokio::{Connector, Inbound, RequestError};
+use smpp_io_tokio::{Connector, Inbound};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -35,8 +35,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     match client.submit(&submit_sm).await {
         Ok(response) => println!("accepted, message id {}", response.message_id().escape_ascii()),
-        Err(RequestError::NeverSent(reason)) => println!("not sent, safe to send again: {reason}"),
-        Err(error) => println!("refused or in doubt: {error}"),
+        // No receipt will come: refused, not sent, or in doubt.
+        Err(error) => {
+            println!("cannot arrive twice if sent again: {}", error.is_safe_to_resend());
+            client.unbind().await;
+            return Err(error.into());
+        }
     }
 
     while let Some(inbound) = inbox.recv().await {

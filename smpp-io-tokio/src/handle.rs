@@ -66,7 +66,7 @@ impl<R: Role> Handle<R> {
     /// let query = QuerySm { message_id: "5f0c4c5e".try_into()?, ..QuerySm::default() };
     /// match client.request(&query).await {
     ///     Ok(_response) => println!("the SMSC has the message"),
-    ///     Err(error) if error.is_safe_to_resend() => println!("not sent, retry it: {error}"),
+    ///     Err(error) if error.is_safe_to_resend() => println!("refused or not sent: {error}"),
     ///     Err(error) => println!("{error}"),
     /// }
     /// # Ok(())

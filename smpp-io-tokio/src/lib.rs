@@ -2,7 +2,7 @@
 //! this crate provides sockets, tasks, timers and TLS. It sends and receives SMS messages and delivery receipts as an ESME
 //! (client), and accepts binds as an SMSC (server).
 //!
-//! For guides on sending, receipts, reconnecting, rate limits, errors, shutdown and observability, see the module `manual`.
+//! For guides on sending, receipts, reconnecting, rate limits, errors, shutdown and observability, see the module [`manual`].
 //!
 //! # Which API to use
 //!
@@ -34,9 +34,13 @@
 //! // Mobile-originated messages, and receipts without a `Sent` that waits for them.
 //! tokio::spawn(async move {
 //!     while let Some(arrival) = arrivals.recv().await {
-//!         if let Arrival::Message(message) = arrival {
-//!             println!("message from {}", message.get().source().digits);
-//!             let _ = message.accept();
+//!         match arrival {
+//!             Arrival::Message(message) => {
+//!                 println!("message from {}", message.get().source().digits);
+//!                 let _ = message.accept();
+//!             }
+//!             Arrival::Receipt(receipt) => drop(receipt.accept()), // of an earlier process, for example
+//!             _ => {}
 //!         }
 //!     }
 //! });

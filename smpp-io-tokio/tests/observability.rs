@@ -316,7 +316,7 @@ async fn a_connection_is_traced_on_both_sides() {
         "DEBUG ? connected {}",
         "INFO shop bound {}",
         r#"DEBUG shop throttled {"sequence":3,"status":"ESME_RTHROTTLED"}"#,
-        r#"INFO shop closed {"reason":"unbound as asked"}"#,
+        r#"INFO shop closed {"reason":"closed by unbind of this side"}"#,
     ];
     assert_eq!(log.events("esme"), expected);
     let smsc = log.events("smsc");

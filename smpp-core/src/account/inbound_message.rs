@@ -11,6 +11,7 @@ use crate::wire::{COctets, Quirks, Tolerance};
 
 /// A mobile-originated (MO) message, from a phone or from another application, with its segments reassembled.
 #[derive(Debug)]
+#[doc(alias = "mo")]
 pub struct InboundMessage {
     pub(super) content: InboundContent,
     pub(super) codings: Codings,

@@ -68,7 +68,8 @@ pub struct Options {
     /// time it answers `ESME_ROK`, and the segment exists only in memory. Without a limit, an SMSC that sends the next
     /// segment only after the acknowledgement of the previous one would wait forever. Default 5 s.
     pub segment_ack_timeout: Duration,
-    /// The seed of the random share of each reconnect delay. Give each process its own. Default 0.
+    /// The seed of the random part of each reconnect delay (jitter), and of the reference numbers of long messages. Give
+    /// each process its own. Default 0.
     pub seed: u64,
 }
 
@@ -238,6 +239,8 @@ impl Binds {
 /// The delay doubles after each failure. A random value between half of it and all of it is used, so that many clients
 /// of a server that restarts do not reconnect at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(alias = "reconnect")]
+#[doc(alias = "retry")]
 pub struct Backoff {
     /// The delay after the first failure; less than 2 ms counts as 2 ms. Default 1 s.
     pub initial: Duration,

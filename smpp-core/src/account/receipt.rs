@@ -12,6 +12,7 @@ use crate::wire::{Quirks, Tolerance};
 
 /// A delivery receipt (DLR) with the fields that most callers need.
 #[derive(Clone, PartialEq, Eq)]
+#[doc(alias = "dlr")]
 pub struct DeliveryReceipt {
     /// The SMSC's id of the segment, as the receipt writes it; empty if the receipt cannot be read.
     pub id: MessageId,

@@ -46,6 +46,7 @@ use crate::time::Instant;
 /// assert_eq!(bind[4..8], [0, 0, 0, 9], "bind_transceiver");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "client")]
 pub struct Account<O = ()> {
     pub(super) options: Options,
     pub(super) links: Vec<LinkSlot<O>>,

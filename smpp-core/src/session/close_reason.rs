@@ -44,7 +44,7 @@ pub enum CloseReason {
 impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Unbound => "unbound as asked",
+            Self::Unbound => "closed by unbind of this side",
             Self::PeerUnbound => "the peer unbound",
             Self::Disconnected => "the connection ended without unbind",
             Self::Aborted => "aborted",

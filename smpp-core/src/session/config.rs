@@ -80,6 +80,8 @@ pub struct Config {
     /// of the peer restarts the interval. If the peer sends nothing for [`response_timeout`](Self::response_timeout)
     /// after the enquire_link, the session ends with [`CloseReason::LinkDead`](super::CloseReason::LinkDead). Default
     /// 20 s, because some servers disconnect a bind that is silent for 30 s.
+    #[doc(alias = "keepalive")]
+    #[doc(alias = "heartbeat")]
     pub enquire_link_interval: Option<Duration>,
     /// How long the session waits for a response to a request. Then the request ends with
     /// [`UnansweredReason::Timeout`](super::UnansweredReason::Timeout), and the session continues. It also limits the wait

@@ -8,6 +8,8 @@ const SECOND: u64 = 1_000_000_000;
 
 /// A rate limit: at most `per_second` messages in any sliding second, and at most `burst` of them at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(alias = "throttle")]
+#[doc(alias = "tps")]
 pub struct Rate {
     per_second: u32,
     burst: u32,

@@ -59,6 +59,7 @@ pub struct Elements<'a> {
 /// match. A message can have a reference from sar_ parameters instead: [`MessageReference`](super::MessageReference)
 /// covers both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[doc(alias = "multipart")]
 pub enum ConcatRef {
     /// 8 bits: repeats after 256 messages, and leaves one more octet per segment for the text.
     Narrow(u8),

@@ -96,6 +96,7 @@ pub enum Arrival {
 /// ```
 ///
 /// If you drop it, it is refused with a temporary error, so that the SMSC keeps the message and redelivers it.
+#[doc(alias = "ack")]
 pub struct Unacknowledged<T> {
     delivery: T,
     ack: Option<Ack>,

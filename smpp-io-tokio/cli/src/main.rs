@@ -4,6 +4,7 @@
 mod completions;
 mod decode;
 mod failure;
+mod interrupts;
 mod load;
 mod options;
 mod output;

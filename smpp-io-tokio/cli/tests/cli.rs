@@ -66,7 +66,7 @@ fn send_delivers_to_the_smsc_inside_the_process() {
             assert_eq!((status, &*error), (0, ""), "{text}");
             assert_eq!(text.matches("-> message_id").count(), 5, "{text}");
             assert_eq!(text.matches(": DELIVERED").count(), 5, "{text}");
-            assert!(text.ends_with("ended       unbound as asked\n"), "{text}");
+            assert!(text.ends_with("ended       closed by unbind of this side\n"), "{text}");
         }
     });
 }
@@ -136,7 +136,9 @@ fn decode_prints_each_field() {
     let (status, text, _) = run(smpp(&["decode", "00000010", "00000015", "00000000"]));
     assert!(status == 1 && text.contains("ends inside a PDU"), "{text}");
     let (status, _, error) = run(smpp(&["decode", "no-such-file.pcap"]));
-    assert!(status == 2 && error.contains("neither a file nor hex digits"), "{error}");
+    assert!(status == 2 && error.contains("no file no-such-file.pcap, and not hex digits"), "{error}");
+    let (status, _, error) = run(smpp(&["decode", "001"]));
+    assert!(status == 2 && error.contains("3 hex digits: the number must be even"), "{error}");
 }
 
 #[test]
@@ -239,6 +241,33 @@ fn smsc_receive_and_send_together() {
             while !stored() && !sent.contains("Hello from a phone") {
                 thread::sleep(Duration::from_millis(20));
             }
+            fs::remove_file(&file).unwrap();
+        }
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_receiver_unbinds() {
+    with_timeout(|| {
+        for blocking in [None, Some("--blocking")] {
+            let (_smsc, address) =
+                Running::listening(&["smsc", "--listen", "127.0.0.1:0", "--account", "shop:s3cret"]);
+            let url = format!("smpp://shop:s3cret@{address}");
+            let file = new_file("interrupted");
+            let receive = ["receive", "--url", &url, "--file", file.to_str().unwrap()];
+            let receive: Vec<_> = receive.into_iter().chain(blocking).collect();
+            let mut receiver = Running::start(&receive);
+            let mut error = BufReader::new(receiver.0.stderr.take().unwrap());
+            let mut line = String::new();
+            error.read_line(&mut line).unwrap();
+            assert!(line.starts_with("bound; "), "{line}");
+            let kill = Command::new("kill").arg(receiver.0.id().to_string()).status().unwrap();
+            assert!(kill.success());
+            line.clear();
+            error.read_line(&mut line).unwrap();
+            assert_eq!(line, "stopped: closed by unbind of this side\n");
+            assert!(receiver.0.wait().unwrap().success());
             fs::remove_file(&file).unwrap();
         }
     });

@@ -84,6 +84,7 @@ pub enum Arrival {
 ///     Ok(())
 /// }
 /// ```
+#[doc(alias = "ack")]
 pub struct Unacknowledged<T> {
     delivery: T,
     ack: Option<Ack>,

@@ -36,6 +36,7 @@ use super::ticket::{Sent, Ticket};
 /// # Ok(())
 /// # }
 /// ```
+#[doc(alias = "client")]
 pub struct Account {
     shared: Arc<Shared>,
 }

@@ -1,7 +1,7 @@
 //! Where are the queues, how large are they, and what happens when they are full?
 //!
 //! **Short answer.** Every buffer has a bound. Towards the SMSC, your `send` or `submit` call waits. From the SMSC, the
-//! session or the account answers a temporary error, so that the SMSC keeps the message and delivers it again; below
+//! session or the account answers with a temporary error, so that the SMSC keeps the message and delivers it again; below
 //! that, TCP pushes back. Two things can be lost: an `alert_notification`, which has no response, and acknowledged
 //! receipts of a [`Sent`] that you drop while [`Arrivals`] is overfull.
 //!
@@ -13,7 +13,7 @@
 //! | window: requests in flight on one bind | [`Config::window`] (16) | account: the segment waits in the queue. Session: [`Handle::request`] waits, first come first served |
 //! | rate | [`Config::rate`] (none) | the same |
 //! | output buffer of a session | [`Config::max_output`] (256 KiB) | requests wait until the transport takes something. Answers may take as much again; then the session stops reading, and TCP pushes back on the peer |
-//! | segments that wait for receipts | [`ReceiptOptions::capacity`] (100,000) | the oldest message is given up: [`NoMoreReceipts::NotReceived`]. Its receipts still arrive, unmatched, through [`Arrivals`] |
+//! | segments that wait for receipts | [`ReceiptOptions::capacity`] (100,000) | the account stops waiting for the oldest message: [`NoMoreReceipts::NotReceived`]. Its receipts still arrive, unmatched, through [`Arrivals`] |
 //!
 //! A [`Handle::request`] that waits holds no copy of the PDU: it borrows your struct and encodes it when its turn
 //! comes. The number of tasks that wait is yours to bound. To shed load instead of waiting, use
@@ -77,7 +77,7 @@
 //!   deliver in order, so one message that is never acknowledged can hold up all receipts. Read it, or drop it.
 //! - [`Arrivals`] is dropped: MO messages and unmatched receipts are answered `ESME_RX_T_APPN`; receipts of this
 //!   account's own messages are acknowledged and discarded, unless a [`Sent`] waits for them.
-//! - [`Inbox`] is dropped: everything the peer asks is answered with an error that makes it keep the message.
+//! - [`Inbox`] is dropped: every request of the peer is answered with an error that makes it keep the message.
 //!
 //! # Errors that make the other side keep the message
 //!

@@ -2,8 +2,8 @@
 //!
 //! **Short answer.** Set `registered_delivery: RegisteredDelivery::RECEIPT` in the template. Then either wait with
 //! [`Sent::receipt`], or drop the [`Sent`] and read receipts from [`Arrivals`]. The account matches each receipt to its
-//! message, on whichever bind it arrives, also if it arrives before the `submit_sm_resp`, and reports a repeated one
-//! once.
+//! message, on whichever bind it arrives, even if it arrives before the `submit_sm_resp`. A repeated receipt is
+//! reported once.
 //!
 //! # Ask for a receipt
 //!
@@ -103,7 +103,7 @@
 //! | `SCHEDLD`, `SCHEDULED` | `SCHEDULED` | no |
 //! | `UNKNOWN`, or a word that is not listed | `UNKNOWN` | no |
 //!
-//! Upper and lower case are equal. The TLVs `receipted_message_id` and `message_state` win over the text (SMPP 3.4
+//! Case is ignored. The TLVs `receipted_message_id` and `message_state` win over the text (SMPP 3.4
 //! §5.3.2.12, §5.3.2.35). `err` holds the provider's own codes; for 8x8 see
 //! [`ErrorCode`](smpp_core::provider::eight_by_eight::ErrorCode).
 //!

@@ -36,7 +36,7 @@
 //! | the deadline passed | [`handle_timeout`] until it returns `None` | after all input was passed in: a response at the same instant wins |
 //! | the stream ended | `handle_eof`, then `handle_timeout` | answers that you owe are still transmitted; then the outcome of every request, and `Closed` |
 //! | the transport failed | `handle_disconnect`, then `handle_timeout` | reports the outcome of every request, then `Closed` |
-//! | you want something | `request`, `respond`, `unbind`, `abort` | `request` returns `Err(Refused)` with your tag if it was not taken |
+//! | you want something | `request`, `respond`, `unbind`, `abort` | `request` returns `Err(Refused)` with your tag: nothing was sent, try again later |
 //! | octets go out | `poll_transmit`, write, `handle_transmitted(n)` | `n`: how many octets the transport took. It decides between `NeverSent` and `Unanswered` |
 //! | read again? | `wants_input` | if `false`, do not read: this is backpressure. When it turns true (`Timer::Input`), pass the input that was left over first |
 //! | sleep until | `poll_timeout` | ask again after every other call |

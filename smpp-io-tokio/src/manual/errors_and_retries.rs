@@ -2,7 +2,8 @@
 //!
 //! **Short answer.** Ask the error: [`RequestError::is_safe_to_resend`] for a session,
 //! [`MessageOutcome::is_safe_to_resend`] for an account. `true` means that sending again cannot make the message arrive
-//! twice. The one dangerous outcome is `Unanswered`: the SMSC may have accepted the message, and only you can decide
+//! twice. It does not mean that sending again helps: after `Refused`, look at the status first, and limit your retries
+//! (see [Retry with a limit](#retry-with-a-limit)). The one dangerous outcome is `Unanswered`: the SMSC may have accepted the message, and only you can decide
 //! between "maybe lost" and "maybe twice".
 //!
 //! # Decision table: session
@@ -96,6 +97,52 @@
 //! # }
 //! ```
 //!
+//! A long message that was accepted in part cannot be resent in part: the account has no way to send single segments
+//! again, and the recipient's phone joins only segments with the same reference number. Send the whole message again
+//! (the accepted segments may arrive twice), or give it up.
+//!
+//! # Retry with a limit
+//!
+//! The account retries `ESME_RTHROTTLED` and `ESME_RMSGQFUL` itself (see below). For what is left, retry only temporary
+//! statuses, later, and not forever:
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use smpp_core::CommandStatus;
+//! use smpp_core::account::{Message, SegmentOutcome};
+//! use smpp_io_tokio::account::{Account, SendError, Sent};
+//!
+//! fn is_temporary(status: CommandStatus) -> bool {
+//!     matches!(
+//!         status,
+//!         CommandStatus::RTHROTTLED
+//!             | CommandStatus::RMSGQFUL
+//!             | CommandStatus::RX_T_APPN
+//!             | CommandStatus::RSYSERR
+//!             | CommandStatus::RSUBMITFAIL
+//!     )
+//! }
+//!
+//! async fn send(account: &Account, message: &Message) -> Result<Sent, SendError> {
+//!     let mut wait = Duration::from_secs(1);
+//!     for _ in 0..4 {
+//!         match account.send(message).await {
+//!             Err(SendError::Failed { outcome, .. })
+//!                 if outcome.is_safe_to_resend()
+//!                     && matches!(outcome.result(), Err(SegmentOutcome::Refused(status)) if is_temporary(*status)) => {}
+//!             // Accepted, a lasting error, in doubt, or `SubmitError::ShutDown`: no retry.
+//!             result => return result,
+//!         }
+//!         tokio::time::sleep(wait).await;
+//!         wait *= 2;
+//!     }
+//!     account.send(message).await
+//! }
+//! ```
+//!
+//! # Errors of the start
+//!
 //! Starting an account fails with [`AccountError`]; the account is gone then.
 //!
 //! | [`AccountError`] | meaning | what to do |
@@ -107,7 +154,7 @@
 //!
 //! # What the account retries by itself
 //!
-//! | event | what the account does today |
+//! | event | what the account does |
 //! | --- | --- |
 //! | the session ended before the segment left (`NeverSent`) | sends it on another bind, or on the next one; no limit but the message's [`deadline`](smpp_core::account::Message::deadline) |
 //! | `ESME_RTHROTTLED`, `ESME_RMSGQFUL`, `ESME_RINVBNDSTS` | pauses the bind for [`throttle_pause`](smpp_core::account::Options::throttle_pause) (1 s), sends the segment again in its old place, up to [`throttle_retries`](smpp_core::account::Options::throttle_retries) times (10); after that `Refused` |
@@ -132,8 +179,7 @@
 //!
 //! # command_status values worth knowing
 //!
-//! Names and values: SMPP 3.4 §5.1.3. "Retry" is advice for your own code; the last column is what an account does
-//! today.
+//! Names and values: SMPP 3.4 §5.1.3. "Retry" is advice for your own code; the last column is what an account does.
 //!
 //! | status | usual meaning | retry? | account |
 //! | --- | --- | --- | --- |

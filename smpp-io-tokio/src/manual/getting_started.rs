@@ -23,7 +23,9 @@
 //! ```
 //!
 //! Until the packages are published, add `--path` or `--git`. `smpp-core` is also re-exported as
-//! [`smpp_io_tokio::smpp_core`](crate::smpp_core); then the first package alone is enough. Rust 1.88 or later and a C
+//! [`smpp_io_tokio::smpp_core`](crate::smpp_core); then the first package alone is enough. The examples of
+//! this manual use `smpp-core` as a dependency of its own; with `smpp-io-tokio` alone, write
+//! `smpp_io_tokio::smpp_core` instead of `smpp_core`. Without async: `smpp-io-std`. Rust 1.88 or later and a C
 //! compiler (for the TLS library, [`rustls`] with the provider `ring`) are all that a build needs. The crates contain
 //! no `unsafe` code.
 //!
@@ -87,8 +89,8 @@
 //!   credentials or the certificate is not accepted. [`AccountConnector::start`] does not wait.
 //! - [`Account::send`] waits until the SMSC has answered every segment. To send many messages, run many `send` calls at
 //!   the same time (tasks, `join_all`), or use [`Account::submit`] and wait for the [`Ticket`] later.
-//! - Read [`Arrivals`] or drop it. While it is full, the account answers `ESME_RX_T_APPN` to everything that is
-//!   delivered for it.
+//! - Read [`Arrivals`], or drop it. While it is full, the account answers `ESME_RX_T_APPN` to new deliveries, and the
+//!   SMSC sends them again later.
 //!
 //! # One session
 //!
@@ -148,8 +150,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! It also has `Connection`, one session in the caller's own thread with no other thread. Then the keep-alive is the
-//! caller's duty: call `recv` now and then. The blocking `Server` has two threads for each connection; it is meant for
+//! It also has `Connection`, one session in the caller's own thread with no other thread. It sends and
+//! answers `enquire_link` only while you are in one of its methods: call `recv` often enough. The blocking `Server` has two threads for each connection; it is meant for
 //! tests, gateways and some hundreds of binds. Its limits have no rate, and it has no `tracing` or `metrics` features.
 //!
 //! # Programs to read

@@ -1,7 +1,7 @@
 //! How do I stop without losing messages?
 //!
 //! **Short answer.** Call [`Account::shutdown`]`(deadline)` and look at what it returns: each [`Unresolved`] is a
-//! message whose end is not known. For one session call [`Handle::unbind`]; for a server [`Server::shutdown`]. Await
+//! message that was not accepted, or whose receipt has not arrived. For one session call [`Handle::unbind`]; for a server [`Server::shutdown`]. Await
 //! them before the process exits: dropping the runtime closes the connections without an unbind.
 //!
 //! # Shut down an account
@@ -36,12 +36,12 @@
 //! What happens, in order:
 //!
 //! 1. New messages are refused: [`SubmitError::ShutDown`](smpp_core::account::SubmitError::ShutDown). Callers that wait
-//!    for room in the queue get the same error.
+//!    for room in the queue get the same error. Tasks with their own retry loop must stop on `SubmitError::ShutDown`.
 //! 2. Queued messages are still sent until `deadline` has passed, or the queue is empty. Binds are still made if one is
 //!    missing.
 //! 3. What is still queued ends as `NeverSent(ShutDown)`. What is in flight may be answered within
-//!    [`Config::drain_timeout`] (5 s). An arrival that you hold and have not answered delays the bind that it came on
-//!    by the same time.
+//!    [`Config::drain_timeout`] (5 s). An arrival that you have not accepted or refused delays the unbind of its
+//!    bind by up to `drain_timeout`.
 //! 4. Each bind sends `unbind` and waits for the answer, at most [`Config::response_timeout`] (10 s). Then the
 //!    connections are closed.
 //! 5. `shutdown` returns.
@@ -70,7 +70,7 @@
 //! | the last [`Handle`](crate::Handle) and the [`Inbox`](crate::Inbox) are dropped | the same | yes | |
 //! | [`Handle::abort`] | `NeverSent` or `Unanswered` | no | `Aborted` |
 //! | the runtime is dropped | the same | no | `Aborted` |
-//! | the peer sends `unbind` | may be answered; no new requests; the session answers the `unbind` after you have answered what you owe, or after `drain_timeout` | | `PeerUnbound` |
+//! | the peer sends `unbind` | may be answered; no new requests; the session answers the `unbind` after you have answered all its requests, or after `drain_timeout` | | `PeerUnbound` |
 //!
 //! `unbind` ends the session for all clones of the handle. Requests that still wait for their turn end as `NeverSent`.
 //!

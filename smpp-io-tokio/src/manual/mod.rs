@@ -52,6 +52,10 @@
 //! | ESME | the client side: the program that binds (external short message entity) |
 //! | SMSC | the server side: what the ESME binds to (short message service centre) |
 //! | session, bind | one SMPP connection, from TCP connect to close; bound after the bind is accepted |
+//! | link | one connection of an account: connecting, bound, or waiting for the next try |
+//! | `Arrivals` | the deliveries of an account (MO messages, unmatched receipts): [`Arrivals`](crate::account::Arrivals) |
+//! | `Inbox` | the requests of the peer on one session: [`Inbox`](crate::Inbox) |
+//! | `Client`, `Peer` | the handle of a session: [`Client`](crate::Client) on the side of the ESME, [`Peer`](crate::Peer) on the side of the SMSC |
 //! | account | one system_id at the provider, with one or more binds |
 //! | segment | one `submit_sm` or `deliver_sm`; a long message is several segments |
 //! | in flight | sent (or about to be written), and not answered yet |
@@ -59,6 +63,9 @@
 //! | delivery receipt, DLR | the `deliver_sm` (or `data_sm`) that reports what happened to a message |
 //! | MO message | mobile-originated: a message that a phone sends to you |
 //! | acknowledge | answer a `deliver_sm` with `ESME_ROK`; the SMSC then forgets it |
+//!
+//! The result types of an account (`SendError`, `SubmitError`, `MessageOutcome`, `SegmentOutcome`) are in
+//! [the decision table of errors_and_retries](errors_and_retries#decision-table-account).
 //!
 //! Sections of the specification are cited as `SMPP 3.4 §4.4.1`: "Short Message Peer to Peer Protocol Specification
 //! v3.4", Issue 1.2.

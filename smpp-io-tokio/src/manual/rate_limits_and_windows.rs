@@ -62,7 +62,7 @@
 //! # }
 //! ```
 //!
-//! A larger window means that more messages are in doubt when a connection breaks.
+//! With a larger window, more messages may be accepted without your knowing when a connection breaks.
 //!
 //! # How to keep the window full
 //!
@@ -102,7 +102,8 @@
 //! the rate with `ESME_RTHROTTLED`, without asking the [`Service`](crate::Service), and report
 //! [`ServerEvent::Throttled`](crate::ServerEvent::Throttled). It counts with [`RateMeter`]: at most the limit in any 950 ms. The 50 ms are a
 //! grace for the network, so that an ESME that keeps the limit exactly is never refused. Refused messages do not count.
-//! Bursts are not distinguished.
+//! It allows a burst of the
+//! whole limit at once.
 //!
 //! ```
 //! use core::time::Duration;

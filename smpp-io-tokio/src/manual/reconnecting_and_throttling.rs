@@ -7,9 +7,9 @@
 //!
 //! # Back-off
 //!
-//! After a failure the account waits before the next try. The wait starts at [`Backoff::initial`] (1 s), doubles with
-//! each failure up to [`Backoff::max`] (60 s), and a random part is left out, so it is between half of that and all of
-//! it. Many clients of one SMSC therefore do not come back at the same moment. A bind that lived for
+//! After a failure the account waits before the next try. The wait starts at [`Backoff::initial`] (1 s), and doubles
+//! with each failure up to [`Backoff::max`] (60 s). The actual wait is a random time between half of this value and all
+//! of it. Many clients of one SMSC therefore do not come back at the same moment. A bind that lived for
 //! [`Backoff::reset_after`] (10 s) resets the wait.
 //!
 //! | failure | what the account does |
@@ -21,7 +21,7 @@
 //! | the bind is refused with `ESME_RINVPASWD`, `ESME_RINVSYSID`, `ESME_RINVSYSTYP` or `ESME_RPROHIBITED` | stops: no new bind is ever tried |
 //! | a bind is lost, or the SMSC unbinds | back-off (0.5 to 1 s if the bind had lived for 10 s) |
 //!
-//! Set the seed: [`Options::seed`] feeds the random part. Give each process another number.
+//! Set [`Options::seed`] to a different number in each process: it makes the waits differ.
 //!
 //! # Keep-alive: how a dead link is detected
 //!
@@ -36,7 +36,8 @@
 //!
 //! Providers allow few binds for each account (8x8: four) and answer `ESME_RALYBND` above that.
 //!
-//! - Connections that are being made or closed count. A place is used again only after its connection is closed.
+//! - Connections that are being made or closed count. A new connection starts only after the old one is
+//!   closed.
 //! - While no bind exists, one connection at a time tries. Once one is bound, the others follow at least
 //!   [`Options::connect_interval`] (200 ms) apart.
 //! - After a bind ends, the next one in its place sends no message for 1 s if a rate is set: the SMSC may still count
@@ -130,13 +131,15 @@
 //! | `congestion_state` 90 to 99 | eight ninths of the speed |
 //!
 //! The speed then grows back to the configured rate in a straight line within 10 s. It never falls below one message a
-//! second (or below the configured rate, if that is slower). Answers to messages that were sent before the last
-//! slow-down change nothing. Without a rate, the recent speed is the reference, and after 10 s there is no limit again.
+//! second (or below the configured rate, if that is slower). Only messages sent after the last
+//! slow-down can cause another one. Without a rate, the recent speed is the reference, and after 10 s there is no limit again.
 //!
 //! # Stopped accounts
 //!
 //! After rejected credentials no further bind is tried, because repeated attempts may lock the account at the provider.
-//! New messages are refused with [`SubmitError::Stopped`]. Binds that exist live on; when no connection can send any
+//! New messages are refused with [`SubmitError::Stopped`]. You learn of it in two ways: [`AccountConnector::subscribe`]
+//! receives `LinkEvent::BindRefused` with one of the four statuses above, then `LinkEvent::Closed` with `retry_at: None`;
+//! and the next submit returns [`SubmitError::Stopped`]. Binds that exist live on; when no connection can send any
 //! more, queued messages end as `NeverSent(Stopped)`. Correct the credentials and start a new account.
 //!
 //! # Reconnecting a plain session

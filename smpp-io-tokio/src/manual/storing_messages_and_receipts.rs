@@ -109,7 +109,7 @@
 //! | while the row is `sending` | the message may or may not have been accepted. Its ids are unknown. A receipt may arrive for an id you do not have |
 //! | after `accepted`, before the receipt | nothing is lost: the receipt arrives after the restart, unmatched, through [`Arrivals`]; look the id up |
 //! | between your commit and `accept()` | the SMSC delivers it again: your commit sees a duplicate |
-//! | between the answer of the SMSC and the drop of [`Sent`] | a receipt that came in between was acknowledged already and existed only in memory: **lost**. Keep this time short, and give up waiting for a receipt after a time of your own |
+//! | between the answer of the SMSC and the drop of [`Sent`] | a receipt that came in between was acknowledged already and existed only in memory: **lost**. Drop [`Sent`] as soon as the ids are stored. Mark a message as unknown if no receipt has come within your own limit |
 //! | while segments of an MO message wait for others | segments that were held longer than [`Options::segment_ack_timeout`] (5 s) were acknowledged: **lost**. The others are redelivered |
 //!
 //! If the receipts must survive in every case, use a session instead of an account: a `deliver_sm` in the

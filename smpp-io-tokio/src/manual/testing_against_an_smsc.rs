@@ -40,7 +40,7 @@
 //! ```
 //!
 //! `Smsc::builder()` sets accounts, [`Rules`](smpp_core::simulator::Rules), TLS with a certificate made at run time,
-//! and `Faults`: late, missing and reordered responses, throttling, reset connections. `smsc.originate(...)` sends MO
+//! and `Faults`: late, missing and reordered responses, reset connections. `smsc.originate(...)` sends MO
 //! messages. `smpp_io_std::testing::Smsc` is the same for blocking programs.
 //!
 //! | to test | set |

@@ -10,16 +10,18 @@
 //! use std::sync::atomic::{AtomicU64, Ordering};
 //! use std::time::Duration;
 //!
+//! use bytes::Bytes;
 //! use smpp_core::session::{Config, Rate, Smsc};
 //! use smpp_core::sms::Receipt;
-//! use smpp_core::{COctets, CommandStatus, DeliverSm, RegisteredDelivery, ShortMessage, SubmitSmResp};
+//! use smpp_core::frame::Frame;
+//! use smpp_core::{COctets, CommandStatus, DeliverSm, Pdu, RegisteredDelivery, ShortMessage, SubmitSmResp, Tolerance};
 //! use smpp_io_tokio::{
 //!     Admission, BindRequest, BoundSession, Inbound, Listener, Server, ServerEvent, ServerLimits, Service,
 //! };
 //! use tokio::sync::mpsc;
 //!
-//! /// A message whose receipt is due: for which account, its id.
-//! type Due = (Vec<u8>, String);
+//! /// A message whose receipt is due: the account, the message id, and the `submit_sm`.
+//! type Due = (Vec<u8>, String, Frame<Bytes>);
 //!
 //! struct Gateway {
 //!     messages: AtomicU64,
@@ -45,10 +47,11 @@
 //!         let Inbound::SubmitSm(message) = request else { return };
 //!         let id = self.messages.fetch_add(1, Ordering::Relaxed).to_string();
 //!         let wants_receipt = message.get().registered_delivery.contains(RegisteredDelivery::RECEIPT);
+//!         let frame = message.frame().clone();
 //!         let message_id = COctets::new(id.as_bytes()).unwrap_or_default();
 //!         let answered = message.respond(Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }));
 //!         if answered.is_ok() && wants_receipt {
-//!             let _ = self.due.send((bound.system_id().to_vec(), id)).await;
+//!             let _ = self.due.send((bound.system_id().to_vec(), id, frame)).await;
 //!         }
 //!     }
 //!
@@ -72,11 +75,14 @@
 //!
 //!     let binds = server.binds().clone();
 //!     tokio::spawn(async move {
-//!         while let Some((system_id, id)) = receipts.recv().await {
+//!         while let Some((system_id, id, frame)) = receipts.recv().await {
+//!             let Ok((Pdu::SubmitSm(submit_sm), _)) = frame.pdu(Tolerance::LENIENT) else { continue };
 //!             let receipt = Receipt { id: id.as_bytes(), stat: b"DELIVRD", err: Some(b"000"), ..Receipt::default() };
 //!             let mut text = Vec::new();
 //!             receipt.emit(&mut text);
 //!             let message = DeliverSm {
+//!                 source: submit_sm.destination,
+//!                 destination: submit_sm.source,
 //!                 esm_class: receipt.esm_class(),
 //!                 short_message: ShortMessage::new(&text).unwrap_or_default(),
 //!                 ..DeliverSm::default()
@@ -111,8 +117,8 @@
 //! [`Service::request`] is called for one request of a session after another. Each call runs until its first wait; from
 //! there the calls of one bind run side by side, at most [`Config::max_unanswered`] (256). Answers may therefore leave
 //! in another order than the requests came; SMPP allows that. Keep an [`InboundRequest`](crate::InboundRequest) to
-//! answer it later, from any task. Dropped unanswered, it is answered with an error (`submit_sm`: `ESME_RSYSERR`). When
-//! the session ends, running calls are dropped at their next await: spawn what must finish. A panic refuses that
+//! answer it later, from any task. Dropped unanswered, it is answered with an error (`submit_sm`: `ESME_RSYSERR`). `Service::request` is
+//! cancelled when the session ends. Move work that must finish into `tokio::spawn`. A panic refuses that
 //! request only.
 //!
 //! The fastest way is [`Handle::respond_inline`](crate::Handle::respond_inline) on [`BoundSession::peer`]: it answers
@@ -145,8 +151,8 @@
 //! | [`ServerLimits::binds_per_account`] | 10 | `ESME_RALYBND` |
 //! | [`ServerLimits::rate`], messages a second of one bind | none | `ESME_RTHROTTLED` |
 //!
-//! Bound sessions are never closed to make room. Keep `connections` below the number of files that the process may
-//! open. An idle bind takes less than 2¼ KiB of heap.
+//! Bound sessions are never closed to make room. Set `connections` below half the number of files that the process
+//! may open. An idle bind takes less than 2¼ KiB of heap.
 //!
 //! # Sessions on the server side
 //!

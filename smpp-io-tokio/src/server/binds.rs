@@ -23,7 +23,7 @@ use super::registry::Registry;
 /// };
 /// match binds.deliver(b"shop", &message).await {
 ///     Ok(_) => println!("delivered"),
-///     Err(error) if error.is_safe_to_resend() => println!("not sent, retry it when the account binds: {error}"),
+///     Err(error) if error.is_safe_to_resend() => println!("refused or not sent, retry it later: {error}"),
 ///     Err(error) => println!("the account may have it: {error}"),
 /// }
 /// # Ok(())

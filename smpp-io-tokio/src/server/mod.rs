@@ -65,7 +65,7 @@ const ABORT_TIMEOUT: Duration = Duration::from_millis(100);
 /// };
 /// match server.deliver(b"shop", &message).await {
 ///     Ok(_) => println!("delivered"),
-///     Err(error) if error.is_safe_to_resend() => println!("not sent, retry it later: {error}"),
+///     Err(error) if error.is_safe_to_resend() => println!("refused or not sent, retry it later: {error}"),
 ///     Err(error) => println!("the account may have it: {error}"),
 /// }
 /// let shutdown = server.shutdown(Duration::from_secs(10)).await;

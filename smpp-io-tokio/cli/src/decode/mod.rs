@@ -102,8 +102,13 @@ fn input(arguments: &[String]) -> Result<Input, String> {
             return Ok(Input::Reader(Box::new(file)));
         }
     }
-    let octets =
-        hex(&arguments.join(" ")).map_err(|error| format!("neither a file nor hex digits: {error}"))?;
+    let text = arguments.join(" ");
+    let octets = hex(&text).map_err(|error| match arguments {
+        [name] if name.chars().any(|c| !c.is_ascii_hexdigit() && !" :,xX".contains(c)) => {
+            format!("no file {name}, and not hex digits")
+        }
+        _ => error,
+    })?;
     Ok(Input::Octets(octets))
 }
 
@@ -144,7 +149,7 @@ fn hex(text: &str) -> Result<Vec<u8>, String> {
     let digits = digits.collect::<Result<Vec<_>, _>>()?;
     let (pairs, odd) = digits.as_chunks();
     if !odd.is_empty() {
-        return Err(format!("{} digits are half an octet too few or too many", digits.len()));
+        return Err(format!("{} hex digits: the number must be even", digits.len()));
     }
     // Each digit is less than 16.
     Ok(pairs.iter().map(|[high, low]| (high << 4 | low) as u8).collect())

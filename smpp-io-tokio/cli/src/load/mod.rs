@@ -57,7 +57,7 @@ pub(crate) struct Arguments {
     /// The rate limit of each connection, in messages a second [default: none]
     #[arg(long)]
     rate: Option<u32>,
-    /// The recipient: country code and number, digits only
+    /// The recipient: an international number (country code first); + is allowed
     #[arg(long, default_value = "6591234567")]
     to: String,
     /// Trust the certificate authorities in this PEM file instead of the system's

@@ -1,15 +1,20 @@
 //! The driving of `smpp receive --blocking`.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
 use smpp_core::CommandStatus;
-use smpp_io_std::{Connector, Inbound};
+use smpp_io_std::{Client, Connector, Inbound};
 
 use super::store::Store;
-use super::{Arguments, MODE, Never, report_bound};
+use super::{Arguments, MODE, report_bound, report_stopped};
 use crate::failure::Failure;
-use crate::options;
+use crate::interrupts::Interrupts;
+use crate::{options, runtime};
 
-/// Binds and stores what arrives.
-pub(super) fn receive(arguments: &Arguments) -> Result<Never, Failure> {
+/// Binds and stores what arrives, until a signal.
+pub(super) fn receive(arguments: &Arguments) -> Result<(), Failure> {
     let endpoint = arguments.endpoint()?;
     let connector = match options::trust(&endpoint, arguments.ca.as_deref())? {
         Some(trust) => Connector::new().tls(trust),
@@ -20,6 +25,7 @@ pub(super) fn receive(arguments: &Arguments) -> Result<Never, Failure> {
     // The session has a thread that keeps it alive, however long the disk takes.
     let (client, mut inbox) = connector.start(&endpoint)?;
     client.bind(&bind).map_err(|error| Failure::bind(MODE, &error))?;
+    let interrupted = unbind_when_interrupted(client.clone())?;
     report_bound(arguments, &store);
     while let Some(inbound) = inbox.recv() {
         // Any other request is refused when it is dropped.
@@ -36,5 +42,25 @@ pub(super) fn receive(arguments: &Arguments) -> Result<Never, Failure> {
             }
         }
     }
-    Err(Failure::other(client.closed()))
+    let end = client.closed();
+    if interrupted.load(Ordering::Acquire) {
+        report_stopped(end);
+        return Ok(());
+    }
+    Err(Failure::other(end))
+}
+
+/// Starts a thread that waits for a signal, then unbinds. Returns whether a signal has come. The sockets stay blocking: only
+/// the signals use tokio.
+fn unbind_when_interrupted(client: Client) -> Result<Arc<AtomicBool>, Failure> {
+    let runtime = runtime::with_threads(1)?;
+    let mut interrupts = runtime.block_on(async { Interrupts::new() }).map_err(Failure::other)?;
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&interrupted);
+    thread::spawn(move || {
+        runtime.block_on(interrupts.next());
+        flag.store(true, Ordering::Release);
+        client.unbind();
+    });
+    Ok(interrupted)
 }

@@ -5,12 +5,13 @@ use smpp_io_tokio::{Connector, Inbound};
 use tokio::task::block_in_place;
 
 use super::store::Store;
-use super::{Arguments, MODE, Never, report_bound};
+use super::{Arguments, MODE, report_bound, report_stopped};
 use crate::failure::Failure;
+use crate::interrupts::Interrupts;
 use crate::options;
 
-/// Binds and stores what arrives.
-pub(super) async fn receive(arguments: &Arguments) -> Result<Never, Failure> {
+/// Binds and stores what arrives, until a signal.
+pub(super) async fn receive(arguments: &Arguments) -> Result<(), Failure> {
     let endpoint = arguments.endpoint()?;
     let connector = match options::trust(&endpoint, arguments.ca.as_deref())? {
         Some(trust) => Connector::new().tls(trust),
@@ -18,10 +19,21 @@ pub(super) async fn receive(arguments: &Arguments) -> Result<Never, Failure> {
     };
     let bind = options::bind(&endpoint, MODE)?;
     let mut store = Store::open(&arguments.file)?;
+    let mut interrupts = Interrupts::new().map_err(Failure::other)?;
     let (client, mut inbox) = connector.connect(&endpoint).await?;
     client.bind(&bind).await.map_err(|error| Failure::bind(MODE, &error))?;
     report_bound(arguments, &store);
-    while let Some(inbound) = inbox.recv().await {
+    loop {
+        let inbound = tokio::select! {
+            inbound = inbox.recv() => inbound,
+            () = interrupts.next() => {
+                // The SMSC redelivers the messages that wait in the inbox.
+                drop(inbox);
+                report_stopped(client.unbind().await);
+                return Ok(());
+            }
+        };
+        let Some(inbound) = inbound else { break };
         // Any other request is refused when it is dropped.
         let Inbound::DeliverSm(message) = inbound else { continue };
         // Other threads of the runtime keep the session alive, however long the disk takes.

@@ -5,7 +5,7 @@
 //! and is stored twice; the second line is marked `again`: its octets are in the file already. A text that was sent
 //! twice is marked the same way.
 //!
-//! Ctrl-C stops it without an unbind, which loses nothing. Only one process may write to a file.
+//! Ctrl-C and SIGTERM unbind and stop it; being killed loses nothing either. Only one process may write to a file.
 
 mod blocking;
 mod client;
@@ -24,8 +24,12 @@ use store::Store;
 /// Receives messages and delivery receipts, and acknowledges each one once it is in a file
 ///
 /// The password comes from the URL or, if that has none, from the environment variable SMPP_PASSWORD. The program
-/// ends, with exit status 1, when the session does: run it under a supervisor that starts it again. One process may
-/// write to a file.
+/// ends, with exit status 1, when the session does: run it under a supervisor that starts it again. Ctrl-C and
+/// SIGTERM unbind; the exit status is then 0. One process may write to a file.
+///
+/// Each line has the fields: from, to (the addresses), receipt (true for a delivery receipt), data_coding (the
+/// number), text (the octets of the text, in hexadecimal, not decoded), octets (the whole body of the PDU, in
+/// hexadecimal), again (true if a line with the same octets is in the file already: most likely a redelivery).
 #[derive(Parser)]
 #[command(after_help = "Examples:
   SMPP_PASSWORD=... smpp receive --url smpps://SYSTEM_ID@smpp.8x8.com --file received.jsonl
@@ -57,11 +61,8 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     } else {
         runtime::multi_threaded().and_then(|runtime| runtime.block_on(client::receive(arguments)))
     };
-    finish(received.map(|never| match never {}))
+    finish(received.map(|()| true))
 }
-
-/// The program ends only with a failure.
-enum Never {}
 
 impl Arguments {
     /// Returns the account of --url.
@@ -70,6 +71,11 @@ impl Arguments {
         options::system_id(&endpoint)?;
         Ok(endpoint)
     }
+}
+
+/// Reports the end after a signal.
+fn report_stopped(end: impl std::fmt::Display) {
+    eprintln!("stopped: {end}");
 }
 
 /// Reports the bind.

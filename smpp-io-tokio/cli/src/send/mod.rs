@@ -37,13 +37,14 @@ use crate::{options, runtime};
       prints a JSON object for each step, and each PDU to the standard error")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Arguments {
-    /// Where to bind: smpps://SYSTEM_ID@HOST[:2776] with TLS, smpp://SYSTEM_ID@HOST[:2775] without
+    /// Where to bind: smpps://SYSTEM_ID@HOST[:2776] with TLS, smpp://SYSTEM_ID@HOST[:2775] without [required: --to
+    /// and --text with --url]
     #[arg(long, requires_all = ["to", "text"])]
     url: Option<String>,
     /// The sender: a number, a short code, or up to 11 characters of text
     #[arg(long, default_value = "8x8")]
     from: String,
-    /// The recipient: country code and number, digits only
+    /// The recipient: an international number (country code first); + is allowed
     #[arg(long)]
     to: Option<String>,
     /// The text, of any length

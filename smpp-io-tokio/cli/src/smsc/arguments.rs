@@ -66,7 +66,7 @@ pub(crate) struct Arguments {
     /// reset=PERCENT (accepts messages and resets the connection), coalesce (sends many PDUs at once), no-unbind-resp
     #[arg(long, value_name = "FAULT", value_parser = fault, verbatim_doc_comment)]
     fault: Vec<Fault>,
-    /// Deliver messages from a phone (mobile-originated) to this account
+    /// Deliver messages from a phone (mobile-originated) to this account; may be given once
     #[arg(long, value_name = "SYSTEM_ID")]
     pub(super) mo: Option<String>,
     /// Their text, of any length: a long text is delivered in segments

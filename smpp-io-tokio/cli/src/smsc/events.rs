@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
-use smpp_core::BindMode;
+use smpp_core::{BindMode, CommandStatus};
 use smpp_io_tokio::testing::SmscEvent;
 use smpp_io_tokio::{AcceptError, BoundSession, ServerEvent, Shutdown};
 
@@ -58,7 +58,11 @@ impl EventPrinter {
         match event {
             SmscEvent::Server(event) => self.server_event(event),
             SmscEvent::Submitted { bound, outcome, .. } => {
-                count(if outcome.is_ok() { &self.accepted } else { &self.refused });
+                count(match outcome {
+                    Ok(_) => &self.accepted,
+                    Err(CommandStatus::RTHROTTLED) => &self.throttled,
+                    Err(_) => &self.refused,
+                });
                 self.detail("submit_sm", || {
                     let (key, value) = match outcome {
                         Ok(id) => ("message_id", id.into()),

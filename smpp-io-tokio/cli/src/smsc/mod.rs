@@ -3,7 +3,6 @@
 mod arguments;
 mod events;
 
-use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +15,7 @@ use smpp_io_tokio::{Listener, tls};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::failure::{Failure, finish};
+use crate::interrupts::Interrupts;
 use crate::runtime;
 pub(crate) use arguments::Arguments;
 use events::EventPrinter;
@@ -137,44 +137,5 @@ async fn show_status(smsc: &Smsc, printer: &EventPrinter) {
         let binds = smsc.binds();
         printer.update_status(binds.list().len(), binds.connections(), smsc.pending());
         sleep(STATUS_INTERVAL).await;
-    }
-}
-
-/// The signals that stop the SMSC: Ctrl-C and, on Unix, SIGTERM. From `new` on, they no longer end the process.
-#[cfg(unix)]
-struct Interrupts {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Interrupts {
-    fn new() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
-    }
-
-    /// Waits for the next signal.
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
-}
-
-/// The signal that stops the SMSC: Ctrl-C.
-#[cfg(windows)]
-struct Interrupts(tokio::signal::windows::CtrlC);
-
-#[cfg(windows)]
-impl Interrupts {
-    fn new() -> io::Result<Self> {
-        tokio::signal::windows::ctrl_c().map(Self)
-    }
-
-    /// Waits for the next signal.
-    async fn next(&mut self) {
-        self.0.recv().await;
     }
 }

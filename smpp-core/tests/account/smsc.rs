@@ -19,6 +19,7 @@ use super::messages::{Messages, Seen, Verdict};
 use super::scenario::{Fault, Scenario};
 
 /// One connection, with both its sides.
+#[expect(clippy::struct_excessive_bools, reason = "each side closes on its own")]
 pub(crate) struct Connection {
     pub(crate) id: ConnectionId,
     /// From the account to the SMSC.

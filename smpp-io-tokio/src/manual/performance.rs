@@ -20,7 +20,7 @@
 //! | instructions to decode a `submit_sm` of 110 octets | 242 |
 //! | decoding a mix of PDUs | takes 1.2 to 1.3 times as long as reading the same octets once |
 //! | an idle bound session (`smpp-core` only) | less than 1 KiB |
-//! | an idle bind of a [`Server`](crate::Server), with its task | less than 2¼ KiB of heap |
+//! | an idle bind of a [`Server`](crate::Server), with its task | less than 2½ KiB of heap |
 //!
 //! An [`Account`](crate::account::Account) costs more for each message than a session: it stores the message, splits
 //! texts and keeps a table for receipts.

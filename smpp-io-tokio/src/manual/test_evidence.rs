@@ -47,10 +47,13 @@
 //! | a server: limits, timeouts, rates, 10,000 connections that never bind, deliveries to receivers that break | `cargo test -p smpp-io-tokio --test server --test faults` |
 //! | sockets, TLS 1.2 and 1.3, untrusted certificates, broken connections, each adapter against the other's server | `cargo test -p smpp-io-tokio -p smpp-io-std` |
 //! | one list of scenarios over the state machine, both forms of the blocking adapter, and tokio: the same events | `cargo test -p smpp-io-std --test scenarios` |
+//! | accounts and sessions through the real drivers, on a paused clock and over a network that delays, splits, stalls, half-closes and cuts: one outcome for each message, every deadline kept to the millisecond, no task left over. 20,000 scenarios | `cargo test --release -p smpp-io-tokio --test driver_simulation`; `SCENARIOS=`, `SEED=` as above |
+//! | bursts of 3,000 requests, half-close, deadlines that move nearer, transports of the application | `cargo test -p smpp-io-tokio --test drivers`, `cargo test -p smpp-io-std --test backpressure --test wake_ups --test dial` |
+//! | the locks and threads of the blocking adapter under a schedule explorer: no lost wake-up, no deadlock | `cargo test -p smpp-io-std --test schedules`; `SMPP_SCHEDULES=`, `SMPP_SCHEDULES_SEED=` |
 //! | no deadlock with full windows in both directions over tiny buffers, handles dropped in any order, panics in user threads | `cargo test -p smpp-io-std --test deadlocks` |
 //! | a receiver (`smpp receive`) that is killed again and again acknowledges nothing that is not on disk | `cargo test -p smpp-cli --test receive` |
 //! | logs and metrics, and that they hold no texts, numbers or passwords | `cargo test -p smpp-io-tokio --all-features --test observability` |
-//! | an idle bind of a [`Server`](crate::Server) below 2¼ KiB of heap; allocations for a request | `cargo test -p smpp-io-tokio --test allocations` |
+//! | an idle bind of a [`Server`](crate::Server) below 2½ KiB of heap; allocations for a request | `cargo test -p smpp-io-tokio --test allocations` |
 //! | a capture is read back, checksums and sequence numbers included | `cargo test -p smpp-core --features pcap --test pcap` |
 //!
 //! # Interoperability with other SMPP software

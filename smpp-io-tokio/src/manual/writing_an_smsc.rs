@@ -152,7 +152,7 @@
 //! | [`ServerLimits::rate`], messages a second of one bind | none | `ESME_RTHROTTLED` |
 //!
 //! Bound sessions are never closed to make room. Set `connections` below half the number of files that the process
-//! may open. An idle bind takes less than 2¼ KiB of heap.
+//! may open. An idle bind takes less than 2½ KiB of heap.
 //!
 //! # Sessions on the server side
 //!

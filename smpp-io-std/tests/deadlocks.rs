@@ -15,7 +15,9 @@ use common::{bind, message, watched};
 use smpp_core::session::{
     CloseReason, Config, Direction, Esme, ObservedPdu, Observer, Smsc, UnansweredReason,
 };
-use smpp_core::{CommandId, CommandStatus, DeliverSm, Pdu, SequenceNumber, SubmitSm, Tag, Tlv, Tlvs};
+use smpp_core::{
+    CommandId, CommandStatus, DeliverSm, Pdu, SequenceNumber, ShortMessage, SubmitSm, Tag, Tlv, Tlvs,
+};
 use smpp_io_std::{
     Client, Connection, Duplex, Inbound, Inbox, NotSentReason, Peer, RequestError, TlsStream, start, tls,
 };
@@ -150,7 +152,8 @@ fn pair(config: Config) -> Pair {
 fn flood(((client, mut inbox), (peer, mut requests)): Pair, window: usize) {
     let text = vec![b'x'; 3000];
     let tlvs = [Tlv::new(Tag(0x0424), &text).unwrap()];
-    let submit = SubmitSm { tlvs: Tlvs::list(&tlvs), ..message() };
+    let short_message = ShortMessage::default();
+    let submit = SubmitSm { short_message, tlvs: Tlvs::list(&tlvs), ..message() };
     let deliver = DeliverSm { tlvs: Tlvs::list(&tlvs), ..DeliverSm::default() };
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -229,7 +232,8 @@ fn full_windows_need_only_one_thread_on_each_side() {
         let ((client, inbox), (peer, requests)) = pair(Config { window: 200, ..Config::default() });
         let text = vec![b'x'; 3000];
         let tlvs = [Tlv::new(Tag(0x0424), &text).unwrap()];
-        let submit = SubmitSm { tlvs: Tlvs::list(&tlvs), ..message() };
+        let short_message = ShortMessage::default();
+        let submit = SubmitSm { short_message, tlvs: Tlvs::list(&tlvs), ..message() };
         let deliver = DeliverSm { tlvs: Tlvs::list(&tlvs), ..DeliverSm::default() };
         thread::scope(|scope| {
             let delivering = scope.spawn(|| {
@@ -412,7 +416,8 @@ fn a_session_closes_when_the_peer_reads_nothing() {
         // From here on the SMSC does nothing.
         let text = vec![b'x'; 30_000];
         let tlvs = [Tlv::new(Tag(0x0424), &text).unwrap()];
-        let submit = SubmitSm { tlvs: Tlvs::list(&tlvs), ..message() };
+        let short_message = ShortMessage::default();
+        let submit = SubmitSm { short_message, tlvs: Tlvs::list(&tlvs), ..message() };
         let mut pending = Vec::new();
         while let Ok(response) = client.submit_pipelined(&submit) {
             pending.push(response);

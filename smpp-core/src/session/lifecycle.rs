@@ -48,11 +48,13 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         self.eof = true;
         self.begin_undated();
         if let Shutdown::NotStarted | Shutdown::Draining(_) | Shutdown::Unbinding(_) = self.shutdown {
+            if self.shutdown == Shutdown::NotStarted {
+                self.timers.set(Timer::Shutdown, Some(self.now + self.config.drain_timeout));
+            }
             self.shutdown = Shutdown::PeerFinished(self.disconnect_reason());
             self.enter_unbinding();
             self.timers.set(Timer::SessionInit, None);
             self.timers.set(Timer::Unresponsive, None);
-            self.timers.set(Timer::Shutdown, Some(self.now + self.config.drain_timeout));
         }
         self.advance();
         self.timers.undated = false;

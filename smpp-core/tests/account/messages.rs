@@ -376,6 +376,11 @@ impl Messages {
         message.outcome = Some(outcome);
     }
 
+    /// Returns whether an attempt to send the message was not answered in time.
+    pub(crate) fn was_in_doubt(&self, message: usize) -> bool {
+        self.all[message].was_in_doubt
+    }
+
     /// Records and checks a late outcome: the outcome of the message reported the segment as unanswered.
     pub(crate) fn record_late_outcome(&mut self, number: MessageNumber, index: u8, late: SegmentOutcome) {
         let index = (self.index(number), usize::from(index));

@@ -193,9 +193,7 @@ fn check_ends(world: &World, config: &Config) {
         let (command, before) = match reason {
             CloseReason::LinkDead => (CommandId::ENQUIRE_LINK, config.response_timeout),
             CloseReason::SessionInit => (CommandId::BIND_TRANSCEIVER, config.session_init_timeout),
-            CloseReason::Unresponsive => {
-                (CommandId::SUBMIT_SM, config.response_timeout * u32::from(config.max_response_timeouts))
-            }
+            // `Unresponsive` is postponed while the session reads no input.
             _ => continue,
         };
         let due = at.checked_sub(before).unwrap();

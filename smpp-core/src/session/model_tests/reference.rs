@@ -272,8 +272,10 @@ impl Model {
     fn end_of_stream(&mut self) {
         self.eof = true;
         if matches!(self.stage, Stage::Bound | Stage::Draining | Stage::Unbinding) {
+            if self.stage == Stage::Bound {
+                self.stage_timeout = Some(self.now + DRAIN_TIMEOUT);
+            }
             self.leave_bound_state(Stage::PeerFinished(self.disconnect_reason()));
-            self.stage_timeout = Some(self.now + DRAIN_TIMEOUT);
         }
         self.advance();
     }

@@ -63,12 +63,15 @@ impl<O: Observer> Account<O> {
             return Err(Refusal::State(State::Closed));
         };
         session.advance_clock(now);
-        match token.reply {
+        let answered = match token.reply {
             PendingReply::DeliverSm(reply) => {
                 session.respond(reply, result.map(|()| DeliverSmResp::default()))
             }
             PendingReply::DataSm(reply) => session.respond(reply, result.map(|()| DataSmResp::default())),
-        }
+        };
+        // Dates the response: otherwise the timers that it has started count from the next call with a time.
+        session.advance_clock(now);
+        answered
     }
 
     /// Handles a request of the SMSC.

@@ -245,6 +245,8 @@ impl<O: Observer> Account<O> {
         if let Some(session) = self.session(link) {
             session.advance_clock(now);
             session.handle_eof();
+            // Dates the end of the stream, as in a response.
+            session.advance_clock(now);
         }
         self.advance(now);
     }

@@ -349,7 +349,10 @@ impl Messages {
             let good = match outcome {
                 SegmentOutcome::Accepted(id) => segment.id.as_deref() == Some(id.as_bytes()),
                 SegmentOutcome::Refused(status) => segment.refused.contains(status) && segment.id.is_none(),
-                SegmentOutcome::Unanswered(_) => segment.sends > 0 && segment.id.is_none(),
+                // A late response may arrive together with the one that completes the message, and behind it.
+                SegmentOutcome::Unanswered(_) => {
+                    segment.sends > 0 && (segment.id.is_none() || message.was_in_doubt)
+                }
                 SegmentOutcome::NeverSent(reason) => {
                     let is_reason = match reason {
                         SegmentNotSentReason::Expired => {

@@ -134,8 +134,9 @@ impl Model {
     pub(crate) fn record_eof(&mut self, state: State) {
         let serves = state.is_bound() && self.history.peer_unbind.is_none();
         if serves && !self.history.eof {
-            self.liveness.finished = Some(self.clock);
-            self.liveness.finished_now = true;
+            // A shutdown that has begun keeps its timeout.
+            self.liveness.finished = Some(self.history.shutdown.unwrap_or(self.clock));
+            self.liveness.finished_now = self.history.shutdown.is_none();
         }
         self.history.eof = true;
     }

@@ -1,6 +1,7 @@
 //! The life of a session: from the bind, through keep-alive, to the shutdown.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::Session;
 use super::close_reason::CloseReason;
@@ -15,6 +16,9 @@ use super::window::Entry;
 use crate::frame::SequenceNumber;
 use crate::pdu::{BindMode, CommandId, CommandStatus, EnquireLink, InterfaceVersion, Unbind};
 use crate::time::Instant;
+
+/// The shortest time after which a postponed check of the link is made.
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
 impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// Shuts the session down gracefully: refuses new requests, waits up to
@@ -195,8 +199,8 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         match timer {
             Timer::SessionInit => self.end(CloseReason::SessionInit),
             // What the peer has sent is not read: it proves nothing that nothing was heard.
-            Timer::EnquireLink | Timer::EnquireLinkResponse | Timer::Unresponsive if !self.wants_input() => {
-                self.timers.set(timer, Some(self.now + self.config.response_timeout));
+            Timer::EnquireLinkResponse | Timer::Unresponsive if !self.wants_input() => {
+                self.postpone_check(timer)
             }
             Timer::EnquireLinkResponse => self.end(CloseReason::LinkDead),
             Timer::EnquireLink => self.check_keep_alive(),
@@ -210,7 +214,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
                 // If this call is late, other timers are due as well. What has arrived is read before they act.
                 for timer in [Timer::EnquireLinkResponse, Timer::Unresponsive] {
                     if self.timers.is_due(timer, self.now) {
-                        self.timers.set(timer, Some(self.now + self.config.response_timeout));
+                        self.postpone_check(timer);
                     }
                 }
             }
@@ -232,6 +236,12 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             // Nothing waits for a response, or another method acts on the timer.
             Timer::Unresponsive | Timer::Response | Timer::LateResponse | Timer::Input | Timer::Closed => {}
         }
+    }
+
+    /// Checks again after `response_timeout`, and not at once if that is zero.
+    fn postpone_check(&mut self, timer: Timer) {
+        let wait = self.config.response_timeout.max(SHORTEST_WAIT);
+        self.timers.set(timer, Some(self.now + wait));
     }
 
     /// Sends enquire_link if the peer has been silent for the whole interval. Traffic does not reset the timer: the time

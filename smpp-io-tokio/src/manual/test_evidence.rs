@@ -1,6 +1,6 @@
 //! What is tested, and how do I run those tests myself?
 //!
-//! **Short answer.** `cargo test --workspace` runs everything that needs only Rust and a C compiler; `.ci/run` runs
+//! **Short answer.** `cargo test --workspace --all-features` runs everything that needs only Rust and a C compiler; `.ci/run` runs
 //! everything. The tests compare with tables written from the specification, with other SMPP software, with simple
 //! models, and with thousands of random scenarios over faulty links, each of which can be replayed by its seed.
 //!
@@ -20,7 +20,7 @@
 //! | --- | --- |
 //! | binds, exchange, limits, keep-alive, ending, versions, in simulated time | `cargo test -p smpp-core --test session` |
 //! | each side, state and command against the specification's matrix, written out by hand (SMPP 3.4 §2.3) | `cargo test -p smpp-core --test session matrix` |
-//! | two sessions over a link that delays, splits, stalls, loses, corrupts and breaks, with tiny random limits. After every call: exactly one outcome for each request, every bound and rate kept, every end explained. 100,000 scenarios | `cargo test --release -p smpp-core --test simulation`; `SCENARIOS=` sets the number, `SEED=` replays one |
+//! | two sessions over a link that delays, splits, stalls, loses, corrupts and breaks, with tiny random limits. After every call: exactly one outcome for each request, every bound and rate kept, every end explained. 100,000 scenarios | `cargo test --profile simulation -p smpp-core --test simulation`; `SCENARIOS=` sets the number, `SEED=` replays one |
 //! | window, sequence numbers and outcomes against a simple model | `cargo test -p smpp-core --lib model` |
 //! | recorded traces replay to the same events and octets | `smpp-core/tests/traces`, replayed by the simulation |
 //! | no allocation for a message in codec and session, nor for a receipt; an idle bound session below 1 KiB; reassembly holds what it counts | `cargo test -p smpp-core --test allocations --test receipts` |
@@ -37,7 +37,7 @@
 //!
 //! | what is tested | command |
 //! | --- | --- |
-//! | an account with failing servers, DNS, network, SMSC and application: never more connections than allowed, half-open ones included; no bind above its rate in any sliding second; one outcome for each message that agrees with what the SMSC saw; every receipt at its message, once. 20,000 scenarios | `cargo test --release -p smpp-core --test account`; `SCENARIOS=`, `SEED=` as above |
+//! | an account with failing servers, DNS, network, SMSC and application: never more connections than allowed, half-open ones included; no bind above its rate in any sliding second; one outcome for each message that agrees with what the SMSC saw; every receipt at its message, once. 20,000 scenarios | `cargo test --profile simulation -p smpp-core --test account`; `SCENARIOS=`, `SEED=` as above |
 //! | an account over sockets: the SMSC is killed under load and started again, TLS connections are reset inside records, an address that never responds is skipped, a fifth bind is refused; the counters agree | `cargo test -p smpp-io-tokio --test account --test account_faults`, `cargo test -p smpp-io-std --test account` |
 //!
 //! # Adapters and servers
@@ -47,7 +47,7 @@
 //! | a server: limits, timeouts, rates, 10,000 connections that never bind, deliveries to receivers that break | `cargo test -p smpp-io-tokio --test server --test faults` |
 //! | sockets, TLS 1.2 and 1.3, untrusted certificates, broken connections, each adapter against the other's server | `cargo test -p smpp-io-tokio -p smpp-io-std` |
 //! | one list of scenarios over the state machine, both forms of the blocking adapter, and tokio: the same events | `cargo test -p smpp-io-std --test scenarios` |
-//! | accounts and sessions through the real drivers, on a paused clock and over a network that delays, splits, stalls, half-closes and cuts: one outcome for each message, every deadline kept to the millisecond, no task left over. 20,000 scenarios | `cargo test --release -p smpp-io-tokio --test driver_simulation`; `SCENARIOS=`, `SEED=` as above |
+//! | accounts and sessions through the real drivers, on a paused clock and over a network that delays, splits, stalls, half-closes and cuts: one outcome for each message, every deadline kept to the millisecond, no task left over. 20,000 scenarios | `cargo test --profile simulation -p smpp-io-tokio --test driver_simulation`; `SCENARIOS=`, `SEED=` as above |
 //! | bursts of 3,000 requests, half-close, deadlines that move nearer, transports of the application | `cargo test -p smpp-io-tokio --test drivers`, `cargo test -p smpp-io-std --test backpressure --test wake_ups --test dial` |
 //! | the locks and threads of the blocking adapter under a schedule explorer: no lost wake-up, no deadlock | `cargo test -p smpp-io-std --test schedules`; `SMPP_SCHEDULES=`, `SMPP_SCHEDULES_SEED=` |
 //! | no deadlock with full windows in both directions over tiny buffers, handles dropped in any order, panics in user threads | `cargo test -p smpp-io-std --test deadlocks` |

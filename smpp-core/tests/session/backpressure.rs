@@ -1,5 +1,7 @@
 //! Backpressure: what the session does while the application does not answer.
 
+use std::time::Duration;
+
 use smpp_core::session::{CloseReason, Config, Instant, Timer};
 use smpp_core::{BindMode, CommandId, CommandStatus, Pdu};
 
@@ -97,6 +99,28 @@ fn a_session_that_does_not_read_does_not_take_the_peer_for_dead() {
     pair.settle();
     pair.advance(secs(20));
     assert_eq!(pair.smsc.closed, None, "the peer has answered enquire_link");
+}
+
+#[test]
+fn keep_alive_is_punctual_while_the_session_does_not_read() {
+    let config = Config { enquire_link_interval: Some(secs(2)), response_timeout: secs(60), ..config(1) };
+    let mut smsc = bound_smsc(config, BindMode::Transceiver);
+    smsc.receive(NOW, &flood(2..4));
+    assert!(!smsc.session.wants_input());
+    smsc.handle_timeouts(NOW + secs(1));
+    assert!(smsc.transmit().is_empty());
+    smsc.handle_timeouts(NOW + secs(2));
+    let [(CommandId::ENQUIRE_LINK, ..)] = pdus(&smsc.transmit())[..] else { panic!("one enquire_link") };
+}
+
+#[test]
+fn a_response_timeout_of_zero_is_no_endless_loop() {
+    let enquire_link_interval = Some(Duration::from_millis(100));
+    let config = Config { enquire_link_interval, response_timeout: Duration::ZERO, ..config(1) };
+    let mut smsc = bound_smsc(config, BindMode::Transceiver);
+    smsc.receive(NOW, &flood(2..4));
+    smsc.handle_timeouts(NOW + secs(1));
+    assert_eq!(smsc.closed, Some(CloseReason::Stalled), "the transport has not taken enquire_link");
 }
 
 #[test]

@@ -79,9 +79,7 @@ impl Connection {
 
     /// The session sends enquire_link exactly when the SMSC has been silent for the interval, or when a request times out.
     fn check_keep_alive(&self, config: &Config, shutdown: Instant) {
-        // A session that does not read puts off enquire_link: silence proves nothing then.
-        let reads = config.max_unanswered > 100;
-        let Some(interval) = config.enquire_link_interval.filter(|_| reads) else { return };
+        let Some(interval) = config.enquire_link_interval else { return };
         let pdus = self.pdus.lock().unwrap();
         let sent = |command, at| {
             let is_it =

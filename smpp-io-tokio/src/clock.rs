@@ -46,8 +46,10 @@ pub(crate) struct Timer {
 }
 
 impl Timer {
+    /// Returns a timer that does not fire before it is set.
     pub(crate) fn new(clock: Clock) -> Self {
-        Self { sleep: Box::pin(time::sleep_until(clock.to_tokio(Instant::ZERO))), has_fired: false }
+        let never = clock.to_tokio(Instant::after(MAX_WAIT));
+        Self { sleep: Box::pin(time::sleep_until(never)), has_fired: false }
     }
 
     /// Sets the timer for [`poll_elapsed`](Self::poll_elapsed).

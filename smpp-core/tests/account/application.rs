@@ -259,10 +259,10 @@ impl AccountSimulation {
             Event::ReceiptsExpired { message, ids } => {
                 self.context.count(|| "receipts expired".into());
                 assert!(!self.scenario.ample_limits, "receipts expired below the limits");
-                let segments = &self.messages.all[self.messages.index(message)].segments;
-                let is_segment_id = |id: &MessageId| {
-                    segments.iter().any(|segment| segment.id.as_deref() == Some(id.as_bytes()))
-                };
+                let message = &self.messages.all[self.messages.index(message)];
+                let segments = message.segments.len() as u8;
+                let is_segment_id =
+                    |id: &MessageId| (0..segments).any(|segment| message.is_id(segment, id.as_bytes()));
                 assert!(ids.iter().all(is_segment_id), "ids of the message's segments");
             }
             Event::Link { link, event } => {
@@ -326,6 +326,9 @@ impl AccountSimulation {
             return;
         }
         for (index, message) in self.messages.all.iter().enumerate() {
+            if message.was_answered_too_late {
+                continue;
+            }
             let missing: Vec<&[u8]> = (message.segments.iter().zip(0..))
                 .filter(|(_, segment)| {
                     message.is_receipt_due && !self.smsc.deliveries.has_final_receipt(index, *segment)

@@ -231,11 +231,12 @@ impl Deliveries {
             DeliveryKind::Mo { .. } => panic!("an MO message is emitted as a receipt"),
         };
         assert_eq!((receipt.state, receipt.is_final), (state, is_final(state)));
-        let known = messages.all[message].segments[usize::from(segment)].id.as_ref() == Some(&delivered.id);
+        let known = messages.all[message].is_id(segment, &delivered.id);
         let Some(matched) = matched else {
             if self.ample_limits && !self.closed {
                 // The account holds an early receipt for a response that arrives in time, not for a late one.
-                let in_time = known && !messages.was_in_doubt(message);
+                let late = messages.was_in_doubt(message) || messages.all[message].was_answered_too_late;
+                let in_time = known && !late;
                 assert!(!in_time, "{state:?} of message {message} segment {segment} is known");
                 let waits = messages.is_in_flight(now, arrived, message, segment);
                 let is_overdue = now - arrived >= self.options.session.response_timeout;
@@ -265,7 +266,7 @@ impl Deliveries {
         reported.last = reported.last.or(is_final(state).then_some(state));
         let segments = &messages.all[message].segments;
         assert_eq!(usize::from(matched.segments), segments.len());
-        if self.ample_limits && self.piecewise {
+        if self.ample_limits && self.piecewise && !messages.all[message].was_answered_too_late {
             let last = |segment: usize| {
                 self.reported.get(&(message, segment as u8)).and_then(|reported| reported.last)
             };
@@ -357,8 +358,7 @@ impl Deliveries {
             _ if delivery.accepted || self.fixed_id => true,
             DeliveryKind::Foreign => false,
             DeliveryKind::Receipt { message, segment, state } => {
-                let known =
-                    messages.all[message].segments[usize::from(segment)].id.as_ref() == Some(&delivery.id);
+                let known = messages.all[message].is_id(segment, &delivery.id);
                 let reported = self.reported.get(&(message, segment));
                 known
                     && reported

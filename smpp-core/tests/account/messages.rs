@@ -29,6 +29,8 @@ pub(crate) struct Message {
     /// Whether an attempt was not answered in time. Then the account may have abandoned the message, even if a late
     /// response has arrived since.
     was_in_doubt: bool,
+    /// Whether a response came so late that the account may have stopped waiting for it: it may not know the id.
+    pub(crate) was_answered_too_late: bool,
     pub(crate) segments: Vec<Segment>,
     pub(crate) outcome: Option<MessageOutcome>,
 }
@@ -46,6 +48,20 @@ pub(crate) struct Segment {
     ids: Vec<Vec<u8>>,
     /// Whether the account has reported a late outcome.
     late: Option<SegmentOutcome>,
+}
+
+impl Message {
+    /// Returns whether the account may know a segment by this id.
+    pub(crate) fn is_id(&self, segment: u8, id: &[u8]) -> bool {
+        self.segments[usize::from(segment)].is_id(id, self.was_answered_too_late)
+    }
+}
+
+impl Segment {
+    /// Returns whether this is the id that the account must have: the first, or any if it may not have heard of the first.
+    fn is_id(&self, id: &[u8], any: bool) -> bool {
+        self.id.as_deref() == Some(id) || (any && self.ids.iter().any(|other| other == id))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +135,7 @@ impl Message {
             cancelled: false,
             failed: false,
             was_in_doubt: false,
+            was_answered_too_late: false,
             segments: vec![segment; segments],
             outcome: None,
         }
@@ -276,12 +293,17 @@ impl Messages {
 
     fn handle_answer(&mut self, entry: &LogEntry, status: CommandStatus, id: &[u8]) {
         let sender = self.senders.entry(entry.connection).or_default();
-        let Some((index, segment, _)) = sender.in_flight.remove(&entry.sequence) else { return };
+        let Some((index, segment, sent)) = sender.in_flight.remove(&entry.sequence) else { return };
         let message = &mut self.all[index];
+        let config = &self.options.session;
+        let too_late = entry.at - sent >= config.response_timeout + config.late_response_timeout;
+        message.was_answered_too_late |= too_late;
         let segment = &mut message.segments[usize::from(segment)];
         if status.is_ok() {
             // A late response ends the segment as well.
-            segment.state = State::Done;
+            if !too_late {
+                segment.state = State::Done;
+            }
             segment.id.get_or_insert_with(|| id.to_vec());
             segment.ids.push(id.to_vec());
             return;
@@ -346,9 +368,11 @@ impl Messages {
         assert_eq!(outcome.segments.len(), message.segments.len(), "an outcome for each segment");
         let failed = outcome.segments.iter().filter(|outcome| !outcome.is_accepted()).count();
         for (outcome, segment) in outcome.segments.iter().zip(&message.segments) {
+            // The account may not have heard of an acceptance that came too late.
+            let accepted = |id: &Option<Vec<u8>>| id.is_some() && !message.was_answered_too_late;
             let good = match outcome {
-                SegmentOutcome::Accepted(id) => segment.id.as_deref() == Some(id.as_bytes()),
-                SegmentOutcome::Refused(status) => segment.refused.contains(status) && segment.id.is_none(),
+                SegmentOutcome::Accepted(id) => segment.is_id(id.as_bytes(), message.was_answered_too_late),
+                SegmentOutcome::Refused(status) => segment.refused.contains(status) && !accepted(&segment.id),
                 // A late response may arrive together with the one that completes the message, and behind it.
                 SegmentOutcome::Unanswered(_) => {
                     segment.sends > 0 && (segment.id.is_none() || message.was_in_doubt)
@@ -364,7 +388,7 @@ impl Messages {
                         SegmentNotSentReason::Stopped => stopped,
                         _ => false,
                     };
-                    is_reason && segment.refused.is_empty() && segment.id.is_none()
+                    is_reason && segment.refused.is_empty() && !accepted(&segment.id)
                 }
                 _ => false,
             };
@@ -396,7 +420,7 @@ impl Messages {
         let is_first = segment.late.is_none();
         assert!(is_first || (resent && !segment.late.as_ref().unwrap().is_accepted()), "{}", details());
         let answered = match &late {
-            SegmentOutcome::Accepted(id) => segment.id.as_deref() == Some(id.as_bytes()),
+            SegmentOutcome::Accepted(id) => segment.is_id(id.as_bytes(), message.was_answered_too_late),
             SegmentOutcome::Refused(status) => segment.refused.contains(status),
             _ => false,
         };

@@ -225,6 +225,7 @@ fn session(rng: &mut Rng) -> Config {
         slow_down_when_throttled: rng.chance(500),
         enquire_link_interval: rng.chance(900).then(|| span(rng, 50, 300)),
         response_timeout: span(rng, 50, 300),
+        late_response_timeout: span(rng, 1, 600),
         drain_timeout: span(rng, 0, 100),
         ..Config::default()
     }

@@ -23,7 +23,7 @@ use smpp_core::{Address, CommandStatus, Endpoint, MessageState, RegisteredDelive
 use smpp_io_std::account::{
     Account, AccountConnector, AccountError, Arrival, Arrivals, Ended, NoMoreReceipts, SendError,
 };
-use smpp_io_std::testing::{ACCOUNT, Smsc};
+use smpp_io_std::testing::{ACCOUNT, TestSmsc};
 
 use smsc::{Server, blocked, never_reads};
 
@@ -86,13 +86,13 @@ fn alone(test: impl FnOnce() + Send + 'static) {
     watched(|| until(|| threads() == 0));
 }
 
-fn trusting(smsc: &Smsc, port: u16, options: Options) -> AccountConnector {
+fn trusting(smsc: &TestSmsc, port: u16, options: Options) -> AccountConnector {
     let endpoint: Endpoint = format!("smpps://localhost:{port}").parse().unwrap();
     AccountConnector::new(&endpoint, options).tls(smsc.client_tls())
 }
 
-fn connected(binds: Binds) -> (Smsc, Account, Arrivals) {
-    let smsc = Smsc::builder().tls().start().unwrap();
+fn connected(binds: Binds) -> (TestSmsc, Account, Arrivals) {
+    let smsc = TestSmsc::builder().tls().start().unwrap();
     let (account, arrivals) = trusting(&smsc, smsc.local_addr().port(), options(binds)).connect().unwrap();
     (smsc, account, arrivals)
 }
@@ -134,7 +134,7 @@ fn messages_of_any_length_are_accepted_and_receipted_on_any_bind() {
 #[test]
 fn a_wrong_password_is_reported_and_not_retried() {
     alone(|| {
-        let smsc = Smsc::builder().tls().start().unwrap();
+        let smsc = TestSmsc::builder().tls().start().unwrap();
         let options = options(Binds::Transceivers(4));
         let credentials = Credentials::new(ACCOUNT.0, "wrong");
         let tries = Arc::new(AtomicU64::new(0));
@@ -152,8 +152,8 @@ fn a_wrong_password_is_reported_and_not_retried() {
 #[test]
 fn an_untrusted_certificate_is_reported() {
     alone(|| {
-        let smsc = Smsc::builder().tls().start().unwrap();
-        let stranger = Smsc::builder().tls().start().unwrap();
+        let smsc = TestSmsc::builder().tls().start().unwrap();
+        let stranger = TestSmsc::builder().tls().start().unwrap();
         let error = trusting(&stranger, smsc.local_addr().port(), options(Binds::Transceivers(1)))
             .connect()
             .unwrap_err();
@@ -477,7 +477,7 @@ fn an_account_that_never_connects_leaves_no_thread() {
     alone(|| {
         // A host that accepts connections and sends nothing: the handshake waits.
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-        let smsc = Smsc::builder().tls().start().unwrap();
+        let smsc = TestSmsc::builder().tls().start().unwrap();
         let connector = trusting(&smsc, silent.local_addr().unwrap().port(), options(Binds::Transceivers(4)));
         let error = connector.bind_timeout(Duration::from_millis(50)).connect().unwrap_err();
         assert!(matches!(error, AccountError::Timeout { .. }), "{error}");

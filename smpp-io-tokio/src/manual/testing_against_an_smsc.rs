@@ -1,6 +1,6 @@
 //! How do I test my program against an SMSC?
 //!
-//! **Short answer.** Inside a test start `smpp_io_tokio::testing::Smsc` (feature `testing`): one line, a free port,
+//! **Short answer.** Inside a test start `smpp_io_tokio::testing::TestSmsc` (feature `testing`): one line, a free port,
 //! receipts included. On your machine run `smpp smsc`. Both follow the rules of 8x8 unless you say otherwise, and can
 //! misbehave on purpose. For an SMSC with rules of your own put the simulator of `smpp-core` behind a
 //! [`Server`](crate::Server).
@@ -21,9 +21,9 @@
 //! use smpp_core::provider::Provider;
 //! use smpp_core::{Address, MessageState, RegisteredDelivery, SubmitSm};
 //! use smpp_io_tokio::account::AccountConnector;
-//! use smpp_io_tokio::testing::Smsc;
+//! use smpp_io_tokio::testing::TestSmsc;
 //!
-//! let smsc = Smsc::start().await?;
+//! let smsc = TestSmsc::start().await?;
 //! let options = Options::new(Credentials::default(), &Provider::EIGHT_BY_EIGHT);
 //! // The endpoint has the address, the system_id and the password.
 //! let (account, _arrivals) = AccountConnector::new(&smsc.endpoint(), options).connect().await?;
@@ -39,9 +39,9 @@
 //! # }
 //! ```
 //!
-//! `Smsc::builder()` sets accounts, [`Rules`](smpp_core::simulator::Rules), TLS with a certificate made at run time,
+//! `TestSmsc::builder()` sets accounts, [`Rules`](smpp_core::simulator::Rules), TLS with a certificate made at run time,
 //! and `Faults`: late, missing and reordered responses, reset connections. `smsc.originate(...)` sends MO
-//! messages. `smpp_io_std::testing::Smsc` is the same for blocking programs.
+//! messages. `smpp_io_std::testing::TestSmsc` is the same for blocking programs.
 //!
 //! | to test | set |
 //! | --- | --- |
@@ -100,7 +100,7 @@
 //! struct Simulated {
 //!     start: tokio::time::Instant,
 //!     simulator: Mutex<Simulator>,
-//!     binds: Mutex<HashMap<BindId, simulator::BindId>>,
+//!     binds: Mutex<HashMap<BindId, simulator::SimulatedBind>>,
 //! }
 //!
 //! impl Simulated {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use smpp_core::{BindMode, CommandStatus};
-use smpp_io_tokio::testing::SmscEvent;
+use smpp_io_tokio::testing::TestSmscEvent;
 use smpp_io_tokio::{AcceptError, BoundSession, ServerEvent, Shutdown};
 
 use crate::output;
@@ -54,10 +54,10 @@ impl EventPrinter {
     }
 
     /// Prints and counts an event.
-    pub(super) fn event(&self, event: SmscEvent<'_>) {
+    pub(super) fn event(&self, event: TestSmscEvent<'_>) {
         match event {
-            SmscEvent::Server(event) => self.server_event(event),
-            SmscEvent::Submitted { bound, outcome, .. } => {
+            TestSmscEvent::Server(event) => self.server_event(event),
+            TestSmscEvent::Submitted { bound, outcome, .. } => {
                 count(match outcome {
                     Ok(_) => &self.accepted,
                     Err(CommandStatus::RTHROTTLED) => &self.throttled,
@@ -73,7 +73,7 @@ impl EventPrinter {
                     fields
                 });
             }
-            SmscEvent::Delivered { system_id, state, outcome, .. } => {
+            TestSmscEvent::Delivered { system_id, state, outcome, .. } => {
                 count(if outcome.is_ok() { &self.delivered } else { &self.undelivered });
                 self.detail("deliver_sm", || {
                     let state = state.map(|state| format!("{state:?}"));

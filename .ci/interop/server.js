@@ -231,14 +231,14 @@ test('interop: each mode of bind, messages in segments, an unbind by the SMSC, a
   const bound = (mode) => ({ event: 'bound', mode, smsc: 'theirs' });
   const message = { event: 'message', from: '6591234567', to: '6580000000' };
   assert.deepEqual(events, [
-    bound('Transmitter'),
+    bound('transmitter'),
     { event: 'alive' },
     { event: 'ended', reason: 'closed by unbind of this side' },
-    bound('Receiver'),
+    bound('receiver'),
     { ...message, parts: 2, text: 'first € and {second}' },
     { ...message, parts: 1, text: EMOJI },
     { event: 'ended', reason: 'the peer unbound' },
-    ...Array(4).fill(bound('Transceiver')),
+    ...Array(4).fill(bound('transceiver')),
     { event: 'refused', held: 4, status: 'ESME_RALYBND' },
     ...Array(4).fill({ event: 'ended', reason: 'closed by unbind of this side' }),
   ]);

@@ -268,7 +268,9 @@ pub use inbound::{Inbound, InboundRequest, ReplyRoute};
 pub use inbox::Inbox;
 pub use pending_response::{DeadlineError, PendingResponse};
 pub use sent_request::SentRequest;
-pub use server::{BindRequest, BoundSession, Listener, Server, ServerBuilder, ServerLimits, Service};
+pub use server::{
+    BindRequest, BoundSession, Listener, Server, ServerBuilder, ServerLimits, Service, Shutdown,
+};
 pub use smpp_core;
 pub use smpp_core::session::{NotSentReason, RequestError, Response};
 pub use start::start;

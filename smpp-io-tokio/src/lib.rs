@@ -182,7 +182,8 @@
 //! | debug | `connected`, `throttled`, `request refused`, `unexpected response`, `late response` |
 //!
 //! Of `malformed PDU`, `request refused` and `unexpected response`, which a peer can repeat, a connection emits the first, the
-//! second, the fourth, the eighth and so on, with their number as `count`. A `system_id` is cut to 16 octets.
+//! second, the fourth, the eighth and so on, with their number as `count`. A `system_id` is cut to 16 octets. The field
+//! `status` is the name of a status (`ESME_RTHROTTLED`) or, without a name, its number (`0x0000ffff`).
 //!
 //! An [`account`] has a span `smpp_account` with the field `system_id`. Its events have the fields `link` (the connection) or
 //! `number` (the message):
@@ -193,6 +194,8 @@
 //! | info | `bound`, `peer unbind`, `link closed`, `account closed` |
 //! | warn | `bind refused`, `connect failed`, `resolve failed` |
 //! | debug | `message not accepted`, `receipts expired` |
+//!
+//! `bound` has the field `mode`: `receiver`, `transmitter` or `transceiver`.
 //!
 //! Events are emitted while the session or the account is locked: a subscriber that blocks delays it.
 //!

@@ -56,7 +56,7 @@
 //! | `smpp_account_pending_receipts` | gauge | | segments that wait for their delivery receipt |
 //! | `smpp_account_segments_total` | counter | `outcome`: `accepted`, `refused`, `nacked`, `never_sent`, `unanswered` | segments that are completed |
 //! | `smpp_account_delivered_total` | counter | `type`: `message`, `receipt`, `unmatched_receipt` | deliveries of the SMSC |
-//! | `smpp_account_binds_total` | counter | `outcome`: `bound`, `refused`, `unreachable` | attempts to bind |
+//! | `smpp_account_binds_total` | counter | `outcome`: `bound`, `refused`, `connect_failed` | attempts to bind |
 //! | `smpp_account_receipts_expired_total` | counter | | segments whose delivery receipt did not arrive in time |
 //!
 //! # Privacy

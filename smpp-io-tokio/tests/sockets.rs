@@ -144,4 +144,6 @@ async fn connection_errors_report_their_cause() {
     let error = client.bind(&bind(BindMode::Transceiver, ACCOUNT.1)).await.unwrap_err();
     assert!(matches!(error, RequestError::Unanswered(_)), "{error}");
     assert!(tls::ca_file("Cargo.toml".as_ref()).unwrap_err().to_string().contains("Cargo.toml"));
+    let error = tls::ca_pem(b"no certificate").unwrap_err().to_string();
+    assert_eq!(error, "cannot use the PEM data: it holds no certificate or key in PEM format");
 }

@@ -95,7 +95,7 @@ async fn esme(endpoint: &Endpoint, ca: Option<PathBuf>) -> Result<(), Failure> {
 
 async fn bound(client: &Client, bind: &Bind<'_>) -> Result<(), RequestError> {
     let answer = client.bind(bind).await?;
-    let (mode, smsc) = (format!("{:?}", bind.mode), answer.bind_resp().system_id.to_string());
+    let (mode, smsc) = (bind.mode.to_string(), answer.bind_resp().system_id.to_string());
     println!("{}", json!({ "event": "bound", "mode": mode, "smsc": smsc }));
     Ok(())
 }
@@ -151,7 +151,7 @@ async fn serve(request: BindRequest) -> Result<(), Failure> {
     }
     let (mode, version) = (bind.mode, format!("{:?}", bind.interface_version));
     let bound = json!({
-        "event": "bound", "mode": format!("{mode:?}"), "system_id": bind.system_id.to_string(), "version": version,
+        "event": "bound", "mode": mode.to_string(), "system_id": bind.system_id.to_string(), "version": version,
     });
     let (peer, _inbox) = request.accept(COctets::new(b"interop")?)?;
     println!("{bound}");

@@ -1,6 +1,6 @@
 //! How do I stop without losing messages?
 //!
-//! **Short answer.** Call [`Account::shutdown`]`(deadline)` and look at what it returns: each [`Unresolved`] is a
+//! **Short answer.** Call [`Account::shutdown`]`(timeout)` and look at what it returns: each [`Unresolved`] is a
 //! message that was not accepted, or whose receipt has not arrived. For one session call [`Handle::unbind`]; for a server [`Server::shutdown`]. Await
 //! them before the process exits: dropping the runtime closes the connections without an unbind.
 //!
@@ -37,7 +37,7 @@
 //!
 //! 1. New messages are refused: [`SubmitError::ShutDown`](smpp_core::account::SubmitError::ShutDown). Callers that wait
 //!    for room in the queue get the same error. Tasks with their own retry loop must stop on `SubmitError::ShutDown`.
-//! 2. Queued messages are still sent until `deadline` has passed, or the queue is empty. Binds are still made if one is
+//! 2. Queued messages are still sent until `timeout` has passed, or the queue is empty. Binds are still made if one is
 //!    missing.
 //! 3. What is still queued ends as `NeverSent(ShutDown)`. What is in flight may be answered within
 //!    [`Config::drain_timeout`] (5 s). An arrival that you have not accepted or refused delays the unbind of its
@@ -46,7 +46,7 @@
 //!    connections are closed.
 //! 5. `shutdown` returns.
 //!
-//! So it takes at most `deadline` plus 15 s with the default timeouts, and 2 s more if a transport does not close. It
+//! So it takes at most `timeout` plus 15 s with the default timeouts, and 2 s more if a transport does not close. It
 //! does not wait for delivery receipts: those that are pending are in [`Unresolved::NoReceipt`], and the SMSC delivers
 //! them to the account's next bind. If `shutdown` is called several times, the earliest deadline counts, and one call
 //! gets the list.
@@ -59,7 +59,7 @@
 //! # Drop an account
 //!
 //! When the last [`Account`] handle *and* the [`Arrivals`](crate::account::Arrivals) are dropped, the account shuts
-//! down with a deadline of zero: queued messages are not sent, in-flight messages may finish, then it unbinds. It needs
+//! down with a timeout of zero: queued messages are not sent, in-flight messages may finish, then it unbinds. It needs
 //! the runtime for that.
 //!
 //! # End a session: `unbind`, `abort`, drop

@@ -73,7 +73,7 @@
 //! | How many segments wait for receipts? | `smpp_account_pending_receipts` |
 //! | Do receipts fail to arrive? | `smpp_account_receipts_expired_total` |
 //! | What did the SMSC deliver? | `smpp_account_delivered_total` by `type`: `message`, `receipt`, `unmatched_receipt` |
-//! | Do binds fail? | `smpp_account_binds_total` by `outcome`: `bound`, `refused`, `unreachable` |
+//! | Do binds fail? | `smpp_account_binds_total` by `outcome`: `bound`, `refused`, `connect_failed` |
 //! | How do requests of a single session end? | `smpp_requests_total` by `outcome`: as above, and `throttled` |
 //! | Is the window of a session full? | `smpp_in_flight` |
 //! | Is the SMSC slow? | `smpp_response_seconds` (histogram of means: right for averages, not for percentiles) |

@@ -117,7 +117,7 @@ async fn receive(mut inbox: Inbox<Esme>) -> Result<(), Failure> {
             let (from, to) = (source.digits.to_string(), destination.digits.to_string());
             println!(
                 "{}",
-                json!({ "event": "message", "from": from, "to": to, "parts": total, "text": text })
+                json!({ "event": "message", "from": from, "to": to, "segments": total, "text": text })
             );
         }
         message.accept()?;
@@ -158,16 +158,16 @@ async fn serve(request: BindRequest) -> Result<(), Failure> {
     peer.request(&EnquireLink).await?;
     println!("{}", json!({ "event": "alive" }));
     if mode.receives() {
-        let long = "A long text for a phone comes in parts, with escapes: \u{20AC}[]{}. ".repeat(4);
+        let long = "A long text for a phone comes in segments, with escapes: \u{20AC}[]{}. ".repeat(4);
         let template = SubmitSm {
             source: Address::international("6591234567")?,
             destination: Address::international("6580000000")?,
             ..SubmitSm::default()
         };
         for text in [long.as_str(), "\u{1F44B} from a phone"] {
-            for part in Text::new(text).segments(ConcatRef::Narrow(7))?.submissions(template) {
+            for segment in Text::new(text).segments(ConcatRef::Narrow(7))?.submissions(template) {
                 let SubmitSm { source, destination, esm_class, data_coding, short_message, .. } =
-                    part.submit_sm();
+                    segment.submit_sm();
                 let deliver_sm = DeliverSm {
                     source,
                     destination,

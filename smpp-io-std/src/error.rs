@@ -61,7 +61,7 @@ pub enum ConnectErrorKind {
     Socket(io::Error),
     /// The SMSC refused the bind, or the bind was not sent.
     Bind(RequestError),
-    /// The bind was sent and not answered.
+    /// The bind was sent and got no response.
     BindUnanswered {
         /// What the peer sent instead of a bind response.
         received: ReceivedInstead,

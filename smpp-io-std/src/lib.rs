@@ -167,7 +167,7 @@
 //!
 //! With a [`Handle`], a thread that waits does the session's work: it writes the output of all threads and reads, until it
 //! has what it waits for. So a thread that sends and waits wakes no other thread, neither here nor at the peer. While no
-//! thread waits, the background thread of the session reads, answers enquire_link and keeps the timeouts. No thread reads
+//! thread waits, the background thread of the session reads, responds to enquire_link and keeps the timeouts. No thread reads
 //! or writes while it holds the session's lock, and the output of several threads leaves in one write. If a thread panics,
 //! the others take over its work.
 //!

@@ -113,7 +113,7 @@
 //!     }
 //!
 //!     async fn request(&self, _: &BoundSession, request: Inbound<Smsc>) {
-//!         // Other requests are dropped: answered with a temporary error.
+//!         // Other requests are dropped: refused with a temporary error.
 //!         let Inbound::SubmitSm(message) = request else { return };
 //!         let id = self.messages.fetch_add(1, Ordering::Relaxed).to_string();
 //!         let message_id = COctets::new(id.as_bytes()).unwrap_or_default();
@@ -134,7 +134,7 @@
 //! # Errors
 //!
 //! [`RequestError`] distinguishes four outcomes of a request that is not accepted: refused by the peer, not understood by
-//! the peer (generic_nack), never sent (safe to send again), and sent but not answered (the peer may have accepted it).
+//! the peer (generic_nack), never sent (safe to send again), and sent without a response (the peer may have accepted it).
 //! Every request gets exactly one outcome, also when the connection fails.
 //!
 //! # Performance

@@ -48,7 +48,7 @@ pub enum Event {
         /// How it ended, segment by segment.
         outcome: MessageOutcome,
     },
-    /// The SMSC answered a segment after its timeout: the message's [`Outcome`](Self::Outcome) has reported it as
+    /// The SMSC responded to a segment after its timeout: the message's [`Outcome`](Self::Outcome) has reported it as
     /// [`Unanswered`](SegmentOutcome::Unanswered). Now it is known how it ended. Receipts of a segment that was accepted are
     /// matched as always.
     LateOutcome {

@@ -222,7 +222,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             Timer::Shutdown => match self.shutdown {
                 Shutdown::Draining(reason) => self.send_unbind(reason),
                 Shutdown::PeerUnbinding(sequence) => {
-                    // The application does not answer in time: do not let the peer wait longer.
+                    // The application does not respond in time: do not let the peer wait longer.
                     self.timers.set(Timer::Shutdown, Some(self.now + self.config.response_timeout));
                     self.respond_to_unbind(sequence);
                 }

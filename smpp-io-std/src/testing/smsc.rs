@@ -244,7 +244,7 @@ impl Shared {
         served
     }
 
-    /// Answers the requests of the ESME and delivers its receipts, until the connection or the SMSC ends.
+    /// Responds to the requests of the ESME and delivers its receipts, until the connection or the SMSC ends.
     fn session(&self, stream: Stream, config: Config, bind: &mut Option<SimulatedBind>) -> io::Result<()> {
         let mut connection = Connection::<Role, _>::new(stream, config)?;
         let mut in_flight = None;
@@ -258,7 +258,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Waits for one request and answers it.
+    /// Waits for one request and responds to it.
     fn answer(
         &self,
         connection: &mut Connection<Role, Stream>,
@@ -289,7 +289,7 @@ impl Shared {
         }
     }
 
-    /// Sends one receipt at a time without waiting: the ESME may answer it only after its next message. A receipt that
+    /// Sends one receipt at a time without waiting: the ESME may respond to it only after its next message. A receipt that
     /// is not accepted is delivered again later.
     fn deliver(
         &self,

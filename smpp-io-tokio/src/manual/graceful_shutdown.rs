@@ -39,10 +39,10 @@
 //!    for room in the queue get the same error. Tasks with their own retry loop must stop on `SubmitError::ShutDown`.
 //! 2. Queued messages are still sent until `timeout` has passed, or the queue is empty. Binds are still made if one is
 //!    missing.
-//! 3. What is still queued ends as `NeverSent(ShutDown)`. What is in flight may be answered within
+//! 3. What is still queued ends as `NeverSent(ShutDown)`. What is in flight may get its response within
 //!    [`Config::drain_timeout`] (5 s). An arrival that you have not accepted or refused delays the unbind of its
 //!    bind by up to `drain_timeout`.
-//! 4. Each bind sends `unbind` and waits for the answer, at most [`Config::response_timeout`] (10 s). Then the
+//! 4. Each bind sends `unbind` and waits for the response, at most [`Config::response_timeout`] (10 s). Then the
 //!    connections are closed.
 //! 5. `shutdown` returns.
 //!
@@ -52,7 +52,7 @@
 //! gets the list.
 //!
 //! Every [`Ticket`](crate::account::Ticket) and `send` that waits gets its outcome. Segments of MO messages that are
-//! not complete: if all of them are unanswered, they are answered `ESME_RX_T_APPN`, so the SMSC keeps them. Otherwise
+//! not complete: if all of them are unanswered, they are refused with `ESME_RX_T_APPN`, so the SMSC keeps them. Otherwise
 //! you get what there is through [`Arrivals`](crate::account::Arrivals). Read [`Arrivals`](crate::account::Arrivals)
 //! until it returns `None`.
 //!
@@ -66,11 +66,11 @@
 //!
 //! | | in flight | `unbind` is sent | returns |
 //! | --- | --- | --- | --- |
-//! | [`Handle::unbind`] | may be answered within [`Config::drain_timeout`] (5 s); requests of the peer that you have to answer count too | yes | [`End`](crate::End), usually `Unbound`; `UnbindTimeout` after [`Config::response_timeout`] |
+//! | [`Handle::unbind`] | may get a response within [`Config::drain_timeout`] (5 s); requests of the peer that you have to respond to count too | yes | [`End`](crate::End), usually `Unbound`; `UnbindTimeout` after [`Config::response_timeout`] |
 //! | the last [`Handle`](crate::Handle) and the [`Inbox`](crate::Inbox) are dropped | the same | yes | |
 //! | [`Handle::abort`] | `NeverSent` or `Unanswered` | no | `Aborted` |
 //! | the runtime is dropped | the same | no | `Aborted` |
-//! | the peer sends `unbind` | may be answered; no new requests; the session answers the `unbind` after you have answered all its requests, or after `drain_timeout` | | `PeerUnbound` |
+//! | the peer sends `unbind` | may get a response; no new requests; the session responds to the `unbind` after you have responded to all its requests, or after `drain_timeout` | | `PeerUnbound` |
 //!
 //! `unbind` ends the session for all clones of the handle. Requests that still wait for their turn end as `NeverSent`.
 //!

@@ -132,7 +132,7 @@ struct Shared {
     start: time::Instant,
 }
 
-/// The [`Service`] that answers with the simulator's decisions.
+/// The [`Service`] that responds with the simulator's decisions.
 struct SimulatorService(Arc<Shared>);
 
 impl TestSmscBuilder {

@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::report::Report;
 
 /// The largest number of receipts kept for message ids that are not known yet. The SMSC may send a receipt before it
-/// answers the submit_sm, and it sends the receipts of the account's other programs too.
+/// responds to the submit_sm, and it sends the receipts of the account's other programs too.
 const MAX_EARLY_RECEIPTS: usize = 1000;
 
 /// Reports outcomes and receipts, and tracks which receipts are pending.

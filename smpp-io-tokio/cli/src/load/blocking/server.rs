@@ -91,7 +91,7 @@ impl Service for AcceptAll {
     }
 }
 
-/// Serves each connection with one thread, which reads, answers and writes.
+/// Serves each connection with one thread, which reads, responds and writes.
 pub(super) fn serve_alone(address: &str) -> Result<bool, Failure> {
     let listener = TcpListener::bind(address).map_err(|error| Failure::listen(address, error))?;
     println!("listening on {}", listener.local_addr().map_err(Failure::other)?);

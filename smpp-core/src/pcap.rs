@@ -1,9 +1,9 @@
 //! Writes the PDUs of sessions to a pcap file, which Wireshark and tshark can open. Feature `pcap`.
 //!
-//! A [`CaptureStream`] is the [`Observer`] of one session, and writes the session as one TCP connection. The PDUs are the real
-//! ones, with passwords replaced by asterisks. The layers below are synthetic: Ethernet, IPv4 or IPv6, and TCP with
-//! handshake, sequence numbers, acknowledgements and valid checksums. So a capture also works for sessions over TLS,
-//! where a network capture is encrypted.
+//! A [`CaptureStream`] is the [`Observer`] of one session, and writes the session as one TCP connection. The PDUs are
+//! the real ones, with passwords replaced by asterisks. The layers below are synthetic: Ethernet, IPv4 or IPv6, and TCP
+//! with handshake, sequence numbers, acknowledgements and valid checksums. So a capture also works for sessions over
+//! TLS, where a network capture is encrypted.
 //!
 //! A PDU is written when the session decodes or encodes it. The file does not show what the network did with the PDU.
 //!
@@ -76,8 +76,8 @@ pub struct Capture<W> {
 impl<W: FnMut(&[u8]) + Clone> Capture<W> {
     /// Starts a file: passes the file header to `sink`.
     ///
-    /// `sink` must append its argument to the file. Every [`CaptureStream`] gets a clone of it, and all clones must append to
-    /// the same file. The octets of one call must stay together, so protect the file with a lock.
+    /// `sink` must append its argument to the file. Every [`CaptureStream`] gets a clone of it, and all clones must
+    /// append to the same file. The octets of one call must stay together, so protect the file with a lock.
     pub fn new(mut sink: W) -> Self {
         sink(FILE_HEADER.map(u32::to_be_bytes).as_flattened());
         Self { sink }

@@ -28,8 +28,9 @@ const MAX_READ: Duration = Duration::from_secs(1);
 
 /// One session over one transport, in the caller's thread. It starts no thread.
 ///
-/// The session works only while the caller is in one of the methods: it then reads, writes, responds to enquire_link and keeps
-/// the timeouts. Call [`recv`](Self::recv) often enough that the peer's enquire_link gets its response in time.
+/// The session works only while the caller is in one of the methods: it then reads, writes, responds to enquire_link
+/// and keeps the timeouts. Call [`recv`](Self::recv) often enough that the peer's enquire_link gets its response in
+/// time.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -108,8 +109,8 @@ impl<S: Transport> Connection<Esme, S> {
 
     /// Submits a message and waits for the response, which holds the message id (SMPP 3.4 §4.4.1).
     ///
-    /// While the rate limit is reached, it waits for its turn first. Messages and delivery receipts that come meanwhile are
-    /// kept for [`recv`](Self::recv), and get no response until then.
+    /// While the rate limit is reached, it waits for its turn first. Messages and delivery receipts that come meanwhile
+    /// are kept for [`recv`](Self::recv), and get no response until then.
     ///
     /// # Errors
     ///
@@ -122,8 +123,8 @@ impl<S: Transport> Connection<Esme, S> {
 impl<S: Transport> Connection<Smsc, S> {
     /// Delivers a message or a delivery receipt and waits for the response (SMPP 3.4 §4.6.1).
     ///
-    /// Some ESMEs respond only after their own request has a response. With such an ESME use [`send`](Self::send): otherwise
-    /// the two sides wait for each other until [`Config::response_timeout`] has passed.
+    /// Some ESMEs respond only after their own request has a response. With such an ESME use [`send`](Self::send):
+    /// otherwise the two sides wait for each other until [`Config::response_timeout`] has passed.
     ///
     /// # Errors
     ///
@@ -218,8 +219,9 @@ impl<R: Role, S: Transport> Connection<R, S> {
     /// Sends a request and does not wait for its outcome. Call [`recv`](Self::recv) next, and check
     /// [`SentRequest::try_outcome`] in between; or [`wait`](Self::wait) for the outcome.
     ///
-    /// Use it to have several requests in flight, or to respond to the peer meanwhile, as an SMSC has to while it delivers. It
-    /// blocks only while the window is full, the rate limit is reached, or too much output waits to be written.
+    /// Use it to have several requests in flight, or to respond to the peer meanwhile, as an SMSC has to while it
+    /// delivers. It blocks only while the window is full, the rate limit is reached, or too much output waits to be
+    /// written.
     ///
     /// # Errors
     ///
@@ -393,8 +395,9 @@ impl<R: Role, S: Transport> Connection<R, S> {
     }
 
     /// Shuts the session down gracefully: waits for the requests in flight, unbinds (SMPP 3.4 §4.2), closes the
-    /// connection, and returns how the session ended. [`CloseReason::Unbound`](smpp_core::session::CloseReason::Unbound)
-    /// means that the peer has responded to the unbind.
+    /// connection, and returns how the session ended.
+    /// [`CloseReason::Unbound`](smpp_core::session::CloseReason::Unbound) means that the peer has responded to the
+    /// unbind.
     ///
     /// Requests of the peer that were not fetched are refused, so that the peer keeps the messages. A request that was
     /// fetched and has no response delays the end by up to [`Config::drain_timeout`].

@@ -79,8 +79,8 @@ macro_rules! requests {
                 }
             }
 
-            /// Refuses the request with the status for a request that the application does not respond to. Returns whether
-            /// there was a request to refuse.
+            /// Refuses the request with the status for a request that the application does not respond to. Returns
+            /// whether there was a request to refuse.
             pub(crate) fn refuse<R: Role, T, V: Observer>(self, session: &mut Session<R, T, V>) -> bool {
                 match self {
                     $(Self::$name(mut request) => {

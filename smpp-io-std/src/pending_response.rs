@@ -58,8 +58,8 @@ pub enum DeadlineError<P> {
     /// The request was not sent: the window was full, or the rate limit was reached. It is safe to send it again.
     NeverSent,
     /// The request was sent and got no response. The peer may still accept it: the [`PendingResponse`] of a
-    /// [`Handle`](crate::Handle), or the [`SentRequest`](crate::SentRequest) of a [`Connection`](crate::Connection), has
-    /// the outcome later.
+    /// [`Handle`](crate::Handle), or the [`SentRequest`](crate::SentRequest) of a [`Connection`](crate::Connection),
+    /// has the outcome later.
     InFlight(P),
 }
 

@@ -26,8 +26,8 @@
 //!
 //! **The background thread.** If no thread waits, nothing would read, respond to enquire_link or keep the timeouts. The
 //! [background thread](crate::background) steps in: every 5 ms it checks whether another thread has read since its last
-//! check, writes deferred output, and takes the reader role if no thread has read. It parks while another thread holds the
-//! reader role; the thread that gives up the role wakes it if there is no follower.
+//! check, writes deferred output, and takes the reader role if no thread has read. It parks while another thread holds
+//! the reader role; the thread that gives up the role wakes it if there is no follower.
 //!
 //! # Locks
 //!

@@ -13,8 +13,8 @@ use crate::sms;
 /// [`Account::acknowledge`](super::Account::acknowledge).
 ///
 /// A dropped token leaves the SMSC without a response: its PDUs count against
-/// [`max_unanswered`](crate::session::Config::max_unanswered) for the life of the bind. The account does not acknowledge
-/// a redelivery on another bind either, because the caller has not accepted the first one.
+/// [`max_unanswered`](crate::session::Config::max_unanswered) for the life of the bind. The account does not
+/// acknowledge a redelivery on another bind either, because the caller has not accepted the first one.
 #[must_use = "a delivery must be acknowledged or refused"]
 pub struct Ack {
     pub(super) tokens: Vec<ReplyToken>,

@@ -49,8 +49,8 @@ pub enum Event {
         outcome: MessageOutcome,
     },
     /// The SMSC responded to a segment after its timeout: the message's [`Outcome`](Self::Outcome) has reported it as
-    /// [`Unanswered`](SegmentOutcome::Unanswered). Now it is known how it ended. Receipts of a segment that was accepted are
-    /// matched as always.
+    /// [`Unanswered`](SegmentOutcome::Unanswered). Now it is known how it ended. Receipts of a segment that was
+    /// accepted are matched as always.
     LateOutcome {
         /// The message.
         message: MessageNumber,

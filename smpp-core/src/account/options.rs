@@ -64,9 +64,9 @@ pub struct Options {
     /// The limits of the segments of MO messages that the account holds for reassembly. Default
     /// [`ReassemblyLimits::default`].
     pub reassembly: ReassemblyLimits,
-    /// How long the account delays the acknowledgement of an MO segment while the other segments are missing. After this
-    /// time it responds with `ESME_ROK`, and the segment exists only in memory. Without a limit, an SMSC that sends the next
-    /// segment only after the acknowledgement of the previous one would wait forever. Default 5 s.
+    /// How long the account delays the acknowledgement of an MO segment while the other segments are missing. After
+    /// this time it responds with `ESME_ROK`, and the segment exists only in memory. Without a limit, an SMSC that
+    /// sends the next segment only after the acknowledgement of the previous one would wait forever. Default 5 s.
     pub segment_ack_timeout: Duration,
     /// The seed of the random part of each reconnect delay (jitter), and of the reference numbers of long messages. Give
     /// each process its own. Default 0.
@@ -297,8 +297,8 @@ pub struct ReceiptOptions {
     pub capacity: usize,
     /// How long a message waits for its receipts, from when the SMSC accepted its first segment. Default 72 h.
     pub max_age: Duration,
-    /// The most receipts with an unknown id that the account holds because their `submit_sm_resp` may still arrive. Each
-    /// is held until every request that was in flight when it arrived has a response. Beyond the limit the account
+    /// The most receipts with an unknown id that the account holds because their `submit_sm_resp` may still arrive.
+    /// Each is held until every request that was in flight when it arrived has a response. Beyond the limit the account
     /// emits the oldest as unmatched. Default 64.
     pub early_capacity: usize,
 }

@@ -27,8 +27,8 @@ impl<O: Observer> Account<O> {
     ///
     /// # Errors
     ///
-    /// The session refuses the response if a bind that the PDU arrived on has ended. The SMSC has seen no response there, and
-    /// redelivers the PDU.
+    /// The session refuses the response if a bind that the PDU arrived on has ended. The SMSC has seen no response
+    /// there, and redelivers the PDU.
     pub fn acknowledge(
         &mut self,
         now: Instant,

@@ -8,8 +8,8 @@ use crate::frame::FramingError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CloseReason {
-    /// The caller asked for a graceful shutdown with [`unbind`](super::Session::unbind). The peer responded to the unbind,
-    /// or closed the connection instead.
+    /// The caller asked for a graceful shutdown with [`unbind`](super::Session::unbind). The peer responded to the
+    /// unbind, or closed the connection instead.
     Unbound,
     /// The peer sent unbind. The session responded to it, unless the connection closed before.
     PeerUnbound,

@@ -49,8 +49,8 @@ pub enum Event<'b, T> {
         /// The `command_status` of the refusal.
         status: CommandStatus,
     },
-    /// The peer sent a PDU that cannot be decoded. The session has already responded to it if it is a request. The stream is
-    /// intact and the session continues.
+    /// The peer sent a PDU that cannot be decoded. The session has already responded to it if it is a request. The
+    /// stream is intact and the session continues.
     Malformed {
         /// The PDU as the peer sent it.
         frame: Frame<&'b [u8]>,
@@ -58,8 +58,8 @@ pub enum Event<'b, T> {
         error: DecodeError,
     },
     /// The peer responded to a request that had timed out: [`Event::Outcome`] has reported
-    /// [`UnansweredReason::Timeout`](super::UnansweredReason::Timeout) with this sequence number. Now it is known how the
-    /// request ended.
+    /// [`UnansweredReason::Timeout`](super::UnansweredReason::Timeout) with this sequence number. Now it is known how
+    /// the request ended.
     LateResponse {
         /// The sequence number of the request.
         sequence: SequenceNumber,
@@ -72,7 +72,8 @@ pub enum Event<'b, T> {
         /// The PDU as the peer sent it.
         frame: Frame<&'b [u8]>,
     },
-    /// The peer asked to end the session. The session accepts no more requests; requests in flight may still get a response.
+    /// The peer asked to end the session. The session accepts no more requests; requests in flight may still get a
+    /// response.
     PeerUnbind,
     /// The session ended. This is the last event, and it occurs exactly once. Close the connection.
     Closed(CloseReason),

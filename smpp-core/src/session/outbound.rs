@@ -109,8 +109,8 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// # Errors
     ///
     /// - [`Refusal::State`]: the session has ended, or only transmits its last output. The peer got no response.
-    /// - [`Refusal::TooLong`]: the response is longer than [`max_pdu`](super::Config::max_pdu). The session has responded
-    ///   `ESME_RSYSERR` instead.
+    /// - [`Refusal::TooLong`]: the response is longer than [`max_pdu`](super::Config::max_pdu). The session has
+    ///   responded with `ESME_RSYSERR` instead.
     ///
     /// ```
     /// use smpp_core::session::{Event, Instant, Request, Session, Smsc};

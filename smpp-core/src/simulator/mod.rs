@@ -4,8 +4,8 @@
 //! throttling, message ids, the states of messages, delivery receipts and mobile-originated (MO) messages. [`Rules`] sets
 //! them. It has no I/O: a server, for example that of an adapter, runs the sessions and
 //!
-//! 1. calls [`bind`](Simulator::bind) for each bind request, [`submit`](Simulator::submit) for each `submit_sm`, and responds
-//!    with the result; [`release`](Simulator::release) when the session ends;
+//! 1. calls [`bind`](Simulator::bind) for each bind request, [`submit`](Simulator::submit) for each `submit_sm`, and
+//!    responds with the result; [`release`](Simulator::release) when the session ends;
 //! 2. at [`poll_timeout`](Simulator::poll_timeout), sends each [`poll_delivery`](Simulator::poll_delivery) on the bind that
 //!    it names; [`redeliver`](Simulator::redeliver) if the ESME does not accept it.
 //!

@@ -56,10 +56,10 @@ pub struct ReassemblyLimits {
 ///
 /// By default, acknowledge each `deliver_sm` as soon as its segment is stored.
 ///
-/// To make the SMSC keep all segments until the message is complete, pass the token that responds to the `deliver_sm` as
-/// the tag, and respond with the tags of the completed message. This works only with an SMSC that sends the next segment
-/// before the previous one is acknowledged. It also needs a [`max_age`](ReassemblyLimits::max_age) below the SMSC's
-/// response timeout.
+/// To make the SMSC keep all segments until the message is complete, pass the token that responds to the `deliver_sm`
+/// as the tag, and respond with the tags of the completed message. This works only with an SMSC that sends the next
+/// segment before the previous one is acknowledged. It also needs a [`max_age`](ReassemblyLimits::max_age) below the
+/// SMSC's response timeout.
 ///
 /// # Example
 ///

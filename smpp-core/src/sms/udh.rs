@@ -1,8 +1,8 @@
 //! Reading and writing the user data header (UDH), which precedes the text if the UDHI bit of `esm_class` is set (3GPP
 //! TS 23.040 §9.2.3.24, SMPP 3.4 §5.2.12).
 //!
-//! [`split`] separates a header from the text, and [`UserDataHeaderBuf`] builds a header to send. To split a long text, start
-//! from [`Text`](super::Text), which writes the concatenation elements itself. To read a whole PDU, start from
+//! [`split`] separates a header from the text, and [`UserDataHeaderBuf`] builds a header to send. To split a long text,
+//! start from [`Text`](super::Text), which writes the concatenation elements itself. To read a whole PDU, start from
 //! [`UserData`](super::UserData).
 //!
 //! # Format

@@ -13,8 +13,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`TestSmsc::builder`] sets accounts, rules and TLS. `smpp_io_tokio::testing` has an SMSC with the same names over tokio,
-//! which also injects faults.
+//! [`TestSmsc::builder`] sets accounts, rules and TLS. `smpp_io_tokio::testing` has an SMSC with the same names over
+//! tokio, which also injects faults.
 
 mod certificate;
 mod smsc;

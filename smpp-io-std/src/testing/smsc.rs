@@ -289,8 +289,8 @@ impl Shared {
         }
     }
 
-    /// Sends one receipt at a time without waiting: the ESME may respond to it only after its next message. A receipt that
-    /// is not accepted is delivered again later.
+    /// Sends one receipt at a time without waiting: the ESME may respond to it only after its next message. A receipt
+    /// that is not accepted is delivered again later.
     fn deliver(
         &self,
         connection: &mut Connection<Role, Stream>,

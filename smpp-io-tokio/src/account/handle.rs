@@ -147,8 +147,8 @@ impl Account {
     }
 
     /// Shuts down the account gracefully, for all handles: it accepts no more messages, sends what is queued until
-    /// `timeout` has passed, unbinds, and returns the messages that are not known to be accepted and receipted. Of several
-    /// calls the earliest deadline counts; one call gets the list, the others an empty one.
+    /// `timeout` has passed, unbinds, and returns the messages that are not known to be accepted and receipted. Of
+    /// several calls the earliest deadline counts; one call gets the list, the others an empty one.
     ///
     /// ```no_run
     /// use std::time::Duration;

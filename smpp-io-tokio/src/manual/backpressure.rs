@@ -1,9 +1,9 @@
 //! Where are the queues, how large are they, and what happens when they are full?
 //!
 //! **Short answer.** Every buffer has a bound. Towards the SMSC, your `send` or `submit` call waits. From the SMSC, the
-//! session or the account responds with a temporary error, so that the SMSC keeps the message and delivers it again; below
-//! that, TCP pushes back. Two things can be lost: an `alert_notification`, which has no response, and acknowledged
-//! receipts of a [`Sent`] that you drop while [`Arrivals`] is overfull.
+//! session or the account responds with a temporary error, so that the SMSC keeps the message and delivers it again;
+//! below that, TCP pushes back. Two things can be lost: an `alert_notification`, which has no response, and
+//! acknowledged receipts of a [`Sent`] that you drop while [`Arrivals`] is overfull.
 //!
 //! # Outbound: your messages
 //!

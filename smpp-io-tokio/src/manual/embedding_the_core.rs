@@ -149,8 +149,8 @@
 //! - Call `handle_transmitted` with what the transport took, not with what you buffered.
 //! - Pass in what has been read before you pass in the time.
 //! - Do not read or write while you hold a lock around the session.
-//! - Respond to every request: a `Reply` or `Ack` that is dropped takes one place of `max_unanswered` for the rest of the
-//!   session.
+//! - Respond to every request: a `Reply` or `Ack` that is dropped takes one place of `max_unanswered` for the rest of
+//!   the session.
 //! - Nothing panics, for any input and any order of calls.
 //!
 //! # Only the codec

@@ -1,8 +1,9 @@
 //! How do I stop without losing messages?
 //!
 //! **Short answer.** Call [`Account::shutdown`]`(timeout)` and look at what it returns: each [`Unresolved`] is a
-//! message that was not accepted, or whose receipt has not arrived. For one session call [`Handle::unbind`]; for a server [`Server::shutdown`]. Await
-//! them before the process exits: dropping the runtime closes the connections without an unbind.
+//! message that was not accepted, or whose receipt has not arrived. For one session call [`Handle::unbind`]; for a
+//! server [`Server::shutdown`]. Await them before the process exits: dropping the runtime closes the connections
+//! without an unbind.
 //!
 //! # Shut down an account
 //!
@@ -52,9 +53,9 @@
 //! gets the list.
 //!
 //! Every [`Ticket`](crate::account::Ticket) and `send` that waits gets its outcome. Segments of MO messages that are
-//! not complete: if all of them are unanswered, they are refused with `ESME_RX_T_APPN`, so the SMSC keeps them. Otherwise
-//! you get what there is through [`Arrivals`](crate::account::Arrivals). Read [`Arrivals`](crate::account::Arrivals)
-//! until it returns `None`.
+//! not complete: if all of them are unanswered, they are refused with `ESME_RX_T_APPN`, so the SMSC keeps them.
+//! Otherwise you get what there is through [`Arrivals`](crate::account::Arrivals). Read
+//! [`Arrivals`](crate::account::Arrivals) until it returns `None`.
 //!
 //! # Drop an account
 //!

@@ -27,10 +27,10 @@
 //!
 //! After 20 s without a PDU from the peer ([`Config::enquire_link_interval`]) the session sends `enquire_link`; if
 //! nothing at all comes within [`Config::response_timeout`] (10 s), the session closes with `LinkDead`, and the account
-//! reconnects. So a connection that breaks silently is detected after at most 30 s. A request that times out
-//! is a reason to ask at once: the session sends `enquire_link`, and sends no new request until the peer has sent something. A
-//! peer that responds to `enquire_link` but to no request for [`Config::max_response_timeouts`] (6) response timeouts is left with
-//! `Unresponsive`. Shorten these times for a faster reaction.
+//! reconnects. So a connection that breaks silently is detected after at most 30 s. A request that times out is a
+//! reason to ask at once: the session sends `enquire_link`, and sends no new request until the peer has sent something.
+//! A peer that responds to `enquire_link` but to no request for [`Config::max_response_timeouts`] (6) response timeouts
+//! is left with `Unresponsive`. Shorten these times for a faster reaction.
 //!
 //! # Connection limits: `max_binds`
 //!
@@ -44,8 +44,8 @@
 //!   what was sent in the last second.
 //! - If two programs share an account, split the limit between them. After a crash the SMSC may count the old binds until
 //!   its own timeout: the account then sees `ESME_RALYBND` and keeps trying with back-off.
-//! - [`Account::set_binds`] changes the number at run time. Surplus binds are unbound after what they have in flight has
-//!   its response.
+//! - [`Account::set_binds`] changes the number at run time. Surplus binds are unbound after what they have in flight
+//!   has its response.
 //!
 //! # DNS and several addresses
 //!

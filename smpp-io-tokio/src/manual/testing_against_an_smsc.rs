@@ -39,8 +39,8 @@
 //! # }
 //! ```
 //!
-//! `TestSmsc::builder()` sets accounts, [`Rules`](smpp_core::simulator::Rules), TLS with a certificate made at run time,
-//! and `Faults`: late, missing and reordered responses, reset connections. `smsc.originate(...)` sends MO
+//! `TestSmsc::builder()` sets accounts, [`Rules`](smpp_core::simulator::Rules), TLS with a certificate made at run
+//! time, and `Faults`: late, missing and reordered responses, reset connections. `smsc.originate(...)` sends MO
 //! messages. `smpp_io_std::testing::TestSmsc` is the same for blocking programs.
 //!
 //! | to test | set |

@@ -222,10 +222,10 @@ impl Server {
         self.binds.deliver(system_id, message).await
     }
 
-    /// Shuts down the server gracefully, and returns how each session ended. The server stops listening, requests in flight
-    /// may complete within [`drain_timeout`](smpp_core::session::Config::drain_timeout), then each session unbinds.
-    /// Sessions that have not ended after `timeout` are aborted; it returns 100 ms later at most, also if a handler of the
-    /// service blocks its thread.
+    /// Shuts down the server gracefully, and returns how each session ended. The server stops listening, requests in
+    /// flight may complete within [`drain_timeout`](smpp_core::session::Config::drain_timeout), then each session
+    /// unbinds. Sessions that have not ended after `timeout` are aborted; it returns 100 ms later at most, also if a
+    /// handler of the service blocks its thread.
     ///
     /// # Cancel safety
     ///

@@ -76,7 +76,8 @@ pub(crate) struct Arguments {
     /// End after so many sessions have ended [default: never]
     #[arg(long, requires = "serve")]
     sessions: Option<usize>,
-    /// Take requests out of the inbox and respond to them there, instead of inline where they are read; not with --blocking
+    /// Take requests out of the inbox and respond to them there, instead of inline where they are read; not with
+    /// --blocking
     #[arg(long, conflicts_with = "url")]
     queued: bool,
     /// Use blocking sockets instead of tokio

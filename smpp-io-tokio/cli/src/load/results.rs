@@ -20,7 +20,8 @@ pub(super) struct Results {
     unanswered: u64,
     /// In nanoseconds.
     times: Histogram<u64>,
-    /// The last response time, and how many in a row were the same: messages sent together often get their responses together.
+    /// The last response time, and how many in a row were the same: messages sent together often get their responses
+    /// together.
     last: (u64, u64),
 }
 

@@ -1,6 +1,6 @@
 //! Part of the interoperability tests in `.ci/interop`: an ESME and an SMSC that do what `smpp send` and `smpp smsc` do
-//! not: bind in each mode, send enquire_link, deliver segments of a long message, unbind from either side, bind once too
-//! often. It prints one JSON object for each step; the tests compare them.
+//! not: bind in each mode, send enquire_link, deliver segments of a long message, unbind from either side, bind once
+//! too often. It prints one JSON object for each step; the tests compare them.
 //!
 //! ```text
 //! cargo run --release -p smpp-cli --example interop -- smsc

@@ -10,7 +10,7 @@ const { SMSC, INTEROP } = process.env;
 const GSM = 'Price: £$@Ö[]{}€';
 // 3GPP TS 23.038 §6.2.1, an octet for each septet.
 const GSM_OCTETS = '50726963653a200102005c1b3c1b3e1b281b291b65';
-const LONG = 'Each part of a long text has a header that says which part it is. '.repeat(4);
+const LONG = 'Each segment of a long text has a header that says which segment it is. '.repeat(4);
 
 async function bound(mode = 'bind_transceiver', url = SMSC) {
   const peer = await Peer.connect(url);
@@ -104,19 +104,20 @@ test('UCS-2 with an emoji: counted as one character', async () => {
 
 test('a long text in segments: each has an id and a receipt, whose text has no header', async () => {
   const { peer } = await bound();
-  const parts = LONG.match(/.{1,153}/g);
+  const segments = LONG.match(/.{1,153}/g);
   const answers = await Promise.all(
-    parts.map((message, index) =>
+    segments.map((message, index) =>
       submit(peer, {
         data_coding: 0,
-        short_message: { udh: Buffer.from([5, 0, 3, 7, parts.length, index + 1]), message },
+        short_message: { udh: Buffer.from([5, 0, 3, 7, segments.length, index + 1]), message },
       }),
     ),
   );
-  assert.deepEqual(answers.map((answer) => answer.command_status), parts.map(() => 0));
+  assert.deepEqual(answers.map((answer) => answer.command_status), segments.map(() => 0));
   const ids = answers.map((answer) => answer.message_id);
-  assert.equal(new Set(ids).size, parts.length, 'each segment has an id of its own');
-  assert.deepEqual(await Promise.all(ids.map((id) => receipt(peer, id))), parts.map((part) => part.slice(0, 20)));
+  assert.equal(new Set(ids).size, segments.length, 'each segment has an id of its own');
+  const texts = segments.map((segment) => segment.slice(0, 20));
+  assert.deepEqual(await Promise.all(ids.map((id) => receipt(peer, id))), texts);
   await unbound(peer);
 });
 
@@ -145,14 +146,14 @@ test('a fifth bind: refused until one of the four has ended', async () => {
 test('the SMSC sends enquire_link, delivers messages in segments, and unbinds', async () => {
   const { peer } = await bound('bind_transceiver', INTEROP);
   await peer.next('enquire_link');
-  const parts = [];
+  const segments = [];
   for (let number = 1; number <= 2; number += 1) {
     const { short_message, esm_class } = await peer.next('deliver_sm');
     assert.equal(esm_class, 0x40);
     assert.equal(Buffer.concat(short_message.udh).toString('hex'), `000307020${number}`);
-    parts.push(short_message.message);
+    segments.push(short_message.message);
   }
-  assert.equal(parts.join(''), 'A long text for a phone comes in parts, with escapes: €[]{}. '.repeat(4));
+  assert.equal(segments.join(''), 'A long text for a phone comes in segments, with escapes: €[]{}. '.repeat(4));
   const emoji = await peer.next('deliver_sm');
   assert.deepEqual([emoji.data_coding, text(emoji)], [8, '👋 from a phone']);
   const unbind = await peer.next('unbind');

@@ -22,7 +22,7 @@ TIMEOUT = 15
 GSM = "Price: £$@Ö[]{}€"
 # 3GPP TS 23.038 §6.2.1, an octet for each septet.
 GSM_OCTETS = bytes.fromhex("50726963653a200102005c1b3c1b3e1b281b291b65")
-LONG = "Each part of a long text has a header that says which part it is. " * 4
+LONG = "Each segment of a long text has a header that says which segment it is. " * 4
 
 logging.disable(logging.CRITICAL)
 
@@ -149,12 +149,13 @@ class Client(unittest.TestCase):
 
     def test_a_long_text_in_segments(self):
         peer = self.bound()
-        parts, coding, esm_class = smpplib.gsm.make_parts(LONG)
-        self.assertEqual((len(parts), esm_class), (2, smpplib.consts.SMPP_GSMFEAT_UDHI))
-        ids = [peer.submit(short_message=part, data_coding=coding, esm_class=esm_class) for part in parts]
+        segments, coding, esm_class = smpplib.gsm.make_parts(LONG)
+        self.assertEqual((len(segments), esm_class), (2, smpplib.consts.SMPP_GSMFEAT_UDHI))
+        submit = lambda segment: peer.submit(short_message=segment, data_coding=coding, esm_class=esm_class)
+        ids = [submit(segment) for segment in segments]
         self.assertEqual(len(set(ids)), 2, "each segment has an id of its own")
         # The first six octets are the user data header.
-        self.assertEqual([peer.receipt(id) for id in ids], [part[6:26] for part in parts])
+        self.assertEqual([peer.receipt(id) for id in ids], [segment[6:26] for segment in segments])
         peer.end()
 
     def test_a_fifth_bind(self):
@@ -178,7 +179,7 @@ class Client(unittest.TestCase):
         headers = [pdu.short_message[:6].hex() for pdu in (first, second)]
         self.assertEqual(headers, ["050003070201", "050003070202"])
         octets = first.short_message[6:] + second.short_message[6:]
-        text = "A long text for a phone comes in parts, with escapes: €[]{}. " * 4
+        text = "A long text for a phone comes in segments, with escapes: €[]{}. " * 4
         self.assertEqual(octets, smpplib.gsm.gsm_encode(text))
         self.assertEqual(emoji.short_message.decode("utf-16-be"), "👋 from a phone")
         unbind = peer.client.read_pdu()

@@ -13,7 +13,7 @@ const { smpp, Peer, within } = require('./session.js');
 const { SMPP, INTEROP_PROGRAM, TLS } = process.env;
 const GSM = 'Price: £$@Ö[]{}€';
 const EMOJI = 'Ж👋 ab';
-const LONG = 'Each part of a long text has a header, and none is cut within a €. '.repeat(5);
+const LONG = 'Each segment of a long text has a header, and none is cut within a €. '.repeat(5);
 
 /** Starts a server that runs `serve` for each session. */
 async function listen(serve) {
@@ -93,18 +93,18 @@ for (const options of [[], ['--blocking']]) {
    * before its response.
    */
   const send = async (text, count) => {
-    const parts = [];
+    const segments = [];
     const result = await exchange(
       async (peer) => {
         assert.ok(await admit(peer));
         for (let number = 1; number <= count; number += 1) {
           const pdu = await peer.next('submit_sm');
-          parts.push(pdu);
+          segments.push(pdu);
           if (number === count) receipt(peer, pdu, number);
           peer.session.send(pdu.response({ message_id: `A${number}` }));
         }
         assert.equal((await peer.request('enquire_link')).command, 'enquire_link_resp');
-        for (let number = count - 1; number >= 1; number -= 1) receipt(peer, parts[number - 1], number);
+        for (let number = count - 1; number >= 1; number -= 1) receipt(peer, segments[number - 1], number);
         for (let number = 1; number <= count; number += 1) {
           assert.equal((await peer.next('deliver_sm_resp')).command_status, 0);
         }
@@ -113,7 +113,7 @@ for (const options of [[], ['--blocking']]) {
       command,
       (url) => ['--url', url, '--to', '6591234567', '--text', text, '--json', '--timeout', '10'],
     );
-    const ids = parts.map((_, index) => `A${index + 1}`);
+    const ids = segments.map((_, index) => `A${index + 1}`);
     const of = (event) => result.events.filter((line) => line.event === event);
     assert.deepEqual(of('error'), []);
     assert.deepEqual(of('bound').map(({ smsc }) => smsc), ['theirs']);
@@ -121,12 +121,12 @@ for (const options of [[], ['--blocking']]) {
     const receipts = of('receipt').map(({ message_id, state, final }) => [message_id, state, final]);
     assert.deepEqual(receipts.sort(), ids.map((id) => [id, 'DELIVERED', true]));
     assert.deepEqual([of('unbound').length, result.status], [1, 0]);
-    for (const pdu of parts) {
+    for (const pdu of segments) {
       assert.deepEqual([pdu.source_addr, pdu.source_addr_ton, pdu.source_addr_npi], ['8x8', 5, 0]);
       assert.deepEqual([pdu.destination_addr, pdu.dest_addr_ton, pdu.dest_addr_npi], ['6591234567', 1, 1]);
       assert.equal(pdu.registered_delivery, 1);
     }
-    return parts;
+    return segments;
   };
 
   const receipt = (peer, pdu, number) =>
@@ -150,11 +150,11 @@ for (const options of [[], ['--blocking']]) {
   });
 
   test(`${name}: a long text in segments, receipts in any order`, async () => {
-    const parts = await send(LONG, 3);
-    assert.deepEqual(parts.map((pdu) => pdu.esm_class), [0x40, 0x40, 0x40]);
+    const segments = await send(LONG, 3);
+    assert.deepEqual(segments.map((pdu) => pdu.esm_class), [0x40, 0x40, 0x40]);
     // The reference, in 16 bits, is the number of the message.
-    assert.deepEqual(parts.map((pdu) => octets(pdu).header), ['080400010301', '080400010302', '080400010303']);
-    assert.equal(parts.map((pdu) => octets(pdu).message).join(''), LONG);
+    assert.deepEqual(segments.map((pdu) => octets(pdu).header), ['080400010301', '080400010302', '080400010303']);
+    assert.equal(segments.map((pdu) => octets(pdu).message).join(''), LONG);
   });
 
   test(`${name}: a wrong password`, async () => {
@@ -185,7 +185,7 @@ for (const options of [[], ['--blocking']]) {
       (url) => ['--url', url, '--to', '6591234567', '--text', 'Hello', '--json', '--timeout', '10'],
     );
     const errors = result.events.filter(({ event }) => event === 'error').map(({ error }) => error);
-    assert.match(errors.join('\n'), /no receipt for message 1 part 1\/1 \(A1\)/);
+    assert.match(errors.join('\n'), /no receipt for message 1 segment 1\/1 \(A1\)/);
     assert.equal(result.status, 1);
   });
 
@@ -231,14 +231,14 @@ test('interop: each mode of bind, messages in segments, an unbind by the SMSC, a
   const bound = (mode) => ({ event: 'bound', mode, smsc: 'theirs' });
   const message = { event: 'message', from: '6591234567', to: '6580000000' };
   assert.deepEqual(events, [
-    bound('Transmitter'),
+    bound('transmitter'),
     { event: 'alive' },
     { event: 'ended', reason: 'closed by unbind of this side' },
-    bound('Receiver'),
-    { ...message, parts: 2, text: 'first € and {second}' },
-    { ...message, parts: 1, text: EMOJI },
+    bound('receiver'),
+    { ...message, segments: 2, text: 'first € and {second}' },
+    { ...message, segments: 1, text: EMOJI },
     { event: 'ended', reason: 'the peer unbound' },
-    ...Array(4).fill(bound('Transceiver')),
+    ...Array(4).fill(bound('transceiver')),
     { event: 'refused', held: 4, status: 'ESME_RALYBND' },
     ...Array(4).fill({ event: 'ended', reason: 'closed by unbind of this side' }),
   ]);

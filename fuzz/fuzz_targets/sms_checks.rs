@@ -107,7 +107,7 @@ fn split_and_decode(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     Ok(())
 }
 
-fn split_header<'a>(submit_sm: &SubmitSm<'a>) -> (Option<udh::Header<'a>>, &'a [u8]) {
+fn split_header<'a>(submit_sm: &SubmitSm<'a>) -> (Option<udh::UserDataHeader<'a>>, &'a [u8]) {
     if !submit_sm.esm_class.contains(EsmClass::UDHI) {
         return (None, submit_sm.text());
     }

@@ -20,7 +20,7 @@ pub const DEFAULT_MAX_LENGTH: usize = 70 * 1024;
 
 /// An invalid `command_length`. The end of the PDU is unknown, so no later PDU of the stream can be read.
 ///
-/// It is the only error of the codec that ends a session. Answer with a generic_nack with status `ESME_RINVCMDLEN` and
+/// It is the only error of the codec that ends a session. Respond with a generic_nack with status `ESME_RINVCMDLEN` and
 /// close the connection; a session does both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FramingError {

@@ -161,16 +161,16 @@
 //!   any state ── failed connection, abort(), timeout, dead link, broken framing ──▶ Closed
 //! ```
 //!
-//! One table, from SMPP 3.4 §2.3, says which side may send which request in which [`State`](session::State). The session
-//! refuses other requests of the caller with [`Refusal::State`](session::Refusal::State), and answers other requests of the
-//! peer with `ESME_RINVBNDSTS`. A request that a side never sends does not compile.
+//! One table, from SMPP 3.4 §2.3, says which side may send which request in which [`State`](session::State). The
+//! session refuses other requests of the caller with [`Refusal::State`](session::Refusal::State), and responds to other
+//! requests of the peer with `ESME_RINVBNDSTS`. A request that a side never sends does not compile.
 //!
 //! # Error handling
 //!
 //! | who caused the error | how the session reports it | consequence |
 //! | --- | --- | --- |
 //! | the caller | [`Refused`](session::Refused) with the tag and the reason | nothing is sent; the session continues |
-//! | the peer, in one PDU | [`Event::Malformed`](session::Event::Malformed) or [`Event::Refused`](session::Event::Refused); the session has answered it | the session continues, up to [`max_malformed`](session::Config::max_malformed) |
+//! | the peer, in one PDU | [`Event::Malformed`](session::Event::Malformed) or [`Event::Refused`](session::Event::Refused); the session has responded to it | the session continues, up to [`max_malformed`](session::Config::max_malformed) |
 //! | the peer or the network, in the stream | [`Event::Closed`](session::Event::Closed), once and as the last event | the session has ended; reconnect |
 //!
 //! The [table of results](session#results-and-errors) lists every type that reports the end of a request or message, and

@@ -1,9 +1,9 @@
 //! Writes the PDUs of sessions to a pcap file, which Wireshark and tshark can open. Feature `pcap`.
 //!
-//! A [`Stream`] is the [`Observer`] of one session, and writes the session as one TCP connection. The PDUs are the real
-//! ones, with passwords replaced by asterisks. The layers below are synthetic: Ethernet, IPv4 or IPv6, and TCP with
-//! handshake, sequence numbers, acknowledgements and valid checksums. So a capture also works for sessions over TLS,
-//! where a network capture is encrypted.
+//! A [`CaptureStream`] is the [`Observer`] of one session, and writes the session as one TCP connection. The PDUs are
+//! the real ones, with passwords replaced by asterisks. The layers below are synthetic: Ethernet, IPv4 or IPv6, and TCP
+//! with handshake, sequence numbers, acknowledgements and valid checksums. So a capture also works for sessions over
+//! TLS, where a network capture is encrypted.
 //!
 //! A PDU is written when the session decodes or encodes it. The file does not show what the network did with the PDU.
 //!
@@ -76,8 +76,8 @@ pub struct Capture<W> {
 impl<W: FnMut(&[u8]) + Clone> Capture<W> {
     /// Starts a file: passes the file header to `sink`.
     ///
-    /// `sink` must append its argument to the file. Every [`Stream`] gets a clone of it, and all clones must append to
-    /// the same file. The octets of one call must stay together, so protect the file with a lock.
+    /// `sink` must append its argument to the file. Every [`CaptureStream`] gets a clone of it, and all clones must
+    /// append to the same file. The octets of one call must stay together, so protect the file with a lock.
     pub fn new(mut sink: W) -> Self {
         sink(FILE_HEADER.map(u32::to_be_bytes).as_flattened());
         Self { sink }
@@ -99,14 +99,14 @@ impl<W: FnMut(&[u8]) + Clone> Capture<W> {
         peer: SocketAddr,
         opened: Direction,
         epoch: Duration,
-    ) -> Stream<W> {
+    ) -> CaptureStream<W> {
         let (local_ip, peer_ip) = match (local.ip(), peer.ip()) {
             (IpAddr::V4(local), peer @ IpAddr::V6(_)) => (local.to_ipv6_mapped().into(), peer),
             (local @ IpAddr::V6(_), IpAddr::V4(peer)) => (local, peer.to_ipv6_mapped().into()),
             same => same,
         };
         let side = |address, port, mac| Side { address, port, mac, sequence: 0, unacknowledged: 0 };
-        Stream {
+        CaptureStream {
             sink: self.sink.clone(),
             local: side(local_ip, local.port(), 1),
             peer: side(peer_ip, peer.port(), 2),
@@ -125,7 +125,7 @@ impl<W> fmt::Debug for Capture<W> {
 }
 
 /// An observer that writes one session as one TCP connection. See [`Capture::stream`].
-pub struct Stream<W: FnMut(&[u8])> {
+pub struct CaptureStream<W: FnMut(&[u8])> {
     sink: W,
     local: Side,
     peer: Side,
@@ -147,7 +147,7 @@ struct Side {
     unacknowledged: u32,
 }
 
-impl<W: FnMut(&[u8])> Observer for Stream<W> {
+impl<W: FnMut(&[u8])> Observer for CaptureStream<W> {
     fn observe(&mut self, at: Instant, direction: Direction, pdu: ObservedPdu<'_>) {
         if self.last.is_none() {
             self.segment(at, self.opened, SYN, &[]);
@@ -167,7 +167,7 @@ impl<W: FnMut(&[u8])> Observer for Stream<W> {
     }
 }
 
-impl<W: FnMut(&[u8])> Drop for Stream<W> {
+impl<W: FnMut(&[u8])> Drop for CaptureStream<W> {
     fn drop(&mut self) {
         if let Some(at) = self.last {
             self.segment(at, self.opened, FIN | ACK, &[]);
@@ -177,7 +177,7 @@ impl<W: FnMut(&[u8])> Drop for Stream<W> {
     }
 }
 
-impl<W: FnMut(&[u8])> Stream<W> {
+impl<W: FnMut(&[u8])> CaptureStream<W> {
     /// Returns the maximum payload of a TCP segment, in octets.
     fn payload_limit(&self) -> usize {
         MTU - TCP - if self.local.address.is_ipv4() { IPV4 } else { IPV6 }
@@ -235,10 +235,10 @@ impl<W: FnMut(&[u8])> Stream<W> {
     }
 }
 
-impl<W: FnMut(&[u8])> fmt::Debug for Stream<W> {
+impl<W: FnMut(&[u8])> fmt::Debug for CaptureStream<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let address = |side: &Side| SocketAddr::new(side.address, side.port);
-        f.debug_struct("Stream")
+        f.debug_struct("CaptureStream")
             .field("local", &address(&self.local))
             .field("peer", &address(&self.peer))
             .finish_non_exhaustive()

@@ -9,7 +9,7 @@ use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 use pcap_parser::traits::PcapReaderIterator;
 use pcap_parser::{LegacyPcapReader, Linktype, PcapBlockOwned, PcapError};
 use proptest::prelude::*;
-use smpp_core::pcap::{Capture, Stream};
+use smpp_core::pcap::{Capture, CaptureStream};
 use smpp_core::session::{Config, Direction, Esme, Event, Instant, Request, Session, Smsc};
 use smpp_core::{
     Bind, BindResp, CommandStatus, DataSm, DataSmResp, EnquireLink, Frame, Password, Pdu, SequenceNumber,
@@ -131,10 +131,10 @@ fn address(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
-type Both<W> = (Session<Esme, (), Stream<W>>, Session<Smsc, (), Stream<W>>);
+type Both<W> = (Session<Esme, (), CaptureStream<W>>, Session<Smsc, (), CaptureStream<W>>);
 
 /// Returns both sides of a bound session, each with its own observer.
-fn bound<W: FnMut(&[u8])>(esme: Stream<W>, smsc: Stream<W>) -> Both<W> {
+fn bound<W: FnMut(&[u8])>(esme: CaptureStream<W>, smsc: CaptureStream<W>) -> Both<W> {
     let mut esme = Session::<Esme, (), _>::with_observer(Config::default(), Instant::ZERO, esme);
     let smsc = Session::<Smsc, (), _>::with_observer(Config::default(), Instant::ZERO, smsc);
     let bind = Bind { password: Password::new(b"secret08").unwrap(), ..Bind::default() };

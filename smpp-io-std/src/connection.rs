@@ -1,35 +1,33 @@
 //! One session that the calling thread drives.
 
 mod deadline;
+mod turn;
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, mpsc};
-use std::thread;
 use std::time::{self, Duration};
 
 use smpp_core::session::{
     CloseReason, Config, Esme, Event, Instant, Kind, NotSentReason, Notification, Observer, Refusal,
-    RequestError, Response, Role, SentBy, Session, Smsc, State, Stats, Timer, UnansweredReason,
+    RequestError, Response, Role, SentBy, Session, Smsc, State, Stats, UnansweredReason,
 };
 use smpp_core::{Bind, CommandStatus, DeliverSm, Frame, InterfaceVersion, Operation, SubmitSm};
 
 use crate::buffer::Buffer;
 use crate::error::{End, ReceivedInstead};
-use crate::halves::{SOCKET_BUFFER_MAX, WRITE_TIMEOUT};
+use crate::halves::WRITE_TIMEOUT;
 use crate::inbound::{Inbound, InboundRequest};
 use crate::pending_requests::RequestResult;
 use crate::sent_request::{SentRequest, Tag};
-use crate::transport::{MIN_WAIT, Transport, is_pause};
-
-/// The longest time that one read waits. Most deadlines are further away, so the read timeout seldom changes.
-const MAX_READ: Duration = Duration::from_secs(1);
+use crate::transport::Transport;
 
 /// One session over one transport, in the caller's thread. It starts no thread.
 ///
-/// The session works only while the caller is in one of the methods: it then reads, writes, answers enquire_link and keeps
-/// the timeouts. Call [`recv`](Self::recv) often enough that the peer's enquire_link is answered in time.
+/// The session works only while the caller is in one of the methods: it then reads, writes, responds to enquire_link
+/// and keeps the timeouts. Call [`recv`](Self::recv) often enough that the peer's enquire_link gets its response in
+/// time.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -108,8 +106,8 @@ impl<S: Transport> Connection<Esme, S> {
 
     /// Submits a message and waits for the response, which holds the message id (SMPP 3.4 §4.4.1).
     ///
-    /// While the rate limit is reached, it waits for its turn first. Messages and delivery receipts that come meanwhile are
-    /// kept for [`recv`](Self::recv), and are not answered until then.
+    /// While the rate limit is reached, it waits for its turn first. Messages and delivery receipts that come meanwhile
+    /// are kept for [`recv`](Self::recv), and get no response until then.
     ///
     /// # Errors
     ///
@@ -122,8 +120,8 @@ impl<S: Transport> Connection<Esme, S> {
 impl<S: Transport> Connection<Smsc, S> {
     /// Delivers a message or a delivery receipt and waits for the response (SMPP 3.4 §4.6.1).
     ///
-    /// Some ESMEs answer only after their own request was answered. With such an ESME use [`send`](Self::send): otherwise
-    /// the two sides wait for each other until [`Config::response_timeout`] has passed.
+    /// Some ESMEs respond only after their own request has a response. With such an ESME use [`send`](Self::send):
+    /// otherwise the two sides wait for each other until [`Config::response_timeout`] has passed.
     ///
     /// # Errors
     ///
@@ -201,7 +199,7 @@ impl<R: Role, S: Transport> Connection<R, S> {
     ///
     /// [`RequestError::Refused`] with the status of the response, [`RequestError::Nacked`] with the status of a
     /// generic_nack, [`RequestError::NeverSent`] if the request was not sent (it is safe to send it again), and
-    /// [`RequestError::Unanswered`] if it was sent and not answered (the peer may have accepted it).
+    /// [`RequestError::Unanswered`] if it was sent and got no response (the peer may have accepted it).
     pub fn request<O>(&mut self, operation: &O) -> Result<Response, RequestError>
     where
         O: Operation + SentBy<R>,
@@ -218,8 +216,9 @@ impl<R: Role, S: Transport> Connection<R, S> {
     /// Sends a request and does not wait for its outcome. Call [`recv`](Self::recv) next, and check
     /// [`SentRequest::try_outcome`] in between; or [`wait`](Self::wait) for the outcome.
     ///
-    /// Use it to have several requests in flight, or to answer the peer meanwhile, as an SMSC has to while it delivers. It
-    /// blocks only while the window is full, the rate limit is reached, or too much output waits to be written.
+    /// Use it to have several requests in flight, or to respond to the peer meanwhile, as an SMSC has to while it
+    /// delivers. It blocks only while the window is full, the rate limit is reached, or too much output waits to be
+    /// written.
     ///
     /// # Errors
     ///
@@ -393,11 +392,12 @@ impl<R: Role, S: Transport> Connection<R, S> {
     }
 
     /// Shuts the session down gracefully: waits for the requests in flight, unbinds (SMPP 3.4 §4.2), closes the
-    /// connection, and returns how the session ended. [`CloseReason::Unbound`](smpp_core::session::CloseReason::Unbound)
-    /// means that the peer has answered the unbind.
+    /// connection, and returns how the session ended.
+    /// [`CloseReason::Unbound`](smpp_core::session::CloseReason::Unbound) means that the peer has responded to the
+    /// unbind.
     ///
     /// Requests of the peer that were not fetched are refused, so that the peer keeps the messages. A request that was
-    /// fetched and not answered delays the end by up to [`Config::drain_timeout`].
+    /// fetched and has no response delays the end by up to [`Config::drain_timeout`].
     pub fn unbind(mut self) -> End {
         self.session.unbind(self.now());
         loop {
@@ -467,177 +467,6 @@ impl<R: Role, S: Transport> Connection<R, S> {
     fn now(&self) -> Instant {
         Instant::after(self.start.elapsed())
     }
-
-    /// Takes turns until all output is written. `now` is the current time.
-    fn write_all(&mut self, now: Instant) -> Result<(), End> {
-        self.write_until(now, None)
-    }
-
-    /// Takes turns until all output is written, at most until `deadline`. `now` is the current time.
-    fn write_until(&mut self, now: Instant, deadline: Option<Instant>) -> Result<(), End> {
-        self.write_output(Some(now));
-        loop {
-            if let Some(end) = &self.events.end {
-                return Err(end.clone());
-            }
-            if !self.write_failed && !self.has_output() {
-                return Ok(());
-            }
-            if deadline.is_some_and(|deadline| deadline <= self.now()) {
-                return Ok(());
-            }
-            self.turn(Some(Instant::ZERO));
-        }
-    }
-
-    /// Takes one turn: writes, reads once, passes the input and the time to the session, writes its output. The read waits
-    /// until the session's next deadline, and at most until `until`.
-    fn turn(&mut self, until: Option<Instant>) {
-        self.write_output(None);
-        self.read_once(until);
-        self.drive_session();
-        self.write_output(None);
-    }
-
-    /// Reads once. If the session wants no input, sleeps instead, until its next deadline and at most until `until`. If
-    /// input was left over that the session wants now, does neither.
-    fn read_once(&mut self, until: Option<Instant>) {
-        let now = self.now();
-        let wants_input = self.session.wants_input();
-        if self.held && wants_input {
-            return;
-        }
-        let deadline = self.session.poll_timeout().map(|(at, _)| at);
-        let until = deadline.into_iter().chain(until).min();
-        let wait = until.map_or(MAX_READ, |until| (until - now).min(MAX_READ));
-        // If the transport is blocked, wait only for as long as it takes to try to write again.
-        let wait = if self.write_failed || self.has_output() { MIN_WAIT } else { wait };
-        if !wants_input {
-            if !self.write_failed && deadline.is_some() {
-                thread::sleep(wait);
-            }
-            self.catch_up(self.now());
-            return;
-        }
-        match self.read(wait) {
-            Ok(0) if self.write_failed => self.handle_disconnect(None),
-            // The session reads no more. It still transmits the responses of the application.
-            Ok(0) => self.session.handle_eof(),
-            Ok(read) => {
-                self.received.advance(read);
-                // A timeout counts only after all received octets were read, however late the program reads them.
-                // But a peer that never pauses must not stop the clock.
-                self.octets_since = self.octets_since.saturating_add(read);
-                if self.octets_since > SOCKET_BUFFER_MAX {
-                    self.caught_up = now;
-                }
-            }
-            Err(error) if is_pause(&error) => self.catch_up(now),
-            Err(error) => self.handle_disconnect(Some(error)),
-        }
-    }
-
-    /// Reads once, and waits at most `wait`.
-    fn read(&mut self, wait: Duration) -> io::Result<usize> {
-        let space = self.received.space();
-        if wait.is_zero() {
-            self.read_timeout = None;
-            return self.stream.read_available(space);
-        }
-        let wait = wait.max(MIN_WAIT);
-        if self.read_timeout != Some(wait) {
-            self.stream.set_read_timeout(Some(wait))?;
-            self.read_timeout = Some(wait);
-        }
-        self.stream.read(space)
-    }
-
-    /// Records that there was nothing more to read at `now`.
-    fn catch_up(&mut self, now: Instant) {
-        self.caught_up = now;
-        self.octets_since = 0;
-        if self.write_failed {
-            self.handle_disconnect(None);
-        }
-    }
-
-    /// Passes the received octets to the session, and the time up to which all received octets were read.
-    fn drive_session(&mut self) {
-        let (now, had_ended) = (self.now(), self.events.end.is_some());
-        let mut input = self.received.received();
-        while let Some(event) = self.session.handle_input(now, &mut input) {
-            self.events.handle_event(event);
-        }
-        let remaining = input.len();
-        self.received.keep_last(remaining);
-        self.held = remaining > 0 && !self.session.wants_input();
-        while let Some(event) = self.session.handle_timeout(self.caught_up) {
-            self.events.handle_event(event);
-        }
-        if self.events.end.is_some() && !had_ended {
-            // The session has ended, with or without an error here.
-            let _ = self.stream.shutdown();
-        }
-    }
-
-    /// Writes until there is no output, the transport takes no more, or a deadline of the session has passed. `now` is the
-    /// time before the first write, if it is known.
-    fn write_output(&mut self, mut now: Option<Instant>) {
-        while !self.write_failed && self.has_output() && !self.is_due(now.take()) {
-            match self.write() {
-                Ok(()) => {}
-                Err(error) if is_pause(&error) => return,
-                Err(error) => {
-                    // Octets that the peer sent before the failure are still read.
-                    self.events.error = Some(Arc::new(error));
-                    self.write_failed = true;
-                }
-            }
-        }
-    }
-
-    fn has_output(&mut self) -> bool {
-        if self.written == self.output.len() {
-            self.output.clear();
-            self.written = 0;
-            self.session.poll_transmit(&mut self.output);
-        }
-        self.unflushed || !self.output.is_empty()
-    }
-
-    fn is_due(&self, now: Option<Instant>) -> bool {
-        let deadline = self.session.poll_timeout();
-        // Input that was left over does not go before output.
-        deadline.is_some_and(|(at, timer)| timer != Timer::Input && at <= now.unwrap_or_else(|| self.now()))
-    }
-
-    /// Writes once, and flushes after the last octets.
-    fn write(&mut self) -> io::Result<()> {
-        let remaining = self.output.get(self.written..).unwrap_or_default();
-        if !remaining.is_empty() {
-            let written = self.stream.write(remaining)?;
-            if written == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
-            }
-            self.written = self.output.len().min(self.written + written);
-            self.unflushed = true;
-            self.session.handle_transmitted(written);
-        }
-        if self.written == self.output.len() {
-            self.stream.flush()?;
-            self.unflushed = false;
-        }
-        Ok(())
-    }
-
-    /// Reports to the session that the transport has failed: with `error`, or with the error of an earlier write.
-    fn handle_disconnect(&mut self, error: Option<io::Error>) {
-        self.events.error = self.events.error.take().or(error.map(Arc::new));
-        self.session.handle_disconnect();
-        self.output.clear();
-        self.written = 0;
-        self.unflushed = false;
-    }
 }
 
 impl PendingEvents {
@@ -657,7 +486,7 @@ impl PendingEvents {
                 }
             }
             Event::Closed(reason) => self.end = Some(End { reason, error: self.error.clone() }),
-            // The session counts these, and answers them where an answer is due.
+            // The session counts these, and responds to them where a response is due.
             _ => {}
         }
     }

@@ -61,7 +61,7 @@ pub enum ConnectErrorKind {
     Socket(io::Error),
     /// The SMSC refused the bind, or the bind was not sent.
     Bind(RequestError),
-    /// The bind was sent and not answered.
+    /// The bind was sent and got no response.
     BindUnanswered {
         /// What the peer sent instead of a bind response.
         received: ReceivedInstead,
@@ -125,7 +125,7 @@ pub enum TlsError {
     Io(io::Error),
     /// The host is neither a DNS name nor an IP address.
     ServerName,
-    /// The PEM data hold no usable certificate or key.
+    /// The PEM data hold no usable certificate or key, or the file cannot be read.
     Pem {
         /// The file; `None` if the PEM data came from memory.
         path: Option<PathBuf>,

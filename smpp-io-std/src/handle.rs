@@ -80,7 +80,7 @@ impl<R: Role> Handle<R> {
     ///
     /// [`RequestError::Refused`] with the status of the response, [`RequestError::Nacked`] with the status of a
     /// generic_nack, [`RequestError::NeverSent`] if the request was not sent (it is safe to send it again), and
-    /// [`RequestError::Unanswered`] if it was sent and not answered (the peer may have accepted it).
+    /// [`RequestError::Unanswered`] if it was sent and got no response (the peer may have accepted it).
     pub fn request<O>(&self, operation: &O) -> Result<Response, RequestError>
     where
         O: Operation + SentBy<R>,

@@ -79,8 +79,8 @@ macro_rules! requests {
                 }
             }
 
-            /// Refuses the request with the status for a request that the application does not answer. Returns whether
-            /// there was a request to refuse.
+            /// Refuses the request with the status for a request that the application does not respond to. Returns
+            /// whether there was a request to refuse.
             pub(crate) fn refuse<R: Role, T, V: Observer>(self, session: &mut Session<R, T, V>) -> bool {
                 match self {
                     $(Self::$name(mut request) => {
@@ -130,7 +130,7 @@ requests! {
     CancelBroadcastSm,
 }
 
-/// One request of the peer: its octets, and the right to answer it once.
+/// One request of the peer: its octets, and the right to respond to it once.
 ///
 /// - From an [`Inbox`](crate::Inbox): [`respond`](Self::respond), [`accept`](Self::accept) or [`refuse`](Self::refuse) it,
 ///   in any thread. If you drop it without a response, it refuses itself with a temporary error, so that the peer keeps
@@ -144,7 +144,7 @@ requests! {
 /// use smpp_core::{CommandStatus, SubmitSm, SubmitSmResp};
 /// use smpp_io_std::{HandleRoute, InboundRequest};
 ///
-/// fn answer(message: InboundRequest<SubmitSm<'static>, HandleRoute<Smsc>>) {
+/// fn respond(message: InboundRequest<SubmitSm<'static>, HandleRoute<Smsc>>) {
 ///     let result = if message.get().short_message.as_bytes().is_empty() {
 ///         message.refuse(CommandStatus::RINVMSGLEN)
 ///     } else {
@@ -152,7 +152,7 @@ requests! {
 ///         message.respond(Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }))
 ///     };
 ///     if let Err(refusal) = result {
-///         println!("not answered: {refusal}");
+///         println!("no response: {refusal}");
 ///     }
 /// }
 /// ```
@@ -162,7 +162,7 @@ pub struct InboundRequest<O: Operation, L: ReplyRoute = ()> {
     reply: PendingReply<O, L>,
 }
 
-/// The right to answer a request. Dropped with a reply, it answers by its route.
+/// The right to respond to a request. Dropped with a reply, it responds by its route.
 struct PendingReply<O: Operation, L: ReplyRoute> {
     reply: Option<Reply<O>>,
     route: L,

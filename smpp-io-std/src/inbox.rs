@@ -32,8 +32,8 @@ use crate::waiting_threads::WaitRole;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Backpressure: while [`Config::max_unanswered`](smpp_core::session::Config::max_unanswered) requests are not answered, the
-/// session does not read, so that TCP slows the peer down. If none is answered within
+/// Backpressure: while [`Config::max_unanswered`](smpp_core::session::Config::max_unanswered) requests have no
+/// response, the session does not read, so that TCP slows the peer down. If none gets a response within
 /// [`Config::backpressure_timeout`](smpp_core::session::Config::backpressure_timeout), the session reads on and refuses
 /// further requests with `ESME_RTHROTTLED`.
 ///

@@ -165,11 +165,11 @@
 //! | requests of the peer | [`recv`](Connection::recv) in between, [`respond`](Connection::respond) | [`Inbox::recv`], in any thread; each request has its own [`respond`](InboundRequest::respond) |
 //! | dropped | the connection is closed without unbind | the session shuts down gracefully |
 //!
-//! With a [`Handle`], a thread that waits does the session's work: it writes the output of all threads and reads, until it
-//! has what it waits for. So a thread that sends and waits wakes no other thread, neither here nor at the peer. While no
-//! thread waits, the background thread of the session reads, answers enquire_link and keeps the timeouts. No thread reads
-//! or writes while it holds the session's lock, and the output of several threads leaves in one write. If a thread panics,
-//! the others take over its work.
+//! With a [`Handle`], a thread that waits does the session's work: it writes the output of all threads and reads, until
+//! it has what it waits for. So a thread that sends and waits wakes no other thread, neither here nor at the peer.
+//! While no thread waits, the background thread of the session reads, responds to enquire_link and keeps the timeouts.
+//! No thread reads or writes while it holds the session's lock, and the output of several threads leaves in one write.
+//! If a thread panics, the others take over its work.
 //!
 //! A [`Server`] has two threads for each connection: one for your [`Service`], and the background thread. It is for tests,
 //! gateways, and up to some hundreds of binds.
@@ -268,7 +268,9 @@ pub use inbound::{Inbound, InboundRequest, ReplyRoute};
 pub use inbox::Inbox;
 pub use pending_response::{DeadlineError, PendingResponse};
 pub use sent_request::SentRequest;
-pub use server::{BindRequest, BoundSession, Listener, Server, ServerBuilder, ServerLimits, Service};
+pub use server::{
+    BindRequest, BoundSession, Listener, Server, ServerBuilder, ServerLimits, Service, Shutdown,
+};
 pub use smpp_core;
 pub use smpp_core::session::{NotSentReason, RequestError, Response};
 pub use start::start;

@@ -30,7 +30,7 @@ use crate::waiting_threads::WaitRole;
 ///
 /// If you drop it, the request stays in flight and its outcome is dropped when it comes. It does not keep the session
 /// alive: when the last handle is dropped, the peer has
-/// [`Config::drain_timeout`](smpp_core::session::Config::drain_timeout) to answer the requests in flight.
+/// [`Config::drain_timeout`](smpp_core::session::Config::drain_timeout) to respond to the requests in flight.
 #[must_use = "the outcome says whether the request succeeded"]
 pub struct PendingResponse<R: Role> {
     shared: Arc<Shared<R>>,
@@ -57,9 +57,9 @@ pub struct PendingResponse<R: Role> {
 pub enum DeadlineError<P> {
     /// The request was not sent: the window was full, or the rate limit was reached. It is safe to send it again.
     NeverSent,
-    /// The request was sent and not answered. The peer may still accept it: the [`PendingResponse`] of a
-    /// [`Handle`](crate::Handle), or the [`SentRequest`](crate::SentRequest) of a [`Connection`](crate::Connection), has
-    /// the outcome later.
+    /// The request was sent and got no response. The peer may still accept it: the [`PendingResponse`] of a
+    /// [`Handle`](crate::Handle), or the [`SentRequest`](crate::SentRequest) of a [`Connection`](crate::Connection),
+    /// has the outcome later.
     InFlight(P),
 }
 

@@ -137,7 +137,7 @@ impl<R: Role> SessionState<R> {
     }
 
     /// Wakes a thread that reads on, if no thread does and the session wants input again because the application has
-    /// answered. While the inbox holds requests, the application comes back for them, and its thread reads then: so a
+    /// responded. While the inbox holds requests, the application comes back for them, and its thread reads then: so a
     /// burst costs no wake-up for each response. Returns whether the background thread is the one to wake.
     pub(crate) fn resume_reading(&mut self) -> bool {
         if !(self.is_paused && self.inbox.is_empty() && self.wants_read()) {
@@ -312,7 +312,7 @@ impl<R: Role> SessionState<R> {
                 self.waiting.wake_all();
                 self.close_transport = true;
             }
-            // The session counts these, and answers them where an answer is due.
+            // The session counts these, and responds to them where a response is due.
             _ => {}
         }
     }

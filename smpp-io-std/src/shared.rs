@@ -24,10 +24,10 @@
 //! another thread, which then reads on; no thread wakes it to lead. A thread in `closed()` is
 //! [passive](WaitRole::Passive): it never reads or writes.
 //!
-//! **The background thread.** If no thread waits, nothing would read, answer enquire_link or keep the timeouts. The
+//! **The background thread.** If no thread waits, nothing would read, respond to enquire_link or keep the timeouts. The
 //! [background thread](crate::background) steps in: every 5 ms it checks whether another thread has read since its last
-//! check, writes deferred output, and takes the reader role if no thread has read. It parks while another thread holds the
-//! reader role; the thread that gives up the role wakes it if there is no follower.
+//! check, writes deferred output, and takes the reader role if no thread has read. It parks while another thread holds
+//! the reader role; the thread that gives up the role wakes it if there is no follower.
 //!
 //! # Locks
 //!

@@ -13,7 +13,7 @@ use smpp_core::account::{Binds, Credentials, Message, Options};
 use smpp_core::provider::Provider;
 use smpp_core::session::{CloseReason, Config};
 use smpp_io_std::account::AccountConnector;
-use smpp_io_std::testing::{ACCOUNT, Smsc};
+use smpp_io_std::testing::{ACCOUNT, TestSmsc};
 use smpp_io_std::{ConnectErrorKind, Connector, Duplex};
 
 /// Counts the octets that a transport has received.
@@ -55,8 +55,8 @@ fn dialer() -> (Counter, impl Fn(SocketAddr) -> io::Result<Counting> + Send + Sy
     (count, move |address| Ok(Counting(TcpStream::connect(address)?, Arc::clone(&counting))))
 }
 
-fn smsc(secure: bool) -> Smsc {
-    let builder = Smsc::builder();
+fn smsc(secure: bool) -> TestSmsc {
+    let builder = TestSmsc::builder();
     if secure { builder.tls() } else { builder }.start().unwrap()
 }
 

@@ -2,17 +2,18 @@
 
 mod common;
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use common::{bind, message, watched};
+use common::{RawPeer, bind, message, watched};
 use smpp_core::session::{CloseReason, Config, Esme, Smsc};
-use smpp_core::{Bind, BindMode, COctets, CommandStatus, DeliverSm, Endpoint, SubmitSmResp};
+use smpp_core::{Bind, BindMode, COctets, CommandStatus, DeliverSm, Endpoint, Pdu, SubmitSmResp};
 use smpp_io_std::{
     BindRequest, BoundSession, Client, ConnectErrorKind, Connector, HandleRoute, Inbound, InboundRequest,
-    Inbox, Listener, NotSentReason, RequestError, Server, ServerBuilder, ServerLimits, Service, tls,
+    Inbox, Listener, NotSentReason, RequestError, Server, ServerBuilder, ServerLimits, Service, Shutdown,
+    tls,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -96,9 +97,12 @@ fn the_server_responds_delivers_and_returns_how_sessions_ended() {
         });
         let no_bind = server.deliver(b"other", &DeliverSm::default()).unwrap_err();
         assert_eq!(no_bind, RequestError::NeverSent(NotSentReason::NoBind));
-        assert_eq!(server.bound().len(), 1);
-        let ended = server.shutdown(10 * SECOND);
-        assert_eq!(ended.len(), 1);
+        assert_eq!(server.binds().len(), 1);
+        let mut not_bound = RawPeer::new(TcpStream::connect(server.local_addrs()[0]).unwrap());
+        not_bound.tcp.write_all(&common::octets(&Pdu::EnquireLink, 1)).unwrap();
+        not_bound.read().unwrap();
+        let Shutdown { ended, not_bound: closed, .. } = server.shutdown(10 * SECOND);
+        assert_eq!((ended.len(), closed), (1, 1));
         assert_eq!((ended[0].0.system_id(), ended[0].1.reason), (&b"shop"[..], CloseReason::Unbound));
         assert_eq!(client.closed().reason, CloseReason::PeerUnbound);
     });
@@ -140,7 +144,7 @@ fn connections_and_binds_above_the_limits_are_rejected() {
         third.closed();
         // A connection that has ended makes room for another.
         drop(second);
-        while server.bound().len() > 1 {
+        while server.binds().len() > 1 {
             std::thread::yield_now();
         }
         let _second = bound(&server);
@@ -199,7 +203,7 @@ fn a_panic_of_the_service_ends_only_its_connection() {
         assert_eq!(kept, RequestError::Refused(CommandStatus::RSYSERR));
         assert_eq!(client.closed().reason, CloseReason::PeerUnbound);
         assert_eq!(other.submit(&message()).unwrap().message_id(), b"shop");
-        assert_eq!(server.bound().len(), 1);
+        assert_eq!(server.binds().len(), 1);
     });
 }
 
@@ -213,11 +217,11 @@ fn shutdown_waits_for_requests_in_flight_and_then_aborts() {
         let (client, _inbox) = bound(&server);
         let stuck_request = client.submit_pipelined(&common::text(b"stick")).unwrap();
         let held = client.submit_pipelined(&common::text(b"hold")).unwrap();
-        while server.bound().iter().all(|bound| bound.peer().stats().unanswered < 2) {
+        while server.binds().iter().all(|bound| bound.peer().stats().unanswered < 2) {
             std::thread::yield_now();
         }
-        let ended = server.shutdown(Duration::from_millis(500));
-        assert_eq!(ended.len(), 1);
+        let shutdown = server.shutdown(Duration::from_millis(500));
+        assert_eq!((shutdown.ended.len(), shutdown.aborted()), (1, 0));
         assert!(!stuck_request.wait().unwrap_err().is_safe_to_resend());
         assert!(held.wait().is_err());
         client.closed();

@@ -74,11 +74,11 @@ pub enum TlsError {
     Io(io::Error),
     /// The host is neither a DNS name nor an IP address.
     ServerName,
-    /// A PEM file holds no usable certificate or key, or cannot be read.
+    /// The PEM data hold no usable certificate or key, or the file cannot be read.
     Pem {
-        /// The file.
-        path: PathBuf,
-        /// Why it cannot be used.
+        /// The file; `None` if the PEM data came from memory.
+        path: Option<PathBuf>,
+        /// Why the data cannot be used.
         error: pem::Error,
     },
     /// The operating system has no trusted certificate authority.
@@ -121,7 +121,10 @@ impl fmt::Display for TlsError {
             Self::Io(error) => write!(f, "the handshake was not completed: {error}"),
             Self::ServerName => f.write_str("the host is neither a DNS name nor an IP address"),
             Self::Pem { path, error } => {
-                write!(f, "cannot use {}: ", path.display())?;
+                match path {
+                    Some(path) => write!(f, "cannot use {}: ", path.display())?,
+                    None => f.write_str("cannot use the PEM data: ")?,
+                }
                 match error {
                     pem::Error::NoItemsFound => f.write_str("it holds no certificate or key in PEM format"),
                     other => other.fmt(f),

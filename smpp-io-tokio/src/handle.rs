@@ -76,7 +76,7 @@ impl<R: Role> Handle<R> {
     /// # Errors
     ///
     /// Returns a [`RequestError`]: the peer refused the request, did not understand it (generic_nack), the request was
-    /// never sent (safe to send again), or it was sent and not answered (the peer may have accepted it).
+    /// never sent (safe to send again), or it was sent and got no response (the peer may have accepted it).
     ///
     /// # Cancel safety
     ///

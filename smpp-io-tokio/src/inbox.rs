@@ -38,7 +38,7 @@ use crate::shared::{Queued, Shared};
 ///             println!("{}", message.get().text().escape_ascii());
 ///             let _ = message.accept();
 ///         }
-///         // Dropped: answered with a temporary error.
+///         // Dropped: refused with a temporary error.
 ///         _ => {}
 ///     }
 /// }
@@ -63,7 +63,7 @@ macro_rules! inbound {
         ///     let _ = match inbound {
         ///         Inbound::SubmitSm(message) => message.accept(),
         ///         Inbound::QuerySm(query) => query.refuse(CommandStatus::RQUERYFAIL),
-        ///         _ => return, // dropped: answered with a temporary error
+        ///         _ => return, // dropped: refused with a temporary error
         ///     };
         /// }
         /// ```
@@ -74,7 +74,7 @@ macro_rules! inbound {
             /// A PDU that has no response: outbind or alert_notification. It is dropped if
             /// [`max_unanswered`](smpp_core::session::Config::max_unanswered) entries are in the inbox.
             Notification(Frame<Bytes>),
-            /// The peer answered a request of this side after its timeout. The request has ended as
+            /// The peer responded to a request of this side after its timeout. The request has ended as
             /// [`Unanswered`](smpp_core::session::RequestError::Unanswered); now its result is known. It is dropped if
             /// [`max_unanswered`](smpp_core::session::Config::max_unanswered) entries are in the inbox.
             LateResponse {

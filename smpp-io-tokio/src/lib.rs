@@ -113,7 +113,7 @@
 //!     }
 //!
 //!     async fn request(&self, _: &BoundSession, request: Inbound<Smsc>) {
-//!         // Other requests are dropped: answered with a temporary error.
+//!         // Other requests are dropped: refused with a temporary error.
 //!         let Inbound::SubmitSm(message) = request else { return };
 //!         let id = self.messages.fetch_add(1, Ordering::Relaxed).to_string();
 //!         let message_id = COctets::new(id.as_bytes()).unwrap_or_default();
@@ -133,9 +133,9 @@
 //!
 //! # Errors
 //!
-//! [`RequestError`] distinguishes four outcomes of a request that is not accepted: refused by the peer, not understood by
-//! the peer (generic_nack), never sent (safe to send again), and sent but not answered (the peer may have accepted it).
-//! Every request gets exactly one outcome, also when the connection fails.
+//! [`RequestError`] distinguishes four outcomes of a request that is not accepted: refused by the peer, not understood
+//! by the peer (generic_nack), never sent (safe to send again), and sent without a response (the peer may have accepted
+//! it). Every request gets exactly one outcome, also when the connection fails.
 //!
 //! # Performance
 //!
@@ -181,8 +181,10 @@
 //! | warn | `bind refused`, `malformed PDU`, `request nacked`, `response timeout`, `unreadable response`, `closed` for any other reason |
 //! | debug | `connected`, `throttled`, `request refused`, `unexpected response`, `late response` |
 //!
-//! Of `malformed PDU`, `request refused` and `unexpected response`, which a peer can repeat, a connection emits the first, the
-//! second, the fourth, the eighth and so on, with their number as `count`. A `system_id` is cut to 16 octets.
+//! Of `malformed PDU`, `request refused` and `unexpected response`, which a peer can repeat, a connection emits the
+//! first, the second, the fourth, the eighth and so on, with their number as `count`. A `system_id` is cut to 16
+//! octets. The field `status` is the name of a status (`ESME_RTHROTTLED`) or, without a name, its number
+//! (`0x0000ffff`).
 //!
 //! An [`account`] has a span `smpp_account` with the field `system_id`. Its events have the fields `link` (the connection) or
 //! `number` (the message):
@@ -193,6 +195,8 @@
 //! | info | `bound`, `peer unbind`, `link closed`, `account closed` |
 //! | warn | `bind refused`, `connect failed`, `resolve failed` |
 //! | debug | `message not accepted`, `receipts expired` |
+//!
+//! `bound` has the field `mode`: `receiver`, `transmitter` or `transceiver`.
 //!
 //! Events are emitted while the session or the account is locked: a subscriber that blocks delays it.
 //!

@@ -23,7 +23,7 @@
 //! | --- | --- | --- | --- |
 //! | `smpp_sessions` | gauge | `state`: `open`, `bound` | sessions before and after the bind; a session that has ended is in neither |
 //! | `smpp_in_flight` | gauge | | sent requests without an outcome |
-//! | `smpp_unanswered` | gauge | | received requests that the application has not answered |
+//! | `smpp_unanswered` | gauge | | received requests that the application has not responded to |
 //! | `smpp_pdus_total` | counter | `direction`: `in`, `out`; `kind`; `type`: `request`, `response` | PDUs read and encoded |
 //! | `smpp_octets_total` | counter | `direction`, `kind` | octets of these PDUs |
 //! | `smpp_transmitted_octets_total` | counter | | octets that the transport has accepted |
@@ -38,10 +38,10 @@
 //!
 //! `kind` is one of [`Kind`](smpp_core::session::Kind): `bind`, `message`, `manage`, `enquire_link`, `unbind`, `other`.
 //! `outcome` is
-//! - `accepted`: answered with `ESME_ROK`;
-//! - `throttled`: answered with `ESME_RTHROTTLED` or `ESME_RMSGQFUL`;
-//! - `refused`: answered with another status;
-//! - `nacked`: answered with generic_nack;
+//! - `accepted`: a response with `ESME_ROK`;
+//! - `throttled`: a response with `ESME_RTHROTTLED` or `ESME_RMSGQFUL`;
+//! - `refused`: a response with another status;
+//! - `nacked`: a generic_nack;
 //! - `never_sent`: not sent, safe to send again;
 //! - `unanswered`: sent, without a response; the peer may have accepted it.
 //!
@@ -56,7 +56,7 @@
 //! | `smpp_account_pending_receipts` | gauge | | segments that wait for their delivery receipt |
 //! | `smpp_account_segments_total` | counter | `outcome`: `accepted`, `refused`, `nacked`, `never_sent`, `unanswered` | segments that are completed |
 //! | `smpp_account_delivered_total` | counter | `type`: `message`, `receipt`, `unmatched_receipt` | deliveries of the SMSC |
-//! | `smpp_account_binds_total` | counter | `outcome`: `bound`, `refused`, `unreachable` | attempts to bind |
+//! | `smpp_account_binds_total` | counter | `outcome`: `bound`, `refused`, `connect_failed` | attempts to bind |
 //! | `smpp_account_receipts_expired_total` | counter | | segments whose delivery receipt did not arrive in time |
 //!
 //! # Privacy
@@ -87,7 +87,7 @@ pub fn describe() {
     describe_gauge!(
         "smpp_unanswered",
         Unit::Count,
-        "received requests that the application has not answered"
+        "received requests that the application has not responded to"
     );
     describe_counter!("smpp_pdus_total", Unit::Count, "PDUs read and encoded");
     describe_counter!("smpp_octets_total", Unit::Bytes, "octets of PDUs read and encoded");

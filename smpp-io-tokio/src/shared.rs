@@ -192,7 +192,7 @@ impl<R: Role> Core<R> {
                 self.wait_queue.take_wakers(usize::MAX).for_each(|waker| wake.add(Some(waker)));
                 wake.add(self.inbox_waker.take());
             }
-            // The session counts the others, and has answered them if they have a response.
+            // The session counts the others, and has responded to them if they have a response.
             _ => {}
         }
     }

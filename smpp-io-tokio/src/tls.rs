@@ -26,7 +26,7 @@ use std::sync::Arc;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_name;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::pki_types::{ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
@@ -68,8 +68,29 @@ pub fn system_roots() -> Result<Arc<ClientConfig>, TlsError> {
 /// # Ok::<(), smpp_io_tokio::TlsError>(())
 /// ```
 pub fn ca_file(path: &Path) -> Result<Arc<ClientConfig>, TlsError> {
+    client_trusting(certificates(path)?)
+}
+
+/// Returns a client configuration that trusts only the certificate authorities in PEM data. A server's own self-signed
+/// certificate in the data is trusted as that one certificate, for the host names that it is for.
+///
+/// # Errors
+///
+/// As [`ca_file`], with no path.
+///
+/// ```no_run
+/// # fn example(ca_pem: &str) -> Result<(), smpp_io_tokio::TlsError> {
+/// let connector = smpp_io_tokio::Connector::new().tls(smpp_io_tokio::tls::ca_pem(ca_pem.as_bytes())?);
+/// # Ok(())
+/// # }
+/// ```
+pub fn ca_pem(pem: &[u8]) -> Result<Arc<ClientConfig>, TlsError> {
+    let certificates = collect(CertificateDer::pem_slice_iter(pem));
+    client_trusting(certificates.map_err(|error| TlsError::Pem { path: None, error })?)
+}
+
+fn client_trusting(trusted: Vec<CertificateDer<'static>>) -> Result<Arc<ClientConfig>, TlsError> {
     let mut roots = RootCertStore::empty();
-    let trusted = certificates(path)?;
     for certificate in &trusted {
         roots.add(certificate.clone())?;
     }
@@ -136,7 +157,7 @@ pub fn server(
 /// # Ok::<(), smpp_io_tokio::TlsError>(())
 /// ```
 pub fn server_files(chain: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
-    let error = |error| TlsError::Pem { path: key.to_path_buf(), error };
+    let error = |error| TlsError::Pem { path: Some(key.to_path_buf()), error };
     server(certificates(chain)?, PrivateKeyDer::from_pem_file(key).map_err(error)?)
 }
 
@@ -193,13 +214,16 @@ impl ServerCertVerifier for FileVerifier {
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let error = |error| TlsError::Pem { path: path.to_path_buf(), error };
-    let found: Vec<_> =
-        CertificateDer::pem_file_iter(path).map_err(error)?.collect::<Result<_, _>>().map_err(error)?;
-    if found.is_empty() {
-        return Err(error(rustls::pki_types::pem::Error::NoItemsFound));
-    }
-    Ok(found)
+    let certificates = CertificateDer::pem_file_iter(path).and_then(collect);
+    certificates.map_err(|error| TlsError::Pem { path: Some(path.to_path_buf()), error })
+}
+
+/// Collects certificates. None at all is an error.
+fn collect(
+    certificates: impl Iterator<Item = Result<CertificateDer<'static>, pem::Error>>,
+) -> Result<Vec<CertificateDer<'static>>, pem::Error> {
+    let certificates = certificates.collect::<Result<Vec<_>, _>>()?;
+    if certificates.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(certificates) }
 }
 
 #[cfg(all(test, feature = "testing"))]

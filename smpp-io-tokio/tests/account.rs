@@ -7,7 +7,7 @@ use smpp_core::account::{Binds, Credentials, Message, Options};
 use smpp_core::provider::Provider;
 use smpp_core::{Address, CommandStatus, Endpoint, MessageState, RegisteredDelivery, SubmitSm};
 use smpp_io_tokio::account::{Account, AccountConnector, AccountError, Arrivals};
-use smpp_io_tokio::testing::{ACCOUNT, Smsc};
+use smpp_io_tokio::testing::{ACCOUNT, TestSmsc};
 
 fn options(binds: Binds) -> Options {
     let (system_id, password) = ACCOUNT;
@@ -27,8 +27,8 @@ fn template() -> SubmitSm<'static> {
     }
 }
 
-async fn connected(binds: Binds) -> (Smsc, Account, Arrivals) {
-    let smsc = Smsc::builder().tls().start().await.unwrap();
+async fn connected(binds: Binds) -> (TestSmsc, Account, Arrivals) {
+    let smsc = TestSmsc::builder().tls().start().await.unwrap();
     let endpoint: Endpoint = format!("smpps://localhost:{}", smsc.local_addr().port()).parse().unwrap();
     let connector = AccountConnector::new(&endpoint, options(binds)).tls(smsc.client_tls());
     let (account, arrivals) = connector.connect().await.unwrap();
@@ -64,7 +64,7 @@ async fn long_messages_are_accepted_and_receipted_over_several_binds() {
 
 #[tokio::test]
 async fn a_wrong_password_is_reported_and_not_retried() {
-    let smsc = Smsc::builder().tls().start().await.unwrap();
+    let smsc = TestSmsc::builder().tls().start().await.unwrap();
     let url = format!("smpps://{}:wrong@localhost:{}", ACCOUNT.0, smsc.local_addr().port());
     let connector = AccountConnector::new(&url.parse().unwrap(), options(Binds::Transceivers(4)));
     let error = connector.tls(smsc.client_tls()).connect().await.unwrap_err();
@@ -73,8 +73,8 @@ async fn a_wrong_password_is_reported_and_not_retried() {
 
 #[tokio::test]
 async fn an_untrusted_certificate_is_reported() {
-    let smsc = Smsc::builder().tls().start().await.unwrap();
-    let other = Smsc::builder().tls().start().await.unwrap();
+    let smsc = TestSmsc::builder().tls().start().await.unwrap();
+    let other = TestSmsc::builder().tls().start().await.unwrap();
     let url = format!("smpps://localhost:{}", smsc.local_addr().port());
     let connector = AccountConnector::new(&url.parse().unwrap(), options(Binds::Transceivers(1)));
     let error = connector.tls(other.client_tls()).connect().await.unwrap_err();

@@ -154,7 +154,7 @@ impl Observer for PanicsOnce {
 
 #[tokio::test]
 async fn callbacks_that_panic_do_not_stop_the_account() {
-    let smsc = testing::Smsc::builder().tls().start().await.unwrap();
+    let smsc = testing::TestSmsc::builder().tls().start().await.unwrap();
     let endpoint: Endpoint = format!("smpps://localhost:{}", smsc.local_addr().port()).parse().unwrap();
     let (resolved, observed, subscribed) = <[Arc<AtomicUsize>; 3]>::default().into();
     let address = smsc.local_addr();

@@ -13,7 +13,7 @@ use smpp_core::{
     Address, COctets, CommandStatus, Endpoint, MessageState, RegisteredDelivery, SubmitSm, SubmitSmResp,
 };
 use smpp_io_tokio::account::{Account, AccountConnector, Arrival, Arrivals, SendError};
-use smpp_io_tokio::testing::{ACCOUNT, Smsc};
+use smpp_io_tokio::testing::{ACCOUNT, TestSmsc};
 use smpp_io_tokio::{Inbound, Listener};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -202,7 +202,7 @@ async fn forward(mut client: TcpStream, to: SocketAddr, limit: usize) {
 #[tokio::test]
 async fn accepted_messages_get_their_receipts_when_tls_connections_are_reset() {
     const MESSAGES: usize = 100;
-    let smsc = Smsc::builder().tls().start().await.unwrap();
+    let smsc = TestSmsc::builder().tls().start().await.unwrap();
     // Within the handshake, the bind, and the records of messages and their responses.
     let limits = (0..24).map(|index| 500 + 397 * (23 - index)).collect();
     let port = proxy(smsc.local_addr(), limits).await;
@@ -256,7 +256,7 @@ async fn accepted_messages_get_their_receipts_when_tls_connections_are_reset() {
 #[tokio::test]
 async fn an_address_that_never_responds_is_skipped() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let smsc = Smsc::builder().tls().start().await.unwrap();
+    let smsc = TestSmsc::builder().tls().start().await.unwrap();
     let addresses = vec![silent.local_addr().unwrap(), smsc.local_addr()];
     tokio::spawn(async move {
         let mut held = Vec::new();
@@ -280,7 +280,7 @@ async fn an_address_that_never_responds_is_skipped() {
 
 #[tokio::test]
 async fn a_fifth_bind_is_refused_while_four_work() {
-    let smsc = Smsc::builder().tls().start().await.unwrap();
+    let smsc = TestSmsc::builder().tls().start().await.unwrap();
     let (refused, mut refusals) = mpsc::unbounded_channel();
     let connector =
         AccountConnector::new(&endpoint("smpps", smsc.local_addr().port()), options(Binds::Transceivers(5)))

@@ -13,7 +13,7 @@ use smpp_core::simulator::{ReceiptTiming, Rules};
 use smpp_core::{
     Address, Bind, COctets, CommandId, CommandStatus, Password, RegisteredDelivery, ShortMessage, SubmitSm,
 };
-use smpp_io_tokio::testing::{Faults, Smsc};
+use smpp_io_tokio::testing::{Faults, TestSmsc};
 use smpp_io_tokio::{Client, Inbound, Inbox, start};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -38,8 +38,9 @@ async fn bound(
     rules: Rules,
     faults: Faults,
     config: Config,
-) -> (Smsc, Client, Inbox<Esme>, mpsc::Receiver<(CommandId, u32)>) {
-    let smsc = Smsc::builder().rules(rules).account("shop", "secret").faults(faults).start().await.unwrap();
+) -> (TestSmsc, Client, Inbox<Esme>, mpsc::Receiver<(CommandId, u32)>) {
+    let smsc =
+        TestSmsc::builder().rules(rules).account("shop", "secret").faults(faults).start().await.unwrap();
     let (client, inbox) = start(TcpStream::connect(smsc.local_addr()).await.unwrap(), config);
     let (sender, seen) = mpsc::channel();
     client.observe(InputObserver(sender));

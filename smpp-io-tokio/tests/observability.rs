@@ -16,7 +16,7 @@ use smpp_core::{
 use smpp_io_tokio::account::AccountConnector;
 use smpp_io_tokio::metrics::{describe, publish, publish_account};
 use smpp_io_tokio::{Connector, Inbound, Inbox, Listener, start};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{sleep, timeout};
 
 const EVERY: Duration = Duration::from_secs(10);
@@ -264,7 +264,7 @@ impl Log {
         shown.collect()
     }
 
-    /// Returns the events of the account: level and message.
+    /// Returns the events of the account: level, message, and the mode of a bind.
     fn of_account(&self) -> Vec<String> {
         let log = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
         for secret in ["s3cret", "6591234567", "Hello"] {
@@ -275,7 +275,9 @@ impl Log {
         let events = of_account.map(|event| {
             let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
             assert_eq!(event["span"]["system_id"], "shop");
-            format!("{} {}", text(&event["level"]), text(&event["fields"]["message"]))
+            let mode = event["fields"].get("mode").map(|mode| format!(" as {}", text(mode)));
+            let (level, message) = (text(&event["level"]), text(&event["fields"]["message"]));
+            format!("{level} {message}{}", mode.unwrap_or_default())
         });
         events.collect()
     }
@@ -410,6 +412,32 @@ async fn an_account_is_counted_and_traced() {
         "account_segments_total outcome=refused: 1",
     ];
     assert_eq!(published.with_label(" account=8x8"), metrics);
-    let expected = ["INFO bound", "DEBUG message not accepted", "INFO link closed", "INFO account closed"];
+    let expected = [
+        "INFO bound as transceiver",
+        "DEBUG message not accepted",
+        "INFO link closed",
+        "INFO account closed",
+    ];
     assert_eq!(log.of_account(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_connection_is_counted_and_traced() {
+    let recorder = DebuggingRecorder::new();
+    let mut published = Published::by(&recorder);
+    let log = Log::default();
+    let _guard = log.install();
+    let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
+    let connector = AccountConnector::new(&"smpp://192.0.2.1:2775".parse().unwrap(), options);
+    let refused = |_| async { Err::<DuplexStream, _>(io::ErrorKind::ConnectionRefused.into()) };
+    let (account, arrivals) = connector.dial(refused).start().unwrap();
+    let publishing = metrics::with_local_recorder(&recorder, || publish_account(&account, "8x8", EVERY));
+    let publishing = tokio::spawn(publishing);
+    // Less than the pause before the second attempt.
+    sleep(Duration::from_millis(1)).await;
+    account.shutdown(Duration::ZERO).await;
+    drop(arrivals);
+    publishing.await.unwrap();
+    assert_eq!(published.with_label(" account=8x8"), ["account_binds_total outcome=connect_failed: 1"]);
+    assert_eq!(log.of_account(), ["WARN connect failed", "INFO account closed"]);
 }

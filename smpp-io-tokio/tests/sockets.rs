@@ -10,10 +10,10 @@ use smpp_core::{
     Address, Bind, BindMode, COctets, CommandStatus, Endpoint, MessageState, Password, RegisteredDelivery,
     ShortMessage, SubmitSm,
 };
-use smpp_io_tokio::testing::{ACCOUNT, Smsc};
+use smpp_io_tokio::testing::{ACCOUNT, TestSmsc};
 use smpp_io_tokio::{ConnectError, Connector, Inbound, RequestError, TlsError, tls};
 
-fn trusting(smsc: &Smsc) -> Connector {
+fn trusting(smsc: &TestSmsc) -> Connector {
     Connector::new().tls(smsc.client_tls())
 }
 
@@ -42,7 +42,7 @@ fn message() -> SubmitSm<'static> {
 
 #[tokio::test]
 async fn the_receiver_gets_the_receipt_of_the_transmitters_message() {
-    let smsc = Smsc::builder().tls().start().await.unwrap();
+    let smsc = TestSmsc::builder().tls().start().await.unwrap();
     let connector = trusting(&smsc);
     let there = endpoint("localhost", smsc.local_addr().port(), true);
     let (transmitter, _) = connector.connect(&there).await.unwrap();
@@ -66,7 +66,7 @@ async fn the_receiver_gets_the_receipt_of_the_transmitters_message() {
 
 #[tokio::test]
 async fn a_refused_receipt_is_redelivered() {
-    let smsc = Smsc::builder().tls().start().await.unwrap();
+    let smsc = TestSmsc::builder().tls().start().await.unwrap();
     let connector = trusting(&smsc);
     let (client, mut inbox) =
         connector.connect(&endpoint("localhost", smsc.local_addr().port(), true)).await.unwrap();
@@ -80,7 +80,7 @@ async fn a_refused_receipt_is_redelivered() {
 
 #[tokio::test]
 async fn refused_binds_report_their_status() {
-    let smsc = Smsc::builder().tls().start().await.unwrap();
+    let smsc = TestSmsc::builder().tls().start().await.unwrap();
     let connector = trusting(&smsc);
     let there = endpoint("localhost", smsc.local_addr().port(), true);
     let (client, _inbox) = connector.connect(&there).await.unwrap();
@@ -103,8 +103,8 @@ async fn refused_binds_report_their_status() {
 
 #[tokio::test]
 async fn certificates_are_verified_for_issuer_and_host_name() {
-    let smsc = Smsc::builder().tls().start().await.unwrap();
-    let other = Smsc::builder().tls().start().await.unwrap();
+    let smsc = TestSmsc::builder().tls().start().await.unwrap();
+    let other = TestSmsc::builder().tls().start().await.unwrap();
     let cases = [("localhost", &other), ("127.0.0.1", &smsc)];
     for (host, trusted) in cases {
         match trusting(trusted).connect(&endpoint(host, smsc.local_addr().port(), true)).await {
@@ -116,7 +116,7 @@ async fn certificates_are_verified_for_issuer_and_host_name() {
 
 #[tokio::test]
 async fn tls_1_2_and_1_3_are_supported() {
-    let smsc = Smsc::builder().tls().start().await.unwrap();
+    let smsc = TestSmsc::builder().tls().start().await.unwrap();
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let only = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[version]).unwrap();
@@ -138,10 +138,12 @@ async fn connection_errors_report_their_cause() {
     let unknown = connector.connect(&endpoint("no-such-host.invalid", 2775, false)).await.unwrap_err();
     assert!(matches!(unknown, ConnectError::Resolve { .. }), "{unknown}");
     // Plain SMPP on a TLS port.
-    let smsc = Smsc::builder().tls().start().await.unwrap();
+    let smsc = TestSmsc::builder().tls().start().await.unwrap();
     let (client, _inbox) =
         connector.connect(&endpoint("localhost", smsc.local_addr().port(), false)).await.unwrap();
     let error = client.bind(&bind(BindMode::Transceiver, ACCOUNT.1)).await.unwrap_err();
     assert!(matches!(error, RequestError::Unanswered(_)), "{error}");
     assert!(tls::ca_file("Cargo.toml".as_ref()).unwrap_err().to_string().contains("Cargo.toml"));
+    let error = tls::ca_pem(b"no certificate").unwrap_err().to_string();
+    assert_eq!(error, "cannot use the PEM data: it holds no certificate or key in PEM format");
 }

@@ -40,7 +40,7 @@ fn message() -> SubmitSm<'static> {
 
 #[tokio::test]
 async fn a_blocking_client_and_a_tokio_server() {
-    let smsc = testing::Smsc::builder().tls().start().await.unwrap();
+    let smsc = testing::TestSmsc::builder().tls().start().await.unwrap();
     let trust = smsc.client_tls();
     let client = tokio::task::spawn_blocking(move || {
         let connector = smpp_io_std::Connector::new().tls(trust);

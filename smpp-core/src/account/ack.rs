@@ -12,9 +12,9 @@ use crate::sms;
 /// A token that acknowledges a delivered receipt or message once, with
 /// [`Account::acknowledge`](super::Account::acknowledge).
 ///
-/// A dropped token leaves the SMSC without an answer: its PDUs count against
-/// [`max_unanswered`](crate::session::Config::max_unanswered) for the life of the bind. The account does not acknowledge
-/// a redelivery on another bind either, because the caller has not accepted the first one.
+/// A dropped token leaves the SMSC without a response: its PDUs count against
+/// [`max_unanswered`](crate::session::Config::max_unanswered) for the life of the bind. The account does not
+/// acknowledge a redelivery on another bind either, because the caller has not accepted the first one.
 #[must_use = "a delivery must be acknowledged or refused"]
 pub struct Ack {
     pub(super) tokens: Vec<ReplyToken>,
@@ -31,7 +31,7 @@ pub(super) enum AckSubject {
     Receipt(ReportedReceipt),
 }
 
-/// Answers one PDU on the session that it arrived on.
+/// Responds to one PDU on the session that it arrived on.
 pub(super) struct ReplyToken {
     pub(super) link: LinkId,
     /// The generation of the session on that link: see `LinkSlot::generation`.

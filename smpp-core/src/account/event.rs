@@ -48,12 +48,12 @@ pub enum Event {
         /// How it ended, segment by segment.
         outcome: MessageOutcome,
     },
-    /// The SMSC answered a segment after its timeout: the message's [`Outcome`](Self::Outcome) has reported it as
-    /// [`Unanswered`](SegmentOutcome::Unanswered). Now it is known how it ended. Receipts of a segment that was accepted are
-    /// matched as always.
+    /// The SMSC responded to a segment after its timeout: the message's [`Outcome`](Self::Outcome) has reported it as
+    /// [`Unanswered`](SegmentOutcome::Unanswered). Now it is known how it ended. Receipts of a segment that was
+    /// accepted are matched as always.
     ///
-    /// A segment that was resent may have several attempts that are answered late. Refusals of such attempts are reported one
-    /// by one; after the first acceptance the account waits for no further one.
+    /// A segment that was resent may get several late responses. Refusals are reported one by one; after the first acceptance
+    /// the account waits for no further response.
     LateOutcome {
         /// The message.
         message: MessageNumber,

@@ -97,7 +97,7 @@ pub enum RoutedEvent {
     Receipt(DeliveryReceipt, Option<ReceiptMatch>, Option<Ack>),
     /// An alert_notification, which has no response.
     Notification(Frame<Vec<u8>>),
-    /// A segment was answered after its timeout: see [`Event::LateOutcome`].
+    /// The response to a segment arrived after its timeout: see [`Event::LateOutcome`].
     LateOutcome(MessageNumber, u8, SegmentOutcome),
 }
 
@@ -361,7 +361,7 @@ impl RoutedEvent {
     /// Refuses it with a temporary status, so that the SMSC keeps it.
     fn refuse<O: Observer>(self, now: Instant, account: &mut Account<O>) {
         let (Self::Message(_, ack) | Self::Receipt(_, _, Some(ack))) = self else { return };
-        // If the bind has ended, the SMSC has seen no answer, and keeps it too.
+        // If the bind has ended, the SMSC has seen no response, and keeps it too.
         let _ = account.acknowledge(now, ack, Err(DeliverSm::UNANSWERED));
     }
 }

@@ -69,10 +69,10 @@ pub enum LinkEvent {
     BindRefused {
         /// The server's address.
         address: SocketAddr,
-        /// The SMSC's answer, or why there was none.
+        /// The SMSC's response, or why there was none.
         error: RequestError,
     },
-    /// The peer sent unbind: the session ends once it has been answered.
+    /// The peer sent unbind: the session ends once it has responded.
     PeerUnbind,
     /// The session ended.
     Closed {
@@ -90,7 +90,7 @@ pub enum LinkEvent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConnectFailure {
-    /// The server did not answer, or the connection broke.
+    /// The server did not respond, or the connection broke.
     Network,
     /// The server's certificate is not trusted, or not valid for this host.
     Untrusted,

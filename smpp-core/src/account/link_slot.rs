@@ -59,7 +59,7 @@ pub(super) struct OpenLink<O> {
     pub(super) timed_out: VecDeque<TimedOutSegment>,
 }
 
-/// A segment that was sent and not answered in time.
+/// A segment that was sent and got no response in time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TimedOutSegment {
     pub(super) sequence: SequenceNumber,

@@ -110,7 +110,7 @@ impl Message {
         Self { in_order: true, ..self }
     }
 
-    /// Sets what the account does about a segment that was sent and not answered, instead of
+    /// Sets what the account does about a segment that was sent and got no response, instead of
     /// [`Options::unanswered_policy`].
     #[must_use]
     pub fn unanswered_policy(self, policy: UnansweredPolicy) -> Self {

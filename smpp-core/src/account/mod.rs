@@ -166,8 +166,8 @@
 //!   returns to its old position in the queue, [`throttle_retries`](Options::throttle_retries) times at most. So does
 //!   `ESME_RINVBNDSTS`, which an SMSC sends when it has begun to end the bind.
 //! - A segment that was never sent, because its bind ended first, goes to another bind.
-//! - A segment that was sent and not answered may have been accepted. [`UnansweredPolicy`] says whether the account reports
-//!   or resends it.
+//! - A segment that was sent and got no response may have been accepted. [`UnansweredPolicy`] says whether the account
+//!   reports or resends it.
 //!
 //! # Delivery receipts
 //!
@@ -194,7 +194,8 @@
 //!   segments fit; it grows with each outcome.
 //! - Receiving: refuse a delivery with `ESME_RX_T_APPN`, and the SMSC redelivers it later. Beyond
 //!   [`max_unanswered`](crate::session::Config::max_unanswered) unacknowledged PDUs, the session stops reading; after
-//!   [`backpressure_timeout`](crate::session::Config::backpressure_timeout) it answers `ESME_RTHROTTLED` by itself.
+//!   [`backpressure_timeout`](crate::session::Config::backpressure_timeout) it responds with `ESME_RTHROTTLED` by
+//!   itself.
 //! - A transport that takes no octets stops the reading: [`wants_input`](Account::wants_input).
 //!
 //! # Shutdown

@@ -51,7 +51,7 @@ pub struct Options {
     /// The most segments that wait in the queue or are in flight. Beyond it
     /// [`submit`](super::Account::submit) returns [`SubmitError::Full`](super::SubmitError::Full). Default 1,000.
     pub queue_capacity: usize,
-    /// What the account does about a segment that was sent and not answered, unless the message states
+    /// What the account does about a segment that was sent and got no response, unless the message states
     /// [its own policy](super::Message::unanswered_policy). Default [`UnansweredPolicy::Report`].
     pub unanswered_policy: UnansweredPolicy,
     /// How many times the account resends a segment that the SMSC refused with `ESME_RTHROTTLED`, `ESME_RMSGQFUL` or
@@ -64,9 +64,9 @@ pub struct Options {
     /// The limits of the segments of MO messages that the account holds for reassembly. Default
     /// [`ReassemblyLimits::default`].
     pub reassembly: ReassemblyLimits,
-    /// How long the account delays the acknowledgement of an MO segment while the other segments are missing. After this
-    /// time it answers `ESME_ROK`, and the segment exists only in memory. Without a limit, an SMSC that sends the next
-    /// segment only after the acknowledgement of the previous one would wait forever. Default 5 s.
+    /// How long the account delays the acknowledgement of an MO segment while the other segments are missing. After
+    /// this time it responds with `ESME_ROK`, and the segment exists only in memory. Without a limit, an SMSC that
+    /// sends the next segment only after the acknowledgement of the previous one would wait forever. Default 5 s.
     pub segment_ack_timeout: Duration,
     /// The seed of the random part of each reconnect delay (jitter), and of the reference numbers of long messages. Give
     /// each process its own. Default 0.
@@ -274,7 +274,7 @@ impl Backoff {
     }
 }
 
-/// What the account does about a segment that was sent and not answered: the SMSC may have accepted it.
+/// What the account does about a segment that was sent and got no response: the SMSC may have accepted it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum UnansweredPolicy {
     /// Reports it as [`SegmentOutcome::Unanswered`](super::SegmentOutcome::Unanswered).
@@ -297,8 +297,8 @@ pub struct ReceiptOptions {
     pub capacity: usize,
     /// How long a message waits for its receipts, from when the SMSC accepted its first segment. Default 72 h.
     pub max_age: Duration,
-    /// The most receipts with an unknown id that the account holds because their `submit_sm_resp` may still arrive. Each
-    /// is held until every request that was in flight when it arrived has been answered. Beyond the limit the account
+    /// The most receipts with an unknown id that the account holds because their `submit_sm_resp` may still arrive.
+    /// Each is held until every request that was in flight when it arrived has a response. Beyond the limit the account
     /// emits the oldest as unmatched. Default 64.
     pub early_capacity: usize,
 }

@@ -92,11 +92,11 @@ pub enum SegmentOutcome {
     Accepted(MessageId),
     /// The SMSC refused it with this status.
     Refused(CommandStatus),
-    /// The SMSC answered generic_nack: it did not understand the PDU (SMPP 3.4 §4.3).
+    /// The SMSC responded with generic_nack: it did not understand the PDU (SMPP 3.4 §4.3).
     Nacked(CommandStatus),
     /// It was never sent as a whole: resending it is safe.
     NeverSent(SegmentNotSentReason),
-    /// It was sent and not answered: the SMSC may have accepted it, and resending it may duplicate it.
+    /// It was sent and got no response: the SMSC may have accepted it, and resending it may duplicate it.
     Unanswered(UnansweredReason),
 }
 

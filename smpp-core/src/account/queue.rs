@@ -62,7 +62,7 @@ struct QueuedSegment {
     earlier: Option<SegmentOutcome>,
     /// How many attempts were throttled.
     throttled: u16,
-    /// How many attempts were not answered.
+    /// How many attempts got no response.
     unanswered: u16,
 }
 
@@ -72,7 +72,7 @@ pub(super) enum AttemptResult {
     NotSent,
     /// The SMSC throttled it: it is requeued up to this many times.
     Throttled(u16, SegmentOutcome),
-    /// The SMSC did not answer: it is requeued if the message's policy says so.
+    /// The SMSC did not respond: it is requeued if the message's policy says so.
     Unanswered(SegmentOutcome),
     /// The segment ended with this outcome.
     Done(SegmentOutcome),

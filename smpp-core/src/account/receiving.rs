@@ -27,8 +27,8 @@ impl<O: Observer> Account<O> {
     ///
     /// # Errors
     ///
-    /// The session refuses the answer if a bind that the PDU arrived on has ended. The SMSC has seen no answer there, and
-    /// redelivers the PDU.
+    /// The session refuses the response if a bind that the PDU arrived on has ended. The SMSC has seen no response
+    /// there, and redelivers the PDU.
     pub fn acknowledge(
         &mut self,
         now: Instant,
@@ -87,7 +87,7 @@ impl<O: Observer> Account<O> {
             Request::DataSm(message, reply) => (Pdu::DataSm(message), PendingReply::DataSm(reply)),
             other => {
                 if let Some(session) = self.session(link) {
-                    // Fails only if the session has ended: then the peer sees no answer.
+                    // Fails only if the session has ended: then the peer sees no response.
                     let _ = session.refuse(other);
                 }
                 return;
@@ -160,7 +160,7 @@ impl<O: Observer> Account<O> {
     }
 
     /// Emits the early receipts as unmatched whose `submit_sm_resp` cannot arrive any more: every request that was in
-    /// flight when they arrived has been answered.
+    /// flight when they arrived has a response.
     pub(super) fn release_early(&mut self) {
         while let Some(last_sent) = self.receipts.oldest_early()
             && !self.queue.is_in_flight(last_sent)

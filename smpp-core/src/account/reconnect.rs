@@ -21,7 +21,7 @@ const RATE_PERIOD: Duration = Duration::from_secs(1);
 
 impl<O: Observer> Account<O> {
     /// Changes how many binds the account keeps. It makes more, or unbinds those with the highest ids once the SMSC has
-    /// answered what they have in flight.
+    /// responded to what they have in flight.
     ///
     /// A change between transceivers and pairs ends the binds whose mode differs.
     ///
@@ -328,7 +328,7 @@ impl<O: Observer> Account<O> {
             }
             session::Event::PeerUnbind => self.emit(Event::Link { link, event: LinkEvent::PeerUnbind }),
             session::Event::Closed(reason) => self.handle_session_closed(now, link, reason),
-            // The session has answered it, and counts it in its statistics.
+            // The session has responded to it, and counts it in its statistics.
             _ => {}
         }
     }

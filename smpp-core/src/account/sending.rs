@@ -157,7 +157,7 @@ impl<O: Observer> Account<O> {
         }
     }
 
-    /// Records that a segment may still be answered, unless a late response to an earlier attempt has ended it.
+    /// Records that a segment may still get a response, unless a late response to an earlier attempt has ended it.
     fn record_timeout(&mut self, link: LinkId, sequence: SequenceNumber, segment: SegmentRef) {
         if !self.queue.is_open(segment) {
             return;
@@ -264,7 +264,7 @@ impl<O: Observer> Account<O> {
     /// Emits the outcome of a message, if it has one.
     fn finish_message(&mut self, now: Instant, message: MessageNumber, outcome: Option<MessageOutcome>) {
         let Some(outcome) = outcome else { return };
-        // A late response can change only the outcome of a segment that was not answered.
+        // A late response can change only the outcome of a segment that got no response.
         self.retain_timed_out(|timed_out| {
             let outcome = outcome.segments.get(usize::from(timed_out.index));
             timed_out.message != message || matches!(outcome, Some(SegmentOutcome::Unanswered(_)))

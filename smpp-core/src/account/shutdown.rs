@@ -11,15 +11,15 @@ use crate::session::Observer;
 use crate::time::Instant;
 
 impl<O: Observer> Account<O> {
-    /// Shuts the account down gracefully: accepts no more messages, sends the queued ones until `deadline` from now, then
-    /// unbinds.
+    /// Shuts the account down gracefully: accepts no more messages, sends the queued ones until `timeout` has passed,
+    /// then unbinds.
     ///
-    /// The last event is [`Event::Closed`]. It arrives at the latest after `deadline`,
+    /// The last event is [`Event::Closed`]. It arrives at the latest after `timeout`,
     /// [`drain_timeout`](crate::session::Config::drain_timeout) and
     /// [`response_timeout`](crate::session::Config::response_timeout), if the adapter does each
     /// [`Action::Close`](super::Action::Close). Of several calls the earliest deadline counts.
-    pub fn shutdown(&mut self, now: Instant, deadline: Duration) {
-        let until = now + deadline;
+    pub fn shutdown(&mut self, now: Instant, timeout: Duration) {
+        let until = now + timeout;
         match &mut self.shutdown {
             Shutdown::Running => {
                 self.shutdown = Shutdown::Draining { deadline: until, unresolved: Vec::new() };

@@ -72,7 +72,7 @@ open_enum! {
         CANCEL_BROADCAST_SM = 0x0000_0113,
         /// cancel_broadcast_sm_resp (SMPP 5.0).
         CANCEL_BROADCAST_SM_RESP = 0x8000_0113,
-        /// generic_nack: the answer to a PDU that cannot be read or is not supported. It has no request.
+        /// generic_nack: the response to a PDU that cannot be read or is not supported. It has no request.
         GENERIC_NACK = 0x8000_0000,
     }
 }

@@ -1,5 +1,7 @@
 //! bind_receiver, bind_transmitter, bind_transceiver, their responses, and outbind (SMPP 3.4 §4.1).
 
+use core::fmt;
+
 use super::wire_struct::wire_struct;
 use crate::header::{CommandId, InterfaceVersion};
 use crate::tlv::Tlvs;
@@ -53,6 +55,17 @@ impl BindMode {
             CommandId::BIND_TRANSCEIVER_RESP => Some(Self::Transceiver),
             _ => None,
         }
+    }
+}
+
+/// `receiver`, `transmitter` or `transceiver`.
+impl fmt::Display for BindMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Receiver => "receiver",
+            Self::Transmitter => "transmitter",
+            Self::Transceiver => "transceiver",
+        })
     }
 }
 

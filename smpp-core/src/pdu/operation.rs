@@ -21,7 +21,7 @@ pub trait Operation: Emit + Copy {
     /// its view `SubmitSm<'a>`.
     type View<'a>: Operation + Default;
 
-    /// The status that a session responds with if the application drops the request without an answer. It asks the
+    /// The status that a session responds with if the application drops the request without a response. It asks the
     /// peer to retry later, where the operation has such a status.
     const UNANSWERED: CommandStatus;
 

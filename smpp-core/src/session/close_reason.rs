@@ -8,10 +8,10 @@ use crate::frame::FramingError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CloseReason {
-    /// The caller asked for a graceful shutdown with [`unbind`](super::Session::unbind). The peer answered the unbind,
-    /// or closed the connection instead.
+    /// The caller asked for a graceful shutdown with [`unbind`](super::Session::unbind). The peer responded to the
+    /// unbind, or closed the connection instead.
     Unbound,
-    /// The peer sent unbind. The session answered it, unless the connection closed before.
+    /// The peer sent unbind. The session responded to it, unless the connection closed before.
     PeerUnbound,
     /// The connection closed or failed, and neither side had unbound.
     Disconnected,
@@ -23,7 +23,7 @@ pub enum CloseReason {
     /// Keep-alive failed: after an enquire_link of the session the peer sent no PDU within
     /// [`response_timeout`](super::Config::response_timeout).
     LinkDead,
-    /// The peer answered enquire_link, but no request for
+    /// The peer responded to enquire_link, but to no request for
     /// [`max_response_timeouts`](super::Config::max_response_timeouts) times
     /// [`response_timeout`](super::Config::response_timeout).
     Unresponsive,
@@ -32,10 +32,10 @@ pub enum CloseReason {
     Stalled,
     /// No message passed for [`inactivity_timeout`](super::Config::inactivity_timeout), and the session unbound.
     Inactive,
-    /// The peer did not answer the session's unbind within [`response_timeout`](super::Config::response_timeout).
+    /// The peer did not respond to the session's unbind within [`response_timeout`](super::Config::response_timeout).
     UnbindTimeout,
     /// The peer sent an impossible `command_length`: the session cannot find the next PDU in the stream. The session
-    /// answered generic_nack.
+    /// responded with generic_nack.
     Framing(FramingError),
     /// The peer sent more malformed PDUs and unknown commands than [`max_malformed`](super::Config::max_malformed) allows.
     TooManyMalformed,

@@ -20,19 +20,20 @@ use crate::wire::Tolerance;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The window: how many requests of this side may be in flight, that is, sent and not yet answered. `1..=65535`; 0
-    /// counts as 1. Beyond it [`request`](super::Session::request) returns
+    /// The window: how many requests of this side may be in flight, that is, sent and without a response. `1..=65535`;
+    /// 0 counts as 1. Beyond it [`request`](super::Session::request) returns
     /// [`Refusal::WindowFull`](super::Refusal::WindowFull). enquire_link and unbind that the session sends by itself do
     /// not count. Default 16.
     pub window: u16,
     /// Backpressure: how many requests of the peer may wait for the application's response. `1..=65535`; 0 counts as 1.
-    /// From there on the session reads no input ([`wants_input`](super::Session::wants_input)), so that TCP slows the peer
-    /// down, until the application has answered one. Default 256.
+    /// From there on the session reads no input ([`wants_input`](super::Session::wants_input)), so that TCP slows the
+    /// peer down, until the application has responded to one. Default 256.
     pub max_unanswered: u16,
-    /// How long the session reads no input because of [`max_unanswered`](Self::max_unanswered). Then it reads on, answers
-    /// further requests with `ESME_RTHROTTLED` and emits [`Event::Refused`](super::Event::Refused), until the application
-    /// has answered a request. So an application that waits for a response of the peer before it answers does not wait for
-    /// ever: the response may be behind requests. Keep it shorter than the response timeout of both sides. Default 5 s.
+    /// How long the session reads no input because of [`max_unanswered`](Self::max_unanswered). Then it reads on,
+    /// refuses further requests with `ESME_RTHROTTLED` and emits [`Event::Refused`](super::Event::Refused), until the
+    /// application has responded to a request. So an application that waits for a response of the peer before it
+    /// responds does not wait for ever: the response may be behind requests. Keep it shorter than the response timeout
+    /// of both sides. Default 5 s.
     pub backpressure_timeout: Duration,
     /// The largest PDU in octets, header included. A larger `command_length` from the peer ends the session with
     /// [`CloseReason::Framing`](super::CloseReason::Framing). A larger PDU of the caller is refused with
@@ -42,7 +43,7 @@ pub struct Config {
     /// requests with [`Refusal::OutputFull`](super::Refusal::OutputFull). Responses may take as much again, and one PDU
     /// more; from there on the session reads no input ([`wants_input`](super::Session::wants_input)). Default 256 KiB.
     pub max_output: usize,
-    /// How many malformed PDUs the session answers. One more ends it with
+    /// How many malformed PDUs the session responds to. One more ends it with
     /// [`CloseReason::TooManyMalformed`](super::CloseReason::TooManyMalformed). Unknown commands count as well. Default
     /// 1,000.
     pub max_malformed: u32,
@@ -96,8 +97,9 @@ pub struct Config {
     /// [`Event::UnexpectedResponse`](super::Event::UnexpectedResponse). Zero frees the place at once. Default 60 s.
     pub late_response_timeout: Duration,
     /// After how many response timeouts without a response to any request the session ends with
-    /// [`CloseReason::Unresponsive`](super::CloseReason::Unresponsive), although the peer answers enquire_link. It counts
-    /// from the first request that timed out. 0 for never. Default 6: one minute with the default `response_timeout`.
+    /// [`CloseReason::Unresponsive`](super::CloseReason::Unresponsive), although the peer responds to enquire_link. It
+    /// counts from the first request that timed out. 0 for never. Default 6: one minute with the default
+    /// `response_timeout`.
     pub max_response_timeouts: u16,
     /// How long a bound session may be idle before it unbinds, with
     /// [`CloseReason::Inactive`](super::CloseReason::Inactive); `None` for ever. Any PDU in either direction restarts it,
@@ -108,9 +110,10 @@ pub struct Config {
     pub enquire_link_is_activity: bool,
     /// Graceful shutdown: how long [`unbind`](super::Session::unbind) waits for requests in flight, in both directions,
     /// before the session sends unbind nevertheless. After an unbind of the peer: how long the session waits for the
-    /// application's responses before it answers, and for the peer's responses; the latter get
-    /// [`response_timeout`](Self::response_timeout) more if the application did not answer in time. After the peer has
-    /// closed its side of the connection: how long the session still transmits responses of the application. Default 5 s.
+    /// application's responses before it responds, and for the peer's responses; the latter get
+    /// [`response_timeout`](Self::response_timeout) more if the application did not respond in time. After the peer has
+    /// closed its side of the connection: how long the session still transmits responses of the application. Default
+    /// 5 s.
     pub drain_timeout: Duration,
 }
 

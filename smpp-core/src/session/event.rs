@@ -10,13 +10,13 @@ use crate::wire::{DecodeError, Quirks};
 /// What happened in a session. [`handle_input`](super::Session::handle_input) and
 /// [`handle_timeout`](super::Session::handle_timeout) return events.
 ///
-/// An event borrows the input and not the session, so the caller can answer while it reads.
+/// An event borrows the input and not the session, so the caller can respond while it reads.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'b, T> {
-    /// The peer sent a request. Answer it with [`respond`](super::Session::respond).
+    /// The peer sent a request. Respond to it with [`respond`](super::Session::respond).
     Request {
-        /// The request, with the token that answers it.
+        /// The request, with the token that responds to it.
         request: Request<'b>,
         /// The PDU as the peer sent it.
         frame: Frame<&'b [u8]>,
@@ -49,17 +49,17 @@ pub enum Event<'b, T> {
         /// The `command_status` of the refusal.
         status: CommandStatus,
     },
-    /// The peer sent a PDU that cannot be decoded. The session has already answered it if it is a request. The stream is
-    /// intact and the session continues.
+    /// The peer sent a PDU that cannot be decoded. The session has already responded to it if it is a request. The
+    /// stream is intact and the session continues.
     Malformed {
         /// The PDU as the peer sent it.
         frame: Frame<&'b [u8]>,
         /// What is wrong with the PDU.
         error: DecodeError,
     },
-    /// The peer answered a request that had timed out: [`Event::Outcome`] has reported
-    /// [`UnansweredReason::Timeout`](super::UnansweredReason::Timeout) with this sequence number. Now it is known how the
-    /// request ended.
+    /// The peer responded to a request that had timed out: [`Event::Outcome`] has reported
+    /// [`UnansweredReason::Timeout`](super::UnansweredReason::Timeout) with this sequence number. Now it is known how
+    /// the request ended.
     LateResponse {
         /// The sequence number of the request.
         sequence: SequenceNumber,
@@ -72,7 +72,8 @@ pub enum Event<'b, T> {
         /// The PDU as the peer sent it.
         frame: Frame<&'b [u8]>,
     },
-    /// The peer asked to end the session. The session accepts no more requests; requests in flight may still be answered.
+    /// The peer asked to end the session. The session accepts no more requests; requests in flight may still get a
+    /// response.
     PeerUnbind,
     /// The session ended. This is the last event, and it occurs exactly once. Close the connection.
     Closed(CloseReason),

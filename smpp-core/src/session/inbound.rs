@@ -243,7 +243,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         Some(self.outcome(entry, outcome))
     }
 
-    /// Removes from the window the request that the response answers, and records the response time.
+    /// Removes from the window the request that the response belongs to, and records the response time.
     #[inline(always)]
     fn take_request(&mut self, Header { command, sequence, .. }: Header) -> Option<Entry<T>> {
         let nack = command == CommandId::GENERIC_NACK;
@@ -313,7 +313,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         }
     }
 
-    /// Lets the oldest request time out. It keeps its place in the window, because the peer may still answer it.
+    /// Lets the oldest request time out. It keeps its place in the window, because the peer may still respond to it.
     ///
     /// The peer may be overloaded: the session slows down. The link may be dead: the session sends enquire_link, and
     /// suspends requests until the peer has sent something.

@@ -200,7 +200,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             Timer::SessionInit => self.end(CloseReason::SessionInit),
             // What the peer has sent is not read: it proves nothing that nothing was heard.
             Timer::EnquireLinkResponse | Timer::Unresponsive if !self.wants_input() => {
-                self.postpone_check(timer)
+                self.postpone_check(timer);
             }
             Timer::EnquireLinkResponse => self.end(CloseReason::LinkDead),
             Timer::EnquireLink => self.check_keep_alive(),
@@ -222,7 +222,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             Timer::Shutdown => match self.shutdown {
                 Shutdown::Draining(reason) => self.send_unbind(reason),
                 Shutdown::PeerUnbinding(sequence) => {
-                    // The application does not answer in time: do not let the peer wait longer.
+                    // The application does not respond in time: do not let the peer wait longer.
                     self.timers.set(Timer::Shutdown, Some(self.now + self.config.response_timeout));
                     self.respond_to_unbind(sequence);
                 }

@@ -11,7 +11,7 @@
 //! [`handle_timeout`](Session::handle_timeout). Pass octets that have arrived before you pass the time: a response that
 //! arrives at the instant of its timeout then still counts.
 //!
-//! The session sends enquire_link by itself and answers the peer's; see
+//! The session sends enquire_link by itself and responds to the peer's; see
 //! [`enquire_link_interval`](Config::enquire_link_interval).
 //!
 //! # Window, rate limit and backpressure
@@ -147,9 +147,9 @@ pub struct Session<R, T, O = ()> {
     enquire_link: Option<SequenceNumber>,
     /// The session's own unbind that waits for its response.
     unbind: Option<SequenceNumber>,
-    /// Requests of the peer that the application has not answered yet.
+    /// Requests of the peer that the application has not responded to yet.
     unanswered: u16,
-    /// Whether the application has answered none of them within `backpressure_timeout`.
+    /// Whether the application has responded to none of them within `backpressure_timeout`.
     is_overloaded: bool,
     /// Whether input was left over because the session does not read.
     has_input: bool,

@@ -6,6 +6,7 @@
 
 mod generator;
 mod reference;
+mod step;
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -20,9 +21,8 @@ use crate::pdu::{
     Bind, BindMode, BindResp, CommandId, CommandStatus, DeliverSm, DeliverSmResp, Pdu, ShortMessage,
     SubmitSm, SubmitSmResp,
 };
-use reference::{
-    Answer, DRAIN_TIMEOUT, ENQUIRE_LINK_INTERVAL, Model, RESPONSE_TIMEOUT, Reported, Stage, Step, Tag, Target,
-};
+use reference::{DRAIN_TIMEOUT, ENQUIRE_LINK_INTERVAL, Model, RESPONSE_TIMEOUT, Stage};
+use step::{Answer, Reported, Step, Tag, Target};
 
 prop_state_machine! {
     #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]

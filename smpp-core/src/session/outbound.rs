@@ -98,7 +98,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         Ok(sequence)
     }
 
-    /// Answers a request of the peer: with `Ok` of the response body, or with `Err` of a `command_status`.
+    /// Responds to a request of the peer: with `Ok` of the response body, or with `Err` of a `command_status`.
     ///
     /// `Err(ESME_ROK)` would claim success without a response body; the session sends `ESME_RSYSERR` instead. The session
     /// leaves out TLVs for a peer of version 3.3 or older.
@@ -109,8 +109,8 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// # Errors
     ///
     /// - [`Refusal::State`]: the session has ended, or only transmits its last output. The peer got no response.
-    /// - [`Refusal::TooLong`]: the response is longer than [`max_pdu`](super::Config::max_pdu). The session has answered
-    ///   `ESME_RSYSERR` instead.
+    /// - [`Refusal::TooLong`]: the response is longer than [`max_pdu`](super::Config::max_pdu). The session has
+    ///   responded with `ESME_RSYSERR` instead.
     ///
     /// ```
     /// use smpp_core::session::{Event, Instant, Request, Session, Smsc};

@@ -12,16 +12,16 @@ use crate::wire::DecodeError;
 /// How a request of the caller ended. Each accepted request has exactly one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome<'b> {
-    /// The peer answered `ESME_ROK`.
+    /// The peer responded with `ESME_ROK`.
     Accepted(Response<&'b [u8]>),
-    /// The peer answered with another status.
+    /// The peer responded with another status.
     Refused {
         /// The `command_status`, never `ESME_ROK`.
         status: CommandStatus,
         /// The response.
         response: Response<&'b [u8]>,
     },
-    /// The peer answered generic_nack: it did not understand the request (SMPP 3.4 §4.3).
+    /// The peer responded with generic_nack: it did not understand the request (SMPP 3.4 §4.3).
     Nacked(CommandStatus),
     /// The session ended before the request's last octet was transmitted. The peer cannot have accepted the request: it
     /// is safe to resend.
@@ -54,7 +54,7 @@ pub enum UnansweredReason {
 pub enum RequestError {
     /// The peer refused the request with this `command_status`.
     Refused(CommandStatus),
-    /// The peer answered generic_nack: it did not understand the request (SMPP 3.4 §4.3).
+    /// The peer responded with generic_nack: it did not understand the request (SMPP 3.4 §4.3).
     Nacked(CommandStatus),
     /// The request was never transmitted as a whole. The peer cannot have accepted it: it is safe to resend.
     NeverSent(NotSentReason),

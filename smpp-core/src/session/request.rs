@@ -1,4 +1,4 @@
-//! Requests of the peer, and the tokens that answer them.
+//! Requests of the peer, and the tokens that respond to them.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -9,10 +9,10 @@ use crate::pdu::{
     QueryBroadcastSm, QuerySm, ReplaceSm, SubmitMulti, SubmitSm,
 };
 
-/// Lists the requests that the application answers, each with its token.
+/// Lists the requests that the application responds to, each with its token.
 macro_rules! requests {
     ($($(#[$meta:meta])* $name:ident,)+) => {
-        /// A request of the peer, with the token that answers it.
+        /// A request of the peer, with the token that responds to it.
         #[derive(Debug)]
         #[non_exhaustive]
         pub enum Request<'b> {
@@ -20,7 +20,7 @@ macro_rules! requests {
         }
 
         impl<'b> Request<'b> {
-            /// Returns the request in `pdu` if the application answers such requests.
+            /// Returns the request in `pdu` if the application responds to such requests.
             pub(super) fn new(header: Header, pdu: Pdu<'b>) -> Option<Self> {
                 match pdu {
                     $(Pdu::$name(body) => Some(Self::$name(body, Reply::new(header))),)+
@@ -56,7 +56,7 @@ requests! {
     CancelBroadcastSm,
 }
 
-/// A token to answer one request of the peer, once. Its type fixes the type of the response.
+/// A token to respond to one request of the peer, once. Its type fixes the type of the response.
 ///
 /// Pass it to [`respond`](super::Session::respond). If the caller drops the token, the peer gets no response, and the
 /// request occupies one place of [`max_unanswered`](super::Config::max_unanswered) until the session ends.

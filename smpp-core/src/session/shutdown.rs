@@ -12,9 +12,9 @@ pub(super) enum Shutdown {
     Draining(CloseReason),
     /// The session has sent unbind. It ends with this reason.
     Unbinding(CloseReason),
-    /// The peer has sent unbind with this number. The session answers it after the application's responses.
+    /// The peer has sent unbind with this number. The session responds to it after the application's responses.
     PeerUnbinding(SequenceNumber),
-    /// The session has answered the peer's unbind. Responses of the peer may still arrive.
+    /// The session has responded to the peer's unbind. Responses of the peer may still arrive.
     PeerUnbound,
     /// The peer has closed its side of the connection. The session still transmits the application's responses, and ends with
     /// this reason.

@@ -20,9 +20,9 @@ pub enum Timer {
     Transmit,
     /// The current phase of the shutdown takes too long: draining, unbinding, or transmitting the last octets.
     Shutdown,
-    /// [`backpressure_timeout`](super::Config::backpressure_timeout): the application answers no request.
+    /// [`backpressure_timeout`](super::Config::backpressure_timeout): the application responds to no request.
     Backpressure,
-    /// [`max_response_timeouts`](super::Config::max_response_timeouts): the peer answers no request.
+    /// [`max_response_timeouts`](super::Config::max_response_timeouts): the peer responds to no request.
     Unresponsive,
     /// [`response_timeout`](super::Config::response_timeout) of the oldest request in flight.
     Response,

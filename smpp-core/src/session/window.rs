@@ -5,8 +5,8 @@
 //! the same number or slot. All requests have the same timeout, so the oldest has the earliest deadline. The array grows
 //! with the requests in flight, up to at least twice the limit: a session that sends little needs little memory.
 //!
-//! A request that has timed out keeps its slot and its number, because the peer may still answer it; only its tag is gone.
-//! Requests time out in send order, so those that have timed out are the first of the list.
+//! A request that has timed out keeps its slot and its number, because the peer may still respond to it; only its tag
+//! is gone. Requests time out in send order, so those that have timed out are the first of the list.
 
 use alloc::vec::Vec;
 
@@ -74,7 +74,7 @@ impl<T> Window<T> {
         Self { next, ..Self::new(limit) }
     }
 
-    /// Continues with this number, as if all numbers before it had been used and answered.
+    /// Continues with this number, as if all numbers before it had been used and had a response.
     #[cfg(test)]
     pub(super) fn skip_to(&mut self, next: SequenceNumber) {
         self.next = next;

@@ -1,5 +1,5 @@
-//! The ids of binds.
+//! The binds of the simulator.
 
 /// Identifies a bind that the simulator has admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct BindId(pub(super) u64);
+pub struct SimulatedBind(pub(super) u64);

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::bind::BindId;
+use super::bind::SimulatedBind;
 use crate::pdu::{Address, DataCoding, DeliverSm, EsmClass, MessageState, Npi, ShortMessage, Ton};
 use crate::session::Instant;
 use crate::sms::Segment;
@@ -14,7 +14,7 @@ use crate::wire::COctets;
 #[derive(Debug)]
 pub struct Delivery {
     /// The bind to send it on.
-    pub bind: BindId,
+    pub bind: SimulatedBind,
     /// The system_id of its account: any receiving bind of this account may deliver it.
     pub system_id: String,
     pub(super) pending: PendingDelivery,
@@ -40,7 +40,7 @@ pub(super) enum Content {
 }
 
 impl Delivery {
-    pub(super) fn new(bind: BindId, system_id: String, pending: PendingDelivery) -> Self {
+    pub(super) fn new(bind: SimulatedBind, system_id: String, pending: PendingDelivery) -> Self {
         let tlvs = match &pending.content {
             Content::Receipt { state, .. } => [Tlv::message_state(*state)].into(),
             Content::Message(_) => Vec::new(),

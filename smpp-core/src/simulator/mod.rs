@@ -1,11 +1,11 @@
-//! A simulated SMSC for tests: it decides what an SMSC such as 8x8's answers, and which receipts it delivers when.
+//! A simulated SMSC for tests: it decides how an SMSC such as 8x8's responds, and which receipts it delivers when.
 //!
 //! It simulates the rules of an SMSC, not its protocol: accounts and passwords, the limit of binds, the rate limit,
 //! throttling, message ids, the states of messages, delivery receipts and mobile-originated (MO) messages. [`Rules`] sets
 //! them. It has no I/O: a server, for example that of an adapter, runs the sessions and
 //!
-//! 1. calls [`bind`](Simulator::bind) for each bind request, [`submit`](Simulator::submit) for each `submit_sm`, and answers
-//!    with the result; [`release`](Simulator::release) when the session ends;
+//! 1. calls [`bind`](Simulator::bind) for each bind request, [`submit`](Simulator::submit) for each `submit_sm`, and
+//!    responds with the result; [`release`](Simulator::release) when the session ends;
 //! 2. at [`poll_timeout`](Simulator::poll_timeout), sends each [`poll_delivery`](Simulator::poll_delivery) on the bind that
 //!    it names; [`redeliver`](Simulator::redeliver) if the ESME does not accept it.
 //!
@@ -46,7 +46,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-pub use bind::BindId;
+pub use bind::SimulatedBind;
 pub use delivery::Delivery;
 pub use rng::Rng;
 pub use rules::{ReceiptTiming, Rules, StateWeights, StateWeightsError};
@@ -61,7 +61,7 @@ use rng::mix;
 
 #[derive(Debug)]
 struct Bound {
-    id: BindId,
+    id: SimulatedBind,
     account: usize,
     mode: BindMode,
     meter: Option<RateMeter>,
@@ -155,7 +155,7 @@ impl Simulator {
     ///
     /// The status to refuse the bind with: that of [`authenticate`](Self::authenticate), or `ESME_RALYBND` if the account
     /// holds [`Rules::max_binds`].
-    pub fn bind(&mut self, bind: &Bind<'_>) -> Result<BindId, CommandStatus> {
+    pub fn bind(&mut self, bind: &Bind<'_>) -> Result<SimulatedBind, CommandStatus> {
         self.authenticate(bind)?;
         let account = self.account(bind.system_id.as_bytes());
         let held = self.binds.iter().filter(|bound| Some(bound.account) == account).count();
@@ -166,16 +166,16 @@ impl Simulator {
     }
 
     /// Records a bind that the server has admitted by itself. Returns `None` if no account has this system_id.
-    pub fn admit(&mut self, system_id: &[u8], mode: BindMode) -> Option<BindId> {
+    pub fn admit(&mut self, system_id: &[u8], mode: BindMode) -> Option<SimulatedBind> {
         let account = self.account(system_id)?;
         self.last_bind += 1;
-        let id = BindId(self.last_bind);
+        let id = SimulatedBind(self.last_bind);
         self.binds.push(Bound { id, account, mode, meter: self.rules.rate.map(RateMeter::new) });
         Some(id)
     }
 
     /// Removes a bind that has ended.
-    pub fn release(&mut self, bind: BindId) {
+    pub fn release(&mut self, bind: SimulatedBind) {
         self.binds.retain(|bound| bound.id != bind);
     }
 
@@ -199,7 +199,7 @@ impl Simulator {
     pub fn submit(
         &mut self,
         now: Instant,
-        bind: BindId,
+        bind: SimulatedBind,
         message: &SubmitSm<'_>,
     ) -> Result<String, CommandStatus> {
         let is_full = self.pending() >= self.rules.max_receipts;
@@ -287,7 +287,7 @@ impl Simulator {
     }
 
     /// Returns the account, due time and bind of the next delivery whose account has a receiving bind.
-    fn next(&self) -> Option<(usize, Instant, BindId)> {
+    fn next(&self) -> Option<(usize, Instant, SimulatedBind)> {
         let first = |(account, it): (usize, &Account)| {
             let due = it.pending.front()?.due;
             Some((account, due, self.receiver(account)?))
@@ -295,7 +295,7 @@ impl Simulator {
         self.accounts.iter().enumerate().filter_map(first).min_by_key(|(_, due, _)| *due)
     }
 
-    fn receiver(&self, account: usize) -> Option<BindId> {
+    fn receiver(&self, account: usize) -> Option<SimulatedBind> {
         let receives = |bound: &&Bound| bound.account == account && bound.mode.receives();
         self.binds.iter().find(receives).map(|bound| bound.id)
     }

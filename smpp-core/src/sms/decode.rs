@@ -27,7 +27,7 @@ impl Codings {
     pub fn decode(
         self,
         data_coding: DataCoding,
-        header: Option<udh::Header<'_>>,
+        header: Option<udh::UserDataHeader<'_>>,
         octets: &[u8],
     ) -> Option<String> {
         self.decode_segments([UserData { header, octets, data_coding, ..UserData::default() }])
@@ -142,7 +142,7 @@ mod tests {
     fn tables_apply_to_one_segment() {
         let header = |octets| Some(udh::split(octets).unwrap().0);
         let turkish = header(&[3, 0x24, 1, 1]);
-        let join = |segments: &[(Option<udh::Header<'static>>, &'static [u8])]| {
+        let join = |segments: &[(Option<udh::UserDataHeader<'static>>, &'static [u8])]| {
             let segment = |&(header, octets)| UserData { header, octets, ..UserData::default() };
             Codings::default().decode_segments(segments.iter().map(segment)).unwrap()
         };

@@ -56,10 +56,10 @@ pub struct ReassemblyLimits {
 ///
 /// By default, acknowledge each `deliver_sm` as soon as its segment is stored.
 ///
-/// To make the SMSC keep all segments until the message is complete, pass the token that answers the `deliver_sm` as
-/// the tag, and answer with the tags of the completed message. This works only with an SMSC that sends the next segment
-/// before the previous one is acknowledged. It also needs a [`max_age`](ReassemblyLimits::max_age) below the SMSC's
-/// response timeout.
+/// To make the SMSC keep all segments until the message is complete, pass the token that responds to the `deliver_sm`
+/// as the tag, and respond with the tags of the completed message. This works only with an SMSC that sends the next
+/// segment before the previous one is acknowledged. It also needs a [`max_age`](ReassemblyLimits::max_age) below the
+/// SMSC's response timeout.
 ///
 /// # Example
 ///
@@ -114,7 +114,7 @@ pub enum Pushed<T> {
     /// The same segment, octet for octet, was received before: for an incomplete message, or for one that was completed
     /// within [`ReassemblyLimits::duplicate_window`].
     ///
-    /// Answer it as before: the SMSC has not received the first answer.
+    /// Respond to it as before: the SMSC has not received the first response.
     Duplicate(T),
     /// The segment was the last missing one.
     Complete(ReassembledMessage<T>),
@@ -135,7 +135,7 @@ pub struct PushError<T> {
 pub enum PushErrorReason {
     /// [`max_messages`](ReassemblyLimits::max_messages) or [`max_octets`](ReassemblyLimits::max_octets) is reached.
     ///
-    /// Answer `ESME_RX_T_APPN` so that the SMSC sends the segment again later, or call
+    /// Respond with `ESME_RX_T_APPN` so that the SMSC sends the segment again later, or call
     /// [`evict`](Reassembler::evict) and push it again.
     Full,
     /// The segments of this message alone would exceed [`max_octets`](ReassemblyLimits::max_octets). Pushing the

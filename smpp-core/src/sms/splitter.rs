@@ -18,7 +18,7 @@ pub(super) struct Splitter<'a> {
     pub(super) rest: Source<'a>,
     pub(super) alphabet: Alphabet,
     pub(super) shifts: Shifts,
-    elements: udh::Header<'a>,
+    elements: udh::UserDataHeader<'a>,
     whole_graphemes: bool,
 }
 
@@ -36,14 +36,14 @@ impl<'a> Splitter<'a> {
 
     pub(super) const fn text(text: &'a str, alphabet: Alphabet, shifts: Shifts) -> Self {
         let rest = Source::Text(text);
-        Self { rest, alphabet, shifts, elements: udh::Header::EMPTY, whole_graphemes: false }
+        Self { rest, alphabet, shifts, elements: udh::UserDataHeader::EMPTY, whole_graphemes: false }
     }
 
     pub(super) const fn octets(octets: &'a [u8]) -> Self {
         Self { rest: Source::Octets(octets), ..Self::text("", Alphabet::Octets, Shifts::NONE) }
     }
 
-    pub(super) const fn with_elements(self, elements: udh::Header<'a>) -> Self {
+    pub(super) const fn with_elements(self, elements: udh::UserDataHeader<'a>) -> Self {
         Self { elements, ..self }
     }
 

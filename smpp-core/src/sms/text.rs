@@ -211,7 +211,7 @@ impl<'a> Text<'a> {
     /// - [`SegmentError::ReservedElement`] for concatenation and national language elements, which the segment writes
     ///   itself.
     /// - [`SegmentError::MalformedHeader`] for malformed elements.
-    pub fn with_header(self, elements: udh::Header<'a>) -> Result<Self, SegmentError> {
+    pub fn with_header(self, elements: udh::UserDataHeader<'a>) -> Result<Self, SegmentError> {
         for element in elements.elements() {
             let id = element.map_err(SegmentError::MalformedHeader)?.id;
             if [

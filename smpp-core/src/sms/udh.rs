@@ -1,8 +1,8 @@
 //! Reading and writing the user data header (UDH), which precedes the text if the UDHI bit of `esm_class` is set (3GPP
 //! TS 23.040 §9.2.3.24, SMPP 3.4 §5.2.12).
 //!
-//! [`split`] separates a header from the text, and [`HeaderBuf`] builds a header to send. To split a long text, start
-//! from [`Text`](super::Text), which writes the concatenation elements itself. To read a whole PDU, start from
+//! [`split`] separates a header from the text, and [`UserDataHeaderBuf`] builds a header to send. To split a long text,
+//! start from [`Text`](super::Text), which writes the concatenation elements itself. To read a whole PDU, start from
 //! [`UserData`](super::UserData).
 //!
 //! # Format
@@ -35,7 +35,7 @@ use crate::wire::Sink;
 
 /// A user data header. Its elements are parsed on demand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Header<'a>(&'a [u8]);
+pub struct UserDataHeader<'a>(&'a [u8]);
 
 /// An information element of a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,10 +112,10 @@ pub struct Ports {
 /// A builder for a user data header.
 ///
 /// ```
-/// use smpp_core::sms::udh::{HeaderBuf, Ports};
+/// use smpp_core::sms::udh::{UserDataHeaderBuf, Ports};
 /// use smpp_core::sms::{ConcatRef, Text};
 ///
-/// let mut header = HeaderBuf::new();
+/// let mut header = UserDataHeaderBuf::new();
 /// header.push_ports(Ports { destination: 2948, originator: 9200 })?;
 /// assert_eq!(header.as_bytes(), [6, 0x05, 4, 0x0B, 0x84, 0x23, 0xF0]);
 /// let push = Text::octets(&[0x01, 0x06]).with_header(header.as_header())?;
@@ -123,7 +123,7 @@ pub struct Ports {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeaderBuf(Vec<u8>);
+pub struct UserDataHeaderBuf(Vec<u8>);
 
 /// The error when an element does not fit: a short message has 140 octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,17 +157,17 @@ pub enum MalformedHeader {
 /// # Errors
 ///
 /// [`MalformedHeader`] if the header is longer than the user data. A malformed element is reported by
-/// [`Header::elements`] instead, so that the text stays readable.
-pub fn split(user_data: &[u8]) -> Result<(Header<'_>, &[u8]), MalformedHeader> {
+/// [`UserDataHeader::elements`] instead, so that the text stays readable.
+pub fn split(user_data: &[u8]) -> Result<(UserDataHeader<'_>, &[u8]), MalformedHeader> {
     let (&length, following) = user_data.split_first().ok_or(MalformedHeader::Missing)?;
     let available = following.len();
     following
         .split_at_checked(usize::from(length))
-        .map(|(elements, rest)| (Header(elements), rest))
+        .map(|(elements, rest)| (UserDataHeader(elements), rest))
         .ok_or(MalformedHeader::TooLong { length, available })
 }
 
-impl<'a> Header<'a> {
+impl<'a> UserDataHeader<'a> {
     /// A header without elements.
     pub const EMPTY: Self = Self(&[]);
 
@@ -371,7 +371,7 @@ impl Concatenation {
     }
 }
 
-impl HeaderBuf {
+impl UserDataHeaderBuf {
     /// The maximum octets of a header: those of a short message.
     const MAX: usize = 140;
 
@@ -418,12 +418,12 @@ impl HeaderBuf {
     }
 
     /// Returns the header, for example for [`Text::with_header`](super::Text::with_header).
-    pub fn as_header(&self) -> Header<'_> {
-        Header(self.0.get(1..).unwrap_or_default())
+    pub fn as_header(&self) -> UserDataHeader<'_> {
+        UserDataHeader(self.0.get(1..).unwrap_or_default())
     }
 }
 
-impl Default for HeaderBuf {
+impl Default for UserDataHeaderBuf {
     fn default() -> Self {
         Self::new()
     }
@@ -435,7 +435,7 @@ impl fmt::Display for HeaderFull {
             f,
             "a user data header of {} octets is too long: a short message has {}",
             self.length,
-            HeaderBuf::MAX
+            UserDataHeaderBuf::MAX
         )
     }
 }
@@ -555,7 +555,7 @@ mod tests {
 
     #[test]
     fn elements_are_added_until_the_header_is_full() {
-        let mut header = HeaderBuf::new();
+        let mut header = UserDataHeaderBuf::new();
         assert_eq!(header.as_bytes(), [0]);
         header.push_ports(Ports { destination: 240, originator: 241 }).unwrap();
         header.push(Element { id: 0x7A, data: &[1; 130] }).unwrap();

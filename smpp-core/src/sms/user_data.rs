@@ -28,7 +28,7 @@ use crate::tlv::Tlvs;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UserData<'a> {
     /// The user data header, if the UDHI bit of `esm_class` is set.
-    pub header: Option<udh::Header<'a>>,
+    pub header: Option<udh::UserDataHeader<'a>>,
     /// The octets after the header: text or binary data.
     pub octets: &'a [u8],
     /// The `esm_class` of the PDU.

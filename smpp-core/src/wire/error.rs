@@ -6,7 +6,7 @@ use crate::header::{CommandId, CommandStatus};
 
 /// A PDU that cannot be decoded: which field is wrong, where, and why.
 ///
-/// The `command_length` of the PDU is intact, so the next PDU of the stream can be read. A session answers the
+/// The `command_length` of the PDU is intact, so the next PDU of the stream can be read. A session responds to the
 /// PDU with [`status`](Self::status) and stays open.
 ///
 /// ```

@@ -61,8 +61,8 @@
 //! that, `send` and `submit` wait, and `try_submit` refuses.
 //!
 //! At most [`AccountConnector::arrivals_capacity`] messages and receipts wait to be fetched. Beyond that, the account
-//! refuses deliveries with a temporary error, so that the SMSC keeps them. Fetch what arrives, or drop the [`Arrivals`]: an
-//! SMSC whose deliveries are not answered delivers nothing else.
+//! refuses deliveries with a temporary error, so that the SMSC keeps them. Fetch what arrives, or drop the
+//! [`Arrivals`]: an SMSC whose deliveries get no response delivers nothing else.
 //!
 //! # Side by side with tokio's
 //!
@@ -86,10 +86,10 @@
 //!
 //! # Threads
 //!
-//! The account has one background thread, which keeps the time, and one thread for each connection that is open or being
-//! made. The thread of a connection resolves the host, connects and reads, so that a slow resolver or a server that does
-//! not answer delays no other connection. The thread that sends a message also writes it, for about 50 ms at most on each
-//! connection whose transport is slow or blocked; the background thread writes the rest.
+//! The account has one background thread, which keeps the time, and one thread for each connection that is open or
+//! being made. The thread of a connection resolves the host, connects and reads, so that a slow resolver or a server
+//! that does not respond delays no other connection. The thread that sends a message also writes it, for about 50 ms at
+//! most on each connection whose transport is slow or blocked; the background thread writes the rest.
 //!
 //! The threads end with the account; the thread of a connection ends as soon as the connection is closed. A thread that is
 //! resolving or connecting when the account no longer needs its connection cannot be woken. The account drops its result,

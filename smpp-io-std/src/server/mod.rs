@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use smpp_core::session::{NotSentReason, RequestError, Response, SentBy, Smsc};
+use smpp_core::session::{CloseReason, NotSentReason, RequestError, Response, SentBy, Smsc};
 use smpp_core::{COctets, Operation};
 
 pub use listener::Listener;
@@ -96,6 +96,23 @@ pub struct ServerBuilder<S> {
     listeners: Vec<Listener>,
 }
 
+/// The result of [`Server::shutdown`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Shutdown {
+    /// The binds, and how each ended.
+    pub ended: Vec<(BoundSession, End)>,
+    /// The number of connections without a bind that were closed.
+    pub not_bound: usize,
+}
+
+impl Shutdown {
+    /// Returns the number of binds that did not unbind in time. The outcome of their requests in flight is unknown.
+    pub fn aborted(&self) -> usize {
+        self.ended.iter().filter(|(_, end)| end.reason == CloseReason::Aborted).count()
+    }
+}
+
 impl<S: Service> ServerBuilder<S> {
     /// Sets the limits on connections and binds.
     pub fn limits(self, limits: ServerLimits) -> Self {
@@ -149,7 +166,7 @@ impl Server {
     }
 
     /// Returns the sessions that are bound at this moment. Does not block.
-    pub fn bound(&self) -> Vec<BoundSession> {
+    pub fn binds(&self) -> Vec<BoundSession> {
         self.shared.lock().bound().cloned().collect()
     }
 
@@ -176,11 +193,16 @@ impl Server {
     /// unbinds. Sessions that are left after `timeout` are aborted. It blocks until all sessions have ended.
     ///
     /// A thread in which the service does not return outlives the server.
-    pub fn shutdown(mut self, timeout: Duration) -> Vec<(BoundSession, End)> {
+    pub fn shutdown(mut self, timeout: Duration) -> Shutdown {
         // A timeout beyond the range of the clock becomes 30 years.
         let deadline = Instant::now() + timeout.min(Duration::from_secs(30 * 365 * 24 * 3600));
         self.stop_accepting();
-        let bound = self.bound();
+        let (bound, not_bound) = {
+            let registry = self.shared.lock();
+            let bound: Vec<_> = registry.bound().cloned().collect();
+            let not_bound = registry.all.len() - bound.len();
+            (bound, not_bound)
+        };
         self.shared.peers().iter().for_each(Peer::begin_unbind);
         self.shared.wait_for_end(deadline);
         self.shared.peers().iter().for_each(|peer| drop(peer.abort()));
@@ -189,7 +211,7 @@ impl Server {
             let end = bound.peer.closed_until(deadline).unwrap_or_else(|| bound.peer.abort());
             (bound, end)
         });
-        ended.collect()
+        Shutdown { ended: ended.collect(), not_bound }
     }
 
     fn stop_accepting(&mut self) {

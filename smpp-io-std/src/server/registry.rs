@@ -58,7 +58,7 @@ impl ConnectionRegistry {
         self.all.values().filter_map(|connection| connection.bound.as_ref())
     }
 
-    /// Returns the sessions whose bind was also answered. They can receive deliveries.
+    /// Returns the sessions whose bind also has its response. They can receive deliveries.
     pub(super) fn bound(&self) -> impl Iterator<Item = &BoundSession> {
         self.admitted().filter(|bound| bound.peer.state() != State::Open)
     }

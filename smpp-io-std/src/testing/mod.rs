@@ -5,19 +5,19 @@
 //!
 //! ```
 //! use smpp_io_std::Connector;
-//! use smpp_io_std::testing::Smsc;
+//! use smpp_io_std::testing::TestSmsc;
 //!
-//! let smsc = Smsc::start()?;
+//! let smsc = TestSmsc::start()?;
 //! let connection = Connector::new().bind(&smsc.endpoint(), &smsc.bind())?;
 //! connection.unbind();
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`Smsc::builder`] sets accounts, rules and TLS. `smpp_io_tokio::testing` has an SMSC with the same names over tokio,
-//! which also injects faults.
+//! [`TestSmsc::builder`] sets accounts, rules and TLS. `smpp_io_tokio::testing` has an SMSC with the same names over
+//! tokio, which also injects faults.
 
 mod certificate;
 mod smsc;
 
 pub use certificate::Certificate;
-pub use smsc::{ACCOUNT, Smsc, SmscBuilder};
+pub use smsc::{ACCOUNT, TestSmsc, TestSmscBuilder};

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rustls::{ClientConfig, ServerConfig};
 use smpp_core::session::{self, Config, Smsc as Role};
-use smpp_core::simulator::{BindId, Delivery, Rules, Simulator};
+use smpp_core::simulator::{Delivery, Rules, SimulatedBind, Simulator};
 use smpp_core::{Bind, BindResp, COctets, Endpoint, InterfaceVersion, Password, SubmitSmResp, Tlv, Tlvs};
 
 use super::Certificate;
@@ -30,28 +30,28 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 ///
 /// ```
 /// use smpp_io_std::Connector;
-/// use smpp_io_std::testing::Smsc;
+/// use smpp_io_std::testing::TestSmsc;
 ///
-/// let smsc = Smsc::start()?;
+/// let smsc = TestSmsc::start()?;
 /// let connection = Connector::new().bind(&smsc.endpoint(), &smsc.bind())?;
 /// connection.unbind();
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Smsc {
+pub struct TestSmsc {
     shared: Arc<Shared>,
     address: SocketAddr,
     endpoint: Endpoint,
     certificate: Certificate,
 }
 
-/// Settings of an [`Smsc`] that is not running yet.
+/// Settings of an [`TestSmsc`] that is not running yet.
 ///
 /// ```
 /// use smpp_core::simulator::Rules;
 /// use smpp_io_std::Connector;
-/// use smpp_io_std::testing::Smsc;
+/// use smpp_io_std::testing::TestSmsc;
 ///
-/// let smsc = Smsc::builder()
+/// let smsc = TestSmsc::builder()
 ///     .account("shop", "secret")
 ///     .rules(Rules { max_binds: 1, ..Rules::default() })
 ///     .tls()
@@ -61,7 +61,7 @@ pub struct Smsc {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use = "call start"]
-pub struct SmscBuilder {
+pub struct TestSmscBuilder {
     rules: Rules,
     accounts: Vec<(String, String)>,
     tls: bool,
@@ -80,7 +80,7 @@ struct Service {
     due: Vec<Delivery>,
 }
 
-impl SmscBuilder {
+impl TestSmscBuilder {
     /// Sets the rules: binds and messages a second that an account may use, receipts, message states. `epoch` is
     /// ignored: dates in receipts are real.
     ///
@@ -95,7 +95,7 @@ impl SmscBuilder {
         self
     }
 
-    /// Speaks TLS, with a new [`Certificate`] for `localhost`. [`Smsc::client_tls`] trusts it.
+    /// Speaks TLS, with a new [`Certificate`] for `localhost`. [`TestSmsc::client_tls`] trusts it.
     pub fn tls(self) -> Self {
         Self { tls: true, ..self }
     }
@@ -106,7 +106,7 @@ impl SmscBuilder {
     /// # Errors
     ///
     /// No free port, or no certificate could be made.
-    pub fn start(self) -> io::Result<Smsc> {
+    pub fn start(self) -> io::Result<TestSmsc> {
         let Self { rules, mut accounts, tls } = self;
         if accounts.is_empty() {
             accounts.push((ACCOUNT.0.into(), ACCOUNT.1.into()));
@@ -136,11 +136,11 @@ impl SmscBuilder {
             system_id: Some(system_id),
             password: Some(password),
         };
-        Ok(Smsc { shared, address, endpoint, certificate })
+        Ok(TestSmsc { shared, address, endpoint, certificate })
     }
 }
 
-impl Smsc {
+impl TestSmsc {
     /// Starts an SMSC on a free port of 127.0.0.1, without TLS, for [`ACCOUNT`].
     ///
     /// # Errors
@@ -151,8 +151,8 @@ impl Smsc {
     }
 
     /// Returns the default settings.
-    pub fn builder() -> SmscBuilder {
-        SmscBuilder { rules: Rules::default(), accounts: Vec::new(), tls: false }
+    pub fn builder() -> TestSmscBuilder {
+        TestSmscBuilder { rules: Rules::default(), accounts: Vec::new(), tls: false }
     }
 
     /// Returns where to connect, and the first account: system_id and password.
@@ -176,7 +176,7 @@ impl Smsc {
         self.address
     }
 
-    /// Returns the certificate that the SMSC uses after [`SmscBuilder::tls`].
+    /// Returns the certificate that the SMSC uses after [`TestSmscBuilder::tls`].
     pub fn certificate(&self) -> &Certificate {
         &self.certificate
     }
@@ -193,19 +193,19 @@ impl Smsc {
     }
 }
 
-impl fmt::Debug for SmscBuilder {
+impl fmt::Debug for TestSmscBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SmscBuilder").field("rules", &self.rules).finish_non_exhaustive()
+        f.debug_struct("TestSmscBuilder").field("rules", &self.rules).finish_non_exhaustive()
     }
 }
 
-impl fmt::Debug for Smsc {
+impl fmt::Debug for TestSmsc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Smsc").field("endpoint", &self.endpoint).finish_non_exhaustive()
+        f.debug_struct("TestSmsc").field("endpoint", &self.endpoint).finish_non_exhaustive()
     }
 }
 
-impl Drop for Smsc {
+impl Drop for TestSmsc {
     fn drop(&mut self) {
         self.shared.stopping.store(true, Ordering::SeqCst);
         // Wakes the thread that accepts connections. If it fails, that thread has ended.
@@ -244,8 +244,8 @@ impl Shared {
         served
     }
 
-    /// Answers the requests of the ESME and delivers its receipts, until the connection or the SMSC ends.
-    fn session(&self, stream: Stream, config: Config, bind: &mut Option<BindId>) -> io::Result<()> {
+    /// Responds to the requests of the ESME and delivers its receipts, until the connection or the SMSC ends.
+    fn session(&self, stream: Stream, config: Config, bind: &mut Option<SimulatedBind>) -> io::Result<()> {
         let mut connection = Connection::<Role, _>::new(stream, config)?;
         let mut in_flight = None;
         while !self.stopping.load(Ordering::SeqCst) {
@@ -258,11 +258,11 @@ impl Shared {
         Ok(())
     }
 
-    /// Waits for one request and answers it.
+    /// Waits for one request and responds to it.
     fn answer(
         &self,
         connection: &mut Connection<Role, Stream>,
-        bind: &mut Option<BindId>,
+        bind: &mut Option<SimulatedBind>,
     ) -> Result<(), End> {
         match connection.recv(Some(POLL_INTERVAL))? {
             Some(Inbound::Bind(request)) => {
@@ -289,12 +289,12 @@ impl Shared {
         }
     }
 
-    /// Sends one receipt at a time without waiting: the ESME may answer it only after its next message. A receipt that
-    /// is not accepted is delivered again later.
+    /// Sends one receipt at a time without waiting: the ESME may respond to it only after its next message. A receipt
+    /// that is not accepted is delivered again later.
     fn deliver(
         &self,
         connection: &mut Connection<Role, Stream>,
-        bind: Option<BindId>,
+        bind: Option<SimulatedBind>,
         in_flight: Option<(SentRequest, Delivery)>,
     ) -> Option<(SentRequest, Delivery)> {
         if let Some((sent, delivery)) = in_flight {
@@ -312,7 +312,7 @@ impl Shared {
         None
     }
 
-    fn next_delivery(&self, bind: BindId) -> Option<Delivery> {
+    fn next_delivery(&self, bind: SimulatedBind) -> Option<Delivery> {
         let now = self.now();
         let mut service = self.service();
         while let Some(delivery) = service.simulator.poll_delivery(now) {

@@ -65,7 +65,7 @@ fn a_receipt_that_was_not_fetched_before_the_drop_is_not_lost() {
         let endpoint: Endpoint = format!("smpp://{}", server.local_addrs()[0]).parse().unwrap();
         let connector = AccountConnector::new(&endpoint, options(Binds::Transceivers(1)));
         let (account, mut arrivals) = connector.connect().unwrap();
-        let bind = server.bound().remove(0);
+        let bind = server.binds().remove(0);
         let sent = account.send(&text("1")).unwrap();
         // The receipt was acknowledged while `sent` existed.
         assert_eq!(outcome(deliver(&bind, EsmClass::DELIVERY_RECEIPT, b"id:1 stat:DELIVRD")), Ok(()));
@@ -115,7 +115,7 @@ fn segments_from_several_binds_become_one_message_and_are_acknowledged_when_it_i
         });
         let (account, mut arrivals) = connector.connect().unwrap();
         until(|| bound(&account) == 2);
-        let binds = server.bound();
+        let binds = server.binds();
         let mut fetch = || match arrivals.recv() {
             Some(Arrival::Message(message)) => message,
             other => panic!("{other:?}"),

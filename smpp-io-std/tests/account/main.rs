@@ -1,9 +1,11 @@
-//! Accounts with several binds, over TCP and TLS on loopback.
+//! Accounts with several binds, over TCP and TLS on loopback: here outcomes, shutdown, panics, threads.
 
 mod arrivals;
 #[path = "../common/mod.rs"]
 mod common;
+mod resolving;
 mod smsc;
+mod stalled;
 
 use std::collections::HashSet;
 use std::net::TcpListener;
@@ -18,14 +20,14 @@ use smpp_core::account::{
     SegmentOutcome, SubmitError, UnansweredPolicy, Unresolved,
 };
 use smpp_core::provider::Provider;
-use smpp_core::session::{CloseReason, Kind};
-use smpp_core::{Address, CommandStatus, Endpoint, MessageState, RegisteredDelivery, SubmitSm, Tlv, Tlvs};
+use smpp_core::session::Kind;
+use smpp_core::{Address, CommandStatus, Endpoint, MessageState, RegisteredDelivery, SubmitSm};
 use smpp_io_std::account::{
     Account, AccountConnector, AccountError, Arrival, Arrivals, Ended, NoMoreReceipts, SendError,
 };
-use smpp_io_std::testing::{ACCOUNT, Smsc};
+use smpp_io_std::testing::{ACCOUNT, TestSmsc};
 
-use smsc::{Server, blocked, never_reads};
+use smsc::Server;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -86,13 +88,13 @@ fn alone(test: impl FnOnce() + Send + 'static) {
     watched(|| until(|| threads() == 0));
 }
 
-fn trusting(smsc: &Smsc, port: u16, options: Options) -> AccountConnector {
+fn trusting(smsc: &TestSmsc, port: u16, options: Options) -> AccountConnector {
     let endpoint: Endpoint = format!("smpps://localhost:{port}").parse().unwrap();
     AccountConnector::new(&endpoint, options).tls(smsc.client_tls())
 }
 
-fn connected(binds: Binds) -> (Smsc, Account, Arrivals) {
-    let smsc = Smsc::builder().tls().start().unwrap();
+fn connected(binds: Binds) -> (TestSmsc, Account, Arrivals) {
+    let smsc = TestSmsc::builder().tls().start().unwrap();
     let (account, arrivals) = trusting(&smsc, smsc.local_addr().port(), options(binds)).connect().unwrap();
     (smsc, account, arrivals)
 }
@@ -134,7 +136,7 @@ fn messages_of_any_length_are_accepted_and_receipted_on_any_bind() {
 #[test]
 fn a_wrong_password_is_reported_and_not_retried() {
     alone(|| {
-        let smsc = Smsc::builder().tls().start().unwrap();
+        let smsc = TestSmsc::builder().tls().start().unwrap();
         let options = options(Binds::Transceivers(4));
         let credentials = Credentials::new(ACCOUNT.0, "wrong");
         let tries = Arc::new(AtomicU64::new(0));
@@ -152,82 +154,12 @@ fn a_wrong_password_is_reported_and_not_retried() {
 #[test]
 fn an_untrusted_certificate_is_reported() {
     alone(|| {
-        let smsc = Smsc::builder().tls().start().unwrap();
-        let stranger = Smsc::builder().tls().start().unwrap();
+        let smsc = TestSmsc::builder().tls().start().unwrap();
+        let stranger = TestSmsc::builder().tls().start().unwrap();
         let error = trusting(&stranger, smsc.local_addr().port(), options(Binds::Transceivers(1)))
             .connect()
             .unwrap_err();
         assert!(matches!(&error, AccountError::Untrusted(why) if why.contains("certificate")), "{error}");
-    });
-}
-
-#[test]
-fn the_next_address_is_used_if_one_never_answers() {
-    alone(|| {
-        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-        let server = Server::start("127.0.0.1:0");
-        let addresses = [silent.local_addr().unwrap(), server.address];
-        let mut options = fast(Binds::Transceivers(1));
-        options.session.response_timeout = Duration::from_millis(200);
-        let connector = AccountConnector::new(&server.endpoint(), options);
-        let (account, _arrivals) = connector.resolver(move |_| Ok(addresses.to_vec())).connect().unwrap();
-        assert_eq!(account.send(&text("Hello")).unwrap().receipt(), Ok(MessageState::DELIVERED));
-    });
-}
-
-#[test]
-fn a_resolver_that_hangs_times_out_and_does_not_delay_the_shutdown() {
-    alone(|| {
-        let server = Server::start("127.0.0.1:0");
-        let address = server.address;
-        let (gate, passed) = mpsc::channel::<()>();
-        let passed = Mutex::new(passed);
-        let (sender, events) = mpsc::channel();
-        let options = Options { connect_timeout: Duration::from_millis(50), ..fast(Binds::Transceivers(2)) };
-        let connector = AccountConnector::new(&server.endpoint(), options)
-            .resolver(move |_| {
-                // Once the gate is dropped, this returns at once.
-                let _ = passed.lock().unwrap().recv();
-                Ok(vec![address])
-            })
-            .subscribe(move |_, event| _ = sender.send(event));
-        let (account, _arrivals) = connector.start().unwrap();
-        for _ in 0..3 {
-            assert!(matches!(events.recv(), Ok(LinkEvent::ResolveFailed { .. })));
-        }
-        #[cfg(target_os = "linux")]
-        assert_eq!(threads(), 2, "one thread for the connection, after any number of attempts");
-        // The next attempt waits until the resolver returns.
-        until(|| account.links()[0].1 == LinkState::Resolving);
-        gate.send(()).unwrap();
-        assert!(matches!(events.recv(), Ok(LinkEvent::ResolveFailed { .. })), "a late result is dropped");
-        let other = account.clone();
-        assert_eq!(account.shutdown(Duration::ZERO), []);
-        assert!(other.closed_until(Instant::now()));
-        drop(gate);
-    });
-}
-
-#[test]
-fn a_slow_resolver_of_one_connection_delays_no_other() {
-    alone(|| {
-        let server = Server::start("127.0.0.1:0");
-        let address = server.address;
-        let (gate, passed) = mpsc::channel::<()>();
-        let passed = Mutex::new(passed);
-        let asked = AtomicU64::new(0);
-        let connector = AccountConnector::new(&server.endpoint(), fast(Binds::Transceivers(3)));
-        let connector = connector.resolver(move |_| {
-            if asked.fetch_add(1, Ordering::SeqCst) == 1 {
-                let _ = passed.lock().unwrap().recv();
-            }
-            Ok(vec![address])
-        });
-        let (account, _arrivals) = connector.connect().unwrap();
-        until(|| bound(&account) == 2);
-        assert!(account.links().iter().any(|(_, state, _)| *state == LinkState::Resolving));
-        drop(gate);
-        until(|| bound(&account) == 3);
     });
 }
 
@@ -477,7 +409,7 @@ fn an_account_that_never_connects_leaves_no_thread() {
     alone(|| {
         // A host that accepts connections and sends nothing: the handshake waits.
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-        let smsc = Smsc::builder().tls().start().unwrap();
+        let smsc = TestSmsc::builder().tls().start().unwrap();
         let connector = trusting(&smsc, silent.local_addr().unwrap().port(), options(Binds::Transceivers(4)));
         let error = connector.bind_timeout(Duration::from_millis(50)).connect().unwrap_err();
         assert!(matches!(error, AccountError::Timeout { .. }), "{error}");
@@ -488,127 +420,5 @@ fn an_account_that_never_connects_leaves_no_thread() {
             until(|| threads() == 0);
             assert!(began.elapsed() < 5 * SECOND);
         }
-    });
-}
-
-#[test]
-fn an_idle_bind_is_kept_and_a_dead_one_reconnects() {
-    alone(|| {
-        let server = Server::start("127.0.0.1:0");
-        let (dead, go) = blocked();
-        let (asked, good) = (AtomicU64::new(0), server.address);
-        let mut options = fast(Binds::Transceivers(1));
-        options.session.enquire_link_interval = Some(Duration::from_millis(30));
-        options.session.response_timeout = Duration::from_millis(300);
-        let (sender, ended) = mpsc::channel();
-        let connector = AccountConnector::new(&server.endpoint(), options)
-            .resolver(move |_| Ok(vec![if asked.fetch_add(1, Ordering::SeqCst) == 0 { dead } else { good }]))
-            .subscribe(move |_, event| {
-                if let LinkEvent::Closed { reason, .. } = event {
-                    let _ = sender.send(reason);
-                }
-            });
-        let (account, _arrivals) = connector.connect().unwrap();
-        assert_eq!(ended.recv(), Ok(CloseReason::LinkDead));
-        let probes = || {
-            let stats = account.links().into_iter().find_map(|(.., stats)| stats);
-            stats.map_or(0, |stats| stats.received.of(Kind::EnquireLink).responses)
-        };
-        until(|| probes() >= 5);
-        assert!(ended.try_recv().is_err());
-        drop(go);
-    });
-}
-
-/// Returns a connector whose first bind is to an SMSC that reads nothing, and whose other binds are to `server`; and a
-/// message so long that the buffers of the sockets do not hold a thousand of them.
-fn connector_to_blocked_smsc(
-    server: &Server,
-    response_timeout: Duration,
-) -> (AccountConnector, mpsc::Sender<()>, Message) {
-    let (blocked, go) = blocked();
-    let (asked, good) = (AtomicU64::new(0), server.address);
-    let mut options = Options { queue_capacity: 2_000, ..fast(Binds::Transceivers(1)) };
-    options.session.window = 1_000;
-    options.session.max_output = 64 << 20;
-    options.session.response_timeout = response_timeout;
-    options.session.drain_timeout = Duration::from_millis(100);
-    let connector = AccountConnector::new(&server.endpoint(), options).resolver(move |_| {
-        let first = asked.fetch_add(1, Ordering::SeqCst) == 0;
-        Ok(vec![if first { blocked } else { good }])
-    });
-    let octets = vec![7; 30_000];
-    let payload = [Tlv::message_payload(&octets).unwrap()];
-    let registered_delivery = RegisteredDelivery::default();
-    let big = SubmitSm { registered_delivery, tlvs: Tlvs::list(&payload), ..template() };
-    (connector, go, Message::submit_sm(&big))
-}
-
-#[test]
-fn a_server_that_reads_nothing_delays_no_other_bind() {
-    alone(|| {
-        let server = Server::start("127.0.0.1:0");
-        let (connector, go, big) = connector_to_blocked_smsc(&server, 20 * SECOND);
-        let (account, _arrivals) = connector.connect().unwrap();
-        let submit = |number| (0..number).map(|_| account.submit(&big).unwrap()).collect::<Vec<_>>();
-        let blocked = submit(900);
-        account.set_binds(Binds::Transceivers(2)).unwrap();
-        until(|| bound(&account) == 2);
-        for ticket in submit(500) {
-            assert!(ticket.outcome().is_ok());
-        }
-        assert_eq!(account.queued(), 900, "the messages of the blocked bind are not lost");
-        drop((go, blocked));
-    });
-}
-
-#[test]
-fn the_account_leaves_a_server_that_reads_nothing() {
-    alone(|| {
-        let server = Server::start("127.0.0.1:0");
-        let (connector, go, big) = connector_to_blocked_smsc(&server, SECOND);
-        let (sender, ended) = mpsc::channel();
-        let connector = connector.subscribe(move |_, event| {
-            if let LinkEvent::Closed { reason, .. } = event {
-                let _ = sender.send(reason);
-            }
-        });
-        let (account, _arrivals) = connector.connect().unwrap();
-        let tickets: Vec<_> = (0..1_500).map(|_| account.submit(&big).unwrap()).collect();
-        // After a timeout the session also sends enquire_link, which the server does not read.
-        let reason = ended.recv();
-        assert!(matches!(reason, Ok(CloseReason::Stalled | CloseReason::LinkDead)), "{reason:?}");
-        // Each message has an outcome. One that was not sent goes on the next bind, unless it had timed out before.
-        for ticket in tickets {
-            match ticket.outcome() {
-                Ok(_) => {}
-                Err(SendError::Failed { outcome, .. }) => {
-                    assert!(matches!(outcome.segments[..], [SegmentOutcome::Unanswered(_)]), "{outcome:?}");
-                }
-                Err(error) => panic!("{error}"),
-            }
-        }
-        assert!(account.send(&big).is_ok(), "the next bind is to the other server");
-        drop(go);
-    });
-}
-
-#[test]
-fn a_lost_connection_is_detected_at_once_while_the_session_wants_no_input() {
-    alone(|| {
-        let address = never_reads();
-        let mut options = fast(Binds::Transceivers(1));
-        options.session.max_pdu = 100;
-        options.session.max_output = 1;
-        options.session.response_timeout = 5 * SECOND;
-        let (sender, ended) = mpsc::channel();
-        let connector = AccountConnector::new(&format!("smpp://{address}").parse().unwrap(), options)
-            .subscribe(move |_, event| {
-                if let LinkEvent::Closed { reason, .. } = event {
-                    let _ = sender.send(reason);
-                }
-            });
-        let (_account, _arrivals) = connector.connect().unwrap();
-        assert_eq!(ended.recv(), Ok(CloseReason::Disconnected), "detected at once, not after a timeout");
     });
 }

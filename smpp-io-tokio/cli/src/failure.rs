@@ -77,12 +77,7 @@ impl Failure {
             }
             _ => "Check that the port speaks SMPP 3.4, and smpp or smpps in the URL.",
         };
-        let name = match mode {
-            BindMode::Transmitter => "bind_transmitter",
-            BindMode::Receiver => "bind_receiver",
-            BindMode::Transceiver => "bind_transceiver",
-        };
-        Self::failed(format_args!("{name} {error}"), advice)
+        Self::failed(format_args!("bind_{mode} {error}"), advice)
     }
 
     /// Prints the failure to the standard error.

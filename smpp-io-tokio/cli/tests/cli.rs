@@ -85,6 +85,11 @@ fn send_prints_json_and_writes_a_capture_that_decode_reads() {
             let count = |name| events.iter().filter(|event| event["event"] == name).count();
             let counts = ["connected", "bound", "accepted", "receipt", "unbound", "error"].map(count);
             assert_eq!(counts, [1, 1, 5, 5, 1, 0], "{text}");
+            let accepted = events.iter().filter(|event| event["event"] == "accepted");
+            let number = |event: &serde_json::Value, name| event[name].as_u64().unwrap();
+            let segments = accepted.map(|event| (number(event, "segment"), number(event, "segments")));
+            let segments: Vec<_> = segments.collect();
+            assert_eq!(segments, [(1, 1), (1, 1), (1, 3), (2, 3), (3, 3)], "{text}");
 
             let (status, text, _) = run(smpp(&["decode", capture.to_str().unwrap()]));
             assert_eq!(status, 0, "{text}");

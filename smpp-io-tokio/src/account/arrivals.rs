@@ -55,7 +55,7 @@ pub enum Arrival {
     Receipt(Unacknowledged<(DeliveryReceipt, Option<ReceiptMatch>)>),
     /// An alert_notification. It has no response.
     Notification(Frame<Vec<u8>>),
-    /// The SMSC answered a segment after its timeout, which the message's outcome has reported as
+    /// The SMSC responded to a segment after its timeout, which the message's outcome has reported as
     /// [`Unanswered`](SegmentOutcome::Unanswered). Receipts of an accepted segment are matched as always.
     LateOutcome {
         /// The message: the number that [`SendError::Failed`](super::SendError::Failed) carries.

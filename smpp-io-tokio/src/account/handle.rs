@@ -147,8 +147,8 @@ impl Account {
     }
 
     /// Shuts down the account gracefully, for all handles: it accepts no more messages, sends what is queued until
-    /// `deadline` from now, unbinds, and returns the messages that are not known to be accepted and receipted. Of several
-    /// calls the earliest deadline counts; one call gets the list, the others an empty one.
+    /// `timeout` has passed, unbinds, and returns the messages that are not known to be accepted and receipted. Of
+    /// several calls the earliest deadline counts; one call gets the list, the others an empty one.
     ///
     /// ```no_run
     /// use std::time::Duration;
@@ -168,8 +168,8 @@ impl Account {
     /// # Cancel safety
     ///
     /// The account shuts down also if the future is dropped after its first poll.
-    pub async fn shutdown(&self, deadline: Duration) -> Vec<Unresolved> {
-        self.shared.with(|inner, now| inner.account.shutdown(now, deadline));
+    pub async fn shutdown(&self, timeout: Duration) -> Vec<Unresolved> {
+        self.shared.with(|inner, now| inner.account.shutdown(now, timeout));
         // Wakes the calls that wait for capacity: they fail now.
         self.shared.capacity.notify_waiters();
         self.closed().await;

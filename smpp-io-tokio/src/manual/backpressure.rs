@@ -1,9 +1,9 @@
 //! Where are the queues, how large are they, and what happens when they are full?
 //!
 //! **Short answer.** Every buffer has a bound. Towards the SMSC, your `send` or `submit` call waits. From the SMSC, the
-//! session or the account answers with a temporary error, so that the SMSC keeps the message and delivers it again; below
-//! that, TCP pushes back. Two things can be lost: an `alert_notification`, which has no response, and acknowledged
-//! receipts of a [`Sent`] that you drop while [`Arrivals`] is overfull.
+//! session or the account responds with a temporary error, so that the SMSC keeps the message and delivers it again;
+//! below that, TCP pushes back. Two things can be lost: an `alert_notification`, which has no response, and
+//! acknowledged receipts of a [`Sent`] that you drop while [`Arrivals`] is overfull.
 //!
 //! # Outbound: your messages
 //!
@@ -12,7 +12,7 @@
 //! | account queue: segments that wait or are in flight | [`Options::queue_capacity`] (1,000) | [`Account::send`] and [`Account::submit`] wait, in the order they were called; [`Account::try_submit`] returns [`SubmitError::Full`] |
 //! | window: requests in flight on one bind | [`Config::window`] (16) | account: the segment waits in the queue. Session: [`Handle::request`] waits, first come first served |
 //! | rate | [`Config::rate`] (none) | the same |
-//! | output buffer of a session | [`Config::max_output`] (256 KiB) | requests wait until the transport takes something. Answers may take as much again; then the session stops reading, and TCP pushes back on the peer |
+//! | output buffer of a session | [`Config::max_output`] (256 KiB) | requests wait until the transport takes something. Responses may take as much again; then the session stops reading, and TCP pushes back on the peer |
 //! | segments that wait for receipts | [`ReceiptOptions::capacity`] (100,000) | the account stops waiting for the oldest message: [`NoMoreReceipts::NotReceived`]. Its receipts still arrive, unmatched, through [`Arrivals`] |
 //!
 //! A [`Handle::request`] that waits holds no copy of the PDU: it borrows your struct and encodes it when its turn
@@ -45,8 +45,8 @@
 //!
 //! | queue or limit | bound (default) | when it is full |
 //! | --- | --- | --- |
-//! | requests of the peer without your answer, on one session: those in the [`Inbox`] and those you hold | [`Config::max_unanswered`] (256) | the session stops reading, so that TCP slows the peer down; after [`Config::backpressure_timeout`] (5 s) without an answer of yours it answers `ESME_RTHROTTLED` |
-//! | [`Arrivals`] of an account | [`AccountConnector::arrivals_capacity`] (1,000) | the account answers `ESME_RX_T_APPN`: the SMSC redelivers |
+//! | requests of the peer without your response, on one session: those in the [`Inbox`] and those you hold | [`Config::max_unanswered`] (256) | the session stops reading, so that TCP slows the peer down; after [`Config::backpressure_timeout`] (5 s) without a response of yours it responds with `ESME_RTHROTTLED` |
+//! | [`Arrivals`] of an account | [`AccountConnector::arrivals_capacity`] (1,000) | the account responds with `ESME_RX_T_APPN`: the SMSC redelivers |
 //! | receipts that wait in one [`Sent`] | 1,024 | the same |
 //! | receipts that came before their `submit_sm_resp` | [`ReceiptOptions::early_capacity`] (64) | the oldest is delivered through [`Arrivals`], unmatched |
 //! | acknowledged receipts of a dropped [`Sent`], which move to [`Arrivals`] | twice `arrivals_capacity` | **lost** |
@@ -73,17 +73,17 @@
 //!
 //! What happens if you do not read at all:
 //!
-//! - [`Arrivals`] exists and is not read: it fills up, then every delivery is answered with an error. Many SMSCs
+//! - [`Arrivals`] exists and is not read: it fills up, then every delivery is refused with an error. Many SMSCs
 //!   deliver in order, so one message that is never acknowledged can hold up all receipts. Read it, or drop it.
-//! - [`Arrivals`] is dropped: MO messages and unmatched receipts are answered `ESME_RX_T_APPN`; receipts of this
+//! - [`Arrivals`] is dropped: MO messages and unmatched receipts are refused with `ESME_RX_T_APPN`; receipts of this
 //!   account's own messages are acknowledged and discarded, unless a [`Sent`] waits for them.
-//! - [`Inbox`] is dropped: every request of the peer is answered with an error that makes it keep the message.
+//! - [`Inbox`] is dropped: every request of the peer is refused with an error that makes it keep the message.
 //!
 //! # Errors that make the other side keep the message
 //!
-//! An unanswered request that you drop is answered for you:
+//! For an unanswered request that you drop, the session responds:
 //!
-//! | request | answer |
+//! | request | response |
 //! | --- | --- |
 //! | `deliver_sm`, `data_sm` | `ESME_RX_T_APPN` |
 //! | `submit_sm`, `submit_multi` | `ESME_RSYSERR` |
@@ -97,7 +97,7 @@
 //! | connections in all; for one address | [`ServerLimits::connections`] (1,000), [`ServerLimits::connections_per_address`] (100) | the oldest connection without a bind is closed for the new one; if all are bound, the new one is rejected |
 //! | binds of one account | [`ServerLimits::binds_per_account`] (10) | `ESME_RALYBND` |
 //! | messages a second of one bind | [`ServerLimits::rate`] (none) | `ESME_RTHROTTLED` |
-//! | unfinished [`Service::request`] calls of one bind | [`Config::max_unanswered`] (256) | the server stops reading from that bind; after `backpressure_timeout` the session answers `ESME_RTHROTTLED` |
+//! | unfinished [`Service::request`] calls of one bind | [`Config::max_unanswered`] (256) | the server stops reading from that bind; after `backpressure_timeout` the session responds with `ESME_RTHROTTLED` |
 //! | deliveries | the window of each bind | [`BindRegistry::deliver`] waits |
 //!
 //! # Blocking crate

@@ -9,10 +9,10 @@
 //! | elsewhere | here |
 //! | --- | --- |
 //! | an error or a timeout after a submit: unknown state | four outcomes: refused, not understood, never sent, unanswered. [`errors_and_retries`](super::errors_and_retries) |
-//! | `enquire_link` is a timer of your program | the session sends it after 20 s of silence, and answers it |
+//! | `enquire_link` is a timer of your program | the session sends it after 20 s of silence, and responds to it |
 //! | window of 1, or no window | window of 16, with backpressure: [`Config::window`] |
 //! | one session, reconnect loop of your own | an account keeps its binds |
-//! | `deliver_sm` is answered when the handler returns | you call `accept()`, when it is stored |
+//! | `deliver_sm` gets its response when the handler returns | you call `accept()`, when it is stored |
 //! | texts are bytes plus `data_coding` that you choose | [`Message::text`] chooses; [`long_messages_and_encodings`](super::long_messages_and_encodings) |
 //!
 //! # cloudhopper-smpp (Java)

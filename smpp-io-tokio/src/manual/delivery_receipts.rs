@@ -80,7 +80,7 @@
 //!
 //! | the receipt is for | goes to | acknowledged |
 //! | --- | --- | --- |
-//! | a message whose [`Ticket`] or [`Sent`] you hold | that [`Sent`]; at most 1,024 wait there, more are answered `ESME_RX_T_APPN` | at once, before you read it |
+//! | a message whose [`Ticket`] or [`Sent`] you hold | that [`Sent`]; at most 1,024 wait there, more are refused with `ESME_RX_T_APPN` | at once, before you read it |
 //! | a message whose [`Sent`] you dropped | [`Arrivals`] | by `accept()`; those that had arrived before the drop were acknowledged already |
 //! | a message that was not accepted as a whole | [`Arrivals`] | by `accept()` |
 //! | no message of this process | [`Arrivals`], with `None` as the match | by `accept()` |
@@ -145,9 +145,9 @@
 //!
 //! | case | what the account does |
 //! | --- | --- |
-//! | before the `submit_sm_resp` | keeps it until every request that was in flight when it arrived has been answered; then matches it, or delivers it to [`Arrivals`] unmatched. At most [`ReceiptOptions::early_capacity`] (default 64) wait; above that the oldest is delivered unmatched |
+//! | before the `submit_sm_resp` | keeps it until every request that was in flight when it arrived has a response; then matches it, or delivers it to [`Arrivals`] unmatched. At most [`ReceiptOptions::early_capacity`] (default 64) wait; above that the oldest is delivered unmatched |
 //! | on another bind | matches it: ids belong to the account |
-//! | the same state twice | acknowledges the second, and reports it once. If the first is not acknowledged yet, the second is answered `ESME_RX_T_APPN` |
+//! | the same state twice | acknowledges the second, and reports it once. If the first is not acknowledged yet, the second is refused with `ESME_RX_T_APPN` |
 //! | after the final receipt, within 120 s of the message's last final receipt | the same: a repeat, not reported again |
 //! | later than [`ReceiptOptions::max_age`] | delivers it to [`Arrivals`] unmatched |
 //! | after a restart of your program | delivers it to [`Arrivals`] unmatched: the matches are in memory. Match the id with your own table |

@@ -34,7 +34,7 @@
 //! | --- | --- | --- |
 //! | octets came in | [`handle_input`] until it returns `None` | events borrow your buffer; what is left in `input` is an incomplete PDU: keep it |
 //! | the deadline passed | [`handle_timeout`] until it returns `None` | after all input was passed in: a response at the same instant wins |
-//! | the stream ended | `handle_eof`, then `handle_timeout` | answers that you owe are still transmitted; then the outcome of every request, and `Closed` |
+//! | the stream ended | `handle_eof`, then `handle_timeout` | responses that you owe are still transmitted; then the outcome of every request, and `Closed` |
 //! | the transport failed | `handle_disconnect`, then `handle_timeout` | reports the outcome of every request, then `Closed` |
 //! | you want something | `request`, `respond`, `unbind`, `abort` | `request` returns `Err(Refused)` with your tag: nothing was sent, try again later |
 //! | octets go out | `poll_transmit`, write, `handle_transmitted(n)` | `n`: how many octets the transport took. It decides between `NeverSent` and `Unanswered` |
@@ -149,8 +149,8 @@
 //! - Call `handle_transmitted` with what the transport took, not with what you buffered.
 //! - Pass in what has been read before you pass in the time.
 //! - Do not read or write while you hold a lock around the session.
-//! - Answer every request: a `Reply` or `Ack` that is dropped takes one place of `max_unanswered` for the rest of the
-//!   session.
+//! - Respond to every request: a `Reply` or `Ack` that is dropped takes one place of `max_unanswered` for the rest of
+//!   the session.
 //! - Nothing panics, for any input and any order of calls.
 //!
 //! # Only the codec

@@ -13,11 +13,11 @@
 //!
 //! | outcome | meaning | safe to resend? | what to do |
 //! | --- | --- | --- | --- |
-//! | `Ok(response)` | answered `ESME_ROK` | no: it would be a second message | store the message id |
-//! | [`RequestError::Refused`]`(status)` | answered with an error status | yes | see the table of statuses below |
+//! | `Ok(response)` | a response with `ESME_ROK` | no: it would be a second message | store the message id |
+//! | [`RequestError::Refused`]`(status)` | a response with an error status | yes | see the table of statuses below |
 //! | [`RequestError::Nacked`]`(status)` | `generic_nack`: the peer did not understand the request (SMPP 3.4 §4.3) | yes, but it will fail again | fix the request; is the operation offered? |
 //! | [`RequestError::NeverSent`]`(reason)` | the last octet of the request was not handed to the transport | yes | see [`NotSentReason`] below |
-//! | [`RequestError::Unanswered`]`(reason)` | sent; no usable answer | **no: it may arrive twice** | your policy; see below |
+//! | [`RequestError::Unanswered`]`(reason)` | sent; no usable response | **no: it may arrive twice** | your policy; see below |
 //!
 //! | [`NotSentReason`] | meaning | what to do |
 //! | --- | --- | --- |
@@ -39,16 +39,16 @@
 //!
 //! | [`CloseReason`] | meaning |
 //! | --- | --- |
-//! | `Unbound` | your `unbind` was answered, or the peer closed the connection after it |
+//! | `Unbound` | the peer responded to your `unbind`, or closed the connection after it |
 //! | `PeerUnbound` | the peer sent `unbind` |
 //! | `Disconnected` | the connection ended without `unbind` |
 //! | `Aborted` | `abort` was called, or the task that drives the session was dropped |
 //! | `SessionInit` | no bind within `session_init_timeout` (10 s) |
 //! | `LinkDead` | no PDU came within `response_timeout` after an `enquire_link` |
-//! | `Unresponsive` | the peer answered `enquire_link`, but no request for `max_response_timeouts` (6) response timeouts |
+//! | `Unresponsive` | the peer responded to `enquire_link`, but to no request for `max_response_timeouts` (6) response timeouts |
 //! | `Stalled` | the peer did not read: the transport took nothing for one to two `response_timeout` |
 //! | `Inactive` | no message for `inactivity_timeout` (off by default) |
-//! | `UnbindTimeout` | `unbind` was not answered |
+//! | `UnbindTimeout` | `unbind` got no response |
 //! | `Framing` | an impossible `command_length`: the position in the stream is lost |
 //! | `TooManyMalformed` | more than `max_malformed` (1,000) PDUs could not be decoded, or were unknown commands |
 //!

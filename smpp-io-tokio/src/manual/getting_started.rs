@@ -11,7 +11,7 @@
 //! | --- | --- | --- | --- |
 //! | to send and receive messages of one account in production | [`account`](crate::account) | binds, reconnect, back-off, rate, window, segments, receipts, retry of throttled messages | decide what to do with an unanswered message |
 //! | one bind, every PDU under your control | [`Connector`], [`Client`], [`Inbox`] | encoding, window, rate, keep-alive, timeouts | bind, reconnect, segments, receipts |
-//! | an SMSC, a gateway, a test server | [`Server`], [`Service`] | accept, TLS, limits, routing of deliveries | decide on binds, answer messages |
+//! | an SMSC, a gateway, a test server | [`Server`], [`Service`] | accept, TLS, limits, routing of deliveries | decide on binds, respond to messages |
 //! | no async runtime | the crate `smpp-io-std` | the same | the same, in threads |
 //! | another runtime or transport | [`smpp_core`], or [`start`] for any `AsyncRead + AsyncWrite` | protocol decisions | move octets and time: [`embedding_the_core`](super::embedding_the_core) |
 //!
@@ -87,10 +87,10 @@
 //!   [`Provider::UNSTATED`] is the base for a provider of your own. [`Options::new`] copies the limits from it.
 //! - [`Account::connect`] waits for the first bind, 60 s by default, and fails at once if the SMSC rejects the
 //!   credentials or the certificate is not accepted. [`AccountConnector::start`] does not wait.
-//! - [`Account::send`] waits until the SMSC has answered every segment. To send many messages, run many `send` calls at
-//!   the same time (tasks, `join_all`), or use [`Account::submit`] and wait for the [`Ticket`] later.
-//! - Read [`Arrivals`], or drop it. While it is full, the account answers `ESME_RX_T_APPN` to new deliveries, and the
-//!   SMSC sends them again later.
+//! - [`Account::send`] waits until the SMSC has responded to every segment. To send many messages, run many `send`
+//!   calls at the same time (tasks, `join_all`), or use [`Account::submit`] and wait for the [`Ticket`] later.
+//! - Read [`Arrivals`], or drop it. While it is full, the account responds with `ESME_RX_T_APPN` to new deliveries, and
+//!   the SMSC sends them again later.
 //!
 //! # One session
 //!
@@ -127,8 +127,8 @@
 //! # }
 //! ```
 //!
-//! The session answers `enquire_link` itself, and sends one after 20 s of silence of the peer. `short_message` holds
-//! octets: a session does not encode texts. [`smpp_core::sms`] does:
+//! The session responds to `enquire_link` itself, and sends one after 20 s of silence of the peer. `short_message`
+//! holds octets: a session does not encode texts. [`smpp_core::sms`] does:
 //! [`long_messages_and_encodings`](super::long_messages_and_encodings).
 //!
 //! # The blocking crate
@@ -150,9 +150,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! It also has `Connection`, one session in the caller's own thread with no other thread. It sends and
-//! answers `enquire_link` only while you are in one of its methods: call `recv` often enough. The blocking `Server` has two threads for each connection; it is meant for
-//! tests, gateways and some hundreds of binds. Its limits have no rate, and it has no `tracing` or `metrics` features.
+//! It also has `Connection`, one session in the caller's own thread with no other thread. It sends and responds to
+//! `enquire_link` only while you are in one of its methods: call `recv` often enough. The blocking `Server` has two
+//! threads for each connection; it is meant for tests, gateways and some hundreds of binds. Its limits have no rate,
+//! and it has no `tracing` or `metrics` features.
 //!
 //! # Programs to read
 //!

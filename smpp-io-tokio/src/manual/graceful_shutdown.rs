@@ -1,8 +1,9 @@
 //! How do I stop without losing messages?
 //!
-//! **Short answer.** Call [`Account::shutdown`]`(deadline)` and look at what it returns: each [`Unresolved`] is a
-//! message that was not accepted, or whose receipt has not arrived. For one session call [`Handle::unbind`]; for a server [`Server::shutdown`]. Await
-//! them before the process exits: dropping the runtime closes the connections without an unbind.
+//! **Short answer.** Call [`Account::shutdown`]`(timeout)` and look at what it returns: each [`Unresolved`] is a
+//! message that was not accepted, or whose receipt has not arrived. For one session call [`Handle::unbind`]; for a
+//! server [`Server::shutdown`]. Await them before the process exits: dropping the runtime closes the connections
+//! without an unbind.
 //!
 //! # Shut down an account
 //!
@@ -37,40 +38,40 @@
 //!
 //! 1. New messages are refused: [`SubmitError::ShutDown`](smpp_core::account::SubmitError::ShutDown). Callers that wait
 //!    for room in the queue get the same error. Tasks with their own retry loop must stop on `SubmitError::ShutDown`.
-//! 2. Queued messages are still sent until `deadline` has passed, or the queue is empty. Binds are still made if one is
+//! 2. Queued messages are still sent until `timeout` has passed, or the queue is empty. Binds are still made if one is
 //!    missing.
-//! 3. What is still queued ends as `NeverSent(ShutDown)`. What is in flight may be answered within
+//! 3. What is still queued ends as `NeverSent(ShutDown)`. What is in flight may get its response within
 //!    [`Config::drain_timeout`] (5 s). An arrival that you have not accepted or refused delays the unbind of its
 //!    bind by up to `drain_timeout`.
-//! 4. Each bind sends `unbind` and waits for the answer, at most [`Config::response_timeout`] (10 s). Then the
+//! 4. Each bind sends `unbind` and waits for the response, at most [`Config::response_timeout`] (10 s). Then the
 //!    connections are closed.
 //! 5. `shutdown` returns.
 //!
-//! So it takes at most `deadline` plus 15 s with the default timeouts, and 2 s more if a transport does not close. It
+//! So it takes at most `timeout` plus 15 s with the default timeouts, and 2 s more if a transport does not close. It
 //! does not wait for delivery receipts: those that are pending are in [`Unresolved::NoReceipt`], and the SMSC delivers
 //! them to the account's next bind. If `shutdown` is called several times, the earliest deadline counts, and one call
 //! gets the list.
 //!
 //! Every [`Ticket`](crate::account::Ticket) and `send` that waits gets its outcome. Segments of MO messages that are
-//! not complete: if all of them are unanswered, they are answered `ESME_RX_T_APPN`, so the SMSC keeps them. Otherwise
-//! you get what there is through [`Arrivals`](crate::account::Arrivals). Read [`Arrivals`](crate::account::Arrivals)
-//! until it returns `None`.
+//! not complete: if all of them are unanswered, they are refused with `ESME_RX_T_APPN`, so the SMSC keeps them.
+//! Otherwise you get what there is through [`Arrivals`](crate::account::Arrivals). Read
+//! [`Arrivals`](crate::account::Arrivals) until it returns `None`.
 //!
 //! # Drop an account
 //!
 //! When the last [`Account`] handle *and* the [`Arrivals`](crate::account::Arrivals) are dropped, the account shuts
-//! down with a deadline of zero: queued messages are not sent, in-flight messages may finish, then it unbinds. It needs
+//! down with a timeout of zero: queued messages are not sent, in-flight messages may finish, then it unbinds. It needs
 //! the runtime for that.
 //!
 //! # End a session: `unbind`, `abort`, drop
 //!
 //! | | in flight | `unbind` is sent | returns |
 //! | --- | --- | --- | --- |
-//! | [`Handle::unbind`] | may be answered within [`Config::drain_timeout`] (5 s); requests of the peer that you have to answer count too | yes | [`End`](crate::End), usually `Unbound`; `UnbindTimeout` after [`Config::response_timeout`] |
+//! | [`Handle::unbind`] | may get a response within [`Config::drain_timeout`] (5 s); requests of the peer that you have to respond to count too | yes | [`End`](crate::End), usually `Unbound`; `UnbindTimeout` after [`Config::response_timeout`] |
 //! | the last [`Handle`](crate::Handle) and the [`Inbox`](crate::Inbox) are dropped | the same | yes | |
 //! | [`Handle::abort`] | `NeverSent` or `Unanswered` | no | `Aborted` |
 //! | the runtime is dropped | the same | no | `Aborted` |
-//! | the peer sends `unbind` | may be answered; no new requests; the session answers the `unbind` after you have answered all its requests, or after `drain_timeout` | | `PeerUnbound` |
+//! | the peer sends `unbind` | may get a response; no new requests; the session responds to the `unbind` after you have responded to all its requests, or after `drain_timeout` | | `PeerUnbound` |
 //!
 //! `unbind` ends the session for all clones of the handle. Requests that still wait for their turn end as `NeverSent`.
 //!

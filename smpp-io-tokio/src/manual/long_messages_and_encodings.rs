@@ -146,12 +146,12 @@
 //!
 //! | limit ([`ReassemblyLimits`], in [`Options::reassembly`]) | default | when it is reached |
 //! | --- | --- | --- |
-//! | `max_messages`: messages that wait for segments | 1,000 | a further first segment is answered `ESME_RX_T_APPN`: the SMSC keeps it |
-//! | `max_octets`: memory of the segments held | 1 MiB | a further segment that does not complete its message is answered the same; one that alone is more than the limit is delivered as a message of its own |
+//! | `max_messages`: messages that wait for segments | 1,000 | a further first segment is refused with `ESME_RX_T_APPN`: the SMSC keeps it |
+//! | `max_octets`: memory of the segments held | 1 MiB | a further segment that does not complete its message gets the same response; one that alone is more than the limit is delivered as a message of its own |
 //! | `max_age`, from the first segment | 10 minutes | you get what there is; `is_complete()` is false |
 //! | `duplicate_window`: a completed message is remembered | 2 minutes | a segment that comes later starts a new message |
 //!
-//! The account holds the answer to each segment until you acknowledge the whole message, but at most
+//! The account holds the response to each segment until you acknowledge the whole message, but at most
 //! [`Options::segment_ack_timeout`] (5 s): after that the segment is acknowledged and exists only in memory.
 //!
 //! At session level use [`Reassembler`](smpp_core::sms::Reassembler) and [`UserData`](smpp_core::sms::UserData)

@@ -58,11 +58,11 @@
 //! | `Client`, `Peer` | the handle of a session: [`Client`](crate::Client) on the side of the ESME, [`Peer`](crate::Peer) on the side of the SMSC |
 //! | account | one system_id at the provider, with one or more binds |
 //! | segment | one `submit_sm` or `deliver_sm`; a long message is several segments |
-//! | in flight | sent (or about to be written), and not answered yet |
+//! | in flight | sent (or about to be written), and without a response yet |
 //! | window | how many requests may be in flight on one bind |
 //! | delivery receipt, DLR | the `deliver_sm` (or `data_sm`) that reports what happened to a message |
 //! | MO message | mobile-originated: a message that a phone sends to you |
-//! | acknowledge | answer a `deliver_sm` with `ESME_ROK`; the SMSC then forgets it |
+//! | acknowledge | respond to a `deliver_sm` with `ESME_ROK`; the SMSC then forgets it |
 //!
 //! The result types of an account (`SendError`, `SubmitError`, `MessageOutcome`, `SegmentOutcome`) are in
 //! [the decision table of errors_and_retries](errors_and_retries#decision-table-account).

@@ -39,7 +39,7 @@
 //! | level | a session logs | an account logs |
 //! | --- | --- | --- |
 //! | error | | the SMSC rejected the credentials: the account is stopped |
-//! | warn | bind refused; malformed PDU; a request not understood or not answered in time; an answer that cannot be decoded; closed for any reason but `unbind` or `abort` | bind refused; no connection; the host has no address |
+//! | warn | bind refused; malformed PDU; a request not understood or without a response in time; a response that cannot be decoded; closed for any reason but `unbind` or `abort` | bind refused; no connection; the host has no address |
 //! | info | bound; the peer unbinds; closed after `unbind` or `abort` | bound; the peer unbinds; a bind is over, and why; the account is closed |
 //! | debug | connected; throttled by the peer; a request of the peer refused by the session; an unexpected response | a message not accepted as a whole; receipts that did not come in time |
 //!
@@ -73,7 +73,7 @@
 //! | How many segments wait for receipts? | `smpp_account_pending_receipts` |
 //! | Do receipts fail to arrive? | `smpp_account_receipts_expired_total` |
 //! | What did the SMSC deliver? | `smpp_account_delivered_total` by `type`: `message`, `receipt`, `unmatched_receipt` |
-//! | Do binds fail? | `smpp_account_binds_total` by `outcome`: `bound`, `refused`, `unreachable` |
+//! | Do binds fail? | `smpp_account_binds_total` by `outcome`: `bound`, `refused`, `connect_failed` |
 //! | How do requests of a single session end? | `smpp_requests_total` by `outcome`: as above, and `throttled` |
 //! | Is the window of a session full? | `smpp_in_flight` |
 //! | Is the SMSC slow? | `smpp_response_seconds` (histogram of means: right for averages, not for percentiles) |

@@ -2,7 +2,7 @@
 //!
 //! **Short answer.** On two cores, client and server in two processes exchange 4 to 5 million `submit_sm` and responses
 //! a second over four connections. A message costs each side fewer than 1,000 instructions, no allocation for the
-//! request, and at most one for its answer. The network, the SMSC's rate and your database limit a real system long
+//! request, and at most one for its response. The network, the SMSC's rate and your database limit a real system long
 //! before this crate does.
 //!
 //! # Figures
@@ -16,7 +16,7 @@
 //! | one connection, one process on each core | 0.8 to 1.0 million a second: each batch waits for the other core to wake up |
 //! | CPU time for a million messages | 0.4 s; 0.9 s on two cores with one connection |
 //! | instructions for a message, on each side | 961 (ESME) and 886 (SMSC); the checks fail above 1,050 |
-//! | allocations for a message | none for a request, at most one for its answer |
+//! | allocations for a message | none for a request, at most one for its response |
 //! | instructions to decode a `submit_sm` of 110 octets | 242 |
 //! | decoding a mix of PDUs | takes 1.2 to 1.3 times as long as reading the same octets once |
 //! | an idle bound session (`smpp-core` only) | less than 1 KiB |
@@ -50,7 +50,7 @@
 //! | `--rate` | messages a second on each connection, at most | none |
 //! | `--threads` | threads of the runtime | 1 |
 //! | `--serve`, `--sessions` | be the SMSC; end after so many sessions | |
-//! | `--queued` | the SMSC answers from the inbox instead of inline | off |
+//! | `--queued` | the SMSC responds from the inbox instead of inline | off |
 //! | `--blocking` | measure `smpp-io-std` instead | off |
 //! | `--json` | one JSON object as the result | off |
 //!
@@ -75,7 +75,7 @@
 //!   once.
 //! - One task may poll many requests; a task for each request works too. PDUs are borrowed and encoded straight into
 //!   the output buffer.
-//! - A server that can answer at once uses [`Handle::respond_inline`](crate::Handle::respond_inline): no copy, no
+//! - A server that can respond at once uses [`Handle::respond_inline`](crate::Handle::respond_inline): no copy, no
 //!   queue, no wake-up.
 //! - Use more connections before more threads: a session is handled by one task.
 //! - `TCP_NODELAY` is set by [`Connector`](crate::Connector), [`Listener`](crate::Listener) and accounts. Set it on

@@ -1,8 +1,8 @@
 //! When and how does an account reconnect, and what does it do when the SMSC is overloaded?
 //!
 //! **Short answer.** An [`Account`] reconnects by itself, for ever, with exponential back-off, never with more
-//! connections than [`Options::max_binds`]. Queued messages wait and go out on any bind. In-flight messages that were
-//! not answered get the outcome `Unanswered`. Only rejected credentials stop an account. A plain session
+//! connections than [`Options::max_binds`]. Queued messages wait and go out on any bind. In-flight messages without a
+//! response get the outcome `Unanswered`. Only rejected credentials stop an account. A plain session
 //! ([`Client`](crate::Client)) does not reconnect.
 //!
 //! # Back-off
@@ -16,7 +16,7 @@
 //! | --- | --- |
 //! | the host name cannot be resolved, or has no address | back-off, then resolves again |
 //! | no TCP connection, or the TLS handshake fails | tries the next address at once; after the last address back-off |
-//! | the bind is not answered, or the connection breaks before the answer | the same |
+//! | the bind gets no response, or the connection breaks before the response | the same |
 //! | the bind is refused with `ESME_RALYBND`, `ESME_RBINDFAIL` or another status | back-off; other addresses are not tried first |
 //! | the bind is refused with `ESME_RINVPASWD`, `ESME_RINVSYSID`, `ESME_RINVSYSTYP` or `ESME_RPROHIBITED` | stops: no new bind is ever tried |
 //! | a bind is lost, or the SMSC unbinds | back-off (0.5 to 1 s if the bind had lived for 10 s) |
@@ -27,14 +27,14 @@
 //!
 //! After 20 s without a PDU from the peer ([`Config::enquire_link_interval`]) the session sends `enquire_link`; if
 //! nothing at all comes within [`Config::response_timeout`] (10 s), the session closes with `LinkDead`, and the account
-//! reconnects. So a connection that breaks silently is detected after at most 30 s. A request that times out
-//! is a reason to ask at once: the session sends `enquire_link`, and sends no new request until the peer has sent something. A
-//! peer that answers `enquire_link` but no request for [`Config::max_response_timeouts`] (6) response timeouts is left with
-//! `Unresponsive`. Shorten these times for a faster reaction.
+//! reconnects. So a connection that breaks silently is detected after at most 30 s. A request that times out is a
+//! reason to ask at once: the session sends `enquire_link`, and sends no new request until the peer has sent something.
+//! A peer that responds to `enquire_link` but to no request for [`Config::max_response_timeouts`] (6) response timeouts
+//! is left with `Unresponsive`. Shorten these times for a faster reaction.
 //!
 //! # Connection limits: `max_binds`
 //!
-//! Providers allow few binds for each account (8x8: four) and answer `ESME_RALYBND` above that.
+//! Providers allow few binds for each account (8x8: four) and respond with `ESME_RALYBND` above that.
 //!
 //! - Connections that are being made or closed count. A new connection starts only after the old one is
 //!   closed.
@@ -44,8 +44,8 @@
 //!   what was sent in the last second.
 //! - If two programs share an account, split the limit between them. After a crash the SMSC may count the old binds until
 //!   its own timeout: the account then sees `ESME_RALYBND` and keeps trying with back-off.
-//! - [`Account::set_binds`] changes the number at run time. Surplus binds are unbound after what they have in flight is
-//!   answered.
+//! - [`Account::set_binds`] changes the number at run time. Surplus binds are unbound after what they have in flight
+//!   has its response.
 //!
 //! # DNS and several addresses
 //!
@@ -95,7 +95,7 @@
 //! | --- | --- |
 //! | in the queue | it waits; goes out on another bind or the next one. Its [`deadline`](smpp_core::account::Message::deadline) still counts |
 //! | encoded, last octet not yet handed to the transport | the same: it was never sent |
-//! | handed to the transport, not answered | `Unanswered`: reported, or sent again, as [`UnansweredPolicy`](smpp_core::account::UnansweredPolicy) says |
+//! | handed to the transport, without a response | `Unanswered`: reported, or sent again, as [`UnansweredPolicy`](smpp_core::account::UnansweredPolicy) says |
 //! | accepted, receipt pending | nothing changes: the receipt arrives on any bind of the account |
 //!
 //! Without a deadline a message waits for as long as there is no bind. One-time passwords should have one:

@@ -94,10 +94,10 @@
 //!
 //! One loop like this handles one arrival at a time. For more throughput commit in batches: collect arrivals, commit
 //! once, then accept each. They may be accepted in any order;
-//! [`Config::max_unanswered`](smpp_core::session::Config::max_unanswered) (256 for each bind) bounds the batch. Answer
+//! [`Config::max_unanswered`](smpp_core::session::Config::max_unanswered) (256 for each bind) bounds the batch. Respond
 //! before the SMSC's own timeout, usually some seconds.
 //!
-//! Dropping an [`Unacknowledged`] answers `ESME_RX_T_APPN`, so a panic in your code does not lose the message.
+//! Dropping an [`Unacknowledged`] responds with `ESME_RX_T_APPN`, so a panic in your code does not lose the message.
 //!
 //! The tool `smpp receive` is a complete program of this kind: it stores messages and receipts in a file, and
 //! acknowledges each after it is on disk.
@@ -109,7 +109,7 @@
 //! | while the row is `sending` | the message may or may not have been accepted. Its ids are unknown. A receipt may arrive for an id you do not have |
 //! | after `accepted`, before the receipt | nothing is lost: the receipt arrives after the restart, unmatched, through [`Arrivals`]; look the id up |
 //! | between your commit and `accept()` | the SMSC delivers it again: your commit sees a duplicate |
-//! | between the answer of the SMSC and the drop of [`Sent`] | a receipt that came in between was acknowledged already and existed only in memory: **lost**. Drop [`Sent`] as soon as the ids are stored. Mark a message as unknown if no receipt has come within your own limit |
+//! | between the response of the SMSC and the drop of [`Sent`] | a receipt that came in between was acknowledged already and existed only in memory: **lost**. Drop [`Sent`] as soon as the ids are stored. Mark a message as unknown if no receipt has come within your own limit |
 //! | while segments of an MO message wait for others | segments that were held longer than [`Options::segment_ack_timeout`] (5 s) were acknowledged: **lost**. The others are redelivered |
 //!
 //! If the receipts must survive in every case, use a session instead of an account: a `deliver_sm` in the

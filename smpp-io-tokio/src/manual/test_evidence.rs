@@ -8,7 +8,7 @@
 //!
 //! | what is tested | command |
 //! | --- | --- |
-//! | 173 PDUs and streams, written from the specifications and checked with other decoders: every field, octet for octet, both ways; malformed PDUs with the kind of error and the answer | `cargo test -p smpp-core --test vectors` |
+//! | 173 PDUs and streams, written from the specifications and checked with other decoders: every field, octet for octet, both ways; malformed PDUs with the kind of error and the response | `cargo test -p smpp-core --test vectors` |
 //! | every tag, enumeration and status of the specifications against tables | `cargo test -p smpp-core --test tables` |
 //! | each known deviation of real peers: read and reported, or refused with field, position and status | `cargo test -p smpp-core --test tolerance` |
 //! | any valid PDU survives encode and decode; any octets are decoded within their frame or refused; any chunking of a stream gives the same events | `cargo test -p smpp-core --test properties` |

@@ -1,6 +1,6 @@
 //! How do I test my program against an SMSC?
 //!
-//! **Short answer.** Inside a test start `smpp_io_tokio::testing::Smsc` (feature `testing`): one line, a free port,
+//! **Short answer.** Inside a test start `smpp_io_tokio::testing::TestSmsc` (feature `testing`): one line, a free port,
 //! receipts included. On your machine run `smpp smsc`. Both follow the rules of 8x8 unless you say otherwise, and can
 //! misbehave on purpose. For an SMSC with rules of your own put the simulator of `smpp-core` behind a
 //! [`Server`](crate::Server).
@@ -21,9 +21,9 @@
 //! use smpp_core::provider::Provider;
 //! use smpp_core::{Address, MessageState, RegisteredDelivery, SubmitSm};
 //! use smpp_io_tokio::account::AccountConnector;
-//! use smpp_io_tokio::testing::Smsc;
+//! use smpp_io_tokio::testing::TestSmsc;
 //!
-//! let smsc = Smsc::start().await?;
+//! let smsc = TestSmsc::start().await?;
 //! let options = Options::new(Credentials::default(), &Provider::EIGHT_BY_EIGHT);
 //! // The endpoint has the address, the system_id and the password.
 //! let (account, _arrivals) = AccountConnector::new(&smsc.endpoint(), options).connect().await?;
@@ -39,9 +39,9 @@
 //! # }
 //! ```
 //!
-//! `Smsc::builder()` sets accounts, [`Rules`](smpp_core::simulator::Rules), TLS with a certificate made at run time,
-//! and `Faults`: late, missing and reordered responses, reset connections. `smsc.originate(...)` sends MO
-//! messages. `smpp_io_std::testing::Smsc` is the same for blocking programs.
+//! `TestSmsc::builder()` sets accounts, [`Rules`](smpp_core::simulator::Rules), TLS with a certificate made at run
+//! time, and `Faults`: late, missing and reordered responses, reset connections. `smsc.originate(...)` sends MO
+//! messages. `smpp_io_std::testing::TestSmsc` is the same for blocking programs.
 //!
 //! | to test | set |
 //! | --- | --- |
@@ -49,7 +49,7 @@
 //! | receipts before the `submit_sm_resp`, or none | `Rules { receipt_timing: ReceiptTiming::BeforeResponse, .. }`, `ReceiptTiming::Never` |
 //! | throttling | `Rules { throttled_percent: 20, .. }`, or a low `rate` |
 //! | `ESME_RALYBND` | `Rules { max_binds: 1, .. }` |
-//! | unanswered messages, reset connections, slow answers | `Faults { drop_percent, reset_percent, response_delay, .. }` |
+//! | unanswered messages, reset connections, slow responses | `Faults { drop_percent, reset_percent, response_delay, .. }` |
 //! | reconnect | shut the SMSC down, start another one on the same port |
 //!
 //! The same rules and calls give the same decisions: the seed is part of the rules.
@@ -69,16 +69,16 @@
 //! | receipts before the `submit_sm_resp` | `--receipt-delay before-response` |
 //! | MO messages, also long ones | `--mo shop --mo-text "..." --mo-count 10` |
 //! | throttling | `--rate 10`, or `--fault throttle=20` (percent) |
-//! | slow answers; answers in another order | `--fault slow=200` (ms); `--fault reorder` |
+//! | slow responses; responses in another order | `--fault slow=200` (ms); `--fault reorder` |
 //! | unanswered messages; reset connections | `--fault drop=5`; `--fault reset=1` (percent) |
-//! | an SMSC that does not answer `unbind` | `--fault no-unbind-resp` |
+//! | an SMSC that does not respond to `unbind` | `--fault no-unbind-resp` |
 //! | many PDUs in one packet | `--fault coalesce` |
 //! | TLS | `--tls-listen 127.0.0.1:2776 --tls-ca ca.pem` |
 //! | a script that reads events | `--json` |
 //!
 //! # An SMSC with rules of your own
 //!
-//! [`Simulator`](smpp_core::simulator::Simulator) decides what the SMSC answers and when receipts are due. This server
+//! [`Simulator`](smpp_core::simulator::Simulator) decides how the SMSC responds and when receipts are due. This server
 //! uses it for messages, and leaves everything else to you: change `bind`, `request` or `deliver` to play the SMSC that
 //! your program must survive.
 //!
@@ -100,7 +100,7 @@
 //! struct Simulated {
 //!     start: tokio::time::Instant,
 //!     simulator: Mutex<Simulator>,
-//!     binds: Mutex<HashMap<BindId, simulator::BindId>>,
+//!     binds: Mutex<HashMap<BindId, simulator::SimulatedBind>>,
 //! }
 //!
 //! impl Simulated {
@@ -132,12 +132,12 @@
 //!     async fn request(&self, bound: &BoundSession, request: Inbound<Smsc>) {
 //!         let Inbound::SubmitSm(message) = request else { return };
 //!         let Some(bind) = self.binds.lock().unwrap().get(&bound.id()).copied() else { return };
-//!         let answer = self.simulator.lock().unwrap().submit(self.now(), bind, &message.get());
-//!         let answer = answer.as_deref().map_err(|status| *status).map(|id| SubmitSmResp {
+//!         let response = self.simulator.lock().unwrap().submit(self.now(), bind, &message.get());
+//!         let response = response.as_deref().map_err(|status| *status).map(|id| SubmitSmResp {
 //!             message_id: COctets::new(id.as_bytes()).unwrap_or_default(),
 //!             ..SubmitSmResp::default()
 //!         });
-//!         let _ = message.respond(answer);
+//!         let _ = message.respond(response);
 //!     }
 //!
 //!     fn event(&self, event: ServerEvent<'_>) {

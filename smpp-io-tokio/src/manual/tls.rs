@@ -41,7 +41,7 @@
 //! | function | trusts |
 //! | --- | --- |
 //! | [`tls::system_roots`] (used when `.tls` is not called) | the authorities of the operating system |
-//! | [`tls::ca_file`] | the certificates in one PEM file, and no others |
+//! | [`tls::ca_file`], [`tls::ca_pem`] | the certificates in one PEM file, or in PEM data from memory, and no others |
 //! | [`tls::client`] | a `rustls::RootCertStore` of yours |
 //!
 //! Without `.tls(...)` the system's certificates are read again for each connection. With it, all connections share one
@@ -114,7 +114,7 @@
 //! | [`TlsError::Io`] | the I/O error | the server closed the connection, often for an address that is not on its allow-list | ask the provider |
 //! | [`TlsError::NoRoots`] | no trusted certificate authority | minimal container | install `ca-certificates`, or `ca_file` |
 //! | [`TlsError::ServerName`] | neither a DNS name nor an IP address | bad host in the URL | fix it |
-//! | `TlsError::Pem` | the path and the cause | PEM file missing, or without certificates or key | fix it |
+//! | `TlsError::Pem` | the path and the cause | PEM file missing, or PEM data without certificates or key | fix it |
 //!
 //! Where they appear:
 //!
@@ -136,8 +136,8 @@
 //!
 //! # Blocking crate
 //!
-//! `smpp_io_std::tls` has `system_roots` (feature `native-roots`, on by default), `ca_file`, `ca_pem` (PEM from
-//! memory), `server` and `server_files`. `Connector::tls`, `AccountConnector::tls` and `Listener::tls` take the same
+//! `smpp_io_std::tls` has `system_roots` (feature `native-roots`, on by default), `ca_file`, `ca_pem`,
+//! `server` and `server_files`. `Connector::tls`, `AccountConnector::tls` and `Listener::tls` take the same
 //! rustls types.
 //!
 //! [`TlsError::Certificate`]: crate::TlsError::Certificate
@@ -146,6 +146,7 @@
 //! [`TlsError::Protocol`]: crate::TlsError::Protocol
 //! [`TlsError::ServerName`]: crate::TlsError::ServerName
 //! [`tls::ca_file`]: crate::tls::ca_file
+//! [`tls::ca_pem`]: crate::tls::ca_pem
 //! [`tls::client`]: crate::tls::client
 //! [`tls::server`]: crate::tls::server
 //! [`tls::system_roots`]: crate::tls::system_roots

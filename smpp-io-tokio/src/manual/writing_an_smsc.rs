@@ -1,7 +1,7 @@
 //! How do I write an SMSC, a gateway or a test server that ESMEs bind to?
 //!
-//! **Short answer.** Implement [`Service`]: `bind` decides who may bind, `request` answers each message. Give it to a
-//! [`Server`] with [`Listener`]s and [`ServerLimits`]. The server accepts, does TLS, keeps the limits, answers
+//! **Short answer.** Implement [`Service`]: `bind` decides who may bind, `request` responds to each message. Give it to
+//! a [`Server`] with [`Listener`]s and [`ServerLimits`]. The server accepts, does TLS, keeps the limits, responds to
 //! `enquire_link` and `unbind`, and routes deliveries to the binds of an account.
 //!
 //! # A small SMSC with receipts
@@ -49,8 +49,8 @@
 //!         let wants_receipt = message.get().registered_delivery.contains(RegisteredDelivery::RECEIPT);
 //!         let frame = message.frame().clone();
 //!         let message_id = COctets::new(id.as_bytes()).unwrap_or_default();
-//!         let answered = message.respond(Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }));
-//!         if answered.is_ok() && wants_receipt {
+//!         let responded = message.respond(Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }));
+//!         if responded.is_ok() && wants_receipt {
 //!             let _ = self.due.send((bound.system_id().to_vec(), id, frame)).await;
 //!         }
 //!     }
@@ -109,21 +109,21 @@
 //! | `Ok`, but the account has as many binds as allowed | `ESME_RALYBND` |
 //!
 //! `bind` may await a database. Compare passwords with [`Password::equals`](smpp_core::Password::equals): it takes
-//! constant time. From accept to the answered bind, TLS included, a connection has [`Config::session_init_timeout`] (10
+//! constant time. From accept to the bind response, TLS included, a connection has [`Config::session_init_timeout`] (10
 //! s).
 //!
-//! # Answer requests
+//! # Respond to requests
 //!
 //! [`Service::request`] is called for one request of a session after another. Each call runs until its first wait; from
-//! there the calls of one bind run side by side, at most [`Config::max_unanswered`] (256). Answers may therefore leave
-//! in another order than the requests came; SMPP allows that. Keep an [`InboundRequest`](crate::InboundRequest) to
-//! answer it later, from any task. Dropped unanswered, it is answered with an error (`submit_sm`: `ESME_RSYSERR`). `Service::request` is
-//! cancelled when the session ends. Move work that must finish into `tokio::spawn`. A panic refuses that
-//! request only.
+//! there the calls of one bind run side by side, at most [`Config::max_unanswered`] (256). Responses may therefore
+//! leave in another order than the requests came; SMPP allows that. Keep an [`InboundRequest`](crate::InboundRequest)
+//! to respond to it later, from any task. Dropped unanswered, it is refused with an error (`submit_sm`:
+//! `ESME_RSYSERR`). `Service::request` is cancelled when the session ends. Move work that must finish into
+//! `tokio::spawn`. A panic refuses that request only.
 //!
-//! The fastest way is [`Handle::respond_inline`](crate::Handle::respond_inline) on [`BoundSession::peer`]: it answers
+//! The fastest way is [`Handle::respond_inline`](crate::Handle::respond_inline) on [`BoundSession::peer`]: it responds
 //! where the request is read, without a copy or a queue. It must not wait, and the server's rate limit does not count
-//! what is answered this way.
+//! these requests.
 //!
 //! # Deliver messages and receipts
 //!
@@ -157,10 +157,10 @@
 //! # Sessions on the server side
 //!
 //! The [`Config`] of the [`Listener`] holds for its sessions. The server sends `enquire_link` after 20 s of silence;
-//! set `inactivity_timeout` to unbind ESMEs that send no messages. ESMEs of SMPP 3.3 get no TLVs. A message that the server
-//! cannot deliver as it was meant, with a truncated TLV or an address that is too long for example, is refused with the
-//! status of the field: see [`Config::tolerance`]. An ESME that closes its side of the connection still gets the answers that
-//! you give within `drain_timeout`.
+//! set `inactivity_timeout` to unbind ESMEs that send no messages. ESMEs of SMPP 3.3 get no TLVs. A message that the
+//! server cannot deliver as it was meant, with a truncated TLV or an address that is too long for example, is refused
+//! with the status of the field: see [`Config::tolerance`]. An ESME that closes its side of the connection still gets
+//! the responses that you give within `drain_timeout`.
 //!
 //! # Accept connections yourself
 //!

@@ -19,7 +19,7 @@ use std::time::Duration;
 use smpp_core::session::{CloseReason, RequestError, Response, SentBy, Smsc};
 use smpp_core::{COctets, Operation};
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{sleep, timeout, timeout_at};
+use tokio::time::{self, sleep, timeout_at};
 
 pub use binds::BindRegistry;
 pub use bound::{BindId, BoundSession};
@@ -222,16 +222,16 @@ impl Server {
         self.binds.deliver(system_id, message).await
     }
 
-    /// Shuts down the server gracefully, and returns how each session ended. The server stops listening, requests in flight
-    /// may complete within [`drain_timeout`](smpp_core::session::Config::drain_timeout), then each session unbinds.
-    /// Sessions that have not ended after `within` are aborted; it returns 100 ms later at most, also if a handler of the
-    /// service blocks its thread.
+    /// Shuts down the server gracefully, and returns how each session ended. The server stops listening, requests in
+    /// flight may complete within [`drain_timeout`](smpp_core::session::Config::drain_timeout), then each session
+    /// unbinds. Sessions that have not ended after `timeout` are aborted; it returns 100 ms later at most, also if a
+    /// handler of the service blocks its thread.
     ///
     /// # Cancel safety
     ///
     /// If the future is dropped early, the sessions that have not ended are aborted at once.
-    pub async fn shutdown(mut self, within: Duration) -> Shutdown {
-        let deadline = after(within);
+    pub async fn shutdown(mut self, timeout: Duration) -> Shutdown {
+        let deadline = after(timeout);
         for acceptor in std::mem::take(&mut self.acceptors) {
             acceptor.abort();
             // The task is aborted. After it, the local address is free.
@@ -247,7 +247,7 @@ impl Server {
                 } else {
                     bound.abort();
                     let aborted = End { reason: CloseReason::Aborted, error: None };
-                    timeout(ABORT_TIMEOUT, bound.peer().closed()).await.unwrap_or(aborted)
+                    time::timeout(ABORT_TIMEOUT, bound.peer().closed()).await.unwrap_or(aborted)
                 };
                 (bound, end)
             });

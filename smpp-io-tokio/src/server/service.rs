@@ -39,7 +39,7 @@ use crate::inbox::Inbound;
 ///     }
 ///
 ///     async fn request(&self, bound: &BoundSession, request: Inbound<Smsc>) {
-///         // Other requests are dropped: answered with a temporary error.
+///         // Other requests are dropped: refused with a temporary error.
 ///         let Inbound::SubmitSm(message) = request else { return };
 ///         let id = format!("{}-{}", bound.id(), message.frame().header().sequence.0);
 ///         let message_id = COctets::new(id.as_bytes()).unwrap_or_default();
@@ -67,7 +67,7 @@ pub trait Service: Send + Sync + 'static {
     fn bind(&self, request: &BindRequest) -> impl Future<Output = Result<Admission, CommandStatus>> + Send;
 
     /// Responds to a request of a bound ESME, now or later: the request can be stored or passed on. If it is dropped
-    /// without a response, it is answered with a temporary error, so that the ESME keeps the message.
+    /// without a response, it is refused with a temporary error, so that the ESME keeps the message.
     ///
     /// The requests of a session are passed one after the other, each until its future waits for the first time. From
     /// there on the futures run concurrently, [`max_unanswered`](smpp_core::session::Config::max_unanswered) at most. The

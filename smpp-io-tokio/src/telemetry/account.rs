@@ -71,7 +71,7 @@ impl AccountTelemetry {
         let span = &self.span;
         match event {
             LinkEvent::Bound { mode, address } => {
-                info!(target: "smpp_io_tokio", parent: span, %link, ?mode, %address, "bound");
+                info!(target: "smpp_io_tokio", parent: span, %link, %mode, %address, "bound");
             }
             LinkEvent::PeerUnbind => info!(target: "smpp_io_tokio", parent: span, %link, "peer unbind"),
             LinkEvent::ResolveFailed { .. } => {

@@ -35,7 +35,7 @@ pub(crate) const SEGMENT_OUTCOMES: [&str; 5] = ["accepted", "refused", "nacked",
 pub(crate) const DELIVERY_TYPES: [&str; 3] = ["message", "receipt", "unmatched_receipt"];
 
 /// The values of the label `outcome` of an attempt to bind.
-pub(crate) const BIND_OUTCOMES: [&str; 3] = ["bound", "refused", "unreachable"];
+pub(crate) const BIND_OUTCOMES: [&str; 3] = ["bound", "refused", "connect_failed"];
 
 /// The counters of one account. Each array has the order of its labels.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,7 +50,7 @@ pub(crate) struct AccountCounters {
 impl AccountCounters {
     pub(crate) fn record(&mut self, event: &AccountEvent) {
         let [message, receipt, unmatched] = &mut self.delivered;
-        let [bound, refused, unreachable] = &mut self.binds;
+        let [bound, refused, connect_failed] = &mut self.binds;
         match event {
             AccountEvent::Outcome { outcome, .. } => {
                 outcome.segments.iter().for_each(|segment| self.record_segment(segment));
@@ -62,7 +62,7 @@ impl AccountCounters {
             AccountEvent::Link { event, .. } => match event {
                 LinkEvent::Bound { .. } => *bound += 1,
                 LinkEvent::BindRefused { .. } => *refused += 1,
-                LinkEvent::ConnectFailed { .. } | LinkEvent::ResolveFailed { .. } => *unreachable += 1,
+                LinkEvent::ConnectFailed { .. } | LinkEvent::ResolveFailed { .. } => *connect_failed += 1,
                 _ => {}
             },
             _ => {}

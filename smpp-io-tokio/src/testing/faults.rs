@@ -31,13 +31,13 @@ pub struct Faults {
     pub response_delay: Duration,
     /// Each submit_sm_resp is delayed by a random time of up to 100 ms, so that responses arrive out of order.
     pub reorder: bool,
-    /// Messages in a hundred that the SMSC accepts and never answers.
+    /// Messages in a hundred that the SMSC accepts and never responds to.
     pub drop_percent: u8,
-    /// Messages in a hundred that the SMSC accepts and answers with a reset of the connection.
+    /// Messages in a hundred that the SMSC accepts and responds to with a reset of the connection.
     pub reset_percent: u8,
     /// Output is held back for 50 ms, so that the client reads many PDUs at once.
     pub coalesce: bool,
-    /// unbind is not answered, and the connection stays open.
+    /// unbind gets no response, and the connection stays open.
     pub no_unbind_resp: bool,
 }
 

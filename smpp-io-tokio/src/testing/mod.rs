@@ -5,10 +5,10 @@
 //!
 //! ```
 //! use smpp_io_tokio::Connector;
-//! use smpp_io_tokio::testing::Smsc;
+//! use smpp_io_tokio::testing::TestSmsc;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let smsc = Smsc::start().await?;
+//! let smsc = TestSmsc::start().await?;
 //! let (client, _inbox) = Connector::new().connect(&smsc.endpoint()).await?;
 //! client.bind(&smsc.bind()).await?;
 //! # Ok(())
@@ -16,7 +16,7 @@
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(example()).unwrap();
 //! ```
 //!
-//! [`Smsc::builder`] sets accounts, rules, TLS and [`Faults`]: late, missing and reordered responses, throttling, reset
+//! [`TestSmsc::builder`] sets accounts, rules, TLS and [`Faults`]: late, missing and reordered responses, throttling, reset
 //! connections. `smpp_io_std::testing` has an SMSC with the same names over blocking sockets.
 
 mod certificate;
@@ -25,4 +25,4 @@ mod smsc;
 
 pub use certificate::Certificate;
 pub use faults::Faults;
-pub use smsc::{ACCOUNT, Smsc, SmscBuilder, SmscEvent};
+pub use smsc::{ACCOUNT, TestSmsc, TestSmscBuilder, TestSmscEvent};

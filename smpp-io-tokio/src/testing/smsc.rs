@@ -38,17 +38,17 @@ const MAX_DELIVERIES: usize = 1000;
 ///
 /// ```
 /// use smpp_io_tokio::Connector;
-/// use smpp_io_tokio::testing::Smsc;
+/// use smpp_io_tokio::testing::TestSmsc;
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let smsc = Smsc::start().await?;
+/// let smsc = TestSmsc::start().await?;
 /// let (client, _inbox) = Connector::new().connect(&smsc.endpoint()).await?;
 /// client.bind(&smsc.bind()).await?;
 /// # Ok(())
 /// # }
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(example()).unwrap();
 /// ```
-pub struct Smsc {
+pub struct TestSmsc {
     server: Server,
     shared: Arc<Shared>,
     /// The task that delivers receipts and messages; dropping the set stops it.
@@ -57,15 +57,15 @@ pub struct Smsc {
     certificate: Certificate,
 }
 
-/// Settings of an [`Smsc`] that is not running yet.
+/// Settings of an [`TestSmsc`] that is not running yet.
 ///
 /// ```
 /// use smpp_core::simulator::Rules;
 /// use smpp_io_tokio::Connector;
-/// use smpp_io_tokio::testing::{Faults, Smsc};
+/// use smpp_io_tokio::testing::{Faults, TestSmsc};
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let smsc = Smsc::builder()
+/// let smsc = TestSmsc::builder()
 ///     .account("shop", "secret")
 ///     .rules(Rules { max_binds: 1, ..Rules::default() })
 ///     .faults(Faults { reorder: true, ..Faults::default() })
@@ -79,7 +79,7 @@ pub struct Smsc {
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(example()).unwrap();
 /// ```
 #[must_use = "call start"]
-pub struct SmscBuilder {
+pub struct TestSmscBuilder {
     rules: Rules,
     accounts: Vec<(String, String)>,
     faults: Faults,
@@ -89,12 +89,12 @@ pub struct SmscBuilder {
     subscriber: Subscriber,
 }
 
-type Subscriber = Box<dyn Fn(SmscEvent<'_>) + Send + Sync>;
+type Subscriber = Box<dyn Fn(TestSmscEvent<'_>) + Send + Sync>;
 
-/// An event of an [`Smsc`].
+/// An event of an [`TestSmsc`].
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub enum SmscEvent<'a> {
+pub enum TestSmscEvent<'a> {
     /// A connection or a bind began, ended or was refused.
     Server(ServerEvent<'a>),
     /// A bind submitted a message.
@@ -121,7 +121,7 @@ pub enum SmscEvent<'a> {
 struct Shared {
     simulator: Mutex<Simulator>,
     /// The simulator's id of each bind of the server.
-    binds: Mutex<HashMap<BindId, simulator::BindId>>,
+    binds: Mutex<HashMap<BindId, simulator::SimulatedBind>>,
     rng: Mutex<Rng>,
     faults: Faults,
     /// Whether receipts are sent before the submit_sm_resp.
@@ -132,10 +132,10 @@ struct Shared {
     start: time::Instant,
 }
 
-/// The [`Service`] that answers with the simulator's decisions.
+/// The [`Service`] that responds with the simulator's decisions.
 struct SimulatorService(Arc<Shared>);
 
-impl SmscBuilder {
+impl TestSmscBuilder {
     /// Sets the rules: binds and messages a second that an account may use, receipts, message states. `epoch` is
     /// ignored: dates in receipts are real.
     ///
@@ -155,7 +155,7 @@ impl SmscBuilder {
         Self { faults, ..self }
     }
 
-    /// Speaks TLS on the free port, with a new [`Certificate`] for `localhost`. [`Smsc::client_tls`] trusts it.
+    /// Speaks TLS on the free port, with a new [`Certificate`] for `localhost`. [`TestSmsc::client_tls`] trusts it.
     pub fn tls(self) -> Self {
         Self { tls: true, ..self }
     }
@@ -172,7 +172,7 @@ impl SmscBuilder {
     }
 
     /// Calls `subscriber` with each event, from the tasks of the SMSC.
-    pub fn subscribe(self, subscriber: impl Fn(SmscEvent<'_>) + Send + Sync + 'static) -> Self {
+    pub fn subscribe(self, subscriber: impl Fn(TestSmscEvent<'_>) + Send + Sync + 'static) -> Self {
         Self { subscriber: Box::new(subscriber), ..self }
     }
 
@@ -181,7 +181,7 @@ impl SmscBuilder {
     /// # Errors
     ///
     /// No free port, or no certificate could be made.
-    pub async fn start(self) -> io::Result<Smsc> {
+    pub async fn start(self) -> io::Result<TestSmsc> {
         let Self { rules, mut accounts, faults, mut listeners, tls, max_connections, subscriber } = self;
         if accounts.is_empty() {
             accounts.push((ACCOUNT.0.into(), ACCOUNT.1.into()));
@@ -235,11 +235,11 @@ impl SmscBuilder {
             system_id: Some(system_id),
             password: Some(password),
         };
-        Ok(Smsc { server, shared, deliveries, endpoint, certificate })
+        Ok(TestSmsc { server, shared, deliveries, endpoint, certificate })
     }
 }
 
-impl Smsc {
+impl TestSmsc {
     /// Starts an SMSC on a free port of 127.0.0.1, without TLS, for [`ACCOUNT`].
     ///
     /// # Errors
@@ -250,8 +250,8 @@ impl Smsc {
     }
 
     /// Returns the default settings.
-    pub fn builder() -> SmscBuilder {
-        SmscBuilder {
+    pub fn builder() -> TestSmscBuilder {
+        TestSmscBuilder {
             rules: Rules::default(),
             accounts: Vec::new(),
             faults: Faults::default(),
@@ -278,7 +278,7 @@ impl Smsc {
         }
     }
 
-    /// Returns the addresses that the SMSC listens on, in the order of [`SmscBuilder::listen`].
+    /// Returns the addresses that the SMSC listens on, in the order of [`TestSmscBuilder::listen`].
     pub fn local_addrs(&self) -> &[SocketAddr] {
         self.server.local_addrs()
     }
@@ -289,7 +289,7 @@ impl Smsc {
         self.local_addrs().first().copied().unwrap_or(any)
     }
 
-    /// Returns the certificate that the SMSC uses after [`SmscBuilder::tls`].
+    /// Returns the certificate that the SMSC uses after [`TestSmscBuilder::tls`].
     pub fn certificate(&self) -> &Certificate {
         &self.certificate
     }
@@ -332,15 +332,15 @@ impl Smsc {
     }
 }
 
-impl fmt::Debug for SmscBuilder {
+impl fmt::Debug for TestSmscBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SmscBuilder").field("rules", &self.rules).finish_non_exhaustive()
+        f.debug_struct("TestSmscBuilder").field("rules", &self.rules).finish_non_exhaustive()
     }
 }
 
-impl fmt::Debug for Smsc {
+impl fmt::Debug for TestSmsc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Smsc").field("endpoint", &self.endpoint).finish_non_exhaustive()
+        f.debug_struct("TestSmsc").field("endpoint", &self.endpoint).finish_non_exhaustive()
     }
 }
 
@@ -357,7 +357,7 @@ impl Service for SimulatorService {
         let Some(id) = shared.binds().get(&bound.id()).copied() else { return };
         let submitted = shared.simulator().submit(shared.now(), id, &message.get());
         let outcome = submitted.as_deref().map_err(|status| *status);
-        (shared.subscriber)(SmscEvent::Submitted { bound, outcome });
+        (shared.subscriber)(TestSmscEvent::Submitted { bound, outcome });
         if shared.before_response {
             shared.deliver_on(bound).await;
         }
@@ -389,7 +389,7 @@ impl Service for SimulatorService {
             }
             _ => {}
         }
-        (shared.subscriber)(SmscEvent::Server(event));
+        (shared.subscriber)(TestSmscEvent::Server(event));
     }
 
     fn transport(&self, stream: ServerStream) -> impl AsyncRead + AsyncWrite + Unpin + Send + 'static {
@@ -449,7 +449,7 @@ impl Shared {
     /// Emits the outcome of a delivery, and schedules one that failed again.
     fn delivered(&self, delivery: Delivery, outcome: Result<(), RequestError>) {
         let (system_id, state) = (&*delivery.system_id, delivery.state());
-        (self.subscriber)(SmscEvent::Delivered { system_id, state, outcome });
+        (self.subscriber)(TestSmscEvent::Delivered { system_id, state, outcome });
         if outcome.is_err() {
             self.simulator().redeliver(self.now(), delivery);
             self.changed.notify_one();
@@ -464,7 +464,7 @@ impl Shared {
         self.simulator.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn binds(&self) -> MutexGuard<'_, HashMap<BindId, simulator::BindId>> {
+    fn binds(&self) -> MutexGuard<'_, HashMap<BindId, simulator::SimulatedBind>> {
         self.binds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

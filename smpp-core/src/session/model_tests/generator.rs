@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest_state_machine::ReferenceStateMachine;
 
-use super::reference::{Answer, Model, Options, Stage, Step};
+use super::reference::{Model, Options, Stage};
+use super::step::{Answer, Step};
 use crate::frame::SequenceNumber;
 
 impl ReferenceStateMachine for Model {

@@ -30,7 +30,7 @@ pub struct ReceivedSegment<'a> {
     /// The segment number, from 1.
     pub number: u8,
     /// The user data header, if the segment has one.
-    pub header: Option<udh::Header<'a>>,
+    pub header: Option<udh::UserDataHeader<'a>>,
     /// The octets after the header.
     pub octets: &'a [u8],
     /// The `esm_class` of the PDU.

@@ -219,7 +219,7 @@ fn a_segment_has_all_fields_of_its_user_data() {
     let (header, octets) = udh::split(&[4, 0x24, 2, 1, 2, b'H', b'i']).unwrap();
     let (esm_class, data_coding) = (EsmClass::UDHI | EsmClass::REPLY_PATH, DataCoding::LATIN1);
     let user_data = UserData { header: Some(header), esm_class, data_coding, ..segment(1, 2, 2, octets) };
-    let empty = UserData { header: Some(udh::Header::EMPTY), ..segment(1, 2, 1, b"") };
+    let empty = UserData { header: Some(udh::UserDataHeader::EMPTY), ..segment(1, 2, 1, b"") };
     let mut sender = Sender::new(limits());
     sender.push(after(0), &user_data, ()).unwrap();
     let Ok(Pushed::Complete(message)) = sender.push(after(0), &empty, ()) else {

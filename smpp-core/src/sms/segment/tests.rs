@@ -365,7 +365,7 @@ const EVERY_ALPHABET: [Alphabet; 8] = [
 const LANGUAGES: [Language; 3] = [Language::TURKISH, Language::SPANISH, Language::PORTUGUESE];
 
 /// Splits the user data of a PDU into header and text.
-fn read<'a>(submit_sm: &SubmitSm<'a>) -> (Option<udh::Header<'a>>, &'a [u8]) {
+fn read<'a>(submit_sm: &SubmitSm<'a>) -> (Option<udh::UserDataHeader<'a>>, &'a [u8]) {
     if submit_sm.esm_class.contains(EsmClass::UDHI) {
         let (header, octets) = udh::split(submit_sm.text()).unwrap();
         (Some(header), octets)

@@ -72,12 +72,16 @@ pub(super) fn explain(pdu: &Pdu<'_>) -> Lines {
 
 fn describe(element: Element<'_>) -> String {
     match element.content() {
-        Content::Concatenation(part) => {
-            let (reference, bits) = match part.reference() {
+        Content::Concatenation(segment) => {
+            let (reference, bits) = match segment.reference() {
                 ConcatRef::Narrow(reference) => (reference.into(), 8),
                 ConcatRef::Wide(reference) => (reference, 16),
             };
-            format!("part {} of {}, reference {reference} ({bits} bits)", part.number(), part.total())
+            format!(
+                "segment {} of {}, reference {reference} ({bits} bits)",
+                segment.number(),
+                segment.total()
+            )
         }
         Content::Ports(Ports { destination, originator }) => {
             format!("to port {destination}, from port {originator}")
@@ -140,7 +144,7 @@ mod tests {
             ..SubmitSm::default()
         };
         let expected = [
-            ("user data header", "part 2 of 3, reference 42 (8 bits)".to_owned()),
+            ("user data header", "segment 2 of 3, reference 42 (8 bits)".to_owned()),
             ("user data header", "single shift to TURKISH".to_owned()),
             ("text", "\"Grüße ğ\" (Gsm7)".to_owned()),
         ];

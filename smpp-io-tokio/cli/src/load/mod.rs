@@ -1,4 +1,4 @@
-//! `smpp load`: submits messages as fast as the SMSC answers them, and measures throughput and response times.
+//! `smpp load`: submits messages as fast as the SMSC responds to them, and measures throughput and response times.
 #![expect(clippy::cast_precision_loss, reason = "figures for people")]
 
 mod blocking;
@@ -19,7 +19,7 @@ use smpp_core::{Address, BindMode, Endpoint};
 use crate::failure::{Failure, finish};
 use crate::{options, runtime};
 
-/// Submits messages as fast as the SMSC answers them, and reports outcomes and response times
+/// Submits messages as fast as the SMSC responds to them, and reports outcomes and response times
 ///
 /// Without --url, an SMSC that accepts everything takes them: in a thread of this process or, with --blocking, in
 /// another process. The password comes from the URL or, if that has none, from the environment variable
@@ -76,7 +76,8 @@ pub(crate) struct Arguments {
     /// End after so many sessions have ended [default: never]
     #[arg(long, requires = "serve")]
     sessions: Option<usize>,
-    /// Take requests out of the inbox and answer them there, instead of inline where they are read; not with --blocking
+    /// Take requests out of the inbox and respond to them there, instead of inline where they are read; not with
+    /// --blocking
     #[arg(long, conflicts_with = "url")]
     queued: bool,
     /// Use blocking sockets instead of tokio

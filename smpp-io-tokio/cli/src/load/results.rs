@@ -12,7 +12,7 @@ use crate::failure::Failure;
 /// The longest response time that is measured, in nanoseconds: ten minutes.
 const LONGEST: u64 = 600_000_000_000;
 
-/// Counts of outcomes, and the response times of the messages that were answered.
+/// Counts of outcomes, and the response times of the messages that got a response.
 pub(super) struct Results {
     accepted: u64,
     refused: u64,
@@ -20,7 +20,8 @@ pub(super) struct Results {
     unanswered: u64,
     /// In nanoseconds.
     times: Histogram<u64>,
-    /// The last response time, and how many in a row were the same: messages sent together are often answered together.
+    /// The last response time, and how many in a row were the same: messages sent together often get their responses
+    /// together.
     last: (u64, u64),
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use smpp_core::session::Esme;
-use smpp_io_std::testing::Smsc;
+use smpp_io_std::testing::TestSmsc;
 use smpp_io_std::{Connection, Connector, End, Inbound, Stream};
 
 use super::message::Message;
@@ -26,7 +26,7 @@ pub(super) fn send(arguments: &Arguments, report: Report) -> Result<bool, Failur
         };
         (None, endpoint, connector)
     } else {
-        let smsc = Smsc::builder().tls().start().map_err(Failure::local_smsc)?;
+        let smsc = TestSmsc::builder().tls().start().map_err(Failure::local_smsc)?;
         let (endpoint, connector) = (smsc.endpoint(), connector.tls(smsc.client_tls()));
         report_local_smsc(report, &endpoint);
         (Some(smsc), endpoint, connector)

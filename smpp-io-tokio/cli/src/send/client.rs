@@ -1,7 +1,7 @@
 //! The driving of `smpp send` over tokio.
 
 use smpp_core::session::{Esme, State};
-use smpp_io_tokio::testing::Smsc;
+use smpp_io_tokio::testing::TestSmsc;
 use smpp_io_tokio::{Client, Connector, End, Inbound, Inbox};
 use tokio::sync::watch;
 use tokio::time;
@@ -26,7 +26,7 @@ pub(super) async fn send(arguments: &Arguments, report: Report) -> Result<bool, 
         };
         (None, endpoint, connector)
     } else {
-        let smsc = Smsc::builder().tls().start().await.map_err(Failure::local_smsc)?;
+        let smsc = TestSmsc::builder().tls().start().await.map_err(Failure::local_smsc)?;
         let (endpoint, connector) = (smsc.endpoint(), connector.tls(smsc.client_tls()));
         report_local_smsc(report, &endpoint);
         (Some(smsc), endpoint, connector)

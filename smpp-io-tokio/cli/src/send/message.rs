@@ -25,7 +25,7 @@ pub(super) struct Segment<'a> {
 impl Arguments {
     /// Returns the texts to send: that of --text, or three examples.
     pub(super) fn texts(&self) -> Vec<String> {
-        let long = "A long text is cut into parts, each with a header that says which part it is. ";
+        let long = "A long text is cut into segments, each with a header that says which segment it is. ";
         match &self.text {
             Some(text) => vec![text.clone()],
             None => vec![
@@ -87,7 +87,7 @@ impl<'a> Message<'a> {
     /// Reports how the text is encoded and split.
     pub(super) fn explain(&self, report: Report) {
         report.explain(format_args!(
-            "\nmessage {}   {} characters as {:?}, data_coding {}, in {} part(s)",
+            "\nmessage {}   {} characters as {:?}, data_coding {}, in {} segment(s)",
             self.number,
             self.characters,
             self.text.alphabet(),

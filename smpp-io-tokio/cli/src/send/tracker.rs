@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::report::Report;
 
 /// The largest number of receipts kept for message ids that are not known yet. The SMSC may send a receipt before it
-/// answers the submit_sm, and it sends the receipts of the account's other programs too.
+/// responds to the submit_sm, and it sends the receipts of the account's other programs too.
 const MAX_EARLY_RECEIPTS: usize = 1000;
 
 /// Reports outcomes and receipts, and tracks which receipts are pending.
@@ -51,9 +51,9 @@ impl Tracker {
     /// Records and reports the outcome of a submit_sm.
     pub(super) fn submitted(&mut self, segment: &Segment<'_>, outcome: Result<Response, RequestError>) {
         let Segment { message, submission } = segment;
-        let part = submission.segment();
-        let (number, of, octets) = (part.number(), part.total(), part.as_bytes().len());
-        let what = format!("message {message} part {number}/{of}");
+        let content = submission.segment();
+        let (number, of, octets) = (content.number(), content.total(), content.as_bytes().len());
+        let what = format!("message {message} segment {number}/{of}");
         let response = match outcome {
             Ok(response) => response,
             Err(error) => {
@@ -64,8 +64,8 @@ impl Tracker {
         let id = String::from_utf8_lossy(response.message_id()).into_owned();
         self.report.step(
             "accepted",
-            json!({ "message": message, "part": number, "parts": of, "message_id": id }),
-            format_args!("submit_sm   part {number}/{of}: {octets} octets -> message_id {id}"),
+            json!({ "message": message, "segment": number, "segments": of, "message_id": id }),
+            format_args!("submit_sm   segment {number}/{of}: {octets} octets -> message_id {id}"),
         );
         if segment.submit_sm().registered_delivery.contains(RegisteredDelivery::RECEIPT) {
             self.pending.push(PendingReceipt { id, what });
@@ -140,7 +140,7 @@ impl Tracker {
     pub(super) fn explain_pending(&self) {
         if !self.is_complete() {
             self.report
-                .explain("\nThe SMSC sends a receipt in a deliver_sm for each accepted part when its outcome is known:");
+                .explain("\nThe SMSC sends a receipt in a deliver_sm for each accepted segment when its outcome is known:");
         }
     }
 
@@ -170,7 +170,7 @@ impl Tracker {
         let error = error.map(|error| format!(" ({error})")).unwrap_or_default();
         Err(Failure::failed(
             format_args!("the session ended early: {reason}{error}"),
-            "A part with a message_id was accepted; missing receipts arrive on the next bind.",
+            "A segment with a message_id was accepted; missing receipts arrive on the next bind.",
         ))
     }
 }

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
-use smpp_core::{BindMode, CommandStatus};
-use smpp_io_tokio::testing::SmscEvent;
+use smpp_core::CommandStatus;
+use smpp_io_tokio::testing::TestSmscEvent;
 use smpp_io_tokio::{AcceptError, BoundSession, ServerEvent, Shutdown};
 
 use crate::output;
@@ -54,10 +54,10 @@ impl EventPrinter {
     }
 
     /// Prints and counts an event.
-    pub(super) fn event(&self, event: SmscEvent<'_>) {
+    pub(super) fn event(&self, event: TestSmscEvent<'_>) {
         match event {
-            SmscEvent::Server(event) => self.server_event(event),
-            SmscEvent::Submitted { bound, outcome, .. } => {
+            TestSmscEvent::Server(event) => self.server_event(event),
+            TestSmscEvent::Submitted { bound, outcome, .. } => {
                 count(match outcome {
                     Ok(_) => &self.accepted,
                     Err(CommandStatus::RTHROTTLED) => &self.throttled,
@@ -73,7 +73,7 @@ impl EventPrinter {
                     fields
                 });
             }
-            SmscEvent::Delivered { system_id, state, outcome, .. } => {
+            TestSmscEvent::Delivered { system_id, state, outcome, .. } => {
                 count(if outcome.is_ok() { &self.delivered } else { &self.undelivered });
                 self.detail("deliver_sm", || {
                     let state = state.map(|state| format!("{state:?}"));
@@ -223,18 +223,10 @@ fn describe(bound: &BoundSession) -> Value {
     json!({
         "bind": bound.id().to_string(),
         "system_id": bound.system_id().escape_ascii().to_string(),
-        "mode": mode(bound),
+        "mode": bound.mode().to_string(),
         "peer": bound.peer_addr(),
         "tls": bound.is_tls(),
     })
-}
-
-fn mode(bound: &BoundSession) -> &'static str {
-    match bound.mode() {
-        BindMode::Transmitter => "transmitter",
-        BindMode::Receiver => "receiver",
-        BindMode::Transceiver => "transceiver",
-    }
 }
 
 /// Displays a bind.
@@ -244,6 +236,6 @@ impl Display for Named<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self(bound) = self;
         let system_id = bound.system_id().escape_ascii();
-        write!(f, "{} {} \"{system_id}\" from {}", mode(bound), bound.id(), bound.peer_addr())
+        write!(f, "{} {} \"{system_id}\" from {}", bound.mode(), bound.id(), bound.peer_addr())
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use smpp_core::Address;
 use smpp_core::session::Config;
 use smpp_core::simulator::OriginateError;
-use smpp_io_tokio::testing::{Certificate, Smsc, SmscBuilder};
+use smpp_io_tokio::testing::{Certificate, TestSmsc, TestSmscBuilder};
 use smpp_io_tokio::{Listener, tls};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
@@ -45,7 +45,7 @@ async fn serve(arguments: &Arguments) -> Result<(), Failure> {
     let tls_from = listeners.len() - arguments.tls_listen.len();
     let printer = Arc::new(EventPrinter::new(arguments.json));
     let subscriber = Arc::clone(&printer);
-    let builder = Smsc::builder()
+    let builder = TestSmsc::builder()
         .rules(arguments.rules())
         .faults(arguments.faults())
         .max_connections(arguments.max_connections)
@@ -54,7 +54,7 @@ async fn serve(arguments: &Arguments) -> Result<(), Failure> {
         .account
         .iter()
         .fold(builder, |builder, (system_id, password)| builder.account(system_id, password));
-    let smsc = listeners.into_iter().fold(builder, SmscBuilder::listen);
+    let smsc = listeners.into_iter().fold(builder, TestSmscBuilder::listen);
     let smsc = smsc.start().await.map_err(Failure::other)?;
     let addresses = smsc.local_addrs().iter().enumerate();
     let addresses: Vec<_> = addresses.map(|(index, address)| (*address, index >= tls_from)).collect();
@@ -108,7 +108,7 @@ async fn listen(address: &str) -> Result<Listener, Failure> {
 }
 
 /// Sends mobile-originated messages to the account of --mo. Never returns.
-async fn originate(smsc: &Smsc, arguments: &Arguments) {
+async fn originate(smsc: &TestSmsc, arguments: &Arguments) {
     if let Some(account) = &arguments.mo {
         let mut turns = interval(arguments.mo_interval());
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -132,7 +132,7 @@ async fn originate(smsc: &Smsc, arguments: &Arguments) {
 }
 
 /// Updates the live status line. Never returns.
-async fn show_status(smsc: &Smsc, printer: &EventPrinter) {
+async fn show_status(smsc: &TestSmsc, printer: &EventPrinter) {
     loop {
         let binds = smsc.binds();
         printer.update_status(binds.list().len(), binds.connections(), smsc.pending());

@@ -13,10 +13,10 @@ use crate::load::results::Results;
 use crate::load::{Arguments, message};
 use crate::options;
 
-/// The largest number of octets of messages that are answered together.
+/// The largest number of octets of messages that get their responses together.
 const BUFFER: usize = 64 * 1024;
 
-/// Answers each message with the octets of a response. The client sends the length of a message first.
+/// Responds to each message with the octets of a response. The client sends the length of a message first.
 pub(super) fn serve(address: &str) -> Result<bool, Failure> {
     let listener = TcpListener::bind(address).map_err(|error| Failure::listen(address, error))?;
     println!("listening on {}", listener.local_addr().map_err(Failure::other)?);
@@ -50,7 +50,7 @@ fn answer(mut stream: TcpStream) -> io::Result<()> {
     }
 }
 
-/// Sends a window of messages at once, waits for as many responses, and repeats. Returns whether all were answered.
+/// Sends a window of messages at once, waits for as many responses, and repeats. Returns whether all arrived.
 pub(super) fn submit(arguments: &Arguments, url: &str) -> Result<bool, Failure> {
     let endpoint = options::endpoint(url)?;
     let stream = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).map_err(Failure::other)?;

@@ -57,7 +57,7 @@ pub(super) fn serve(address: &str, sessions: Option<usize>) -> Result<bool, Fail
 /// Waits until the session with this address ends. Returns how; `None` if it ended before the server listed it.
 fn wait_for_end(server: &Server, address: SocketAddr) -> Option<End> {
     for _ in 0..LISTING_ATTEMPTS {
-        let listed = server.bound().into_iter().find(|bound| bound.peer_addr() == address);
+        let listed = server.binds().into_iter().find(|bound| bound.peer_addr() == address);
         if let Some(bound) = listed {
             return Some(bound.peer().closed());
         }
@@ -91,7 +91,7 @@ impl Service for AcceptAll {
     }
 }
 
-/// Serves each connection with one thread, which reads, answers and writes.
+/// Serves each connection with one thread, which reads, responds and writes.
 pub(super) fn serve_alone(address: &str) -> Result<bool, Failure> {
     let listener = TcpListener::bind(address).map_err(|error| Failure::listen(address, error))?;
     println!("listening on {}", listener.local_addr().map_err(Failure::other)?);

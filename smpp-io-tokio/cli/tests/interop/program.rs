@@ -1,6 +1,6 @@
 //! Part of the interoperability tests in `.ci/interop`: an ESME and an SMSC that do what `smpp send` and `smpp smsc` do
-//! not: bind in each mode, send enquire_link, deliver segments of a long message, unbind from either side, bind once too
-//! often. It prints one JSON object for each step; the tests compare them.
+//! not: bind in each mode, send enquire_link, deliver segments of a long message, unbind from either side, bind once
+//! too often. It prints one JSON object for each step; the tests compare them.
 //!
 //! ```text
 //! cargo run --release -p smpp-cli --example interop -- smsc
@@ -95,7 +95,7 @@ async fn esme(endpoint: &Endpoint, ca: Option<PathBuf>) -> Result<(), Failure> {
 
 async fn bound(client: &Client, bind: &Bind<'_>) -> Result<(), RequestError> {
     let answer = client.bind(bind).await?;
-    let (mode, smsc) = (format!("{:?}", bind.mode), answer.bind_resp().system_id.to_string());
+    let (mode, smsc) = (bind.mode.to_string(), answer.bind_resp().system_id.to_string());
     println!("{}", json!({ "event": "bound", "mode": mode, "smsc": smsc }));
     Ok(())
 }
@@ -117,7 +117,7 @@ async fn receive(mut inbox: Inbox<Esme>) -> Result<(), Failure> {
             let (from, to) = (source.digits.to_string(), destination.digits.to_string());
             println!(
                 "{}",
-                json!({ "event": "message", "from": from, "to": to, "parts": total, "text": text })
+                json!({ "event": "message", "from": from, "to": to, "segments": total, "text": text })
             );
         }
         message.accept()?;
@@ -151,23 +151,23 @@ async fn serve(request: BindRequest) -> Result<(), Failure> {
     }
     let (mode, version) = (bind.mode, format!("{:?}", bind.interface_version));
     let bound = json!({
-        "event": "bound", "mode": format!("{mode:?}"), "system_id": bind.system_id.to_string(), "version": version,
+        "event": "bound", "mode": mode.to_string(), "system_id": bind.system_id.to_string(), "version": version,
     });
     let (peer, _inbox) = request.accept(COctets::new(b"interop")?)?;
     println!("{bound}");
     peer.request(&EnquireLink).await?;
     println!("{}", json!({ "event": "alive" }));
     if mode.receives() {
-        let long = "A long text for a phone comes in parts, with escapes: \u{20AC}[]{}. ".repeat(4);
+        let long = "A long text for a phone comes in segments, with escapes: \u{20AC}[]{}. ".repeat(4);
         let template = SubmitSm {
             source: Address::international("6591234567")?,
             destination: Address::international("6580000000")?,
             ..SubmitSm::default()
         };
         for text in [long.as_str(), "\u{1F44B} from a phone"] {
-            for part in Text::new(text).segments(ConcatRef::Narrow(7))?.submissions(template) {
+            for segment in Text::new(text).segments(ConcatRef::Narrow(7))?.submissions(template) {
                 let SubmitSm { source, destination, esm_class, data_coding, short_message, .. } =
-                    part.submit_sm();
+                    segment.submit_sm();
                 let deliver_sm = DeliverSm {
                     source,
                     destination,

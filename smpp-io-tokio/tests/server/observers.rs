@@ -1,0 +1,63 @@
+//! Observers of sessions that hold a handle, or that panic.
+
+use smpp_core::CommandStatus;
+use smpp_core::session::{
+    CloseReason, Config, Direction, Instant, ObservedPdu, Observer, Rate, RequestError, UnansweredReason,
+};
+use smpp_io_tokio::{Client, ServerLimits};
+
+use crate::support::{TRX, bind, connect, esme, event, serve, submit};
+
+#[tokio::test]
+async fn an_observer_that_holds_a_handle_can_be_replaced() {
+    struct Holds(#[expect(dead_code, reason = "held for its drop")] Client);
+    impl Observer for Holds {
+        fn observe(&mut self, _: Instant, _: Direction, _: ObservedPdu<'_>) {}
+    }
+    let (_server, address, _test) = serve(ServerLimits::default(), Config::default()).await;
+    let (client, _inbox) = connect(address).await;
+    client.observe(Holds(client.clone()));
+    client.observe(());
+    bind(&client, "shop", "secret", TRX).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_observer_that_panics_ends_only_its_session() {
+    struct Panics;
+    impl Observer for Panics {
+        fn observe(&mut self, _: Instant, _: Direction, _: ObservedPdu<'_>) {
+            panic!("expected panic");
+        }
+    }
+    let (server, address, mut test) = serve(ServerLimits::default(), Config::default()).await;
+    let (panics, _inbox) = esme(address, "panics", TRX).await;
+    let (shop, _inbox) = esme(address, "shop", TRX).await;
+    server.binds().of(b"panics")[0].peer().observe(Panics);
+    let error = panics.submit(&submit(b"1")).await.unwrap_err();
+    assert_eq!(error, RequestError::Unanswered(UnansweredReason::Closed(CloseReason::Disconnected)));
+    test.event("ended panics: aborted").await;
+    let _events = test.echo();
+    assert_eq!(shop.submit(&submit(b"2")).await.unwrap().message_id(), b"2");
+    assert_eq!(server.binds().list().len(), 1);
+}
+
+#[tokio::test]
+async fn an_observer_that_panics_on_a_response_does_not_end_the_bind() {
+    struct Panics;
+    impl Observer for Panics {
+        fn observe(&mut self, _: Instant, direction: Direction, _: ObservedPdu<'_>) {
+            assert_eq!(direction, Direction::In, "expected panic");
+        }
+    }
+    let limits = ServerLimits { rate: Some(Rate::per_second(1)), ..ServerLimits::default() };
+    let (server, address, test) = serve(limits, Config::default()).await;
+    let mut events = test.echo();
+    let (shop, _inbox) = esme(address, "shop", TRX).await;
+    shop.submit(&submit(b"1")).await.unwrap();
+    server.binds().of(b"shop")[0].peer().observe(Panics);
+    let error = shop.submit(&submit(b"2")).await.unwrap_err();
+    assert_eq!(error, RequestError::Refused(CommandStatus::RTHROTTLED));
+    server.binds().of(b"shop")[0].peer().observe(());
+    shop.unbind().await;
+    event(&mut events, "ended shop: the peer unbound").await;
+}

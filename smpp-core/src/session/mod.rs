@@ -349,11 +349,18 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// Returns whether the session accepts a message now: a submit_sm of an ESME, or a deliver_sm of an SMSC.
     pub fn readiness(&self, now: Instant) -> Readiness {
         let command = if R::SIDE == Side::Esme { CommandId::SUBMIT_SM } else { CommandId::DELIVER_SM };
-        let capacity = self.config.window.max(1) - self.window.len() as u16;
+        self.readiness_after(now, 0, command)
+    }
+
+    /// Returns whether the session accepts a request with this command now, after `reserved` other requests, which count as
+    /// messages as long as those sent so far. For adapters that reserve places for tasks before these send their requests.
+    pub fn readiness_after(&self, now: Instant, reserved: u32, command: CommandId) -> Readiness {
+        let used = self.window.len() + reserved as usize;
+        let capacity = usize::from(self.config.window.max(1)).saturating_sub(used) as u16;
         let checked = self
             .check_allowed(command)
-            .and_then(|()| self.check_capacity())
-            .and_then(|()| self.check_rate(now.max(self.now)));
+            .and_then(|()| if capacity == 0 { Err(Refusal::WindowFull) } else { self.check_capacity() })
+            .and_then(|()| self.check_reserved(now.max(self.now), reserved, command));
         match checked {
             Ok(()) => Readiness::Ready { capacity },
             Err(refusal) => Readiness::Refusing(refusal),

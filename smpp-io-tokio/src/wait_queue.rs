@@ -205,3 +205,66 @@ impl WaitQueue {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// Random calls, compared with an ordered map of numbers.
+    #[test]
+    fn the_line_is_the_same_as_in_a_simple_model() {
+        let waker = Waker::noop();
+        let mut state = 1_u64;
+        let mut random = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % below.max(1)
+        };
+        let mut queue = WaitQueue::default();
+        let mut numbers = 0_u32..;
+        // The tickets by number. The command of a request is its number.
+        let (mut line, mut reserved) = (BTreeMap::new(), BTreeMap::new());
+        let nth =
+            |map: &BTreeMap<u32, u32>, nth| map.iter().nth(nth).map(|(number, ticket)| (*number, *ticket));
+        for _ in 0..100_000 {
+            match random(5) {
+                0 if line.len() < 50 => {
+                    let number = numbers.next().unwrap();
+                    line.insert(number, queue.push(CommandId(number), waker.clone()));
+                }
+                1 => {
+                    let first = line.pop_first();
+                    assert_eq!(queue.reserve_first().is_some(), first.is_some());
+                    reserved.extend(first);
+                }
+                2 => {
+                    if let Some((number, ticket)) = nth(&line, random(line.len())) {
+                        line.remove(&number);
+                        assert!(queue.remove(ticket).is_some());
+                    }
+                }
+                3 => {
+                    if let Some((number, ticket)) = nth(&reserved, random(reserved.len())) {
+                        reserved.remove(&number);
+                        assert!(queue.remove(ticket).is_none());
+                    }
+                }
+                _ => {
+                    if let Some((number, ticket)) = nth(&reserved, random(reserved.len())) {
+                        reserved.remove(&number);
+                        assert!(queue.wait(ticket, waker).is_none());
+                        line.insert(number, ticket);
+                    }
+                }
+            }
+            assert_eq!(queue.first(), line.keys().next().map(|number| CommandId(*number)));
+            assert_eq!(queue.reserved() as usize, reserved.len());
+            assert_eq!(queue.is_unused(), line.is_empty() && reserved.is_empty());
+            assert!(reserved.values().all(|ticket| queue.is_reserved(*ticket)));
+            assert!(!line.values().any(|ticket| queue.is_reserved(*ticket)));
+        }
+        assert!(queue.entries.len() < 200, "entries are used again");
+        assert_eq!(queue.take_wakers().count(), line.len());
+    }
+}

@@ -9,8 +9,11 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use smpp_core::session::{Config, Esme, Operations, Rate, Request, RequestError, Response, SentBy, Smsc};
-use smpp_core::{Bind, DataSm, Operation, ShortMessage, SubmitSm};
+use smpp_core::account::{Credentials, Message, Options};
+use smpp_core::provider::Provider;
+use smpp_core::session::{Config, Esme, Operations, Rate, Request, SentBy, Smsc};
+use smpp_core::{Bind, BindResp, DataSm, Operation, ShortMessage, SubmitSm};
+use smpp_io_tokio::account::AccountConnector;
 use smpp_io_tokio::{Client, Inbound, Inbox, Peer, start};
 use tokio::io::duplex;
 use tokio::task::yield_now;
@@ -69,7 +72,12 @@ fn random(state: &mut u64) -> usize {
     (*state >> 33) as usize
 }
 
-type Submission<'c> = Pin<Box<dyn Future<Output = Result<Response, RequestError>> + 'c>>;
+type Submission<'c> = Pin<Box<dyn Future<Output = ()> + 'c>>;
+
+/// Sends a request, which the SMSC accepts.
+fn request<'c, O: Operation + SentBy<Esme>>(client: &'c Client, operation: &'c O) -> Submission<'c> {
+    Box::pin(async { drop(client.request(operation).await.unwrap()) })
+}
 
 /// Puts the number of its task into the list of the woken ones.
 struct TaskWaker {
@@ -132,11 +140,7 @@ impl<'c> Tasks<'c> {
         let (submission, waker) = &mut self.tasks[task];
         let Some(future) = submission else { return Poll::Ready(()) };
         self.polls += 1;
-        let result = future.as_mut().poll(&mut Context::from_waker(waker));
-        result.map(|outcome| {
-            outcome.unwrap();
-            *submission = None;
-        })
+        future.as_mut().poll(&mut Context::from_waker(waker)).map(|()| *submission = None)
     }
 
     /// Polls all woken tasks in the order in which they were woken, until no more are woken.
@@ -169,14 +173,14 @@ async fn polls<O: Operation + SentBy<Esme>>(
     let mut tasks = Tasks::new();
     let mut left = vec![each; count];
     for _ in 0..count {
-        tasks.spawn(Box::pin(client.request(operation)));
+        tasks.spawn(request(&client, operation));
     }
     while left.iter().any(|left| *left > 0) {
         if let Some(task) = tasks.next(&mut schedule) {
             if tasks.poll(task).is_ready() {
                 left[task] -= 1;
                 if left[task] > 0 {
-                    tasks.tasks[task].0 = Some(Box::pin(client.request(operation)));
+                    tasks.tasks[task].0 = Some(request(&client, operation));
                     tasks.tasks[task].1.wake_by_ref();
                 }
             }
@@ -288,12 +292,12 @@ async fn a_new_request_does_not_take_the_place_of_one_whose_task_runs_late() {
     let (received, messages) = (record(&peer), numbered());
     let mut tasks = Tasks::new();
     for message in &messages[..2] {
-        tasks.spawn(Box::pin(client.submit(message)));
+        tasks.spawn(request(&client, message));
     }
     tasks.run().await;
     answer_next(&mut inbox).await;
     assert!(tasks.is_woken(1), "the place is reserved");
-    let new = tasks.spawn(Box::pin(client.submit(&messages[2])));
+    let new = tasks.spawn(request(&client, &messages[2]));
     assert!(tasks.poll(new).is_pending());
     settle().await;
     assert_eq!(*received.lock().unwrap(), [0]);
@@ -313,7 +317,7 @@ async fn a_reserved_place_that_is_not_used_does_not_stop_the_others() {
         let message = SubmitSm::default();
         let mut tasks = Tasks::new();
         for _ in 0..20 {
-            tasks.spawn(Box::pin(client.submit(&message)));
+            tasks.spawn(request(&client, &message));
         }
         // Each has its place in the line.
         (0..20).for_each(|task| drop(tasks.poll(task)));
@@ -352,7 +356,7 @@ async fn requests_are_sent_in_order_whichever_are_dropped() {
                 0..=2 => {
                     // A new request may be sent before one whose task has been woken and has not run.
                     tasks.run().await;
-                    let task = tasks.spawn(Box::pin(client.submit(&messages[tasks.tasks.len()])));
+                    let task = tasks.spawn(request(&client, &messages[tasks.tasks.len()]));
                     let _ = tasks.poll(task);
                     line.push_back(task);
                 }
@@ -382,5 +386,60 @@ async fn requests_are_sent_in_order_whichever_are_dropped() {
         assert!(received.is_sorted(), "seed {seed}: {received:?}");
         let left: Vec<_> = line.iter().filter(|task| tasks.tasks[**task].0.is_some()).collect();
         assert!(left.is_empty(), "seed {seed}: {left:?} wait, and the window is free");
+    }
+}
+
+/// The same for the queue of an account: messages are queued in the order of the calls, whatever the order in which the tasks
+/// run.
+#[tokio::test(start_paused = true)]
+async fn a_message_that_waits_for_the_queue_of_an_account_takes_four_polls_in_order() {
+    for schedule in SCHEDULES {
+        let mut options = Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED);
+        options.queue_capacity = 8;
+        let inboxes = Arc::new(Mutex::new(Vec::new()));
+        let received = Received::default();
+        let (opened, recorded) = (Arc::clone(&inboxes), Arc::clone(&received));
+        let connector = AccountConnector::new(&"smpp://192.0.2.1".parse().unwrap(), options);
+        let connector = connector.dial(move |_| {
+            let (near, far) = duplex(64 * 1024);
+            let (peer, inbox) = start::<Smsc, _>(far, Config::default());
+            let recorded = Arc::clone(&recorded);
+            peer.respond_inline(move |request, responder| match request {
+                Request::Bind(_, reply) => {
+                    responder.respond(reply, Ok(BindResp::default())).unwrap();
+                    None
+                }
+                request => {
+                    if let Request::SubmitSm(message, _) = &request {
+                        recorded.lock().unwrap().extend(message.text());
+                    }
+                    Some(request)
+                }
+            });
+            opened.lock().unwrap().push((peer, inbox));
+            async { std::io::Result::Ok(near) }
+        });
+        let (account, _arrivals) = connector.connect().await.unwrap();
+        let (_peer, mut inbox) = inboxes.lock().unwrap().pop().unwrap();
+        let messages: Vec<_> = numbered().iter().take(60).map(Message::submit_sm).collect();
+        let mut schedule = schedule;
+        let mut tasks = Tasks::new();
+        for message in &messages {
+            let account = &account;
+            let task = tasks.spawn(Box::pin(async move { drop(account.submit(message).await.unwrap()) }));
+            let _ = tasks.poll(task);
+        }
+        while received.lock().unwrap().len() < messages.len() {
+            settle().await;
+            match tasks.next(&mut schedule) {
+                Some(task) => drop(tasks.poll(task)),
+                None => {
+                    answer_all(&mut inbox).await;
+                    advance(Duration::from_millis(1)).await;
+                }
+            }
+        }
+        assert!(received.lock().unwrap().is_sorted(), "{schedule:?}: {received:?}");
+        assert!(tasks.polls <= 4 * messages.len(), "{} polls for 60 messages, {schedule:?}", tasks.polls);
     }
 }

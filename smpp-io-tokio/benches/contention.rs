@@ -1,6 +1,9 @@
-//! What it costs to wait for a place: more tasks than the window has places, on two threads, on a quiet machine and beside
-//! two busy processes; and the cost of giving up one of 100,000 waiting requests. `cargo bench -p smpp-io-tokio --bench
-//! contention`; with `-- --test` a short run without busy processes, which shows that the bench works.
+//! What it costs to wait for a place: more tasks than the window has places, on two threads, on the machine as it is and
+//! beside two busy processes; and the cost of giving up one of 100,000 waiting requests.
+//!
+//! `cargo bench -p smpp-io-tokio --bench contention`; with `-- --test` a short run without busy processes. It prints for each
+//! message the polls of its future and the allocations of both sides, the throughput, and the fairness: the messages of the
+//! task that sent the fewest, as a share of the one that sent the most.
 
 use std::alloc::System;
 use std::error::Error;
@@ -21,6 +24,7 @@ use smpp_io_tokio::account::AccountConnector;
 use smpp_io_tokio::{Client, Connector, Listener, Peer, start};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use tokio::runtime::Builder;
+use tokio::task::JoinHandle;
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -41,10 +45,10 @@ fn main() -> Result<()> {
     let argument = std::env::args().nth(1);
     match argument.as_deref() {
         Some("spin") => spin(),
-        Some("--test") => measure(Duration::from_millis(50), "quiet", 1_000)?,
+        Some("--test") => measure(Duration::from_millis(50), "as is", 1_000)?,
         // The arguments of `cargo bench`.
         _ => {
-            measure(Duration::from_secs(3), "quiet", WAITING)?;
+            measure(Duration::from_secs(3), "as is", WAITING)?;
             let _busy = [Busy::start()?, Busy::start()?];
             measure(Duration::from_secs(3), "busy", WAITING)?;
         }
@@ -53,7 +57,10 @@ fn main() -> Result<()> {
 }
 
 fn measure(duration: Duration, load: &str, waiting: usize) -> Result<()> {
-    println!("{load:<6} {:<26} {:>12} {:>12} {:>14}", "", "polls/msg", "allocs/msg", "messages/s");
+    println!(
+        "{load:<6} {:<26} {:>12} {:>12} {:>14} {:>10}",
+        "", "polls/msg", "allocs/msg", "messages/s", "fairness"
+    );
     for (window, tasks) in SESSIONS {
         let figures = run(tasks, duration, |count| submit_to_session(window, tasks, count))?;
         println!("{load:<6} {:<26} {figures}", format!("window {window}, {tasks} tasks"));
@@ -125,7 +132,7 @@ impl<F: Future> Future for Counted<'_, F> {
 /// Runs the tasks that `start` starts for this long, and returns the figures.
 fn run<F>(tasks: u32, duration: Duration, start: impl FnOnce(Arc<Counts>) -> F) -> Result<String>
 where
-    F: Future<Output = Result<Vec<tokio::task::JoinHandle<Result<()>>>>>,
+    F: Future<Output = Result<Vec<JoinHandle<Result<u64>>>>>,
 {
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
@@ -143,15 +150,18 @@ where
         tokio::time::sleep(duration).await;
         let (after, elapsed) = (figures(), start.elapsed());
         counts.is_over.store(true, Ordering::Relaxed);
+        let (mut fewest, mut most) = (u64::MAX, 0);
         for handle in handles {
-            handle.await??;
+            let sent = handle.await??;
+            (fewest, most) = (fewest.min(sent), most.max(sent));
         }
         let messages = (after.2 - before.2).max(1) as f64;
         Ok(format!(
-            "{:>12.2} {:>12.2} {:>14.0}",
+            "{:>12.2} {:>12.2} {:>14.0} {:>10.2}",
             (after.0 - before.0) as f64 / messages,
             (after.1 - before.1) as f64 / messages,
-            messages / elapsed.as_secs_f64()
+            messages / elapsed.as_secs_f64(),
+            fewest as f64 / most.max(1) as f64
         ))
     })
 }
@@ -195,19 +205,21 @@ async fn submit_to_session(
     window: u16,
     tasks: u32,
     counts: Arc<Counts>,
-) -> Result<Vec<tokio::task::JoinHandle<Result<()>>>> {
+) -> Result<Vec<JoinHandle<Result<u64>>>> {
     let connector = Connector::new().config(Config { window, ..Config::default() });
     let (client, _) = connector.connect(&serve().await?).await?;
     client.bind(&Bind { system_id: COctets::new(b"bench")?, ..Bind::default() }).await?;
     let task = |client: Client, counts: Arc<Counts>| async move {
         let message = message();
         let mut submission = Counted { future: Box::pin(client.submit(&message)), counts: &counts };
+        let mut sent = 0;
         while !counts.is_over.load(Ordering::Relaxed) {
             (&mut submission).await?;
             counts.messages.fetch_add(1, Ordering::Relaxed);
+            sent += 1;
             submission.future.set(client.submit(&message));
         }
-        Ok(())
+        Ok(sent)
     };
     Ok((0..tasks).map(|_| tokio::spawn(task(client.clone(), Arc::clone(&counts)))).collect())
 }
@@ -216,7 +228,7 @@ async fn send_to_account(
     queue_capacity: usize,
     tasks: u32,
     counts: Arc<Counts>,
-) -> Result<Vec<tokio::task::JoinHandle<Result<()>>>> {
+) -> Result<Vec<JoinHandle<Result<u64>>>> {
     let mut options = Options::new(Credentials::new("bench", ""), &Provider::UNSTATED);
     options.queue_capacity = queue_capacity;
     options.binds = Binds::Transceivers(1);
@@ -225,13 +237,14 @@ async fn send_to_account(
     let (account, _) = AccountConnector::new(&serve().await?, options).connect().await?;
     let account = Arc::new(account);
     let task = |account: Arc<smpp_io_tokio::account::Account>, counts: Arc<Counts>| async move {
-        let template = message();
+        let (template, mut sent) = (message(), 0);
         while !counts.is_over.load(Ordering::Relaxed) {
             let message = Message::submit_sm(&template);
             Counted { future: Box::pin(account.send(&message)), counts: &counts }.await?;
             counts.messages.fetch_add(1, Ordering::Relaxed);
+            sent += 1;
         }
-        Ok(())
+        Ok(sent)
     };
     Ok((0..tasks).map(|_| tokio::spawn(task(Arc::clone(&account), Arc::clone(&counts)))).collect())
 }

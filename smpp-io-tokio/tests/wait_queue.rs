@@ -308,6 +308,25 @@ async fn a_new_request_does_not_take_the_place_of_one_whose_task_runs_late() {
     assert_eq!(*received.lock().unwrap(), [0, 1, 2]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_reserved_place_of_a_dropped_request_goes_to_the_next() {
+    let (client, peer, mut inbox) = bound(Config { window: 1, ..Config::default() }, 64 * 1024).await;
+    let (received, messages) = (record(&peer), numbered());
+    let mut tasks = Tasks::new();
+    for message in &messages[..4] {
+        tasks.spawn(request(&client, message));
+    }
+    tasks.run().await;
+    answer_next(&mut inbox).await;
+    for dropped in [1, 2] {
+        assert!(tasks.is_woken(dropped) && !tasks.is_woken(3));
+        tasks.tasks[dropped].0 = None;
+    }
+    assert!(tasks.is_woken(3), "nothing else wakes it");
+    tasks.run().await;
+    assert_eq!(*received.lock().unwrap(), [0, 3]);
+}
+
 /// A task that does not run keeps one place. The others share the rest, also those of the rate limit.
 #[tokio::test(start_paused = true)]
 async fn a_reserved_place_that_is_not_used_does_not_stop_the_others() {
@@ -361,7 +380,10 @@ async fn requests_are_sent_in_order_whichever_are_dropped() {
                     line.push_back(task);
                 }
                 3 => {
-                    let task = random(&mut state) % tasks.tasks.len().max(1);
+                    // Every other time one that has a reserved place, if there is one.
+                    let woken = tasks.woken.lock().unwrap().first().copied();
+                    let any = random(&mut state) % tasks.tasks.len().max(1);
+                    let task = woken.filter(|_| random(&mut state) % 2 == 0).unwrap_or(any);
                     if let Some((submission, _)) = tasks.tasks.get_mut(task) {
                         *submission = None;
                     }

@@ -52,6 +52,7 @@ impl<R: Role, O: Operation + SentBy<R>> Future for RequestFuture<'_, '_, R, O> {
             }
             Stage::Done => return Poll::Pending,
         };
+        // Wakers are woken and dropped after the lock is released.
         let mut after = None;
         let entered = shared.with_driver(|core, now| {
             let operation = *operation;

@@ -28,6 +28,8 @@ pub(crate) struct Driver<R: Role, S> {
     pump: Pump<S>,
     wants_input: bool,
     timer: Timer,
+    /// Empty between two turns.
+    wake: WakeList,
     /// The session has ended, and the transport is being closed.
     closing: bool,
 }
@@ -74,7 +76,14 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Future for Driver<R, S> {
 impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
     pub(crate) fn new(shared: Arc<Shared<R>>, io: S) -> Self {
         let timer = Timer::new(shared.clock);
-        Self { shared, pump: Pump::new(io), wants_input: true, timer, closing: false }
+        Self {
+            shared,
+            pump: Pump::new(io),
+            wants_input: true,
+            timer,
+            wake: WakeList::default(),
+            closing: false,
+        }
     }
 
     /// Ready once the session has ended.
@@ -85,15 +94,15 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
             let wanted_input = self.wants_input;
             let progress = self.pump.poll(cx, wanted_input, &mut scratch);
             let read = progress.read > 0;
-            let mut wake = WakeList::default();
-            let turn = self.turn(cx, progress, &scratch, &mut wake);
-            let has_woken = wake.wake_all();
+            let turn = self.turn(cx, progress, &scratch);
+            let has_woken = self.wake.wake_all();
             let Some((refilled, deadline)) = turn else { return Poll::Ready(()) };
             let deadline = deadline.map(|at| self.shared.clock.to_tokio(at));
             let elapsed = deadline.is_some_and(|at| self.timer.poll(cx, at).is_ready());
             if self.timer.take_fired() {
                 // A session that was busy may be quiet by now.
                 self.pump.shrink();
+                self.wake = WakeList::default();
                 let inbox = self.shared.lock().shrink();
                 inbox.into_iter().for_each(Waker::wake);
             }
@@ -116,8 +125,8 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
         cx: &mut Context<'_>,
         progress: Progress,
         scratch: &ReadBuf<'_>,
-        wake: &mut WakeList,
     ) -> Option<(bool, Option<Instant>)> {
+        let wake = &mut self.wake;
         let now = self.shared.clock.now();
         let mut core = self.shared.lock();
         let core = &mut *core;
@@ -142,10 +151,8 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
         if core.end.is_some() {
             return None;
         }
-        // Wakes as many waiting requests as there is capacity for, so that they leave in one write. Each still waits for
-        // those before it.
-        let capacity = core.capacity(now);
-        core.wait_queue.take_wakers(capacity).for_each(|waker| wake.add(Some(waker)));
+        // Wakes as many waiting requests as there is capacity for, so that they leave in one write.
+        core.reserve(now, wake);
         let refilled = self.pump.refill(|output| core.session.poll_transmit(output));
         self.wants_input = core.session.wants_input();
         if !core.driver_waker.as_ref().is_some_and(|driver| driver.will_wake(cx.waker())) {

@@ -55,7 +55,10 @@ impl<R: Role> Handle<R> {
 
     /// Sends a request and waits for its response. It waits for its turn first while the window is full, the rate limit
     /// is reached, or [`max_output`](smpp_core::session::Config::max_output) octets are not written yet. Requests that wait
-    /// are sent in the order of their first poll.
+    /// get their turn in the order of their first poll.
+    ///
+    /// At its turn a place is reserved for the request, and its task is woken once. Other requests do not take the place:
+    /// until the future is polled or dropped, the window has one place less. Do not keep a future that you do not poll.
     ///
     /// [`response_timeout`](smpp_core::session::Config::response_timeout) begins after this wait.
     ///

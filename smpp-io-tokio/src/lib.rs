@@ -232,6 +232,7 @@ mod telemetry;
 pub mod testing;
 pub mod tls;
 mod wait;
+mod wait_queue;
 
 pub use connect::Connector;
 pub use error::{AcceptError, ConnectError, End, TlsError};

@@ -4,11 +4,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use smpp_core::Operation;
-use smpp_core::session::{Instant, NotSentReason, Refusal, RequestError, Role, SentBy};
+use smpp_core::session::{Instant, NotSentReason, Readiness, Refusal, RequestError, Role, SentBy};
+use smpp_core::{CommandId, Operation};
 
 use crate::shared::{Core, Shared};
-use crate::wait::RequestResult;
+use crate::wait::{RequestResult, WakeList};
 
 /// Waits until the session accepts the request, then for its result. It allocates nothing, and each poll takes the lock
 /// once.
@@ -21,7 +21,7 @@ pub(crate) struct RequestFuture<'s, 'o, R: Role, O> {
 #[derive(Clone, Copy)]
 enum Stage {
     /// Not sent yet. Holds the ticket in the wait queue, once the request has had to wait.
-    Waiting(Option<u64>),
+    Waiting(Option<u32>),
     /// In flight. Holds the slot among the pending requests.
     InFlight(u32),
     Done,
@@ -53,18 +53,28 @@ impl<R: Role, O: Operation + SentBy<R>> Future for RequestFuture<'_, '_, R, O> {
             Stage::Done => return Poll::Pending,
         };
         // Wakers are woken and dropped after the lock is released.
-        let (mut unused, mut next) = (None, None);
-        let entered = shared.with(|core, now| {
-            let entered = core.send_or_wait(now, *operation, ticket, cx.waker(), &mut unused);
-            // A request that was in the queue and has left it lets the next one check for capacity.
-            if ticket.is_some() && !matches!(entered, Ok(Stage::Waiting(_))) {
-                next = core.next_waiter(now);
+        let mut after = None;
+        let entered = shared.with_driver(|core, now| {
+            let operation = *operation;
+            if core.wait_queue.is_unused() || core.is_its_turn(now, operation.command(), ticket) {
+                let slot = core.pending.next_slot();
+                let sent = core.session.request(now, operation, slot);
+                if sent.is_ok() {
+                    core.pending.insert(cx.waker().clone());
+                    if !core.wait_queue.is_unused() {
+                        core.leave_queue(now, ticket, &mut after);
+                    }
+                    return (Ok(Stage::InFlight(slot)), true);
+                }
+                if let Some(reason) = sent.err().and_then(|refused| core.permanent(refused.reason)) {
+                    core.leave_queue(now, ticket, &mut after);
+                    return (Err(reason), true);
+                }
             }
-            entered
+            let (ticket, wakes_driver) = core.wait(now, operation.command(), ticket, cx.waker(), &mut after);
+            (Ok(Stage::Waiting(Some(ticket))), wakes_driver)
         });
-        if let Some(next) = next {
-            next.wake();
-        }
+        after.into_iter().for_each(AfterUnlock::run);
         match entered {
             Ok(entered) => {
                 *stage = entered;
@@ -78,47 +88,89 @@ impl<R: Role, O: Operation + SentBy<R>> Future for RequestFuture<'_, '_, R, O> {
     }
 }
 
-impl<R: Role> Core<R> {
-    /// Sends the request, or puts it into the wait queue. Returns the next stage; `unused` receives a waker to drop.
-    fn send_or_wait<O: Operation + SentBy<R>>(
-        &mut self,
-        now: Instant,
-        operation: &O,
-        ticket: Option<u64>,
-        waker: &Waker,
-        unused: &mut Option<Waker>,
-    ) -> Result<Stage, NotSentReason> {
-        if self.end.is_some() || self.wait_queue.is_first(ticket) {
-            let slot = self.pending.next_slot();
-            let Err(refused) = self.session.request(now, operation, slot) else {
-                self.pending.insert(waker.clone());
-                *unused = self.leave_queue(ticket);
-                return Ok(Stage::InFlight(slot));
-            };
-            let end = self.end.as_ref().map(|end| NotSentReason::Closed(end.reason));
-            if let Some(reason) = end.or(refused.reason.permanent()) {
-                *unused = self.leave_queue(ticket);
-                return Err(reason);
-            }
-            if let Refusal::RateLimited(at) = refused.reason {
-                self.rate_limited_until = Some(at);
-            }
-        }
-        let (ticket, replaced) = self.wait_queue.wait(ticket, waker);
-        *unused = replaced;
-        Ok(Stage::Waiting(Some(ticket)))
-    }
+/// What happens after the lock is released: tasks are woken, and a waker is dropped.
+#[derive(Default)]
+struct AfterUnlock {
+    wake: WakeList,
+    unused: Option<Waker>,
+}
 
-    fn leave_queue(&mut self, ticket: Option<u64>) -> Option<Waker> {
-        let ticket = ticket?;
-        if self.wait_queue.is_first(Some(ticket)) {
-            self.rate_limited_until = None;
-        }
-        self.wait_queue.remove(ticket)
+impl AfterUnlock {
+    #[cold]
+    fn run(mut self) {
+        self.wake.wake_all();
     }
 }
 
-/// A request that is dropped leaves the queue, or its result is discarded. The next request in the queue is woken.
+impl<R: Role> Core<R> {
+    /// Returns whether the request with this ticket, or a new one, may be sent before those in the wait queue.
+    #[inline(never)]
+    fn is_its_turn(&self, now: Instant, command: CommandId, ticket: Option<u32>) -> bool {
+        self.end.is_some()
+            || match ticket {
+                Some(ticket) => self.wait_queue.is_reserved(ticket),
+                None => self.has_capacity(now, command),
+            }
+    }
+
+    /// Removes the request from the wait queue, if it was there, and reserves the capacity that it leaves. Returns whether the
+    /// driver has to sleep until another time.
+    #[inline(never)]
+    fn leave_queue(&mut self, now: Instant, ticket: Option<u32>, after: &mut Option<AfterUnlock>) -> bool {
+        let after = after.get_or_insert_default();
+        after.unused = ticket.and_then(|ticket| self.wait_queue.remove(ticket));
+        self.reserve_and_compare(now, &mut after.wake)
+    }
+
+    /// Puts the request into the wait queue, at its position. Returns its ticket, and whether the driver has to sleep until
+    /// another time.
+    #[cold]
+    fn wait(
+        &mut self,
+        now: Instant,
+        command: CommandId,
+        ticket: Option<u32>,
+        waker: &Waker,
+        after: &mut Option<AfterUnlock>,
+    ) -> (u32, bool) {
+        let after = after.get_or_insert_default();
+        let ticket = match ticket {
+            Some(ticket) => {
+                after.unused = self.wait_queue.wait(ticket, waker);
+                ticket
+            }
+            None => self.wait_queue.push(command, waker.clone()),
+        };
+        (ticket, self.reserve_and_compare(now, &mut after.wake))
+    }
+
+    /// Returns why the request will never be sent, or `None` if it may wait.
+    #[cold]
+    fn permanent(&self, refusal: Refusal) -> Option<NotSentReason> {
+        let end = self.end.as_ref().map(|end| NotSentReason::Closed(end.reason));
+        end.or(refusal.permanent())
+    }
+
+    /// Returns whether a new request may be sent before those in the wait queue: none waits, and there is more capacity than
+    /// is reserved.
+    fn has_capacity(&self, now: Instant, command: CommandId) -> bool {
+        self.wait_queue.first().is_none()
+            && !matches!(
+                self.session.readiness_after(now, self.wait_queue.reserved(), command),
+                Readiness::Refusing(Refusal::WindowFull | Refusal::OutputFull | Refusal::RateLimited(_))
+            )
+    }
+
+    /// Reserves capacity for the requests that wait. Returns whether the driver has to sleep until another time.
+    fn reserve_and_compare(&mut self, now: Instant, wake: &mut WakeList) -> bool {
+        let before = self.rate_limited_until;
+        self.reserve(now, wake);
+        self.rate_limited_until.is_some() && self.rate_limited_until != before
+    }
+}
+
+/// A request that is dropped leaves the queue, or its result is discarded. A place that was reserved for it is reserved for
+/// the next request in the queue.
 impl<R: Role, O> Drop for RequestFuture<'_, '_, R, O> {
     #[inline]
     fn drop(&mut self) {
@@ -134,11 +186,9 @@ impl<R: Role, O> RequestFuture<'_, '_, R, O> {
         match self.stage {
             Stage::InFlight(slot) => drop(self.shared.lock().pending.abandon(slot)),
             Stage::Waiting(Some(ticket)) => {
-                let (_unused, next) =
-                    self.shared.with(|core, now| (core.leave_queue(Some(ticket)), core.next_waiter(now)));
-                if let Some(next) = next {
-                    next.wake();
-                }
+                let mut after = None;
+                self.shared.with_driver(|core, now| ((), core.leave_queue(now, Some(ticket), &mut after)));
+                after.into_iter().for_each(AfterUnlock::run);
             }
             Stage::Waiting(None) | Stage::Done => {}
         }

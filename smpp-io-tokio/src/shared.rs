@@ -18,7 +18,8 @@ use crate::error::End;
 use crate::macros::with_requests;
 use crate::responder::{DriverSession, InlineHandler, Responder};
 use crate::telemetry::session::SessionTelemetry;
-use crate::wait::{PendingRequests, RequestResult, WaitQueue, WakeList};
+use crate::wait::{PendingRequests, RequestResult, WakeList};
+use crate::wait_queue::WaitQueue;
 
 /// What the driver and the handles of one connection share.
 pub(crate) struct Shared<R: Role> {
@@ -36,7 +37,7 @@ pub(crate) struct Core<R: Role> {
     pub(crate) pending: PendingRequests,
     /// The requests that wait for capacity.
     pub(crate) wait_queue: WaitQueue,
-    /// When the rate limit allows the first waiting request, if that is what it waits for.
+    /// When the rate limit allows the first waiting request, if that is what it waits for. The driver sleeps until then.
     pub(crate) rate_limited_until: Option<Instant>,
     /// The peer's requests that the application has not fetched: `max_unanswered` at most. Notifications beyond that are
     /// dropped.
@@ -120,14 +121,20 @@ impl<R: Role> Shared<R> {
     /// All calls between two turns of the driver get the time of the first one, so that the clock is read once. Their
     /// output leaves in one write.
     pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Core<R>, Instant) -> T) -> T {
+        self.with_driver(|core, now| (act(core, now), true))
+    }
+
+    /// As [`with`](Self::with), and wakes the driver only if `act` returns `true` beside its value.
+    #[inline(always)]
+    pub(crate) fn with_driver<T>(&self, act: impl FnOnce(&mut Core<R>, Instant) -> (T, bool)) -> T {
         let mut core = self.lock();
         if core.driver_waker.is_some() || core.end.is_some() {
             core.now = self.clock.now();
         }
         let now = core.now;
-        let value = act(&mut core, now);
+        let (value, wakes_driver) = act(&mut core, now);
         // Taken after `act`: if an observer panics in there, the next caller still wakes the driver.
-        let driver = core.driver_waker.take();
+        let driver = if wakes_driver { core.driver_waker.take() } else { None };
         drop(core);
         if let Some(driver) = driver {
             driver.wake();
@@ -189,7 +196,7 @@ impl<R: Role> Core<R> {
             }
             Event::Closed(reason) => {
                 self.end = Some(End { reason, error: self.transport_error.take() });
-                self.wait_queue.take_wakers(usize::MAX).for_each(|waker| wake.add(Some(waker)));
+                self.wait_queue.take_wakers().for_each(|waker| wake.add(Some(waker)));
                 wake.add(self.inbox_waker.take());
             }
             // The session counts the others, and has responded to them if they have a response.
@@ -197,24 +204,26 @@ impl<R: Role> Core<R> {
         }
     }
 
-    /// Returns how many requests of the wait queue the session may accept now.
-    pub(crate) fn capacity(&mut self, now: Instant) -> usize {
-        if self.wait_queue.is_empty() || self.rate_limited_until.is_some_and(|at| at > now) {
-            return 0;
+    /// Reserves capacity that is free for the first requests in the queue, and adds their tasks to `wake`. Called after
+    /// whatever may have freed capacity or changed the first request.
+    pub(crate) fn reserve(&mut self, now: Instant, wake: &mut WakeList) {
+        // A reservation that its task has not used when the next message is due does not stop those that wait for the rate
+        // limit.
+        let mut is_overdue =
+            self.rate_limited_until.take().is_some_and(|at| at <= now) && self.wait_queue.reserved() > 0;
+        while let Some(command) = self.wait_queue.first() {
+            match self.session.readiness_after(now, self.wait_queue.reserved(), command) {
+                Readiness::Refusing(Refusal::WindowFull | Refusal::OutputFull) => return,
+                Readiness::Refusing(Refusal::RateLimited(at)) if !is_overdue => {
+                    self.rate_limited_until = Some(at);
+                    return;
+                }
+                // Other refusals are permanent: the request fails when it tries.
+                Readiness::Ready { .. } | Readiness::Refusing(_) => {}
+            }
+            is_overdue = false;
+            wake.add(self.wait_queue.reserve_first());
         }
-        self.rate_limited_until = None;
-        match self.session.readiness(now) {
-            Readiness::Ready { capacity } => capacity.into(),
-            Readiness::Refusing(Refusal::WindowFull | Refusal::OutputFull) => 0,
-            // Any other reason is found by the first request when it tries.
-            Readiness::Refusing(_) => 1,
-        }
-    }
-
-    /// Takes the waker of the first request in the queue if the session may accept it now.
-    pub(crate) fn next_waiter(&mut self, now: Instant) -> Option<Waker> {
-        let capacity = self.capacity(now);
-        self.wait_queue.take_wakers(capacity.min(1)).next()
     }
 
     /// Frees the memory of empty collections. Returns the waker of the task that waits in `Inbox::recv` if the inbox has memory

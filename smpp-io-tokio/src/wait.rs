@@ -1,9 +1,9 @@
-//! The tasks that wait on a session: first in a queue for capacity, then for the result of a request.
+//! The tasks that wait on a session for the result of a request, and the tasks to wake. Those that wait for capacity are in
+//! the [wait queue](crate::wait_queue).
 //!
-//! Both collections are behind the session's lock. Waking or dropping a waker may run any code, so neither happens under
+//! The collections are behind the session's lock. Waking or dropping a waker may run any code, so neither happens under
 //! the lock: functions return the wakers, and the caller releases the lock first.
 
-use std::collections::VecDeque;
 use std::task::Waker;
 
 use smpp_core::session::{Outcome, RequestError, Response};
@@ -42,10 +42,10 @@ impl WakeList {
         }
     }
 
-    /// Wakes all tasks in order. Returns whether there were any.
-    pub(crate) fn wake_all(self) -> bool {
+    /// Wakes all tasks in order, and keeps the memory for the next ones. Returns whether there were any.
+    pub(crate) fn wake_all(&mut self) -> bool {
         let any = self.last.is_some();
-        self.before.into_iter().chain(self.last).for_each(Waker::wake);
+        self.before.drain(..).chain(self.last.take()).for_each(Waker::wake);
         any
     }
 }
@@ -164,57 +164,5 @@ impl PendingRequests {
         if self.in_use == 0 {
             *self = Self::default();
         }
-    }
-}
-
-/// The requests that wait for capacity: the window, the output buffer or the rate limit. First in, first out.
-#[derive(Default)]
-pub(crate) struct WaitQueue {
-    /// In ascending order of the tickets. A waiter that has been woken has no waker.
-    waiters: VecDeque<(u64, Option<Waker>)>,
-    next_ticket: u64,
-}
-
-impl WaitQueue {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.waiters.is_empty()
-    }
-
-    /// Returns whether a request with this ticket, or a new one without a ticket, is first.
-    pub(crate) fn is_first(&self, ticket: Option<u64>) -> bool {
-        self.waiters.front().is_none_or(|(first, _)| Some(*first) == ticket)
-    }
-
-    /// Adds a waiter to the end, or stores a new waker for the one with this ticket. Returns the ticket and the waker that
-    /// was replaced.
-    pub(crate) fn wait(&mut self, ticket: Option<u64>, waker: &Waker) -> (u64, Option<Waker>) {
-        let known = ticket.and_then(|ticket| self.find(ticket)).and_then(|at| self.waiters.get_mut(at));
-        if let Some((ticket, known)) = known {
-            return (*ticket, known.replace(waker.clone()));
-        }
-        let ticket = self.next_ticket;
-        self.next_ticket += 1;
-        self.waiters.push_back((ticket, Some(waker.clone())));
-        (ticket, None)
-    }
-
-    pub(crate) fn remove(&mut self, ticket: u64) -> Option<Waker> {
-        self.waiters.remove(self.find(ticket)?)?.1
-    }
-
-    /// Takes the wakers of the first `count` waiters. Those that have been woken before have none.
-    pub(crate) fn take_wakers(&mut self, count: usize) -> impl Iterator<Item = Waker> {
-        self.waiters.iter_mut().take(count).filter_map(|(_, waker)| waker.take())
-    }
-
-    /// Frees the memory if nothing waits.
-    pub(crate) fn shrink(&mut self) {
-        if self.waiters.is_empty() {
-            self.waiters = VecDeque::new();
-        }
-    }
-
-    fn find(&self, ticket: u64) -> Option<usize> {
-        self.waiters.binary_search_by_key(&ticket, |(ticket, _)| *ticket).ok()
     }
 }

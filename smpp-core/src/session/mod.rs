@@ -349,11 +349,29 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// Returns whether the session accepts a message now: a submit_sm of an ESME, or a deliver_sm of an SMSC.
     pub fn readiness(&self, now: Instant) -> Readiness {
         let command = if R::SIDE == Side::Esme { CommandId::SUBMIT_SM } else { CommandId::DELIVER_SM };
-        let capacity = self.config.window.max(1) - self.window.len() as u16;
+        self.readiness_after(now, 0, command)
+    }
+
+    /// Returns whether the session accepts a request with this command now, after `reserved` other requests: messages, as
+    /// long as the average PDU sent so far. An adapter calls this to reserve capacity for tasks that send their requests
+    /// later. The capacity is that beside the reserved requests.
+    ///
+    /// ```
+    /// use smpp_core::CommandId;
+    /// use smpp_core::session::{Config, Esme, Instant, Readiness, Session};
+    /// let session = Session::<Esme, ()>::new(Config { window: 2, ..Config::default() }, Instant::ZERO);
+    /// let readiness = |reserved| session.readiness_after(Instant::ZERO, reserved, CommandId::BIND_TRANSCEIVER);
+    /// assert_eq!(readiness(0), Readiness::Ready { capacity: 2 });
+    /// assert_eq!(readiness(1), Readiness::Ready { capacity: 1 });
+    /// assert!(matches!(readiness(2), Readiness::Refusing(_)));
+    /// ```
+    pub fn readiness_after(&self, now: Instant, reserved: u32, command: CommandId) -> Readiness {
+        let used = self.window.len() + reserved as usize;
+        let capacity = usize::from(self.config.window.max(1)).saturating_sub(used) as u16;
         let checked = self
             .check_allowed(command)
-            .and_then(|()| self.check_capacity())
-            .and_then(|()| self.check_rate(now.max(self.now)));
+            .and_then(|()| if capacity == 0 { Err(Refusal::WindowFull) } else { self.check_capacity() })
+            .and_then(|()| self.check_reserved(now.max(self.now), reserved, command));
         match checked {
             Ok(()) => Readiness::Ready { capacity },
             Err(refusal) => Readiness::Refusing(refusal),

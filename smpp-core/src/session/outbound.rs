@@ -258,6 +258,29 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         if self.has_output_capacity() { Ok(()) } else { Err(Refusal::OutputFull) }
     }
 
+    /// Checks that the output has capacity after `reserved` requests of average length, and that the rate limit allows the
+    /// request after as many messages.
+    pub(super) fn check_reserved(
+        &self,
+        now: Instant,
+        reserved: u32,
+        command: CommandId,
+    ) -> Result<(), Refusal> {
+        if reserved > 0 {
+            let sent = self.stats.sent.total();
+            let average = sent.octets / sent.pdus().max(1);
+            let output = (self.pending_output() as u64).saturating_add(average * u64::from(reserved));
+            if output >= self.config.max_output.max(1) as u64 {
+                return Err(Refusal::OutputFull);
+            }
+        }
+        if !command.is_message() {
+            return Ok(());
+        }
+        let at = self.rate_limiter.ready_after(now, reserved);
+        if at > now { Err(Refusal::RateLimited(at)) } else { Ok(()) }
+    }
+
     /// Checks that the rate limit allows a message.
     pub(super) fn check_rate(&self, now: Instant) -> Result<(), Refusal> {
         let at = self.rate_limiter.ready_at(now);

@@ -114,6 +114,12 @@ impl RateLimiter {
         Instant::from_nanos(self.due.max(now.as_nanos()).saturating_sub(self.slack))
     }
 
+    /// Returns when a message may be sent if `reserved` others are sent before it, at `now` or as soon as they may.
+    pub(super) fn ready_after(&self, now: Instant, reserved: u32) -> Instant {
+        let taken = self.interval_at(now).saturating_mul(u64::from(reserved));
+        Instant::from_nanos(self.due.max(now.as_nanos()).saturating_add(taken).saturating_sub(self.slack))
+    }
+
     /// Records a message that is sent at `now`. `now` must not be before [`ready_at`](Self::ready_at).
     #[inline]
     pub fn take(&mut self, now: Instant) {

@@ -26,6 +26,37 @@ fn a_full_window_refuses_requests_until_an_outcome() {
 }
 
 #[test]
+fn reserved_requests_count_for_the_window_the_output_and_the_rate_limit() {
+    let command = CommandId::SUBMIT_SM;
+    let refusing = Readiness::Refusing;
+    let pair = Pair::bound_with(Config { window: 3, ..Config::default() }, Config::default());
+    let readiness = |reserved| pair.esme.session.readiness_after(pair.now, reserved, command);
+    assert_eq!(readiness(2), Readiness::Ready { capacity: 1 });
+    assert_eq!(readiness(3), refusing(Refusal::WindowFull));
+    assert_eq!(readiness(u32::MAX), refusing(Refusal::WindowFull));
+
+    let bind = pair.esme.session.stats().sent.total().octets;
+    let config = Config { max_output: 2 * bind as usize, window: 100, ..Config::default() };
+    let pair = Pair::bound_with(config, Config::default());
+    let readiness = |reserved| pair.esme.session.readiness_after(pair.now, reserved, command);
+    assert_eq!(readiness(1), Readiness::Ready { capacity: 99 });
+    assert_eq!(readiness(2), refusing(Refusal::OutputFull));
+
+    let config = Config { rate: Some(Rate::per_second(51).with_burst(2)), window: 100, ..Config::default() };
+    let mut pair = Pair::bound_with(config, Config::default());
+    let readiness = |pair: &Pair, reserved| pair.esme.session.readiness_after(pair.now, reserved, command);
+    assert_eq!(readiness(&pair, 1), Readiness::Ready { capacity: 99 });
+    let after = |millis| refusing(Refusal::RateLimited(pair.now + Duration::from_millis(millis)));
+    assert_eq!((readiness(&pair, 2), readiness(&pair, 4)), (after(20), after(60)));
+    let query = pair.esme.session.readiness_after(pair.now, 4, CommandId::QUERY_SM);
+    assert_eq!(query, Readiness::Ready { capacity: 96 });
+    // The same as after requests that are sent.
+    let expected = (readiness(&pair, 2), readiness(&pair, 3));
+    pair.submit("a");
+    assert_eq!((readiness(&pair, 1), readiness(&pair, 2)), expected);
+}
+
+#[test]
 fn a_window_of_zero_counts_as_one() {
     let mut pair = Pair::bound_with(Config { window: 0, ..Config::default() }, Config::default());
     pair.submit("a");

@@ -16,7 +16,8 @@
 //! | segments that wait for receipts | [`ReceiptOptions::capacity`] (100,000) | the account stops waiting for the oldest message: [`NoMoreReceipts::NotReceived`]. Its receipts still arrive, unmatched, through [`Arrivals`] |
 //!
 //! A [`Handle::request`] that waits holds no copy of the PDU: it borrows your struct and encodes it when its turn
-//! comes. The number of tasks that wait is yours to bound. To shed load instead of waiting, use
+//! comes. A place in the window that becomes free is reserved for the first request that waits, whose task is woken
+//! once; a future that is dropped passes its place on. The number of tasks that wait is yours to bound. To shed load instead of waiting, use
 //! [`Account::try_submit`]:
 //!
 //! ```no_run

@@ -4,6 +4,7 @@
 //! `cargo bench -p smpp-io-tokio --bench contention`; with `-- --test` a short run without busy processes. It prints for each
 //! message the polls of its future and the allocations of both sides, the throughput, and the fairness: the messages of the
 //! task that sent the fewest, as a share of the one that sent the most.
+#![allow(clippy::cast_precision_loss, reason = "the figures are printed with few digits")]
 
 use std::alloc::System;
 use std::error::Error;

@@ -88,19 +88,16 @@ impl WaitQueue {
         self.next_number += 1;
         self.in_use += 1;
         let entry = Entry { number, command, state: EntryState::Reserved, waker: Some(waker) };
-        let ticket = match self.entries.get_mut(self.free as usize) {
-            Some(free) => {
-                let ticket = self.free;
-                if let EntryState::Free(next) = free.state {
-                    self.free = next;
-                }
-                *free = entry;
-                ticket
+        let ticket = if let Some(free) = self.entries.get_mut(self.free as usize) {
+            let ticket = self.free;
+            if let EntryState::Free(next) = free.state {
+                self.free = next;
             }
-            None => {
-                self.entries.push(entry);
-                self.entries.len() as u32 - 1
-            }
+            *free = entry;
+            ticket
+        } else {
+            self.entries.push(entry);
+            self.entries.len() as u32 - 1
         };
         self.link(ticket, self.last, NONE);
         ticket

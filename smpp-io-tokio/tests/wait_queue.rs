@@ -96,22 +96,23 @@ impl Wake for TaskWaker {
 
 /// Tasks that run when the test says so.
 struct Tasks<'c> {
-    tasks: Vec<(Option<Submission<'c>>, Waker)>,
+    /// The future, until it is complete, and the waker.
+    all: Vec<(Option<Submission<'c>>, Waker)>,
     woken: Arc<Mutex<Vec<usize>>>,
     polls: usize,
 }
 
 impl<'c> Tasks<'c> {
     fn new() -> Self {
-        Self { tasks: Vec::new(), woken: Arc::default(), polls: 0 }
+        Self { all: Vec::new(), woken: Arc::default(), polls: 0 }
     }
 
     /// Adds a task, which is woken. Returns its number.
     fn spawn(&mut self, submission: Submission<'c>) -> usize {
-        let task = self.tasks.len();
+        let task = self.all.len();
         let waker = Waker::from(Arc::new(TaskWaker { task, woken: Arc::clone(&self.woken) }));
         waker.wake_by_ref();
-        self.tasks.push((Some(submission), waker));
+        self.all.push((Some(submission), waker));
         task
     }
 
@@ -137,7 +138,7 @@ impl<'c> Tasks<'c> {
     /// Polls a task, woken or not.
     fn poll(&mut self, task: usize) -> Poll<()> {
         self.woken.lock().unwrap().retain(|woken| *woken != task);
-        let (submission, waker) = &mut self.tasks[task];
+        let (submission, waker) = &mut self.all[task];
         let Some(future) = submission else { return Poll::Ready(()) };
         self.polls += 1;
         future.as_mut().poll(&mut Context::from_waker(waker)).map(|()| *submission = None)
@@ -180,8 +181,8 @@ async fn polls<O: Operation + SentBy<Esme>>(
             if tasks.poll(task).is_ready() {
                 left[task] -= 1;
                 if left[task] > 0 {
-                    tasks.tasks[task].0 = Some(request(&client, operation));
-                    tasks.tasks[task].1.wake_by_ref();
+                    tasks.all[task].0 = Some(request(&client, operation));
+                    tasks.all[task].1.wake_by_ref();
                 }
             }
         } else if !answer_all(&mut inbox).await {
@@ -320,7 +321,7 @@ async fn the_reserved_place_of_a_dropped_request_goes_to_the_next() {
     answer_next(&mut inbox).await;
     for dropped in [1, 2] {
         assert!(tasks.is_woken(dropped) && !tasks.is_woken(3));
-        tasks.tasks[dropped].0 = None;
+        tasks.all[dropped].0 = None;
     }
     assert!(tasks.is_woken(3), "nothing else wakes it");
     tasks.run().await;
@@ -339,22 +340,26 @@ async fn a_reserved_place_that_is_not_used_does_not_stop_the_others() {
             tasks.spawn(request(&client, &message));
         }
         // Each has its place in the line.
-        (0..20).for_each(|task| _ = tasks.poll(task));
+        for task in 0..20 {
+            assert!(tasks.poll(task).is_pending());
+        }
         tasks.woken.lock().unwrap().clear();
         for _ in 0..2_000 {
             settle().await;
             answer_all(&mut inbox).await;
             advance(Duration::from_millis(1)).await;
             let woken = std::mem::take(&mut *tasks.woken.lock().unwrap());
-            woken.into_iter().filter(|task| *task != 5).for_each(|task| _ = tasks.poll(task));
+            for task in woken.into_iter().filter(|task| *task != 5) {
+                let _ = tasks.poll(task);
+            }
         }
-        let waiting: Vec<_> = (0..20).filter(|task| tasks.tasks[*task].0.is_some()).collect();
+        let waiting: Vec<_> = (0..20).filter(|task| tasks.all[*task].0.is_some()).collect();
         assert_eq!(waiting, [5], "with the rate limit {rate:?}");
         assert!(tasks.poll(5).is_pending());
         settle().await;
         answer_all(&mut inbox).await;
         tasks.run().await;
-        assert!(tasks.tasks[5].0.is_none());
+        assert!(tasks.all[5].0.is_none());
     }
 }
 
@@ -375,16 +380,16 @@ async fn requests_are_sent_in_order_whichever_are_dropped() {
                 0..=2 => {
                     // A new request may be sent before one whose task has been woken and has not run.
                     tasks.run().await;
-                    let task = tasks.spawn(request(&client, &messages[tasks.tasks.len()]));
+                    let task = tasks.spawn(request(&client, &messages[tasks.all.len()]));
                     let _ = tasks.poll(task);
                     line.push_back(task);
                 }
                 3 => {
                     // Every other time one that has a reserved place, if there is one.
                     let woken = tasks.woken.lock().unwrap().first().copied();
-                    let any = random(&mut state) % tasks.tasks.len().max(1);
-                    let task = woken.filter(|_| random(&mut state) % 2 == 0).unwrap_or(any);
-                    if let Some((submission, _)) = tasks.tasks.get_mut(task) {
+                    let any = random(&mut state) % tasks.all.len().max(1);
+                    let task = woken.filter(|_| random(&mut state).is_multiple_of(2)).unwrap_or(any);
+                    if let Some((submission, _)) = tasks.all.get_mut(task) {
                         *submission = None;
                     }
                 }
@@ -406,7 +411,7 @@ async fn requests_are_sent_in_order_whichever_are_dropped() {
         }
         let received = received.lock().unwrap();
         assert!(received.is_sorted(), "seed {seed}: {received:?}");
-        let left: Vec<_> = line.iter().filter(|task| tasks.tasks[**task].0.is_some()).collect();
+        let left: Vec<_> = line.iter().filter(|task| tasks.all[**task].0.is_some()).collect();
         assert!(left.is_empty(), "seed {seed}: {left:?} wait, and the window is free");
     }
 }
@@ -453,12 +458,11 @@ async fn a_message_that_waits_for_the_queue_of_an_account_takes_four_polls_in_or
         }
         while received.lock().unwrap().len() < messages.len() {
             settle().await;
-            match tasks.next(&mut schedule) {
-                Some(task) => drop(tasks.poll(task)),
-                None => {
-                    answer_all(&mut inbox).await;
-                    advance(Duration::from_millis(1)).await;
-                }
+            if let Some(task) = tasks.next(&mut schedule) {
+                let _ = tasks.poll(task);
+            } else {
+                answer_all(&mut inbox).await;
+                advance(Duration::from_millis(1)).await;
             }
         }
         assert!(received.lock().unwrap().is_sorted(), "{schedule:?}: {received:?}");

@@ -85,7 +85,8 @@ enum SubmitError {
 /// What the session has emitted and the caller has not fetched yet.
 #[derive(Debug, Default)]
 struct PendingEvents {
-    /// Requests of the peer: at most `limit`. A notification that comes while there are as many is dropped.
+    /// Requests of the peer: at most `limit`. A notification or a late response that comes while there are as many
+    /// entries is dropped.
     inbox: VecDeque<Inbound>,
     /// [`Config::max_unanswered`].
     limit: usize,
@@ -647,6 +648,9 @@ impl PendingEvents {
             Event::Notification { frame, .. } if self.inbox.len() < self.limit => {
                 let frame = Frame::new(frame.octets().to_vec());
                 self.inbox.extend(frame.map(Inbound::Notification));
+            }
+            Event::LateResponse { sequence, outcome } if self.inbox.len() < self.limit => {
+                self.inbox.push_back(Inbound::LateResponse { sequence, result: outcome.into_result() });
             }
             Event::Outcome { tag, outcome, .. } => {
                 let answer = outcome.into_result();

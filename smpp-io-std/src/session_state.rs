@@ -20,8 +20,8 @@ pub(crate) struct SessionState<R: Role> {
     pub(crate) session: Session<R, u32, Option<Box<dyn Observer + Send>>>,
     pub(crate) pending: PendingRequests,
     pub(crate) waiting: WaitingThreads,
-    /// Requests of the peer that the application has not fetched: at most `max_unanswered`. A notification that comes
-    /// while there are as many is dropped.
+    /// Requests of the peer that the application has not fetched: at most `max_unanswered`. A notification or a late
+    /// response that comes while there are as many entries is dropped.
     pub(crate) inbox: VecDeque<Inbound>,
     max_unanswered: usize,
     /// Whether the application still has its `Inbox`.
@@ -300,6 +300,12 @@ impl<R: Role> SessionState<R> {
             {
                 let frame = Frame::new(frame.octets().to_vec());
                 self.inbox.extend(frame.map(Inbound::Notification));
+                self.wake_inbox();
+            }
+            Event::LateResponse { sequence, outcome }
+                if self.inbox_open && self.inbox.len() < self.max_unanswered =>
+            {
+                self.inbox.push_back(Inbound::LateResponse { sequence, result: outcome.into_result() });
                 self.wake_inbox();
             }
             Event::Outcome { tag, outcome, .. } => {

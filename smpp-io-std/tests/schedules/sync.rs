@@ -2,6 +2,10 @@
 
 pub(crate) use shuttle::sync::{Mutex, MutexGuard};
 
+pub(crate) mod atomic {
+    pub(crate) use shuttle::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+}
+
 pub(crate) mod thread {
     use std::cell::Cell;
     use std::sync::{Arc, PoisonError};

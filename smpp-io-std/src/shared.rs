@@ -415,6 +415,10 @@ impl<R: Role> Shared<R> {
                     state.transport_error = Some(Arc::new(error));
                     state.write_failed = true;
                     progress = Progress::Wrote;
+                    self.unlock_and_wake(state);
+                    // The session ends, with or without an error here.
+                    let _ = self.stream.stop_receiving();
+                    state = self.lock();
                 }
             }
             if state.clock_pending {

@@ -320,6 +320,10 @@ impl Duplex for TlsStream {
         self.send_pending();
         self.transport.close()
     }
+
+    fn stop_receiving(&self) -> io::Result<()> {
+        self.transport.stop_receiving()
+    }
 }
 
 impl Read for TlsStream {

@@ -9,7 +9,7 @@ use std::{io, thread};
 use smpp_core::account::{Action, ConnectFailure, LinkId};
 use smpp_core::session::Instant;
 
-use super::link_task::LinkTransport;
+use super::link_task::{Connection, LinkTransport};
 use super::shared::Shared;
 use crate::dial::tcp;
 use crate::error::TlsError;
@@ -101,14 +101,15 @@ impl LinkThread {
         // To a socket, zero means no timeout.
         let timeout = connector.options.connect_timeout.max(MIN_WAIT);
         let began = time::Instant::now();
-        let (mut stream, clone) = if let Some(dialer) = &connector.dialer {
-            (Stream::Dialed(dialer.dial(address).map_err(network)?), None)
+        let (mut stream, connection) = if let Some(dialer) = &connector.dialer {
+            let transport: Arc<dyn Duplex> = Arc::from(dialer.dial(address).map_err(network)?);
+            (Stream::Dialed(Box::new(Arc::clone(&transport))), Connection::Dialed(transport))
         } else {
             let tcp = tcp(address, timeout).map_err(network)?;
             let clone = tcp.try_clone().map_err(network)?;
-            (Stream::Tcp(tcp), Some(clone))
+            (Stream::Tcp(tcp), Connection::Tcp(clone))
         };
-        if !self.shared.lock().register_tcp(self.link, clone) {
+        if !self.shared.lock().register_connection(self.link, connection) {
             return Err(network(io::ErrorKind::ConnectionAborted.into()));
         }
         if connector.endpoint.tls {

@@ -17,7 +17,7 @@ use smpp_core::{Bind, CommandStatus, DeliverSm, Frame, InterfaceVersion, Operati
 
 use crate::buffer::Buffer;
 use crate::error::{End, ReceivedInstead};
-use crate::halves::{SOCKET_BUFFER_MAX, WRITE_TIMEOUT};
+use crate::halves::{SOCKET_BUFFER_MAX, WRITE_TIMEOUT, shrink_interval};
 use crate::inbound::{Inbound, InboundRequest};
 use crate::pending_requests::RequestResult;
 use crate::sent_request::{SentRequest, Tag};
@@ -71,6 +71,9 @@ pub struct Connection<R: Role, S: Transport> {
     octets_since: usize,
     /// Whether nothing more can be written.
     write_failed: bool,
+    shrink_interval: Duration,
+    /// When the memory of empty buffers and tables is freed next.
+    shrink_at: Instant,
     events: PendingEvents,
 }
 
@@ -192,6 +195,8 @@ impl<R: Role, S: Transport> Connection<R, S> {
             caught_up: Instant::ZERO,
             octets_since: 0,
             write_failed: false,
+            shrink_interval: shrink_interval(&config),
+            shrink_at: Instant::ZERO,
             events: PendingEvents { limit: config.max_unanswered.max(1).into(), ..PendingEvents::default() },
         })
     }
@@ -575,10 +580,26 @@ impl<R: Role, S: Transport> Connection<R, S> {
         while let Some(event) = self.session.handle_timeout(self.caught_up) {
             self.events.handle_event(event);
         }
+        if self.shrink_at <= now {
+            self.shrink_at = now + self.shrink_interval;
+            self.shrink();
+        }
         if self.events.end.is_some() && !had_ended {
             // The session has ended, with or without an error here.
             let _ = self.stream.shutdown();
         }
+    }
+
+    /// Frees the memory of empty buffers and tables. They grow again when they are needed.
+    #[cold]
+    fn shrink(&mut self) {
+        self.session.shrink();
+        self.received.shrink();
+        if self.written == self.output.len() {
+            self.output = Vec::new();
+            self.written = 0;
+        }
+        self.events.inbox.shrink_to_fit();
     }
 
     /// Writes until there is no output, the transport takes no more, or a deadline of the session has passed. `now` is the

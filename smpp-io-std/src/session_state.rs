@@ -274,6 +274,14 @@ impl<R: Role> SessionState<R> {
         self.window.saturating_sub(self.session.in_flight())
     }
 
+    /// Frees the memory of empty buffers and tables.
+    pub(crate) fn shrink(&mut self) {
+        self.session.shrink();
+        self.pending.shrink();
+        self.waiting.shrink();
+        self.inbox.shrink_to_fit();
+    }
+
     fn handle_event(&mut self, event: Event<'_, u32>) {
         match event {
             Event::Request { request, frame, .. } => {

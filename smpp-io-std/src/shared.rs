@@ -139,7 +139,7 @@ impl<R: Role> Shared<R> {
         stream.set_transmit_timeout(Some(WRITE_TIMEOUT))?;
         Ok(Self {
             state: Mutex::new(SessionState::new(config)),
-            reader: Mutex::new(Reader::new(config.max_pdu)),
+            reader: Mutex::new(Reader::new(config)),
             writer: Mutex::default(),
             stream,
             start: time::Instant::now(),
@@ -374,6 +374,9 @@ impl<R: Role> Shared<R> {
         state.now = self.now();
         state.handle_input(&mut reader);
         self.advance_clock(&mut state);
+        if reader.is_shrink_due(state.now) {
+            self.shrink(&mut state, &mut reader);
+        }
         drop(reader);
         let woke = !state.waiting.wake_list().is_empty();
         if woke || state.close_transport {
@@ -381,6 +384,17 @@ impl<R: Role> Shared<R> {
             state = self.lock();
         }
         (state, woke)
+    }
+
+    /// Frees the memory of empty buffers and tables.
+    #[cold]
+    fn shrink(&self, state: &mut SessionState<R>, reader: &mut Reader) {
+        state.shrink();
+        reader.received.shrink();
+        // A thread that is writing has output.
+        if let Some(mut writer) = try_take(&self.writer) {
+            writer.shrink();
+        }
     }
 
     /// Writes until there is no output or the transport takes no more, unless another thread is writing.

@@ -13,7 +13,7 @@ use super::link_task::{Connection, LinkTransport};
 use super::shared::Shared;
 use crate::dial::tcp;
 use crate::error::TlsError;
-use crate::halves::{Read, Reader, WRITE_TIMEOUT};
+use crate::halves::{Read, Reader, WRITE_TIMEOUT, try_take};
 use crate::stream::Stream;
 use crate::transport::{Duplex, MIN_WAIT};
 
@@ -145,7 +145,7 @@ impl LinkThread {
 
     /// Reads until the session has ended.
     fn read(&self, transport: &LinkTransport) {
-        let mut reader = Reader::new(self.shared.connector.options.session.max_pdu);
+        let mut reader = Reader::new(&self.shared.connector.options.session);
         while let Some((now, turn)) = self.wait_for_turn(reader.held) {
             let read = match turn {
                 Turn::Read(wait) => reader.read(&transport.stream, now, wait),
@@ -225,6 +225,15 @@ impl LinkThread {
         }
         // Give up the role before writing: other threads have left their output to this thread.
         drop(writer);
+        if reader.is_shrink_due(now) {
+            state.account.shrink(link);
+            state.router.shrink();
+            reader.received.shrink();
+            // A thread that is writing has output.
+            if let Some(mut writer) = try_take(&transport.writer) {
+                writer.shrink();
+            }
+        }
         shared.process_and_unlock(state);
     }
 }

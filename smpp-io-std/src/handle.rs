@@ -183,11 +183,12 @@ impl<R: Role> Handle<R> {
     /// The session accepts no new request from any handle, waits up to
     /// [`Config::drain_timeout`](smpp_core::session::Config::drain_timeout) for the requests in flight, and unbinds.
     pub fn unbind(&self) -> End {
-        self.begin_unbind();
+        self.shared.with(|state, now| state.session.unbind(now));
         self.closed()
     }
 
-    /// Begins to unbind. Does not wait for the session's lock, and makes one write at most.
+    /// Begins to unbind. Does not wait for the session's lock, nor for a transport that takes nothing: the unbind leaves
+    /// later then, when the read returns in which the background thread is.
     pub(crate) fn begin_unbind(&self) {
         self.shared.request_end(EndRequest::Unbind);
     }

@@ -318,11 +318,13 @@ impl<R: Role> Shared<R> {
     }
 
     /// Writes the output, then reads once. Returns whether the thread may rest: it has woken another thread, or the
-    /// session wants no input. Returns `None` if another thread reads.
+    /// session wants no input. Returns `None` if another thread reads and no output is left: that thread may read for long.
     pub(crate) fn write_and_read<'a>(&'a self, mut state: Guard<'a, R>) -> (Guard<'a, R>, Option<bool>) {
         let (next, progress) = self.write_output(state);
         state = next;
-        let Some(reader) = try_take(&self.reader) else { return (state, None) };
+        let Some(reader) = try_take(&self.reader) else {
+            return (state, (progress == Progress::Blocked).then_some(true));
+        };
         let reads = state.wants_read();
         let (state, woke) = self.read_once(state, reader, None, progress);
         (state, Some(woke || !(reads || progress == Progress::Blocked)))
@@ -447,7 +449,7 @@ impl<R: Role> Shared<R> {
 
     /// Advances the session's clock, unless another thread is writing: that thread does it after its write.
     fn advance_clock(&self, state: &mut SessionState<R>) {
-        if self.end_request.load(Ordering::Relaxed) != 0 {
+        if self.end_request.load(Ordering::SeqCst) != 0 {
             self.apply_end_request(state);
         }
         state.clock_pending |= state.forced_end.is_some() || state.session.state() == State::Closed;

@@ -1,13 +1,14 @@
 //! The state of one connection: what its thread does, and which thread writes its output.
 
 use std::net::TcpStream;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use smpp_core::account::{Action, LinkId};
 use smpp_core::session::Instant;
 
 use crate::halves::Writer;
 use crate::stream::Stream;
+use crate::sync::Mutex;
 use crate::transport::Duplex;
 
 /// The transport of one session. The connection's thread reads it; the thread that holds `writer` writes it.
@@ -25,7 +26,7 @@ pub(super) enum Connection {
 }
 
 impl Connection {
-    fn duplex(&self) -> &dyn Duplex {
+    pub(super) fn duplex(&self) -> &dyn Duplex {
         match self {
             Self::Tcp(tcp) => tcp,
             Self::Dialed(transport) => transport,

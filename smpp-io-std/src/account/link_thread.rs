@@ -1,10 +1,10 @@
 //! The thread of one connection: it resolves the host, connects, and reads until the session has ended.
 
+use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{self, Duration};
-use std::{io, thread};
 
 use smpp_core::account::{Action, ConnectFailure, LinkId};
 use smpp_core::session::Instant;
@@ -15,6 +15,7 @@ use crate::dial::tcp;
 use crate::error::TlsError;
 use crate::halves::{Read, Reader, WRITE_TIMEOUT, try_take};
 use crate::stream::Stream;
+use crate::sync::{Mutex, thread};
 use crate::transport::{Duplex, MIN_WAIT};
 
 /// Starts the thread. It runs while there is something to do for the connection.

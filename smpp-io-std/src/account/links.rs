@@ -71,7 +71,8 @@ impl AccountState {
     /// Returns what the connection's thread does next. If there is nothing, the thread ends.
     pub(super) fn next_action(&mut self, link: LinkId) -> Option<Action> {
         let task = self.links.get_mut(link.index())?;
-        task.connection = None;
+        // The connection was not made, or it is no longer wanted: with or without an error here.
+        let _ = task.connection.take().map(|connection| connection.duplex().close());
         task.thread = if task.next.is_some() { ThreadState::Running } else { ThreadState::None };
         task.next.take()
     }

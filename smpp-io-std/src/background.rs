@@ -6,7 +6,7 @@ use std::time::Duration;
 use smpp_core::session::Role;
 
 use crate::session_state::BackgroundState;
-use crate::shared::Shared;
+use crate::shared::{EndRequest, Shared};
 use crate::sync::thread;
 
 /// How often the background thread checks whether other threads do the work. So long can a session be without a reader,
@@ -63,7 +63,7 @@ impl<R: Role> BackgroundThread<R> {
 impl<R: Role> Drop for BackgroundThread<R> {
     fn drop(&mut self) {
         if thread::panicking() {
-            self.0.with(|state, _| state.abort());
+            self.0.request_end(EndRequest::Abort);
         }
     }
 }

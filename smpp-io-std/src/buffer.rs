@@ -19,6 +19,13 @@ impl Buffer {
         Self { octets: vec![0; INITIAL.min(limit)], filled: 0, limit, was_full: false }
     }
 
+    /// Frees memory if the buffer is empty.
+    pub(crate) fn shrink(&mut self) {
+        if self.filled == 0 && self.octets.len() > INITIAL {
+            *self = Self::new(self.limit);
+        }
+    }
+
     /// Returns the octets that were received.
     pub(crate) fn received(&self) -> &[u8] {
         self.octets.get(..self.filled).unwrap_or_default()
@@ -68,6 +75,22 @@ mod tests {
         assert_eq!([read(&mut buffer, &[3; 5000]), buffer.octets.len()], [952, 3000]);
         assert_eq!(read(&mut buffer, &[4; 5000]), 0);
         assert_eq!(Buffer::new(100).octets.len(), 100);
+    }
+
+    #[test]
+    fn an_empty_buffer_shrinks_to_its_initial_size() {
+        let mut buffer = Buffer::new(3000);
+        read(&mut buffer, &[1; 1024]);
+        read(&mut buffer, &[1; 1]);
+        buffer.shrink();
+        assert_eq!(
+            (buffer.received().len(), buffer.octets.len()),
+            (1025, 2048),
+            "not while octets are in it"
+        );
+        buffer.keep_last(0);
+        buffer.shrink();
+        assert_eq!([buffer.octets.len(), read(&mut buffer, &[1; 5000])], [1024, 1024]);
     }
 
     #[test]

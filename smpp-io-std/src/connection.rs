@@ -17,7 +17,7 @@ use smpp_core::{Bind, CommandStatus, DeliverSm, Frame, InterfaceVersion, Operati
 
 use crate::buffer::Buffer;
 use crate::error::{End, ReceivedInstead};
-use crate::halves::WRITE_TIMEOUT;
+use crate::halves::{WRITE_TIMEOUT, shrink_interval};
 use crate::inbound::{Inbound, InboundRequest};
 use crate::pending_requests::RequestResult;
 use crate::sent_request::{SentRequest, Tag};
@@ -69,6 +69,9 @@ pub struct Connection<R: Role, S: Transport> {
     octets_since: usize,
     /// Whether nothing more can be written.
     write_failed: bool,
+    shrink_interval: Duration,
+    /// When the memory of empty buffers and tables is freed next.
+    shrink_at: Instant,
     events: PendingEvents,
 }
 
@@ -83,7 +86,8 @@ enum SubmitError {
 /// What the session has emitted and the caller has not fetched yet.
 #[derive(Debug, Default)]
 struct PendingEvents {
-    /// Requests of the peer: at most `limit`. A notification that comes while there are as many is dropped.
+    /// Requests of the peer: at most `limit`. A notification or a late response that comes while there are as many
+    /// entries is dropped.
     inbox: VecDeque<Inbound>,
     /// [`Config::max_unanswered`].
     limit: usize,
@@ -189,6 +193,8 @@ impl<R: Role, S: Transport> Connection<R, S> {
             caught_up: Instant::ZERO,
             octets_since: 0,
             write_failed: false,
+            shrink_interval: shrink_interval(&config),
+            shrink_at: Instant::ZERO,
             events: PendingEvents { limit: config.max_unanswered.max(1).into(), ..PendingEvents::default() },
         })
     }
@@ -476,6 +482,9 @@ impl PendingEvents {
             Event::Notification { frame, .. } if self.inbox.len() < self.limit => {
                 let frame = Frame::new(frame.octets().to_vec());
                 self.inbox.extend(frame.map(Inbound::Notification));
+            }
+            Event::LateResponse { sequence, outcome } if self.inbox.len() < self.limit => {
+                self.inbox.push_back(Inbound::LateResponse { sequence, result: outcome.into_result() });
             }
             Event::Outcome { tag, outcome, .. } => {
                 let answer = outcome.into_result();

@@ -13,7 +13,7 @@ use std::io;
 use std::sync::TryLockError;
 use std::time::Duration;
 
-use smpp_core::session::Instant;
+use smpp_core::session::{Config, Instant};
 
 use crate::buffer::Buffer;
 use crate::sync::{Mutex, MutexGuard};
@@ -25,6 +25,11 @@ pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_millis(50);
 /// More octets than a socket buffers for a program that does not read. Octets that are read beyond this number have just
 /// arrived.
 pub(crate) const SOCKET_BUFFER_MAX: usize = 8 << 20;
+
+/// Returns how often a session frees the memory of empty buffers and tables: once in each keep-alive period.
+pub(crate) fn shrink_interval(config: &Config) -> Duration {
+    config.enquire_link_interval.unwrap_or(Duration::from_secs(20))
+}
 
 /// The result of one read.
 pub(crate) enum Read {
@@ -61,19 +66,34 @@ pub(crate) struct Reader {
     octets_since: usize,
     /// The read timeout that was set last, so that it is not set again.
     timeout: Option<Duration>,
+    shrink_interval: Duration,
+    /// When the memory of empty buffers is freed next.
+    shrink_at: Instant,
 }
 
 impl Reader {
-    /// Makes a reader that buffers at most `limit` octets.
-    pub(crate) fn new(limit: usize) -> Self {
+    /// Makes the reader of a session.
+    pub(crate) fn new(config: &Config) -> Self {
         Self {
-            received: Buffer::new(limit),
+            received: Buffer::new(config.max_pdu),
             held: false,
             passed: 0,
             caught_up: Instant::ZERO,
             octets_since: 0,
             timeout: None,
+            shrink_interval: shrink_interval(config),
+            shrink_at: Instant::ZERO,
         }
+    }
+
+    /// Returns whether the memory of empty buffers and tables is to be freed at `now`: once in each keep-alive period.
+    /// They grow again when they are needed.
+    pub(crate) fn is_shrink_due(&mut self, now: Instant) -> bool {
+        let is_due = self.shrink_at <= now;
+        if is_due {
+            self.shrink_at = now + self.shrink_interval;
+        }
+        is_due
     }
 
     /// Reads once, and waits at most `wait`. `now` is the time before the read.
@@ -148,6 +168,14 @@ impl Writer {
             refill(&mut self.output);
         }
         self.unflushed || !self.output.is_empty()
+    }
+
+    /// Frees memory if all octets are written.
+    pub(crate) fn shrink(&mut self) {
+        if self.written >= self.output.len() {
+            self.output = Vec::new();
+            self.written = 0;
+        }
     }
 
     /// Writes once, and flushes after the last octets.

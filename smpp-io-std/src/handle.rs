@@ -14,7 +14,8 @@ use crate::error::End;
 use crate::pending_requests::RequestResult;
 use crate::pending_response::{DeadlineError, PendingResponse};
 use crate::session_state::NotAdmitted;
-use crate::shared::Shared;
+use crate::shared::{EndRequest, Shared};
+use crate::sync::atomic::Ordering;
 use crate::waiting_threads::WaitRole;
 
 /// A handle on one session. Clone it, one for each thread: any number of threads may call its methods at the same time.
@@ -64,7 +65,7 @@ pub type Peer = Handle<Smsc>;
 
 impl<R: Role> Handle<R> {
     pub(crate) fn new(shared: Arc<Shared<R>>) -> Self {
-        shared.lock().handles += 1;
+        shared.handles.fetch_add(1, Ordering::SeqCst);
         Self { shared }
     }
 
@@ -182,18 +183,30 @@ impl<R: Role> Handle<R> {
     /// The session accepts no new request from any handle, waits up to
     /// [`Config::drain_timeout`](smpp_core::session::Config::drain_timeout) for the requests in flight, and unbinds.
     pub fn unbind(&self) -> End {
-        self.begin_unbind();
+        self.shared.with(|state, now| state.session.unbind(now));
         self.closed()
     }
 
+    /// Begins to unbind. Does not wait for the session's lock, nor for a transport that takes nothing: the unbind leaves
+    /// later then, when the read returns in which the background thread is.
     pub(crate) fn begin_unbind(&self) {
-        self.shared.with(|state, now| state.session.unbind(now));
+        self.shared.request_end(EndRequest::Unbind);
+    }
+
+    /// Begins to abort the session. Does not wait for the session's lock.
+    pub(crate) fn begin_abort(&self) {
+        self.shared.request_end(EndRequest::Abort);
+    }
+
+    /// Returns how the session ended, if it has and no thread holds the session's lock.
+    pub(crate) fn try_end(&self) -> Option<End> {
+        self.shared.try_lock()?.end.clone()
     }
 
     /// Ends the session at once, without unbind, and returns how it ended. It waits only for a write that another thread
     /// has begun: about 50 ms at most.
     pub fn abort(&self) -> End {
-        self.shared.with(|state, _| state.abort());
+        self.begin_abort();
         self.closed()
     }
 
@@ -324,11 +337,7 @@ impl<R: Role> Clone for Handle<R> {
 
 impl<R: Role> Drop for Handle<R> {
     fn drop(&mut self) {
-        let mut state = self.shared.lock();
-        state.handles -= 1;
-        let last = state.handles == 0;
-        drop(state);
-        if last {
+        if self.shared.handles.fetch_sub(1, Ordering::SeqCst) == 1 {
             self.begin_unbind();
         }
     }

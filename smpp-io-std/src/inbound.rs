@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use smpp_core::session::{Observer, Reply, Request, Role, Session};
+use smpp_core::session::{Observer, Reply, Request, RequestError, Response, Role, Session};
 use smpp_core::{
     Bind, BroadcastSm, CancelBroadcastSm, CancelSm, DataSm, DeliverSm, Frame, Operation, QueryBroadcastSm,
-    QuerySm, Quirks, ReplaceSm, SubmitMulti, SubmitSm, Tolerance,
+    QuerySm, Quirks, ReplaceSm, SequenceNumber, SubmitMulti, SubmitSm, Tolerance,
 };
 
 /// The session has parsed the PDU before it emitted the event. So parsing it again tolerates every deviation.
@@ -34,7 +34,7 @@ impl sealed::ReplyRoute for () {
 /// The requests that have a response.
 macro_rules! requests {
     ($($(#[$meta:meta])* $name:ident,)+) => {
-        /// A request or a notification of the peer. A request waits for a response.
+        /// A request, a notification or a late response of the peer. A request waits for a response.
         ///
         /// From an [`Inbox`](crate::Inbox) it is an `Inbound<HandleRoute<R>>`, and each request carries the methods to
         /// respond. From a [`Connection`](crate::Connection) it is an `Inbound`, and the connection has these methods.
@@ -62,9 +62,18 @@ macro_rules! requests {
         #[must_use = "a request must be answered"]
         pub enum Inbound<L: ReplyRoute = ()> {
             $($(#[$meta])* $name(InboundRequest<$name<'static>, L>),)+
-            /// A PDU that has no response: outbind or alert_notification. One that comes while
-            /// [`max_unanswered`](smpp_core::session::Config::max_unanswered) requests wait to be fetched is dropped.
+            /// A PDU that has no response: outbind or alert_notification. It is dropped if
+            /// [`max_unanswered`](smpp_core::session::Config::max_unanswered) entries wait to be fetched.
             Notification(Frame<Vec<u8>>),
+            /// The peer answered a request of this side after its timeout. The request has ended as
+            /// [`Unanswered`](smpp_core::session::RequestError::Unanswered); now its result is known. It is dropped if
+            /// [`max_unanswered`](smpp_core::session::Config::max_unanswered) entries wait to be fetched.
+            LateResponse {
+                /// The sequence number of the request, as an [`Observer`](smpp_core::session::Observer) has seen it.
+                sequence: SequenceNumber,
+                /// The result of the request.
+                result: Result<Response, RequestError>,
+            },
         }
 
         impl Inbound {
@@ -90,7 +99,7 @@ macro_rules! requests {
                         }
                         true
                     })+
-                    Self::Notification(_) => false,
+                    Self::Notification(_) | Self::LateResponse { .. } => false,
                 }
             }
 
@@ -99,6 +108,7 @@ macro_rules! requests {
                 match self {
                     $(Self::$name(request) => Inbound::$name(request.with_route(route)),)+
                     Self::Notification(frame) => Inbound::Notification(frame),
+                    Self::LateResponse { sequence, result } => Inbound::LateResponse { sequence, result },
                 }
             }
         }

@@ -79,6 +79,13 @@ impl PendingRequests {
         }
     }
 
+    /// Frees the memory if no slot is in use.
+    pub(crate) fn shrink(&mut self) {
+        if self.slots.iter().all(|slot| matches!(slot, Slot::Free { .. })) {
+            *self = Self::default();
+        }
+    }
+
     fn release(&mut self, number: u32) -> Option<Slot> {
         let slot = self.slots.get_mut(number as usize)?;
         let next = self.free.replace(number);
@@ -111,5 +118,11 @@ mod tests {
             assert_eq!(pending.complete(abandoned, RESULT), None);
         }
         assert_eq!(pending.slots.len(), 3);
+        let number = pending.reserve();
+        pending.shrink();
+        assert_eq!(pending.slots.len(), 3, "one is in use");
+        pending.abandon(number, false);
+        pending.shrink();
+        assert_eq!((pending.slots.capacity(), pending.reserve()), (0, 0));
     }
 }

@@ -20,16 +20,14 @@ pub(crate) struct SessionState<R: Role> {
     pub(crate) session: Session<R, u32, Option<Box<dyn Observer + Send>>>,
     pub(crate) pending: PendingRequests,
     pub(crate) waiting: WaitingThreads,
-    /// Requests of the peer that the application has not fetched: at most `max_unanswered`. A notification that comes
-    /// while there are as many is dropped.
+    /// Requests of the peer that the application has not fetched: at most `max_unanswered`. A notification or a late
+    /// response that comes while there are as many entries is dropped.
     pub(crate) inbox: VecDeque<Inbound>,
     max_unanswered: usize,
     /// Whether the application still has its `Inbox`.
     pub(crate) inbox_open: bool,
     /// The thread that waits for the next request of the peer.
     pub(crate) inbox_waiter: Option<u32>,
-    /// The handles that the application holds. At zero the session unbinds.
-    pub(crate) handles: usize,
     window: usize,
     pub(crate) end: Option<End>,
     /// The transport's error, until the end of the session reports it.
@@ -99,7 +97,6 @@ impl<R: Role> SessionState<R> {
             max_unanswered: config.max_unanswered.max(1).into(),
             inbox_open: true,
             inbox_waiter: None,
-            handles: 0,
             window: config.window.max(1).into(),
             end: None,
             transport_error: None,
@@ -227,13 +224,6 @@ impl<R: Role> SessionState<R> {
         }
     }
 
-    /// Ends the session without unbind.
-    pub(crate) fn abort(&mut self) {
-        self.force_end(ForcedEnd::Aborted);
-        // So that a read or a write that another thread has begun returns.
-        self.close_transport = true;
-    }
-
     /// Passes received octets to the session.
     pub(crate) fn handle_input(&mut self, reader: &mut Reader) {
         let now = self.now;
@@ -284,6 +274,14 @@ impl<R: Role> SessionState<R> {
         self.window.saturating_sub(self.session.in_flight())
     }
 
+    /// Frees the memory of empty buffers and tables.
+    pub(crate) fn shrink(&mut self) {
+        self.session.shrink();
+        self.pending.shrink();
+        self.waiting.shrink();
+        self.inbox.shrink_to_fit();
+    }
+
     fn handle_event(&mut self, event: Event<'_, u32>) {
         match event {
             Event::Request { request, frame, .. } => {
@@ -300,6 +298,12 @@ impl<R: Role> SessionState<R> {
             {
                 let frame = Frame::new(frame.octets().to_vec());
                 self.inbox.extend(frame.map(Inbound::Notification));
+                self.wake_inbox();
+            }
+            Event::LateResponse { sequence, outcome }
+                if self.inbox_open && self.inbox.len() < self.max_unanswered =>
+            {
+                self.inbox.push_back(Inbound::LateResponse { sequence, result: outcome.into_result() });
                 self.wake_inbox();
             }
             Event::Outcome { tag, outcome, .. } => {
@@ -332,6 +336,14 @@ impl<R: Role> SessionState<R> {
     /// Records that the peer has closed its side of the connection.
     pub(crate) fn handle_eof(&mut self) {
         self.forced_end.get_or_insert(ForcedEnd::EndOfStream);
+    }
+
+    /// Records that the application has aborted the session, whatever became of the transport because of that.
+    pub(crate) fn abort(&mut self) {
+        self.forced_end = Some(ForcedEnd::Aborted);
+        self.transport_error = None;
+        // So that a read or a write that another thread has begun returns.
+        self.close_transport = true;
     }
 
     /// Records an end, unless an earlier one says more. An end of the stream may be followed by a failure.

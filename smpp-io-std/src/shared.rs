@@ -52,6 +52,7 @@
 
 use std::io;
 use std::mem;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::{self, Duration};
 
@@ -59,6 +60,7 @@ use smpp_core::session::{Config, Instant, Role, State};
 
 use crate::halves::{Read, Reader, WRITE_TIMEOUT, Writer, Written, try_take};
 use crate::session_state::{BackgroundState, SessionState};
+use crate::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use crate::sync::thread::{self, Thread};
 use crate::sync::{Mutex, MutexGuard};
 use crate::transport::{Duplex, MIN_WAIT};
@@ -76,7 +78,21 @@ const MIN_READ: Duration = Duration::from_millis(8);
 /// After this many writes, a thread hands the writer role to a follower, if there is one.
 const MAX_WRITES: u32 = 16;
 
-pub(crate) type Guard<'a, R> = MutexGuard<'a, SessionState<R>>;
+/// The session's lock. After it is released, an [`EndRequest`] takes effect that came while it was held.
+pub(crate) struct Guard<'a, R: Role> {
+    // Dropped in this order.
+    state: MutexGuard<'a, SessionState<R>>,
+    _released: Released<'a, R>,
+}
+
+/// A request to end the session. It does not wait for the session's lock: if an observer blocks the thread that holds the
+/// lock, the request takes effect when the observer returns.
+#[derive(Clone, Copy)]
+pub(crate) enum EndRequest {
+    Unbind = 1,
+    /// It replaces an `Unbind`.
+    Abort = 2,
+}
 
 /// What the threads of one session share.
 pub(crate) struct Shared<R: Role> {
@@ -88,6 +104,21 @@ pub(crate) struct Shared<R: Role> {
     /// The longest time that one read waits.
     pub(crate) max_read: Duration,
     background_thread: OnceLock<Thread>,
+    /// The handles that the application holds. At zero the session unbinds.
+    pub(crate) handles: AtomicUsize,
+    /// The [`EndRequest`] that has not taken effect yet, or zero.
+    end_request: AtomicU8,
+}
+
+/// What a call does with its output if the transport takes nothing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Output {
+    /// It waits until the transport takes the output, or the background thread checks for it.
+    Wait,
+    /// It does not write at all if the background thread checks for output.
+    Defer,
+    /// It leaves the output to the background thread.
+    Leave,
 }
 
 /// The result of trying to write.
@@ -108,7 +139,7 @@ impl<R: Role> Shared<R> {
         stream.set_transmit_timeout(Some(WRITE_TIMEOUT))?;
         Ok(Self {
             state: Mutex::new(SessionState::new(config)),
-            reader: Mutex::new(Reader::new(config.max_pdu)),
+            reader: Mutex::new(Reader::new(config)),
             writer: Mutex::default(),
             stream,
             start: time::Instant::now(),
@@ -116,13 +147,56 @@ impl<R: Role> Shared<R> {
                 / READS_PER_TIMEOUT)
                 .max(MIN_WAIT),
             background_thread: OnceLock::new(),
+            handles: AtomicUsize::new(0),
+            end_request: AtomicU8::new(0),
         })
     }
 
     /// Locks the session. Ignores poisoning: a panic of another thread leaves the session consistent, as each of its calls
     /// completes.
     pub(crate) fn lock(&self) -> Guard<'_, R> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.guard(self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Locks the session, unless another thread holds the lock.
+    pub(crate) fn try_lock(&self) -> Option<Guard<'_, R>> {
+        try_take(&self.state).map(|state| self.guard(state))
+    }
+
+    const fn guard<'a>(&'a self, state: MutexGuard<'a, SessionState<R>>) -> Guard<'a, R> {
+        Guard { state, _released: Released(self) }
+    }
+
+    /// Begins to end the session. Does not wait for the session's lock, and makes one write at most.
+    pub(crate) fn request_end(&self, request: EndRequest) {
+        self.end_request.fetch_max(request as u8, Ordering::SeqCst);
+        if !self.process_end_request() && matches!(request, EndRequest::Abort) {
+            // The thread that holds the lock may do so for long. The session has ended, with or without an error here.
+            let _ = self.stream.close();
+        }
+    }
+
+    /// Lets an [`EndRequest`] take effect, unless another thread holds the lock: that thread does it. Returns whether none
+    /// is left.
+    fn process_end_request(&self) -> bool {
+        // A read-modify-write, so that the one that comes second sees the other: the request, or the released lock.
+        if self.end_request.fetch_or(0, Ordering::SeqCst) != 0 {
+            let Some(state) = self.try_lock() else { return false };
+            self.finish(state, Output::Leave);
+        }
+        true
+    }
+
+    /// Passes an [`EndRequest`] to the session.
+    #[cold]
+    fn apply_end_request(&self, state: &mut SessionState<R>) {
+        if self.end_request.swap(0, Ordering::SeqCst) == EndRequest::Abort as u8 {
+            state.abort();
+        } else {
+            let now = self.now();
+            state.session.unbind(now);
+            state.mark_output(now);
+        }
     }
 
     pub(crate) fn now(&self) -> Instant {
@@ -145,7 +219,7 @@ impl<R: Role> Shared<R> {
         let now = self.now();
         let value = act(&mut state, now);
         state.mark_output(now);
-        self.finish(state, false);
+        self.finish(state, Output::Wait);
         value
     }
 
@@ -160,7 +234,7 @@ impl<R: Role> Shared<R> {
         state.mark_output(now);
         state.deferred += 1;
         let defer = may_defer && state.deferred < MAX_BATCH;
-        self.finish(state, defer);
+        self.finish(state, if defer { Output::Defer } else { Output::Wait });
         value
     }
 
@@ -244,11 +318,13 @@ impl<R: Role> Shared<R> {
     }
 
     /// Writes the output, then reads once. Returns whether the thread may rest: it has woken another thread, or the
-    /// session wants no input. Returns `None` if another thread reads.
+    /// session wants no input. Returns `None` if another thread reads and no output is left: that thread may read for long.
     pub(crate) fn write_and_read<'a>(&'a self, mut state: Guard<'a, R>) -> (Guard<'a, R>, Option<bool>) {
         let (next, progress) = self.write_output(state);
         state = next;
-        let Some(reader) = try_take(&self.reader) else { return (state, None) };
+        let Some(reader) = try_take(&self.reader) else {
+            return (state, (progress == Progress::Blocked).then_some(true));
+        };
         let reads = state.wants_read();
         let (state, woke) = self.read_once(state, reader, None, progress);
         (state, Some(woke || !(reads || progress == Progress::Blocked)))
@@ -300,6 +376,9 @@ impl<R: Role> Shared<R> {
         state.now = self.now();
         state.handle_input(&mut reader);
         self.advance_clock(&mut state);
+        if reader.is_shrink_due(state.now) {
+            self.shrink(&mut state, &mut reader);
+        }
         drop(reader);
         let woke = !state.waiting.wake_list().is_empty();
         if woke || state.close_transport {
@@ -307,6 +386,17 @@ impl<R: Role> Shared<R> {
             state = self.lock();
         }
         (state, woke)
+    }
+
+    /// Frees the memory of empty buffers and tables.
+    #[cold]
+    fn shrink(&self, state: &mut SessionState<R>, reader: &mut Reader) {
+        state.shrink();
+        reader.received.shrink();
+        // A thread that is writing has output.
+        if let Some(mut writer) = try_take(&self.writer) {
+            writer.shrink();
+        }
     }
 
     /// Writes until there is no output or the transport takes no more, unless another thread is writing.
@@ -341,6 +431,10 @@ impl<R: Role> Shared<R> {
                     state.transport_error = Some(Arc::new(error));
                     state.write_failed = true;
                     progress = Progress::Wrote;
+                    self.unlock_and_wake(state);
+                    // The session ends, with or without an error here.
+                    let _ = self.stream.stop_receiving();
+                    state = self.lock();
                 }
             }
             if state.clock_pending {
@@ -355,6 +449,9 @@ impl<R: Role> Shared<R> {
 
     /// Advances the session's clock, unless another thread is writing: that thread does it after its write.
     fn advance_clock(&self, state: &mut SessionState<R>) {
+        if self.end_request.load(Ordering::SeqCst) != 0 {
+            self.apply_end_request(state);
+        }
         state.clock_pending |= state.forced_end.is_some() || state.session.state() == State::Closed;
         if state.clock_pending && try_take(&self.writer).is_some() {
             state.advance_clock();
@@ -362,19 +459,22 @@ impl<R: Role> Shared<R> {
     }
 
     /// Ends a call: writes the output, or leaves it to another thread; hands the reader role over if it is free.
-    ///
-    /// `defer` is whether the output may wait for the background thread.
-    fn finish<'a>(&'a self, mut state: Guard<'a, R>, mut defer: bool) {
+    fn finish<'a>(&'a self, mut state: Guard<'a, R>, mut output: Output) {
         self.advance_clock(&mut state);
-        while state.wants_write() && !(defer && state.background == BackgroundState::Polling) {
+        while state.wants_write()
+            && !(output == Output::Defer && state.background == BackgroundState::Polling)
+        {
             let (next, progress) = self.write_output(state);
             state = next;
             match progress {
                 Progress::Nothing | Progress::HandedOver => break,
                 Progress::Wrote => {}
                 Progress::Blocked => {
-                    defer = true;
                     self.wake_background(&mut state);
+                    if output == Output::Leave {
+                        break;
+                    }
+                    output = Output::Defer;
                 }
             }
         }
@@ -416,6 +516,32 @@ impl<R: Role> Shared<R> {
     }
 }
 
+/// Runs after the session's lock is released.
+struct Released<'a, R: Role>(&'a Shared<R>);
+
+impl<R: Role> Drop for Released<'_, R> {
+    fn drop(&mut self) {
+        // A panic of an observer may repeat.
+        if !thread::panicking() {
+            self.0.process_end_request();
+        }
+    }
+}
+
+impl<R: Role> Deref for Guard<'_, R> {
+    type Target = SessionState<R>;
+
+    fn deref(&self) -> &SessionState<R> {
+        &self.state
+    }
+}
+
+impl<R: Role> DerefMut for Guard<'_, R> {
+    fn deref_mut(&mut self) -> &mut SessionState<R> {
+        &mut self.state
+    }
+}
+
 /// A thread in [`Shared::wait`]. However its wait ends, also by a panic, it hands its role over.
 struct Waiting<'a, R: Role> {
     shared: &'a Shared<R>,
@@ -429,7 +555,7 @@ impl<R: Role> Waiting<'_, R> {
             state.end_handover(number);
             state.grant_capacity();
         }
-        self.shared.finish(state, true);
+        self.shared.finish(state, Output::Defer);
     }
 }
 

@@ -116,6 +116,10 @@ impl Duplex for Stream {
         self.duplex().close()
     }
 
+    fn stop_receiving(&self) -> io::Result<()> {
+        self.duplex().stop_receiving()
+    }
+
     fn receive_available(&self, octets: &mut [u8]) -> io::Result<usize> {
         self.duplex().receive_available(octets)
     }

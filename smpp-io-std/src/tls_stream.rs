@@ -12,7 +12,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection};
 
 use crate::error::TlsError;
-use crate::transport::{Duplex, Transport, is_pause};
+use crate::transport::{Duplex, MIN_WAIT, Transport, is_pause};
 
 /// The most octets that one record carries. A write takes no more, so that at most one record is ever taken from the
 /// session but not yet written.
@@ -312,11 +312,17 @@ impl Duplex for TlsStream {
         self.transport.set_transmit_timeout(timeout)
     }
 
-    /// Sends close_notify first, unless another thread is writing.
+    /// Sends close_notify first, unless another thread is writing or the transport takes nothing.
     fn close(&self) -> io::Result<()> {
         lock(&self.tls).send_close_notify();
+        // The alert is optional, and so is its timeout.
+        let _ = self.transport.set_transmit_timeout(Some(MIN_WAIT));
         self.send_pending();
         self.transport.close()
+    }
+
+    fn stop_receiving(&self) -> io::Result<()> {
+        self.transport.stop_receiving()
     }
 }
 

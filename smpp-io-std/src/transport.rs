@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A byte stream with read and write timeouts. A [`Connection`](crate::Connection) runs over it.
@@ -98,11 +99,13 @@ pub(crate) const MIN_WAIT: Duration = Duration::from_millis(1);
 ///
 /// At most one thread reads at a time, and at most one thread writes. A call that reaches its timeout returns
 /// [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut) and must have moved no octet. It may
-/// return earlier than its timeout. A [`transmit`](Self::transmit) that fails must consume nothing; otherwise the session
-/// reports a request as never sent although the peer may receive it.
+/// return earlier than its timeout; one that returns later delays the timeouts of the session. A
+/// [`transmit`](Self::transmit) that fails must consume nothing; otherwise the session reports a request as never sent
+/// although the peer may receive it. After a `transmit` that has failed, the session ends as soon as it has read what was
+/// received before: see [`stop_receiving`](Self::stop_receiving).
 ///
-/// [`TcpStream`], [`TlsStream`](crate::TlsStream) and [`Stream`](crate::Stream) implement it. Implement it for a transport
-/// of your own:
+/// [`TcpStream`], [`TlsStream`](crate::TlsStream), [`Stream`](crate::Stream) and an [`Arc`] of a `Duplex` implement it.
+/// Implement it for a transport of your own:
 ///
 /// ```no_run
 /// use std::io;
@@ -177,12 +180,26 @@ pub trait Duplex: Send + Sync {
     /// Returns the transport's error. [`start`](crate::start) returns it to the caller.
     fn set_transmit_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
 
-    /// Closes both directions of the connection. A read or a write that another thread has begun must return as well.
+    /// Closes both directions of the connection. A read or a write that another thread has begun must return as well. It
+    /// must not block.
     ///
     /// # Errors
     ///
     /// Returns the transport's error. The session ignores it: it has ended already.
     fn close(&self) -> io::Result<()>;
+
+    /// Makes a read return that another thread has begun: a write has failed, and the session is about to end. It must not
+    /// block.
+    ///
+    /// Later reads should return the octets that were received before, then the end of the stream or an error: the session
+    /// still takes responses from them. By default it [closes](Self::close) the transport.
+    ///
+    /// # Errors
+    ///
+    /// Returns the transport's error. The session ignores it.
+    fn stop_receiving(&self) -> io::Result<()> {
+        self.close()
+    }
 
     /// Reads what is there and does not wait. Leaves the read timeout at any value.
     ///
@@ -243,11 +260,50 @@ impl Duplex for TcpStream {
         self.shutdown(Shutdown::Both)
     }
 
+    fn stop_receiving(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Read)
+    }
+
     fn receive_available(&self, octets: &mut [u8]) -> io::Result<usize> {
         self.set_nonblocking(true)?;
         let read = self.receive(octets);
         self.set_nonblocking(false)?;
         read
+    }
+}
+
+/// So that the application can keep a transport that it has passed on, for example to close it.
+impl<S: Duplex + ?Sized> Duplex for Arc<S> {
+    fn receive(&self, octets: &mut [u8]) -> io::Result<usize> {
+        (**self).receive(octets)
+    }
+
+    fn transmit(&self, octets: &[u8]) -> io::Result<usize> {
+        (**self).transmit(octets)
+    }
+
+    fn transmit_held(&self) -> io::Result<()> {
+        (**self).transmit_held()
+    }
+
+    fn set_receive_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        (**self).set_receive_timeout(timeout)
+    }
+
+    fn set_transmit_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        (**self).set_transmit_timeout(timeout)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        (**self).close()
+    }
+
+    fn stop_receiving(&self) -> io::Result<()> {
+        (**self).stop_receiving()
+    }
+
+    fn receive_available(&self, octets: &mut [u8]) -> io::Result<usize> {
+        (**self).receive_available(octets)
     }
 }
 

@@ -175,6 +175,16 @@ impl WaitingThreads {
         }
     }
 
+    /// Frees the memory of threads that wait no longer.
+    pub(crate) fn shrink(&mut self) {
+        while self.threads.last().is_some_and(Option::is_none) {
+            self.threads.pop();
+        }
+        self.threads.shrink_to_fit();
+        self.wait_queue.shrink_to_fit();
+        self.wake_list.shrink_to_fit();
+    }
+
     fn is_first(&self, number: u32) -> bool {
         self.wait_queue.front() == Some(&number)
     }
@@ -241,6 +251,9 @@ mod tests {
         waiting.wake(a);
         assert_eq!(waiting.wake_list().len(), 2);
         waiting.unregister(a);
+        waiting.unregister(c);
+        waiting.shrink();
+        assert_eq!(waiting.threads.len(), 2, "up to the last one that waits");
         assert_eq!(waiting.register(WaitRole::MayLead), a, "slots are used again");
     }
 }

@@ -5,7 +5,7 @@ mod common;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{message, watched};
@@ -111,5 +111,126 @@ fn an_account_uses_the_transport_of_the_application() {
             assert!(began.elapsed() < Duration::from_secs(3), "the threads do not wait in their reads");
             assert!(received.load(Ordering::SeqCst) > 40);
         }
+    });
+}
+
+/// A transport whose reads wait for octets without limit, and whose writes fail from the first one after `breaks` is set.
+struct Breaks {
+    tcp: TcpStream,
+    breaks: Arc<AtomicBool>,
+    broken: AtomicBool,
+    stopped: Arc<AtomicBool>,
+}
+
+impl Duplex for Breaks {
+    fn receive(&self, octets: &mut [u8]) -> io::Result<usize> {
+        self.tcp.receive(octets)
+    }
+
+    fn transmit(&self, octets: &[u8]) -> io::Result<usize> {
+        self.broken.fetch_or(self.breaks.swap(false, Ordering::SeqCst), Ordering::SeqCst);
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(io::Error::other("the proxy is gone"));
+        }
+        self.tcp.transmit(octets)
+    }
+
+    fn transmit_held(&self) -> io::Result<()> {
+        self.tcp.transmit_held()
+    }
+
+    fn set_receive_timeout(&self, _: Option<Duration>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn set_transmit_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.tcp.set_transmit_timeout(timeout)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.tcp.close()
+    }
+
+    fn stop_receiving(&self) -> io::Result<()> {
+        self.stopped.store(true, Ordering::SeqCst);
+        self.tcp.stop_receiving()
+    }
+}
+
+type Flags = (Arc<AtomicBool>, Arc<AtomicBool>);
+
+fn breaking() -> (Flags, impl Fn(SocketAddr) -> io::Result<Breaks> + Send + Sync + 'static) {
+    let flags = Flags::default();
+    let (breaks, stopped) = flags.clone();
+    (flags, move |address| {
+        let (breaks, stopped) = (Arc::clone(&breaks), Arc::clone(&stopped));
+        Ok(Breaks { tcp: TcpStream::connect(address)?, breaks, broken: AtomicBool::default(), stopped })
+    })
+}
+
+/// The SMSC keeps the connection open: without an interruption the read would never return.
+#[test]
+fn a_failed_write_ends_the_session_at_once_although_a_thread_reads() {
+    for secure in [false, true] {
+        watched(move || {
+            let smsc = smsc(secure);
+            let ((breaks, stopped), dialer) = breaking();
+            let connector = Connector::new().tls(smsc.client_tls()).dial(dialer);
+            let (client, mut inbox) = connector.start(&smsc.endpoint()).unwrap();
+            client.bind(&smsc.bind()).unwrap();
+            // This thread reads from here on.
+            let receiving = std::thread::spawn(move || inbox.recv().is_none());
+            breaks.store(true, Ordering::SeqCst);
+            let error = client.submit(&message()).unwrap_err();
+            // TLS takes the octets before its transport fails.
+            assert!(secure || error.is_safe_to_resend(), "{error}");
+            let end = client.closed();
+            assert_eq!(end.reason, CloseReason::Disconnected);
+            assert_eq!(end.error.unwrap().to_string(), "the proxy is gone");
+            assert!(receiving.join().unwrap());
+            assert!(stopped.load(Ordering::SeqCst));
+        });
+    }
+}
+
+#[test]
+fn an_account_reconnects_at_once_after_a_failed_write() {
+    for secure in [false, true] {
+        watched(move || {
+            let smsc = smsc(secure);
+            let ((breaks, stopped), dialer) = breaking();
+            let options = Options {
+                binds: Binds::Transceivers(1),
+                ..Options::new(Credentials::new(ACCOUNT.0, ACCOUNT.1), &Provider::UNSTATED)
+            };
+            let connector =
+                AccountConnector::new(&smsc.endpoint(), options).tls(smsc.client_tls()).dial(dialer);
+            let (account, _arrivals) = connector.connect().unwrap();
+            breaks.store(true, Ordering::SeqCst);
+            let first = account.send(&Message::text(&message(), "Hello"));
+            assert!(secure || first.is_ok(), "sent on the next connection");
+            account.send(&Message::text(&message(), "Hello")).unwrap();
+            assert!(stopped.load(Ordering::SeqCst));
+            account.shutdown(Duration::from_secs(1));
+        });
+    }
+}
+
+/// The application keeps the transport and closes it.
+#[test]
+fn the_owner_of_a_transport_ends_the_session() {
+    watched(|| {
+        let smsc = smsc(false);
+        let (sender, transports) = std::sync::mpsc::channel();
+        let connector = Connector::new().dial(move |address| {
+            let (_, dialer) = breaking();
+            let transport = Arc::new(dialer(address)?);
+            sender.send(Arc::clone(&transport)).map_err(io::Error::other)?;
+            Ok(transport)
+        });
+        let (client, _inbox) = connector.start(&smsc.endpoint()).unwrap();
+        client.bind(&smsc.bind()).unwrap();
+        transports.recv().unwrap().close().unwrap();
+        assert_eq!(client.closed().reason, CloseReason::Disconnected);
     });
 }

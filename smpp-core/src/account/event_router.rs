@@ -241,6 +241,12 @@ impl<W> EventRouter<W> {
         }
     }
 
+    /// Frees the memory of empty buffers. Call it when the account is quiet, as [`Account::shrink`].
+    pub fn shrink(&mut self) {
+        self.arrivals.shrink_to_fit();
+        self.wakers.shrink_to_fit();
+    }
+
     /// Removes and returns the waiters for which something has arrived, each once. Wake them: they then poll again.
     pub fn take_wakers(&mut self) -> impl Iterator<Item = W> {
         self.wakers.drain(..)

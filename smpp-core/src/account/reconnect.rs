@@ -224,8 +224,10 @@ impl<O: Observer> Account<O> {
         self.advance(now);
     }
 
-    /// Frees the memory of empty buffers and tables of one connection: see [`Session::shrink`].
+    /// Frees the memory of empty buffers and tables: of one connection, see [`Session::shrink`], and of the account.
     pub fn shrink(&mut self, link: LinkId) {
+        self.actions.shrink_to_fit();
+        self.events.shrink_to_fit();
         if let Some(session) = self.session(link) {
             session.shrink();
         }

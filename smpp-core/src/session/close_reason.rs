@@ -20,8 +20,9 @@ pub enum CloseReason {
     /// [`session_init_timeout`](super::Config::session_init_timeout) passed without an accepted bind; on an ESME that
     /// [awaits an outbind](super::Config::awaits_outbind), also without an outbind.
     SessionInit,
-    /// Keep-alive failed: after an enquire_link of the session the peer sent no PDU within
-    /// [`response_timeout`](super::Config::response_timeout).
+    /// Keep-alive failed: the transport has taken an enquire_link of the session, and the peer sent no PDU within
+    /// [`response_timeout`](super::Config::response_timeout). If the enquire_link itself has not left, see
+    /// [`Stalled`](Self::Stalled).
     LinkDead,
     /// The peer responded to enquire_link, but to no request for
     /// [`max_response_timeouts`](super::Config::max_response_timeouts) times

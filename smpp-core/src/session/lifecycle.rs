@@ -202,6 +202,10 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             Timer::EnquireLinkResponse | Timer::Unresponsive if !self.wants_input() => {
                 self.postpone_check(timer);
             }
+            // The peer cannot answer what it has not received. `Timer::Transmit` ends a session whose transport is stuck.
+            Timer::EnquireLinkResponse if self.enquire_link_end > self.transmitted => {
+                self.postpone_check(timer)
+            }
             Timer::EnquireLinkResponse => self.end(CloseReason::LinkDead),
             Timer::EnquireLink => self.check_keep_alive(),
             Timer::Inactivity => self.check_inactivity(),
@@ -261,6 +265,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         let sequence = self.next_sequence();
         self.enquire_link = Some(sequence);
         self.encode(CommandId::ENQUIRE_LINK, CommandStatus::ROK, sequence, Some(&EnquireLink));
+        self.enquire_link_end = self.encoded;
         self.timers.set(Timer::EnquireLinkResponse, Some(self.now + self.config.response_timeout));
         if self.is_activity(CommandId::ENQUIRE_LINK) {
             self.last_activity = self.now;

@@ -139,6 +139,8 @@ pub struct Session<R, T, O = ()> {
     transmitted: u64,
     /// Octets encoded up to the end of the application's last response.
     responses_end: u64,
+    /// Octets encoded up to the end of the session's last enquire_link.
+    enquire_link_end: u64,
     /// Whether the transport has taken octets since the stall timer was last checked.
     has_progress: bool,
     /// The bind request that waits for its response, in either direction.
@@ -213,6 +215,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             encoded: 0,
             transmitted: 0,
             responses_end: 0,
+            enquire_link_end: 0,
             has_progress: false,
             bind_in_progress: None,
             enquire_link: None,

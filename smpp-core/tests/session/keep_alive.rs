@@ -67,6 +67,25 @@ fn a_session_without_an_answer_to_enquire_link_ends_as_link_dead() {
     assert_eq!(pair.esme.take_events(), [OwnedEvent::Closed(CloseReason::LinkDead)]);
 }
 
+/// The peer has not received the enquire_link: its silence proves nothing about the link.
+#[test]
+fn a_session_whose_enquire_link_has_not_left_ends_as_stalled() {
+    let mut esme = bound_esme(with_keep_alive(), BindMode::Transceiver);
+    // All octets but one leave.
+    esme.submit(Instant::ZERO + secs(29), "hello").unwrap();
+    esme.handle_timeouts(Instant::ZERO + secs(30));
+    let mut output = Vec::new();
+    esme.session.poll_transmit(&mut output);
+    esme.session.handle_transmitted(output.len() - 1);
+    for second in 31..49 {
+        esme.handle_timeouts(Instant::ZERO + secs(second));
+        assert_eq!(esme.closed, None, "not LinkDead 10 s after the enquire_link");
+    }
+    // Twice response_timeout after the first octet that did not leave.
+    esme.handle_timeouts(Instant::ZERO + secs(49));
+    assert_eq!(esme.closed, Some(CloseReason::Stalled));
+}
+
 #[test]
 fn any_pdu_counts_as_an_answer_to_enquire_link() {
     let mut esme = bound_esme(with_keep_alive(), BindMode::Transceiver);

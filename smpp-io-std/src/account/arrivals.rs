@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::sync::{Arc, Condvar};
+use std::sync::Arc;
 use std::time::Instant;
 
 use smpp_core::account::{
@@ -14,6 +14,7 @@ use smpp_core::{CommandStatus, DeliverSm, Frame, Operation};
 
 use super::handle::Account;
 use super::shared::Shared;
+use crate::sync::Condvar;
 
 /// Receives what the SMSC delivers on any bind of the account, in the order in which it came: mobile-originated (MO)
 /// messages, and delivery receipts that no [`Ticket`](super::Ticket) or [`Sent`](super::Sent) waits for.

@@ -1,12 +1,13 @@
 //! The background thread of an account: it keeps the time, and writes where a transport takes nothing at present.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::{io, thread};
 
 use smpp_core::session::Instant;
 
 use super::shared::Shared;
+use crate::sync::thread;
 
 /// Starts the background thread. It runs until the account has ended.
 pub(super) fn start(shared: &Arc<Shared>) -> io::Result<()> {

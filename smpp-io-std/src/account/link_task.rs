@@ -1,13 +1,14 @@
 //! The state of one connection: what its thread does, and which thread writes its output.
 
-use std::net::{Shutdown, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::net::TcpStream;
+use std::sync::Arc;
 
 use smpp_core::account::{Action, LinkId};
 use smpp_core::session::Instant;
 
 use crate::halves::Writer;
 use crate::stream::Stream;
+use crate::sync::Mutex;
 use crate::transport::Duplex;
 
 /// The transport of one session. The connection's thread reads it; the thread that holds `writer` writes it.
@@ -15,6 +16,22 @@ pub(super) struct LinkTransport {
     pub(super) stream: Stream,
     /// The writer role.
     pub(super) writer: Mutex<Writer>,
+}
+
+/// The connection under the TLS of a link, if it has TLS.
+pub(super) enum Connection {
+    Tcp(TcpStream),
+    /// A transport that the application has made.
+    Dialed(Arc<dyn Duplex>),
+}
+
+impl Connection {
+    pub(super) fn duplex(&self) -> &dyn Duplex {
+        match self {
+            Self::Tcp(tcp) => tcp,
+            Self::Dialed(transport) => transport,
+        }
+    }
 }
 
 /// The state of one connection and its thread.
@@ -25,8 +42,8 @@ pub(super) struct LinkTask {
     pub(super) thread: ThreadState,
     /// Until when to wait for the resolver.
     pub(super) resolve_deadline: Option<Instant>,
-    /// The TCP connection, to interrupt the thread that waits for it; `None` for another transport.
-    pub(super) tcp: Option<TcpStream>,
+    /// The connection, to interrupt the thread that waits for it.
+    pub(super) connection: Option<Connection>,
     /// The transport, once the session has begun.
     pub(super) transport: Option<Arc<LinkTransport>>,
     pub(super) output: OutputMode,
@@ -63,7 +80,7 @@ impl LinkTask {
             next: None,
             thread: ThreadState::None,
             resolve_deadline: None,
-            tcp: None,
+            connection: None,
             transport: None,
             output: OutputMode::Immediate,
             wants_writer: false,
@@ -76,24 +93,25 @@ impl LinkTask {
         self.resolve_deadline = None;
         if self.next.take().is_none() && self.thread == ThreadState::Running {
             self.thread = ThreadState::Abandoned;
-            self.interrupt(Shutdown::Both);
+            // The result of the thread is dropped, with or without an error here.
+            let _ = self.connection.as_ref().map(|connection| connection.duplex().close());
         }
         self.link
     }
 
     /// Makes a read return in which the thread waits. On a system where this has no effect, the read returns after
     /// [`max_read`](super::shared::Shared::max_read).
-    pub(super) fn interrupt(&self, how: Shutdown) {
-        // It fails only if TCP is no longer connected, and then no read waits.
-        let _ = self.tcp.as_ref().map(|tcp| tcp.shutdown(how));
+    pub(super) fn stop_receiving(&self) {
+        // It fails only if the transport is no longer connected, and then no read waits.
+        let _ = self.connection.as_ref().map(|connection| connection.duplex().stop_receiving());
     }
 
     /// Makes a read return in which the thread waits, once the session has ended.
     pub(super) fn interrupt_ended(&self) {
-        match (&self.tcp, &self.transport) {
-            // It has ended, with or without an error here.
-            (None, Some(transport)) => drop(transport.stream.close()),
-            _ => self.interrupt(Shutdown::Read),
+        match (&self.connection, &self.transport) {
+            // Octets that TLS holds back leave before the transport is closed.
+            (Some(Connection::Dialed(_)), Some(transport)) => drop(transport.stream.close()),
+            _ => self.stop_receiving(),
         }
     }
 }

@@ -1,20 +1,21 @@
 //! The thread of one connection: it resolves the host, connects, and reads until the session has ended.
 
+use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{self, Duration};
-use std::{io, thread};
 
 use smpp_core::account::{Action, ConnectFailure, LinkId};
 use smpp_core::session::Instant;
 
-use super::link_task::LinkTransport;
+use super::link_task::{Connection, LinkTransport};
 use super::shared::Shared;
 use crate::dial::tcp;
 use crate::error::TlsError;
-use crate::halves::{Read, Reader, WRITE_TIMEOUT};
+use crate::halves::{Read, Reader, WRITE_TIMEOUT, try_take};
 use crate::stream::Stream;
+use crate::sync::{Mutex, thread};
 use crate::transport::{Duplex, MIN_WAIT};
 
 /// Starts the thread. It runs while there is something to do for the connection.
@@ -101,14 +102,15 @@ impl LinkThread {
         // To a socket, zero means no timeout.
         let timeout = connector.options.connect_timeout.max(MIN_WAIT);
         let began = time::Instant::now();
-        let (mut stream, clone) = if let Some(dialer) = &connector.dialer {
-            (Stream::Dialed(dialer.dial(address).map_err(network)?), None)
+        let (mut stream, connection) = if let Some(dialer) = &connector.dialer {
+            let transport: Arc<dyn Duplex> = Arc::from(dialer.dial(address).map_err(network)?);
+            (Stream::Dialed(Box::new(Arc::clone(&transport))), Connection::Dialed(transport))
         } else {
             let tcp = tcp(address, timeout).map_err(network)?;
             let clone = tcp.try_clone().map_err(network)?;
-            (Stream::Tcp(tcp), Some(clone))
+            (Stream::Tcp(tcp), Connection::Tcp(clone))
         };
-        if !self.shared.lock().register_tcp(self.link, clone) {
+        if !self.shared.lock().register_connection(self.link, connection) {
             return Err(network(io::ErrorKind::ConnectionAborted.into()));
         }
         if connector.endpoint.tls {
@@ -144,7 +146,7 @@ impl LinkThread {
 
     /// Reads until the session has ended.
     fn read(&self, transport: &LinkTransport) {
-        let mut reader = Reader::new(self.shared.connector.options.session.max_pdu);
+        let mut reader = Reader::new(&self.shared.connector.options.session);
         while let Some((now, turn)) = self.wait_for_turn(reader.held) {
             let read = match turn {
                 Turn::Read(wait) => reader.read(&transport.stream, now, wait),
@@ -224,6 +226,15 @@ impl LinkThread {
         }
         // Give up the role before writing: other threads have left their output to this thread.
         drop(writer);
+        if reader.is_shrink_due(now) {
+            state.account.shrink(link);
+            state.router.shrink();
+            reader.received.shrink();
+            // A thread that is writing has output.
+            if let Some(mut writer) = try_take(&transport.writer) {
+                writer.shrink();
+            }
+        }
         shared.process_and_unlock(state);
     }
 }

@@ -1,13 +1,12 @@
 //! What the account's state has to do with its connections.
 
-use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 
 use smpp_core::account::{Action, ConnectFailure, LinkId, LinkState};
 use smpp_core::session::{Instant, State};
 
 use super::connector::{AccountConnector, BoxedObserver};
-use super::link_task::{LinkTask, LinkTransport, OutputMode, ThreadState};
+use super::link_task::{Connection, LinkTask, LinkTransport, OutputMode, ThreadState};
 use super::state::AccountState;
 
 impl AccountState {
@@ -72,7 +71,8 @@ impl AccountState {
     /// Returns what the connection's thread does next. If there is nothing, the thread ends.
     pub(super) fn next_action(&mut self, link: LinkId) -> Option<Action> {
         let task = self.links.get_mut(link.index())?;
-        task.tcp = None;
+        // The connection was not made, or it is no longer wanted: with or without an error here.
+        let _ = task.connection.take().map(|connection| connection.duplex().close());
         task.thread = if task.next.is_some() { ThreadState::Running } else { ThreadState::None };
         task.next.take()
     }
@@ -87,10 +87,10 @@ impl AccountState {
         wanted
     }
 
-    /// Registers the TCP connection for which the connection's thread waits. Returns whether it is still wanted.
-    pub(super) fn register_tcp(&mut self, link: LinkId, tcp: Option<TcpStream>) -> bool {
+    /// Registers the connection for which the link's thread waits. Returns whether it is still wanted.
+    pub(super) fn register_connection(&mut self, link: LinkId, connection: Connection) -> bool {
         let Some(task) = self.links.get_mut(link.index()) else { return false };
-        task.tcp = tcp;
+        task.connection = Some(connection);
         task.thread == ThreadState::Running
     }
 
@@ -113,7 +113,7 @@ impl AccountState {
     /// Records that the connection is closed.
     pub(super) fn handle_closed(&mut self, now: Instant, link: LinkId) {
         if let Some(task) = self.links.get_mut(link.index()) {
-            (task.transport, task.tcp) = (None, None);
+            (task.transport, task.connection) = (None, None);
         }
         self.account.handle_closed(now, link);
     }
@@ -163,7 +163,7 @@ impl AccountState {
             task.output = output;
             if output == OutputMode::Failed {
                 // Octets that the peer sent before the failure are still read.
-                task.interrupt(Shutdown::Read);
+                task.stop_receiving();
             }
         }
     }

@@ -21,9 +21,8 @@
 //! between *never sent* and *unanswered*. So only a thread that has the writer role passes the end and the time to the
 //! session: then no thread is in the middle of a write.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::Poll;
-use std::thread;
 use std::time::{self, Duration};
 
 use smpp_core::account::{Account, EventRouter, FirstBindError};
@@ -32,6 +31,7 @@ use smpp_core::session::Instant;
 use super::connector::AccountConnector;
 use super::error::AccountError;
 use super::state::AccountState;
+use crate::sync::{Condvar, Mutex, MutexGuard, thread};
 use crate::transport::MIN_WAIT;
 
 /// The least value of [`Shared::max_read`], also for sessions with shorter timeouts.

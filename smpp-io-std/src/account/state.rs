@@ -1,13 +1,14 @@
 //! What the lock of an account protects: the account, its events, the threads that wait.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar};
+use std::sync::Arc;
 
 use smpp_core::account::{Account, EventRouter, Message, MessageNumber, SubmitError};
 use smpp_core::session::Instant;
 
 use super::connector::{AccountConnector, BoxedObserver};
 use super::link_task::LinkTask;
+use crate::sync::Condvar;
 
 pub(super) struct AccountState {
     pub(super) account: Account<Option<BoxedObserver>>,

@@ -1,7 +1,7 @@
 //! A submitted message: first its outcome, then its delivery receipts.
 
 use std::fmt;
-use std::sync::{Arc, Condvar};
+use std::sync::Arc;
 use std::time::Instant;
 
 use smpp_core::MessageState;
@@ -10,6 +10,7 @@ use smpp_core::account::{
 };
 
 use super::shared::Shared;
+use crate::sync::Condvar;
 
 /// A message that the account has accepted into its queue, and whose outcome was not fetched yet.
 ///

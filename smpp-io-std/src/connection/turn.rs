@@ -122,10 +122,26 @@ impl<R: Role, S: Transport> Connection<R, S> {
         while let Some(event) = self.session.handle_timeout(self.caught_up) {
             self.events.handle_event(event);
         }
+        if self.shrink_at <= now {
+            self.shrink_at = now + self.shrink_interval;
+            self.shrink();
+        }
         if self.events.end.is_some() && !had_ended {
             // The session has ended, with or without an error here.
             let _ = self.stream.shutdown();
         }
+    }
+
+    /// Frees the memory of empty buffers and tables. They grow again when they are needed.
+    #[cold]
+    fn shrink(&mut self) {
+        self.session.shrink();
+        self.received.shrink();
+        if self.written == self.output.len() {
+            self.output = Vec::new();
+            self.written = 0;
+        }
+        self.events.inbox.shrink_to_fit();
     }
 
     /// Writes until there is no output, the transport takes no more, or a deadline of the session has passed. `now` is the

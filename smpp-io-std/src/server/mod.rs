@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use smpp_core::session::{CloseReason, NotSentReason, RequestError, Response, SentBy, Smsc};
+use smpp_core::session::{CloseReason, NotSentReason, RequestError, Response, SentBy, Smsc, State};
 use smpp_core::{COctets, Operation};
 
 pub use listener::Listener;
@@ -25,6 +25,13 @@ use crate::error::End;
 use crate::handle::Peer;
 use connection::ACCEPT_PAUSE;
 use shared::Shared;
+
+/// How long [`Server::shutdown`] waits for the end of the sessions that it has aborted. Only an observer that does not
+/// return delays it longer.
+const ABORT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How often [`Server::shutdown`] checks whether a session has ended.
+const END_POLL_INTERVAL: Duration = Duration::from_millis(2);
 
 /// A running SMSC. Its [`Service`] decides on binds and responds to requests; its [`ServerLimits`] bound connections and
 /// binds; the [`Config`](smpp_core::session::Config) of a [`Listener`] has the timeouts and bounds of each session.
@@ -167,7 +174,9 @@ impl Server {
 
     /// Returns the sessions that are bound at this moment. Does not block.
     pub fn binds(&self) -> Vec<BoundSession> {
-        self.shared.lock().bound().cloned().collect()
+        let mut bound: Vec<_> = self.shared.lock().admitted().cloned().collect();
+        bound.retain(|bound| bound.peer.state() != State::Open);
+        bound
     }
 
     /// Delivers a message or a delivery receipt (deliver_sm, data_sm) to an account, and waits for the response. The binds
@@ -181,8 +190,9 @@ impl Server {
     where
         O: Operation + SentBy<Smsc>,
     {
-        let receiver = self.shared.lock().next_receiver(system_id);
-        match receiver {
+        let (turn, mut receivers) = self.shared.lock().next_delivery(system_id);
+        receivers.retain(BoundSession::receives);
+        match turn.checked_rem(receivers.len()).and_then(|turn| receivers.get(turn)) {
             Some(bound) => bound.peer.request(message),
             None => Err(RequestError::NeverSent(NotSentReason::NoBind)),
         }
@@ -190,25 +200,36 @@ impl Server {
 
     /// Shuts the server down gracefully, and returns how each session ended. It accepts no new connection; each session
     /// waits up to [`Config::drain_timeout`](smpp_core::session::Config::drain_timeout) for the requests in flight, and
-    /// unbinds. Sessions that are left after `timeout` are aborted. It blocks until all sessions have ended.
+    /// unbinds. Sessions that are left after `timeout` are aborted.
     ///
-    /// A thread in which the service does not return outlives the server.
+    /// It blocks until all sessions have ended: at most for `timeout`, and about a second more if sessions are left that
+    /// cannot end at once. A thread in which the service or an observer does not return outlives the server; the session
+    /// of such an observer is reported as [`Aborted`](CloseReason::Aborted).
     pub fn shutdown(mut self, timeout: Duration) -> Shutdown {
         // A timeout beyond the range of the clock becomes 30 years.
         let deadline = Instant::now() + timeout.min(Duration::from_secs(30 * 365 * 24 * 3600));
         self.stop_accepting();
         let (bound, not_bound) = {
             let registry = self.shared.lock();
-            let bound: Vec<_> = registry.bound().cloned().collect();
+            let bound: Vec<_> = registry.admitted().cloned().collect();
             let not_bound = registry.all.len() - bound.len();
             (bound, not_bound)
         };
-        self.shared.peers().iter().for_each(Peer::begin_unbind);
+        for peer in self.shared.peers() {
+            // A write that the peer does not take delays the next session.
+            if Instant::now() < deadline {
+                peer.begin_unbind();
+            }
+        }
         self.shared.wait_for_end(deadline);
-        self.shared.peers().iter().for_each(|peer| drop(peer.abort()));
         // If the thread of a connection has ended, by a panic of the service, its session may still wait for the ESME.
+        wait_for_ends(&bound, deadline);
+        self.shared.peers().iter().for_each(Peer::begin_abort);
+        bound.iter().for_each(|bound| bound.peer.begin_abort());
+        wait_for_ends(&bound, Instant::now() + ABORT_TIMEOUT);
+        let aborted = End { reason: CloseReason::Aborted, error: None };
         let ended = bound.into_iter().map(|bound| {
-            let end = bound.peer.closed_until(deadline).unwrap_or_else(|| bound.peer.abort());
+            let end = bound.peer.try_end().unwrap_or_else(|| aborted.clone());
             (bound, end)
         });
         Shutdown { ended: ended.collect(), not_bound }
@@ -234,7 +255,16 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.stop_accepting();
-        self.shared.peers().iter().for_each(|peer| drop(peer.abort()));
+        self.shared.peers().iter().for_each(Peer::begin_abort);
+    }
+}
+
+/// Waits until all sessions have ended, at most until `deadline`. It never waits for the lock of a session.
+fn wait_for_ends(sessions: &[BoundSession], deadline: Instant) {
+    for session in sessions {
+        while session.peer.try_end().is_none() && Instant::now() < deadline {
+            thread::sleep(END_POLL_INTERVAL);
+        }
     }
 }
 

@@ -3,8 +3,6 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use smpp_core::session::State;
-
 use super::service::BoundSession;
 use crate::handle::Peer;
 
@@ -25,7 +23,8 @@ impl Default for ServerLimits {
     }
 }
 
-/// The open connections of a server.
+/// The open connections of a server. Its lock is never held while the lock of a session is taken: an observer may block
+/// that one.
 #[derive(Default)]
 pub(super) struct ConnectionRegistry {
     pub(super) all: HashMap<u64, Connection>,
@@ -53,14 +52,9 @@ impl ConnectionRegistry {
         Some(self.last_number)
     }
 
-    /// Returns the sessions whose bind was admitted. They count towards the limit of binds.
-    fn admitted(&self) -> impl Iterator<Item = &BoundSession> {
+    /// Returns the sessions whose bind was admitted, answered or not. They count towards the limit of binds.
+    pub(super) fn admitted(&self) -> impl Iterator<Item = &BoundSession> {
         self.all.values().filter_map(|connection| connection.bound.as_ref())
-    }
-
-    /// Returns the sessions whose bind also has its response. They can receive deliveries.
-    pub(super) fn bound(&self) -> impl Iterator<Item = &BoundSession> {
-        self.admitted().filter(|bound| bound.peer.state() != State::Open)
     }
 
     /// Registers the bind of a connection, unless its system_id has `limit` binds. Returns whether it did.
@@ -75,11 +69,10 @@ impl ConnectionRegistry {
         true
     }
 
-    /// Returns the session of the account that receives the next delivery.
-    pub(super) fn next_receiver(&mut self, system_id: &[u8]) -> Option<BoundSession> {
+    /// Returns the number of the next delivery, and the sessions of the account.
+    pub(super) fn next_delivery(&mut self, system_id: &[u8]) -> (usize, Vec<BoundSession>) {
         self.deliveries = self.deliveries.wrapping_add(1);
-        let account = self.bound().filter(|bound| bound.system_id() == system_id && bound.receives());
-        let account: Vec<_> = account.collect();
-        account.get(self.deliveries.checked_rem(account.len())?).map(|bound| (*bound).clone())
+        let account = self.admitted().filter(|bound| bound.system_id() == system_id);
+        (self.deliveries, account.cloned().collect())
     }
 }

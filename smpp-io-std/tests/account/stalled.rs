@@ -96,9 +96,8 @@ fn the_account_leaves_a_server_that_reads_nothing() {
         });
         let (account, _arrivals) = connector.connect().unwrap();
         let tickets: Vec<_> = (0..1_500).map(|_| account.submit(&big).unwrap()).collect();
-        // After a timeout the session also sends enquire_link, which the server does not read.
-        let reason = ended.recv();
-        assert!(matches!(reason, Ok(CloseReason::Stalled | CloseReason::LinkDead)), "{reason:?}");
+        // After a timeout the session also sends enquire_link, which does not leave.
+        assert_eq!(ended.recv(), Ok(CloseReason::Stalled));
         // Each message has an outcome. One that was not sent goes on the next bind, unless it had timed out before.
         for ticket in tickets {
             match ticket.outcome() {

@@ -1,15 +1,20 @@
-//! Explores schedules of the threads of one session: the sources of the crate, compiled with the locks and threads of
-//! shuttle, over a connection in memory. A lost wake-up is a deadlock, which the explorer reports with the schedule.
+//! Explores schedules of the threads of one session, and of an account: the sources of the crate, compiled with the locks
+//! and threads of shuttle, over a connection in memory. A lost wake-up is a deadlock, which the explorer reports with the schedule.
 //!
 //! The schedules are random. The seed is printed; `SMPP_SCHEDULES_SEED` sets it, `SMPP_SCHEDULES` the number of schedules of
-//! each scenario.
+//! each scenario, `SMPP_SCHEDULES_OF` a part of the names of the scenarios to run.
 #![allow(dead_code, unreachable_pub, unused_imports, missing_docs, clippy::pedantic, clippy::nursery)]
 #![allow(rustdoc::broken_intra_doc_links)]
 
+#[path = "../../src/account/mod.rs"]
+mod account;
+mod account_scenarios;
 #[path = "../../src/background.rs"]
 mod background;
 #[path = "../../src/buffer.rs"]
 mod buffer;
+#[path = "../../src/dial.rs"]
+mod dial;
 #[path = "../../src/error.rs"]
 mod error;
 #[path = "../../src/halves.rs"]
@@ -34,7 +39,13 @@ mod session_state;
 mod shared;
 #[path = "../../src/start.rs"]
 mod start;
+#[path = "../../src/stream.rs"]
+mod stream;
 mod sync;
+#[path = "../../src/tls.rs"]
+mod tls;
+#[path = "../../src/tls_stream.rs"]
+mod tls_stream;
 #[path = "../../src/transport.rs"]
 mod transport;
 #[path = "../../src/waiting_threads.rs"]
@@ -51,7 +62,9 @@ fn main() {
     let seed = number("SMPP_SCHEDULES_SEED").unwrap_or(clock);
     let schedules = number("SMPP_SCHEDULES").unwrap_or(200) as usize;
     println!("SMPP_SCHEDULES_SEED={seed}, {schedules} schedules of each scenario");
-    for (name, scenario) in scenarios::ALL {
+    let only = std::env::var("SMPP_SCHEDULES_OF").unwrap_or_default();
+    let all = scenarios::ALL.into_iter().chain(account_scenarios::ALL);
+    for (name, scenario) in all.filter(|(name, _)| name.contains(&only)) {
         let began = Instant::now();
         println!("schedules of {name} ...");
         shuttle::check_random_with_seed(scenario, seed, schedules);

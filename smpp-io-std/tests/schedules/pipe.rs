@@ -1,10 +1,11 @@
-//! A connection in memory. A read waits until there are octets, a write takes a few.
+//! A connection in memory. A read waits until there are octets, a write takes a few, or none for a while.
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use shuttle::rand::{Rng, thread_rng};
 use shuttle::sync::{Condvar, Mutex, MutexGuard};
 use shuttle::thread;
 
@@ -14,6 +15,9 @@ use crate::transport::Duplex;
 /// The most octets that one write takes.
 const WRITE: usize = 40;
 
+/// One of so many writes takes nothing.
+const PAUSE: u32 = 8;
+
 /// Ignores poisoning: while one thread unwinds, each other one that holds a lock seems to.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -21,6 +25,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[derive(Default)]
 struct Pipe {
+    pauses: bool,
     octets: Mutex<(VecDeque<u8>, bool)>,
     moved: Condvar,
 }
@@ -39,9 +44,9 @@ pub(crate) struct End {
     timeout: Arc<Mutex<Duration>>,
 }
 
-/// Returns the two ends of a connection.
-pub(crate) fn connection() -> (End, End) {
-    let (one, other) = (Arc::new(Pipe::default()), Arc::new(Pipe::default()));
+/// Returns the two ends of a connection. If it `pauses`, some writes take nothing.
+pub(crate) fn connection(pauses: bool) -> (End, End) {
+    let [one, other] = [(); 2].map(|()| Arc::new(Pipe { pauses, ..Pipe::default() }));
     let end = |from: &Arc<Pipe>, to: &Arc<Pipe>| End {
         from: Arc::clone(from),
         to: Arc::clone(to),
@@ -77,6 +82,9 @@ impl Duplex for End {
         let mut octets = lock(&self.to.octets);
         if octets.1 {
             return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        if self.to.pauses && thread_rng().gen_range(0..PAUSE) == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
         }
         let taken = new.len().min(WRITE);
         octets.0.extend(&new[..taken]);

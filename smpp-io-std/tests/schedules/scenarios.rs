@@ -1,6 +1,7 @@
 //! What the threads do.
 
 use std::cell::Cell;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use shuttle::sync::mpsc;
@@ -36,20 +37,23 @@ fn config() -> Config {
     Config { enquire_link_interval: None, ..Config::default() }
 }
 
-fn octets(pdu: &Pdu<'_>, sequence: SequenceNumber) -> Vec<u8> {
+pub(crate) fn octets(pdu: &Pdu<'_>, sequence: SequenceNumber) -> Vec<u8> {
     let mut out = Vec::new();
     pdu.encode(CommandStatus::ROK, sequence, &mut out);
     out
 }
 
-fn write_all(end: &End, mut octets: &[u8]) {
+pub(crate) fn write_all(end: &End, mut octets: &[u8]) {
     while !octets.is_empty() {
-        let Ok(taken) = end.transmit(octets) else { return };
-        octets = &octets[taken..];
+        match end.transmit(octets) {
+            Ok(taken) => octets = &octets[taken..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::yield_now(),
+            Err(_) => return,
+        }
     }
 }
 
-fn deliveries(end: &End, number: u32) {
+pub(crate) fn deliveries(end: &End, number: u32) {
     let all = (1..=number)
         .flat_map(|sequence| octets(&Pdu::DeliverSm(DeliverSm::default()), SequenceNumber(sequence)));
     write_all(end, &all.collect::<Vec<_>>());
@@ -57,7 +61,10 @@ fn deliveries(end: &End, number: u32) {
 
 /// Runs an SMSC that answers each request, until the end of the stream. It calls `act` with each command after it has
 /// answered it. Returns the commands.
-fn smsc(end: End, act: impl Fn(CommandId, &End) + Send + 'static) -> thread::JoinHandle<Vec<CommandId>> {
+pub(crate) fn smsc(
+    end: End,
+    act: impl Fn(CommandId, &End) + Send + 'static,
+) -> thread::JoinHandle<Vec<CommandId>> {
     thread::spawn(move || {
         let (mut received, mut commands) = (Vec::new(), Vec::new());
         let mut space = [0; 256];
@@ -91,7 +98,14 @@ type Session = (Client, Inbox<Esme>, thread::JoinHandle<Vec<CommandId>>);
 
 /// Starts a session and binds it.
 fn bound(config: Config, act: impl Fn(CommandId, &End) + Send + 'static) -> Session {
-    let (here, there) = connection();
+    bound_over(connection(true), config, act)
+}
+
+fn bound_over(
+    (here, there): (End, End),
+    config: Config,
+    act: impl Fn(CommandId, &End) + Send + 'static,
+) -> Session {
     let smsc = smsc(there, act);
     let (client, inbox) = start::<Esme, _>(here, config).unwrap();
     client.bind(&Bind::default()).unwrap();
@@ -107,7 +121,7 @@ fn submit(client: &Client, number: usize) -> thread::JoinHandle<()> {
     })
 }
 
-fn count(commands: &[CommandId], command: CommandId) -> usize {
+pub(crate) fn count(commands: &[CommandId], command: CommandId) -> usize {
     commands.iter().filter(|found| **found == command).count()
 }
 
@@ -208,8 +222,9 @@ fn half_close() {
     assert_eq!(count(&smsc.join().unwrap(), CommandId::DELIVER_SM_RESP), 2);
 }
 
+/// Without pauses: the drop does not wait for the transport, and the read of the background thread may be a long one.
 fn dropped_handles() {
-    let (client, inbox, smsc) = bound(config(), |_, _| ());
+    let (client, inbox, smsc) = bound_over(connection(false), config(), |_, _| ());
     let submitting = [submit(&client, 1), submit(&client, 1)];
     drop(inbox);
     drop(client);
@@ -236,7 +251,13 @@ shuttle::thread_local! {
 }
 
 /// Panics once, in a thread of the application, at a PDU in this direction.
-struct Panicking(Direction, bool);
+pub(crate) struct Panicking(Direction, bool);
+
+impl Panicking {
+    pub(crate) fn new(direction: Direction) -> Self {
+        Self(direction, false)
+    }
+}
 
 impl Observer for Panicking {
     fn observe(&mut self, _: Instant, direction: Direction, _: ObservedPdu<'_>) {
@@ -248,17 +269,23 @@ impl Observer for Panicking {
     }
 }
 
+/// Calls the function in a thread of the application. Returns `None` if it has panicked.
+pub(crate) fn may_panic<T>(act: impl FnOnce() -> T) -> Option<T> {
+    MAY_PANIC.with(|may_panic| may_panic.set(true));
+    let returned = catch_unwind(AssertUnwindSafe(act));
+    MAY_PANIC.with(|may_panic| may_panic.set(false));
+    PANICKING.with(|panicking| panicking.set(false));
+    returned.ok()
+}
+
 fn panic_at(direction: Direction) {
     let (client, _inbox, smsc) = bound(config(), |_, _| ());
-    client.observe(Panicking(direction, false));
+    client.observe(Panicking::new(direction));
     let submitting = [(); 3].map(|()| {
         let client = client.clone();
         thread::spawn(move || {
-            MAY_PANIC.with(|may_panic| may_panic.set(true));
-            let submitted = catch_unwind(AssertUnwindSafe(|| client.submit(&SubmitSm::default())));
-            MAY_PANIC.with(|may_panic| may_panic.set(false));
-            PANICKING.with(|panicking| panicking.set(false));
-            submitted.map(|outcome| drop(outcome.unwrap())).is_err()
+            let submitted = may_panic(|| client.submit(&SubmitSm::default()));
+            submitted.map(|outcome| drop(outcome.unwrap())).is_none()
         })
     });
     let panicked = submitting.map(|thread| thread.join().unwrap());

@@ -1,6 +1,54 @@
 //! The locks and threads of the explorer, under the names that the session's code uses.
 
+use std::fmt;
+use std::sync::{Arc, LockResult};
+use std::time::Duration;
+
 pub(crate) use shuttle::sync::{Mutex, MutexGuard};
+
+/// A condvar whose short timeouts may pass at any time: see [`thread::NEVER`]. The explorer's own never do.
+#[derive(Default)]
+pub(crate) struct Condvar(Arc<shuttle::sync::Condvar>);
+
+impl Condvar {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn notify_one(&self) {
+        self.0.notify_one();
+    }
+
+    pub(crate) fn notify_all(&self) {
+        self.0.notify_all();
+    }
+
+    pub(crate) fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> LockResult<MutexGuard<'a, T>> {
+        self.0.wait(guard)
+    }
+
+    pub(crate) fn wait_timeout<'a, T>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        timeout: Duration,
+    ) -> LockResult<(MutexGuard<'a, T>, shuttle::sync::WaitTimeoutResult)> {
+        if timeout < thread::NEVER {
+            let condvar = Arc::clone(&self.0);
+            shuttle::thread::spawn(move || condvar.notify_all());
+        }
+        self.0.wait_timeout(guard, timeout)
+    }
+}
+
+impl fmt::Debug for Condvar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Condvar")
+    }
+}
+
+pub(crate) mod atomic {
+    pub(crate) use shuttle::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+}
 
 pub(crate) mod thread {
     use std::cell::Cell;

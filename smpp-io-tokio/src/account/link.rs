@@ -189,7 +189,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> LinkDriver<'_, S> {
             if self.timer.take_fired() {
                 // A bind that was busy may be quiet by now.
                 self.pump.shrink();
-                self.shared.lock().account.shrink(self.link);
+                let mut inner = self.shared.lock();
+                inner.account.shrink(self.link);
+                inner.router.shrink();
             }
             if !any && !refilled && !elapsed && wanted_input >= self.wants_input {
                 return Poll::Pending;

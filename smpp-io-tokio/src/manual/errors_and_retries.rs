@@ -44,7 +44,7 @@
 //! | `Disconnected` | the connection ended without `unbind` |
 //! | `Aborted` | `abort` was called, or the task that drives the session was dropped |
 //! | `SessionInit` | no bind within `session_init_timeout` (10 s) |
-//! | `LinkDead` | no PDU came within `response_timeout` after an `enquire_link` |
+//! | `LinkDead` | no PDU came within `response_timeout` after the transport has taken an `enquire_link` |
 //! | `Unresponsive` | the peer responded to `enquire_link`, but to no request for `max_response_timeouts` (6) response timeouts |
 //! | `Stalled` | the peer did not read: the transport took nothing for one to two `response_timeout` |
 //! | `Inactive` | no message for `inactivity_timeout` (off by default) |

@@ -197,9 +197,15 @@ fn check_ends(world: &World, config: &Config) {
             CloseReason::Unresponsive => (CommandId::SUBMIT_SM, unresponsive),
             _ => continue,
         };
-        // A session that does not read postpones the checks of the link, each time by a response timeout.
-        let postponed = if config.max_unanswered < 256 { 0..20 } else { 0..1 };
-        let is_due = postponed.into_iter().any(|times| {
+        // The checks of the link are postponed by a response timeout while the session does not read, and once while the
+        // enquire_link has not left.
+        let postponed = match reason {
+            CloseReason::SessionInit => 0,
+            _ if config.max_unanswered < 256 => 20,
+            CloseReason::LinkDead => 1,
+            _ => 0,
+        };
+        let is_due = (0..=postponed).any(|times| {
             let due = at.checked_sub(before + config.response_timeout * times);
             due.is_some_and(|due| connections.iter().any(|connection| connection.sent(command, due)))
         });

@@ -80,6 +80,7 @@ pub(super) struct Model {
     pub(super) transmitted: u64,
     /// Position of the end of the application's last response in the output stream, in octets.
     responses_end: u64,
+    enquire_link_end: u64,
     /// When the session next checks whether the transport has accepted octets, and whether it has.
     pub(super) stall_check: Option<u64>,
     pub(super) has_progress: bool,
@@ -146,6 +147,7 @@ impl Model {
             encoded: 0,
             transmitted: 0,
             responses_end: 0,
+            enquire_link_end: 0,
             stall_check: None,
             has_progress: false,
             reported: Vec::new(),
@@ -366,7 +368,7 @@ impl Model {
             }
         }
         if self.enquire_link_timeout == now {
-            if self.reads() {
+            if self.reads() && self.enquire_link_end <= self.transmitted {
                 self.close(CloseReason::LinkDead);
             } else {
                 self.enquire_link_timeout = Some(self.now + RESPONSE_TIMEOUT);
@@ -435,6 +437,7 @@ impl Model {
         self.keep_alive_check = None;
         self.enquire_links += 1;
         self.send(CommandId::ENQUIRE_LINK, 16);
+        self.enquire_link_end = self.encoded;
     }
 
     /// Enters the next stage if nothing is left to wait for in this one.

@@ -95,8 +95,7 @@ impl<R: Role> Core<R> {
                 *unused = self.leave_queue(ticket);
                 return Ok(Stage::InFlight(slot));
             };
-            let end = self.end.as_ref().map(|end| NotSentReason::Closed(end.reason));
-            if let Some(reason) = end.or(refused.reason.permanent()) {
+            if let Some(reason) = refused.reason.permanent() {
                 *unused = self.leave_queue(ticket);
                 return Err(reason);
             }

@@ -21,7 +21,8 @@ use crate::pdu::{
     SubmitSm, SubmitSmResp,
 };
 use reference::{
-    Answer, DRAIN_TIMEOUT, ENQUIRE_LINK_INTERVAL, Model, RESPONSE_TIMEOUT, Reported, Stage, Step, Tag, Target,
+    Answer, DRAIN_TIMEOUT, ENQUIRE_LINK_INTERVAL, Ended, Model, RESPONSE_TIMEOUT, Reported, Stage, Step, Tag,
+    Target,
 };
 
 prop_state_machine! {
@@ -206,12 +207,12 @@ impl Harness {
                 if !matches!(outcome, Outcome::Unanswered(UnansweredReason::Timeout)) {
                     self.awaiting.retain(|number| *number != sequence);
                 }
-                Reported::Outcome(tag, outcome.into_result().map(drop))
+                Reported::Outcome(tag, ended(outcome))
             }
             Event::LateResponse { sequence, outcome } => {
                 self.awaiting.retain(|number| *number != sequence);
                 let tag = self.submits.iter().rposition(|number| *number == sequence).unwrap();
-                Reported::LateResponse(tag, outcome.into_result().map(drop))
+                Reported::LateResponse(tag, ended(outcome))
             }
             Event::UnexpectedResponse { .. } => Reported::UnexpectedResponse,
             Event::Request { request: Request::DeliverSm(_, reply), .. } => {
@@ -271,6 +272,16 @@ impl Harness {
             Target::EnquireLink(place) => self.enquire_links[place],
             Target::Unbind => self.unbind,
         }
+    }
+}
+
+fn ended(outcome: Outcome<'_>) -> Ended {
+    match outcome {
+        Outcome::Accepted(_) => Ended::Accepted,
+        Outcome::Refused { status, .. } => Ended::Refused(status),
+        Outcome::Nacked(status) => Ended::Nacked(status),
+        Outcome::NeverSent(reason) => Ended::NeverSent(reason),
+        Outcome::Unanswered(reason) => Ended::Unanswered(reason),
     }
 }
 

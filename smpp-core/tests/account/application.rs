@@ -275,7 +275,7 @@ impl AccountSimulation {
                 });
                 self.slots.handle_link_event(now, link.index(), event);
             }
-            Event::Stopped { status } => {
+            Event::Stopped { status, .. } => {
                 assert_eq!(self.application.stopped, None, "emitted once");
                 self.context.count(|| "stopped".into());
                 self.application.stopped = Some(status);

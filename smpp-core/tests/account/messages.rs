@@ -348,7 +348,9 @@ impl Messages {
         for (outcome, segment) in outcome.segments.iter().zip(&message.segments) {
             let good = match outcome {
                 SegmentOutcome::Accepted(id) => segment.id.as_deref() == Some(id.as_bytes()),
-                SegmentOutcome::Refused(status) => segment.refused.contains(status) && segment.id.is_none(),
+                SegmentOutcome::Refused { status, .. } => {
+                    segment.refused.contains(status) && segment.id.is_none()
+                }
                 // A late response may arrive together with the one that completes the message, and behind it.
                 SegmentOutcome::Unanswered(_) => {
                     segment.sends > 0 && (segment.id.is_none() || message.was_in_doubt)
@@ -397,7 +399,7 @@ impl Messages {
         assert!(is_first || (resent && !segment.late.as_ref().unwrap().is_accepted()), "{}", details());
         let answered = match &late {
             SegmentOutcome::Accepted(id) => segment.id.as_deref() == Some(id.as_bytes()),
-            SegmentOutcome::Refused(status) => segment.refused.contains(status),
+            SegmentOutcome::Refused { status, .. } => segment.refused.contains(status),
             _ => false,
         };
         assert!(answered, "{}", details());
@@ -433,7 +435,7 @@ impl Messages {
                         let this = Verdict::Accepted(id.as_bytes().to_vec());
                         assert!(verdicts.contains(&&this), "{}", details());
                     }
-                    SegmentOutcome::Refused(status) => {
+                    SegmentOutcome::Refused { status, .. } => {
                         assert!(verdicts.contains(&&Verdict::Refused(*status)), "{}", details());
                         assert_eq!(verdicts.iter().filter(accepted).count(), 0, "{}", details());
                     }

@@ -113,7 +113,7 @@ pub enum SmscEvent<'a> {
         /// The message state in the receipt; `None` for a mobile-originated message.
         state: Option<MessageState>,
         /// Whether the ESME accepted it. A delivery that fails is repeated after `Rules::receipt_delay`.
-        outcome: Result<(), RequestError>,
+        outcome: Result<(), &'a RequestError>,
     },
 }
 
@@ -449,7 +449,7 @@ impl Shared {
     /// Emits the outcome of a delivery, and schedules one that failed again.
     fn delivered(&self, delivery: Delivery, outcome: Result<(), RequestError>) {
         let (system_id, state) = (&*delivery.system_id, delivery.state());
-        (self.subscriber)(SmscEvent::Delivered { system_id, state, outcome });
+        (self.subscriber)(SmscEvent::Delivered { system_id, state, outcome: outcome.as_ref().copied() });
         if outcome.is_err() {
             self.simulator().redeliver(self.now(), delivery);
             self.changed.notify_one();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use smpp_core::account::{Backoff, Binds, Credentials, LinkEvent, Message, Options, SegmentOutcome};
 use smpp_core::provider::Provider;
-use smpp_core::session::{Config, RequestError};
+use smpp_core::session::Config;
 use smpp_core::{
     Address, COctets, CommandStatus, Endpoint, MessageState, RegisteredDelivery, SubmitSm, SubmitSmResp,
 };

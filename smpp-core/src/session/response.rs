@@ -65,12 +65,12 @@ impl RefusedResponse {
         Self((!says_nothing).then(|| octets.into()))
     }
 
-    /// Returns the whole PDU as the peer sent it; `None` if it has no body.
+    /// Returns the whole PDU as the peer sent it; `None` if it has no body, or one that was too long to be kept.
     pub fn frame(&self) -> Option<Frame<&[u8]>> {
         self.0.as_deref().map(Frame::from_valid)
     }
 
-    /// Decodes the fields; `None` if the response has no body. A malformed body counts as absent.
+    /// Decodes the fields; `None` if there is no [`frame`](Self::frame). A malformed body counts as absent.
     pub fn pdu(&self) -> Option<Pdu<'_>> {
         decode(self.frame()?)
     }

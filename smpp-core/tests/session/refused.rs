@@ -119,6 +119,8 @@ fn the_shown_text_is_cut_and_escaped() {
     for octet in [b'x', 1, b'\n'] {
         let shown = text(&[octet; 3000]);
         assert!(shown.ends_with("…\"") && (250..=259).contains(&shown.chars().count()), "{shown}");
+        let error = refusal(CommandStatus::RSYSERR, &tlv(Tag::ADDITIONAL_STATUS_INFO_TEXT, &[octet; 3000]));
+        assert_eq!(format!("{:?}", response(&error)), format!("RefusedResponse({shown})"));
     }
 }
 

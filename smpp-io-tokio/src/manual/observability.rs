@@ -79,7 +79,7 @@
 //! | Is the window of a session full? | `smpp_in_flight` |
 //! | Is the SMSC slow? | `smpp_response_seconds` (histogram of means: right for averages, not for percentiles) |
 //! | Does the peer throttle a session? | `smpp_throttled_total` |
-//! | Does the peer break the protocol? | `smpp_malformed_total`, `smpp_quirks_total` |
+//! | Does the peer break the protocol? | `smpp_malformed_total`, `smpp_unknown_commands_total`, `smpp_quirks_total` |
 //!
 //! Alert on: no bound link for a minute; `smpp_account_queued_segments` near `queue_capacity`; a rise of
 //! `unmatched_receipt`.

@@ -41,14 +41,14 @@ impl<R: Role, O: Operation + SentBy<R>> Future for RequestFuture<'_, '_, R, O> {
         let ticket = match *stage {
             Stage::Waiting(ticket) => ticket,
             Stage::InFlight(slot) => {
-                let result = shared.lock().pending.take_result(slot, cx.waker());
-                return match result {
-                    Ok(result) => {
-                        *stage = Stage::Done;
-                        Poll::Ready(result)
-                    }
-                    Err(_) => Poll::Pending,
-                };
+                // Dropped after the lock is released.
+                let mut replaced = None;
+                let mut core = shared.lock();
+                if !core.pending.is_completed(slot, cx.waker(), &mut replaced) {
+                    return Poll::Pending;
+                }
+                *stage = Stage::Done;
+                return core.pending.take_result(slot);
             }
             Stage::Done => return Poll::Pending,
         };
@@ -72,10 +72,17 @@ impl<R: Role, O: Operation + SentBy<R>> Future for RequestFuture<'_, '_, R, O> {
             }
             Err(reason) => {
                 *stage = Stage::Done;
-                Poll::Ready(Err(RequestError::NeverSent(reason)))
+                never_sent(reason)
             }
         }
     }
+}
+
+/// Out of line: the result of a request that was sent is then moved as one block.
+#[cold]
+#[inline(never)]
+fn never_sent(reason: NotSentReason) -> Poll<RequestResult> {
+    Poll::Ready(Err(RequestError::NeverSent(reason)))
 }
 
 impl<R: Role> Core<R> {

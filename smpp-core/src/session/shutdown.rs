@@ -29,16 +29,18 @@ pub(super) enum Shutdown {
 }
 
 impl Shutdown {
-    /// Returns why the session accepts no new request, if its shutdown has begun.
-    pub(super) const fn refusal(self) -> Option<Refusal> {
-        Some(match self {
-            Self::NotStarted => return None,
+    /// Returns why the session accepts no new request once its shutdown has begun.
+    #[cold]
+    pub(super) const fn refusal(self) -> Refusal {
+        match self {
             Self::Draining(reason)
             | Self::Unbinding(reason)
             | Self::PeerFinished(reason)
             | Self::Flushing(reason) => Refusal::Closing(reason),
-            Self::PeerUnbinding(_) | Self::PeerUnbound => Refusal::Closing(CloseReason::PeerUnbound),
+            Self::NotStarted | Self::PeerUnbinding(_) | Self::PeerUnbound => {
+                Refusal::Closing(CloseReason::PeerUnbound)
+            }
             Self::Reporting(reason) | Self::Done(reason) => Refusal::Closed(reason),
-        })
+        }
     }
 }

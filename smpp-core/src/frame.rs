@@ -27,7 +27,7 @@ pub struct FramingError {
     /// The received `command_length`.
     pub length: u32,
     /// The largest accepted `command_length`, in octets.
-    pub limit: usize,
+    pub limit: u32,
 }
 
 impl fmt::Display for FramingError {
@@ -92,7 +92,7 @@ pub type Split<'a> = (Frame<&'a [u8]>, &'a [u8]);
 pub fn split(input: &[u8], limit: usize) -> Result<Option<Split<'_>>, FramingError> {
     let Ok((_, length)) = be_u32::<_, ParseFailed>.parse(input) else { return Ok(None) };
     if (length as usize) < HEADER_LENGTH || length as usize > limit {
-        return Err(FramingError { length, limit });
+        return Err(FramingError { length, limit: u32::try_from(limit).unwrap_or(u32::MAX) });
     }
     let Some((octets, rest)) = input.split_at_checked(length as usize) else { return Ok(None) };
     Ok(Some((Frame { octets }, rest)))

@@ -161,9 +161,10 @@
 //!   any state ── failed connection, abort(), timeout, dead link, broken framing ──▶ Closed
 //! ```
 //!
-//! One table, from SMPP 3.4 §2.3, says which side may send which request in which [`State`](session::State). The
-//! session refuses other requests of the caller with [`Refusal::State`](session::Refusal::State), and responds to other
-//! requests of the peer with `ESME_RINVBNDSTS`. A request that a side never sends does not compile.
+//! One table, from SMPP 3.4 §2.3, says which side may send which request in which [`State`](session::State). The session
+//! refuses other requests of the caller with [`Refusal::State`](session::Refusal::State), and responds to other requests of the
+//! peer with `ESME_RINVBNDSTS`. Once its shutdown has begun, it refuses with [`Refusal::Closing`](session::Refusal::Closing),
+//! and after its end with [`Refusal::Closed`](session::Refusal::Closed): both say why. A request that a side never sends does not compile.
 //!
 //! # Error handling
 //!

@@ -31,7 +31,9 @@ pub struct End {
 ///     match Connector::new().bind(endpoint, bind) {
 ///         Ok(connection) => println!("{}", connection.unbind()),
 ///         Err(error) => match error.kind {
-///             ConnectErrorKind::Bind(RequestError::Refused(CommandStatus::RALYBND)) => println!("bound already"),
+///             ConnectErrorKind::Bind(RequestError::Refused { status: CommandStatus::RALYBND, .. }) => {
+///                 println!("bound already");
+///             }
 ///             _ => println!("{error}"),
 ///         },
 ///     }
@@ -210,7 +212,7 @@ impl ConnectErrorKind {
                 "check that the port is the TLS port, and whether an IP allow-list blocks the connection"
             }
             Self::Handshake(..) => "check that the port is the TLS port: smpp:// is plain, smpps:// is TLS",
-            Self::Bind(RequestError::Refused(status)) => match *status {
+            Self::Bind(RequestError::Refused { status, .. }) => match *status {
                 CommandStatus::RINVPASWD => "check the password",
                 CommandStatus::RINVSYSID => "check the system_id",
                 CommandStatus::RALYBND => {

@@ -227,7 +227,8 @@ impl<R: Role> Handle<R> {
         self.shared.lock().session.state()
     }
 
-    /// Shows every later PDU to `observer`, without passwords. Call it before the bind to observe all of them.
+    /// Shows every later PDU to `observer`, without passwords, also those that the session
+    /// [rejects](Observer::rejected). Call it before the bind to observe all of them.
     ///
     /// The thread that does the session's work calls the observer, under the session's lock. So the observer should
     /// return quickly, and must not call this handle. A later call replaces the observer.

@@ -195,8 +195,8 @@
 //! | `native-roots` | yes | [`tls::system_roots`]: trusts the certificate authorities that the operating system trusts. Without it, give a TLS configuration to [`Connector::tls`] |
 //! | `testing` | no | the module `testing`: an SMSC inside the process, for tests |
 //!
-//! TLS (rustls with ring) is always included. Logging and metrics are callbacks: [`observe`](Handle::observe) for PDUs,
-//! [`stats`](Handle::stats) for counters, [`AccountConnector::subscribe`](account::AccountConnector::subscribe) for the
+//! TLS (rustls with ring) is always included. Logging and metrics are callbacks: [`observe`](Handle::observe) for PDUs, also those
+//! that a session [rejects](smpp_core::session::Observer::rejected), [`stats`](Handle::stats) for counters, [`AccountConnector::subscribe`](account::AccountConnector::subscribe) for the
 //! events of an account.
 //!
 //! # How names map to smpp-io-tokio
@@ -218,6 +218,7 @@
 //! | end the session | [`unbind`](Handle::unbind), [`abort`](Handle::abort), [`closed`](Handle::closed) | [`unbind`](Connection::unbind), [`close`](Connection::close) | `unbind`, `abort`, `closed` |
 //! | inspect the session | [`state`](Handle::state), [`stats`](Handle::stats), [`observe`](Handle::observe) | the same on [`Connection`] | the same |
 //! | respond where the request is read | | | `respond_inline` |
+//! | observe each connection of an SMSC | [`ServerBuilder::observe`] | [`Connection::observe`] | `ServerBuilder::observe` |
 //! | an SMSC | [`Server`], [`Service`], [`Listener`], [`ServerLimits`] | [`Connection::new`] with the role `Smsc` | `Server`, `Service`, `Listener`, `ServerLimits` |
 //! | limits of an SMSC | [`ServerLimits`]: connections, connections of an address, binds | your own | also a rate limit, a timeout for the decision on a bind, and an IPv6 network as one address |
 //! | logging, metrics | [`observe`](Handle::observe), [`stats`](Handle::stats) | the same | also the features `tracing` and `metrics` |
@@ -272,7 +273,7 @@ pub use server::{
     BindRequest, BoundSession, Listener, Server, ServerBuilder, ServerLimits, Service, Shutdown,
 };
 pub use smpp_core;
-pub use smpp_core::session::{NotSentReason, RequestError, Response};
+pub use smpp_core::session::{NotSentReason, RefusedResponse, RequestError, Response};
 pub use start::start;
 pub use stream::Stream;
 pub use tls_stream::TlsStream;

@@ -202,8 +202,7 @@ impl<R: Role> SessionState<R> {
             return Ok(number);
         };
         self.pending.abandon(number, false);
-        let ended = self.end.as_ref().map(|end| NotSentReason::Closed(end.reason));
-        Err(match (ended.or(refused.reason.permanent()), refused.reason) {
+        Err(match (refused.reason.permanent(), refused.reason) {
             (Some(reason), _) => NotAdmitted::Never(reason),
             (None, Refusal::RateLimited(at)) => NotAdmitted::Later(Some(at)),
             (None, _) => NotAdmitted::Later(None),

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use smpp_core::session::{Config, Role};
+use smpp_core::session::{Config, Observer, Role};
 
 use crate::background::BackgroundThread;
 use crate::handle::Handle;
@@ -39,7 +39,21 @@ where
     R: Role,
     S: Duplex + 'static,
 {
+    start_observed(stream, config, None)
+}
+
+/// Starts a session whose observer sees every PDU.
+pub(crate) fn start_observed<R, S>(
+    stream: S,
+    config: Config,
+    observer: Option<Box<dyn Observer + Send>>,
+) -> io::Result<(Handle<R>, Inbox<R>)>
+where
+    R: Role,
+    S: Duplex + 'static,
+{
     let shared = Arc::new(Shared::new(Box::new(stream), &config)?);
+    *shared.lock().session.observer_mut() = observer;
     let background = BackgroundThread(Arc::clone(&shared));
     thread::Builder::new().name("smpp".into()).spawn(move || background.run())?;
     let handle = Handle::new(shared);

@@ -122,7 +122,7 @@ fn the_server_accepts_tls_and_refuses_a_wrong_password() {
         let error = connector.bind(&endpoint, &bind("hunter2")).unwrap_err();
         assert!(matches!(
             error.kind,
-            ConnectErrorKind::Bind(RequestError::Refused(CommandStatus::RINVPASWD))
+            ConnectErrorKind::Bind(RequestError::Refused { status: CommandStatus::RINVPASWD, .. })
         ));
     });
 }
@@ -140,7 +140,7 @@ fn connections_and_binds_above_the_limits_are_rejected() {
         // The third bind of the account is above the limit.
         let (third, _inbox) = connect(&server);
         let refused = third.bind(&bind("secret")).unwrap_err();
-        assert_eq!(refused, RequestError::Refused(CommandStatus::RALYBND));
+        assert_eq!(refused.status(), Some(CommandStatus::RALYBND));
         third.closed();
         // A connection that has ended makes room for another.
         drop(second);
@@ -200,7 +200,7 @@ fn a_panic_of_the_service_ends_only_its_connection() {
         let (client, _inbox) = bound(&server);
         let (other, _other_inbox) = bound(&server);
         let kept = client.submit(&common::text(b"panic")).unwrap_err();
-        assert_eq!(kept, RequestError::Refused(CommandStatus::RSYSERR));
+        assert_eq!(kept.status(), Some(CommandStatus::RSYSERR));
         assert_eq!(client.closed().reason, CloseReason::PeerUnbound);
         assert_eq!(other.submit(&message()).unwrap().message_id(), b"shop");
         assert_eq!(server.binds().len(), 1);

@@ -115,7 +115,10 @@ fn a_session_over_tls() {
 fn the_error_of_a_wrong_password_names_the_status() {
     let (endpoint, thread) = serve("smpp", smsc);
     let error = Connector::new().bind(&endpoint, &bind("hunter2")).unwrap_err();
-    assert!(matches!(error.kind, ConnectErrorKind::Bind(RequestError::Refused(CommandStatus::RINVPASWD))));
+    assert!(matches!(
+        error.kind,
+        ConnectErrorKind::Bind(RequestError::Refused { status: CommandStatus::RINVPASWD, .. })
+    ));
     let text = error.to_string();
     for part in ["ESME_RINVPASWD", "check the password", &endpoint.to_string()] {
         assert!(text.contains(part), "{text}");
@@ -320,7 +323,7 @@ fn the_smsc_receives_the_outcome_of_each_delivery() {
     assert_eq!(connection.unbind().reason, CloseReason::Unbound);
     let (accepted, refused, end) = thread.join().unwrap();
     assert!(accepted.is_ok());
-    assert!(matches!(refused, Err(RequestError::Refused(CommandStatus::RX_P_APPN))));
+    assert!(matches!(refused, Err(RequestError::Refused { status: CommandStatus::RX_P_APPN, .. })));
     assert_eq!(end.reason, CloseReason::PeerUnbound);
 }
 

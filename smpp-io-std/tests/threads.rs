@@ -125,7 +125,7 @@ fn a_deadline_returns_the_pending_response() {
         let pending = pending.wait_until(soon()).unwrap_err();
         let Some(Inbound::SubmitSm(request)) = requests.recv() else { panic!() };
         request.refuse(CommandStatus::RTHROTTLED).unwrap();
-        assert_eq!(pending.wait().unwrap_err(), RequestError::Refused(CommandStatus::RTHROTTLED));
+        assert_eq!(pending.wait().unwrap_err().status(), Some(CommandStatus::RTHROTTLED));
     });
 }
 
@@ -160,16 +160,19 @@ fn requests_arrive_in_order_and_are_answered_in_any_thread() {
 fn a_request_that_is_dropped_is_refused_with_a_temporary_error() {
     watched(|| {
         let ((_client, mut inbox), (peer, _requests)) = pair(Config::default(), Config::default());
-        let refused = Err(RequestError::Refused(CommandStatus::RX_T_APPN));
+        let refused = Err(Some(CommandStatus::RX_T_APPN));
+        let status = |answer: Result<smpp_io_std::Response, RequestError>| {
+            answer.map(drop).map_err(|error| error.status())
+        };
         let pending = peer.deliver_pipelined(&DeliverSm::default()).unwrap();
         drop(inbox.recv().unwrap());
-        assert_eq!(pending.wait().map(drop), refused);
+        assert_eq!(status(pending.wait()), refused);
         // Also a request that waits in the inbox when the inbox is dropped, and a later one.
         let pending = peer.deliver_pipelined(&DeliverSm::default()).unwrap();
         while peer.stats().sent.total().requests < 2 {}
         drop(inbox);
-        assert_eq!(pending.wait().map(drop), refused);
-        assert_eq!(peer.deliver(&DeliverSm::default()).map(drop), refused);
+        assert_eq!(status(pending.wait()), refused);
+        assert_eq!(status(peer.deliver(&DeliverSm::default())), refused);
     });
 }
 

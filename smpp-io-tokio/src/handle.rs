@@ -169,7 +169,8 @@ impl<R: Role> Handle<R> {
     }
 
     /// Sets the observer that gets every PDU from now on: each PDU as it is read and as it is encoded, with everything but
-    /// passwords. Set it before the bind to see all PDUs. The previous observer is dropped.
+    /// passwords. It also gets the PDUs that the session [rejects](Observer::rejected). Set it before the bind to see all
+    /// PDUs. The previous observer is dropped.
     ///
     /// The observer is called while the session is locked: it should return quickly, and it must not call this handle.
     ///
@@ -250,7 +251,7 @@ impl Handle<Esme> {
     /// let bind = Bind { system_id: "shop".try_into()?, password: "secret".try_into()?, ..Bind::default() };
     /// match client.bind(&bind).await {
     ///     Ok(response) => println!("bound to {}", response.bind_resp().system_id),
-    ///     Err(RequestError::Refused(CommandStatus::RINVPASWD)) => println!("wrong password"),
+    ///     Err(RequestError::Refused { status: CommandStatus::RINVPASWD, .. }) => println!("wrong password"),
     ///     Err(error) => println!("{error}"),
     /// }
     /// # Ok(())

@@ -133,9 +133,10 @@
 //!
 //! # Errors
 //!
-//! [`RequestError`] distinguishes four outcomes of a request that is not accepted: refused by the peer, not understood
-//! by the peer (generic_nack), never sent (safe to send again), and sent without a response (the peer may have accepted
-//! it). Every request gets exactly one outcome, also when the connection fails.
+//! [`RequestError`] distinguishes four outcomes of a request that is not accepted: refused by the peer, not understood by
+//! the peer (generic_nack), never sent (safe to send again), and sent without a response (the peer may have accepted it).
+//! A refusal keeps its response: [`additional_status_info_text`](RefusedResponse::additional_status_info_text) and vendor TLVs.
+//! Every request gets exactly one outcome, also when the connection fails.
 //!
 //! # Performance
 //!
@@ -163,7 +164,8 @@
 //! | what | how | cost |
 //! | --- | --- | --- |
 //! | events: connections, binds, reconnects | [`AccountConnector::subscribe`](account::AccountConnector::subscribe), [`Service::event`] | one call for each event |
-//! | PDUs: a log, a capture file for Wireshark (`smpp_core::pcap`, feature `pcap` of `smpp-core`, also for TLS) | [`Handle::observe`], [`AccountConnector::observe`](account::AccountConnector::observe) with an [`Observer`](smpp_core::session::Observer) | one call for each PDU |
+//! | PDUs: a log, a capture file for Wireshark (`smpp_core::pcap`, feature `pcap` of `smpp-core`, also for TLS) | [`Handle::observe`], [`AccountConnector::observe`](account::AccountConnector::observe), [`ServerBuilder::observe`] with an [`Observer`](smpp_core::session::Observer) | one call for each PDU |
+//! | malformed and refused PDUs of the peer | [`Observer::rejected`](smpp_core::session::Observer::rejected) of the same observers | one call for each of them |
 //! | counters | [`Handle::stats`], [`Account::links`](account::Account::links), [`BoundSession::stats`] | none: sessions count anyway |
 //! | logs and spans | feature `tracing` | a comparison for each event of the session |
 //! | metrics | feature `metrics`: `metrics::publish`, `metrics::publish_account` | an addition for each request, the rest at intervals |
@@ -183,7 +185,7 @@
 //!
 //! Of `malformed PDU`, `request refused` and `unexpected response`, which a peer can repeat, a connection emits the
 //! first, the second, the fourth, the eighth and so on, with their number as `count`. A `system_id` is cut to 16
-//! octets. The field `status` is the name of a status (`ESME_RTHROTTLED`) or, without a name, its number
+//! octets. `bind refused` has the SMSC's explanation as `text`, if it gives one, cut to 256 characters. The field `status` is the name of a status (`ESME_RTHROTTLED`) or, without a name, its number
 //! (`0x0000ffff`).
 //!
 //! An [`account`] has a span `smpp_account` with the field `system_id`. Its events have the fields `link` (the connection) or
@@ -244,7 +246,7 @@ pub use server::{
     Server, ServerBuilder, ServerEvent, ServerLimits, ServerStream, Service, Shutdown,
 };
 pub use smpp_core;
-pub use smpp_core::session::{NotSentReason, RequestError, Response};
+pub use smpp_core::session::{NotSentReason, RefusedResponse, RequestError, Response};
 pub use start::start;
 
 /// The examples in the README compile.

@@ -32,6 +32,7 @@
 //! | `smpp_throttled_total` | counter | | requests that the peer refused with `ESME_RTHROTTLED` or `ESME_RMSGQFUL` |
 //! | `smpp_refused_total` | counter | | received requests that the session refused itself |
 //! | `smpp_malformed_total` | counter | | PDUs that cannot be decoded |
+//! | `smpp_unknown_commands_total` | counter | | PDUs with an unknown `command_id` |
 //! | `smpp_unexpected_responses_total` | counter | | responses without a request in flight |
 //! | `smpp_quirks_total` | counter | | PDUs with tolerated deviations |
 //! | `smpp_response_seconds` | histogram | | time from a request to its response |
@@ -101,6 +102,7 @@ pub fn describe() {
     describe_counter!("smpp_throttled_total", Unit::Count, "requests that the peer throttled");
     describe_counter!("smpp_refused_total", Unit::Count, "received requests that the session refused");
     describe_counter!("smpp_malformed_total", Unit::Count, "PDUs that cannot be decoded");
+    describe_counter!("smpp_unknown_commands_total", Unit::Count, "PDUs with an unknown command_id");
     describe_counter!(
         "smpp_unexpected_responses_total",
         Unit::Count,

@@ -41,14 +41,14 @@ impl<R: Role, O: Operation + SentBy<R>> Future for RequestFuture<'_, '_, R, O> {
         let ticket = match *stage {
             Stage::Waiting(ticket) => ticket,
             Stage::InFlight(slot) => {
-                let result = shared.lock().pending.take_result(slot, cx.waker());
-                return match result {
-                    Ok(result) => {
-                        *stage = Stage::Done;
-                        Poll::Ready(result)
-                    }
-                    Err(_) => Poll::Pending,
-                };
+                // Dropped after the lock is released.
+                let mut replaced = None;
+                let mut core = shared.lock();
+                if !core.pending.is_completed(slot, cx.waker(), &mut replaced) {
+                    return Poll::Pending;
+                }
+                *stage = Stage::Done;
+                return core.pending.take_result(slot);
             }
             Stage::Done => return Poll::Pending,
         };
@@ -66,7 +66,7 @@ impl<R: Role, O: Operation + SentBy<R>> Future for RequestFuture<'_, '_, R, O> {
                     }
                     return (Ok(Stage::InFlight(slot)), true);
                 }
-                if let Some(reason) = sent.err().and_then(|refused| core.permanent(refused.reason)) {
+                if let Some(reason) = sent.err().and_then(|refused| refused.reason.permanent()) {
                     core.leave_queue(now, ticket, &mut after);
                     return (Err(reason), true);
                 }
@@ -82,10 +82,17 @@ impl<R: Role, O: Operation + SentBy<R>> Future for RequestFuture<'_, '_, R, O> {
             }
             Err(reason) => {
                 *stage = Stage::Done;
-                Poll::Ready(Err(RequestError::NeverSent(reason)))
+                never_sent(reason)
             }
         }
     }
+}
+
+/// Out of line: the result of a request that was sent is then moved as one block.
+#[cold]
+#[inline(never)]
+fn never_sent(reason: NotSentReason) -> Poll<RequestResult> {
+    Poll::Ready(Err(RequestError::NeverSent(reason)))
 }
 
 /// What happens after the lock is released: tasks are woken, and a waker is dropped.
@@ -142,13 +149,6 @@ impl<R: Role> Core<R> {
             None => self.wait_queue.push(command, waker.clone()),
         };
         (ticket, self.reserve_and_compare(now, &mut after.wake))
-    }
-
-    /// Returns why the request will never be sent, or `None` if it may wait.
-    #[cold]
-    fn permanent(&self, refusal: Refusal) -> Option<NotSentReason> {
-        let end = self.end.as_ref().map(|end| NotSentReason::Closed(end.reason));
-        end.or(refusal.permanent())
     }
 
     /// Returns whether a new request may be sent before those in the wait queue: none waits, and there is more capacity than

@@ -4,7 +4,7 @@
 //! The collections are behind the session's lock. Waking or dropping a waker may run any code, so neither happens under
 //! the lock: functions return the wakers, and the caller releases the lock first.
 
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
 use smpp_core::session::{Outcome, RequestError, Response};
 
@@ -120,21 +120,28 @@ impl PendingRequests {
         }
     }
 
-    /// Takes the result and releases the slot. If there is no result yet, stores `waker` and returns the one that it
-    /// replaces.
+    /// Returns whether there is a result. If not, stores `waker`; `replaced` receives the one that it replaces.
     #[inline]
-    pub(crate) fn take_result(&mut self, index: u32, waker: &Waker) -> Result<RequestResult, Option<Waker>> {
-        let Some(slot) = self.slots.get_mut(index as usize) else { return Err(None) };
-        if let Some(result) = slot.result.take() {
-            self.release(index);
-            return Ok(result);
-        }
+    pub(crate) fn is_completed(&mut self, index: u32, waker: &Waker, replaced: &mut Option<Waker>) -> bool {
+        let Some(slot) = self.slots.get_mut(index as usize) else { return false };
         match &mut slot.state {
+            SlotState::Completed => return true,
             SlotState::Waiting(known) if !known.will_wake(waker) => {
-                Err(Some(std::mem::replace(known, waker.clone())))
+                *replaced = Some(std::mem::replace(known, waker.clone()));
             }
-            _ => Err(None),
+            _ => {}
         }
+        false
+    }
+
+    /// Releases the slot and takes its result.
+    #[inline]
+    pub(crate) fn take_result(&mut self, index: u32) -> Poll<RequestResult> {
+        let Some(slot) = self.slots.get_mut(index as usize) else { return Poll::Pending };
+        slot.state = SlotState::Free(self.free);
+        self.free = index;
+        self.in_use -= 1;
+        slot.result.take().map_or(Poll::Pending, Poll::Ready)
     }
 
     /// Discards the result of a request, now or when it comes. Returns the caller's waker.

@@ -68,7 +68,7 @@ async fn a_wrong_password_is_reported_and_not_retried() {
     let url = format!("smpps://{}:wrong@localhost:{}", ACCOUNT.0, smsc.local_addr().port());
     let connector = AccountConnector::new(&url.parse().unwrap(), options(Binds::Transceivers(4)));
     let error = connector.tls(smsc.client_tls()).connect().await.unwrap_err();
-    assert!(matches!(error, AccountError::Refused(CommandStatus::RINVPASWD)), "{error}");
+    assert!(matches!(error, AccountError::Refused { status: CommandStatus::RINVPASWD, .. }), "{error}");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use smpp_core::account::{Backoff, Binds, Credentials, LinkEvent, Message, Options, SegmentOutcome};
 use smpp_core::provider::Provider;
-use smpp_core::session::{Config, RequestError};
+use smpp_core::session::Config;
 use smpp_core::{
     Address, COctets, CommandStatus, Endpoint, MessageState, RegisteredDelivery, SubmitSm, SubmitSmResp,
 };
@@ -292,7 +292,7 @@ async fn a_fifth_bind_is_refused_while_four_work() {
             });
     let (account, _arrivals): (Account, Arrivals) = connector.connect().await.unwrap();
     for _ in 0..2 {
-        assert_eq!(refusals.recv().await, Some(RequestError::Refused(CommandStatus::RALYBND)));
+        assert_eq!(refusals.recv().await.unwrap().status(), Some(CommandStatus::RALYBND));
     }
     let results = send_all(&account, 100).await;
     assert!(results.values().all(Result::is_ok));

@@ -124,6 +124,31 @@ fn a_message_with_an_inline_response_allocates_nothing_on_either_side() {
 }
 
 #[test]
+fn a_refusal_without_a_body_allocates_nothing_on_either_side() {
+    let runtime = runtime();
+    let (client, peer, _inbox) = runtime.block_on(bound(Config::default()));
+    peer.respond_inline(|request, responder| match request {
+        Request::SubmitSm(_, reply) => {
+            responder.respond(reply, Err(CommandStatus::RINVDSTADR)).unwrap();
+            None
+        }
+        other => Some(other),
+    });
+    let message = message();
+    let refuse = |times| {
+        runtime.block_on(async {
+            for _ in 0..times {
+                let error = client.submit(&message).await.unwrap_err();
+                assert_eq!(error.status(), Some(CommandStatus::RINVDSTADR));
+            }
+        });
+    };
+    refuse(20);
+    let allocations = measure(|| refuse(1000)).count_total;
+    assert!(allocations <= 10, "{allocations}");
+}
+
+#[test]
 fn a_message_from_the_inbox_costs_one_allocation_in_the_server() {
     for (lanes, each) in [(1, 1000), (64, 100)] {
         let allocations = allocations(lanes, each, false);

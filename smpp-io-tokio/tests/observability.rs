@@ -332,6 +332,30 @@ async fn a_connection_is_traced_on_both_sides() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_smscs_explanation_of_a_refused_bind_is_traced_and_cut() {
+    let log = Log::default();
+    let _guard = log.install();
+    let (near, mut far) = duplex(4096);
+    let (client, _inbox) = start::<Esme, _>(near, Config::default());
+    let text = "y".repeat(300);
+    let smsc = async {
+        let mut bind = [0; 64];
+        let read = far.read(&mut bind).await.unwrap();
+        assert!(read > 16);
+        // The sequence number of the first request is 1.
+        let body = [&[0, 0x1D, 1, 44][..], text.as_bytes()].concat();
+        let header = [16 + body.len() as u32, 0x8000_0009, CommandStatus::RBINDFAIL.0, 1];
+        far.write_all(&[header.map(u32::to_be_bytes).as_flattened(), &body].concat()).await.unwrap();
+    };
+    let bind = bind("s3cret");
+    let (refused, ()) = tokio::join!(client.bind(&bind), smsc);
+    assert!(refused.is_err());
+    let shown =
+        format!(r#"WARN shop bind refused {{"status":"ESME_RBINDFAIL","text":"{}"}}"#, "y".repeat(256));
+    assert_eq!(log.events("esme"), [shown]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn protocol_violations_are_traced() {
     let log = Log::default();
     let _guard = log.install();

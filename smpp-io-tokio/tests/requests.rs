@@ -214,7 +214,7 @@ async fn requests_without_an_inline_response_go_to_the_inbox() {
         let Some(Inbound::QuerySm(query)) = inbox.recv().await else { panic!("no query") };
         query.refuse(CommandStatus::RQUERYFAIL).unwrap();
     });
-    assert_eq!(answer.unwrap_err(), RequestError::Refused(CommandStatus::RQUERYFAIL));
+    assert_eq!(answer.unwrap_err().status(), Some(CommandStatus::RQUERYFAIL));
 }
 
 /// More tasks than the window allows, on several threads: each gets its own response.

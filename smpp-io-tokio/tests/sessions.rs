@@ -256,7 +256,7 @@ async fn a_dropped_inbox_leaves_messages_to_the_smsc() {
     let ((client, inbox), (peer, _server)) = bound(Config::default(), 4096).await;
     drop(inbox);
     let error = peer.deliver(&DeliverSm::default()).await.unwrap_err();
-    assert_eq!(error, RequestError::Refused(CommandStatus::RX_T_APPN));
+    assert_eq!(error.status(), Some(CommandStatus::RX_T_APPN));
     drop(client);
 }
 
@@ -291,7 +291,7 @@ async fn notifications_arrive_and_errors_carry_a_reason() {
         let reason = DataSmResp { tlvs: Tlvs::list(&list), ..DataSmResp::default() };
         message.respond_with_reason(CommandStatus::RDELIVERYFAILURE, &reason).unwrap();
     });
-    assert_eq!(answer.unwrap_err(), RequestError::Refused(CommandStatus::RDELIVERYFAILURE));
+    assert_eq!(answer.unwrap_err().status(), Some(CommandStatus::RDELIVERYFAILURE));
     // A header, an empty message_id and the TLV.
     assert_eq!(seen.try_iter().last().unwrap(), "In data_sm_resp 2 ESME_RDELIVERYFAILURE, 22 octets");
 }

@@ -4,6 +4,7 @@ use core::fmt;
 
 use super::outcome::{MessageNumber, MessageOutcome};
 use crate::pdu::CommandStatus;
+use crate::session::RefusedResponse;
 use crate::sms::{SegmentError, TextError};
 
 /// Why the account did not accept a message. Nothing was sent: resending is safe.
@@ -112,10 +113,15 @@ impl fmt::Display for NoMoreReceipts {
 impl core::error::Error for NoMoreReceipts {}
 
 /// Why the account has no first bind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FirstBindError {
-    /// The SMSC refuses the account's credentials with this status. The account has stopped.
-    Refused(CommandStatus),
+    /// The SMSC refuses the account's credentials. The account has stopped.
+    Refused {
+        /// The status of the bind response.
+        status: CommandStatus,
+        /// The bind response, with its TLVs.
+        response: RefusedResponse,
+    },
     /// The server's certificate is not trusted, and the host has no further address to try. The account keeps retrying.
     Untrusted,
 }

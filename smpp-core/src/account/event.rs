@@ -10,6 +10,7 @@ use super::outcome::{MessageId, MessageNumber, MessageOutcome, SegmentOutcome, U
 use super::receipt::{DeliveryReceipt, ReceiptMatch};
 use crate::frame::Frame;
 use crate::pdu::CommandStatus;
+use crate::session::RefusedResponse;
 
 /// What the adapter must do next. It reports the result with the method that the variant names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +107,8 @@ pub enum Event {
     Stopped {
         /// The status of the bind response.
         status: CommandStatus,
+        /// The bind response, with its TLVs.
+        response: RefusedResponse,
     },
     /// The account is shut down. This is the last event.
     Closed {

@@ -183,8 +183,8 @@ impl<W> EventRouter<W> {
                 self.first_bind.get_or_insert(Err(FirstBindError::Untrusted));
             }
             Event::Link { .. } => {}
-            Event::Stopped { status } => {
-                self.first_bind.get_or_insert(Err(FirstBindError::Refused(status)));
+            Event::Stopped { status, response } => {
+                self.first_bind.get_or_insert(Err(FirstBindError::Refused { status, response }));
             }
             Event::Closed { unresolved } => {
                 self.unresolved = unresolved;
@@ -340,8 +340,8 @@ impl<W> EventRouter<W> {
     }
 
     /// Returns whether the account has had a bind, or why it has none; `None` while the first attempts are in progress.
-    pub const fn first_bind(&self) -> Option<Result<(), FirstBindError>> {
-        self.first_bind
+    pub fn first_bind(&self) -> Option<Result<(), FirstBindError>> {
+        self.first_bind.clone()
     }
 
     /// Returns whether the account has ended: no further event will arrive.

@@ -41,7 +41,7 @@ pub enum LinkState {
 }
 
 /// What happened on a connection: bound, failed to connect, refused, closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LinkEvent {
     /// The SMSC accepted the bind.
@@ -69,7 +69,7 @@ pub enum LinkEvent {
     BindRefused {
         /// The server's address.
         address: SocketAddr,
-        /// The SMSC's response, or why there was none.
+        /// The SMSC's response with its status and TLVs, or why there was none.
         error: RequestError,
     },
     /// The peer sent unbind: the session ends once it has responded.

@@ -8,7 +8,7 @@ use super::link::LinkState;
 use super::queue::SegmentRef;
 use crate::frame::SequenceNumber;
 use crate::pdu::BindMode;
-use crate::session::{Esme, Observer, RequestError, Session, State};
+use crate::session::{CloseReason, Esme, Observer, Session, State};
 use crate::time::Instant;
 
 /// What a session returns with the outcome of a request.
@@ -29,6 +29,8 @@ pub(super) struct LinkSlot<O> {
     pub(super) generation: u64,
     /// Until then the bind sends no messages: the SMSC throttles, or may still count those of the bind before.
     pub(super) paused_until: Instant,
+    /// Why the last session of the slot that has ended did so.
+    pub(super) last_end: CloseReason,
 }
 
 pub(super) enum Phase<O> {
@@ -53,8 +55,8 @@ pub(super) struct OpenLink<O> {
     pub(super) untried: VecDeque<SocketAddr>,
     /// When the SMSC accepted the bind.
     pub(super) bound_at: Option<Instant>,
-    /// Why the SMSC did not accept the bind.
-    pub(super) bind_error: Option<RequestError>,
+    /// Whether the SMSC did not accept the bind.
+    pub(super) bind_failed: bool,
     /// The segments whose responses may still arrive after their timeout, the oldest first; at most as many as the window.
     pub(super) timed_out: VecDeque<TimedOutSegment>,
 }
@@ -79,7 +81,14 @@ pub(super) struct ReceiptRequest {
 
 impl<O> LinkSlot<O> {
     pub(super) const fn new(now: Instant) -> Self {
-        Self { phase: Phase::Idle, ready_at: now, failures: 0, generation: 0, paused_until: Instant::ZERO }
+        Self {
+            phase: Phase::Idle,
+            ready_at: now,
+            failures: 0,
+            generation: 0,
+            paused_until: Instant::ZERO,
+            last_end: CloseReason::Disconnected,
+        }
     }
 
     pub(super) const fn is_idle(&self) -> bool {

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::pdu::CommandStatus;
-use crate::session::{NotSentReason, RequestError, UnansweredReason};
+use crate::session::{NotSentReason, RefusedResponse, RequestError, UnansweredReason, fmt_refused};
 
 /// The account's own number of a message. It is never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,13 +85,28 @@ impl MessageOutcome {
 }
 
 /// How a segment ended.
+///
+/// ```
+/// use smpp_core::account::SegmentOutcome;
+///
+/// fn explain(outcome: &SegmentOutcome) {
+///     if let SegmentOutcome::Refused { status, response } = outcome {
+///         println!("{status}: {:?}", response.additional_status_info_text());
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SegmentOutcome {
     /// The SMSC accepted it and gave it this id.
     Accepted(MessageId),
-    /// The SMSC refused it with this status.
-    Refused(CommandStatus),
+    /// The SMSC refused it.
+    Refused {
+        /// The `command_status`, never `ESME_ROK`.
+        status: CommandStatus,
+        /// The response, with its TLVs.
+        response: RefusedResponse,
+    },
     /// The SMSC responded with generic_nack: it did not understand the PDU (SMPP 3.4 §4.3).
     Nacked(CommandStatus),
     /// It was never sent as a whole: resending it is safe.
@@ -106,7 +121,7 @@ impl SegmentOutcome {
         match self {
             Self::Accepted(_) => 0,
             Self::NeverSent(_) => 1,
-            Self::Refused(_) | Self::Nacked(_) => 2,
+            Self::Refused { .. } | Self::Nacked(_) => 2,
             Self::Unanswered(_) => 3,
         }
     }
@@ -115,12 +130,20 @@ impl SegmentOutcome {
     pub const fn is_accepted(&self) -> bool {
         matches!(self, Self::Accepted(_))
     }
+
+    /// Returns the `command_status` with which the SMSC refused the segment, if it did.
+    pub const fn status(&self) -> Option<CommandStatus> {
+        match self {
+            Self::Refused { status, .. } | Self::Nacked(status) => Some(*status),
+            Self::Accepted(_) | Self::NeverSent(_) | Self::Unanswered(_) => None,
+        }
+    }
 }
 
 impl From<RequestError> for SegmentOutcome {
     fn from(error: RequestError) -> Self {
         match error {
-            RequestError::Refused(status) => Self::Refused(status),
+            RequestError::Refused { status, response } => Self::Refused { status, response },
             RequestError::Nacked(status) => Self::Nacked(status),
             RequestError::NeverSent(reason) => Self::NeverSent(SegmentNotSentReason::Request(reason)),
             RequestError::Unanswered(reason) => Self::Unanswered(reason),
@@ -132,7 +155,7 @@ impl fmt::Display for SegmentOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Accepted(id) => write!(f, "accepted as {id}"),
-            Self::Refused(status) => RequestError::Refused(*status).fmt(f),
+            Self::Refused { status, response } => fmt_refused(*status, response, f),
             Self::Nacked(status) => RequestError::Nacked(*status).fmt(f),
             Self::NeverSent(reason) => write!(f, "not sent: {reason}"),
             Self::Unanswered(reason) => RequestError::Unanswered(*reason).fmt(f),

@@ -11,7 +11,7 @@ use super::receipt_tracker::{EarlyReceipt, Match};
 use super::state::Account;
 use crate::frame::Frame;
 use crate::pdu::{CommandStatus, DataSmResp, DeliverSm, DeliverSmResp, Operation, Pdu};
-use crate::session::{Observer, Refusal, Request, State};
+use crate::session::{CloseReason, Observer, Refusal, Request};
 use crate::sms::{self, MessageIdKey, Pushed, Receipt};
 use crate::time::Instant;
 
@@ -27,8 +27,8 @@ impl<O: Observer> Account<O> {
     ///
     /// # Errors
     ///
-    /// The session refuses the response if a bind that the PDU arrived on has ended. The SMSC has seen no response
-    /// there, and redelivers the PDU.
+    /// [`Refusal::Closed`] if a bind that the PDU arrived on has ended, with the reason of the last session that has ended on
+    /// its connection slot. The SMSC has seen no response there, and redelivers the PDU.
     pub fn acknowledge(
         &mut self,
         now: Instant,
@@ -60,7 +60,8 @@ impl<O: Observer> Account<O> {
         result: Result<(), CommandStatus>,
     ) -> Result<(), Refusal> {
         let Some(session) = self.session_of(token.link, token.generation) else {
-            return Err(Refusal::State(State::Closed));
+            let slot = self.links.get(token.link.index());
+            return Err(Refusal::Closed(slot.map_or(CloseReason::Disconnected, |slot| slot.last_end)));
         };
         session.advance_clock(now);
         let answered = match token.reply {

@@ -180,7 +180,7 @@ impl<O: Observer> Account<O> {
             address,
             untried,
             bound_at: None,
-            bind_error: None,
+            bind_failed: false,
             timed_out: VecDeque::new(),
         }));
         self.advance(now);
@@ -350,23 +350,23 @@ impl<O: Observer> Account<O> {
         let Some(Phase::Open(open)) = self.links.get_mut(id.index()).map(|link| &mut link.phase) else {
             return;
         };
-        open.bind_error = Some(error);
+        open.bind_failed = true;
         let address = open.address;
         match error {
             // Another address of the host may answer.
             RequestError::Unanswered(_) | RequestError::NeverSent(_) => open.session.abort(),
-            RequestError::Refused(_) | RequestError::Nacked(_) => {
+            RequestError::Refused { .. } | RequestError::Nacked(_) => {
                 open.untried.clear();
                 open.session.unbind(now);
             }
         }
-        self.emit(Event::Link { link: id, event: LinkEvent::BindRefused { address, error } });
-        if let RequestError::Refused(status) = error
+        self.emit(Event::Link { link: id, event: LinkEvent::BindRefused { address, error: error.clone() } });
+        if let RequestError::Refused { status, response } = error
             && is_about_credentials(status)
             && self.stopped.is_none()
         {
             self.stopped = Some(status);
-            self.emit(Event::Stopped { status });
+            self.emit(Event::Stopped { status, response });
         }
     }
 
@@ -381,10 +381,11 @@ impl<O: Observer> Account<O> {
             self.unbound_backoff.failures = 0;
         }
         let (reconnects, is_planned) =
-            (wanted && untried.is_empty(), reason == CloseReason::Unbound && open.bind_error.is_none());
+            (wanted && untried.is_empty(), reason == CloseReason::Unbound && !open.bind_failed);
         if self.options.session.rate.is_some() {
             link.paused_until = link.paused_until.max(now + RATE_PERIOD);
         }
+        link.last_end = reason;
         link.phase = Phase::Closing { untried };
         let retry_at = match reconnects {
             true if is_planned => Some(now),

@@ -16,7 +16,7 @@ use super::receipt_tracker::EarlyReceipt;
 use super::state::{Account, Shutdown};
 use crate::frame::SequenceNumber;
 use crate::pdu::{CommandStatus, RegisteredDelivery};
-use crate::session::{self, Observer, Readiness, Refusal, State, UnansweredReason};
+use crate::session::{self, Observer, Readiness, Refusal, Response, UnansweredReason};
 use crate::time::Instant;
 
 impl<O: Observer> Account<O> {
@@ -77,13 +77,9 @@ impl<O: Observer> Account<O> {
             match session.request(now, &submit_sm, Tag::Segment(segment)).map_err(|refused| refused.reason) {
                 Ok(_) => self.queue.mark_sent(segment),
                 // The refusal concerns the state of this bind, not the segment: it stays queued.
-                Err(
-                    Refusal::State(_) | Refusal::WindowFull | Refusal::RateLimited(_) | Refusal::OutputFull,
-                ) => {
-                    return;
-                }
+                Err(Refusal::State(_) | Refusal::Closing(_) | Refusal::Closed(_)) => return,
                 Err(refusal) => {
-                    let reason = refusal.permanent().unwrap_or(session::NotSentReason::State(State::Closed));
+                    let Some(reason) = refusal.permanent() else { return };
                     let outcome = SegmentOutcome::NeverSent(SegmentNotSentReason::Request(reason));
                     self.finish_attempt(now, segment, AttemptResult::Done(outcome));
                 }
@@ -134,13 +130,13 @@ impl<O: Observer> Account<O> {
                 }
                 AttemptResult::Done(SegmentOutcome::Accepted(id))
             }
-            session::Outcome::Refused { status, .. } if is_temporary(status) => {
+            session::Outcome::Refused { status, response } if is_temporary(status) => {
                 if let Some(link) = self.links.get_mut(link.index()) {
                     link.paused_until = link.paused_until.max(now + self.options.throttle_pause);
                 }
-                AttemptResult::Throttled(self.options.throttle_retries, SegmentOutcome::Refused(status))
+                AttemptResult::Throttled(self.options.throttle_retries, refused(status, response))
             }
-            session::Outcome::Refused { status, .. } => AttemptResult::Done(SegmentOutcome::Refused(status)),
+            session::Outcome::Refused { status, response } => AttemptResult::Done(refused(status, response)),
             session::Outcome::Nacked(status) => AttemptResult::Done(SegmentOutcome::Nacked(status)),
             session::Outcome::NeverSent(_) => AttemptResult::NotSent,
             session::Outcome::Unanswered(reason) => {
@@ -194,7 +190,7 @@ impl<O: Observer> Account<O> {
             session::Outcome::Accepted(response) => {
                 SegmentOutcome::Accepted(MessageId::new(response.message_id()))
             }
-            session::Outcome::Refused { status, .. } => SegmentOutcome::Refused(status),
+            session::Outcome::Refused { status, response } => refused(status, response),
             session::Outcome::Nacked(status) => SegmentOutcome::Nacked(status),
             // It is still unknown how it ended.
             session::Outcome::NeverSent(_) | session::Outcome::Unanswered(_) => return,
@@ -293,6 +289,12 @@ impl<O: Observer> Account<O> {
             self.emit(Event::ReceiptsExpired { message, ids });
         }
     }
+}
+
+/// Returns the outcome of a segment that the SMSC refused.
+#[cold]
+fn refused(status: CommandStatus, response: Response<&[u8]>) -> SegmentOutcome {
+    SegmentOutcome::Refused { status, response: response.into_refused() }
 }
 
 /// Returns whether the refusal is temporary: the SMSC throttles, its queue is full, or it has begun to end the bind.

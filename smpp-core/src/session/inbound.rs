@@ -8,6 +8,7 @@ use super::event::Event;
 use super::observer::{Direction, ObservedPdu, Observer};
 use super::outcome::{Outcome, UnansweredReason};
 use super::rate_limiter::Load;
+use super::rejected::{RejectedPdu, RejectedPduReason};
 use super::request::Request;
 use super::response::Response;
 use super::role::{Role, Side};
@@ -45,6 +46,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
                     }
                 }
                 Err(error) => {
+                    self.observer.rejected(self.now, RejectedPdu::framing(input, error));
                     *input = &[];
                     // The sequence number is unknown, because the position in the stream is lost (SMPP 3.4 §4.3.1).
                     self.nack(CommandStatus::RINVCMDLEN, SequenceNumber(0));
@@ -82,10 +84,12 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         let (pdu, quirks) = match frame.into_pdu(self.tolerance(header.command)) {
             Ok(decoded) => decoded,
             Err(error) if error.kind == DecodeErrorKind::UnknownCommand => {
+                self.observe_rejected(frame, error.into());
                 self.nack(error.status(), header.sequence);
                 return Some(self.malformed(frame, error));
             }
             Err(error) => {
+                self.observe_rejected(frame, error.into());
                 let status = self.refusal_status(header.command).unwrap_or_else(|| error.status());
                 self.respond_empty(header.command, status, header.sequence);
                 return Some(self.malformed(frame, error));
@@ -93,6 +97,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         };
         self.stats.quirks += u64::from(!quirks.is_empty());
         if let Some(status) = self.refusal_status(header.command) {
+            self.observe_rejected(frame, RejectedPduReason::Refused(status));
             self.respond_empty(header.command, status, header.sequence);
             self.stats.refused += 1;
             return Some(Event::Refused { frame, status });
@@ -202,6 +207,9 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         let answers = |request: CommandId| nack || header.command == request.response();
         let decoded = frame.into_pdu(self.tolerance(header.command));
         self.stats.quirks += u64::from(decoded.is_ok_and(|(_, quirks)| !quirks.is_empty()));
+        if let Err(error) = decoded {
+            self.observe_rejected(frame, error.into());
+        }
         if self.enquire_link == Some(header.sequence) && answers(CommandId::ENQUIRE_LINK) {
             self.enquire_link = None;
             return Some(self.malformed(frame, decoded.err()?));
@@ -271,6 +279,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             return self.malformed(frame, error);
         }
         self.stats.unexpected_responses += 1;
+        self.observe_rejected(frame, RejectedPduReason::UnexpectedResponse);
         Event::UnexpectedResponse { frame }
     }
 
@@ -352,6 +361,11 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         Event::Malformed { frame, error }
     }
 
+    #[cold]
+    fn observe_rejected(&mut self, frame: Frame<&[u8]>, reason: RejectedPduReason) {
+        self.observer.rejected(self.now, RejectedPdu::new(frame, reason));
+    }
+
     fn count_malformed(&mut self) {
         self.stats.malformed += 1;
         self.check_malformed();
@@ -361,7 +375,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         let malformed = self.stats.malformed + self.stats.unknown_commands;
         let too_many = malformed > u64::from(self.config.max_malformed);
         if too_many
-            && !matches!(self.shutdown, Shutdown::Reporting(_) | Shutdown::Done | Shutdown::Flushing(_))
+            && !matches!(self.shutdown, Shutdown::Reporting(_) | Shutdown::Done(_) | Shutdown::Flushing(_))
         {
             self.flush(CloseReason::TooManyMalformed);
         }

@@ -127,7 +127,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
 
     /// Ends the session, unless it has ended.
     pub(super) fn end(&mut self, reason: CloseReason) {
-        if !matches!(self.shutdown, Shutdown::Reporting(_) | Shutdown::Done) {
+        if !matches!(self.shutdown, Shutdown::Reporting(_) | Shutdown::Done(_)) {
             self.shutdown = Shutdown::Reporting(reason);
             self.timers.stop();
         }
@@ -235,7 +235,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
                 Shutdown::PeerFinished(reason) | Shutdown::Unbinding(reason) | Shutdown::Flushing(reason) => {
                     self.end(reason);
                 }
-                Shutdown::NotStarted | Shutdown::Reporting(_) | Shutdown::Done => {}
+                Shutdown::NotStarted | Shutdown::Reporting(_) | Shutdown::Done(_) => {}
             },
             // Nothing waits for a response, or another method acts on the timer.
             Timer::Unresponsive | Timer::Response | Timer::LateResponse | Timer::Input | Timer::Closed => {}
@@ -291,7 +291,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
                 // Its timeout was reported.
                 Some(Entry { tag: None, .. }) => {}
                 None => {
-                    self.shutdown = Shutdown::Done;
+                    self.shutdown = Shutdown::Done(reason);
                     self.output = Vec::new();
                     return Some(Event::Closed(reason));
                 }

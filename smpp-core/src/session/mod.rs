@@ -36,7 +36,7 @@
 //! | --- | --- | --- | --- |
 //! | [`Refused<T>`](Refused) with a [`Refusal`] | [`Session::request`] | The session did not accept the request. Nothing was sent and no outcome follows. | yes; it helps if [`permanent`](Refusal::permanent) returns `None` |
 //! | [`Outcome::Accepted`] | [`Event::Outcome`] | The peer accepted the request. | no: the peer would accept it twice |
-//! | [`Outcome::Refused`] | [`Event::Outcome`] | The peer refused the request with a status. | yes; it helps if the status is temporary, as `ESME_RTHROTTLED` |
+//! | [`Outcome::Refused`] | [`Event::Outcome`] | The peer refused the request with a status. The response may say more: [`additional_status_info_text`](Response::additional_status_info_text), other [TLVs](Response::tlv). | yes; it helps if the status is temporary, as `ESME_RTHROTTLED` |
 //! | [`Outcome::Nacked`] | [`Event::Outcome`] | The peer does not understand the request. | yes, but it does not help |
 //! | [`Outcome::NeverSent`] | [`Event::Outcome`] | The session ended before the last octet of the request was transmitted. | yes |
 //! | [`Outcome::Unanswered`] with an [`UnansweredReason`] | [`Event::Outcome`] | The request was transmitted and has no readable response. | no: it may arrive twice |
@@ -63,6 +63,7 @@ mod outcome;
 mod rate_limiter;
 mod rate_meter;
 mod refusal;
+mod rejected;
 mod request;
 mod response;
 mod role;
@@ -82,12 +83,14 @@ pub use config::Config;
 pub use event::Event;
 pub use observer::{Direction, ObservedPdu, Observer};
 pub use operations::Operations;
+pub(crate) use outcome::fmt_refused;
 pub use outcome::{NotSentReason, Outcome, RequestError, UnansweredReason};
 pub use rate_limiter::{Rate, RateLimiter};
 pub use rate_meter::RateMeter;
 pub use refusal::{Readiness, Refusal, Refused};
+pub use rejected::{RejectedPdu, RejectedPduReason};
 pub use request::{Reply, Request};
-pub use response::{Response, ResponseBuf};
+pub use response::{RefusedResponse, Response, ResponseBuf};
 pub use role::{Esme, Notification, Role, SentBy, Side, Smsc};
 pub use state::State;
 pub use stats::{Count, Kind, ResponseTimes, Stats, Traffic};
@@ -269,7 +272,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// timer runs. Any other method can change the result, so call this again afterwards.
     pub fn poll_timeout(&self) -> Option<(Instant, Timer)> {
         match self.shutdown {
-            Shutdown::Done => return None,
+            Shutdown::Done(_) => return None,
             Shutdown::Reporting(_) => return Some((self.now, Timer::Closed)),
             _ => {}
         }
@@ -320,7 +323,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
 
     /// Returns whether [`poll_transmit`](Self::poll_transmit) has octets to transmit.
     pub fn wants_transmit(&self) -> bool {
-        !self.output.is_empty() && !matches!(self.shutdown, Shutdown::Reporting(_) | Shutdown::Done)
+        !self.output.is_empty() && !matches!(self.shutdown, Shutdown::Reporting(_) | Shutdown::Done(_))
     }
 
     /// Returns whether the session reads input. If it does not, keep the input and stop reading from the transport: this
@@ -333,7 +336,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// [`poll_timeout`](Self::poll_timeout) reminds with [`Timer::Input`].
     pub fn wants_input(&self) -> bool {
         match self.shutdown {
-            Shutdown::Flushing(_) | Shutdown::Reporting(_) | Shutdown::Done => false,
+            Shutdown::Flushing(_) | Shutdown::Reporting(_) | Shutdown::Done(_) => false,
             _ if self.eof || (self.is_full_of_requests() && !self.is_overloaded) => false,
             // Requests of this side take at most `max_output` octets and one PDU; the rest of the output is responses.
             // A side that stopped reading because of its own requests could deadlock with a peer that does the same.
@@ -384,7 +387,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// Returns the state of the session.
     pub fn state(&self) -> State {
         match self.shutdown {
-            Shutdown::Reporting(_) | Shutdown::Done => State::Closed,
+            Shutdown::Reporting(_) | Shutdown::Done(_) => State::Closed,
             _ => self.state,
         }
     }

@@ -22,7 +22,7 @@ use crate::pdu::{
     SubmitSm, SubmitSmResp,
 };
 use reference::{DRAIN_TIMEOUT, ENQUIRE_LINK_INTERVAL, Model, RESPONSE_TIMEOUT, Stage};
-use step::{Answer, Reported, Step, Tag, Target};
+use step::{Answer, Ended, Reported, Step, Tag, Target};
 
 prop_state_machine! {
     #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
@@ -206,12 +206,12 @@ impl Harness {
                 if !matches!(outcome, Outcome::Unanswered(UnansweredReason::Timeout)) {
                     self.awaiting.retain(|number| *number != sequence);
                 }
-                Reported::Outcome(tag, outcome.into_result().map(drop))
+                Reported::Outcome(tag, ended(outcome))
             }
             Event::LateResponse { sequence, outcome } => {
                 self.awaiting.retain(|number| *number != sequence);
                 let tag = self.submits.iter().rposition(|number| *number == sequence).unwrap();
-                Reported::LateResponse(tag, outcome.into_result().map(drop))
+                Reported::LateResponse(tag, ended(outcome))
             }
             Event::UnexpectedResponse { .. } => Reported::UnexpectedResponse,
             Event::Request { request: Request::DeliverSm(_, reply), .. } => {
@@ -271,6 +271,16 @@ impl Harness {
             Target::EnquireLink(place) => self.enquire_links[place],
             Target::Unbind => self.unbind,
         }
+    }
+}
+
+fn ended(outcome: Outcome<'_>) -> Ended {
+    match outcome {
+        Outcome::Accepted(_) => Ended::Accepted,
+        Outcome::Refused { status, .. } => Ended::Refused(status),
+        Outcome::Nacked(status) => Ended::Nacked(status),
+        Outcome::NeverSent(reason) => Ended::NeverSent(reason),
+        Outcome::Unanswered(reason) => Ended::Unanswered(reason),
     }
 }
 

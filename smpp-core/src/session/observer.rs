@@ -4,6 +4,7 @@ use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use core::fmt;
 
+use super::rejected::RejectedPdu;
 use crate::frame::{Frame, HEADER_LENGTH, Header};
 use crate::pdu::CommandId;
 use crate::time::Instant;
@@ -12,8 +13,8 @@ use crate::time::Instant;
 /// metrics.
 ///
 /// The observer sees a received PDU before the session acts on it, even if it is malformed. An encoded PDU may still wait
-/// for the transport when the session ends. Octets that break the framing are no PDU, so the observer does not see them.
-/// The observer `()` costs nothing.
+/// for the transport when the session ends. Octets that break the framing are no PDU: only [`rejected`](Self::rejected)
+/// shows them. The observer `()` costs nothing.
 ///
 /// ```
 /// use smpp_core::session::{Config, Direction, Esme, Instant, ObservedPdu, Observer, Session};
@@ -38,6 +39,44 @@ use crate::time::Instant;
 pub trait Observer {
     /// Called for each PDU that the session reads or encodes, at the time `at`.
     fn observe(&mut self, at: Instant, direction: Direction, pdu: ObservedPdu<'_>);
+
+    /// Called for each PDU of the peer that the session rejects by itself, at the time `at`: malformed, refused because of
+    /// the session's state or a limit, or a response to no request. [`observe`](Self::observe) was called for it before,
+    /// except for octets that break the framing. The default does nothing.
+    ///
+    /// ```
+    /// use smpp_core::session::{
+    ///     Config, Direction, Instant, ObservedPdu, Observer, RejectedPdu, RejectedPduReason, Session, Smsc,
+    /// };
+    /// use smpp_core::{CommandStatus, Frame, Pdu, SequenceNumber, SubmitSm};
+    ///
+    /// #[derive(Default)]
+    /// struct Rejections(Vec<String>);
+    ///
+    /// impl Observer for Rejections {
+    ///     fn observe(&mut self, _: Instant, _: Direction, _: ObservedPdu<'_>) {}
+    ///
+    ///     fn rejected(&mut self, _: Instant, pdu: RejectedPdu<'_>) {
+    ///         match pdu.reason() {
+    ///             RejectedPduReason::Malformed(_) => self.0.push(format!("{pdu} {:02x?}", pdu.octets())),
+    ///             _ => self.0.push(pdu.to_string()),
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let now = Instant::ZERO;
+    /// let mut smsc = Session::<Smsc, (), _>::with_observer(Config::default(), now, Rejections::default());
+    /// let early: Frame<Vec<u8>> =
+    ///     Frame::encode(&Pdu::SubmitSm(SubmitSm::default()), CommandStatus::ROK, SequenceNumber(1));
+    /// smsc.handle_input(now, &mut early.octets());
+    /// let rejection = "submit_sm 1, 33 octets: refused with \
+    ///                  ESME_RINVBNDSTS (0x00000004): operation not allowed in this session state";
+    /// assert_eq!(smsc.observer().0, [rejection]);
+    /// assert_eq!(smsc.stats().refused, 1);
+    /// ```
+    fn rejected(&mut self, at: Instant, pdu: RejectedPdu<'_>) {
+        let _ = (at, pdu);
+    }
 }
 
 /// Observes nothing.
@@ -54,6 +93,12 @@ impl<O: Observer> Observer for Option<O> {
             observer.observe(at, direction, pdu);
         }
     }
+
+    fn rejected(&mut self, at: Instant, pdu: RejectedPdu<'_>) {
+        if let Some(observer) = self {
+            observer.rejected(at, pdu);
+        }
+    }
 }
 
 /// Calls both observers, one after the other.
@@ -63,12 +108,21 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
         self.0.observe(at, direction, pdu);
         self.1.observe(at, direction, pdu);
     }
+
+    fn rejected(&mut self, at: Instant, pdu: RejectedPdu<'_>) {
+        self.0.rejected(at, pdu);
+        self.1.rejected(at, pdu);
+    }
 }
 
 impl<O: Observer + ?Sized> Observer for Box<O> {
     #[inline]
     fn observe(&mut self, at: Instant, direction: Direction, pdu: ObservedPdu<'_>) {
         (**self).observe(at, direction, pdu);
+    }
+
+    fn rejected(&mut self, at: Instant, pdu: RejectedPdu<'_>) {
+        (**self).rejected(at, pdu);
     }
 }
 
@@ -95,15 +149,22 @@ impl<'a> ObservedPdu<'a> {
     /// asterisk.
     pub fn octets(&self) -> Cow<'a, [u8]> {
         let octets: &'a [u8] = self.0.into_inner();
-        let command = self.header().command;
-        let has_password = command == CommandId::OUTBIND || (command.is_bind() && !command.is_response());
-        if has_password { Cow::Owned(mask_password(octets)) } else { Cow::Borrowed(octets) }
+        if has_password(self.header().command) {
+            Cow::Owned(mask_password(octets))
+        } else {
+            Cow::Borrowed(octets)
+        }
     }
+}
+
+/// Returns whether a PDU with this command contains a password.
+pub(super) fn has_password(command: CommandId) -> bool {
+    command == CommandId::OUTBIND || (command.is_bind() && !command.is_response())
 }
 
 /// Replaces the password: the second C-octet string of the body, after the system_id. In a body without a NUL any octet
 /// may belong to the password, so all are replaced.
-fn mask_password(octets: &[u8]) -> alloc::vec::Vec<u8> {
+pub(super) fn mask_password(octets: &[u8]) -> alloc::vec::Vec<u8> {
     let mut octets = octets.to_vec();
     let body = octets.get_mut(HEADER_LENGTH..).unwrap_or_default();
     let password = body.iter().position(|octet| *octet == 0).map_or(0, |nul| nul + 1);

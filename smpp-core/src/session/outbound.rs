@@ -9,7 +9,6 @@ use super::refusal::{Refusal, Refused};
 use super::request::{Reply, Request};
 use super::role::{Notification, Role, SentBy, Smsc};
 use super::shutdown::Shutdown;
-use super::state::State;
 use super::timers::Timer;
 use super::window::Entry;
 use crate::frame::{self, Frame, SequenceNumber};
@@ -108,9 +107,10 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     ///
     /// # Errors
     ///
-    /// - [`Refusal::State`]: the session has ended, or only transmits its last output. The peer got no response.
-    /// - [`Refusal::TooLong`]: the response is longer than [`max_pdu`](super::Config::max_pdu). The session has
-    ///   responded with `ESME_RSYSERR` instead.
+    /// - [`Refusal::Closed`]: the session has ended. [`Refusal::Closing`]: it only transmits its last output. The peer got
+    ///   no response.
+    /// - [`Refusal::TooLong`]: the response is longer than [`max_pdu`](super::Config::max_pdu). The session has responded
+    ///   with `ESME_RSYSERR` instead.
     ///
     /// ```
     /// use smpp_core::session::{Event, Instant, Request, Session, Smsc};
@@ -203,8 +203,10 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             self.is_overloaded = false;
             self.timers.set(Timer::Backpressure, None);
         }
-        if matches!(self.shutdown, Shutdown::Flushing(_) | Shutdown::Reporting(_) | Shutdown::Done) {
-            return Err(Refusal::State(State::Closed));
+        match self.shutdown {
+            Shutdown::Flushing(reason) => return Err(Refusal::Closing(reason)),
+            Shutdown::Reporting(reason) | Shutdown::Done(reason) => return Err(Refusal::Closed(reason)),
+            _ => {}
         }
         self.begin_undated();
         let before = command.is_bind().then_some((self.state, self.version, self.timers));
@@ -233,16 +235,12 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
 
     /// Checks that the state and the configured operations allow a request.
     pub(super) fn check_allowed(&self, command: CommandId) -> Result<(), Refusal> {
-        let state = match self.shutdown {
-            Shutdown::NotStarted => self.state(),
-            Shutdown::Reporting(_) | Shutdown::Done => State::Closed,
-            _ => State::Unbinding,
-        };
-        if self.shutdown != Shutdown::NotStarted
-            || !state.allows(R::SIDE, command)
-            || (command.is_bind() && self.bind_in_progress.is_some())
-        {
-            return Err(Refusal::State(state));
+        if self.shutdown != Shutdown::NotStarted {
+            return Err(self.shutdown.refusal());
+        }
+        let is_repeated_bind = command.is_bind() && self.bind_in_progress.is_some();
+        if is_repeated_bind || !self.state.allows(R::SIDE, command) {
+            return Err(Refusal::State(self.state));
         }
         if !self.config.operations.contains(Operations::of(command)) {
             return Err(Refusal::Unsupported(command));

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::close_reason::CloseReason;
 use super::refusal::Refusal;
-use super::response::Response;
+use super::response::{RefusedResponse, Response, ShownText};
 use super::state::State;
 use crate::pdu::{CommandId, CommandStatus, InterfaceVersion};
 use crate::wire::DecodeError;
@@ -49,11 +49,18 @@ pub enum UnansweredReason {
 /// let error = RequestError::Unanswered(UnansweredReason::Timeout);
 /// assert!(!error.is_safe_to_resend(), "the peer may have accepted the request");
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// `Display` shows the status by name, and the peer's `additional_status_info_text`: at most 256 characters, escaped.
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// The peer refused the request with this `command_status`.
-    Refused(CommandStatus),
+    /// The peer refused the request.
+    Refused {
+        /// The `command_status`, never `ESME_ROK`.
+        status: CommandStatus,
+        /// The response, with its TLVs.
+        response: RefusedResponse,
+    },
     /// The peer responded with generic_nack: it did not understand the request (SMPP 3.4 §4.3).
     Nacked(CommandStatus),
     /// The request was never transmitted as a whole. The peer cannot have accepted it: it is safe to resend.
@@ -69,6 +76,8 @@ pub enum RequestError {
 pub enum NotSentReason {
     /// The session's state, or the mode of the bind, does not allow the request.
     State(State),
+    /// The session is shutting down and accepts no new request. It ends with this reason, unless another one comes first.
+    Closing(CloseReason),
     /// The request is not in [`Config::operations`](super::Config::operations): the peer does not offer it.
     Unsupported(CommandId),
     /// The request is newer than the protocol version that both sides speak.
@@ -77,7 +86,7 @@ pub enum NotSentReason {
     TlvsUnsupported,
     /// The PDU is longer than [`Config::max_pdu`](super::Config::max_pdu).
     TooLong,
-    /// The session ended before the request was transmitted.
+    /// The session has ended, or ended before the request was transmitted.
     Closed(CloseReason),
     /// No bind can send the request: on a server, no bound receiver or transceiver of the account is connected.
     NoBind,
@@ -89,6 +98,8 @@ impl Refusal {
     pub const fn permanent(self) -> Option<NotSentReason> {
         match self {
             Self::State(state) => Some(NotSentReason::State(state)),
+            Self::Closing(reason) => Some(NotSentReason::Closing(reason)),
+            Self::Closed(reason) => Some(NotSentReason::Closed(reason)),
             Self::Unsupported(command) => Some(NotSentReason::Unsupported(command)),
             Self::Version(version) => Some(NotSentReason::Version(version)),
             Self::TlvsUnsupported => Some(NotSentReason::TlvsUnsupported),
@@ -103,7 +114,9 @@ impl Outcome<'_> {
     pub fn into_result(self) -> Result<Response, RequestError> {
         match self {
             Self::Accepted(response) => Ok(response.into_owned()),
-            Self::Refused { status, .. } => Err(RequestError::Refused(status)),
+            Self::Refused { status, response } => {
+                Err(RequestError::Refused { status, response: response.into_refused() })
+            }
             Self::Nacked(status) => Err(RequestError::Nacked(status)),
             Self::NeverSent(reason) => Err(RequestError::NeverSent(NotSentReason::Closed(reason))),
             Self::Unanswered(reason) => Err(RequestError::Unanswered(reason)),
@@ -140,7 +153,7 @@ impl RequestError {
     /// Returns the `command_status` if the peer sent one.
     pub const fn status(&self) -> Option<CommandStatus> {
         match self {
-            Self::Refused(status) | Self::Nacked(status) => Some(*status),
+            Self::Refused { status, .. } | Self::Nacked(status) => Some(*status),
             Self::NeverSent(_) | Self::Unanswered(_) => None,
         }
     }
@@ -159,7 +172,7 @@ impl fmt::Display for UnansweredReason {
 impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(status) => write!(f, "refused by the peer: {status}"),
+            Self::Refused { status, response } => fmt_refused(*status, response, f),
             Self::Nacked(status) => write!(f, "not understood by the peer (generic_nack): {status}"),
             Self::NeverSent(reason) => write!(f, "not sent: {reason}"),
             Self::Unanswered(reason) => {
@@ -169,17 +182,31 @@ impl fmt::Display for RequestError {
     }
 }
 
+/// Writes why the peer refused a request: the status, and the peer's text if there is one.
+pub(crate) fn fmt_refused(
+    status: CommandStatus,
+    response: &RefusedResponse,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    write!(f, "refused by the peer: {status}")?;
+    match response.additional_status_info_text() {
+        Some(text) if !text.is_empty() => write!(f, "; the peer says {}", ShownText(&text)),
+        _ => Ok(()),
+    }
+}
+
 impl core::error::Error for RequestError {}
 
 impl fmt::Display for NotSentReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::State(state) => Refusal::State(*state).fmt(f),
+            Self::Closing(reason) => Refusal::Closing(*reason).fmt(f),
             Self::Unsupported(command) => Refusal::Unsupported(*command).fmt(f),
             Self::Version(version) => Refusal::Version(*version).fmt(f),
             Self::TlvsUnsupported => Refusal::TlvsUnsupported.fmt(f),
             Self::TooLong => Refusal::TooLong.fmt(f),
-            Self::Closed(reason) => reason.fmt(f),
+            Self::Closed(reason) => Refusal::Closed(*reason).fmt(f),
             Self::NoBind => f.write_str("no bind can send it: retry when one is bound"),
         }
     }

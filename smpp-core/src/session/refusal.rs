@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::close_reason::CloseReason;
 use super::state::State;
 use crate::pdu::{CommandId, InterfaceVersion};
 use crate::time::Instant;
@@ -23,6 +24,10 @@ pub struct Refused<T> {
 pub enum Refusal {
     /// The session's state, or the mode of the bind, does not allow the request.
     State(State),
+    /// The session is shutting down, and accepts no new request. It ends with this reason, unless another one comes first.
+    Closing(CloseReason),
+    /// The session has ended, for this reason.
+    Closed(CloseReason),
     /// The request is not in [`Config::operations`](super::Config::operations): the peer does not offer it.
     Unsupported(CommandId),
     /// The request is newer than the protocol version that both sides speak.
@@ -60,6 +65,11 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::State(state) => write!(f, "the operation is not allowed while the session is {state}"),
+            Self::Closing(CloseReason::Unbound) => {
+                f.write_str("the session is shutting down: this side unbinds")
+            }
+            Self::Closing(reason) => write!(f, "the session is shutting down: {reason}"),
+            Self::Closed(reason) => write!(f, "the session has ended: {reason}"),
             Self::Unsupported(command) => {
                 write!(f, "{command} is not in the configured operations: the peer does not offer it")
             }

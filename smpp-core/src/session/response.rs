@@ -1,14 +1,24 @@
 //! The response to a request, borrowed from the input or owned.
 
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
+use core::fmt::{self, Write as _};
 
 use crate::frame::{Frame, HEADER_LENGTH};
 use crate::pdu::{BindResp, Pdu};
+use crate::tlv::{Tag, Tlvs};
 use crate::wire::{Quirks, Tolerance};
 
 /// The longest submit_sm_resp without TLVs: a header and a message_id of 65 octets (SMPP 3.4 §4.4.2).
 const INLINE_CAPACITY: usize = HEADER_LENGTH + 65;
+
+/// The longest refusal that is kept whole. An account may hold one for each segment of its queue.
+const MAX_REFUSAL: usize = 4096;
+
+/// How much of the peer's text is shown: the length of `additional_status_info_text` (SMPP 3.4 §5.3.2.11).
+const MAX_SHOWN_TEXT: usize = 256;
 
 /// The response to a request, as the peer sent it. Its fields are decoded when the caller asks for them.
 ///
@@ -26,6 +36,84 @@ pub struct ResponseBuf(Storage);
 enum Storage {
     Inline { length: u8, octets: [u8; INLINE_CAPACITY] },
     Heap(Vec<u8>),
+}
+
+/// The response of a request that the peer refused: its body and TLVs, owned.
+///
+/// A response without a body, as most refusals, needs no allocation. Of a response longer than 4,096 octets the body is not
+/// kept, so that a peer cannot fill the memory.
+///
+/// ```
+/// use smpp_core::session::RequestError;
+/// use smpp_core::tlv::Tag;
+///
+/// fn explain(error: &RequestError) {
+///     if let RequestError::Refused { status, response } = error {
+///         println!("{status}: {:?}", response.additional_status_info_text());
+///         println!("a vendor's TLV: {:?}", response.tlv(Tag(0x1400)));
+///     }
+/// }
+/// ```
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct RefusedResponse(Option<Box<[u8]>>);
+
+impl RefusedResponse {
+    fn new(octets: &[u8]) -> Self {
+        let body = octets.get(HEADER_LENGTH..).unwrap_or_default();
+        // A NUL alone is an empty message_id.
+        let says_nothing = matches!(body, [] | [0]) || octets.len() > MAX_REFUSAL;
+        Self((!says_nothing).then(|| octets.into()))
+    }
+
+    /// Returns the whole PDU as the peer sent it; `None` if it has no body, or one that was too long to be kept.
+    pub fn frame(&self) -> Option<Frame<&[u8]>> {
+        self.0.as_deref().map(Frame::from_valid)
+    }
+
+    /// Decodes the fields; `None` if there is no [`frame`](Self::frame). A malformed body counts as absent.
+    pub fn pdu(&self) -> Option<Pdu<'_>> {
+        decode(self.frame()?)
+    }
+
+    /// Returns the optional parameters of the response.
+    pub fn tlvs(&self) -> Tlvs<'_> {
+        self.pdu().map_or(Tlvs::EMPTY, |pdu| pdu.tlvs())
+    }
+
+    /// Returns the value of the first optional parameter with this tag, as the peer sent it.
+    pub fn tlv(&self, tag: Tag) -> Option<&[u8]> {
+        self.tlvs().get(tag)
+    }
+
+    /// Returns the peer's explanation of the status: see [`Response::additional_status_info_text`].
+    pub fn additional_status_info_text(&self) -> Option<Cow<'_, str>> {
+        status_text(self.tlvs())
+    }
+}
+
+/// Shows only the peer's text: at most 256 characters, escaped.
+impl fmt::Debug for RefusedResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RefusedResponse")?;
+        match self.additional_status_info_text() {
+            Some(text) => write!(f, "({})", ShownText(&text)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Decodes a response. A malformed body counts as absent.
+fn decode(frame: Frame<&[u8]>) -> Option<Pdu<'_>> {
+    let all = Tolerance(Quirks::all());
+    let decoded = frame.into_pdu(all).or_else(|_| frame.header_only().into_pdu(all));
+    decoded.ok().map(|(pdu, _)| pdu)
+}
+
+/// Returns `additional_status_info_text`, up to its NUL.
+fn status_text(tlvs: Tlvs<'_>) -> Option<Cow<'_, str>> {
+    let text = tlvs.get(Tag::ADDITIONAL_STATUS_INFO_TEXT)?;
+    let text = text.split(|octet| *octet == 0).next().unwrap_or_default();
+    Some(String::from_utf8_lossy(text))
 }
 
 impl ResponseBuf {
@@ -86,6 +174,11 @@ impl<'a> Response<&'a [u8]> {
         owned.copy(self.0);
         Response(owned)
     }
+
+    /// Copies a response with an error status.
+    pub(crate) fn into_refused(self) -> RefusedResponse {
+        RefusedResponse::new(self.0)
+    }
 }
 
 impl<B: AsRef<[u8]>> Response<B> {
@@ -115,15 +208,28 @@ impl<B: AsRef<[u8]>> Response<B> {
         }
     }
 
+    /// Returns the optional parameters of the response.
+    pub fn tlvs(&self) -> Tlvs<'_> {
+        self.pdu().map_or(Tlvs::EMPTY, |pdu| pdu.tlvs())
+    }
+
+    /// Returns the value of the first optional parameter with this tag, as the peer sent it.
+    pub fn tlv(&self, tag: Tag) -> Option<&[u8]> {
+        self.tlvs().get(tag)
+    }
+
+    /// Returns the peer's explanation of the status, up to its NUL (SMPP 3.4 §5.3.2.11). Octets that are not UTF-8 become
+    /// `U+FFFD`. The text comes from the peer: it may be of any length and contain control characters.
+    pub fn additional_status_info_text(&self) -> Option<Cow<'_, str>> {
+        status_text(self.tlvs())
+    }
+
     /// Decodes the fields. This always returns `Some`, because the session has decoded the PDU before.
     ///
     /// The body of a refusal may be damaged; an unreadable body counts as absent. Deviations that the session's
     /// [`tolerance`](super::Config::tolerance) forbids are decoded here nevertheless.
     pub fn pdu(&self) -> Option<Pdu<'_>> {
-        let frame = self.frame();
-        let all = Tolerance(Quirks::all());
-        let decoded = frame.into_pdu(all).or_else(|_| frame.header_only().into_pdu(all));
-        decoded.ok().map(|(pdu, _)| pdu)
+        decode(self.frame())
     }
 }
 
@@ -133,5 +239,26 @@ impl<B: AsRef<[u8]>> fmt::Debug for Response<B> {
             Some(pdu) => pdu.fmt(f),
             None => self.frame().fmt(f),
         }
+    }
+}
+
+/// Shows a text of the peer in quotation marks: at most 256 characters, and none that controls a terminal or a log.
+pub(super) struct ShownText<'a>(pub(super) &'a str);
+
+impl fmt::Display for ShownText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut room = MAX_SHOWN_TEXT;
+        f.write_char('"')?;
+        for c in self.0.chars() {
+            let escaped = c.escape_debug();
+            let length = if c == '\'' { 1 } else { escaped.len() };
+            let Some(rest) = room.checked_sub(length) else {
+                f.write_char('…')?;
+                break;
+            };
+            room = rest;
+            if c == '\'' { f.write_char(c) } else { escaped.fmt(f) }?;
+        }
+        f.write_char('"')
     }
 }

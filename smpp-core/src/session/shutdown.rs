@@ -1,6 +1,7 @@
 //! The phases of a session's shutdown.
 
 use super::close_reason::CloseReason;
+use super::refusal::Refusal;
 use crate::frame::SequenceNumber;
 
 /// How far the shutdown of a session has progressed.
@@ -23,6 +24,23 @@ pub(super) enum Shutdown {
     Flushing(CloseReason),
     /// The session has ended. It still has outcomes, and the end, to report.
     Reporting(CloseReason),
-    /// The session has ended and has reported everything.
-    Done,
+    /// The session has ended with this reason and has reported everything.
+    Done(CloseReason),
+}
+
+impl Shutdown {
+    /// Returns why the session accepts no new request once its shutdown has begun.
+    #[cold]
+    pub(super) const fn refusal(self) -> Refusal {
+        match self {
+            Self::Draining(reason)
+            | Self::Unbinding(reason)
+            | Self::PeerFinished(reason)
+            | Self::Flushing(reason) => Refusal::Closing(reason),
+            Self::NotStarted | Self::PeerUnbinding(_) | Self::PeerUnbound => {
+                Refusal::Closing(CloseReason::PeerUnbound)
+            }
+            Self::Reporting(reason) | Self::Done(reason) => Refusal::Closed(reason),
+        }
+    }
 }

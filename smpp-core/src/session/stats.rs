@@ -26,9 +26,10 @@ pub struct Stats {
     pub unexpected_responses: u64,
     /// PDUs with tolerated deviations from the specification.
     pub quirks: u64,
-    /// Malformed PDUs, without unknown commands.
+    /// Malformed PDUs of the peer, without unknown commands: [`Event::Malformed`](super::Event::Malformed), and responses
+    /// whose body cannot be decoded.
     pub malformed: u64,
-    /// PDUs with an unknown `command_id`.
+    /// PDUs of the peer with an unknown `command_id`.
     pub unknown_commands: u64,
     /// Requests of the peer that the session refused by itself: [`Event::Refused`](super::Event::Refused).
     pub refused: u64,

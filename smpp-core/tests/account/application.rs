@@ -273,9 +273,9 @@ impl AccountSimulation {
                     let link = words.split(' ').next().unwrap();
                     reason.map_or(format!("link {link}"), |reason| format!("link {link} {reason}"))
                 });
-                self.slots.handle_link_event(now, link.index(), event);
+                self.slots.handle_link_event(now, link.index(), &event);
             }
-            Event::Stopped { status } => {
+            Event::Stopped { status, .. } => {
                 assert_eq!(self.application.stopped, None, "emitted once");
                 self.context.count(|| "stopped".into());
                 self.application.stopped = Some(status);

@@ -372,7 +372,9 @@ impl Messages {
             let accepted = |id: &Option<Vec<u8>>| id.is_some() && !message.was_answered_too_late;
             let good = match outcome {
                 SegmentOutcome::Accepted(id) => segment.is_id(id.as_bytes(), message.was_answered_too_late),
-                SegmentOutcome::Refused(status) => segment.refused.contains(status) && !accepted(&segment.id),
+                SegmentOutcome::Refused { status, .. } => {
+                    segment.refused.contains(status) && !accepted(&segment.id)
+                }
                 // A late response may arrive together with the one that completes the message, and behind it.
                 SegmentOutcome::Unanswered(_) => {
                     segment.sends > 0 && (segment.id.is_none() || message.was_in_doubt)
@@ -421,7 +423,7 @@ impl Messages {
         assert!(is_first || (resent && !segment.late.as_ref().unwrap().is_accepted()), "{}", details());
         let answered = match &late {
             SegmentOutcome::Accepted(id) => segment.is_id(id.as_bytes(), message.was_answered_too_late),
-            SegmentOutcome::Refused(status) => segment.refused.contains(status),
+            SegmentOutcome::Refused { status, .. } => segment.refused.contains(status),
             _ => false,
         };
         assert!(answered, "{}", details());
@@ -457,7 +459,7 @@ impl Messages {
                         let this = Verdict::Accepted(id.as_bytes().to_vec());
                         assert!(verdicts.contains(&&this), "{}", details());
                     }
-                    SegmentOutcome::Refused(status) => {
+                    SegmentOutcome::Refused { status, .. } => {
                         assert!(verdicts.contains(&&Verdict::Refused(*status)), "{}", details());
                         assert_eq!(verdicts.iter().filter(accepted).count(), 0, "{}", details());
                     }

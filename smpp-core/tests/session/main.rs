@@ -17,6 +17,7 @@ mod matrix;
 mod observer;
 mod operations;
 mod peer;
+mod refused;
 mod shutdown;
 mod support;
 mod timeouts;

@@ -3,8 +3,14 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use smpp_core::session::{Config, Direction, Esme, Event, Instant, ObservedPdu, Observer, Session, Smsc};
-use smpp_core::{Bind, BindMode, COctets, CommandId, CommandStatus, Outbind, Password, Pdu};
+use smpp_core::session::{
+    CloseReason, Config, Direction, Esme, Event, Instant, ObservedPdu, Observer, RejectedPdu,
+    RejectedPduReason, Session, Smsc,
+};
+use smpp_core::{
+    Bind, BindMode, COctets, CommandId, CommandStatus, DecodeErrorKind, Outbind, Password, Pdu, SubmitSm,
+    SubmitSmResp,
+};
 
 use super::support::{bind_resp, octets, raw, request};
 
@@ -101,4 +107,107 @@ fn an_observer_can_be_reached_and_replaced() {
     };
     assert_eq!(seen(&first), [Direction::Out, Direction::In, Direction::Out]);
     assert_eq!(seen(&second), [Direction::In, Direction::Out], "it sees PDUs from then on");
+}
+
+/// The reason, the sequence number of the header, the octets and the line.
+type Rejection = (RejectedPduReason, Option<u32>, Vec<u8>, String);
+
+/// Records the rejected PDUs.
+#[derive(Clone, Default)]
+struct Rejections(Rc<RefCell<Vec<Rejection>>>);
+
+impl Observer for Rejections {
+    fn observe(&mut self, _: Instant, _: Direction, _: ObservedPdu<'_>) {}
+
+    fn rejected(&mut self, at: Instant, pdu: RejectedPdu<'_>) {
+        assert_eq!(at, NOW);
+        let sequence = pdu.header().map(|header| header.sequence.0);
+        self.0.borrow_mut().push((pdu.reason(), sequence, pdu.octets().into_owned(), format!("{pdu:?}")));
+    }
+}
+
+/// Returns what the observer of an open SMSC session sees of these octets, and the session.
+fn rejections(octets: &[u8]) -> (Rejections, Session<Smsc, (), impl Observer + use<>>) {
+    let seen = Rejections::default();
+    // Through every kind of observer that passes it on.
+    let observer: (Box<dyn Observer>, Option<Rejections>) = (Box::new(()), Some(seen.clone()));
+    let mut smsc = Session::<Smsc, (), _>::with_observer(Config::default(), NOW, observer);
+    let mut input = octets;
+    while smsc.handle_input(NOW, &mut input).is_some() {}
+    (seen, smsc)
+}
+
+#[test]
+fn an_observer_sees_each_rejected_pdu_and_why_it_was_rejected() {
+    let unknown = raw(CommandId(0x0001_0200), CommandStatus::ROK, 5, b"body");
+    let early = request(Pdu::SubmitSm(SubmitSm::default()), 6);
+    let cut = raw(CommandId::SUBMIT_SM, CommandStatus::ROK, 7, b"\0");
+    let unexpected = octets(Pdu::SubmitSmResp(Some(SubmitSmResp::default())), CommandStatus::ROK, 8);
+    let damaged = raw(CommandId::DATA_SM_RESP, CommandStatus::RSYSERR, 9, b"id\0no TLV");
+    let (seen, smsc) = rejections(&[&unknown[..], &early, &cut, &unexpected, &damaged].concat());
+
+    let seen = seen.0.borrow();
+    let [first, second, third, fourth, fifth] = &seen[..] else { panic!("{seen:?}") };
+    let line = "command 0x00010200 5, 20 octets: unknown command_id".to_owned();
+    assert_eq!(*first, (RejectedPduReason::UnknownCommand, Some(5), unknown, line));
+    let line = "submit_sm 6, 33 octets: refused with ESME_RINVBNDSTS (0x00000004): \
+                operation not allowed in this session state";
+    let refused = RejectedPduReason::Refused(CommandStatus::RINVBNDSTS);
+    assert_eq!(*second, (refused, Some(6), early, line.to_owned()));
+    let (RejectedPduReason::Malformed(error), Some(7), octets, line) = third else { panic!("{third:?}") };
+    assert_eq!((error.kind, octets), (DecodeErrorKind::Truncated, &cut));
+    assert_eq!(*line, format!("submit_sm 7, 17 octets: malformed: {error}"));
+    let line = "submit_sm_resp 8, 17 octets: a response to no request in flight".to_owned();
+    assert_eq!(*fourth, (RejectedPduReason::UnexpectedResponse, Some(8), unexpected, line));
+    assert!(matches!(fifth.0, RejectedPduReason::Malformed(_)) && fifth.2 == damaged, "{fifth:?}");
+    let stats = smsc.stats();
+    let counters = [stats.malformed, stats.unknown_commands, stats.refused, stats.unexpected_responses];
+    assert_eq!(counters, [2, 1, 1, 1], "each has a counter");
+}
+
+#[test]
+fn an_observer_sees_the_malformed_response_to_a_request() {
+    let seen = Rejections::default();
+    let mut esme = Session::<Esme, (), _>::with_observer(Config::default(), NOW, seen.clone());
+    esme.request(NOW, &bind(""), ()).unwrap();
+    for status in [CommandStatus::RSYSERR, CommandStatus::ROK] {
+        let damaged = raw(CommandId::BIND_TRANSCEIVER_RESP, status, 1, b"smsc\0no TLV");
+        assert!(esme.handle_input(NOW, &mut &damaged[..]).is_some());
+    }
+    let reasons: Vec<_> = seen.0.borrow().iter().map(|rejection| rejection.0).collect();
+    assert!(
+        matches!(reasons[..], [RejectedPduReason::Malformed(_), RejectedPduReason::Malformed(_)]),
+        "{reasons:?}"
+    );
+    assert_eq!(esme.stats().malformed, 2);
+}
+
+#[test]
+fn an_observer_sees_the_octets_that_break_the_framing() {
+    for (input, shown) in [(&b"HTTP/1.1 400 Bad Request"[..], 16), (&[0xFF; 5], 5)] {
+        let (seen, mut smsc) = rejections(input);
+        smsc.handle_disconnect();
+        let Some(Event::Closed(CloseReason::Framing(error))) = smsc.handle_timeout(NOW) else { panic!() };
+        let sequence = input.get(12..16).map(|octets| u32::from_be_bytes(octets.try_into().unwrap()));
+        let expected =
+            (RejectedPduReason::Framing(error), sequence, input[..shown].to_vec(), error.to_string());
+        assert_eq!(*seen.0.borrow(), [expected]);
+    }
+}
+
+#[test]
+fn a_rejected_pdu_shows_a_bounded_part_without_the_password() {
+    let long = raw(CommandId::SUBMIT_SM, CommandStatus::ROK, 1, &[b'x'; 1000]);
+    let (seen, _) = rejections(&long);
+    let seen = seen.0.borrow();
+    assert_eq!((&seen[0].2[..], seen[0].3.contains("1016 octets")), (&long[..256], true));
+
+    for body in [&b"ESME\0secret08"[..], b"ESMEsecret08", &[b"ESME\0secret08", &[b'x'; 500][..]].concat()] {
+        for command in [CommandId::BIND_RECEIVER, CommandId::OUTBIND] {
+            let (seen, _) = rejections(&raw(command, CommandStatus::ROK, 3, body));
+            let seen = seen.0.borrow();
+            let text = String::from_utf8_lossy(&seen[0].2).into_owned() + &seen[0].3;
+            assert!(!text.contains("secret"), "{text}");
+        }
+    }
 }

@@ -64,7 +64,7 @@ fn unbind_waits_for_requests_in_flight() {
     pair.submit("last");
     pair.esme.session.unbind(pair.now);
     pair.settle();
-    assert_eq!(pair.esme.submit(pair.now, "too late"), Err(Refusal::State(State::Unbinding)));
+    assert_eq!(pair.esme.submit(pair.now, "too late"), Err(Refusal::Closing(CloseReason::Unbound)));
     assert_eq!(pair.smsc.take_events(), [OwnedEvent::Request(CommandId::SUBMIT_SM)], "no unbind yet");
     pair.smsc.accept("id");
     pair.settle();
@@ -195,7 +195,8 @@ fn missing_responses_of_the_application_delay_the_answer_to_unbind_only_until_th
     smsc.handle_timeouts(Instant::ZERO + secs(5));
     assert_eq!(smsc.closed, Some(CloseReason::PeerUnbound));
     let late = smsc.session.respond(smsc.submits.pop_front().unwrap(), Ok(submit_sm_resp("late")));
-    assert_eq!(late, Err(Refusal::State(State::Closed)), "the caller learns that the response was not sent");
+    let closed = Refusal::Closed(CloseReason::PeerUnbound);
+    assert_eq!(late, Err(closed), "the caller learns that the response was not sent");
 }
 
 #[test]
@@ -205,7 +206,7 @@ fn responses_may_arrive_after_the_peers_unbind() {
     esme.transmit();
     esme.receive(Instant::ZERO, &request(Pdu::Unbind, 1));
     assert_eq!(pdus(&esme.transmit())[0].0, CommandId::UNBIND_RESP);
-    assert_eq!(esme.submit(Instant::ZERO, "late"), Err(Refusal::State(State::Unbinding)));
+    assert_eq!(esme.submit(Instant::ZERO, "late"), Err(Refusal::Closing(CloseReason::PeerUnbound)));
     let resp = Pdu::SubmitSmResp(Some(submit_sm_resp("id")));
     esme.receive(Instant::ZERO, &octets(resp, CommandStatus::ROK, sequence));
     let events = [
@@ -337,5 +338,5 @@ fn no_event_and_no_output_follow_the_end() {
     assert_eq!((smsc.session.state(), smsc.session.poll_timeout()), (State::Closed, None));
     assert!(!smsc.session.wants_input());
     let refused = smsc.request(pair.now, &deliver_sm("no"), "no");
-    assert_eq!(refused, Err(Refusal::State(State::Closed)));
+    assert_eq!(refused, Err(Refusal::Closed(smsc.closed.unwrap())));
 }

@@ -18,7 +18,7 @@ impl Model {
         }
         let clock = self.clock;
         let failed = self.history.broken || self.too_many_malformed();
-        let shutting_down = session.readiness(clock) == Readiness::Refusing(Refusal::State(State::Unbinding));
+        let shutting_down = matches!(session.readiness(clock), Readiness::Refusing(Refusal::Closing(_)));
         if shutting_down && self.history.shutdown.is_none() {
             self.history.shutdown = Some(clock);
             let history = &self.history;
@@ -67,7 +67,7 @@ impl Model {
             CloseReason::UnbindTimeout => {
                 since(history.unbind).is_some_and(|since| since >= settings.response)
             }
-            CloseReason::Framing(error) => history.broken && error.limit == settings.max_pdu,
+            CloseReason::Framing(error) => history.broken && error.limit as usize == settings.max_pdu,
             CloseReason::TooManyMalformed => self.too_many_malformed(),
             _ => self.check_liveness(reason),
         };

@@ -238,8 +238,12 @@ impl Model {
                     Refusal::TooLong => assert!(length > self.settings.max_pdu),
                     Refusal::TlvsUnsupported => assert!(!pdu(octets).tlvs().is_empty()),
                     Refusal::RateLimited(until) => assert!(until > self.clock && command.is_message()),
+                    Refusal::Closed(given) => {
+                        assert!(self.closed.is_none_or(|reason| given == reason), "{given:?} after the end");
+                    }
+                    Refusal::Closing(given) => assert_eq!(self.closed, None, "closing: {given}"),
                     Refusal::State(given) => {
-                        assert!(self.closed.is_none() || given == State::Closed, "{given:?} after the end");
+                        assert_eq!(self.closed, None, "{given:?} after the end");
                         let binding = self.open.iter().any(|open| open.command.is_bind());
                         let waits = matches!(given, State::Open | State::Outbound) && !binding;
                         let binds = self.side == Side::Esme && command.is_bind();
@@ -288,7 +292,14 @@ impl Model {
                 assert!(length > self.settings.max_pdu);
                 self.answered = true;
             }
-            Err(reason) => return assert_eq!(reason, Refusal::State(State::Closed)),
+            Err(Refusal::Closed(given)) => {
+                assert!(self.closed.is_none_or(|reason| given == reason), "{given:?} after the end");
+                return;
+            }
+            Err(reason) => {
+                assert!(matches!(reason, Refusal::Closing(_)) && self.closed.is_none(), "{reason:?}");
+                return;
+            }
         }
         // The session may have sent an unbind or unbind_resp after the response.
         let unbinds = |stats: &Stats| stats.sent.of(Kind::Unbind).octets;

@@ -75,8 +75,10 @@ impl Shared {
     }
 
     fn handle_event(&self, state: &mut AccountState, now: Instant, event: Event) {
-        let link_event =
-            if let Event::Link { link, event: link_event } = event { Some((link, link_event)) } else { None };
+        let link_event = match &event {
+            Event::Link { link, event } => Some((*link, event.clone())),
+            _ => None,
+        };
         match event {
             Event::Stopped { .. } => {
                 self.bind_settled.notify_all();
@@ -94,7 +96,7 @@ impl Shared {
     }
 
     fn handle_link_event(&self, state: &mut AccountState, link: LinkId, event: LinkEvent) {
-        if let LinkEvent::BindRefused { address, error } = event {
+        if let LinkEvent::BindRefused { address, error } = &event {
             state.last_error = Some(format!("{address}: bind {error}"));
         }
         self.bind_settled.notify_all();

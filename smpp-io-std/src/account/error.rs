@@ -6,6 +6,7 @@ use std::io;
 use std::time::Duration;
 
 use smpp_core::account::OptionsError;
+use smpp_core::session::{RefusedResponse, RequestError};
 use smpp_core::{CommandStatus, EndpointError};
 
 /// Starting an account failed.
@@ -19,7 +20,12 @@ pub enum AccountError {
     /// The options contradict each other, or the credentials do not fit into a bind.
     Options(OptionsError),
     /// The SMSC refused the bind with a permanent status.
-    Refused(CommandStatus),
+    Refused {
+        /// The status of the bind response.
+        status: CommandStatus,
+        /// The bind response, with its TLVs.
+        response: RefusedResponse,
+    },
     /// The server's certificate was rejected at every address.
     Untrusted(String),
     /// No bind succeeded within the timeout.
@@ -39,13 +45,14 @@ impl fmt::Display for AccountError {
                 write!(f, "cannot start a thread for the account: {error}; check the limit on threads")
             }
             Self::Options(error) => error.fmt(f),
-            Self::Refused(status) => {
+            Self::Refused { status, response } => {
+                let refused = RequestError::Refused { status: *status, response: response.clone() };
                 let advice = match *status {
                     CommandStatus::RINVPASWD => "check the password",
                     CommandStatus::RINVSYSID => "check the system_id",
                     _ => "check system_id, password and whether the account may connect from this address",
                 };
-                write!(f, "the SMSC refused the bind: {status}; {advice}")
+                write!(f, "bind {refused}; {advice}")
             }
             Self::Untrusted(error) => f.write_str(error),
             Self::Timeout { after, last } => {

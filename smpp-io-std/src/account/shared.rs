@@ -125,7 +125,9 @@ impl Shared {
         loop {
             match state.router.first_bind() {
                 Some(Ok(())) => return Ok(()),
-                Some(Err(FirstBindError::Refused(status))) => return Err(AccountError::Refused(status)),
+                Some(Err(FirstBindError::Refused { status, response })) => {
+                    return Err(AccountError::Refused { status, response });
+                }
                 Some(Err(FirstBindError::Untrusted)) => {
                     return Err(AccountError::Untrusted(state.last_error.take().unwrap_or_default()));
                 }

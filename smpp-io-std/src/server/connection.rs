@@ -16,7 +16,7 @@ use super::shared::Shared;
 use crate::handle::Peer;
 use crate::inbound::Inbound;
 use crate::inbox::Inbox;
-use crate::start::start;
+use crate::start::start_observed;
 use crate::stream::Stream;
 use crate::tls_stream::TlsStream;
 
@@ -86,7 +86,9 @@ impl RegisteredConnection {
             None => Stream::Tcp(tcp),
         };
         let session_init_timeout = config.session_init_timeout.saturating_sub(began.elapsed());
-        let (peer, mut inbox) = start(stream, Config { session_init_timeout, ..config }).ok()?;
+        let observer = self.shared.observer.as_ref().map(|observer| observer(address));
+        let config = Config { session_init_timeout, ..config };
+        let (peer, mut inbox) = start_observed(stream, config, observer).ok()?;
         self.shared.lock().all.get_mut(&self.number)?.peer = Some(peer.clone());
         if self.shared.stopping.load(Ordering::SeqCst) {
             return None;

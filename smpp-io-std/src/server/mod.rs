@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use smpp_core::session::{CloseReason, NotSentReason, RequestError, Response, SentBy, Smsc, State};
+use smpp_core::session::{CloseReason, NotSentReason, Observer, RequestError, Response, SentBy, Smsc, State};
 use smpp_core::{COctets, Operation};
 
 pub use listener::Listener;
@@ -24,7 +24,7 @@ pub use service::{BindRequest, BoundSession, Service};
 use crate::error::End;
 use crate::handle::Peer;
 use connection::ACCEPT_PAUSE;
-use shared::Shared;
+use shared::{ObserverFactory, Shared};
 
 /// How long [`Server::shutdown`] waits for the end of the sessions that it has aborted. Only an observer that does not
 /// return delays it longer.
@@ -100,6 +100,7 @@ pub struct ServerBuilder<S> {
     service: S,
     limits: ServerLimits,
     system_id: Vec<u8>,
+    observer: Option<ObserverFactory>,
     listeners: Vec<Listener>,
 }
 
@@ -131,6 +132,35 @@ impl<S: Service> ServerBuilder<S> {
         Self { system_id: system_id.as_bytes().to_vec(), ..self }
     }
 
+    /// Sets the function that creates an observer for each connection, from the address of the client. The observer gets
+    /// every PDU from the bind on, and the PDUs that the session rejects: see [`Handle::observe`](crate::Handle::observe).
+    ///
+    /// ```no_run
+    /// use std::net::SocketAddr;
+    /// use smpp_core::session::{Direction, Instant, ObservedPdu, Observer, RejectedPdu};
+    /// use smpp_io_std::{Server, ServerBuilder, Service};
+    ///
+    /// struct PrintRejected(SocketAddr);
+    ///
+    /// impl Observer for PrintRejected {
+    ///     fn observe(&mut self, _: Instant, _: Direction, _: ObservedPdu<'_>) {}
+    ///
+    ///     fn rejected(&mut self, _: Instant, pdu: RejectedPdu<'_>) {
+    ///         println!("{}: {pdu}", self.0);
+    ///     }
+    /// }
+    ///
+    /// fn builder<S: Service>(service: S) -> ServerBuilder<S> {
+    ///     Server::builder(service).observe(PrintRejected)
+    /// }
+    /// ```
+    pub fn observe<T: Observer + Send + 'static>(
+        self,
+        observer: impl Fn(SocketAddr) -> T + Send + Sync + 'static,
+    ) -> Self {
+        Self { observer: Some(Box::new(move |address| Box::new(observer(address)))), ..self }
+    }
+
     /// Adds an address on which to listen. There may be any number, plain and TLS.
     pub fn listen(mut self, listener: Listener) -> Self {
         self.listeners.push(listener);
@@ -143,8 +173,8 @@ impl<S: Service> ServerBuilder<S> {
     ///
     /// Returns the error of the operating system if it cannot start a thread or does not return the address of a listener.
     pub fn start(self) -> io::Result<Server> {
-        let Self { service, limits, system_id, listeners } = self;
-        let shared = Arc::new(Shared::new(Box::new(service), limits, system_id));
+        let Self { service, limits, system_id, observer, listeners } = self;
+        let shared = Arc::new(Shared::new(Box::new(service), limits, system_id, observer));
         let mut server = Server { shared, addresses: Vec::new(), accept_threads: Vec::new() };
         for listener in listeners {
             server.addresses.push(listener.local_addr()?);
@@ -163,6 +193,7 @@ impl Server {
             service,
             limits: ServerLimits::default(),
             system_id: Vec::new(),
+            observer: None,
             listeners: Vec::new(),
         }
     }

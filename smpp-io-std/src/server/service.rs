@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use smpp_core::session::{Smsc, State};
+use smpp_core::session::{Smsc, State, Stats};
 use smpp_core::{Bind, CommandStatus};
 
 use crate::handle::Peer;
@@ -120,6 +120,11 @@ impl BoundSession {
     /// Returns the address from which the ESME has connected.
     pub const fn peer_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Returns the counters of the session.
+    pub fn stats(&self) -> Stats {
+        self.peer.stats()
     }
 
     /// Returns whether the ESME has bound in a mode that receives messages.

@@ -1,17 +1,24 @@
 //! What the threads of a server share.
 
+use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
+
+use smpp_core::session::Observer;
 
 use super::registry::{ConnectionRegistry, ServerLimits};
 use super::service::Service;
 use crate::handle::Peer;
 
+/// Creates the observer of a connection from the address of the client.
+pub(super) type ObserverFactory = Box<dyn Fn(SocketAddr) -> Box<dyn Observer + Send> + Send + Sync>;
+
 pub(super) struct Shared {
     pub(super) service: Box<dyn Service>,
     pub(super) limits: ServerLimits,
     pub(super) system_id: Vec<u8>,
+    pub(super) observer: Option<ObserverFactory>,
     pub(super) stopping: AtomicBool,
     registry: Mutex<ConnectionRegistry>,
     /// Notified when a connection has ended.
@@ -19,11 +26,17 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(service: Box<dyn Service>, limits: ServerLimits, system_id: Vec<u8>) -> Self {
+    pub(super) fn new(
+        service: Box<dyn Service>,
+        limits: ServerLimits,
+        system_id: Vec<u8>,
+        observer: Option<ObserverFactory>,
+    ) -> Self {
         Self {
             service,
             limits,
             system_id,
+            observer,
             stopping: AtomicBool::new(false),
             registry: Mutex::default(),
             connection_ended: Condvar::new(),

@@ -137,12 +137,13 @@ fn segments_from_several_binds_become_one_message_and_are_acknowledged_when_it_i
         // Refusing or dropping the message refuses each segment.
         let (first, second) = two(2);
         fetch().refuse(CommandStatus::RX_P_APPN).unwrap();
-        let refused = Err(RequestError::Refused(CommandStatus::RX_P_APPN));
-        assert_eq!((outcome(first), outcome(second)), (refused, refused));
+        let status = |sent| outcome(sent).map_err(|error| error.status());
+        let refused = Err(Some(CommandStatus::RX_P_APPN));
+        assert_eq!((status(first), status(second)), (refused, refused));
         let dropped = deliver(&binds[0], EsmClass::empty(), b"dropped");
         drop(fetch());
-        let temporary_error = Err(RequestError::Refused(CommandStatus::RX_T_APPN));
-        assert_eq!(outcome(dropped), temporary_error);
+        let temporary_error = Err(Some(CommandStatus::RX_T_APPN));
+        assert_eq!(status(dropped), temporary_error);
 
         // A message cannot be acknowledged after its bind has ended.
         let lost = deliver(&binds[0], EsmClass::empty(), b"lost");
@@ -154,7 +155,7 @@ fn segments_from_several_binds_become_one_message_and_are_acknowledged_when_it_i
 
         // Without `Arrivals`, messages are refused, and the SMSC keeps them.
         drop(arrivals);
-        assert_eq!(outcome(deliver(&binds[1], EsmClass::empty(), b"late")), temporary_error);
+        assert_eq!(status(deliver(&binds[1], EsmClass::empty(), b"late")), temporary_error);
         assert_eq!(account.shutdown(SECOND), []);
     });
 }

@@ -146,7 +146,7 @@ fn a_wrong_password_is_reported_and_not_retried() {
             counted.fetch_add(u64::from(matches!(event, LinkEvent::BindRefused { .. })), Ordering::SeqCst);
         });
         let error = connector.connect().unwrap_err();
-        assert!(matches!(error, AccountError::Refused(CommandStatus::RINVPASWD)), "{error}");
+        assert!(matches!(error, AccountError::Refused { status: CommandStatus::RINVPASWD, .. }), "{error}");
         assert_eq!(tries.load(Ordering::SeqCst), 1);
     });
 }
@@ -182,7 +182,7 @@ fn the_outcomes_add_up_after_an_smsc_was_killed() {
                             Ok(_) => 0,
                             Err(SendError::Failed { outcome, .. }) => match &outcome.segments[..] {
                                 [SegmentOutcome::Unanswered(_)] => 1,
-                                [SegmentOutcome::Refused(_) | SegmentOutcome::NeverSent(_)] => 2,
+                                [SegmentOutcome::Refused { .. } | SegmentOutcome::NeverSent(_)] => 2,
                                 other => panic!("{other:?}"),
                             },
                             Err(error) => panic!("{error}"),

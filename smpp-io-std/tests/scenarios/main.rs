@@ -62,7 +62,7 @@ fn run(scenario: &Scenario, mut driver: impl Driver) -> Vec<String> {
             Step::Submit => driver.submit(),
             Step::Outcome(number) => events.push(match driver.outcome(*number) {
                 Ok(response) => format!("{number}: {}", response.frame().header().command),
-                Err(RequestError::Refused(status)) => format!("{number}: refused {}", name(status)),
+                Err(RequestError::Refused { status, .. }) => format!("{number}: refused {}", name(status)),
                 Err(RequestError::Nacked(status)) => format!("{number}: nacked {}", name(status)),
                 Err(error) => format!("{number}: {error:?}"),
             }),

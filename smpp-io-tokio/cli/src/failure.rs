@@ -56,16 +56,16 @@ impl Failure {
     /// Returns the failure of a bind.
     pub(crate) fn bind(mode: BindMode, error: &RequestError) -> Self {
         let advice = match error {
-            RequestError::Refused(CommandStatus::RINVPASWD) => {
+            RequestError::Refused { status: CommandStatus::RINVPASWD, .. } => {
                 "Check the password: the one in --url or, if that has none, in SMPP_PASSWORD."
             }
-            RequestError::Refused(CommandStatus::RINVSYSID) => {
+            RequestError::Refused { status: CommandStatus::RINVSYSID, .. } => {
                 "Check the system_id: at 8x8, the sub-account id."
             }
-            RequestError::Refused(CommandStatus::RALYBND) => {
+            RequestError::Refused { status: CommandStatus::RALYBND, .. } => {
                 "The account holds all the binds it may (4 at 8x8): end one, or wait until a dead one is noticed."
             }
-            RequestError::Refused(_) => {
+            RequestError::Refused { .. } => {
                 "Check credentials, the provider's address allow-list, and how many binds the account holds."
             }
             RequestError::Unanswered(UnansweredReason::Timeout) => {

@@ -140,7 +140,7 @@ fn a_message_that_the_disk_cannot_hold_is_not_acknowledged() {
                     Err(refusal) => break (text, refusal),
                 }
             };
-            assert_eq!(refused.1, RequestError::Refused(CommandStatus::RX_T_APPN));
+            assert_eq!(refused.1.status(), Some(CommandStatus::RX_T_APPN));
             let (code, error) = receiver.end();
             assert!(code == Some(1) && error.contains(file.to_str().unwrap()), "{error}");
             assert!(!fs::read(&file).unwrap().ends_with(b"\n"), "the last line is cut off");

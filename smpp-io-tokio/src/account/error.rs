@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use smpp_core::account::OptionsError;
+use smpp_core::session::{RefusedResponse, RequestError};
 use smpp_core::{CommandStatus, EndpointError};
 
 /// Starting an account failed.
@@ -15,7 +16,12 @@ pub enum AccountError {
     /// The options contradict each other, or the credentials do not fit into a bind.
     Options(OptionsError),
     /// The SMSC refused the bind with a permanent status.
-    Refused(CommandStatus),
+    Refused {
+        /// The status of the bind response.
+        status: CommandStatus,
+        /// The bind response, with its TLVs.
+        response: RefusedResponse,
+    },
     /// The server's certificate was rejected at every address. Holds the error text.
     Untrusted(String),
     /// No bind succeeded within the timeout.
@@ -32,13 +38,14 @@ impl fmt::Display for AccountError {
         match self {
             Self::Url(error) => error.fmt(f),
             Self::Options(error) => error.fmt(f),
-            Self::Refused(status) => {
+            Self::Refused { status, response } => {
+                let refused = RequestError::Refused { status: *status, response: response.clone() };
                 let advice = match *status {
                     CommandStatus::RINVPASWD => "check the password",
                     CommandStatus::RINVSYSID => "check the system_id",
                     _ => "check system_id, password and whether the account may connect from this address",
                 };
-                write!(f, "the SMSC refused the bind: {status}; {advice}")
+                write!(f, "bind {refused}; {advice}")
             }
             Self::Untrusted(error) => f.write_str(error),
             Self::Timeout { after, last } => {

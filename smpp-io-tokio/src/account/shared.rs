@@ -183,7 +183,9 @@ impl Shared {
             };
             match result {
                 Some((Ok(()), _)) => return Ok(()),
-                Some((Err(FirstBindError::Refused(status)), _)) => return Err(AccountError::Refused(status)),
+                Some((Err(FirstBindError::Refused { status, response }), _)) => {
+                    return Err(AccountError::Refused { status, response });
+                }
                 Some((Err(FirstBindError::Untrusted), error)) => {
                     return Err(AccountError::Untrusted(error.unwrap_or_default()));
                 }
@@ -205,21 +207,21 @@ impl Inner {
             self.telemetry.record(&event, self.last_error.as_deref());
             self.state_changed |=
                 matches!(event, Event::Link { .. } | Event::Stopped { .. } | Event::Closed { .. });
-            if let Event::Link { link, event } = event {
-                self.handle_link_event(shared, link, event);
+            if let Event::Link { link, event } = &event {
+                self.handle_link_event(shared, *link, event);
             }
             self.router.handle_event(now, &mut self.account, event);
         }
         self.actions.extend(std::iter::from_fn(|| self.account.poll_action()));
     }
 
-    fn handle_link_event(&mut self, shared: &Shared, link: LinkId, event: LinkEvent) {
+    fn handle_link_event(&mut self, shared: &Shared, link: LinkId, event: &LinkEvent) {
         if let LinkEvent::BindRefused { address, error } = event {
             self.last_error = Some(format!("{address}: bind {error}"));
         }
         if let Some(subscriber) = &shared.settings.subscriber {
             // A panic of the subscriber does not affect the account.
-            let _ = catch_unwind(AssertUnwindSafe(|| subscriber(link, event)));
+            let _ = catch_unwind(AssertUnwindSafe(|| subscriber(link, event.clone())));
         }
     }
 

@@ -72,7 +72,7 @@
 //! | `smpp.connect({ url: "ssmpp://host:2775" })` | [`Endpoint`] `smpps://host:2775`, [`Connector::connect`](crate::Connector::connect) |
 //! | `auto_enquire_link_period: 10000` | [`Config::enquire_link_interval`] (it counts from the peer's last PDU) |
 //! | `session.bind_transceiver({ system_id, password }, callback)` | `client.bind(&Bind { system_id, password, .. }).await` |
-//! | `session.submit_sm({...}, pdu => pdu.command_status)` | `client.submit(...).await`: `Err(RequestError::Refused(status))` unless `ESME_ROK` |
+//! | `session.submit_sm({...}, pdu => pdu.command_status)` | `client.submit(...).await`: `Err(RequestError::Refused { status, .. })` unless `ESME_ROK` |
 //! | `pdu.message_id` | `response.message_id()` |
 //! | `session.on("deliver_sm", pdu => session.send(pdu.response()))` | `inbox.recv()`, `message.accept()` |
 //! | `pdu.response({ command_status })` | `message.refuse(status)` |

@@ -14,15 +14,16 @@
 //! | outcome | meaning | safe to resend? | what to do |
 //! | --- | --- | --- | --- |
 //! | `Ok(response)` | a response with `ESME_ROK` | no: it would be a second message | store the message id |
-//! | [`RequestError::Refused`]`(status)` | a response with an error status | yes | see the table of statuses below |
+//! | [`RequestError::Refused`]` { status, response }` | a response with an error status | yes | see [what the peer says](#what-the-peer-says-with-a-refusal) and the table of statuses below |
 //! | [`RequestError::Nacked`]`(status)` | `generic_nack`: the peer did not understand the request (SMPP 3.4 §4.3) | yes, but it will fail again | fix the request; is the operation offered? |
 //! | [`RequestError::NeverSent`]`(reason)` | the last octet of the request was not handed to the transport | yes | see [`NotSentReason`] below |
 //! | [`RequestError::Unanswered`]`(reason)` | sent; no usable response | **no: it may arrive twice** | your policy; see below |
 //!
 //! | [`NotSentReason`] | meaning | what to do |
 //! | --- | --- | --- |
-//! | `State` | not bound yet, unbinding, or a receiver bind cannot submit | bind first; use a transmitter or transceiver |
-//! | `Closed(reason)` | the session ended before the request left | reconnect, send again |
+//! | `State` | not bound yet, or a receiver bind cannot submit | bind first; use a transmitter or transceiver |
+//! | `Closing(reason)` | the session is shutting down, and will end for this reason | use another session, send again |
+//! | `Closed(reason)` | the session has ended, or ended before the request left: see [`CloseReason`] | reconnect, send again |
 //! | `Unsupported` | not in [`Config::operations`](smpp_core::session::Config::operations) | do not send it, or widen the set |
 //! | `Version` | the peer's version does not have the operation | do not send it |
 //! | `TlvsUnsupported` | the peer speaks version 3.3, which has no TLVs | send it without TLVs (no `message_payload`, no `sar_`) |
@@ -52,6 +53,34 @@
 //! | `Framing` | an impossible `command_length`: the position in the stream is lost |
 //! | `TooManyMalformed` | more than `max_malformed` (1,000) PDUs could not be decoded, or were unknown commands |
 //!
+//! # What the peer says with a refusal
+//!
+//! A refusal keeps its response. Many SMSCs explain the status in the TLV `additional_status_info_text` (SMPP 3.4
+//! §5.3.2.11), and add vendor TLVs, such as a price:
+//!
+//! ```no_run
+//! use smpp_core::SubmitSm;
+//! use smpp_core::tlv::Tag;
+//! use smpp_io_tokio::{Client, RequestError};
+//!
+//! # async fn example(client: &Client, message: &SubmitSm<'_>) {
+//! match client.submit(message).await {
+//!     Ok(response) => println!("{}", response.message_id().escape_ascii()),
+//!     Err(RequestError::Refused { status, response, .. }) => {
+//!         println!("{status}; {:?}", response.additional_status_info_text());
+//!         println!("vendor TLV: {:?}", response.tlv(Tag(0x1400)));
+//!     }
+//!     Err(error) => println!("{error}"),
+//! }
+//! # }
+//! ```
+//!
+//! For an account, [`SegmentOutcome::Refused`](smpp_core::account::SegmentOutcome::Refused) has the same two fields, and so
+//! have the error of a bind in [`LinkEvent::BindRefused`](smpp_core::account::LinkEvent::BindRefused) and
+//! [`AccountError::Refused`]. `Display` of each error shows the status by name and the text: at most 256 characters, with
+//! control characters escaped. A response without a body costs no allocation; of one longer than 4,096 octets the body is not
+//! kept.
+//!
 //! # Decision table: account
 //!
 //! [`Account::send`](crate::account::Account::send) returns `Result<Sent, SendError>`.
@@ -74,7 +103,7 @@
 //! | [`SegmentOutcome`] | may this segment arrive twice if you resend? | note |
 //! | --- | --- | --- |
 //! | `Accepted(id)` | yes | |
-//! | `Refused(status)`, `Nacked(status)` | no | |
+//! | `Refused { status, response }`, `Nacked(status)` | no | [what the peer says](#what-the-peer-says-with-a-refusal) |
 //! | `NeverSent(reason)` | no | `Expired` (the message's deadline), `Abandoned` (another segment failed), `Cancelled`, `ShutDown`, `Stopped`, or `Request` (see `NotSentReason`) |
 //! | `Unanswered(reason)` | yes | |
 //!
@@ -86,7 +115,7 @@
 //! match account.send(message).await {
 //!     Ok(sent) => println!("accepted as {:?}", sent.ids()),
 //!     Err(SendError::Failed { outcome, .. }) if outcome.is_safe_to_resend() => match outcome.result() {
-//!         Err(SegmentOutcome::Refused(status)) => println!("refused, do not repeat blindly: {status}"),
+//!         Err(refused @ SegmentOutcome::Refused { .. }) => println!("do not repeat blindly: {refused}"),
 //!         _ => println!("not sent: queue it again"),
 //!     },
 //!     Err(SendError::Failed { outcome, .. }) => {
@@ -130,7 +159,7 @@
 //!         match account.send(message).await {
 //!             Err(SendError::Failed { outcome, .. })
 //!                 if outcome.is_safe_to_resend()
-//!                     && matches!(outcome.result(), Err(SegmentOutcome::Refused(status)) if is_temporary(*status)) => {}
+//!                     && matches!(outcome.result(), Err(SegmentOutcome::Refused { status, .. }) if is_temporary(*status)) => {}
 //!             // Accepted, a lasting error, in doubt, or `SubmitError::ShutDown`: no retry.
 //!             result => return result,
 //!         }
@@ -148,7 +177,7 @@
 //! | [`AccountError`] | meaning | what to do |
 //! | --- | --- | --- |
 //! | `Url`, `Options` | the URL or the options are wrong | fix them |
-//! | `Refused(status)` | the SMSC rejected the credentials | fix them; do not repeat, it may lock the account |
+//! | `Refused { status, response }` | the SMSC rejected the credentials | fix them; do not repeat, it may lock the account |
 //! | `Untrusted(text)` | the server's certificate is not accepted | see [`tls`](super::tls) |
 //! | `Timeout` | no bind within [`bind_timeout`](crate::account::AccountConnector::bind_timeout); `last` says what was in the way | network, allow-list, `ESME_RALYBND`: try again |
 //!
@@ -208,6 +237,7 @@
 //! instead.
 //!
 //! [`AccountError`]: crate::account::AccountError
+//! [`AccountError::Refused`]: crate::account::AccountError::Refused
 //! [`CloseReason`]: smpp_core::session::CloseReason
 //! [`MessageOutcome::is_safe_to_resend`]: smpp_core::account::MessageOutcome::is_safe_to_resend
 //! [`NotSentReason`]: crate::NotSentReason

@@ -12,7 +12,8 @@
 //! | dashboards and alerts | feature `metrics` | an addition for each request; the rest at intervals |
 //! | counters in your own code, at any time | [`Handle::stats`], [`Account::links`], [`BoundSession::stats`](crate::BoundSession::stats) | none: they are kept anyway |
 //! | what each bind of an account does | [`AccountConnector::subscribe`] | one call for each change |
-//! | every PDU | [`Handle::observe`], [`AccountConnector::observe`] | one call for each PDU |
+//! | every PDU | [`Handle::observe`], [`AccountConnector::observe`], [`ServerBuilder::observe`](crate::ServerBuilder::observe) | one call for each PDU |
+//! | malformed and refused PDUs of the peer | the same, with [`Observer::rejected`] | one call for each of them |
 //! | Wireshark, also for TLS | the same, with `smpp_core::pcap` (feature `pcap` of `smpp-core`) | a copy of each PDU, and your file |
 //! | what a server does | [`Service::event`](crate::Service::event) | one call for each event |
 //!
@@ -78,7 +79,7 @@
 //! | Is the window of a session full? | `smpp_in_flight` |
 //! | Is the SMSC slow? | `smpp_response_seconds` (histogram of means: right for averages, not for percentiles) |
 //! | Does the peer throttle a session? | `smpp_throttled_total` |
-//! | Does the peer break the protocol? | `smpp_malformed_total`, `smpp_quirks_total` |
+//! | Does the peer break the protocol? | `smpp_malformed_total`, `smpp_unknown_commands_total`, `smpp_quirks_total` |
 //!
 //! Alert on: no bound link for a minute; `smpp_account_queued_segments` near `queue_capacity`; a rise of
 //! `unmatched_receipt`.
@@ -96,6 +97,9 @@
 //! }
 //! # }
 //! ```
+//!
+//! [`Stats`] counts what the session rejected: `malformed`, `unknown_commands`, `refused` and `unexpected_responses`. A
+//! session has it as [`Handle::stats`], a bind of a server as [`BoundSession::stats`](crate::BoundSession::stats).
 //!
 //! # Watch reconnects
 //!
@@ -137,6 +141,44 @@
 //! [`ObservedPdu::octets`](smpp_core::session::ObservedPdu::octets) has the whole PDU; passwords of binds and outbinds
 //! are replaced by asterisks.
 //!
+//! # Malformed and refused PDUs
+//!
+//! The session answers a malformed PDU, an unknown command or a request in the wrong state by itself, and the application
+//! does not see it. [`Observer::rejected`] shows each of them, without a feature: why, the header, and the first 256
+//! octets. It also shows responses to no request, and the octets that break the framing.
+//!
+//! ```no_run
+//! use std::net::SocketAddr;
+//!
+//! use smpp_core::session::{
+//!     Direction, Instant, ObservedPdu, Observer, RejectedPdu, RejectedPduReason,
+//! };
+//! use smpp_io_tokio::{ServerBuilder, Service};
+//!
+//! struct Rejections(SocketAddr);
+//!
+//! impl Observer for Rejections {
+//!     fn observe(&mut self, _: Instant, _: Direction, _: ObservedPdu<'_>) {}
+//!
+//!     fn rejected(&mut self, _: Instant, pdu: RejectedPdu<'_>) {
+//!         // "submit_sm 7, 53 octets: malformed: submit_sm: source_addr_ton at octet 17: ..."
+//!         println!("{}: {pdu}", self.0);
+//!         if let RejectedPduReason::Malformed(_) = pdu.reason() {
+//!             println!("{:02x?}", pdu.octets());
+//!         }
+//!     }
+//! }
+//!
+//! # fn example<S: Service>(builder: ServerBuilder<S>) -> ServerBuilder<S> {
+//! builder.observe(Rejections) // each connection, from its first PDU
+//! # }
+//! ```
+//!
+//! [`Handle::observe`] does the same for one session, [`AccountConnector::observe`] for each bind of an account,
+//! [`IncomingConnection::observe`](crate::IncomingConnection::observe) for a connection that you accept yourself. A peer can
+//! send as many such PDUs as it likes, up to [`max_malformed`](smpp_core::session::Config::max_malformed) and any number of
+//! refused ones: limit what you log.
+//!
 //! # Capture for Wireshark
 //!
 //! The capture is made inside the process, so it also shows what TLS encrypts. Enable `pcap` of `smpp-core`.
@@ -169,7 +211,7 @@
 //!
 //! | output | texts | phone numbers | passwords | system_id, addresses of servers |
 //! | --- | --- | --- | --- | --- |
-//! | `tracing` events and spans | never | never | never | yes |
+//! | `tracing` events and spans | never; `bind refused` shows the SMSC's explanation | never | never | yes |
 //! | metrics and their labels | never | never | never | only the name you give |
 //! | `Debug` of messages, receipts and options of an account | never | never | never | system_id |
 //! | `Debug` of PDU structs such as `SubmitSm` | **yes** | **yes** | never | yes |
@@ -182,3 +224,5 @@
 //! [`AccountConnector::subscribe`]: crate::account::AccountConnector::subscribe
 //! [`Handle::observe`]: crate::Handle::observe
 //! [`Handle::stats`]: crate::Handle::stats
+//! [`Observer::rejected`]: smpp_core::session::Observer::rejected
+//! [`Stats`]: smpp_core::session::Stats

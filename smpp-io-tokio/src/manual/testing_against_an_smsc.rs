@@ -214,8 +214,8 @@
 //!         }
 //!     });
 //!     client.bind(&Bind::default()).await?;
-//!     let refused = client.submit(&SubmitSm::default()).await.err();
-//!     assert_eq!(refused, Some(RequestError::Refused(CommandStatus::RINVDSTADR)));
+//!     let refused = client.submit(&SubmitSm::default()).await;
+//!     assert!(matches!(refused, Err(RequestError::Refused { status: CommandStatus::RINVDSTADR, .. })));
 //!     Ok(())
 //! }
 //! ```

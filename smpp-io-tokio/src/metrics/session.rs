@@ -74,6 +74,7 @@ struct Publisher {
     throttled: Counter,
     refused: Counter,
     malformed: Counter,
+    unknown_commands: Counter,
     unexpected_responses: Counter,
     quirks: Counter,
     response_times: Histogram,
@@ -140,6 +141,7 @@ impl Publisher {
             throttled: total("smpp_throttled_total"),
             refused: total("smpp_refused_total"),
             malformed: total("smpp_malformed_total"),
+            unknown_commands: total("smpp_unknown_commands_total"),
             unexpected_responses: total("smpp_unexpected_responses_total"),
             quirks: total("smpp_quirks_total"),
             response_times: histogram!("smpp_response_seconds", "role" => role, "session" => session.clone()),
@@ -165,6 +167,7 @@ impl Publisher {
         add(&self.throttled, counts.throttled, before.throttled);
         add(&self.refused, counts.refused, before.refused);
         add(&self.malformed, counts.malformed, before.malformed);
+        add(&self.unknown_commands, counts.unknown_commands, before.unknown_commands);
         add(&self.unexpected_responses, counts.unexpected_responses, before.unexpected_responses);
         add(&self.quirks, counts.quirks, before.quirks);
         let (now, before) = (counts.response_times, before.response_times);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use smpp_core::session::{Instant, RateMeter, Smsc};
+use smpp_core::session::{Instant, Observer, RateMeter, Smsc};
 use smpp_core::{COctets, CommandStatus};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
@@ -37,7 +37,11 @@ pub(super) struct ServerContext<S> {
     pub(super) registry: Arc<Registry>,
     /// The system_id of the SMSC.
     pub(super) system_id: Vec<u8>,
+    pub(super) observer: Option<ObserverFactory>,
 }
+
+/// Creates the observer of a connection from the address of the client.
+pub(super) type ObserverFactory = Box<dyn Fn(SocketAddr) -> Box<dyn Observer + Send> + Send + Sync>;
 
 /// Removes a bind from the registry when it is dropped.
 struct RegisteredBind {
@@ -75,7 +79,10 @@ impl<S: Service> ServerContext<S> {
         let (address, tls) = (connection.peer_addr(), connection.is_tls());
         self.emit(ServerEvent::Connected { address, tls });
         let not_bound = |error| self.emit(ServerEvent::NotBound { address, error });
-
+        let connection = match &self.observer {
+            Some(observer) => connection.observe(observer(address)),
+            None => connection,
+        };
         let opening = connection.open(Some(Arc::clone(&slot)), |stream| self.service.transport(stream));
         let opening = Box::pin(opening);
         let (peer, inbox, driver) = match unless_stopped(opening, pin!(stop.notified())).await {

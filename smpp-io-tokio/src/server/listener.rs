@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
-use smpp_core::session::{Config, Refusal, Smsc};
+use smpp_core::session::{Config, Observer, Refusal, Smsc};
 use smpp_core::{Bind, BindResp, COctets, CommandStatus, InterfaceVersion, Tlv, Tlvs};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
@@ -67,6 +67,7 @@ pub struct IncomingConnection {
     config: Config,
     /// The end of `session_init_timeout`.
     deadline: Instant,
+    observer: Option<Box<dyn Observer + Send>>,
 }
 
 /// A bind that waits for a decision. If it is dropped, it is refused with `ESME_RBINDFAIL`, and the connection ends.
@@ -138,7 +139,8 @@ impl Listener {
         // With Nagle's algorithm each response would be delayed. If the option cannot be set, the connection still works.
         let _ = stream.set_nodelay(true);
         let (tls, config) = (self.tls.clone(), self.config);
-        Ok(IncomingConnection { stream, address, tls, config, deadline: after(config.session_init_timeout) })
+        let deadline = after(config.session_init_timeout);
+        Ok(IncomingConnection { stream, address, tls, config, deadline, observer: None })
     }
 }
 
@@ -151,6 +153,12 @@ impl IncomingConnection {
     /// Returns whether the listener uses TLS.
     pub const fn is_tls(&self) -> bool {
         self.tls.is_some()
+    }
+
+    /// Sets the observer of the session. It gets every PDU from the bind on: see [`Handle::observe`](crate::Handle::observe).
+    #[must_use]
+    pub fn observe(self, observer: impl Observer + Send + 'static) -> Self {
+        Self { observer: Some(Box::new(observer)), ..self }
     }
 
     /// Completes the TLS handshake and waits for the bind. From [`Listener::accept`] to the response of the bind, all may
@@ -180,7 +188,7 @@ impl IncomingConnection {
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
-        let Self { stream, address, tls, mut config, deadline, .. } = self;
+        let Self { stream, address, tls, mut config, deadline, observer } = self;
         let stream = match tls {
             None => ServerStream::plain(stream, slot),
             Some(tls) => match timeout_at(deadline, Box::pin(tls.accept(stream))).await {
@@ -191,7 +199,9 @@ impl IncomingConnection {
         };
         // The handshake has used part of the timeout.
         config.session_init_timeout = deadline.saturating_duration_since(Instant::now());
-        Ok(open_connected(wrap(stream), address, config))
+        let opened = open_connected(wrap(stream), address, config);
+        *opened.0.shared.lock().session.observer_mut() = observer;
+        Ok(opened)
     }
 }
 

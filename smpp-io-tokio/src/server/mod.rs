@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use smpp_core::session::{CloseReason, RequestError, Response, SentBy, Smsc};
+use smpp_core::session::{CloseReason, Observer, RequestError, Response, SentBy, Smsc};
 use smpp_core::{COctets, Operation};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{self, sleep, timeout_at};
@@ -30,7 +30,7 @@ pub use stream::ServerStream;
 
 use crate::clock::after;
 use crate::error::End;
-use connection::ServerContext;
+use connection::{ObserverFactory, ServerContext};
 use registry::Registry;
 
 /// The pause after an error of accepting connections.
@@ -102,6 +102,7 @@ pub struct ServerBuilder<S> {
     service: S,
     limits: ServerLimits,
     system_id: Vec<u8>,
+    observer: Option<ObserverFactory>,
     listeners: Vec<Listener>,
 }
 
@@ -133,6 +134,36 @@ impl<S: Service> ServerBuilder<S> {
         Self { system_id: system_id.as_bytes().to_vec(), ..self }
     }
 
+    /// Sets the function that creates an observer for each connection, from the address of the client. The observer gets
+    /// every PDU from the bind on, and the PDUs that the session rejects: see [`Handle::observe`](crate::Handle::observe).
+    ///
+    /// ```no_run
+    /// use std::net::SocketAddr;
+    ///
+    /// use smpp_core::session::{Direction, Instant, ObservedPdu, Observer, RejectedPdu};
+    /// use smpp_io_tokio::{Server, ServerBuilder, Service};
+    ///
+    /// struct PrintRejected(SocketAddr);
+    ///
+    /// impl Observer for PrintRejected {
+    ///     fn observe(&mut self, _: Instant, _: Direction, _: ObservedPdu<'_>) {}
+    ///
+    ///     fn rejected(&mut self, _: Instant, pdu: RejectedPdu<'_>) {
+    ///         println!("{}: {pdu}", self.0);
+    ///     }
+    /// }
+    ///
+    /// fn builder<S: Service>(service: S) -> ServerBuilder<S> {
+    ///     Server::builder(service).observe(PrintRejected)
+    /// }
+    /// ```
+    pub fn observe<T: Observer + Send + 'static>(
+        self,
+        observer: impl Fn(SocketAddr) -> T + Send + Sync + 'static,
+    ) -> Self {
+        Self { observer: Some(Box::new(move |address| Box::new(observer(address)))), ..self }
+    }
+
     /// Adds a listener. A server may have any number, with and without TLS.
     pub fn listen(mut self, listener: Listener) -> Self {
         self.listeners.push(listener);
@@ -145,10 +176,11 @@ impl<S: Service> ServerBuilder<S> {
     ///
     /// Returns the error of the operating system if the local address of a listener cannot be read.
     pub fn start(self) -> io::Result<Server> {
-        let Self { service, limits, system_id, listeners } = self;
+        let Self { service, limits, system_id, observer, listeners } = self;
         let addresses = listeners.iter().map(Listener::local_addr).collect::<io::Result<Vec<_>>>()?;
         let registry = Registry::new(limits);
-        let context = Arc::new(ServerContext { service, registry: Arc::clone(&registry), system_id });
+        let context =
+            Arc::new(ServerContext { service, registry: Arc::clone(&registry), system_id, observer });
         let acceptors = listeners.into_iter().zip(addresses.iter().copied());
         let acceptors = acceptors
             .map(|(listener, address)| tokio::spawn(accept(Arc::clone(&context), listener, address)))
@@ -192,6 +224,7 @@ impl Server {
             service,
             limits: ServerLimits::default(),
             system_id: Vec::new(),
+            observer: None,
             listeners: Vec::new(),
         }
     }

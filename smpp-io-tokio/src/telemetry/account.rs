@@ -48,8 +48,8 @@ impl AccountTelemetry {
         use tracing::{debug, error, info};
         let span = &self.span;
         match event {
-            Event::Link { link, event } => self.trace_link(*link, *event, error),
-            Event::Stopped { status } => {
+            Event::Link { link, event } => self.trace_link(*link, event, error),
+            Event::Stopped { status, .. } => {
                 error!(target: "smpp_io_tokio", parent: span, ?status, "account stopped");
             }
             Event::Outcome { message, outcome } if outcome.result().is_err() => {
@@ -66,7 +66,7 @@ impl AccountTelemetry {
     }
 
     #[cfg(feature = "tracing")]
-    fn trace_link(&self, link: LinkId, event: LinkEvent, error: Option<&str>) {
+    fn trace_link(&self, link: LinkId, event: &LinkEvent, error: Option<&str>) {
         use tracing::{info, warn};
         let span = &self.span;
         match event {

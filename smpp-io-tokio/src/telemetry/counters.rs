@@ -73,7 +73,7 @@ impl AccountCounters {
         let [accepted, refused, nacked, never_sent, unanswered] = &mut self.segments;
         match outcome {
             SegmentOutcome::Accepted(_) => *accepted += 1,
-            SegmentOutcome::Refused(_) => *refused += 1,
+            SegmentOutcome::Refused { .. } => *refused += 1,
             SegmentOutcome::Nacked(_) => *nacked += 1,
             SegmentOutcome::NeverSent(_) => *never_sent += 1,
             SegmentOutcome::Unanswered(_) => *unanswered += 1,

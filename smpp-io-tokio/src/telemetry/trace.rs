@@ -13,6 +13,9 @@ const TARGET: &str = "smpp_io_tokio";
 /// The octets of a system_id that are shown: its maximal length in the protocol.
 const MAX_SYSTEM_ID: usize = 16;
 
+/// The characters of the SMSC's `additional_status_info_text` that are shown: its maximal length in the protocol.
+const MAX_STATUS_TEXT: usize = 256;
+
 /// The span of one session, and how often the peer has caused an event. The span is never entered: events name it as their
 /// parent.
 pub(super) struct SessionTrace {
@@ -97,7 +100,9 @@ impl SessionTrace {
             Event::Outcome { outcome, sequence, .. } => match outcome {
                 Outcome::Accepted(_) => self.bind_answered(CommandStatus::ROK),
                 Outcome::Refused { status, response } if is_bind_response(response) => {
-                    self.bind_answered(*status);
+                    let text = response.additional_status_info_text();
+                    let text = text.map(|text| text.chars().take(MAX_STATUS_TEXT).collect::<String>());
+                    warn!(target: TARGET, parent: span, ?status, text, "bind refused");
                 }
                 Outcome::Refused {
                     status: status @ (CommandStatus::RTHROTTLED | CommandStatus::RMSGQFUL),

@@ -113,7 +113,7 @@ pub enum TestSmscEvent<'a> {
         /// The message state in the receipt; `None` for a mobile-originated message.
         state: Option<MessageState>,
         /// Whether the ESME accepted it. A delivery that fails is repeated after `Rules::receipt_delay`.
-        outcome: Result<(), RequestError>,
+        outcome: Result<(), &'a RequestError>,
     },
 }
 
@@ -428,7 +428,7 @@ impl Shared {
     /// Delivers on any bind of the account.
     async fn deliver(self: Arc<Self>, binds: BindRegistry, delivery: Delivery) {
         let outcome = binds.deliver(delivery.system_id.as_bytes(), &delivery.deliver_sm()).await;
-        self.delivered(delivery, outcome.map(|_| ()));
+        self.delivered(delivery, outcome.as_ref().map(|_| ()));
     }
 
     /// Sends the deliveries that are due on this bind, without waiting for their responses.
@@ -437,7 +437,7 @@ impl Shared {
             let (shared, peer) = (Arc::clone(self), bound.peer().clone());
             let mut sending = Box::pin(async move {
                 let outcome = peer.deliver(&delivery.deliver_sm()).await;
-                shared.delivered(delivery, outcome.map(|_| ()));
+                shared.delivered(delivery, outcome.as_ref().map(|_| ()));
             });
             // The first poll writes the deliver_sm to the output, so that the submit_sm_resp follows it.
             if poll_fn(|cx| Poll::Ready(sending.as_mut().poll(cx))).await.is_pending() {
@@ -447,7 +447,7 @@ impl Shared {
     }
 
     /// Emits the outcome of a delivery, and schedules one that failed again.
-    fn delivered(&self, delivery: Delivery, outcome: Result<(), RequestError>) {
+    fn delivered(&self, delivery: Delivery, outcome: Result<(), &RequestError>) {
         let (system_id, state) = (&*delivery.system_id, delivery.state());
         (self.subscriber)(TestSmscEvent::Delivered { system_id, state, outcome });
         if outcome.is_err() {

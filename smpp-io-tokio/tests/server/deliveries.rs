@@ -41,9 +41,9 @@ async fn deliveries_are_spread_over_the_receiving_binds() {
     }
     let mut outcomes = Vec::new();
     for sending in sent {
-        outcomes.push(sending.await.map(|_| ()));
+        outcomes.push(sending.await.map_err(|error| error.status()).map(drop));
     }
-    let refused = Err(RequestError::Refused(CommandStatus::RX_P_APPN));
+    let refused = Err(Some(CommandStatus::RX_P_APPN));
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 3);
     assert_eq!(outcomes[3], refused, "the last delivery on the second bind");
     drop(server);

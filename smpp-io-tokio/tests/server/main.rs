@@ -2,6 +2,7 @@
 
 mod deliveries;
 mod flood;
+mod observed_connections;
 mod observers;
 mod shutdown;
 mod stalled;
@@ -10,7 +11,7 @@ mod support;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use smpp_core::session::{CloseReason, Config, Esme, Rate, RequestError};
+use smpp_core::session::{CloseReason, Config, Esme, Rate};
 use smpp_core::{Bind, BindMode, COctets, CommandStatus, Endpoint, Password};
 use smpp_io_tokio::testing::Certificate;
 use smpp_io_tokio::{BoundSession, Client, Connector, Listener, Server, ServerLimits, start};
@@ -31,19 +32,19 @@ async fn the_fifth_bind_is_refused_until_one_ends() {
         // A bind with a wrong password does not count.
         let (guesser, inbox) = connect(address).await;
         let error = bind(&guesser, "shop", "guessed", mode).await.unwrap_err();
-        assert_eq!(error, RequestError::Refused(CommandStatus::RINVPASWD));
+        assert_eq!(error.status(), Some(CommandStatus::RINVPASWD));
         held.push((guesser, inbox));
         held.push(esme(address, "shop", mode).await);
     }
     let (fifth, _inbox) = connect(address).await;
     let error = bind(&fifth, "shop", "secret", TRX).await.unwrap_err();
-    assert_eq!(error, RequestError::Refused(CommandStatus::RALYBND));
+    assert_eq!(error.status(), Some(CommandStatus::RALYBND));
     test.event("refused shop: ESME_RALYBND").await;
     // The limit is for each account. The service sets that of `vip`.
     let _vip = esme(address, "vip", TRX).await;
     let (second, _inbox) = connect(address).await;
     let error = bind(&second, "vip", "secret", TRX).await.unwrap_err();
-    assert_eq!(error, RequestError::Refused(CommandStatus::RALYBND));
+    assert_eq!(error.status(), Some(CommandStatus::RALYBND));
 
     let modes: Vec<_> = server.binds().of(b"shop").iter().map(BoundSession::mode).collect();
     assert_eq!(modes, [TRX, BindMode::Receiver, BindMode::Transmitter, TRX]);
@@ -247,10 +248,10 @@ async fn requests_can_be_answered_later_or_dropped() {
     let (_, dropped) = test.message().await;
     assert_eq!((bound.system_id(), held.get().text()), (&b"shop"[..], &b"1"[..]));
     // The limit of unanswered requests is reached.
-    assert_eq!(third.await.unwrap_err(), RequestError::Refused(CommandStatus::RTHROTTLED));
+    assert_eq!(third.await.unwrap_err().status(), Some(CommandStatus::RTHROTTLED));
     drop(dropped);
     let error = second.await.unwrap_err();
-    assert_eq!(error, RequestError::Refused(CommandStatus::RSYSERR), "a temporary error");
+    assert_eq!(error.status(), Some(CommandStatus::RSYSERR), "a temporary error");
     held.accept().unwrap();
     first.await.unwrap();
 }
@@ -279,7 +280,7 @@ async fn a_bind_works_while_all_its_requests_wait() {
     let mut waits = Box::pin(client.submit(&forever));
     begin(&mut waits).await;
     let error = client.submit(&submit(b"2")).await.unwrap_err();
-    assert_eq!(error, RequestError::Refused(CommandStatus::RTHROTTLED));
+    assert_eq!(error.status(), Some(CommandStatus::RTHROTTLED));
     let (outcome, ()) = tokio::join!(server.deliver(b"shop", &receipt), async {
         delivered(&mut inbox).await.accept().unwrap();
     });
@@ -295,12 +296,12 @@ async fn a_panic_of_the_service_affects_one_request() {
     let (client, _inbox) = esme(address, "shop", TRX).await;
     for text in ["panic", "panic later"] {
         let error = client.submit(&submit(text.as_bytes())).await.unwrap_err();
-        assert_eq!(error, RequestError::Refused(CommandStatus::RSYSERR));
+        assert_eq!(error.status(), Some(CommandStatus::RSYSERR));
     }
     assert_eq!(client.submit(&submit(b"1")).await.unwrap().message_id(), b"1");
     let (panics, _inbox) = connect(address).await;
     let error = bind(&panics, "panic", "secret", TRX).await.unwrap_err();
-    assert_eq!(error, RequestError::Refused(CommandStatus::RBINDFAIL));
+    assert_eq!(error.status(), Some(CommandStatus::RBINDFAIL));
     panics.closed().await;
     assert_eq!(server.binds().list().len(), 1);
     event(&mut events, "bound shop").await;

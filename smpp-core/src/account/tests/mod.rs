@@ -4,6 +4,7 @@ mod event_router;
 mod queue;
 mod receiving;
 mod reconnect;
+mod refused;
 mod sending;
 
 use alloc::string::{String, ToString};
@@ -18,7 +19,7 @@ use crate::pdu::{
     ShortMessage, SubmitSm, SubmitSmResp,
 };
 use crate::provider::Provider;
-use crate::session::{self, Config, Reply, Request, Session, Smsc};
+use crate::session::{self, Config, RefusedResponse, Reply, Request, Session, Smsc};
 use crate::time::Instant;
 use crate::wire::COctets;
 
@@ -39,6 +40,11 @@ fn template() -> SubmitSm<'static> {
         registered_delivery: RegisteredDelivery::RECEIPT,
         ..SubmitSm::default()
     }
+}
+
+/// Returns the outcome of a segment that the SMSC has refused with this status and no body.
+fn refused(status: CommandStatus) -> SegmentOutcome {
+    SegmentOutcome::Refused { status, response: RefusedResponse::default() }
 }
 
 /// The SMSC side of one connection.

@@ -94,11 +94,9 @@ impl ModelMessage {
             (_, SegmentOutcome::Accepted(id)) => SegmentOutcome::Accepted(id),
             (
                 Some(SegmentOutcome::Unanswered(reason)),
-                SegmentOutcome::Refused(_) | SegmentOutcome::NeverSent(_),
+                SegmentOutcome::Refused { .. } | SegmentOutcome::NeverSent(_),
             ) => SegmentOutcome::Unanswered(reason),
-            (Some(SegmentOutcome::Refused(status)), SegmentOutcome::NeverSent(_)) => {
-                SegmentOutcome::Refused(status)
-            }
+            (Some(refused @ SegmentOutcome::Refused { .. }), SegmentOutcome::NeverSent(_)) => refused,
             (_, outcome) => outcome,
         });
     }
@@ -196,14 +194,14 @@ proptest! {
                 }
                 Step::Respond(which, answer) if !in_flight.is_empty() => {
                     let (number, index) = in_flight.remove(which % in_flight.len());
-                    let refused = SegmentOutcome::Refused(CommandStatus::RINVDSTADR);
-                    let throttled = SegmentOutcome::Refused(CommandStatus::RTHROTTLED);
+                    let rejected = refused(CommandStatus::RINVDSTADR);
+                    let throttled = refused(CommandStatus::RTHROTTLED);
                     let unanswered = SegmentOutcome::Unanswered(UnansweredReason::Timeout);
                     let id = SegmentOutcome::Accepted(MessageId::new(b"1"));
                     let segment_ref = SegmentRef { message: MessageNumber(number), index };
                     let result = match answer {
                         Answer::Accepted => AttemptResult::Done(id.clone()),
-                        Answer::Refused => AttemptResult::Done(refused.clone()),
+                        Answer::Refused => AttemptResult::Done(rejected.clone()),
                         Answer::NeverSent => AttemptResult::NotSent,
                         Answer::Throttled => AttemptResult::Throttled(THROTTLED, throttled.clone()),
                         Answer::Unanswered => AttemptResult::Unanswered(unanswered.clone()),
@@ -215,7 +213,7 @@ proptest! {
                     segment.in_flight = false;
                     let (outcome, may_resend) = match answer {
                         Answer::Accepted => (id, false),
-                        Answer::Refused => (refused, false),
+                        Answer::Refused => (rejected, false),
                         Answer::NeverSent => (SegmentOutcome::NeverSent(abandoned.unwrap_or(SegmentNotSentReason::Abandoned)), true),
                         Answer::Throttled => {
                             segment.throttled += 1;

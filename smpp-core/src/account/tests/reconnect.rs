@@ -25,7 +25,9 @@ fn refused_credentials_stop_the_account() {
     sim.advance(600 * SECOND);
     assert_eq!(sim.connects.len(), 1, "no second attempt");
     assert!(
-        sim.events.iter().any(|event| matches!(event, Event::Stopped { status: CommandStatus::RINVPASWD }))
+        sim.events
+            .iter()
+            .any(|event| matches!(event, Event::Stopped { status: CommandStatus::RINVPASWD, .. }))
     );
     assert_eq!(
         sim.outcomes(),

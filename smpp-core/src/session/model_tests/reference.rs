@@ -3,10 +3,10 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use super::step::{Answer, Arrival, Reported, Step, Tag, Target};
+use super::step::{Answer, Arrival, Ended, Reported, Step, Tag, Target};
 use crate::frame::SequenceNumber;
 use crate::pdu::{CommandId, CommandStatus};
-use crate::session::{CloseReason, NotSentReason, Refusal, RequestError, State, UnansweredReason};
+use crate::session::{CloseReason, Refusal, UnansweredReason};
 
 /// The configured timeouts, in seconds.
 pub(super) const RESPONSE_TIMEOUT: u64 = 10;
@@ -42,6 +42,8 @@ pub(super) struct Model {
     pub(super) stage: Stage,
     /// When the stage times out.
     pub(super) stage_timeout: Option<u64>,
+    /// Why the session has ended.
+    pub(super) end: Option<CloseReason>,
 
     pub(super) in_flight: Vec<InFlight>,
     /// Requests that have timed out and keep their place in the window.
@@ -128,6 +130,7 @@ impl Model {
             now: 0,
             stage: Stage::Bound,
             stage_timeout: None,
+            end: None,
             in_flight: Vec::new(),
             timed_out: Vec::new(),
             suspended: false,
@@ -240,8 +243,14 @@ impl Model {
     fn submit(&mut self, text: u64) {
         match self.stage {
             Stage::Bound => {}
-            Stage::Closed => self.refusals.push(Refusal::State(State::Closed)),
-            _ => self.refusals.push(Refusal::State(State::Unbinding)),
+            Stage::Draining | Stage::Unbinding => self.refusals.push(Refusal::Closing(CloseReason::Unbound)),
+            Stage::PeerUnbinding | Stage::PeerUnbound => {
+                self.refusals.push(Refusal::Closing(CloseReason::PeerUnbound));
+            }
+            Stage::PeerFinished(reason) | Stage::Flushing(reason) => {
+                self.refusals.push(Refusal::Closing(reason));
+            }
+            Stage::Closed => self.refusals.extend(self.end.map(Refusal::Closed)),
         }
         let full = self.in_flight.len() + self.timed_out.len() == self.options.window;
         if self.refusals.is_empty() && (full || self.suspended) {
@@ -265,11 +274,9 @@ impl Model {
         match to {
             Target::Submit(tag) => {
                 let result = match answer {
-                    Answer::Accept => Ok(()),
-                    Answer::Refuse => Err(RequestError::Refused(CommandStatus::RSUBMITFAIL)),
-                    Answer::Nack | Answer::WrongCommand => {
-                        Err(RequestError::Nacked(CommandStatus::RINVCMDID))
-                    }
+                    Answer::Accept => Ended::Accepted,
+                    Answer::Refuse => Ended::Refused(CommandStatus::RSUBMITFAIL),
+                    Answer::Nack | Answer::WrongCommand => Ended::Nacked(CommandStatus::RINVCMDID),
                 };
                 let late = self.timed_out.iter().any(|request| request.tag == tag);
                 self.in_flight.retain(|request| request.tag != tag);
@@ -413,8 +420,8 @@ impl Model {
     /// Lets the oldest request time out. It keeps its place in the window.
     fn time_out_request(&mut self) {
         let request = self.in_flight.remove(0);
-        let error = RequestError::Unanswered(UnansweredReason::Timeout);
-        self.reported.push(Reported::Outcome(request.tag, Err(error)));
+        let ended = Ended::Unanswered(UnansweredReason::Timeout);
+        self.reported.push(Reported::Outcome(request.tag, ended));
         if self.stage == Stage::Bound {
             if self.options.keep_alive {
                 self.suspended = true;
@@ -482,14 +489,15 @@ impl Model {
             return;
         }
         for request in self.in_flight.drain(..) {
-            let error = if request.end > self.transmitted {
-                RequestError::NeverSent(NotSentReason::Closed(reason))
+            let ended = if request.end > self.transmitted {
+                Ended::NeverSent(reason)
             } else {
-                RequestError::Unanswered(UnansweredReason::Closed(reason))
+                Ended::Unanswered(UnansweredReason::Closed(reason))
             };
-            self.reported.push(Reported::Outcome(request.tag, Err(error)));
+            self.reported.push(Reported::Outcome(request.tag, ended));
         }
         self.timed_out.clear();
+        self.end = Some(reason);
         self.reported.push(Reported::Closed(reason));
         self.leave_bound_state(Stage::Closed);
         (self.enquire_link, self.unbind, self.stall_check, self.backpressure) = (None, false, None, None);

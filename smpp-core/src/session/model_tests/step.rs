@@ -1,7 +1,7 @@
 //! The steps that drive the session and the model, what arrives from the peer, and what the session reports.
 
 use crate::pdu::CommandStatus;
-use crate::session::{CloseReason, RequestError};
+use crate::session::{CloseReason, UnansweredReason};
 
 /// Identifies a submit_sm. The model has no sequence numbers.
 pub(super) type Tag = usize;
@@ -57,11 +57,21 @@ pub(super) enum Answer {
     WrongCommand,
 }
 
+/// How a request ended, without the octets.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Ended {
+    Accepted,
+    Refused(CommandStatus),
+    Nacked(CommandStatus),
+    NeverSent(CloseReason),
+    Unanswered(UnansweredReason),
+}
+
 /// An event of the session, without the octets.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Reported {
-    Outcome(Tag, Result<(), RequestError>),
-    LateResponse(Tag, Result<(), RequestError>),
+    Outcome(Tag, Ended),
+    LateResponse(Tag, Ended),
     UnexpectedResponse,
     Request,
     Refused(CommandStatus),

@@ -120,7 +120,8 @@ impl Load {
 
 /// Returns whether the session accepts no more requests.
 fn is_over(outcome: &Result<Response, RequestError>) -> bool {
-    matches!(outcome, Err(RequestError::NeverSent(NotSentReason::Closed(_) | NotSentReason::State(_))))
+    use NotSentReason::{Closed, Closing, State};
+    matches!(outcome, Err(RequestError::NeverSent(Closed(_) | Closing(_) | State(_))))
 }
 
 /// Connects and binds. Deliveries are refused, because the inbox is dropped: the SMSC keeps them.

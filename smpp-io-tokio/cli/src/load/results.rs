@@ -53,7 +53,7 @@ impl Results {
     pub(super) fn count(&mut self, outcome: &Result<Response, RequestError>, nanos: u64) {
         match outcome {
             Ok(_) => self.accepted += 1,
-            Err(RequestError::Refused(_) | RequestError::Nacked(_)) => self.refused += 1,
+            Err(RequestError::Refused { .. } | RequestError::Nacked(_)) => self.refused += 1,
             Err(RequestError::NeverSent(_)) => return self.never_sent += 1,
             Err(_) => return self.unanswered += 1,
         }
@@ -175,7 +175,7 @@ mod tests {
         for nanos in [500, 500, 500, 900, 500] {
             results.accept(nanos);
         }
-        results.count(&Err(RequestError::Refused(CommandStatus::RTHROTTLED)), 500);
+        results.count(&Err(RequestError::Nacked(CommandStatus::RINVCMDID)), 500);
         results.count(&Err(RequestError::NeverSent(NotSentReason::Closed(CloseReason::Aborted))), 7);
         let mut all = Results::new().unwrap();
         all.add(results);

@@ -178,9 +178,11 @@ impl Tracker {
 /// Returns what to do about a segment that was not accepted.
 fn advice(error: &RequestError) -> &'static str {
     match error {
-        RequestError::Refused(CommandStatus::RTHROTTLED | CommandStatus::RMSGQFUL) => "Send it again, later.",
-        RequestError::Refused(CommandStatus::RINVDSTADR) => "Check --to.",
-        RequestError::Refused(CommandStatus::RINVSRCADR) => {
+        RequestError::Refused { status: CommandStatus::RTHROTTLED | CommandStatus::RMSGQFUL, .. } => {
+            "Send it again, later."
+        }
+        RequestError::Refused { status: CommandStatus::RINVDSTADR, .. } => "Check --to.",
+        RequestError::Refused { status: CommandStatus::RINVSRCADR, .. } => {
             "Check --from: the account may not use this sender."
         }
         RequestError::NeverSent(_) => "It is safe to send it again.",

@@ -77,7 +77,7 @@ impl EventPrinter {
                 count(if outcome.is_ok() { &self.delivered } else { &self.undelivered });
                 self.detail("deliver_sm", || {
                     let state = state.map(|state| format!("{state:?}"));
-                    let error = outcome.err().map(|error| error.to_string());
+                    let error = outcome.err().map(ToString::to_string);
                     json!({ "system_id": system_id, "receipt": state, "error": error })
                 });
             }

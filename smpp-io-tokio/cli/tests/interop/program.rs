@@ -80,7 +80,7 @@ async fn esme(endpoint: &Endpoint, ca: Option<PathBuf>) -> Result<(), Failure> {
         let (client, inbox) = connector.connect(endpoint).await?;
         match bound(&client, &bind(BindMode::Transceiver)?).await {
             Ok(()) => binds.push((client, inbox)),
-            Err(RequestError::Refused(status)) => {
+            Err(RequestError::Refused { status, .. }) => {
                 println!("{}", json!({ "event": "refused", "held": binds.len(), "status": status.name() }));
                 break;
             }

@@ -230,7 +230,7 @@ pub mod tls;
 mod wait;
 
 pub use connect::Connector;
-pub use error::{AcceptError, ConnectError, End, TlsError};
+pub use error::{AcceptError, ConnectError, ConnectErrorKind, End, TlsError};
 pub use handle::{Client, Handle, Peer};
 pub use inbox::{Inbound, InboundRequest, Inbox};
 pub use responder::Responder;
@@ -239,6 +239,7 @@ pub use server::{
     Server, ServerBuilder, ServerEvent, ServerLimits, ServerStream, Service, Shutdown,
 };
 pub use smpp_core;
+pub use smpp_core::diagnosis::ReceivedInstead;
 pub use smpp_core::session::{NotSentReason, RequestError, Response};
 pub use start::start;
 

@@ -10,6 +10,7 @@ use super::link_task::{LinkTask, OutputMode, ThreadState};
 use super::link_thread;
 use super::shared::{Guard, Shared, WakeOnPanic};
 use super::state::AccountState;
+use crate::error::ConnectErrorKind;
 use crate::halves::{WRITE_TIMEOUT, Written, try_take};
 
 /// After this many writes on a connection, or after [`WRITE_TIMEOUT`], a thread leaves the remaining output to the
@@ -76,7 +77,7 @@ impl Shared {
 
     fn handle_event(&self, state: &mut AccountState, now: Instant, event: Event) {
         let link_event =
-            if let Event::Link { link, event: link_event } = event { Some((link, link_event)) } else { None };
+            if let Event::Link { link, event } = &event { Some((*link, event.clone())) } else { None };
         match event {
             Event::Stopped { .. } => {
                 self.bind_settled.notify_all();
@@ -94,8 +95,9 @@ impl Shared {
     }
 
     fn handle_link_event(&self, state: &mut AccountState, link: LinkId, event: LinkEvent) {
-        if let LinkEvent::BindRefused { address, error } = event {
-            state.last_error = Some(format!("{address}: bind {error}"));
+        if let LinkEvent::BindRefused { error, received, .. } = event {
+            let kind = ConnectErrorKind::bind(error, received, state.take_transport_error(link));
+            state.last_error = Some(self.connector.connect_error(kind).to_string());
         }
         self.bind_settled.notify_all();
         if let Some(subscriber) = &self.connector.subscriber {
@@ -136,9 +138,10 @@ impl Shared {
         task.thread = ThreadState::Running;
         if let Err(error) = link_thread::start(self, link) {
             (task.next, task.thread, task.resolve_deadline) = (None, ThreadState::None, None);
-            state.last_error = Some(format!("cannot start a thread for a connection: {error}"));
+            let detail = format!("cannot start a thread for a connection: {error}");
             state.account.handle_resolved(now, link, &[]);
-            state.account.handle_connect_failed(now, link, ConnectFailure::Network);
+            state.account.handle_connect_failed(now, link, ConnectFailure::Network, &detail);
+            state.last_error = Some(detail);
         }
     }
 
@@ -183,6 +186,7 @@ impl Shared {
                 }
                 Written::Failed(error) => {
                     state.last_error = Some(error.to_string());
+                    state.set_transport_error(link, error);
                     state.set_output(index, OutputMode::Failed);
                     self.resumed.notify_all();
                     break;

@@ -6,6 +6,7 @@ use std::io;
 use std::time::Duration;
 
 use smpp_core::account::OptionsError;
+use smpp_core::diagnosis::refused_bind_advice;
 use smpp_core::{CommandStatus, EndpointError};
 
 /// Starting an account failed.
@@ -40,12 +41,7 @@ impl fmt::Display for AccountError {
             }
             Self::Options(error) => error.fmt(f),
             Self::Refused(status) => {
-                let advice = match *status {
-                    CommandStatus::RINVPASWD => "check the password",
-                    CommandStatus::RINVSYSID => "check the system_id",
-                    _ => "check system_id, password and whether the account may connect from this address",
-                };
-                write!(f, "the SMSC refused the bind: {status}; {advice}")
+                write!(f, "the SMSC refused the bind: {status}; {}", refused_bind_advice(*status))
             }
             Self::Untrusted(error) => f.write_str(error),
             Self::Timeout { after, last } => {

@@ -1,7 +1,8 @@
-//! The drivers of sessions, servers and accounts: half-closed connections, bursts, wake-ups, and transports of the
-//! application.
+//! The drivers of sessions, servers and accounts: half-closed connections, bursts, wake-ups, transports of the
+//! application, and the errors of connecting.
 
 mod bursts;
+mod connect_errors;
 mod dial;
 mod half_close;
 mod peer;

@@ -200,7 +200,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             Timer::SessionInit => self.end(CloseReason::SessionInit),
             // What the peer has sent is not read: it proves nothing that nothing was heard.
             Timer::EnquireLinkResponse | Timer::Unresponsive if !self.wants_input() => {
-                self.postpone_check(timer)
+                self.postpone_check(timer);
             }
             Timer::EnquireLinkResponse => self.end(CloseReason::LinkDead),
             Timer::EnquireLink => self.check_keep_alive(),

@@ -273,7 +273,7 @@ impl AccountSimulation {
                     let link = words.split(' ').next().unwrap();
                     reason.map_or(format!("link {link}"), |reason| format!("link {link} {reason}"))
                 });
-                self.slots.handle_link_event(now, link.index(), event);
+                self.slots.handle_link_event(now, link.index(), &event);
             }
             Event::Stopped { status } => {
                 assert_eq!(self.application.stopped, None, "emitted once");

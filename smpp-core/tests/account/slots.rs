@@ -119,9 +119,9 @@ impl Slots {
         }
     }
 
-    pub(crate) fn handle_link_event(&mut self, now: Instant, index: usize, event: LinkEvent) {
+    pub(crate) fn handle_link_event(&mut self, now: Instant, index: usize, event: &LinkEvent) {
         let backoff = self.options.backoff;
-        match event {
+        match *event {
             LinkEvent::Bound { address, .. } => {
                 assert!(self.all[index].bound.is_none(), "bound twice");
                 self.last_good_address = Some(address);

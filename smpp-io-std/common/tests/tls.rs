@@ -16,7 +16,7 @@ fn parameters(is_ca: IsCa) -> CertificateParams {
     parameters
 }
 
-fn self_signed(parameters: CertificateParams) -> (Certificate, Arc<ServerConfig>) {
+fn self_signed(parameters: &CertificateParams) -> (Certificate, Arc<ServerConfig>) {
     let key = KeyPair::generate().unwrap();
     let certificate = parameters.self_signed(&key).unwrap();
     let key = PrivatePkcs8KeyDer::from(key.serialize_der());
@@ -64,8 +64,8 @@ fn rejected(config: &Arc<ClientConfig>, host: &'static str, server: &Arc<ServerC
 #[test]
 fn a_self_signed_certificate_is_trusted_as_that_one_certificate() {
     for is_ca in SELF_SIGNED {
-        let (certificate, server) = self_signed(parameters(is_ca.clone()));
-        let (_, other) = self_signed(parameters(is_ca));
+        let (certificate, server) = self_signed(&parameters(is_ca));
+        let (_, other) = self_signed(&parameters(is_ca));
         let trusting = tls::ca_pem(certificate.pem().as_bytes()).unwrap();
         handshake(&trusting, "localhost", &server).unwrap();
         handshake(&trusting, "smsc.example", &server).unwrap();
@@ -77,19 +77,19 @@ fn a_self_signed_certificate_is_trusted_as_that_one_certificate() {
 
 #[test]
 fn the_error_of_an_untrusted_certificate_says_why() {
-    let (_, none_of_them) = self_signed(parameters(IsCa::NoCa));
+    let (_, none_of_them) = self_signed(&parameters(IsCa::NoCa));
     let mut named = parameters(IsCa::NoCa);
     named.distinguished_name.push(DnType::CommonName, "stranger");
-    let (stranger, _) = self_signed(named);
+    let (stranger, _) = self_signed(&named);
     let trusting = tls::ca_pem(stranger.pem().as_bytes()).unwrap();
     let text = rejected(&trusting, "localhost", &none_of_them);
     assert_eq!(text, "no trusted certificate authority has signed it");
-    let (_, authority) = self_signed(parameters(IsCa::Ca(BasicConstraints::Unconstrained)));
+    let (_, authority) = self_signed(&parameters(IsCa::Ca(BasicConstraints::Unconstrained)));
     let text = rejected(&trusting, "localhost", &authority);
     assert!(text.contains("probably a self-signed one"), "{text}");
     // A renewed certificate has the name of the trusted one, and another key.
-    let (_, renewed) = self_signed(parameters(IsCa::NoCa));
-    let trusting = tls::ca_pem(self_signed(parameters(IsCa::NoCa)).0.pem().as_bytes()).unwrap();
+    let (_, renewed) = self_signed(&parameters(IsCa::NoCa));
+    let trusting = tls::ca_pem(self_signed(&parameters(IsCa::NoCa)).0.pem().as_bytes()).unwrap();
     let text = rejected(&trusting, "localhost", &renewed);
     assert_eq!(
         text,
@@ -108,7 +108,7 @@ fn the_error_of_a_certificate_out_of_its_time_says_so() {
     let mut future = parameters(IsCa::NoCa);
     (future.not_before, future.not_after) = (date(2970), date(2971));
     for (parameters, start) in [(past, "it has expired, "), (future, "it is not valid yet, but in ")] {
-        let (certificate, server) = self_signed(parameters);
+        let (certificate, server) = self_signed(&parameters);
         // Trusting the certificate does not change its time.
         let text = rejected(&tls::ca_pem(certificate.pem().as_bytes()).unwrap(), "localhost", &server);
         assert!(text.starts_with(start) && text.contains(" days"), "{text}");

@@ -91,7 +91,7 @@ pub(super) async fn catch_panic(shared: &Shared, link: LinkId, task: impl Future
         match state {
             Some((_, LinkState::Resolving)) => account.handle_resolved(now, link, &[]),
             Some((_, LinkState::Connecting(_))) => {
-                account.handle_connect_failed(now, link, failure, PANICKED)
+                account.handle_connect_failed(now, link, failure, PANICKED);
             }
             _ => account.handle_closed(now, link),
         }
@@ -120,9 +120,10 @@ enum Transport {
 async fn dial(settings: &Settings, address: SocketAddr) -> Result<Transport, ConnectErrorKind> {
     let deadline = Instant::now() + settings.options.connect_timeout;
     // Before connecting, so that the error about a missing authority does not depend on the network.
-    let config = match settings.endpoint.tls {
-        true => Some(settings.tls.config().await.map_err(ConnectErrorKind::Tls)?),
-        false => None,
+    let config = if settings.endpoint.tls {
+        Some(settings.tls.config().await.map_err(ConnectErrorKind::Tls)?)
+    } else {
+        None
     };
     let stream = match &settings.dialer {
         Some(dialer) => in_time(deadline, dialer.dial(address)).await.map(Transport::Other),

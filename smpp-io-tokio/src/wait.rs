@@ -218,3 +218,107 @@ impl WaitQueue {
         self.waiters.binary_search_by_key(&ticket, |(ticket, _)| *ticket).ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use smpp_core::session::CloseReason;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Counting(AtomicUsize);
+
+    impl Wake for Counting {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn task() -> (Arc<Counting>, Waker) {
+        let task = Arc::new(Counting::default());
+        (Arc::clone(&task), task.into())
+    }
+
+    fn woken(task: &Counting) -> usize {
+        task.0.load(Ordering::SeqCst)
+    }
+
+    const OUTCOME: Outcome<'_> = Outcome::NeverSent(CloseReason::Aborted);
+
+    #[test]
+    fn a_wake_list_wakes_a_task_that_follows_itself_once() {
+        let ((first, first_waker), (second, second_waker)) = (task(), task());
+        assert!(!WakeList::default().wake_all());
+        let mut list = WakeList::default();
+        for waker in [&first_waker, &first_waker, &second_waker, &first_waker] {
+            list.add(Some(waker.clone()));
+        }
+        list.add(None);
+        assert!(list.wake_all());
+        assert_eq!((woken(&first), woken(&second)), (2, 1));
+    }
+
+    #[test]
+    fn a_slot_is_free_once_its_result_is_taken_or_discarded() {
+        let mut pending = PendingRequests::default();
+        let (_, waker) = task();
+        for round in 0..3 {
+            // Taken.
+            assert_eq!(pending.next_slot(), 0, "round {round}");
+            pending.insert(waker.clone());
+            assert!(pending.complete(0, OUTCOME).is_some_and(|caller| caller.will_wake(&waker)));
+            assert!(pending.take_result(0, &waker).is_ok());
+            // Abandoned after the result, and before it.
+            pending.insert(waker.clone());
+            assert!(pending.complete(0, OUTCOME).is_some());
+            assert!(pending.abandon(0).is_none());
+            pending.insert(waker.clone());
+            assert!(pending.abandon(0).is_some());
+            assert_eq!(pending.next_slot(), 1, "the request is still in flight");
+            assert!(pending.complete(0, OUTCOME).is_none());
+        }
+        assert_eq!(pending.slots.len(), 1);
+        pending.insert(waker);
+        pending.shrink();
+        assert_eq!(pending.slots.len(), 1, "a slot in use is kept");
+        assert!(pending.complete(0, OUTCOME).is_some() && pending.abandon(0).is_none());
+        pending.shrink();
+        assert_eq!((pending.slots.capacity(), pending.next_slot()), (0, 0));
+    }
+
+    #[test]
+    fn a_request_that_moves_to_another_task_wakes_that_task() {
+        let mut pending = PendingRequests::default();
+        let ((_, first), (_, second)) = (task(), task());
+        pending.insert(first.clone());
+        assert!(matches!(pending.take_result(0, &first), Err(None)));
+        let replaced = pending.take_result(0, &second);
+        assert!(matches!(replaced, Err(Some(replaced)) if replaced.will_wake(&first)));
+        assert!(pending.complete(0, OUTCOME).is_some_and(|caller| caller.will_wake(&second)));
+    }
+
+    #[test]
+    fn the_wait_queue_keeps_the_order_and_the_last_waker_of_each() {
+        let mut queue = WaitQueue::default();
+        let ((_, first), (_, second)) = (task(), task());
+        assert!(queue.is_first(None), "nothing waits");
+        let (ticket, replaced) = queue.wait(None, &first);
+        assert!(replaced.is_none());
+        let (other, _) = queue.wait(None, &first);
+        assert!(!queue.is_first(None) && queue.is_first(Some(ticket)) && !queue.is_first(Some(other)));
+        let (same, replaced) = queue.wait(Some(ticket), &second);
+        assert!(same == ticket && replaced.is_some_and(|replaced| replaced.will_wake(&first)));
+        let taken: Vec<_> = queue.take_wakers(1).collect();
+        assert!(matches!(&taken[..], [waker] if waker.will_wake(&second)));
+        assert_eq!(queue.take_wakers(1).count(), 0, "it has been woken");
+        queue.shrink();
+        assert!(queue.remove(ticket).is_none() && queue.is_first(Some(other)));
+        assert!(queue.remove(other).is_some() && queue.is_empty());
+        queue.shrink();
+        assert_eq!(queue.waiters.capacity(), 0);
+    }
+}

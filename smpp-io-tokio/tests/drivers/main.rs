@@ -1,5 +1,5 @@
-//! The drivers of sessions, servers and accounts: half-closed connections, the end of a transport, bursts, wake-ups, transports of the
-//! application, and the errors of connecting.
+//! The drivers of sessions, servers and accounts: their turns, bursts, wake-ups, half-closed connections, the end of a
+//! transport, transports of the application, and the errors of connecting.
 
 mod bursts;
 mod closing;
@@ -7,4 +7,5 @@ mod connect_errors;
 mod dial;
 mod half_close;
 mod peer;
+mod turns;
 mod wakeups;

@@ -37,9 +37,7 @@ impl<R: Role, S> Drop for Driver<R, S> {
     fn drop(&mut self) {
         let shared = &self.shared;
         let mut core = shared.lock();
-        if core.end.is_some() {
-            return;
-        }
+        // Does nothing if the session has ended.
         core.session.abort();
         let now = shared.clock.now();
         let mut wake = WakeList::default();

@@ -7,6 +7,7 @@ mod closing;
 mod connect_errors;
 mod dial;
 mod half_close;
+mod link_turns;
 mod peer;
 mod turns;
 mod wakeups;

@@ -20,10 +20,10 @@ use crate::peer::{DELIVER_SM, RESPONSE, SUBMIT_SM, UNBIND, pdu};
 /// The state of an SMSC inside a transport: it queues a response for each request that is written, and returns one in each
 /// read.
 #[derive(Default)]
-struct Smsc {
-    responses: VecDeque<Vec<u8>>,
+pub(crate) struct Smsc {
+    pub(crate) responses: VecDeque<Vec<u8>>,
     /// The responses are not returned yet.
-    is_held: bool,
+    pub(crate) is_held: bool,
     /// What a write returns.
     write_error: Option<io::ErrorKind>,
     /// What a read returns after the responses.
@@ -40,11 +40,11 @@ struct Smsc {
 }
 
 #[derive(Clone, Default)]
-struct Transport(Arc<Mutex<Smsc>>);
+pub(crate) struct Transport(pub(crate) Arc<Mutex<Smsc>>);
 
 impl Transport {
     /// Changes the state, and lets the driver read again.
-    fn change(&self, change: impl FnOnce(&mut Smsc)) {
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Smsc)) {
         let mut smsc = self.0.lock().unwrap();
         change(&mut smsc);
         let reader = smsc.reader.take();
@@ -136,7 +136,7 @@ async fn submit_held(transport: &Transport, client: &Client, count: usize) -> Ve
 }
 
 /// Lets time pass within a poll.
-fn pass(time: Duration) {
+pub(crate) fn pass(time: Duration) {
     // The first poll advances the clock.
     let _ = pin!(advance(time)).poll(&mut Context::from_waker(Waker::noop()));
 }
@@ -242,7 +242,7 @@ async fn a_request_times_out_while_another_waits_for_the_rate_limit() {
 }
 
 /// Lets time pass when a task is woken, as if its waker took so long.
-struct SlowWaker(Duration);
+pub(crate) struct SlowWaker(pub(crate) Duration);
 
 impl Wake for SlowWaker {
     fn wake(self: Arc<Self>) {

@@ -295,6 +295,19 @@ mod tests {
     }
 
     #[test]
+    fn a_transport_is_not_read_after_its_end() {
+        let reads: Reads = vec![Ok(b"last"), Ok(b""), Ok(b"more")];
+        let mut pump = pump(0, reads, Vec::new());
+        assert_eq!(poll(&mut pump, 4).read, 4);
+        assert!(!pump.is_at_end());
+        for _ in 0..2 {
+            assert_eq!(poll(&mut pump, 0).read, 0);
+            assert!(pump.is_at_end());
+        }
+        assert_eq!(pump.io.reads.len(), 1);
+    }
+
+    #[test]
     fn a_transport_that_accepts_no_octet_has_failed() {
         let progress = poll(&mut pump(10, Vec::new(), vec![Ok(4), Ok(0)]), 0);
         assert_eq!((progress.sent, kind(&progress)), (4, Some(io::ErrorKind::WriteZero)));

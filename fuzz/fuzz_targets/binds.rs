@@ -187,7 +187,7 @@ impl Run {
             Action::Connect { link, .. } => {
                 assert!(!self.servers.contains_key(&link), "the old connection is still open");
                 if u.ratio(1, 4)? {
-                    self.account.handle_connect_failed(self.now, link, ConnectFailure::Network);
+                    self.account.handle_connect_failed(self.now, link, ConnectFailure::Network, "refused");
                     self.connecting.remove(&link);
                 } else if self.account.handle_connected(self.now, link, ()) {
                     let session = Session::new(Config::default(), self.now);

@@ -8,6 +8,7 @@ use core::fmt;
 use nom::Parser;
 use nom::number::complete::be_u32;
 
+use crate::diagnosis::ReceivedInstead;
 use crate::header::CommandStatus;
 use crate::pdu::Pdu;
 use crate::wire::{DecodeError, FieldVisitor, ParseFailed, Quirks, Tolerance};
@@ -30,20 +31,28 @@ pub struct FramingError {
     pub limit: u32,
 }
 
+impl FramingError {
+    /// Returns what the octets are instead of a `command_length`.
+    pub const fn received_instead(&self) -> ReceivedInstead {
+        ReceivedInstead::from_first_octets(self.length.to_be_bytes())
+    }
+}
+
 impl fmt::Display for FramingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { length, limit } = self;
-        write!(
-            f,
-            "command_length {length} is outside {HEADER_LENGTH}..={limit}: no further PDU can be read, close the \
-             connection"
-        )?;
-        match length.to_be_bytes() {
-            [0x15 | 0x16, 3, ..] => f.write_str(" (the peer sent TLS on a connection without TLS)"),
-            text if text.iter().all(u8::is_ascii_graphic) => {
-                write!(f, " (the peer sent text, not SMPP: \"{}\")", text.escape_ascii())
+        let octets = length.to_be_bytes();
+        match self.received_instead() {
+            ReceivedInstead::Tls => ReceivedInstead::Tls.fmt(f),
+            ReceivedInstead::Http => write!(f, "{}: \"{}\"", ReceivedInstead::Http, octets.escape_ascii()),
+            _ if octets.iter().all(u8::is_ascii_graphic) => {
+                write!(f, "the peer sent text, not SMPP: \"{}\"", octets.escape_ascii())
             }
-            _ => Ok(()),
+            _ => write!(
+                f,
+                "command_length {length} is outside {HEADER_LENGTH}..={limit}: no further PDU can be read, close the \
+                 connection"
+            ),
         }
     }
 }
@@ -255,7 +264,19 @@ impl<B: AsRef<[u8]>> fmt::Debug for Frame<B> {
 mod tests {
     use super::*;
     use crate::header::CommandId;
+    use alloc::string::ToString;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_framing_error_names_another_protocol() {
+        let text = |octets: &[u8]| split(octets, DEFAULT_MAX_LENGTH).unwrap_err().to_string();
+        assert_eq!(text(b"GET / HTTP/1.1"), "the peer sent HTTP, not SMPP: \"GET \"");
+        assert_eq!(text(b"HTTP/1.1 400 Bad Request"), "the peer sent HTTP, not SMPP: \"HTTP\"");
+        assert_eq!(text(&[0x16, 3, 1, 2, 0]), "the peer sent TLS on a connection without TLS");
+        assert_eq!(text(b"SSH-2.0"), "the peer sent text, not SMPP: \"SSH-\"");
+        let other = text(&[0, 0, 0, 15]);
+        assert!(other.starts_with("command_length 15 is outside 16..=71680: "), "{other}");
+    }
 
     proptest! {
         /// `is_plain_message_id` agrees with the full decoder.

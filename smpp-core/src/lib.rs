@@ -200,6 +200,7 @@
 //! - [`sms`]: the content of messages. It uses `pdu` and `wire`.
 //! - [`provider`]: providers as data. It uses `pdu`, `session` and `sms`.
 //! - [`account`]: several binds of one customer. It uses `session`, `sms` and `provider`.
+//! - [`diagnosis`]: what a peer sent instead of SMPP, and what to check. It uses `pdu` and `session`.
 //! - [`simulator`]: an SMSC for tests. It uses `pdu`, `session`, `sms` and `provider`.
 //!
 //! The protocol is SMPP 3.4 (Issue 1.2), with the PDUs and TLVs that 5.0 adds. Sections are cited as `SMPP 3.4 §4.4.1`.
@@ -228,6 +229,7 @@ extern crate alloc;
 pub mod account;
 #[cfg(feature = "arbitrary")]
 pub mod arbitrary;
+pub mod diagnosis;
 #[cfg(feature = "url")]
 mod endpoint;
 pub mod frame;

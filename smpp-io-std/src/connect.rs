@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ClientConfig;
-use smpp_core::session::{Config, Esme, RequestError};
+use smpp_core::session::{Config, Esme};
 use smpp_core::{Bind, Endpoint};
 
 use crate::connection::Connection;
@@ -116,13 +116,11 @@ impl Connector {
         let mut connection = self.connect(endpoint)?;
         match connection.bind(bind) {
             Ok(_) => Ok(connection),
-            Err(error @ RequestError::Unanswered(_)) => {
-                let received = connection.received_instead();
-                let kind =
-                    ConnectErrorKind::BindUnanswered { received, error, end: connection.end().cloned() };
-                Err(failed(endpoint, kind))
+            Err(error) => {
+                let received = connection.diagnose_bind(&error);
+                let transport = connection.end().and_then(|end| end.error.clone());
+                Err(failed(endpoint, ConnectErrorKind::bind(error, received, transport)))
             }
-            Err(error) => Err(failed(endpoint, ConnectErrorKind::Bind(error))),
         }
     }
 
@@ -172,7 +170,7 @@ impl Connector {
             }
         }
         if attempts.is_empty() {
-            return Err(ConnectErrorKind::Resolve(io::ErrorKind::NotFound.into()));
+            return Err(ConnectErrorKind::no_address());
         }
         Err(ConnectErrorKind::Connect(attempts))
     }

@@ -10,8 +10,8 @@ use std::sync::{Arc, mpsc};
 use std::time::{self, Duration};
 
 use smpp_core::session::{
-    CloseReason, Config, Esme, Event, Instant, Kind, NotSentReason, Notification, Observer, Refusal,
-    RequestError, Response, Role, SentBy, Session, Smsc, State, Stats, UnansweredReason,
+    CloseReason, Config, Esme, Event, Instant, NotSentReason, Notification, Observer, Refusal, RequestError,
+    Response, Role, SentBy, Session, Smsc, State, Stats, UnansweredReason,
 };
 use smpp_core::{Bind, CommandStatus, DeliverSm, Frame, InterfaceVersion, Operation, SubmitSm};
 
@@ -106,6 +106,12 @@ impl<S: Transport> Connection<Esme, S> {
     /// As [`request`](Self::request). A refusal has the SMSC's status: `ESME_RINVPASWD` for a wrong password.
     pub fn bind(&mut self, bind: &Bind<'_>) -> Result<Response, RequestError> {
         self.request(bind)
+    }
+
+    /// Returns what the peer sent instead of the response to a bind that failed with `error`: HTTP, TLS, another protocol,
+    /// or nothing. Returns `None` if the peer responded. [`Connector::bind`](crate::Connector::bind) reports it by itself.
+    pub fn diagnose_bind(&self, error: &RequestError) -> Option<ReceivedInstead> {
+        self.session.diagnose_bind(error)
     }
 
     /// Submits a message and waits for the response, which holds the message id (SMPP 3.4 §4.4.1).
@@ -453,21 +459,6 @@ impl<R: Role, S: Transport> Connection<R, S> {
     /// Returns how the session ended, if it has.
     pub(crate) const fn end(&self) -> Option<&End> {
         self.events.end.as_ref()
-    }
-
-    /// Returns what the peer has sent, which is no response to the bind.
-    pub(crate) fn received_instead(&self) -> ReceivedInstead {
-        if let Some(CloseReason::Framing(error)) = self.events.end.as_ref().map(|end| end.reason) {
-            return ReceivedInstead::from_first_octets(error.length.to_be_bytes());
-        }
-        let stats = self.session.stats();
-        let others = stats.unexpected_responses + stats.malformed + stats.unknown_commands + stats.refused;
-        let requests: u64 = Kind::ALL.iter().map(|kind| stats.received.of(*kind).requests).sum();
-        match (others + requests, self.received.received()) {
-            (0, []) => ReceivedInstead::Nothing,
-            (0, _) => ReceivedInstead::OtherProtocol,
-            _ => ReceivedInstead::OtherPdus,
-        }
     }
 
     fn now(&self) -> Instant {

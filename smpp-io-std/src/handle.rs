@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use smpp_core::diagnosis::ReceivedInstead;
 use smpp_core::session::{
     self, CloseReason, Esme, NotSentReason, Notification, Observer, Refusal, RequestError, Response, Role,
     SentBy, Smsc, State, Stats, UnansweredReason,
@@ -252,6 +253,12 @@ impl Handle<Esme> {
     /// As [`request`](Self::request). A refusal has the SMSC's status: `ESME_RINVPASWD` for a wrong password.
     pub fn bind(&self, bind: &Bind<'_>) -> Result<Response, RequestError> {
         self.request(bind)
+    }
+
+    /// Returns what the peer sent instead of the response to a bind that failed with `error`: HTTP, TLS, another protocol,
+    /// or nothing. Returns `None` if the peer responded.
+    pub fn diagnose_bind(&self, error: &RequestError) -> Option<ReceivedInstead> {
+        self.shared.lock().session.diagnose_bind(error)
     }
 
     /// Submits a message and waits for the response, which holds the message id (SMPP 3.4 §4.4.1).

@@ -203,7 +203,7 @@
 //!
 //! | | here, several threads | here, one thread | `smpp-io-tokio` |
 //! | --- | --- | --- | --- |
-//! | connect | [`Connector::start`] | [`Connector::connect`], [`Connector::bind`] | `Connector::connect` |
+//! | connect | [`Connector::start`] | [`Connector::connect`], [`Connector::bind`] | `Connector::connect`, `Connector::bind` |
 //! | a transport of your own | [`start`]`(duplex, config)` | [`Connection::new`]`(transport, config)` | `start(io, config)` |
 //! | a connector with a transport of your own | [`Connector::dial`] | the same | `Connector::dial` |
 //! | bind | [`Handle::bind`] | [`Connection::bind`] | `Handle::bind` |
@@ -225,7 +225,7 @@
 //! | several binds, reconnect | [`account`] | | `account`: see the table in [`account`] |
 //!
 //! An [`Inbound`] of an inbox is `Inbound<HandleRoute<R>>` here and `Inbound<R>` there. Both crates
-//! return the same [`RequestError`] for a request, and an [`End`] with the same fields for a session.
+//! return the same types: [`RequestError`] for a request, [`End`] for a session, [`ConnectError`] and [`TlsError`].
 
 #![cfg_attr(
     not(test),

@@ -186,9 +186,13 @@ fn the_error_of_a_bind_says_what_the_peer_sent() {
     let cases: [(&[u8], _, &[&str]); 6] = [
         (b"HTTP/1.1 400 Bad Request\r\n", ReceivedInstead::Http, &["the peer sent HTTP", "web server"]),
         (b"GET / HTTP/1.1\r\n", ReceivedInstead::Http, &["the peer sent HTTP"]),
-        (&[0x15, 3, 3, 0, 2, 2, 70], ReceivedInstead::Tls, &["the peer sent TLS", "smpps://"]),
+        (
+            &[0x15, 3, 3, 0, 2, 2, 70],
+            ReceivedInstead::Tls,
+            &["the peer sent TLS on a connection without TLS", "smpps://"],
+        ),
         (b"SSH-2.0-OpenSSH_9.6\r\n", ReceivedInstead::OtherProtocol, &["not SMPP", "check the port"]),
-        (&other_response, ReceivedInstead::OtherPdus, &["no response to the bind", "bind mode"]),
+        (&other_response, ReceivedInstead::OtherPdus, &["SMPP PDUs, but none for this bind", "bind mode"]),
         (b"", ReceivedInstead::Nothing, &["the peer sent nothing", "IP allow-list"]),
     ];
     for (sent, expected, texts) in cases {
@@ -215,8 +219,9 @@ fn the_error_of_a_bind_keeps_that_of_the_operating_system() {
         // Octets that were not read reset the connection.
     });
     let error = Connector::new().bind(&endpoint, &bind("secret")).unwrap_err();
-    let ConnectErrorKind::BindUnanswered { end: Some(end), .. } = &error.kind else { panic!("{error}") };
-    let os_error = end.error.as_ref().unwrap();
+    let ConnectErrorKind::BindUnanswered { transport: Some(os_error), .. } = &error.kind else {
+        panic!("{error}")
+    };
     assert_eq!(os_error.kind(), std::io::ErrorKind::ConnectionReset);
     assert!(error.to_string().contains(&os_error.to_string()), "{error}");
     thread.join().unwrap();

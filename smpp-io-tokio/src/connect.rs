@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ClientConfig;
-use smpp_core::Endpoint;
 use smpp_core::session::{Config, Esme};
+use smpp_core::{Bind, Endpoint};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::lookup_host;
-use tokio::time::timeout;
+use tokio::time::Instant;
 
-use crate::dial::{ClientTls, Dialer, tcp};
-use crate::error::ConnectError;
+use crate::dial::{ClientTls, Dialer, handshake, in_time, tcp};
+use crate::error::{ConnectError, ConnectErrorKind};
 use crate::handle::Client;
 use crate::inbox::Inbox;
 use crate::start::start_connected;
@@ -119,37 +119,74 @@ impl Connector {
     ///
     /// # Errors
     ///
-    /// Returns a [`ConnectError`] with what was tried.
+    /// Returns a [`ConnectError`], which says which step failed.
     ///
     /// # Cancel safety
     ///
     /// A future that is dropped early closes the connection.
     pub async fn connect(&self, endpoint: &Endpoint) -> Result<(Client, Inbox<Esme>), ConnectError> {
-        match &self.dialer {
+        let connected = match &self.dialer {
             Some(dialer) => self.connect_with(endpoint, |address| dialer.dial(address)).await,
             None => self.connect_with(endpoint, tcp).await,
-        }
+        };
+        connected.map_err(|kind| ConnectError { endpoint: endpoint.to_string(), kind })
+    }
+
+    /// Connects as [`connect`](Self::connect) does, and binds.
+    ///
+    /// ```no_run
+    /// use smpp_core::{Bind, Endpoint};
+    /// use smpp_io_tokio::Connector;
+    ///
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let endpoint: Endpoint = "smpps://smpp.8x8.com".parse()?;
+    /// let bind = Bind { system_id: "shop".try_into()?, password: "secret".try_into()?, ..Bind::default() };
+    /// let (client, inbox) = Connector::new().bind(&endpoint, &bind).await?;
+    /// # drop((client, inbox));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`ConnectError`], which says which step failed. If the SMSC does not answer the bind, the error names what
+    /// answered instead: HTTP, TLS, another protocol, or silence. If the bind fails, the connection is closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// A future that is dropped early ends the session.
+    pub async fn bind(
+        &self,
+        endpoint: &Endpoint,
+        bind: &Bind<'_>,
+    ) -> Result<(Client, Inbox<Esme>), ConnectError> {
+        let (client, inbox) = self.connect(endpoint).await?;
+        let Err(error) = client.bind(bind).await else { return Ok((client, inbox)) };
+        let received = client.diagnose_bind(&error);
+        let transport = client.abort().await.error;
+        let kind = ConnectErrorKind::bind(error, received, transport);
+        Err(ConnectError { endpoint: endpoint.to_string(), kind })
     }
 
     async fn connect_with<F, T>(
         &self,
         endpoint: &Endpoint,
         dial: impl Fn(SocketAddr) -> F,
-    ) -> Result<(Client, Inbox<Esme>), ConnectError>
+    ) -> Result<(Client, Inbox<Esme>), ConnectErrorKind>
     where
         F: Future<Output = io::Result<T>>,
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (stream, address) = self.first_connection(endpoint, dial).await?;
         if !endpoint.tls {
+            let (stream, address) = self.first_connection(endpoint, dial).await?;
             return Ok(start_connected(stream, address, self.config));
         }
-        let host = &endpoint.host;
-        match timeout(self.timeout, self.tls.handshake(host, stream)).await {
-            Ok(Ok(stream)) => Ok(start_connected(stream, address, self.config)),
-            Ok(Err(error)) => Err(ConnectError::Tls { host: host.clone(), error }),
-            Err(_) => Err(ConnectError::Timeout { host: host.clone(), after: self.timeout }),
-        }
+        // Before connecting, so that the error about a missing authority does not depend on the network.
+        let config = self.tls.config().await.map_err(ConnectErrorKind::Tls)?;
+        let (stream, address) = self.first_connection(endpoint, dial).await?;
+        let stream = handshake(config, &endpoint.host, stream, Instant::now() + self.timeout).await;
+        let stream = stream.map_err(|error| ConnectErrorKind::Handshake(address, error))?;
+        Ok(start_connected(stream, address, self.config))
     }
 
     /// Connects to the first address that accepts a connection. Returns the transport and the address.
@@ -157,22 +194,21 @@ impl Connector {
         &self,
         endpoint: &Endpoint,
         dial: impl Fn(SocketAddr) -> F,
-    ) -> Result<(T, SocketAddr), ConnectError>
+    ) -> Result<(T, SocketAddr), ConnectErrorKind>
     where
         F: Future<Output = io::Result<T>>,
     {
-        let host = endpoint.host.clone();
-        let addresses = match lookup_host((endpoint.host.as_str(), endpoint.port)).await {
-            Ok(addresses) => addresses,
-            Err(error) => return Err(ConnectError::Resolve { host, error }),
-        };
+        let addresses = lookup_host((endpoint.host.as_str(), endpoint.port)).await;
         let mut attempts = Vec::new();
-        for address in addresses {
-            match timeout(self.timeout, dial(address)).await.unwrap_or_else(|elapsed| Err(elapsed.into())) {
+        for address in addresses.map_err(ConnectErrorKind::Resolve)? {
+            match in_time(Instant::now() + self.timeout, dial(address)).await {
                 Ok(stream) => return Ok((stream, address)),
                 Err(error) => attempts.push((address, error)),
             }
         }
-        Err(ConnectError::Connect { host, attempts })
+        if attempts.is_empty() {
+            return Err(ConnectErrorKind::no_address());
+        }
+        Err(ConnectErrorKind::Connect(attempts))
     }
 }

@@ -12,6 +12,7 @@ use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -66,7 +67,7 @@ impl From<Arc<ClientConfig>> for ClientTls {
 }
 
 impl ClientTls {
-    async fn config(&self) -> Result<Arc<ClientConfig>, TlsError> {
+    pub(crate) async fn config(&self) -> Result<Arc<ClientConfig>, TlsError> {
         // Reading the files of the system blocks the thread.
         let load = || async {
             let loading = tokio::task::spawn_blocking(tls::system_roots);
@@ -74,16 +75,28 @@ impl ClientTls {
         };
         self.0.get_or_try_init(load).await.map(Arc::clone)
     }
+}
 
-    /// Performs the TLS handshake, and verifies the certificate for the host.
-    pub(crate) async fn handshake<S>(&self, host: &str, stream: S) -> Result<TlsStream<S>, TlsError>
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
-        let name = ServerName::try_from(host.to_owned()).map_err(|_| TlsError::ServerName)?;
-        let config = self.config().await?;
-        Ok(TlsConnector::from(config).connect(name, stream).await?)
-    }
+/// Performs the TLS handshake until the deadline, and verifies the certificate for the host.
+pub(crate) async fn handshake<S>(
+    config: Arc<ClientConfig>,
+    host: &str,
+    stream: S,
+    deadline: Instant,
+) -> Result<TlsStream<S>, TlsError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let name = ServerName::try_from(host.to_owned()).map_err(|_| TlsError::ServerName)?;
+    Ok(in_time(deadline, TlsConnector::from(config).connect(name, stream)).await?)
+}
+
+/// Returns the result of `work`, or the error `TimedOut` once the deadline has passed.
+pub(crate) async fn in_time<T>(
+    deadline: Instant,
+    work: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
+    timeout_at(deadline, work).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 /// Opens a TCP connection.

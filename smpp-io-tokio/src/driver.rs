@@ -39,9 +39,7 @@ impl<R: Role, S> Drop for Driver<R, S> {
     fn drop(&mut self) {
         let shared = &self.shared;
         let mut core = shared.lock();
-        if core.end.is_some() {
-            return;
-        }
+        // Does nothing if the session has ended.
         core.session.abort();
         let now = shared.clock.now();
         let mut wake = WakeList::default();
@@ -160,5 +158,42 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
         }
         let deadline = core.session.poll_timeout().map(|(at, _)| at);
         Some((refilled, [deadline, core.rate_limited_until].into_iter().flatten().min()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use smpp_core::session::{Config, Esme};
+
+    use crate::start::open_connected;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Counting(AtomicUsize);
+
+    impl Wake for Counting {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_driver_that_moves_to_another_task_is_woken_there() {
+        let (near, _far) = tokio::io::duplex(64);
+        let (handle, _inbox, driver) =
+            open_connected::<Esme, _>(near, ([192, 0, 2, 1], 2775).into(), Config::default());
+        let mut driver = pin!(driver);
+        let tasks = [(), ()].map(|()| Arc::new(Counting::default()));
+        for task in &tasks {
+            let waker = Arc::clone(task).into();
+            assert!(driver.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        }
+        handle.shared.with(|core, now| core.session.unbind(now));
+        assert_eq!(tasks.map(|task| task.0.load(Ordering::SeqCst)), [0, 1]);
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
 
+use smpp_core::diagnosis::ReceivedInstead;
 use smpp_core::session::{
     Esme, Notification, Observer, Refusal, Request, RequestError, Response, Role, SentBy, Smsc, State, Stats,
 };
@@ -269,6 +270,12 @@ impl Handle<Esme> {
     pub async fn bind(&self, bind: &Bind<'_>) -> Result<Response, RequestError> {
         self.shared.lock().telemetry.bind_requested(bind.system_id);
         self.request(bind).await
+    }
+
+    /// Returns what the peer sent instead of the response to a bind that failed with `error`: HTTP, TLS, another protocol,
+    /// or nothing. Returns `None` if the peer responded. [`Connector::bind`](crate::Connector::bind) reports it by itself.
+    pub fn diagnose_bind(&self, error: &RequestError) -> Option<ReceivedInstead> {
+        self.shared.lock().session.diagnose_bind(error)
     }
 
     /// Submits a message and waits for the response of the SMSC, which holds the message id. Waits for its turn as

@@ -237,7 +237,7 @@ mod wait;
 mod wait_queue;
 
 pub use connect::Connector;
-pub use error::{AcceptError, ConnectError, End, TlsError};
+pub use error::{AcceptError, ConnectError, ConnectErrorKind, End, TlsError};
 pub use handle::{Client, Handle, Peer};
 pub use inbox::{Inbound, InboundRequest, Inbox};
 pub use responder::Responder;
@@ -246,6 +246,7 @@ pub use server::{
     Server, ServerBuilder, ServerEvent, ServerLimits, ServerStream, Service, Shutdown,
 };
 pub use smpp_core;
+pub use smpp_core::diagnosis::ReceivedInstead;
 pub use smpp_core::session::{NotSentReason, RefusedResponse, RequestError, Response};
 pub use start::start;
 

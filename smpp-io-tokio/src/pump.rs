@@ -212,3 +212,151 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::task::Waker;
+
+    use super::*;
+
+    /// A transport whose reads and writes have these results, in order, and then wait.
+    #[derive(Default)]
+    struct Mock {
+        reads: VecDeque<io::Result<&'static [u8]>>,
+        writes: VecDeque<io::Result<usize>>,
+        flushes: usize,
+    }
+
+    impl AsyncRead for Mock {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            out: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let Some(read) = self.reads.pop_front() else { return Poll::Pending };
+            Poll::Ready(read.map(|octets| out.put_slice(octets)))
+        }
+    }
+
+    impl AsyncWrite for Mock {
+        fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+            self.writes.pop_front().map_or(Poll::Pending, Poll::Ready)
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.flushes += 1;
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    type Reads = Vec<io::Result<&'static [u8]>>;
+
+    /// A pump with `output` octets to write.
+    fn pump(output: usize, reads: Reads, writes: Vec<io::Result<usize>>) -> Pump<Mock> {
+        let mut pump = Pump::new(Mock { reads: reads.into(), writes: writes.into(), flushes: 0 });
+        assert_eq!(refill(&mut pump, output), output > 0);
+        pump
+    }
+
+    fn refill(pump: &mut Pump<Mock>, output: usize) -> bool {
+        pump.refill(|out| {
+            out.resize(output, 1);
+            output > 0
+        })
+    }
+
+    /// Polls the pump, and consumes `consumed` octets of the input.
+    fn poll(pump: &mut Pump<Mock>, consumed: usize) -> Progress {
+        let mut memory = scratch();
+        let mut scratch = ReadBuf::uninit(&mut memory);
+        let progress = pump.poll(&mut Context::from_waker(Waker::noop()), true, &mut scratch);
+        pump.consume(consumed, &scratch);
+        progress
+    }
+
+    fn kind(progress: &Progress) -> Option<io::ErrorKind> {
+        progress.error.as_ref().map(io::Error::kind)
+    }
+
+    #[test]
+    fn the_error_of_a_write_is_reported_once_nothing_is_left_to_read() {
+        let reads: Reads = vec![Ok(b"one"), Ok(b"two")];
+        let mut pump = pump(10, reads, vec![Err(io::ErrorKind::BrokenPipe.into()), Ok(10)]);
+        assert_eq!(kind(&poll(&mut pump, 3)), None);
+        assert_eq!(kind(&poll(&mut pump, 3)), None);
+        let last = poll(&mut pump, 0);
+        assert_eq!((last.sent, kind(&last)), (0, Some(io::ErrorKind::BrokenPipe)));
+        assert_eq!(pump.io.writes.len(), 1, "it does not write again");
+    }
+
+    #[test]
+    fn a_transport_is_not_read_after_its_end() {
+        let reads: Reads = vec![Ok(b"last"), Ok(b""), Ok(b"more")];
+        let mut pump = pump(0, reads, Vec::new());
+        assert_eq!(poll(&mut pump, 4).read, 4);
+        assert!(!pump.is_at_end());
+        for _ in 0..2 {
+            assert_eq!(poll(&mut pump, 0).read, 0);
+            assert!(pump.is_at_end());
+        }
+        assert_eq!(pump.io.reads.len(), 1);
+    }
+
+    #[test]
+    fn a_transport_that_accepts_no_octet_has_failed() {
+        let progress = poll(&mut pump(10, Vec::new(), vec![Ok(4), Ok(0)]), 0);
+        assert_eq!((progress.sent, kind(&progress)), (4, Some(io::ErrorKind::WriteZero)));
+    }
+
+    #[test]
+    fn output_is_flushed_once_after_its_last_octet() {
+        let mut pump = pump(10, Vec::new(), vec![Ok(4)]);
+        poll(&mut pump, 0);
+        assert_eq!(pump.io.flushes, 0, "there is more to write");
+        pump.io.writes.push_back(Ok(6));
+        poll(&mut pump, 0);
+        poll(&mut pump, 0);
+        assert_eq!(pump.io.flushes, 1);
+    }
+
+    #[test]
+    fn written_octets_are_freed_while_the_transport_accepts_no_more() {
+        let writes = |octets: usize| (0..octets / MAX_WRITE).map(|_| Ok(MAX_WRITE)).collect();
+        let mut few = pump(2 * COMPACT_THRESHOLD, Vec::new(), writes(COMPACT_THRESHOLD));
+        assert_eq!(poll(&mut few, 0).sent, COMPACT_THRESHOLD);
+        assert_eq!((few.output.len(), few.written), (2 * COMPACT_THRESHOLD, COMPACT_THRESHOLD));
+        let mut many = pump(2 * COMPACT_THRESHOLD, Vec::new(), writes(COMPACT_THRESHOLD + MAX_WRITE));
+        assert_eq!(poll(&mut many, 0).sent, COMPACT_THRESHOLD + MAX_WRITE);
+        assert_eq!((many.output.len(), many.written), (COMPACT_THRESHOLD - MAX_WRITE, 0));
+        assert!(many.output.capacity() < 2 * COMPACT_THRESHOLD);
+    }
+
+    #[test]
+    fn memory_is_freed_when_it_is_empty_and_the_session_is_quiet() {
+        let mut pump = pump(10, vec![Ok(b"part"), Ok(b" of a PDU")], vec![Ok(10)]);
+        poll(&mut pump, 0);
+        pump.shrink();
+        assert_eq!(pump.unconsumed, b"part", "the rest of the PDU follows");
+        poll(&mut pump, 13);
+        assert!(pump.unconsumed.is_empty() && pump.unconsumed.capacity() > 0);
+        // New output keeps the buffer, until it is written.
+        assert!(refill(&mut pump, 5) && pump.output.len() == 5);
+        pump.io.writes.push_back(Ok(5));
+        poll(&mut pump, 0);
+        assert!(!refill(&mut pump, 0));
+        assert_eq!(pump.output.capacity(), 0);
+        pump.shrink();
+        assert_eq!(pump.unconsumed.capacity(), 0);
+        // A session that is busy keeps its buffer.
+        assert!(!refill(&mut pump, 0) && refill(&mut pump, 5));
+        pump.io.writes.push_back(Ok(5));
+        poll(&mut pump, 0);
+        assert!(!refill(&mut pump, 0));
+        assert!(pump.output.capacity() > 0);
+    }
+}

@@ -173,3 +173,88 @@ impl PendingRequests {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use smpp_core::session::CloseReason;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Counting(AtomicUsize);
+
+    impl Wake for Counting {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn task() -> (Arc<Counting>, Waker) {
+        let task = Arc::new(Counting::default());
+        (Arc::clone(&task), task.into())
+    }
+
+    fn woken(task: &Counting) -> usize {
+        task.0.load(Ordering::SeqCst)
+    }
+
+    const OUTCOME: Outcome<'_> = Outcome::NeverSent(CloseReason::Aborted);
+
+    #[test]
+    fn a_wake_list_wakes_a_task_that_follows_itself_once() {
+        let ((first, first_waker), (second, second_waker)) = (task(), task());
+        assert!(!WakeList::default().wake_all());
+        let mut list = WakeList::default();
+        for waker in [&first_waker, &first_waker, &second_waker, &first_waker] {
+            list.add(Some(waker.clone()));
+        }
+        list.add(None);
+        assert!(list.wake_all());
+        assert_eq!((woken(&first), woken(&second)), (2, 1));
+    }
+
+    #[test]
+    fn a_slot_is_free_once_its_result_is_taken_or_discarded() {
+        let mut pending = PendingRequests::default();
+        let (_, waker) = task();
+        for round in 0..3 {
+            // Taken.
+            assert_eq!(pending.next_slot(), 0, "round {round}");
+            pending.insert(waker.clone());
+            assert!(pending.complete(0, OUTCOME).is_some_and(|caller| caller.will_wake(&waker)));
+            assert!(pending.is_completed(0, &waker, &mut None));
+            assert!(pending.take_result(0).is_ready());
+            // Abandoned after the result, and before it.
+            pending.insert(waker.clone());
+            assert!(pending.complete(0, OUTCOME).is_some());
+            assert!(pending.abandon(0).is_none());
+            pending.insert(waker.clone());
+            assert!(pending.abandon(0).is_some());
+            assert_eq!(pending.next_slot(), 1, "the request is still in flight");
+            assert!(pending.complete(0, OUTCOME).is_none());
+        }
+        assert_eq!(pending.slots.len(), 1);
+        pending.insert(waker);
+        pending.shrink();
+        assert_eq!(pending.slots.len(), 1, "a slot in use is kept");
+        assert!(pending.complete(0, OUTCOME).is_some() && pending.abandon(0).is_none());
+        pending.shrink();
+        assert_eq!((pending.slots.capacity(), pending.next_slot()), (0, 0));
+    }
+
+    #[test]
+    fn a_request_that_moves_to_another_task_wakes_that_task() {
+        let mut pending = PendingRequests::default();
+        let ((_, first), (_, second)) = (task(), task());
+        pending.insert(first.clone());
+        let mut replaced = None;
+        assert!(!pending.is_completed(0, &first, &mut replaced) && replaced.is_none());
+        assert!(!pending.is_completed(0, &second, &mut replaced));
+        assert!(replaced.is_some_and(|replaced| replaced.will_wake(&first)));
+        assert!(pending.complete(0, OUTCOME).is_some_and(|caller| caller.will_wake(&second)));
+    }
+}

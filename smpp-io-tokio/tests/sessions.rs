@@ -16,6 +16,7 @@ use smpp_core::{
 };
 use smpp_io_tokio::{Client, Inbound, Inbox, NotSentReason, Peer, RequestError, start};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
+use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
@@ -268,6 +269,34 @@ async fn dropping_the_last_handle_unbinds() {
     client.submit(&text(b"still here")).await.unwrap();
     drop(client);
     assert_eq!(peer.closed().await.reason, CloseReason::PeerUnbound);
+}
+
+#[test]
+fn a_session_without_its_runtime_reports_its_requests_and_its_end() {
+    let runtime = || Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let (driving, waiting) = (runtime(), runtime());
+    let config = Config { window: 1, ..Config::default() };
+    let ((client, inbox), _server) = driving.block_on(bound(config, 4096));
+    let submit = || {
+        let client = client.clone();
+        // The first is accepted by the session, the second waits for the window.
+        waiting.spawn(async move { client.submit(&text(b"Hello")).await.map(drop) })
+    };
+    let (submits, handle) = ([submit(), submit()], client.clone());
+    let closed = waiting.spawn(async move { handle.closed().await.reason });
+    let received = waiting.spawn(async move { { inbox }.recv().await.is_none() });
+    waiting.block_on(tokio::task::yield_now());
+    drop(driving);
+    waiting.block_on(async {
+        let limit = Duration::from_secs(60);
+        for submit in submits {
+            let result = timeout(limit, submit).await.expect("the request has no result").unwrap();
+            let reason = NotSentReason::Closed(CloseReason::Aborted);
+            assert_eq!(result, Err(RequestError::NeverSent(reason)));
+        }
+        assert_eq!(timeout(limit, closed).await.expect("no end").unwrap(), CloseReason::Aborted);
+        assert!(timeout(limit, received).await.expect("the inbox does not end").unwrap());
+    });
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use smpp_core::{
     ShortMessage, SubmitSm,
 };
 use smpp_io_tokio::testing::{ACCOUNT, TestSmsc};
-use smpp_io_tokio::{ConnectError, Connector, Inbound, RequestError, TlsError, tls};
+use smpp_io_tokio::{ConnectError, ConnectErrorKind, Connector, Inbound, RequestError, TlsError, tls};
 
 fn trusting(smsc: &TestSmsc) -> Connector {
     Connector::new().tls(smsc.client_tls())
@@ -108,7 +108,7 @@ async fn certificates_are_verified_for_issuer_and_host_name() {
     let cases = [("localhost", &other), ("127.0.0.1", &smsc)];
     for (host, trusted) in cases {
         match trusting(trusted).connect(&endpoint(host, smsc.local_addr().port(), true)).await {
-            Err(ConnectError::Tls { error: TlsError::Certificate(_), .. }) => {}
+            Err(ConnectError { kind: ConnectErrorKind::Handshake(_, TlsError::Certificate(_)), .. }) => {}
             other => panic!("{host}: {other:?}"),
         }
     }
@@ -134,9 +134,9 @@ async fn connection_errors_report_their_cause() {
     let port = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let connector = Connector::new().timeout(Duration::from_secs(5));
     let refused = connector.connect(&endpoint("127.0.0.1", port, false)).await.unwrap_err();
-    assert!(matches!(&refused, ConnectError::Connect { attempts, .. } if attempts.len() == 1), "{refused}");
+    assert!(matches!(&refused.kind, ConnectErrorKind::Connect(attempts) if attempts.len() == 1), "{refused}");
     let unknown = connector.connect(&endpoint("no-such-host.invalid", 2775, false)).await.unwrap_err();
-    assert!(matches!(unknown, ConnectError::Resolve { .. }), "{unknown}");
+    assert!(matches!(unknown.kind, ConnectErrorKind::Resolve(_)), "{unknown}");
     // Plain SMPP on a TLS port.
     let smsc = TestSmsc::builder().tls().start().await.unwrap();
     let (client, _inbox) =

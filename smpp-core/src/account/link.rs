@@ -1,8 +1,10 @@
 //! The connections of an account as the caller sees them: their ids, states and events.
 
+use alloc::boxed::Box;
 use core::fmt;
 use core::net::SocketAddr;
 
+use crate::diagnosis::ReceivedInstead;
 use crate::pdu::BindMode;
 use crate::session::{CloseReason, RequestError, State};
 use crate::time::Instant;
@@ -62,6 +64,8 @@ pub enum LinkEvent {
         address: SocketAddr,
         /// Why it failed.
         failure: ConnectFailure,
+        /// The error in words, for example that of the operating system; at most 200 octets.
+        detail: Box<str>,
         /// When the account tries the host again; `None` if it tries the host's next address at once.
         retry_at: Option<Instant>,
     },
@@ -71,6 +75,8 @@ pub enum LinkEvent {
         address: SocketAddr,
         /// The SMSC's response with its status and TLVs, or why there was none.
         error: RequestError,
+        /// What the peer sent instead of an answer; `None` if it answered.
+        received: Option<ReceivedInstead>,
     },
     /// The peer sent unbind: the session ends once it has responded.
     PeerUnbind,

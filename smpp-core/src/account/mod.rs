@@ -74,7 +74,9 @@
 //!                         account.handle_closed(now(), link);
 //!                     }
 //!                 }
-//!                 Err(_) => account.handle_connect_failed(now(), link, ConnectFailure::Network),
+//!                 Err(error) => {
+//!                     account.handle_connect_failed(now(), link, ConnectFailure::Network, &error.to_string());
+//!                 }
 //!             },
 //!             Action::Close { link } => {
 //!                 connection = None;

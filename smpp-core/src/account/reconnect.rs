@@ -19,6 +19,9 @@ use crate::time::Instant;
 /// How long the SMSC may count the messages of a closed bind against the rate limit of the next.
 const RATE_PERIOD: Duration = Duration::from_secs(1);
 
+/// The most octets of the text in [`LinkEvent::ConnectFailed`].
+const MAX_DETAIL: usize = 200;
+
 impl<O: Observer> Account<O> {
     /// Changes how many binds the account keeps. It makes more, or unbinds those with the highest ids once the SMSC has
     /// responded to what they have in flight.
@@ -187,15 +190,16 @@ impl<O: Observer> Account<O> {
         true
     }
 
-    /// Handles a connection attempt that failed: the account tries the host's next address, or backs off.
-    pub fn handle_connect_failed(&mut self, now: Instant, id: LinkId, failure: ConnectFailure) {
+    /// Handles a connection attempt that failed: the account tries the host's next address, or backs off. `detail` is the
+    /// error in words, for example that of the operating system. The event has its first 200 octets.
+    pub fn handle_connect_failed(&mut self, now: Instant, id: LinkId, failure: ConnectFailure, detail: &str) {
         let Some(link) = self.links.get_mut(id.index()) else { return };
         if let Phase::Connecting { address, untried } = &mut link.phase {
             let (address, untried) = (*address, core::mem::take(untried));
             let retry_at = if self.connect(id, untried) { None } else { Some(self.back_off(now, id)) };
             self.emit(Event::Link {
                 link: id,
-                event: LinkEvent::ConnectFailed { address, failure, retry_at },
+                event: LinkEvent::ConnectFailed { address, failure, detail: shorten(detail), retry_at },
             });
         }
         self.advance(now);
@@ -352,6 +356,7 @@ impl<O: Observer> Account<O> {
         };
         open.bind_failed = true;
         let address = open.address;
+        let received = open.session.diagnose_bind(&error);
         match error {
             // Another address of the host may answer.
             RequestError::Unanswered(_) | RequestError::NeverSent(_) => open.session.abort(),
@@ -360,7 +365,10 @@ impl<O: Observer> Account<O> {
                 open.session.unbind(now);
             }
         }
-        self.emit(Event::Link { link: id, event: LinkEvent::BindRefused { address, error: error.clone() } });
+        self.emit(Event::Link {
+            link: id,
+            event: LinkEvent::BindRefused { address, error: error.clone(), received },
+        });
         if let RequestError::Refused { status, response } = error
             && is_about_credentials(status)
             && self.stopped.is_none()
@@ -421,6 +429,12 @@ impl<O: Observer> Account<O> {
         let number = (number ^ (number >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         number ^ (number >> 31)
     }
+}
+
+/// Returns at most the first [`MAX_DETAIL`] octets of the text, up to the end of a character.
+fn shorten(text: &str) -> Box<str> {
+    let end = (0..=MAX_DETAIL).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+    text.get(..end).unwrap_or_default().into()
 }
 
 /// Returns whether the status refuses the credentials: retrying does not help, and may lock the account.

@@ -15,6 +15,7 @@ use super::role::{Role, Side};
 use super::shutdown::Shutdown;
 use super::timers::Timer;
 use super::window::Entry;
+use crate::diagnosis::ReceivedInstead;
 use crate::frame::{self, Frame, Header, SequenceNumber};
 use crate::pdu::{BindMode, CommandId, CommandStatus, Pdu};
 use crate::time::Instant;
@@ -38,7 +39,14 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
                 return None;
             }
             match frame::split(input, self.config.max_pdu) {
-                Ok(None) => return None,
+                Ok(None) => {
+                    self.unframed = if input.is_empty() {
+                        ReceivedInstead::Nothing
+                    } else {
+                        ReceivedInstead::IncompletePdu
+                    };
+                    return None;
+                }
                 Ok(Some((frame, rest))) => {
                     *input = rest;
                     if let Some(event) = self.handle_frame(frame) {
@@ -48,6 +56,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
                 Err(error) => {
                     self.observer.rejected(self.now, RejectedPdu::framing(input, error));
                     *input = &[];
+                    self.unframed = error.received_instead();
                     // The sequence number is unknown, because the position in the stream is lost (SMPP 3.4 §4.3.1).
                     self.nack(CommandStatus::RINVCMDLEN, SequenceNumber(0));
                     self.flush(CloseReason::Framing(error));

@@ -96,6 +96,7 @@ pub use state::State;
 pub use stats::{Count, Kind, ResponseTimes, Stats, Traffic};
 pub use timers::Timer;
 
+use crate::diagnosis::ReceivedInstead;
 use crate::frame::SequenceNumber;
 use crate::pdu::{CommandId, InterfaceVersion};
 use shutdown::Shutdown;
@@ -158,6 +159,8 @@ pub struct Session<R, T, O = ()> {
     is_overloaded: bool,
     /// Whether input was left over because the session does not read.
     has_input: bool,
+    /// What was received that is not a whole PDU.
+    unframed: ReceivedInstead,
     /// Whether the peer has closed its side of the connection.
     eof: bool,
     /// Whether a request has timed out, and the peer has sent nothing since.
@@ -226,6 +229,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             unanswered: 0,
             is_overloaded: false,
             has_input: false,
+            unframed: ReceivedInstead::Nothing,
             eof: false,
             is_suspended: false,
             own_version: None,
@@ -395,6 +399,23 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// Returns the version that the peer stated in its bind or bind response.
     pub fn peer_version(&self) -> Option<InterfaceVersion> {
         self.peer_version
+    }
+
+    /// Returns what the peer sent instead of the response to a bind that ended with `error`. Returns `None` if the peer
+    /// responded, or the session did not accept the bind.
+    pub fn diagnose_bind(&self, error: &RequestError) -> Option<ReceivedInstead> {
+        match error {
+            RequestError::Unanswered(UnansweredReason::Timeout | UnansweredReason::Closed(_))
+            | RequestError::NeverSent(NotSentReason::Closed(_)) => {}
+            _ => return None,
+        }
+        let has_pdus = self.stats.received.total().pdus() > 0;
+        Some(match self.unframed {
+            ReceivedInstead::Nothing | ReceivedInstead::IncompletePdu if has_pdus => {
+                ReceivedInstead::OtherPdus
+            }
+            unframed => unframed,
+        })
     }
 
     /// Returns how many requests of this side are in flight: accepted and without an outcome.

@@ -272,7 +272,7 @@ impl AccountSimulation {
         let (now, link) = (self.context.now, self.links[index]);
         if self.smsc.is(Fault::Down) && self.context.rng.chance(700) {
             self.slots.all[index].state = SlotState::Reported(now);
-            self.account.handle_connect_failed(now, link, ConnectFailure::Network);
+            self.account.handle_connect_failed(now, link, ConnectFailure::Network, "down");
             return;
         }
         let connection = self.connections;

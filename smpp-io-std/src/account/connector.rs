@@ -13,6 +13,7 @@ use smpp_core::account::{Credentials, LinkEvent, LinkId, Options};
 use smpp_core::session::Observer;
 
 use crate::dial::{ClientTls, Dialer};
+use crate::error::{ConnectError, ConnectErrorKind};
 use crate::transport::Duplex;
 
 /// The observer of the PDUs of one bind.
@@ -154,6 +155,10 @@ impl AccountConnector {
     #[must_use]
     pub fn subscribe(self, subscriber: impl Fn(LinkId, LinkEvent) + Send + Sync + 'static) -> Self {
         Self { subscriber: Some(Box::new(subscriber)), ..self }
+    }
+
+    pub(super) fn connect_error(&self, kind: ConnectErrorKind) -> ConnectError {
+        ConnectError { endpoint: self.endpoint.to_string(), kind }
     }
 }
 

@@ -10,6 +10,7 @@ use super::link_task::{LinkTask, OutputMode, ThreadState};
 use super::link_thread;
 use super::shared::{Guard, Shared, WakeOnPanic};
 use super::state::AccountState;
+use crate::error::ConnectErrorKind;
 use crate::halves::{WRITE_TIMEOUT, Written, try_take};
 
 /// After this many writes on a connection, or after [`WRITE_TIMEOUT`], a thread leaves the remaining output to the
@@ -96,8 +97,9 @@ impl Shared {
     }
 
     fn handle_link_event(&self, state: &mut AccountState, link: LinkId, event: LinkEvent) {
-        if let LinkEvent::BindRefused { address, error } = &event {
-            state.last_error = Some(format!("{address}: bind {error}"));
+        if let LinkEvent::BindRefused { error, received, .. } = &event {
+            let kind = ConnectErrorKind::bind(error.clone(), *received, state.take_transport_error(link));
+            state.last_error = Some(self.connector.connect_error(kind).to_string());
         }
         self.bind_settled.notify_all();
         if let Some(subscriber) = &self.connector.subscriber {
@@ -138,9 +140,10 @@ impl Shared {
         task.thread = ThreadState::Running;
         if let Err(error) = link_thread::start(self, link) {
             (task.next, task.thread, task.resolve_deadline) = (None, ThreadState::None, None);
-            state.last_error = Some(format!("cannot start a thread for a connection: {error}"));
+            let detail = format!("cannot start a thread for a connection: {error}");
             state.account.handle_resolved(now, link, &[]);
-            state.account.handle_connect_failed(now, link, ConnectFailure::Network);
+            state.account.handle_connect_failed(now, link, ConnectFailure::Network, &detail);
+            state.last_error = Some(detail);
         }
     }
 
@@ -185,6 +188,7 @@ impl Shared {
                 }
                 Written::Failed(error) => {
                     state.last_error = Some(error.to_string());
+                    state.set_transport_error(link, error);
                     state.set_output(index, OutputMode::Failed);
                     self.resumed.notify_all();
                     break;

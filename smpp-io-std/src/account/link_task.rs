@@ -1,5 +1,6 @@
 //! The state of one connection: what its thread does, and which thread writes its output.
 
+use std::io;
 use std::net::TcpStream;
 use std::sync::Arc;
 
@@ -46,6 +47,8 @@ pub(super) struct LinkTask {
     pub(super) connection: Option<Connection>,
     /// The transport, once the session has begun.
     pub(super) transport: Option<Arc<LinkTransport>>,
+    /// The first error of the transport.
+    pub(super) transport_error: Option<Arc<io::Error>>,
     pub(super) output: OutputMode,
     /// Whether the connection's thread waits for the writer role. Then no other thread takes it.
     pub(super) wants_writer: bool,
@@ -82,6 +85,7 @@ impl LinkTask {
             resolve_deadline: None,
             connection: None,
             transport: None,
+            transport_error: None,
             output: OutputMode::Immediate,
             wants_writer: false,
             paused_until: None,

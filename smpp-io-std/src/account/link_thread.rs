@@ -6,13 +6,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::{self, Duration};
 
-use smpp_core::account::{Action, ConnectFailure, LinkId};
+use smpp_core::account::{Action, LinkId};
 use smpp_core::session::Instant;
 
 use super::link_task::{Connection, LinkTransport};
 use super::shared::Shared;
 use crate::dial::tcp;
-use crate::error::TlsError;
+use crate::error::ConnectErrorKind;
 use crate::halves::{Read, Reader, WRITE_TIMEOUT, try_take};
 use crate::stream::Stream;
 use crate::sync::{Mutex, thread};
@@ -59,7 +59,7 @@ impl LinkThread {
             Action::Resolve { .. } => self.resolve(),
             Action::Connect { address, .. } => match self.connect(address) {
                 Ok(stream) => self.run_session(stream),
-                Err((failure, error)) => self.report_failure(failure, error),
+                Err(kind) => self.report_failure(kind),
             },
             Action::Close { .. } => {}
         }
@@ -68,37 +68,40 @@ impl LinkThread {
     /// Resolves the host.
     fn resolve(&self) {
         let connector = &self.shared.connector;
-        let resolved = (connector.resolver)(&connector.endpoint);
+        let (addresses, failure) = match (connector.resolver)(&connector.endpoint) {
+            Ok(addresses) if addresses.is_empty() => (addresses, Some(ConnectErrorKind::no_address())),
+            Ok(addresses) => (addresses, None),
+            Err(error) => (Vec::new(), Some(ConnectErrorKind::Resolve(error))),
+        };
         self.shared.with(|state, now| {
             if !state.is_wanted(self.link) {
                 return;
             }
-            let host = &connector.endpoint.host;
-            match &resolved {
-                Ok(addresses) if addresses.is_empty() => {
-                    state.last_error = Some(format!("cannot resolve {host}: it has no address"));
-                }
-                Ok(_) => {}
-                Err(error) => state.last_error = Some(format!("cannot resolve {host}: {error}")),
+            if let Some(failure) = failure {
+                state.last_error = Some(connector.connect_error(failure).to_string());
             }
-            state.account.handle_resolved(now, self.link, &resolved.unwrap_or_default());
+            state.account.handle_resolved(now, self.link, &addresses);
         });
     }
 
-    fn report_failure(&self, failure: ConnectFailure, error: String) {
+    fn report_failure(&self, kind: ConnectErrorKind) {
+        let (failure, detail) = (kind.failure(), kind.detail());
+        let error = self.shared.connector.connect_error(kind).to_string();
         self.shared.with(|state, now| {
             if state.is_wanted(self.link) {
                 state.last_error = Some(error);
-                state.account.handle_connect_failed(now, self.link, failure);
+                state.account.handle_connect_failed(now, self.link, failure, &detail);
             }
         });
     }
 
     /// Makes the TCP connection and the TLS handshake.
-    fn connect(&self, address: SocketAddr) -> Result<Stream, (ConnectFailure, String)> {
-        let network =
-            |error: io::Error| (ConnectFailure::Network, format!("cannot connect to {address}: {error}"));
+    fn connect(&self, address: SocketAddr) -> Result<Stream, ConnectErrorKind> {
+        let network = |error: io::Error| ConnectErrorKind::Connect(vec![(address, error)]);
         let connector = &self.shared.connector;
+        // Before connecting, so that the error about a missing authority does not depend on the network.
+        let tls = connector.endpoint.tls.then(|| connector.tls.config());
+        let tls = tls.transpose().map_err(ConnectErrorKind::Tls)?;
         // To a socket, zero means no timeout.
         let timeout = connector.options.connect_timeout.max(MIN_WAIT);
         let began = time::Instant::now();
@@ -107,23 +110,18 @@ impl LinkThread {
             (Stream::Dialed(Box::new(Arc::clone(&transport))), Connection::Dialed(transport))
         } else {
             let tcp = tcp(address, timeout).map_err(network)?;
-            let clone = tcp.try_clone().map_err(network)?;
+            let clone = tcp.try_clone().map_err(ConnectErrorKind::Socket)?;
             (Stream::Tcp(tcp), Connection::Tcp(clone))
         };
         if !self.shared.lock().register_connection(self.link, connection) {
             return Err(network(io::ErrorKind::ConnectionAborted.into()));
         }
-        if connector.endpoint.tls {
+        if let Some(config) = tls {
             let left = timeout.saturating_sub(began.elapsed());
-            let tls = connector
-                .tls
-                .config()
-                .and_then(|config| stream.connect_tls(&connector.endpoint.host, config, left));
-            stream = tls.map_err(|error| {
-                (failure_kind(&error), format!("the TLS handshake with {address} failed: {error}"))
-            })?;
+            let secured = stream.connect_tls(&connector.endpoint.host, config, left);
+            stream = secured.map_err(|error| ConnectErrorKind::Handshake(address, error))?;
         }
-        stream.set_transmit_timeout(Some(WRITE_TIMEOUT)).map_err(network)?;
+        stream.set_transmit_timeout(Some(WRITE_TIMEOUT)).map_err(ConnectErrorKind::Socket)?;
         Ok(stream)
     }
 
@@ -214,6 +212,7 @@ impl LinkThread {
         reader.held = remaining > 0 && !state.account.wants_input(link);
         if let Read::Failed(error) = read {
             state.last_error = Some(error.to_string());
+            state.set_transport_error(link, error);
         }
         if is_lost {
             state.account.handle_disconnect(now, link);
@@ -242,11 +241,4 @@ impl LinkThread {
 /// Returns whether the function has panicked.
 fn panics(act: impl FnOnce()) -> bool {
     catch_unwind(AssertUnwindSafe(act)).is_err()
-}
-
-fn failure_kind(error: &TlsError) -> ConnectFailure {
-    match error {
-        TlsError::Certificate(_) | TlsError::ServerName | TlsError::NoRoots => ConnectFailure::Untrusted,
-        _ => ConnectFailure::Network,
-    }
 }

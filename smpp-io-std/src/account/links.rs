@@ -1,5 +1,6 @@
 //! What the account's state has to do with its connections.
 
+use std::io;
 use std::sync::Arc;
 
 use smpp_core::account::{Action, ConnectFailure, LinkId, LinkState};
@@ -8,6 +9,9 @@ use smpp_core::session::{Instant, State};
 use super::connector::{AccountConnector, BoxedObserver};
 use super::link_task::{Connection, LinkTask, LinkTransport, OutputMode, ThreadState};
 use super::state::AccountState;
+use crate::error::ConnectErrorKind;
+
+const PANICKED: &str = "a resolver or observer of the application has panicked";
 
 impl AccountState {
     /// Returns whether the connection has a session that has not ended.
@@ -61,9 +65,8 @@ impl AccountState {
         let late = |task: &&mut LinkTask| task.resolve_deadline.is_some_and(|deadline| deadline <= now);
         let late: Vec<_> = self.links.iter_mut().filter(late).map(LinkTask::abandon).collect();
         for link in late {
-            let (host, timeout) = (&connector.endpoint.host, connector.options.connect_timeout);
-            self.last_error =
-                Some(format!("cannot resolve {host}: the resolver did not answer within {timeout:?}"));
+            let kind = ConnectErrorKind::Resolve(io::ErrorKind::TimedOut.into());
+            self.last_error = Some(connector.connect_error(kind).to_string());
             self.account.handle_resolved(now, link, &[]);
         }
     }
@@ -106,6 +109,7 @@ impl AccountState {
         if let Some(task) = self.links.get_mut(link.index()).filter(|_| wanted) {
             (task.transport, task.output, task.wants_writer) =
                 (Some(transport), OutputMode::Immediate, false);
+            task.transport_error = None;
         }
         wanted
     }
@@ -123,9 +127,20 @@ impl AccountState {
         if self.is_wanted(link) {
             // Each call does nothing unless the connection is in that state.
             self.account.handle_resolved(now, link, &[]);
-            self.account.handle_connect_failed(now, link, ConnectFailure::Network);
+            self.account.handle_connect_failed(now, link, ConnectFailure::Network, PANICKED);
             self.handle_closed(now, link);
         }
+    }
+
+    /// Records the error of the transport, unless it has failed before.
+    pub(super) fn set_transport_error(&mut self, link: LinkId, error: io::Error) {
+        if let Some(task) = self.links.get_mut(link.index()) {
+            task.transport_error.get_or_insert(Arc::new(error));
+        }
+    }
+
+    pub(super) fn take_transport_error(&mut self, link: LinkId) -> Option<Arc<io::Error>> {
+        self.links.get_mut(link.index())?.transport_error.take()
     }
 
     /// Records until when the connection's thread waits at most for the session to want input, if it does.

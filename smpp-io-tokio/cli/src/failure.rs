@@ -3,10 +3,10 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
-use smpp_core::session::{CloseReason, NotSentReason, RequestError, UnansweredReason};
+use smpp_core::diagnosis::ReceivedInstead;
+use smpp_core::session::{RequestError, Side};
 use smpp_core::{BindMode, CommandStatus};
-use smpp_io_std::{ConnectErrorKind, TlsError as StdTlsError};
-use smpp_io_tokio::{ConnectError, TlsError};
+use smpp_io_tokio::{ConnectError, ConnectErrorKind, TlsError};
 
 use crate::output::printable;
 
@@ -53,31 +53,14 @@ impl Failure {
         Self::failed(format_args!("cannot listen on {address}: {error}"), advice)
     }
 
-    /// Returns the failure of a bind.
-    pub(crate) fn bind(mode: BindMode, error: &RequestError) -> Self {
-        let advice = match error {
-            RequestError::Refused { status: CommandStatus::RINVPASWD, .. } => {
-                "Check the password: the one in --url or, if that has none, in SMPP_PASSWORD."
-            }
-            RequestError::Refused { status: CommandStatus::RINVSYSID, .. } => {
-                "Check the system_id: at 8x8, the sub-account id."
-            }
-            RequestError::Refused { status: CommandStatus::RALYBND, .. } => {
-                "The account holds all the binds it may (4 at 8x8): end one, or wait until a dead one is noticed."
-            }
-            RequestError::Refused { .. } => {
-                "Check credentials, the provider's address allow-list, and how many binds the account holds."
-            }
-            RequestError::Unanswered(UnansweredReason::Timeout) => {
-                "The server accepts connections but does not answer SMPP: check the port, and smpp or smpps."
-            }
-            RequestError::NeverSent(NotSentReason::Closed(CloseReason::Disconnected))
-            | RequestError::Unanswered(UnansweredReason::Closed(CloseReason::Disconnected)) => {
-                "The server closed the connection: check smpp or smpps, the port, and the address allow-list."
-            }
-            _ => "Check that the port speaks SMPP 3.4, and smpp or smpps in the URL.",
+    /// Returns the failure of a bind. `received` is what the server sent instead of a response.
+    pub(crate) fn bind(mode: BindMode, received: Option<ReceivedInstead>, error: RequestError) -> Self {
+        let advice = match received {
+            Some(received) => sentence(received.advice(Side::Esme)),
+            None => bind_advice(&error).into(),
         };
-        Self::failed(format_args!("bind_{mode} {error}"), advice)
+        let detail = ConnectErrorKind::bind(error, received, None).detail();
+        Self { what: format!("bind_{mode} {detail}"), advice, status: 1 }
     }
 
     /// Prints the failure to the standard error.
@@ -96,35 +79,45 @@ impl Failure {
 
 impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Self {
-        let advice = match &error {
-            ConnectError::Resolve { .. } => RESOLVE_ADVICE,
-            ConnectError::Connect { .. } => CONNECT_ADVICE,
-            ConnectError::Tls { error: TlsError::Certificate(_), .. } => CERTIFICATE_ADVICE,
-            ConnectError::Tls { .. } => TLS_ADVICE,
-            _ => "Check that the port speaks TLS, and that your address is on the provider's allow-list.",
+        let for_programs = error.kind.advice().unwrap_or_default();
+        let advice = match &error.kind {
+            ConnectErrorKind::Bind(error) => bind_advice(error).into(),
+            ConnectErrorKind::Resolve(_) => RESOLVE_ADVICE.into(),
+            ConnectErrorKind::Connect(_) => CONNECT_ADVICE.into(),
+            ConnectErrorKind::Handshake(_, TlsError::Certificate(_)) => CERTIFICATE_ADVICE.into(),
+            ConnectErrorKind::Handshake(..) => TLS_ADVICE.into(),
+            _ => sentence(for_programs),
         };
-        // The text ends with advice for programs, after the last semicolon.
         let text = error.to_string();
-        let what = text.rsplit_once("; ").map_or(&*text, |(what, _)| what);
-        Self::failed(what, advice)
+        let what = text.strip_suffix(for_programs).unwrap_or(&text).trim_end_matches("; ");
+        Self { what: what.into(), advice, status: 1 }
     }
 }
 
-impl From<smpp_io_std::ConnectError> for Failure {
-    fn from(error: smpp_io_std::ConnectError) -> Self {
-        let advice = match &error.kind {
-            ConnectErrorKind::Bind(error) => return Self::bind(BindMode::Transceiver, error),
-            ConnectErrorKind::Resolve(_) => RESOLVE_ADVICE,
-            ConnectErrorKind::Connect(_) => CONNECT_ADVICE,
-            ConnectErrorKind::Handshake(_, StdTlsError::Certificate(_)) => CERTIFICATE_ADVICE,
-            ConnectErrorKind::Handshake(..) => TLS_ADVICE,
-            _ => "",
-        };
-        // The text ends with advice for programs; people get the same advice as over tokio.
-        let text = error.to_string();
-        let what = text.strip_suffix(error.kind.advice().unwrap_or_default()).unwrap_or(&text);
-        Self::failed(what.trim_end_matches("; "), advice)
+/// Returns what to do after a response that refuses a bind.
+fn bind_advice(error: &RequestError) -> &'static str {
+    match error {
+        RequestError::Refused { status: CommandStatus::RINVPASWD, .. } => {
+            "Check the password: the one in --url or, if that has none, in SMPP_PASSWORD."
+        }
+        RequestError::Refused { status: CommandStatus::RINVSYSID, .. } => {
+            "Check the system_id: at 8x8, the sub-account id."
+        }
+        RequestError::Refused { status: CommandStatus::RALYBND, .. } => {
+            "The account holds all the binds it may (4 at 8x8): end one, or wait until a dead one is noticed."
+        }
+        RequestError::Refused { .. } => {
+            "Check credentials, the provider's address allow-list, and how many binds the account holds."
+        }
+        _ => "Check that the port speaks SMPP 3.4, and smpp or smpps in the URL.",
     }
+}
+
+/// Returns the advice of a library error as a sentence.
+fn sentence(advice: &str) -> String {
+    let mut letters = advice.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(letters).chain(first.map(|_| '.')).collect()
 }
 
 /// Returns the exit status of a subcommand that succeeds, does not succeed, or ends with a failure, which is printed.

@@ -3,7 +3,8 @@
 mod common;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -275,6 +276,18 @@ fn an_interrupted_receiver_unbinds() {
             assert!(receiver.0.wait().unwrap().success());
             fs::remove_file(&file).unwrap();
         }
+    });
+}
+
+#[test]
+fn smsc_names_a_client_that_speaks_http() {
+    with_timeout(|| {
+        let (mut smsc, address) = Running::listening(&["smsc", "--listen", "127.0.0.1:0"]);
+        let mut client = TcpStream::connect(address).unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+        let printed = BufReader::new(smsc.0.stdout.take().unwrap()).lines();
+        let line = printed.map(Result::unwrap).find(|line| line.starts_with("not bound")).unwrap();
+        assert!(line.contains("the peer sent HTTP, not SMPP") && line.contains("health check"), "{line}");
     });
 }
 

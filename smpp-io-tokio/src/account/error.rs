@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use smpp_core::account::OptionsError;
+use smpp_core::diagnosis::refused_bind_advice;
 use smpp_core::session::{RefusedResponse, RequestError};
 use smpp_core::{CommandStatus, EndpointError};
 
@@ -40,12 +41,7 @@ impl fmt::Display for AccountError {
             Self::Options(error) => error.fmt(f),
             Self::Refused { status, response } => {
                 let refused = RequestError::Refused { status: *status, response: response.clone() };
-                let advice = match *status {
-                    CommandStatus::RINVPASWD => "check the password",
-                    CommandStatus::RINVSYSID => "check the system_id",
-                    _ => "check system_id, password and whether the account may connect from this address",
-                };
-                write!(f, "bind {refused}; {advice}")
+                write!(f, "bind {refused}; {}", refused_bind_advice(*status))
             }
             Self::Untrusted(error) => f.write_str(error),
             Self::Timeout { after, last } => {

@@ -9,20 +9,23 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use smpp_core::account::{ConnectFailure, LinkId, LinkState};
-use smpp_core::session::Instant;
+use smpp_core::session;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::sync::oneshot;
-use tokio::time;
+use tokio::time::{self, Instant};
 
 use super::settings::Settings;
 use super::shared::Shared;
 use crate::clock::Timer;
-use crate::dial::{BoxedTransport, tcp};
-use crate::error::TlsError;
+use crate::dial::{BoxedTransport, handshake, in_time, tcp};
+use crate::error::ConnectErrorKind;
 use crate::pump::{self, Progress, Pump};
 
 /// How long the task waits for the transport to close, for example for the close_notify of TLS to leave.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
+
+const PANICKED: &str = "a resolver or observer of the application has panicked";
 
 /// Resolves the addresses of the host.
 pub(super) async fn resolve(shared: &Arc<Shared>, link: LinkId, cancelled: oneshot::Receiver<()>) {
@@ -31,17 +34,17 @@ pub(super) async fn resolve(shared: &Arc<Shared>, link: LinkId, cancelled: onesh
     let Some(resolved) = unless_cancelled(cancelled, time::timeout(limit, resolving)).await else {
         return shared.with(|inner, now| inner.account.handle_closed(now, link));
     };
-    let resolved = resolved.unwrap_or_else(|elapsed| Err(elapsed.into()));
+    let resolved = resolved.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    let (addresses, failure) = match resolved {
+        Ok(addresses) if addresses.is_empty() => (addresses, Some(ConnectErrorKind::no_address())),
+        Ok(addresses) => (addresses, None),
+        Err(error) => (Vec::new(), Some(ConnectErrorKind::Resolve(error))),
+    };
     shared.with(|inner, now| {
-        let host = &shared.settings.endpoint.host;
-        match &resolved {
-            Ok(addresses) if addresses.is_empty() => {
-                inner.last_error = Some(format!("{host} has no address"));
-            }
-            Ok(_) => {}
-            Err(error) => inner.last_error = Some(format!("cannot resolve {host}: {error}")),
+        if let Some(failure) = failure {
+            inner.last_error = Some(shared.settings.connect_error(failure).to_string());
         }
-        inner.account.handle_resolved(now, link, &resolved.unwrap_or_default());
+        inner.account.handle_resolved(now, link, &addresses);
     });
 }
 
@@ -52,17 +55,17 @@ pub(super) async fn connect(
     address: SocketAddr,
     cancelled: oneshot::Receiver<()>,
 ) {
-    let limit = shared.settings.options.connect_timeout;
-    match unless_cancelled(cancelled, time::timeout(limit, dial(shared, address))).await {
+    match unless_cancelled(cancelled, dial(&shared.settings, address)).await {
         None => {}
-        Some(Ok(Ok(Transport::Tcp(stream)))) => run_session(shared, link, stream).await,
-        Some(Ok(Ok(Transport::Other(stream)))) => run_session(shared, link, stream).await,
-        Some(Ok(Err((failure, error)))) => {
-            return connect_failed(shared, link, failure, format!("{address}: {error}"));
-        }
-        Some(Err(_)) => {
-            let error = format!("{address}: no connection within {limit:?}");
-            return connect_failed(shared, link, ConnectFailure::Network, error);
+        Some(Ok(Transport::Tcp(stream))) => run_session(shared, link, stream).await,
+        Some(Ok(Transport::Other(stream))) => run_session(shared, link, stream).await,
+        Some(Err(kind)) => {
+            let (failure, detail) = (kind.failure(), kind.detail());
+            let error = shared.settings.connect_error(kind).to_string();
+            return shared.with(|inner, now| {
+                inner.last_error = Some(error);
+                inner.account.handle_connect_failed(now, link, failure, &detail);
+            });
         }
     }
     shared.with(|inner, now| inner.account.handle_closed(now, link));
@@ -82,12 +85,14 @@ pub(super) async fn catch_panic(shared: &Shared, link: LinkId, task: impl Future
     }
     // The task has dropped its transport.
     shared.with(|inner, now| {
-        inner.last_error = Some("a resolver or observer of the application has panicked".into());
+        inner.last_error = Some(PANICKED.into());
         let (account, failure) = (&mut inner.account, ConnectFailure::Network);
         let state = account.links().nth(link.index());
         match state {
             Some((_, LinkState::Resolving)) => account.handle_resolved(now, link, &[]),
-            Some((_, LinkState::Connecting(_))) => account.handle_connect_failed(now, link, failure),
+            Some((_, LinkState::Connecting(_))) => {
+                account.handle_connect_failed(now, link, failure, PANICKED);
+            }
             _ => account.handle_closed(now, link),
         }
     });
@@ -106,49 +111,36 @@ async fn unless_cancelled<T>(
     .await
 }
 
-fn connect_failed(shared: &Shared, link: LinkId, failure: ConnectFailure, error: String) {
-    shared.with(|inner, now| {
-        inner.last_error = Some(error);
-        inner.account.handle_connect_failed(now, link, failure);
-    });
-}
-
 enum Transport {
-    Tcp(tokio::net::TcpStream),
+    Tcp(TcpStream),
     Other(BoxedTransport),
 }
 
-/// Opens the transport to an address, TLS included. Fails with the kind of the failure and its text.
-async fn dial(shared: &Shared, address: SocketAddr) -> Result<Transport, (ConnectFailure, String)> {
-    let settings = &shared.settings;
-    let network = |error: io::Error| (ConnectFailure::Network, error.to_string());
-    if let Some(dialer) = &settings.dialer {
-        let stream = dialer.dial(address).await.map_err(network)?;
-        return if settings.endpoint.tls {
-            handshake(shared, stream).await
-        } else {
-            Ok(Transport::Other(stream))
-        };
-    }
-    let stream = tcp(address).await.map_err(network)?;
-    if settings.endpoint.tls { handshake(shared, stream).await } else { Ok(Transport::Tcp(stream)) }
-}
-
-/// Performs the TLS handshake over a transport.
-async fn handshake(
-    shared: &Shared,
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-) -> Result<Transport, (ConnectFailure, String)> {
-    let Settings { endpoint, tls, .. } = &shared.settings;
-    match tls.handshake(&endpoint.host, stream).await {
-        Ok(stream) => Ok(Transport::Other(Box::new(stream))),
-        Err(error) => {
-            let untrusted =
-                matches!(error, TlsError::Certificate(_) | TlsError::ServerName | TlsError::NoRoots);
-            let failure = if untrusted { ConnectFailure::Untrusted } else { ConnectFailure::Network };
-            Err((failure, error.to_string()))
+/// Opens the transport to an address, TLS included, within the timeout of a connection.
+async fn dial(settings: &Settings, address: SocketAddr) -> Result<Transport, ConnectErrorKind> {
+    let deadline = Instant::now() + settings.options.connect_timeout;
+    // Before connecting, so that the error about a missing authority does not depend on the network.
+    let config = if settings.endpoint.tls {
+        Some(settings.tls.config().await.map_err(ConnectErrorKind::Tls)?)
+    } else {
+        None
+    };
+    let stream = match &settings.dialer {
+        Some(dialer) => in_time(deadline, dialer.dial(address)).await.map(Transport::Other),
+        None => in_time(deadline, tcp(address)).await.map(Transport::Tcp),
+    };
+    let stream = stream.map_err(|error| ConnectErrorKind::Connect(vec![(address, error)]))?;
+    let Some(config) = config else { return Ok(stream) };
+    let host = &settings.endpoint.host;
+    let secured: Result<BoxedTransport, _> = match stream {
+        Transport::Tcp(stream) => {
+            handshake(config, host, stream, deadline).await.map(|tls| Box::new(tls) as _)
         }
-    }
+        Transport::Other(stream) => {
+            handshake(config, host, stream, deadline).await.map(|tls| Box::new(tls) as _)
+        }
+    };
+    secured.map(Transport::Other).map_err(|error| ConnectErrorKind::Handshake(address, error))
 }
 
 /// Carries octets until the session has ended, then closes the transport.
@@ -181,7 +173,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> LinkDriver<'_, S> {
             let wanted_input = self.wants_input;
             let progress = self.pump.poll(cx, wanted_input, &mut scratch);
             let any = progress.any();
-            let Some((refilled, deadline)) = self.turn(cx, &progress, &scratch) else {
+            let Some((refilled, deadline)) = self.turn(cx, progress, &scratch) else {
                 return Poll::Ready(());
             };
             let deadline = deadline.map(|at| self.shared.clock.to_tokio(at));
@@ -204,9 +196,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> LinkDriver<'_, S> {
     fn turn(
         &mut self,
         cx: &mut Context<'_>,
-        progress: &Progress,
+        progress: Progress,
         scratch: &ReadBuf<'_>,
-    ) -> Option<(bool, Option<Instant>)> {
+    ) -> Option<(bool, Option<session::Instant>)> {
         let Self { shared, link, pump, .. } = self;
         let link = *link;
         let (is_running, refilled, wants_input, deadline) = shared.with(|inner, now| {
@@ -217,8 +209,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> LinkDriver<'_, S> {
             account.handle_input(now, link, &mut rest);
             let consumed = input.len() - rest.len();
             pump.consume(consumed, scratch);
-            if let Some(error) = &progress.error {
+            if let Some(error) = progress.error {
                 inner.last_error = Some(error.to_string());
+                inner.transport_error = Some(Arc::new(error));
                 account.handle_disconnect(now, link);
             } else if pump.is_at_end() && account.wants_input(link) {
                 // The session has read all that the SMSC sent before it closed its side.

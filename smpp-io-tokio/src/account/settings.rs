@@ -10,6 +10,7 @@ use smpp_core::account::{LinkEvent, LinkId, Options};
 use smpp_core::session::Observer;
 
 use crate::dial::{ClientTls, Dialer};
+use crate::error::{ConnectError, ConnectErrorKind};
 
 /// The observer of the PDUs of one bind.
 pub(super) type BoxedObserver = Box<dyn Observer + Send>;
@@ -29,4 +30,10 @@ pub(crate) struct Settings {
     /// Creates the observer of a bind.
     pub(super) observer: Option<Box<dyn Fn(LinkId) -> BoxedObserver + Send + Sync>>,
     pub(super) subscriber: Option<Box<dyn Fn(LinkId, LinkEvent) + Send + Sync>>,
+}
+
+impl Settings {
+    pub(super) fn connect_error(&self, kind: ConnectErrorKind) -> ConnectError {
+        ConnectError { endpoint: self.endpoint.to_string(), kind }
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +18,7 @@ use tokio::sync::{Notify, oneshot};
 use super::error::AccountError;
 use super::settings::{BoxedObserver, Settings};
 use crate::clock::Clock;
+use crate::error::ConnectErrorKind;
 use crate::telemetry::account::AccountTelemetry;
 
 pub(crate) struct Shared {
@@ -52,6 +54,8 @@ pub(crate) struct Inner {
     state_changed: bool,
     /// The last error of a connection.
     pub(super) last_error: Option<String>,
+    /// The error of a transport that has just failed, until the events of the failure are dispatched.
+    pub(super) transport_error: Option<Arc<io::Error>>,
 }
 
 /// The task of one connection.
@@ -89,6 +93,7 @@ impl Shared {
             driver_deadline: None,
             state_changed: false,
             last_error: None,
+            transport_error: None,
         };
         let shared = Arc::new(Self {
             inner: Mutex::new(inner),
@@ -208,16 +213,18 @@ impl Inner {
             self.state_changed |=
                 matches!(event, Event::Link { .. } | Event::Stopped { .. } | Event::Closed { .. });
             if let Event::Link { link, event } = &event {
-                self.handle_link_event(shared, *link, event);
+                self.handle_link_event(shared, *link, event.clone());
             }
             self.router.handle_event(now, &mut self.account, event);
         }
+        self.transport_error = None;
         self.actions.extend(std::iter::from_fn(|| self.account.poll_action()));
     }
 
-    fn handle_link_event(&mut self, shared: &Shared, link: LinkId, event: &LinkEvent) {
-        if let LinkEvent::BindRefused { address, error } = event {
-            self.last_error = Some(format!("{address}: bind {error}"));
+    fn handle_link_event(&mut self, shared: &Shared, link: LinkId, event: LinkEvent) {
+        if let LinkEvent::BindRefused { error, received, .. } = &event {
+            let kind = ConnectErrorKind::bind(error.clone(), *received, self.transport_error.take());
+            self.last_error = Some(shared.settings.connect_error(kind).to_string());
         }
         if let Some(subscriber) = &shared.settings.subscriber {
             // A panic of the subscriber does not affect the account.

@@ -50,7 +50,7 @@
 //! | `Stalled` | the peer did not read: the transport took nothing for one to two `response_timeout` |
 //! | `Inactive` | no message for `inactivity_timeout` (off by default) |
 //! | `UnbindTimeout` | `unbind` got no response |
-//! | `Framing` | an impossible `command_length`: the position in the stream is lost |
+//! | `Framing` | an impossible `command_length`: the position in the stream is lost. The text names HTTP, TLS or other text |
 //! | `TooManyMalformed` | more than `max_malformed` (1,000) PDUs could not be decoded, or were unknown commands |
 //!
 //! # What the peer says with a refusal
@@ -169,6 +169,32 @@
 //!     account.send(message).await
 //! }
 //! ```
+//!
+//! # Errors of connecting and binding
+//!
+//! [`Connector::connect`](crate::Connector::connect) and [`Connector::bind`](crate::Connector::bind) fail with a
+//! [`ConnectError`](crate::ConnectError). Its text says what failed, at which endpoint, and what to check.
+//!
+//! | [`ConnectErrorKind`](crate::ConnectErrorKind) | meaning |
+//! | --- | --- |
+//! | `Resolve(error)` | the host name has no address |
+//! | `Tls(error)` | there is no TLS configuration; nothing was tried |
+//! | `Connect(attempts)` | no address accepted a TCP connection; each with the error of the operating system |
+//! | `Handshake(address, error)` | TCP was accepted, TLS failed: see [`tls`](super::tls) |
+//! | `Bind(error)` | the SMSC refused the bind |
+//! | `BindUnanswered { received, .. }` | the bind has no response; `received` says what came instead |
+//!
+//! | [`ReceivedInstead`](crate::ReceivedInstead) | what to check |
+//! | --- | --- |
+//! | `Nothing` | the port, smpp or smpps, the IP allow-list |
+//! | `Http` | the port: a web server, an HTTP API or a proxy answers there |
+//! | `Tls` | connect by `smpps://` |
+//! | `OtherProtocol`, `IncompletePdu` | the port |
+//! | `OtherPdus` | the bind mode; whether the SMSC echoes sequence number and command |
+//!
+//! An account reports the same in [`LinkEvent::BindRefused`](smpp_core::account::LinkEvent::BindRefused), and failed
+//! connections in [`LinkEvent::ConnectFailed`](smpp_core::account::LinkEvent::ConnectFailed) with the error of the
+//! operating system. A server names a client of another protocol in the text of [`AcceptError`](crate::AcceptError).
 //!
 //! # Errors of the start
 //!

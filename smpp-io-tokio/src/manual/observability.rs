@@ -110,7 +110,8 @@
 //! # fn example(connector: AccountConnector) -> AccountConnector {
 //! connector.subscribe(|link, event| match event {
 //!     LinkEvent::Bound { address, .. } => println!("connection {link} is bound at {address}"),
-//!     LinkEvent::BindRefused { address, error } => println!("connection {link}: {address}: {error}"),
+//!     LinkEvent::BindRefused { address, error, .. } => println!("connection {link}: {address}: {error}"),
+//!     LinkEvent::ConnectFailed { address, detail, .. } => println!("connection {link}: {address}: {detail}"),
 //!     LinkEvent::Closed { reason, .. } => println!("connection {link} closed: {reason}"),
 //!     _ => {}
 //! })

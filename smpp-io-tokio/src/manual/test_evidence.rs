@@ -49,7 +49,8 @@
 //! | one list of scenarios over the state machine, both forms of the blocking adapter, and tokio: the same events | `cargo test -p smpp-io-std --test scenarios` |
 //! | accounts and sessions through the real drivers, on a paused clock and over a network that delays, splits, stalls, half-closes and cuts: one outcome for each message, every deadline kept to the millisecond, no task left over. 20,000 scenarios | `cargo test --profile simulation -p smpp-io-tokio --test driver_simulation`; `SCENARIOS=`, `SEED=` as above |
 //! | requests that wait for a place while their tasks run in an unfavourable order: at most 3 polls for a message, first in first out, no place lost when a request is dropped | `cargo test -p smpp-io-tokio --test wait_queue` |
-//! | bursts of 3,000 requests, half-close, deadlines that move nearer, transports of the application | `cargo test -p smpp-io-tokio --test drivers`, `cargo test -p smpp-io-std --test backpressure --test wake_ups --test dial` |
+//! | bursts of 3,000 requests, half-close, deadlines that move nearer, transports of the application, failed reads and writes, what answers instead of an SMSC | `cargo test -p smpp-io-tokio --test drivers`, `cargo test -p smpp-io-std --test backpressure --test wake_ups --test dial --test connect_errors` |
+//! | certificates that are trusted or not, and the texts of the errors | `cargo test -p smpp-io-common` |
 //! | the locks and threads of the blocking adapter under a schedule explorer: no lost wake-up, no deadlock | `cargo test -p smpp-io-std --test schedules`; `SMPP_SCHEDULES=`, `SMPP_SCHEDULES_SEED=` |
 //! | no deadlock with full windows in both directions over tiny buffers, handles dropped in any order, panics in user threads | `cargo test -p smpp-io-std --test deadlocks` |
 //! | a receiver (`smpp receive`) that is killed again and again acknowledges nothing that is not on disk | `cargo test -p smpp-cli --test receive` |

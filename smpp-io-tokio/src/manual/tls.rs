@@ -41,11 +41,11 @@
 //! | function | trusts |
 //! | --- | --- |
 //! | [`tls::system_roots`] (used when `.tls` is not called) | the authorities of the operating system |
-//! | [`tls::ca_file`], [`tls::ca_pem`] | the certificates in one PEM file, or in PEM data from memory, and no others |
+//! | [`tls::ca_file`], [`tls::ca_pem`] | the certificates in a PEM file or in memory, and no others: authorities, and a server's own self-signed certificate as that one certificate |
 //! | [`tls::client`] | a `rustls::RootCertStore` of yours |
 //!
-//! Without `.tls(...)` the system's certificates are read again for each connection. With it, all connections share one
-//! configuration, which also lets rustls resume TLS sessions.
+//! All connections of a connector and of its clones share one configuration, which lets rustls resume TLS sessions. The
+//! system's certificates are read for the first connection, in a thread that may block.
 //!
 //! # Client certificates, or only TLS 1.3: your own `ClientConfig`
 //!
@@ -108,10 +108,11 @@
 //!
 //! | error | text | cause | do |
 //! | --- | --- | --- | --- |
-//! | [`TlsError::Certificate`] | the peer's certificate was rejected | unknown authority, expired, or for another host | `ca_file` with the right authority; check the host in the URL and the clock |
+//! | [`TlsError::Certificate`] | the peer's certificate was rejected: and why, with the names that it is for, or since when it has expired | unknown authority, self-signed, expired, or for another host | `ca_file` with the authority or the self-signed certificate; check the host in the URL and the clock |
 //! | [`TlsError::Protocol`] with an invalid message | the peer does not speak TLS on this port | plain port | use `smpp://`, or the TLS port |
-//! | [`TlsError::Protocol`] | rustls' own text | no common version, or an alert of the server (for example: client certificate required) | own `ClientConfig` |
-//! | [`TlsError::Io`] | the I/O error | the server closed the connection, often for an address that is not on its allow-list | ask the provider |
+//! | [`TlsError::Protocol`] | the peer offers neither TLS 1.2 nor TLS 1.3 | the server has only TLS 1.1 or older | ask the provider |
+//! | [`TlsError::Protocol`] | rustls' own text | an alert of the server (for example: client certificate required), or nothing in common | own `ClientConfig` |
+//! | [`TlsError::Io`] | the I/O error | the server closed the connection, often for an address that is not on its allow-list, or did not respond in time | ask the provider; check the port |
 //! | [`TlsError::NoRoots`] | no trusted certificate authority | minimal container | install `ca-certificates`, or `ca_file` |
 //! | [`TlsError::ServerName`] | neither a DNS name nor an IP address | bad host in the URL | fix it |
 //! | `TlsError::Pem` | the path and the cause | PEM file missing, or PEM data without certificates or key | fix it |
@@ -120,9 +121,9 @@
 //!
 //! | API | as |
 //! | --- | --- |
-//! | [`Connector::connect`](crate::Connector::connect) | [`ConnectError::Tls`](crate::ConnectError::Tls), [`ConnectError::Timeout`](crate::ConnectError::Timeout) |
+//! | [`Connector::connect`](crate::Connector::connect), [`Connector::bind`](crate::Connector::bind) | [`ConnectError`](crate::ConnectError) with [`ConnectErrorKind::Handshake`](crate::ConnectErrorKind::Handshake), or [`Tls`](crate::ConnectErrorKind::Tls) if there is no configuration |
 //! | [`AccountConnector::connect`](crate::account::AccountConnector::connect) | [`AccountError::Untrusted`](crate::account::AccountError::Untrusted) once all addresses were tried and the last one's certificate was not accepted; after other failures it is tried again, and [`AccountError::Timeout`](crate::account::AccountError::Timeout) has the last error |
-//! | a running account | [`LinkEvent::ConnectFailed`](smpp_core::account::LinkEvent::ConnectFailed) with `failure: Untrusted` or `Network`; the account goes on trying |
+//! | a running account | [`LinkEvent::ConnectFailed`](smpp_core::account::LinkEvent::ConnectFailed) with `failure: Untrusted` or `Network` and the error as `detail`; the account goes on trying |
 //! | [`Server`](crate::Server) | [`ServerEvent::NotBound`](crate::ServerEvent::NotBound) with [`AcceptError::Tls`](crate::AcceptError::Tls) |
 //!
 //! # Test TLS on your machine
@@ -136,9 +137,9 @@
 //!
 //! # Blocking crate
 //!
-//! `smpp_io_std::tls` has `system_roots` (feature `native-roots`, on by default), `ca_file`, `ca_pem`,
-//! `server` and `server_files`. `Connector::tls`, `AccountConnector::tls` and `Listener::tls` take the same
-//! rustls types.
+//! `smpp_io_std::tls` has the same functions, `system_roots` with the feature `native-roots`, which is on by default.
+//! `Connector::tls`, `AccountConnector::tls` and `Listener::tls` take the same rustls types. Both crates have the same
+//! `ConnectError` and `TlsError`.
 //!
 //! [`TlsError::Certificate`]: crate::TlsError::Certificate
 //! [`TlsError::Io`]: crate::TlsError::Io

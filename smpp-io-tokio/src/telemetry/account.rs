@@ -67,7 +67,7 @@ impl AccountTelemetry {
 
     #[cfg(feature = "tracing")]
     fn trace_link(&self, link: LinkId, event: &LinkEvent, error: Option<&str>) {
-        use tracing::{info, warn};
+        use tracing::{field, info, warn};
         let span = &self.span;
         match event {
             LinkEvent::Bound { mode, address } => {
@@ -80,8 +80,9 @@ impl AccountTelemetry {
             LinkEvent::ConnectFailed { address, failure, .. } => {
                 warn!(target: "smpp_io_tokio", parent: span, %link, %address, %failure, error, "connect failed");
             }
-            LinkEvent::BindRefused { address, error } => {
-                warn!(target: "smpp_io_tokio", parent: span, %link, %address, %error, "bind refused");
+            LinkEvent::BindRefused { address, error, received } => {
+                let received = received.map(field::display);
+                warn!(target: "smpp_io_tokio", parent: span, %link, %address, %error, received, "bind refused");
             }
             LinkEvent::Closed { address, reason, .. } => {
                 info!(target: "smpp_io_tokio", parent: span, %link, %address, %reason, "link closed");

@@ -113,7 +113,12 @@ impl Simulation {
                 Some(Action::Connect { link, address }) => {
                     self.connects.push((self.now, address));
                     if self.unreachable.contains(&address) {
-                        self.account.handle_connect_failed(self.now, link, ConnectFailure::Network);
+                        self.account.handle_connect_failed(
+                            self.now,
+                            link,
+                            ConnectFailure::Network,
+                            "Connection refused (os error 111)",
+                        );
                     } else {
                         let session = Session::new(Config { rate: None, ..Config::default() }, self.now);
                         self.servers.push(Server { link, session });

@@ -4,7 +4,10 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::*;
+use crate::diagnosis::ReceivedInstead;
+use crate::frame::{Frame, SequenceNumber};
 use crate::pdu::BindMode::{Receiver, Transmitter};
+use crate::pdu::Pdu;
 
 #[test]
 fn the_first_bind_is_made_alone_and_the_others_follow_at_the_connect_interval() {
@@ -131,4 +134,71 @@ fn no_connection_starts_at_once_when_the_only_bind_fails() {
     sim.account.handle_disconnect(sim.now, LinkId(0));
     sim.settle();
     assert_eq!(sim.connects.len(), starts, "without a bind all slots back off");
+}
+
+/// Drives the only connection of a new account until it connects.
+fn connecting() -> (Account, LinkId) {
+    let mut account = Account::new(options(), Instant::ZERO).unwrap();
+    account.advance(Instant::ZERO);
+    let Some(Action::Resolve { link }) = account.poll_action() else { panic!() };
+    account.handle_resolved(Instant::ZERO, link, &[address(1)]);
+    assert_eq!(account.poll_action(), Some(Action::Connect { link, address: address(1) }));
+    (account, link)
+}
+
+#[test]
+fn a_failed_connection_keeps_the_error_of_the_operating_system_up_to_200_octets() {
+    let long = "é".repeat(101);
+    for (text, kept) in [
+        ("Connection refused (os error 111)", "Connection refused (os error 111)"),
+        ("", ""),
+        (&long, &"é".repeat(100)),
+        (&long["é".len()..], &"é".repeat(100)),
+        (&["x", &long].concat(), &["x", &"é".repeat(99)].concat()),
+    ] {
+        let (mut account, link) = connecting();
+        account.handle_connect_failed(Instant::ZERO, link, ConnectFailure::Network, text);
+        let event = account.poll_event();
+        let Some(Event::Link { event: LinkEvent::ConnectFailed { detail, .. }, .. }) = event else {
+            panic!()
+        };
+        assert_eq!(*detail, *kept);
+    }
+}
+
+#[test]
+fn a_bind_without_an_answer_names_what_the_peer_sent_instead() {
+    let other_response = Frame::encode(&Pdu::SubmitSmResp(None), CommandStatus::ROK, SequenceNumber(1));
+    // A TLV that is longer than the PDU.
+    let unreadable =
+        [&[0, 0, 0, 22, 0x80, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 1, 0][..], &[2, 0x10, 0, 9, 0x34]].concat();
+    let refusal = Frame::encode(
+        &Pdu::BindResp(BindMode::Transceiver, None),
+        CommandStatus::RINVPASWD,
+        SequenceNumber(1),
+    );
+    let cases: [(&[u8], Option<ReceivedInstead>); 8] = [
+        (b"", Some(ReceivedInstead::Nothing)),
+        (b"HTTP/1.1 400 Bad Request", Some(ReceivedInstead::Http)),
+        (&[0x15, 3, 3, 0, 2, 2, 70], Some(ReceivedInstead::Tls)),
+        (b"SSH-2.0", Some(ReceivedInstead::OtherProtocol)),
+        (&[0, 0, 0, 16, 0x80, 0, 0], Some(ReceivedInstead::IncompletePdu)),
+        (other_response.octets(), Some(ReceivedInstead::OtherPdus)),
+        (&unreadable, None),
+        (refusal.octets(), None),
+    ];
+    for (mut octets, expected) in cases {
+        let (mut account, link) = connecting();
+        assert!(account.handle_connected(Instant::ZERO, link, ()));
+        let mut output = Vec::new();
+        assert!(account.poll_transmit(link, &mut output));
+        account.handle_transmitted(Instant::ZERO, link, output.len());
+        account.handle_input(Instant::ZERO, link, &mut octets);
+        account.handle_disconnect(Instant::ZERO, link);
+        let event = account.poll_event();
+        let Some(Event::Link { event: LinkEvent::BindRefused { received, .. }, .. }) = event else {
+            panic!("{expected:?}: {event:?}")
+        };
+        assert_eq!(received, expected);
+    }
 }

@@ -205,7 +205,7 @@ fn ports_and_first_octets_tell_what_is_smpp() {
     // What answers SMPP is not passed over in silence.
     recording.segment(Server, 5000, "", b"HTTP/1.1 200 OK");
     let text = recording.dump(OPTIONS).0;
-    assert!(text.contains("(the peer sent text, not SMPP: \"HTTP\")"), "{text}");
+    assert!(text.contains("the peer sent HTTP, not SMPP: \"HTTP\""), "{text}");
 
     let mut recording = Recording::ethernet(80).open();
     recording.segment(Client, 1000, "", b"GET / HTTP/1.1");

@@ -37,12 +37,6 @@ impl From<smpp_io_tokio::End> for Ended {
     }
 }
 
-impl From<smpp_io_std::End> for Ended {
-    fn from(end: smpp_io_std::End) -> Self {
-        Self { reason: end.reason, text: end.to_string() }
-    }
-}
-
 impl Results {
     pub(super) fn new() -> Result<Self, Failure> {
         let times = Histogram::new_with_max(LONGEST, 2).map_err(Failure::other)?;

@@ -36,7 +36,9 @@ pub(super) fn send(arguments: &Arguments, report: Report) -> Result<bool, Failur
     let mut connection = connector.connect(&endpoint)?;
     report_connected(report, &endpoint);
     connection.observe(arguments.observer(&endpoint)?);
-    let response = connection.bind(&bind).map_err(|error| Failure::bind(MODE, &error))?;
+    let response = connection
+        .bind(&bind)
+        .map_err(|error| Failure::bind(MODE, connection.diagnose_bind(&error), error))?;
     report_bound(report, &endpoint, &response);
 
     let mut tracker = Tracker::new(report);

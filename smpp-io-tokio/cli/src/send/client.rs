@@ -36,7 +36,8 @@ pub(super) async fn send(arguments: &Arguments, report: Report) -> Result<bool, 
     let (client, inbox) = connector.connect(&endpoint).await?;
     report_connected(report, &endpoint);
     client.observe(arguments.observer(&endpoint)?);
-    let response = client.bind(&bind).await.map_err(|error| Failure::bind(MODE, &error))?;
+    let response =
+        client.bind(&bind).await.map_err(|error| Failure::bind(MODE, client.diagnose_bind(&error), error))?;
     report_bound(report, &endpoint, &response);
 
     // Two tasks change the tracker, and this one waits for changes by the other: a `watch` does both, and as it is no

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use smpp_core::CommandStatus;
+use smpp_core::session::CloseReason;
 use smpp_io_tokio::testing::TestSmscEvent;
-use smpp_io_tokio::{AcceptError, BoundSession, ServerEvent, Shutdown};
+use smpp_io_tokio::{AcceptError, BoundSession, End, ServerEvent, Shutdown};
 
 use crate::output;
 
@@ -101,7 +102,7 @@ impl EventPrinter {
                 count(&self.not_bound);
                 let reason =
                     error.map_or_else(|| "closed for a newer connection".into(), ToString::to_string);
-                if self.json || matches!(error, Some(AcceptError::Tls(_))) {
+                if self.json || error.is_some_and(is_misconfigured) {
                     let fields = json!({ "peer": address, "reason": reason });
                     self.line("not_bound", fields, format_args!("not bound   {address}: {reason}"));
                 }
@@ -238,4 +239,9 @@ impl Display for Named<'_> {
         let system_id = bound.system_id().escape_ascii();
         write!(f, "{} {} \"{system_id}\" from {}", bound.mode(), bound.id(), bound.peer_addr())
     }
+}
+
+/// Returns whether the client failed in TLS, or does not speak SMPP on this port: its user has to change something.
+const fn is_misconfigured(error: &AcceptError) -> bool {
+    matches!(error, AcceptError::Tls(_) | AcceptError::Ended(End { reason: CloseReason::Framing(_), .. }))
 }

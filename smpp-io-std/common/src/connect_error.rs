@@ -1,0 +1,254 @@
+//! Why connecting or binding failed.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use smpp_core::account::ConnectFailure;
+use smpp_core::diagnosis::{ReceivedInstead, refused_bind_advice};
+use smpp_core::session::{CloseReason, NotSentReason, RequestError, Side, UnansweredReason};
+
+use crate::tls_error::TlsError;
+
+/// Connecting or binding failed. `Display` says what failed, at which endpoint, and what to do. It includes the texts of the
+/// errors inside, so [`source`](Error::source) returns `None`.
+///
+/// ```
+/// # use smpp_io_common::{ConnectError, ConnectErrorKind};
+/// use smpp_core::CommandStatus;
+/// use smpp_core::session::RequestError;
+///
+/// fn report(error: &ConnectError) {
+///     match &error.kind {
+///         ConnectErrorKind::Bind(RequestError::Refused(CommandStatus::RALYBND)) => println!("bound already"),
+///         _ => println!("{error}"),
+///     }
+/// }
+/// ```
+#[derive(Debug)]
+pub struct ConnectError {
+    /// Scheme, host and port.
+    pub endpoint: String,
+    /// The step that failed.
+    pub kind: ConnectErrorKind,
+}
+
+/// The step at which connecting or binding failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConnectErrorKind {
+    /// The host name could not be resolved, or it has no address.
+    Resolve(io::Error),
+    /// The TLS configuration could not be made. No connection was tried.
+    Tls(TlsError),
+    /// No address accepted a TCP connection. Lists each address with its error, in the order in which they were tried.
+    Connect(Vec<(SocketAddr, io::Error)>),
+    /// The address accepted the TCP connection, but the TLS handshake failed.
+    Handshake(SocketAddr, TlsError),
+    /// The connection was made, but setting it up failed: a socket option, or the session's thread.
+    Socket(io::Error),
+    /// The SMSC refused the bind, or the bind was not sent.
+    Bind(RequestError),
+    /// The bind was not answered.
+    BindUnanswered {
+        /// What the peer sent instead of a bind response.
+        received: ReceivedInstead,
+        /// The outcome of the bind.
+        error: RequestError,
+        /// The transport's error, if the transport failed.
+        transport: Option<Arc<io::Error>>,
+    },
+}
+
+impl ConnectErrorKind {
+    /// Returns the error of a bind. `received` is the result of
+    /// [`Session::diagnose_bind`](smpp_core::session::Session::diagnose_bind), `transport` the error of the transport, if it
+    /// failed.
+    pub fn bind(
+        error: RequestError,
+        received: Option<ReceivedInstead>,
+        transport: Option<Arc<io::Error>>,
+    ) -> Self {
+        match received {
+            Some(received) => Self::BindUnanswered { received, error, transport },
+            None => Self::Bind(error),
+        }
+    }
+
+    /// Returns the error of a host name that has no address.
+    pub fn no_address() -> Self {
+        Self::Resolve(io::Error::new(io::ErrorKind::NotFound, "it has no address"))
+    }
+
+    /// Returns how an account handles the error: it gives up at its start if the server is not trusted.
+    pub const fn failure(&self) -> ConnectFailure {
+        match self {
+            Self::Tls(_) => ConnectFailure::Untrusted,
+            Self::Handshake(_, error) if error.is_untrusted() => ConnectFailure::Untrusted,
+            _ => ConnectFailure::Network,
+        }
+    }
+
+    /// Returns the text of the error inside, without endpoint and advice: for one address, that of the operating system.
+    pub fn detail(&self) -> String {
+        match self {
+            Self::Resolve(error) | Self::Socket(error) => error.to_string(),
+            Self::Tls(error) | Self::Handshake(_, error) => error.to_string(),
+            Self::Connect(attempts) => {
+                let texts: Vec<_> = attempts.iter().map(|(_, error)| error.to_string()).collect();
+                texts.join("; ")
+            }
+            Self::Bind(error) => error.to_string(),
+            Self::BindUnanswered { received, error, .. } => Unanswered(*received, error).to_string(),
+        }
+    }
+
+    /// Returns what the user can do about the error; `None` if the error text says all there is.
+    pub fn advice(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Resolve(_) => "check the spelling of the host, and the name server",
+            Self::Connect(_) => {
+                "check host and port, and whether a firewall or an IP allow-list blocks the connection"
+            }
+            Self::Tls(_) => return None,
+            Self::Socket(_) => "check the limits of the process on open files and threads",
+            Self::Handshake(_, error) => error.advice(),
+            Self::Bind(RequestError::Refused { status, .. }) => refused_bind_advice(*status),
+            Self::BindUnanswered { received, .. } => received.advice(Side::Esme),
+            Self::Bind(_) => "check that an SMSC for SMPP 3.4 listens on this port",
+        })
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { endpoint, kind } = self;
+        match kind {
+            ConnectErrorKind::Resolve(error) => write!(f, "cannot resolve the host of {endpoint}: {error}"),
+            ConnectErrorKind::Tls(error) => {
+                write!(f, "cannot make the TLS configuration for {endpoint}: {error}")
+            }
+            ConnectErrorKind::Connect(attempts) => {
+                write!(f, "cannot connect to {endpoint}")?;
+                attempts.iter().try_for_each(|(address, error)| write!(f, "; {address}: {error}"))
+            }
+            ConnectErrorKind::Handshake(address, error) => {
+                write!(f, "the TLS handshake with {endpoint} at {address} failed: {error}")
+            }
+            ConnectErrorKind::Socket(error) => {
+                write!(f, "cannot set up the connection to {endpoint}: {error}")
+            }
+            ConnectErrorKind::Bind(error) => write!(f, "the bind to {endpoint} failed: {error}"),
+            ConnectErrorKind::BindUnanswered { received, error, transport } => {
+                write!(f, "the bind to {endpoint} failed: {}", Unanswered(*received, error))?;
+                transport.as_ref().map_or(Ok(()), |error| write!(f, " (transport error: {error})"))
+            }
+        }?;
+        kind.advice().map_or(Ok(()), |advice| write!(f, "; {advice}"))
+    }
+}
+
+/// Shows what the peer sent instead of a bind response, and the end of the session.
+struct Unanswered<'a>(ReceivedInstead, &'a RequestError);
+
+impl fmt::Display for Unanswered<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(received, error) = self;
+        match error {
+            // The reason says what was received.
+            RequestError::Unanswered(UnansweredReason::Closed(CloseReason::Framing(error)))
+            | RequestError::NeverSent(NotSentReason::Closed(CloseReason::Framing(error))) => error.fmt(f),
+            RequestError::Unanswered(reason) => write!(f, "{received}; {reason}"),
+            RequestError::NeverSent(reason) => write!(f, "{received}; {reason}"),
+            error => write!(f, "{received}; {error}"),
+        }
+    }
+}
+
+impl Error for ConnectError {}
+
+#[cfg(test)]
+mod tests {
+    use smpp_core::frame::{DEFAULT_MAX_LENGTH, split};
+    use smpp_core::{CommandStatus, FramingError};
+
+    use smpp_core::session::RefusedResponse;
+
+    use super::*;
+
+    fn text(kind: ConnectErrorKind) -> String {
+        let error = ConnectError { endpoint: "smpp://smsc:2775".into(), kind };
+        assert!(error.source().is_none(), "the text includes that of the error inside");
+        error.to_string()
+    }
+
+    fn unanswered(received: ReceivedInstead, reason: CloseReason) -> String {
+        let error = RequestError::Unanswered(UnansweredReason::Closed(reason));
+        text(ConnectErrorKind::bind(error, Some(received), None))
+    }
+
+    fn framing(octets: &[u8]) -> FramingError {
+        split(octets, DEFAULT_MAX_LENGTH).unwrap_err()
+    }
+
+    #[test]
+    fn a_bind_error_says_what_was_found_and_what_to_check() {
+        let cases = [
+            (
+                framing(b"HTTP/1.1"),
+                "the peer sent HTTP, not SMPP: \"HTTP\"; check the port: this is that of a web server",
+            ),
+            (framing(&[0x15, 3, 3, 0]), "the peer sent TLS on a connection without TLS; connect by smpps://"),
+            (framing(b"SSH-2.0"), "the peer sent text, not SMPP: \"SSH-\"; check the port: no SMSC"),
+        ];
+        for (error, expected) in cases {
+            let text = unanswered(error.received_instead(), CloseReason::Framing(error));
+            assert!(text.starts_with(&format!("the bind to smpp://smsc:2775 failed: {expected}")), "{text}");
+        }
+        let text = unanswered(ReceivedInstead::Nothing, CloseReason::Disconnected);
+        assert!(
+            text.contains(" failed: the peer sent nothing; the connection ended without unbind; check "),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn errors_of_the_operating_system_are_kept() {
+        let refused = || io::Error::from_raw_os_error(111);
+        let address = SocketAddr::from(([127, 0, 0, 1], 2775));
+        let kind = ConnectErrorKind::Connect(vec![(address, refused())]);
+        assert_eq!((kind.detail(), kind.failure()), (refused().to_string(), ConnectFailure::Network));
+        let text = super::tests::text(kind);
+        assert!(
+            text.starts_with(&format!("cannot connect to smpp://smsc:2775; {address}: {}; ", refused())),
+            "{text}"
+        );
+        let error = RequestError::NeverSent(NotSentReason::Closed(CloseReason::Disconnected));
+        let kind = ConnectErrorKind::bind(error, Some(ReceivedInstead::Nothing), Some(Arc::new(refused())));
+        let text = super::tests::text(kind);
+        assert!(text.contains(&format!(" (transport error: {}); check ", refused())), "{text}");
+    }
+
+    #[test]
+    fn a_refused_bind_names_the_status_and_what_to_check() {
+        let kind = ConnectErrorKind::bind(
+            RequestError::Refused { status: CommandStatus::RINVPASWD, response: RefusedResponse::default() },
+            None,
+            None,
+        );
+        let text = text(kind);
+        assert!(text.contains("ESME_RINVPASWD") && text.ends_with("; check the password"), "{text}");
+    }
+
+    #[test]
+    fn only_a_server_that_is_not_trusted_is_reported_as_untrusted() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 2776));
+        let handshake = |error| ConnectErrorKind::Handshake(address, error).failure();
+        assert_eq!(ConnectErrorKind::Tls(TlsError::NoRoots).failure(), ConnectFailure::Untrusted);
+        assert_eq!(handshake(TlsError::ServerName), ConnectFailure::Untrusted);
+        assert_eq!(handshake(TlsError::Io(io::ErrorKind::TimedOut.into())), ConnectFailure::Network);
+        assert_eq!(ConnectErrorKind::no_address().failure(), ConnectFailure::Network);
+    }
+}

@@ -1,0 +1,26 @@
+//! How a session ended.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use smpp_core::session::CloseReason;
+
+/// How a session ended: the reason, and the transport's error if there was one.
+#[derive(Clone, Debug)]
+pub struct End {
+    /// Why the session ended.
+    pub reason: CloseReason,
+    /// The transport's error, if the transport failed.
+    pub error: Option<Arc<io::Error>>,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reason.fmt(f)?;
+        self.error.as_ref().map_or(Ok(()), |error| write!(f, " (transport error: {error})"))
+    }
+}
+
+impl Error for End {}

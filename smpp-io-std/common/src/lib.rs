@@ -1,0 +1,16 @@
+//! What the adapters `smpp-io-tokio` and `smpp-io-std` share: TLS configurations, the errors of connecting, and how a session
+//! ended. Both adapters export it. Use it through them.
+
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+mod connect_error;
+mod end;
+pub mod tls;
+mod tls_error;
+
+pub use connect_error::{ConnectError, ConnectErrorKind};
+pub use end::End;
+pub use tls_error::TlsError;

@@ -1,0 +1,214 @@
+//! TLS configurations for rustls: TLS 1.2 and 1.3. A client verifies the server's certificate for the host name.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
+};
+
+use crate::tls_error::TlsError;
+
+/// Makes a client that trusts the certificate authorities that the operating system trusts. A connector uses it unless you
+/// set another configuration.
+///
+/// ```no_run
+/// # use smpp_io_common::{TlsError, tls};
+/// let config = tls::system_roots()?;
+/// # Ok::<(), TlsError>(())
+/// ```
+///
+/// # Errors
+///
+/// [`TlsError::NoRoots`] if the operating system has no trusted certificate authority.
+#[cfg(feature = "native-roots")]
+pub fn system_roots() -> Result<Arc<ClientConfig>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        return Err(TlsError::NoRoots);
+    }
+    client(roots)
+}
+
+/// Makes a client that trusts the certificate authorities in a PEM file, and no others. A server's own self-signed
+/// certificate in the file is trusted as that one certificate, for the host names that it is for.
+///
+/// ```no_run
+/// # use smpp_io_common::{TlsError, tls};
+/// let config = tls::ca_file("ca.pem".as_ref())?;
+/// # Ok::<(), TlsError>(())
+/// ```
+///
+/// # Errors
+///
+/// [`TlsError::Pem`] if the file cannot be read or holds no certificate, and [`TlsError::Certificate`] or
+/// [`TlsError::Protocol`] if a certificate in it cannot be used.
+pub fn ca_file(path: &Path) -> Result<Arc<ClientConfig>, TlsError> {
+    client_trusting(read_certificates(path)?)
+}
+
+/// Makes a client that trusts the certificate authorities in PEM data, and no others. A server's own self-signed
+/// certificate in the data is trusted as that one certificate, for the host names that it is for.
+///
+/// ```no_run
+/// # use smpp_io_common::{TlsError, tls};
+/// # fn example(ca_pem: &str) -> Result<(), TlsError> {
+/// let config = tls::ca_pem(ca_pem.as_bytes())?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// As [`ca_file`], with no path.
+pub fn ca_pem(pem: &[u8]) -> Result<Arc<ClientConfig>, TlsError> {
+    let certificates = collect(CertificateDer::pem_slice_iter(pem));
+    client_trusting(certificates.map_err(|error| TlsError::Pem { path: None, error })?)
+}
+
+/// Makes a client that trusts these root certificates.
+///
+/// ```
+/// # use smpp_io_common::{TlsError, tls};
+/// use rustls::RootCertStore;
+///
+/// let mut roots = RootCertStore::empty();
+/// # let certificates: Vec<rustls::pki_types::CertificateDer<'static>> = Vec::new();
+/// roots.add_parsable_certificates(certificates);
+/// let config = tls::client(roots)?;
+/// # Ok::<(), TlsError>(())
+/// ```
+///
+/// # Errors
+///
+/// [`TlsError::Protocol`] if the cryptography provider supports no TLS version.
+pub fn client(roots: RootCertStore) -> Result<Arc<ClientConfig>, TlsError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
+}
+
+/// Makes a server with this certificate chain, the server's own certificate first, and its private key.
+///
+/// ```no_run
+/// # use smpp_io_common::{TlsError, tls};
+/// use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+///
+/// let chain = CertificateDer::pem_file_iter("chain.pem")?.collect::<Result<_, _>>()?;
+/// let config = tls::server(chain, PrivateKeyDer::from_pem_file("key.pem")?)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// [`TlsError::Certificate`] or [`TlsError::Protocol`] if the chain or the key cannot be used.
+pub fn server(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<Arc<ServerConfig>, TlsError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(Arc::new(config.with_no_client_auth().with_single_cert(chain, key)?))
+}
+
+/// Makes a server with the certificate chain and the private key in these PEM files.
+///
+/// ```no_run
+/// # use smpp_io_common::{TlsError, tls};
+/// let config = tls::server_files("chain.pem".as_ref(), "key.pem".as_ref())?;
+/// # Ok::<(), TlsError>(())
+/// ```
+///
+/// # Errors
+///
+/// [`TlsError::Pem`] with the path of the file that cannot be read or holds no certificate or key, and otherwise as
+/// [`server`].
+pub fn server_files(chain: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
+    let unusable = |error| TlsError::Pem { path: Some(key.to_path_buf()), error };
+    server(read_certificates(chain)?, PrivateKeyDer::from_pem_file(key).map_err(unusable)?)
+}
+
+fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let certificates = CertificateDer::pem_file_iter(path).and_then(collect);
+    certificates.map_err(|error| TlsError::Pem { path: Some(path.to_path_buf()), error })
+}
+
+/// Collects the certificates. None at all is an error.
+fn collect(
+    certificates: impl Iterator<Item = Result<CertificateDer<'static>, pem::Error>>,
+) -> Result<Vec<CertificateDer<'static>>, pem::Error> {
+    let certificates: Vec<_> = certificates.collect::<Result<_, _>>()?;
+    if certificates.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(certificates) }
+}
+
+fn client_trusting(trusted: Vec<CertificateDer<'static>>) -> Result<Arc<ClientConfig>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in &trusted {
+        roots.add(certificate.clone())?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+        .build()
+        .map_err(|error| rustls::Error::General(error.to_string()))?;
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let verifier = Arc::new(PemVerifier { authorities, trusted });
+    Ok(Arc::new(config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()))
+}
+
+/// Accepts the certificates that the authorities of PEM data have signed, and those that are in the data themselves.
+#[derive(Debug)]
+struct PemVerifier {
+    authorities: Arc<WebPkiServerVerifier>,
+    trusted: Vec<CertificateDer<'static>>,
+}
+
+impl ServerCertVerifier for PemVerifier {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        match self.authorities.verify_server_cert(certificate, intermediates, name, ocsp, now) {
+            // Its dates are valid. A self-signed certificate is an authority, which is not accepted as the certificate of a
+            // server, or it is none, and then no authority has signed it.
+            Err(rustls::Error::InvalidCertificate(
+                CertificateError::UnknownIssuer | CertificateError::Other(_),
+            )) if self.trusted.iter().any(|trusted| trusted == certificate) => {
+                verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            verified => verified,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.authorities.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.authorities.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.authorities.supported_verify_schemes()
+    }
+}

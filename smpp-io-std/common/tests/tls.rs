@@ -1,0 +1,142 @@
+//! Handshakes in memory: which certificates a client trusts, and the texts of the errors.
+
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, KeyPair};
+use rustls::pki_types::{PrivatePkcs8KeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
+use smpp_io_common::{TlsError, tls};
+
+/// As made by tools with one command: an authority that is its own server certificate; and one that is no authority.
+const SELF_SIGNED: [IsCa; 2] = [IsCa::Ca(BasicConstraints::Unconstrained), IsCa::NoCa];
+
+fn parameters(is_ca: IsCa) -> CertificateParams {
+    let mut parameters = CertificateParams::new(["localhost".into(), "smsc.example".into()]).unwrap();
+    parameters.is_ca = is_ca;
+    parameters
+}
+
+fn self_signed(parameters: &CertificateParams) -> (Certificate, Arc<ServerConfig>) {
+    let key = KeyPair::generate().unwrap();
+    let certificate = parameters.self_signed(&key).unwrap();
+    let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+    let server = tls::server(vec![certificate.der().clone()], key.into()).unwrap();
+    (certificate, server)
+}
+
+/// A client that sends its ClientHello.
+fn client(config: &Arc<ClientConfig>, host: &'static str) -> ClientConnection {
+    ClientConnection::new(Arc::clone(config), ServerName::try_from(host).unwrap()).unwrap()
+}
+
+/// Makes a handshake, and returns the error of the client.
+fn handshake(
+    config: &Arc<ClientConfig>,
+    host: &'static str,
+    server: &Arc<ServerConfig>,
+) -> Result<(), TlsError> {
+    let (mut near, mut far) = (client(config, host), ServerConnection::new(Arc::clone(server)).unwrap());
+    while near.is_handshaking() {
+        let mut records = Vec::new();
+        near.write_tls(&mut records).unwrap();
+        far.read_tls(&mut &records[..]).unwrap();
+        far.process_new_packets().unwrap();
+        respond(&mut near, |records| _ = far.write_tls(records).unwrap())?;
+    }
+    Ok(())
+}
+
+/// Passes records of a server to the client.
+fn respond(client: &mut ClientConnection, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), TlsError> {
+    let mut records = Vec::new();
+    write(&mut records);
+    client.read_tls(&mut &records[..]).unwrap();
+    client.process_new_packets()?;
+    Ok(())
+}
+
+fn rejected(config: &Arc<ClientConfig>, host: &'static str, server: &Arc<ServerConfig>) -> String {
+    let error = handshake(config, host, server).unwrap_err();
+    assert!(matches!(error, TlsError::Certificate(_)) && error.is_untrusted(), "{error}");
+    error.to_string().strip_prefix("the peer's certificate was rejected: ").unwrap().into()
+}
+
+#[test]
+fn a_self_signed_certificate_is_trusted_as_that_one_certificate() {
+    for is_ca in SELF_SIGNED {
+        let (certificate, server) = self_signed(&parameters(is_ca));
+        let (_, other) = self_signed(&parameters(is_ca));
+        let trusting = tls::ca_pem(certificate.pem().as_bytes()).unwrap();
+        handshake(&trusting, "localhost", &server).unwrap();
+        handshake(&trusting, "smsc.example", &server).unwrap();
+        rejected(&trusting, "localhost", &other);
+        let text = rejected(&trusting, "smsc.example.com", &server);
+        assert_eq!(text, "it is not for smsc.example.com, but for localhost, smsc.example");
+    }
+}
+
+#[test]
+fn the_error_of_an_untrusted_certificate_says_why() {
+    let (_, none_of_them) = self_signed(&parameters(IsCa::NoCa));
+    let mut named = parameters(IsCa::NoCa);
+    named.distinguished_name.push(DnType::CommonName, "stranger");
+    let (stranger, _) = self_signed(&named);
+    let trusting = tls::ca_pem(stranger.pem().as_bytes()).unwrap();
+    let text = rejected(&trusting, "localhost", &none_of_them);
+    assert_eq!(text, "no trusted certificate authority has signed it");
+    let (_, authority) = self_signed(&parameters(IsCa::Ca(BasicConstraints::Unconstrained)));
+    let text = rejected(&trusting, "localhost", &authority);
+    assert!(text.contains("probably a self-signed one"), "{text}");
+    // A renewed certificate has the name of the trusted one, and another key.
+    let (_, renewed) = self_signed(&parameters(IsCa::NoCa));
+    let trusting = tls::ca_pem(self_signed(&parameters(IsCa::NoCa)).0.pem().as_bytes()).unwrap();
+    let text = rejected(&trusting, "localhost", &renewed);
+    assert_eq!(
+        text,
+        "its signature does not match: the trusted certificate of the same name has another key"
+    );
+    // Also without a list of trusted certificates.
+    let text = rejected(&tls::client(RootCertStore::empty()).unwrap(), "localhost", &authority);
+    assert!(text.contains("probably a self-signed one"), "{text}");
+}
+
+#[test]
+fn the_error_of_a_certificate_out_of_its_time_says_so() {
+    let date = |year| rcgen::date_time_ymd(year, 1, 1);
+    let mut past = parameters(IsCa::NoCa);
+    (past.not_before, past.not_after) = (date(2020), date(2021));
+    let mut future = parameters(IsCa::NoCa);
+    (future.not_before, future.not_after) = (date(2970), date(2971));
+    for (parameters, start) in [(past, "it has expired, "), (future, "it is not valid yet, but in ")] {
+        let (certificate, server) = self_signed(&parameters);
+        // Trusting the certificate does not change its time.
+        let text = rejected(&tls::ca_pem(certificate.pem().as_bytes()).unwrap(), "localhost", &server);
+        assert!(text.starts_with(start) && text.contains(" days"), "{text}");
+    }
+}
+
+#[test]
+fn a_server_that_offers_only_tls_1_1_is_named() {
+    let trusting = tls::client(RootCertStore::empty()).unwrap();
+    let alert = [0x15, 3, 2, 0, 2, 2, 70];
+    // A ServerHello of TLS 1.1 without extensions.
+    let hello = [&[0x16, 3, 2, 0, 42, 2, 0, 0, 38, 3, 2][..], &[7; 32], &[0, 0, 0x2F, 0]].concat();
+    for records in [&alert[..], &hello] {
+        let error = respond(&mut client(&trusting, "localhost"), |out| out.extend_from_slice(records));
+        assert_eq!(error.unwrap_err().to_string(), "the peer offers neither TLS 1.2 nor TLS 1.3");
+    }
+}
+
+#[test]
+fn pem_data_without_a_certificate_are_refused() {
+    for (path, text) in [
+        ("Cargo.toml", "cannot use Cargo.toml: it holds no certificate or key in PEM format"),
+        ("no/such.pem", "cannot use no/such.pem: "),
+    ] {
+        let error = tls::ca_file(path.as_ref()).unwrap_err();
+        assert!(error.to_string().starts_with(text), "{error}");
+        assert!(tls::server_files(path.as_ref(), path.as_ref()).is_err());
+    }
+    let error = tls::ca_pem(b"").unwrap_err();
+    assert_eq!(error.to_string(), "cannot use the PEM data: it holds no certificate or key in PEM format");
+}

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::task::Context;
 use std::time::Duration;
 
-use smpp_core::SubmitSm;
 use smpp_core::account::{Credentials, Message, Options, SegmentOutcome};
 use smpp_core::provider::Provider;
 use smpp_core::session::{Config, UnansweredReason};
+use smpp_core::{CommandStatus, SubmitSm};
 use smpp_io_tokio::account::{Account, AccountConnector, Arrival, Arrivals, SendError};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::peer::{DELIVER_SM, ScriptedSmsc, messages};
+use crate::peer::{DELIVER_SM, RESPONSE, ScriptedSmsc, messages, settle};
 use crate::turns::{SlowWaker, Transport, pass};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -86,4 +86,18 @@ async fn a_connection_that_paused_reading_reads_again() {
             message.accept().unwrap();
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_reads_again_after_backpressure_timeout() {
+    let session = Config { max_unanswered: 1, enquire_link_interval: None, ..Config::default() };
+    let (smsc, connector) = ScriptedSmsc::new(session, true);
+    let (_account, mut arrivals) = connector.connect().await.unwrap();
+    smsc.send(0, messages(DELIVER_SM, 1));
+    let _unanswered = arrivals.recv().await.unwrap();
+    sleep(session.backpressure_timeout + SECOND).await;
+    smsc.send(0, messages(DELIVER_SM, 1));
+    settle().await;
+    let [(.., response)] = smsc.received(DELIVER_SM | RESPONSE)[..] else { panic!("not read") };
+    assert_eq!(response.status, CommandStatus::RTHROTTLED.0);
 }

@@ -27,16 +27,34 @@ pub(crate) struct Smsc {
     /// What a write returns.
     write_error: Option<io::ErrorKind>,
     /// What a read returns after the responses.
-    read_error: Option<io::ErrorKind>,
-    /// After the responses comes the end of the stream. A read after it fails the test.
-    is_finished: bool,
-    is_read_to_end: bool,
-    /// Each read without a response returns an unexpected response of 16 KiB, and takes a tenth of a second.
-    is_busy: bool,
+    then: Then,
     reads: usize,
     reader: Option<Waker>,
     /// `w` for each write of submit_sm, `r` for each read of a submit_sm_resp.
     log: String,
+}
+
+#[derive(Clone, Copy, Default)]
+enum Then {
+    /// Nothing yet.
+    #[default]
+    Wait,
+    Fail(io::ErrorKind),
+    /// An unexpected response of 16 KiB in each read, which takes a tenth of a second.
+    Busy,
+    /// The end of the stream.
+    End,
+    /// The end of the stream was read: another read fails the test.
+    Ended,
+}
+
+/// Lets the transport of a busy SMSC wait, when it is woken.
+struct StopWhenWoken(Transport);
+
+impl Wake for StopWhenWoken {
+    fn wake(self: Arc<Self>) {
+        self.0.change(|smsc| smsc.then = Then::Wait);
+    }
 }
 
 #[derive(Clone, Default)]
@@ -56,7 +74,6 @@ impl Transport {
 impl AsyncRead for Transport {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let smsc = &mut *self.0.lock().unwrap();
-        assert!(!smsc.is_read_to_end, "read after the end of the stream");
         smsc.reads += 1;
         let response = if smsc.is_held { None } else { smsc.responses.pop_front() };
         if let Some(response) = response {
@@ -64,18 +81,22 @@ impl AsyncRead for Transport {
                 smsc.log.push('r');
             }
             out.put_slice(&response);
-        } else if let Some(error) = smsc.read_error {
-            return Poll::Ready(Err(error.into()));
-        } else if smsc.is_busy {
-            pass(Duration::from_millis(100));
-            // A TLV that is not known.
-            let body = [&[0, 0x3F, 0xF0, 0x3F, 0xEB][..], &[0; 0x3FEB]].concat();
-            out.put_slice(&pdu(DELIVER_SM | RESPONSE, 1_000_000, &body));
-        } else if smsc.is_finished {
-            smsc.is_read_to_end = true;
-        } else {
-            smsc.reader = Some(cx.waker().clone());
-            return Poll::Pending;
+            return Poll::Ready(Ok(()));
+        }
+        match smsc.then {
+            Then::Wait => {
+                smsc.reader = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            Then::Fail(error) => return Poll::Ready(Err(error.into())),
+            Then::Busy => {
+                pass(Duration::from_millis(100));
+                // A TLV that is not known.
+                let body = [&[0, 0x3F, 0xF0, 0x3F, 0xEB][..], &[0; 0x3FEB]].concat();
+                out.put_slice(&pdu(DELIVER_SM | RESPONSE, 1_000_000, &body));
+            }
+            Then::End => smsc.then = Then::Ended,
+            Then::Ended => panic!("read after the end of the stream"),
         }
         Poll::Ready(Ok(()))
     }
@@ -165,7 +186,7 @@ async fn all_responses_that_arrived_before_a_failed_write_are_processed() {
     transport.change(|smsc| {
         smsc.is_held = false;
         smsc.write_error = Some(io::ErrorKind::BrokenPipe);
-        smsc.read_error = Some(io::ErrorKind::ConnectionReset);
+        smsc.then = Then::Fail(io::ErrorKind::ConnectionReset);
     });
     let failed = submit(&client);
     for submit in submits {
@@ -195,19 +216,13 @@ async fn a_peer_that_sends_without_a_pause_does_not_stop_the_clock() {
     let config = Config { enquire_link_interval: None, ..Config::default() };
     let (transport, client, _inbox) = bound(config).await;
     let [request] = &mut submit_held(&transport, &client, 1).await[..] else { panic!() };
-    struct StopWhenWoken(Transport);
-    impl Wake for StopWhenWoken {
-        fn wake(self: Arc<Self>) {
-            self.0.change(|smsc| smsc.is_busy = false);
-        }
-    }
     // The second request is polled by a waker that ends the test, in the turn in which its timeout is reported.
     let message = SubmitSm::default();
     let mut second = pin!(client.submit(&message));
     let waker = Arc::new(StopWhenWoken(transport.clone())).into();
     assert!(second.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
     sleep(Duration::from_millis(1)).await;
-    transport.change(|smsc| (smsc.is_busy, smsc.reads) = (true, 0));
+    transport.change(|smsc| (smsc.then, smsc.reads) = (Then::Busy, 0));
     assert_eq!(request.await.unwrap(), Err(RequestError::Unanswered(UnansweredReason::Timeout)));
     // 10 s are a hundred reads, and 8 MiB are 512.
     let reads = transport.0.lock().unwrap().reads;
@@ -218,7 +233,7 @@ async fn a_peer_that_sends_without_a_pause_does_not_stop_the_clock() {
 async fn the_stream_is_not_read_after_its_end() {
     let (transport, client, inbox) = bound(Config::default()).await;
     let submits = submit_held(&transport, &client, 1).await;
-    transport.change(|smsc| (smsc.is_held, smsc.is_finished) = (false, true));
+    transport.change(|smsc| (smsc.is_held, smsc.then) = (false, Then::End));
     for submit in submits {
         assert_eq!(submit.await.unwrap(), Ok(()));
     }

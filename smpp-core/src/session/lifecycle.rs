@@ -204,7 +204,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             }
             // The peer cannot answer what it has not received. `Timer::Transmit` ends a session whose transport is stuck.
             Timer::EnquireLinkResponse if self.enquire_link_end > self.transmitted => {
-                self.postpone_check(timer)
+                self.postpone_check(timer);
             }
             Timer::EnquireLinkResponse => self.end(CloseReason::LinkDead),
             Timer::EnquireLink => self.check_keep_alive(),

@@ -200,11 +200,11 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             Timer::SessionInit => self.end(CloseReason::SessionInit),
             // What the peer has sent is not read: it proves nothing that nothing was heard.
             Timer::EnquireLinkResponse | Timer::Unresponsive if !self.wants_input() => {
-                self.postpone_check(timer)
+                self.postpone_check(timer);
             }
             // The peer cannot answer what it has not received. `Timer::Transmit` ends a session whose transport is stuck.
             Timer::EnquireLinkResponse if self.enquire_link_end > self.transmitted => {
-                self.postpone_check(timer)
+                self.postpone_check(timer);
             }
             Timer::EnquireLinkResponse => self.end(CloseReason::LinkDead),
             Timer::EnquireLink => self.check_keep_alive(),

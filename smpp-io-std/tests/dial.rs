@@ -115,14 +115,14 @@ fn an_account_uses_the_transport_of_the_application() {
 }
 
 /// A transport whose reads wait for octets without limit, and whose writes fail from the first one after `breaks` is set.
-struct Breaks {
+struct Breaking {
     tcp: TcpStream,
     breaks: Arc<AtomicBool>,
     broken: AtomicBool,
     stopped: Arc<AtomicBool>,
 }
 
-impl Duplex for Breaks {
+impl Duplex for Breaking {
     fn receive(&self, octets: &mut [u8]) -> io::Result<usize> {
         self.tcp.receive(octets)
     }
@@ -159,12 +159,12 @@ impl Duplex for Breaks {
 
 type Flags = (Arc<AtomicBool>, Arc<AtomicBool>);
 
-fn breaking() -> (Flags, impl Fn(SocketAddr) -> io::Result<Breaks> + Send + Sync + 'static) {
+fn breaking() -> (Flags, impl Fn(SocketAddr) -> io::Result<Breaking> + Send + Sync + 'static) {
     let flags = Flags::default();
     let (breaks, stopped) = flags.clone();
     (flags, move |address| {
         let (breaks, stopped) = (Arc::clone(&breaks), Arc::clone(&stopped));
-        Ok(Breaks { tcp: TcpStream::connect(address)?, breaks, broken: AtomicBool::default(), stopped })
+        Ok(Breaking { tcp: TcpStream::connect(address)?, breaks, broken: AtomicBool::default(), stopped })
     })
 }
 

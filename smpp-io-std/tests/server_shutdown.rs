@@ -1,5 +1,5 @@
-//! The shutdown of the blocking server keeps its bound, whatever services, observers and peers do. Before its timeout is
-//! kept, such a test hangs.
+//! The shutdown of the blocking server keeps its bound, whatever services, observers and peers do. If it does not, such a
+//! test hangs.
 
 mod common;
 
@@ -13,7 +13,7 @@ use common::{bind, octets, watched};
 use smpp_core::session::{
     CloseReason, Config, Direction, Esme, Instant as SessionInstant, ObservedPdu, Observer, Smsc,
 };
-use smpp_core::{Bind, CommandStatus, DeliverSm, Pdu, Tag, Tlv, Tlvs};
+use smpp_core::{Bind, CommandStatus, DeliverSm, Pdu, Tlv, Tlvs};
 use smpp_io_std::{
     BindRequest, BoundSession, Client, Connector, HandleRoute, Inbound, Inbox, Listener, Server,
     ServerLimits, Service,
@@ -167,7 +167,8 @@ fn many_peers_that_read_nothing_do_not_add_up() {
             .map(|bound| {
                 let sent = sent.clone();
                 thread::spawn(move || {
-                    let payload = [Tlv::new(Tag::MESSAGE_PAYLOAD, &[b'x'; 60_000]).unwrap()];
+                    let octets = vec![b'x'; 60_000];
+                    let payload = [Tlv::message_payload(&octets).unwrap()];
                     let delivery = DeliverSm { tlvs: Tlvs::list(&payload), ..DeliverSm::default() };
                     let mut pending = Vec::new();
                     while let Ok(delivery) = bound.peer().deliver_pipelined(&delivery) {
@@ -185,7 +186,9 @@ fn many_peers_that_read_nothing_do_not_add_up() {
         assert_eq!(ended.len(), PEERS);
         assert!(ended.iter().all(|(_, end)| end.reason == CloseReason::Aborted));
         assert!(elapsed < Duration::from_secs(20), "{elapsed:?} for the timeout, and a second to abort");
-        delivering.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in delivering {
+            thread.join().unwrap();
+        }
         drop(peers);
     });
 }

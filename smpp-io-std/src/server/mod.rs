@@ -255,8 +255,7 @@ impl Server {
         self.shared.wait_for_end(deadline);
         // If the thread of a connection has ended, by a panic of the service, its session may still wait for the ESME.
         wait_for_ends(&bound, deadline);
-        self.shared.peers().iter().for_each(Peer::begin_abort);
-        bound.iter().for_each(|bound| bound.peer.begin_abort());
+        self.shared.peers().iter().chain(bound.iter().map(BoundSession::peer)).for_each(Peer::begin_abort);
         wait_for_ends(&bound, Instant::now() + ABORT_TIMEOUT);
         let aborted = End { reason: CloseReason::Aborted, error: None };
         let ended = bound.into_iter().map(|bound| {

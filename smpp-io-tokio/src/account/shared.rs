@@ -213,7 +213,7 @@ impl Inner {
             self.state_changed |=
                 matches!(event, Event::Link { .. } | Event::Stopped { .. } | Event::Closed { .. });
             if let Event::Link { link, event } = &event {
-                self.handle_link_event(shared, *link, event.clone());
+                self.handle_link_event(shared, *link, event);
             }
             self.router.handle_event(now, &mut self.account, event);
         }
@@ -221,8 +221,8 @@ impl Inner {
         self.actions.extend(std::iter::from_fn(|| self.account.poll_action()));
     }
 
-    fn handle_link_event(&mut self, shared: &Shared, link: LinkId, event: LinkEvent) {
-        if let LinkEvent::BindRefused { error, received, .. } = &event {
+    fn handle_link_event(&mut self, shared: &Shared, link: LinkId, event: &LinkEvent) {
+        if let LinkEvent::BindRefused { error, received, .. } = event {
             let kind = ConnectErrorKind::bind(error.clone(), *received, self.transport_error.take());
             self.last_error = Some(shared.settings.connect_error(kind).to_string());
         }

@@ -54,7 +54,7 @@ impl Failure {
     }
 
     /// Returns the failure of a bind. `received` is what the server sent instead of a response.
-    pub(crate) fn bind(mode: BindMode, error: RequestError, received: Option<ReceivedInstead>) -> Self {
+    pub(crate) fn bind(mode: BindMode, received: Option<ReceivedInstead>, error: RequestError) -> Self {
         let name = match mode {
             BindMode::Transmitter => "bind_transmitter",
             BindMode::Receiver => "bind_receiver",

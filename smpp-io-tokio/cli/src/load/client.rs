@@ -127,6 +127,6 @@ fn is_over(outcome: &Result<Response, RequestError>) -> bool {
 async fn bound(connector: &Connector, endpoint: &Endpoint) -> Result<Client, Failure> {
     let bind = options::bind(endpoint, MODE)?;
     let (client, _) = connector.connect(endpoint).await?;
-    client.bind(&bind).await.map_err(|error| Failure::bind(MODE, error, client.diagnose_bind(&error)))?;
+    client.bind(&bind).await.map_err(|error| Failure::bind(MODE, client.diagnose_bind(&error), error))?;
     Ok(client)
 }

@@ -24,7 +24,7 @@ pub(super) fn receive(arguments: &Arguments) -> Result<(), Failure> {
     let mut store = Store::open(&arguments.file)?;
     // The session has a thread that keeps it alive, however long the disk takes.
     let (client, mut inbox) = connector.start(&endpoint)?;
-    client.bind(&bind).map_err(|error| Failure::bind(MODE, error, client.diagnose_bind(&error)))?;
+    client.bind(&bind).map_err(|error| Failure::bind(MODE, client.diagnose_bind(&error), error))?;
     let interrupted = unbind_when_interrupted(client.clone())?;
     report_bound(arguments, &store);
     while let Some(inbound) = inbox.recv() {

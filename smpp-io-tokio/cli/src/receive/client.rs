@@ -21,7 +21,7 @@ pub(super) async fn receive(arguments: &Arguments) -> Result<(), Failure> {
     let mut store = Store::open(&arguments.file)?;
     let mut interrupts = Interrupts::new().map_err(Failure::other)?;
     let (client, mut inbox) = connector.connect(&endpoint).await?;
-    client.bind(&bind).await.map_err(|error| Failure::bind(MODE, error, client.diagnose_bind(&error)))?;
+    client.bind(&bind).await.map_err(|error| Failure::bind(MODE, client.diagnose_bind(&error), error))?;
     report_bound(arguments, &store);
     loop {
         let inbound = tokio::select! {

@@ -38,7 +38,7 @@ pub(super) fn send(arguments: &Arguments, report: Report) -> Result<bool, Failur
     connection.observe(arguments.observer(&endpoint)?);
     let response = connection
         .bind(&bind)
-        .map_err(|error| Failure::bind(MODE, error, connection.diagnose_bind(&error)))?;
+        .map_err(|error| Failure::bind(MODE, connection.diagnose_bind(&error), error))?;
     report_bound(report, &endpoint, &response);
 
     let mut tracker = Tracker::new(report);

@@ -37,7 +37,7 @@ pub(super) async fn send(arguments: &Arguments, report: Report) -> Result<bool, 
     report_connected(report, &endpoint);
     client.observe(arguments.observer(&endpoint)?);
     let response =
-        client.bind(&bind).await.map_err(|error| Failure::bind(MODE, error, client.diagnose_bind(&error)))?;
+        client.bind(&bind).await.map_err(|error| Failure::bind(MODE, client.diagnose_bind(&error), error))?;
     report_bound(report, &endpoint, &response);
 
     // Two tasks change the tracker, and this one waits for changes by the other: a `watch` does both, and as it is no

@@ -53,7 +53,7 @@ pub(super) fn submit(arguments: &Arguments, url: &str) -> Result<bool, Failure> 
             continue;
         }
         let (client, _) = connector.start(&endpoint)?;
-        client.bind(&bind).map_err(|error| Failure::bind(MODE, error, client.diagnose_bind(&error)))?;
+        client.bind(&bind).map_err(|error| Failure::bind(MODE, client.diagnose_bind(&error), error))?;
         match arguments.threads {
             Some(threads) => submitters.extend((0..threads).map(|_| Submitter::OneByOne(client.clone()))),
             None => submitters.push(Submitter::Pipelined(client.clone())),

@@ -22,7 +22,8 @@ use crate::tls_error::TlsError;
 ///
 /// fn report(error: &ConnectError) {
 ///     match &error.kind {
-///         ConnectErrorKind::Bind(RequestError::Refused(CommandStatus::RALYBND)) => println!("bound already"),
+///         ConnectErrorKind::Bind(RequestError::Refused { status: CommandStatus::RALYBND, .. }) => {
+///             println!("bound already"),
 ///         _ => println!("{error}"),
 ///     }
 /// }

@@ -47,10 +47,6 @@ impl Driver {
             let mut inner = self.0.lock();
             let Some(task) = inner.links.get_mut(link.index()) else { return };
             // Cancels the previous task of the connection, if it still runs.
-            task.cancel = None;
-            if matches!(action, Action::Close { .. }) {
-                return;
-            }
             task.cancel = Some(cancel);
         }
         let shared = Arc::clone(&self.0);
@@ -72,10 +68,8 @@ impl Drop for Driver {
         let shared = &self.0;
         let now = shared.clock.now();
         let mut inner = shared.lock();
-        if inner.router.is_over() {
-            return;
-        }
-        // All connections are closed: segments in flight are reported as unanswered, queued ones as never sent.
+        // All connections are closed: segments in flight are reported as unanswered, queued ones as never sent. An account
+        // that has ended stays as it is.
         inner.account.shutdown(now, Duration::ZERO);
         let links: Vec<_> = inner.account.links().map(|(link, _)| link).collect();
         for link in links {

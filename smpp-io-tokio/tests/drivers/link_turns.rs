@@ -15,13 +15,13 @@ use smpp_io_tokio::account::{Account, AccountConnector, Arrival, Arrivals, SendE
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::peer::{DELIVER_SM, RESPONSE, ScriptedSmsc, messages, settle};
-use crate::turns::{SlowWaker, Transport, pass};
+use crate::turns::{SlowWaker, Then, Transport, pass};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-async fn bound() -> (Transport, Account, Arrivals) {
-    // Without keep-alive, the session sends nothing after a timeout.
-    let session = Config { enquire_link_interval: None, ..Config::default() };
+/// Binds without keep-alive: the session sends nothing after a timeout.
+async fn bound(max_unanswered: u16) -> (Transport, Account, Arrivals) {
+    let session = Config { enquire_link_interval: None, max_unanswered, ..Config::default() };
     let options = Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED);
     let transport = Transport::default();
     let dialed = transport.clone();
@@ -43,7 +43,7 @@ fn message() -> Message {
 
 #[tokio::test(start_paused = true)]
 async fn responses_that_arrived_before_their_timeout_count_however_late_they_are_read() {
-    let (transport, account, _arrivals) = bound().await;
+    let (transport, account, _arrivals) = bound(100).await;
     let sending = [0, 1, 2].map(|_| {
         let account = account.clone();
         tokio::spawn(async move { account.send(&message()).await.map(drop) })
@@ -60,7 +60,7 @@ async fn responses_that_arrived_before_their_timeout_count_however_late_they_are
 
 #[tokio::test(start_paused = true)]
 async fn a_deadline_that_passes_while_tasks_are_woken_is_kept() {
-    let (_transport, account, _arrivals) = bound().await;
+    let (_transport, account, _arrivals) = bound(100).await;
     let message = message();
     let mut first = pin!(account.send(&message));
     let waker = Arc::new(SlowWaker(3 * SECOND)).into();
@@ -72,6 +72,19 @@ async fn a_deadline_that_passes_while_tasks_are_woken_is_kept() {
     assert_eq!(outcome.segments, [SegmentOutcome::Unanswered(UnansweredReason::Timeout)]);
     // The first has timed out after 10 s, when the second had 2 s left. The waker of the first took 3 s.
     assert_eq!(began.elapsed(), 11 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_is_not_read_while_its_requests_wait_for_the_application() {
+    let (transport, _account, mut arrivals) = bound(1).await;
+    transport.change(|smsc| {
+        smsc.is_held = false;
+        smsc.responses.extend([messages(DELIVER_SM, 1)]);
+    });
+    let _unanswered = arrivals.recv().await.unwrap();
+    transport.change(|smsc| (smsc.then, smsc.reads) = (Then::Busy, 0));
+    sleep(SECOND).await;
+    assert_eq!(transport.0.lock().unwrap().reads, 0);
 }
 
 #[tokio::test(start_paused = true)]

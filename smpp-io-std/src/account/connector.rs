@@ -88,7 +88,8 @@ impl AccountConnector {
     /// own, or a transport in memory. For `smpps://` the TLS handshake is made over it.
     ///
     /// The thread of the connection calls it, so it may block. But it has to return:
-    /// [`Options::connect_timeout`] does not apply to it.
+    /// [`Options::connect_timeout`] does not apply to it. When the account no longer needs a transport, also during the TLS
+    /// handshake, it [closes](Duplex::close) the transport; a read or a write in progress has to return then.
     ///
     /// ```no_run
     /// use std::net::TcpStream;

@@ -96,7 +96,7 @@ impl StateMachineTest for Harness {
 
     fn apply(mut harness: Self, model: &Model, step: Step) -> Self {
         let now = Instant::after(Duration::from_secs(model.now));
-        harness.freed = model.freed.iter().map(|tag| harness.submits[*tag]).collect();
+        harness.freed = model.freed.iter().map(|to| harness.sequence_of(*to)).collect();
         let mut reported = model.reported.iter();
         let mut sent = model.sent.iter();
         match step {

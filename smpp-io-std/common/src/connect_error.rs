@@ -23,7 +23,8 @@ use crate::tls_error::TlsError;
 /// fn report(error: &ConnectError) {
 ///     match &error.kind {
 ///         ConnectErrorKind::Bind(RequestError::Refused { status: CommandStatus::RALYBND, .. }) => {
-///             println!("bound already"),
+///             println!("bound already");
+///         }
 ///         _ => println!("{error}"),
 ///     }
 /// }

@@ -62,7 +62,7 @@ impl ReferenceStateMachine for Model {
         ];
         let answer = || select(&[Answer::Accept, Answer::Refuse, Answer::Nack, Answer::WrongCommand][..]);
         let flipped = || prop::option::weighted(0.1, 8..32_u32);
-        for (weight, to) in [(40, model.awaiting()), (8, model.finished())] {
+        for (weight, to) in [(40, model.answerable()), (8, model.finished())] {
             if !to.is_empty() {
                 let respond = (select(to), answer(), flipped());
                 steps.push((
@@ -87,7 +87,7 @@ impl ReferenceStateMachine for Model {
 
     fn preconditions(model: &Self, step: &Step) -> bool {
         match step {
-            Step::Respond(to, ..) => model.awaits(*to) || model.finished().contains(to),
+            Step::Respond(to, ..) => model.answerable().contains(to) || model.finished().contains(to),
             // The numbers of unread responses stay unique.
             Step::WrapSequence(to) => model.awaits(*to) && model.has_read_all(),
             Step::Answer => model.unanswered > 0,

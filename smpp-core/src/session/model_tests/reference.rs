@@ -91,7 +91,7 @@ pub(super) struct Model {
     pub(super) reported: Vec<Reported>,
     pub(super) sent: Vec<(CommandId, u64)>,
     /// The requests that lost their place in the window without a response.
-    pub(super) freed: Vec<Tag>,
+    pub(super) freed: Vec<Target>,
     /// Valid reasons to refuse the last submit. The session may return any of them.
     pub(super) refusals: Vec<Refusal>,
 }
@@ -289,7 +289,10 @@ impl Model {
                 });
                 self.advance();
             }
-            Target::EnquireLink(_) => self.enquire_link = None,
+            Target::EnquireLink(_) => {
+                self.enquire_link = None;
+                self.freed.push(to);
+            }
             Target::Unbind => self.flush(CloseReason::Unbound),
         }
     }
@@ -362,7 +365,8 @@ impl Model {
         }
         let longest = RESPONSE_TIMEOUT + self.options.late_response_timeout;
         let freed = |request: &InFlight| request.sent_at + longest == self.now;
-        self.freed.extend(self.timed_out.iter().filter(|request| freed(request)).map(|request| request.tag));
+        let tags = self.timed_out.iter().filter(|request| freed(request)).map(|request| request.tag);
+        self.freed.extend(tags.map(Target::Submit));
         self.timed_out.retain(|request| !freed(request));
         if self.keep_alive_check == now {
             let due = self.last_received + ENQUIRE_LINK_INTERVAL;
@@ -539,6 +543,19 @@ impl Model {
             .chain(self.enquire_link.map(Target::EnquireLink))
             .chain(self.unbind.then_some(Target::Unbind))
             .collect()
+    }
+
+    /// Returns the requests that wait for a response and whose response will be for them when it is read. While the session
+    /// does not read, a request may end, and another may get its sequence number if the numbers have wrapped.
+    pub(super) fn answerable(&self) -> Vec<Target> {
+        let is_unique = |to: &Target| match *to {
+            Target::Submit(tag) => tag >= self.unique_from.0,
+            Target::EnquireLink(place) => place >= self.unique_from.1,
+            Target::Unbind => true,
+        };
+        let mut answerable = self.awaiting();
+        answerable.retain(|to| is_unique(to) || self.reads());
+        answerable
     }
 
     /// Returns the latest requests that no longer wait for a response, and whose sequence numbers are unique.

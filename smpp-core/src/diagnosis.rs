@@ -6,17 +6,15 @@
 //!
 //! ```
 //! use smpp_core::diagnosis::ReceivedInstead;
-//! use smpp_core::session::Side;
 //!
 //! let received = ReceivedInstead::from_first_octets(*b"HTTP");
 //! assert_eq!(received, ReceivedInstead::Http);
-//! println!("{received}; {}", received.advice(Side::Esme));
+//! println!("{received}; {}", received.advice_for_esme());
 //! ```
 
 use core::fmt;
 
 use crate::pdu::CommandStatus;
-use crate::session::Side;
 
 /// What a peer sent instead of a bind or a bind response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,37 +46,39 @@ impl ReceivedInstead {
         }
     }
 
-    /// Returns what a user of this side of the session can check.
-    pub const fn advice(self, side: Side) -> &'static str {
-        match side {
-            Side::Esme => match self {
-                Self::Nothing => {
-                    "check that an SMSC listens on this port, whether it expects TLS (smpps://), and its IP allow-list"
-                }
-                Self::Http => {
-                    "check the port: this is that of a web server, an HTTP API or a proxy, not of an SMSC"
-                }
-                Self::Tls => "connect by smpps:// to this port, or to the plain port",
-                Self::OtherProtocol => "check the port: no SMSC answers there",
-                Self::IncompletePdu => "check that an SMSC for SMPP 3.4 listens on this port",
-                Self::OtherPdus => {
-                    "check the bind mode, and whether the SMSC echoes the sequence number and the command of a request"
-                }
-            },
-            Side::Smsc => match self {
-                Self::Nothing => {
-                    "check the client: it connected and sent no bind, as a port scan or a health check does"
-                }
-                Self::Http => {
-                    "check the client: a browser, a health check or an HTTP client uses the port of SMPP"
-                }
-                Self::Tls => {
-                    "let the client connect without TLS (smpp://) or to the TLS port, or configure TLS here"
-                }
-                Self::OtherProtocol => "check the client: it does not speak SMPP",
-                Self::IncompletePdu => "check the client: its PDU is shorter than its command_length",
-                Self::OtherPdus => "let the client bind before it sends other requests",
-            },
+    /// Returns what the user of an ESME can check.
+    pub const fn advice_for_esme(self) -> &'static str {
+        match self {
+            Self::Nothing => {
+                "check that an SMSC listens on this port, whether it expects TLS (smpps://), and its IP allow-list"
+            }
+            Self::Http => {
+                "check the port: this is that of a web server, an HTTP API or a proxy, not of an SMSC"
+            }
+            Self::Tls => "connect by smpps:// to this port, or to the plain port",
+            Self::OtherProtocol => "check the port: no SMSC answers there",
+            Self::IncompletePdu => "check that an SMSC for SMPP 3.4 listens on this port",
+            Self::OtherPdus => {
+                "check the bind mode, and whether the SMSC echoes the sequence number and the command of a request"
+            }
+        }
+    }
+
+    /// Returns what the operator of an SMSC can check.
+    pub const fn advice_for_smsc(self) -> &'static str {
+        match self {
+            Self::Nothing => {
+                "check the client: it connected and sent no bind, as a port scan or a health check does"
+            }
+            Self::Http => {
+                "check the client: a browser, a health check or an HTTP client uses the port of SMPP"
+            }
+            Self::Tls => {
+                "let the client connect without TLS (smpp://) or to the TLS port, or configure TLS here"
+            }
+            Self::OtherProtocol => "check the client: it does not speak SMPP",
+            Self::IncompletePdu => "check the client: its PDU is shorter than its command_length",
+            Self::OtherPdus => "let the client bind before it sends other requests",
         }
     }
 }
@@ -150,11 +150,11 @@ mod tests {
             ReceivedInstead::OtherPdus,
         ];
         for (index, one) in all.into_iter().enumerate() {
-            assert_ne!(one.advice(Side::Esme), one.advice(Side::Smsc));
+            assert_ne!(one.advice_for_esme(), one.advice_for_smsc());
             for other in all.into_iter().skip(index + 1) {
                 assert_ne!(one.to_string(), other.to_string());
-                assert_ne!(one.advice(Side::Esme), other.advice(Side::Esme));
-                assert_ne!(one.advice(Side::Smsc), other.advice(Side::Smsc));
+                assert_ne!(one.advice_for_esme(), other.advice_for_esme());
+                assert_ne!(one.advice_for_smsc(), other.advice_for_smsc());
             }
         }
     }

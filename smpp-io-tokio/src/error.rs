@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use smpp_core::session::{CloseReason, Side};
+use smpp_core::session::CloseReason;
 
 #[doc(inline)]
 pub use smpp_io_common::{ConnectError, ConnectErrorKind, End, TlsError};
@@ -32,7 +32,7 @@ impl fmt::Display for AcceptError {
                 write!(f, "the session ended before a bind: {end}")?;
                 match end.reason {
                     CloseReason::Framing(error) => {
-                        write!(f, "; {}", error.received_instead().advice(Side::Smsc))
+                        write!(f, "; {}", error.received_instead().advice_for_smsc())
                     }
                     _ => Ok(()),
                 }

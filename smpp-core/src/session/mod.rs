@@ -60,6 +60,7 @@ mod observer;
 mod operations;
 mod outbound;
 mod outcome;
+mod password;
 mod rate_limiter;
 mod rate_meter;
 mod refusal;

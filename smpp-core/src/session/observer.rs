@@ -4,9 +4,9 @@ use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use core::fmt;
 
+use super::password::{has_password, mask_password};
 use super::rejected::RejectedPdu;
-use crate::frame::{Frame, HEADER_LENGTH, Header};
-use crate::pdu::CommandId;
+use crate::frame::{Frame, Header};
 use crate::time::Instant;
 
 /// Sees every PDU of a session, when the session reads it and when it encodes it. Use it for logging, captures and
@@ -155,23 +155,6 @@ impl<'a> ObservedPdu<'a> {
             Cow::Borrowed(octets)
         }
     }
-}
-
-/// Returns whether a PDU with this command contains a password.
-pub(super) fn has_password(command: CommandId) -> bool {
-    command == CommandId::OUTBIND || (command.is_bind() && !command.is_response())
-}
-
-/// Replaces the password: the second C-octet string of the body, after the system_id. In a body without a NUL any octet
-/// may belong to the password, so all are replaced.
-pub(super) fn mask_password(octets: &[u8]) -> alloc::vec::Vec<u8> {
-    let mut octets = octets.to_vec();
-    let body = octets.get_mut(HEADER_LENGTH..).unwrap_or_default();
-    let password = body.iter().position(|octet| *octet == 0).map_or(0, |nul| nul + 1);
-    for octet in body.iter_mut().skip(password).take_while(|octet| **octet != 0) {
-        *octet = b'*';
-    }
-    octets
 }
 
 /// One line: `submit_sm_resp 7 ESME_ROK, 53 octets`. Requests show no status.

@@ -3,7 +3,7 @@
 use alloc::borrow::Cow;
 use core::fmt;
 
-use super::observer::{has_password, mask_password};
+use super::password::{has_password, mask_password};
 use crate::frame::{Frame, FramingError, HEADER_LENGTH, Header};
 use crate::pdu::CommandStatus;
 use crate::wire::{DecodeError, DecodeErrorKind};

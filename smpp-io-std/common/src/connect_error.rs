@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use smpp_core::account::ConnectFailure;
 use smpp_core::diagnosis::{ReceivedInstead, refused_bind_advice};
-use smpp_core::session::{CloseReason, NotSentReason, RequestError, Side, UnansweredReason};
+use smpp_core::session::{CloseReason, NotSentReason, RequestError, UnansweredReason};
 
 use crate::tls_error::TlsError;
 
@@ -118,7 +118,7 @@ impl ConnectErrorKind {
             Self::Socket(_) => "check the limits of the process on open files and threads",
             Self::Handshake(_, error) => error.advice(),
             Self::Bind(RequestError::Refused { status, .. }) => refused_bind_advice(*status),
-            Self::BindUnanswered { received, .. } => received.advice(Side::Esme),
+            Self::BindUnanswered { received, .. } => received.advice_for_esme(),
             Self::Bind(_) => "check that an SMSC for SMPP 3.4 listens on this port",
         })
     }

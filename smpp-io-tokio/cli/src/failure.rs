@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::process::ExitCode;
 
 use smpp_core::diagnosis::ReceivedInstead;
-use smpp_core::session::{RequestError, Side};
+use smpp_core::session::RequestError;
 use smpp_core::{BindMode, CommandStatus};
 use smpp_io_tokio::{ConnectError, ConnectErrorKind, TlsError};
 
@@ -56,7 +56,7 @@ impl Failure {
     /// Returns the failure of a bind. `received` is what the server sent instead of a response.
     pub(crate) fn bind(mode: BindMode, received: Option<ReceivedInstead>, error: RequestError) -> Self {
         let advice = match received {
-            Some(received) => sentence(received.advice(Side::Esme)),
+            Some(received) => sentence(received.advice_for_esme()),
             None => bind_advice(&error).into(),
         };
         let detail = ConnectErrorKind::bind(error, received, None).detail();

@@ -164,7 +164,8 @@
 //! One table, from SMPP 3.4 §2.3, says which side may send which request in which [`State`](session::State). The session
 //! refuses other requests of the caller with [`Refusal::State`](session::Refusal::State), and responds to other requests of the
 //! peer with `ESME_RINVBNDSTS`. Once its shutdown has begun, it refuses with [`Refusal::Closing`](session::Refusal::Closing),
-//! and after its end with [`Refusal::Closed`](session::Refusal::Closed): both say why. A request that a side never sends does not compile.
+//! and after its end with [`Refusal::Closed`](session::Refusal::Closed): both say why. A request that a side never sends does
+//! not compile.
 //!
 //! # Error handling
 //!
@@ -187,20 +188,20 @@
 //! Imports run in one direction: each module uses only modules to its left.
 //!
 //! ```text
-//!   wire ◀── pdu field values ◀── tlv ◀── pdu ◀── frame ◀── session ◀──┐
-//!                                          ▲                           ├── provider ◀── account, simulator
-//!                                          └────────── sms ◀───────────┘
+//!   wire ◀── pdu field values ◀── tlv ◀── pdu ◀── diagnosis ◀── frame ◀── session ◀──┐
+//!                                          ▲                                         ├── provider ◀── account, simulator
+//!                                          └──────────────── sms ◀───────────────────┘
 //! ```
 //!
 //! - `wire`: fields of fixed and variable length, and the tolerated deviations ([`Quirks`], [`Tolerance`]).
 //! - `pdu`: the PDUs and their fields, exported at the root of the crate: [`Pdu`], [`SubmitSm`], [`CommandStatus`].
 //! - [`tlv`]: optional parameters.
-//! - [`frame`]: splits a stream into PDUs.
+//! - [`diagnosis`]: what a peer sent instead of SMPP, and what to check. It uses `pdu`.
+//! - [`frame`]: splits a stream into PDUs. It uses `diagnosis`.
 //! - [`session`]: one bind.
 //! - [`sms`]: the content of messages. It uses `pdu` and `wire`.
 //! - [`provider`]: providers as data. It uses `pdu`, `session` and `sms`.
 //! - [`account`]: several binds of one customer. It uses `session`, `sms` and `provider`.
-//! - [`diagnosis`]: what a peer sent instead of SMPP, and what to check. It uses `pdu` and `session`.
 //! - [`simulator`]: an SMSC for tests. It uses `pdu`, `session`, `sms` and `provider`.
 //!
 //! The protocol is SMPP 3.4 (Issue 1.2), with the PDUs and TLVs that 5.0 adds. Sections are cited as `SMPP 3.4 §4.4.1`.

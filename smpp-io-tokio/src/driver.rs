@@ -37,12 +37,13 @@ pub(crate) struct Driver<R: Role, S> {
 /// A driver that is dropped early, for example with its runtime, ends the session: no caller waits forever.
 impl<R: Role, S> Drop for Driver<R, S> {
     fn drop(&mut self) {
+        // After a panic in a turn, it holds the tasks whose requests have ended.
+        let mut wake = std::mem::take(&mut self.wake);
         let shared = &self.shared;
         let mut core = shared.lock();
         // Does nothing if the session has ended.
         core.session.abort();
         let now = shared.clock.now();
-        let mut wake = WakeList::default();
         while core.dispatch(&mut wake, |session| session.handle_timeout(now)) {}
         drop(core);
         wake.wake_all();

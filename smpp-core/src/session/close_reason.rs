@@ -20,7 +20,7 @@ pub enum CloseReason {
     /// [`session_init_timeout`](super::Config::session_init_timeout) passed without an accepted bind; on an ESME that
     /// [awaits an outbind](super::Config::awaits_outbind), also without an outbind.
     SessionInit,
-    /// Keep-alive failed: the transport has taken an enquire_link of the session, and the peer sent no PDU within
+    /// Keep-alive failed: the transport has taken an enquire_link of the session, and the peer sent no PDU within the next
     /// [`response_timeout`](super::Config::response_timeout). If the enquire_link itself has not left, see
     /// [`Stalled`](Self::Stalled).
     LinkDead,
@@ -29,7 +29,8 @@ pub enum CloseReason {
     /// [`response_timeout`](super::Config::response_timeout).
     Unresponsive,
     /// Output waited, and the transport took no octet of it for one to two times
-    /// [`response_timeout`](super::Config::response_timeout): the peer does not read.
+    /// [`response_timeout`](super::Config::response_timeout), or an enquire_link did not leave within two of them and nothing
+    /// was heard: the peer does not read.
     Stalled,
     /// No message passed for [`inactivity_timeout`](super::Config::inactivity_timeout), and the session unbound.
     Inactive,
@@ -52,7 +53,7 @@ impl fmt::Display for CloseReason {
             Self::SessionInit => "no bind within session_init_timeout",
             Self::LinkDead => "the peer did not answer enquire_link within response_timeout",
             Self::Unresponsive => "the peer answered enquire_link but no request for max_response_timeouts",
-            Self::Stalled => "the peer does not read: the transport took no octet within response_timeout",
+            Self::Stalled => "the peer does not read: output did not leave within response_timeout",
             Self::Inactive => "no message within inactivity_timeout",
             Self::UnbindTimeout => "the peer did not answer unbind within response_timeout",
             Self::Framing(error) => return error.fmt(f),

@@ -54,7 +54,8 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
                     }
                 }
                 Err(error) => {
-                    self.observer.rejected(self.now, RejectedPdu::framing(input, error));
+                    let is_first = self.stats.received.total().pdus() == 0;
+                    self.observer.rejected(self.now, RejectedPdu::framing(input, is_first, error));
                     *input = &[];
                     self.unframed = error.received_instead();
                     // The sequence number is unknown, because the position in the stream is lost (SMPP 3.4 §4.3.1).

@@ -202,9 +202,13 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             Timer::EnquireLinkResponse | Timer::Unresponsive if !self.wants_input() => {
                 self.postpone_check(timer);
             }
-            // The peer cannot answer what it has not received. `Timer::Transmit` ends a session whose transport is stuck.
+            // The peer cannot respond to what it has not received.
             Timer::EnquireLinkResponse if self.enquire_link_end > self.transmitted => {
-                self.postpone_check(timer);
+                if core::mem::replace(&mut self.enquire_link_is_late, true) {
+                    self.end(CloseReason::Stalled);
+                } else {
+                    self.postpone_check(timer);
+                }
             }
             Timer::EnquireLinkResponse => self.end(CloseReason::LinkDead),
             Timer::EnquireLink => self.check_keep_alive(),
@@ -265,10 +269,20 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         let sequence = self.next_sequence();
         self.enquire_link = Some(sequence);
         self.encode(CommandId::ENQUIRE_LINK, CommandStatus::ROK, sequence, Some(&EnquireLink));
-        self.enquire_link_end = self.encoded;
+        (self.enquire_link_end, self.enquire_link_is_late) = (self.encoded, false);
         self.timers.set(Timer::EnquireLinkResponse, Some(self.now + self.config.response_timeout));
         if self.is_activity(CommandId::ENQUIRE_LINK) {
             self.last_activity = self.now;
+        }
+    }
+
+    /// Starts the timeout of an enquire_link that the transport has taken, unless the peer has been heard since.
+    #[cold]
+    pub(super) fn await_enquire_link_resp(&mut self) {
+        if self.timers.is_set(Timer::EnquireLinkResponse) {
+            self.timers.undated = true;
+            self.timers.set(Timer::EnquireLinkResponse, Some(self.now + self.config.response_timeout));
+            self.timers.undated = false;
         }
     }
 

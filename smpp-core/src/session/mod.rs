@@ -146,6 +146,8 @@ pub struct Session<R, T, O = ()> {
     responses_end: u64,
     /// Octets encoded up to the end of the session's last enquire_link.
     enquire_link_end: u64,
+    /// Whether that enquire_link has not left within `response_timeout`.
+    enquire_link_is_late: bool,
     /// Whether the transport has taken octets since the stall timer was last checked.
     has_progress: bool,
     /// The bind request that waits for its response, in either direction.
@@ -223,6 +225,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             transmitted: 0,
             responses_end: 0,
             enquire_link_end: 0,
+            enquire_link_is_late: false,
             has_progress: false,
             bind_in_progress: None,
             enquire_link: None,
@@ -251,8 +254,12 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// Call this only for octets that have left: it decides whether a request ends as [`Outcome::NeverSent`], which is
     /// safe to resend, or as [`Outcome::Unanswered`].
     pub fn handle_transmitted(&mut self, octets: usize) {
-        self.transmitted = self.encoded.min(self.transmitted.saturating_add(octets as u64));
+        let before = self.transmitted;
+        self.transmitted = self.encoded.min(before.saturating_add(octets as u64));
         self.has_progress |= octets > 0;
+        if before < self.enquire_link_end && self.enquire_link_end <= self.transmitted {
+            self.await_enquire_link_resp();
+        }
         if self.pending_output() == 0 {
             self.timers.set(Timer::Transmit, None);
         }
@@ -451,6 +458,8 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         self.now = self.now.max(now);
         if core::mem::take(&mut self.undated) {
             self.last_activity = self.now;
+        }
+        if self.timers.has_provisional {
             self.timers.postpone(passed);
         }
     }

@@ -48,9 +48,10 @@ impl<'a> RejectedPdu<'a> {
         Self { octets: octets.get(..MAX_OCTETS).unwrap_or(octets), reason }
     }
 
-    /// `input` begins with the octets that are no PDU. Behind the length of a header nothing says where a password is.
-    pub(super) fn framing(input: &'a [u8], error: FramingError) -> Self {
-        let octets = input.get(..HEADER_LENGTH).unwrap_or(input);
+    /// `input` begins with the octets that are no PDU. Nothing says where a password is: behind another PDU, whose
+    /// command_length may be wrong, it may be anywhere, and at the beginning of a stream behind the length of a header.
+    pub(super) fn framing(input: &'a [u8], is_first: bool, error: FramingError) -> Self {
+        let octets = if is_first { input.get(..HEADER_LENGTH).unwrap_or(input) } else { &[] };
         Self { octets, reason: RejectedPduReason::Framing(error) }
     }
 
@@ -59,13 +60,14 @@ impl<'a> RejectedPdu<'a> {
         self.reason
     }
 
-    /// Returns the header, with the length of the whole PDU. `None` if fewer than 16 octets had arrived when the session
-    /// found the `command_length` to be impossible.
+    /// Returns the header, with the length of the whole PDU. `None` if the framing is broken and fewer than 16
+    /// [`octets`](Self::octets) are shown.
     pub fn header(&self) -> Option<Header> {
         Header::read(self.octets)
     }
 
-    /// Returns the first octets of the PDU, header included: at most 256, and at most the header if the framing is broken.
+    /// Returns the first octets of the PDU, header included: at most 256. If the framing is broken, at most the header, and
+    /// nothing behind another PDU: a password may be there.
     /// Each octet of the password in a bind or an outbind is replaced by an asterisk.
     pub fn octets(&self) -> Cow<'a, [u8]> {
         match self.header() {

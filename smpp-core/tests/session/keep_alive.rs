@@ -1,6 +1,6 @@
 //! Keep-alive and inactivity.
 
-use smpp_core::session::{CloseReason, Config, Instant, Smsc, State, Timer, UnansweredReason};
+use smpp_core::session::{CloseReason, Config, Esme, Instant, Smsc, State, Timer, UnansweredReason};
 use smpp_core::{BindMode, CommandId, CommandStatus, DeliverSmResp, EnquireLink, Pdu};
 
 use super::support::{
@@ -83,6 +83,39 @@ fn a_session_whose_enquire_link_has_not_left_ends_as_stalled() {
     }
     // Twice response_timeout after the first octet that did not leave.
     esme.handle_timeouts(Instant::ZERO + secs(49));
+    assert_eq!(esme.closed, Some(CloseReason::Stalled));
+}
+
+/// Returns an ESME whose enquire_link was encoded at 30 s, and the length of its output.
+fn with_a_waiting_enquire_link() -> (Peer<Esme>, usize) {
+    let mut esme = bound_esme(with_keep_alive(), BindMode::Transceiver);
+    esme.handle_timeouts(Instant::ZERO + secs(30));
+    let mut output = Vec::new();
+    esme.session.poll_transmit(&mut output);
+    (esme, output.len())
+}
+
+#[test]
+fn the_timeout_of_an_enquire_link_begins_when_it_has_left() {
+    let (mut esme, length) = with_a_waiting_enquire_link();
+    esme.session.handle_transmitted(length - 1);
+    esme.handle_timeouts(Instant::ZERO + secs(39));
+    esme.session.handle_transmitted(1);
+    esme.handle_timeouts(Instant::ZERO + secs(39));
+    assert_eq!(esme.session.poll_timeout(), Some((Instant::ZERO + secs(49), Timer::EnquireLinkResponse)));
+    esme.handle_timeouts(Instant::ZERO + secs(49));
+    assert_eq!(esme.closed, Some(CloseReason::LinkDead));
+}
+
+#[test]
+fn an_enquire_link_that_leaves_octet_by_octet_ends_the_session_in_the_end() {
+    let (mut esme, _) = with_a_waiting_enquire_link();
+    for second in (31..50).step_by(3) {
+        esme.session.handle_transmitted(1);
+        esme.handle_timeouts(Instant::ZERO + secs(second));
+        assert_eq!(esme.closed, None, "at {second} s");
+    }
+    esme.handle_timeouts(Instant::ZERO + secs(50));
     assert_eq!(esme.closed, Some(CloseReason::Stalled));
 }
 

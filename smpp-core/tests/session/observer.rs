@@ -211,3 +211,21 @@ fn a_rejected_pdu_shows_a_bounded_part_without_the_password() {
         }
     }
 }
+
+/// The command_length of this bind does not count the header: the password looks like the next PDU.
+#[test]
+fn octets_behind_a_pdu_with_a_wrong_length_are_not_shown() {
+    let whole = raw(CommandId::BIND_TRANSCEIVER, CommandStatus::ROK, 1, b"shop\0secret08\0\0\x34\0\0\0");
+    let mut octets = whole.clone();
+    octets[3] -= 16;
+    let (seen, mut smsc) = rejections(&octets);
+    let seen = seen.0.borrow();
+    let Some((RejectedPduReason::Framing(error), sequence, shown, line)) = seen.last() else {
+        panic!("the framing is broken")
+    };
+    assert_eq!((*sequence, &shown[..]), (None, &b""[..]));
+    let end = smsc.handle_timeout(NOW);
+    for text in [line.clone(), error.to_string(), format!("{end:?}")] {
+        assert!(!text.contains("secr"), "{text}");
+    }
+}

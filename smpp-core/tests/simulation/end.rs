@@ -62,7 +62,10 @@ impl Model {
                 let expects = self.side() == Side::Smsc || history.outbound.is_some();
                 expects && history.bound.is_none() && self.clock >= begun + settings.session_init
             }
-            CloseReason::Stalled => self.pending() > 0 && self.clock >= history.progress + settings.response,
+            CloseReason::Stalled => {
+                let stands = self.clock >= history.progress + settings.response;
+                self.pending() > 0 && (stands || self.enquire_link_may_wait())
+            }
             CloseReason::Inactive => settings.inactivity.is_some() && history.shutdown.is_some(),
             CloseReason::UnbindTimeout => {
                 since(history.unbind).is_some_and(|since| since >= settings.response)

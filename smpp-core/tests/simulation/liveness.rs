@@ -16,6 +16,10 @@ pub(super) struct Liveness {
     full: Option<Instant>,
     /// Since when the session reads input. `None` while it does not. After the end it stays as it was.
     reading: Option<Instant>,
+    /// Since when all output has left. `None` while some waits.
+    flushed: Option<Instant>,
+    /// No time has been passed since then.
+    flushed_now: bool,
     /// Requests that have timed out, and may still be answered.
     timed_out: Vec<Open>,
     /// When a request timed out. The peer has sent nothing since.
@@ -34,7 +38,7 @@ pub(super) struct Liveness {
 
 impl Liveness {
     pub(super) fn new(start: Instant) -> Self {
-        Self { reading: Some(start), ..Self::default() }
+        Self { reading: Some(start), flushed: Some(start), ..Self::default() }
     }
 }
 
@@ -141,8 +145,11 @@ impl Model {
         self.history.eof = true;
     }
 
-    /// Dates the end of the stream. `handle_eof` takes no time.
-    pub(super) fn date_eof(&mut self) {
+    /// Dates the end of the stream and of the output. `handle_eof` and `handle_transmitted` take no time.
+    pub(super) fn date_undated(&mut self) {
+        if std::mem::take(&mut self.liveness.flushed_now) {
+            self.liveness.flushed = self.liveness.flushed.and(Some(self.clock));
+        }
         if std::mem::take(&mut self.liveness.finished_now) {
             self.liveness.finished = Some(self.clock);
         }
@@ -213,6 +220,8 @@ impl Model {
         assert!(timed_out <= self.liveness.timed_out.len(), "too many requests have timed out");
         if !ended {
             self.liveness.reading = session.wants_input().then(|| self.liveness.reading.unwrap_or(clock));
+            self.liveness.flushed_now |= self.pending() == 0 && self.liveness.flushed.is_none();
+            self.liveness.flushed = (self.pending() == 0).then(|| self.liveness.flushed.unwrap_or(clock));
         }
         if let Some(full) = self.liveness.full.filter(|full| clock < *full + self.settings().backpressure) {
             assert!(!session.wants_input(), "reads although the application has not answered since {full:?}");
@@ -256,7 +265,7 @@ impl Model {
         };
         let (lateness, may_be_over) = (lateness * 3, self.liveness.may_be_over);
         if let Some(since) = self.liveness.suspended {
-            let most = since.max(reading) + settings.response + lateness;
+            let most = self.enquire_link_left(since.max(reading)) + settings.response + lateness;
             assert!(clock <= most, "requests stay suspended");
         }
         if let Some(since) = self.liveness.unanswered.filter(|_| settings.max_timeouts > 0 && !may_be_over) {
@@ -266,9 +275,24 @@ impl Model {
         let bound = self.history.bound_at.expect("bound");
         let received = self.history.received.map_or(bound, |received| received.max(bound));
         if let Some(idle) = settings.enquire_link {
-            let most = (received + idle).max(reading + settings.response) + settings.response + lateness;
-            assert!(clock <= most, "the dead link was not detected");
+            let left = self.enquire_link_left((received + idle).max(reading + settings.response));
+            assert!(clock <= left + settings.response + lateness, "the dead link was not detected");
         }
+    }
+
+    /// Returns whether an enquire_link may have waited for twice `response_timeout`.
+    pub(super) fn enquire_link_may_wait(&self) -> bool {
+        let settings = self.settings();
+        let Some((idle, bound)) = settings.enquire_link.zip(self.history.bound_at) else { return false };
+        let silent = self.history.received.map_or(bound, |received| received.max(bound)) + idle;
+        let encoded = self.liveness.suspended.map_or(silent, |suspended| suspended.min(silent));
+        self.clock >= encoded + settings.response * 2
+    }
+
+    /// Returns when an enquire_link of this time left at the latest. The session waits twice `response_timeout` for that.
+    fn enquire_link_left(&self, encoded: Instant) -> Instant {
+        let waits = encoded + self.settings().response * 2;
+        self.liveness.flushed.map_or(waits, |flushed| encoded.max(flushed))
     }
 
     /// Checks that the session asks for input that was left over, when it reads again.

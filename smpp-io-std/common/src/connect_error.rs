@@ -203,7 +203,7 @@ mod tests {
                 "the peer sent HTTP, not SMPP: \"HTTP\"; check the port: this is that of a web server",
             ),
             (framing(&[0x15, 3, 3, 0]), "the peer sent TLS on a connection without TLS; connect by smpps://"),
-            (framing(b"SSH-2.0"), "the peer sent text, not SMPP: \"SSH-\"; check the port: no SMSC"),
+            (framing(b"SSH-2.0"), "the peer sent text, not SMPP; check the port: no SMSC"),
         ];
         for (error, expected) in cases {
             let text = unanswered(error.received_instead(), CloseReason::Framing(error));

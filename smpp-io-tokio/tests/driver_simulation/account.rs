@@ -197,17 +197,17 @@ fn check_ends(world: &World, config: &Config) {
             CloseReason::Unresponsive => (CommandId::SUBMIT_SM, unresponsive),
             _ => continue,
         };
-        // The checks of the link are postponed by a response timeout while the session does not read, and once while the
-        // enquire_link has not left.
-        let postponed = match reason {
-            CloseReason::SessionInit => 0,
-            _ if config.max_unanswered < 256 => 20,
-            CloseReason::LinkDead => 1,
-            _ => 0,
+        // The checks of the link are postponed by a response timeout while the session does not read.
+        let reads = config.max_unanswered == 256;
+        let postponed = if reads || *reason == CloseReason::SessionInit { 0 } else { 20 };
+        let began = |connection: &Connection, at| match reason {
+            // Its timeout begins when the enquire_link has left.
+            CloseReason::LinkDead => connection.left(command, at),
+            _ => connection.sent(command, at),
         };
         let is_due = (0..=postponed).any(|times| {
             let due = at.checked_sub(before + config.response_timeout * times);
-            due.is_some_and(|due| connections.iter().any(|connection| connection.sent(command, due)))
+            due.is_some_and(|due| connections.iter().any(|connection| began(connection, due)))
         });
         assert!(is_due, "{reason} at {at:?}, and no {command} was sent {before:?} before");
     }

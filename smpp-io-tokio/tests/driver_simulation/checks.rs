@@ -44,6 +44,18 @@ impl Connection {
         pdus.iter().any(|seen| seen.direction == Direction::Out && seen.command == command && seen.at == at)
     }
 
+    /// Returns whether the network accepted the end of a PDU with this command at this time.
+    pub(crate) fn left(&self, command: CommandId, at: Instant) -> bool {
+        let trace = self.trace.lock().unwrap();
+        let mut end = 0;
+        let pdus = self.pdus.lock().unwrap();
+        pdus.iter().filter(|seen| seen.direction == Direction::Out).any(|seen| {
+            end += seen.length;
+            let write = trace.writes.iter().find(|write| write.total >= end);
+            seen.command == command && write.is_some_and(|write| write.at == at)
+        })
+    }
+
     /// Lists the PDUs, and the time since the last one.
     pub(crate) fn listing(&self) -> String {
         let pdus = self.pdus.lock().unwrap();

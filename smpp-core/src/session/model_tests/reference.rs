@@ -83,6 +83,8 @@ pub(super) struct Model {
     /// Position of the end of the application's last response in the output stream, in octets.
     responses_end: u64,
     enquire_link_end: u64,
+    /// It has not left in time.
+    enquire_link_is_late: bool,
     /// When the session next checks whether the transport has accepted octets, and whether it has.
     pub(super) stall_check: Option<u64>,
     pub(super) has_progress: bool,
@@ -151,6 +153,7 @@ impl Model {
             transmitted: 0,
             responses_end: 0,
             enquire_link_end: 0,
+            enquire_link_is_late: false,
             stall_check: None,
             has_progress: false,
             reported: Vec::new(),
@@ -347,7 +350,11 @@ impl Model {
     }
 
     fn transmit(&mut self, octets: u64) {
+        let had_left = self.enquire_link_end <= self.transmitted;
         self.transmitted = self.encoded.min(self.transmitted + octets);
+        if !had_left && self.enquire_link_end <= self.transmitted && self.enquire_link_timeout.is_some() {
+            self.enquire_link_timeout = Some(self.now + RESPONSE_TIMEOUT);
+        }
         self.has_progress |= octets > 0;
         if self.pending() == 0 {
             self.stall_check = None;
@@ -379,9 +386,13 @@ impl Model {
             }
         }
         if self.enquire_link_timeout == now {
-            if self.reads() && self.enquire_link_end <= self.transmitted {
+            let has_left = self.enquire_link_end <= self.transmitted;
+            if self.reads() && has_left {
                 self.close(CloseReason::LinkDead);
+            } else if self.reads() && self.enquire_link_is_late {
+                self.close(CloseReason::Stalled);
             } else {
+                self.enquire_link_is_late |= self.reads();
                 self.enquire_link_timeout = Some(self.now + RESPONSE_TIMEOUT);
             }
         }
@@ -448,7 +459,7 @@ impl Model {
         self.keep_alive_check = None;
         self.enquire_links += 1;
         self.send(CommandId::ENQUIRE_LINK, 16);
-        self.enquire_link_end = self.encoded;
+        (self.enquire_link_end, self.enquire_link_is_late) = (self.encoded, false);
     }
 
     /// Enters the next stage if nothing is left to wait for in this one.

@@ -28,6 +28,8 @@ pub enum ReceivedInstead {
     Tls,
     /// Octets of another protocol.
     OtherProtocol,
+    /// A `command_length` that is impossible or above the limit: SMPP, but damaged or too long.
+    InvalidLength,
     /// The beginning of a PDU, and not its rest.
     IncompletePdu,
     /// SMPP PDUs, none of which is the bind or its response.
@@ -42,6 +44,7 @@ impl ReceivedInstead {
             | b"PATC" | b"PRI " | b"<htm" | b"<HTM" | b"<!DO" | b"<!do" => Self::Http,
             // Alert or handshake, of SSL 3.0 to TLS 1.3.
             [0x15 | 0x16, 3, 0..=4, _] => Self::Tls,
+            [0, ..] => Self::InvalidLength,
             _ => Self::OtherProtocol,
         }
     }
@@ -57,6 +60,9 @@ impl ReceivedInstead {
             }
             Self::Tls => "connect by smpps:// to this port, or to the plain port",
             Self::OtherProtocol => "check the port: no SMSC answers there",
+            Self::InvalidLength => {
+                "the SMSC counts command_length wrong, or sends longer PDUs than max_pdu allows: raise max_pdu if so"
+            }
             Self::IncompletePdu => "check that an SMSC for SMPP 3.4 listens on this port",
             Self::OtherPdus => {
                 "check the bind mode, and whether the SMSC echoes the sequence number and the command of a request"
@@ -77,6 +83,9 @@ impl ReceivedInstead {
                 "let the client connect without TLS (smpp://) or to the TLS port, or configure TLS here"
             }
             Self::OtherProtocol => "check the client: it does not speak SMPP",
+            Self::InvalidLength => {
+                "the client counts command_length wrong, or sends longer PDUs than max_pdu allows: raise max_pdu if so"
+            }
             Self::IncompletePdu => "check the client: its PDU is shorter than its command_length",
             Self::OtherPdus => "let the client bind before it sends other requests",
         }
@@ -90,6 +99,7 @@ impl fmt::Display for ReceivedInstead {
             Self::Http => "the peer sent HTTP, not SMPP",
             Self::Tls => "the peer sent TLS on a connection without TLS",
             Self::OtherProtocol => "the peer sent octets that are not SMPP",
+            Self::InvalidLength => "the peer sent an invalid command_length",
             Self::IncompletePdu => "the peer sent only the beginning of a PDU",
             Self::OtherPdus => "the peer sent SMPP PDUs, but none for this bind",
         })
@@ -132,7 +142,8 @@ mod tests {
             ([0x14, 3, 3, 0], ReceivedInstead::OtherProtocol),
             (*b"SSH-", ReceivedInstead::OtherProtocol),
             (*b"GETA", ReceivedInstead::OtherProtocol),
-            ([0, 0, 0, 15], ReceivedInstead::OtherProtocol),
+            ([0, 0, 0, 15], ReceivedInstead::InvalidLength),
+            ([0, 1, 0x11, 0x70], ReceivedInstead::InvalidLength),
         ];
         for (octets, expected) in cases {
             assert_eq!(ReceivedInstead::from_first_octets(octets), expected, "{octets:x?}");
@@ -146,6 +157,7 @@ mod tests {
             ReceivedInstead::Http,
             ReceivedInstead::Tls,
             ReceivedInstead::OtherProtocol,
+            ReceivedInstead::InvalidLength,
             ReceivedInstead::IncompletePdu,
             ReceivedInstead::OtherPdus,
         ];

@@ -37,7 +37,8 @@ impl<O: Operation, R: Role> InboundRequest<O, HandleRoute<R>> {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Closed`] or [`Refusal::Closing`] if the session has ended or only writes its last output: the peer has received no response and may send the message again.
+    /// [`Refusal::Closed`] or [`Refusal::Closing`] if the session has ended or only writes its last output: the peer has
+    /// received no response and may send the message again.
     /// [`Refusal::TooLong`] if the response is longer than
     /// [`Config::max_pdu`](smpp_core::session::Config::max_pdu): the session responds `ESME_RSYSERR` instead.
     pub fn respond(mut self, result: Result<O::Response<'_>, CommandStatus>) -> Result<(), Refusal> {

@@ -65,7 +65,7 @@ macro_rules! requests {
             /// A PDU that has no response: outbind or alert_notification. It is dropped if
             /// [`max_unanswered`](smpp_core::session::Config::max_unanswered) entries wait to be fetched.
             Notification(Frame<Vec<u8>>),
-            /// The peer answered a request of this side after its timeout. The request has ended as
+            /// The peer responded to a request of this side after its timeout. The request has ended as
             /// [`Unanswered`](smpp_core::session::RequestError::Unanswered); now its result is known. It is dropped if
             /// [`max_unanswered`](smpp_core::session::Config::max_unanswered) entries wait to be fetched.
             LateResponse {

@@ -195,9 +195,9 @@
 //! | `native-roots` | yes | [`tls::system_roots`]: trusts the certificate authorities that the operating system trusts. Without it, give a TLS configuration to [`Connector::tls`] |
 //! | `testing` | no | the module `testing`: an SMSC inside the process, for tests |
 //!
-//! TLS (rustls with ring) is always included. Logging and metrics are callbacks: [`observe`](Handle::observe) for PDUs, also those
-//! that a session [rejects](smpp_core::session::Observer::rejected), [`stats`](Handle::stats) for counters, [`AccountConnector::subscribe`](account::AccountConnector::subscribe) for the
-//! events of an account.
+//! TLS (rustls with ring) is always included. Logging and metrics are callbacks: [`observe`](Handle::observe) for PDUs, also
+//! those that a session [rejects](smpp_core::session::Observer::rejected), [`stats`](Handle::stats) for counters,
+//! [`AccountConnector::subscribe`](account::AccountConnector::subscribe) for the events of an account.
 //!
 //! # How names map to smpp-io-tokio
 //!

@@ -59,7 +59,8 @@ impl<R: Role> Handle<R> {
     /// get their turn in the order of their first poll.
     ///
     /// At its turn a place is reserved for the request, and its task is woken once. Other requests do not take the place:
-    /// until the future is polled or dropped, the window has one place less. Do not keep a future that you do not poll.
+    /// until the future is polled or dropped, the window has one place less, and a rate limit lets fewer others pass. Do not
+    /// keep a future that you do not poll.
     ///
     /// [`response_timeout`](smpp_core::session::Config::response_timeout) begins after this wait.
     ///

@@ -185,8 +185,8 @@
 //!
 //! Of `malformed PDU`, `request refused` and `unexpected response`, which a peer can repeat, a connection emits the
 //! first, the second, the fourth, the eighth and so on, with their number as `count`. A `system_id` is cut to 16
-//! octets. `bind refused` has the SMSC's explanation as `text`, if it gives one, cut to 256 characters. The field `status` is the name of a status (`ESME_RTHROTTLED`) or, without a name, its number
-//! (`0x0000ffff`).
+//! octets. `bind refused` has the SMSC's explanation as `text`, if it gives one: escaped, at most 256 characters. The
+//! field `status` is the name of a status (`ESME_RTHROTTLED`) or, without a name, its number (`0x0000ffff`).
 //!
 //! An [`account`] has a span `smpp_account` with the field `system_id`. Its events have the fields `link` (the connection) or
 //! `number` (the message):

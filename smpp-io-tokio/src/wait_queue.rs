@@ -1,10 +1,10 @@
 //! The requests that wait for capacity: the window, the output buffer or the rate limit.
 //!
-//! Capacity that becomes free is reserved for the first request, which leaves the line, and its task is woken once. Later
+//! Capacity that becomes free is reserved for the first request, which leaves the queue, and its task is woken once. Later
 //! requests do not take it, and the order in which the woken tasks run does not matter: each finds its place reserved. A
 //! request that is dropped gives its reserved place to the next one.
 //!
-//! The line is a linked list in an array: a request leaves it from any position at the same cost.
+//! The queue is a linked list in an array: a request leaves it from any position at the same cost.
 
 use std::task::Waker;
 
@@ -28,7 +28,7 @@ pub(crate) struct WaitQueue {
 }
 
 struct Entry {
-    /// Ascends in the line.
+    /// Ascends in the queue.
     number: u64,
     command: CommandId,
     state: EntryState,
@@ -40,7 +40,7 @@ struct Entry {
 enum EntryState {
     /// Not in use. Holds the next free entry.
     Free(u32),
-    /// In the line.
+    /// In the queue.
     Waiting { previous: u32, next: u32 },
     /// A place is reserved.
     Reserved,
@@ -77,12 +77,12 @@ impl WaitQueue {
         matches!(self.entries.get(ticket as usize), Some(Entry { state: EntryState::Reserved, .. }))
     }
 
-    /// Returns the command of the first request in the line.
+    /// Returns the command of the first request in the queue.
     pub(crate) fn first(&self) -> Option<CommandId> {
         self.entries.get(self.first as usize).map(|first| first.command)
     }
 
-    /// Adds a request to the end of the line. Returns its ticket.
+    /// Adds a request to the end of the queue. Returns its ticket.
     pub(crate) fn push(&mut self, command: CommandId, waker: Waker) -> u32 {
         let number = self.next_number;
         self.next_number += 1;
@@ -103,8 +103,8 @@ impl WaitQueue {
         ticket
     }
 
-    /// Stores the waker of a request in the line. If its place was reserved, the reservation ends, and the request goes back
-    /// to its position in the line. Returns a waker that is not needed.
+    /// Stores the waker of a request in the queue. If its place was reserved, the reservation ends, and the request goes back
+    /// to its position in the queue. Returns a waker that is not needed.
     pub(crate) fn wait(&mut self, ticket: u32, waker: &Waker) -> Option<Waker> {
         let entry = self.entries.get_mut(ticket as usize)?;
         let (number, was_reserved) = (entry.number, matches!(entry.state, EntryState::Reserved));
@@ -127,7 +127,7 @@ impl WaitQueue {
         replaced
     }
 
-    /// Reserves a place for the first request in the line. Returns the waker of its task.
+    /// Reserves a place for the first request in the queue. Returns the waker of its task.
     pub(crate) fn reserve_first(&mut self) -> Option<Waker> {
         let first = self.first;
         self.unlink(first);
@@ -137,7 +137,7 @@ impl WaitQueue {
         entry.waker.take()
     }
 
-    /// Removes a request from the line, or ends its reservation. Returns its waker.
+    /// Removes a request from the queue, or ends its reservation. Returns its waker.
     pub(crate) fn remove(&mut self, ticket: u32) -> Option<Waker> {
         self.unlink(ticket);
         let entry = self.entries.get_mut(ticket as usize)?;
@@ -150,7 +150,7 @@ impl WaitQueue {
         entry.waker.take()
     }
 
-    /// Takes the wakers of all requests in the line, in order.
+    /// Takes the wakers of all requests in the queue, in order.
     pub(crate) fn take_wakers(&mut self) -> impl Iterator<Item = Waker> {
         let mut next = self.first;
         std::iter::from_fn(move || {
@@ -171,7 +171,7 @@ impl WaitQueue {
         }
     }
 
-    /// Puts an entry into the line, between two others.
+    /// Puts an entry into the queue, between two others.
     fn link(&mut self, ticket: u32, previous: u32, next: u32) {
         if let Some(entry) = self.entries.get_mut(ticket as usize) {
             entry.state = EntryState::Waiting { previous, next };
@@ -180,7 +180,7 @@ impl WaitQueue {
         self.set_previous(next, ticket);
     }
 
-    /// Takes an entry out of the line, if it is there. Its state does not change.
+    /// Takes an entry out of the queue, if it is there. Its state does not change.
     fn unlink(&mut self, ticket: u32) {
         let Some(entry) = self.entries.get(ticket as usize) else { return };
         let EntryState::Waiting { previous, next } = entry.state else { return };
@@ -211,7 +211,7 @@ mod tests {
 
     /// Random calls, compared with an ordered map of numbers.
     #[test]
-    fn the_line_is_the_same_as_in_a_simple_model() {
+    fn the_queue_is_the_same_as_a_simple_model() {
         let waker = Waker::noop();
         let mut state = 1_u64;
         let mut random = |below: usize| {
@@ -221,23 +221,23 @@ mod tests {
         let mut queue = WaitQueue::default();
         let mut numbers = 0_u32..;
         // The tickets by number. The command of a request is its number.
-        let (mut line, mut reserved) = (BTreeMap::new(), BTreeMap::new());
+        let (mut waiting, mut reserved) = (BTreeMap::new(), BTreeMap::new());
         let nth =
             |map: &BTreeMap<u32, u32>, nth| map.iter().nth(nth).map(|(number, ticket)| (*number, *ticket));
         for _ in 0..100_000 {
             match random(5) {
-                0 if line.len() < 50 => {
+                0 if waiting.len() < 50 => {
                     let number = numbers.next().unwrap();
-                    line.insert(number, queue.push(CommandId(number), waker.clone()));
+                    waiting.insert(number, queue.push(CommandId(number), waker.clone()));
                 }
                 1 => {
-                    let first = line.pop_first();
+                    let first = waiting.pop_first();
                     assert_eq!(queue.reserve_first().is_some(), first.is_some());
                     reserved.extend(first);
                 }
                 2 => {
-                    if let Some((number, ticket)) = nth(&line, random(line.len())) {
-                        line.remove(&number);
+                    if let Some((number, ticket)) = nth(&waiting, random(waiting.len())) {
+                        waiting.remove(&number);
                         assert!(queue.remove(ticket).is_some());
                     }
                 }
@@ -251,17 +251,17 @@ mod tests {
                     if let Some((number, ticket)) = nth(&reserved, random(reserved.len())) {
                         reserved.remove(&number);
                         assert!(queue.wait(ticket, waker).is_none());
-                        line.insert(number, ticket);
+                        waiting.insert(number, ticket);
                     }
                 }
             }
-            assert_eq!(queue.first(), line.keys().next().map(|number| CommandId(*number)));
+            assert_eq!(queue.first(), waiting.keys().next().map(|number| CommandId(*number)));
             assert_eq!(queue.reserved() as usize, reserved.len());
-            assert_eq!(queue.is_unused(), line.is_empty() && reserved.is_empty());
+            assert_eq!(queue.is_unused(), waiting.is_empty() && reserved.is_empty());
             assert!(reserved.values().all(|ticket| queue.is_reserved(*ticket)));
-            assert!(!line.values().any(|ticket| queue.is_reserved(*ticket)));
+            assert!(!waiting.values().any(|ticket| queue.is_reserved(*ticket)));
         }
         assert!(queue.entries.len() < 200, "entries are used again");
-        assert_eq!(queue.take_wakers().count(), line.len());
+        assert_eq!(queue.take_wakers().count(), waiting.len());
     }
 }

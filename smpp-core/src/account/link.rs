@@ -75,7 +75,7 @@ pub enum LinkEvent {
         address: SocketAddr,
         /// The SMSC's response with its status and TLVs, or why there was none.
         error: RequestError,
-        /// What the peer sent instead of an answer; `None` if it answered.
+        /// What the peer sent instead of a response; `None` if it responded.
         received: Option<ReceivedInstead>,
     },
     /// The peer sent unbind: the session ends once it has responded.

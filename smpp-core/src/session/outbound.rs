@@ -235,8 +235,8 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
 
     /// Checks that the state and the configured operations allow a request.
     pub(super) fn check_allowed(&self, command: CommandId) -> Result<(), Refusal> {
-        if self.shutdown != Shutdown::NotStarted {
-            return Err(self.shutdown.refusal());
+        if let Some(refusal) = self.shutdown.refusal() {
+            return Err(refusal);
         }
         let is_repeated_bind = command.is_bind() && self.bind_in_progress.is_some();
         if is_repeated_bind || !self.state.allows(R::SIDE, command) {

@@ -247,16 +247,16 @@ pub(super) struct ShownText<'a>(pub(super) &'a str);
 
 impl fmt::Display for ShownText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut room = MAX_SHOWN_TEXT;
+        let mut remaining = MAX_SHOWN_TEXT;
         f.write_char('"')?;
         for c in self.0.chars() {
             let escaped = c.escape_debug();
             let length = if c == '\'' { 1 } else { escaped.len() };
-            let Some(rest) = room.checked_sub(length) else {
+            let Some(rest) = remaining.checked_sub(length) else {
                 f.write_char('…')?;
                 break;
             };
-            room = rest;
+            remaining = rest;
             if c == '\'' { f.write_char(c) } else { escaped.fmt(f) }?;
         }
         f.write_char('"')

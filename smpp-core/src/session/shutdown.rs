@@ -30,17 +30,15 @@ pub(super) enum Shutdown {
 
 impl Shutdown {
     /// Returns why the session accepts no new request once its shutdown has begun.
-    #[cold]
-    pub(super) const fn refusal(self) -> Refusal {
-        match self {
+    pub(super) const fn refusal(self) -> Option<Refusal> {
+        Some(match self {
+            Self::NotStarted => return None,
             Self::Draining(reason)
             | Self::Unbinding(reason)
             | Self::PeerFinished(reason)
             | Self::Flushing(reason) => Refusal::Closing(reason),
-            Self::NotStarted | Self::PeerUnbinding(_) | Self::PeerUnbound => {
-                Refusal::Closing(CloseReason::PeerUnbound)
-            }
+            Self::PeerUnbinding(_) | Self::PeerUnbound => Refusal::Closing(CloseReason::PeerUnbound),
             Self::Reporting(reason) | Self::Done(reason) => Refusal::Closed(reason),
-        }
+        })
     }
 }

@@ -348,6 +348,6 @@ impl AccountSimulation {
 fn kind(outcome: &SegmentOutcome) -> String {
     match outcome {
         SegmentOutcome::NeverSent(reason) => format!("NeverSent {reason:?}"),
-        other => format!("{other:?}").split('(').next().unwrap().to_owned(),
+        other => format!("{other:?}").split(['(', ' ']).next().unwrap().to_owned(),
     }
 }

@@ -11,6 +11,7 @@ use super::model::{Model, Open};
 
 /// Backpressure, requests that have timed out, and a half-closed connection.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent flags")]
 pub(super) struct Liveness {
     /// Since when `max_unanswered` requests wait for the application, and it answers none.
     full: Option<Instant>,

@@ -114,7 +114,7 @@ impl ConnectErrorKind {
             Self::Connect(_) => {
                 "check host and port, and whether a firewall or an IP allow-list blocks the connection"
             }
-            Self::Tls(_) => return None,
+            Self::Tls(_) | Self::Bind(RequestError::NeverSent(_)) => return None,
             Self::Socket(_) => "check the limits of the process on open files and threads",
             Self::Handshake(_, error) => error.advice(),
             Self::Bind(RequestError::Refused { status, .. }) => refused_bind_advice(*status),

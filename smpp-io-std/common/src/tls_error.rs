@@ -63,6 +63,10 @@ impl TlsError {
             Self::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
                 "check that the port is the TLS port, and whether an IP allow-list blocks the connection"
             }
+            Self::Protocol(rustls::Error::AlertReceived(_)) => {
+                "ask the operator of the server why it refuses the handshake; it may require a client certificate"
+            }
+            Self::ServerName => "use a DNS name or an IP address in the URL",
             _ => "check that the port is the TLS port: smpp:// is plain, smpps:// is TLS",
         }
     }

@@ -128,6 +128,10 @@ impl AccountState {
             // Each call does nothing unless the connection is in that state.
             self.account.handle_resolved(now, link, &[]);
             self.account.handle_connect_failed(now, link, ConnectFailure::Network, PANICKED);
+            if let Some(connection) = self.links.get(link.index()).and_then(|task| task.connection.as_ref()) {
+                // The application may hold the transport of its `dial`.
+                let _ = connection.duplex().close();
+            }
             self.handle_closed(now, link);
         }
     }

@@ -203,7 +203,7 @@ impl Server {
         &self.addresses
     }
 
-    /// Returns the sessions that are bound at this moment. Does not block.
+    /// Returns the sessions that are bound at this moment. It waits while an observer of one of the sessions runs.
     pub fn binds(&self) -> Vec<BoundSession> {
         let mut bound: Vec<_> = self.shared.lock().admitted().cloned().collect();
         bound.retain(|bound| bound.peer.state() != State::Open);

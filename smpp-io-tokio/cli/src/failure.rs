@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
+use rustls::CertificateError;
 use smpp_core::diagnosis::ReceivedInstead;
 use smpp_core::session::RequestError;
 use smpp_core::{BindMode, CommandStatus};
@@ -59,8 +60,9 @@ impl Failure {
             Some(received) => sentence(received.advice_for_esme()),
             None => bind_advice(&error).into(),
         };
+        let colon = if received.is_some() { ":" } else { "" };
         let detail = ConnectErrorKind::bind(error, received, None).detail();
-        Self { what: format!("bind_{mode} {detail}"), advice, status: 1 }
+        Self { what: format!("bind_{mode}{colon} {detail}"), advice, status: 1 }
     }
 
     /// Prints the failure to the standard error.
@@ -84,14 +86,23 @@ impl From<ConnectError> for Failure {
             ConnectErrorKind::Bind(error) => bind_advice(error).into(),
             ConnectErrorKind::Resolve(_) => RESOLVE_ADVICE.into(),
             ConnectErrorKind::Connect(_) => CONNECT_ADVICE.into(),
-            ConnectErrorKind::Handshake(_, TlsError::Certificate(_)) => CERTIFICATE_ADVICE.into(),
-            ConnectErrorKind::Handshake(..) => TLS_ADVICE.into(),
+            ConnectErrorKind::Handshake(_, TlsError::Certificate(error)) if is_untrusted(error) => {
+                CERTIFICATE_ADVICE.into()
+            }
+            ConnectErrorKind::Handshake(_, TlsError::Protocol(rustls::Error::InvalidMessage(_))) => {
+                TLS_ADVICE.into()
+            }
             _ => sentence(for_programs),
         };
         let text = error.to_string();
         let what = text.strip_suffix(for_programs).unwrap_or(&text).trim_end_matches("; ");
         Self { what: what.into(), advice, status: 1 }
     }
+}
+
+/// Returns whether `--ca` may help.
+const fn is_untrusted(error: &CertificateError) -> bool {
+    matches!(error, CertificateError::UnknownIssuer | CertificateError::Other(_))
 }
 
 /// Returns what to do after a response that refuses a bind.

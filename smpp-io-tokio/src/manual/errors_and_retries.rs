@@ -190,6 +190,7 @@
 //! | `Http` | the port: a web server, an HTTP API or a proxy answers there |
 //! | `Tls` | connect by `smpps://` |
 //! | `OtherProtocol`, `IncompletePdu` | the port |
+//! | `InvalidLength` | whether the SMSC sends PDUs longer than `max_pdu` |
 //! | `OtherPdus` | the bind mode; whether the SMSC echoes sequence number and command |
 //!
 //! An account reports the same in [`LinkEvent::BindRefused`](smpp_core::account::LinkEvent::BindRefused), and failed

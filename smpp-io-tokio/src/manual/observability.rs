@@ -144,7 +144,7 @@
 //!
 //! # Malformed and refused PDUs
 //!
-//! The session answers a malformed PDU, an unknown command or a request in the wrong state by itself, and the application
+//! The session responds to a malformed PDU, an unknown command or a request in the wrong state by itself, and the application
 //! does not see it. [`Observer::rejected`] shows each of them, without a feature: why, the header, and the first 256
 //! octets. It also shows responses to no request, and the octets that break the framing.
 //!

@@ -77,12 +77,13 @@ impl<S: Service> ServerContext<S> {
         stop: Arc<Notify>,
     ) {
         let (address, tls) = (connection.peer_addr(), connection.is_tls());
-        self.emit(ServerEvent::Connected { address, tls });
-        let not_bound = |error| self.emit(ServerEvent::NotBound { address, error });
+        // Before the first event: if it panics, there is none.
         let connection = match &self.observer {
             Some(observer) => connection.observe(observer(address)),
             None => connection,
         };
+        self.emit(ServerEvent::Connected { address, tls });
+        let not_bound = |error| self.emit(ServerEvent::NotBound { address, error });
         let opening = connection.open(Some(Arc::clone(&slot)), |stream| self.service.transport(stream));
         let opening = Box::pin(opening);
         let (peer, inbox, driver) = match unless_stopped(opening, pin!(stop.notified())).await {

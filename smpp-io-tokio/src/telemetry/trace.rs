@@ -101,7 +101,11 @@ impl SessionTrace {
                 Outcome::Accepted(_) => self.bind_answered(CommandStatus::ROK),
                 Outcome::Refused { status, response } if is_bind_response(response) => {
                     let text = response.additional_status_info_text();
-                    let text = text.map(|text| text.chars().take(MAX_STATUS_TEXT).collect::<String>());
+                    let escaped = |text: &str| {
+                        text.chars().flat_map(char::escape_debug).take(MAX_STATUS_TEXT).collect()
+                    };
+                    let text = text.filter(|text| !text.is_empty());
+                    let text = text.map(|text| -> String { escaped(&text) });
                     warn!(target: TARGET, parent: span, ?status, text, "bind refused");
                 }
                 Outcome::Refused {

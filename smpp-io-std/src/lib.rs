@@ -28,8 +28,8 @@
 //! of your own.
 //!
 //! For tasks that span several types (error handling, rate limits, graceful shutdown, logging), see the manual in
-//! `smpp_io_tokio::manual`: it applies here as well. To open it, run `cargo doc -p smpp-io-tokio --open` in the repository
-//! and select the module `manual`.
+//! `smpp_io_tokio::manual`: it applies here as well. To open it, run
+//! `cargo doc --no-deps --all-features -p smpp-io-tokio --open` in the repository and select the module `manual`.
 //!
 //! ## Account
 //!

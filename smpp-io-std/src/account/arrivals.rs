@@ -65,6 +65,9 @@ pub enum Arrival {
     Notification(Frame<Vec<u8>>),
     /// The SMSC responded to a segment after its timeout, which the message's outcome has reported as
     /// [`Unanswered`](SegmentOutcome::Unanswered). Receipts of an accepted segment are matched as always.
+    ///
+    /// It is lost if twice [`arrivals_capacity`](super::AccountConnector::arrivals_capacity) entries wait.
+    #[doc(alias = "late")]
     LateOutcome {
         /// The message: the number that [`SendError::Failed`](super::SendError::Failed) carries.
         message: MessageNumber,

@@ -27,7 +27,7 @@ pub enum AccountError {
         /// The bind response, with its TLVs.
         response: RefusedResponse,
     },
-    /// The server's certificate was rejected at every address.
+    /// Every address was tried, and the certificate of the last one was rejected. Holds the error text.
     Untrusted(String),
     /// No bind succeeded within the timeout.
     Timeout {

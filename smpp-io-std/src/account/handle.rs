@@ -163,13 +163,16 @@ impl Account {
         self.shared.with(|state, now| state.account.set_binds(now, binds))
     }
 
-    /// Shuts the account down gracefully, for all handles. It accepts no more messages, sends those in its queue for up to
-    /// `timeout`, unbinds, and returns the messages that are not known to have succeeded.
+    /// Shuts down the account gracefully, for all handles: it accepts no more messages, sends what is queued until
+    /// `timeout` has passed, unbinds, and returns the messages that were not accepted since this call, or whose final
+    /// receipts are missing.
     ///
-    /// It blocks until then: at most `timeout` plus [`drain_timeout`](smpp_core::session::Config::drain_timeout) plus
-    /// [`response_timeout`](smpp_core::session::Config::response_timeout). Of several calls the earliest deadline counts.
-    ///
-    /// Each message is returned once: if another call has returned it, it is not in this list.
+    /// `timeout` is for the queue only: the call takes in all at most `timeout` +
+    /// [`drain_timeout`](smpp_core::session::Config::drain_timeout) (5 s) +
+    /// [`response_timeout`](smpp_core::session::Config::response_timeout) (10 s) + 2 s to close the connections. Of several
+    /// calls the earliest deadline counts; one call returns the list, the others return an empty one.
+    #[doc(alias = "graceful")]
+    #[doc(alias = "disconnect")]
     pub fn shutdown(&self, timeout: Duration) -> Vec<Unresolved> {
         self.shared.with(|state, now| {
             state.account.shutdown(now, timeout);

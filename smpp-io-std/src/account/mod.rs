@@ -92,12 +92,10 @@
 //! most on each connection whose transport is slow or blocked; the background thread writes the rest.
 //!
 //! The threads end with the account; the thread of a connection ends as soon as the connection is closed. A thread that is
-//! resolving or connecting when the account no longer needs its connection cannot be woken. The account drops its result,
-//! and can use its place among the binds again at once: if it does, the same thread continues with the new task. Such a
-//! thread ends with its connect, at most
-//! [`Options::connect_timeout`](smpp_core::account::Options::connect_timeout) after it began, or when the
-//! [resolver](AccountConnector::resolver) returns. Each place has at most one thread, so there are never more connections
-//! than [`max_binds`](smpp_core::account::Options::max_binds).
+//! resolving or connecting cannot be interrupted. If the account no longer needs its connection, its result is dropped. The
+//! thread ends after at most [`Options::connect_timeout`](smpp_core::account::Options::connect_timeout), or when the
+//! [resolver](AccountConnector::resolver) returns, unless it serves the next connection of the same slot. Each slot has at
+//! most one thread, so there are never more connections than [`max_binds`](smpp_core::account::Options::max_binds).
 //!
 //! # Timeouts and their accuracy
 //!

@@ -97,6 +97,7 @@ pub enum LinkEvent {
 #[non_exhaustive]
 pub enum ConnectFailure {
     /// The server did not respond, or the connection broke.
+    #[doc(alias = "unreachable")]
     Network,
     /// The server's certificate is not trusted, or not valid for this host.
     Untrusted,

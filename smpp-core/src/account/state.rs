@@ -47,6 +47,7 @@ use crate::time::Instant;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[doc(alias = "client")]
+#[doc(alias = "pool")]
 pub struct Account<O = ()> {
     pub(super) options: Options,
     pub(super) links: Vec<LinkSlot<O>>,

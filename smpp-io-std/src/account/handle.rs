@@ -39,6 +39,7 @@ use super::ticket::{Sent, Ticket};
 /// When the last handle and the [`Arrivals`](super::Arrivals) are dropped, the account shuts down: it does not send the
 /// messages that wait in its queue, waits for the requests in flight, and unbinds. The drop does not wait for that.
 #[doc(alias = "client")]
+#[doc(alias = "pool")]
 pub struct Account {
     shared: Arc<Shared>,
 }

@@ -182,6 +182,7 @@ impl AccountConnector {
     /// })
     /// # }
     /// ```
+    #[doc(alias = "logging")]
     #[must_use]
     pub fn subscribe(mut self, subscriber: impl Fn(LinkId, LinkEvent) + Send + Sync + 'static) -> Self {
         self.settings.subscriber = Some(Box::new(subscriber));

@@ -37,6 +37,7 @@ use super::ticket::{Sent, Ticket};
 /// # }
 /// ```
 #[doc(alias = "client")]
+#[doc(alias = "pool")]
 pub struct Account {
     shared: Arc<Shared>,
 }

@@ -55,6 +55,8 @@ pub enum LinkEvent {
     },
     /// The host's name has no address, or the name server did not answer.
     ResolveFailed {
+        /// The error in words, for example that of the operating system; at most 200 octets.
+        detail: Box<str>,
         /// When the account resolves it again.
         retry_at: Instant,
     },

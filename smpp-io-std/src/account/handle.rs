@@ -266,7 +266,7 @@ mod tests {
             let mut state = shared.lock();
             let link = state.account.links().next().unwrap().0;
             state.account.handle_timeout(Instant::ZERO + Duration::from_secs(3_600));
-            state.account.handle_resolved(Instant::ZERO, link, &[]);
+            state.account.handle_resolved(Instant::ZERO, link, Ok(&[]));
             drop(state);
             assert!(catch_unwind(AssertUnwindSafe(|| submit(&account, &message))).is_err());
             assert_eq!(account.queued(), queued, "the message is sent all the same");

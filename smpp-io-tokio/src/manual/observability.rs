@@ -111,7 +111,7 @@
 //! connector.subscribe(|link, event| match event {
 //!     LinkEvent::Bound { address, .. } => println!("link {link} is bound at {address}"),
 //!     LinkEvent::BindRefused { address, error, .. } => println!("link {link}: {address}: {error}"),
-//!     LinkEvent::ResolveFailed { .. } => println!("link {link}: the host name has no address"),
+//!     LinkEvent::ResolveFailed { detail, .. } => println!("link {link}: host name: {detail}"),
 //!     LinkEvent::ConnectFailed { address, detail, .. } => println!("link {link}: {address}: {detail}"),
 //!     LinkEvent::Closed { reason, .. } => println!("link {link} closed: {reason}"),
 //!     _ => {}

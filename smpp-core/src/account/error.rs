@@ -63,7 +63,8 @@ pub enum SendError {
     NotAccepted(SubmitError),
     /// The SMSC did not accept all its segments.
     Failed {
-        /// The message.
+        /// The message. [`Event::LateOutcome`](super::Event::LateOutcome) has the same number if an unanswered segment gets
+        /// its response late.
         message: MessageNumber,
         /// How it ended, segment by segment.
         outcome: MessageOutcome,

@@ -27,6 +27,8 @@
 //!                 let _ = message.accept(); // acknowledged: the SMSC forgets the message
 //!             }
 //!             Arrival::Receipt(receipt) => drop(receipt.accept()),
+//!             // `send` had failed with `Unanswered`; `message` is the number in `SendError::Failed`.
+//!             Arrival::LateOutcome { message, outcome, .. } => println!("late: {message}: {outcome}"),
 //!             _ => {}
 //!         }
 //!     }
@@ -61,8 +63,8 @@
 //! that, `send` and `submit` wait, and `try_submit` refuses.
 //!
 //! At most [`AccountConnector::arrivals_capacity`] messages and receipts wait to be fetched. Beyond that, the account
-//! refuses deliveries with a temporary error, so that the SMSC keeps them. Fetch what arrives, or drop the
-//! [`Arrivals`]: an SMSC whose deliveries get no response delivers nothing else.
+//! refuses deliveries with a temporary error, so that the SMSC keeps them. Fetch what arrives; a program
+//! that only sends, and asks for no receipts or waits for each with `Sent`, drops [`Arrivals`] instead. An SMSC whose deliveries get no response delivers nothing else.
 //!
 //! # Side by side with tokio's
 //!

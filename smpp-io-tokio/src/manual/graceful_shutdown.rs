@@ -53,7 +53,7 @@
 //! [`Config::response_timeout`] (10 s) + 2 s to close the connections. To end within 10 s, for example, set
 //! `options.session.drain_timeout` to 2 s and `response_timeout` to 3 s, and pass a `timeout` of 3 s; `response_timeout`
 //! then holds for all requests. Or wrap the call in `tokio::time::timeout`: the account goes on with its shutdown for as
-//! long as the runtime lives, but you do not get the list.
+//! long as the runtime lives, and a further call of `shutdown` returns the list.
 //!
 //! It does not wait for delivery receipts: those that are pending are in [`Unresolved::NoReceipt`], and the SMSC delivers
 //! them to the account's next bind. If `shutdown` is called several times, the earliest deadline counts, and one call

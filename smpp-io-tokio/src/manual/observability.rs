@@ -35,7 +35,7 @@
 //!
 //! A single session (also each one of a [`Server`](crate::Server)) has the span `smpp` with `role` (`esme` or `smsc`),
 //! `peer` (the address) and `system_id`. An account has the span `smpp_account` with `system_id`; its events name the
-//! connection (`link`).
+//! link (`link`).
 //!
 //! | level | a session logs | an account logs |
 //! | --- | --- | --- |

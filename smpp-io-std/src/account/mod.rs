@@ -64,7 +64,8 @@
 //!
 //! At most [`AccountConnector::arrivals_capacity`] messages and receipts wait to be fetched. Beyond that, the account
 //! refuses deliveries with a temporary error, so that the SMSC keeps them. Fetch what arrives; a program
-//! that only sends, and asks for no receipts or waits for each with `Sent`, drops [`Arrivals`] instead. An SMSC whose deliveries get no response delivers nothing else.
+//! that only sends, and asks for no receipts or waits for each with `Sent`, drops [`Arrivals`] instead. An SMSC whose
+//! deliveries get no response delivers nothing else.
 //!
 //! # Side by side with tokio's
 //!

@@ -182,7 +182,7 @@ impl Run {
         match action {
             Action::Resolve { link } => {
                 let found: Vec<_> = (0..u.int_in_range(0..=3)?).map(address).collect();
-                self.account.handle_resolved(self.now, link, &found);
+                self.account.handle_resolved(self.now, link, Ok(&found));
             }
             Action::Connect { link, .. } => {
                 assert!(!self.servers.contains_key(&link), "the old connection is still open");

@@ -24,7 +24,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         ..Options::new(Credentials::default(), &Provider::EIGHT_BY_EIGHT)
     };
     let (account, arrivals) = Account::connect(url, options)?;
-    // MO messages and receipts of other processes are refused, and the SMSC sends them again.
+    // Only a program that just sends, and waits for each receipt with `Sent` or requests none, may drop it: MO messages and
+    // receipts of other processes are refused, and the SMSC sends them again. See the example `blocking_receive`.
     drop(arrivals);
 
     let template = SubmitSm {

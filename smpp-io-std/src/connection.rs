@@ -410,6 +410,8 @@ impl<R: Role, S: Transport> Connection<R, S> {
     ///
     /// Requests of the peer that were not fetched are refused, so that the peer keeps the messages. A request that was
     /// fetched and has no response delays the end by up to [`Config::drain_timeout`].
+    #[doc(alias = "graceful")]
+    #[doc(alias = "disconnect")]
     pub fn unbind(mut self) -> End {
         self.session.unbind(self.now());
         loop {

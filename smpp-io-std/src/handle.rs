@@ -183,6 +183,8 @@ impl<R: Role> Handle<R> {
     ///
     /// The session accepts no new request from any handle, waits up to
     /// [`Config::drain_timeout`](smpp_core::session::Config::drain_timeout) for the requests in flight, and unbinds.
+    #[doc(alias = "graceful")]
+    #[doc(alias = "disconnect")]
     pub fn unbind(&self) -> End {
         self.shared.with(|state, now| state.session.unbind(now));
         self.closed()

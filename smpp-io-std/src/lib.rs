@@ -28,8 +28,8 @@
 //! of your own.
 //!
 //! For tasks that span several types (error handling, rate limits, graceful shutdown, logging), see the manual in
-//! `smpp_io_tokio::manual`: it applies here as well. To open it, run `cargo doc -p smpp-io-tokio --open` in the repository
-//! and select the module `manual`.
+//! `smpp_io_tokio::manual`: it applies here as well. To open it, run
+//! `cargo doc --no-deps --all-features -p smpp-io-tokio --open` in the repository and select the module `manual`.
 //!
 //! ## Account
 //!
@@ -51,6 +51,8 @@
 //!                 let _ = message.accept();
 //!             }
 //!             Arrival::Receipt(receipt) => drop(receipt.accept()), // of an earlier process, for example
+//!             // `send` had failed with `Unanswered`; `message` is the number in `SendError::Failed`.
+//!             Arrival::LateOutcome { message, outcome, .. } => println!("late: {message}: {outcome}"),
 //!             _ => {}
 //!         }
 //!     }

@@ -36,7 +36,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .observe(|link| Printer(format!("link {link}")))
         .connect()
         .await?;
-    // MO messages and receipts of other processes are refused, and the SMSC sends them again.
+    // Only a program that just sends and requests no receipts may drop it: MO messages and receipts of other processes are
+    // refused, and the SMSC sends them again.
     drop(arrivals);
 
     let template = SubmitSm { destination: Address::international("6591234567")?, ..SubmitSm::default() };

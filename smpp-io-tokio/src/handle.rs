@@ -108,6 +108,8 @@ impl<R: Role> Handle<R> {
     /// # Cancel safety
     ///
     /// The session ends also if the future is dropped after its first poll.
+    #[doc(alias = "graceful")]
+    #[doc(alias = "disconnect")]
     pub async fn unbind(&self) -> End {
         self.shared.with(|core, now| core.session.unbind(now));
         self.closed().await

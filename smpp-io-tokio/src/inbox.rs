@@ -78,7 +78,9 @@ macro_rules! inbound {
             /// [`Unanswered`](smpp_core::session::RequestError::Unanswered); now its result is known. It is dropped if
             /// [`max_unanswered`](smpp_core::session::Config::max_unanswered) entries are in the inbox.
             LateResponse {
-                /// The sequence number of the request, as an [`Observer`](smpp_core::session::Observer) has seen it.
+                /// The sequence number of the request. `submit` does not return it: register an
+                /// [`Observer`](smpp_core::session::Observer) to see it. An [`Account`](crate::account::Account) matches late
+                /// responses to its messages itself.
                 sequence: SequenceNumber,
                 /// The result of the request.
                 result: Result<Response, RequestError>,

@@ -40,6 +40,8 @@
 //!                 let _ = message.accept();
 //!             }
 //!             Arrival::Receipt(receipt) => drop(receipt.accept()), // of an earlier process, for example
+//!             // `send` had failed with `Unanswered`; `message` is the number in `SendError::Failed`.
+//!             Arrival::LateOutcome { message, outcome, .. } => println!("late: {message}: {outcome}"),
 //!             _ => {}
 //!         }
 //!     }

@@ -49,6 +49,13 @@ impl fmt::Display for SubmitError {
 impl core::error::Error for SubmitError {}
 
 /// Why a message was not accepted, or not all of it. Adapters return it to the caller that waits for the outcome.
+///
+/// ```
+/// use smpp_core::account::{SendError, SubmitError};
+///
+/// assert!(SendError::NotAccepted(SubmitError::ShutDown).is_safe_to_resend());
+/// assert!(!SendError::DriverGone.is_safe_to_resend());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendError {
@@ -56,7 +63,8 @@ pub enum SendError {
     NotAccepted(SubmitError),
     /// The SMSC did not accept all its segments.
     Failed {
-        /// The message.
+        /// The message. [`Event::LateOutcome`](super::Event::LateOutcome) has the same number if an unanswered segment gets
+        /// its response late.
         message: MessageNumber,
         /// How it ended, segment by segment.
         outcome: MessageOutcome,
@@ -64,6 +72,19 @@ pub enum SendError {
     /// The runtime or thread that drove the account is gone, or the message was
     /// [released](super::EventRouter::release): the SMSC may have accepted it.
     DriverGone,
+}
+
+impl SendError {
+    /// Returns whether resending the message cannot duplicate a segment: the account did not accept the message, or its
+    /// [outcome](MessageOutcome::is_safe_to_resend) says so. `DriverGone` is not safe.
+    #[doc(alias = "retry")]
+    pub fn is_safe_to_resend(&self) -> bool {
+        match self {
+            Self::NotAccepted(_) => true,
+            Self::Failed { outcome, .. } => outcome.is_safe_to_resend(),
+            Self::DriverGone => false,
+        }
+    }
 }
 
 impl fmt::Display for SendError {

@@ -15,7 +15,7 @@ use crate::session::RefusedResponse;
 /// What the adapter must do next. It reports the result with the method that the variant names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Resolve the host's name anew, and pass all its addresses to
+    /// Resolve the host's name anew, and pass all its addresses, or the error, to
     /// [`handle_resolved`](super::Account::handle_resolved).
     Resolve {
         /// The connection slot.

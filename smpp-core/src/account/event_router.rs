@@ -39,6 +39,8 @@ const MAX_RECEIPTS: usize = 1024;
 ///   receipts, which are acknowledged at once. Further ones are refused with `ESME_RX_T_APPN`: the SMSC keeps them.
 /// - MO messages, and receipts without a slot, are queued as arrivals, up to a limit. Beyond it they are refused with
 ///   `ESME_RX_T_APPN`. An alert_notification, which has no response, is lost then.
+/// - Late outcomes ([`Event::LateOutcome`]) are queued as arrivals, up to twice that limit. Beyond it, or once the adapter
+///   has dropped its arrivals, they are lost.
 ///
 /// ```
 /// use core::task::Poll;

@@ -55,6 +55,8 @@ pub enum LinkEvent {
     },
     /// The host's name has no address, or the name server did not answer.
     ResolveFailed {
+        /// The error in words, for example that of the operating system; at most 200 octets.
+        detail: Box<str>,
         /// When the account resolves it again.
         retry_at: Instant,
     },
@@ -97,6 +99,7 @@ pub enum LinkEvent {
 #[non_exhaustive]
 pub enum ConnectFailure {
     /// The server did not respond, or the connection broke.
+    #[doc(alias = "unreachable")]
     Network,
     /// The server's certificate is not trusted, or not valid for this host.
     Untrusted,

@@ -62,8 +62,10 @@
 //!     while let Some(action) = account.poll_action() {
 //!         match action {
 //!             Action::Resolve { link } => {
-//!                 let addresses: Vec<_> = (provider.host, 2775).to_socket_addrs().into_iter().flatten().collect();
-//!                 account.handle_resolved(now(), link, &addresses);
+//!                 match (provider.host, 2775).to_socket_addrs() {
+//!                     Ok(found) => account.handle_resolved(now(), link, Ok(&found.collect::<Vec<_>>())),
+//!                     Err(error) => account.handle_resolved(now(), link, Err(&error.to_string())),
+//!                 }
 //!             }
 //!             Action::Connect { link, address } => match TcpStream::connect(address) {
 //!                 Ok(stream) => {

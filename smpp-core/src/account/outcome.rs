@@ -198,9 +198,11 @@ impl fmt::Display for SegmentNotSentReason {
 }
 
 /// A message that the account left unresolved when it was shut down.
+///
+/// Messages that had ended before the shutdown began are not among them: their outcomes were reported earlier.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unresolved {
-    /// The SMSC did not accept all of it. The account emitted the same outcome in
+    /// It ended after the shutdown began, and the SMSC did not accept all of it. The account emitted the same outcome in
     /// [`Event::Outcome`](super::Event::Outcome).
     NotAccepted {
         /// The message.

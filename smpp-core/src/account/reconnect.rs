@@ -19,7 +19,7 @@ use crate::time::Instant;
 /// How long the SMSC may count the messages of a closed bind against the rate limit of the next.
 const RATE_PERIOD: Duration = Duration::from_secs(1);
 
-/// The most octets of the text in [`LinkEvent::ConnectFailed`].
+/// The most octets of the text in [`LinkEvent::ConnectFailed`] and [`LinkEvent::ResolveFailed`].
 const MAX_DETAIL: usize = 200;
 
 impl<O: Observer> Account<O> {
@@ -131,9 +131,14 @@ impl<O: Observer> Account<O> {
         self.next_start().map(|(at, _)| at)
     }
 
-    /// Handles the result of [`Action::Resolve`]: the host's addresses, or none if it has none or resolving failed.
-    pub fn handle_resolved(&mut self, now: Instant, link: LinkId, addresses: &[SocketAddr]) {
+    /// Handles the result of [`Action::Resolve`]: the host's addresses, or the error in words. Without an address the account
+    /// backs off. The event has the first 200 octets of the error.
+    pub fn handle_resolved(&mut self, now: Instant, link: LinkId, resolved: Result<&[SocketAddr], &str>) {
         if self.is_in_phase(link, |phase| matches!(phase, Phase::Resolving)) {
+            let (addresses, detail) = match resolved {
+                Ok(addresses) => (addresses, "it has no address"),
+                Err(detail) => (&[][..], detail),
+            };
             let mut untried = VecDeque::new();
             // The address of the last accepted bind goes first.
             let good = addresses.iter().filter(|address| Some(**address) == self.last_good_address);
@@ -144,7 +149,10 @@ impl<O: Observer> Account<O> {
             }
             if !self.connect(link, untried) {
                 let retry_at = self.back_off(now, link);
-                self.emit(Event::Link { link, event: LinkEvent::ResolveFailed { retry_at } });
+                self.emit(Event::Link {
+                    link,
+                    event: LinkEvent::ResolveFailed { detail: shorten(detail), retry_at },
+                });
             }
         }
         self.advance(now);

@@ -38,7 +38,7 @@ use crate::time::Instant;
 /// // The account has no bind yet, and begins one.
 /// let Some(Action::Resolve { link }) = account.poll_action() else { panic!() };
 /// let address: SocketAddr = "192.0.2.1:2776".parse()?;
-/// account.handle_resolved(now, link, &[address]);
+/// account.handle_resolved(now, link, Ok(&[address]));
 /// assert_eq!(account.poll_action(), Some(Action::Connect { link, address }));
 /// assert!(account.handle_connected(now, link, ()));
 /// let mut bind = Vec::new();
@@ -47,6 +47,7 @@ use crate::time::Instant;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[doc(alias = "client")]
+#[doc(alias = "pool")]
 pub struct Account<O = ()> {
     pub(super) options: Options,
     pub(super) links: Vec<LinkSlot<O>>,

@@ -22,6 +22,8 @@ pub enum Alphabet {
     /// ISO 8859-1 (Latin-1).
     Latin1,
     /// [UCS-2](ucs2), encoded and decoded as UTF-16 in network byte order.
+    #[doc(alias = "unicode")]
+    #[doc(alias = "emoji")]
     Ucs2,
     /// Eight-bit binary data, which is not text.
     Octets,

@@ -253,7 +253,7 @@ impl AccountSimulation {
                 SlotState::Resolving(due) if due <= now => {
                     let addresses = if self.smsc.is(Fault::NoName) { &[][..] } else { &self.addresses[..] };
                     self.slots.resolved(now, index, addresses);
-                    self.account.handle_resolved(now, link, addresses);
+                    self.account.handle_resolved(now, link, Ok(addresses));
                 }
                 SlotState::Connecting(_, due) if due <= now => self.connected(index),
                 SlotState::Closing(due) if due <= now => {

@@ -140,7 +140,7 @@ impl Slots {
                 }
                 self.back_off(now, index, retry_at);
             }
-            LinkEvent::ResolveFailed { retry_at } => self.back_off(now, index, Some(retry_at)),
+            LinkEvent::ResolveFailed { retry_at, .. } => self.back_off(now, index, Some(retry_at)),
             LinkEvent::ConnectFailed { retry_at, .. } => {
                 let has_untried = !self.all[index].untried.is_empty();
                 assert_eq!(retry_at.is_none(), has_untried, "every address is tried before the back-off");

@@ -37,7 +37,7 @@ pub fn system_roots() -> Result<Arc<ClientConfig>, TlsError> {
 }
 
 /// Makes a client that trusts the certificate authorities in a PEM file, and no others. A server's own self-signed
-/// certificate in the file is trusted as that one certificate, for the host names that it is for.
+/// certificate may be in the file: it is trusted for the host names in it. It also counts as an authority.
 ///
 /// ```no_run
 /// # use smpp_io_common::{TlsError, tls};
@@ -49,12 +49,15 @@ pub fn system_roots() -> Result<Arc<ClientConfig>, TlsError> {
 ///
 /// [`TlsError::Pem`] if the file cannot be read or holds no certificate, and [`TlsError::Certificate`] or
 /// [`TlsError::Protocol`] if a certificate in it cannot be used.
+#[doc(alias = "ca")]
+#[doc(alias = "self-signed")]
+#[doc(alias = "certificate")]
 pub fn ca_file(path: &Path) -> Result<Arc<ClientConfig>, TlsError> {
     client_trusting(read_certificates(path)?)
 }
 
 /// Makes a client that trusts the certificate authorities in PEM data, and no others. A server's own self-signed
-/// certificate in the data is trusted as that one certificate, for the host names that it is for.
+/// certificate may be in the data: it is trusted for the host names in it. It also counts as an authority.
 ///
 /// ```no_run
 /// # use smpp_io_common::{TlsError, tls};
@@ -67,6 +70,9 @@ pub fn ca_file(path: &Path) -> Result<Arc<ClientConfig>, TlsError> {
 /// # Errors
 ///
 /// As [`ca_file`], with no path.
+#[doc(alias = "ca")]
+#[doc(alias = "self-signed")]
+#[doc(alias = "certificate")]
 pub fn ca_pem(pem: &[u8]) -> Result<Arc<ClientConfig>, TlsError> {
     let certificates = collect(CertificateDer::pem_slice_iter(pem));
     client_trusting(certificates.map_err(|error| TlsError::Pem { path: None, error })?)

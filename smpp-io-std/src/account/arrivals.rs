@@ -44,7 +44,8 @@ use crate::sync::Condvar;
 /// the account refuses deliveries with a temporary error.
 ///
 /// If you drop it, the account refuses messages, and receipts of unknown messages, with a temporary error, so that the SMSC
-/// keeps them. Receipts of messages of this account are then acknowledged and dropped.
+/// keeps them. Receipts of messages of this account are then acknowledged and dropped, unless a [`Sent`](super::Sent) waits
+/// for them. Drop it only in a program that only sends, and asks for no receipts or waits for each with `Sent`.
 #[derive(Debug)]
 pub struct Arrivals {
     account: Account,
@@ -65,6 +66,9 @@ pub enum Arrival {
     Notification(Frame<Vec<u8>>),
     /// The SMSC responded to a segment after its timeout, which the message's outcome has reported as
     /// [`Unanswered`](SegmentOutcome::Unanswered). Receipts of an accepted segment are matched as always.
+    ///
+    /// It is lost if twice [`arrivals_capacity`](super::AccountConnector::arrivals_capacity) entries wait.
+    #[doc(alias = "late")]
     LateOutcome {
         /// The message: the number that [`SendError::Failed`](super::SendError::Failed) carries.
         message: MessageNumber,

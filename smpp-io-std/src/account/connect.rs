@@ -10,13 +10,13 @@ use super::handle::Account;
 use super::shared::Shared;
 
 impl AccountConnector {
-    /// Starts the account and waits for its first bind. The other binds follow.
+    /// Starts the account and waits for its first bind; the other binds follow. A service that must survive an SMSC that is
+    /// down at its start calls [`start`](Self::start) instead.
     ///
     /// # Errors
     ///
-    /// [`AccountError::Refused`] if the SMSC refuses the account, [`AccountError::Untrusted`] if the server's certificate is
-    /// rejected at every address, and [`AccountError::Timeout`] if there is no bind within the
-    /// [timeout](Self::bind_timeout). The account has then shut down.
+    /// As [`start`](Self::start); also [`AccountError::Refused`], [`AccountError::Untrusted`], and [`AccountError::Timeout`]
+    /// if there is no bind within [`bind_timeout`](Self::bind_timeout) (60 s). Then the account is shut down.
     pub fn connect(self) -> Result<(Account, Arrivals), AccountError> {
         let timeout = self.bind_timeout;
         let (account, arrivals) = self.start()?;
@@ -39,7 +39,8 @@ impl AccountConnector {
 }
 
 impl Account {
-    /// Starts an account at `smpp[s]://[SYSTEM_ID[:PASSWORD]@]HOST[:PORT]` and waits for its first bind, at most 60 s. An
+    /// Starts an account at `smpp[s]://[SYSTEM_ID[:PASSWORD]@]HOST[:PORT]` and waits for its first bind, at most 60 s. A
+    /// service that must survive an SMSC that is down at its start uses [`AccountConnector::start`]. An
     /// [`AccountConnector`] has more settings.
     ///
     /// # Errors

@@ -153,6 +153,7 @@ impl AccountConnector {
     ///
     /// The thread that does the account's work calls it, under the account's lock. So it should return quickly, and must not
     /// call the account. If it panics, the bind or the account may end.
+    #[doc(alias = "logging")]
     #[must_use]
     pub fn subscribe(self, subscriber: impl Fn(LinkId, LinkEvent) + Send + Sync + 'static) -> Self {
         Self { subscriber: Some(Box::new(subscriber)), ..self }

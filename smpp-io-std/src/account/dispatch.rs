@@ -141,7 +141,7 @@ impl Shared {
         if let Err(error) = link_thread::start(self, link) {
             (task.next, task.thread, task.resolve_deadline) = (None, ThreadState::None, None);
             let detail = format!("cannot start a thread for a connection: {error}");
-            state.account.handle_resolved(now, link, &[]);
+            state.account.handle_resolved(now, link, Err(&detail));
             state.account.handle_connect_failed(now, link, ConnectFailure::Network, &detail);
             state.last_error = Some(detail);
         }

@@ -27,7 +27,8 @@ pub enum AccountError {
         /// The bind response, with its TLVs.
         response: RefusedResponse,
     },
-    /// The server's certificate was rejected at every address.
+    /// Every address was tried, and the certificate of the last one was rejected, or there is no TLS configuration. Holds
+    /// the error text.
     Untrusted(String),
     /// No bind succeeded within the timeout.
     Timeout {

@@ -39,6 +39,7 @@ use super::ticket::{Sent, Ticket};
 /// When the last handle and the [`Arrivals`](super::Arrivals) are dropped, the account shuts down: it does not send the
 /// messages that wait in its queue, waits for the requests in flight, and unbinds. The drop does not wait for that.
 #[doc(alias = "client")]
+#[doc(alias = "pool")]
 pub struct Account {
     shared: Arc<Shared>,
 }
@@ -163,13 +164,16 @@ impl Account {
         self.shared.with(|state, now| state.account.set_binds(now, binds))
     }
 
-    /// Shuts the account down gracefully, for all handles. It accepts no more messages, sends those in its queue for up to
-    /// `timeout`, unbinds, and returns the messages that are not known to have succeeded.
+    /// Shuts down the account gracefully, for all handles: it accepts no more messages, sends what is queued until
+    /// `timeout` has passed, unbinds, and returns the messages that were not accepted since this call, or whose final
+    /// receipts are missing.
     ///
-    /// It blocks until then: at most `timeout` plus [`drain_timeout`](smpp_core::session::Config::drain_timeout) plus
-    /// [`response_timeout`](smpp_core::session::Config::response_timeout). Of several calls the earliest deadline counts.
-    ///
-    /// Each message is returned once: if another call has returned it, it is not in this list.
+    /// `timeout` is for the queue only: the call takes in all at most `timeout` +
+    /// [`drain_timeout`](smpp_core::session::Config::drain_timeout) (5 s) +
+    /// [`response_timeout`](smpp_core::session::Config::response_timeout) (10 s) + 2 s to close the connections. Of several
+    /// calls the earliest deadline counts; one call returns the list, the others return an empty one.
+    #[doc(alias = "graceful")]
+    #[doc(alias = "disconnect")]
     pub fn shutdown(&self, timeout: Duration) -> Vec<Unresolved> {
         self.shared.with(|state, now| {
             state.account.shutdown(now, timeout);
@@ -262,7 +266,7 @@ mod tests {
             let mut state = shared.lock();
             let link = state.account.links().next().unwrap().0;
             state.account.handle_timeout(Instant::ZERO + Duration::from_secs(3_600));
-            state.account.handle_resolved(Instant::ZERO, link, &[]);
+            state.account.handle_resolved(Instant::ZERO, link, Ok(&[]));
             drop(state);
             assert!(catch_unwind(AssertUnwindSafe(|| submit(&account, &message))).is_err());
             assert_eq!(account.queued(), queued, "the message is sent all the same");

@@ -68,19 +68,22 @@ impl LinkThread {
     /// Resolves the host.
     fn resolve(&self) {
         let connector = &self.shared.connector;
-        let (addresses, failure) = match (connector.resolver)(&connector.endpoint) {
-            Ok(addresses) if addresses.is_empty() => (addresses, Some(ConnectErrorKind::no_address())),
-            Ok(addresses) => (addresses, None),
-            Err(error) => (Vec::new(), Some(ConnectErrorKind::Resolve(error))),
+        let resolved = match (connector.resolver)(&connector.endpoint) {
+            Ok(addresses) if addresses.is_empty() => Err(ConnectErrorKind::no_address()),
+            resolved => resolved.map_err(ConnectErrorKind::Resolve),
         };
         self.shared.with(|state, now| {
             if !state.is_wanted(self.link) {
                 return;
             }
-            if let Some(failure) = failure {
-                state.last_error = Some(connector.connect_error(failure).to_string());
+            match resolved {
+                Ok(addresses) => state.account.handle_resolved(now, self.link, Ok(&addresses)),
+                Err(failure) => {
+                    let detail = failure.detail();
+                    state.last_error = Some(connector.connect_error(failure).to_string());
+                    state.account.handle_resolved(now, self.link, Err(&detail));
+                }
             }
-            state.account.handle_resolved(now, self.link, &addresses);
         });
     }
 

@@ -66,8 +66,9 @@ impl AccountState {
         let late: Vec<_> = self.links.iter_mut().filter(late).map(LinkTask::abandon).collect();
         for link in late {
             let kind = ConnectErrorKind::Resolve(io::ErrorKind::TimedOut.into());
+            let detail = kind.detail();
             self.last_error = Some(connector.connect_error(kind).to_string());
-            self.account.handle_resolved(now, link, &[]);
+            self.account.handle_resolved(now, link, Err(&detail));
         }
     }
 
@@ -126,7 +127,7 @@ impl AccountState {
     pub(super) fn handle_panic(&mut self, now: Instant, link: LinkId) {
         if self.is_wanted(link) {
             // Each call does nothing unless the connection is in that state.
-            self.account.handle_resolved(now, link, &[]);
+            self.account.handle_resolved(now, link, Err(PANICKED));
             self.account.handle_connect_failed(now, link, ConnectFailure::Network, PANICKED);
             if let Some(connection) = self.links.get(link.index()).and_then(|task| task.connection.as_ref()) {
                 // The application may hold the transport of its `dial`.

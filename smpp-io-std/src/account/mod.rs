@@ -27,6 +27,8 @@
 //!                 let _ = message.accept(); // acknowledged: the SMSC forgets the message
 //!             }
 //!             Arrival::Receipt(receipt) => drop(receipt.accept()),
+//!             // `send` had failed with `Unanswered`; `message` is the number in `SendError::Failed`.
+//!             Arrival::LateOutcome { message, outcome, .. } => println!("late: {message}: {outcome}"),
 //!             _ => {}
 //!         }
 //!     }
@@ -61,8 +63,9 @@
 //! that, `send` and `submit` wait, and `try_submit` refuses.
 //!
 //! At most [`AccountConnector::arrivals_capacity`] messages and receipts wait to be fetched. Beyond that, the account
-//! refuses deliveries with a temporary error, so that the SMSC keeps them. Fetch what arrives, or drop the
-//! [`Arrivals`]: an SMSC whose deliveries get no response delivers nothing else.
+//! refuses deliveries with a temporary error, so that the SMSC keeps them. Fetch what arrives; a program
+//! that only sends, and asks for no receipts or waits for each with `Sent`, drops [`Arrivals`] instead. An SMSC whose
+//! deliveries get no response delivers nothing else.
 //!
 //! # Side by side with tokio's
 //!
@@ -92,12 +95,10 @@
 //! most on each connection whose transport is slow or blocked; the background thread writes the rest.
 //!
 //! The threads end with the account; the thread of a connection ends as soon as the connection is closed. A thread that is
-//! resolving or connecting when the account no longer needs its connection cannot be woken. The account drops its result,
-//! and can use its place among the binds again at once: if it does, the same thread continues with the new task. Such a
-//! thread ends with its connect, at most
-//! [`Options::connect_timeout`](smpp_core::account::Options::connect_timeout) after it began, or when the
-//! [resolver](AccountConnector::resolver) returns. Each place has at most one thread, so there are never more connections
-//! than [`max_binds`](smpp_core::account::Options::max_binds).
+//! resolving or connecting cannot be interrupted. If the account no longer needs its connection, its result is dropped. The
+//! thread ends after at most [`Options::connect_timeout`](smpp_core::account::Options::connect_timeout), or when the
+//! [resolver](AccountConnector::resolver) returns, unless it serves the next connection of the same slot. Each slot has at
+//! most one thread, so there are never more connections than [`max_binds`](smpp_core::account::Options::max_binds).
 //!
 //! # Timeouts and their accuracy
 //!

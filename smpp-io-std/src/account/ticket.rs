@@ -141,15 +141,17 @@ impl Sent {
         &self.ids
     }
 
-    /// Waits until the final delivery receipt of each segment has arrived, and returns the final state of the message:
-    /// delivered if all segments were delivered, otherwise the state of the first segment that was not.
+    /// Waits until the final receipt of each segment has arrived, and returns the state of the message: delivered if all
+    /// segments are delivered, otherwise the state of the first segment that is not. A receipt is waited for
+    /// [`max_age`](smpp_core::account::ReceiptOptions::max_age) at most, 72 h by default: use
+    /// [`receipt_until`](Self::receipt_until) for a shorter wait.
     ///
-    /// Without receipts it waits until the account ends. [`next_receipt`](Self::next_receipt) does not return the receipts
-    /// again that this method has seen.
+    /// [`next_receipt`](Self::next_receipt) does not return the receipts that this method has consumed: use one of the two.
     ///
     /// # Errors
     ///
-    /// [`NoMoreReceipts`] says why no further receipt will arrive.
+    /// Returns [`NoMoreReceipts`] if no further receipt will arrive: none was requested, it did not arrive in time, the SMSC
+    /// gave no message id, or the account has ended.
     pub fn receipt(&mut self) -> Result<MessageState, NoMoreReceipts> {
         loop {
             if let Some(state) = self.next_receipt()?.1.message_state {

@@ -18,7 +18,8 @@ use super::shared::Shared;
 ///
 /// It holds [`arrivals_capacity`](super::AccountConnector::arrivals_capacity) deliveries at most. If it is dropped,
 /// messages and receipts of unknown messages are refused with a temporary error, so that the SMSC redelivers them;
-/// receipts of messages of this account are acknowledged and discarded.
+/// receipts of messages of this account are acknowledged and discarded, unless a [`Sent`](super::Sent) waits for them. Drop
+/// it only in a program that only sends, and asks for no receipts or waits for each with `Sent`.
 ///
 /// ```no_run
 /// use smpp_io_tokio::account::{Arrival, Arrivals};
@@ -57,6 +58,9 @@ pub enum Arrival {
     Notification(Frame<Vec<u8>>),
     /// The SMSC responded to a segment after its timeout, which the message's outcome has reported as
     /// [`Unanswered`](SegmentOutcome::Unanswered). Receipts of an accepted segment are matched as always.
+    ///
+    /// It is lost if twice [`arrivals_capacity`](super::AccountConnector::arrivals_capacity) entries wait.
+    #[doc(alias = "late")]
     LateOutcome {
         /// The message: the number that [`SendError::Failed`](super::SendError::Failed) carries.
         message: MessageNumber,

@@ -182,18 +182,20 @@ impl AccountConnector {
     /// })
     /// # }
     /// ```
+    #[doc(alias = "logging")]
     #[must_use]
     pub fn subscribe(mut self, subscriber: impl Fn(LinkId, LinkEvent) + Send + Sync + 'static) -> Self {
         self.settings.subscriber = Some(Box::new(subscriber));
         self
     }
 
-    /// Starts the account and waits for its first bind; the other binds follow. Must be called within a tokio runtime.
+    /// Starts the account and waits for its first bind; the other binds follow. A service that must survive an SMSC that is
+    /// down at its start calls [`start`](Self::start) instead. Must be called within a tokio runtime.
     ///
     /// # Errors
     ///
-    /// Fails if the options are invalid, if the SMSC refuses the account, if the server's certificate is not accepted at
-    /// any address, or if there is no bind within [`bind_timeout`](Self::bind_timeout). Then the account is shut down.
+    /// As [`start`](Self::start); also [`AccountError::Refused`], [`AccountError::Untrusted`], and [`AccountError::Timeout`]
+    /// if there is no bind within [`bind_timeout`](Self::bind_timeout) (60 s). Then the account is shut down.
     ///
     /// # Cancel safety
     ///
@@ -235,8 +237,9 @@ impl fmt::Debug for AccountConnector {
 }
 
 impl Account {
-    /// Starts an account at `smpp[s]://[SYSTEM_ID[:PASSWORD]@]HOST[:PORT]` and waits for its first bind. Use an
-    /// [`AccountConnector`] for further settings. Must be called within a tokio runtime.
+    /// Starts an account at `smpp[s]://[SYSTEM_ID[:PASSWORD]@]HOST[:PORT]` and waits for its first bind, at most 60 s. A
+    /// service that must survive an SMSC that is down at its start uses [`AccountConnector::start`]. An
+    /// [`AccountConnector`] has more settings. Must be called within a tokio runtime.
     ///
     /// ```no_run
     /// use smpp_core::account::{Credentials, Options};

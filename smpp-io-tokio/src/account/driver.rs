@@ -204,7 +204,7 @@ mod tests {
         let link = shared.lock().account.links().next().unwrap().0;
         let now = shared.clock.now();
         shared.with(|inner, _| {
-            inner.account.handle_resolved(now, link, &[([192, 0, 2, 1], 2775).into()]);
+            inner.account.handle_resolved(now, link, Ok(&[([192, 0, 2, 1], 2775).into()]));
             assert!(inner.account.handle_connected(now, link, None));
         });
         let busy = |inner: &mut Inner| inner.busy_links().len();

@@ -37,6 +37,7 @@ use super::ticket::{Sent, Ticket};
 /// # }
 /// ```
 #[doc(alias = "client")]
+#[doc(alias = "pool")]
 pub struct Account {
     shared: Arc<Shared>,
 }
@@ -147,8 +148,13 @@ impl Account {
     }
 
     /// Shuts down the account gracefully, for all handles: it accepts no more messages, sends what is queued until
-    /// `timeout` has passed, unbinds, and returns the messages that are not known to be accepted and receipted. Of
-    /// several calls the earliest deadline counts; one call gets the list, the others an empty one.
+    /// `timeout` has passed, unbinds, and returns the messages that were not accepted since this call, or whose final
+    /// receipts are missing.
+    ///
+    /// `timeout` is for the queue only: the call takes in all at most `timeout` +
+    /// [`drain_timeout`](smpp_core::session::Config::drain_timeout) (5 s) +
+    /// [`response_timeout`](smpp_core::session::Config::response_timeout) (10 s) + 2 s to close the connections. Of several
+    /// calls the earliest deadline counts; one call returns the list, the others return an empty one.
     ///
     /// ```no_run
     /// use std::time::Duration;
@@ -168,6 +174,8 @@ impl Account {
     /// # Cancel safety
     ///
     /// The account shuts down also if the future is dropped after its first poll.
+    #[doc(alias = "graceful")]
+    #[doc(alias = "disconnect")]
     pub async fn shutdown(&self, timeout: Duration) -> Vec<Unresolved> {
         self.shared.with(|inner, now| inner.account.shutdown(now, timeout));
         // Wakes the calls that wait for capacity: they fail now.

@@ -35,16 +35,17 @@ pub(super) async fn resolve(shared: &Arc<Shared>, link: LinkId, cancelled: onesh
         return shared.with(|inner, now| inner.account.handle_closed(now, link));
     };
     let resolved = resolved.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-    let (addresses, failure) = match resolved {
-        Ok(addresses) if addresses.is_empty() => (addresses, Some(ConnectErrorKind::no_address())),
-        Ok(addresses) => (addresses, None),
-        Err(error) => (Vec::new(), Some(ConnectErrorKind::Resolve(error))),
+    let resolved = match resolved {
+        Ok(addresses) if addresses.is_empty() => Err(ConnectErrorKind::no_address()),
+        resolved => resolved.map_err(ConnectErrorKind::Resolve),
     };
-    shared.with(|inner, now| {
-        if let Some(failure) = failure {
+    shared.with(|inner, now| match resolved {
+        Ok(addresses) => inner.account.handle_resolved(now, link, Ok(&addresses)),
+        Err(failure) => {
+            let detail = failure.detail();
             inner.last_error = Some(shared.settings.connect_error(failure).to_string());
+            inner.account.handle_resolved(now, link, Err(&detail));
         }
-        inner.account.handle_resolved(now, link, &addresses);
     });
 }
 
@@ -89,7 +90,7 @@ pub(super) async fn catch_panic(shared: &Shared, link: LinkId, task: impl Future
         let (account, failure) = (&mut inner.account, ConnectFailure::Network);
         let state = account.links().nth(link.index());
         match state {
-            Some((_, LinkState::Resolving)) => account.handle_resolved(now, link, &[]),
+            Some((_, LinkState::Resolving)) => account.handle_resolved(now, link, Err(PANICKED)),
             Some((_, LinkState::Connecting(_))) => {
                 account.handle_connect_failed(now, link, failure, PANICKED);
             }

@@ -26,6 +26,8 @@
 //!                 let _ = message.accept(); // after the message is stored: the SMSC deletes it
 //!             }
 //!             Arrival::Receipt(receipt) => drop(receipt.accept()),
+//!             // `send` had failed with `Unanswered`; `message` is the number in `SendError::Failed`.
+//!             Arrival::LateOutcome { message, outcome, .. } => println!("late: {message}: {outcome}"),
 //!             _ => {}
 //!         }
 //!     }
@@ -61,7 +63,8 @@
 //! [`queue_capacity`](smpp_core::account::Options::queue_capacity) segments wait or are in flight at most. Then `send` and
 //! `submit` wait, and `try_submit` fails. [`arrivals_capacity`](AccountConnector::arrivals_capacity) receipts and messages
 //! wait in [`Arrivals`] at most; further ones are refused with a temporary error, so that the SMSC redelivers them. Fetch
-//! the arrivals, or drop [`Arrivals`]: an SMSC whose deliveries get no response delivers nothing else.
+//! what arrives; a program that only sends, and asks for no receipts or waits for each with `Sent`, drops [`Arrivals`]
+//! instead. An SMSC whose deliveries get no response delivers nothing else.
 
 mod arrivals;
 mod connector;

@@ -117,8 +117,8 @@ impl Sent {
     ///
     /// # Cancel safety
     ///
-    /// Receipts that have arrived still count, but [`next_receipt`](Self::next_receipt) does not return those that this
-    /// call has consumed.
+    /// You may call it again: receipts that have arrived still count. [`next_receipt`](Self::next_receipt) does not return
+    /// the receipts that this method has consumed: use one of the two.
     pub async fn receipt(&mut self) -> Result<MessageState, NoMoreReceipts> {
         loop {
             if let Some(state) = self.next_receipt().await?.1.message_state {

@@ -2,8 +2,8 @@
 //!
 //! **Short answer.** Every buffer has a bound. Towards the SMSC, your `send` or `submit` call waits. From the SMSC, the
 //! session or the account responds with a temporary error, so that the SMSC keeps the message and delivers it again;
-//! below that, TCP pushes back. Two things can be lost: an `alert_notification`, which has no response, and
-//! acknowledged receipts of a [`Sent`] that you drop while [`Arrivals`] is overfull.
+//! below that, TCP pushes back. Only what the SMSC does not repeat can be lost: an `alert_notification`, a late response,
+//! and acknowledged receipts of a [`Sent`] that you drop while [`Arrivals`] is overfull.
 //!
 //! # Outbound: your messages
 //!
@@ -53,6 +53,7 @@
 //! | acknowledged receipts of a dropped [`Sent`], which move to [`Arrivals`] | twice `arrivals_capacity` | **lost** |
 //! | segments of incomplete MO messages | [`ReassemblyLimits`](smpp_core::sms::ReassemblyLimits): 1,000 messages, 1 MiB, 10 minutes | `ESME_RX_T_APPN`; after the time you get what there is |
 //! | `alert_notification` that waits to be read | `max_unanswered`, or `arrivals_capacity` | **lost** |
+//! | late responses: `Arrival::LateOutcome` of an account, `Inbound::LateResponse` of a session | twice `arrivals_capacity`; `max_unanswered` entries in the [`Inbox`] | **lost**: the message stays `Unanswered` for you; receipts are matched all the same |
 //! | one PDU | [`Config::max_pdu`] (70 KiB) | the session ends: `Framing` |
 //! | PDUs that cannot be decoded, and unknown commands | [`Config::max_malformed`] (1,000) | the session ends: `TooManyMalformed` |
 //!
@@ -77,7 +78,8 @@
 //! - [`Arrivals`] exists and is not read: it fills up, then every delivery is refused with an error. Many SMSCs
 //!   deliver in order, so one message that is never acknowledged can hold up all receipts. Read it, or drop it.
 //! - [`Arrivals`] is dropped: MO messages and unmatched receipts are refused with `ESME_RX_T_APPN`; receipts of this
-//!   account's own messages are acknowledged and discarded, unless a [`Sent`] waits for them.
+//!   account's own messages are acknowledged and discarded, unless a [`Sent`] waits for them; late outcomes are lost. Drop it
+//!   only in a program that only sends and asks for no receipts, or waits for each with [`Sent`].
 //! - [`Inbox`] is dropped: every request of the peer is refused with an error that makes it keep the message.
 //!
 //! # Errors that make the other side keep the message

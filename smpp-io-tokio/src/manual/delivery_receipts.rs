@@ -46,7 +46,8 @@
 //!   delivered, otherwise the state of the first segment that was not. Intermediate receipts are skipped.
 //! - [`Sent::next_receipt`] returns each receipt: a [`DeliveryReceipt`] (id, state, `err`, the PDU) with its
 //!   [`ReceiptMatch`] (message number, segment, how many segments are pending, the state of the whole message).
-//! - Both are cancel-safe. [`NoMoreReceipts`] says why no further receipt will arrive.
+//! - Both may be cancelled and called again. Do not mix the two for one message: `receipt` consumes the receipts that it
+//!   has seen, also if it is cancelled. [`NoMoreReceipts`] says why no further receipt will arrive.
 //! - The wait ends at the latest after [`ReceiptOptions::max_age`], 72 h by default. It also ends early if more than
 //!   [`ReceiptOptions::capacity`] segments (default 100,000) wait for receipts: the account then gives up the oldest
 //!   message.
@@ -70,6 +71,8 @@
 //!             let _ = receipt.accept(); // acknowledge once it is stored
 //!         }
 //!         Arrival::Message(message) => drop(message.accept()),
+//!         // A segment that was `Unanswered`: now its receipts are matched too.
+//!         Arrival::LateOutcome { message, segment, outcome } => println!("message {message}.{segment}: {outcome}"),
 //!         _ => {}
 //!     }
 //! }
@@ -82,7 +85,7 @@
 //! | --- | --- | --- |
 //! | a message whose [`Ticket`] or [`Sent`] you hold | that [`Sent`]; at most 1,024 wait there, more are refused with `ESME_RX_T_APPN` | at once, before you read it |
 //! | a message whose [`Sent`] you dropped | [`Arrivals`] | by `accept()`; those that had arrived before the drop were acknowledged already |
-//! | a message that was not accepted as a whole | [`Arrivals`] | by `accept()` |
+//! | a message of which only some segments were accepted | [`Arrivals`] | by `accept()` |
 //! | no message of this process | [`Arrivals`], with `None` as the match | by `accept()` |
 //!
 //! A receipt that waits in [`Sent`] exists only in memory. What to do about that:
@@ -160,7 +163,12 @@
 //! Each segment has its own id and its own receipts. [`ReceiptMatch::pending`] counts the segments that still wait for
 //! their final receipt; [`ReceiptMatch::message_state`] is `Some` in the last one. If a message was only partly
 //! accepted ([`SendError::Failed`]), receipts of the accepted segments arrive through [`Arrivals`] and `message_state`
-//! stays `None`.
+//! stays `None`, unless late responses (`Arrival::LateOutcome`) complete it: once every segment is accepted and has its
+//! final receipt, the last receipt has `message_state`.
+//!
+//! # Blocking crate
+//!
+//! `smpp-io-std` has the same methods; `receipt_until`, `next_receipt_until` and `recv_until` bound the wait.
 //!
 //! # At session level
 //!

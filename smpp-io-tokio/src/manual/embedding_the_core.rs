@@ -55,7 +55,7 @@
 //!
 //! | action | the adapter does | the adapter reports |
 //! | --- | --- | --- |
-//! | [`Action::Resolve`](smpp_core::account::Action::Resolve) | ask DNS for all addresses | `handle_resolved` (an empty list if it failed) |
+//! | [`Action::Resolve`](smpp_core::account::Action::Resolve) | ask DNS for all addresses | `handle_resolved` (with the addresses or the error) |
 //! | [`Action::Connect`](smpp_core::account::Action::Connect) | connect, TLS included, within `Options::connect_timeout` | `handle_connected` or `handle_connect_failed` |
 //! | [`Action::Close`](smpp_core::account::Action::Close) | close the connection, or give up making it | `handle_closed` |
 //!
@@ -88,7 +88,7 @@
 //!     // 1. Actions: here the "network" connects at once.
 //!     while let Some(action) = account.poll_action() {
 //!         match action {
-//!             Action::Resolve { link } => account.handle_resolved(now, link, &[address]),
+//!             Action::Resolve { link } => account.handle_resolved(now, link, Ok(&[address])),
 //!             Action::Connect { link, .. } => drop(account.handle_connected(now, link, ())),
 //!             Action::Close { link } => account.handle_closed(now, link),
 //!         }

@@ -1,7 +1,7 @@
 //! A request failed. What happened, and may I send the message again?
 //!
 //! **Short answer.** Ask the error: [`RequestError::is_safe_to_resend`] for a session,
-//! [`MessageOutcome::is_safe_to_resend`] for an account. `true` means that sending again cannot make the message arrive
+//! [`SendError::is_safe_to_resend`] for an account. `true` means that sending again cannot make the message arrive
 //! twice. It does not mean that sending again helps: after `Refused`, look at the status first, and limit your retries
 //! (see [Retry with a limit](#retry-with-a-limit)). The one dangerous outcome is `Unanswered`: the SMSC may have accepted the message, and only you can decide
 //! between "maybe lost" and "maybe twice".
@@ -87,10 +87,12 @@
 //!
 //! | outcome | meaning | safe to resend? | what to do |
 //! | --- | --- | --- | --- |
-//! | `Ok(sent)` | every segment was accepted | no | store `sent.ids()` |
+//! | `Ok(sent)` | every segment was accepted | no: it would be a second message | store `sent.ids()` |
 //! | [`SendError::NotAccepted`]`(`[`SubmitError`]`)` | the account did not queue the message; nothing was sent | yes | table below |
 //! | [`SendError::Failed`] | at least one segment was not accepted | only if [`MessageOutcome::is_safe_to_resend`] | look at each [`SegmentOutcome`] |
 //! | [`SendError::DriverGone`] | the runtime that drives the account is gone | **no** | restart; treat as unanswered |
+//! | later: `Arrival::LateOutcome { message, segment, outcome }` with `Accepted(id)` | accepted late: a segment that `SendError::Failed` reported as `Unanswered`; `message` is the number in `SendError::Failed` | no | store the id; its receipts are matched |
+//! | later: the same with `Refused` or `Nacked` | refused late: nothing of this segment arrives | yes, if it was the only segment in doubt | as for `Refused` |
 //!
 //! | [`SubmitError`] | meaning | what to do |
 //! | --- | --- | --- |
@@ -100,12 +102,12 @@
 //! | `ShutDown` | the account is shutting down | send it elsewhere, or later |
 //! | `Stopped` | the SMSC rejected the credentials | fix them, start a new account |
 //!
-//! | [`SegmentOutcome`] | may this segment arrive twice if you resend? | note |
+//! | [`SegmentOutcome`] | safe to resend? | note |
 //! | --- | --- | --- |
-//! | `Accepted(id)` | yes | |
-//! | `Refused { status, response }`, `Nacked(status)` | no | [what the peer says](#what-the-peer-says-with-a-refusal) |
-//! | `NeverSent(reason)` | no | `Expired` (the message's deadline), `Abandoned` (another segment failed), `Cancelled`, `ShutDown`, `Stopped`, or `Request` (see `NotSentReason`) |
-//! | `Unanswered(reason)` | yes | |
+//! | `Accepted(id)` | no | |
+//! | `Refused { status, response }`, `Nacked(status)` | yes | [what the peer says](#what-the-peer-says-with-a-refusal) |
+//! | `NeverSent(reason)` | yes | `Expired` (the message's deadline), `Abandoned` (another segment failed), `Cancelled`, `ShutDown`, `Stopped`, or `Request` (see `NotSentReason`) |
+//! | `Unanswered(reason)` | **no: it may arrive twice** | the SMSC may respond late: `Arrival::LateOutcome` |
 //!
 //! ```no_run
 //! use smpp_core::account::{Message, SegmentOutcome};
@@ -181,7 +183,8 @@
 //! | `Tls(error)` | there is no TLS configuration; nothing was tried |
 //! | `Connect(attempts)` | no address accepted a TCP connection; each with the error of the operating system |
 //! | `Handshake(address, error)` | TCP was accepted, TLS failed: see [`tls`](super::tls) |
-//! | `Bind(error)` | the SMSC refused the bind |
+//! | `Socket(error)` | the connection was made, but a socket option or the session's thread failed |
+//! | `Bind(error)` | the SMSC refused the bind, or the bind was not sent |
 //! | `BindUnanswered { received, .. }` | the bind has no response; `received` says what came instead |
 //!
 //! | [`ReceivedInstead`](crate::ReceivedInstead) | what to check |
@@ -205,7 +208,8 @@
 //! | --- | --- | --- |
 //! | `Url`, `Options` | the URL or the options are wrong | fix them |
 //! | `Refused { status, response }` | the SMSC rejected the credentials | fix them; do not repeat, it may lock the account |
-//! | `Untrusted(text)` | the server's certificate is not accepted | see [`tls`](super::tls) |
+//! | `Untrusted(text)` | every address was tried, and the certificate of the last one was rejected | see [`tls`](super::tls) |
+//! | `Thread(error)` (only `smpp-io-std`) | the operating system cannot start a thread | check the limit on threads |
 //! | `Timeout` | no bind within [`bind_timeout`](crate::account::AccountConnector::bind_timeout); `last` says what was in the way | network, allow-list, `ESME_RALYBND`: try again |
 //!
 //! # What the account retries by itself
@@ -277,6 +281,7 @@
 //! [`SendError::DriverGone`]: crate::account::SendError::DriverGone
 //! [`SendError::Failed`]: crate::account::SendError::Failed
 //! [`SendError::NotAccepted`]: crate::account::SendError::NotAccepted
+//! [`SendError::is_safe_to_resend`]: crate::account::SendError::is_safe_to_resend
 //! [`SubmitError`]: smpp_core::account::SubmitError
 //! [`UnansweredPolicy`]: smpp_core::account::UnansweredPolicy
 //! [`UnansweredReason`]: smpp_core::session::UnansweredReason

@@ -62,6 +62,8 @@
 //!                     let _ = message.accept(); // acknowledges: the SMSC forgets the message
 //!                 }
 //!                 Arrival::Receipt(receipt) => drop(receipt.accept()),
+//!                 // A message that `send` reported as `Unanswered` was accepted or refused after all.
+//!                 Arrival::LateOutcome { message, outcome, .. } => println!("late: {message}: {outcome}"),
 //!                 _ => {}
 //!             }
 //!         }
@@ -86,11 +88,13 @@
 //! - [`Provider`] holds what a provider publishes: ports, TLS versions, the limit on binds, the rate.
 //!   [`Provider::UNSTATED`] is the base for a provider of your own. [`Options::new`] copies the limits from it.
 //! - [`Account::connect`] waits for the first bind, 60 s by default, and fails at once if the SMSC rejects the
-//!   credentials or the certificate is not accepted. [`AccountConnector::start`] does not wait.
+//!   credentials or the certificate is not accepted. A service that must survive an SMSC that is down at its start uses
+//!   [`AccountConnector::start`], which does not wait.
+//! - A URL may also hold system_id and password, `smpps://shop:p%40ss@host`: percent-encode `@`, `:`, `/`, `#`, `?` and `%`.
 //! - [`Account::send`] waits until the SMSC has responded to every segment. To send many messages, run many `send`
 //!   calls at the same time (tasks, `join_all`), or use [`Account::submit`] and wait for the [`Ticket`] later.
-//! - Read [`Arrivals`], or drop it. While it is full, the account responds with `ESME_RX_T_APPN` to new deliveries, and
-//!   the SMSC sends them again later.
+//! - Read [`Arrivals`]. While it is full, the account responds with `ESME_RX_T_APPN` to new deliveries, and the SMSC sends
+//!   them again later. Drop it only in a program that only sends and asks for no receipts, or waits for each with `Sent`.
 //!
 //! # One session
 //!
@@ -131,11 +135,17 @@
 //! holds octets: a session does not encode texts. [`smpp_core::sms`] does:
 //! [`long_messages_and_encodings`](super::long_messages_and_encodings).
 //!
-//! # The blocking crate
+//! # Blocking crate
 //!
-//! `smpp-io-std` has the same names over `std::net` and threads. `Account`, `Arrivals`, `Sent`, `Ticket`, `Connector`,
-//! `Handle`, `Inbox`, `Server` and `Service` exist in both; methods block instead of being `async`, and those that may
-//! block for long have a second form with a deadline (`send_until`, `recv_until`).
+//! `smpp-io-std` works over `std::net` and threads. `Account`, `Arrivals`, `Sent`, `Ticket`, `Connector`, `Handle`, `Inbox`,
+//! `Server` and `Service` exist in both; methods block instead of being `async`, and those that may block for long have a
+//! second form with a deadline (`send_until`, `recv_until`). The names are the same, with this exception:
+//!
+//! | `smpp_io_tokio` | `smpp_io_std` |
+//! | --- | --- |
+//! | `Connector::connect`: a `Client` and its `Inbox` | `Connector::start` |
+//! | `Connector::bind`: the same, bound | `Connector::start`, then `Client::bind` |
+//! | | `Connector::connect`, `Connector::bind`: a `Connection`, for one thread |
 //!
 //! ```no_run
 //! use smpp_core::account::{Credentials, Message, Options};

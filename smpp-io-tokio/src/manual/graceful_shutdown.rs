@@ -1,7 +1,9 @@
 //! How do I stop without losing messages?
 //!
 //! **Short answer.** Call [`Account::shutdown`]`(timeout)` and look at what it returns: each [`Unresolved`] is a
-//! message that was not accepted, or whose receipt has not arrived. For one session call [`Handle::unbind`]; for a
+//! message that was not accepted since `shutdown` was called, or whose receipt has not arrived. Messages that failed
+//! earlier are not in the list: `send` has returned their outcomes. `timeout` is for the queue only; the call takes up to
+//! 17 s more with the default timeouts. For one session call [`Handle::unbind`]; for a
 //! server [`Server::shutdown`]. Await them before the process exits: dropping the runtime closes the connections
 //! without an unbind.
 //!
@@ -47,8 +49,13 @@
 //!    connections are closed.
 //! 5. `shutdown` returns.
 //!
-//! So it takes at most `timeout` plus 15 s with the default timeouts, and 2 s more if a transport does not close. It
-//! does not wait for delivery receipts: those that are pending are in [`Unresolved::NoReceipt`], and the SMSC delivers
+//! `timeout` is for the queue only; in all it takes at most `timeout` + [`Config::drain_timeout`] (5 s) +
+//! [`Config::response_timeout`] (10 s) + 2 s to close the connections. To end within 10 s, for example, set
+//! `options.session.drain_timeout` to 2 s and `response_timeout` to 3 s, and pass a `timeout` of 3 s; `response_timeout`
+//! then holds for all requests. Or wrap the call in `tokio::time::timeout`: the account goes on with its shutdown for as
+//! long as the runtime lives, and a further call of `shutdown` returns the list.
+//!
+//! It does not wait for delivery receipts: those that are pending are in [`Unresolved::NoReceipt`], and the SMSC delivers
 //! them to the account's next bind. If `shutdown` is called several times, the earliest deadline counts, and one call
 //! gets the list.
 //!
@@ -135,6 +142,7 @@
 //!         match arrival {
 //!             Arrival::Message(message) => drop(message.accept()),
 //!             Arrival::Receipt(receipt) => drop(receipt.accept()),
+//!             Arrival::LateOutcome { message, outcome, .. } => println!("late: message {message}: {outcome}"),
 //!             _ => {}
 //!         }
 //!     }
@@ -157,8 +165,8 @@
 //!
 //! # Blocking crate
 //!
-//! `smpp-io-std` has the same methods, and they block: `Account::shutdown`, `Handle::unbind`, `Server::shutdown`. A
-//! dropped one-thread `Connection` closes the transport without `unbind`: call `Connection::unbind`.
+//! `smpp-io-std` has the same methods, and they block: `Account::shutdown`, `Handle::unbind`, `Server::shutdown`, with
+//! the same bounds. A dropped one-thread `Connection` closes the transport without `unbind`: call `Connection::unbind`.
 //!
 //! [`Account`]: crate::account::Account
 //! [`Account::shutdown`]: crate::account::Account::shutdown

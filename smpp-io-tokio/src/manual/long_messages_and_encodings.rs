@@ -159,8 +159,13 @@
 //!
 //! # Other character sets
 //!
-//! With the feature `charsets` of `smpp-core`, `data_coding` 5, 6, 7, 10, 13 and 14 are read and written too
+//! With the feature `charsets` of `smpp-core` (`cargo add smpp-core --features charsets`; `graphemes` in the same way),
+//! `data_coding` 5, 6, 7, 10, 13 and 14 are read and written too
 //! (Shift_JIS, ISO 8859-5, ISO 8859-8, ISO-2022-JP, EUC-JP, EUC-KR).
+//!
+//! # Blocking crate
+//!
+//! Texts, segments and reassembly are in `smpp-core`: they are the same for `smpp-io-std`.
 //!
 //! [`Alphabet::Gsm7`]: smpp_core::sms::Alphabet::Gsm7
 //! [`Alphabet::Gsm7Packed`]: smpp_core::sms::Alphabet::Gsm7Packed

@@ -51,8 +51,10 @@
 //! | --- | --- |
 //! | ESME | the client side: the program that binds (external short message entity) |
 //! | SMSC | the server side: what the ESME binds to (short message service centre) |
-//! | session, bind | one SMPP connection, from TCP connect to close; bound after the bind is accepted |
-//! | link | one connection of an account: connecting, bound, or waiting for the next try |
+//! | session, connection | one SMPP connection, from TCP connect to close |
+//! | bind | a session whose bind the SMSC has accepted; also the request for it |
+//! | link, slot | one of the `max_binds` places for a connection in an account, numbered from 0: connecting, bound, or waiting for the next try |
+//! | unresolved | a message that was not accepted, or whose final receipts are missing, when the account has shut down |
 //! | `Arrivals` | the deliveries of an account (MO messages, unmatched receipts): [`Arrivals`](crate::account::Arrivals) |
 //! | `Inbox` | the requests of the peer on one session: [`Inbox`](crate::Inbox) |
 //! | `Client`, `Peer` | the handle of a session: [`Client`](crate::Client) on the side of the ESME, [`Peer`](crate::Peer) on the side of the SMSC |

@@ -35,7 +35,7 @@
 //!
 //! A single session (also each one of a [`Server`](crate::Server)) has the span `smpp` with `role` (`esme` or `smsc`),
 //! `peer` (the address) and `system_id`. An account has the span `smpp_account` with `system_id`; its events name the
-//! connection (`link`).
+//! link (`link`).
 //!
 //! | level | a session logs | an account logs |
 //! | --- | --- | --- |
@@ -109,10 +109,11 @@
 //!
 //! # fn example(connector: AccountConnector) -> AccountConnector {
 //! connector.subscribe(|link, event| match event {
-//!     LinkEvent::Bound { address, .. } => println!("connection {link} is bound at {address}"),
-//!     LinkEvent::BindRefused { address, error, .. } => println!("connection {link}: {address}: {error}"),
-//!     LinkEvent::ConnectFailed { address, detail, .. } => println!("connection {link}: {address}: {detail}"),
-//!     LinkEvent::Closed { reason, .. } => println!("connection {link} closed: {reason}"),
+//!     LinkEvent::Bound { address, .. } => println!("link {link} is bound at {address}"),
+//!     LinkEvent::BindRefused { address, error, .. } => println!("link {link}: {address}: {error}"),
+//!     LinkEvent::ResolveFailed { detail, .. } => println!("link {link}: host name: {detail}"),
+//!     LinkEvent::ConnectFailed { address, detail, .. } => println!("link {link}: {address}: {detail}"),
+//!     LinkEvent::Closed { reason, .. } => println!("link {link} closed: {reason}"),
 //!     _ => {}
 //! })
 //! # }
@@ -182,7 +183,8 @@
 //!
 //! # Capture for Wireshark
 //!
-//! The capture is made inside the process, so it also shows what TLS encrypts. Enable `pcap` of `smpp-core`.
+//! The capture is made inside the process, so it also shows what TLS encrypts. Enable the
+//! feature `pcap`: `cargo add smpp-core --features pcap`.
 //!
 //! ```no_run
 //! use std::fs::File;
@@ -207,6 +209,10 @@
 //!
 //! If Wireshark does not show SMPP, use "Decode As". `cargo run --release --bin smpp -- decode session.pcap` prints
 //! each PDU field by field.
+//!
+//! # Blocking crate
+//!
+//! `smpp-io-std` has `subscribe`, `observe`, `stats`, `links` and the captures; it has no `tracing` or `metrics` features.
 //!
 //! # Privacy
 //!

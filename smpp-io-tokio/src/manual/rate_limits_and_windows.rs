@@ -117,6 +117,11 @@
 //! In the other direction [`Config::max_unanswered`](smpp_core::session::Config::max_unanswered) bounds what the peer
 //! may have in flight: [`backpressure`](super::backpressure).
 //!
+//! # Blocking crate
+//!
+//! `smpp-io-std` keeps the same rate and window; `submit` of a session blocks. To fill the window from one thread, use
+//! `submit_pipelined`, or `Account::submit` and its `Ticket`s. Its `Server` enforces no rate.
+//!
 //! [`Admission::rate`]: crate::Admission::rate
 //! [`Config::rate`]: smpp_core::session::Config::rate
 //! [`Config::window`]: smpp_core::session::Config::window

@@ -51,7 +51,9 @@
 //!
 //! The account resolves the host name before each connection, tries all addresses in turn, and begins with the last one
 //! that accepted a bind. Each address has [`Options::connect_timeout`] (10 s), TLS included; resolving has the same.
-//! For another resolver use [`AccountConnector::resolver`]:
+//! An account has one host. For failover to a second SMSC host, run a second account, or return the addresses of both from
+//! [`AccountConnector::resolver`]: they are tried in turn, and TLS verifies the host of the URL at each. Through a SOCKS or
+//! HTTP proxy, connect with [`AccountConnector::dial`](crate::account::AccountConnector::dial). A resolver of your own:
 //!
 //! ```no_run
 //! use smpp_core::Endpoint;
@@ -68,7 +70,7 @@
 //! options.seed = u64::from(std::process::id());
 //! let (account, _arrivals) = AccountConnector::new(&endpoint, options)
 //!     .resolver(|_| async { Ok(vec![([192, 0, 2, 1], 2775).into(), ([192, 0, 2, 2], 2775).into()]) })
-//!     .subscribe(|link, event| println!("connection {link}: {event:?}"))
+//!     .subscribe(|link, event| println!("link {link}: {event:?}"))
 //!     .connect()
 //!     .await?;
 //! # drop(account);
@@ -78,16 +80,20 @@
 //!
 //! # Watch the binds
 //!
-//! [`AccountConnector::subscribe`] receives every [`LinkEvent`]: bound, refused, connect failed, closed, with the time of the next try.
-//! [`Account::links`] returns the state and the counters of each connection. The features `tracing` and `metrics`
+//! [`AccountConnector::subscribe`] receives every [`LinkEvent`]: bound, refused, not resolved, connect
+//! failed, closed. Its `retry_at` is on the account's clock: the time since the account was started, as `as_nanos()`. The
+//! observers of the account get the same clock. Use it to compare events; there is no conversion to the time of day. `None`
+//! means: tries the next address at once, or does not reconnect.
+//! [`Account::links`] returns the state and the counters of each link. The features `tracing` and `metrics`
 //! report the same: [`observability`](super::observability).
 //!
 //! # The first bind
 //!
 //! [`AccountConnector::connect`] waits for it, at most [`AccountConnector::bind_timeout`] (60 s). [`AccountError`] says
-//! what was last in the way. It fails early if the credentials are rejected, or if no address presents an acceptable
-//! certificate. In every error case the account is gone: call `connect` again. [`AccountConnector::start`] returns at
-//! once, and the account tries for ever.
+//! what was last in the way. It fails early if the credentials are rejected, or if every address was tried and the
+//! certificate of the last one was rejected. In every error case the account is gone: call `connect` again. A service that
+//! must survive an SMSC that is down at its start uses [`AccountConnector::start`]: it returns at once, and the account
+//! tries for ever.
 //!
 //! # What happens to messages when a bind is lost
 //!
@@ -110,6 +116,9 @@
 //!     .deadline(Duration::from_secs(60));
 //! # let _ = code;
 //! ```
+//!
+//! The deadline bounds the time in the account's queue. `validity_period` of the `submit_sm` bounds how long the SMSC tries
+//! to deliver what it has accepted: set both, see [`sms::time`](smpp_core::sms::time).
 //!
 //! What you received and did not acknowledge before the bind was lost, the SMSC delivers again; `accept()` returns an
 //! error then.
@@ -146,6 +155,11 @@
 //!
 //! When [`Handle::closed`](crate::Handle::closed) returns, connect again with [`Connector`](crate::Connector) after a
 //! pause of your own. Two connections of one account that overlap count twice against the limit.
+//!
+//! # Blocking crate
+//!
+//! The account of `smpp-io-std` reconnects in the same way, with the same options. `resolver` and `dial` are blocking
+//! functions.
 //!
 //! [`Account`]: crate::account::Account
 //! [`Account::links`]: crate::account::Account::links

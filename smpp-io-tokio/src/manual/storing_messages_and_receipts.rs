@@ -11,8 +11,9 @@
 //! | --- | --- | --- |
 //! | before [`Account::send`] | your own key, recipient, text | `sending` |
 //! | `Ok(sent)` | every id in [`Sent::ids`], in the order of the segments | `accepted` |
-//! | [`SendError`] with `is_safe_to_resend()` | the reason | `queued` again, or `failed` |
-//! | [`SendError`] otherwise | the reason, and the ids that exist | `unknown` |
+//! | [`SendError`] with [`is_safe_to_resend`](crate::account::SendError::is_safe_to_resend) | the reason | `queued` again, or `failed` |
+//! | [`SendError`] otherwise | the reason, the ids that exist, and `message` of [`SendError::Failed`] | `unknown` |
+//! | [`Arrival::LateOutcome`] | the id of the segment, or the status | `accepted` if no segment is in doubt any more, or `failed` |
 //! | a receipt arrives | state, `err`, time | the receipt's state, if final |
 //! | an MO message arrives | sender, recipient, text | |
 //!
@@ -22,14 +23,15 @@
 //! # Send
 //!
 //! ```no_run
-//! use smpp_core::account::Message;
+//! use smpp_core::account::{Message, MessageNumber};
 //! use smpp_io_tokio::account::{Account, SendError};
 //!
 //! /// Your database.
 //! trait Store {
 //!     async fn accepted(&self, key: u64, ids: Vec<Vec<u8>>);
 //!     async fn queue_again(&self, key: u64, reason: String);
-//!     async fn unknown(&self, key: u64, reason: String);
+//!     /// `message` finds the row again if an `Arrival::LateOutcome` follows.
+//!     async fn unknown(&self, key: u64, message: Option<MessageNumber>, reason: String);
 //! }
 //!
 //! /// The row `key` is committed with the state `sending` before this is called.
@@ -41,13 +43,15 @@
 //!             // From here on the receipts of this message arrive through `Arrivals`.
 //!             drop(sent);
 //!         }
-//!         Err(SendError::NotAccepted(reason)) => store.queue_again(key, reason.to_string()).await,
-//!         Err(SendError::Failed { outcome, .. }) if outcome.is_safe_to_resend() => {
-//!             // A refusal repeats; look at the status before you send again.
-//!             let reason = outcome.result().err().map_or_else(String::new, ToString::to_string);
-//!             store.queue_again(key, reason).await;
+//!         // A refusal repeats; look at the status before you send again.
+//!         Err(error) if error.is_safe_to_resend() => store.queue_again(key, error.to_string()).await,
+//!         Err(error) => {
+//!             let message = match &error {
+//!                 SendError::Failed { message, .. } => Some(*message),
+//!                 _ => None,
+//!             };
+//!             store.unknown(key, message, error.to_string()).await;
 //!         }
-//!         Err(error) => store.unknown(key, error.to_string()).await,
 //!     }
 //! }
 //! ```
@@ -56,12 +60,15 @@
 //!
 //! ```no_run
 //! use smpp_core::CommandStatus;
+//! use smpp_core::account::{MessageNumber, SegmentOutcome};
 //! use smpp_io_tokio::account::{Arrival, Arrivals};
 //!
 //! /// Your database. `Err` means that nothing was committed.
 //! trait Store {
 //!     async fn receipt(&self, id: &[u8], state: u8, is_final: bool) -> Result<(), ()>;
 //!     async fn message(&self, from: &str, to: &str, text: &str) -> Result<(), ()>;
+//!     async fn accepted_late(&self, message: MessageNumber, segment: u8, id: &[u8]);
+//!     async fn refused_late(&self, message: MessageNumber, segment: u8, reason: String);
 //! }
 //!
 //! async fn receive(mut arrivals: Arrivals, store: impl Store) {
@@ -86,11 +93,19 @@
 //!                     Err(()) => message.refuse(CommandStatus::RX_T_APPN),
 //!                 };
 //!             }
-//!             _ => {}
+//!             // The SMSC responded after the timeout: `message` is the number in `SendError::Failed`.
+//!             Arrival::LateOutcome { message, segment, outcome } => match outcome {
+//!                 SegmentOutcome::Accepted(id) => store.accepted_late(message, segment, id.as_bytes()).await,
+//!                 refused => store.refused_late(message, segment, refused.to_string()).await,
+//!             },
+//!             _ => {} // alert_notification
 //!         }
 //!     }
 //! }
 //! ```
+//!
+//! [`Arrival::LateOutcome`] has no acknowledgement and comes once. It may come before your task has stored the number of
+//! the message: look again later if no row has it.
 //!
 //! One loop like this handles one arrival at a time. For more throughput commit in batches: collect arrivals, commit
 //! once, then accept each. They may be accepted in any order;
@@ -158,16 +173,22 @@
 //!
 //! # At the end
 //!
-//! [`Account::shutdown`] returns the messages whose end is not known: write them to their rows. See
-//! [`graceful_shutdown`](super::graceful_shutdown).
+//! [`Account::shutdown`] returns the messages that were not accepted since the call, and those whose receipts are missing:
+//! write them to their rows. See [`graceful_shutdown`](super::graceful_shutdown).
+//!
+//! # Blocking crate
+//!
+//! `smpp-io-std` has the same types and the same rules: `arrivals.recv()`, commit, `accept()`, without `await`.
 //!
 //! [`Account::send`]: crate::account::Account::send
+//! [`Arrival::LateOutcome`]: crate::account::Arrival::LateOutcome
 //! [`Account::shutdown`]: crate::account::Account::shutdown
 //! [`Arrivals`]: crate::account::Arrivals
 //! [`MessageIdPolicy`]: smpp_core::sms::MessageIdPolicy
 //! [`Options::segment_ack_timeout`]: smpp_core::account::Options::segment_ack_timeout
 //! [`Receipt::user_message_reference`]: smpp_core::sms::Receipt::user_message_reference
 //! [`SendError`]: crate::account::SendError
+//! [`SendError::Failed`]: crate::account::SendError::Failed
 //! [`Sent`]: crate::account::Sent
 //! [`Sent::ids`]: crate::account::Sent::ids
 //! [`Unacknowledged`]: crate::account::Unacknowledged

@@ -41,7 +41,7 @@
 //!
 //! `TestSmsc::builder()` sets accounts, [`Rules`](smpp_core::simulator::Rules), TLS with a certificate made at run
 //! time, and `Faults`: late, missing and reordered responses, reset connections. `smsc.originate(...)` sends MO
-//! messages. `smpp_io_std::testing::TestSmsc` is the same for blocking programs.
+//! messages.
 //!
 //! | to test | set |
 //! | --- | --- |
@@ -224,3 +224,7 @@
 //!
 //! [`smpp_core::session::Session`] and [`smpp_core::account::Account`] have no clock and no sockets: tests pass octets
 //! and time, and are deterministic. See [`embedding_the_core`](super::embedding_the_core).
+//!
+//! # Blocking crate
+//!
+//! `smpp_io_std::testing::TestSmsc` (feature `testing`) is the same for blocking programs, without `Faults`.

@@ -13,7 +13,7 @@
 //! | `smpps://host` | 2776 | TLS from the first octet; there is no STARTTLS in SMPP |
 //!
 //! Both sides offer TLS 1.2 and 1.3 with the safe defaults of [`rustls`] (0.23) and its `ring` provider. There is no
-//! option to skip the verification of the certificate.
+//! option to turn off the verification of the certificate: for a self-signed certificate or your own CA use `ca_file`.
 //!
 //! # Trust your own certificate authority
 //!
@@ -41,8 +41,11 @@
 //! | function | trusts |
 //! | --- | --- |
 //! | [`tls::system_roots`] (used when `.tls` is not called) | the authorities of the operating system |
-//! | [`tls::ca_file`], [`tls::ca_pem`] | the certificates in a PEM file or in memory, and no others: authorities, and a server's own self-signed certificate as that one certificate |
+//! | [`tls::ca_file`], [`tls::ca_pem`] | the certificates in a PEM file or in memory, and no others: authorities, or a server's own self-signed certificate |
 //! | [`tls::client`] | a `rustls::RootCertStore` of yours |
+//!
+//! A self-signed server certificate may be in the file too: it is accepted for the names in it, while its dates are valid.
+//! Each certificate in the file also counts as an authority, so what its key has signed is accepted as well.
 //!
 //! All connections of a connector and of its clones share one configuration, which lets rustls resume TLS sessions. The
 //! system's certificates are read for the first connection, in a thread that may block.
@@ -102,7 +105,8 @@
 //! [`tls::server`] takes certificates and key from memory. To demand client certificates, pass a `rustls::ServerConfig`
 //! of your own to [`Listener::tls`](crate::Listener::tls). The handshake and the bind together have
 //! [`Config::session_init_timeout`](smpp_core::session::Config::session_init_timeout) (10 s).
-//! [`BindRequest::is_tls`](crate::BindRequest::is_tls) lets a [`Service`](crate::Service) refuse binds without TLS.
+//! [`BindRequest::is_tls`](crate::BindRequest::is_tls) lets a [`Service`](crate::Service) refuse binds without TLS
+//! (tokio only).
 //!
 //! # Errors and what to do
 //!
@@ -122,7 +126,7 @@
 //! | API | as |
 //! | --- | --- |
 //! | [`Connector::connect`](crate::Connector::connect), [`Connector::bind`](crate::Connector::bind) | [`ConnectError`](crate::ConnectError) with [`ConnectErrorKind::Handshake`](crate::ConnectErrorKind::Handshake), or [`Tls`](crate::ConnectErrorKind::Tls) if there is no configuration |
-//! | [`AccountConnector::connect`](crate::account::AccountConnector::connect) | [`AccountError::Untrusted`](crate::account::AccountError::Untrusted) once all addresses were tried and the last one's certificate was not accepted; after other failures it is tried again, and [`AccountError::Timeout`](crate::account::AccountError::Timeout) has the last error |
+//! | [`AccountConnector::connect`](crate::account::AccountConnector::connect) | [`AccountError::Untrusted`](crate::account::AccountError::Untrusted) if every address was tried and the certificate of the last one was rejected, or if there is no TLS configuration; after other failures it is tried again, and [`AccountError::Timeout`](crate::account::AccountError::Timeout) has the last error |
 //! | a running account | [`LinkEvent::ConnectFailed`](smpp_core::account::LinkEvent::ConnectFailed) with `failure: Untrusted` or `Network` and the error as `detail`; the account goes on trying |
 //! | [`Server`](crate::Server) | [`ServerEvent::NotBound`](crate::ServerEvent::NotBound) with [`AcceptError::Tls`](crate::AcceptError::Tls) |
 //!

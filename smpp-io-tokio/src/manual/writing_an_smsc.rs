@@ -135,8 +135,8 @@
 //! | --- | --- | --- |
 //! | `Ok(_)` | acknowledged | forget it |
 //! | `Err(NeverSent(NoBind))` | no receiver or transceiver is bound | keep it, try after the next [`ServerEvent::Bound`] |
-//! | `Err(Refused(ESME_RX_T_APPN))` | the ESME asks for redelivery | try again later |
-//! | `Err(Refused(_))` | the ESME does not want it | drop it, or try a few times |
+//! | `Err(Refused { status, .. })`, with the status `ESME_RX_T_APPN` | the ESME asks for redelivery | try again later |
+//! | `Err(Refused { .. })`, any other status | the ESME does not want it | drop it, or try a few times |
 //! | `Err(Unanswered(_))` | the ESME may have it | deliver again: it may arrive twice |
 //!
 //! To deliver on one bind use `bound.peer().deliver(...)`. To end a bind: `bound.peer().unbind().await`. `outbind` and
@@ -190,8 +190,19 @@
 //!
 //! # Blocking crate
 //!
-//! `smpp_io_std::Server` has the same shape with two threads for each connection; its `Service::request` is called for
-//! one request at a time, its limits have no rate, and a connection above a limit is closed at once.
+//! `smpp_io_std::Server` has two threads for each connection. The differences:
+//!
+//! | | `smpp_io_tokio` | `smpp_io_std` |
+//! | --- | --- | --- |
+//! | `Service::bind` returns in `Ok` | [`Admission`](crate::Admission) | `()` |
+//! | `Service::request` | calls of one bind run side by side | one call at a time for each bind |
+//! | `Service::event`, `Service::transport` | yes | no |
+//! | `Server::binds` | [`BindRegistry`](crate::BindRegistry) | `Vec<BoundSession>` |
+//! | `BoundSession::id`, `mode`, `since` | yes | no |
+//! | `is_tls` of a bind | yes | no |
+//! | `ServerLimits::rate`, `decision_timeout` | yes | no |
+//! | a connection above a limit | may replace one without a bind | is closed at once |
+//! | accept connections yourself | `Listener::accept` | `smpp_io_std::start` with a stream of yours |
 //!
 //! [`BindRegistry::deliver`]: crate::BindRegistry::deliver
 //! [`BoundSession::peer`]: crate::BoundSession::peer

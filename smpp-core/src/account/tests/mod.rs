@@ -108,7 +108,7 @@ impl Simulation {
             let action = self.account.poll_action();
             match action {
                 Some(Action::Resolve { link }) => {
-                    self.account.handle_resolved(self.now, link, &self.addresses);
+                    self.account.handle_resolved(self.now, link, Ok(&self.addresses));
                 }
                 Some(Action::Connect { link, address }) => {
                     self.connects.push((self.now, address));

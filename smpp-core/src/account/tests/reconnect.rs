@@ -141,7 +141,7 @@ fn connecting() -> (Account, LinkId) {
     let mut account = Account::new(options(), Instant::ZERO).unwrap();
     account.advance(Instant::ZERO);
     let Some(Action::Resolve { link }) = account.poll_action() else { panic!() };
-    account.handle_resolved(Instant::ZERO, link, &[address(1)]);
+    account.handle_resolved(Instant::ZERO, link, Ok(&[address(1)]));
     assert_eq!(account.poll_action(), Some(Action::Connect { link, address: address(1) }));
     (account, link)
 }
@@ -200,5 +200,26 @@ fn a_bind_without_an_answer_names_what_the_peer_sent_instead() {
             panic!("{expected:?}: {event:?}")
         };
         assert_eq!(received, expected);
+    }
+}
+
+#[test]
+fn an_event_says_why_the_host_was_not_resolved() {
+    let long = "x".repeat(300);
+    let shortened = "x".repeat(200);
+    let results: [(Result<&[SocketAddr], &str>, &str); 3] = [
+        (Ok(&[][..]), "it has no address"),
+        (Err("timed out"), "timed out"),
+        (Err(long.as_str()), shortened.as_str()),
+    ];
+    for (resolved, expected) in results {
+        let mut account = Account::<()>::new(options(), Instant::ZERO).unwrap();
+        let Some(Action::Resolve { link }) = account.poll_action() else { panic!() };
+        account.handle_resolved(Instant::ZERO, link, resolved);
+        let Some(Event::Link { event: LinkEvent::ResolveFailed { detail, .. }, .. }) = account.poll_event()
+        else {
+            panic!()
+        };
+        assert_eq!(&*detail, expected);
     }
 }

@@ -47,7 +47,7 @@ fn a_refused_segment_keeps_the_response() {
 fn a_refused_bind_keeps_the_response() {
     let mut account = Account::<()>::new(options(), Instant::ZERO).unwrap();
     let Some(Action::Resolve { link }) = account.poll_action() else { panic!() };
-    account.handle_resolved(Instant::ZERO, link, &[address(1)]);
+    account.handle_resolved(Instant::ZERO, link, Ok(&[address(1)]));
     assert!(account.poll_action().is_some());
     assert!(account.handle_connected(Instant::ZERO, link, ()));
     let sequence = SequenceNumber::FIRST.0;

@@ -327,3 +327,19 @@ fn a_slow_smsc_is_not_sent_more_than_it_answers() {
 fn oldest_unanswered(sim: &Simulation) -> usize {
     sim.submitted.len() - sim.unanswered.len()
 }
+
+#[test]
+fn a_send_error_says_whether_resending_is_safe() {
+    let failed = |segments| {
+        let outcome = MessageOutcome { segments };
+        SendError::Failed { message: MessageNumber(1), outcome }.is_safe_to_resend()
+    };
+    let unanswered = SegmentOutcome::Unanswered(session::UnansweredReason::Timeout);
+    let never_sent = SegmentOutcome::NeverSent(SegmentNotSentReason::Expired);
+    let accepted = SegmentOutcome::Accepted(MessageId::new(b"1"));
+    assert!(SendError::NotAccepted(SubmitError::Full).is_safe_to_resend());
+    assert!(!SendError::DriverGone.is_safe_to_resend());
+    assert!(failed(vec![refused(CommandStatus::RSYSERR), never_sent.clone()]));
+    assert!(!failed(vec![refused(CommandStatus::RSYSERR), unanswered]));
+    assert!(!failed(vec![accepted, never_sent]));
+}

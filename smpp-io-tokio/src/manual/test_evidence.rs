@@ -53,6 +53,8 @@
 //! | certificates that are trusted or not, and the texts of the errors | `cargo test -p smpp-io-common` |
 //! | the locks and threads of the blocking adapter under a schedule explorer: no lost wake-up, no deadlock | `cargo test -p smpp-io-std --test schedules`; `SMPP_SCHEDULES=`, `SMPP_SCHEDULES_SEED=` |
 //! | no deadlock with full windows in both directions over tiny buffers, handles dropped in any order, panics in user threads | `cargo test -p smpp-io-std --test deadlocks` |
+//! | refusals with everything that the peer says, PDUs that a session rejects, in both adapters | `cargo test -p smpp-io-tokio -p smpp-io-std --test refusals` |
+//! | late responses, memory of quiet binds, and the shutdown of a server with observers that block, in the blocking adapter | `cargo test -p smpp-io-std --test late_responses --test idle_memory --test server_shutdown` |
 //! | a receiver (`smpp receive`) that is killed again and again acknowledges nothing that is not on disk | `cargo test -p smpp-cli --test receive` |
 //! | logs and metrics, and that they hold no texts, numbers or passwords | `cargo test -p smpp-io-tokio --all-features --test observability` |
 //! | an idle bind of a [`Server`](crate::Server) below 2½ KiB of heap; allocations for a request | `cargo test -p smpp-io-tokio --test allocations` |

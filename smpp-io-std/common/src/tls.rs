@@ -37,7 +37,7 @@ pub fn system_roots() -> Result<Arc<ClientConfig>, TlsError> {
 }
 
 /// Makes a client that trusts the certificate authorities in a PEM file, and no others. A server's own self-signed
-/// certificate may be in the file: it is trusted for the host names in it. It also counts as an authority.
+/// certificate may be in the file: it is trusted as that one certificate, for the host names in it.
 ///
 /// ```no_run
 /// # use smpp_io_common::{TlsError, tls};
@@ -57,7 +57,7 @@ pub fn ca_file(path: &Path) -> Result<Arc<ClientConfig>, TlsError> {
 }
 
 /// Makes a client that trusts the certificate authorities in PEM data, and no others. A server's own self-signed
-/// certificate may be in the data: it is trusted for the host names in it. It also counts as an authority.
+/// certificate may be in the data: it is trusted as that one certificate, for the host names in it.
 ///
 /// ```no_run
 /// # use smpp_io_common::{TlsError, tls};
@@ -154,23 +154,45 @@ fn collect(
 }
 
 fn client_trusting(trusted: Vec<CertificateDer<'static>>) -> Result<Arc<ClientConfig>, TlsError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in &trusted {
-        roots.add(certificate.clone())?;
-    }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-        .build()
-        .map_err(|error| rustls::Error::General(error.to_string()))?;
+    let verifier = |roots: RootCertStore| {
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            .build()
+            .map_err(|error| rustls::Error::General(error.to_string()))
+    };
+    let (mut all, mut authorities) = (RootCertStore::empty(), RootCertStore::empty());
+    for certificate in &trusted {
+        all.add(certificate.clone())?;
+        if is_authority(certificate) {
+            authorities.add(certificate.clone())?;
+        }
+    }
+    let authorities = if authorities.is_empty() { None } else { Some(verifier(authorities)?) };
+    let verifier = Arc::new(PemVerifier { all: verifier(all)?, authorities, trusted });
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let verifier = Arc::new(PemVerifier { authorities, trusted });
     Ok(Arc::new(config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()))
+}
+
+/// Returns whether a certificate may sign others: it has the extension basicConstraints with `cA` true (RFC 5280 §4.2.1.9),
+/// or it is of version 1, without extensions, as some old authorities are. A trust anchor of rustls has no such check.
+fn is_authority(certificate: &[u8]) -> bool {
+    const VERSION_3: [u8; 5] = [0xA0, 3, 2, 1, 2];
+    const BASIC_CONSTRAINTS: [u8; 5] = [6, 3, 0x55, 0x1D, 0x13];
+    const TRUE: [u8; 3] = [1, 1, 0xFF];
+    let find = |octets: &[u8]| certificate.windows(octets.len()).position(|window| window == octets);
+    let Some(extension) = find(&BASIC_CONSTRAINTS).and_then(|at| certificate.get(at + 5..)) else {
+        return find(&VERSION_3).is_none();
+    };
+    // An OCTET STRING that holds a SEQUENCE, both shorter than 128 octets.
+    let critical = extension.strip_prefix(&TRUE).unwrap_or(extension);
+    matches!(critical, [4, _, 0x30, _, rest @ ..] if rest.starts_with(&TRUE))
 }
 
 /// Accepts the certificates that the authorities of PEM data have signed, and those that are in the data themselves.
 #[derive(Debug)]
 struct PemVerifier {
-    authorities: Arc<WebPkiServerVerifier>,
+    all: Arc<WebPkiServerVerifier>,
+    authorities: Option<Arc<WebPkiServerVerifier>>,
     trusted: Vec<CertificateDer<'static>>,
 }
 
@@ -183,16 +205,26 @@ impl ServerCertVerifier for PemVerifier {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        match self.authorities.verify_server_cert(certificate, intermediates, name, ocsp, now) {
+        let is_in_data = self.trusted.iter().any(|trusted| trusted == certificate);
+        let verified = self.all.verify_server_cert(certificate, intermediates, name, ocsp, now);
+        match (verified, &self.authorities) {
             // Its dates are valid. A self-signed certificate is an authority, which is not accepted as the certificate of a
             // server, or it is none, and then no authority has signed it.
-            Err(rustls::Error::InvalidCertificate(
-                CertificateError::UnknownIssuer | CertificateError::Other(_),
-            )) if self.trusted.iter().any(|trusted| trusted == certificate) => {
+            (
+                Err(rustls::Error::InvalidCertificate(
+                    CertificateError::UnknownIssuer | CertificateError::Other(_),
+                )),
+                _,
+            ) if is_in_data => {
                 verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
                 Ok(ServerCertVerified::assertion())
             }
-            verified => verified,
+            // Signed by a certificate of the data: by one that may sign?
+            (Ok(_), Some(authorities)) if !is_in_data => {
+                authorities.verify_server_cert(certificate, intermediates, name, ocsp, now)
+            }
+            (Ok(_), None) if !is_in_data => Err(CertificateError::UnknownIssuer.into()),
+            (verified, _) => verified,
         }
     }
 
@@ -202,7 +234,7 @@ impl ServerCertVerifier for PemVerifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.authorities.verify_tls12_signature(message, certificate, signed)
+        self.all.verify_tls12_signature(message, certificate, signed)
     }
 
     fn verify_tls13_signature(
@@ -211,10 +243,10 @@ impl ServerCertVerifier for PemVerifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.authorities.verify_tls13_signature(message, certificate, signed)
+        self.all.verify_tls13_signature(message, certificate, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.authorities.supported_verify_schemes()
+        self.all.supported_verify_schemes()
     }
 }

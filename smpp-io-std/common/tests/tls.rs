@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, KeyPair};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{PrivatePkcs8KeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
 use smpp_io_common::{TlsError, tls};
@@ -72,6 +72,32 @@ fn a_self_signed_certificate_is_trusted_as_that_one_certificate() {
         rejected(&trusting, "localhost", &other);
         let text = rejected(&trusting, "smsc.example.com", &server);
         assert_eq!(text, "it is not for smsc.example.com, but for localhost, smsc.example");
+    }
+}
+
+#[test]
+fn only_an_authority_may_sign_other_certificates() {
+    let unlimited = IsCa::Ca(BasicConstraints::Unconstrained);
+    let constrained = IsCa::Ca(BasicConstraints::Constrained(0));
+    for (is_ca, may_sign) in
+        [(unlimited, true), (constrained, true), (IsCa::ExplicitNoCa, false), (IsCa::NoCa, false)]
+    {
+        let key = KeyPair::generate().unwrap();
+        let mut signer = CertificateParams::new(["signer.example".into()]).unwrap();
+        signer.distinguished_name.push(DnType::CommonName, "signer");
+        signer.is_ca = is_ca.clone();
+        let trusted = signer.self_signed(&key).unwrap();
+        let trusting = tls::ca_pem(trusted.pem().as_bytes()).unwrap();
+        let server_key = KeyPair::generate().unwrap();
+        let signed = parameters(IsCa::NoCa).signed_by(&server_key, &Issuer::new(signer, key)).unwrap();
+        let server_key = PrivatePkcs8KeyDer::from(server_key.serialize_der());
+        let server = tls::server(vec![signed.der().clone()], server_key.into()).unwrap();
+        if may_sign {
+            handshake(&trusting, "localhost", &server).unwrap();
+        } else {
+            let text = rejected(&trusting, "localhost", &server);
+            assert_eq!(text, "no trusted certificate authority has signed it", "{is_ca:?}");
+        }
     }
 }
 

@@ -45,7 +45,7 @@
 //! | [`tls::client`] | a `rustls::RootCertStore` of yours |
 //!
 //! A self-signed server certificate may be in the file too: it is accepted for the names in it, while its dates are valid.
-//! Each certificate in the file also counts as an authority, so what its key has signed is accepted as well.
+//! Only a certificate in the file that is an authority (basicConstraints with `cA` true) may sign others.
 //!
 //! All connections of a connector and of its clones share one configuration, which lets rustls resume TLS sessions. The
 //! system's certificates are read for the first connection, in a thread that may block.

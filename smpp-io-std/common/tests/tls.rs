@@ -83,13 +83,13 @@ fn only_an_authority_may_sign_other_certificates() {
         [(unlimited, true), (constrained, true), (IsCa::ExplicitNoCa, false), (IsCa::NoCa, false)]
     {
         let key = KeyPair::generate().unwrap();
-        let mut signer = CertificateParams::new(["signer.example".into()]).unwrap();
-        signer.distinguished_name.push(DnType::CommonName, "signer");
-        signer.is_ca = is_ca.clone();
-        let trusted = signer.self_signed(&key).unwrap();
+        let mut authority = CertificateParams::new(["signer.example".into()]).unwrap();
+        authority.distinguished_name.push(DnType::CommonName, "signer");
+        authority.is_ca = is_ca;
+        let trusted = authority.self_signed(&key).unwrap();
         let trusting = tls::ca_pem(trusted.pem().as_bytes()).unwrap();
         let server_key = KeyPair::generate().unwrap();
-        let signed = parameters(IsCa::NoCa).signed_by(&server_key, &Issuer::new(signer, key)).unwrap();
+        let signed = parameters(IsCa::NoCa).signed_by(&server_key, &Issuer::new(authority, key)).unwrap();
         let server_key = PrivatePkcs8KeyDer::from(server_key.serialize_der());
         let server = tls::server(vec![signed.der().clone()], server_key.into()).unwrap();
         if may_sign {

@@ -280,7 +280,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     #[cold]
     pub(super) fn await_enquire_link_resp(&mut self) {
         if self.timers.is_set(Timer::EnquireLinkResponse) {
-            self.timers.undated = true;
+            (self.undated, self.timers.undated) = (true, true);
             self.timers.set(Timer::EnquireLinkResponse, Some(self.now + self.config.response_timeout));
             self.timers.undated = false;
         }

@@ -179,9 +179,11 @@ pub struct Session<R, T, O = ()> {
     last_activity: Instant,
     /// The latest time that the caller has passed.
     now: Instant,
-    /// Whether a call that takes no time has acted since `now`: a response of the application, or the end of the stream.
-    /// The next call that takes a time dates it.
+    /// Whether a call that takes no time has acted since `now`: a response of the application, the end of the stream, or an
+    /// enquire_link that left. The next call that takes a time dates it.
     undated: bool,
+    /// Whether it counts as activity.
+    undated_activity: bool,
     stats: Stats,
     observer: O,
     role: PhantomData<R>,
@@ -243,6 +245,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             last_activity: now,
             now,
             undated: false,
+            undated_activity: false,
             stats: Stats::default(),
             observer,
             role: PhantomData,
@@ -457,16 +460,16 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         let passed = now - self.now;
         self.now = self.now.max(now);
         if core::mem::take(&mut self.undated) {
-            self.last_activity = self.now;
-        }
-        if self.timers.has_provisional {
+            if core::mem::take(&mut self.undated_activity) {
+                self.last_activity = self.now;
+            }
             self.timers.postpone(passed);
         }
     }
 
     /// Begins a call that takes no time. The caller resets `timers.undated` at its end.
     fn begin_undated(&mut self) {
-        self.undated = true;
+        (self.undated, self.undated_activity) = (true, true);
         self.timers.undated = true;
     }
 

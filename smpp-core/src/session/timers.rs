@@ -56,19 +56,13 @@ pub(super) struct Timers {
     /// Timers that a call without a time has set, such as `respond`. Their deadlines start at the time of an earlier call
     /// until [`postpone`](Self::postpone) corrects them.
     provisional: [bool; STORED.len()],
-    pub(super) has_provisional: bool,
     /// Whether a call that takes no time is setting timers.
     pub(super) undated: bool,
 }
 
 impl Default for Timers {
     fn default() -> Self {
-        Self {
-            due: [STOPPED; STORED.len()],
-            provisional: Default::default(),
-            has_provisional: false,
-            undated: false,
-        }
+        Self { due: [STOPPED; STORED.len()], provisional: Default::default(), undated: false }
     }
 }
 
@@ -78,7 +72,6 @@ impl Timers {
         let slots = self.due.get_mut(timer as usize).zip(self.provisional.get_mut(timer as usize));
         if let Some((due, provisional)) = slots {
             (*due, *provisional) = (at.unwrap_or(STOPPED), self.undated && at.is_some());
-            self.has_provisional |= *provisional;
         }
     }
 
@@ -99,7 +92,6 @@ impl Timers {
 
     /// Moves the deadlines of provisional timers by the time that had passed when those calls were made.
     pub(super) fn postpone(&mut self, passed: Duration) {
-        self.has_provisional = false;
         if passed.is_zero() {
             self.provisional = Default::default();
             return;

@@ -91,7 +91,7 @@ pub(super) struct History {
     pub(super) broken: bool,
     pub(super) aborted: bool,
     pub(super) eof: bool,
-    /// Whether the stream ended while output waited, possibly with an unbind in it.
+    /// Whether the stream ended while output waited, possibly with an unbind in it that got no response.
     pub(super) cut_short: bool,
     /// Whether a PDU arrived that can answer an unbind.
     pub(super) unbind_answered: bool,

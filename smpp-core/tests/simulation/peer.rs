@@ -214,7 +214,8 @@ impl<R: SendPdu> Peer<R> {
     /// Reports the end of the connection to the session.
     pub(crate) fn eof(&mut self, context: &mut Context) {
         context.print(|| format!("{:?} sees the end of the stream", R::SIDE));
-        self.model.history.cut_short |= self.model.pending() > 0;
+        let answered = self.model.history.unbind_answered;
+        self.model.history.cut_short |= self.model.pending() > 0 && !answered;
         self.model.record_eof(self.state());
         self.traced.eof();
         self.check(context);

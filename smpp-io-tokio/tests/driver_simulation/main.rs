@@ -49,7 +49,8 @@ fn simulate<F: Future<Output = ()>>(scenario: impl Fn(Rng) -> F) {
                 timeout(Duration::from_secs(3600), scenario(Rng::new(seed)))
                     .await
                     .expect("the scenario does not end");
-                sleep(Duration::from_secs(60)).await;
+                // The other side notices a dead link within 20 s and three timeouts.
+                sleep(Duration::from_secs(120)).await;
                 let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
                 assert_eq!(tasks, 0, "tasks are left");
             });

@@ -20,9 +20,9 @@ pub enum CloseReason {
     /// [`session_init_timeout`](super::Config::session_init_timeout) passed without an accepted bind; on an ESME that
     /// [awaits an outbind](super::Config::awaits_outbind), also without an outbind.
     SessionInit,
-    /// Keep-alive failed: the transport has taken an enquire_link of the session, and the peer sent no PDU within the next
-    /// [`response_timeout`](super::Config::response_timeout). If the enquire_link itself has not left, see
-    /// [`Stalled`](Self::Stalled).
+    /// Keep-alive failed: the transport has taken an enquire_link of the session, and the peer sent no PDU within
+    /// [`response_timeout`](super::Config::response_timeout), or within one to two of them if the transport did not take it at
+    /// once. If the enquire_link itself has not left, see [`Stalled`](Self::Stalled).
     LinkDead,
     /// The peer responded to enquire_link, but to no request for
     /// [`max_response_timeouts`](super::Config::max_response_timeouts) times

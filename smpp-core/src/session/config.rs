@@ -79,7 +79,7 @@ pub struct Config {
     pub awaits_outbind: bool,
     /// Keep-alive: how long the peer may be silent before a bound session sends enquire_link; `None` for never. Any PDU
     /// of the peer restarts the interval. If the peer sends nothing for [`response_timeout`](Self::response_timeout)
-    /// after the transport has taken the enquire_link, the session ends with
+    /// after the transport has taken the enquire_link (one to two of them if it did not take it at once), the session ends with
     /// [`CloseReason::LinkDead`](super::CloseReason::LinkDead). Default 20 s, because some servers disconnect a bind that is
     /// silent for 30 s.
     #[doc(alias = "keepalive")]

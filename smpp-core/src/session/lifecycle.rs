@@ -269,20 +269,20 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         let sequence = self.next_sequence();
         self.enquire_link = Some(sequence);
         self.encode(CommandId::ENQUIRE_LINK, CommandStatus::ROK, sequence, Some(&EnquireLink));
-        (self.enquire_link_end, self.enquire_link_is_late) = (self.encoded, false);
+        (self.enquire_link_end, self.enquire_link_at) = (self.encoded, self.now);
+        self.enquire_link_is_late = false;
         self.timers.set(Timer::EnquireLinkResponse, Some(self.now + self.config.response_timeout));
         if self.is_activity(CommandId::ENQUIRE_LINK) {
             self.last_activity = self.now;
         }
     }
 
-    /// Starts the timeout of an enquire_link that the transport has taken, unless the peer has been heard since.
+    /// The transport has taken an enquire_link. If it did not so at once, extends the timeout by another `response_timeout`, so
+    /// that the peer has at least that long. Nobody says when exactly it left.
     #[cold]
-    pub(super) fn await_enquire_link_resp(&mut self) {
-        if self.timers.is_set(Timer::EnquireLinkResponse) {
-            (self.undated, self.timers.undated) = (true, true);
-            self.timers.set(Timer::EnquireLinkResponse, Some(self.now + self.config.response_timeout));
-            self.timers.undated = false;
+    pub(super) fn extend_enquire_link_timeout(&mut self) {
+        if self.now > self.enquire_link_at {
+            self.timers.extend(Timer::EnquireLinkResponse, self.config.response_timeout);
         }
     }
 

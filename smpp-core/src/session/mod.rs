@@ -146,7 +146,9 @@ pub struct Session<R, T, O = ()> {
     responses_end: u64,
     /// Octets encoded up to the end of the session's last enquire_link.
     enquire_link_end: u64,
-    /// Whether that enquire_link has not left within `response_timeout`.
+    /// When it was encoded.
+    enquire_link_at: Instant,
+    /// Whether it has not left within `response_timeout`.
     enquire_link_is_late: bool,
     /// Whether the transport has taken octets since the stall timer was last checked.
     has_progress: bool,
@@ -179,11 +181,9 @@ pub struct Session<R, T, O = ()> {
     last_activity: Instant,
     /// The latest time that the caller has passed.
     now: Instant,
-    /// Whether a call that takes no time has acted since `now`: a response of the application, the end of the stream, or an
-    /// enquire_link that left. The next call that takes a time dates it.
+    /// Whether a call that takes no time has acted since `now`: a response of the application, or the end of the stream.
+    /// The next call that takes a time dates it.
     undated: bool,
-    /// Whether it counts as activity.
-    undated_activity: bool,
     stats: Stats,
     observer: O,
     role: PhantomData<R>,
@@ -227,6 +227,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             transmitted: 0,
             responses_end: 0,
             enquire_link_end: 0,
+            enquire_link_at: now,
             enquire_link_is_late: false,
             has_progress: false,
             bind_in_progress: None,
@@ -245,7 +246,6 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             last_activity: now,
             now,
             undated: false,
-            undated_activity: false,
             stats: Stats::default(),
             observer,
             role: PhantomData,
@@ -261,7 +261,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         self.transmitted = self.encoded.min(before.saturating_add(octets as u64));
         self.has_progress |= octets > 0;
         if before < self.enquire_link_end && self.enquire_link_end <= self.transmitted {
-            self.await_enquire_link_resp();
+            self.extend_enquire_link_timeout();
         }
         if self.pending_output() == 0 {
             self.timers.set(Timer::Transmit, None);
@@ -460,16 +460,14 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         let passed = now - self.now;
         self.now = self.now.max(now);
         if core::mem::take(&mut self.undated) {
-            if core::mem::take(&mut self.undated_activity) {
-                self.last_activity = self.now;
-            }
+            self.last_activity = self.now;
             self.timers.postpone(passed);
         }
     }
 
     /// Begins a call that takes no time. The caller resets `timers.undated` at its end.
     fn begin_undated(&mut self) {
-        (self.undated, self.undated_activity) = (true, true);
+        self.undated = true;
         self.timers.undated = true;
     }
 

@@ -75,6 +75,13 @@ impl Timers {
         }
     }
 
+    /// Moves the deadline of the timer, if it runs.
+    pub(super) fn extend(&mut self, timer: Timer, by: Duration) {
+        if let Some(due) = self.due.get_mut(timer as usize).filter(|due| **due < STOPPED) {
+            *due = *due + by;
+        }
+    }
+
     /// Returns whether the timer runs.
     pub(super) fn is_set(&self, timer: Timer) -> bool {
         self.due.get(timer as usize).is_some_and(|due| *due < STOPPED)

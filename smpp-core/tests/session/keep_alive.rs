@@ -96,14 +96,24 @@ fn with_a_waiting_enquire_link() -> (Peer<Esme>, usize) {
 }
 
 #[test]
-fn the_timeout_of_an_enquire_link_begins_when_it_has_left() {
+fn an_enquire_link_that_leaves_late_gives_the_peer_more_time() {
     let (mut esme, length) = with_a_waiting_enquire_link();
     esme.session.handle_transmitted(length - 1);
-    esme.handle_timeouts(Instant::ZERO + secs(39));
+    esme.handle_timeouts(Instant::ZERO + secs(31));
     esme.session.handle_transmitted(1);
-    esme.handle_timeouts(Instant::ZERO + secs(39));
-    assert_eq!(esme.session.poll_timeout(), Some((Instant::ZERO + secs(49), Timer::EnquireLinkResponse)));
-    esme.handle_timeouts(Instant::ZERO + secs(49));
+    let due = Some((Instant::ZERO + secs(50), Timer::EnquireLinkResponse));
+    assert_eq!(esme.session.poll_timeout(), due, "the peer has at least 10 s");
+    esme.handle_timeouts(Instant::ZERO + secs(50));
+    assert_eq!(esme.closed, Some(CloseReason::LinkDead));
+}
+
+#[test]
+fn a_dead_link_is_noticed_in_time_although_no_time_is_passed_after_the_write() {
+    let (mut esme, length) = with_a_waiting_enquire_link();
+    esme.session.handle_transmitted(length);
+    let due = Some((Instant::ZERO + secs(40), Timer::EnquireLinkResponse));
+    assert_eq!(esme.session.poll_timeout(), due);
+    esme.handle_timeouts(Instant::ZERO + secs(40));
     assert_eq!(esme.closed, Some(CloseReason::LinkDead));
 }
 

@@ -11,7 +11,6 @@ use super::model::{Model, Open};
 
 /// Backpressure, requests that have timed out, and a half-closed connection.
 #[derive(Default)]
-#[expect(clippy::struct_excessive_bools, reason = "independent flags")]
 pub(super) struct Liveness {
     /// Since when `max_unanswered` requests wait for the application, and it answers none.
     full: Option<Instant>,
@@ -19,8 +18,6 @@ pub(super) struct Liveness {
     reading: Option<Instant>,
     /// Since when all output has left. `None` while some waits.
     flushed: Option<Instant>,
-    /// No time has been passed since then.
-    flushed_now: bool,
     /// Requests that have timed out, and may still be answered.
     timed_out: Vec<Open>,
     /// When a request timed out. The peer has sent nothing since.
@@ -146,11 +143,8 @@ impl Model {
         self.history.eof = true;
     }
 
-    /// Dates the end of the stream and of the output. `handle_eof` and `handle_transmitted` take no time.
-    pub(super) fn date_undated(&mut self) {
-        if std::mem::take(&mut self.liveness.flushed_now) {
-            self.liveness.flushed = self.liveness.flushed.and(Some(self.clock));
-        }
+    /// Dates the end of the stream. `handle_eof` takes no time.
+    pub(super) fn date_eof(&mut self) {
         if std::mem::take(&mut self.liveness.finished_now) {
             self.liveness.finished = Some(self.clock);
         }
@@ -221,7 +215,6 @@ impl Model {
         assert!(timed_out <= self.liveness.timed_out.len(), "too many requests have timed out");
         if !ended {
             self.liveness.reading = session.wants_input().then(|| self.liveness.reading.unwrap_or(clock));
-            self.liveness.flushed_now |= self.pending() == 0 && self.liveness.flushed.is_none();
             self.liveness.flushed = (self.pending() == 0).then(|| self.liveness.flushed.unwrap_or(clock));
         }
         if let Some(full) = self.liveness.full.filter(|full| clock < *full + self.settings().backpressure) {
@@ -290,10 +283,15 @@ impl Model {
         self.clock >= encoded + settings.response * 2
     }
 
-    /// Returns when an enquire_link of this time left at the latest. The session waits twice `response_timeout` for that.
-    fn enquire_link_left(&self, encoded: Instant) -> Instant {
-        let waits = encoded + self.settings().response * 2;
-        self.liveness.flushed.map_or(waits, |flushed| encoded.max(flushed))
+    /// Returns when the enquire_link left at the latest, if it was encoded by then. If it does not leave at once, the session
+    /// waits up to twice `response_timeout` for it, or that much longer for a response.
+    fn enquire_link_left(&self, latest: Instant) -> Instant {
+        let bound = self.history.bound_at.expect("bound");
+        let received = self.history.received.map_or(bound, |received| received.max(bound));
+        let due = self.settings().enquire_link.map_or(latest, |idle| received + idle);
+        let earliest = self.liveness.suspended.map_or(due, |suspended| suspended.min(due));
+        let at_once = self.liveness.flushed.is_some_and(|flushed| flushed <= earliest);
+        if at_once { latest } else { latest + self.settings().response * 2 }
     }
 
     /// Checks that the session asks for input that was left over, when it reads again.

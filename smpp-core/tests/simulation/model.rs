@@ -140,7 +140,7 @@ impl Model {
     /// Records a time that is passed to the session.
     pub(crate) fn advance_clock(&mut self, now: Instant) {
         self.clock = self.clock.max(now);
-        self.date_undated();
+        self.date_eof();
         if std::mem::take(&mut self.answered) {
             self.history.activity = self.clock;
         }

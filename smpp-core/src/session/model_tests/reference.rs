@@ -83,6 +83,7 @@ pub(super) struct Model {
     /// Position of the end of the application's last response in the output stream, in octets.
     responses_end: u64,
     enquire_link_end: u64,
+    enquire_link_at: u64,
     /// It has not left in time.
     enquire_link_is_late: bool,
     /// When the session next checks whether the transport has accepted octets, and whether it has.
@@ -153,6 +154,7 @@ impl Model {
             transmitted: 0,
             responses_end: 0,
             enquire_link_end: 0,
+            enquire_link_at: 0,
             enquire_link_is_late: false,
             stall_check: None,
             has_progress: false,
@@ -352,8 +354,11 @@ impl Model {
     fn transmit(&mut self, octets: u64) {
         let had_left = self.enquire_link_end <= self.transmitted;
         self.transmitted = self.encoded.min(self.transmitted + octets);
-        if !had_left && self.enquire_link_end <= self.transmitted && self.enquire_link_timeout.is_some() {
-            self.enquire_link_timeout = Some(self.now + RESPONSE_TIMEOUT);
+        let leaves = !had_left && self.enquire_link_end <= self.transmitted;
+        if let Some(timeout) =
+            self.enquire_link_timeout.as_mut().filter(|_| leaves && self.now > self.enquire_link_at)
+        {
+            *timeout += RESPONSE_TIMEOUT;
         }
         self.has_progress |= octets > 0;
         if self.pending() == 0 {
@@ -459,7 +464,8 @@ impl Model {
         self.keep_alive_check = None;
         self.enquire_links += 1;
         self.send(CommandId::ENQUIRE_LINK, 16);
-        (self.enquire_link_end, self.enquire_link_is_late) = (self.encoded, false);
+        (self.enquire_link_end, self.enquire_link_at, self.enquire_link_is_late) =
+            (self.encoded, self.now, false);
     }
 
     /// Enters the next stage if nothing is left to wait for in this one.

@@ -54,8 +54,9 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
                     }
                 }
                 Err(error) => {
-                    let is_first = self.stats.received.total().pdus() == 0;
-                    self.observer.rejected(self.now, RejectedPdu::framing(input, is_first, error));
+                    // Before the bind is accepted, a password may be there.
+                    let is_shown = self.state.is_bound() || self.stats.received.total().pdus() == 0;
+                    self.observer.rejected(self.now, RejectedPdu::framing(input, is_shown, error));
                     *input = &[];
                     self.unframed = error.received_instead();
                     // The sequence number is unknown, because the position in the stream is lost (SMPP 3.4 §4.3.1).

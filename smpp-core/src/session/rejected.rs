@@ -48,10 +48,10 @@ impl<'a> RejectedPdu<'a> {
         Self { octets: octets.get(..MAX_OCTETS).unwrap_or(octets), reason }
     }
 
-    /// `input` begins with the octets that are no PDU. Nothing says where a password is: behind another PDU, whose
-    /// command_length may be wrong, it may be anywhere, and at the beginning of a stream behind the length of a header.
-    pub(super) fn framing(input: &'a [u8], is_first: bool, error: FramingError) -> Self {
-        let octets = if is_first { input.get(..HEADER_LENGTH).unwrap_or(input) } else { &[] };
+    /// `input` begins with the octets that are no PDU. Nothing says where a password is: behind a bind with a wrong
+    /// command_length it may be anywhere, and at the beginning of a stream behind the length of a header.
+    pub(super) fn framing(input: &'a [u8], is_shown: bool, error: FramingError) -> Self {
+        let octets = if is_shown { input.get(..HEADER_LENGTH).unwrap_or(input) } else { &[] };
         Self { octets, reason: RejectedPduReason::Framing(error) }
     }
 
@@ -66,8 +66,8 @@ impl<'a> RejectedPdu<'a> {
         Header::read(self.octets)
     }
 
-    /// Returns the first octets of the PDU, header included: at most 256. If the framing is broken, at most the header, and
-    /// nothing behind another PDU: a password may be there.
+    /// Returns the first octets of the PDU, header included: at most 256. If the framing is broken, at most the header,
+    /// and nothing behind a PDU before the bind is accepted: a password may be there.
     /// Each octet of the password in a bind or an outbind is replaced by an asterisk.
     pub fn octets(&self) -> Cow<'a, [u8]> {
         match self.header() {

@@ -173,19 +173,46 @@ fn client_trusting(trusted: Vec<CertificateDer<'static>>) -> Result<Arc<ClientCo
     Ok(Arc::new(config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()))
 }
 
-/// Returns whether a certificate may sign others: it has the extension basicConstraints with `cA` true (RFC 5280 §4.2.1.9),
-/// or it is of version 1, without extensions, as some old authorities are. A trust anchor of rustls has no such check.
+/// Returns whether a certificate may sign others: it has the extension basicConstraints with `cA` true (RFC 5280 §4.2.1.9). A
+/// trust anchor of rustls has no such check.
 fn is_authority(certificate: &[u8]) -> bool {
-    const VERSION_3: [u8; 5] = [0xA0, 3, 2, 1, 2];
-    const BASIC_CONSTRAINTS: [u8; 5] = [6, 3, 0x55, 0x1D, 0x13];
-    const TRUE: [u8; 3] = [1, 1, 0xFF];
-    let find = |octets: &[u8]| certificate.windows(octets.len()).position(|window| window == octets);
-    let Some(extension) = find(&BASIC_CONSTRAINTS).and_then(|at| certificate.get(at + 5..)) else {
-        return find(&VERSION_3).is_none();
+    const SEQUENCE: u8 = 0x30;
+    const EXTENSIONS: u8 = 0xA3;
+    const BASIC_CONSTRAINTS: (u8, &[u8]) = (6, &[0x55, 0x1D, 0x13]);
+    const TRUE: (u8, &[u8]) = (1, &[0xFF]);
+    let extensions = first(certificate, SEQUENCE)
+        .and_then(|certificate| first(certificate, SEQUENCE))
+        .and_then(|to_be_signed| first(to_be_signed, EXTENSIONS))
+        .and_then(|extensions| first(extensions, SEQUENCE));
+    let constraints = |extension| {
+        let mut fields = elements(extension);
+        if fields.next()? == BASIC_CONSTRAINTS { fields.find(|field| field.0 == 4) } else { None }
     };
-    // An OCTET STRING that holds a SEQUENCE, both shorter than 128 octets.
-    let critical = extension.strip_prefix(&TRUE).unwrap_or(extension);
-    matches!(critical, [4, _, 0x30, _, rest @ ..] if rest.starts_with(&TRUE))
+    let found = elements(extensions.unwrap_or_default()).find_map(|(_, extension)| constraints(extension));
+    let found = found.and_then(|(_, value)| first(value, SEQUENCE));
+    found.and_then(|constraints| elements(constraints).next()) == Some(TRUE)
+}
+
+/// Returns the content of the first DER element with this tag.
+fn first(input: &[u8], tag: u8) -> Option<&[u8]> {
+    elements(input).find(|element| element.0 == tag).map(|element| element.1)
+}
+
+/// Returns the tags and contents of DER elements, up to one that is not valid.
+fn elements(mut input: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    std::iter::from_fn(move || {
+        let (&[tag, length], rest) = input.split_first_chunk()?;
+        let (length, rest) = if length < 0x80 {
+            (usize::from(length), rest)
+        } else {
+            let (octets, rest) =
+                rest.split_at_checked(usize::from(length & 0x7F)).filter(|_| length < 0x84)?;
+            (octets.iter().fold(0, |length, octet| length << 8 | usize::from(*octet)), rest)
+        };
+        let (content, rest) = rest.split_at_checked(length)?;
+        input = rest;
+        Some((tag, content))
+    })
 }
 
 /// Accepts the certificates that the authorities of PEM data have signed, and those that are in the data themselves.

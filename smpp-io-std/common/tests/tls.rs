@@ -87,16 +87,20 @@ fn only_an_authority_may_sign_other_certificates() {
         authority.distinguished_name.push(DnType::CommonName, "signer");
         authority.is_ca = is_ca;
         let trusted = authority.self_signed(&key).unwrap();
-        let trusting = tls::ca_pem(trusted.pem().as_bytes()).unwrap();
+        let (other, _) = self_signed(&parameters(unlimited));
+        let alone = tls::ca_pem(trusted.pem().as_bytes()).unwrap();
+        let with_an_authority = tls::ca_pem([trusted.pem(), other.pem()].concat().as_bytes()).unwrap();
         let server_key = KeyPair::generate().unwrap();
         let signed = parameters(IsCa::NoCa).signed_by(&server_key, &Issuer::new(authority, key)).unwrap();
         let server_key = PrivatePkcs8KeyDer::from(server_key.serialize_der());
         let server = tls::server(vec![signed.der().clone()], server_key.into()).unwrap();
-        if may_sign {
-            handshake(&trusting, "localhost", &server).unwrap();
-        } else {
-            let text = rejected(&trusting, "localhost", &server);
-            assert_eq!(text, "no trusted certificate authority has signed it", "{is_ca:?}");
+        for trusting in [&alone, &with_an_authority] {
+            if may_sign {
+                handshake(trusting, "localhost", &server).unwrap();
+            } else {
+                let text = rejected(trusting, "localhost", &server);
+                assert_eq!(text, "no trusted certificate authority has signed it", "{is_ca:?}");
+            }
         }
     }
 }

@@ -120,6 +120,7 @@ fn bind_advice(error: &RequestError) -> &'static str {
         RequestError::Refused { .. } => {
             "Check credentials, the provider's address allow-list, and how many binds the account holds."
         }
+        RequestError::NeverSent(_) => "",
         _ => "Check that the port speaks SMPP 3.4, and smpp or smpps in the URL.",
     }
 }

@@ -147,7 +147,8 @@
 //!
 //! The session responds to a malformed PDU, an unknown command or a request in the wrong state by itself, and the application
 //! does not see it. [`Observer::rejected`] shows each of them, without a feature: why, the header, and the first 256
-//! octets. It also shows responses to no request, and the octets that break the framing.
+//! octets. It also shows responses to no request, and the first 16 octets that break the framing (none behind a bind that is not
+//! accepted yet: a password may be there).
 //!
 //! ```no_run
 //! use std::net::SocketAddr;

@@ -13,7 +13,7 @@
 //! | `Ok(sent)` | every id in [`Sent::ids`], in the order of the segments | `accepted` |
 //! | [`SendError`] with [`is_safe_to_resend`](crate::account::SendError::is_safe_to_resend) | the reason | `queued` again, or `failed` |
 //! | [`SendError`] otherwise | the reason, the ids that exist, and `message` of [`SendError::Failed`] | `unknown` |
-//! | [`Arrival::LateOutcome`] | the id of the segment, or the status | `accepted` if no segment is in doubt any more, or `failed` |
+//! | [`Arrival::LateOutcome`] | the id of the segment, or the status | `accepted` once every segment is accepted, or `failed` |
 //! | a receipt arrives | state, `err`, time | the receipt's state, if final |
 //! | an MO message arrives | sender, recipient, text | |
 //!

@@ -459,6 +459,8 @@ impl Model {
     }
 
     fn send_enquire_link(&mut self) {
+        // The session forgets the one before, which any PDU of the peer has answered.
+        self.freed.extend(self.enquire_link.map(Target::EnquireLink));
         self.enquire_link = Some(self.enquire_links);
         self.enquire_link_timeout = Some(self.now + RESPONSE_TIMEOUT);
         self.keep_alive_check = None;

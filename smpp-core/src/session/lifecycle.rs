@@ -278,7 +278,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     }
 
     /// The transport has taken an enquire_link. If it did not so at once, extends the timeout by another `response_timeout`, so
-    /// that the peer has at least that long. Nobody says when exactly it left.
+    /// that the peer has at least that long: `handle_transmitted` has no time.
     #[cold]
     pub(super) fn extend_enquire_link_timeout(&mut self) {
         if self.now > self.enquire_link_at {

@@ -232,27 +232,28 @@ impl ServerCertVerifier for PemVerifier {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let is_in_data = self.trusted.iter().any(|trusted| trusted == certificate);
-        let verified = self.all.verify_server_cert(certificate, intermediates, name, ocsp, now);
-        match (verified, &self.authorities) {
-            // Its dates are valid. A self-signed certificate is an authority, which is not accepted as the certificate of a
-            // server, or it is none, and then no authority has signed it.
-            (
+        if self.trusted.iter().any(|trusted| trusted == certificate) {
+            return match self.all.verify_server_cert(certificate, intermediates, name, ocsp, now) {
+                // Its dates are valid. A self-signed certificate is an authority, which is not accepted as the certificate
+                // of a server, or it is none, and then no authority has signed it.
                 Err(rustls::Error::InvalidCertificate(
                     CertificateError::UnknownIssuer | CertificateError::Other(_),
-                )),
-                _,
-            ) if is_in_data => {
-                verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
-                Ok(ServerCertVerified::assertion())
-            }
-            // Signed by a certificate of the data: by one that may sign?
-            (Ok(_), Some(authorities)) if !is_in_data => {
-                authorities.verify_server_cert(certificate, intermediates, name, ocsp, now)
-            }
-            (Ok(_), None) if !is_in_data => Err(CertificateError::UnknownIssuer.into()),
-            (verified, _) => verified,
+                )) => {
+                    verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+                    Ok(ServerCertVerified::assertion())
+                }
+                verified => verified,
+            };
         }
+        if let Some(authorities) = &self.authorities
+            && let Ok(verified) = authorities.verify_server_cert(certificate, intermediates, name, ocsp, now)
+        {
+            return Ok(verified);
+        }
+        // Only for the error, which may name a certificate of the data. One of them that may not sign counts for nothing.
+        self.all
+            .verify_server_cert(certificate, intermediates, name, ocsp, now)
+            .and_then(|_| Err(CertificateError::UnknownIssuer.into()))
     }
 
     fn verify_tls12_signature(

@@ -165,23 +165,14 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
 #[cfg(test)]
 mod tests {
     use std::pin::pin;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::Wake;
+    use std::sync::atomic::Ordering;
 
     use smpp_core::session::{Config, Esme};
 
     use crate::start::open_connected;
+    use crate::wait::tests::Counting;
 
     use super::*;
-
-    #[derive(Default)]
-    struct Counting(AtomicUsize);
-
-    impl Wake for Counting {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
 
     #[tokio::test]
     async fn a_driver_that_moves_to_another_task_is_woken_there() {

@@ -175,7 +175,7 @@ impl PendingRequests {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Wake;
@@ -184,8 +184,9 @@ mod tests {
 
     use super::*;
 
+    /// A task that counts how often it is woken.
     #[derive(Default)]
-    struct Counting(AtomicUsize);
+    pub(crate) struct Counting(pub(crate) AtomicUsize);
 
     impl Wake for Counting {
         fn wake(self: Arc<Self>) {

@@ -4,14 +4,15 @@ use alloc::collections::BTreeMap;
 use core::time::Duration;
 
 use super::ack::{Ack, AckSubject, ReplyToken};
+use super::inbound_message::SegmentTag;
 use crate::sms::{self, Reassembler};
 use crate::time::Instant;
 
 /// Reassembles concatenated MO messages, whichever binds their segments arrive on, and holds the reply token of each
 /// segment until the message is complete or [`Options::segment_ack_timeout`](super::Options::segment_ack_timeout) passes.
 pub(super) struct InboundSegments {
-    pub(super) reassembler: Reassembler<u64>,
-    /// The delayed acknowledgements by the segment's tag, which counts upwards.
+    pub(super) reassembler: Reassembler<SegmentTag>,
+    /// The delayed acknowledgements by the number of the segment's tag.
     pub(super) held: BTreeMap<u64, (Instant, ReplyToken)>,
     pub(super) last_tag: u64,
     pub(super) ack_timeout: Duration,
@@ -23,8 +24,8 @@ impl InboundSegments {
     }
 
     /// Returns the token that acknowledges the segments of `message` that have not been acknowledged yet.
-    pub(super) fn take_ack(&mut self, message: &sms::ReassembledMessage<u64>) -> Ack {
-        let tokens = message.tags().filter_map(|tag| self.held.remove(tag)).map(|(_, token)| token);
+    pub(super) fn take_ack(&mut self, message: &sms::ReassembledMessage<SegmentTag>) -> Ack {
+        let tokens = message.tags().filter_map(|tag| self.held.remove(&tag.number)).map(|(_, token)| token);
         Ack { tokens: tokens.collect(), subject: AckSubject::Message(message.identity()) }
     }
 

@@ -259,7 +259,7 @@ pub use error::{FirstBindError, NoMoreReceipts, SendError, SubmitError};
 pub use event::{Action, Event};
 pub use event_router::{EventRouter, RoutedEvent};
 pub use inbound_message::InboundMessage;
-pub use link::{ConnectFailure, LinkEvent, LinkId, LinkState};
+pub use link::{BindId, ConnectFailure, LinkEvent, LinkId, LinkState};
 pub use message::{Message, Priority};
 pub use options::{Backoff, Binds, Credentials, Options, OptionsError, ReceiptOptions, UnansweredPolicy};
 pub use outcome::{

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::link::BindId;
 use super::outcome::{MessageId, MessageNumber};
 use crate::frame::Frame;
 use crate::pdu::{MessageState, Pdu};
@@ -22,19 +23,26 @@ pub struct DeliveryReceipt {
     pub is_final: bool,
     /// The SMSC's own error code, as the receipt's `err` field has it. Not always a number.
     pub err: Option<Box<[u8]>>,
+    bind: BindId,
     frame: Frame<Vec<u8>>,
 }
 
 impl DeliveryReceipt {
-    pub(super) fn new(receipt: Option<sms::Receipt<'_>>, frame: Frame<Vec<u8>>) -> Self {
+    pub(super) fn new(receipt: Option<sms::Receipt<'_>>, frame: Frame<Vec<u8>>, bind: BindId) -> Self {
         let receipt = receipt.unwrap_or_default();
         Self {
             id: MessageId::new(receipt.id),
             state: receipt.state().unwrap_or(MessageState::UNKNOWN),
             is_final: receipt.is_final(),
             err: receipt.err.map(Into::into),
+            bind,
             frame,
         }
+    }
+
+    /// Returns the bind that the receipt arrived on: not always the bind that sent the message.
+    pub const fn bind(&self) -> BindId {
+        self.bind
     }
 
     /// Returns the PDU as it arrived: a `deliver_sm`, or a `data_sm`.

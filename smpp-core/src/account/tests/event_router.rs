@@ -333,7 +333,14 @@ fn the_first_bind_result_does_not_change() {
     assert_eq!(first_bind(connect_failed(ConnectFailure::Untrusted, None)), None, "other addresses are left");
     let untrusted = Some(Err(FirstBindError::Untrusted));
     assert_eq!(first_bind(connect_failed(ConnectFailure::Untrusted, Some(now))), untrusted);
-    assert_eq!(first_bind(LinkEvent::Bound { mode: BindMode::Transceiver, address: address(1) }), untrusted);
+    assert_eq!(
+        first_bind(LinkEvent::Bound {
+            bind: BindId::new(LinkId(0), 1),
+            mode: BindMode::Transceiver,
+            address: address(1)
+        }),
+        untrusted
+    );
 }
 
 const SENDERS: [&str; 4] = ["first", "second", "third", "fourth"];

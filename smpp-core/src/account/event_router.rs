@@ -12,7 +12,7 @@ use super::event::Event;
 use super::inbound_message::InboundMessage;
 use super::link::{ConnectFailure, LinkEvent};
 use super::message::Message;
-use super::outcome::{MessageId, MessageNumber, MessageOutcome, SegmentOutcome, Unresolved};
+use super::outcome::{AcceptedMessage, MessageNumber, MessageOutcome, SegmentOutcome, Unresolved};
 use super::receipt::{DeliveryReceipt, ReceiptMatch};
 use super::state::Account;
 use crate::frame::Frame;
@@ -254,7 +254,7 @@ impl<W> EventRouter<W> {
         self.wakers.drain(..)
     }
 
-    /// Returns the SMSC's ids of the message's segments once all were accepted.
+    /// Returns the SMSC's ids of the message's segments, and its responses, once all were accepted.
     ///
     /// # Errors
     ///
@@ -264,7 +264,7 @@ impl<W> EventRouter<W> {
         &mut self,
         message: MessageNumber,
         waiter: &mut Option<W>,
-    ) -> Poll<Result<Vec<MessageId>, SendError>> {
+    ) -> Poll<Result<AcceptedMessage, SendError>> {
         let Some(slot) = self.slots.get_mut(&message) else { return Poll::Ready(Err(SendError::DriverGone)) };
         let Some(outcome) = &slot.outcome else {
             if self.is_over {
@@ -273,10 +273,7 @@ impl<W> EventRouter<W> {
             mem::swap(&mut slot.waiter, waiter);
             return Poll::Pending;
         };
-        Poll::Ready(match outcome.result() {
-            Ok(ids) => Ok(ids.into_iter().cloned().collect()),
-            Err(_) => Err(SendError::Failed { message, outcome: outcome.clone() }),
-        })
+        Poll::Ready(outcome.accepted().ok_or_else(|| SendError::Failed { message, outcome: outcome.clone() }))
     }
 
     /// Returns the next receipt of a message, intermediate ones included.

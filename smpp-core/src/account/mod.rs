@@ -263,7 +263,8 @@ pub use link::{BindId, ConnectFailure, LinkEvent, LinkId, LinkState};
 pub use message::{Message, Priority};
 pub use options::{Backoff, Binds, Credentials, Options, OptionsError, ReceiptOptions, UnansweredPolicy};
 pub use outcome::{
-    MessageId, MessageNumber, MessageOutcome, SegmentNotSentReason, SegmentOutcome, Unresolved,
+    AcceptedMessage, MessageId, MessageNumber, MessageOutcome, SegmentNotSentReason, SegmentOutcome,
+    Unresolved,
 };
 pub use receipt::{DeliveryReceipt, ReceiptMatch};
 pub use state::Account;

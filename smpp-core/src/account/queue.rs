@@ -226,7 +226,7 @@ impl Queue {
             }
             AttemptResult::Done(outcome) => (Some(outcome), false),
         };
-        let is_accepted = matches!(outcome, Some(SegmentOutcome::Accepted(_)));
+        let is_accepted = matches!(outcome, Some(SegmentOutcome::Accepted { .. }));
         match (message.abandoned, outcome) {
             (None, outcome) if may_resend => {
                 segment.earlier =

@@ -124,11 +124,13 @@ impl<O: Observer> Account<O> {
         let mut early = Vec::new();
         let result = match outcome {
             session::Outcome::Accepted(response) => {
-                let id = MessageId::new(response.message_id());
-                if let Some(receipts) = self.receipt_request(segment) {
-                    early = self.track_receipts(now, segment, receipts, &id);
+                let outcome = SegmentOutcome::accepted(response);
+                if let Some(receipts) = self.receipt_request(segment)
+                    && let Some(id) = outcome.id()
+                {
+                    early = self.track_receipts(now, segment, receipts, id);
                 }
-                AttemptResult::Done(SegmentOutcome::Accepted(id))
+                AttemptResult::Done(outcome)
             }
             session::Outcome::Refused { status, response } if is_temporary(status) => {
                 if let Some(link) = self.links.get_mut(link.index()) {
@@ -187,9 +189,7 @@ impl<O: Observer> Account<O> {
         };
         let Some(TimedOutSegment { segment, receipts, .. }) = open.timed_out.remove(index) else { return };
         let outcome = match outcome {
-            session::Outcome::Accepted(response) => {
-                SegmentOutcome::Accepted(MessageId::new(response.message_id()))
-            }
+            session::Outcome::Accepted(response) => SegmentOutcome::accepted(response),
             session::Outcome::Refused { status, response } => refused(status, response),
             session::Outcome::Nacked(status) => SegmentOutcome::Nacked(status),
             // It is still unknown how it ended.
@@ -197,8 +197,8 @@ impl<O: Observer> Account<O> {
         };
         let result = self.queue.handle_late_outcome(segment, outcome.clone());
         let mut early = Vec::new();
-        if let (LateResult::Recorded(_) | LateResult::Ended, Some(receipts), SegmentOutcome::Accepted(id)) =
-            (&result, receipts, &outcome)
+        if let (LateResult::Recorded(_) | LateResult::Ended, Some(receipts), Some(id)) =
+            (&result, receipts, outcome.id())
         {
             early = self.track_receipts(now, segment, receipts, id);
         }

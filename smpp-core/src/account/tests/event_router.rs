@@ -68,7 +68,7 @@ impl RouterTest {
     }
 
     fn poll_outcome(&mut self, message: MessageNumber) -> Poll<Result<Vec<String>, SendError>> {
-        let text = |ids: Vec<MessageId>| ids.iter().map(ToString::to_string).collect();
+        let text = |accepted: AcceptedMessage| accepted.ids().iter().map(ToString::to_string).collect();
         self.router.poll_outcome(message, &mut Some("sender")).map(|found| found.map(text))
     }
 

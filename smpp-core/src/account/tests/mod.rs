@@ -1,5 +1,6 @@
 //! Scenario tests: one account, an SMSC made of sessions, and simulated time.
 
+mod accepted;
 mod event_router;
 mod queue;
 mod receiving;
@@ -19,7 +20,7 @@ use crate::pdu::{
     ShortMessage, SubmitSm, SubmitSmResp,
 };
 use crate::provider::Provider;
-use crate::session::{self, Config, RefusedResponse, Reply, Request, Session, Smsc};
+use crate::session::{self, AcceptedResponse, Config, RefusedResponse, Reply, Request, Session, Smsc};
 use crate::time::Instant;
 use crate::wire::COctets;
 
@@ -40,6 +41,11 @@ fn template() -> SubmitSm<'static> {
         registered_delivery: RegisteredDelivery::RECEIPT,
         ..SubmitSm::default()
     }
+}
+
+/// Returns the outcome of a segment that the SMSC has accepted with this id and no TLVs.
+fn accepted(id: &[u8]) -> SegmentOutcome {
+    SegmentOutcome::Accepted { id: MessageId::new(id), response: AcceptedResponse::default() }
 }
 
 /// Returns the outcome of a segment that the SMSC has refused with this status and no body.

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::message_key::MessageKey;
 use crate::pdu::CommandStatus;
 use crate::session::{NotSentReason, RefusedResponse, RequestError, UnansweredReason, fmt_refused};
 
@@ -207,6 +208,8 @@ pub enum Unresolved {
     NotAccepted {
         /// The message.
         message: MessageNumber,
+        /// The caller's own key of the message.
+        key: Option<MessageKey>,
         /// How it ended, segment by segment.
         outcome: MessageOutcome,
     },
@@ -215,6 +218,8 @@ pub enum Unresolved {
     NoReceipt {
         /// The message.
         message: MessageNumber,
+        /// The caller's own key of the message.
+        key: Option<MessageKey>,
         /// The ids of its segments without a final receipt.
         ids: Vec<MessageId>,
     },

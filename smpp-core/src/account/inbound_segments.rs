@@ -1,6 +1,7 @@
 //! The segments of MO messages that wait for the others, and their delayed acknowledgements.
 
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::ack::{Ack, AckSubject, ReplyToken};
@@ -26,7 +27,9 @@ impl InboundSegments {
     /// Returns the token that acknowledges the segments of `message` that have not been acknowledged yet.
     pub(super) fn take_ack(&mut self, message: &sms::ReassembledMessage<SegmentTag>) -> Ack {
         let tokens = message.tags().filter_map(|tag| self.held.remove(&tag.number)).map(|(_, token)| token);
-        Ack { tokens: tokens.collect(), subject: AckSubject::Message(message.identity()) }
+        let tokens: Vec<_> = tokens.collect();
+        let is_acknowledged = tokens.len() < message.tags().count();
+        Ack { tokens, subject: AckSubject::Message(message.identity()), is_acknowledged }
     }
 
     /// Returns when a segment is too old, or its acknowledgement is due.

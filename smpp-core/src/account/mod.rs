@@ -225,7 +225,7 @@
 //! A resend is safe if the SMSC cannot have accepted any segment: the phone then cannot receive one twice.
 
 // Imports between the files run one way, from the last line to the first:
-//   link, outcome                         plain data
+//   link, message_key, outcome            plain data
 //   error, options, receipt               data that refers to it
 //   message, inbound_message, ack, event  the account's input and output
 //   queue, receipt_tracker, inbound_segments, link_slot   the account's tables
@@ -241,6 +241,7 @@ mod inbound_segments;
 mod link;
 mod link_slot;
 mod message;
+mod message_key;
 mod options;
 mod outcome;
 mod queue;
@@ -255,16 +256,17 @@ mod state;
 mod tests;
 
 pub use ack::Ack;
-pub use error::{FirstBindError, NoMoreReceipts, SendError, SubmitError};
+pub use error::{AckError, FirstBindError, NoMoreReceipts, SendError, SubmitError};
 pub use event::{Action, Event};
 pub use event_router::{EventRouter, RoutedEvent};
 pub use inbound_message::InboundMessage;
 pub use link::{BindId, ConnectFailure, LinkEvent, LinkId, LinkState};
 pub use message::{Message, Priority};
+pub use message_key::MessageKey;
 pub use options::{Backoff, Binds, Credentials, Options, OptionsError, ReceiptOptions, UnansweredPolicy};
 pub use outcome::{
     AcceptedMessage, MessageId, MessageNumber, MessageOutcome, SegmentNotSentReason, SegmentOutcome,
     Unresolved,
 };
-pub use receipt::{DeliveryReceipt, ReceiptMatch};
+pub use receipt::{DeliveryReceipt, ReceiptDestination, ReceiptMatch};
 pub use state::Account;

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::message_key::MessageKey;
 use crate::pdu::CommandStatus;
 use crate::session::{
     AcceptedResponse, NotSentReason, RefusedResponse, RequestError, Response, UnansweredReason, fmt_refused,
@@ -280,6 +281,8 @@ pub enum Unresolved {
     NotAccepted {
         /// The message.
         message: MessageNumber,
+        /// The caller's own key of the message.
+        key: Option<MessageKey>,
         /// How it ended, segment by segment.
         outcome: MessageOutcome,
     },
@@ -288,6 +291,8 @@ pub enum Unresolved {
     NoReceipt {
         /// The message.
         message: MessageNumber,
+        /// The caller's own key of the message.
+        key: Option<MessageKey>,
         /// The ids of its segments without a final receipt.
         ids: Vec<MessageId>,
     },

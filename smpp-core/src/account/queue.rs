@@ -6,8 +6,10 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 
 use super::message::{self, Message, Priority};
+use super::message_key::MessageKey;
 use super::options::UnansweredPolicy;
 use super::outcome::{MessageNumber, MessageOutcome, SegmentNotSentReason, SegmentOutcome};
+use super::receipt::ReceiptDestination;
 use crate::frame::Frame;
 use crate::pdu::SubmitSm;
 use crate::time::Instant;
@@ -41,6 +43,8 @@ pub(super) struct Queue {
 
 #[derive(Debug)]
 struct QueuedMessage {
+    key: Option<MessageKey>,
+    receipt_destination: ReceiptDestination,
     segments: Vec<QueuedSegment>,
     priority: Priority,
     unanswered_policy: UnansweredPolicy,
@@ -66,6 +70,12 @@ struct QueuedSegment {
     unanswered: u16,
 }
 
+/// A message of which every segment has an outcome.
+pub(super) struct EndedMessage {
+    pub(super) key: Option<MessageKey>,
+    pub(super) outcome: MessageOutcome,
+}
+
 /// How an attempt to send a segment ended.
 pub(super) enum AttemptResult {
     /// The segment was never sent: it is requeued.
@@ -81,7 +91,7 @@ pub(super) enum AttemptResult {
 /// What a late response has changed.
 pub(super) enum LateResult {
     /// The message has no outcome yet. Its outcome, if this was the last open segment.
-    Recorded(Option<MessageOutcome>),
+    Recorded(Option<EndedMessage>),
     /// It changes nothing: another attempt has ended the segment.
     Ignored,
     /// The message has an outcome already.
@@ -117,6 +127,11 @@ impl Queue {
         self.open
     }
 
+    /// Returns how many segments wait to be sent.
+    pub(super) fn unsent(&self) -> usize {
+        self.open.saturating_sub(self.in_flight.len())
+    }
+
     /// Returns how many times a segment was sent: the send number of the last one.
     pub(super) const fn last_sent(&self) -> u64 {
         self.last_sent
@@ -145,6 +160,8 @@ impl Queue {
         let lane = message.in_order.then(|| lane_key(&message.template()));
         let segments = frames.into_iter().map(QueuedSegment::new).collect::<Vec<_>>();
         let queued = QueuedMessage {
+            key: message.key.clone(),
+            receipt_destination: message.receipt_destination,
             open: segments.len(),
             segments,
             priority: message.priority,
@@ -187,6 +204,12 @@ impl Queue {
         }
     }
 
+    /// Returns the caller's key of a message, and where its receipts go.
+    pub(super) fn key(&self, message: MessageNumber) -> (Option<MessageKey>, ReceiptDestination) {
+        let message = self.messages.get(&message);
+        message.map(|message| (message.key.clone(), message.receipt_destination)).unwrap_or_default()
+    }
+
     /// Returns the PDU of a segment, and how many segments its message has.
     pub(super) fn pdu(&self, segment: SegmentRef) -> Option<(SubmitSm<'_>, u8)> {
         let total = self.messages.get(&segment.message)?.segments.len();
@@ -204,7 +227,7 @@ impl Queue {
         &mut self,
         segment_ref: SegmentRef,
         result: AttemptResult,
-    ) -> Option<MessageOutcome> {
+    ) -> Option<EndedMessage> {
         let message = self.messages.get_mut(&segment_ref.message)?;
         let segment = message.segments.get_mut(usize::from(segment_ref.index))?;
         if segment.outcome.is_some() {
@@ -296,7 +319,7 @@ impl Queue {
         &mut self,
         number: MessageNumber,
         reason: SegmentNotSentReason,
-    ) -> Option<MessageOutcome> {
+    ) -> Option<EndedMessage> {
         let message = self.messages.get_mut(&number)?;
         message.abandoned.get_or_insert(reason);
         for (segment, index) in message.segments.iter_mut().zip(0..) {
@@ -311,7 +334,7 @@ impl Queue {
     }
 
     /// Removes the message if all its segments have an outcome.
-    fn finish(&mut self, number: MessageNumber) -> Option<MessageOutcome> {
+    fn finish(&mut self, number: MessageNumber) -> Option<EndedMessage> {
         if self.messages.get(&number)?.open > 0 {
             return None;
         }
@@ -323,7 +346,7 @@ impl Queue {
             self.leave_lane(lane, number);
         }
         let segments = message.segments.into_iter().filter_map(|segment| segment.outcome).collect();
-        Some(MessageOutcome { segments })
+        Some(EndedMessage { key: message.key, outcome: MessageOutcome { segments } })
     }
 
     /// Removes a message from its lane, and makes the next one ready.
@@ -349,7 +372,7 @@ impl Queue {
 
     /// Abandons the next message whose deadline has passed, and returns its outcome unless a segment is in flight. Call
     /// it until it returns `None`.
-    pub(super) fn expire(&mut self, now: Instant) -> Option<(MessageNumber, Option<MessageOutcome>)> {
+    pub(super) fn expire(&mut self, now: Instant) -> Option<(MessageNumber, Option<EndedMessage>)> {
         let (at, number) = *self.deadlines.first()?;
         if at > now {
             return None;

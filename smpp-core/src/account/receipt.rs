@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::link::BindId;
+use super::message_key::MessageKey;
 use super::outcome::{MessageId, MessageNumber};
 use crate::frame::Frame;
 use crate::pdu::{MessageState, Pdu};
@@ -68,11 +69,27 @@ impl fmt::Debug for DeliveryReceipt {
     }
 }
 
+/// Where an adapter passes the receipts of a message: [`Message::receipts_to`](super::Message::receipts_to).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ReceiptDestination {
+    /// To the `Sent` of the message while the caller holds it: acknowledged when they arrive, and kept in memory. After
+    /// `Sent` is dropped, to `Arrivals`. If `Arrivals` is dropped too, they are acknowledged and discarded.
+    #[default]
+    Sent,
+    /// To `Arrivals` only: acknowledged when the application accepts them, which it does once it has stored them. If
+    /// `Arrivals` is dropped, they are refused with a temporary status, so that the SMSC keeps them.
+    Arrivals,
+}
+
 /// The message and segment that a receipt belongs to, and the message's progress.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReceiptMatch {
     /// The message.
     pub message: MessageNumber,
+    /// The caller's own key of the message.
+    pub key: Option<MessageKey>,
+    /// Where an adapter passes the receipts of the message.
+    pub destination: ReceiptDestination,
     /// The segment, from 0.
     pub segment: u8,
     /// How many segments the message has.

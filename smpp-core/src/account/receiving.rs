@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::ack::{Ack, AckSubject, PendingReply, ReplyToken};
+use super::error::AckError;
 use super::event::Event;
 use super::inbound_message::{InboundContent, InboundMessage, SegmentTag, user_data};
 use super::link::{BindId, LinkId};
@@ -27,14 +28,16 @@ impl<O: Observer> Account<O> {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Closed`] if a bind that the PDU arrived on has ended, with the reason of the last session that has ended on
-    /// its connection slot. The SMSC has seen no response there, and redelivers the PDU.
+    /// - [`AckError::BindEnded`] if a bind that the PDU arrived on has ended, with the reason of the last session that has
+    ///   ended on its connection slot. The SMSC has seen no response there, and redelivers the PDU.
+    /// - [`AckError::AlreadyAcknowledged`] if the application refuses a message of which a segment has been acknowledged:
+    ///   the SMSC does not redeliver that segment.
     pub fn acknowledge(
         &mut self,
         now: Instant,
         ack: Ack,
         result: Result<(), CommandStatus>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), AckError> {
         match &ack.subject {
             AckSubject::Pdu => {}
             AckSubject::Message(identity) => {
@@ -50,7 +53,10 @@ impl<O: Observer> Account<O> {
             answered = answered.and(self.reply(now, token, result));
         }
         self.advance(now);
-        answered
+        if ack.is_acknowledged && result.is_err() {
+            return Err(AckError::AlreadyAcknowledged);
+        }
+        answered.map_err(AckError::from)
     }
 
     fn reply(
@@ -128,7 +134,7 @@ impl<O: Observer> Account<O> {
         key: Option<MessageIdKey>,
         token: ReplyToken,
     ) {
-        let ack = Ack { tokens: alloc::vec![token], subject: AckSubject::Pdu };
+        let ack = Ack { tokens: alloc::vec![token], subject: AckSubject::Pdu, is_acknowledged: false };
         let Some(key) = key else { return self.emit(Event::Receipt { receipt, matched: None, ack }) };
         match self.receipts.match_receipt(now, &receipt, key) {
             // The submit_sm_resp may still arrive.
@@ -189,7 +195,7 @@ impl<O: Observer> Account<O> {
         let bind = BindId::new(token.link, token.generation);
         let single = |frame, token| Event::Message {
             message: InboundMessage { content: InboundContent::Single(frame), codings, bind },
-            ack: Ack { tokens: alloc::vec![token], subject: AckSubject::Pdu },
+            ack: Ack { tokens: alloc::vec![token], subject: AckSubject::Pdu, is_acknowledged: false },
         };
         let Some((_, Some(user_data))) = user_data(pdu) else { return self.emit(single(frame, token)) };
         let inbound = &mut self.inbound;

@@ -5,18 +5,19 @@ use core::cmp::Reverse;
 
 use super::error::SubmitError;
 use super::event::Event;
-use super::link::LinkId;
-use super::link_slot::{Phase, ReceiptRequest, Tag, TimedOutSegment};
+use super::link::{BindId, LinkId};
+use super::link_slot::{LinkSlot, Phase, ReceiptRequest, Tag, TimedOutSegment};
 use super::message::{Message, asks_for_receipts};
 use super::outcome::{
-    MessageId, MessageNumber, MessageOutcome, SegmentNotSentReason, SegmentOutcome, Unresolved,
+    MessageId, MessageNumber, SegmentNotSentReason, SegmentOutcome, Unresolved,
 };
-use super::queue::{AttemptResult, LateResult, SegmentRef};
+use super::message_key::MessageKey;
+use super::queue::{AttemptResult, EndedMessage, LateResult, SegmentRef};
 use super::receipt_tracker::EarlyReceipt;
 use super::state::{Account, Shutdown};
 use crate::frame::SequenceNumber;
 use crate::pdu::{CommandStatus, RegisteredDelivery};
-use crate::session::{self, Observer, Readiness, Refusal, Response, UnansweredReason};
+use crate::session::{self, Observer, Readiness, Refusal, Response, Session, UnansweredReason};
 use crate::time::Instant;
 
 impl<O: Observer> Account<O> {
@@ -30,6 +31,11 @@ impl<O: Observer> Account<O> {
             (Shutdown::Running, None) => {}
             (Shutdown::Running, Some(_)) => return Err(SubmitError::Stopped),
             _ => return Err(SubmitError::ShutDown),
+        }
+        if let Some(key) = message.message_key()
+            && key.as_bytes().len() > MessageKey::MAX_OCTETS
+        {
+            return Err(SubmitError::KeyTooLong { octets: key.as_bytes().len() });
         }
         if self.queue.available_capacity() == 0 && self.queue.capacity() > 0 {
             // No need to split the message: no segment fits.
@@ -75,7 +81,10 @@ impl<O: Observer> Account<O> {
                 return;
             };
             match session.request(now, &submit_sm, Tag::Segment(segment)).map_err(|refused| refused.reason) {
-                Ok(_) => self.queue.mark_sent(segment),
+                Ok(_) => {
+                    self.queue.mark_sent(segment);
+                    self.emit_handed_over(segment, link);
+                }
                 // The refusal concerns the state of this bind, not the segment: it stays queued.
                 Err(Refusal::State(_) | Refusal::Closing(_) | Refusal::Closed(_)) => return,
                 Err(refusal) => {
@@ -85,6 +94,29 @@ impl<O: Observer> Account<O> {
                 }
             }
         }
+    }
+
+    /// Reports that the octets of a segment may leave now.
+    fn emit_handed_over(&mut self, segment: SegmentRef, link: LinkId) {
+        let Some(generation) = self.generation(link) else { return };
+        let SegmentRef { message, index } = segment;
+        let (key, _) = self.queue.key(message);
+        self.emit(Event::HandedToTransport { message, key, segment: index, bind: BindId::new(link, generation) });
+    }
+
+    /// Returns how many segments the account can send at once: the free places in the windows of its binds that send, less
+    /// the segments that wait in the queue. 0 without a bind, after [`shutdown`](Self::shutdown), and beyond
+    /// [`available_capacity`](Self::available_capacity).
+    ///
+    /// A program whose queue is a database submits no more than this: each message that it submits is then handed to the
+    /// transport soon, and not before. A rate limit or a throttled bind delays it.
+    pub fn ready_capacity(&self) -> usize {
+        if !matches!(self.shutdown, Shutdown::Running) {
+            return 0;
+        }
+        let binds = self.links.iter().filter_map(LinkSlot::transmitter);
+        let free: usize = binds.map(Session::window_capacity).sum();
+        free.saturating_sub(self.queue.unsent()).min(self.queue.available_capacity())
     }
 
     /// Returns the bind that can send now and has the most capacity in its window; of several, the first.
@@ -128,7 +160,8 @@ impl<O: Observer> Account<O> {
                 if let Some(receipts) = self.receipt_request(segment)
                     && let Some(id) = outcome.id()
                 {
-                    early = self.track_receipts(now, segment, receipts, id);
+                    let (key, _) = self.queue.key(segment.message);
+                    early = self.track_receipts(now, segment, key, receipts, id);
                 }
                 AttemptResult::Done(outcome)
             }
@@ -161,13 +194,14 @@ impl<O: Observer> Account<O> {
             return;
         }
         let receipts = self.receipt_request(segment);
+        let (key, _) = self.queue.key(segment.message);
         let window = usize::from(self.options.session.window.max(1));
         if let Some(Phase::Open(open)) = self.links.get_mut(link.index()).map(|link| &mut link.phase) {
             // The session keeps no more places than its window has: the oldest was given up.
             while open.timed_out.len() >= window {
                 open.timed_out.pop_front();
             }
-            open.timed_out.push_back(TimedOutSegment { sequence, segment, receipts });
+            open.timed_out.push_back(TimedOutSegment { sequence, segment, key, receipts });
         }
     }
 
@@ -187,7 +221,7 @@ impl<O: Observer> Account<O> {
         let Some(index) = open.timed_out.iter().position(|segment| segment.sequence == sequence) else {
             return;
         };
-        let Some(TimedOutSegment { segment, receipts, .. }) = open.timed_out.remove(index) else { return };
+        let Some(TimedOutSegment { segment, key, receipts, .. }) = open.timed_out.remove(index) else { return };
         let outcome = match outcome {
             session::Outcome::Accepted(response) => SegmentOutcome::accepted(response),
             session::Outcome::Refused { status, response } => refused(status, response),
@@ -200,7 +234,7 @@ impl<O: Observer> Account<O> {
         if let (LateResult::Recorded(_) | LateResult::Ended, Some(receipts), Some(id)) =
             (&result, receipts, outcome.id())
         {
-            early = self.track_receipts(now, segment, receipts, id);
+            early = self.track_receipts(now, segment, key.clone(), receipts, id);
         }
         match result {
             LateResult::Recorded(outcome) => self.finish_message(now, segment.message, outcome),
@@ -210,7 +244,7 @@ impl<O: Observer> Account<O> {
                     self.retain_timed_out(|timed_out| timed_out != segment);
                 }
                 let SegmentRef { message, index } = segment;
-                self.emit(Event::LateOutcome { message, segment: index, outcome });
+                self.emit(Event::LateOutcome { message, key, segment: index, outcome });
                 self.receipts.complete(now, message);
             }
         }
@@ -236,7 +270,8 @@ impl<O: Observer> Account<O> {
         }
         let (submit_sm, total) = self.queue.pdu(segment)?;
         let is_due = is_receipt_due(submit_sm.registered_delivery);
-        asks_for_receipts(&submit_sm).then_some(ReceiptRequest { total, is_due })
+        let (_, destination) = self.queue.key(segment.message);
+        asks_for_receipts(&submit_sm).then_some(ReceiptRequest { total, is_due, destination })
     }
 
     /// Starts to track the receipts of an accepted segment, and returns those that have already arrived.
@@ -244,10 +279,11 @@ impl<O: Observer> Account<O> {
         &mut self,
         now: Instant,
         segment: SegmentRef,
-        ReceiptRequest { total, is_due }: ReceiptRequest,
+        key: Option<MessageKey>,
+        ReceiptRequest { total, is_due, destination }: ReceiptRequest,
         id: &MessageId,
     ) -> Vec<EarlyReceipt> {
-        self.receipts.track(now, (segment.message, segment.index), total, id, is_due);
+        self.receipts.track(now, (segment.message, segment.index), (key, destination), total, id, is_due);
         self.receipts.take_early(id)
     }
 
@@ -258,8 +294,8 @@ impl<O: Observer> Account<O> {
     }
 
     /// Emits the outcome of a message, if it has one.
-    fn finish_message(&mut self, now: Instant, message: MessageNumber, outcome: Option<MessageOutcome>) {
-        let Some(outcome) = outcome else { return };
+    fn finish_message(&mut self, now: Instant, message: MessageNumber, ended: Option<EndedMessage>) {
+        let Some(EndedMessage { key, outcome }) = ended else { return };
         // A late response can change only the outcome of a segment that got no response.
         self.retain_timed_out(|timed_out| {
             let outcome = outcome.segments.get(usize::from(timed_out.index));
@@ -269,9 +305,9 @@ impl<O: Observer> Account<O> {
         if let Shutdown::Draining { unresolved, .. } | Shutdown::Unbinding { unresolved } = &mut self.shutdown
             && outcome.result().is_err()
         {
-            unresolved.push(Unresolved::NotAccepted { message, outcome: outcome.clone() });
+            unresolved.push(Unresolved::NotAccepted { message, key: key.clone(), outcome: outcome.clone() });
         }
-        self.emit(Event::Outcome { message, outcome });
+        self.emit(Event::Outcome { message, key, outcome });
     }
 
     /// Stops sending all messages. What is in flight still gets its response.
@@ -285,8 +321,8 @@ impl<O: Observer> Account<O> {
 
     /// Gives up the messages whose receipts are too old or exceed the capacity.
     pub(super) fn expire_receipts(&mut self, now: Instant) {
-        while let Some((message, ids)) = self.receipts.expire(now) {
-            self.emit(Event::ReceiptsExpired { message, ids });
+        while let Some((message, key, ids)) = self.receipts.expire(now) {
+            self.emit(Event::ReceiptsExpired { message, key, ids });
         }
     }
 }

@@ -7,7 +7,7 @@ use super::bind::SimulatedBind;
 use crate::pdu::{Address, DataCoding, DeliverSm, EsmClass, MessageState, Npi, ShortMessage, Ton};
 use crate::session::Instant;
 use crate::sms::Segment;
-use crate::tlv::{Tlv, Tlvs};
+use crate::tlv::{Tag, Tlvs};
 use crate::wire::COctets;
 
 /// A receipt or a mobile-originated (MO) message to deliver on one bind.
@@ -18,7 +18,6 @@ pub struct Delivery {
     /// The system_id of its account: any receiving bind of this account may deliver it.
     pub system_id: String,
     pub(super) pending: PendingDelivery,
-    tlvs: Vec<Tlv<'static>>,
 }
 
 #[derive(Clone, Debug)]
@@ -26,6 +25,8 @@ pub(super) struct PendingDelivery {
     pub(super) due: Instant,
     pub(super) source: OwnedAddress,
     pub(super) destination: OwnedAddress,
+    /// The bind that submitted the message.
+    pub(super) submitter: Option<SimulatedBind>,
     pub(super) content: Content,
 }
 
@@ -33,47 +34,62 @@ pub(super) struct PendingDelivery {
 #[derive(Clone, Debug)]
 pub(super) struct OwnedAddress(Ton, Npi, Vec<u8>);
 
+/// The contents of a deliver_sm.
 #[derive(Clone, Debug)]
-pub(super) enum Content {
-    Receipt { state: MessageState, text: Vec<u8> },
-    Message(Segment),
+pub(super) struct Content {
+    /// The state of a receipt.
+    pub(super) state: Option<MessageState>,
+    pub(super) esm_class: EsmClass,
+    pub(super) data_coding: DataCoding,
+    pub(super) octets: Vec<u8>,
+    /// The TLVs, encoded.
+    pub(super) tlvs: Vec<u8>,
+}
+
+impl From<Segment> for Content {
+    fn from(segment: Segment) -> Self {
+        Self {
+            state: None,
+            esm_class: segment.esm_class(),
+            data_coding: segment.data_coding(),
+            octets: segment.as_bytes().into(),
+            tlvs: Vec::new(),
+        }
+    }
+}
+
+/// Appends an encoded TLV; nothing if the value is too long for one.
+pub(super) fn push_tlv(out: &mut Vec<u8>, tag: Tag, value: &[u8]) {
+    if let Ok(length) = u16::try_from(value.len()) {
+        out.extend_from_slice(&tag.0.to_be_bytes());
+        out.extend_from_slice(&length.to_be_bytes());
+        out.extend_from_slice(value);
+    }
 }
 
 impl Delivery {
     pub(super) fn new(bind: SimulatedBind, system_id: String, pending: PendingDelivery) -> Self {
-        let tlvs = match &pending.content {
-            Content::Receipt { state, .. } => [Tlv::message_state(*state)].into(),
-            Content::Message(_) => Vec::new(),
-        };
-        Self { bind, system_id, pending, tlvs }
+        Self { bind, system_id, pending }
     }
 
-    /// Returns the deliver_sm. A receipt has its text as in SMPP 3.4 Appendix B, and the message_state TLV.
+    /// Returns the deliver_sm. A receipt has its text as in SMPP 3.4 Appendix B and the message_state TLV, unless the
+    /// [`Dialect`](super::Dialect) says otherwise.
     pub fn deliver_sm(&self) -> DeliverSm<'_> {
         let PendingDelivery { source, destination, content, .. } = &self.pending;
-        let (esm_class, data_coding, octets) = match content {
-            Content::Receipt { text, .. } => {
-                (EsmClass::DELIVERY_RECEIPT, DataCoding::SMSC_DEFAULT, text.as_slice())
-            }
-            Content::Message(segment) => (segment.esm_class(), segment.data_coding(), segment.as_bytes()),
-        };
         DeliverSm {
             source: source.address(),
             destination: destination.address(),
-            esm_class,
-            data_coding,
-            short_message: ShortMessage::new(octets).unwrap_or_default(),
-            tlvs: Tlvs::list(&self.tlvs),
+            esm_class: content.esm_class,
+            data_coding: content.data_coding,
+            short_message: ShortMessage::new(&content.octets).unwrap_or_default(),
+            tlvs: Tlvs::from_wire(&content.tlvs),
             ..DeliverSm::default()
         }
     }
 
     /// Returns the message state of a receipt; `None` for an MO message.
     pub const fn state(&self) -> Option<MessageState> {
-        match &self.pending.content {
-            Content::Receipt { state, .. } => Some(*state),
-            Content::Message(_) => None,
-        }
+        self.pending.content.state
     }
 }
 

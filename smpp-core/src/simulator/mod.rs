@@ -34,30 +34,36 @@
 
 mod bind;
 mod delivery;
+mod dialect;
+#[cfg(test)]
+mod dialect_tests;
+mod id_form;
+mod receipts;
 mod rng;
 mod rules;
+mod segments;
 #[cfg(test)]
 mod tests;
 
 use alloc::collections::VecDeque;
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use core::time::Duration;
 
 pub use bind::SimulatedBind;
 pub use delivery::Delivery;
+pub use dialect::{DeliveryRoute, Dialect, DialectError, Echo, ReceiptContent, SegmentReceipts, SubmitTlvs};
+pub use id_form::{IdForm, UnknownIdForm};
 pub use rng::Rng;
 pub use rules::{ReceiptTiming, Rules, StateWeights, StateWeightsError};
 
-use crate::pdu::{Address, Bind, BindMode, CommandStatus, MessageState, RegisteredDelivery, SubmitSm};
-use crate::provider::Provider;
+use crate::pdu::{Address, Bind, BindMode, CommandStatus, SubmitSm};
 use crate::session::{Instant, RateMeter};
-use crate::sms::time::{LocalTime, UnixTime, UtcOffset};
-use crate::sms::{ConcatRef, Receipt, SegmentError, Segmentation, Text, gsm7};
-use delivery::{Content, PendingDelivery};
+use crate::sms::{ConcatRef, SegmentError, Segmentation, Text};
+use delivery::PendingDelivery;
+use receipts::Accepted;
 use rng::mix;
+use segments::SharedIds;
 
 #[derive(Debug)]
 struct Bound {
@@ -65,6 +71,8 @@ struct Bound {
     account: usize,
     mode: BindMode,
     meter: Option<RateMeter>,
+    /// The accepted and refused messages that have no response yet.
+    unanswered: u16,
 }
 
 struct Account {
@@ -72,6 +80,10 @@ struct Account {
     password: String,
     /// The deliveries of the account, in the order in which they are due.
     pending: VecDeque<PendingDelivery>,
+    /// How many deliveries were returned; the next one goes to another bind with [`DeliveryRoute::InTurn`].
+    turns: usize,
+    /// A delivery was returned, and the ESME has not accepted it: the next one waits with [`Dialect::one_at_a_time`].
+    is_delivering: bool,
 }
 
 /// Why the simulator did not accept a mobile-originated message.
@@ -108,6 +120,9 @@ pub struct Simulator {
     binds: Vec<Bound>,
     last_bind: u64,
     messages: u64,
+    /// The number before that of the first message.
+    first_number: u64,
+    shared_ids: SharedIds,
     /// The concatenation reference of the next MO message with several segments.
     reference: u8,
 }
@@ -128,14 +143,26 @@ impl Simulator {
     /// Creates an SMSC without accounts.
     pub fn new(rules: Rules) -> Self {
         let rng = Rng::new(rules.seed);
-        let (accounts, binds) = (Vec::new(), Vec::new());
-        Self { rules, rng, accounts, binds, last_bind: 0, messages: 0, reference: 0 }
+        // Ten digits in decimal, eight in hexadecimal.
+        let first_number = 0x9000_0000 | mix(rules.seed) & 0x0FFF_FFFF;
+        Self {
+            rules,
+            rng,
+            accounts: Vec::new(),
+            binds: Vec::new(),
+            last_bind: 0,
+            messages: 0,
+            first_number,
+            shared_ids: SharedIds::default(),
+            reference: 0,
+        }
     }
 
     /// Adds an account.
     pub fn add_account(&mut self, system_id: &str, password: &str) {
         let (system_id, password) = (system_id.into(), password.into());
-        self.accounts.push(Account { system_id, password, pending: VecDeque::new() });
+        let pending = VecDeque::new();
+        self.accounts.push(Account { system_id, password, pending, turns: 0, is_delivering: false });
     }
 
     /// Checks the system_id and the password of a bind.
@@ -153,14 +180,14 @@ impl Simulator {
     ///
     /// # Errors
     ///
-    /// The status to refuse the bind with: that of [`authenticate`](Self::authenticate), or `ESME_RALYBND` if the account
-    /// holds [`Rules::max_binds`].
+    /// The status to refuse the bind with: that of [`authenticate`](Self::authenticate), or [`Dialect::bind_status`] if the
+    /// account holds [`Rules::max_binds`].
     pub fn bind(&mut self, bind: &Bind<'_>) -> Result<SimulatedBind, CommandStatus> {
         self.authenticate(bind)?;
         let account = self.account(bind.system_id.as_bytes());
         let held = self.binds.iter().filter(|bound| Some(bound.account) == account).count();
         if held >= usize::from(self.rules.max_binds) {
-            return Err(CommandStatus::RALYBND);
+            return Err(self.rules.dialect.bind_status);
         }
         self.admit(bind.system_id.as_bytes(), bind.mode).ok_or(CommandStatus::RINVSYSID)
     }
@@ -170,7 +197,8 @@ impl Simulator {
         let account = self.account(system_id)?;
         self.last_bind += 1;
         let id = SimulatedBind(self.last_bind);
-        self.binds.push(Bound { id, account, mode, meter: self.rules.rate.map(RateMeter::new) });
+        let meter = self.rules.rate.map(RateMeter::new);
+        self.binds.push(Bound { id, account, mode, meter, unanswered: 0 });
         Some(id)
     }
 
@@ -189,13 +217,14 @@ impl Simulator {
         self.accounts.iter().map(|account| account.pending.len()).sum()
     }
 
-    /// Accepts a message, schedules its receipt, and returns its id.
+    /// Accepts a message, schedules its receipts, and returns its id.
     ///
     /// # Errors
     ///
     /// The status to refuse the message with: `ESME_RINVBNDSTS` for an unknown bind, `ESME_RINVDSTADR` for a destination
-    /// that is not all digits, `ESME_RMSGQFUL` beyond [`Rules::max_receipts`], `ESME_RTHROTTLED` beyond [`Rules::rate`] or by
-    /// [`Rules::throttled_percent`].
+    /// that is not all digits, `ESME_RMSGQFUL` beyond [`Rules::max_receipts`], [`Dialect::rate_status`] beyond
+    /// [`Rules::rate`] or by [`Rules::throttled_percent`], and those of [`Dialect::window_status`],
+    /// [`Dialect::refused_destinations`] and [`Dialect::submit_tlvs`].
     pub fn submit(
         &mut self,
         now: Instant,
@@ -204,6 +233,8 @@ impl Simulator {
     ) -> Result<String, CommandStatus> {
         let is_full = self.pending() >= self.rules.max_receipts;
         let bound = self.binds.iter_mut().find(|bound| bound.id == bind).ok_or(CommandStatus::RINVBNDSTS)?;
+        bound.unanswered = bound.unanswered.saturating_add(1);
+        let dialect = &self.rules.dialect;
         let to = message.destination.digits.as_bytes();
         if to.is_empty() || !to.iter().all(u8::is_ascii_digit) {
             return Err(CommandStatus::RINVDSTADR);
@@ -211,28 +242,29 @@ impl Simulator {
         if is_full {
             return Err(CommandStatus::RMSGQFUL);
         }
+        if dialect.window.is_some_and(|window| bound.unanswered > window) {
+            return Err(dialect.window_status);
+        }
         let exceeds_rate = bound.meter.as_mut().is_some_and(|meter| meter.take(now).is_err());
         let account = bound.account;
         if exceeds_rate || self.rng.percent(self.rules.throttled_percent) {
-            return Err(CommandStatus::RTHROTTLED);
+            return Err(dialect.rate_status);
         }
-        self.messages += 1;
-        let id = self.message_id();
-        let state = self.rules.states.draw(&mut self.rng);
-        let delay = match self.rules.receipt_timing {
-            ReceiptTiming::Never => return Ok(id),
-            ReceiptTiming::Delayed => self.rules.receipt_delay,
-            ReceiptTiming::BeforeResponse => Duration::ZERO,
-        };
-        if wants_receipt(message.registered_delivery, state) {
-            let due = now + delay;
-            let text = self.receipt_text(&id, state, (now, due), &excerpt(message));
-            // The receipt swaps the addresses of the message.
-            let (source, destination) = (message.destination.into(), message.source.into());
-            let content = Content::Receipt { state, text };
-            self.enqueue(account, PendingDelivery { due, source, destination, content });
+        match (dialect.refusal(to), dialect.submit_tlvs) {
+            (Some(status), _) => return Err(status),
+            (None, SubmitTlvs::Refuse(status)) if !message.tlvs.is_empty() => return Err(status),
+            _ => {}
         }
-        Ok(id)
+        let (number, is_reported) = self.number(account, message);
+        self.schedule(now, &Accepted { account, bind, message, number, is_reported });
+        Ok(self.rules.dialect.response_ids.id(self.rules.seed, number))
+    }
+
+    /// Records that a message of this bind was responded to, whatever its outcome. Only [`Dialect::window`] needs it.
+    pub fn responded(&mut self, bind: SimulatedBind) {
+        if let Some(bound) = self.binds.iter_mut().find(|bound| bound.id == bind) {
+            bound.unanswered = bound.unanswered.saturating_sub(1);
+        }
     }
 
     /// Schedules a mobile-originated (MO) text for an account, and returns its number of segments. Several segments have a
@@ -257,9 +289,11 @@ impl Simulator {
         }
         self.reference = self.reference.wrapping_add((total > 1).into());
         for segment in segments {
-            let content = Content::Message(segment);
-            let (source, destination) = (source.into(), destination.into());
-            self.enqueue(account, PendingDelivery { due: now, source, destination, content });
+            let (source, destination, content) = (source.into(), destination.into(), segment.into());
+            self.enqueue(
+                account,
+                PendingDelivery { due: now, source, destination, submitter: None, content },
+            );
         }
         Ok(total)
     }
@@ -270,12 +304,26 @@ impl Simulator {
         let (account, _, bind) = self.next().filter(|(_, due, _)| *due <= now)?;
         let account = self.accounts.get_mut(account)?;
         let pending = account.pending.pop_front()?;
+        account.turns = account.turns.wrapping_add(1);
+        account.is_delivering = true;
         Some(Delivery::new(bind, account.system_id.clone(), pending))
+    }
+
+    /// Records that the ESME has accepted a delivery. Only [`Dialect::one_at_a_time`] needs it.
+    pub fn accepted(&mut self, delivery: &Delivery) {
+        self.end_delivery(&delivery.system_id);
+    }
+
+    fn end_delivery(&mut self, system_id: &str) {
+        if let Some(account) = self.accounts.iter_mut().find(|account| account.system_id == system_id) {
+            account.is_delivering = false;
+        }
     }
 
     /// Schedules a delivery again that the ESME did not accept: after [`Rules::receipt_delay`], on any bind of the account.
     pub fn redeliver(&mut self, now: Instant, delivery: Delivery) {
         let due = now + self.rules.receipt_delay;
+        self.end_delivery(&delivery.system_id);
         if let Some(account) = self.account(delivery.system_id.as_bytes()) {
             self.enqueue(account, PendingDelivery { due, ..delivery.pending });
         }
@@ -289,15 +337,35 @@ impl Simulator {
     /// Returns the account, due time and bind of the next delivery whose account has a receiving bind.
     fn next(&self) -> Option<(usize, Instant, SimulatedBind)> {
         let first = |(account, it): (usize, &Account)| {
-            let due = it.pending.front()?.due;
-            Some((account, due, self.receiver(account)?))
+            let first = it.pending.front()?;
+            if it.is_delivering && self.rules.dialect.one_at_a_time {
+                return None;
+            }
+            Some((account, first.due, self.receiver(account, it.turns, first.submitter)?))
         };
         self.accounts.iter().enumerate().filter_map(first).min_by_key(|(_, due, _)| *due)
     }
 
-    fn receiver(&self, account: usize) -> Option<SimulatedBind> {
+    /// Returns the receiving bind for the next delivery of an account.
+    fn receiver(
+        &self,
+        account: usize,
+        turns: usize,
+        submitter: Option<SimulatedBind>,
+    ) -> Option<SimulatedBind> {
         let receives = |bound: &&Bound| bound.account == account && bound.mode.receives();
-        self.binds.iter().find(receives).map(|bound| bound.id)
+        let mut receiving = self.binds.iter().filter(receives).map(|bound| bound.id);
+        match self.rules.dialect.route {
+            DeliveryRoute::Any => receiving.next(),
+            DeliveryRoute::SubmittingBind => {
+                let first = receiving.clone().next();
+                receiving.find(|id| Some(*id) == submitter).or(first)
+            }
+            DeliveryRoute::InTurn => {
+                let count = receiving.clone().count().max(1);
+                receiving.nth(turns % count)
+            }
+        }
     }
 
     fn account(&self, system_id: &[u8]) -> Option<usize> {
@@ -310,86 +378,4 @@ impl Simulator {
         let at = account.pending.partition_point(|other| other.due <= pending.due);
         account.pending.insert(at, pending);
     }
-
-    /// Returns a new id in the form of a random UUID: 36 characters.
-    fn message_id(&self) -> String {
-        let high = mix(self.rules.seed ^ self.messages.rotate_left(32));
-        let low = mix(high ^ self.messages);
-        format!(
-            "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
-            high >> 32,
-            (high >> 16) & 0xFFFF,
-            high & 0xFFF,
-            (low >> 48) & 0x3FFF | 0x8000,
-            low & 0xFFFF_FFFF_FFFF
-        )
-    }
-
-    fn receipt_text(
-        &self,
-        id: &str,
-        state: MessageState,
-        (submitted, done): (Instant, Instant),
-        text: &[u8],
-    ) -> Vec<u8> {
-        let (submit_date, done_date) = (self.date(submitted), self.date(done));
-        let receipt = Receipt {
-            id: id.as_bytes(),
-            sub: Some(1),
-            dlvrd: Some((state == MessageState::DELIVERED).into()),
-            submit_date: Some(submit_date.as_bytes()),
-            done_date: Some(done_date.as_bytes()),
-            stat: Receipt::stat_word(state).unwrap_or(b"UNKNOWN"),
-            err: Some(error(state)),
-            text: Some(text),
-            ..Receipt::default()
-        };
-        let mut out = Vec::new();
-        receipt.emit(&mut out);
-        out
-    }
-
-    /// Formats a time as `YYMMDDhhmm` in UTC; empty beyond the year 9999.
-    fn date(&self, at: Instant) -> String {
-        let since_start = Duration::from_nanos(at.as_nanos());
-        let since_epoch = Duration::from_secs(self.rules.epoch).saturating_add(since_start);
-        let Ok(date) = LocalTime::from_unix(UnixTime::from_duration(since_epoch), UtcOffset::UTC) else {
-            return String::new();
-        };
-        let (year, month, day) = (date.year() % 100, date.month(), date.day());
-        format!("{year:02}{month:02}{day:02}{:02}{:02}", date.hour(), date.minute())
-    }
-}
-
-/// Returns the `err` field of a receipt, from 8x8's table.
-const fn error(state: MessageState) -> &'static [u8] {
-    match state {
-        MessageState::DELIVERED | MessageState::ACCEPTED | MessageState::ENROUTE => b"000",
-        MessageState::EXPIRED => b"036",
-        MessageState::DELETED => b"039",
-        MessageState::REJECTED => b"041",
-        _ => b"007",
-    }
-}
-
-/// Returns whether a receipt is requested for the state: bits 1 and 0 of registered_delivery, as SMPP 5.0 defines them.
-fn wants_receipt(registered_delivery: RegisteredDelivery, state: MessageState) -> bool {
-    match RegisteredDelivery::from_bits_retain(registered_delivery.bits() & 3) {
-        RegisteredDelivery::RECEIPT => true,
-        RegisteredDelivery::RECEIPT_ON_FAILURE => state != MessageState::DELIVERED,
-        RegisteredDelivery::RECEIPT_ON_SUCCESS => state == MessageState::DELIVERED,
-        _ => false,
-    }
-}
-
-/// Returns the first twenty characters in the GSM alphabet, with `?` for characters that it lacks.
-fn excerpt(message: &SubmitSm<'_>) -> Vec<u8> {
-    let codings = Provider::EIGHT_BY_EIGHT.codings;
-    let text = message.user_data().ok().and_then(|user_data| user_data.text(codings)).unwrap_or_default();
-    let plain = |character| if gsm7::septets(character).is_some() { character } else { '?' };
-    let text: String = text.chars().take(20).map(plain).collect();
-    let mut out = Vec::new();
-    // Cannot fail: characters that the alphabet lacks have been replaced.
-    let _ = gsm7::encode(&text, &mut out);
-    out
 }

@@ -6,6 +6,7 @@ use core::fmt;
 use core::str::FromStr;
 use core::time::Duration;
 
+use super::dialect::Dialect;
 use super::rng::Rng;
 use crate::pdu::MessageState;
 use crate::provider::Provider;
@@ -16,12 +17,13 @@ use crate::sms::Receipt;
 /// publishes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
-    /// How many binds an account may hold at once; a further one is refused with `ESME_RALYBND`. Default 4.
+    /// How many binds an account may hold at once; a further one is refused with [`Dialect::bind_status`]. Default 4.
     pub max_binds: u16,
     /// The rate limit of each bind ([`RateMeter`](crate::session::RateMeter)); a message beyond it is refused with
-    /// `ESME_RTHROTTLED`. `None` for no limit. Default 50 messages a second.
+    /// [`Dialect::rate_status`]. `None` for no limit. Default 50 messages a second.
     pub rate: Option<Rate>,
-    /// The percentage of messages that are refused with `ESME_RTHROTTLED` although the rate limit allows them. Default 0.
+    /// The percentage of messages that are refused with [`Dialect::rate_status`] although the rate limit allows them. Default
+    /// 0.
     pub throttled_percent: u8,
     /// Whether messages that request receipts get them, and when. Default [`ReceiptTiming::Delayed`].
     pub receipt_timing: ReceiptTiming,
@@ -29,12 +31,14 @@ pub struct Rules {
     pub receipt_delay: Duration,
     /// The final states of messages. Default `DELIVERED` for all.
     pub states: StateWeights,
-    /// The most receipts and MO messages that wait for delivery; beyond it messages are refused with `ESME_RMSGQFUL`.
-    /// Default 100,000.
+    /// The most receipts and MO messages that wait for delivery; from there on messages are refused with `ESME_RMSGQFUL`. A
+    /// message may add four: two receipts more and one MO message with some dialects. Default 100,000.
     pub max_receipts: usize,
     /// The wall clock at [`Instant::ZERO`](crate::session::Instant::ZERO), for the dates in receipts: seconds since 1970 in
     /// UTC. Default 0.
     pub epoch: u64,
+    /// What the SMSC does in its own way. Default [`Dialect::default`].
+    pub dialect: Dialect,
     /// The seed of message ids and random decisions. Default 0x8A8.
     pub seed: u64,
 }
@@ -64,6 +68,7 @@ impl Default for Rules {
             states: StateWeights::all(MessageState::DELIVERED),
             max_receipts: 100_000,
             epoch: 0,
+            dialect: Dialect::default(),
             seed: 0x8A8,
         }
     }

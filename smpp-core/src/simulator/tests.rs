@@ -1,9 +1,13 @@
 //! The rules of the simulated SMSC.
 
-use super::*;
-use crate::pdu::ShortMessage;
-use crate::wire::COctets;
+use alloc::format;
 use alloc::string::ToString;
+use core::time::Duration;
+
+use super::*;
+use crate::pdu::{MessageState, RegisteredDelivery, ShortMessage};
+use crate::provider::Provider;
+use crate::wire::COctets;
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -225,28 +225,33 @@
 //! A resend is safe if the SMSC cannot have accepted any segment: the phone then cannot receive one twice.
 
 // Imports between the files run one way, from the last line to the first:
-//   link, outcome                         plain data
-//   error, options, receipt               data that refers to it
+//   binds, link, options_error, outcome   plain data
+//   credentials, error, options, receipt  data that refers to it
 //   message, inbound_message, ack, event  the account's input and output
-//   queue, receipt_tracker, inbound_segments, link_slot   the account's tables
+//   queue, receipt_tracker, inbound_segments, group, link_slot   the account's tables
 //   state                                 the account
-//   reconnect, sending, receiving, shutdown   its operations
+//   reconfigure, reconnect, sending, receiving, shutdown   its operations
 //   event_router                          on top of the account
 mod ack;
+mod binds;
+mod credentials;
 mod error;
 mod event;
 mod event_router;
+mod group;
 mod inbound_message;
 mod inbound_segments;
 mod link;
 mod link_slot;
 mod message;
 mod options;
+mod options_error;
 mod outcome;
 mod queue;
 mod receipt;
 mod receipt_tracker;
 mod receiving;
+mod reconfigure;
 mod reconnect;
 mod sending;
 mod shutdown;
@@ -255,13 +260,16 @@ mod state;
 mod tests;
 
 pub use ack::Ack;
+pub use binds::{BindGroup, Binds};
+pub use credentials::Credentials;
 pub use error::{FirstBindError, NoMoreReceipts, SendError, SubmitError};
 pub use event::{Action, Event};
 pub use event_router::{EventRouter, RoutedEvent};
 pub use inbound_message::InboundMessage;
 pub use link::{ConnectFailure, LinkEvent, LinkId, LinkState};
 pub use message::{Message, Priority};
-pub use options::{Backoff, Binds, Credentials, Options, OptionsError, ReceiptOptions, UnansweredPolicy};
+pub use options::{Backoff, Options, ReceiptOptions, UnansweredPolicy};
+pub use options_error::OptionsError;
 pub use outcome::{
     MessageId, MessageNumber, MessageOutcome, SegmentNotSentReason, SegmentOutcome, Unresolved,
 };

@@ -68,9 +68,9 @@ fn options(u: &mut Unstructured<'_>) -> arbitrary::Result<Options> {
 fn binds(u: &mut Unstructured<'_>, max: u16) -> arbitrary::Result<Binds> {
     let pairs = max >= 2 && u.arbitrary()?;
     Ok(if pairs {
-        Binds::Pairs(u.int_in_range(1..=max / 2)?)
+        Binds::pairs(u.int_in_range(1..=max / 2)?)
     } else {
-        Binds::Transceivers(u.int_in_range(1..=max)?)
+        Binds::transceivers(u.int_in_range(1..=max)?)
     })
 }
 

@@ -1,25 +1,33 @@
-//! [`Endpoint`]: the address of an SMSC and the account, parsed from a URL.
+//! [`Endpoint`]: the address of an SMSC and the account there. With the feature `url` it is parsed from a URL.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
+#[cfg(feature = "url")]
+use alloc::string::ToString;
 use core::fmt;
+#[cfg(feature = "url")]
 use core::str::FromStr;
 
+#[cfg(feature = "url")]
 use percent_encoding::percent_decode_str;
+#[cfg(feature = "url")]
 use url::{Host, Url};
 
 /// The registered port of SMPP.
+#[cfg(feature = "url")]
 const PLAIN_PORT: u16 = 2775;
 
 /// The usual port of SMPP over TLS. It is not registered.
+#[cfg(feature = "url")]
 const TLS_PORT: u16 = 2776;
 
-/// The address of an SMSC and the account there, as a URL: `smpps://system_id:password@host:port`.
+/// The address of an SMSC and the account there.
 ///
-/// The scheme `smpp` means TCP without TLS, default port 2775. The scheme `smpps` means TLS, default port 2776.
-/// Percent-encode the characters in system_id and password that a URL reserves. `Debug` hides the password; `Display`
-/// shows only scheme, host and port.
+/// With the feature `url` it is parsed from `smpps://system_id:password@host:port`. The scheme `smpp` means TCP without
+/// TLS, default port 2775. The scheme `smpps` means TLS, default port 2776. Percent-encode the characters in system_id
+/// and password that a URL reserves. `Debug` hides the password; `Display` shows only scheme, host and port.
 ///
-/// ```
+#[cfg_attr(feature = "url", doc = "```")]
+#[cfg_attr(not(feature = "url"), doc = "```ignore")]
 /// use smpp_core::Endpoint;
 /// let endpoint: Endpoint = "smpps://shop%231:s3cret@smpp.8x8.com".parse()?;
 /// assert_eq!((endpoint.host.as_str(), endpoint.port, endpoint.tls), ("smpp.8x8.com", 2776, true));
@@ -27,7 +35,7 @@ const TLS_PORT: u16 = 2776;
 /// assert_eq!(endpoint.to_string(), "smpps://smpp.8x8.com:2776");
 /// # Ok::<(), smpp_core::EndpointError>(())
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     /// Whether the connection uses TLS from the first octet.
     pub tls: bool,
@@ -41,7 +49,30 @@ pub struct Endpoint {
     pub password: Option<String>,
 }
 
+impl Endpoint {
+    /// Creates an endpoint for TCP without TLS, and without credentials.
+    pub fn plain(host: impl Into<String>, port: u16) -> Self {
+        Self { tls: false, host: host.into(), port, system_id: None, password: None }
+    }
+
+    /// Creates an endpoint for TLS from the first octet, and without credentials.
+    ///
+    /// ```
+    /// use smpp_core::Endpoint;
+    /// assert_eq!(Endpoint::tls("smpp.example.com", 2776).to_string(), "smpps://smpp.example.com:2776");
+    /// ```
+    pub fn tls(host: impl Into<String>, port: u16) -> Self {
+        Self { tls: true, ..Self::plain(host, port) }
+    }
+
+    /// Returns whether connections to both go to the same place, whatever the credentials.
+    pub(crate) fn is_same_place(&self, other: &Self) -> bool {
+        (self.tls, self.port, &self.host) == (other.tls, other.port, &other.host)
+    }
+}
+
 /// Why a text cannot be parsed as an [`Endpoint`].
+#[cfg(feature = "url")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EndpointError {
@@ -57,6 +88,7 @@ pub enum EndpointError {
     CredentialsNotUtf8,
 }
 
+#[cfg(feature = "url")]
 impl fmt::Display for EndpointError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -72,8 +104,10 @@ impl fmt::Display for EndpointError {
     }
 }
 
+#[cfg(feature = "url")]
 impl core::error::Error for EndpointError {}
 
+#[cfg(feature = "url")]
 impl FromStr for Endpoint {
     type Err = EndpointError;
 
@@ -107,6 +141,7 @@ impl FromStr for Endpoint {
     }
 }
 
+#[cfg(feature = "url")]
 fn decode(text: &str) -> Result<String, EndpointError> {
     percent_decode_str(text).decode_utf8().map(Into::into).map_err(|_| EndpointError::CredentialsNotUtf8)
 }
@@ -135,7 +170,7 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "url"))]
 mod tests {
     use super::*;
     use alloc::format;

@@ -231,7 +231,6 @@ pub mod account;
 #[cfg(feature = "arbitrary")]
 pub mod arbitrary;
 pub mod diagnosis;
-#[cfg(feature = "url")]
 mod endpoint;
 pub mod frame;
 mod header;
@@ -250,8 +249,9 @@ pub mod tlv;
 mod values;
 mod wire;
 
+pub use endpoint::Endpoint;
 #[cfg(feature = "url")]
-pub use endpoint::{Endpoint, EndpointError};
+pub use endpoint::EndpointError;
 pub use frame::{Field, Frame, FramingError, Header, SequenceNumber};
 pub use pdu::*;
 pub use tlv::{Tag, Tlv, TlvIter, Tlvs};

@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     // system_id and password in the URL replace these credentials.
     let options = Options {
-        binds: Binds::Transceivers(2),
+        binds: Binds::transceivers(2),
         ..Options::new(Credentials::default(), &Provider::EIGHT_BY_EIGHT)
     };
     let (account, arrivals) = Account::connect(url, options)?;

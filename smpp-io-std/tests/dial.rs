@@ -98,7 +98,7 @@ fn an_account_uses_the_transport_of_the_application() {
             let smsc = smsc(secure);
             let (received, dialer) = dialer();
             let options = Options {
-                binds: Binds::Transceivers(1),
+                binds: Binds::transceivers(1),
                 session: Config { drain_timeout: Duration::from_secs(20), ..Config::default() },
                 ..Options::new(Credentials::new(ACCOUNT.0, ACCOUNT.1), &Provider::UNSTATED)
             };
@@ -200,7 +200,7 @@ fn an_account_reconnects_at_once_after_a_failed_write() {
             let smsc = smsc(secure);
             let ((breaks, stopped), dialer) = breaking();
             let options = Options {
-                binds: Binds::Transceivers(1),
+                binds: Binds::transceivers(1),
                 ..Options::new(Credentials::new(ACCOUNT.0, ACCOUNT.1), &Provider::UNSTATED)
             };
             let connector =

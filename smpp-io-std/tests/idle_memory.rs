@@ -120,7 +120,7 @@ fn account() -> impl Sized {
     let listener = Listener::bind("127.0.0.1:0", config()).unwrap();
     let server = Server::builder(AcceptsAll).listen(listener).start().unwrap();
     let options = Options {
-        binds: Binds::Transceivers(1),
+        binds: Binds::transceivers(1),
         session: config(),
         ..Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED)
     };

@@ -125,7 +125,7 @@ fn a_refused_request_returns_what_the_smsc_says() {
 
 fn account(address: SocketAddr) -> AccountConnector {
     let options = Options {
-        binds: Binds::Transceivers(1),
+        binds: Binds::transceivers(1),
         ..Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED)
     };
     AccountConnector::new(&format!("smpp://{address}").parse().unwrap(), options)

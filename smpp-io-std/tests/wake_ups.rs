@@ -113,7 +113,7 @@ fn changes_to_an_account_act_at_once() {
         thread::sleep(Duration::from_millis(100));
         // More binds, and fewer.
         let mut second = at_once(|| {
-            account.set_binds(Binds::Transceivers(2)).unwrap();
+            account.set_binds(Binds::transceivers(2)).unwrap();
             RawPeer::new(listener.accept().unwrap().0)
         });
         second.read().unwrap();
@@ -121,7 +121,7 @@ fn changes_to_an_account_act_at_once() {
         second.tcp.write_all(&octets(&response, 1)).unwrap();
         thread::sleep(Duration::from_millis(100));
         at_once(|| {
-            account.set_binds(Binds::Transceivers(1)).unwrap();
+            account.set_binds(Binds::transceivers(1)).unwrap();
             assert_eq!(second.read().unwrap().0, CommandId::UNBIND);
         });
         // The drop of the last handle.

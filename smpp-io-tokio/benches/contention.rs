@@ -232,7 +232,7 @@ async fn send_to_account(
 ) -> Result<Vec<JoinHandle<Result<u64>>>> {
     let mut options = Options::new(Credentials::new("bench", ""), &Provider::UNSTATED);
     options.queue_capacity = queue_capacity;
-    options.binds = Binds::Transceivers(1);
+    options.binds = Binds::transceivers(1);
     options.session.window = 64;
     options.session.rate = None;
     let (account, _) = AccountConnector::new(&serve().await?, options).connect().await?;

@@ -26,7 +26,7 @@
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let options = Options {
-//!     binds: Binds::Transceivers(2),
+//!     binds: Binds::transceivers(2),
 //!     ..Options::new(Credentials::new("my_subaccount", "secret"), &Provider::EIGHT_BY_EIGHT)
 //! };
 //! let (account, mut arrivals) = Account::connect("smpps://smpp.8x8.com", options).await?;

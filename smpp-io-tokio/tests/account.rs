@@ -37,7 +37,7 @@ async fn connected(binds: Binds) -> (TestSmsc, Account, Arrivals) {
 
 #[tokio::test]
 async fn long_messages_are_accepted_and_receipted_over_several_binds() {
-    for binds in [Binds::Transceivers(4), Binds::Pairs(2)] {
+    for binds in [Binds::transceivers(4), Binds::pairs(2)] {
         let (_smsc, account, _arrivals) = connected(binds).await;
         let account = Arc::new(account);
         let sending = (0..40).map(|number| {
@@ -66,7 +66,7 @@ async fn long_messages_are_accepted_and_receipted_over_several_binds() {
 async fn a_wrong_password_is_reported_and_not_retried() {
     let smsc = TestSmsc::builder().tls().start().await.unwrap();
     let url = format!("smpps://{}:wrong@localhost:{}", ACCOUNT.0, smsc.local_addr().port());
-    let connector = AccountConnector::new(&url.parse().unwrap(), options(Binds::Transceivers(4)));
+    let connector = AccountConnector::new(&url.parse().unwrap(), options(Binds::transceivers(4)));
     let error = connector.tls(smsc.client_tls()).connect().await.unwrap_err();
     assert!(matches!(error, AccountError::Refused { status: CommandStatus::RINVPASWD, .. }), "{error}");
 }
@@ -76,7 +76,7 @@ async fn an_untrusted_certificate_is_reported() {
     let smsc = TestSmsc::builder().tls().start().await.unwrap();
     let other = TestSmsc::builder().tls().start().await.unwrap();
     let url = format!("smpps://localhost:{}", smsc.local_addr().port());
-    let connector = AccountConnector::new(&url.parse().unwrap(), options(Binds::Transceivers(1)));
+    let connector = AccountConnector::new(&url.parse().unwrap(), options(Binds::transceivers(1)));
     let error = connector.tls(other.client_tls()).connect().await.unwrap_err();
     assert!(matches!(&error, AccountError::Untrusted(text) if text.contains("certificate")), "{error}");
 }

@@ -120,7 +120,7 @@ async fn outcomes_are_true_when_the_smsc_is_killed_under_load() {
     let (received, mut texts) = mpsc::unbounded_channel();
     let (mut smsc, port) = start_smsc(0, received.clone()).await;
     let resolved: SocketAddr = ([127, 0, 0, 1], port).into();
-    let connector = AccountConnector::new(&endpoint("smpp", port), options(Binds::Transceivers(4)));
+    let connector = AccountConnector::new(&endpoint("smpp", port), options(Binds::transceivers(4)));
     let (account, _arrivals) =
         connector.resolver(move |_| async move { Ok(vec![resolved]) }).connect().await.unwrap();
     let sending = tokio::spawn({
@@ -206,7 +206,7 @@ async fn accepted_messages_get_their_receipts_when_tls_connections_are_reset() {
     // Within the handshake, the bind, and the records of messages and their responses.
     let limits = (0..24).map(|index| 500 + 397 * (23 - index)).collect();
     let port = proxy(smsc.local_addr(), limits).await;
-    let connector = AccountConnector::new(&endpoint("smpps", port), options(Binds::Transceivers(3)));
+    let connector = AccountConnector::new(&endpoint("smpps", port), options(Binds::transceivers(3)));
     let connector = connector.tls(smsc.client_tls());
     let (account, mut arrivals) = connector.connect().await.unwrap();
     // Receipts of messages whose response was lost match no message.
@@ -267,7 +267,7 @@ async fn an_address_that_never_responds_is_skipped() {
     let options = Options {
         connect_timeout: Duration::from_millis(200),
         session: Config { response_timeout: Duration::from_millis(200), ..Config::default() },
-        ..options(Binds::Transceivers(2))
+        ..options(Binds::transceivers(2))
     };
     let connector =
         AccountConnector::new(&endpoint("smpps", 1), options).tls(smsc.client_tls()).resolver(move |_| {
@@ -283,7 +283,7 @@ async fn a_fifth_bind_is_refused_while_four_work() {
     let smsc = TestSmsc::builder().tls().start().await.unwrap();
     let (refused, mut refusals) = mpsc::unbounded_channel();
     let connector =
-        AccountConnector::new(&endpoint("smpps", smsc.local_addr().port()), options(Binds::Transceivers(5)))
+        AccountConnector::new(&endpoint("smpps", smsc.local_addr().port()), options(Binds::transceivers(5)))
             .tls(smsc.client_tls())
             .subscribe(move |_, change| {
                 if let LinkEvent::BindRefused { error, .. } = change {
@@ -298,6 +298,6 @@ async fn a_fifth_bind_is_refused_while_four_work() {
     assert!(results.values().all(Result::is_ok));
     let bound = account.links().iter().filter(|(.., stats)| stats.is_some()).count();
     assert!((4..=5).contains(&bound), "{bound}");
-    account.set_binds(Binds::Transceivers(4)).unwrap();
+    account.set_binds(Binds::transceivers(4)).unwrap();
     assert_eq!(account.shutdown(Duration::from_secs(5)).await, []);
 }

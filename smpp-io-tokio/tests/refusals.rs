@@ -90,7 +90,7 @@ async fn an_account_returns_what_the_smsc_says() {
     let connector = |answers: &[(CommandStatus, &'static str)]| {
         let answers = answers.to_vec();
         let options = Options {
-            binds: Binds::Transceivers(1),
+            binds: Binds::transceivers(1),
             ..Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED)
         };
         AccountConnector::new(&"smpp://192.0.2.1".parse().unwrap(), options).dial(move |_| {

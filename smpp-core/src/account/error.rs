@@ -30,7 +30,8 @@ pub enum SubmitError {
     Segments(SegmentError),
     /// The account is being shut down.
     ShutDown,
-    /// The SMSC refuses the account's credentials ([`Event::Stopped`](super::Event::Stopped)).
+    /// The SMSC refuses the account's credentials ([`Event::Stopped`](super::Event::Stopped)), and no bind is left that
+    /// could send.
     Stopped,
 }
 
@@ -50,7 +51,9 @@ impl fmt::Display for SubmitError {
             Self::Text(error) => return error.fmt(f),
             Self::Segments(error) => return error.fmt(f),
             Self::ShutDown => "the account is being shut down: send the message with another account",
-            Self::Stopped => "the SMSC refuses the account's credentials: correct them and start a new account",
+            Self::Stopped => {
+                "the SMSC refuses the account's credentials: reconfigure the account with correct ones, or resume it"
+            }
         })
     }
 }

@@ -16,13 +16,13 @@ use crate::session::RefusedResponse;
 /// What the adapter must do next. It reports the result with the method that the variant names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Resolve the host's name anew, and pass all its addresses, or the error, to
-    /// [`handle_resolved`](super::Account::handle_resolved).
+    /// Resolve the host's name of [`Account::endpoint`](super::Account::endpoint) anew, and pass all its addresses, or the
+    /// error, to [`handle_resolved`](super::Account::handle_resolved).
     Resolve {
         /// The connection slot.
         link: LinkId,
     },
-    /// Connect to this address, TLS included, within [`Options::connect_timeout`](super::Options::connect_timeout). Then
+    /// Connect to this address of [`Account::endpoint`](super::Account::endpoint), TLS included, within [`Options::connect_timeout`](super::Options::connect_timeout). Then
     /// call [`handle_connected`](super::Account::handle_connected) or
     /// [`handle_connect_failed`](super::Account::handle_connect_failed).
     Connect {
@@ -127,13 +127,16 @@ pub enum Event {
         /// What happened on it.
         event: LinkEvent,
     },
-    /// The SMSC refuses the account's credentials: the account makes no further bind. Emitted once.
+    /// The SMSC refuses the account's credentials, which it has never accepted: the account makes no further bind, until
+    /// [`resume`](super::Account::resume) or [`reconfigure`](super::Account::reconfigure) with other credentials.
     Stopped {
         /// The status of the bind response.
         status: CommandStatus,
         /// The bind response, with its TLVs.
         response: RefusedResponse,
     },
+    /// After [`Stopped`](Self::Stopped), the account makes binds again.
+    Resumed,
     /// The account is shut down. This is the last event.
     Closed {
         /// The messages that were not accepted since [`shutdown`](super::Account::shutdown), and those without their

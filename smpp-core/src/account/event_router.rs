@@ -198,7 +198,7 @@ impl<W> EventRouter<W> {
                 }
             }
             Event::Link { event: LinkEvent::Bound { .. }, .. } => {
-                self.first_bind.get_or_insert(Ok(()));
+                self.first_bind = Some(Ok(()));
             }
             Event::Link {
                 event: LinkEvent::ConnectFailed { failure: ConnectFailure::Untrusted, retry_at: Some(_), .. },
@@ -209,6 +209,10 @@ impl<W> EventRouter<W> {
             Event::Link { .. } => {}
             Event::Stopped { status, response } => {
                 self.first_bind.get_or_insert(Err(FirstBindError::Refused { status, response }));
+            }
+            Event::Resumed => {
+                // The first bind may still be made.
+                self.first_bind = self.first_bind.take().filter(Result::is_ok);
             }
             Event::Closed { unresolved } => {
                 self.unresolved = unresolved;
@@ -369,7 +373,8 @@ impl<W> EventRouter<W> {
         }
     }
 
-    /// Returns whether the account has had a bind, or why it has none; `None` while the first attempts are in progress.
+    /// Returns whether the account has had a bind, or why it has none; `None` while the first attempts are in progress, also
+    /// those after [`Event::Resumed`].
     pub fn first_bind(&self) -> Option<Result<(), FirstBindError>> {
         self.first_bind.clone()
     }

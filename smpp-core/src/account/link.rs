@@ -9,8 +9,9 @@ use crate::pdu::BindMode;
 use crate::session::{CloseReason, RequestError, State};
 use crate::time::Instant;
 
-/// Identifies one of the account's connection slots: 0 to `max_binds - 1`. The account reuses the slot for the next
-/// connection, but never before [`handle_closed`](super::Account::handle_closed).
+/// Identifies one of the account's connection slots, from 0: below the largest
+/// [`max_binds`](super::Options::max_binds) that the account has had. The account reuses the slot for the next connection,
+/// but never before [`handle_closed`](super::Account::handle_closed).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkId(pub(super) u16);
 
@@ -90,8 +91,8 @@ pub enum LinkEvent {
     ResolveFailed {
         /// The error in words, for example that of the operating system; at most 200 octets.
         detail: Box<str>,
-        /// When the account resolves it again.
-        retry_at: Instant,
+        /// When the account resolves it again; `None` if it tries the next endpoint at once.
+        retry_at: Option<Instant>,
     },
     /// The connection to this address failed.
     ConnectFailed {
@@ -101,7 +102,7 @@ pub enum LinkEvent {
         failure: ConnectFailure,
         /// The error in words, for example that of the operating system; at most 200 octets.
         detail: Box<str>,
-        /// When the account tries the host again; `None` if it tries the host's next address at once.
+        /// When the account tries again; `None` if it tries the next address or the next endpoint at once.
         retry_at: Option<Instant>,
     },
     /// The SMSC did not accept the bind. [`Closed`](Self::Closed) follows, and says when the account tries again.
@@ -121,7 +122,7 @@ pub enum LinkEvent {
         address: SocketAddr,
         /// Why it ended.
         reason: CloseReason,
-        /// When the account tries the host again; `None` if it tries the host's next address at once, or does not
+        /// When the account tries again; `None` if it tries the next address or the next endpoint at once, or does not
         /// reconnect.
         retry_at: Option<Instant>,
     },

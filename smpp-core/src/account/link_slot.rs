@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::net::SocketAddr;
 
+use super::group::{Activity, Candidate, Route, Wanted};
 use super::link::LinkState;
 use super::message_key::MessageKey;
 use super::queue::SegmentRef;
@@ -23,6 +24,10 @@ pub(super) enum Tag {
 /// A slot for one connection.
 pub(super) struct LinkSlot<O> {
     pub(super) phase: Phase<O>,
+    /// The bind that it serves; `None` if the account needs none here.
+    pub(super) wanted: Option<Wanted>,
+    pub(super) route: Route,
+    pub(super) replacement: Replacement,
     /// The earliest time of the next connection attempt.
     pub(super) ready_at: Instant,
     /// The failures since the last bind that lived for [`Backoff::reset_after`](super::Backoff::reset_after).
@@ -40,26 +45,35 @@ pub(super) enum Phase<O> {
     Resolving,
     Connecting {
         address: SocketAddr,
-        untried: VecDeque<SocketAddr>,
     },
     Open(Box<OpenLink<O>>),
-    /// The adapter closes the connection. Then the account tries the next address, if there is one.
-    Closing {
-        untried: VecDeque<SocketAddr>,
-    },
+    /// The adapter closes the connection. Then the account goes on with the route, if it is not at its end.
+    Closing,
+}
+
+/// The replacement of a bind whose credentials or endpoint are outdated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Replacement {
+    None,
+    /// The old bind has been ended, and the new one is not accepted yet.
+    Running,
+    /// As `Running`, and every endpoint has failed once.
+    Failing,
 }
 
 pub(super) struct OpenLink<O> {
     pub(super) session: Session<Esme, Tag, O>,
     pub(super) mode: BindMode,
     pub(super) address: SocketAddr,
-    /// The host's other addresses, to try if this one fails.
-    pub(super) untried: VecDeque<SocketAddr>,
+    /// The number of the credentials that its bind states.
+    pub(super) login: u64,
     /// When the SMSC accepted the bind.
     pub(super) bound_at: Option<Instant>,
     /// Whether the SMSC did not accept the bind.
     pub(super) bind_failed: bool,
-    /// The segments whose responses may still arrive after their timeout, the oldest first; at most as many as the window.
+    /// The largest window that the session has had.
+    pub(super) window: u16,
+    /// The segments whose responses may still arrive after their timeout, the oldest first; at most as many as that window.
     pub(super) timed_out: VecDeque<TimedOutSegment>,
 }
 
@@ -86,12 +100,16 @@ pub(super) struct ReceiptRequest {
 }
 
 impl<O> LinkSlot<O> {
-    pub(super) const fn new(now: Instant) -> Self {
+    /// Creates an idle slot. Its sessions get the numbers after `generation`.
+    pub(super) fn new(now: Instant, generation: u64) -> Self {
         Self {
             phase: Phase::Idle,
+            wanted: None,
+            route: Route::default(),
+            replacement: Replacement::None,
             ready_at: now,
             failures: 0,
-            generation: 0,
+            generation,
             paused_until: Instant::ZERO,
             last_end: CloseReason::Disconnected,
         }
@@ -104,6 +122,20 @@ impl<O> LinkSlot<O> {
     pub(super) const fn is_bound(&self) -> bool {
         matches!(&self.phase, Phase::Open(open) if open.bound_at.is_some())
     }
+
+    /// Returns what decides which bind it serves.
+    pub(super) fn candidate(&self) -> Candidate<'_> {
+        let mode = match &self.phase {
+            Phase::Open(open) => Some(open.mode),
+            _ => None,
+        };
+        let activity = match self.phase {
+            Phase::Idle => Activity::Idle,
+            _ if self.is_bound() => Activity::Bound,
+            _ => Activity::Busy,
+        };
+        Candidate { wanted: self.wanted, activity, mode, endpoint: self.route.endpoint.as_ref() }
+    }
 }
 
 impl<O: Observer> LinkSlot<O> {
@@ -111,9 +143,9 @@ impl<O: Observer> LinkSlot<O> {
         match &self.phase {
             Phase::Idle => LinkState::Idle,
             Phase::Resolving => LinkState::Resolving,
-            Phase::Connecting { address, .. } => LinkState::Connecting(*address),
+            Phase::Connecting { address } => LinkState::Connecting(*address),
             Phase::Open(open) => LinkState::Open(open.address, open.session.state()),
-            Phase::Closing { .. } => LinkState::Closing,
+            Phase::Closing => LinkState::Closing,
         }
     }
 

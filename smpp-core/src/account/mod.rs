@@ -225,17 +225,20 @@
 //! A resend is safe if the SMSC cannot have accepted any segment: the phone then cannot receive one twice.
 
 // Imports between the files run one way, from the last line to the first:
-//   link, message_key, outcome            plain data
-//   error, options, receipt               data that refers to it
+//   binds, link, message_key, options_error, outcome   plain data
+//   credentials, error, options, receipt  data that refers to it
 //   message, inbound_message, ack, event  the account's input and output
-//   queue, receipt_tracker, inbound_segments, link_slot   the account's tables
+//   queue, receipt_tracker, inbound_segments, group, link_slot   the account's tables
 //   state                                 the account
-//   reconnect, sending, receiving, shutdown   its operations
+//   reconfigure, reconnect, sending, receiving, shutdown   its operations
 //   event_router                          on top of the account
 mod ack;
+mod binds;
+mod credentials;
 mod error;
 mod event;
 mod event_router;
+mod group;
 mod inbound_message;
 mod inbound_segments;
 mod link;
@@ -243,11 +246,13 @@ mod link_slot;
 mod message;
 mod message_key;
 mod options;
+mod options_error;
 mod outcome;
 mod queue;
 mod receipt;
 mod receipt_tracker;
 mod receiving;
+mod reconfigure;
 mod reconnect;
 mod sending;
 mod shutdown;
@@ -256,6 +261,8 @@ mod state;
 mod tests;
 
 pub use ack::Ack;
+pub use binds::{BindGroup, Binds};
+pub use credentials::Credentials;
 pub use error::{AckError, FirstBindError, NoMoreReceipts, SendError, SubmitError};
 pub use event::{Action, Event};
 pub use event_router::{EventRouter, RoutedEvent};
@@ -263,7 +270,8 @@ pub use inbound_message::InboundMessage;
 pub use link::{BindId, ConnectFailure, LinkEvent, LinkId, LinkState};
 pub use message::{Message, Priority};
 pub use message_key::MessageKey;
-pub use options::{Backoff, Binds, Credentials, Options, OptionsError, ReceiptOptions, UnansweredPolicy};
+pub use options::{Backoff, Options, ReceiptOptions, UnansweredPolicy};
+pub use options_error::OptionsError;
 pub use outcome::{
     AcceptedMessage, MessageId, MessageNumber, MessageOutcome, SegmentNotSentReason, SegmentOutcome,
     Unresolved,

@@ -1,14 +1,19 @@
 //! The configuration of an account: credentials, binds, limits and timeouts.
 
-use alloc::string::String;
-use core::fmt;
+use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::pdu::{Address, Bind, BindMode, InterfaceVersion, Npi, Ton};
+use super::binds::{BindGroup, Binds};
+use super::credentials::Credentials;
+use super::options_error::{MAX_LONG_FIELD, OptionsError};
+use crate::endpoint::Endpoint;
+use crate::frame::{Frame, SequenceNumber};
+use crate::pdu::{Address, Bind, BindMode, CommandStatus, InterfaceVersion, Pdu};
 use crate::provider::{LongMessages, Provider, ReceiptDialect};
 use crate::session::Config;
 use crate::sms::{ReassemblyLimits, TextOptions};
-use crate::wire::{InvalidOctets, Password};
+use crate::tlv::{Tlv, Tlvs};
+use crate::wire::{COctets, Password, Quirks};
 
 /// The configuration of an [`Account`](super::Account). Every queue and table has its bound here.
 ///
@@ -17,19 +22,29 @@ use crate::wire::{InvalidOctets, Password};
 /// use smpp_core::provider::Provider;
 ///
 /// let options = Options {
-///     binds: Binds::Pairs(2),
+///     binds: Binds::pairs(2),
 ///     ..Options::new(Credentials::new("shop", "s3cret"), &Provider::EIGHT_BY_EIGHT)
 /// };
 /// assert_eq!((options.max_binds, options.check()), (4, Ok(())));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// The system_id, password and other fields of each bind. No default.
+    /// The system_id, password, addresses and TLVs of each bind. No default.
     pub credentials: Credentials,
     /// The SMPP version that each bind states. Default: the provider's.
     pub interface_version: InterfaceVersion,
-    /// How many binds the account keeps, and in which modes; at least 1 and at most [`max_binds`](Self::max_binds)
-    /// connections. Default one transceiver.
+    /// Which deviations from the specification the account may use in its binds. With
+    /// [`Quirks::LONG_STRING`] a system_id of more than 15 octets, a system_type of more than 12 and an address_range of
+    /// more than 40 are sent as they are, up to 255 octets each; without it they are errors. Other quirks have no effect.
+    /// Default: the provider's.
+    pub bind_quirks: Quirks,
+    /// Where the connections go, in the order in which they are tried, unless a group of [`binds`](Self::binds) has
+    /// endpoints of its own. Their system_id and password are not used here. A connector of an adapter puts the endpoint
+    /// of its URL first. Default empty: then [`Account::endpoint`](super::Account::endpoint) returns `None`, and the
+    /// adapter connects to a host of its own.
+    pub endpoints: Vec<Endpoint>,
+    /// How many binds the account keeps, in which modes, and at which endpoints: at most [`max_binds`](Self::max_binds)
+    /// connections. With [`Binds::NONE`] it keeps what it has accepted, and sends nothing. Default one transceiver.
     pub binds: Binds,
     /// The most connections that the account holds at once, including those that are being made or closed. Default: the
     /// provider's limit, or 1 if it states none.
@@ -79,7 +94,9 @@ impl Options {
         Self {
             credentials,
             interface_version: provider.interface_version,
-            binds: Binds::Transceivers(1),
+            bind_quirks: provider.bind_quirks,
+            endpoints: Vec::new(),
+            binds: Binds::transceivers(1),
             max_binds: provider.max_binds.unwrap_or(1),
             connect_interval: Duration::from_millis(200),
             backoff: Backoff::default(),
@@ -107,130 +124,71 @@ impl Options {
         if self.credentials.system_id.is_empty() {
             return Err(OptionsError::NoSystemId);
         }
-        self.credentials
-            .bind(BindMode::Transceiver, self.interface_version)
-            .map_err(OptionsError::Credentials)?;
-        self.check_binds(self.binds)
+        let tlvs = self.credentials.tlvs()?;
+        let bind = self.bind(BindMode::Transceiver, &tlvs)?;
+        let length =
+            Frame::encode(&Pdu::Bind(bind), CommandStatus::ROK, SequenceNumber::FIRST).octets().len();
+        if length > self.session.max_pdu {
+            return Err(OptionsError::BindTooLong { length, max: self.session.max_pdu });
+        }
+        self.check_binds(&self.binds)
+    }
+
+    /// Checks that each group of binds has an endpoint. An adapter that knows no other host calls it.
+    ///
+    /// # Errors
+    ///
+    /// [`OptionsError::NoEndpoint`] if one has none.
+    pub fn check_endpoints(&self) -> Result<(), OptionsError> {
+        let lacks_one = |group: &BindGroup| group.endpoints().is_empty() && group.count() > 0;
+        if self.endpoints.is_empty() && self.binds.groups().iter().any(lacks_one) {
+            return Err(OptionsError::NoEndpoint);
+        }
+        Ok(())
     }
 
     /// Checks a number of binds against `max_binds`.
-    pub(super) fn check_binds(&self, binds: Binds) -> Result<(), OptionsError> {
-        match binds.count() {
-            0 => Err(OptionsError::NoBinds),
-            count if count > self.max_binds => Err(OptionsError::TooManyBinds { count, max: self.max_binds }),
-            _ => Ok(()),
+    pub(super) fn check_binds(&self, binds: &Binds) -> Result<(), OptionsError> {
+        let count = binds.groups().iter().fold(0_u32, |count, group| count + u32::from(group.count()));
+        if count > u32::from(self.max_binds) {
+            return Err(OptionsError::TooManyBinds { count: binds.count(), max: self.max_binds });
         }
-    }
-}
-
-/// Why an account cannot run with its [`Options`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum OptionsError {
-    /// The system_id is empty.
-    NoSystemId,
-    /// One of the credentials does not fit its field.
-    Credentials(InvalidOctets),
-    /// The number of binds is 0.
-    NoBinds,
-    /// The number of binds exceeds [`Options::max_binds`].
-    TooManyBinds {
-        /// How many binds were requested.
-        count: u16,
-        /// The limit.
-        max: u16,
-    },
-}
-
-impl fmt::Display for OptionsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoSystemId => {
-                f.write_str("the system_id is empty: set it (at 8x8 it is the sub-account id)")
-            }
-            Self::Credentials(error) => {
-                write!(f, "system_id, password, system_type or address_range does not fit its field: {error}")
-            }
-            Self::NoBinds => f.write_str("the number of binds is 0: an account needs at least one"),
-            Self::TooManyBinds { count, max } => {
-                write!(f, "{count} binds exceed the limit of {max}: request fewer, or raise max_binds")
-            }
-        }
-    }
-}
-
-impl core::error::Error for OptionsError {}
-
-/// The credentials of the account: what each of its binds states (SMPP 3.4 §4.1).
-///
-/// `Debug` does not show the password.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Credentials {
-    /// The name of the ESME: 1 to 15 octets of ASCII. At 8x8, the sub-account id.
-    pub system_id: String,
-    /// The password: at most 8 octets by the specification. A longer one that fits the PDU is sent as it is.
-    pub password: String,
-    /// The kind of ESME: at most 12 octets, usually empty.
-    pub system_type: String,
-    /// The addresses that the ESME serves: at most 40 octets, usually empty.
-    pub address_range: String,
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("system_id", &self.system_id).finish_non_exhaustive()
-    }
-}
-
-impl Credentials {
-    /// Creates credentials of a name and a password.
-    pub fn new(system_id: impl Into<String>, password: impl Into<String>) -> Self {
-        Self { system_id: system_id.into(), password: password.into(), ..Self::default() }
+        Ok(())
     }
 
-    /// Returns the bind request with these credentials.
-    pub(super) fn bind(&self, mode: BindMode, version: InterfaceVersion) -> Result<Bind<'_>, InvalidOctets> {
+    /// Returns the bind request with these TLVs.
+    pub(super) fn bind<'a>(&'a self, mode: BindMode, tlvs: &'a [Tlv<'a>]) -> Result<Bind<'a>, OptionsError> {
+        let Credentials { system_id, password, system_type, addr_ton, addr_npi, address_range, .. } =
+            &self.credentials;
+        let password = Password::new(password.as_bytes())
+            .map_err(|error| OptionsError::BindField { field: "password", error })?;
         Ok(Bind {
             mode,
-            system_id: self.system_id.as_str().try_into()?,
-            password: Password::new(self.password.as_bytes())?,
-            system_type: self.system_type.as_str().try_into()?,
-            interface_version: version,
+            system_id: self.bind_field("system_id", system_id)?,
+            password,
+            system_type: self.bind_field("system_type", system_type)?,
+            interface_version: self.interface_version,
             address_range: Address {
-                ton: Ton::UNKNOWN,
-                npi: Npi::UNKNOWN,
-                digits: self.address_range.as_str().try_into()?,
+                ton: *addr_ton,
+                npi: *addr_npi,
+                digits: self.bind_field("address_range", address_range)?,
             },
-            ..Bind::default()
+            tlvs: Tlvs::list(tlvs),
         })
     }
-}
 
-/// How many binds an account keeps, and in which modes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Binds {
-    /// This many transceivers, at least 1.
-    Transceivers(u16),
-    /// This many transmitters and as many receivers, at least 1 of each: receipts do not queue behind submissions.
-    Pairs(u16),
-}
-
-impl Binds {
-    /// Returns the number of connections.
-    pub const fn count(self) -> u16 {
-        match self {
-            Self::Transceivers(count) => count,
-            Self::Pairs(count) => count.saturating_mul(2),
-        }
-    }
-
-    /// Returns the mode of the bind with this index, from 0. A pair begins with its transmitter.
-    pub(super) const fn mode(self, index: u16) -> BindMode {
-        match self {
-            Self::Transceivers(_) => BindMode::Transceiver,
-            Self::Pairs(_) if index.is_multiple_of(2) => BindMode::Transmitter,
-            Self::Pairs(_) => BindMode::Receiver,
-        }
+    fn bind_field<'a, const MAX: usize>(
+        &self,
+        field: &'static str,
+        value: &'a str,
+    ) -> Result<COctets<'a, MAX>, OptionsError> {
+        let octets = value.as_bytes();
+        let checked = if self.bind_quirks.contains(Quirks::LONG_STRING) {
+            COctets::<{ MAX_LONG_FIELD + 1 }>::new(octets).map(|_| COctets::from_valid(octets))
+        } else {
+            COctets::new(octets)
+        };
+        checked.map_err(|error| OptionsError::BindField { field, error })
     }
 }
 

@@ -118,6 +118,11 @@ impl Queue {
         self.capacity.saturating_sub(self.open)
     }
 
+    /// Changes the capacity. Messages that exceed it stay.
+    pub(super) const fn set_capacity(&mut self, capacity: usize) {
+        self.capacity = capacity;
+    }
+
     pub(super) const fn capacity(&self) -> usize {
         self.capacity
     }

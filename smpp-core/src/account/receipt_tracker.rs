@@ -105,6 +105,21 @@ impl ReceiptTracker {
         }
     }
 
+    /// Changes the options. If message ids are compared in another way, the tracked ones are too from now on.
+    pub(super) fn set_options(&mut self, options: ReceiptOptions) {
+        let ids = core::mem::replace(&mut self.options, options).dialect.message_ids;
+        if ids == options.dialect.message_ids {
+            return;
+        }
+        self.ids.clear();
+        for (message, tracked) in &mut self.messages {
+            for pending in &mut tracked.segments {
+                pending.key = options.dialect.message_ids.submitted_key(pending.id.as_bytes());
+                self.ids.insert(pending.key, (*message, pending.segment));
+            }
+        }
+    }
+
     /// Starts to track a segment that was accepted with this id and requested receipts. An id that the SMSC gives twice
     /// belongs to the later segment.
     pub(super) fn track(

@@ -7,12 +7,12 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::event::{Action, Event};
+use super::group::{Group, UnboundBackoff};
 use super::link::{BindId, ConnectFailure, LinkEvent, LinkId};
-use super::link_slot::{LinkSlot, OpenLink, Phase, Tag};
-use super::options::{Binds, OptionsError};
-use super::state::{Account, Shutdown, UnboundBackoff};
+use super::link_slot::{LinkSlot, OpenLink, Phase, Replacement, Tag};
+use super::state::{Account, Shutdown};
 use crate::frame::Frame;
-use crate::pdu::{BindMode, CommandStatus};
+use crate::pdu::CommandStatus;
 use crate::session::{self, CloseReason, Esme, Observer, RequestError, Session, State};
 use crate::time::Instant;
 
@@ -23,21 +23,6 @@ const RATE_PERIOD: Duration = Duration::from_secs(1);
 const MAX_DETAIL: usize = 200;
 
 impl<O: Observer> Account<O> {
-    /// Changes how many binds the account keeps. It makes more, or unbinds those with the highest ids once the SMSC has
-    /// responded to what they have in flight.
-    ///
-    /// A change between transceivers and pairs ends the binds whose mode differs.
-    ///
-    /// # Errors
-    ///
-    /// [`OptionsError::NoBinds`] and [`OptionsError::TooManyBinds`]; the account then keeps its binds.
-    pub fn set_binds(&mut self, now: Instant, binds: Binds) -> Result<(), OptionsError> {
-        self.options.check_binds(binds)?;
-        self.options.binds = binds;
-        self.advance(now);
-        Ok(())
-    }
-
     pub(super) fn session(&mut self, link: LinkId) -> Option<&mut Session<Esme, Tag, O>> {
         self.links.get_mut(link.index())?.session_mut()
     }
@@ -52,27 +37,33 @@ impl<O: Observer> Account<O> {
     }
 
     /// Returns whether the account keeps a bind in this slot.
-    fn is_wanted(&self, link: LinkId) -> bool {
+    pub(super) fn is_wanted(&self, link: LinkId) -> bool {
         let is_open = matches!(self.shutdown, Shutdown::Running | Shutdown::Draining { .. });
-        is_open && self.stopped.is_none() && link.0 < self.options.binds.count()
+        let wanted = self.links.get(link.index()).and_then(|link| link.wanted);
+        is_open && self.stopped.is_none() && wanted.is_some()
     }
 
-    fn configured_mode(&self, link: LinkId) -> BindMode {
-        self.options.binds.mode(link.0)
+    /// Returns the slots that serve the binds of this group.
+    fn slots_of(&self, group: usize) -> impl Iterator<Item = &LinkSlot<O>> {
+        self.links.iter().filter(move |link| link.wanted.is_some_and(|wanted| wanted.group == group))
     }
 
-    fn any_bound(&self) -> bool {
-        self.links.iter().any(LinkSlot::is_bound)
+    fn is_group_bound(&self, group: usize) -> bool {
+        self.slots_of(group).any(LinkSlot::is_bound)
     }
 
-    /// Returns whether the account has stopped and no bind is left that could send.
+    /// Returns whether no bind is left that could send, and the account makes none: it has stopped, or is to keep none.
     pub(super) fn cannot_send(&self) -> bool {
-        let may_send = |link: &LinkSlot<O>| matches!(&link.phase, Phase::Open(open) if open.mode.transmits());
-        self.stopped.is_some() && !self.links.iter().any(may_send)
+        let may_send = |link: &LinkSlot<O>| match &link.phase {
+            Phase::Open(open) if open.mode.transmits() => true,
+            _ => self.stopped.is_none() && link.wanted.is_some_and(|wanted| wanted.mode.transmits()),
+        };
+        !self.links.iter().any(may_send)
     }
 
-    fn link_ids(&self) -> impl Iterator<Item = LinkId> + use<O> {
-        (0..self.options.max_binds).map(LinkId)
+    pub(super) fn link_ids(&self) -> impl Iterator<Item = LinkId> + use<O> {
+        // There are at most as many as the largest `max_binds`, a `u16`.
+        (0..self.links.len() as u16).map(LinkId)
     }
 
     /// Ends the connections that are not wanted, and starts those that are due.
@@ -80,31 +71,36 @@ impl<O: Observer> Account<O> {
         for link in self.link_ids() {
             self.end_unwanted(now, link);
         }
+        self.replace_outdated(now);
         self.handle_ended_sessions(now);
-        while let Some((at, link)) = self.next_start()
+        self.trim_slots();
+        while let Some((at, id)) = self.next_start()
             && at <= now
         {
-            if let Some(link) = self.links.get_mut(link.index()) {
-                link.phase = Phase::Resolving;
-            }
+            let Some(link) = self.links.get_mut(id.index()) else { return };
+            let group = link.wanted.and_then(|wanted| self.groups.get(wanted.group));
+            link.route = group.map(Group::route).unwrap_or_default();
+            link.phase = Phase::Resolving;
             self.next_start = now + self.options.connect_interval;
-            self.actions.push_back(Action::Resolve { link });
+            self.actions.push_back(Action::Resolve { link: id });
         }
     }
 
     fn end_unwanted(&mut self, now: Instant, id: LinkId) {
-        let (wanted, mode) = (self.is_wanted(id), self.configured_mode(id));
+        let wanted = self.is_wanted(id);
         let is_shut_down = matches!(self.shutdown, Shutdown::Unbinding { .. } | Shutdown::Closed);
-        // Existing binds stay when the SMSC refuses the credentials of a new one.
-        let is_stopped = self.stopped.is_some() && id.0 < self.options.binds.count();
+        let has_stopped = self.stopped.is_some();
         let Some(link) = self.links.get_mut(id.index()) else { return };
         match &mut link.phase {
-            Phase::Resolving | Phase::Connecting { .. } if !wanted => {
-                link.phase = Phase::Closing { untried: VecDeque::new() };
-                self.actions.push_back(Action::Close { link: id });
-            }
-            Phase::Open(open) if is_shut_down || !(is_stopped || wanted && open.mode == mode) => {
-                open.untried.clear();
+            Phase::Resolving | Phase::Connecting { .. } if !wanted => self.close(id),
+            Phase::Open(open)
+                if is_shut_down
+                    || link.wanted.is_none_or(|wanted| {
+                        // Existing binds stay when the SMSC refuses the credentials of a new one.
+                        !has_stopped && wanted.mode != open.mode
+                    }) =>
+            {
+                link.route.end();
                 if open.session.state() != State::Unbinding && open.session.state() != State::Closed {
                     open.session.unbind(now);
                 }
@@ -113,18 +109,33 @@ impl<O: Observer> Account<O> {
         }
     }
 
+    /// Stops resolving or connecting.
+    pub(super) fn close(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(id.index()) else { return };
+        link.route.end();
+        link.phase = Phase::Closing;
+        self.actions.push_back(Action::Close { link: id });
+    }
+
     /// Returns which connection starts next, and when.
     fn next_start(&self) -> Option<(Instant, LinkId)> {
-        let is_busy = |link: &LinkSlot<O>| !link.is_idle() && !link.is_bound();
-        if !self.any_bound() && self.links.iter().any(is_busy) {
-            // Without a bind, only one connection at a time probes the host.
+        let busy = self.links.iter().filter(|link| !link.is_idle()).count();
+        if busy >= usize::from(self.options.max_binds) {
             return None;
         }
-        let wanted =
-            self.link_ids().zip(&self.links).filter(|(id, link)| link.is_idle() && self.is_wanted(*id));
-        let earliest =
-            if self.any_bound() { self.next_start } else { self.next_start.max(self.unbound_backoff.until) };
-        wanted.map(|(id, link)| (link.ready_at.max(earliest), id)).min()
+        let starts = self.links.iter().zip(0..).filter_map(|(link, index)| {
+            let wanted = link.wanted.filter(|_| link.is_idle() && self.is_wanted(LinkId(index)))?;
+            let earliest = if self.is_group_bound(wanted.group) {
+                self.next_start
+            } else if self.slots_of(wanted.group).any(|link| !link.is_idle()) {
+                // While a group has no bind, only one of its connections at a time probes the host.
+                return None;
+            } else {
+                self.next_start.max(self.groups.get(wanted.group)?.backoff.until)
+            };
+            Some((link.ready_at.max(earliest), LinkId(index)))
+        });
+        starts.min()
     }
 
     pub(super) fn next_link_start(&self) -> Option<Instant> {
@@ -132,41 +143,43 @@ impl<O: Observer> Account<O> {
     }
 
     /// Handles the result of [`Action::Resolve`]: the host's addresses, or the error in words. Without an address the account
-    /// backs off. The event has the first 200 octets of the error.
-    pub fn handle_resolved(&mut self, now: Instant, link: LinkId, resolved: Result<&[SocketAddr], &str>) {
-        if self.is_in_phase(link, |phase| matches!(phase, Phase::Resolving)) {
+    /// tries the next endpoint, or backs off. The event has the first 200 octets of the error.
+    pub fn handle_resolved(&mut self, now: Instant, id: LinkId, resolved: Result<&[SocketAddr], &str>) {
+        if let Some(link) = self.links.get_mut(id.index())
+            && matches!(link.phase, Phase::Resolving)
+        {
             let (addresses, detail) = match resolved {
                 Ok(addresses) => (addresses, "it has no address"),
                 Err(detail) => (&[][..], detail),
             };
-            let mut untried = VecDeque::new();
-            // The address of the last accepted bind goes first.
-            let good = addresses.iter().filter(|address| Some(**address) == self.last_good_address);
-            for address in good.chain(addresses) {
-                if !untried.contains(address) {
-                    untried.push_back(*address);
-                }
+            if let Some(group) = link.wanted.and_then(|wanted| self.groups.get(wanted.group)) {
+                link.route.addresses = group.ordered(link.route.endpoint.as_ref(), addresses);
             }
-            if !self.connect(link, untried) {
-                let retry_at = self.back_off(now, link);
-                self.emit(Event::Link {
-                    link,
-                    event: LinkEvent::ResolveFailed { detail: shorten(detail), retry_at },
-                });
+            let is_empty = link.route.addresses.is_empty();
+            let retry_at = if self.try_next(id) { None } else { Some(self.back_off(now, id)) };
+            if is_empty {
+                let event = LinkEvent::ResolveFailed { detail: shorten(detail), retry_at };
+                self.emit(Event::Link { link: id, event });
             }
         }
         self.advance(now);
     }
 
-    /// Connects to the first of the addresses. Without one, makes the slot idle and returns false.
-    fn connect(&mut self, id: LinkId, mut untried: VecDeque<SocketAddr>) -> bool {
+    /// Connects to the next address, or resolves the next endpoint. Without either, makes the slot idle and returns false.
+    fn try_next(&mut self, id: LinkId) -> bool {
         let Some(link) = self.links.get_mut(id.index()) else { return false };
-        let Some(address) = untried.pop_front() else {
+        if let Some(address) = link.route.addresses.pop_front() {
+            link.phase = Phase::Connecting { address };
+            self.actions.push_back(Action::Connect { link: id, address });
+            return true;
+        }
+        let Some(endpoint) = link.route.endpoints.pop_front() else {
             link.phase = Phase::Idle;
             return false;
         };
-        link.phase = Phase::Connecting { address, untried };
-        self.actions.push_back(Action::Connect { link: id, address });
+        link.route.endpoint = Some(endpoint);
+        link.phase = Phase::Resolving;
+        self.actions.push_back(Action::Resolve { link: id });
         true
     }
 
@@ -175,46 +188,42 @@ impl<O: Observer> Account<O> {
     /// Returns `false` if the account does not need the connection any more: close it, then call
     /// [`handle_closed`](Self::handle_closed).
     pub fn handle_connected(&mut self, now: Instant, id: LinkId, observer: O) -> bool {
-        let mode = self.configured_mode(id);
         let Some(link) = self.links.get_mut(id.index()) else { return false };
-        let Phase::Connecting { address, untried } = &mut link.phase else { return false };
+        let (Phase::Connecting { address }, Some(wanted)) = (&link.phase, link.wanted) else { return false };
+        let (address, mode) = (*address, wanted.mode);
         let mut session = Session::with_observer(self.options.session, now, observer);
-        if let Ok(bind) = self.options.credentials.bind(mode, self.options.interface_version) {
-            // A new session accepts a bind. If it did not, the end of the session would report it.
+        // The options were checked, and a new session accepts a bind. If it did not, the end of the session would report it.
+        let tlvs = self.options.credentials.tlvs().unwrap_or_default();
+        if let Ok(bind) = self.options.bind(mode, &tlvs) {
             let _ = session.request(now, &bind, Tag::Bind);
         }
-        let (address, untried) = (*address, core::mem::take(untried));
         link.generation += 1;
         link.phase = Phase::Open(Box::new(OpenLink {
             session,
             mode,
             address,
-            untried,
+            login: self.logins.current(),
             bound_at: None,
             bind_failed: false,
+            window: self.options.session.window,
             timed_out: VecDeque::new(),
         }));
         self.advance(now);
         true
     }
 
-    /// Handles a connection attempt that failed: the account tries the host's next address, or backs off. `detail` is the
+    /// Handles a connection attempt that failed: the account tries the next address or endpoint, or backs off. `detail` is the
     /// error in words, for example that of the operating system. The event has its first 200 octets.
     pub fn handle_connect_failed(&mut self, now: Instant, id: LinkId, failure: ConnectFailure, detail: &str) {
-        let Some(link) = self.links.get_mut(id.index()) else { return };
-        if let Phase::Connecting { address, untried } = &mut link.phase {
-            let (address, untried) = (*address, core::mem::take(untried));
-            let retry_at = if self.connect(id, untried) { None } else { Some(self.back_off(now, id)) };
+        let Some(link) = self.links.get(id.index()) else { return };
+        if let Phase::Connecting { address } = link.phase {
+            let retry_at = if self.try_next(id) { None } else { Some(self.back_off(now, id)) };
             self.emit(Event::Link {
                 link: id,
                 event: LinkEvent::ConnectFailed { address, failure, detail: shorten(detail), retry_at },
             });
         }
         self.advance(now);
-    }
-
-    fn is_in_phase(&self, link: LinkId, phase: impl Fn(&Phase<O>) -> bool) -> bool {
-        self.links.get(link.index()).is_some_and(|link| phase(&link.phase))
     }
 
     /// Handles octets from the peer, and removes what it has read from `input`: an incomplete PDU stays there. It reads
@@ -281,10 +290,12 @@ impl<O: Observer> Account<O> {
         self.actions.retain(|action| *action != Action::Close { link: id });
         let wanted = self.is_wanted(id);
         if let Some(link) = self.links.get_mut(id.index())
-            && let Phase::Closing { untried } = &mut link.phase
+            && matches!(link.phase, Phase::Closing)
         {
-            let untried = core::mem::take(untried);
-            self.connect(id, if wanted { untried } else { VecDeque::new() });
+            if !wanted {
+                link.route.end();
+            }
+            self.try_next(id);
         }
         self.advance(now);
     }
@@ -352,24 +363,28 @@ impl<O: Observer> Account<O> {
         let bind = BindId::new(id, link.generation);
         let Phase::Open(open) = &mut link.phase else { return };
         open.bound_at = Some(now);
-        open.untried.clear();
+        link.route.end();
+        link.replacement = Replacement::None;
+        self.logins.accept(open.login);
+        if let Some(group) = link.wanted.and_then(|wanted| self.groups.get_mut(wanted.group)) {
+            group.record_bound(link.route.endpoint.as_ref(), open.address);
+        }
         let event = LinkEvent::Bound { bind, mode: open.mode, address: open.address };
-        self.last_good_address = Some(open.address);
         self.emit(Event::Link { link: id, event });
     }
 
     fn handle_bind_failed(&mut self, now: Instant, id: LinkId, error: RequestError) {
-        let Some(Phase::Open(open)) = self.links.get_mut(id.index()).map(|link| &mut link.phase) else {
-            return;
-        };
+        let Some(link) = self.links.get_mut(id.index()) else { return };
+        let Phase::Open(open) = &mut link.phase else { return };
         open.bind_failed = true;
-        let address = open.address;
+        let (address, login) = (open.address, open.login);
         let received = open.session.diagnose_bind(&error);
         match error {
             // Another address of the host may answer.
             RequestError::Unanswered(_) | RequestError::NeverSent(_) => open.session.abort(),
             RequestError::Refused { .. } | RequestError::Nacked(_) => {
-                open.untried.clear();
+                // The host has answered. Another endpoint may accept the bind.
+                link.route.addresses.clear();
                 open.session.unbind(now);
             }
         }
@@ -380,6 +395,9 @@ impl<O: Observer> Account<O> {
         if let RequestError::Refused { status, response } = error
             && is_about_credentials(status)
             && self.stopped.is_none()
+            // Credentials that the SMSC has accepted before are refused for another reason, for example while it starts.
+            && login == self.logins.current()
+            && !self.logins.is_accepted()
         {
             self.stopped = Some(status);
             self.emit(Event::Stopped { status, response });
@@ -390,19 +408,21 @@ impl<O: Observer> Account<O> {
         let wanted = self.is_wanted(id);
         let reset_after = self.options.backoff.reset_after;
         let Some(link) = self.links.get_mut(id.index()) else { return };
-        let Phase::Open(open) = &mut link.phase else { return };
-        let (address, untried) = (open.address, core::mem::take(&mut open.untried));
+        let Phase::Open(open) = &link.phase else { return };
+        let address = open.address;
         if open.bound_at.is_some_and(|since| now - since >= reset_after) {
             link.failures = 0;
-            self.unbound_backoff.failures = 0;
+            if let Some(group) = link.wanted.and_then(|wanted| self.groups.get_mut(wanted.group)) {
+                group.backoff.failures = 0;
+            }
         }
         let (reconnects, is_planned) =
-            (wanted && untried.is_empty(), reason == CloseReason::Unbound && !open.bind_failed);
+            (wanted && link.route.is_at_end(), reason == CloseReason::Unbound && !open.bind_failed);
         if self.options.session.rate.is_some() {
             link.paused_until = link.paused_until.max(now + RATE_PERIOD);
         }
         link.last_end = reason;
-        link.phase = Phase::Closing { untried };
+        link.phase = Phase::Closing;
         let retry_at = match reconnects {
             true if is_planned => Some(now),
             true => Some(self.back_off(now, id)),
@@ -412,19 +432,23 @@ impl<O: Observer> Account<O> {
         self.emit(Event::Link { link: id, event: LinkEvent::Closed { address, reason, retry_at } });
     }
 
-    /// Records a failure, and returns when the slot reconnects. While the account has no bind, all slots wait: what made
-    /// one of them fail probably affects the others too.
+    /// Records a failure, and returns when the slot reconnects. While its group has no bind, all slots of the group wait:
+    /// what made one of them fail probably affects the others too.
     fn back_off(&mut self, now: Instant, id: LinkId) -> Instant {
         let random = self.next_random();
         let backoff = self.options.backoff;
-        let is_unbound = !self.any_bound();
-        let shared = self.unbound_backoff.failures;
+        let wanted = self.links.get(id.index()).and_then(|link| link.wanted);
+        let is_unbound = wanted.is_some_and(|wanted| !self.is_group_bound(wanted.group));
+        let group = wanted.and_then(|wanted| self.groups.get_mut(wanted.group)).filter(|_| is_unbound);
         let Some(link) = self.links.get_mut(id.index()) else { return now };
-        let failures = if is_unbound { link.failures.max(shared) } else { link.failures };
-        link.failures = failures.saturating_add(1);
+        let shared = group.as_ref().map_or(0, |group| group.backoff.failures);
+        link.failures = link.failures.max(shared).saturating_add(1);
         link.ready_at = now + backoff.delay(link.failures, random);
-        if is_unbound {
-            self.unbound_backoff = UnboundBackoff { until: link.ready_at, failures: link.failures };
+        if link.replacement == Replacement::Running {
+            link.replacement = Replacement::Failing;
+        }
+        if let Some(group) = group {
+            group.backoff = UnboundBackoff { until: link.ready_at, failures: link.failures };
         }
         link.ready_at
     }

@@ -27,10 +27,11 @@ impl<O: Observer> Account<O> {
     ///
     /// [`SubmitError`] says why the account did not accept the message. Nothing was sent.
     pub fn submit(&mut self, now: Instant, message: &Message) -> Result<MessageNumber, SubmitError> {
-        match (&self.shutdown, self.stopped) {
-            (Shutdown::Running, None) => {}
-            (Shutdown::Running, Some(_)) => return Err(SubmitError::Stopped),
-            _ => return Err(SubmitError::ShutDown),
+        if !matches!(self.shutdown, Shutdown::Running) {
+            return Err(SubmitError::ShutDown);
+        }
+        if self.stopped.is_some() && self.cannot_send() {
+            return Err(SubmitError::Stopped);
         }
         if let Some(key) = message.message_key()
             && key.as_bytes().len() > MessageKey::MAX_OCTETS
@@ -195,10 +196,9 @@ impl<O: Observer> Account<O> {
         }
         let receipts = self.receipt_request(segment);
         let (key, _) = self.queue.key(segment.message);
-        let window = usize::from(self.options.session.window.max(1));
         if let Some(Phase::Open(open)) = self.links.get_mut(link.index()).map(|link| &mut link.phase) {
             // The session keeps no more places than its window has: the oldest was given up.
-            while open.timed_out.len() >= window {
+            while open.timed_out.len() >= usize::from(open.window.max(1)) {
                 open.timed_out.pop_front();
             }
             open.timed_out.push_back(TimedOutSegment { sequence, segment, key, receipts });

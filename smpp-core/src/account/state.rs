@@ -3,16 +3,19 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
-use core::net::SocketAddr;
 
+use super::credentials::Logins;
 use super::event::{Action, Event};
+use super::group::Group;
 use super::inbound_segments::InboundSegments;
 use super::link::{LinkId, LinkState};
 use super::link_slot::LinkSlot;
-use super::options::{Options, OptionsError};
+use super::options::Options;
+use super::options_error::OptionsError;
 use super::outcome::Unresolved;
 use super::queue::Queue;
 use super::receipt_tracker::ReceiptTracker;
+use crate::endpoint::Endpoint;
 use crate::pdu::{BindMode, CommandStatus};
 use crate::session::{Observer, State, Stats, Timer};
 use crate::time::Instant;
@@ -60,9 +63,13 @@ pub struct Account<O = ()> {
     pub(super) events: VecDeque<Event>,
     /// The earliest time of the next connection attempt of any slot.
     pub(super) next_start: Instant,
-    pub(super) unbound_backoff: UnboundBackoff,
-    /// The address of the last bind that was accepted.
-    pub(super) last_good_address: Option<SocketAddr>,
+    /// The groups of [`Options::binds`].
+    pub(super) groups: Vec<Group>,
+    pub(super) logins: Logins,
+    /// Whether a bind may have outdated credentials or an outdated endpoint.
+    pub(super) has_outdated: bool,
+    /// The highest generation of the slots that no longer exist.
+    pub(super) last_generation: u64,
     /// The concatenation reference of the last message with several segments.
     pub(super) reference: u16,
     /// The state of the random number generator.
@@ -70,13 +77,6 @@ pub struct Account<O = ()> {
     pub(super) shutdown: Shutdown,
     /// The status with which the SMSC refused the credentials.
     pub(super) stopped: Option<CommandStatus>,
-}
-
-/// The back-off that all slots share while the account has no bind.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct UnboundBackoff {
-    pub(super) until: Instant,
-    pub(super) failures: u32,
 }
 
 /// The progress of the account's shutdown.
@@ -115,7 +115,7 @@ impl<O: Observer> Account<O> {
         options.check()?;
         let random = options.seed;
         let mut account = Self {
-            links: (0..options.max_binds).map(|_| LinkSlot::new(now)).collect(),
+            links: Vec::new(),
             queue: Queue::new(options.queue_capacity),
             receipts: ReceiptTracker::new(options.receipts),
             inbound: InboundSegments::new(options.reassembly, options.segment_ack_timeout),
@@ -123,19 +123,22 @@ impl<O: Observer> Account<O> {
             actions: VecDeque::new(),
             events: VecDeque::new(),
             next_start: now,
-            unbound_backoff: UnboundBackoff { until: now, failures: 0 },
-            last_good_address: None,
+            groups: Vec::new(),
+            logins: Logins::new(&options.credentials, options.interface_version),
+            has_outdated: false,
+            last_generation: 0,
             reference: random as u16,
             random,
             shutdown: Shutdown::Running,
             stopped: None,
             options,
         };
+        account.assign_slots(now);
         account.advance(now);
         Ok(account)
     }
 
-    /// Returns the options.
+    /// Returns the options: a start for [`reconfigure`](Self::reconfigure).
     pub const fn options(&self) -> &Options {
         &self.options
     }
@@ -183,6 +186,13 @@ impl<O: Observer> Account<O> {
     /// Returns the state of each connection slot, in the order of their ids.
     pub fn links(&self) -> impl Iterator<Item = (LinkId, LinkState)> {
         self.links.iter().zip(0..).map(|(link, index)| (LinkId(index), link.state()))
+    }
+
+    /// Returns where the connection of this slot goes: the endpoint for its [`Action::Resolve`] and [`Action::Connect`],
+    /// or that of its open or last connection. `None` if its group of binds has no endpoint: then the adapter connects to
+    /// a host of its own.
+    pub fn endpoint(&self, link: LinkId) -> Option<&Endpoint> {
+        self.links.get(link.index())?.route.endpoint.as_ref()
     }
 
     /// Returns the mode of a bind; `None` if the connection is not bound.

@@ -26,6 +26,7 @@ use crate::session::{Operations, Rate};
 use crate::sms::{Alphabet, Codings};
 use crate::tlv::{Tag, Tlvs};
 use crate::values::{DataCoding, MessageState};
+use crate::wire::Quirks;
 
 impl Provider {
     /// 8x8, SMPP 3.4: four binds per sub-account and 50 messages per second and bind; both limits are higher on
@@ -60,6 +61,7 @@ impl Provider {
         tls_port: Some(2776),
         tls_versions: &[TlsVersion::V1_3, TlsVersion::V1_2],
         interface_version: InterfaceVersion::V3_4,
+        bind_quirks: Quirks::empty(),
         max_binds: Some(4),
         recommended_binds: &[BindMode::Transmitter, BindMode::Receiver],
         rate: Some(Rate::per_second(50)),

@@ -15,6 +15,7 @@ use crate::session::{Config, Operations, Rate};
 use crate::sms::time::UtcOffset;
 use crate::sms::{Alphabet, Codings, ConcatRef, Detection, MessageIdPolicy, Segmentation, TextOptions};
 use crate::values::{DataCoding, MessageState, RegisteredDelivery};
+use crate::wire::Quirks;
 
 pub mod eight_by_eight;
 
@@ -69,6 +70,10 @@ pub struct Provider {
     pub tls_versions: &'static [TlsVersion],
     /// The SMPP version to state in a bind.
     pub interface_version: InterfaceVersion,
+    /// Which deviations from the specification the provider requires in a bind:
+    /// [`Quirks::LONG_STRING`] for a system_id or system_type longer than its field. See
+    /// [`Options::bind_quirks`](crate::account::Options::bind_quirks).
+    pub bind_quirks: Quirks,
     /// The maximum number of simultaneous binds of one account. `None` if not published: an account then uses one.
     pub max_binds: Option<u16>,
     /// The bind modes that the provider recommends for high traffic. Empty if not published.
@@ -201,6 +206,7 @@ impl Provider {
         tls_port: None,
         tls_versions: &[],
         interface_version: InterfaceVersion::V3_4,
+        bind_quirks: Quirks::empty(),
         max_binds: None,
         recommended_binds: &[],
         rate: None,

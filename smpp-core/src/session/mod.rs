@@ -63,6 +63,7 @@ mod outcome;
 mod password;
 mod rate_limiter;
 mod rate_meter;
+mod reconfigure;
 mod refusal;
 mod rejected;
 mod request;

@@ -109,6 +109,19 @@ impl RateLimiter {
         Self { interval: 0, slack: 0, due: 0, slow_down: None }
     }
 
+    /// Changes the rate. The next message is due one interval of the new rate from now at the earliest, and never earlier
+    /// than before: so the messages from now on keep to the new rate in any sliding second.
+    pub(super) fn set_rate(&mut self, now: Instant, rate: Option<Rate>) {
+        let Some(rate) = rate else {
+            (self.interval, self.slack, self.due) = (0, 0, 0);
+            return;
+        };
+        let ready_at = self.ready_at(now).as_nanos();
+        let Self { interval, slack, .. } = Self::new(rate);
+        let next = ready_at.max(now.as_nanos().saturating_add(interval));
+        (self.interval, self.slack, self.due) = (interval, slack, next.saturating_add(slack));
+    }
+
     /// Returns when the next message may be sent. A time not later than `now` means immediately.
     pub fn ready_at(&self, now: Instant) -> Instant {
         Instant::from_nanos(self.due.max(now.as_nanos()).saturating_sub(self.slack))

@@ -69,6 +69,11 @@ impl<T> Window<T> {
         }
     }
 
+    /// Changes the limit. Requests in flight that exceed it stay.
+    pub(super) fn set_limit(&mut self, limit: u16) {
+        self.limit = limit.max(1);
+    }
+
     #[cfg(test)]
     pub(super) fn starting_at(limit: u16, next: SequenceNumber) -> Self {
         Self { next, ..Self::new(limit) }

@@ -167,6 +167,12 @@ impl<T> Reassembler<T> {
         Self { limits, incomplete: MessageStore::new(), completed: MessageStore::new() }
     }
 
+    /// Changes the limits for the segments that arrive from now on. Those that are held stay, even if they exceed the new
+    /// limits, but no longer than the new [`max_age`](ReassemblyLimits::max_age).
+    pub const fn set_limits(&mut self, limits: ReassemblyLimits) {
+        self.limits = limits;
+    }
+
     /// Adds the user data of one PDU, and returns the message if it is complete now.
     ///
     /// Call [`handle_timeout`](Self::handle_timeout) first: until then, messages that have waited too long still count

@@ -104,7 +104,7 @@ impl AccountSimulation {
         self.context.trace(|| format!("the application sets {binds:?}"));
         self.context.count(|| "binds changed".into());
         self.account.set_binds(self.context.now, binds).expect("within max_binds");
-        let too_many = smpp_core::account::Binds::Transceivers(self.scenario.options.max_binds + 1);
+        let too_many = smpp_core::account::Binds::transceivers(self.scenario.options.max_binds + 1);
         assert!(self.account.set_binds(self.context.now, too_many).is_err());
         self.after();
     }

@@ -108,9 +108,9 @@ const FAULTS: [Fault; 14] = [
 
 pub(crate) fn binds(rng: &mut Rng, most: u16) -> Binds {
     if most >= 2 && rng.chance(400) {
-        Binds::Pairs(rng.within(1..=u64::from(most / 2)) as u16)
+        Binds::pairs(rng.within(1..=u64::from(most / 2)) as u16)
     } else {
-        Binds::Transceivers(rng.within(1..=u64::from(most)) as u16)
+        Binds::transceivers(rng.within(1..=u64::from(most)) as u16)
     }
 }
 

@@ -13,7 +13,7 @@ use super::*;
 fn a_receipt_arrives_if_no_sent_waits_for_it() {
     alone(|| {
         let server = Server::start("127.0.0.1:0");
-        let connector = AccountConnector::new(&server.endpoint(), options(Binds::Transceivers(2)));
+        let connector = AccountConnector::new(&server.endpoint(), options(Binds::transceivers(2)));
         let (account, mut arrivals) = connector.connect().unwrap();
         let mut kept = account.send(&text("kept")).unwrap();
         assert_eq!(kept.receipt(), Ok(MessageState::DELIVERED));
@@ -63,7 +63,7 @@ fn a_receipt_that_was_not_fetched_before_the_drop_is_not_lost() {
         let listener = Listener::bind("127.0.0.1:0", Config::default()).unwrap();
         let server = SmscServer::builder(EchoId).listen(listener).start().unwrap();
         let endpoint: Endpoint = format!("smpp://{}", server.local_addrs()[0]).parse().unwrap();
-        let connector = AccountConnector::new(&endpoint, options(Binds::Transceivers(1)));
+        let connector = AccountConnector::new(&endpoint, options(Binds::transceivers(1)));
         let (account, mut arrivals) = connector.connect().unwrap();
         let bind = server.binds().remove(0);
         let sent = account.send(&text("1")).unwrap();
@@ -106,7 +106,7 @@ fn segments_from_several_binds_become_one_message_and_are_acknowledged_when_it_i
         let listener = Listener::bind("127.0.0.1:0", Config::default()).unwrap();
         let server = SmscServer::builder(AcceptAll).listen(listener).start().unwrap();
         let endpoint: Endpoint = format!("smpp://{}", server.local_addrs()[0]).parse().unwrap();
-        let connector = AccountConnector::new(&endpoint, options(Binds::Transceivers(2)));
+        let connector = AccountConnector::new(&endpoint, options(Binds::transceivers(2)));
         let (sender, ended) = mpsc::channel();
         let connector = connector.subscribe(move |_, change| {
             if matches!(change, LinkEvent::Closed { .. }) {

@@ -110,7 +110,7 @@ fn fast(binds: Binds) -> Options {
 #[test]
 fn messages_of_any_length_are_accepted_and_receipted_on_any_bind() {
     alone(|| {
-        for binds in [Binds::Transceivers(4), Binds::Pairs(2)] {
+        for binds in [Binds::transceivers(4), Binds::pairs(2)] {
             let (_smsc, account, _arrivals) = connected(binds);
             let sending = (0..40).map(|number| {
                 let account = account.clone();
@@ -137,7 +137,7 @@ fn messages_of_any_length_are_accepted_and_receipted_on_any_bind() {
 fn a_wrong_password_is_reported_and_not_retried() {
     alone(|| {
         let smsc = TestSmsc::builder().tls().start().unwrap();
-        let options = options(Binds::Transceivers(4));
+        let options = options(Binds::transceivers(4));
         let credentials = Credentials::new(ACCOUNT.0, "wrong");
         let tries = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&tries);
@@ -156,7 +156,7 @@ fn an_untrusted_certificate_is_reported() {
     alone(|| {
         let smsc = TestSmsc::builder().tls().start().unwrap();
         let stranger = TestSmsc::builder().tls().start().unwrap();
-        let error = trusting(&stranger, smsc.local_addr().port(), options(Binds::Transceivers(1)))
+        let error = trusting(&stranger, smsc.local_addr().port(), options(Binds::transceivers(1)))
             .connect()
             .unwrap_err();
         assert!(matches!(&error, AccountError::Untrusted(why) if why.contains("certificate")), "{error}");
@@ -167,7 +167,7 @@ fn an_untrusted_certificate_is_reported() {
 fn the_outcomes_add_up_after_an_smsc_was_killed() {
     alone(|| {
         let mut server = Server::start("127.0.0.1:0");
-        let connector = AccountConnector::new(&server.endpoint(), fast(Binds::Transceivers(4)));
+        let connector = AccountConnector::new(&server.endpoint(), fast(Binds::transceivers(4)));
         let (account, arrivals) = connector.connect().unwrap();
         // Without `Arrivals`, receipts are acknowledged and dropped.
         drop(arrivals);
@@ -220,7 +220,7 @@ fn an_unanswered_message_is_resent_if_its_policy_says_so() {
     alone(|| {
         let mut server = Server::start("127.0.0.1:0");
         server.shared.mute.store(true, Ordering::SeqCst);
-        let connector = AccountConnector::new(&server.endpoint(), fast(Binds::Transceivers(1)));
+        let connector = AccountConnector::new(&server.endpoint(), fast(Binds::transceivers(1)));
         let (account, _arrivals) = connector.connect().unwrap();
         let again = account.submit(&text("again").unanswered_policy(UnansweredPolicy::Resend(1))).unwrap();
         let once = account.submit(&text("once")).unwrap();
@@ -241,7 +241,7 @@ fn shutdown_returns_the_unresolved_messages() {
     alone(|| {
         let server = Server::start("127.0.0.1:0");
         server.shared.mute.store(true, Ordering::SeqCst);
-        let mut options = Options { max_binds: 1, ..options(Binds::Transceivers(1)) };
+        let mut options = Options { max_binds: 1, ..options(Binds::transceivers(1)) };
         options.session.window = 1;
         options.session.drain_timeout = Duration::from_millis(100);
         let (account, mut arrivals) = AccountConnector::new(&server.endpoint(), options).connect().unwrap();
@@ -269,7 +269,7 @@ fn a_deadline_returns_the_ticket_of_a_message_that_is_still_being_sent() {
     alone(|| {
         let server = Server::start("127.0.0.1:0");
         server.shared.mute.store(true, Ordering::SeqCst);
-        let mut options = Options { queue_capacity: 1, ..options(Binds::Transceivers(1)) };
+        let mut options = Options { queue_capacity: 1, ..options(Binds::transceivers(1)) };
         options.session.drain_timeout = Duration::from_millis(100);
         let (account, mut arrivals) = AccountConnector::new(&server.endpoint(), options).connect().unwrap();
         assert!(arrivals.recv_until(soon()).unwrap().is_none());
@@ -295,16 +295,16 @@ fn a_deadline_returns_the_ticket_of_a_message_that_is_still_being_sent() {
 fn the_number_of_binds_can_be_changed() {
     alone(|| {
         let server = Server::start("127.0.0.1:0");
-        let connector = AccountConnector::new(&server.endpoint(), options(Binds::Transceivers(1)));
+        let connector = AccountConnector::new(&server.endpoint(), options(Binds::transceivers(1)));
         let (account, _arrivals) = connector.connect().unwrap();
         let open = || account.links().iter().filter(|(_, state, _)| *state != LinkState::Idle).count();
-        account.set_binds(Binds::Transceivers(4)).unwrap();
+        account.set_binds(Binds::transceivers(4)).unwrap();
         until(|| bound(&account) == 4);
-        account.set_binds(Binds::Transceivers(2)).unwrap();
+        account.set_binds(Binds::transceivers(2)).unwrap();
         until(|| (bound(&account), open()) == (2, 2));
-        account.set_binds(Binds::Pairs(2)).unwrap();
+        account.set_binds(Binds::pairs(2)).unwrap();
         until(|| (bound(&account), open()) == (4, 4));
-        assert!(account.set_binds(Binds::Transceivers(1000)).is_err());
+        assert!(account.set_binds(Binds::transceivers(1000)).is_err());
     });
 }
 
@@ -312,7 +312,7 @@ fn the_number_of_binds_can_be_changed() {
 fn every_thread_that_waits_for_room_gets_its_turn() {
     alone(|| {
         let server = Server::start("127.0.0.1:0");
-        let options = Options { queue_capacity: 2, ..fast(Binds::Transceivers(2)) };
+        let options = Options { queue_capacity: 2, ..fast(Binds::transceivers(2)) };
         let (account, arrivals) = AccountConnector::new(&server.endpoint(), options).connect().unwrap();
         // Without `Arrivals`, receipts are acknowledged and dropped.
         drop(arrivals);
@@ -337,7 +337,7 @@ fn a_panic_in_a_thread_of_the_application_does_not_affect_others() {
         let server = Server::start("127.0.0.1:0");
         let panicking = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&panicking);
-        let connector = AccountConnector::new(&server.endpoint(), fast(Binds::Transceivers(2)));
+        let connector = AccountConnector::new(&server.endpoint(), fast(Binds::transceivers(2)));
         let connector = connector.subscribe(move |_, _| assert!(!flag.load(Ordering::SeqCst), "on purpose"));
         let (account, _arrivals) = connector.connect().unwrap();
         let shared = account.clone();
@@ -350,7 +350,7 @@ fn a_panic_in_a_thread_of_the_application_does_not_affect_others() {
         // Now in the subscriber, which a thread calls under the account's lock.
         panicking.store(true, Ordering::SeqCst);
         let shared = account.clone();
-        let _ = thread::spawn(move || shared.set_binds(Binds::Transceivers(1))).join();
+        let _ = thread::spawn(move || shared.set_binds(Binds::transceivers(1))).join();
         until(|| account.links().iter().filter(|(_, state, _)| *state != LinkState::Idle).count() == 1);
         panicking.store(false, Ordering::SeqCst);
         assert_eq!(account.send(&text("Hello")).unwrap().receipt(), Ok(MessageState::DELIVERED));
@@ -364,7 +364,7 @@ fn a_subscriber_that_panics_at_each_event_costs_no_bind() {
         let panicking = Arc::new(AtomicBool::new(false));
         let panics = Arc::new(AtomicU64::new(0));
         let (flag, counted) = (Arc::clone(&panicking), Arc::clone(&panics));
-        let connector = AccountConnector::new(&server.endpoint(), fast(Binds::Transceivers(1)));
+        let connector = AccountConnector::new(&server.endpoint(), fast(Binds::transceivers(1)));
         let connector = connector.subscribe(move |_, _| {
             if flag.load(Ordering::SeqCst) {
                 counted.fetch_add(1, Ordering::SeqCst);
@@ -388,7 +388,7 @@ fn dropping_in_any_order_leaves_no_thread() {
     for order in 0..6 {
         alone(move || {
             let server = Server::start("127.0.0.1:0");
-            let connector = AccountConnector::new(&server.endpoint(), fast(Binds::Transceivers(4)));
+            let connector = AccountConnector::new(&server.endpoint(), fast(Binds::transceivers(4)));
             let (account, arrivals) = connector.connect().unwrap();
             let sent = account.send(&text("Hello")).unwrap();
             let ticket = account.submit(&text("Hello")).unwrap();
@@ -410,7 +410,7 @@ fn an_account_that_never_connects_leaves_no_thread() {
         // A host that accepts connections and sends nothing: the handshake waits.
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let smsc = TestSmsc::builder().tls().start().unwrap();
-        let connector = trusting(&smsc, silent.local_addr().unwrap().port(), options(Binds::Transceivers(4)));
+        let connector = trusting(&smsc, silent.local_addr().unwrap().port(), options(Binds::transceivers(4)));
         let error = connector.bind_timeout(Duration::from_millis(50)).connect().unwrap_err();
         assert!(matches!(error, AccountError::Timeout { .. }), "{error}");
         // The thread that waits for the handshake is interrupted, long before its connect timeout.

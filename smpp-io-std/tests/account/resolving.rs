@@ -20,7 +20,7 @@ fn the_next_address_is_used_if_one_never_answers() {
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = Server::start("127.0.0.1:0");
         let addresses = [silent.local_addr().unwrap(), server.address];
-        let mut options = fast(Binds::Transceivers(1));
+        let mut options = fast(Binds::transceivers(1));
         options.session.response_timeout = Duration::from_millis(200);
         let connector = AccountConnector::new(&server.endpoint(), options);
         let (account, _arrivals) = connector.resolver(move |_| Ok(addresses.to_vec())).connect().unwrap();
@@ -36,7 +36,7 @@ fn a_resolver_that_hangs_times_out_and_does_not_delay_the_shutdown() {
         let (gate, passed) = mpsc::channel::<()>();
         let passed = Mutex::new(passed);
         let (sender, events) = mpsc::channel();
-        let options = Options { connect_timeout: Duration::from_millis(50), ..fast(Binds::Transceivers(2)) };
+        let options = Options { connect_timeout: Duration::from_millis(50), ..fast(Binds::transceivers(2)) };
         let connector = AccountConnector::new(&server.endpoint(), options)
             .resolver(move |_| {
                 // Once the gate is dropped, this returns at once.
@@ -73,7 +73,7 @@ fn a_slow_resolver_of_one_connection_delays_no_other() {
         let (gate, passed) = mpsc::channel::<()>();
         let passed = Mutex::new(passed);
         let asked = AtomicU64::new(0);
-        let connector = AccountConnector::new(&server.endpoint(), fast(Binds::Transceivers(3)));
+        let connector = AccountConnector::new(&server.endpoint(), fast(Binds::transceivers(3)));
         let connector = connector.resolver(move |_| {
             if asked.fetch_add(1, Ordering::SeqCst) == 1 {
                 let _ = passed.lock().unwrap().recv();

@@ -18,7 +18,7 @@ fn an_idle_bind_is_kept_and_a_dead_one_reconnects() {
         let server = Server::start("127.0.0.1:0");
         let (dead, go) = blocked();
         let (asked, good) = (AtomicU64::new(0), server.address);
-        let mut options = fast(Binds::Transceivers(1));
+        let mut options = fast(Binds::transceivers(1));
         options.session.enquire_link_interval = Some(Duration::from_millis(30));
         options.session.response_timeout = Duration::from_millis(300);
         let (sender, ended) = mpsc::channel();
@@ -49,7 +49,7 @@ fn connector_to_blocked_smsc(
 ) -> (AccountConnector, mpsc::Sender<()>, Message) {
     let (blocked, go) = blocked();
     let (asked, good) = (AtomicU64::new(0), server.address);
-    let mut options = Options { queue_capacity: 2_000, ..fast(Binds::Transceivers(1)) };
+    let mut options = Options { queue_capacity: 2_000, ..fast(Binds::transceivers(1)) };
     options.session.window = 1_000;
     options.session.max_output = 64 << 20;
     options.session.response_timeout = response_timeout;
@@ -73,7 +73,7 @@ fn a_server_that_reads_nothing_delays_no_other_bind() {
         let (account, _arrivals) = connector.connect().unwrap();
         let submit = |number| (0..number).map(|_| account.submit(&big).unwrap()).collect::<Vec<_>>();
         let blocked = submit(900);
-        account.set_binds(Binds::Transceivers(2)).unwrap();
+        account.set_binds(Binds::transceivers(2)).unwrap();
         until(|| bound(&account) == 2);
         for ticket in submit(500) {
             assert!(ticket.outcome().is_ok());
@@ -117,7 +117,7 @@ fn the_account_leaves_a_server_that_reads_nothing() {
 fn a_lost_connection_is_detected_at_once_while_the_session_wants_no_input() {
     alone(|| {
         let address = never_reads();
-        let mut options = fast(Binds::Transceivers(1));
+        let mut options = fast(Binds::transceivers(1));
         options.session.max_pdu = 100;
         options.session.max_output = 1;
         options.session.response_timeout = 5 * SECOND;

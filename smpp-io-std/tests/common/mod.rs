@@ -111,7 +111,7 @@ pub(crate) fn account(listener: &TcpListener, options: Options) -> (Account, Arr
 
 pub(crate) fn account_options() -> Options {
     Options {
-        binds: Binds::Transceivers(1),
+        binds: Binds::transceivers(1),
         ..Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED)
     }
 }

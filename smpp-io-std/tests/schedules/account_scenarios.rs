@@ -36,7 +36,7 @@ type Smscs = Arc<Mutex<Vec<JoinHandle<Vec<CommandId>>>>>;
 
 fn options() -> Options {
     Options {
-        binds: Binds::Transceivers(1),
+        binds: Binds::transceivers(1),
         session: Config { enquire_link_interval: None, ..Config::default() },
         ..Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED)
     }
@@ -204,14 +204,14 @@ fn peer_unbind() {
 
 fn binds() {
     let options = Options {
-        binds: Binds::Transceivers(2),
+        binds: Binds::transceivers(2),
         max_binds: 2,
         connect_interval: Duration::ZERO,
         ..options()
     };
     let (account, _arrivals, smscs) = start(options, |_, _| ());
     let sending = [(); 2].map(|()| spawn(&account, |account| drop(account.send(&message()).unwrap())));
-    let changing = spawn(&account, |account| account.set_binds(Binds::Transceivers(1)).unwrap());
+    let changing = spawn(&account, |account| account.set_binds(Binds::transceivers(1)).unwrap());
     sending.into_iter().for_each(|thread| thread.join().unwrap());
     changing.join().unwrap();
     assert!(account.shutdown(LONG).is_empty());

@@ -12,7 +12,7 @@
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let options = Options {
-//!     binds: Binds::Transceivers(4),
+//!     binds: Binds::transceivers(4),
 //!     ..Options::new(Credentials::new("my_subaccount", "secret"), &Provider::EIGHT_BY_EIGHT)
 //! };
 //! let (account, mut arrivals) = Account::connect("smpps://smpp.8x8.com", options).await?;

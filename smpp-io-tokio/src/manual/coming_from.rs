@@ -124,7 +124,7 @@
 //!
 //! let credentials = Credentials { system_type: "VMA".into(), ..Credentials::new("shop", "s3cret") };
 //! let mut options = Options::new(credentials, &Provider::UNSTATED);
-//! options.binds = Binds::Transceivers(1); // transceiver-mode = true
+//! options.binds = Binds::transceivers(1); // transceiver-mode = true
 //! options.session = Config {
 //!     window: 10,                                            // max-pending-submits = 10
 //!     rate: Some(Rate::per_second(50)),                      // throughput = 50

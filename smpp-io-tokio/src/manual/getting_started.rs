@@ -50,7 +50,7 @@
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let credentials = Credentials::new("my_subaccount", std::env::var("SMPP_PASSWORD")?);
-//!     let options = Options { binds: Binds::Transceivers(2), ..Options::new(credentials, &Provider::EIGHT_BY_EIGHT) };
+//!     let options = Options { binds: Binds::transceivers(2), ..Options::new(credentials, &Provider::EIGHT_BY_EIGHT) };
 //!     let (account, mut arrivals) = Account::connect("smpps://smpp.8x8.com", options).await?;
 //!
 //!     // Mobile-originated messages, and receipts that no `Sent` waits for.

@@ -15,7 +15,7 @@
 //! // An account: the limits hold for each bind, so two binds may send 100 messages a second.
 //! let mut options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
 //! options.max_binds = 2;
-//! options.binds = Binds::Transceivers(2);
+//! options.binds = Binds::transceivers(2);
 //! options.session = config;
 //! assert_eq!(options.check(), Ok(()));
 //! ```

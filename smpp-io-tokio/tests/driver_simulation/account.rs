@@ -52,7 +52,7 @@ pub(crate) async fn run(mut rng: Rng) {
     let world = World::default();
     let options = Options {
         session: config,
-        binds: Binds::Transceivers(1 + rng.below(2) as u16),
+        binds: Binds::transceivers(1 + rng.below(2) as u16),
         max_binds: 2,
         backoff: Backoff { initial: Duration::from_secs(1), ..Backoff::default() },
         seed: rng.next(),
@@ -90,7 +90,7 @@ pub(crate) async fn run(mut rng: Rng) {
     let end = Instant::now() + rng.millis(120_000);
     if rng.percent(20) {
         sleep(rng.millis(60_000)).await;
-        let _ = account.set_binds(Binds::Transceivers(1 + rng.below(2) as u16));
+        let _ = account.set_binds(Binds::transceivers(1 + rng.below(2) as u16));
     }
     sleep_until(end).await;
     let shutdown = Instant::now();

@@ -28,7 +28,7 @@ fn connector(binds: Binds) -> AccountConnector {
 async fn a_connection_attempt_is_dropped_when_the_account_shuts_down() {
     let (sender, dropped) = oneshot::channel::<()>();
     let sender = Mutex::new(Some(sender));
-    let (account, _arrivals) = connector(Binds::Transceivers(1))
+    let (account, _arrivals) = connector(Binds::transceivers(1))
         .dial(move |_| {
             let attempt = sender.lock().unwrap().take();
             async move {
@@ -50,7 +50,7 @@ async fn a_resolver_has_the_timeout_of_a_connection() {
     let (sender, failed) = oneshot::channel();
     let sender = Mutex::new(Some(sender));
     let began = Instant::now();
-    let (_account, _arrivals) = connector(Binds::Transceivers(1))
+    let (_account, _arrivals) = connector(Binds::transceivers(1))
         .resolver(|_| pending::<io::Result<Vec<SocketAddr>>>())
         .subscribe(move |_, event| {
             let Some(sender) = sender.lock().unwrap().take() else { return };
@@ -80,17 +80,17 @@ async fn a_slot_whose_attempt_was_not_wanted_any_more_is_used_again() {
         async move { if hangs { pending().await } else { Ok(vec![SocketAddr::from(([192, 0, 2, 1], 2775))]) } }
     });
     let (account, _arrivals) = connector.connect().await.unwrap();
-    account.set_binds(Binds::Transceivers(1)).unwrap();
+    account.set_binds(Binds::transceivers(1)).unwrap();
     sleep(SECOND).await;
     hangs.store(true, Ordering::SeqCst);
-    account.set_binds(Binds::Transceivers(2)).unwrap();
+    account.set_binds(Binds::transceivers(2)).unwrap();
     sleep(SECOND).await;
     assert_eq!(states(&account)[1], LinkState::Resolving);
-    account.set_binds(Binds::Transceivers(1)).unwrap();
+    account.set_binds(Binds::transceivers(1)).unwrap();
     sleep(SECOND).await;
     assert_eq!(states(&account)[1], LinkState::Idle);
     hangs.store(false, Ordering::SeqCst);
-    account.set_binds(Binds::Transceivers(2)).unwrap();
+    account.set_binds(Binds::transceivers(2)).unwrap();
     sleep(SECOND).await;
     assert!(matches!(states(&account)[1], LinkState::Open(..)), "{:?}", states(&account));
 }

@@ -75,12 +75,12 @@ async fn a_receipt_that_the_account_acknowledges_itself_is_answered_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_change_of_the_binds_acts_at_once() {
     let (smsc, account, _arrivals) = bound(config(None), true).await;
-    account.set_binds(Binds::Transceivers(2)).unwrap();
+    account.set_binds(Binds::transceivers(2)).unwrap();
     sleep(SECOND).await;
     assert_eq!(smsc.connections.lock().unwrap().len(), 2);
     sleep(SECOND * 12).await;
     let start = Instant::now();
-    account.set_binds(Binds::Transceivers(1)).unwrap();
+    account.set_binds(Binds::transceivers(1)).unwrap();
     settle().await;
     assert_eq!(
         smsc.received(UNBIND).iter().map(|(at, ..)| *at - start).collect::<Vec<_>>(),

@@ -125,7 +125,7 @@ fn a_segment_is_reported_as_handed_to_the_transport_before_its_octets_can_leave(
 #[test]
 fn what_the_ready_capacity_allows_is_handed_to_the_transport_at_once() {
     let session = Config { window: 3, rate: None, ..options().session };
-    let mut sim = Simulation::new(Options { session, binds: Binds::Transceivers(2), ..options() });
+    let mut sim = Simulation::new(Options { session, binds: Binds::transceivers(2), ..options() });
     assert_eq!(sim.account.ready_capacity(), 0, "there is no bind");
     let waiting = sim.send("Hello");
     sim.answers = false;

@@ -8,7 +8,7 @@ use super::*;
 
 #[test]
 fn receipts_of_all_segments_give_the_message_state() {
-    let mut sim = Simulation::new(Options { binds: Binds::Transceivers(2), ..options() });
+    let mut sim = Simulation::new(Options { binds: Binds::transceivers(2), ..options() });
     sim.advance(SECOND);
     let number = sim.send(&"A text that is cut. ".repeat(12));
     sim.advance(SECOND);
@@ -41,7 +41,7 @@ fn receipts_of_all_segments_give_the_message_state() {
 
 #[test]
 fn segments_on_two_binds_are_reassembled_and_acknowledged_with_the_message() {
-    let mut sim = Simulation::new(Options { binds: Binds::Transceivers(2), ..options() });
+    let mut sim = Simulation::new(Options { binds: Binds::transceivers(2), ..options() });
     sim.advance(SECOND);
     let text = "A text from a phone. ".repeat(12);
     let segments: Vec<_> = crate::sms::Text::new(&text)

@@ -11,7 +11,7 @@ use crate::pdu::Pdu;
 
 #[test]
 fn the_first_bind_is_made_alone_and_the_others_follow_at_the_connect_interval() {
-    let mut sim = Simulation::new(Options { binds: Binds::Pairs(2), ..options() });
+    let mut sim = Simulation::new(Options { binds: Binds::pairs(2), ..options() });
     sim.advance(SECOND);
     assert_eq!(sim.bound_links(), 4);
     let starts: Vec<u64> = sim.connects.iter().map(|(at, _)| at.as_nanos() / 1_000_000).collect();
@@ -22,7 +22,7 @@ fn the_first_bind_is_made_alone_and_the_others_follow_at_the_connect_interval() 
 
 #[test]
 fn refused_credentials_stop_the_account() {
-    let mut sim = Simulation::new(Options { binds: Binds::Transceivers(4), ..options() });
+    let mut sim = Simulation::new(Options { binds: Binds::transceivers(4), ..options() });
     sim.bind_status = vec![CommandStatus::RINVPASWD];
     let number = sim.send("Hello");
     sim.advance(600 * SECOND);
@@ -44,7 +44,7 @@ fn refused_credentials_stop_the_account() {
 
 #[test]
 fn every_address_is_tried_with_back_off_until_the_bind_is_accepted() {
-    let mut sim = Simulation::new(Options { binds: Binds::Transceivers(1), ..options() });
+    let mut sim = Simulation::new(Options { binds: Binds::transceivers(1), ..options() });
     sim.addresses = vec![address(1), address(2), address(3)];
     sim.unreachable = vec![address(1), address(2)];
     sim.bind_status = vec![CommandStatus::RALYBND; 3];
@@ -65,7 +65,7 @@ fn every_address_is_tried_with_back_off_until_the_bind_is_accepted() {
 
 #[test]
 fn no_bind_exceeds_its_rate_limit_and_all_binds_send() {
-    let mut sim = Simulation::new(Options { binds: Binds::Transceivers(2), ..options() });
+    let mut sim = Simulation::new(Options { binds: Binds::transceivers(2), ..options() });
     sim.advance(SECOND);
     for _ in 0..200 {
         sim.send("Hello");
@@ -81,7 +81,7 @@ fn no_bind_exceeds_its_rate_limit_and_all_binds_send() {
 #[test]
 fn binds_that_close_at_once_share_one_back_off() {
     let backoff = Backoff { reset_after: 10 * SECOND, ..Backoff::default() };
-    let mut sim = Simulation::new(Options { binds: Binds::Transceivers(4), backoff, ..options() });
+    let mut sim = Simulation::new(Options { binds: Binds::transceivers(4), backoff, ..options() });
     for _ in 0..600 {
         sim.advance(SECOND / 10);
         // The server closes every bind at once.
@@ -105,7 +105,7 @@ fn handle_closed_without_a_close_action_reconnects() {
 
 #[test]
 fn a_stopped_account_with_only_a_receiver_abandons_its_messages() {
-    let mut sim = Simulation::new(Options { binds: Binds::Pairs(1), ..options() });
+    let mut sim = Simulation::new(Options { binds: Binds::pairs(1), ..options() });
     sim.advance(SECOND);
     sim.bind_status = vec![CommandStatus::RINVPASWD];
     let number = sim.send("Hello");
@@ -125,7 +125,7 @@ fn a_stopped_account_with_only_a_receiver_abandons_its_messages() {
 
 #[test]
 fn no_connection_starts_at_once_when_the_only_bind_fails() {
-    let mut sim = Simulation::new(Options { binds: Binds::Transceivers(2), ..options() });
+    let mut sim = Simulation::new(Options { binds: Binds::transceivers(2), ..options() });
     sim.advance(SECOND / 10);
     assert_eq!(sim.bound_links(), 1, "the second has not started yet");
     let starts = sim.connects.len();

@@ -170,7 +170,7 @@ fn nothing_is_sent_after_its_deadline_even_before_the_timer_runs() {
 
 #[test]
 fn a_message_refused_with_rinvbndsts_is_resent_on_another_bind() {
-    let mut sim = Simulation::new(Options { binds: Binds::Transceivers(2), ..options() });
+    let mut sim = Simulation::new(Options { binds: Binds::transceivers(2), ..options() });
     sim.advance(SECOND);
     sim.submit_status = vec![CommandStatus::RINVBNDSTS];
     sim.send("Hello");
@@ -193,7 +193,7 @@ fn twenty_thousand_in_order_messages_to_one_number_are_fast() {
 #[test]
 fn the_bind_with_the_most_free_window_sends() {
     let session = Config { rate: None, ..options().session };
-    let mut sim = Simulation::new(Options { binds: Binds::Transceivers(2), session, ..options() });
+    let mut sim = Simulation::new(Options { binds: Binds::transceivers(2), session, ..options() });
     sim.advance(SECOND);
     sim.answers = false;
     for _ in 0..4 {

@@ -6,9 +6,10 @@ use core::net::SocketAddr;
 
 use super::link::LinkState;
 use super::queue::SegmentRef;
+use super::stats::LinkStats;
 use crate::frame::SequenceNumber;
 use crate::pdu::BindMode;
-use crate::session::{CloseReason, Esme, Observer, Session, State};
+use crate::session::{CloseReason, Esme, Observer, ResponseTimes, Session, State};
 use crate::time::Instant;
 
 /// What a session returns with the outcome of a request.
@@ -31,6 +32,8 @@ pub(super) struct LinkSlot<O> {
     pub(super) paused_until: Instant,
     /// Why the last session of the slot that has ended did so.
     pub(super) last_end: CloseReason,
+    /// The counters of the sessions of this slot that have ended.
+    pub(super) stats: LinkStats,
 }
 
 pub(super) enum Phase<O> {
@@ -57,6 +60,10 @@ pub(super) struct OpenLink<O> {
     pub(super) bound_at: Option<Instant>,
     /// Whether the SMSC did not accept the bind.
     pub(super) bind_failed: bool,
+    /// The response times of the session that are in the histogram of the slot.
+    pub(super) counted: ResponseTimes,
+    /// Whether the account has emitted [`LinkEvent::Paused`](super::LinkEvent::Paused), and not the end of the pause.
+    pub(super) is_paused: bool,
     /// The segments whose responses may still arrive after their timeout, the oldest first; at most as many as the window.
     pub(super) timed_out: VecDeque<TimedOutSegment>,
 }
@@ -80,7 +87,7 @@ pub(super) struct ReceiptRequest {
 }
 
 impl<O> LinkSlot<O> {
-    pub(super) const fn new(now: Instant) -> Self {
+    pub(super) fn new(now: Instant) -> Self {
         Self {
             phase: Phase::Idle,
             ready_at: now,
@@ -88,6 +95,7 @@ impl<O> LinkSlot<O> {
             generation: 0,
             paused_until: Instant::ZERO,
             last_end: CloseReason::Disconnected,
+            stats: LinkStats::default(),
         }
     }
 

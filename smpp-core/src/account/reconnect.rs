@@ -13,7 +13,7 @@ use super::options::{Binds, OptionsError};
 use super::state::{Account, Shutdown, UnboundBackoff};
 use crate::frame::Frame;
 use crate::pdu::{BindMode, CommandStatus};
-use crate::session::{self, CloseReason, Esme, Observer, RequestError, Session, State};
+use crate::session::{self, CloseReason, Esme, Observer, RequestError, ResponseTimes, Session, State};
 use crate::time::Instant;
 
 /// How long the SMSC may count the messages of a closed bind against the rate limit of the next.
@@ -95,6 +95,10 @@ impl<O: Observer> Account<O> {
     fn end_unwanted(&mut self, now: Instant, id: LinkId) {
         let (wanted, mode) = (self.is_wanted(id), self.configured_mode(id));
         let is_shut_down = matches!(self.shutdown, Shutdown::Unbinding { .. } | Shutdown::Closed);
+        let drained_by = match self.shutdown {
+            Shutdown::Unbinding { drained_by, .. } => Some(drained_by),
+            _ => None,
+        };
         // Existing binds stay when the SMSC refuses the credentials of a new one.
         let is_stopped = self.stopped.is_some() && id.0 < self.options.binds.count();
         let Some(link) = self.links.get_mut(id.index()) else { return };
@@ -105,8 +109,10 @@ impl<O: Observer> Account<O> {
             }
             Phase::Open(open) if is_shut_down || !(is_stopped || wanted && open.mode == mode) => {
                 open.untried.clear();
-                if open.session.state() != State::Unbinding && open.session.state() != State::Closed {
-                    open.session.unbind(now);
+                match drained_by {
+                    _ if matches!(open.session.state(), State::Unbinding | State::Closed) => {}
+                    Some(at) => open.session.unbind_by(now, at),
+                    None => open.session.unbind(now),
                 }
             }
             _ => {}
@@ -151,7 +157,7 @@ impl<O: Observer> Account<O> {
                 let retry_at = self.back_off(now, link);
                 self.emit(Event::Link {
                     link,
-                    event: LinkEvent::ResolveFailed { detail: shorten(detail), retry_at },
+                    event: LinkEvent::ResolveFailed { detail: shorten(detail), retry_in: retry_at - now },
                 });
             }
         }
@@ -192,8 +198,11 @@ impl<O: Observer> Account<O> {
             untried,
             bound_at: None,
             bind_failed: false,
+            counted: ResponseTimes::default(),
+            is_paused: false,
             timed_out: VecDeque::new(),
         }));
+        self.emit(Event::Link { link: id, event: LinkEvent::Binding { mode, address } });
         self.advance(now);
         true
     }
@@ -204,10 +213,10 @@ impl<O: Observer> Account<O> {
         let Some(link) = self.links.get_mut(id.index()) else { return };
         if let Phase::Connecting { address, untried } = &mut link.phase {
             let (address, untried) = (*address, core::mem::take(untried));
-            let retry_at = if self.connect(id, untried) { None } else { Some(self.back_off(now, id)) };
+            let retry_in = if self.connect(id, untried) { None } else { Some(self.back_off(now, id) - now) };
             self.emit(Event::Link {
                 link: id,
-                event: LinkEvent::ConnectFailed { address, failure, detail: shorten(detail), retry_at },
+                event: LinkEvent::ConnectFailed { address, failure, detail: shorten(detail), retry_in },
             });
         }
         self.advance(now);
@@ -319,6 +328,7 @@ impl<O: Observer> Account<O> {
     }
 
     fn handle_session_event(&mut self, now: Instant, link: LinkId, event: session::Event<'_, Tag>) {
+        self.count_session_event(link, &event);
         match event {
             session::Event::Outcome { tag: Tag::Segment(segment), sequence, outcome } => {
                 self.handle_submit_outcome(now, (link, sequence), segment, outcome);
@@ -401,15 +411,16 @@ impl<O: Observer> Account<O> {
         if self.options.session.rate.is_some() {
             link.paused_until = link.paused_until.max(now + RATE_PERIOD);
         }
+        link.stats.end_session(open.session.stats());
         link.last_end = reason;
         link.phase = Phase::Closing { untried };
-        let retry_at = match reconnects {
-            true if is_planned => Some(now),
-            true => Some(self.back_off(now, id)),
+        let retry_in = match reconnects {
+            true if is_planned => Some(Duration::ZERO),
+            true => Some(self.back_off(now, id) - now),
             false => None,
         };
         self.actions.push_back(Action::Close { link: id });
-        self.emit(Event::Link { link: id, event: LinkEvent::Closed { address, reason, retry_at } });
+        self.emit(Event::Link { link: id, event: LinkEvent::Closed { address, reason, retry_in } });
     }
 
     /// Records a failure, and returns when the slot reconnects. While the account has no bind, all slots wait: what made

@@ -1,6 +1,8 @@
 //! Scenario tests: one account, an SMSC made of sessions, and simulated time.
 
 mod event_router;
+mod event_stream;
+mod monitoring;
 mod queue;
 mod receiving;
 mod reconnect;
@@ -68,6 +70,8 @@ struct Simulation {
     submit_status: Vec<CommandStatus>,
     /// Whether the SMSC answers messages.
     answers: bool,
+    /// Whether the SMSC reads nothing and sends nothing.
+    mute: bool,
     /// The messages that it has not answered.
     unanswered: Vec<(LinkId, Reply<SubmitSm<'static>>)>,
     /// The id of each accepted message; a new number for each if `None`.
@@ -92,6 +96,7 @@ impl Simulation {
             bind_status: Vec::new(),
             submit_status: Vec::new(),
             answers: true,
+            mute: false,
             unanswered: Vec::new(),
             id: None,
             refusals: Vec::new(),
@@ -144,7 +149,12 @@ impl Simulation {
             if self.account.poll_transmit(link, &mut octets) {
                 moved = true;
                 self.account.handle_transmitted(self.now, link, octets.len());
-                self.serve(index, &octets);
+                if !self.mute {
+                    self.serve(index, &octets);
+                }
+            }
+            if self.mute {
+                continue;
             }
             let server = &mut self.servers[index];
             let mut octets = Vec::new();

@@ -11,7 +11,7 @@ use super::outcome::{MessageId, MessageNumber, MessageOutcome, SegmentOutcome, U
 use super::receipt::{DeliveryReceipt, ReceiptMatch};
 use crate::frame::Frame;
 use crate::pdu::CommandStatus;
-use crate::session::RefusedResponse;
+use crate::session::{RefusedResponse, UnansweredReason};
 
 /// What the adapter must do next. It reports the result with the method that the variant names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub enum Action {
 }
 
 /// What happened in the account.
+///
+/// [`AccountEvent::new`](super::AccountEvent::new) returns what an operator wants to see of it, with `Display`.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
@@ -68,6 +70,20 @@ pub enum Event {
         key: Option<MessageKey>,
         /// How it ended, segment by segment.
         outcome: MessageOutcome,
+    },
+    /// A segment was sent and got no response: the SMSC may have accepted it. Emitted for each such attempt, before the
+    /// message's [`Outcome`](Self::Outcome).
+    InDoubt {
+        /// The message.
+        message: MessageNumber,
+        /// The segment, from 0.
+        segment: u8,
+        /// The connection on which it was sent.
+        link: LinkId,
+        /// Why there is no response.
+        reason: UnansweredReason,
+        /// Whether the account resends it: [`UnansweredPolicy::Resend`](super::UnansweredPolicy::Resend).
+        resend: bool,
     },
     /// The SMSC responded to a segment after its timeout: the message's [`Outcome`](Self::Outcome) has reported it as
     /// [`Unanswered`](SegmentOutcome::Unanswered). Now it is known how it ended. Receipts of a segment that was

@@ -6,9 +6,11 @@ use core::fmt;
 use core::mem;
 use core::task::Poll;
 
+use super::account_event::AccountEvent;
 use super::ack::Ack;
 use super::error::{FirstBindError, NoMoreReceipts, SendError, SubmitError};
 use super::event::Event;
+use super::event_log::{EventLog, ReceiverId};
 use super::inbound_message::InboundMessage;
 use super::link::{ConnectFailure, LinkEvent};
 use super::message::Message;
@@ -24,6 +26,9 @@ use crate::time::Instant;
 /// The most receipts of one message that wait for its caller; further ones are left to the SMSC. A message has 255
 /// segments at most, and each segment few states.
 const MAX_RECEIPTS: usize = 1024;
+
+/// The most events that a receiver of the event stream may have left to read, by default.
+const EVENT_CAPACITY: usize = 1_024;
 
 /// Buffers the events of an [`Account`] until the callers that wait for them fetch them: the outcome and the receipts of
 /// each message, and the arrivals, which belong to no waiting message. Adapters whose users wait are built on it.
@@ -43,6 +48,8 @@ const MAX_RECEIPTS: usize = 1024;
 ///   `ESME_RX_T_APPN`. An alert_notification, which has no response, is lost then.
 /// - Late outcomes ([`Event::LateOutcome`]) are queued as arrivals, up to twice that limit. Beyond it, or once the adapter
 ///   has dropped its arrivals, they are lost.
+/// - The event stream keeps 1,024 events ([`with_event_capacity`](Self::with_event_capacity)) and 256 KiB for its slowest
+///   [receiver](Self::add_receiver). Before there is a first receiver, it keeps the last 64 events.
 ///
 /// ```
 /// use core::task::Poll;
@@ -77,6 +84,7 @@ pub struct EventRouter<W> {
     /// Whether the adapter still fetches arrivals.
     accepts_arrivals: bool,
     arrival_waiter: Option<W>,
+    event_log: EventLog<W>,
     wakers: Vec<W>,
     first_bind: Option<Result<(), FirstBindError>>,
     unresolved: Vec<Unresolved>,
@@ -134,11 +142,37 @@ impl<W> EventRouter<W> {
             max_arrivals,
             accepts_arrivals: true,
             arrival_waiter: None,
+            event_log: EventLog::new(EVENT_CAPACITY),
             wakers: Vec::new(),
             first_bind: None,
             unresolved: Vec::new(),
             is_over: false,
         }
+    }
+
+    /// Sets how many events a [receiver](Self::add_receiver) may have left to read, at least 1; the oldest are dropped beyond
+    /// it. Default 1,024.
+    #[must_use]
+    pub fn with_event_capacity(mut self, capacity: usize) -> Self {
+        self.event_log.set_capacity(capacity);
+        self
+    }
+
+    /// Adds a receiver of the event stream. The first one also gets the events before it, 64 at most; a later one gets those
+    /// that follow. [`remove_receiver`](Self::remove_receiver) ends it.
+    pub fn add_receiver(&mut self) -> ReceiverId {
+        self.event_log.add_receiver()
+    }
+
+    /// Removes a receiver of the event stream.
+    pub fn remove_receiver(&mut self, id: &ReceiverId) {
+        self.wakers.extend(self.event_log.remove_receiver(id));
+    }
+
+    /// Returns the next event of the stream for this receiver; `None` once the account has ended and none is left. If the
+    /// receiver has lost events, the first one is [`AccountEvent::Lagged`].
+    pub fn poll_event(&mut self, id: &ReceiverId, waiter: &mut Option<W>) -> Poll<Option<AccountEvent>> {
+        self.event_log.poll(id, waiter)
     }
 
     /// Submits a message to the account, and creates its slot. The slot lives until the message is
@@ -172,6 +206,11 @@ impl<W> EventRouter<W> {
 
     /// Buffers an event for the caller that waits for it. What cannot be buffered is refused at once.
     pub fn handle_event<O: Observer>(&mut self, now: Instant, account: &mut Account<O>, event: Event) {
+        if self.event_log.is_needed()
+            && let Some(event) = AccountEvent::new(&event)
+        {
+            self.event_log.push(event, &mut self.wakers);
+        }
         match event {
             Event::HandedToTransport { .. } => {}
             Event::Outcome { message, outcome, .. } => self.record_outcome(message, outcome),
@@ -201,12 +240,12 @@ impl<W> EventRouter<W> {
                 self.first_bind = Some(Ok(()));
             }
             Event::Link {
-                event: LinkEvent::ConnectFailed { failure: ConnectFailure::Untrusted, retry_at: Some(_), .. },
+                event: LinkEvent::ConnectFailed { failure: ConnectFailure::Untrusted, retry_in: Some(_), .. },
                 ..
             } => {
                 self.first_bind.get_or_insert(Err(FirstBindError::Untrusted));
             }
-            Event::Link { .. } => {}
+            Event::Link { .. } | Event::InDoubt { .. } => {}
             Event::Stopped { status, response } => {
                 self.first_bind.get_or_insert(Err(FirstBindError::Refused { status, response }));
             }
@@ -278,6 +317,7 @@ impl<W> EventRouter<W> {
     /// Frees the memory of empty buffers. Call it when the account is quiet, as [`Account::shrink`].
     pub fn shrink(&mut self) {
         self.arrivals.shrink_to_fit();
+        self.event_log.shrink();
         self.wakers.shrink_to_fit();
     }
 
@@ -394,7 +434,7 @@ impl<W> EventRouter<W> {
     pub fn close(&mut self) {
         self.is_over = true;
         let waiters = self.slots.values_mut().filter_map(|slot| slot.waiter.take());
-        self.wakers.extend(waiters.chain(self.arrival_waiter.take()));
+        self.wakers.extend(waiters.chain(self.arrival_waiter.take()).chain(self.event_log.close()));
     }
 }
 

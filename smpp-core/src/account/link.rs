@@ -3,11 +3,11 @@
 use alloc::boxed::Box;
 use core::fmt;
 use core::net::SocketAddr;
+use core::time::Duration;
 
-use crate::diagnosis::ReceivedInstead;
-use crate::pdu::BindMode;
+use crate::diagnosis::{ReceivedInstead, refused_bind_advice};
+use crate::pdu::{BindMode, CommandStatus};
 use crate::session::{CloseReason, RequestError, State};
-use crate::time::Instant;
 
 /// Identifies one of the account's connection slots, from 0: below the largest
 /// [`max_binds`](super::Options::max_binds) that the account has had. The account reuses the slot for the next connection,
@@ -74,10 +74,24 @@ pub enum LinkState {
     Closing,
 }
 
-/// What happened on a connection: bound, failed to connect, refused, closed.
+/// What happened on a connection: binding, bound, failed to connect, refused, paused, closed.
+///
+/// On each connection slot [`Binding`](Self::Binding) comes first, then [`Bound`](Self::Bound) or
+/// [`BindRefused`](Self::BindRefused), then [`Closed`](Self::Closed). [`Paused`](Self::Paused) is followed by
+/// [`Resumed`](Self::Resumed) or [`Closed`](Self::Closed). A connection that was not made has
+/// [`ResolveFailed`](Self::ResolveFailed) or [`ConnectFailed`](Self::ConnectFailed) alone.
+///
+/// `Display` says what happened, where, and what the account does next; it shows no secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LinkEvent {
+    /// The connection is open, TLS included, and the account sends its bind.
+    Binding {
+        /// The mode of the bind.
+        mode: BindMode,
+        /// The server's address.
+        address: SocketAddr,
+    },
     /// The SMSC accepted the bind.
     Bound {
         /// The bind: [`Message::bind`](super::Message::bind) sends on it.
@@ -91,8 +105,8 @@ pub enum LinkEvent {
     ResolveFailed {
         /// The error in words, for example that of the operating system; at most 200 octets.
         detail: Box<str>,
-        /// When the account resolves it again; `None` if it tries the next endpoint at once.
-        retry_at: Option<Instant>,
+        /// After which time the account resolves it again, at the earliest; `None` if it tries the next endpoint at once.
+        retry_in: Option<Duration>,
     },
     /// The connection to this address failed.
     ConnectFailed {
@@ -102,8 +116,9 @@ pub enum LinkEvent {
         failure: ConnectFailure,
         /// The error in words, for example that of the operating system; at most 200 octets.
         detail: Box<str>,
-        /// When the account tries again; `None` if it tries the next address or the next endpoint at once.
-        retry_at: Option<Instant>,
+        /// After which time the account tries again, at the earliest; `None` if it tries the next address or the next
+        /// endpoint at once.
+        retry_in: Option<Duration>,
     },
     /// The SMSC did not accept the bind. [`Closed`](Self::Closed) follows, and says when the account tries again.
     BindRefused {
@@ -114,6 +129,22 @@ pub enum LinkEvent {
         /// What the peer sent instead of a response; `None` if it responded.
         received: Option<ReceivedInstead>,
     },
+    /// The SMSC throttled a segment: `ESME_RTHROTTLED` or `ESME_RMSGQFUL`. Emitted once for each pause of the bind, not for
+    /// each segment; [`Stats::throttled`](crate::session::Stats::throttled) counts the segments.
+    Throttled {
+        /// The status.
+        status: CommandStatus,
+    },
+    /// The bind sends no segments for a while, because the SMSC refused one for the moment. Further refusals may extend the
+    /// pause.
+    Paused {
+        /// The status of that refusal.
+        status: CommandStatus,
+        /// How long the pause lasts, unless it is extended.
+        resume_in: Duration,
+    },
+    /// The pause is over: the bind sends again.
+    Resumed,
     /// The peer sent unbind: the session ends once it has responded.
     PeerUnbind,
     /// The session ended.
@@ -122,10 +153,106 @@ pub enum LinkEvent {
         address: SocketAddr,
         /// Why it ended.
         reason: CloseReason,
-        /// When the account tries again; `None` if it tries the next address or the next endpoint at once, or does not
-        /// reconnect.
-        retry_at: Option<Instant>,
+        /// After which time the account rebinds, at the earliest; `None` if it tries the next address or the next endpoint
+        /// at once, or does not reconnect.
+        retry_in: Option<Duration>,
     },
+}
+
+impl LinkEvent {
+    /// Returns a short name in `snake_case`, the same for all events of a variant: `bound`, `link_closed`.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Binding { .. } => "binding",
+            Self::Bound { .. } => "bound",
+            Self::ResolveFailed { .. } => "resolve_failed",
+            Self::ConnectFailed { .. } => "connect_failed",
+            Self::BindRefused { .. } => "bind_refused",
+            Self::Throttled { .. } => "throttled",
+            Self::Paused { .. } => "paused",
+            Self::Resumed => "resumed",
+            Self::PeerUnbind => "peer_unbind",
+            Self::Closed { .. } => "link_closed",
+        }
+    }
+
+    /// Returns the server's address; `None` if the event has none.
+    pub const fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Binding { address, .. }
+            | Self::Bound { address, .. }
+            | Self::ConnectFailed { address, .. }
+            | Self::BindRefused { address, .. }
+            | Self::Closed { address, .. } => Some(*address),
+            Self::ResolveFailed { .. }
+            | Self::Throttled { .. }
+            | Self::Paused { .. }
+            | Self::Resumed
+            | Self::PeerUnbind => None,
+        }
+    }
+}
+
+impl fmt::Display for LinkEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Binding { mode, address } => write!(f, "connected to {address}, binding as {mode}"),
+            Self::Bound { mode, address, .. } => write!(f, "bound as {mode} at {address}"),
+            Self::ResolveFailed { detail, retry_in } => {
+                write!(f, "cannot resolve the host: {detail}; ")?;
+                match retry_in {
+                    Some(delay) => write!(f, "next attempt in {}", ShownDuration(*delay)),
+                    None => f.write_str("trying the next endpoint"),
+                }
+            }
+            Self::ConnectFailed { address, failure, detail, retry_in } => {
+                write!(f, "cannot connect to {address}: {failure}: {detail}; ")?;
+                match retry_in {
+                    Some(delay) => write!(f, "next attempt in {}", ShownDuration(*delay)),
+                    None => f.write_str("trying the next address"),
+                }
+            }
+            Self::BindRefused { address, error, received } => {
+                write!(f, "bind failed at {address}: {error}")?;
+                match (received, error) {
+                    (Some(received), _) => write!(f, "; {received}; {}", received.advice_for_esme()),
+                    (None, RequestError::Refused { status, .. }) => {
+                        write!(f, "; {}", refused_bind_advice(*status))
+                    }
+                    (None, _) => Ok(()),
+                }
+            }
+            Self::Throttled { status } => {
+                write!(f, "throttled by the SMSC: {status}; the segment is sent again later")
+            }
+            Self::Paused { status, resume_in } => {
+                write!(f, "sending is paused for {}: {status}", ShownDuration(*resume_in))
+            }
+            Self::Resumed => f.write_str("sending is resumed"),
+            Self::PeerUnbind => f.write_str("the SMSC sent unbind; the account answers it and rebinds"),
+            Self::Closed { address, reason, retry_in } => {
+                write!(f, "connection to {address} closed: {reason}")?;
+                match retry_in {
+                    Some(Duration::ZERO) => f.write_str("; rebinding now"),
+                    Some(delay) => write!(f, "; rebinding in {}", ShownDuration(*delay)),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+/// Shows a duration as a log line does: `250 ms`, `1.5 s`, `120 s`.
+pub(super) struct ShownDuration(pub(super) Duration);
+
+impl fmt::Display for ShownDuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_millis() {
+            millis @ 0..1_000 => write!(f, "{millis} ms"),
+            millis @ 1_000..60_000 => write!(f, "{}.{} s", millis / 1_000, millis % 1_000 / 100),
+            millis => write!(f, "{} s", millis / 1_000),
+        }
+    }
 }
 
 /// Why a connection attempt failed.

@@ -9,9 +9,10 @@ use super::link::LinkState;
 use super::message_key::MessageKey;
 use super::queue::SegmentRef;
 use super::receipt::ReceiptDestination;
+use super::stats::LinkStats;
 use crate::frame::SequenceNumber;
 use crate::pdu::BindMode;
-use crate::session::{CloseReason, Esme, Observer, Session, State};
+use crate::session::{CloseReason, Esme, Observer, ResponseTimes, Session, State};
 use crate::time::Instant;
 
 /// What a session returns with the outcome of a request.
@@ -38,6 +39,8 @@ pub(super) struct LinkSlot<O> {
     pub(super) paused_until: Instant,
     /// Why the last session of the slot that has ended did so.
     pub(super) last_end: CloseReason,
+    /// The counters of the sessions of this slot that have ended.
+    pub(super) stats: LinkStats,
 }
 
 pub(super) enum Phase<O> {
@@ -71,6 +74,10 @@ pub(super) struct OpenLink<O> {
     pub(super) bound_at: Option<Instant>,
     /// Whether the SMSC did not accept the bind.
     pub(super) bind_failed: bool,
+    /// The response times of the session that are in the histogram of the slot.
+    pub(super) counted: ResponseTimes,
+    /// Whether the account has emitted [`LinkEvent::Paused`](super::LinkEvent::Paused), and not the end of the pause.
+    pub(super) is_paused: bool,
     /// The largest window that the session has had.
     pub(super) window: u16,
     /// The segments whose responses may still arrive after their timeout, the oldest first; at most as many as that window.
@@ -112,6 +119,7 @@ impl<O> LinkSlot<O> {
             generation,
             paused_until: Instant::ZERO,
             last_end: CloseReason::Disconnected,
+            stats: LinkStats::default(),
         }
     }
 

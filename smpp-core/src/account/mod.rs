@@ -206,7 +206,14 @@
 //!
 //! [`shutdown`](Account::shutdown) accepts no further messages, sends the queued ones until the deadline, unbinds, and emits
 //! [`Event::Closed`] with the [`Unresolved`] messages: those that were not accepted, and those whose receipts have not
-//! arrived.
+//! arrived. [`unbind_timeout`](Options::unbind_timeout) bounds the unbinds, whatever the SMSC does.
+//!
+//! # Monitoring
+//!
+//! - [`AccountEvent::new`] returns what an operator wants to see of an [`Event`], with `Display`: binds, refusals, pauses,
+//!   failed messages and messages in doubt. An [`EventRouter`] keeps them for any number of receivers.
+//! - [`stats`](Account::stats) returns the counters of the account's life: those of each connection slot across its sessions,
+//!   with a [`Histogram`](crate::session::Histogram) of the response times, their sum, and the queues.
 //!
 //! # Errors: which type is returned where
 //!
@@ -228,15 +235,19 @@
 //   binds, link, message_key, options_error, outcome   plain data
 //   credentials, error, options, receipt  data that refers to it
 //   message, inbound_message, ack, event  the account's input and output
+//   account_event, stats                  what follows from the events
 //   queue, receipt_tracker, inbound_segments, group, link_slot   the account's tables
 //   state                                 the account
+//   monitoring                            its counters and pauses
 //   reconfigure, reconnect, sending, receiving, shutdown   its operations
-//   event_router                          on top of the account
+//   event_log, event_router               on top of the account
+mod account_event;
 mod ack;
 mod binds;
 mod credentials;
 mod error;
 mod event;
+mod event_log;
 mod event_router;
 mod group;
 mod inbound_message;
@@ -245,6 +256,7 @@ mod link;
 mod link_slot;
 mod message;
 mod message_key;
+mod monitoring;
 mod options;
 mod options_error;
 mod outcome;
@@ -257,14 +269,17 @@ mod reconnect;
 mod sending;
 mod shutdown;
 mod state;
+mod stats;
 #[cfg(test)]
 mod tests;
 
+pub use account_event::AccountEvent;
 pub use ack::Ack;
 pub use binds::{BindGroup, Binds};
 pub use credentials::Credentials;
 pub use error::{AckError, FirstBindError, NoMoreReceipts, SendError, SubmitError};
 pub use event::{Action, Event};
+pub use event_log::ReceiverId;
 pub use event_router::{EventRouter, RoutedEvent};
 pub use inbound_message::InboundMessage;
 pub use link::{BindId, ConnectFailure, LinkEvent, LinkId, LinkState};
@@ -278,3 +293,4 @@ pub use outcome::{
 };
 pub use receipt::{DeliveryReceipt, ReceiptDestination, ReceiptMatch};
 pub use state::Account;
+pub use stats::{AccountCounters, AccountStats, LinkStats};

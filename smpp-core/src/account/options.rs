@@ -83,6 +83,10 @@ pub struct Options {
     /// this time it responds with `ESME_ROK`, and the segment exists only in memory. Without a limit, an SMSC that
     /// sends the next segment only after the acknowledgement of the previous one would wait forever. Default 5 s.
     pub segment_ack_timeout: Duration,
+    /// How long [`shutdown`](super::Account::shutdown) waits at least for the responses to requests in flight and to the
+    /// unbinds, even if its own timeout has passed: two thirds of it for the requests, the rest for the unbinds. Then it ends
+    /// the sessions without them. Default 3 s.
+    pub unbind_timeout: Duration,
     /// The seed of the random part of each reconnect delay (jitter), and of the reference numbers of long messages. Give
     /// each process its own. Default 0.
     pub seed: u64,
@@ -111,6 +115,7 @@ impl Options {
             receipts: ReceiptOptions { dialect: provider.receipts, ..ReceiptOptions::default() },
             reassembly: ReassemblyLimits::default(),
             segment_ack_timeout: Duration::from_secs(5),
+            unbind_timeout: Duration::from_secs(3),
             seed: 0,
         }
     }

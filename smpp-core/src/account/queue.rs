@@ -277,6 +277,15 @@ impl Queue {
         }
     }
 
+    /// Returns whether an attempt that ends now without a response is followed by another one.
+    pub(super) fn will_resend(&self, segment: SegmentRef) -> bool {
+        let Some(message) = self.messages.get(&segment.message) else { return false };
+        let unanswered = self.segment(segment).map_or(0, |segment| segment.unanswered);
+        let may_resend =
+            matches!(message.unanswered_policy, UnansweredPolicy::Resend(times) if unanswered < times);
+        may_resend && message.abandoned.is_none()
+    }
+
     /// Returns whether the segment has no outcome yet.
     pub(super) fn is_open(&self, segment: SegmentRef) -> bool {
         self.segment(segment).is_some_and(|segment| segment.outcome.is_none())

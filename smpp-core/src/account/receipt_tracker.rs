@@ -33,6 +33,8 @@ pub(super) struct ReceiptTracker {
     messages: BTreeMap<MessageNumber, TrackedMessage>,
     /// All segments of `messages`: more than there are ids, if the SMSC gives an id twice.
     segments: usize,
+    /// Segments that wait for a final receipt that is due.
+    pending: usize,
     /// Messages that wait for receipts, in the order in which their first segments were accepted.
     waiting: BTreeSet<(Instant, MessageNumber)>,
     /// Messages that have all their receipts, in the order in which these were complete.
@@ -97,6 +99,7 @@ impl ReceiptTracker {
             ids: BTreeMap::new(),
             messages: BTreeMap::new(),
             segments: 0,
+            pending: 0,
             waiting: BTreeSet::new(),
             done: BTreeSet::new(),
             early: BTreeMap::new(),
@@ -152,6 +155,7 @@ impl ReceiptTracker {
             }
         });
         tracked.open += 1;
+        self.pending += usize::from(tracked.is_receipt_due);
         tracked.segments.push(PendingReceipt {
             segment,
             id: id.clone(),
@@ -194,6 +198,7 @@ impl ReceiptTracker {
         pending.last = receipt.is_final.then_some(receipt.state);
         let Some(tracked) = self.messages.get_mut(&message) else { return Match::Unknown };
         tracked.open -= u8::from(receipt.is_final);
+        self.pending -= usize::from(receipt.is_final && tracked.is_receipt_due);
         let (pending, segments, message_state) = (tracked.open, tracked.total, tracked.state());
         let (key, destination) = (tracked.key.clone(), tracked.destination);
         self.update_position(now, message);
@@ -214,6 +219,7 @@ impl ReceiptTracker {
             pending.last = None;
             if let Some(tracked) = self.messages.get_mut(&message) {
                 tracked.open += 1;
+                self.pending += usize::from(tracked.is_receipt_due);
             }
             self.update_position(now, message);
         }
@@ -313,6 +319,9 @@ impl ReceiptTracker {
             self.done.remove(&(at, message));
         }
         self.segments -= tracked.segments.len();
+        if tracked.is_receipt_due {
+            self.pending -= usize::from(tracked.open);
+        }
         for pending in &tracked.segments {
             if self.ids.get(&pending.key).is_some_and(|(other, _)| *other == message) {
                 self.ids.remove(&pending.key);
@@ -327,6 +336,11 @@ impl ReceiptTracker {
         let all = core::mem::replace(self, Self::new(options)).messages.into_iter();
         all.map(|(message, tracked)| (message, tracked.key.clone(), tracked.missing_receipts()))
             .filter(|(_, _, ids)| !ids.is_empty())
+    }
+
+    /// Returns how many segments wait for a final receipt that is due.
+    pub(super) const fn pending_receipts(&self) -> usize {
+        self.pending
     }
 
     /// Returns how many segments are tracked.

@@ -13,7 +13,7 @@ use super::link_slot::{LinkSlot, OpenLink, Phase, Replacement, Tag};
 use super::state::{Account, Shutdown};
 use crate::frame::Frame;
 use crate::pdu::CommandStatus;
-use crate::session::{self, CloseReason, Esme, Observer, RequestError, Session, State};
+use crate::session::{self, CloseReason, Esme, Observer, RequestError, ResponseTimes, Session, State};
 use crate::time::Instant;
 
 /// How long the SMSC may count the messages of a closed bind against the rate limit of the next.
@@ -89,6 +89,10 @@ impl<O: Observer> Account<O> {
     fn end_unwanted(&mut self, now: Instant, id: LinkId) {
         let wanted = self.is_wanted(id);
         let is_shut_down = matches!(self.shutdown, Shutdown::Unbinding { .. } | Shutdown::Closed);
+        let drained_by = match self.shutdown {
+            Shutdown::Unbinding { drained_by, .. } => Some(drained_by),
+            _ => None,
+        };
         let has_stopped = self.stopped.is_some();
         let Some(link) = self.links.get_mut(id.index()) else { return };
         match &mut link.phase {
@@ -101,8 +105,10 @@ impl<O: Observer> Account<O> {
                     }) =>
             {
                 link.route.end();
-                if open.session.state() != State::Unbinding && open.session.state() != State::Closed {
-                    open.session.unbind(now);
+                match drained_by {
+                    _ if matches!(open.session.state(), State::Unbinding | State::Closed) => {}
+                    Some(at) => open.session.unbind_by(now, at),
+                    None => open.session.unbind(now),
                 }
             }
             _ => {}
@@ -156,9 +162,9 @@ impl<O: Observer> Account<O> {
                 link.route.addresses = group.ordered(link.route.endpoint.as_ref(), addresses);
             }
             let is_empty = link.route.addresses.is_empty();
-            let retry_at = if self.try_next(id) { None } else { Some(self.back_off(now, id)) };
+            let retry_in = if self.try_next(id) { None } else { Some(self.back_off(now, id) - now) };
             if is_empty {
-                let event = LinkEvent::ResolveFailed { detail: shorten(detail), retry_at };
+                let event = LinkEvent::ResolveFailed { detail: shorten(detail), retry_in };
                 self.emit(Event::Link { link: id, event });
             }
         }
@@ -206,8 +212,11 @@ impl<O: Observer> Account<O> {
             bound_at: None,
             bind_failed: false,
             window: self.options.session.window,
+            counted: ResponseTimes::default(),
+            is_paused: false,
             timed_out: VecDeque::new(),
         }));
+        self.emit(Event::Link { link: id, event: LinkEvent::Binding { mode, address } });
         self.advance(now);
         true
     }
@@ -217,10 +226,10 @@ impl<O: Observer> Account<O> {
     pub fn handle_connect_failed(&mut self, now: Instant, id: LinkId, failure: ConnectFailure, detail: &str) {
         let Some(link) = self.links.get(id.index()) else { return };
         if let Phase::Connecting { address } = link.phase {
-            let retry_at = if self.try_next(id) { None } else { Some(self.back_off(now, id)) };
+            let retry_in = if self.try_next(id) { None } else { Some(self.back_off(now, id) - now) };
             self.emit(Event::Link {
                 link: id,
-                event: LinkEvent::ConnectFailed { address, failure, detail: shorten(detail), retry_at },
+                event: LinkEvent::ConnectFailed { address, failure, detail: shorten(detail), retry_in },
             });
         }
         self.advance(now);
@@ -330,6 +339,7 @@ impl<O: Observer> Account<O> {
     }
 
     fn handle_session_event(&mut self, now: Instant, link: LinkId, event: session::Event<'_, Tag>) {
+        self.count_session_event(link, &event);
         match event {
             session::Event::Outcome { tag: Tag::Segment(segment), sequence, outcome } => {
                 self.handle_submit_outcome(now, (link, sequence), segment, outcome);
@@ -421,15 +431,16 @@ impl<O: Observer> Account<O> {
         if self.options.session.rate.is_some() {
             link.paused_until = link.paused_until.max(now + RATE_PERIOD);
         }
+        link.stats.end_session(open.session.stats());
         link.last_end = reason;
         link.phase = Phase::Closing;
-        let retry_at = match reconnects {
-            true if is_planned => Some(now),
-            true => Some(self.back_off(now, id)),
+        let retry_in = match reconnects {
+            true if is_planned => Some(Duration::ZERO),
+            true => Some(self.back_off(now, id) - now),
             false => None,
         };
         self.actions.push_back(Action::Close { link: id });
-        self.emit(Event::Link { link: id, event: LinkEvent::Closed { address, reason, retry_at } });
+        self.emit(Event::Link { link: id, event: LinkEvent::Closed { address, reason, retry_in } });
     }
 
     /// Records a failure, and returns when the slot reconnects. While its group has no bind, all slots of the group wait:

@@ -167,9 +167,7 @@ impl<O: Observer> Account<O> {
                 AttemptResult::Done(outcome)
             }
             session::Outcome::Refused { status, response } if is_temporary(status) => {
-                if let Some(link) = self.links.get_mut(link.index()) {
-                    link.paused_until = link.paused_until.max(now + self.options.throttle_pause);
-                }
+                self.pause(now, link, status, self.options.throttle_pause);
                 AttemptResult::Throttled(self.options.throttle_retries, refused(status, response))
             }
             session::Outcome::Refused { status, response } => AttemptResult::Done(refused(status, response)),
@@ -179,6 +177,7 @@ impl<O: Observer> Account<O> {
                 if reason == UnansweredReason::Timeout {
                     self.record_timeout(link, sequence, segment);
                 }
+                self.emit_in_doubt(link, segment, reason);
                 AttemptResult::Unanswered(SegmentOutcome::Unanswered(reason))
             }
         };
@@ -302,7 +301,8 @@ impl<O: Observer> Account<O> {
             timed_out.message != message || matches!(outcome, Some(SegmentOutcome::Unanswered(_)))
         });
         self.receipts.complete(now, message);
-        if let Shutdown::Draining { unresolved, .. } | Shutdown::Unbinding { unresolved } = &mut self.shutdown
+        if let Shutdown::Draining { unresolved, .. } | Shutdown::Unbinding { unresolved, .. } =
+            &mut self.shutdown
             && outcome.result().is_err()
         {
             unresolved.push(Unresolved::NotAccepted { message, key: key.clone(), outcome: outcome.clone() });

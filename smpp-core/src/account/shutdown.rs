@@ -7,17 +7,17 @@ use super::event::Event;
 use super::link_slot::LinkSlot;
 use super::outcome::{SegmentNotSentReason, Unresolved};
 use super::state::{Account, Shutdown};
-use crate::session::Observer;
+use crate::session::{Observer, Session};
 use crate::time::Instant;
 
 impl<O: Observer> Account<O> {
     /// Shuts the account down gracefully: accepts no more messages, sends the queued ones until `timeout` has passed,
     /// then unbinds.
     ///
-    /// The last event is [`Event::Closed`]. It arrives at the latest after `timeout`,
-    /// [`drain_timeout`](crate::session::Config::drain_timeout) and
-    /// [`response_timeout`](crate::session::Config::response_timeout), if the adapter does each
-    /// [`Action::Close`](super::Action::Close). Of several calls the earliest deadline counts.
+    /// The last event is [`Event::Closed`]. Whatever the SMSC does, it arrives at the latest after `timeout` and
+    /// [`unbind_timeout`](super::Options::unbind_timeout) (3 s), and the time that the adapter takes for each
+    /// [`Action::Close`](super::Action::Close). A queue that is empty earlier leaves the rest of `timeout` for the requests in
+    /// flight and the unbinds. Of several calls the earliest deadline counts.
     pub fn shutdown(&mut self, now: Instant, timeout: Duration) {
         let until = now + timeout;
         match &mut self.shutdown {
@@ -25,7 +25,11 @@ impl<O: Observer> Account<O> {
                 self.shutdown = Shutdown::Draining { deadline: until, unresolved: Vec::new() };
             }
             Shutdown::Draining { deadline, .. } => *deadline = until.min(*deadline),
-            Shutdown::Unbinding { .. } | Shutdown::Closed => {}
+            Shutdown::Unbinding { drained_by, until: Some(at), .. } => {
+                let (drained, end) = unbind_deadlines(now, until, self.options.unbind_timeout);
+                (*drained_by, *at) = (drained.min(*drained_by), end.min(*at));
+            }
+            Shutdown::Unbinding { until: None, .. } | Shutdown::Closed => {}
         }
         self.advance(now);
     }
@@ -36,12 +40,24 @@ impl<O: Observer> Account<O> {
         if let Shutdown::Draining { deadline, ref mut unresolved } = self.shutdown
             && (is_drained || deadline <= now)
         {
-            self.shutdown = Shutdown::Unbinding { unresolved: core::mem::take(unresolved) };
+            let (drained_by, until) = unbind_deadlines(now, deadline, self.options.unbind_timeout);
+            self.shutdown = Shutdown::Unbinding {
+                drained_by,
+                until: Some(until),
+                unresolved: core::mem::take(unresolved),
+            };
             self.abandon_all(now, SegmentNotSentReason::ShutDown);
             self.release_inbound(now);
             self.start_links(now);
         }
-        if let Shutdown::Unbinding { ref mut unresolved } = self.shutdown
+        if let Shutdown::Unbinding { until, .. } = &mut self.shutdown
+            && until.is_some_and(|until| until <= now)
+        {
+            *until = None;
+            self.links.iter_mut().filter_map(LinkSlot::session_mut).for_each(Session::abort);
+            self.start_links(now);
+        }
+        if let Shutdown::Unbinding { ref mut unresolved, .. } = self.shutdown
             && self.links.iter().all(LinkSlot::is_idle)
         {
             let mut unresolved = core::mem::take(unresolved);
@@ -54,4 +70,10 @@ impl<O: Observer> Account<O> {
             self.emit(Event::Closed { unresolved });
         }
     }
+}
+
+/// Returns when the sessions stop waiting for the requests in flight and unbind, and when they end in any case.
+fn unbind_deadlines(now: Instant, deadline: Instant, unbind_timeout: Duration) -> (Instant, Instant) {
+    let left = (deadline - now).max(unbind_timeout);
+    (now + left / 3 * 2, now + left)
 }

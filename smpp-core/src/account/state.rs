@@ -16,6 +16,7 @@ use super::outcome::Unresolved;
 use super::queue::Queue;
 use super::receipt_tracker::ReceiptTracker;
 use crate::endpoint::Endpoint;
+use super::stats::AccountCounters;
 use crate::pdu::{BindMode, CommandStatus};
 use crate::session::{Observer, State, Stats, Timer};
 use crate::time::Instant;
@@ -77,6 +78,7 @@ pub struct Account<O = ()> {
     pub(super) shutdown: Shutdown,
     /// The status with which the SMSC refused the credentials.
     pub(super) stopped: Option<CommandStatus>,
+    pub(super) counters: AccountCounters,
 }
 
 /// The progress of the account's shutdown.
@@ -90,6 +92,10 @@ pub(super) enum Shutdown {
     },
     /// The account unbinds.
     Unbinding {
+        /// When the sessions stop waiting for the requests in flight, and send unbind.
+        drained_by: Instant,
+        /// When the account ends the sessions that are left; `None` once it has.
+        until: Option<Instant>,
         unresolved: Vec<Unresolved>,
     },
     Closed,
@@ -131,6 +137,7 @@ impl<O: Observer> Account<O> {
             random,
             shutdown: Shutdown::Running,
             stopped: None,
+            counters: AccountCounters::default(),
             options,
         };
         account.assign_slots(now);
@@ -159,8 +166,9 @@ impl<O: Observer> Account<O> {
         if matches!(self.shutdown, Shutdown::Closed) {
             return None;
         }
-        let draining = match self.shutdown {
+        let shutdown = match self.shutdown {
             Shutdown::Draining { deadline, .. } => Some(deadline),
+            Shutdown::Unbinding { until, .. } => until,
             _ => None,
         };
         [
@@ -169,7 +177,8 @@ impl<O: Observer> Account<O> {
             self.queue.poll_timeout(),
             self.receipts.poll_timeout(),
             self.inbound.poll_timeout(),
-            draining,
+            self.next_resume(),
+            shutdown,
         ]
         .into_iter()
         .flatten()
@@ -203,8 +212,9 @@ impl<O: Observer> Account<O> {
         }
     }
 
-    /// Returns the counters of a connection's session; `None` if the connection is not open.
-    pub fn stats(&self, link: LinkId) -> Option<Stats> {
+    /// Returns the counters of a connection's current session; `None` if the connection is not open. See
+    /// [`stats`](Self::stats) for those of all sessions.
+    pub fn session_stats(&self, link: LinkId) -> Option<Stats> {
         Some(self.links.get(link.index())?.session()?.stats())
     }
 
@@ -218,8 +228,15 @@ impl<O: Observer> Account<O> {
         self.queue.open()
     }
 
-    /// Returns how many segments wait for receipts, or had their last one in the past 2 minutes.
+    /// Returns how many segments wait for their final delivery receipt. Segments of a message that requests receipts only for
+    /// some final states do not count: perhaps none is due.
     pub fn pending_receipts(&self) -> usize {
+        self.receipts.pending_receipts()
+    }
+
+    /// Returns how many segments count against [`ReceiptOptions::capacity`](super::ReceiptOptions::capacity): those that wait
+    /// for a receipt, those for which perhaps none is due, and those that had their last one in the past 2 minutes.
+    pub fn tracked_receipts(&self) -> usize {
         self.receipts.len()
     }
 
@@ -229,11 +246,18 @@ impl<O: Observer> Account<O> {
     }
 
     pub(super) fn emit(&mut self, event: Event) {
+        self.counters.record(&event);
+        if let Event::Link { link, event } = &event
+            && let Some(slot) = self.links.get_mut(link.index())
+        {
+            slot.stats.record(event);
+        }
         self.events.push_back(event);
     }
 
     /// Does everything that can be done now: starts connections, sends messages, proceeds with a shutdown.
     pub(super) fn advance(&mut self, now: Instant) {
+        self.resume_links(now);
         self.start_links(now);
         self.dispatch(now);
         self.advance_shutdown(now);

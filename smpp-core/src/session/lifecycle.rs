@@ -31,6 +31,14 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         self.begin_shutdown(CloseReason::Unbound);
     }
 
+    /// Shuts the session down as [`unbind`](Self::unbind) does, and sends the unbind at `drained_by` at the latest.
+    pub(crate) fn unbind_by(&mut self, now: Instant, drained_by: Instant) {
+        self.unbind(now);
+        if matches!(self.shutdown, Shutdown::Draining(_)) {
+            self.timers.bring_forward(Timer::Shutdown, drained_by);
+        }
+    }
+
     /// Ends the session immediately. The peer gets no unbind.
     ///
     /// [`handle_timeout`](Self::handle_timeout) then reports an outcome for each request in flight, and the end.

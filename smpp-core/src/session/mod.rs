@@ -52,6 +52,7 @@
 mod close_reason;
 mod config;
 mod event;
+mod histogram;
 mod inbound;
 mod lifecycle;
 #[cfg(test)]
@@ -83,6 +84,7 @@ pub use crate::time::Instant;
 pub use close_reason::CloseReason;
 pub use config::Config;
 pub use event::Event;
+pub use histogram::Histogram;
 pub use observer::{Direction, ObservedPdu, Observer};
 pub use operations::Operations;
 pub(crate) use outcome::fmt_refused;
@@ -95,7 +97,7 @@ pub use request::{Reply, Request};
 pub use response::{AcceptedResponse, RefusedResponse, Response, ResponseBuf};
 pub use role::{Esme, Notification, Role, SentBy, Side, Smsc};
 pub use state::State;
-pub use stats::{Count, Kind, ResponseTimes, Stats, Traffic};
+pub use stats::{Count, Kind, RequestCounts, ResponseTimes, Stats, Traffic};
 pub use timers::Timer;
 
 use crate::diagnosis::ReceivedInstead;
@@ -449,6 +451,11 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             unanswered: self.unanswered,
             ..self.stats
         }
+    }
+
+    /// Returns how long the peer takes to respond: the same as in [`stats`](Self::stats), without a copy of the other counters.
+    pub const fn response_times(&self) -> &ResponseTimes {
+        &self.stats.response_times
     }
 
     /// Returns the observer.

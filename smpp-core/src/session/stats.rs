@@ -1,8 +1,10 @@
 //! The counters of a session.
 
+use core::ops::AddAssign;
 use core::time::Duration;
 
-use crate::pdu::CommandId;
+use super::outcome::Outcome;
+use crate::pdu::{CommandId, CommandStatus};
 
 /// The counters of one session since its start. [`Session::stats`](super::Session::stats) returns them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +41,85 @@ pub struct Stats {
     pub throttled: u64,
     /// How long the peer takes to respond to requests of this side.
     pub response_times: ResponseTimes,
+}
+
+/// Adds the counters of two sessions. The smoothed response time of the sum is that of the session with more responses.
+impl AddAssign<&Self> for Stats {
+    fn add_assign(&mut self, other: &Self) {
+        self.sent += &other.sent;
+        self.received += &other.received;
+        self.transmitted += other.transmitted;
+        self.in_flight = self.in_flight.saturating_add(other.in_flight);
+        self.timed_out = self.timed_out.saturating_add(other.timed_out);
+        self.unanswered = self.unanswered.saturating_add(other.unanswered);
+        self.late_responses += other.late_responses;
+        self.unexpected_responses += other.unexpected_responses;
+        self.quirks += other.quirks;
+        self.malformed += other.malformed;
+        self.unknown_commands += other.unknown_commands;
+        self.refused += other.refused;
+        self.timeouts += other.timeouts;
+        self.throttled += other.throttled;
+        self.response_times += &other.response_times;
+    }
+}
+
+/// The requests of one side that are completed, by outcome.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RequestCounts {
+    /// A response with `ESME_ROK`.
+    pub accepted: u64,
+    /// A response with `ESME_RTHROTTLED` or `ESME_RMSGQFUL`.
+    pub throttled: u64,
+    /// A response with another status.
+    pub refused: u64,
+    /// A generic_nack.
+    pub nacked: u64,
+    /// Not sent: safe to resend.
+    pub never_sent: u64,
+    /// Sent, without a response: the peer may have accepted it.
+    pub unanswered: u64,
+}
+
+impl RequestCounts {
+    /// Counts the outcome of a request.
+    #[inline]
+    pub fn record(&mut self, outcome: &Outcome<'_>) {
+        *match outcome {
+            Outcome::Accepted(_) => &mut self.accepted,
+            Outcome::Refused { status: CommandStatus::RTHROTTLED | CommandStatus::RMSGQFUL, .. } => {
+                &mut self.throttled
+            }
+            Outcome::Refused { .. } => &mut self.refused,
+            Outcome::Nacked(_) => &mut self.nacked,
+            Outcome::NeverSent(_) => &mut self.never_sent,
+            Outcome::Unanswered(_) => &mut self.unanswered,
+        } += 1;
+    }
+
+    /// Returns the count of each outcome, with its name: the label `outcome` of the metrics.
+    pub const fn by_outcome(&self) -> [(&'static str, u64); 6] {
+        [
+            ("accepted", self.accepted),
+            ("throttled", self.throttled),
+            ("refused", self.refused),
+            ("nacked", self.nacked),
+            ("never_sent", self.never_sent),
+            ("unanswered", self.unanswered),
+        ]
+    }
+}
+
+impl AddAssign<&Self> for RequestCounts {
+    fn add_assign(&mut self, other: &Self) {
+        self.accepted += other.accepted;
+        self.throttled += other.throttled;
+        self.refused += other.refused;
+        self.nacked += other.nacked;
+        self.never_sent += other.never_sent;
+        self.unanswered += other.unanswered;
+    }
 }
 
 /// The kind of a PDU, for the counters. A response has the kind of its request.
@@ -106,6 +187,14 @@ impl Count {
     }
 }
 
+impl AddAssign<&Self> for Count {
+    fn add_assign(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.responses += other.responses;
+        self.octets += other.octets;
+    }
+}
+
 /// The PDUs in one direction, counted by [`Kind`].
 ///
 /// ```
@@ -127,10 +216,9 @@ impl Traffic {
 
     /// Returns the count of all PDUs.
     pub fn total(&self) -> Count {
-        self.0.iter().fold(Count::default(), |sum, count| Count {
-            requests: sum.requests + count.requests,
-            responses: sum.responses + count.responses,
-            octets: sum.octets + count.octets,
+        self.0.iter().fold(Count::default(), |mut sum, count| {
+            sum += count;
+            sum
         })
     }
 
@@ -144,6 +232,12 @@ impl Traffic {
             }
             count.octets += octets as u64;
         }
+    }
+}
+
+impl AddAssign<&Self> for Traffic {
+    fn add_assign(&mut self, other: &Self) {
+        self.0.iter_mut().zip(&other.0).for_each(|(count, more)| *count += more);
     }
 }
 
@@ -204,6 +298,21 @@ impl ResponseTimes {
     }
 }
 
+impl AddAssign<&Self> for ResponseTimes {
+    fn add_assign(&mut self, other: &Self) {
+        if other.count == 0 {
+            return;
+        }
+        *self = Self {
+            count: self.count + other.count,
+            total: self.total.saturating_add(other.total),
+            shortest: if self.count == 0 { other.shortest } else { self.shortest.min(other.shortest) },
+            longest: self.longest.max(other.longest),
+            smoothed: if self.count > other.count { self.smoothed } else { other.smoothed },
+        };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,5 +336,26 @@ mod tests {
         for (index, kind) in Kind::ALL.into_iter().enumerate() {
             assert_eq!(kind as usize, index);
         }
+    }
+
+    #[test]
+    fn the_sum_of_two_sessions_has_all_their_counters() {
+        let mut first = Stats { transmitted: 1, in_flight: 2, quirks: 3, throttled: 4, ..Stats::default() };
+        first.sent.count(CommandId::SUBMIT_SM, 50);
+        let mut second = Stats { timeouts: 5, late_responses: 6, ..first };
+        second.received.count(CommandId::SUBMIT_SM_RESP, 20);
+        second.response_times.count_response(70);
+        second.response_times.count_response(30);
+        let mut sum = first;
+        sum += &second;
+        assert_eq!((sum.transmitted, sum.in_flight, sum.quirks, sum.throttled), (2, 4, 6, 8));
+        assert_eq!((sum.timeouts, sum.late_responses), (5, 6));
+        assert_eq!(sum.sent.of(Kind::Message), Count { requests: 2, responses: 0, octets: 100 });
+        assert_eq!(sum.received.total(), Count { requests: 0, responses: 1, octets: 20 });
+        assert_eq!(sum.response_times, second.response_times, "the first session has no response");
+        sum += &second;
+        let nanos = |nanos| Some(Duration::from_nanos(nanos));
+        assert_eq!((sum.response_times.count(), sum.response_times.total()), (4, Duration::from_nanos(200)));
+        assert_eq!((sum.response_times.shortest(), sum.response_times.longest()), (nanos(30), nanos(70)));
     }
 }

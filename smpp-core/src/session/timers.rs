@@ -82,6 +82,13 @@ impl Timers {
         }
     }
 
+    /// Moves the deadline of the timer forward to `at`, if it runs and is later.
+    pub(super) fn bring_forward(&mut self, timer: Timer, at: Instant) {
+        if let Some(due) = self.due.get_mut(timer as usize).filter(|due| **due < STOPPED) {
+            *due = at.min(*due);
+        }
+    }
+
     /// Returns whether the timer runs.
     pub(super) fn is_set(&self, timer: Timer) -> bool {
         self.due.get(timer as usize).is_some_and(|due| *due < STOPPED)

@@ -235,6 +235,9 @@ impl AccountSimulation {
         let now = self.context.now;
         assert!(!self.application.closed, "an event after Closed: {event:?}");
         self.context.trace(|| format!("the account emits {event:?}"));
+        if let Some(kind) = self.events.handle(&event) {
+            self.context.count(|| format!("event {kind}"));
+        }
         match event {
             Event::HandedToTransport { message, key, segment, bind } => {
                 self.check_key(message, key.as_ref());
@@ -328,9 +331,12 @@ impl AccountSimulation {
         let (start, deadline) = self.application.shutdown.expect("the application shut down");
         let options = &self.scenario.options;
         let adapter = ticks(self.scenario.behaviour.adapter_delay) + self.scenario.lateness * 4;
-        let most =
-            deadline + options.session.drain_timeout + options.session.response_timeout + adapter + ticks(1);
+        let session = options.session.drain_timeout + options.session.response_timeout;
+        let most = deadline + session.min(options.unbind_timeout) + adapter + ticks(1);
         let took = self.context.now - start;
+        if options.unbind_timeout < session && took >= deadline + options.unbind_timeout {
+            self.context.count(|| "the unbind timeout ends the shutdown".into());
+        }
         assert!(took <= most, "closed after {took:?}, more than {most:?}");
         let mut failed = Vec::new();
         let mut without_receipt = BTreeMap::new();

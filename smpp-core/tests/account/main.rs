@@ -3,7 +3,7 @@
 //! The seed decides everything: the options, most of them tiny, what the application does, the addresses of the host, how
 //! fast the connections are, what the SMSC answers, and the faults. After every step the account is compared with models of
 //! its guarantees: one of its [connection slots](slots), one of its [messages](messages), one of the
-//! [deliveries](deliveries). The models use the log of an observer of its sessions and what the SMSC has received, nothing
+//! [deliveries](deliveries), one of its [event stream](events). The models use the log of an observer of its sessions and what the SMSC has received, nothing
 //! of its internal state. A scenario that fails prints its seed; this command runs it again, with a trace of each step:
 //!
 //! ```text
@@ -22,6 +22,7 @@
 mod application;
 mod context;
 mod deliveries;
+mod events;
 #[allow(dead_code, reason = "each simulation uses what it needs")]
 #[path = "../harness/mod.rs"]
 mod harness;
@@ -65,6 +66,22 @@ const EXPECTED: &[&str] = &[
     "delivery accepted",
     "delivery refused",
     "delivery without answer",
+    "event bind_refused",
+    "event binding",
+    "event bound",
+    "event closed",
+    "event connect_failed",
+    "event late_outcome",
+    "event link_closed",
+    "event message_failed",
+    "event message_in_doubt",
+    "event paused",
+    "event peer_unbind",
+    "event receipts_expired",
+    "event resolve_failed",
+    "event resumed",
+    "event stopped",
+    "event throttled",
     "fault Busy",
     "fault Crowded",
     "fault Cut",
@@ -112,4 +129,5 @@ const EXPECTED: &[&str] = &[
     "stopped",
     "submitted, one segment",
     "submitted, several segments",
+    "the unbind timeout ends the shutdown",
 ];

@@ -8,6 +8,7 @@ use smpp_core::session::{Instant, Timer};
 
 use super::application::Application;
 use super::context::Context;
+use super::events::EventModel;
 use super::harness::rng::Rng;
 use super::harness::{Coverage, Verbosity, span, ticks};
 use super::log::{ConnectionId, Log, LogObserver, LoggedPdu};
@@ -24,6 +25,7 @@ pub(crate) struct AccountSimulation {
     links: Vec<LinkId>,
     pub(crate) slots: Slots,
     pub(crate) messages: Messages,
+    pub(crate) events: EventModel,
     pub(crate) smsc: Smsc,
     pub(crate) application: Application,
     /// The faults that have not begun yet.
@@ -61,6 +63,7 @@ impl AccountSimulation {
             log: Log::default(),
             slots: Slots::new(&scenario.options),
             messages: Messages::new(&scenario.options),
+            events: EventModel::new(&scenario.options),
             smsc: Smsc::new(&scenario),
             application: Application::new(),
             faults: faults.collect(),
@@ -101,8 +104,10 @@ impl AccountSimulation {
         }
         self.run_until(self.context.now + ticks(2000));
         assert_eq!(self.account.poll_timeout(), None, "no timer runs after Closed");
-        assert_eq!((self.account.queued(), self.account.pending_receipts()), (0, 0));
+        let account = &self.account;
+        assert_eq!((account.queued(), account.pending_receipts(), account.tracked_receipts()), (0, 0, 0));
         self.messages.check_end(&self.smsc.seen);
+        self.events.check_end(&self.account.stats(), &self.smsc.seen);
     }
 
     /// Ends all faults.
@@ -369,6 +374,7 @@ impl AccountSimulation {
             }
             self.context.trace(|| format!("on {}: {:?}", entry.connection, entry.pdu));
             self.messages.handle_entry(&entry, &alive);
+            self.events.count_pdu(&entry.pdu);
             if let LoggedPdu::Delivered { delivery: Some(delivery) } = entry.pdu {
                 self.smsc.deliveries.record_arrival(self.context.now, delivery);
             }
@@ -414,8 +420,9 @@ impl AccountSimulation {
             "the queue holds segments that have an outcome"
         );
         assert!(
-            self.account.pending_receipts() <= options.receipts.capacity,
-            "more pending receipts than the capacity"
+            self.account.tracked_receipts() <= options.receipts.capacity,
+            "more tracked receipts than the capacity"
         );
+        assert!(self.account.pending_receipts() <= self.account.tracked_receipts(), "not all are tracked");
     }
 }

@@ -128,34 +128,34 @@ impl Slots {
                 self.all[index].bound = Some(now);
             }
             LinkEvent::BindRefused { .. } => self.all[index].refused = true,
-            LinkEvent::Closed { reason, retry_at, .. } => {
+            LinkEvent::Closed { reason, retry_in, .. } => {
                 let slot = &mut self.all[index];
                 let lived = slot.bound.take().map(|since| now - since);
                 if lived.is_some_and(|lived| lived >= backoff.reset_after) {
                     slot.failures = 0;
                     self.failures = 0;
                 }
-                if reason == CloseReason::Unbound && !slot.refused && retry_at == Some(now) {
+                if reason == CloseReason::Unbound && !slot.refused && retry_in == Some(Duration::ZERO) {
                     return;
                 }
-                self.back_off(now, index, retry_at);
+                self.back_off(now, index, retry_in);
             }
-            LinkEvent::ResolveFailed { retry_at, .. } => self.back_off(now, index, Some(retry_at)),
-            LinkEvent::ConnectFailed { retry_at, .. } => {
+            LinkEvent::ResolveFailed { retry_in, .. } => self.back_off(now, index, Some(retry_in)),
+            LinkEvent::ConnectFailed { retry_in, .. } => {
                 let has_untried = !self.all[index].untried.is_empty();
-                assert_eq!(retry_at.is_none(), has_untried, "every address is tried before the back-off");
-                self.back_off(now, index, retry_at);
+                assert_eq!(retry_in.is_none(), has_untried, "every address is tried before the back-off");
+                self.back_off(now, index, retry_in);
             }
             _ => {}
         }
     }
 
-    fn back_off(&mut self, now: Instant, index: usize, retry_at: Option<Instant>) {
-        let Some(retry_at) = retry_at else { return };
+    fn back_off(&mut self, now: Instant, index: usize, retry_in: Option<Duration>) {
+        let Some(delay) = retry_in else { return };
+        let retry_at = now + delay;
         let backoff = self.options.backoff;
         let is_unbound = self.all.iter().all(|slot| slot.bound.is_none());
         let slot = &mut self.all[index];
-        let delay = retry_at - now;
         let failures = if is_unbound { slot.failures.max(self.failures) } else { slot.failures } + 1;
         let max = max_delay(backoff, failures);
         assert!(delay >= max / 2 && delay <= max, "{delay:?} after {failures} failures");

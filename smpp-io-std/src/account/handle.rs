@@ -207,7 +207,7 @@ impl Account {
     pub fn links(&self) -> Vec<(LinkId, LinkState, Option<Stats>)> {
         let state = self.shared.lock();
         let account = &state.account;
-        account.links().map(|(link, state)| (link, state, account.stats(link))).collect()
+        account.links().map(|(link, state)| (link, state, account.session_stats(link))).collect()
     }
 
     /// Returns the number of segments that wait to be sent or are in flight.

@@ -213,7 +213,7 @@ impl Account {
     pub fn links(&self) -> Vec<(LinkId, LinkState, Option<Stats>)> {
         let inner = self.shared.lock();
         let account = &inner.account;
-        account.links().map(|(link, state)| (link, state, account.stats(link))).collect()
+        account.links().map(|(link, state)| (link, state, account.session_stats(link))).collect()
     }
 
     /// Returns the number of segments that wait or are in flight.

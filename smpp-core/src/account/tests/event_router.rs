@@ -323,16 +323,16 @@ fn the_first_bind_result_does_not_change() {
         test.router.handle_event(now, &mut test.sim.account, Event::Link { link, event });
         test.router.first_bind()
     };
-    let connect_failed = |failure, retry_at| LinkEvent::ConnectFailed {
+    let connect_failed = |failure, retry_in| LinkEvent::ConnectFailed {
         address: address(1),
         failure,
         detail: "".into(),
-        retry_at,
+        retry_in,
     };
-    assert_eq!(first_bind(connect_failed(ConnectFailure::Network, Some(now))), None);
+    assert_eq!(first_bind(connect_failed(ConnectFailure::Network, Some(SECOND))), None);
     assert_eq!(first_bind(connect_failed(ConnectFailure::Untrusted, None)), None, "other addresses are left");
     let untrusted = Some(Err(FirstBindError::Untrusted));
-    assert_eq!(first_bind(connect_failed(ConnectFailure::Untrusted, Some(now))), untrusted);
+    assert_eq!(first_bind(connect_failed(ConnectFailure::Untrusted, Some(SECOND))), untrusted);
     assert_eq!(
         first_bind(LinkEvent::Bound {
             bind: BindId::new(LinkId(0), 1),

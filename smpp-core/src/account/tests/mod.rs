@@ -3,6 +3,8 @@
 mod accepted;
 mod event_router;
 mod outbox;
+mod event_stream;
+mod monitoring;
 mod queue;
 mod receiving;
 mod reconnect;
@@ -62,7 +64,7 @@ const fn receipt_match(
     message_state: Option<S>,
 ) -> ReceiptMatch {
     let destination = ReceiptDestination::Sent;
-    ReceiptMatch { message, key: None, destination, segment, segments, pending, message_state }
+    ReceiptMatch { message, key: None, destination, segment, segments, pending, message_state, previous: None }
 }
 
 /// The SMSC side of one connection.
@@ -86,6 +88,8 @@ struct Simulation {
     submit_status: Vec<CommandStatus>,
     /// Whether the SMSC answers messages.
     answers: bool,
+    /// Whether the SMSC reads nothing and sends nothing.
+    mute: bool,
     /// The messages that it has not answered.
     unanswered: Vec<(LinkId, Reply<SubmitSm<'static>>)>,
     /// The id of each accepted message; a new number for each if `None`.
@@ -110,6 +114,7 @@ impl Simulation {
             bind_status: Vec::new(),
             submit_status: Vec::new(),
             answers: true,
+            mute: false,
             unanswered: Vec::new(),
             id: None,
             refusals: Vec::new(),
@@ -162,7 +167,12 @@ impl Simulation {
             if self.account.poll_transmit(link, &mut octets) {
                 moved = true;
                 self.account.handle_transmitted(self.now, link, octets.len());
-                self.serve(index, &octets);
+                if !self.mute {
+                    self.serve(index, &octets);
+                }
+            }
+            if self.mute {
+                continue;
             }
             let server = &mut self.servers[index];
             let mut octets = Vec::new();

@@ -195,7 +195,7 @@ fn a_bind_without_an_answer_names_what_the_peer_sent_instead() {
         account.handle_transmitted(Instant::ZERO, link, output.len());
         account.handle_input(Instant::ZERO, link, &mut octets);
         account.handle_disconnect(Instant::ZERO, link);
-        let event = account.poll_event();
+        let event = core::iter::from_fn(|| account.poll_event()).nth(1);
         let Some(Event::Link { event: LinkEvent::BindRefused { received, .. }, .. }) = event else {
             panic!("{expected:?}: {event:?}")
         };

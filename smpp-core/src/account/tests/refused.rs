@@ -56,6 +56,7 @@ fn a_refused_bind_keeps_the_response() {
     account.handle_input(Instant::ZERO, link, &mut &refusal[..]);
     let text = |response: &RefusedResponse| response.additional_status_info_text().map(String::from);
     let expected = Some("expired yesterday".to_string());
+    let Some(Event::Link { event: LinkEvent::Binding { .. }, .. }) = account.poll_event() else { panic!() };
     let Some(Event::Link { event: LinkEvent::BindRefused { error, .. }, .. }) = account.poll_event() else {
         panic!("the refusal is reported");
     };

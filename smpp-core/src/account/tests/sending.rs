@@ -61,7 +61,7 @@ fn a_shutdown_reports_what_is_unresolved() {
     assert!(sim.servers.is_empty());
     assert_eq!(sim.account.poll_timeout(), None);
     let ended =
-        |event: &Event| matches!(event, Event::Link { event: LinkEvent::Closed { retry_at: None, .. }, .. });
+        |event: &Event| matches!(event, Event::Link { event: LinkEvent::Closed { retry_in: None, .. }, .. });
     assert!(sim.events.iter().any(ended));
 }
 

@@ -1,0 +1,257 @@
+//! The events of an account as an operator sees them: one type with `Display`.
+
+use core::fmt;
+
+use super::event::Event;
+use super::link::{LinkEvent, LinkId};
+use super::outcome::{MessageNumber, SegmentOutcome};
+use crate::diagnosis::refused_bind_advice;
+use crate::pdu::CommandStatus;
+use crate::session::{RefusedResponse, RequestError, UnansweredReason, fmt_refused};
+
+/// What an operator wants to see of an account: an entry of its event stream.
+///
+/// An adapter's `Account::events()` returns a receiver of the stream. The stream has the events of all connections and of
+/// the account in the order in which they happened. It has an event for each message that fails or is in doubt, and none for
+/// a message that goes well.
+///
+/// `Display` is one line for a log: what happened, where, and what the account does next. Neither `Display` nor `Debug` shows
+/// passwords, texts or phone numbers. Both show what the SMSC says with a refusal.
+///
+/// ```
+/// use smpp_core::account::{AccountEvent, LinkEvent};
+///
+/// fn alert(event: &AccountEvent) {
+///     match event {
+///         AccountEvent::Link { link, event: LinkEvent::Closed { retry_in: Some(delay), .. } } => {
+///             println!("link {link} is down for {delay:?} at least");
+///         }
+///         AccountEvent::MessageInDoubt { message, .. } => println!("message {message} may have been accepted"),
+///         AccountEvent::Lagged { lost } => println!("{lost} events were lost"),
+///         other => println!("{other}"),
+///     }
+/// }
+/// # alert(&AccountEvent::Lagged { lost: 2 });
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AccountEvent {
+    /// Something happened on a connection: binding, bound, refused, throttled, paused, closed.
+    Link {
+        /// The connection slot.
+        link: LinkId,
+        /// What happened on it.
+        event: LinkEvent,
+    },
+    /// A segment was sent and got no response: the SMSC may have accepted it.
+    MessageInDoubt {
+        /// The message.
+        message: MessageNumber,
+        /// The segment, from 0.
+        segment: u8,
+        /// The connection on which it was sent.
+        link: LinkId,
+        /// Why there is no response.
+        reason: UnansweredReason,
+        /// Whether the account resends it.
+        resend: bool,
+    },
+    /// A message ended, and the SMSC did not accept all of it: refused, expired, cancelled, in doubt.
+    MessageFailed {
+        /// The message.
+        message: MessageNumber,
+        /// The most severe outcome of its segments.
+        outcome: SegmentOutcome,
+        /// Whether resending the message cannot duplicate a segment.
+        is_safe_to_resend: bool,
+    },
+    /// The SMSC responded to a segment after the message had ended as in doubt.
+    LateOutcome {
+        /// The message.
+        message: MessageNumber,
+        /// The segment, from 0.
+        segment: u8,
+        /// How the segment ended.
+        outcome: SegmentOutcome,
+    },
+    /// The account no longer waits for delivery receipts of a message.
+    ReceiptsExpired {
+        /// The message.
+        message: MessageNumber,
+        /// How many segments have no final receipt.
+        segments: usize,
+    },
+    /// The SMSC refuses the account's credentials: the account makes no further bind.
+    Stopped {
+        /// The status of the bind response.
+        status: CommandStatus,
+        /// The bind response, with its TLVs.
+        response: RefusedResponse,
+    },
+    /// After [`Stopped`](Self::Stopped), the account makes binds again.
+    Resumed,
+    /// The account is shut down. This is the last event.
+    Closed {
+        /// How many messages are unresolved.
+        unresolved: usize,
+    },
+    /// The receiver was too slow: the oldest events were dropped. The events that follow are the newer ones.
+    Lagged {
+        /// How many events this receiver has lost here.
+        lost: u64,
+    },
+}
+
+impl AccountEvent {
+    /// Returns what an operator wants to see of an event; `None` for a message that goes well, a receipt or an arrival.
+    pub fn new(event: &Event) -> Option<Self> {
+        Some(match event {
+            Event::Link { link, event } => Self::Link { link: *link, event: event.clone() },
+            Event::InDoubt { message, segment, link, reason, resend } => Self::MessageInDoubt {
+                message: *message,
+                segment: *segment,
+                link: *link,
+                reason: *reason,
+                resend: *resend,
+            },
+            Event::Outcome { message, outcome, .. } => Self::MessageFailed {
+                message: *message,
+                is_safe_to_resend: outcome.is_safe_to_resend(),
+                outcome: outcome.result().err()?.clone(),
+            },
+            Event::LateOutcome { message, segment, outcome, .. } => {
+                Self::LateOutcome { message: *message, segment: *segment, outcome: outcome.clone() }
+            }
+            // Without ids, perhaps no receipt was due.
+            Event::ReceiptsExpired { message, ids, .. } if !ids.is_empty() => {
+                Self::ReceiptsExpired { message: *message, segments: ids.len() }
+            }
+            Event::Stopped { status, response } => {
+                Self::Stopped { status: *status, response: response.clone() }
+            }
+            Event::Resumed => Self::Resumed,
+            Event::Closed { unresolved } => Self::Closed { unresolved: unresolved.len() },
+            Event::HandedToTransport { .. }
+            | Event::ReceiptsExpired { .. }
+            | Event::Receipt { .. }
+            | Event::Message { .. }
+            | Event::Notification { .. } => return None,
+        })
+    }
+
+    /// Returns a short name in `snake_case`, the same for all events of a variant, for filters and counters: `bound`,
+    /// `link_closed`, `message_in_doubt`.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Link { event, .. } => event.kind(),
+            Self::MessageInDoubt { .. } => "message_in_doubt",
+            Self::MessageFailed { .. } => "message_failed",
+            Self::LateOutcome { .. } => "late_outcome",
+            Self::ReceiptsExpired { .. } => "receipts_expired",
+            Self::Stopped { .. } => "stopped",
+            Self::Resumed => "account_resumed",
+            Self::Closed { .. } => "closed",
+            Self::Lagged { .. } => "lagged",
+        }
+    }
+
+    /// Returns the connection slot; `None` if the event belongs to none.
+    pub const fn link(&self) -> Option<LinkId> {
+        match self {
+            Self::Link { link, .. } | Self::MessageInDoubt { link, .. } => Some(*link),
+            _ => None,
+        }
+    }
+
+    /// Returns the message; `None` if the event belongs to none.
+    pub const fn message(&self) -> Option<MessageNumber> {
+        match self {
+            Self::MessageInDoubt { message, .. }
+            | Self::MessageFailed { message, .. }
+            | Self::LateOutcome { message, .. }
+            | Self::ReceiptsExpired { message, .. } => Some(*message),
+            _ => None,
+        }
+    }
+
+    /// Returns how many octets the event holds outside of itself.
+    pub(super) fn heap_octets(&self) -> usize {
+        let response = |response: &RefusedResponse| response.frame().map_or(0, |frame| frame.octets().len());
+        let outcome = |outcome: &SegmentOutcome| match outcome {
+            SegmentOutcome::Accepted { id, response } => {
+                id.as_bytes().len() + response.frame().map_or(0, |frame| frame.octets().len())
+            }
+            SegmentOutcome::Refused { response: refused, .. } => response(refused),
+            _ => 0,
+        };
+        match self {
+            Self::Link { event, .. } => match event {
+                LinkEvent::BindRefused { error: RequestError::Refused { response: refused, .. }, .. } => {
+                    response(refused)
+                }
+                LinkEvent::ResolveFailed { detail, .. } | LinkEvent::ConnectFailed { detail, .. } => {
+                    detail.len()
+                }
+                _ => 0,
+            },
+            Self::MessageFailed { outcome: failed, .. } | Self::LateOutcome { outcome: failed, .. } => {
+                outcome(failed)
+            }
+            Self::Stopped { response: refused, .. } => response(refused),
+            _ => 0,
+        }
+    }
+}
+
+impl fmt::Display for AccountEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Link { link, event } => write!(f, "link {link}: {event}"),
+            Self::MessageInDoubt { message, segment, link, reason, resend } => {
+                let next = if *resend { "it is sent again" } else { "it is not sent again" };
+                write!(
+                    f,
+                    "message {message}, segment {segment}: sent on link {link} without a response, the SMSC may have \
+                     accepted it: {reason}; {next}"
+                )
+            }
+            Self::MessageFailed { message, outcome, is_safe_to_resend } => {
+                let next =
+                    if *is_safe_to_resend { "a resend is safe" } else { "a resend may deliver it twice" };
+                write!(f, "message {message} failed: {outcome}; {next}")
+            }
+            Self::LateOutcome { message, segment, outcome } => {
+                write!(f, "message {message}, segment {segment}: late response: {outcome}")
+            }
+            Self::ReceiptsExpired { message, segments } => {
+                let segments = Counted(*segments as u64, "segment");
+                write!(
+                    f,
+                    "message {message}: no final delivery receipt for {segments}; the account waits no longer"
+                )
+            }
+            Self::Stopped { status, response } => {
+                f.write_str("stopped, the account binds no more: bind ")?;
+                fmt_refused(*status, response, f)?;
+                write!(f, "; {}", refused_bind_advice(*status))
+            }
+            Self::Resumed => f.write_str("the account makes binds again"),
+            Self::Closed { unresolved } => {
+                write!(f, "the account is shut down, {} unresolved", Counted(*unresolved as u64, "message"))
+            }
+            Self::Lagged { lost } => {
+                write!(f, "{} lost: the receiver reads too slowly", Counted(*lost, "event"))
+            }
+        }
+    }
+}
+
+/// A number and its noun, in the plural if needed.
+struct Counted(u64, &'static str);
+
+impl fmt::Display for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(count, noun) = self;
+        write!(f, "{count} {noun}{}", if *count == 1 { "" } else { "s" })
+    }
+}

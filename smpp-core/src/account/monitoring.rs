@@ -1,0 +1,99 @@
+//! Counters, and the events about pauses and segments in doubt.
+
+use core::time::Duration;
+
+use super::event::Event;
+use super::link::{LinkEvent, LinkId};
+use super::link_slot::{LinkSlot, Phase, Tag};
+use super::queue::SegmentRef;
+use super::state::Account;
+use super::stats::{AccountStats, LinkStats};
+use crate::pdu::CommandStatus;
+use crate::session::{self, Observer, UnansweredReason};
+use crate::time::Instant;
+
+impl<O: Observer> Account<O> {
+    /// Returns the counters of the account since its start, across all its sessions: for each connection slot, and summed.
+    ///
+    /// It copies about 2 KiB for each connection slot.
+    pub fn stats(&self) -> AccountStats {
+        let links = self.links.iter().map(link_stats).collect::<alloc::vec::Vec<_>>();
+        let mut total = LinkStats::default();
+        links.iter().for_each(|link| total += link);
+        AccountStats {
+            total,
+            links,
+            counters: self.counters,
+            queued: self.queued(),
+            pending_receipts: self.pending_receipts(),
+            tracked_receipts: self.tracked_receipts(),
+        }
+    }
+
+    /// Counts the outcome of a request, and the time of its response. A late response counts its time alone.
+    pub(super) fn count_session_event(&mut self, link: LinkId, event: &session::Event<'_, Tag>) {
+        let Some(slot) = self.links.get_mut(link.index()) else { return };
+        match event {
+            session::Event::Outcome { outcome, .. } => slot.stats.requests.record(outcome),
+            session::Event::LateResponse { .. } => {}
+            _ => return,
+        }
+        if let Phase::Open(open) = &mut slot.phase {
+            slot.stats.record_response(&mut open.counted, open.session.response_times());
+        }
+    }
+
+    /// Lets a bind send nothing for `delay`, because the SMSC refused a segment for the moment.
+    pub(super) fn pause(&mut self, now: Instant, link: LinkId, status: CommandStatus, delay: Duration) {
+        let Some(slot) = self.links.get_mut(link.index()) else { return };
+        slot.paused_until = slot.paused_until.max(now + delay);
+        let resume_in = slot.paused_until - now;
+        let Phase::Open(open) = &mut slot.phase else { return };
+        if core::mem::replace(&mut open.is_paused, true) {
+            return;
+        }
+        if matches!(status, CommandStatus::RTHROTTLED | CommandStatus::RMSGQFUL) {
+            self.emit(Event::Link { link, event: LinkEvent::Throttled { status } });
+        }
+        self.emit(Event::Link { link, event: LinkEvent::Paused { status, resume_in } });
+    }
+
+    /// Reports the pauses that are over.
+    pub(super) fn resume_links(&mut self, now: Instant) {
+        for index in 0..self.options.max_binds {
+            let link = LinkId(index);
+            let Some(slot) = self.links.get_mut(link.index()) else { return };
+            if let Phase::Open(open) = &mut slot.phase
+                && open.is_paused
+                && slot.paused_until <= now
+            {
+                open.is_paused = false;
+                self.emit(Event::Link { link, event: LinkEvent::Resumed });
+            }
+        }
+    }
+
+    /// Returns when the next pause is over.
+    pub(super) fn next_resume(&self) -> Option<Instant> {
+        let is_paused = |link: &&LinkSlot<O>| matches!(&link.phase, Phase::Open(open) if open.is_paused);
+        self.links.iter().filter(is_paused).map(|link| link.paused_until).min()
+    }
+
+    /// Reports a segment that was sent and got no response, unless a late response to an earlier attempt has ended it.
+    pub(super) fn emit_in_doubt(&mut self, link: LinkId, segment: SegmentRef, reason: UnansweredReason) {
+        if self.queue.is_open(segment) {
+            let resend = self.queue.will_resend(segment);
+            let SegmentRef { message, index } = segment;
+            self.emit(Event::InDoubt { message, segment: index, link, reason, resend });
+        }
+    }
+}
+
+/// Returns the counters of a slot, those of its current session included.
+fn link_stats<O: Observer>(link: &LinkSlot<O>) -> LinkStats {
+    let mut stats = link.stats;
+    if let Some(session) = link.session() {
+        stats.session += &session.stats();
+    }
+    stats
+}

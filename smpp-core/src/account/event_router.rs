@@ -237,7 +237,7 @@ impl<W> EventRouter<W> {
                 }
             }
             Event::Link { event: LinkEvent::Bound { .. }, .. } => {
-                self.first_bind = Some(Ok(()));
+                self.first_bind.get_or_insert(Ok(()));
             }
             Event::Link {
                 event: LinkEvent::ConnectFailed { failure: ConnectFailure::Untrusted, retry_in: Some(_), .. },

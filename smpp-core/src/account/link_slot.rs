@@ -58,6 +58,8 @@ pub(super) enum Phase<O> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Replacement {
     None,
+    /// There was no bind when the credentials changed: the slot tries them before a bind is ended for them.
+    Trying,
     /// The old bind has been ended, and the new one is not accepted yet.
     Running,
     /// As `Running`, and every endpoint has failed once.

@@ -40,7 +40,7 @@ impl<O: Observer> Account<O> {
     ///
     /// | fields | take effect |
     /// | --- | --- |
-    /// | `credentials`, `interface_version` | for the next bind. Binds with others are replaced one at a time: each is unbound once the SMSC has responded to what it has in flight, and the next one waits until the new bind is accepted. A [stopped](Event::Stopped) account resumes |
+    /// | `credentials`, `interface_version` | for the next bind. Binds with others are replaced one at a time: each is unbound once the SMSC has responded to what it has in flight, and the next one waits until the new bind is accepted. Slots without a bind go first. A [stopped](Event::Stopped) account resumes |
     /// | `binds`, `max_binds` | at once: see [`set_binds`](Self::set_binds) |
     /// | `endpoints` | for the next attempt. Attempts on the way to an endpoint that is gone end; binds there are replaced one at a time, as for `credentials` |
     /// | `session` | at once on existing binds: see [`Session::reconfigure`](crate::session::Session::reconfigure) |
@@ -92,6 +92,12 @@ impl<O: Observer> Account<O> {
         self.options = options;
         self.assign_slots(now);
         if self.logins.current() != login {
+            let unbound = |link: &&mut LinkSlot<O>| link.wanted.is_some() && !link.is_bound();
+            for link in self.links.iter_mut().filter(unbound) {
+                if link.replacement == Replacement::None {
+                    link.replacement = Replacement::Trying;
+                }
+            }
             self.reset_backoff(now);
             self.end_stop();
         }
@@ -213,7 +219,7 @@ impl<O: Observer> Account<O> {
         let group = link.wanted.map(|wanted| wanted.group);
         let allows = |other: &LinkSlot<O>| match other.replacement {
             Replacement::None => true,
-            Replacement::Running => false,
+            Replacement::Trying | Replacement::Running => false,
             Replacement::Failing => other.wanted.map(|wanted| wanted.group) != group,
         };
         let is_bound = link.session().is_some_and(|session| matches!(session.state(), State::Bound(_)));

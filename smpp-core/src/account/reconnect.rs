@@ -455,9 +455,10 @@ impl<O: Observer> Account<O> {
         let shared = group.as_ref().map_or(0, |group| group.backoff.failures);
         link.failures = link.failures.max(shared).saturating_add(1);
         link.ready_at = now + backoff.delay(link.failures, random);
-        if link.replacement == Replacement::Running {
-            link.replacement = Replacement::Failing;
-        }
+        link.replacement = match link.replacement {
+            Replacement::None | Replacement::Trying => Replacement::None,
+            Replacement::Running | Replacement::Failing => Replacement::Failing,
+        };
         if let Some(group) = group {
             group.backoff = UnboundBackoff { until: link.ready_at, failures: link.failures };
         }

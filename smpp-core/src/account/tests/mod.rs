@@ -7,9 +7,11 @@ mod event_stream;
 mod monitoring;
 mod queue;
 mod receiving;
+mod reconfigure;
 mod reconnect;
 mod refused;
 mod sending;
+mod shape;
 
 use alloc::string::{String, ToString};
 use alloc::vec;
@@ -80,8 +82,12 @@ struct Simulation {
     servers: Vec<Server>,
     /// The addresses of the host's name.
     addresses: Vec<SocketAddr>,
+    /// The addresses of the names of endpoints; those of other endpoints are `addresses`.
+    hosts: Vec<(&'static str, Vec<SocketAddr>)>,
     /// The addresses at which no server answers.
     unreachable: Vec<SocketAddr>,
+    /// The bind requests: connection, octets of the PDU.
+    binds: Vec<(LinkId, Vec<u8>)>,
     /// The statuses of the next bind responses; then `ESME_ROK`.
     bind_status: Vec<CommandStatus>,
     /// The statuses of the next `submit_sm_resp`; then `ESME_ROK`.
@@ -110,6 +116,8 @@ impl Simulation {
             account,
             servers: Vec::new(),
             addresses: vec![address(1)],
+            hosts: Vec::new(),
+            binds: Vec::new(),
             unreachable: Vec::new(),
             bind_status: Vec::new(),
             submit_status: Vec::new(),
@@ -131,7 +139,10 @@ impl Simulation {
             let action = self.account.poll_action();
             match action {
                 Some(Action::Resolve { link }) => {
-                    self.account.handle_resolved(self.now, link, Ok(&self.addresses));
+                    let host = self.account.endpoint(link).map(|endpoint| endpoint.host.as_str());
+                    let known = self.hosts.iter().find(|(name, _)| host == Some(*name));
+                    let addresses = known.map_or(&self.addresses, |(_, addresses)| addresses);
+                    self.account.handle_resolved(self.now, link, Ok(addresses));
                 }
                 Some(Action::Connect { link, address }) => {
                     self.connects.push((self.now, address));
@@ -191,7 +202,8 @@ impl Simulation {
         let server = &mut self.servers[index];
         while let Some(event) = server.session.handle_input(self.now, &mut octets) {
             match event {
-                session::Event::Request { request: Request::Bind(_, reply), .. } => {
+                session::Event::Request { request: Request::Bind(_, reply), frame, .. } => {
+                    self.binds.push((server.link, frame.octets().to_vec()));
                     let status = if self.bind_status.is_empty() {
                         CommandStatus::ROK
                     } else {
@@ -284,6 +296,23 @@ impl Simulation {
             ..DeliverSm::default()
         };
         self.deliver(server, &message);
+    }
+
+    /// Ends the connection of this slot, as if it were lost.
+    fn cut(&mut self, link: LinkId) {
+        self.servers.retain(|server| server.link != link);
+        self.account.handle_disconnect(self.now, link);
+    }
+
+    /// Returns the slot, the mode and the last octet of the address of each bind.
+    fn bound(&self) -> Vec<(u16, BindMode, u8)> {
+        let bound = |(link, state): (LinkId, LinkState)| match state {
+            LinkState::Open(SocketAddr::V4(address), session::State::Bound(mode)) => {
+                Some((link.0, mode, address.ip().octets()[3]))
+            }
+            _ => None,
+        };
+        self.account.links().filter_map(bound).collect()
     }
 
     fn bound_links(&self) -> usize {

@@ -107,11 +107,15 @@ fn handle_closed_without_a_close_action_reconnects() {
 fn a_stopped_account_with_only_a_receiver_abandons_its_messages() {
     let mut sim = Simulation::new(Options { binds: Binds::pairs(1), ..options() });
     sim.advance(SECOND);
-    sim.bind_status = vec![CommandStatus::RINVPASWD];
     let number = sim.send("Hello");
     let index = sim.servers.iter().position(|server| server.link == LinkId(0)).unwrap();
     sim.servers.remove(index);
     sim.account.handle_disconnect(sim.now, LinkId(0));
+    // Credentials that were never accepted.
+    sim.bind_status = vec![CommandStatus::RINVPASWD];
+    let credentials = Credentials::new("shop", "wr0ng");
+    let options = Options { credentials, ..sim.account.options().clone() };
+    sim.account.reconfigure(sim.now, options).unwrap();
     let late = sim.send("Hello");
     sim.advance(10 * SECOND);
     assert_eq!(sim.account.mode(LinkId(1)), Some(Receiver), "it still receives");

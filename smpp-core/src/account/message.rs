@@ -6,6 +6,7 @@ use core::fmt;
 use core::time::Duration;
 
 use super::error::SubmitError;
+use super::link::BindId;
 use super::options::{Options, UnansweredPolicy};
 use crate::frame::{Frame, SequenceNumber};
 use crate::pdu::{CommandStatus, Pdu, SubmitSm};
@@ -39,6 +40,7 @@ pub struct Message {
     pub(super) deadline: Option<Duration>,
     pub(super) in_order: bool,
     pub(super) unanswered_policy: Option<UnansweredPolicy>,
+    pub(super) bind: Option<BindId>,
 }
 
 #[derive(Clone)]
@@ -70,6 +72,7 @@ impl Message {
             deadline: None,
             in_order: false,
             unanswered_policy: None,
+            bind: None,
         }
     }
 
@@ -115,6 +118,18 @@ impl Message {
     #[must_use]
     pub fn unanswered_policy(self, policy: UnansweredPolicy) -> Self {
         Self { unanswered_policy: Some(policy), ..self }
+    }
+
+    /// Sends the message on this bind and on no other, as an answer within a USSD session requires:
+    /// [`InboundMessage::bind`](super::InboundMessage::bind) says on which bind the question came. Default: the bind with the
+    /// most free capacity.
+    ///
+    /// If the bind ends before a segment was sent, the segment ends with
+    /// [`SegmentNotSentReason::BindEnded`](super::SegmentNotSentReason::BindEnded). A bind that receives only cannot send:
+    /// then no segment is sent.
+    #[must_use]
+    pub fn bind(self, bind: BindId) -> Self {
+        Self { bind: Some(bind), ..self }
     }
 
     /// Returns the `submit_sm` that the message was made from.

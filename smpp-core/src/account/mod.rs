@@ -225,12 +225,13 @@
 //! A resend is safe if the SMSC cannot have accepted any segment: the phone then cannot receive one twice.
 
 // Imports between the files run one way, from the last line to the first:
-//   link, outcome                         plain data
+//   link, outcome, statuses               plain data
 //   error, options, receipt               data that refers to it
 //   message, inbound_message, ack, event  the account's input and output
+//   ready_messages                        a table of the queue
 //   queue, receipt_tracker, inbound_segments, link_slot   the account's tables
 //   state                                 the account
-//   reconnect, sending, receiving, shutdown   its operations
+//   refusals, reconnect, sending, receiving, shutdown   its operations
 //   event_router                          on top of the account
 mod ack;
 mod error;
@@ -244,13 +245,16 @@ mod message;
 mod options;
 mod outcome;
 mod queue;
+mod ready_messages;
 mod receipt;
 mod receipt_tracker;
 mod receiving;
 mod reconnect;
+mod refusals;
 mod sending;
 mod shutdown;
 mod state;
+mod statuses;
 #[cfg(test)]
 mod tests;
 
@@ -267,3 +271,4 @@ pub use outcome::{
 };
 pub use receipt::{DeliveryReceipt, ReceiptMatch};
 pub use state::Account;
+pub use statuses::Statuses;

@@ -52,7 +52,7 @@ impl fmt::Display for SubmitError {
             Self::Segments(error) => return error.fmt(f),
             Self::ShutDown => "the account is being shut down: send the message with another account",
             Self::Stopped => {
-                "the SMSC refuses the account's credentials: reconfigure the account with correct ones, or resume it"
+                "the account has stopped, because the SMSC refuses its credentials or its messages: reconfigure or resume it"
             }
         })
     }

@@ -143,12 +143,14 @@ pub enum Event {
         /// What happened on it.
         event: LinkEvent,
     },
-    /// The SMSC refuses the account's credentials, which it has never accepted: the account makes no further bind, until
-    /// [`resume`](super::Account::resume) or [`reconfigure`](super::Account::reconfigure) with other credentials.
+    /// The account has stopped, and makes no further bind: the SMSC refused a bind or a message with a status that
+    /// [`Options::statuses`](super::Options::statuses) says stops it. By default these are the statuses of a bind that refuse
+    /// credentials which the SMSC has never accepted. It makes binds again after [`resume`](super::Account::resume), or after
+    /// [`reconfigure`](super::Account::reconfigure) with other credentials.
     Stopped {
-        /// The status of the bind response.
+        /// The status of the response.
         status: CommandStatus,
-        /// The bind response, with its TLVs.
+        /// The response, with its TLVs.
         response: RefusedResponse,
     },
     /// After [`Stopped`](Self::Stopped), the account makes binds again.

@@ -3,9 +3,10 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use super::group::{Activity, Candidate, Route, Wanted};
-use super::link::LinkState;
+use super::link::{BindId, LinkState};
 use super::message_key::MessageKey;
 use super::queue::SegmentRef;
 use super::receipt::ReceiptDestination;
@@ -37,10 +38,22 @@ pub(super) struct LinkSlot<O> {
     pub(super) generation: u64,
     /// Until then the bind sends no messages: the SMSC throttles, or may still count those of the bind before.
     pub(super) paused_until: Instant,
+    health: BindHealth,
     /// Why the last session of the slot that has ended did so.
     pub(super) last_end: CloseReason,
     /// The counters of the sessions of this slot that have ended.
     pub(super) stats: LinkStats,
+}
+
+/// How a bind has answered messages.
+#[derive(Debug, Default)]
+pub(super) struct BindHealth {
+    /// The session that it belongs to.
+    pub(super) generation: u64,
+    /// How many segments in a row it has refused in a way that may mean that the SMSC has lost the bind.
+    pub(super) refusals_in_a_row: u8,
+    /// The destination of a message that it has refused for now, if it has accepted none since.
+    pub(super) refused_destination: Option<Box<[u8]>>,
 }
 
 pub(super) enum Phase<O> {
@@ -74,7 +87,7 @@ pub(super) struct OpenLink<O> {
     pub(super) login: u64,
     /// When the SMSC accepted the bind.
     pub(super) bound_at: Option<Instant>,
-    /// Whether the SMSC did not accept the bind.
+    /// Whether the SMSC did not accept the bind, or refuses its messages as if it had not: the account backs off.
     pub(super) bind_failed: bool,
     /// The response times of the session that are in the histogram of the slot.
     pub(super) counted: ResponseTimes,
@@ -120,9 +133,23 @@ impl<O> LinkSlot<O> {
             failures: 0,
             generation,
             paused_until: Instant::ZERO,
+            health: BindHealth { generation: 0, refusals_in_a_row: 0, refused_destination: None },
             last_end: CloseReason::Disconnected,
             stats: LinkStats::default(),
         }
+    }
+
+    /// Returns whether this is the last bind of the slot.
+    pub(super) fn holds(&self, bind: BindId) -> bool {
+        bind.is_generation(self.generation)
+    }
+
+    /// Returns how the current bind has answered messages.
+    pub(super) fn health(&mut self) -> &mut BindHealth {
+        if self.health.generation != self.generation {
+            self.health = BindHealth { generation: self.generation, ..BindHealth::default() };
+        }
+        &mut self.health
     }
 
     pub(super) const fn is_idle(&self) -> bool {

@@ -6,6 +6,7 @@ use core::fmt;
 use core::time::Duration;
 
 use super::error::SubmitError;
+use super::link::BindId;
 use super::message_key::MessageKey;
 use super::options::{Options, UnansweredPolicy};
 use super::receipt::ReceiptDestination;
@@ -43,6 +44,7 @@ pub struct Message {
     pub(super) unanswered_policy: Option<UnansweredPolicy>,
     pub(super) key: Option<MessageKey>,
     pub(super) receipt_destination: ReceiptDestination,
+    pub(super) bind: Option<BindId>,
 }
 
 #[derive(Clone)]
@@ -76,6 +78,7 @@ impl Message {
             unanswered_policy: None,
             key: None,
             receipt_destination: ReceiptDestination::default(),
+            bind: None,
         }
     }
 
@@ -142,6 +145,18 @@ impl Message {
     /// Returns the key, if it has one.
     pub const fn message_key(&self) -> Option<&MessageKey> {
         self.key.as_ref()
+    }
+
+    /// Sends the message on this bind and on no other, as an answer within a USSD session requires:
+    /// [`InboundMessage::bind`](super::InboundMessage::bind) says on which bind the question came. Default: the bind with the
+    /// most free capacity.
+    ///
+    /// If the bind ends before a segment was sent, the segment ends with
+    /// [`SegmentNotSentReason::BindEnded`](super::SegmentNotSentReason::BindEnded). A bind that receives only cannot send:
+    /// then no segment is sent.
+    #[must_use]
+    pub fn bind(self, bind: BindId) -> Self {
+        Self { bind: Some(bind), ..self }
     }
 
     /// Returns the `submit_sm` that the message was made from.

@@ -232,14 +232,15 @@
 //! A resend is safe if the SMSC cannot have accepted any segment: the phone then cannot receive one twice.
 
 // Imports between the files run one way, from the last line to the first:
-//   binds, link, message_key, options_error, outcome   plain data
+//   binds, link, message_key, options_error, outcome, statuses   plain data
 //   credentials, error, options, receipt  data that refers to it
 //   message, inbound_message, ack, event  the account's input and output
 //   account_event, stats                  what follows from the events
+//   ready_messages                        a table of the queue
 //   queue, receipt_tracker, inbound_segments, group, link_slot   the account's tables
 //   state                                 the account
 //   monitoring                            its counters and pauses
-//   reconfigure, reconnect, sending, receiving, shutdown   its operations
+//   refusals, reconfigure, reconnect, sending, receiving, shutdown   its operations
 //   event_log, event_router               on top of the account
 mod account_event;
 mod ack;
@@ -261,15 +262,18 @@ mod options;
 mod options_error;
 mod outcome;
 mod queue;
+mod ready_messages;
 mod receipt;
 mod receipt_tracker;
 mod receiving;
 mod reconfigure;
 mod reconnect;
+mod refusals;
 mod sending;
 mod shutdown;
 mod state;
 mod stats;
+mod statuses;
 #[cfg(test)]
 mod tests;
 
@@ -294,3 +298,4 @@ pub use outcome::{
 pub use receipt::{DeliveryReceipt, ReceiptDestination, ReceiptMatch};
 pub use state::Account;
 pub use stats::{AccountCounters, AccountStats, LinkStats};
+pub use statuses::Statuses;

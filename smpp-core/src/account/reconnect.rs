@@ -12,7 +12,7 @@ use super::link::{BindId, ConnectFailure, LinkEvent, LinkId};
 use super::link_slot::{LinkSlot, OpenLink, Phase, Replacement, Tag};
 use super::state::{Account, Shutdown};
 use crate::frame::Frame;
-use crate::pdu::CommandStatus;
+use crate::provider::BindAction;
 use crate::session::{self, CloseReason, Esme, Observer, RequestError, ResponseTimes, Session, State};
 use crate::time::Instant;
 
@@ -403,7 +403,7 @@ impl<O: Observer> Account<O> {
             event: LinkEvent::BindRefused { address, error: error.clone(), received },
         });
         if let RequestError::Refused { status, response } = error
-            && is_about_credentials(status)
+            && self.options.statuses.bind_action(status) == BindAction::Stop
             && self.stopped.is_none()
             // Credentials that the SMSC has accepted before are refused for another reason, for example while it starts.
             && login == self.logins.current()
@@ -434,11 +434,13 @@ impl<O: Observer> Account<O> {
         link.stats.end_session(open.session.stats());
         link.last_end = reason;
         link.phase = Phase::Closing;
+        let bind = BindId::new(id, link.generation);
         let retry_in = match reconnects {
             true if is_planned => Some(Duration::ZERO),
             true => Some(self.back_off(now, id) - now),
             false => None,
         };
+        self.end_named(now, bind);
         self.actions.push_back(Action::Close { link: id });
         self.emit(Event::Link { link: id, event: LinkEvent::Closed { address, reason, retry_in } });
     }
@@ -479,15 +481,4 @@ impl<O: Observer> Account<O> {
 fn shorten(text: &str) -> Box<str> {
     let end = (0..=MAX_DETAIL).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
     text.get(..end).unwrap_or_default().into()
-}
-
-/// Returns whether the status refuses the credentials: retrying does not help, and may lock the account.
-fn is_about_credentials(status: CommandStatus) -> bool {
-    matches!(
-        status,
-        CommandStatus::RINVPASWD
-            | CommandStatus::RINVSYSID
-            | CommandStatus::RINVSYSTYP
-            | CommandStatus::RPROHIBITED
-    )
 }

@@ -18,7 +18,7 @@ use super::receipt_tracker::ReceiptTracker;
 use crate::endpoint::Endpoint;
 use super::stats::AccountCounters;
 use crate::pdu::{BindMode, CommandStatus};
-use crate::session::{Observer, State, Stats, Timer};
+use crate::session::{Observer, RateLimiter, State, Stats, Timer};
 use crate::time::Instant;
 
 /// An ESME's account at an SMSC: its binds, messages and receipts.
@@ -76,7 +76,11 @@ pub struct Account<O = ()> {
     /// The state of the random number generator.
     pub(super) random: u64,
     pub(super) shutdown: Shutdown,
-    /// The status with which the SMSC refused the credentials.
+    /// The rate limit of all binds together.
+    pub(super) rate_limiter: Option<RateLimiter>,
+    /// The time of the last [`dispatch`](Self::dispatch).
+    pub(super) dispatched_at: Instant,
+    /// The status with which the SMSC refused the credentials, or a message so that the account stops.
     pub(super) stopped: Option<CommandStatus>,
     pub(super) counters: AccountCounters,
 }
@@ -122,7 +126,7 @@ impl<O: Observer> Account<O> {
         let random = options.seed;
         let mut account = Self {
             links: Vec::new(),
-            queue: Queue::new(options.queue_capacity),
+            queue: Queue::new(options.queue_capacity, options.spread_segments),
             receipts: ReceiptTracker::new(options.receipts),
             inbound: InboundSegments::new(options.reassembly, options.segment_ack_timeout),
             unacknowledged: 0,
@@ -136,11 +140,14 @@ impl<O: Observer> Account<O> {
             reference: random as u16,
             random,
             shutdown: Shutdown::Running,
+            rate_limiter: None,
+            dispatched_at: now,
             stopped: None,
             counters: AccountCounters::default(),
             options,
         };
         account.assign_slots(now);
+        account.apply_sending_options();
         account.advance(now);
         Ok(account)
     }

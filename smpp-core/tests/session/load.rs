@@ -49,7 +49,8 @@ fn a_peer_that_throttles_slows_the_session_down() {
     for (status, load, expected) in [
         (CommandStatus::ROK, None, millis(15)),
         (CommandStatus::RTHROTTLED, None, millis(40)),
-        (CommandStatus::RMSGQFUL, None, millis(40)),
+        // It may be about the queue of one subscriber.
+        (CommandStatus::RMSGQFUL, None, millis(15)),
         (CommandStatus::RSUBMITFAIL, None, millis(15)),
         (CommandStatus::ROK, Some(89), millis(15)),
         (CommandStatus::ROK, Some(90), Duration::from_micros(22_500)),

@@ -142,8 +142,11 @@ impl<W> EventRouter<W> {
         message: &Message,
     ) -> Result<MessageNumber, SubmitError> {
         let number = account.submit(now, message)?;
-        let no_more_receipts =
-            if message.asks_for_receipts() { None } else { Some(NoMoreReceipts::NotRequested) };
+        let no_more_receipts = match (message.asks_for_receipts(), message.has_one_recipient()) {
+            (false, _) => Some(NoMoreReceipts::NotRequested),
+            (true, false) => Some(NoMoreReceipts::SeveralRecipients),
+            (true, true) => None,
+        };
         let slot = MessageSlot { outcome: None, receipts: VecDeque::new(), no_more_receipts, waiter: None };
         self.slots.insert(number, slot);
         Ok(number)

@@ -226,13 +226,15 @@
 
 // Imports between the files run one way, from the last line to the first:
 //   link, outcome                         plain data
-//   error, options, receipt               data that refers to it
+//   error, options, receipt, outbound_pdu   data that refers to it
+//   content                               what a message says
 //   message, inbound_message, ack, event  the account's input and output
 //   queue, receipt_tracker, inbound_segments, link_slot   the account's tables
 //   state                                 the account
 //   reconnect, sending, receiving, shutdown   its operations
 //   event_router                          on top of the account
 mod ack;
+mod content;
 mod error;
 mod event;
 mod event_router;
@@ -242,6 +244,7 @@ mod link;
 mod link_slot;
 mod message;
 mod options;
+mod outbound_pdu;
 mod outcome;
 mod queue;
 mod receipt;
@@ -255,7 +258,7 @@ mod state;
 mod tests;
 
 pub use ack::Ack;
-pub use error::{FirstBindError, NoMoreReceipts, SendError, SubmitError};
+pub use error::{DataCodingError, FirstBindError, NoMoreReceipts, SendError, SubmitError, TemplateField};
 pub use event::{Action, Event};
 pub use event_router::{EventRouter, RoutedEvent};
 pub use inbound_message::InboundMessage;

@@ -7,7 +7,8 @@ use super::error::SubmitError;
 use super::event::Event;
 use super::link::LinkId;
 use super::link_slot::{Phase, ReceiptRequest, Tag, TimedOutSegment};
-use super::message::{Message, asks_for_receipts};
+use super::message::Message;
+use super::outbound_pdu::OutboundPdu;
 use super::outcome::{
     MessageId, MessageNumber, MessageOutcome, SegmentNotSentReason, SegmentOutcome, Unresolved,
 };
@@ -15,8 +16,10 @@ use super::queue::{AttemptResult, LateResult, SegmentRef};
 use super::receipt_tracker::EarlyReceipt;
 use super::state::{Account, Shutdown};
 use crate::frame::SequenceNumber;
-use crate::pdu::{CommandStatus, RegisteredDelivery};
-use crate::session::{self, Observer, Readiness, Refusal, Response, UnansweredReason};
+use crate::pdu::{CommandId, CommandStatus, RegisteredDelivery};
+use crate::session::{
+    self, Esme, Observer, Operations, Readiness, Refusal, Response, Session, UnansweredReason,
+};
 use crate::time::Instant;
 
 impl<O: Observer> Account<O> {
@@ -34,6 +37,10 @@ impl<O: Observer> Account<O> {
         if self.queue.available_capacity() == 0 && self.queue.capacity() > 0 {
             // No need to split the message: no segment fits.
             return Err(SubmitError::Full);
+        }
+        let command = message.command();
+        if !self.options.session.operations.contains(Operations::of(command)) {
+            return Err(SubmitError::Unsupported(command));
         }
         let reference = self.reference.wrapping_add(1);
         let segments = message.segments(&self.options, reference)?;
@@ -67,14 +74,14 @@ impl<O: Observer> Account<O> {
         if self.stopped.is_some() && self.cannot_send() {
             self.abandon_all(now, SegmentNotSentReason::Stopped);
         }
-        while self.queue.is_ready()
-            && let Some(link) = self.least_loaded_link(now)
+        while let Some(command) = self.queue.next_command()
+            && let Some(link) = self.least_loaded_link(now, command)
         {
-            let Some((segment, submit_sm)) = self.queue.next() else { return };
+            let Some((segment, pdu)) = self.queue.next() else { return };
             let Some(session) = self.links.get_mut(link.index()).and_then(|link| link.session_mut()) else {
                 return;
             };
-            match session.request(now, &submit_sm, Tag::Segment(segment)).map_err(|refused| refused.reason) {
+            match request(session, now, &pdu, segment) {
                 Ok(_) => self.queue.mark_sent(segment),
                 // The refusal concerns the state of this bind, not the segment: it stays queued.
                 Err(Refusal::State(_) | Refusal::Closing(_) | Refusal::Closed(_)) => return,
@@ -88,23 +95,22 @@ impl<O: Observer> Account<O> {
     }
 
     /// Returns the bind that can send now and has the most capacity in its window; of several, the first.
-    fn least_loaded_link(&self, now: Instant) -> Option<LinkId> {
-        let capacities =
-            self.links.iter().zip(0..).filter_map(|(link, index)| match link.transmitter()?.readiness(now) {
+    fn least_loaded_link(&self, now: Instant, command: CommandId) -> Option<LinkId> {
+        let capacities = self.links.iter().zip(0..).filter_map(|(link, index)| {
+            match link.transmitter()?.readiness_after(now, 0, command) {
                 Readiness::Ready { capacity } if link.paused_until <= now => Some((capacity, LinkId(index))),
                 _ => None,
-            });
+            }
+        });
         capacities.max_by_key(|&(capacity, link)| (capacity, Reverse(link))).map(|(_, link)| link)
     }
 
     /// Returns when a bind may send that waits only for its pause or its rate limit.
     pub(super) fn next_dispatch(&self) -> Option<Instant> {
-        if !self.queue.is_ready() {
-            return None;
-        }
+        let command = self.queue.next_command()?;
         let times = self.links.iter().filter_map(|link| {
             // The rate limit is checked again at the end of the pause.
-            match link.transmitter()?.readiness(link.paused_until) {
+            match link.transmitter()?.readiness_after(link.paused_until, 0, command) {
                 Readiness::Ready { .. } => Some(link.paused_until),
                 Readiness::Refusing(Refusal::RateLimited(at)) => Some(at),
                 Readiness::Refusing(_) => None,
@@ -234,9 +240,10 @@ impl<O: Observer> Account<O> {
             // A late response to an earlier attempt has ended it.
             return None;
         }
-        let (submit_sm, total) = self.queue.pdu(segment)?;
-        let is_due = is_receipt_due(submit_sm.registered_delivery);
-        asks_for_receipts(&submit_sm).then_some(ReceiptRequest { total, is_due })
+        let (pdu, total) = self.queue.pdu(segment)?;
+        let is_due = is_receipt_due(pdu.registered_delivery());
+        let is_tracked = pdu.asks_for_receipts() && pdu.has_one_recipient();
+        is_tracked.then_some(ReceiptRequest { total, is_due })
     }
 
     /// Starts to track the receipts of an accepted segment, and returns those that have already arrived.
@@ -289,6 +296,22 @@ impl<O: Observer> Account<O> {
             self.emit(Event::ReceiptsExpired { message, ids });
         }
     }
+}
+
+/// Passes the PDU of a segment to a session.
+fn request<O: Observer>(
+    session: &mut Session<Esme, Tag, O>,
+    now: Instant,
+    pdu: &OutboundPdu<'_>,
+    segment: SegmentRef,
+) -> Result<SequenceNumber, Refusal> {
+    let tag = Tag::Segment(segment);
+    match pdu {
+        OutboundPdu::SubmitSm(message) => session.request(now, message, tag),
+        OutboundPdu::DataSm(message) => session.request(now, message, tag),
+        OutboundPdu::SubmitMulti(message) => session.request(now, message, tag),
+    }
+    .map_err(|refused| refused.reason)
 }
 
 /// Returns the outcome of a segment that the SMSC refused.

@@ -1,6 +1,7 @@
 //! Scenario tests: one account, an SMSC made of sessions, and simulated time.
 
 mod accepted;
+mod content;
 mod event_router;
 mod queue;
 mod receiving;

@@ -185,7 +185,7 @@ proptest! {
                         index: segment as u8,
                     });
                     prop_assert_eq!(sent, expected);
-                    prop_assert_eq!(queue.is_ready(), sent.is_some());
+                    prop_assert_eq!(queue.next_command().is_some(), sent.is_some());
                     if let (Some(sent), Some((at, segment))) = (sent, next(&all)) {
                         queue.mark_sent(sent);
                         all[at].segments[segment].in_flight = true;

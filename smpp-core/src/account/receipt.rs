@@ -101,6 +101,9 @@ pub struct ReceiptMatch {
     /// Always `None` for a message that the SMSC did not accept as a whole: its
     /// [`MessageOutcome`](super::MessageOutcome) says so.
     pub message_state: Option<MessageState>,
+    /// The earlier final state, if this receipt changes it: for example [`UNDELIVERABLE`](MessageState::UNDELIVERABLE)
+    /// in a receipt that reports [`DELIVERED`](MessageState::DELIVERED) afterwards. `None` in the first final receipt.
+    pub previous: Option<MessageState>,
 }
 
 /// Identifies a receipt that the account has emitted.

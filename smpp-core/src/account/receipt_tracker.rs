@@ -2,7 +2,6 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use super::ack::Ack;
 use super::message_key::MessageKey;
@@ -12,9 +11,6 @@ use super::receipt::{DeliveryReceipt, ReceiptDestination, ReceiptMatch, Reported
 use crate::pdu::MessageState;
 use crate::sms::MessageIdKey;
 use crate::time::Instant;
-
-/// How long a message is remembered after its last receipt, to recognise redelivered receipts.
-const REMEMBER_COMPLETED: Duration = Duration::from_secs(120);
 
 /// The result of matching a receipt.
 #[derive(Clone, Debug)]
@@ -186,7 +182,8 @@ impl ReceiptTracker {
         let (pending, segments, message_state) = (tracked.open, tracked.total, tracked.state());
         let (key, destination) = (tracked.key.clone(), tracked.destination);
         self.update_position(now, message);
-        Match::New(ReceiptMatch { message, key, destination, segment, segments, pending, message_state })
+        let previous = None;
+        Match::New(ReceiptMatch { message, key, destination, segment, segments, pending, message_state, previous })
     }
 
     /// Records whether the application accepted a reported receipt. If not, the SMSC redelivers it, and it counts as new.
@@ -275,7 +272,7 @@ impl ReceiptTracker {
     /// receipt that was due. Call it until it returns `None`.
     pub(super) fn expire(&mut self, now: Instant) -> Option<(MessageNumber, Option<MessageKey>, Vec<MessageId>)> {
         while let Some(&(at, message)) = self.done.first()
-            && (now - at >= REMEMBER_COMPLETED || self.segments > self.options.capacity)
+            && (now - at >= self.options.remember_completed || self.segments > self.options.capacity)
         {
             self.remove(message);
         }
@@ -290,7 +287,7 @@ impl ReceiptTracker {
     /// Returns when the next message is too old.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let oldest = self.waiting.first().map(|(at, _)| *at + self.options.max_age);
-        let done = self.done.first().map(|(at, _)| *at + REMEMBER_COMPLETED);
+        let done = self.done.first().map(|(at, _)| *at + self.options.remember_completed);
         oldest.into_iter().chain(done).min()
     }
 

@@ -56,7 +56,7 @@ const fn receipt_match(
     message_state: Option<S>,
 ) -> ReceiptMatch {
     let destination = ReceiptDestination::Sent;
-    ReceiptMatch { message, key: None, destination, segment, segments, pending, message_state }
+    ReceiptMatch { message, key: None, destination, segment, segments, pending, message_state, previous: None }
 }
 
 /// The SMSC side of one connection.

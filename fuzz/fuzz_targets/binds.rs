@@ -354,7 +354,7 @@ impl Run {
         while let Some(event) = self.account.poll_event() {
             assert!(!self.closed, "an event after the end: {event:?}");
             match event {
-                Event::Outcome { message, outcome } => {
+                Event::Outcome { message, outcome, .. } => {
                     assert!(self.open.remove(&message), "a second outcome, or one of an unknown message");
                     let text = &self.texts[&message];
                     if let [SegmentOutcome::NeverSent(_)] = outcome.segments[..] {

@@ -19,6 +19,8 @@ use crate::sms;
 pub struct Ack {
     pub(super) tokens: Vec<ReplyToken>,
     pub(super) subject: AckSubject,
+    /// Whether the account has acknowledged one of the PDUs already.
+    pub(super) is_acknowledged: bool,
 }
 
 /// What an [`Ack`] acknowledges, and what the account forgets if the caller refuses it.

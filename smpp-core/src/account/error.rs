@@ -2,9 +2,10 @@
 
 use core::fmt;
 
+use super::message_key::MessageKey;
 use super::outcome::{MessageNumber, MessageOutcome};
 use crate::pdu::{CommandId, CommandStatus, DataCoding, MessageClass};
-use crate::session::RefusedResponse;
+use crate::session::{Refusal, RefusedResponse};
 use crate::sms::{SegmentError, TextError, Unencodable};
 
 /// Why the account did not accept a message. Nothing was sent: resending is safe.
@@ -17,6 +18,11 @@ pub enum SubmitError {
     TooManySegments {
         /// How many segments it has.
         segments: usize,
+    },
+    /// Its [key](super::Message::key) has more than [`MessageKey::MAX_OCTETS`].
+    KeyTooLong {
+        /// How many octets it has.
+        octets: usize,
     },
     /// No alphabet of [`Options::text`](super::Options::text) can express the text.
     Text(TextError),
@@ -46,6 +52,9 @@ impl fmt::Display for SubmitError {
                     f,
                     "the message has {segments} segments, more than queue_capacity: shorten it or raise the limit"
                 );
+            }
+            Self::KeyTooLong { octets } => {
+                return write!(f, "the key has {octets} octets, more than {}: shorten it", MessageKey::MAX_OCTETS);
             }
             Self::Text(error) => return error.fmt(f),
             Self::Segments(error) => return error.fmt(f),
@@ -216,6 +225,8 @@ pub enum SendError {
         /// The message. [`Event::LateOutcome`](super::Event::LateOutcome) has the same number if an unanswered segment gets
         /// its response late.
         message: MessageNumber,
+        /// The caller's own key of the message.
+        key: Option<MessageKey>,
         /// How it ended, segment by segment.
         outcome: MessageOutcome,
     },
@@ -260,9 +271,9 @@ impl core::error::Error for SendError {}
 pub enum NoMoreReceipts {
     /// The message did not request any.
     NotRequested,
-    /// The message is a submit_multi to several recipients or to a distribution list. Its receipts have the same id, and come
-    /// out of the adapter's `Arrivals`.
-    SeveralRecipients,
+    /// They arrive through the adapter's `Arrivals`: [`Message::receipts_to`](super::Message::receipts_to). The receipts of a
+    /// [`submit_multi`](super::Message::submit_multi) to several recipients always do.
+    ToArrivals,
     /// The final receipt has been returned.
     AllReceived,
     /// It did not arrive within [`max_age`](super::ReceiptOptions::max_age), the account exceeded
@@ -277,8 +288,9 @@ impl fmt::Display for NoMoreReceipts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotRequested => "the message requested no receipts: set registered_delivery",
-            Self::SeveralRecipients => {
-                "the receipts of a submit_multi to several recipients arrive through Arrivals: fetch them there"
+            Self::ToArrivals => {
+                "the receipts of the message arrive through Arrivals: it says so with Message::receipts_to, or it is a \
+                 submit_multi to several recipients"
             }
             Self::AllReceived => "all receipts have been returned",
             Self::NotReceived => "the receipt did not arrive in time",
@@ -302,3 +314,39 @@ pub enum FirstBindError {
     /// The server's certificate is not trusted, and the host has no further address to try. The account keeps retrying.
     Untrusted,
 }
+
+/// Why a delivery was not acknowledged or refused as the caller requested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AckError {
+    /// A bind on which it arrived has ended. The SMSC has received no response there, and redelivers it.
+    BindEnded(Refusal),
+    /// It has been acknowledged before: **the SMSC does not redeliver it**, and this process has the only copy. Returned
+    /// for a receipt that was acknowledged when it arrived, because the message's [`ReceiptDestination`] is its `Sent`,
+    /// and for a concatenated message that is refused, if a segment of it was acknowledged after
+    /// [`Options::segment_ack_timeout`].
+    ///
+    /// [`ReceiptDestination`]: super::ReceiptDestination
+    /// [`Options::segment_ack_timeout`]: super::Options::segment_ack_timeout
+    AlreadyAcknowledged,
+}
+
+impl From<Refusal> for AckError {
+    fn from(refusal: Refusal) -> Self {
+        Self::BindEnded(refusal)
+    }
+}
+
+impl fmt::Display for AckError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BindEnded(refusal) => write!(f, "no response was sent, and the SMSC redelivers it: {refusal}"),
+            Self::AlreadyAcknowledged => f.write_str(
+                "it has been acknowledged before, and the SMSC does not redeliver it: store it, or refuse only what is \
+                 not acknowledged yet (Message::receipts_to, Options::segment_ack_timeout)",
+            ),
+        }
+    }
+}
+
+impl core::error::Error for AckError {}

@@ -5,7 +5,8 @@ use core::net::SocketAddr;
 
 use super::ack::Ack;
 use super::inbound_message::InboundMessage;
-use super::link::{LinkEvent, LinkId};
+use super::link::{BindId, LinkEvent, LinkId};
+use super::message_key::MessageKey;
 use super::outcome::{MessageId, MessageNumber, MessageOutcome, SegmentOutcome, Unresolved};
 use super::receipt::{DeliveryReceipt, ReceiptMatch};
 use crate::frame::Frame;
@@ -42,10 +43,29 @@ pub enum Action {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
+    /// A segment was handed to the transport: its octets may leave the process from now on, and until its outcome is known
+    /// it is in doubt whether the SMSC has accepted it. Emitted for each attempt, before
+    /// [`poll_transmit`](super::Account::poll_transmit) returns the octets; an adapter that fetches the events before it
+    /// transmits reports each segment before the SMSC can have it. At most
+    /// [`window`](crate::session::Config::window) segments of each bind are handed over and have no outcome.
+    ///
+    /// A message for which no such event has been emitted was never sent.
+    HandedToTransport {
+        /// The message.
+        message: MessageNumber,
+        /// The caller's own key of the message.
+        key: Option<MessageKey>,
+        /// The segment, from 0.
+        segment: u8,
+        /// The bind that sends it.
+        bind: BindId,
+    },
     /// A message ended. The account emits exactly one for each message that it accepted.
     Outcome {
         /// The message.
         message: MessageNumber,
+        /// The caller's own key of the message.
+        key: Option<MessageKey>,
         /// How it ended, segment by segment.
         outcome: MessageOutcome,
     },
@@ -58,6 +78,8 @@ pub enum Event {
     LateOutcome {
         /// The message.
         message: MessageNumber,
+        /// The caller's own key of the message.
+        key: Option<MessageKey>,
         /// The segment, from 0.
         segment: u8,
         /// How it ended: [`Accepted`](SegmentOutcome::Accepted), [`Refused`](SegmentOutcome::Refused) or
@@ -79,6 +101,8 @@ pub enum Event {
     ReceiptsExpired {
         /// The message.
         message: MessageNumber,
+        /// The caller's own key of the message.
+        key: Option<MessageKey>,
         /// The ids of its segments without a final receipt. Empty if the message requested receipts only for some final
         /// states, such as failures: then perhaps none was due.
         ids: Vec<MessageId>,

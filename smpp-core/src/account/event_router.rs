@@ -10,10 +10,11 @@ use super::ack::Ack;
 use super::error::{FirstBindError, NoMoreReceipts, SendError, SubmitError};
 use super::event::Event;
 use super::inbound_message::InboundMessage;
-use super::link::{ConnectFailure, LinkEvent};
+use super::link::{BindId, ConnectFailure, LinkEvent};
 use super::message::Message;
+use super::message_key::MessageKey;
 use super::outcome::{AcceptedMessage, MessageNumber, MessageOutcome, SegmentOutcome, Unresolved};
-use super::receipt::{DeliveryReceipt, ReceiptMatch};
+use super::receipt::{DeliveryReceipt, ReceiptDestination, ReceiptMatch};
 use super::state::Account;
 use crate::frame::Frame;
 use crate::pdu::{DeliverSm, Operation};
@@ -37,7 +38,8 @@ const MAX_RECEIPTS: usize = 1024;
 ///
 /// - Each message has a slot from [`submit`](Self::submit) to [`release`](Self::release). The slot holds up to 1,024
 ///   receipts, which are acknowledged at once. Further ones are refused with `ESME_RX_T_APPN`: the SMSC keeps them.
-/// - MO messages, and receipts without a slot, are queued as arrivals, up to a limit. Beyond it they are refused with
+/// - MO messages, receipts without a slot, and those of a message that passes them
+///   [to the arrivals](ReceiptDestination::Arrivals) are queued as arrivals, up to a limit. Beyond it they are refused with
 ///   `ESME_RX_T_APPN`. An alert_notification, which has no response, is lost then.
 /// - Late outcomes ([`Event::LateOutcome`]) are queued as arrivals, up to twice that limit. Beyond it, or once the adapter
 ///   has dropped its arrivals, they are lost.
@@ -83,6 +85,9 @@ pub struct EventRouter<W> {
 
 /// The buffered events of one message.
 struct MessageSlot<W> {
+    key: Option<MessageKey>,
+    /// The bind that sent its last segment.
+    bind: Option<BindId>,
     outcome: Option<MessageOutcome>,
     receipts: VecDeque<(DeliveryReceipt, ReceiptMatch)>,
     /// Why no more receipts will arrive.
@@ -100,7 +105,16 @@ pub enum RoutedEvent {
     /// An alert_notification, which has no response.
     Notification(Frame<Vec<u8>>),
     /// The response to a segment arrived after its timeout: see [`Event::LateOutcome`].
-    LateOutcome(MessageNumber, u8, SegmentOutcome),
+    LateOutcome {
+        /// The message.
+        message: MessageNumber,
+        /// The caller's own key of the message.
+        key: Option<MessageKey>,
+        /// The segment, from 0.
+        segment: u8,
+        /// How the segment ended.
+        outcome: SegmentOutcome,
+    },
 }
 
 impl<W> MessageSlot<W> {
@@ -142,12 +156,19 @@ impl<W> EventRouter<W> {
         message: &Message,
     ) -> Result<MessageNumber, SubmitError> {
         let number = account.submit(now, message)?;
-        let no_more_receipts = match (message.asks_for_receipts(), message.has_one_recipient()) {
-            (false, _) => Some(NoMoreReceipts::NotRequested),
-            (true, false) => Some(NoMoreReceipts::SeveralRecipients),
-            (true, true) => None,
+        let no_more_receipts = match message.receipt_destination {
+            _ if !message.asks_for_receipts() => Some(NoMoreReceipts::NotRequested),
+            ReceiptDestination::Sent if message.has_one_recipient() => None,
+            ReceiptDestination::Sent | ReceiptDestination::Arrivals => Some(NoMoreReceipts::ToArrivals),
         };
-        let slot = MessageSlot { outcome: None, receipts: VecDeque::new(), no_more_receipts, waiter: None };
+        let slot = MessageSlot {
+            key: message.key.clone(),
+            bind: None,
+            outcome: None,
+            receipts: VecDeque::new(),
+            no_more_receipts,
+            waiter: None,
+        };
         self.slots.insert(number, slot);
         Ok(number)
     }
@@ -155,7 +176,12 @@ impl<W> EventRouter<W> {
     /// Buffers an event for the caller that waits for it. What cannot be buffered is refused at once.
     pub fn handle_event<O: Observer>(&mut self, now: Instant, account: &mut Account<O>, event: Event) {
         match event {
-            Event::Outcome { message, outcome } => self.record_outcome(message, outcome),
+            Event::HandedToTransport { message, bind, .. } => {
+                if let Some(slot) = self.slots.get_mut(&message) {
+                    slot.bind = Some(bind);
+                }
+            }
+            Event::Outcome { message, outcome, .. } => self.record_outcome(message, outcome),
             Event::Receipt { receipt, matched, ack } => {
                 self.handle_receipt(now, account, receipt, matched, ack);
             }
@@ -171,10 +197,10 @@ impl<W> EventRouter<W> {
             Event::Notification { frame } => {
                 self.queue_arrival(now, account, RoutedEvent::Notification(frame));
             }
-            Event::LateOutcome { message, segment, outcome } => {
+            Event::LateOutcome { message, key, segment, outcome } => {
                 // The SMSC does not repeat it: it may use as much room again as the arrivals that the SMSC keeps.
                 if self.accepts_arrivals && self.arrivals.len() < self.max_arrivals.saturating_mul(2) {
-                    self.arrivals.push_back(RoutedEvent::LateOutcome(message, segment, outcome));
+                    self.arrivals.push_back(RoutedEvent::LateOutcome { message, key, segment, outcome });
                     self.wakers.extend(self.arrival_waiter.take());
                 }
             }
@@ -216,24 +242,30 @@ impl<W> EventRouter<W> {
         matched: Option<ReceiptMatch>,
         ack: Ack,
     ) {
-        let slot = matched.and_then(|matched| Some((matched, self.slots.get_mut(&matched.message)?)));
-        // If the bind has ended, the SMSC redelivers the receipt. If it was accepted, it counts as repeated.
-        let _ = match slot {
-            Some((matched, slot)) if slot.accepts_receipts() => {
-                if slot.receipts.len() >= MAX_RECEIPTS {
-                    account.acknowledge(now, ack, Err(DeliverSm::UNANSWERED))
-                } else {
-                    slot.receipts.push_back((receipt, matched));
-                    if matched.message_state.is_some() {
-                        slot.no_more_receipts = Some(NoMoreReceipts::AllReceived);
-                    }
-                    self.wakers.extend(slot.waiter.take());
-                    account.acknowledge(now, ack, Ok(()))
-                }
-            }
+        let to_sent = matched.as_ref().filter(|matched| matched.destination == ReceiptDestination::Sent);
+        let is_discarded = to_sent.is_some() && !self.accepts_arrivals;
+        let slot = to_sent.and_then(|matched| self.slots.get_mut(&matched.message));
+        let (matched, slot) = match (matched, slot.filter(|slot| slot.accepts_receipts())) {
+            (Some(matched), Some(slot)) => (matched, slot),
             // The adapter discards receipts of its own messages.
-            _ if matched.is_some() && !self.accepts_arrivals => account.acknowledge(now, ack, Ok(())),
-            _ => return self.queue_arrival(now, account, RoutedEvent::Receipt(receipt, matched, Some(ack))),
+            (Some(_), None) if is_discarded => {
+                let _ = account.acknowledge(now, ack, Ok(()));
+                return;
+            }
+            (matched, _) => {
+                return self.queue_arrival(now, account, RoutedEvent::Receipt(receipt, matched, Some(ack)));
+            }
+        };
+        // If the bind has ended, the SMSC redelivers the receipt. If it was accepted, it counts as repeated.
+        let _ = if slot.receipts.len() >= MAX_RECEIPTS {
+            account.acknowledge(now, ack, Err(DeliverSm::UNANSWERED))
+        } else {
+            if matched.message_state.is_some() {
+                slot.no_more_receipts = Some(NoMoreReceipts::AllReceived);
+            }
+            slot.receipts.push_back((receipt, matched));
+            self.wakers.extend(slot.waiter.take());
+            account.acknowledge(now, ack, Ok(()))
         };
     }
 
@@ -276,7 +308,12 @@ impl<W> EventRouter<W> {
             mem::swap(&mut slot.waiter, waiter);
             return Poll::Pending;
         };
-        Poll::Ready(outcome.accepted().ok_or_else(|| SendError::Failed { message, outcome: outcome.clone() }))
+        let accepted = outcome.accepted(slot.bind);
+        Poll::Ready(accepted.ok_or_else(|| SendError::Failed {
+            message,
+            key: slot.key.clone(),
+            outcome: outcome.clone(),
+        }))
     }
 
     /// Returns the next receipt of a message, intermediate ones included.
@@ -331,8 +368,9 @@ impl<W> EventRouter<W> {
     }
 
     /// Stops buffering arrivals, because no caller fetches them any more. From now on the router refuses MO messages and
-    /// receipts of unknown messages with `ESME_RX_T_APPN`, including those that are buffered: the SMSC keeps them. It
-    /// acknowledges and discards receipts of this account's messages.
+    /// receipts of unknown messages with `ESME_RX_T_APPN`, including those that are buffered: the SMSC keeps them. So are
+    /// the receipts of messages that pass them [to the arrivals](ReceiptDestination::Arrivals). It acknowledges and discards
+    /// the receipts of this account's other messages.
     pub fn close_arrivals<O: Observer>(&mut self, now: Instant, account: &mut Account<O>) {
         self.accepts_arrivals = false;
         self.wakers.extend(self.arrival_waiter.take());

@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::link::BindId;
 use crate::frame::Frame;
 use crate::pdu::{Address, Pdu};
 use crate::sms::{self, Codings, ReceivedSegment, UserData};
@@ -15,12 +16,13 @@ use crate::wire::{COctets, Quirks, Tolerance};
 pub struct InboundMessage {
     pub(super) content: InboundContent,
     pub(super) codings: Codings,
+    pub(super) bind: BindId,
 }
 
 pub(super) enum InboundContent {
     /// One PDU that is no segment of a concatenated message.
     Single(Frame<Vec<u8>>),
-    Segments(sms::ReassembledMessage<u64>),
+    Segments(sms::ReassembledMessage<SegmentTag>),
 }
 
 /// Shows whether the message is complete, and omits addresses and text.
@@ -33,7 +35,22 @@ impl fmt::Debug for InboundContent {
     }
 }
 
+/// Identifies a segment that was received.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SegmentTag {
+    /// Counts upwards.
+    pub(super) number: u64,
+    /// The bind that it arrived on.
+    pub(super) bind: BindId,
+}
+
 impl InboundMessage {
+    /// Returns the bind that the message arrived on: of a concatenated message, its last segment.
+    /// [`Message::bind`](super::Message::bind) answers on the same bind.
+    pub const fn bind(&self) -> BindId {
+        self.bind
+    }
+
     /// Returns the sender's address.
     pub fn source(&self) -> Address<'_, 65> {
         match &self.content {

@@ -27,6 +27,37 @@ impl fmt::Display for LinkId {
     }
 }
 
+/// Identifies one bind: one session on one connection slot. A slot that reconnects has another bind.
+///
+/// What the SMSC delivers says on which bind it arrived: [`InboundMessage::bind`](super::InboundMessage::bind),
+/// [`DeliveryReceipt::bind`](super::DeliveryReceipt::bind). [`Message::bind`](super::Message::bind) sends a message on the
+/// same bind, as a USSD session requires.
+///
+/// `Display` shows the slot and the number of the session on it, from 1: `0.3`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BindId {
+    link: LinkId,
+    generation: u64,
+}
+
+impl BindId {
+    /// Creates the id of the session of this slot with this number.
+    pub(super) const fn new(link: LinkId, generation: u64) -> Self {
+        Self { link, generation }
+    }
+
+    /// Returns the connection slot.
+    pub const fn link(self) -> LinkId {
+        self.link
+    }
+}
+
+impl fmt::Display for BindId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.link, self.generation)
+    }
+}
+
 /// The state of a connection slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkState {
@@ -48,6 +79,8 @@ pub enum LinkState {
 pub enum LinkEvent {
     /// The SMSC accepted the bind.
     Bound {
+        /// The bind: [`Message::bind`](super::Message::bind) sends on it.
+        bind: BindId,
         /// The mode of the bind.
         mode: BindMode,
         /// The server's address.

@@ -5,7 +5,9 @@ use alloc::collections::VecDeque;
 use core::net::SocketAddr;
 
 use super::link::LinkState;
+use super::message_key::MessageKey;
 use super::queue::SegmentRef;
+use super::receipt::ReceiptDestination;
 use crate::frame::SequenceNumber;
 use crate::pdu::BindMode;
 use crate::session::{CloseReason, Esme, Observer, Session, State};
@@ -62,10 +64,12 @@ pub(super) struct OpenLink<O> {
 }
 
 /// A segment that was sent and got no response in time.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct TimedOutSegment {
     pub(super) sequence: SequenceNumber,
     pub(super) segment: SegmentRef,
+    /// The caller's key of its message.
+    pub(super) key: Option<MessageKey>,
     /// How to track its receipts; `None` if it requests none.
     pub(super) receipts: Option<ReceiptRequest>,
 }
@@ -77,6 +81,8 @@ pub(super) struct ReceiptRequest {
     pub(super) total: u8,
     /// Whether a final receipt is due in any final state.
     pub(super) is_due: bool,
+    /// Where an adapter passes them.
+    pub(super) destination: ReceiptDestination,
 }
 
 impl<O> LinkSlot<O> {

@@ -8,8 +8,10 @@ use core::time::Duration;
 
 use super::content::Content;
 use super::error::SubmitError;
+use super::message_key::MessageKey;
 use super::options::{Options, UnansweredPolicy};
 use super::outbound_pdu::{OutboundPdu, decode, encode};
+use super::receipt::ReceiptDestination;
 use crate::frame::Frame;
 use crate::pdu::{CommandId, DataSm, MessageClass, Pdu, SubmitMulti, SubmitSm};
 use crate::sms::Text;
@@ -43,6 +45,8 @@ pub struct Message {
     pub(super) deadline: Option<Duration>,
     pub(super) in_order: bool,
     pub(super) unanswered_policy: Option<UnansweredPolicy>,
+    pub(super) key: Option<MessageKey>,
+    pub(super) receipt_destination: ReceiptDestination,
 }
 
 /// Which messages the account sends first. Within one priority, the older message goes first.
@@ -66,6 +70,8 @@ impl Message {
             deadline: None,
             in_order: false,
             unanswered_policy: None,
+            key: None,
+            receipt_destination: ReceiptDestination::default(),
         }
     }
 
@@ -258,6 +264,27 @@ impl Message {
         Self { unanswered_policy: Some(policy), ..self }
     }
 
+    /// Sets the caller's own key of the message, at most [`MessageKey::MAX_OCTETS`] (64). The account returns it with the
+    /// outcome, with each receipt and with whatever else it reports about the message. Default none.
+    ///
+    /// With a longer key the account does not accept the message: [`SubmitError::KeyTooLong`].
+    #[must_use]
+    pub fn key(self, key: impl Into<Vec<u8>>) -> Self {
+        Self { key: Some(MessageKey::new(key.into())), ..self }
+    }
+
+    /// Sets where an adapter passes the receipts of the message. Default [`ReceiptDestination::Sent`]. A program that
+    /// stores receipts sets [`ReceiptDestination::Arrivals`]: no receipt is then acknowledged before it is stored.
+    #[must_use]
+    pub fn receipts_to(self, receipt_destination: ReceiptDestination) -> Self {
+        Self { receipt_destination, ..self }
+    }
+
+    /// Returns the key, if it has one.
+    pub const fn message_key(&self) -> Option<&MessageKey> {
+        self.key.as_ref()
+    }
+
     /// Returns the PDU that the message was made from: the template of a text, or the whole PDU.
     pub fn pdu(&self) -> Pdu<'_> {
         decode(&self.pdu)
@@ -296,6 +323,7 @@ impl Message {
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Message")
+            .field("key", &self.key)
             .field("priority", &self.priority)
             .field("deadline", &self.deadline)
             .finish_non_exhaustive()

@@ -225,7 +225,7 @@
 //! A resend is safe if the SMSC cannot have accepted any segment: the phone then cannot receive one twice.
 
 // Imports between the files run one way, from the last line to the first:
-//   link, outcome                         plain data
+//   link, message_key, outcome            plain data
 //   error, options, receipt, outbound_pdu   data that refers to it
 //   content                               what a message says
 //   message, inbound_message, ack, event  the account's input and output
@@ -243,6 +243,7 @@ mod inbound_segments;
 mod link;
 mod link_slot;
 mod message;
+mod message_key;
 mod options;
 mod outbound_pdu;
 mod outcome;
@@ -258,16 +259,19 @@ mod state;
 mod tests;
 
 pub use ack::Ack;
-pub use error::{DataCodingError, FirstBindError, NoMoreReceipts, SendError, SubmitError, TemplateField};
+pub use error::{
+    AckError, DataCodingError, FirstBindError, NoMoreReceipts, SendError, SubmitError, TemplateField,
+};
 pub use event::{Action, Event};
 pub use event_router::{EventRouter, RoutedEvent};
 pub use inbound_message::InboundMessage;
-pub use link::{ConnectFailure, LinkEvent, LinkId, LinkState};
+pub use link::{BindId, ConnectFailure, LinkEvent, LinkId, LinkState};
 pub use message::{Message, Priority};
+pub use message_key::MessageKey;
 pub use options::{Backoff, Binds, Credentials, Options, OptionsError, ReceiptOptions, UnansweredPolicy};
 pub use outcome::{
     AcceptedMessage, MessageId, MessageNumber, MessageOutcome, SegmentNotSentReason, SegmentOutcome,
     Unresolved,
 };
-pub use receipt::{DeliveryReceipt, ReceiptMatch};
+pub use receipt::{DeliveryReceipt, ReceiptDestination, ReceiptMatch};
 pub use state::Account;

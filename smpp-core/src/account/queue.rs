@@ -6,9 +6,11 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 
 use super::message::{Message, Priority};
+use super::message_key::MessageKey;
 use super::options::UnansweredPolicy;
 use super::outbound_pdu::OutboundPdu;
 use super::outcome::{MessageNumber, MessageOutcome, SegmentNotSentReason, SegmentOutcome};
+use super::receipt::ReceiptDestination;
 use crate::frame::Frame;
 use crate::pdu::CommandId;
 use crate::time::Instant;
@@ -42,6 +44,8 @@ pub(super) struct Queue {
 
 #[derive(Debug)]
 struct QueuedMessage {
+    key: Option<MessageKey>,
+    receipt_destination: ReceiptDestination,
     segments: Vec<QueuedSegment>,
     priority: Priority,
     unanswered_policy: UnansweredPolicy,
@@ -67,6 +71,12 @@ struct QueuedSegment {
     unanswered: u16,
 }
 
+/// A message of which every segment has an outcome.
+pub(super) struct EndedMessage {
+    pub(super) key: Option<MessageKey>,
+    pub(super) outcome: MessageOutcome,
+}
+
 /// How an attempt to send a segment ended.
 pub(super) enum AttemptResult {
     /// The segment was never sent: it is requeued.
@@ -82,7 +92,7 @@ pub(super) enum AttemptResult {
 /// What a late response has changed.
 pub(super) enum LateResult {
     /// The message has no outcome yet. Its outcome, if this was the last open segment.
-    Recorded(Option<MessageOutcome>),
+    Recorded(Option<EndedMessage>),
     /// It changes nothing: another attempt has ended the segment.
     Ignored,
     /// The message has an outcome already.
@@ -118,6 +128,11 @@ impl Queue {
         self.open
     }
 
+    /// Returns how many segments wait to be sent.
+    pub(super) fn unsent(&self) -> usize {
+        self.open.saturating_sub(self.in_flight.len())
+    }
+
     /// Returns how many times a segment was sent: the send number of the last one.
     pub(super) const fn last_sent(&self) -> u64 {
         self.last_sent
@@ -141,6 +156,8 @@ impl Queue {
         let lane = message.in_order.then(|| message.recipients());
         let segments = frames.into_iter().map(QueuedSegment::new).collect::<Vec<_>>();
         let queued = QueuedMessage {
+            key: message.key.clone(),
+            receipt_destination: message.receipt_destination,
             open: segments.len(),
             segments,
             priority: message.priority,
@@ -189,6 +206,12 @@ impl Queue {
         }
     }
 
+    /// Returns the caller's key of a message, and where its receipts go.
+    pub(super) fn key(&self, message: MessageNumber) -> (Option<MessageKey>, ReceiptDestination) {
+        let message = self.messages.get(&message);
+        message.map(|message| (message.key.clone(), message.receipt_destination)).unwrap_or_default()
+    }
+
     /// Returns the PDU of a segment, and how many segments its message has.
     pub(super) fn pdu(&self, segment: SegmentRef) -> Option<(OutboundPdu<'_>, u8)> {
         let total = self.messages.get(&segment.message)?.segments.len();
@@ -206,7 +229,7 @@ impl Queue {
         &mut self,
         segment_ref: SegmentRef,
         result: AttemptResult,
-    ) -> Option<MessageOutcome> {
+    ) -> Option<EndedMessage> {
         let message = self.messages.get_mut(&segment_ref.message)?;
         let segment = message.segments.get_mut(usize::from(segment_ref.index))?;
         if segment.outcome.is_some() {
@@ -298,7 +321,7 @@ impl Queue {
         &mut self,
         number: MessageNumber,
         reason: SegmentNotSentReason,
-    ) -> Option<MessageOutcome> {
+    ) -> Option<EndedMessage> {
         let message = self.messages.get_mut(&number)?;
         message.abandoned.get_or_insert(reason);
         for (segment, index) in message.segments.iter_mut().zip(0..) {
@@ -313,7 +336,7 @@ impl Queue {
     }
 
     /// Removes the message if all its segments have an outcome.
-    fn finish(&mut self, number: MessageNumber) -> Option<MessageOutcome> {
+    fn finish(&mut self, number: MessageNumber) -> Option<EndedMessage> {
         if self.messages.get(&number)?.open > 0 {
             return None;
         }
@@ -325,7 +348,7 @@ impl Queue {
             self.leave_lane(lane, number);
         }
         let segments = message.segments.into_iter().filter_map(|segment| segment.outcome).collect();
-        Some(MessageOutcome { segments })
+        Some(EndedMessage { key: message.key, outcome: MessageOutcome { segments } })
     }
 
     /// Removes a message from its lane, and makes the next one ready.
@@ -351,7 +374,7 @@ impl Queue {
 
     /// Abandons the next message whose deadline has passed, and returns its outcome unless a segment is in flight. Call
     /// it until it returns `None`.
-    pub(super) fn expire(&mut self, now: Instant) -> Option<(MessageNumber, Option<MessageOutcome>)> {
+    pub(super) fn expire(&mut self, now: Instant) -> Option<(MessageNumber, Option<EndedMessage>)> {
         let (at, number) = *self.deadlines.first()?;
         if at > now {
             return None;

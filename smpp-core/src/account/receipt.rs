@@ -4,6 +4,8 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::link::BindId;
+use super::message_key::MessageKey;
 use super::outcome::{MessageId, MessageNumber};
 use crate::frame::Frame;
 use crate::pdu::{MessageState, Pdu};
@@ -22,19 +24,26 @@ pub struct DeliveryReceipt {
     pub is_final: bool,
     /// The SMSC's own error code, as the receipt's `err` field has it. Not always a number.
     pub err: Option<Box<[u8]>>,
+    bind: BindId,
     frame: Frame<Vec<u8>>,
 }
 
 impl DeliveryReceipt {
-    pub(super) fn new(receipt: Option<sms::Receipt<'_>>, frame: Frame<Vec<u8>>) -> Self {
+    pub(super) fn new(receipt: Option<sms::Receipt<'_>>, frame: Frame<Vec<u8>>, bind: BindId) -> Self {
         let receipt = receipt.unwrap_or_default();
         Self {
             id: MessageId::new(receipt.id),
             state: receipt.state().unwrap_or(MessageState::UNKNOWN),
             is_final: receipt.is_final(),
             err: receipt.err.map(Into::into),
+            bind,
             frame,
         }
+    }
+
+    /// Returns the bind that the receipt arrived on: not always the bind that sent the message.
+    pub const fn bind(&self) -> BindId {
+        self.bind
     }
 
     /// Returns the PDU as it arrived: a `deliver_sm`, or a `data_sm`.
@@ -60,11 +69,27 @@ impl fmt::Debug for DeliveryReceipt {
     }
 }
 
+/// Where an adapter passes the receipts of a message: [`Message::receipts_to`](super::Message::receipts_to).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ReceiptDestination {
+    /// To the `Sent` of the message while the caller holds it: acknowledged when they arrive, and kept in memory. After
+    /// `Sent` is dropped, to `Arrivals`. If `Arrivals` is dropped too, they are acknowledged and discarded.
+    #[default]
+    Sent,
+    /// To `Arrivals` only: acknowledged when the application accepts them, which it does once it has stored them. If
+    /// `Arrivals` is dropped, they are refused with a temporary status, so that the SMSC keeps them.
+    Arrivals,
+}
+
 /// The message and segment that a receipt belongs to, and the message's progress.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReceiptMatch {
     /// The message.
     pub message: MessageNumber,
+    /// The caller's own key of the message.
+    pub key: Option<MessageKey>,
+    /// Where an adapter passes the receipts of the message.
+    pub destination: ReceiptDestination,
     /// The segment, from 0.
     pub segment: u8,
     /// How many segments the message has.
@@ -76,6 +101,9 @@ pub struct ReceiptMatch {
     /// Always `None` for a message that the SMSC did not accept as a whole: its
     /// [`MessageOutcome`](super::MessageOutcome) says so.
     pub message_state: Option<MessageState>,
+    /// The earlier final state, if this receipt changes it: for example [`UNDELIVERABLE`](MessageState::UNDELIVERABLE)
+    /// in a receipt that reports [`DELIVERED`](MessageState::DELIVERED) afterwards. `None` in the first final receipt.
+    pub previous: Option<MessageState>,
 }
 
 /// Identifies a receipt that the account has emitted.

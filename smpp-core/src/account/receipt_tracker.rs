@@ -2,21 +2,18 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use super::ack::Ack;
+use super::message_key::MessageKey;
 use super::options::ReceiptOptions;
 use super::outcome::{MessageId, MessageNumber};
-use super::receipt::{DeliveryReceipt, ReceiptMatch, ReportedReceipt};
+use super::receipt::{DeliveryReceipt, ReceiptDestination, ReceiptMatch, ReportedReceipt};
 use crate::pdu::MessageState;
 use crate::sms::MessageIdKey;
 use crate::time::Instant;
 
-/// How long a message is remembered after its last receipt, to recognise redelivered receipts.
-const REMEMBER_COMPLETED: Duration = Duration::from_secs(120);
-
 /// The result of matching a receipt.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Match {
     /// It belongs to this message, and is new.
     New(ReceiptMatch),
@@ -48,6 +45,8 @@ pub(super) struct ReceiptTracker {
 }
 
 struct TrackedMessage {
+    key: Option<MessageKey>,
+    destination: ReceiptDestination,
     /// How many segments the message has.
     total: u8,
     /// The segments that were accepted.
@@ -112,6 +111,7 @@ impl ReceiptTracker {
         &mut self,
         now: Instant,
         (message, segment): (MessageNumber, u8),
+        (key, destination): (Option<MessageKey>, ReceiptDestination),
         total: u8,
         id: &MessageId,
         is_receipt_due: bool,
@@ -120,11 +120,13 @@ impl ReceiptTracker {
             // No receipt can name the segment.
             return;
         }
-        let key = self.options.dialect.message_ids.submitted_key(id.as_bytes());
+        let id_key = self.options.dialect.message_ids.submitted_key(id.as_bytes());
         let waiting = &mut self.waiting;
         let tracked = self.messages.entry(message).or_insert_with(|| {
             waiting.insert((now, message));
             TrackedMessage {
+                key,
+                destination,
                 total,
                 segments: Vec::new(),
                 open: 0,
@@ -138,13 +140,13 @@ impl ReceiptTracker {
         tracked.segments.push(PendingReceipt {
             segment,
             id: id.clone(),
-            key,
+            key: id_key,
             last: None,
             reported: 0,
             unacknowledged: 0,
         });
         self.segments += 1;
-        self.ids.insert(key, (message, segment));
+        self.ids.insert(id_key, (message, segment));
     }
 
     /// Records that no further segment of the message will be accepted.
@@ -178,8 +180,19 @@ impl ReceiptTracker {
         let Some(tracked) = self.messages.get_mut(&message) else { return Match::Unknown };
         tracked.open -= u8::from(receipt.is_final);
         let (pending, segments, message_state) = (tracked.open, tracked.total, tracked.state());
+        let (key, destination) = (tracked.key.clone(), tracked.destination);
         self.update_position(now, message);
-        Match::New(ReceiptMatch { message, segment, segments, pending, message_state })
+        let previous = None;
+        Match::New(ReceiptMatch {
+            message,
+            key,
+            destination,
+            segment,
+            segments,
+            pending,
+            message_state,
+            previous,
+        })
     }
 
     /// Records whether the application accepted a reported receipt. If not, the SMSC redelivers it, and it counts as new.
@@ -266,9 +279,12 @@ impl ReceiptTracker {
 
     /// Removes a message that is too old or exceeds the capacity. Returns it, and the ids of its segments that lack a
     /// receipt that was due. Call it until it returns `None`.
-    pub(super) fn expire(&mut self, now: Instant) -> Option<(MessageNumber, Vec<MessageId>)> {
+    pub(super) fn expire(
+        &mut self,
+        now: Instant,
+    ) -> Option<(MessageNumber, Option<MessageKey>, Vec<MessageId>)> {
         while let Some(&(at, message)) = self.done.first()
-            && (now - at >= REMEMBER_COMPLETED || self.segments > self.options.capacity)
+            && (now - at >= self.options.remember_completed || self.segments > self.options.capacity)
         {
             self.remove(message);
         }
@@ -276,13 +292,14 @@ impl ReceiptTracker {
         if now - at < self.options.max_age && self.segments <= self.options.capacity {
             return None;
         }
-        Some((message, self.remove(message).map(TrackedMessage::missing_receipts).unwrap_or_default()))
+        let tracked = self.remove(message)?;
+        Some((message, tracked.key.clone(), tracked.missing_receipts()))
     }
 
     /// Returns when the next message is too old.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let oldest = self.waiting.first().map(|(at, _)| *at + self.options.max_age);
-        let done = self.done.first().map(|(at, _)| *at + REMEMBER_COMPLETED);
+        let done = self.done.first().map(|(at, _)| *at + self.options.remember_completed);
         oldest.into_iter().chain(done).min()
     }
 
@@ -302,10 +319,13 @@ impl ReceiptTracker {
     }
 
     /// Removes all messages. Returns those that lack a receipt that was due, with the ids of the segments.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = (MessageNumber, Vec<MessageId>)> {
+    pub(super) fn drain(
+        &mut self,
+    ) -> impl Iterator<Item = (MessageNumber, Option<MessageKey>, Vec<MessageId>)> {
         let options = self.options;
         let all = core::mem::replace(self, Self::new(options)).messages.into_iter();
-        all.map(|(message, tracked)| (message, tracked.missing_receipts())).filter(|(_, ids)| !ids.is_empty())
+        all.map(|(message, tracked)| (message, tracked.key.clone(), tracked.missing_receipts()))
+            .filter(|(_, _, ids)| !ids.is_empty())
     }
 
     /// Returns how many segments are tracked.

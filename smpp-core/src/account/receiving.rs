@@ -3,9 +3,10 @@
 use alloc::vec::Vec;
 
 use super::ack::{Ack, AckSubject, PendingReply, ReplyToken};
+use super::error::AckError;
 use super::event::Event;
-use super::inbound_message::{InboundContent, InboundMessage, user_data};
-use super::link::LinkId;
+use super::inbound_message::{InboundContent, InboundMessage, SegmentTag, user_data};
+use super::link::{BindId, LinkId};
 use super::receipt::{DeliveryReceipt, ReportedReceipt};
 use super::receipt_tracker::{EarlyReceipt, Match};
 use super::state::Account;
@@ -27,14 +28,16 @@ impl<O: Observer> Account<O> {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Closed`] if a bind that the PDU arrived on has ended, with the reason of the last session that has ended on
-    /// its connection slot. The SMSC has seen no response there, and redelivers the PDU.
+    /// - [`AckError::BindEnded`] if a bind that the PDU arrived on has ended, with the reason of the last session that has
+    ///   ended on its connection slot. The SMSC has seen no response there, and redelivers the PDU.
+    /// - [`AckError::AlreadyAcknowledged`] if the application refuses a message of which a segment has been acknowledged:
+    ///   the SMSC does not redeliver that segment.
     pub fn acknowledge(
         &mut self,
         now: Instant,
         ack: Ack,
         result: Result<(), CommandStatus>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), AckError> {
         match &ack.subject {
             AckSubject::Pdu => {}
             AckSubject::Message(identity) => {
@@ -50,7 +53,10 @@ impl<O: Observer> Account<O> {
             answered = answered.and(self.reply(now, token, result));
         }
         self.advance(now);
-        answered
+        if ack.is_acknowledged && result.is_err() {
+            return Err(AckError::AlreadyAcknowledged);
+        }
+        answered.map_err(AckError::from)
     }
 
     fn reply(
@@ -97,7 +103,7 @@ impl<O: Observer> Account<O> {
         let Some(generation) = self.generation(link) else { return };
         let token = ReplyToken { link, generation, reply };
         let Some(frame) = Frame::new(frame.octets().to_vec()) else { return };
-        match self.parse_receipt(pdu, &frame) {
+        match self.parse_receipt(pdu, &frame, BindId::new(link, generation)) {
             Some((receipt, key)) => self.handle_receipt(now, receipt, key, token),
             None => self.handle_message(now, pdu, frame, token),
         }
@@ -108,6 +114,7 @@ impl<O: Observer> Account<O> {
         &self,
         pdu: Pdu<'_>,
         frame: &Frame<Vec<u8>>,
+        bind: BindId,
     ) -> Option<(DeliveryReceipt, Option<MessageIdKey>)> {
         let dialect = self.options.receipts.dialect;
         let mut buffer = Vec::new();
@@ -117,7 +124,7 @@ impl<O: Observer> Account<O> {
             _ => None,
         }?;
         let key = read.ok().map(|receipt| dialect.message_ids.receipt_key(&receipt));
-        Some((DeliveryReceipt::new(read.ok(), frame.clone()), key))
+        Some((DeliveryReceipt::new(read.ok(), frame.clone(), bind), key))
     }
 
     fn handle_receipt(
@@ -127,7 +134,7 @@ impl<O: Observer> Account<O> {
         key: Option<MessageIdKey>,
         token: ReplyToken,
     ) {
-        let ack = Ack { tokens: alloc::vec![token], subject: AckSubject::Pdu };
+        let ack = Ack { tokens: alloc::vec![token], subject: AckSubject::Pdu, is_acknowledged: false };
         let Some(key) = key else { return self.emit(Event::Receipt { receipt, matched: None, ack }) };
         match self.receipts.match_receipt(now, &receipt, key) {
             // The submit_sm_resp may still arrive.
@@ -185,14 +192,15 @@ impl<O: Observer> Account<O> {
     /// Handles a PDU that is not a receipt: an MO message, or a segment of one.
     fn handle_message(&mut self, now: Instant, pdu: Pdu<'_>, frame: Frame<Vec<u8>>, token: ReplyToken) {
         let codings = self.options.text.codings;
+        let bind = BindId::new(token.link, token.generation);
         let single = |frame, token| Event::Message {
-            message: InboundMessage { content: InboundContent::Single(frame), codings },
-            ack: Ack { tokens: alloc::vec![token], subject: AckSubject::Pdu },
+            message: InboundMessage { content: InboundContent::Single(frame), codings, bind },
+            ack: Ack { tokens: alloc::vec![token], subject: AckSubject::Pdu, is_acknowledged: false },
         };
         let Some((_, Some(user_data))) = user_data(pdu) else { return self.emit(single(frame, token)) };
         let inbound = &mut self.inbound;
         inbound.last_tag += 1;
-        let tag = inbound.last_tag;
+        let tag = SegmentTag { number: inbound.last_tag, bind };
         let pushed = match pdu {
             Pdu::DeliverSm(message) => {
                 inbound.reassembler.push(now, message.source, message.destination, &user_data, tag)
@@ -204,13 +212,13 @@ impl<O: Observer> Account<O> {
         };
         match pushed {
             Ok(Pushed::Stored { superseded, .. }) => {
-                inbound.held.insert(tag, (now, token));
+                inbound.held.insert(tag.number, (now, token));
                 if let Some(message) = superseded {
                     self.emit_concatenated(message);
                 }
             }
             Ok(Pushed::Complete(message)) => {
-                inbound.held.insert(tag, (now, token));
+                inbound.held.insert(tag.number, (now, token));
                 self.emit_concatenated(message);
             }
             Ok(Pushed::Duplicate(_)) => {
@@ -229,11 +237,13 @@ impl<O: Observer> Account<O> {
     }
 
     /// Emits the segments of a concatenated message that are there.
-    fn emit_concatenated(&mut self, message: sms::ReassembledMessage<u64>) {
+    fn emit_concatenated(&mut self, message: sms::ReassembledMessage<SegmentTag>) {
+        // A reassembled message has at least one segment.
+        let Some(last) = message.tags().max_by_key(|tag| tag.number).copied() else { return };
         let ack = self.inbound.take_ack(&message);
         self.unacknowledged += 1;
         let content = InboundContent::Segments(message);
-        let message = InboundMessage { content, codings: self.options.text.codings };
+        let message = InboundMessage { content, codings: self.options.text.codings, bind: last.bind };
         self.emit(Event::Message { message, ack });
     }
 
@@ -256,7 +266,7 @@ impl<O: Observer> Account<O> {
     /// of them; otherwise the account emits those that are there.
     pub(super) fn release_inbound(&mut self, now: Instant) {
         while let Some(message) = self.inbound.reassembler.evict() {
-            if message.tags().all(|tag| self.inbound.held.contains_key(tag)) {
+            if message.tags().all(|tag| self.inbound.held.contains_key(&tag.number)) {
                 let ack = self.inbound.take_ack(&message);
                 self.reply_all(now, ack, Err(DeliverSm::UNANSWERED));
             } else {

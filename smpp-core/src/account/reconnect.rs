@@ -7,7 +7,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::event::{Action, Event};
-use super::link::{ConnectFailure, LinkEvent, LinkId};
+use super::link::{BindId, ConnectFailure, LinkEvent, LinkId};
 use super::link_slot::{LinkSlot, OpenLink, Phase, Tag};
 use super::options::{Binds, OptionsError};
 use super::state::{Account, Shutdown, UnboundBackoff};
@@ -348,12 +348,12 @@ impl<O: Observer> Account<O> {
     }
 
     fn handle_bound(&mut self, now: Instant, id: LinkId) {
-        let Some(Phase::Open(open)) = self.links.get_mut(id.index()).map(|link| &mut link.phase) else {
-            return;
-        };
+        let Some(link) = self.links.get_mut(id.index()) else { return };
+        let bind = BindId::new(id, link.generation);
+        let Phase::Open(open) = &mut link.phase else { return };
         open.bound_at = Some(now);
         open.untried.clear();
-        let event = LinkEvent::Bound { mode: open.mode, address: open.address };
+        let event = LinkEvent::Bound { bind, mode: open.mode, address: open.address };
         self.last_good_address = Some(open.address);
         self.emit(Event::Link { link: id, event });
     }

@@ -5,14 +5,13 @@ use core::cmp::Reverse;
 
 use super::error::SubmitError;
 use super::event::Event;
-use super::link::LinkId;
-use super::link_slot::{Phase, ReceiptRequest, Tag, TimedOutSegment};
+use super::link::{BindId, LinkId};
+use super::link_slot::{LinkSlot, Phase, ReceiptRequest, Tag, TimedOutSegment};
 use super::message::Message;
+use super::message_key::MessageKey;
 use super::outbound_pdu::OutboundPdu;
-use super::outcome::{
-    MessageId, MessageNumber, MessageOutcome, SegmentNotSentReason, SegmentOutcome, Unresolved,
-};
-use super::queue::{AttemptResult, LateResult, SegmentRef};
+use super::outcome::{MessageId, MessageNumber, SegmentNotSentReason, SegmentOutcome, Unresolved};
+use super::queue::{AttemptResult, EndedMessage, LateResult, SegmentRef};
 use super::receipt_tracker::EarlyReceipt;
 use super::state::{Account, Shutdown};
 use crate::frame::SequenceNumber;
@@ -33,6 +32,11 @@ impl<O: Observer> Account<O> {
             (Shutdown::Running, None) => {}
             (Shutdown::Running, Some(_)) => return Err(SubmitError::Stopped),
             _ => return Err(SubmitError::ShutDown),
+        }
+        if let Some(key) = message.message_key()
+            && key.as_bytes().len() > MessageKey::MAX_OCTETS
+        {
+            return Err(SubmitError::KeyTooLong { octets: key.as_bytes().len() });
         }
         if self.queue.available_capacity() == 0 && self.queue.capacity() > 0 {
             // No need to split the message: no segment fits.
@@ -82,7 +86,10 @@ impl<O: Observer> Account<O> {
                 return;
             };
             match request(session, now, &pdu, segment) {
-                Ok(_) => self.queue.mark_sent(segment),
+                Ok(_) => {
+                    self.queue.mark_sent(segment);
+                    self.emit_handed_over(segment, link);
+                }
                 // The refusal concerns the state of this bind, not the segment: it stays queued.
                 Err(Refusal::State(_) | Refusal::Closing(_) | Refusal::Closed(_)) => return,
                 Err(refusal) => {
@@ -92,6 +99,34 @@ impl<O: Observer> Account<O> {
                 }
             }
         }
+    }
+
+    /// Reports that the octets of a segment may leave now.
+    fn emit_handed_over(&mut self, segment: SegmentRef, link: LinkId) {
+        let Some(generation) = self.generation(link) else { return };
+        let SegmentRef { message, index } = segment;
+        let (key, _) = self.queue.key(message);
+        self.emit(Event::HandedToTransport {
+            message,
+            key,
+            segment: index,
+            bind: BindId::new(link, generation),
+        });
+    }
+
+    /// Returns how many segments the account can send at once: the free places in the windows of its binds that send, less
+    /// the segments that wait in the queue. 0 without a bind, after [`shutdown`](Self::shutdown), and beyond
+    /// [`available_capacity`](Self::available_capacity).
+    ///
+    /// A program whose queue is a database submits no more than this: each message that it submits is then handed to the
+    /// transport soon, and not before. A rate limit or a throttled bind delays it.
+    pub fn ready_capacity(&self) -> usize {
+        if !matches!(self.shutdown, Shutdown::Running) {
+            return 0;
+        }
+        let binds = self.links.iter().filter_map(LinkSlot::transmitter);
+        let free: usize = binds.map(Session::window_capacity).sum();
+        free.saturating_sub(self.queue.unsent()).min(self.queue.available_capacity())
     }
 
     /// Returns the bind that can send now and has the most capacity in its window; of several, the first.
@@ -134,7 +169,8 @@ impl<O: Observer> Account<O> {
                 if let Some(receipts) = self.receipt_request(segment)
                     && let Some(id) = outcome.id()
                 {
-                    early = self.track_receipts(now, segment, receipts, id);
+                    let (key, _) = self.queue.key(segment.message);
+                    early = self.track_receipts(now, segment, key, receipts, id);
                 }
                 AttemptResult::Done(outcome)
             }
@@ -167,13 +203,14 @@ impl<O: Observer> Account<O> {
             return;
         }
         let receipts = self.receipt_request(segment);
+        let (key, _) = self.queue.key(segment.message);
         let window = usize::from(self.options.session.window.max(1));
         if let Some(Phase::Open(open)) = self.links.get_mut(link.index()).map(|link| &mut link.phase) {
             // The session keeps no more places than its window has: the oldest was given up.
             while open.timed_out.len() >= window {
                 open.timed_out.pop_front();
             }
-            open.timed_out.push_back(TimedOutSegment { sequence, segment, receipts });
+            open.timed_out.push_back(TimedOutSegment { sequence, segment, key, receipts });
         }
     }
 
@@ -193,7 +230,9 @@ impl<O: Observer> Account<O> {
         let Some(index) = open.timed_out.iter().position(|segment| segment.sequence == sequence) else {
             return;
         };
-        let Some(TimedOutSegment { segment, receipts, .. }) = open.timed_out.remove(index) else { return };
+        let Some(TimedOutSegment { segment, key, receipts, .. }) = open.timed_out.remove(index) else {
+            return;
+        };
         let outcome = match outcome {
             session::Outcome::Accepted(response) => SegmentOutcome::accepted(response),
             session::Outcome::Refused { status, response } => refused(status, response),
@@ -206,7 +245,7 @@ impl<O: Observer> Account<O> {
         if let (LateResult::Recorded(_) | LateResult::Ended, Some(receipts), Some(id)) =
             (&result, receipts, outcome.id())
         {
-            early = self.track_receipts(now, segment, receipts, id);
+            early = self.track_receipts(now, segment, key.clone(), receipts, id);
         }
         match result {
             LateResult::Recorded(outcome) => self.finish_message(now, segment.message, outcome),
@@ -216,7 +255,7 @@ impl<O: Observer> Account<O> {
                     self.retain_timed_out(|timed_out| timed_out != segment);
                 }
                 let SegmentRef { message, index } = segment;
-                self.emit(Event::LateOutcome { message, segment: index, outcome });
+                self.emit(Event::LateOutcome { message, key, segment: index, outcome });
                 self.receipts.complete(now, message);
             }
         }
@@ -243,7 +282,8 @@ impl<O: Observer> Account<O> {
         let (pdu, total) = self.queue.pdu(segment)?;
         let is_due = is_receipt_due(pdu.registered_delivery());
         let is_tracked = pdu.asks_for_receipts() && pdu.has_one_recipient();
-        is_tracked.then_some(ReceiptRequest { total, is_due })
+        let (_, destination) = self.queue.key(segment.message);
+        is_tracked.then_some(ReceiptRequest { total, is_due, destination })
     }
 
     /// Starts to track the receipts of an accepted segment, and returns those that have already arrived.
@@ -251,10 +291,11 @@ impl<O: Observer> Account<O> {
         &mut self,
         now: Instant,
         segment: SegmentRef,
-        ReceiptRequest { total, is_due }: ReceiptRequest,
+        key: Option<MessageKey>,
+        ReceiptRequest { total, is_due, destination }: ReceiptRequest,
         id: &MessageId,
     ) -> Vec<EarlyReceipt> {
-        self.receipts.track(now, (segment.message, segment.index), total, id, is_due);
+        self.receipts.track(now, (segment.message, segment.index), (key, destination), total, id, is_due);
         self.receipts.take_early(id)
     }
 
@@ -265,8 +306,8 @@ impl<O: Observer> Account<O> {
     }
 
     /// Emits the outcome of a message, if it has one.
-    fn finish_message(&mut self, now: Instant, message: MessageNumber, outcome: Option<MessageOutcome>) {
-        let Some(outcome) = outcome else { return };
+    fn finish_message(&mut self, now: Instant, message: MessageNumber, ended: Option<EndedMessage>) {
+        let Some(EndedMessage { key, outcome }) = ended else { return };
         // A late response can change only the outcome of a segment that got no response.
         self.retain_timed_out(|timed_out| {
             let outcome = outcome.segments.get(usize::from(timed_out.index));
@@ -276,9 +317,9 @@ impl<O: Observer> Account<O> {
         if let Shutdown::Draining { unresolved, .. } | Shutdown::Unbinding { unresolved } = &mut self.shutdown
             && outcome.result().is_err()
         {
-            unresolved.push(Unresolved::NotAccepted { message, outcome: outcome.clone() });
+            unresolved.push(Unresolved::NotAccepted { message, key: key.clone(), outcome: outcome.clone() });
         }
-        self.emit(Event::Outcome { message, outcome });
+        self.emit(Event::Outcome { message, key, outcome });
     }
 
     /// Stops sending all messages. What is in flight still gets its response.
@@ -292,8 +333,8 @@ impl<O: Observer> Account<O> {
 
     /// Gives up the messages whose receipts are too old or exceed the capacity.
     pub(super) fn expire_receipts(&mut self, now: Instant) {
-        while let Some((message, ids)) = self.receipts.expire(now) {
-            self.emit(Event::ReceiptsExpired { message, ids });
+        while let Some((message, key, ids)) = self.receipts.expire(now) {
+            self.emit(Event::ReceiptsExpired { message, key, ids });
         }
     }
 }

@@ -48,8 +48,8 @@ impl<O: Observer> Account<O> {
             self.shutdown = Shutdown::Closed;
             self.release_inbound(now);
             self.release_early();
-            unresolved
-                .extend(self.receipts.drain().map(|(message, ids)| Unresolved::NoReceipt { message, ids }));
+            let missing = self.receipts.drain();
+            unresolved.extend(missing.map(|(message, key, ids)| Unresolved::NoReceipt { message, key, ids }));
             self.emit(Event::Closed { unresolved });
         }
     }

@@ -429,6 +429,11 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         })
     }
 
+    /// Returns how many more requests fit in the [`window`](Config::window): that many can be in flight at once.
+    pub fn window_capacity(&self) -> usize {
+        usize::from(self.config.window.max(1)).saturating_sub(self.window.len())
+    }
+
     /// Returns how many requests of this side are in flight: accepted and without an outcome.
     pub fn in_flight(&self) -> usize {
         self.window.waiting()

@@ -82,6 +82,7 @@ mod decode;
 mod digest;
 pub mod gsm7;
 mod message_id;
+mod message_id_key;
 mod reassemble;
 mod receipt;
 mod segment;
@@ -97,8 +98,10 @@ mod user_data;
 
 pub use alphabet::Alphabet;
 pub use coding::Codings;
+pub(crate) use digest::digest;
 pub use gsm7::{Language, Shifts};
-pub use message_id::{IdNotation, MessageIdKey, MessageIdPolicy, NumericIds};
+pub use message_id::{IdFallback, IdNotation, MessageIdPolicy, NumericIds};
+pub use message_id_key::MessageIdKey;
 pub use reassemble::{
     MessageIdentity, PushError, PushErrorReason, Pushed, ReassembledMessage, Reassembler, ReassemblyLimits,
     ReceivedSegment,

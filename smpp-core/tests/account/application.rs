@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use smpp_core::account::{
-    Ack, Event, Message, MessageId, MessageNumber, Priority, SegmentOutcome, SubmitError, Unresolved,
+    Ack, Event, Message, MessageId, MessageKey, MessageNumber, Priority, ReceiptDestination, SegmentOutcome,
+    SubmitError, Unresolved,
 };
 use smpp_core::session::Instant;
 use smpp_core::sms::Text;
@@ -15,6 +16,7 @@ use super::harness::{span, ticks};
 use super::messages;
 use super::scenario::{binds, unanswered};
 use super::simulation::AccountSimulation;
+use super::slots::SlotState;
 use super::smsc::text;
 
 pub(crate) struct Application {
@@ -157,11 +159,16 @@ impl AccountSimulation {
                 (Message::text(&template, content), segments)
             }
         };
+        message = message.key(index.to_string());
         let policy = rng.chance(300).then(|| unanswered(rng));
         let mut model =
             messages::Message::new(policy.unwrap_or(self.scenario.options.unanswered_policy), segments);
         if let Some(policy) = policy {
             message = message.unanswered_policy(policy);
+        }
+        if rng.chance(300) {
+            model.destination = ReceiptDestination::Arrivals;
+            message = message.receipts_to(model.destination);
         }
         model.receipts = !registered_delivery.is_empty();
         model.is_receipt_due = registered_delivery == RegisteredDelivery::RECEIPT;
@@ -229,19 +236,36 @@ impl AccountSimulation {
         assert!(!self.application.closed, "an event after Closed: {event:?}");
         self.context.trace(|| format!("the account emits {event:?}"));
         match event {
-            Event::Outcome { message, outcome } => {
+            Event::HandedToTransport { message, key, segment, bind } => {
+                self.check_key(message, key.as_ref());
+                let SlotState::Open(connection) = self.slots.all[bind.link().index()].state else {
+                    panic!("handed to a transport that is not open: {bind}")
+                };
+                self.messages.record_handed(message, segment, connection);
+            }
+            Event::Outcome { message, key, outcome } => {
+                self.check_key(message, key.as_ref());
                 for outcome in &outcome.segments {
                     self.context.count(|| format!("outcome {}", kind(outcome)));
                 }
                 self.messages.record_outcome(now, message, outcome);
             }
-            Event::LateOutcome { message, segment, outcome } => {
+            Event::LateOutcome { message, key, segment, outcome } => {
+                self.check_key(message, key.as_ref());
                 self.context.count(|| format!("late outcome {}", kind(&outcome)));
                 self.messages.record_late_outcome(message, segment, outcome);
             }
             Event::Receipt { receipt, matched, ack } => {
                 self.context.count(|| format!("receipt, known {}", matched.is_some()));
-                if matched.is_some_and(|matched| matched.message_state.is_some() && matched.segments > 1) {
+                if let Some(matched) = &matched {
+                    self.check_key(matched.message, matched.key.as_ref());
+                    let index = self.messages.index(matched.message);
+                    assert_eq!(matched.destination, self.messages.all[index].destination);
+                }
+                if matched
+                    .as_ref()
+                    .is_some_and(|matched| matched.message_state.is_some() && matched.segments > 1)
+                {
                     self.context.count(|| "receipts of all segments".into());
                 }
                 let received = self.smsc.deliveries.record_receipt(now, &receipt, matched, &self.messages);
@@ -256,7 +280,8 @@ impl AccountSimulation {
             Event::ReceiptsExpired { ids, .. } if ids.is_empty() => {
                 self.context.count(|| "receipts expired, perhaps none was due".into());
             }
-            Event::ReceiptsExpired { message, ids } => {
+            Event::ReceiptsExpired { message, key, ids } => {
+                self.check_key(message, key.as_ref());
                 self.context.count(|| "receipts expired".into());
                 assert!(!self.scenario.ample_limits, "receipts expired below the limits");
                 let message = &self.messages.all[self.messages.index(message)];
@@ -287,6 +312,12 @@ impl AccountSimulation {
         }
     }
 
+    /// Checks the key of a message: its number in the test.
+    fn check_key(&self, message: MessageNumber, key: Option<&MessageKey>) {
+        let index = self.messages.index(message).to_string();
+        assert_eq!(key.map(MessageKey::as_bytes), Some(index.as_bytes()), "the key of message {index}");
+    }
+
     fn schedule_ack(&mut self, ack: Ack, received: Received) {
         let due = self.context.now + span(&mut self.context.rng, 0, self.scenario.behaviour.app_delay);
         self.application.pending_acks.push((due, ack, received));
@@ -308,12 +339,14 @@ impl AccountSimulation {
         let mut without_receipt = BTreeMap::new();
         for unresolved in unresolved {
             match unresolved {
-                Unresolved::NotAccepted { message, outcome } => {
+                Unresolved::NotAccepted { message, key, outcome } => {
+                    self.check_key(message, key.as_ref());
                     let emitted = self.messages.all[self.messages.index(message)].outcome.as_ref();
                     assert_eq!(emitted, Some(&outcome), "the outcome in its event");
                     failed.push(message);
                 }
-                Unresolved::NoReceipt { message, ids } => {
+                Unresolved::NoReceipt { message, key, ids } => {
+                    self.check_key(message, key.as_ref());
                     assert!(
                         without_receipt.insert(self.messages.index(message), ids).is_none(),
                         "emitted once"

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use smpp_core::account::{
-    MessageNumber, MessageOutcome, Options, Priority, SegmentNotSentReason, SegmentOutcome, UnansweredPolicy,
+    MessageNumber, MessageOutcome, Options, Priority, ReceiptDestination, SegmentNotSentReason,
+    SegmentOutcome, UnansweredPolicy,
 };
 use smpp_core::session::Instant;
 use smpp_core::{CommandStatus, SequenceNumber};
@@ -23,6 +24,8 @@ pub(crate) struct Message {
     pub(crate) receipts: bool,
     /// Whether it requests a receipt for every final state.
     pub(crate) is_receipt_due: bool,
+    /// Where an adapter would pass its receipts.
+    pub(crate) destination: ReceiptDestination,
     pub(crate) cancelled: bool,
     /// Whether a segment was refused for good.
     failed: bool,
@@ -39,6 +42,9 @@ pub(crate) struct Message {
 pub(crate) struct Segment {
     state: State,
     sends: u16,
+    /// The connections that sent it, and how many of them the account has reported.
+    sent_on: Vec<ConnectionId>,
+    handed: usize,
     throttled: u16,
     /// The statuses of the responses that refused it.
     refused: Vec<CommandStatus>,
@@ -119,6 +125,8 @@ impl Message {
         let segment = Segment {
             state: State::Waiting,
             sends: 0,
+            sent_on: Vec::new(),
+            handed: 0,
             throttled: 0,
             refused: Vec::new(),
             id: None,
@@ -132,6 +140,7 @@ impl Message {
             unanswered,
             receipts: false,
             is_receipt_due: false,
+            destination: ReceiptDestination::Sent,
             cancelled: false,
             failed: false,
             was_in_doubt: false,
@@ -241,6 +250,7 @@ impl Messages {
         self.check_turn(at, index, segment);
         let segment = &mut self.all[index].segments[usize::from(segment)];
         segment.sends += 1;
+        segment.sent_on.push(entry.connection);
         segment.state = State::InFlight(entry.connection, entry.sequence, at);
     }
 
@@ -356,6 +366,32 @@ impl Messages {
                 }
             }
         }
+    }
+
+    /// Records and checks that the account reports a segment as handed to the transport of a connection.
+    pub(crate) fn record_handed(&mut self, number: MessageNumber, segment: u8, connection: ConnectionId) {
+        let index = self.index(number);
+        let message = &mut self.all[index];
+        assert!(message.outcome.is_none(), "handed to the transport after its outcome");
+        let segment = &mut message.segments[usize::from(segment)];
+        let sent_on = segment.sent_on.get(segment.handed);
+        assert_eq!(sent_on, Some(&connection), "message {index} is not sent on this bind: {segment:?}");
+        segment.handed += 1;
+    }
+
+    /// Checks that each segment which the account has sent was reported before its octets leave.
+    pub(crate) fn check_handed(&self) {
+        for index in &self.open {
+            for segment in &self.all[*index].segments {
+                assert_eq!(segment.handed, segment.sent_on.len(), "message {index}: {segment:?}");
+            }
+        }
+    }
+
+    /// Checks that a segment which the SMSC has received was reported as often.
+    pub(crate) fn check_received(&self, message: usize, segment: u8, times: usize) {
+        let handed = self.all[message].segments[usize::from(segment)].handed;
+        assert!(times <= handed, "message {message} segment {segment} was not handed to the transport");
     }
 
     /// Records and checks the outcome of a message.

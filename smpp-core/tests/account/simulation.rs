@@ -406,6 +406,7 @@ impl AccountSimulation {
                 }
             }
         }
+        self.messages.check_handed();
         let options = &self.scenario.options;
         assert!(self.account.queued() <= options.queue_capacity, "the queue exceeds its capacity");
         assert!(

@@ -230,6 +230,10 @@ impl Smsc {
                 }
             }
             Event::Request { request: Request::SubmitSm(message, reply), .. } => {
+                let (number, segment) = segment_of(&message);
+                let before =
+                    self.seen.iter().filter(|seen| (seen.message, seen.segment) == (number, segment));
+                messages.check_received(number, segment, before.count() + 1);
                 self.submitted(context, id, &message, reply);
             }
             Event::Refused { frame, status } => {

@@ -70,8 +70,8 @@ impl AccountTelemetry {
         use tracing::{field, info, warn};
         let span = &self.span;
         match event {
-            LinkEvent::Bound { mode, address } => {
-                info!(target: "smpp_io_tokio", parent: span, %link, %mode, %address, "bound");
+            LinkEvent::Bound { bind, mode, address } => {
+                info!(target: "smpp_io_tokio", parent: span, %link, %bind, %mode, %address, "bound");
             }
             LinkEvent::PeerUnbind => info!(target: "smpp_io_tokio", parent: span, %link, "peer unbind"),
             LinkEvent::ResolveFailed { .. } => {

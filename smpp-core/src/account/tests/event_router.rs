@@ -130,7 +130,7 @@ fn the_outcome_of_a_refused_message_has_all_segments() {
     let mut test = RouterTest::new(1);
     test.sim.submit_status = vec![CommandStatus::ROK, CommandStatus::RINVDSTADR];
     let number = test.send(&"A text that is cut. ".repeat(12));
-    let Ready(Err(SendError::Failed { message, outcome })) = test.poll_outcome(number) else { panic!() };
+    let Ready(Err(SendError::Failed { message, outcome, .. })) = test.poll_outcome(number) else { panic!() };
     let accepted: Vec<_> = outcome.segments.iter().map(SegmentOutcome::is_accepted).collect();
     assert_eq!((message, accepted), (number, vec![true, false]));
     // The sender cannot fetch the receipt of a refused message: it becomes an arrival.
@@ -166,7 +166,7 @@ fn poll_receipt_says_why_no_receipt_will_arrive() {
     test.router.handle_event(
         test.sim.now,
         &mut test.sim.account,
-        Event::ReceiptsExpired { message: number, ids: Vec::new() },
+        Event::ReceiptsExpired { message: number, key: None, ids: Vec::new() },
     );
     assert_eq!(test.take_wakers(), ["sender"]);
     assert_eq!(test.poll_receipt(number), Ready(Err(NoMoreReceipts::NotReceived)));
@@ -180,12 +180,12 @@ fn poll_receipt_says_why_no_receipt_will_arrive() {
 fn the_receipts_of_a_message_are_bounded() {
     let mut test = RouterTest::new(1);
     let number = test.send("Hello");
-    let matched = ReceiptMatch { message: number, segment: 0, segments: 1, pending: 1, message_state: None };
+    let matched = receipt_match(number, (0, 1), 1, None);
     for _ in 0..1_025 {
         test.sim.receipt(0, "7", "ENROUTE");
         test.sim.settle();
         let Some(Event::Receipt { receipt, ack, .. }) = test.sim.events.pop() else { panic!() };
-        let event = Event::Receipt { receipt, matched: Some(matched), ack };
+        let event = Event::Receipt { receipt, matched: Some(matched.clone()), ack };
         test.router.handle_event(test.sim.now, &mut test.sim.account, event);
         test.route_events();
     }
@@ -333,7 +333,14 @@ fn the_first_bind_result_does_not_change() {
     assert_eq!(first_bind(connect_failed(ConnectFailure::Untrusted, None)), None, "other addresses are left");
     let untrusted = Some(Err(FirstBindError::Untrusted));
     assert_eq!(first_bind(connect_failed(ConnectFailure::Untrusted, Some(now))), untrusted);
-    assert_eq!(first_bind(LinkEvent::Bound { mode: BindMode::Transceiver, address: address(1) }), untrusted);
+    assert_eq!(
+        first_bind(LinkEvent::Bound {
+            bind: BindId::new(LinkId(0), 1),
+            mode: BindMode::Transceiver,
+            address: address(1)
+        }),
+        untrusted
+    );
 }
 
 const SENDERS: [&str; 4] = ["first", "second", "third", "fourth"];

@@ -3,6 +3,7 @@
 mod accepted;
 mod content;
 mod event_router;
+mod outbox;
 mod queue;
 mod receiving;
 mod reconnect;
@@ -52,6 +53,26 @@ fn accepted(id: &[u8]) -> SegmentOutcome {
 /// Returns the outcome of a segment that the SMSC has refused with this status and no body.
 fn refused(status: CommandStatus) -> SegmentOutcome {
     SegmentOutcome::Refused { status, response: RefusedResponse::default() }
+}
+
+/// Returns the match of a receipt of a message without a key: the segment and the number of segments.
+const fn receipt_match(
+    message: MessageNumber,
+    (segment, segments): (u8, u8),
+    pending: u8,
+    message_state: Option<S>,
+) -> ReceiptMatch {
+    let destination = ReceiptDestination::Sent;
+    ReceiptMatch {
+        message,
+        key: None,
+        destination,
+        segment,
+        segments,
+        pending,
+        message_state,
+        previous: None,
+    }
 }
 
 /// The SMSC side of one connection.
@@ -245,7 +266,9 @@ impl Simulation {
 
     fn late_outcomes(&self) -> Vec<(MessageNumber, u8, SegmentOutcome)> {
         let outcome = |event: &Event| match event {
-            Event::LateOutcome { message, segment, outcome } => Some((*message, *segment, outcome.clone())),
+            Event::LateOutcome { message, segment, outcome, .. } => {
+                Some((*message, *segment, outcome.clone()))
+            }
             _ => None,
         };
         self.events.iter().filter_map(outcome).collect()
@@ -271,7 +294,7 @@ impl Simulation {
 
     fn outcomes(&self) -> Vec<(MessageNumber, MessageOutcome)> {
         let outcome = |event: &Event| match event {
-            Event::Outcome { message, outcome } => Some((*message, outcome.clone())),
+            Event::Outcome { message, outcome, .. } => Some((*message, outcome.clone())),
             _ => None,
         };
         self.events.iter().filter_map(outcome).collect()
@@ -279,7 +302,7 @@ impl Simulation {
 
     fn matches(&self) -> Vec<(S, Option<ReceiptMatch>)> {
         let matched = |event: &Event| match event {
-            Event::Receipt { receipt, matched, .. } => Some((receipt.state, *matched)),
+            Event::Receipt { receipt, matched, .. } => Some((receipt.state, matched.clone())),
             _ => None,
         };
         self.events.iter().filter_map(matched).collect()

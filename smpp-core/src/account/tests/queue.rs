@@ -206,7 +206,7 @@ proptest! {
                         Answer::Throttled => AttemptResult::Throttled(THROTTLED, throttled.clone()),
                         Answer::Unanswered => AttemptResult::Unanswered(unanswered.clone()),
                     };
-                    outcomes.extend(queue.handle_result(segment_ref, result).map(|outcome| (segment_ref.message, outcome)));
+                    outcomes.extend(queue.handle_result(segment_ref, result).map(|ended| (segment_ref.message, ended.outcome)));
                     let message = all.iter_mut().find(|message| message.number == number).unwrap();
                     let (resends, abandoned) = (message.resends, message.abandoned);
                     let segment = &mut message.segments[usize::from(index)];
@@ -241,13 +241,13 @@ proptest! {
                 Step::Abandon(which) if !all.is_empty() => {
                     let at = which % all.len();
                     let number = MessageNumber(all[at].number);
-                    outcomes.extend(queue.abandon(number, SegmentNotSentReason::Cancelled).map(|outcome| (number, outcome)));
+                    outcomes.extend(queue.abandon(number, SegmentNotSentReason::Cancelled).map(|ended| (number, ended.outcome)));
                     all[at].abandon(SegmentNotSentReason::Cancelled);
                 }
                 Step::Advance(seconds) => {
                     now += seconds;
-                    while let Some((number, outcome)) = queue.expire(Instant::after(Duration::from_secs(now))) {
-                        outcomes.extend(outcome.map(|outcome| (number, outcome)));
+                    while let Some((number, ended)) = queue.expire(Instant::after(Duration::from_secs(now))) {
+                        outcomes.extend(ended.map(|ended| (number, ended.outcome)));
                     }
                     let is_late = |message: &&mut ModelMessage| message.deadline.is_some_and(|deadline| deadline <= now);
                     all.iter_mut().filter(is_late).for_each(|message| message.abandon(SegmentNotSentReason::Expired));

@@ -22,12 +22,13 @@ fn receipts_of_all_segments_give_the_message_state() {
     sim.receipt(0, "1", "DELIVRD");
     sim.receipt(0, "7", "DELIVRD");
     sim.settle();
-    let expected = |segment, pending, message_state| {
-        Some(ReceiptMatch { message: number, segment, segments: 2, pending, message_state })
-    };
+    let expected =
+        |segment, pending, message_state| Some(receipt_match(number, (segment, 2), pending, message_state));
     let mut matches = sim.matches();
     // The account reads the first bind before the second.
-    matches.sort_by_key(|(state, matched)| (matched.map(|matched| matched.segment), *state != S::ENROUTE));
+    matches.sort_by_key(|(state, matched)| {
+        (matched.as_ref().map(|matched| matched.segment), *state != S::ENROUTE)
+    });
     assert_eq!(
         matches,
         [
@@ -140,7 +141,7 @@ fn a_message_with_a_refused_segment_has_no_message_state() {
     sim.advance(SECOND);
     sim.receipt(0, "1", "DELIVRD");
     sim.settle();
-    let [(S::DELIVERED, Some(matched))] = sim.matches()[..] else { panic!("{:?}", sim.matches()) };
+    let [(S::DELIVERED, Some(matched))] = &sim.matches()[..] else { panic!("{:?}", sim.matches()) };
     assert_eq!((matched.segments, matched.pending, matched.message_state), (2, 0, None));
 }
 
@@ -232,7 +233,12 @@ fn the_outcome_is_emitted_before_an_early_receipt() {
     sim.serve(0, &octets);
     sim.settle();
     let events: Vec<_> = sim.events.iter().filter(|event| !matches!(event, Event::Link { .. })).collect();
-    let [Event::Outcome { message, .. }, Event::Receipt { matched: Some(matched), .. }] = events[..] else {
+    let [
+        Event::HandedToTransport { .. },
+        Event::Outcome { message, .. },
+        Event::Receipt { matched: Some(matched), .. },
+    ] = events[..]
+    else {
         panic!("{events:?}")
     };
     assert_eq!((*message, matched.message, matched.message_state), (number, number, Some(S::DELIVERED)));
@@ -248,7 +254,7 @@ fn receipts_on_failure_expire_without_ids() {
     assert!(message.asks_for_receipts());
     let number = sim.account.submit(sim.now, &message).unwrap();
     sim.advance(61 * SECOND);
-    let is_expired = |event: &Event| matches!(event, Event::ReceiptsExpired { message, ids } if *message == number && ids.is_empty());
+    let is_expired = |event: &Event| matches!(event, Event::ReceiptsExpired { message, ids, .. } if *message == number && ids.is_empty());
     assert_eq!(
         (sim.events.iter().filter(|event| is_expired(event)).count(), sim.account.pending_receipts()),
         (1, 0)

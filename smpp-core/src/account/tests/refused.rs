@@ -84,5 +84,5 @@ fn an_acknowledgement_after_the_end_of_the_bind_names_the_end() {
     let link = sim.servers[0].link;
     sim.account.handle_disconnect(sim.now, link);
     let refused = sim.account.acknowledge(sim.now, ack.unwrap(), Ok(()));
-    assert_eq!(refused, Err(Refusal::Closed(CloseReason::Disconnected)));
+    assert_eq!(refused, Err(AckError::BindEnded(Refusal::Closed(CloseReason::Disconnected))));
 }

@@ -219,7 +219,7 @@ fn a_late_answer_is_reported_and_its_receipt_is_matched() {
     assert_eq!(sim.outcomes().len(), 1, "a message has one outcome");
     sim.receipt(0, "late-1", "DELIVRD");
     sim.settle();
-    let [(S::DELIVERED, Some(matched))] = sim.matches()[..] else { panic!("{:?}", sim.matches()) };
+    let [(S::DELIVERED, Some(matched))] = &sim.matches()[..] else { panic!("{:?}", sim.matches()) };
     assert_eq!((matched.message, matched.message_state), (message, Some(S::DELIVERED)));
 }
 
@@ -250,7 +250,7 @@ fn a_late_answer_settles_a_message_that_is_being_resent() {
     sim.receipt(0, "first", "DELIVRD");
     sim.advance(60 * SECOND);
     assert_eq!((sim.submitted.len(), sim.outcomes().len()), (2, 1), "it is not sent again");
-    assert!(matches!(sim.matches()[..], [(S::DELIVERED, Some(matched))] if matched.message == *number));
+    assert!(matches!(&sim.matches()[..], [(S::DELIVERED, Some(matched))] if matched.message == *number));
     assert_eq!(sim.account.queued(), 0);
 }
 
@@ -332,7 +332,7 @@ fn oldest_unanswered(sim: &Simulation) -> usize {
 fn a_send_error_says_whether_resending_is_safe() {
     let failed = |segments| {
         let outcome = MessageOutcome { segments };
-        SendError::Failed { message: MessageNumber(1), outcome }.is_safe_to_resend()
+        SendError::Failed { message: MessageNumber(1), key: None, outcome }.is_safe_to_resend()
     };
     let unanswered = SegmentOutcome::Unanswered(session::UnansweredReason::Timeout);
     let never_sent = SegmentOutcome::NeverSent(SegmentNotSentReason::Expired);

@@ -12,7 +12,7 @@ use super::error::{FirstBindError, NoMoreReceipts, SendError, SubmitError};
 use super::event::Event;
 use super::event_log::{EventLog, ReceiverId};
 use super::inbound_message::InboundMessage;
-use super::link::{ConnectFailure, LinkEvent};
+use super::link::{BindId, ConnectFailure, LinkEvent};
 use super::message::Message;
 use super::message_key::MessageKey;
 use super::outcome::{AcceptedMessage, MessageNumber, MessageOutcome, SegmentOutcome, Unresolved};
@@ -94,6 +94,8 @@ pub struct EventRouter<W> {
 /// The buffered events of one message.
 struct MessageSlot<W> {
     key: Option<MessageKey>,
+    /// The bind that sent its last segment.
+    bind: Option<BindId>,
     outcome: Option<MessageOutcome>,
     receipts: VecDeque<(DeliveryReceipt, ReceiptMatch)>,
     /// Why no more receipts will arrive.
@@ -190,11 +192,12 @@ impl<W> EventRouter<W> {
         let number = account.submit(now, message)?;
         let no_more_receipts = match message.receipt_destination {
             _ if !message.asks_for_receipts() => Some(NoMoreReceipts::NotRequested),
-            ReceiptDestination::Arrivals => Some(NoMoreReceipts::ToArrivals),
-            ReceiptDestination::Sent => None,
+            ReceiptDestination::Sent if message.has_one_recipient() => None,
+            ReceiptDestination::Sent | ReceiptDestination::Arrivals => Some(NoMoreReceipts::ToArrivals),
         };
         let slot = MessageSlot {
             key: message.key.clone(),
+            bind: None,
             outcome: None,
             receipts: VecDeque::new(),
             no_more_receipts,
@@ -212,7 +215,11 @@ impl<W> EventRouter<W> {
             self.event_log.push(event, &mut self.wakers);
         }
         match event {
-            Event::HandedToTransport { .. } => {}
+            Event::HandedToTransport { message, bind, .. } => {
+                if let Some(slot) = self.slots.get_mut(&message) {
+                    slot.bind = Some(bind);
+                }
+            }
             Event::Outcome { message, outcome, .. } => self.record_outcome(message, outcome),
             Event::Receipt { receipt, matched, ack } => {
                 self.handle_receipt(now, account, receipt, matched, ack);
@@ -345,9 +352,12 @@ impl<W> EventRouter<W> {
             mem::swap(&mut slot.waiter, waiter);
             return Poll::Pending;
         };
-        let failed =
-            || SendError::Failed { message, key: slot.key.clone(), outcome: outcome.clone() };
-        Poll::Ready(outcome.accepted().ok_or_else(failed))
+        let accepted = outcome.accepted(slot.bind);
+        Poll::Ready(accepted.ok_or_else(|| SendError::Failed {
+            message,
+            key: slot.key.clone(),
+            outcome: outcome.clone(),
+        }))
     }
 
     /// Returns the next receipt of a message, intermediate ones included.

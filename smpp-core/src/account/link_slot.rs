@@ -3,7 +3,6 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::net::SocketAddr;
-use core::time::Duration;
 
 use super::group::{Activity, Candidate, Route, Wanted};
 use super::link::{BindId, LinkState};

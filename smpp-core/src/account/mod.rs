@@ -233,7 +233,8 @@
 
 // Imports between the files run one way, from the last line to the first:
 //   binds, link, message_key, options_error, outcome, statuses   plain data
-//   credentials, error, options, receipt  data that refers to it
+//   credentials, error, options, receipt, outbound_pdu   data that refers to it
+//   content                               what a message says
 //   message, inbound_message, ack, event  the account's input and output
 //   account_event, stats                  what follows from the events
 //   ready_messages                        a table of the queue
@@ -245,6 +246,7 @@
 mod account_event;
 mod ack;
 mod binds;
+mod content;
 mod credentials;
 mod error;
 mod event;
@@ -260,6 +262,7 @@ mod message_key;
 mod monitoring;
 mod options;
 mod options_error;
+mod outbound_pdu;
 mod outcome;
 mod queue;
 mod ready_messages;
@@ -281,7 +284,9 @@ pub use account_event::AccountEvent;
 pub use ack::Ack;
 pub use binds::{BindGroup, Binds};
 pub use credentials::Credentials;
-pub use error::{AckError, FirstBindError, NoMoreReceipts, SendError, SubmitError};
+pub use error::{
+    AckError, DataCodingError, FirstBindError, NoMoreReceipts, SendError, SubmitError, TemplateField,
+};
 pub use event::{Action, Event};
 pub use event_log::ReceiverId;
 pub use event_router::{EventRouter, RoutedEvent};

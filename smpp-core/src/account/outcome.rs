@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::link::BindId;
 use super::message_key::MessageKey;
 use crate::pdu::CommandStatus;
 use crate::session::{
@@ -108,13 +109,14 @@ impl MessageOutcome {
         self.segments.iter().filter_map(SegmentOutcome::response)
     }
 
-    /// Returns the ids and responses if the SMSC accepted all segments.
-    pub(super) fn accepted(&self) -> Option<AcceptedMessage> {
+    /// Returns the ids and responses if the SMSC accepted all segments. `bind` sent the last one.
+    pub(super) fn accepted(&self, bind: Option<BindId>) -> Option<AcceptedMessage> {
         if !self.segments.iter().all(SegmentOutcome::is_accepted) {
             return None;
         }
         let has_responses = self.responses().any(|response| *response != AcceptedResponse::default());
         Some(AcceptedMessage {
+            bind,
             ids: self.ids().cloned().collect(),
             responses: if has_responses { self.responses().cloned().collect() } else { Vec::new() },
         })
@@ -133,12 +135,19 @@ impl MessageOutcome {
 /// What the SMSC returned for a message of which it accepted all segments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AcceptedMessage {
+    bind: Option<BindId>,
     ids: Vec<MessageId>,
     /// Empty if no response says more than the id.
     responses: Vec<AcceptedResponse>,
 }
 
 impl AcceptedMessage {
+    /// Returns the bind that sent the last segment. [`MessageRequest::bind`](super::MessageRequest::bind) asks about the message
+    /// on the same bind.
+    pub const fn bind(&self) -> Option<BindId> {
+        self.bind
+    }
+
     /// Returns the SMSC's ids of the segments, in the order of the text.
     pub fn ids(&self) -> &[MessageId] {
         &self.ids

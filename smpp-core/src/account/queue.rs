@@ -6,14 +6,14 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 
 use super::link::{BindId, LinkId};
-use super::message::{self, Message, Priority};
+use super::message::{Message, Priority};
 use super::message_key::MessageKey;
 use super::options::UnansweredPolicy;
+use super::outbound_pdu::OutboundPdu;
 use super::outcome::{MessageNumber, MessageOutcome, SegmentNotSentReason, SegmentOutcome};
 use super::ready_messages::{ReadyKey, ReadyMessages, Route, Sending};
 use super::receipt::ReceiptDestination;
 use crate::frame::Frame;
-use crate::pdu::SubmitSm;
 use crate::time::Instant;
 
 /// Identifies a segment of a queued message, by its index from 0.
@@ -201,7 +201,7 @@ impl Queue {
     ) -> MessageNumber {
         self.last_number += 1;
         let number = MessageNumber(self.last_number);
-        let lane = message.in_order.then(|| lane_key(&message.template()));
+        let lane = message.in_order.then(|| message.recipients());
         let segments = frames.into_iter().map(QueuedSegment::new).collect::<Vec<_>>();
         let queued = QueuedMessage {
             key: message.key.clone(),
@@ -323,7 +323,7 @@ impl Queue {
 
     /// Returns the key of a segment's destination.
     pub(super) fn destination(&self, segment: SegmentRef) -> Option<Box<[u8]>> {
-        Some(lane_key(&message::decode(&self.segment(segment)?.frame)))
+        Some(self.pdu(segment)?.0.recipients())
     }
 
     /// Returns the caller's key of a message, and where its receipts go.
@@ -333,10 +333,10 @@ impl Queue {
     }
 
     /// Returns the PDU of a segment, and how many segments its message has.
-    pub(super) fn pdu(&self, segment: SegmentRef) -> Option<(SubmitSm<'_>, u8)> {
+    pub(super) fn pdu(&self, segment: SegmentRef) -> Option<(OutboundPdu<'_>, u8)> {
         let total = self.messages.get(&segment.message)?.segments.len();
         // A message has 255 segments at most.
-        Some((message::decode(&self.segment(segment)?.frame), total as u8))
+        Some((OutboundPdu::decode(&self.segment(segment)?.frame), total as u8))
     }
 
     fn segment(&self, segment: SegmentRef) -> Option<&QueuedSegment> {
@@ -556,10 +556,4 @@ impl QueuedSegment {
             _ => outcome,
         }
     }
-}
-
-/// Returns the key of a destination.
-fn lane_key(message: &SubmitSm<'_>) -> Box<[u8]> {
-    let destination = message.destination;
-    [&[destination.ton.0, destination.npi.0], destination.digits.as_bytes()].concat().into()
 }

@@ -6,19 +6,19 @@ use super::error::SubmitError;
 use super::event::Event;
 use super::link::{BindId, LinkId};
 use super::link_slot::{LinkSlot, Phase, ReceiptRequest, Tag, TimedOutSegment};
-use super::message::{Message, asks_for_receipts};
-use super::outcome::{
-    MessageId, MessageNumber, SegmentNotSentReason, SegmentOutcome, Unresolved,
-};
+use super::message::Message;
 use super::message_key::MessageKey;
+use super::outbound_pdu::OutboundPdu;
+use super::outcome::{MessageId, MessageNumber, SegmentNotSentReason, SegmentOutcome, Unresolved};
 use super::queue::{AttemptResult, EndedMessage, LateResult, SegmentRef};
 use super::ready_messages::Sending;
 use super::receipt_tracker::EarlyReceipt;
 use super::state::{Account, Shutdown};
 use crate::frame::SequenceNumber;
-use crate::pdu::{CommandStatus, RegisteredDelivery};
+use crate::pdu::{CommandId, CommandStatus, RegisteredDelivery};
 use crate::session::{
-    self, NotSentReason, Observer, RateLimiter, Readiness, Refusal, Response, Session, State, UnansweredReason,
+    self, Esme, NotSentReason, Observer, Operations, RateLimiter, Readiness, Refusal, Response, Session,
+    State, UnansweredReason,
 };
 use crate::time::Instant;
 
@@ -43,6 +43,10 @@ impl<O: Observer> Account<O> {
         if self.queue.available_capacity() == 0 && self.queue.capacity() > 0 {
             // No need to split the message: no segment fits.
             return Err(SubmitError::Full);
+        }
+        let command = message.command();
+        if !self.options.session.operations.contains(Operations::of(command)) {
+            return Err(SubmitError::Unsupported(command));
         }
         let reference = self.reference.wrapping_add(1);
         let segments = message.segments(&self.options, reference)?;
@@ -113,24 +117,35 @@ impl<O: Observer> Account<O> {
         }
         self.queue.release_delayed(now);
         self.dispatched_at = now;
-        while !self.queue.ready().is_empty()
-            && self.rate_limiter.is_none_or(|limiter| limiter.ready_at(now) <= now)
-        {
+        self.blocked_until = None;
+        while !self.queue.ready().is_empty() {
             let Some((segment, link)) = self.queue.next(sending(&self.links, now)) else { return };
-            let Some((submit_sm, _)) = self.queue.pdu(segment) else { return };
+            let Some((pdu, _)) = self.queue.pdu(segment) else { return };
+            let messages = pdu.messages();
+            if let Some(at) =
+                self.rate_limiter.map(|limiter| limiter.ready_for(now, messages)).filter(|at| *at > now)
+            {
+                self.blocked_until = Some(at);
+                return;
+            }
             let Some(session) = self.links.get_mut(link.index()).and_then(|link| link.session_mut()) else {
                 return;
             };
-            match session.request(now, &submit_sm, Tag::Segment(segment)).map_err(|refused| refused.reason) {
+            match request(session, now, &pdu, segment) {
                 Ok(_) => {
                     if let Some(limiter) = &mut self.rate_limiter {
-                        limiter.take(now);
+                        limiter.take_many(now, messages);
                     }
                     self.queue.mark_sent(segment, link);
                     self.emit_handed_over(segment, link);
                 }
                 // The refusal concerns the state of this bind, not the segment: it stays queued.
                 Err(Refusal::State(_) | Refusal::Closing(_) | Refusal::Closed(_)) => return,
+                // A submit_multi counts as many messages as it has destinations, and waits longer.
+                Err(Refusal::RateLimited(at)) => {
+                    self.blocked_until = Some(at);
+                    return;
+                }
                 Err(refusal) => {
                     let Some(reason) = refusal.permanent() else { return };
                     let outcome = SegmentOutcome::NeverSent(SegmentNotSentReason::Request(reason));
@@ -145,7 +160,12 @@ impl<O: Observer> Account<O> {
         let Some(generation) = self.generation(link) else { return };
         let SegmentRef { message, index } = segment;
         let (key, _) = self.queue.key(message);
-        self.emit(Event::HandedToTransport { message, key, segment: index, bind: BindId::new(link, generation) });
+        self.emit(Event::HandedToTransport {
+            message,
+            key,
+            segment: index,
+            bind: BindId::new(link, generation),
+        });
     }
 
     /// Returns how many segments the account can send at once: the free places in the windows of its binds that send, less
@@ -166,15 +186,15 @@ impl<O: Observer> Account<O> {
     /// Returns when a bind may send that waits only for its pause, for its rate limit or for that of the account.
     pub(super) fn next_dispatch(&self) -> Option<Instant> {
         let ready = self.queue.ready();
-        if ready.is_empty() {
-            return None;
+        if ready.is_empty() || self.blocked_until.is_some() {
+            return self.blocked_until.filter(|_| !ready.is_empty());
         }
         let any_waits = ready.any_waits(sending(&self.links, self.dispatched_at));
         let rate_at = self.rate_limiter.map_or(Instant::ZERO, |limiter| limiter.ready_at(Instant::ZERO));
         let times = self.links.iter().zip(0..).filter_map(|(link, index)| {
             let session = link.transmitter().filter(|_| any_waits || ready.waits_for(LinkId(index)))?;
             // The rate limit is checked again at the end of the pause.
-            let at = match session.readiness(link.paused_until.max(self.dispatched_at)) {
+            let at = match readiness(session, link.paused_until.max(self.dispatched_at)) {
                 Readiness::Ready { .. } => link.paused_until,
                 Readiness::Refusing(Refusal::RateLimited(at)) => at,
                 Readiness::Refusing(_) => return None,
@@ -263,7 +283,9 @@ impl<O: Observer> Account<O> {
         let Some(index) = open.timed_out.iter().position(|segment| segment.sequence == sequence) else {
             return;
         };
-        let Some(TimedOutSegment { segment, key, receipts, .. }) = open.timed_out.remove(index) else { return };
+        let Some(TimedOutSegment { segment, key, receipts, .. }) = open.timed_out.remove(index) else {
+            return;
+        };
         let outcome = match outcome {
             session::Outcome::Accepted(response) => SegmentOutcome::accepted(response),
             session::Outcome::Refused { status, response } => refused(status, response),
@@ -310,10 +332,11 @@ impl<O: Observer> Account<O> {
             // A late response to an earlier attempt has ended it.
             return None;
         }
-        let (submit_sm, total) = self.queue.pdu(segment)?;
-        let is_due = is_receipt_due(submit_sm.registered_delivery);
+        let (pdu, total) = self.queue.pdu(segment)?;
+        let is_due = is_receipt_due(pdu.registered_delivery());
+        let is_tracked = pdu.asks_for_receipts() && pdu.has_one_recipient();
         let (_, destination) = self.queue.key(segment.message);
-        asks_for_receipts(&submit_sm).then_some(ReceiptRequest { total, is_due, destination })
+        is_tracked.then_some(ReceiptRequest { total, is_due, destination })
     }
 
     /// Starts to track the receipts of an accepted segment, and returns those that have already arrived.
@@ -370,6 +393,36 @@ impl<O: Observer> Account<O> {
     }
 }
 
+/// Passes the PDU of a segment to a session.
+fn request<O: Observer>(
+    session: &mut Session<Esme, Tag, O>,
+    now: Instant,
+    pdu: &OutboundPdu<'_>,
+    segment: SegmentRef,
+) -> Result<SequenceNumber, Refusal> {
+    let tag = Tag::Segment(segment);
+    match pdu {
+        OutboundPdu::SubmitSm(message) => session.request(now, message, tag),
+        OutboundPdu::DataSm(message) => session.request(now, message, tag),
+        OutboundPdu::SubmitMulti(message) => session.request(now, message, tag),
+    }
+    .map_err(|refused| refused.reason)
+}
+
+/// Returns whether a session accepts a message at this time: a `submit_sm`, or what the SMSC offers instead.
+fn readiness<O: Observer>(session: &Session<Esme, Tag, O>, at: Instant) -> Readiness {
+    let readiness = session.readiness_after(at, 0, CommandId::SUBMIT_SM);
+    if !matches!(readiness, Readiness::Refusing(Refusal::Unsupported(_))) {
+        return readiness;
+    }
+    match session.readiness_after(at, 0, CommandId::DATA_SM) {
+        Readiness::Refusing(Refusal::Unsupported(_)) => {
+            session.readiness_after(at, 0, CommandId::SUBMIT_MULTI)
+        }
+        readiness => readiness,
+    }
+}
+
 /// Returns the outcome of a segment that the SMSC refused.
 #[cold]
 fn refused(status: CommandStatus, response: Response<&[u8]>) -> SegmentOutcome {
@@ -383,7 +436,7 @@ pub(super) fn sending<O: Observer>(
 ) -> impl Iterator<Item = (LinkId, Sending)> + use<'_, O> {
     links.iter().zip(0..).map(move |(link, index)| {
         let sending = match link.transmitter() {
-            Some(session) if link.paused_until <= now => match session.readiness(now) {
+            Some(session) if link.paused_until <= now => match readiness(session, now) {
                 Readiness::Ready { capacity } => Sending::Ready { capacity },
                 Readiness::Refusing(_) => Sending::Busy,
             },

@@ -65,8 +65,7 @@ impl<O: Observer> Account<O> {
             self.release_inbound(now);
             self.release_early();
             let missing = self.receipts.drain();
-            unresolved
-                .extend(missing.map(|(message, key, ids)| Unresolved::NoReceipt { message, key, ids }));
+            unresolved.extend(missing.map(|(message, key, ids)| Unresolved::NoReceipt { message, key, ids }));
             self.emit(Event::Closed { unresolved });
         }
     }

@@ -15,8 +15,8 @@ use super::options_error::OptionsError;
 use super::outcome::Unresolved;
 use super::queue::Queue;
 use super::receipt_tracker::ReceiptTracker;
-use crate::endpoint::Endpoint;
 use super::stats::AccountCounters;
+use crate::endpoint::Endpoint;
 use crate::pdu::{BindMode, CommandStatus};
 use crate::session::{Observer, RateLimiter, State, Stats, Timer};
 use crate::time::Instant;
@@ -80,6 +80,8 @@ pub struct Account<O = ()> {
     pub(super) rate_limiter: Option<RateLimiter>,
     /// The time of the last [`dispatch`](Self::dispatch).
     pub(super) dispatched_at: Instant,
+    /// Until then the next message waits for a rate limit that counts it more than once, or for that of the account.
+    pub(super) blocked_until: Option<Instant>,
     /// The status with which the SMSC refused the credentials, or a message so that the account stops.
     pub(super) stopped: Option<CommandStatus>,
     pub(super) counters: AccountCounters,
@@ -142,6 +144,7 @@ impl<O: Observer> Account<O> {
             shutdown: Shutdown::Running,
             rate_limiter: None,
             dispatched_at: now,
+            blocked_until: None,
             stopped: None,
             counters: AccountCounters::default(),
             options,

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use smpp_core::account::{
-    MessageNumber, MessageOutcome, Options, Priority, ReceiptDestination, SegmentNotSentReason, SegmentOutcome,
-    UnansweredPolicy,
+    MessageNumber, MessageOutcome, Options, Priority, ReceiptDestination, SegmentNotSentReason,
+    SegmentOutcome, UnansweredPolicy,
 };
 use smpp_core::session::Instant;
 use smpp_core::{CommandStatus, SequenceNumber};

@@ -148,7 +148,7 @@
 //!     ..SubmitSm::default()
 //! };
 //! let message = Message::text(&template, "Hello");
-//! assert_eq!(message.template().tlvs.user_message_reference(), Some(4711));
+//! assert_eq!(message.pdu().tlvs().user_message_reference(), Some(4711));
 //! # Ok::<(), smpp_core::InvalidOctets>(())
 //! ```
 //!

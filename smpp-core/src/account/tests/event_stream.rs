@@ -97,7 +97,8 @@ fn responses_of_the_smsc_are_bounded_in_octets() {
     let mut router = Router::new(1);
     let receiver = router.add_receiver();
     for _ in 0..1_000 {
-        let event = LinkEvent::ResolveFailed { detail: "x".repeat(1_000).into_boxed_str(), retry_in: Some(SECOND) };
+        let event =
+            LinkEvent::ResolveFailed { detail: "x".repeat(1_000).into_boxed_str(), retry_in: Some(SECOND) };
         let link = LinkId(0);
         router.handle_event(Instant::ZERO, &mut account, Event::Link { link, event });
     }
@@ -198,7 +199,10 @@ fn each_event_is_one_line_that_says_what_where_and_what_next() {
             at(LinkEvent::Binding { mode, address }),
             "link 1: connected to 192.0.2.1:2776, binding as transceiver",
         ),
-        (at(LinkEvent::Bound { bind: BindId::new(LinkId(1), 1), mode, address }), "link 1: bound as transceiver at 192.0.2.1:2776"),
+        (
+            at(LinkEvent::Bound { bind: BindId::new(LinkId(1), 1), mode, address }),
+            "link 1: bound as transceiver at 192.0.2.1:2776",
+        ),
         (
             at(LinkEvent::ResolveFailed { detail: "timed out".into(), retry_in: Some(750 * MILLIS) }),
             "link 1: cannot resolve the host: timed out; next attempt in 750 ms",
@@ -291,7 +295,10 @@ fn each_event_is_one_line_that_says_what_where_and_what_next() {
             AccountEvent::LateOutcome {
                 message,
                 segment: 0,
-                outcome: SegmentOutcome::Accepted { id: MessageId::new(b"7"), response: AcceptedResponse::default() },
+                outcome: SegmentOutcome::Accepted {
+                    id: MessageId::new(b"7"),
+                    response: AcceptedResponse::default(),
+                },
             },
             "message 17, segment 0: late response: accepted as 7",
         ),

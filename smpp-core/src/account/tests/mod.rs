@@ -1,10 +1,11 @@
 //! Scenario tests: one account, an SMSC made of sessions, and simulated time.
 
 mod accepted;
+mod content;
 mod event_router;
-mod outbox;
 mod event_stream;
 mod monitoring;
+mod outbox;
 mod queue;
 mod receiving;
 mod reconfigure;
@@ -68,7 +69,16 @@ const fn receipt_match(
     message_state: Option<S>,
 ) -> ReceiptMatch {
     let destination = ReceiptDestination::Sent;
-    ReceiptMatch { message, key: None, destination, segment, segments, pending, message_state, previous: None }
+    ReceiptMatch {
+        message,
+        key: None,
+        destination,
+        segment,
+        segments,
+        pending,
+        message_state,
+        previous: None,
+    }
 }
 
 /// The SMSC side of one connection.
@@ -287,7 +297,9 @@ impl Simulation {
 
     fn late_outcomes(&self) -> Vec<(MessageNumber, u8, SegmentOutcome)> {
         let outcome = |event: &Event| match event {
-            Event::LateOutcome { message, segment, outcome, .. } => Some((*message, *segment, outcome.clone())),
+            Event::LateOutcome { message, segment, outcome, .. } => {
+                Some((*message, *segment, outcome.clone()))
+            }
             _ => None,
         };
         self.events.iter().filter_map(outcome).collect()

@@ -1,6 +1,7 @@
 //! Counters across reconnects, the pauses of a bind, and the bound of a shutdown.
 
 use super::*;
+use crate::provider::SubmitAction;
 use crate::session::{Kind, State, UnansweredReason};
 
 const MILLIS: Duration = Duration::from_millis(1);
@@ -92,9 +93,15 @@ fn pending_receipts_are_those_that_are_awaited() {
     assert_eq!(stats(&sim), (0, 0, 2));
 }
 
+/// Options that pause a bind after this status.
+fn paused_by(status: CommandStatus, times: u16, delay: Duration) -> Options {
+    let statuses = Statuses::default().on_submit(status, SubmitAction::Pause { times, delay });
+    Options { statuses, ..one_bind() }
+}
+
 #[test]
 fn a_pause_is_reported_once_and_so_is_its_end() {
-    let mut sim = Simulation::new(Options { throttle_pause: 2 * SECOND, ..one_bind() });
+    let mut sim = Simulation::new(paused_by(CommandStatus::RTHROTTLED, 10, 2 * SECOND));
     sim.advance(SECOND);
     sim.submit_status = vec![CommandStatus::RTHROTTLED; 5];
     for _ in 0..5 {
@@ -116,7 +123,7 @@ fn a_pause_is_reported_once_and_so_is_its_end() {
     assert_eq!((sim.outcomes().len(), sim.account.stats().total.requests.throttled), (5, 5));
 
     // An empty queue does not delay the report, and a bind that ends has none.
-    let mut sim = Simulation::new(Options { throttle_retries: 0, ..one_bind() });
+    let mut sim = Simulation::new(paused_by(CommandStatus::RMSGQFUL, 0, SECOND));
     sim.advance(SECOND);
     for _ in 0..2 {
         sim.submit_status = vec![CommandStatus::RMSGQFUL];

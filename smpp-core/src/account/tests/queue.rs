@@ -249,7 +249,7 @@ proptest! {
                 Step::End(link) => {
                     while let Some(number) = queue.pop_named(bind(link)) {
                         let outcome = queue.abandon(number, SegmentNotSentReason::BindEnded);
-                        outcomes.extend(outcome.map(|outcome| (number, outcome)));
+                        outcomes.extend(outcome.map(|ended| (number, ended.outcome)));
                     }
                     let is_named = |message: &&mut ModelMessage| message.named == Some(link);
                     all.iter_mut().filter(is_named).for_each(|message| message.abandon(SegmentNotSentReason::BindEnded));

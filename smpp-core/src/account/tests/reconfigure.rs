@@ -295,7 +295,7 @@ fn queue_and_receipts_survive_a_change_of_their_options() {
     assert_eq!(sim.outcomes().len(), 4, "nothing that was accepted is lost");
     sim.receipt(0, "26", "DELIVRD");
     sim.advance(SECOND);
-    assert_eq!(sim.matches()[0].1.map(|matched| matched.message), Some(number));
+    assert_eq!(sim.matches()[0].1.as_ref().map(|matched| matched.message), Some(number));
     assert_eq!(sim.account.pending_receipts(), 4);
     changed.receipts.capacity = 1;
     sim.account.reconfigure(sim.now, changed).unwrap();

@@ -10,7 +10,7 @@ use crate::session::{CloseReason, NotSentReason, Rate, State};
 /// Returns options with this many transceivers and no rate limit of a bind.
 fn binds(count: u16) -> Options {
     let session = Config { rate: None, window: 4, ..Config::default() };
-    Options { binds: Binds::Transceivers(count), session, ..options() }
+    Options { binds: Binds::transceivers(count), session, ..options() }
 }
 
 fn long_message() -> Message {
@@ -143,7 +143,7 @@ fn a_message_ends_with_the_bind_that_it_names() {
 
 #[test]
 fn a_receiver_cannot_be_named() {
-    let mut sim = Simulation::new(Options { binds: Binds::Pairs(1), ..options() });
+    let mut sim = Simulation::new(Options { binds: Binds::pairs(1), ..options() });
     sim.advance(SECOND);
     let message = Message::text(&template(), "menu").bind(bind_of(&sim, 1));
     sim.account.submit(sim.now, &message).unwrap();

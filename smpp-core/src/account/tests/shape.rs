@@ -208,7 +208,7 @@ fn without_any_bind_messages_and_receipts_are_kept() {
     sim.advance(SECOND);
     sim.receipt(0, "1", "DELIVRD");
     sim.advance(SECOND);
-    let matched = sim.matches()[0].1.unwrap();
+    let matched = sim.matches()[0].1.clone().unwrap();
     assert_eq!((matched.message, matched.message_state), (early, Some(S::DELIVERED)));
     sim.events.clear();
     sim.account.set_binds(sim.now, Binds::receivers(1).and(Binds::transmitters(1))).unwrap();

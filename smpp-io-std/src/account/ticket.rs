@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use smpp_core::MessageState;
 use smpp_core::account::{
-    DeliveryReceipt, MessageId, MessageNumber, NoMoreReceipts, ReceiptMatch, SendError,
+    DeliveryReceipt, Message, MessageId, MessageKey, MessageNumber, NoMoreReceipts, ReceiptMatch, SendError,
 };
 
 use super::shared::Shared;
@@ -40,6 +40,7 @@ pub struct Ticket {
 /// to [`Arrivals`](super::Arrivals).
 struct Registration {
     message: MessageNumber,
+    key: Option<MessageKey>,
     condvar: Arc<Condvar>,
     shared: Arc<Shared>,
 }
@@ -88,13 +89,19 @@ pub struct Sent {
 }
 
 impl Ticket {
-    pub(super) fn new(message: MessageNumber, shared: &Arc<Shared>) -> Self {
-        Self { registration: Registration { message, condvar: Arc::default(), shared: Arc::clone(shared) } }
+    pub(super) fn new(number: MessageNumber, message: &Message, shared: &Arc<Shared>) -> Self {
+        let key = message.message_key().cloned();
+        Self { registration: Registration { message: number, key, condvar: Arc::default(), shared: Arc::clone(shared) } }
     }
 
     /// Returns the account's number of the message.
     pub const fn message(&self) -> MessageNumber {
         self.registration.message
+    }
+
+    /// Returns your key of the message: [`Message::key`].
+    pub const fn key(&self) -> Option<&MessageKey> {
+        self.registration.key.as_ref()
     }
 
     /// Waits for the outcome. Without a [deadline](smpp_core::account::Message::deadline) of the message it may wait for as
@@ -134,6 +141,11 @@ impl Sent {
     /// Returns the account's number of the message.
     pub const fn message(&self) -> MessageNumber {
         self.registration.message
+    }
+
+    /// Returns your key of the message: [`Message::key`].
+    pub const fn key(&self) -> Option<&MessageKey> {
+        self.registration.key.as_ref()
     }
 
     /// Returns the SMSC's message ids, one for each segment.

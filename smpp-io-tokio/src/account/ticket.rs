@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use smpp_core::MessageState;
 use smpp_core::account::{
-    DeliveryReceipt, MessageId, MessageNumber, NoMoreReceipts, ReceiptMatch, SendError,
+    DeliveryReceipt, Message, MessageId, MessageKey, MessageNumber, NoMoreReceipts, ReceiptMatch, SendError,
 };
 
 use super::shared::Shared;
@@ -34,6 +34,7 @@ pub struct Ticket {
 /// `Arrivals`.
 struct Registration {
     message: MessageNumber,
+    key: Option<MessageKey>,
     shared: Arc<Shared>,
 }
 
@@ -61,13 +62,19 @@ pub struct Sent {
 }
 
 impl Ticket {
-    pub(super) fn new(message: MessageNumber, shared: &Arc<Shared>) -> Self {
-        Self { registration: Registration { message, shared: Arc::clone(shared) } }
+    pub(super) fn new(number: MessageNumber, message: &Message, shared: &Arc<Shared>) -> Self {
+        let key = message.message_key().cloned();
+        Self { registration: Registration { message: number, key, shared: Arc::clone(shared) } }
     }
 
     /// Returns the account's number of the message.
     pub const fn message(&self) -> MessageNumber {
         self.registration.message
+    }
+
+    /// Returns your key of the message: [`Message::key`].
+    pub const fn key(&self) -> Option<&MessageKey> {
+        self.registration.key.as_ref()
     }
 
     /// Waits for the outcome of the message.
@@ -81,7 +88,7 @@ impl Ticket {
     ///
     /// Dropping the future drops the ticket: the message is sent all the same.
     pub async fn outcome(self) -> Result<Sent, SendError> {
-        let Registration { message, ref shared } = self.registration;
+        let Registration { message, ref shared, .. } = self.registration;
         let ids = shared.wait(|router, waker| router.poll_outcome(message, waker)).await?;
         Ok(Sent { registration: self.registration, ids })
     }
@@ -89,7 +96,7 @@ impl Ticket {
     /// Cancels the segments that are not sent yet. Those in flight still get their response; the
     /// [`outcome`](Self::outcome) says which ones were sent.
     pub fn cancel(&self) {
-        let Registration { message, ref shared } = self.registration;
+        let Registration { message, ref shared, .. } = self.registration;
         shared.with(|inner, now| inner.account.cancel(now, message));
     }
 }
@@ -98,6 +105,11 @@ impl Sent {
     /// Returns the account's number of the message.
     pub const fn message(&self) -> MessageNumber {
         self.registration.message
+    }
+
+    /// Returns your key of the message: [`Message::key`].
+    pub const fn key(&self) -> Option<&MessageKey> {
+        self.registration.key.as_ref()
     }
 
     /// Returns the message ids of the SMSC, one for each segment.
@@ -137,7 +149,7 @@ impl Sent {
     ///
     /// Cancel-safe: a future that is dropped consumes no receipt.
     pub async fn next_receipt(&mut self) -> Result<(DeliveryReceipt, ReceiptMatch), NoMoreReceipts> {
-        let Registration { message, ref shared } = self.registration;
+        let Registration { message, ref shared, .. } = self.registration;
         shared.wait(|router, waker| router.poll_receipt(message, waker)).await
     }
 }

@@ -228,11 +228,11 @@
 //   link, message_key, outcome            plain data
 //   error, options, receipt, outbound_pdu   data that refers to it
 //   content                               what a message says
-//   message, inbound_message, ack, event  the account's input and output
-//   queue, receipt_tracker, inbound_segments, link_slot   the account's tables
+//   message, message_request, inbound_message, ack, event   the account's input and output
+//   queue, request_table, receipt_tracker, inbound_segments, link_slot   the account's tables
 //   state                                 the account
-//   reconnect, sending, receiving, shutdown   its operations
-//   event_router                          on top of the account
+//   reconnect, sending, requesting, receiving, shutdown   its operations
+//   request_slots, event_router                          on top of the account
 mod ack;
 mod content;
 mod error;
@@ -244,6 +244,7 @@ mod link;
 mod link_slot;
 mod message;
 mod message_key;
+mod message_request;
 mod options;
 mod outbound_pdu;
 mod outcome;
@@ -252,6 +253,9 @@ mod receipt;
 mod receipt_tracker;
 mod receiving;
 mod reconnect;
+mod request_slots;
+mod request_table;
+mod requesting;
 mod sending;
 mod shutdown;
 mod state;
@@ -268,6 +272,7 @@ pub use inbound_message::InboundMessage;
 pub use link::{BindId, ConnectFailure, LinkEvent, LinkId, LinkState};
 pub use message::{Message, Priority};
 pub use message_key::MessageKey;
+pub use message_request::{MessageRequest, MessageRequestError, RequestNotSentReason, RequestNumber};
 pub use options::{Backoff, Binds, Credentials, Options, OptionsError, ReceiptOptions, UnansweredPolicy};
 pub use outcome::{
     AcceptedMessage, MessageId, MessageNumber, MessageOutcome, SegmentNotSentReason, SegmentOutcome,

@@ -100,7 +100,7 @@ async fn a_receipt_that_is_not_fetched_goes_to_the_arrivals() {
     peer.deliver(&delivered()).await.unwrap();
     drop(sent);
     let Some(Arrival::Receipt(receipt)) = arrivals.recv().await else { panic!("no receipt") };
-    assert_eq!(receipt.get().1.unwrap().message_state, Some(MessageState::DELIVERED));
+    assert_eq!(receipt.get().1.as_ref().unwrap().message_state, Some(MessageState::DELIVERED));
     receipt.accept().unwrap();
 }
 
@@ -136,10 +136,10 @@ fn an_account_without_its_runtime_refuses_messages_and_reports_those_in_flight()
     here.block_on(async {
         let refused = account.submit(&Message::text(&template(), "Hello")).await;
         assert!(matches!(refused, Err(SubmitError::ShutDown)), "{refused:?}");
-        let Err(SendError::Failed { message, outcome }) = ticket.outcome().await else { panic!() };
+        let Err(SendError::Failed { message, key, outcome }) = ticket.outcome().await else { panic!() };
         assert!(matches!(outcome.segments[..], [SegmentOutcome::Unanswered(_)]), "{outcome:?}");
         let unresolved = account.shutdown(Duration::from_secs(5)).await;
-        assert_eq!(unresolved, [Unresolved::NotAccepted { message, outcome }]);
+        assert_eq!(unresolved, [Unresolved::NotAccepted { message, key, outcome }]);
     });
 }
 

@@ -132,6 +132,7 @@ impl AccountEvent {
             Event::Resumed => Self::Resumed,
             Event::Closed { unresolved } => Self::Closed { unresolved: unresolved.len() },
             Event::HandedToTransport { .. }
+            | Event::RequestOutcome { .. }
             | Event::ReceiptsExpired { .. }
             | Event::Receipt { .. }
             | Event::Message { .. }

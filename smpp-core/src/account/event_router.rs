@@ -15,12 +15,14 @@ use super::inbound_message::InboundMessage;
 use super::link::{BindId, ConnectFailure, LinkEvent};
 use super::message::Message;
 use super::message_key::MessageKey;
+use super::message_request::{MessageRequest, MessageRequestError, RequestNotSentReason, RequestNumber};
 use super::outcome::{AcceptedMessage, MessageNumber, MessageOutcome, SegmentOutcome, Unresolved};
 use super::receipt::{DeliveryReceipt, ReceiptDestination, ReceiptMatch};
+use super::request_slots::RequestSlots;
 use super::state::Account;
 use crate::frame::Frame;
 use crate::pdu::{DeliverSm, Operation};
-use crate::session::Observer;
+use crate::session::{Observer, Response};
 use crate::time::Instant;
 
 /// The most receipts of one message that wait for its caller; further ones are left to the SMSC. A message has 255
@@ -43,6 +45,8 @@ const EVENT_CAPACITY: usize = 1_024;
 ///
 /// - Each message has a slot from [`submit`](Self::submit) to [`release`](Self::release). The slot holds up to 1,024
 ///   receipts, which are acknowledged at once. Further ones are refused with `ESME_RX_T_APPN`: the SMSC keeps them.
+/// - Each request about a message has a slot with its outcome, from [`request`](Self::request) to
+///   [`release_request`](Self::release_request).
 /// - MO messages, receipts without a slot, and those of a message that passes them
 ///   [to the arrivals](ReceiptDestination::Arrivals) are queued as arrivals, up to a limit. Beyond it they are refused with
 ///   `ESME_RX_T_APPN`. An alert_notification, which has no response, is lost then.
@@ -79,6 +83,7 @@ const EVENT_CAPACITY: usize = 1_024;
 /// ```
 pub struct EventRouter<W> {
     slots: BTreeMap<MessageNumber, MessageSlot<W>>,
+    requests: RequestSlots<W>,
     arrivals: VecDeque<RoutedEvent>,
     max_arrivals: usize,
     /// Whether the adapter still fetches arrivals.
@@ -140,6 +145,7 @@ impl<W> EventRouter<W> {
     pub const fn new(max_arrivals: usize) -> Self {
         Self {
             slots: BTreeMap::new(),
+            requests: RequestSlots::new(),
             arrivals: VecDeque::new(),
             max_arrivals,
             accepts_arrivals: true,
@@ -221,6 +227,9 @@ impl<W> EventRouter<W> {
                 }
             }
             Event::Outcome { message, outcome, .. } => self.record_outcome(message, outcome),
+            Event::RequestOutcome { request, result } => {
+                self.wakers.extend(self.requests.record(request, result))
+            }
             Event::Receipt { receipt, matched, ack } => {
                 self.handle_receipt(now, account, receipt, matched, ack);
             }
@@ -265,6 +274,48 @@ impl<W> EventRouter<W> {
                 self.close();
             }
         }
+    }
+
+    /// Passes a request about a message to the account, and creates its slot. The slot lives until the request is
+    /// [released](Self::release_request).
+    ///
+    /// # Errors
+    ///
+    /// The error of [`Account::request`]; there is no slot then.
+    pub fn request<O: Observer>(
+        &mut self,
+        now: Instant,
+        account: &mut Account<O>,
+        request: &MessageRequest,
+    ) -> Result<RequestNumber, RequestNotSentReason> {
+        let number = account.request(now, request)?;
+        self.requests.open(number);
+        Ok(number)
+    }
+
+    /// Returns the outcome of a request, once.
+    ///
+    /// # Errors
+    ///
+    /// [`MessageRequestError`] says why the request did not succeed: also [`DriverGone`](MessageRequestError::DriverGone) if the
+    /// router was closed before the request had an outcome, or the request has no slot.
+    pub fn poll_request(
+        &mut self,
+        request: RequestNumber,
+        waiter: &mut Option<W>,
+    ) -> Poll<Result<Response, MessageRequestError>> {
+        self.requests.poll(request, self.is_over, waiter)
+    }
+
+    /// Removes the slot of a request for which no caller waits any more. A request that was not sent is withdrawn.
+    pub fn release_request<O: Observer>(
+        &mut self,
+        now: Instant,
+        account: &mut Account<O>,
+        request: RequestNumber,
+    ) {
+        self.wakers.extend(self.requests.release(request));
+        account.withdraw_request(now, request);
     }
 
     fn record_outcome(&mut self, message: MessageNumber, outcome: MessageOutcome) {
@@ -444,7 +495,8 @@ impl<W> EventRouter<W> {
     pub fn close(&mut self) {
         self.is_over = true;
         let waiters = self.slots.values_mut().filter_map(|slot| slot.waiter.take());
-        self.wakers.extend(waiters.chain(self.arrival_waiter.take()).chain(self.event_log.close()));
+        let waiters = waiters.chain(self.arrival_waiter.take()).chain(self.requests.take_waiters());
+        self.wakers.extend(waiters.chain(self.event_log.close()));
     }
 }
 

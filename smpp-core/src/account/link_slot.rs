@@ -7,6 +7,7 @@ use core::net::SocketAddr;
 use super::group::{Activity, Candidate, Route, Wanted};
 use super::link::{BindId, LinkState};
 use super::message_key::MessageKey;
+use super::message_request::RequestNumber;
 use super::queue::SegmentRef;
 use super::receipt::ReceiptDestination;
 use super::stats::LinkStats;
@@ -20,6 +21,7 @@ use crate::time::Instant;
 pub(super) enum Tag {
     Bind,
     Segment(SegmentRef),
+    Request(RequestNumber),
 }
 
 /// A slot for one connection.

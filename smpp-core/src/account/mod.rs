@@ -235,14 +235,14 @@
 //   binds, link, message_key, options_error, outcome, statuses   plain data
 //   credentials, error, options, receipt, outbound_pdu   data that refers to it
 //   content                               what a message says
-//   message, inbound_message, ack, event  the account's input and output
+//   message, message_request, inbound_message, ack, event   the account's input and output
 //   account_event, stats                  what follows from the events
 //   ready_messages                        a table of the queue
-//   queue, receipt_tracker, inbound_segments, group, link_slot   the account's tables
+//   queue, request_table, receipt_tracker, inbound_segments, group, link_slot   the account's tables
 //   state                                 the account
 //   monitoring                            its counters and pauses
-//   refusals, reconfigure, reconnect, sending, receiving, shutdown   its operations
-//   event_log, event_router               on top of the account
+//   refusals, reconfigure, reconnect, sending, requesting, receiving, shutdown   its operations
+//   event_log, request_slots, event_router   on top of the account
 mod account_event;
 mod ack;
 mod binds;
@@ -259,6 +259,7 @@ mod link;
 mod link_slot;
 mod message;
 mod message_key;
+mod message_request;
 mod monitoring;
 mod options;
 mod options_error;
@@ -272,6 +273,9 @@ mod receiving;
 mod reconfigure;
 mod reconnect;
 mod refusals;
+mod request_slots;
+mod request_table;
+mod requesting;
 mod sending;
 mod shutdown;
 mod state;
@@ -294,6 +298,7 @@ pub use inbound_message::InboundMessage;
 pub use link::{BindId, ConnectFailure, LinkEvent, LinkId, LinkState};
 pub use message::{Message, Priority};
 pub use message_key::MessageKey;
+pub use message_request::{MessageRequest, MessageRequestError, RequestNotSentReason, RequestNumber};
 pub use options::{Backoff, Options, ReceiptOptions, UnansweredPolicy};
 pub use options_error::OptionsError;
 pub use outcome::{

@@ -29,12 +29,7 @@ impl<O: Observer> Account<O> {
     ///
     /// [`SubmitError`] says why the account did not accept the message. Nothing was sent.
     pub fn submit(&mut self, now: Instant, message: &Message) -> Result<MessageNumber, SubmitError> {
-        if !matches!(self.shutdown, Shutdown::Running) {
-            return Err(SubmitError::ShutDown);
-        }
-        if self.stopped.is_some() && self.cannot_send() {
-            return Err(SubmitError::Stopped);
-        }
+        self.check_running()?;
         if let Some(key) = message.message_key()
             && key.as_bytes().len() > MessageKey::MAX_OCTETS
         {
@@ -99,7 +94,9 @@ impl<O: Observer> Account<O> {
         };
     }
 
-    /// Cancels a message: the account sends no further segment of it. Segments that are in flight still get their
+    /// Cancels a message that waits: the account sends no further segment of it. It asks nothing of the SMSC: a message that the
+    /// SMSC has accepted is cancelled with [`MessageRequest::cancel_sm`](super::MessageRequest::cancel_sm).
+    /// Segments that are in flight still get their
     /// responses, and are not resent. The account emits the [`Outcome`](Event::Outcome) as always.
     pub fn cancel(&mut self, now: Instant, message: MessageNumber) {
         let outcome = self.queue.abandon(message, SegmentNotSentReason::Cancelled);
@@ -168,19 +165,30 @@ impl<O: Observer> Account<O> {
         });
     }
 
-    /// Returns how many segments the account can send at once: the free places in the windows of its binds that send, less
-    /// the segments that wait in the queue. 0 without a bind, after [`shutdown`](Self::shutdown), and beyond
-    /// [`available_capacity`](Self::available_capacity).
-    ///
-    /// A program whose queue is a database submits no more than this: each message that it submits is then handed to the
-    /// transport soon, and not before. A rate limit or a throttled bind delays it.
-    pub fn ready_capacity(&self) -> usize {
+    /// Checks that the account accepts messages.
+    fn check_running(&self) -> Result<(), SubmitError> {
         if !matches!(self.shutdown, Shutdown::Running) {
-            return 0;
+            return Err(SubmitError::ShutDown);
         }
+        // Binds that live send, although the SMSC refuses further ones.
+        if self.stopped.is_some() && self.cannot_send() { Err(SubmitError::Stopped) } else { Ok(()) }
+    }
+
+    /// Returns how many segments the account can send without waiting for a response: the free places in the windows of the
+    /// binds that send, less the segments that wait in the queue. 0 while there is no such bind.
+    ///
+    /// A program whose queue is a database submits no more than this. Then no message waits in the account that could as
+    /// well wait in the database, and few messages are in doubt if the process is killed: at most the
+    /// [`window`](crate::session::Config::window) of each bind. A rate limit or a throttled bind may delay those.
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitError::ShutDown`] and [`SubmitError::Stopped`], as [`submit`](Self::submit).
+    pub fn ready_capacity(&self) -> Result<usize, SubmitError> {
+        self.check_running()?;
         let binds = self.links.iter().filter_map(LinkSlot::transmitter);
         let free: usize = binds.map(Session::window_capacity).sum();
-        free.saturating_sub(self.queue.unsent()).min(self.queue.available_capacity())
+        Ok(free.saturating_sub(self.queue.unsent()).min(self.queue.available_capacity()))
     }
 
     /// Returns when a bind may send that waits only for its pause, for its rate limit or for that of the account.

@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use super::event::Event;
 use super::link_slot::LinkSlot;
+use super::message_request::RequestNotSentReason;
 use super::outcome::{SegmentNotSentReason, Unresolved};
 use super::state::{Account, Shutdown};
 use crate::session::{Observer, Session};
@@ -36,7 +37,7 @@ impl<O: Observer> Account<O> {
 
     /// Moves the shutdown to its next stage if the current one is finished.
     pub(super) fn advance_shutdown(&mut self, now: Instant) {
-        let is_drained = self.queue.open() == 0 || self.cannot_send();
+        let is_drained = self.queue.open() == 0 && self.requests.is_empty() || self.cannot_send();
         if let Shutdown::Draining { deadline, ref mut unresolved } = self.shutdown
             && (is_drained || deadline <= now)
         {
@@ -47,6 +48,7 @@ impl<O: Observer> Account<O> {
                 unresolved: core::mem::take(unresolved),
             };
             self.abandon_all(now, SegmentNotSentReason::ShutDown);
+            self.end_waiting_requests(RequestNotSentReason::ShutDown);
             self.release_inbound(now);
             self.start_links(now);
         }

@@ -15,6 +15,7 @@ use super::options_error::OptionsError;
 use super::outcome::Unresolved;
 use super::queue::Queue;
 use super::receipt_tracker::ReceiptTracker;
+use super::request_table::RequestTable;
 use super::stats::AccountCounters;
 use crate::endpoint::Endpoint;
 use crate::pdu::{BindMode, CommandStatus};
@@ -56,6 +57,7 @@ pub struct Account<O = ()> {
     pub(super) options: Options,
     pub(super) links: Vec<LinkSlot<O>>,
     pub(super) queue: Queue,
+    pub(super) requests: RequestTable,
     pub(super) receipts: ReceiptTracker,
     pub(super) inbound: InboundSegments,
     /// How many reassembled messages the application has not acknowledged.
@@ -129,6 +131,7 @@ impl<O: Observer> Account<O> {
         let mut account = Self {
             links: Vec::new(),
             queue: Queue::new(options.queue_capacity, options.spread_segments),
+            requests: RequestTable::new(options.request_capacity),
             receipts: ReceiptTracker::new(options.receipts),
             inbound: InboundSegments::new(options.reassembly, options.segment_ack_timeout),
             unacknowledged: 0,
@@ -185,6 +188,7 @@ impl<O: Observer> Account<O> {
             self.next_link_start(),
             self.next_dispatch(),
             self.queue.poll_timeout(),
+            self.requests.poll_timeout(),
             self.receipts.poll_timeout(),
             self.inbound.poll_timeout(),
             self.next_resume(),
@@ -269,6 +273,7 @@ impl<O: Observer> Account<O> {
     pub(super) fn advance(&mut self, now: Instant) {
         self.resume_links(now);
         self.start_links(now);
+        self.dispatch_requests(now);
         self.dispatch(now);
         self.advance_shutdown(now);
     }

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::fmt::{self, Write as _};
 
 use crate::frame::{Frame, HEADER_LENGTH};
-use crate::pdu::{BindResp, Pdu, UnsuccessSme};
+use crate::pdu::{BindResp, Pdu, QuerySmResp, UnsuccessSme};
 use crate::tlv::{Tag, Tlvs};
 use crate::wire::{List, Quirks, Tolerance};
 
@@ -249,6 +249,15 @@ impl AsRef<[u8]> for ResponseBuf {
     }
 }
 
+/// Compares the octets.
+impl PartialEq for ResponseBuf {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_ref() == other.as_ref()
+    }
+}
+
+impl Eq for ResponseBuf {}
+
 /// Shows only the header, as [`Frame`] does.
 impl fmt::Debug for ResponseBuf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -307,6 +316,14 @@ impl<B: AsRef<[u8]>> Response<B> {
         match self.pdu() {
             Some(Pdu::BindResp(_, Some(response))) => response,
             _ => BindResp::default(),
+        }
+    }
+
+    /// Returns the response to a query_sm: the state of the message (SMPP 3.4 §4.8.2). `None` for any other response.
+    pub fn query_sm_resp(&self) -> Option<QuerySmResp<'_>> {
+        match self.pdu() {
+            Some(Pdu::QuerySmResp(response)) => response,
+            _ => None,
         }
     }
 

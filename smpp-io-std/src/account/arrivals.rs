@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use smpp_core::account::{
-    Ack, DeliveryReceipt, EventRouter, InboundMessage, MessageNumber, ReceiptMatch, RoutedEvent,
-    SegmentOutcome,
+    Ack, AckError, DeliveryReceipt, EventRouter, InboundMessage, MessageKey, MessageNumber, ReceiptMatch,
+    RoutedEvent, SegmentOutcome,
 };
-use smpp_core::session::Refusal;
 use smpp_core::{CommandStatus, DeliverSm, Frame, Operation};
 
 use super::handle::Account;
@@ -59,8 +58,9 @@ pub enum Arrival {
     /// A mobile-originated (MO) message: complete, or the segments of a concatenated message whose other segments have not
     /// come in time.
     Message(Unacknowledged<InboundMessage>),
-    /// A delivery receipt: of a message whose [`Sent`](super::Sent) was dropped, or of a message that the account does not
-    /// know (then without a [`ReceiptMatch`]).
+    /// A delivery receipt: of a message whose [`Sent`](super::Sent) was dropped or whose receipts arrive
+    /// [here only](smpp_core::account::ReceiptDestination::Arrivals), or of a message that the account does not know (then
+    /// without a [`ReceiptMatch`]).
     Receipt(Unacknowledged<(DeliveryReceipt, Option<ReceiptMatch>)>),
     /// A PDU that has no response: alert_notification.
     Notification(Frame<Vec<u8>>),
@@ -72,6 +72,8 @@ pub enum Arrival {
     LateOutcome {
         /// The message: the number that [`SendError::Failed`](super::SendError::Failed) carries.
         message: MessageNumber,
+        /// Your key of the message: [`Message::key`](smpp_core::account::Message::key).
+        key: Option<MessageKey>,
         /// The segment, from 0.
         segment: u8,
         /// How the segment ended.
@@ -94,8 +96,8 @@ pub enum Arrival {
 ///         }
 ///         None => message.refuse(CommandStatus::RX_P_APPN),
 ///     };
-///     if let Err(refusal) = result {
-///         println!("not acknowledged, so the SMSC will redeliver it: {refusal}");
+///     if let Err(error) = result {
+///         println!("not acknowledged: {error}");
 ///     }
 /// }
 /// ```
@@ -118,8 +120,8 @@ impl Arrival {
                 Self::Receipt(Unacknowledged::new((receipt, matched), ack, shared))
             }
             RoutedEvent::Notification(frame) => Self::Notification(frame),
-            RoutedEvent::LateOutcome(message, segment, outcome) => {
-                Self::LateOutcome { message, segment, outcome }
+            RoutedEvent::LateOutcome { message, key, segment, outcome } => {
+                Self::LateOutcome { message, key, segment, outcome }
             }
         }
     }
@@ -182,13 +184,21 @@ impl<T> Unacknowledged<T> {
         &self.delivery
     }
 
+    /// Returns whether the delivery was acknowledged before: a receipt that arrived while a [`Sent`](super::Sent) waited for
+    /// it. This process has the only copy. [`Message::receipts_to`](smpp_core::account::Message::receipts_to) prevents that.
+    pub const fn is_acknowledged(&self) -> bool {
+        self.ack.is_none()
+    }
+
     /// Acknowledges the delivery, with all segments of a message: the SMSC forgets it.
     ///
     /// # Errors
     ///
-    /// Returns a [`Refusal`] if a bind on which a segment came has ended. The SMSC has received no response there, and will
-    /// redeliver the segment.
-    pub fn accept(mut self) -> Result<(), Refusal> {
+    /// - [`AckError::BindEnded`] if a bind on which a segment came has ended. The SMSC has received no response there, and
+    ///   will redeliver the segment.
+    /// - [`AckError::AlreadyAcknowledged`] for a receipt that was acknowledged when it arrived, because a
+    ///   [`Sent`](super::Sent) waited for it: [`is_acknowledged`](Self::is_acknowledged). The SMSC does not redeliver it.
+    pub fn accept(mut self) -> Result<(), AckError> {
         self.acknowledge(Ok(()))
     }
 
@@ -197,13 +207,14 @@ impl<T> Unacknowledged<T> {
     ///
     /// # Errors
     ///
-    /// As [`accept`](Self::accept).
-    pub fn refuse(mut self, status: CommandStatus) -> Result<(), Refusal> {
+    /// As [`accept`](Self::accept); also [`AckError::AlreadyAcknowledged`] for a concatenated message of which a segment
+    /// was acknowledged after [`segment_ack_timeout`](smpp_core::account::Options::segment_ack_timeout).
+    pub fn refuse(mut self, status: CommandStatus) -> Result<(), AckError> {
         self.acknowledge(Err(status))
     }
 
-    fn acknowledge(&mut self, result: Result<(), CommandStatus>) -> Result<(), Refusal> {
-        let Some(ack) = self.ack.take() else { return Ok(()) };
+    fn acknowledge(&mut self, result: Result<(), CommandStatus>) -> Result<(), AckError> {
+        let ack = self.ack.take().ok_or(AckError::AlreadyAcknowledged)?;
         self.shared.with(|state, now| state.account.acknowledge(now, ack, result))
     }
 }

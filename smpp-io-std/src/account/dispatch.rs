@@ -62,6 +62,9 @@ impl Shared {
             }
         }
         state.wake_if_capacity();
+        if state.has_become_ready() {
+            self.ready.notify_all();
+        }
         if state.has_thread_to_resume() {
             self.resumed.notify_all();
         }
@@ -113,6 +116,7 @@ impl Shared {
         state.wake_receivers();
         state.links.iter().for_each(LinkTask::interrupt_ended);
         state.wake_first();
+        self.ready.notify_all();
         self.ended.notify_all();
     }
 

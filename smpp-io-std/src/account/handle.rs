@@ -140,7 +140,7 @@ impl Account {
         };
         state.leave_queue(&place.condvar);
         // Before the next call, in which a subscriber may panic: if it does, the ticket releases the message.
-        let ticket = submitted.map(|message| Ticket::new(message, shared));
+        let ticket = submitted.map(|number| Ticket::new(number, message, shared));
         shared.process_and_unlock(state);
         ticket
     }
@@ -152,7 +152,62 @@ impl Account {
     /// [`SubmitError::Full`] if the queue is full; otherwise as [`submit`](Self::submit).
     pub fn try_submit(&self, message: &Message) -> Result<Ticket, SubmitError> {
         let shared = &self.shared;
-        shared.with(|state, now| state.submit(now, message).map(|message| Ticket::new(message, shared)))
+        shared
+            .with(|state, now| state.submit(now, message).map(|number| Ticket::new(number, message, shared)))
+    }
+
+    /// Waits until the account can send at once, and returns how many segments it can send without waiting for a response:
+    /// at least 1, see [`ready_capacity`](smpp_core::account::Account::ready_capacity).
+    ///
+    /// A program whose queue is a database waits here, marks that many messages as being sent, commits, and submits them.
+    /// Then few messages are in doubt if the process is killed. It reserves nothing: let one thread submit.
+    ///
+    /// ```no_run
+    /// # use smpp_io_std::account::Account;
+    /// # use smpp_core::account::Message;
+    /// # trait Rows { fn mark_as_sending(&mut self, limit: usize) -> Vec<Message>; }
+    /// # fn example(account: Account, mut rows: impl Rows) -> Result<(), Box<dyn std::error::Error>> {
+    /// loop {
+    ///     let capacity = account.ready()?;
+    ///     for message in rows.mark_as_sending(capacity) {
+    ///         let ticket = account.submit(&message)?;
+    ///         # drop(ticket);
+    ///         // Wait for the outcome in another thread.
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitError::ShutDown`] or [`SubmitError::Stopped`] if the account accepts no more messages.
+    pub fn ready(&self) -> Result<usize, SubmitError> {
+        self.wait_until_ready(None)
+    }
+
+    /// As [`ready`](Self::ready), and waits at most until `deadline`. Returns 0 if the account cannot send by then.
+    ///
+    /// # Errors
+    ///
+    /// As [`ready`](Self::ready).
+    pub fn ready_until(&self, deadline: Instant) -> Result<usize, SubmitError> {
+        self.wait_until_ready(Some(deadline))
+    }
+
+    fn wait_until_ready(&self, deadline: Option<Instant>) -> Result<usize, SubmitError> {
+        let shared = &self.shared;
+        let until = deadline.map(|deadline| shared.account_time(deadline));
+        let mut state = shared.lock();
+        loop {
+            if state.router.is_over() {
+                return Err(SubmitError::ShutDown);
+            }
+            let segments = state.account.ready_capacity()?;
+            if segments > 0 || until.is_some_and(|until| until <= shared.now()) {
+                return Ok(segments);
+            }
+            state = shared.wait(&shared.ready, state, until);
+        }
     }
 
     /// Changes the number of binds: see [`set_binds`](smpp_core::account::Account::set_binds). Does not wait for the binds.

@@ -47,6 +47,8 @@ pub(super) struct Shared {
     pub(super) max_read: Duration,
     /// Notified when a bind may have been made, or none will be: a connection has changed, or the account has stopped.
     pub(super) bind_settled: Condvar,
+    /// Notified when the account can send more at once, or accepts no more messages.
+    pub(super) ready: Condvar,
     /// Notified when the account has ended.
     pub(super) ended: Condvar,
     /// Notified when the background thread has something to do.
@@ -68,6 +70,7 @@ impl Shared {
             connector,
             max_read,
             bind_settled: Condvar::new(),
+            ready: Condvar::new(),
             ended: Condvar::new(),
             background_wakeup: Condvar::new(),
             resumed: Condvar::new(),

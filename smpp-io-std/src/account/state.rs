@@ -18,6 +18,8 @@ pub(super) struct AccountState {
     pub(super) wait_queue: VecDeque<Arc<Condvar>>,
     /// The free capacity of the account's queue when it was last checked.
     capacity: usize,
+    /// How many segments the account could send at once when that was last checked.
+    ready_capacity: Option<usize>,
     pub(super) handles: usize,
     pub(super) links: Vec<LinkTask>,
     /// Until when the background thread sleeps if no thread wakes it.
@@ -33,6 +35,7 @@ impl AccountState {
             router: EventRouter::new(connector.arrivals_capacity),
             wait_queue: VecDeque::new(),
             capacity: account.available_capacity(),
+            ready_capacity: None,
             account,
             handles: 0,
             background_sleeps_until: None,
@@ -56,6 +59,13 @@ impl AccountState {
         if capacity > std::mem::replace(&mut self.capacity, capacity) {
             self.wake_first();
         }
+    }
+
+    /// Returns whether the account can send more at once than at the last check, or accepts no more messages.
+    pub(super) fn has_become_ready(&mut self) -> bool {
+        let capacity = self.account.ready_capacity().ok();
+        let before = std::mem::replace(&mut self.ready_capacity, capacity);
+        capacity > before || capacity.is_none() && before.is_some()
     }
 
     /// Removes a thread from the queue, and wakes the next one so that it checks for capacity.

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use smpp_core::MessageState;
 use smpp_core::account::{
-    AcceptedMessage, DeliveryReceipt, MessageId, MessageNumber, NoMoreReceipts, ReceiptMatch, SendError,
+    AcceptedMessage, BindId, DeliveryReceipt, Message, MessageId, MessageKey, MessageNumber, NoMoreReceipts,
+    ReceiptMatch, SendError,
 };
 use smpp_core::session::AcceptedResponse;
 
@@ -41,6 +42,7 @@ pub struct Ticket {
 /// to [`Arrivals`](super::Arrivals).
 struct Registration {
     message: MessageNumber,
+    key: Option<MessageKey>,
     condvar: Arc<Condvar>,
     shared: Arc<Shared>,
 }
@@ -89,13 +91,26 @@ pub struct Sent {
 }
 
 impl Ticket {
-    pub(super) fn new(message: MessageNumber, shared: &Arc<Shared>) -> Self {
-        Self { registration: Registration { message, condvar: Arc::default(), shared: Arc::clone(shared) } }
+    pub(super) fn new(number: MessageNumber, message: &Message, shared: &Arc<Shared>) -> Self {
+        let key = message.message_key().cloned();
+        Self {
+            registration: Registration {
+                message: number,
+                key,
+                condvar: Arc::default(),
+                shared: Arc::clone(shared),
+            },
+        }
     }
 
     /// Returns the account's number of the message.
     pub const fn message(&self) -> MessageNumber {
         self.registration.message
+    }
+
+    /// Returns your key of the message: [`Message::key`].
+    pub const fn key(&self) -> Option<&MessageKey> {
+        self.registration.key.as_ref()
     }
 
     /// Waits for the outcome. Without a [deadline](smpp_core::account::Message::deadline) of the message it may wait for as
@@ -137,9 +152,20 @@ impl Sent {
         self.registration.message
     }
 
+    /// Returns your key of the message: [`Message::key`].
+    pub const fn key(&self) -> Option<&MessageKey> {
+        self.registration.key.as_ref()
+    }
+
     /// Returns the SMSC's message ids, one for each segment.
     pub fn ids(&self) -> &[MessageId] {
         self.accepted.ids()
+    }
+
+    /// Returns the bind that sent the last segment, to ask about the message on the same bind:
+    /// [`MessageRequest::bind`](smpp_core::account::MessageRequest::bind).
+    pub const fn bind(&self) -> Option<BindId> {
+        self.accepted.bind()
     }
 
     /// Returns the SMSC's responses, one for each segment: their TLVs, such as a price, and for a submit_multi the recipients

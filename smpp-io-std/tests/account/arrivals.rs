@@ -23,7 +23,7 @@ fn a_receipt_arrives_if_no_sent_waits_for_it() {
         let number = ticket.message();
         drop(ticket);
         let Some(Arrival::Receipt(receipt)) = arrivals.recv() else { panic!("no receipt") };
-        assert_eq!(receipt.get().1.map(|matched| matched.message), Some(number));
+        assert_eq!(receipt.get().1.as_ref().map(|matched| matched.message), Some(number));
         receipt.accept().unwrap();
         let template = SubmitSm { registered_delivery: RegisteredDelivery::default(), ..template() };
         let mut sent = account.send(&Message::text(&template, "no receipt")).unwrap();
@@ -71,7 +71,7 @@ fn a_receipt_that_was_not_fetched_before_the_drop_is_not_lost() {
         assert_eq!(outcome(deliver(&bind, EsmClass::DELIVERY_RECEIPT, b"id:1 stat:DELIVRD")), Ok(()));
         drop(sent);
         let Some(Arrival::Receipt(receipt)) = arrivals.recv() else { panic!("no receipt") };
-        assert_eq!(receipt.get().1.unwrap().message_state, Some(MessageState::DELIVERED));
+        assert_eq!(receipt.get().1.as_ref().unwrap().message_state, Some(MessageState::DELIVERED));
         receipt.accept().unwrap();
 
         // No receipt can be matched to a message without an id.

@@ -249,7 +249,7 @@ fn shutdown_returns_the_unresolved_messages() {
         until(|| server.shared.received.load(Ordering::SeqCst) == 1);
         let unresolved = account.shutdown(Duration::from_millis(20));
         let mut outcomes = unresolved.iter().map(|unresolved| match unresolved {
-            Unresolved::NotAccepted { message, outcome } => (*message, outcome.segments[0].clone()),
+            Unresolved::NotAccepted { message, outcome, .. } => (*message, outcome.segments[0].clone()),
             Unresolved::NoReceipt { .. } => panic!("{unresolved:?}"),
         });
         let (first, second) = (outcomes.next().unwrap(), outcomes.next().unwrap());

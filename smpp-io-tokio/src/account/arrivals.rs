@@ -4,10 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use smpp_core::account::{
-    Ack, DeliveryReceipt, EventRouter, InboundMessage, MessageNumber, ReceiptMatch, RoutedEvent,
-    SegmentOutcome,
+    Ack, AckError, DeliveryReceipt, EventRouter, InboundMessage, MessageKey, MessageNumber, ReceiptMatch,
+    RoutedEvent, SegmentOutcome,
 };
-use smpp_core::session::Refusal;
 use smpp_core::{CommandStatus, DeliverSm, Frame, Operation};
 
 use super::handle::Account;
@@ -52,7 +51,8 @@ pub enum Arrival {
     /// A mobile-originated (MO) message. A concatenated message is complete, or holds the segments that have arrived in
     /// time.
     Message(Unacknowledged<InboundMessage>),
-    /// A delivery receipt of a message whose [`Sent`](super::Sent) is dropped, or of an unknown message.
+    /// A delivery receipt of a message whose [`Sent`](super::Sent) is dropped or whose receipts arrive
+    /// [here only](smpp_core::account::ReceiptDestination::Arrivals), or of an unknown message: then without a match.
     Receipt(Unacknowledged<(DeliveryReceipt, Option<ReceiptMatch>)>),
     /// An alert_notification. It has no response.
     Notification(Frame<Vec<u8>>),
@@ -64,6 +64,8 @@ pub enum Arrival {
     LateOutcome {
         /// The message: the number that [`SendError::Failed`](super::SendError::Failed) carries.
         message: MessageNumber,
+        /// Your key of the message: [`Message::key`](smpp_core::account::Message::key).
+        key: Option<MessageKey>,
         /// The segment, from 0.
         segment: u8,
         /// How the segment ended.
@@ -82,8 +84,8 @@ pub enum Arrival {
 /// fn receive(message: Unacknowledged<InboundMessage>) -> std::io::Result<()> {
 ///     // On an error the message is dropped: the SMSC redelivers it.
 ///     store(message.get())?;
-///     if let Err(refusal) = message.accept() {
-///         eprintln!("not acknowledged, the SMSC redelivers it: {refusal}");
+///     if let Err(error) = message.accept() {
+///         eprintln!("not acknowledged: {error}");
 ///     }
 ///     Ok(())
 /// }
@@ -105,8 +107,8 @@ impl Arrival {
                 Self::Receipt(Unacknowledged::new((receipt, about), ack, shared))
             }
             RoutedEvent::Notification(frame) => Self::Notification(frame),
-            RoutedEvent::LateOutcome(message, segment, outcome) => {
-                Self::LateOutcome { message, segment, outcome }
+            RoutedEvent::LateOutcome { message, key, segment, outcome } => {
+                Self::LateOutcome { message, key, segment, outcome }
             }
         }
     }
@@ -145,13 +147,21 @@ impl<T> Unacknowledged<T> {
         &self.delivery
     }
 
+    /// Returns whether the delivery was acknowledged before: a receipt that arrived while a [`Sent`](super::Sent) waited for
+    /// it. This process has the only copy. [`Message::receipts_to`](smpp_core::account::Message::receipts_to) prevents that.
+    pub const fn is_acknowledged(&self) -> bool {
+        self.ack.is_none()
+    }
+
     /// Acknowledges the delivery, all its segments, with `ESME_ROK`. The SMSC deletes it.
     ///
     /// # Errors
     ///
-    /// Returns a [`Refusal`] if a bind on which it arrived has ended. The SMSC has received no response there and
-    /// redelivers it.
-    pub fn accept(mut self) -> Result<(), Refusal> {
+    /// - [`AckError::BindEnded`] if a bind on which it arrived has ended. The SMSC has received no response there and
+    ///   redelivers it.
+    /// - [`AckError::AlreadyAcknowledged`] for a receipt that was acknowledged when it arrived, because a
+    ///   [`Sent`](super::Sent) waited for it: [`is_acknowledged`](Self::is_acknowledged). The SMSC does not redeliver it.
+    pub fn accept(mut self) -> Result<(), AckError> {
         self.acknowledge(Ok(()))
     }
 
@@ -160,13 +170,14 @@ impl<T> Unacknowledged<T> {
     ///
     /// # Errors
     ///
-    /// As [`accept`](Self::accept).
-    pub fn refuse(mut self, status: CommandStatus) -> Result<(), Refusal> {
+    /// As [`accept`](Self::accept); also [`AckError::AlreadyAcknowledged`] for a concatenated message of which a segment
+    /// was acknowledged after [`segment_ack_timeout`](smpp_core::account::Options::segment_ack_timeout).
+    pub fn refuse(mut self, status: CommandStatus) -> Result<(), AckError> {
         self.acknowledge(Err(status))
     }
 
-    fn acknowledge(&mut self, result: Result<(), CommandStatus>) -> Result<(), Refusal> {
-        let Some(ack) = self.ack.take() else { return Ok(()) };
+    fn acknowledge(&mut self, result: Result<(), CommandStatus>) -> Result<(), AckError> {
+        let ack = self.ack.take().ok_or(AckError::AlreadyAcknowledged)?;
         self.shared.with(|inner, now| inner.account.acknowledge(now, ack, result))
     }
 }

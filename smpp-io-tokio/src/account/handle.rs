@@ -110,7 +110,7 @@ impl Account {
             match submitted {
                 Err(SubmitError::Full) => capacity.await,
                 Err(error) => return Err(error),
-                Ok(message) => return Ok(Ticket::new(message, &self.shared)),
+                Ok(number) => return Ok(Ticket::new(number, message, &self.shared)),
             }
         }
     }
@@ -134,8 +134,51 @@ impl Account {
     ///
     /// Returns [`SubmitError::Full`] if the queue is full; otherwise as [`submit`](Self::submit).
     pub fn try_submit(&self, message: &Message) -> Result<Ticket, SubmitError> {
-        let message = self.shared.with(|inner, now| inner.submit(now, message))?;
-        Ok(Ticket::new(message, &self.shared))
+        let number = self.shared.with(|inner, now| inner.submit(now, message))?;
+        Ok(Ticket::new(number, message, &self.shared))
+    }
+
+    /// Waits until the account can send at once, and returns how many segments it can send without waiting for a response:
+    /// at least 1, see [`ready_capacity`](smpp_core::account::Account::ready_capacity).
+    ///
+    /// A program whose queue is a database waits here, marks that many messages as being sent, commits, and submits them.
+    /// Then few messages are in doubt if the process is killed: see the
+    /// [manual](crate::manual::storing_messages_and_receipts).
+    ///
+    /// ```no_run
+    /// # use smpp_io_tokio::account::Account;
+    /// # use smpp_core::account::Message;
+    /// # trait Rows { async fn mark_as_sending(&mut self, limit: usize) -> Vec<Message>; }
+    /// # async fn example(account: Account, mut rows: impl Rows) -> Result<(), Box<dyn std::error::Error>> {
+    /// loop {
+    ///     let capacity = account.ready().await?;
+    ///     for message in rows.mark_as_sending(capacity).await {
+    ///         let ticket = account.submit(&message).await?;
+    ///         # drop(ticket);
+    ///         // Wait for the outcome in another task.
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns [`SubmitError::ShutDown`] or [`SubmitError::Stopped`] if the account accepts no more messages.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel-safe: the future has no effect on the account. It reserves nothing: let one task submit.
+    pub async fn ready(&self) -> Result<usize, SubmitError> {
+        loop {
+            let mut capacity = pin!(self.shared.capacity.notified());
+            // Enabled before the check, so that no notification is missed.
+            capacity.as_mut().enable();
+            match self.shared.lock().account.ready_capacity()? {
+                0 => {}
+                segments => return Ok(segments),
+            }
+            capacity.await;
+        }
     }
 
     /// Changes the number and the modes of the binds: see [`set_binds`](smpp_core::account::Account::set_binds).

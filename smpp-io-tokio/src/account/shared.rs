@@ -124,13 +124,14 @@ impl Shared {
     pub(super) fn with<T>(&self, call: impl FnOnce(&mut Inner, Instant) -> T) -> T {
         let now = self.clock.now();
         let mut inner = self.lock();
-        let before = inner.account.available_capacity();
+        let before = inner.capacity();
         let value = call(&mut inner, now);
         inner.dispatch(self, now);
         let mut wakers = inner.busy_links();
         wakers.extend(inner.router.take_wakers());
         let (state_changed, is_over) = (std::mem::take(&mut inner.state_changed), inner.router.is_over());
-        let has_capacity = inner.account.available_capacity() > before;
+        let after = inner.capacity();
+        let has_capacity = after.0 > before.0 || after.1 > before.1;
         let driver_has_work =
             is_over || !inner.actions.is_empty() || inner.account.poll_timeout() != inner.driver_deadline;
         drop(inner);
@@ -201,6 +202,11 @@ impl Shared {
 }
 
 impl Inner {
+    /// Returns how many segments the queue can hold, and how many the account can send at once.
+    fn capacity(&self) -> (usize, usize) {
+        (self.account.available_capacity(), self.account.ready_capacity().unwrap_or_default())
+    }
+
     /// Puts a message into the queue and registers it for its outcome.
     pub(super) fn submit(&mut self, now: Instant, message: &Message) -> Result<MessageNumber, SubmitError> {
         self.router.submit(now, &mut self.account, message)

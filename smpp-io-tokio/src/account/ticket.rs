@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use smpp_core::MessageState;
 use smpp_core::account::{
-    AcceptedMessage, DeliveryReceipt, MessageId, MessageNumber, NoMoreReceipts, ReceiptMatch, SendError,
+    AcceptedMessage, BindId, DeliveryReceipt, Message, MessageId, MessageKey, MessageNumber, NoMoreReceipts,
+    ReceiptMatch, SendError,
 };
 use smpp_core::session::AcceptedResponse;
 
@@ -35,6 +36,7 @@ pub struct Ticket {
 /// `Arrivals`.
 struct Registration {
     message: MessageNumber,
+    key: Option<MessageKey>,
     shared: Arc<Shared>,
 }
 
@@ -62,13 +64,19 @@ pub struct Sent {
 }
 
 impl Ticket {
-    pub(super) fn new(message: MessageNumber, shared: &Arc<Shared>) -> Self {
-        Self { registration: Registration { message, shared: Arc::clone(shared) } }
+    pub(super) fn new(number: MessageNumber, message: &Message, shared: &Arc<Shared>) -> Self {
+        let key = message.message_key().cloned();
+        Self { registration: Registration { message: number, key, shared: Arc::clone(shared) } }
     }
 
     /// Returns the account's number of the message.
     pub const fn message(&self) -> MessageNumber {
         self.registration.message
+    }
+
+    /// Returns your key of the message: [`Message::key`].
+    pub const fn key(&self) -> Option<&MessageKey> {
+        self.registration.key.as_ref()
     }
 
     /// Waits for the outcome of the message.
@@ -82,7 +90,7 @@ impl Ticket {
     ///
     /// Dropping the future drops the ticket: the message is sent all the same.
     pub async fn outcome(self) -> Result<Sent, SendError> {
-        let Registration { message, ref shared } = self.registration;
+        let Registration { message, ref shared, .. } = self.registration;
         let accepted = shared.wait(|router, waker| router.poll_outcome(message, waker)).await?;
         Ok(Sent { registration: self.registration, accepted })
     }
@@ -90,7 +98,7 @@ impl Ticket {
     /// Cancels the segments that are not sent yet. Those in flight still get their response; the
     /// [`outcome`](Self::outcome) says which ones were sent.
     pub fn cancel(&self) {
-        let Registration { message, ref shared } = self.registration;
+        let Registration { message, ref shared, .. } = self.registration;
         shared.with(|inner, now| inner.account.cancel(now, message));
     }
 }
@@ -101,9 +109,20 @@ impl Sent {
         self.registration.message
     }
 
+    /// Returns your key of the message: [`Message::key`].
+    pub const fn key(&self) -> Option<&MessageKey> {
+        self.registration.key.as_ref()
+    }
+
     /// Returns the message ids of the SMSC, one for each segment.
     pub fn ids(&self) -> &[MessageId] {
         self.accepted.ids()
+    }
+
+    /// Returns the bind that sent the last segment, to ask about the message on the same bind:
+    /// [`MessageRequest::bind`](smpp_core::account::MessageRequest::bind).
+    pub const fn bind(&self) -> Option<BindId> {
+        self.accepted.bind()
     }
 
     /// Returns the SMSC's responses, one for each segment: their TLVs, such as a price, and for a submit_multi the recipients
@@ -153,7 +172,7 @@ impl Sent {
     ///
     /// Cancel-safe: a future that is dropped consumes no receipt.
     pub async fn next_receipt(&mut self) -> Result<(DeliveryReceipt, ReceiptMatch), NoMoreReceipts> {
-        let Registration { message, ref shared } = self.registration;
+        let Registration { message, ref shared, .. } = self.registration;
         shared.wait(|router, waker| router.poll_receipt(message, waker)).await
     }
 }

@@ -72,7 +72,7 @@
 //!         }
 //!         Arrival::Message(message) => drop(message.accept()),
 //!         // A segment that was `Unanswered`: now its receipts are matched too.
-//!         Arrival::LateOutcome { message, segment, outcome } => println!("message {message}.{segment}: {outcome}"),
+//!         Arrival::LateOutcome { message, segment, outcome, .. } => println!("message {message}.{segment}: {outcome}"),
 //!         _ => {}
 //!     }
 //! }

@@ -95,7 +95,7 @@
 //!     }
 //!     // 2. Events.
 //!     while let Some(event) = account.poll_event() {
-//!         if let Event::Outcome { message, outcome } = event {
+//!         if let Event::Outcome { message, outcome, .. } = event {
 //!             outcomes.push((message, outcome));
 //!         }
 //!     }

@@ -108,7 +108,7 @@
 //! | [`SendError::NotAccepted`]`(`[`SubmitError`]`)` | the account did not queue the message; nothing was sent | yes | table below |
 //! | [`SendError::Failed`] | at least one segment was not accepted | only if [`MessageOutcome::is_safe_to_resend`] | look at each [`SegmentOutcome`] |
 //! | [`SendError::DriverGone`] | the runtime that drives the account is gone | **no** | restart; treat as unanswered |
-//! | later: `Arrival::LateOutcome { message, segment, outcome }` with `Accepted { id, .. }` | accepted late: a segment that `SendError::Failed` reported as `Unanswered`; `message` is the number in `SendError::Failed` | no | store the id; its receipts are matched |
+//! | later: `Arrival::LateOutcome { message, segment, outcome, .. }` with `Accepted { id, .. }` | accepted late: a segment that `SendError::Failed` reported as `Unanswered`; `message` is the number in `SendError::Failed` | no | store the id; its receipts are matched |
 //! | later: the same with `Refused` or `Nacked` | refused late: nothing of this segment arrives | yes, if no other segment is `Accepted` or `Unanswered` | as for `Refused` |
 //!
 //! | [`SubmitError`] | meaning | what to do |

@@ -19,13 +19,13 @@
 //! tokio::signal::ctrl_c().await?;
 //! for unresolved in account.shutdown(Duration::from_secs(10)).await {
 //!     match unresolved {
-//!         Unresolved::NotAccepted { message, outcome } if outcome.is_safe_to_resend() => {
+//!         Unresolved::NotAccepted { message, outcome, .. } if outcome.is_safe_to_resend() => {
 //!             println!("message {message} was not sent: keep it for the next start");
 //!         }
-//!         Unresolved::NotAccepted { message, outcome } => {
+//!         Unresolved::NotAccepted { message, outcome, .. } => {
 //!             println!("message {message} may have been sent in part: {:?}", outcome.ids().collect::<Vec<_>>());
 //!         }
-//!         Unresolved::NoReceipt { message, ids } => {
+//!         Unresolved::NoReceipt { message, ids, .. } => {
 //!             println!("message {message} was accepted; receipts are pending for {ids:?}");
 //!         }
 //!     }

@@ -52,10 +52,10 @@ impl AccountTelemetry {
             Event::Stopped { status, .. } => {
                 error!(target: "smpp_io_tokio", parent: span, ?status, "account stopped");
             }
-            Event::Outcome { message, outcome } if outcome.result().is_err() => {
+            Event::Outcome { message, outcome, .. } if outcome.result().is_err() => {
                 debug!(target: "smpp_io_tokio", parent: span, number = %message, "message not accepted");
             }
-            Event::ReceiptsExpired { message, ids } if !ids.is_empty() => {
+            Event::ReceiptsExpired { message, ids, .. } if !ids.is_empty() => {
                 debug!(target: "smpp_io_tokio", parent: span, number = %message, "receipts expired");
             }
             Event::Closed { unresolved } => {

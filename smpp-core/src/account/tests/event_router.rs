@@ -261,6 +261,52 @@ fn after_close_arrivals_own_receipts_are_acknowledged_and_the_rest_is_refused() 
 }
 
 #[test]
+fn receipts_to_arrivals_are_never_acknowledged_before_the_application_has_them() {
+    let mut test = RouterTest::new(2);
+    let message = Message::text(&template(), "Hello").key("row 1").receipts_to(ReceiptDestination::Arrivals);
+    let number = test.submit(&message);
+    assert_eq!(test.poll_receipt(number), Ready(Err(NoMoreReceipts::ToArrivals)));
+    test.advance(SECOND);
+    assert_eq!(test.poll_outcome(number), Ready(Ok(vec!["1".into()])));
+    test.receipt("1", "ENROUTE");
+    assert_eq!(test.unanswered(), 1, "it is not acknowledged yet");
+    let Ready(Some(RoutedEvent::Receipt(_, Some(matched), Some(ack)))) =
+        test.router.poll_arrival(&mut Some("receiver"))
+    else {
+        panic!()
+    };
+    assert_eq!(matched.key.unwrap().as_bytes(), b"row 1");
+    test.acknowledge(ack);
+    test.router.release(number);
+    // Without an application that could store it, the SMSC keeps it.
+    test.receipt("1", "ACCEPTD");
+    test.close_arrivals();
+    test.receipt("1", "DELIVRD");
+    assert_eq!((test.unanswered(), &test.sim.refusals[..]), (0, &[CommandStatus::RX_T_APPN; 2][..]));
+}
+
+#[test]
+fn failures_and_late_outcomes_have_the_key() {
+    let mut test = RouterTest::new(1);
+    test.sim.answers = false;
+    let number = test.submit(&Message::text(&template(), "Hello").key("row 1"));
+    test.advance(15 * SECOND);
+    let Ready(Err(SendError::Failed { key: Some(key), .. })) = test.router.poll_outcome(number, &mut None)
+    else {
+        panic!()
+    };
+    assert_eq!(key.as_bytes(), b"row 1");
+    test.sim.answer_late(Ok("late"));
+    test.route_events();
+    let Ready(Some(RoutedEvent::LateOutcome { message, key: Some(late), segment: 0, .. })) =
+        test.router.poll_arrival(&mut None)
+    else {
+        panic!()
+    };
+    assert_eq!((message, late), (number, key));
+}
+
+#[test]
 fn close_arrivals_wakes_the_waiter() {
     let mut test = RouterTest::new(1);
     assert!(test.router.poll_arrival(&mut Some("receiver")).is_pending());

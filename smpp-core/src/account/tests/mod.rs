@@ -11,10 +11,12 @@ mod receiving;
 mod reconfigure;
 mod reconnect;
 mod refused;
+mod requesting;
 mod routes;
 mod sending;
 mod shape;
 mod statuses;
+mod whole_pdus;
 
 use alloc::string::{String, ToString};
 use alloc::vec;
@@ -24,13 +26,14 @@ use core::time::Duration;
 
 use super::*;
 use crate::pdu::{
-    BindMode, BindResp, CommandStatus, DeliverSm, EsmClass, MessageState as S, RegisteredDelivery,
-    ShortMessage, SubmitSm, SubmitSmResp,
+    BindMode, BindResp, CommandId, CommandStatus, DataSmResp, DeliverSm, Destination, EsmClass,
+    MessageState as S, NoBody, QuerySmResp, RegisteredDelivery, ShortMessage, SubmitMultiResp, SubmitSm,
+    SubmitSmResp, UnsuccessSme,
 };
 use crate::provider::Provider;
 use crate::session::{self, AcceptedResponse, Config, RefusedResponse, Reply, Request, Session, Smsc};
 use crate::time::Instant;
-use crate::wire::COctets;
+use crate::wire::{COctets, List};
 
 const PORT: u16 = 2776;
 
@@ -118,6 +121,8 @@ struct Simulation {
     refusals: Vec<CommandStatus>,
     /// The submitted messages: connection, time, text.
     submitted: Vec<(LinkId, Instant, String)>,
+    /// The requests about messages: connection, operation.
+    requested: Vec<(LinkId, CommandId)>,
     connects: Vec<(Instant, SocketAddr)>,
     events: Vec<Event>,
 }
@@ -142,6 +147,7 @@ impl Simulation {
             id: None,
             refusals: Vec::new(),
             submitted: Vec::new(),
+            requested: Vec::new(),
             connects: Vec::new(),
             events: Vec::new(),
         }
@@ -214,8 +220,8 @@ impl Simulation {
     }
 
     fn serve(&mut self, index: usize, mut octets: &[u8]) {
-        let server = &mut self.servers[index];
-        while let Some(event) = server.session.handle_input(self.now, &mut octets) {
+        while let Some(event) = self.servers[index].session.handle_input(self.now, &mut octets) {
+            let server = &mut self.servers[index];
             match event {
                 session::Event::Request { request: Request::Bind(_, reply), frame, .. } => {
                     self.binds.push((server.link, frame.octets().to_vec()));
@@ -250,12 +256,76 @@ impl Simulation {
                     let result = if status.is_ok() { Ok(response) } else { Err(status) };
                     server.session.respond(reply, result).unwrap();
                 }
+                session::Event::Request { request, .. } => self.serve_other(index, request),
                 session::Event::Outcome { outcome: session::Outcome::Refused { status, .. }, .. } => {
                     self.refusals.push(status);
                 }
                 _ => {}
             }
         }
+    }
+
+    /// Answers another request than a bind and a submit_sm. A submit_multi refuses the last of several recipients.
+    fn serve_other(&mut self, index: usize, request: Request<'_>) {
+        let server = &mut self.servers[index];
+        let status =
+            if self.submit_status.is_empty() { CommandStatus::ROK } else { self.submit_status.remove(0) };
+        let message_id = COctets::new(b"other-1").unwrap();
+        let answered = match request {
+            Request::DataSm(message, reply) => {
+                self.submitted.push((
+                    server.link,
+                    self.now,
+                    String::from_utf8_lossy(message.text()).into_owned(),
+                ));
+                let response = DataSmResp { message_id, ..DataSmResp::default() };
+                server.session.respond(reply, if status.is_ok() { Ok(response) } else { Err(status) })
+            }
+            Request::SubmitMulti(message, reply) => {
+                self.submitted.push((
+                    server.link,
+                    self.now,
+                    String::from_utf8_lossy(message.text()).into_owned(),
+                ));
+                let refused = message.destinations.iter().skip(1).last();
+                let refused: Vec<_> = refused
+                    .into_iter()
+                    .filter_map(|destination| match destination {
+                        Destination::Sme(destination) => Some(destination),
+                        Destination::DistributionList(_) => None,
+                    })
+                    .map(|destination| UnsuccessSme {
+                        destination,
+                        error_status_code: CommandStatus::RINVDSTADR,
+                    })
+                    .collect();
+                let unsuccessful = List::new(&refused).unwrap();
+                let response = SubmitMultiResp { message_id, unsuccessful, ..SubmitMultiResp::default() };
+                server.session.respond(reply, if status.is_ok() { Ok(response) } else { Err(status) })
+            }
+            Request::QuerySm(query, reply) => {
+                self.requested.push((server.link, CommandId::QUERY_SM));
+                if !self.answers {
+                    return;
+                }
+                let response = QuerySmResp {
+                    message_id: query.message_id,
+                    message_state: S::ENROUTE,
+                    ..QuerySmResp::default()
+                };
+                server.session.respond(reply, if status.is_ok() { Ok(response) } else { Err(status) })
+            }
+            Request::CancelSm(_, reply) => {
+                self.requested.push((server.link, CommandId::CANCEL_SM));
+                server.session.respond(reply, if status.is_ok() { Ok(NoBody) } else { Err(status) })
+            }
+            Request::ReplaceSm(_, reply) => {
+                self.requested.push((server.link, CommandId::REPLACE_SM));
+                server.session.respond(reply, if status.is_ok() { Ok(NoBody) } else { Err(status) })
+            }
+            _ => return,
+        };
+        answered.unwrap();
     }
 
     /// Advances the time, deadline by deadline.

@@ -127,28 +127,28 @@ fn a_segment_is_reported_as_handed_to_the_transport_before_its_octets_can_leave(
 fn what_the_ready_capacity_allows_is_handed_to_the_transport_at_once() {
     let session = Config { window: 3, rate: None, ..options().session };
     let mut sim = Simulation::new(Options { session, binds: Binds::transceivers(2), ..options() });
-    assert_eq!(sim.account.ready_capacity(), 0, "there is no bind");
+    assert_eq!(sim.account.ready_capacity(), Ok(0), "there is no bind");
     let waiting = sim.send("Hello");
     sim.answers = false;
     sim.advance(SECOND);
-    assert_eq!(sim.account.ready_capacity(), 5);
+    assert_eq!(sim.account.ready_capacity(), Ok(5));
     sim.events.clear();
     for _ in 0..5 {
-        assert_ne!(sim.account.ready_capacity(), 0);
+        assert_ne!(sim.account.ready_capacity(), Ok(0));
         sim.send("Hello");
     }
-    assert_eq!(sim.account.ready_capacity(), 0);
+    assert_eq!(sim.account.ready_capacity(), Ok(0));
     sim.send("Hello");
     sim.settle();
     assert_eq!((handed(core::mem::take(&mut sim.events)).len(), sim.account.queued()), (5, 7));
     // The first response makes room for the message that waits in the queue.
     sim.answer_late(Ok("1"));
     assert_eq!(sim.outcomes()[0].0, waiting);
-    assert_eq!(sim.account.ready_capacity(), 0);
+    assert_eq!(sim.account.ready_capacity(), Ok(0));
     sim.answer_late(Ok("2"));
-    assert_eq!(sim.account.ready_capacity(), 1);
+    assert_eq!(sim.account.ready_capacity(), Ok(1));
     sim.account.shutdown(sim.now, SECOND);
-    assert_eq!(sim.account.ready_capacity(), 0);
+    assert_eq!(sim.account.ready_capacity(), Err(SubmitError::ShutDown));
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn the_next_endpoint_is_tried_at_once_when_all_addresses_of_one_have_failed() {
     assert_eq!(tried, [at_once(1), at_once(2), at_once(3), at_once(4)]);
     assert_eq!(sim.bound(), [(0, Transceiver, 4)]);
     let not_resolved = |event: &Event| {
-        matches!(event, Event::Link { event: LinkEvent::ResolveFailed { retry_at: None, .. }, .. })
+        matches!(event, Event::Link { event: LinkEvent::ResolveFailed { retry_in: None, .. }, .. })
     };
     assert_eq!(sim.events.iter().filter(|event| not_resolved(event)).count(), 1);
     // The endpoint of the accepted bind goes first from now on.
@@ -82,7 +82,7 @@ fn a_group_backs_off_only_after_its_last_endpoint() {
     assert_eq!(starts[0], starts[1]);
     assert!(starts[2] - starts[0] >= SECOND / 2, "{starts:?}");
     let retries = sim.events.iter().filter_map(|event| match event {
-        Event::Link { event: LinkEvent::ConnectFailed { retry_at, .. }, .. } => Some(retry_at.is_some()),
+        Event::Link { event: LinkEvent::ConnectFailed { retry_in, .. }, .. } => Some(retry_in.is_some()),
         _ => None,
     });
     assert_eq!(retries.collect::<Vec<_>>(), [false, true].repeat(tried.len() / 2));

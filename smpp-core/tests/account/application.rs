@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use smpp_core::account::{
-    Ack, Event, Message, MessageId, MessageNumber, Priority, SegmentOutcome, SubmitError, Unresolved,
+    Ack, BindId, Event, LinkEvent, Message, MessageId, MessageNumber, Priority, SegmentOutcome, SubmitError,
+    Unresolved,
 };
 use smpp_core::session::Instant;
 use smpp_core::sms::Text;
@@ -12,9 +13,11 @@ use smpp_core::{Address, CommandStatus, RegisteredDelivery, ShortMessage, Submit
 
 use super::deliveries::Received;
 use super::harness::{span, ticks};
+use super::log::ConnectionId;
 use super::messages;
 use super::scenario::{binds, unanswered};
 use super::simulation::AccountSimulation;
+use super::slots::SlotState;
 use super::smsc::text;
 
 pub(crate) struct Application {
@@ -26,6 +29,8 @@ pub(crate) struct Application {
     pub(crate) shutdown: Option<(Instant, Duration)>,
     pub(crate) closed: bool,
     pub(crate) stopped: Option<CommandStatus>,
+    /// The binds that were accepted, those that have ended included.
+    binds: Vec<(BindId, ConnectionId)>,
 }
 
 impl Application {
@@ -36,6 +41,7 @@ impl Application {
             shutdown: None,
             closed: false,
             stopped: None,
+            binds: Vec::new(),
         }
     }
 
@@ -173,6 +179,14 @@ impl AccountSimulation {
             model.lane = Some(lane);
             message = message.in_order();
         }
+        model.destination = lane;
+        if !self.smsc.healthy && !self.application.binds.is_empty() && rng.chance(150) {
+            // One of the last binds: perhaps it has ended.
+            let back = rng.index(self.application.binds.len().min(6));
+            let (bind, connection) = self.application.binds[self.application.binds.len() - 1 - back];
+            model.named = Some(connection);
+            message = message.bind(bind);
+        }
         if !self.smsc.healthy && rng.chance(200) {
             let within = span(rng, 0, 200);
             model.deadline = Some(now + within);
@@ -180,7 +194,8 @@ impl AccountSimulation {
         }
         self.context.trace(|| {
             let (priority, deadline, lane) = (model.priority, model.deadline, model.lane);
-            format!("{index}: {priority:?} until {deadline:?} in {lane:?} {:?}", model.unanswered)
+            let (policy, named) = (model.unanswered, model.named);
+            format!("{index}: {priority:?} until {deadline:?} in {lane:?} {policy:?} on {named:?}")
         });
         self.messages.add(model);
         let accepted = self.account.submit(now, &message);
@@ -244,11 +259,13 @@ impl AccountSimulation {
                 if matched.is_some_and(|matched| matched.message_state.is_some() && matched.segments > 1) {
                     self.context.count(|| "receipts of all segments".into());
                 }
+                self.check_bind(receipt.bind());
                 let received = self.smsc.deliveries.record_receipt(now, &receipt, matched, &self.messages);
                 self.schedule_ack(ack, received);
             }
             Event::Message { message, ack } => {
                 self.context.count(|| format!("MO message, complete {}", message.is_complete()));
+                self.check_bind(message.bind());
                 let received =
                     self.smsc.deliveries.record_mo(now, &message, self.application.shutdown.is_some());
                 self.schedule_ack(ack, received);
@@ -273,6 +290,13 @@ impl AccountSimulation {
                     let link = words.split(' ').next().unwrap();
                     reason.map_or(format!("link {link}"), |reason| format!("link {link} {reason}"))
                 });
+                if let (LinkEvent::Bound { bind, .. }, SlotState::Open(connection)) =
+                    (&event, self.slots.all[link.index()].state)
+                {
+                    assert_eq!(bind.link(), link);
+                    assert!(self.application.binds.iter().all(|(other, _)| other != bind), "a bind twice");
+                    self.application.binds.push((*bind, connection));
+                }
                 self.slots.handle_link_event(now, link.index(), &event);
             }
             Event::Stopped { status, .. } => {
@@ -285,6 +309,11 @@ impl AccountSimulation {
             Event::Closed { unresolved } => self.end(unresolved),
             _ => {}
         }
+    }
+
+    /// Checks that the account has reported the bind.
+    fn check_bind(&self, bind: BindId) {
+        assert!(self.application.binds.iter().any(|(known, _)| *known == bind), "a bind that is not known");
     }
 
     fn schedule_ack(&mut self, ack: Ack, received: Received) {

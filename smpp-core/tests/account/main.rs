@@ -116,6 +116,7 @@ const EXPECTED: &[&str] = &[
     "not accepted, TooManySegments",
     "outcome Accepted",
     "outcome NeverSent Abandoned",
+    "outcome NeverSent BindEnded",
     "outcome NeverSent Cancelled",
     "outcome NeverSent Expired",
     "outcome NeverSent ShutDown",

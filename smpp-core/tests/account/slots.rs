@@ -140,7 +140,7 @@ impl Slots {
                 }
                 self.back_off(now, index, retry_in);
             }
-            LinkEvent::ResolveFailed { retry_in, .. } => self.back_off(now, index, Some(retry_in)),
+            LinkEvent::ResolveFailed { retry_in, .. } => self.back_off(now, index, retry_in),
             LinkEvent::ConnectFailed { retry_in, .. } => {
                 let has_untried = !self.all[index].untried.is_empty();
                 assert_eq!(retry_in.is_none(), has_untried, "every address is tried before the back-off");

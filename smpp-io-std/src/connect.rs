@@ -11,7 +11,7 @@ use smpp_core::{Bind, Endpoint};
 
 use crate::connection::Connection;
 use crate::dial::{ClientTls, Dialer, tcp};
-use crate::error::{ConnectError, ConnectErrorKind};
+use crate::error::{ConnectError, ConnectErrorKind, DialTarget, unresolved};
 use crate::handle::Client;
 use crate::inbox::Inbox;
 use crate::start::start;
@@ -40,6 +40,8 @@ pub struct Connector {
     config: Config,
     tls: ClientTls,
     dialer: Option<Dialer>,
+    /// Whether the names of hosts are resolved.
+    resolves: bool,
     timeout: Duration,
 }
 
@@ -57,6 +59,7 @@ impl Connector {
             config: Config::default(),
             tls: ClientTls::default(),
             dialer: None,
+            resolves: true,
             timeout: Duration::from_secs(10),
         }
     }
@@ -81,16 +84,16 @@ impl Connector {
         Self { timeout, ..self }
     }
 
-    /// Sets a function that makes the connection to an address, instead of TCP: for a proxy, a socket with options of your
-    /// own, or a transport in memory. For `smpps://` the TLS handshake is made over it. The
+    /// Sets a function that makes the connection to an address, instead of TCP: from a local address, with socket options of
+    /// your own, or in memory. It also gets the endpoint with the host's name. For `smpps://` the TLS handshake is made over it. The
     /// [timeout](Self::timeout) does not apply to the function.
     ///
     /// ```no_run
     /// use std::net::TcpStream;
     /// use smpp_io_std::Connector;
     ///
-    /// let connector = Connector::new().dial(|address| {
-    ///     let tcp = TcpStream::connect(address)?;
+    /// let connector = Connector::new().dial(|target| {
+    ///     let tcp = TcpStream::connect(target.address)?;
     ///     tcp.set_ttl(10)?;
     ///     Ok(tcp)
     /// });
@@ -98,9 +101,30 @@ impl Connector {
     #[must_use]
     pub fn dial<S: Duplex + 'static>(
         self,
-        dialer: impl Fn(SocketAddr) -> io::Result<S> + Send + Sync + 'static,
+        dialer: impl Fn(DialTarget) -> io::Result<S> + Send + Sync + 'static,
     ) -> Self {
-        Self { dialer: Some(Dialer::new(dialer)), ..self }
+        Self { dialer: Some(Dialer::new(dialer)), resolves: true, ..self }
+    }
+
+    /// As [`dial`](Self::dial), but the host's name is not resolved: the function gets it in
+    /// [`DialTarget::endpoint`](crate::DialTarget::endpoint). For a proxy that resolves names, and for transports without
+    /// addresses, for example a Unix socket. Errors and events name the address `0.0.0.0` then.
+    ///
+    /// ```no_run
+    /// # #[cfg(unix)]
+    /// use std::os::unix::net::UnixStream;
+    ///
+    /// # #[cfg(unix)]
+    /// # fn example(connector: smpp_io_std::Connector) -> smpp_io_std::Connector {
+    /// connector.dial_by_name(|target| UnixStream::connect(format!("/run/smsc/{}", target.endpoint.host)))
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn dial_by_name<S: Duplex + 'static>(
+        self,
+        dialer: impl Fn(DialTarget) -> io::Result<S> + Send + Sync + 'static,
+    ) -> Self {
+        Self { dialer: Some(Dialer::new(dialer)), resolves: false, ..self }
     }
 
     /// Connects to the first address of the host that accepts a connection, and binds.
@@ -157,11 +181,16 @@ impl Connector {
 
     /// Makes a connection to one of the host's addresses.
     fn first_connection(&self, endpoint: &Endpoint) -> Result<(SocketAddr, Stream), ConnectErrorKind> {
-        let addresses = (endpoint.host.as_str(), endpoint.port).to_socket_addrs();
+        let addresses = if self.resolves {
+            let found = (endpoint.host.as_str(), endpoint.port).to_socket_addrs();
+            found.map_err(ConnectErrorKind::Resolve)?.collect()
+        } else {
+            vec![unresolved(endpoint)]
+        };
         let mut attempts = Vec::new();
-        for address in addresses.map_err(ConnectErrorKind::Resolve)? {
+        for address in addresses {
             let stream = match &self.dialer {
-                Some(dialer) => dialer.dial(address).map(Stream::Dialed),
+                Some(dialer) => dialer.dial(endpoint, address).map(Stream::Dialed),
                 None => tcp(address, self.timeout).map(Stream::Tcp),
             };
             match stream {

@@ -7,23 +7,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustls::ClientConfig;
+use smpp_core::Endpoint;
 
-use crate::error::TlsError;
+use crate::error::{DialTarget, TlsError};
 use crate::transport::Duplex;
 
 /// A function that makes a transport to an address.
 #[derive(Clone)]
-pub(crate) struct Dialer(Arc<dyn Fn(SocketAddr) -> io::Result<Box<dyn Duplex>> + Send + Sync>);
+pub(crate) struct Dialer(Arc<dyn Fn(DialTarget) -> io::Result<Box<dyn Duplex>> + Send + Sync>);
 
 impl Dialer {
     pub(crate) fn new<S: Duplex + 'static>(
-        dialer: impl Fn(SocketAddr) -> io::Result<S> + Send + Sync + 'static,
+        dialer: impl Fn(DialTarget) -> io::Result<S> + Send + Sync + 'static,
     ) -> Self {
-        Self(Arc::new(move |address| Ok(Box::new(dialer(address)?))))
+        Self(Arc::new(move |target| Ok(Box::new(dialer(target)?))))
     }
 
-    pub(crate) fn dial(&self, address: SocketAddr) -> io::Result<Box<dyn Duplex>> {
-        (self.0)(address)
+    pub(crate) fn dial(&self, endpoint: &Endpoint, address: SocketAddr) -> io::Result<Box<dyn Duplex>> {
+        (self.0)(DialTarget::new(endpoint, address))
     }
 }
 

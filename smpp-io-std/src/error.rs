@@ -3,4 +3,5 @@
 #[doc(inline)]
 pub use smpp_core::diagnosis::ReceivedInstead;
 #[doc(inline)]
-pub use smpp_io_common::{ConnectError, ConnectErrorKind, End, TlsError};
+pub(crate) use smpp_io_common::unresolved;
+pub use smpp_io_common::{ConnectError, ConnectErrorKind, DialTarget, End, TlsError};

@@ -264,7 +264,7 @@ mod waiting_threads;
 
 pub use connect::Connector;
 pub use connection::Connection;
-pub use error::{ConnectError, ConnectErrorKind, End, ReceivedInstead, TlsError};
+pub use error::{ConnectError, ConnectErrorKind, DialTarget, End, ReceivedInstead, TlsError};
 pub use handle::{Client, Handle, Peer};
 pub use handle_route::HandleRoute;
 pub use inbound::{Inbound, InboundRequest, ReplyRoute};

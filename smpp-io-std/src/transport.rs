@@ -2,6 +2,8 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use std::time::Duration;
 /// A read or write that reaches its timeout returns [`WouldBlock`](io::ErrorKind::WouldBlock) or
 /// [`TimedOut`](io::ErrorKind::TimedOut) and must have moved no octet. It may return earlier than its timeout.
 ///
-/// [`TcpStream`], [`TlsStream`](crate::TlsStream) and [`Stream`](crate::Stream) implement it. Implement it for a transport
+/// [`TcpStream`], on Unix `UnixStream`, [`TlsStream`](crate::TlsStream) and [`Stream`](crate::Stream) implement it. Implement it for a transport
 /// of your own, for example to count octets:
 ///
 /// ```
@@ -104,7 +106,7 @@ pub(crate) const MIN_WAIT: Duration = Duration::from_millis(1);
 /// although the peer may receive it. After a `transmit` that has failed, the session ends as soon as it has read what was
 /// received before: see [`stop_receiving`](Self::stop_receiving).
 ///
-/// [`TcpStream`], [`TlsStream`](crate::TlsStream), [`Stream`](crate::Stream) and an [`Arc`] of a `Duplex` implement it.
+/// [`TcpStream`], on Unix `UnixStream`, [`TlsStream`](crate::TlsStream), [`Stream`](crate::Stream) and an [`Arc`] of a `Duplex` implement it.
 /// Implement it for a transport of your own:
 ///
 /// ```no_run
@@ -215,62 +217,71 @@ pub trait Duplex: Send + Sync {
     }
 }
 
-impl Transport for TcpStream {
-    fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        Self::set_read_timeout(self, timeout)
-    }
+/// Implements [`Transport`] and [`Duplex`] for a socket of the operating system.
+macro_rules! socket_transport {
+    ($socket:ty) => {
+        impl Transport for $socket {
+            fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+                Self::set_read_timeout(self, timeout)
+            }
 
-    fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        Self::set_write_timeout(self, timeout)
-    }
+            fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+                Self::set_write_timeout(self, timeout)
+            }
 
-    fn shutdown(&mut self) -> io::Result<()> {
-        Self::shutdown(self, Shutdown::Both)
-    }
+            fn shutdown(&mut self) -> io::Result<()> {
+                Self::shutdown(self, Shutdown::Both)
+            }
 
-    fn read_available(&mut self, octets: &mut [u8]) -> io::Result<usize> {
-        self.receive_available(octets)
-    }
+            fn read_available(&mut self, octets: &mut [u8]) -> io::Result<usize> {
+                self.receive_available(octets)
+            }
+        }
+
+        impl Duplex for $socket {
+            fn receive(&self, octets: &mut [u8]) -> io::Result<usize> {
+                let mut stream = self;
+                stream.read(octets)
+            }
+
+            fn transmit(&self, octets: &[u8]) -> io::Result<usize> {
+                let mut stream = self;
+                stream.write(octets)
+            }
+
+            fn transmit_held(&self) -> io::Result<()> {
+                Ok(())
+            }
+
+            fn set_receive_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+                self.set_read_timeout(timeout)
+            }
+
+            fn set_transmit_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+                self.set_write_timeout(timeout)
+            }
+
+            fn close(&self) -> io::Result<()> {
+                self.shutdown(Shutdown::Both)
+            }
+
+            fn stop_receiving(&self) -> io::Result<()> {
+                self.shutdown(Shutdown::Read)
+            }
+
+            fn receive_available(&self, octets: &mut [u8]) -> io::Result<usize> {
+                self.set_nonblocking(true)?;
+                let read = self.receive(octets);
+                self.set_nonblocking(false)?;
+                read
+            }
+        }
+    };
 }
 
-impl Duplex for TcpStream {
-    fn receive(&self, octets: &mut [u8]) -> io::Result<usize> {
-        let mut stream = self;
-        stream.read(octets)
-    }
-
-    fn transmit(&self, octets: &[u8]) -> io::Result<usize> {
-        let mut stream = self;
-        stream.write(octets)
-    }
-
-    fn transmit_held(&self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn set_receive_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.set_read_timeout(timeout)
-    }
-
-    fn set_transmit_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.set_write_timeout(timeout)
-    }
-
-    fn close(&self) -> io::Result<()> {
-        self.shutdown(Shutdown::Both)
-    }
-
-    fn stop_receiving(&self) -> io::Result<()> {
-        self.shutdown(Shutdown::Read)
-    }
-
-    fn receive_available(&self, octets: &mut [u8]) -> io::Result<usize> {
-        self.set_nonblocking(true)?;
-        let read = self.receive(octets);
-        self.set_nonblocking(false)?;
-        read
-    }
-}
+socket_transport!(TcpStream);
+#[cfg(unix)]
+socket_transport!(UnixStream);
 
 /// So that the application can keep a transport that it has passed on, for example to close it.
 impl<S: Duplex + ?Sized> Duplex for Arc<S> {

@@ -3,7 +3,7 @@
 mod common;
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use smpp_core::provider::Provider;
 use smpp_core::session::{CloseReason, Config};
 use smpp_io_std::account::AccountConnector;
 use smpp_io_std::testing::{ACCOUNT, TestSmsc};
-use smpp_io_std::{ConnectErrorKind, Connector, Duplex};
+use smpp_io_std::{ConnectErrorKind, Connector, DialTarget, Duplex};
 
 /// Counts the octets that a transport has received.
 struct Counting(TcpStream, Arc<AtomicU64>);
@@ -49,10 +49,10 @@ impl Duplex for Counting {
 
 type Counter = Arc<AtomicU64>;
 
-fn dialer() -> (Counter, impl Fn(SocketAddr) -> io::Result<Counting> + Send + Sync + 'static) {
+fn dialer() -> (Counter, impl Fn(DialTarget) -> io::Result<Counting> + Send + Sync + 'static) {
     let count = Counter::default();
     let counting = Arc::clone(&count);
-    (count, move |address| Ok(Counting(TcpStream::connect(address)?, Arc::clone(&counting))))
+    (count, move |target| Ok(Counting(TcpStream::connect(target.address)?, Arc::clone(&counting))))
 }
 
 fn smsc(secure: bool) -> TestSmsc {
@@ -84,7 +84,7 @@ fn a_connector_uses_the_transport_of_the_application() {
 
 #[test]
 fn a_failed_dial_is_an_address_that_accepts_no_connection() {
-    let refused = |_| Err::<TcpStream, _>(io::Error::other("the proxy is closed"));
+    let refused = |_: DialTarget| Err::<TcpStream, _>(io::Error::other("the proxy is closed"));
     let endpoint = "smpp://127.0.0.1:2775".parse().unwrap();
     let error = Connector::new().dial(refused).connect(&endpoint).unwrap_err();
     assert!(matches!(error.kind, ConnectErrorKind::Connect(_)));
@@ -159,12 +159,12 @@ impl Duplex for Breaking {
 
 type Flags = (Arc<AtomicBool>, Arc<AtomicBool>);
 
-fn breaking() -> (Flags, impl Fn(SocketAddr) -> io::Result<Breaking> + Send + Sync + 'static) {
+fn breaking() -> (Flags, impl Fn(DialTarget) -> io::Result<Breaking> + Send + Sync + 'static) {
     let flags = Flags::default();
     let (breaks, stopped) = flags.clone();
-    (flags, move |address| {
+    (flags, move |target| {
         let (breaks, stopped) = (Arc::clone(&breaks), Arc::clone(&stopped));
-        Ok(Breaking { tcp: TcpStream::connect(address)?, breaks, broken: AtomicBool::default(), stopped })
+        Ok(Breaking { tcp: TcpStream::connect(target.address)?, breaks, broken: AtomicBool::default(), stopped })
     })
 }
 
@@ -222,9 +222,9 @@ fn the_owner_of_a_transport_ends_the_session() {
     watched(|| {
         let smsc = smsc(false);
         let (sender, transports) = std::sync::mpsc::channel();
-        let connector = Connector::new().dial(move |address| {
+        let connector = Connector::new().dial(move |target| {
             let (_, dialer) = breaking();
-            let transport = Arc::new(dialer(address)?);
+            let transport = Arc::new(dialer(target)?);
             sender.send(Arc::clone(&transport)).map_err(io::Error::other)?;
             Ok(transport)
         });

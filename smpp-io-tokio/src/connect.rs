@@ -14,7 +14,7 @@ use tokio::net::lookup_host;
 use tokio::time::Instant;
 
 use crate::dial::{ClientTls, Dialer, handshake, in_time, tcp};
-use crate::error::{ConnectError, ConnectErrorKind};
+use crate::error::{ConnectError, ConnectErrorKind, DialTarget, unresolved};
 use crate::handle::Client;
 use crate::inbox::Inbox;
 use crate::start::start_connected;
@@ -47,6 +47,8 @@ pub struct Connector {
     config: Config,
     tls: ClientTls,
     dialer: Option<Dialer>,
+    /// Whether the names of hosts are resolved.
+    resolves: bool,
     timeout: Duration,
 }
 
@@ -64,6 +66,7 @@ impl Connector {
             config: Config::default(),
             tls: ClientTls::default(),
             dialer: None,
+            resolves: true,
             timeout: Duration::from_secs(10),
         }
     }
@@ -81,8 +84,9 @@ impl Connector {
         Self { tls: tls.into(), ..self }
     }
 
-    /// Sets the function that opens the transport to an address, instead of a TCP connection: through a proxy, with socket
-    /// options of your choice, or in memory for a test. With an `smpps` endpoint, TLS runs over the transport.
+    /// Sets the function that opens the transport to an address, instead of a TCP connection: from a local address, with
+    /// socket options of your choice, or in memory for a test. It also gets the endpoint with the host's name. With an
+    /// `smpps` endpoint, TLS runs over the transport.
     ///
     /// As for [`start`](crate::start), a `poll_write` that fails must consume nothing.
     ///
@@ -90,20 +94,40 @@ impl Connector {
     /// use tokio::net::TcpSocket;
     ///
     /// # fn example(connector: smpp_io_tokio::Connector) -> smpp_io_tokio::Connector {
-    /// connector.dial(|address| async move {
+    /// connector.dial(|target| async move {
     ///     let socket = TcpSocket::new_v4()?;
     ///     socket.bind(([192, 0, 2, 7], 0).into())?;
-    ///     socket.connect(address).await
+    ///     socket.connect(target.address).await
     /// })
     /// # }
     /// ```
     #[must_use]
-    pub fn dial<F, T>(self, dialer: impl Fn(SocketAddr) -> F + Send + Sync + 'static) -> Self
+    pub fn dial<F, T>(self, dialer: impl Fn(DialTarget) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = io::Result<T>> + Send + 'static,
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        Self { dialer: Some(Dialer::new(dialer)), ..self }
+        Self { dialer: Some(Dialer::new(dialer)), resolves: true, ..self }
+    }
+
+    /// As `dial`, but the host's name is not resolved: the function gets it in
+    /// [`DialTarget::endpoint`](crate::DialTarget::endpoint). For a proxy that resolves names, and for transports without
+    /// addresses, for example a Unix socket. Errors and events name the address `0.0.0.0` then.
+    ///
+    /// ```
+    /// use tokio::net::UnixStream;
+    ///
+    /// # fn example(connector: smpp_io_tokio::Connector) -> smpp_io_tokio::Connector {
+    /// connector.dial_by_name(|target| UnixStream::connect(format!("/run/smsc/{}", target.endpoint.host)))
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn dial_by_name<F, T>(self, dialer: impl Fn(DialTarget) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = io::Result<T>> + Send + 'static,
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        Self { dialer: Some(Dialer::new(dialer)), resolves: false, ..self }
     }
 
     /// Sets the timeout of each connection attempt to an address, and of the TLS handshake. Default 10 s.
@@ -126,7 +150,7 @@ impl Connector {
     /// A future that is dropped early closes the connection.
     pub async fn connect(&self, endpoint: &Endpoint) -> Result<(Client, Inbox<Esme>), ConnectError> {
         let connected = match &self.dialer {
-            Some(dialer) => self.connect_with(endpoint, |address| dialer.dial(address)).await,
+            Some(dialer) => self.connect_with(endpoint, |address| dialer.dial(endpoint, address)).await,
             None => self.connect_with(endpoint, tcp).await,
         };
         connected.map_err(|kind| ConnectError { endpoint: endpoint.to_string(), kind })
@@ -198,9 +222,14 @@ impl Connector {
     where
         F: Future<Output = io::Result<T>>,
     {
-        let addresses = lookup_host((endpoint.host.as_str(), endpoint.port)).await;
+        let addresses = if self.resolves {
+            let found = lookup_host((endpoint.host.as_str(), endpoint.port)).await;
+            found.map_err(ConnectErrorKind::Resolve)?.collect()
+        } else {
+            vec![unresolved(endpoint)]
+        };
         let mut attempts = Vec::new();
-        for address in addresses.map_err(ConnectErrorKind::Resolve)? {
+        for address in addresses {
             match in_time(Instant::now() + self.timeout, dial(address)).await {
                 Ok(stream) => return Ok((stream, address)),
                 Err(error) => attempts.push((address, error)),

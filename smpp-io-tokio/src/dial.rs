@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use smpp_core::Endpoint;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
@@ -16,7 +17,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::error::TlsError;
+use crate::error::{DialTarget, TlsError};
 use crate::tls;
 
 /// A transport of any type.
@@ -30,22 +31,22 @@ type DialFuture = Pin<Box<dyn Future<Output = io::Result<BoxedTransport>> + Send
 
 /// Opens transports with a function of the application.
 #[derive(Clone)]
-pub(crate) struct Dialer(Arc<dyn Fn(SocketAddr) -> DialFuture + Send + Sync>);
+pub(crate) struct Dialer(Arc<dyn Fn(DialTarget) -> DialFuture + Send + Sync>);
 
 impl Dialer {
-    pub(crate) fn new<F, T>(dialer: impl Fn(SocketAddr) -> F + Send + Sync + 'static) -> Self
+    pub(crate) fn new<F, T>(dialer: impl Fn(DialTarget) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = io::Result<T>> + Send + 'static,
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        Self(Arc::new(move |address| {
-            let dialing = dialer(address);
+        Self(Arc::new(move |target| {
+            let dialing = dialer(target);
             Box::pin(async move { Ok(Box::new(dialing.await?) as BoxedTransport) })
         }))
     }
 
-    pub(crate) async fn dial(&self, address: SocketAddr) -> io::Result<BoxedTransport> {
-        (self.0)(address).await
+    pub(crate) async fn dial(&self, endpoint: &Endpoint, address: SocketAddr) -> io::Result<BoxedTransport> {
+        (self.0)(DialTarget::new(endpoint, address)).await
     }
 }
 

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use smpp_core::session::CloseReason;
 
 #[doc(inline)]
-pub use smpp_io_common::{ConnectError, ConnectErrorKind, End, TlsError};
+pub(crate) use smpp_io_common::unresolved;
+pub use smpp_io_common::{ConnectError, ConnectErrorKind, DialTarget, End, TlsError};
 
 /// Why an accepted connection did not send a bind.
 #[derive(Clone, Debug)]

@@ -10,14 +10,14 @@ use crate::time::Instant;
 impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// Changes the configuration while the session runs.
     ///
-    /// - The window, the rate limit, [`max_unanswered`](Config::max_unanswered), `max_pdu`, `max_output`, `max_malformed`,
-    ///   `tolerance` and `operations` change at once. Requests in flight that exceed a smaller window stay in flight.
+    /// - The window, the rate limit, [`max_unanswered`](Config::max_unanswered), `max_output`, `max_malformed`, `tolerance`
+    ///   and `operations` change at once. Requests in flight that exceed a smaller window stay in flight.
     ///   After a change of the rate limit the next message waits for one interval of the new rate.
     /// - [`response_timeout`](Config::response_timeout) and [`late_response_timeout`](Config::late_response_timeout) change
     ///   at once, also for the requests in flight; `enquire_link_interval` and `inactivity_timeout` count from the last
     ///   PDU. The deadlines of an enquire_link or unbind that was sent, and of a shutdown, stay as they are.
-    /// - `assumed_version` and `peer_version` are for the next bind; `session_init_timeout` and `awaits_outbind` are for
-    ///   new sessions.
+    /// - `assumed_version` and `peer_version` are for the next bind; `session_init_timeout`, `awaits_outbind` and `max_pdu`
+    ///   are for new sessions.
     ///
     /// ```
     /// use smpp_core::CommandId;
@@ -29,6 +29,8 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// ```
     pub fn reconfigure(&mut self, now: Instant, config: Config) {
         self.advance_clock(now);
+        // The buffer of the adapter has the size of the largest PDU.
+        let config = Config { max_pdu: self.config.max_pdu, ..config };
         let before = core::mem::replace(&mut self.config, config);
         self.window.set_limit(config.window);
         if before.rate != config.rate {

@@ -7,10 +7,12 @@
 )]
 
 mod connect_error;
+mod dial_target;
 mod end;
 pub mod tls;
 mod tls_error;
 
 pub use connect_error::{ConnectError, ConnectErrorKind};
+pub use dial_target::{DialTarget, unresolved};
 pub use end::End;
 pub use tls_error::TlsError;

@@ -31,7 +31,7 @@ fn run(shared: &Arc<Shared>) {
         let now = shared.now();
         let deadline = state.next_deadline();
         if deadline.is_some_and(|deadline| deadline <= now) {
-            state.advance_clock(&shared.connector, now);
+            state.advance_clock(now);
             shared.process_and_unlock(state);
             state = shared.lock();
         } else if let Some(index) = state.next_deferred(next_link) {

@@ -28,7 +28,7 @@ impl AccountConnector {
     ///
     /// # Errors
     ///
-    /// [`AccountError::Options`] if the options are not valid, and [`AccountError::Thread`] if the operating system cannot
+    /// [`AccountError::Options`] if the options are not valid or a group of binds has no endpoint, and [`AccountError::Thread`] if the operating system cannot
     /// start a thread.
     pub fn start(self) -> Result<(Account, Arrivals), AccountError> {
         let shared = Shared::new(self)?;

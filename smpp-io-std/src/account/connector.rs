@@ -13,7 +13,7 @@ use smpp_core::account::{Credentials, LinkEvent, LinkId, Options};
 use smpp_core::session::Observer;
 
 use crate::dial::{ClientTls, Dialer};
-use crate::error::{ConnectError, ConnectErrorKind};
+use crate::error::{ConnectError, ConnectErrorKind, DialTarget, unresolved};
 use crate::transport::Duplex;
 
 /// The observer of the PDUs of one bind.
@@ -41,7 +41,7 @@ type Resolver = Box<dyn Fn(&Endpoint) -> io::Result<Vec<SocketAddr>> + Send + Sy
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct AccountConnector {
-    pub(super) endpoint: Endpoint,
+    /// The options at the start.
     pub(super) options: Options,
     pub(super) tls: ClientTls,
     pub(super) dialer: Option<Dialer>,
@@ -53,18 +53,40 @@ pub struct AccountConnector {
 }
 
 impl AccountConnector {
-    /// Creates a connector for an account at the endpoint. A system_id and a password in the endpoint replace those of the
-    /// options.
-    pub fn new(endpoint: &Endpoint, options: Options) -> Self {
+    /// Creates a connector for an account at the endpoint. It goes before the [`endpoints`](Options::endpoints) of the
+    /// options, which are tried when it fails. A system_id and a password in the endpoint replace those of the options.
+    pub fn new(endpoint: &Endpoint, mut options: Options) -> Self {
         let Endpoint { system_id, password, .. } = endpoint.clone();
-        let credentials = Credentials {
+        options.credentials = Credentials {
             system_id: system_id.unwrap_or(options.credentials.system_id),
             password: password.unwrap_or(options.credentials.password),
             ..options.credentials
         };
+        options.endpoints.insert(0, endpoint.clone());
+        Self::with_options(options)
+    }
+
+    /// Creates a connector for the endpoints of the options: [`Options::endpoints`], and those of the groups of
+    /// [`Options::binds`]. Their system_id and password are not used.
+    ///
+    /// ```no_run
+    /// use smpp_core::Endpoint;
+    /// use smpp_core::account::{Binds, Credentials, Options};
+    /// use smpp_core::provider::Provider;
+    /// use smpp_io_std::account::AccountConnector;
+    ///
+    /// let (tx, rx): (Endpoint, Endpoint) = ("smpps://tx.example.com".parse()?, "smpps://rx.example.com".parse()?);
+    /// let options = Options {
+    ///     binds: Binds::transmitters(1).at([tx]).and(Binds::receivers(1).at([rx])),
+    ///     max_binds: 2,
+    ///     ..Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED)
+    /// };
+    /// let (account, arrivals) = AccountConnector::with_options(options).connect()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn with_options(options: Options) -> Self {
         Self {
-            endpoint: endpoint.clone(),
-            options: Options { credentials, ..options },
+            options,
             tls: ClientTls::default(),
             dialer: None,
             bind_timeout: Duration::from_secs(60),
@@ -84,8 +106,8 @@ impl AccountConnector {
         Self { tls: ClientTls::new(tls), ..self }
     }
 
-    /// Sets a function that makes the connection to an address, instead of TCP: for a proxy, a socket with options of your
-    /// own, or a transport in memory. For `smpps://` the TLS handshake is made over it.
+    /// Sets a function that makes the connection to an address, instead of TCP: from a local address, with socket options of
+    /// your own, or in memory. It also gets the endpoint with the host's name. For `smpps://` the TLS handshake is made over it.
     ///
     /// The thread of the connection calls it, so it may block. But it has to return:
     /// [`Options::connect_timeout`] does not apply to it. When the account no longer needs a transport, also during the TLS
@@ -95,8 +117,8 @@ impl AccountConnector {
     /// use std::net::TcpStream;
     /// use smpp_io_std::account::AccountConnector;
     /// # fn example(connector: AccountConnector) {
-    /// let connector = connector.dial(|address| {
-    ///     let tcp = TcpStream::connect(address)?;
+    /// let connector = connector.dial(|target| {
+    ///     let tcp = TcpStream::connect(target.address)?;
     ///     tcp.set_ttl(10)?;
     ///     Ok(tcp)
     /// });
@@ -105,9 +127,31 @@ impl AccountConnector {
     #[must_use]
     pub fn dial<S: Duplex + 'static>(
         self,
-        dialer: impl Fn(SocketAddr) -> io::Result<S> + Send + Sync + 'static,
+        dialer: impl Fn(DialTarget) -> io::Result<S> + Send + Sync + 'static,
     ) -> Self {
         Self { dialer: Some(Dialer::new(dialer)), ..self }
+    }
+
+    /// As [`dial`](Self::dial), but the host's name is not resolved: the function gets it in
+    /// [`DialTarget::endpoint`](crate::DialTarget::endpoint). For a proxy that resolves names, and for transports without
+    /// addresses, for example a Unix socket. Errors and events name the address `0.0.0.0` then. It replaces the
+    /// [`resolver`](Self::resolver).
+    ///
+    /// ```no_run
+    /// # #[cfg(unix)]
+    /// use std::os::unix::net::UnixStream;
+    ///
+    /// # #[cfg(unix)]
+    /// # fn example(connector: smpp_io_std::account::AccountConnector) -> smpp_io_std::account::AccountConnector {
+    /// connector.dial_by_name(|target| UnixStream::connect(format!("/run/smsc/{}", target.endpoint.host)))
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn dial_by_name<S: Duplex + 'static>(
+        self,
+        dialer: impl Fn(DialTarget) -> io::Result<S> + Send + Sync + 'static,
+    ) -> Self {
+        self.dial(dialer).resolver(|endpoint| Ok(vec![unresolved(endpoint)]))
     }
 
     /// Sets how long [`connect`](Self::connect) waits for the first bind. Default 60 s.
@@ -158,17 +202,15 @@ impl AccountConnector {
     pub fn subscribe(self, subscriber: impl Fn(LinkId, LinkEvent) + Send + Sync + 'static) -> Self {
         Self { subscriber: Some(Box::new(subscriber)), ..self }
     }
+}
 
-    pub(super) fn connect_error(&self, kind: ConnectErrorKind) -> ConnectError {
-        ConnectError { endpoint: self.endpoint.to_string(), kind }
-    }
+/// Returns the text of the error of a connection to this endpoint.
+pub(super) fn connect_error(endpoint: &Endpoint, kind: ConnectErrorKind) -> String {
+    ConnectError { endpoint: endpoint.to_string(), kind }.to_string()
 }
 
 impl fmt::Debug for AccountConnector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AccountConnector")
-            .field("endpoint", &self.endpoint)
-            .field("options", &self.options)
-            .finish_non_exhaustive()
+        f.debug_struct("AccountConnector").field("options", &self.options).finish_non_exhaustive()
     }
 }

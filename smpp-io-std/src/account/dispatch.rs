@@ -6,6 +6,7 @@ use std::sync::Arc;
 use smpp_core::account::{Action, ConnectFailure, Event, LinkEvent, LinkId};
 use smpp_core::session::Instant;
 
+use super::connector::connect_error;
 use super::link_task::{LinkTask, OutputMode, ThreadState};
 use super::link_thread;
 use super::shared::{Guard, Shared, WakeOnPanic};
@@ -102,7 +103,7 @@ impl Shared {
     fn handle_link_event(&self, state: &mut AccountState, link: LinkId, event: LinkEvent) {
         if let LinkEvent::BindRefused { error, received, .. } = &event {
             let kind = ConnectErrorKind::bind(error.clone(), *received, state.take_transport_error(link));
-            state.last_error = Some(self.connector.connect_error(kind).to_string());
+            state.last_error = state.account.endpoint(link).map(|endpoint| connect_error(endpoint, kind));
         }
         self.bind_settled.notify_all();
         if let Some(subscriber) = &self.connector.subscriber {
@@ -123,6 +124,7 @@ impl Shared {
     /// Starts an action of the account on a connection.
     fn start_action(self: &Arc<Self>, state: &mut AccountState, now: Instant, action: Action) {
         let (Action::Resolve { link } | Action::Connect { link, .. } | Action::Close { link }) = action;
+        let connect_timeout = state.account.options().connect_timeout;
         let Some(task) = state.links.get_mut(link.index()) else { return };
         match action {
             Action::Close { .. } if task.transport.is_some() => return task.interrupt_ended(),
@@ -132,7 +134,7 @@ impl Shared {
                 return state.account.handle_closed(now, link);
             }
             Action::Resolve { .. } => {
-                task.resolve_deadline = Some(now + self.connector.options.connect_timeout);
+                task.resolve_deadline = Some(now + connect_timeout);
             }
             Action::Connect { .. } => {}
         }

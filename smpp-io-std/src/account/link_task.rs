@@ -104,7 +104,7 @@ impl LinkTask {
     }
 
     /// Makes a read return in which the thread waits. On a system where this has no effect, the read returns after
-    /// [`max_read`](super::shared::Shared::max_read).
+    /// [`max_read`](super::shared::max_read).
     pub(super) fn stop_receiving(&self) {
         // It fails only if the transport is no longer connected, and then no read waits.
         let _ = self.connection.as_ref().map(|connection| connection.duplex().stop_receiving());

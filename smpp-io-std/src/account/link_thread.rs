@@ -6,17 +6,21 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::{self, Duration};
 
+use smpp_core::Endpoint;
 use smpp_core::account::{Action, LinkId};
 use smpp_core::session::Instant;
 
+use super::connector::connect_error;
 use super::link_task::{Connection, LinkTransport};
-use super::shared::Shared;
+use super::shared::{Shared, max_read};
 use crate::dial::tcp;
 use crate::error::ConnectErrorKind;
 use crate::halves::{Read, Reader, WRITE_TIMEOUT, try_take};
 use crate::stream::Stream;
 use crate::sync::{Mutex, thread};
 use crate::transport::{Duplex, MIN_WAIT};
+
+const NO_ENDPOINT: &str = "the options name no endpoint for it";
 
 /// Starts the thread. It runs while there is something to do for the connection.
 pub(super) fn start(shared: &Arc<Shared>, link: LinkId) -> io::Result<()> {
@@ -57,18 +61,28 @@ impl LinkThread {
     fn perform(&self, action: Action) {
         match action {
             Action::Resolve { .. } => self.resolve(),
-            Action::Connect { address, .. } => match self.connect(address) {
-                Ok(stream) => self.run_session(stream),
-                Err(kind) => self.report_failure(kind),
-            },
+            Action::Connect { address, .. } => {
+                let Some((endpoint, timeout)) = self.attempt() else { return };
+                match self.connect(&endpoint, address, timeout) {
+                    Ok(stream) => self.run_session(stream),
+                    Err(kind) => self.report_failure(&endpoint, kind),
+                }
+            }
             Action::Close { .. } => {}
         }
     }
 
     /// Resolves the host.
     fn resolve(&self) {
-        let connector = &self.shared.connector;
-        let resolved = match (connector.resolver)(&connector.endpoint) {
+        let Some((endpoint, _)) = self.attempt() else {
+            // A change of the binds has taken the endpoint.
+            return self.shared.with(|state, now| {
+                if state.is_wanted(self.link) {
+                    state.account.handle_resolved(now, self.link, Err(NO_ENDPOINT));
+                }
+            });
+        };
+        let resolved = match (self.shared.connector.resolver)(&endpoint) {
             Ok(addresses) if addresses.is_empty() => Err(ConnectErrorKind::no_address()),
             resolved => resolved.map_err(ConnectErrorKind::Resolve),
         };
@@ -80,16 +94,20 @@ impl LinkThread {
                 Ok(addresses) => state.account.handle_resolved(now, self.link, Ok(&addresses)),
                 Err(failure) => {
                     let detail = failure.detail();
-                    state.last_error = Some(connector.connect_error(failure).to_string());
+                    state.last_error = Some(connect_error(&endpoint, failure));
                     state.account.handle_resolved(now, self.link, Err(&detail));
                 }
             }
         });
     }
 
-    fn report_failure(&self, kind: ConnectErrorKind) {
+    fn attempt(&self) -> Option<(Endpoint, Duration)> {
+        self.shared.lock().attempt(self.link)
+    }
+
+    fn report_failure(&self, endpoint: &Endpoint, kind: ConnectErrorKind) {
         let (failure, detail) = (kind.failure(), kind.detail());
-        let error = self.shared.connector.connect_error(kind).to_string();
+        let error = connect_error(endpoint, kind);
         self.shared.with(|state, now| {
             if state.is_wanted(self.link) {
                 state.last_error = Some(error);
@@ -99,17 +117,22 @@ impl LinkThread {
     }
 
     /// Makes the TCP connection and the TLS handshake.
-    fn connect(&self, address: SocketAddr) -> Result<Stream, ConnectErrorKind> {
+    fn connect(
+        &self,
+        endpoint: &Endpoint,
+        address: SocketAddr,
+        timeout: Duration,
+    ) -> Result<Stream, ConnectErrorKind> {
         let network = |error: io::Error| ConnectErrorKind::Connect(vec![(address, error)]);
         let connector = &self.shared.connector;
         // Before connecting, so that the error about a missing authority does not depend on the network.
-        let tls = connector.endpoint.tls.then(|| connector.tls.config());
+        let tls = endpoint.tls.then(|| connector.tls.config());
         let tls = tls.transpose().map_err(ConnectErrorKind::Tls)?;
         // To a socket, zero means no timeout.
-        let timeout = connector.options.connect_timeout.max(MIN_WAIT);
+        let timeout = timeout.max(MIN_WAIT);
         let began = time::Instant::now();
         let (mut stream, connection) = if let Some(dialer) = &connector.dialer {
-            let transport: Arc<dyn Duplex> = Arc::from(dialer.dial(address).map_err(network)?);
+            let transport: Arc<dyn Duplex> = Arc::from(dialer.dial(endpoint, address).map_err(network)?);
             (Stream::Dialed(Box::new(Arc::clone(&transport))), Connection::Dialed(transport))
         } else {
             let tcp = tcp(address, timeout).map_err(network)?;
@@ -121,7 +144,7 @@ impl LinkThread {
         }
         if let Some(config) = tls {
             let left = timeout.saturating_sub(began.elapsed());
-            let secured = stream.connect_tls(&connector.endpoint.host, config, left);
+            let secured = stream.connect_tls(&endpoint.host, config, left);
             stream = secured.map_err(|error| ConnectErrorKind::Handshake(address, error))?;
         }
         stream.set_transmit_timeout(Some(WRITE_TIMEOUT)).map_err(ConnectErrorKind::Socket)?;
@@ -147,7 +170,8 @@ impl LinkThread {
 
     /// Reads until the session has ended.
     fn read(&self, transport: &LinkTransport) {
-        let mut reader = Reader::new(&self.shared.connector.options.session);
+        let config = self.shared.lock().account.options().session;
+        let mut reader = Reader::new(&config);
         while let Some((now, turn)) = self.wait_for_turn(reader.held) {
             let read = match turn {
                 Turn::Read(wait) => reader.read(&transport.stream, now, wait),
@@ -169,7 +193,8 @@ impl LinkThread {
         while state.is_open(link) {
             let now = shared.now();
             let deadline = state.account.poll_link_timeout(link).map(|(at, _)| at);
-            let wait = deadline.map_or(shared.max_read, |at| shared.max_read.min(at - now));
+            let max_read = max_read(state.account.options());
+            let wait = deadline.map_or(max_read, |at| max_read.min(at - now));
             if state.account.wants_input(link) {
                 return Some((now, if held { Turn::PassInput } else { Turn::Read(wait) }));
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use smpp_core::account::{Action, ConnectFailure, LinkId, LinkState};
 use smpp_core::session::{Instant, State};
 
-use super::connector::{AccountConnector, BoxedObserver};
+use super::connector::{BoxedObserver, connect_error};
 use super::link_task::{Connection, LinkTask, LinkTransport, OutputMode, ThreadState};
 use super::state::AccountState;
 use crate::error::ConnectErrorKind;
@@ -58,7 +58,7 @@ impl AccountState {
     }
 
     /// Handles the deadlines that have passed at `now`.
-    pub(super) fn advance_clock(&mut self, connector: &AccountConnector, now: Instant) {
+    pub(super) fn advance_clock(&mut self, now: Instant) {
         if self.account.poll_timeout().is_some_and(|at| at <= now) {
             self.account.handle_timeout(now);
         }
@@ -67,7 +67,7 @@ impl AccountState {
         for link in late {
             let kind = ConnectErrorKind::Resolve(io::ErrorKind::TimedOut.into());
             let detail = kind.detail();
-            self.last_error = Some(connector.connect_error(kind).to_string());
+            self.last_error = self.account.endpoint(link).map(|endpoint| connect_error(endpoint, kind));
             self.account.handle_resolved(now, link, Err(&detail));
         }
     }

@@ -25,7 +25,7 @@ use std::sync::{Arc, PoisonError};
 use std::task::Poll;
 use std::time::{self, Duration};
 
-use smpp_core::account::{Account, EventRouter, FirstBindError};
+use smpp_core::account::{Account, EventRouter, FirstBindError, Options};
 use smpp_core::session::Instant;
 
 use super::connector::AccountConnector;
@@ -34,17 +34,21 @@ use super::state::AccountState;
 use crate::sync::{Condvar, Mutex, MutexGuard, thread};
 use crate::transport::MIN_WAIT;
 
-/// The least value of [`Shared::max_read`], also for sessions with shorter timeouts.
+/// The least value of [`max_read`], also for sessions with shorter timeouts.
 const MIN_MAX_READ: Duration = Duration::from_millis(100);
+
+/// Returns the longest time that one read waits. A deadline that another thread sets meanwhile is a whole `response_timeout`
+/// or `drain_timeout` ahead, so no read that began before ends after it. Only a read that began before a change of the
+/// options may.
+pub(super) fn max_read(options: &Options) -> Duration {
+    options.session.response_timeout.min(options.session.drain_timeout).max(MIN_MAX_READ)
+}
 
 /// What the handles and threads of an account share.
 pub(super) struct Shared {
     state: Mutex<AccountState>,
     start: time::Instant,
     pub(super) connector: AccountConnector,
-    /// The longest time that one read waits. A deadline that another thread sets meanwhile is a whole `response_timeout`
-    /// or `drain_timeout` ahead, so no read that began before ends after it.
-    pub(super) max_read: Duration,
     /// Notified when a bind may have been made, or none will be: a connection has changed, or the account has stopped.
     pub(super) bind_settled: Condvar,
     /// Notified when the account can send more at once, or accepts no more messages.
@@ -62,13 +66,12 @@ pub(super) type Guard<'a> = MutexGuard<'a, AccountState>;
 impl Shared {
     pub(super) fn new(connector: AccountConnector) -> Result<Arc<Self>, AccountError> {
         let options = &connector.options;
+        options.check_endpoints().map_err(AccountError::Options)?;
         let account = Account::new(options.clone(), Instant::ZERO).map_err(AccountError::Options)?;
-        let max_read = options.session.response_timeout.min(options.session.drain_timeout).max(MIN_MAX_READ);
         Ok(Arc::new(Self {
             state: Mutex::new(AccountState::new(account, &connector)),
             start: time::Instant::now(),
             connector,
-            max_read,
             bind_settled: Condvar::new(),
             ready: Condvar::new(),
             ended: Condvar::new(),

@@ -2,8 +2,12 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
-use smpp_core::account::{Account, EventRouter, Message, MessageNumber, SubmitError};
+use smpp_core::Endpoint;
+use smpp_core::account::{
+    Account, EventRouter, LinkId, Message, MessageNumber, Options, OptionsError, SubmitError,
+};
 use smpp_core::session::Instant;
 
 use super::connector::{AccountConnector, BoxedObserver};
@@ -46,6 +50,20 @@ impl AccountState {
     /// Submits a message whose outcome and receipts a ticket will fetch.
     pub(super) fn submit(&mut self, now: Instant, message: &Message) -> Result<MessageNumber, SubmitError> {
         self.router.submit(now, &mut self.account, message)
+    }
+
+    /// Changes the options of the account.
+    pub(super) fn reconfigure(&mut self, now: Instant, options: Options) -> Result<(), OptionsError> {
+        options.check_endpoints()?;
+        self.account.reconfigure(now, options)?;
+        let known = self.links.len();
+        self.links.extend(self.account.links().skip(known).map(|(link, _)| LinkTask::new(link)));
+        Ok(())
+    }
+
+    /// Returns where the connection of this slot goes, and how long an attempt may take.
+    pub(super) fn attempt(&self, link: LinkId) -> Option<(Endpoint, Duration)> {
+        Some((self.account.endpoint(link)?.clone(), self.account.options().connect_timeout))
     }
 
     /// Wakes the threads for which the router has events.

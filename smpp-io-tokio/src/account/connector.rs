@@ -22,6 +22,7 @@ use super::handle::Account;
 use super::settings::Settings;
 use super::shared::Shared;
 use crate::dial::{ClientTls, Dialer};
+use crate::error::{DialTarget, unresolved};
 
 /// Configures an account beyond its [`Options`], and connects it.
 ///
@@ -51,18 +52,43 @@ pub struct AccountConnector {
 }
 
 impl AccountConnector {
-    /// Creates a connector for the endpoint. The system_id and the password of the endpoint, if it has them, replace those of
-    /// the options.
-    pub fn new(endpoint: &Endpoint, options: Options) -> Self {
+    /// Creates a connector for the endpoint. It goes before the [`endpoints`](Options::endpoints) of the options, which are
+    /// tried when it fails. The system_id and the password of the endpoint, if it has them, replace those of the options.
+    pub fn new(endpoint: &Endpoint, mut options: Options) -> Self {
         let Endpoint { system_id, password, .. } = endpoint.clone();
-        let credentials = Credentials {
+        options.credentials = Credentials {
             system_id: system_id.unwrap_or(options.credentials.system_id),
             password: password.unwrap_or(options.credentials.password),
             ..options.credentials
         };
+        options.endpoints.insert(0, endpoint.clone());
+        Self::with_options(options)
+    }
+
+    /// Creates a connector for the endpoints of the options: [`Options::endpoints`], and those of the groups of
+    /// [`Options::binds`]. Their system_id and password are not used.
+    ///
+    /// ```no_run
+    /// use smpp_core::Endpoint;
+    /// use smpp_core::account::{Binds, Credentials, Options};
+    /// use smpp_core::provider::Provider;
+    /// use smpp_io_tokio::account::AccountConnector;
+    ///
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (tx, rx): (Endpoint, Endpoint) = ("smpps://tx.example.com".parse()?, "smpps://rx.example.com".parse()?);
+    /// let options = Options {
+    ///     binds: Binds::transmitters(1).at([tx]).and(Binds::receivers(1).at([rx])),
+    ///     max_binds: 2,
+    ///     ..Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED)
+    /// };
+    /// let (account, arrivals) = AccountConnector::with_options(options).connect().await?;
+    /// # drop((account, arrivals));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_options(options: Options) -> Self {
         let settings = Settings {
-            endpoint: endpoint.clone(),
-            options: Options { credentials, ..options },
+            options,
             tls: ClientTls::default(),
             dialer: None,
             arrivals_capacity: 1_000,
@@ -84,8 +110,9 @@ impl AccountConnector {
         self
     }
 
-    /// Sets the function that opens the transport to an address, instead of a TCP connection: through a proxy, with socket
-    /// options of your choice, or in memory for a test. With an `smpps` endpoint, TLS runs over the transport.
+    /// Sets the function that opens the transport to an address, instead of a TCP connection: from a local address, with
+    /// socket options of your choice, or in memory for a test. It also gets the endpoint with the host's name. With an
+    /// `smpps` endpoint, TLS runs over the transport.
     ///
     /// As for [`start`](crate::start), a `poll_write` that fails must consume nothing.
     ///
@@ -93,21 +120,42 @@ impl AccountConnector {
     /// use tokio::net::TcpSocket;
     ///
     /// # fn example(connector: smpp_io_tokio::account::AccountConnector) -> smpp_io_tokio::account::AccountConnector {
-    /// connector.dial(|address| async move {
+    /// connector.dial(|target| async move {
     ///     let socket = TcpSocket::new_v4()?;
     ///     socket.bind(([192, 0, 2, 7], 0).into())?;
-    ///     socket.connect(address).await
+    ///     socket.connect(target.address).await
     /// })
     /// # }
     /// ```
     #[must_use]
-    pub fn dial<F, T>(mut self, dialer: impl Fn(SocketAddr) -> F + Send + Sync + 'static) -> Self
+    pub fn dial<F, T>(mut self, dialer: impl Fn(DialTarget) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = io::Result<T>> + Send + 'static,
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         self.settings.dialer = Some(Dialer::new(dialer));
         self
+    }
+
+    /// As `dial`, but the host's name is not resolved: the function gets it in
+    /// [`DialTarget::endpoint`](crate::DialTarget::endpoint). For a proxy that resolves names, and for transports without
+    /// addresses, for example a Unix socket. Errors and events name the address `0.0.0.0` then. It
+    /// replaces the [`resolver`](Self::resolver).
+    ///
+    /// ```
+    /// use tokio::net::UnixStream;
+    ///
+    /// # fn example(connector: smpp_io_tokio::account::AccountConnector) -> smpp_io_tokio::account::AccountConnector {
+    /// connector.dial_by_name(|target| UnixStream::connect(format!("/run/smsc/{}", target.endpoint.host)))
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn dial_by_name<F, T>(self, dialer: impl Fn(DialTarget) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = io::Result<T>> + Send + 'static,
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        self.dial(dialer).resolver(|endpoint| std::future::ready(Ok(vec![unresolved(endpoint)])))
     }
 
     /// Sets how long [`connect`](Self::connect) waits for the first bind. Default 60 s.
@@ -218,7 +266,7 @@ impl AccountConnector {
     ///
     /// # Errors
     ///
-    /// Returns [`AccountError::Options`] if the options are invalid.
+    /// Returns [`AccountError::Options`] if the options are invalid, or a group of binds has no endpoint.
     pub fn start(self) -> Result<(Account, Arrivals), AccountError> {
         let shared = Shared::new(self.settings)?;
         tokio::spawn(Driver(Arc::clone(&shared)).run());
@@ -229,10 +277,7 @@ impl AccountConnector {
 
 impl fmt::Debug for AccountConnector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AccountConnector")
-            .field("endpoint", &self.settings.endpoint)
-            .field("options", &self.settings.options)
-            .finish_non_exhaustive()
+        f.debug_struct("AccountConnector").field("options", &self.settings.options).finish_non_exhaustive()
     }
 }
 

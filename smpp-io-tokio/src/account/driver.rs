@@ -8,8 +8,10 @@ use smpp_core::account::Action;
 use tokio::sync::oneshot;
 use tokio::time;
 
-use super::link;
+use super::link::{self, Attempt};
 use super::shared::Shared;
+
+const NO_ENDPOINT: &str = "the options name no endpoint for it";
 
 /// Performs the actions of the account until it has ended.
 pub(super) struct Driver(pub(super) Arc<Shared>);
@@ -43,19 +45,29 @@ impl Driver {
     fn perform(&self, action: Action) {
         let (Action::Resolve { link } | Action::Connect { link, .. } | Action::Close { link }) = action;
         let (cancel, cancelled) = oneshot::channel();
-        {
+        let attempt = {
             let mut inner = self.0.lock();
+            let attempt = inner.account.endpoint(link).map(|endpoint| Attempt {
+                link,
+                endpoint: endpoint.clone(),
+                timeout: inner.account.options().connect_timeout,
+            });
             let Some(task) = inner.links.get_mut(link.index()) else { return };
             // Cancels the previous task of the connection, if it still runs.
             task.cancel = Some(cancel);
-        }
+            attempt
+        };
+        let Some(attempt) = attempt else {
+            // A change of the binds has taken the endpoint.
+            return self.0.with(|inner, now| inner.account.handle_resolved(now, link, Err(NO_ENDPOINT)));
+        };
         let shared = Arc::clone(&self.0);
         match action {
             Action::Resolve { .. } => drop(tokio::spawn(async move {
-                link::catch_panic(&shared, link, link::resolve(&shared, link, cancelled)).await;
+                link::catch_panic(&shared, link, link::resolve(&shared, &attempt, cancelled)).await;
             })),
             Action::Connect { address, .. } => drop(tokio::spawn(async move {
-                link::catch_panic(&shared, link, link::connect(&shared, link, address, cancelled)).await;
+                link::catch_panic(&shared, link, link::connect(&shared, &attempt, address, cancelled)).await;
             })),
             Action::Close { .. } => {}
         }
@@ -105,9 +117,12 @@ mod tests {
 
     fn shared() -> Arc<Shared> {
         let credentials = Credentials::new("shop", "s3cret");
-        let options = Options { queue_capacity: 1, ..Options::new(credentials, &Provider::UNSTATED) };
+        let options = Options {
+            queue_capacity: 1,
+            endpoints: vec!["smpp://localhost".parse().unwrap()],
+            ..Options::new(credentials, &Provider::UNSTATED)
+        };
         let settings = Settings {
-            endpoint: "smpp://localhost".parse().unwrap(),
             options,
             tls: ClientTls::default(),
             dialer: None,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smpp_core::account::{
-    Binds, LinkId, LinkState, Message, OptionsError, SendError, SubmitError, Unresolved,
+    Binds, LinkId, LinkState, Message, Options, OptionsError, SendError, SubmitError, Unresolved,
 };
 use smpp_core::session::Stats;
 
@@ -188,6 +188,40 @@ impl Account {
     /// Returns an [`OptionsError`] if the options of the account do not allow these binds.
     pub fn set_binds(&self, binds: Binds) -> Result<(), OptionsError> {
         self.shared.with(|inner, now| inner.account.set_binds(now, binds))
+    }
+
+    /// Returns the options of the account: a start for [`reconfigure`](Self::reconfigure). They have the endpoint and the
+    /// credentials of the connector's URL.
+    pub fn options(&self) -> Options {
+        self.shared.lock().account.options().clone()
+    }
+
+    /// Changes the options while the account runs, without losing messages and receipts: credentials, endpoints, binds, rate
+    /// limits, windows, timeouts, capacities. The core's [`reconfigure`](smpp_core::account::Account::reconfigure) says
+    /// when each takes effect. Returns at once.
+    ///
+    /// ```no_run
+    /// use smpp_core::account::{Credentials, Options};
+    ///
+    /// # fn example(account: &smpp_io_tokio::account::Account) -> Result<(), smpp_core::account::OptionsError> {
+    /// let options = account.options();
+    /// let credentials = Credentials { password: "n3w".into(), ..options.credentials };
+    /// account.reconfigure(Options { credentials, ..options })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns an [`OptionsError`] if the options are invalid, or a group of binds has no endpoint. Then nothing changes.
+    pub fn reconfigure(&self, options: Options) -> Result<(), OptionsError> {
+        self.shared.with(|inner, now| inner.reconfigure(now, options))
+    }
+
+    /// Resumes an account that has stopped because the SMSC refused its credentials: it binds again, with the same
+    /// credentials, at once. See [`resume`](smpp_core::account::Account::resume).
+    pub fn resume(&self) {
+        self.shared.with(|inner, now| inner.account.resume(now));
     }
 
     /// Shuts down the account gracefully, for all handles: it accepts no more messages, sends what is queued until

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use smpp_core::Endpoint;
 use smpp_core::account::{ConnectFailure, LinkId, LinkState};
 use smpp_core::session;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -15,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::{self, Instant};
 
-use super::settings::Settings;
+use super::settings::{Settings, connect_error};
 use super::shared::Shared;
 use crate::clock::Timer;
 use crate::dial::{BoxedTransport, handshake, in_time, tcp};
@@ -27,11 +28,18 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
 const PANICKED: &str = "a resolver or observer of the application has panicked";
 
+/// An attempt to connect.
+pub(super) struct Attempt {
+    pub(super) link: LinkId,
+    pub(super) endpoint: Endpoint,
+    pub(super) timeout: Duration,
+}
+
 /// Resolves the addresses of the host.
-pub(super) async fn resolve(shared: &Arc<Shared>, link: LinkId, cancelled: oneshot::Receiver<()>) {
-    let resolving = (shared.settings.resolver)(&shared.settings.endpoint);
-    let limit = shared.settings.options.connect_timeout;
-    let Some(resolved) = unless_cancelled(cancelled, time::timeout(limit, resolving)).await else {
+pub(super) async fn resolve(shared: &Arc<Shared>, attempt: &Attempt, cancelled: oneshot::Receiver<()>) {
+    let Attempt { link, endpoint, timeout } = attempt;
+    let (link, resolving) = (*link, (shared.settings.resolver)(endpoint));
+    let Some(resolved) = unless_cancelled(cancelled, time::timeout(*timeout, resolving)).await else {
         return shared.with(|inner, now| inner.account.handle_closed(now, link));
     };
     let resolved = resolved.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
@@ -43,7 +51,7 @@ pub(super) async fn resolve(shared: &Arc<Shared>, link: LinkId, cancelled: onesh
         Ok(addresses) => inner.account.handle_resolved(now, link, Ok(&addresses)),
         Err(failure) => {
             let detail = failure.detail();
-            inner.last_error = Some(shared.settings.connect_error(failure).to_string());
+            inner.last_error = Some(connect_error(endpoint, failure));
             inner.account.handle_resolved(now, link, Err(&detail));
         }
     });
@@ -52,17 +60,18 @@ pub(super) async fn resolve(shared: &Arc<Shared>, link: LinkId, cancelled: onesh
 /// Connects, and carries octets until the session has ended.
 pub(super) async fn connect(
     shared: &Arc<Shared>,
-    link: LinkId,
+    attempt: &Attempt,
     address: SocketAddr,
     cancelled: oneshot::Receiver<()>,
 ) {
-    match unless_cancelled(cancelled, dial(&shared.settings, address)).await {
+    let link = attempt.link;
+    match unless_cancelled(cancelled, dial(&shared.settings, attempt, address)).await {
         None => {}
         Some(Ok(Transport::Tcp(stream))) => run_session(shared, link, stream).await,
         Some(Ok(Transport::Other(stream))) => run_session(shared, link, stream).await,
         Some(Err(kind)) => {
             let (failure, detail) = (kind.failure(), kind.detail());
-            let error = shared.settings.connect_error(kind).to_string();
+            let error = connect_error(&attempt.endpoint, kind);
             return shared.with(|inner, now| {
                 inner.last_error = Some(error);
                 inner.account.handle_connect_failed(now, link, failure, &detail);
@@ -118,21 +127,23 @@ enum Transport {
 }
 
 /// Opens the transport to an address, TLS included, within the timeout of a connection.
-async fn dial(settings: &Settings, address: SocketAddr) -> Result<Transport, ConnectErrorKind> {
-    let deadline = Instant::now() + settings.options.connect_timeout;
+async fn dial(
+    settings: &Settings,
+    attempt: &Attempt,
+    address: SocketAddr,
+) -> Result<Transport, ConnectErrorKind> {
+    let Attempt { endpoint, timeout, .. } = attempt;
+    let deadline = Instant::now() + *timeout;
     // Before connecting, so that the error about a missing authority does not depend on the network.
-    let config = if settings.endpoint.tls {
-        Some(settings.tls.config().await.map_err(ConnectErrorKind::Tls)?)
-    } else {
-        None
-    };
+    let config =
+        if endpoint.tls { Some(settings.tls.config().await.map_err(ConnectErrorKind::Tls)?) } else { None };
     let stream = match &settings.dialer {
-        Some(dialer) => in_time(deadline, dialer.dial(address)).await.map(Transport::Other),
+        Some(dialer) => in_time(deadline, dialer.dial(endpoint, address)).await.map(Transport::Other),
         None => in_time(deadline, tcp(address)).await.map(Transport::Tcp),
     };
     let stream = stream.map_err(|error| ConnectErrorKind::Connect(vec![(address, error)]))?;
     let Some(config) = config else { return Ok(stream) };
-    let host = &settings.endpoint.host;
+    let host = &endpoint.host;
     let secured: Result<BoxedTransport, _> = match stream {
         Transport::Tcp(stream) => {
             handshake(config, host, stream, deadline).await.map(|tls| Box::new(tls) as _)

@@ -21,7 +21,7 @@ pub(super) type Resolver = Box<dyn Fn(&Endpoint) -> ResolveFuture + Send + Sync>
 pub(super) type ResolveFuture = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
 pub(crate) struct Settings {
-    pub(super) endpoint: Endpoint,
+    /// The options at the start.
     pub(super) options: Options,
     pub(super) tls: ClientTls,
     pub(super) dialer: Option<Dialer>,
@@ -32,8 +32,7 @@ pub(crate) struct Settings {
     pub(super) subscriber: Option<Box<dyn Fn(LinkId, LinkEvent) + Send + Sync>>,
 }
 
-impl Settings {
-    pub(super) fn connect_error(&self, kind: ConnectErrorKind) -> ConnectError {
-        ConnectError { endpoint: self.endpoint.to_string(), kind }
-    }
+/// Returns the text of the error of a connection to this endpoint.
+pub(super) fn connect_error(endpoint: &Endpoint, kind: ConnectErrorKind) -> String {
+    ConnectError { endpoint: endpoint.to_string(), kind }.to_string()
 }

@@ -10,13 +10,13 @@ use std::task::{Poll, Waker};
 
 use smpp_core::account::{
     Account, Action, Event, EventRouter, FirstBindError, LinkEvent, LinkId, LinkState, Message,
-    MessageNumber, SubmitError,
+    MessageNumber, Options, OptionsError, SubmitError,
 };
 use smpp_core::session::Instant;
 use tokio::sync::{Notify, oneshot};
 
 use super::error::AccountError;
-use super::settings::{BoxedObserver, Settings};
+use super::settings::{BoxedObserver, Settings, connect_error};
 use crate::clock::Clock;
 use crate::error::ConnectErrorKind;
 use crate::telemetry::account::AccountTelemetry;
@@ -82,6 +82,7 @@ struct Waits {
 
 impl Shared {
     pub(super) fn new(settings: Settings) -> Result<Arc<Self>, AccountError> {
+        settings.options.check_endpoints().map_err(AccountError::Options)?;
         let account = Account::new(settings.options.clone(), Instant::ZERO).map_err(AccountError::Options)?;
         let inner = Inner {
             telemetry: AccountTelemetry::new(&settings.options.credentials.system_id),
@@ -212,6 +213,17 @@ impl Inner {
         self.router.submit(now, &mut self.account, message)
     }
 
+    /// Changes the options of the account.
+    pub(super) fn reconfigure(&mut self, now: Instant, options: Options) -> Result<(), OptionsError> {
+        options.check_endpoints()?;
+        self.account.reconfigure(now, options)?;
+        let links = self.account.links().count();
+        if links > self.links.len() {
+            self.links.resize_with(links, LinkTask::default);
+        }
+        Ok(())
+    }
+
     /// Routes the events of the account, and collects the actions for the driver.
     pub(super) fn dispatch(&mut self, shared: &Shared, now: Instant) {
         while let Some(event) = self.account.poll_event() {
@@ -230,7 +242,7 @@ impl Inner {
     fn handle_link_event(&mut self, shared: &Shared, link: LinkId, event: &LinkEvent) {
         if let LinkEvent::BindRefused { error, received, .. } = event {
             let kind = ConnectErrorKind::bind(error.clone(), *received, self.transport_error.take());
-            self.last_error = Some(shared.settings.connect_error(kind).to_string());
+            self.last_error = self.account.endpoint(link).map(|endpoint| connect_error(endpoint, kind));
         }
         if let Some(subscriber) = &shared.settings.subscriber {
             // A panic of the subscriber does not affect the account.

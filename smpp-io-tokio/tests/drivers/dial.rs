@@ -15,8 +15,8 @@ use tokio_rustls::TlsAcceptor;
 async fn a_connector_uses_the_transport_of_the_application() {
     let dialed = Arc::new(Mutex::new(Vec::new()));
     let addresses = Arc::clone(&dialed);
-    let connector = Connector::new().dial(move |address| {
-        addresses.lock().unwrap().push(address);
+    let connector = Connector::new().dial(move |target| {
+        addresses.lock().unwrap().push(target.address);
         async {
             let (near, far) = duplex(1 << 16);
             let (_peer, mut inbox) = start::<Smsc, _>(far, Config::default());

@@ -227,7 +227,7 @@
 // Imports between the files run one way, from the last line to the first:
 //   link, message_key, outcome            plain data
 //   error, options, receipt               data that refers to it
-//   message, inbound_message, ack, event  the account's input and output
+//   message, expected, inbound_message, ack, event   the account's input and output
 //   queue, receipt_tracker, inbound_segments, link_slot   the account's tables
 //   state                                 the account
 //   reconnect, sending, receiving, shutdown   its operations
@@ -236,6 +236,7 @@ mod ack;
 mod error;
 mod event;
 mod event_router;
+mod expected;
 mod inbound_message;
 mod inbound_segments;
 mod link;
@@ -259,6 +260,7 @@ pub use ack::Ack;
 pub use error::{AckError, FirstBindError, NoMoreReceipts, SendError, SubmitError};
 pub use event::{Action, Event};
 pub use event_router::{EventRouter, RoutedEvent};
+pub use expected::{ExpectError, Expected};
 pub use inbound_message::InboundMessage;
 pub use link::{BindId, ConnectFailure, LinkEvent, LinkId, LinkState};
 pub use message::{Message, Priority};

@@ -360,7 +360,7 @@ impl Run {
                     if let [SegmentOutcome::NeverSent(_)] = outcome.segments[..] {
                         assert!(!self.received.contains(text), "{text} was sent");
                     }
-                    if let [SegmentOutcome::Accepted(_)] = outcome.segments[..] {
+                    if let [SegmentOutcome::Accepted { .. }] = outcome.segments[..] {
                         assert!(
                             self.received.iter().any(|received| received.starts_with(text)),
                             "{text} was not sent"

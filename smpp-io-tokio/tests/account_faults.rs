@@ -228,7 +228,7 @@ async fn accepted_messages_get_their_receipts_when_tls_connections_are_reset() {
                     let is_expected = |outcome: &SegmentOutcome| {
                         matches!(
                             outcome,
-                            SegmentOutcome::Accepted(_)
+                            SegmentOutcome::Accepted { .. }
                                 | SegmentOutcome::Unanswered(_)
                                 | SegmentOutcome::NeverSent(_)
                         )

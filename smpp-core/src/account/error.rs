@@ -4,9 +4,9 @@ use core::fmt;
 
 use super::message_key::MessageKey;
 use super::outcome::{MessageNumber, MessageOutcome};
-use crate::pdu::CommandStatus;
+use crate::pdu::{CommandId, CommandStatus, DataCoding, MessageClass};
 use crate::session::{Refusal, RefusedResponse};
-use crate::sms::{SegmentError, TextError};
+use crate::sms::{SegmentError, TextError, Unencodable};
 
 /// Why the account did not accept a message. Nothing was sent: resending is safe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +26,17 @@ pub enum SubmitError {
     },
     /// No alphabet of [`Options::text`](super::Options::text) can express the text.
     Text(TextError),
-    /// The text cannot be split into segments.
+    /// The text cannot be split into segments, or [`Message::header`](super::Message::header) does not fit.
     Segments(SegmentError),
+    /// The `data_coding` or the message class that the message states cannot be sent.
+    DataCoding(DataCodingError),
+    /// The template of a text has a field that the text replaces.
+    Template(TemplateField),
+    /// The message is a whole PDU, which is sent as it is, and states a class, ports or a header beside it.
+    SentAsItIs,
+    /// The provider does not take this operation:
+    /// [`Config::operations`](crate::session::Config::operations) of [`Options::session`](super::Options::session).
+    Unsupported(CommandId),
     /// The account is being shut down.
     ShutDown,
     /// The SMSC refuses the account's credentials ([`Event::Stopped`](super::Event::Stopped)).
@@ -49,6 +58,19 @@ impl fmt::Display for SubmitError {
             }
             Self::Text(error) => return error.fmt(f),
             Self::Segments(error) => return error.fmt(f),
+            Self::DataCoding(error) => return error.fmt(f),
+            Self::Template(field) => return field.fmt(f),
+            Self::SentAsItIs => {
+                "a message made of a whole PDU is sent as it is: state the class in its data_coding, and write ports \
+                 and other header elements into its own user data header"
+            }
+            Self::Unsupported(command) => {
+                return write!(
+                    f,
+                    "the provider does not take {command}: send another operation, or add it to \
+                     Options::session.operations"
+                );
+            }
             Self::ShutDown => "the account is being shut down: send the message with another account",
             Self::Stopped => "the SMSC refuses the account's credentials: correct them and start a new account",
         })
@@ -56,6 +78,134 @@ impl fmt::Display for SubmitError {
 }
 
 impl core::error::Error for SubmitError {}
+
+/// Why the `data_coding` or the message class that a message states cannot be sent. A `data_coding` of 0 states nothing: the
+/// account chooses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DataCodingError {
+    /// The template of a text states a `data_coding` of binary data, or a reserved one.
+    NotText {
+        /// The `data_coding`.
+        data_coding: DataCoding,
+    },
+    /// The text has a character that the alphabet of its `data_coding` lacks.
+    Unencodable {
+        /// The `data_coding`: of the template, with the class of the message.
+        data_coding: DataCoding,
+        /// The first such character.
+        unencodable: Unencodable,
+    },
+    /// The template and the prepared text state different values.
+    Conflict {
+        /// That of the template.
+        template: DataCoding,
+        /// That of the text.
+        text: DataCoding,
+    },
+    /// [`Message::class`](super::Message::class) contradicts the `data_coding`, or no value means its alphabet and a class:
+    /// a class goes with GSM 7-bit, UCS-2 and octets.
+    Class {
+        /// The `data_coding` of the template or of the prepared text.
+        data_coding: DataCoding,
+        /// The class of the message.
+        class: MessageClass,
+    },
+    /// The octets are text by the template's `data_coding`, and need several segments: one could end inside a character.
+    Split {
+        /// The `data_coding`.
+        data_coding: DataCoding,
+        /// How many segments the octets need.
+        segments: usize,
+    },
+}
+
+impl fmt::Display for DataCodingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotText { data_coding } => write!(
+                f,
+                "data_coding {:#04x} of the template is not for text: leave it at 0, so that the account chooses it, or \
+                 send Message::octets",
+                data_coding.0
+            ),
+            Self::Unencodable { data_coding, unencodable: Unencodable { character, position } } => write!(
+                f,
+                "data_coding {:#04x} has no {character:?}, at byte {position} of the text: replace the character, or \
+                 leave data_coding at 0, so that the account chooses it",
+                data_coding.0
+            ),
+            Self::Conflict { template, text } => write!(
+                f,
+                "the template states data_coding {:#04x}, and the prepared text {:#04x}: leave that of the template at 0",
+                template.0, text.0
+            ),
+            Self::Class { data_coding, class } => write!(
+                f,
+                "no data_coding states class {} and means what {:#04x} does: leave data_coding at 0, so that the account \
+                 chooses it, or do not call Message::class",
+                *class as u8, data_coding.0
+            ),
+            Self::Split { data_coding, segments } => write!(
+                f,
+                "octets with data_coding {:#04x} are text and need {segments} segments, which could cut a character: send \
+                 Message::text, or Message::prepared with the segments' data_coding",
+                data_coding.0
+            ),
+        }
+    }
+}
+
+impl core::error::Error for DataCodingError {}
+
+/// A field of a template that describes another content than the text or octets of the message. The account does not drop it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TemplateField {
+    /// `short_message` is not empty.
+    ShortMessage,
+    /// `sm_default_msg_id` selects a canned message.
+    SmDefaultMsgId,
+    /// There is a `message_payload`.
+    MessagePayload,
+    /// There are sar_ parameters.
+    Sar,
+    /// `esm_class` has UDHI: the content begins with a user data header.
+    UserDataHeader,
+    /// `replace_if_present_flag` is set, and the text has several segments: each would replace the one before.
+    ReplaceIfPresent,
+}
+
+impl fmt::Display for TemplateField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ShortMessage => {
+                "the template has a short_message beside the text: leave it empty, or send it with Message::submit_sm"
+            }
+            Self::SmDefaultMsgId => {
+                "the template selects a canned message beside the text: set sm_default_msg_id to 0, or send it with \
+                 Message::submit_sm"
+            }
+            Self::MessagePayload => {
+                "the template has a message_payload beside the text: remove it, or send it with Message::submit_sm"
+            }
+            Self::Sar => {
+                "the template has sar_ parameters, which the account writes itself: remove them, or send each segment \
+                 with Message::submit_sm"
+            }
+            Self::UserDataHeader => {
+                "the template states a user data header: clear UDHI in its esm_class, and add the elements with \
+                 Message::header"
+            }
+            Self::ReplaceIfPresent => {
+                "replace_if_present_flag is set and the text has several segments, each of which would replace the one \
+                 before: shorten the text, or clear the flag"
+            }
+        })
+    }
+}
+
+impl core::error::Error for TemplateField {}
 
 /// Why a message was not accepted, or not all of it. Adapters return it to the caller that waits for the outcome.
 ///
@@ -121,7 +271,8 @@ impl core::error::Error for SendError {}
 pub enum NoMoreReceipts {
     /// The message did not request any.
     NotRequested,
-    /// They arrive through the adapter's `Arrivals`: [`Message::receipts_to`](super::Message::receipts_to).
+    /// They arrive through the adapter's `Arrivals`: [`Message::receipts_to`](super::Message::receipts_to). The receipts of a
+    /// [`submit_multi`](super::Message::submit_multi) to several recipients always do.
     ToArrivals,
     /// The final receipt has been returned.
     AllReceived,
@@ -137,7 +288,10 @@ impl fmt::Display for NoMoreReceipts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotRequested => "the message requested no receipts: set registered_delivery",
-            Self::ToArrivals => "the receipts of the message arrive through Arrivals: see Message::receipts_to",
+            Self::ToArrivals => {
+                "the receipts of the message arrive through Arrivals: it says so with Message::receipts_to, or it is a \
+                 submit_multi to several recipients"
+            }
             Self::AllReceived => "all receipts have been returned",
             Self::NotReceived => "the receipt did not arrive in time",
             Self::Closed => "the account ended before the receipt arrived",

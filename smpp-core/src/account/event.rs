@@ -7,11 +7,12 @@ use super::ack::Ack;
 use super::inbound_message::InboundMessage;
 use super::link::{BindId, LinkEvent, LinkId};
 use super::message_key::MessageKey;
+use super::message_request::{MessageRequestError, RequestNumber};
 use super::outcome::{MessageId, MessageNumber, MessageOutcome, SegmentOutcome, Unresolved};
 use super::receipt::{DeliveryReceipt, ReceiptMatch};
 use crate::frame::Frame;
 use crate::pdu::CommandStatus;
-use crate::session::RefusedResponse;
+use crate::session::{RefusedResponse, Response};
 
 /// What the adapter must do next. It reports the result with the method that the variant names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +69,14 @@ pub enum Event {
         key: Option<MessageKey>,
         /// How it ended, segment by segment.
         outcome: MessageOutcome,
+    },
+    /// A request about a message ended: a query_sm, cancel_sm or replace_sm. The account emits exactly one for each request
+    /// that it accepted.
+    RequestOutcome {
+        /// The request: see [`Account::request`](super::Account::request).
+        request: RequestNumber,
+        /// The response with `ESME_ROK`, or why there is none.
+        result: Result<Response, MessageRequestError>,
     },
     /// The SMSC responded to a segment after its timeout: the message's [`Outcome`](Self::Outcome) has reported it as
     /// [`Unanswered`](SegmentOutcome::Unanswered). Now it is known how it ended. Receipts of a segment that was

@@ -10,15 +10,17 @@ use super::ack::Ack;
 use super::error::{FirstBindError, NoMoreReceipts, SendError, SubmitError};
 use super::event::Event;
 use super::inbound_message::InboundMessage;
-use super::link::{ConnectFailure, LinkEvent};
+use super::link::{BindId, ConnectFailure, LinkEvent};
 use super::message::Message;
 use super::message_key::MessageKey;
-use super::outcome::{MessageId, MessageNumber, MessageOutcome, SegmentOutcome, Unresolved};
+use super::message_request::{MessageRequest, MessageRequestError, RequestNotSentReason, RequestNumber};
+use super::outcome::{AcceptedMessage, MessageNumber, MessageOutcome, SegmentOutcome, Unresolved};
 use super::receipt::{DeliveryReceipt, ReceiptDestination, ReceiptMatch};
+use super::request_slots::RequestSlots;
 use super::state::Account;
 use crate::frame::Frame;
 use crate::pdu::{DeliverSm, Operation};
-use crate::session::Observer;
+use crate::session::{Observer, Response};
 use crate::time::Instant;
 
 /// The most receipts of one message that wait for its caller; further ones are left to the SMSC. A message has 255
@@ -38,6 +40,8 @@ const MAX_RECEIPTS: usize = 1024;
 ///
 /// - Each message has a slot from [`submit`](Self::submit) to [`release`](Self::release). The slot holds up to 1,024
 ///   receipts, which are acknowledged at once. Further ones are refused with `ESME_RX_T_APPN`: the SMSC keeps them.
+/// - Each request about a message has a slot with its outcome, from [`request`](Self::request) to
+///   [`release_request`](Self::release_request).
 /// - MO messages, receipts without a slot, and those of a message that passes them
 ///   [to the arrivals](ReceiptDestination::Arrivals) are queued as arrivals, up to a limit. Beyond it they are refused with
 ///   `ESME_RX_T_APPN`. An alert_notification, which has no response, is lost then.
@@ -72,6 +76,7 @@ const MAX_RECEIPTS: usize = 1024;
 /// ```
 pub struct EventRouter<W> {
     slots: BTreeMap<MessageNumber, MessageSlot<W>>,
+    requests: RequestSlots<W>,
     arrivals: VecDeque<RoutedEvent>,
     max_arrivals: usize,
     /// Whether the adapter still fetches arrivals.
@@ -86,6 +91,8 @@ pub struct EventRouter<W> {
 /// The buffered events of one message.
 struct MessageSlot<W> {
     key: Option<MessageKey>,
+    /// The bind that sent its last segment.
+    bind: Option<BindId>,
     outcome: Option<MessageOutcome>,
     receipts: VecDeque<(DeliveryReceipt, ReceiptMatch)>,
     /// Why no more receipts will arrive.
@@ -130,6 +137,7 @@ impl<W> EventRouter<W> {
     pub const fn new(max_arrivals: usize) -> Self {
         Self {
             slots: BTreeMap::new(),
+            requests: RequestSlots::new(),
             arrivals: VecDeque::new(),
             max_arrivals,
             accepts_arrivals: true,
@@ -156,11 +164,12 @@ impl<W> EventRouter<W> {
         let number = account.submit(now, message)?;
         let no_more_receipts = match message.receipt_destination {
             _ if !message.asks_for_receipts() => Some(NoMoreReceipts::NotRequested),
-            ReceiptDestination::Arrivals => Some(NoMoreReceipts::ToArrivals),
-            ReceiptDestination::Sent => None,
+            ReceiptDestination::Sent if message.has_one_recipient() => None,
+            ReceiptDestination::Sent | ReceiptDestination::Arrivals => Some(NoMoreReceipts::ToArrivals),
         };
         let slot = MessageSlot {
             key: message.key.clone(),
+            bind: None,
             outcome: None,
             receipts: VecDeque::new(),
             no_more_receipts,
@@ -173,8 +182,15 @@ impl<W> EventRouter<W> {
     /// Buffers an event for the caller that waits for it. What cannot be buffered is refused at once.
     pub fn handle_event<O: Observer>(&mut self, now: Instant, account: &mut Account<O>, event: Event) {
         match event {
-            Event::HandedToTransport { .. } => {}
+            Event::HandedToTransport { message, bind, .. } => {
+                if let Some(slot) = self.slots.get_mut(&message) {
+                    slot.bind = Some(bind);
+                }
+            }
             Event::Outcome { message, outcome, .. } => self.record_outcome(message, outcome),
+            Event::RequestOutcome { request, result } => {
+                self.wakers.extend(self.requests.record(request, result))
+            }
             Event::Receipt { receipt, matched, ack } => {
                 self.handle_receipt(now, account, receipt, matched, ack);
             }
@@ -215,6 +231,48 @@ impl<W> EventRouter<W> {
                 self.close();
             }
         }
+    }
+
+    /// Passes a request about a message to the account, and creates its slot. The slot lives until the request is
+    /// [released](Self::release_request).
+    ///
+    /// # Errors
+    ///
+    /// The error of [`Account::request`]; there is no slot then.
+    pub fn request<O: Observer>(
+        &mut self,
+        now: Instant,
+        account: &mut Account<O>,
+        request: &MessageRequest,
+    ) -> Result<RequestNumber, RequestNotSentReason> {
+        let number = account.request(now, request)?;
+        self.requests.open(number);
+        Ok(number)
+    }
+
+    /// Returns the outcome of a request, once.
+    ///
+    /// # Errors
+    ///
+    /// [`MessageRequestError`] says why the request did not succeed: also [`DriverGone`](MessageRequestError::DriverGone) if the
+    /// router was closed before the request had an outcome, or the request has no slot.
+    pub fn poll_request(
+        &mut self,
+        request: RequestNumber,
+        waiter: &mut Option<W>,
+    ) -> Poll<Result<Response, MessageRequestError>> {
+        self.requests.poll(request, self.is_over, waiter)
+    }
+
+    /// Removes the slot of a request for which no caller waits any more. A request that was not sent is withdrawn.
+    pub fn release_request<O: Observer>(
+        &mut self,
+        now: Instant,
+        account: &mut Account<O>,
+        request: RequestNumber,
+    ) {
+        self.wakers.extend(self.requests.release(request));
+        account.withdraw_request(now, request);
     }
 
     fn record_outcome(&mut self, message: MessageNumber, outcome: MessageOutcome) {
@@ -282,7 +340,7 @@ impl<W> EventRouter<W> {
         self.wakers.drain(..)
     }
 
-    /// Returns the SMSC's ids of the message's segments once all were accepted.
+    /// Returns the SMSC's ids of the message's segments, and its responses, once all were accepted.
     ///
     /// # Errors
     ///
@@ -292,7 +350,7 @@ impl<W> EventRouter<W> {
         &mut self,
         message: MessageNumber,
         waiter: &mut Option<W>,
-    ) -> Poll<Result<Vec<MessageId>, SendError>> {
+    ) -> Poll<Result<AcceptedMessage, SendError>> {
         let Some(slot) = self.slots.get_mut(&message) else { return Poll::Ready(Err(SendError::DriverGone)) };
         let Some(outcome) = &slot.outcome else {
             if self.is_over {
@@ -301,10 +359,12 @@ impl<W> EventRouter<W> {
             mem::swap(&mut slot.waiter, waiter);
             return Poll::Pending;
         };
-        Poll::Ready(match outcome.result() {
-            Ok(ids) => Ok(ids.into_iter().cloned().collect()),
-            Err(_) => Err(SendError::Failed { message, key: slot.key.clone(), outcome: outcome.clone() }),
-        })
+        let accepted = outcome.accepted(slot.bind);
+        Poll::Ready(accepted.ok_or_else(|| SendError::Failed {
+            message,
+            key: slot.key.clone(),
+            outcome: outcome.clone(),
+        }))
     }
 
     /// Returns the next receipt of a message, intermediate ones included.
@@ -390,7 +450,7 @@ impl<W> EventRouter<W> {
     pub fn close(&mut self) {
         self.is_over = true;
         let waiters = self.slots.values_mut().filter_map(|slot| slot.waiter.take());
-        self.wakers.extend(waiters.chain(self.arrival_waiter.take()));
+        self.wakers.extend(waiters.chain(self.arrival_waiter.take()).chain(self.requests.take_waiters()));
     }
 }
 

@@ -6,6 +6,7 @@ use core::net::SocketAddr;
 
 use super::link::LinkState;
 use super::message_key::MessageKey;
+use super::message_request::RequestNumber;
 use super::queue::SegmentRef;
 use super::receipt::ReceiptDestination;
 use crate::frame::SequenceNumber;
@@ -18,6 +19,7 @@ use crate::time::Instant;
 pub(super) enum Tag {
     Bind,
     Segment(SegmentRef),
+    Request(RequestNumber),
 }
 
 /// A slot for one connection.

@@ -1,20 +1,23 @@
 //! The messages that an account sends.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
+use super::content::Content;
 use super::error::SubmitError;
 use super::message_key::MessageKey;
 use super::options::{Options, UnansweredPolicy};
+use super::outbound_pdu::{OutboundPdu, decode, encode};
 use super::receipt::ReceiptDestination;
-use crate::frame::{Frame, SequenceNumber};
-use crate::pdu::{CommandStatus, Pdu, SubmitSm};
+use crate::frame::Frame;
+use crate::pdu::{CommandId, DataSm, MessageClass, Pdu, SubmitMulti, SubmitSm};
 use crate::sms::Text;
-use crate::wire::{Quirks, Tolerance};
+use crate::sms::udh::{Ports, UserDataHeader, UserDataHeaderBuf};
 
-/// A message to send: a `submit_sm`, with a text or octets of any length.
+/// A message to send: a text or octets of any length with a template, or a whole `submit_sm`, `data_sm` or `submit_multi`.
 ///
 /// ```
 /// use core::time::Duration;
@@ -35,7 +38,8 @@ use crate::wire::{Quirks, Tolerance};
 /// ```
 #[derive(Clone)]
 pub struct Message {
-    template: Frame<Vec<u8>>,
+    /// The whole PDU, or the template of the segments.
+    pdu: Frame<Vec<u8>>,
     content: Content,
     pub(super) priority: Priority,
     pub(super) deadline: Option<Duration>,
@@ -43,14 +47,6 @@ pub struct Message {
     pub(super) unanswered_policy: Option<UnansweredPolicy>,
     pub(super) key: Option<MessageKey>,
     pub(super) receipt_destination: ReceiptDestination,
-}
-
-#[derive(Clone)]
-enum Content {
-    /// The template's own content.
-    Template,
-    Text(String),
-    Octets(Vec<u8>),
 }
 
 /// Which messages the account sends first. Within one priority, the older message goes first.
@@ -66,9 +62,9 @@ pub enum Priority {
 }
 
 impl Message {
-    fn new(template: &SubmitSm<'_>, content: Content) -> Self {
+    fn new(pdu: &Pdu<'_>, content: Content) -> Self {
         Self {
-            template: encode(template),
+            pdu: encode(pdu),
             content,
             priority: Priority::default(),
             deadline: None,
@@ -81,19 +77,164 @@ impl Message {
 
     /// Creates a message of one `submit_sm` that is sent as it is.
     pub fn submit_sm(message: &SubmitSm<'_>) -> Self {
-        Self::new(message, Content::Template)
+        Self::new(&Pdu::SubmitSm(*message), Content::whole())
     }
 
-    /// Creates a message with a text of any length. The text replaces the template's own content: see
-    /// [`Segments::submissions`](crate::sms::Segments::submissions).
+    /// Creates a message of one `data_sm` that is sent as it is. Its text is in the TLV `message_payload`.
+    ///
+    /// ```
+    /// use smpp_core::account::Message;
+    /// use smpp_core::{Address, DataSm, Tag, Tlv, Tlvs};
+    ///
+    /// let tlvs = [Tlv::new(Tag::MESSAGE_PAYLOAD, b"Hello").expect("short enough")];
+    /// let message = Message::data_sm(&DataSm {
+    ///     destination: Address::international("6591234567")?.into(),
+    ///     tlvs: Tlvs::list(&tlvs),
+    ///     ..DataSm::default()
+    /// });
+    /// # let _ = message;
+    /// # Ok::<(), smpp_core::InvalidOctets>(())
+    /// ```
+    pub fn data_sm(message: &DataSm<'_>) -> Self {
+        Self::new(&Pdu::DataSm(*message), Content::whole())
+    }
+
+    /// Creates a message of one `submit_multi` that is sent as it is: one text for up to 254 recipients.
+    ///
+    /// The SMSC accepts it as a whole with one id, and may refuse single recipients:
+    /// [`AcceptedResponse::unsuccessful`](crate::session::AcceptedResponse::unsuccessful). If there are several recipients, or
+    /// a distribution list, their receipts all have that id, so that the account matches none of them to the message:
+    /// [`NoMoreReceipts::SeveralRecipients`](super::NoMoreReceipts::SeveralRecipients).
+    pub fn submit_multi(message: &SubmitMulti<'_>) -> Self {
+        Self::new(&Pdu::SubmitMulti(*message), Content::whole())
+    }
+
+    /// Creates a message with a text of any length. The account chooses the alphabet and the `data_coding`, and splits the
+    /// text into segments.
+    ///
+    /// The template states everything else, and may state more about the text:
+    ///
+    /// | `data_coding` of the template | the text is sent |
+    /// | --- | --- |
+    /// | 0 (default) | in the alphabet of [`Options::text`](super::Options::text) that needs the fewest segments |
+    /// | with a message class: `0x10`, `0xF1`, ... | in GSM 7-bit, or if that lacks a character with `0x18..=0x1B` in UCS-2 of the same class |
+    /// | `0x18..=0x1B`, 8 | in UCS-2 |
+    /// | 1, 3, and others that mean an alphabet | in this alphabet |
+    /// | of binary data, or reserved | not: [`DataCodingError`](super::DataCodingError) |
+    ///
+    /// A template that describes another content is refused when the message is submitted: one with a `short_message`, a
+    /// `sm_default_msg_id`, a `message_payload`, sar_ parameters or UDHI ([`TemplateField`](super::TemplateField)). A
+    /// `replace_if_present_flag` is sent with a text of one segment, and refused with several.
+    ///
+    /// ```
+    /// use smpp_core::SubmitSm;
+    /// use smpp_core::account::Message;
+    ///
+    /// let template = SubmitSm::default();
+    /// let message = Message::text(&template, "Your code is 123456");
+    /// # let _ = message;
+    /// ```
     pub fn text(template: &SubmitSm<'_>, text: impl Into<String>) -> Self {
-        Self::new(template, Content::Text(text.into()))
+        Self::new(&Pdu::SubmitSm(*template), Content::text(text.into()))
     }
 
-    /// Creates a message with eight-bit data of any length, with the `data_coding`
-    /// [`OCTETS`](crate::DataCoding::OCTETS). It is split into segments like a text.
+    /// Creates a message with eight-bit data of any length. It is split into segments like a text.
+    ///
+    /// It is sent with the `data_coding` of the template, or with [`OCTETS`](crate::DataCoding::OCTETS) if that is 0. If the
+    /// `data_coding` means an alphabet, the octets must fit into one segment. The template is checked as by
+    /// [`text`](Self::text).
     pub fn octets(template: &SubmitSm<'_>, octets: impl Into<Vec<u8>>) -> Self {
-        Self::new(template, Content::Octets(octets.into()))
+        Self::new(&Pdu::SubmitSm(*template), Content::octets(octets.into()))
+    }
+
+    /// Creates a message with a text whose alphabet, national language tables, `data_coding` and user data header the caller
+    /// has chosen. It is sent like that, in as many segments as it needs.
+    ///
+    /// The `data_coding` of the template is 0, or that of the text. The template is checked as by [`text`](Self::text).
+    ///
+    /// ```
+    /// use smpp_core::account::Message;
+    /// use smpp_core::sms::{Language, TextOptions};
+    /// use smpp_core::SubmitSm;
+    ///
+    /// let options = TextOptions { languages: &[Language::TURKISH], ..TextOptions::default() };
+    /// let message = Message::prepared(&SubmitSm::default(), &options.text("Dağ")?);
+    /// # let _ = message;
+    /// # Ok::<(), smpp_core::sms::TextError>(())
+    /// ```
+    pub fn prepared(template: &SubmitSm<'_>, text: &Text<'_>) -> Self {
+        Self::new(&Pdu::SubmitSm(*template), Content::prepared(text))
+    }
+
+    /// Sets the message class: where the phone shows and stores the message. [`MessageClass::Flash`] shows it at once.
+    ///
+    /// The `data_coding` states the class: `0x10..=0x1B`, or the value of the template if that states the same class. A text is
+    /// sent in GSM 7-bit or UCS-2 then. Other alphabets cannot have a class: [`DataCodingError::Class`](super::DataCodingError::Class).
+    ///
+    /// ```
+    /// use smpp_core::account::Message;
+    /// use smpp_core::{MessageClass, SubmitSm};
+    ///
+    /// let flash = Message::text(&SubmitSm::default(), "Leave the building").class(MessageClass::Flash);
+    /// # let _ = flash;
+    /// ```
+    #[must_use]
+    #[doc(alias = "flash")]
+    pub fn class(mut self, class: MessageClass) -> Self {
+        self.content.class = Some(class);
+        self
+    }
+
+    /// Adds application ports to the user data header of each segment (3GPP TS 23.040 §9.2.3.24.3, §9.2.3.24.4): the port of
+    /// the sending application, and that of the receiving one.
+    ///
+    /// ```
+    /// use smpp_core::account::Message;
+    /// use smpp_core::{DataCoding, SubmitSm};
+    ///
+    /// // WAP push.
+    /// let template = SubmitSm { data_coding: DataCoding::GSM_8BIT_CLASS1, ..SubmitSm::default() };
+    /// let push = Message::octets(&template, [0x01, 0x06, 0x01, 0xAE]).ports(9200, 2948);
+    /// # let _ = push;
+    /// ```
+    #[must_use]
+    #[doc(alias = "UDH")]
+    pub fn ports(self, source: u16, destination: u16) -> Self {
+        let mut ports = UserDataHeaderBuf::new();
+        // One element always fits.
+        let _ = ports.push_ports(Ports { destination, originator: source });
+        self.header(ports.as_header())
+    }
+
+    /// Adds elements to the user data header of each segment, behind those that it has. Up to 115 octets of elements are sent:
+    /// [`SegmentError::HeaderTooLong`](crate::sms::SegmentError::HeaderTooLong).
+    ///
+    /// The account writes the elements of concatenation and national language tables itself.
+    ///
+    /// ```
+    /// use smpp_core::SubmitSm;
+    /// use smpp_core::account::Message;
+    /// use smpp_core::sms::udh::{Element, UserDataHeaderBuf};
+    ///
+    /// let mut header = UserDataHeaderBuf::new();
+    /// header.push(Element { id: Element::REPLY_ADDRESS, data: &[0x91, 0x56] })?;
+    /// let message = Message::text(&SubmitSm::default(), "Hello").header(header.as_header());
+    /// # let _ = message;
+    /// # Ok::<(), smpp_core::sms::udh::HeaderFull>(())
+    /// ```
+    #[must_use]
+    #[doc(alias = "UDH")]
+    pub fn header(mut self, elements: UserDataHeader<'_>) -> Self {
+        self.content.header.extend_from_slice(elements.as_bytes());
+        self
+    }
+
+    /// Splits the text only between grapheme clusters: see [`Text::whole_graphemes`].
+    #[cfg(feature = "graphemes")]
+    #[must_use]
+    pub fn whole_graphemes(mut self) -> Self {
+        self.content.whole_graphemes = true;
+        self
     }
 
     /// Sets the priority. Default [`Priority::Normal`].
@@ -144,14 +285,28 @@ impl Message {
         self.key.as_ref()
     }
 
-    /// Returns the `submit_sm` that the message was made from.
-    pub fn template(&self) -> SubmitSm<'_> {
-        decode(&self.template)
+    /// Returns the PDU that the message was made from: the template of a text, or the whole PDU.
+    pub fn pdu(&self) -> Pdu<'_> {
+        decode(&self.pdu)
+    }
+
+    /// Returns the operation that sends the message.
+    pub(super) fn command(&self) -> CommandId {
+        self.pdu.header().command
     }
 
     /// Returns whether the message requests delivery receipts, final or intermediate (SMPP 3.4 §5.2.17).
     pub fn asks_for_receipts(&self) -> bool {
-        asks_for_receipts(&self.template())
+        OutboundPdu::decode(&self.pdu).asks_for_receipts()
+    }
+
+    pub(super) fn has_one_recipient(&self) -> bool {
+        self.command() != CommandId::SUBMIT_MULTI || OutboundPdu::decode(&self.pdu).has_one_recipient()
+    }
+
+    /// Returns the key of the recipients: see [`OutboundPdu::recipients`].
+    pub(super) fn recipients(&self) -> Box<[u8]> {
+        OutboundPdu::decode(&self.pdu).recipients()
     }
 
     /// Splits the message into segments, and encodes a PDU for each.
@@ -160,14 +315,7 @@ impl Message {
         options: &Options,
         reference: u16,
     ) -> Result<Vec<Frame<Vec<u8>>>, SubmitError> {
-        let text = match &self.content {
-            Content::Template => return Ok(alloc::vec![self.template.clone()]),
-            Content::Text(text) => options.text.text(text).map_err(SubmitError::Text)?,
-            Content::Octets(octets) => Text::octets(octets),
-        };
-        let segments =
-            text.segments(options.long_messages.segmentation(reference)).map_err(SubmitError::Segments)?;
-        Ok(segments.submissions(self.template()).map(|segment| encode(&segment.submit_sm())).collect())
+        self.content.segments(&self.pdu, options, reference)
     }
 }
 
@@ -179,23 +327,5 @@ impl fmt::Debug for Message {
             .field("priority", &self.priority)
             .field("deadline", &self.deadline)
             .finish_non_exhaustive()
-    }
-}
-
-pub(super) fn asks_for_receipts(message: &SubmitSm<'_>) -> bool {
-    message.registered_delivery.bits() & 0b1_0011 != 0
-}
-
-/// Encodes a `submit_sm`. The session sets the sequence number later.
-fn encode(message: &SubmitSm<'_>) -> Frame<Vec<u8>> {
-    Frame::encode(&Pdu::SubmitSm(*message), CommandStatus::ROK, SequenceNumber::FIRST)
-}
-
-/// Decodes the `submit_sm` that [`encode`] encoded.
-pub(super) fn decode(frame: &Frame<Vec<u8>>) -> SubmitSm<'_> {
-    match frame.pdu(Tolerance(Quirks::all())) {
-        Ok((Pdu::SubmitSm(message), _)) => message,
-        // Unreachable: the frame was encoded from a submit_sm.
-        _ => SubmitSm::default(),
     }
 }

@@ -226,13 +226,15 @@
 
 // Imports between the files run one way, from the last line to the first:
 //   link, message_key, outcome            plain data
-//   error, options, receipt               data that refers to it
-//   message, expected, inbound_message, ack, event   the account's input and output
-//   queue, receipt_tracker, inbound_segments, link_slot   the account's tables
+//   error, options, receipt, outbound_pdu   data that refers to it
+//   content                               what a message says
+//   message, expected, message_request, inbound_message, ack, event   the account's input and output
+//   queue, request_table, receipt_tracker, inbound_segments, link_slot   the account's tables
 //   state                                 the account
-//   reconnect, sending, receiving, shutdown   its operations
-//   event_router                          on top of the account
+//   reconnect, sending, requesting, receiving, shutdown   its operations
+//   request_slots, event_router                          on top of the account
 mod ack;
+mod content;
 mod error;
 mod event;
 mod event_router;
@@ -243,13 +245,18 @@ mod link;
 mod link_slot;
 mod message;
 mod message_key;
+mod message_request;
 mod options;
+mod outbound_pdu;
 mod outcome;
 mod queue;
 mod receipt;
 mod receipt_tracker;
 mod receiving;
 mod reconnect;
+mod request_slots;
+mod request_table;
+mod requesting;
 mod sending;
 mod shutdown;
 mod state;
@@ -257,7 +264,9 @@ mod state;
 mod tests;
 
 pub use ack::Ack;
-pub use error::{AckError, FirstBindError, NoMoreReceipts, SendError, SubmitError};
+pub use error::{
+    AckError, DataCodingError, FirstBindError, NoMoreReceipts, SendError, SubmitError, TemplateField,
+};
 pub use event::{Action, Event};
 pub use event_router::{EventRouter, RoutedEvent};
 pub use expected::{ExpectError, Expected};
@@ -265,9 +274,11 @@ pub use inbound_message::InboundMessage;
 pub use link::{BindId, ConnectFailure, LinkEvent, LinkId, LinkState};
 pub use message::{Message, Priority};
 pub use message_key::MessageKey;
+pub use message_request::{MessageRequest, MessageRequestError, RequestNotSentReason, RequestNumber};
 pub use options::{Backoff, Binds, Credentials, Options, OptionsError, ReceiptOptions, UnansweredPolicy};
 pub use outcome::{
-    MessageId, MessageNumber, MessageOutcome, SegmentNotSentReason, SegmentOutcome, Unresolved,
+    AcceptedMessage, MessageId, MessageNumber, MessageOutcome, SegmentNotSentReason, SegmentOutcome,
+    Unresolved,
 };
 pub use receipt::{DeliveryReceipt, ReceiptDestination, ReceiptMatch};
 pub use state::Account;

@@ -51,6 +51,10 @@ pub struct Options {
     /// The most segments that wait in the queue or are in flight. Beyond it
     /// [`submit`](super::Account::submit) returns [`SubmitError::Full`](super::SubmitError::Full). Default 1,000.
     pub queue_capacity: usize,
+    /// The most requests about messages (query_sm, cancel_sm, replace_sm) without an outcome. Beyond it
+    /// [`request`](super::Account::request) returns [`RequestNotSentReason::Full`](super::RequestNotSentReason::Full).
+    /// Default 100.
+    pub request_capacity: usize,
     /// What the account does about a segment that was sent and got no response, unless the message states
     /// [its own policy](super::Message::unanswered_policy). Default [`UnansweredPolicy::Report`].
     pub unanswered_policy: UnansweredPolicy,
@@ -88,6 +92,7 @@ impl Options {
             text: provider.text_options(),
             long_messages: provider.long_messages.unwrap_or(LongMessages::Udh16),
             queue_capacity: 1_000,
+            request_capacity: 100,
             unanswered_policy: UnansweredPolicy::Report,
             throttle_retries: 10,
             throttle_pause: Duration::from_secs(1),

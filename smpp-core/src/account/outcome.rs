@@ -4,9 +4,12 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::link::BindId;
 use super::message_key::MessageKey;
 use crate::pdu::CommandStatus;
-use crate::session::{NotSentReason, RefusedResponse, RequestError, UnansweredReason, fmt_refused};
+use crate::session::{
+    AcceptedResponse, NotSentReason, RefusedResponse, RequestError, Response, UnansweredReason, fmt_refused,
+};
 use crate::sms::digest;
 
 /// The account's own number of a message. It is never used twice.
@@ -98,19 +101,63 @@ impl MessageOutcome {
 
     /// Returns the ids of the segments that the SMSC accepted.
     pub fn ids(&self) -> impl Iterator<Item = &MessageId> {
-        self.segments.iter().filter_map(|outcome| match outcome {
-            SegmentOutcome::Accepted(id) => Some(id),
-            _ => None,
+        self.segments.iter().filter_map(SegmentOutcome::id)
+    }
+
+    /// Returns the responses to the segments that the SMSC accepted: their TLVs, such as a price.
+    pub fn responses(&self) -> impl Iterator<Item = &AcceptedResponse> {
+        self.segments.iter().filter_map(SegmentOutcome::response)
+    }
+
+    /// Returns the ids and responses if the SMSC accepted all segments. `bind` sent the last one.
+    pub(super) fn accepted(&self, bind: Option<BindId>) -> Option<AcceptedMessage> {
+        if !self.segments.iter().all(SegmentOutcome::is_accepted) {
+            return None;
+        }
+        let has_responses = self.responses().any(|response| *response != AcceptedResponse::default());
+        Some(AcceptedMessage {
+            bind,
+            ids: self.ids().cloned().collect(),
+            responses: if has_responses { self.responses().cloned().collect() } else { Vec::new() },
         })
     }
 
     /// Returns whether resending the message cannot duplicate a segment: the SMSC accepted none, and left none
     /// unanswered.
     pub fn is_safe_to_resend(&self) -> bool {
-        !self
-            .segments
-            .iter()
-            .any(|outcome| matches!(outcome, SegmentOutcome::Accepted(_) | SegmentOutcome::Unanswered(_)))
+        let may_be_accepted = |outcome: &SegmentOutcome| {
+            outcome.is_accepted() || matches!(outcome, SegmentOutcome::Unanswered(_))
+        };
+        !self.segments.iter().any(may_be_accepted)
+    }
+}
+
+/// What the SMSC returned for a message of which it accepted all segments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AcceptedMessage {
+    bind: Option<BindId>,
+    ids: Vec<MessageId>,
+    /// Empty if no response says more than the id.
+    responses: Vec<AcceptedResponse>,
+}
+
+impl AcceptedMessage {
+    /// Returns the bind that sent the last segment. [`MessageRequest::bind`](super::MessageRequest::bind) asks about the message
+    /// on the same bind.
+    pub const fn bind(&self) -> Option<BindId> {
+        self.bind
+    }
+
+    /// Returns the SMSC's ids of the segments, in the order of the text.
+    pub fn ids(&self) -> &[MessageId] {
+        &self.ids
+    }
+
+    /// Returns the response to each segment, in the order of the text: its TLVs, such as a price, and for a submit_multi
+    /// the recipients that the SMSC refused.
+    pub fn responses(&self) -> impl Iterator<Item = &AcceptedResponse> {
+        static NO_FIELDS: AcceptedResponse = AcceptedResponse::NO_FIELDS;
+        (0..self.ids.len()).map(|segment| self.responses.get(segment).unwrap_or(&NO_FIELDS))
     }
 }
 
@@ -119,17 +166,29 @@ impl MessageOutcome {
 /// ```
 /// use smpp_core::account::SegmentOutcome;
 ///
+/// use smpp_core::tlv::Tag;
+///
 /// fn explain(outcome: &SegmentOutcome) {
-///     if let SegmentOutcome::Refused { status, response } = outcome {
-///         println!("{status}: {:?}", response.additional_status_info_text());
+///     match outcome {
+///         SegmentOutcome::Accepted { id, response } => println!("{id}, price {:?}", response.tlv(Tag(0x1400))),
+///         SegmentOutcome::Refused { status, response } => {
+///             println!("{status}: {:?}", response.additional_status_info_text());
+///         }
+///         other => println!("{other}"),
 ///     }
 /// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SegmentOutcome {
-    /// The SMSC accepted it and gave it this id.
-    Accepted(MessageId),
+    /// The SMSC accepted it.
+    Accepted {
+        /// The id that the SMSC gave it.
+        id: MessageId,
+        /// What else the response says: its TLVs, such as a price, and for a submit_multi the recipients that the SMSC
+        /// refused.
+        response: AcceptedResponse,
+    },
     /// The SMSC refused it.
     Refused {
         /// The `command_status`, never `ESME_ROK`.
@@ -146,10 +205,16 @@ pub enum SegmentOutcome {
 }
 
 impl SegmentOutcome {
+    /// Returns the outcome of a segment that was accepted with this response.
+    pub(super) fn accepted(response: Response<&[u8]>) -> Self {
+        let (id, response) = response.into_accepted();
+        Self::Accepted { id: MessageId::new(id), response }
+    }
+
     /// Orders outcomes: 0 is accepted, 3 is in doubt.
     pub(super) const fn severity(&self) -> u8 {
         match self {
-            Self::Accepted(_) => 0,
+            Self::Accepted { .. } => 0,
             Self::NeverSent(_) => 1,
             Self::Refused { .. } | Self::Nacked(_) => 2,
             Self::Unanswered(_) => 3,
@@ -158,14 +223,30 @@ impl SegmentOutcome {
 
     /// Returns whether the SMSC accepted the segment.
     pub const fn is_accepted(&self) -> bool {
-        matches!(self, Self::Accepted(_))
+        matches!(self, Self::Accepted { .. })
+    }
+
+    /// Returns the id that the SMSC gave the segment, if it accepted it.
+    pub const fn id(&self) -> Option<&MessageId> {
+        match self {
+            Self::Accepted { id, .. } => Some(id),
+            _ => None,
+        }
+    }
+
+    /// Returns the response to the segment, if the SMSC accepted it.
+    pub const fn response(&self) -> Option<&AcceptedResponse> {
+        match self {
+            Self::Accepted { response, .. } => Some(response),
+            _ => None,
+        }
     }
 
     /// Returns the `command_status` with which the SMSC refused the segment, if it did.
     pub const fn status(&self) -> Option<CommandStatus> {
         match self {
             Self::Refused { status, .. } | Self::Nacked(status) => Some(*status),
-            Self::Accepted(_) | Self::NeverSent(_) | Self::Unanswered(_) => None,
+            Self::Accepted { .. } | Self::NeverSent(_) | Self::Unanswered(_) => None,
         }
     }
 }
@@ -184,7 +265,7 @@ impl From<RequestError> for SegmentOutcome {
 impl fmt::Display for SegmentOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Accepted(id) => write!(f, "accepted as {id}"),
+            Self::Accepted { id, .. } => write!(f, "accepted as {id}"),
             Self::Refused { status, response } => fmt_refused(*status, response, f),
             Self::Nacked(status) => RequestError::Nacked(*status).fmt(f),
             Self::NeverSent(reason) => write!(f, "not sent: {reason}"),

@@ -5,13 +5,14 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
-use super::message::{self, Message, Priority};
+use super::message::{Message, Priority};
 use super::message_key::MessageKey;
 use super::options::UnansweredPolicy;
+use super::outbound_pdu::OutboundPdu;
 use super::outcome::{MessageNumber, MessageOutcome, SegmentNotSentReason, SegmentOutcome};
 use super::receipt::ReceiptDestination;
 use crate::frame::Frame;
-use crate::pdu::SubmitSm;
+use crate::pdu::CommandId;
 use crate::time::Instant;
 
 /// Identifies a segment of a queued message, by its index from 0.
@@ -142,11 +143,6 @@ impl Queue {
         self.in_flight.first().is_some_and(|oldest| *oldest <= last_sent)
     }
 
-    /// Returns whether a segment is ready to be sent.
-    pub(super) fn is_ready(&self) -> bool {
-        !self.ready.is_empty()
-    }
-
     /// Returns a number that no message has had.
     pub(super) fn next_number(&mut self) -> MessageNumber {
         self.last_number += 1;
@@ -162,7 +158,7 @@ impl Queue {
         default_policy: UnansweredPolicy,
     ) -> MessageNumber {
         let number = self.next_number();
-        let lane = message.in_order.then(|| lane_key(&message.template()));
+        let lane = message.in_order.then(|| message.recipients());
         let segments = frames.into_iter().map(QueuedSegment::new).collect::<Vec<_>>();
         let queued = QueuedMessage {
             key: message.key.clone(),
@@ -192,10 +188,16 @@ impl Queue {
         number
     }
 
+    /// Returns the operation of the segment to send next; `None` if none is ready.
+    pub(super) fn next_command(&self) -> Option<CommandId> {
+        let (_, segment) = self.ready.first()?;
+        Some(self.segment(*segment)?.frame.header().command)
+    }
+
     /// Returns the segment to send next, and its PDU.
-    pub(super) fn next(&self) -> Option<(SegmentRef, SubmitSm<'_>)> {
+    pub(super) fn next(&self) -> Option<(SegmentRef, OutboundPdu<'_>)> {
         let (_, segment) = *self.ready.first()?;
-        Some((segment, message::decode(&self.segment(segment)?.frame)))
+        Some((segment, OutboundPdu::decode(&self.segment(segment)?.frame)))
     }
 
     /// Records that the segment has been sent.
@@ -216,10 +218,10 @@ impl Queue {
     }
 
     /// Returns the PDU of a segment, and how many segments its message has.
-    pub(super) fn pdu(&self, segment: SegmentRef) -> Option<(SubmitSm<'_>, u8)> {
+    pub(super) fn pdu(&self, segment: SegmentRef) -> Option<(OutboundPdu<'_>, u8)> {
         let total = self.messages.get(&segment.message)?.segments.len();
         // A message has 255 segments at most.
-        Some((message::decode(&self.segment(segment)?.frame), total as u8))
+        Some((OutboundPdu::decode(&self.segment(segment)?.frame), total as u8))
     }
 
     fn segment(&self, segment: SegmentRef) -> Option<&QueuedSegment> {
@@ -254,7 +256,7 @@ impl Queue {
             }
             AttemptResult::Done(outcome) => (Some(outcome), false),
         };
-        let is_accepted = matches!(outcome, Some(SegmentOutcome::Accepted(_)));
+        let is_accepted = matches!(outcome, Some(SegmentOutcome::Accepted { .. }));
         match (message.abandoned, outcome) {
             (None, outcome) if may_resend => {
                 segment.earlier =
@@ -414,10 +416,4 @@ impl QueuedSegment {
             _ => outcome,
         }
     }
-}
-
-/// Returns the key of a destination.
-fn lane_key(message: &SubmitSm<'_>) -> Box<[u8]> {
-    let destination = message.destination;
-    [&[destination.ton.0, destination.npi.0], destination.digits.as_bytes()].concat().into()
 }

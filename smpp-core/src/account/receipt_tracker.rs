@@ -236,7 +236,16 @@ impl ReceiptTracker {
         let (key, destination) = (tracked.key.clone(), tracked.destination);
         self.update_position(now, message);
         let previous = None;
-        Match::New(ReceiptMatch { message, key, destination, segment, segments, pending, message_state, previous })
+        Match::New(ReceiptMatch {
+            message,
+            key,
+            destination,
+            segment,
+            segments,
+            pending,
+            message_state,
+            previous,
+        })
     }
 
     /// Records whether the application accepted a reported receipt. If not, the SMSC redelivers it, and it counts as new.
@@ -326,7 +335,10 @@ impl ReceiptTracker {
 
     /// Removes a message that is too old or exceeds the capacity. Returns it, and the ids of its segments that lack a
     /// receipt that was due. Call it until it returns `None`.
-    pub(super) fn expire(&mut self, now: Instant) -> Option<(MessageNumber, Option<MessageKey>, Vec<MessageId>)> {
+    pub(super) fn expire(
+        &mut self,
+        now: Instant,
+    ) -> Option<(MessageNumber, Option<MessageKey>, Vec<MessageId>)> {
         while let Some(&(at, message)) = self.done.first()
             && (now - at >= self.options.remember_completed || self.segments > self.options.capacity)
         {
@@ -363,7 +375,9 @@ impl ReceiptTracker {
     }
 
     /// Removes all messages. Returns those that lack a receipt that was due, with the ids of the segments.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = (MessageNumber, Option<MessageKey>, Vec<MessageId>)> {
+    pub(super) fn drain(
+        &mut self,
+    ) -> impl Iterator<Item = (MessageNumber, Option<MessageKey>, Vec<MessageId>)> {
         let options = self.options;
         let all = core::mem::replace(self, Self::new(options)).messages.into_iter();
         all.map(|(message, tracked)| (message, tracked.key.clone(), tracked.missing_receipts()))

@@ -323,6 +323,9 @@ impl<O: Observer> Account<O> {
             session::Event::Outcome { tag: Tag::Segment(segment), sequence, outcome } => {
                 self.handle_submit_outcome(now, (link, sequence), segment, outcome);
             }
+            session::Event::Outcome { tag: Tag::Request(request), outcome, .. } => {
+                self.handle_request_outcome(request, outcome);
+            }
             session::Event::LateResponse { sequence, outcome } => {
                 self.handle_late_outcome(now, (link, sequence), outcome);
             }

@@ -7,17 +7,18 @@ use super::error::SubmitError;
 use super::event::Event;
 use super::link::{BindId, LinkId};
 use super::link_slot::{LinkSlot, Phase, ReceiptRequest, Tag, TimedOutSegment};
-use super::message::{Message, asks_for_receipts};
-use super::outcome::{
-    MessageId, MessageNumber, SegmentNotSentReason, SegmentOutcome, Unresolved,
-};
+use super::message::Message;
 use super::message_key::MessageKey;
+use super::outbound_pdu::OutboundPdu;
+use super::outcome::{MessageId, MessageNumber, SegmentNotSentReason, SegmentOutcome, Unresolved};
 use super::queue::{AttemptResult, EndedMessage, LateResult, SegmentRef};
 use super::receipt_tracker::EarlyReceipt;
 use super::state::{Account, Shutdown};
 use crate::frame::SequenceNumber;
-use crate::pdu::{CommandStatus, RegisteredDelivery};
-use crate::session::{self, Observer, Readiness, Refusal, Response, Session, UnansweredReason};
+use crate::pdu::{CommandId, CommandStatus, RegisteredDelivery};
+use crate::session::{
+    self, Esme, Observer, Operations, Readiness, Refusal, Response, Session, UnansweredReason,
+};
 use crate::time::Instant;
 
 impl<O: Observer> Account<O> {
@@ -37,6 +38,10 @@ impl<O: Observer> Account<O> {
             // No need to split the message: no segment fits.
             return Err(SubmitError::Full);
         }
+        let command = message.command();
+        if !self.options.session.operations.contains(Operations::of(command)) {
+            return Err(SubmitError::Unsupported(command));
+        }
         let reference = self.reference.wrapping_add(1);
         let segments = message.segments(&self.options, reference)?;
         if segments.len() > self.queue.capacity() {
@@ -53,7 +58,9 @@ impl<O: Observer> Account<O> {
         Ok(number)
     }
 
-    /// Cancels a message: the account sends no further segment of it. Segments that are in flight still get their
+    /// Cancels a message that waits: the account sends no further segment of it. It asks nothing of the SMSC: a message that the
+    /// SMSC has accepted is cancelled with [`MessageRequest::cancel_sm`](super::MessageRequest::cancel_sm).
+    /// Segments that are in flight still get their
     /// responses, and are not resent. The account emits the [`Outcome`](Event::Outcome) as always.
     pub fn cancel(&mut self, now: Instant, message: MessageNumber) {
         let outcome = self.queue.abandon(message, SegmentNotSentReason::Cancelled);
@@ -69,14 +76,14 @@ impl<O: Observer> Account<O> {
         if self.stopped.is_some() && self.cannot_send() {
             self.abandon_all(now, SegmentNotSentReason::Stopped);
         }
-        while self.queue.is_ready()
-            && let Some(link) = self.least_loaded_link(now)
+        while let Some(command) = self.queue.next_command()
+            && let Some(link) = self.least_loaded_link(now, command)
         {
-            let Some((segment, submit_sm)) = self.queue.next() else { return };
+            let Some((segment, pdu)) = self.queue.next() else { return };
             let Some(session) = self.links.get_mut(link.index()).and_then(|link| link.session_mut()) else {
                 return;
             };
-            match session.request(now, &submit_sm, Tag::Segment(segment)).map_err(|refused| refused.reason) {
+            match request(session, now, &pdu, segment) {
                 Ok(_) => {
                     self.queue.mark_sent(segment);
                     self.emit_handed_over(segment, link);
@@ -97,7 +104,12 @@ impl<O: Observer> Account<O> {
         let Some(generation) = self.generation(link) else { return };
         let SegmentRef { message, index } = segment;
         let (key, _) = self.queue.key(message);
-        self.emit(Event::HandedToTransport { message, key, segment: index, bind: BindId::new(link, generation) });
+        self.emit(Event::HandedToTransport {
+            message,
+            key,
+            segment: index,
+            bind: BindId::new(link, generation),
+        });
     }
 
     /// Checks that the account accepts messages.
@@ -127,23 +139,22 @@ impl<O: Observer> Account<O> {
     }
 
     /// Returns the bind that can send now and has the most capacity in its window; of several, the first.
-    fn least_loaded_link(&self, now: Instant) -> Option<LinkId> {
-        let capacities =
-            self.links.iter().zip(0..).filter_map(|(link, index)| match link.transmitter()?.readiness(now) {
+    fn least_loaded_link(&self, now: Instant, command: CommandId) -> Option<LinkId> {
+        let capacities = self.links.iter().zip(0..).filter_map(|(link, index)| {
+            match link.transmitter()?.readiness_after(now, 0, command) {
                 Readiness::Ready { capacity } if link.paused_until <= now => Some((capacity, LinkId(index))),
                 _ => None,
-            });
+            }
+        });
         capacities.max_by_key(|&(capacity, link)| (capacity, Reverse(link))).map(|(_, link)| link)
     }
 
     /// Returns when a bind may send that waits only for its pause or its rate limit.
     pub(super) fn next_dispatch(&self) -> Option<Instant> {
-        if !self.queue.is_ready() {
-            return None;
-        }
+        let command = self.queue.next_command()?;
         let times = self.links.iter().filter_map(|link| {
             // The rate limit is checked again at the end of the pause.
-            match link.transmitter()?.readiness(link.paused_until) {
+            match link.transmitter()?.readiness_after(link.paused_until, 0, command) {
                 Readiness::Ready { .. } => Some(link.paused_until),
                 Readiness::Refusing(Refusal::RateLimited(at)) => Some(at),
                 Readiness::Refusing(_) => None,
@@ -163,12 +174,14 @@ impl<O: Observer> Account<O> {
         let mut early = Vec::new();
         let result = match outcome {
             session::Outcome::Accepted(response) => {
-                let id = MessageId::new(response.message_id());
-                if let Some(receipts) = self.receipt_request(segment) {
+                let outcome = SegmentOutcome::accepted(response);
+                if let Some(receipts) = self.receipt_request(segment)
+                    && let Some(id) = outcome.id()
+                {
                     let (key, _) = self.queue.key(segment.message);
-                    early = self.track_receipts(now, segment, key, receipts, &id);
+                    early = self.track_receipts(now, segment, key, receipts, id);
                 }
-                AttemptResult::Done(SegmentOutcome::Accepted(id))
+                AttemptResult::Done(outcome)
             }
             session::Outcome::Refused { status, response } if is_temporary(status) => {
                 if let Some(link) = self.links.get_mut(link.index()) {
@@ -226,11 +239,11 @@ impl<O: Observer> Account<O> {
         let Some(index) = open.timed_out.iter().position(|segment| segment.sequence == sequence) else {
             return;
         };
-        let Some(TimedOutSegment { segment, key, receipts, .. }) = open.timed_out.remove(index) else { return };
+        let Some(TimedOutSegment { segment, key, receipts, .. }) = open.timed_out.remove(index) else {
+            return;
+        };
         let outcome = match outcome {
-            session::Outcome::Accepted(response) => {
-                SegmentOutcome::Accepted(MessageId::new(response.message_id()))
-            }
+            session::Outcome::Accepted(response) => SegmentOutcome::accepted(response),
             session::Outcome::Refused { status, response } => refused(status, response),
             session::Outcome::Nacked(status) => SegmentOutcome::Nacked(status),
             // It is still unknown how it ended.
@@ -238,8 +251,8 @@ impl<O: Observer> Account<O> {
         };
         let result = self.queue.handle_late_outcome(segment, outcome.clone());
         let mut early = Vec::new();
-        if let (LateResult::Recorded(_) | LateResult::Ended, Some(receipts), SegmentOutcome::Accepted(id)) =
-            (&result, receipts, &outcome)
+        if let (LateResult::Recorded(_) | LateResult::Ended, Some(receipts), Some(id)) =
+            (&result, receipts, outcome.id())
         {
             early = self.track_receipts(now, segment, key.clone(), receipts, id);
         }
@@ -275,10 +288,11 @@ impl<O: Observer> Account<O> {
             // A late response to an earlier attempt has ended it.
             return None;
         }
-        let (submit_sm, total) = self.queue.pdu(segment)?;
-        let is_due = is_receipt_due(submit_sm.registered_delivery);
+        let (pdu, total) = self.queue.pdu(segment)?;
+        let is_due = is_receipt_due(pdu.registered_delivery());
+        let is_tracked = pdu.asks_for_receipts() && pdu.has_one_recipient();
         let (_, destination) = self.queue.key(segment.message);
-        asks_for_receipts(&submit_sm).then_some(ReceiptRequest { total, is_due, destination })
+        is_tracked.then_some(ReceiptRequest { total, is_due, destination })
     }
 
     /// Starts to track the receipts of an accepted segment, and returns those that have already arrived.
@@ -332,6 +346,22 @@ impl<O: Observer> Account<O> {
             self.emit(Event::ReceiptsExpired { message, key, ids });
         }
     }
+}
+
+/// Passes the PDU of a segment to a session.
+fn request<O: Observer>(
+    session: &mut Session<Esme, Tag, O>,
+    now: Instant,
+    pdu: &OutboundPdu<'_>,
+    segment: SegmentRef,
+) -> Result<SequenceNumber, Refusal> {
+    let tag = Tag::Segment(segment);
+    match pdu {
+        OutboundPdu::SubmitSm(message) => session.request(now, message, tag),
+        OutboundPdu::DataSm(message) => session.request(now, message, tag),
+        OutboundPdu::SubmitMulti(message) => session.request(now, message, tag),
+    }
+    .map_err(|refused| refused.reason)
 }
 
 /// Returns the outcome of a segment that the SMSC refused.

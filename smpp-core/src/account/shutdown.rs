@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use super::event::Event;
 use super::link_slot::LinkSlot;
+use super::message_request::RequestNotSentReason;
 use super::outcome::{SegmentNotSentReason, Unresolved};
 use super::state::{Account, Shutdown};
 use crate::session::Observer;
@@ -32,12 +33,13 @@ impl<O: Observer> Account<O> {
 
     /// Moves the shutdown to its next stage if the current one is finished.
     pub(super) fn advance_shutdown(&mut self, now: Instant) {
-        let is_drained = self.queue.open() == 0 || self.cannot_send();
+        let is_drained = self.queue.open() == 0 && self.requests.is_empty() || self.cannot_send();
         if let Shutdown::Draining { deadline, ref mut unresolved } = self.shutdown
             && (is_drained || deadline <= now)
         {
             self.shutdown = Shutdown::Unbinding { unresolved: core::mem::take(unresolved) };
             self.abandon_all(now, SegmentNotSentReason::ShutDown);
+            self.end_waiting_requests(RequestNotSentReason::ShutDown);
             self.release_inbound(now);
             self.start_links(now);
         }
@@ -49,8 +51,7 @@ impl<O: Observer> Account<O> {
             self.release_inbound(now);
             self.release_early();
             let missing = self.receipts.drain();
-            unresolved
-                .extend(missing.map(|(message, key, ids)| Unresolved::NoReceipt { message, key, ids }));
+            unresolved.extend(missing.map(|(message, key, ids)| Unresolved::NoReceipt { message, key, ids }));
             self.emit(Event::Closed { unresolved });
         }
     }

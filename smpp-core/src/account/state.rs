@@ -13,6 +13,7 @@ use super::options::{Options, OptionsError};
 use super::outcome::Unresolved;
 use super::queue::Queue;
 use super::receipt_tracker::ReceiptTracker;
+use super::request_table::RequestTable;
 use crate::pdu::{BindMode, CommandStatus};
 use crate::session::{Observer, State, Stats, Timer};
 use crate::time::Instant;
@@ -52,6 +53,7 @@ pub struct Account<O = ()> {
     pub(super) options: Options,
     pub(super) links: Vec<LinkSlot<O>>,
     pub(super) queue: Queue,
+    pub(super) requests: RequestTable,
     pub(super) receipts: ReceiptTracker,
     pub(super) inbound: InboundSegments,
     /// How many reassembled messages the application has not acknowledged.
@@ -117,6 +119,7 @@ impl<O: Observer> Account<O> {
         let mut account = Self {
             links: (0..options.max_binds).map(|_| LinkSlot::new(now)).collect(),
             queue: Queue::new(options.queue_capacity),
+            requests: RequestTable::new(options.request_capacity),
             receipts: ReceiptTracker::new(options.receipts),
             inbound: InboundSegments::new(options.reassembly, options.segment_ack_timeout),
             unacknowledged: 0,
@@ -164,6 +167,7 @@ impl<O: Observer> Account<O> {
             self.next_link_start(),
             self.next_dispatch(),
             self.queue.poll_timeout(),
+            self.requests.poll_timeout(),
             self.receipts.poll_timeout(),
             self.inbound.poll_timeout(),
             draining,
@@ -225,6 +229,7 @@ impl<O: Observer> Account<O> {
     /// Does everything that can be done now: starts connections, sends messages, proceeds with a shutdown.
     pub(super) fn advance(&mut self, now: Instant) {
         self.start_links(now);
+        self.dispatch_requests(now);
         self.dispatch(now);
         self.advance_shutdown(now);
     }

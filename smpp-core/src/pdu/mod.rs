@@ -32,6 +32,6 @@ pub use variants::{BufferTooSmall, Pdu};
 
 pub use crate::header::{CommandId, CommandStatus, InterfaceVersion};
 pub use crate::values::{
-    Address, DataCoding, EsmClass, MessageState, Npi, PriorityFlag, RegisteredDelivery, ReplaceIfPresent,
-    ServiceType, Ton, service_type,
+    Address, DataCoding, EsmClass, MessageClass, MessageState, Npi, PriorityFlag, RegisteredDelivery,
+    ReplaceIfPresent, ServiceType, Ton, service_type,
 };

@@ -91,7 +91,7 @@ pub use rate_meter::RateMeter;
 pub use refusal::{Readiness, Refusal, Refused};
 pub use rejected::{RejectedPdu, RejectedPduReason};
 pub use request::{Reply, Request};
-pub use response::{RefusedResponse, Response, ResponseBuf};
+pub use response::{AcceptedResponse, RefusedResponse, Response, ResponseBuf};
 pub use role::{Esme, Notification, Role, SentBy, Side, Smsc};
 pub use state::State;
 pub use stats::{Count, Kind, ResponseTimes, Stats, Traffic};

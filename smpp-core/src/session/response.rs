@@ -7,15 +7,19 @@ use alloc::vec::Vec;
 use core::fmt::{self, Write as _};
 
 use crate::frame::{Frame, HEADER_LENGTH};
-use crate::pdu::{BindResp, Pdu};
+use crate::pdu::{BindResp, Pdu, QuerySmResp, UnsuccessSme};
 use crate::tlv::{Tag, Tlvs};
-use crate::wire::{Quirks, Tolerance};
+use crate::wire::{List, Quirks, Tolerance};
 
 /// The longest submit_sm_resp without TLVs: a header and a message_id of 65 octets (SMPP 3.4 §4.4.2).
 const INLINE_CAPACITY: usize = HEADER_LENGTH + 65;
 
 /// The longest refusal that is kept whole. An account may hold one for each segment of its queue.
 const MAX_REFUSAL: usize = 4096;
+
+/// The longest response to an accepted request that is kept whole: a submit_multi_resp that refuses 255 recipients, and more
+/// than 1,000 octets of TLVs. An account may hold one for each segment of its queue.
+const MAX_ACCEPTED: usize = 8192;
 
 /// How much of the peer's text is shown: the length of `additional_status_info_text` (SMPP 3.4 §5.3.2.11).
 const MAX_SHOWN_TEXT: usize = 256;
@@ -102,11 +106,110 @@ impl fmt::Debug for RefusedResponse {
     }
 }
 
+/// What the response to an accepted request says beside the message id: its TLVs, such as a price, and the recipients that
+/// a submit_multi_resp refuses; owned.
+///
+/// A response with nothing but the message id needs no allocation. Of a response longer than 8,192 octets the body is not
+/// kept, so that a peer cannot fill the memory: [`is_omitted`](Self::is_omitted).
+///
+/// ```
+/// use smpp_core::session::AcceptedResponse;
+/// use smpp_core::tlv::Tag;
+///
+/// fn price(response: &AcceptedResponse) -> Option<&[u8]> {
+///     response.tlv(Tag(0x1400))
+/// }
+/// assert_eq!(price(&AcceptedResponse::default()), None);
+/// ```
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct AcceptedResponse(Option<Box<StoredPdu>>);
+
+/// A PDU behind a thin pointer, so that a [`SegmentOutcome`](crate::account::SegmentOutcome) stays small. It is empty if the
+/// PDU was too long.
+#[derive(Clone, PartialEq, Eq)]
+struct StoredPdu(Box<[u8]>);
+
+impl AcceptedResponse {
+    /// A response with nothing but the message id.
+    pub(crate) const NO_FIELDS: Self = Self(None);
+
+    fn new(octets: &[u8]) -> Self {
+        let body = octets.get(HEADER_LENGTH..).unwrap_or_default();
+        let after_id = body.iter().position(|octet| *octet == 0).and_then(|end| body.get(end + 1..));
+        // An octet 0 alone is the count of the refused recipients in a submit_multi_resp.
+        if matches!(after_id.unwrap_or_default(), [] | [0]) {
+            return Self(None);
+        }
+        let kept = if octets.len() > MAX_ACCEPTED { &[] } else { octets };
+        Self(Some(Box::new(StoredPdu(kept.into()))))
+    }
+
+    /// Returns the whole PDU as the peer sent it; `None` if it has nothing but the message id, or is
+    /// [omitted](Self::is_omitted).
+    pub fn frame(&self) -> Option<Frame<&[u8]>> {
+        let octets = &self.0.as_deref()?.0;
+        (!octets.is_empty()).then(|| Frame::from_valid(&octets[..]))
+    }
+
+    /// Decodes the fields; `None` if there is no [`frame`](Self::frame).
+    pub fn pdu(&self) -> Option<Pdu<'_>> {
+        decode(self.frame()?)
+    }
+
+    /// Returns the optional parameters of the response.
+    pub fn tlvs(&self) -> Tlvs<'_> {
+        self.pdu().map_or(Tlvs::EMPTY, |pdu| pdu.tlvs())
+    }
+
+    /// Returns the value of the first optional parameter with this tag, as the peer sent it.
+    pub fn tlv(&self, tag: Tag) -> Option<&[u8]> {
+        self.tlvs().get(tag)
+    }
+
+    /// Returns the recipients that a submit_multi_resp refuses, each with its status (SMPP 3.4 §4.5.2.1). The SMSC has
+    /// accepted all others. Empty for any other response.
+    pub fn unsuccessful(&self) -> impl Iterator<Item = UnsuccessSme<'_>> {
+        let list = match self.pdu() {
+            Some(Pdu::SubmitMultiResp(Some(response))) => response.unsuccessful,
+            _ => List::EMPTY,
+        };
+        list.iter()
+    }
+
+    /// Returns whether the response says more than the message id, and is longer than 8,192 octets: its body is not kept.
+    pub fn is_omitted(&self) -> bool {
+        self.0.as_deref().is_some_and(|pdu| pdu.0.is_empty())
+    }
+}
+
+/// Shows only how long the response is: a TLV may contain anything.
+impl fmt::Debug for AcceptedResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AcceptedResponse")?;
+        match (self.frame(), self.is_omitted()) {
+            (Some(frame), _) => write!(f, "({} octets)", frame.octets().len()),
+            (None, true) => f.write_str("(omitted)"),
+            (None, false) => Ok(()),
+        }
+    }
+}
+
 /// Decodes a response. A malformed body counts as absent.
 fn decode(frame: Frame<&[u8]>) -> Option<Pdu<'_>> {
     let all = Tolerance(Quirks::all());
     let decoded = frame.into_pdu(all).or_else(|_| frame.header_only().into_pdu(all));
     decoded.ok().map(|(pdu, _)| pdu)
+}
+
+/// Returns the message_id of a response; empty if it has none.
+fn message_id(response: Option<Pdu<'_>>) -> &[u8] {
+    match response {
+        Some(Pdu::SubmitSmResp(Some(response))) => response.message_id.as_bytes(),
+        Some(Pdu::SubmitMultiResp(Some(response))) => response.message_id.as_bytes(),
+        Some(Pdu::DataSmResp(Some(response))) => response.message_id.as_bytes(),
+        Some(Pdu::BroadcastSmResp(Some(response))) => response.message_id.as_bytes(),
+        _ => &[],
+    }
 }
 
 /// Returns `additional_status_info_text`, up to its NUL.
@@ -175,6 +278,11 @@ impl<'a> Response<&'a [u8]> {
         Response(owned)
     }
 
+    /// Returns the message id, and a copy of what an accepting response says beside it.
+    pub(crate) fn into_accepted(self) -> (&'a [u8], AcceptedResponse) {
+        (message_id(decode(Frame::from_valid(self.0))), AcceptedResponse::new(self.0))
+    }
+
     /// Copies a response with an error status.
     pub(crate) fn into_refused(self) -> RefusedResponse {
         RefusedResponse::new(self.0)
@@ -190,13 +298,7 @@ impl<B: AsRef<[u8]>> Response<B> {
     /// Returns the message_id that the SMSC assigned, as sent (SMPP 3.4 §4.4.2): from a submit_sm_resp, submit_multi_resp,
     /// data_sm_resp or broadcast_sm_resp. Empty if the response has none.
     pub fn message_id(&self) -> &[u8] {
-        match self.pdu() {
-            Some(Pdu::SubmitSmResp(Some(response))) => response.message_id.as_bytes(),
-            Some(Pdu::SubmitMultiResp(Some(response))) => response.message_id.as_bytes(),
-            Some(Pdu::DataSmResp(Some(response))) => response.message_id.as_bytes(),
-            Some(Pdu::BroadcastSmResp(Some(response))) => response.message_id.as_bytes(),
-            _ => &[],
-        }
+        message_id(self.pdu())
     }
 
     /// Returns the response to a bind: the system_id and the version of the SMSC (SMPP 3.4 §4.1.2). It is empty for any
@@ -205,6 +307,14 @@ impl<B: AsRef<[u8]>> Response<B> {
         match self.pdu() {
             Some(Pdu::BindResp(_, Some(response))) => response,
             _ => BindResp::default(),
+        }
+    }
+
+    /// Returns the response to a query_sm: the state of the message (SMPP 3.4 §4.8.2). `None` for any other response.
+    pub fn query_sm_resp(&self) -> Option<QuerySmResp<'_>> {
+        match self.pdu() {
+            Some(Pdu::QuerySmResp(response)) => response,
+            _ => None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! The alphabet of each `data_coding`.
 
 use super::alphabet::Alphabet;
-use crate::pdu::DataCoding;
+use crate::pdu::{DataCoding, MessageClass};
 
 /// Maps `data_coding` values to alphabets, and back.
 ///
@@ -81,6 +81,36 @@ impl Codings {
         // Both 2 and 4 mean octets: 2 is defined for TDMA and CDMA.
         let usual = if alphabet == Alphabet::Octets { 0x04 } else { 0x00 };
         (usual..=0x0F).map(DataCoding).find(|&data_coding| self.alphabet(data_coding) == Some(alphabet))
+    }
+
+    /// Returns the `data_coding` with a message class that means `alphabet`: `0x10..=0x1B`. `None` if there is none: a class
+    /// goes with GSM 7-bit, octets and UCS-2.
+    pub fn data_coding_of_class(self, alphabet: Alphabet, class: MessageClass) -> Option<DataCoding> {
+        let of_class = |group: u8| DataCoding(group | class as u8);
+        [0x10, 0x14, 0x18].map(of_class).into_iter().find(|&coding| self.alphabet(coding) == Some(alphabet))
+    }
+
+    /// Returns the `data_coding` that means the same alphabet and this message class; the same value if it states the class
+    /// already. `None` if it states another class or a message waiting indication, or if no value means its alphabet with a
+    /// class.
+    ///
+    /// ```
+    /// use smpp_core::sms::Codings;
+    /// use smpp_core::{DataCoding, MessageClass};
+    ///
+    /// let flash = |data_coding| Codings::default().with_class(data_coding, MessageClass::Flash);
+    /// assert_eq!(flash(DataCoding::SMSC_DEFAULT), Some(DataCoding::GSM_GENERAL_7BIT_CLASS0));
+    /// assert_eq!(flash(DataCoding::UCS2), Some(DataCoding::GSM_GENERAL_UCS2_CLASS0));
+    /// assert_eq!(flash(DataCoding::GSM_7BIT_CLASS0), Some(DataCoding::GSM_7BIT_CLASS0));
+    /// assert_eq!(flash(DataCoding::GSM_7BIT_CLASS1), None, "it states another class");
+    /// assert_eq!(flash(DataCoding::LATIN1), None, "no value means Latin-1 and a class");
+    /// ```
+    pub fn with_class(self, data_coding: DataCoding, class: MessageClass) -> Option<DataCoding> {
+        match data_coding.message_class() {
+            Some(stated) => (stated == class).then_some(data_coding),
+            None if data_coding.is_message_waiting() => None,
+            None => self.data_coding_of_class(self.alphabet(data_coding)?, class),
+        }
     }
 }
 

@@ -109,6 +109,8 @@ pub use reassemble::{
 pub use receipt::{Detection, IdSource, Receipt, ReceiptCarrier, ReceiptError};
 pub use segment::{Segment, SegmentError, Segments, Submission, Submissions};
 pub use segmentation::{Segmentation, TextSize};
+pub(crate) use splitter::Source as TextSource;
+pub(crate) use text::TextForm;
 pub use text::{Text, TextError, TextOptions};
 pub use transliterate::{Replacement, Transliterated, transliterate};
 pub use udh::{ConcatRef, Concatenation};

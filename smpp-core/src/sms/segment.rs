@@ -81,8 +81,8 @@ pub enum SegmentError {
         /// The id of the element.
         id: u8,
     },
-    /// A message with sar_ parameters has no user data header (SMPP 3.4 §5.3.2.22), so it can have neither additional
-    /// elements nor national language tables.
+    /// A message of several segments with sar_ parameters has no user data header (SMPP 3.4 §5.3.2.22), so it can have
+    /// neither additional elements nor national language tables.
     HeaderWithSar,
 }
 
@@ -96,7 +96,7 @@ impl<'a> Segments<'a> {
         let needed = splitter.size(segmentation).segments;
         let total = u8::try_from(needed).map_err(|_| SegmentError::TooMany { needed })?;
         match segmentation {
-            Segmentation::Sar(_) if splitter.has_header() => Err(SegmentError::HeaderWithSar),
+            Segmentation::Sar(_) if total > 1 && splitter.has_header() => Err(SegmentError::HeaderWithSar),
             Segmentation::Sar(_) | Segmentation::Udh(_) => Ok(segments(total)),
             // A text that the SMSC can split into 255 segments is shorter than the maximum length of a TLV.
             Segmentation::Payload => Ok(segments(1)),
@@ -330,20 +330,30 @@ impl fmt::Display for SegmentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooMany { needed } => {
-                write!(f, "the text needs {needed} segments, but a message has at most 255")
+                write!(
+                    f,
+                    "the text needs {needed} segments, but a message has at most 255: send it as several messages"
+                )
             }
             Self::HeaderTooLong { length } => {
-                write!(f, "a user data header of {length} octets leaves no room for the text")
+                write!(
+                    f,
+                    "a user data header of {length} octets leaves no room for the text: it may have {}, without \
+                     concatenation",
+                    Splitter::MAX_ELEMENTS + 1
+                )
             }
             Self::MalformedHeader(malformed) => malformed.fmt(f),
             Self::ReservedElement { id } => {
                 write!(
                     f,
-                    "the element {id:#04x} of the user data header is reserved: the segment writes it itself"
+                    "the element {id:#04x} of the user data header is reserved: leave it out, the segment writes \
+                     it itself"
                 )
             }
             Self::HeaderWithSar => f.write_str(
-                "a message with sar_ parameters has no user data header: use another segmentation",
+                "several segments with sar_ parameters have no user data header: use Segmentation::Udh (an account: \
+                 LongMessages::Udh16), or shorten the text to one segment",
             ),
         }
     }

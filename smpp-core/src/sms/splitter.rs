@@ -18,13 +18,13 @@ pub(super) struct Splitter<'a> {
     pub(super) rest: Source<'a>,
     pub(super) alphabet: Alphabet,
     pub(super) shifts: Shifts,
-    elements: udh::UserDataHeader<'a>,
-    whole_graphemes: bool,
+    pub(super) elements: udh::UserDataHeader<'a>,
+    pub(super) whole_graphemes: bool,
 }
 
 /// A text or binary data, or the rest of it that is not split off yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source<'a> {
+pub(crate) enum Source<'a> {
     Text(&'a str),
     Octets(&'a [u8]),
 }

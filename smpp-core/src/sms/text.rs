@@ -7,10 +7,10 @@ use super::coding::Codings;
 use super::gsm7::{Language, Shifts};
 use super::segment::{SegmentError, Segments};
 use super::segmentation::{Segmentation, TextSize};
-use super::splitter::Splitter;
+use super::splitter::{Source, Splitter};
 use super::udh::{self, Element};
 use super::unencodable::Unencodable;
-use crate::pdu::DataCoding;
+use crate::pdu::{DataCoding, MessageClass};
 
 /// A text (or binary data) to send, with its alphabet and `data_coding`.
 ///
@@ -29,6 +29,15 @@ use crate::pdu::DataCoding;
 pub struct Text<'a> {
     pub(super) splitter: Splitter<'a>,
     data_coding: DataCoding,
+}
+
+/// How a text is encoded and split, without the text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TextForm {
+    alphabet: Alphabet,
+    shifts: Shifts,
+    pub(crate) data_coding: DataCoding,
+    whole_graphemes: bool,
 }
 
 /// The alphabets and national language tables that a bind supports. [`text`](Self::text) chooses the best for a text.
@@ -70,6 +79,8 @@ pub enum TextError {
     /// None of the alphabets has all characters of the text. Contains the first unencodable character for the alphabet
     /// that gets furthest.
     Unencodable(Unencodable),
+    /// The `data_coding` means binary data, or is reserved: no text can be sent with it.
+    NotText(DataCoding),
 }
 
 impl Default for TextOptions<'_> {
@@ -87,10 +98,73 @@ impl TextOptions<'_> {
     ///
     /// [`TextError`] if no alphabet of the options can encode the text on this bind.
     pub fn text<'t>(&self, text: &'t str) -> Result<Text<'t>, TextError> {
+        self.shortest(text, self.alphabets, |alphabet| self.codings.data_coding(alphabet))
+    }
+
+    /// As [`text`](Self::text), with a message class: in GSM 7-bit or UCS-2, as far as they are among the
+    /// [`alphabets`](Self::alphabets), with a `data_coding` of `0x10..=0x1B`.
+    ///
+    /// ```
+    /// use smpp_core::sms::TextOptions;
+    /// use smpp_core::{DataCoding, MessageClass};
+    ///
+    /// let flash = |text| TextOptions::default().text_of_class(text, MessageClass::Flash).map(|text| text.data_coding());
+    /// assert_eq!(flash("Leave now"), Ok(DataCoding(0x10)));
+    /// assert_eq!(flash("快离开"), Ok(DataCoding(0x18)));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`TextError`] if no such alphabet can encode the text.
+    pub fn text_of_class<'t>(&self, text: &'t str, class: MessageClass) -> Result<Text<'t>, TextError> {
+        self.shortest(text, self.alphabets, |alphabet| self.codings.data_coding_of_class(alphabet, class))
+    }
+
+    /// Returns `text` in the alphabet that `data_coding` means, to be sent with this `data_coding`.
+    ///
+    /// One alphabet may be replaced: a text that GSM 7-bit lacks goes as UCS-2 (`0x18..=0x1B`) with the same message class if
+    /// `data_coding` states a class and UCS-2 is among the [`alphabets`](Self::alphabets).
+    ///
+    /// ```
+    /// use smpp_core::DataCoding;
+    /// use smpp_core::sms::{TextError, TextOptions};
+    ///
+    /// let sent = |text, data_coding| TextOptions::default().text_as(text, data_coding).map(|text| text.data_coding());
+    /// assert_eq!(sent("Hello", DataCoding::UCS2), Ok(DataCoding::UCS2));
+    /// assert_eq!(sent("快离开", DataCoding(0xF0)), Ok(DataCoding(0x18)));
+    /// assert!(matches!(sent("快离开", DataCoding::LATIN1), Err(TextError::Unencodable(_))));
+    /// assert_eq!(sent("Hello", DataCoding::OCTETS), Err(TextError::NotText(DataCoding::OCTETS)));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`TextError::NotText`] if `data_coding` means no alphabet, and [`TextError::Unencodable`] if its alphabet lacks a
+    /// character of the text.
+    pub fn text_as<'t>(&self, text: &'t str, data_coding: DataCoding) -> Result<Text<'t>, TextError> {
+        let alphabet = match self.codings.alphabet(data_coding) {
+            None | Some(Alphabet::Octets) => return Err(TextError::NotText(data_coding)),
+            Some(alphabet) => alphabet,
+        };
+        let coded = self.shortest(text, &[alphabet], |_| Some(data_coding));
+        match data_coding.message_class() {
+            Some(class) if coded.is_err() && self.alphabets.contains(&Alphabet::Ucs2) => {
+                self.shortest(text, &[Alphabet::Ucs2], |ucs2| self.codings.data_coding_of_class(ucs2, class))
+            }
+            _ => coded,
+        }
+    }
+
+    /// Returns the text in the alphabet and the national language tables that encode it in the fewest segments.
+    fn shortest<'t>(
+        &self,
+        text: &'t str,
+        alphabets: &[Alphabet],
+        data_coding: impl Fn(Alphabet) -> Option<DataCoding>,
+    ) -> Result<Text<'t>, TextError> {
         let mut best: Option<(usize, Text<'t>)> = None;
         let mut error = TextError::NoAlphabet;
-        for &alphabet in self.alphabets {
-            let Some(data_coding) = self.codings.data_coding(alphabet) else { continue };
+        for &alphabet in alphabets {
+            let Some(data_coding) = data_coding(alphabet) else { continue };
             let is_gsm7 = matches!(alphabet, Alphabet::Gsm7 | Alphabet::Gsm7Packed);
             let languages = if is_gsm7 { self.languages } else { &[] };
             let national = languages.iter().flat_map(|language| language.shifts());
@@ -98,6 +172,10 @@ impl TextOptions<'_> {
                 match Text::coded(text, alphabet, shifts, data_coding) {
                     Ok(candidate) => {
                         let segments = candidate.size(Segmentation::Udh(udh::ConcatRef::Wide(0))).segments;
+                        if segments == 1 {
+                            // None is shorter. An earlier candidate would have been returned.
+                            return Ok(candidate);
+                        }
                         if best.is_none_or(|(least, _)| segments < least) {
                             best = Some((segments, candidate));
                         }
@@ -240,6 +318,23 @@ impl<'a> Text<'a> {
         Self { splitter: self.splitter.whole_graphemes(), ..self }
     }
 
+    /// Returns the text or data, and its form without both.
+    pub(crate) const fn into_parts(self) -> (Source<'a>, udh::UserDataHeader<'a>, TextForm) {
+        let Self { splitter, data_coding } = self;
+        let (alphabet, shifts, whole_graphemes) =
+            (splitter.alphabet, splitter.shifts, splitter.whole_graphemes);
+        (splitter.rest, splitter.elements, TextForm { alphabet, shifts, data_coding, whole_graphemes })
+    }
+
+    /// Creates the text again that [`into_parts`](Self::into_parts) has taken apart, without a header.
+    pub(crate) const fn from_parts(source: Source<'a>, form: TextForm) -> Self {
+        let TextForm { alphabet, shifts, data_coding, whole_graphemes } = form;
+        Self {
+            splitter: Splitter { rest: source, whole_graphemes, ..Splitter::text("", alphabet, shifts) },
+            data_coding,
+        }
+    }
+
     /// Returns the alphabet.
     pub const fn alphabet(&self) -> Alphabet {
         self.splitter.alphabet
@@ -283,8 +378,8 @@ impl<'a> Text<'a> {
     ///
     /// # Errors
     ///
-    /// [`SegmentError::TooMany`] above 255 segments, and [`SegmentError::HeaderWithSar`] for [`Segmentation::Sar`] with
-    /// a user data header.
+    /// [`SegmentError::TooMany`] above 255 segments, and [`SegmentError::HeaderWithSar`] for several segments by
+    /// [`Segmentation::Sar`] with a user data header.
     pub fn segments(&self, segmentation: impl Into<Segmentation>) -> Result<Segments<'a>, SegmentError> {
         Segments::new(self.splitter, self.data_coding, segmentation.into())
     }
@@ -293,8 +388,19 @@ impl<'a> Text<'a> {
 impl fmt::Display for TextError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoAlphabet => f.write_str("no alphabet of the options has a data_coding on this bind"),
-            Self::Unencodable(unencodable) => unencodable.fmt(f),
+            Self::NoAlphabet => f.write_str(
+                "no alphabet of the options has a data_coding on this bind: add one to TextOptions::alphabets, for \
+                 example Alphabet::Ucs2",
+            ),
+            Self::Unencodable(unencodable) => {
+                write!(f, "{unencodable}: replace it, or add Alphabet::Ucs2 to TextOptions::alphabets")
+            }
+            Self::NotText(data_coding) => write!(
+                f,
+                "data_coding {:#04x} is not for text: leave it at 0, so that the alphabet is chosen by the text, or send \
+                 octets",
+                data_coding.0
+            ),
         }
     }
 }

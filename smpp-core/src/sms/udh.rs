@@ -35,7 +35,7 @@ use crate::wire::Sink;
 
 /// A user data header. Its elements are parsed on demand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct UserDataHeader<'a>(&'a [u8]);
+pub struct UserDataHeader<'a>(pub(crate) &'a [u8]);
 
 /// An information element of a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

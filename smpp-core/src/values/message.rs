@@ -163,11 +163,15 @@ open_enum! {
 }
 
 impl DataCoding {
-    /// Returns the message class, `0..=3`, of the values `0x10..=0x1F` and `0xF0..=0xFF`. Class 0 is a flash message.
-    /// Other values have no class.
-    pub const fn message_class(self) -> Option<u8> {
+    /// Returns the message class of the values `0x10..=0x1F` and `0xF0..=0xFF`. Other values have no class.
+    pub const fn message_class(self) -> Option<MessageClass> {
         match self.0 {
-            0x10..=0x1F | 0xF0.. => Some(self.0 & 3),
+            0x10..=0x1F | 0xF0.. => Some(match self.0 & 3 {
+                0 => MessageClass::Flash,
+                1 => MessageClass::Device,
+                2 => MessageClass::Sim,
+                _ => MessageClass::Terminal,
+            }),
             _ => None,
         }
     }
@@ -177,6 +181,27 @@ impl DataCoding {
     pub const fn is_message_waiting(self) -> bool {
         matches!(self.0, 0xC0..=0xEF)
     }
+}
+
+/// The message class: where the phone shows and stores a message (3GPP TS 23.038 §4). The `data_coding` states it.
+///
+/// ```
+/// use smpp_core::{DataCoding, MessageClass};
+/// assert_eq!(DataCoding::GSM_GENERAL_UCS2_CLASS0.message_class(), Some(MessageClass::Flash));
+/// assert_eq!(DataCoding::UCS2.message_class(), None);
+/// assert_eq!(MessageClass::Sim as u8, 2);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MessageClass {
+    /// Class 0, a flash message: the phone shows it immediately, and usually does not store it.
+    #[doc(alias = "class 0")]
+    Flash = 0,
+    /// Class 1: the phone stores it in the device.
+    Device = 1,
+    /// Class 2: the phone stores it on the SIM.
+    Sim = 2,
+    /// Class 3: the phone passes it on to an attached terminal.
+    Terminal = 3,
 }
 
 open_enum! {

@@ -5,6 +5,6 @@ mod message;
 
 pub use address::{Address, Npi, Ton};
 pub use message::{
-    DataCoding, EsmClass, MessageState, PriorityFlag, RegisteredDelivery, ReplaceIfPresent, ServiceType,
-    service_type,
+    DataCoding, EsmClass, MessageClass, MessageState, PriorityFlag, RegisteredDelivery, ReplaceIfPresent,
+    ServiceType, service_type,
 };

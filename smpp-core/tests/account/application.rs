@@ -262,7 +262,10 @@ impl AccountSimulation {
                     let index = self.messages.index(matched.message);
                     assert_eq!(matched.destination, self.messages.all[index].destination);
                 }
-                if matched.as_ref().is_some_and(|matched| matched.message_state.is_some() && matched.segments > 1) {
+                if matched
+                    .as_ref()
+                    .is_some_and(|matched| matched.message_state.is_some() && matched.segments > 1)
+                {
                     self.context.count(|| "receipts of all segments".into());
                 }
                 let received = self.smsc.deliveries.record_receipt(now, &receipt, matched, &self.messages);

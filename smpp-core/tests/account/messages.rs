@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use smpp_core::account::{
-    MessageNumber, MessageOutcome, Options, Priority, ReceiptDestination, SegmentNotSentReason, SegmentOutcome,
-    UnansweredPolicy,
+    MessageNumber, MessageOutcome, Options, Priority, ReceiptDestination, SegmentNotSentReason,
+    SegmentOutcome, UnansweredPolicy,
 };
 use smpp_core::session::Instant;
 use smpp_core::{CommandStatus, SequenceNumber};
@@ -407,7 +407,9 @@ impl Messages {
             // The account may not have heard of an acceptance that came too late.
             let accepted = |id: &Option<Vec<u8>>| id.is_some() && !message.was_answered_too_late;
             let good = match outcome {
-                SegmentOutcome::Accepted(id) => segment.is_id(id.as_bytes(), message.was_answered_too_late),
+                SegmentOutcome::Accepted { id, .. } => {
+                    segment.is_id(id.as_bytes(), message.was_answered_too_late)
+                }
                 SegmentOutcome::Refused { status, .. } => {
                     segment.refused.contains(status) && !accepted(&segment.id)
                 }
@@ -458,7 +460,9 @@ impl Messages {
         let is_first = segment.late.is_none();
         assert!(is_first || (resent && !segment.late.as_ref().unwrap().is_accepted()), "{}", details());
         let answered = match &late {
-            SegmentOutcome::Accepted(id) => segment.is_id(id.as_bytes(), message.was_answered_too_late),
+            SegmentOutcome::Accepted { id, .. } => {
+                segment.is_id(id.as_bytes(), message.was_answered_too_late)
+            }
             SegmentOutcome::Refused { status, .. } => segment.refused.contains(status),
             _ => false,
         };
@@ -491,7 +495,7 @@ impl Messages {
                 assert!(attempts <= message.max_accepts(), "{}", details());
                 let accepted = |verdict: &&&Verdict| matches!(verdict, Verdict::Accepted(_));
                 match outcome {
-                    SegmentOutcome::Accepted(id) => {
+                    SegmentOutcome::Accepted { id, .. } => {
                         let this = Verdict::Accepted(id.as_bytes().to_vec());
                         assert!(verdicts.contains(&&this), "{}", details());
                     }

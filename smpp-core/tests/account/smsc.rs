@@ -231,7 +231,8 @@ impl Smsc {
             }
             Event::Request { request: Request::SubmitSm(message, reply), .. } => {
                 let (number, segment) = segment_of(&message);
-                let before = self.seen.iter().filter(|seen| (seen.message, seen.segment) == (number, segment));
+                let before =
+                    self.seen.iter().filter(|seen| (seen.message, seen.segment) == (number, segment));
                 messages.check_received(number, segment, before.count() + 1);
                 self.submitted(context, id, &message, reply);
             }

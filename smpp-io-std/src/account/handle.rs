@@ -153,9 +153,8 @@ impl Account {
     /// [`SubmitError::Full`] if the queue is full; otherwise as [`submit`](Self::submit).
     pub fn try_submit(&self, message: &Message) -> Result<Ticket, SubmitError> {
         let shared = &self.shared;
-        shared.with(|state, now| {
-            state.submit(now, message).map(|number| Ticket::new(number, message, shared))
-        })
+        shared
+            .with(|state, now| state.submit(now, message).map(|number| Ticket::new(number, message, shared)))
     }
 
     /// Waits until the account can send at once, and returns how many segments it can send without waiting for a response:

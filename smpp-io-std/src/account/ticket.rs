@@ -6,8 +6,10 @@ use std::time::Instant;
 
 use smpp_core::MessageState;
 use smpp_core::account::{
-    DeliveryReceipt, Message, MessageId, MessageKey, MessageNumber, NoMoreReceipts, ReceiptMatch, SendError,
+    AcceptedMessage, BindId, DeliveryReceipt, Message, MessageId, MessageKey, MessageNumber, NoMoreReceipts,
+    ReceiptMatch, SendError,
 };
+use smpp_core::session::AcceptedResponse;
 
 use super::shared::Shared;
 use crate::sync::Condvar;
@@ -47,7 +49,7 @@ struct Registration {
 
 impl Registration {
     /// Waits for the outcome. Returns `None` if the deadline passes first.
-    fn outcome(&self, deadline: Option<Instant>) -> Option<Result<Vec<MessageId>, SendError>> {
+    fn outcome(&self, deadline: Option<Instant>) -> Option<Result<AcceptedMessage, SendError>> {
         self.shared
             .wait_until(&self.condvar, deadline, |router, waiter| router.poll_outcome(self.message, waiter))
     }
@@ -85,13 +87,20 @@ impl Registration {
 /// were not fetched also arrive through `Arrivals`; they were acknowledged already.
 pub struct Sent {
     registration: Registration,
-    ids: Vec<MessageId>,
+    accepted: AcceptedMessage,
 }
 
 impl Ticket {
     pub(super) fn new(number: MessageNumber, message: &Message, shared: &Arc<Shared>) -> Self {
         let key = message.message_key().cloned();
-        Self { registration: Registration { message: number, key, condvar: Arc::default(), shared: Arc::clone(shared) } }
+        Self {
+            registration: Registration {
+                message: number,
+                key,
+                condvar: Arc::default(),
+                shared: Arc::clone(shared),
+            },
+        }
     }
 
     /// Returns the account's number of the message.
@@ -112,8 +121,8 @@ impl Ticket {
     /// [`SendError::Failed`] with the outcome of each segment, if not all segments were accepted.
     pub fn outcome(self) -> Result<Sent, SendError> {
         // Without a deadline, the wait ends only with an outcome.
-        let ids = self.registration.outcome(None).unwrap_or(Err(SendError::DriverGone))?;
-        Ok(Sent { registration: self.registration, ids })
+        let accepted = self.registration.outcome(None).unwrap_or(Err(SendError::DriverGone))?;
+        Ok(Sent { registration: self.registration, accepted })
     }
 
     /// Waits for the outcome, at most until `deadline`.
@@ -124,7 +133,7 @@ impl Ticket {
     /// [cancel](Self::cancel) it. The inner error is that of [`outcome`](Self::outcome).
     pub fn outcome_until(self, deadline: Instant) -> Result<Result<Sent, SendError>, Self> {
         match self.registration.outcome(Some(deadline)) {
-            Some(outcome) => Ok(outcome.map(|ids| Sent { registration: self.registration, ids })),
+            Some(outcome) => Ok(outcome.map(|accepted| Sent { registration: self.registration, accepted })),
             None => Err(self),
         }
     }
@@ -150,7 +159,28 @@ impl Sent {
 
     /// Returns the SMSC's message ids, one for each segment.
     pub fn ids(&self) -> &[MessageId] {
-        &self.ids
+        self.accepted.ids()
+    }
+
+    /// Returns the bind that sent the last segment, to ask about the message on the same bind:
+    /// [`MessageRequest::bind`](smpp_core::account::MessageRequest::bind).
+    pub const fn bind(&self) -> Option<BindId> {
+        self.accepted.bind()
+    }
+
+    /// Returns the SMSC's responses, one for each segment: their TLVs, such as a price, and for a submit_multi the recipients
+    /// that the SMSC refused.
+    ///
+    /// ```no_run
+    /// use smpp_core::tlv::Tag;
+    /// # fn example(sent: &smpp_io_std::account::Sent) {
+    /// for response in sent.responses() {
+    ///     println!("a vendor's TLV: {:?}", response.tlv(Tag(0x1400)));
+    /// }
+    /// # }
+    /// ```
+    pub fn responses(&self) -> impl Iterator<Item = &AcceptedResponse> {
+        self.accepted.responses()
     }
 
     /// Waits until the final receipt of each segment has arrived, and returns the state of the message: delivered if all
@@ -227,6 +257,6 @@ impl fmt::Debug for Ticket {
 
 impl fmt::Debug for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sent").field("message", &self.registration.message).field("ids", &self.ids).finish()
+        f.debug_struct("Sent").field("message", &self.registration.message).field("ids", &self.ids()).finish()
     }
 }

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use smpp_core::MessageState;
 use smpp_core::account::{
-    DeliveryReceipt, Message, MessageId, MessageKey, MessageNumber, NoMoreReceipts, ReceiptMatch, SendError,
+    AcceptedMessage, BindId, DeliveryReceipt, Message, MessageId, MessageKey, MessageNumber, NoMoreReceipts,
+    ReceiptMatch, SendError,
 };
+use smpp_core::session::AcceptedResponse;
 
 use super::shared::Shared;
 
@@ -58,7 +60,7 @@ struct Registration {
 /// ```
 pub struct Sent {
     registration: Registration,
-    ids: Vec<MessageId>,
+    accepted: AcceptedMessage,
 }
 
 impl Ticket {
@@ -89,8 +91,8 @@ impl Ticket {
     /// Dropping the future drops the ticket: the message is sent all the same.
     pub async fn outcome(self) -> Result<Sent, SendError> {
         let Registration { message, ref shared, .. } = self.registration;
-        let ids = shared.wait(|router, waker| router.poll_outcome(message, waker)).await?;
-        Ok(Sent { registration: self.registration, ids })
+        let accepted = shared.wait(|router, waker| router.poll_outcome(message, waker)).await?;
+        Ok(Sent { registration: self.registration, accepted })
     }
 
     /// Cancels the segments that are not sent yet. Those in flight still get their response; the
@@ -114,7 +116,28 @@ impl Sent {
 
     /// Returns the message ids of the SMSC, one for each segment.
     pub fn ids(&self) -> &[MessageId] {
-        &self.ids
+        self.accepted.ids()
+    }
+
+    /// Returns the bind that sent the last segment, to ask about the message on the same bind:
+    /// [`MessageRequest::bind`](smpp_core::account::MessageRequest::bind).
+    pub const fn bind(&self) -> Option<BindId> {
+        self.accepted.bind()
+    }
+
+    /// Returns the SMSC's responses, one for each segment: their TLVs, such as a price, and for a submit_multi the recipients
+    /// that the SMSC refused.
+    ///
+    /// ```no_run
+    /// use smpp_core::tlv::Tag;
+    /// # fn example(sent: &smpp_io_tokio::account::Sent) {
+    /// for response in sent.responses() {
+    ///     println!("a vendor's TLV: {:?}", response.tlv(Tag(0x1400)));
+    /// }
+    /// # }
+    /// ```
+    pub fn responses(&self) -> impl Iterator<Item = &AcceptedResponse> {
+        self.accepted.responses()
     }
 
     /// Waits until the final receipt of each segment has arrived, and returns the state of the message: delivered if all
@@ -168,6 +191,6 @@ impl fmt::Debug for Ticket {
 
 impl fmt::Debug for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sent").field("message", &self.registration.message).field("ids", &self.ids).finish()
+        f.debug_struct("Sent").field("message", &self.registration.message).field("ids", &self.ids()).finish()
     }
 }

@@ -14,7 +14,7 @@
 //! | outcome | meaning | safe to resend? | what to do |
 //! | --- | --- | --- | --- |
 //! | `Ok(response)` | a response with `ESME_ROK` | no: it would be a second message | store the message id |
-//! | [`RequestError::Refused`]` { status, response }` | a response with an error status | yes | see [what the peer says](#what-the-peer-says-with-a-refusal) and the table of statuses below |
+//! | [`RequestError::Refused`]` { status, response }` | a response with an error status | yes | see [what the peer says](#what-the-peer-says-with-a-response) and the table of statuses below |
 //! | [`RequestError::Nacked`]`(status)` | `generic_nack`: the peer did not understand the request (SMPP 3.4 §4.3) | yes, but it will fail again | fix the request; is the operation offered? |
 //! | [`RequestError::NeverSent`]`(reason)` | the last octet of the request was not handed to the transport | yes | see [`NotSentReason`] below |
 //! | [`RequestError::Unanswered`]`(reason)` | sent; no usable response | **no: it may arrive twice** | your policy; see below |
@@ -53,7 +53,7 @@
 //! | `Framing` | an impossible `command_length`: the position in the stream is lost. The text names HTTP, TLS or other text |
 //! | `TooManyMalformed` | more than `max_malformed` (1,000) PDUs could not be decoded, or were unknown commands |
 //!
-//! # What the peer says with a refusal
+//! # What the peer says with a response
 //!
 //! A refusal keeps its response. Many SMSCs explain the status in the TLV `additional_status_info_text` (SMPP 3.4
 //! §5.3.2.11), and add vendor TLVs, such as a price:
@@ -75,6 +75,23 @@
 //! # }
 //! ```
 //!
+//! An account keeps the response of each segment. [`Sent::responses`](crate::account::Sent::responses) returns those of an accepted
+//! message, one [`AcceptedResponse`](smpp_core::session::AcceptedResponse) for each segment; they are also in
+//! [`SegmentOutcome::Accepted`](smpp_core::account::SegmentOutcome::Accepted). A response with nothing but the message id costs no
+//! allocation; of one longer than 8,192 octets the body is not kept (`is_omitted`).
+//!
+//! ```no_run
+//! use smpp_core::tlv::Tag;
+//!
+//! # async fn example(account: &smpp_io_tokio::account::Account, message: &smpp_core::account::Message) {
+//! if let Ok(sent) = account.send(message).await {
+//!     for (id, response) in sent.ids().iter().zip(sent.responses()) {
+//!         println!("{id} costs {:?}", response.tlv(Tag(0x1400)));
+//!     }
+//! }
+//! # }
+//! ```
+//!
 //! For an account, [`SegmentOutcome::Refused`](smpp_core::account::SegmentOutcome::Refused) has the same two fields, and so
 //! have the error of a bind in [`LinkEvent::BindRefused`](smpp_core::account::LinkEvent::BindRefused) and
 //! [`AccountError::Refused`]. `Display` of each error shows the status by name and the text: at most 256 characters, with
@@ -91,7 +108,7 @@
 //! | [`SendError::NotAccepted`]`(`[`SubmitError`]`)` | the account did not queue the message; nothing was sent | yes | table below |
 //! | [`SendError::Failed`] | at least one segment was not accepted | only if [`MessageOutcome::is_safe_to_resend`] | look at each [`SegmentOutcome`] |
 //! | [`SendError::DriverGone`] | the runtime that drives the account is gone | **no** | restart; treat as unanswered |
-//! | later: `Arrival::LateOutcome { message, segment, outcome, .. }` with `Accepted(id)` | accepted late: a segment that `SendError::Failed` reported as `Unanswered`; `message` is the number in `SendError::Failed` | no | store the id; its receipts are matched |
+//! | later: `Arrival::LateOutcome { message, segment, outcome, .. }` with `Accepted { id, .. }` | accepted late: a segment that `SendError::Failed` reported as `Unanswered`; `message` is the number in `SendError::Failed` | no | store the id; its receipts are matched |
 //! | later: the same with `Refused` or `Nacked` | refused late: nothing of this segment arrives | yes, if no other segment is `Accepted` or `Unanswered` | as for `Refused` |
 //!
 //! | [`SubmitError`] | meaning | what to do |
@@ -104,8 +121,8 @@
 //!
 //! | [`SegmentOutcome`] | safe to resend? | note |
 //! | --- | --- | --- |
-//! | `Accepted(id)` | no | |
-//! | `Refused { status, response }`, `Nacked(status)` | yes | [what the peer says](#what-the-peer-says-with-a-refusal) |
+//! | `Accepted { id, response }` | no | `response` has the TLVs: [what the peer says](#what-the-peer-says-with-a-response) |
+//! | `Refused { status, response }`, `Nacked(status)` | yes | [what the peer says](#what-the-peer-says-with-a-response) |
 //! | `NeverSent(reason)` | yes | `Expired` (the message's deadline), `Abandoned` (another segment failed), `Cancelled`, `ShutDown`, `Stopped`, or `Request` (see `NotSentReason`) |
 //! | `Unanswered(reason)` | **no: it may arrive twice** | the SMSC may respond late: `Arrival::LateOutcome` |
 //!

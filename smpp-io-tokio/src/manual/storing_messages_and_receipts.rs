@@ -95,7 +95,7 @@
 //!             }
 //!             // The SMSC responded after the timeout: `message` is the number in `SendError::Failed`.
 //!             Arrival::LateOutcome { message, segment, outcome } => match outcome {
-//!                 SegmentOutcome::Accepted(id) => store.accepted_late(message, segment, id.as_bytes()).await,
+//!                 SegmentOutcome::Accepted { id, .. } => store.accepted_late(message, segment, id.as_bytes()).await,
 //!                 refused => store.refused_late(message, segment, refused.to_string()).await,
 //!             },
 //!             _ => {} // alert_notification
@@ -148,7 +148,7 @@
 //!     ..SubmitSm::default()
 //! };
 //! let message = Message::text(&template, "Hello");
-//! assert_eq!(message.template().tlvs.user_message_reference(), Some(4711));
+//! assert_eq!(message.pdu().tlvs().user_message_reference(), Some(4711));
 //! # Ok::<(), smpp_core::InvalidOctets>(())
 //! ```
 //!

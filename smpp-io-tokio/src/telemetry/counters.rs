@@ -72,7 +72,7 @@ impl AccountCounters {
     fn record_segment(&mut self, outcome: &SegmentOutcome) {
         let [accepted, refused, nacked, never_sent, unanswered] = &mut self.segments;
         match outcome {
-            SegmentOutcome::Accepted(_) => *accepted += 1,
+            SegmentOutcome::Accepted { .. } => *accepted += 1,
             SegmentOutcome::Refused { .. } => *refused += 1,
             SegmentOutcome::Nacked(_) => *nacked += 1,
             SegmentOutcome::NeverSent(_) => *never_sent += 1,

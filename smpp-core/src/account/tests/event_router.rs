@@ -68,7 +68,7 @@ impl RouterTest {
     }
 
     fn poll_outcome(&mut self, message: MessageNumber) -> Poll<Result<Vec<String>, SendError>> {
-        let text = |ids: Vec<MessageId>| ids.iter().map(ToString::to_string).collect();
+        let text = |accepted: AcceptedMessage| accepted.ids().iter().map(ToString::to_string).collect();
         self.router.poll_outcome(message, &mut Some("sender")).map(|found| found.map(text))
     }
 
@@ -291,7 +291,8 @@ fn failures_and_late_outcomes_have_the_key() {
     test.sim.answers = false;
     let number = test.submit(&Message::text(&template(), "Hello").key("row 1"));
     test.advance(15 * SECOND);
-    let Ready(Err(SendError::Failed { key: Some(key), .. })) = test.router.poll_outcome(number, &mut None) else {
+    let Ready(Err(SendError::Failed { key: Some(key), .. })) = test.router.poll_outcome(number, &mut None)
+    else {
         panic!()
     };
     assert_eq!(key.as_bytes(), b"row 1");

@@ -1,5 +1,7 @@
 //! Scenario tests: one account, an SMSC made of sessions, and simulated time.
 
+mod accepted;
+mod content;
 mod event_router;
 mod outbox;
 mod queue;
@@ -20,7 +22,7 @@ use crate::pdu::{
     ShortMessage, SubmitSm, SubmitSmResp,
 };
 use crate::provider::Provider;
-use crate::session::{self, Config, RefusedResponse, Reply, Request, Session, Smsc};
+use crate::session::{self, AcceptedResponse, Config, RefusedResponse, Reply, Request, Session, Smsc};
 use crate::time::Instant;
 use crate::wire::COctets;
 
@@ -43,6 +45,11 @@ fn template() -> SubmitSm<'static> {
     }
 }
 
+/// Returns the outcome of a segment that the SMSC has accepted with this id and no TLVs.
+fn accepted(id: &[u8]) -> SegmentOutcome {
+    SegmentOutcome::Accepted { id: MessageId::new(id), response: AcceptedResponse::default() }
+}
+
 /// Returns the outcome of a segment that the SMSC has refused with this status and no body.
 fn refused(status: CommandStatus) -> SegmentOutcome {
     SegmentOutcome::Refused { status, response: RefusedResponse::default() }
@@ -56,7 +63,16 @@ const fn receipt_match(
     message_state: Option<S>,
 ) -> ReceiptMatch {
     let destination = ReceiptDestination::Sent;
-    ReceiptMatch { message, key: None, destination, segment, segments, pending, message_state, previous: None }
+    ReceiptMatch {
+        message,
+        key: None,
+        destination,
+        segment,
+        segments,
+        pending,
+        message_state,
+        previous: None,
+    }
 }
 
 /// The SMSC side of one connection.
@@ -250,7 +266,9 @@ impl Simulation {
 
     fn late_outcomes(&self) -> Vec<(MessageNumber, u8, SegmentOutcome)> {
         let outcome = |event: &Event| match event {
-            Event::LateOutcome { message, segment, outcome, .. } => Some((*message, *segment, outcome.clone())),
+            Event::LateOutcome { message, segment, outcome, .. } => {
+                Some((*message, *segment, outcome.clone()))
+            }
             _ => None,
         };
         self.events.iter().filter_map(outcome).collect()

@@ -64,7 +64,8 @@ fn unresolved_messages_have_their_keys() {
     sim.account.shutdown(sim.now, SECOND);
     sim.advance(30 * SECOND);
     let Some(Event::Closed { unresolved }) = sim.events.last() else { panic!("{:?}", sim.events) };
-    let [Unresolved::NotAccepted { key: first, .. }, Unresolved::NoReceipt { key: second, .. }] = &unresolved[..]
+    let [Unresolved::NotAccepted { key: first, .. }, Unresolved::NoReceipt { key: second, .. }] =
+        &unresolved[..]
     else {
         panic!("{unresolved:?}")
     };
@@ -161,11 +162,14 @@ fn refusing_a_message_with_an_acknowledged_segment_is_an_error() {
             let segments = crate::sms::Text::new(&text).segments(crate::sms::ConcatRef::Wide(9)).unwrap();
             for submission in segments.submissions(template()) {
                 let submit_sm = submission.submit_sm();
-                sim.deliver(0, &DeliverSm {
-                    esm_class: submit_sm.esm_class,
-                    short_message: submit_sm.short_message,
-                    ..DeliverSm::default()
-                });
+                sim.deliver(
+                    0,
+                    &DeliverSm {
+                        esm_class: submit_sm.esm_class,
+                        short_message: submit_sm.short_message,
+                        ..DeliverSm::default()
+                    },
+                );
                 sim.advance(wait);
             }
             let ack = sim.events.drain(..).find_map(|event| match event {
@@ -173,7 +177,11 @@ fn refusing_a_message_with_an_acknowledged_segment_is_an_error() {
                 _ => None,
             });
             let acknowledged = sim.account.acknowledge(sim.now, ack.unwrap(), status);
-            assert_eq!(acknowledged, if status.is_ok() { Ok(()) } else { result }, "{status:?} after {wait:?}");
+            assert_eq!(
+                acknowledged,
+                if status.is_ok() { Ok(()) } else { result },
+                "{status:?} after {wait:?}"
+            );
         }
     }
 }

@@ -91,7 +91,7 @@ impl ModelMessage {
         let earlier = segment.earlier.take();
         segment.in_flight = false;
         segment.outcome = Some(match (earlier, outcome) {
-            (_, SegmentOutcome::Accepted(id)) => SegmentOutcome::Accepted(id),
+            (_, accepted @ SegmentOutcome::Accepted { .. }) => accepted,
             (
                 Some(SegmentOutcome::Unanswered(reason)),
                 SegmentOutcome::Refused { .. } | SegmentOutcome::NeverSent(_),
@@ -185,7 +185,7 @@ proptest! {
                         index: segment as u8,
                     });
                     prop_assert_eq!(sent, expected);
-                    prop_assert_eq!(queue.is_ready(), sent.is_some());
+                    prop_assert_eq!(queue.next_command().is_some(), sent.is_some());
                     if let (Some(sent), Some((at, segment))) = (sent, next(&all)) {
                         queue.mark_sent(sent);
                         all[at].segments[segment].in_flight = true;
@@ -197,7 +197,7 @@ proptest! {
                     let rejected = refused(CommandStatus::RINVDSTADR);
                     let throttled = refused(CommandStatus::RTHROTTLED);
                     let unanswered = SegmentOutcome::Unanswered(UnansweredReason::Timeout);
-                    let id = SegmentOutcome::Accepted(MessageId::new(b"1"));
+                    let id = accepted(b"1");
                     let segment_ref = SegmentRef { message: MessageNumber(number), index };
                     let result = match answer {
                         Answer::Accepted => AttemptResult::Done(id.clone()),

@@ -22,12 +22,13 @@ fn receipts_of_all_segments_give_the_message_state() {
     sim.receipt(0, "1", "DELIVRD");
     sim.receipt(0, "7", "DELIVRD");
     sim.settle();
-    let expected = |segment, pending, message_state| {
-        Some(receipt_match(number, (segment, 2), pending, message_state))
-    };
+    let expected =
+        |segment, pending, message_state| Some(receipt_match(number, (segment, 2), pending, message_state));
     let mut matches = sim.matches();
     // The account reads the first bind before the second.
-    matches.sort_by_key(|(state, matched)| (matched.as_ref().map(|matched| matched.segment), *state != S::ENROUTE));
+    matches.sort_by_key(|(state, matched)| {
+        (matched.as_ref().map(|matched| matched.segment), *state != S::ENROUTE)
+    });
     assert_eq!(
         matches,
         [
@@ -232,7 +233,12 @@ fn the_outcome_is_emitted_before_an_early_receipt() {
     sim.serve(0, &octets);
     sim.settle();
     let events: Vec<_> = sim.events.iter().filter(|event| !matches!(event, Event::Link { .. })).collect();
-    let [Event::HandedToTransport { .. }, Event::Outcome { message, .. }, Event::Receipt { matched: Some(matched), .. }] = events[..] else {
+    let [
+        Event::HandedToTransport { .. },
+        Event::Outcome { message, .. },
+        Event::Receipt { matched: Some(matched), .. },
+    ] = events[..]
+    else {
         panic!("{events:?}")
     };
     assert_eq!((*message, matched.message, matched.message_state), (number, number, Some(S::DELIVERED)));

@@ -214,7 +214,7 @@ fn a_late_answer_is_reported_and_its_receipt_is_matched() {
     let [(_, outcome)] = &sim.outcomes()[..] else { panic!("{:?}", sim.outcomes()) };
     assert!(matches!(outcome.segments[..], [SegmentOutcome::Unanswered(_)]), "{outcome:?}");
     sim.answer_late(Ok("late-1"));
-    let accepted = SegmentOutcome::Accepted(MessageId::new(b"late-1"));
+    let accepted = accepted(b"late-1");
     assert_eq!(sim.late_outcomes(), [(message, 0, accepted)]);
     assert_eq!(sim.outcomes().len(), 1, "a message has one outcome");
     sim.receipt(0, "late-1", "DELIVRD");
@@ -246,7 +246,7 @@ fn a_late_answer_settles_a_message_that_is_being_resent() {
     assert_eq!(sim.submitted.len(), 2, "the second attempt is in flight");
     sim.answer_late(Ok("first"));
     let [(number, outcome)] = &sim.outcomes()[..] else { panic!("{:?}", sim.outcomes()) };
-    assert_eq!(outcome.segments, [SegmentOutcome::Accepted(MessageId::new(b"first"))]);
+    assert_eq!(outcome.segments, [accepted(b"first")]);
     sim.receipt(0, "first", "DELIVRD");
     sim.advance(60 * SECOND);
     assert_eq!((sim.submitted.len(), sim.outcomes().len()), (2, 1), "it is not sent again");
@@ -267,7 +267,7 @@ fn a_late_answer_before_the_outcome_of_the_message_is_part_of_it() {
     assert_eq!((sim.submitted.len(), sim.outcomes().len()), (2, 0));
     sim.answer_late(Ok("first"));
     sim.answer_late(Ok("second"));
-    let ids = [b"first".as_slice(), b"second"].map(|id| SegmentOutcome::Accepted(MessageId::new(id)));
+    let ids = [b"first".as_slice(), b"second"].map(accepted);
     assert_eq!(sim.outcomes()[0].1.segments, ids);
     assert_eq!(sim.late_outcomes(), []);
 }
@@ -287,7 +287,7 @@ fn receipts_are_tracked_for_one_attempt() {
     sim.answer_late(Ok("repeated"));
     sim.answer_late(Ok("second"));
     sim.answer_late(Ok("repeated, too"));
-    let ids = [b"first".as_slice(), b"second"].map(|id| SegmentOutcome::Accepted(MessageId::new(id)));
+    let ids = [b"first".as_slice(), b"second"].map(accepted);
     assert_eq!(sim.outcomes()[0].1.segments, ids);
     assert_eq!((sim.outcomes().len(), sim.late_outcomes().len()), (1, 0));
     sim.receipt(0, "first", "DELIVRD");
@@ -336,7 +336,7 @@ fn a_send_error_says_whether_resending_is_safe() {
     };
     let unanswered = SegmentOutcome::Unanswered(session::UnansweredReason::Timeout);
     let never_sent = SegmentOutcome::NeverSent(SegmentNotSentReason::Expired);
-    let accepted = SegmentOutcome::Accepted(MessageId::new(b"1"));
+    let accepted = accepted(b"1");
     assert!(SendError::NotAccepted(SubmitError::Full).is_safe_to_resend());
     assert!(!SendError::DriverGone.is_safe_to_resend());
     assert!(failed(vec![refused(CommandStatus::RSYSERR), never_sent.clone()]));

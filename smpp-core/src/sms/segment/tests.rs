@@ -207,6 +207,11 @@ fn a_header_without_room_for_text_is_refused() {
 #[test]
 fn sar_parameters_and_a_header_exclude_each_other() {
     let turkish = Text::coded("ğ", Alphabet::Gsm7, Shifts::single(Language::TURKISH), DataCoding(0)).unwrap();
+    let one: Vec<_> = turkish.segments(Segmentation::Sar(1)).unwrap().collect();
+    assert_eq!((one.len(), one[0].esm_class()), (1, EsmClass::UDHI), "one segment needs no sar_ parameters");
+    let long = "ğ".repeat(100);
+    let turkish =
+        Text::coded(&long, Alphabet::Gsm7, Shifts::single(Language::TURKISH), DataCoding(0)).unwrap();
     assert_eq!(turkish.segments(Segmentation::Sar(1)).err(), Some(SegmentError::HeaderWithSar));
     assert_eq!(lengths(&"a".repeat(161), Segmentation::Sar(1)), [152, 9]);
     assert_eq!(lengths(&"a".repeat(160), Segmentation::Sar(1)), [160]);

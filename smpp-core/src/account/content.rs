@@ -1,0 +1,179 @@
+//! What a message says, and the PDUs that it becomes.
+//!
+//! The template and the message may both state how the content is sent. What they state is sent, or the message is refused
+//! ([`SubmitError`]): nothing is dropped.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::error::{DataCodingError, SubmitError, TemplateField};
+use super::options::Options;
+use super::outbound_pdu::{decode, encode};
+use crate::frame::Frame;
+use crate::pdu::{DataCoding, EsmClass, MessageClass, Pdu, ReplaceIfPresent, SubmitSm};
+use crate::sms::udh::UserDataHeader;
+use crate::sms::{Alphabet, Text, TextError, TextForm, TextSource};
+use crate::tlv::Tag;
+
+/// The content of a message.
+#[derive(Clone)]
+pub(super) struct Content {
+    body: Body,
+    pub(super) class: Option<MessageClass>,
+    /// The elements of the user data header.
+    pub(super) header: Vec<u8>,
+    #[cfg(feature = "graphemes")]
+    pub(super) whole_graphemes: bool,
+}
+
+#[derive(Clone)]
+enum Body {
+    /// The message's PDU is sent as it is.
+    Whole,
+    Text(String),
+    Octets(Vec<u8>),
+    PreparedText(String, TextForm),
+    PreparedOctets(Vec<u8>, TextForm),
+}
+
+impl Content {
+    const fn new(body: Body) -> Self {
+        Self {
+            body,
+            class: None,
+            header: Vec::new(),
+            #[cfg(feature = "graphemes")]
+            whole_graphemes: false,
+        }
+    }
+
+    pub(super) const fn whole() -> Self {
+        Self::new(Body::Whole)
+    }
+
+    pub(super) const fn text(text: String) -> Self {
+        Self::new(Body::Text(text))
+    }
+
+    pub(super) const fn octets(octets: Vec<u8>) -> Self {
+        Self::new(Body::Octets(octets))
+    }
+
+    pub(super) fn prepared(text: &Text<'_>) -> Self {
+        let (source, header, form) = text.into_parts();
+        let body = match source {
+            TextSource::Text(text) => Body::PreparedText(text.into(), form),
+            TextSource::Octets(octets) => Body::PreparedOctets(octets.into(), form),
+        };
+        Self { header: header.as_bytes().into(), ..Self::new(body) }
+    }
+
+    /// Splits the content into segments, and encodes a PDU for each. `pdu` is the template, or the whole PDU.
+    pub(super) fn segments(
+        &self,
+        pdu: &Frame<Vec<u8>>,
+        options: &Options,
+        reference: u16,
+    ) -> Result<Vec<Frame<Vec<u8>>>, SubmitError> {
+        if matches!(self.body, Body::Whole) {
+            let states_more = self.class.is_some() || !self.header.is_empty();
+            return if states_more { Err(SubmitError::SentAsItIs) } else { Ok(alloc::vec![pdu.clone()]) };
+        }
+        // Only a submit_sm is a template.
+        let Pdu::SubmitSm(template) = decode(pdu) else { return Err(SubmitError::SentAsItIs) };
+        check(&template)?;
+        let mut text = self.coded(template.data_coding, options)?;
+        if !self.header.is_empty() {
+            text = text.with_header(UserDataHeader(&self.header)).map_err(SubmitError::Segments)?;
+        }
+        #[cfg(feature = "graphemes")]
+        if self.whole_graphemes {
+            text = text.whole_graphemes();
+        }
+        let segments =
+            text.segments(options.long_messages.segmentation(reference)).map_err(SubmitError::Segments)?;
+        if segments.len() > 1 {
+            if template.replace_if_present_flag != ReplaceIfPresent::NO {
+                return Err(SubmitError::Template(TemplateField::ReplaceIfPresent));
+            }
+            let data_coding = text.data_coding();
+            if matches!(self.body, Body::Octets(_))
+                && options.text.codings.alphabet(data_coding) != Some(Alphabet::Octets)
+            {
+                let error = DataCodingError::Split { data_coding, segments: segments.len() };
+                return Err(SubmitError::DataCoding(error));
+            }
+        }
+        let encode = |segment: crate::sms::Submission<'_>| encode(&Pdu::SubmitSm(segment.submit_sm()));
+        Ok(segments.submissions(template).map(encode).collect())
+    }
+
+    /// Returns the text or data with its `data_coding`. `stated` is that of the template: 0 states nothing.
+    fn coded(&self, stated: DataCoding, options: &Options) -> Result<Text<'_>, SubmitError> {
+        let is_stated = stated != DataCoding::SMSC_DEFAULT;
+        let codings = options.text.codings;
+        let with_class = |data_coding| match self.class {
+            None => Ok(data_coding),
+            Some(class) => codings
+                .with_class(data_coding, class)
+                .ok_or(SubmitError::DataCoding(DataCodingError::Class { data_coding, class })),
+        };
+        let prepared = |source, form: TextForm| {
+            if is_stated && stated != form.data_coding {
+                let conflict = DataCodingError::Conflict { template: stated, text: form.data_coding };
+                return Err(SubmitError::DataCoding(conflict));
+            }
+            let text = Text::from_parts(source, form);
+            Ok(text.with_data_coding(with_class(form.data_coding)?))
+        };
+        match &self.body {
+            Body::Text(text) if is_stated => {
+                let data_coding = with_class(stated)?;
+                options.text.text_as(text, data_coding).map_err(|error| stated_error(data_coding, error))
+            }
+            Body::Text(text) => match self.class {
+                None => options.text.text(text),
+                Some(class) => options.text.text_of_class(text, class),
+            }
+            .map_err(SubmitError::Text),
+            Body::Octets(octets) => {
+                let data_coding = with_class(if is_stated { stated } else { DataCoding::OCTETS })?;
+                Ok(Text::octets(octets).with_data_coding(data_coding))
+            }
+            Body::PreparedText(text, form) => prepared(TextSource::Text(text), *form),
+            Body::PreparedOctets(octets, form) => prepared(TextSource::Octets(octets), *form),
+            // `segments` has returned.
+            Body::Whole => Ok(Text::octets(&[])),
+        }
+    }
+}
+
+/// Checks that nothing in the template describes another content.
+fn check(template: &SubmitSm<'_>) -> Result<(), SubmitError> {
+    let sar = [Tag::SAR_MSG_REF_NUM, Tag::SAR_TOTAL_SEGMENTS, Tag::SAR_SEGMENT_SEQNUM];
+    let field = if template.esm_class.contains(EsmClass::UDHI) {
+        TemplateField::UserDataHeader
+    } else if !template.short_message.is_empty() {
+        TemplateField::ShortMessage
+    } else if template.sm_default_msg_id != 0 {
+        TemplateField::SmDefaultMsgId
+    } else if template.tlvs.get(Tag::MESSAGE_PAYLOAD).is_some() {
+        TemplateField::MessagePayload
+    } else if sar.into_iter().any(|tag| template.tlvs.get(tag).is_some()) {
+        TemplateField::Sar
+    } else {
+        return Ok(());
+    };
+    Err(SubmitError::Template(field))
+}
+
+/// Returns why a text cannot be sent with the `data_coding` that the message states.
+const fn stated_error(data_coding: DataCoding, error: TextError) -> SubmitError {
+    match error {
+        TextError::Unencodable(unencodable) => {
+            SubmitError::DataCoding(DataCodingError::Unencodable { data_coding, unencodable })
+        }
+        TextError::NotText(data_coding) => SubmitError::DataCoding(DataCodingError::NotText { data_coding }),
+        TextError::NoAlphabet => SubmitError::Text(error),
+    }
+}

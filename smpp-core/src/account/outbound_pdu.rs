@@ -1,0 +1,84 @@
+//! The PDU of a segment that the account sends: a submit_sm, a data_sm or a submit_multi.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use crate::frame::{Frame, SequenceNumber};
+use crate::pdu::{CommandStatus, DataSm, Destination, Pdu, RegisteredDelivery, SubmitMulti, SubmitSm};
+use crate::wire::{Emit, Quirks, Tolerance};
+
+/// A request that carries a message.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::large_enum_variant, reason = "it lives on the stack, for one call")]
+pub(super) enum OutboundPdu<'a> {
+    SubmitSm(SubmitSm<'a>),
+    DataSm(DataSm<'a>),
+    SubmitMulti(SubmitMulti<'a>),
+}
+
+/// Encodes a request. The session sets the sequence number later.
+pub(super) fn encode(pdu: &Pdu<'_>) -> Frame<Vec<u8>> {
+    Frame::encode(pdu, CommandStatus::ROK, SequenceNumber::FIRST)
+}
+
+/// Decodes the request that [`encode`] encoded.
+pub(super) fn decode(frame: &Frame<Vec<u8>>) -> Pdu<'_> {
+    match frame.pdu(Tolerance(Quirks::all())) {
+        Ok((pdu, _)) => pdu,
+        // Unreachable: the frame was encoded from a request.
+        Err(_) => Pdu::SubmitSm(SubmitSm::default()),
+    }
+}
+
+impl<'a> OutboundPdu<'a> {
+    /// Decodes the request that [`encode`] encoded.
+    pub(super) fn decode(frame: &'a Frame<Vec<u8>>) -> Self {
+        match decode(frame) {
+            Pdu::SubmitSm(message) => Self::SubmitSm(message),
+            Pdu::DataSm(message) => Self::DataSm(message),
+            Pdu::SubmitMulti(message) => Self::SubmitMulti(message),
+            // Unreachable: the account sends no other messages.
+            _ => Self::SubmitSm(SubmitSm::default()),
+        }
+    }
+
+    pub(super) const fn registered_delivery(&self) -> RegisteredDelivery {
+        match self {
+            Self::SubmitSm(message) => message.registered_delivery,
+            Self::DataSm(message) => message.registered_delivery,
+            Self::SubmitMulti(message) => message.registered_delivery,
+        }
+    }
+
+    /// Returns whether the message requests delivery receipts, final or intermediate (SMPP 3.4 §5.2.17).
+    pub(super) const fn asks_for_receipts(&self) -> bool {
+        self.registered_delivery().bits() & 0b1_0011 != 0
+    }
+
+    /// Returns whether the message has one recipient. Several recipients of a submit_multi have receipts with the same id.
+    pub(super) fn has_one_recipient(&self) -> bool {
+        match self {
+            Self::SubmitSm(_) | Self::DataSm(_) => true,
+            Self::SubmitMulti(message) => {
+                let mut destinations = message.destinations.iter();
+                matches!((destinations.next(), destinations.next()), (Some(Destination::Sme(_)), None))
+            }
+        }
+    }
+
+    /// Returns the key of the recipients: messages with equal keys have the same recipients.
+    pub(super) fn recipients(&self) -> Box<[u8]> {
+        let mut key = Vec::new();
+        match self {
+            Self::SubmitSm(message) => message.destination.emit(&mut key),
+            Self::DataSm(message) => message.destination.emit(&mut key),
+            Self::SubmitMulti(message) => {
+                message.destinations.iter().for_each(|destination| match destination {
+                    Destination::Sme(address) => address.emit(&mut key),
+                    list @ Destination::DistributionList(_) => list.emit(&mut key),
+                });
+            }
+        }
+        key.into()
+    }
+}

@@ -1,0 +1,198 @@
+//! Sending requests about messages, each once, until it has an outcome.
+
+use core::cmp::Reverse;
+
+use super::event::Event;
+use super::link::{BindId, LinkId};
+use super::link_slot::Tag;
+use super::message_request::{MessageRequest, MessageRequestError, RequestNotSentReason, RequestNumber};
+use super::state::{Account, Shutdown};
+use crate::pdu::{CommandId, Pdu};
+use crate::session::{self, NotSentReason, Observer, Operations, Readiness, Response, State};
+use crate::time::Instant;
+
+impl<O: Observer> Account<O> {
+    /// Accepts a request about a message that the SMSC has, and sends it as soon as a bind has a free place in its window:
+    /// before the messages that wait, and also while they are throttled.
+    ///
+    /// The account emits one [`Event::RequestOutcome`] for it. It sends the request once; only a request that was never
+    /// transmitted, because its bind ended first, goes to another bind.
+    ///
+    /// ```
+    /// use smpp_core::account::{Account, Credentials, MessageRequest, Options, RequestNotSentReason};
+    /// use smpp_core::provider::Provider;
+    /// use smpp_core::session::{Instant, NotSentReason};
+    /// use smpp_core::{COctets, CommandId, QuerySm};
+    ///
+    /// let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::EIGHT_BY_EIGHT);
+    /// let mut account = Account::<()>::new(options, Instant::ZERO)?;
+    /// let query = QuerySm { message_id: COctets::new(b"2130747826")?, ..QuerySm::default() };
+    /// let refused = account.request(Instant::ZERO, &MessageRequest::query_sm(&query)).unwrap_err();
+    /// let unsupported = NotSentReason::Unsupported(CommandId::QUERY_SM);
+    /// assert_eq!(refused, RequestNotSentReason::Request(unsupported), "8x8 takes no query_sm");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`RequestNotSentReason`] says why the account did not accept the request. There is no event then.
+    pub fn request(
+        &mut self,
+        now: Instant,
+        request: &MessageRequest,
+    ) -> Result<RequestNumber, RequestNotSentReason> {
+        let command = request.command();
+        if !matches!(self.shutdown, Shutdown::Running) {
+            return Err(RequestNotSentReason::ShutDown);
+        }
+        if self.cannot_send() {
+            return Err(RequestNotSentReason::Stopped);
+        }
+        if !self.options.session.operations.contains(Operations::of(command)) {
+            return Err(RequestNotSentReason::Request(NotSentReason::Unsupported(command)));
+        }
+        if self.requests.is_full() {
+            return Err(RequestNotSentReason::Full);
+        }
+        let number = self.requests.push(now, request.clone());
+        self.advance(now);
+        Ok(number)
+    }
+
+    /// Withdraws a request that was not sent: it ends with [`RequestNotSentReason::Withdrawn`]. A request that is in flight gets
+    /// its response, or none, as always.
+    pub fn withdraw_request(&mut self, now: Instant, request: RequestNumber) {
+        if self.requests.waiting(request).is_some() {
+            self.end_request(request, RequestNotSentReason::Withdrawn);
+        }
+        self.advance(now);
+    }
+
+    /// Sends the requests that wait, and ends those that cannot be sent any more.
+    pub(super) fn dispatch_requests(&mut self, now: Instant) {
+        let mut last = RequestNumber(0);
+        while let Some(number) = self.requests.next_waiting(last) {
+            last = number;
+            if let Err(reason) = self.send_request(now, number) {
+                self.end_request(number, reason);
+            }
+        }
+    }
+
+    /// Sends a request that waits, if a bind can send it now. Returns an error if none can any more.
+    fn send_request(&mut self, now: Instant, number: RequestNumber) -> Result<(), RequestNotSentReason> {
+        let Some(pending) = self.requests.waiting(number) else { return Ok(()) };
+        if pending.deadline <= now {
+            return Err(RequestNotSentReason::Expired);
+        }
+        if self.cannot_send() {
+            return Err(RequestNotSentReason::Stopped);
+        }
+        let command = pending.request.command();
+        let link = match pending.request.bind {
+            Some(bind) => self.named_bind(now, bind, command)?,
+            None => self.requesting_link(now, command),
+        };
+        let Some(session) =
+            link.and_then(|link| self.links.get_mut(link.index())).and_then(|link| link.session_mut())
+        else {
+            return Ok(());
+        };
+        let tag = Tag::Request(number);
+        let sent = match pending.request.pdu() {
+            Pdu::QuerySm(request) => session.request(now, &request, tag),
+            Pdu::CancelSm(request) => session.request(now, &request, tag),
+            Pdu::ReplaceSm(request) => session.request(now, &request, tag),
+            // Unreachable: a request has no other constructor.
+            _ => return Err(RequestNotSentReason::Request(NotSentReason::Unsupported(command))),
+        };
+        match sent.map_err(|refused| refused.reason.permanent()) {
+            Ok(_) => {
+                self.requests.set_in_flight(number, true);
+                Ok(())
+            }
+            // The refusal concerns the bind, not the request: it waits for another one.
+            Err(
+                None | Some(NotSentReason::State(_) | NotSentReason::Closing(_) | NotSentReason::Closed(_)),
+            ) => Ok(()),
+            Err(Some(reason)) => Err(RequestNotSentReason::Request(reason)),
+        }
+    }
+
+    /// Returns the link of a bind if it can send a request now; an error if it never can.
+    fn named_bind(
+        &self,
+        now: Instant,
+        bind: BindId,
+        command: CommandId,
+    ) -> Result<Option<LinkId>, RequestNotSentReason> {
+        let is_bind = |generation| BindId::new(bind.link(), generation) == bind;
+        let session = self.links.get(bind.link().index()).filter(|link| is_bind(link.generation));
+        let Some(session) = session.and_then(|link| link.session()) else {
+            return Err(RequestNotSentReason::BindEnded);
+        };
+        match session.state() {
+            state @ State::Bound(mode) if !mode.transmits() => {
+                Err(RequestNotSentReason::Request(NotSentReason::State(state)))
+            }
+            State::Bound(_) => {
+                let is_ready = matches!(session.readiness_after(now, 0, command), Readiness::Ready { .. });
+                Ok(is_ready.then_some(bind.link()))
+            }
+            _ => Err(RequestNotSentReason::BindEnded),
+        }
+    }
+
+    /// Returns the bind that can send a request now and has the most capacity in its window; of several, the first.
+    fn requesting_link(&self, now: Instant, command: CommandId) -> Option<LinkId> {
+        let capacities = self.links.iter().zip(0..).filter_map(|(link, index)| {
+            match link.session()?.readiness_after(now, 0, command) {
+                Readiness::Ready { capacity } => Some((capacity, LinkId(index))),
+                Readiness::Refusing(_) => None,
+            }
+        });
+        capacities.max_by_key(|&(capacity, link)| (capacity, Reverse(link))).map(|(_, link)| link)
+    }
+
+    /// Handles the outcome of a request that was in flight.
+    pub(super) fn handle_request_outcome(&mut self, number: RequestNumber, outcome: session::Outcome<'_>) {
+        let result = match outcome {
+            session::Outcome::Accepted(response) => Ok(response.into_owned()),
+            session::Outcome::Refused { status, response } => {
+                Err(MessageRequestError::Refused { status, response: response.into_refused() })
+            }
+            session::Outcome::Nacked(status) => Err(MessageRequestError::Nacked(status)),
+            session::Outcome::Unanswered(reason) => Err(MessageRequestError::Unanswered(reason)),
+            session::Outcome::NeverSent(_) => {
+                if self.requests.set_in_flight(number, false).is_some() {
+                    return self.end_request(number, RequestNotSentReason::BindEnded);
+                }
+                if !matches!(self.shutdown, Shutdown::Running | Shutdown::Draining { .. }) {
+                    return self.end_request(number, RequestNotSentReason::ShutDown);
+                }
+                // It waits for another bind.
+                return;
+            }
+        };
+        self.finish_request(number, result);
+    }
+
+    /// Ends all requests that wait to be sent.
+    pub(super) fn end_waiting_requests(&mut self, reason: RequestNotSentReason) {
+        let mut last = RequestNumber(0);
+        while let Some(number) = self.requests.next_waiting(last) {
+            last = number;
+            self.end_request(number, reason);
+        }
+    }
+
+    fn end_request(&mut self, number: RequestNumber, reason: RequestNotSentReason) {
+        self.finish_request(number, Err(MessageRequestError::NeverSent(reason)));
+    }
+
+    fn finish_request(&mut self, request: RequestNumber, result: Result<Response, MessageRequestError>) {
+        if self.requests.remove(request).is_some() {
+            self.emit(Event::RequestOutcome { request, result });
+        }
+    }
+}

@@ -235,7 +235,7 @@
 //   binds, link, message_key, options_error, outcome, statuses   plain data
 //   credentials, error, options, receipt, outbound_pdu   data that refers to it
 //   content                               what a message says
-//   message, message_request, inbound_message, ack, event   the account's input and output
+//   message, expected, message_request, inbound_message, ack, event   the account's input and output
 //   account_event, stats                  what follows from the events
 //   ready_messages                        a table of the queue
 //   queue, request_table, receipt_tracker, inbound_segments, group, link_slot   the account's tables
@@ -252,6 +252,7 @@ mod error;
 mod event;
 mod event_log;
 mod event_router;
+mod expected;
 mod group;
 mod inbound_message;
 mod inbound_segments;
@@ -294,6 +295,7 @@ pub use error::{
 pub use event::{Action, Event};
 pub use event_log::ReceiverId;
 pub use event_router::{EventRouter, RoutedEvent};
+pub use expected::{ExpectError, Expected};
 pub use inbound_message::InboundMessage;
 pub use link::{BindId, ConnectFailure, LinkEvent, LinkId, LinkState};
 pub use message::{Message, Priority};

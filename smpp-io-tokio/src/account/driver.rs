@@ -112,9 +112,9 @@ mod tests {
             tls: ClientTls::default(),
             dialer: None,
             arrivals_capacity: 1_000,
+            events_capacity: 1_024,
             resolver: Box::new(|_| Box::pin(async { Ok(Vec::new()) })),
             observer: None,
-            subscriber: None,
         };
         Shared::new(settings).unwrap()
     }

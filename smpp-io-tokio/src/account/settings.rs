@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 
 use smpp_core::Endpoint;
-use smpp_core::account::{LinkEvent, LinkId, Options};
+use smpp_core::account::{LinkId, Options};
 use smpp_core::session::Observer;
 
 use crate::dial::{ClientTls, Dialer};
@@ -26,10 +26,10 @@ pub(crate) struct Settings {
     pub(super) tls: ClientTls,
     pub(super) dialer: Option<Dialer>,
     pub(super) arrivals_capacity: usize,
+    pub(super) events_capacity: usize,
     pub(super) resolver: Resolver,
     /// Creates the observer of a bind.
     pub(super) observer: Option<Box<dyn Fn(LinkId) -> BoxedObserver + Send + Sync>>,
-    pub(super) subscriber: Option<Box<dyn Fn(LinkId, LinkEvent) + Send + Sync>>,
 }
 
 impl Settings {

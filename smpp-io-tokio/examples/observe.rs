@@ -30,12 +30,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let endpoint: Endpoint = std::env::args().nth(1).ok_or("usage: observe URL")?.parse()?;
     let options = Options::new(Credentials::default(), &Provider::EIGHT_BY_EIGHT);
     let (account, arrivals) = AccountConnector::new(&endpoint, options)
-        // Events: bound, refused, reconnecting.
-        .subscribe(|link, event| println!("link {link}: {event:?}"))
         // PDUs: one observer for each bind.
         .observe(|link| Printer(format!("link {link}")))
         .connect()
         .await?;
+    // Events: bound, refused, reconnecting, messages in doubt. The first receiver also gets those since the start.
+    let mut events = account.events();
+    tokio::spawn(async move {
+        while let Some(event) = events.recv().await {
+            println!("{event}");
+        }
+    });
     // Only a program that just sends and requests no receipts may drop it: MO messages and receipts of other processes are
     // refused, and the SMSC sends them again.
     drop(arrivals);
@@ -43,15 +48,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let template = SubmitSm { destination: Address::international("6591234567")?, ..SubmitSm::default() };
     account.send(&Message::text(&template, "Hello")).await?;
 
-    // Counters: requests, responses, throttled, timeouts, response times of each session.
-    for (link, _, stats) in account.links() {
-        let Some(stats) = stats else { continue };
-        let (sent, received) = (stats.sent.total().pdus(), stats.received.total().pdus());
-        println!(
-            "link {link}: {sent} PDUs sent, {received} received, response times {:?}",
-            stats.response_times
-        );
-    }
+    // Counters of the account's life: requests by outcome, PDUs, response times, of each connection and summed.
+    let stats = account.stats();
+    println!("{:?}, response times {:?}", stats.total.requests, stats.total.response_histogram);
     account.shutdown(Duration::from_secs(5)).await;
     Ok(())
 }

@@ -75,6 +75,7 @@
 mod account;
 mod gauge;
 mod session;
+mod traffic;
 
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 

@@ -153,7 +153,8 @@ impl<R: Role> Core<R> {
     ) -> bool {
         let event = next(&mut self.session);
         if let Some(event) = &event {
-            self.telemetry.record(event, self.transport_error.as_deref());
+            let times = self.session.response_times();
+            self.telemetry.record(event, times, self.transport_error.as_deref());
         }
         match event {
             Some(Event::Outcome { tag, outcome, .. }) => {

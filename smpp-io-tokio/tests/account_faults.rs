@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use smpp_core::account::{Backoff, Binds, Credentials, LinkEvent, Message, Options, SegmentOutcome};
+use smpp_core::account::{AccountEvent, Backoff, Binds, Credentials, LinkEvent, Message, Options, SegmentOutcome};
 use smpp_core::provider::Provider;
 use smpp_core::session::Config;
 use smpp_core::{
@@ -281,18 +281,18 @@ async fn an_address_that_never_responds_is_skipped() {
 #[tokio::test]
 async fn a_fifth_bind_is_refused_while_four_work() {
     let smsc = TestSmsc::builder().tls().start().await.unwrap();
-    let (refused, mut refusals) = mpsc::unbounded_channel();
     let connector =
         AccountConnector::new(&endpoint("smpps", smsc.local_addr().port()), options(Binds::transceivers(5)))
-            .tls(smsc.client_tls())
-            .subscribe(move |_, change| {
-                if let LinkEvent::BindRefused { error, .. } = change {
-                    let _ = refused.send(error);
-                }
-            });
+            .tls(smsc.client_tls());
     let (account, _arrivals): (Account, Arrivals) = connector.connect().await.unwrap();
-    for _ in 0..2 {
-        assert_eq!(refusals.recv().await.unwrap().status(), Some(CommandStatus::RALYBND));
+    let (mut events, mut refused) = (account.events(), 0);
+    while refused < 2 {
+        if let AccountEvent::Link { event: LinkEvent::BindRefused { error, .. }, .. } =
+            events.recv().await.unwrap()
+        {
+            assert_eq!(error.status(), Some(CommandStatus::RALYBND));
+            refused += 1;
+        }
     }
     let results = send_all(&account, 100).await;
     assert!(results.values().all(Result::is_ok));

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use smpp_core::account::{Binds, Credentials, LinkEvent, Message, Options, SegmentOutcome, SendError};
+use smpp_core::account::{AccountEvent, Binds, Credentials, LinkEvent, Message, Options, SegmentOutcome, SendError};
 use smpp_core::provider::Provider;
 use smpp_core::session::{
     CloseReason, Config, Direction, Esme, Instant, ObservedPdu, Observer, Refusal, RejectedPdu, Smsc, State,
@@ -109,22 +109,27 @@ async fn an_account_returns_what_the_smsc_says() {
     assert_eq!(response.tlv(PRICE), Some(&b"0.0042"[..]));
     assert!(error.to_string().ends_with("the peer says \"no route to 65\""), "{error}");
 
-    let events = Arc::new(Mutex::new(Vec::new()));
-    let seen = Arc::clone(&events);
-    let refused = connector(&[(CommandStatus::RINVPASWD, "expired yesterday")])
-        .subscribe(move |_, event| seen.lock().unwrap().push(event));
-    let error = refused.connect().await.err().unwrap();
+    let refused = [(CommandStatus::RINVPASWD, "expired yesterday")];
+    let error = connector(&refused).connect().await.err().unwrap();
     let AccountError::Refused { status: CommandStatus::RINVPASWD, response } = &error else {
         panic!("{error:?}")
     };
     assert_eq!(response.additional_status_info_text().as_deref(), Some("expired yesterday"));
     assert!(error.to_string().contains("the peer says \"expired yesterday\""), "{error}");
-    let events = events.lock().unwrap();
-    let [LinkEvent::BindRefused { error: RequestError::Refused { status, response }, .. }, ..] = &events[..]
-    else {
-        panic!("{events:?}");
+    let (account, _arrivals) = connector(&refused).start().unwrap();
+    let mut events = account.events();
+    let event = loop {
+        match events.recv().await.unwrap() {
+            AccountEvent::Link { event: LinkEvent::Binding { .. }, .. } => {}
+            event => break event,
+        }
     };
-    assert_eq!(*status, CommandStatus::RINVPASWD);
+    assert!(event.to_string().contains("the peer says \"expired yesterday\""), "{event}");
+    let AccountEvent::Link { event: LinkEvent::BindRefused { error, .. }, .. } = event else {
+        panic!("{event:?}")
+    };
+    let RequestError::Refused { status, response } = error else { panic!("{error:?}") };
+    assert_eq!(status, CommandStatus::RINVPASWD);
     assert_eq!(response.additional_status_info_text().as_deref(), Some("expired yesterday"));
 }
 

@@ -52,7 +52,7 @@ const EVENT_CAPACITY: usize = 1_024;
 ///   `ESME_RX_T_APPN`. An alert_notification, which has no response, is lost then.
 /// - Late outcomes ([`Event::LateOutcome`]) are queued as arrivals, up to twice that limit. Beyond it, or once the adapter
 ///   has dropped its arrivals, they are lost.
-/// - The event stream keeps 1,024 events ([`with_event_capacity`](Self::with_event_capacity)) and 256 KiB for its slowest
+/// - The event stream keeps 1,024 events ([`with_events_capacity`](Self::with_events_capacity)) and 256 KiB for its slowest
 ///   [receiver](Self::add_receiver). Before there is a first receiver, it keeps the last 64 events.
 ///
 /// ```
@@ -161,7 +161,7 @@ impl<W> EventRouter<W> {
     /// Sets how many events a [receiver](Self::add_receiver) may have left to read, at least 1; the oldest are dropped beyond
     /// it. Default 1,024.
     #[must_use]
-    pub fn with_event_capacity(mut self, capacity: usize) -> Self {
+    pub fn with_events_capacity(mut self, capacity: usize) -> Self {
         self.event_log.set_capacity(capacity);
         self
     }

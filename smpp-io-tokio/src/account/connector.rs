@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustls::ClientConfig;
 use smpp_core::Endpoint;
-use smpp_core::account::{Credentials, Expected, LinkEvent, LinkId, Options};
+use smpp_core::account::{Credentials, Expected, LinkId, Options};
 use smpp_core::session::Observer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::lookup_host;
@@ -39,7 +39,6 @@ use crate::error::{DialTarget, unresolved};
 /// let (account, arrivals) = AccountConnector::new(&"smpps://smsc.example.com".parse()?, options)
 ///     .tls(tls::ca_file("ca.pem".as_ref())?)
 ///     .bind_timeout(Duration::from_secs(20))
-///     .subscribe(|link, event| println!("link {link}: {event:?}"))
 ///     .connect()
 ///     .await?;
 /// # drop((account, arrivals));
@@ -93,12 +92,12 @@ impl AccountConnector {
             dialer: None,
             arrivals_capacity: 1_000,
             expected: Vec::new(),
+            events_capacity: 1_024,
             resolver: Box::new(|endpoint| {
                 let (host, port) = (endpoint.host.clone(), endpoint.port);
                 Box::pin(async move { Ok(lookup_host((host, port)).await?.collect()) })
             }),
             observer: None,
-            subscriber: None,
         };
         Self { settings, bind_timeout: Duration::from_secs(60) }
     }
@@ -194,6 +193,14 @@ impl AccountConnector {
         self
     }
 
+    /// Sets how many events a receiver of [`Account::events`] may have left to read, at least 1. Beyond it the receiver loses
+    /// the oldest. Default 1,024; also at most 256 KiB of texts of the SMSC.
+    #[must_use]
+    pub fn events_capacity(mut self, capacity: usize) -> Self {
+        self.settings.events_capacity = capacity;
+        self
+    }
+
     /// Sets the function that resolves the addresses of the host. Default: the resolver of the operating system. It is
     /// called before each round of connection attempts.
     #[must_use]
@@ -232,30 +239,6 @@ impl AccountConnector {
         observer: impl Fn(LinkId) -> T + Send + Sync + 'static,
     ) -> Self {
         self.settings.observer = Some(Box::new(move |link| Box::new(observer(link))));
-        self
-    }
-
-    /// Sets the function that gets the events of all connections: bound, bind refused, connection failed, closed, and the
-    /// time of the next attempt.
-    ///
-    /// It is called while the account is locked: it should return quickly, and it must not call the account.
-    ///
-    /// ```no_run
-    /// use smpp_core::account::LinkEvent;
-    /// use smpp_io_tokio::account::AccountConnector;
-    ///
-    /// # fn example(connector: AccountConnector) -> AccountConnector {
-    /// connector.subscribe(|link, event| match event {
-    ///     LinkEvent::Bound { address, .. } => println!("link {link} is bound to {address}"),
-    ///     LinkEvent::Closed { reason, .. } => println!("link {link} is closed: {reason}"),
-    ///     _ => {}
-    /// })
-    /// # }
-    /// ```
-    #[doc(alias = "logging")]
-    #[must_use]
-    pub fn subscribe(mut self, subscriber: impl Fn(LinkId, LinkEvent) + Send + Sync + 'static) -> Self {
-        self.settings.subscriber = Some(Box::new(subscriber));
         self
     }
 

@@ -128,9 +128,9 @@ mod tests {
             dialer: None,
             arrivals_capacity: 1_000,
             expected: Vec::new(),
+            events_capacity: 1_024,
             resolver: Box::new(|_| Box::pin(async { Ok(Vec::new()) })),
             observer: None,
-            subscriber: None,
         };
         Shared::new(settings).unwrap()
     }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smpp_core::account::{
-    Binds, ExpectError, Expected, LinkId, LinkState, Message, MessageNumber, Options, OptionsError, SendError,
-    SubmitError, Unresolved,
+    AccountStats, Binds, ExpectError, Expected, LinkId, LinkState, Message, MessageNumber, Options, OptionsError,
+    SendError, SubmitError, Unresolved,
 };
 use smpp_core::session::Stats;
 
+use super::events::Events;
 use super::shared::Shared;
 use super::ticket::{Sent, Ticket};
 
@@ -240,10 +241,10 @@ impl Account {
     /// `timeout` has passed, unbinds, and returns the messages that were not accepted since this call, or whose final
     /// receipts are missing.
     ///
-    /// `timeout` is for the queue only: the call takes in all at most `timeout` +
-    /// [`drain_timeout`](smpp_core::session::Config::drain_timeout) (5 s) +
-    /// [`response_timeout`](smpp_core::session::Config::response_timeout) (10 s) + 2 s to close the connections. Of several
-    /// calls the earliest deadline counts; one call returns the list, the others return an empty one.
+    /// Whatever the SMSC does, the call takes at most `timeout` +
+    /// [`unbind_timeout`](smpp_core::account::Options::unbind_timeout) (3 s) + 2 s to close the connections. A queue that is
+    /// empty earlier leaves the rest of `timeout` for the unbinds. Of several calls the earliest deadline counts; one call
+    /// returns the list, the others return an empty one.
     ///
     /// ```no_run
     /// use std::time::Duration;
@@ -289,7 +290,39 @@ impl Account {
         }
     }
 
-    /// Returns the state of each connection, and the counters of its session if it has one.
+    /// Returns a receiver of the events of the account: bound, refused, reconnecting, throttled, messages in doubt.
+    ///
+    /// The first receiver also gets the events since the start of the account, the last 64 at most; a later one gets those that
+    /// follow. See [`Events`].
+    ///
+    /// ```no_run
+    /// # async fn example(account: smpp_io_tokio::account::Account) {
+    /// let mut events = account.events();
+    /// while let Some(event) = events.recv().await {
+    ///     println!("{event}"); // "link 0: bound as transceiver at 192.0.2.1:2775"
+    /// }
+    /// # }
+    /// ```
+    #[doc(alias = "subscribe")]
+    #[doc(alias = "logging")]
+    pub fn events(&self) -> Events {
+        Events::new(&self.shared)
+    }
+
+    /// Returns the counters of the account since its start, across all its sessions: of each connection slot, and summed.
+    ///
+    /// ```no_run
+    /// # fn example(account: smpp_io_tokio::account::Account) {
+    /// let stats = account.stats();
+    /// println!("{} accepted, {} wait", stats.counters.segments_accepted, stats.queued);
+    /// println!("99 % of the responses within {:?}", stats.total.response_histogram.quantile(0.99));
+    /// # }
+    /// ```
+    pub fn stats(&self) -> AccountStats {
+        self.shared.lock().account.stats()
+    }
+
+    /// Returns the state of each connection, and the counters of its current session if it has one.
     ///
     /// ```no_run
     /// # fn example(account: smpp_io_tokio::account::Account) {

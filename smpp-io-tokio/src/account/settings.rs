@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 
 use smpp_core::Endpoint;
-use smpp_core::account::{Expected, LinkEvent, LinkId, Options};
+use smpp_core::account::{Expected, LinkId, Options};
 use smpp_core::session::Observer;
 
 use crate::dial::{ClientTls, Dialer};
@@ -28,10 +28,10 @@ pub(crate) struct Settings {
     pub(super) arrivals_capacity: usize,
     /// The messages of an earlier process, until the account has them.
     pub(super) expected: Vec<Expected>,
+    pub(super) events_capacity: usize,
     pub(super) resolver: Resolver,
     /// Creates the observer of a bind.
     pub(super) observer: Option<Box<dyn Fn(LinkId) -> BoxedObserver + Send + Sync>>,
-    pub(super) subscriber: Option<Box<dyn Fn(LinkId, LinkEvent) + Send + Sync>>,
 }
 
 /// Returns the text of the error of a connection to this endpoint.

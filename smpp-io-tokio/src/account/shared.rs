@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
@@ -92,7 +91,8 @@ impl Shared {
             telemetry: AccountTelemetry::new(&settings.options.credentials.system_id),
             links: account.links().map(|_| LinkTask::default()).collect(),
             account,
-            router: EventRouter::new(settings.arrivals_capacity),
+            router: EventRouter::new(settings.arrivals_capacity)
+                .with_events_capacity(settings.events_capacity),
             handles: 0,
             actions: VecDeque::new(),
             driver_deadline: None,
@@ -131,7 +131,7 @@ impl Shared {
         let mut inner = self.lock();
         let before = inner.capacity();
         let value = call(&mut inner, now);
-        inner.dispatch(self, now);
+        inner.dispatch(now);
         let mut wakers = inner.busy_links();
         wakers.extend(inner.router.take_wakers());
         let (state_changed, is_over) = (std::mem::take(&mut inner.state_changed), inner.router.is_over());
@@ -163,10 +163,13 @@ impl Shared {
 
     /// Ends the registration of a message.
     pub(super) fn release(&self, message: MessageNumber) {
-        let mut inner = self.lock();
-        inner.router.release(message);
-        let wakers: Vec<_> = inner.router.take_wakers().collect();
-        drop(inner);
+        self.lock().router.release(message);
+        self.wake();
+    }
+
+    /// Wakes the tasks for which the router has something, without the lock.
+    pub(super) fn wake(&self) {
+        let wakers: Vec<_> = self.lock().router.take_wakers().collect();
         wakers.into_iter().for_each(Waker::wake);
     }
 
@@ -229,29 +232,19 @@ impl Inner {
     }
 
     /// Routes the events of the account, and collects the actions for the driver.
-    pub(super) fn dispatch(&mut self, shared: &Shared, now: Instant) {
+    pub(super) fn dispatch(&mut self, now: Instant) {
         while let Some(event) = self.account.poll_event() {
-            self.telemetry.record(&event, self.last_error.as_deref());
             self.state_changed |=
                 matches!(event, Event::Link { .. } | Event::Stopped { .. } | Event::Closed { .. });
-            if let Event::Link { link, event } = &event {
-                self.handle_link_event(shared, *link, event);
+            if let Event::Link { link, event: LinkEvent::BindRefused { error, received, .. } } = &event {
+                let kind = ConnectErrorKind::bind(error.clone(), *received, self.transport_error.take());
+                self.last_error = self.account.endpoint(*link).map(|endpoint| connect_error(endpoint, kind));
             }
+            self.telemetry.record(now, &event, self.last_error.as_deref());
             self.router.handle_event(now, &mut self.account, event);
         }
         self.transport_error = None;
         self.actions.extend(std::iter::from_fn(|| self.account.poll_action()));
-    }
-
-    fn handle_link_event(&mut self, shared: &Shared, link: LinkId, event: &LinkEvent) {
-        if let LinkEvent::BindRefused { error, received, .. } = event {
-            let kind = ConnectErrorKind::bind(error.clone(), *received, self.transport_error.take());
-            self.last_error = self.account.endpoint(link).map(|endpoint| connect_error(endpoint, kind));
-        }
-        if let Some(subscriber) = &shared.settings.subscriber {
-            // A panic of the subscriber does not affect the account.
-            let _ = catch_unwind(AssertUnwindSafe(|| subscriber(link, event.clone())));
-        }
     }
 
     /// Takes the wakers of the connections whose tasks have something else to do than what they wait for.

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::{Counter, SharedString, counter, gauge};
-use smpp_core::account::LinkState;
+use smpp_core::account::{AccountStats, LinkState, LinkStats};
 use smpp_core::session::State;
 use tokio::time::timeout;
 
 use super::gauge::{GaugeShare, MIN_INTERVAL, add};
+use super::traffic::TrafficPublisher;
 use crate::account::Account;
-use crate::telemetry::counters::{AccountCounters, BIND_OUTCOMES, DELIVERY_TYPES, SEGMENT_OUTCOMES};
 
 /// The values of the label `state`.
 const LINK_STATES: [&str; 4] = ["idle", "connecting", "bound", "closing"];
@@ -40,7 +40,7 @@ pub fn publish_account(
     interval: Duration,
 ) -> impl Future<Output = ()> + Send + 'static {
     let shared = Arc::clone(account.shared());
-    let mut publisher = Publisher::new(&name.into().into());
+    let mut publisher = Publisher::new(name.into().into(), account.links().len());
     async move {
         loop {
             let mut end = pin!(shared.ended.notified());
@@ -49,9 +49,7 @@ pub fn publish_account(
                 let inner = shared.lock();
                 let mut states = [0_u32; LINK_STATES.len()];
                 inner.account.links().for_each(|(_, state)| count(&mut states, state));
-                let account = &inner.account;
-                let segments = (account.queued(), account.pending_receipts());
-                ((states, segments, inner.telemetry.counters), inner.router.is_over())
+                ((states, inner.account.stats()), inner.router.is_over())
             };
             publisher.publish(current);
             if ended {
@@ -80,53 +78,93 @@ fn level(segments: usize) -> f64 {
 
 /// The metrics of one account.
 struct Publisher {
+    account: SharedString,
     states: [GaugeShare; LINK_STATES.len()],
     queued: GaugeShare,
     pending_receipts: GaugeShare,
-    segments: [Counter; SEGMENT_OUTCOMES.len()],
-    delivered: [Counter; DELIVERY_TYPES.len()],
-    binds: [Counter; BIND_OUTCOMES.len()],
-    receipts_expired: Counter,
+    tracked_receipts: GaugeShare,
+    /// The metrics of each connection slot.
+    links: Vec<TrafficPublisher>,
+    counters: Vec<Counter>,
     /// The values of the last publication.
-    published: AccountCounters,
+    published: Vec<u64>,
+}
+
+/// The counters of an account: each with its name, and a label.
+fn counters(stats: &AccountStats) -> [(&'static str, Option<(&'static str, &'static str)>, u64); 17] {
+    let counters = &stats.counters;
+    let segments = |outcome, count| ("smpp_account_segments_total", Some(("outcome", outcome)), count);
+    let delivered = |of_type, count| ("smpp_account_delivered_total", Some(("type", of_type)), count);
+    let binds = |outcome, count| ("smpp_account_binds_total", Some(("outcome", outcome)), count);
+    [
+        segments("accepted", counters.segments_accepted),
+        segments("refused", counters.segments_refused),
+        segments("nacked", counters.segments_nacked),
+        segments("never_sent", counters.segments_never_sent),
+        segments("unanswered", counters.segments_unanswered),
+        delivered("message", counters.messages_received),
+        delivered("receipt", counters.receipts_matched),
+        delivered("unmatched_receipt", counters.receipts_unmatched),
+        binds("bound", stats.total.bound),
+        binds("refused", counters.binds_refused),
+        binds("connect_failed", counters.connects_failed),
+        ("smpp_account_rebinds_total", None, stats.links.iter().map(LinkStats::rebinds).sum()),
+        ("smpp_account_links_closed_total", None, counters.links_closed),
+        ("smpp_account_pauses_total", None, counters.pauses),
+        ("smpp_account_in_doubt_total", None, counters.in_doubt),
+        ("smpp_account_late_outcomes_total", None, counters.late_outcomes),
+        ("smpp_account_receipts_expired_total", None, counters.receipts_expired),
+    ]
 }
 
 impl Publisher {
-    fn new(account: &SharedString) -> Self {
+    fn new(account: SharedString, links: usize) -> Self {
         let gauge = |name: &'static str| GaugeShare::new(gauge!(name, "account" => account.clone()));
-        let counter = |name: &'static str, label: &'static str, value: &'static str| counter!(name, "account" => account.clone(), label => value);
-        Self {
+        let counters = counters(&AccountStats::default());
+        let mut publisher = Self {
             states: LINK_STATES.map(|state| {
                 GaugeShare::new(gauge!("smpp_account_links", "account" => account.clone(), "state" => state))
             }),
             queued: gauge("smpp_account_queued_segments"),
             pending_receipts: gauge("smpp_account_pending_receipts"),
-            segments: SEGMENT_OUTCOMES
-                .map(|outcome| counter("smpp_account_segments_total", "outcome", outcome)),
-            delivered: DELIVERY_TYPES.map(|of_type| counter("smpp_account_delivered_total", "type", of_type)),
-            binds: BIND_OUTCOMES.map(|outcome| counter("smpp_account_binds_total", "outcome", outcome)),
-            receipts_expired: counter!("smpp_account_receipts_expired_total", "account" => account.clone()),
-            published: AccountCounters::default(),
+            tracked_receipts: gauge("smpp_account_tracked_receipts"),
+            links: Vec::new(),
+            published: vec![0; counters.len()],
+            counters: counters
+                .into_iter()
+                .map(|(name, label, _)| match label {
+                    Some((label, value)) => counter!(name, "account" => account.clone(), label => value),
+                    None => counter!(name, "account" => account.clone()),
+                })
+                .collect(),
+            account,
+        };
+        publisher.add_links(links);
+        publisher
+    }
+
+    /// Registers the metrics of the connection slots that are new.
+    fn add_links(&mut self, links: usize) {
+        for link in self.links.len()..links {
+            let labels = [("account", self.account.clone()), ("link", link.to_string().into())];
+            self.links.push(TrafficPublisher::new("smpp_account", &labels));
         }
     }
 
     /// Publishes the differences to the last publication.
-    fn publish(&mut self, current: ([u32; LINK_STATES.len()], (usize, usize), AccountCounters)) {
-        let (states, (queued, pending_receipts), counters) = current;
-        let before = std::mem::replace(&mut self.published, counters);
+    fn publish(&mut self, (states, stats): ([u32; LINK_STATES.len()], AccountStats)) {
         self.states.iter_mut().zip(states).for_each(|(gauge, count)| gauge.set(count.into()));
-        self.queued.set(level(queued));
-        self.pending_receipts.set(level(pending_receipts));
-        let all = [
-            (&self.segments[..], &counters.segments[..], &before.segments[..]),
-            (&self.delivered, &counters.delivered, &before.delivered),
-            (&self.binds, &counters.binds, &before.binds),
-        ];
-        for (counters, now, before) in all {
-            for ((counter, now), before) in counters.iter().zip(now).zip(before) {
-                add(counter, *now, *before);
-            }
+        self.queued.set(level(stats.queued));
+        self.pending_receipts.set(level(stats.pending_receipts));
+        self.tracked_receipts.set(level(stats.tracked_receipts));
+        for ((counter, published), (.., count)) in
+            self.counters.iter().zip(&mut self.published).zip(counters(&stats))
+        {
+            add(counter, count, std::mem::replace(published, count));
         }
-        add(&self.receipts_expired, counters.receipts_expired, before.receipts_expired);
+        self.add_links(stats.links.len());
+        for (publisher, link) in self.links.iter_mut().zip(&stats.links) {
+            publisher.publish(&link.session, &link.requests, &link.response_histogram);
+        }
     }
 }

@@ -1,24 +1,26 @@
-//! Records the events of one account.
+//! Logs the events of one account.
 
 use smpp_core::account::Event;
 #[cfg(feature = "tracing")]
-use smpp_core::account::{LinkEvent, LinkId};
+use smpp_core::account::{AccountEvent, LinkEvent};
+use smpp_core::session::Instant;
+#[cfg(feature = "tracing")]
+use smpp_core::session::CloseReason;
+#[cfg(feature = "tracing")]
+use tracing::{Level, debug, error, field, info, warn};
 
-#[cfg(feature = "metrics")]
-use super::counters::AccountCounters;
+#[cfg(feature = "tracing")]
+use super::limiter::LogLimiter;
 
-/// The span and the counters of one account.
+/// The span of one account, and the limits of its log.
 pub(crate) struct AccountTelemetry {
     #[cfg(feature = "tracing")]
     span: tracing::Span,
-    #[cfg(feature = "metrics")]
-    pub(crate) counters: AccountCounters,
+    #[cfg(feature = "tracing")]
+    limiter: LogLimiter,
 }
 
-#[cfg_attr(
-    not(any(feature = "tracing", feature = "metrics")),
-    expect(clippy::unused_self, reason = "only the features use it")
-)]
+#[cfg_attr(not(feature = "tracing"), expect(clippy::unused_self, reason = "only the feature uses it"))]
 impl AccountTelemetry {
     pub(crate) fn new(system_id: &str) -> Self {
         #[cfg(not(feature = "tracing"))]
@@ -26,68 +28,72 @@ impl AccountTelemetry {
         Self {
             #[cfg(feature = "tracing")]
             span: tracing::info_span!(target: "smpp_io_tokio", "smpp_account", system_id),
-            #[cfg(feature = "metrics")]
-            counters: AccountCounters::default(),
+            #[cfg(feature = "tracing")]
+            limiter: LogLimiter::default(),
         }
     }
 
-    /// Records an event of the account; `error` is the text of the last failure of a connection.
-    pub(crate) fn record(&mut self, event: &Event, error: Option<&str>) {
+    /// Logs an event of the account; `error` is the text of the last failure of a connection.
+    pub(crate) fn record(&mut self, now: Instant, event: &Event, error: Option<&str>) {
         #[cfg(feature = "tracing")]
-        self.trace(event, error);
-        #[cfg(feature = "metrics")]
-        self.counters.record(event);
-        #[cfg(not(any(feature = "tracing", feature = "metrics")))]
-        let _ = event;
+        if let Some(event) = AccountEvent::new(event) {
+            self.trace(now, &event, error);
+        }
         #[cfg(not(feature = "tracing"))]
-        let _ = error;
+        let _ = (now, event, error);
     }
 
+    /// Logs an event with the text of its `Display`, unless there are too many of its kind.
     #[cfg(feature = "tracing")]
-    fn trace(&self, event: &Event, error: Option<&str>) {
-        use tracing::{debug, error, info};
+    fn trace(&mut self, now: Instant, event: &AccountEvent, error: Option<&str>) {
+        let kind = event.kind();
+        let Some(suppressed) = self.limiter.pass(now, kind) else { return };
+        let suppressed = (suppressed > 0).then_some(suppressed);
+        let link = event.link().map(field::display);
+        let number = event.message().map(field::display);
+        let error = error.filter(|_| is_failure(event));
         let span = &self.span;
-        match event {
-            Event::Link { link, event } => self.trace_link(*link, event, error),
-            Event::Stopped { status, .. } => {
-                error!(target: "smpp_io_tokio", parent: span, ?status, "account stopped");
-            }
-            Event::Outcome { message, outcome, .. } if outcome.result().is_err() => {
-                debug!(target: "smpp_io_tokio", parent: span, number = %message, "message not accepted");
-            }
-            Event::ReceiptsExpired { message, ids, .. } if !ids.is_empty() => {
-                debug!(target: "smpp_io_tokio", parent: span, number = %message, "receipts expired");
-            }
-            Event::Closed { unresolved } => {
-                info!(target: "smpp_io_tokio", parent: span, unresolved = unresolved.len(), "account closed");
-            }
-            _ => {}
+        macro_rules! log {
+            ($log:ident) => {
+                $log!(target: "smpp_io_tokio", parent: span, kind, link, number, suppressed, error, "{event}")
+            };
+        }
+        match level(event) {
+            Level::ERROR => log!(error),
+            Level::WARN => log!(warn),
+            Level::INFO => log!(info),
+            _ => log!(debug),
         }
     }
+}
 
-    #[cfg(feature = "tracing")]
-    fn trace_link(&self, link: LinkId, event: &LinkEvent, error: Option<&str>) {
-        use tracing::{field, info, warn};
-        let span = &self.span;
-        match event {
-            LinkEvent::Bound { bind, mode, address } => {
-                info!(target: "smpp_io_tokio", parent: span, %link, %bind, %mode, %address, "bound");
-            }
-            LinkEvent::PeerUnbind => info!(target: "smpp_io_tokio", parent: span, %link, "peer unbind"),
-            LinkEvent::ResolveFailed { .. } => {
-                warn!(target: "smpp_io_tokio", parent: span, %link, error, "resolve failed");
-            }
-            LinkEvent::ConnectFailed { address, failure, .. } => {
-                warn!(target: "smpp_io_tokio", parent: span, %link, %address, %failure, error, "connect failed");
-            }
-            LinkEvent::BindRefused { address, error, received } => {
-                let received = received.map(field::display);
-                warn!(target: "smpp_io_tokio", parent: span, %link, %address, %error, received, "bind refused");
-            }
-            LinkEvent::Closed { address, reason, .. } => {
-                info!(target: "smpp_io_tokio", parent: span, %link, %address, %reason, "link closed");
-            }
-            _ => {}
-        }
+/// Returns whether the text of the last failure of a connection belongs to the event.
+#[cfg(feature = "tracing")]
+const fn is_failure(event: &AccountEvent) -> bool {
+    let AccountEvent::Link { event, .. } = event else { return false };
+    matches!(
+        event,
+        LinkEvent::BindRefused { .. } | LinkEvent::ConnectFailed { .. } | LinkEvent::ResolveFailed { .. }
+    )
+}
+
+#[cfg(feature = "tracing")]
+const fn level(event: &AccountEvent) -> Level {
+    match event {
+        AccountEvent::Stopped { .. } => Level::ERROR,
+        AccountEvent::MessageInDoubt { .. } => Level::WARN,
+        AccountEvent::Closed { .. } => Level::INFO,
+        AccountEvent::Link { event, .. } => match event {
+            LinkEvent::BindRefused { .. }
+            | LinkEvent::ConnectFailed { .. }
+            | LinkEvent::ResolveFailed { .. } => Level::WARN,
+            LinkEvent::Closed { reason, .. } => match reason {
+                CloseReason::Unbound | CloseReason::PeerUnbound | CloseReason::Aborted => Level::INFO,
+                _ => Level::WARN,
+            },
+            LinkEvent::Bound { .. } | LinkEvent::Paused { .. } | LinkEvent::PeerUnbind => Level::INFO,
+            _ => Level::DEBUG,
+        },
+        _ => Level::DEBUG,
     }
 }

@@ -3,11 +3,11 @@
 use std::io;
 use std::net::SocketAddr;
 
-use smpp_core::session::{Event, Side};
+use smpp_core::session::{Event, ResponseTimes, Side};
 use smpp_core::{COctets, CommandStatus};
 
 #[cfg(feature = "metrics")]
-use super::counters::RequestCounters;
+use super::counters::SessionCounters;
 #[cfg(feature = "tracing")]
 use super::trace::SessionTrace;
 
@@ -16,7 +16,7 @@ pub(crate) struct SessionTelemetry {
     #[cfg(feature = "tracing")]
     trace: SessionTrace,
     #[cfg(feature = "metrics")]
-    pub(crate) requests: RequestCounters,
+    pub(crate) counters: SessionCounters,
 }
 
 #[cfg_attr(not(feature = "tracing"), expect(clippy::unused_self, reason = "only the trace uses it"))]
@@ -28,7 +28,7 @@ impl SessionTelemetry {
             #[cfg(feature = "tracing")]
             trace: SessionTrace::new(side),
             #[cfg(feature = "metrics")]
-            requests: RequestCounters::default(),
+            counters: SessionCounters::default(),
         }
     }
 
@@ -56,14 +56,20 @@ impl SessionTelemetry {
         let _ = status;
     }
 
-    /// Records an event of the session; `error` is the error of the transport, if it has failed.
+    /// Records an event of the session; `times` are its response times, and `error` is the error of the transport, if it has
+    /// failed.
     #[inline]
-    pub(crate) fn record<T>(&mut self, event: &Event<'_, T>, error: Option<&io::Error>) {
+    pub(crate) fn record<T>(
+        &mut self,
+        event: &Event<'_, T>,
+        times: &ResponseTimes,
+        error: Option<&io::Error>,
+    ) {
         #[cfg(feature = "tracing")]
         self.trace.record(event, error);
         #[cfg(feature = "metrics")]
-        self.requests.record(event);
+        self.counters.record(event, times);
         #[cfg(not(all(feature = "tracing", feature = "metrics")))]
-        let _ = (event, error);
+        let _ = (event, times, error);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use smpp_core::account::{
-    Backoff, Binds, Credentials, LinkEvent, Message, Options, SegmentNotSentReason, SegmentOutcome, SendError,
+    AccountEvent, Backoff, Binds, Credentials, LinkEvent, Message, Options, SegmentNotSentReason, SegmentOutcome, SendError,
 };
 use smpp_core::provider::Provider;
 use smpp_core::session::{CloseReason, Config, UnansweredReason};
@@ -59,7 +59,7 @@ pub(crate) async fn run(mut rng: Rng) {
         ..Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED)
     };
     let dialing = (world.clone(), Mutex::new(rng.fork()));
-    let (observing, watching) = (world.clone(), world.clone());
+    let (observing, watched) = (world.clone(), world.clone());
     let smsc_config = Config { max_unanswered: [1, 4, 256][rng.below(3) as usize], ..Config::default() };
     let connector = AccountConnector::new(&"smpp://192.0.2.1".parse().unwrap(), options)
         .dial(move |_| {
@@ -75,13 +75,17 @@ pub(crate) async fn run(mut rng: Rng) {
                 Ok(near)
             }
         })
-        .observe(move |_| observing.dialed.lock().unwrap().take().unwrap())
-        .subscribe(move |_, event| {
-            if let LinkEvent::Closed { reason, .. } = event {
-                watching.ends.lock().unwrap().push((Instant::now(), reason));
-            }
-        });
+        .observe(move |_| observing.dialed.lock().unwrap().take().unwrap());
+    let unbind_timeout = options.unbind_timeout;
     let (account, arrivals) = connector.start().unwrap();
+    let mut events = account.events();
+    let watching = tokio::spawn(async move {
+        while let Some(event) = events.recv().await {
+            if let AccountEvent::Link { event: LinkEvent::Closed { reason, .. }, .. } = event {
+                watched.ends.lock().unwrap().push((Instant::now(), reason));
+            }
+        }
+    });
     let receiving = tokio::spawn(receive(arrivals, rng.fork()));
     let mut sending = Vec::new();
     for _ in 0..=rng.below(12) {
@@ -95,10 +99,8 @@ pub(crate) async fn run(mut rng: Rng) {
     sleep_until(end).await;
     let shutdown = Instant::now();
     let within = rng.millis(20_000);
-    // Draining, then the response to unbind; after an unbind of the SMSC also the last octets.
-    let phases = if behaviour.unbinds { 2 } else { 1 };
-    // If the stream ends while the session unbinds, the application has `drain_timeout` once more.
-    let limit = within + config.drain_timeout * 2 + config.response_timeout * phases + MILLISECOND;
+    // The queue, the unbinds, and 2 s for the transports to close.
+    let limit = within + unbind_timeout + Duration::from_secs(2) + MILLISECOND;
     if timeout(limit, account.shutdown(within)).await.is_err() {
         let listings: Vec<_> = world.connections.lock().unwrap().iter().map(Connection::listing).collect();
         let (links, listings) = (account.links(), listings.join("\n"));
@@ -109,6 +111,7 @@ pub(crate) async fn run(mut rng: Rng) {
     }
     drop(account);
     receiving.await.unwrap();
+    watching.await.unwrap();
     for connection in world.connections.lock().unwrap().iter() {
         connection.check(&config, shutdown);
         let unbind_by = shutdown + within + config.drain_timeout;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use smpp_core::account::{ConnectFailure, Credentials, LinkEvent, Options};
+use smpp_core::account::{AccountEvent, ConnectFailure, Credentials, LinkEvent, Options};
 use smpp_core::provider::Provider;
 use smpp_core::session::{Config, RequestError, UnansweredReason};
 use smpp_core::{Bind, CommandStatus, Endpoint, Pdu, SequenceNumber};
@@ -153,14 +153,18 @@ async fn a_handle_can_diagnose_its_bind() {
     serving.await.unwrap();
 }
 
-/// Starts an account, and returns its error and the events of its connections.
-async fn failing(connector: AccountConnector) -> (AccountError, Vec<LinkEvent>) {
-    let events = Arc::new(Mutex::new(Vec::new()));
-    let recording = Arc::clone(&events);
-    let connector = connector.subscribe(move |_, event| recording.lock().unwrap().push(event));
-    let error = connector.bind_timeout(Duration::from_secs(20)).connect().await.unwrap_err();
-    let events = std::mem::take(&mut *events.lock().unwrap());
-    (error, events)
+/// Starts two accounts that cannot bind. Returns the error of one, and the first failure of the connections of the other.
+async fn failing(connector: impl Fn() -> AccountConnector) -> (AccountError, LinkEvent) {
+    let error = connector().bind_timeout(Duration::from_secs(20)).connect().await.unwrap_err();
+    let (account, _arrivals) = connector().start().unwrap();
+    let mut events = account.events();
+    loop {
+        match events.recv().await.unwrap() {
+            AccountEvent::Link { event: LinkEvent::Binding { .. }, .. } => {}
+            AccountEvent::Link { event, .. } => return (error, event),
+            other => panic!("{other}"),
+        }
+    }
 }
 
 fn account(url: &str) -> AccountConnector {
@@ -171,22 +175,25 @@ fn account(url: &str) -> AccountConnector {
 #[tokio::test(start_paused = true)]
 async fn the_error_of_an_account_says_what_the_peer_sent() {
     for (octets, expected, texts) in other_answers() {
-        let connector = account("smpp://192.0.2.1").dial(move |_| {
-            let (near, mut far) = duplex(1 << 16);
+        let connector = || {
             let octets = octets.clone();
-            tokio::spawn(async move {
-                let _ = far.read(&mut [0; 4096]).await;
-                let _ = far.write_all(&octets).await;
-            });
-            async { io::Result::Ok(near) }
-        });
-        let (error, events) = failing(connector).await;
+            account("smpp://192.0.2.1").dial(move |_| {
+                let (near, mut far) = duplex(1 << 16);
+                let octets = octets.clone();
+                tokio::spawn(async move {
+                    let _ = far.read(&mut [0; 4096]).await;
+                    let _ = far.write_all(&octets).await;
+                });
+                async { io::Result::Ok(near) }
+            })
+        };
+        let (error, event) = failing(connector).await;
         assert!(matches!(error, AccountError::Timeout { .. }), "{error}");
         for text in texts {
             assert!(error.to_string().contains(text), "{error}");
         }
-        let Some(LinkEvent::BindRefused { received, .. }) = events.first() else { panic!("{events:?}") };
-        assert_eq!(*received, Some(expected));
+        let LinkEvent::BindRefused { received, .. } = event else { panic!("{event}") };
+        assert_eq!(received, Some(expected));
     }
 }
 
@@ -194,17 +201,17 @@ async fn the_error_of_an_account_says_what_the_peer_sent() {
 async fn an_account_keeps_the_error_of_the_operating_system() {
     for url in ["smpp://192.0.2.1", "smpps://192.0.2.1"] {
         let refused = || io::Error::from_raw_os_error(111);
-        let connector = account(url)
-            .tls(Certificate::for_localhost().unwrap().client_config())
-            .dial(move |_| async move { Err::<DuplexStream, _>(refused()) });
-        let (error, events) = failing(connector).await;
+        let connector = || {
+            account(url)
+                .tls(Certificate::for_localhost().unwrap().client_config())
+                .dial(move |_| async move { Err::<DuplexStream, _>(refused()) })
+        };
+        let (error, event) = failing(connector).await;
         let error = error.to_string();
         assert!(error.contains(&refused().to_string()) && error.contains("cannot connect to"), "{error}");
         assert!(!error.contains("handshake"), "{error}");
-        let Some(LinkEvent::ConnectFailed { failure, detail, .. }) = events.first() else {
-            panic!("{events:?}")
-        };
-        assert_eq!((*failure, &**detail), (ConnectFailure::Network, &*refused().to_string()));
+        let LinkEvent::ConnectFailed { failure, detail, .. } = event else { panic!("{event}") };
+        assert_eq!((failure, &*detail), (ConnectFailure::Network, &*refused().to_string()));
     }
 }
 

@@ -37,7 +37,7 @@ fn lagged(lost: u64) -> Poll<Option<AccountEvent>> {
 #[test]
 fn a_slow_receiver_loses_the_oldest_events_and_is_told_how_many() {
     let mut account = Account::new(options(), Instant::ZERO).unwrap();
-    let mut router = Router::new(1).with_event_capacity(3);
+    let mut router = Router::new(1).with_events_capacity(3);
     let (slow, quick) = (router.add_receiver(), router.add_receiver());
     for number in 1..=5 {
         push(&mut router, &mut account, number);
@@ -113,7 +113,7 @@ proptest! {
         steps in prop::collection::vec((0_usize..8, 0_usize..3), 1..80),
     ) {
         let mut account = Account::new(options(), Instant::ZERO).unwrap();
-        let mut router = Router::new(1).with_event_capacity(capacity);
+        let mut router = Router::new(1).with_events_capacity(capacity);
         // Each receiver, and the events that it has not read.
         let mut receivers = vec![(router.add_receiver(), VecDeque::new())];
         let mut number = 0;

@@ -249,6 +249,10 @@ impl<O: Observer> Account<O> {
     pub fn handle_transmitted(&mut self, now: Instant, link: LinkId, octets: usize) {
         if let Some(session) = self.session(link) {
             session.handle_transmitted(octets);
+            let transmitted = session.transmitted();
+            if let Some(generation) = self.generation(link) {
+                self.delivered_pdus.handle_transmitted(link, generation, transmitted);
+            }
         }
         self.advance(now);
     }
@@ -401,6 +405,7 @@ impl<O: Observer> Account<O> {
         if self.options.session.rate.is_some() {
             link.paused_until = link.paused_until.max(now + RATE_PERIOD);
         }
+        self.delivered_pdus.handle_bind_ended(now, id, link.generation);
         link.last_end = reason;
         link.phase = Phase::Closing { untried };
         let retry_at = match reconnects {

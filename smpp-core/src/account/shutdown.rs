@@ -47,7 +47,7 @@ impl<O: Observer> Account<O> {
             let mut unresolved = core::mem::take(unresolved);
             self.shutdown = Shutdown::Closed;
             self.release_inbound(now);
-            self.release_early();
+            self.release_early(now);
             unresolved
                 .extend(self.receipts.drain().map(|(message, ids)| Unresolved::NoReceipt { message, ids }));
             self.emit(Event::Closed { unresolved });

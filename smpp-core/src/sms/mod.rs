@@ -97,6 +97,7 @@ mod user_data;
 
 pub use alphabet::Alphabet;
 pub use coding::Codings;
+pub(crate) use digest::digest;
 pub use gsm7::{Language, Shifts};
 pub use message_id::{IdNotation, MessageIdKey, MessageIdPolicy, NumericIds};
 pub use reassemble::{

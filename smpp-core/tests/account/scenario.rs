@@ -202,7 +202,7 @@ fn options(rng: &mut Rng, ample_limits: bool) -> Options {
         receipts: if ample_limits { full } else { tight },
         reassembly: if ample_limits { ample } else { reassembly },
         segment_ack_timeout: span(rng, 0, 200),
-        seed: rng.next(),
+        seed: Some(rng.next()),
         ..Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED)
     }
 }

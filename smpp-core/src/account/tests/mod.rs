@@ -1,6 +1,7 @@
 //! Scenario tests: one account, an SMSC made of sessions, and simulated time.
 
 mod event_router;
+mod phones;
 mod queue;
 mod receiving;
 mod reconnect;
@@ -120,7 +121,8 @@ impl Simulation {
                             "Connection refused (os error 111)",
                         );
                     } else {
-                        let session = Session::new(Config { rate: None, ..Config::default() }, self.now);
+                        let session =
+                            Session::new(Config { rate: None, window: 2_000, ..Config::default() }, self.now);
                         self.servers.push(Server { link, session });
                         assert!(self.account.handle_connected(self.now, link, ()));
                     }

@@ -1,6 +1,6 @@
 //! The segments of MO messages that wait for the others, and their delayed acknowledgements.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -15,6 +15,10 @@ pub(super) const EARLY_ACK: Duration = Duration::from_millis(50);
 
 /// A segment that arrives within this time after an overdue acknowledgement has waited for it.
 const WAS_WAITING: Duration = Duration::from_secs(1);
+
+/// The least number of messages that are remembered because they were left to the SMSC, also for a smaller
+/// [`max_messages`](sms::ReassemblyLimits::max_messages).
+const MIN_LEFT: usize = 100;
 
 /// Reassembles concatenated MO messages, whichever binds their segments arrive on, and holds the reply token of each
 /// segment until the message is complete or its acknowledgement is due.
@@ -45,6 +49,12 @@ pub(super) struct InboundSegments {
     traffic: BTreeMap<LinkId, LinkTraffic>,
     /// How many emitted messages with this identity the application has not acknowledged.
     unacknowledged: BTreeMap<MessageIdentity, usize>,
+    /// The messages that have made room and were left to the SMSC, to be emitted if they have to make room again: at most
+    /// `max_left`.
+    left_to_smsc: BTreeSet<MessageIdentity>,
+    /// The same, the oldest first.
+    left_order: VecDeque<MessageIdentity>,
+    max_left: usize,
 }
 
 /// The requests of the SMSC on one bind.
@@ -72,6 +82,9 @@ impl InboundSegments {
             overdue_ack: None,
             traffic: BTreeMap::new(),
             unacknowledged: BTreeMap::new(),
+            left_to_smsc: BTreeSet::new(),
+            left_order: VecDeque::new(),
+            max_left: if limits.max_messages > MIN_LEFT { limits.max_messages } else { MIN_LEFT },
         }
     }
 
@@ -112,6 +125,27 @@ impl InboundSegments {
     /// Returns the token of a segment that has not been acknowledged.
     pub(super) fn held(&self, tag: u64) -> Option<&ReplyToken> {
         self.held.get(&tag).map(|(_, token)| token)
+    }
+
+    /// Returns whether no segment of a message has been acknowledged, so that the SMSC has all of it.
+    pub(super) fn is_at_smsc(&self, message: &sms::ReassembledMessage<u64>) -> bool {
+        message.tags().all(|tag| self.held.contains_key(tag))
+    }
+
+    /// Records that a message makes room and is left to the SMSC. Returns false if it has done so before: redelivered
+    /// messages that displace each other would never end.
+    pub(super) fn record_left_to_smsc(&mut self, message: MessageIdentity) -> bool {
+        if self.left_to_smsc.remove(&message) {
+            return false;
+        }
+        if self.left_order.len() >= self.max_left
+            && let Some(oldest) = self.left_order.pop_front()
+        {
+            self.left_to_smsc.remove(&oldest);
+        }
+        self.left_order.push_back(message.clone());
+        self.left_to_smsc.insert(message);
+        true
     }
 
     fn release(&mut self, tag: u64) -> Option<ReplyToken> {

@@ -191,8 +191,8 @@
 //!   [`Ack`]. [`SegmentAckMode`] is the exception: it says how long the segments of an incomplete message stay
 //!   unacknowledged.
 //! - One sender does not keep out others: if it has too many incomplete messages, its oldest makes room. The account
-//!   refuses the segments of that message with `ESME_RX_T_APPN`, so that the SMSC keeps them; if one was acknowledged
-//!   already, it emits the message as it is.
+//!   refuses the segments of that message with `ESME_RX_T_APPN`, so that the SMSC keeps them. If one was acknowledged
+//!   already, or if the message comes back and has to make room again, it emits the message as it is.
 //!
 //! # Redelivery: what the application gets once
 //!

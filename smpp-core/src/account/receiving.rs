@@ -256,7 +256,7 @@ impl<O: Observer> Account<O> {
             };
             let evicted = pushed.as_ref().err().and_then(|error| reassembler.evict_for(error));
             match evicted {
-                Some(evicted) => self.release_incomplete(now, evicted),
+                Some(evicted) => self.make_room(now, evicted),
                 None => break pushed,
             }
         };
@@ -360,21 +360,30 @@ impl<O: Observer> Account<O> {
         }
     }
 
-    /// Releases the incomplete messages at shutdown.
+    /// Releases the incomplete messages at shutdown. If no segment of a message has been acknowledged, the SMSC keeps all
+    /// of them; otherwise the account emits those that are there.
     pub(super) fn release_inbound(&mut self, now: Instant) {
         while let Some(message) = self.inbound.reassembler.evict() {
-            self.release_incomplete(now, message);
+            if self.inbound.is_at_smsc(&message) {
+                self.leave_to_smsc(now, &message);
+            } else {
+                self.emit_concatenated(now, message);
+            }
         }
     }
 
-    /// Releases an incomplete message. If no segment has been acknowledged, the SMSC keeps all of them; otherwise the account
-    /// emits those that are there.
-    fn release_incomplete(&mut self, now: Instant, message: sms::ReassembledMessage<u64>) {
-        if message.tags().all(|tag| self.inbound.held(*tag).is_some()) {
-            let ack = self.inbound.take_ack(&message);
-            self.reply_all(now, ack, Err(DeliverSm::UNANSWERED));
+    /// Releases an incomplete message that makes room, as at shutdown. If it comes back and has to make room again, the
+    /// account emits it.
+    fn make_room(&mut self, now: Instant, message: sms::ReassembledMessage<u64>) {
+        if self.inbound.is_at_smsc(&message) && self.inbound.record_left_to_smsc(message.identity()) {
+            self.leave_to_smsc(now, &message);
         } else {
             self.emit_concatenated(now, message);
         }
+    }
+
+    fn leave_to_smsc(&mut self, now: Instant, message: &sms::ReassembledMessage<u64>) {
+        let ack = self.inbound.take_ack(message);
+        self.reply_all(now, ack, Err(DeliverSm::UNANSWERED));
     }
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use smpp_core::account::{Backoff, Binds, Credentials, Options, ReceiptOptions, UnansweredPolicy};
+use smpp_core::account::{
+    Backoff, Binds, Credentials, Options, ReceiptOptions, SegmentAckMode, UnansweredPolicy,
+};
 use smpp_core::provider::{LongMessages, Provider, ReceiptDialect};
 use smpp_core::session::{Config, Rate};
 use smpp_core::sms::{MessageIdPolicy, ReassemblyLimits};
@@ -51,6 +53,8 @@ pub(crate) struct Behaviour {
     pub(crate) repeats: u64,
     /// How long until a delivery is retried.
     pub(crate) retry: u64,
+    /// The SMSC sends a segment only after the ones before it are acknowledged.
+    pub(crate) one_at_a_time: bool,
     /// How long the adapter_delay takes to resolve, connect and close.
     pub(crate) adapter_delay: u64,
 }
@@ -147,6 +151,7 @@ impl Scenario {
                 app_refuses: rng.pick(&[0, 0, 100]),
                 repeats: rng.pick(&[0, 100]),
                 retry: rng.within(5..=100),
+                one_at_a_time: rng.chance(300),
                 adapter_delay: rng.pick(&[0, 3, 30]),
             },
             faults,
@@ -175,6 +180,8 @@ fn options(rng: &mut Rng, ample_limits: bool) -> Options {
     let reassembly = ReassemblyLimits {
         max_messages: rng.index(4),
         max_octets: rng.pick(&[200, 1000, 10_000]),
+        max_messages_per_sender: rng.index(4),
+        max_octets_per_sender: rng.pick(&[1000, 10_000]),
         max_age: span(rng, 50, 500),
         duplicate_window: span(rng, 0, 200),
     };
@@ -202,6 +209,11 @@ fn options(rng: &mut Rng, ample_limits: bool) -> Options {
         receipts: if ample_limits { full } else { tight },
         reassembly: if ample_limits { ample } else { reassembly },
         segment_ack_timeout: span(rng, 0, 200),
+        segment_ack_mode: rng.pick(&[
+            SegmentAckMode::Adaptive,
+            SegmentAckMode::Adaptive,
+            SegmentAckMode::Strict,
+        ]),
         seed: Some(rng.next()),
         ..Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED)
     }

@@ -103,6 +103,7 @@ impl AccountSimulation {
         assert_eq!(self.account.poll_timeout(), None, "no timer runs after Closed");
         assert_eq!((self.account.queued(), self.account.pending_receipts()), (0, 0));
         self.messages.check_end(&self.smsc.seen);
+        self.smsc.deliveries.check_floods();
     }
 
     /// Ends all faults.
@@ -370,7 +371,8 @@ impl AccountSimulation {
             self.context.trace(|| format!("on {}: {:?}", entry.connection, entry.pdu));
             self.messages.handle_entry(&entry, &alive);
             if let LoggedPdu::Delivered { delivery: Some(delivery) } = entry.pdu {
-                self.smsc.deliveries.record_arrival(self.context.now, delivery);
+                let connection = entry.connection;
+                self.smsc.deliveries.record_arrival(self.context.now, delivery, connection, &alive);
             }
         }
         self.messages.mark_in_doubt(&alive);

@@ -152,6 +152,25 @@ fn what_makes_room_is_emitted_if_it_was_acknowledged() {
 }
 
 #[test]
+fn messages_that_displace_each_other_are_emitted_in_the_end() {
+    let reassembly = crate::sms::ReassemblyLimits {
+        max_messages_per_sender: 1,
+        ..crate::sms::ReassemblyLimits::default()
+    };
+    let mut sim = bound(1, Options { reassembly, segment_ack_mode: SegmentAckMode::Strict, ..options() });
+    // The SMSC redelivers what was refused.
+    for reference in [1, 2, 1, 2] {
+        sim.deliver_now(0, &Segment::new(reference, 1, 2).from("6591234567"));
+    }
+    assert_eq!((sim.refusals.len(), sim.waiting()), (2, 2));
+    let (message, ack) = sim.message();
+    assert!(!message.is_complete());
+    sim.accept(ack).unwrap();
+    sim.settle();
+    assert_eq!(sim.waiting(), 1);
+}
+
+#[test]
 fn the_oldest_message_of_all_makes_room_when_the_whole_is_full() {
     let reassembly =
         crate::sms::ReassemblyLimits { max_messages: 2, ..crate::sms::ReassemblyLimits::default() };

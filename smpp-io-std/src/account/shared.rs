@@ -60,7 +60,8 @@ pub(super) type Guard<'a> = MutexGuard<'a, AccountState>;
 impl Shared {
     pub(super) fn new(connector: AccountConnector) -> Result<Arc<Self>, AccountError> {
         let options = &connector.options;
-        let account = Account::new(options.clone(), Instant::ZERO).map_err(AccountError::Options)?;
+        let seeded = smpp_io_common::seeded(options.clone());
+        let account = Account::new(seeded, Instant::ZERO).map_err(AccountError::Options)?;
         let max_read = options.session.response_timeout.min(options.session.drain_timeout).max(MIN_MAX_READ);
         Ok(Arc::new(Self {
             state: Mutex::new(AccountState::new(account, &connector)),

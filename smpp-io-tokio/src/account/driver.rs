@@ -104,9 +104,13 @@ mod tests {
     use crate::dial::ClientTls;
 
     fn shared() -> Arc<Shared> {
+        Shared::new(settings()).unwrap()
+    }
+
+    fn settings() -> Settings {
         let credentials = Credentials::new("shop", "s3cret");
         let options = Options { queue_capacity: 1, ..Options::new(credentials, &Provider::UNSTATED) };
-        let settings = Settings {
+        Settings {
             endpoint: "smpp://localhost".parse().unwrap(),
             options,
             tls: ClientTls::default(),
@@ -115,8 +119,7 @@ mod tests {
             resolver: Box::new(|_| Box::pin(async { Ok(Vec::new()) })),
             observer: None,
             subscriber: None,
-        };
-        Shared::new(settings).unwrap()
+        }
     }
 
     fn submit(shared: &Arc<Shared>) -> Ticket {
@@ -181,6 +184,19 @@ mod tests {
         assert!(poll(arrival.as_mut(), Waker::noop()).is_ready());
         assert!(poll(capacity.as_mut(), Waker::noop()).is_ready());
         assert!(poll(closed.as_mut(), Waker::noop()).is_ready());
+    }
+
+    #[test]
+    fn two_accounts_of_one_process_have_different_seeds_unless_they_are_given() {
+        let seed = |shared: Arc<Shared>| shared.lock().account.options().seed;
+        let seeds = [seed(shared()), seed(shared())];
+        assert!(seeds[0].is_some() && seeds[0] != seeds[1], "{seeds:?}");
+        let given = || {
+            let settings = settings();
+            let options = Options { seed: Some(7), ..settings.options };
+            Shared::new(Settings { options, ..settings }).unwrap()
+        };
+        assert_eq!([seed(given()), seed(given())], [Some(7); 2]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
 use smpp_core::account::{
     Account, Action, Event, EventRouter, FirstBindError, LinkEvent, LinkId, LinkState, Message,
@@ -82,7 +82,8 @@ struct Waits {
 
 impl Shared {
     pub(super) fn new(settings: Settings) -> Result<Arc<Self>, AccountError> {
-        let account = Account::new(settings.options.clone(), Instant::ZERO).map_err(AccountError::Options)?;
+        let options = smpp_io_common::seeded(settings.options.clone());
+        let account = Account::new(options, Instant::ZERO).map_err(AccountError::Options)?;
         let inner = Inner {
             telemetry: AccountTelemetry::new(&settings.options.credentials.system_id),
             links: account.links().map(|_| LinkTask::default()).collect(),
@@ -169,12 +170,18 @@ impl Shared {
         &self,
         poll: impl Fn(&mut EventRouter<Waker>, &mut Option<Waker>) -> Poll<T>,
     ) -> T {
-        poll_fn(|cx| {
-            // The router swaps in the waker of the poll before, which is dropped after the lock is released.
-            let mut waker = Some(cx.waker().clone());
-            poll(&mut self.lock().router, &mut waker)
-        })
-        .await
+        poll_fn(|cx| self.poll(cx, &poll)).await
+    }
+
+    /// Returns the event that `poll` finds in the router, or registers the task to be woken.
+    pub(super) fn poll<T>(
+        &self,
+        cx: &mut Context<'_>,
+        poll: impl Fn(&mut EventRouter<Waker>, &mut Option<Waker>) -> Poll<T>,
+    ) -> Poll<T> {
+        // The router swaps in the waker of the poll before, which is dropped after the lock is released.
+        let mut waker = Some(cx.waker().clone());
+        poll(&mut self.lock().router, &mut waker)
     }
 
     /// Waits for the first bind, or until there will be none.

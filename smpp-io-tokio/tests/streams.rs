@@ -8,8 +8,8 @@ use std::time::Duration;
 use futures_core::Stream;
 use smpp_core::account::{Credentials, Options};
 use smpp_core::provider::Provider;
-use smpp_core::session::Role;
-use smpp_core::{Address, Bind};
+use smpp_core::session::Esme;
+use smpp_core::Address;
 use smpp_io_tokio::account::{AccountConnector, Arrival};
 use smpp_io_tokio::testing::{ACCOUNT, TestSmsc};
 use smpp_io_tokio::{Connector, Inbound};
@@ -51,8 +51,8 @@ async fn arrivals_are_a_stream_that_ends_with_the_account() {
 
 #[tokio::test]
 async fn an_inbox_is_a_stream_that_ends_with_the_session() {
-    /// Accepts the requests of a stream, whatever its type, and returns how many there were.
-    async fn accept_all<R: Role>(requests: impl Stream<Item = Inbound<R>>) -> usize {
+    /// Accepts the requests of a stream, and returns how many there were.
+    async fn accept_all(requests: impl Stream<Item = Inbound<Esme>>) -> usize {
         let mut requests = pin!(requests);
         let mut count = 0;
         while let Some(request) = poll_fn(|cx| requests.as_mut().poll_next(cx)).await {
@@ -64,7 +64,7 @@ async fn an_inbox_is_a_stream_that_ends_with_the_session() {
     }
     let smsc = TestSmsc::start().await.unwrap();
     let (client, inbox) = Connector::new().connect(&smsc.endpoint()).await.unwrap();
-    client.bind(&Bind { ..smsc.bind() }).await.unwrap();
+    client.bind(&smsc.bind()).await.unwrap();
     let receiving = tokio::spawn(accept_all(inbox));
     for text in ["one", "two", "three"] {
         originate(&smsc, text);

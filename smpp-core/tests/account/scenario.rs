@@ -185,7 +185,13 @@ fn options(rng: &mut Rng, ample_limits: bool) -> Options {
         max_age: span(rng, 50, 500),
         duplicate_window: span(rng, 0, 200),
     };
-    let ample = ReassemblyLimits { duplicate_window: ticks(1_000_000), ..ReassemblyLimits::default() };
+    let ample = ReassemblyLimits {
+        // The floods of one sender exceed both.
+        max_messages: 100,
+        max_messages_per_sender: 20,
+        duplicate_window: ticks(1_000_000),
+        ..ReassemblyLimits::default()
+    };
     Options {
         binds: binds(rng, max_binds),
         max_binds,

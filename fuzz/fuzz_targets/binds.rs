@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use smpp_core::account::{
     Account, Ack, Action, Backoff, Binds, ConnectFailure, Credentials, Event, LinkId, LinkState, Message,
-    MessageNumber, Options, Priority, ReceiptOptions, SegmentOutcome, UnansweredPolicy,
+    MessageNumber, Options, Priority, ReceiptOptions, SegmentAckMode, SegmentOutcome, UnansweredPolicy,
 };
 use smpp_core::arbitrary::{self, Unstructured};
 use smpp_core::provider::Provider;
@@ -56,11 +56,13 @@ fn options(u: &mut Unstructured<'_>) -> arbitrary::Result<Options> {
         },
         reassembly: ReassemblyLimits {
             max_messages: 2,
+            max_messages_per_sender: u.int_in_range(1..=2)?,
             max_age: time(u)?,
             duplicate_window: time(u)?,
             ..ReassemblyLimits::default()
         },
         segment_ack_timeout: time(u)?,
+        segment_ack_mode: *u.choose(&[SegmentAckMode::Adaptive, SegmentAckMode::Strict])?,
         ..Options::new(Credentials::new("shop", "hunter22"), &Provider::UNSTATED)
     })
 }

@@ -177,6 +177,8 @@ fn reassemble(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     let limits = ReassemblyLimits {
         max_messages: octets.int_in_range(0..=4)?,
         max_octets: octets.int_in_range(0..=3_000)?,
+        max_messages_per_sender: octets.int_in_range(0..=4)?,
+        max_octets_per_sender: octets.int_in_range(0..=3_000)?,
         max_age: Duration::from_secs(octets.int_in_range(0..=20)?),
         duplicate_window: Duration::from_secs(octets.int_in_range(0..=20)?),
     };
@@ -205,7 +207,10 @@ fn reassemble(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
                 assert_eq!(user_data.segment, None);
                 returned.push(tag);
             }
-            Ok(Pushed::Duplicate(tag)) => returned.push(tag),
+            Ok(Pushed::Duplicate { tag, message, number }) => {
+                assert!(reassembler.tag(&message, number).is_none_or(|first| *first < tag));
+                returned.push(tag);
+            }
             Ok(Pushed::Stored { superseded, .. }) => {
                 returned.extend(superseded.into_iter().flat_map(ReassembledMessage::into_tags));
             }
@@ -215,7 +220,15 @@ fn reassemble(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
                 returned.extend(message.into_tags());
             }
             Ok(_) => unreachable!("there are no other variants"),
-            Err(error) => returned.push(error.tag),
+            Err(error) => {
+                if let Some(evicted) = reassembler.evict_for(&error) {
+                    if octets.arbitrary()? {
+                        reassembler.record_incomplete(now, &evicted);
+                    }
+                    returned.extend(evicted.into_tags());
+                }
+                returned.push(error.tag);
+            }
         }
         tags += 1;
         assert!(reassembler.len() <= limits.max_messages && reassembler.octets() <= limits.max_octets);

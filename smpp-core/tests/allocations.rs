@@ -221,8 +221,13 @@ fn a_new_session_allocates_nothing() {
 fn a_reassembler_allocates_no_more_octets_than_it_counts() {
     // The reassembler does not count the initial nodes of its trees.
     const UNCOUNTED: usize = 8 * 1024;
-    let limits =
-        ReassemblyLimits { max_messages: usize::MAX, max_octets: 500_000, ..ReassemblyLimits::default() };
+    let limits = ReassemblyLimits {
+        max_messages: usize::MAX,
+        max_octets: 500_000,
+        max_messages_per_sender: usize::MAX,
+        max_octets_per_sender: usize::MAX,
+        ..ReassemblyLimits::default()
+    };
     for (total, length) in [(2, 0), (2, 153), (3, 153), (9, 153), (255, 140), (2, 5_000)] {
         let mut reassembler = None;
         let octets = vec![b'a'; length];

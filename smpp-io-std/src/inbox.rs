@@ -1,5 +1,6 @@
 //! The requests of the peer, for the application to fetch.
 
+use std::iter::FusedIterator;
 use std::mem;
 use std::sync::Arc;
 use std::time::Instant;
@@ -51,7 +52,7 @@ impl<R: Role> Inbox<R> {
 
     /// Waits for the next request. Returns `None` once the session has ended and the inbox is empty.
     pub fn recv(&mut self) -> Option<Inbound<HandleRoute<R>>> {
-        self.next(None).and_then(Result::ok)
+        self.receive(None).and_then(Result::ok)
     }
 
     /// Waits for the next request, at most until `deadline`. Returns `Ok(None)` if none came by then.
@@ -60,10 +61,10 @@ impl<R: Role> Inbox<R> {
     ///
     /// Once the session has ended and the inbox is empty, the error says how the session ended.
     pub fn recv_until(&mut self, deadline: Instant) -> Result<Option<Inbound<HandleRoute<R>>>, End> {
-        self.next(Some(deadline)).transpose()
+        self.receive(Some(deadline)).transpose()
     }
 
-    fn next(&mut self, deadline: Option<Instant>) -> Option<Result<Inbound<HandleRoute<R>>, End>> {
+    fn receive(&mut self, deadline: Option<Instant>) -> Option<Result<Inbound<HandleRoute<R>>, End>> {
         let shared = &self.handle.shared;
         let until = deadline.map(|deadline| shared.session_time(deadline));
         let next = shared.wait(WaitRole::Helper, until, |state, waiter| {
@@ -80,6 +81,32 @@ impl<R: Role> Inbox<R> {
         Some(next.map(|inbound| inbound.with_route(HandleRoute(Arc::clone(shared)))))
     }
 }
+
+/// Iterates over the requests, as [`recv`](Inbox::recv) returns them: each step waits.
+///
+/// ```no_run
+/// use smpp_core::session::Esme;
+/// use smpp_io_std::{Inbound, Inbox};
+///
+/// fn receive(inbox: Inbox<Esme>) {
+///     for inbound in inbox {
+///         if let Inbound::DeliverSm(message) = inbound {
+///             println!("{}", message.get().text().escape_ascii());
+///             let _ = message.accept();
+///         }
+///     }
+///     println!("the session has ended");
+/// }
+/// ```
+impl<R: Role> Iterator for Inbox<R> {
+    type Item = Inbound<HandleRoute<R>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.recv()
+    }
+}
+
+impl<R: Role> FusedIterator for Inbox<R> {}
 
 impl<R: Role> Drop for Inbox<R> {
     fn drop(&mut self) {

@@ -24,7 +24,7 @@ use crate::shared::{Queued, Shared};
 /// [`backpressure_timeout`](smpp_core::session::Config::backpressure_timeout) it reads on, and refuses requests with
 /// `ESME_RTHROTTLED`, so that the peer sends them later. If the
 /// inbox is dropped, the requests in it and all later ones are refused with a temporary error, so that the peer redelivers
-/// them.
+/// them. With the feature `stream` it is a `Stream`.
 ///
 /// ```no_run
 /// use smpp_core::session::Esme;
@@ -172,6 +172,17 @@ impl<R: Role> Inbox<R> {
     /// Frees unused memory.
     pub(crate) fn shrink(&mut self) {
         self.fetched.shrink_to_fit();
+    }
+}
+
+/// With the feature `stream`: a stream of the requests, as [`recv`](Inbox::recv) returns them. It ends once the session has
+/// ended and the inbox is empty. A dropped future of a combinator takes no request.
+#[cfg(feature = "stream")]
+impl<R: Role> futures_core::Stream for Inbox<R> {
+    type Item = Inbound<R>;
+
+    fn poll_next(self: std::pin::Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Inbound<R>>> {
+        self.get_mut().poll_recv(cx)
     }
 }
 

@@ -161,6 +161,11 @@
 //! Every async function has a section *Cancel safety* that says what happens if its future is dropped before it completes.
 //! *Cancel-safe* means that nothing is lost and the call can be repeated, for example in `tokio::select!`.
 //!
+//! # Streams
+//!
+//! With the feature `stream`, [`Inbox`] and [`account::Arrivals`] are `Stream`s of the crate `futures-core`, for the
+//! combinators of `futures` and `tokio-stream`.
+//!
 //! # Observability
 //!
 //! | what | how | cost |

@@ -25,8 +25,10 @@ pub struct Ack {
 
 /// What an [`Ack`] acknowledges, and what the account forgets if the caller refuses it.
 pub(super) enum AckSubject {
-    /// One PDU. The account keeps no record of it.
-    Pdu,
+    /// One PDU without an id, by its number in [`DeliveredPdus`](super::delivered_pdus::DeliveredPdus).
+    Pdu(u64),
+    /// A receipt that is held until it is known whether it matches a message.
+    EarlyReceipt,
     /// A reassembled message.
     Message(sms::MessageIdentity),
     /// A receipt that matched a message.
@@ -45,6 +47,16 @@ pub(super) struct ReplyToken {
 pub(super) enum PendingReply {
     DeliverSm(Reply<DeliverSm<'static>>),
     DataSm(Reply<DataSm<'static>>),
+}
+
+impl PendingReply {
+    /// Returns the sequence number of the request.
+    pub(super) const fn sequence(&self) -> u32 {
+        match self {
+            Self::DeliverSm(reply) => reply.sequence().0,
+            Self::DataSm(reply) => reply.sequence().0,
+        }
+    }
 }
 
 impl fmt::Debug for Ack {

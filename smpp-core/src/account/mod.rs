@@ -188,8 +188,29 @@
 //!   and emits one [`Event::Message`]. If segments are missing for too long, it emits those that are there:
 //!   [`InboundMessage::is_complete`].
 //! - The SMSC keeps each receipt and message until the application calls [`acknowledge`](Account::acknowledge) with its
-//!   [`Ack`]. [`segment_ack_timeout`](Options::segment_ack_timeout) is the exception: it bounds how long the segments of
-//!   an incomplete message stay unacknowledged.
+//!   [`Ack`]. [`SegmentAckMode`] is the exception: it says how long the segments of an incomplete message stay
+//!   unacknowledged.
+//! - One sender does not keep out others: if it has too many incomplete messages, its oldest makes room. The account
+//!   refuses the segments of that message with `ESME_RX_T_APPN`, so that the SMSC keeps them. If one was acknowledged
+//!   already, or if the message comes back and has to make room again, it emits the message as it is.
+//!
+//! # Redelivery: what the application gets once
+//!
+//! If a bind ends before the SMSC has read an acknowledgement, the SMSC redelivers the PDU, usually on another bind.
+//!
+//! | redelivered | while the application has not acknowledged the first copy | after it has accepted it |
+//! | --- | --- | --- |
+//! | a segment of an incomplete message | replaces the first copy if the bind of that has ended, otherwise is refused with `ESME_RX_T_APPN`; acknowledged if the first copy was | |
+//! | a segment of an emitted message | refused with `ESME_RX_T_APPN` | acknowledged, for [`duplicate_window`](crate::sms::ReassemblyLimits::duplicate_window) |
+//! | a receipt of a message of this account | refused with `ESME_RX_T_APPN` | acknowledged, while the account remembers the message |
+//! | an MO message of one PDU, or another receipt, whose bind has ended | gets the response that the application gives to the first copy | acknowledged once, for `duplicate_window`, if the response had not left; otherwise emitted again |
+//!
+//! An MO message of one PDU has no id: a person may send the same text twice, and both must arrive. So the account counts
+//! an equal PDU as a redelivery only if the SMSC cannot have read a response to the first copy, and only once. If the
+//! response had left, but was lost with the connection, the application gets the message again. If the SMSC discards the
+//! first copy instead of redelivering it, and the same person sends the same PDU within
+//! `duplicate_window`, this second one counts as the redelivery. A [`duplicate_window`](crate::sms::ReassemblyLimits::duplicate_window) of zero switches the
+//! detection off for accepted messages.
 //!
 //! # Backpressure
 //!
@@ -238,7 +259,7 @@
 //   message, expected, message_request, inbound_message, ack, event   the account's input and output
 //   account_event, stats                  what follows from the events
 //   ready_messages                        a table of the queue
-//   queue, request_table, receipt_tracker, inbound_segments, group, link_slot   the account's tables
+//   queue, request_table, receipt_tracker, inbound_segments, delivered_pdus, group, link_slot   the account's tables
 //   state                                 the account
 //   monitoring                            its counters and pauses
 //   refusals, reconfigure, reconnect, sending, requesting, receiving, shutdown   its operations
@@ -248,6 +269,7 @@ mod ack;
 mod binds;
 mod content;
 mod credentials;
+mod delivered_pdus;
 mod error;
 mod event;
 mod event_log;
@@ -301,7 +323,7 @@ pub use link::{BindId, ConnectFailure, LinkEvent, LinkId, LinkState};
 pub use message::{Message, Priority};
 pub use message_key::MessageKey;
 pub use message_request::{MessageRequest, MessageRequestError, RequestNotSentReason, RequestNumber};
-pub use options::{Backoff, Options, ReceiptOptions, UnansweredPolicy};
+pub use options::{Backoff, Options, ReceiptOptions, SegmentAckMode, UnansweredPolicy};
 pub use options_error::OptionsError;
 pub use outcome::{
     AcceptedMessage, MessageId, MessageNumber, MessageOutcome, SegmentNotSentReason, SegmentOutcome,

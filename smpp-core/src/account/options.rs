@@ -89,17 +89,43 @@ pub struct Options {
     /// The limits of the segments of MO messages that the account holds for reassembly. Default
     /// [`ReassemblyLimits::default`].
     pub reassembly: ReassemblyLimits,
-    /// How long the account delays the acknowledgement of an MO segment while the other segments are missing. After
-    /// this time it responds with `ESME_ROK`, and the segment exists only in memory. Without a limit, an SMSC that
-    /// sends the next segment only after the acknowledgement of the previous one would wait forever. Default 5 s.
+    /// How long the account delays the acknowledgement of an MO segment at most, while the other segments are missing.
+    /// After this time it responds with `ESME_ROK`, and the segment exists only in memory. Default 5 s.
     pub segment_ack_timeout: Duration,
     /// How long [`shutdown`](super::Account::shutdown) waits at least for the responses to requests in flight and to the
     /// unbinds, even if its own timeout has passed: two thirds of it for the requests, the rest for the unbinds. Then it ends
     /// the sessions without them. Default 3 s.
     pub unbind_timeout: Duration,
-    /// The seed of the random part of each reconnect delay (jitter), and of the reference numbers of long messages. Give
-    /// each process its own. Default 0.
-    pub seed: u64,
+    /// Whether the account acknowledges an MO segment earlier if the SMSC may wait for it. Default
+    /// [`SegmentAckMode::Adaptive`].
+    pub segment_ack_mode: SegmentAckMode,
+    /// The seed of the random part of each reconnect delay (jitter), and of the reference numbers of long messages. It is
+    /// not used for secrets.
+    ///
+    /// With the same seed and the same inputs an account does the same. `None`: the adapters `smpp-io-tokio` and
+    /// `smpp-io-std` take a random seed from the system for each account, so that two processes neither reconnect in step
+    /// nor use the same references. The core has no source of random numbers, and uses the seed 0. Default `None`.
+    pub seed: Option<u64>,
+}
+
+/// When the account acknowledges a segment of a mobile-originated (MO) message whose other segments are missing.
+///
+/// A segment that is acknowledged exists only in memory until the message is complete and the application has stored it: it
+/// is lost if the process is killed. A segment that is not acknowledged stays at the SMSC. But an SMSC that sends one
+/// segment at a time waits for the acknowledgement before it sends the next one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SegmentAckMode {
+    /// Delays the acknowledgement by 50 ms if the SMSC may wait for it, otherwise until
+    /// [`Options::segment_ack_timeout`].
+    ///
+    /// The account learns from the SMSC: it may wait until it has once completed a message while an earlier segment was
+    /// unacknowledged; later it may wait on a bind that has as many unanswered requests as ever before, and on which nothing
+    /// has arrived for 50 ms.
+    #[default]
+    Adaptive,
+    /// Delays each acknowledgement until [`Options::segment_ack_timeout`], so that the SMSC keeps the segments for that
+    /// time. An SMSC that sends one segment at a time then needs that time for each segment but the last.
+    Strict,
 }
 
 impl Options {
@@ -128,7 +154,8 @@ impl Options {
             reassembly: ReassemblyLimits::default(),
             segment_ack_timeout: Duration::from_secs(5),
             unbind_timeout: Duration::from_secs(3),
-            seed: 0,
+            segment_ack_mode: SegmentAckMode::default(),
+            seed: None,
         }
     }
 

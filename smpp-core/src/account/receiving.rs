@@ -3,18 +3,19 @@
 use alloc::vec::Vec;
 
 use super::ack::{Ack, AckSubject, PendingReply, ReplyToken};
+use super::delivered_pdus::ArrivedPdu;
 use super::error::AckError;
 use super::event::Event;
 use super::expected::{ExpectError, Expected};
 use super::inbound_message::{InboundContent, InboundMessage, SegmentTag, user_data};
 use super::link::{BindId, LinkId};
+use super::outcome::MessageNumber;
 use super::receipt::{DeliveryReceipt, ReportedReceipt};
 use super::receipt_tracker::{EarlyReceipt, Match};
-use super::outcome::MessageNumber;
 use super::state::{Account, Shutdown};
 use crate::frame::Frame;
 use crate::pdu::{CommandStatus, DataSmResp, DeliverSm, DeliverSmResp, Operation, Pdu};
-use crate::session::{CloseReason, Observer, Refusal, Request};
+use crate::session::{CloseReason, Observer, Refusal, Request, State};
 use crate::sms::{self, MessageIdKey, Pushed, Receipt};
 use crate::time::Instant;
 
@@ -22,16 +23,17 @@ impl<O: Observer> Account<O> {
     /// Acknowledges or refuses what the SMSC delivered: `Ok` once the application has stored it, or a status. A temporary
     /// status such as [`RX_T_APPN`](CommandStatus::RX_T_APPN) makes the SMSC keep the message and redeliver it.
     ///
-    /// If the application accepts a receipt or a concatenated message, the account acknowledges later redeliveries of it
-    /// by itself and emits no event.
+    /// If the application accepts a receipt or a message, the account acknowledges later redeliveries of it by itself and
+    /// emits no event: see [*Redelivery*](super#redelivery-what-the-application-gets-once).
     ///
-    /// Segments that were acknowledged after [`Options::segment_ack_timeout`](super::Options::segment_ack_timeout) are
-    /// not redelivered if the message is refused now: the application has the only copy.
+    /// Segments that were acknowledged before (see [`SegmentAckMode`](super::SegmentAckMode)) are not redelivered if the
+    /// message is refused now: the application has the only copy.
     ///
     /// # Errors
     ///
     /// - [`AckError::BindEnded`] if a bind that the PDU arrived on has ended, with the reason of the last session that has
-    ///   ended on its connection slot. The SMSC has seen no response there, and redelivers the PDU.
+    ///   ended on its connection slot. The SMSC has seen no response there, and redelivers the PDU; the account handles the
+    ///   redelivery as above.
     /// - [`AckError::AlreadyAcknowledged`] if the application refuses a message of which a segment has been acknowledged:
     ///   the SMSC does not redeliver that segment.
     pub fn acknowledge(
@@ -40,25 +42,58 @@ impl<O: Observer> Account<O> {
         ack: Ack,
         result: Result<(), CommandStatus>,
     ) -> Result<(), AckError> {
-        match &ack.subject {
-            AckSubject::Pdu => {}
-            AckSubject::Message(identity) => {
-                self.unacknowledged = self.unacknowledged.saturating_sub(1);
-                if result.is_err() {
-                    self.inbound.reassembler.forget_completed(identity);
+        let mut answered = Ok(());
+        match ack.subject {
+            AckSubject::Pdu(number) => answered = self.acknowledge_pdu(now, number, ack.tokens, result),
+            subject => {
+                match subject {
+                    AckSubject::Message(identity) => {
+                        self.inbound.record_acknowledged(now, &identity, result.is_ok());
+                    }
+                    AckSubject::Receipt(reported) => {
+                        self.receipts.acknowledge(now, reported, result.is_ok());
+                    }
+                    AckSubject::Pdu(_) | AckSubject::EarlyReceipt => {}
+                }
+                for token in ack.tokens {
+                    answered = answered.and(self.reply(now, token, result));
                 }
             }
-            AckSubject::Receipt(reported) => self.receipts.acknowledge(now, *reported, result.is_ok()),
-        }
-        let mut answered = Ok(());
-        for token in ack.tokens {
-            answered = answered.and(self.reply(now, token, result));
         }
         self.advance(now);
         if ack.is_acknowledged && result.is_err() {
             return Err(AckError::AlreadyAcknowledged);
         }
         answered.map_err(AckError::from)
+    }
+
+    /// Answers a PDU that has no id, and its repetitions. It succeeds if one of the binds takes the response.
+    fn acknowledge_pdu(
+        &mut self,
+        now: Instant,
+        number: u64,
+        tokens: Vec<ReplyToken>,
+        result: Result<(), CommandStatus>,
+    ) -> Result<(), Refusal> {
+        let mut answered = Ok(());
+        let mut response = None;
+        for token in tokens.into_iter().chain(self.delivered_pdus.take_repeats(number)) {
+            let (link, generation) = (token.link, token.generation);
+            let replied = self.reply(now, token, result);
+            if replied.is_ok()
+                && response.is_none()
+                && let Some(session) = self.session_of(link, generation)
+            {
+                response = Some((link, generation, session.responses_end()));
+            }
+            answered = answered.and(replied);
+        }
+        if result.is_ok() {
+            self.delivered_pdus.record_accepted(now, number, response);
+        } else {
+            self.delivered_pdus.forget(number);
+        }
+        if response.is_some() { Ok(()) } else { answered }
     }
 
     fn reply(
@@ -132,6 +167,8 @@ impl<O: Observer> Account<O> {
             }
         };
         let Some(generation) = self.generation(link) else { return };
+        let unanswered = self.session(link).map_or(0, |session| session.unanswered());
+        self.inbound.record_arrival(now, link, generation, unanswered);
         let token = ReplyToken { link, generation, reply };
         let Some(frame) = Frame::new(frame.octets().to_vec()) else { return };
         match self.parse_receipt(pdu, &frame, BindId::new(link, generation)) {
@@ -165,13 +202,14 @@ impl<O: Observer> Account<O> {
         key: Option<MessageIdKey>,
         token: ReplyToken,
     ) {
-        let ack = Ack { tokens: alloc::vec![token], subject: AckSubject::Pdu, is_acknowledged: false };
-        let Some(key) = key else { return self.emit(Event::Receipt { receipt, matched: None, ack }) };
+        let ack =
+            Ack { tokens: alloc::vec![token], subject: AckSubject::EarlyReceipt, is_acknowledged: false };
+        let Some(key) = key else { return self.emit_unmatched(now, receipt, ack) };
         match self.receipts.match_receipt(now, &receipt, key) {
             // The submit_sm_resp may still arrive.
             Match::Unknown if self.queue.is_in_flight(self.queue.last_sent()) => {
                 if let Some(early) = self.receipts.hold_early(self.queue.last_sent(), key, receipt, ack) {
-                    self.emit_unmatched(early);
+                    self.emit_unmatched(now, early.receipt, early.ack);
                 }
             }
             result => self.handle_match(now, receipt, result, ack),
@@ -191,7 +229,7 @@ impl<O: Observer> Account<O> {
                 let subject = AckSubject::Receipt(ReportedReceipt::new(&matched, &receipt));
                 self.emit(Event::Receipt { receipt, matched: Some(matched), ack: Ack { subject, ..ack } });
             }
-            Match::Unknown => self.emit(Event::Receipt { receipt, matched: None, ack }),
+            Match::Unknown => self.emit_unmatched(now, receipt, ack),
             Match::Repeated => self.reply_all(now, ack, Ok(())),
             // The application may still refuse the first copy.
             Match::Unacknowledged => self.reply_all(now, ack, Err(DeliverSm::UNANSWERED)),
@@ -200,17 +238,39 @@ impl<O: Observer> Account<O> {
 
     /// Emits the early receipts as unmatched whose `submit_sm_resp` cannot arrive any more: every request that was in
     /// flight when they arrived has a response.
-    pub(super) fn release_early(&mut self) {
+    pub(super) fn release_early(&mut self, now: Instant) {
         while let Some(last_sent) = self.receipts.oldest_early()
             && !self.queue.is_in_flight(last_sent)
             && let Some(early) = self.receipts.pop_early()
         {
-            self.emit_unmatched(early);
+            self.emit_unmatched(now, early.receipt, early.ack);
         }
     }
 
-    fn emit_unmatched(&mut self, EarlyReceipt { receipt, ack, .. }: EarlyReceipt) {
-        self.emit(Event::Receipt { receipt, matched: None, ack });
+    /// Emits a receipt that matches no message, unless it is the redelivery of one.
+    fn emit_unmatched(&mut self, now: Instant, receipt: DeliveryReceipt, ack: Ack) {
+        for token in ack.tokens {
+            if let Some(ack) = self.record_pdu(now, receipt.frame(), token) {
+                return self.emit(Event::Receipt { receipt, matched: None, ack });
+            }
+        }
+    }
+
+    /// Records a PDU that has no id. Returns its ack, unless it is the redelivery of one that the application has received.
+    fn record_pdu(&mut self, now: Instant, frame: &Frame<Vec<u8>>, token: ReplyToken) -> Option<Ack> {
+        match self.delivered_pdus.arrive(now, frame.octets(), token) {
+            ArrivedPdu::New(number, token) => Some(Ack {
+                tokens: alloc::vec![token],
+                subject: AckSubject::Pdu(number),
+                is_acknowledged: false,
+            }),
+            ArrivedPdu::Repeated => None,
+            ArrivedPdu::Accepted(number, token) => {
+                // If this bind has ended too, the SMSC redelivers the PDU again.
+                let _ = self.acknowledge_pdu(now, number, alloc::vec![token], Ok(()));
+                None
+            }
+        }
     }
 
     fn reply_all(&mut self, now: Instant, ack: Ack, result: Result<(), CommandStatus>) {
@@ -222,74 +282,126 @@ impl<O: Observer> Account<O> {
 
     /// Handles a PDU that is not a receipt: an MO message, or a segment of one.
     fn handle_message(&mut self, now: Instant, pdu: Pdu<'_>, frame: Frame<Vec<u8>>, token: ReplyToken) {
-        let codings = self.options.text.codings;
-        let bind = BindId::new(token.link, token.generation);
-        let single = |frame, token| Event::Message {
-            message: InboundMessage { content: InboundContent::Single(frame), codings, bind },
-            ack: Ack { tokens: alloc::vec![token], subject: AckSubject::Pdu, is_acknowledged: false },
-        };
-        let Some((_, Some(user_data))) = user_data(pdu) else { return self.emit(single(frame, token)) };
-        let inbound = &mut self.inbound;
-        inbound.last_tag += 1;
-        let tag = SegmentTag { number: inbound.last_tag, bind };
-        let pushed = match pdu {
-            Pdu::DeliverSm(message) => {
-                inbound.reassembler.push(now, message.source, message.destination, &user_data, tag)
+        let Some((_, Some(user_data))) = user_data(pdu) else { return self.emit_single(now, frame, token) };
+        let tag = self.inbound.next_tag(BindId::new(token.link, token.generation));
+        let pushed = loop {
+            let reassembler = &mut self.inbound.reassembler;
+            let pushed = match pdu {
+                Pdu::DeliverSm(message) => {
+                    reassembler.push(now, message.source, message.destination, &user_data, tag)
+                }
+                Pdu::DataSm(message) => {
+                    reassembler.push(now, message.source, message.destination, &user_data, tag)
+                }
+                _ => return,
+            };
+            let evicted = pushed.as_ref().err().and_then(|error| reassembler.evict_for(error));
+            match evicted {
+                Some(evicted) => self.make_room(now, evicted),
+                None => break pushed,
             }
-            Pdu::DataSm(message) => {
-                inbound.reassembler.push(now, message.source, message.destination, &user_data, tag)
-            }
-            _ => return,
         };
         match pushed {
-            Ok(Pushed::Stored { superseded, .. }) => {
-                inbound.held.insert(tag.number, (now, token));
+            Ok(Pushed::Stored { segments, superseded, .. }) => {
+                if segments > 1 {
+                    self.inbound.record_continuation(now, None);
+                }
+                self.inbound.hold(now, tag.number, token);
                 if let Some(message) = superseded {
-                    self.emit_concatenated(message);
+                    self.emit_concatenated(now, message);
                 }
             }
             Ok(Pushed::Complete(message)) => {
-                inbound.held.insert(tag.number, (now, token));
-                self.emit_concatenated(message);
+                if message.total() > 1 {
+                    let is_waiting = |tag: &SegmentTag| {
+                        self.inbound.held(tag.number).is_some_and(|token| self.is_live(token))
+                    };
+                    let sent_ahead = message.tags().any(is_waiting);
+                    self.inbound.record_continuation(now, Some(sent_ahead));
+                }
+                self.inbound.hold(now, tag.number, token);
+                self.emit_concatenated(now, message);
             }
-            Ok(Pushed::Duplicate(_)) => {
-                // The first copy may still be refused while acknowledgements are outstanding.
-                let is_pending = !inbound.held.is_empty() || self.unacknowledged > 0;
-                let result = if is_pending { Err(DeliverSm::UNANSWERED) } else { Ok(()) };
+            Ok(Pushed::Duplicate { message, number, .. }) => {
+                let first = self.inbound.reassembler.tag(&message, number).map(|tag| tag.number);
+                let result = match first {
+                    Some(first) => match self.inbound.held(first) {
+                        Some(held) if self.is_live(held) => Err(DeliverSm::UNANSWERED),
+                        Some(_) => return self.inbound.replace(first, token),
+                        // It was acknowledged: the account has it.
+                        None => Ok(()),
+                    },
+                    None if self.inbound.is_acknowledged(&message) => Ok(()),
+                    // The application may still refuse the first copy.
+                    None => Err(DeliverSm::UNANSWERED),
+                };
                 let _ = self.reply(now, token, result);
             }
-            // No capacity for it now: the SMSC keeps it.
-            Err(error) if error.reason == sms::PushErrorReason::Full => {
-                let _ = self.reply(now, token, Err(DeliverSm::UNANSWERED));
-            }
             // It is no segment, or the message exceeds the reassembly limits: the application gets it alone.
-            Ok(Pushed::Standalone(_)) | Err(_) => self.emit(single(frame, token)),
+            Ok(Pushed::Standalone(_)) | Err(_) => self.emit_single(now, frame, token),
         }
     }
 
+    /// Returns whether the bind of a token lives, so that a response can leave on it.
+    fn is_live(&self, token: &ReplyToken) -> bool {
+        let link = self.links.get(token.link.index()).filter(|link| link.generation == token.generation);
+        link.and_then(|link| link.session()).is_some_and(|session| session.state() != State::Closed)
+    }
+
+    /// Emits an MO message of one PDU, unless it is the redelivery of one.
+    fn emit_single(&mut self, now: Instant, frame: Frame<Vec<u8>>, token: ReplyToken) {
+        let bind = BindId::new(token.link, token.generation);
+        let Some(ack) = self.record_pdu(now, &frame, token) else { return };
+        let content = InboundContent::Single(frame);
+        let message = InboundMessage { content, codings: self.options.text.codings, bind };
+        self.emit(Event::Message { message, ack });
+    }
+
     /// Emits the segments of a concatenated message that are there.
-    fn emit_concatenated(&mut self, message: sms::ReassembledMessage<SegmentTag>) {
+    fn emit_concatenated(&mut self, now: Instant, message: sms::ReassembledMessage<SegmentTag>) {
         // A reassembled message has at least one segment.
         let Some(last) = message.tags().max_by_key(|tag| tag.number).copied() else { return };
         let ack = self.inbound.take_ack(&message);
-        self.unacknowledged += 1;
+        self.inbound.record_emitted(now, &message);
         let content = InboundContent::Segments(message);
         let message = InboundMessage { content, codings: self.options.text.codings, bind: last.bind };
         self.emit(Event::Message { message, ack });
     }
 
-    /// Acknowledges the segments whose [`Options::segment_ack_timeout`](super::Options::segment_ack_timeout) has passed,
-    /// and emits the messages that are too old to be completed.
+    /// Returns when a segment is too old, or its acknowledgement is due.
+    pub(super) fn next_inbound_timeout(&self) -> Option<Instant> {
+        let blocked = self.blocked_link().map(|(at, _)| at);
+        let due = self.inbound.oldest_due().into_iter().chain(blocked);
+        due.chain(self.inbound.reassembler.poll_timeout()).min()
+    }
+
+    /// Returns the connection slot on which the SMSC may first have to wait for the acknowledgement of a segment, and when it
+    /// is due.
+    fn blocked_link(&self) -> Option<(Instant, LinkId)> {
+        let unanswered = |link: LinkId, generation| {
+            let link = self.links.get(link.index()).filter(|link| link.generation == generation)?;
+            Some(link.session()?.unanswered())
+        };
+        self.inbound.blocked_links(unanswered).min()
+    }
+
+    /// Acknowledges the segments whose acknowledgement is due, and emits the messages that are too old to be completed.
     pub(super) fn handle_inbound_timeout(&mut self, now: Instant) {
-        while let Some((&tag, &(at, _))) = self.inbound.held.first_key_value()
-            && now - at >= self.inbound.ack_timeout
-            && let Some((_, token)) = self.inbound.held.remove(&tag)
+        while self.inbound.oldest_due().is_some_and(|at| at <= now)
+            && let Some(token) = self.inbound.pop_oldest(now)
         {
             // If the bind has ended, the SMSC redelivers the segment, and it counts as a duplicate.
             let _ = self.reply(now, token, Ok(()));
         }
+        while let Some((at, link)) = self.blocked_link()
+            && at <= now
+        {
+            for token in self.inbound.take_held_on(link) {
+                let _ = self.reply(now, token, Ok(()));
+            }
+        }
         while let Some(message) = self.inbound.reassembler.handle_timeout(now) {
-            self.emit_concatenated(message);
+            self.emit_concatenated(now, message);
         }
     }
 
@@ -297,12 +409,26 @@ impl<O: Observer> Account<O> {
     /// of them; otherwise the account emits those that are there.
     pub(super) fn release_inbound(&mut self, now: Instant) {
         while let Some(message) = self.inbound.reassembler.evict() {
-            if message.tags().all(|tag| self.inbound.held.contains_key(&tag.number)) {
-                let ack = self.inbound.take_ack(&message);
-                self.reply_all(now, ack, Err(DeliverSm::UNANSWERED));
+            if self.inbound.is_at_smsc(&message) {
+                self.leave_to_smsc(now, &message);
             } else {
-                self.emit_concatenated(message);
+                self.emit_concatenated(now, message);
             }
         }
+    }
+
+    /// Releases an incomplete message that makes room, as at shutdown. If it comes back and has to make room again, the
+    /// account emits it.
+    fn make_room(&mut self, now: Instant, message: sms::ReassembledMessage<SegmentTag>) {
+        if self.inbound.is_at_smsc(&message) && self.inbound.record_left_to_smsc(message.identity()) {
+            self.leave_to_smsc(now, &message);
+        } else {
+            self.emit_concatenated(now, message);
+        }
+    }
+
+    fn leave_to_smsc(&mut self, now: Instant, message: &sms::ReassembledMessage<SegmentTag>) {
+        let ack = self.inbound.take_ack(message);
+        self.reply_all(now, ack, Err(DeliverSm::UNANSWERED));
     }
 }

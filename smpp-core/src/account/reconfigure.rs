@@ -85,11 +85,12 @@ impl<O: Observer> Account<O> {
         }
         self.queue.set_capacity(options.queue_capacity);
         self.receipts.set_options(options.receipts);
-        self.inbound.ack_timeout = options.segment_ack_timeout;
-        self.inbound.reassembler.set_limits(options.reassembly);
+        self.requests.set_capacity(options.request_capacity);
+        self.inbound.set_options(options.reassembly, options.segment_ack_timeout, options.segment_ack_mode);
         let login = self.logins.current();
         self.logins.select(&options.credentials, options.interface_version);
         self.options = options;
+        self.apply_sending_options();
         self.assign_slots(now);
         if self.logins.current() != login {
             let unbound = |link: &&mut LinkSlot<O>| link.wanted.is_some() && !link.is_bound();

@@ -267,6 +267,10 @@ impl<O: Observer> Account<O> {
     pub fn handle_transmitted(&mut self, now: Instant, link: LinkId, octets: usize) {
         if let Some(session) = self.session(link) {
             session.handle_transmitted(octets);
+            let transmitted = session.transmitted();
+            if let Some(generation) = self.generation(link) {
+                self.delivered_pdus.handle_transmitted(link, generation, transmitted);
+            }
         }
         self.advance(now);
     }
@@ -435,6 +439,7 @@ impl<O: Observer> Account<O> {
             link.paused_until = link.paused_until.max(now + RATE_PERIOD);
         }
         link.stats.end_session(open.session.stats());
+        self.delivered_pdus.handle_bind_ended(now, id, link.generation);
         link.last_end = reason;
         link.phase = Phase::Closing;
         let bind = BindId::new(id, link.generation);

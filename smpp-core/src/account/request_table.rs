@@ -28,6 +28,11 @@ impl RequestTable {
         Self { capacity, last_number: 0, pending: BTreeMap::new() }
     }
 
+    /// Changes how many requests it holds. Those that it has stay.
+    pub(super) const fn set_capacity(&mut self, capacity: usize) {
+        self.capacity = capacity;
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.pending.len() >= self.capacity
     }

@@ -363,7 +363,7 @@ impl<O: Observer> Account<O> {
     fn finish_attempt(&mut self, now: Instant, segment: SegmentRef, result: AttemptResult) {
         let outcome = self.queue.handle_result(segment, result);
         self.finish_message(now, segment.message, outcome);
-        self.release_early();
+        self.release_early(now);
     }
 
     /// Emits the outcome of a message, if it has one.

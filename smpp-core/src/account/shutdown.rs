@@ -65,7 +65,7 @@ impl<O: Observer> Account<O> {
             let mut unresolved = core::mem::take(unresolved);
             self.shutdown = Shutdown::Closed;
             self.release_inbound(now);
-            self.release_early();
+            self.release_early(now);
             let missing = self.receipts.drain();
             unresolved.extend(missing.map(|(message, key, ids)| Unresolved::NoReceipt { message, key, ids }));
             self.emit(Event::Closed { unresolved });

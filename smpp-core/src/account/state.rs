@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::credentials::Logins;
+use super::delivered_pdus::DeliveredPdus;
 use super::event::{Action, Event};
 use super::group::Group;
 use super::inbound_segments::InboundSegments;
@@ -60,8 +61,7 @@ pub struct Account<O = ()> {
     pub(super) requests: RequestTable,
     pub(super) receipts: ReceiptTracker,
     pub(super) inbound: InboundSegments,
-    /// How many reassembled messages the application has not acknowledged.
-    pub(super) unacknowledged: usize,
+    pub(super) delivered_pdus: DeliveredPdus,
     pub(super) actions: VecDeque<Action>,
     pub(super) events: VecDeque<Event>,
     /// The earliest time of the next connection attempt of any slot.
@@ -127,14 +127,18 @@ impl<O: Observer> Account<O> {
     /// The error of [`Options::check`].
     pub fn new(options: Options, now: Instant) -> Result<Self, OptionsError> {
         options.check()?;
-        let random = options.seed;
+        let random = options.seed.unwrap_or_default();
         let mut account = Self {
             links: Vec::new(),
             queue: Queue::new(options.queue_capacity, options.spread_segments),
             requests: RequestTable::new(options.request_capacity),
             receipts: ReceiptTracker::new(options.receipts),
-            inbound: InboundSegments::new(options.reassembly, options.segment_ack_timeout),
-            unacknowledged: 0,
+            inbound: InboundSegments::new(
+                options.reassembly,
+                options.segment_ack_timeout,
+                options.segment_ack_mode,
+            ),
+            delivered_pdus: DeliveredPdus::new(options.reassembly),
             actions: VecDeque::new(),
             events: VecDeque::new(),
             next_start: now,
@@ -190,7 +194,7 @@ impl<O: Observer> Account<O> {
             self.queue.poll_timeout(),
             self.requests.poll_timeout(),
             self.receipts.poll_timeout(),
-            self.inbound.poll_timeout(),
+            self.next_inbound_timeout(),
             self.next_resume(),
             shutdown,
         ]

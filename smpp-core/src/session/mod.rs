@@ -272,6 +272,21 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         self.advance();
     }
 
+    /// Returns the position in the output at which the last response ends, counted in octets since the session began.
+    pub(crate) const fn responses_end(&self) -> u64 {
+        self.responses_end
+    }
+
+    /// Returns how many octets of the output the transport has accepted since the session began.
+    pub(crate) const fn transmitted(&self) -> u64 {
+        self.transmitted
+    }
+
+    /// Returns how many requests of the peer wait for the response of the application.
+    pub(crate) const fn unanswered(&self) -> u16 {
+        self.unanswered
+    }
+
     /// Appends the octets to transmit to `out`, and returns whether there were any. If `out` is empty, the session swaps
     /// the buffers instead of copying.
     pub fn poll_transmit(&mut self, out: &mut Vec<u8>) -> bool {

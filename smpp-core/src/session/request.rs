@@ -71,6 +71,11 @@ impl<O: Operation> Reply<O> {
     fn new(header: Header) -> Self {
         Self { command: header.command, sequence: header.sequence, operation: PhantomData }
     }
+
+    /// Returns the sequence number of the request.
+    pub(crate) const fn sequence(&self) -> SequenceNumber {
+        self.sequence
+    }
 }
 
 impl<O> fmt::Debug for Reply<O> {

@@ -15,8 +15,8 @@ use crate::pdu::Address;
 use crate::time::Instant;
 
 use key::MessageKey;
+use message::{MISSING, StoredSegment, StoredSegments};
 pub use message::{MessageIdentity, ReassembledMessage, ReceivedSegment};
-use message::{StoredSegment, StoredSegments};
 use store::{MemoryCost, MessageStore};
 
 /// The limits of a [`Reassembler`].
@@ -30,6 +30,15 @@ pub struct ReassemblyLimits {
     ///
     /// The record of completed messages takes at most as many octets again.
     pub max_octets: usize,
+    /// The maximum number of incomplete messages of one sender, so that a sender of many first segments does not keep out
+    /// the others. Default: 50.
+    ///
+    /// If the record of completed messages is full, the oldest record of a sender with more than this number is
+    /// forgotten first.
+    pub max_messages_per_sender: usize,
+    /// The maximum memory of the stored segments of one sender in octets, including the overhead of storing them.
+    /// Default: 128 KiB. One message of 255 segments takes about 52 KiB.
+    pub max_octets_per_sender: usize,
     /// How long to wait for the missing segments of a message, counted from its first segment. Default: 10 minutes.
     pub max_age: Duration,
     /// How long to remember a completed message in order to detect duplicate segments. Default: 2 minutes.
@@ -51,6 +60,13 @@ pub struct ReassemblyLimits {
 /// [`handle_timeout`](Self::handle_timeout) returns messages that have waited too long. The caller passes a tag `T`
 /// with each segment. The reassembler returns the tag with the completed message, with the message that timed out or
 /// was evicted, or at once.
+///
+/// # When a limit is reached
+///
+/// [`push`](Self::push) stores nothing then and returns [`PushError`]. Either let the SMSC keep the segment, or make room:
+/// [`evict_for`](Self::evict_for) returns the oldest incomplete message of the same sender if the limits of one sender
+/// are reached, and the oldest of all senders otherwise. Respond to its segments with an error, so that the SMSC keeps
+/// them, or use what is there; then push the segment again.
 ///
 /// # When to acknowledge segments
 ///
@@ -115,18 +131,26 @@ pub enum Pushed<T> {
     /// within [`ReassemblyLimits::duplicate_window`].
     ///
     /// Respond to it as before: the SMSC has not received the first response.
-    Duplicate(T),
+    Duplicate {
+        /// The caller's tag of the repeated segment.
+        tag: T,
+        /// The message. [`Reassembler::tag`] returns the tag of the first copy while the message is incomplete.
+        message: MessageIdentity,
+        /// The segment number.
+        number: u8,
+    },
     /// The segment was the last missing one.
     Complete(ReassembledMessage<T>),
 }
 
 /// The error of [`Reassembler::push`]: the segment was not stored, and the reassembler is unchanged.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct PushError<T> {
     /// The caller's tag of the segment.
     pub tag: T,
     /// Why the segment was not stored.
     pub reason: PushErrorReason,
+    message: MessageIdentity,
 }
 
 /// Why a segment was not stored. The segment that completes a message is always accepted.
@@ -136,14 +160,17 @@ pub enum PushErrorReason {
     /// [`max_messages`](ReassemblyLimits::max_messages) or [`max_octets`](ReassemblyLimits::max_octets) is reached.
     ///
     /// Respond with `ESME_RX_T_APPN` so that the SMSC sends the segment again later, or call
-    /// [`evict`](Reassembler::evict) and push it again.
+    /// [`evict_for`](Reassembler::evict_for) and push it again.
     Full,
-    /// The segments of this message alone would exceed [`max_octets`](ReassemblyLimits::max_octets). Pushing the
-    /// segment again cannot succeed.
+    /// [`max_messages_per_sender`](ReassemblyLimits::max_messages_per_sender) or
+    /// [`max_octets_per_sender`](ReassemblyLimits::max_octets_per_sender) is reached. Respond as to [`Full`](Self::Full).
+    SenderFull,
+    /// The segments of this message alone would exceed [`max_octets`](ReassemblyLimits::max_octets) or
+    /// [`max_octets_per_sender`](ReassemblyLimits::max_octets_per_sender). Pushing the segment again cannot succeed.
     TooLarge,
 }
 
-/// A completed message: when it was completed, and a digest of each segment.
+/// A message that was returned: when, and a digest of each of its segments.
 #[derive(Debug)]
 struct CompletedMessage {
     at: Instant,
@@ -155,6 +182,8 @@ impl Default for ReassemblyLimits {
         Self {
             max_messages: 1_000,
             max_octets: 1024 * 1024,
+            max_messages_per_sender: 50,
+            max_octets_per_sender: 128 * 1024,
             max_age: Duration::from_secs(600),
             duplicate_window: Duration::from_secs(120),
         }
@@ -203,7 +232,11 @@ impl<T> Reassembler<T> {
             (None, _) => self.completed.get(&key).is_some_and(|completed| completed.contains(&segment)),
         };
         if is_duplicate {
-            return Ok(Pushed::Duplicate(segment.tag));
+            return Ok(Pushed::Duplicate {
+                tag: segment.tag,
+                message: MessageIdentity(key),
+                number: info.number,
+            });
         }
         let starts_anew = is_expired || same_number.is_some();
         let segments = 1 + message.filter(|_| !starts_anew).map_or(0, StoredSegments::count);
@@ -211,7 +244,7 @@ impl<T> Reassembler<T> {
         if segments < info.total
             && let Err(reason) = self.check_limits(&key, starts_anew, segment.memory_octets())
         {
-            return Err(PushError { tag: segment.tag, reason });
+            return Err(PushError { tag: segment.tag, reason, message: MessageIdentity(key) });
         }
         let removed = if starts_anew || segments == info.total { self.incomplete.remove(&key) } else { None };
         // Senders reuse references: only the latest message with a reference counts.
@@ -223,7 +256,7 @@ impl<T> Reassembler<T> {
         }
         let (key, mut message) = removed.unwrap_or_else(|| (key, StoredSegments::new(now)));
         message.add(segment);
-        self.record_completed(now, key.clone(), &message);
+        self.record_completed(now, &key, &message);
         Ok(Pushed::Complete((key, message).into()))
     }
 
@@ -241,11 +274,71 @@ impl<T> Reassembler<T> {
         self.incomplete.oldest().map(|message| self.deadline(message))
     }
 
-    /// Removes and returns the oldest incomplete message, to make room: it is the least likely to be completed.
-    ///
-    /// Without eviction, a sender of many first segments blocks all other messages until its own time out.
+    /// Removes and returns the oldest incomplete message, whatever its sender.
     pub fn evict(&mut self) -> Option<ReassembledMessage<T>> {
         self.incomplete.remove_oldest().map(ReassembledMessage::from)
+    }
+
+    /// Removes and returns the incomplete message that makes room for a segment that was not stored: the oldest of the same
+    /// sender after [`SenderFull`](PushErrorReason::SenderFull), the oldest of all after [`Full`](PushErrorReason::Full),
+    /// but never the message that the segment belongs to. Then push the segment again, until it is stored: a long segment
+    /// may need the room of several messages. `None` after [`TooLarge`](PushErrorReason::TooLarge).
+    ///
+    /// ```
+    /// use smpp_core::session::Instant;
+    /// use smpp_core::sms::{MessageReference, PushErrorReason, Reassembler, ReassemblyLimits, SegmentInfo, UserData};
+    /// use smpp_core::Address;
+    ///
+    /// let limits = ReassemblyLimits { max_messages_per_sender: 2, ..ReassemblyLimits::default() };
+    /// let mut reassembler = Reassembler::new(limits);
+    /// let mut push = |reassembler: &mut Reassembler<u16>, sender, reference| {
+    ///     let source = Address::international(sender).unwrap();
+    ///     let segment = SegmentInfo { reference: MessageReference::Sar(reference), total: 2, number: 1 };
+    ///     let user_data = UserData { octets: b"Hi", segment: Some(segment), ..UserData::default() };
+    ///     reassembler.push(Instant::ZERO, source, source, &user_data, reference)
+    /// };
+    /// for reference in 1..=2 {
+    ///     push(&mut reassembler, "6591234567", reference)?;
+    /// }
+    /// assert!(push(&mut reassembler, "6587654321", 3).is_ok(), "another sender");
+    /// let error = push(&mut reassembler, "6591234567", 4).unwrap_err();
+    /// assert_eq!(error.reason, PushErrorReason::SenderFull);
+    /// let evicted = reassembler.evict_for(&error).unwrap();
+    /// assert_eq!(evicted.into_tags().collect::<Vec<_>>(), [1], "the oldest of this sender");
+    /// assert!(push(&mut reassembler, "6591234567", 4).is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn evict_for(&mut self, error: &PushError<T>) -> Option<ReassembledMessage<T>> {
+        let MessageIdentity(key) = &error.message;
+        let removed = match error.reason {
+            PushErrorReason::Full => self.incomplete.remove_oldest_but(key),
+            PushErrorReason::SenderFull => self.incomplete.remove_oldest_of_sender_but(key),
+            PushErrorReason::TooLarge => None,
+        };
+        removed.map(ReassembledMessage::from)
+    }
+
+    /// Returns the tag of a segment of an incomplete message; `None` if the message is not incomplete or the segment was
+    /// not received.
+    pub fn tag(&self, message: &MessageIdentity, number: u8) -> Option<&T> {
+        self.incomplete.get(&message.0)?.get(number).map(|segment| &segment.tag)
+    }
+
+    /// Records an incomplete message that the caller has used, so that its segments count as duplicates for
+    /// [`duplicate_window`](ReassemblyLimits::duplicate_window), as those of a completed message do. A segment that was
+    /// missing starts the message anew. Does nothing if a later message with the same reference is incomplete.
+    pub fn record_incomplete(&mut self, now: Instant, message: &ReassembledMessage<T>) {
+        if self.incomplete.get(&message.key).is_none() {
+            self.record_completed(now, &message.key, &message.stored);
+        }
+    }
+
+    /// Restarts the [`duplicate_window`](ReassemblyLimits::duplicate_window) of a completed message: it then counts from
+    /// `now`, for example from the time at which the application has stored the message.
+    pub fn renew_completed(&mut self, now: Instant, message: &MessageIdentity) {
+        if let Some((key, completed)) = self.completed.remove(&message.0) {
+            self.completed.insert(key, CompletedMessage { at: now, ..completed });
+        }
     }
 
     /// Removes a completed message from the duplicate detection.
@@ -269,7 +362,7 @@ impl<T> Reassembler<T> {
     /// };
     /// push(&mut reassembler, 0);
     /// let Pushed::Complete(message) = push(&mut reassembler, 1) else { unreachable!() };
-    /// assert!(matches!(push(&mut reassembler, 0), Pushed::Duplicate(())));
+    /// assert!(matches!(push(&mut reassembler, 0), Pushed::Duplicate { number: 1, .. }));
     /// reassembler.forget_completed(&message.identity());
     /// assert!(matches!(push(&mut reassembler, 0), Pushed::Stored { segments: 1, .. }));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -305,18 +398,26 @@ impl<T> Reassembler<T> {
         starts_anew: bool,
         segment_octets: usize,
     ) -> Result<(), PushErrorReason> {
-        let ReassemblyLimits { max_messages, max_octets, .. } = self.limits;
+        let limits = &self.limits;
         let stored = self.incomplete.get(key).map(|message| MessageStore::entry_octets(key, message));
         let needed = segment_octets
             + match stored {
                 Some(stored) if !starts_anew => stored,
                 _ => MessageStore::<StoredSegments<T>>::empty_entry_octets(key),
             };
-        if needed > max_octets || max_messages == 0 {
+        let max_messages = limits.max_messages.min(limits.max_messages_per_sender);
+        if needed > limits.max_octets.min(limits.max_octets_per_sender) || max_messages == 0 {
             return Err(PushErrorReason::TooLarge);
         }
-        let is_full = stored.is_none() && self.len() >= max_messages;
-        if is_full || self.octets() - stored.unwrap_or(0) + needed > max_octets {
+        let is_full = |messages: usize, octets: usize, max_messages: usize, max_octets: usize| {
+            (stored.is_none() && messages >= max_messages)
+                || octets - stored.unwrap_or(0) + needed > max_octets
+        };
+        let sender = self.incomplete.usage(&key.source);
+        let (messages, octets) = (limits.max_messages_per_sender, limits.max_octets_per_sender);
+        if is_full(sender.messages, sender.octets, messages, octets) {
+            Err(PushErrorReason::SenderFull)
+        } else if is_full(self.len(), self.octets(), limits.max_messages, limits.max_octets) {
             Err(PushErrorReason::Full)
         } else {
             Ok(())
@@ -331,11 +432,17 @@ impl<T> Reassembler<T> {
         }
     }
 
-    fn record_completed(&mut self, now: Instant, key: MessageKey, message: &StoredSegments<T>) {
-        self.completed.insert(key, CompletedMessage { at: now, digests: message.digests() });
-        let ReassemblyLimits { max_messages, max_octets, .. } = self.limits;
-        while self.completed.len() > max_messages || self.completed.memory_octets() > max_octets {
-            self.completed.remove_oldest();
+    fn record_completed(&mut self, now: Instant, key: &MessageKey, message: &StoredSegments<T>) {
+        let completed = CompletedMessage { at: now, digests: message.digests(key.total) };
+        self.completed.insert(key.clone(), completed);
+        let limits = self.limits;
+        while self.completed.len() > limits.max_messages || self.completed.memory_octets() > limits.max_octets
+        {
+            // A sender of many messages displaces its own records.
+            let is_above = self.completed.usage(&key.source).messages > limits.max_messages_per_sender;
+            if !is_above || self.completed.remove_oldest_of_sender_but(key).is_none() {
+                self.completed.remove_oldest();
+            }
         }
     }
 
@@ -349,7 +456,8 @@ impl<T> Reassembler<T> {
 
 impl CompletedMessage {
     fn contains<T>(&self, segment: &StoredSegment<T>) -> bool {
-        self.digests.get(usize::from(segment.number) - 1) == Some(&segment.digest())
+        let digest = segment.digest();
+        digest != MISSING && self.digests.get(usize::from(segment.number) - 1) == Some(&digest)
     }
 }
 
@@ -371,6 +479,10 @@ impl<T> fmt::Display for PushError<T> {
             PushErrorReason::Full => {
                 "the segment was not stored: the limit of incomplete messages or octets is reached; \
                  evict a message or let the SMSC send the segment again later"
+            }
+            PushErrorReason::SenderFull => {
+                "the segment was not stored: the limit of incomplete messages or octets of one sender is reached; \
+                 evict a message of this sender or let the SMSC send the segment again later"
             }
             PushErrorReason::TooLarge => {
                 "the segment was not stored: its message alone would exceed the limit of octets"

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use smpp_core::account::{
-    Ack, BindId, Event, LinkEvent, Message, MessageId, MessageKey, MessageNumber, Priority, ReceiptDestination,
-    SegmentOutcome, SubmitError, Unresolved,
+    Ack, BindId, Event, LinkEvent, Message, MessageId, MessageKey, MessageNumber, Priority,
+    ReceiptDestination, SegmentOutcome, SubmitError, Unresolved,
 };
 use smpp_core::session::Instant;
 use smpp_core::sms::Text;
@@ -76,6 +76,7 @@ impl AccountSimulation {
         let result = if refuses { Err(CommandStatus::RX_T_APPN) } else { Ok(()) };
         self.smsc.deliveries.record_ack(self.context.now, received, !refuses);
         let answered = self.account.acknowledge(self.context.now, ack, result);
+        self.smsc.deliveries.record_answer(received, !refuses, answered.is_ok());
         self.context.trace(|| format!("the application acknowledges {received:?} {result:?}: {answered:?}"));
         self.context.count(|| format!("acknowledge {} {}", result.is_ok(), answered.is_ok()));
         self.after();
@@ -239,6 +240,7 @@ impl AccountSimulation {
         self.context.trace(|| format!("the application shuts down with a deadline of {deadline:?}"));
         self.application.shutdown = Some((now, deadline));
         self.messages.shutting_down = true;
+        self.smsc.deliveries.closing = true;
         self.account.shutdown(now, deadline);
         self.after();
     }

@@ -1,15 +1,16 @@
 //! What the SMSC delivers: receipts and MO messages, each until it is acknowledged.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use smpp_core::account::{DeliveryReceipt, InboundMessage, Options, ReceiptMatch};
+use smpp_core::account::{DeliveryReceipt, InboundMessage, Options, ReceiptMatch, SegmentAckMode};
 use smpp_core::session::Instant;
 use smpp_core::sms::{ConcatRef, Text};
 use smpp_core::{
     Address, COctets, DataCoding, DeliverSm, EsmClass, MessageState, Pdu, ShortMessage, SubmitSm,
 };
 
-use super::log::delivery_index;
+use super::log::{ConnectionId, delivery_index};
 use super::messages::Messages;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub(crate) enum DeliveryKind {
         mo: usize,
         segment: u8,
     },
+    /// The first segment of a message whose other segments never come, all from one sender.
+    Flood,
 }
 
 /// One PDU. The SMSC delivers it until it is acknowledged.
@@ -43,6 +46,16 @@ pub(crate) struct Delivery {
     /// How often the account emitted it.
     reported: u32,
     accepted: bool,
+    /// Whether the account has acknowledged it.
+    acknowledged: bool,
+    /// On which connection the account last read it.
+    connection: ConnectionId,
+    /// On which connection the copy arrived that the application has not acknowledged yet.
+    waits_on: Option<ConnectionId>,
+    /// Whether the application has accepted it on a connection that had ended, and it has not arrived again.
+    never_answered: bool,
+    /// When it arrived again after that: it is not emitted.
+    not_again: Option<Instant>,
 }
 
 struct Mo {
@@ -71,6 +84,7 @@ struct ReportedReceipts {
 pub(crate) enum Received {
     Receipt { delivery: usize, matched: Option<(usize, u8, MessageState)> },
     Mo { mo: usize, complete: bool, delivery: Option<usize> },
+    Flood { delivery: usize },
 }
 
 #[expect(clippy::struct_excessive_bools, reason = "independent flags")]
@@ -90,6 +104,17 @@ pub(crate) struct Deliveries {
     /// Receipts of the account's messages that it emitted as unmatched.
     unmatched: BTreeSet<usize>,
     pub(crate) closed: bool,
+    /// Whether the application has shut the account down.
+    pub(crate) closing: bool,
+    floods: u16,
+}
+
+/// Returns the shortest time after which the account acknowledges a segment of an incomplete message.
+fn ack_delay(options: &Options) -> Duration {
+    match options.segment_ack_mode {
+        SegmentAckMode::Adaptive => options.segment_ack_timeout.min(Duration::from_millis(50)),
+        SegmentAckMode::Strict => options.segment_ack_timeout,
+    }
 }
 
 fn is_final(state: MessageState) -> bool {
@@ -119,6 +144,11 @@ impl Delivery {
             arrivals: 0,
             reported: 0,
             accepted: false,
+            acknowledged: false,
+            connection: 0,
+            waits_on: None,
+            never_answered: false,
+            not_again: None,
         }
     }
 }
@@ -137,6 +167,8 @@ impl Deliveries {
             reported: BTreeMap::new(),
             unmatched: BTreeSet::new(),
             closed: false,
+            closing: false,
+            floods: 0,
         }
     }
 
@@ -184,6 +216,32 @@ impl Deliveries {
         });
     }
 
+    /// Schedules first segments of many messages from one sender.
+    pub(crate) fn flood(&mut self, count: u16, mut due: impl FnMut() -> Instant) {
+        for _ in 0..count {
+            self.floods += 1;
+            let [high, low] = self.floods.to_be_bytes();
+            self.all.push(Delivery {
+                source: "8".into(),
+                esm_class: EsmClass::UDHI,
+                octets: vec![6, 8, 4, high, low, 2, 1, high, low],
+                ..Delivery::new(DeliveryKind::Flood)
+            });
+            self.queue.insert((due(), self.all.len() - 1));
+        }
+    }
+
+    /// Returns whether an earlier segment of the same message is not acknowledged yet.
+    pub(crate) fn waits_for_earlier_segment(&self, index: usize) -> bool {
+        let DeliveryKind::Mo { mo, segment } = self.all[index].kind else { return false };
+        // The segments of a message follow each other.
+        (1..=usize::from(segment)).any(|back| {
+            let earlier = &self.all[index - back];
+            assert!(matches!(earlier.kind, DeliveryKind::Mo { mo: other, .. } if other == mo));
+            !earlier.acknowledged
+        })
+    }
+
     /// Calls `then` with the PDU of a delivery.
     pub(crate) fn with_pdu<R>(&self, index: usize, then: impl FnOnce(&DeliverSm<'_>) -> R) -> R {
         let delivery = &self.all[index];
@@ -200,10 +258,48 @@ impl Deliveries {
     }
 
     /// Records that the account has read a delivery.
-    pub(crate) fn record_arrival(&mut self, now: Instant, index: usize) {
+    pub(crate) fn record_arrival(
+        &mut self,
+        now: Instant,
+        index: usize,
+        connection: ConnectionId,
+        alive: &[ConnectionId],
+    ) {
         let delivery = &mut self.all[index];
         delivery.arrived.get_or_insert(now);
         delivery.arrivals += 1;
+        delivery.connection = connection;
+        if delivery.waits_on.is_some_and(|on| !alive.contains(&on)) {
+            // It takes the place of the first copy.
+            (delivery.waits_on, delivery.not_again) = (Some(connection), Some(now));
+        }
+        if std::mem::take(&mut delivery.never_answered) {
+            delivery.not_again = Some(now);
+        }
+    }
+
+    /// Checks a delivery that has no id, and that the account emits.
+    fn record_pdu(&mut self, now: Instant, index: usize) {
+        let delivery = &mut self.all[index];
+        delivery.reported += 1;
+        assert!(delivery.reported <= delivery.arrivals, "it is emitted more often than it arrived");
+        if self.ample_limits {
+            let is_new = delivery.not_again != Some(now);
+            assert!(is_new, "delivery {index} is given again: the SMSC has no response to the first copy");
+        }
+        delivery.waits_on = Some(delivery.connection);
+    }
+
+    /// Records whether a bind took the application's response to a delivery without an id.
+    pub(crate) fn record_answer(&mut self, received: &Received, ok: bool, answered: bool) {
+        let (Received::Receipt { delivery: index, matched: None }
+        | Received::Mo { delivery: Some(index), .. }) = *received
+        else {
+            return;
+        };
+        let delivery = &mut self.all[index];
+        delivery.waits_on = None;
+        delivery.never_answered = ok && !answered;
     }
 
     /// Records and checks a receipt that the account emits.
@@ -216,8 +312,10 @@ impl Deliveries {
     ) -> Received {
         let Some(Pdu::DeliverSm(pdu)) = receipt.pdu() else { panic!("a receipt is a deliver_sm here") };
         let index = delivery_index(&pdu).expect("a delivery of the test");
+        if matched.is_none() {
+            self.record_pdu(now, index);
+        }
         let delivered = &mut self.all[index];
-        delivered.reported += 1;
         let (kind, arrived) = (delivered.kind, delivered.arrived.expect("it arrived"));
         if self.fixed_id {
             return Received::Receipt { delivery: index, matched: None };
@@ -228,7 +326,7 @@ impl Deliveries {
                 assert_eq!(matched, None, "a receipt of an unknown message is matched");
                 return Received::Receipt { delivery: index, matched: None };
             }
-            DeliveryKind::Mo { .. } => panic!("an MO message is emitted as a receipt"),
+            DeliveryKind::Mo { .. } | DeliveryKind::Flood => panic!("an MO message is emitted as a receipt"),
         };
         assert_eq!((receipt.state, receipt.is_final), (state, is_final(state)));
         let known = messages.all[message].is_id(segment, &delivered.id);
@@ -283,6 +381,9 @@ impl Deliveries {
     /// Records and checks an MO message that the account emits.
     pub(crate) fn record_mo(&mut self, now: Instant, message: &InboundMessage, closing: bool) -> Received {
         let source = message.source().digits.to_string();
+        if source == "8" {
+            return self.record_flood(now, message);
+        }
         let mo: usize = source.strip_prefix('9').expect("a phone").parse().expect("a number");
         let reported = &mut self.mo_messages[mo];
         let complete = message.is_complete();
@@ -304,18 +405,29 @@ impl Deliveries {
             let is_acknowledged = |delivery: &Delivery| {
                 let is_segment = matches!(delivery.kind, DeliveryKind::Mo { mo: other, .. } if other == mo);
                 is_segment
-                    && delivery
-                        .arrived
-                        .is_some_and(|arrived| now - arrived >= self.options.segment_ack_timeout)
+                    && delivery.arrived.is_some_and(|arrived| now - arrived >= ack_delay(&self.options))
             };
             assert!(self.all.iter().any(is_acknowledged), "the SMSC still has all of message {mo}");
         }
         if let Some(index) = single {
-            let delivery = &mut self.all[index];
-            delivery.reported += 1;
-            assert!(delivery.reported <= delivery.arrivals, "it is emitted more often than it arrived");
+            self.record_pdu(now, index);
         }
         Received::Mo { mo, complete: whole, delivery: single }
+    }
+
+    /// Records and checks a first segment that the account emits alone.
+    fn record_flood(&mut self, now: Instant, message: &InboundMessage) -> Received {
+        let octets = message.octets();
+        let is_this =
+            |delivery: &Delivery| delivery.kind == DeliveryKind::Flood && delivery.octets[7..] == octets;
+        let index = self.all.iter().position(is_this).expect("a delivery of the test");
+        let delivery = &mut self.all[index];
+        delivery.reported += 1;
+        assert!(delivery.reported <= delivery.arrivals, "it is emitted more often than it arrived");
+        let held_long = delivery.arrived.is_some_and(|arrived| now - arrived >= ack_delay(&self.options));
+        let came_back = delivery.arrivals > 1;
+        assert!(held_long || came_back || !self.ample_limits, "the SMSC still has it");
+        Received::Flood { delivery: index }
     }
 
     /// Records that the application has acknowledged or refused a delivery.
@@ -332,11 +444,12 @@ impl Deliveries {
                     reported.last = reported.last.filter(|last| *last != state);
                 }
             }
+            Received::Flood { delivery } => self.all[delivery].accepted |= ok,
             Received::Mo { mo, complete, delivery } => {
                 if let Some(delivery) = delivery {
                     self.all[delivery].accepted |= ok;
                 }
-                let ack_timeout = self.options.segment_ack_timeout;
+                let ack_timeout = ack_delay(&self.options);
                 let is_acknowledged = |delivery: &Delivery| {
                     let is_segment =
                         matches!(delivery.kind, DeliveryKind::Mo { mo: other, .. } if other == mo);
@@ -357,6 +470,9 @@ impl Deliveries {
         let good = match delivery.kind {
             _ if delivery.accepted || self.fixed_id => true,
             DeliveryKind::Foreign => false,
+            DeliveryKind::Flood => {
+                delivery.arrived.is_some_and(|arrived| now - arrived >= ack_delay(&self.options))
+            }
             DeliveryKind::Receipt { message, segment, state } => {
                 let known = messages.all[message].is_id(segment, &delivery.id);
                 let reported = self.reported.get(&(message, segment));
@@ -365,8 +481,7 @@ impl Deliveries {
                         .is_some_and(|reported| reported.accepted.contains(&state) || reported.last.is_some())
             }
             DeliveryKind::Mo { mo, .. } => {
-                let held =
-                    delivery.arrived.is_some_and(|arrived| now - arrived >= self.options.segment_ack_timeout);
+                let held = delivery.arrived.is_some_and(|arrived| now - arrived >= ack_delay(&self.options));
                 self.mo_messages[mo].accepted > 0
                     || (self.mo_messages[mo].segments > 1 && held)
                     || self.mo_messages[mo].is_partial
@@ -377,6 +492,26 @@ impl Deliveries {
             "delivery {index}, {:?}, is acknowledged, and the application did not accept it",
             delivery.kind
         );
+        self.all[index].acknowledged = true;
+    }
+
+    /// Checks that the account may refuse a delivery with `ESME_RX_T_APPN`. A segment that arrives for the first time has room,
+    /// whatever other senders send.
+    pub(crate) fn check_refused(&self, index: usize) {
+        let delivery = &self.all[index];
+        let DeliveryKind::Mo { mo, .. } = delivery.kind else { return };
+        let mo = &self.mo_messages[mo];
+        if self.ample_limits && mo.segments > 1 && !self.closing {
+            assert!(delivery.arrivals > 1 || mo.refused > 0, "delivery {index} is kept out");
+        }
+    }
+
+    /// Checks after the end of the account that no acknowledged segment is lost silently.
+    pub(crate) fn check_floods(&self) {
+        for (index, delivery) in self.all.iter().enumerate() {
+            let is_lost = delivery.acknowledged && delivery.reported == 0;
+            assert!(delivery.kind != DeliveryKind::Flood || !is_lost, "segment {index} is lost");
+        }
     }
 
     /// Returns whether everything has been delivered.

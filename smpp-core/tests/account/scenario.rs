@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use smpp_core::CommandStatus;
-use smpp_core::account::{Backoff, Binds, Credentials, Options, ReceiptOptions, Statuses, UnansweredPolicy};
+use smpp_core::account::{
+    Backoff, Binds, Credentials, Options, ReceiptOptions, SegmentAckMode, Statuses, UnansweredPolicy,
+};
 use smpp_core::provider::{BindAction, LongMessages, Provider, ReceiptDialect, SubmitAction};
 use smpp_core::session::{Config, Rate};
 use smpp_core::sms::{MessageIdPolicy, ReassemblyLimits};
@@ -52,6 +54,8 @@ pub(crate) struct Behaviour {
     pub(crate) repeats: u64,
     /// How long until a delivery is retried.
     pub(crate) retry: u64,
+    /// The SMSC sends a segment only after the ones before it are acknowledged.
+    pub(crate) one_at_a_time: bool,
     /// How long the adapter_delay takes to resolve, connect and close.
     pub(crate) adapter_delay: u64,
 }
@@ -148,6 +152,7 @@ impl Scenario {
                 app_refuses: rng.pick(&[0, 0, 100]),
                 repeats: rng.pick(&[0, 100]),
                 retry: rng.within(5..=100),
+                one_at_a_time: rng.chance(300),
                 adapter_delay: rng.pick(&[0, 3, 30]),
             },
             faults,
@@ -176,10 +181,18 @@ fn options(rng: &mut Rng, ample_limits: bool) -> Options {
     let reassembly = ReassemblyLimits {
         max_messages: rng.index(4),
         max_octets: rng.pick(&[200, 1000, 10_000]),
+        max_messages_per_sender: rng.index(4),
+        max_octets_per_sender: rng.pick(&[1000, 10_000]),
         max_age: span(rng, 50, 500),
         duplicate_window: span(rng, 0, 200),
     };
-    let ample = ReassemblyLimits { duplicate_window: ticks(1_000_000), ..ReassemblyLimits::default() };
+    let ample = ReassemblyLimits {
+        // The floods of one sender exceed both.
+        max_messages: 100,
+        max_messages_per_sender: 20,
+        duplicate_window: ticks(1_000_000),
+        ..ReassemblyLimits::default()
+    };
     Options {
         binds: binds(rng, max_binds),
         max_binds,
@@ -207,7 +220,12 @@ fn options(rng: &mut Rng, ample_limits: bool) -> Options {
         reassembly: if ample_limits { ample } else { reassembly },
         segment_ack_timeout: span(rng, 0, 200),
         unbind_timeout: ticks(rng.pick(&[0, 20, 100, 300])),
-        seed: rng.next(),
+        segment_ack_mode: rng.pick(&[
+            SegmentAckMode::Adaptive,
+            SegmentAckMode::Adaptive,
+            SegmentAckMode::Strict,
+        ]),
+        seed: Some(rng.next()),
         ..Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED)
     }
 }

@@ -108,6 +108,7 @@ impl AccountSimulation {
         assert_eq!((account.queued(), account.pending_receipts(), account.tracked_receipts()), (0, 0, 0));
         self.messages.check_end(&self.smsc.seen);
         self.events.check_end(&self.account.stats(), &self.smsc.seen);
+        self.smsc.deliveries.check_floods();
     }
 
     /// Ends all faults.
@@ -378,7 +379,13 @@ impl AccountSimulation {
             self.messages.handle_entry(&entry);
             self.events.count_pdu(&entry.pdu);
             if let LoggedPdu::Delivered { delivery: Some(delivery) } = entry.pdu {
-                self.smsc.deliveries.record_arrival(self.context.now, delivery);
+                let connection = entry.connection;
+                self.smsc.deliveries.record_arrival(
+                    self.context.now,
+                    delivery,
+                    connection,
+                    &self.messages.alive,
+                );
             }
         }
         self.messages.mark_in_doubt();

@@ -66,6 +66,7 @@ pub(crate) struct Smsc {
     ids: u64,
     behaviour: super::scenario::Behaviour,
     way: PipeSettings,
+    has_ample_limits: bool,
     /// Whether the faults have ended.
     pub(crate) healthy: bool,
 }
@@ -91,6 +92,7 @@ impl Smsc {
             ids: 0xFFF0,
             behaviour: scenario.behaviour,
             way: scenario.way,
+            has_ample_limits: scenario.ample_limits,
             healthy: false,
         }
     }
@@ -383,6 +385,11 @@ impl Smsc {
             let (id, receipted) = self.next_id();
             return self.deliveries.receipt(now + span(rng, 0, 20), (&id, &receipted), DeliveryKind::Foreign);
         }
+        if self.has_ample_limits && rng.chance(60) {
+            let count = rng.pick(&[3, 60]);
+            self.deliveries.flood(count, || now + span(rng, 0, 30));
+            return context.count(|| format!("first segments of one sender: {count}"));
+        }
         let length = rng.pick(&[3, 20, 200, 500]);
         let text = text(rng, length);
         self.deliveries.mo(text, || now + span(rng, 0, 100));
@@ -429,6 +436,12 @@ impl Smsc {
             if receivers.is_empty() {
                 break;
             }
+            if self.behaviour.one_at_a_time && self.deliveries.waits_for_earlier_segment(index) {
+                context.count(|| "SMSC waits for the acknowledgement of a segment".into());
+                self.deliveries.queue.pop_first();
+                self.deliveries.queue.insert((now + ticks(1), index));
+                continue;
+            }
             let connection = &mut self.connections[receivers[context.rng.index(receivers.len())]];
             let session = &mut connection.session;
             let sent =
@@ -456,7 +469,10 @@ impl Smsc {
                 context.count(|| "delivery accepted".into());
                 !self.healthy && context.rng.chance(self.behaviour.repeats)
             }
-            Outcome::Refused { .. } => {
+            Outcome::Refused { status, .. } => {
+                if status == CommandStatus::RX_T_APPN {
+                    self.deliveries.check_refused(index);
+                }
                 context.count(|| "delivery refused".into());
                 true
             }

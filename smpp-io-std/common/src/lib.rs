@@ -1,5 +1,5 @@
-//! What the adapters `smpp-io-tokio` and `smpp-io-std` share: TLS configurations, the errors of connecting, and how a session
-//! ended. Both adapters export it. Use it through them.
+//! What the adapters `smpp-io-tokio` and `smpp-io-std` share: TLS configurations, the errors of connecting, how a session
+//! ended, and seeds. Both adapters export it. Use it through them.
 
 #![cfg_attr(
     not(test),
@@ -9,10 +9,12 @@
 mod connect_error;
 mod dial_target;
 mod end;
+mod seed;
 pub mod tls;
 mod tls_error;
 
 pub use connect_error::{ConnectError, ConnectErrorKind};
 pub use dial_target::{DialTarget, unresolved};
 pub use end::End;
+pub use seed::seeded;
 pub use tls_error::TlsError;

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::iter::FusedIterator;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -134,7 +135,7 @@ impl Arrivals {
 
     /// Waits for the next delivery. Returns `None` once the account has ended and every delivery was fetched.
     pub fn recv(&mut self) -> Option<Arrival> {
-        self.next(None).ok().flatten()
+        self.receive(None).ok().flatten()
     }
 
     /// Waits for the next delivery, at most until `deadline`. Returns `Ok(None)` if none came by then.
@@ -143,10 +144,10 @@ impl Arrivals {
     ///
     /// [`Ended`] once the account has ended and every delivery was fetched.
     pub fn recv_until(&mut self, deadline: Instant) -> Result<Option<Arrival>, Ended> {
-        self.next(Some(deadline))
+        self.receive(Some(deadline))
     }
 
-    fn next(&mut self, deadline: Option<Instant>) -> Result<Option<Arrival>, Ended> {
+    fn receive(&mut self, deadline: Option<Instant>) -> Result<Option<Arrival>, Ended> {
         let shared = self.account.shared();
         match shared.wait_until(&self.condvar, deadline, EventRouter::poll_arrival) {
             Some(Some(event)) => Ok(Some(Arrival::new(event, shared))),
@@ -155,6 +156,31 @@ impl Arrivals {
         }
     }
 }
+
+/// Iterates over the deliveries, as [`recv`](Arrivals::recv) returns them: each step waits.
+///
+/// ```no_run
+/// use smpp_io_std::account::{Arrival, Arrivals};
+///
+/// fn receive(arrivals: Arrivals) {
+///     for arrival in arrivals {
+///         if let Arrival::Message(message) = arrival {
+///             println!("{} wrote {:?}", message.get().source().digits, message.get().text());
+///             let _ = message.accept();
+///         }
+///     }
+///     println!("the account has ended");
+/// }
+/// ```
+impl Iterator for Arrivals {
+    type Item = Arrival;
+
+    fn next(&mut self) -> Option<Arrival> {
+        self.recv()
+    }
+}
+
+impl FusedIterator for Arrivals {}
 
 /// The account has ended, and every delivery was fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -355,6 +355,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn two_accounts_of_one_process_have_different_seeds_unless_they_are_given() {
+        let seed = |seed| {
+            let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
+            let options = Options { seed, ..options };
+            let connector = AccountConnector::new(&"smpp://localhost".parse().unwrap(), options);
+            Shared::new(connector).unwrap().lock().account.options().seed
+        };
+        let seeds = [seed(None), seed(None)];
+        assert!(seeds[0].is_some() && seeds[0] != seeds[1], "{seeds:?}");
+        assert_eq!([seed(Some(7)), seed(Some(7))], [Some(7); 2]);
+    }
+
+    #[test]
     fn a_message_whose_ticket_was_lost_to_a_panic_is_released() {
         let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
         let endpoint = "smpp://localhost".parse().unwrap();

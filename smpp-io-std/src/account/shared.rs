@@ -68,7 +68,8 @@ impl Shared {
         let expected = std::mem::take(&mut connector.expected);
         let options = &connector.options;
         options.check_endpoints().map_err(AccountError::Options)?;
-        let mut account = Account::new(options.clone(), Instant::ZERO).map_err(AccountError::Options)?;
+        let seeded = smpp_io_common::seeded(options.clone());
+        let mut account = Account::new(seeded, Instant::ZERO).map_err(AccountError::Options)?;
         for expected in expected {
             account.expect(Instant::ZERO, expected).map_err(AccountError::Expect)?;
         }

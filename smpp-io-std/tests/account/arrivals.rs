@@ -101,6 +101,33 @@ fn outcome(pending: PendingResponse<Smsc>) -> Result<(), RequestError> {
 }
 
 #[test]
+fn arrivals_are_an_iterator_that_ends_with_the_account() {
+    alone(|| {
+        let listener = Listener::bind("127.0.0.1:0", Config::default()).unwrap();
+        let server = SmscServer::builder(AcceptAll).listen(listener).start().unwrap();
+        let endpoint: Endpoint = format!("smpp://{}", server.local_addrs()[0]).parse().unwrap();
+        let connector = AccountConnector::new(&endpoint, options(Binds::Transceivers(1)));
+        let (account, mut arrivals) = connector.connect().unwrap();
+        let bind = server.binds().remove(0);
+        let pending = [&b"one"[..], b"two"].map(|text| deliver(&bind, EsmClass::empty(), text));
+        let texts: Vec<_> = arrivals
+            .by_ref()
+            .take(2)
+            .map(|arrival| {
+                let Arrival::Message(message) = arrival else { panic!("{arrival:?}") };
+                let text = message.get().text().unwrap();
+                message.accept().unwrap();
+                text
+            })
+            .collect();
+        assert_eq!(texts, ["one", "two"]);
+        assert_eq!(pending.map(outcome), [Ok(()), Ok(())]);
+        account.shutdown(SECOND);
+        assert!(arrivals.next().is_none() && arrivals.next().is_none());
+    });
+}
+
+#[test]
 fn segments_from_several_binds_become_one_message_and_are_acknowledged_when_it_is_accepted() {
     alone(|| {
         let listener = Listener::bind("127.0.0.1:0", Config::default()).unwrap();

@@ -1,7 +1,11 @@
 //! The deliveries of the SMSC, each with its one acknowledgement.
 
 use std::fmt;
+#[cfg(feature = "stream")]
+use std::pin::Pin;
 use std::sync::Arc;
+#[cfg(feature = "stream")]
+use std::task::{Context, Poll};
 
 use smpp_core::account::{
     Ack, AckError, DeliveryReceipt, EventRouter, InboundMessage, MessageKey, MessageNumber, ReceiptMatch,
@@ -14,6 +18,8 @@ use super::shared::Shared;
 
 /// Receives the deliveries of all binds, in the order of their arrival: mobile-originated (MO) messages, and receipts
 /// that no [`Sent`](super::Sent) waits for.
+///
+/// With the feature `stream` it is a `Stream`.
 ///
 /// It holds [`arrivals_capacity`](super::AccountConnector::arrivals_capacity) deliveries at most. If it is dropped,
 /// messages and receipts of unknown messages are refused with a temporary error, so that the SMSC redelivers them;
@@ -128,6 +134,41 @@ impl Arrivals {
         let shared = self.account.shared();
         let event = shared.wait(EventRouter::poll_arrival).await?;
         Some(Arrival::new(event, shared))
+    }
+}
+
+/// With the feature `stream`: a stream of the deliveries, as [`recv`](Arrivals::recv) returns them. It ends once the
+/// account has ended and no delivery is left. A dropped future of a combinator takes no delivery.
+///
+/// ```no_run
+/// use std::pin::pin;
+///
+/// use futures_core::Stream;
+/// use smpp_io_tokio::account::{Arrival, Arrivals};
+///
+/// async fn count(deliveries: impl Stream<Item = Arrival>) -> usize {
+///     let mut deliveries = pin!(deliveries);
+///     let mut count = 0;
+///     while let Some(arrival) = std::future::poll_fn(|cx| deliveries.as_mut().poll_next(cx)).await {
+///         count += 1;
+///         if let Arrival::Message(message) = arrival {
+///             let _ = message.accept();
+///         }
+///     }
+///     count
+/// }
+///
+/// # async fn example(arrivals: Arrivals) {
+/// println!("{} deliveries", count(arrivals).await);
+/// # }
+/// ```
+#[cfg(feature = "stream")]
+impl futures_core::Stream for Arrivals {
+    type Item = Arrival;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Arrival>> {
+        let shared = self.account.shared();
+        shared.poll(cx, EventRouter::poll_arrival).map(|event| Some(Arrival::new(event?, shared)))
     }
 }
 

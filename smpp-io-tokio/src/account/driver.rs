@@ -87,7 +87,7 @@ impl Drop for Driver {
         for link in links {
             inner.account.handle_closed(now, link);
         }
-        inner.dispatch(shared, now);
+        inner.dispatch(now);
         // Connection tasks that still run end when they are woken.
         let tasks = std::mem::take(&mut inner.links);
         let wakers: Vec<_> = inner.router.take_wakers().collect();
@@ -116,13 +116,17 @@ mod tests {
     use crate::dial::ClientTls;
 
     fn shared() -> Arc<Shared> {
+        Shared::new(settings()).unwrap()
+    }
+
+    fn settings() -> Settings {
         let credentials = Credentials::new("shop", "s3cret");
         let options = Options {
             queue_capacity: 1,
             endpoints: vec!["smpp://localhost".parse().unwrap()],
             ..Options::new(credentials, &Provider::UNSTATED)
         };
-        let settings = Settings {
+        Settings {
             options,
             tls: ClientTls::default(),
             dialer: None,
@@ -131,8 +135,7 @@ mod tests {
             events_capacity: 1_024,
             resolver: Box::new(|_| Box::pin(async { Ok(Vec::new()) })),
             observer: None,
-        };
-        Shared::new(settings).unwrap()
+        }
     }
 
     fn submit(shared: &Arc<Shared>) -> Ticket {
@@ -197,6 +200,19 @@ mod tests {
         assert!(poll(arrival.as_mut(), Waker::noop()).is_ready());
         assert!(poll(capacity.as_mut(), Waker::noop()).is_ready());
         assert!(poll(closed.as_mut(), Waker::noop()).is_ready());
+    }
+
+    #[test]
+    fn two_accounts_of_one_process_have_different_seeds_unless_they_are_given() {
+        let seed = |shared: Arc<Shared>| shared.lock().account.options().seed;
+        let seeds = [seed(shared()), seed(shared())];
+        assert!(seeds[0].is_some() && seeds[0] != seeds[1], "{seeds:?}");
+        let given = || {
+            let settings = settings();
+            let options = Options { seed: Some(7), ..settings.options };
+            Shared::new(Settings { options, ..settings }).unwrap()
+        };
+        assert_eq!([seed(given()), seed(given())], [Some(7); 2]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
 use smpp_core::account::{
     Account, Action, Event, EventRouter, FirstBindError, LinkEvent, LinkId, LinkState, Message,
@@ -82,8 +82,8 @@ struct Waits {
 impl Shared {
     pub(super) fn new(mut settings: Settings) -> Result<Arc<Self>, AccountError> {
         settings.options.check_endpoints().map_err(AccountError::Options)?;
-        let mut account =
-            Account::new(settings.options.clone(), Instant::ZERO).map_err(AccountError::Options)?;
+        let options = smpp_io_common::seeded(settings.options.clone());
+        let mut account = Account::new(options, Instant::ZERO).map_err(AccountError::Options)?;
         for expected in std::mem::take(&mut settings.expected) {
             account.expect(Instant::ZERO, expected).map_err(AccountError::Expect)?;
         }
@@ -178,12 +178,18 @@ impl Shared {
         &self,
         poll: impl Fn(&mut EventRouter<Waker>, &mut Option<Waker>) -> Poll<T>,
     ) -> T {
-        poll_fn(|cx| {
-            // The router swaps in the waker of the poll before, which is dropped after the lock is released.
-            let mut waker = Some(cx.waker().clone());
-            poll(&mut self.lock().router, &mut waker)
-        })
-        .await
+        poll_fn(|cx| self.poll(cx, &poll)).await
+    }
+
+    /// Returns the event that `poll` finds in the router, or registers the task to be woken.
+    pub(super) fn poll<T>(
+        &self,
+        cx: &mut Context<'_>,
+        poll: impl Fn(&mut EventRouter<Waker>, &mut Option<Waker>) -> Poll<T>,
+    ) -> Poll<T> {
+        // The router swaps in the waker of the poll before, which is dropped after the lock is released.
+        let mut waker = Some(cx.waker().clone());
+        poll(&mut self.lock().router, &mut waker)
     }
 
     /// Waits for the first bind, or until there will be none.

@@ -51,7 +51,7 @@
 //! | receipts that wait in one [`Sent`] | 1,024 | the same |
 //! | receipts that came before their `submit_sm_resp` | [`ReceiptOptions::early_capacity`] (64) | the oldest is delivered through [`Arrivals`], unmatched |
 //! | acknowledged receipts of a dropped [`Sent`], which move to [`Arrivals`] | twice `arrivals_capacity` | **lost** |
-//! | segments of incomplete MO messages | [`ReassemblyLimits`](smpp_core::sms::ReassemblyLimits): 1,000 messages, 1 MiB, 10 minutes | `ESME_RX_T_APPN`; after the time you get what there is |
+//! | segments of incomplete MO messages | [`ReassemblyLimits`](smpp_core::sms::ReassemblyLimits): 50 messages and 128 KiB of one sender, 1,000 messages and 1 MiB in all, 10 minutes | the oldest message of the sender, or of all, makes room: `ESME_RX_T_APPN` for its segments, or you get what there is; after the time you get what there is |
 //! | `alert_notification` that waits to be read | `max_unanswered`, or `arrivals_capacity` | **lost** |
 //! | late responses: `Arrival::LateOutcome` of an account, `Inbound::LateResponse` of a session | twice `arrivals_capacity`; `max_unanswered` entries in the [`Inbox`] | **lost**: the message stays `Unanswered` for you; receipts are matched all the same |
 //! | one PDU | [`Config::max_pdu`] (70 KiB) | the session ends: `Framing` |

@@ -102,8 +102,8 @@
 //! ([`NotSentReason::TlvsUnsupported`](crate::NotSentReason::TlvsUnsupported)).
 //!
 //! The account gives consecutive long messages consecutive references, counted from the low 16 bits of
-//! [`Options::seed`]. Set another seed for each process, so that two processes do not use the same references to the
-//! same phone.
+//! [`Options::seed`]. Unless you set it, the adapter takes a random seed from the system for each account, so that two
+//! processes seldom use the same references to the same phone.
 //!
 //! # Send binary data and flash messages
 //!
@@ -146,13 +146,31 @@
 //!
 //! | limit ([`ReassemblyLimits`], in [`Options::reassembly`]) | default | when it is reached |
 //! | --- | --- | --- |
-//! | `max_messages`: messages that wait for segments | 1,000 | a further first segment is refused with `ESME_RX_T_APPN`: the SMSC keeps it |
-//! | `max_octets`: memory of the segments held | 1 MiB | a further segment that does not complete its message gets the same response; one that alone is more than the limit is delivered as a message of its own |
+//! | `max_messages_per_sender`: messages of one sender that wait for segments | 50 | the oldest of this sender makes room |
+//! | `max_octets_per_sender`: memory of the segments of one sender | 128 KiB | the same; a message that alone is more than the limit is delivered segment by segment |
+//! | `max_messages`: messages of all senders that wait for segments | 1,000 | the oldest of all makes room |
+//! | `max_octets`: memory of the segments of all senders | 1 MiB | the same |
 //! | `max_age`, from the first segment | 10 minutes | you get what there is; `is_complete()` is false |
-//! | `duplicate_window`: a completed message is remembered | 2 minutes | a segment that comes later starts a new message |
+//! | `duplicate_window`: a message is remembered, from its last segment and from your `accept()` | 2 minutes | a segment that comes later starts a new message |
 //!
-//! The account holds the response to each segment until you acknowledge the whole message, but at most
-//! [`Options::segment_ack_timeout`] (5 s): after that the segment is acknowledged and exists only in memory.
+//! The segments of a message that makes room are refused with `ESME_RX_T_APPN`, so that the SMSC keeps them and sends them
+//! again. If one of them was acknowledged before, or if the message comes back and has to make room again, you get what there
+//! is, as after `max_age`. The segment that completes a message needs no room.
+//!
+//! ## When segments are acknowledged
+//!
+//! The account holds the response to a segment while the others are missing, so that the SMSC keeps it. But many SMSCs send
+//! the next segment only after that response. [`Options::segment_ack_mode`] says how long it is held:
+//!
+//! | [`SegmentAckMode`] | held for | a killed process loses |
+//! | --- | --- | --- |
+//! | `Adaptive` (default) | 50 ms while the SMSC may wait for the response, otherwise at most [`Options::segment_ack_timeout`] (5 s) | segments that were acknowledged and wait in memory for the others |
+//! | `Strict` | at most `segment_ack_timeout` | the same, but only after that time. An SMSC that sends one segment at a time takes 10 s for a message of three segments |
+//!
+//! The adaptive account learns. An SMSC that has once completed a message while an earlier segment was unacknowledged does not
+//! wait, unless it has as many unanswered requests on the bind as ever before and nothing has arrived for 50 ms. An SMSC that
+//! sends one segment at a time needs about 0.1 s for a message of three segments. To keep everything at the SMSC with any
+//! SMSC, use a session and store each segment before you acknowledge it.
 //!
 //! At session level use [`Reassembler`](smpp_core::sms::Reassembler) and [`UserData`](smpp_core::sms::UserData)
 //! yourself.
@@ -182,9 +200,11 @@
 //! [`Options::new`]: smpp_core::account::Options::new
 //! [`Options::reassembly`]: smpp_core::account::Options::reassembly
 //! [`Options::seed`]: smpp_core::account::Options::seed
+//! [`Options::segment_ack_mode`]: smpp_core::account::Options::segment_ack_mode
 //! [`Options::segment_ack_timeout`]: smpp_core::account::Options::segment_ack_timeout
 //! [`Options::text`]: smpp_core::account::Options::text
 //! [`ReassemblyLimits`]: smpp_core::sms::ReassemblyLimits
+//! [`SegmentAckMode`]: smpp_core::account::SegmentAckMode
 //! [`SegmentNotSentReason::Abandoned`]: smpp_core::account::SegmentNotSentReason::Abandoned
 //! [`SubmitError::Segments`]: smpp_core::account::SubmitError::Segments
 //! [`SubmitError::Text`]: smpp_core::account::SubmitError::Text

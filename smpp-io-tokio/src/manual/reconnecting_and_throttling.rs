@@ -21,7 +21,8 @@
 //! | the bind is refused with `ESME_RINVPASWD`, `ESME_RINVSYSID`, `ESME_RINVSYSTYP` or `ESME_RPROHIBITED` | stops: no new bind is ever tried |
 //! | a bind is lost, or the SMSC unbinds | back-off (0.5 to 1 s if the bind had lived for 10 s) |
 //!
-//! Set [`Options::seed`] to a different number in each process: it makes the waits differ.
+//! The waits of two processes differ: unless you set [`Options::seed`], the adapter takes a random one from the system for
+//! each account.
 //!
 //! # Keep-alive: how a dead link is detected
 //!
@@ -67,7 +68,6 @@
 //! let mut options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
 //! options.backoff = Backoff { max: Duration::from_secs(30), ..Backoff::default() };
 //! options.session.enquire_link_interval = Some(Duration::from_secs(10));
-//! options.seed = u64::from(std::process::id());
 //! let (account, _arrivals) = AccountConnector::new(&endpoint, options)
 //!     .resolver(|_| async { Ok(vec![([192, 0, 2, 1], 2775).into(), ([192, 0, 2, 2], 2775).into()]) })
 //!     .subscribe(|link, event| println!("link {link}: {event:?}"))

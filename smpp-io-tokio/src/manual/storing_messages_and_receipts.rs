@@ -125,7 +125,7 @@
 //! | after `accepted`, before the receipt | nothing is lost: the receipt arrives after the restart, unmatched, through [`Arrivals`]; look the id up |
 //! | between your commit and `accept()` | the SMSC delivers it again: your commit sees a duplicate |
 //! | between the response of the SMSC and the drop of [`Sent`] | a receipt that came in between was acknowledged already and existed only in memory: **lost**. Drop [`Sent`] as soon as the ids are stored. Mark a message as unknown if no receipt has come within your own limit |
-//! | while segments of an MO message wait for others | segments that were held longer than [`Options::segment_ack_timeout`] (5 s) were acknowledged: **lost**. The others are redelivered |
+//! | while segments of an MO message wait for others | segments that were acknowledged while the others were missing: **lost**. The others are redelivered. [`Options::segment_ack_mode`] says when the account acknowledges a segment: by default after 50 ms if the SMSC may wait for it |
 //!
 //! If the receipts must survive in every case, use a session instead of an account: a `deliver_sm` in the
 //! [`Inbox`](crate::Inbox) is never acknowledged before your [`accept`](crate::InboundRequest::accept).
@@ -158,8 +158,14 @@
 //! | --- | --- | --- |
 //! | a receipt of a message of this process | yes, until 120 s after the last final receipt of the message | (message id, state) |
 //! | a receipt after a restart | no | (message id, state) |
-//! | a segment of an MO message | yes, while the message is incomplete and for 2 minutes afterwards | |
-//! | an MO message of one PDU | no | an id of the provider, or (sender, recipient, text, minute) |
+//! | a segment of an MO message | yes, while the message is incomplete, while you have not acknowledged it, and for 2 minutes after your `accept()` | |
+//! | an MO message of one PDU, or a receipt of an unknown message | if its bind has ended before your response has left this process: once, for 2 minutes | an id of the provider, or (sender, recipient, text, minute) |
+//! | the same, and the response was lost on its way to the SMSC | no | the same |
+//!
+//! An MO message of one PDU has no id, and a person may send "yes" twice. So the account takes an equal PDU for a redelivery
+//! only if the SMSC cannot have read a response to the first one; then the SMSC delivers the first one again, and of two
+//! equal messages you get two. After [`accept`](crate::account::Unacknowledged::accept) has failed because the bind has
+//! ended, keep what you have stored: the account acknowledges the redelivery by itself.
 //!
 //! 8x8 sends such an id as a TLV: [`MO_MESSAGE_ID`](smpp_core::provider::eight_by_eight::MO_MESSAGE_ID). An update such
 //! as `UPDATE ... SET state = ? WHERE id = ? AND state NOT IN (final states)` is idempotent by itself.
@@ -185,7 +191,7 @@
 //! [`Account::shutdown`]: crate::account::Account::shutdown
 //! [`Arrivals`]: crate::account::Arrivals
 //! [`MessageIdPolicy`]: smpp_core::sms::MessageIdPolicy
-//! [`Options::segment_ack_timeout`]: smpp_core::account::Options::segment_ack_timeout
+//! [`Options::segment_ack_mode`]: smpp_core::account::Options::segment_ack_mode
 //! [`Receipt::user_message_reference`]: smpp_core::sms::Receipt::user_message_reference
 //! [`SendError`]: crate::account::SendError
 //! [`SendError::Failed`]: crate::account::SendError::Failed

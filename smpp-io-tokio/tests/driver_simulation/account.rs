@@ -55,7 +55,7 @@ pub(crate) async fn run(mut rng: Rng) {
         binds: Binds::transceivers(1 + rng.below(2) as u16),
         max_binds: 2,
         backoff: Backoff { initial: Duration::from_secs(1), ..Backoff::default() },
-        seed: rng.next(),
+        seed: Some(rng.next()),
         ..Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED)
     };
     let dialing = (world.clone(), Mutex::new(rng.fork()));

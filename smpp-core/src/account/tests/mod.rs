@@ -6,6 +6,7 @@ mod event_router;
 mod event_stream;
 mod monitoring;
 mod outbox;
+mod phones;
 mod queue;
 mod receiving;
 mod reconfigure;
@@ -175,7 +176,8 @@ impl Simulation {
                             "Connection refused (os error 111)",
                         );
                     } else {
-                        let session = Session::new(Config { rate: None, ..Config::default() }, self.now);
+                        let session =
+                            Session::new(Config { rate: None, window: 2_000, ..Config::default() }, self.now);
                         self.servers.push(Server { link, session });
                         assert!(self.account.handle_connected(self.now, link, ()));
                     }

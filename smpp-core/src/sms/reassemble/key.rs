@@ -39,13 +39,18 @@ impl MessageKey {
 
     /// Returns the octets that the key takes besides itself.
     pub(super) fn heap_octets(&self) -> usize {
-        self.source.digits.len() + self.destination.digits.len()
+        self.source.heap_octets() + self.destination.heap_octets()
     }
 }
 
 impl OwnedAddress {
-    fn new<const N: usize>(address: Address<'_, N>) -> Self {
+    pub(super) fn new<const N: usize>(address: Address<'_, N>) -> Self {
         Self { ton: address.ton, npi: address.npi, digits: address.digits.as_bytes().into() }
+    }
+
+    /// Returns the octets that the address takes besides itself.
+    pub(super) fn heap_octets(&self) -> usize {
+        self.digits.len()
     }
 
     pub(super) fn as_address(&self) -> Address<'_, 65> {

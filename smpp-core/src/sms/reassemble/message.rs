@@ -20,8 +20,8 @@ use crate::time::Instant;
 /// lacks at least one segment.
 #[derive(Clone)]
 pub struct ReassembledMessage<T> {
-    key: MessageKey,
-    stored: StoredSegments<T>,
+    pub(super) key: MessageKey,
+    pub(super) stored: StoredSegments<T>,
 }
 
 /// A segment of a [`ReassembledMessage`].
@@ -39,9 +39,14 @@ pub struct ReceivedSegment<'a> {
     pub data_coding: DataCoding,
 }
 
-/// Identifies a message for [`Reassembler::forget_completed`](super::Reassembler::forget_completed).
-#[derive(Clone, PartialEq, Eq)]
+/// Identifies a message for the duplicate detection of a [`Reassembler`](super::Reassembler): its addresses, its reference
+/// and its number of segments.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MessageIdentity(pub(super) MessageKey);
+
+/// Takes the place of the digest of a segment that was not received. A received segment with this digest, one in 2^64, is
+/// not recognised when it comes again.
+pub(super) const MISSING: u64 = 0;
 
 /// The segments of one message that were received so far.
 #[derive(Clone)]
@@ -165,8 +170,9 @@ impl<T> StoredSegments<T> {
         }
     }
 
-    pub(super) fn digests(&self) -> Box<[u64]> {
-        self.segments.iter().map(StoredSegment::digest).collect()
+    /// Returns the digest of each of the `total` segments; [`MISSING`] for a segment that was not received.
+    pub(super) fn digests(&self, total: u8) -> Box<[u64]> {
+        (1..=total).map(|number| self.get(number).map_or(MISSING, StoredSegment::digest)).collect()
     }
 
     /// Returns the index of the segment with the number, or as an error the index where it would be inserted.

@@ -1,17 +1,28 @@
-//! A map of messages that is ordered by key and by age, and counts its memory.
+//! A map of messages that is ordered by key, by age and by sender, and counts its memory.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use core::fmt;
 
-use super::key::MessageKey;
+use super::key::{MessageKey, OwnedAddress};
 
-/// One value per message. Finding the oldest entry is as fast as finding an entry by its key.
+/// One value per message. Finding the oldest entry, of all or of one sender, is as fast as finding an entry by its key.
 pub(super) struct MessageStore<V> {
     by_key: BTreeMap<MessageKey, Entry<V>>,
     /// The keys by sequence number, that is in the order of insertion.
     by_age: BTreeMap<u64, MessageKey>,
+    /// The sequence numbers of each sender's entries.
+    by_sender: BTreeSet<(OwnedAddress, u64)>,
+    /// What each sender occupies.
+    senders: BTreeMap<OwnedAddress, SenderUsage>,
     last_sequence: u64,
     octets: usize,
+}
+
+/// What the entries of one sender occupy.
+#[derive(Clone, Copy, Default)]
+pub(super) struct SenderUsage {
+    pub(super) messages: usize,
+    pub(super) octets: usize,
 }
 
 struct Entry<V> {
@@ -27,7 +38,14 @@ pub(super) trait MemoryCost {
 
 impl<V> MessageStore<V> {
     pub(super) const fn new() -> Self {
-        Self { by_key: BTreeMap::new(), by_age: BTreeMap::new(), last_sequence: 0, octets: 0 }
+        Self {
+            by_key: BTreeMap::new(),
+            by_age: BTreeMap::new(),
+            by_sender: BTreeSet::new(),
+            senders: BTreeMap::new(),
+            last_sequence: 0,
+            octets: 0,
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -46,13 +64,22 @@ impl<V> MessageStore<V> {
     pub(super) fn oldest(&self) -> Option<&V> {
         self.get(self.by_age.first_key_value()?.1)
     }
+
+    /// Returns what the entries of a sender occupy.
+    pub(super) fn usage(&self, sender: &OwnedAddress) -> SenderUsage {
+        self.senders.get(sender).copied().unwrap_or_default()
+    }
 }
 
 impl<V: MemoryCost> MessageStore<V> {
     /// Returns the octets of an entry without those of its value: twice the size of the keys and the entry, because
-    /// both maps store the key and their nodes may be half empty.
+    /// each map stores a key and its nodes may be half empty.
     pub(super) fn empty_entry_octets(key: &MessageKey) -> usize {
-        2 * (size_of::<(MessageKey, Entry<V>)>() + size_of::<(u64, MessageKey)>() + key.heap_octets())
+        let by_key = size_of::<(MessageKey, Entry<V>)>() + key.heap_octets();
+        let by_age = size_of::<(u64, MessageKey)>() + key.heap_octets();
+        let by_sender = size_of::<(OwnedAddress, u64)>() + key.source.heap_octets();
+        let sender = size_of::<(OwnedAddress, SenderUsage)>() + key.source.heap_octets();
+        2 * (by_key + by_age + by_sender + sender)
     }
 
     pub(super) fn entry_octets(key: &MessageKey, value: &V) -> usize {
@@ -63,7 +90,12 @@ impl<V: MemoryCost> MessageStore<V> {
     pub(super) fn insert(&mut self, key: MessageKey, value: V) {
         self.remove(&key);
         self.last_sequence += 1;
-        self.octets += Self::entry_octets(&key, &value);
+        let octets = Self::entry_octets(&key, &value);
+        self.octets += octets;
+        let usage = self.senders.entry(key.source.clone()).or_default();
+        usage.messages += 1;
+        usage.octets += octets;
+        self.by_sender.insert((key.source.clone(), self.last_sequence));
         self.by_age.insert(self.last_sequence, key.clone());
         self.by_key.insert(key, Entry { sequence: self.last_sequence, value });
     }
@@ -76,22 +108,51 @@ impl<V: MemoryCost> MessageStore<V> {
         update: impl FnOnce(&mut V, A),
     ) -> Result<(), A> {
         let Some(Entry { value, .. }) = self.by_key.get_mut(key) else { return Err(argument) };
-        self.octets -= value.memory_octets();
+        let before = value.memory_octets();
         update(value, argument);
-        self.octets += value.memory_octets();
+        let after = value.memory_octets();
+        self.octets = self.octets - before + after;
+        if let Some(usage) = self.senders.get_mut(&key.source) {
+            usage.octets = usage.octets - before + after;
+        }
         Ok(())
     }
 
     pub(super) fn remove(&mut self, key: &MessageKey) -> Option<(MessageKey, V)> {
         let (key, Entry { sequence, value }) = self.by_key.remove_entry(key)?;
         self.by_age.remove(&sequence);
-        self.octets -= Self::entry_octets(&key, &value);
+        let by_sender = (key.source.clone(), sequence);
+        self.by_sender.remove(&by_sender);
+        let octets = Self::entry_octets(&key, &value);
+        self.octets -= octets;
+        if let Some(usage) = self.senders.get_mut(&key.source) {
+            usage.messages -= 1;
+            usage.octets -= octets;
+            if usage.messages == 0 {
+                self.senders.remove(&key.source);
+            }
+        }
         Some((key, value))
     }
 
     pub(super) fn remove_oldest(&mut self) -> Option<(MessageKey, V)> {
-        let (_, key) = self.by_age.pop_first()?;
+        let key = self.by_age.first_key_value()?.1.clone();
         self.remove(&key)
+    }
+
+    /// Removes the oldest entry that has another key.
+    pub(super) fn remove_oldest_but(&mut self, key: &MessageKey) -> Option<(MessageKey, V)> {
+        let oldest = self.by_age.values().find(|other| *other != key)?.clone();
+        self.remove(&oldest)
+    }
+
+    /// Removes the oldest entry of the key's sender that has another key.
+    pub(super) fn remove_oldest_of_sender_but(&mut self, key: &MessageKey) -> Option<(MessageKey, V)> {
+        let first = (key.source.clone(), 0);
+        let of_sender = self.by_sender.range(first..).take_while(|(sender, _)| *sender == key.source);
+        let keys = of_sender.filter_map(|(_, sequence)| self.by_age.get(sequence));
+        let oldest = keys.into_iter().find(|other| *other != key)?.clone();
+        self.remove(&oldest)
     }
 }
 

@@ -18,6 +18,8 @@ fn limits() -> ReassemblyLimits {
     ReassemblyLimits {
         max_messages: 3,
         max_octets: 10_000,
+        max_messages_per_sender: 3,
+        max_octets_per_sender: 10_000,
         max_age: 60 * SECOND,
         duplicate_window: 30 * SECOND,
     }
@@ -43,10 +45,15 @@ impl<T> Sender<T> {
         Self { number: "6591234567", reassembler: Reassembler::new(limits) }
     }
 
-    fn push(&mut self, now: Instant, user_data: &UserData<'_>, tag: T) -> Result<Pushed<T>, PushErrorReason> {
+    fn push(&mut self, now: Instant, user_data: &UserData<'_>, tag: T) -> Result<Pushed<T>, PushError<T>> {
         let source = Address::international(self.number).unwrap();
         let destination = Address::alphanumeric("8x8").unwrap();
-        self.reassembler.push(now, source, destination, user_data, tag).map_err(|error| error.reason)
+        self.reassembler.push(now, source, destination, user_data, tag)
+    }
+
+    /// Pushes a segment that must not be stored.
+    fn refused(&mut self, now: Instant, user_data: &UserData<'_>, tag: T) -> Option<PushErrorReason> {
+        self.push(now, user_data, tag).err().map(|error| error.reason)
     }
 }
 
@@ -58,7 +65,7 @@ fn segments_may_arrive_in_any_order_and_repeatedly() {
     };
     assert!(matches!(push(&mut sender, 3, b"c"), Pushed::Stored { segments: 1, total: 3, superseded: None }));
     assert!(matches!(push(&mut sender, 1, b"a"), Pushed::Stored { segments: 2, .. }));
-    assert!(matches!(push(&mut sender, 3, b"c"), Pushed::Duplicate(3)));
+    assert!(matches!(push(&mut sender, 3, b"c"), Pushed::Duplicate { tag: 3, number: 3, .. }));
     let Pushed::Complete(message) = push(&mut sender, 2, b"b") else { panic!("three of three") };
     assert_eq!((message.octets(), message.total()), (b"abc".to_vec(), 3));
     assert_eq!(message.source(), Address::international("6591234567").unwrap().into());
@@ -78,7 +85,8 @@ fn a_message_without_concatenation_is_returned() {
 
 #[test]
 fn the_key_is_addresses_reference_and_total() {
-    let mut sender = Sender::new(ReassemblyLimits { max_messages: 9, ..limits() });
+    let mut sender =
+        Sender::new(ReassemblyLimits { max_messages: 9, max_messages_per_sender: 9, ..limits() });
     let mut stored = |user_data: &UserData<'_>, number| {
         sender.number = number;
         matches!(sender.push(Instant::ZERO, user_data, ()), Ok(Pushed::Stored { segments: 1, .. }))
@@ -117,14 +125,20 @@ fn a_repeated_segment_of_a_completed_message_is_a_duplicate() {
     let mut sender = Sender::new(limits());
     sender.push(after(0), &segment(1, 2, 1, b"a"), 1).unwrap();
     sender.push(after(0), &segment(1, 2, 2, b"b"), 2).unwrap();
-    assert!(matches!(sender.push(after(1), &segment(1, 2, 2, b"b"), 3), Ok(Pushed::Duplicate(3))));
+    assert!(matches!(
+        sender.push(after(1), &segment(1, 2, 2, b"b"), 3),
+        Ok(Pushed::Duplicate { tag: 3, .. })
+    ));
     assert!(sender.reassembler.is_empty());
     // The sender reuses the reference for another text with the same last segment.
     assert!(matches!(sender.push(after(2), &segment(1, 2, 1, b"A"), 4), Ok(Pushed::Stored { .. })));
     let again = sender.push(after(2), &segment(1, 2, 2, b"b"), 5).unwrap();
     assert!(matches!(again, Pushed::Complete(message) if message.octets() == b"Ab"));
     // The completed message expires.
-    assert!(matches!(sender.push(after(31), &segment(1, 2, 2, b"b"), 6), Ok(Pushed::Duplicate(6))));
+    assert!(matches!(
+        sender.push(after(31), &segment(1, 2, 2, b"b"), 6),
+        Ok(Pushed::Duplicate { tag: 6, .. })
+    ));
     assert!(matches!(sender.push(after(32), &segment(1, 2, 2, b"b"), 7), Ok(Pushed::Stored { .. })));
 }
 
@@ -143,15 +157,15 @@ fn another_message_under_the_same_reference_supersedes_the_first() {
 
 #[test]
 fn a_segment_above_the_limits_is_returned_until_there_is_room() {
-    let mut sender = Sender::new(limits());
+    let mut sender = Sender::new(ReassemblyLimits { max_messages_per_sender: 9, ..limits() });
     for reference in 0..3 {
         sender.push(after(0), &segment(reference, 2, 1, b"a"), reference).unwrap();
     }
-    assert_eq!(sender.push(after(0), &segment(3, 2, 1, b"a"), 3).err(), Some(PushErrorReason::Full));
+    assert_eq!(sender.refused(after(0), &segment(3, 2, 1, b"a"), 3), Some(PushErrorReason::Full));
     let completes = sender.push(after(0), &segment(0, 2, 2, b"b"), 4);
     assert!(matches!(completes, Ok(Pushed::Complete(_))), "the last segment needs no room");
     assert!(matches!(sender.push(after(0), &segment(3, 2, 1, b"a"), 5), Ok(Pushed::Stored { .. })));
-    assert_eq!(sender.push(after(0), &segment(4, 2, 1, b"a"), 6).err(), Some(PushErrorReason::Full));
+    assert_eq!(sender.refused(after(0), &segment(4, 2, 1, b"a"), 6), Some(PushErrorReason::Full));
     assert_eq!(
         sender.reassembler.evict().map(|oldest| oldest.reference()),
         Some(MessageReference::Udh(ConcatRef::Narrow(1)))
@@ -162,20 +176,98 @@ fn a_segment_above_the_limits_is_returned_until_there_is_room() {
 #[test]
 fn too_large_and_full_are_different_errors() {
     let mut sender = Sender::new(ReassemblyLimits { max_octets: 2_000, ..limits() });
-    let refused = sender.push(after(0), &segment(1, 2, 1, &[0; 2_000]), 1).err();
+    let refused = sender.refused(after(0), &segment(1, 2, 1, &[0; 2_000]), 1);
     assert_eq!(refused, Some(PushErrorReason::TooLarge), "one segment");
     assert!(sender.push(after(0), &segment(1, 3, 1, &[0; 800]), 2).is_ok());
-    let refused = sender.push(after(0), &segment(1, 3, 2, &[0; 800]), 3).err();
+    let refused = sender.refused(after(0), &segment(1, 3, 2, &[0; 800]), 3);
     assert_eq!(refused, Some(PushErrorReason::TooLarge), "two segments of one message");
-    let refused = sender.push(after(0), &segment(2, 3, 1, &[0; 800]), 4).err();
+    let refused = sender.refused(after(0), &segment(2, 3, 1, &[0; 800]), 4);
     assert_eq!(refused, Some(PushErrorReason::Full), "a segment that would fit into an empty reassembler");
     assert_eq!(sender.reassembler.len(), 1, "stored segments are unchanged");
     sender.reassembler.evict();
     assert!(sender.push(after(0), &segment(2, 3, 1, &[0; 800]), 5).is_ok());
 
     let mut nothing = Sender::new(ReassemblyLimits { max_messages: 0, ..limits() });
-    assert_eq!(nothing.push(after(0), &segment(1, 2, 1, b"a"), 1).err(), Some(PushErrorReason::TooLarge));
+    assert_eq!(nothing.refused(after(0), &segment(1, 2, 1, b"a"), 1), Some(PushErrorReason::TooLarge));
     assert!(matches!(nothing.push(after(0), &segment(1, 1, 1, b"a"), 2), Ok(Pushed::Complete(_))));
+}
+
+#[test]
+fn one_sender_does_not_keep_out_others() {
+    let mut sender = Sender::new(ReassemblyLimits::default());
+    let first = |reference: u16| {
+        let info = SegmentInfo { reference: MessageReference::Sar(reference), total: 2, number: 1 };
+        UserData { octets: &[b'a'; 134], segment: Some(info), ..UserData::default() }
+    };
+    let mut evicted = Vec::new();
+    for reference in 0..1_000 {
+        if let Err(error) = sender.push(after(0), &first(reference), reference) {
+            assert_eq!(error.reason, PushErrorReason::SenderFull);
+            evicted.extend(sender.reassembler.evict_for(&error).unwrap().into_tags());
+            sender.push(after(0), &first(reference), reference).unwrap();
+        }
+    }
+    assert_eq!(evicted, (0..950).collect::<Vec<_>>(), "the oldest message makes room");
+    assert_eq!(sender.reassembler.len(), 50);
+    sender.number = "6587654321";
+    for reference in 0..50 {
+        assert!(sender.push(after(0), &first(reference), reference).is_ok());
+    }
+    // The first sender completes a message that was not evicted.
+    sender.number = "6591234567";
+    let last = SegmentInfo { number: 2, ..first(999).segment.unwrap() };
+    let last = UserData { segment: Some(last), ..first(999) };
+    assert!(matches!(sender.push(after(0), &last, 0), Ok(Pushed::Complete(_))));
+}
+
+#[test]
+fn a_segment_does_not_displace_its_own_message() {
+    let limits = ReassemblyLimits { max_octets_per_sender: 3_000, ..limits() };
+    let mut sender = Sender::new(limits);
+    sender.push(after(0), &segment(1, 3, 1, &[b'a'; 700]), 1).unwrap();
+    sender.push(after(1), &segment(2, 3, 1, &[b'b'; 700]), 2).unwrap();
+    let error = sender.push(after(2), &segment(1, 3, 2, &[b'c'; 700]), 3).unwrap_err();
+    assert_eq!(error.reason, PushErrorReason::SenderFull);
+    let evicted = sender.reassembler.evict_for(&error).unwrap();
+    assert_eq!(evicted.into_tags().collect::<Vec<_>>(), [2], "the older message is the segment's own");
+    assert!(matches!(
+        sender.push(after(2), &segment(1, 3, 2, &[b'c'; 700]), 3),
+        Ok(Pushed::Stored { segments: 2, .. })
+    ));
+}
+
+#[test]
+fn segments_of_a_message_that_was_used_incomplete_are_duplicates() {
+    let mut sender = Sender::new(limits());
+    sender.push(after(0), &segment(1, 3, 2, b"b"), 1).unwrap();
+    let old = sender.reassembler.handle_timeout(after(60)).unwrap();
+    sender.reassembler.record_incomplete(after(60), &old);
+    assert!(matches!(sender.push(after(61), &segment(1, 3, 2, b"b"), 2), Ok(Pushed::Duplicate { .. })));
+    sender.reassembler.renew_completed(after(80), &old.identity());
+    assert!(matches!(sender.push(after(109), &segment(1, 3, 2, b"b"), 3), Ok(Pushed::Duplicate { .. })));
+    // The missing segment starts the message anew, and forgets the record.
+    assert!(matches!(sender.push(after(109), &segment(1, 3, 1, b"a"), 4), Ok(Pushed::Stored { .. })));
+    assert!(matches!(
+        sender.push(after(109), &segment(1, 3, 2, b"b"), 5),
+        Ok(Pushed::Stored { segments: 2, .. })
+    ));
+}
+
+#[test]
+fn records_of_a_busy_sender_do_not_displace_those_of_others() {
+    let limits = ReassemblyLimits { max_messages: 4, max_messages_per_sender: 2, ..limits() };
+    let mut sender = Sender::new(limits);
+    let complete = |sender: &mut Sender, number, reference| {
+        sender.number = number;
+        let pushed = sender.push(after(0), &segment(reference, 1, 1, b"a"), ()).unwrap();
+        matches!(pushed, Pushed::Complete(_))
+    };
+    assert!(complete(&mut sender, "1", 0));
+    for reference in 0..100 {
+        assert!(complete(&mut sender, "2", reference));
+    }
+    assert!(!complete(&mut sender, "1", 0), "it is still remembered");
+    assert!(!complete(&mut sender, "2", 99) && complete(&mut sender, "2", 0));
 }
 
 #[test]
@@ -184,7 +276,7 @@ fn the_last_segment_needs_no_room() {
     sender.push(after(0), &segment(1, 2, 1, b"a"), 1).unwrap();
     let mut full = Sender::new(ReassemblyLimits { max_octets: sender.reassembler.octets(), ..limits() });
     full.push(after(0), &segment(1, 2, 1, b"a"), 1).unwrap();
-    assert_eq!(full.push(after(0), &segment(2, 2, 1, b"a"), 2).err(), Some(PushErrorReason::Full));
+    assert_eq!(full.refused(after(0), &segment(2, 2, 1, b"a"), 2), Some(PushErrorReason::Full));
     let completed = full.push(after(0), &segment(1, 2, 2, &[b'b'; 500]), 3);
     assert!(matches!(completed, Ok(Pushed::Complete(message)) if message.octets().len() == 501));
     assert!(full.push(after(0), &segment(2, 2, 1, b"a"), 4).is_ok());
@@ -241,10 +333,7 @@ fn a_message_is_not_superseded_by_a_segment_above_the_limits() {
     let mut sender = Sender::new(ReassemblyLimits { max_octets: 1_000, ..limits() });
     sender.push(after(0), &segment(1, 2, 1, b"old"), 1).unwrap();
     let octets = sender.reassembler.octets();
-    assert_eq!(
-        sender.push(after(1), &segment(1, 2, 1, &[0; 1_000]), 2).err(),
-        Some(PushErrorReason::TooLarge)
-    );
+    assert_eq!(sender.refused(after(1), &segment(1, 2, 1, &[0; 1_000]), 2), Some(PushErrorReason::TooLarge));
     assert_eq!((sender.reassembler.octets(), sender.reassembler.poll_timeout()), (octets, Some(after(60))));
 }
 
@@ -270,7 +359,12 @@ struct Step {
     number: u8,
     octets: &'static [u8],
     evict: bool,
+    sender: usize,
+    /// Whether another message makes room for the segment.
+    makes_room: bool,
 }
+
+const NUMBERS: [&str; 2] = ["6591234567", "6587654321"];
 
 impl Step {
     fn user_data(&self) -> UserData<'static> {
@@ -281,9 +375,9 @@ impl Step {
 fn any_step() -> impl Strategy<Value = Step> {
     let octets = prop_oneof![8 => Just(&b""[..]), 4 => Just(&b"a"[..]), 1 => Just(&[b'z'; 500][..])];
     let numbers = (1..4_u8).prop_flat_map(|total| (Just(total), 1..=total));
-    let flags = (prop::bool::weighted(0.8), prop::bool::weighted(0.1));
+    let flags = (prop::bool::weighted(0.8), prop::bool::weighted(0.1), 0..2_usize, prop::bool::weighted(0.5));
     (0..5_u32, 0..2_u8, numbers, octets, flags).prop_map(
-        |(pause, reference, (total, number), octets, (expire_first, evict))| Step {
+        |(pause, reference, (total, number), octets, (expire_first, evict, sender, makes_room))| Step {
             pause,
             expire_first,
             reference,
@@ -291,6 +385,8 @@ fn any_step() -> impl Strategy<Value = Step> {
             number,
             octets,
             evict,
+            sender,
+            makes_room,
         },
     )
 }
@@ -356,9 +452,17 @@ proptest! {
     #[test]
     fn every_tag_is_returned_once_and_no_limit_is_exceeded(
         (messages, octets, age, repeats) in (0..4_usize, 300..4_000_usize, 0..20_u32, 0..20_u32),
+        (messages_per_sender, octets_per_sender) in (0..4_usize, 300..4_000_usize),
         steps in prop::collection::vec(any_step(), 0..80),
     ) {
-        let limits = ReassemblyLimits { max_messages: messages, max_octets: octets, max_age: age * SECOND, duplicate_window: repeats * SECOND };
+        let limits = ReassemblyLimits {
+            max_messages: messages,
+            max_octets: octets,
+            max_messages_per_sender: messages_per_sender,
+            max_octets_per_sender: octets_per_sender,
+            max_age: age * SECOND,
+            duplicate_window: repeats * SECOND,
+        };
         let mut sender = Sender::new(limits);
         let (mut seconds, mut out) = (0, Vec::new());
         // Returns the tags of a message and checks that each belongs to its segment.
@@ -380,10 +484,30 @@ proptest! {
                 prop_assert!(after(seconds) - old.started_at() >= limits.max_age && !old.is_complete());
                 out.extend(tags(old));
             }
-            let before = (sender.reassembler.octets(), sender.reassembler.poll_timeout());
-            match sender.push(after(seconds), &step.user_data(), tag) {
+            let mut before = (sender.reassembler.octets(), sender.reassembler.poll_timeout());
+            sender.number = NUMBERS[step.sender];
+            let pushed = loop {
+                match sender.push(after(seconds), &step.user_data(), tag) {
+                    Err(error) if step.makes_room && error.reason != PushErrorReason::TooLarge => {
+                        let messages = sender.reassembler.len();
+                        let evicted = sender.reassembler.evict_for(&error).expect("another message makes room");
+                        let is_sender = evicted.source() == Address::international(sender.number).unwrap().into();
+                        prop_assert!(is_sender || error.reason == PushErrorReason::Full);
+                        prop_assert_eq!(sender.reassembler.len(), messages - 1);
+                        out.extend(tags(evicted));
+                        before = (sender.reassembler.octets(), sender.reassembler.poll_timeout());
+                    }
+                    result => break result.map_err(|error| error.reason),
+                }
+            };
+            match pushed {
                 Ok(Pushed::Standalone(_)) => panic!("it is a segment"),
-                Ok(Pushed::Duplicate(tag)) => out.push(tag),
+                Ok(Pushed::Duplicate { tag, message, number }) => {
+                    prop_assert_eq!(step.number, number);
+                    let first = sender.reassembler.tag(&message, number);
+                    prop_assert!(first.is_none_or(|first| steps[*first].octets == step.octets));
+                    out.push(tag);
+                }
                 Ok(Pushed::Stored { segments, total, superseded }) => {
                     prop_assert!(0 < segments && segments < total);
                     out.extend(superseded.into_iter().flat_map(tags));
@@ -403,6 +527,15 @@ proptest! {
             if step.evict {
                 out.extend(sender.reassembler.evict().into_iter().flat_map(tags));
             }
+            let mut sum = 0;
+            for number in NUMBERS {
+                let number = key::OwnedAddress::new(Address::<21>::international(number).unwrap());
+                let usage = sender.reassembler.incomplete.usage(&number);
+                prop_assert!(usage.messages <= limits.max_messages_per_sender);
+                prop_assert!(usage.octets <= limits.max_octets_per_sender);
+                sum += usage.octets;
+            }
+            prop_assert_eq!(sum, sender.reassembler.octets());
             prop_assert!(sender.reassembler.len() <= limits.max_messages);
             prop_assert!(sender.reassembler.octets() <= limits.max_octets);
             prop_assert!(sender.reassembler.completed.memory_octets() <= limits.max_octets);

@@ -56,6 +56,8 @@ const EXPECTED: &[&str] = &[
     "SMSC drops the message",
     "SMSC has unbound",
     "SMSC too many binds",
+    "a dead bind is made again",
+    "a message names a bind",
     "acknowledge false false",
     "acknowledge false true",
     "acknowledge true false",

@@ -7,7 +7,7 @@ use smpp_core::account::{
     Ack, BindId, Event, LinkEvent, Message, MessageId, MessageKey, MessageNumber, Priority,
     ReceiptDestination, SegmentOutcome, SubmitError, Unresolved,
 };
-use smpp_core::session::Instant;
+use smpp_core::session::{CloseReason, Instant};
 use smpp_core::sms::Text;
 use smpp_core::{Address, CommandStatus, RegisteredDelivery, ShortMessage, SubmitSm};
 
@@ -191,6 +191,7 @@ impl AccountSimulation {
             let back = rng.index(self.application.binds.len().min(6));
             let (bind, connection) = self.application.binds[self.application.binds.len() - 1 - back];
             model.named = Some(connection);
+            self.context.recorder.count(|| "a message names a bind".into());
             message = message.bind(bind);
         }
         if !self.smsc.healthy && rng.chance(200) {
@@ -324,6 +325,10 @@ impl AccountSimulation {
                     assert_eq!(bind.link(), link);
                     assert!(self.application.binds.iter().all(|(other, _)| other != bind), "a bind twice");
                     self.application.binds.push((*bind, connection));
+                }
+                if matches!(event, LinkEvent::Closed { reason: CloseReason::Unbound, retry_at: Some(at), .. } if at > now)
+                {
+                    self.context.count(|| "a dead bind is made again".into());
                 }
                 self.slots.handle_link_event(now, link.index(), &event);
             }

@@ -58,6 +58,8 @@ const EXPECTED: &[&str] = &[
     "SMSC has unbound",
     "SMSC too many binds",
     "SMSC waits for the acknowledgement of a segment",
+    "a dead bind is made again",
+    "a message names a bind",
     "acknowledge false false",
     "acknowledge false true",
     "acknowledge true false",

@@ -28,6 +28,7 @@ mod harness;
 mod log;
 mod messages;
 mod scenario;
+mod shape;
 mod simulation;
 mod slots;
 mod smsc;
@@ -60,11 +61,14 @@ const EXPECTED: &[&str] = &[
     "acknowledge false true",
     "acknowledge true false",
     "acknowledge true true",
+    "bind replaced",
     "binds changed",
+    "binds changed to none",
     "closed",
     "delivery accepted",
     "delivery refused",
     "delivery without answer",
+    "failover to another endpoint",
     "fault Busy",
     "fault Crowded",
     "fault Cut",
@@ -109,6 +113,13 @@ const EXPECTED: &[&str] = &[
     "receipt, known true",
     "receipts expired",
     "receipts of all segments",
+    "reconfigured Binds",
+    "reconfigured Credentials",
+    "reconfigured Endpoints",
+    "reconfigured Limits",
+    "reconfigured Nothing",
+    "resumed",
+    "several groups",
     "stopped",
     "submitted, one segment",
     "submitted, several segments",

@@ -3,12 +3,18 @@
 mod common;
 
 use std::io;
+#[cfg(unix)]
+use std::net::SocketAddr;
 use std::net::TcpStream;
+#[cfg(unix)]
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{message, watched};
+#[cfg(unix)]
+use smpp_core::Endpoint;
 use smpp_core::account::{Binds, Credentials, Message, Options};
 use smpp_core::provider::Provider;
 use smpp_core::session::{CloseReason, Config};
@@ -164,7 +170,12 @@ fn breaking() -> (Flags, impl Fn(DialTarget) -> io::Result<Breaking> + Send + Sy
     let (breaks, stopped) = flags.clone();
     (flags, move |target| {
         let (breaks, stopped) = (Arc::clone(&breaks), Arc::clone(&stopped));
-        Ok(Breaking { tcp: TcpStream::connect(target.address)?, breaks, broken: AtomicBool::default(), stopped })
+        Ok(Breaking {
+            tcp: TcpStream::connect(target.address)?,
+            breaks,
+            broken: AtomicBool::default(),
+            stopped,
+        })
     })
 }
 
@@ -232,5 +243,55 @@ fn the_owner_of_a_transport_ends_the_session() {
         client.bind(&smsc.bind()).unwrap();
         transports.recv().unwrap().close().unwrap();
         assert_eq!(client.closed().reason, CloseReason::Disconnected);
+    });
+}
+
+/// Passes connections of a Unix socket on to the SMSC.
+#[cfg(unix)]
+fn relay(listener: &UnixListener, to: SocketAddr) {
+    for near in listener.incoming() {
+        let (near, far) = (near.unwrap(), TcpStream::connect(to).unwrap());
+        let (mut near_reader, mut far_writer) = (near.try_clone().unwrap(), far.try_clone().unwrap());
+        std::thread::spawn(move || {
+            let _ = io::copy(&mut near_reader, &mut far_writer);
+            let _ = far_writer.shutdown(std::net::Shutdown::Write);
+        });
+        std::thread::spawn(move || {
+            let _ = io::copy(&mut &far, &mut &near);
+            let _ = near.shutdown(std::net::Shutdown::Write);
+        });
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn connectors_and_accounts_bind_over_a_unix_socket() {
+    watched(|| {
+        for secure in [false, true] {
+            let smsc = smsc(secure);
+            let path = std::env::temp_dir().join(format!("smpp-std-{}-{secure}.sock", std::process::id()));
+            let _ = std::fs::remove_file(&path);
+            let (listener, to) = (UnixListener::bind(&path).unwrap(), smsc.local_addr());
+            std::thread::spawn(move || relay(&listener, to));
+            // The name is that of the certificate. The port is not that of the SMSC.
+            let endpoint = Endpoint { host: "localhost".into(), port: 4711, ..smsc.endpoint() };
+            let socket = path.clone();
+            let dialer = move |target: DialTarget| {
+                assert_eq!((target.endpoint.host.as_str(), target.endpoint.port), ("localhost", 4711));
+                assert_eq!(target.endpoint.password, None);
+                assert!(target.address.ip().is_unspecified());
+                UnixStream::connect(&socket)
+            };
+            let connector = Connector::new().tls(smsc.client_tls()).dial_by_name(dialer.clone());
+            let mut connection = connector.bind(&endpoint, &smsc.bind()).unwrap();
+            connection.submit(&message()).unwrap();
+            assert_eq!(connection.unbind().reason, CloseReason::Unbound);
+            let options = Options::new(Credentials::new(ACCOUNT.0, ACCOUNT.1), &Provider::UNSTATED);
+            let connector = AccountConnector::new(&endpoint, options).tls(smsc.client_tls());
+            let (account, _arrivals) = connector.dial_by_name(dialer).connect().unwrap();
+            account.send(&Message::text(&message(), "Hello")).unwrap();
+            account.shutdown(Duration::from_secs(1));
+            std::fs::remove_file(path).unwrap();
+        }
     });
 }

@@ -115,8 +115,10 @@ impl Connector {
     /// addresses, for example a Unix socket. Errors and events name the address `0.0.0.0` then.
     ///
     /// ```
+    /// # #[cfg(unix)]
     /// use tokio::net::UnixStream;
     ///
+    /// # #[cfg(unix)]
     /// # fn example(connector: smpp_io_tokio::Connector) -> smpp_io_tokio::Connector {
     /// connector.dial_by_name(|target| UnixStream::connect(format!("/run/smsc/{}", target.endpoint.host)))
     /// # }

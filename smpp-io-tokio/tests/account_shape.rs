@@ -12,7 +12,9 @@ use smpp_io_tokio::account::{Account, AccountConnector, AccountError, Arrivals};
 use smpp_io_tokio::testing::{ACCOUNT, TestSmsc};
 use smpp_io_tokio::{Connector, DialTarget};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
-use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+#[cfg(unix)]
+use tokio::net::{UnixListener, UnixStream};
 use tokio_socks::tcp::Socks5Stream;
 
 fn options(binds: Binds) -> Options {
@@ -87,15 +89,15 @@ async fn a_group_without_an_endpoint_is_an_error() {
     let error = AccountConnector::with_options(options(Binds::transceivers(1))).start().unwrap_err();
     assert!(matches!(error, AccountError::Options(OptionsError::NoEndpoint)), "{error}");
     let smsc = TestSmsc::start().await.unwrap();
-    let (account, _arrivals) =
-        AccountConnector::new(&smsc.endpoint(), options(Binds::NONE)).start().unwrap();
+    let (account, _arrivals) = AccountConnector::new(&smsc.endpoint(), options(Binds::NONE)).start().unwrap();
     let none = Options { endpoints: Vec::new(), binds: Binds::transceivers(1), ..account.options() };
     assert_eq!(account.reconfigure(none), Err(OptionsError::NoEndpoint));
 }
 
 #[tokio::test]
 async fn an_account_is_reconfigured_while_it_runs() {
-    let first = TestSmsc::builder().account(ACCOUNT.0, ACCOUNT.1).account("other", "n3w").start().await.unwrap();
+    let first =
+        TestSmsc::builder().account(ACCOUNT.0, ACCOUNT.1).account("other", "n3w").start().await.unwrap();
     let second = TestSmsc::builder().account("other", "n3w").start().await.unwrap();
     let start = Options { max_binds: 1, ..options(Binds::NONE) };
     let (account, _arrivals) = AccountConnector::new(&first.endpoint(), start).start().unwrap();
@@ -175,6 +177,7 @@ async fn a_dialer_gets_the_address_and_the_endpoint_without_its_password() {
 }
 
 /// Passes connections of a Unix socket on to the SMSC.
+#[cfg(unix)]
 async fn relay(listener: UnixListener, to: SocketAddr) {
     while let Ok((mut near, _)) = listener.accept().await {
         tokio::spawn(async move {
@@ -184,6 +187,7 @@ async fn relay(listener: UnixListener, to: SocketAddr) {
     }
 }
 
+#[cfg(unix)]
 #[tokio::test]
 async fn an_account_binds_over_a_unix_socket() {
     let smsc = TestSmsc::start().await.unwrap();
@@ -208,7 +212,11 @@ async fn an_account_binds_over_a_unix_socket() {
 }
 
 /// A SOCKS5 proxy (RFC 1928) that connects every name to the SMSC. Returns the names.
-async fn serve_socks(listener: TcpListener, smsc: SocketAddr, names: tokio::sync::mpsc::UnboundedSender<String>) {
+async fn serve_socks(
+    listener: TcpListener,
+    smsc: SocketAddr,
+    names: tokio::sync::mpsc::UnboundedSender<String>,
+) {
     while let Ok((mut near, _)) = listener.accept().await {
         let names = names.clone();
         tokio::spawn(async move {
@@ -217,7 +225,9 @@ async fn serve_socks(listener: TcpListener, smsc: SocketAddr, names: tokio::sync
             near.read_exact(&mut vec![0; usize::from(methods)]).await?;
             near.write_all(&[5, 0]).await?;
             // CONNECT to a name.
-            let [5, 1, 0, 3, length] = read(&mut near).await? else { return Err(io::Error::other("no name")) };
+            let [5, 1, 0, 3, length] = read(&mut near).await? else {
+                return Err(io::Error::other("no name"));
+            };
             let mut name = vec![0; usize::from(length)];
             near.read_exact(&mut name).await?;
             let port = u16::from_be_bytes(read(&mut near).await?);

@@ -145,7 +145,10 @@ impl<O: Observer> Account<O> {
         let candidates: Vec<_> = self.links.iter().map(LinkSlot::candidate).collect();
         let binds = (&self.options.binds, &groups[..]);
         let assigned = group::assign(&candidates, &self.groups, binds, self.options.max_binds);
-        self.groups = groups;
+        if !groups.is_empty() {
+            // Without any bind, what was learned about the endpoints is kept for later.
+            self.groups = groups;
+        }
         self.has_outdated = true;
         for (id, wanted) in self.link_ids().zip(assigned) {
             let Some(link) = self.links.get_mut(id.index()) else { return };

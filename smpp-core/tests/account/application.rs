@@ -15,7 +15,7 @@ use super::deliveries::Received;
 use super::harness::{span, ticks};
 use super::log::ConnectionId;
 use super::messages;
-use super::scenario::{binds, unanswered};
+use super::scenario::unanswered;
 use super::simulation::AccountSimulation;
 use super::slots::SlotState;
 use super::smsc::text;
@@ -95,6 +95,8 @@ impl AccountSimulation {
             }
             650..690 => self.cancel(),
             690..720 => self.change_binds(),
+            720..745 => self.reconfigure(),
+            745..755 => self.resume(),
             _ => {
                 let count = self.context.rng.count(3);
                 for _ in 0..count {
@@ -102,16 +104,6 @@ impl AccountSimulation {
                 }
             }
         }
-    }
-
-    fn change_binds(&mut self) {
-        let binds = binds(&mut self.context.rng, self.scenario.options.max_binds);
-        self.context.trace(|| format!("the application sets {binds:?}"));
-        self.context.count(|| "binds changed".into());
-        self.account.set_binds(self.context.now, binds).expect("within max_binds");
-        let too_many = smpp_core::account::Binds::transceivers(self.scenario.options.max_binds + 1);
-        assert!(self.account.set_binds(self.context.now, too_many).is_err());
-        self.after();
     }
 
     fn cancel(&mut self) {
@@ -326,18 +318,23 @@ impl AccountSimulation {
                     assert!(self.application.binds.iter().all(|(other, _)| other != bind), "a bind twice");
                     self.application.binds.push((*bind, connection));
                 }
-                if matches!(event, LinkEvent::Closed { reason: CloseReason::Unbound, retry_at: Some(at), .. } if at > now)
+                if matches!(event, LinkEvent::Closed { reason: CloseReason::Unbound, retry_in: Some(delay), .. } if !delay.is_zero())
                 {
                     self.context.count(|| "a dead bind is made again".into());
                 }
-                self.slots.handle_link_event(now, link.index(), &event);
+                self.slots.handle_link_event(&mut self.context, link.index(), &event);
             }
             Event::Stopped { status, .. } => {
                 assert_eq!(self.application.stopped, None, "emitted once");
                 self.context.count(|| "stopped".into());
                 self.application.stopped = Some(status);
-                self.slots.stopped = true;
+                self.slots.stop();
                 self.messages.stopped = true;
+            }
+            Event::Resumed => {
+                self.context.count(|| "resumed".into());
+                assert!(self.application.stopped.take().is_some(), "emitted after a stop");
+                self.slots.stopped = false;
             }
             Event::Closed { unresolved } => self.end(unresolved),
             _ => {}

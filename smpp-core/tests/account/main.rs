@@ -29,6 +29,7 @@ mod harness;
 mod log;
 mod messages;
 mod scenario;
+mod shape;
 mod simulation;
 mod slots;
 mod smsc;
@@ -64,7 +65,9 @@ const EXPECTED: &[&str] = &[
     "acknowledge false true",
     "acknowledge true false",
     "acknowledge true true",
+    "bind replaced",
     "binds changed",
+    "binds changed to none",
     "closed",
     "delivery accepted",
     "delivery refused",
@@ -85,6 +88,7 @@ const EXPECTED: &[&str] = &[
     "event resumed",
     "event stopped",
     "event throttled",
+    "failover to another endpoint",
     "fault Busy",
     "fault Crowded",
     "fault Cut",
@@ -132,6 +136,13 @@ const EXPECTED: &[&str] = &[
     "receipt, known true",
     "receipts expired",
     "receipts of all segments",
+    "reconfigured Binds",
+    "reconfigured Credentials",
+    "reconfigured Endpoints",
+    "reconfigured Limits",
+    "reconfigured Nothing",
+    "resumed",
+    "several groups",
     "stopped",
     "submitted, one segment",
     "submitted, several segments",

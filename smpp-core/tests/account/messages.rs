@@ -250,6 +250,15 @@ impl Messages {
         self.open.iter().map(|index| self.all[*index].segments.len()).sum()
     }
 
+    /// Records a change of the options.
+    pub(crate) fn change(&mut self, options: &Options) {
+        if options.session.rate != self.options.session.rate {
+            // What was sent before counts for the limit before.
+            self.senders.values_mut().for_each(|sender| sender.last_second.clear());
+        }
+        self.options = options.clone();
+    }
+
     /// Handles an entry of the log.
     pub(crate) fn handle_entry(&mut self, entry: &LogEntry) {
         match &entry.pdu {

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use smpp_core::CommandStatus;
 use smpp_core::account::{
-    Backoff, Binds, Credentials, Options, ReceiptOptions, SegmentAckMode, Statuses, UnansweredPolicy,
+    Backoff, BindGroup, Binds, Credentials, Options, ReceiptOptions, SegmentAckMode, Statuses,
+    UnansweredPolicy,
 };
 use smpp_core::provider::{BindAction, LongMessages, Provider, ReceiptDialect, SubmitAction};
 use smpp_core::session::{Config, Rate};
 use smpp_core::sms::{MessageIdPolicy, ReassemblyLimits};
+use smpp_core::{BindMode, Endpoint};
 
 use super::harness::link::PipeSettings;
 use super::harness::rng::Rng;
@@ -111,12 +113,39 @@ const FAULTS: [Fault; 14] = [
     Fault::Flapping,
 ];
 
-pub(crate) fn binds(rng: &mut Rng, most: u16) -> Binds {
-    if most >= 2 && rng.chance(400) {
-        Binds::pairs(rng.within(1..=u64::from(most / 2)) as u16)
-    } else {
-        Binds::transceivers(rng.within(1..=u64::from(most)) as u16)
+fn group(rng: &mut Rng, most: u16) -> Binds {
+    let count = rng.within(1..=u64::from(most)) as u16;
+    match rng.index(10) {
+        0..4 if most >= 2 => Binds::pairs((count / 2).max(1)),
+        0..8 => Binds::transceivers(count),
+        8 => Binds::transmitters(count),
+        _ => Binds::receivers(count),
     }
+}
+
+/// Returns up to three groups of binds.
+pub(crate) fn binds(rng: &mut Rng, most: u16) -> Binds {
+    let mut binds = Binds::NONE;
+    for _ in 0..rng.pick(&[0, 1, 1, 1, 1, 2, 3]) {
+        if binds.count() < most {
+            let group = group(rng, most - binds.count());
+            binds = binds.and(if rng.chance(300) { group.at(endpoints(rng)) } else { group });
+        }
+    }
+    binds
+}
+
+/// Returns binds that send and receive.
+pub(crate) fn working_binds(rng: &mut Rng, most: u16) -> Binds {
+    let binds = binds(rng, most);
+    let has = |is: fn(BindMode) -> bool| binds.groups().iter().flat_map(BindGroup::modes).any(is);
+    if has(BindMode::transmits) && has(BindMode::receives) { binds } else { Binds::transceivers(most) }
+}
+
+/// Returns up to three different endpoints.
+pub(crate) fn endpoints(rng: &mut Rng) -> Vec<Endpoint> {
+    let mut names = vec!["a", "b", "c"];
+    (0..rng.count(3)).map(|_| Endpoint::plain(names.swap_remove(rng.index(names.len())), 2776)).collect()
 }
 
 impl Scenario {
@@ -194,7 +223,8 @@ fn options(rng: &mut Rng, ample_limits: bool) -> Options {
         ..ReassemblyLimits::default()
     };
     Options {
-        binds: binds(rng, max_binds),
+        binds: working_binds(rng, max_binds),
+        endpoints: if rng.chance(500) { endpoints(rng) } else { Vec::new() },
         max_binds,
         connect_interval: span(rng, 0, 30),
         backoff: Backoff {

@@ -14,7 +14,7 @@ use super::harness::{Coverage, Verbosity, span, ticks};
 use super::log::{ConnectionId, Log, LogObserver, LoggedPdu};
 use super::messages::Messages;
 use super::scenario::{Fault, Scenario};
-use super::slots::{SlotState, Slots};
+use super::slots::{Host, SlotState, Slots};
 use super::smsc::Smsc;
 
 pub(crate) struct AccountSimulation {
@@ -37,6 +37,16 @@ pub(crate) struct AccountSimulation {
 
 fn address(last: u8) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, last], 2776))
+}
+
+/// Returns the addresses of a host: each host has its own.
+fn addresses_of(host: &Host, addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+    let octet = host.as_ref().map_or(2, |host| host.as_bytes()[0]);
+    let own = |address: &SocketAddr| match address {
+        SocketAddr::V4(v4) => SocketAddr::from(([192, 0, octet, v4.ip().octets()[3]], v4.port())),
+        SocketAddr::V6(_) => *address,
+    };
+    addresses.iter().map(own).collect()
 }
 
 /// Runs the scenario of `seed`, panics if a check fails, and returns what happened.
@@ -92,6 +102,13 @@ impl AccountSimulation {
         if self.application.shutdown.is_none() {
             self.submit_after_recovery();
         }
+        if self.application.shutdown.is_none() && self.application.stopped.is_none() {
+            let limit = self.context.now + ticks(10_000);
+            while !self.slots.has_all_binds() {
+                assert!(self.context.now < limit, "binds are missing long after the faults ended");
+                self.run_until(self.context.now + ticks(50));
+            }
+        }
         if self.application.shutdown.is_none() {
             if self.smsc.deliveries.is_done() {
                 self.smsc.deliveries.check_end(&self.messages);
@@ -119,6 +136,12 @@ impl AccountSimulation {
         self.scenario.behaviour.app_delay = 0;
         self.addresses = vec![address(1)];
         self.application.next_action = None;
+        if self.application.shutdown.is_none() {
+            if self.context.rng.chance(500) {
+                self.resume();
+            }
+            self.restore_binds();
+        }
     }
 
     /// Checks that a message is accepted after the faults. A slow SMSC or connection may fail some attempts.
@@ -257,9 +280,13 @@ impl AccountSimulation {
             let link = self.links[index];
             match self.slots.all[index].state {
                 SlotState::Resolving(due) if due <= now => {
-                    let addresses = if self.smsc.is(Fault::NoName) { &[][..] } else { &self.addresses[..] };
-                    self.slots.resolved(now, index, addresses);
-                    self.account.handle_resolved(now, link, Ok(addresses));
+                    let host = &self.slots.all[index].host;
+                    // A fault of the name server need not affect all hosts.
+                    let fails =
+                        self.smsc.is(Fault::NoName) && (host.is_none() || self.context.rng.chance(800));
+                    let addresses = if fails { Vec::new() } else { addresses_of(host, &self.addresses) };
+                    self.slots.resolved(now, index, &addresses);
+                    self.account.handle_resolved(now, link, Ok(&addresses));
                 }
                 SlotState::Connecting(_, due) if due <= now => self.connected(index),
                 SlotState::Closing(due) if due <= now => {
@@ -412,7 +439,10 @@ impl AccountSimulation {
             self.context.trace(|| format!("the account requests {action:?}"));
             let due = now + span(&mut self.context.rng, 0, self.scenario.behaviour.adapter_delay);
             match action {
-                Action::Resolve { link } => self.slots.resolve(now, link.index(), due),
+                Action::Resolve { link } => {
+                    let host = self.account.endpoint(link).map(|endpoint| endpoint.host.clone());
+                    self.slots.resolve(&mut self.context, link.index(), host, due);
+                }
                 Action::Connect { link, address } => self.slots.connect(now, link.index(), address, due),
                 Action::Close { link } => {
                     if let Some(connection) = self.slots.close(link.index(), due) {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use smpp_core::account::{
-    Binds, ExpectError, Expected, LinkId, LinkState, Message, MessageNumber, Options, OptionsError, SendError,
-    SubmitError, Unresolved,
+    Binds, ExpectError, Expected, LinkId, LinkState, Message, MessageNumber, Options, OptionsError,
+    SendError, SubmitError, Unresolved,
 };
 use smpp_core::session::Stats;
 

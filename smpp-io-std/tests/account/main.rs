@@ -4,6 +4,7 @@ mod arrivals;
 #[path = "../common/mod.rs"]
 mod common;
 mod resolving;
+mod shape;
 mod smsc;
 mod stalled;
 

@@ -143,8 +143,10 @@ impl AccountConnector {
     /// replaces the [`resolver`](Self::resolver).
     ///
     /// ```
+    /// # #[cfg(unix)]
     /// use tokio::net::UnixStream;
     ///
+    /// # #[cfg(unix)]
     /// # fn example(connector: smpp_io_tokio::account::AccountConnector) -> smpp_io_tokio::account::AccountConnector {
     /// connector.dial_by_name(|target| UnixStream::connect(format!("/run/smsc/{}", target.endpoint.host)))
     /// # }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smpp_core::account::{
-    AccountStats, Binds, ExpectError, Expected, LinkId, LinkState, Message, MessageNumber, Options, OptionsError,
-    SendError, SubmitError, Unresolved,
+    AccountStats, Binds, ExpectError, Expected, LinkId, LinkState, Message, MessageNumber, Options,
+    OptionsError, SendError, SubmitError, Unresolved,
 };
 use smpp_core::session::Stats;
 

@@ -204,8 +204,10 @@ fn without_any_bind_messages_and_receipts_are_kept() {
     assert_eq!(sim.outcomes(), [(late, MessageOutcome { segments: vec![expired] })]);
     assert_eq!(sim.connects.len(), 1);
 
+    sim.hosts[0].1.reverse();
     sim.account.set_binds(sim.now, Binds::receivers(1)).unwrap();
     sim.advance(SECOND);
+    assert_eq!(sim.bound(), [(0, Receiver, 1)], "the address of the last bind goes first");
     sim.receipt(0, "1", "DELIVRD");
     sim.advance(SECOND);
     let matched = sim.matches()[0].1.clone().unwrap();

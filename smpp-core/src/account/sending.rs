@@ -13,7 +13,7 @@ use super::outcome::{MessageId, MessageNumber, SegmentNotSentReason, SegmentOutc
 use super::queue::{AttemptResult, EndedMessage, LateResult, SegmentRef};
 use super::ready_messages::Sending;
 use super::receipt_tracker::EarlyReceipt;
-use super::state::{Account, Shutdown};
+use super::state::{Account, Shutdown, Stop};
 use crate::frame::SequenceNumber;
 use crate::pdu::{CommandId, CommandStatus, RegisteredDelivery};
 use crate::session::{
@@ -109,7 +109,7 @@ impl<O: Observer> Account<O> {
         while let Some((message, outcome)) = self.queue.expire(now) {
             self.finish_message(now, message, outcome);
         }
-        if self.stopped.is_some() && self.cannot_send() {
+        if self.refuses_messages() {
             self.abandon_all(now, SegmentNotSentReason::Stopped);
         }
         self.queue.release_delayed(now);
@@ -165,13 +165,22 @@ impl<O: Observer> Account<O> {
         });
     }
 
+    /// Returns whether the account has stopped, and sends no message any more.
+    fn refuses_messages(&self) -> bool {
+        match self.stopped {
+            None => false,
+            Some(Stop::Binds) => self.cannot_send(),
+            Some(Stop::Messages) => true,
+        }
+    }
+
     /// Checks that the account accepts messages.
     fn check_running(&self) -> Result<(), SubmitError> {
         if !matches!(self.shutdown, Shutdown::Running) {
             return Err(SubmitError::ShutDown);
         }
         // Binds that live send, although the SMSC refuses further ones.
-        if self.stopped.is_some() && self.cannot_send() { Err(SubmitError::Stopped) } else { Ok(()) }
+        if self.refuses_messages() { Err(SubmitError::Stopped) } else { Ok(()) }
     }
 
     /// Returns how many segments the account can send without waiting for a response: the free places in the windows of the

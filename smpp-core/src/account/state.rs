@@ -19,7 +19,7 @@ use super::receipt_tracker::ReceiptTracker;
 use super::request_table::RequestTable;
 use super::stats::AccountCounters;
 use crate::endpoint::Endpoint;
-use crate::pdu::{BindMode, CommandStatus};
+use crate::pdu::BindMode;
 use crate::session::{Observer, RateLimiter, State, Stats, Timer};
 use crate::time::Instant;
 
@@ -84,9 +84,18 @@ pub struct Account<O = ()> {
     pub(super) dispatched_at: Instant,
     /// Until then the next message waits for a rate limit that counts it more than once, or for that of the account.
     pub(super) blocked_until: Option<Instant>,
-    /// The status with which the SMSC refused the credentials, or a message so that the account stops.
-    pub(super) stopped: Option<CommandStatus>,
+    /// What the account has stopped because of a status of the SMSC.
+    pub(super) stopped: Option<Stop>,
     pub(super) counters: AccountCounters,
+}
+
+/// What an account does no more after [`Event::Stopped`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// It makes no bind. The binds that it has still send.
+    Binds,
+    /// It makes no bind, and sends no message.
+    Messages,
 }
 
 /// The progress of the account's shutdown.

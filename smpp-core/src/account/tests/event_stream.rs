@@ -224,7 +224,7 @@ fn each_event_is_one_line_that_says_what_where_and_what_next() {
                 detail: "Connection refused".into(),
                 retry_in: None,
             }),
-            "link 1: cannot connect to 192.0.2.1:2776: no connection to the server: Connection refused; trying the host's \
+            "link 1: cannot connect to 192.0.2.1:2776: no connection to the server: Connection refused; trying the \
              next address",
         ),
         (

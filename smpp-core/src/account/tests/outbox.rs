@@ -156,7 +156,8 @@ fn refusing_a_message_with_an_acknowledged_segment_is_an_error() {
     // After 10 seconds, more than `segment_ack_timeout`, the first segment has been acknowledged.
     for (wait, result) in [(SECOND, Ok(())), (10 * SECOND, Err(AckError::AlreadyAcknowledged))] {
         for status in [Ok(()), Err(CommandStatus::RX_T_APPN)] {
-            let mut sim = Simulation::new(options());
+            let segment_ack_mode = SegmentAckMode::Strict;
+            let mut sim = Simulation::new(Options { segment_ack_mode, ..options() });
             sim.advance(SECOND);
             let text = "A text from a phone. ".repeat(12);
             let segments = crate::sms::Text::new(&text).segments(crate::sms::ConcatRef::Wide(9)).unwrap();

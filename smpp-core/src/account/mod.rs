@@ -228,7 +228,7 @@
 //   link, message_key, outcome            plain data
 //   error, options, receipt, outbound_pdu   data that refers to it
 //   content                               what a message says
-//   message, message_request, inbound_message, ack, event   the account's input and output
+//   message, expected, message_request, inbound_message, ack, event   the account's input and output
 //   queue, request_table, receipt_tracker, inbound_segments, link_slot   the account's tables
 //   state                                 the account
 //   reconnect, sending, requesting, receiving, shutdown   its operations
@@ -238,6 +238,7 @@ mod content;
 mod error;
 mod event;
 mod event_router;
+mod expected;
 mod inbound_message;
 mod inbound_segments;
 mod link;
@@ -268,6 +269,7 @@ pub use error::{
 };
 pub use event::{Action, Event};
 pub use event_router::{EventRouter, RoutedEvent};
+pub use expected::{ExpectError, Expected};
 pub use inbound_message::InboundMessage;
 pub use link::{BindId, ConnectFailure, LinkEvent, LinkId, LinkState};
 pub use message::{Message, Priority};

@@ -143,6 +143,12 @@ impl Queue {
         self.in_flight.first().is_some_and(|oldest| *oldest <= last_sent)
     }
 
+    /// Returns a number that no message has had.
+    pub(super) fn next_number(&mut self) -> MessageNumber {
+        self.last_number += 1;
+        MessageNumber(self.last_number)
+    }
+
     /// Adds a message. The caller has checked that the queue has capacity for its segments.
     pub(super) fn push(
         &mut self,
@@ -151,8 +157,7 @@ impl Queue {
         frames: Vec<Frame<Vec<u8>>>,
         default_policy: UnansweredPolicy,
     ) -> MessageNumber {
-        self.last_number += 1;
-        let number = MessageNumber(self.last_number);
+        let number = self.next_number();
         let lane = message.in_order.then(|| message.recipients());
         let segments = frames.into_iter().map(QueuedSegment::new).collect::<Vec<_>>();
         let queued = QueuedMessage {

@@ -4,6 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use super::ack::Ack;
+use super::expected::{Expected, ExpectedId};
 use super::message_key::MessageKey;
 use super::options::ReceiptOptions;
 use super::outcome::{MessageId, MessageNumber};
@@ -33,7 +34,7 @@ pub(super) struct ReceiptTracker {
     messages: BTreeMap<MessageNumber, TrackedMessage>,
     /// All segments of `messages`: more than there are ids, if the SMSC gives an id twice.
     segments: usize,
-    /// Messages that wait for receipts, in the order in which their first segments were accepted.
+    /// Messages that wait for receipts, in the order in which they expire.
     waiting: BTreeSet<(Instant, MessageNumber)>,
     /// Messages that have all their receipts, in the order in which these were complete.
     done: BTreeSet<(Instant, MessageNumber)>,
@@ -57,8 +58,8 @@ struct TrackedMessage {
     is_complete: bool,
     /// Whether the message requested a final receipt for every final state.
     is_receipt_due: bool,
-    /// When the first segment was accepted.
-    since: Instant,
+    /// Until when it waits for receipts.
+    expires: Instant,
     /// When the last receipt of the accepted segments arrived.
     done: Option<Instant>,
 }
@@ -105,6 +106,44 @@ impl ReceiptTracker {
         }
     }
 
+    /// Returns whether this many more segments fit, after those that have all their receipts have made room.
+    pub(super) fn make_room(&mut self, segments: usize) -> bool {
+        while self.segments + segments > self.options.capacity
+            && let Some(&(_, message)) = self.done.first()
+        {
+            self.remove(message);
+        }
+        self.segments + segments <= self.options.capacity
+    }
+
+    /// Starts to track the segments of a message of an earlier process, and returns the receipts that have arrived already.
+    pub(super) fn expect(
+        &mut self,
+        now: Instant,
+        message: MessageNumber,
+        expected: Expected,
+    ) -> Vec<EarlyReceipt> {
+        let Expected { segments: total, ids, key, wait } = expected;
+        let max_age = wait.unwrap_or(self.options.max_age);
+        let mut early = Vec::new();
+        for (segment, id) in ids {
+            let (id, id_key) = match id {
+                ExpectedId::Id(id) => {
+                    let key = self.options.dialect.message_ids.submitted_key(&id);
+                    (MessageId::new(&id), key)
+                }
+                ExpectedId::Key(key) => (MessageId::new(&[]), key),
+            };
+            if !id_key.is_empty() {
+                let tracked = (message, key.clone(), ReceiptDestination::Arrivals);
+                self.insert(now + max_age, tracked, total, segment, (id, id_key), true);
+                early.extend(self.take_early_key(id_key));
+            }
+        }
+        self.complete(now, message);
+        early
+    }
+
     /// Starts to track a segment that was accepted with this id and requested receipts. An id that the SMSC gives twice
     /// belongs to the later segment.
     pub(super) fn track(
@@ -121,9 +160,23 @@ impl ReceiptTracker {
             return;
         }
         let id_key = self.options.dialect.message_ids.submitted_key(id.as_bytes());
+        let expires = now + self.options.max_age;
+        let tracked = (message, key, destination);
+        self.insert(expires, tracked, total, segment, (id.clone(), id_key), is_receipt_due);
+    }
+
+    fn insert(
+        &mut self,
+        expires: Instant,
+        (message, key, destination): (MessageNumber, Option<MessageKey>, ReceiptDestination),
+        total: u8,
+        segment: u8,
+        (id, id_key): (MessageId, MessageIdKey),
+        is_receipt_due: bool,
+    ) {
         let waiting = &mut self.waiting;
         let tracked = self.messages.entry(message).or_insert_with(|| {
-            waiting.insert((now, message));
+            waiting.insert((expires, message));
             TrackedMessage {
                 key,
                 destination,
@@ -132,14 +185,14 @@ impl ReceiptTracker {
                 open: 0,
                 is_complete: false,
                 is_receipt_due,
-                since: now,
+                expires,
                 done: None,
             }
         });
         tracked.open += 1;
         tracked.segments.push(PendingReceipt {
             segment,
-            id: id.clone(),
+            id,
             key: id_key,
             last: None,
             reported: 0,
@@ -220,7 +273,7 @@ impl ReceiptTracker {
     /// Moves the message between `waiting` and `done`.
     fn update_position(&mut self, now: Instant, message: MessageNumber) {
         let Some(tracked) = self.messages.get_mut(&message) else { return };
-        let waiting = (tracked.since, message);
+        let waiting = (tracked.expires, message);
         match tracked.done {
             None if tracked.open == 0 && tracked.is_complete => {
                 tracked.done = Some(now);
@@ -256,7 +309,10 @@ impl ReceiptTracker {
         if self.early.is_empty() {
             return Vec::new();
         }
-        let key = self.options.dialect.message_ids.submitted_key(id.as_bytes());
+        self.take_early_key(self.options.dialect.message_ids.submitted_key(id.as_bytes()))
+    }
+
+    fn take_early_key(&mut self, key: MessageIdKey) -> Vec<EarlyReceipt> {
         let found: Vec<_> = self.early_ids.range((key, 0)..=(key, u64::MAX)).copied().collect();
         let take = |found: (MessageIdKey, u64)| {
             self.early_ids.remove(&found);
@@ -288,8 +344,8 @@ impl ReceiptTracker {
         {
             self.remove(message);
         }
-        let (at, message) = self.waiting.first().copied()?;
-        if now - at < self.options.max_age && self.segments <= self.options.capacity {
+        let (expires, message) = self.waiting.first().copied()?;
+        if now < expires && self.segments <= self.options.capacity {
             return None;
         }
         let tracked = self.remove(message)?;
@@ -298,14 +354,14 @@ impl ReceiptTracker {
 
     /// Returns when the next message is too old.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let oldest = self.waiting.first().map(|(at, _)| *at + self.options.max_age);
+        let oldest = self.waiting.first().map(|(expires, _)| *expires);
         let done = self.done.first().map(|(at, _)| *at + self.options.remember_completed);
         oldest.into_iter().chain(done).min()
     }
 
     fn remove(&mut self, message: MessageNumber) -> Option<TrackedMessage> {
         let tracked = self.messages.remove(&message)?;
-        self.waiting.remove(&(tracked.since, message));
+        self.waiting.remove(&(tracked.expires, message));
         if let Some(at) = tracked.done {
             self.done.remove(&(at, message));
         }

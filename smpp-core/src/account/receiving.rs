@@ -5,11 +5,13 @@ use alloc::vec::Vec;
 use super::ack::{Ack, AckSubject, PendingReply, ReplyToken};
 use super::error::AckError;
 use super::event::Event;
+use super::expected::{ExpectError, Expected};
 use super::inbound_message::{InboundContent, InboundMessage, SegmentTag, user_data};
 use super::link::{BindId, LinkId};
 use super::receipt::{DeliveryReceipt, ReportedReceipt};
 use super::receipt_tracker::{EarlyReceipt, Match};
-use super::state::Account;
+use super::outcome::MessageNumber;
+use super::state::{Account, Shutdown};
 use crate::frame::Frame;
 use crate::pdu::{CommandStatus, DataSmResp, DeliverSm, DeliverSmResp, Operation, Pdu};
 use crate::session::{CloseReason, Observer, Refusal, Request};
@@ -79,6 +81,35 @@ impl<O: Observer> Account<O> {
         // Dates the response: otherwise the timers that it has started count from the next call with a time.
         session.advance_clock(now);
         answered
+    }
+
+    /// Waits for the receipts of a message that an earlier process sent: they are matched as those of a message of this
+    /// account, and have its key. Returns the account's number of the message, which is new.
+    ///
+    /// Call it before the first bind exists, at the latest before the adapter does the first
+    /// [`Action::Connect`](super::Action::Connect): a receipt that arrives earlier is emitted without a match.
+    ///
+    /// [`ReceiptMatch::message_state`](super::ReceiptMatch::message_state) stays `None` unless all segments of the message
+    /// are expected.
+    ///
+    /// # Errors
+    ///
+    /// [`ExpectError`]: nothing is expected then.
+    pub fn expect(&mut self, now: Instant, expected: Expected) -> Result<MessageNumber, ExpectError> {
+        expected.check()?;
+        if !matches!(self.shutdown, Shutdown::Running) {
+            return Err(ExpectError::ShutDown);
+        }
+        if !self.receipts.make_room(expected.ids.len()) {
+            return Err(ExpectError::Full);
+        }
+        let message = self.queue.next_number();
+        let early = self.receipts.expect(now, message, expected);
+        for receipt in early {
+            self.handle_early_receipt(now, receipt);
+        }
+        self.advance(now);
+        Ok(message)
     }
 
     /// Handles a request of the SMSC.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustls::ClientConfig;
 use smpp_core::Endpoint;
-use smpp_core::account::{Credentials, LinkEvent, LinkId, Options};
+use smpp_core::account::{Credentials, Expected, LinkEvent, LinkId, Options};
 use smpp_core::session::Observer;
 
 use crate::dial::{ClientTls, Dialer};
@@ -47,6 +47,8 @@ pub struct AccountConnector {
     pub(super) dialer: Option<Dialer>,
     pub(super) bind_timeout: Duration,
     pub(super) arrivals_capacity: usize,
+    /// The messages of an earlier process, until the account has them.
+    pub(super) expected: Vec<Expected>,
     pub(super) resolver: Resolver,
     pub(super) observer: Option<Box<dyn Fn(LinkId) -> BoxedObserver + Send + Sync>>,
     pub(super) subscriber: Option<Box<dyn Fn(LinkId, LinkEvent) + Send + Sync>>,
@@ -69,6 +71,7 @@ impl AccountConnector {
             dialer: None,
             bind_timeout: Duration::from_secs(60),
             arrivals_capacity: 1_000,
+            expected: Vec::new(),
             resolver: Box::new(|endpoint| {
                 Ok((endpoint.host.as_str(), endpoint.port).to_socket_addrs()?.collect())
             }),
@@ -121,6 +124,27 @@ impl AccountConnector {
     #[must_use]
     pub fn arrivals_capacity(self, capacity: usize) -> Self {
         Self { arrivals_capacity: capacity, ..self }
+    }
+
+    /// Sets the messages of an earlier process whose receipts the account waits for, before it makes a bind: no receipt arrives
+    /// earlier. See [`Account::expect`](super::Account::expect) for a single message.
+    ///
+    /// ```
+    /// use smpp_core::account::Expected;
+    ///
+    /// # struct Row { id: i64, smsc_id: Vec<u8> }
+    /// # fn example(
+    /// #     connector: smpp_io_std::account::AccountConnector,
+    /// #     accepted_without_receipt: Vec<Row>,
+    /// # ) -> smpp_io_std::account::AccountConnector {
+    /// let expected = |row: &Row| Expected::new(1).id(0, &row.smsc_id).key(row.id.to_be_bytes());
+    /// connector.expect(accepted_without_receipt.iter().map(expected))
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn expect(mut self, expected: impl IntoIterator<Item = Expected>) -> Self {
+        self.expected.extend(expected);
+        self
     }
 
     /// Sets a function that resolves the host of the endpoint, instead of the operating system's resolver.

@@ -137,5 +137,5 @@ pub use arrivals::{Arrival, Arrivals, Ended, Unacknowledged};
 pub use connector::AccountConnector;
 pub use error::AccountError;
 pub use handle::Account;
-pub use smpp_core::account::{NoMoreReceipts, SendError};
+pub use smpp_core::account::{AckError, NoMoreReceipts, SendError};
 pub use ticket::{Sent, Ticket};

@@ -60,9 +60,13 @@ pub(super) struct Shared {
 pub(super) type Guard<'a> = MutexGuard<'a, AccountState>;
 
 impl Shared {
-    pub(super) fn new(connector: AccountConnector) -> Result<Arc<Self>, AccountError> {
+    pub(super) fn new(mut connector: AccountConnector) -> Result<Arc<Self>, AccountError> {
+        let expected = std::mem::take(&mut connector.expected);
         let options = &connector.options;
-        let account = Account::new(options.clone(), Instant::ZERO).map_err(AccountError::Options)?;
+        let mut account = Account::new(options.clone(), Instant::ZERO).map_err(AccountError::Options)?;
+        for expected in expected {
+            account.expect(Instant::ZERO, expected).map_err(AccountError::Expect)?;
+        }
         let max_read = options.session.response_timeout.min(options.session.drain_timeout).max(MIN_MAX_READ);
         Ok(Arc::new(Self {
             state: Mutex::new(AccountState::new(account, &connector)),

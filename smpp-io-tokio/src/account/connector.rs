@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustls::ClientConfig;
 use smpp_core::Endpoint;
-use smpp_core::account::{Credentials, LinkEvent, LinkId, Options};
+use smpp_core::account::{Credentials, Expected, LinkEvent, LinkId, Options};
 use smpp_core::session::Observer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::lookup_host;
@@ -66,6 +66,7 @@ impl AccountConnector {
             tls: ClientTls::default(),
             dialer: None,
             arrivals_capacity: 1_000,
+            expected: Vec::new(),
             resolver: Box::new(|endpoint| {
                 let (host, port) = (endpoint.host.clone(), endpoint.port);
                 Box::pin(async move { Ok(lookup_host((host, port)).await?.collect()) })
@@ -121,6 +122,27 @@ impl AccountConnector {
     #[must_use]
     pub fn arrivals_capacity(mut self, capacity: usize) -> Self {
         self.settings.arrivals_capacity = capacity;
+        self
+    }
+
+    /// Sets the messages of an earlier process whose receipts the account waits for, before it makes a bind: no receipt arrives
+    /// earlier. See [`Account::expect`] for a single message.
+    ///
+    /// ```
+    /// use smpp_core::account::Expected;
+    ///
+    /// # struct Row { id: i64, smsc_id: Vec<u8> }
+    /// # fn example(
+    /// #     connector: smpp_io_tokio::account::AccountConnector,
+    /// #     accepted_without_receipt: Vec<Row>,
+    /// # ) -> smpp_io_tokio::account::AccountConnector {
+    /// let expected = |row: &Row| Expected::new(1).id(0, &row.smsc_id).key(row.id.to_be_bytes());
+    /// connector.expect(accepted_without_receipt.iter().map(expected))
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn expect(mut self, expected: impl IntoIterator<Item = Expected>) -> Self {
+        self.settings.expected.extend(expected);
         self
     }
 

@@ -112,6 +112,7 @@ mod tests {
             tls: ClientTls::default(),
             dialer: None,
             arrivals_capacity: 1_000,
+            expected: Vec::new(),
             resolver: Box::new(|_| Box::pin(async { Ok(Vec::new()) })),
             observer: None,
             subscriber: None,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use smpp_core::account::OptionsError;
+use smpp_core::account::{ExpectError, OptionsError};
 use smpp_core::diagnosis::refused_bind_advice;
 use smpp_core::session::{RefusedResponse, RequestError};
 use smpp_core::{CommandStatus, EndpointError};
@@ -16,6 +16,8 @@ pub enum AccountError {
     Url(EndpointError),
     /// The options contradict each other, or the credentials do not fit into a bind.
     Options(OptionsError),
+    /// The account cannot wait for the receipts of [`AccountConnector::expect`](super::AccountConnector::expect).
+    Expect(ExpectError),
     /// The SMSC refused the bind with a permanent status.
     Refused {
         /// The status of the bind response.
@@ -40,6 +42,7 @@ impl fmt::Display for AccountError {
         match self {
             Self::Url(error) => error.fmt(f),
             Self::Options(error) => error.fmt(f),
+            Self::Expect(error) => write!(f, "cannot wait for the receipts of an earlier process: {error}"),
             Self::Refused { status, response } => {
                 let refused = RequestError::Refused { status: *status, response: response.clone() };
                 write!(f, "bind {refused}; {}", refused_bind_advice(*status))

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smpp_core::account::{
-    Binds, LinkId, LinkState, Message, OptionsError, SendError, SubmitError, Unresolved,
+    Binds, ExpectError, Expected, LinkId, LinkState, Message, MessageNumber, OptionsError, SendError,
+    SubmitError, Unresolved,
 };
 use smpp_core::session::Stats;
 
@@ -179,6 +180,17 @@ impl Account {
             }
             capacity.await;
         }
+    }
+
+    /// Waits for the receipts of a message that an earlier process sent: they arrive through [`Arrivals`](super::Arrivals) with
+    /// the key of the message. See [`expect`](smpp_core::account::Account::expect). For messages whose receipts may arrive
+    /// with the first bind, use [`AccountConnector::expect`](super::AccountConnector::expect).
+    ///
+    /// # Errors
+    ///
+    /// Returns an [`ExpectError`] if too many segments wait for receipts, or the expectation is invalid.
+    pub fn expect(&self, expected: Expected) -> Result<MessageNumber, ExpectError> {
+        self.shared.with(|inner, now| inner.account.expect(now, expected))
     }
 
     /// Changes the number and the modes of the binds: see [`set_binds`](smpp_core::account::Account::set_binds).

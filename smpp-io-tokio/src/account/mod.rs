@@ -86,5 +86,5 @@ pub use arrivals::{Arrival, Arrivals, Unacknowledged};
 pub use connector::AccountConnector;
 pub use error::AccountError;
 pub use handle::Account;
-pub use smpp_core::account::{NoMoreReceipts, SendError};
+pub use smpp_core::account::{AckError, NoMoreReceipts, SendError};
 pub use ticket::{Sent, Ticket};

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 
 use smpp_core::Endpoint;
-use smpp_core::account::{LinkEvent, LinkId, Options};
+use smpp_core::account::{Expected, LinkEvent, LinkId, Options};
 use smpp_core::session::Observer;
 
 use crate::dial::{ClientTls, Dialer};
@@ -26,6 +26,8 @@ pub(crate) struct Settings {
     pub(super) tls: ClientTls,
     pub(super) dialer: Option<Dialer>,
     pub(super) arrivals_capacity: usize,
+    /// The messages of an earlier process, until the account has them.
+    pub(super) expected: Vec<Expected>,
     pub(super) resolver: Resolver,
     /// Creates the observer of a bind.
     pub(super) observer: Option<Box<dyn Fn(LinkId) -> BoxedObserver + Send + Sync>>,

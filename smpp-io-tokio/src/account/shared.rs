@@ -81,8 +81,12 @@ struct Waits {
 }
 
 impl Shared {
-    pub(super) fn new(settings: Settings) -> Result<Arc<Self>, AccountError> {
-        let account = Account::new(settings.options.clone(), Instant::ZERO).map_err(AccountError::Options)?;
+    pub(super) fn new(mut settings: Settings) -> Result<Arc<Self>, AccountError> {
+        let mut account =
+            Account::new(settings.options.clone(), Instant::ZERO).map_err(AccountError::Options)?;
+        for expected in std::mem::take(&mut settings.expected) {
+            account.expect(Instant::ZERO, expected).map_err(AccountError::Expect)?;
+        }
         let inner = Inner {
             telemetry: AccountTelemetry::new(&settings.options.credentials.system_id),
             links: account.links().map(|_| LinkTask::default()).collect(),

@@ -185,3 +185,80 @@ fn refusing_a_message_with_an_acknowledged_segment_is_an_error() {
         }
     }
 }
+
+#[test]
+fn receipts_of_messages_of_an_earlier_process_are_matched_and_have_their_keys() {
+    let mut sim = Simulation::new(options());
+    let policy = sim.account.options().receipts.dialect.message_ids;
+    let stored = policy.submitted_key(b"old-3").to_octets();
+    let id_key = crate::sms::MessageIdKey::from_octets(&stored).unwrap();
+    let whole = Expected::new(2).id(0, b"old-1").id(1, b"old-2").key("row 1");
+    let rest = Expected::new(2).id_key(1, id_key).key("row 2");
+    let numbers = [whole, rest].map(|expected| sim.account.expect(sim.now, expected).unwrap());
+    assert_eq!(sim.account.pending_receipts(), 3);
+    sim.advance(SECOND);
+    let next = sim.send("Hello");
+    assert!(next > numbers[1] && numbers[1] > numbers[0], "no number is used twice");
+    sim.advance(SECOND);
+    for (id, stat) in [("old-3", "DELIVRD"), ("old-2", "EXPIRED"), ("old-1", "DELIVRD"), ("old-1", "DELIVRD")] {
+        sim.receipt(0, id, stat);
+        sim.settle();
+    }
+    let [(_, Some(rest)), (_, Some(first)), (_, Some(second))] = &sim.matches()[..] else {
+        panic!("the last one repeats the one before: {:?}", sim.matches())
+    };
+    let summary = |matched: &ReceiptMatch| {
+        (matched.message, matched.key.clone(), matched.segment, matched.pending, matched.message_state)
+    };
+    assert_eq!(summary(rest), (numbers[1], key("row 2"), 1, 0, None), "segment 0 is not expected");
+    assert_eq!(summary(first), (numbers[0], key("row 1"), 1, 1, None));
+    assert_eq!(summary(second), (numbers[0], key("row 1"), 0, 0, Some(S::EXPIRED)));
+    assert_eq!((rest.segments, rest.destination), (2, ReceiptDestination::Arrivals));
+}
+
+#[test]
+fn an_expected_receipt_may_arrive_early_and_expires_in_its_own_time() {
+    let mut sim = Simulation::new(options());
+    sim.advance(SECOND);
+    sim.answers = false;
+    sim.send("Hello");
+    sim.settle();
+    // It is held, because a request is in flight.
+    sim.receipt(0, "old", "DELIVRD");
+    sim.settle();
+    assert_eq!(sim.matches(), []);
+    let number = sim.account.expect(sim.now, Expected::new(1).id(0, b"old").key("row 1")).unwrap();
+    sim.settle();
+    let [(S::DELIVERED, Some(matched))] = &sim.matches()[..] else { panic!("{:?}", sim.matches()) };
+    assert_eq!((matched.message, &matched.key), (number, &key("row 1")));
+
+    let short = Expected::new(1).id(0, b"short").key("short").wait(60 * SECOND);
+    sim.account.expect(sim.now, short).unwrap();
+    sim.advance(59 * SECOND);
+    sim.events.clear();
+    sim.advance(2 * SECOND);
+    assert_eq!(keys(&sim), [("expired", key("short"))]);
+}
+
+#[test]
+fn expectations_are_bounded_and_checked() {
+    let receipts = ReceiptOptions { capacity: 2, ..ReceiptOptions::default() };
+    let mut sim = Simulation::new(Options { receipts, ..options() });
+    let mut expect = |expected: Expected| sim.account.expect(sim.now, expected).map(|_| ());
+    let (segment, segments) = (2, 2);
+    assert_eq!(expect(Expected::new(2).id(2, b"1")), Err(ExpectError::NoSuchSegment { segment, segments }));
+    assert_eq!(expect(Expected::new(1).id(0, b"1").key([0; 65])), Err(ExpectError::KeyTooLong { octets: 65 }));
+    assert_eq!(expect(Expected::new(1).id(0, b"")), Ok(()), "no receipt can name it");
+    assert_eq!(expect(Expected::new(3).id(0, b"1").id(1, b"2").id(2, b"3")), Err(ExpectError::Full));
+    assert_eq!(expect(Expected::new(2).id(0, b"1").id(1, b"2")), Ok(()));
+    assert_eq!(expect(Expected::new(1).id(0, b"3")), Err(ExpectError::Full));
+    assert_eq!(sim.account.pending_receipts(), 2);
+    // A message that has its receipts makes room.
+    sim.advance(SECOND);
+    sim.receipt(0, "1", "DELIVRD");
+    sim.receipt(0, "2", "DELIVRD");
+    sim.settle();
+    assert!(sim.account.expect(sim.now, Expected::new(1).id(0, b"3")).is_ok());
+    sim.account.shutdown(sim.now, SECOND);
+    assert_eq!(sim.account.expect(sim.now, Expected::new(1).id(0, b"4")), Err(ExpectError::ShutDown));
+}

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use smpp_core::account::{
     Account, Ack, Action, Backoff, Binds, ConnectFailure, Credentials, Event, LinkId, LinkState, Message,
-    MessageNumber, Options, Priority, ReceiptOptions, SegmentOutcome, UnansweredPolicy,
+    MessageNumber, Options, Priority, ReceiptOptions, SegmentOutcome, Statuses, UnansweredPolicy,
 };
 use smpp_core::arbitrary::{self, Unstructured};
-use smpp_core::provider::Provider;
+use smpp_core::provider::{Provider, SubmitAction};
 use smpp_core::session::{self, Config, Instant, Rate, Request, Session, Smsc};
 use smpp_core::sms::ReassemblyLimits;
 use smpp_core::{
@@ -46,8 +46,9 @@ fn options(u: &mut Unstructured<'_>) -> arbitrary::Result<Options> {
         },
         queue_capacity: u.int_in_range(1..=8)?,
         unanswered_policy: *u.choose(&[UnansweredPolicy::Report, UnansweredPolicy::Resend(1)])?,
-        throttle_retries: u.int_in_range(0..=2)?,
-        throttle_pause: time(u)?,
+        statuses: statuses(u)?,
+        rate: u.arbitrary::<bool>()?.then_some(Rate::per_second(4)),
+        spread_segments: u.arbitrary()?,
         receipts: ReceiptOptions {
             capacity: u.int_in_range(0..=4)?,
             max_age: time(u)?,
@@ -63,6 +64,20 @@ fn options(u: &mut Unstructured<'_>) -> arbitrary::Result<Options> {
         segment_ack_timeout: time(u)?,
         ..Options::new(Credentials::new("shop", "hunter22"), &Provider::UNSTATED)
     })
+}
+
+fn statuses(u: &mut Unstructured<'_>) -> arbitrary::Result<Statuses> {
+    let (times, delay) = (u.int_in_range(0..=2)?, time(u)?);
+    let actions = [
+        SubmitAction::Pause { times, delay },
+        SubmitAction::Retry { times, delay },
+        SubmitAction::Rebind { times },
+        SubmitAction::Refuse,
+        SubmitAction::Stop,
+    ];
+    Ok(Statuses::default()
+        .on_submit(CommandStatus::RTHROTTLED, *u.choose(&actions[..4])?)
+        .on_submit(CommandStatus::RINVDSTADR, *u.choose(&actions)?))
 }
 
 fn binds(u: &mut Unstructured<'_>, max: u16) -> arbitrary::Result<Binds> {

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use smpp_core::account::{
-    Ack, Event, Message, MessageId, MessageKey, MessageNumber, Priority, ReceiptDestination, SegmentOutcome,
-    SubmitError, Unresolved,
+    Ack, BindId, Event, LinkEvent, Message, MessageId, MessageKey, MessageNumber, Priority,
+    ReceiptDestination, SegmentOutcome, SubmitError, Unresolved,
 };
-use smpp_core::session::Instant;
+use smpp_core::session::{CloseReason, Instant};
 use smpp_core::sms::Text;
 use smpp_core::{Address, CommandStatus, RegisteredDelivery, ShortMessage, SubmitSm};
 
 use super::deliveries::Received;
 use super::harness::{span, ticks};
+use super::log::ConnectionId;
 use super::messages;
 use super::scenario::{binds, unanswered};
 use super::simulation::AccountSimulation;
@@ -28,6 +29,8 @@ pub(crate) struct Application {
     pub(crate) shutdown: Option<(Instant, Duration)>,
     pub(crate) closed: bool,
     pub(crate) stopped: Option<CommandStatus>,
+    /// The binds that were accepted, those that have ended included.
+    binds: Vec<(BindId, ConnectionId)>,
 }
 
 impl Application {
@@ -38,6 +41,7 @@ impl Application {
             shutdown: None,
             closed: false,
             stopped: None,
+            binds: Vec::new(),
         }
     }
 
@@ -167,8 +171,8 @@ impl AccountSimulation {
             message = message.unanswered_policy(policy);
         }
         if rng.chance(300) {
-            model.destination = ReceiptDestination::Arrivals;
-            message = message.receipts_to(model.destination);
+            model.receipts_to = ReceiptDestination::Arrivals;
+            message = message.receipts_to(model.receipts_to);
         }
         model.receipts = !registered_delivery.is_empty();
         model.is_receipt_due = registered_delivery == RegisteredDelivery::RECEIPT;
@@ -180,6 +184,15 @@ impl AccountSimulation {
             model.lane = Some(lane);
             message = message.in_order();
         }
+        model.destination = lane;
+        if !self.smsc.healthy && !self.application.binds.is_empty() && rng.chance(150) {
+            // One of the last binds: perhaps it has ended.
+            let back = rng.index(self.application.binds.len().min(6));
+            let (bind, connection) = self.application.binds[self.application.binds.len() - 1 - back];
+            model.named = Some(connection);
+            self.context.recorder.count(|| "a message names a bind".into());
+            message = message.bind(bind);
+        }
         if !self.smsc.healthy && rng.chance(200) {
             let within = span(rng, 0, 200);
             model.deadline = Some(now + within);
@@ -187,7 +200,8 @@ impl AccountSimulation {
         }
         self.context.trace(|| {
             let (priority, deadline, lane) = (model.priority, model.deadline, model.lane);
-            format!("{index}: {priority:?} until {deadline:?} in {lane:?} {:?}", model.unanswered)
+            let (policy, named) = (model.unanswered, model.named);
+            format!("{index}: {priority:?} until {deadline:?} in {lane:?} {policy:?} on {named:?}")
         });
         self.messages.add(model);
         let accepted = self.account.submit(now, &message);
@@ -260,7 +274,7 @@ impl AccountSimulation {
                 if let Some(matched) = &matched {
                     self.check_key(matched.message, matched.key.as_ref());
                     let index = self.messages.index(matched.message);
-                    assert_eq!(matched.destination, self.messages.all[index].destination);
+                    assert_eq!(matched.destination, self.messages.all[index].receipts_to);
                 }
                 if matched
                     .as_ref()
@@ -268,11 +282,13 @@ impl AccountSimulation {
                 {
                     self.context.count(|| "receipts of all segments".into());
                 }
+                self.check_bind(receipt.bind());
                 let received = self.smsc.deliveries.record_receipt(now, &receipt, matched, &self.messages);
                 self.schedule_ack(ack, received);
             }
             Event::Message { message, ack } => {
                 self.context.count(|| format!("MO message, complete {}", message.is_complete()));
+                self.check_bind(message.bind());
                 let received =
                     self.smsc.deliveries.record_mo(now, &message, self.application.shutdown.is_some());
                 self.schedule_ack(ack, received);
@@ -298,6 +314,17 @@ impl AccountSimulation {
                     let link = words.split(' ').next().unwrap();
                     reason.map_or(format!("link {link}"), |reason| format!("link {link} {reason}"))
                 });
+                if let (LinkEvent::Bound { bind, .. }, SlotState::Open(connection)) =
+                    (&event, self.slots.all[link.index()].state)
+                {
+                    assert_eq!(bind.link(), link);
+                    assert!(self.application.binds.iter().all(|(other, _)| other != bind), "a bind twice");
+                    self.application.binds.push((*bind, connection));
+                }
+                if matches!(event, LinkEvent::Closed { reason: CloseReason::Unbound, retry_at: Some(at), .. } if at > now)
+                {
+                    self.context.count(|| "a dead bind is made again".into());
+                }
                 self.slots.handle_link_event(now, link.index(), &event);
             }
             Event::Stopped { status, .. } => {
@@ -316,6 +343,11 @@ impl AccountSimulation {
     fn check_key(&self, message: MessageNumber, key: Option<&MessageKey>) {
         let index = self.messages.index(message).to_string();
         assert_eq!(key.map(MessageKey::as_bytes), Some(index.as_bytes()), "the key of message {index}");
+    }
+
+    /// Checks that the account has reported the bind.
+    fn check_bind(&self, bind: BindId) {
+        assert!(self.application.binds.iter().any(|(known, _)| *known == bind), "a bind that is not known");
     }
 
     fn schedule_ack(&mut self, ack: Ack, received: Received) {

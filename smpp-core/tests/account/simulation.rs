@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use smpp_core::account::{Account, Action, ConnectFailure, LinkId, LinkState};
 use smpp_core::frame;
-use smpp_core::session::{Instant, Timer};
+use smpp_core::session::{Instant, State, Timer};
 
 use super::application::Application;
 use super::context::Context;
@@ -361,26 +361,28 @@ impl AccountSimulation {
     /// Passes the log to the models.
     pub(crate) fn process_log(&mut self) {
         let entries = std::mem::take(&mut *self.log.borrow_mut());
-        let alive = self.alive();
+        self.messages.alive = self.connections_if(|_| true);
+        self.messages.bound =
+            self.connections_if(|state| matches!(state, State::Bound(mode) if mode.transmits()));
         for entry in entries {
             if matches!(entry.pdu, LoggedPdu::Submitted { .. }) {
                 // All entries before it have been processed.
-                self.messages.mark_in_doubt(&alive);
+                self.messages.mark_in_doubt();
             }
             self.context.trace(|| format!("on {}: {:?}", entry.connection, entry.pdu));
-            self.messages.handle_entry(&entry, &alive);
+            self.messages.handle_entry(&entry);
             if let LoggedPdu::Delivered { delivery: Some(delivery) } = entry.pdu {
                 self.smsc.deliveries.record_arrival(self.context.now, delivery);
             }
         }
-        self.messages.mark_in_doubt(&alive);
+        self.messages.mark_in_doubt();
     }
 
-    /// Returns the connections whose sessions have not ended.
-    fn alive(&self) -> Vec<ConnectionId> {
+    /// Returns the open connections whose sessions are in such a state.
+    fn connections_if(&self, is_such: impl Fn(State) -> bool) -> Vec<ConnectionId> {
         let slots = self.account.links().zip(&self.slots.all);
         let open = slots.filter_map(|((_, state), slot)| match (state, slot.state) {
-            (LinkState::Open(..), SlotState::Open(connection)) => Some(connection),
+            (LinkState::Open(_, state), SlotState::Open(connection)) if is_such(state) => Some(connection),
             _ => None,
         });
         open.collect()

@@ -16,7 +16,7 @@ use super::harness::link::{Pipe, PipeSettings};
 use super::harness::{span, ticks};
 use super::log::{ConnectionId, segment_of};
 use super::messages::{Messages, Seen, Verdict};
-use super::scenario::{Fault, Scenario};
+use super::scenario::{Fault, REFUSALS, Scenario};
 
 /// One connection, with both its sides.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts about one connection")]
@@ -290,9 +290,9 @@ impl Smsc {
         let drops_answer = self.is(Fault::Forgetful) && context.rng.chance(300);
         let refuses = !self.healthy && context.rng.chance(self.behaviour.smsc_refuses);
         let result = if busy {
-            Err(context.rng.pick(&[CommandStatus::RTHROTTLED, CommandStatus::RMSGQFUL]))
+            Err(context.rng.pick(&REFUSALS[..3]))
         } else if refuses {
-            Err(context.rng.pick(&[CommandStatus::RINVDSTADR, CommandStatus::RSYSERR]))
+            Err(context.rng.pick(&REFUSALS[3..]))
         } else {
             Ok(self.next_id())
         };

@@ -9,7 +9,9 @@ mod receiving;
 mod reconnect;
 mod refused;
 mod requesting;
+mod routes;
 mod sending;
+mod statuses;
 mod whole_pdus;
 
 use alloc::string::{String, ToString};
@@ -97,6 +99,8 @@ struct Simulation {
     bind_status: Vec<CommandStatus>,
     /// The statuses of the next `submit_sm_resp`; then `ESME_ROK`.
     submit_status: Vec<CommandStatus>,
+    /// The texts that it refuses, and their statuses.
+    refused_texts: Vec<(&'static str, CommandStatus)>,
     /// Whether the SMSC answers messages.
     answers: bool,
     /// The messages that it has not answered.
@@ -124,6 +128,7 @@ impl Simulation {
             unreachable: Vec::new(),
             bind_status: Vec::new(),
             submit_status: Vec::new(),
+            refused_texts: Vec::new(),
             answers: true,
             unanswered: Vec::new(),
             id: None,
@@ -214,7 +219,11 @@ impl Simulation {
                         self.unanswered.push((server.link, reply));
                         continue;
                     }
-                    let status = if self.submit_status.is_empty() {
+                    let text = self.submitted.last().map(|(_, _, text)| text.as_str());
+                    let refusal = self.refused_texts.iter().find(|(refused, _)| Some(*refused) == text);
+                    let status = if let Some((_, status)) = refusal {
+                        *status
+                    } else if self.submit_status.is_empty() {
                         CommandStatus::ROK
                     } else {
                         self.submit_status.remove(0)

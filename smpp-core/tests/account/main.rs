@@ -27,6 +27,7 @@ mod deliveries;
 mod harness;
 mod log;
 mod messages;
+mod requests;
 mod scenario;
 mod simulation;
 mod slots;
@@ -112,7 +113,23 @@ const EXPECTED: &[&str] = &[
     "receipt, known true",
     "receipts expired",
     "receipts of all segments",
+    "request NeverSent BindEnded",
+    "request NeverSent Expired",
+    "request NeverSent Request",
+    "request NeverSent ShutDown",
+    "request NeverSent Stopped",
+    "request NeverSent Withdrawn",
+    "request Ok",
+    "request Refused",
+    "request Unanswered",
+    "request not accepted, Full",
+    "request not accepted, ShutDown",
+    "response with a TLV",
     "stopped",
+    "submitted a data_sm",
+    "submitted a message class",
+    "submitted a submit_multi",
+    "submitted ports",
     "submitted, one segment",
     "submitted, several segments",
 ];

@@ -283,11 +283,6 @@ impl Message {
         Self { receipt_destination, ..self }
     }
 
-    /// Returns the key, if it has one.
-    pub const fn message_key(&self) -> Option<&MessageKey> {
-        self.key.as_ref()
-    }
-
     /// Sends the message on this bind and on no other, as an answer within a USSD session requires:
     /// [`InboundMessage::bind`](super::InboundMessage::bind) says on which bind the question came. Default: the bind with the
     /// most free capacity.
@@ -298,6 +293,11 @@ impl Message {
     #[must_use]
     pub fn bind(self, bind: BindId) -> Self {
         Self { bind: Some(bind), ..self }
+    }
+
+    /// Returns the key, if it has one.
+    pub const fn message_key(&self) -> Option<&MessageKey> {
+        self.key.as_ref()
     }
 
     /// Returns the PDU that the message was made from: the template of a text, or the whole PDU.
@@ -319,9 +319,9 @@ impl Message {
         self.command() != CommandId::SUBMIT_MULTI || OutboundPdu::decode(&self.pdu).has_one_recipient()
     }
 
-    /// Returns the key of the recipients: see [`OutboundPdu::recipients`].
-    pub(super) fn recipients(&self) -> Box<[u8]> {
-        OutboundPdu::decode(&self.pdu).recipients()
+    /// Returns the key of the recipients: see [`OutboundPdu::recipients_key`].
+    pub(super) fn recipients_key(&self) -> Box<[u8]> {
+        OutboundPdu::decode(&self.pdu).recipients_key()
     }
 
     /// Splits the message into segments, and encodes a PDU for each.

@@ -4,7 +4,9 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::frame::{Frame, SequenceNumber};
-use crate::pdu::{CommandStatus, DataSm, Destination, Pdu, RegisteredDelivery, SubmitMulti, SubmitSm};
+use crate::pdu::{
+    CommandStatus, DataSm, Destination, Operation, Pdu, RegisteredDelivery, SubmitMulti, SubmitSm,
+};
 use crate::wire::{Emit, Quirks, Tolerance};
 
 /// A request that carries a message.
@@ -66,17 +68,17 @@ impl<'a> OutboundPdu<'a> {
         }
     }
 
-    /// Returns how many messages the request counts against rate limits: one for each destination of a submit_multi.
-    pub(super) fn messages(&self) -> u32 {
+    /// Returns how many messages count against a rate limit: one for each recipient.
+    pub(super) fn recipients(&self) -> u32 {
         match self {
-            Self::SubmitSm(_) | Self::DataSm(_) => 1,
-            // A PDU has less than 2^32 octets.
-            Self::SubmitMulti(message) => message.destinations.iter().count().max(1) as u32,
+            Self::SubmitSm(message) => message.recipients(),
+            Self::DataSm(message) => message.recipients(),
+            Self::SubmitMulti(message) => message.recipients(),
         }
     }
 
     /// Returns the key of the recipients: messages with equal keys have the same recipients.
-    pub(super) fn recipients(&self) -> Box<[u8]> {
+    pub(super) fn recipients_key(&self) -> Box<[u8]> {
         let mut key = Vec::new();
         match self {
             Self::SubmitSm(message) => message.destination.emit(&mut key),

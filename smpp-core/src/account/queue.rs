@@ -186,15 +186,15 @@ impl Queue {
         self.in_flight.first().is_some_and(|oldest| *oldest <= last_sent)
     }
 
-    /// Returns the messages that are ready to be sent.
-    pub(super) const fn ready(&self) -> &ReadyMessages {
-        &self.ready
-    }
-
     /// Returns a number that no message has had.
     pub(super) fn next_number(&mut self) -> MessageNumber {
         self.last_number += 1;
         MessageNumber(self.last_number)
+    }
+
+    /// Returns the messages that are ready to be sent.
+    pub(super) const fn ready(&self) -> &ReadyMessages {
+        &self.ready
     }
 
     /// Adds a message. The caller has checked that the queue has capacity for its segments.
@@ -206,7 +206,7 @@ impl Queue {
         default_policy: UnansweredPolicy,
     ) -> MessageNumber {
         let number = self.next_number();
-        let lane = message.in_order.then(|| message.recipients());
+        let lane = message.in_order.then(|| message.recipients_key());
         let segments = frames.into_iter().map(QueuedSegment::new).collect::<Vec<_>>();
         let queued = QueuedMessage {
             key: message.key.clone(),
@@ -328,7 +328,7 @@ impl Queue {
 
     /// Returns the key of a segment's destination.
     pub(super) fn destination(&self, segment: SegmentRef) -> Option<Box<[u8]>> {
-        Some(self.pdu(segment)?.0.recipients())
+        Some(OutboundPdu::decode(&self.segment(segment)?.frame).recipients_key())
     }
 
     /// Returns the caller's key of a message, and where its receipts go.

@@ -77,11 +77,12 @@ impl<O: Observer> Account<O> {
     /// Returns the bind to which a segment moves that this one has refused: the one with the most capacity that can send,
     /// now or soon.
     fn other_bind(&self, now: Instant, id: LinkId) -> Option<LinkId> {
-        let capacities = sending(&self.links, now).filter_map(|(link, sending)| match sending {
-            Sending::Ready { capacity } if link != id => Some((link, capacity)),
-            Sending::Busy if link != id => Some((link, 0)),
-            _ => None,
-        });
+        let capacities =
+            sending(&self.links, now, self.message_command()).filter_map(|(link, sending)| match sending {
+                Sending::Ready { capacity } if link != id => Some((link, capacity)),
+                Sending::Busy if link != id => Some((link, 0)),
+                _ => None,
+            });
         capacities.max_by_key(|(_, capacity)| *capacity).map(|(link, _)| link)
     }
 

@@ -96,6 +96,7 @@ impl<O: Observer> Account<O> {
 
     /// Cancels a message that waits: the account sends no further segment of it. It asks nothing of the SMSC: a message that the
     /// SMSC has accepted is cancelled with [`MessageRequest::cancel_sm`](super::MessageRequest::cancel_sm).
+    ///
     /// Segments that are in flight still get their
     /// responses, and are not resent. The account emits the [`Outcome`](Event::Outcome) as always.
     pub fn cancel(&mut self, now: Instant, message: MessageNumber) {
@@ -115,12 +116,13 @@ impl<O: Observer> Account<O> {
         self.queue.release_delayed(now);
         self.dispatched_at = now;
         self.blocked_until = None;
+        let command = self.message_command();
         while !self.queue.ready().is_empty() {
-            let Some((segment, link)) = self.queue.next(sending(&self.links, now)) else { return };
+            let Some((segment, link)) = self.queue.next(sending(&self.links, now, command)) else { return };
             let Some((pdu, _)) = self.queue.pdu(segment) else { return };
-            let messages = pdu.messages();
+            let recipients = pdu.recipients();
             if let Some(at) =
-                self.rate_limiter.map(|limiter| limiter.ready_for(now, messages)).filter(|at| *at > now)
+                self.rate_limiter.map(|limiter| limiter.ready_for(now, recipients)).filter(|at| *at > now)
             {
                 self.blocked_until = Some(at);
                 return;
@@ -131,11 +133,13 @@ impl<O: Observer> Account<O> {
             match request(session, now, &pdu, segment) {
                 Ok(_) => {
                     if let Some(limiter) = &mut self.rate_limiter {
-                        limiter.take_many(now, messages);
+                        limiter.take_many(now, recipients);
                     }
                     self.queue.mark_sent(segment, link);
                     self.emit_handed_over(segment, link);
                 }
+                // The session holds single messages back, too, until its rate allows this one: another bind may send it now.
+                Err(Refusal::RateLimited(_)) if recipients > 1 => {}
                 // The refusal concerns the state of this bind, not the segment: it stays queued.
                 Err(Refusal::State(_) | Refusal::Closing(_) | Refusal::Closed(_)) => return,
                 // A submit_multi counts as many messages as it has destinations, and waits longer.
@@ -200,18 +204,27 @@ impl<O: Observer> Account<O> {
         Ok(free.saturating_sub(self.queue.unsent()).min(self.queue.available_capacity()))
     }
 
+    /// Returns an operation that stands for all messages, to find out what a bind can send: one that the provider takes.
+    pub(super) fn message_command(&self) -> CommandId {
+        let operations = self.options.session.operations;
+        let messages = [CommandId::SUBMIT_SM, CommandId::DATA_SM, CommandId::SUBMIT_MULTI];
+        let takes = |command: &CommandId| operations.contains(Operations::of(*command));
+        messages.into_iter().find(takes).unwrap_or(CommandId::SUBMIT_SM)
+    }
+
     /// Returns when a bind may send that waits only for its pause, for its rate limit or for that of the account.
     pub(super) fn next_dispatch(&self) -> Option<Instant> {
         let ready = self.queue.ready();
         if ready.is_empty() || self.blocked_until.is_some() {
             return self.blocked_until.filter(|_| !ready.is_empty());
         }
-        let any_waits = ready.any_waits(sending(&self.links, self.dispatched_at));
+        let command = self.message_command();
+        let any_waits = ready.any_waits(sending(&self.links, self.dispatched_at, command));
         let rate_at = self.rate_limiter.map_or(Instant::ZERO, |limiter| limiter.ready_at(Instant::ZERO));
         let times = self.links.iter().zip(0..).filter_map(|(link, index)| {
             let session = link.transmitter().filter(|_| any_waits || ready.waits_for(LinkId(index)))?;
             // The rate limit is checked again at the end of the pause.
-            let at = match readiness(session, link.paused_until.max(self.dispatched_at)) {
+            let at = match session.readiness_after(link.paused_until.max(self.dispatched_at), 0, command) {
                 Readiness::Ready { .. } => link.paused_until,
                 Readiness::Refusing(Refusal::RateLimited(at)) => at,
                 Readiness::Refusing(_) => return None,
@@ -426,20 +439,6 @@ fn request<O: Observer>(
     .map_err(|refused| refused.reason)
 }
 
-/// Returns whether a session accepts a message at this time: a `submit_sm`, or what the SMSC offers instead.
-fn readiness<O: Observer>(session: &Session<Esme, Tag, O>, at: Instant) -> Readiness {
-    let readiness = session.readiness_after(at, 0, CommandId::SUBMIT_SM);
-    if !matches!(readiness, Readiness::Refusing(Refusal::Unsupported(_))) {
-        return readiness;
-    }
-    match session.readiness_after(at, 0, CommandId::DATA_SM) {
-        Readiness::Refusing(Refusal::Unsupported(_)) => {
-            session.readiness_after(at, 0, CommandId::SUBMIT_MULTI)
-        }
-        readiness => readiness,
-    }
-}
-
 /// Returns the outcome of a segment that the SMSC refused.
 #[cold]
 fn refused(status: CommandStatus, response: Response<&[u8]>) -> SegmentOutcome {
@@ -450,10 +449,11 @@ fn refused(status: CommandStatus, response: Response<&[u8]>) -> SegmentOutcome {
 pub(super) fn sending<O: Observer>(
     links: &[LinkSlot<O>],
     now: Instant,
+    command: CommandId,
 ) -> impl Iterator<Item = (LinkId, Sending)> + use<'_, O> {
     links.iter().zip(0..).map(move |(link, index)| {
         let sending = match link.transmitter() {
-            Some(session) if link.paused_until <= now => match readiness(session, now) {
+            Some(session) if link.paused_until <= now => match session.readiness_after(now, 0, command) {
                 Readiness::Ready { capacity } => Sending::Ready { capacity },
                 Readiness::Refusing(_) => Sending::Busy,
             },

@@ -7,9 +7,14 @@ use smpp_core::account::{
     Ack, BindId, Event, LinkEvent, Message, MessageId, MessageKey, MessageNumber, Priority,
     ReceiptDestination, SegmentOutcome, SubmitError, Unresolved,
 };
+use smpp_core::provider::LongMessages;
 use smpp_core::session::{CloseReason, Instant};
 use smpp_core::sms::Text;
-use smpp_core::{Address, CommandStatus, RegisteredDelivery, ShortMessage, SubmitSm};
+use smpp_core::sms::udh::{Ports, UserDataHeaderBuf};
+use smpp_core::{
+    Address, CommandStatus, DataSm, Destination, List, MessageClass, RegisteredDelivery, ShortMessage,
+    SubmitMulti, SubmitSm,
+};
 
 use super::deliveries::Received;
 use super::harness::{span, ticks};
@@ -18,7 +23,7 @@ use super::messages;
 use super::scenario::unanswered;
 use super::simulation::AccountSimulation;
 use super::slots::SlotState;
-use super::smsc::text;
+use super::smsc::{PRICE, text};
 
 pub(crate) struct Application {
     /// When it does its next random action.
@@ -97,6 +102,7 @@ impl AccountSimulation {
             690..720 => self.change_binds(),
             720..745 => self.reconfigure(),
             745..755 => self.resume(),
+            755..780 => self.ask(),
             _ => {
                 let count = self.context.rng.count(3);
                 for _ in 0..count {
@@ -136,24 +142,54 @@ impl AccountSimulation {
             source: Address::international(&source).expect("digits"),
             destination: Address::international(&destination).expect("digits"),
             registered_delivery,
-            short_message: ShortMessage::new(b"as it is").expect("short"),
             ..SubmitSm::default()
         };
         let length = rng.pick(&[0, 10, 10, 100, 300, 500]);
         let content = text(rng, length);
         let form = self.scenario.options.long_messages.segmentation(1);
-        let (mut message, segments) = match rng.index(4) {
-            0 => (Message::submit_sm(&template), 1),
+        let recorder = &mut self.context.recorder;
+        let options = &self.scenario.options.text;
+        let (mut message, segments) = match rng.index(8) {
+            0 => {
+                let short_message = ShortMessage::new(b"as it is").expect("short");
+                (Message::submit_sm(&SubmitSm { short_message, ..template }), 1)
+            }
             1 => {
-                let octets = content.as_bytes();
-                let segments =
-                    Text::octets(octets).segments(form).expect("short").submissions(template).count();
-                (Message::octets(&template, octets), segments)
+                recorder.count(|| "submitted a data_sm".into());
+                (Message::data_sm(&data_sm(&template)), 1)
+            }
+            2 => {
+                recorder.count(|| "submitted a submit_multi".into());
+                (submit_multi(&template), 1)
+            }
+            3 => {
+                let text = Text::octets(content.as_bytes());
+                let segments = text.segments(form).expect("short").len();
+                (Message::octets(&template, content.as_bytes()), segments)
+            }
+            4 => {
+                recorder.count(|| "submitted a message class".into());
+                let text = options.text_of_class(&content, MessageClass::Flash).expect("in UCS-2");
+                let segments = text.segments(form).expect("short").len();
+                if rng.chance(500) {
+                    (Message::prepared(&template, &text), segments)
+                } else {
+                    (Message::text(&template, content.as_str()).class(MessageClass::Flash), segments)
+                }
+            }
+            5 if self.scenario.options.long_messages != LongMessages::Sar => {
+                recorder.count(|| "submitted ports".into());
+                let mut header = UserDataHeaderBuf::new();
+                header.push_ports(Ports { originator: 9200, destination: 2948 }).expect("one element");
+                let text = options.text(&content).expect("UCS-2 encodes every text");
+                let text = text.with_header(header.as_header()).expect("it fits");
+                let segments = text.segments(form).expect("short").len();
+                (Message::text(&template, content.as_str()).ports(9200, 2948), segments)
             }
             _ => {
-                let text = self.scenario.options.text.text(&content).expect("UCS-2 encodes every text");
-                let segments = text.segments(form).expect("short").submissions(template).count();
-                (Message::text(&template, content), segments)
+                let text = options.text(&content).expect("UCS-2 encodes every text");
+                let segments = text.segments(form).expect("short").len();
+                (Message::text(&template, content.as_str()), segments)
             }
         };
         message = message.key(index.to_string());
@@ -258,9 +294,16 @@ impl AccountSimulation {
                 self.check_key(message, key.as_ref());
                 for outcome in &outcome.segments {
                     self.context.count(|| format!("outcome {}", kind(outcome)));
+                    if let SegmentOutcome::Accepted { id, response } = outcome
+                        && let Some(price) = response.tlv(PRICE)
+                    {
+                        assert_eq!(price, id.as_bytes(), "the response to another segment");
+                        self.context.count(|| "response with a TLV".into());
+                    }
                 }
                 self.messages.record_outcome(now, message, outcome);
             }
+            Event::RequestOutcome { request, result } => self.record_request_outcome(request, result),
             Event::LateOutcome { message, key, segment, outcome } => {
                 self.check_key(message, key.as_ref());
                 self.context.count(|| format!("late outcome {}", kind(&outcome)));
@@ -347,6 +390,21 @@ impl AccountSimulation {
         assert_eq!(key.map(MessageKey::as_bytes), Some(index.as_bytes()), "the key of message {index}");
     }
 
+    /// Returns one of the last binds: perhaps it has ended.
+    pub(crate) fn recent_bind(&mut self) -> Option<(BindId, ConnectionId)> {
+        let count = self.application.binds.len();
+        let back = self.context.rng.index(count.clamp(1, 6));
+        self.application.binds.get(count.checked_sub(1 + back)?).copied()
+    }
+
+    pub(crate) const fn is_shutting_down(&self) -> bool {
+        self.application.shutdown.is_some()
+    }
+
+    pub(crate) const fn is_stopped(&self) -> bool {
+        self.application.stopped.is_some()
+    }
+
     /// Checks that the account has reported the bind.
     fn check_bind(&self, bind: BindId) {
         assert!(self.application.binds.iter().any(|(known, _)| *known == bind), "a bind that is not known");
@@ -413,6 +471,27 @@ impl AccountSimulation {
             assert_eq!(reported, missing, "the missing receipts of message {index}");
         }
     }
+}
+
+/// Returns a data_sm without a text.
+fn data_sm<'a>(template: &SubmitSm<'a>) -> DataSm<'a> {
+    DataSm {
+        source: template.source.into(),
+        destination: template.destination.into(),
+        registered_delivery: template.registered_delivery,
+        ..DataSm::default()
+    }
+}
+
+/// Returns a submit_multi to one recipient: the account matches its receipts.
+fn submit_multi(template: &SubmitSm<'_>) -> Message {
+    let destinations = [Destination::Sme(template.destination)];
+    Message::submit_multi(&SubmitMulti {
+        source: template.source,
+        destinations: List::new(&destinations).expect("one"),
+        registered_delivery: template.registered_delivery,
+        ..SubmitMulti::default()
+    })
 }
 
 fn kind(outcome: &SegmentOutcome) -> String {

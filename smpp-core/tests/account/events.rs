@@ -46,6 +46,7 @@ pub(crate) struct EventModel {
     in_doubt: BTreeSet<(MessageNumber, u8)>,
     /// The submit_sm that the account has sent, and their responses.
     submitted: u64,
+    requested: u64,
     answered: u64,
     delivered: u64,
 }
@@ -57,6 +58,7 @@ impl EventModel {
             counts: Counts::default(),
             in_doubt: BTreeSet::new(),
             submitted: 0,
+            requested: 0,
             answered: 0,
             delivered: 0,
         }
@@ -66,6 +68,7 @@ impl EventModel {
     pub(crate) fn count_pdu(&mut self, pdu: &LoggedPdu) {
         *match pdu {
             LoggedPdu::Submitted { .. } => &mut self.submitted,
+            LoggedPdu::Requested { .. } => &mut self.requested,
             LoggedPdu::Answered { .. } => &mut self.answered,
             LoggedPdu::Delivered { .. } => &mut self.delivered,
         } += 1;
@@ -209,7 +212,7 @@ impl EventModel {
         assert!(responded <= self.answered + binds && responded + unused >= self.answered + binds);
         assert_eq!(
             responded + requests.never_sent + requests.unanswered,
-            self.submitted + total.sessions,
+            self.submitted + self.requested + total.sessions,
             "every request has one outcome"
         );
 

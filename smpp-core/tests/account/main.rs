@@ -28,6 +28,7 @@ mod events;
 mod harness;
 mod log;
 mod messages;
+mod requests;
 mod scenario;
 mod shape;
 mod simulation;
@@ -143,7 +144,23 @@ const EXPECTED: &[&str] = &[
     "reconfigured Nothing",
     "resumed",
     "several groups",
+    "request NeverSent BindEnded",
+    "request NeverSent Expired",
+    "request NeverSent Request",
+    "request NeverSent ShutDown",
+    "request NeverSent Stopped",
+    "request NeverSent Withdrawn",
+    "request Ok",
+    "request Refused",
+    "request Unanswered",
+    "request not accepted, Full",
+    "request not accepted, ShutDown",
+    "response with a TLV",
     "stopped",
+    "submitted a data_sm",
+    "submitted a message class",
+    "submitted a submit_multi",
+    "submitted ports",
     "submitted, one segment",
     "submitted, several segments",
     "the unbind timeout ends the shutdown",

@@ -264,7 +264,7 @@ impl Messages {
         match &entry.pdu {
             LoggedPdu::Submitted { message, segment } => self.handle_submit(entry, *message, *segment),
             LoggedPdu::Answered { status, id } => self.handle_answer(entry, *status, id),
-            LoggedPdu::Delivered { .. } => {}
+            LoggedPdu::Requested { .. } | LoggedPdu::Delivered { .. } => {}
         }
     }
 

@@ -240,6 +240,7 @@ fn options(rng: &mut Rng, ample_limits: bool) -> Options {
             LongMessages::Payload,
         ]),
         queue_capacity: rng.within(3..=40) as usize,
+        request_capacity: rng.within(1..=5) as usize,
         unanswered_policy: unanswered(rng),
         statuses: statuses(rng),
         rate: rng

@@ -13,6 +13,7 @@ use super::harness::rng::Rng;
 use super::harness::{Coverage, Verbosity, span, ticks};
 use super::log::{ConnectionId, Log, LogObserver, LoggedPdu};
 use super::messages::Messages;
+use super::requests::Requests;
 use super::scenario::{Fault, Scenario};
 use super::slots::{Host, SlotState, Slots};
 use super::smsc::Smsc;
@@ -26,6 +27,7 @@ pub(crate) struct AccountSimulation {
     pub(crate) slots: Slots,
     pub(crate) messages: Messages,
     pub(crate) events: EventModel,
+    pub(crate) requests: Requests,
     pub(crate) smsc: Smsc,
     pub(crate) application: Application,
     /// The faults that have not begun yet.
@@ -74,6 +76,7 @@ impl AccountSimulation {
             slots: Slots::new(&scenario.options),
             messages: Messages::new(&scenario.options),
             events: EventModel::new(&scenario.options),
+            requests: Requests::default(),
             smsc: Smsc::new(&scenario),
             application: Application::new(),
             faults: faults.collect(),
@@ -126,6 +129,7 @@ impl AccountSimulation {
         self.messages.check_end(&self.smsc.seen);
         self.events.check_end(&self.account.stats(), &self.smsc.seen);
         self.smsc.deliveries.check_floods();
+        self.requests.check_end();
     }
 
     /// Ends all faults.
@@ -166,7 +170,9 @@ impl AccountSimulation {
         if self.application.shutdown.is_some() {
             return self.application.closed;
         }
-        let done = self.messages.open_segments() == 0 && !self.application.has_pending_acks();
+        let done = self.messages.open_segments() == 0
+            && self.requests.pending() == 0
+            && !self.application.has_pending_acks();
         done && (self.application.stopped.is_some() || self.smsc.deliveries.is_done())
     }
 
@@ -209,6 +215,9 @@ impl AccountSimulation {
                 moved |= self.carry(index);
             }
             moved |= self.smsc.step(&mut self.context, &self.messages);
+            for request in std::mem::take(&mut self.smsc.requested) {
+                self.requests.record_received(request);
+            }
             moved |= self.run_application();
             if !moved && !self.run_timers() {
                 return;
@@ -405,6 +414,9 @@ impl AccountSimulation {
             self.context.trace(|| format!("on {}: {:?}", entry.connection, entry.pdu));
             self.messages.handle_entry(&entry);
             self.events.count_pdu(&entry.pdu);
+            if let LoggedPdu::Requested { request } = entry.pdu {
+                self.requests.record_sent(entry.at, request, entry.connection);
+            }
             if let LoggedPdu::Delivered { delivery: Some(delivery) } = entry.pdu {
                 let connection = entry.connection;
                 self.smsc.deliveries.record_arrival(

@@ -158,15 +158,16 @@ impl<O: Observer> Account<O> {
                 continue;
             };
             link.route.endpoints.retain(|endpoint| group.has_endpoint(Some(endpoint)));
-            let is_elsewhere = !group.has_endpoint(link.route.endpoint.as_ref());
+            if group.has_endpoint(link.route.endpoint.as_ref()) {
+                continue;
+            }
+            link.route.addresses.clear();
             match link.phase {
-                Phase::Resolving | Phase::Connecting { .. } if is_elsewhere => self.close(id),
+                Phase::Resolving | Phase::Connecting { .. } => self.close(id),
                 // The failures were those of another place.
-                Phase::Idle | Phase::Closing if is_elsewhere => {
-                    link.route.end();
-                    (link.ready_at, link.failures) = (now, 0);
-                }
-                _ => {}
+                Phase::Idle | Phase::Closing => (link.ready_at, link.failures) = (now, 0),
+                // It is replaced once it is bound.
+                Phase::Open(_) => {}
             }
         }
     }

@@ -121,7 +121,7 @@ impl Slots {
     }
 
     fn end_rounds(&mut self) {
-        for slot in self.all.iter_mut().filter(|slot| slot.bound.is_none()) {
+        for slot in self.all.iter_mut().filter(|slot| slot.state != SlotState::Idle) {
             slot.is_open_ended = true;
         }
     }
@@ -177,7 +177,11 @@ impl Slots {
         }
         let is_over = slot.untried.is_empty() && slot.routes.is_empty();
         assert!(is_over || slot.is_open_ended, "a new round, but {:?} was not tried", slot.routes);
-        self.check_start(now, index);
+        // Endpoints may have left the round.
+        let is_unclear = slot.is_open_ended && slot.state == SlotState::Reported(now);
+        if !is_unclear {
+            self.check_start(now, index);
+        }
         let groups = groups(&self.options);
         if groups.len() > 1 {
             context.count(|| "several groups".into());
@@ -185,6 +189,7 @@ impl Slots {
         let good: BTreeSet<_> = self.good.iter().map(|(host, _)| host).collect();
         let last_good = self.last_good.as_ref().map(|(host, _)| host);
         let may_begin = |hosts: &Vec<Host>| match &self.single {
+            _ if is_unclear => hosts.contains(&host),
             Some(_) => host == *last_good.filter(|good| hosts.contains(good)).unwrap_or(&hosts[0]),
             None => host == hosts[0] || hosts.contains(&host) && good.contains(&host),
         };
@@ -195,7 +200,7 @@ impl Slots {
         let slot = &mut self.all[index];
         (slot.state, slot.host, slot.routes) = (SlotState::Resolving(due), host, routes);
         slot.untried.clear();
-        slot.is_open_ended = false;
+        slot.is_open_ended = is_unclear;
     }
 
     /// Checks that the account may begin a new round in this slot.

@@ -258,6 +258,23 @@ fn an_attempt_to_an_endpoint_that_is_gone_ends_at_once() {
 }
 
 #[test]
+fn a_bind_in_flight_to_an_endpoint_that_is_gone_does_not_go_on_to_its_other_addresses() {
+    let options = |host| Options { endpoints: vec![Endpoint::plain(host, PORT)], max_binds: 1, ..options() };
+    let mut account = Account::<()>::new(options("a"), Instant::ZERO).unwrap();
+    let Some(Action::Resolve { link }) = account.poll_action() else { panic!() };
+    account.handle_resolved(Instant::ZERO, link, Ok(&[address(1), address(2)]));
+    assert_eq!(account.poll_action(), Some(Action::Connect { link, address: address(1) }));
+    assert!(account.handle_connected(Instant::ZERO, link, ()));
+    account.reconfigure(Instant::ZERO, options("b")).unwrap();
+    account.handle_disconnect(Instant::ZERO, link);
+    assert_eq!(account.poll_action(), Some(Action::Close { link }));
+    account.handle_closed(Instant::ZERO, link);
+    account.handle_timeout(Instant::ZERO + 10 * SECOND);
+    assert_eq!(account.poll_action(), Some(Action::Resolve { link }));
+    assert_eq!(account.endpoint(link).map(|endpoint| endpoint.host.as_str()), Some("b"));
+}
+
+#[test]
 fn a_failing_replacement_keeps_the_other_binds_of_its_group_only() {
     let endpoint = |host| Endpoint::plain(host, PORT);
     let group = |host| Binds::transceivers(2).at([endpoint(host)]);

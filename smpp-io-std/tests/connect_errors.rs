@@ -4,7 +4,6 @@ mod common;
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener};
-use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 

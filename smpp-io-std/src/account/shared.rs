@@ -43,7 +43,7 @@ pub(super) struct Shared {
     start: time::Instant,
     pub(super) connector: AccountConnector,
     /// The longest time that one read waits. A deadline that another thread sets meanwhile is a whole `response_timeout`
-    /// or `drain_timeout` ahead, so no read that began before ends after it.
+    /// or `drain_timeout`, or two thirds of `unbind_timeout`, ahead, so no read that began before ends after it.
     pub(super) max_read: Duration,
     /// Notified when a bind may have been made, or none will be: a connection has changed, or the account has stopped.
     pub(super) bind_settled: Condvar,
@@ -61,7 +61,8 @@ impl Shared {
     pub(super) fn new(connector: AccountConnector) -> Result<Arc<Self>, AccountError> {
         let options = &connector.options;
         let account = Account::new(options.clone(), Instant::ZERO).map_err(AccountError::Options)?;
-        let max_read = options.session.response_timeout.min(options.session.drain_timeout).max(MIN_MAX_READ);
+        let session = options.session.response_timeout.min(options.session.drain_timeout);
+        let max_read = session.min(options.unbind_timeout / 3 * 2).max(MIN_MAX_READ);
         Ok(Arc::new(Self {
             state: Mutex::new(AccountState::new(account, &connector)),
             start: time::Instant::now(),

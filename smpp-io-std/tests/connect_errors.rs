@@ -4,13 +4,12 @@ mod common;
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener};
-use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use common::{bind, watched};
 use smpp_core::Endpoint;
-use smpp_core::account::{ConnectFailure, Credentials, LinkEvent, Options};
+use smpp_core::account::{AccountEvent, ConnectFailure, Credentials, LinkEvent, Options};
 use smpp_core::provider::Provider;
 use smpp_io_std::account::{AccountConnector, AccountError};
 use smpp_io_std::testing::TestSmsc;
@@ -32,16 +31,18 @@ fn answering(octets: &'static [u8]) -> Endpoint {
     endpoint
 }
 
-/// Starts an account at the endpoint, and returns the first event of its connection.
-fn first_event(endpoint: &Endpoint) -> LinkEvent {
+/// Starts an account at the endpoint, and returns the first failure of its connection.
+fn first_failure(endpoint: &Endpoint) -> LinkEvent {
     let options = Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED);
-    let (sender, events) = mpsc::channel();
-    let connector =
-        AccountConnector::new(endpoint, options).subscribe(move |_, event| _ = sender.send(event));
-    let (account, _arrivals) = connector.start().unwrap();
-    let event = events.recv().unwrap();
+    let (account, _arrivals) = AccountConnector::new(endpoint, options).start().unwrap();
+    let mut failures = account.events().filter_map(|event| match event {
+        AccountEvent::Link { event: LinkEvent::Binding { .. }, .. } => None,
+        AccountEvent::Link { event, .. } => Some(event),
+        other => panic!("{other}"),
+    });
+    let failure = failures.next().unwrap();
     account.shutdown(Duration::ZERO);
-    event
+    failure
 }
 
 #[test]
@@ -54,7 +55,7 @@ fn an_account_says_what_the_peer_sent() {
             (&[0, 0, 0, 20, 0x80], ReceivedInstead::IncompletePdu),
             (b"", ReceivedInstead::Nothing),
         ] {
-            let event = first_event(&answering(octets));
+            let event = first_failure(&answering(octets));
             let LinkEvent::BindRefused { received, .. } = event else { panic!("{event:?}") };
             assert_eq!(received, Some(expected));
         }
@@ -67,7 +68,7 @@ fn an_account_keeps_the_error_of_the_operating_system() {
         // Nothing listens on the port: it refuses connections.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         for scheme in ["smpp", "smpps"] {
-            let event = first_event(&format!("{scheme}://127.0.0.1:{port}").parse().unwrap());
+            let event = first_failure(&format!("{scheme}://127.0.0.1:{port}").parse().unwrap());
             let LinkEvent::ConnectFailed { failure: ConnectFailure::Network, detail, .. } = event else {
                 panic!("{event:?}")
             };

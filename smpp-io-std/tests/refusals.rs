@@ -9,7 +9,9 @@ use std::sync::mpsc;
 use std::thread;
 
 use common::{bind, message, octets, watched};
-use smpp_core::account::{Binds, Credentials, LinkEvent, Message, Options, SegmentOutcome, SendError};
+use smpp_core::account::{
+    AccountEvent, Binds, Credentials, LinkEvent, Message, Options, SegmentOutcome, SendError,
+};
 use smpp_core::provider::Provider;
 use smpp_core::session::{
     CloseReason, Config, Direction, Esme, Instant, ObservedPdu, Observer, Refusal, RejectedPdu, Smsc,
@@ -144,19 +146,20 @@ fn an_account_returns_what_the_smsc_says() {
         check_refused(RequestError::Refused { status: *status, response: response.clone() });
         assert!(error.to_string().ends_with("the peer says \"no route to 65\""), "{error}");
 
-        let (sender, events) = mpsc::channel();
-        let refused = account(smsc(Vec::new(), &[(CommandStatus::RINVPASWD, "expired yesterday")]))
-            .subscribe(move |_, event| drop(sender.send(event)));
-        let error = refused.connect().err().unwrap();
+        let refused = || account(smsc(Vec::new(), &[(CommandStatus::RINVPASWD, "expired yesterday")]));
+        let error = refused().connect().err().unwrap();
         let AccountError::Refused { status: CommandStatus::RINVPASWD, response } = &error else {
             panic!("{error:?}");
         };
         assert_eq!(response.additional_status_info_text().as_deref(), Some("expired yesterday"));
         assert!(error.to_string().contains("the peer says \"expired yesterday\""), "{error}");
-        let event = events.recv().unwrap();
-        let LinkEvent::BindRefused { error: RequestError::Refused { response, .. }, .. } = event else {
+        let (failing, _arrivals) = refused().start().unwrap();
+        let event = failing.events().find(|event| event.kind() == "bind_refused").unwrap();
+        assert!(event.to_string().contains("the peer says \"expired yesterday\""), "{event}");
+        let AccountEvent::Link { event: LinkEvent::BindRefused { error, .. }, .. } = event else {
             panic!("{event:?}");
         };
+        let RequestError::Refused { response, .. } = error else { panic!("{error:?}") };
         assert_eq!(response.additional_status_info_text().as_deref(), Some("expired yesterday"));
     });
 }

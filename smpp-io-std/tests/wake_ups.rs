@@ -4,12 +4,11 @@ mod common;
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
-use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{RawPeer, account, account_options, bind, message, messages, octets, watched};
-use smpp_core::account::{Binds, LinkEvent, Options};
+use smpp_core::account::{AccountEvent, Binds, LinkEvent, Message, Options};
 use smpp_core::session::{CloseReason, Config, Esme, Smsc};
 use smpp_core::{BindMode, BindResp, CommandId, CommandStatus, DeliverSm, Pdu};
 use smpp_io_std::account::{AccountConnector, Arrival};
@@ -74,17 +73,38 @@ fn a_shutdown_keeps_its_deadline_with_an_unanswered_delivery() {
 }
 
 #[test]
+fn a_shutdown_returns_in_time_though_the_smsc_answers_nothing() {
+    watched(|| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let options = Options { unbind_timeout: Duration::from_millis(600), ..options(quiet()) };
+        let (account, _arrivals, mut peer) = account(&listener, options);
+        let ticket = account.submit(&Message::submit_sm(&message())).unwrap();
+        let reading =
+            thread::spawn(move || std::iter::from_fn(|| peer.read()).map(|read| read.0).collect::<Vec<_>>());
+        let began = Instant::now();
+        assert_eq!(account.shutdown(Duration::from_millis(200)).len(), 1);
+        let took = began.elapsed();
+        assert!(
+            took >= Duration::from_millis(800) && took < Duration::from_millis(800) + AT_ONCE,
+            "{took:?}"
+        );
+        drop(ticket);
+        // The unbind is not sent before the request in flight has had its time.
+        assert_eq!(reading.join().unwrap(), [CommandId::SUBMIT_SM, CommandId::UNBIND]);
+    });
+}
+
+#[test]
 fn the_last_answer_ends_an_account_bind_that_the_smsc_has_unbound() {
     watched(|| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("smpp://{}", listener.local_addr().unwrap()).parse().unwrap();
-        let (sender, closed) = mpsc::channel();
-        let connector = AccountConnector::new(&endpoint, options(quiet())).subscribe(move |_, event| {
-            if let LinkEvent::Closed { reason, .. } = event {
-                let _ = sender.send(reason);
-            }
+        let connector = AccountConnector::new(&endpoint, options(quiet()));
+        let (account, mut arrivals) = connector.start().unwrap();
+        let mut closed = account.events().filter_map(|event| match event {
+            AccountEvent::Link { event: LinkEvent::Closed { reason, .. }, .. } => Some(reason),
+            _ => None,
         });
-        let (_account, mut arrivals) = connector.start().unwrap();
         let mut peer = RawPeer::new(listener.accept().unwrap().0);
         peer.read().unwrap();
         let response = Pdu::BindResp(BindMode::Transceiver, Some(BindResp::default()));
@@ -96,7 +116,7 @@ fn the_last_answer_ends_an_account_bind_that_the_smsc_has_unbound() {
         thread::sleep(Duration::from_millis(100));
         at_once(|| {
             message.accept().unwrap();
-            assert_eq!(closed.recv(), Ok(CloseReason::PeerUnbound));
+            assert_eq!(closed.next(), Some(CloseReason::PeerUnbound));
         });
         assert_eq!(peer.read().unwrap().0, CommandId::DELIVER_SM_RESP);
         assert_eq!(peer.read().unwrap().0, CommandId::UNBIND_RESP);

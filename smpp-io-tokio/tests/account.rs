@@ -91,7 +91,7 @@ fn sent_by_link(account: &Account) -> Vec<u64> {
 
 #[tokio::test]
 async fn an_answer_goes_out_on_the_bind_that_the_question_came_on() {
-    let (smsc, account, mut arrivals) = connected(Binds::Transceivers(4)).await;
+    let (smsc, account, mut arrivals) = connected(Binds::transceivers(4)).await;
     while smsc.binds().list().len() < 4 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }

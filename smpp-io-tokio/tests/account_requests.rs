@@ -123,7 +123,7 @@ async fn messages_of_each_operation_are_sent_and_their_responses_returned() {
 #[tokio::test]
 async fn requests_about_a_message_go_on_the_bind_that_sent_it() {
     let (smsc, _server, account) =
-        connected(Options { binds: Binds::Transceivers(2), max_binds: 2, ..options() }).await;
+        connected(Options { binds: Binds::transceivers(2), max_binds: 2, ..options() }).await;
     while account.links().iter().filter(|(_, state, _)| matches!(state, smpp_core::account::LinkState::Open(_, state) if state.is_bound())).count() < 2 {
         tokio::task::yield_now().await;
     }

@@ -1,7 +1,6 @@
 //! What the peer says with a refusal, why calls fail after the end, and which PDUs a session rejects.
 
 use std::io;
-use std::sync::{Arc, Mutex};
 
 use smpp_core::account::{
     AccountEvent, Binds, Credentials, LinkEvent, Message, Options, SegmentOutcome, SendError,

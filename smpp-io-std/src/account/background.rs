@@ -15,7 +15,7 @@ pub(super) fn start(shared: &Arc<Shared>) -> io::Result<()> {
     let background = thread::Builder::new().name("smpp account".into());
     background.spawn(move || {
         if catch_unwind(AssertUnwindSafe(|| run(&shared))).is_err() {
-            // A subscriber or an observer has panicked. End the account, so that no thread waits without limit.
+            // An observer has panicked. End the account, so that no thread waits without limit.
             shared.with(|state, _| shared.end(state));
         }
     })?;

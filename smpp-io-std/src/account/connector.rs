@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustls::ClientConfig;
 use smpp_core::Endpoint;
-use smpp_core::account::{Credentials, Expected, LinkEvent, LinkId, Options};
+use smpp_core::account::{Credentials, Expected, LinkId, Options};
 use smpp_core::session::Observer;
 
 use crate::dial::{ClientTls, Dialer};
@@ -36,7 +36,6 @@ type Resolver = Box<dyn Fn(&Endpoint) -> io::Result<Vec<SocketAddr>> + Send + Sy
 /// let (account, arrivals) = AccountConnector::new(&"smpps://localhost:2776".parse()?, options)
 ///     .tls(tls::ca_file(Path::new("ca.pem"))?)
 ///     .bind_timeout(Duration::from_secs(10))
-///     .subscribe(|link, event| println!("link {link}: {event:?}"))
 ///     .connect()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -49,9 +48,9 @@ pub struct AccountConnector {
     pub(super) arrivals_capacity: usize,
     /// The messages of an earlier process, until the account has them.
     pub(super) expected: Vec<Expected>,
+    pub(super) events_capacity: usize,
     pub(super) resolver: Resolver,
     pub(super) observer: Option<Box<dyn Fn(LinkId) -> BoxedObserver + Send + Sync>>,
-    pub(super) subscriber: Option<Box<dyn Fn(LinkId, LinkEvent) + Send + Sync>>,
 }
 
 impl AccountConnector {
@@ -94,11 +93,11 @@ impl AccountConnector {
             bind_timeout: Duration::from_secs(60),
             arrivals_capacity: 1_000,
             expected: Vec::new(),
+            events_capacity: 1_024,
             resolver: Box::new(|endpoint| {
                 Ok((endpoint.host.as_str(), endpoint.port).to_socket_addrs()?.collect())
             }),
             observer: None,
-            subscriber: None,
         }
     }
 
@@ -191,6 +190,13 @@ impl AccountConnector {
         self
     }
 
+    /// Sets how many events a receiver of [`Account::events`](super::Account::events) may have left to read, at least 1. Beyond
+    /// it the receiver loses the oldest. Default 1,024; also at most 256 KiB of texts of the SMSC.
+    #[must_use]
+    pub fn events_capacity(self, capacity: usize) -> Self {
+        Self { events_capacity: capacity, ..self }
+    }
+
     /// Sets a function that resolves the host of the endpoint, instead of the operating system's resolver.
     ///
     /// The thread of the connection calls it, so it may block. If it takes longer than [`Options::connect_timeout`], the
@@ -214,17 +220,6 @@ impl AccountConnector {
         observer: impl Fn(LinkId) -> T + Send + Sync + 'static,
     ) -> Self {
         Self { observer: Some(Box::new(move |link| Box::new(observer(link)))), ..self }
-    }
-
-    /// Sets a function that receives the events of each connection: bound, refused, closed, and when the account tries
-    /// again.
-    ///
-    /// The thread that does the account's work calls it, under the account's lock. So it should return quickly, and must not
-    /// call the account. If it panics, the bind or the account may end.
-    #[doc(alias = "logging")]
-    #[must_use]
-    pub fn subscribe(self, subscriber: impl Fn(LinkId, LinkEvent) + Send + Sync + 'static) -> Self {
-        Self { subscriber: Some(Box::new(subscriber)), ..self }
     }
 }
 

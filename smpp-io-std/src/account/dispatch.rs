@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use smpp_core::account::{Action, ConnectFailure, Event, LinkEvent, LinkId};
+use smpp_core::account::{Action, ConnectFailure, Event, LinkEvent};
 use smpp_core::session::Instant;
 
 use super::connector::connect_error;
@@ -80,11 +80,12 @@ impl Shared {
     }
 
     fn handle_event(&self, state: &mut AccountState, now: Instant, event: Event) {
-        let link_event = match &event {
-            Event::Link { link, event } => Some((*link, event.clone())),
-            _ => None,
-        };
-        match event {
+        if let Event::Link { link, event: LinkEvent::BindRefused { error, received, .. } } = &event {
+            let kind = ConnectErrorKind::bind(error.clone(), *received, state.take_transport_error(*link));
+            state.last_error = state.account.endpoint(*link).map(|endpoint| connect_error(endpoint, kind));
+        }
+        match &event {
+            Event::Link { .. } => self.bind_settled.notify_all(),
             Event::Stopped { .. } => {
                 self.bind_settled.notify_all();
                 state.wake_first();
@@ -94,21 +95,6 @@ impl Shared {
         }
         state.router.handle_event(now, &mut state.account, event);
         state.wake_receivers();
-        // Last, because the subscriber may panic.
-        if let Some((link, link_event)) = link_event {
-            self.handle_link_event(state, link, link_event);
-        }
-    }
-
-    fn handle_link_event(&self, state: &mut AccountState, link: LinkId, event: LinkEvent) {
-        if let LinkEvent::BindRefused { error, received, .. } = &event {
-            let kind = ConnectErrorKind::bind(error.clone(), *received, state.take_transport_error(link));
-            state.last_error = state.account.endpoint(link).map(|endpoint| connect_error(endpoint, kind));
-        }
-        self.bind_settled.notify_all();
-        if let Some(subscriber) = &self.connector.subscriber {
-            subscriber(link, event);
-        }
     }
 
     /// Wakes every thread that waits: the account has ended.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use smpp_core::account::{
-    Binds, ExpectError, Expected, LinkId, LinkState, Message, MessageNumber, Options, OptionsError,
-    SendError, SubmitError, Unresolved,
+    AccountStats, Binds, ExpectError, Expected, LinkId, LinkState, Message, MessageNumber, Options,
+    OptionsError, SendError, SubmitError, Unresolved,
 };
 use smpp_core::session::Stats;
 
+use super::events::Events;
 use super::shared::{QueuePlace, Shared, WakeOnPanic};
 use super::ticket::{Sent, Ticket};
 
@@ -140,7 +141,7 @@ impl Account {
             }
         };
         state.leave_queue(&place.condvar);
-        // Before the next call, in which a subscriber may panic: if it does, the ticket releases the message.
+        // Before the next call, in which an observer may panic: if it does, the ticket releases the message.
         let ticket = submitted.map(|number| Ticket::new(number, message, shared));
         shared.process_and_unlock(state);
         ticket
@@ -270,10 +271,10 @@ impl Account {
     /// `timeout` has passed, unbinds, and returns the messages that were not accepted since this call, or whose final
     /// receipts are missing.
     ///
-    /// `timeout` is for the queue only: the call takes in all at most `timeout` +
-    /// [`drain_timeout`](smpp_core::session::Config::drain_timeout) (5 s) +
-    /// [`response_timeout`](smpp_core::session::Config::response_timeout) (10 s) + 2 s to close the connections. Of several
-    /// calls the earliest deadline counts; one call returns the list, the others return an empty one.
+    /// Whatever the SMSC does, the call takes at most `timeout` +
+    /// [`unbind_timeout`](smpp_core::account::Options::unbind_timeout) (3 s) + 2 s to close the connections. A queue that is
+    /// empty earlier leaves the rest of `timeout` for the unbinds. Of several calls the earliest deadline counts; one call
+    /// returns the list, the others return an empty one.
     #[doc(alias = "graceful")]
     #[doc(alias = "disconnect")]
     pub fn shutdown(&self, timeout: Duration) -> Vec<Unresolved> {
@@ -305,7 +306,30 @@ impl Account {
         state.router.is_over()
     }
 
-    /// Returns the state of each connection, with the counters of its session if it has one.
+    /// Returns a receiver of the events of the account: bound, refused, reconnecting, throttled, messages in doubt.
+    ///
+    /// The first receiver also gets the events since the start of the account, the last 64 at most; a later one gets those that
+    /// follow. See [`Events`].
+    #[doc(alias = "subscribe")]
+    #[doc(alias = "logging")]
+    pub fn events(&self) -> Events {
+        Events::new(&self.shared)
+    }
+
+    /// Returns the counters of the account since its start, across all its sessions: of each connection slot, and summed.
+    ///
+    /// ```no_run
+    /// # fn example(account: smpp_io_std::account::Account) {
+    /// let stats = account.stats();
+    /// println!("{} accepted, {} wait", stats.counters.segments_accepted, stats.queued);
+    /// println!("99 % of the responses within {:?}", stats.total.response_histogram.quantile(0.99));
+    /// # }
+    /// ```
+    pub fn stats(&self) -> AccountStats {
+        self.shared.lock().account.stats()
+    }
+
+    /// Returns the state of each connection, with the counters of its current session if it has one.
     pub fn links(&self) -> Vec<(LinkId, LinkState, Option<Stats>)> {
         let state = self.shared.lock();
         let account = &state.account;
@@ -344,12 +368,8 @@ impl fmt::Debug for Account {
 
 #[cfg(test)]
 mod tests {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-
-    use smpp_core::SubmitSm;
-    use smpp_core::account::{Credentials, Message, Options};
+    use smpp_core::account::{Credentials, Options};
     use smpp_core::provider::Provider;
-    use smpp_core::session::Instant;
 
     use super::super::connector::AccountConnector;
     use super::*;
@@ -365,27 +385,5 @@ mod tests {
         let seeds = [seed(None), seed(None)];
         assert!(seeds[0].is_some() && seeds[0] != seeds[1], "{seeds:?}");
         assert_eq!([seed(Some(7)), seed(Some(7))], [Some(7); 2]);
-    }
-
-    #[test]
-    fn a_message_whose_ticket_was_lost_to_a_panic_is_released() {
-        let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
-        let endpoint = "smpp://localhost".parse().unwrap();
-        let connector = AccountConnector::new(&endpoint, options).subscribe(|_, _| panic!("on purpose"));
-        let shared = Shared::new(connector).unwrap();
-        let account = Account::new(Arc::clone(&shared));
-        let message = Message::text(&SubmitSm::default(), "Hello");
-        let submit = [Account::submit, Account::try_submit];
-        for (submit, queued) in submit.into_iter().zip(1..) {
-            // There is an event of a connection to emit.
-            let mut state = shared.lock();
-            let link = state.account.links().next().unwrap().0;
-            state.account.handle_timeout(Instant::ZERO + Duration::from_secs(3_600));
-            state.account.handle_resolved(Instant::ZERO, link, Ok(&[]));
-            drop(state);
-            assert!(catch_unwind(AssertUnwindSafe(|| submit(&account, &message))).is_err());
-            assert_eq!(account.queued(), queued, "the message is sent all the same");
-            assert!(format!("{:?}", shared.lock().router).contains("messages: 0"));
-        }
     }
 }

@@ -48,7 +48,7 @@ impl LinkThread {
     fn run(&self) {
         while let Some(action) = self.next() {
             if panics(|| self.perform(action)) {
-                // The subscriber may panic again when it receives the event. The thread goes on for its connection.
+                // An observer may panic again. The thread goes on for its connection.
                 panics(|| self.shared.with(|state, now| state.handle_panic(now, self.link)));
             }
         }

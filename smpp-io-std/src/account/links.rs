@@ -123,7 +123,7 @@ impl AccountState {
         self.account.handle_closed(now, link);
     }
 
-    /// Records that the connection's thread has panicked: in the resolver, the observer or the subscriber.
+    /// Records that the connection's thread has panicked: in the resolver or the observer.
     pub(super) fn handle_panic(&mut self, now: Instant, link: LinkId) {
         if self.is_wanted(link) {
             // Each call does nothing unless the connection is in that state.

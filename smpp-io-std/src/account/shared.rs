@@ -38,10 +38,11 @@ use crate::transport::MIN_WAIT;
 const MIN_MAX_READ: Duration = Duration::from_millis(100);
 
 /// Returns the longest time that one read waits. A deadline that another thread sets meanwhile is a whole `response_timeout`
-/// or `drain_timeout` ahead, so no read that began before ends after it. Only a read that began before a change of the
-/// options may.
+/// or `drain_timeout`, or two thirds of `unbind_timeout`, ahead, so no read that began before ends after it. Only a read that
+/// began before a change of the options may.
 pub(super) fn max_read(options: &Options) -> Duration {
-    options.session.response_timeout.min(options.session.drain_timeout).max(MIN_MAX_READ)
+    let session = options.session.response_timeout.min(options.session.drain_timeout);
+    session.min(options.unbind_timeout / 3 * 2).max(MIN_MAX_READ)
 }
 
 /// What the handles and threads of an account share.

@@ -36,7 +36,8 @@ impl AccountState {
     pub(super) fn new(account: Account<Option<BoxedObserver>>, connector: &AccountConnector) -> Self {
         Self {
             links: account.links().map(|(link, _)| LinkTask::new(link)).collect(),
-            router: EventRouter::new(connector.arrivals_capacity),
+            router: EventRouter::new(connector.arrivals_capacity)
+                .with_events_capacity(connector.events_capacity),
             wait_queue: VecDeque::new(),
             capacity: account.available_capacity(),
             ready_capacity: None,

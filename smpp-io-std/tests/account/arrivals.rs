@@ -112,7 +112,7 @@ fn an_answer_goes_out_on_the_bind_that_the_question_came_on() {
         let listener = Listener::bind("127.0.0.1:0", Config::default()).unwrap();
         let server = SmscServer::builder(EchoId).listen(listener).start().unwrap();
         let endpoint: Endpoint = format!("smpp://{}", server.local_addrs()[0]).parse().unwrap();
-        let connector = AccountConnector::new(&endpoint, options(Binds::Transceivers(4)));
+        let connector = AccountConnector::new(&endpoint, options(Binds::transceivers(4)));
         let (account, mut arrivals) = connector.connect().unwrap();
         until(|| bound(&account) == 4);
         let mut links = Vec::new();
@@ -139,7 +139,7 @@ fn arrivals_are_an_iterator_that_ends_with_the_account() {
         let listener = Listener::bind("127.0.0.1:0", Config::default()).unwrap();
         let server = SmscServer::builder(AcceptAll).listen(listener).start().unwrap();
         let endpoint: Endpoint = format!("smpp://{}", server.local_addrs()[0]).parse().unwrap();
-        let connector = AccountConnector::new(&endpoint, options(Binds::Transceivers(1)));
+        let connector = AccountConnector::new(&endpoint, options(Binds::transceivers(1)));
         let (account, mut arrivals) = connector.connect().unwrap();
         let bind = server.binds().remove(0);
         let pending = [&b"one"[..], b"two"].map(|text| deliver(&bind, EsmClass::empty(), text));
@@ -167,13 +167,8 @@ fn segments_from_several_binds_become_one_message_and_are_acknowledged_when_it_i
         let server = SmscServer::builder(AcceptAll).listen(listener).start().unwrap();
         let endpoint: Endpoint = format!("smpp://{}", server.local_addrs()[0]).parse().unwrap();
         let connector = AccountConnector::new(&endpoint, options(Binds::transceivers(2)));
-        let (sender, ended) = mpsc::channel();
-        let connector = connector.subscribe(move |_, change| {
-            if matches!(change, LinkEvent::Closed { .. }) {
-                let _ = sender.send(());
-            }
-        });
         let (account, mut arrivals) = connector.connect().unwrap();
+        let mut ended = ends(&account);
         until(|| bound(&account) == 2);
         let binds = server.binds();
         let mut fetch = || match arrivals.recv() {
@@ -210,7 +205,7 @@ fn segments_from_several_binds_become_one_message_and_are_acknowledged_when_it_i
         let message = fetch();
         binds[0].peer().abort();
         assert!(matches!(outcome(lost), Err(RequestError::Unanswered(_))));
-        assert!(ended.recv().is_ok());
+        assert!(ended.next().is_some());
         assert!(message.accept().is_err(), "the SMSC will redeliver it");
 
         // Without `Arrivals`, messages are refused, and the SMSC keeps them.

@@ -11,18 +11,18 @@ mod stalled;
 
 use std::collections::HashSet;
 use std::net::TcpListener;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use common::watched;
 use smpp_core::account::{
-    Backoff, Binds, Credentials, LinkEvent, LinkState, Message, Options, SegmentNotSentReason,
+    AccountEvent, Backoff, Binds, Credentials, LinkEvent, LinkState, Message, Options, SegmentNotSentReason,
     SegmentOutcome, SubmitError, UnansweredPolicy, Unresolved,
 };
 use smpp_core::provider::Provider;
-use smpp_core::session::Kind;
+use smpp_core::session::{CloseReason, Kind};
 use smpp_core::{Address, CommandStatus, Endpoint, MessageState, RegisteredDelivery, SubmitSm};
 use smpp_io_std::account::{
     Account, AccountConnector, AccountError, Arrival, Arrivals, Ended, NoMoreReceipts, SendError,
@@ -62,6 +62,14 @@ fn soon() -> Instant {
 fn bound(account: &Account) -> usize {
     let is_bound = |state| matches!(state, LinkState::Open(_, state) if state.is_bound());
     account.links().into_iter().filter(|(_, state, _)| is_bound(*state)).count()
+}
+
+/// Returns why the account's connections end, one after the other.
+fn ends(account: &Account) -> impl Iterator<Item = CloseReason> + use<> {
+    account.events().filter_map(|event| match event {
+        AccountEvent::Link { event: LinkEvent::Closed { reason, .. }, .. } => Some(reason),
+        _ => None,
+    })
 }
 
 /// Waits until the condition holds. A test that waits too long fails by its time limit.
@@ -141,15 +149,27 @@ fn a_wrong_password_is_reported_and_not_retried() {
         let smsc = TestSmsc::builder().tls().start().unwrap();
         let options = options(Binds::transceivers(4));
         let credentials = Credentials::new(ACCOUNT.0, "wrong");
-        let tries = Arc::new(AtomicU64::new(0));
-        let counted = Arc::clone(&tries);
-        let connector = trusting(&smsc, smsc.local_addr().port(), Options { credentials, ..options });
-        let connector = connector.subscribe(move |_, event| {
-            counted.fetch_add(u64::from(matches!(event, LinkEvent::BindRefused { .. })), Ordering::SeqCst);
-        });
-        let error = connector.connect().unwrap_err();
+        let connector = || {
+            trusting(
+                &smsc,
+                smsc.local_addr().port(),
+                Options { credentials: credentials.clone(), ..options.clone() },
+            )
+        };
+        let error = connector().connect().unwrap_err();
         assert!(matches!(error, AccountError::Refused { status: CommandStatus::RINVPASWD, .. }), "{error}");
-        assert_eq!(tries.load(Ordering::SeqCst), 1);
+
+        let (account, _arrivals) = connector().start().unwrap();
+        let mut events = account.events();
+        let until_closed = std::iter::from_fn(|| events.recv().filter(|event| event.kind() != "link_closed"));
+        let kinds: Vec<_> = until_closed.map(|event| event.kind()).collect();
+        assert_eq!(kinds, ["binding", "bind_refused", "stopped"]);
+        let none = events.recv_until(Instant::now() + Duration::from_millis(50));
+        assert_eq!(none, Ok(None), "it is not retried");
+        assert_eq!(account.stats().counters.binds_refused, 1);
+        account.shutdown(Duration::ZERO);
+        assert_eq!(events.recv().map(|event| event.kind()), Some("closed"));
+        assert_eq!((events.recv(), events.recv_until(Instant::now())), (None, Err(Ended)));
     });
 }
 
@@ -337,10 +357,7 @@ fn every_thread_that_waits_for_room_gets_its_turn() {
 fn a_panic_in_a_thread_of_the_application_does_not_affect_others() {
     alone(|| {
         let server = Server::start("127.0.0.1:0");
-        let panicking = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&panicking);
         let connector = AccountConnector::new(&server.endpoint(), fast(Binds::transceivers(2)));
-        let connector = connector.subscribe(move |_, _| assert!(!flag.load(Ordering::SeqCst), "on purpose"));
         let (account, _arrivals) = connector.connect().unwrap();
         let shared = account.clone();
         let panicked = thread::spawn(move || {
@@ -348,39 +365,6 @@ fn a_panic_in_a_thread_of_the_application_does_not_affect_others() {
             panic!("on purpose");
         });
         assert!(panicked.join().is_err());
-        assert_eq!(account.send(&text("Hello")).unwrap().receipt(), Ok(MessageState::DELIVERED));
-        // Now in the subscriber, which a thread calls under the account's lock.
-        panicking.store(true, Ordering::SeqCst);
-        let shared = account.clone();
-        let _ = thread::spawn(move || shared.set_binds(Binds::transceivers(1))).join();
-        until(|| account.links().iter().filter(|(_, state, _)| *state != LinkState::Idle).count() == 1);
-        panicking.store(false, Ordering::SeqCst);
-        assert_eq!(account.send(&text("Hello")).unwrap().receipt(), Ok(MessageState::DELIVERED));
-    });
-}
-
-#[test]
-fn a_subscriber_that_panics_at_each_event_costs_no_bind() {
-    alone(|| {
-        let mut server = Server::start("127.0.0.1:0");
-        let panicking = Arc::new(AtomicBool::new(false));
-        let panics = Arc::new(AtomicU64::new(0));
-        let (flag, counted) = (Arc::clone(&panicking), Arc::clone(&panics));
-        let connector = AccountConnector::new(&server.endpoint(), fast(Binds::transceivers(1)));
-        let connector = connector.subscribe(move |_, _| {
-            if flag.load(Ordering::SeqCst) {
-                counted.fetch_add(1, Ordering::SeqCst);
-                panic!("on purpose");
-            }
-        });
-        let (account, _arrivals) = connector.connect().unwrap();
-        panicking.store(true, Ordering::SeqCst);
-        server.kill();
-        let address = server.address.to_string();
-        let _server = Server::start(&address);
-        // The end of the bind, the next bind, the end of that one.
-        until(|| panics.load(Ordering::SeqCst) >= 3);
-        panicking.store(false, Ordering::SeqCst);
         assert_eq!(account.send(&text("Hello")).unwrap().receipt(), Ok(MessageState::DELIVERED));
     });
 }

@@ -4,13 +4,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use smpp_core::account::{Binds, LinkEvent, Message, Options, SegmentOutcome};
+use smpp_core::account::{Binds, Message, Options, SegmentOutcome};
 use smpp_core::session::{CloseReason, Kind};
 use smpp_core::{RegisteredDelivery, SubmitSm, Tlv, Tlvs};
 use smpp_io_std::account::{AccountConnector, SendError};
 
 use crate::smsc::{Server, blocked, never_reads};
-use crate::{SECOND, alone, bound, fast, template, until};
+use crate::{SECOND, alone, bound, ends, fast, template, until};
 
 #[test]
 fn an_idle_bind_is_kept_and_a_dead_one_reconnects() {
@@ -21,22 +21,17 @@ fn an_idle_bind_is_kept_and_a_dead_one_reconnects() {
         let mut options = fast(Binds::transceivers(1));
         options.session.enquire_link_interval = Some(Duration::from_millis(30));
         options.session.response_timeout = Duration::from_millis(300);
-        let (sender, ended) = mpsc::channel();
         let connector = AccountConnector::new(&server.endpoint(), options)
-            .resolver(move |_| Ok(vec![if asked.fetch_add(1, Ordering::SeqCst) == 0 { dead } else { good }]))
-            .subscribe(move |_, event| {
-                if let LinkEvent::Closed { reason, .. } = event {
-                    let _ = sender.send(reason);
-                }
-            });
+            .resolver(move |_| Ok(vec![if asked.fetch_add(1, Ordering::SeqCst) == 0 { dead } else { good }]));
         let (account, _arrivals) = connector.connect().unwrap();
-        assert_eq!(ended.recv(), Ok(CloseReason::LinkDead));
+        assert_eq!(ends(&account).next(), Some(CloseReason::LinkDead));
+        let closed = account.stats().counters.links_closed;
         let probes = || {
             let stats = account.links().into_iter().find_map(|(.., stats)| stats);
             stats.map_or(0, |stats| stats.received.of(Kind::EnquireLink).responses)
         };
         until(|| probes() >= 5);
-        assert!(ended.try_recv().is_err());
+        assert_eq!((closed, account.stats().counters.links_closed), (1, 1));
         drop(go);
     });
 }
@@ -88,16 +83,10 @@ fn the_account_leaves_a_server_that_reads_nothing() {
     alone(|| {
         let server = Server::start("127.0.0.1:0");
         let (connector, go, big) = connector_to_blocked_smsc(&server, SECOND);
-        let (sender, ended) = mpsc::channel();
-        let connector = connector.subscribe(move |_, event| {
-            if let LinkEvent::Closed { reason, .. } = event {
-                let _ = sender.send(reason);
-            }
-        });
         let (account, _arrivals) = connector.connect().unwrap();
         let tickets: Vec<_> = (0..1_500).map(|_| account.submit(&big).unwrap()).collect();
         // After a timeout the session also sends enquire_link, which does not leave.
-        assert_eq!(ended.recv(), Ok(CloseReason::Stalled));
+        assert_eq!(ends(&account).next(), Some(CloseReason::Stalled));
         // Each message has an outcome. One that was not sent goes on the next bind, unless it had timed out before.
         for ticket in tickets {
             match ticket.outcome() {
@@ -121,14 +110,9 @@ fn a_lost_connection_is_detected_at_once_while_the_session_wants_no_input() {
         options.session.max_pdu = 100;
         options.session.max_output = 1;
         options.session.response_timeout = 5 * SECOND;
-        let (sender, ended) = mpsc::channel();
-        let connector = AccountConnector::new(&format!("smpp://{address}").parse().unwrap(), options)
-            .subscribe(move |_, event| {
-                if let LinkEvent::Closed { reason, .. } = event {
-                    let _ = sender.send(reason);
-                }
-            });
-        let (_account, _arrivals) = connector.connect().unwrap();
-        assert_eq!(ended.recv(), Ok(CloseReason::Disconnected), "detected at once, not after a timeout");
+        let connector = AccountConnector::new(&format!("smpp://{address}").parse().unwrap(), options);
+        let (account, _arrivals) = connector.connect().unwrap();
+        let reason = ends(&account).next();
+        assert_eq!(reason, Some(CloseReason::Disconnected), "detected at once, not after a timeout");
     });
 }

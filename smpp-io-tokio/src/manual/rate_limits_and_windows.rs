@@ -104,7 +104,7 @@
 //!
 //! // 4 binds of at most 50 messages a second, together at most 120.
 //! let options = Options {
-//!     binds: Binds::Transceivers(4),
+//!     binds: Binds::transceivers(4),
 //!     rate: Some(Rate::per_second(120)),
 //!     ..Options::new(Credentials::new("shop", "s3cret"), &Provider::EIGHT_BY_EIGHT)
 //! };

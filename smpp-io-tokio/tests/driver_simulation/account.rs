@@ -62,6 +62,7 @@ pub(crate) async fn run(mut rng: Rng) {
     let dialing = (world.clone(), Mutex::new(rng.fork()));
     let (observing, watched) = (world.clone(), world.clone());
     let smsc_config = Config { max_unanswered: [1, 4, 256][rng.below(3) as usize], ..Config::default() };
+    let unbind_timeout = options.unbind_timeout;
     let connector = AccountConnector::new(&"smpp://192.0.2.1".parse().unwrap(), options)
         .dial(move |_| {
             let (world, mut rng) = (dialing.0.clone(), dialing.1.lock().unwrap().fork());
@@ -77,7 +78,6 @@ pub(crate) async fn run(mut rng: Rng) {
             }
         })
         .observe(move |_| observing.dialed.lock().unwrap().take().unwrap());
-    let unbind_timeout = options.unbind_timeout;
     let (account, arrivals) = connector.start().unwrap();
     let mut events = account.events();
     let watching = tokio::spawn(async move {

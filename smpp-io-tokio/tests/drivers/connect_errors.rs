@@ -153,15 +153,19 @@ async fn a_handle_can_diagnose_its_bind() {
     serving.await.unwrap();
 }
 
-/// Starts two accounts that cannot bind. Returns the error of one, and the first failure of the connections of the other.
-async fn failing(connector: impl Fn() -> AccountConnector) -> (AccountError, LinkEvent) {
-    let error = connector().bind_timeout(Duration::from_secs(20)).connect().await.unwrap_err();
-    let (account, _arrivals) = connector().start().unwrap();
+/// Starts an account that cannot bind, and returns its error.
+async fn failing(connector: AccountConnector) -> AccountError {
+    connector.bind_timeout(Duration::from_secs(20)).connect().await.unwrap_err()
+}
+
+/// Starts an account that cannot bind, and returns the first failure of a connection.
+async fn first_failure(connector: AccountConnector) -> LinkEvent {
+    let (account, _arrivals) = connector.start().unwrap();
     let mut events = account.events();
     loop {
         match events.recv().await.unwrap() {
             AccountEvent::Link { event: LinkEvent::Binding { .. }, .. } => {}
-            AccountEvent::Link { event, .. } => return (error, event),
+            AccountEvent::Link { event, .. } => return event,
             other => panic!("{other}"),
         }
     }
@@ -187,7 +191,7 @@ async fn the_error_of_an_account_says_what_the_peer_sent() {
                 async { io::Result::Ok(near) }
             })
         };
-        let (error, event) = failing(connector).await;
+        let (error, event) = (failing(connector()).await, first_failure(connector()).await);
         assert!(matches!(error, AccountError::Timeout { .. }), "{error}");
         for text in texts {
             assert!(error.to_string().contains(text), "{error}");
@@ -206,7 +210,7 @@ async fn an_account_keeps_the_error_of_the_operating_system() {
                 .tls(Certificate::for_localhost().unwrap().client_config())
                 .dial(move |_| async move { Err::<DuplexStream, _>(refused()) })
         };
-        let (error, event) = failing(connector).await;
+        let (error, event) = (failing(connector()).await, first_failure(connector()).await);
         let error = error.to_string();
         assert!(error.contains(&refused().to_string()) && error.contains("cannot connect to"), "{error}");
         assert!(!error.contains("handshake"), "{error}");
@@ -240,7 +244,7 @@ impl AsyncWrite for Reset {
 
 #[tokio::test(start_paused = true)]
 async fn the_error_of_an_account_keeps_that_of_the_transport() {
-    let (error, _) = failing(account("smpp://192.0.2.1").dial(|_| async { Ok(Reset) })).await;
+    let error = failing(account("smpp://192.0.2.1").dial(|_| async { Ok(Reset) })).await;
     let reset = io::Error::from_raw_os_error(104).to_string();
     assert!(error.to_string().contains(&format!("(transport error: {reset})")), "{error}");
 }
@@ -256,12 +260,12 @@ async fn an_account_names_the_step_that_timed_out() {
             open.lock().unwrap().push(far);
             async { io::Result::Ok(near) }
         });
-        let (error, _) = failing(connector).await;
+        let error = failing(connector).await;
         assert!(error.to_string().contains(step), "{error}");
     }
     let hanging = account("smpps://192.0.2.1").tls(Certificate::for_localhost().unwrap().client_config());
     let hanging = hanging.dial(|_| std::future::pending::<io::Result<DuplexStream>>());
-    let (error, _) = failing(hanging).await;
+    let error = failing(hanging).await;
     assert!(
         error.to_string().contains("cannot connect to") && error.to_string().contains("timed out"),
         "{error}"

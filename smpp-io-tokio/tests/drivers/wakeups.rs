@@ -1,17 +1,23 @@
 //! A change by one task reaches the task that sleeps until a later deadline.
 
+use std::future::pending;
+use std::io;
 use std::time::Duration;
 
-use smpp_core::account::{Binds, Message};
+use smpp_core::account::{Binds, Credentials, Message, Options};
+use smpp_core::provider::Provider;
 use smpp_core::session::{CloseReason, Config, Smsc};
 use smpp_core::{CommandStatus, RegisteredDelivery, SubmitSm};
-use smpp_io_tokio::account::{Account, Arrival, Arrivals, Unacknowledged};
+use smpp_io_tokio::account::{Account, AccountConnector, Arrival, Arrivals, Unacknowledged};
 use smpp_io_tokio::{Admission, BindRequest, BoundSession, Inbound, Listener, Server, Service};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWriteExt, duplex};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::peer::{DELIVER_SM, RESPONSE, SUBMIT_SM, ScriptedSmsc, UNBIND, bind, messages, receipt, settle};
+use crate::peer::{
+    BIND_TRANSCEIVER, DELIVER_SM, RESPONSE, SUBMIT_SM, ScriptedSmsc, UNBIND, bind, messages, pdu, read,
+    receipt, settle,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -44,6 +50,37 @@ async fn a_shutdown_with_an_unanswered_delivery_ends_after_drain_timeout() {
         let start = Instant::now();
         timeout(SECOND * 60, account.shutdown(SECOND / 2)).await.expect("the shutdown does not end");
         assert_eq!(start.elapsed().as_millis(), 1_000);
+    }
+}
+
+/// The SMSC accepts the bind, then answers nothing, and perhaps reads nothing.
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_returns_in_time_whatever_the_smsc_does() {
+    for reads in [true, false] {
+        let options = Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED);
+        let connector = AccountConnector::new(&"smpp://192.0.2.1".parse().unwrap(), options);
+        let connector = connector.dial(move |_| async move {
+            let (near, mut far) = duplex(256);
+            tokio::spawn(async move {
+                assert_eq!(read(&mut far).await.unwrap().command, BIND_TRANSCEIVER);
+                far.write_all(&pdu(BIND_TRANSCEIVER | RESPONSE, 1, &[0])).await.unwrap();
+                while reads && read(&mut far).await.is_some() {}
+                pending::<()>().await;
+                drop(far);
+            });
+            io::Result::Ok(near)
+        });
+        let (account, _arrivals) = connector.connect().await.unwrap();
+        for _ in 0..50 {
+            drop(account.try_submit(&Message::submit_sm(&SubmitSm::default())).unwrap());
+        }
+        settle().await;
+        let start = Instant::now();
+        let unresolved = account.shutdown(4 * SECOND).await;
+        let took = start.elapsed();
+        assert_eq!(unresolved.len(), 50);
+        // The queue, `unbind_timeout`, and 2 s to close the connection.
+        assert!(took >= 7 * SECOND && took <= 9 * SECOND, "{took:?}, reads: {reads}");
     }
 }
 

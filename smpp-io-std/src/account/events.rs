@@ -1,0 +1,89 @@
+//! The event stream of an account.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use smpp_core::account::{AccountEvent, ReceiverId};
+
+use super::arrivals::Ended;
+use super::shared::Shared;
+use crate::sync::Condvar;
+
+/// A receiver of the events of an account, in the order in which they happened: [`Account::events`](super::Account::events)
+/// makes it.
+///
+/// There may be several receivers; each gets every event. Nothing waits for a receiver: if it has more than
+/// [`events_capacity`](super::AccountConnector::events_capacity) events left to read, it loses the oldest, and
+/// [`AccountEvent::Lagged`] says how many. It does not keep the account alive. As an iterator it returns what
+/// [`recv`](Self::recv) does.
+///
+/// ```no_run
+/// use smpp_core::account::{AccountEvent, LinkEvent};
+/// use smpp_io_std::account::Account;
+///
+/// fn watch(account: &Account) {
+///     let events = account.events();
+///     std::thread::spawn(move || {
+///         for event in events {
+///             println!("{event}");
+///             if let AccountEvent::Link { event: LinkEvent::BindRefused { .. }, .. } = event {
+///                 println!("alert the operator");
+///             }
+///         }
+///     });
+/// }
+/// ```
+pub struct Events {
+    shared: Arc<Shared>,
+    condvar: Arc<Condvar>,
+    id: ReceiverId,
+}
+
+impl Events {
+    pub(super) fn new(shared: &Arc<Shared>) -> Self {
+        let id = shared.lock().router.add_receiver();
+        Self { shared: Arc::clone(shared), condvar: Arc::default(), id }
+    }
+
+    /// Waits for the next event. Returns `None` once the account has ended and no event is left.
+    pub fn recv(&mut self) -> Option<AccountEvent> {
+        self.wait(None).flatten()
+    }
+
+    /// Waits for the next event, at most until `deadline`. Returns `Ok(None)` if none happened by then.
+    ///
+    /// # Errors
+    ///
+    /// [`Ended`] once the account has ended and no event is left.
+    pub fn recv_until(&mut self, deadline: Instant) -> Result<Option<AccountEvent>, Ended> {
+        self.wait(Some(deadline)).map_or(Ok(None), |event| event.map(Some).ok_or(Ended))
+    }
+
+    /// Waits for the next event. Returns `None` if the deadline passes first.
+    fn wait(&self, deadline: Option<Instant>) -> Option<Option<AccountEvent>> {
+        self.shared.wait_until(&self.condvar, deadline, |router, waiter| router.poll_event(&self.id, waiter))
+    }
+}
+
+impl Iterator for Events {
+    type Item = AccountEvent;
+
+    fn next(&mut self) -> Option<AccountEvent> {
+        self.recv()
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.router.remove_receiver(&self.id);
+        state.wake_receivers();
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Events").field(&self.id).finish()
+    }
+}

@@ -47,10 +47,10 @@ pub fn publish<R: Role>(
             end.as_mut().enable();
             let (stats, counters, state, ended) = {
                 let core = shared.lock();
-                (core.session.stats(), core.telemetry.counters, core.session.state(), core.end.is_some())
+                (core.session.stats(), core.telemetry.counters.clone(), core.session.state(), core.end.is_some())
             };
             publisher.publish_state(state);
-            publisher.traffic.publish(&stats, &counters.requests, &counters.histogram);
+            publisher.traffic.publish(&stats, &counters.requests, &counters.histogram());
             if ended {
                 return;
             }

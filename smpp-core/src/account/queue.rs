@@ -245,7 +245,7 @@ impl Queue {
             message.route = Route::Following(link);
         }
         let after = match (message.find_next(), before) {
-            (false, Position::Lane) | (true, Position::Lane) => Position::Lane,
+            (_, Position::Lane) => Position::Lane,
             (false, _) => Position::Sent,
             (true, _) => message.delayed_until.map_or(Position::Ready, Position::Delayed),
         };

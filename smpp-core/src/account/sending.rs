@@ -17,7 +17,8 @@ use super::state::{Account, Shutdown};
 use crate::frame::SequenceNumber;
 use crate::pdu::{CommandStatus, RegisteredDelivery};
 use crate::session::{
-    self, NotSentReason, Observer, RateLimiter, Readiness, Refusal, Response, State, UnansweredReason,
+    self, NotSentReason, Observer, RateLimiter, Readiness, Refusal, Response, Session, State,
+    UnansweredReason,
 };
 use crate::time::Instant;
 
@@ -61,7 +62,7 @@ impl<O: Observer> Account<O> {
     fn cannot_send_on(&self, bind: BindId) -> Option<SegmentNotSentReason> {
         let session =
             self.links.get(bind.link().index()).filter(|link| link.holds(bind)).and_then(LinkSlot::session);
-        match session.map(|session| session.state()) {
+        match session.map(Session::state) {
             None | Some(State::Closed) => Some(SegmentNotSentReason::BindEnded),
             Some(state @ State::Bound(mode)) if !mode.transmits() => {
                 Some(SegmentNotSentReason::Request(NotSentReason::State(state)))

@@ -151,7 +151,7 @@ impl RateLimiter {
     }
 
     /// Delays single messages until `at`, because [several at once](Self::ready_for) wait until then.
-    pub(super) fn hold_until(&mut self, at: Instant) {
+    pub(crate) fn hold_until(&mut self, at: Instant) {
         self.hold = self.hold.max(at.as_nanos());
     }
 

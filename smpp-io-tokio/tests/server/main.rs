@@ -241,7 +241,7 @@ async fn a_bind_above_its_rate_limit_is_throttled() {
     let destination = Destination::Sme(Address::international("6591234567").unwrap());
     let destinations = [destination; 3];
     let message = SubmitMulti { destinations: List::new(&destinations).unwrap(), ..SubmitMulti::default() };
-    let (first, second) = tokio::join!(many.submit_multi(&message), many.submit_multi(&message));
+    let (first, second) = tokio::join!(many.request(&message), many.request(&message));
     assert_ne!(first.unwrap_err().status(), Some(CommandStatus::RTHROTTLED), "the service drops it");
     assert_eq!(second.unwrap_err().status(), Some(CommandStatus::RTHROTTLED));
 }

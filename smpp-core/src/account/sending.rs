@@ -67,7 +67,7 @@ impl<O: Observer> Account<O> {
     fn cannot_send_on(&self, bind: BindId) -> Option<SegmentNotSentReason> {
         let session =
             self.links.get(bind.link().index()).filter(|link| link.holds(bind)).and_then(LinkSlot::session);
-        match session.map(|session| session.state()) {
+        match session.map(Session::state) {
             None | Some(State::Closed) => Some(SegmentNotSentReason::BindEnded),
             Some(state @ State::Bound(mode)) if !mode.transmits() => {
                 Some(SegmentNotSentReason::Request(NotSentReason::State(state)))
@@ -142,11 +142,6 @@ impl<O: Observer> Account<O> {
                 Err(Refusal::RateLimited(_)) if recipients > 1 => {}
                 // The refusal concerns the state of this bind, not the segment: it stays queued.
                 Err(Refusal::State(_) | Refusal::Closing(_) | Refusal::Closed(_)) => return,
-                // A submit_multi counts as many messages as it has destinations, and waits longer.
-                Err(Refusal::RateLimited(at)) => {
-                    self.blocked_until = Some(at);
-                    return;
-                }
                 Err(refusal) => {
                     let Some(reason) = refusal.permanent() else { return };
                     let outcome = SegmentOutcome::NeverSent(SegmentNotSentReason::Request(reason));

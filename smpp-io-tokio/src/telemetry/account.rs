@@ -52,6 +52,7 @@ impl AccountTelemetry {
             Event::Stopped { status, .. } => {
                 error!(target: "smpp_io_tokio", parent: span, ?status, "account stopped");
             }
+            Event::Resumed => info!(target: "smpp_io_tokio", parent: span, "account resumed"),
             Event::Outcome { message, outcome } if outcome.result().is_err() => {
                 debug!(target: "smpp_io_tokio", parent: span, number = %message, "message not accepted");
             }

@@ -148,11 +148,11 @@ impl Slots {
         }
         if before.credentials != options.credentials {
             self.reset_backoff();
-        } else if groups(&before) != now {
-            // A slot that serves a group at other hosts does not wait.
-            let hosts: BTreeSet<_> = now.iter().map(|(_, hosts)| hosts).collect();
-            if hosts != groups(&before).iter().map(|(_, hosts)| hosts).collect() {
-                self.all.iter_mut().for_each(|slot| slot.not_before = Instant::ZERO);
+        }
+        for slot in &mut self.all {
+            // A slot that comes to serve a group at other hosts does not wait.
+            if !now.iter().all(|(_, hosts)| hosts.contains(&slot.host)) {
+                slot.not_before = Instant::ZERO;
             }
         }
         self.end_rounds();

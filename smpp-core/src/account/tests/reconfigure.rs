@@ -320,6 +320,20 @@ fn queue_and_receipts_survive_a_change_of_their_options() {
 }
 
 #[test]
+fn an_account_that_has_closed_does_not_resume() {
+    let mut sim = Simulation::new(options());
+    sim.bind_status = vec![CommandStatus::RINVPASWD];
+    sim.advance(SECOND);
+    sim.account.shutdown(sim.now, SECOND);
+    sim.advance(SECOND);
+    sim.account.resume(sim.now);
+    sim.account.reconfigure(sim.now, with_password(&sim, "n3w")).unwrap();
+    sim.advance(SECOND);
+    assert_eq!((statuses(&sim), sim.binds.len()), ((1, 0), 1));
+    assert!(matches!(sim.events.last(), Some(Event::Closed { .. })));
+}
+
+#[test]
 fn nothing_is_replaced_during_a_shutdown() {
     let mut sim = Simulation::new(options());
     sim.advance(SECOND);

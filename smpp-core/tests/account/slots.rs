@@ -53,6 +53,8 @@ pub(crate) struct Slots {
     options: Options,
     /// The only group that the account has ever had.
     single: Option<Vec<Host>>,
+    /// Whether the binds have never changed: then every bind counts for the only group.
+    is_unchanged: bool,
     last_start: Option<Instant>,
     /// Failures while the only group had no bind.
     failures: u32,
@@ -105,6 +107,7 @@ impl Slots {
             all: (0..options.max_binds).map(|_| slot()).collect(),
             options: options.clone(),
             single: if groups.len() == 1 { groups.into_iter().next().map(|(_, hosts)| hosts) } else { None },
+            is_unchanged: true,
             last_start: None,
             failures: 0,
             blocked_until: Instant::ZERO,
@@ -138,6 +141,7 @@ impl Slots {
     pub(crate) fn change(&mut self, _now: Instant, options: &Options) {
         let before = std::mem::replace(&mut self.options, options.clone());
         let now = groups(options);
+        self.is_unchanged &= groups(&before) == now;
         let is_same = match &now[..] {
             [] => true,
             [(_, hosts)] => self.single.as_ref() == Some(hosts),
@@ -322,7 +326,7 @@ impl Slots {
         let delay = retry_at - now;
         let failures = if is_unbound { slot.failures.max(self.failures) } else { slot.failures } + 1;
         let max = max_delay(backoff, failures);
-        if self.single.is_some() {
+        if self.single.is_some() && self.is_unchanged {
             assert!(delay >= max / 2 && delay <= max, "{delay:?} after {failures} failures");
         } else {
             assert!(delay >= backoff.initial.min(backoff.max) / 2 && delay <= backoff.max, "{delay:?}");

@@ -181,7 +181,7 @@ fn the_number_of_slots_follows_max_binds() {
     let mut sim = Simulation::new(Options { binds: Binds::transceivers(4), ..options() });
     sim.advance(2 * SECOND);
     let change = |sim: &mut Simulation, max_binds, binds| {
-        let options = Options { max_binds, binds, ..sim.account.options().clone() };
+        let options = Options { binds, max_binds, ..sim.account.options().clone() };
         sim.account.reconfigure(sim.now, options).unwrap();
         for _ in 0..50 {
             sim.advance(SECOND / 10);

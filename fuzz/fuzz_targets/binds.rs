@@ -15,8 +15,8 @@ use smpp_core::provider::{Provider, SubmitAction};
 use smpp_core::session::{self, Config, Instant, Rate, Request, Session, Smsc};
 use smpp_core::sms::ReassemblyLimits;
 use smpp_core::{
-    Address, BindResp, COctets, CommandStatus, DeliverSm, EsmClass, RegisteredDelivery, ShortMessage,
-    SubmitSm, SubmitSmResp,
+    Address, BindResp, COctets, CommandStatus, DeliverSm, Endpoint, EsmClass, RegisteredDelivery,
+    ShortMessage, SubmitSm, SubmitSmResp,
 };
 
 /// Runs one input: the octets select the options, then the steps. At the end the account is shut down.
@@ -85,11 +85,24 @@ fn statuses(u: &mut Unstructured<'_>) -> arbitrary::Result<Statuses> {
 
 fn binds(u: &mut Unstructured<'_>, max: u16) -> arbitrary::Result<Binds> {
     let pairs = max >= 2 && u.arbitrary()?;
-    Ok(if pairs {
+    let first = if pairs {
         Binds::pairs(u.int_in_range(1..=max / 2)?)
     } else {
         Binds::transceivers(u.int_in_range(1..=max)?)
+    };
+    Ok(match u.int_in_range(0..=7)? {
+        0 => Binds::NONE,
+        1 => first.at(endpoints(u)?),
+        2 if first.count() < max => first.and(Binds::receivers(1).at(endpoints(u)?)),
+        3 if first.count() < max => Binds::transmitters(1).at(endpoints(u)?).and(first),
+        _ => first,
     })
+}
+
+fn endpoints(u: &mut Unstructured<'_>) -> arbitrary::Result<Vec<Endpoint>> {
+    let lists: [&[&str]; 4] = [&[], &["a"], &["a", "b"], &["b", "c", "a"]];
+    let hosts = *u.choose(&lists)?;
+    Ok(hosts.iter().map(|host| Endpoint::plain(*host, 2775)).collect())
 }
 
 fn time(u: &mut Unstructured<'_>) -> arbitrary::Result<Duration> {
@@ -166,10 +179,14 @@ impl Run {
                     self.account.cancel(self.now, message);
                 }
             }
-            13 => {
-                let binds = binds(u, self.max_binds as u16)?;
-                self.account.set_binds(self.now, binds).expect("within max_binds");
-            }
+            13 => match u.int_in_range(0..=3)? {
+                0 => self.reconfigure(u)?,
+                1 => self.account.resume(self.now),
+                _ => {
+                    let binds = binds(u, self.account.options().max_binds)?;
+                    self.account.set_binds(self.now, binds).expect("within max_binds");
+                }
+            },
             14 if !self.acks.is_empty() => {
                 let ack = self.acks.swap_remove(u.choose_index(self.acks.len())?);
                 let result = if u.arbitrary()? { Ok(()) } else { Err(CommandStatus::RX_T_APPN) };
@@ -178,6 +195,27 @@ impl Run {
             _ if u.ratio(1, 8)? => self.account.shutdown(self.now, time(u)?),
             _ => {}
         }
+        Ok(())
+    }
+
+    /// Changes options while the account runs.
+    fn reconfigure(&mut self, u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+        let options = self.account.options().clone();
+        let max_binds = u.int_in_range(1..=self.max_binds as u16)?;
+        let session = Config {
+            window: u.int_in_range(1..=3)?,
+            rate: u.arbitrary::<bool>()?.then_some(Rate::per_second(2)),
+            ..options.session
+        };
+        let options = Options {
+            credentials: Credentials::new("shop", *u.choose(&["hunter22", "hunter23"])?),
+            max_binds,
+            binds: binds(u, max_binds)?,
+            endpoints: endpoints(u)?,
+            session,
+            ..options
+        };
+        self.account.reconfigure(self.now, options).expect("valid options");
         Ok(())
     }
 

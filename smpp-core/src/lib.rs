@@ -212,7 +212,7 @@
 //!
 //! | feature | adds |
 //! | --- | --- |
-//! | `url` | `Endpoint`, which parses `smpps://system_id:password@host:2776` |
+//! | `url` | parsing an `Endpoint` from `smpps://system_id:password@host:2776` |
 //! | `charsets` | text in all character sets of `data_coding` |
 //! | `graphemes` | long texts are split only between graphemes, the characters that a reader perceives |
 //! | `time`, `chrono`, `jiff` | conversion of times from and to the types of these crates |

@@ -207,7 +207,7 @@
 //! | --- | --- | --- | --- |
 //! | connect | [`Connector::start`] | [`Connector::connect`], [`Connector::bind`] | `Connector::connect`, `Connector::bind` |
 //! | a transport of your own | [`start`]`(duplex, config)` | [`Connection::new`]`(transport, config)` | `start(io, config)` |
-//! | a connector with a transport of your own | [`Connector::dial`] | the same | `Connector::dial` |
+//! | a connector with a transport of your own | [`Connector::dial`], [`Connector::dial_by_name`] | the same | the same |
 //! | bind | [`Handle::bind`] | [`Connection::bind`] | `Handle::bind` |
 //! | submit, deliver, any request | [`submit`](Handle::submit), [`deliver`](Handle::deliver), [`request`](Handle::request) | the same on [`Connection`] | the same, awaited |
 //! | with a deadline | [`submit_until`](Handle::submit_until), [`request_until`](Handle::request_until), [`DeadlineError`] | [`submit_until`](Connection::submit_until), [`request_until`](Connection::request_until) | `tokio::time::timeout` |

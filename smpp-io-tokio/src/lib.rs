@@ -201,7 +201,7 @@
 //! | level | events |
 //! | --- | --- |
 //! | error | `account stopped` (the SMSC refuses the account) |
-//! | info | `bound`, `peer unbind`, `link closed`, `account closed` |
+//! | info | `bound`, `peer unbind`, `link closed`, `account closed`, `account resumed` |
 //! | warn | `bind refused`, `connect failed`, `resolve failed` |
 //! | debug | `message not accepted`, `receipts expired` |
 //!

@@ -14,7 +14,7 @@
 //! host's name and runs the timers.
 //!
 //! ```text
-//!   submit, cancel, acknowledge, set_binds, shutdown   poll_event: outcomes, receipts, messages, link events
+//!   submit, cancel, acknowledge, reconfigure, shutdown   poll_event: outcomes, receipts, messages, link events
 //!        │                                                 ▲
 //!   ┌────▼─────────────────────────────────────────────────┴───┐
 //!   │ queue: priority, deadline, order     receipt tracker     │
@@ -141,17 +141,23 @@
 //!
 //! # Binds and reconnecting
 //!
-//! - The account keeps [`Options::binds`] binds, and holds at most [`max_binds`](Options::max_binds) connections,
-//!   including those that are being made or closed: it reuses a slot only after
-//!   [`handle_closed`](Account::handle_closed). [`set_binds`](Account::set_binds) changes their number at run time.
-//! - While it has no bind, it tries one connection at a time. Once that is bound, the others follow,
+//! - The account keeps [`Options::binds`]: groups of transmitters, receivers, transceivers or pairs, each with its
+//!   endpoints. It holds at most [`max_binds`](Options::max_binds) connections, including those that are being made or
+//!   closed: it reuses a slot only after [`handle_closed`](Account::handle_closed).
+//!   [`set_binds`](Account::set_binds) changes them at run time, also to [`Binds::NONE`].
+//! - While a group has no bind, the account tries one of its connections at a time. Once that is bound, the others follow,
 //!   [`connect_interval`](Options::connect_interval) apart.
-//! - It resolves the host's name anew for each reconnect, and tries all addresses; the address of the last accepted bind
-//!   goes first.
-//! - After a failure it waits: [`Backoff`]. [`LinkEvent`] says what failed, and when the account retries.
-//! - If the SMSC refuses the credentials (`ESME_RINVPASWD`, `ESME_RINVSYSID`, `ESME_RINVSYSTYP` or `ESME_RPROHIBITED`), the
-//!   account makes no further bind, because repeated attempts may lock it: [`Event::Stopped`]. Binds that it has stay.
+//! - It resolves the host's name anew for each reconnect, and tries all addresses, then at once the next endpoint of the
+//!   group (failover). The endpoint and the address of the group's last accepted bind go first.
+//! - After the last endpoint has failed it waits: [`Backoff`]. [`LinkEvent`] says what failed, and when the account retries.
+//! - If the SMSC refuses credentials that it has never accepted (`ESME_RINVPASWD`, `ESME_RINVSYSID`, `ESME_RINVSYSTYP` or
+//!   `ESME_RPROHIBITED`), the account makes no further bind, because repeated attempts may lock it: [`Event::Stopped`].
+//!   Binds that it has stay, and send what is submitted. [`resume`](Account::resume), or
+//!   [`reconfigure`](Account::reconfigure) with other credentials, ends the stop. Credentials that the SMSC has accepted
+//!   before are tried again with back-off.
 //!   [`Options::statuses`] changes which statuses do so.
+//! - [`reconfigure`](Account::reconfigure) changes the options while the account runs: credentials, endpoints, rate limits,
+//!   windows, timeouts.
 //! - Each session sends keep-alives: [`enquire_link_interval`](crate::session::Config::enquire_link_interval).
 //!
 //! # Sending: queue, priority and order
@@ -248,7 +254,7 @@
 //!
 //! | type | returned by | means | safe to resend? |
 //! | --- | --- | --- | --- |
-//! | [`OptionsError`] | [`Account::new`], [`Account::set_binds`] | the options are inconsistent | nothing was sent |
+//! | [`OptionsError`] | [`Account::new`], [`Account::set_binds`], [`Account::reconfigure`] | the options are inconsistent | nothing was sent |
 //! | [`SubmitError`] | [`Account::submit`], [`EventRouter::submit`] | the account did not accept the message | yes |
 //! | [`MessageOutcome`] | [`Event::Outcome`] | how an accepted message ended | [`is_safe_to_resend`](MessageOutcome::is_safe_to_resend) |
 //! | [`SegmentOutcome`] | [`MessageOutcome::segments`], [`MessageOutcome::result`] | how a segment ended | `NeverSent`, `Refused`, `Nacked`: yes; `Unanswered`: may duplicate it |

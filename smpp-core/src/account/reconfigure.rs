@@ -110,7 +110,7 @@ impl<O: Observer> Account<O> {
 
     /// Resumes a [stopped](Event::Stopped) account: it makes its binds again, with the same credentials and without
     /// waiting. Call it once the provider has corrected the account; repeated attempts may lock it. Emits
-    /// [`Event::Resumed`]. Does nothing if the account has not stopped.
+    /// [`Event::Resumed`]. Does nothing if the account has not stopped, or unbinds at its shutdown.
     pub fn resume(&mut self, now: Instant) {
         if self.stopped.is_some() {
             self.reset_backoff(now);
@@ -120,7 +120,8 @@ impl<O: Observer> Account<O> {
     }
 
     fn end_stop(&mut self) {
-        if self.stopped.take().is_some() {
+        let is_open = matches!(self.shutdown, Shutdown::Running | Shutdown::Draining { .. });
+        if is_open && self.stopped.take().is_some() {
             self.emit(Event::Resumed);
         }
     }

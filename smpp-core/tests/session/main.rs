@@ -17,6 +17,7 @@ mod matrix;
 mod observer;
 mod operations;
 mod peer;
+mod reconfigure;
 mod refused;
 mod shutdown;
 mod support;

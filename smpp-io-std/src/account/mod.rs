@@ -93,6 +93,7 @@
 //! | `sent.receipt().await` | [`Sent::receipt`] | [`Sent::receipt_until`] |
 //! | `sent.next_receipt().await` | [`Sent::next_receipt`] | [`Sent::next_receipt_until`] |
 //! | `arrivals.recv().await` | [`Arrivals::recv`] | [`Arrivals::recv_until`] |
+//! | `account.set_binds(binds)`, `reconfigure(options)`, `resume()`, `options()` | the same | |
 //! | `account.shutdown(timeout).await` | [`Account::shutdown`] | it has a timeout |
 //! | `account.closed().await` | [`Account::closed`] | [`Account::closed_until`] |
 //!

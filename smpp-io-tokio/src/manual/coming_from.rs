@@ -22,7 +22,7 @@
 //! | `SmppSessionConfiguration` | [`Config`], [`Endpoint`], [`Bind`]; for an account [`Options`] |
 //! | `setHost`, `setPort`, `setUseSsl` | [`Endpoint`]: `smpps://host:port` |
 //! | `setSystemId`, `setPassword`, `setSystemType`, `setAddressRange` | [`Credentials`], or fields of [`Bind`] |
-//! | `setType(SmppBindType.TRANSCEIVER)` | [`Binds::Transceivers`], or `mode` of [`Bind`] |
+//! | `setType(SmppBindType.TRANSCEIVER)` | [`Binds::transceivers`], or `mode` of [`Bind`] |
 //! | `setWindowSize` | [`Config::window`] |
 //! | `setRequestExpiryTimeout` | [`Config::response_timeout`] |
 //! | `setWindowWaitTimeout` | `tokio::time::timeout` around `submit`; [`Message::deadline`] |
@@ -93,7 +93,7 @@
 //! | `host`, `port`, `use-ssl` | [`Endpoint`] |
 //! | `smsc-username`, `smsc-password`, `system-type`, `address-range` | [`Credentials`] |
 //! | `interface-version` | [`Options::interface_version`](smpp_core::account::Options::interface_version) |
-//! | `transceiver-mode = true` | [`Binds::Transceivers`]; otherwise [`Binds::Pairs`] |
+//! | `transceiver-mode = true` | [`Binds::transceivers`]; otherwise [`Binds::pairs`] |
 //! | `max-pending-submits` | [`Config::window`] |
 //! | `throughput` | [`Config::rate`]: here for each bind |
 //! | `enquire-link-interval` | [`Config::enquire_link_interval`] |
@@ -138,8 +138,8 @@
 //!
 //! [`Account`]: crate::account::Account
 //! [`Bind`]: smpp_core::Bind
-//! [`Binds::Pairs`]: smpp_core::account::Binds::Pairs
-//! [`Binds::Transceivers`]: smpp_core::account::Binds::Transceivers
+//! [`Binds::pairs`]: smpp_core::account::Binds::pairs
+//! [`Binds::transceivers`]: smpp_core::account::Binds::transceivers
 //! [`Client`]: crate::Client
 //! [`Config`]: smpp_core::session::Config
 //! [`Config::enquire_link_interval`]: smpp_core::session::Config::enquire_link_interval

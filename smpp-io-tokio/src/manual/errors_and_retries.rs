@@ -117,7 +117,7 @@
 //! | `TooManySegments` | more segments than [`queue_capacity`](smpp_core::account::Options::queue_capacity) | shorten it, or raise the capacity |
 //! | `Text`, `Segments` | no alphabet fits, or more than 255 segments | fix the text or the options |
 //! | `ShutDown` | the account is shutting down | send it elsewhere, or later |
-//! | `Stopped` | the SMSC rejected the credentials | fix them, start a new account |
+//! | `Stopped` | the SMSC rejected the credentials, and no bind is left that could send | `reconfigure` the account with correct ones, or `resume` it |
 //!
 //! | [`SegmentOutcome`] | safe to resend? | note |
 //! | --- | --- | --- |
@@ -273,7 +273,7 @@
 //! | `ESME_RINVBNDSTS` 0x04 | wrong state; often the SMSC has begun to close the bind. Some providers: invalid number | on another bind | retries there; rebinds if repeated |
 //! | `ESME_RALYBND` 0x05 (to a bind) | too many binds; the SMSC may still count the old ones | with back-off | back-off, tries again |
 //! | `ESME_RBINDFAIL` 0x0D (to a bind) | bind failed | with back-off | back-off, tries again |
-//! | `ESME_RINVPASWD` 0x0E, `ESME_RINVSYSID` 0x0F, `ESME_RINVSYSTYP` 0x53, `ESME_RPROHIBITED` 0x101 (to a bind) | the account is not accepted | no: it may lock the account | stops for good; existing binds live on, no new ones are made |
+//! | `ESME_RINVPASWD` 0x0E, `ESME_RINVSYSID` 0x0F, `ESME_RINVSYSTYP` 0x53, `ESME_RPROHIBITED` 0x101 (to a bind) | the account is not accepted | no: it may lock the account | stops until it is resumed or reconfigured; existing binds live on. If the SMSC has accepted the credentials before: back-off, tries again |
 //! | any other status, or `generic_nack`, to a bind | | with back-off | back-off, tries again |
 //! | `ESME_RSYSERR` 0x08 | fault inside the SMSC | a few times, later | retries 3 times |
 //! | `ESME_RSUBMITFAIL` 0x45 | submit failed, no reason given | a few times, later | `Refused` |

@@ -90,6 +90,8 @@
 //! - [`Account::connect`] waits for the first bind, 60 s by default, and fails at once if the SMSC rejects the
 //!   credentials or the certificate is not accepted. A service that must survive an SMSC that is down at its start uses
 //!   [`AccountConnector::start`], which does not wait.
+//! - [`Options::binds`] says how many binds, in which modes and on which hosts; one transceiver by default:
+//!   [several hosts and failover](super::reconnecting_and_throttling#modes-several-hosts-failover).
 //! - A URL may also hold system_id and password, `smpps://shop:p%40ss@host`: percent-encode `@`, `:`, `/`, `#`, `?` and `%`.
 //! - [`Account::send`] waits until the SMSC has responded to every segment. To send many messages, run many `send`
 //!   calls at the same time (tasks, `join_all`), or use [`Account::submit`] and wait for the [`Ticket`] later.
@@ -167,8 +169,8 @@
 //!
 //! # Programs to read
 //!
-//! One subject each, with `cargo run --example`: `account`, `receive`, `session`, `server` and `observe` in
-//! `smpp-io-tokio`; `blocking`, `blocking_account` and `blocking_receive` in `smpp-io-std`; `mio`, `smol` and `proxy`
+//! One subject each, with `cargo run --example`: `account`, `receive`, `session`, `server`, `observe`, `local_address` and
+//! `socks_proxy` in `smpp-io-tokio`; `blocking`, `blocking_account` and `blocking_receive` in `smpp-io-std`; `mio`, `smol` and `proxy`
 //! in `smpp-core`.
 //!
 //! # Try it without a provider
@@ -189,6 +191,7 @@
 //! [`Client`]: crate::Client
 //! [`Connector`]: crate::Connector
 //! [`Inbox`]: crate::Inbox
+//! [`Options::binds`]: smpp_core::account::Options::binds
 //! [`Options::new`]: smpp_core::account::Options::new
 //! [`Provider`]: smpp_core::provider::Provider
 //! [`Provider::UNSTATED`]: smpp_core::provider::Provider::UNSTATED

@@ -39,7 +39,7 @@
 //!
 //! | level | a session logs | an account logs |
 //! | --- | --- | --- |
-//! | error | | the SMSC rejected the credentials: the account is stopped |
+//! | error | | the SMSC rejected the credentials: the account is stopped until it is resumed |
 //! | warn | bind refused; malformed PDU; a request not understood or without a response in time; a response that cannot be decoded; closed for any reason but `unbind` or `abort` | bind refused; no connection; the host has no address |
 //! | info | bound; the peer unbinds; closed after `unbind` or `abort` | bound; the peer unbinds; a bind is over, and why; the account is closed |
 //! | debug | connected; throttled by the peer; a request of the peer refused by the session; an unexpected response | a message not accepted as a whole; receipts that did not come in time |

@@ -2,8 +2,8 @@
 //!
 //! **Short answer.** An [`Account`] reconnects by itself, for ever, with exponential back-off, never with more
 //! connections than [`Options::max_binds`]. Queued messages wait and go out on any bind. In-flight messages without a
-//! response get the outcome `Unanswered`. Only rejected credentials stop an account. A plain session
-//! ([`Client`](crate::Client)) does not reconnect.
+//! response get the outcome `Unanswered`. Only rejected credentials that were never accepted stop an account, until you
+//! resume it. A plain session ([`Client`](crate::Client)) does not reconnect.
 //!
 //! # Back-off
 //!
@@ -14,11 +14,11 @@
 //!
 //! | failure | what the account does |
 //! | --- | --- |
-//! | the host name cannot be resolved, or has no address | back-off, then resolves again |
-//! | no TCP connection, or the TLS handshake fails | tries the next address at once; after the last address back-off |
+//! | the host name cannot be resolved, or has no address | tries the next endpoint at once; after the last endpoint back-off |
+//! | no TCP connection, or the TLS handshake fails | tries the next address at once, then the next endpoint; after the last one back-off |
 //! | the bind gets no response, or the connection breaks before the response | the same |
-//! | the bind is refused with `ESME_RALYBND`, `ESME_RBINDFAIL` or another status | back-off; other addresses are not tried first |
-//! | the bind is refused with `ESME_RINVPASWD`, `ESME_RINVSYSID`, `ESME_RINVSYSTYP` or `ESME_RPROHIBITED` | stops: no new bind is ever tried |
+//! | the bind is refused with `ESME_RALYBND`, `ESME_RBINDFAIL` or another status | tries the next endpoint at once, not the other addresses of this one; after the last endpoint back-off |
+//! | the bind is refused with `ESME_RINVPASWD`, `ESME_RINVSYSID`, `ESME_RINVSYSTYP` or `ESME_RPROHIBITED` | stops, unless the SMSC has accepted these credentials before: then as for other statuses |
 //! | a bind is lost, or the SMSC unbinds | back-off (0.5 to 1 s if the bind had lived for 10 s) |
 //!
 //! The waits of two processes differ: unless you set [`Options::seed`], the adapter takes a random one from the system for
@@ -39,22 +39,89 @@
 //!
 //! - Connections that are being made or closed count. A new connection starts only after the old one is
 //!   closed.
-//! - While no bind exists, one connection at a time tries. Once one is bound, the others follow at least
-//!   [`Options::connect_interval`] (200 ms) apart.
+//! - While a group of binds has none, one of its connections at a time tries. Once one is bound, the others follow at
+//!   least [`Options::connect_interval`] (200 ms) apart.
 //! - After a bind ends, the next one in its place sends no message for 1 s if a rate is set: the SMSC may still count
 //!   what was sent in the last second.
 //! - If two programs share an account, split the limit between them. After a crash the SMSC may count the old binds until
 //!   its own timeout: the account then sees `ESME_RALYBND` and keeps trying with back-off.
-//! - [`Account::set_binds`] changes the number at run time. Surplus binds are unbound after what they have in flight
-//!   has its response.
+//! - [`Account::set_binds`] changes the binds at run time. Surplus binds are unbound after what they have in flight
+//!   has its response; the others stay. With [`Binds::NONE`] the account unbinds all: it keeps its messages and receipts,
+//!   and takes messages up to [`Options::queue_capacity`].
+//!
+//! # Modes, several hosts, failover
+//!
+//! [`Options::binds`] is a list of groups. A group has a mode (transceivers, transmitters, receivers, or pairs of the
+//! latter two), a number of binds, and endpoints. A group without endpoints uses [`Options::endpoints`], which begins with
+//! the URL of the connector. All groups together stay within [`Options::max_binds`].
+//!
+//! ```no_run
+//! use smpp_core::Endpoint;
+//! use smpp_core::account::{Binds, Credentials, Options};
+//! use smpp_core::provider::Provider;
+//! use smpp_io_tokio::account::AccountConnector;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let [tx, rx, backup]: [Endpoint; 3] = [
+//!     "smpps://tx.example.com:2776".parse()?,
+//!     "smpps://rx.example.com:2776".parse()?,
+//!     "smpps://backup.example.com:2776".parse()?,
+//! ];
+//! let options = Options {
+//!     // Two transmitters, which use the backup while `tx` fails, and one receiver on another host.
+//!     binds: Binds::transmitters(2).at([tx, backup]).and(Binds::receivers(1).at([rx])),
+//!     max_binds: 3,
+//!     ..Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED)
+//! };
+//! let (account, arrivals) = AccountConnector::with_options(options).connect().await?;
+//! # drop((account, arrivals));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - When every address of an endpoint has failed, the next endpoint of the group is tried at once. Only after the last
+//!   one does the group back off. The endpoint and the address of the last accepted bind of the group go first, also after
+//!   the first endpoint works again.
+//! - A group whose hosts are down does not delay the other groups.
+//! - At least one bind on each of two hosts: two groups with the same endpoints in reverse order,
+//!   `Binds::transceivers(1).at([a, b]).and(Binds::transceivers(1).at([b, a]))`.
+//! - A backup for the URL of [`AccountConnector::new`](crate::account::AccountConnector::new): put it into
+//!   [`Options::endpoints`].
+//!
+//! # Fields of the bind
+//!
+//! [`Credentials`] has every field: `system_type`, `addr_ton`, `addr_npi`, `address_range`, and `tlvs`, which some providers
+//! define. [`Options::interface_version`] is the version. If a provider issues a system_type of more than 12 octets, or a
+//! system_id of more than 15, set [`Options::bind_quirks`] to [`Quirks::LONG_STRING`]; without it, such a value is an error.
+//!
+//! # Change an account while it runs
+//!
+//! [`Account::options`] returns the options, [`Account::reconfigure`] sets them. Messages and receipts are kept. The
+//! [core's method](smpp_core::account::Account::reconfigure) has a table of when each field takes effect. A new
+//! password, for example: new binds use it at once, and existing binds are replaced one at a time, each after what it has
+//! in flight has its response. If the SMSC refuses it, one bind is lost and the account stops; the others stay bound with
+//! the old password.
+//!
+//! ```no_run
+//! use smpp_core::account::{Credentials, Options};
+//! use smpp_core::session::{Config, Rate};
+//!
+//! # fn example(account: &smpp_io_tokio::account::Account) -> Result<(), smpp_core::account::OptionsError> {
+//! let options = account.options();
+//! account.reconfigure(Options {
+//!     credentials: Credentials { password: "n3w".into(), ..options.credentials },
+//!     session: Config { rate: Some(Rate::per_second(20)), ..options.session },
+//!     ..options
+//! })?;
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # DNS and several addresses
 //!
 //! The account resolves the host name before each connection, tries all addresses in turn, and begins with the last one
-//! that accepted a bind. Each address has [`Options::connect_timeout`] (10 s), TLS included; resolving has the same.
-//! An account has one host. For failover to a second SMSC host, run a second account, or return the addresses of both from
-//! [`AccountConnector::resolver`]: they are tried in turn, and TLS verifies the host of the URL at each. Through a SOCKS or
-//! HTTP proxy, connect with [`AccountConnector::dial`](crate::account::AccountConnector::dial). A resolver of your own:
+//! that accepted a bind. Each address has [`Options::connect_timeout`] (10 s), TLS included; resolving has the same. TLS
+//! verifies the host of the endpoint. A resolver of your own is set with [`AccountConnector::resolver`]:
 //!
 //! ```no_run
 //! use smpp_core::Endpoint;
@@ -78,12 +145,20 @@
 //! # }
 //! ```
 //!
+//! # Local address, proxy, Unix socket
+//!
+//! [`AccountConnector::dial`](crate::account::AccountConnector::dial) sets the function that opens the transport. It gets a
+//! [`DialTarget`](crate::DialTarget): the address, and the endpoint with the host's name. With
+//! [`dial_by_name`](crate::account::AccountConnector::dial_by_name) the name is not resolved, for a proxy that does so. TLS
+//! runs over the transport. [`Connector`](crate::Connector) has the same two methods. The examples `local_address` and
+//! `socks_proxy` are programs for each.
+//!
 //! # Watch the binds
 //!
 //! [`AccountConnector::subscribe`] receives every [`LinkEvent`]: bound, refused, not resolved, connect
 //! failed, closed. Its `retry_at` is on the account's clock: the time since the account was started, as `as_nanos()`. The
 //! observers of the account get the same clock. Use it to compare events; there is no conversion to the time of day. `None`
-//! means: tries the next address at once, or does not reconnect.
+//! means: tries the next address or endpoint at once, or does not reconnect.
 //! [`Account::links`] returns the state and the counters of each link. The features `tracing` and `metrics`
 //! report the same: [`observability`](super::observability).
 //!
@@ -179,11 +254,15 @@
 //!
 //! After rejected credentials no further bind is tried, because repeated attempts may lock the account at the provider.
 //! [`Options::statuses`] says which statuses of a bind do so; with [`SubmitAction::Stop`], the status of a message stops the
-//! account as well, and the queued messages end as `NeverSent(Stopped)`.
-//! New messages are refused with [`SubmitError::Stopped`]. You learn of it in two ways: [`AccountConnector::subscribe`]
-//! receives `LinkEvent::BindRefused` with one of the four statuses above, then `LinkEvent::Closed` with `retry_at: None`;
-//! and the next submit returns [`SubmitError::Stopped`]. Binds that exist live on; when no connection can send any
-//! more, queued messages end as `NeverSent(Stopped)`. Correct the credentials and start a new account.
+//! account as well: then it sends no message on any bind, and the queued messages end as `NeverSent(Stopped)`.
+//!
+//! By default a stop concerns credentials that the SMSC has not accepted since the account was started. If it rejects
+//! accepted ones, for example while it starts and its accounts are not loaded yet, the account tries again with back-off.
+//!
+//! You learn of a stop in two ways: [`Account::events`] returns `BindRefused` with one of the four statuses above, then
+//! `Stopped`; and without a bind that can send, submit returns [`SubmitError::Stopped`]. Binds that exist live on, and send
+//! what you submit; when no connection can send any more, queued messages end as `NeverSent(Stopped)`. Correct the
+//! credentials with [`Account::reconfigure`], or call [`Account::resume`] once the provider has corrected them.
 //!
 //! # Reconnecting a plain session
 //!
@@ -192,11 +271,14 @@
 //!
 //! # Blocking crate
 //!
-//! The account of `smpp-io-std` reconnects in the same way, with the same options. `resolver` and `dial` are blocking
-//! functions.
+//! The account of `smpp-io-std` reconnects in the same way, with the same options. `resolver`, `dial` and `dial_by_name`
+//! take blocking functions.
 //!
 //! [`Account`]: crate::account::Account
 //! [`Account::links`]: crate::account::Account::links
+//! [`Account::options`]: crate::account::Account::options
+//! [`Account::reconfigure`]: crate::account::Account::reconfigure
+//! [`Account::resume`]: crate::account::Account::resume
 //! [`Account::set_binds`]: crate::account::Account::set_binds
 //! [`AccountConnector::bind_timeout`]: crate::account::AccountConnector::bind_timeout
 //! [`AccountConnector::connect`]: crate::account::AccountConnector::connect
@@ -204,6 +286,8 @@
 //! [`AccountConnector::start`]: crate::account::AccountConnector::start
 //! [`AccountConnector::subscribe`]: crate::account::AccountConnector::subscribe
 //! [`AccountError`]: crate::account::AccountError
+//! [`Binds::NONE`]: smpp_core::account::Binds::NONE
+//! [`Credentials`]: smpp_core::account::Credentials
 //! [`Backoff::initial`]: smpp_core::account::Backoff::initial
 //! [`Backoff::max`]: smpp_core::account::Backoff::max
 //! [`Backoff::reset_after`]: smpp_core::account::Backoff::reset_after
@@ -212,6 +296,12 @@
 //! [`Config::response_timeout`]: smpp_core::session::Config::response_timeout
 //! [`Config::slow_down_when_throttled`]: smpp_core::session::Config::slow_down_when_throttled
 //! [`LinkEvent`]: smpp_core::account::LinkEvent
+//! [`Options::bind_quirks`]: smpp_core::account::Options::bind_quirks
+//! [`Options::binds`]: smpp_core::account::Options::binds
+//! [`Options::endpoints`]: smpp_core::account::Options::endpoints
+//! [`Options::interface_version`]: smpp_core::account::Options::interface_version
+//! [`Options::queue_capacity`]: smpp_core::account::Options::queue_capacity
+//! [`Quirks::LONG_STRING`]: smpp_core::Quirks::LONG_STRING
 //! [`Options::connect_interval`]: smpp_core::account::Options::connect_interval
 //! [`Options::connect_timeout`]: smpp_core::account::Options::connect_timeout
 //! [`Options::max_binds`]: smpp_core::account::Options::max_binds

@@ -181,7 +181,7 @@ fn the_number_of_slots_follows_max_binds() {
     let mut sim = Simulation::new(Options { binds: Binds::transceivers(4), ..options() });
     sim.advance(2 * SECOND);
     let change = |sim: &mut Simulation, max_binds, binds| {
-        let options = Options { max_binds, binds, ..sim.account.options().clone() };
+        let options = Options { binds, max_binds, ..sim.account.options().clone() };
         sim.account.reconfigure(sim.now, options).unwrap();
         for _ in 0..50 {
             sim.advance(SECOND / 10);
@@ -317,6 +317,20 @@ fn queue_and_receipts_survive_a_change_of_their_options() {
     changed.receipts.capacity = 1;
     sim.account.reconfigure(sim.now, changed).unwrap();
     assert_eq!(sim.account.pending_receipts(), 1, "the oldest are given up");
+}
+
+#[test]
+fn an_account_that_has_closed_does_not_resume() {
+    let mut sim = Simulation::new(options());
+    sim.bind_status = vec![CommandStatus::RINVPASWD];
+    sim.advance(SECOND);
+    sim.account.shutdown(sim.now, SECOND);
+    sim.advance(SECOND);
+    sim.account.resume(sim.now);
+    sim.account.reconfigure(sim.now, with_password(&sim, "n3w")).unwrap();
+    sim.advance(SECOND);
+    assert_eq!((statuses(&sim), sim.binds.len()), ((1, 0), 1));
+    assert!(matches!(sim.events.last(), Some(Event::Closed { .. })));
 }
 
 #[test]

@@ -1,0 +1,116 @@
+//! Changing the configuration of a session that runs.
+
+use std::time::Duration;
+
+use smpp_core::session::{CloseReason, Config, Instant, Rate, Refusal, Timer};
+use smpp_core::{BindMode, CommandId, Pdu};
+
+use super::support::{OwnedEvent, OwnedOutcome, bound_esme, bound_smsc, request, secs, submit_sm};
+
+const NOW: Instant = Instant::ZERO;
+
+fn config() -> Config {
+    Config { window: 4, ..Config::default() }
+}
+
+#[test]
+fn a_smaller_window_keeps_what_is_in_flight_and_a_larger_one_accepts_more() {
+    let mut esme = bound_esme(config(), BindMode::Transceiver);
+    for tag in ["1", "2", "3", "4"] {
+        esme.submit(NOW, tag).unwrap();
+    }
+    esme.session.reconfigure(NOW, Config { window: 2, ..config() });
+    assert_eq!(esme.submit(NOW, "5"), Err(Refusal::WindowFull));
+    assert_eq!(esme.session.in_flight(), 4);
+    esme.session.reconfigure(NOW, Config { window: 6, ..config() });
+    esme.submit(NOW, "5").unwrap();
+    esme.submit(NOW, "6").unwrap();
+    assert_eq!(esme.submit(NOW, "7"), Err(Refusal::WindowFull));
+}
+
+#[test]
+fn a_new_rate_limit_holds_in_the_second_after_the_change() {
+    for (before, after) in [(Some(50), 10), (Some(5), 10), (None, 10)] {
+        let rate = |limit: u32| Rate::per_second(limit).with_burst(3);
+        let session = |limit: Option<u32>| Config { rate: limit.map(rate), window: 1000, ..config() };
+        let mut esme = bound_esme(session(before), BindMode::Transceiver);
+        let mut now = NOW + secs(1);
+        for _ in 0..4 {
+            let _ = esme.submit(now, "before");
+        }
+        esme.session.reconfigure(now, session(Some(after)));
+        let end = now + secs(1);
+        let mut sent = 0;
+        while now < end {
+            match esme.submit(now, "after") {
+                Ok(_) => sent += 1,
+                Err(Refusal::RateLimited(at)) => now = at,
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+        assert!((6..=after).contains(&sent), "{sent} after {before:?}");
+        esme.session.reconfigure(now, session(None));
+        for _ in 0..50 {
+            esme.submit(now, "unlimited").unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_new_response_timeout_holds_for_requests_in_flight() {
+    let mut esme = bound_esme(config(), BindMode::Transceiver);
+    esme.submit(NOW, "hello").unwrap();
+    esme.transmit();
+    let shorter = Config { response_timeout: secs(3), ..config() };
+    esme.session.reconfigure(NOW + secs(1), shorter);
+    assert_eq!(esme.session.poll_timeout(), Some((NOW + secs(3), Timer::Response)));
+    esme.handle_timeouts(NOW + secs(3));
+    let timeout = OwnedOutcome::Unanswered(smpp_core::session::UnansweredReason::Timeout);
+    assert!(esme.take_events().contains(&OwnedEvent::Outcome("hello", timeout)));
+}
+
+#[test]
+fn keep_alive_and_inactivity_count_from_the_last_pdu() {
+    let mut esme = bound_esme(config(), BindMode::Transceiver);
+    assert_eq!(esme.session.poll_timeout(), Some((NOW + secs(20), Timer::EnquireLink)));
+    let at = NOW + secs(5);
+    esme.session.reconfigure(at, Config { enquire_link_interval: None, ..config() });
+    assert_eq!(esme.session.poll_timeout(), None);
+    let idle = Config { enquire_link_interval: Some(secs(8)), inactivity_timeout: Some(secs(7)), ..config() };
+    esme.session.reconfigure(at, idle);
+    assert_eq!(esme.session.poll_timeout(), Some((NOW + secs(7), Timer::Inactivity)));
+    esme.session.reconfigure(at, Config { inactivity_timeout: None, ..idle });
+    assert_eq!(esme.session.poll_timeout(), Some((NOW + secs(8), Timer::EnquireLink)));
+    // The deadline of an enquire_link that was sent stays.
+    esme.handle_timeouts(NOW + secs(8));
+    esme.transmit();
+    let sent = Some((NOW + secs(18), Timer::EnquireLinkResponse));
+    assert_eq!(esme.session.poll_timeout(), sent);
+    esme.session.reconfigure(NOW + secs(9), Config { enquire_link_interval: Some(secs(1)), ..idle });
+    esme.session.reconfigure(NOW + secs(9), Config { inactivity_timeout: None, ..idle });
+    assert_eq!(esme.session.poll_timeout(), sent);
+    esme.handle_timeouts(NOW + secs(18));
+    assert_eq!(esme.closed, Some(CloseReason::LinkDead));
+}
+
+#[test]
+fn backpressure_follows_max_unanswered() {
+    let config = |max_unanswered| Config { max_unanswered, ..Config::default() };
+    let mut smsc = bound_smsc(config(4), BindMode::Transceiver);
+    let flood: Vec<u8> =
+        (2..8).flat_map(|sequence| request(Pdu::SubmitSm(submit_sm("x")), sequence)).collect();
+    smsc.receive(NOW, &flood[..flood.len() / 2]);
+    assert_eq!((smsc.submits.len(), smsc.session.wants_input()), (3, true));
+    // Fewer than there are: the session reads no more, but not for ever.
+    smsc.session.reconfigure(NOW, config(2));
+    assert!(!smsc.session.wants_input());
+    assert_eq!(smsc.session.poll_timeout(), Some((NOW + secs(5), Timer::Backpressure)));
+    smsc.receive(NOW, &flood[flood.len() / 2..]);
+    assert_eq!(smsc.submits.len(), 3);
+    smsc.session.reconfigure(NOW, config(10));
+    assert_eq!(smsc.session.poll_timeout(), Some((NOW, Timer::Input)), "what was left over");
+    smsc.receive(NOW, &[]);
+    assert_eq!((smsc.submits.len(), smsc.unread.len()), (6, 0));
+    smsc.handle_timeouts(NOW + Duration::from_secs(6));
+    assert_eq!(smsc.take_events(), [CommandId::SUBMIT_SM; 6].map(OwnedEvent::Request), "none was refused");
+}

@@ -9,7 +9,9 @@ use std::sync::mpsc;
 use std::thread;
 
 use common::{bind, message, octets, watched};
-use smpp_core::account::{AccountEvent, Binds, Credentials, LinkEvent, Message, Options, SegmentOutcome, SendError};
+use smpp_core::account::{
+    AccountEvent, Binds, Credentials, LinkEvent, Message, Options, SegmentOutcome, SendError,
+};
 use smpp_core::provider::Provider;
 use smpp_core::session::{
     CloseReason, Config, Direction, Esme, Instant, ObservedPdu, Observer, Refusal, RejectedPdu, Smsc,

@@ -84,7 +84,10 @@ fn a_shutdown_returns_in_time_though_the_smsc_answers_nothing() {
         let began = Instant::now();
         assert_eq!(account.shutdown(Duration::from_millis(200)).len(), 1);
         let took = began.elapsed();
-        assert!(took >= Duration::from_millis(800) && took < Duration::from_millis(800) + AT_ONCE, "{took:?}");
+        assert!(
+            took >= Duration::from_millis(800) && took < Duration::from_millis(800) + AT_ONCE,
+            "{took:?}"
+        );
         drop(ticket);
         // The unbind is not sent before the request in flight has had its time.
         assert_eq!(reading.join().unwrap(), [CommandId::SUBMIT_SM, CommandId::UNBIND]);

@@ -6,7 +6,9 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use smpp_core::account::{AccountEvent, Backoff, Binds, Credentials, LinkEvent, Message, Options, SegmentOutcome};
+use smpp_core::account::{
+    AccountEvent, Backoff, Binds, Credentials, LinkEvent, Message, Options, SegmentOutcome,
+};
 use smpp_core::provider::Provider;
 use smpp_core::session::Config;
 use smpp_core::{

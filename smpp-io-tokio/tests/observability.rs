@@ -518,7 +518,11 @@ async fn a_flood_of_failing_messages_does_not_flood_the_log() {
     while let Some(event) = events.recv().await {
         failed += usize::from(event.kind() == "message_failed");
     }
-    assert_eq!((failed, account.stats().counters.segments_never_sent), (500, 500), "the stream has all of them");
+    assert_eq!(
+        (failed, account.stats().counters.segments_never_sent),
+        (500, 500),
+        "the stream has all of them"
+    );
 }
 
 #[cfg(feature = "stream")]

@@ -2,7 +2,9 @@
 
 use std::io;
 
-use smpp_core::account::{AccountEvent, Binds, Credentials, LinkEvent, Message, Options, SegmentOutcome, SendError};
+use smpp_core::account::{
+    AccountEvent, Binds, Credentials, LinkEvent, Message, Options, SegmentOutcome, SendError,
+};
 use smpp_core::provider::Provider;
 use smpp_core::session::{
     CloseReason, Config, Direction, Esme, Instant, ObservedPdu, Observer, Refusal, RejectedPdu, Smsc, State,

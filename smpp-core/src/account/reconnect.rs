@@ -411,7 +411,7 @@ impl<O: Observer> Account<O> {
         if self.options.session.rate.is_some() {
             link.paused_until = link.paused_until.max(now + RATE_PERIOD);
         }
-        link.stats.end_session(open.session.stats());
+        link.stats.end_session(&open.session.stats());
         link.last_end = reason;
         link.phase = Phase::Closing { untried };
         let retry_in = match reconnects {

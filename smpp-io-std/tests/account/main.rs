@@ -147,8 +147,13 @@ fn a_wrong_password_is_reported_and_not_retried() {
         let smsc = TestSmsc::builder().tls().start().unwrap();
         let options = options(Binds::Transceivers(4));
         let credentials = Credentials::new(ACCOUNT.0, "wrong");
-        let connector =
-            || trusting(&smsc, smsc.local_addr().port(), Options { credentials: credentials.clone(), ..options.clone() });
+        let connector = || {
+            trusting(
+                &smsc,
+                smsc.local_addr().port(),
+                Options { credentials: credentials.clone(), ..options.clone() },
+            )
+        };
         let error = connector().connect().unwrap_err();
         assert!(matches!(error, AccountError::Refused { status: CommandStatus::RINVPASWD, .. }), "{error}");
 

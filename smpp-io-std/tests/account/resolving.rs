@@ -36,15 +36,15 @@ fn a_resolver_that_hangs_times_out_and_does_not_delay_the_shutdown() {
         let (gate, passed) = mpsc::channel::<()>();
         let passed = Mutex::new(passed);
         let options = Options { connect_timeout: Duration::from_millis(50), ..fast(Binds::Transceivers(2)) };
-        let connector = AccountConnector::new(&server.endpoint(), options)
-            .resolver(move |_| {
-                // Once the gate is dropped, this returns at once.
-                let _ = passed.lock().unwrap().recv();
-                Ok(vec![address])
-            });
+        let connector = AccountConnector::new(&server.endpoint(), options).resolver(move |_| {
+            // Once the gate is dropped, this returns at once.
+            let _ = passed.lock().unwrap().recv();
+            Ok(vec![address])
+        });
         let (account, _arrivals) = connector.start().unwrap();
         let mut events = account.events().map(|event| event.to_string());
-        let mut next_is_failure = || events.next().unwrap().starts_with("link 0: cannot resolve the host: timed out;");
+        let mut next_is_failure =
+            || events.next().unwrap().starts_with("link 0: cannot resolve the host: timed out;");
         for _ in 0..3 {
             assert!(next_is_failure());
         }

@@ -70,7 +70,6 @@
 //! options.seed = u64::from(std::process::id());
 //! let (account, _arrivals) = AccountConnector::new(&endpoint, options)
 //!     .resolver(|_| async { Ok(vec![([192, 0, 2, 1], 2775).into(), ([192, 0, 2, 2], 2775).into()]) })
-//!     .subscribe(|link, event| println!("link {link}: {event:?}"))
 //!     .connect()
 //!     .await?;
 //! # drop(account);
@@ -80,12 +79,22 @@
 //!
 //! # Watch the binds
 //!
-//! [`AccountConnector::subscribe`] receives every [`LinkEvent`]: bound, refused, not resolved, connect
-//! failed, closed. Its `retry_at` is on the account's clock: the time since the account was started, as `as_nanos()`. The
-//! observers of the account get the same clock. Use it to compare events; there is no conversion to the time of day. `None`
-//! means: tries the next address at once, or does not reconnect.
-//! [`Account::links`] returns the state and the counters of each link. The features `tracing` and `metrics`
-//! report the same: [`observability`](super::observability).
+//! [`Account::events`] returns a receiver of every [`AccountEvent`]; those of a link are [`LinkEvent`]s: binding, bound,
+//! refused, not resolved, connect failed, throttled, paused, resumed, closed. `Display` says what happened, where, and what
+//! the account does next: `link 0: connection to 192.0.2.1:2775 closed: the peer unbound; rebinding in 1.3 s`. The field
+//! `retry_in` has that time; `None` means that the account tries the next address at once, or does not reconnect.
+//!
+//! ```no_run
+//! # async fn example(account: smpp_io_tokio::account::Account) {
+//! let mut events = account.events();
+//! while let Some(event) = events.recv().await {
+//!     println!("{event}");
+//! }
+//! # }
+//! ```
+//!
+//! [`Account::links`] returns the state and the counters of each link, [`Account::stats`] the counters across all sessions.
+//! The features `tracing` and `metrics` report the same: [`observability`](super::observability).
 //!
 //! # The first bind
 //!
@@ -127,7 +136,8 @@
 //!
 //! The account pauses that bind for [`Options::throttle_pause`] (1 s). The segment returns to its old place in the
 //! queue, so older messages still go first, and goes out on the bind with the most free window. After
-//! [`Options::throttle_retries`] (10) retries the outcome is `Refused`.
+//! [`Options::throttle_retries`] (10) retries the outcome is `Refused`. The event stream has `Throttled`, `Paused` and
+//! `Resumed` once for each pause.
 //!
 //! # Slow-down and recovery
 //!
@@ -146,9 +156,9 @@
 //! # Stopped accounts
 //!
 //! After rejected credentials no further bind is tried, because repeated attempts may lock the account at the provider.
-//! New messages are refused with [`SubmitError::Stopped`]. You learn of it in two ways: [`AccountConnector::subscribe`]
-//! receives `LinkEvent::BindRefused` with one of the four statuses above, then `LinkEvent::Closed` with `retry_at: None`;
-//! and the next submit returns [`SubmitError::Stopped`]. Binds that exist live on; when no connection can send any
+//! New messages are refused with [`SubmitError::Stopped`]. You learn of it in two ways: [`Account::events`]
+//! has `LinkEvent::BindRefused` with one of the four statuses above, then `AccountEvent::Stopped`, then `LinkEvent::Closed`
+//! with `retry_in: None`; and the next submit returns [`SubmitError::Stopped`]. Binds that exist live on; when no connection can send any
 //! more, queued messages end as `NeverSent(Stopped)`. Correct the credentials and start a new account.
 //!
 //! # Reconnecting a plain session
@@ -162,13 +172,15 @@
 //! functions.
 //!
 //! [`Account`]: crate::account::Account
+//! [`Account::events`]: crate::account::Account::events
 //! [`Account::links`]: crate::account::Account::links
 //! [`Account::set_binds`]: crate::account::Account::set_binds
+//! [`Account::stats`]: crate::account::Account::stats
 //! [`AccountConnector::bind_timeout`]: crate::account::AccountConnector::bind_timeout
 //! [`AccountConnector::connect`]: crate::account::AccountConnector::connect
 //! [`AccountConnector::resolver`]: crate::account::AccountConnector::resolver
 //! [`AccountConnector::start`]: crate::account::AccountConnector::start
-//! [`AccountConnector::subscribe`]: crate::account::AccountConnector::subscribe
+//! [`AccountEvent`]: smpp_core::account::AccountEvent
 //! [`AccountError`]: crate::account::AccountError
 //! [`Backoff::initial`]: smpp_core::account::Backoff::initial
 //! [`Backoff::max`]: smpp_core::account::Backoff::max

@@ -3,9 +3,9 @@
 use smpp_core::account::Event;
 #[cfg(feature = "tracing")]
 use smpp_core::account::{AccountEvent, LinkEvent};
-use smpp_core::session::Instant;
 #[cfg(feature = "tracing")]
 use smpp_core::session::CloseReason;
+use smpp_core::session::Instant;
 #[cfg(feature = "tracing")]
 use tracing::{Level, debug, error, field, info, warn};
 

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use smpp_core::account::{
-    AccountEvent, Backoff, Binds, Credentials, LinkEvent, Message, Options, SegmentNotSentReason, SegmentOutcome, SendError,
+    AccountEvent, Backoff, Binds, Credentials, LinkEvent, Message, Options, SegmentNotSentReason,
+    SegmentOutcome, SendError,
 };
 use smpp_core::provider::Provider;
 use smpp_core::session::{CloseReason, Config, UnansweredReason};

@@ -15,7 +15,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::peer::{
-    BIND_TRANSCEIVER, DELIVER_SM, RESPONSE, SUBMIT_SM, ScriptedSmsc, UNBIND, bind, messages, pdu, read, receipt, settle,
+    BIND_TRANSCEIVER, DELIVER_SM, RESPONSE, SUBMIT_SM, ScriptedSmsc, UNBIND, bind, messages, pdu, read,
+    receipt, settle,
 };
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -197,9 +197,9 @@
 //! | `native-roots` | yes | [`tls::system_roots`]: trusts the certificate authorities that the operating system trusts. Without it, give a TLS configuration to [`Connector::tls`] |
 //! | `testing` | no | the module `testing`: an SMSC inside the process, for tests |
 //!
-//! TLS (rustls with ring) is always included. Logging and metrics are callbacks: [`observe`](Handle::observe) for PDUs, also
+//! TLS (rustls with ring) is always included. For logging and metrics there are [`observe`](Handle::observe) for PDUs, also
 //! those that a session [rejects](smpp_core::session::Observer::rejected), [`stats`](Handle::stats) for counters,
-//! [`AccountConnector::subscribe`](account::AccountConnector::subscribe) for the events of an account.
+//! [`Account::events`](account::Account::events) and [`Account::stats`](account::Account::stats) for an account.
 //!
 //! # How names map to smpp-io-tokio
 //!

@@ -170,10 +170,10 @@
 //!
 //! | what | how | cost |
 //! | --- | --- | --- |
-//! | events: connections, binds, reconnects | [`AccountConnector::subscribe`](account::AccountConnector::subscribe), [`Service::event`] | one call for each event |
+//! | events: connections, binds, reconnects, messages in doubt | [`Account::events`](account::Account::events), [`Service::event`] | a copy of each event; one call |
 //! | PDUs: a log, a capture file for Wireshark (`smpp_core::pcap`, feature `pcap` of `smpp-core`, also for TLS) | [`Handle::observe`], [`AccountConnector::observe`](account::AccountConnector::observe), [`ServerBuilder::observe`] with an [`Observer`](smpp_core::session::Observer) | one call for each PDU |
 //! | malformed and refused PDUs of the peer | [`Observer::rejected`](smpp_core::session::Observer::rejected) of the same observers | one call for each of them |
-//! | counters | [`Handle::stats`], [`Account::links`](account::Account::links), [`BoundSession::stats`] | none: sessions count anyway |
+//! | counters | [`Handle::stats`], [`Account::stats`](account::Account::stats), [`BoundSession::stats`] | none: sessions and accounts count anyway |
 //! | logs and spans | feature `tracing` | a comparison for each event of the session |
 //! | metrics | feature `metrics`: `metrics::publish`, `metrics::publish_account` | an addition for each request, the rest at intervals |
 //!
@@ -195,24 +195,25 @@
 //! octets. `bind refused` has the SMSC's explanation as `text`, if it gives one: escaped, at most 256 characters. The
 //! field `status` is the name of a status (`ESME_RTHROTTLED`) or, without a name, its number (`0x0000ffff`).
 //!
-//! An [`account`] has a span `smpp_account` with the field `system_id`. Its events have the fields `link` (the connection) or
-//! `number` (the message):
+//! An [`account`] has a span `smpp_account` with the field `system_id`. It logs its events with the text of
+//! [`AccountEvent`](smpp_core::account::AccountEvent) and the fields `kind`, `link` (the connection), `number` (the message)
+//! and, for failed connections, `error`:
 //!
-//! | level | events |
+//! | level | `kind` |
 //! | --- | --- |
-//! | error | `account stopped` (the SMSC refuses the account) |
-//! | info | `bound`, `peer unbind`, `link closed`, `account closed`, `account resumed` |
-//! | warn | `bind refused`, `connect failed`, `resolve failed` |
-//! | debug | `message not accepted`, `receipts expired` |
+//! | error | `stopped` (the SMSC refuses the account) |
+//! | warn | `bind_refused`, `connect_failed`, `resolve_failed`, `message_in_doubt`, `link_closed` without an unbind |
+//! | info | `bound`, `paused`, `peer_unbind`, `link_closed` after an unbind, `closed`, `account_resumed` |
+//! | debug | `binding`, `throttled`, `resumed`, `message_failed`, `late_outcome`, `receipts_expired` |
 //!
-//! `bound` has the field `mode`: `receiver`, `transmitter` or `transceiver`.
+//! Of each kind an account logs 20 events at once, then one a second, with the number of the others as `suppressed`.
 //!
 //! Events are emitted while the session or the account is locked: a subscriber that blocks delays it.
 //!
 //! # Features
 //!
 //! All are off by default. `tracing`: spans and log events. `metrics`: the module `metrics`, for the `metrics` facade.
-//! `testing`: the module `testing`, an SMSC inside the process for tests.
+//! `stream`: receivers are `Stream`s of `futures-core`. `testing`: the module `testing`, an SMSC inside the process for tests.
 #![cfg_attr(
     not(test),
     warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)

@@ -48,17 +48,30 @@
 //!
 //! # Metrics of an account
 //!
-//! Each has the label `account`, the name given to [`publish_account`]. A segment is one submit_sm of a message.
+//! Each has the label `account`, the name given to [`publish_account`]. A segment is one submit_sm of a message. Counters
+//! count from the start of the account, across all its sessions.
 //!
 //! | name | kind | further labels | what it counts |
 //! | --- | --- | --- | --- |
 //! | `smpp_account_links` | gauge | `state`: `idle`, `connecting`, `bound`, `closing` | connections |
 //! | `smpp_account_queued_segments` | gauge | | segments that wait or are in flight |
-//! | `smpp_account_pending_receipts` | gauge | | segments that wait for their delivery receipt |
+//! | `smpp_account_pending_receipts` | gauge | | segments that wait for their final delivery receipt |
+//! | `smpp_account_tracked_receipts` | gauge | | segments that count against the capacity of receipts: also those whose receipts have arrived recently |
 //! | `smpp_account_segments_total` | counter | `outcome`: `accepted`, `refused`, `nacked`, `never_sent`, `unanswered` | segments that are completed |
+//! | `smpp_account_in_doubt_total` | counter | | attempts to send a segment that got no response |
+//! | `smpp_account_late_outcomes_total` | counter | | responses after the outcome of their message |
 //! | `smpp_account_delivered_total` | counter | `type`: `message`, `receipt`, `unmatched_receipt` | deliveries of the SMSC |
-//! | `smpp_account_binds_total` | counter | `outcome`: `bound`, `refused`, `connect_failed` | attempts to bind |
 //! | `smpp_account_receipts_expired_total` | counter | | segments whose delivery receipt did not arrive in time |
+//! | `smpp_account_binds_total` | counter | `outcome`: `bound`, `refused`, `connect_failed` | attempts to bind |
+//! | `smpp_account_rebinds_total` | counter | | binds of a connection slot after its first |
+//! | `smpp_account_links_closed_total` | counter | | sessions that have ended |
+//! | `smpp_account_pauses_total` | counter | | pauses of a bind after it was throttled |
+//!
+//! For each connection slot, with the label `link` (from `0`), there is what a session has: `smpp_account_in_flight`,
+//! `_unanswered`, `_pdus_total`, `_octets_total`, `_transmitted_octets_total`, `_requests_total`, `_timeouts_total`,
+//! `_throttled_total`, `_refused_total`, `_malformed_total`, `_unknown_commands_total`, `_unexpected_responses_total`,
+//! `_quirks_total` and `_response_seconds`, with the labels of the table above. Their sum over `link` is the account.
+//! `smpp_account_requests_total` counts each attempt to send a segment, and the binds.
 //!
 //! # Privacy
 //!
@@ -67,17 +80,17 @@
 //!
 //! # Precision
 //!
-//! Counters are exact as of the last publication, and after the end of the session; gauges are momentary values. At each
-//! publication the histogram gets the mean response time since the one before, once for each response, 1,000 times at most:
-//! its mean is exact up to that limit, its quantiles are those of the means and hide single slow responses. For exact
-//! quantiles use [`Stats::response_times`](smpp_core::session::Stats::response_times) or an observer.
+//! Counters are exact as of the last publication, and after the end of the session or account; gauges are momentary values.
+//! The histogram gets one sample for each response, the middle of a bucket of
+//! [`Histogram`](smpp_core::session::Histogram): at most 12.5 % off. If there were more than 10,000 responses since the
+//! last publication, it gets a proportional part of them.
 
 mod account;
 mod gauge;
 mod session;
 mod traffic;
 
-use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use metrics::{Unit, describe_counter, describe_gauge};
 
 pub use account::publish_account;
 pub use session::publish;
@@ -85,41 +98,27 @@ pub use session::publish;
 /// Passes the descriptions and units of all metrics to the installed recorder.
 pub fn describe() {
     describe_gauge!("smpp_sessions", Unit::Count, "sessions before and after the bind");
-    describe_gauge!("smpp_in_flight", Unit::Count, "sent requests without an outcome");
-    describe_gauge!(
-        "smpp_unanswered",
-        Unit::Count,
-        "received requests that the application has not responded to"
-    );
-    describe_counter!("smpp_pdus_total", Unit::Count, "PDUs read and encoded");
-    describe_counter!("smpp_octets_total", Unit::Bytes, "octets of PDUs read and encoded");
-    describe_counter!("smpp_transmitted_octets_total", Unit::Bytes, "octets that the transport has accepted");
-    describe_counter!(
-        "smpp_requests_total",
-        Unit::Count,
-        "completed requests of the application, by outcome"
-    );
-    describe_counter!("smpp_timeouts_total", Unit::Count, "requests without a response in time");
-    describe_counter!("smpp_throttled_total", Unit::Count, "requests that the peer throttled");
-    describe_counter!("smpp_refused_total", Unit::Count, "received requests that the session refused");
-    describe_counter!("smpp_malformed_total", Unit::Count, "PDUs that cannot be decoded");
-    describe_counter!("smpp_unknown_commands_total", Unit::Count, "PDUs with an unknown command_id");
-    describe_counter!(
-        "smpp_unexpected_responses_total",
-        Unit::Count,
-        "responses without a request in flight"
-    );
-    describe_counter!("smpp_quirks_total", Unit::Count, "PDUs with tolerated deviations");
-    describe_histogram!("smpp_response_seconds", Unit::Seconds, "time from a request to its response");
+    traffic::describe("smpp");
+    traffic::describe("smpp_account");
     describe_gauge!("smpp_account_links", Unit::Count, "connections, by state");
     describe_gauge!("smpp_account_queued_segments", Unit::Count, "segments that wait or are in flight");
     describe_gauge!("smpp_account_pending_receipts", Unit::Count, "segments that wait for their receipt");
-    describe_counter!("smpp_account_segments_total", Unit::Count, "completed segments, by outcome");
-    describe_counter!("smpp_account_delivered_total", Unit::Count, "deliveries of the SMSC, by type");
-    describe_counter!("smpp_account_binds_total", Unit::Count, "attempts to bind, by outcome");
-    describe_counter!(
-        "smpp_account_receipts_expired_total",
+    describe_gauge!(
+        "smpp_account_tracked_receipts",
         Unit::Count,
-        "segments whose receipt did not arrive in time"
+        "segments that count against the capacity of receipts"
     );
+    for (name, description) in [
+        ("segments_total", "completed segments, by outcome"),
+        ("in_doubt_total", "attempts to send a segment that got no response"),
+        ("late_outcomes_total", "responses after the outcome of their message"),
+        ("delivered_total", "deliveries of the SMSC, by type"),
+        ("receipts_expired_total", "segments whose receipt did not arrive in time"),
+        ("binds_total", "attempts to bind, by outcome"),
+        ("rebinds_total", "binds of a connection slot after its first"),
+        ("links_closed_total", "sessions that have ended"),
+        ("pauses_total", "pauses of a bind after it was throttled"),
+    ] {
+        describe_counter!(format!("smpp_account_{name}"), Unit::Count, description);
+    }
 }

@@ -525,6 +525,26 @@ async fn a_flood_of_failing_messages_does_not_flood_the_log() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_slow_receiver_of_events_is_told_what_it_has_lost() {
+    let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
+    let connector = AccountConnector::new(&"smpp://192.0.2.1:2775".parse().unwrap(), options);
+    let hangs = |_| std::future::pending::<io::Result<DuplexStream>>();
+    let (account, _arrivals) = connector.dial(hangs).events_capacity(3).start().unwrap();
+    let mut events = account.events();
+    for _ in 0..10 {
+        account.try_submit(&Message::submit_sm(&text(b"Hello"))).unwrap().cancel();
+    }
+    let mut shown = Vec::new();
+    while let Ok(event) = timeout(Duration::from_secs(1), events.recv()).await {
+        shown.push(event.unwrap().to_string());
+    }
+    let failed =
+        |number| format!("message {number} failed: not sent: the message was cancelled; a resend is safe");
+    let lost = "7 events lost: the receiver reads too slowly".to_owned();
+    assert_eq!(shown, [lost, failed(8), failed(9), failed(10)]);
+}
+
 #[cfg(feature = "stream")]
 #[tokio::test(start_paused = true)]
 async fn the_receiver_of_events_is_a_stream() {

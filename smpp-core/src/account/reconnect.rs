@@ -438,7 +438,7 @@ impl<O: Observer> Account<O> {
         if self.options.session.rate.is_some() {
             link.paused_until = link.paused_until.max(now + RATE_PERIOD);
         }
-        link.stats.end_session(open.session.stats());
+        link.stats.end_session(&open.session.stats());
         self.delivered_pdus.handle_bind_ended(now, id, link.generation);
         link.last_end = reason;
         link.phase = Phase::Closing;

@@ -88,8 +88,8 @@ impl LinkStats {
     }
 
     /// Adds the counters of a session that has ended.
-    pub(super) fn end_session(&mut self, session: Stats) {
-        self.session += &Stats { in_flight: 0, timed_out: 0, unanswered: 0, ..session };
+    pub(super) fn end_session(&mut self, session: &Stats) {
+        self.session += &Stats { in_flight: 0, timed_out: 0, unanswered: 0, ..*session };
     }
 }
 
@@ -155,7 +155,7 @@ impl AccountCounters {
             Event::Link { event, .. } => match event {
                 LinkEvent::BindRefused { .. } => self.binds_refused += 1,
                 LinkEvent::ConnectFailed { .. } | LinkEvent::ResolveFailed { .. } => {
-                    self.connects_failed += 1
+                    self.connects_failed += 1;
                 }
                 LinkEvent::Closed { .. } => self.links_closed += 1,
                 LinkEvent::Paused { .. } => self.pauses += 1,

@@ -62,10 +62,17 @@ impl Histogram {
     /// Returns the upper bound of the bucket that holds this quantile, for example 0.99 for the 99th percentile: at most 25 %
     /// above the exact value. `None` if nothing was counted. Values below 0 count as 0, values above 1 as 1.
     #[doc(alias = "percentile")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "the casts saturate, and beyond 2^53 durations the rank is approximate"
+    )]
     pub fn quantile(&self, quantile: f64) -> Option<Duration> {
         let count = self.count();
-        // The casts saturate. Beyond 2^53 durations the rank is approximate.
-        let rank = ((count as f64 * quantile) as u64).clamp(1, count.max(1));
+        let exact = count as f64 * quantile;
+        // Rounds up.
+        let rank = exact as u64 + u64::from((exact as u64 as f64) < exact);
+        let rank = rank.clamp(1, count.max(1));
         let mut counted = 0;
         self.buckets().find_map(|(_, upper, count)| {
             counted += count;
@@ -171,6 +178,7 @@ mod tests {
         assert_eq!(fast.count(), 100);
         near(fast.quantile(0.0), 10);
         near(fast.quantile(0.99), 10);
+        near(fast.quantile(0.991), 3000);
         near(fast.quantile(1.0), 3000);
         assert_eq!(fast.since(&before), slow);
     }

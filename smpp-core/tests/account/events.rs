@@ -96,9 +96,6 @@ impl EventModel {
         let before = *slot;
         *slot = match (before, event) {
             (SlotEvents::Disconnected, LinkEvent::Binding { .. }) => SlotEvents::Binding,
-            (SlotEvents::Disconnected, LinkEvent::ResolveFailed { .. } | LinkEvent::ConnectFailed { .. }) => {
-                SlotEvents::Disconnected
-            }
             (SlotEvents::Binding, LinkEvent::Bound { .. }) => {
                 SlotEvents::Bound { paused: false, unbound: false }
             }
@@ -113,7 +110,8 @@ impl EventModel {
             (SlotEvents::Bound { paused, unbound: false }, LinkEvent::PeerUnbind) => {
                 SlotEvents::Bound { paused, unbound: true }
             }
-            (SlotEvents::Bound { .. } | SlotEvents::BindRefused, LinkEvent::Closed { .. }) => {
+            (SlotEvents::Disconnected, LinkEvent::ResolveFailed { .. } | LinkEvent::ConnectFailed { .. })
+            | (SlotEvents::Bound { .. } | SlotEvents::BindRefused, LinkEvent::Closed { .. }) => {
                 SlotEvents::Disconnected
             }
             _ => panic!("{event:?} after {before:?}"),
@@ -160,7 +158,7 @@ impl EventModel {
                 LinkEvent::Bound { .. } => counts.bound += 1,
                 LinkEvent::BindRefused { .. } => counts.binds_refused += 1,
                 LinkEvent::ResolveFailed { .. } | LinkEvent::ConnectFailed { .. } => {
-                    counts.connects_failed += 1
+                    counts.connects_failed += 1;
                 }
                 LinkEvent::Paused { .. } => counts.pauses += 1,
                 LinkEvent::Closed { .. } => counts.links_closed += 1,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use smpp_core::account::{AccountEvent, ReceiverId};
+use smpp_core::account::{AccountEvent, EventRouter, ReceiverId};
 
 use super::arrivals::Ended;
 use super::shared::Shared;
@@ -48,7 +48,7 @@ impl Events {
 
     /// Waits for the next event. Returns `None` once the account has ended and no event is left.
     pub fn recv(&mut self) -> Option<AccountEvent> {
-        self.wait(None).flatten()
+        self.wait(None).ok().flatten()
     }
 
     /// Waits for the next event, at most until `deadline`. Returns `Ok(None)` if none happened by then.
@@ -57,12 +57,16 @@ impl Events {
     ///
     /// [`Ended`] once the account has ended and no event is left.
     pub fn recv_until(&mut self, deadline: Instant) -> Result<Option<AccountEvent>, Ended> {
-        self.wait(Some(deadline)).map_or(Ok(None), |event| event.map(Some).ok_or(Ended))
+        self.wait(Some(deadline))
     }
 
-    /// Waits for the next event. Returns `None` if the deadline passes first.
-    fn wait(&self, deadline: Option<Instant>) -> Option<Option<AccountEvent>> {
-        self.shared.wait_until(&self.condvar, deadline, |router, waiter| router.poll_event(&self.id, waiter))
+    fn wait(&self, deadline: Option<Instant>) -> Result<Option<AccountEvent>, Ended> {
+        let poll = |router: &mut EventRouter<_>, waiter: &mut Option<_>| router.poll_event(&self.id, waiter);
+        match self.shared.wait_until(&self.condvar, deadline, poll) {
+            Some(Some(event)) => Ok(Some(event)),
+            Some(None) => Err(Ended),
+            None => Ok(None),
+        }
     }
 }
 

@@ -94,6 +94,8 @@
 //! | `sent.next_receipt().await` | [`Sent::next_receipt`] | [`Sent::next_receipt_until`] |
 //! | `arrivals.recv().await` | [`Arrivals::recv`] | [`Arrivals::recv_until`] |
 //! | `account.set_binds(binds)`, `reconfigure(options)`, `resume()`, `options()` | the same | |
+//! | `account.events()`, `events.recv().await` | [`Account::events`], [`Events::recv`] | [`Events::recv_until`] |
+//! | `account.stats()` | [`Account::stats`] | |
 //! | `account.shutdown(timeout).await` | [`Account::shutdown`] | it has a timeout |
 //! | `account.closed().await` | [`Account::closed`] | [`Account::closed_until`] |
 //!
@@ -117,7 +119,8 @@
 //! schedules the threads in time; while the transport takes nothing about 50 ms later, because the result of the current
 //! write has to be known first. If the session's
 //! [`response_timeout`](smpp_core::session::Config::response_timeout) or
-//! [`drain_timeout`](smpp_core::session::Config::drain_timeout) is less than 100 ms, its timeout may fire up to 100 ms late.
+//! [`drain_timeout`](smpp_core::session::Config::drain_timeout) is less than 100 ms, or
+//! [`unbind_timeout`](smpp_core::account::Options::unbind_timeout) less than 150 ms, its timeout may fire up to 100 ms late.
 
 mod arrivals;
 mod background;

@@ -408,3 +408,32 @@ fn an_account_that_never_connects_leaves_no_thread() {
         }
     });
 }
+
+#[test]
+fn each_receiver_gets_the_events_and_a_slow_one_is_told_what_it_has_lost() {
+    alone(|| {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint: Endpoint = format!("smpp://{}", silent.local_addr().unwrap()).parse().unwrap();
+        let connector = AccountConnector::new(&endpoint, fast(Binds::transceivers(1))).events_capacity(3);
+        let (account, _arrivals) = connector.start().unwrap();
+        let (mut slow, mut quick) = (account.events(), account.events());
+        // The thread of the connection makes it, and the SMSC answers nothing.
+        let binding = "link 0: connected to ";
+        assert!(slow.recv().unwrap().to_string().starts_with(binding));
+        let failed = |number| {
+            format!("message {number} failed: not sent: the message was cancelled; a resend is safe")
+        };
+        let seen = thread::spawn(move || {
+            let shown = std::iter::from_fn(|| quick.recv()).map(|event| event.to_string());
+            shown.skip_while(|text| text.starts_with(binding)).take(1).collect::<Vec<_>>()
+        });
+        account.try_submit(&text("Hello")).unwrap().cancel();
+        assert_eq!(seen.join().unwrap(), [failed(1)], "a waiting receiver is woken");
+        for _ in 0..9 {
+            account.try_submit(&text("Hello")).unwrap().cancel();
+        }
+        let shown: Vec<_> = slow.by_ref().take(4).map(|event| event.to_string()).collect();
+        let lost = "7 events lost: the receiver reads too slowly".to_owned();
+        assert_eq!(shown, [lost, failed(8), failed(9), failed(10)]);
+    });
+}

@@ -186,18 +186,22 @@ mod tests {
         let account = Account::new(Arc::clone(&shared));
         let message = Message::text(&SubmitSm::default(), "Hello");
         let (mut capacity, mut closed) = (pin!(account.submit(&message)), pin!(account.closed()));
+        let mut events = account.events();
+        let mut event = pin!(events.recv());
         assert!(poll(capacity.as_mut(), &waker()).is_pending());
         assert!(poll(closed.as_mut(), &waker()).is_pending());
         // The second waker replaces the first one.
         for _ in 0..2 {
             assert!(poll(outcome.as_mut(), &waker()).is_pending());
             assert!(poll(arrival.as_mut(), &waker()).is_pending());
+            assert!(poll(event.as_mut(), &waker()).is_pending());
         }
-        assert_eq!(locked.load(Ordering::Relaxed), 2, "the two replaced wakers are dropped");
+        assert_eq!(locked.load(Ordering::Relaxed), 3, "the three replaced wakers are dropped");
         drop(Driver(Arc::clone(&shared)));
-        assert_eq!(locked.load(Ordering::Relaxed), 10, "the four others are woken and dropped");
+        assert_eq!(locked.load(Ordering::Relaxed), 13, "the five others are woken and dropped");
         assert!(poll(outcome.as_mut(), Waker::noop()).is_ready());
         assert!(poll(arrival.as_mut(), Waker::noop()).is_ready());
+        assert!(poll(event.as_mut(), Waker::noop()).is_ready());
         assert!(poll(capacity.as_mut(), Waker::noop()).is_ready());
         assert!(poll(closed.as_mut(), Waker::noop()).is_ready());
     }

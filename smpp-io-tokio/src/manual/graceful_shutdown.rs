@@ -2,8 +2,8 @@
 //!
 //! **Short answer.** Call [`Account::shutdown`]`(timeout)` and look at what it returns: each [`Unresolved`] is a
 //! message that was not accepted since `shutdown` was called, or whose receipt has not arrived. Messages that failed
-//! earlier are not in the list: `send` has returned their outcomes. `timeout` is for the queue only; the call takes up to
-//! 17 s more with the default timeouts. For one session call [`Handle::unbind`]; for a
+//! earlier are not in the list: `send` has returned their outcomes. Whatever the SMSC does, the call returns within
+//! `timeout` + 5 s. For one session call [`Handle::unbind`]; for a
 //! server [`Server::shutdown`]. Await them before the process exits: dropping the runtime closes the connections
 //! without an unbind.
 //!
@@ -42,17 +42,16 @@
 //!    for room in the queue get the same error. Tasks with their own retry loop must stop on `SubmitError::ShutDown`.
 //! 2. Queued messages are still sent until `timeout` has passed, or the queue is empty. Binds are still made if one is
 //!    missing.
-//! 3. What is still queued ends as `NeverSent(ShutDown)`. What is in flight may get its response within
-//!    [`Config::drain_timeout`] (5 s). An arrival that you have not accepted or refused delays the unbind of its
-//!    bind by up to `drain_timeout`.
-//! 4. Each bind sends `unbind` and waits for the response, at most [`Config::response_timeout`] (10 s). Then the
-//!    connections are closed.
-//! 5. `shutdown` returns.
+//! 3. What is still queued ends as `NeverSent(ShutDown)`. The rest of `timeout`, but at least [`Options::unbind_timeout`]
+//!    (3 s), is for what follows. Two thirds of it, at most [`Config::drain_timeout`] (5 s), are for the responses to what is
+//!    in flight. An arrival that you have not accepted or refused delays the unbind of its bind as long.
+//! 4. Each bind sends `unbind` and waits for the response, at most [`Config::response_timeout`] (10 s), and at most until
+//!    the time of step 3 has passed. What is still in flight then is `Unanswered`.
+//! 5. The connections are closed, within 2 s. `shutdown` returns.
 //!
-//! `timeout` is for the queue only; in all it takes at most `timeout` + [`Config::drain_timeout`] (5 s) +
-//! [`Config::response_timeout`] (10 s) + 2 s to close the connections. To end within 10 s, for example, set
-//! `options.session.drain_timeout` to 2 s and `response_timeout` to 3 s, and pass a `timeout` of 3 s; `response_timeout`
-//! then holds for all requests. Or wrap the call in `tokio::time::timeout`: the account goes on with its shutdown for as
+//! So it takes at most `timeout` + `unbind_timeout` (3 s) + 2 s, whatever the SMSC does. To end within 10 s, for example,
+//! pass a `timeout` of 5 s. A longer `unbind_timeout` leaves fewer messages in doubt if the SMSC responds slowly. A call
+//! that you cancel, for example with `tokio::time::timeout`, does not stop the shutdown: the account goes on with it for as
 //! long as the runtime lives, and a further call of `shutdown` returns the list.
 //!
 //! It does not wait for delivery receipts: those that are pending are in [`Unresolved::NoReceipt`], and the SMSC delivers
@@ -161,7 +160,7 @@
 //! }
 //! ```
 //!
-//! Give the process manager more time than the sum above, for example 30 s, before it kills the process.
+//! Give the process manager more time than the sum above, for example 20 s, before it kills the process.
 //!
 //! # Blocking crate
 //!
@@ -172,6 +171,7 @@
 //! [`Account::shutdown`]: crate::account::Account::shutdown
 //! [`Config::drain_timeout`]: smpp_core::session::Config::drain_timeout
 //! [`Config::response_timeout`]: smpp_core::session::Config::response_timeout
+//! [`Options::unbind_timeout`]: smpp_core::account::Options::unbind_timeout
 //! [`Handle::abort`]: crate::Handle::abort
 //! [`Handle::unbind`]: crate::Handle::unbind
 //! [`Server::shutdown`]: crate::Server::shutdown

@@ -10,8 +10,8 @@
 //! | --- | --- | --- |
 //! | logs: binds, refusals, reconnects, malformed PDUs | feature `tracing` | a comparison for each event of a session |
 //! | dashboards and alerts | feature `metrics` | an addition for each request; the rest at intervals |
-//! | counters in your own code, at any time | [`Handle::stats`], [`Account::links`], [`BoundSession::stats`](crate::BoundSession::stats) | none: they are kept anyway |
-//! | what each bind of an account does | [`AccountConnector::subscribe`] | one call for each change |
+//! | what happens to an account: binds, reconnects, pauses, messages in doubt | [`Account::events`] | a copy of each event |
+//! | counters in your own code, at any time | [`Account::stats`], [`Account::links`], [`Handle::stats`], [`BoundSession::stats`](crate::BoundSession::stats) | none: they are kept anyway |
 //! | every PDU | [`Handle::observe`], [`AccountConnector::observe`], [`ServerBuilder::observe`](crate::ServerBuilder::observe) | one call for each PDU |
 //! | malformed and refused PDUs of the peer | the same, with [`Observer::rejected`] | one call for each of them |
 //! | Wireshark, also for TLS | the same, with `smpp_core::pcap` (feature `pcap` of `smpp-core`) | a copy of each PDU, and your file |
@@ -34,18 +34,23 @@
 //! ```
 //!
 //! A single session (also each one of a [`Server`](crate::Server)) has the span `smpp` with `role` (`esme` or `smsc`),
-//! `peer` (the address) and `system_id`. An account has the span `smpp_account` with `system_id`; its events name the
-//! link (`link`).
+//! `peer` (the address) and `system_id`. An account has the span `smpp_account` with `system_id`.
+//!
+//! An account logs its [event stream](#the-event-stream-of-an-account): the message is the `Display` of the event, and the
+//! fields are `kind` (`bound`, `link_closed`), `link`, `number` (of a message), `error` (the whole error of a failed
+//! connection) and `suppressed`.
 //!
 //! | level | a session logs | an account logs |
 //! | --- | --- | --- |
-//! | error | | the SMSC rejected the credentials: the account is stopped until it is resumed |
-//! | warn | bind refused; malformed PDU; a request not understood or without a response in time; a response that cannot be decoded; closed for any reason but `unbind` or `abort` | bind refused; no connection; the host has no address |
-//! | info | bound; the peer unbinds; closed after `unbind` or `abort` | bound; the peer unbinds; a bind is over, and why; the account is closed |
-//! | debug | connected; throttled by the peer; a request of the peer refused by the session; an unexpected response | a message not accepted as a whole; receipts that did not come in time |
+//! | error | | `stopped` |
+//! | warn | bind refused; malformed PDU; a request not understood or without a response in time; a response that cannot be decoded; closed for any reason but `unbind` or `abort` | `bind_refused`, `connect_failed`, `resolve_failed`, `message_in_doubt`; `link_closed` for any reason but `unbind` of either side |
+//! | info | bound; the peer unbinds; closed after `unbind` or `abort` | `bound`, `paused`, `peer_unbind`, `closed`, `account_resumed`; `link_closed` after `unbind` |
+//! | debug | connected; throttled by the peer; a request of the peer refused by the session; an unexpected response | `binding`, `throttled`, `resumed`, `message_failed`, `late_outcome`, `receipts_expired` |
 //!
-//! Nothing is logged for a message that goes well. The texts of the events are listed in the [crate
-//! documentation](crate). They are emitted while the session is locked: use a subscriber that does not block.
+//! Nothing is logged for a message that goes well. Of each kind, an account logs 20 events at once, then one a second;
+//! `suppressed` says how many were left out since. The event stream has all of them. The texts of a session's events are
+//! listed in the [crate documentation](crate). All are emitted while the session or the account is locked: use a subscriber
+//! that does not block.
 //!
 //! # Metrics
 //!
@@ -74,12 +79,17 @@
 //! | How many segments wait for receipts? | `smpp_account_pending_receipts` |
 //! | Do receipts fail to arrive? | `smpp_account_receipts_expired_total` |
 //! | What did the SMSC deliver? | `smpp_account_delivered_total` by `type`: `message`, `receipt`, `unmatched_receipt` |
-//! | Do binds fail? | `smpp_account_binds_total` by `outcome`: `bound`, `refused`, `connect_failed` |
-//! | How do requests of a single session end? | `smpp_requests_total` by `outcome`: as above, and `throttled` |
-//! | Is the window of a session full? | `smpp_in_flight` |
-//! | Is the SMSC slow? | `smpp_response_seconds` (histogram of means: right for averages, not for percentiles) |
-//! | Does the peer throttle a session? | `smpp_throttled_total` |
-//! | Does the peer break the protocol? | `smpp_malformed_total`, `smpp_unknown_commands_total`, `smpp_quirks_total` |
+//! | Do binds fail? | `smpp_account_binds_total` by `outcome`: `bound`, `refused`, `connect_failed`; `smpp_account_rebinds_total` |
+//! | How do the single attempts end? | `smpp_account_requests_total` by `link` and `outcome`: as above, and `throttled` |
+//! | May messages be duplicated? | `smpp_account_in_doubt_total`: attempts that were sent and got no response |
+//! | Is a window full? | `smpp_account_in_flight` by `link` |
+//! | Is the SMSC slow? | `smpp_account_response_seconds` by `link`: a histogram with every response |
+//! | Does the SMSC throttle? | `smpp_account_throttled_total` by `link`, `smpp_account_pauses_total` |
+//! | Does the SMSC break the protocol? | `smpp_account_malformed_total`, `smpp_account_unknown_commands_total`, `smpp_account_quirks_total` by `link` |
+//! | the same of a single session | `smpp_requests_total`, `smpp_in_flight`, `smpp_response_seconds`, ... |
+//!
+//! The counters of a `link` go on across its sessions; the sum over `link` is the account. Units: names that end in
+//! `_seconds` are seconds, `_octets_total` octets, all others numbers.
 //!
 //! Alert on: no bound link for a minute; `smpp_account_queued_segments` near `queue_capacity`; a rise of
 //! `unmatched_receipt`.
@@ -88,38 +98,68 @@
 //!
 //! ```no_run
 //! # fn example(account: &smpp_io_tokio::account::Account) {
-//! for (link, state, stats) in account.links() {
-//!     let Some(stats) = stats else { continue };
+//! let stats = account.stats();
+//! println!("{} queued, {} receipts pending", stats.queued, stats.pending_receipts);
+//! println!("{:?}", stats.counters); // segments by outcome, receipts, binds, messages in doubt
+//! for (link, stats) in stats.links.iter().enumerate() {
 //!     println!(
-//!         "{link}: {state:?}, {} in flight, {} throttled, response time {:?}",
-//!         stats.in_flight, stats.throttled, stats.response_times.smoothed(),
+//!         "link {link}: {} requests accepted, {} throttled, {} rebinds, 99 % of the responses within {:?}",
+//!         stats.requests.accepted,
+//!         stats.requests.throttled,
+//!         stats.rebinds(),
+//!         stats.response_histogram.quantile(0.99),
 //!     );
 //! }
 //! # }
 //! ```
 //!
-//! [`Stats`] counts what the session rejected: `malformed`, `unknown_commands`, `refused` and `unexpected_responses`. A
+//! [`Account::stats`] counts from the start of the account, across all sessions. [`Account::links`] has the [`Stats`] of the
+//! current sessions. `Stats` counts what the session rejected: `malformed`, `unknown_commands`, `refused` and `unexpected_responses`. A
 //! session has it as [`Handle::stats`], a bind of a server as [`BoundSession::stats`](crate::BoundSession::stats).
 //!
-//! # Watch reconnects
+//! # The event stream of an account
+//!
+//! [`Account::events`] returns a receiver of what happens to the account, in order: binding, bound, refused, reconnecting,
+//! throttled, paused, resumed, stopped, messages that fail or are in doubt, closed. `Display` is a line for a log.
 //!
 //! ```no_run
-//! use smpp_core::account::LinkEvent;
-//! use smpp_io_tokio::account::AccountConnector;
+//! use smpp_core::account::{AccountEvent, LinkEvent};
+//! use smpp_io_tokio::account::Account;
 //!
-//! # fn example(connector: AccountConnector) -> AccountConnector {
-//! connector.subscribe(|link, event| match event {
-//!     LinkEvent::Bound { address, .. } => println!("link {link} is bound at {address}"),
-//!     LinkEvent::BindRefused { address, error, .. } => println!("link {link}: {address}: {error}"),
-//!     LinkEvent::ResolveFailed { detail, .. } => println!("link {link}: host name: {detail}"),
-//!     LinkEvent::ConnectFailed { address, detail, .. } => println!("link {link}: {address}: {detail}"),
-//!     LinkEvent::Closed { reason, .. } => println!("link {link} closed: {reason}"),
-//!     _ => {}
-//! })
+//! # async fn example(account: Account) {
+//! let mut events = account.events();
+//! while let Some(event) = events.recv().await {
+//!     println!("{event}"); // "link 0: bound as transceiver at 192.0.2.1:2775"
+//!     match event {
+//!         AccountEvent::Link { link, event: LinkEvent::Closed { retry_in: Some(delay), .. } } => {
+//!             println!("link {link} rebinds in {delay:?}");
+//!         }
+//!         AccountEvent::MessageInDoubt { message, .. } => println!("message {message} may have been accepted"),
+//!         _ => {}
+//!     }
+//! }
 //! # }
 //! ```
 //!
-//! Subscribers and observers run while the account or session is locked: return quickly, and do not call its methods.
+//! There may be several receivers. None delays the account: a receiver that has more than
+//! [`AccountConnector::events_capacity`] (1,024) events left to read loses the oldest, and `AccountEvent::Lagged` says how
+//! many. The first receiver also gets the events since the start, the last 64 at most; call `events` right after
+//! [`AccountConnector::start`] to miss none. With the feature `stream` the receiver is a `Stream`.
+//!
+//! | kind | when |
+//! | --- | --- |
+//! | `binding`, `bound`, `link_closed` | once for each session: connected; the SMSC accepted the bind; over, and when the account rebinds |
+//! | `bind_refused` | instead of `bound`: the status and the SMSC's text, or what it sent instead |
+//! | `resolve_failed`, `connect_failed` | an attempt that made no connection |
+//! | `throttled`, `paused`, `resumed` | once for each pause of a bind |
+//! | `peer_unbind` | the SMSC ends the bind |
+//! | `stopped` | the SMSC refuses the credentials |
+//! | `message_in_doubt` | a segment was sent and got no response: once for each attempt |
+//! | `message_failed` | the SMSC did not accept all of a message: refused, expired, cancelled, in doubt |
+//! | `late_outcome` | the response to a segment that was in doubt |
+//! | `receipts_expired` | the account waits no longer for receipts of a message |
+//! | `closed` | the last event |
+//! | `lagged` | this receiver has lost events |
 //!
 //! # Observe PDUs
 //!
@@ -213,13 +253,14 @@
 //!
 //! # Blocking crate
 //!
-//! `smpp-io-std` has `subscribe`, `observe`, `stats`, `links` and the captures; it has no `tracing` or `metrics` features.
+//! `smpp-io-std` has `events` (`recv`, `recv_until`, an `Iterator`), `observe`, `stats`, `links` and the captures. It has no
+//! `tracing` or `metrics` features: log the events, and publish what `stats` returns.
 //!
 //! # Privacy
 //!
 //! | output | texts | phone numbers | passwords | system_id, addresses of servers |
 //! | --- | --- | --- | --- | --- |
-//! | `tracing` events and spans | never; `bind refused` shows the SMSC's explanation | never | never | yes |
+//! | `tracing` events and spans, the event stream | never; a refusal shows the SMSC's explanation | never | never | yes |
 //! | metrics and their labels | never | never | never | only the name you give |
 //! | `Debug` of messages, receipts and options of an account | never | never | never | system_id |
 //! | `Debug` of PDU structs such as `SubmitSm` | **yes** | **yes** | never | yes |
@@ -227,9 +268,12 @@
 //!
 //! Protect captures as you protect the messages.
 //!
+//! [`Account::events`]: crate::account::Account::events
+//! [`Account::stats`]: crate::account::Account::stats
+//! [`AccountConnector::events_capacity`]: crate::account::AccountConnector::events_capacity
+//! [`AccountConnector::start`]: crate::account::AccountConnector::start
 //! [`Account::links`]: crate::account::Account::links
 //! [`AccountConnector::observe`]: crate::account::AccountConnector::observe
-//! [`AccountConnector::subscribe`]: crate::account::AccountConnector::subscribe
 //! [`Handle::observe`]: crate::Handle::observe
 //! [`Handle::stats`]: crate::Handle::stats
 //! [`Observer::rejected`]: smpp_core::session::Observer::rejected

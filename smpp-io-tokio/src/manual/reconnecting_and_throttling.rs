@@ -137,7 +137,6 @@
 //! options.session.enquire_link_interval = Some(Duration::from_secs(10));
 //! let (account, _arrivals) = AccountConnector::new(&endpoint, options)
 //!     .resolver(|_| async { Ok(vec![([192, 0, 2, 1], 2775).into(), ([192, 0, 2, 2], 2775).into()]) })
-//!     .subscribe(|link, event| println!("link {link}: {event:?}"))
 //!     .connect()
 //!     .await?;
 //! # drop(account);
@@ -155,12 +154,22 @@
 //!
 //! # Watch the binds
 //!
-//! [`AccountConnector::subscribe`] receives every [`LinkEvent`]: bound, refused, not resolved, connect
-//! failed, closed. Its `retry_at` is on the account's clock: the time since the account was started, as `as_nanos()`. The
-//! observers of the account get the same clock. Use it to compare events; there is no conversion to the time of day. `None`
-//! means: tries the next address or endpoint at once, or does not reconnect.
-//! [`Account::links`] returns the state and the counters of each link. The features `tracing` and `metrics`
-//! report the same: [`observability`](super::observability).
+//! [`Account::events`] returns a receiver of every [`AccountEvent`]; those of a link are [`LinkEvent`]s: binding, bound,
+//! refused, not resolved, connect failed, throttled, paused, resumed, closed. `Display` says what happened, where, and what
+//! the account does next: `link 0: connection to 192.0.2.1:2775 closed: the peer unbound; rebinding in 1.3 s`. The field
+//! `retry_in` has that time; `None` means that the account tries the next address at once, or does not reconnect.
+//!
+//! ```no_run
+//! # async fn example(account: smpp_io_tokio::account::Account) {
+//! let mut events = account.events();
+//! while let Some(event) = events.recv().await {
+//!     println!("{event}");
+//! }
+//! # }
+//! ```
+//!
+//! [`Account::links`] returns the state and the counters of each link, [`Account::stats`] the counters across all sessions.
+//! The features `tracing` and `metrics` report the same: [`observability`](super::observability).
 //!
 //! # The first bind
 //!
@@ -213,6 +222,7 @@
 //! | `ESME_RINVBNDSTS` | `Rebind { times: 3 }` | the segment goes out on another bind, or after 1 s if there is none |
 //! | any other | `Refuse` | the outcome is `Refused` |
 //!
+//! - The event stream has `Throttled` and `Paused` when a bind is paused, and `Resumed` when it sends again.
 //! - After `times` retries the outcome is `Refused`. Deadlines and [`cancel`](smpp_core::account::Account::cancel) count
 //!   while a message waits. Messages in order to the same destination wait behind it.
 //! - `Retry` pauses the bind only if the SMSC refuses messages to two destinations on it, and accepts none in between.
@@ -275,16 +285,18 @@
 //! take blocking functions.
 //!
 //! [`Account`]: crate::account::Account
+//! [`Account::events`]: crate::account::Account::events
 //! [`Account::links`]: crate::account::Account::links
 //! [`Account::options`]: crate::account::Account::options
 //! [`Account::reconfigure`]: crate::account::Account::reconfigure
 //! [`Account::resume`]: crate::account::Account::resume
 //! [`Account::set_binds`]: crate::account::Account::set_binds
+//! [`Account::stats`]: crate::account::Account::stats
 //! [`AccountConnector::bind_timeout`]: crate::account::AccountConnector::bind_timeout
 //! [`AccountConnector::connect`]: crate::account::AccountConnector::connect
 //! [`AccountConnector::resolver`]: crate::account::AccountConnector::resolver
 //! [`AccountConnector::start`]: crate::account::AccountConnector::start
-//! [`AccountConnector::subscribe`]: crate::account::AccountConnector::subscribe
+//! [`AccountEvent`]: smpp_core::account::AccountEvent
 //! [`AccountError`]: crate::account::AccountError
 //! [`Binds::NONE`]: smpp_core::account::Binds::NONE
 //! [`Credentials`]: smpp_core::account::Credentials

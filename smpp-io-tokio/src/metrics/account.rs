@@ -11,8 +11,11 @@ use smpp_core::session::State;
 use tokio::time::timeout;
 
 use super::gauge::{GaugeShare, MIN_INTERVAL, add};
-use super::traffic::TrafficPublisher;
+use super::traffic::{TrafficPublisher, with};
 use crate::account::Account;
+
+/// The label of a counter that has none.
+const NO_LABEL: (&str, &str) = ("", "");
 
 /// The values of the label `state`.
 const LINK_STATES: [&str; 4] = ["idle", "connecting", "bound", "closing"];
@@ -90,12 +93,14 @@ struct Publisher {
     published: Vec<u64>,
 }
 
-/// The counters of an account: each with its name, and a label.
-fn counters(stats: &AccountStats) -> [(&'static str, Option<(&'static str, &'static str)>, u64); 17] {
+/// A counter of an account: its name, the name and the value of its label, and the count.
+type NamedCounter = (&'static str, (&'static str, &'static str), u64);
+
+fn counters(stats: &AccountStats) -> [NamedCounter; 17] {
     let counters = &stats.counters;
-    let segments = |outcome, count| ("smpp_account_segments_total", Some(("outcome", outcome)), count);
-    let delivered = |of_type, count| ("smpp_account_delivered_total", Some(("type", of_type)), count);
-    let binds = |outcome, count| ("smpp_account_binds_total", Some(("outcome", outcome)), count);
+    let segments = |outcome, count| ("smpp_account_segments_total", ("outcome", outcome), count);
+    let delivered = |of_type, count| ("smpp_account_delivered_total", ("type", of_type), count);
+    let binds = |outcome, count| ("smpp_account_binds_total", ("outcome", outcome), count);
     [
         segments("accepted", counters.segments_accepted),
         segments("refused", counters.segments_refused),
@@ -108,12 +113,12 @@ fn counters(stats: &AccountStats) -> [(&'static str, Option<(&'static str, &'sta
         binds("bound", stats.total.bound),
         binds("refused", counters.binds_refused),
         binds("connect_failed", counters.connects_failed),
-        ("smpp_account_rebinds_total", None, stats.links.iter().map(LinkStats::rebinds).sum()),
-        ("smpp_account_links_closed_total", None, counters.links_closed),
-        ("smpp_account_pauses_total", None, counters.pauses),
-        ("smpp_account_in_doubt_total", None, counters.in_doubt),
-        ("smpp_account_late_outcomes_total", None, counters.late_outcomes),
-        ("smpp_account_receipts_expired_total", None, counters.receipts_expired),
+        ("smpp_account_rebinds_total", NO_LABEL, stats.links.iter().map(LinkStats::rebinds).sum()),
+        ("smpp_account_links_closed_total", NO_LABEL, counters.links_closed),
+        ("smpp_account_pauses_total", NO_LABEL, counters.pauses),
+        ("smpp_account_in_doubt_total", NO_LABEL, counters.in_doubt),
+        ("smpp_account_late_outcomes_total", NO_LABEL, counters.late_outcomes),
+        ("smpp_account_receipts_expired_total", NO_LABEL, counters.receipts_expired),
     ]
 }
 
@@ -132,9 +137,10 @@ impl Publisher {
             published: vec![0; counters.len()],
             counters: counters
                 .into_iter()
-                .map(|(name, label, _)| match label {
-                    Some((label, value)) => counter!(name, "account" => account.clone(), label => value),
-                    None => counter!(name, "account" => account.clone()),
+                .map(|(name, label, _)| {
+                    let labels = [("account", account.clone()), (label.0, label.1.into())];
+                    let labels = if label == NO_LABEL { &labels[..1] } else { &labels };
+                    counter!(name, with(labels, &[]))
                 })
                 .collect(),
             account,
@@ -152,18 +158,18 @@ impl Publisher {
     }
 
     /// Publishes the differences to the last publication.
-    fn publish(&mut self, (states, stats): ([u32; LINK_STATES.len()], AccountStats)) {
+    fn publish(&mut self, (states, current): ([u32; LINK_STATES.len()], AccountStats)) {
         self.states.iter_mut().zip(states).for_each(|(gauge, count)| gauge.set(count.into()));
-        self.queued.set(level(stats.queued));
-        self.pending_receipts.set(level(stats.pending_receipts));
-        self.tracked_receipts.set(level(stats.tracked_receipts));
+        self.queued.set(level(current.queued));
+        self.pending_receipts.set(level(current.pending_receipts));
+        self.tracked_receipts.set(level(current.tracked_receipts));
         for ((counter, published), (.., count)) in
-            self.counters.iter().zip(&mut self.published).zip(counters(&stats))
+            self.counters.iter().zip(&mut self.published).zip(counters(&current))
         {
             add(counter, count, std::mem::replace(published, count));
         }
-        self.add_links(stats.links.len());
-        for (publisher, link) in self.links.iter_mut().zip(&stats.links) {
+        self.add_links(current.links.len());
+        for (publisher, link) in self.links.iter_mut().zip(&current.links) {
             publisher.publish(&link.session, &link.requests, &link.response_histogram);
         }
     }

@@ -45,12 +45,12 @@ pub fn publish<R: Role>(
         loop {
             let mut end = pin!(shared.ended.notified());
             end.as_mut().enable();
-            let (stats, counters, state, ended) = {
+            let (current, counters, state, ended) = {
                 let core = shared.lock();
                 (core.session.stats(), core.telemetry.counters.clone(), core.session.state(), core.end.is_some())
             };
             publisher.publish_state(state);
-            publisher.traffic.publish(&stats, &counters.requests, &counters.histogram());
+            publisher.traffic.publish(&current, &counters.requests, &counters.histogram());
             if ended {
                 return;
             }

@@ -1,6 +1,9 @@
 //! The metrics of what a session sends and receives: of one session, or of all sessions of a connection slot.
 
-use metrics::{Counter, Histogram, Label, SharedString, counter, gauge, histogram};
+use metrics::{
+    Counter, Histogram, Label, SharedString, Unit, counter, describe_counter, describe_gauge,
+    describe_histogram, gauge, histogram,
+};
 use smpp_core::session::{self, Count, Kind, RequestCounts, Stats, Traffic};
 
 use super::gauge::{GaugeShare, add};
@@ -14,6 +17,33 @@ const KINDS: usize = Kind::ALL.len();
 const OUTCOMES: usize = 6;
 
 pub(super) type Labels = [(&'static str, SharedString)];
+
+/// Passes the descriptions and units of the metrics with this prefix to the installed recorder.
+pub(super) fn describe(prefix: &str) {
+    for (name, description) in [
+        ("in_flight", "sent requests without an outcome"),
+        ("unanswered", "received requests that the application has not responded to"),
+    ] {
+        describe_gauge!(format!("{prefix}_{name}"), Unit::Count, description);
+    }
+    for (name, unit, description) in [
+        ("pdus_total", Unit::Count, "PDUs read and encoded"),
+        ("octets_total", Unit::Bytes, "octets of PDUs read and encoded"),
+        ("transmitted_octets_total", Unit::Bytes, "octets that the transport has accepted"),
+        ("requests_total", Unit::Count, "completed requests of the application, by outcome"),
+        ("timeouts_total", Unit::Count, "requests without a response in time"),
+        ("throttled_total", Unit::Count, "requests that the peer throttled"),
+        ("refused_total", Unit::Count, "received requests that the session refused"),
+        ("malformed_total", Unit::Count, "PDUs that cannot be decoded"),
+        ("unknown_commands_total", Unit::Count, "PDUs with an unknown command_id"),
+        ("unexpected_responses_total", Unit::Count, "responses without a request in flight"),
+        ("quirks_total", Unit::Count, "PDUs with tolerated deviations"),
+    ] {
+        describe_counter!(format!("{prefix}_{name}"), unit, description);
+    }
+    let name = format!("{prefix}_response_seconds");
+    describe_histogram!(name, Unit::Seconds, "time from a request to its response");
+}
 
 /// Returns the common labels and more of them.
 pub(super) fn with(common: &Labels, more: &Labels) -> Vec<Label> {

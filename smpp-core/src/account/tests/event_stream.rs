@@ -122,7 +122,9 @@ proptest! {
                 0..4 => {
                     number += 1;
                     push(&mut router, &mut account, number);
-                    receivers.iter_mut().for_each(|(_, unread)| unread.push_back(number));
+                    for (_, unread) in &mut receivers {
+                        unread.push_back(number);
+                    }
                 }
                 4 if receivers.len() < 3 => receivers.push((router.add_receiver(), VecDeque::new())),
                 5 if receivers.len() > 1 => {
@@ -188,13 +190,12 @@ fn the_stream_has_the_life_of_an_account_in_order() {
     assert_eq!(shown.collect::<Vec<_>>(), expected);
 }
 
-#[test]
-fn each_event_is_one_line_that_says_what_where_and_what_next() {
-    let (link, message) = (LinkId(1), MessageNumber(17));
+/// The events of connections, and their texts.
+fn link_cases() -> Vec<(AccountEvent, &'static str)> {
     let (address, mode) = (address(1), BindMode::Transceiver);
     let refused = |status| RequestError::Refused { status, response: RefusedResponse::default() };
-    let at = |event| AccountEvent::Link { link, event };
-    let cases = [
+    let at = |event| AccountEvent::Link { link: LinkId(1), event };
+    vec![
         (
             at(LinkEvent::Binding { mode, address }),
             "link 1: connected to 192.0.2.1:2776, binding as transceiver",
@@ -264,6 +265,13 @@ fn each_event_is_one_line_that_says_what_where_and_what_next() {
             at(LinkEvent::Closed { address, reason: CloseReason::Unbound, retry_in: None }),
             "link 1: connection to 192.0.2.1:2776 closed: closed by unbind of this side",
         ),
+    ]
+}
+
+/// The other events, and their texts.
+fn account_cases() -> Vec<(AccountEvent, &'static str)> {
+    let (link, message) = (LinkId(1), MessageNumber(17));
+    vec![
         (
             AccountEvent::MessageInDoubt {
                 message,
@@ -312,9 +320,13 @@ fn each_event_is_one_line_that_says_what_where_and_what_next() {
         ),
         (AccountEvent::Closed { unresolved: 3 }, "the account is shut down, 3 messages unresolved"),
         (AccountEvent::Lagged { lost: 1 }, "1 event lost: the receiver reads too slowly"),
-    ];
+    ]
+}
+
+#[test]
+fn each_event_is_one_line_that_says_what_where_and_what_next() {
     let mut kinds = Vec::new();
-    for (event, expected) in cases {
+    for (event, expected) in link_cases().into_iter().chain(account_cases()) {
         assert_eq!(event.to_string(), expected, "{event:?}");
         let has_link = expected.starts_with("link 1") || expected.contains("on link 1");
         assert_eq!(event.link().is_some(), has_link, "{event:?}");

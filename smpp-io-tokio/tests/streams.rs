@@ -6,10 +6,10 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures_core::Stream;
+use smpp_core::Address;
 use smpp_core::account::{Credentials, Options};
 use smpp_core::provider::Provider;
 use smpp_core::session::Esme;
-use smpp_core::Address;
 use smpp_io_tokio::account::{AccountConnector, Arrival};
 use smpp_io_tokio::testing::{ACCOUNT, TestSmsc};
 use smpp_io_tokio::{Connector, Inbound};

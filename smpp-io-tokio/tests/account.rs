@@ -1,13 +1,15 @@
 //! An account with several binds, over real sockets with TLS.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use smpp_core::account::{Binds, Credentials, Message, Options};
 use smpp_core::provider::Provider;
-use smpp_core::session::{Kind, Stats};
+use smpp_core::session::{Direction, Instant, Kind, ObservedPdu, Observer, Stats};
+use smpp_core::sms::MessageReference;
 use smpp_core::{
-    Address, CommandStatus, DeliverSm, Endpoint, MessageState, RegisteredDelivery, ShortMessage, SubmitSm,
+    Address, CommandStatus, DeliverSm, Endpoint, Frame, MessageState, Pdu, RegisteredDelivery, ShortMessage,
+    SubmitSm, Tolerance,
 };
 use smpp_io_tokio::account::{Account, AccountConnector, AccountError, Arrival, Arrivals};
 use smpp_io_tokio::testing::{ACCOUNT, TestSmsc};
@@ -62,6 +64,45 @@ async fn long_messages_are_accepted_and_receipted_over_several_binds() {
         assert_eq!(submitted, segments as u64);
         assert_eq!(account.shutdown(Duration::from_secs(5)).await, []);
     }
+}
+
+/// Collects the references of the concatenated messages that a session sends.
+struct References(Arc<Mutex<Vec<MessageReference>>>);
+
+impl Observer for References {
+    fn observe(&mut self, _: Instant, direction: Direction, pdu: ObservedPdu<'_>) {
+        let octets = pdu.octets();
+        let Some(frame) = Frame::new(&octets[..]) else { return };
+        if let (Direction::Out, Ok((Pdu::SubmitSm(message), _))) = (direction, frame.pdu(Tolerance::LENIENT))
+            && let Some(segment) = message.user_data().unwrap().segment
+        {
+            self.0.lock().unwrap().push(segment.reference);
+        }
+    }
+}
+
+#[tokio::test]
+async fn accounts_of_one_process_use_different_references_unless_they_have_one_seed() {
+    /// Returns the reference of the account's first long message.
+    async fn first_reference(smsc: &TestSmsc, seed: Option<u64>) -> MessageReference {
+        let references = Arc::new(Mutex::new(Vec::new()));
+        let observed = Arc::clone(&references);
+        let options = Options { seed, ..options(Binds::transceivers(1)) };
+        let connector = AccountConnector::new(&smsc.endpoint(), options);
+        let connector = connector.observe(move |_| References(Arc::clone(&observed)));
+        let (account, _arrivals) = connector.connect().await.unwrap();
+        account.send(&Message::text(&template(), "x".repeat(200))).await.unwrap();
+        account.shutdown(Duration::from_secs(5)).await;
+        references.lock().unwrap()[0]
+    }
+    let smsc = TestSmsc::start().await.unwrap();
+    let mut random = Vec::new();
+    for _ in 0..4 {
+        random.push(first_reference(&smsc, None).await);
+    }
+    // All four are equal once in 2^48 runs.
+    assert!(random.iter().any(|reference| *reference != random[0]), "{random:?}");
+    assert_eq!(first_reference(&smsc, Some(7)).await, first_reference(&smsc, Some(7)).await);
 }
 
 #[tokio::test]

@@ -14,7 +14,8 @@ use crate::sms;
 ///
 /// A dropped token leaves the SMSC without a response: its PDUs count against
 /// [`max_unanswered`](crate::session::Config::max_unanswered) for the life of the bind. The account does not
-/// acknowledge a redelivery on another bind either, because the caller has not accepted the first one.
+/// acknowledge a redelivery on another bind either, because the caller has not accepted the first one: it refuses the
+/// redelivery, or leaves it without a response too.
 #[must_use = "a delivery must be acknowledged or refused"]
 pub struct Ack {
     pub(super) tokens: Vec<ReplyToken>,

@@ -88,6 +88,11 @@ pub struct Options {
     pub receipts: ReceiptOptions,
     /// The limits of the segments of MO messages that the account holds for reassembly. Default
     /// [`ReassemblyLimits::default`].
+    ///
+    /// [`max_messages`](ReassemblyLimits::max_messages) and [`duplicate_window`](ReassemblyLimits::duplicate_window) also
+    /// limit how many single PDUs whose bind has ended the account remembers, at about 200 octets each, and for how long
+    /// after the application has accepted them: see
+    /// [*Redelivery*](super#redelivery-what-the-application-gets-once).
     pub reassembly: ReassemblyLimits,
     /// How long the account delays the acknowledgement of an MO segment at most, while the other segments are missing.
     /// After this time it responds with `ESME_ROK`, and the segment exists only in memory. Default 5 s.

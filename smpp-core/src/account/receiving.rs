@@ -42,23 +42,19 @@ impl<O: Observer> Account<O> {
         ack: Ack,
         result: Result<(), CommandStatus>,
     ) -> Result<(), AckError> {
-        let mut answered = Ok(());
         match ack.subject {
-            AckSubject::Pdu(number) => answered = self.acknowledge_pdu(now, number, ack.tokens, result),
-            subject => {
-                match subject {
-                    AckSubject::Message(identity) => {
-                        self.inbound.record_acknowledged(now, &identity, result.is_ok());
-                    }
-                    AckSubject::Receipt(reported) => {
-                        self.receipts.acknowledge(now, reported, result.is_ok());
-                    }
-                    AckSubject::Pdu(_) | AckSubject::EarlyReceipt => {}
-                }
-                for token in ack.tokens {
-                    answered = answered.and(self.reply(now, token, result));
-                }
+            AckSubject::Pdu(number) => {
+                let answered = self.acknowledge_pdu(now, number, ack.tokens, result);
+                self.advance(now);
+                return answered.map_err(AckError::from);
             }
+            AckSubject::Message(identity) => self.inbound.record_acknowledged(now, &identity, result.is_ok()),
+            AckSubject::Receipt(reported) => self.receipts.acknowledge(now, reported, result.is_ok()),
+            AckSubject::EarlyReceipt => {}
+        }
+        let mut answered = Ok(());
+        for token in ack.tokens {
+            answered = answered.and(self.reply(now, token, result));
         }
         self.advance(now);
         if ack.is_acknowledged && result.is_err() {

@@ -54,7 +54,9 @@ pub(crate) struct Delivery {
     waits_on: Option<ConnectionId>,
     /// Whether the application has accepted it on a connection that had ended, and it has not arrived again.
     never_answered: bool,
-    /// When it arrived again after that: it is not emitted.
+    /// The step in which the account has accepted it on `connection`.
+    accepted_in: Option<u64>,
+    /// When it arrived again, and the SMSC cannot have read a response: it is not emitted.
     not_again: Option<Instant>,
 }
 
@@ -107,6 +109,10 @@ pub(crate) struct Deliveries {
     /// Whether the application has shut the account down.
     pub(crate) closing: bool,
     floods: u16,
+    /// Counts the acknowledgements and the octets that left: their order decides.
+    step: u64,
+    /// In which step octets last left on each connection.
+    transmitted: BTreeMap<ConnectionId, u64>,
 }
 
 /// Returns the shortest time after which the account acknowledges a segment of an incomplete message.
@@ -148,6 +154,7 @@ impl Delivery {
             connection: 0,
             waits_on: None,
             never_answered: false,
+            accepted_in: None,
             not_again: None,
         }
     }
@@ -169,6 +176,8 @@ impl Deliveries {
             closed: false,
             closing: false,
             floods: 0,
+            step: 0,
+            transmitted: BTreeMap::new(),
         }
     }
 
@@ -268,14 +277,27 @@ impl Deliveries {
         let delivery = &mut self.all[index];
         delivery.arrived.get_or_insert(now);
         delivery.arrivals += 1;
+        let transmitted = self.transmitted.get(&delivery.connection).copied().unwrap_or_default();
+        let has_ended = !alive.contains(&delivery.connection);
+        let never_left = delivery.accepted_in.is_some_and(|step| has_ended && step > transmitted);
         delivery.connection = connection;
         if delivery.waits_on.is_some_and(|on| !alive.contains(&on)) {
             // It takes the place of the first copy.
             (delivery.waits_on, delivery.not_again) = (Some(connection), Some(now));
         }
-        if std::mem::take(&mut delivery.never_answered) {
+        delivery.accepted_in = None;
+        if std::mem::take(&mut delivery.never_answered) || never_left {
             delivery.not_again = Some(now);
+            // The account accepts it again.
+            self.step += 1;
+            delivery.accepted_in = Some(self.step);
         }
+    }
+
+    /// Records that octets of the account have left on a connection.
+    pub(crate) fn record_transmitted(&mut self, connection: ConnectionId) {
+        self.step += 1;
+        self.transmitted.insert(connection, self.step);
     }
 
     /// Checks a delivery that has no id, and that the account emits.
@@ -300,6 +322,8 @@ impl Deliveries {
         let delivery = &mut self.all[index];
         delivery.waits_on = None;
         delivery.never_answered = ok && !answered;
+        self.step += 1;
+        delivery.accepted_in = (ok && answered).then_some(self.step);
     }
 
     /// Records and checks a receipt that the account emits.

@@ -344,6 +344,7 @@ impl AccountSimulation {
         let ends = !connection.end_seen && connection.down.end().is_some_and(|at| at <= now);
         connection.end_seen |= ends;
         if taken > 0 {
+            self.smsc.deliveries.record_transmitted(id);
             self.account.handle_transmitted(now, link, taken);
             self.after();
             moved = true;

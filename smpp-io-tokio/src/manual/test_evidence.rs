@@ -38,6 +38,7 @@
 //! | what is tested | command |
 //! | --- | --- |
 //! | an account with failing servers, DNS, network, SMSC and application: never more connections than allowed, half-open ones included; no bind above its rate in any sliding second; one outcome for each message that agrees with what the SMSC saw; every receipt at its message, once. 20,000 scenarios | `cargo test --profile simulation -p smpp-core --test account`; `SCENARIOS=`, `SEED=` as above |
+//! | MO messages: a sender of a thousand first segments beside others; segments, single messages and receipts redelivered after an acknowledgement was lost, and equal messages that are not redeliveries; an SMSC that sends one segment at a time, in milliseconds | `cargo test -p smpp-core --lib phones`; in random scenarios `--test account` |
 //! | an account over sockets: the SMSC is killed under load and started again, TLS connections are reset inside records, an address that never responds is skipped, a fifth bind is refused; the counters agree | `cargo test -p smpp-io-tokio --test account --test account_faults`, `cargo test -p smpp-io-std --test account` |
 //!
 //! # Adapters and servers
@@ -50,6 +51,7 @@
 //! | accounts and sessions through the real drivers, on a paused clock and over a network that delays, splits, stalls, half-closes and cuts: one outcome for each message, every deadline kept to the millisecond, no task left over. 20,000 scenarios | `cargo test --profile simulation -p smpp-io-tokio --test driver_simulation`; `SCENARIOS=`, `SEED=` as above |
 //! | requests that wait for a place while their tasks run in an unfavourable order: at most 3 polls for a message, first in first out, no place lost when a request is dropped | `cargo test -p smpp-io-tokio --test wait_queue` |
 //! | bursts of 3,000 requests, half-close, deadlines that move nearer, transports of the application, failed reads and writes, what answers instead of an SMSC | `cargo test -p smpp-io-tokio --test drivers`, `cargo test -p smpp-io-std --test backpressure --test wake_ups --test dial --test connect_errors` |
+//! | arrivals and inboxes as streams and as iterators | `cargo test -p smpp-io-tokio --features stream --test streams`, `cargo test -p smpp-io-std --test account` |
 //! | certificates that are trusted or not, and the texts of the errors | `cargo test -p smpp-io-common` |
 //! | the locks and threads of the blocking adapter under a schedule explorer: no lost wake-up, no deadlock | `cargo test -p smpp-io-std --test schedules`; `SMPP_SCHEDULES=`, `SMPP_SCHEDULES_SEED=` |
 //! | no deadlock with full windows in both directions over tiny buffers, handles dropped in any order, panics in user threads | `cargo test -p smpp-io-std --test deadlocks` |

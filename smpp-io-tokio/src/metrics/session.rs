@@ -47,7 +47,12 @@ pub fn publish<R: Role>(
             end.as_mut().enable();
             let (current, counters, state, ended) = {
                 let core = shared.lock();
-                (core.session.stats(), core.telemetry.counters.clone(), core.session.state(), core.end.is_some())
+                (
+                    core.session.stats(),
+                    core.telemetry.counters.clone(),
+                    core.session.state(),
+                    core.end.is_some(),
+                )
             };
             publisher.publish_state(state);
             publisher.traffic.publish(&current, &counters.requests, &counters.histogram());

@@ -237,6 +237,21 @@ fn a_segment_does_not_displace_its_own_message() {
 }
 
 #[test]
+fn a_segment_displaces_the_oldest_message_but_its_own_when_all_is_full() {
+    let limits = ReassemblyLimits { max_octets: 3_000, ..limits() };
+    let mut sender = Sender::new(limits);
+    for (number, tag) in [("1", 1), ("2", 2)] {
+        sender.number = number;
+        sender.push(after(tag), &segment(1, 3, 1, &[b'a'; 700]), tag).unwrap();
+    }
+    sender.number = "1";
+    let error = sender.push(after(3), &segment(1, 3, 2, &[b'c'; 700]), 3).unwrap_err();
+    assert_eq!(error.reason, PushErrorReason::Full);
+    assert_eq!(sender.reassembler.evict_for(&error).unwrap().into_tags().collect::<Vec<_>>(), [2]);
+    assert!(sender.push(after(3), &segment(1, 3, 2, &[b'c'; 700]), 3).is_ok());
+}
+
+#[test]
 fn segments_of_a_message_that_was_used_incomplete_are_duplicates() {
     let mut sender = Sender::new(limits());
     sender.push(after(0), &segment(1, 3, 2, b"b"), 1).unwrap();

@@ -47,7 +47,7 @@ fn the_account_keeps_its_guarantees_in_random_scenarios() {
 #[test]
 #[cfg_attr(debug_assertions, ignore = "slow without optimisation: run it with --release")]
 fn the_scenarios_reach_every_case() {
-    SIMULATION.check_coverage(1_000, EXPECTED);
+    SIMULATION.check_coverage(2_000, EXPECTED);
 }
 
 const EXPECTED: &[&str] = &[

@@ -72,7 +72,7 @@ impl fmt::Display for SubmitError {
                 );
             }
             Self::ShutDown => "the account is being shut down: send the message with another account",
-            Self::Stopped => "the SMSC refuses the account's credentials: correct them and start a new account",
+            Self::Stopped => "the account has stopped: the SMSC refuses its credentials, or its messages",
         })
     }
 }

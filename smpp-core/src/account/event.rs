@@ -136,11 +136,13 @@ pub enum Event {
         /// What happened on it.
         event: LinkEvent,
     },
-    /// The SMSC refuses the account's credentials: the account makes no further bind. Emitted once.
+    /// The account has stopped, and makes no further bind: the SMSC refused a bind or a message with a status that
+    /// [`Options::statuses`](super::Options::statuses) says stops it. By default these are the statuses of a bind that refuse
+    /// the credentials. Emitted once.
     Stopped {
-        /// The status of the bind response.
+        /// The status of the response.
         status: CommandStatus,
-        /// The bind response, with its TLVs.
+        /// The response, with its TLVs.
         response: RefusedResponse,
     },
     /// The account is shut down. This is the last event.

@@ -112,7 +112,9 @@ pub enum ExpectError {
 impl fmt::Display for ExpectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Full => f.write_str("too many segments wait for receipts: raise the capacity in ReceiptOptions"),
+            Self::Full => {
+                f.write_str("too many segments wait for receipts: raise the capacity in ReceiptOptions")
+            }
             Self::NoSuchSegment { segment, segments } => {
                 write!(f, "segment {segment} of {segments}: the segments are counted from 0")
             }

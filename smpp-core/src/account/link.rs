@@ -46,6 +46,11 @@ impl BindId {
         Self { link, generation }
     }
 
+    /// Returns whether it is the session of its slot with this number.
+    pub(super) const fn is_generation(self, generation: u64) -> bool {
+        self.generation == generation
+    }
+
     /// Returns the connection slot.
     pub const fn link(self) -> LinkId {
         self.link

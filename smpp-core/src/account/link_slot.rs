@@ -3,8 +3,9 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::net::SocketAddr;
+use core::time::Duration;
 
-use super::link::LinkState;
+use super::link::{BindId, LinkState};
 use super::message_key::MessageKey;
 use super::message_request::RequestNumber;
 use super::queue::SegmentRef;
@@ -33,8 +34,20 @@ pub(super) struct LinkSlot<O> {
     pub(super) generation: u64,
     /// Until then the bind sends no messages: the SMSC throttles, or may still count those of the bind before.
     pub(super) paused_until: Instant,
+    health: BindHealth,
     /// Why the last session of the slot that has ended did so.
     pub(super) last_end: CloseReason,
+}
+
+/// How a bind has answered messages.
+#[derive(Debug, Default)]
+pub(super) struct BindHealth {
+    /// The session that it belongs to.
+    pub(super) generation: u64,
+    /// How many segments in a row it has refused in a way that may mean that the SMSC has lost the bind.
+    pub(super) refusals_in_a_row: u8,
+    /// The destination of a message that it has refused for now, if it has accepted none since.
+    pub(super) refused_destination: Option<Box<[u8]>>,
 }
 
 pub(super) enum Phase<O> {
@@ -59,7 +72,7 @@ pub(super) struct OpenLink<O> {
     pub(super) untried: VecDeque<SocketAddr>,
     /// When the SMSC accepted the bind.
     pub(super) bound_at: Option<Instant>,
-    /// Whether the SMSC did not accept the bind.
+    /// Whether the SMSC did not accept the bind, or refuses its messages as if it had not: the account backs off.
     pub(super) bind_failed: bool,
     /// The segments whose responses may still arrive after their timeout, the oldest first; at most as many as the window.
     pub(super) timed_out: VecDeque<TimedOutSegment>,
@@ -95,8 +108,27 @@ impl<O> LinkSlot<O> {
             failures: 0,
             generation: 0,
             paused_until: Instant::ZERO,
+            health: BindHealth { generation: 0, refusals_in_a_row: 0, refused_destination: None },
             last_end: CloseReason::Disconnected,
         }
+    }
+
+    /// Returns whether this is the last bind of the slot.
+    pub(super) fn holds(&self, bind: BindId) -> bool {
+        bind.is_generation(self.generation)
+    }
+
+    /// Returns how the current bind has answered messages.
+    pub(super) fn health(&mut self) -> &mut BindHealth {
+        if self.health.generation != self.generation {
+            self.health = BindHealth { generation: self.generation, ..BindHealth::default() };
+        }
+        &mut self.health
+    }
+
+    /// Lets the bind send no messages for this time.
+    pub(super) fn pause(&mut self, now: Instant, delay: Duration) {
+        self.paused_until = self.paused_until.max(now + delay);
     }
 
     pub(super) const fn is_idle(&self) -> bool {

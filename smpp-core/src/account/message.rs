@@ -8,6 +8,7 @@ use core::time::Duration;
 
 use super::content::Content;
 use super::error::SubmitError;
+use super::link::BindId;
 use super::message_key::MessageKey;
 use super::options::{Options, UnansweredPolicy};
 use super::outbound_pdu::{OutboundPdu, decode, encode};
@@ -47,6 +48,7 @@ pub struct Message {
     pub(super) unanswered_policy: Option<UnansweredPolicy>,
     pub(super) key: Option<MessageKey>,
     pub(super) receipt_destination: ReceiptDestination,
+    pub(super) bind: Option<BindId>,
 }
 
 /// Which messages the account sends first. Within one priority, the older message goes first.
@@ -72,6 +74,7 @@ impl Message {
             unanswered_policy: None,
             key: None,
             receipt_destination: ReceiptDestination::default(),
+            bind: None,
         }
     }
 
@@ -280,6 +283,18 @@ impl Message {
         Self { receipt_destination, ..self }
     }
 
+    /// Sends the message on this bind and on no other, as an answer within a USSD session requires:
+    /// [`InboundMessage::bind`](super::InboundMessage::bind) says on which bind the question came. Default: the bind with the
+    /// most free capacity.
+    ///
+    /// If the bind ends before a segment was sent, the segment ends with
+    /// [`SegmentNotSentReason::BindEnded`](super::SegmentNotSentReason::BindEnded). A bind that receives only cannot send:
+    /// then no segment is sent.
+    #[must_use]
+    pub fn bind(self, bind: BindId) -> Self {
+        Self { bind: Some(bind), ..self }
+    }
+
     /// Returns the key, if it has one.
     pub const fn message_key(&self) -> Option<&MessageKey> {
         self.key.as_ref()
@@ -304,9 +319,9 @@ impl Message {
         self.command() != CommandId::SUBMIT_MULTI || OutboundPdu::decode(&self.pdu).has_one_recipient()
     }
 
-    /// Returns the key of the recipients: see [`OutboundPdu::recipients`].
-    pub(super) fn recipients(&self) -> Box<[u8]> {
-        OutboundPdu::decode(&self.pdu).recipients()
+    /// Returns the key of the recipients: see [`OutboundPdu::recipients_key`].
+    pub(super) fn recipients_key(&self) -> Box<[u8]> {
+        OutboundPdu::decode(&self.pdu).recipients_key()
     }
 
     /// Splits the message into segments, and encodes a PDU for each.

@@ -151,6 +151,7 @@
 //! - After a failure it waits: [`Backoff`]. [`LinkEvent`] says what failed, and when the account retries.
 //! - If the SMSC refuses the credentials (`ESME_RINVPASWD`, `ESME_RINVSYSID`, `ESME_RINVSYSTYP` or `ESME_RPROHIBITED`), the
 //!   account makes no further bind, because repeated attempts may lock it: [`Event::Stopped`]. Binds that it has stay.
+//!   [`Options::statuses`] changes which statuses do so.
 //! - Each session sends keep-alives: [`enquire_link_interval`](crate::session::Config::enquire_link_interval).
 //!
 //! # Sending: queue, priority and order
@@ -159,16 +160,23 @@
 //!   [`Event::Outcome`], with one [`SegmentOutcome`] for each segment.
 //! - Messages of higher [`Priority`] go first; within one priority, the older message does.
 //!   [`Message::in_order`] keeps the order of messages to one destination across all binds, one round trip each.
-//! - Each segment goes to the bind with the most free capacity in its [`window`](crate::session::Config::window).
+//! - Each message goes to the bind with the most free capacity in its [`window`](crate::session::Config::window). The
+//!   segments of a long message follow the first on the same bind, in order, unless
+//!   [`Options::spread_segments`] is true; when that bind ends or pauses, the rest moves to another.
+//! - [`Message::bind`] names the bind, for example to answer on the bind that a USSD request came on
+//!   ([`InboundMessage::bind`]). A message that waits for its bind does not stop others.
 //! - [`Message::deadline`] limits how long a message waits. [`cancel`](Account::cancel) withdraws it. If one segment is not
 //!   accepted, the account sends no further segments of the message.
 //!
 //! # Retry and throttling
 //!
-//! - No bind exceeds its [rate limit](crate::session::Config::rate). Each segment counts.
-//! - `ESME_RTHROTTLED` and `ESME_RMSGQFUL` pause the bind for [`throttle_pause`](Options::throttle_pause), and the segment
-//!   returns to its old position in the queue, [`throttle_retries`](Options::throttle_retries) times at most. So does
-//!   `ESME_RINVBNDSTS`, which an SMSC sends when it has begun to end the bind.
+//! - No bind exceeds its [rate limit](crate::session::Config::rate), and all together do not exceed that of the account
+//!   ([`Options::rate`]). Each segment counts.
+//! - [`Options::statuses`] says what the account does when the SMSC refuses a segment: the provider's
+//!   [`StatusTable`](crate::provider::StatusTable), which you can override. By default `ESME_RTHROTTLED` pauses the bind, and
+//!   the segment returns to its old position in the queue; `ESME_RMSGQFUL` delays only its own message, unless messages to
+//!   other destinations are refused too; `ESME_RINVBNDSTS` sends the segment on another bind, and a bind that refuses two in
+//!   a row like that is made again. Each has a limit of retries.
 //! - A segment that was never sent, because its bind ended first, goes to another bind.
 //! - A segment that was sent and got no response may have been accepted. [`UnansweredPolicy`] says whether the account
 //!   reports or resends it.
@@ -225,14 +233,15 @@
 //! A resend is safe if the SMSC cannot have accepted any segment: the phone then cannot receive one twice.
 
 // Imports between the files run one way, from the last line to the first:
-//   link, message_key, outcome            plain data
+//   link, message_key, outcome, statuses   plain data
 //   error, options, receipt, outbound_pdu   data that refers to it
 //   content                               what a message says
 //   message, expected, message_request, inbound_message, ack, event   the account's input and output
+//   ready_messages                        a table of the queue
 //   queue, request_table, receipt_tracker, inbound_segments, link_slot   the account's tables
 //   state                                 the account
-//   reconnect, sending, requesting, receiving, shutdown   its operations
-//   request_slots, event_router                          on top of the account
+//   refusals, reconnect, sending, requesting, receiving, shutdown   its operations
+//   request_slots, event_router           on top of the account
 mod ack;
 mod content;
 mod error;
@@ -250,16 +259,19 @@ mod options;
 mod outbound_pdu;
 mod outcome;
 mod queue;
+mod ready_messages;
 mod receipt;
 mod receipt_tracker;
 mod receiving;
 mod reconnect;
+mod refusals;
 mod request_slots;
 mod request_table;
 mod requesting;
 mod sending;
 mod shutdown;
 mod state;
+mod statuses;
 #[cfg(test)]
 mod tests;
 
@@ -282,3 +294,4 @@ pub use outcome::{
 };
 pub use receipt::{DeliveryReceipt, ReceiptDestination, ReceiptMatch};
 pub use state::Account;
+pub use statuses::Statuses;

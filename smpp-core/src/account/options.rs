@@ -4,9 +4,10 @@ use alloc::string::String;
 use core::fmt;
 use core::time::Duration;
 
+use super::statuses::Statuses;
 use crate::pdu::{Address, Bind, BindMode, InterfaceVersion, Npi, Ton};
 use crate::provider::{LongMessages, Provider, ReceiptDialect};
-use crate::session::Config;
+use crate::session::{Config, Rate};
 use crate::sms::{ReassemblyLimits, TextOptions};
 use crate::wire::{InvalidOctets, Password};
 
@@ -58,11 +59,16 @@ pub struct Options {
     /// What the account does about a segment that was sent and got no response, unless the message states
     /// [its own policy](super::Message::unanswered_policy). Default [`UnansweredPolicy::Report`].
     pub unanswered_policy: UnansweredPolicy,
-    /// How many times the account resends a segment that the SMSC refused with `ESME_RTHROTTLED`, `ESME_RMSGQFUL` or
-    /// `ESME_RINVBNDSTS`. After that the segment is refused. Default 10.
-    pub throttle_retries: u16,
-    /// How long a bind sends no messages after such a refusal. Default 1 s.
-    pub throttle_pause: Duration,
+    /// What the account does about each status with which the SMSC refuses a message or a bind: refuse, retry, pause, rebind
+    /// or stop. Default: the provider's, or [`StatusTable::DEFAULT`](crate::provider::StatusTable::DEFAULT).
+    pub statuses: Statuses,
+    /// The rate limit of all binds together, across reconnects; `None` for no limit beside that of each bind
+    /// ([`session.rate`](crate::session::Config::rate)). Each segment counts when its bind takes it. Default `None`.
+    pub rate: Option<Rate>,
+    /// Whether the segments of one message may go on several binds, in any order: a long message is sent faster, but some
+    /// SMSCs and phones lose or confuse its segments. If not, the first segment chooses the bind and the others follow on
+    /// it in order; when the bind ends or pauses, the rest moves to another one. Default false.
+    pub spread_segments: bool,
     /// How the account matches delivery receipts. See [`ReceiptOptions`] for its defaults.
     pub receipts: ReceiptOptions,
     /// The limits of the segments of MO messages that the account holds for reassembly. Default
@@ -94,8 +100,9 @@ impl Options {
             queue_capacity: 1_000,
             request_capacity: 100,
             unanswered_policy: UnansweredPolicy::Report,
-            throttle_retries: 10,
-            throttle_pause: Duration::from_secs(1),
+            statuses: Statuses::new(&provider.statuses),
+            rate: None,
+            spread_segments: false,
             receipts: ReceiptOptions { dialect: provider.receipts, ..ReceiptOptions::default() },
             reassembly: ReassemblyLimits::default(),
             segment_ack_timeout: Duration::from_secs(5),

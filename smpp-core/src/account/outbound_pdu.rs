@@ -4,7 +4,9 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::frame::{Frame, SequenceNumber};
-use crate::pdu::{CommandStatus, DataSm, Destination, Pdu, RegisteredDelivery, SubmitMulti, SubmitSm};
+use crate::pdu::{
+    CommandStatus, DataSm, Destination, Operation, Pdu, RegisteredDelivery, SubmitMulti, SubmitSm,
+};
 use crate::wire::{Emit, Quirks, Tolerance};
 
 /// A request that carries a message.
@@ -66,8 +68,17 @@ impl<'a> OutboundPdu<'a> {
         }
     }
 
+    /// Returns how many messages count against a rate limit: one for each recipient.
+    pub(super) fn recipients(&self) -> u32 {
+        match self {
+            Self::SubmitSm(message) => message.recipients(),
+            Self::DataSm(message) => message.recipients(),
+            Self::SubmitMulti(message) => message.recipients(),
+        }
+    }
+
     /// Returns the key of the recipients: messages with equal keys have the same recipients.
-    pub(super) fn recipients(&self) -> Box<[u8]> {
+    pub(super) fn recipients_key(&self) -> Box<[u8]> {
         let mut key = Vec::new();
         match self {
             Self::SubmitSm(message) => message.destination.emit(&mut key),

@@ -290,9 +290,11 @@ pub enum SegmentNotSentReason {
     Cancelled,
     /// The caller [shut the account down](super::Account::shutdown) before it was sent.
     ShutDown,
-    /// The SMSC refuses the account's credentials: there is no bind, and the account makes no further one
-    /// ([`Event::Stopped`](super::Event::Stopped)).
+    /// The account has stopped ([`Event::Stopped`](super::Event::Stopped)): the SMSC refuses its credentials and it has no
+    /// bind, or refused a message with a status that stops it.
     Stopped,
+    /// The [bind that the message names](super::Message::bind) ended before the segment was sent.
+    BindEnded,
 }
 
 impl fmt::Display for SegmentNotSentReason {
@@ -303,7 +305,8 @@ impl fmt::Display for SegmentNotSentReason {
             Self::Abandoned => "another segment of the message was not accepted",
             Self::Cancelled => "the message was cancelled",
             Self::ShutDown => "the account was shut down",
-            Self::Stopped => "the SMSC refuses the account's credentials",
+            Self::Stopped => "the account has stopped: the SMSC refuses its credentials, or its messages",
+            Self::BindEnded => "the bind that the message names has ended",
         })
     }
 }

@@ -5,14 +5,15 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
+use super::link::{BindId, LinkId};
 use super::message::{Message, Priority};
 use super::message_key::MessageKey;
 use super::options::UnansweredPolicy;
 use super::outbound_pdu::OutboundPdu;
 use super::outcome::{MessageNumber, MessageOutcome, SegmentNotSentReason, SegmentOutcome};
+use super::ready_messages::{ReadyKey, ReadyMessages, Route, Sending};
 use super::receipt::ReceiptDestination;
 use crate::frame::Frame;
-use crate::pdu::CommandId;
 use crate::time::Instant;
 
 /// Identifies a segment of a queued message, by its index from 0.
@@ -22,16 +23,20 @@ pub(super) struct SegmentRef {
     pub(super) index: u8,
 }
 
-/// The sort key of segments that are ready to be sent. A segment that is requeued takes its old position.
-type ReadyKey = (Reverse<Priority>, SegmentRef);
-
 /// Messages without an outcome: at most `capacity` segments.
 #[derive(Debug)]
 pub(super) struct Queue {
     capacity: usize,
+    /// Whether the segments of one message may go on several binds.
+    pub(super) spread_segments: bool,
     last_number: u64,
     messages: BTreeMap<MessageNumber, QueuedMessage>,
-    ready: BTreeSet<ReadyKey>,
+    /// The messages in [`Position::Ready`]. One that is requeued takes its old position.
+    ready: ReadyMessages,
+    /// The messages in [`Position::Delayed`].
+    delayed: BTreeSet<(Instant, MessageNumber)>,
+    /// The messages that name a bind.
+    named: BTreeSet<(BindId, MessageNumber)>,
     /// In-order messages by destination: the first of each is ready or in flight, the others wait.
     lanes: BTreeMap<Box<[u8]>, BTreeSet<MessageNumber>>,
     deadlines: BTreeSet<(Instant, MessageNumber)>,
@@ -51,10 +56,29 @@ struct QueuedMessage {
     unanswered_policy: UnansweredPolicy,
     deadline: Option<Instant>,
     lane: Option<Box<[u8]>>,
+    route: Route,
+    position: Position,
+    /// Until then no segment of it is sent, because the SMSC has refused one.
+    delayed_until: Option<Instant>,
+    /// No segment before this one waits to be sent.
+    next: u8,
     /// Why no segment of it is sent any more. Those in flight still get their responses.
     abandoned: Option<SegmentNotSentReason>,
     /// How many segments have no outcome.
     open: usize,
+}
+
+/// Where a message waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Position {
+    /// In its lane, for an earlier message.
+    Lane,
+    /// For a bind that can send it.
+    Ready,
+    /// For this time.
+    Delayed(Instant),
+    /// Nowhere: all its segments are in flight or have an outcome.
+    Sent,
 }
 
 #[derive(Debug)]
@@ -65,8 +89,8 @@ struct QueuedSegment {
     outcome: Option<SegmentOutcome>,
     /// The most severe outcome of the attempts before the current one.
     earlier: Option<SegmentOutcome>,
-    /// How many attempts were throttled.
-    throttled: u16,
+    /// How many attempts the SMSC refused.
+    refused: u16,
     /// How many attempts got no response.
     unanswered: u16,
 }
@@ -81,12 +105,23 @@ pub(super) struct EndedMessage {
 pub(super) enum AttemptResult {
     /// The segment was never sent: it is requeued.
     NotSent,
-    /// The SMSC throttled it: it is requeued up to this many times.
-    Throttled(u16, SegmentOutcome),
+    /// The SMSC refused it with a status that allows to send it again up to this many times.
+    Refused { times: u16, resend: Resend, outcome: SegmentOutcome },
     /// The SMSC did not respond: it is requeued if the message's policy says so.
     Unanswered(SegmentOutcome),
     /// The segment ended with this outcome.
     Done(SegmentOutcome),
+}
+
+/// When and where a segment is sent again.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Resend {
+    /// As soon as a bind can send it.
+    Queued,
+    /// Not before this time.
+    After(Instant),
+    /// On the bind of this slot, if the caller has not named another one.
+    On(LinkId),
 }
 
 /// What a late response has changed.
@@ -100,12 +135,15 @@ pub(super) enum LateResult {
 }
 
 impl Queue {
-    pub(super) const fn new(capacity: usize) -> Self {
+    pub(super) const fn new(capacity: usize, spread_segments: bool) -> Self {
         Self {
             capacity,
+            spread_segments,
             last_number: 0,
             messages: BTreeMap::new(),
-            ready: BTreeSet::new(),
+            ready: ReadyMessages::new(),
+            delayed: BTreeSet::new(),
+            named: BTreeSet::new(),
             lanes: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             open: 0,
@@ -149,6 +187,11 @@ impl Queue {
         MessageNumber(self.last_number)
     }
 
+    /// Returns the messages that are ready to be sent.
+    pub(super) const fn ready(&self) -> &ReadyMessages {
+        &self.ready
+    }
+
     /// Adds a message. The caller has checked that the queue has capacity for its segments.
     pub(super) fn push(
         &mut self,
@@ -158,7 +201,7 @@ impl Queue {
         default_policy: UnansweredPolicy,
     ) -> MessageNumber {
         let number = self.next_number();
-        let lane = message.in_order.then(|| message.recipients());
+        let lane = message.in_order.then(|| message.recipients_key());
         let segments = frames.into_iter().map(QueuedSegment::new).collect::<Vec<_>>();
         let queued = QueuedMessage {
             key: message.key.clone(),
@@ -169,10 +212,15 @@ impl Queue {
             unanswered_policy: message.unanswered_policy.unwrap_or(default_policy),
             deadline: message.deadline.map(|deadline| now + deadline),
             lane,
+            route: message.bind.map_or(Route::Any, Route::Named),
+            position: Position::Lane,
+            delayed_until: None,
+            next: 0,
             abandoned: None,
         };
         self.open += queued.open;
         self.deadlines.extend(queued.deadline.map(|at| (at, number)));
+        self.named.extend(message.bind.map(|bind| (bind, number)));
         let is_first = match &queued.lane {
             Some(lane) => {
                 let waiting = self.lanes.entry(lane.clone()).or_default();
@@ -183,32 +231,99 @@ impl Queue {
         };
         self.messages.insert(number, queued);
         if is_first {
-            self.make_ready(number);
+            self.release(number);
         }
         number
     }
 
-    /// Returns the operation of the segment to send next; `None` if none is ready.
-    pub(super) fn next_command(&self) -> Option<CommandId> {
-        let (_, segment) = self.ready.first()?;
-        Some(self.segment(*segment)?.frame.header().command)
+    /// Returns the segment to send next, and the bind that sends it, given what each bind can do.
+    pub(super) fn next(
+        &self,
+        links: impl Iterator<Item = (LinkId, Sending)>,
+    ) -> Option<(SegmentRef, LinkId)> {
+        let (message, link) = self.ready.first(links)?;
+        Some((SegmentRef { message, index: self.messages.get(&message)?.next }, link))
     }
 
-    /// Returns the segment to send next, and its PDU.
-    pub(super) fn next(&self) -> Option<(SegmentRef, OutboundPdu<'_>)> {
-        let (_, segment) = *self.ready.first()?;
-        Some((segment, OutboundPdu::decode(&self.segment(segment)?.frame)))
-    }
-
-    /// Records that the segment has been sent.
-    pub(super) fn mark_sent(&mut self, segment: SegmentRef) {
+    /// Records that the bind of this slot has sent the segment. The others of the message follow on it.
+    pub(super) fn mark_sent(&mut self, segment: SegmentRef, link: LinkId) {
         let Some(message) = self.messages.get_mut(&segment.message) else { return };
-        self.ready.remove(&(Reverse(message.priority), segment));
         if let Some(segment) = message.segments.get_mut(usize::from(segment.index)) {
             self.last_sent += 1;
             self.in_flight.insert(self.last_sent);
             segment.in_flight = Some(self.last_sent);
         }
+        let follows = !self.spread_segments && message.segments.len() > 1;
+        self.update(segment.message, follows.then_some(link));
+    }
+
+    /// Moves a message to where it waits now. `link` is the slot of the bind that is to send its next segments.
+    fn update(&mut self, number: MessageNumber, link: Option<LinkId>) {
+        let Some(message) = self.messages.get_mut(&number) else { return };
+        let (before, route) = (message.position, message.route);
+        if let Some(link) = link
+            && !matches!(route, Route::Named(_))
+        {
+            message.route = Route::Following(link);
+        }
+        let after = match (message.find_next(), before) {
+            (false, Position::Lane) | (true, Position::Lane) => Position::Lane,
+            (false, _) => Position::Sent,
+            (true, _) => message.delayed_until.map_or(Position::Ready, Position::Delayed),
+        };
+        message.position = after;
+        let (key, next_route): (ReadyKey, _) = ((Reverse(message.priority), number), message.route);
+        if (before, route) == (after, next_route) {
+            return;
+        }
+        match before {
+            Position::Ready => self.ready.remove(route, key),
+            Position::Delayed(at) => drop(self.delayed.remove(&(at, number))),
+            Position::Lane | Position::Sent => {}
+        }
+        match after {
+            Position::Ready => self.ready.insert(next_route, key),
+            Position::Delayed(at) => drop(self.delayed.insert((at, number))),
+            Position::Lane | Position::Sent => {}
+        }
+    }
+
+    /// Lets a message be sent that has waited in its lane.
+    fn release(&mut self, number: MessageNumber) {
+        if let Some(message) = self.messages.get_mut(&number) {
+            message.position = Position::Sent;
+            self.update(number, None);
+        }
+    }
+
+    /// Makes the messages ready whose delay is over.
+    pub(super) fn release_delayed(&mut self, now: Instant) {
+        while let Some(&(at, number)) = self.delayed.first()
+            && at <= now
+        {
+            match self.messages.get_mut(&number) {
+                Some(message) => {
+                    message.delayed_until = None;
+                    self.update(number, None);
+                }
+                // Unreachable: a message is removed from all tables at once.
+                None => drop(self.delayed.pop_first()),
+            }
+        }
+    }
+
+    /// Returns the next message that names this bind, and forgets that it does: the bind has ended. Call it until it
+    /// returns `None`, and [abandon](Self::abandon) each.
+    pub(super) fn pop_named(&mut self, bind: BindId) -> Option<MessageNumber> {
+        let first = (bind, MessageNumber(0));
+        let found = self.named.range(first..).next().copied().filter(|(named, _)| *named == bind)?;
+        self.named.remove(&found);
+        Some(found.1)
+    }
+
+    /// Returns the key of a segment's destination.
+    pub(super) fn destination(&self, segment: SegmentRef) -> Option<Box<[u8]>> {
+        Some(OutboundPdu::decode(&self.segment(segment)?.frame).recipients_key())
     }
 
     /// Returns the caller's key of a message, and where its receipts go.
@@ -243,11 +358,17 @@ impl Queue {
         if let Some(sent) = segment.in_flight.take() {
             self.in_flight.remove(&sent);
         }
+        let (mut delayed_until, mut other_link) = (None, None);
         let (outcome, may_resend) = match result {
             AttemptResult::NotSent => (None, true),
-            AttemptResult::Throttled(retries, outcome) => {
-                segment.throttled = segment.throttled.saturating_add(1);
-                (Some(outcome), segment.throttled <= retries)
+            AttemptResult::Refused { times, resend, outcome } => {
+                segment.refused = segment.refused.saturating_add(1);
+                match resend {
+                    Resend::Queued => {}
+                    Resend::After(at) => delayed_until = Some(at),
+                    Resend::On(link) => other_link = Some(link),
+                }
+                (Some(outcome), segment.refused <= times)
             }
             AttemptResult::Unanswered(outcome) => {
                 segment.unanswered = segment.unanswered.saturating_add(1);
@@ -261,7 +382,9 @@ impl Queue {
             (None, outcome) if may_resend => {
                 segment.earlier =
                     outcome.map(|outcome| segment.most_severe(outcome)).or(segment.earlier.take());
-                self.ready.insert((Reverse(message.priority), segment_ref));
+                message.next = message.next.min(segment_ref.index);
+                message.delayed_until = message.delayed_until.max(delayed_until);
+                self.update(segment_ref.message, other_link);
                 return None;
             }
             (Some(reason), None) => {
@@ -269,7 +392,6 @@ impl Queue {
             }
             (_, outcome) => segment.outcome = outcome.map(|outcome| segment.most_severe(outcome)),
         }
-        self.ready.remove(&(Reverse(message.priority), segment_ref));
         message.open -= 1;
         self.open -= 1;
         if is_accepted {
@@ -314,9 +436,9 @@ impl Queue {
         if let Some(sent) = segment.in_flight.take() {
             self.in_flight.remove(&sent);
         }
-        self.ready.remove(&(Reverse(message.priority), segment_ref));
         message.open -= 1;
         self.open -= 1;
+        self.update(segment_ref.message, None);
         LateResult::Recorded(self.finish(segment_ref.message))
     }
 
@@ -329,14 +451,14 @@ impl Queue {
     ) -> Option<EndedMessage> {
         let message = self.messages.get_mut(&number)?;
         message.abandoned.get_or_insert(reason);
-        for (segment, index) in message.segments.iter_mut().zip(0..) {
+        for segment in &mut message.segments {
             if segment.outcome.is_none() && segment.in_flight.is_none() {
                 segment.outcome = Some(segment.most_severe(SegmentOutcome::NeverSent(reason)));
-                self.ready.remove(&(Reverse(message.priority), SegmentRef { message: number, index }));
                 message.open -= 1;
                 self.open -= 1;
             }
         }
+        self.update(number, None);
         self.finish(number)
     }
 
@@ -348,6 +470,9 @@ impl Queue {
         let message = self.messages.remove(&number)?;
         if let Some(at) = message.deadline {
             self.deadlines.remove(&(at, number));
+        }
+        if let Route::Named(bind) = message.route {
+            self.named.remove(&(bind, number));
         }
         if let Some(lane) = &message.lane {
             self.leave_lane(lane, number);
@@ -362,19 +487,10 @@ impl Queue {
         let was_first = waiting.first() == Some(&number);
         waiting.remove(&number);
         match waiting.first().copied() {
-            Some(next) if was_first => self.make_ready(next),
+            Some(next) if was_first => self.release(next),
             Some(_) => {}
             None => drop(self.lanes.remove(lane)),
         }
-    }
-
-    /// Makes all segments of a message ready to be sent.
-    fn make_ready(&mut self, number: MessageNumber) {
-        let Some(message) = self.messages.get(&number) else { return };
-        let priority = Reverse(message.priority);
-        let segments =
-            message.segments.iter().zip(0..).map(|(_, index)| SegmentRef { message: number, index });
-        self.ready.extend(segments.map(|segment| (priority, segment)));
     }
 
     /// Abandons the next message whose deadline has passed, and returns its outcome unless a segment is in flight. Call
@@ -391,9 +507,10 @@ impl Queue {
         Some((number, self.abandon(number, SegmentNotSentReason::Expired)))
     }
 
-    /// Returns when the next deadline passes.
+    /// Returns when the next deadline or delay passes.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.deadlines.first().map(|(at, _)| *at)
+        let first = |times: &BTreeSet<(Instant, MessageNumber)>| times.first().map(|(at, _)| *at);
+        first(&self.deadlines).into_iter().chain(first(&self.delayed)).min()
     }
 
     /// Returns the messages without an outcome, the oldest first.
@@ -402,9 +519,23 @@ impl Queue {
     }
 }
 
+impl QueuedMessage {
+    /// Moves `next` to the first segment that waits to be sent. Returns whether there is one.
+    fn find_next(&mut self) -> bool {
+        while let Some(segment) = self.segments.get(usize::from(self.next)) {
+            if segment.outcome.is_none() && segment.in_flight.is_none() {
+                return true;
+            }
+            // A message has 255 segments at most.
+            self.next += 1;
+        }
+        false
+    }
+}
+
 impl QueuedSegment {
     const fn new(frame: Frame<Vec<u8>>) -> Self {
-        Self { frame, in_flight: None, outcome: None, earlier: None, throttled: 0, unanswered: 0 }
+        Self { frame, in_flight: None, outcome: None, earlier: None, refused: 0, unanswered: 0 }
     }
 
     /// Returns the more severe of this attempt's outcome and the earlier ones. An accepted attempt always wins.

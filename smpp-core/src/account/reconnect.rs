@@ -12,7 +12,8 @@ use super::link_slot::{LinkSlot, OpenLink, Phase, Tag};
 use super::options::{Binds, OptionsError};
 use super::state::{Account, Shutdown, UnboundBackoff};
 use crate::frame::Frame;
-use crate::pdu::{BindMode, CommandStatus};
+use crate::pdu::BindMode;
+use crate::provider::BindAction;
 use crate::session::{self, CloseReason, Esme, Observer, RequestError, Session, State};
 use crate::time::Instant;
 
@@ -381,7 +382,7 @@ impl<O: Observer> Account<O> {
             event: LinkEvent::BindRefused { address, error: error.clone(), received },
         });
         if let RequestError::Refused { status, response } = error
-            && is_about_credentials(status)
+            && self.options.statuses.bind_action(status) == BindAction::Stop
             && self.stopped.is_none()
         {
             self.stopped = Some(status);
@@ -406,11 +407,13 @@ impl<O: Observer> Account<O> {
         }
         link.last_end = reason;
         link.phase = Phase::Closing { untried };
+        let bind = BindId::new(id, link.generation);
         let retry_at = match reconnects {
             true if is_planned => Some(now),
             true => Some(self.back_off(now, id)),
             false => None,
         };
+        self.end_named(now, bind);
         self.actions.push_back(Action::Close { link: id });
         self.emit(Event::Link { link: id, event: LinkEvent::Closed { address, reason, retry_at } });
     }
@@ -446,15 +449,4 @@ impl<O: Observer> Account<O> {
 fn shorten(text: &str) -> Box<str> {
     let end = (0..=MAX_DETAIL).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
     text.get(..end).unwrap_or_default().into()
-}
-
-/// Returns whether the status refuses the credentials: retrying does not help, and may lock the account.
-fn is_about_credentials(status: CommandStatus) -> bool {
-    matches!(
-        status,
-        CommandStatus::RINVPASWD
-            | CommandStatus::RINVSYSID
-            | CommandStatus::RINVSYSTYP
-            | CommandStatus::RPROHIBITED
-    )
 }

@@ -1,7 +1,6 @@
 //! Sending messages: each segment on the bind with the most capacity, until it has an outcome.
 
 use alloc::vec::Vec;
-use core::cmp::Reverse;
 
 use super::error::SubmitError;
 use super::event::Event;
@@ -12,12 +11,14 @@ use super::message_key::MessageKey;
 use super::outbound_pdu::OutboundPdu;
 use super::outcome::{MessageId, MessageNumber, SegmentNotSentReason, SegmentOutcome, Unresolved};
 use super::queue::{AttemptResult, EndedMessage, LateResult, SegmentRef};
+use super::ready_messages::Sending;
 use super::receipt_tracker::EarlyReceipt;
 use super::state::{Account, Shutdown};
 use crate::frame::SequenceNumber;
 use crate::pdu::{CommandId, CommandStatus, RegisteredDelivery};
 use crate::session::{
-    self, Esme, Observer, Operations, Readiness, Refusal, Response, Session, UnansweredReason,
+    self, Esme, NotSentReason, Observer, Operations, RateLimiter, Readiness, Refusal, Response, Session,
+    State, UnansweredReason,
 };
 use crate::time::Instant;
 
@@ -54,12 +55,48 @@ impl<O: Observer> Account<O> {
             self.reference = reference;
         }
         let number = self.queue.push(now, message, segments, self.options.unanswered_policy);
+        if let Some(reason) = message.bind.and_then(|bind| self.cannot_send_on(bind)) {
+            let outcome = self.queue.abandon(number, reason);
+            self.finish_message(now, number, outcome);
+        }
         self.advance(now);
         Ok(number)
     }
 
+    /// Returns why a message that names this bind can never be sent.
+    fn cannot_send_on(&self, bind: BindId) -> Option<SegmentNotSentReason> {
+        let session =
+            self.links.get(bind.link().index()).filter(|link| link.holds(bind)).and_then(LinkSlot::session);
+        match session.map(|session| session.state()) {
+            None | Some(State::Closed) => Some(SegmentNotSentReason::BindEnded),
+            Some(state @ State::Bound(mode)) if !mode.transmits() => {
+                Some(SegmentNotSentReason::Request(NotSentReason::State(state)))
+            }
+            Some(_) => None,
+        }
+    }
+
+    /// Ends the messages that name a bind which has ended.
+    pub(super) fn end_named(&mut self, now: Instant, bind: BindId) {
+        while let Some(message) = self.queue.pop_named(bind) {
+            let outcome = self.queue.abandon(message, SegmentNotSentReason::BindEnded);
+            self.finish_message(now, message, outcome);
+        }
+    }
+
+    /// Applies the rate limit of the account, and whether segments are spread.
+    pub(super) fn apply_sending_options(&mut self) {
+        self.queue.spread_segments = self.options.spread_segments;
+        // The messages that the limiter has counted still count.
+        self.rate_limiter = match (self.options.rate, self.rate_limiter) {
+            (Some(rate), Some(limiter)) => Some(limiter.with_rate(rate)),
+            (rate, _) => rate.map(RateLimiter::new),
+        };
+    }
+
     /// Cancels a message that waits: the account sends no further segment of it. It asks nothing of the SMSC: a message that the
     /// SMSC has accepted is cancelled with [`MessageRequest::cancel_sm`](super::MessageRequest::cancel_sm).
+    ///
     /// Segments that are in flight still get their
     /// responses, and are not resent. The account emits the [`Outcome`](Event::Outcome) as always.
     pub fn cancel(&mut self, now: Instant, message: MessageNumber) {
@@ -76,18 +113,34 @@ impl<O: Observer> Account<O> {
         if self.stopped.is_some() && self.cannot_send() {
             self.abandon_all(now, SegmentNotSentReason::Stopped);
         }
-        while let Some(command) = self.queue.next_command()
-            && let Some(link) = self.least_loaded_link(now, command)
+        self.queue.release_delayed(now);
+        self.dispatched_at = now;
+        let command = self.message_command();
+        while !self.queue.ready().is_empty()
+            && self.rate_limiter.is_none_or(|limiter| limiter.ready_at(now) <= now)
         {
-            let Some((segment, pdu)) = self.queue.next() else { return };
+            let Some((segment, link)) = self.queue.next(sending(&self.links, now, command)) else { return };
+            let Some((pdu, _)) = self.queue.pdu(segment) else { return };
+            let recipients = pdu.recipients();
+            if let Some(limiter) = &mut self.rate_limiter
+                && limiter.ready_for(now, recipients) > now
+            {
+                // Several recipients: later messages wait until the rate allows them all.
+                return limiter.hold_until(limiter.ready_for(now, recipients));
+            }
             let Some(session) = self.links.get_mut(link.index()).and_then(|link| link.session_mut()) else {
                 return;
             };
             match request(session, now, &pdu, segment) {
                 Ok(_) => {
-                    self.queue.mark_sent(segment);
+                    if let Some(limiter) = &mut self.rate_limiter {
+                        limiter.take_many(now, recipients);
+                    }
+                    self.queue.mark_sent(segment, link);
                     self.emit_handed_over(segment, link);
                 }
+                // The session holds single messages back, too, until its rate allows this one: another bind may send it now.
+                Err(Refusal::RateLimited(_)) if recipients > 1 => {}
                 // The refusal concerns the state of this bind, not the segment: it stays queued.
                 Err(Refusal::State(_) | Refusal::Closing(_) | Refusal::Closed(_)) => return,
                 Err(refusal) => {
@@ -138,27 +191,32 @@ impl<O: Observer> Account<O> {
         Ok(free.saturating_sub(self.queue.unsent()).min(self.queue.available_capacity()))
     }
 
-    /// Returns the bind that can send now and has the most capacity in its window; of several, the first.
-    fn least_loaded_link(&self, now: Instant, command: CommandId) -> Option<LinkId> {
-        let capacities = self.links.iter().zip(0..).filter_map(|(link, index)| {
-            match link.transmitter()?.readiness_after(now, 0, command) {
-                Readiness::Ready { capacity } if link.paused_until <= now => Some((capacity, LinkId(index))),
-                _ => None,
-            }
-        });
-        capacities.max_by_key(|&(capacity, link)| (capacity, Reverse(link))).map(|(_, link)| link)
+    /// Returns an operation that stands for all messages, to find out what a bind can send: one that the provider takes.
+    pub(super) fn message_command(&self) -> CommandId {
+        let operations = self.options.session.operations;
+        let messages = [CommandId::SUBMIT_SM, CommandId::DATA_SM, CommandId::SUBMIT_MULTI];
+        let takes = |command: &CommandId| operations.contains(Operations::of(*command));
+        messages.into_iter().find(takes).unwrap_or(CommandId::SUBMIT_SM)
     }
 
-    /// Returns when a bind may send that waits only for its pause or its rate limit.
+    /// Returns when a bind may send that waits only for its pause, for its rate limit or for that of the account.
     pub(super) fn next_dispatch(&self) -> Option<Instant> {
-        let command = self.queue.next_command()?;
-        let times = self.links.iter().filter_map(|link| {
+        let ready = self.queue.ready();
+        if ready.is_empty() {
+            return None;
+        }
+        let command = self.message_command();
+        let any_waits = ready.any_waits(sending(&self.links, self.dispatched_at, command));
+        let rate_at = self.rate_limiter.map_or(Instant::ZERO, |limiter| limiter.ready_at(Instant::ZERO));
+        let times = self.links.iter().zip(0..).filter_map(|(link, index)| {
+            let session = link.transmitter().filter(|_| any_waits || ready.waits_for(LinkId(index)))?;
             // The rate limit is checked again at the end of the pause.
-            match link.transmitter()?.readiness_after(link.paused_until, 0, command) {
-                Readiness::Ready { .. } => Some(link.paused_until),
-                Readiness::Refusing(Refusal::RateLimited(at)) => Some(at),
-                Readiness::Refusing(_) => None,
-            }
+            let at = match session.readiness_after(link.paused_until.max(self.dispatched_at), 0, command) {
+                Readiness::Ready { .. } => link.paused_until,
+                Readiness::Refusing(Refusal::RateLimited(at)) => at,
+                Readiness::Refusing(_) => return None,
+            };
+            Some(at.max(rate_at)).filter(|at| *at > self.dispatched_at)
         });
         times.min()
     }
@@ -181,16 +239,15 @@ impl<O: Observer> Account<O> {
                     let (key, _) = self.queue.key(segment.message);
                     early = self.track_receipts(now, segment, key, receipts, id);
                 }
+                self.record_acceptance(link);
                 AttemptResult::Done(outcome)
             }
-            session::Outcome::Refused { status, response } if is_temporary(status) => {
-                if let Some(link) = self.links.get_mut(link.index()) {
-                    link.paused_until = link.paused_until.max(now + self.options.throttle_pause);
-                }
-                AttemptResult::Throttled(self.options.throttle_retries, refused(status, response))
+            session::Outcome::Refused { status, response } => {
+                self.handle_refusal(now, link, segment, refused(status, response))
             }
-            session::Outcome::Refused { status, response } => AttemptResult::Done(refused(status, response)),
-            session::Outcome::Nacked(status) => AttemptResult::Done(SegmentOutcome::Nacked(status)),
+            session::Outcome::Nacked(status) => {
+                self.handle_refusal(now, link, segment, SegmentOutcome::Nacked(status))
+            }
             session::Outcome::NeverSent(_) => AttemptResult::NotSent,
             session::Outcome::Unanswered(reason) => {
                 if reason == UnansweredReason::Timeout {
@@ -199,7 +256,11 @@ impl<O: Observer> Account<O> {
                 AttemptResult::Unanswered(SegmentOutcome::Unanswered(reason))
             }
         };
+        let stop = self.stop_of(&result);
         self.finish_attempt(now, segment, result);
+        if let Some((status, response)) = stop {
+            self.stop(now, status, response);
+        }
         // The outcome is emitted first: after the final receipt the caller expects no further event of the message.
         for receipt in early {
             self.handle_early_receipt(now, receipt);
@@ -370,9 +431,22 @@ fn refused(status: CommandStatus, response: Response<&[u8]>) -> SegmentOutcome {
     SegmentOutcome::Refused { status, response: response.into_refused() }
 }
 
-/// Returns whether the refusal is temporary: the SMSC throttles, its queue is full, or it has begun to end the bind.
-fn is_temporary(status: CommandStatus) -> bool {
-    matches!(status, CommandStatus::RTHROTTLED | CommandStatus::RMSGQFUL | CommandStatus::RINVBNDSTS)
+/// Returns what the bind of each slot can do now.
+pub(super) fn sending<O: Observer>(
+    links: &[LinkSlot<O>],
+    now: Instant,
+    command: CommandId,
+) -> impl Iterator<Item = (LinkId, Sending)> + use<'_, O> {
+    links.iter().zip(0..).map(move |(link, index)| {
+        let sending = match link.transmitter() {
+            Some(session) if link.paused_until <= now => match session.readiness_after(now, 0, command) {
+                Readiness::Ready { capacity } => Sending::Ready { capacity },
+                Readiness::Refusing(_) => Sending::Busy,
+            },
+            _ => Sending::Unusable,
+        };
+        (LinkId(index), sending)
+    })
 }
 
 /// Returns whether the message requests a final receipt for every final state: bits 1 and 0 (SMPP 3.4 §5.2.17). A receipt

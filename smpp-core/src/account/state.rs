@@ -15,7 +15,7 @@ use super::queue::Queue;
 use super::receipt_tracker::ReceiptTracker;
 use super::request_table::RequestTable;
 use crate::pdu::{BindMode, CommandStatus};
-use crate::session::{Observer, State, Stats, Timer};
+use crate::session::{Observer, RateLimiter, State, Stats, Timer};
 use crate::time::Instant;
 
 /// An ESME's account at an SMSC: its binds, messages and receipts.
@@ -70,7 +70,11 @@ pub struct Account<O = ()> {
     /// The state of the random number generator.
     pub(super) random: u64,
     pub(super) shutdown: Shutdown,
-    /// The status with which the SMSC refused the credentials.
+    /// The rate limit of all binds together.
+    pub(super) rate_limiter: Option<RateLimiter>,
+    /// The time of the last [`dispatch`](Self::dispatch).
+    pub(super) dispatched_at: Instant,
+    /// The status with which the SMSC refused the credentials, or a message so that the account stops.
     pub(super) stopped: Option<CommandStatus>,
 }
 
@@ -118,7 +122,7 @@ impl<O: Observer> Account<O> {
         let random = options.seed;
         let mut account = Self {
             links: (0..options.max_binds).map(|_| LinkSlot::new(now)).collect(),
-            queue: Queue::new(options.queue_capacity),
+            queue: Queue::new(options.queue_capacity, options.spread_segments),
             requests: RequestTable::new(options.request_capacity),
             receipts: ReceiptTracker::new(options.receipts),
             inbound: InboundSegments::new(options.reassembly, options.segment_ack_timeout),
@@ -131,9 +135,12 @@ impl<O: Observer> Account<O> {
             reference: random as u16,
             random,
             shutdown: Shutdown::Running,
+            rate_limiter: None,
+            dispatched_at: now,
             stopped: None,
             options,
         };
+        account.apply_sending_options();
         account.advance(now);
         Ok(account)
     }

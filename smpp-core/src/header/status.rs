@@ -51,7 +51,7 @@ statuses! {
     RINVCMDLEN = 0x0002, "command_length is wrong; usually carried by generic_nack";
     RINVCMDID = 0x0003, "command_id not known or not supported";
     RINVBNDSTS = 0x0004, "operation not allowed in this session state";
-    RALYBND = 0x0005, "already bound, or too many binds of this account";
+    RALYBND = 0x0005, "the account is already at its limit of binds, or the session is bound";
     RINVPRTFLG = 0x0006, "priority_flag value not accepted";
     RINVREGDLVFLG = 0x0007, "registered_delivery value not accepted";
     RSYSERR = 0x0008, "internal fault of the peer";

@@ -28,6 +28,12 @@ pub trait Operation: Emit + Copy {
     /// Returns the `command_id` of the request.
     fn command(&self) -> CommandId;
 
+    /// Returns how many messages a rate limit counts the request as: the number of destinations of a submit_multi, at least
+    /// 1, where a distribution list counts as one; 1 for every other request.
+    fn recipients(&self) -> u32 {
+        1
+    }
+
     /// Returns the request in a PDU, or `None` if the PDU is another one.
     fn view(pdu: Pdu<'_>) -> Option<Self::View<'_>>;
 }
@@ -38,9 +44,9 @@ pub trait ResponseBody: Emit + Copy + Default {
     const BODY_ON_ERROR: bool;
 }
 
-/// Implements [`Operation`]: `Request = COMMAND, Response, status if unanswered;`.
+/// Implements [`Operation`]: `Request = COMMAND, Response, status if unanswered, recipients;`.
 macro_rules! operations {
-    ($($name:ident = $command:ident, $response:ty, $unanswered:ident;)+) => {$(
+    ($($name:ident = $command:ident, $response:ty, $unanswered:ident $(, $recipients:ident)?;)+) => {$(
         impl Operation for $name<'_> {
             type Response<'r> = $response;
             type View<'a> = $name<'a>;
@@ -51,6 +57,10 @@ macro_rules! operations {
                 CommandId::$command
             }
 
+            $(fn recipients(&self) -> u32 {
+                $recipients(self)
+            })?
+
             fn view(pdu: Pdu<'_>) -> Option<$name<'_>> {
                 if let Pdu::$name(body) = pdu { Some(body) } else { None }
             }
@@ -60,7 +70,7 @@ macro_rules! operations {
 
 operations! {
     SubmitSm = SUBMIT_SM, SubmitSmResp<'r>, RSYSERR;
-    SubmitMulti = SUBMIT_MULTI, SubmitMultiResp<'r>, RSYSERR;
+    SubmitMulti = SUBMIT_MULTI, SubmitMultiResp<'r>, RSYSERR, destinations;
     DeliverSm = DELIVER_SM, DeliverSmResp<'r>, RX_T_APPN;
     DataSm = DATA_SM, DataSmResp<'r>, RX_T_APPN;
     QuerySm = QUERY_SM, QuerySmResp<'r>, RQUERYFAIL;
@@ -69,6 +79,11 @@ operations! {
     BroadcastSm = BROADCAST_SM, BroadcastSmResp<'r>, RBCASTFAIL;
     QueryBroadcastSm = QUERY_BROADCAST_SM, QueryBroadcastSmResp<'r>, RBCASTQUERYFAIL;
     CancelBroadcastSm = CANCEL_BROADCAST_SM, NoBody, RBCASTCANCELFAIL;
+}
+
+fn destinations(message: &SubmitMulti<'_>) -> u32 {
+    // A list has 254 items at most.
+    message.destinations.len().max(1) as u32
 }
 
 /// A bind has one of three commands, depending on its mode.

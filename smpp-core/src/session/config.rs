@@ -61,13 +61,14 @@ pub struct Config {
     /// The protocol version of the peer, whatever it states; `None` to believe what it states. Default `None`.
     pub peer_version: Option<InterfaceVersion>,
     /// The rate limit: how many messages per second this side sends; `None` for no limit. A message is a submit_sm,
-    /// deliver_sm, data_sm, submit_multi or broadcast_sm; other requests do not count. Above the limit
+    /// deliver_sm, data_sm, submit_multi or broadcast_sm; other requests do not count. A submit_multi counts as many messages
+    /// as it has destinations. Above the limit
     /// [`request`](super::Session::request) returns [`Refusal::RateLimited`](super::Refusal::RateLimited) with the time
     /// to retry. A message counts when it is encoded: messages that then wait for a transport that does not accept
     /// octets leave together when it does, `window` messages at most. Default `None`.
     pub rate: Option<Rate>,
-    /// Whether the session sends more slowly for a while after the peer throttled: `ESME_RTHROTTLED` and `ESME_RMSGQFUL`,
-    /// or a `congestion_state` of 100 or more, halve the rate; a `congestion_state` of 90 or more lowers it to 8/9, never
+    /// Whether the session sends more slowly for a while after the peer throttled: `ESME_RTHROTTLED`
+    /// or a `congestion_state` of 100 or more halves the rate; a `congestion_state` of 90 or more lowers it to 8/9, never
     /// below one message per second. The rate recovers linearly within 10 s. Without a rate limit the session estimates
     /// its rate from the requests in flight and the response time. Default true.
     pub slow_down_when_throttled: bool,

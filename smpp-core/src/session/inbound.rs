@@ -312,10 +312,11 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
 
     /// Slows down if the response says that the peer is overloaded.
     fn update_load(&mut self, entry: &Entry<T>, status: CommandStatus, tlvs: Tlvs<'_>) {
-        let throttled = matches!(status, CommandStatus::RTHROTTLED | CommandStatus::RMSGQFUL);
-        self.stats.throttled += u64::from(throttled);
+        let is_throttled = status == CommandStatus::RTHROTTLED;
+        // ESME_RMSGQFUL may be about the queue of one subscriber: it says nothing about the rate.
+        self.stats.throttled += u64::from(is_throttled || status == CommandStatus::RMSGQFUL);
         let load = match tlvs.congestion_state() {
-            _ if throttled => Load::Full,
+            _ if is_throttled => Load::Full,
             Some(state) if state.0 >= 100 => Load::Full,
             Some(state) if state.0 >= 90 => Load::NearlyFull,
             _ => return,

@@ -82,14 +82,14 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         let tlvs = self.check_version(command, operation)?;
         self.check_capacity()?;
         if command.is_message() {
-            self.check_rate(self.now)?;
+            self.check_rate(operation.recipients())?;
         }
         let sequence = self.next_sequence();
         if !self.encode_with(command, CommandStatus::ROK, sequence, Some(operation), tlvs) {
             return Err(Refusal::TooLong);
         }
         if command.is_message() {
-            self.rate_limiter.take(self.now);
+            self.rate_limiter.take_many(self.now, operation.recipients());
         }
         if self.is_activity(command) {
             self.last_activity = self.now;
@@ -279,10 +279,18 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         if at > now { Err(Refusal::RateLimited(at)) } else { Ok(()) }
     }
 
-    /// Checks that the rate limit allows a message.
-    pub(super) fn check_rate(&self, now: Instant) -> Result<(), Refusal> {
-        let at = self.rate_limiter.ready_at(now);
-        if at > now { Err(Refusal::RateLimited(at)) } else { Ok(()) }
+    /// Checks that the rate limit allows a message to this many recipients. If not, and if there are several, later messages
+    /// wait until it is allowed: otherwise they could delay it forever.
+    #[inline]
+    fn check_rate(&mut self, recipients: u32) -> Result<(), Refusal> {
+        let at = self.rate_limiter.ready_for(self.now, recipients);
+        if at <= self.now {
+            return Ok(());
+        }
+        if recipients > 1 {
+            self.rate_limiter.hold_until(at);
+        }
+        Err(Refusal::RateLimited(at))
     }
 
     /// Checks that the peer's version has the operation, and that it reads TLVs if the request has any. Returns whether to

@@ -72,10 +72,14 @@ const MIN_INTERVAL: u64 = 1_000;
 pub struct RateLimiter {
     /// The interval between two messages at the full rate, in nanoseconds. 0 means no limit.
     interval: u64,
+    /// The highest number of messages in any sliding second.
+    limit: u32,
     /// How much before `due` a message may be sent: the burst, in nanoseconds.
     slack: u64,
     /// When the next message would be sent if there were no burst, in nanoseconds.
     due: u64,
+    /// Until then no single message is sent, in nanoseconds: one to several recipients waits.
+    hold: u64,
     slow_down: Option<SlowDown>,
 }
 
@@ -101,29 +105,85 @@ impl RateLimiter {
     /// Creates a limiter for `rate` that has counted no message.
     pub fn new(rate: Rate) -> Self {
         let interval = rate.interval();
-        Self { interval, slack: interval * u64::from(rate.burst - 1), due: 0, slow_down: None }
+        Self {
+            interval,
+            limit: rate.per_second,
+            slack: interval * u64::from(rate.burst - 1),
+            due: 0,
+            hold: 0,
+            slow_down: None,
+        }
+    }
+
+    /// Changes the rate. The messages that were counted still count.
+    pub(crate) fn with_rate(self, rate: Rate) -> Self {
+        let Self { due, hold, slow_down, .. } = self;
+        Self { due, hold, slow_down, ..Self::new(rate) }
     }
 
     /// Creates a limiter that limits messages only while the peer is overloaded.
     pub(super) const fn unlimited() -> Self {
-        Self { interval: 0, slack: 0, due: 0, slow_down: None }
+        Self { interval: 0, limit: u32::MAX, slack: 0, due: 0, hold: 0, slow_down: None }
     }
 
     /// Returns when the next message may be sent. A time not later than `now` means immediately.
     pub fn ready_at(&self, now: Instant) -> Instant {
-        Instant::from_nanos(self.due.max(now.as_nanos()).saturating_sub(self.slack))
+        Instant::from_nanos(self.due.max(now.as_nanos()).saturating_sub(self.slack).max(self.hold))
+    }
+
+    /// Returns when `messages` may be sent at once, such as a submit_multi with as many destinations. A time not later than
+    /// `now` means immediately.
+    ///
+    /// They wait until the second before them has room for all. More messages than the limit wait for a second without
+    /// any, and are then sent although they exceed the limit: the pause after them is longer instead.
+    #[inline]
+    pub fn ready_for(&self, now: Instant, messages: u32) -> Instant {
+        if messages <= 1 { self.ready_at(now) } else { self.ready_for_many(now, messages) }
+    }
+
+    #[cold]
+    fn ready_for_many(&self, now: Instant, messages: u32) -> Instant {
+        // After a pause the due time lies in the past: then more than a burst may be sent at once, if as much time is free
+        // after them.
+        let interval = self.interval_at(now);
+        let more = u64::from(messages.min(self.limit) - 1).saturating_mul(interval);
+        Instant::from_nanos(self.due.saturating_add(more).saturating_sub(self.slack))
+    }
+
+    /// Delays single messages until `at`, because [several at once](Self::ready_for) wait until then.
+    pub(crate) fn hold_until(&mut self, at: Instant) {
+        self.hold = self.hold.max(at.as_nanos());
     }
 
     /// Returns when a message may be sent if `reserved` others are sent before it, at `now` or as soon as they may.
     pub(super) fn ready_after(&self, now: Instant, reserved: u32) -> Instant {
         let taken = self.interval_at(now).saturating_mul(u64::from(reserved));
-        Instant::from_nanos(self.due.max(now.as_nanos()).saturating_add(taken).saturating_sub(self.slack))
+        Instant::from_nanos(
+            self.due.max(now.as_nanos()).saturating_add(taken).saturating_sub(self.slack).max(self.hold),
+        )
     }
 
     /// Records a message that is sent at `now`. `now` must not be before [`ready_at`](Self::ready_at).
     #[inline]
     pub fn take(&mut self, now: Instant) {
-        self.due = self.due.max(now.as_nanos()).saturating_add(self.interval_at(now));
+        self.take_many(now, 1);
+    }
+
+    /// Records `messages` that are sent at `now`. `now` must not be before [`ready_for`](Self::ready_for) them.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use smpp_core::session::{Instant, Rate, RateLimiter};
+    /// let mut limiter = RateLimiter::new(Rate::per_second(50));
+    /// let now = Instant::after(Duration::from_secs(1));
+    /// assert!(limiter.ready_for(now, 30) <= now);
+    /// limiter.take_many(now, 30);
+    /// assert_eq!(limiter.ready_at(now), now + Duration::from_millis(600));
+    /// ```
+    #[inline]
+    pub fn take_many(&mut self, now: Instant, messages: u32) {
+        let taken = self.interval_at(now).saturating_mul(u64::from(messages));
+        self.due = self.due.max(now.as_nanos()).saturating_add(taken);
     }
 
     /// Slows down because the peer was overloaded by a message sent at `sent`. `observed` is the interval between messages
@@ -280,6 +340,45 @@ mod tests {
             for (index, &start) in taken.iter().enumerate() {
                 let within = taken[index..].iter().take_while(|&&at| at < start + SECOND).count();
                 prop_assert!(within <= limit as usize, "{within} in a second at a limit of {limit}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_sliding_second_holds_more_than_the_limit_when_several_are_sent_at_once(
+            limit in 1_u32..60,
+            burst in 0_u32..60,
+            steps in prop::collection::vec((0_u64..300_000_000, 1_u32..70), 1..300),
+        ) {
+            let mut limiter = RateLimiter::new(Rate::per_second(limit).with_burst(burst));
+            let mut now = 0;
+            let mut taken: Vec<(u64, u32)> = Vec::new();
+            for (step, messages) in steps {
+                now += step;
+                if messages % 3 == 0 {
+                    // Send single messages as long as the limiter allows.
+                    while limiter.ready_for(Instant::from_nanos(now), 1).as_nanos() <= now {
+                        limiter.take(Instant::from_nanos(now));
+                        taken.push((now, 1));
+                    }
+                    continue;
+                }
+                let ready = limiter.ready_for(Instant::from_nanos(now), messages).as_nanos();
+                if ready > now {
+                    prop_assert!(ready - now <= 120 * SECOND, "they wait too long");
+                    limiter.hold_until(Instant::from_nanos(ready));
+                    prop_assert!(limiter.ready_at(Instant::from_nanos(now)).as_nanos() >= ready);
+                    now = ready;
+                }
+                limiter.take_many(Instant::from_nanos(now), messages);
+                taken.push((now, messages));
+            }
+            for (index, &(start, messages)) in taken.iter().enumerate() {
+                let within = taken[index..].iter().take_while(|(at, _)| *at < start + SECOND);
+                let count: u32 = within.clone().map(|(_, messages)| messages).sum();
+                let is_alone = within.count() == 1 && messages > limit;
+                prop_assert!(is_alone || count <= limit, "{count} in a second at a limit of {limit}");
             }
         }
     }

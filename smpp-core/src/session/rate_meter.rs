@@ -45,13 +45,26 @@ impl RateMeter {
     /// Returns the time from which the meter accepts the next message if this one exceeds the limit. A message that
     /// exceeds the limit does not count.
     pub fn take(&mut self, now: Instant) -> Result<(), Instant> {
+        self.take_many(now, 1)
+    }
+
+    /// Counts a PDU that carries this many messages, such as a submit_multi with as many destinations. One with more
+    /// messages than the limit is accepted if no other counts.
+    ///
+    /// # Errors
+    ///
+    /// Returns the time from which the meter accepts the PDU if it exceeds the limit. Such a PDU does not count.
+    pub fn take_many(&mut self, now: Instant, messages: u32) -> Result<(), Instant> {
         while self.taken.front().is_some_and(|&first| first + WINDOW <= now) {
             self.taken.pop_front();
         }
-        match self.taken.front() {
-            Some(&first) if self.taken.len() >= self.limit => Err(first + WINDOW),
-            _ => {
-                self.taken.push_back(now);
+        let messages = (messages as usize).clamp(1, self.limit);
+        let exceeding = (self.taken.len() + messages).saturating_sub(self.limit);
+        // The PDU fits once as many of the messages that count are too old.
+        match exceeding.checked_sub(1).and_then(|last| self.taken.get(last)) {
+            Some(&at) => Err(at + WINDOW),
+            None => {
+                self.taken.extend(core::iter::repeat_n(now, messages));
                 Ok(())
             }
         }
@@ -72,6 +85,19 @@ mod tests {
         assert_eq!(meter.take(at(10)), Ok(()));
         assert!((11..960).all(|millis| meter.take(at(millis)) == Err(at(960))));
         assert_eq!(meter.take(at(960)), Ok(()));
+    }
+
+    #[test]
+    fn several_messages_at_once_count_as_many() {
+        let mut meter = RateMeter::new(Rate::per_second(10));
+        let at = |millis| Instant::ZERO + Duration::from_millis(millis);
+        assert_eq!(meter.take_many(at(0), 4), Ok(()));
+        assert_eq!(meter.take_many(at(100), 6), Ok(()));
+        assert_eq!(meter.take(at(200)), Err(at(950)));
+        assert_eq!(meter.take_many(at(200), 5), Err(at(1050)));
+        assert_eq!(meter.take_many(at(950), 4), Ok(()));
+        assert_eq!(meter.take_many(at(3000), 254), Ok(()), "alone");
+        assert_eq!(meter.take_many(at(3000), 254), Err(at(3950)));
     }
 
     proptest! {
@@ -98,18 +124,19 @@ mod tests {
         fn a_peer_with_a_rate_limiter_is_never_refused(
             limit in 1_u32..100,
             burst in 1_u32..100,
-            delays in prop::collection::vec(0_u64..50_000_000, 300),
+            delays in prop::collection::vec((0_u64..50_000_000, 1_u32..80), 300),
         ) {
             let rate = Rate::per_second(limit).with_burst(burst);
             let (mut limiter, mut meter) = (RateLimiter::new(rate), RateMeter::new(rate));
             let mut now = Instant::ZERO;
             let mut arrived = Instant::ZERO;
-            for delay in delays {
-                now = limiter.ready_at(now).max(now);
-                limiter.take(now);
+            for (delay, messages) in delays {
+                let messages = if messages % 2 == 0 { messages } else { 1 };
+                now = limiter.ready_for(now, messages).max(now);
+                limiter.take_many(now, messages);
                 // TCP keeps the order.
                 arrived = arrived.max(now + Duration::from_nanos(delay));
-                prop_assert_eq!(meter.take(arrived), Ok(()));
+                prop_assert_eq!(meter.take_many(arrived, messages), Ok(()));
             }
         }
     }

@@ -249,6 +249,15 @@ impl AsRef<[u8]> for ResponseBuf {
     }
 }
 
+/// Compares the octets.
+impl PartialEq for ResponseBuf {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_ref() == other.as_ref()
+    }
+}
+
+impl Eq for ResponseBuf {}
+
 /// Shows only the header, as [`Frame`] does.
 impl fmt::Debug for ResponseBuf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -35,7 +35,7 @@ pub struct Stats {
     pub refused: u64,
     /// Requests of this side that had no response within [`response_timeout`](super::Config::response_timeout).
     pub timeouts: u64,
-    /// Requests of this side that the peer throttled: `ESME_RTHROTTLED` or `ESME_RMSGQFUL`.
+    /// Requests of this side that the peer refused for now: `ESME_RTHROTTLED` or `ESME_RMSGQFUL`.
     pub throttled: u64,
     /// How long the peer takes to respond to requests of this side.
     pub response_times: ResponseTimes,

@@ -4,20 +4,26 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use smpp_core::account::{
-    Ack, Event, Message, MessageId, MessageKey, MessageNumber, Priority, ReceiptDestination, SegmentOutcome,
-    SubmitError, Unresolved,
+    Ack, BindId, Event, LinkEvent, Message, MessageId, MessageKey, MessageNumber, Priority,
+    ReceiptDestination, SegmentOutcome, SubmitError, Unresolved,
 };
-use smpp_core::session::Instant;
+use smpp_core::provider::LongMessages;
+use smpp_core::session::{CloseReason, Instant};
 use smpp_core::sms::Text;
-use smpp_core::{Address, CommandStatus, RegisteredDelivery, ShortMessage, SubmitSm};
+use smpp_core::sms::udh::{Ports, UserDataHeaderBuf};
+use smpp_core::{
+    Address, CommandStatus, DataSm, Destination, List, MessageClass, RegisteredDelivery, ShortMessage,
+    SubmitMulti, SubmitSm,
+};
 
 use super::deliveries::Received;
 use super::harness::{span, ticks};
+use super::log::ConnectionId;
 use super::messages;
 use super::scenario::{binds, unanswered};
 use super::simulation::AccountSimulation;
 use super::slots::SlotState;
-use super::smsc::text;
+use super::smsc::{PRICE, text};
 
 pub(crate) struct Application {
     /// When it does its next random action.
@@ -28,6 +34,8 @@ pub(crate) struct Application {
     pub(crate) shutdown: Option<(Instant, Duration)>,
     pub(crate) closed: bool,
     pub(crate) stopped: Option<CommandStatus>,
+    /// The binds that were accepted, those that have ended included.
+    binds: Vec<(BindId, ConnectionId)>,
 }
 
 impl Application {
@@ -38,6 +46,7 @@ impl Application {
             shutdown: None,
             closed: false,
             stopped: None,
+            binds: Vec::new(),
         }
     }
 
@@ -90,6 +99,7 @@ impl AccountSimulation {
             }
             650..690 => self.cancel(),
             690..720 => self.change_binds(),
+            720..780 => self.ask(),
             _ => {
                 let count = self.context.rng.count(3);
                 for _ in 0..count {
@@ -139,24 +149,54 @@ impl AccountSimulation {
             source: Address::international(&source).expect("digits"),
             destination: Address::international(&destination).expect("digits"),
             registered_delivery,
-            short_message: ShortMessage::new(b"as it is").expect("short"),
             ..SubmitSm::default()
         };
         let length = rng.pick(&[0, 10, 10, 100, 300, 500]);
         let content = text(rng, length);
         let form = self.scenario.options.long_messages.segmentation(1);
-        let (mut message, segments) = match rng.index(4) {
-            0 => (Message::submit_sm(&template), 1),
+        let recorder = &mut self.context.recorder;
+        let options = &self.scenario.options.text;
+        let (mut message, segments) = match rng.index(8) {
+            0 => {
+                let short_message = ShortMessage::new(b"as it is").expect("short");
+                (Message::submit_sm(&SubmitSm { short_message, ..template }), 1)
+            }
             1 => {
-                let octets = content.as_bytes();
-                let segments =
-                    Text::octets(octets).segments(form).expect("short").submissions(template).count();
-                (Message::octets(&template, octets), segments)
+                recorder.count(|| "submitted a data_sm".into());
+                (Message::data_sm(&data_sm(&template)), 1)
+            }
+            2 => {
+                recorder.count(|| "submitted a submit_multi".into());
+                (submit_multi(&template), 1)
+            }
+            3 => {
+                let text = Text::octets(content.as_bytes());
+                let segments = text.segments(form).expect("short").len();
+                (Message::octets(&template, content.as_bytes()), segments)
+            }
+            4 => {
+                recorder.count(|| "submitted a message class".into());
+                let text = options.text_of_class(&content, MessageClass::Flash).expect("in UCS-2");
+                let segments = text.segments(form).expect("short").len();
+                if rng.chance(500) {
+                    (Message::prepared(&template, &text), segments)
+                } else {
+                    (Message::text(&template, content.as_str()).class(MessageClass::Flash), segments)
+                }
+            }
+            5 if self.scenario.options.long_messages != LongMessages::Sar => {
+                recorder.count(|| "submitted ports".into());
+                let mut header = UserDataHeaderBuf::new();
+                header.push_ports(Ports { originator: 9200, destination: 2948 }).expect("one element");
+                let text = options.text(&content).expect("UCS-2 encodes every text");
+                let text = text.with_header(header.as_header()).expect("it fits");
+                let segments = text.segments(form).expect("short").len();
+                (Message::text(&template, content.as_str()).ports(9200, 2948), segments)
             }
             _ => {
-                let text = self.scenario.options.text.text(&content).expect("UCS-2 encodes every text");
-                let segments = text.segments(form).expect("short").submissions(template).count();
-                (Message::text(&template, content), segments)
+                let text = options.text(&content).expect("UCS-2 encodes every text");
+                let segments = text.segments(form).expect("short").len();
+                (Message::text(&template, content.as_str()), segments)
             }
         };
         message = message.key(index.to_string());
@@ -167,8 +207,8 @@ impl AccountSimulation {
             message = message.unanswered_policy(policy);
         }
         if rng.chance(300) {
-            model.destination = ReceiptDestination::Arrivals;
-            message = message.receipts_to(model.destination);
+            model.receipts_to = ReceiptDestination::Arrivals;
+            message = message.receipts_to(model.receipts_to);
         }
         model.receipts = !registered_delivery.is_empty();
         model.is_receipt_due = registered_delivery == RegisteredDelivery::RECEIPT;
@@ -180,6 +220,15 @@ impl AccountSimulation {
             model.lane = Some(lane);
             message = message.in_order();
         }
+        model.destination = lane;
+        if !self.smsc.healthy && !self.application.binds.is_empty() && rng.chance(150) {
+            // One of the last binds: perhaps it has ended.
+            let back = rng.index(self.application.binds.len().min(6));
+            let (bind, connection) = self.application.binds[self.application.binds.len() - 1 - back];
+            model.named = Some(connection);
+            self.context.recorder.count(|| "a message names a bind".into());
+            message = message.bind(bind);
+        }
         if !self.smsc.healthy && rng.chance(200) {
             let within = span(rng, 0, 200);
             model.deadline = Some(now + within);
@@ -187,7 +236,8 @@ impl AccountSimulation {
         }
         self.context.trace(|| {
             let (priority, deadline, lane) = (model.priority, model.deadline, model.lane);
-            format!("{index}: {priority:?} until {deadline:?} in {lane:?} {:?}", model.unanswered)
+            let (policy, named) = (model.unanswered, model.named);
+            format!("{index}: {priority:?} until {deadline:?} in {lane:?} {policy:?} on {named:?}")
         });
         self.messages.add(model);
         let accepted = self.account.submit(now, &message);
@@ -247,9 +297,16 @@ impl AccountSimulation {
                 self.check_key(message, key.as_ref());
                 for outcome in &outcome.segments {
                     self.context.count(|| format!("outcome {}", kind(outcome)));
+                    if let SegmentOutcome::Accepted { id, response } = outcome
+                        && let Some(price) = response.tlv(PRICE)
+                    {
+                        assert_eq!(price, id.as_bytes(), "the response to another segment");
+                        self.context.count(|| "response with a TLV".into());
+                    }
                 }
                 self.messages.record_outcome(now, message, outcome);
             }
+            Event::RequestOutcome { request, result } => self.record_request_outcome(request, result),
             Event::LateOutcome { message, key, segment, outcome } => {
                 self.check_key(message, key.as_ref());
                 self.context.count(|| format!("late outcome {}", kind(&outcome)));
@@ -260,7 +317,7 @@ impl AccountSimulation {
                 if let Some(matched) = &matched {
                     self.check_key(matched.message, matched.key.as_ref());
                     let index = self.messages.index(matched.message);
-                    assert_eq!(matched.destination, self.messages.all[index].destination);
+                    assert_eq!(matched.destination, self.messages.all[index].receipts_to);
                 }
                 if matched
                     .as_ref()
@@ -268,11 +325,13 @@ impl AccountSimulation {
                 {
                     self.context.count(|| "receipts of all segments".into());
                 }
+                self.check_bind(receipt.bind());
                 let received = self.smsc.deliveries.record_receipt(now, &receipt, matched, &self.messages);
                 self.schedule_ack(ack, received);
             }
             Event::Message { message, ack } => {
                 self.context.count(|| format!("MO message, complete {}", message.is_complete()));
+                self.check_bind(message.bind());
                 let received =
                     self.smsc.deliveries.record_mo(now, &message, self.application.shutdown.is_some());
                 self.schedule_ack(ack, received);
@@ -298,6 +357,17 @@ impl AccountSimulation {
                     let link = words.split(' ').next().unwrap();
                     reason.map_or(format!("link {link}"), |reason| format!("link {link} {reason}"))
                 });
+                if let (LinkEvent::Bound { bind, .. }, SlotState::Open(connection)) =
+                    (&event, self.slots.all[link.index()].state)
+                {
+                    assert_eq!(bind.link(), link);
+                    assert!(self.application.binds.iter().all(|(other, _)| other != bind), "a bind twice");
+                    self.application.binds.push((*bind, connection));
+                }
+                if matches!(event, LinkEvent::Closed { reason: CloseReason::Unbound, retry_at: Some(at), .. } if at > now)
+                {
+                    self.context.count(|| "a dead bind is made again".into());
+                }
                 self.slots.handle_link_event(now, link.index(), &event);
             }
             Event::Stopped { status, .. } => {
@@ -316,6 +386,26 @@ impl AccountSimulation {
     fn check_key(&self, message: MessageNumber, key: Option<&MessageKey>) {
         let index = self.messages.index(message).to_string();
         assert_eq!(key.map(MessageKey::as_bytes), Some(index.as_bytes()), "the key of message {index}");
+    }
+
+    /// Returns one of the last binds: perhaps it has ended.
+    pub(crate) fn recent_bind(&mut self) -> Option<(BindId, ConnectionId)> {
+        let count = self.application.binds.len();
+        let back = self.context.rng.index(count.clamp(1, 6));
+        self.application.binds.get(count.checked_sub(1 + back)?).copied()
+    }
+
+    pub(crate) const fn is_shutting_down(&self) -> bool {
+        self.application.shutdown.is_some()
+    }
+
+    pub(crate) const fn is_stopped(&self) -> bool {
+        self.application.stopped.is_some()
+    }
+
+    /// Checks that the account has reported the bind.
+    fn check_bind(&self, bind: BindId) {
+        assert!(self.application.binds.iter().any(|(known, _)| *known == bind), "a bind that is not known");
     }
 
     fn schedule_ack(&mut self, ack: Ack, received: Received) {
@@ -376,6 +466,27 @@ impl AccountSimulation {
             assert_eq!(reported, missing, "the missing receipts of message {index}");
         }
     }
+}
+
+/// Returns a data_sm without a text.
+fn data_sm<'a>(template: &SubmitSm<'a>) -> DataSm<'a> {
+    DataSm {
+        source: template.source.into(),
+        destination: template.destination.into(),
+        registered_delivery: template.registered_delivery,
+        ..DataSm::default()
+    }
+}
+
+/// Returns a submit_multi to one recipient: the account matches its receipts.
+fn submit_multi(template: &SubmitSm<'_>) -> Message {
+    let destinations = [Destination::Sme(template.destination)];
+    Message::submit_multi(&SubmitMulti {
+        source: template.source,
+        destinations: List::new(&destinations).expect("one"),
+        registered_delivery: template.registered_delivery,
+        ..SubmitMulti::default()
+    })
 }
 
 fn kind(outcome: &SegmentOutcome) -> String {

@@ -23,6 +23,8 @@ pub(crate) enum LoggedPdu {
     Submitted { message: usize, segment: u8 },
     /// The SMSC answers it; the id is empty if it refused it.
     Answered { status: CommandStatus, id: Vec<u8> },
+    /// The account sends a request about a message, by the test's number of the request.
+    Requested { request: usize },
     /// The SMSC delivers a PDU, by the test's number of the delivery.
     Delivered { delivery: Option<usize> },
 }
@@ -43,6 +45,28 @@ pub(crate) fn segment_of(message: &smpp_core::SubmitSm<'_>) -> (usize, u8) {
     (number, segment)
 }
 
+/// Returns the test's numbers of the message and its segment; `None` if the PDU carries no message.
+pub(crate) fn segment_of_pdu(pdu: &Pdu<'_>) -> Option<(usize, u8)> {
+    let number = |source: &str| source.parse().expect("a number");
+    Some(match pdu {
+        Pdu::SubmitSm(message) => segment_of(message),
+        Pdu::DataSm(message) => (number(&message.source.digits.to_string()), 0),
+        Pdu::SubmitMulti(message) => (number(&message.source.digits.to_string()), 0),
+        _ => return None,
+    })
+}
+
+/// Returns the test's number of a request about a message.
+pub(crate) fn request_index(pdu: &Pdu<'_>) -> Option<usize> {
+    let id = match pdu {
+        Pdu::QuerySm(request) => request.message_id,
+        Pdu::CancelSm(request) => request.message_id,
+        Pdu::ReplaceSm(request) => request.message_id,
+        _ => return None,
+    };
+    id.to_string().parse().ok()
+}
+
 /// Returns the test's number of the delivery.
 pub(crate) fn delivery_index(message: &smpp_core::DeliverSm<'_>) -> Option<usize> {
     message.service_type.to_string().parse().ok()
@@ -56,11 +80,20 @@ impl Observer for LogObserver {
         let Ok((pdu, _)) = frame.into_pdu(Tolerance::LENIENT) else { return };
         let status = header.status;
         let logged = match (direction, pdu) {
-            (Direction::Out, Pdu::SubmitSm(message)) => {
-                let (message, segment) = segment_of(&message);
-                LoggedPdu::Submitted { message, segment }
-            }
+            (Direction::Out, pdu) => match (segment_of_pdu(&pdu), request_index(&pdu)) {
+                (Some((message, segment)), _) => LoggedPdu::Submitted { message, segment },
+                (None, Some(request)) => LoggedPdu::Requested { request },
+                (None, None) => return,
+            },
             (Direction::In, Pdu::SubmitSmResp(response)) => {
+                let id = response.map(|response| response.message_id.as_bytes().to_vec());
+                LoggedPdu::Answered { status, id: id.unwrap_or_default() }
+            }
+            (Direction::In, Pdu::DataSmResp(response)) => {
+                let id = response.map(|response| response.message_id.as_bytes().to_vec());
+                LoggedPdu::Answered { status, id: id.unwrap_or_default() }
+            }
+            (Direction::In, Pdu::SubmitMultiResp(response)) => {
                 let id = response.map(|response| response.message_id.as_bytes().to_vec());
                 LoggedPdu::Answered { status, id: id.unwrap_or_default() }
             }

@@ -27,6 +27,7 @@ mod deliveries;
 mod harness;
 mod log;
 mod messages;
+mod requests;
 mod scenario;
 mod simulation;
 mod slots;
@@ -46,7 +47,7 @@ fn the_account_keeps_its_guarantees_in_random_scenarios() {
 #[test]
 #[cfg_attr(debug_assertions, ignore = "slow without optimisation: run it with --release")]
 fn the_scenarios_reach_every_case() {
-    SIMULATION.check_coverage(1_000, EXPECTED);
+    SIMULATION.check_coverage(2_000, EXPECTED);
 }
 
 const EXPECTED: &[&str] = &[
@@ -56,6 +57,8 @@ const EXPECTED: &[&str] = &[
     "SMSC drops the message",
     "SMSC has unbound",
     "SMSC too many binds",
+    "a dead bind is made again",
+    "a message names a bind",
     "acknowledge false false",
     "acknowledge false true",
     "acknowledge true false",
@@ -99,6 +102,7 @@ const EXPECTED: &[&str] = &[
     "not accepted, TooManySegments",
     "outcome Accepted",
     "outcome NeverSent Abandoned",
+    "outcome NeverSent BindEnded",
     "outcome NeverSent Cancelled",
     "outcome NeverSent Expired",
     "outcome NeverSent ShutDown",
@@ -109,7 +113,23 @@ const EXPECTED: &[&str] = &[
     "receipt, known true",
     "receipts expired",
     "receipts of all segments",
+    "request NeverSent BindEnded",
+    "request NeverSent Expired",
+    "request NeverSent Request",
+    "request NeverSent ShutDown",
+    "request NeverSent Stopped",
+    "request NeverSent Withdrawn",
+    "request Ok",
+    "request Refused",
+    "request Unanswered",
+    "request not accepted, Full",
+    "request not accepted, ShutDown",
+    "response with a TLV",
     "stopped",
+    "submitted a data_sm",
+    "submitted a message class",
+    "submitted a submit_multi",
+    "submitted ports",
     "submitted, one segment",
     "submitted, several segments",
 ];

@@ -7,8 +7,9 @@ use smpp_core::account::{
     MessageNumber, MessageOutcome, Options, Priority, ReceiptDestination, SegmentNotSentReason,
     SegmentOutcome, UnansweredPolicy,
 };
-use smpp_core::session::Instant;
-use smpp_core::{CommandStatus, SequenceNumber};
+use smpp_core::provider::SubmitAction;
+use smpp_core::session::{Instant, NotSentReason, State as SessionState};
+use smpp_core::{BindMode, CommandStatus, SequenceNumber};
 
 use super::log::{ConnectionId, LogEntry, LoggedPdu};
 
@@ -19,13 +20,22 @@ pub(crate) struct Message {
     pub(crate) priority: Priority,
     pub(crate) deadline: Option<Instant>,
     pub(crate) lane: Option<usize>,
+    pub(crate) destination: usize,
+    /// The connection of the bind that it names.
+    pub(crate) named: Option<ConnectionId>,
+    /// The connection and the index of the segment that was sent last.
+    last_sent: Option<(ConnectionId, u8)>,
+    /// Until then no segment may be sent.
+    delayed_until: Instant,
+    /// Whether the account may have moved it to another bind, because one refused it.
+    moved: bool,
     pub(crate) unanswered: UnansweredPolicy,
     /// Whether the message requests receipts.
     pub(crate) receipts: bool,
     /// Whether it requests a receipt for every final state.
     pub(crate) is_receipt_due: bool,
     /// Where an adapter would pass its receipts.
-    pub(crate) destination: ReceiptDestination,
+    pub(crate) receipts_to: ReceiptDestination,
     pub(crate) cancelled: bool,
     /// Whether a segment was refused for good.
     failed: bool,
@@ -45,7 +55,7 @@ pub(crate) struct Segment {
     /// The connections that sent it, and how many of them the account has reported.
     sent_on: Vec<ConnectionId>,
     handed: usize,
-    throttled: u16,
+    retries: u16,
     /// The statuses of the responses that refused it.
     refused: Vec<CommandStatus>,
     /// The SMSC's id in the first response that accepted it.
@@ -99,8 +109,19 @@ pub(crate) struct Seen {
 #[derive(Default)]
 struct Sender {
     last_second: VecDeque<Instant>,
-    in_flight: BTreeMap<SequenceNumber, (usize, u8, Instant)>,
+    in_flight: BTreeMap<SequenceNumber, InFlight>,
     paused_until: Option<Instant>,
+    /// The destination of a message that the SMSC has refused for now, if it has accepted none since.
+    refused_destination: Option<usize>,
+}
+
+#[derive(Clone, Copy)]
+struct InFlight {
+    message: usize,
+    segment: u8,
+    sent: Instant,
+    /// Whether the account has reported it as unanswered.
+    timed_out: bool,
 }
 
 pub(crate) struct Messages {
@@ -108,6 +129,11 @@ pub(crate) struct Messages {
     pub(crate) all: Vec<Message>,
     numbers: BTreeMap<MessageNumber, usize>,
     senders: BTreeMap<ConnectionId, Sender>,
+    /// When segments were sent in the last second, on all connections.
+    last_second: VecDeque<Instant>,
+    /// The connections whose sessions have not ended, and those that are bound and may send.
+    pub(crate) alive: Vec<ConnectionId>,
+    pub(crate) bound: Vec<ConnectionId>,
     /// Messages without an outcome.
     open: Vec<usize>,
     pub(crate) stopped: bool,
@@ -116,8 +142,14 @@ pub(crate) struct Messages {
     pub(crate) unresolved: Vec<MessageNumber>,
 }
 
-fn is_temporary(status: CommandStatus) -> bool {
-    matches!(status, CommandStatus::RTHROTTLED | CommandStatus::RMSGQFUL | CommandStatus::RINVBNDSTS)
+/// Returns how many times a segment that was refused with this status is sent again.
+fn retries(options: &Options, status: CommandStatus) -> Option<u16> {
+    match options.statuses.submit_action(status) {
+        SubmitAction::Retry { times, .. }
+        | SubmitAction::Pause { times, .. }
+        | SubmitAction::Rebind { times } => Some(times),
+        _ => None,
+    }
 }
 
 impl Message {
@@ -127,7 +159,7 @@ impl Message {
             sends: 0,
             sent_on: Vec::new(),
             handed: 0,
-            throttled: 0,
+            retries: 0,
             refused: Vec::new(),
             id: None,
             ids: Vec::new(),
@@ -137,10 +169,15 @@ impl Message {
             priority: Priority::Normal,
             deadline: None,
             lane: None,
+            destination: 0,
+            named: None,
+            last_sent: None,
+            delayed_until: Instant::ZERO,
+            moved: false,
             unanswered,
             receipts: false,
             is_receipt_due: false,
-            destination: ReceiptDestination::Sent,
+            receipts_to: ReceiptDestination::Sent,
             cancelled: false,
             failed: false,
             was_in_doubt: false,
@@ -170,6 +207,9 @@ impl Messages {
             all: Vec::new(),
             numbers: BTreeMap::new(),
             senders: BTreeMap::new(),
+            last_second: VecDeque::new(),
+            alive: Vec::new(),
+            bound: Vec::new(),
             open: Vec::new(),
             stopped: false,
             shutting_down: false,
@@ -210,16 +250,16 @@ impl Messages {
         self.open.iter().map(|index| self.all[*index].segments.len()).sum()
     }
 
-    /// Handles an entry of the log. `alive` are the connections whose sessions have not ended.
-    pub(crate) fn handle_entry(&mut self, entry: &LogEntry, alive: &[ConnectionId]) {
+    /// Handles an entry of the log.
+    pub(crate) fn handle_entry(&mut self, entry: &LogEntry) {
         match &entry.pdu {
-            LoggedPdu::Submitted { message, segment } => self.handle_submit(entry, *message, *segment, alive),
+            LoggedPdu::Submitted { message, segment } => self.handle_submit(entry, *message, *segment),
             LoggedPdu::Answered { status, id } => self.handle_answer(entry, *status, id),
-            LoggedPdu::Delivered { .. } => {}
+            LoggedPdu::Requested { .. } | LoggedPdu::Delivered { .. } => {}
         }
     }
 
-    fn handle_submit(&mut self, entry: &LogEntry, index: usize, segment: u8, alive: &[ConnectionId]) {
+    fn handle_submit(&mut self, entry: &LogEntry, index: usize, segment: u8) {
         let at = entry.at;
         let response = self.options.session.response_timeout;
         let sender = self.senders.entry(entry.connection).or_default();
@@ -229,29 +269,67 @@ impl Messages {
         if let Some(rate) = self.options.session.rate {
             assert!(sender.last_second.len() <= rate.limit() as usize, "the rate limit is exceeded");
         }
-        sender.in_flight.insert(entry.sequence, (index, segment, at));
-        let in_flight = sender.in_flight.values().filter(|(.., sent)| at - *sent < response).count();
+        let sent = InFlight { message: index, segment, sent: at, timed_out: false };
+        sender.in_flight.insert(entry.sequence, sent);
+        let in_flight = sender.in_flight.values().filter(|other| at - other.sent < response).count();
         assert!(in_flight <= usize::from(self.options.session.window), "the window is exceeded");
+
+        self.last_second.retain(|then| at - *then < SECOND);
+        self.last_second.push_back(at);
+        if let Some(rate) = self.options.rate {
+            assert!(
+                self.last_second.len() <= rate.limit() as usize,
+                "the rate limit of the account is exceeded"
+            );
+        }
 
         let message = &self.all[index];
         assert!(!message.cancelled, "sent after it was cancelled");
         assert!(!message.failed, "sent after another segment had failed");
         assert!(message.outcome.is_none(), "sent after its outcome");
         assert!(message.deadline.is_none_or(|deadline| at < deadline), "sent after its deadline");
+        assert!(message.delayed_until <= at, "sent before its delay has passed");
+        assert!(
+            message.named.is_none_or(|named| named == entry.connection),
+            "sent on another bind than it names"
+        );
         let state = message.segments[usize::from(segment)].state;
         match state {
             State::Waiting | State::InDoubt => {}
             State::InFlight(connection, _, sent) => {
-                let over = !alive.contains(&connection) || at - sent >= response;
+                let over = !self.alive.contains(&connection) || at - sent >= response;
                 assert!(over, "sent while it is in flight");
             }
             State::Done => panic!("sent after it had its outcome"),
         }
         self.check_turn(at, index, segment);
-        let segment = &mut self.all[index].segments[usize::from(segment)];
+        self.check_route(at, index, segment, entry.connection);
+        let message = &mut self.all[index];
+        message.last_sent = Some((entry.connection, segment));
+        let segment = &mut message.segments[usize::from(segment)];
         segment.sends += 1;
         segment.sent_on.push(entry.connection);
         segment.state = State::InFlight(entry.connection, entry.sequence, at);
+    }
+
+    /// Checks that the segments of one message go on one bind in order, as long as that bind can send.
+    fn check_route(&self, at: Instant, index: usize, segment: u8, connection: ConnectionId) {
+        let message = &self.all[index];
+        let Some((before, last)) =
+            message.last_sent.filter(|_| !self.options.spread_segments && message.segments.len() > 1)
+        else {
+            return;
+        };
+        let response = self.options.session.response_timeout;
+        let is_fresh = |segment: &Segment| {
+            let timed_out = matches!(segment.state, State::InFlight(_, _, sent) if at - sent >= response);
+            segment.refused.is_empty() && !timed_out
+        };
+        let is_first_attempt = !message.was_in_doubt && message.segments.iter().all(is_fresh);
+        assert!(!is_first_attempt || segment > last, "segments out of order");
+        let is_paused = |sender: &Sender| sender.paused_until.is_some_and(|until| until > at);
+        let can_send = self.bound.contains(&before) && !self.senders.get(&before).is_some_and(is_paused);
+        assert!(before == connection || message.moved || !can_send, "a message leaves a bind that can send");
     }
 
     /// Checks that no other segment should have been sent first.
@@ -271,7 +349,8 @@ impl Messages {
                 };
                 let may_wait = !other.failed && !other.cancelled;
                 let in_time = other.deadline.is_none_or(|deadline| at < deadline);
-                let overtaken = may_wait && in_time && other.segments.iter().all(waits);
+                let bind_ended = other.named.is_some_and(|named| !self.alive.contains(&named));
+                let overtaken = may_wait && in_time && !bind_ended && other.segments.iter().all(waits);
                 assert!(!overtaken, "{index} overtakes {other_index} in its lane");
             }
             let released = other.lane.is_none_or(|lane| {
@@ -281,7 +360,12 @@ impl Messages {
                         || self.all[*before].is_done()
                 })
             });
+            // Others may wait for their bind, or for the end of a delay.
+            let is_fresh = other.segments.iter().all(|segment| segment.refused.is_empty())
+                && (self.options.spread_segments || other.segments.len() == 1 || other.last_sent.is_none());
             let ready = released
+                && is_fresh
+                && other.named.is_none()
                 && !other.was_in_doubt
                 && !other.segments.iter().any(in_doubt)
                 && !other.failed
@@ -303,11 +387,30 @@ impl Messages {
 
     fn handle_answer(&mut self, entry: &LogEntry, status: CommandStatus, id: &[u8]) {
         let sender = self.senders.entry(entry.connection).or_default();
-        let Some((index, segment, sent)) = sender.in_flight.remove(&entry.sequence) else { return };
+        let Some(in_flight) = sender.in_flight.remove(&entry.sequence) else { return };
+        let InFlight { message: index, segment, sent, timed_out } = in_flight;
         let message = &mut self.all[index];
         let config = &self.options.session;
         let too_late = entry.at - sent >= config.response_timeout + config.late_response_timeout;
         message.was_answered_too_late |= too_late;
+        let action = self.options.statuses.submit_action(status);
+        let delayed_until = match action {
+            SubmitAction::Retry { delay, .. } => entry.at + delay,
+            _ => Instant::ZERO,
+        };
+        if status.is_ok() {
+            sender.refused_destination = None;
+        } else if !timed_out {
+            let pauses = match action {
+                SubmitAction::Pause { delay, .. } => Some(delay),
+                SubmitAction::Retry { delay, .. } => {
+                    let first = *sender.refused_destination.get_or_insert(message.destination);
+                    (first != message.destination).then_some(delay)
+                }
+                _ => None,
+            };
+            sender.paused_until = sender.paused_until.max(pauses.map(|delay| entry.at + delay));
+        }
         let segment = &mut message.segments[usize::from(segment)];
         if status.is_ok() {
             // A late response ends the segment as well.
@@ -323,11 +426,11 @@ impl Messages {
         {
             return;
         }
-        if is_temporary(status) {
-            sender.paused_until = sender.paused_until.max(Some(entry.at + self.options.throttle_pause));
-            segment.throttled += 1;
-            assert!(segment.throttled <= self.options.throttle_retries + 1, "it is resent too often");
-            if segment.throttled <= self.options.throttle_retries && !message.cancelled && !message.failed {
+        if let Some(times) = retries(&self.options, status) {
+            message.moved |= matches!(action, SubmitAction::Rebind { .. });
+            segment.retries += 1;
+            if segment.retries <= times && !message.cancelled && !message.failed {
+                message.delayed_until = message.delayed_until.max(delayed_until);
                 segment.state = State::Waiting;
                 return;
             }
@@ -344,13 +447,17 @@ impl Messages {
     }
 
     /// Marks the segments in flight on ended connections as in doubt.
-    pub(crate) fn mark_in_doubt(&mut self, alive: &[ConnectionId]) {
+    pub(crate) fn mark_in_doubt(&mut self) {
+        let alive = self.alive.clone();
         self.mark_in_doubt_if(|connection, _| !alive.contains(&connection));
     }
 
     /// Marks the segments as in doubt that timed out on this connection.
     pub(crate) fn time_out(&mut self, now: Instant, this: ConnectionId) {
         let response = self.options.session.response_timeout;
+        for in_flight in self.senders.entry(this).or_default().in_flight.values_mut() {
+            in_flight.timed_out |= now - in_flight.sent >= response;
+        }
         self.mark_in_doubt_if(|connection, sent| connection == this && now - sent >= response);
     }
 
@@ -399,6 +506,7 @@ impl Messages {
         let index = self.index(number);
         self.open.retain(|open| *open != index);
         let (stopped, shutting_down) = (self.stopped, self.shutting_down);
+        let alive = &self.alive;
         let message = &mut self.all[index];
         assert!(message.outcome.is_none(), "a second outcome: {outcome:?}");
         assert_eq!(outcome.segments.len(), message.segments.len(), "an outcome for each segment");
@@ -426,6 +534,12 @@ impl Messages {
                         SegmentNotSentReason::Abandoned => failed > 1 || message.was_in_doubt,
                         SegmentNotSentReason::ShutDown => shutting_down,
                         SegmentNotSentReason::Stopped => stopped,
+                        SegmentNotSentReason::BindEnded => {
+                            message.named.is_some_and(|named| !alive.contains(&named))
+                        }
+                        SegmentNotSentReason::Request(NotSentReason::State(SessionState::Bound(mode))) => {
+                            message.named.is_some() && *mode == BindMode::Receiver
+                        }
                         _ => false,
                     };
                     is_reason && segment.refused.is_empty() && !accepted(&segment.id)
@@ -482,7 +596,7 @@ impl Messages {
                 message.segments.iter().zip(&message.outcome.as_ref().unwrap().segments).zip(0..)
             {
                 let verdicts = by_segment.remove(&(index, number)).unwrap_or_default();
-                let is_throttle = |verdict: &&&Verdict| matches!(verdict, Verdict::Refused(status) if is_temporary(*status));
+                let is_throttle = |verdict: &&&Verdict| matches!(verdict, Verdict::Refused(status) if retries(&self.options, *status).is_some());
                 let throttles = verdicts.iter().filter(is_throttle).count();
                 let attempts = verdicts.len() - throttles;
                 let details = || {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use smpp_core::account::{Backoff, Binds, Credentials, Options, ReceiptOptions, UnansweredPolicy};
-use smpp_core::provider::{LongMessages, Provider, ReceiptDialect};
+use smpp_core::CommandStatus;
+use smpp_core::account::{Backoff, Binds, Credentials, Options, ReceiptOptions, Statuses, UnansweredPolicy};
+use smpp_core::provider::{BindAction, LongMessages, Provider, ReceiptDialect, SubmitAction};
 use smpp_core::session::{Config, Rate};
 use smpp_core::sms::{MessageIdPolicy, ReassemblyLimits};
 
@@ -196,15 +197,52 @@ fn options(rng: &mut Rng, ample_limits: bool) -> Options {
             LongMessages::Payload,
         ]),
         queue_capacity: rng.within(3..=40) as usize,
+        request_capacity: rng.within(1..=5) as usize,
         unanswered_policy: unanswered(rng),
-        throttle_retries: rng.pick(&[0, 1, 3, 10]),
-        throttle_pause: span(rng, 0, 100),
+        statuses: statuses(rng),
+        rate: rng
+            .chance(300)
+            .then(|| Rate::per_second(rng.within(5..=60) as u32).with_burst(rng.index(6) as u32)),
+        spread_segments: rng.chance(300),
         receipts: if ample_limits { full } else { tight },
         reassembly: if ample_limits { ample } else { reassembly },
         segment_ack_timeout: span(rng, 0, 200),
         seed: rng.next(),
         ..Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED)
     }
+}
+
+/// The statuses with which the SMSC refuses messages.
+pub(crate) const REFUSALS: [CommandStatus; 5] = [
+    CommandStatus::RTHROTTLED,
+    CommandStatus::RMSGQFUL,
+    CommandStatus::RINVBNDSTS,
+    CommandStatus::RSYSERR,
+    CommandStatus::RINVDSTADR,
+];
+
+fn statuses(rng: &mut Rng) -> Statuses {
+    let mut statuses = Statuses::default();
+    for status in REFUSALS {
+        let times = rng.pick(&[0, 1, 3, 10]);
+        let delay = span(rng, 0, 100);
+        let action = match rng.index(8) {
+            0 => SubmitAction::Refuse,
+            1 | 2 => SubmitAction::Retry { times, delay },
+            3 | 4 => SubmitAction::Pause { times, delay },
+            5 => SubmitAction::Rebind { times },
+            6 if rng.chance(100) => SubmitAction::Stop,
+            _ => continue,
+        };
+        statuses = statuses.on_submit(status, action);
+    }
+    if rng.chance(20) {
+        statuses = statuses.on_bind(CommandStatus::RBINDFAIL, BindAction::Stop);
+    }
+    if rng.chance(200) {
+        statuses = statuses.on_bind(CommandStatus::RINVPASWD, BindAction::Retry);
+    }
+    statuses
 }
 
 pub(crate) fn unanswered(rng: &mut Rng) -> UnansweredPolicy {

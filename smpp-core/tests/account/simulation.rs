@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use smpp_core::account::{Account, Action, ConnectFailure, LinkId, LinkState};
 use smpp_core::frame;
-use smpp_core::session::{Instant, Timer};
+use smpp_core::session::{Instant, State, Timer};
 
 use super::application::Application;
 use super::context::Context;
@@ -12,6 +12,7 @@ use super::harness::rng::Rng;
 use super::harness::{Coverage, Verbosity, span, ticks};
 use super::log::{ConnectionId, Log, LogObserver, LoggedPdu};
 use super::messages::Messages;
+use super::requests::Requests;
 use super::scenario::{Fault, Scenario};
 use super::slots::{SlotState, Slots};
 use super::smsc::Smsc;
@@ -24,6 +25,7 @@ pub(crate) struct AccountSimulation {
     links: Vec<LinkId>,
     pub(crate) slots: Slots,
     pub(crate) messages: Messages,
+    pub(crate) requests: Requests,
     pub(crate) smsc: Smsc,
     pub(crate) application: Application,
     /// The faults that have not begun yet.
@@ -61,6 +63,7 @@ impl AccountSimulation {
             log: Log::default(),
             slots: Slots::new(&scenario.options),
             messages: Messages::new(&scenario.options),
+            requests: Requests::default(),
             smsc: Smsc::new(&scenario),
             application: Application::new(),
             faults: faults.collect(),
@@ -103,6 +106,7 @@ impl AccountSimulation {
         assert_eq!(self.account.poll_timeout(), None, "no timer runs after Closed");
         assert_eq!((self.account.queued(), self.account.pending_receipts()), (0, 0));
         self.messages.check_end(&self.smsc.seen);
+        self.requests.check_end();
     }
 
     /// Ends all faults.
@@ -137,7 +141,9 @@ impl AccountSimulation {
         if self.application.shutdown.is_some() {
             return self.application.closed;
         }
-        let done = self.messages.open_segments() == 0 && !self.application.has_pending_acks();
+        let done = self.messages.open_segments() == 0
+            && self.requests.pending() == 0
+            && !self.application.has_pending_acks();
         done && (self.application.stopped.is_some() || self.smsc.deliveries.is_done())
     }
 
@@ -180,6 +186,9 @@ impl AccountSimulation {
                 moved |= self.carry(index);
             }
             moved |= self.smsc.step(&mut self.context, &self.messages);
+            for request in std::mem::take(&mut self.smsc.requested) {
+                self.requests.record_received(request);
+            }
             moved |= self.run_application();
             if !moved && !self.run_timers() {
                 return;
@@ -361,26 +370,31 @@ impl AccountSimulation {
     /// Passes the log to the models.
     pub(crate) fn process_log(&mut self) {
         let entries = std::mem::take(&mut *self.log.borrow_mut());
-        let alive = self.alive();
+        self.messages.alive = self.connections_if(|_| true);
+        self.messages.bound =
+            self.connections_if(|state| matches!(state, State::Bound(mode) if mode.transmits()));
         for entry in entries {
             if matches!(entry.pdu, LoggedPdu::Submitted { .. }) {
                 // All entries before it have been processed.
-                self.messages.mark_in_doubt(&alive);
+                self.messages.mark_in_doubt();
             }
             self.context.trace(|| format!("on {}: {:?}", entry.connection, entry.pdu));
-            self.messages.handle_entry(&entry, &alive);
+            self.messages.handle_entry(&entry);
+            if let LoggedPdu::Requested { request } = entry.pdu {
+                self.requests.record_sent(entry.at, request, entry.connection);
+            }
             if let LoggedPdu::Delivered { delivery: Some(delivery) } = entry.pdu {
                 self.smsc.deliveries.record_arrival(self.context.now, delivery);
             }
         }
-        self.messages.mark_in_doubt(&alive);
+        self.messages.mark_in_doubt();
     }
 
-    /// Returns the connections whose sessions have not ended.
-    fn alive(&self) -> Vec<ConnectionId> {
+    /// Returns the open connections whose sessions are in such a state.
+    fn connections_if(&self, is_such: impl Fn(State) -> bool) -> Vec<ConnectionId> {
         let slots = self.account.links().zip(&self.slots.all);
         let open = slots.filter_map(|((_, state), slot)| match (state, slot.state) {
-            (LinkState::Open(..), SlotState::Open(connection)) => Some(connection),
+            (LinkState::Open(_, state), SlotState::Open(connection)) if is_such(state) => Some(connection),
             _ => None,
         });
         open.collect()

@@ -6,17 +6,19 @@ use smpp_core::session::{
 };
 use smpp_core::sms::MessageIdPolicy;
 use smpp_core::{
-    BindMode, BindResp, COctets, CommandStatus, MessageState, Pdu, RegisteredDelivery, SubmitSm,
-    SubmitSmResp, Tolerance,
+    BindMode, BindResp, COctets, CancelSm, CommandStatus, DataSm, DataSmResp, MessageState, NoBody, Pdu,
+    QuerySm, QuerySmResp, RegisteredDelivery, ReplaceSm, SubmitMulti, SubmitMultiResp, SubmitSm,
+    SubmitSmResp, Tag, Tlv, Tlvs, Tolerance,
 };
 
 use super::context::Context;
 use super::deliveries::{Deliveries, DeliveryKind};
 use super::harness::link::{Pipe, PipeSettings};
 use super::harness::{span, ticks};
-use super::log::{ConnectionId, segment_of};
+use super::log::{ConnectionId, request_index, segment_of_pdu};
 use super::messages::{Messages, Seen, Verdict};
-use super::scenario::{Fault, Scenario};
+use super::requests;
+use super::scenario::{Fault, REFUSALS, Scenario};
 
 /// One connection, with both its sides.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts about one connection")]
@@ -50,13 +52,28 @@ struct ScheduledAnswer {
 
 enum ReplyTo {
     Bind(Reply<smpp_core::Bind<'static>>, Result<(), CommandStatus>),
-    Message(Reply<SubmitSm<'static>>, Result<String, CommandStatus>),
+    /// The TLV is added to an accepting response if the flag is set.
+    Message(MessageReply, Result<String, CommandStatus>, bool),
+    Query(Reply<QuerySm<'static>>, usize, Result<(), CommandStatus>),
+    Cancel(Reply<CancelSm<'static>>, Result<(), CommandStatus>),
+    Replace(Reply<ReplaceSm<'static>>, Result<(), CommandStatus>),
 }
+
+enum MessageReply {
+    SubmitSm(Reply<SubmitSm<'static>>),
+    DataSm(Reply<DataSm<'static>>),
+    SubmitMulti(Reply<SubmitMulti<'static>>),
+}
+
+/// The TLV in some responses: it repeats the message id.
+pub(crate) const PRICE: Tag = Tag(0x1400);
 
 pub(crate) struct Smsc {
     pub(crate) connections: Vec<Connection>,
     answers: Vec<ScheduledAnswer>,
     pub(crate) seen: Vec<Seen>,
+    /// The requests about messages that have just arrived.
+    pub(crate) requested: Vec<usize>,
     pub(crate) deliveries: Deliveries,
     /// The current faults, and when each ends.
     pub(crate) faults: Vec<(Instant, Fault)>,
@@ -78,6 +95,7 @@ impl Smsc {
             connections: Vec::new(),
             answers: Vec::new(),
             seen: Vec::new(),
+            requested: Vec::new(),
             deliveries: Deliveries::new(
                 &scenario.options,
                 scenario.ample_limits,
@@ -230,17 +248,44 @@ impl Smsc {
                 }
             }
             Event::Request { request: Request::SubmitSm(message, reply), .. } => {
-                let (number, segment) = segment_of(&message);
-                let before =
-                    self.seen.iter().filter(|seen| (seen.message, seen.segment) == (number, segment));
-                messages.check_received(number, segment, before.count() + 1);
-                self.submitted(context, id, &message, reply);
+                let reply = MessageReply::SubmitSm(reply);
+                self.submitted(
+                    context,
+                    messages,
+                    id,
+                    Pdu::SubmitSm(message),
+                    message.registered_delivery,
+                    reply,
+                );
             }
+            Event::Request { request: Request::DataSm(message, reply), .. } => {
+                let reply = MessageReply::DataSm(reply);
+                self.submitted(
+                    context,
+                    messages,
+                    id,
+                    Pdu::DataSm(message),
+                    message.registered_delivery,
+                    reply,
+                );
+            }
+            Event::Request { request: Request::SubmitMulti(message, reply), .. } => {
+                let reply = MessageReply::SubmitMulti(reply);
+                self.submitted(
+                    context,
+                    messages,
+                    id,
+                    Pdu::SubmitMulti(message),
+                    message.registered_delivery,
+                    reply,
+                );
+            }
+            Event::Request { request, .. } => self.requested(context, id, request),
             Event::Refused { frame, status } => {
                 // The session is unbinding.
                 let (pdu, _) = frame.into_pdu(Tolerance::LENIENT).expect("as it was sent");
-                if let Pdu::SubmitSm(message) = pdu {
-                    let (message, segment) = segment_of(&message);
+                self.requested.extend(request_index(&pdu));
+                if let Some((message, segment)) = segment_of_pdu(&pdu) {
                     self.seen.push(Seen { message, segment, verdict: Verdict::Refused(status) });
                     context.count(|| "SMSC has unbound".into());
                 }
@@ -280,19 +325,22 @@ impl Smsc {
     fn submitted(
         &mut self,
         context: &mut Context,
+        messages: &Messages,
         connection: ConnectionId,
-        message: &SubmitSm<'_>,
-        reply: Reply<SubmitSm<'static>>,
+        pdu: Pdu<'_>,
+        registered_delivery: RegisteredDelivery,
+        reply: MessageReply,
     ) {
-        let (number, segment) = segment_of(message);
-        let registered_delivery = message.registered_delivery;
+        let Some((number, segment)) = segment_of_pdu(&pdu) else { return };
+        let before = self.seen.iter().filter(|seen| (seen.message, seen.segment) == (number, segment));
+        messages.check_received(number, segment, before.count() + 1);
         let busy = self.is(Fault::Busy) && context.rng.chance(400);
         let drops_answer = self.is(Fault::Forgetful) && context.rng.chance(300);
         let refuses = !self.healthy && context.rng.chance(self.behaviour.smsc_refuses);
         let result = if busy {
-            Err(context.rng.pick(&[CommandStatus::RTHROTTLED, CommandStatus::RMSGQFUL]))
+            Err(context.rng.pick(&REFUSALS[..3]))
         } else if refuses {
-            Err(context.rng.pick(&[CommandStatus::RINVDSTADR, CommandStatus::RSYSERR]))
+            Err(context.rng.pick(&REFUSALS[3..]))
         } else {
             Ok(self.next_id())
         };
@@ -321,7 +369,32 @@ impl Smsc {
             return;
         }
         let due = context.now + span(&mut context.rng, 0, self.behaviour.smsc_delay);
-        let to = ReplyTo::Message(reply, result.map(|(id, _)| id));
+        let to = ReplyTo::Message(reply, result.map(|(id, _)| id), context.rng.chance(300));
+        self.answers.push(ScheduledAnswer { due, connection, to });
+    }
+
+    /// Handles a request about a message.
+    fn requested(&mut self, context: &mut Context, connection: ConnectionId, request: Request<'_>) {
+        let pdu = match request {
+            Request::QuerySm(request, _) => Pdu::QuerySm(request),
+            Request::CancelSm(request, _) => Pdu::CancelSm(request),
+            Request::ReplaceSm(request, _) => Pdu::ReplaceSm(request),
+            _ => return,
+        };
+        let Some(index) = request_index(&pdu) else { return };
+        self.requested.push(index);
+        if self.is(Fault::Forgetful) && context.rng.chance(300) {
+            return;
+        }
+        let refuses = context.rng.chance(200);
+        let result = if refuses { Err(context.rng.pick(&requests::REFUSALS)) } else { Ok(()) };
+        let to = match request {
+            Request::QuerySm(_, reply) => ReplyTo::Query(reply, index, result),
+            Request::CancelSm(_, reply) => ReplyTo::Cancel(reply, result),
+            Request::ReplaceSm(_, reply) => ReplyTo::Replace(reply, result),
+            _ => return,
+        };
+        let due = context.now + span(&mut context.rng, 0, self.behaviour.smsc_delay);
         self.answers.push(ScheduledAnswer { due, connection, to });
     }
 
@@ -406,11 +479,33 @@ impl Smsc {
                     answered
                 }
                 ReplyTo::Bind(reply, Err(status)) => session.respond(reply, Err(status)),
-                ReplyTo::Message(reply, Ok(id)) => {
+                ReplyTo::Message(reply, result, has_tlv) => {
+                    let id = result.clone().unwrap_or_default();
                     let message_id = COctets::new(id.as_bytes()).expect("short");
-                    session.respond(reply, Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }))
+                    let tlvs = [Tlv::new(PRICE, id.as_bytes()).expect("short")];
+                    let tlvs = Tlvs::list(if has_tlv { &tlvs } else { &[] });
+                    let result = result.map(drop);
+                    match reply {
+                        MessageReply::SubmitSm(reply) => {
+                            session.respond(reply, result.map(|()| SubmitSmResp { message_id, tlvs }))
+                        }
+                        MessageReply::DataSm(reply) => {
+                            session.respond(reply, result.map(|()| DataSmResp { message_id, tlvs }))
+                        }
+                        MessageReply::SubmitMulti(reply) => {
+                            let response = SubmitMultiResp { message_id, tlvs, ..SubmitMultiResp::default() };
+                            session.respond(reply, result.map(|()| response))
+                        }
+                    }
                 }
-                ReplyTo::Message(reply, Err(status)) => session.respond(reply, Err(status)),
+                ReplyTo::Query(reply, index, result) => {
+                    let id = index.to_string();
+                    let message_id = COctets::new(id.as_bytes()).expect("short");
+                    session
+                        .respond(reply, result.map(|()| QuerySmResp { message_id, ..QuerySmResp::default() }))
+                }
+                ReplyTo::Cancel(reply, result) => session.respond(reply, result.map(|()| NoBody)),
+                ReplyTo::Replace(reply, result) => session.respond(reply, result.map(|()| NoBody)),
             };
         }
         moved

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use smpp_core::session::{Config, Instant, Kind, Rate, Refusal};
 use smpp_core::tlv::CongestionState;
-use smpp_core::{BindMode, CommandStatus, Pdu, SubmitSmResp, Tlv, Tlvs};
+use smpp_core::{
+    Address, BindMode, CommandStatus, Destination, List, Pdu, SubmitMulti, SubmitSmResp, Tlv, Tlvs,
+};
 
 use super::support::{
     OwnedEvent, OwnedOutcome, Pair, Peer, bound_esme, octets, secs, submit_sm, submit_sm_resp,
@@ -49,7 +51,8 @@ fn a_peer_that_throttles_slows_the_session_down() {
     for (status, load, expected) in [
         (CommandStatus::ROK, None, millis(15)),
         (CommandStatus::RTHROTTLED, None, millis(40)),
-        (CommandStatus::RMSGQFUL, None, millis(40)),
+        // It may be about the queue of one subscriber.
+        (CommandStatus::RMSGQFUL, None, millis(15)),
         (CommandStatus::RSUBMITFAIL, None, millis(15)),
         (CommandStatus::ROK, Some(89), millis(15)),
         (CommandStatus::ROK, Some(90), Duration::from_micros(22_500)),
@@ -60,6 +63,28 @@ fn a_peer_that_throttles_slows_the_session_down() {
         exchange(&mut esme, now, millis(5), status, load);
         assert_eq!(wait_time(&mut esme, now + millis(5)), expected, "{status} {load:?}");
     }
+}
+
+#[test]
+fn a_submit_multi_counts_its_destinations() {
+    let numbers: Vec<String> = (0..30).map(|number| format!("65{number:08}")).collect();
+    let destinations: Vec<_> =
+        numbers.iter().map(|number| Destination::Sme(Address::international(number).unwrap())).collect();
+    let to_many = SubmitMulti { destinations: List::new(&destinations).unwrap(), ..SubmitMulti::default() };
+    let mut esme = bound_esme(fifty_per_second(), BindMode::Transceiver);
+    let now = Instant::ZERO + secs(1);
+    esme.session.request(now, &to_many, "many").unwrap();
+    // The second holds 20 more.
+    assert_eq!(wait_time(&mut esme, now), millis(600));
+    let refused = esme.session.request(now, &to_many, "many").unwrap_err();
+    let at = now + millis(600) + millis(20) * 29;
+    assert_eq!(refused.reason, Refusal::RateLimited(at));
+    // Single messages do not delay it further.
+    assert_eq!(wait_time(&mut esme, now + millis(600)), at - (now + millis(600)));
+    assert!(esme.session.request(at, &to_many, "many").is_ok());
+    assert_eq!(wait_time(&mut esme, at), millis(600));
+    let one = SubmitMulti { destinations: List::new(&destinations[..1]).unwrap(), ..SubmitMulti::default() };
+    assert!(esme.session.request(at + millis(600), &one, "one").is_ok());
 }
 
 #[test]

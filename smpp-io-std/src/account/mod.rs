@@ -57,6 +57,11 @@
 //! sent, or sent and unanswered. The [`UnansweredPolicy`](smpp_core::account::UnansweredPolicy) of a message says whether
 //! to resend unanswered segments.
 //!
+//! # Asking about a message
+//!
+//! [`query_sm`](Account::query_sm), [`cancel_sm`](Account::cancel_sm) and [`replace_sm`](Account::replace_sm) ask the SMSC about a
+//! message that it has accepted, on any bind or on the one that sent it ([`request`](Account::request)).
+//!
 //! # Backpressure
 //!
 //! At most [`Options::queue_capacity`](smpp_core::account::Options::queue_capacity) segments wait or are in flight. Beyond
@@ -81,6 +86,10 @@
 //! | `account.submit(&message).await` | [`Account::submit`] | [`Account::submit_until`] |
 //! | `account.try_submit(&message)` | [`Account::try_submit`] | |
 //! | `ticket.outcome().await` | [`Ticket::outcome`] | [`Ticket::outcome_until`] |
+//! | `account.request(&request).await` | [`Account::request`] | [`Account::request_until`] |
+//! | `account.query_sm(&query).await` | [`Account::query_sm`] | [`Account::query_sm_until`] |
+//! | `account.cancel_sm(&cancel).await` | [`Account::cancel_sm`] | [`Account::cancel_sm_until`] |
+//! | `account.replace_sm(&replace).await` | [`Account::replace_sm`] | [`Account::replace_sm_until`] |
 //! | `sent.receipt().await` | [`Sent::receipt`] | [`Sent::receipt_until`] |
 //! | `sent.next_receipt().await` | [`Sent::next_receipt`] | [`Sent::next_receipt_until`] |
 //! | `arrivals.recv().await` | [`Arrivals::recv`] | [`Arrivals::recv_until`] |
@@ -119,6 +128,7 @@ mod handle;
 mod link_task;
 mod link_thread;
 mod links;
+mod requests;
 mod shared;
 mod state;
 mod ticket;

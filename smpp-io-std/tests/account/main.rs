@@ -3,6 +3,7 @@
 mod arrivals;
 #[path = "../common/mod.rs"]
 mod common;
+mod requests;
 mod resolving;
 mod smsc;
 mod stalled;

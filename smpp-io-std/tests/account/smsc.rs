@@ -9,10 +9,14 @@ use std::time::Duration;
 
 use smpp_core::session::{Config, Smsc};
 use smpp_core::{
-    BindResp, COctets, CommandStatus, DeliverSm, Endpoint, EsmClass, Pdu, SequenceNumber, ShortMessage,
-    SubmitSmResp,
+    Address, BindResp, COctets, CommandStatus, DataSmResp, DeliverSm, Endpoint, EsmClass, List, MessageState,
+    NoBody, Pdu, QuerySmResp, SequenceNumber, ShortMessage, SubmitMultiResp, SubmitSmResp, Tag, Tlv, Tlvs,
+    UnsuccessSme,
 };
-use smpp_io_std::{Connection, Inbound};
+use smpp_io_std::{Connection, End, Inbound};
+
+/// The TLV of the price in a response.
+pub(crate) const PRICE: Tag = Tag(0x1400);
 
 /// An SMSC over plain TCP that a test can kill.
 pub(crate) struct Server {
@@ -29,6 +33,8 @@ pub(crate) struct Served {
     /// Whether to leave messages unanswered.
     pub(crate) mute: AtomicBool,
     pub(crate) received: AtomicU64,
+    /// Whether the response to a message states its price.
+    pub(crate) is_pricing: AtomicBool,
 }
 
 impl Server {
@@ -90,20 +96,49 @@ impl Served {
                         short_message: ShortMessage::new(text.as_bytes()).unwrap(),
                         ..DeliverSm::default()
                     };
-                    let answered = connection
-                        .respond(message, Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }));
+                    let tlvs = [Tlv::new(PRICE, b"0.042").unwrap()];
+                    let tlvs = Tlvs::list(if self.is_pricing.load(Ordering::SeqCst) { &tlvs } else { &[] });
+                    let answered = connection.respond(message, Ok(SubmitSmResp { message_id, tlvs }));
                     if wants_receipt {
                         drop(connection.send(&receipt));
                     }
                     answered
                 }
-                Ok(Some(other)) => connection.refuse(other),
+                Ok(Some(other)) => self.answer(&mut connection, other),
                 Ok(None) => Ok(()),
                 Err(_) => return,
             };
             if answered.is_err() {
                 return;
             }
+        }
+    }
+}
+
+impl Served {
+    /// Answers another request than a bind and a submit_sm.
+    fn answer(&self, connection: &mut Connection<Smsc, TcpStream>, request: Inbound) -> Result<(), End> {
+        let message_id = COctets::new(b"id-1").unwrap();
+        match request {
+            _ if self.mute.load(Ordering::SeqCst) => Ok(()),
+            Inbound::DataSm(message) => {
+                connection.respond(message, Ok(DataSmResp { message_id, ..DataSmResp::default() }))
+            }
+            Inbound::SubmitMulti(message) => {
+                let destination = Address::international("6591234568").unwrap();
+                let refused = [UnsuccessSme { destination, error_status_code: CommandStatus::RINVDSTADR }];
+                let unsuccessful = List::new(&refused).unwrap();
+                let response = SubmitMultiResp { message_id, unsuccessful, ..SubmitMultiResp::default() };
+                connection.respond(message, Ok(response))
+            }
+            Inbound::QuerySm(query) => {
+                let message_state = MessageState::ENROUTE;
+                let response = QuerySmResp { message_id, message_state, ..QuerySmResp::default() };
+                connection.respond(query, Ok(response))
+            }
+            Inbound::CancelSm(cancel) => connection.respond(cancel, Err(CommandStatus::RCANCELFAIL)),
+            Inbound::ReplaceSm(replace) => connection.respond(replace, Ok(NoBody)),
+            other => connection.refuse(other),
         }
     }
 }

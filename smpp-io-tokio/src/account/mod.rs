@@ -58,6 +58,11 @@
 //! [`UnansweredPolicy`](smpp_core::account::UnansweredPolicy) of a message decides whether an unanswered segment is sent
 //! again.
 //!
+//! # Asking about a message
+//!
+//! [`query_sm`](Account::query_sm), [`cancel_sm`](Account::cancel_sm) and [`replace_sm`](Account::replace_sm) ask the SMSC about a
+//! message that it has accepted, on any bind or on the one that sent it ([`request`](Account::request)).
+//!
 //! # Backpressure
 //!
 //! [`queue_capacity`](smpp_core::account::Options::queue_capacity) segments wait or are in flight at most. Then `send` and
@@ -72,6 +77,7 @@ mod driver;
 mod error;
 mod handle;
 mod link;
+mod requests;
 mod settings;
 pub(crate) mod shared;
 mod ticket;

@@ -151,7 +151,7 @@
 //!
 //! # Retry with a limit
 //!
-//! The account retries `ESME_RTHROTTLED` and `ESME_RMSGQFUL` itself (see below). For what is left, retry only temporary
+//! The account retries `ESME_RTHROTTLED`, `ESME_RMSGQFUL` and others itself (see below). For what is left, retry only temporary
 //! statuses, later, and not forever:
 //!
 //! ```no_run
@@ -234,8 +234,16 @@
 //! | event | what the account does |
 //! | --- | --- |
 //! | the session ended before the segment left (`NeverSent`) | sends it on another bind, or on the next one; no limit but the message's [`deadline`](smpp_core::account::Message::deadline) |
-//! | `ESME_RTHROTTLED`, `ESME_RMSGQFUL`, `ESME_RINVBNDSTS` | pauses the bind for [`throttle_pause`](smpp_core::account::Options::throttle_pause) (1 s), sends the segment again in its old place, up to [`throttle_retries`](smpp_core::account::Options::throttle_retries) times (10); after that `Refused` |
+//! | `ESME_RTHROTTLED` | pauses the bind for 1 s, sends the segment again in its old place, up to 10 times; after that `Refused` |
+//! | `ESME_RMSGQFUL`, `ESME_RSYSERR`, `ESME_RX_T_APPN` | sends this message again after 1 s, up to 10, 3 and 3 times; after that `Refused`. Others are not delayed |
+//! | `ESME_RINVBNDSTS` | sends the segment on another bind, up to 3 times; rebinds if the bind refuses two segments in a row |
 //! | any other error status | reports `Refused` at once, abandons the unsent segments of the message |
+//!
+//! [`Options::statuses`](smpp_core::account::Options::statuses) changes what it does for a status, how often and after which
+//! delay: [`reconnecting_and_throttling`](super::reconnecting_and_throttling).
+//!
+//! | event | what the account does |
+//! | --- | --- |
 //! | sent and unanswered | as [`UnansweredPolicy`] says |
 //! | the bind is lost or refused | reconnects with back-off: [`reconnecting_and_throttling`](super::reconnecting_and_throttling) |
 //!
@@ -260,20 +268,20 @@
 //!
 //! | status | usual meaning | retry? | account |
 //! | --- | --- | --- | --- |
-//! | `ESME_RTHROTTLED` 0x58 | above the rate | later, slower | retries; the session halves its rate for a while |
-//! | `ESME_RMSGQFUL` 0x14 | the SMSC's queue is full | later | the same |
-//! | `ESME_RINVBNDSTS` 0x04 | wrong state; often the SMSC has begun to close the bind | on another bind | retries, does not slow down |
+//! | `ESME_RTHROTTLED` 0x58 | above the rate | later, slower | pauses the bind, retries; the session halves its rate for a while |
+//! | `ESME_RMSGQFUL` 0x14 | the queue of the subscriber or of the SMSC is full | later | retries this message |
+//! | `ESME_RINVBNDSTS` 0x04 | wrong state; often the SMSC has begun to close the bind. Some providers: invalid number | on another bind | retries there; rebinds if repeated |
 //! | `ESME_RALYBND` 0x05 (to a bind) | too many binds; the SMSC may still count the old ones | with back-off | back-off, tries again |
 //! | `ESME_RBINDFAIL` 0x0D (to a bind) | bind failed | with back-off | back-off, tries again |
 //! | `ESME_RINVPASWD` 0x0E, `ESME_RINVSYSID` 0x0F, `ESME_RINVSYSTYP` 0x53, `ESME_RPROHIBITED` 0x101 (to a bind) | the account is not accepted | no: it may lock the account | stops for good; existing binds live on, no new ones are made |
 //! | any other status, or `generic_nack`, to a bind | | with back-off | back-off, tries again |
-//! | `ESME_RSYSERR` 0x08 | fault inside the SMSC | a few times, later | `Refused` |
+//! | `ESME_RSYSERR` 0x08 | fault inside the SMSC | a few times, later | retries 3 times |
 //! | `ESME_RSUBMITFAIL` 0x45 | submit failed, no reason given | a few times, later | `Refused` |
 //! | `ESME_RINVDSTADR` 0x0B, `ESME_RINVDSTTON` 0x50, `ESME_RINVDSTNPI` 0x51 | bad recipient | no | `Refused` |
 //! | `ESME_RINVSRCADR` 0x0A, `ESME_RINVSRCTON` 0x48, `ESME_RINVSRCNPI` 0x49 | sender not allowed | no | `Refused` |
 //! | `ESME_RINVMSGLEN` 0x01 | the text is too long for this SMSC | no | `Refused` |
 //! | `ESME_RINVDCS` 0x104 | `data_coding` not accepted | no | `Refused` |
-//! | `ESME_RX_T_APPN` 0x64 | temporary application error; the receiver of a `deliver_sm` asks for redelivery | later | `Refused`; the account *sends* it for what it cannot take now |
+//! | `ESME_RX_T_APPN` 0x64 | temporary application error; the receiver of a `deliver_sm` asks for redelivery | later | retries 3 times; the account *sends* it for what it cannot take now |
 //! | 0x400 to 0x4FF | the provider's own | ask the provider | `Refused` |
 //!
 //! `Display` of [`CommandStatus`](smpp_core::CommandStatus) prints name, number and meaning.

@@ -86,13 +86,40 @@
 //! # }
 //! ```
 //!
-//! An account gives each message to the bind with the most free window that may send now. Within one priority older
+//! An account gives each message to the bind with the most free window that may send now. The segments of a long message
+//! follow on the bind that sent the first, in order; [`Options::spread_segments`] sends them on all binds. A message that
+//! waits for its bind does not stop others. Within one priority older
 //! messages go first; [`Priority::High`] goes before all others. [`Message::in_order`] keeps the order for one
 //! destination, at the price of one response time for each message.
 //!
+//! # A rate for the whole account
+//!
+//! [`Config::rate`] limits each bind. If the provider limits the account, set [`Options::rate`] as well: all binds together
+//! never send more than it in any sliding second, also across reconnects.
+//!
+//! ```
+//! use smpp_core::account::{Binds, Credentials, Options};
+//! use smpp_core::provider::Provider;
+//! use smpp_core::session::Rate;
+//!
+//! // 4 binds of at most 50 messages a second, together at most 120.
+//! let options = Options {
+//!     binds: Binds::Transceivers(4),
+//!     rate: Some(Rate::per_second(120)),
+//!     ..Options::new(Credentials::new("shop", "s3cret"), &Provider::EIGHT_BY_EIGHT)
+//! };
+//! # let _ = options;
+//! ```
+//!
+//! # submit_multi
+//!
+//! A `submit_multi` counts as many messages as it has destinations. It waits until the second before it has room for all of
+//! them, and messages behind it wait for it. One with more destinations than the limit of a second is sent alone, after a
+//! second without messages; the pause after it is longer.
+//!
 //! # When the SMSC says "slower"
 //!
-//! On `ESME_RTHROTTLED` or `ESME_RMSGQFUL` the session halves its rate and recovers within 10 s:
+//! On `ESME_RTHROTTLED` the session halves its rate and recovers within 10 s:
 //! [`reconnecting_and_throttling`](super::reconnecting_and_throttling). If you see it often, lower the rate by a few
 //! percent.
 //!
@@ -103,7 +130,7 @@
 //! [`ServerEvent::Throttled`](crate::ServerEvent::Throttled). It counts with [`RateMeter`]: at most the limit in any 950 ms. The 50 ms are a
 //! grace for the network, so that an ESME that keeps the limit exactly is never refused. Refused messages do not count.
 //! It allows a burst of the
-//! whole limit at once.
+//! whole limit at once. A `submit_multi` counts as many messages as it has destinations.
 //!
 //! ```
 //! use core::time::Duration;
@@ -127,6 +154,8 @@
 //! [`Config::window`]: smpp_core::session::Config::window
 //! [`Message::in_order`]: smpp_core::account::Message::in_order
 //! [`Options::new`]: smpp_core::account::Options::new
+//! [`Options::rate`]: smpp_core::account::Options::rate
+//! [`Options::spread_segments`]: smpp_core::account::Options::spread_segments
 //! [`Priority::High`]: smpp_core::account::Priority::High
 //! [`Provider::config`]: smpp_core::provider::Provider::config
 //! [`RateMeter`]: smpp_core::session::RateMeter

@@ -100,6 +100,7 @@
 //! | the message (segment) was | outcome |
 //! | --- | --- |
 //! | in the queue | it waits; goes out on another bind or the next one. Its [`deadline`](smpp_core::account::Message::deadline) still counts |
+//! | bound to one bind by [`Message::bind`](smpp_core::account::Message::bind) | `NeverSent(BindEnded)` |
 //! | encoded, last octet not yet handed to the transport | the same: it was never sent |
 //! | handed to the transport, without a response | `Unanswered`: reported, or sent again, as [`UnansweredPolicy`](smpp_core::account::UnansweredPolicy) says |
 //! | accepted, receipt pending | nothing changes: the receipt arrives on any bind of the account |
@@ -125,9 +126,40 @@
 //!
 //! # Throttled messages: `ESME_RTHROTTLED`, `ESME_RMSGQFUL`, `ESME_RINVBNDSTS`
 //!
-//! The account pauses that bind for [`Options::throttle_pause`] (1 s). The segment returns to its old place in the
-//! queue, so older messages still go first, and goes out on the bind with the most free window. After
-//! [`Options::throttle_retries`] (10) retries the outcome is `Refused`.
+//! A table says what the account does for each status: [`Options::statuses`]. It is the provider's
+//! ([`Provider::statuses`](smpp_core::provider::Provider::statuses)), and you can override it. Without a statement of the
+//! provider these apply:
+//!
+//! | status of a submit | [`SubmitAction`] | effect |
+//! | --- | --- | --- |
+//! | `ESME_RTHROTTLED` | `Pause { times: 10, delay: 1 s }` | the bind sends nothing for 1 s; the segment returns to its old place in the queue, and may go out on another bind at once |
+//! | `ESME_RMSGQFUL` | `Retry { times: 10, delay: 1 s }` | this message waits for 1 s, others do not: it may be the queue of one subscriber |
+//! | `ESME_RSYSERR`, `ESME_RX_T_APPN` | `Retry { times: 3, delay: 1 s }` | the same |
+//! | `ESME_RINVBNDSTS` | `Rebind { times: 3 }` | the segment goes out on another bind, or after 1 s if there is none |
+//! | any other | `Refuse` | the outcome is `Refused` |
+//!
+//! - After `times` retries the outcome is `Refused`. Deadlines and [`cancel`](smpp_core::account::Account::cancel) count
+//!   while a message waits. Messages in order to the same destination wait behind it.
+//! - `Retry` pauses the bind only if the SMSC refuses messages to two destinations on it, and accepts none in between.
+//! - `Rebind` unbinds and binds again, with back-off, if the bind refuses two segments in a row: the SMSC has lost the bind
+//!   and has not said so.
+//! - `Stop` stops the account, for a status such as "no credit": see below.
+//!
+//! A provider that uses status 4 for "invalid number", and a status of its own for "too fast":
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use smpp_core::CommandStatus;
+//! use smpp_core::account::{Credentials, Options};
+//! use smpp_core::provider::{Provider, SubmitAction};
+//!
+//! let mut options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
+//! options.statuses = options
+//!     .statuses
+//!     .on_submit(CommandStatus::RINVBNDSTS, SubmitAction::Refuse)
+//!     .on_submit(CommandStatus(0x451), SubmitAction::Pause { times: 20, delay: Duration::from_millis(500) });
+//! ```
 //!
 //! # Slow-down and recovery
 //!
@@ -136,7 +168,7 @@
 //!
 //! | signal | effect |
 //! | --- | --- |
-//! | `ESME_RTHROTTLED`, `ESME_RMSGQFUL`, or `congestion_state` of 100 or more | half the speed, at once |
+//! | `ESME_RTHROTTLED`, or `congestion_state` of 100 or more | half the speed, at once |
 //! | `congestion_state` 90 to 99 | eight ninths of the speed |
 //!
 //! The speed then grows back to the configured rate in a straight line within 10 s. It never falls below one message a
@@ -146,6 +178,8 @@
 //! # Stopped accounts
 //!
 //! After rejected credentials no further bind is tried, because repeated attempts may lock the account at the provider.
+//! [`Options::statuses`] says which statuses of a bind do so; with [`SubmitAction::Stop`], the status of a message stops the
+//! account as well, and the queued messages end as `NeverSent(Stopped)`.
 //! New messages are refused with [`SubmitError::Stopped`]. You learn of it in two ways: [`AccountConnector::subscribe`]
 //! receives `LinkEvent::BindRefused` with one of the four statuses above, then `LinkEvent::Closed` with `retry_at: None`;
 //! and the next submit returns [`SubmitError::Stopped`]. Binds that exist live on; when no connection can send any
@@ -182,6 +216,7 @@
 //! [`Options::connect_timeout`]: smpp_core::account::Options::connect_timeout
 //! [`Options::max_binds`]: smpp_core::account::Options::max_binds
 //! [`Options::seed`]: smpp_core::account::Options::seed
-//! [`Options::throttle_pause`]: smpp_core::account::Options::throttle_pause
-//! [`Options::throttle_retries`]: smpp_core::account::Options::throttle_retries
+//! [`Options::statuses`]: smpp_core::account::Options::statuses
+//! [`SubmitAction`]: smpp_core::provider::SubmitAction
+//! [`SubmitAction::Stop`]: smpp_core::provider::SubmitAction::Stop
 //! [`SubmitError::Stopped`]: smpp_core::account::SubmitError::Stopped

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use smpp_core::session::{Instant, Observer, RateMeter, Smsc};
-use smpp_core::{COctets, CommandStatus};
+use smpp_core::{COctets, CommandStatus, Operation as _};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::task::{JoinSet, coop};
@@ -252,8 +252,11 @@ impl<S: Service, T> BoundConnection<S, T> {
             }
         }
         let Some(inbound) = ready!(self.inbox.poll_recv(cx)) else { return Poll::Ready(false) };
-        let meter = self.meter.as_mut().filter(|_| is_message(&inbound));
-        if meter.is_some_and(|meter| meter.take(Instant::after(bound.since().elapsed())).is_err()) {
+        let exceeds_rate =
+            self.meter.as_mut().zip(recipients(&inbound)).is_some_and(|(meter, recipients)| {
+                meter.take_many(Instant::after(bound.since().elapsed()), recipients).is_err()
+            });
+        if exceeds_rate {
             self.context.emit(ServerEvent::Throttled(bound));
             // The observer gets the response, and may panic.
             let _ = catch_unwind(AssertUnwindSafe(|| throttle(inbound)));
@@ -286,12 +289,13 @@ impl<S: Service, T> BoundConnection<S, T> {
     }
 }
 
-/// Returns whether the rate limit counts the request.
-fn is_message(inbound: &Inbound<Smsc>) -> bool {
-    matches!(
-        inbound,
-        Inbound::SubmitSm(_) | Inbound::SubmitMulti(_) | Inbound::DataSm(_) | Inbound::BroadcastSm(_)
-    )
+/// Returns how many messages the rate limit counts the request as; `None` if it is none.
+fn recipients(inbound: &Inbound<Smsc>) -> Option<u32> {
+    match inbound {
+        Inbound::SubmitMulti(message) => Some(message.get().recipients()),
+        Inbound::SubmitSm(_) | Inbound::DataSm(_) | Inbound::BroadcastSm(_) => Some(1),
+        _ => None,
+    }
 }
 
 /// Refuses a message with `ESME_RTHROTTLED`. Fails if the session has ended: then no response is needed.

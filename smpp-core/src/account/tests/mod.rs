@@ -8,7 +8,11 @@ mod queue;
 mod receiving;
 mod reconnect;
 mod refused;
+mod requesting;
+mod routes;
 mod sending;
+mod statuses;
+mod whole_pdus;
 
 use alloc::string::{String, ToString};
 use alloc::vec;
@@ -18,13 +22,14 @@ use core::time::Duration;
 
 use super::*;
 use crate::pdu::{
-    BindMode, BindResp, CommandStatus, DeliverSm, EsmClass, MessageState as S, RegisteredDelivery,
-    ShortMessage, SubmitSm, SubmitSmResp,
+    BindMode, BindResp, CommandId, CommandStatus, DataSmResp, DeliverSm, Destination, EsmClass,
+    MessageState as S, NoBody, QuerySmResp, RegisteredDelivery, ShortMessage, SubmitMultiResp, SubmitSm,
+    SubmitSmResp, UnsuccessSme,
 };
 use crate::provider::Provider;
 use crate::session::{self, AcceptedResponse, Config, RefusedResponse, Reply, Request, Session, Smsc};
 use crate::time::Instant;
-use crate::wire::COctets;
+use crate::wire::{COctets, List};
 
 const PORT: u16 = 2776;
 
@@ -94,6 +99,8 @@ struct Simulation {
     bind_status: Vec<CommandStatus>,
     /// The statuses of the next `submit_sm_resp`; then `ESME_ROK`.
     submit_status: Vec<CommandStatus>,
+    /// The texts that it refuses, and their statuses.
+    refused_texts: Vec<(&'static str, CommandStatus)>,
     /// Whether the SMSC answers messages.
     answers: bool,
     /// The messages that it has not answered.
@@ -104,6 +111,8 @@ struct Simulation {
     refusals: Vec<CommandStatus>,
     /// The submitted messages: connection, time, text.
     submitted: Vec<(LinkId, Instant, String)>,
+    /// The requests about messages: connection, operation.
+    requested: Vec<(LinkId, CommandId)>,
     connects: Vec<(Instant, SocketAddr)>,
     events: Vec<Event>,
 }
@@ -119,11 +128,13 @@ impl Simulation {
             unreachable: Vec::new(),
             bind_status: Vec::new(),
             submit_status: Vec::new(),
+            refused_texts: Vec::new(),
             answers: true,
             unanswered: Vec::new(),
             id: None,
             refusals: Vec::new(),
             submitted: Vec::new(),
+            requested: Vec::new(),
             connects: Vec::new(),
             events: Vec::new(),
         }
@@ -188,8 +199,8 @@ impl Simulation {
     }
 
     fn serve(&mut self, index: usize, mut octets: &[u8]) {
-        let server = &mut self.servers[index];
-        while let Some(event) = server.session.handle_input(self.now, &mut octets) {
+        while let Some(event) = self.servers[index].session.handle_input(self.now, &mut octets) {
+            let server = &mut self.servers[index];
             match event {
                 session::Event::Request { request: Request::Bind(_, reply), .. } => {
                     let status = if self.bind_status.is_empty() {
@@ -208,7 +219,11 @@ impl Simulation {
                         self.unanswered.push((server.link, reply));
                         continue;
                     }
-                    let status = if self.submit_status.is_empty() {
+                    let text = self.submitted.last().map(|(_, _, text)| text.as_str());
+                    let refusal = self.refused_texts.iter().find(|(refused, _)| Some(*refused) == text);
+                    let status = if let Some((_, status)) = refusal {
+                        *status
+                    } else if self.submit_status.is_empty() {
                         CommandStatus::ROK
                     } else {
                         self.submit_status.remove(0)
@@ -219,12 +234,76 @@ impl Simulation {
                     let result = if status.is_ok() { Ok(response) } else { Err(status) };
                     server.session.respond(reply, result).unwrap();
                 }
+                session::Event::Request { request, .. } => self.serve_other(index, request),
                 session::Event::Outcome { outcome: session::Outcome::Refused { status, .. }, .. } => {
                     self.refusals.push(status);
                 }
                 _ => {}
             }
         }
+    }
+
+    /// Answers another request than a bind and a submit_sm. A submit_multi refuses the last of several recipients.
+    fn serve_other(&mut self, index: usize, request: Request<'_>) {
+        let server = &mut self.servers[index];
+        let status =
+            if self.submit_status.is_empty() { CommandStatus::ROK } else { self.submit_status.remove(0) };
+        let message_id = COctets::new(b"other-1").unwrap();
+        let answered = match request {
+            Request::DataSm(message, reply) => {
+                self.submitted.push((
+                    server.link,
+                    self.now,
+                    String::from_utf8_lossy(message.text()).into_owned(),
+                ));
+                let response = DataSmResp { message_id, ..DataSmResp::default() };
+                server.session.respond(reply, if status.is_ok() { Ok(response) } else { Err(status) })
+            }
+            Request::SubmitMulti(message, reply) => {
+                self.submitted.push((
+                    server.link,
+                    self.now,
+                    String::from_utf8_lossy(message.text()).into_owned(),
+                ));
+                let refused = message.destinations.iter().skip(1).last();
+                let refused: Vec<_> = refused
+                    .into_iter()
+                    .filter_map(|destination| match destination {
+                        Destination::Sme(destination) => Some(destination),
+                        Destination::DistributionList(_) => None,
+                    })
+                    .map(|destination| UnsuccessSme {
+                        destination,
+                        error_status_code: CommandStatus::RINVDSTADR,
+                    })
+                    .collect();
+                let unsuccessful = List::new(&refused).unwrap();
+                let response = SubmitMultiResp { message_id, unsuccessful, ..SubmitMultiResp::default() };
+                server.session.respond(reply, if status.is_ok() { Ok(response) } else { Err(status) })
+            }
+            Request::QuerySm(query, reply) => {
+                self.requested.push((server.link, CommandId::QUERY_SM));
+                if !self.answers {
+                    return;
+                }
+                let response = QuerySmResp {
+                    message_id: query.message_id,
+                    message_state: S::ENROUTE,
+                    ..QuerySmResp::default()
+                };
+                server.session.respond(reply, if status.is_ok() { Ok(response) } else { Err(status) })
+            }
+            Request::CancelSm(_, reply) => {
+                self.requested.push((server.link, CommandId::CANCEL_SM));
+                server.session.respond(reply, if status.is_ok() { Ok(NoBody) } else { Err(status) })
+            }
+            Request::ReplaceSm(_, reply) => {
+                self.requested.push((server.link, CommandId::REPLACE_SM));
+                server.session.respond(reply, if status.is_ok() { Ok(NoBody) } else { Err(status) })
+            }
+            _ => return,
+        };
+        answered.unwrap();
     }
 
     /// Advances the time, deadline by deadline.

@@ -200,7 +200,8 @@ fn receipts_of_messages_of_an_earlier_process_are_matched_and_have_their_keys() 
     let next = sim.send("Hello");
     assert!(next > numbers[1] && numbers[1] > numbers[0], "no number is used twice");
     sim.advance(SECOND);
-    for (id, stat) in [("old-3", "DELIVRD"), ("old-2", "EXPIRED"), ("old-1", "DELIVRD"), ("old-1", "DELIVRD")] {
+    for (id, stat) in [("old-3", "DELIVRD"), ("old-2", "EXPIRED"), ("old-1", "DELIVRD"), ("old-1", "DELIVRD")]
+    {
         sim.receipt(0, id, stat);
         sim.settle();
     }
@@ -247,7 +248,10 @@ fn expectations_are_bounded_and_checked() {
     let mut expect = |expected: Expected| sim.account.expect(sim.now, expected).map(|_| ());
     let (segment, segments) = (2, 2);
     assert_eq!(expect(Expected::new(2).id(2, b"1")), Err(ExpectError::NoSuchSegment { segment, segments }));
-    assert_eq!(expect(Expected::new(1).id(0, b"1").key([0; 65])), Err(ExpectError::KeyTooLong { octets: 65 }));
+    assert_eq!(
+        expect(Expected::new(1).id(0, b"1").key([0; 65])),
+        Err(ExpectError::KeyTooLong { octets: 65 })
+    );
     assert_eq!(expect(Expected::new(1).id(0, b"")), Ok(()), "no receipt can name it");
     assert_eq!(expect(Expected::new(3).id(0, b"1").id(1, b"2").id(2, b"3")), Err(ExpectError::Full));
     assert_eq!(expect(Expected::new(2).id(0, b"1").id(1, b"2")), Ok(()));

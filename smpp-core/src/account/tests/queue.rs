@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 
 use proptest::prelude::*;
 
-use super::super::queue::{AttemptResult, Queue, SegmentRef};
+use super::super::queue::{AttemptResult, Queue, Resend, SegmentRef};
+use super::super::ready_messages::Sending;
 use super::*;
 use crate::session::UnansweredReason;
 
@@ -17,9 +18,12 @@ enum Step {
         lane: Option<u8>,
         deadline: Option<u64>,
         resends: Option<u16>,
+        bind: Option<u16>,
     },
-    /// Sends the next segment, if there is one.
-    Send,
+    /// Sends the next segment, if there is one, given what two binds can do.
+    Send([Sending; 2]),
+    /// A bind ends.
+    End(u16),
     /// The SMSC answers one of the segments in flight.
     Respond(usize, Answer),
     Abandon(usize),
@@ -33,10 +37,18 @@ enum Answer {
     Refused,
     NeverSent,
     Throttled,
+    /// Refused for this many seconds.
+    Delayed(u64),
+    /// Refused, to be sent on this bind.
+    Moved(u16),
     Unanswered,
 }
 
-const THROTTLED: u16 = 1;
+const RETRIES: u16 = 1;
+
+fn bind(link: u16) -> BindId {
+    BindId::new(LinkId(link), 1)
+}
 
 fn step() -> impl Strategy<Value = Step> {
     let priority = prop::sample::select(vec![Priority::Low, Priority::Normal, Priority::High]);
@@ -46,18 +58,30 @@ fn step() -> impl Strategy<Value = Step> {
         Answer::Refused,
         Answer::NeverSent,
         Answer::Throttled,
+        Answer::Delayed(0),
+        Answer::Delayed(2),
+        Answer::Moved(0),
+        Answer::Moved(1),
         Answer::Unanswered,
     ]);
     let lane = prop::option::of(0..2_u8);
-    let push = (1..4_usize, priority, lane, prop::option::of(0..5_u64), prop::option::of(1..3_u16));
+    let named = prop::option::weighted(0.2, 0..2_u16);
+    let push = (1..4_usize, priority, lane, prop::option::of(0..5_u64), prop::option::of(1..3_u16), named);
+    let sending = prop::sample::select(vec![
+        Sending::Ready { capacity: 1 },
+        Sending::Ready { capacity: 2 },
+        Sending::Busy,
+        Sending::Unusable,
+    ]);
     prop_oneof![
-        3 => push.prop_map(|(segments, priority, lane, deadline, resends)| {
-            Step::Push { segments, priority, lane, deadline, resends }
+        3 => push.prop_map(|(segments, priority, lane, deadline, resends, bind)| {
+            Step::Push { segments, priority, lane, deadline, resends, bind }
         }),
-        4 => Just(Step::Send),
+        4 => prop::array::uniform2(sending).prop_map(Step::Send),
         4 => (0..8_usize, answer).prop_map(|(which, answer)| Step::Respond(which, answer)),
         1 => (0..8_usize).prop_map(Step::Abandon),
         1 => (0..3_u64).prop_map(Step::Advance),
+        1 => (0..2_u16).prop_map(Step::End),
     ]
 }
 
@@ -65,7 +89,7 @@ fn step() -> impl Strategy<Value = Step> {
 struct ModelSegment {
     in_flight: bool,
     outcome: Option<SegmentOutcome>,
-    throttled: u16,
+    refused: u16,
     unanswered: u16,
     earlier: Option<SegmentOutcome>,
 }
@@ -77,6 +101,9 @@ struct ModelMessage {
     lane: Option<u8>,
     deadline: Option<u64>,
     resends: u16,
+    named: Option<u16>,
+    follows: Option<u16>,
+    delayed_until: u64,
     abandoned: Option<SegmentNotSentReason>,
     segments: Vec<ModelSegment>,
 }
@@ -111,17 +138,30 @@ impl ModelMessage {
     }
 }
 
-/// Returns the message and segment to send next.
-fn next(all: &[ModelMessage]) -> Option<(usize, usize)> {
+/// Returns the message and segment to send next, and the bind that sends it.
+fn next(all: &[ModelMessage], now: u64, binds: [Sending; 2]) -> Option<(usize, usize, u16)> {
     let first = |lane: u8| all.iter().find(|other| other.lane == Some(lane)).map(|other| other.number);
-    let may_go = |message: &ModelMessage| message.lane.is_none_or(|lane| first(lane) == Some(message.number));
-    let segments = all.iter().enumerate().filter(|(_, message)| may_go(message)).flat_map(|(at, message)| {
-        let waits = |(_, segment): &(usize, &ModelSegment)| segment.outcome.is_none() && !segment.in_flight;
-        let segments = message.segments.iter().enumerate().filter(waits);
-        segments
-            .map(move |(segment, _)| ((core::cmp::Reverse(message.priority), message.number, segment), at))
-    });
-    segments.min().map(|((_, _, segment), at)| (at, segment))
+    let may_go = |message: &ModelMessage| {
+        message.lane.is_none_or(|lane| first(lane) == Some(message.number)) && message.delayed_until <= now
+    };
+    let capacity = |link: u16| match binds[usize::from(link)] {
+        Sending::Ready { capacity } => Some(capacity),
+        Sending::Busy | Sending::Unusable => None,
+    };
+    let most = (0..2).filter_map(|link| Some((capacity(link)?, core::cmp::Reverse(link)))).max();
+    let any = most.map(|(_, link)| link.0);
+    let link_of = |message: &ModelMessage| match (message.named, message.follows) {
+        (Some(link), _) => capacity(link).map(|_| link),
+        (None, Some(link)) if binds[usize::from(link)] != Sending::Unusable => capacity(link).map(|_| link),
+        (None, _) => any,
+    };
+    let candidates =
+        all.iter().enumerate().filter(|(_, message)| may_go(message)).filter_map(|(at, message)| {
+            let waits = |segment: &ModelSegment| segment.outcome.is_none() && !segment.in_flight;
+            let segment = message.segments.iter().position(waits)?;
+            Some(((core::cmp::Reverse(message.priority), message.number), (at, segment, link_of(message)?)))
+        });
+    candidates.min().map(|(_, next)| next)
 }
 
 /// Removes the messages all of whose segments have an outcome.
@@ -137,15 +177,15 @@ fn finished(all: &mut Vec<ModelMessage>) -> Vec<(MessageNumber, MessageOutcome)>
 
 proptest! {
     #[test]
-    fn the_queue_agrees_with_the_model(steps in prop::collection::vec(step(), 1..80)) {
-        let mut queue = Queue::new(1000);
+    fn the_queue_agrees_with_the_model(spread in any::<bool>(), steps in prop::collection::vec(step(), 1..80)) {
+        let mut queue = Queue::new(1000, spread);
         let mut all: Vec<ModelMessage> = Vec::new();
         let mut in_flight: Vec<(u64, u8)> = Vec::new();
         let (mut now, mut last) = (0, 0);
         for step in steps {
             let mut outcomes = Vec::new();
             match step {
-                Step::Push { segments, priority, lane, deadline, resends } => {
+                Step::Push { segments, priority, lane, deadline, resends, bind: named } => {
                     last += 1;
                     let destination = ["6500", "6501"][usize::from(lane.unwrap_or(0))];
                     let submit_sm =
@@ -154,6 +194,9 @@ proptest! {
                     let mut message = Message::submit_sm(&submit_sm).priority(priority).unanswered_policy(policy);
                     if lane.is_some() {
                         message = message.in_order();
+                    }
+                    if let Some(link) = named {
+                        message = message.bind(bind(link));
                     }
                     if let Some(seconds) = deadline {
                         message = message.deadline(Duration::from_secs(seconds));
@@ -164,7 +207,7 @@ proptest! {
                     let number = queue.push(at, &message, frames, UnansweredPolicy::Report);
                     prop_assert_eq!(number, MessageNumber(last));
                     let segment =
-                        ModelSegment { in_flight: false, outcome: None, throttled: 0, unanswered: 0, earlier: None };
+                        ModelSegment { in_flight: false, outcome: None, refused: 0, unanswered: 0, earlier: None };
                     all.push(ModelMessage {
                         number: last,
                         priority,
@@ -174,23 +217,42 @@ proptest! {
                             UnansweredPolicy::Report => 0,
                             UnansweredPolicy::Resend(times) => times,
                         },
+                        named,
+                        follows: None,
+                        delayed_until: 0,
                         abandoned: None,
                         segments: vec![segment; segments],
                     });
                 }
-                Step::Send => {
-                    let sent = queue.next().map(|(segment, _)| segment);
-                    let expected = next(&all).map(|(at, segment)| SegmentRef {
-                        message: MessageNumber(all[at].number),
-                        index: segment as u8,
+                Step::Send(binds) => {
+                    queue.release_delayed(Instant::after(Duration::from_secs(now)));
+                    let links = || (0..).map(LinkId).zip(binds);
+                    let sent = queue.next(links());
+                    let next = next(&all, now, binds);
+                    let expected = next.map(|(at, segment, link)| {
+                        (SegmentRef { message: MessageNumber(all[at].number), index: segment as u8 }, LinkId(link))
                     });
                     prop_assert_eq!(sent, expected);
-                    prop_assert_eq!(queue.next_command().is_some(), sent.is_some());
-                    if let (Some(sent), Some((at, segment))) = (sent, next(&all)) {
-                        queue.mark_sent(sent);
+                    if sent.is_some() {
+                        let waits = |link| queue.ready().any_waits(links()) || queue.ready().waits_for(link);
+                        prop_assert!(sent.is_some_and(|(_, link)| waits(link)) && !queue.ready().is_empty());
+                    }
+                    if let (Some((sent, link)), Some((at, segment, _))) = (sent, next) {
+                        queue.mark_sent(sent, link);
                         all[at].segments[segment].in_flight = true;
+                        if !spread && all[at].segments.len() > 1 {
+                            all[at].follows = Some(link.0);
+                        }
                         in_flight.push((all[at].number, sent.index));
                     }
+                }
+                Step::End(link) => {
+                    while let Some(number) = queue.pop_named(bind(link)) {
+                        let outcome = queue.abandon(number, SegmentNotSentReason::BindEnded);
+                        outcomes.extend(outcome.map(|ended| (number, ended.outcome)));
+                    }
+                    let is_named = |message: &&mut ModelMessage| message.named == Some(link);
+                    all.iter_mut().filter(is_named).for_each(|message| message.abandon(SegmentNotSentReason::BindEnded));
                 }
                 Step::Respond(which, answer) if !in_flight.is_empty() => {
                     let (number, index) = in_flight.remove(which % in_flight.len());
@@ -203,7 +265,16 @@ proptest! {
                         Answer::Accepted => AttemptResult::Done(id.clone()),
                         Answer::Refused => AttemptResult::Done(rejected.clone()),
                         Answer::NeverSent => AttemptResult::NotSent,
-                        Answer::Throttled => AttemptResult::Throttled(THROTTLED, throttled.clone()),
+                        Answer::Throttled | Answer::Delayed(_) | Answer::Moved(_) => {
+                            let resend = match answer {
+                                Answer::Delayed(delay) => {
+                                    Resend::After(Instant::after(Duration::from_secs(now + delay)))
+                                }
+                                Answer::Moved(link) => Resend::On(LinkId(link)),
+                                _ => Resend::Queued,
+                            };
+                            AttemptResult::Refused { times: RETRIES, resend, outcome: throttled.clone() }
+                        }
                         Answer::Unanswered => AttemptResult::Unanswered(unanswered.clone()),
                     };
                     outcomes.extend(queue.handle_result(segment_ref, result).map(|ended| (segment_ref.message, ended.outcome)));
@@ -215,9 +286,9 @@ proptest! {
                         Answer::Accepted => (id, false),
                         Answer::Refused => (rejected, false),
                         Answer::NeverSent => (SegmentOutcome::NeverSent(abandoned.unwrap_or(SegmentNotSentReason::Abandoned)), true),
-                        Answer::Throttled => {
-                            segment.throttled += 1;
-                            (throttled, segment.throttled <= THROTTLED)
+                        Answer::Throttled | Answer::Delayed(_) | Answer::Moved(_) => {
+                            segment.refused += 1;
+                            (throttled, segment.refused <= RETRIES)
                         }
                         Answer::Unanswered => {
                             segment.unanswered += 1;
@@ -225,6 +296,12 @@ proptest! {
                         }
                     };
                     if may_resend && abandoned.is_none() {
+                        match answer {
+                            Answer::Delayed(delay) => message.delayed_until = message.delayed_until.max(now + delay),
+                            Answer::Moved(link) => message.follows = Some(link),
+                            _ => {}
+                        }
+                        let segment = &mut message.segments[usize::from(index)];
                         // The most severe outcome of the attempts is kept.
                         match (&segment.earlier, &outcome) {
                             (_, SegmentOutcome::NeverSent(_)) | (Some(SegmentOutcome::Unanswered(_)), _) => {}

@@ -3,6 +3,7 @@
 use super::*;
 use crate::frame::{HEADER_LENGTH, SequenceNumber};
 use crate::pdu::CommandId;
+use crate::provider::SubmitAction;
 use crate::session::{CloseReason, Refusal, RequestError};
 use crate::tlv::Tag;
 
@@ -21,7 +22,9 @@ fn response(command: CommandId, status: CommandStatus, sequence: u32, text: &str
 #[test]
 fn a_refused_segment_keeps_the_response() {
     for status in [CommandStatus::RINVDSTADR, CommandStatus::RTHROTTLED] {
-        let mut sim = Simulation::new(Options { throttle_retries: 0, ..options() });
+        let once =
+            Statuses::default().on_submit(status, SubmitAction::Pause { times: 0, delay: Duration::ZERO });
+        let mut sim = Simulation::new(Options { statuses: once, ..options() });
         sim.advance(SECOND);
         sim.answers = false;
         let number = sim.send("Hello");

@@ -1,0 +1,207 @@
+//! Which bind sends which segment, and the rate limit of the account.
+
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::*;
+use crate::session::{CloseReason, NotSentReason, Rate, State};
+
+/// Returns options with this many transceivers and no rate limit of a bind.
+fn binds(count: u16) -> Options {
+    let session = Config { rate: None, window: 4, ..Config::default() };
+    Options { binds: Binds::Transceivers(count), session, ..options() }
+}
+
+fn long_message() -> Message {
+    Message::octets(&template(), vec![b'x'; 500])
+}
+
+fn bind_of(sim: &Simulation, link: u16) -> BindId {
+    let bind = sim.events.iter().rev().find_map(|event| match event {
+        Event::Link { event: LinkEvent::Bound { bind, .. }, .. } if bind.link() == LinkId(link) => {
+            Some(*bind)
+        }
+        _ => None,
+    });
+    bind.unwrap()
+}
+
+fn links_of(sim: &Simulation) -> Vec<usize> {
+    sim.submitted.iter().map(|(link, ..)| link.index()).collect()
+}
+
+#[test]
+fn the_segments_of_a_message_go_on_one_bind() {
+    for (spread_segments, expected) in [(false, [0, 0, 0, 0]), (true, [0, 0, 1, 1])] {
+        let mut sim = Simulation::new(Options { spread_segments, ..binds(2) });
+        sim.advance(SECOND);
+        sim.answers = false;
+        sim.account.submit(sim.now, &long_message()).unwrap();
+        sim.settle();
+        let mut links = links_of(&sim);
+        links.sort_unstable();
+        assert_eq!(links, expected);
+    }
+}
+
+#[test]
+fn a_message_that_waits_for_its_bind_does_not_stop_others() {
+    let mut sim = Simulation::new(Options {
+        session: Config { rate: None, window: 2, ..Config::default() },
+        ..binds(2)
+    });
+    sim.advance(SECOND);
+    sim.answers = false;
+    sim.account.submit(sim.now, &long_message()).unwrap();
+    sim.send("short");
+    sim.settle();
+    assert_eq!(links_of(&sim), [0, 0, 1], "two segments wait for the window of their bind");
+    sim.answer_late(Ok("1"));
+    assert_eq!(links_of(&sim), [0, 0, 1, 0]);
+}
+
+#[test]
+fn the_rest_of_a_message_moves_when_its_bind_ends_or_pauses() {
+    for pauses in [false, true] {
+        let mut sim = Simulation::new(Options {
+            session: Config { rate: None, window: 2, ..Config::default() },
+            ..binds(3)
+        });
+        sim.advance(SECOND);
+        sim.answers = false;
+        let policy = UnansweredPolicy::Resend(1);
+        sim.account.submit(sim.now, &long_message().unanswered_policy(policy)).unwrap();
+        sim.settle();
+        if pauses {
+            sim.answer_late(Err(CommandStatus::RTHROTTLED));
+        } else {
+            sim.servers.retain(|server| server.link != LinkId(0));
+            sim.account.handle_disconnect(sim.now, LinkId(0));
+            sim.settle();
+        }
+        assert_eq!(links_of(&sim), [0, 0, 1, 1], "the rest moves together");
+    }
+}
+
+#[test]
+fn a_message_goes_out_on_the_bind_that_it_names() {
+    let mut sim = Simulation::new(binds(4));
+    sim.advance(SECOND);
+    for index in [2, 0, 3, 1] {
+        sim.deliver(index, &DeliverSm::default());
+        sim.settle();
+        let Some(Event::Message { message, ack }) = sim.events.pop() else { panic!() };
+        sim.account.acknowledge(sim.now, ack, Ok(())).unwrap();
+        assert_eq!(message.bind(), bind_of(&sim, index as u16));
+        assert_eq!(format!("{}", message.bind()), format!("{index}.1"));
+        let answer = Message::text(&template(), "menu").bind(message.bind());
+        sim.account.submit(sim.now, &answer).unwrap();
+        sim.settle();
+        assert_eq!(sim.submitted.last().unwrap().0, LinkId(index as u16));
+    }
+    let id = sim.submitted.len().to_string();
+    sim.receipt(3, &id, "DELIVRD");
+    sim.settle();
+    let Some(Event::Receipt { receipt, .. }) = sim.events.pop() else { panic!() };
+    assert_eq!(receipt.bind(), bind_of(&sim, 3));
+}
+
+#[test]
+fn a_message_ends_with_the_bind_that_it_names() {
+    let mut sim = Simulation::new(Options {
+        session: Config { rate: None, window: 1, ..Config::default() },
+        ..binds(2)
+    });
+    sim.advance(SECOND);
+    sim.answers = false;
+    let bind = bind_of(&sim, 1);
+    let named = || Message::text(&template(), "menu").bind(bind);
+    sim.account.submit(sim.now, &named()).unwrap();
+    let waiting = sim.account.submit(sim.now, &named()).unwrap();
+    sim.settle();
+    assert_eq!(links_of(&sim), [1], "the other bind is free, and does not send it");
+    sim.servers.retain(|server| server.link != LinkId(1));
+    sim.account.handle_disconnect(sim.now, LinkId(1));
+    sim.settle();
+    let ended = |number| {
+        (
+            number,
+            MessageOutcome { segments: vec![SegmentOutcome::NeverSent(SegmentNotSentReason::BindEnded)] },
+        )
+    };
+    assert!(matches!(sim.outcomes()[0].1.segments[..], [SegmentOutcome::Unanswered(_)]));
+    assert_eq!(sim.outcomes()[1], ended(waiting));
+    // The slot has another bind.
+    sim.advance(5 * SECOND);
+    assert_ne!(bind_of(&sim, 1), bind);
+    let late = sim.account.submit(sim.now, &named()).unwrap();
+    sim.settle();
+    assert_eq!(sim.outcomes()[2], ended(late));
+    assert_eq!((links_of(&sim), sim.account.queued()), (vec![1], 0));
+}
+
+#[test]
+fn a_receiver_cannot_be_named() {
+    let mut sim = Simulation::new(Options { binds: Binds::Pairs(1), ..options() });
+    sim.advance(SECOND);
+    let message = Message::text(&template(), "menu").bind(bind_of(&sim, 1));
+    sim.account.submit(sim.now, &message).unwrap();
+    sim.settle();
+    let reason = NotSentReason::State(State::Bound(BindMode::Receiver));
+    assert_eq!(
+        sim.outcomes()[0].1.segments,
+        [SegmentOutcome::NeverSent(SegmentNotSentReason::Request(reason))]
+    );
+}
+
+#[test]
+fn the_bind_of_a_concatenated_message_is_that_of_its_last_segment() {
+    let mut sim = Simulation::new(binds(3));
+    sim.advance(SECOND);
+    for (server, number) in [(2, 2), (0, 1), (1, 3)] {
+        let octets = [5, 0, 3, 7, 3, number, b'x'];
+        let segment = DeliverSm {
+            esm_class: EsmClass::UDHI,
+            short_message: ShortMessage::new(&octets).unwrap(),
+            ..DeliverSm::default()
+        };
+        sim.deliver(server, &segment);
+        sim.settle();
+    }
+    let Some(Event::Message { message, .. }) = sim.events.last() else { panic!("{:?}", sim.events.last()) };
+    assert!(message.is_complete());
+    assert_eq!(message.bind(), bind_of(&sim, 1));
+}
+
+#[test]
+fn the_rate_of_the_account_holds_over_all_binds_and_across_reconnects() {
+    let backoff = Backoff { max: SECOND / 5, ..Backoff::default() };
+    let mut sim = Simulation::new(Options { rate: Some(Rate::per_second(10)), backoff, ..binds(3) });
+    sim.advance(SECOND);
+    for _ in 0..60 {
+        sim.send("Hello");
+    }
+    for _ in 0..8 {
+        sim.advance(SECOND);
+        sim.servers.clear();
+        for link in 0..3 {
+            sim.account.handle_disconnect(sim.now, LinkId(link));
+        }
+        sim.settle();
+    }
+    let times: Vec<Instant> = sim.submitted.iter().map(|(_, at, _)| *at).collect();
+    assert_eq!(times.len(), 60);
+    for (index, start) in times.iter().enumerate() {
+        let within = times[index..].iter().take_while(|at| **at < *start + SECOND).count();
+        assert!(within <= 10, "{within} in a second");
+    }
+    let unbound = |event: &Event| {
+        matches!(
+            event,
+            Event::Link { event: LinkEvent::Closed { reason: CloseReason::Disconnected, .. }, .. }
+        )
+    };
+    assert!(sim.events.iter().filter(|event| unbound(event)).count() >= 12, "all binds were lost");
+    assert!(links_of(&sim).contains(&2), "all binds send");
+}

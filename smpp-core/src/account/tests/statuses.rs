@@ -1,0 +1,226 @@
+//! What the account does about each status of a refusal.
+
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::*;
+use crate::provider::{BindAction, StatusTable, SubmitAction};
+
+/// Returns options with this action for a status of a submit, and no rate limit.
+fn on_submit(status: CommandStatus, action: SubmitAction) -> Options {
+    let session = Config { rate: None, ..options().session };
+    Options { statuses: Statuses::default().on_submit(status, action), session, ..options() }
+}
+
+fn to(number: &str) -> SubmitSm<'_> {
+    SubmitSm { destination: crate::Address::international(number).unwrap(), ..template() }
+}
+
+/// Submits a message to this number, and returns its own number.
+fn send_to(sim: &mut Simulation, number: &str) -> MessageNumber {
+    let message = Message::text(&to(number), number);
+    let submitted = sim.account.submit(sim.now, &message).unwrap();
+    sim.settle();
+    submitted
+}
+
+fn times_of(sim: &Simulation, text: &str) -> Vec<Duration> {
+    sim.submitted.iter().filter(|(_, _, sent)| sent == text).map(|(_, at, _)| *at - Instant::ZERO).collect()
+}
+
+#[test]
+fn a_full_subscriber_queue_delays_only_its_own_message() {
+    let mut sim =
+        Simulation::new(Options { session: Config { rate: None, ..options().session }, ..options() });
+    sim.advance(SECOND);
+    sim.refused_texts = vec![("6500", CommandStatus::RMSGQFUL)];
+    send_to(&mut sim, "6500");
+    for number in 6501..6600 {
+        send_to(&mut sim, &format!("{number}"));
+    }
+    assert_eq!(sim.outcomes().len(), 99, "the others are accepted at once");
+    sim.advance(20 * SECOND);
+    let times = times_of(&sim, "6500");
+    assert_eq!(times, (1..=11).map(|second| second * SECOND).collect::<Vec<_>>(), "10 retries, 1 s apart");
+    assert_eq!(sim.outcomes()[99].1.segments, [refused(CommandStatus::RMSGQFUL)]);
+}
+
+#[test]
+fn a_bind_pauses_when_messages_to_several_destinations_are_refused() {
+    let mut sim =
+        Simulation::new(Options { session: Config { rate: None, ..options().session }, ..options() });
+    sim.advance(SECOND);
+    sim.submit_status = vec![CommandStatus::RMSGQFUL; 2];
+    send_to(&mut sim, "6500");
+    send_to(&mut sim, "6500");
+    send_to(&mut sim, "6501");
+    assert_eq!(sim.outcomes().len(), 1, "two messages to the same number say nothing about others");
+    sim.submit_status = vec![CommandStatus::RMSGQFUL; 2];
+    send_to(&mut sim, "6502");
+    send_to(&mut sim, "6503");
+    send_to(&mut sim, "6504");
+    assert!(times_of(&sim, "6504").is_empty(), "the bind pauses");
+    sim.advance(SECOND);
+    assert_eq!(times_of(&sim, "6504"), [2 * SECOND]);
+    assert_eq!(sim.outcomes().len(), 6);
+    sim.submit_status = vec![CommandStatus::RMSGQFUL];
+    send_to(&mut sim, "6505");
+    assert_eq!(sim.outcomes().len(), 6);
+    send_to(&mut sim, "6506");
+    sim.submit_status = vec![CommandStatus::RMSGQFUL];
+    send_to(&mut sim, "6507");
+    send_to(&mut sim, "6508");
+    assert_eq!(sim.outcomes().len(), 8, "a message was accepted in between");
+}
+
+#[test]
+fn a_throttled_bind_sends_nothing_while_others_do() {
+    let mut sim = Simulation::new(Options { binds: Binds::Transceivers(2), ..options() });
+    sim.advance(SECOND);
+    sim.submit_status = vec![CommandStatus::RTHROTTLED];
+    send_to(&mut sim, "6500");
+    sim.advance(SECOND / 2);
+    for number in 6501..6510 {
+        send_to(&mut sim, &format!("{number}"));
+        sim.advance(SECOND / 50);
+    }
+    let links: Vec<usize> = sim.submitted.iter().map(|(link, ..)| link.index()).collect();
+    assert_eq!(links[0], 0);
+    assert!(links[1..].iter().all(|link| *link == 1), "{links:?}");
+    assert_eq!(sim.outcomes().len(), 10);
+}
+
+#[test]
+fn a_bind_that_refuses_all_as_not_bound_is_made_again() {
+    let mut sim = Simulation::new(options());
+    sim.advance(SECOND);
+    let dead = sim.account.links().next().map(|_| sim.connects.len());
+    sim.submit_status = vec![CommandStatus::RINVBNDSTS; 2];
+    send_to(&mut sim, "6500");
+    sim.advance(5 * SECOND);
+    assert_eq!((dead, sim.connects.len()), (Some(1), 2));
+    assert_eq!(sim.submitted.len(), 3);
+    assert!(sim.outcomes()[0].1.result().is_ok());
+    let backed_off = |event: &Event| matches!(event, Event::Link { event: LinkEvent::Closed { retry_at: Some(at), .. }, .. } if *at >= Instant::ZERO + 2 * SECOND);
+    assert!(sim.events.iter().any(backed_off), "it backs off");
+}
+
+#[test]
+fn a_status_that_means_an_invalid_number_does_not_end_a_bind_that_accepts_others() {
+    let mut sim =
+        Simulation::new(Options { session: Config { rate: None, ..options().session }, ..options() });
+    sim.advance(SECOND);
+    sim.refused_texts = vec![("6500", CommandStatus::RINVBNDSTS)];
+    send_to(&mut sim, "6500");
+    for number in 6501..6600 {
+        send_to(&mut sim, &format!("{number}"));
+        sim.advance(SECOND / 10);
+    }
+    assert_eq!(sim.outcomes().len(), 100);
+    assert_eq!(times_of(&sim, "6500").len(), 4, "3 retries");
+    assert_eq!(sim.connects.len(), 1);
+    let late = sim
+        .submitted
+        .iter()
+        .filter(|(_, at, text)| text != "6500" && text != "6501" && *at != sent_at(text))
+        .count();
+    assert_eq!(late, 0, "no other message is delayed");
+}
+
+fn sent_at(number: &str) -> Instant {
+    let index: u32 = number.parse::<u32>().unwrap() - 6501;
+    Instant::ZERO + SECOND + SECOND / 10 * index
+}
+
+#[test]
+fn a_providers_table_and_the_users_changes_decide() {
+    const TABLE: StatusTable = StatusTable {
+        submit: &[
+            (CommandStatus::RINVBNDSTS, SubmitAction::Refuse),
+            (CommandStatus(0x450), SubmitAction::Pause { times: 1, delay: SECOND }),
+        ],
+        bind: &[(CommandStatus::RBINDFAIL, BindAction::Stop), (CommandStatus::RINVPASWD, BindAction::Retry)],
+    };
+    const ACME: Provider = Provider { statuses: TABLE, ..Provider::UNSTATED };
+    let options = Options::new(Credentials::new("shop", "s3cret"), &ACME);
+    let mut sim = Simulation::new(Options { max_binds: 1, ..options.clone() });
+    sim.bind_status = vec![CommandStatus::RINVPASWD];
+    sim.advance(3 * SECOND);
+    assert_eq!(sim.bound_links(), 1, "RINVPASWD is retried");
+    sim.submit_status = vec![CommandStatus::RINVBNDSTS, CommandStatus(0x450), CommandStatus(0x450)];
+    send_to(&mut sim, "6500");
+    send_to(&mut sim, "6501");
+    assert_eq!(sim.outcomes()[0].1.segments, [refused(CommandStatus::RINVBNDSTS)]);
+    sim.advance(5 * SECOND);
+    assert_eq!(times_of(&sim, "6501").len(), 2);
+    assert_eq!(sim.outcomes()[1].1.segments, [refused(CommandStatus(0x450))]);
+
+    let mut sim = Simulation::new(options);
+    sim.bind_status = vec![CommandStatus::RBINDFAIL];
+    sim.advance(10 * SECOND);
+    assert!(
+        sim.events
+            .iter()
+            .any(|event| matches!(event, Event::Stopped { status: CommandStatus::RBINDFAIL, .. }))
+    );
+    assert_eq!(sim.connects.len(), 1);
+}
+
+#[test]
+fn a_status_that_stops_the_account_ends_the_queued_messages() {
+    let mut sim = Simulation::new(Options {
+        session: Config { window: 1, ..Config::default() },
+        ..on_submit(CommandStatus(0x450), SubmitAction::Stop)
+    });
+    sim.advance(SECOND);
+    sim.answers = false;
+    send_to(&mut sim, "6500");
+    let queued = send_to(&mut sim, "6501");
+    sim.answer_late(Err(CommandStatus(0x450)));
+    let stopped = sim
+        .events
+        .iter()
+        .filter(|event| matches!(event, Event::Stopped { status: CommandStatus(0x450), .. }));
+    assert_eq!(stopped.count(), 1);
+    assert_eq!(sim.outcomes()[0].1.segments, [refused(CommandStatus(0x450))]);
+    let never_sent =
+        MessageOutcome { segments: vec![SegmentOutcome::NeverSent(SegmentNotSentReason::Stopped)] };
+    assert_eq!(sim.outcomes()[1], (queued, never_sent));
+    assert_eq!(sim.bound_links(), 1, "the bind stays for receipts");
+    let message = Message::text(&to("6502"), "late");
+    assert_eq!(sim.account.submit(sim.now, &message), Err(SubmitError::Stopped));
+}
+
+#[test]
+fn a_delayed_message_can_be_cancelled_and_expires() {
+    let retry = SubmitAction::Retry { times: 5, delay: 10 * SECOND };
+    let mut sim = Simulation::new(on_submit(CommandStatus::RSYSERR, retry));
+    sim.advance(SECOND);
+    sim.submit_status = vec![CommandStatus::RSYSERR; 3];
+    let cancelled = send_to(&mut sim, "6500");
+    let message = Message::text(&to("6500"), "6500").deadline(5 * SECOND);
+    let expired = sim.account.submit(sim.now, &message).unwrap();
+    let in_order = |text| Message::text(&to("6500"), text).in_order();
+    sim.account.submit(sim.now, &in_order("first")).unwrap();
+    sim.account.submit(sim.now, &in_order("second")).unwrap();
+    sim.settle();
+    assert_eq!((sim.submitted.len(), sim.account.queued()), (3, 4));
+    sim.account.cancel(sim.now, cancelled);
+    sim.advance(9 * SECOND);
+    let ended: Vec<_> =
+        sim.outcomes().into_iter().map(|(number, outcome)| (number, outcome.segments)).collect();
+    let system_error = vec![refused(CommandStatus::RSYSERR)];
+    assert_eq!(ended, [(cancelled, system_error.clone()), (expired, system_error)]);
+    assert_eq!(sim.submitted.len(), 3, "nothing is sent before its time");
+    sim.advance(2 * SECOND);
+    let texts: Vec<&str> = sim.submitted[3..].iter().map(|(_, _, text)| text.as_str()).collect();
+    assert_eq!(texts, ["first", "second"]);
+    assert_eq!(sim.account.queued(), 0);
+}
+
+#[test]
+fn the_refusal_of_a_bind_at_the_limit_says_so() {
+    let shown = CommandStatus::RALYBND.to_string();
+    assert!(shown.contains("already at its limit of binds"), "{shown}");
+}

@@ -1,0 +1,92 @@
+//! Responses with TLVs, flash messages, data_sm, submit_multi, and requests about messages.
+
+use smpp_core::account::{MessageRequest, MessageRequestError, RequestNotSentReason};
+use smpp_core::session::UnansweredReason;
+use smpp_core::{
+    CancelSm, DataSm, Destination, List, MessageClass, QuerySm, ReplaceSm, SubmitMulti, Tag, Tlv, Tlvs,
+};
+
+use super::smsc::PRICE;
+use super::*;
+
+fn connected(server: &Server, options: Options) -> Account {
+    AccountConnector::new(&server.endpoint(), options).connect().unwrap().0
+}
+
+/// The options of a provider that takes every operation.
+fn unstated() -> Options {
+    let credentials = Credentials::new("shop", "secret");
+    Options { connect_interval: Duration::from_millis(1), ..Options::new(credentials, &Provider::UNSTATED) }
+}
+
+#[test]
+fn messages_of_each_operation_are_sent_and_their_responses_returned() {
+    watched(|| {
+        let server = Server::start("127.0.0.1:0");
+        server.shared.is_pricing.store(true, Ordering::SeqCst);
+        let account = connected(&server, unstated());
+        let template = SubmitSm { registered_delivery: RegisteredDelivery::default(), ..template() };
+        let flash = Message::text(&template, "Leave now").class(MessageClass::Flash);
+        let sent = account.send(&flash).unwrap();
+        let prices: Vec<_> = sent.responses().map(|response| response.tlv(PRICE)).collect();
+        assert_eq!(prices, [Some(&b"0.042"[..])]);
+        assert!(sent.bind().is_some());
+
+        let payload = [Tlv::new(Tag::MESSAGE_PAYLOAD, b"data").unwrap()];
+        let destination = template.destination;
+        let data_sm =
+            DataSm { destination: destination.into(), tlvs: Tlvs::list(&payload), ..DataSm::default() };
+        let sent = account.send(&Message::data_sm(&data_sm)).unwrap();
+        assert_eq!((sent.ids()[0].as_bytes(), sent.responses().count()), (&b"id-1"[..], 1));
+
+        let destinations = [Destination::Sme(destination); 2];
+        let multi = SubmitMulti { destinations: List::new(&destinations).unwrap(), ..SubmitMulti::default() };
+        let sent = account.send(&Message::submit_multi(&multi)).unwrap();
+        let refused = sent.responses().flat_map(|response| response.unsuccessful());
+        let refused: Vec<_> = refused.map(|recipient| recipient.error_status_code).collect();
+        assert_eq!(refused, [CommandStatus::RINVDSTADR]);
+        account.shutdown(SECOND);
+    });
+}
+
+#[test]
+fn requests_about_a_message_return_the_response() {
+    watched(|| {
+        let server = Server::start("127.0.0.1:0");
+        let account = connected(&server, unstated());
+        let sent = account.send(&text("Hello")).unwrap();
+        let query = MessageRequest::query_sm(&QuerySm::default()).bind(sent.bind().unwrap());
+        let response = account.request(&query).unwrap();
+        assert_eq!(response.query_sm_resp().unwrap().message_state, MessageState::ENROUTE);
+        assert!(account.query_sm_until(&QuerySm::default(), Instant::now() + 10 * SECOND).is_ok());
+        let refused = account.cancel_sm(&CancelSm::default()).unwrap_err();
+        assert_eq!(refused.status(), Some(CommandStatus::RCANCELFAIL));
+        assert!(account.replace_sm(&ReplaceSm::default()).is_ok());
+
+        server.shared.mute.store(true, Ordering::SeqCst);
+        let unanswered = MessageRequestError::Unanswered(UnansweredReason::Timeout);
+        assert_eq!(account.query_sm_until(&QuerySm::default(), soon()), Err(unanswered));
+        account.shutdown(SECOND);
+        let shut_down = MessageRequestError::NeverSent(RequestNotSentReason::ShutDown);
+        assert_eq!(account.query_sm(&QuerySm::default()), Err(shut_down));
+    });
+}
+
+#[test]
+fn a_request_without_a_bind_is_withdrawn_at_its_deadline() {
+    watched(|| {
+        let mut server = Server::start("127.0.0.1:0");
+        let account = connected(&server, Options { request_capacity: 1, ..unstated() });
+        server.kill();
+        while bound(&account) > 0 {
+            thread::yield_now();
+        }
+        for _ in 0..2 {
+            let withdrawn = MessageRequestError::NeverSent(RequestNotSentReason::Withdrawn);
+            assert_eq!(account.query_sm_until(&QuerySm::default(), soon()), Err(withdrawn));
+        }
+        let request = MessageRequest::query_sm(&QuerySm::default()).deadline(Duration::from_millis(1));
+        let expired = MessageRequestError::NeverSent(RequestNotSentReason::Expired);
+        assert_eq!(account.request(&request), Err(expired));
+    });
+}

@@ -186,7 +186,6 @@ impl ReceiptTracker {
         };
         let found = self.find_message(message.number);
         let Some(number) = self.nodes.insert(node) else { return };
-        self.nodes.shrink();
         let head = found.unwrap_or(number);
         if let Some(node) = self.nodes.get_mut(number) {
             node.head = head;
@@ -485,7 +484,6 @@ impl ReceiptTracker {
                 self.ids.remove(&mut self.nodes, this);
             }
             self.nodes.remove(this);
-            self.nodes.shrink();
             next = sibling;
         }
         ids.sort_unstable_by_key(|(segment, _)| *segment);

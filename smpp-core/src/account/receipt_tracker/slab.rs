@@ -7,7 +7,7 @@ use core::mem;
 pub(super) const NONE: u32 = u32::MAX;
 
 /// How many nodes are allocated at once.
-const CHUNK: usize = 128;
+const CHUNK: u32 = 128;
 
 /// A node that can also be a link in the list of vacant nodes.
 pub(super) trait Slot: Default {
@@ -17,17 +17,28 @@ pub(super) trait Slot: Default {
 
 /// Nodes by number.
 pub(super) struct Slab<T> {
-    chunks: Vec<Vec<T>>,
-    /// The first vacant node below `used`.
-    vacant: u32,
-    /// All nodes from this number on are vacant, and not in the list.
-    used: u32,
+    chunks: Vec<Chunk<T>>,
+    /// The first chunk with vacant nodes: a list through [`Chunk::next`] and [`Chunk::previous`].
+    roomy: u32,
+    /// The first chunk without memory: a list through [`Chunk::next`].
+    freed: u32,
     len: usize,
+}
+
+/// Nodes that are allocated together.
+struct Chunk<T> {
+    nodes: Vec<T>,
+    /// The first vacant node that was used before.
+    vacant: u32,
+    /// How many nodes are not vacant.
+    len: u32,
+    next: u32,
+    previous: u32,
 }
 
 impl<T: Slot> Slab<T> {
     pub(super) const fn new() -> Self {
-        Self { chunks: Vec::new(), vacant: NONE, used: 0, len: 0 }
+        Self { chunks: Vec::new(), roomy: NONE, freed: NONE, len: 0 }
     }
 
     /// Returns how many nodes are not vacant.
@@ -36,62 +47,108 @@ impl<T: Slot> Slab<T> {
     }
 
     pub(super) fn get(&self, number: u32) -> Option<&T> {
-        let number = number as usize;
-        self.chunks.get(number / CHUNK)?.get(number % CHUNK)
+        self.chunks.get((number / CHUNK) as usize)?.nodes.get((number % CHUNK) as usize)
     }
 
     pub(super) fn get_mut(&mut self, number: u32) -> Option<&mut T> {
-        let number = number as usize;
-        self.chunks.get_mut(number / CHUNK)?.get_mut(number % CHUNK)
+        self.chunks.get_mut((number / CHUNK) as usize)?.nodes.get_mut((number % CHUNK) as usize)
     }
 
     /// Stores a node and returns its number; `None` if there are no more numbers.
     pub(super) fn insert(&mut self, node: T) -> Option<u32> {
-        let number = if self.vacant == NONE { self.used } else { self.vacant };
-        if number == NONE {
-            return None;
+        if self.roomy == NONE {
+            self.add_chunk()?;
         }
-        let index = number as usize / CHUNK;
-        if index == self.chunks.len() {
-            self.chunks.push(Vec::with_capacity(CHUNK));
-        }
-        match self.get_mut(number) {
-            Some(slot) => {
-                let next = mem::replace(slot.vacant_link(), NONE);
+        let index = self.roomy;
+        let chunk = self.chunks.get_mut(index as usize)?;
+        let number = match chunk.nodes.get_mut((chunk.vacant % CHUNK) as usize) {
+            Some(slot) if chunk.vacant != NONE => {
+                let number = chunk.vacant;
+                chunk.vacant = *slot.vacant_link();
                 *slot = node;
-                if self.vacant == NONE {
-                    self.used += 1;
-                } else {
-                    self.vacant = next;
-                }
+                number
             }
-            None => {
-                self.chunks.get_mut(index)?.push(node);
-                self.used += 1;
+            _ => {
+                chunk.nodes.push(node);
+                index * CHUNK + chunk.nodes.len() as u32 - 1
             }
-        }
+        };
+        chunk.len += 1;
         self.len += 1;
+        if chunk.len == CHUNK {
+            self.unlink(index);
+        }
         Some(number)
     }
 
     /// Removes a node and returns it.
     pub(super) fn remove(&mut self, number: u32) -> Option<T> {
-        let vacant = self.vacant;
-        let slot = self.get_mut(number)?;
+        let index = number / CHUNK;
+        let chunk = self.chunks.get_mut(index as usize)?;
+        let slot = chunk.nodes.get_mut((number % CHUNK) as usize)?;
         let node = mem::take(slot);
-        *slot.vacant_link() = vacant;
-        self.vacant = number;
-        self.len = self.len.saturating_sub(1);
-        if self.len == 0 {
-            (self.vacant, self.used) = (NONE, 0);
+        *slot.vacant_link() = mem::replace(&mut chunk.vacant, number);
+        chunk.len -= 1;
+        self.len -= 1;
+        let (was_full, is_empty) = (chunk.len + 1 == CHUNK, chunk.len == 0);
+        if was_full {
+            self.link(index);
+        }
+        if is_empty {
+            self.free(index);
         }
         Some(node)
     }
 
-    /// Frees one chunk that holds no node, if there is one to spare. Call it with each insertion and removal.
-    pub(super) fn shrink(&mut self) {
-        if self.chunks.len() > self.used as usize / CHUNK + 2 {
-            self.chunks.pop();
+    /// Allocates a chunk.
+    fn add_chunk(&mut self) -> Option<()> {
+        let mut index = self.freed;
+        if index == NONE {
+            index = u32::try_from(self.chunks.len()).ok().filter(|index| *index < NONE / CHUNK)?;
+            self.chunks.push(Chunk { nodes: Vec::new(), vacant: NONE, len: 0, next: NONE, previous: NONE });
+        }
+        let chunk = self.chunks.get_mut(index as usize)?;
+        self.freed = mem::replace(&mut chunk.next, NONE);
+        chunk.nodes.reserve_exact(CHUNK as usize);
+        self.link(index);
+        Some(())
+    }
+
+    /// Frees the memory of an empty chunk, unless it is the only one with vacant nodes.
+    fn free(&mut self, index: u32) {
+        let Some(chunk) = self.chunks.get_mut(index as usize) else { return };
+        if chunk.next == NONE && chunk.previous == NONE {
+            return;
+        }
+        (chunk.nodes, chunk.vacant) = (Vec::new(), NONE);
+        self.unlink(index);
+        if let Some(chunk) = self.chunks.get_mut(index as usize) {
+            chunk.next = mem::replace(&mut self.freed, index);
+        }
+    }
+
+    /// Adds a chunk to those with vacant nodes.
+    fn link(&mut self, index: u32) {
+        let first = mem::replace(&mut self.roomy, index);
+        if let Some(chunk) = self.chunks.get_mut(index as usize) {
+            (chunk.next, chunk.previous) = (first, NONE);
+        }
+        if let Some(chunk) = self.chunks.get_mut(first as usize) {
+            chunk.previous = index;
+        }
+    }
+
+    /// Removes a chunk from those with vacant nodes.
+    fn unlink(&mut self, index: u32) {
+        let Some(chunk) = self.chunks.get_mut(index as usize) else { return };
+        let next = mem::replace(&mut chunk.next, NONE);
+        let previous = mem::replace(&mut chunk.previous, NONE);
+        if let Some(chunk) = self.chunks.get_mut(next as usize) {
+            chunk.previous = previous;
+        }
+        match self.chunks.get_mut(previous as usize) {
+            Some(chunk) => chunk.next = next,
+            None => self.roomy = next,
         }
     }
 }

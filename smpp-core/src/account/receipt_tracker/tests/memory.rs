@@ -41,29 +41,36 @@ fn fill(tracker: &mut ReceiptTracker, count: u64) -> usize {
     usize::try_from(allocated.bytes_current).unwrap().div_ceil(count as usize)
 }
 
+fn check_memory(count: u64) {
+    let mut tracker = large();
+    let mut octets = 0;
+    let allocated = measure(|| {
+        octets = fill(&mut tracker, count);
+        std::println!("{count} segments: {octets} octets each");
+        for number in 0..count {
+            assert!(matches!(tracker.receive(NOW, &uuid(number), S::DELIVERED), Match::New(_)));
+        }
+        for _ in 0..count {
+            assert_eq!(tracker.expire(NOW + 120 * SECOND), Some(None));
+        }
+        assert_eq!(tracker.expire(NOW + 120 * SECOND), None);
+    });
+    assert!(octets <= MOST_OCTETS, "{octets} octets for each of {count}");
+    // The tables follow what they hold: one chunk of each and the lists of chunks remain.
+    assert!(allocated.bytes_current < 50_000 + count as i64, "{allocated:?}");
+}
+
 #[test]
 fn an_awaited_segment_takes_at_most_160_octets_and_leaves_none_behind() {
     assert_eq!(uuid(1).len(), 36);
-    for count in [100_000, 1_000_000] {
-        let mut tracker = large();
-        let mut octets = 0;
-        let allocated = measure(|| {
-            octets = fill(&mut tracker, count);
-            std::println!("{count} segments: {octets} octets each");
-            for number in 0..count {
-                assert!(matches!(tracker.receive(NOW, &uuid(number), S::DELIVERED), Match::New(_)));
-            }
-            let mut forgotten = 0;
-            while let Some(expired) = tracker.expire(NOW + 120 * SECOND) {
-                assert_eq!(expired, None);
-                forgotten += 1;
-            }
-            assert_eq!(forgotten, count);
-        });
-        assert!(octets <= MOST_OCTETS, "{octets} octets for each of {count}");
-        // The tables follow what they hold: the last chunks and the list of chunks remain.
-        assert!(allocated.bytes_current < 1_000_000, "{allocated:?}");
-    }
+    check_memory(20_000);
+    check_memory(100_000);
+}
+
+#[test]
+#[ignore = "slow"]
+fn of_a_million_awaited_segments_each_takes_at_most_160_octets() {
+    check_memory(1_000_000);
 }
 
 /// However long the ids are that an SMSC gives, what is kept of each is bounded.
@@ -120,7 +127,9 @@ fn figures() {
             let each = start.elapsed().as_nanos() / u128::from(count);
             std::println!("{count} segments, {name}: {each} ns each, longest {longest:?}");
         };
-        time("nothing (the clock itself)", &mut |number| drop(black_box(number)));
+        time("nothing (the clock itself)", &mut |number| {
+            black_box(number);
+        });
         time("track", &mut |number| {
             let id = &ids[number as usize];
             tracker.track(NOW, &message(number, 1), 0, SegmentId::Id(id.as_bytes()));

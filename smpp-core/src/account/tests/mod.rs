@@ -5,6 +5,7 @@ mod content;
 mod event_router;
 mod outbox;
 mod queue;
+mod receipts;
 mod receiving;
 mod reconnect;
 mod refused;

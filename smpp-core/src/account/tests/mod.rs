@@ -4,6 +4,7 @@ mod accepted;
 mod content;
 mod event_router;
 mod outbox;
+mod outbox_restart;
 mod queue;
 mod receipts;
 mod receiving;

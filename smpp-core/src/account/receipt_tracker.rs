@@ -162,13 +162,7 @@ impl ReceiptTracker {
 
     /// Starts to track a segment that was accepted with this id. An id that the SMSC gives to two messages belongs to
     /// the later one.
-    pub(super) fn track(
-        &mut self,
-        now: Instant,
-        message: &TrackedMessage,
-        segment: u8,
-        id: SegmentId<'_>,
-    ) {
+    pub(super) fn track(&mut self, now: Instant, message: &TrackedMessage, segment: u8, id: SegmentId<'_>) {
         let (key, stored) = match id {
             SegmentId::Id(id) => {
                 let key = self.submitted_key(id);
@@ -329,7 +323,16 @@ impl ReceiptTracker {
         let Some(node) = self.nodes.get(head) else { return Match::Unknown };
         let (segments, pending) = (node.total, node.open);
         let (key, destination) = (node.key.clone(), node.destination);
-        Match::New(ReceiptMatch { message, key, destination, segment, segments, pending, message_state, previous })
+        Match::New(ReceiptMatch {
+            message,
+            key,
+            destination,
+            segment,
+            segments,
+            pending,
+            message_state,
+            previous,
+        })
     }
 
     /// Returns the node that a receipt is about: `named`, unless several segments of the message have its id.

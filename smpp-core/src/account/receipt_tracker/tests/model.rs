@@ -214,11 +214,7 @@ impl Model {
     fn remove(&mut self, number: u64) -> ExpiredMessage {
         let message = self.messages.remove(&number).unwrap();
         self.ids.retain(|_, (other, _)| *other != number);
-        ExpiredMessage {
-            number: MessageNumber(number),
-            ids: message.missing(self.one()),
-            key: message.key,
-        }
+        ExpiredMessage { number: MessageNumber(number), ids: message.missing(self.one()), key: message.key }
     }
 
     fn oldest(&self, is_done: bool) -> Option<(Instant, u64)> {

@@ -7,16 +7,17 @@ use std::time::Duration;
 
 use smpp_core::account::{
     Account, Ack, Action, Backoff, Binds, ConnectFailure, Credentials, Event, LinkId, LinkState, Message,
-    MessageNumber, Options, Priority, ReceiptOptions, SegmentAckMode, SegmentOutcome, Statuses,
-    UnansweredPolicy,
+    MessageNumber, MessageRequest, Options, Priority, ReceiptOptions, RequestNumber, SegmentAckMode,
+    SegmentOutcome, Statuses, UnansweredPolicy,
 };
 use smpp_core::arbitrary::{self, Unstructured};
 use smpp_core::provider::{Provider, SubmitAction};
 use smpp_core::session::{self, Config, Instant, Rate, Request, Session, Smsc};
-use smpp_core::sms::ReassemblyLimits;
+use smpp_core::sms::{ReassemblyLimits, Text};
 use smpp_core::{
-    Address, BindResp, COctets, CommandStatus, DeliverSm, Endpoint, EsmClass, RegisteredDelivery,
-    ShortMessage, SubmitSm, SubmitSmResp,
+    Address, BindResp, COctets, CancelSm, CommandStatus, DataSm, DataSmResp, DeliverSm, Endpoint, EsmClass,
+    MessageClass, QuerySm, QuerySmResp, RegisteredDelivery, ReplaceSm, ShortMessage, SubmitSm, SubmitSmResp,
+    Tag, Tlv, Tlvs,
 };
 
 /// Runs one input: the octets select the options, then the steps. At the end the account is shut down.
@@ -132,6 +133,8 @@ struct Run {
     connecting: HashSet<LinkId>,
     servers: HashMap<LinkId, Server>,
     open: HashSet<MessageNumber>,
+    /// The requests about messages without an outcome.
+    asked: HashSet<RequestNumber>,
     /// How many message ids the SMSC has given.
     ids: u32,
     /// The texts that the SMSC has received.
@@ -157,6 +160,7 @@ impl Run {
             connecting: HashSet::new(),
             servers: HashMap::new(),
             open: HashSet::new(),
+            asked: HashSet::new(),
             ids: 0,
             received: HashSet::new(),
             texts: HashMap::new(),
@@ -167,7 +171,7 @@ impl Run {
     }
 
     fn step(&mut self, u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
-        match u.int_in_range(0..=15)? {
+        match u.int_in_range(0..=16)? {
             0 => self.advance(time(u)?),
             1..=3 => self.do_action(u)?,
             4..=6 => self.exchange(u)?,
@@ -192,6 +196,7 @@ impl Run {
                 let result = if u.arbitrary()? { Ok(()) } else { Err(CommandStatus::RX_T_APPN) };
                 let _ = self.account.acknowledge(self.now, ack, result);
             }
+            15 => self.ask(u)?,
             _ if u.ratio(1, 8)? => self.account.shutdown(self.now, time(u)?),
             _ => {}
         }
@@ -317,6 +322,19 @@ impl Run {
                         }
                     }
                 }
+                session::Event::Request { request: Request::DataSm(message, reply), .. } => {
+                    self.received.insert(String::from_utf8_lossy(message.text()).into_owned());
+                    let message_id = COctets::new(b"data").expect("short");
+                    let response = DataSmResp { message_id, ..DataSmResp::default() };
+                    let _ = server.session.respond(reply, Ok(response));
+                }
+                session::Event::Request { request: Request::QuerySm(_, reply), .. } => {
+                    let _ = server.session.respond(reply, Ok(QuerySmResp::default()));
+                }
+                // The SMSC refuses some requests, and does not answer the others.
+                session::Event::Request { request, .. } if u.arbitrary()? => {
+                    let _ = server.session.refuse(request);
+                }
                 _ => {}
             }
         }
@@ -390,8 +408,17 @@ impl Run {
         };
         self.messages += 1;
         let text = format!("message {}", self.messages);
-        let message = match u.int_in_range(0..=3)? {
+        let payload = [Tlv::new(Tag::MESSAGE_PAYLOAD, text.as_bytes()).expect("short")];
+        let data_sm = DataSm {
+            destination: template.destination.into(),
+            registered_delivery: template.registered_delivery,
+            tlvs: Tlvs::list(&payload),
+            ..DataSm::default()
+        };
+        let message = match u.int_in_range(0..=5)? {
             0 => Message::text(&template, text.repeat(u.int_in_range(1..=40)?)),
+            1 => Message::data_sm(&data_sm),
+            2 => Message::prepared(&template, &Text::new(&text)).class(MessageClass::Flash),
             _ => Message::text(&template, &*text),
         };
         let message = message.priority(*u.choose(&[Priority::Low, Priority::Normal, Priority::High])?);
@@ -400,6 +427,22 @@ impl Run {
         if let Ok(number) = self.account.submit(self.now, &message) {
             assert!(self.open.insert(number), "the number was used before");
             self.texts.insert(number, text);
+        }
+        Ok(())
+    }
+
+    /// Sends a request about a message.
+    fn ask(&mut self, u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+        let request = match u.int_in_range(0..=2)? {
+            0 => MessageRequest::query_sm(&QuerySm::default()),
+            1 => MessageRequest::cancel_sm(&CancelSm::default()),
+            _ => MessageRequest::replace_sm(&ReplaceSm::default()),
+        };
+        if let Ok(number) = self.account.request(self.now, &request.deadline(time(u)?)) {
+            assert!(self.asked.insert(number), "the number was used before");
+            if u.ratio(1, 4)? {
+                self.account.withdraw_request(self.now, number);
+            }
         }
         Ok(())
     }
@@ -422,6 +465,9 @@ impl Run {
                             "{text} was not sent"
                         );
                     }
+                }
+                Event::RequestOutcome { request, .. } => {
+                    assert!(self.asked.remove(&request), "a second outcome, or one of an unknown request");
                 }
                 Event::Receipt { matched, ack, .. } => {
                     assert!(
@@ -448,6 +494,7 @@ impl Run {
             self.check();
             if self.closed {
                 assert!(self.open.is_empty(), "messages without an outcome");
+                assert!(self.asked.is_empty(), "requests without an outcome");
                 assert_eq!(self.account.poll_timeout(), None);
                 return;
             }

@@ -41,24 +41,37 @@ async fn kill_and_check(name: &str, kills: usize) {
     let mut outbox = Outbox::start(name).await;
     for _ in 0..kills {
         outbox.queue_messages();
-        let mut process = outbox.spawn();
+        let process = outbox.spawn();
         // The moment depends on what the SMSC has seen of this process, so that it is under load on a slow machine too.
         let more = (rng.next_u64() % 40) as usize;
         outbox.wait_for_submitted(more).await;
         tokio::time::sleep(Duration::from_micros(rng.next_u64() % 20_000)).await;
-        assert!(process.try_wait().unwrap().is_none(), "the example has ended by itself");
-        process.kill().unwrap();
-        process.wait().unwrap();
+        process.kill();
     }
-    let mut process = outbox.spawn();
+    let process = outbox.spawn();
     let deadline = Instant::now() + Duration::from_secs(60);
     while let Err(unfinished) = outbox.is_finished() {
         assert!(Instant::now() < deadline, "{unfinished}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    process.kill().unwrap();
-    process.wait().unwrap();
+    process.kill();
     outbox.check(kills);
+}
+
+/// The example. It is killed when it is dropped, also if the test fails.
+struct Process(Child);
+
+impl Process {
+    fn kill(mut self) {
+        assert!(self.0.try_wait().unwrap().is_none(), "the example has ended by itself");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// The database, the SMSC, and what it has accepted.
@@ -98,22 +111,21 @@ impl Outbox {
         db.busy_timeout(Duration::from_secs(10)).unwrap();
         let outbox = Self { path, db, messages: 0, smsc, accepted, submitted };
         // The first process makes the tables.
-        let mut process = outbox.spawn();
+        let process = outbox.spawn();
         let deadline = Instant::now() + Duration::from_secs(30);
         while outbox.db.prepare("SELECT * FROM messages, segments, receipts").is_err() {
             assert!(Instant::now() < deadline, "the example makes no tables");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        process.kill().unwrap();
-        process.wait().unwrap();
+        process.kill();
         outbox
     }
 
-    fn spawn(&self) -> Child {
+    fn spawn(&self) -> Process {
         let (url, path) = (self.smsc.endpoint(), &self.path);
         let (system_id, password) = (url.system_id.unwrap(), url.password.unwrap());
         let url = format!("smpp://{system_id}:{password}@{}:{}", url.host, url.port);
-        Command::new(example()).arg(url).arg(path).stdin(Stdio::null()).spawn().unwrap()
+        Process(Command::new(example()).arg(url).arg(path).stdin(Stdio::null()).spawn().unwrap())
     }
 
     /// Fills the table up to [`QUEUED`] messages, each to a recipient of its own.

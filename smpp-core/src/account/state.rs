@@ -141,7 +141,7 @@ impl<O: Observer> Account<O> {
             links: Vec::new(),
             queue: Queue::new(options.queue_capacity, options.spread_segments),
             requests: RequestTable::new(options.request_capacity),
-            receipts: ReceiptTracker::new(options.receipts),
+            receipts: ReceiptTracker::new(options.receipts, random),
             inbound: InboundSegments::new(
                 options.reassembly,
                 options.segment_ack_timeout,
@@ -258,11 +258,12 @@ impl<O: Observer> Account<O> {
     /// Returns how many segments wait for their final delivery receipt. Segments of a message that requests receipts only for
     /// some final states do not count: perhaps none is due.
     pub fn pending_receipts(&self) -> usize {
-        self.receipts.pending_receipts()
+        self.receipts.awaited()
     }
 
     /// Returns how many segments count against [`ReceiptOptions::capacity`](super::ReceiptOptions::capacity): those that wait
-    /// for a receipt, those for which perhaps none is due, and those that had their last one in the past 2 minutes.
+    /// for a receipt, those for which perhaps none is due, and those that had their last one
+    /// within [`remember_completed`](super::ReceiptOptions::remember_completed).
     pub fn tracked_receipts(&self) -> usize {
         self.receipts.len()
     }

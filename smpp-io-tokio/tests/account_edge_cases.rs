@@ -173,7 +173,7 @@ async fn an_account_is_ready_while_its_binds_have_free_windows() {
     assert!(matches!(account.expect(twice), Err(ExpectError::NoSuchSegment { .. })));
 
     let mut full = pin!(account.ready());
-    account.try_submit(&Message::text(&template(), "Hello")).unwrap();
+    let _ticket = account.try_submit(&Message::text(&template(), "Hello")).unwrap();
     assert!(polled_once(full.as_mut()).await.is_none());
     drop((peer, inbox, listener));
     account.shutdown(Duration::ZERO).await;

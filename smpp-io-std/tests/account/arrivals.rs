@@ -1,5 +1,7 @@
 //! Deliveries to an account: receipts that no `Sent` waits for, and mobile-originated messages.
 
+use std::sync::mpsc;
+
 use smpp_core::account::{Expected, ReceiptDestination};
 use smpp_core::session::{Config, RequestError, Smsc};
 use smpp_core::{COctets, DeliverSm, EsmClass, ShortMessage, SubmitSmResp};
@@ -89,7 +91,7 @@ fn a_program_with_a_database_gets_its_keys_and_acknowledges_after_its_commit() {
         let listener = Listener::bind("127.0.0.1:0", Config::default()).unwrap();
         let server = SmscServer::builder(EchoId).listen(listener).start().unwrap();
         let endpoint: Endpoint = format!("smpp://{}", server.local_addrs()[0]).parse().unwrap();
-        let mut options = options(Binds::Transceivers(1));
+        let mut options = options(Binds::transceivers(1));
         options.session.window = 2;
         let connector = AccountConnector::new(&endpoint, options);
         let expected = Expected::new(1).id(0, b"old").key("row 0");

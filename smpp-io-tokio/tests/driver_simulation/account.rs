@@ -97,6 +97,12 @@ pub(crate) async fn run(mut rng: Rng) {
         sleep(rng.millis(60_000)).await;
         let _ = account.set_binds(Binds::transceivers(1 + rng.below(2) as u16));
     }
+    if rng.percent(20) {
+        sleep(rng.millis(60_000)).await;
+        let credentials = Credentials::new("shop", if rng.percent(50) { "other" } else { "secret" });
+        let (binds, max_binds) = (Binds::transceivers(rng.below(4) as u16), 3);
+        account.reconfigure(Options { credentials, binds, max_binds, ..account.options() }).unwrap();
+    }
     sleep_until(end).await;
     let shutdown = Instant::now();
     let within = rng.millis(20_000);

@@ -129,7 +129,8 @@ pub enum SegmentAckMode {
     #[default]
     Adaptive,
     /// Delays each acknowledgement until [`Options::segment_ack_timeout`], so that the SMSC keeps the segments for that
-    /// time. An SMSC that sends one segment at a time then needs that time for each segment but the last.
+    /// time. An SMSC that sends one segment at a time then needs that time for each segment but the last. Delayed segments
+    /// count against [`max_unanswered`](crate::session::Config::max_unanswered) of their bind.
     Strict,
 }
 

@@ -24,7 +24,8 @@ use store::{MemoryCost, MessageStore};
 pub struct ReassemblyLimits {
     /// The maximum number of incomplete messages. Default: 1,000.
     ///
-    /// The reassembler remembers at most as many completed messages, in order to detect duplicate segments.
+    /// The reassembler remembers at most as many completed messages, in order to detect duplicate segments. If there are
+    /// more, the sender with the most forgets its oldest.
     pub max_messages: usize,
     /// The maximum memory of all stored segments in octets, including the overhead of storing them. Default: 1 MiB.
     ///
@@ -32,9 +33,6 @@ pub struct ReassemblyLimits {
     pub max_octets: usize,
     /// The maximum number of incomplete messages of one sender, so that a sender of many first segments does not keep out
     /// the others. Default: 50.
-    ///
-    /// If the record of completed messages is full, the oldest record of a sender with more than this number is
-    /// forgotten first.
     pub max_messages_per_sender: usize,
     /// The maximum memory of the stored segments of one sender in octets, including the overhead of storing them.
     /// Default: 128 KiB. One message of 255 segments takes about 52 KiB.
@@ -435,14 +433,9 @@ impl<T> Reassembler<T> {
     fn record_completed(&mut self, now: Instant, key: &MessageKey, message: &StoredSegments<T>) {
         let completed = CompletedMessage { at: now, digests: message.digests(key.total) };
         self.completed.insert(key.clone(), completed);
-        let limits = self.limits;
-        while self.completed.len() > limits.max_messages || self.completed.memory_octets() > limits.max_octets
-        {
-            // A sender of many messages displaces its own records.
-            let is_above = self.completed.usage(&key.source).messages > limits.max_messages_per_sender;
-            if !is_above || self.completed.remove_oldest_of_sender_but(key).is_none() {
-                self.completed.remove_oldest();
-            }
+        let ReassemblyLimits { max_messages, max_octets, .. } = self.limits;
+        while self.completed.len() > max_messages || self.completed.memory_octets() > max_octets {
+            self.completed.remove_oldest_of_busiest();
         }
     }
 

@@ -212,6 +212,28 @@ fn arrivals_are_an_iterator_that_ends_with_the_account() {
 }
 
 #[test]
+fn an_smsc_that_sends_one_segment_at_a_time_does_not_wait() {
+    alone(|| {
+        let listener = Listener::bind("127.0.0.1:0", Config::default()).unwrap();
+        let server = SmscServer::builder(AcceptAll).listen(listener).start().unwrap();
+        let endpoint: Endpoint = format!("smpp://{}", server.local_addrs()[0]).parse().unwrap();
+        let connector = AccountConnector::new(&endpoint, options(Binds::Transceivers(1)));
+        let (_account, mut arrivals) = connector.connect().unwrap();
+        let bind = server.binds().remove(0);
+        let start = std::time::Instant::now();
+        // The SMSC waits for the first response before it sends the second segment.
+        assert_eq!(outcome(deliver(&bind, EsmClass::UDHI, &segment(1, 1, b"Hello "))), Ok(()));
+        let last = deliver(&bind, EsmClass::UDHI, &segment(1, 2, b"again"));
+        let Some(Arrival::Message(message)) = arrivals.recv() else { panic!("no message") };
+        assert_eq!(message.get().text().as_deref(), Some("Hello again"));
+        message.accept().unwrap();
+        assert_eq!(outcome(last), Ok(()));
+        // Not the 5 s of `segment_ack_timeout`.
+        assert!(start.elapsed() < 4 * SECOND, "{:?}", start.elapsed());
+    });
+}
+
+#[test]
 fn segments_from_several_binds_become_one_message_and_are_acknowledged_when_it_is_accepted() {
     alone(|| {
         let listener = Listener::bind("127.0.0.1:0", Config::default()).unwrap();

@@ -185,3 +185,31 @@ async fn a_shutdown_of_a_server_keeps_its_bound_whatever_a_handler_does() {
     assert_eq!(shutdown.ended.len(), 2);
     assert!(shutdown.ended.iter().all(|(_, end)| end.reason == CloseReason::Aborted));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_smsc_that_sends_one_segment_at_a_time_does_not_wait() {
+    let (smsc, _account, mut arrivals) = bound(config(None), true).await;
+    // The account and its connection sleep.
+    sleep(Duration::from_secs(12)).await;
+    let start = Instant::now();
+    for number in 1..=3_u8 {
+        let header = [5, 0, 3, 7, 3, number];
+        let mut body = vec![0; 7];
+        // The esm_class of a user data header.
+        body.extend_from_slice(&[0x40, 0, 0, 0, 0, 0, 0, 0, 0, 7]);
+        body.extend_from_slice(&header);
+        body.push(b'0' + number);
+        smsc.send(0, pdu(DELIVER_SM, u32::from(number), &body));
+        // The SMSC waits for each response but the last.
+        while number < 3 && smsc.received(DELIVER_SM | RESPONSE).len() < usize::from(number) {
+            settle().await;
+        }
+    }
+    let Some(Arrival::Message(message)) = arrivals.recv().await else { panic!("no message") };
+    assert_eq!(message.get().text().as_deref(), Some("123"));
+    message.accept().unwrap();
+    settle().await;
+    assert_eq!(smsc.received(DELIVER_SM | RESPONSE).len(), 3);
+    let took = start.elapsed();
+    assert!(took < Duration::from_millis(300), "{took:?}");
+}

@@ -14,6 +14,8 @@ pub(super) struct MessageStore<V> {
     by_sender: BTreeSet<(OwnedAddress, u64)>,
     /// What each sender occupies.
     senders: BTreeMap<OwnedAddress, SenderUsage>,
+    /// The senders by their number of entries.
+    by_usage: BTreeSet<(usize, OwnedAddress)>,
     last_sequence: u64,
     octets: usize,
 }
@@ -43,6 +45,7 @@ impl<V> MessageStore<V> {
             by_age: BTreeMap::new(),
             by_sender: BTreeSet::new(),
             senders: BTreeMap::new(),
+            by_usage: BTreeSet::new(),
             last_sequence: 0,
             octets: 0,
         }
@@ -79,7 +82,8 @@ impl<V: MemoryCost> MessageStore<V> {
         let by_age = size_of::<(u64, MessageKey)>() + key.heap_octets();
         let by_sender = size_of::<(OwnedAddress, u64)>() + key.source.heap_octets();
         let sender = size_of::<(OwnedAddress, SenderUsage)>() + key.source.heap_octets();
-        2 * (by_key + by_age + by_sender + sender)
+        let by_usage = size_of::<(usize, OwnedAddress)>() + key.source.heap_octets();
+        2 * (by_key + by_age + by_sender + sender + by_usage)
     }
 
     pub(super) fn entry_octets(key: &MessageKey, value: &V) -> usize {
@@ -93,8 +97,10 @@ impl<V: MemoryCost> MessageStore<V> {
         let octets = Self::entry_octets(&key, &value);
         self.octets += octets;
         let usage = self.senders.entry(key.source.clone()).or_default();
+        let before = usage.messages;
         usage.messages += 1;
         usage.octets += octets;
+        self.record_usage(&key.source, before, before + 1);
         self.by_sender.insert((key.source.clone(), self.last_sequence));
         self.by_age.insert(self.last_sequence, key.clone());
         self.by_key.insert(key, Entry { sequence: self.last_sequence, value });
@@ -126,13 +132,24 @@ impl<V: MemoryCost> MessageStore<V> {
         let octets = Self::entry_octets(&key, &value);
         self.octets -= octets;
         if let Some(usage) = self.senders.get_mut(&key.source) {
+            let before = usage.messages;
             usage.messages -= 1;
             usage.octets -= octets;
             if usage.messages == 0 {
                 self.senders.remove(&key.source);
             }
+            self.record_usage(&key.source, before, before - 1);
         }
         Some((key, value))
+    }
+
+    fn record_usage(&mut self, sender: &OwnedAddress, before: usize, messages: usize) {
+        let mut usage = (before, sender.clone());
+        self.by_usage.remove(&usage);
+        if messages > 0 {
+            usage.0 = messages;
+            self.by_usage.insert(usage);
+        }
     }
 
     pub(super) fn remove_oldest(&mut self) -> Option<(MessageKey, V)> {
@@ -148,11 +165,21 @@ impl<V: MemoryCost> MessageStore<V> {
 
     /// Removes the oldest entry of the key's sender that has another key.
     pub(super) fn remove_oldest_of_sender_but(&mut self, key: &MessageKey) -> Option<(MessageKey, V)> {
-        let first = (key.source.clone(), 0);
-        let of_sender = self.by_sender.range(first..).take_while(|(sender, _)| *sender == key.source);
-        let keys = of_sender.filter_map(|(_, sequence)| self.by_age.get(sequence));
-        let oldest = keys.into_iter().find(|other| *other != key)?.clone();
+        let oldest = self.of_sender(&key.source).find(|other| *other != key)?.clone();
         self.remove(&oldest)
+    }
+
+    /// Removes the oldest entry of the sender with the most entries.
+    pub(super) fn remove_oldest_of_busiest(&mut self) -> Option<(MessageKey, V)> {
+        let (_, busiest) = self.by_usage.last()?;
+        let oldest = self.of_sender(busiest).next()?.clone();
+        self.remove(&oldest)
+    }
+
+    /// Returns the keys of a sender's entries, the oldest first.
+    fn of_sender(&self, sender: &OwnedAddress) -> impl Iterator<Item = &MessageKey> {
+        let all = self.by_sender.range((sender.clone(), 0)..=(sender.clone(), u64::MAX));
+        all.filter_map(|(_, sequence)| self.by_age.get(sequence))
     }
 }
 

@@ -189,7 +189,7 @@ impl<W> EventRouter<W> {
             }
             Event::Outcome { message, outcome, .. } => self.record_outcome(message, outcome),
             Event::RequestOutcome { request, result } => {
-                self.wakers.extend(self.requests.record(request, result))
+                self.wakers.extend(self.requests.record(request, result));
             }
             Event::Receipt { receipt, matched, ack } => {
                 self.handle_receipt(now, account, receipt, matched, ack);

@@ -290,6 +290,22 @@ impl Message {
     /// If the bind ends before a segment was sent, the segment ends with
     /// [`SegmentNotSentReason::BindEnded`](super::SegmentNotSentReason::BindEnded). A bind that receives only cannot send:
     /// then no segment is sent.
+    ///
+    /// ```
+    /// use smpp_core::account::{Account, InboundMessage, Message, MessageNumber, SubmitError};
+    /// use smpp_core::session::Instant;
+    /// use smpp_core::SubmitSm;
+    ///
+    /// /// Answers a USSD request.
+    /// fn answer(
+    ///     account: &mut Account,
+    ///     now: Instant,
+    ///     request: &InboundMessage,
+    ///     template: &SubmitSm<'_>,
+    /// ) -> Result<MessageNumber, SubmitError> {
+    ///     account.submit(now, &Message::text(template, "1. Balance").bind(request.bind()))
+    /// }
+    /// ```
     #[must_use]
     pub fn bind(self, bind: BindId) -> Self {
         Self { bind: Some(bind), ..self }

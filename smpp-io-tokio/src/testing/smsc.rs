@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use rustls::ClientConfig;
 use smpp_core::session::{Config, Instant, RequestError, Smsc as Role};
 use smpp_core::simulator::{self, Delivery, OriginateError, ReceiptTiming, Rng, Rules, Simulator};
-use smpp_core::{Address, Bind, COctets, CommandStatus, Endpoint, MessageState, Password, SubmitSmResp};
+use smpp_core::{Address, Bind, COctets, CommandStatus, Endpoint, MessageState, Password, SubmitSm, SubmitSmResp};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -102,6 +102,8 @@ pub enum TestSmscEvent<'a> {
     Submitted {
         /// The bind.
         bound: &'a BoundSession,
+        /// The message.
+        message: &'a SubmitSm<'a>,
         /// The message id, or the status with which the message was refused.
         outcome: Result<&'a str, CommandStatus>,
     },
@@ -357,7 +359,7 @@ impl Service for SimulatorService {
         let Some(id) = shared.binds().get(&bound.id()).copied() else { return };
         let submitted = shared.simulator().submit(shared.now(), id, &message.get());
         let outcome = submitted.as_deref().map_err(|status| *status);
-        (shared.subscriber)(TestSmscEvent::Submitted { bound, outcome });
+        (shared.subscriber)(TestSmscEvent::Submitted { bound, message: &message.get(), outcome });
         if shared.before_response {
             shared.deliver_on(bound).await;
         }

@@ -111,7 +111,8 @@ fn store_outcome(id: i64, outcome: &Result<Sent, SendError>, db: &mut Connection
         let row = params![id, segment, ids.len(), smsc_id.as_bytes()];
         transaction.execute("INSERT OR REPLACE INTO segments VALUES (?, ?, ?, ?)", row)?;
     }
-    transaction.execute("UPDATE messages SET state = ?, reason = ? WHERE id = ?", params![state, reason, id])?;
+    transaction
+        .execute("UPDATE messages SET state = ?, reason = ? WHERE id = ?", params![state, reason, id])?;
     transaction.commit()
 }
 
@@ -126,7 +127,11 @@ async fn receive(mut arrivals: Arrivals, db: &Mutex<Connection>) -> Result<(), F
     Ok(())
 }
 
-fn store_receipt(receipt: &DeliveryReceipt, matched: Option<&ReceiptMatch>, db: &Connection) -> Stored<usize> {
+fn store_receipt(
+    receipt: &DeliveryReceipt,
+    matched: Option<&ReceiptMatch>,
+    db: &Connection,
+) -> Stored<usize> {
     let key = matched.and_then(|matched| matched.key.as_ref()?.as_bytes().try_into().ok());
     let message = match (key, receipt.pdu()) {
         (Some(key), _) => Some(i64::from_be_bytes(key)),

@@ -88,7 +88,8 @@ struct Outbox {
 
 impl Outbox {
     async fn start(name: &str) -> Self {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("outbox_{name}_{}", std::process::id()));
+        let path =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("outbox_{name}_{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir(&path).unwrap();
         let path = path.join("outbox.db");
@@ -103,12 +104,8 @@ impl Outbox {
                 sender.send_modify(|submitted| *submitted += 1);
             }
         };
-        let rules = Rules {
-            max_binds: 10,
-            rate: None,
-            receipt_delay: Duration::from_millis(30),
-            ..Rules::default()
-        };
+        let rules =
+            Rules { max_binds: 10, rate: None, receipt_delay: Duration::from_millis(30), ..Rules::default() };
         let smsc = TestSmsc::builder().rules(rules).subscribe(subscriber).start().await.unwrap();
         let db = Connection::open(&path).unwrap();
         db.busy_timeout(Duration::from_secs(10)).unwrap();
@@ -169,7 +166,11 @@ impl Outbox {
         }
         let receipts = self.receipts().len();
         let accepted = self.accepted.lock().unwrap().len();
-        if receipts < accepted { Err(format!("{receipts} receipts of {accepted} are stored")) } else { Ok(()) }
+        if receipts < accepted {
+            Err(format!("{receipts} receipts of {accepted} are stored"))
+        } else {
+            Ok(())
+        }
     }
 
     /// Returns the messages that have a final receipt, with the SMSC's ids in the receipts.
@@ -193,7 +194,9 @@ impl Outbox {
         for (message, state, stored) in rows {
             let ids = accepted.get(&recipient(message)).map(Vec::as_slice).unwrap_or_default();
             match &*state {
-                "accepted" => assert_eq!(stored.map(text).as_slice(), ids, "message {message} is accepted once"),
+                "accepted" => {
+                    assert_eq!(stored.map(text).as_slice(), ids, "message {message} is accepted once")
+                }
                 "uncertain" => {
                     assert!(ids.len() <= 1, "message {message} is accepted twice: {ids:?}");
                     in_doubt += 1;

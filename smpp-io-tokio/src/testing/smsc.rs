@@ -12,7 +12,9 @@ use std::time::{Duration, SystemTime};
 use rustls::ClientConfig;
 use smpp_core::session::{Config, Instant, RequestError, Smsc as Role};
 use smpp_core::simulator::{self, Delivery, OriginateError, ReceiptTiming, Rng, Rules, Simulator};
-use smpp_core::{Address, Bind, COctets, CommandStatus, Endpoint, MessageState, Password, SubmitSm, SubmitSmResp};
+use smpp_core::{
+    Address, Bind, COctets, CommandStatus, Endpoint, MessageState, Password, SubmitSm, SubmitSmResp,
+};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;

@@ -88,7 +88,7 @@
 //!     }
 //!     while let Some(event) = account.poll_event() {
 //!         match event {
-//!             Event::Outcome { message, outcome } if message == number => {
+//!             Event::Outcome { message, outcome, .. } if message == number => {
 //!                 println!("{:?}, safe to resend: {}", outcome.result(), outcome.is_safe_to_resend());
 //!                 account.shutdown(now(), Duration::from_secs(10));
 //!             }

@@ -94,7 +94,7 @@
 //!                 };
 //!             }
 //!             // The SMSC responded after the timeout: `message` is the number in `SendError::Failed`.
-//!             Arrival::LateOutcome { message, segment, outcome } => match outcome {
+//!             Arrival::LateOutcome { message, segment, outcome, .. } => match outcome {
 //!                 SegmentOutcome::Accepted { id, .. } => store.accepted_late(message, segment, id.as_bytes()).await,
 //!                 refused => store.refused_late(message, segment, refused.to_string()).await,
 //!             },

@@ -7,14 +7,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use smpp_core::account::{Backoff, Credentials, Message, Options, SegmentOutcome, SubmitError, Unresolved};
+use smpp_core::account::{
+    Backoff, Credentials, ExpectError, Expected, Message, MessageKey, Options, ReceiptDestination,
+    SegmentOutcome, SubmitError, Unresolved,
+};
 use smpp_core::provider::Provider;
 use smpp_core::session::{Config, Direction, Instant, ObservedPdu, Observer, Smsc};
 use smpp_core::{
-    Address, COctets, DeliverSm, Endpoint, EsmClass, MessageState, RegisteredDelivery, ShortMessage,
-    SubmitSm, SubmitSmResp,
+    Address, COctets, CommandStatus, DeliverSm, Endpoint, EsmClass, MessageState, RegisteredDelivery,
+    ShortMessage, SubmitSm, SubmitSmResp,
 };
-use smpp_io_tokio::account::{Account, AccountConnector, Arrival, Arrivals, NoMoreReceipts, SendError};
+use smpp_io_tokio::account::{
+    Account, AccountConnector, AckError, Arrival, Arrivals, NoMoreReceipts, SendError,
+};
 use smpp_io_tokio::testing::{self, ACCOUNT};
 use smpp_io_tokio::{Inbound, InboundRequest, Inbox, Listener, Peer};
 
@@ -101,7 +106,79 @@ async fn a_receipt_that_is_not_fetched_goes_to_the_arrivals() {
     drop(sent);
     let Some(Arrival::Receipt(receipt)) = arrivals.recv().await else { panic!("no receipt") };
     assert_eq!(receipt.get().1.as_ref().unwrap().message_state, Some(MessageState::DELIVERED));
+    // The SMSC does not deliver it again.
+    assert!(receipt.is_acknowledged());
+    let error = receipt.refuse(CommandStatus::RX_T_APPN).unwrap_err();
+    assert_eq!(error, AckError::AlreadyAcknowledged);
+    assert!(error.to_string().starts_with("it has been acknowledged before"), "{error}");
+}
+
+#[tokio::test]
+async fn receipts_to_arrivals_are_acknowledged_when_the_application_accepts_them() {
+    let (peer, mut inbox, account, mut arrivals) = connected().await;
+    let key = |key: Option<&MessageKey>| key.map(|key| key.as_bytes().to_vec());
+    let message = Message::text(&template(), "Hello").key("row 1").receipts_to(ReceiptDestination::Arrivals);
+    let ticket = account.submit(&message).await.unwrap();
+    assert_eq!(key(ticket.key()), Some(b"row 1".to_vec()));
+    accept(submitted(&mut inbox).await, b"1");
+    let mut sent = ticket.outcome().await.unwrap();
+    assert_eq!(key(sent.key()), Some(b"row 1".to_vec()));
+    assert_eq!(sent.receipt().await, Err(NoMoreReceipts::ToArrivals));
+    let receipt = delivered();
+    let mut delivering = pin!(peer.deliver(&receipt));
+    let arrival = tokio::select! {
+        biased;
+        acknowledged = delivering.as_mut() => panic!("before it is stored: {acknowledged:?}"),
+        arrival = arrivals.recv() => arrival,
+    };
+    let Some(Arrival::Receipt(receipt)) = arrival else { panic!("{arrival:?}") };
+    assert_eq!(key(receipt.get().1.as_ref().unwrap().key.as_ref()), Some(b"row 1".to_vec()));
+    assert!(!receipt.is_acknowledged());
+    assert!(polled_once(delivering.as_mut()).await.is_none());
     receipt.accept().unwrap();
+    delivering.await.unwrap();
+}
+
+#[tokio::test]
+async fn an_account_is_ready_while_its_binds_have_free_windows() {
+    let listener = Listener::bind("127.0.0.1:0", Config::default()).await.unwrap();
+    let endpoint = format!("smpp://localhost:{}", listener.local_addr().unwrap().port()).parse().unwrap();
+    let session = Config { window: 2, ..options().session };
+    let connector = AccountConnector::new(&endpoint, Options { session, ..options() });
+    let expected = Expected::new(1).id(0, b"1").key("row 0");
+    let (account, mut arrivals) = connector.expect([expected]).start().unwrap();
+    let mut ready = pin!(account.ready());
+    assert!(polled_once(ready.as_mut()).await.is_none(), "there is no bind");
+    let request = listener.accept().await.unwrap().bind_request().await.unwrap();
+    let (peer, mut inbox) = request.accept(COctets::default()).unwrap();
+    assert_eq!(ready.await, Ok(2));
+    let tickets = [1, 2].map(|_| account.try_submit(&Message::text(&template(), "Hello")).unwrap());
+    let mut ready = pin!(account.ready());
+    assert!(polled_once(ready.as_mut()).await.is_none(), "the window is full");
+    accept(submitted(&mut inbox).await, b"2");
+    assert_eq!(ready.await, Ok(1));
+
+    // The receipt of an earlier process.
+    let (receipt, arrival) = (delivered(), async { arrivals.recv().await });
+    let acknowledge = async {
+        let Some(Arrival::Receipt(receipt)) = arrival.await else { panic!("no receipt") };
+        let matched = receipt.get().1.clone().unwrap();
+        receipt.accept().unwrap();
+        matched
+    };
+    let (acknowledged, matched) = tokio::join!(peer.deliver(&receipt), acknowledge);
+    acknowledged.unwrap();
+    assert_eq!(matched.key.unwrap().as_bytes(), b"row 0");
+    let twice = Expected::new(1).id(1, b"1");
+    assert!(matches!(account.expect(twice), Err(ExpectError::NoSuchSegment { .. })));
+
+    let mut full = pin!(account.ready());
+    account.try_submit(&Message::text(&template(), "Hello")).unwrap();
+    assert!(polled_once(full.as_mut()).await.is_none());
+    drop((peer, inbox, listener));
+    account.shutdown(Duration::ZERO).await;
+    assert_eq!(full.await, Err(SubmitError::ShutDown));
+    drop(tickets);
 }
 
 #[tokio::test]

@@ -8,11 +8,11 @@ use alloc::vec::Vec;
 
 use super::error::{DataCodingError, SubmitError, TemplateField};
 use super::options::Options;
-use super::outbound_pdu::{decode, encode};
+use super::outbound_pdu::{RECEIPT_REQUEST, decode, encode};
 use crate::frame::Frame;
 use crate::pdu::{DataCoding, EsmClass, MessageClass, Pdu, ReplaceIfPresent, SubmitSm};
 use crate::sms::udh::UserDataHeader;
-use crate::sms::{Alphabet, Text, TextError, TextForm, TextSource};
+use crate::sms::{Alphabet, Submission, Text, TextError, TextForm, TextSource};
 use crate::tlv::Tag;
 
 /// The content of a message.
@@ -104,7 +104,14 @@ impl Content {
                 return Err(SubmitError::DataCoding(error));
             }
         }
-        let encode = |segment: crate::sms::Submission<'_>| encode(&Pdu::SubmitSm(segment.submit_sm()));
+        let on_last = options.receipts.dialect.request_on_last_segment;
+        let encode = |submission: Submission<'_>| {
+            let mut submit_sm = submission.submit_sm();
+            if on_last && submission.segment().number() < submission.segment().total() {
+                submit_sm.registered_delivery.remove(RECEIPT_REQUEST);
+            }
+            encode(&Pdu::SubmitSm(submit_sm))
+        };
         Ok(segments.submissions(template).map(encode).collect())
     }
 

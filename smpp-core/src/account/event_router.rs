@@ -20,6 +20,7 @@ use super::request_slots::RequestSlots;
 use super::state::Account;
 use crate::frame::Frame;
 use crate::pdu::{DeliverSm, Operation};
+use crate::provider::ReceiptScope;
 use crate::session::{Observer, Response};
 use crate::time::Instant;
 
@@ -187,7 +188,10 @@ impl<W> EventRouter<W> {
                     slot.bind = Some(bind);
                 }
             }
-            Event::Outcome { message, outcome, .. } => self.record_outcome(message, outcome),
+            Event::Outcome { message, outcome, .. } => {
+                let scope = account.options().receipts.dialect.receipt_scope();
+                self.record_outcome(message, outcome, scope);
+            }
             Event::RequestOutcome { request, result } => {
                 self.wakers.extend(self.requests.record(request, result));
             }
@@ -275,9 +279,13 @@ impl<W> EventRouter<W> {
         account.withdraw_request(now, request);
     }
 
-    fn record_outcome(&mut self, message: MessageNumber, outcome: MessageOutcome) {
+    fn record_outcome(&mut self, message: MessageNumber, outcome: MessageOutcome, scope: ReceiptScope) {
         let Some(slot) = self.slots.get_mut(&message) else { return };
-        if outcome.ids().any(|id| id.as_bytes().is_empty()) {
+        let cannot_be_named = match scope {
+            ReceiptScope::Segment => outcome.ids().any(|id| id.as_bytes().is_empty()),
+            ReceiptScope::Message => outcome.ids().all(|id| id.as_bytes().is_empty()),
+        };
+        if cannot_be_named {
             // No receipt can name a segment without an id.
             slot.no_more_receipts.get_or_insert(NoMoreReceipts::NotReceived);
         }

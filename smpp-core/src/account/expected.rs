@@ -65,7 +65,7 @@ impl Expected {
         Self { key: Some(MessageKey::new(key.into())), ..self }
     }
 
-    /// Sets how long the account waits for the receipts, from the call of `expect`. Default
+    /// Sets how long the account waits for the receipts, from the call of `expect`. Default, and at most,
     /// [`max_age`](super::ReceiptOptions::max_age).
     #[must_use]
     pub fn wait(self, wait: Duration) -> Self {

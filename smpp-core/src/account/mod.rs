@@ -216,6 +216,23 @@
 //!   [`Ack`]. [`segment_ack_timeout`](Options::segment_ack_timeout) is the exception: it bounds how long the segments of
 //!   an incomplete message stay unacknowledged.
 //!
+//! # Programs with a database
+//!
+//! The account keeps everything in memory. A program that must survive being killed uses the database as its queue:
+//!
+//! - It marks a row as being sent, commits, and then submits the message, with the row's key ([`Message::key`]). Whatever
+//!   may leave the process is marked. After a restart the marked rows without an outcome are in doubt, and the program does
+//!   not resend them by itself; all others are safe to send.
+//! - It submits no more than [`ready_capacity`](Account::ready_capacity), so that few messages are in doubt: no message waits
+//!   in the account that can wait in the database.
+//! - [`Event::HandedToTransport`] is emitted for a segment before [`poll_transmit`](Account::poll_transmit) returns its
+//!   octets. A program that commits this event before it transmits narrows the doubt to the rows for which it was emitted. The
+//!   commit must come first: a mark that is written after the octets have left may be lost with the process.
+//! - It [acknowledges](Account::acknowledge) a receipt after it has committed it. With an adapter,
+//!   [`Message::receipts_to`] passes the receipts to its `Arrivals`, where nothing is acknowledged by itself.
+//! - After a restart it passes the messages whose receipts are missing to [`expect`](Account::expect), before the first bind:
+//!   their receipts are matched, and have the row's key.
+//!
 //! # Backpressure
 //!
 //! - Sending: [`submit`](Account::submit) returns [`SubmitError::Full`] beyond
@@ -238,7 +255,7 @@
 //! | type | returned by | means | safe to resend? |
 //! | --- | --- | --- | --- |
 //! | [`OptionsError`] | [`Account::new`], [`Account::set_binds`] | the options are inconsistent | nothing was sent |
-//! | [`SubmitError`] | [`Account::submit`], [`EventRouter::submit`] | the account did not accept the message | yes |
+//! | [`SubmitError`] | [`Account::submit`], [`Account::ready_capacity`], [`EventRouter::submit`] | the account did not accept the message | yes |
 //! | [`MessageOutcome`] | [`Event::Outcome`] | how an accepted message ended | [`is_safe_to_resend`](MessageOutcome::is_safe_to_resend) |
 //! | [`SegmentOutcome`] | [`MessageOutcome::segments`], [`MessageOutcome::result`] | how a segment ended | `NeverSent`, `Refused`, `Nacked`: yes; `Unanswered`: may duplicate it |
 //! | [`SegmentNotSentReason`] | [`SegmentOutcome::NeverSent`] | why a segment was never sent | yes |
@@ -246,6 +263,8 @@
 //! | [`RequestNotSentReason`] | [`Account::request`], [`MessageRequestError::NeverSent`] | why a request about a message was never sent | yes |
 //! | [`MessageRequestError`] | [`Event::RequestOutcome`], the adapters | why a request about a message did not succeed | [`is_safe_to_resend`](MessageRequestError::is_safe_to_resend) |
 //! | [`NoMoreReceipts`] | [`EventRouter::poll_receipt`], the adapters | no further receipt will arrive | the message was sent: do not |
+//! | [`AckError`] | [`Account::acknowledge`], the adapters | a delivery was not acknowledged or refused as requested | says nothing about messages |
+//! | [`ExpectError`] | [`Account::expect`], the adapters | the account does not wait for the receipts of a message | the message was sent: do not |
 //! | [`FirstBindError`] | [`EventRouter::first_bind`], the adapters | the account has no first bind | says nothing about messages |
 //! | [`Unresolved`] | [`Event::Closed`] | a message without a good end at shutdown | `NotAccepted`: see its outcome; `NoReceipt`: no |
 //!

@@ -17,6 +17,9 @@ pub(super) enum OutboundPdu<'a> {
     SubmitMulti(SubmitMulti<'a>),
 }
 
+/// The bits that request a final receipt or intermediate notifications.
+pub(super) const RECEIPT_REQUEST: RegisteredDelivery = RegisteredDelivery::from_bits_retain(0b1_0011);
+
 /// Encodes a request. The session sets the sequence number later.
 pub(super) fn encode(pdu: &Pdu<'_>) -> Frame<Vec<u8>> {
     Frame::encode(pdu, CommandStatus::ROK, SequenceNumber::FIRST)
@@ -53,7 +56,7 @@ impl<'a> OutboundPdu<'a> {
 
     /// Returns whether the message requests delivery receipts, final or intermediate (SMPP 3.4 §5.2.17).
     pub(super) const fn asks_for_receipts(&self) -> bool {
-        self.registered_delivery().bits() & 0b1_0011 != 0
+        self.registered_delivery().intersects(RECEIPT_REQUEST)
     }
 
     /// Returns whether the message has one recipient. Several recipients of a submit_multi have receipts with the same id.

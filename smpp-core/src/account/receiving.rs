@@ -5,18 +5,25 @@ use alloc::vec::Vec;
 use super::ack::{Ack, AckSubject, PendingReply, ReplyToken};
 use super::error::AckError;
 use super::event::Event;
-use super::expected::{ExpectError, Expected};
+use super::expected::{ExpectError, Expected, ExpectedId};
 use super::inbound_message::{InboundContent, InboundMessage, SegmentTag, user_data};
 use super::link::{BindId, LinkId};
 use super::outcome::MessageNumber;
-use super::receipt::{DeliveryReceipt, ReportedReceipt};
-use super::receipt_tracker::{EarlyReceipt, Match};
+use super::receipt::{DeliveryReceipt, ReceiptDestination, ReportedReceipt};
+use super::receipt_tracker::{EarlyReceipt, Match, SegmentId, TrackedMessage};
 use super::state::{Account, Shutdown};
 use crate::frame::Frame;
 use crate::pdu::{CommandStatus, DataSmResp, DeliverSm, DeliverSmResp, Operation, Pdu};
 use crate::session::{CloseReason, Observer, Refusal, Request};
-use crate::sms::{self, MessageIdKey, Pushed, Receipt};
+use crate::sms::{self, MessageIdKey, Pushed};
 use crate::time::Instant;
+
+/// The keys that the message id of a receipt may have.
+struct ReceiptKeys {
+    key: MessageIdKey,
+    /// To try if `key` matches no message.
+    fallback: Vec<MessageIdKey>,
+}
 
 impl<O: Observer> Account<O> {
     /// Acknowledges or refuses what the SMSC delivered: `Ok` once the application has stored it, or a status. A temporary
@@ -48,7 +55,7 @@ impl<O: Observer> Account<O> {
                     self.inbound.reassembler.forget_completed(identity);
                 }
             }
-            AckSubject::Receipt(reported) => self.receipts.acknowledge(now, *reported, result.is_ok()),
+            AckSubject::Receipt(reported) => self.receipts.acknowledge(now, reported, result.is_ok()),
         }
         let mut answered = Ok(());
         for token in ack.tokens {
@@ -104,9 +111,22 @@ impl<O: Observer> Account<O> {
             return Err(ExpectError::Full);
         }
         let message = self.queue.next_number();
-        let early = self.receipts.expect(now, message, expected);
-        for receipt in early {
-            self.handle_early_receipt(now, receipt);
+        let Expected { segments: total, ids, key, wait } = expected;
+        let destination = ReceiptDestination::Arrivals;
+        let tracked = TrackedMessage { number: message, total, is_due: true, key, destination };
+        let segment_ids = ids.iter().map(|(segment, id)| match id {
+            ExpectedId::Id(id) => (*segment, SegmentId::Id(id)),
+            ExpectedId::Key(key) => (*segment, SegmentId::Key(*key)),
+        });
+        self.receipts.expect(now, &tracked, segment_ids, wait);
+        for (_, id) in &ids {
+            let key = match id {
+                ExpectedId::Id(id) => self.receipts.submitted_key(id),
+                ExpectedId::Key(key) => *key,
+            };
+            for receipt in self.receipts.early.take(&key) {
+                self.handle_early_receipt(now, receipt);
+            }
         }
         self.advance(now);
         Ok(message)
@@ -135,54 +155,71 @@ impl<O: Observer> Account<O> {
         let token = ReplyToken { link, generation, reply };
         let Some(frame) = Frame::new(frame.octets().to_vec()) else { return };
         match self.parse_receipt(pdu, &frame, BindId::new(link, generation)) {
-            Some((receipt, key)) => self.handle_receipt(now, receipt, key, token),
+            Some((receipt, keys)) => self.handle_receipt(now, receipt, keys, token),
             None => self.handle_message(now, pdu, frame, token),
         }
     }
 
-    /// Returns the receipt in the PDU and the key of its message id; no key if the receipt cannot be read.
+    /// Returns the receipt in the PDU and the keys that its message id may have; no key if the receipt cannot be read.
     fn parse_receipt(
         &self,
         pdu: Pdu<'_>,
         frame: &Frame<Vec<u8>>,
         bind: BindId,
-    ) -> Option<(DeliveryReceipt, Option<MessageIdKey>)> {
-        let dialect = self.options.receipts.dialect;
+    ) -> Option<(DeliveryReceipt, Option<ReceiptKeys>)> {
+        let dialect = &self.options.receipts.dialect;
         let mut buffer = Vec::new();
         let read = match pdu {
-            Pdu::DeliverSm(message) => Receipt::of_with_buffer(&message, dialect.detection, &mut buffer),
-            Pdu::DataSm(message) => Receipt::of_with_buffer(&message, dialect.detection, &mut buffer),
+            Pdu::DeliverSm(message) => dialect.read(&message, &mut buffer),
+            Pdu::DataSm(message) => dialect.read(&message, &mut buffer),
             _ => None,
         }?;
-        let key = read.ok().map(|receipt| dialect.message_ids.receipt_key(&receipt));
-        Some((DeliveryReceipt::new(read.ok(), frame.clone(), bind), key))
+        let policy = dialect.message_ids;
+        let keys = read.ok().map(|receipt| ReceiptKeys {
+            key: policy.receipt_key(&receipt),
+            fallback: policy.fallback_keys(&receipt, dialect.id_fallback).collect(),
+        });
+        Some((DeliveryReceipt::new(read.ok(), dialect, frame.clone(), bind), keys))
     }
 
     fn handle_receipt(
         &mut self,
         now: Instant,
         receipt: DeliveryReceipt,
-        key: Option<MessageIdKey>,
+        keys: Option<ReceiptKeys>,
         token: ReplyToken,
     ) {
         let ack = Ack { tokens: alloc::vec![token], subject: AckSubject::Pdu, is_acknowledged: false };
-        let Some(key) = key else { return self.emit(Event::Receipt { receipt, matched: None, ack }) };
-        match self.receipts.match_receipt(now, &receipt, key) {
+        let Some(ReceiptKeys { key, fallback }) = keys else {
+            return self.emit(Event::Receipt { receipt, matched: None, ack });
+        };
+        let last_sent = self.queue.last_sent();
+        let early = EarlyReceipt { last_sent, key, fallback, receipt, ack };
+        match self.receipts.match_receipt(now, &key, early.state()) {
             // The submit_sm_resp may still arrive.
-            Match::Unknown if self.queue.is_in_flight(self.queue.last_sent()) => {
-                if let Some(early) = self.receipts.hold_early(self.queue.last_sent(), key, receipt, ack) {
-                    self.emit_unmatched(early);
+            Match::Unknown if self.queue.is_in_flight(last_sent) => {
+                self.receipts.early.hold(early);
+                while let Some(early) = self.receipts.early.pop_excess() {
+                    self.handle_overdue_receipt(now, early);
                 }
             }
-            result => self.handle_match(now, receipt, result, ack),
+            Match::Unknown => self.handle_overdue_receipt(now, early),
+            result => self.handle_match(now, early.receipt, result, early.ack),
         }
     }
 
     /// Handles a receipt that arrived before the `submit_sm_resp` of its segment.
     pub(super) fn handle_early_receipt(&mut self, now: Instant, early: EarlyReceipt) {
-        let EarlyReceipt { key, receipt, ack, .. } = early;
-        let result = self.receipts.match_receipt(now, &receipt, key);
-        self.handle_match(now, receipt, result, ack);
+        let result = self.receipts.match_receipt(now, &early.key, early.state());
+        self.handle_match(now, early.receipt, result, early.ack);
+    }
+
+    /// Handles a receipt whose id matches no message, and for which no `submit_sm_resp` can arrive: tries the other ids.
+    fn handle_overdue_receipt(&mut self, now: Instant, early: EarlyReceipt) {
+        let mut results =
+            early.fallback.iter().map(|key| self.receipts.match_receipt(now, key, early.state()));
+        let result = results.find(|result| *result != Match::Unknown).unwrap_or(Match::Unknown);
+        self.handle_match(now, early.receipt, result, early.ack);
     }
 
     fn handle_match(&mut self, now: Instant, receipt: DeliveryReceipt, result: Match, ack: Ack) {
@@ -198,19 +235,15 @@ impl<O: Observer> Account<O> {
         }
     }
 
-    /// Emits the early receipts as unmatched whose `submit_sm_resp` cannot arrive any more: every request that was in
-    /// flight when they arrived has a response.
-    pub(super) fn release_early(&mut self) {
-        while let Some(last_sent) = self.receipts.oldest_early()
+    /// Handles the early receipts whose `submit_sm_resp` cannot arrive any more: every request that was in flight when
+    /// they arrived has a response.
+    pub(super) fn release_early(&mut self, now: Instant) {
+        while let Some(last_sent) = self.receipts.early.oldest()
             && !self.queue.is_in_flight(last_sent)
-            && let Some(early) = self.receipts.pop_early()
+            && let Some(early) = self.receipts.early.pop()
         {
-            self.emit_unmatched(early);
+            self.handle_overdue_receipt(now, early);
         }
-    }
-
-    fn emit_unmatched(&mut self, EarlyReceipt { receipt, ack, .. }: EarlyReceipt) {
-        self.emit(Event::Receipt { receipt, matched: None, ack });
     }
 
     fn reply_all(&mut self, now: Instant, ack: Ack, result: Result<(), CommandStatus>) {

@@ -9,10 +9,10 @@ use super::link_slot::{LinkSlot, Phase, ReceiptRequest, Tag, TimedOutSegment};
 use super::message::Message;
 use super::message_key::MessageKey;
 use super::outbound_pdu::OutboundPdu;
-use super::outcome::{MessageId, MessageNumber, SegmentNotSentReason, SegmentOutcome, Unresolved};
+use super::outcome::{MessageNumber, SegmentNotSentReason, SegmentOutcome, Unresolved};
 use super::queue::{AttemptResult, EndedMessage, LateResult, SegmentRef};
 use super::ready_messages::Sending;
-use super::receipt_tracker::EarlyReceipt;
+use super::receipt_tracker::{EarlyReceipt, ExpiredMessage, SegmentId, TrackedMessage};
 use super::state::{Account, Shutdown};
 use crate::frame::SequenceNumber;
 use crate::pdu::{CommandId, CommandStatus, RegisteredDelivery};
@@ -232,15 +232,12 @@ impl<O: Observer> Account<O> {
         let mut early = Vec::new();
         let result = match outcome {
             session::Outcome::Accepted(response) => {
-                let outcome = SegmentOutcome::accepted(response);
-                if let Some(receipts) = self.receipt_request(segment)
-                    && let Some(id) = outcome.id()
-                {
+                if let Some(receipts) = self.receipt_request(segment) {
                     let (key, _) = self.queue.key(segment.message);
-                    early = self.track_receipts(now, segment, key, receipts, id);
+                    early = self.track_receipts(now, segment, key, receipts, response.message_id());
                 }
                 self.record_acceptance(link);
-                AttemptResult::Done(outcome)
+                AttemptResult::Done(SegmentOutcome::accepted(response))
             }
             session::Outcome::Refused { status, response } => {
                 self.handle_refusal(now, link, segment, refused(status, response))
@@ -303,8 +300,9 @@ impl<O: Observer> Account<O> {
         let Some(TimedOutSegment { segment, key, receipts, .. }) = open.timed_out.remove(index) else {
             return;
         };
+        let mut accepted = None;
         let outcome = match outcome {
-            session::Outcome::Accepted(response) => SegmentOutcome::accepted(response),
+            session::Outcome::Accepted(response) => SegmentOutcome::accepted(*accepted.insert(response)),
             session::Outcome::Refused { status, response } => refused(status, response),
             session::Outcome::Nacked(status) => SegmentOutcome::Nacked(status),
             // It is still unknown how it ended.
@@ -312,10 +310,10 @@ impl<O: Observer> Account<O> {
         };
         let result = self.queue.handle_late_outcome(segment, outcome.clone());
         let mut early = Vec::new();
-        if let (LateResult::Recorded(_) | LateResult::Ended, Some(receipts), Some(id)) =
-            (&result, receipts, outcome.id())
+        if let (LateResult::Recorded(_) | LateResult::Ended, Some(receipts), Some(response)) =
+            (&result, receipts, accepted)
         {
-            early = self.track_receipts(now, segment, key.clone(), receipts, id);
+            early = self.track_receipts(now, segment, key.clone(), receipts, response.message_id());
         }
         match result {
             LateResult::Recorded(outcome) => self.finish_message(now, segment.message, outcome),
@@ -350,8 +348,12 @@ impl<O: Observer> Account<O> {
             return None;
         }
         let (pdu, total) = self.queue.pdu(segment)?;
+        let has_one_recipient = pdu.has_one_recipient();
+        // Perhaps only the last segment requests a receipt, for all of them.
+        let last = SegmentRef { index: total.saturating_sub(1), ..segment };
+        let (pdu, _) = self.queue.pdu(last)?;
         let is_due = is_receipt_due(pdu.registered_delivery());
-        let is_tracked = pdu.asks_for_receipts() && pdu.has_one_recipient();
+        let is_tracked = pdu.asks_for_receipts() && has_one_recipient;
         let (_, destination) = self.queue.key(segment.message);
         is_tracked.then_some(ReceiptRequest { total, is_due, destination })
     }
@@ -363,16 +365,18 @@ impl<O: Observer> Account<O> {
         segment: SegmentRef,
         key: Option<MessageKey>,
         ReceiptRequest { total, is_due, destination }: ReceiptRequest,
-        id: &MessageId,
+        id: &[u8],
     ) -> Vec<EarlyReceipt> {
-        self.receipts.track(now, (segment.message, segment.index), (key, destination), total, id, is_due);
-        self.receipts.take_early(id)
+        let message = TrackedMessage { number: segment.message, total, is_due, key, destination };
+        self.receipts.track(now, &message, segment.index, SegmentId::Id(id));
+        let key = self.receipts.submitted_key(id);
+        self.receipts.early.take(&key)
     }
 
     fn finish_attempt(&mut self, now: Instant, segment: SegmentRef, result: AttemptResult) {
         let outcome = self.queue.handle_result(segment, result);
         self.finish_message(now, segment.message, outcome);
-        self.release_early();
+        self.release_early(now);
     }
 
     /// Emits the outcome of a message, if it has one.
@@ -401,13 +405,23 @@ impl<O: Observer> Account<O> {
         }
     }
 
-    /// Gives up the messages whose receipts are too old or exceed the capacity.
+    /// Gives up the messages that exceed the capacity of the receipt tracker, and some of those whose receipts are too
+    /// old. The next call, which is due at once, continues: so no call takes long, however many messages are too old.
     pub(super) fn expire_receipts(&mut self, now: Instant) {
-        while let Some((message, key, ids)) = self.receipts.expire(now) {
-            self.emit(Event::ReceiptsExpired { message, key, ids });
+        let mut count = 0;
+        while (count < EXPIRED_AT_ONCE || self.receipts.exceeds_capacity())
+            && let Some(expired) = self.receipts.expire(now)
+        {
+            count += 1;
+            if let Some(ExpiredMessage { number, key, ids }) = expired {
+                self.emit(Event::ReceiptsExpired { message: number, key, ids });
+            }
         }
     }
 }
+
+/// How many messages are given up in one call because their receipts are too old.
+const EXPIRED_AT_ONCE: usize = 64;
 
 /// Passes the PDU of a segment to a session.
 fn request<O: Observer>(

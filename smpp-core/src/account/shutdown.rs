@@ -7,6 +7,7 @@ use super::event::Event;
 use super::link_slot::LinkSlot;
 use super::message_request::RequestNotSentReason;
 use super::outcome::{SegmentNotSentReason, Unresolved};
+use super::receipt_tracker::ExpiredMessage;
 use super::state::{Account, Shutdown};
 use crate::session::Observer;
 use crate::time::Instant;
@@ -49,9 +50,12 @@ impl<O: Observer> Account<O> {
             let mut unresolved = core::mem::take(unresolved);
             self.shutdown = Shutdown::Closed;
             self.release_inbound(now);
-            self.release_early();
+            self.release_early(now);
             let missing = self.receipts.drain();
-            unresolved.extend(missing.map(|(message, key, ids)| Unresolved::NoReceipt { message, key, ids }));
+            unresolved.extend(missing.map(|expired| {
+                let ExpiredMessage { number, key, ids } = expired;
+                Unresolved::NoReceipt { message: number, key, ids }
+            }));
             self.emit(Event::Closed { unresolved });
         }
     }

@@ -159,8 +159,7 @@ impl AccountSimulation {
             model.receipts_to = ReceiptDestination::Arrivals;
             message = message.receipts_to(model.receipts_to);
         }
-        model.receipts = !registered_delivery.is_empty();
-        model.is_receipt_due = registered_delivery == RegisteredDelivery::RECEIPT;
+        model.registered_delivery = registered_delivery;
         if rng.chance(400) {
             model.priority = rng.pick(&[Priority::Low, Priority::High]);
             message = message.priority(model.priority);
@@ -273,6 +272,9 @@ impl AccountSimulation {
                     .is_some_and(|matched| matched.message_state.is_some() && matched.segments > 1)
                 {
                     self.context.count(|| "receipts of all segments".into());
+                }
+                if matched.as_ref().is_some_and(|matched| matched.previous.is_some()) {
+                    self.context.count(|| "receipt that changes the state".into());
                 }
                 self.check_bind(receipt.bind());
                 let received = self.smsc.deliveries.record_receipt(now, &receipt, matched, &self.messages);
@@ -403,7 +405,8 @@ impl AccountSimulation {
             }
             let missing: Vec<&[u8]> = (message.segments.iter().zip(0..))
                 .filter(|(_, segment)| {
-                    message.is_receipt_due && !self.smsc.deliveries.has_final_receipt(index, *segment)
+                    message.registered_delivery == RegisteredDelivery::RECEIPT
+                        && !self.smsc.deliveries.has_final_receipt(index, *segment)
                 })
                 .filter_map(|(segment, _)| segment.id.as_deref())
                 .collect();

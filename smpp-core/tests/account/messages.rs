@@ -9,7 +9,7 @@ use smpp_core::account::{
 };
 use smpp_core::provider::SubmitAction;
 use smpp_core::session::{Instant, NotSentReason, State as SessionState};
-use smpp_core::{BindMode, CommandStatus, SequenceNumber};
+use smpp_core::{BindMode, CommandStatus, RegisteredDelivery, SequenceNumber};
 
 use super::log::{ConnectionId, LogEntry, LoggedPdu};
 
@@ -30,10 +30,8 @@ pub(crate) struct Message {
     /// Whether the account may have moved it to another bind, because one refused it.
     moved: bool,
     pub(crate) unanswered: UnansweredPolicy,
-    /// Whether the message requests receipts.
-    pub(crate) receipts: bool,
-    /// Whether it requests a receipt for every final state.
-    pub(crate) is_receipt_due: bool,
+    /// The receipts that the message requests.
+    pub(crate) registered_delivery: RegisteredDelivery,
     /// Where an adapter would pass its receipts.
     pub(crate) receipts_to: ReceiptDestination,
     pub(crate) cancelled: bool,
@@ -70,6 +68,15 @@ impl Message {
     /// Returns whether the account may know a segment by this id.
     pub(crate) fn is_id(&self, segment: u8, id: &[u8]) -> bool {
         self.segments[usize::from(segment)].is_id(id, self.was_answered_too_late)
+    }
+}
+
+impl Message {
+    /// Returns whether several segments have the same id.
+    pub(crate) fn has_shared_id(&self) -> bool {
+        let mut ids = self.segments.iter().flat_map(|segment| &segment.ids);
+        let first = ids.next();
+        first.is_some() && ids.any(|id| Some(id) == first)
     }
 }
 
@@ -175,8 +182,7 @@ impl Message {
             delayed_until: Instant::ZERO,
             moved: false,
             unanswered,
-            receipts: false,
-            is_receipt_due: false,
+            registered_delivery: RegisteredDelivery::empty(),
             receipts_to: ReceiptDestination::Sent,
             cancelled: false,
             failed: false,

@@ -1,7 +1,9 @@
 //! Deliveries to an account: receipts that no `Sent` waits for, and mobile-originated messages.
 
+use smpp_core::account::{Expected, ReceiptDestination};
 use smpp_core::session::{Config, RequestError, Smsc};
 use smpp_core::{COctets, DeliverSm, EsmClass, ShortMessage, SubmitSmResp};
+use smpp_io_std::account::AckError;
 use smpp_io_std::{
     BindRequest, BoundSession, HandleRoute, Inbound, Listener, PendingResponse, Response,
     Server as SmscServer, Service,
@@ -72,11 +74,58 @@ fn a_receipt_that_was_not_fetched_before_the_drop_is_not_lost() {
         drop(sent);
         let Some(Arrival::Receipt(receipt)) = arrivals.recv() else { panic!("no receipt") };
         assert_eq!(receipt.get().1.as_ref().unwrap().message_state, Some(MessageState::DELIVERED));
-        receipt.accept().unwrap();
+        assert!(receipt.is_acknowledged());
+        assert_eq!(receipt.refuse(CommandStatus::RX_T_APPN), Err(AckError::AlreadyAcknowledged));
 
         // No receipt can be matched to a message without an id.
         let mut sent = account.send(&text("")).unwrap();
         assert_eq!(sent.receipt(), Err(NoMoreReceipts::NotReceived));
+    });
+}
+
+#[test]
+fn a_program_with_a_database_gets_its_keys_and_acknowledges_after_its_commit() {
+    alone(|| {
+        let listener = Listener::bind("127.0.0.1:0", Config::default()).unwrap();
+        let server = SmscServer::builder(EchoId).listen(listener).start().unwrap();
+        let endpoint: Endpoint = format!("smpp://{}", server.local_addrs()[0]).parse().unwrap();
+        let mut options = options(Binds::Transceivers(1));
+        options.session.window = 2;
+        let connector = AccountConnector::new(&endpoint, options);
+        let expected = Expected::new(1).id(0, b"old").key("row 0");
+        let (account, mut arrivals) = connector.expect([expected]).start().unwrap();
+        assert_eq!(account.ready(), Ok(2), "it waits for the bind");
+        let bind = server.binds().remove(0);
+        let message = text("1").key("row 1").receipts_to(ReceiptDestination::Arrivals);
+        let mut sent = account.send(&message).unwrap();
+        assert_eq!(sent.key().unwrap().as_bytes(), b"row 1");
+        assert_eq!(sent.receipt(), Err(NoMoreReceipts::ToArrivals));
+        for (id, key) in [("old", b"row 0"), ("1", b"row 1")] {
+            let text = format!("id:{id} stat:DELIVRD");
+            let receipt = deliver(&bind, EsmClass::DELIVERY_RECEIPT, text.as_bytes());
+            let Some(Arrival::Receipt(arrived)) = arrivals.recv() else { panic!("no receipt") };
+            assert_eq!(arrived.get().1.as_ref().unwrap().key.as_ref().unwrap().as_bytes(), key);
+            // Not acknowledged before the application has stored it.
+            let receipt = receipt.try_outcome().unwrap_err();
+            arrived.accept().unwrap();
+            assert_eq!(outcome(receipt), Ok(()));
+        }
+        assert_eq!(account.expect(Expected::new(1).id(0, b"2").key("row 2")).map(|_| ()), Ok(()));
+        let waiting = account.clone();
+        bind.peer().abort();
+        until(|| bound(&account) == 0);
+        let (sender, shut_down) = mpsc::channel();
+        thread::spawn(move || {
+            sender.send(loop {
+                // It may be bound again meanwhile.
+                match waiting.ready_until(soon()) {
+                    Ok(_) => {}
+                    Err(error) => break error,
+                }
+            })
+        });
+        account.shutdown(Duration::ZERO);
+        assert_eq!(shut_down.recv(), Ok(SubmitError::ShutDown));
     });
 }
 

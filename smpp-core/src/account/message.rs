@@ -107,7 +107,7 @@ impl Message {
     /// The SMSC accepts it as a whole with one id, and may refuse single recipients:
     /// [`AcceptedResponse::unsuccessful`](crate::session::AcceptedResponse::unsuccessful). If there are several recipients, or
     /// a distribution list, their receipts all have that id, so that the account matches none of them to the message:
-    /// [`NoMoreReceipts::SeveralRecipients`](super::NoMoreReceipts::SeveralRecipients).
+    /// [`NoMoreReceipts::ToArrivals`](super::NoMoreReceipts::ToArrivals).
     pub fn submit_multi(message: &SubmitMulti<'_>) -> Self {
         Self::new(&Pdu::SubmitMulti(*message), Content::whole())
     }

@@ -14,7 +14,7 @@
 //! host's name and runs the timers.
 //!
 //! ```text
-//!   submit, cancel, acknowledge, reconfigure, shutdown   poll_event: outcomes, receipts, messages, link events
+//!   submit, request, acknowledge, reconfigure, shutdown  poll_event: outcomes, receipts, messages, link events
 //!        │                                                 ▲
 //!   ┌────▼─────────────────────────────────────────────────┴───┐
 //!   │ queue: priority, deadline, order     receipt tracker     │
@@ -88,7 +88,7 @@
 //!     }
 //!     while let Some(event) = account.poll_event() {
 //!         match event {
-//!             Event::Outcome { message, outcome } if message == number => {
+//!             Event::Outcome { message, outcome, .. } if message == number => {
 //!                 println!("{:?}, safe to resend: {}", outcome.result(), outcome.is_safe_to_resend());
 //!                 account.shutdown(now(), Duration::from_secs(10));
 //!             }
@@ -174,6 +174,23 @@
 //! - [`Message::deadline`] limits how long a message waits. [`cancel`](Account::cancel) withdraws it. If one segment is not
 //!   accepted, the account sends no further segments of the message.
 //!
+//! # What a message states
+//!
+//! - [`Message::text`] takes a text of any length, and chooses its alphabet. The [`MessageClass`](crate::MessageClass) (flash
+//!   messages), application ports and other elements of the user data header are stated with [`Message::class`],
+//!   [`Message::ports`] and [`Message::header`]; [`Message::prepared`] sends a [`Text`](crate::sms::Text) as the caller
+//!   has prepared it.
+//! - [`Message::submit_sm`], [`Message::data_sm`] and [`Message::submit_multi`] send a whole PDU as it is.
+//! - What a template or a message states is sent, or the message is refused: [`DataCodingError`], [`TemplateField`].
+//! - The response to each segment is in its outcome, with the TLVs of the SMSC: [`SegmentOutcome::Accepted`].
+//!
+//! # Requests about messages
+//!
+//! [`request`](Account::request) sends a [`MessageRequest`], once: a `query_sm`, `cancel_sm` or `replace_sm` about a message that
+//! the SMSC has accepted. [`MessageRequest::bind`] names the bind that sent the message, for an SMSC that knows it only
+//! there. Each request has one [`Event::RequestOutcome`]. At most
+//! [`request_capacity`](Options::request_capacity) have no outcome yet.
+//!
 //! # Retry and throttling
 //!
 //! - No bind exceeds its [rate limit](crate::session::Config::rate), and all together do not exceed that of the account
@@ -232,6 +249,23 @@
 //! `duplicate_window`, this second one counts as the redelivery. A [`duplicate_window`](crate::sms::ReassemblyLimits::duplicate_window) of zero switches the
 //! detection off for accepted messages.
 //!
+//! # Programs with a database
+//!
+//! The account keeps everything in memory. A program that must survive being killed uses the database as its queue:
+//!
+//! - It marks a row as being sent, commits, and then submits the message, with the row's key ([`Message::key`]). Whatever
+//!   may leave the process is marked. After a restart the marked rows without an outcome are in doubt, and the program does
+//!   not resend them by itself; all others are safe to send.
+//! - It submits no more than [`ready_capacity`](Account::ready_capacity), so that few messages are in doubt: no message waits
+//!   in the account that can wait in the database.
+//! - [`Event::HandedToTransport`] is emitted for a segment before [`poll_transmit`](Account::poll_transmit) returns its
+//!   octets. A program that commits this event before it transmits narrows the doubt to the rows for which it was emitted. The
+//!   commit must come first: a mark that is written after the octets have left may be lost with the process.
+//! - It [acknowledges](Account::acknowledge) a receipt after it has committed it. With an adapter,
+//!   [`Message::receipts_to`] passes the receipts to its `Arrivals`, where nothing is acknowledged by itself.
+//! - After a restart it passes the messages whose receipts are missing to [`expect`](Account::expect), before the first bind:
+//!   their receipts are matched, and have the row's key.
+//!
 //! # Backpressure
 //!
 //! - Sending: [`submit`](Account::submit) returns [`SubmitError::Full`] beyond
@@ -261,12 +295,16 @@
 //! | type | returned by | means | safe to resend? |
 //! | --- | --- | --- | --- |
 //! | [`OptionsError`] | [`Account::new`], [`Account::set_binds`], [`Account::reconfigure`] | the options are inconsistent | nothing was sent |
-//! | [`SubmitError`] | [`Account::submit`], [`EventRouter::submit`] | the account did not accept the message | yes |
+//! | [`SubmitError`] | [`Account::submit`], [`Account::ready_capacity`], [`EventRouter::submit`] | the account did not accept the message | yes |
 //! | [`MessageOutcome`] | [`Event::Outcome`] | how an accepted message ended | [`is_safe_to_resend`](MessageOutcome::is_safe_to_resend) |
 //! | [`SegmentOutcome`] | [`MessageOutcome::segments`], [`MessageOutcome::result`] | how a segment ended | `NeverSent`, `Refused`, `Nacked`: yes; `Unanswered`: may duplicate it |
 //! | [`SegmentNotSentReason`] | [`SegmentOutcome::NeverSent`] | why a segment was never sent | yes |
 //! | [`SendError`] | [`EventRouter::poll_outcome`], the adapters | not accepted by the account, or not by the SMSC | `NotAccepted`: yes; `Failed`: see its outcome; `DriverGone`: may duplicate it |
+//! | [`RequestNotSentReason`] | [`Account::request`], [`MessageRequestError::NeverSent`] | why a request about a message was never sent | yes |
+//! | [`MessageRequestError`] | [`Event::RequestOutcome`], the adapters | why a request about a message did not succeed | [`is_safe_to_resend`](MessageRequestError::is_safe_to_resend) |
 //! | [`NoMoreReceipts`] | [`EventRouter::poll_receipt`], the adapters | no further receipt will arrive | the message was sent: do not |
+//! | [`AckError`] | [`Account::acknowledge`], the adapters | a delivery was not acknowledged or refused as requested | says nothing about messages |
+//! | [`ExpectError`] | [`Account::expect`], the adapters | the account does not wait for the receipts of a message | the message was sent: do not |
 //! | [`FirstBindError`] | [`EventRouter::first_bind`], the adapters | the account has no first bind | says nothing about messages |
 //! | [`Unresolved`] | [`Event::Closed`] | a message without a good end at shutdown | `NotAccepted`: see its outcome; `NoReceipt`: no |
 //!

@@ -1,82 +1,103 @@
 //! How do I keep messages and receipts in my own database without losing any?
 //!
-//! **Short answer.** This crate stores nothing on disk: its queue and its receipt table are in memory. Write a row
-//! before you send, store the message ids when the SMSC has accepted, and acknowledge what arrives only after your
-//! commit: `arrivals.recv()`, commit, `accept()`. The SMSC redelivers what was not acknowledged, so make the commit
-//! idempotent.
+//! **Short answer.** This crate stores nothing on disk: its queue and its receipt table are in memory. Let the database be
+//! the queue: mark a row as `sending` and commit, then submit it with its primary key as the [`Message::key`]; store the
+//! ids when the SMSC has accepted it; set [`Message::receipts_to`] to [`ReceiptDestination::Arrivals`], and accept each
+//! receipt after you have committed it. After a restart, rows that are still `sending` are in doubt, and
+//! [`AccountConnector::expect`] waits for the receipts of the others.
+//!
+//! The example `outbox` (`smpp-io-tokio/examples/outbox.rs`) is such a program with SQLite. A test kills it a hundred times at random moments under
+//! load: nothing is sent twice, nothing is lost, and every receipt reaches its row.
 //!
 //! # What to store, and when
 //!
 //! | moment | store | state of your row |
 //! | --- | --- | --- |
-//! | before [`Account::send`] | your own key, recipient, text | `sending` |
+//! | a message is to be sent | recipient, text | `queued` |
+//! | before [`Account::submit`] | | `sending` |
 //! | `Ok(sent)` | every id in [`Sent::ids`], in the order of the segments | `accepted` |
 //! | [`SendError`] with [`is_safe_to_resend`](crate::account::SendError::is_safe_to_resend) | the reason | `queued` again, or `failed` |
-//! | [`SendError`] otherwise | the reason, the ids that exist, and `message` of [`SendError::Failed`] | `unknown` |
-//! | [`Arrival::LateOutcome`] | the id of the segment, or the status | `accepted` once every segment is accepted, or `failed` |
-//! | a receipt arrives | state, `err`, time | the receipt's state, if final |
+//! | [`SendError`] otherwise | the reason, and the ids that exist | `uncertain` |
+//! | [`Arrival::LateOutcome`] with your key | the id of the segment, or the status | `accepted` once every segment is accepted, or `failed` |
+//! | a receipt arrives, with your key | state, `err`, time | the receipt's state, if final |
+//! | the process starts | | `uncertain` if it is still `sending` |
 //! | an MO message arrives | sender, recipient, text | |
 //!
-//! Store ids as octets (`VARBINARY(64)`, `BYTEA`), as the SMSC sent them. If the provider writes ids differently in
-//! receipts, compute the lookup key with its [`MessageIdPolicy`]: [`delivery_receipts`](super::delivery_receipts).
+//! Everything that the account reports about a message has its key ([`MessageKey`], at most 64 octets): [`Sent::key`],
+//! [`SendError::Failed`], [`Arrival::LateOutcome`], [`ReceiptMatch::key`], [`Unresolved`]. [`MessageNumber`]s are valid in one
+//! process only.
 //!
-//! # Send
+//! # Send: the database is the queue
 //!
 //! ```no_run
-//! use smpp_core::account::{Message, MessageNumber};
-//! use smpp_io_tokio::account::{Account, SendError};
+//! use smpp_core::account::{Message, ReceiptDestination};
+//! use smpp_core::{Address, RegisteredDelivery, SubmitSm};
+//! use smpp_io_tokio::account::{Account, SendError, Sent};
 //!
 //! /// Your database.
-//! trait Store {
-//!     async fn accepted(&self, key: u64, ids: Vec<Vec<u8>>);
-//!     async fn queue_again(&self, key: u64, reason: String);
-//!     /// `message` finds the row again if an `Arrival::LateOutcome` follows.
-//!     async fn unknown(&self, key: u64, message: Option<MessageNumber>, reason: String);
+//! trait Store: Clone + Send + 'static {
+//!     /// Marks so many queued rows as `sending`, commits, and returns them: key, recipient, text.
+//!     fn mark_as_sending(&self, limit: usize) -> impl Future<Output = Vec<(i64, String, String)>> + Send;
+//!     fn outcome(&self, key: i64, outcome: Result<Sent, SendError>) -> impl Future<Output = ()> + Send;
 //! }
 //!
-//! /// The row `key` is committed with the state `sending` before this is called.
-//! async fn send(account: &Account, store: &impl Store, key: u64, message: &Message) {
-//!     match account.send(message).await {
-//!         Ok(sent) => {
-//!             let ids = sent.ids().iter().map(|id| id.as_bytes().to_vec()).collect();
-//!             store.accepted(key, ids).await;
-//!             // From here on the receipts of this message arrive through `Arrivals`.
-//!             drop(sent);
-//!         }
-//!         // A refusal repeats; look at the status before you send again.
-//!         Err(error) if error.is_safe_to_resend() => store.queue_again(key, error.to_string()).await,
-//!         Err(error) => {
-//!             let message = match &error {
-//!                 SendError::Failed { message, .. } => Some(*message),
-//!                 _ => None,
+//! async fn send(account: Account, store: impl Store) -> Result<(), Box<dyn std::error::Error>> {
+//!     loop {
+//!         let capacity = account.ready().await?;
+//!         for (key, recipient, text) in store.mark_as_sending(capacity).await {
+//!             let template = SubmitSm {
+//!                 destination: Address::international(&recipient)?,
+//!                 registered_delivery: RegisteredDelivery::RECEIPT,
+//!                 ..SubmitSm::default()
 //!             };
-//!             store.unknown(key, message, error.to_string()).await;
+//!             let message = Message::text(&template, text)
+//!                 .key(key.to_be_bytes())
+//!                 .receipts_to(ReceiptDestination::Arrivals);
+//!             let (ticket, store) = (account.submit(&message).await?, store.clone());
+//!             tokio::spawn(async move { store.outcome(key, ticket.outcome().await).await });
 //!         }
+//!         // If there was none, wait for new rows here.
 //!     }
 //! }
 //! ```
+//!
+//! Why this sends nothing twice: a message leaves the process only after its row is committed as `sending`, and only rows
+//! that are `queued` are sent. So a process that is killed at any moment leaves each message in a row that is `queued`, and
+//! was never sent; or `sending`, and is not sent again by itself; or has its outcome.
+//!
+//! How many are in doubt afterwards: those that are `sending`. [`Account::ready`] keeps them few. It waits until a bind has
+//! free places in its window, and returns how many: no message waits in the account's queue that can wait in the database. So
+//! at most the [`window`](smpp_core::session::Config::window) of each bind is in doubt, and next to none while there is no bind.
+//! Add the rows whose outcome has arrived and is not committed yet: if your database is slower than the SMSC, limit them, as
+//! the example does. One task submits: `ready` reserves nothing.
+//!
+//! [`Event::HandedToTransport`] says for each segment that its octets may leave from now on. With
+//! [`smpp_core::account::Account`] itself you fetch the events before you transmit: commit "handed over" for them first, and
+//! only these rows are in doubt after a crash; the others were never sent. In this crate the octets are written while your
+//! task reads the event, so it is no proof that a message was not sent. Use the state `sending` for that.
 //!
 //! # Receive: acknowledge after the commit
 //!
 //! ```no_run
 //! use smpp_core::CommandStatus;
-//! use smpp_core::account::{MessageNumber, SegmentOutcome};
+//! use smpp_core::account::{MessageKey, SegmentOutcome};
 //! use smpp_io_tokio::account::{Arrival, Arrivals};
 //!
 //! /// Your database. `Err` means that nothing was committed.
 //! trait Store {
-//!     async fn receipt(&self, id: &[u8], state: u8, is_final: bool) -> Result<(), ()>;
+//!     async fn receipt(&self, key: Option<&MessageKey>, id: &[u8], state: u8, is_final: bool) -> Result<(), ()>;
 //!     async fn message(&self, from: &str, to: &str, text: &str) -> Result<(), ()>;
-//!     async fn accepted_late(&self, message: MessageNumber, segment: u8, id: &[u8]);
-//!     async fn refused_late(&self, message: MessageNumber, segment: u8, reason: String);
+//!     async fn accepted_late(&self, key: Option<MessageKey>, segment: u8, id: &[u8]);
+//!     async fn refused_late(&self, key: Option<MessageKey>, segment: u8, reason: String);
 //! }
 //!
 //! async fn receive(mut arrivals: Arrivals, store: impl Store) {
 //!     while let Some(arrival) = arrivals.recv().await {
 //!         match arrival {
 //!             Arrival::Receipt(receipt) => {
-//!                 let (read, _) = receipt.get();
-//!                 let stored = store.receipt(read.id.as_bytes(), read.state.0, read.is_final).await;
+//!                 let (read, matched) = receipt.get();
+//!                 let key = matched.as_ref().and_then(|matched| matched.key.as_ref());
+//!                 let stored = store.receipt(key, read.id.as_bytes(), read.state.0, read.is_final).await;
 //!                 let _ = match stored {
 //!                     // An error here means that the bind is gone: the SMSC delivers it again.
 //!                     Ok(()) => receipt.accept(),
@@ -93,10 +114,10 @@
 //!                     Err(()) => message.refuse(CommandStatus::RX_T_APPN),
 //!                 };
 //!             }
-//!             // The SMSC responded after the timeout: `message` is the number in `SendError::Failed`.
-//!             Arrival::LateOutcome { message, segment, outcome } => match outcome {
-//!                 SegmentOutcome::Accepted { id, .. } => store.accepted_late(message, segment, id.as_bytes()).await,
-//!                 refused => store.refused_late(message, segment, refused.to_string()).await,
+//!             // The SMSC responded after the timeout: the row is `uncertain`.
+//!             Arrival::LateOutcome { key, segment, outcome, .. } => match outcome {
+//!                 SegmentOutcome::Accepted { id, .. } => store.accepted_late(key, segment, id.as_bytes()).await,
+//!                 refused => store.refused_late(key, segment, refused.to_string()).await,
 //!             },
 //!             _ => {} // alert_notification
 //!         }
@@ -104,8 +125,14 @@
 //! }
 //! ```
 //!
-//! [`Arrival::LateOutcome`] has no acknowledgement and comes once. It may come before your task has stored the number of
-//! the message: look again later if no row has it.
+//! With [`ReceiptDestination::Arrivals`] no receipt of the message is acknowledged before you accept it, whether you hold its
+//! [`Sent`] or not. With the default, [`ReceiptDestination::Sent`], receipts that arrive while `Sent` exists are acknowledged
+//! at once and exist only in memory. If you drop `Sent`, those come through [`Arrivals`] too, and
+//! [`Unacknowledged::is_acknowledged`] is true: `accept()` and `refuse()` return [`AckError::AlreadyAcknowledged`]. Store
+//! them, because the SMSC does not deliver them again.
+//!
+//! A receipt without a match belongs to a message of another program, to one that was in doubt, or to one that you did not
+//! expect: see below. [`Arrival::LateOutcome`] has no acknowledgement and comes once.
 //!
 //! One loop like this handles one arrival at a time. For more throughput commit in batches: collect arrivals, commit
 //! once, then accept each. They may be accepted in any order;
@@ -114,28 +141,49 @@
 //!
 //! Dropping an [`Unacknowledged`] responds with `ESME_RX_T_APPN`, so a panic in your code does not lose the message.
 //!
-//! The tool `smpp receive` is a complete program of this kind: it stores messages and receipts in a file, and
-//! acknowledges each after it is on disk.
+//! The tool `smpp receive` stores messages and receipts in a file, and acknowledges each after it is on disk.
+//!
+//! # At start
+//!
+//! 1. Change the rows that are `sending` to `uncertain`, and decide about them as for `Unanswered`: see
+//!    [`errors_and_retries`](super::errors_and_retries). Do not send them again by yourself if a second copy does harm.
+//! 2. Pass the messages whose final receipts are missing to [`AccountConnector::expect`], with the ids of their segments and
+//!    their keys. Then their receipts have a [`ReceiptMatch`] as if this process had sent them. The account waits before it
+//!    connects, so no receipt comes too early. [`Account::expect`] adds one later.
+//! 3. Start reading [`Arrivals`] before you send: receipts for messages of the previous process come at once.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use smpp_core::account::Expected;
+//! use smpp_core::sms::MessageIdPolicy;
+//!
+//! // The id of segment 0 as the SMSC sent it. Of segment 1 the database has the key of the id.
+//! let key = MessageIdPolicy::EXACT.submitted_key(b"7f00a1b3");
+//! let expected = Expected::new(2)
+//!     .id(0, b"7f00a1b2")
+//!     .id_key(1, key)
+//!     .key(4711_i64.to_be_bytes())
+//!     .wait(Duration::from_secs(24 * 3600));
+//! # drop(expected);
+//! ```
+//!
+//! [`ReceiptOptions::capacity`] bounds how many segments wait, those of earlier processes included; beyond it `expect` is an
+//! error. [`ReceiptOptions::max_age`] bounds how long.
 //!
 //! # What a crash leaves uncertain
 //!
 //! | the process is killed | afterwards |
 //! | --- | --- |
-//! | while the row is `sending` | the message may or may not have been accepted. Its ids are unknown. A receipt may arrive for an id you do not have |
-//! | after `accepted`, before the receipt | nothing is lost: the receipt arrives after the restart, unmatched, through [`Arrivals`]; look the id up |
+//! | while the row is `sending` | the message may or may not have been accepted. Its ids are unknown. A receipt may arrive for an id that you do not have |
+//! | after `accepted`, before the receipt | nothing is lost: the receipt arrives after the restart, with your key if the message is expected |
 //! | between your commit and `accept()` | the SMSC delivers it again: your commit sees a duplicate |
-//! | between the response of the SMSC and the drop of [`Sent`] | a receipt that came in between was acknowledged already and existed only in memory: **lost**. Drop [`Sent`] as soon as the ids are stored. Mark a message as unknown if no receipt has come within your own limit |
 //! | while segments of an MO message wait for others | segments that were acknowledged while the others were missing: **lost**. The others are redelivered. [`Options::segment_ack_mode`] says when the account acknowledges a segment: by default after 50 ms if the SMSC may wait for it |
 //!
-//! If the receipts must survive in every case, use a session instead of an account: a `deliver_sm` in the
-//! [`Inbox`](crate::Inbox) is never acknowledged before your [`accept`](crate::InboundRequest::accept).
-//! [`smpp_core::account::Account`] without the adapter gives the same control with binds and matching: each
-//! [`Event::Receipt`](smpp_core::account::Event::Receipt) has its [`Ack`](smpp_core::account::Ack).
-//!
-//! Rows that are still `sending` at the start: decide as for `Unanswered`, see
-//! [`errors_and_retries`](super::errors_and_retries). Some SMSCs return `user_message_reference` (16 bits, SMPP 3.4
-//! §5.3.2.17) in receipts: put part of your key there, and a receipt can name the row even if its id was never stored.
-//! It is in [`Receipt::user_message_reference`].
+//! A receipt proves that a message in doubt was accepted. It has no match, because the id is unknown, but it comes from the
+//! recipient of the message: look for an `uncertain` row with this recipient. Some SMSCs also return
+//! `user_message_reference` (16 bits, SMPP 3.4 §5.3.2.17) in receipts: put part of your key there. It is in
+//! [`Receipt::user_message_reference`].
 //!
 //! ```
 //! use smpp_core::account::Message;
@@ -152,12 +200,18 @@
 //! # Ok::<(), smpp_core::InvalidOctets>(())
 //! ```
 //!
+//! # Ids in the database
+//!
+//! Store ids as octets (`VARBINARY(64)`, `BYTEA`), as the SMSC sent them. To find a row by the id of a receipt, store
+//! [`MessageIdKey::to_octets`] of the [`MessageIdPolicy`] in addition, and index it (`VARBINARY(73)`): its form never changes,
+//! and equal ids have equal keys however the provider writes them. See [`delivery_receipts`](super::delivery_receipts).
+//!
 //! # Idempotence: recognise what comes twice
 //!
 //! | what | recognised by the account | your key |
 //! | --- | --- | --- |
-//! | a receipt of a message of this process | yes, until [`remember_completed`](smpp_core::account::ReceiptOptions::remember_completed) (120 s) after the last final receipt of the message | (message id, state) |
-//! | a receipt after a restart | no | (message id, state) |
+//! | a receipt of a message of this process, or of an expected one | yes, until [`remember_completed`](smpp_core::account::ReceiptOptions::remember_completed) (120 s) after the last final receipt of the message | (message id, state) |
+//! | a receipt that was accepted before a restart | no | (message id, state) |
 //! | a segment of an MO message | yes, while the message is incomplete, while you have not acknowledged it, and for 2 minutes after your `accept()` | |
 //! | an MO message of one PDU, or a receipt of an unknown message | if its bind has ended before your response has left this process: once, for 2 minutes | an id of the provider, or (sender, recipient, text, minute) |
 //! | the same, and the response was lost on its way to the SMSC | no | the same |
@@ -170,31 +224,48 @@
 //! 8x8 sends such an id as a TLV: [`MO_MESSAGE_ID`](smpp_core::provider::eight_by_eight::MO_MESSAGE_ID). An update such
 //! as `UPDATE ... SET state = ? WHERE id = ? AND state NOT IN (final states)` is idempotent by itself.
 //!
-//! # At start
-//!
-//! 1. Load the rows that are `queued` and send them. Decide about those that are `sending`.
-//! 2. Start reading [`Arrivals`] before you send: receipts for messages of the previous process come at once.
-//! 3. A receipt with an id that your table does not have: acknowledge it, and log it. Refusing it makes the SMSC repeat
-//!    it until it expires.
+//! A receipt with an id that your table does not have: acknowledge it, and log it. Refusing it makes the SMSC repeat it
+//! until it expires.
 //!
 //! # At the end
 //!
-//! [`Account::shutdown`] returns the messages that were not accepted since the call, and those whose receipts are missing:
-//! write them to their rows. See [`graceful_shutdown`](super::graceful_shutdown).
+//! [`Account::shutdown`] returns the messages that were not accepted since the call, and those whose receipts are missing,
+//! with their keys: write them to their rows. Keep [`Arrivals`] until it has returned: receipts that nobody can store are
+//! refused, and come again after the restart. See [`graceful_shutdown`](super::graceful_shutdown).
 //!
 //! # Blocking crate
 //!
-//! `smpp-io-std` has the same types and the same rules: `arrivals.recv()`, commit, `accept()`, without `await`.
+//! `smpp-io-std` has the same types and the same rules: `account.ready()`, `arrivals.recv()`, commit, `accept()`, without
+//! `await`.
 //!
-//! [`Account::send`]: crate::account::Account::send
-//! [`Arrival::LateOutcome`]: crate::account::Arrival::LateOutcome
+//! [`Account::expect`]: crate::account::Account::expect
+//! [`Account::ready`]: crate::account::Account::ready
 //! [`Account::shutdown`]: crate::account::Account::shutdown
+//! [`Account::submit`]: crate::account::Account::submit
+//! [`AccountConnector::expect`]: crate::account::AccountConnector::expect
+//! [`AckError::AlreadyAcknowledged`]: crate::account::AckError::AlreadyAcknowledged
+//! [`Arrival::LateOutcome`]: crate::account::Arrival::LateOutcome
 //! [`Arrivals`]: crate::account::Arrivals
+//! [`Event::HandedToTransport`]: smpp_core::account::Event::HandedToTransport
+//! [`Message::key`]: smpp_core::account::Message::key
+//! [`Message::receipts_to`]: smpp_core::account::Message::receipts_to
+//! [`MessageIdKey::to_octets`]: smpp_core::sms::MessageIdKey::to_octets
 //! [`MessageIdPolicy`]: smpp_core::sms::MessageIdPolicy
+//! [`MessageKey`]: smpp_core::account::MessageKey
+//! [`MessageNumber`]: smpp_core::account::MessageNumber
 //! [`Options::segment_ack_mode`]: smpp_core::account::Options::segment_ack_mode
 //! [`Receipt::user_message_reference`]: smpp_core::sms::Receipt::user_message_reference
+//! [`ReceiptDestination::Arrivals`]: smpp_core::account::ReceiptDestination::Arrivals
+//! [`ReceiptDestination::Sent`]: smpp_core::account::ReceiptDestination::Sent
+//! [`ReceiptMatch`]: smpp_core::account::ReceiptMatch
+//! [`ReceiptMatch::key`]: smpp_core::account::ReceiptMatch::key
+//! [`ReceiptOptions::capacity`]: smpp_core::account::ReceiptOptions::capacity
+//! [`ReceiptOptions::max_age`]: smpp_core::account::ReceiptOptions::max_age
 //! [`SendError`]: crate::account::SendError
 //! [`SendError::Failed`]: crate::account::SendError::Failed
 //! [`Sent`]: crate::account::Sent
 //! [`Sent::ids`]: crate::account::Sent::ids
+//! [`Sent::key`]: crate::account::Sent::key
 //! [`Unacknowledged`]: crate::account::Unacknowledged
+//! [`Unacknowledged::is_acknowledged`]: crate::account::Unacknowledged::is_acknowledged
+//! [`Unresolved`]: smpp_core::account::Unresolved

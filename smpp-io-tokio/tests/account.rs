@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use smpp_core::account::{Binds, Credentials, Message, Options};
 use smpp_core::provider::Provider;
-use smpp_core::{Address, CommandStatus, Endpoint, MessageState, RegisteredDelivery, SubmitSm};
-use smpp_io_tokio::account::{Account, AccountConnector, AccountError, Arrivals};
+use smpp_core::session::{Kind, Stats};
+use smpp_core::{
+    Address, CommandStatus, DeliverSm, Endpoint, MessageState, RegisteredDelivery, ShortMessage, SubmitSm,
+};
+use smpp_io_tokio::account::{Account, AccountConnector, AccountError, Arrival, Arrivals};
 use smpp_io_tokio::testing::{ACCOUNT, TestSmsc};
 
 fn options(binds: Binds) -> Options {
@@ -55,8 +58,7 @@ async fn long_messages_are_accepted_and_receipted_over_several_binds() {
             segments += ids;
         }
         let stats = account.links().into_iter().filter_map(|(.., stats)| stats);
-        let submitted: u64 =
-            stats.map(|stats| stats.sent.of(smpp_core::session::Kind::Message).requests).sum();
+        let submitted: u64 = stats.map(|stats| stats.sent.of(Kind::Message).requests).sum();
         assert_eq!(submitted, segments as u64);
         assert_eq!(account.shutdown(Duration::from_secs(5)).await, []);
     }
@@ -79,4 +81,41 @@ async fn an_untrusted_certificate_is_reported() {
     let connector = AccountConnector::new(&url.parse().unwrap(), options(Binds::Transceivers(1)));
     let error = connector.tls(other.client_tls()).connect().await.unwrap_err();
     assert!(matches!(&error, AccountError::Untrusted(text) if text.contains("certificate")), "{error}");
+}
+
+/// Returns how many messages each bind has sent.
+fn sent_by_link(account: &Account) -> Vec<u64> {
+    let sent = |stats: Option<Stats>| stats.map_or(0, |stats| stats.sent.of(Kind::Message).requests);
+    account.links().into_iter().map(|(.., stats)| sent(stats)).collect()
+}
+
+#[tokio::test]
+async fn an_answer_goes_out_on_the_bind_that_the_question_came_on() {
+    let (smsc, account, mut arrivals) = connected(Binds::Transceivers(4)).await;
+    while smsc.binds().list().len() < 4 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let question = DeliverSm {
+        source: Address::international("6591234567").unwrap(),
+        short_message: ShortMessage::new(b"*100#").unwrap(),
+        ..DeliverSm::default()
+    };
+    let mut links = Vec::new();
+    for bound in smsc.binds().list() {
+        let asked = async { bound.peer().deliver(&question).await };
+        let answered = async {
+            let Some(Arrival::Message(question)) = arrivals.recv().await else { panic!("no message") };
+            let bind = question.get().bind();
+            question.accept().unwrap();
+            let mut expected = sent_by_link(&account);
+            account.send(&Message::text(&template(), "1. Balance").bind(bind)).await.unwrap();
+            expected[bind.link().index()] += 1;
+            assert_eq!(sent_by_link(&account), expected);
+            links.push(bind.link().index());
+        };
+        let (delivered, ()) = tokio::join!(asked, answered);
+        delivered.unwrap();
+    }
+    links.sort_unstable();
+    assert_eq!(links, [0, 1, 2, 3]);
 }

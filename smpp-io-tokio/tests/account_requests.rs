@@ -113,7 +113,7 @@ async fn messages_of_each_operation_are_sent_and_their_responses_returned() {
     let destinations = [Destination::Sme(destination()); 2];
     let multi = SubmitMulti { destinations: List::new(&destinations).unwrap(), ..SubmitMulti::default() };
     let sent = timeout(TIMEOUT, account.send(&Message::submit_multi(&multi))).await.unwrap().unwrap();
-    let refused = sent.responses().flat_map(|response| response.unsuccessful());
+    let refused = sent.responses().flat_map(smpp_core::session::AcceptedResponse::unsuccessful);
     let refused: Vec<_> = refused.map(|recipient| recipient.error_status_code).collect();
     assert_eq!(refused, [CommandStatus::RINVDSTADR]);
     assert_eq!(*smsc.log.lock().unwrap(), ["submit_sm 0x10", "data_sm data", "submit_multi 2"]);

@@ -193,7 +193,7 @@ impl<W> EventRouter<W> {
                 self.record_outcome(message, outcome, scope);
             }
             Event::RequestOutcome { request, result } => {
-                self.wakers.extend(self.requests.record(request, result))
+                self.wakers.extend(self.requests.record(request, result));
             }
             Event::Receipt { receipt, matched, ack } => {
                 self.handle_receipt(now, account, receipt, matched, ack);

@@ -107,7 +107,7 @@ impl Message {
     /// The SMSC accepts it as a whole with one id, and may refuse single recipients:
     /// [`AcceptedResponse::unsuccessful`](crate::session::AcceptedResponse::unsuccessful). If there are several recipients, or
     /// a distribution list, their receipts all have that id, so that the account matches none of them to the message:
-    /// [`NoMoreReceipts::SeveralRecipients`](super::NoMoreReceipts::SeveralRecipients).
+    /// [`NoMoreReceipts::ToArrivals`](super::NoMoreReceipts::ToArrivals).
     pub fn submit_multi(message: &SubmitMulti<'_>) -> Self {
         Self::new(&Pdu::SubmitMulti(*message), Content::whole())
     }
@@ -290,6 +290,22 @@ impl Message {
     /// If the bind ends before a segment was sent, the segment ends with
     /// [`SegmentNotSentReason::BindEnded`](super::SegmentNotSentReason::BindEnded). A bind that receives only cannot send:
     /// then no segment is sent.
+    ///
+    /// ```
+    /// use smpp_core::account::{Account, InboundMessage, Message, MessageNumber, SubmitError};
+    /// use smpp_core::session::Instant;
+    /// use smpp_core::SubmitSm;
+    ///
+    /// /// Answers a USSD request.
+    /// fn answer(
+    ///     account: &mut Account,
+    ///     now: Instant,
+    ///     request: &InboundMessage,
+    ///     template: &SubmitSm<'_>,
+    /// ) -> Result<MessageNumber, SubmitError> {
+    ///     account.submit(now, &Message::text(template, "1. Balance").bind(request.bind()))
+    /// }
+    /// ```
     #[must_use]
     pub fn bind(self, bind: BindId) -> Self {
         Self { bind: Some(bind), ..self }

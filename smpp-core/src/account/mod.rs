@@ -14,7 +14,7 @@
 //! host's name and runs the timers.
 //!
 //! ```text
-//!   submit, cancel, acknowledge, set_binds, shutdown   poll_event: outcomes, receipts, messages, link events
+//!   submit, request, acknowledge, set_binds, shutdown  poll_event: outcomes, receipts, messages, link events
 //!        │                                                 ▲
 //!   ┌────▼─────────────────────────────────────────────────┴───┐
 //!   │ queue: priority, deadline, order     receipt tracker     │
@@ -88,7 +88,7 @@
 //!     }
 //!     while let Some(event) = account.poll_event() {
 //!         match event {
-//!             Event::Outcome { message, outcome } if message == number => {
+//!             Event::Outcome { message, outcome, .. } if message == number => {
 //!                 println!("{:?}, safe to resend: {}", outcome.result(), outcome.is_safe_to_resend());
 //!                 account.shutdown(now(), Duration::from_secs(10));
 //!             }
@@ -168,6 +168,23 @@
 //! - [`Message::deadline`] limits how long a message waits. [`cancel`](Account::cancel) withdraws it. If one segment is not
 //!   accepted, the account sends no further segments of the message.
 //!
+//! # What a message states
+//!
+//! - [`Message::text`] takes a text of any length, and chooses its alphabet. The [`MessageClass`](crate::MessageClass) (flash
+//!   messages), application ports and other elements of the user data header are stated with [`Message::class`],
+//!   [`Message::ports`] and [`Message::header`]; [`Message::prepared`] sends a [`Text`](crate::sms::Text) as the caller
+//!   has prepared it.
+//! - [`Message::submit_sm`], [`Message::data_sm`] and [`Message::submit_multi`] send a whole PDU as it is.
+//! - What a template or a message states is sent, or the message is refused: [`DataCodingError`], [`TemplateField`].
+//! - The response to each segment is in its outcome, with the TLVs of the SMSC: [`SegmentOutcome::Accepted`].
+//!
+//! # Requests about messages
+//!
+//! [`request`](Account::request) sends a [`MessageRequest`], once: a `query_sm`, `cancel_sm` or `replace_sm` about a message that
+//! the SMSC has accepted. [`MessageRequest::bind`] names the bind that sent the message, for an SMSC that knows it only
+//! there. Each request has one [`Event::RequestOutcome`]. At most
+//! [`request_capacity`](Options::request_capacity) have no outcome yet.
+//!
 //! # Retry and throttling
 //!
 //! - No bind exceeds its [rate limit](crate::session::Config::rate), and all together do not exceed that of the account
@@ -243,6 +260,8 @@
 //! | [`SegmentOutcome`] | [`MessageOutcome::segments`], [`MessageOutcome::result`] | how a segment ended | `NeverSent`, `Refused`, `Nacked`: yes; `Unanswered`: may duplicate it |
 //! | [`SegmentNotSentReason`] | [`SegmentOutcome::NeverSent`] | why a segment was never sent | yes |
 //! | [`SendError`] | [`EventRouter::poll_outcome`], the adapters | not accepted by the account, or not by the SMSC | `NotAccepted`: yes; `Failed`: see its outcome; `DriverGone`: may duplicate it |
+//! | [`RequestNotSentReason`] | [`Account::request`], [`MessageRequestError::NeverSent`] | why a request about a message was never sent | yes |
+//! | [`MessageRequestError`] | [`Event::RequestOutcome`], the adapters | why a request about a message did not succeed | [`is_safe_to_resend`](MessageRequestError::is_safe_to_resend) |
 //! | [`NoMoreReceipts`] | [`EventRouter::poll_receipt`], the adapters | no further receipt will arrive | the message was sent: do not |
 //! | [`AckError`] | [`Account::acknowledge`], the adapters | a delivery was not acknowledged or refused as requested | says nothing about messages |
 //! | [`ExpectError`] | [`Account::expect`], the adapters | the account does not wait for the receipts of a message | the message was sent: do not |

@@ -11,7 +11,6 @@ use crate::wire::{Emit, Quirks, Tolerance};
 
 /// A request that carries a message.
 #[derive(Clone, Copy, Debug)]
-#[expect(clippy::large_enum_variant, reason = "it lives on the stack, for one call")]
 pub(super) enum OutboundPdu<'a> {
     SubmitSm(SubmitSm<'a>),
     DataSm(DataSm<'a>),

@@ -120,7 +120,7 @@ pub(super) enum Resend {
     Queued,
     /// Not before this time.
     After(Instant),
-    /// On the bind of this slot, if the caller has not named another one.
+    /// On the bind of this slot.
     On(LinkId),
 }
 
@@ -267,7 +267,7 @@ impl Queue {
             message.route = Route::Following(link);
         }
         let after = match (message.find_next(), before) {
-            (false, Position::Lane) | (true, Position::Lane) => Position::Lane,
+            (_, Position::Lane) => Position::Lane,
             (false, _) => Position::Sent,
             (true, _) => message.delayed_until.map_or(Position::Ready, Position::Delayed),
         };
@@ -319,6 +319,11 @@ impl Queue {
         let found = self.named.range(first..).next().copied().filter(|(named, _)| *named == bind)?;
         self.named.remove(&found);
         Some(found.1)
+    }
+
+    /// Returns whether the message of a segment names its bind.
+    pub(super) fn names_bind(&self, segment: SegmentRef) -> bool {
+        self.messages.get(&segment.message).is_some_and(|message| matches!(message.route, Route::Named(_)))
     }
 
     /// Returns the key of a segment's destination.

@@ -18,7 +18,7 @@ use crate::time::Instant;
 /// How many segments in a row a bind refuses before the account rebinds: see [`SubmitAction::Rebind`].
 const REFUSALS_BEFORE_REBIND: u8 = 2;
 
-/// How long a segment waits that no other bind can send: see [`SubmitAction::Rebind`].
+/// How long a segment waits that no other bind can or may send: see [`SubmitAction::Rebind`].
 const REBIND_DELAY: Duration = Duration::from_secs(1);
 
 impl<O: Observer> Account<O> {
@@ -59,8 +59,8 @@ impl<O: Observer> Account<O> {
                     self.rebind(now, id);
                 }
                 let resend = match self.other_bind(now, id) {
-                    Some(other) => Resend::On(other),
-                    None => Resend::After(now + REBIND_DELAY),
+                    Some(other) if !self.queue.names_bind(segment) => Resend::On(other),
+                    _ => Resend::After(now + REBIND_DELAY),
                 };
                 AttemptResult::Refused { times, resend, outcome }
             }

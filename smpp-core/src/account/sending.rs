@@ -67,7 +67,7 @@ impl<O: Observer> Account<O> {
     fn cannot_send_on(&self, bind: BindId) -> Option<SegmentNotSentReason> {
         let session =
             self.links.get(bind.link().index()).filter(|link| link.holds(bind)).and_then(LinkSlot::session);
-        match session.map(|session| session.state()) {
+        match session.map(Session::state) {
             None | Some(State::Closed) => Some(SegmentNotSentReason::BindEnded),
             Some(state @ State::Bound(mode)) if !mode.transmits() => {
                 Some(SegmentNotSentReason::Request(NotSentReason::State(state)))

@@ -61,13 +61,11 @@ impl RateMeter {
         let messages = (messages as usize).clamp(1, self.limit);
         let exceeding = (self.taken.len() + messages).saturating_sub(self.limit);
         // The PDU fits once as many of the messages that count are too old.
-        match exceeding.checked_sub(1).and_then(|last| self.taken.get(last)) {
-            Some(&at) => Err(at + WINDOW),
-            None => {
-                self.taken.extend(core::iter::repeat_n(now, messages));
-                Ok(())
-            }
+        if let Some(&at) = exceeding.checked_sub(1).and_then(|last| self.taken.get(last)) {
+            return Err(at + WINDOW);
         }
+        self.taken.extend(core::iter::repeat_n(now, messages));
+        Ok(())
     }
 }
 

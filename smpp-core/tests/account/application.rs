@@ -4,18 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use smpp_core::account::{
-    Ack, BindId, Event, LinkEvent, Message, MessageId, MessageKey, MessageNumber, Priority,
-    ReceiptDestination, SegmentOutcome, SubmitError, Unresolved,
+    Ack, BindId, Event, LinkEvent, MessageId, MessageKey, MessageNumber, Priority, ReceiptDestination,
+    SegmentOutcome, SubmitError, Unresolved,
 };
-use smpp_core::provider::LongMessages;
 use smpp_core::session::{CloseReason, Instant};
-use smpp_core::sms::Text;
-use smpp_core::sms::udh::{Ports, UserDataHeaderBuf};
-use smpp_core::{
-    Address, CommandStatus, DataSm, Destination, List, MessageClass, RegisteredDelivery, ShortMessage,
-    SubmitMulti, SubmitSm,
-};
+use smpp_core::{Address, CommandStatus, RegisteredDelivery, SubmitSm};
 
+use super::answers::PRICE;
+use super::content::draw;
 use super::deliveries::Received;
 use super::harness::{span, ticks};
 use super::log::ConnectionId;
@@ -23,7 +19,6 @@ use super::messages;
 use super::scenario::{binds, unanswered};
 use super::simulation::AccountSimulation;
 use super::slots::SlotState;
-use super::smsc::{PRICE, text};
 
 pub(crate) struct Application {
     /// When it does its next random action.
@@ -151,54 +146,8 @@ impl AccountSimulation {
             registered_delivery,
             ..SubmitSm::default()
         };
-        let length = rng.pick(&[0, 10, 10, 100, 300, 500]);
-        let content = text(rng, length);
-        let form = self.scenario.options.long_messages.segmentation(1);
-        let recorder = &mut self.context.recorder;
-        let options = &self.scenario.options.text;
-        let (mut message, segments) = match rng.index(8) {
-            0 => {
-                let short_message = ShortMessage::new(b"as it is").expect("short");
-                (Message::submit_sm(&SubmitSm { short_message, ..template }), 1)
-            }
-            1 => {
-                recorder.count(|| "submitted a data_sm".into());
-                (Message::data_sm(&data_sm(&template)), 1)
-            }
-            2 => {
-                recorder.count(|| "submitted a submit_multi".into());
-                (submit_multi(&template), 1)
-            }
-            3 => {
-                let text = Text::octets(content.as_bytes());
-                let segments = text.segments(form).expect("short").len();
-                (Message::octets(&template, content.as_bytes()), segments)
-            }
-            4 => {
-                recorder.count(|| "submitted a message class".into());
-                let text = options.text_of_class(&content, MessageClass::Flash).expect("in UCS-2");
-                let segments = text.segments(form).expect("short").len();
-                if rng.chance(500) {
-                    (Message::prepared(&template, &text), segments)
-                } else {
-                    (Message::text(&template, content.as_str()).class(MessageClass::Flash), segments)
-                }
-            }
-            5 if self.scenario.options.long_messages != LongMessages::Sar => {
-                recorder.count(|| "submitted ports".into());
-                let mut header = UserDataHeaderBuf::new();
-                header.push_ports(Ports { originator: 9200, destination: 2948 }).expect("one element");
-                let text = options.text(&content).expect("UCS-2 encodes every text");
-                let text = text.with_header(header.as_header()).expect("it fits");
-                let segments = text.segments(form).expect("short").len();
-                (Message::text(&template, content.as_str()).ports(9200, 2948), segments)
-            }
-            _ => {
-                let text = options.text(&content).expect("UCS-2 encodes every text");
-                let segments = text.segments(form).expect("short").len();
-                (Message::text(&template, content.as_str()), segments)
-            }
-        };
+        let (mut message, segments) =
+            draw(rng, &mut self.context.recorder, &self.scenario.options, &template);
         message = message.key(index.to_string());
         let policy = rng.chance(300).then(|| unanswered(rng));
         let mut model =
@@ -469,27 +418,6 @@ impl AccountSimulation {
             assert_eq!(reported, missing, "the missing receipts of message {index}");
         }
     }
-}
-
-/// Returns a data_sm without a text.
-fn data_sm<'a>(template: &SubmitSm<'a>) -> DataSm<'a> {
-    DataSm {
-        source: template.source.into(),
-        destination: template.destination.into(),
-        registered_delivery: template.registered_delivery,
-        ..DataSm::default()
-    }
-}
-
-/// Returns a submit_multi to one recipient: the account matches its receipts.
-fn submit_multi(template: &SubmitSm<'_>) -> Message {
-    let destinations = [Destination::Sme(template.destination)];
-    Message::submit_multi(&SubmitMulti {
-        source: template.source,
-        destinations: List::new(&destinations).expect("one"),
-        registered_delivery: template.registered_delivery,
-        ..SubmitMulti::default()
-    })
 }
 
 fn kind(outcome: &SegmentOutcome) -> String {

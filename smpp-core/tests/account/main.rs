@@ -19,7 +19,9 @@
     reason = "test helpers"
 )]
 
+mod answers;
 mod application;
+mod content;
 mod context;
 mod deliveries;
 #[allow(dead_code, reason = "each simulation uses what it needs")]

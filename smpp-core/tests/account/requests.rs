@@ -158,8 +158,8 @@ impl AccountSimulation {
             Err(MessageRequestError::NeverSent(reason)) => {
                 let is_reason = match reason {
                     RequestNotSentReason::Expired => request.until <= now,
-                    RequestNotSentReason::BindEnded => request.named.is_some(),
-                    RequestNotSentReason::Request(NotSentReason::State(_)) => request.named.is_some(),
+                    RequestNotSentReason::BindEnded
+                    | RequestNotSentReason::Request(NotSentReason::State(_)) => request.named.is_some(),
                     RequestNotSentReason::Withdrawn => request.withdrawn,
                     RequestNotSentReason::ShutDown => is_shutting_down,
                     RequestNotSentReason::Stopped => is_stopped,

@@ -3,16 +3,11 @@
 use std::collections::BTreeMap;
 
 use smpp_core::provider::ReceiptDialect;
-use smpp_core::session::{
-    Config, Event, Instant, Outcome, Readiness, Reply, Request, Session, Smsc as Role, State,
-};
+use smpp_core::session::{Config, Event, Instant, Outcome, Readiness, Request, Session, Smsc as Role, State};
 use smpp_core::sms::MessageIdPolicy;
-use smpp_core::{
-    BindMode, BindResp, COctets, CancelSm, CommandStatus, DataSm, DataSmResp, MessageState, NoBody, Pdu,
-    QuerySm, QuerySmResp, RegisteredDelivery, ReplaceSm, SubmitMulti, SubmitMultiResp, SubmitSm,
-    SubmitSmResp, Tag, Tlv, Tlvs, Tolerance,
-};
+use smpp_core::{BindMode, CommandStatus, MessageState, Pdu, RegisteredDelivery, Tolerance};
 
+use super::answers::{MessageReply, ReplyTo};
 use super::context::Context;
 use super::deliveries::{Deliveries, DeliveryKind};
 use super::harness::link::{Pipe, PipeSettings};
@@ -51,24 +46,6 @@ struct ScheduledAnswer {
     connection: ConnectionId,
     to: ReplyTo,
 }
-
-enum ReplyTo {
-    Bind(Reply<smpp_core::Bind<'static>>, Result<(), CommandStatus>),
-    /// The TLV is added to an accepting response if the flag is set.
-    Message(MessageReply, Result<String, CommandStatus>, bool),
-    Query(Reply<QuerySm<'static>>, usize, Result<(), CommandStatus>),
-    Cancel(Reply<CancelSm<'static>>, Result<(), CommandStatus>),
-    Replace(Reply<ReplaceSm<'static>>, Result<(), CommandStatus>),
-}
-
-enum MessageReply {
-    SubmitSm(Reply<SubmitSm<'static>>),
-    DataSm(Reply<DataSm<'static>>),
-    SubmitMulti(Reply<SubmitMulti<'static>>),
-}
-
-/// The TLV in some responses: it repeats the message id.
-pub(crate) const PRICE: Tag = Tag(0x1400);
 
 pub(crate) struct Smsc {
     pub(crate) connections: Vec<Connection>,
@@ -537,45 +514,12 @@ impl Smsc {
             moved = true;
             let flapping = self.is(Fault::Flapping);
             let Some(connection) = self.connection(connection) else { continue };
-            let session = &mut connection.session;
+            let is_accepted = matches!(to, ReplyTo::Bind(_, Ok(())));
             // If the session has ended, the answer is lost.
-            let _ = match to {
-                ReplyTo::Bind(reply, Ok(())) => {
-                    let answered = session.respond(reply, Ok(BindResp::default()));
-                    if flapping {
-                        session.unbind(context.now);
-                    }
-                    answered
-                }
-                ReplyTo::Bind(reply, Err(status)) => session.respond(reply, Err(status)),
-                ReplyTo::Message(reply, result, has_tlv) => {
-                    let id = result.clone().unwrap_or_default();
-                    let message_id = COctets::new(id.as_bytes()).expect("short");
-                    let tlvs = [Tlv::new(PRICE, id.as_bytes()).expect("short")];
-                    let tlvs = Tlvs::list(if has_tlv { &tlvs } else { &[] });
-                    let result = result.map(drop);
-                    match reply {
-                        MessageReply::SubmitSm(reply) => {
-                            session.respond(reply, result.map(|()| SubmitSmResp { message_id, tlvs }))
-                        }
-                        MessageReply::DataSm(reply) => {
-                            session.respond(reply, result.map(|()| DataSmResp { message_id, tlvs }))
-                        }
-                        MessageReply::SubmitMulti(reply) => {
-                            let response = SubmitMultiResp { message_id, tlvs, ..SubmitMultiResp::default() };
-                            session.respond(reply, result.map(|()| response))
-                        }
-                    }
-                }
-                ReplyTo::Query(reply, index, result) => {
-                    let id = index.to_string();
-                    let message_id = COctets::new(id.as_bytes()).expect("short");
-                    session
-                        .respond(reply, result.map(|()| QuerySmResp { message_id, ..QuerySmResp::default() }))
-                }
-                ReplyTo::Cancel(reply, result) => session.respond(reply, result.map(|()| NoBody)),
-                ReplyTo::Replace(reply, result) => session.respond(reply, result.map(|()| NoBody)),
-            };
+            let _ = to.answer(&mut connection.session);
+            if is_accepted && flapping {
+                connection.session.unbind(context.now);
+            }
         }
         moved
     }

@@ -257,6 +257,9 @@ impl fmt::Debug for Ticket {
 
 impl fmt::Debug for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sent").field("message", &self.registration.message).field("ids", &self.ids()).finish()
+        f.debug_struct("Sent")
+            .field("message", &self.registration.message)
+            .field("ids", &self.ids())
+            .finish_non_exhaustive()
     }
 }

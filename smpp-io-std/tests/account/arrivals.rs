@@ -149,6 +149,39 @@ fn outcome(pending: PendingResponse<Smsc>) -> Result<(), RequestError> {
     pending.wait().map(|_: Response| ())
 }
 
+/// Returns how many messages each bind has sent.
+fn sent_by_link(account: &Account) -> Vec<u64> {
+    let links = account.links().into_iter();
+    links.map(|(.., stats)| stats.map_or(0, |stats| stats.sent.of(Kind::Message).requests)).collect()
+}
+
+#[test]
+fn an_answer_goes_out_on_the_bind_that_the_question_came_on() {
+    alone(|| {
+        let listener = Listener::bind("127.0.0.1:0", Config::default()).unwrap();
+        let server = SmscServer::builder(EchoId).listen(listener).start().unwrap();
+        let endpoint: Endpoint = format!("smpp://{}", server.local_addrs()[0]).parse().unwrap();
+        let connector = AccountConnector::new(&endpoint, options(Binds::Transceivers(4)));
+        let (account, mut arrivals) = connector.connect().unwrap();
+        until(|| bound(&account) == 4);
+        let mut links = Vec::new();
+        for bind in server.binds() {
+            let asked = deliver(&bind, EsmClass::default(), b"*100#");
+            let Some(Arrival::Message(question)) = arrivals.recv() else { panic!("no message") };
+            let bind = question.get().bind();
+            question.accept().unwrap();
+            assert_eq!(outcome(asked), Ok(()));
+            let mut expected = sent_by_link(&account);
+            drop(account.send(&text("1. Balance").bind(bind)).unwrap());
+            expected[bind.link().index()] += 1;
+            assert_eq!(sent_by_link(&account), expected);
+            links.push(bind.link().index());
+        }
+        links.sort_unstable();
+        assert_eq!(links, [0, 1, 2, 3]);
+    });
+}
+
 #[test]
 fn segments_from_several_binds_become_one_message_and_are_acknowledged_when_it_is_accepted() {
     alone(|| {

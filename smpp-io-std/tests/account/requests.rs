@@ -42,7 +42,7 @@ fn messages_of_each_operation_are_sent_and_their_responses_returned() {
         let destinations = [Destination::Sme(destination); 2];
         let multi = SubmitMulti { destinations: List::new(&destinations).unwrap(), ..SubmitMulti::default() };
         let sent = account.send(&Message::submit_multi(&multi)).unwrap();
-        let refused = sent.responses().flat_map(|response| response.unsuccessful());
+        let refused = sent.responses().flat_map(smpp_core::session::AcceptedResponse::unsuccessful);
         let refused: Vec<_> = refused.map(|recipient| recipient.error_status_code).collect();
         assert_eq!(refused, [CommandStatus::RINVDSTADR]);
         account.shutdown(SECOND);

@@ -73,6 +73,29 @@ fn send_delivers_to_the_smsc_inside_the_process() {
 }
 
 #[test]
+fn send_states_a_message_class_and_a_data_coding() {
+    for (arguments, expected) in [
+        (&["--flash", "--text", "Leave now"][..], "data_coding 16,"),
+        (&["--class", "1", "--text", "五"], "data_coding 25,"),
+        (&["--data-coding", "8", "--text", "Hello"], "data_coding 8,"),
+        (&["--data-coding", "0xf0", "--text", "Hello", "--blocking"], "data_coding 240,"),
+    ] {
+        let (status, output, errors) = run(smpp(&[&["send"], arguments].concat()));
+        assert_eq!(status, 0, "{output}{errors}");
+        assert!(output.contains(expected), "{output}");
+    }
+    for arguments in [
+        &["--data-coding", "4", "--text", "Hello"][..],
+        &["--data-coding", "3", "--text", "五"],
+        &["--data-coding", "3", "--flash", "--text", "Hello"],
+    ] {
+        let (status, _, errors) = run(smpp(&[&["send"], arguments].concat()));
+        assert_eq!(status, 2, "{errors}");
+        assert!(errors.contains("data-coding") || errors.contains("data_coding"), "{errors}");
+    }
+}
+
+#[test]
 fn send_prints_json_and_writes_a_capture_that_decode_reads() {
     with_timeout(|| {
         for blocking in [None, Some("--blocking")] {

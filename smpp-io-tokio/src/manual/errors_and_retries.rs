@@ -116,6 +116,8 @@
 //! | `Full` | the queue has no room now (`try_submit` only; `send` and `submit` wait) | wait for an outcome |
 //! | `TooManySegments` | more segments than [`queue_capacity`](smpp_core::account::Options::queue_capacity) | shorten it, or raise the capacity |
 //! | `Text`, `Segments` | no alphabet fits, or more than 255 segments | fix the text or the options |
+//! | `DataCoding(error)`, `Template(field)`, `SentAsItIs` | the template or the message states what cannot be sent: [`long_messages_and_encodings`](super::long_messages_and_encodings) | the text of the error says it |
+//! | `Unsupported(command)` | the provider does not take data_sm, submit_multi, ... | send another operation, or add it to `session.operations` |
 //! | `ShutDown` | the account is shutting down | send it elsewhere, or later |
 //! | `Stopped` | the SMSC rejected the credentials | fix them, start a new account |
 //!
@@ -148,6 +150,33 @@
 //! A long message that was accepted in part cannot be resent in part: the account has no way to send single segments
 //! again, and the recipient's phone joins only segments with the same reference number. Send the whole message again
 //! (the accepted segments may arrive twice), or give it up.
+//!
+//! # Decision table: requests about a message
+//!
+//! [`query_sm`](crate::account::Account::query_sm), [`cancel_sm`](crate::account::Account::cancel_sm),
+//! [`replace_sm`](crate::account::Account::replace_sm) and [`request`](crate::account::Account::request) of an account return
+//! `Result<Response, MessageRequestError>`. The account sends such a request once.
+//!
+//! | [`MessageRequestError`](smpp_core::account::MessageRequestError) | what to do |
+//! | --- | --- |
+//! | `Refused { status, response }`, `Nacked(status)` | the SMSC did nothing; it may know the message only on the bind that sent it: [`MessageRequest::bind`](smpp_core::account::MessageRequest::bind) with [`Sent::bind`](crate::account::Sent::bind) |
+//! | `NeverSent(reason)` | repeat it later; `Request(Unsupported(..))`: the provider does not take it |
+//! | `Unanswered(reason)`, `DriverGone` | it may have taken effect: a `query_sm` says so |
+//!
+//! ```no_run
+//! use smpp_core::account::MessageRequestError;
+//! use smpp_core::{COctets, QuerySm};
+//!
+//! # async fn example(account: &smpp_io_tokio::account::Account, id: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
+//! let query = QuerySm { message_id: COctets::new(id)?, ..QuerySm::default() };
+//! match account.query_sm(&query).await {
+//!     Ok(response) => println!("{:?}", response.query_sm_resp().map(|response| response.message_state)),
+//!     Err(MessageRequestError::NeverSent(reason)) => println!("ask again later: {reason}"),
+//!     Err(error) => println!("{error}"),
+//! }
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # Retry with a limit
 //!

@@ -16,7 +16,7 @@
 //!
 //! - In GSM 7-bit the characters `^{}\[~]|€` take two places. An emoji takes two places in UCS-2.
 //! - A segment never ends inside a character, an escape sequence or a surrogate pair. With the feature `graphemes` of
-//!   `smpp-core` it does not end between a letter and its accent either: `Text::whole_graphemes`.
+//!   `smpp-core` it does not end between a letter and its accent either: `Message::whole_graphemes`.
 //! - `data_coding` 0 means "SMSC default alphabet" (SMPP 3.4 §5.2.19). It is a property of your account: ask the
 //!   provider. [`Codings`] states what 0 and 1 mean. The default is GSM 7-bit for 0 and ASCII for 1; [`Codings::GSM7`]
 //!   means GSM 7-bit for both.
@@ -97,7 +97,7 @@
 //!
 //! Each segment counts against the rate and the window, and has its own message id and receipts. If one segment is not
 //! accepted, the account does not send the others ([`SegmentNotSentReason::Abandoned`]); those already in flight may be
-//! accepted. A message with national tables or further UDH elements cannot use `Sar`. A peer of version 3.3 reads no
+//! accepted. A message of several segments with national tables or further UDH elements cannot use `Sar`. A peer of version 3.3 reads no
 //! TLVs, so `Sar` and `Payload` are refused there
 //! ([`NotSentReason::TlvsUnsupported`](crate::NotSentReason::TlvsUnsupported)).
 //!
@@ -105,27 +105,77 @@
 //! [`Options::seed`]. Set another seed for each process, so that two processes do not use the same references to the
 //! same phone.
 //!
-//! # Send binary data and flash messages
+//! # Flash messages, binary data, ports: what a message states
 //!
-//! [`Message::octets`] sends eight-bit data under `data_coding` 4, split like a text. For full control build the
-//! `submit_sm` and pass it to [`Message::submit_sm`], which sends it unchanged. To send a text at once on the display
-//! ("flash", `data_coding` 0x10 or 0x18), or with ports in the UDH, build the segments yourself:
+//! What a template or a message states about its content is sent, or the message is refused with a [`SubmitError`] that says
+//! what to do. Nothing is dropped.
 //!
 //! ```
 //! use smpp_core::account::Message;
-//! use smpp_core::sms::{ConcatRef, Text};
-//! use smpp_core::{Address, DataCoding, SubmitSm};
+//! use smpp_core::sms::Text;
+//! use smpp_core::{Address, DataCoding, MessageClass, SubmitSm};
 //!
 //! let template = SubmitSm { destination: Address::international("6591234567")?, ..SubmitSm::default() };
-//! let flash = Text::gsm7("Evacuate now")?.with_data_coding(DataCoding(0x10));
-//! let messages: Vec<Message> = flash
-//!     .segments(ConcatRef::Wide(1))?
-//!     .submissions(template)
-//!     .map(|segment| Message::submit_sm(&segment.submit_sm()))
-//!     .collect();
-//! assert_eq!(messages.len(), 1);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! // Shown at once: data_coding 0x10 in GSM 7-bit, 0x18 in UCS-2.
+//! let flash = Message::text(&template, "Evacuate now").class(MessageClass::Flash);
+//! // The same, stated by the template.
+//! let flash = Message::text(&SubmitSm { data_coding: DataCoding(0x10), ..template }, "Evacuate now");
+//! // Binary data for an application: WAP push.
+//! let wap = SubmitSm { data_coding: DataCoding::GSM_8BIT_CLASS1, ..template };
+//! let push = Message::octets(&wap, [0x01, 0x06, 0x01, 0xAE]).ports(9200, 2948);
+//! // You choose the alphabet and the data_coding yourself.
+//! let ucs2 = Text::ucs2("Hello").with_data_coding(DataCoding(0x19));
+//! let prepared = Message::prepared(&template, &ucs2);
+//! # let _ = (flash, push, prepared);
+//! # Ok::<(), smpp_core::InvalidOctets>(())
 //! ```
+//!
+//! | `data_coding` of the template | [`Message::text`] | [`Message::octets`] |
+//! | --- | --- | --- |
+//! | 0 (default) | the account chooses the alphabet | `data_coding` 4 |
+//! | `0x10..=0x13`, `0xF0..=0xF3` (a message class) | GSM 7-bit; if that lacks a character, `0x18..=0x1B` of the same class, in UCS-2 | one segment |
+//! | 8, `0x18..=0x1B` | UCS-2 | one segment |
+//! | 1, 3, 5, ...: others that mean an alphabet | this alphabet, or [`DataCodingError::Unencodable`] | one segment |
+//! | 2, 4, `0x14..=0x17`, `0xF4..=0xF7` (binary data) | [`DataCodingError::NotText`] | this `data_coding`, any length |
+//!
+//! - [`Message::class`] adds a message class to the `data_coding`. Latin-1 and other alphabets cannot have one:
+//!   [`DataCodingError::Class`].
+//! - [`Message::ports`] and [`Message::header`] add elements to the user data header of each segment. They cannot go with several
+//!   segments by `sar_` parameters.
+//! - [`Message::prepared`] sends a [`Text`](smpp_core::sms::Text) with its alphabet, national tables, `data_coding` and header.
+//! - `Message::whole_graphemes` (feature `graphemes`) does not cut a letter from its accent.
+//! - A template with a `short_message`, `sm_default_msg_id`, `message_payload`, `sar_` parameters or UDHI beside a text is refused:
+//!   [`TemplateField`](smpp_core::account::TemplateField). So is `replace_if_present_flag` with several segments.
+//!
+//! [`Message::submit_sm`], [`Message::data_sm`] and [`Message::submit_multi`] send a whole PDU as it is, with the same queue,
+//! retries and outcomes.
+//!
+//! ```no_run
+//! use smpp_core::account::Message;
+//! use smpp_core::{Address, Destination, List, ShortMessage, SubmitMulti};
+//!
+//! # async fn example(account: &smpp_io_tokio::account::Account) -> Result<(), Box<dyn std::error::Error>> {
+//! let destinations = [
+//!     Destination::Sme(Address::international("6591234567")?),
+//!     Destination::Sme(Address::international("6591234568")?),
+//! ];
+//! let multi = SubmitMulti {
+//!     destinations: List::new(&destinations)?,
+//!     short_message: ShortMessage::new(b"Hello to both")?,
+//!     ..SubmitMulti::default()
+//! };
+//! let sent = account.send(&Message::submit_multi(&multi)).await?;
+//! for response in sent.responses() {
+//!     for refused in response.unsuccessful() {
+//!         println!("{}: {}", refused.destination.digits, refused.error_status_code);
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The receipts of a `submit_multi` to several recipients all have the id of the message: they come out of
+//! [`Arrivals`](crate::account::Arrivals), and each names its recipient.
 //!
 //! # Receive long MO messages (reassembly)
 //!
@@ -168,6 +218,16 @@
 //! Texts, segments and reassembly are in `smpp-core`: they are the same for `smpp-io-std`.
 //!
 //! [`Alphabet::Gsm7`]: smpp_core::sms::Alphabet::Gsm7
+//! [`DataCodingError::Class`]: smpp_core::account::DataCodingError::Class
+//! [`DataCodingError::NotText`]: smpp_core::account::DataCodingError::NotText
+//! [`DataCodingError::Unencodable`]: smpp_core::account::DataCodingError::Unencodable
+//! [`Message::class`]: smpp_core::account::Message::class
+//! [`Message::data_sm`]: smpp_core::account::Message::data_sm
+//! [`Message::header`]: smpp_core::account::Message::header
+//! [`Message::ports`]: smpp_core::account::Message::ports
+//! [`Message::prepared`]: smpp_core::account::Message::prepared
+//! [`Message::submit_multi`]: smpp_core::account::Message::submit_multi
+//! [`SubmitError`]: smpp_core::account::SubmitError
 //! [`Alphabet::Gsm7Packed`]: smpp_core::sms::Alphabet::Gsm7Packed
 //! [`Alphabet::Latin1`]: smpp_core::sms::Alphabet::Latin1
 //! [`Alphabet::Octets`]: smpp_core::sms::Alphabet::Octets

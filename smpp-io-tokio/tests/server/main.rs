@@ -12,7 +12,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use smpp_core::session::{CloseReason, Config, Esme, Rate};
-use smpp_core::{Bind, BindMode, COctets, CommandStatus, Endpoint, Password};
+use smpp_core::{
+    Address, Bind, BindMode, COctets, CommandStatus, Destination, Endpoint, List, Password, SubmitMulti,
+};
 use smpp_io_tokio::testing::Certificate;
 use smpp_io_tokio::{BoundSession, Client, Connector, Listener, Server, ServerLimits, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -233,6 +235,15 @@ async fn a_bind_above_its_rate_limit_is_throttled() {
     assert_eq!(count(&shop).await, 3, "five of eight are within the limit");
     event(&mut events, "throttled shop").await;
     assert_eq!(count(&vip).await, 0, "the service sets a higher limit");
+
+    // A submit_multi counts its destinations: two with three each exceed the limit.
+    let (many, _inbox) = esme(address, "many", TRX).await;
+    let destination = Destination::Sme(Address::international("6591234567").unwrap());
+    let destinations = [destination; 3];
+    let message = SubmitMulti { destinations: List::new(&destinations).unwrap(), ..SubmitMulti::default() };
+    let (first, second) = tokio::join!(many.request(&message), many.request(&message));
+    assert_ne!(first.unwrap_err().status(), Some(CommandStatus::RTHROTTLED), "the service drops it");
+    assert_eq!(second.unwrap_err().status(), Some(CommandStatus::RTHROTTLED));
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::*;
+use crate::provider::SubmitAction;
 use crate::session::{CloseReason, NotSentReason, Rate, State};
 
 /// Returns options with this many transceivers and no rate limit of a bind.
@@ -139,6 +140,22 @@ fn a_message_ends_with_the_bind_that_it_names() {
     sim.settle();
     assert_eq!(sim.outcomes()[2], ended(late));
     assert_eq!((links_of(&sim), sim.account.queued()), (vec![1], 0));
+}
+
+#[test]
+fn a_refused_message_stays_on_the_bind_that_it_names() {
+    let rebind = SubmitAction::Rebind { times: 3 };
+    let statuses = Statuses::default().on_submit(CommandStatus::RINVBNDSTS, rebind);
+    let mut sim = Simulation::new(Options { statuses, ..binds(2) });
+    sim.advance(SECOND);
+    sim.submit_status = vec![CommandStatus::RINVBNDSTS];
+    let message = Message::text(&template(), "menu").bind(bind_of(&sim, 1));
+    sim.account.submit(sim.now, &message).unwrap();
+    sim.settle();
+    assert_eq!(links_of(&sim), [1]);
+    sim.advance(SECOND);
+    assert_eq!(links_of(&sim), [1, 1]);
+    assert!(sim.outcomes()[0].1.result().is_ok());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The messages: texts, and the segments that they are split into.
 
-use smpp_core::sms::{ConcatRef, Submission, Text};
-use smpp_core::{Address, RegisteredDelivery, SubmitSm};
+use smpp_core::sms::{ConcatRef, Submission, Text, TextOptions};
+use smpp_core::{Address, MessageClass, RegisteredDelivery, SubmitSm};
 
 use super::Arguments;
 use crate::failure::Failure;
@@ -45,7 +45,38 @@ impl Arguments {
             registered_delivery: receipt,
             ..SubmitSm::default()
         };
-        (1..).zip(texts).map(|(number, text)| Message::new(number, text, template)).collect()
+        (1..)
+            .zip(texts)
+            .map(|(number, text)| Message::new(number, self.text_of(text)?, text, template))
+            .collect()
+    }
+
+    /// Returns a text in the alphabet that the arguments ask for.
+    fn text_of<'a>(&self, content: &'a str) -> Result<Text<'a>, Failure> {
+        let options = TextOptions::default();
+        let class = if self.flash { Some(0) } else { self.class };
+        let class = class.map(|class| match class {
+            0 => MessageClass::Flash,
+            1 => MessageClass::Device,
+            2 => MessageClass::Sim,
+            _ => MessageClass::Terminal,
+        });
+        let text = match (self.data_coding, class) {
+            (None, None) => return Ok(Text::new(content)),
+            (None, Some(class)) => options.text_of_class(content, class),
+            (Some(data_coding), None) => options.text_as(content, data_coding),
+            (Some(data_coding), Some(class)) => {
+                let with_class = options.codings.with_class(data_coding, class).ok_or_else(|| {
+                    let what = format!(
+                        "--data-coding {:#04x} cannot have message class {}",
+                        data_coding.0, class as u8
+                    );
+                    Failure::usage(what, "Leave out --data-coding or --class: 0x10 to 0x1b state both.")
+                })?;
+                options.text_as(content, with_class)
+            }
+        };
+        text.map_err(|error| Failure::usage(format_args!("--text: {error}"), "Leave out --data-coding."))
     }
 
     fn source(&self) -> Result<Address<'_>, Failure> {
@@ -73,8 +104,7 @@ impl Arguments {
 }
 
 impl<'a> Message<'a> {
-    fn new(number: u16, content: &'a str, template: SubmitSm<'a>) -> Result<Self, Failure> {
-        let text = Text::new(content);
+    fn new(number: u16, text: Text<'a>, content: &str, template: SubmitSm<'a>) -> Result<Self, Failure> {
         // The number is the reference that the segments of one message share.
         let segments = text.segments(ConcatRef::Wide(number)).map_err(|error| {
             Failure::usage(format_args!("--text: {error}"), "Send it as several messages.")

@@ -6,6 +6,7 @@ mod message;
 mod observer;
 mod tracker;
 
+use std::num::ParseIntError;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use clap::Parser;
 use serde_json::json;
 use smpp_core::provider::Provider;
 use smpp_core::session::{Config, Response};
-use smpp_core::{BindMode, Endpoint};
+use smpp_core::{BindMode, DataCoding, Endpoint};
 
 use crate::failure::Failure;
 use crate::report::Report;
@@ -50,6 +51,15 @@ pub(crate) struct Arguments {
     /// The text, of any length
     #[arg(long)]
     text: Option<String>,
+    /// Show the text at once on the phone's display: --class 0
+    #[arg(long, conflicts_with = "class")]
+    flash: bool,
+    /// The message class: 0 flash, 1 device, 2 SIM, 3 terminal
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=3))]
+    class: Option<u8>,
+    /// The data_coding: the text is sent in its alphabet, for example 8 (UCS-2), 3 (Latin-1), 0x10 (flash, GSM 7-bit)
+    #[arg(long, value_name = "NUMBER", value_parser = data_coding)]
+    data_coding: Option<DataCoding>,
     /// Trust the certificate authorities in this PEM file instead of the system's
     #[arg(long, value_name = "FILE", requires = "url")]
     ca: Option<PathBuf>,
@@ -72,6 +82,15 @@ pub(crate) struct Arguments {
     /// Write each PDU to this pcap file, for Wireshark; also what goes over TLS, but no password
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
+}
+
+/// Reads a `data_coding`: decimal, or hexadecimal with `0x`.
+fn data_coding(text: &str) -> Result<DataCoding, ParseIntError> {
+    match text.strip_prefix("0x") {
+        Some(digits) => u8::from_str_radix(digits, 16),
+        None => text.parse(),
+    }
+    .map(DataCoding)
 }
 
 /// Sends the messages.

@@ -12,7 +12,7 @@ use super::outbound_pdu::OutboundPdu;
 use super::outcome::{MessageNumber, SegmentNotSentReason, SegmentOutcome, Unresolved};
 use super::queue::{AttemptResult, EndedMessage, LateResult, SegmentRef};
 use super::ready_messages::Sending;
-use super::receipt_tracker::{EarlyReceipt, ExpiredMessage, SegmentId, TrackedMessage};
+use super::receipt_tracker::{EarlyReceipt, ExpiredMessage, Removed, SegmentId, TrackedMessage};
 use super::state::{Account, Shutdown};
 use crate::frame::SequenceNumber;
 use crate::pdu::{CommandId, CommandStatus, RegisteredDelivery};
@@ -413,7 +413,7 @@ impl<O: Observer> Account<O> {
             && let Some(expired) = self.receipts.expire(now)
         {
             count += 1;
-            if let Some(ExpiredMessage { number, key, ids }) = expired {
+            if let Removed::Expired(ExpiredMessage { number, key, ids }) = expired {
                 self.emit(Event::ReceiptsExpired { message: number, key, ids });
             }
         }

@@ -1,0 +1,383 @@
+//! The I/O of the probe: binds, sends what the plan says within the allowance, and records every PDU.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use smpp_core::session::{CloseReason, Config, Direction, Esme, ObservedPdu, Observer, RequestError, State};
+use smpp_core::sms::{ConcatRef, Text};
+use smpp_core::{
+    Address, BindMode, DataCoding, Endpoint, EnquireLink, InterfaceVersion, RegisteredDelivery, ShortMessage,
+    SubmitSm, Tlv, Tlvs,
+};
+use smpp_io_tokio::{Client, Connector, End, Inbound, Inbox};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{self, MissedTickBehavior};
+
+use super::alphabet::{TELLING_OCTETS, TELLING_TEXT};
+use super::plan::{Allowance, Limits, Plan, Purpose};
+use super::record::{BindOutcome, Delivered, Ended, Idle, Record};
+use crate::failure::Failure;
+use crate::interrupts::Interrupts;
+use crate::options;
+
+/// How long the response to a segment of a message that comes back is delayed: whether the SMSC sends the next segment
+/// meanwhile shows if it sends them one at a time.
+const ACK_DELAY: Duration = Duration::from_millis(500);
+
+/// How often a silent bind sends enquire_link, except while idleness is tested.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// The value of the TLV user_message_reference.
+const REFERENCE: u16 = 0x5150;
+
+/// What the probe talks to, and about what.
+pub(super) struct Target<'a> {
+    pub(super) endpoint: &'a Endpoint,
+    pub(super) source: Address<'a>,
+    pub(super) destination: Address<'a>,
+}
+
+/// A probe that runs.
+struct Probe<'a> {
+    target: &'a Target<'a>,
+    allowance: Allowance,
+    record: Arc<Mutex<Record>>,
+    start: Instant,
+    binds: Vec<Bound>,
+}
+
+/// A bound session.
+struct Bound {
+    number: u16,
+    client: Client,
+    /// Returns when the session ended.
+    receiving: JoinHandle<Duration>,
+}
+
+/// Records the PDUs of one session.
+struct Recorder {
+    record: Arc<Mutex<Record>>,
+    bind: u16,
+    start: Instant,
+}
+
+impl Observer for Recorder {
+    fn observe(&mut self, _: smpp_core::session::Instant, direction: Direction, pdu: ObservedPdu<'_>) {
+        lock(&self.record).observe(self.start.elapsed(), self.bind, direction, &pdu.octets());
+    }
+}
+
+fn lock(record: &Mutex<Record>) -> MutexGuard<'_, Record> {
+    record.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Returns the connector: no automatic enquire_link, since idleness is tested, and TLVs whatever version the SMSC states.
+pub(super) fn connector(plan: &Plan) -> Connector {
+    Connector::new().config(Config {
+        window: plan.most_at_once().max(Config::default().window),
+        peer_version: Some(InterfaceVersion::V3_4),
+        enquire_link_interval: None,
+        slow_down_when_throttled: false,
+        ..Config::default()
+    })
+}
+
+/// Carries out the plan. An interrupt ends it early: what was observed until then is returned.
+pub(super) async fn run(
+    target: &Target<'_>,
+    connector: &Connector,
+    (limits, plan): (&Limits, &Plan),
+    record: Record,
+) -> Result<Record, Failure> {
+    let mut interrupts = Interrupts::new().map_err(Failure::other)?;
+    let mut probe = Probe {
+        target,
+        allowance: Allowance::new(limits),
+        record: Arc::new(Mutex::new(record)),
+        start: Instant::now(),
+        binds: Vec::new(),
+    };
+    probe.bind(connector, plan.binds).await?;
+    tokio::select! {
+        () = probe.carry_out(plan) => {}
+        () = interrupts.next() => progress("interrupted: unbinding"),
+    }
+    probe.unbind_all().await;
+    let record = std::mem::take(&mut *lock(&probe.record));
+    Ok(record)
+}
+
+/// Tells the user what happens, on the standard error: the standard output is the provider.
+fn progress(text: &str) {
+    eprintln!("{text}");
+}
+
+impl Probe<'_> {
+    /// Requests the binds, one after the other, until one is refused. Fails if the first one is.
+    async fn bind(&mut self, connector: &Connector, count: u16) -> Result<(), Failure> {
+        for number in 0..count {
+            if !self.allowance.take_bind() {
+                break;
+            }
+            let outcome = self.bind_one(connector, number).await;
+            let refused = match outcome {
+                Ok(outcome) => {
+                    let refused = !matches!(outcome, BindOutcome::Accepted { .. });
+                    lock(&self.record).binds.push(outcome);
+                    refused
+                }
+                Err(failure) if number == 0 => return Err(failure),
+                Err(failure) => {
+                    lock(&self.record).binds.push(BindOutcome::Failed(failure.what));
+                    true
+                }
+            };
+            if refused {
+                break;
+            }
+        }
+        progress(&format!("bound {} time(s)", self.binds.len()));
+        Ok(())
+    }
+
+    async fn bind_one(&mut self, connector: &Connector, number: u16) -> Result<BindOutcome, Failure> {
+        let bind = options::bind(self.target.endpoint, BindMode::Transceiver)?;
+        let (client, inbox) = connector.connect(self.target.endpoint).await?;
+        let record = Arc::clone(&self.record);
+        client.observe(Recorder { record, bind: number, start: self.start });
+        let response = match client.bind(&bind).await {
+            Ok(response) => response,
+            Err(RequestError::Refused { status, .. }) if number > 0 => {
+                client.abort().await;
+                return Ok(BindOutcome::Refused(status));
+            }
+            Err(error) => return Err(Failure::bind(bind.mode, client.diagnose_bind(&error), error)),
+        };
+        let accepted = response.bind_resp();
+        let version = accepted.tlvs.sc_interface_version().map(|version| version.0);
+        let system_id = accepted.system_id.to_string();
+        let (record, start) = (Arc::clone(&self.record), self.start);
+        let receiving = tokio::spawn(async move {
+            receive(inbox, record).await;
+            start.elapsed()
+        });
+        self.binds.push(Bound { number, client, receiving });
+        Ok(BindOutcome::Accepted { version, system_id })
+    }
+
+    async fn carry_out(&mut self, plan: &Plan) {
+        // Two binds show all that several show; others may need the rest.
+        for bound in self.binds.split_off(self.binds.len().min(2)) {
+            self.unbind(bound).await;
+        }
+        for (purpose, count) in &plan.steps {
+            progress(&format!("sending {count} x {purpose}"));
+            if !self.send(*purpose, *count).await {
+                break;
+            }
+        }
+        progress(&format!("waiting {} s; an interrupt ends it early", plan.wait.as_secs()));
+        self.wait(plan.wait).await;
+        if plan.burst > 0 {
+            progress(&format!("sending {} x {}", plan.burst, Purpose::Rate));
+            self.send(Purpose::Rate, plan.burst).await;
+        }
+        if let Some(limit) = plan.idle {
+            progress(&format!("leaving a bind idle for up to {} s", limit.as_secs()));
+            self.idle(limit).await;
+        }
+    }
+
+    /// Sends messages for a purpose. Returns whether it makes sense to send others: not if the first message was refused.
+    async fn send(&mut self, purpose: Purpose, count: u16) -> bool {
+        let (source, destination) = (self.target.source, self.target.destination);
+        let template = SubmitSm {
+            source,
+            destination,
+            registered_delivery: RegisteredDelivery::RECEIPT,
+            ..SubmitSm::default()
+        };
+        let short = |text| ShortMessage::new(text).unwrap_or_default();
+        match purpose {
+            Purpose::Plain => {
+                let message = SubmitSm { short_message: short(b"smpp probe"), ..template };
+                return self.submit(purpose, 0, &message).await;
+            }
+            Purpose::Tlvs => {
+                let tlvs = [Tlv::user_message_reference(REFERENCE)];
+                let message =
+                    SubmitSm { short_message: short(b"smpp probe tlv"), tlvs: Tlvs::list(&tlvs), ..template };
+                self.submit(purpose, 1, &message).await;
+            }
+            Purpose::Segment => {
+                let text = "smpp probe: this text is cut into segments. ".repeat(5);
+                let reference = ConcatRef::Narrow(lock(&self.record).epoch.to_le_bytes()[0]);
+                if let Ok(segments) = Text::new(&text).segments(reference) {
+                    for submission in segments.submissions(template).take(count.into()) {
+                        self.submit(purpose, 0, &submission.submit_sm()).await;
+                    }
+                }
+            }
+            Purpose::DefaultAlphabet => {
+                let message = SubmitSm { short_message: short(TELLING_OCTETS), ..template };
+                self.submit(purpose, 1, &message).await;
+            }
+            Purpose::Ucs2 => {
+                let mut octets = Vec::new();
+                smpp_core::sms::ucs2::encode(TELLING_TEXT, &mut octets);
+                let message =
+                    SubmitSm { data_coding: DataCoding::UCS2, short_message: short(&octets), ..template };
+                self.submit(purpose, 0, &message).await;
+            }
+            Purpose::Window | Purpose::Rate => {
+                // Many receipts would show nothing more.
+                let registered_delivery = RegisteredDelivery::empty();
+                let text = short(b"smpp probe many");
+                let message = SubmitSm { short_message: text, registered_delivery, ..template };
+                self.submit_at_once(purpose, count, &message).await;
+            }
+        }
+        true
+    }
+
+    /// Submits one message on a bind, the last one if there are fewer. Returns whether the SMSC accepted it.
+    async fn submit(&mut self, purpose: Purpose, bind: usize, message: &SubmitSm<'_>) -> bool {
+        let open = self.binds.iter().filter(|bound| matches!(bound.client.state(), State::Bound(_)));
+        let open: Vec<_> = open.collect();
+        let Some(bound) = open.get(bind).or_else(|| open.last()) else {
+            progress("  not sent: no bind is left");
+            return false;
+        };
+        if !self.allowance.take_message() {
+            return false;
+        }
+        lock(&self.record).expect(bound.number, purpose);
+        let outcome = bound.client.submit(message).await;
+        if let Err(error) = &outcome {
+            progress(&format!("  {error}"));
+        }
+        outcome.is_ok()
+    }
+
+    /// Submits the same message many times without waiting for responses.
+    async fn submit_at_once(&mut self, purpose: Purpose, count: u16, message: &SubmitSm<'_>) {
+        let open = self.binds.iter().find(|bound| matches!(bound.client.state(), State::Bound(_)));
+        let Some(Bound { number, client, .. }) = open else { return progress("  not sent: no bind is left") };
+        let mut submitting = Vec::new();
+        for _ in 0..count {
+            if !self.allowance.take_message() {
+                break;
+            }
+            lock(&self.record).expect(*number, purpose);
+            submitting.push(Box::pin(client.submit(message)));
+        }
+        join_all(submitting).await;
+    }
+
+    /// Waits, and keeps the binds alive.
+    async fn wait(&self, duration: Duration) {
+        let mut keep_alive = time::interval(KEEP_ALIVE);
+        keep_alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // The first tick is at once.
+        keep_alive.tick().await;
+        let waiting = async {
+            loop {
+                keep_alive.tick().await;
+                for bound in &self.binds {
+                    // Fails if the session has ended, which is recorded at the end.
+                    let _ = bound.client.request(&EnquireLink).await;
+                }
+            }
+        };
+        let ended = async {
+            for bound in &self.binds {
+                bound.client.closed().await;
+            }
+        };
+        tokio::select! {
+            () = time::sleep(duration) => {}
+            () = waiting => {}
+            () = ended => progress("the SMSC ended all sessions"),
+        }
+    }
+
+    /// Leaves one bind idle until the SMSC ends its session or the limit is over.
+    async fn idle(&mut self, limit: Duration) {
+        for bound in self.binds.split_off(self.binds.len().min(1)) {
+            self.unbind(bound).await;
+        }
+        let Some(Bound { number, client, .. }) = self.binds.first() else { return };
+        lock(&self.record).idle = Some(Idle { bind: *number, limit, complete: false });
+        // Within the limit or not: both are complete tests.
+        let _ = time::timeout(limit, client.closed()).await;
+        if let Some(idle) = &mut lock(&self.record).idle {
+            idle.complete = true;
+        }
+        if let Some(bound) = self.binds.pop() {
+            self.unbind(bound).await;
+        }
+    }
+
+    async fn unbind_all(&mut self) {
+        for bound in std::mem::take(&mut self.binds) {
+            self.unbind(bound).await;
+        }
+    }
+
+    /// Ends a session, unless the SMSC has ended it already, and records how it ended.
+    async fn unbind(&self, bound: Bound) {
+        let Bound { number, client, receiving } = bound;
+        let had_ended = client.state() == State::Closed;
+        let End { reason, error } = if had_ended { client.closed().await } else { client.unbind().await };
+        // It ends with the session, and fails only if it panics.
+        let at = receiving.await.unwrap_or_else(|_| self.start.elapsed());
+        let by_smsc = had_ended || reason == CloseReason::PeerUnbound;
+        let reason = match error {
+            Some(error) => format!("{reason} ({error})"),
+            None => reason.to_string(),
+        };
+        lock(&self.record).ends.push(Ended { at, bind: number, by_smsc, reason });
+    }
+}
+
+/// Acknowledges what is about the number of --to. Everything else belongs to other programs of the account: dropped, it is
+/// refused with a temporary error, and the SMSC delivers it again.
+async fn receive(mut inbox: Inbox<Esme>, record: Arc<Mutex<Record>>) {
+    let mut delayed = JoinSet::new();
+    while let Some(inbound) = inbox.recv().await {
+        match inbound {
+            Inbound::DeliverSm(message) => {
+                let sm = message.get();
+                if !lock(&record).is_ours(Delivered::DeliverSm(sm)) {
+                    continue;
+                }
+                let is_segment = sm.esm_class.message_type().is_empty()
+                    && sm.user_data().is_ok_and(|user_data| user_data.segment.is_some());
+                if is_segment {
+                    delayed.spawn(async move {
+                        time::sleep(ACK_DELAY).await;
+                        let _ = message.accept();
+                    });
+                } else {
+                    // Fails if the session has ended: the SMSC delivers it again.
+                    let _ = message.accept();
+                }
+            }
+            Inbound::DataSm(message) => {
+                if lock(&record).is_ours(Delivered::DataSm(message.get())) {
+                    let _ = message.accept();
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Polls all futures in their order, until all are ready.
+async fn join_all<F: Future + Unpin>(mut futures: Vec<F>) {
+    std::future::poll_fn(|cx| {
+        futures.retain_mut(|future| std::pin::Pin::new(future).poll(cx).is_pending());
+        if futures.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+}

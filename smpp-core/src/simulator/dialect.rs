@@ -131,7 +131,8 @@ pub enum DeliveryRoute {
     Any,
     /// The bind that submitted the message, if it still receives; otherwise any.
     SubmittingBind,
-    /// The receiving binds of the account in turn, each delivery on another one.
+    /// The receiving binds of the account in turn: each receipt on another one than the receipt before, and each MO message
+    /// on another one than the message before.
     InTurn,
 }
 

@@ -45,7 +45,7 @@ impl Drop for Running {
     }
 }
 
-const SUBCOMMANDS: [&str; 6] = ["send", "receive", "smsc", "load", "decode", "completions"];
+const SUBCOMMANDS: [&str; 7] = ["send", "receive", "smsc", "load", "probe", "decode", "completions"];
 
 #[test]
 fn the_help_of_each_subcommand_has_examples() {

@@ -1,7 +1,7 @@
 //! The alphabet of `data_coding` 0, from messages that came back. No I/O.
 
 use smpp_core::DataCoding;
-use smpp_core::sms::{Alphabet, Codings};
+use smpp_core::sms::{Alphabet, Codings, ucs2};
 
 use super::findings::Finding;
 use super::plan::Purpose;
@@ -38,7 +38,11 @@ pub(super) fn conclude(sent: &[Sent<'_>], returned: &[Returned<'_>]) -> Finding<
         let came_back = |alphabet: &Alphabet| returned.iter().find(|it| is_same(purpose, *alphabet, it));
         let fitting: Vec<_> = CANDIDATES.iter().filter(|alphabet| came_back(alphabet).is_some()).collect();
         if let Some(message) = fitting.first().and_then(|alphabet| came_back(alphabet)) {
-            let (octets, coding) = (message.octets.escape_ascii(), message.data_coding.0);
+            let coding = message.data_coding.0;
+            let octets = match message.data_coding {
+                DataCoding::UCS2 => ucs2::decode(message.octets),
+                _ => message.octets.escape_ascii().to_string(),
+            };
             let what = match purpose {
                 Purpose::Ucs2 => "the characters sent in UCS-2",
                 _ => "the octets sent with data_coding 0",

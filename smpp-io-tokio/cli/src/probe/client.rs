@@ -1,19 +1,19 @@
 //! The I/O of the probe: binds, sends what the plan says within the allowance, and records every PDU.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use smpp_core::session::{CloseReason, Config, Direction, Esme, ObservedPdu, Observer, RequestError, State};
-use smpp_core::sms::{ConcatRef, Text};
-use smpp_core::{
-    Address, BindMode, DataCoding, Endpoint, EnquireLink, InterfaceVersion, RegisteredDelivery, ShortMessage,
-    SubmitSm, Tlv, Tlvs,
-};
+use smpp_core::{Address, BindMode, Endpoint, EnquireLink, InterfaceVersion, SubmitSm};
 use smpp_io_tokio::{Client, Connector, End, Inbound, Inbox};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{self, MissedTickBehavior};
 
-use super::alphabet::{TELLING_OCTETS, TELLING_TEXT};
+use super::limits;
+use super::messages::messages;
 use super::plan::{Allowance, Limits, Plan, Purpose};
 use super::record::{BindOutcome, Delivered, Ended, Idle, Record};
 use crate::failure::Failure;
@@ -26,9 +26,6 @@ const ACK_DELAY: Duration = Duration::from_millis(500);
 
 /// How often a silent bind sends enquire_link, except while idleness is tested.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-
-/// The value of the TLV user_message_reference.
-const REFERENCE: u16 = 0x5150;
 
 /// What the probe talks to, and about what.
 pub(super) struct Target<'a> {
@@ -191,87 +188,54 @@ impl Probe<'_> {
     /// Sends messages for a purpose. Returns whether it makes sense to send others: not if the first message was refused.
     async fn send(&mut self, purpose: Purpose, count: u16) -> bool {
         let (source, destination) = (self.target.source, self.target.destination);
-        let template = SubmitSm {
-            source,
-            destination,
-            registered_delivery: RegisteredDelivery::RECEIPT,
-            ..SubmitSm::default()
-        };
-        let short = |text| ShortMessage::new(text).unwrap_or_default();
-        match purpose {
-            Purpose::Plain => {
-                let message = SubmitSm { short_message: short(b"smpp probe"), ..template };
-                return self.submit(purpose, 0, &message).await;
-            }
-            Purpose::Tlvs => {
-                let tlvs = [Tlv::user_message_reference(REFERENCE)];
-                let message =
-                    SubmitSm { short_message: short(b"smpp probe tlv"), tlvs: Tlvs::list(&tlvs), ..template };
-                self.submit(purpose, 1, &message).await;
-            }
-            Purpose::Segment => {
-                let text = "smpp probe: this text is cut into segments. ".repeat(5);
-                let reference = ConcatRef::Narrow(lock(&self.record).epoch.to_le_bytes()[0]);
-                if let Ok(segments) = Text::new(&text).segments(reference) {
-                    for submission in segments.submissions(template).take(count.into()) {
-                        self.submit(purpose, 0, &submission.submit_sm()).await;
-                    }
-                }
-            }
-            Purpose::DefaultAlphabet => {
-                let message = SubmitSm { short_message: short(TELLING_OCTETS), ..template };
-                self.submit(purpose, 1, &message).await;
-            }
-            Purpose::Ucs2 => {
-                let mut octets = Vec::new();
-                smpp_core::sms::ucs2::encode(TELLING_TEXT, &mut octets);
-                let message =
-                    SubmitSm { data_coding: DataCoding::UCS2, short_message: short(&octets), ..template };
-                self.submit(purpose, 0, &message).await;
-            }
-            Purpose::Window | Purpose::Rate => {
-                // Many receipts would show nothing more.
-                let registered_delivery = RegisteredDelivery::empty();
-                let text = short(b"smpp probe many");
-                let message = SubmitSm { short_message: text, registered_delivery, ..template };
-                self.submit_at_once(purpose, count, &message).await;
-            }
+        let reference = lock(&self.record).epoch.to_le_bytes()[0];
+        let messages = messages(purpose, count, reference);
+        if matches!(purpose, Purpose::Window | Purpose::Rate) {
+            let requests: Vec<_> = messages.iter().map(|it| it.submit_sm(source, destination)).collect();
+            self.submit_at_once(purpose, &requests).await;
+            return true;
         }
-        true
+        let mut accepted = 0;
+        for message in &messages {
+            let request = message.submit_sm(source, destination);
+            accepted += u32::from(self.submit(purpose, message.bind, &request).await);
+        }
+        purpose != Purpose::Plain || accepted > 0
     }
 
-    /// Submits one message on a bind, the last one if there are fewer. Returns whether the SMSC accepted it.
-    async fn submit(&mut self, purpose: Purpose, bind: usize, message: &SubmitSm<'_>) -> bool {
-        let open = self.binds.iter().filter(|bound| matches!(bound.client.state(), State::Bound(_)));
-        let open: Vec<_> = open.collect();
-        let Some(bound) = open.get(bind).or_else(|| open.last()) else {
+    /// Returns the bind at this position among those that live; the last one if there are fewer.
+    fn live(&self, at: usize) -> Option<(u16, &Client)> {
+        let live = self.binds.iter().filter(|bound| matches!(bound.client.state(), State::Bound(_)));
+        let bound = live.clone().nth(at).or_else(|| live.last());
+        if bound.is_none() {
             progress("  not sent: no bind is left");
-            return false;
-        };
-        if !self.allowance.take_message() {
+        }
+        bound.map(|bound| (bound.number, &bound.client))
+    }
+
+    /// Submits one message. Returns whether the SMSC accepted it.
+    async fn submit(&mut self, purpose: Purpose, bind: usize, message: &SubmitSm<'_>) -> bool {
+        if self.live(bind).is_none() || !self.allowance.take_message() {
             return false;
         }
-        lock(&self.record).expect(bound.number, purpose);
-        let outcome = bound.client.submit(message).await;
+        let Some((number, client)) = self.live(bind) else { return false };
+        lock(&self.record).expect(number, purpose);
+        let outcome = client.submit(message).await;
         if let Err(error) = &outcome {
             progress(&format!("  {error}"));
         }
         outcome.is_ok()
     }
 
-    /// Submits the same message many times without waiting for responses.
-    async fn submit_at_once(&mut self, purpose: Purpose, count: u16, message: &SubmitSm<'_>) {
-        let open = self.binds.iter().find(|bound| matches!(bound.client.state(), State::Bound(_)));
-        let Some(Bound { number, client, .. }) = open else { return progress("  not sent: no bind is left") };
-        let mut submitting = Vec::new();
-        for _ in 0..count {
-            if !self.allowance.take_message() {
-                break;
-            }
-            lock(&self.record).expect(*number, purpose);
-            submitting.push(Box::pin(client.submit(message)));
-        }
-        join_all(submitting).await;
+    /// Submits messages without waiting for responses, except that the window is kept if it is known.
+    async fn submit_at_once(&mut self, purpose: Purpose, messages: &[SubmitSm<'_>]) {
+        let allowed: Vec<_> = messages.iter().take_while(|_| self.allowance.take_message()).collect();
+        let window = limits::window(&lock(&self.record).sent()).0.value;
+        let Some((number, client)) = self.live(0) else { return };
+        let record = &self.record;
+        let submitting = allowed.into_iter().map(|message| Box::pin(client.submit(message))).collect();
+        let at_most = usize::from(window.unwrap_or(u16::MAX));
+        join_all(submitting, at_most, || lock(record).expect(number, purpose)).await;
     }
 
     /// Waits, and keeps the binds alive.
@@ -307,7 +271,8 @@ impl Probe<'_> {
             self.unbind(bound).await;
         }
         let Some(Bound { number, client, .. }) = self.binds.first() else { return };
-        lock(&self.record).idle = Some(Idle { bind: *number, limit, complete: false });
+        let since = self.start.elapsed();
+        lock(&self.record).idle = Some(Idle { bind: *number, since, limit, complete: false });
         // Within the limit or not: both are complete tests.
         let _ = time::timeout(limit, client.closed()).await;
         if let Some(idle) = &mut lock(&self.record).idle {
@@ -373,11 +338,21 @@ async fn receive(mut inbox: Inbox<Esme>, record: Arc<Mutex<Record>>) {
     }
 }
 
-/// Polls all futures in their order, until all are ready.
-async fn join_all<F: Future + Unpin>(mut futures: Vec<F>) {
-    std::future::poll_fn(|cx| {
-        futures.retain_mut(|future| std::pin::Pin::new(future).poll(cx).is_pending());
-        if futures.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+/// Polls futures in their order, so many at a time, until all are ready. Calls `start` before the first poll of each.
+async fn join_all<F: Future + Unpin>(futures: Vec<F>, at_most: usize, mut start: impl FnMut()) {
+    let mut waiting = futures.into_iter();
+    let mut running = Vec::new();
+    poll_fn(|cx| {
+        loop {
+            running.retain_mut(|future: &mut F| Pin::new(future).poll(cx).is_pending());
+            if running.len() >= at_most {
+                return Poll::Pending;
+            }
+            let Some(next) = waiting.next() else { break };
+            start();
+            running.push(next);
+        }
+        if running.is_empty() { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
 }

@@ -124,7 +124,7 @@ impl<'a> Receipts<'a> {
     pub(super) fn submit_tlvs(&self) -> Finding<TlvUse> {
         let tested = self.sent.iter().enumerate().find(|(_, message)| message.purpose == Purpose::Tlvs);
         let Some((at, message)) = tested else {
-            return Finding::unknown("not tested: a larger --budget tests it");
+            return Finding::unknown("not tested; a larger --budget tests it");
         };
         let Some(answer) = message.response else {
             return Finding::unknown("the message with a TLV was not answered");
@@ -382,7 +382,7 @@ fn offset(date: &[u8], at: i64) -> Option<UtcOffset> {
 
 fn shape(ids: &[&[u8]], why: &str) -> Finding<Shape> {
     match Shape::of(ids) {
-        Some(shape) => Finding::found(shape.clone(), shape),
+        Some(shape) => Finding::found(shape.clone(), shape.evidence()),
         None => Finding::unknown(why),
     }
 }
@@ -434,7 +434,7 @@ pub(super) fn udh_segments(sent: &[Sent<'_>]) -> Finding<bool> {
     let segments: Vec<_> = sent.iter().filter(|message| message.purpose == Purpose::Segment).collect();
     let accepted = segments.iter().filter(|message| is_accepted(message)).count();
     match segments.len() {
-        0 => Finding::unknown("not tested: a larger --budget tests it"),
+        0 => Finding::unknown("not tested; a larger --budget tests it"),
         total if total == accepted => {
             Finding::found(true, format!("{total} segments with a user data header were accepted"))
         }

@@ -148,6 +148,11 @@ fn provider(endpoint: &Endpoint, findings: &Findings) -> Vec<Field> {
                     format_args!("&[{rust}, smpp_core::sms::Alphabet::Ucs2]"),
                 ),
             }
+        })
+        .with(|field| {
+            if field.value.is_some() {
+                field.evidence = "the alphabet of data_coding 0, and UCS-2".into();
+            }
         }),
         Field::new("long_messages", &findings.udh_segments, |_| {
             Value::some("\"udh8\"", "smpp_core::provider::LongMessages::Udh8")

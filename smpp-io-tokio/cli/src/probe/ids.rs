@@ -66,13 +66,18 @@ impl Shape {
         })
     }
 
+    /// Returns how many ids there were, and one of them.
+    pub(super) fn evidence(&self) -> String {
+        format!("{} seen, such as \"{}\"", self.count, self.example)
+    }
+
     /// Returns the octets of the longest id.
     pub(super) const fn longest(&self) -> usize {
         self.lengths.1
     }
 }
 
-/// For example: `hexadecimal in lower case, 8 digits (6 seen, such as "9c3f00a1")`.
+/// For example: `hexadecimal in lower case, 8 characters`.
 impl Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.notation {
@@ -92,8 +97,7 @@ impl Display for Shape {
             true => write!(f, ", {longest} characters")?,
             false => write!(f, ", {shortest} to {longest} characters")?,
         }
-        f.write_str(if self.leading_zeros { ", with leading zeros" } else { "" })?;
-        write!(f, " ({} seen, such as \"{}\")", self.count, self.example)
+        f.write_str(if self.leading_zeros { ", with leading zeros" } else { "" })
     }
 }
 
@@ -189,17 +193,15 @@ mod tests {
     #[test]
     fn ids_are_described() {
         for (ids, text) in [
-            (&["9c3f00a1"][..], "hexadecimal in lower case, 8 characters (1 seen, such as \"9c3f00a1\")"),
-            (&["12", "0130"], "decimal, 2 to 4 characters, with leading zeros (2 seen, such as \"12\")"),
-            (
-                &["BDA7B1BD-4C04-4C1C-9B2E-1B2C3D4E5F60"],
-                "UUID in upper case, 36 characters (1 seen, such as \"BDA7B1BD-4C04-4C1C-9B2E-1B2C3D4E5F60\")",
-            ),
-            (&["msg-1"], "text in lower case, 5 characters (1 seen, such as \"msg-1\")"),
+            (&["9c3f00a1"][..], "hexadecimal in lower case, 8 characters"),
+            (&["12", "0130"], "decimal, 2 to 4 characters, with leading zeros"),
+            (&["BDA7B1BD-4C04-4C1C-9B2E-1B2C3D4E5F60"], "UUID in upper case, 36 characters"),
+            (&["msg-1"], "text in lower case, 5 characters"),
         ] {
             let ids: Vec<_> = ids.iter().map(|id| id.as_bytes()).collect();
             assert_eq!(Shape::of(&ids).unwrap().to_string(), text);
         }
+        assert_eq!(Shape::of(&[b"12", b"0130"]).unwrap().evidence(), "2 seen, such as \"12\"");
         assert_eq!(Shape::of(&[]), None);
     }
 }

@@ -60,7 +60,7 @@ pub(super) fn bind_cap(record: &Record) -> (Finding<u16>, Finding<CommandStatus>
 pub(super) fn rate(sent: &[Sent<'_>]) -> (Finding<u32>, Finding<CommandStatus>) {
     let burst: Vec<_> = sent.iter().filter(|message| message.purpose == Purpose::Rate).collect();
     let Some(first) = burst.first() else {
-        let why = "not tested: --exceed-rate with a larger --budget tests it";
+        let why = "not tested; --exceed-rate with a larger --budget tests it";
         return (Finding::unknown(why), Finding::unknown(why));
     };
     let status_of = |message: &&Sent<'_>| message.response.map(|answer| answer.status);
@@ -92,7 +92,7 @@ pub(super) fn rate(sent: &[Sent<'_>]) -> (Finding<u32>, Finding<CommandStatus>) 
 pub(super) fn window(sent: &[Sent<'_>]) -> (Finding<u16>, Finding<CommandStatus>) {
     let tested: Vec<_> = sent.iter().filter(|message| message.purpose == Purpose::Window).collect();
     if tested.is_empty() {
-        let why = "not tested: a larger --budget tests it";
+        let why = "not tested; a larger --budget tests it";
         return (Finding::unknown(why), Finding::unknown(why));
     }
     let mut accepted = 0;
@@ -152,7 +152,7 @@ pub(super) fn in_order(sent: &[Sent<'_>]) -> Finding<bool> {
     let tested = sent.iter().filter(|message| matches!(message.purpose, Purpose::Window | Purpose::Rate));
     let answers: Vec<_> = tested.filter_map(|message| message.response).map(|answer| answer.index).collect();
     if answers.len() < 2 {
-        return Finding::unknown("not tested: a larger --budget tests it");
+        return Finding::unknown("not tested; a larger --budget tests it");
     }
     let count = answers.len();
     match answers.is_sorted() {
@@ -164,7 +164,7 @@ pub(super) fn in_order(sent: &[Sent<'_>]) -> Finding<bool> {
 /// Returns after how much idle time the SMSC ends a session.
 pub(super) fn idle_cut(record: &Record) -> Finding<Duration> {
     let Some(idle) = &record.idle else {
-        return Finding::unknown("not tested: --idle SECONDS tests it");
+        return Finding::unknown("not tested; --idle SECONDS tests it");
     };
     let limit = idle.limit.as_secs();
     let ended = record.ends.iter().find(|ended| ended.bind == idle.bind && ended.by_smsc);
@@ -178,6 +178,9 @@ pub(super) fn idle_cut(record: &Record) -> Finding<Duration> {
                 ended.reason
             );
             Finding::found(cut, evidence)
+        }
+        _ if record.last_foreign(idle.bind).is_some_and(|at| at > idle.since) => {
+            Finding::unknown("receipts or messages of others kept the bind busy")
         }
         _ if idle.complete => Finding::unknown(format!("the SMSC did not end an idle bind within {limit} s")),
         _ => Finding::unknown("the test was interrupted"),

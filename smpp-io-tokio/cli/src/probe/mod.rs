@@ -1,8 +1,8 @@
 //! `smpp probe`: finds out what no manual of a provider states, and writes it down as a provider.
 //!
-//! The modules without I/O come first: `plan` (what is allowed and what will be done), `record` (what was observed),
-//! `receipts`, `ids`, `alphabet`, `limits` and `dialect` (what follows from it), `findings` (all conclusions), `document`,
-//! `toml` and `rust` (the output). `client` does the I/O.
+//! The modules without I/O: `plan` (what is allowed and what will be done), `messages` (what is sent), `record` (what was
+//! observed), `receipts`, `ids`, `alphabet`, `limits` and `dialect` (what follows from it), `findings` (all conclusions),
+//! `document`, `toml` and `rust` (the output). `client` does the I/O.
 
 mod alphabet;
 mod client;
@@ -11,10 +11,13 @@ mod document;
 mod findings;
 mod ids;
 mod limits;
+mod messages;
 mod plan;
 mod receipts;
 mod record;
 mod rust;
+#[cfg(test)]
+mod simulation;
 #[cfg(test)]
 mod tests;
 mod toml;

@@ -1,6 +1,6 @@
 //! What was observed: binds, PDUs and ends. No I/O; the conclusions are drawn from it alone.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use smpp_core::session::Direction;
@@ -30,6 +30,8 @@ pub(super) struct Record {
     pub(super) ends: Vec<Ended>,
     /// How many receipts and messages of others were delivered to the probe. It refuses them with a temporary error.
     pub(super) foreign: u64,
+    /// When the last of them was delivered on each bind.
+    last_foreign: BTreeMap<u16, Duration>,
     /// How long a bind was left idle.
     pub(super) idle: Option<Idle>,
     /// The purposes of the next submit_sm of each bind.
@@ -76,6 +78,8 @@ pub(super) struct Ended {
 #[derive(Debug)]
 pub(super) struct Idle {
     pub(super) bind: u16,
+    /// When it began, since the start.
+    pub(super) since: Duration,
     /// How long it could be idle.
     pub(super) limit: Duration,
     /// Whether the test ran to its end: until the limit, or until the SMSC ended the session.
@@ -126,6 +130,7 @@ impl Record {
         let observed = Observed { at, bind, direction, purpose: None, frame };
         if direction == Direction::In && observed.delivered().is_some_and(|it| !self.is_ours(it)) {
             self.foreign += 1;
+            self.last_foreign.insert(bind, at);
             return;
         }
         let is_message = direction == Direction::Out && observed.command() == CommandId::SUBMIT_SM;
@@ -201,7 +206,12 @@ impl Record {
             let of_smsc = it.direction == Direction::In && it.command() == CommandId::UNBIND;
             of_smsc || it.command() == CommandId::UNBIND.response()
         };
-        of_bind.filter(|it| !is_end(it)).map(|it| it.at).max()
+        of_bind.filter(|it| !is_end(it)).map(|it| it.at).chain(self.last_foreign(bind)).max()
+    }
+
+    /// Returns when a receipt or a message of others was last delivered on a bind.
+    pub(super) fn last_foreign(&self, bind: u16) -> Option<Duration> {
+        self.last_foreign.get(&bind).copied()
     }
 
     /// Returns how many binds were accepted.

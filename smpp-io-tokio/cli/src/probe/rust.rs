@@ -13,18 +13,17 @@ pub(super) struct Rust<'a>(pub(super) &'a Document);
 impl Display for Rust<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(document) = self;
-        for line in &document.title {
-            comment(f, "///", 0, line)?;
-        }
-        comment(f, "///", 0, "")?;
-        comment(f, "///", 0, "Observed, without a field of `Provider`:")?;
-        comment(f, "///", 0, "")?;
+        comment(f, "//", 0, "Observed, without a field of `Provider`:")?;
         for Field { name, value, evidence } in &document.observed {
             let text = match value {
-                Some(value) => format!("- {name}: `{}`; {evidence}", value.toml.replace('`', "'")),
+                Some(value) => format!("- {name}: {}; {evidence}", value.toml),
                 None => format!("- {name}: not found out: {evidence}"),
             };
-            comment(f, "///", 0, &text)?;
+            comment(f, "//", 0, &text)?;
+        }
+        f.write_str("\n")?;
+        for line in &document.title {
+            comment(f, "///", 0, line)?;
         }
         f.write_str("pub const PROVIDER: smpp_core::provider::Provider = smpp_core::provider::Provider {\n")?;
         write_fields(f, 4, &document.provider)?;

@@ -17,6 +17,7 @@ use super::receipt::{DeliveryReceipt, ReceiptMatch};
 use super::state::Account;
 use crate::frame::Frame;
 use crate::pdu::{DeliverSm, Operation};
+use crate::provider::ReceiptScope;
 use crate::session::Observer;
 use crate::time::Instant;
 
@@ -152,7 +153,10 @@ impl<W> EventRouter<W> {
     /// Buffers an event for the caller that waits for it. What cannot be buffered is refused at once.
     pub fn handle_event<O: Observer>(&mut self, now: Instant, account: &mut Account<O>, event: Event) {
         match event {
-            Event::Outcome { message, outcome } => self.record_outcome(message, outcome),
+            Event::Outcome { message, outcome } => {
+                let scope = account.options().receipts.dialect.receipt_scope();
+                self.record_outcome(message, outcome, scope);
+            }
             Event::Receipt { receipt, matched, ack } => {
                 self.handle_receipt(now, account, receipt, matched, ack);
             }
@@ -195,9 +199,13 @@ impl<W> EventRouter<W> {
         }
     }
 
-    fn record_outcome(&mut self, message: MessageNumber, outcome: MessageOutcome) {
+    fn record_outcome(&mut self, message: MessageNumber, outcome: MessageOutcome, scope: ReceiptScope) {
         let Some(slot) = self.slots.get_mut(&message) else { return };
-        if outcome.ids().any(|id| id.as_bytes().is_empty()) {
+        let cannot_be_named = match scope {
+            ReceiptScope::Segment => outcome.ids().any(|id| id.as_bytes().is_empty()),
+            ReceiptScope::Message => outcome.ids().all(|id| id.as_bytes().is_empty()),
+        };
+        if cannot_be_named {
             // No receipt can name a segment without an id.
             slot.no_more_receipts.get_or_insert(NoMoreReceipts::NotReceived);
         }

@@ -8,8 +8,8 @@ use core::time::Duration;
 use super::error::SubmitError;
 use super::options::{Options, UnansweredPolicy};
 use crate::frame::{Frame, SequenceNumber};
-use crate::pdu::{CommandStatus, Pdu, SubmitSm};
-use crate::sms::Text;
+use crate::pdu::{CommandStatus, Pdu, RegisteredDelivery, SubmitSm};
+use crate::sms::{Submission, Text};
 use crate::wire::{Quirks, Tolerance};
 
 /// A message to send: a `submit_sm`, with a text or octets of any length.
@@ -140,7 +140,15 @@ impl Message {
         };
         let segments =
             text.segments(options.long_messages.segmentation(reference)).map_err(SubmitError::Segments)?;
-        Ok(segments.submissions(self.template()).map(|segment| encode(&segment.submit_sm())).collect())
+        let on_last = options.receipts.dialect.request_on_last_segment;
+        let frame = |submission: Submission<'_>| {
+            let mut submit_sm = submission.submit_sm();
+            if on_last && submission.segment().number() < submission.segment().total() {
+                submit_sm.registered_delivery.remove(RECEIPT_REQUEST);
+            }
+            encode(&submit_sm)
+        };
+        Ok(segments.submissions(self.template()).map(frame).collect())
     }
 }
 
@@ -154,8 +162,11 @@ impl fmt::Debug for Message {
     }
 }
 
+/// The bits that request a final receipt or intermediate notifications.
+const RECEIPT_REQUEST: RegisteredDelivery = RegisteredDelivery::from_bits_retain(0b1_0011);
+
 pub(super) fn asks_for_receipts(message: &SubmitSm<'_>) -> bool {
-    message.registered_delivery.bits() & 0b1_0011 != 0
+    message.registered_delivery.intersects(RECEIPT_REQUEST)
 }
 
 /// Encodes a `submit_sm`. The session sets the sequence number later.

@@ -297,6 +297,11 @@ pub struct ReceiptOptions {
     pub capacity: usize,
     /// How long a message waits for its receipts, from when the SMSC accepted its first segment. Default 72 h.
     pub max_age: Duration,
+    /// How long the account remembers a message after its last receipt. For so long it recognises a receipt that the SMSC
+    /// redelivers, and reports a final state that [changes](super::ReceiptMatch::previous); later receipts of the message
+    /// are unmatched. The message counts against [`capacity`](Self::capacity) meanwhile, but is the first to make room.
+    /// Default 120 s.
+    pub remember_completed: Duration,
     /// The most receipts with an unknown id that the account holds because their `submit_sm_resp` may still arrive.
     /// Each is held until every request that was in flight when it arrived has a response. Beyond the limit the account
     /// emits the oldest as unmatched. Default 64.
@@ -309,6 +314,7 @@ impl Default for ReceiptOptions {
             dialect: ReceiptDialect::UNSTATED,
             capacity: 100_000,
             max_age: Duration::from_secs(72 * 3600),
+            remember_completed: Duration::from_secs(120),
             early_capacity: 64,
         }
     }

@@ -1,10 +1,12 @@
 //! How messages and their segments end.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
 use crate::pdu::CommandStatus;
 use crate::session::{NotSentReason, RefusedResponse, RequestError, UnansweredReason, fmt_refused};
+use crate::sms::digest;
 
 /// The account's own number of a message. It is never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,24 +19,51 @@ impl fmt::Display for MessageNumber {
 }
 
 /// The SMSC's id of a segment, as the SMSC sent it (SMPP 3.4 §5.2.23).
+///
+/// A peer that follows the specification sends at most 64 octets. Of a longer id the account keeps the first 64 octets,
+/// the length, and a digest of all octets: two ids are equal only if they are equal as a whole.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MessageId(Vec<u8>);
+pub struct MessageId {
+    /// The octets; of a longer id the first [`MAX_OCTETS`](Self::MAX_OCTETS), its length (4 octets) and its digest (8).
+    octets: Box<[u8]>,
+}
 
 impl MessageId {
-    pub(super) fn new(octets: &[u8]) -> Self {
-        Self(octets.into())
+    /// The most octets of an id that are kept.
+    const MAX_OCTETS: usize = 64;
+
+    pub(super) fn new(id: &[u8]) -> Self {
+        let octets = match id.get(..Self::MAX_OCTETS) {
+            Some(first) if id.len() > Self::MAX_OCTETS => {
+                // A PDU has less than 2^32 octets.
+                let length = (id.len() as u32).to_be_bytes();
+                [first, &length, &digest(id.iter().copied()).to_be_bytes()].concat().into()
+            }
+            _ => id.into(),
+        };
+        Self { octets }
     }
 
-    /// Returns the octets: at most 64 from a peer that follows the specification.
+    /// Returns the octets: all of an id of at most 64 octets, otherwise the first 64.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        self.octets.get(..Self::MAX_OCTETS).unwrap_or(&self.octets)
+    }
+
+    /// Returns how many octets the SMSC sent: more than 64 if [`as_bytes`](Self::as_bytes) returns only the first ones.
+    pub fn sent_length(&self) -> usize {
+        let length = self.octets.get(Self::MAX_OCTETS..).and_then(<[u8]>::first_chunk);
+        length.map_or(self.octets.len(), |length| u32::from_be_bytes(*length) as usize)
     }
 }
 
 /// Escapes octets that are not printable ASCII.
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.escape_ascii().fmt(f)
+        self.as_bytes().escape_ascii().fmt(f)?;
+        match self.sent_length() {
+            length if length > Self::MAX_OCTETS => write!(f, "... ({length} octets)"),
+            _ => Ok(()),
+        }
     }
 }
 

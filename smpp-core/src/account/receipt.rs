@@ -7,6 +7,7 @@ use core::fmt;
 use super::outcome::{MessageId, MessageNumber};
 use crate::frame::Frame;
 use crate::pdu::{MessageState, Pdu};
+use crate::provider::ReceiptDialect;
 use crate::sms;
 use crate::wire::{Quirks, Tolerance};
 
@@ -16,22 +17,30 @@ use crate::wire::{Quirks, Tolerance};
 pub struct DeliveryReceipt {
     /// The SMSC's id of the segment, as the receipt writes it; empty if the receipt cannot be read.
     pub id: MessageId,
-    /// The state of the segment; [`UNKNOWN`](MessageState::UNKNOWN) also for a state word that is not known.
+    /// The state of the segment, or of the whole message ([`ReceiptScope`](crate::provider::ReceiptScope));
+    /// [`UNKNOWN`](MessageState::UNKNOWN) also for a state word that is not known: see [`stat`](Self::stat).
     pub state: MessageState,
     /// Whether it is the last receipt of this segment. An intermediate receipt is not.
     pub is_final: bool,
+    /// The state as the receipt writes it, for example `DELIVRD`; empty if the receipt cannot be read.
+    pub stat: Box<[u8]>,
     /// The SMSC's own error code, as the receipt's `err` field has it. Not always a number.
     pub err: Option<Box<[u8]>>,
     frame: Frame<Vec<u8>>,
 }
 
 impl DeliveryReceipt {
-    pub(super) fn new(receipt: Option<sms::Receipt<'_>>, frame: Frame<Vec<u8>>) -> Self {
+    pub(super) fn new(
+        receipt: Option<sms::Receipt<'_>>,
+        dialect: &ReceiptDialect,
+        frame: Frame<Vec<u8>>,
+    ) -> Self {
         let receipt = receipt.unwrap_or_default();
         Self {
             id: MessageId::new(receipt.id),
-            state: receipt.state().unwrap_or(MessageState::UNKNOWN),
-            is_final: receipt.is_final(),
+            state: dialect.state(&receipt).unwrap_or(MessageState::UNKNOWN),
+            is_final: dialect.is_final(&receipt),
+            stat: receipt.stat.into(),
             err: receipt.err.map(Into::into),
             frame,
         }
@@ -56,6 +65,7 @@ impl fmt::Debug for DeliveryReceipt {
             .field("id", &self.id)
             .field("state", &self.state)
             .field("is_final", &self.is_final)
+            .field("stat", &format_args!("\"{}\"", self.stat.escape_ascii()))
             .finish_non_exhaustive()
     }
 }
@@ -65,17 +75,22 @@ impl fmt::Debug for DeliveryReceipt {
 pub struct ReceiptMatch {
     /// The message.
     pub message: MessageNumber,
-    /// The segment, from 0.
+    /// The segment whose id the receipt has, from 0.
     pub segment: u8,
     /// How many segments the message has.
     pub segments: u8,
-    /// How many accepted segments still lack their final receipt.
+    /// How many accepted segments still lack their final receipt. If there is one receipt for the whole message
+    /// ([`ReceiptScope::Message`](crate::provider::ReceiptScope::Message)), all of them do until it arrives.
     pub pending: u8,
     /// The state of the whole message, once each segment has its final receipt:
-    /// [`DELIVERED`](MessageState::DELIVERED) if all segments were, otherwise the state of the first that was not.
+    /// [`DELIVERED`](MessageState::DELIVERED) if all segments were, otherwise the state of the first that was not. If
+    /// there is one receipt for the whole message, its state.
     /// Always `None` for a message that the SMSC did not accept as a whole: its
     /// [`MessageOutcome`](super::MessageOutcome) says so.
     pub message_state: Option<MessageState>,
+    /// The earlier final state, if this receipt changes it: for example [`UNDELIVERABLE`](MessageState::UNDELIVERABLE)
+    /// in a receipt that reports [`DELIVERED`](MessageState::DELIVERED) afterwards. `None` in the first final receipt.
+    pub previous: Option<MessageState>,
 }
 
 /// Identifies a receipt that the account has emitted.
@@ -84,10 +99,14 @@ pub(super) struct ReportedReceipt {
     pub(super) message: MessageNumber,
     pub(super) segment: u8,
     pub(super) state: MessageState,
+    pub(super) is_final: bool,
+    /// The final state before it.
+    pub(super) previous: Option<MessageState>,
 }
 
 impl ReportedReceipt {
     pub(super) const fn new(matched: &ReceiptMatch, receipt: &DeliveryReceipt) -> Self {
-        Self { message: matched.message, segment: matched.segment, state: receipt.state }
+        let ReceiptMatch { message, segment, previous, .. } = *matched;
+        Self { message, segment, state: receipt.state, is_final: receipt.is_final, previous }
     }
 }

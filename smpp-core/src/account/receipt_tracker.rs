@@ -1,22 +1,37 @@
 //! The segments that wait for delivery receipts, and the matching of receipts to them.
+//!
+//! Each segment is a node of one table. The segments of a message are linked, the messages are linked in order of time,
+//! and two hash indexes find a segment by its id and a message by its number. So each operation touches a few nodes,
+//! however many segments wait, and a segment with an id of 36 octets takes less than 160 octets in all.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+mod early;
+mod hash;
+mod index;
+mod node;
+mod slab;
+#[cfg(test)]
+mod tests;
+
+use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::time::Duration;
+use core::mem;
 
-use super::ack::Ack;
+use self::hash::HashKey;
+use self::index::Index;
+use self::node::{ById, ByNumber, Node, StoredId, bit};
+use self::slab::{NONE, Slab};
 use super::options::ReceiptOptions;
 use super::outcome::{MessageId, MessageNumber};
-use super::receipt::{DeliveryReceipt, ReceiptMatch, ReportedReceipt};
+use super::receipt::{ReceiptMatch, ReportedReceipt};
 use crate::pdu::MessageState;
-use crate::sms::MessageIdKey;
+use crate::provider::ReceiptScope;
+use crate::sms::{MessageIdKey, MessageIdPolicy};
 use crate::time::Instant;
 
-/// How long a message is remembered after its last receipt, to recognise redelivered receipts.
-const REMEMBER_COMPLETED: Duration = Duration::from_secs(120);
+pub(super) use self::early::{EarlyReceipt, EarlyReceipts};
 
 /// The result of matching a receipt.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Match {
     /// It belongs to this message, and is new.
     New(ReceiptMatch),
@@ -28,311 +43,470 @@ pub(super) enum Match {
     Unknown,
 }
 
-/// Tracks accepted segments until their final receipts arrive: at most [`ReceiptOptions::capacity`] segments, each for
-/// at most [`ReceiptOptions::max_age`]. It also holds receipts that arrived before the `submit_sm_resp` of their segment.
+/// A message whose receipts are tracked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TrackedMessage<'a> {
+    pub(super) number: MessageNumber,
+    /// How many segments it has.
+    pub(super) total: u8,
+    /// Whether it requested a final receipt for every final state.
+    pub(super) is_due: bool,
+    /// The caller's own key of the message.
+    pub(super) key: Option<&'a [u8]>,
+}
+
+/// What identifies a segment in a receipt.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum SegmentId<'a> {
+    /// The id in the response of the SMSC, all octets of it.
+    Id(&'a [u8]),
+    /// The key of an id that is not known any more.
+    #[cfg_attr(not(test), allow(dead_code, reason = "for ids of an earlier run"))]
+    Key(MessageIdKey),
+}
+
+/// A message that is not tracked any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ExpiredMessage {
+    pub(super) number: MessageNumber,
+    /// The ids of its segments that lack a receipt that was due.
+    pub(super) ids: Vec<MessageId>,
+    /// The caller's own key of the message.
+    pub(super) key: Option<Box<[u8]>>,
+}
+
+/// Tracks accepted segments until their final receipts arrive, whatever operation submitted them: at most
+/// [`ReceiptOptions::capacity`] segments, each for at most [`ReceiptOptions::max_age`]. It also holds receipts that
+/// arrived before the response of their segment.
 pub(super) struct ReceiptTracker {
     options: ReceiptOptions,
-    ids: BTreeMap<MessageIdKey, (MessageNumber, u8)>,
-    messages: BTreeMap<MessageNumber, TrackedMessage>,
-    /// All segments of `messages`: more than there are ids, if the SMSC gives an id twice.
-    segments: usize,
+    hash_key: HashKey,
+    nodes: Slab<Node>,
+    ids: Index<ById>,
+    numbers: Index<ByNumber>,
     /// Messages that wait for receipts, in the order in which their first segments were accepted.
-    waiting: BTreeSet<(Instant, MessageNumber)>,
-    /// Messages that have all their receipts, in the order in which these were complete.
-    done: BTreeSet<(Instant, MessageNumber)>,
-    /// Receipts with an unknown id, the oldest first.
-    early: BTreeMap<u64, EarlyReceipt>,
-    /// The keys of `early`, by message id.
-    early_ids: BTreeSet<(MessageIdKey, u64)>,
-    last_early: u64,
+    waiting: List,
+    /// Messages that have all their receipts, in the order in which the last ones arrived.
+    done: List,
+    /// How many segments wait for their final receipt.
+    awaited: usize,
+    pub(super) early: EarlyReceipts,
 }
 
-struct TrackedMessage {
-    /// How many segments the message has.
-    total: u8,
-    /// The segments that were accepted.
-    segments: Vec<PendingReceipt>,
-    /// How many of them lack their final receipt.
-    open: u8,
-    /// Whether no further segment will be accepted.
-    is_complete: bool,
-    /// Whether the message requested a final receipt for every final state.
-    is_receipt_due: bool,
-    /// When the first segment was accepted.
-    since: Instant,
-    /// When the last receipt of the accepted segments arrived.
-    done: Option<Instant>,
+/// Messages, linked through [`Node::newer`] and [`Node::older`].
+#[derive(Clone, Copy)]
+struct List {
+    oldest: u32,
+    newest: u32,
 }
 
-/// A segment that waits for its final receipt, or had it recently.
-struct PendingReceipt {
-    segment: u8,
-    id: MessageId,
-    key: MessageIdKey,
-    /// The state in its final receipt.
-    last: Option<MessageState>,
-    /// The states that were emitted: one bit each.
-    reported: u16,
-    /// The states of `reported` that the application has not acknowledged yet.
-    unacknowledged: u16,
-}
-
-/// A receipt with an unknown id, held because its `submit_sm_resp` may still arrive.
-pub(super) struct EarlyReceipt {
-    /// [`Queue::last_sent`](super::queue::Queue::last_sent) when the receipt arrived.
-    last_sent: u64,
-    pub(super) key: MessageIdKey,
-    pub(super) receipt: DeliveryReceipt,
-    pub(super) ack: Ack,
-}
-
-/// Returns the bit of a state. The states that no version of SMPP defines share one.
-fn bit(state: MessageState) -> u16 {
-    1 << state.0.min(15)
+impl List {
+    const EMPTY: Self = Self { oldest: NONE, newest: NONE };
 }
 
 impl ReceiptTracker {
-    pub(super) const fn new(options: ReceiptOptions) -> Self {
+    /// Creates a tracker. The seed protects against ids that an SMSC chooses to slow the tracker down.
+    pub(super) const fn new(options: ReceiptOptions, seed: u64) -> Self {
         Self {
             options,
-            ids: BTreeMap::new(),
-            messages: BTreeMap::new(),
-            segments: 0,
-            waiting: BTreeSet::new(),
-            done: BTreeSet::new(),
-            early: BTreeMap::new(),
-            early_ids: BTreeSet::new(),
-            last_early: 0,
+            hash_key: HashKey::new(seed),
+            nodes: Slab::new(),
+            ids: Index::new(),
+            numbers: Index::new(),
+            waiting: List::EMPTY,
+            done: List::EMPTY,
+            awaited: 0,
+            early: EarlyReceipts::new(options.early_capacity),
         }
     }
 
-    /// Starts to track a segment that was accepted with this id and requested receipts. An id that the SMSC gives twice
-    /// belongs to the later segment.
+    const fn policy(&self) -> MessageIdPolicy {
+        self.options.dialect.message_ids
+    }
+
+    /// Returns whether a message has one receipt, not one for each segment.
+    fn has_one_receipt(&self) -> bool {
+        self.options.dialect.receipt_scope() == ReceiptScope::Message
+    }
+
+    /// Returns the key of an id in a response.
+    pub(super) fn submitted_key(&self, id: &[u8]) -> MessageIdKey {
+        self.policy().submitted_key(id)
+    }
+
+    fn hash(&self, key: &MessageIdKey) -> u32 {
+        self.hash_key.hash(key.as_octets()) as u32
+    }
+
+    fn find_message(&self, number: MessageNumber) -> Option<u32> {
+        self.numbers.find(&self.nodes, ByNumber::hash_of(number), |node| node.number == number)
+    }
+
+    fn find_id(&self, key: &MessageIdKey) -> Option<u32> {
+        let policy = self.policy();
+        self.ids.find(&self.nodes, self.hash(key), |node| node.id.has_key(policy, key))
+    }
+
+    /// Returns the numbers of a message's nodes, the first one first.
+    fn siblings(&self, head: u32) -> impl Iterator<Item = (u32, &Node)> {
+        let next = |(_, node): &(u32, &Node)| Some((node.sibling, self.nodes.get(node.sibling)?));
+        core::iter::successors(self.nodes.get(head).map(|node| (head, node)), next)
+    }
+
+    /// Starts to track a segment that was accepted with this id. An id that the SMSC gives to two messages belongs to
+    /// the later one.
     pub(super) fn track(
         &mut self,
         now: Instant,
-        (message, segment): (MessageNumber, u8),
-        total: u8,
-        id: &MessageId,
-        is_receipt_due: bool,
+        message: &TrackedMessage<'_>,
+        segment: u8,
+        id: SegmentId<'_>,
     ) {
-        if id.as_bytes().is_empty() {
+        let (key, stored) = match id {
+            SegmentId::Id(id) => {
+                let key = self.submitted_key(id);
+                (key, StoredId::new(id, &key))
+            }
+            SegmentId::Key(key) => (key, StoredId::keyed(&key)),
+        };
+        let has_one_receipt = self.has_one_receipt();
+        if key.is_empty() && !has_one_receipt {
             // No receipt can name the segment.
             return;
         }
-        let key = self.options.dialect.message_ids.submitted_key(id.as_bytes());
-        let waiting = &mut self.waiting;
-        let tracked = self.messages.entry(message).or_insert_with(|| {
-            waiting.insert((now, message));
-            TrackedMessage {
-                total,
-                segments: Vec::new(),
-                open: 0,
-                is_complete: false,
-                is_receipt_due,
-                since: now,
-                done: None,
-            }
-        });
-        tracked.open += 1;
-        tracked.segments.push(PendingReceipt {
+        let node = Node {
+            id: stored,
+            number: message.number,
+            id_hash: self.hash(&key),
             segment,
-            id: id.clone(),
-            key,
-            last: None,
-            reported: 0,
-            unacknowledged: 0,
-        });
-        self.segments += 1;
-        self.ids.insert(key, (message, segment));
+            total: message.total,
+            is_due: message.is_due,
+            at: now,
+            ..Node::default()
+        };
+        let found = self.find_message(message.number);
+        let Some(number) = self.nodes.insert(node) else { return };
+        let head = found.unwrap_or(number);
+        if let Some(node) = self.nodes.get_mut(number) {
+            node.head = head;
+        }
+        if head == number {
+            if let Some(node) = self.nodes.get_mut(head) {
+                node.key = message.key.map(Into::into);
+            }
+            self.numbers.insert(&mut self.nodes, head);
+            self.push(head);
+        }
+        if let Some(node) = self.nodes.get_mut(head) {
+            let sibling = if head == number { NONE } else { mem::replace(&mut node.sibling, number) };
+            node.accepted = node.accepted.saturating_add(1);
+            // The one receipt of the message may have arrived.
+            if !has_one_receipt || node.last.is_none() {
+                node.open = node.open.saturating_add(1);
+                self.awaited += 1;
+            }
+            if let Some(node) = self.nodes.get_mut(number) {
+                node.sibling = sibling;
+            }
+        }
+        if !key.is_empty() {
+            self.index_id(number, head, &key);
+        }
+        self.update_position(now, head, false);
+    }
+
+    /// Makes a segment the one that an id belongs to.
+    fn index_id(&mut self, number: u32, head: u32, key: &MessageIdKey) {
+        if let Some(other) = self.find_id(key) {
+            self.ids.remove(&mut self.nodes, other);
+            if let Some(node) = self.nodes.get_mut(other) {
+                node.is_indexed = false;
+            }
+        }
+        let (policy, hash) = (self.policy(), self.hash(key));
+        let is_shared = self
+            .siblings(head)
+            .any(|(other, node)| other != number && node.id_hash == hash && node.id.has_key(policy, key));
+        if let Some(node) = self.nodes.get_mut(number) {
+            (node.is_indexed, node.is_shared) = (true, is_shared);
+        }
+        self.ids.insert(&mut self.nodes, number);
     }
 
     /// Records that no further segment of the message will be accepted.
     pub(super) fn complete(&mut self, now: Instant, message: MessageNumber) {
-        if let Some(tracked) = self.messages.get_mut(&message) {
-            tracked.is_complete = true;
-            self.update_position(now, message);
+        let Some(head) = self.find_message(message) else { return };
+        if self.siblings(head).all(|(_, node)| node.id.is_empty()) {
+            // No receipt can name the message.
+            self.remove(head);
+            return;
         }
+        if let Some(node) = self.nodes.get_mut(head) {
+            node.is_complete = true;
+        }
+        self.update_position(now, head, false);
+    }
+
+    /// Tracks a message of an earlier run, with the ids of its segments that lack their final receipt. Its age counts
+    /// from now.
+    #[cfg_attr(not(test), allow(dead_code, reason = "for ids of an earlier run"))]
+    pub(super) fn expect<'a>(
+        &mut self,
+        now: Instant,
+        message: &TrackedMessage<'_>,
+        segments: impl IntoIterator<Item = (u8, SegmentId<'a>)>,
+    ) {
+        for (segment, id) in segments {
+            self.track(now, message, segment, id);
+        }
+        self.complete(now, message.number);
+    }
+
+    /// Returns the caller's own key of a message.
+    #[cfg_attr(not(test), allow(dead_code, reason = "for messages with a key"))]
+    pub(super) fn key(&self, message: MessageNumber) -> Option<&[u8]> {
+        self.nodes.get(self.find_message(message)?)?.key.as_deref()
     }
 
     /// Finds the message that a receipt belongs to, and records the receipt as reported if it is new.
     pub(super) fn match_receipt(
         &mut self,
         now: Instant,
-        receipt: &DeliveryReceipt,
-        key: MessageIdKey,
+        key: &MessageIdKey,
+        (state, is_final): (MessageState, bool),
     ) -> Match {
-        let Some((message, segment)) = self.ids.get(&key).copied() else { return Match::Unknown };
-        let Some(pending) = self.pending(message, segment) else { return Match::Unknown };
-        // A receipt after the final one changes nothing: it counts as a repetition of the final one.
-        let known = bit(pending.last.unwrap_or(receipt.state));
-        if pending.unacknowledged & known != 0 {
+        let Some(named) = self.find_id(key).map(|named| self.next_of_id(named, state, is_final)) else {
+            return Match::Unknown;
+        };
+        let Some(node) = self.nodes.get(named) else { return Match::Unknown };
+        let (message, segment, head) = (node.number, node.segment, node.head);
+        let recorded_in = if self.has_one_receipt() { head } else { named };
+        let Some(node) = self.nodes.get_mut(recorded_in) else { return Match::Unknown };
+        let new = bit(state, is_final);
+        // An intermediate receipt after the final one changes nothing: it counts as a repetition of the final one.
+        let known = node.last.filter(|_| !is_final).map_or(new, |last| bit(last, true));
+        if node.unacknowledged & known != 0 {
             return Match::Unacknowledged;
         }
-        if pending.reported & known != 0 {
+        if node.reported & known != 0 {
             return Match::Repeated;
         }
-        pending.reported |= known;
-        pending.unacknowledged |= known;
-        pending.last = receipt.is_final.then_some(receipt.state);
-        let Some(tracked) = self.messages.get_mut(&message) else { return Match::Unknown };
-        tracked.open -= u8::from(receipt.is_final);
-        let (pending, segments, message_state) = (tracked.open, tracked.total, tracked.state());
-        self.update_position(now, message);
-        Match::New(ReceiptMatch { message, segment, segments, pending, message_state })
+        node.reported |= new;
+        node.unacknowledged |= new;
+        let previous = node.last.filter(|_| is_final);
+        if is_final {
+            node.last = Some(state);
+            if previous.is_none() {
+                self.settle(head);
+            }
+        }
+        self.update_position(now, head, true);
+        let message_state = self.message_state(head);
+        let Some(node) = self.nodes.get(head) else { return Match::Unknown };
+        let (segments, pending) = (node.total, node.open);
+        Match::New(ReceiptMatch { message, segment, segments, pending, message_state, previous })
+    }
+
+    /// Returns the node that a receipt is about: `named`, unless several segments of the message have its id.
+    fn next_of_id(&self, named: u32, state: MessageState, is_final: bool) -> u32 {
+        let Some(node) = self.nodes.get(named).filter(|node| node.is_shared) else { return named };
+        // The SMSC has given one id to several segments: each receipt is about the next of them.
+        let policy = self.policy();
+        let key = node.id.key(policy);
+        let new = bit(state, is_final);
+        let rank = |other: &Node| match other.last {
+            None if other.reported & new == 0 => 0,
+            Some(_) if is_final && other.reported & new == 0 => 1,
+            _ => 2,
+        };
+        let same_id = self
+            .siblings(node.head)
+            .filter(|(_, other)| other.id_hash == node.id_hash && other.id.has_key(policy, &key));
+        let next = same_id.min_by_key(|(_, other)| (rank(other), other.segment));
+        next.map_or(named, |(number, _)| number)
+    }
+
+    /// Records that a final receipt has arrived.
+    fn settle(&mut self, head: u32) {
+        let has_one_receipt = self.has_one_receipt();
+        let Some(node) = self.nodes.get_mut(head) else { return };
+        let settled = if has_one_receipt { node.open } else { node.open.min(1) };
+        node.open -= settled;
+        self.awaited = self.awaited.saturating_sub(settled.into());
+    }
+
+    /// Records that a final receipt is missing again.
+    fn unsettle(&mut self, head: u32) {
+        let has_one_receipt = self.has_one_receipt();
+        let Some(node) = self.nodes.get_mut(head) else { return };
+        let missing = if has_one_receipt { node.accepted } else { 1 };
+        node.open = node.open.saturating_add(missing);
+        self.awaited += usize::from(missing);
+    }
+
+    /// Returns the state of the whole message, once it has all its final receipts.
+    fn message_state(&self, head: u32) -> Option<MessageState> {
+        let node = self.nodes.get(head)?;
+        let is_whole = node.accepted >= node.total;
+        if self.has_one_receipt() {
+            // The receipt is about the whole message. It may come before the last response.
+            return node.last.filter(|_| is_whole || !node.is_complete);
+        }
+        if node.open > 0 || !is_whole {
+            return None;
+        }
+        let undelivered = |(_, node): (u32, &Node)| {
+            node.last.filter(|state| *state != MessageState::DELIVERED).map(|state| (node.segment, state))
+        };
+        let first = self.siblings(head).filter_map(undelivered).min_by_key(|(segment, _)| *segment);
+        Some(first.map_or(MessageState::DELIVERED, |(_, state)| state))
     }
 
     /// Records whether the application accepted a reported receipt. If not, the SMSC redelivers it, and it counts as new.
-    pub(super) fn acknowledge(&mut self, now: Instant, reported: ReportedReceipt, is_accepted: bool) {
-        let ReportedReceipt { message, segment, state } = reported;
-        let Some(pending) = self.pending(message, segment) else { return };
-        pending.unacknowledged &= !bit(state);
+    pub(super) fn acknowledge(&mut self, now: Instant, reported: &ReportedReceipt, is_accepted: bool) {
+        let Some(head) = self.find_message(reported.message) else { return };
+        let is_about = |node: &Node| node.segment == reported.segment;
+        let number = if self.has_one_receipt() {
+            Some(head)
+        } else {
+            self.siblings(head).find(|(_, node)| is_about(node)).map(|(number, _)| number)
+        };
+        let Some(node) = number.and_then(|number| self.nodes.get_mut(number)) else { return };
+        let bits = bit(reported.state, reported.is_final);
+        node.unacknowledged &= !bits;
         if is_accepted {
             return;
         }
-        pending.reported &= !bit(state);
-        if pending.last == Some(state) {
-            pending.last = None;
-            if let Some(tracked) = self.messages.get_mut(&message) {
-                tracked.open += 1;
+        node.reported &= !bits;
+        if reported.is_final && node.last == Some(reported.state) {
+            // The state before, unless the application has refused that too.
+            node.last = reported.previous.filter(|state| node.reported & bit(*state, true) != 0);
+            if node.last.is_none() {
+                self.unsettle(head);
             }
-            self.update_position(now, message);
+            self.update_position(now, head, false);
         }
     }
 
-    fn pending(&mut self, message: MessageNumber, segment: u8) -> Option<&mut PendingReceipt> {
-        self.messages.get_mut(&message)?.segments.iter_mut().find(|pending| pending.segment == segment)
+    /// Moves the message to the end of the list that it belongs to, if it belongs to another one, or had all its receipts
+    /// and has a new one.
+    fn update_position(&mut self, now: Instant, head: u32, has_new_receipt: bool) {
+        let Some(node) = self.nodes.get(head) else { return };
+        let is_done = node.is_complete && node.open == 0;
+        if is_done == node.is_done && !(is_done && has_new_receipt) {
+            return;
+        }
+        self.unlink(head);
+        if let Some(node) = self.nodes.get_mut(head) {
+            (node.is_done, node.at) = (is_done, now);
+        }
+        self.push(head);
     }
 
-    /// Moves the message between `waiting` and `done`.
-    fn update_position(&mut self, now: Instant, message: MessageNumber) {
-        let Some(tracked) = self.messages.get_mut(&message) else { return };
-        let waiting = (tracked.since, message);
-        match tracked.done {
-            None if tracked.open == 0 && tracked.is_complete => {
-                tracked.done = Some(now);
-                self.waiting.remove(&waiting);
-                self.done.insert((now, message));
-            }
-            Some(at) if tracked.open > 0 => {
-                tracked.done = None;
-                self.done.remove(&(at, message));
-                self.waiting.insert(waiting);
-            }
-            _ => {}
+    const fn list(&mut self, is_done: bool) -> &mut List {
+        if is_done { &mut self.done } else { &mut self.waiting }
+    }
+
+    /// Puts a message at the end of its list.
+    fn push(&mut self, head: u32) {
+        let Some(node) = self.nodes.get(head) else { return };
+        let list = self.list(node.is_done);
+        let older = mem::replace(&mut list.newest, head);
+        if older == NONE {
+            list.oldest = head;
+        } else if let Some(node) = self.nodes.get_mut(older) {
+            node.newer = head;
+        }
+        if let Some(node) = self.nodes.get_mut(head) {
+            (node.older, node.newer) = (older, NONE);
         }
     }
 
-    /// Holds a receipt with an unknown id. Returns the oldest one if there are more than
-    /// [`ReceiptOptions::early_capacity`].
-    pub(super) fn hold_early(
-        &mut self,
-        last_sent: u64,
-        key: MessageIdKey,
-        receipt: DeliveryReceipt,
-        ack: Ack,
-    ) -> Option<EarlyReceipt> {
-        self.last_early += 1;
-        self.early.insert(self.last_early, EarlyReceipt { last_sent, key, receipt, ack });
-        self.early_ids.insert((key, self.last_early));
-        if self.early.len() > self.options.early_capacity { self.pop_early() } else { None }
-    }
-
-    /// Removes and returns the early receipts with this id, in the order in which they arrived.
-    pub(super) fn take_early(&mut self, id: &MessageId) -> Vec<EarlyReceipt> {
-        if self.early.is_empty() {
-            return Vec::new();
+    /// Takes a message out of its list.
+    fn unlink(&mut self, head: u32) {
+        let Some(node) = self.nodes.get(head) else { return };
+        let (older, newer, is_done) = (node.older, node.newer, node.is_done);
+        match self.nodes.get_mut(older) {
+            Some(node) => node.newer = newer,
+            None => self.list(is_done).oldest = newer,
         }
-        let key = self.options.dialect.message_ids.submitted_key(id.as_bytes());
-        let found: Vec<_> = self.early_ids.range((key, 0)..=(key, u64::MAX)).copied().collect();
-        let take = |found: (MessageIdKey, u64)| {
-            self.early_ids.remove(&found);
-            self.early.remove(&found.1)
-        };
-        found.into_iter().filter_map(take).collect()
-    }
-
-    /// Removes and returns the oldest early receipt.
-    pub(super) fn pop_early(&mut self) -> Option<EarlyReceipt> {
-        let (number, early) = self.early.pop_first()?;
-        self.early_ids.remove(&(early.key, number));
-        Some(early)
-    }
-
-    /// Returns the last send number when the oldest early receipt arrived.
-    pub(super) fn oldest_early(&self) -> Option<u64> {
-        self.early.first_key_value().map(|(_, early)| early.last_sent)
-    }
-
-    /// Removes a message that is too old or exceeds the capacity. Returns it, and the ids of its segments that lack a
-    /// receipt that was due. Call it until it returns `None`.
-    pub(super) fn expire(&mut self, now: Instant) -> Option<(MessageNumber, Vec<MessageId>)> {
-        while let Some(&(at, message)) = self.done.first()
-            && (now - at >= REMEMBER_COMPLETED || self.segments > self.options.capacity)
-        {
-            self.remove(message);
+        match self.nodes.get_mut(newer) {
+            Some(node) => node.older = older,
+            None => self.list(is_done).newest = older,
         }
-        let (at, message) = self.waiting.first().copied()?;
-        if now - at < self.options.max_age && self.segments <= self.options.capacity {
-            return None;
-        }
-        Some((message, self.remove(message).map(TrackedMessage::missing_receipts).unwrap_or_default()))
     }
 
-    /// Returns when the next message is too old.
+    /// Removes one message that is too old or exceeds the capacity. Returns `None` if there is none, and `Some(None)` if
+    /// the message had all its receipts.
+    pub(super) fn expire(&mut self, now: Instant) -> Option<Option<ExpiredMessage>> {
+        let is_over = self.exceeds_capacity();
+        let is_due =
+            |node: Option<&Node>, max_age| node.is_some_and(|node| is_over || now - node.at >= max_age);
+        let (done, waiting) = (self.done.oldest, self.waiting.oldest);
+        if is_due(self.nodes.get(done), self.options.remember_completed) {
+            self.remove(done);
+            return Some(None);
+        }
+        is_due(self.nodes.get(waiting), self.options.max_age).then(|| self.remove(waiting))
+    }
+
+    /// Returns whether more segments are tracked than [`ReceiptOptions::capacity`].
+    pub(super) const fn exceeds_capacity(&self) -> bool {
+        self.nodes.len() > self.options.capacity
+    }
+
+    /// Returns when to call [`expire`](Self::expire).
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let oldest = self.waiting.first().map(|(at, _)| *at + self.options.max_age);
-        let done = self.done.first().map(|(at, _)| *at + REMEMBER_COMPLETED);
-        oldest.into_iter().chain(done).min()
+        if self.exceeds_capacity() {
+            return Some(Instant::ZERO);
+        }
+        let waiting = self.nodes.get(self.waiting.oldest).map(|node| node.at + self.options.max_age);
+        let done = self.nodes.get(self.done.oldest).map(|node| node.at + self.options.remember_completed);
+        waiting.into_iter().chain(done).min()
     }
 
-    fn remove(&mut self, message: MessageNumber) -> Option<TrackedMessage> {
-        let tracked = self.messages.remove(&message)?;
-        self.waiting.remove(&(tracked.since, message));
-        if let Some(at) = tracked.done {
-            self.done.remove(&(at, message));
-        }
-        self.segments -= tracked.segments.len();
-        for pending in &tracked.segments {
-            if self.ids.get(&pending.key).is_some_and(|(other, _)| *other == message) {
-                self.ids.remove(&pending.key);
+    /// Removes a message.
+    fn remove(&mut self, head: u32) -> Option<ExpiredMessage> {
+        self.unlink(head);
+        self.numbers.remove(&mut self.nodes, head);
+        let node = self.nodes.get_mut(head)?;
+        self.awaited = self.awaited.saturating_sub(node.open.into());
+        let (number, key, is_due) = (node.number, node.key.take(), node.is_due);
+        // The one receipt of a message is recorded in its first node.
+        let lacks_receipts = node.last.is_none() || !self.has_one_receipt();
+        let (mut ids, mut next) = (Vec::new(), head);
+        while let Some(node) = self.nodes.get(next) {
+            let (this, sibling) = (next, node.sibling);
+            if is_due && lacks_receipts && node.last.is_none() {
+                ids.extend(node.id.to_message_id().map(|id| (node.segment, id)));
             }
+            if node.is_indexed {
+                self.ids.remove(&mut self.nodes, this);
+            }
+            self.nodes.remove(this);
+            next = sibling;
         }
-        Some(tracked)
+        ids.sort_unstable_by_key(|(segment, _)| *segment);
+        let ids = ids.into_iter().map(|(_, id)| id).collect();
+        Some(ExpiredMessage { number, ids, key })
     }
 
-    /// Removes all messages. Returns those that lack a receipt that was due, with the ids of the segments.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = (MessageNumber, Vec<MessageId>)> {
-        let options = self.options;
-        let all = core::mem::replace(self, Self::new(options)).messages.into_iter();
-        all.map(|(message, tracked)| (message, tracked.missing_receipts())).filter(|(_, ids)| !ids.is_empty())
+    /// Removes all messages. Returns those that lack a receipt that was due, the oldest first.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = ExpiredMessage> {
+        core::iter::from_fn(|| {
+            let oldest = if self.waiting.oldest == NONE { self.done.oldest } else { self.waiting.oldest };
+            self.remove(oldest)
+        })
+        .filter(|message| !message.ids.is_empty())
     }
 
     /// Returns how many segments are tracked.
     pub(super) const fn len(&self) -> usize {
-        self.segments
-    }
-}
-
-impl TrackedMessage {
-    /// Returns the state of the whole message, once each segment has its final receipt.
-    fn state(&self) -> Option<MessageState> {
-        if self.open > 0 || self.segments.len() < usize::from(self.total) {
-            return None;
-        }
-        let undelivered = |pending: &PendingReceipt| {
-            pending
-                .last
-                .filter(|state| *state != MessageState::DELIVERED)
-                .map(|state| (pending.segment, state))
-        };
-        let first = self.segments.iter().filter_map(undelivered).min_by_key(|(segment, _)| *segment);
-        Some(first.map_or(MessageState::DELIVERED, |(_, state)| state))
+        self.nodes.len()
     }
 
-    /// Returns the ids of the segments that lack a receipt that was due.
-    fn missing_receipts(self) -> Vec<MessageId> {
-        let is_missing = |pending: &PendingReceipt| self.is_receipt_due && pending.last.is_none();
-        self.segments.into_iter().filter(is_missing).map(|pending| pending.id).collect()
+    /// Returns how many segments wait for their final receipt.
+    pub(super) const fn awaited(&self) -> usize {
+        self.awaited
     }
 }

@@ -12,8 +12,15 @@ use super::state::Account;
 use crate::frame::Frame;
 use crate::pdu::{CommandStatus, DataSmResp, DeliverSm, DeliverSmResp, Operation, Pdu};
 use crate::session::{CloseReason, Observer, Refusal, Request};
-use crate::sms::{self, MessageIdKey, Pushed, Receipt};
+use crate::sms::{self, MessageIdKey, Pushed};
 use crate::time::Instant;
+
+/// The keys that the message id of a receipt may have.
+struct ReceiptKeys {
+    key: MessageIdKey,
+    /// To try if `key` matches no message.
+    fallback: Vec<MessageIdKey>,
+}
 
 impl<O: Observer> Account<O> {
     /// Acknowledges or refuses what the SMSC delivered: `Ok` once the application has stored it, or a status. A temporary
@@ -43,7 +50,7 @@ impl<O: Observer> Account<O> {
                     self.inbound.reassembler.forget_completed(identity);
                 }
             }
-            AckSubject::Receipt(reported) => self.receipts.acknowledge(now, *reported, result.is_ok()),
+            AckSubject::Receipt(reported) => self.receipts.acknowledge(now, reported, result.is_ok()),
         }
         let mut answered = Ok(());
         for token in ack.tokens {
@@ -98,53 +105,70 @@ impl<O: Observer> Account<O> {
         let token = ReplyToken { link, generation, reply };
         let Some(frame) = Frame::new(frame.octets().to_vec()) else { return };
         match self.parse_receipt(pdu, &frame) {
-            Some((receipt, key)) => self.handle_receipt(now, receipt, key, token),
+            Some((receipt, keys)) => self.handle_receipt(now, receipt, keys, token),
             None => self.handle_message(now, pdu, frame, token),
         }
     }
 
-    /// Returns the receipt in the PDU and the key of its message id; no key if the receipt cannot be read.
+    /// Returns the receipt in the PDU and the keys that its message id may have; no key if the receipt cannot be read.
     fn parse_receipt(
         &self,
         pdu: Pdu<'_>,
         frame: &Frame<Vec<u8>>,
-    ) -> Option<(DeliveryReceipt, Option<MessageIdKey>)> {
-        let dialect = self.options.receipts.dialect;
+    ) -> Option<(DeliveryReceipt, Option<ReceiptKeys>)> {
+        let dialect = &self.options.receipts.dialect;
         let mut buffer = Vec::new();
         let read = match pdu {
-            Pdu::DeliverSm(message) => Receipt::of_with_buffer(&message, dialect.detection, &mut buffer),
-            Pdu::DataSm(message) => Receipt::of_with_buffer(&message, dialect.detection, &mut buffer),
+            Pdu::DeliverSm(message) => dialect.read(&message, &mut buffer),
+            Pdu::DataSm(message) => dialect.read(&message, &mut buffer),
             _ => None,
         }?;
-        let key = read.ok().map(|receipt| dialect.message_ids.receipt_key(&receipt));
-        Some((DeliveryReceipt::new(read.ok(), frame.clone()), key))
+        let policy = dialect.message_ids;
+        let keys = read.ok().map(|receipt| ReceiptKeys {
+            key: policy.receipt_key(&receipt),
+            fallback: policy.fallback_keys(&receipt, dialect.id_fallback).collect(),
+        });
+        Some((DeliveryReceipt::new(read.ok(), dialect, frame.clone()), keys))
     }
 
     fn handle_receipt(
         &mut self,
         now: Instant,
         receipt: DeliveryReceipt,
-        key: Option<MessageIdKey>,
+        keys: Option<ReceiptKeys>,
         token: ReplyToken,
     ) {
         let ack = Ack { tokens: alloc::vec![token], subject: AckSubject::Pdu };
-        let Some(key) = key else { return self.emit(Event::Receipt { receipt, matched: None, ack }) };
-        match self.receipts.match_receipt(now, &receipt, key) {
+        let Some(ReceiptKeys { key, fallback }) = keys else {
+            return self.emit(Event::Receipt { receipt, matched: None, ack });
+        };
+        let last_sent = self.queue.last_sent();
+        let early = EarlyReceipt { last_sent, key, fallback, receipt, ack };
+        match self.receipts.match_receipt(now, &key, early.state()) {
             // The submit_sm_resp may still arrive.
-            Match::Unknown if self.queue.is_in_flight(self.queue.last_sent()) => {
-                if let Some(early) = self.receipts.hold_early(self.queue.last_sent(), key, receipt, ack) {
-                    self.emit_unmatched(early);
+            Match::Unknown if self.queue.is_in_flight(last_sent) => {
+                self.receipts.early.hold(early);
+                while let Some(early) = self.receipts.early.pop_excess() {
+                    self.handle_overdue_receipt(now, early);
                 }
             }
-            result => self.handle_match(now, receipt, result, ack),
+            Match::Unknown => self.handle_overdue_receipt(now, early),
+            result => self.handle_match(now, early.receipt, result, early.ack),
         }
     }
 
     /// Handles a receipt that arrived before the `submit_sm_resp` of its segment.
     pub(super) fn handle_early_receipt(&mut self, now: Instant, early: EarlyReceipt) {
-        let EarlyReceipt { key, receipt, ack, .. } = early;
-        let result = self.receipts.match_receipt(now, &receipt, key);
-        self.handle_match(now, receipt, result, ack);
+        let result = self.receipts.match_receipt(now, &early.key, early.state());
+        self.handle_match(now, early.receipt, result, early.ack);
+    }
+
+    /// Handles a receipt whose id matches no message, and for which no `submit_sm_resp` can arrive: tries the other ids.
+    fn handle_overdue_receipt(&mut self, now: Instant, early: EarlyReceipt) {
+        let mut results =
+            early.fallback.iter().map(|key| self.receipts.match_receipt(now, key, early.state()));
+        let result = results.find(|result| *result != Match::Unknown).unwrap_or(Match::Unknown);
+        self.handle_match(now, early.receipt, result, early.ack);
     }
 
     fn handle_match(&mut self, now: Instant, receipt: DeliveryReceipt, result: Match, ack: Ack) {
@@ -160,19 +184,15 @@ impl<O: Observer> Account<O> {
         }
     }
 
-    /// Emits the early receipts as unmatched whose `submit_sm_resp` cannot arrive any more: every request that was in
-    /// flight when they arrived has a response.
-    pub(super) fn release_early(&mut self) {
-        while let Some(last_sent) = self.receipts.oldest_early()
+    /// Handles the early receipts whose `submit_sm_resp` cannot arrive any more: every request that was in flight when
+    /// they arrived has a response.
+    pub(super) fn release_early(&mut self, now: Instant) {
+        while let Some(last_sent) = self.receipts.early.oldest()
             && !self.queue.is_in_flight(last_sent)
-            && let Some(early) = self.receipts.pop_early()
+            && let Some(early) = self.receipts.early.pop()
         {
-            self.emit_unmatched(early);
+            self.handle_overdue_receipt(now, early);
         }
-    }
-
-    fn emit_unmatched(&mut self, EarlyReceipt { receipt, ack, .. }: EarlyReceipt) {
-        self.emit(Event::Receipt { receipt, matched: None, ack });
     }
 
     fn reply_all(&mut self, now: Instant, ack: Ack, result: Result<(), CommandStatus>) {

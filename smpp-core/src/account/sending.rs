@@ -12,7 +12,7 @@ use super::outcome::{
     MessageId, MessageNumber, MessageOutcome, SegmentNotSentReason, SegmentOutcome, Unresolved,
 };
 use super::queue::{AttemptResult, LateResult, SegmentRef};
-use super::receipt_tracker::EarlyReceipt;
+use super::receipt_tracker::{EarlyReceipt, ExpiredMessage, SegmentId, TrackedMessage};
 use super::state::{Account, Shutdown};
 use crate::frame::SequenceNumber;
 use crate::pdu::{CommandStatus, RegisteredDelivery};
@@ -124,11 +124,11 @@ impl<O: Observer> Account<O> {
         let mut early = Vec::new();
         let result = match outcome {
             session::Outcome::Accepted(response) => {
-                let id = MessageId::new(response.message_id());
+                let id = response.message_id();
                 if let Some(receipts) = self.receipt_request(segment) {
-                    early = self.track_receipts(now, segment, receipts, &id);
+                    early = self.track_receipts(now, segment, receipts, id);
                 }
-                AttemptResult::Done(SegmentOutcome::Accepted(id))
+                AttemptResult::Done(SegmentOutcome::Accepted(MessageId::new(id)))
             }
             session::Outcome::Refused { status, response } if is_temporary(status) => {
                 if let Some(link) = self.links.get_mut(link.index()) {
@@ -186,8 +186,10 @@ impl<O: Observer> Account<O> {
             return;
         };
         let Some(TimedOutSegment { segment, receipts, .. }) = open.timed_out.remove(index) else { return };
+        let mut accepted = None;
         let outcome = match outcome {
             session::Outcome::Accepted(response) => {
+                let response = accepted.insert(response);
                 SegmentOutcome::Accepted(MessageId::new(response.message_id()))
             }
             session::Outcome::Refused { status, response } => refused(status, response),
@@ -197,10 +199,10 @@ impl<O: Observer> Account<O> {
         };
         let result = self.queue.handle_late_outcome(segment, outcome.clone());
         let mut early = Vec::new();
-        if let (LateResult::Recorded(_) | LateResult::Ended, Some(receipts), SegmentOutcome::Accepted(id)) =
-            (&result, receipts, &outcome)
+        if let (LateResult::Recorded(_) | LateResult::Ended, Some(receipts), Some(response)) =
+            (&result, receipts, accepted)
         {
-            early = self.track_receipts(now, segment, receipts, id);
+            early = self.track_receipts(now, segment, receipts, response.message_id());
         }
         match result {
             LateResult::Recorded(outcome) => self.finish_message(now, segment.message, outcome),
@@ -234,7 +236,10 @@ impl<O: Observer> Account<O> {
             // A late response to an earlier attempt has ended it.
             return None;
         }
-        let (submit_sm, total) = self.queue.pdu(segment)?;
+        let (_, total) = self.queue.pdu(segment)?;
+        // Perhaps only the last segment requests a receipt, for all of them.
+        let last = SegmentRef { index: total.saturating_sub(1), ..segment };
+        let (submit_sm, _) = self.queue.pdu(last)?;
         let is_due = is_receipt_due(submit_sm.registered_delivery);
         asks_for_receipts(&submit_sm).then_some(ReceiptRequest { total, is_due })
     }
@@ -245,16 +250,18 @@ impl<O: Observer> Account<O> {
         now: Instant,
         segment: SegmentRef,
         ReceiptRequest { total, is_due }: ReceiptRequest,
-        id: &MessageId,
+        id: &[u8],
     ) -> Vec<EarlyReceipt> {
-        self.receipts.track(now, (segment.message, segment.index), total, id, is_due);
-        self.receipts.take_early(id)
+        let message = TrackedMessage { number: segment.message, total, is_due, key: None };
+        self.receipts.track(now, &message, segment.index, SegmentId::Id(id));
+        let key = self.receipts.submitted_key(id);
+        self.receipts.early.take(&key)
     }
 
     fn finish_attempt(&mut self, now: Instant, segment: SegmentRef, result: AttemptResult) {
         let outcome = self.queue.handle_result(segment, result);
         self.finish_message(now, segment.message, outcome);
-        self.release_early();
+        self.release_early(now);
     }
 
     /// Emits the outcome of a message, if it has one.
@@ -283,13 +290,23 @@ impl<O: Observer> Account<O> {
         }
     }
 
-    /// Gives up the messages whose receipts are too old or exceed the capacity.
+    /// Gives up the messages that exceed the capacity of the receipt tracker, and some of those whose receipts are too
+    /// old. The next call, which is due at once, continues: so no call takes long, however many messages are too old.
     pub(super) fn expire_receipts(&mut self, now: Instant) {
-        while let Some((message, ids)) = self.receipts.expire(now) {
-            self.emit(Event::ReceiptsExpired { message, ids });
+        let mut count = 0;
+        while (count < EXPIRED_AT_ONCE || self.receipts.exceeds_capacity())
+            && let Some(expired) = self.receipts.expire(now)
+        {
+            count += 1;
+            if let Some(ExpiredMessage { number, ids, .. }) = expired {
+                self.emit(Event::ReceiptsExpired { message: number, ids });
+            }
         }
     }
 }
+
+/// How many messages are given up in one call because their receipts are too old.
+const EXPIRED_AT_ONCE: usize = 64;
 
 /// Returns the outcome of a segment that the SMSC refused.
 #[cold]

@@ -47,9 +47,11 @@ impl<O: Observer> Account<O> {
             let mut unresolved = core::mem::take(unresolved);
             self.shutdown = Shutdown::Closed;
             self.release_inbound(now);
-            self.release_early();
-            unresolved
-                .extend(self.receipts.drain().map(|(message, ids)| Unresolved::NoReceipt { message, ids }));
+            self.release_early(now);
+            let missing = self.receipts.drain();
+            unresolved.extend(
+                missing.map(|expired| Unresolved::NoReceipt { message: expired.number, ids: expired.ids }),
+            );
             self.emit(Event::Closed { unresolved });
         }
     }

@@ -117,7 +117,7 @@ impl<O: Observer> Account<O> {
         let mut account = Self {
             links: (0..options.max_binds).map(|_| LinkSlot::new(now)).collect(),
             queue: Queue::new(options.queue_capacity),
-            receipts: ReceiptTracker::new(options.receipts),
+            receipts: ReceiptTracker::new(options.receipts, random),
             inbound: InboundSegments::new(options.reassembly, options.segment_ack_timeout),
             unacknowledged: 0,
             actions: VecDeque::new(),
@@ -208,9 +208,15 @@ impl<O: Observer> Account<O> {
         self.queue.open()
     }
 
-    /// Returns how many segments wait for receipts, or had their last one in the past 2 minutes.
+    /// Returns how many segments the receipt tracker holds: those that wait for receipts, and those that had their last
+    /// one within [`remember_completed`](super::ReceiptOptions::remember_completed).
     pub fn pending_receipts(&self) -> usize {
         self.receipts.len()
+    }
+
+    /// Returns how many accepted segments wait for their final receipt.
+    pub const fn awaited_receipts(&self) -> usize {
+        self.receipts.awaited()
     }
 
     /// Returns when to call [`handle_link_timeout`](Self::handle_link_timeout) for this connection, and for which timer.

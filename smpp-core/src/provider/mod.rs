@@ -12,11 +12,13 @@ use core::time::Duration;
 use crate::header::InterfaceVersion;
 use crate::pdu::BindMode;
 use crate::session::{Config, Operations, Rate};
-use crate::sms::time::UtcOffset;
-use crate::sms::{Alphabet, Codings, ConcatRef, Detection, MessageIdPolicy, Segmentation, TextOptions};
-use crate::values::{DataCoding, MessageState, RegisteredDelivery};
+use crate::sms::{Alphabet, Codings, ConcatRef, Segmentation, TextOptions};
+use crate::values::DataCoding;
 
 pub mod eight_by_eight;
+mod receipt_dialect;
+
+pub use receipt_dialect::{ReceiptDialect, ReceiptRoute, ReceiptScope, StateWord};
 
 /// What an SMS provider publishes about its SMPP service.
 ///
@@ -132,36 +134,6 @@ pub enum TlsVersion {
     V1_3,
 }
 
-/// What a provider publishes about its delivery receipts (DLRs).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReceiptDialect {
-    /// The `registered_delivery` that requests a receipt. `None` if not published: use
-    /// [`RECEIPT`](RegisteredDelivery::RECEIPT), as the specification says.
-    pub registered_delivery: Option<RegisteredDelivery>,
-    /// The message states that receipts can have. Empty if not published.
-    pub states: &'static [MessageState],
-    /// The binds of the account on which receipts arrive. `None` if not published.
-    pub route: Option<ReceiptRoute>,
-    /// How to detect that a deliver_sm or data_sm is a receipt. The default is [`Detection::ByEsmClass`].
-    pub detection: Detection,
-    /// How to compare the message id in a receipt with the message id in the submit_sm_resp. The default is
-    /// [`MessageIdPolicy::EXACT`]: they must be equal.
-    pub message_ids: MessageIdPolicy,
-    /// The time zone of the dates in receipts, as offset from UTC: see
-    /// [`ReportedTime::to_unix`](crate::sms::time::ReportedTime::to_unix). `None` if not published.
-    pub offset: Option<UtcOffset>,
-}
-
-/// The binds on which the delivery receipt of a message can arrive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ReceiptRoute {
-    /// The bind that submitted the message.
-    SubmittingBind,
-    /// Any receiver or transceiver bind with the same system_id, also one of another process or host.
-    AnyBind,
-}
-
 /// How to send a text that is too long for one segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -233,16 +205,4 @@ impl Provider {
             ..default
         }
     }
-}
-
-impl ReceiptDialect {
-    /// A provider that publishes nothing about its receipts: they have the format of the specification.
-    pub const UNSTATED: Self = Self {
-        registered_delivery: None,
-        states: &[],
-        route: None,
-        detection: Detection::ByEsmClass,
-        message_ids: MessageIdPolicy::EXACT,
-        offset: None,
-    };
 }

@@ -2,7 +2,7 @@
 
 /// Returns the FNV-1a hash of 64 bits. It does not resist deliberate collisions: a sender who causes one can only lose
 /// messages of its own.
-pub(super) fn digest(octets: impl IntoIterator<Item = u8>) -> u64 {
+pub(crate) fn digest(octets: impl IntoIterator<Item = u8>) -> u64 {
     octets.into_iter().fold(0xCBF2_9CE4_8422_2325, |digest, octet| {
         (digest ^ u64::from(octet)).wrapping_mul(0x0000_0100_0000_01B3)
     })

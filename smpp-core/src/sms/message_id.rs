@@ -5,13 +5,8 @@
 //! A policy describes what the provider does. An id that is not a number is compared exactly, except for its case if
 //! the policy ignores it. The same applies to a UUID: an id of 32 hexadecimal digits counts as a UUID without hyphens.
 
-use core::fmt;
-
-use super::digest::digest;
+use super::message_id_key::MessageIdKey;
 use super::receipt::{IdSource, Receipt};
-
-/// The maximum octets of a message id (SMPP 3.4 §5.2.23).
-const MAX_OCTETS: usize = 64;
 
 /// The digits of a UUID without hyphens.
 const UUID_DIGITS: usize = 32;
@@ -60,20 +55,22 @@ pub enum IdNotation {
     Hexadecimal,
 }
 
-/// A normalized message id: two ids match if their keys are equal. Use it as the key of a map.
+/// Which other ids of a receipt are tried if its id matches no message.
 ///
-/// Compare only keys of the same policy. An id of more than 64 octets, which a tolerated peer may send, is reduced to
-/// its length, its first 56 octets and a digest of all octets; it never equals a shorter id. The empty id has a key
-/// too, but identifies no message: do not insert it into a map.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MessageIdKey(Key);
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Key {
-    /// A number below 2^256, most significant limb first: 64 digits fit in either notation.
-    Number([u64; 4]),
-    /// The octets after `length` are zero. If `length` exceeds the array, the last eight octets are a digest of the id.
-    Text { octets: [u8; MAX_OCTETS], length: usize },
+/// A receipt may have an id in its text, another in the TLV `receipted_message_id`, or the same in two notations.
+/// Without a fallback the TLV counts if there is one, otherwise the text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum IdFallback {
+    /// No other id.
+    #[default]
+    None,
+    /// The id in the text, if that of the TLV matches no message: for SMSCs that put another number into the TLV.
+    OtherId,
+    /// Also both ids in the other notation: the id of the TLV in the notation of the text, that of the text in the
+    /// notation of the `submit_sm_resp`.
+    ///
+    /// If both notations are numbers, a receipt of another application may match a message of this one by chance.
+    OtherNotation,
 }
 
 impl MessageIdPolicy {
@@ -122,6 +119,49 @@ impl MessageIdPolicy {
         }
     }
 
+    /// Returns the further keys that a receipt's id may have, to try if [`receipt_key`](Self::receipt_key) matches no
+    /// message: see [`IdFallback`]. Those of empty ids and those that were returned before are left out.
+    ///
+    /// ```
+    /// use smpp_core::sms::{IdFallback, MessageIdPolicy, Receipt};
+    /// use smpp_core::{Tlv, Tlvs};
+    ///
+    /// // The SMSC writes decimal numbers also into the TLV.
+    /// let policy = MessageIdPolicy::HEXADECIMAL_TO_DECIMAL;
+    /// let list = [Tlv::receipted_message_id(b"2130747826")?];
+    /// let receipt = Receipt::parse_with(b"stat:DELIVRD", Tlvs::list(&list))?;
+    /// let submitted = policy.submitted_key(b"7f00a1b2");
+    /// assert_ne!(policy.receipt_key(&receipt), submitted);
+    /// assert!(policy.fallback_keys(&receipt, IdFallback::OtherNotation).any(|key| key == submitted));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn fallback_keys(
+        self,
+        receipt: &Receipt<'_>,
+        fallback: IdFallback,
+    ) -> impl Iterator<Item = MessageIdKey> + use<> {
+        let (tlv, text) = match receipt.id_source {
+            IdSource::Text => (&[][..], receipt.id),
+            IdSource::Tlv { in_text } => (receipt.id, in_text),
+        };
+        let all = [
+            self.receipt_key(receipt),
+            self.receipted_key(text),
+            self.receipted_key(tlv),
+            self.submitted_key(text),
+        ];
+        let count = match fallback {
+            IdFallback::None => 1,
+            IdFallback::OtherId => 2,
+            IdFallback::OtherNotation => all.len(),
+        };
+        let is_new = move |index: &usize| {
+            let (before, rest) = all.split_at_checked(*index).unwrap_or_default();
+            rest.first().is_some_and(|key| !key.is_empty() && !before.contains(key))
+        };
+        (1..count).filter(is_new).filter_map(move |index| all.get(index).copied())
+    }
+
     /// Returns whether the id `receipted` in the text of a receipt matches the id `submitted` of a `submit_sm_resp`,
     /// that is whether their keys are equal.
     pub fn same(self, submitted: &[u8], receipted: &[u8]) -> bool {
@@ -140,18 +180,11 @@ impl MessageIdPolicy {
 
     fn key(self, id: &[u8], notation: Option<IdNotation>) -> MessageIdKey {
         if let Some(number) = notation.and_then(|notation| notation.parse(id)) {
-            return MessageIdKey(Key::Number(number));
+            return MessageIdKey::number(number);
         }
-        let folded =
-            id.iter().map(|octet| if self.ignore_case { octet.to_ascii_lowercase() } else { *octet });
-        let mut octets = [0; MAX_OCTETS];
-        octets.iter_mut().zip(folded.clone()).for_each(|(to, from)| *to = from);
-        if id.len() > MAX_OCTETS
-            && let Some(last) = octets.last_chunk_mut()
-        {
-            *last = digest(folded).to_be_bytes();
-        }
-        MessageIdKey(Key::Text { octets, length: id.len() })
+        MessageIdKey::text(
+            id.iter().map(|octet| if self.ignore_case { octet.to_ascii_lowercase() } else { *octet }),
+        )
     }
 }
 
@@ -188,22 +221,6 @@ fn multiply_add(mut number: [u64; 4], factor: u64, summand: u64) -> Option<[u64;
     (carry == 0).then_some(number)
 }
 
-/// Formats octets as `"abc"` and a number as `0x7f`.
-impl fmt::Debug for MessageIdKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Key::Number(limbs) => {
-                let [first, rest @ ..] = limbs;
-                write!(f, "0x{first:x}")?;
-                rest.iter().try_for_each(|limb| write!(f, "_{limb:016x}"))
-            }
-            Key::Text { octets, length } => {
-                write!(f, "\"{}\"", octets.get(..*length).unwrap_or(octets).escape_ascii())
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use alloc::format;
@@ -213,6 +230,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::sms::message_id_key::MAX_OCTETS;
 
     const EXACT: MessageIdPolicy = MessageIdPolicy::EXACT;
     const IGNORE_CASE: MessageIdPolicy = MessageIdPolicy::IGNORE_CASE;
@@ -313,6 +331,32 @@ mod tests {
     }
 
     #[test]
+    fn fallback_keys_are_those_of_the_other_id_and_notation() {
+        use crate::tlv::{Tlv, Tlvs};
+        let (hex, dec) = (&b"7f00a1b2"[..], &b"2130747826"[..]);
+        let [hex_id, as_hex] = [hex, dec].map(|id| HEX_TO_DEC.submitted_key(id));
+        let [text_4711, text_hex] = [b"4711", hex].map(|id| EXACT.submitted_key(id));
+        for (policy, text, tlv, other_id, other_notation) in [
+            (EXACT, &b"4711"[..], None, &[][..], &[][..]),
+            (EXACT, b"4711", Some(&b"A-99"[..]), &[text_4711], &[text_4711]),
+            (EXACT, b"4711", Some(b"4711"), &[], &[]),
+            (EXACT, b"", Some(b"4711"), &[], &[]),
+            (HEX_TO_DEC, dec, Some(hex), &[], &[text_hex, as_hex]),
+            (HEX_TO_DEC, dec, Some(dec), &[hex_id], &[hex_id]),
+            (HEX_TO_DEC, b"", Some(dec), &[], &[hex_id]),
+            (HEX_TO_DEC, hex, None, &[], &[hex_id]),
+        ] {
+            let list: Vec<_> = tlv.map(|id| Tlv::receipted_message_id(id).unwrap()).into_iter().collect();
+            let text = [b"id:", text, b" stat:DELIVRD"].concat();
+            let receipt = Receipt::parse_with(&text, Tlvs::list(&list)).unwrap();
+            let keys = |fallback| policy.fallback_keys(&receipt, fallback).collect::<Vec<_>>();
+            assert_eq!(keys(IdFallback::None), []);
+            assert_eq!(keys(IdFallback::OtherId), other_id, "{receipt:?}");
+            assert_eq!(keys(IdFallback::OtherNotation), other_notation, "{receipt:?}");
+        }
+    }
+
+    #[test]
     fn a_number_above_256_bits_is_compared_as_octets() {
         let above = "115792089237316195423570985008687907853269984665640564039457584007913129639936";
         let hex = format!("1{}", "0".repeat(64));
@@ -332,15 +376,6 @@ mod tests {
             assert!(!policy.same(&longer, &other), "they differ after 64 octets");
             assert_eq!(policy.same(&longer, &[b'X'; 65]), policy.ignore_case);
         }
-    }
-
-    #[test]
-    fn keys_are_readable_in_debug_output() {
-        assert_eq!(format!("{:?}", EXACT.submitted_key(b"a\xFF")), r#""a\xff""#);
-        assert_eq!(
-            format!("{:?}", DEC_TO_HEX.submitted_key(b"18446744073709551617")),
-            "0x0_0000000000000000_0000000000000001_0000000000000001"
-        );
     }
 
     fn policy() -> impl Strategy<Value = MessageIdPolicy> {

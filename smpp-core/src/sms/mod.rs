@@ -82,6 +82,7 @@ mod decode;
 mod digest;
 pub mod gsm7;
 mod message_id;
+mod message_id_key;
 mod reassemble;
 mod receipt;
 mod segment;
@@ -97,13 +98,15 @@ mod user_data;
 
 pub use alphabet::Alphabet;
 pub use coding::Codings;
+pub(crate) use digest::digest;
 pub use gsm7::{Language, Shifts};
-pub use message_id::{IdNotation, MessageIdKey, MessageIdPolicy, NumericIds};
+pub use message_id::{IdFallback, IdNotation, MessageIdPolicy, NumericIds};
+pub use message_id_key::MessageIdKey;
 pub use reassemble::{
     MessageIdentity, PushError, PushErrorReason, Pushed, ReassembledMessage, Reassembler, ReassemblyLimits,
     ReceivedSegment,
 };
-pub use receipt::{Detection, IdSource, Receipt, ReceiptCarrier, ReceiptError};
+pub use receipt::{Detection, IdSource, Receipt, ReceiptCarrier, ReceiptError, ReceiptParser};
 pub use segment::{Segment, SegmentError, Segments, Submission, Submissions};
 pub use segmentation::{Segmentation, TextSize};
 pub use text::{Text, TextError, TextOptions};

@@ -163,8 +163,7 @@ impl AccountSimulation {
         if let Some(policy) = policy {
             message = message.unanswered_policy(policy);
         }
-        model.receipts = !registered_delivery.is_empty();
-        model.is_receipt_due = registered_delivery == RegisteredDelivery::RECEIPT;
+        model.registered_delivery = registered_delivery;
         if rng.chance(400) {
             model.priority = rng.pick(&[Priority::Low, Priority::High]);
             message = message.priority(model.priority);
@@ -243,6 +242,9 @@ impl AccountSimulation {
                 self.context.count(|| format!("receipt, known {}", matched.is_some()));
                 if matched.is_some_and(|matched| matched.message_state.is_some() && matched.segments > 1) {
                     self.context.count(|| "receipts of all segments".into());
+                }
+                if matched.is_some_and(|matched| matched.previous.is_some()) {
+                    self.context.count(|| "receipt that changes the state".into());
                 }
                 let received = self.smsc.deliveries.record_receipt(now, &receipt, matched, &self.messages);
                 self.schedule_ack(ack, received);
@@ -331,7 +333,8 @@ impl AccountSimulation {
             }
             let missing: Vec<&[u8]> = (message.segments.iter().zip(0..))
                 .filter(|(_, segment)| {
-                    message.is_receipt_due && !self.smsc.deliveries.has_final_receipt(index, *segment)
+                    message.registered_delivery == RegisteredDelivery::RECEIPT
+                        && !self.smsc.deliveries.has_final_receipt(index, *segment)
                 })
                 .filter_map(|(segment, _)| segment.id.as_deref())
                 .collect();

@@ -3,17 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use smpp_core::account::{DeliveryReceipt, InboundMessage, Options, ReceiptMatch};
+use smpp_core::provider::ReceiptScope;
 use smpp_core::session::Instant;
 use smpp_core::sms::{ConcatRef, Text};
 use smpp_core::{
-    Address, COctets, DataCoding, DeliverSm, EsmClass, MessageState, Pdu, ShortMessage, SubmitSm,
+    Address, COctets, DataCoding, DeliverSm, EsmClass, MessageState, Pdu, ShortMessage, SubmitSm, Tlv, Tlvs,
 };
 
+use super::harness::rng::Rng;
 use super::log::delivery_index;
 use super::messages::Messages;
+use super::scenario::{ReceiptIds, Scenario};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DeliveryKind {
+    /// The segment is the one whose id the receipt has.
     Receipt {
         message: usize,
         segment: u8,
@@ -36,6 +40,8 @@ pub(crate) struct Delivery {
     esm_class: EsmClass,
     data_coding: DataCoding,
     octets: Vec<u8>,
+    /// The TLV `receipted_message_id`.
+    tlv_id: Option<String>,
     /// When the account first read it.
     arrived: Option<Instant>,
     /// How often the account read it.
@@ -69,7 +75,7 @@ struct ReportedReceipts {
 /// What the application has received and must acknowledge.
 #[derive(Clone, Debug)]
 pub(crate) enum Received {
-    Receipt { delivery: usize, matched: Option<(usize, u8, MessageState)> },
+    Receipt { delivery: usize, matched: Option<(usize, u8, MessageState, Option<MessageState>)> },
     Mo { mo: usize, complete: bool, delivery: Option<usize> },
 }
 
@@ -80,6 +86,7 @@ pub(crate) struct Deliveries {
     piecewise: bool,
     /// All messages have the same id, or none.
     fixed_id: bool,
+    ids: ReceiptIds,
     all: Vec<Delivery>,
     /// The deliveries that are due, and when.
     pub(crate) queue: BTreeSet<(Instant, usize)>,
@@ -92,16 +99,14 @@ pub(crate) struct Deliveries {
     pub(crate) closed: bool,
 }
 
-fn is_final(state: MessageState) -> bool {
-    !matches!(state, MessageState::ENROUTE | MessageState::ACCEPTED)
-}
-
 fn word(state: MessageState) -> &'static str {
     match state {
         MessageState::ENROUTE => "ENROUTE",
         MessageState::ACCEPTED => "ACCEPTD",
         MessageState::DELIVERED => "DELIVRD",
         MessageState::EXPIRED => "EXPIRED",
+        MessageState::UNKNOWN => "UNKNOWN",
+        MessageState::REJECTED => "nack",
         _ => "UNDELIV",
     }
 }
@@ -115,6 +120,7 @@ impl Delivery {
             esm_class: EsmClass::default(),
             data_coding: DataCoding::default(),
             octets: Vec::new(),
+            tlv_id: None,
             arrived: None,
             arrivals: 0,
             reported: 0,
@@ -124,12 +130,13 @@ impl Delivery {
 }
 
 impl Deliveries {
-    pub(crate) fn new(options: &Options, ample_limits: bool, piecewise: bool, fixed_id: bool) -> Self {
+    pub(crate) fn new(scenario: &Scenario) -> Self {
         Self {
-            options: options.clone(),
-            ample_limits,
-            piecewise,
-            fixed_id,
+            options: scenario.options.clone(),
+            ample_limits: scenario.ample_limits,
+            piecewise: scenario.piecewise,
+            fixed_id: scenario.fixed_id.is_some(),
+            ids: scenario.receipts.ids,
             all: Vec::new(),
             queue: BTreeSet::new(),
             in_flight: 0,
@@ -141,16 +148,47 @@ impl Deliveries {
     }
 
     /// Schedules a receipt. `id` is as the response writes it, `receipted` as the receipt does.
-    pub(crate) fn receipt(&mut self, due: Instant, (id, receipted): (&str, &str), kind: DeliveryKind) {
+    pub(crate) fn receipt(
+        &mut self,
+        rng: &mut Rng,
+        due: Instant,
+        (id, receipted): (&str, &str),
+        kind: DeliveryKind,
+    ) {
         let state = match kind {
             DeliveryKind::Receipt { state, .. } => state,
             _ => MessageState::DELIVERED,
         };
-        let octets = format!("id:{receipted} stat:{} err:000", word(state)).into_bytes();
-        let esm_class = EsmClass::DELIVERY_RECEIPT;
-        let (id, source) = (id.into(), "1".into());
-        self.all.push(Delivery { id, source, esm_class, octets, ..Delivery::new(kind) });
+        let (in_text, tlv_id) = match self.ids {
+            ReceiptIds::Text => (Some(receipted), None),
+            ReceiptIds::Tlv => (rng.chance(500).then_some(receipted), Some(id.to_owned())),
+            ReceiptIds::OtherInTlv => (Some(receipted), Some(format!("other-{id}"))),
+            ReceiptIds::TlvAsText => (None, Some(receipted.to_owned())),
+        };
+        let nul = if rng.chance(100) { "\0" } else { "" };
+        let id_field = in_text.map(|id| format!("id:{id} ")).unwrap_or_default();
+        let octets = format!("{nul}{id_field}stat:{} err:000", word(state)).into_bytes();
+        let mut classes = vec![EsmClass::DELIVERY_RECEIPT];
+        classes.extend(self.options.receipts.dialect.esm_classes);
+        let (esm_class, id, source) = (rng.pick(&classes), id.into(), "1".into());
+        self.all.push(Delivery { id, source, esm_class, octets, tlv_id, ..Delivery::new(kind) });
         self.queue.insert((due, self.all.len() - 1));
+    }
+
+    /// Returns whether a state is final in the dialect.
+    pub(crate) fn is_final(&self, state: MessageState) -> bool {
+        let dialect = self.options.receipts.dialect;
+        dialect.final_states.contains(&state) || state == MessageState::REJECTED
+    }
+
+    /// Returns whether a message has one receipt.
+    pub(crate) fn has_one_receipt(&self) -> bool {
+        self.options.receipts.dialect.receipt_scope() == ReceiptScope::Message
+    }
+
+    /// Returns the key of `reported` for a segment.
+    fn subject(&self, message: usize, segment: u8) -> (usize, u8) {
+        (message, if self.has_one_receipt() { 0 } else { segment })
     }
 
     /// Schedules an MO message in as many segments as it needs, each at the next of the times.
@@ -188,7 +226,9 @@ impl Deliveries {
     pub(crate) fn with_pdu<R>(&self, index: usize, then: impl FnOnce(&DeliverSm<'_>) -> R) -> R {
         let delivery = &self.all[index];
         let number = index.to_string();
+        let tlv = delivery.tlv_id.as_ref().map(|id| Tlv::receipted_message_id(id.as_bytes()).expect("short"));
         then(&DeliverSm {
+            tlvs: Tlvs::list(tlv.as_slice()),
             service_type: COctets::new(number.as_bytes()).expect("short"),
             source: Address::international(&delivery.source).expect("digits"),
             destination: Address::international("6580001").expect("digits"),
@@ -230,7 +270,8 @@ impl Deliveries {
             }
             DeliveryKind::Mo { .. } => panic!("an MO message is emitted as a receipt"),
         };
-        assert_eq!((receipt.state, receipt.is_final), (state, is_final(state)));
+        let is_final = self.is_final(state);
+        assert_eq!((receipt.state, receipt.is_final), (state, is_final));
         let known = messages.all[message].is_id(segment, &delivered.id);
         let Some(matched) = matched else {
             if self.ample_limits && !self.closed {
@@ -246,38 +287,47 @@ impl Deliveries {
             return Received::Receipt { delivery: index, matched: None };
         };
         assert!(known, "the account cannot match {state:?} of message {message} segment {segment}");
-        assert_eq!(
-            (messages.index(matched.message), matched.segment),
-            (message, segment),
-            "matched with another segment"
-        );
-        let reported = self.reported.entry((message, segment)).or_default();
+        assert_eq!(messages.index(matched.message), message, "matched with another message");
+        let has_shared_id = self.has_one_receipt() && messages.all[message].has_shared_id();
+        assert!(matched.segment == segment || has_shared_id, "matched with another segment");
+        let subject = self.subject(message, segment);
+        let reported = self.reported.entry(subject).or_default();
+        let previous = reported.last.filter(|_| is_final);
         if self.ample_limits {
             assert!(
                 !reported.states.contains(&state),
                 "{state:?} of {message} segment {segment} is emitted again"
             );
-            assert_eq!(
-                reported.last, None,
+            assert!(
+                is_final || reported.last.is_none(),
                 "{state:?} of {message} segment {segment} is emitted after the final one"
+            );
+            assert_eq!(
+                matched.previous, previous,
+                "the state before {state:?} of {message} segment {segment}"
             );
         }
         reported.states.push(state);
-        reported.last = reported.last.or(is_final(state).then_some(state));
+        if is_final {
+            reported.last = Some(state);
+        }
         let segments = &messages.all[message].segments;
         assert_eq!(usize::from(matched.segments), segments.len());
         if self.ample_limits && self.piecewise && !messages.all[message].was_answered_too_late {
             let last = |segment: usize| {
-                self.reported.get(&(message, segment as u8)).and_then(|reported| reported.last)
+                let subject = self.subject(message, segment as u8);
+                self.reported.get(&subject).and_then(|reported| reported.last)
             };
             let accepted = (0..segments.len()).filter(|segment| segments[*segment].id.is_some());
             let open = accepted.clone().filter(|segment| last(*segment).is_none()).count();
             assert_eq!(usize::from(matched.pending), open, "the pending receipts of message {message}");
-            let all = open == 0 && accepted.count() == segments.len();
+            let has_outcome = messages.all[message].outcome.is_some();
+            let is_accepted = accepted.count() == segments.len() || (self.has_one_receipt() && !has_outcome);
             let bad = (0..segments.len()).filter_map(last).find(|state| *state != MessageState::DELIVERED);
-            assert_eq!(matched.message_state, all.then_some(bad.unwrap_or(MessageState::DELIVERED)));
+            let expected = (open == 0 && is_accepted).then_some(bad.unwrap_or(MessageState::DELIVERED));
+            assert_eq!(matched.message_state, expected, "the state of message {message}");
         }
-        Received::Receipt { delivery: index, matched: Some((message, segment, state)) }
+        Received::Receipt { delivery: index, matched: Some((message, segment, state, previous)) }
     }
 
     /// Records and checks an MO message that the account emits.
@@ -323,13 +373,17 @@ impl Deliveries {
         match *received {
             Received::Receipt { delivery, matched } => {
                 self.all[delivery].accepted |= ok;
-                let Some((message, segment, state)) = matched else { return };
-                let reported = self.reported.entry((message, segment)).or_default();
+                let Some((message, segment, state, previous)) = matched else { return };
+                let subject = self.subject(message, segment);
+                let reported = self.reported.entry(subject).or_default();
                 if ok {
                     reported.accepted.push(state);
-                } else {
-                    reported.states.retain(|other| *other != state);
-                    reported.last = reported.last.filter(|last| *last != state);
+                    return;
+                }
+                reported.states.retain(|other| *other != state);
+                if reported.last == Some(state) {
+                    // The state before, unless the application has refused that too.
+                    reported.last = previous.filter(|state| reported.states.contains(state));
                 }
             }
             Received::Mo { mo, complete, delivery } => {
@@ -359,7 +413,7 @@ impl Deliveries {
             DeliveryKind::Foreign => false,
             DeliveryKind::Receipt { message, segment, state } => {
                 let known = messages.all[message].is_id(segment, &delivery.id);
-                let reported = self.reported.get(&(message, segment));
+                let reported = self.reported.get(&self.subject(message, segment));
                 known
                     && reported
                         .is_some_and(|reported| reported.accepted.contains(&state) || reported.last.is_some())
@@ -397,16 +451,16 @@ impl Deliveries {
             if self.fixed_id || !self.ample_limits || self.unmatched.contains(&index) {
                 continue;
             }
-            let reported = self.reported.get(&(message, segment));
+            let reported = self.reported.get(&self.subject(message, segment));
             let good = reported
                 .is_some_and(|reported| reported.accepted.contains(&state) || reported.last.is_some());
             assert!(good, "{state:?} of {message} segment {segment} is lost");
-            assert!(messages.all[message].receipts);
+            assert!(!messages.all[message].registered_delivery.is_empty());
         }
     }
 
     /// Returns whether the account has emitted the final receipt of a segment.
     pub(crate) fn has_final_receipt(&self, message: usize, segment: u8) -> bool {
-        self.reported.get(&(message, segment)).is_some_and(|reported| reported.last.is_some())
+        self.reported.get(&self.subject(message, segment)).is_some_and(|reported| reported.last.is_some())
     }
 }

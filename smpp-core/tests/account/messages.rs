@@ -7,7 +7,7 @@ use smpp_core::account::{
     MessageNumber, MessageOutcome, Options, Priority, SegmentNotSentReason, SegmentOutcome, UnansweredPolicy,
 };
 use smpp_core::session::Instant;
-use smpp_core::{CommandStatus, SequenceNumber};
+use smpp_core::{CommandStatus, RegisteredDelivery, SequenceNumber};
 
 use super::log::{ConnectionId, LogEntry, LoggedPdu};
 
@@ -19,10 +19,8 @@ pub(crate) struct Message {
     pub(crate) deadline: Option<Instant>,
     pub(crate) lane: Option<usize>,
     pub(crate) unanswered: UnansweredPolicy,
-    /// Whether the message requests receipts.
-    pub(crate) receipts: bool,
-    /// Whether it requests a receipt for every final state.
-    pub(crate) is_receipt_due: bool,
+    /// The receipts that the message requests.
+    pub(crate) registered_delivery: RegisteredDelivery,
     pub(crate) cancelled: bool,
     /// Whether a segment was refused for good.
     failed: bool,
@@ -54,6 +52,15 @@ impl Message {
     /// Returns whether the account may know a segment by this id.
     pub(crate) fn is_id(&self, segment: u8, id: &[u8]) -> bool {
         self.segments[usize::from(segment)].is_id(id, self.was_answered_too_late)
+    }
+}
+
+impl Message {
+    /// Returns whether several segments have the same id.
+    pub(crate) fn has_shared_id(&self) -> bool {
+        let mut ids = self.segments.iter().flat_map(|segment| &segment.ids);
+        let first = ids.next();
+        first.is_some() && ids.any(|id| Some(id) == first)
     }
 }
 
@@ -130,8 +137,7 @@ impl Message {
             deadline: None,
             lane: None,
             unanswered,
-            receipts: false,
-            is_receipt_due: false,
+            registered_delivery: RegisteredDelivery::empty(),
             cancelled: false,
             failed: false,
             was_in_doubt: false,

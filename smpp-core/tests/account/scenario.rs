@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use smpp_core::account::{Backoff, Binds, Credentials, Options, ReceiptOptions, UnansweredPolicy};
-use smpp_core::provider::{LongMessages, Provider, ReceiptDialect};
+use smpp_core::provider::{LongMessages, Provider, ReceiptDialect, ReceiptScope, StateWord};
 use smpp_core::session::{Config, Rate};
-use smpp_core::sms::{MessageIdPolicy, ReassemblyLimits};
+use smpp_core::sms::{IdFallback, MessageIdPolicy, ReassemblyLimits};
+use smpp_core::{EsmClass, MessageState};
 
 use super::harness::link::PipeSettings;
 use super::harness::rng::Rng;
@@ -20,6 +21,8 @@ pub(crate) struct Scenario {
     pub(crate) piecewise: bool,
     /// The SMSC gives every message this id (which may be empty): its receipts cannot be matched.
     pub(crate) fixed_id: Option<&'static str>,
+    /// How the SMSC writes receipts.
+    pub(crate) receipts: ReceiptStyle,
     /// How long the random actions and faults last.
     pub(crate) active: Duration,
     /// Whether the application shuts down during that time.
@@ -32,6 +35,36 @@ pub(crate) struct Scenario {
     pub(crate) faults: Vec<(Duration, Duration, Fault)>,
     /// How many binds the SMSC allows beyond those of the account.
     pub(crate) spare_binds: usize,
+}
+
+/// How the SMSC writes receipts, beside what the dialect in the account's options says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReceiptStyle {
+    /// Which segment the one receipt of a message names, if the dialect says that there is one.
+    pub(crate) named: NamedSegment,
+    pub(crate) ids: ReceiptIds,
+    /// A final state changes (probability in a thousand).
+    pub(crate) changes: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NamedSegment {
+    First,
+    Last,
+    /// All segments have the same id.
+    All,
+}
+
+/// Where a receipt has the id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReceiptIds {
+    Text,
+    /// In a TLV, in the notation of the response, with or without a text.
+    Tlv,
+    /// In the text, with another number in the TLV.
+    OtherInTlv,
+    /// In a TLV, in the notation of texts.
+    TlvAsText,
 }
 
 /// Probabilities in a thousand; maximum times in ticks.
@@ -126,9 +159,15 @@ impl Scenario {
             faults.push((span(rng, 0, begins), ticks(active), Fault::WrongPassword));
         }
         faults.sort_by_key(|(at, ..)| *at);
+        let (options, ids) = options(rng, ample_limits);
         Self {
-            options: options(rng, ample_limits),
+            options,
             ample_limits,
+            receipts: ReceiptStyle {
+                named: rng.pick(&[NamedSegment::First, NamedSegment::Last, NamedSegment::All]),
+                ids,
+                changes: rng.pick(&[0, 0, 300]),
+            },
             piecewise: rng.chance(600),
             fixed_id: (!ample_limits && rng.chance(100)).then(|| rng.pick(&["", "1"])),
             active: ticks(active),
@@ -155,20 +194,49 @@ impl Scenario {
     }
 }
 
-fn options(rng: &mut Rng, ample_limits: bool) -> Options {
-    let max_binds = rng.within(1..=4) as u16;
-    let first = rng.within(10..=100);
+/// Returns a dialect of receipts, and where receipts have the id then.
+fn dialect(rng: &mut Rng) -> (ReceiptDialect, ReceiptIds) {
+    const FINAL: &[MessageState] =
+        &[MessageState::DELIVERED, MessageState::UNDELIVERABLE, MessageState::EXPIRED, MessageState::UNKNOWN];
+    const CLASSES: &[EsmClass] = &[EsmClass::DELIVERY_ACKNOWLEDGEMENT, EsmClass::from_bits_retain(0x24)];
+    const WORDS: &[StateWord] = &[StateWord { word: "NACK", state: MessageState::REJECTED, is_final: true }];
     let policies = [
         MessageIdPolicy::EXACT,
         MessageIdPolicy::HEXADECIMAL_TO_DECIMAL,
         MessageIdPolicy::DECIMAL_TO_HEXADECIMAL,
         MessageIdPolicy::IGNORE_LEADING_ZEROS,
     ];
-    let dialect = ReceiptDialect { message_ids: rng.pick(&policies), ..ReceiptDialect::UNSTATED };
+    let unstated = ReceiptDialect { message_ids: rng.pick(&policies), ..ReceiptDialect::UNSTATED };
+    if rng.chance(400) {
+        return (unstated, ReceiptIds::Text);
+    }
+    let fallback = rng.pick(&[IdFallback::None, IdFallback::OtherId, IdFallback::OtherNotation]);
+    let ids = match fallback {
+        IdFallback::None => rng.pick(&[ReceiptIds::Text, ReceiptIds::Tlv]),
+        IdFallback::OtherId => rng.pick(&[ReceiptIds::Tlv, ReceiptIds::OtherInTlv]),
+        IdFallback::OtherNotation => rng.pick(&[ReceiptIds::OtherInTlv, ReceiptIds::TlvAsText]),
+    };
+    let dialect = ReceiptDialect {
+        scope: rng.pick(&[ReceiptScope::Segment, ReceiptScope::Message]),
+        request_on_last_segment: rng.chance(200),
+        final_states: if rng.chance(500) { FINAL } else { unstated.final_states },
+        state_words: if rng.chance(500) { WORDS } else { &[] },
+        esm_classes: if rng.chance(500) { CLASSES } else { &[] },
+        id_fallback: fallback,
+        ..unstated
+    };
+    (dialect, ids)
+}
+
+fn options(rng: &mut Rng, ample_limits: bool) -> (Options, ReceiptIds) {
+    let max_binds = rng.within(1..=4) as u16;
+    let first = rng.within(10..=100);
+    let (dialect, ids) = dialect(rng);
     let full = ReceiptOptions { dialect, ..ReceiptOptions::default() };
     let tight = ReceiptOptions {
         capacity: rng.index(10),
         max_age: span(rng, 10, 1000),
+        remember_completed: span(rng, 0, 500),
         early_capacity: rng.index(4),
         ..full
     };
@@ -179,7 +247,7 @@ fn options(rng: &mut Rng, ample_limits: bool) -> Options {
         duplicate_window: span(rng, 0, 200),
     };
     let ample = ReassemblyLimits { duplicate_window: ticks(1_000_000), ..ReassemblyLimits::default() };
-    Options {
+    let options = Options {
         binds: binds(rng, max_binds),
         max_binds,
         connect_interval: span(rng, 0, 30),
@@ -204,7 +272,8 @@ fn options(rng: &mut Rng, ample_limits: bool) -> Options {
         segment_ack_timeout: span(rng, 0, 200),
         seed: rng.next(),
         ..Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED)
-    }
+    };
+    (options, ids)
 }
 
 pub(crate) fn unanswered(rng: &mut Rng) -> UnansweredPolicy {

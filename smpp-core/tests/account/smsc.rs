@@ -1,5 +1,7 @@
 //! The simulated SMSC: its side of each connection, what it accepts, and what it delivers.
 
+use std::collections::BTreeMap;
+
 use smpp_core::provider::ReceiptDialect;
 use smpp_core::session::{
     Config, Event, Instant, Outcome, Readiness, Reply, Request, Session, Smsc as Role, State,
@@ -16,7 +18,7 @@ use super::harness::link::{Pipe, PipeSettings};
 use super::harness::{span, ticks};
 use super::log::{ConnectionId, segment_of};
 use super::messages::{Messages, Seen, Verdict};
-use super::scenario::{Fault, Scenario};
+use super::scenario::{Fault, NamedSegment, ReceiptStyle, Scenario};
 
 /// One connection, with both its sides.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts about one connection")]
@@ -60,7 +62,16 @@ pub(crate) struct Smsc {
     pub(crate) deliveries: Deliveries,
     /// The current faults, and when each ends.
     pub(crate) faults: Vec<(Instant, Fault)>,
+    receipts: ReceiptStyle,
+    /// The ids of messages whose segments have the same.
+    shared_ids: BTreeMap<usize, (String, String)>,
+    /// The ids of the segments that were accepted, of messages with one receipt.
+    accepted: BTreeMap<usize, BTreeMap<u8, (String, String)>>,
     policy: MessageIdPolicy,
+    /// Whether the account requests receipts in last segments only.
+    on_last_segment: bool,
+    /// Whether the dialect has words of its own.
+    has_words: bool,
     fixed_id: Option<&'static str>,
     max_binds: usize,
     ids: u64,
@@ -72,20 +83,20 @@ pub(crate) struct Smsc {
 
 impl Smsc {
     pub(crate) fn new(scenario: &Scenario) -> Self {
-        let ReceiptDialect { message_ids, .. } = scenario.options.receipts.dialect;
-        let fixed_id = scenario.fixed_id.is_some();
+        let ReceiptDialect { message_ids, request_on_last_segment, state_words, .. } =
+            scenario.options.receipts.dialect;
         Self {
             connections: Vec::new(),
             answers: Vec::new(),
             seen: Vec::new(),
-            deliveries: Deliveries::new(
-                &scenario.options,
-                scenario.ample_limits,
-                scenario.piecewise,
-                fixed_id,
-            ),
+            deliveries: Deliveries::new(scenario),
+            receipts: scenario.receipts,
+            shared_ids: BTreeMap::new(),
+            accepted: BTreeMap::new(),
             faults: Vec::new(),
             policy: message_ids,
+            on_last_segment: request_on_last_segment,
+            has_words: !state_words.is_empty(),
             fixed_id: scenario.fixed_id,
             max_binds: usize::from(scenario.options.max_binds) + scenario.spare_binds,
             ids: 0xFFF0,
@@ -230,7 +241,7 @@ impl Smsc {
                 }
             }
             Event::Request { request: Request::SubmitSm(message, reply), .. } => {
-                self.submitted(context, id, &message, reply);
+                self.submitted(context, messages, id, &message, reply);
             }
             Event::Refused { frame, status } => {
                 // The session is unbinding.
@@ -276,6 +287,7 @@ impl Smsc {
     fn submitted(
         &mut self,
         context: &mut Context,
+        messages: &Messages,
         connection: ConnectionId,
         message: &SubmitSm<'_>,
         reply: Reply<SubmitSm<'static>>,
@@ -290,7 +302,7 @@ impl Smsc {
         } else if refuses {
             Err(context.rng.pick(&[CommandStatus::RINVDSTADR, CommandStatus::RSYSERR]))
         } else {
-            Ok(self.next_id())
+            Ok(self.id_of(number))
         };
         let dropped = drops_answer && context.rng.chance(500);
         let verdict = match &result {
@@ -306,9 +318,12 @@ impl Smsc {
         self.seen.push(Seen { message: number, segment, verdict });
         if let Ok(ids) = &result
             && !dropped
-            && !registered_delivery.is_empty()
         {
-            self.schedule_receipts(context, (number, segment), ids, registered_delivery);
+            if self.deliveries.has_one_receipt() {
+                self.schedule_one_receipt(context, messages, (number, segment), ids, registered_delivery);
+            } else if !registered_delivery.is_empty() {
+                self.schedule_receipts(context, (number, segment), ids, registered_delivery);
+            }
         }
         if drops_answer {
             // The SMSC never answers: the reply token is dropped.
@@ -319,6 +334,51 @@ impl Smsc {
         let due = context.now + span(&mut context.rng, 0, self.behaviour.smsc_delay);
         let to = ReplyTo::Message(reply, result.map(|(id, _)| id));
         self.answers.push(ScheduledAnswer { due, connection, to });
+    }
+
+    /// Returns the id of a segment of this message.
+    fn id_of(&mut self, message: usize) -> (String, String) {
+        if !self.deliveries.has_one_receipt() || self.receipts.named != NamedSegment::All {
+            return self.next_id();
+        }
+        if let Some(ids) = self.shared_ids.get(&message) {
+            return ids.clone();
+        }
+        let ids = self.next_id();
+        self.shared_ids.insert(message, ids.clone());
+        ids
+    }
+
+    /// Schedules the receipts of a message that has one, once all its segments are accepted. Those of a resent copy do not
+    /// count.
+    fn schedule_one_receipt(
+        &mut self,
+        context: &mut Context,
+        messages: &Messages,
+        (message, segment): (usize, u8),
+        ids: &(String, String),
+        registered_delivery: RegisteredDelivery,
+    ) {
+        let total = messages.all[message].segments.len();
+        let is_last = usize::from(segment) + 1 == total;
+        assert!(
+            registered_delivery.is_empty() || is_last || !self.on_last_segment,
+            "only the last segment requests a receipt"
+        );
+        let accepted = self.accepted.entry(message).or_default();
+        if accepted.contains_key(&segment) {
+            return;
+        }
+        accepted.insert(segment, ids.clone());
+        if accepted.len() < total || messages.all[message].registered_delivery.is_empty() {
+            return;
+        }
+        let named = if self.receipts.named == NamedSegment::First { 0 } else { (total - 1) as u8 };
+        let ids = accepted[&named].clone();
+        context.count(|| {
+            format!("SMSC one receipt for {}", if total > 1 { "several segments" } else { "a segment" })
+        });
+        self.schedule_receipts(context, (message, named), &ids, messages.all[message].registered_delivery);
     }
 
     /// Returns a new id, as the response writes it and as the receipt does.
@@ -348,25 +408,34 @@ impl Smsc {
         registered_delivery: RegisteredDelivery,
     ) {
         let rng = &mut context.rng;
-        let last = rng.pick(&[
+        let mut finals = vec![
             MessageState::DELIVERED,
             MessageState::DELIVERED,
             MessageState::UNDELIVERABLE,
             MessageState::EXPIRED,
-        ]);
+        ];
+        if self.deliveries.is_final(MessageState::UNKNOWN) {
+            finals.push(MessageState::UNKNOWN);
+        }
+        if self.has_words {
+            finals.push(MessageState::REJECTED);
+        }
+        let last = rng.pick(&finals);
         if registered_delivery == RegisteredDelivery::RECEIPT_ON_FAILURE && last == MessageState::DELIVERED {
             return;
         }
+        let mut states = vec![];
+        states
+            .extend([MessageState::ENROUTE, MessageState::ACCEPTED].into_iter().filter(|_| rng.chance(200)));
+        states.push(last);
+        if last != MessageState::DELIVERED && rng.chance(self.receipts.changes) {
+            states.push(MessageState::DELIVERED);
+        }
         let mut at = context.now + span(rng, 0, 60);
-        for state in [MessageState::ENROUTE, MessageState::ACCEPTED, last] {
-            if state == last || rng.chance(200) {
-                self.deliveries.receipt(
-                    at,
-                    (id, receipted),
-                    DeliveryKind::Receipt { message, segment, state },
-                );
-                at = at + span(rng, 0, 60);
-            }
+        for state in states {
+            let kind = DeliveryKind::Receipt { message, segment, state };
+            self.deliveries.receipt(rng, at, (id, receipted), kind);
+            at = at + span(rng, 0, 60);
         }
     }
 
@@ -377,7 +446,8 @@ impl Smsc {
         if rng.chance(400) {
             self.ids += 1;
             let (id, receipted) = self.next_id();
-            return self.deliveries.receipt(now + span(rng, 0, 20), (&id, &receipted), DeliveryKind::Foreign);
+            let at = now + span(&mut context.rng, 0, 20);
+            return self.deliveries.receipt(&mut context.rng, at, (&id, &receipted), DeliveryKind::Foreign);
         }
         let length = rng.pick(&[3, 20, 200, 500]);
         let text = text(rng, length);

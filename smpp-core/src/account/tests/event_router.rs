@@ -180,7 +180,14 @@ fn poll_receipt_says_why_no_receipt_will_arrive() {
 fn the_receipts_of_a_message_are_bounded() {
     let mut test = RouterTest::new(1);
     let number = test.send("Hello");
-    let matched = ReceiptMatch { message: number, segment: 0, segments: 1, pending: 1, message_state: None };
+    let matched = ReceiptMatch {
+        message: number,
+        segment: 0,
+        segments: 1,
+        pending: 1,
+        message_state: None,
+        previous: None,
+    };
     for _ in 0..1_025 {
         test.sim.receipt(0, "7", "ENROUTE");
         test.sim.settle();

@@ -2,6 +2,7 @@
 
 mod event_router;
 mod queue;
+mod receipts;
 mod receiving;
 mod reconnect;
 mod refused;

@@ -23,7 +23,7 @@ fn receipts_of_all_segments_give_the_message_state() {
     sim.receipt(0, "7", "DELIVRD");
     sim.settle();
     let expected = |segment, pending, message_state| {
-        Some(ReceiptMatch { message: number, segment, segments: 2, pending, message_state })
+        Some(ReceiptMatch { message: number, segment, segments: 2, pending, message_state, previous: None })
     };
     let mut matches = sim.matches();
     // The account reads the first bind before the second.

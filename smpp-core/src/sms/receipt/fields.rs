@@ -101,6 +101,16 @@ pub enum ReceiptError {
 }
 
 impl<'a> Receipt<'a> {
+    /// The states after which no further receipt follows, at most SMSCs.
+    pub const FINAL_STATES: [MessageState; 6] = [
+        MessageState::DELIVERED,
+        MessageState::EXPIRED,
+        MessageState::DELETED,
+        MessageState::UNDELIVERABLE,
+        MessageState::REJECTED,
+        MessageState::SKIPPED,
+    ];
+
     /// Returns the state that `stat` means; `None` for an unknown word.
     ///
     /// Known are the words of Appendix B in any case, the same words in full (`DELIVERED`), `FAILED` as undeliverable
@@ -117,23 +127,17 @@ impl<'a> Receipt<'a> {
     /// Returns whether the state is final, so that no further receipt follows for this message.
     ///
     /// Scheduled, en route, unknown and accepted are not final, nor is an unknown word. SMPP 5.0 counts "accepted" as
-    /// final, but gateways send it before the delivery.
+    /// final, but gateways send it before the delivery. [`ReceiptDialect`](crate::provider::ReceiptDialect::is_final) has
+    /// settings for providers that differ.
     pub fn is_final(&self) -> bool {
-        let states = [
-            MessageState::DELIVERED,
-            MessageState::EXPIRED,
-            MessageState::DELETED,
-            MessageState::UNDELIVERABLE,
-            MessageState::REJECTED,
-            MessageState::SKIPPED,
-        ];
-        self.state().is_some_and(|state| states.contains(&state))
+        self.state().is_some_and(|state| Self::FINAL_STATES.contains(&state))
     }
 
     /// Appends the text in the format of Appendix B, without fields that are `None`.
     ///
     /// The text parses to an equal receipt under these conditions: `id`, `stat` and `err` are one word each; the dates
-    /// are not empty, do not start or end with white space, and contain no key; and no value ends with a NUL.
+    /// are not empty, do not start or end with white space, and contain no key; and no value ends with a NUL, a comma or a
+    /// semicolon.
     pub fn emit(&self, out: &mut Vec<u8>) {
         field(out, "id:", Some(self.id));
         number(out, " sub:", self.sub);

@@ -1,6 +1,7 @@
 //! Reading the delivery receipt of a PDU.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::fields::{Receipt, ReceiptError};
 use super::parse;
@@ -18,8 +19,13 @@ pub enum Detection {
     /// the sender of a mobile-originated message cannot forge a receipt.
     #[default]
     ByEsmClass,
+    /// Additionally ordinary messages (`esm_class` 0) with the TLVs `receipted_message_id` and `message_state`, whatever
+    /// their text.
+    ///
+    /// Use it for SMSCs that do not set `esm_class`, if they let no sender of a mobile-originated message set TLVs.
+    ByTlvs,
     /// Additionally ordinary messages (`esm_class` 0) with the content of a receipt: the text starts with a field or is
-    /// empty, and text and TLVs have an id and a state.
+    /// empty, and text and TLVs have an id and a state; or the TLVs have both.
     ///
     /// Use it for SMSCs that do not set `esm_class`. **Anyone who can send a message to the account can forge
     /// receipts.**
@@ -37,6 +43,59 @@ pub struct ReceiptCarrier<'a> {
     pub user_data: &'a [u8],
     /// The TLVs, which may add to the text.
     pub tlvs: Tlvs<'a>,
+}
+
+/// A function that reads receipts in a format of the provider's own, as
+/// [`ReceiptDialect::parser`](crate::provider::ReceiptDialect::parser).
+///
+/// It gets each `deliver_sm` and `data_sm`, also mobile-originated messages, before the built-in parser, which reads
+/// those for which it returns `None`. Check [`esm_class`](ReceiptCarrier::esm_class), so that the sender of a
+/// mobile-originated message cannot forge a receipt. It must be fast: the account waits for it.
+///
+/// ```
+/// use smpp_core::provider::ReceiptDialect;
+/// use smpp_core::sms::{Receipt, ReceiptCarrier, ReceiptParser};
+/// use smpp_core::{DeliverSm, EsmClass, MessageState, ShortMessage};
+///
+/// /// Reads `code,done date,id`.
+/// fn commas<'a>(message: &ReceiptCarrier<'a>) -> Option<Receipt<'a>> {
+///     let mut values = message.text().split(|octet| *octet == b',');
+///     let (code, done_date, id) = (values.next()?, values.next()?, values.next()?);
+///     let stat: &[u8] = if code == b"00" { b"DELIVRD" } else { b"UNDELIV" };
+///     let receipt = Receipt { id, stat, err: Some(code), done_date: Some(done_date), ..Receipt::default() };
+///     message.esm_class.is_receipt().then_some(receipt)
+/// }
+///
+/// let dialect = ReceiptDialect { parser: Some(ReceiptParser(commas)), ..ReceiptDialect::UNSTATED };
+/// let message = DeliverSm {
+///     esm_class: EsmClass::DELIVERY_RECEIPT,
+///     short_message: ShortMessage::new(b"00,2509011201,4711")?,
+///     ..DeliverSm::default()
+/// };
+/// let mut buffer = Vec::new();
+/// let receipt = dialect.read(&message, &mut buffer).ok_or("not a receipt")??;
+/// assert_eq!((receipt.id, receipt.state()), (&b"4711"[..], Some(MessageState::DELIVERED)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct ReceiptParser(
+    /// Returns the receipt in the message; `None` if it is not one of the format that the function reads.
+    pub for<'a> fn(&ReceiptCarrier<'a>) -> Option<Receipt<'a>>,
+);
+
+/// Two parsers are equal if they are the same function. The compiler may merge equal functions, or copy one.
+impl PartialEq for ReceiptParser {
+    fn eq(&self, other: &Self) -> bool {
+        core::ptr::fn_addr_eq(self.0, other.0)
+    }
+}
+
+impl Eq for ReceiptParser {}
+
+impl fmt::Debug for ReceiptParser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReceiptParser")
+    }
 }
 
 impl<'a> Receipt<'a> {
@@ -57,7 +116,7 @@ impl<'a> Receipt<'a> {
         message: impl Into<ReceiptCarrier<'a>>,
         detection: Detection,
     ) -> Option<Result<Self, ReceiptError>> {
-        message.into().receipt(detection, None)
+        message.into().receipt(detection, &[], None)
     }
 
     /// Like [`of`](Self::of), but also reads a text that is UCS-2 from its first character.
@@ -69,37 +128,49 @@ impl<'a> Receipt<'a> {
         detection: Detection,
         buffer: &'a mut Vec<u8>,
     ) -> Option<Result<Self, ReceiptError>> {
-        message.into().receipt(detection, Some(buffer))
+        message.into().receipt(detection, &[], Some(buffer))
     }
 }
 
 impl<'a> ReceiptCarrier<'a> {
-    fn receipt(
+    /// Reads the receipt; also from messages whose type in `esm_class` is one of `esm_classes`.
+    pub(crate) fn receipt(
         self,
         detection: Detection,
+        esm_classes: &[EsmClass],
         buffer: Option<&'a mut Vec<u8>>,
     ) -> Option<Result<Receipt<'a>, ReceiptError>> {
         let class = self.esm_class.message_type();
         let (is_receipt, is_intermediate) =
             (class == EsmClass::DELIVERY_RECEIPT, class == EsmClass::INTERMEDIATE_NOTIFICATION);
-        let by_content = class.is_empty() && detection == Detection::ByContent;
-        if !(is_receipt || is_intermediate || by_content) {
-            return None;
-        }
+        let is_marked =
+            is_receipt || is_intermediate || esm_classes.iter().any(|other| other.message_type() == class);
+        let by_tlvs = || {
+            self.tlvs.receipted_message_id().is_some_and(|id| !id.is_empty())
+                && self.tlvs.message_state().is_some()
+        };
         let text = self.text();
         let (is_all_ucs2, has_no_buffer) = (self.is_all_ucs2(text), buffer.is_none());
+        let is_by_content = match detection {
+            _ if is_marked => false,
+            Detection::ByEsmClass => return None,
+            _ if !class.is_empty() => return None,
+            Detection::ByTlvs if !by_tlvs() => return None,
+            Detection::ByContent => !by_tlvs(),
+            Detection::ByTlvs => false,
+        };
         let latin1 = match buffer {
             _ if !is_all_ucs2 => text,
             Some(buffer) => to_latin1(text, buffer),
             None => &[],
         };
-        if by_content && !text.is_empty() && !parse::begins_with_key(latin1) {
+        if is_by_content && !text.is_empty() && !parse::begins_with_key(latin1) {
             return None;
         }
         match Receipt::parse_with(latin1, self.tlvs) {
             Ok(mut receipt) => {
                 receipt.is_intermediate = is_intermediate;
-                if self.is_ucs2() {
+                if self.is_ucs2() || is_all_ucs2 {
                     receipt.text =
                         receipt.text.and_then(|value| ucs2_value(value, latin1, text, is_all_ucs2));
                 }
@@ -115,7 +186,7 @@ impl<'a> ReceiptCarrier<'a> {
     ///
     /// Some SMSCs copy the UDHI bit from the submitted message although the receipt has no header. So a text that
     /// starts with a key, or whose header is malformed, has no header.
-    fn text(&self) -> &'a [u8] {
+    pub fn text(&self) -> &'a [u8] {
         let whole = self.user_data;
         if !self.esm_class.contains(EsmClass::UDHI)
             || parse::begins_with_key(whole)
@@ -130,9 +201,14 @@ impl<'a> ReceiptCarrier<'a> {
     }
 
     /// Returns whether the text is UCS-2 from its first character. With the `data_coding` of UCS-2 it may also be only
-    /// the value of `text:`, which is from the submitted message.
+    /// the value of `text:`, which is from the submitted message. With any other `data_coding` it begins with two
+    /// characters of ISO 8859-1, since it may also begin with a NUL.
     fn is_all_ucs2(&self, text: &[u8]) -> bool {
-        matches!(text, [0, 1..=0xFF, ..] | [0xFE, 0xFF, ..]) && self.is_ucs2()
+        match text {
+            [0, 1..=0xFF, 0, 1..=0xFF, ..] => true,
+            [0, 1..=0xFF, ..] | [0xFE, 0xFF, ..] => self.is_ucs2(),
+            _ => false,
+        }
     }
 
     fn is_ucs2(&self) -> bool {

@@ -7,4 +7,4 @@ mod parse;
 mod tests;
 
 pub use fields::{IdSource, Receipt, ReceiptError};
-pub use message::{Detection, ReceiptCarrier};
+pub use message::{Detection, ReceiptCarrier, ReceiptParser};

@@ -1,7 +1,7 @@
 //! Parsing the text of a delivery receipt.
 //!
 //! ```text
-//! receipt = ignored field* NUL*         ignored: everything before the first key
+//! receipt = NUL* ignored field* NUL*    ignored: everything before the first key
 //! field   = key value                   value: everything before the next key; after "text:" all the rest
 //! key     = name ":" | ("submit" | "done") white "date:"
 //! name    = letter (letter | digit | "_")*
@@ -63,8 +63,8 @@ impl<'a> Receipt<'a> {
     /// `esm_class` first.
     ///
     /// The parser accepts all formats that SMSCs are known to send: keys in any order and case; `submit date`,
-    /// `submitdate` or `submit_date`; missing, empty or unknown fields; values of any length; NULs at the end. An
-    /// invalid number is `None`, the first of repeated fields applies, and `text:` takes everything up to the NULs at
+    /// `submitdate` or `submit_date`; missing, empty or unknown fields; values of any length; NULs at the start and at
+    /// the end; commas or semicolons after the values. An invalid number is `None`, the first of repeated fields applies, and `text:` takes everything up to the NULs at
     /// the end. If such a NUL is an `@` of the GSM 7-bit alphabet, it is lost.
     ///
     /// # Errors
@@ -120,7 +120,7 @@ impl<'a> Receipt<'a> {
 /// Parses all fields; the first of repeated fields applies.
 fn parse_fields(text: &[u8]) -> Receipt<'_> {
     let mut receipt = Receipt::default();
-    let text = without_nuls(text).trim_ascii_start();
+    let text = trim_start(without_nuls(text));
     let mut next = key(text).or_else(|| value(text).1);
     while let Some((key, rest)) = next {
         if key == Key::Text {
@@ -128,6 +128,7 @@ fn parse_fields(text: &[u8]) -> Receipt<'_> {
             break;
         }
         let (value, following) = value(rest);
+        let value = Value { word: without_separators(value.word), whole: without_separators(value.whole) };
         if !value.whole.is_empty() {
             set(&mut receipt, key, value);
         }
@@ -138,7 +139,23 @@ fn parse_fields(text: &[u8]) -> Receipt<'_> {
 
 /// Returns whether the text starts with a key.
 pub(super) fn begins_with_key(text: &[u8]) -> bool {
-    key(text.trim_ascii_start()).is_some()
+    key(trim_start(text)).is_some()
+}
+
+/// Removes NULs and white space at the start: some SMSCs put a NUL before the text.
+fn trim_start(mut text: &[u8]) -> &[u8] {
+    while let [0, after @ ..] = text {
+        text = after;
+    }
+    text.trim_ascii_start()
+}
+
+/// Removes commas and semicolons at the end: some SMSCs separate the fields with them.
+fn without_separators(mut word: &[u8]) -> &[u8] {
+    while let [before @ .., b',' | b';'] = word {
+        word = before;
+    }
+    word
 }
 
 /// Removes NULs at the end: some SMSCs terminate or pad the text with them.

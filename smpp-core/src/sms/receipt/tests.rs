@@ -199,13 +199,69 @@ fn by_content_a_receipt_starts_with_a_field_or_is_only_in_tlvs() {
         (b"", &tlvs, Some(Ok(receipt_by_tlv("1", "DELIVRD", "")))),
         (b"id:7", &tlvs, Some(Ok(receipt_by_tlv("1", "DELIVRD", "7")))),
         (b"Did you get id:1 stat:DELIVRD", &[], None),
-        (b"Hello", &tlvs, None),
+        (b"Hello", &tlvs, Some(Ok(receipt_by_tlv("1", "DELIVRD", "")))),
+        (b"Hello", &tlvs[..1], None),
+        (b"Hello", &tlvs[1..], None),
         (b"id:1 is mine", &[], None),
         (b"", &[], None),
     ] {
         let message = DeliverSm { esm_class: EsmClass::empty(), ..message(text, tlvs) };
         assert_eq!(Receipt::of(&message, Detection::ByContent), expected, "{:?}", text.escape_ascii());
         assert_eq!(of(&message), None);
+    }
+}
+
+#[test]
+fn by_tlvs_a_receipt_has_id_and_state_in_tlvs() {
+    let tlvs = [Tlv::receipted_message_id(b"1").unwrap(), Tlv::message_state(MessageState::DELIVERED)];
+    for (class, text, tlvs, expected) in [
+        (0x00, &b"Delivered"[..], &tlvs[..], Some(Ok(receipt_by_tlv("1", "DELIVRD", "")))),
+        (0x00, b"id:1 stat:DELIVRD", &[], None),
+        (0x00, b"id:1 stat:DELIVRD", &tlvs[..1], None),
+        (0x08, b"Delivered", &tlvs, None),
+        (0x04, b"id:1 stat:DELIVRD", &[], Some(Ok(receipt("1", "DELIVRD")))),
+    ] {
+        let message = DeliverSm { esm_class: EsmClass::from_bits_retain(class), ..message(text, tlvs) };
+        assert_eq!(
+            Receipt::of(&message, Detection::ByTlvs),
+            expected,
+            "{class:#04x} {}",
+            text.escape_ascii()
+        );
+    }
+}
+
+#[test]
+fn nuls_before_the_text_and_separators_after_the_values_are_ignored() {
+    let expected = Receipt { sub: Some(1), err: Some(b"000"), ..receipt("4711", "DELIVRD") };
+    for text in [
+        "\0id:4711 sub:001 stat:DELIVRD err:000",
+        "\0\0 id:4711 sub:001 stat:DELIVRD err:000\0",
+        "id:4711, sub:001, stat:DELIVRD, err:000,",
+        "id:4711; sub:001; stat:DELIVRD; err:000;",
+        "id:4711 , sub:001 , stat:DELIVRD , err:000 ,",
+    ] {
+        assert_eq!(parse(text), expected, "{text:?}");
+        let by_content = DeliverSm { esm_class: EsmClass::empty(), ..message(text.as_bytes(), &[]) };
+        assert_eq!(Receipt::of(&by_content, Detection::ByContent), Some(Ok(expected)), "{text:?}");
+    }
+    assert_eq!(Receipt::parse(b"id:, stat:DELIVRD"), Err(ReceiptError::MissingId));
+}
+
+#[test]
+fn ucs2_is_recognised_under_another_data_coding_and_other_texts_under_that_of_ucs2() {
+    let wide: Vec<_> = b"id:4711 stat:DELIVRD text:a".iter().flat_map(|&octet| [0, octet]).collect();
+    let plain = b"id:4711 stat:DELIVRD";
+    for (text, data_coding, value) in [
+        (&wide[..], 0, Some(&b"\0a"[..])),
+        (&wide, 1, Some(b"\0a")),
+        (&wide, 8, Some(b"\0a")),
+        (plain, 8, None),
+    ] {
+        let message = DeliverSm { data_coding: DataCoding(data_coding), ..message(text, &[]) };
+        let mut buffer = Vec::new();
+        let read = Receipt::of_with_buffer(&message, Detection::ByEsmClass, &mut buffer);
+        assert_eq!(read, Some(Ok(Receipt { text: value, ..receipt("4711", "DELIVRD") })), "{data_coding}");
     }
 }
 
@@ -275,7 +331,11 @@ fn a_text_in_ucs2_is_ignored_if_tlvs_suffice() {
     let sm = DeliverSm { data_coding: DataCoding::UCS2, ..message(b"\0i\0d\0:\x007", &tlvs) };
     assert_eq!(of(&sm), Some(Ok(receipt_by_tlv("1", "DELIVRD", ""))));
     let by_content = DeliverSm { esm_class: EsmClass::empty(), ..sm };
-    assert_eq!(Receipt::of(&by_content, Detection::ByContent), None, "the text is not read");
+    assert_eq!(
+        Receipt::of(&by_content, Detection::ByContent),
+        Some(Ok(receipt_by_tlv("1", "DELIVRD", ""))),
+        "the text is not read"
+    );
 }
 
 #[test]
@@ -307,7 +367,7 @@ fn tlvs_omit_invalid_values() {
 proptest! {
     #[test]
     fn an_emitted_receipt_parses_to_itself(
-        (id, err) in ("[!-~]{1,64}", prop::option::of("[0-9A-Za-z]{1,5}")),
+        (id, err) in ("[!-~]{0,63}[!-+\\--:<-~]", prop::option::of("[0-9A-Za-z]{1,5}")),
         stat in "[A-Za-z]{1,15}",
         state in prop::option::of((0..=9_u8).prop_map(MessageState)),
         (sub, dlvrd) in any::<(Option<u32>, Option<u32>)>(),

@@ -1,0 +1,226 @@
+//! A tracked segment. The first segment of a message also holds what belongs to the message as a whole.
+
+use alloc::boxed::Box;
+
+use super::index::Chain;
+use super::slab::{NONE, Slot};
+use crate::account::outcome::{MessageId, MessageNumber};
+use crate::pdu::MessageState;
+use crate::sms::{MessageIdKey, MessageIdPolicy};
+use crate::time::Instant;
+
+/// A tracked segment: 120 octets, without the memory of a longer id.
+pub(super) struct Node {
+    pub(super) id: StoredId,
+    pub(super) number: MessageNumber,
+    /// The hash of the id's key.
+    pub(super) id_hash: u32,
+    /// The next node in the same bucket of the index of ids; of a vacant node, the next vacant one.
+    pub(super) id_next: u32,
+    /// The first node of the message.
+    pub(super) head: u32,
+    /// The next segment of the message.
+    pub(super) sibling: u32,
+    /// The receipts that were emitted: see [`bit`].
+    pub(super) reported: u32,
+    /// The receipts of `reported` that the application has not acknowledged yet.
+    pub(super) unacknowledged: u32,
+    pub(super) segment: u8,
+    /// The state in the last final receipt.
+    pub(super) last: Option<MessageState>,
+    /// Whether the index of ids has the node: of several segments with the same id it has one.
+    pub(super) is_indexed: bool,
+    /// Whether another segment of the message has the same id.
+    pub(super) is_shared: bool,
+    // The fields below are those of the message, in its first node.
+    pub(super) number_next: u32,
+    /// The neighbours in the list of messages by time.
+    pub(super) newer: u32,
+    pub(super) older: u32,
+    /// When the first segment was accepted; of a message that has all its receipts, when the last one arrived.
+    pub(super) at: Instant,
+    pub(super) key: Option<Box<[u8]>>,
+    /// How many segments the message has.
+    pub(super) total: u8,
+    /// How many of them are tracked.
+    pub(super) accepted: u8,
+    /// How many of these lack their final receipt.
+    pub(super) open: u8,
+    /// Whether no further segment will be accepted.
+    pub(super) is_complete: bool,
+    /// Whether the message requested a final receipt for every final state.
+    pub(super) is_due: bool,
+    /// Whether the message is complete and has all its receipts.
+    pub(super) is_done: bool,
+}
+
+/// Returns the bit of a receipt. The states that no version of SMPP defines share one.
+pub(super) fn bit(state: MessageState, is_final: bool) -> u32 {
+    1 << (state.0.min(15) + if is_final { 16 } else { 0 })
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Self {
+            id: StoredId::default(),
+            number: MessageNumber(0),
+            id_hash: 0,
+            id_next: NONE,
+            head: NONE,
+            sibling: NONE,
+            reported: 0,
+            unacknowledged: 0,
+            segment: 0,
+            last: None,
+            is_indexed: false,
+            is_shared: false,
+            number_next: NONE,
+            newer: NONE,
+            older: NONE,
+            at: Instant::ZERO,
+            key: None,
+            total: 0,
+            accepted: 0,
+            open: 0,
+            is_complete: false,
+            is_due: false,
+            is_done: false,
+        }
+    }
+}
+
+impl Slot for Node {
+    fn vacant_link(&mut self) -> &mut u32 {
+        &mut self.id_next
+    }
+}
+
+/// The index of segments by id.
+pub(super) struct ById;
+
+impl Chain for ById {
+    type Node = Node;
+
+    fn hash(node: &Node) -> u32 {
+        node.id_hash
+    }
+
+    fn link(node: &mut Node) -> &mut u32 {
+        &mut node.id_next
+    }
+
+    fn next(node: &Node) -> u32 {
+        node.id_next
+    }
+}
+
+/// The index of messages by number.
+pub(super) struct ByNumber;
+
+impl ByNumber {
+    /// Returns the hash of a message's number. The numbers are our own: nobody chooses them.
+    pub(super) const fn hash_of(number: MessageNumber) -> u32 {
+        (number.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as u32
+    }
+}
+
+impl Chain for ByNumber {
+    type Node = Node;
+
+    fn hash(node: &Node) -> u32 {
+        Self::hash_of(node.number)
+    }
+
+    fn link(node: &mut Node) -> &mut u32 {
+        &mut node.number_next
+    }
+
+    fn next(node: &Node) -> u32 {
+        node.number_next
+    }
+}
+
+/// The most octets of an id that need no allocation: a UUID has 36.
+const INLINE: usize = 38;
+
+/// The id of a segment, in as few octets as possible.
+pub(super) enum StoredId {
+    Inline {
+        length: u8,
+        octets: [u8; INLINE],
+    },
+    /// An id of at most 64 octets: its key is made from it again.
+    Whole(MessageId),
+    /// An id of which only the beginning is kept, or none, and its key.
+    Keyed(Box<(MessageId, MessageIdKey)>),
+}
+
+impl Default for StoredId {
+    fn default() -> Self {
+        Self::Inline { length: 0, octets: [0; INLINE] }
+    }
+}
+
+impl StoredId {
+    /// Stores an id from a `submit_sm_resp`, and its key.
+    pub(super) fn new(id: &[u8], key: &MessageIdKey) -> Self {
+        match u8::try_from(id.len()) {
+            Ok(length) if id.len() <= INLINE => {
+                let mut octets = [0; INLINE];
+                octets.iter_mut().zip(id).for_each(|(to, from)| *to = *from);
+                Self::Inline { length, octets }
+            }
+            _ => match MessageId::new(id) {
+                whole if whole.sent_length() == whole.as_bytes().len() => Self::Whole(whole),
+                id => Self::Keyed(Box::new((id, *key))),
+            },
+        }
+    }
+
+    /// Stores the key of an id that is not known.
+    pub(super) fn keyed(key: &MessageIdKey) -> Self {
+        Self::Keyed(Box::new((MessageId::new(&[]), *key)))
+    }
+
+    fn octets(&self) -> &[u8] {
+        match self {
+            Self::Inline { length, octets } => octets.get(..usize::from(*length)).unwrap_or(octets),
+            Self::Whole(id) => id.as_bytes(),
+            Self::Keyed(stored) => stored.0.as_bytes(),
+        }
+    }
+
+    /// Returns whether the id has this key.
+    pub(super) fn has_key(&self, policy: MessageIdPolicy, key: &MessageIdKey) -> bool {
+        match self {
+            Self::Keyed(stored) => stored.1 == *key,
+            _ => policy.submitted_key(self.octets()) == *key,
+        }
+    }
+
+    /// Returns the key.
+    pub(super) fn key(&self, policy: MessageIdPolicy) -> MessageIdKey {
+        match self {
+            Self::Keyed(stored) => stored.1,
+            _ => policy.submitted_key(self.octets()),
+        }
+    }
+
+    /// Returns whether it is the empty id, which no receipt can name.
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Self::Keyed(stored) => stored.1.is_empty(),
+            _ => self.octets().is_empty(),
+        }
+    }
+
+    /// Returns the id to report; `None` if there is none.
+    pub(super) fn to_message_id(&self) -> Option<MessageId> {
+        let id = match self {
+            Self::Inline { .. } => MessageId::new(self.octets()),
+            Self::Whole(id) => id.clone(),
+            Self::Keyed(stored) => stored.0.clone(),
+        };
+        (!id.as_bytes().is_empty()).then_some(id)
+    }
+}

@@ -1,0 +1,154 @@
+//! A table of nodes that refer to each other by number: it grows and shrinks in small steps, and never moves a node.
+
+use alloc::vec::Vec;
+use core::mem;
+
+/// No node.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// How many nodes are allocated at once.
+const CHUNK: u32 = 128;
+
+/// A node that can also be a link in the list of vacant nodes.
+pub(super) trait Slot: Default {
+    /// Returns the link of a vacant node.
+    fn vacant_link(&mut self) -> &mut u32;
+}
+
+/// Nodes by number.
+pub(super) struct Slab<T> {
+    chunks: Vec<Chunk<T>>,
+    /// The first chunk with vacant nodes: a list through [`Chunk::next`] and [`Chunk::previous`].
+    roomy: u32,
+    /// The first chunk without memory: a list through [`Chunk::next`].
+    freed: u32,
+    len: usize,
+}
+
+/// Nodes that are allocated together.
+struct Chunk<T> {
+    nodes: Vec<T>,
+    /// The first vacant node that was used before.
+    vacant: u32,
+    /// How many nodes are not vacant.
+    len: u32,
+    next: u32,
+    previous: u32,
+}
+
+impl<T: Slot> Slab<T> {
+    pub(super) const fn new() -> Self {
+        Self { chunks: Vec::new(), roomy: NONE, freed: NONE, len: 0 }
+    }
+
+    /// Returns how many nodes are not vacant.
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn get(&self, number: u32) -> Option<&T> {
+        self.chunks.get((number / CHUNK) as usize)?.nodes.get((number % CHUNK) as usize)
+    }
+
+    pub(super) fn get_mut(&mut self, number: u32) -> Option<&mut T> {
+        self.chunks.get_mut((number / CHUNK) as usize)?.nodes.get_mut((number % CHUNK) as usize)
+    }
+
+    /// Stores a node and returns its number; `None` if there are no more numbers.
+    pub(super) fn insert(&mut self, node: T) -> Option<u32> {
+        if self.roomy == NONE {
+            self.add_chunk()?;
+        }
+        let index = self.roomy;
+        let chunk = self.chunks.get_mut(index as usize)?;
+        let number = match chunk.nodes.get_mut((chunk.vacant % CHUNK) as usize) {
+            Some(slot) if chunk.vacant != NONE => {
+                let number = chunk.vacant;
+                chunk.vacant = *slot.vacant_link();
+                *slot = node;
+                number
+            }
+            _ => {
+                chunk.nodes.push(node);
+                index * CHUNK + chunk.nodes.len() as u32 - 1
+            }
+        };
+        chunk.len += 1;
+        self.len += 1;
+        if chunk.len == CHUNK {
+            self.unlink(index);
+        }
+        Some(number)
+    }
+
+    /// Removes a node and returns it.
+    pub(super) fn remove(&mut self, number: u32) -> Option<T> {
+        let index = number / CHUNK;
+        let chunk = self.chunks.get_mut(index as usize)?;
+        let slot = chunk.nodes.get_mut((number % CHUNK) as usize)?;
+        let node = mem::take(slot);
+        *slot.vacant_link() = mem::replace(&mut chunk.vacant, number);
+        chunk.len -= 1;
+        self.len -= 1;
+        let (was_full, is_empty) = (chunk.len + 1 == CHUNK, chunk.len == 0);
+        if was_full {
+            self.link(index);
+        }
+        if is_empty {
+            self.free(index);
+        }
+        Some(node)
+    }
+
+    /// Allocates a chunk.
+    fn add_chunk(&mut self) -> Option<()> {
+        let mut index = self.freed;
+        if index == NONE {
+            index = u32::try_from(self.chunks.len()).ok().filter(|index| *index < NONE / CHUNK)?;
+            self.chunks.push(Chunk { nodes: Vec::new(), vacant: NONE, len: 0, next: NONE, previous: NONE });
+        }
+        let chunk = self.chunks.get_mut(index as usize)?;
+        self.freed = mem::replace(&mut chunk.next, NONE);
+        chunk.nodes.reserve_exact(CHUNK as usize);
+        self.link(index);
+        Some(())
+    }
+
+    /// Frees the memory of an empty chunk, unless it is the only one with vacant nodes.
+    fn free(&mut self, index: u32) {
+        let Some(chunk) = self.chunks.get_mut(index as usize) else { return };
+        if chunk.next == NONE && chunk.previous == NONE {
+            return;
+        }
+        (chunk.nodes, chunk.vacant) = (Vec::new(), NONE);
+        self.unlink(index);
+        if let Some(chunk) = self.chunks.get_mut(index as usize) {
+            chunk.next = mem::replace(&mut self.freed, index);
+        }
+    }
+
+    /// Adds a chunk to those with vacant nodes.
+    fn link(&mut self, index: u32) {
+        let first = mem::replace(&mut self.roomy, index);
+        if let Some(chunk) = self.chunks.get_mut(index as usize) {
+            (chunk.next, chunk.previous) = (first, NONE);
+        }
+        if let Some(chunk) = self.chunks.get_mut(first as usize) {
+            chunk.previous = index;
+        }
+    }
+
+    /// Removes a chunk from those with vacant nodes.
+    fn unlink(&mut self, index: u32) {
+        let Some(chunk) = self.chunks.get_mut(index as usize) else { return };
+        let next = mem::replace(&mut chunk.next, NONE);
+        let previous = mem::replace(&mut chunk.previous, NONE);
+        if let Some(chunk) = self.chunks.get_mut(next as usize) {
+            chunk.previous = previous;
+        }
+        match self.chunks.get_mut(previous as usize) {
+            Some(chunk) => chunk.next = next,
+            None => self.roomy = next,
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! The tracker by itself: its behaviour in small cases, against a model, and its memory.
+
+mod memory;
+mod model;
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::*;
+use crate::pdu::MessageState as S;
+use crate::provider::ReceiptDialect;
+
+const SECOND: Duration = Duration::from_secs(1);
+const NOW: Instant = Instant::ZERO;
+
+const fn options(scope: ReceiptScope) -> ReceiptOptions {
+    ReceiptOptions {
+        dialect: ReceiptDialect { scope, ..ReceiptDialect::UNSTATED },
+        capacity: 1000,
+        max_age: Duration::from_secs(3600),
+        remember_completed: Duration::from_secs(120),
+        early_capacity: 0,
+    }
+}
+
+fn tracker(scope: ReceiptScope) -> ReceiptTracker {
+    ReceiptTracker::new(options(scope), 7)
+}
+
+const fn message(number: u64, total: u8) -> TrackedMessage<'static> {
+    TrackedMessage { number: MessageNumber(number), total, is_due: true, key: None }
+}
+
+impl ReceiptTracker {
+    /// Tracks a message whose segments have these ids.
+    fn add(&mut self, now: Instant, message: &TrackedMessage<'_>, ids: &[&str]) {
+        for (segment, id) in (0..).zip(ids) {
+            self.track(now, message, segment, SegmentId::Id(id.as_bytes()));
+        }
+        self.complete(now, message.number);
+    }
+
+    fn receive(&mut self, now: Instant, id: &str, state: S) -> Match {
+        let is_final = !matches!(state, S::ENROUTE | S::UNKNOWN);
+        let key = self.submitted_key(id.as_bytes());
+        self.match_receipt(now, &key, (state, is_final))
+    }
+
+    /// Receives a receipt, and acknowledges it if it is new.
+    fn settle_receipt(&mut self, now: Instant, id: &str, state: S) -> Match {
+        let result = self.receive(now, id, state);
+        if let Match::New(matched) = result {
+            self.answer(now, &matched, state, true);
+        }
+        result
+    }
+
+    fn answer(&mut self, now: Instant, matched: &ReceiptMatch, state: S, is_accepted: bool) {
+        let ReceiptMatch { message, segment, previous, .. } = *matched;
+        let is_final = !matches!(state, S::ENROUTE | S::UNKNOWN);
+        let reported = ReportedReceipt { message, segment, state, is_final, previous };
+        self.acknowledge(now, &reported, is_accepted);
+    }
+
+    fn expire_all(&mut self, now: Instant) -> Vec<ExpiredMessage> {
+        core::iter::from_fn(|| self.expire(now)).flatten().collect()
+    }
+}
+
+/// Returns segment, pending segments, state of the message and previous state.
+fn new(result: Match) -> (u8, u8, Option<S>, Option<S>) {
+    let Match::New(matched) = result else { panic!("{result:?}") };
+    (matched.segment, matched.pending, matched.message_state, matched.previous)
+}
+
+#[test]
+fn one_receipt_completes_a_message_whichever_segment_it_names() {
+    for (ids, named, segment) in [
+        (["1", "2", "3"], "1", 0),
+        (["1", "2", "3"], "3", 2),
+        (["4711", "4711", "4711"], "4711", 0),
+        (["", "", "9"], "9", 2),
+        (["9", "", ""], "9", 0),
+    ] {
+        let mut tracker = tracker(ReceiptScope::Message);
+        tracker.add(NOW, &message(1, 3), &ids);
+        assert_eq!(tracker.awaited(), 3);
+        assert_eq!(new(tracker.settle_receipt(NOW, named, S::ENROUTE)), (segment, 3, None, None));
+        let delivered = Some(S::DELIVERED);
+        assert_eq!(new(tracker.settle_receipt(NOW, named, S::DELIVERED)), (segment, 0, delivered, None));
+        assert_eq!(tracker.receive(NOW, named, S::DELIVERED), Match::Repeated);
+        assert_eq!(tracker.awaited(), 0);
+        assert_eq!(tracker.poll_timeout(), Some(NOW + 120 * SECOND), "it is done");
+        assert_eq!(tracker.expire_all(NOW + 120 * SECOND), []);
+        assert_eq!(tracker.len(), 0);
+    }
+}
+
+#[test]
+fn one_receipt_before_the_last_response_completes_the_message_and_a_refused_segment_prevents_it() {
+    let mut tracker = tracker(ReceiptScope::Message);
+    tracker.track(NOW, &message(1, 2), 0, SegmentId::Id(b"1"));
+    assert_eq!(new(tracker.settle_receipt(NOW, "1", S::DELIVERED)), (0, 0, Some(S::DELIVERED), None));
+    tracker.track(NOW, &message(1, 2), 1, SegmentId::Id(b"2"));
+    tracker.complete(NOW, MessageNumber(1));
+    assert_eq!((tracker.awaited(), tracker.poll_timeout()), (0, Some(NOW + 120 * SECOND)));
+
+    tracker.track(NOW, &message(2, 2), 0, SegmentId::Id(b"3"));
+    tracker.complete(NOW, MessageNumber(2));
+    assert_eq!(new(tracker.settle_receipt(NOW, "3", S::DELIVERED)), (0, 0, None, None));
+}
+
+#[test]
+fn a_message_without_any_id_is_not_awaited() {
+    for scope in [ReceiptScope::Segment, ReceiptScope::Message] {
+        let mut tracker = tracker(scope);
+        tracker.add(NOW, &message(1, 2), &["", ""]);
+        assert_eq!((tracker.len(), tracker.awaited(), tracker.poll_timeout()), (0, 0, None));
+    }
+}
+
+#[test]
+fn receipts_with_the_same_id_count_for_one_segment_each() {
+    let mut tracker = tracker(ReceiptScope::Segment);
+    tracker.add(NOW, &message(1, 3), &["4711", "4711", "4711"]);
+    assert_eq!(new(tracker.settle_receipt(NOW, "4711", S::DELIVERED)), (0, 2, None, None));
+    assert_eq!(new(tracker.settle_receipt(NOW, "4711", S::UNDELIVERABLE)), (1, 1, None, None));
+    assert_eq!(new(tracker.settle_receipt(NOW, "4711", S::DELIVERED)), (2, 0, Some(S::UNDELIVERABLE), None));
+    let changed = (1, 0, Some(S::DELIVERED), Some(S::UNDELIVERABLE));
+    assert_eq!(new(tracker.settle_receipt(NOW, "4711", S::DELIVERED)), changed);
+    assert_eq!(tracker.receive(NOW, "4711", S::DELIVERED), Match::Repeated);
+}
+
+#[test]
+fn a_final_state_that_changes_is_reported_with_the_previous_one() {
+    for scope in [ReceiptScope::Segment, ReceiptScope::Message] {
+        let mut tracker = tracker(scope);
+        tracker.add(NOW, &message(1, 1), &["1"]);
+        let undelivered = Some(S::UNDELIVERABLE);
+        assert_eq!(new(tracker.settle_receipt(NOW, "1", S::UNDELIVERABLE)), (0, 0, undelivered, None));
+        let at = NOW + 119 * SECOND;
+        assert_eq!(
+            new(tracker.settle_receipt(at, "1", S::DELIVERED)),
+            (0, 0, Some(S::DELIVERED), undelivered)
+        );
+        // Repeats, for as long as the message is remembered.
+        for state in [S::DELIVERED, S::UNDELIVERABLE, S::ENROUTE] {
+            assert_eq!(tracker.receive(at + 119 * SECOND, "1", state), Match::Repeated, "{state:?}");
+        }
+        assert_eq!(tracker.expire(at + 119 * SECOND), None, "it counts from the last receipt");
+        assert_eq!(tracker.expire(at + 120 * SECOND), Some(None));
+        assert_eq!(tracker.receive(at + 120 * SECOND, "1", S::DELIVERED), Match::Unknown);
+    }
+}
+
+#[test]
+fn a_change_that_the_application_refuses_is_undone() {
+    let mut tracker = tracker(ReceiptScope::Segment);
+    tracker.add(NOW, &message(1, 1), &["1"]);
+    tracker.settle_receipt(NOW, "1", S::UNDELIVERABLE);
+    let Match::New(change) = tracker.receive(NOW, "1", S::DELIVERED) else { panic!() };
+    assert_eq!(tracker.receive(NOW, "1", S::DELIVERED), Match::Unacknowledged);
+    tracker.answer(NOW, &change, S::DELIVERED, false);
+    assert_eq!(tracker.awaited(), 0, "the first final state counts");
+    assert_eq!(
+        new(tracker.receive(NOW, "1", S::DELIVERED)),
+        (0, 0, Some(S::DELIVERED), Some(S::UNDELIVERABLE))
+    );
+
+    // If both are refused, the message waits again.
+    tracker.add(NOW, &message(2, 1), &["2"]);
+    let Match::New(first) = tracker.receive(NOW, "2", S::UNDELIVERABLE) else { panic!() };
+    let Match::New(change) = tracker.receive(NOW, "2", S::DELIVERED) else { panic!() };
+    tracker.answer(NOW, &first, S::UNDELIVERABLE, false);
+    tracker.answer(NOW, &change, S::DELIVERED, false);
+    assert_eq!(tracker.awaited(), 1);
+    assert_eq!(new(tracker.receive(NOW, "2", S::DELIVERED)), (0, 0, Some(S::DELIVERED), None));
+}
+
+/// A word of the provider's own may be an intermediate receipt of a state that is final otherwise.
+#[test]
+fn a_final_receipt_of_a_state_that_was_intermediate_is_new() {
+    let mut tracker = tracker(ReceiptScope::Segment);
+    tracker.add(NOW, &message(1, 1), &["1"]);
+    let key = tracker.submitted_key(b"1");
+    for (is_final, pending, message_state) in [(false, 1, None), (true, 0, Some(S::UNDELIVERABLE))] {
+        let result = tracker.match_receipt(NOW, &key, (S::UNDELIVERABLE, is_final));
+        assert_eq!(new(result), (0, pending, message_state, None));
+    }
+}
+
+#[test]
+fn an_id_that_is_given_twice_belongs_to_the_later_message() {
+    let mut tracker = tracker(ReceiptScope::Segment);
+    for number in 1..=500 {
+        tracker.add(NOW, &message(number, 1), &["same"]);
+    }
+    assert_eq!(tracker.len(), 500);
+    let Match::New(matched) = tracker.receive(NOW, "same", S::DELIVERED) else { panic!() };
+    assert_eq!(matched.message, MessageNumber(500));
+    let expired = tracker.expire_all(NOW + 3600 * SECOND);
+    assert_eq!(expired.len(), 499);
+    assert_eq!(expired[0].ids, [MessageId::new(b"same")]);
+}
+
+#[test]
+fn ids_of_any_length_are_told_apart_by_all_their_octets() {
+    let mut tracker = tracker(ReceiptScope::Segment);
+    let lengths = [1, 36, 38, 39, 63, 64, 65, 71_000];
+    let ids: Vec<Vec<u8>> = lengths
+        .into_iter()
+        .flat_map(|length| [b'a', b'b'].map(|last| [vec![b'x'; length - 1], vec![last]].concat()))
+        .collect();
+    for (number, id) in (1..).zip(&ids) {
+        tracker.track(NOW, &message(number, 1), 0, SegmentId::Id(id));
+        tracker.complete(NOW, MessageNumber(number));
+    }
+    for (number, id) in (1..).zip(&ids).step_by(2) {
+        let key = tracker.submitted_key(id);
+        let Match::New(matched) = tracker.match_receipt(NOW, &key, (S::DELIVERED, true)) else { panic!() };
+        assert_eq!(matched.message, MessageNumber(number), "{} octets", id.len());
+    }
+    let expired = tracker.expire_all(NOW + 3600 * SECOND);
+    let missing: Vec<_> = ids.iter().skip(1).step_by(2).map(|id| vec![MessageId::new(id)]).collect();
+    assert_eq!(expired.into_iter().map(|expired| expired.ids).collect::<Vec<_>>(), missing);
+}
+
+#[test]
+fn expected_ids_and_keys_of_an_earlier_run_are_matched_and_keep_the_key_of_the_user() {
+    let mut tracker = tracker(ReceiptScope::Segment);
+    let policy = ReceiptDialect::UNSTATED.message_ids;
+    let segments = [
+        (0, SegmentId::Id(b"1")),
+        (2, SegmentId::Key(policy.submitted_key(b"3"))),
+        (3, SegmentId::Key(policy.submitted_key(b""))),
+    ];
+    let expected = TrackedMessage { key: Some(b"row 7"), ..message(1, 2) };
+    tracker.expect(NOW, &expected, segments);
+    assert_eq!(tracker.key(MessageNumber(1)), Some(&b"row 7"[..]));
+    assert_eq!(new(tracker.settle_receipt(NOW, "3", S::DELIVERED)), (2, 1, None, None));
+    let expired = tracker.expire_all(NOW + 3600 * SECOND);
+    let ids = vec![MessageId::new(b"1")];
+    assert_eq!(expired, [ExpiredMessage { number: MessageNumber(1), ids, key: Some((*b"row 7").into()) }]);
+
+    tracker.expect(NOW, &message(2, 1), [(0, SegmentId::Key(policy.submitted_key(b"9")))]);
+    let drained: Vec<_> = tracker.drain().collect();
+    assert_eq!(drained, [], "its id is not known");
+    assert_eq!((tracker.len(), tracker.key(MessageNumber(2))), (0, None));
+}
+
+#[test]
+fn the_capacity_makes_room_first_from_messages_that_have_all_their_receipts() {
+    let mut tracker =
+        ReceiptTracker::new(ReceiptOptions { capacity: 2, ..options(ReceiptScope::Segment) }, 7);
+    for (number, id) in [(1, "1"), (2, "2"), (3, "3")] {
+        tracker.add(NOW, &message(number, 1), &[id]);
+    }
+    tracker.settle_receipt(NOW, "2", S::DELIVERED);
+    assert!(tracker.exceeds_capacity() && tracker.poll_timeout() == Some(NOW));
+    assert_eq!(tracker.expire(NOW), Some(None));
+    assert_eq!(tracker.expire(NOW), None);
+    tracker.add(NOW, &message(4, 1), &["4"]);
+    assert_eq!(tracker.expire(NOW).unwrap().unwrap().number, MessageNumber(1));
+    assert_eq!(tracker.expire(NOW), None);
+}

@@ -116,7 +116,9 @@ fn everything_is_found_out_within_the_limits() {
         }
         assert!(toml.contains("\nidle_cut = 4.") || toml.contains("\nidle_cut = 4\n"), "{toml}");
         assert!(rust.contains("pub const PROVIDER: smpp_core::provider::Provider ="), "{rust}");
-        files.iter().for_each(|file| fs::remove_file(file).unwrap());
+        for file in &files {
+            fs::remove_file(file).unwrap();
+        }
 
         let events = smsc.events();
         assert_eq!(count(&events, &["submit_sm", "throttled"]), 40);

@@ -69,7 +69,8 @@ pub(super) fn conclude(sent: &[Sent<'_>], returned: &[Returned<'_>]) -> Finding<
 /// alphabet.
 fn is_same(purpose: Purpose, alphabet: Alphabet, returned: &Returned<'_>) -> bool {
     let codings = Codings { smsc_default: alphabet, ..Codings::default() };
-    let decode = |coding, octets| codings.alphabet(coding).and_then(|it| it.decode(octets)).map(known);
+    let decode =
+        |coding, octets| codings.alphabet(coding).and_then(|it| it.decode(octets)).map(|text| known(&text));
     let sent = match purpose {
         Purpose::Ucs2 => Some(TELLING_TEXT.into()),
         _ => decode(DataCoding(0), TELLING_OCTETS),
@@ -78,6 +79,6 @@ fn is_same(purpose: Purpose, alphabet: Alphabet, returned: &Returned<'_>) -> boo
 }
 
 /// Replaces what the alphabet lacks, as SMSCs do.
-fn known(text: String) -> String {
+fn known(text: &str) -> String {
     text.replace(char::REPLACEMENT_CHARACTER, "?")
 }

@@ -205,8 +205,8 @@ impl Probe<'_> {
 
     /// Returns the bind at this position among those that live; the last one if there are fewer.
     fn live(&self, at: usize) -> Option<(u16, &Client)> {
-        let live = self.binds.iter().filter(|bound| matches!(bound.client.state(), State::Bound(_)));
-        let bound = live.clone().nth(at).or_else(|| live.last());
+        let mut live = self.binds.iter().filter(|bound| matches!(bound.client.state(), State::Bound(_)));
+        let bound = live.clone().nth(at).or_else(|| live.next_back());
         if bound.is_none() {
             progress("  not sent: no bind is left");
         }
@@ -328,10 +328,8 @@ async fn receive(mut inbox: Inbox<Esme>, record: Arc<Mutex<Record>>) {
                     let _ = message.accept();
                 }
             }
-            Inbound::DataSm(message) => {
-                if lock(&record).is_ours(Delivered::DataSm(message.get())) {
-                    let _ = message.accept();
-                }
+            Inbound::DataSm(message) if lock(&record).is_ours(Delivered::DataSm(message.get())) => {
+                let _ = message.accept();
             }
             _ => {}
         }

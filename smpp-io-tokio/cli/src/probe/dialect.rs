@@ -1,16 +1,18 @@
-//! Conclusions about messages, receipts and segments. No I/O.
+//! Conclusions about receipts. No I/O.
+
+use std::collections::BTreeMap;
 
 use smpp_core::provider::ReceiptRoute;
-use smpp_core::sms::MessageIdPolicy;
 use smpp_core::sms::time::{ReportedTime, UtcOffset};
+use smpp_core::sms::{Detection, IdFallback, IdSource, MessageIdPolicy, Receipt};
 use smpp_core::{CommandStatus, EsmClass, MessageState};
 
 use super::findings::{Finding, ReceiptContent, SegmentReceipts, TlvUse};
 use super::ids::{Relation, Shape, describe};
 use super::limits::status_name;
 use super::plan::Purpose;
-use super::receipts::{Deliveries, Received, Returned};
-use super::record::{Record, Sent, tag_name};
+use super::receipts::{Deliveries, Received};
+use super::record::{Record, Sent};
 
 /// How far the clock of the SMSC may be off, in seconds, and the minute that a date without seconds hides.
 const CLOCK_TOLERANCE: i64 = 180;
@@ -35,7 +37,7 @@ fn id<'a>(message: &Sent<'a>) -> Option<&'a [u8]> {
     (!answer.message_id.is_empty()).then_some(answer.message_id)
 }
 
-fn is_accepted(message: &Sent<'_>) -> bool {
+pub(super) fn is_accepted(message: &Sent<'_>) -> bool {
     message.response.is_some_and(|answer| answer.status == CommandStatus::ROK)
 }
 
@@ -121,6 +123,93 @@ impl<'a> Receipts<'a> {
         (text, tlv)
     }
 
+    /// Returns which ids of a receipt an account has to try, with the policy of the texts, or of the TLVs without such.
+    pub(super) fn id_fallback(&self) -> Finding<IdFallback> {
+        self.unless_empty(|| {
+            let Some(Relation { policy, .. }) = self.text.or(self.tlv) else {
+                return Finding::unknown("no id of a receipt is that of a response in any notation");
+            };
+            let owned: Vec<_> =
+                self.all.iter().filter_map(|(it, owner)| Some((*it, self.id_of((*owner)?)?))).collect();
+            let total = owned.len();
+            for fallback in [IdFallback::None, IdFallback::OtherId, IdFallback::OtherNotation] {
+                let matches = |(received, submitted): &&(&Received, &[u8])| {
+                    let receipt = receipt_with_ids(received);
+                    let key = policy.submitted_key(submitted);
+                    policy.receipt_key(&receipt) == key
+                        || policy.fallback_keys(&receipt, fallback).any(|other| other == key)
+                };
+                if owned.iter().all(|it| matches(&it)) {
+                    let evidence =
+                        format!("with it all of {total} receipts match their message, with less not all do");
+                    return match fallback {
+                        IdFallback::None => {
+                            Finding::found(fallback, format!("all of {total} receipts match their message"))
+                        }
+                        _ => Finding::found(fallback, evidence),
+                    };
+                }
+            }
+            Finding::unknown(format!("no setting matches all of {total} receipts with their message"))
+        })
+    }
+
+    fn id_of(&self, owner: usize) -> Option<&'a [u8]> {
+        self.sent.get(owner).and_then(id)
+    }
+
+    /// Returns how to detect receipts: by `esm_class`, or by what else all that are not marked have.
+    pub(super) fn detection(&self) -> Finding<Detection> {
+        self.unless_empty(|| {
+            let unmarked = self.all.iter().map(|(it, _)| it).filter(|it| it.esm_class.message_type().is_empty());
+            let (total, all) = (unmarked.clone().count(), self.all.len());
+            let with_tlvs = unmarked.filter(|it| it.tlv_id.is_some() && it.has_state_tlv).count();
+            let evidence = format!(
+                "{total} of {all} receipts are not marked in esm_class; {with_tlvs} of these have receipted_message_id and \
+                 message_state"
+            );
+            let detection = match total {
+                0 => Detection::ByEsmClass,
+                _ if with_tlvs == total => Detection::ByTlvs,
+                _ => Detection::ByContent,
+            };
+            Finding::found(detection, evidence)
+        })
+    }
+
+    /// Returns the states that were the last of a message, although they are not at other SMSCs.
+    pub(super) fn other_final_states(&self) -> Finding<Vec<MessageState>> {
+        self.unless_empty(|| {
+            let mut last = BTreeMap::new();
+            for (receipt, owner) in &self.all {
+                last.insert(*owner, *receipt);
+            }
+            let mut states: Vec<_> =
+                last.values().filter(|it| !it.is_final).filter_map(|it| it.state).collect();
+            states.sort();
+            states.dedup();
+            if states.is_empty() {
+                return Finding::unknown("every message ended with a state that is final elsewhere as well");
+            }
+            Finding::found(
+                states,
+                "the last states of messages: nothing followed them while the probe waited",
+            )
+        })
+    }
+
+    pub(super) fn unknown_words(&self) -> Finding<Vec<String>> {
+        let unknown = self.all.iter().filter(|(receipt, _)| receipt.state.is_none());
+        let mut words: Vec<_> = unknown.map(|(receipt, _)| receipt.stat.clone()).collect();
+        words.sort();
+        words.dedup();
+        let all = self.all.len();
+        if words.is_empty() {
+            return Finding::unknown(format!("no word of {all} receipts is unknown"));
+        }
+        Finding::found(words, format!("words of {all} receipts whose meaning is unknown: ask the provider"))
+    }
+
     pub(super) fn submit_tlvs(&self) -> Finding<TlvUse> {
         let tested = self.sent.iter().enumerate().find(|(_, message)| message.purpose == Purpose::Tlvs);
         let Some((at, message)) = tested else {
@@ -134,40 +223,34 @@ impl<'a> Receipts<'a> {
             let others = self.sent.iter().filter(|other| other.purpose == Purpose::Plain);
             let status = status_name(answer.status);
             let same = others.filter_map(|other| other.response).any(|other| other.status == answer.status);
-            return match same {
-                true => Finding::unknown(format!("messages without a TLV were refused with {status}, too")),
-                false => Finding::found(
-                    TlvUse::Refused(answer.status),
-                    format!("a message with user_message_reference was refused with {status}"),
-                ),
+            return if same {
+                Finding::unknown(format!("messages without a TLV were refused with {status}, too"))
+            } else {
+                let evidence = format!("a message with user_message_reference was refused with {status}");
+                Finding::found(TlvUse::Refused(answer.status), evidence)
             };
         }
         let own = message.request.tlvs.user_message_reference();
         let back = self.all.iter().any(|(receipt, owner)| *owner == Some(at) && receipt.reference == own);
-        match back {
-            true => {
-                Finding::found(TlvUse::GivenBack, "user_message_reference was accepted, and in the receipt")
-            }
-            false => {
-                Finding::found(TlvUse::Accepted, "user_message_reference was accepted, and in no receipt")
-            }
+        if back {
+            Finding::found(TlvUse::GivenBack, "user_message_reference was accepted, and in the receipt")
+        } else {
+            Finding::found(TlvUse::Accepted, "user_message_reference was accepted, and in no receipt")
         }
     }
 
     pub(super) fn content(&self) -> Finding<ReceiptContent> {
         self.unless_empty(|| {
-            let any = |test: fn(&Received) -> bool| self.all.iter().any(|(receipt, _)| test(receipt));
-            let count = |test: fn(&Received) -> bool| self.all.iter().filter(|(receipt, _)| test(receipt)).count();
-            let (text, id_tlv, state_tlv): (fn(&Received) -> bool, fn(&Received) -> bool, fn(&Received) -> bool) =
-                (|it| it.text_id.is_some(), |it| it.tlv_id.is_some(), |it| it.has_state_tlv);
+            let count = |has: fn(&Received) -> bool| self.all.iter().filter(|(receipt, _)| has(receipt)).count();
+            let text = count(|receipt| receipt.text_id.is_some());
+            let id_tlv = count(|receipt| receipt.tlv_id.is_some());
+            let state_tlv = count(|receipt| receipt.has_state_tlv);
             let evidence = format!(
-                "of {} receipts, {} had the id in the text, {} had receipted_message_id, {} had message_state",
-                self.all.len(),
-                count(text),
-                count(id_tlv),
-                count(state_tlv)
+                "of {} receipts, {text} had the id in the text, {id_tlv} had receipted_message_id, {state_tlv} had \
+                 message_state",
+                self.all.len()
             );
-            let content = ReceiptContent { text: any(text), id_tlv: any(id_tlv), state_tlv: any(state_tlv) };
+            let content = ReceiptContent { text: text > 0, id_tlv: id_tlv > 0, state_tlv: state_tlv > 0 };
             Finding::found(content, evidence)
         })
     }
@@ -248,20 +331,17 @@ impl<'a> Receipts<'a> {
             for receipt in &underway {
                 states.extend(receipt.state.filter(|state| !states.contains(state)));
             }
-            let count = underway.len();
-            match count {
-                0 => Finding::found(states, format!("none of {} receipts had such a state", self.all.len())),
-                _ => {
-                    let words = underway.iter().map(|receipt| {
-                        format!("{} with esm_class {:#04x}", receipt.stat, receipt.esm_class.bits())
-                    });
-                    let mut words: Vec<_> = words.collect();
-                    words.sort();
-                    words.dedup();
-                    let all = self.all.len();
-                    Finding::found(states, format!("{count} of {all} receipts: {}", words.join(", ")))
-                }
+            let (count, all) = (underway.len(), self.all.len());
+            if count == 0 {
+                return Finding::found(states, format!("none of {all} receipts had such a state"));
             }
+            let words = underway
+                .iter()
+                .map(|receipt| format!("{} with esm_class {:#04x}", receipt.stat, receipt.esm_class.bits()));
+            let mut words: Vec<_> = words.collect();
+            words.sort();
+            words.dedup();
+            Finding::found(states, format!("{count} of {all} receipts: {}", words.join(", ")))
         })
     }
 
@@ -282,18 +362,14 @@ impl<'a> Receipts<'a> {
 
     pub(super) fn esm_classes(&self) -> Finding<Vec<u8>> {
         self.unless_empty(|| {
-            let mut classes: Vec<_> = self.all.iter().map(|(receipt, _)| receipt.esm_class.bits()).collect();
-            let each = |class: u8| classes.iter().filter(|it| **it == class).count();
-            let mut unique = classes.clone();
-            unique.sort_unstable();
-            unique.dedup();
-            let counts: Vec<_> =
-                unique.iter().map(|class| format!("{class:#04x} ({})", each(*class))).collect();
-            classes = unique;
-            Finding::found(
-                classes,
-                format!("esm_class of {} receipts: {}", self.all.len(), counts.join(", ")),
-            )
+            let mut counts = BTreeMap::new();
+            for (receipt, _) in &self.all {
+                *counts.entry(receipt.esm_class.bits()).or_insert(0) += 1;
+            }
+            let shown: Vec<_> =
+                counts.iter().map(|(class, count)| format!("{class:#04x} ({count})")).collect();
+            let evidence = format!("esm_class of {} receipts: {}", self.all.len(), shown.join(", "));
+            Finding::found(counts.into_keys().collect(), evidence)
         })
     }
 
@@ -372,6 +448,15 @@ impl<'a> Receipts<'a> {
     }
 }
 
+/// Returns a receipt with these ids alone.
+fn receipt_with_ids(received: &Received) -> Receipt<'_> {
+    let text = received.text_id.as_deref().unwrap_or_default();
+    match received.tlv_id.as_deref() {
+        Some(id) => Receipt { id, id_source: IdSource::Tlv { in_text: text }, ..Receipt::default() },
+        None => Receipt { id: text, ..Receipt::default() },
+    }
+}
+
 fn offset(date: &[u8], at: i64) -> Option<UtcOffset> {
     let ReportedTime::Local(local) = ReportedTime::parse(date)? else { return None };
     let ahead = local.to_unix(UtcOffset::UTC).as_secs() - at;
@@ -403,95 +488,4 @@ fn policy(relation: Option<Relation>, has_ids: bool, place: &str) -> Finding<Mes
 
 fn wants_receipt(message: &Sent<'_>) -> bool {
     !message.request.registered_delivery.is_empty()
-}
-
-/// Returns the names of the TLVs in accepting responses.
-pub(super) fn response_tlvs(sent: &[Sent<'_>]) -> Finding<Vec<String>> {
-    let accepted: Vec<_> =
-        sent.iter().filter(|message| is_accepted(message)).filter_map(|it| it.response).collect();
-    if accepted.is_empty() {
-        return Finding::unknown("no message was accepted");
-    }
-    let mut names: Vec<_> =
-        accepted.iter().flat_map(|answer| answer.pdu.tlvs().iter()).map(|tlv| tag_name(tlv.tag)).collect();
-    names.sort();
-    names.dedup();
-    Finding::found(names, format!("TLVs of {} responses", accepted.len()))
-}
-
-pub(super) fn accepted_codings(sent: &[Sent<'_>]) -> Finding<Vec<u8>> {
-    let mut codings: Vec<_> =
-        sent.iter().filter(|it| is_accepted(it)).map(|message| message.request.data_coding.0).collect();
-    codings.sort_unstable();
-    codings.dedup();
-    match codings.is_empty() {
-        true => Finding::unknown("no message was accepted"),
-        false => Finding::found(codings, "data_coding of accepted messages; others were not tested"),
-    }
-}
-
-pub(super) fn udh_segments(sent: &[Sent<'_>]) -> Finding<bool> {
-    let segments: Vec<_> = sent.iter().filter(|message| message.purpose == Purpose::Segment).collect();
-    let accepted = segments.iter().filter(|message| is_accepted(message)).count();
-    match segments.len() {
-        0 => Finding::unknown("not tested; a larger --budget tests it"),
-        total if total == accepted => {
-            Finding::found(true, format!("{total} segments with a user data header were accepted"))
-        }
-        total => {
-            Finding::unknown(format!("{accepted} of {total} segments with a user data header were accepted"))
-        }
-    }
-}
-
-/// Returns the refusals of messages that exceed no limit.
-pub(super) fn refusals(sent: &[Sent<'_>]) -> Vec<String> {
-    let tested = sent.iter().filter(|it| !matches!(it.purpose, Purpose::Window | Purpose::Rate));
-    tested
-        .filter_map(|message| {
-            let answer = message.response.filter(|answer| answer.status != CommandStatus::ROK)?;
-            Some(format!("{} ({})", status_name(answer.status), message.purpose))
-        })
-        .collect()
-}
-
-/// Returns whether the segments of a message from a phone arrive on several binds, and whether one at a time.
-pub(super) fn segments_of_messages(
-    record: &Record,
-    returned: &[Returned<'_>],
-) -> (Finding<bool>, Finding<bool>) {
-    let segments: Vec<_> = returned.iter().filter(|message| message.segment.is_some()).collect();
-    if segments.len() < 2 {
-        let why = "no message in several segments came back: --to is no number of the account, or it needs more --wait";
-        return (Finding::unknown(why), Finding::unknown(why));
-    }
-    let mut binds: Vec<_> = segments.iter().map(|segment| segment.bind).collect();
-    binds.sort_unstable();
-    binds.dedup();
-    let (total, used) = (segments.len(), binds.len());
-    let several = match record.bound() {
-        0 | 1 => Finding::unknown("only one bind was open"),
-        _ if used > 1 => {
-            Finding::found(true, format!("{total} segments of one text arrived on {used} binds"))
-        }
-        _ => Finding::found(false, format!("{total} segments of one text arrived on one of several binds")),
-    };
-    // The probe delays its response to a segment: another one that arrives meanwhile does not wait for it.
-    let overlapping = segments.iter().filter(|segment| {
-        let unanswered = |other: &&&&Returned<'_>| {
-            other.index < segment.index && other.acknowledged.is_none_or(|at| at > segment.index)
-        };
-        segments.iter().filter(|other| unanswered(&other)).count() > 0
-    });
-    let one_at_a_time = match overlapping.count() {
-        0 => Finding::found(
-            true,
-            format!("each of {total} segments came after the response to the one before"),
-        ),
-        count => Finding::found(
-            false,
-            format!("{count} of {total} segments came before the response to the one before"),
-        ),
-    };
-    (several, one_at_a_time)
 }

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use smpp_core::provider::ReceiptRoute;
-use smpp_core::sms::{Alphabet, IdNotation, MessageIdPolicy, NumericIds};
+use smpp_core::sms::{Alphabet, Detection, IdFallback, IdNotation, MessageIdPolicy, NumericIds, Receipt};
 use smpp_core::{CommandStatus, Endpoint, MessageState};
 
 use super::findings::{Finding, Findings, ReceiptContent, SegmentReceipts, TlvUse};
@@ -116,9 +116,12 @@ impl Document {
 
 fn provider(endpoint: &Endpoint, findings: &Findings) -> Vec<Field> {
     let of_url = "from --url";
-    let port = |name, is_this: bool| match is_this {
-        true => Field::known(name, Value::some(endpoint.port, endpoint.port), of_url),
-        false => Field::unknown(name, "--url names the other port"),
+    let port = |name, is_this: bool| {
+        if is_this {
+            Field::known(name, Value::some(endpoint.port, endpoint.port), of_url)
+        } else {
+            Field::unknown(name, "--url names the other port")
+        }
     };
     vec![
         Field::known("name", Value::text(&endpoint.host), "the host, for want of a name"),
@@ -244,24 +247,61 @@ fn receipts(findings: &Findings) -> Vec<Field> {
         Field::new("registered_delivery", &findings.receipts, |_| {
             Value::some(1, "smpp_core::RegisteredDelivery::RECEIPT")
         }),
-        Field::new("states", &findings.states, |states| {
-            let rust: Vec<_> =
-                states.iter().map(|state| format!("smpp_core::MessageState::{state:?}")).collect();
-            Value::new(state_names(states), format_args!("&[{}]", rust.join(", ")))
+        Field::unknown("request_on_last_segment", "each message requested receipts in all its segments"),
+        Field::new("scope", &findings.segment_receipts, |it| match it {
+            SegmentReceipts::Each | SegmentReceipts::SharedId => {
+                Value::new("\"segment\"", "smpp_core::provider::ReceiptScope::Segment")
+            }
+            _ => Value::new("\"message\"", "smpp_core::provider::ReceiptScope::Message"),
         }),
+        Field::new("states", &findings.states, |states| {
+            Value::new(state_names(states), format_args!("&[{}]", rust_states(states)))
+        }),
+        Field::new("final_states", &findings.other_final_states, |others| {
+            let mut states = Receipt::FINAL_STATES.to_vec();
+            states.extend(others);
+            Value::new(state_names(&states), format_args!("&[{}]", rust_states(&states)))
+        }),
+        Field::unknown(
+            "state_words",
+            match &findings.unknown_words.value {
+                Some(words) => format!("{}: {}", findings.unknown_words.evidence, words.join(", ")),
+                None => findings.unknown_words.evidence.clone(),
+            },
+        ),
         Field::new("route", &findings.route, |route| match route {
             ReceiptRoute::SubmittingBind => {
                 Value::some("\"submitting_bind\"", "smpp_core::provider::ReceiptRoute::SubmittingBind")
             }
             _ => Value::some("\"any_bind\"", "smpp_core::provider::ReceiptRoute::AnyBind"),
         }),
-        Field::new("detection", &findings.esm_classes, |classes| {
-            let unmarked = classes.iter().any(|class| class & 0x3C == 0);
-            let (toml, rust) =
-                if unmarked { ("by_content", "ByContent") } else { ("by_esm_class", "ByEsmClass") };
+        Field::new("detection", &findings.detection, |detection| {
+            let (toml, rust) = match detection {
+                Detection::ByContent => ("by_content", "ByContent"),
+                Detection::ByTlvs => ("by_tlvs", "ByTlvs"),
+                Detection::ByEsmClass => ("by_esm_class", "ByEsmClass"),
+            };
             Value::new(format_args!("\"{toml}\""), format_args!("smpp_core::sms::Detection::{rust}"))
         }),
+        Field::new("esm_classes", &findings.esm_classes, |classes| {
+            // 0x04 and 0x20 are always receipts, and 0x00 is for `detection`.
+            let mut types: Vec<_> = classes.iter().map(|class| class & 0x3C).collect();
+            types.retain(|class| ![0, 0x04, 0x20].contains(class));
+            types.dedup();
+            let toml: Vec<_> = types.iter().map(|class| format!("{class:#04x}")).collect();
+            let rust = toml.iter().map(|class| format!("smpp_core::EsmClass::from_bits_retain({class})"));
+            let rust: Vec<_> = rust.collect();
+            Value::new(format_args!("[{}]", toml.join(", ")), format_args!("&[{}]", rust.join(", ")))
+        }),
         message_ids(findings),
+        Field::new("id_fallback", &findings.id_fallback, |fallback| {
+            let (toml, rust) = match fallback {
+                IdFallback::None => ("none", "None"),
+                IdFallback::OtherId => ("other_id", "OtherId"),
+                IdFallback::OtherNotation => ("other_notation", "OtherNotation"),
+            };
+            Value::new(format_args!("\"{toml}\""), format_args!("smpp_core::sms::IdFallback::{rust}"))
+        }),
         Field::new("offset", &findings.offset, |offset| {
             // In a constant, only the range of the number could fail, and it is within.
             let rust = format!(
@@ -273,11 +313,15 @@ fn receipts(findings: &Findings) -> Vec<Field> {
     ]
 }
 
-/// The policy of the texts; without ids in texts that of the TLVs, if a provider can say it.
+fn rust_states(states: &[MessageState]) -> String {
+    let states: Vec<_> = states.iter().map(|state| format!("smpp_core::MessageState::{state:?}")).collect();
+    states.join(", ")
+}
+
+/// The policy of the texts; without ids in texts that of the TLVs.
 fn message_ids(findings: &Findings) -> Field {
     let (text, tlv) = (&findings.text_policy, &findings.tlv_policy);
-    let same = |policy: &MessageIdPolicy| policy.numbers.is_none_or(|it| it.submitted == it.receipted);
-    let of_tlv = text.value.is_none() && tlv.value.as_ref().is_some_and(same);
+    let of_tlv = text.value.is_none() && tlv.value.is_some();
     Field::new("message_ids", if of_tlv { tlv } else { text }, |policy| {
         let MessageIdPolicy { ignore_case, numbers } = policy;
         let rust = match *policy {
@@ -325,8 +369,8 @@ fn state_name(state: MessageState) -> String {
     format!("{state:?}").to_ascii_lowercase()
 }
 
-fn status_value(status: &CommandStatus) -> Value {
-    Value::observed(format_args!("\"{}\"", status_name(*status)))
+fn status_value(status: CommandStatus) -> Value {
+    Value::observed(format_args!("\"{}\"", status_name(status)))
 }
 
 fn observed(findings: &Findings) -> Vec<Field> {
@@ -336,9 +380,9 @@ fn observed(findings: &Findings) -> Vec<Field> {
         Field::new("sc_interface_version", &findings.version, |it| {
             Value::observed(format_args!("{it:#04x}"))
         }),
-        Field::new("bind_status", &findings.bind_status, status_value),
-        Field::new("rate_status", &findings.rate_status, status_value),
-        Field::new("window_status", &findings.window_status, status_value),
+        Field::new("bind_status", &findings.bind_status, |it| status_value(*it)),
+        Field::new("rate_status", &findings.rate_status, |it| status_value(*it)),
+        Field::new("window_status", &findings.window_status, |it| status_value(*it)),
         Field::new("responses_in_order", &findings.in_order, |it| Value::plain(it)),
         Field::new("idle_cut", &findings.idle_cut, |it| Value::observed(seconds(*it))),
         Field::new("smsc_enquire_link_interval", &findings.enquire_link, |it| Value::observed(seconds(*it))),

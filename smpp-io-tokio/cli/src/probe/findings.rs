@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use smpp_core::provider::ReceiptRoute;
 use smpp_core::sms::time::UtcOffset;
-use smpp_core::sms::{Alphabet, MessageIdPolicy};
+use smpp_core::sms::{Alphabet, Detection, IdFallback, MessageIdPolicy};
 use smpp_core::{CommandStatus, MessageState};
 
 use super::ids::Shape;
 use super::receipts::{Deliveries, returned};
 use super::record::Record;
-use super::{alphabet, dialect, limits};
+use super::{alphabet, dialect, limits, submissions};
 
 /// A conclusion with its evidence, or why there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,10 +89,16 @@ pub(super) struct Findings {
     pub(super) text_policy: Finding<MessageIdPolicy>,
     /// How the ids in `receipted_message_id` compare with those of responses.
     pub(super) tlv_policy: Finding<MessageIdPolicy>,
+    pub(super) id_fallback: Finding<IdFallback>,
     pub(super) receipts: Finding<bool>,
     pub(super) content: Finding<ReceiptContent>,
     pub(super) segment_receipts: Finding<SegmentReceipts>,
     pub(super) states: Finding<Vec<MessageState>>,
+    /// The states that nothing followed and that are not final at other SMSCs.
+    pub(super) other_final_states: Finding<Vec<MessageState>>,
+    /// The words of `stat` that mean no known state.
+    pub(super) unknown_words: Finding<Vec<String>>,
+    pub(super) detection: Finding<Detection>,
     pub(super) intermediate: Finding<Vec<MessageState>>,
     /// The final state that another one followed, and the other one.
     pub(super) change: Finding<(MessageState, MessageState)>,
@@ -120,7 +126,7 @@ impl Findings {
         let (rate, rate_status) = limits::rate(&sent);
         let (window, window_status) = limits::window(&sent);
         let (text_policy, tlv_policy) = receipts.policies();
-        let (mo_on_several_binds, mo_one_at_a_time) = dialect::segments_of_messages(record, &returned);
+        let (mo_on_several_binds, mo_one_at_a_time) = submissions::segments_of_messages(record, &returned);
         Self {
             smsc: limits::name(record),
             version: limits::version(record),
@@ -134,19 +140,23 @@ impl Findings {
             idle_cut: limits::idle_cut(record),
             enquire_link: limits::enquire_link(record),
             submit_tlvs: receipts.submit_tlvs(),
-            response_tlvs: dialect::response_tlvs(&sent),
-            accepted_codings: dialect::accepted_codings(&sent),
-            udh_segments: dialect::udh_segments(&sent),
+            response_tlvs: submissions::response_tlvs(&sent),
+            accepted_codings: submissions::accepted_codings(&sent),
+            udh_segments: submissions::udh_segments(&sent),
             alphabet: alphabet::conclude(&sent, &returned),
             response_ids: receipts.response_ids(),
             text_ids: receipts.text_ids(),
             tlv_ids: receipts.tlv_ids(),
             text_policy,
             tlv_policy,
+            id_fallback: receipts.id_fallback(),
             receipts: receipts.any(),
             content: receipts.content(),
             segment_receipts: receipts.of_segments(),
             states: receipts.states(),
+            other_final_states: receipts.other_final_states(),
+            unknown_words: receipts.unknown_words(),
+            detection: receipts.detection(),
             intermediate: receipts.intermediate(),
             change: receipts.change(),
             esm_classes: receipts.esm_classes(),
@@ -156,7 +166,7 @@ impl Findings {
             offset: receipts.offset(),
             mo_on_several_binds,
             mo_one_at_a_time,
-            refusals: dialect::refusals(&sent),
+            refusals: submissions::refusals(&sent),
             remarks: remarks(record, &deliveries),
         }
     }

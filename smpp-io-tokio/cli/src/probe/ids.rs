@@ -93,9 +93,10 @@ impl Display for Shape {
             None => "",
         })?;
         let (shortest, longest) = self.lengths;
-        match shortest == longest {
-            true => write!(f, ", {longest} characters")?,
-            false => write!(f, ", {shortest} to {longest} characters")?,
+        if shortest == longest {
+            write!(f, ", {longest} characters")?;
+        } else {
+            write!(f, ", {shortest} to {longest} characters")?;
         }
         f.write_str(if self.leading_zeros { ", with leading zeros" } else { "" })
     }

@@ -68,7 +68,7 @@ pub(super) fn rate(sent: &[Sent<'_>]) -> (Finding<u32>, Finding<CommandStatus>) 
         let status = status_of(message).filter(|status| *status != CommandStatus::ROK)?;
         Some((message.at, status))
     });
-    let duration = burst.last().map_or(Duration::ZERO, |last| last.at - first.at);
+    let duration = burst.last().map_or(Duration::ZERO, |last| last.at.saturating_sub(first.at));
     let total = burst.len();
     let Some((refused_at, status)) = refused else {
         let why = format!("all {total} messages sent within {} ms were accepted", duration.as_millis());
@@ -155,10 +155,10 @@ pub(super) fn in_order(sent: &[Sent<'_>]) -> Finding<bool> {
         return Finding::unknown("not tested; a larger --budget tests it");
     }
     let count = answers.len();
-    match answers.is_sorted() {
-        true => Finding::found(true, format!("{count} responses to messages at once, all in order")),
-        false => Finding::found(false, format!("{count} responses to messages at once, some out of order")),
+    if answers.is_sorted() {
+        return Finding::found(true, format!("{count} responses to messages at once, all in order"));
     }
+    Finding::found(false, format!("{count} responses to messages at once, some out of order"))
 }
 
 /// Returns after how much idle time the SMSC ends a session.
@@ -195,7 +195,7 @@ pub(super) fn enquire_link(record: &Record) -> Finding<Duration> {
     let all: Vec<_> = record.pdus.iter().filter(of_smsc).map(|it| (it.bind, it.at)).collect();
     let intervals = all.iter().enumerate().filter_map(|(index, (bind, at))| {
         let before = all.get(..index)?.iter().rev().find(|(other, _)| other == bind)?;
-        Some(*at - before.1)
+        Some(at.saturating_sub(before.1))
     });
     match intervals.min() {
         Some(least) => Finding::found(least, format!("{} enquire_links of the SMSC", all.len())),

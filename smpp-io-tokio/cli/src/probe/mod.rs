@@ -1,8 +1,8 @@
 //! `smpp probe`: finds out what no manual of a provider states, and writes it down as a provider.
 //!
 //! The modules without I/O: `plan` (what is allowed and what will be done), `messages` (what is sent), `record` (what was
-//! observed), `receipts`, `ids`, `alphabet`, `limits` and `dialect` (what follows from it), `findings` (all conclusions),
-//! `document`, `toml` and `rust` (the output). `client` does the I/O.
+//! observed), `receipts`, `ids`, `alphabet`, `limits`, `submissions` and `dialect` (what follows from it), `findings` (all
+//! conclusions), `document`, `toml` and `rust` (the output). `client` does the I/O.
 
 mod alphabet;
 mod client;
@@ -18,6 +18,7 @@ mod record;
 mod rust;
 #[cfg(test)]
 mod simulation;
+mod submissions;
 #[cfg(test)]
 mod tests;
 mod toml;

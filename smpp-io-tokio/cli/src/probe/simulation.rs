@@ -165,7 +165,7 @@ impl Simulation {
             self.now =
                 self.now + if purpose == Purpose::Rate { Duration::from_micros(10) } else { RESPONSE_TIME };
             for (bind, sequence, outcome) in responses {
-                self.respond(bind, sequence, outcome);
+                self.respond(bind, sequence, &outcome);
             }
             if purpose != Purpose::Rate {
                 self.deliver();
@@ -189,10 +189,10 @@ impl Simulation {
         (bind, sequence, self.smsc.submit(self.now, self.binds[bind], request))
     }
 
-    fn respond(&mut self, bind: usize, sequence: SequenceNumber, outcome: Result<String, CommandStatus>) {
+    fn respond(&mut self, bind: usize, sequence: SequenceNumber, outcome: &Result<String, CommandStatus>) {
         let dialect = self.rules.dialect.clone();
         let tlvs = dialect.tlvs_of_response();
-        let (body, status) = match &outcome {
+        let (body, status) = match outcome {
             Ok(id) => {
                 let message_id = COctets::new(id.as_bytes()).unwrap();
                 (Some(SubmitSmResp { message_id, tlvs: Tlvs::list(&tlvs) }), CommandStatus::ROK)

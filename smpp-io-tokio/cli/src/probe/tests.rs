@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use smpp_core::provider::{Provider, ReceiptRoute};
+use smpp_core::provider::{Provider, ReceiptRoute, ReceiptScope};
 use smpp_core::simulator::{ReceiptTiming, Rules, StateWeights};
-use smpp_core::sms::{Alphabet, IdNotation, MessageIdPolicy, NumericIds};
-use smpp_core::{CommandStatus, Endpoint, MessageState};
+use smpp_core::sms::time::UtcOffset;
+use smpp_core::sms::{Alphabet, Detection, IdFallback, IdNotation, MessageIdPolicy, NumericIds};
+use smpp_core::{CommandStatus, Endpoint, EsmClass, MessageState};
 
 use super::document::Document;
 use super::findings::{Findings, SegmentReceipts, TlvUse};
 use super::plan::Limits;
-use super::record::Record;
+use super::record::{Delivered, Record};
 use super::rust::Rust;
 use super::simulation::{generous, run, run_with};
 use super::toml::Toml;
@@ -123,6 +124,36 @@ fn esm_class_and_a_leading_nul_are_found_out() {
 }
 
 #[test]
+fn what_marks_receipts_is_found_out() {
+    for (dialect, detection) in [
+        ("", Detection::ByEsmClass),
+        ("esm-class=0x24", Detection::ByEsmClass),
+        ("esm-class=0", Detection::ByContent),
+        ("esm-class=0,receipt=text+tlvs", Detection::ByTlvs),
+        ("esm-class=0,receipt=tlvs", Detection::ByTlvs),
+    ] {
+        let found = findings(dialect);
+        assert_eq!(found.detection.value, Some(detection), "{dialect}: {}", found.detection.evidence);
+    }
+}
+
+#[test]
+fn the_ids_that_an_account_has_to_try_are_found_out() {
+    for (dialect, fallback) in [
+        ("ids=hex,text-ids=dec", IdFallback::None),
+        // The TLV has the notation of the response, or that of the text.
+        ("ids=hex,text-ids=dec,tlv-ids=hex,receipt=text+tlvs", IdFallback::None),
+        ("ids=hex,text-ids=dec,tlv-ids=dec,receipt=text+tlvs", IdFallback::OtherId),
+        ("ids=hex,tlv-ids=dec,receipt=tlvs", IdFallback::OtherNotation),
+        // The TLV has something else.
+        ("ids=dec,text-ids=dec,tlv-ids=text20,receipt=text+tlvs", IdFallback::OtherId),
+    ] {
+        let found = findings(dialect);
+        assert_eq!(found.id_fallback.value, Some(fallback), "{dialect}: {}", found.id_fallback.evidence);
+    }
+}
+
+#[test]
 fn states_before_and_after_the_final_one_are_found_out() {
     let found = findings("intermediate=ENROUTE,correction=UNDELIV");
     let (enroute, delivered, failed) =
@@ -132,9 +163,11 @@ fn states_before_and_after_the_final_one_are_found_out() {
     assert_eq!(found.change.value, Some((delivered, failed)));
     let found = findings("");
     assert_eq!((found.intermediate.value, found.change.value), (Some(vec![]), None));
+    assert_eq!((found.other_final_states.value, found.unknown_words.value), (None, None));
     let unknown = Rules { states: StateWeights::all(MessageState::UNKNOWN), ..Rules::default() };
     let found = Findings::of(&run_with(unknown, &generous()));
     assert_eq!(found.states.value, Some(vec![MessageState::UNKNOWN]));
+    assert_eq!(found.other_final_states.value, Some(vec![MessageState::UNKNOWN]));
     assert_eq!(found.segment_receipts.value, Some(SegmentReceipts::Each));
 }
 
@@ -191,7 +224,7 @@ fn the_time_zone_is_found_out() {
     {
         let found = findings(&format!("utc-offset={name}"));
         assert_eq!(
-            found.offset.value.map(|it| it.quarters()),
+            found.offset.value.map(UtcOffset::quarters),
             Some(quarters),
             "{name}: {}",
             found.offset.evidence
@@ -364,11 +397,38 @@ fn the_rust_source_is_a_provider() {
     );
     assert_eq!(found.receipts.message_ids, MessageIdPolicy::HEXADECIMAL_TO_DECIMAL);
     assert_eq!(found.receipts.route, Some(ReceiptRoute::AnyBind));
-    assert_eq!(found.receipts.offset.map(|it| it.quarters()), Some(22));
+    assert_eq!(found.receipts.esm_classes, [EsmClass::from_bits_retain(0x24)]);
+    assert_eq!((found.receipts.scope, found.receipts.id_fallback), (ReceiptScope::Message, IdFallback::None));
+    assert_eq!(found.receipts.offset.map(UtcOffset::quarters), Some(22));
     let nothing = golden::nothing::PROVIDER;
     let unstated =
         Provider { name: "smpp.example", host: "smpp.example", tls_port: Some(2776), ..Provider::UNSTATED };
     assert_eq!(nothing, unstated);
+}
+
+#[test]
+fn the_provider_reads_the_receipts_that_it_was_found_out_from() {
+    let record = run(EVERYTHING, &generous());
+    let dialect = golden::everything::PROVIDER.receipts;
+    let keys: Vec<_> = record
+        .sent()
+        .iter()
+        .filter_map(|message| message.response)
+        .map(|answer| dialect.message_ids.submitted_key(answer.message_id))
+        .collect();
+    let mut receipts = 0;
+    for (_, _, delivered) in record.delivered() {
+        let Delivered::DeliverSm(sm) = delivered else { panic!("{delivered:?}") };
+        let mut buffer = Vec::new();
+        let Some(receipt) = dialect.read(&sm, &mut buffer) else { continue };
+        let receipt = receipt.unwrap();
+        let policy = dialect.message_ids;
+        let mut all =
+            policy.fallback_keys(&receipt, dialect.id_fallback).chain([policy.receipt_key(&receipt)]);
+        assert!(all.any(|key| keys.contains(&key)), "{receipt:?}");
+        receipts += 1;
+    }
+    assert_eq!(receipts, 15);
 }
 
 #[test]
@@ -397,7 +457,16 @@ fn each_value_has_its_evidence_and_the_rest_is_named() {
             }
             before = line;
         }
-        for name in ["max_binds", "rate", "window", "message_ids", "segment_receipts", "idle_cut"] {
+        for name in [
+            "max_binds",
+            "rate",
+            "window",
+            "message_ids",
+            "id_fallback",
+            "scope",
+            "segment_receipts",
+            "idle_cut",
+        ] {
             let (is_found, is_named) = (format!("\n{name} = "), format!("\n# {name}: not found out: "));
             assert!(toml.contains(&is_found) != toml.contains(&is_named), "{name}: {toml}");
         }

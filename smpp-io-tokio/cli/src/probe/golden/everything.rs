@@ -73,15 +73,25 @@ pub const PROVIDER: smpp_core::provider::Provider = smpp_core::provider::Provide
     receipts: smpp_core::provider::ReceiptDialect {
         // 15 receipts for 6 messages with registered_delivery 1
         registered_delivery: Some(smpp_core::RegisteredDelivery::RECEIPT),
+        // request_on_last_segment: not found out: each message requested receipts in all its segments
+        // 2 segments had an id each; 1 of them had receipts, the last one
+        scope: smpp_core::provider::ReceiptScope::Message,
         // states of 15 receipts: ENROUTE (5), DELIVRD (5), UNDELIV (5); others are possible
         states: &[smpp_core::MessageState::ENROUTE, smpp_core::MessageState::DELIVERED, smpp_core::MessageState::UNDELIVERABLE],
+        // final_states: not found out: every message ended with a state that is final elsewhere as well
+        // state_words: not found out: no word of 15 receipts is unknown
         // 5 of 15 receipts came on another bind than the message went
         route: Some(smpp_core::provider::ReceiptRoute::AnyBind),
-        // esm_class of 15 receipts: 0x20 (5), 0x24 (10)
+        // 0 of 15 receipts are not marked in esm_class; 0 of these have receipted_message_id and
+        // message_state
         detection: smpp_core::sms::Detection::ByEsmClass,
+        // esm_class of 15 receipts: 0x20 (5), 0x24 (10)
+        esm_classes: &[smpp_core::EsmClass::from_bits_retain(0x24)],
         // 15 of 15 ids in the text are that of a response: hexadecimal in the response, decimal in the
         // receipt
         message_ids: smpp_core::sms::MessageIdPolicy { ignore_case: false, numbers: Some(smpp_core::sms::NumericIds { submitted: smpp_core::sms::IdNotation::Hexadecimal, receipted: smpp_core::sms::IdNotation::Decimal }) },
+        // all of 15 receipts match their message
+        id_fallback: smpp_core::sms::IdFallback::None,
         // the date "2611230632" at 01:02 UTC
         offset: match smpp_core::sms::time::UtcOffset::from_quarters(22) { Ok(offset) => Some(offset), Err(_) => None },
         ..smpp_core::provider::ReceiptDialect::UNSTATED

@@ -52,10 +52,16 @@ pub const PROVIDER: smpp_core::provider::Provider = smpp_core::provider::Provide
     },
     receipts: smpp_core::provider::ReceiptDialect {
         // registered_delivery: not found out: no receipt arrived: it may need more --wait
+        // request_on_last_segment: not found out: each message requested receipts in all its segments
+        // scope: not found out: no segments were accepted
         // states: not found out: no receipt arrived: it may need more --wait
+        // final_states: not found out: no receipt arrived: it may need more --wait
+        // state_words: not found out: no word of 0 receipts is unknown
         // route: not found out: no receipt arrived: it may need more --wait
         // detection: not found out: no receipt arrived: it may need more --wait
+        // esm_classes: not found out: no receipt arrived: it may need more --wait
         // message_ids: not found out: no receipt arrived: it may need more --wait
+        // id_fallback: not found out: no receipt arrived: it may need more --wait
         // offset: not found out: no receipt arrived: it may need more --wait
         ..smpp_core::provider::ReceiptDialect::UNSTATED
     },

@@ -19,6 +19,7 @@ use super::record::{BindOutcome, Delivered, Ended, Idle, Record};
 use crate::failure::Failure;
 use crate::interrupts::Interrupts;
 use crate::options;
+use crate::output::printable;
 
 /// How long the response to a segment of a message that comes back is delayed: whether the SMSC sends the next segment
 /// meanwhile shows if it sends them one at a time.
@@ -106,7 +107,7 @@ pub(super) async fn run(
 
 /// Tells the user what happens, on the standard error: the standard output is the provider.
 fn progress(text: &str) {
-    eprintln!("{text}");
+    eprintln!("{}", printable(text));
 }
 
 impl Probe<'_> {

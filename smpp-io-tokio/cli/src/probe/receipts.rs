@@ -119,7 +119,7 @@ pub(super) struct Returned<'a> {
 
 /// Returns the messages that came back.
 pub(super) fn returned<'a>(record: &'a Record, deliveries: &Deliveries) -> Vec<Returned<'a>> {
-    let messages = record.delivered().filter(|(index, ..)| deliveries.messages.contains(index));
+    let messages = record.delivered().filter(|(index, ..)| deliveries.messages.binary_search(index).is_ok());
     messages
         .filter_map(|(index, observed, delivered)| {
             let user_data = match delivered {

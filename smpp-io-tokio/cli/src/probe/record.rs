@@ -1,6 +1,6 @@
 //! What was observed: binds, PDUs and ends. No I/O; the conclusions are drawn from it alone.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 use smpp_core::session::Direction;
@@ -11,8 +11,11 @@ use smpp_core::{
 
 use super::plan::Purpose;
 
-/// The most PDUs that are kept.
-const MAX_PDUS: usize = 20_000;
+/// The most receipts and messages that are kept: far more than the probe can cause.
+const MAX_DELIVERIES: usize = 2_000;
+
+/// The most octets of PDUs that are kept.
+const MAX_OCTETS: usize = 64 * 1024 * 1024;
 
 /// The fewest digits of a number without its country code.
 const MIN_DIGITS: usize = 7;
@@ -36,6 +39,10 @@ pub(super) struct Record {
     pub(super) idle: Option<Idle>,
     /// The purposes of the next submit_sm of each bind.
     expected: VecDeque<(u16, Purpose)>,
+    /// How many receipts and messages are in `pdus`.
+    deliveries: usize,
+    /// The octets of `pdus`.
+    octets: usize,
 }
 
 /// The outcome of a bind request.
@@ -126,13 +133,23 @@ impl Record {
 
     /// Records a PDU.
     pub(super) fn observe(&mut self, at: Duration, bind: u16, direction: Direction, octets: &[u8]) {
-        let Some(frame) = Frame::new(octets.to_vec()).filter(|_| self.pdus.len() < MAX_PDUS) else { return };
-        let observed = Observed { at, bind, direction, purpose: None, frame };
-        if direction == Direction::In && observed.delivered().is_some_and(|it| !self.is_ours(it)) {
-            self.foreign += 1;
-            self.last_foreign.insert(bind, at);
+        if self.octets + octets.len() > MAX_OCTETS {
             return;
         }
+        let Some(frame) = Frame::new(octets.to_vec()) else { return };
+        let observed = Observed { at, bind, direction, purpose: None, frame };
+        if let Some(delivered) = observed.delivered().filter(|_| direction == Direction::In) {
+            if !self.is_ours(delivered) {
+                self.foreign += 1;
+                self.last_foreign.insert(bind, at);
+                return;
+            }
+            if self.deliveries == MAX_DELIVERIES {
+                return;
+            }
+            self.deliveries += 1;
+        }
+        self.octets += octets.len();
         let is_message = direction == Direction::Out && observed.command() == CommandId::SUBMIT_SM;
         let purpose = if is_message { self.next_purpose(bind) } else { None };
         self.pdus.push(Observed { purpose, ..observed });
@@ -150,36 +167,33 @@ impl Record {
 
     /// Returns the messages that were sent, each with its response.
     pub(super) fn sent(&self) -> Vec<Sent<'_>> {
-        let mut sent: Vec<(u32, Sent<'_>)> = Vec::new();
+        let mut sent: Vec<Sent<'_>> = Vec::new();
+        let mut unanswered = HashMap::new();
         for (index, observed) in self.pdus.iter().enumerate() {
             let header = observed.frame.header();
+            let key = (observed.bind, header.sequence);
             match (observed.direction, observed.pdu()) {
                 (Direction::Out, Some(Pdu::SubmitSm(request))) => {
                     let Some(purpose) = observed.purpose else { continue };
                     let (bind, at) = (observed.bind, observed.at);
-                    let message = Sent { purpose, bind, at, index, request, response: None };
-                    sent.push((header.sequence.0, message));
+                    unanswered.insert(key, sent.len());
+                    sent.push(Sent { purpose, bind, at, index, request, response: None });
                 }
                 (Direction::In, pdu) if observed.command() == CommandId::SUBMIT_SM_RESP => {
-                    let of_request = |(sequence, message): &&mut (u32, Sent<'_>)| {
-                        *sequence == header.sequence.0
-                            && message.bind == observed.bind
-                            && message.response.is_none()
-                    };
                     let pdu = pdu.unwrap_or(Pdu::SubmitSmResp(None));
                     let message_id = match pdu {
                         Pdu::SubmitSmResp(Some(response)) => response.message_id.as_bytes(),
                         _ => &[],
                     };
-                    if let Some((_, message)) = sent.iter_mut().find(of_request) {
-                        let status = header.status;
-                        message.response = Some(Answer { index, status, message_id, pdu });
+                    let message = unanswered.remove(&key).and_then(|at| sent.get_mut(at));
+                    if let Some(message) = message {
+                        message.response = Some(Answer { index, status: header.status, message_id, pdu });
                     }
                 }
                 _ => {}
             }
         }
-        sent.into_iter().map(|(_, message)| message).collect()
+        sent
     }
 
     /// Returns what was delivered, each with its position among the PDUs.
@@ -269,6 +283,8 @@ pub(super) fn tag_name(tag: Tag) -> String {
 
 #[cfg(test)]
 mod tests {
+    use smpp_core::SequenceNumber;
+
     use super::*;
 
     #[test]
@@ -287,5 +303,24 @@ mod tests {
         ] {
             assert_eq!(is_same_number(one.as_bytes(), other.as_bytes()), same, "{one} {other}");
         }
+    }
+
+    #[test]
+    fn what_an_smsc_delivers_is_kept_within_bounds() {
+        let mut record = Record::new("6591234567", 0);
+        let number = |digits| Address::international(digits).unwrap();
+        let of = |digits| {
+            let sm = DeliverSm { source: number(digits), ..DeliverSm::default() };
+            Frame::<Vec<u8>>::encode(&Pdu::DeliverSm(sm), CommandStatus::ROK, SequenceNumber(1))
+        };
+        let (ours, foreign) = (of("6591234567"), of("6581234567"));
+        for _ in 0..2 * MAX_DELIVERIES {
+            record.observe(Duration::ZERO, 0, Direction::In, ours.octets());
+            record.observe(Duration::ZERO, 0, Direction::In, foreign.octets());
+        }
+        assert_eq!((record.delivered().count(), record.foreign), (MAX_DELIVERIES, 2 * MAX_DELIVERIES as u64));
+        let large = vec![0; MAX_OCTETS];
+        record.observe(Duration::ZERO, 0, Direction::In, &large);
+        assert_eq!(record.pdus.len(), MAX_DELIVERIES);
     }
 }

@@ -87,8 +87,9 @@ fn check_message(carrier: ReceiptCarrier<'_>) {
     let receipt = Receipt { stat: stat.unwrap_or(receipt.stat), ..receipt };
     let (mut out, tlvs) = (Vec::new(), receipt.tlvs().collect::<Vec<_>>());
     receipt.emit(&mut out);
-    // An id in a TLV may contain white space.
-    if !out.ends_with(b"\0") && !receipt.id.iter().any(u8::is_ascii_whitespace) {
+    // An id in a TLV may contain white space, or end with what separates the fields of a text.
+    let is_one_word = !receipt.id.iter().any(u8::is_ascii_whitespace) && !receipt.id.ends_with(b",");
+    if !out.ends_with(b"\0") && is_one_word && !receipt.id.ends_with(b";") {
         let emitted = ReceiptCarrier {
             esm_class,
             data_coding: DataCoding::SMSC_DEFAULT,

@@ -179,8 +179,14 @@
 //!   the SMSC's ids of its segments, and matches each receipt ([`ReceiptMatch`]), whichever bind it arrives on.
 //!   `message_state` is the state of the whole message, once each segment has its final receipt.
 //! - A receipt that arrives before the `submit_sm_resp` of its segment is held until the response has arrived.
-//! - A redelivered receipt is emitted once. The account remembers a message for 2 minutes after its last receipt.
-//! - [`ReceiptOptions`] bounds how many segments wait, and for how long: [`Event::ReceiptsExpired`].
+//! - A redelivered receipt is emitted once. A final state that changes, for example from undeliverable to delivered, is
+//!   emitted with the [`previous`](ReceiptMatch::previous) one. The account remembers a message for
+//!   [`remember_completed`](ReceiptOptions::remember_completed) after its last receipt.
+//! - [`ReceiptDialect`](crate::provider::ReceiptDialect) says how the provider's receipts differ: one for each segment or
+//!   one for the message, which states are final, which `esm_class` values mark receipts, other notations of ids, a parser
+//!   of your own.
+//! - [`ReceiptOptions`] bounds how many segments wait, and for how long: [`Event::ReceiptsExpired`]. A segment takes about
+//!   145 octets while it waits, and a receipt is matched in the same time however many wait.
 //!
 //! # Mobile-originated messages
 //!

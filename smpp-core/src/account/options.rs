@@ -289,13 +289,15 @@ pub enum UnansweredPolicy {
 /// How the account matches delivery receipts (DLRs) to the messages that it sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReceiptOptions {
-    /// Which PDUs count as receipts, and how message ids are compared. Default [`ReceiptDialect::UNSTATED`];
+    /// Which PDUs count as receipts, what they mean, and how message ids are compared. Default [`ReceiptDialect::UNSTATED`];
     /// [`Options::new`] takes the provider's.
     pub dialect: ReceiptDialect,
     /// The most segments that the account remembers while they wait for their final receipt. Beyond it the account
-    /// gives up the oldest message: [`Event::ReceiptsExpired`](super::Event::ReceiptsExpired). Default 100,000.
+    /// gives up the oldest message: [`Event::ReceiptsExpired`](super::Event::ReceiptsExpired). Each takes about 145 octets
+    /// with an id of up to 38 octets, and at most 400 with a longer one. Default 100,000.
     pub capacity: usize,
-    /// How long a message waits for its receipts, from when the SMSC accepted its first segment. Default 72 h.
+    /// How long a message waits for its receipts, from when the SMSC accepted its first segment. If the application
+    /// refuses its last receipt, from then. Default 72 h.
     pub max_age: Duration,
     /// How long the account remembers a message after its last receipt. For so long it recognises a receipt that the SMSC
     /// redelivers, and reports a final state that [changes](super::ReceiptMatch::previous); later receipts of the message
@@ -303,8 +305,8 @@ pub struct ReceiptOptions {
     /// Default 120 s.
     pub remember_completed: Duration,
     /// The most receipts with an unknown id that the account holds because their `submit_sm_resp` may still arrive.
-    /// Each is held until every request that was in flight when it arrived has a response. Beyond the limit the account
-    /// emits the oldest as unmatched. Default 64.
+    /// Each is held until every request that was in flight when it arrived has a response. Beyond the limit, or if their
+    /// PDUs have more than 1,024 octets for each on average, the account emits the oldest as unmatched. Default 64.
     pub early_capacity: usize,
 }
 

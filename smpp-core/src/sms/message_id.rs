@@ -182,9 +182,7 @@ impl MessageIdPolicy {
         if let Some(number) = notation.and_then(|notation| notation.parse(id)) {
             return MessageIdKey::number(number);
         }
-        MessageIdKey::text(
-            id.iter().map(|octet| if self.ignore_case { octet.to_ascii_lowercase() } else { *octet }),
-        )
+        MessageIdKey::text(id, self.ignore_case)
     }
 }
 

@@ -41,24 +41,41 @@ impl MessageIdKey {
         let zeros = number.iter().take_while(|octet| **octet == 0).count();
         let digits = number.get(zeros..).unwrap_or_default();
         // A number has 32 octets at most.
-        Self::new(NUMBER + digits.len() as u8, digits.iter().copied())
+        Self::new(NUMBER + digits.len() as u8, [digits])
     }
 
     /// Returns the key of octets that are not compared as a number.
-    pub(super) fn text(id: impl ExactSizeIterator<Item = u8> + Clone) -> Self {
-        match u8::try_from(id.len()) {
-            Ok(length) if length < LONG => Self::new(length, id),
+    pub(super) fn text(id: &[u8], ignore_case: bool) -> Self {
+        let fold = |octet: &u8| if ignore_case { octet.to_ascii_lowercase() } else { *octet };
+        let mut key = match u8::try_from(id.len()) {
+            Ok(length) if length < LONG => Self::new(length, [id]),
             _ => {
                 let length = (id.len() as u64).to_be_bytes();
-                let digest = digest(id.clone()).to_be_bytes();
-                Self::new(LONG, length.into_iter().chain(id.take(PREFIX)).chain(digest))
+                let digest = digest(id.iter().map(fold)).to_be_bytes();
+                Self::new(LONG, [&length, id.get(..PREFIX).unwrap_or(id), &digest])
             }
+        };
+        if ignore_case {
+            let folded = match id.len() {
+                0..=MAX_OCTETS => key.octets.get_mut(1..=id.len()),
+                _ => key.octets.get_mut(9..9 + PREFIX),
+            };
+            folded.unwrap_or_default().make_ascii_lowercase();
         }
+        key
     }
 
-    fn new(first: u8, rest: impl Iterator<Item = u8>) -> Self {
+    /// Returns the key with these octets; those that are too many are left out.
+    fn new<const N: usize>(first: u8, parts: [&[u8]; N]) -> Self {
         let mut octets = [0; MAX_KEY];
-        octets.iter_mut().zip(core::iter::once(first).chain(rest)).for_each(|(to, from)| *to = from);
+        let [to, rest @ ..] = &mut octets;
+        *to = first;
+        let mut rest = &mut rest[..];
+        for part in parts {
+            let (to, after) = rest.split_at_mut(part.len().min(rest.len()));
+            to.iter_mut().zip(part).for_each(|(to, from)| *to = *from);
+            rest = after;
+        }
         Self { octets }
     }
 
@@ -116,7 +133,7 @@ impl MessageIdKey {
             NUMBER.. => rest.first() != Some(&0),
             _ => true,
         };
-        (is_whole && is_canonical).then(|| Self::new(first, rest.iter().copied()))
+        (is_whole && is_canonical).then(|| Self::new(first, [rest]))
     }
 
     /// Returns whether it is the key of the empty id, which identifies no message.

@@ -87,6 +87,8 @@ pub(crate) struct Deliveries {
     /// All messages have the same id, or none.
     fixed_id: bool,
     ids: ReceiptIds,
+    /// All segments of a message have the same id.
+    has_shared_ids: bool,
     all: Vec<Delivery>,
     /// The deliveries that are due, and when.
     pub(crate) queue: BTreeSet<(Instant, usize)>,
@@ -137,6 +139,7 @@ impl Deliveries {
             piecewise: scenario.piecewise,
             fixed_id: scenario.fixed_id.is_some(),
             ids: scenario.receipts.ids,
+            has_shared_ids: scenario.has_shared_ids(),
             all: Vec::new(),
             queue: BTreeSet::new(),
             in_flight: 0,
@@ -181,9 +184,30 @@ impl Deliveries {
         dialect.final_states.contains(&state) || state == MessageState::REJECTED
     }
 
+    /// Returns the final states that the SMSC uses, those that are more likely several times.
+    pub(crate) fn final_states(&self) -> Vec<MessageState> {
+        let mut states = vec![MessageState::DELIVERED, MessageState::DELIVERED];
+        states.extend([MessageState::UNDELIVERABLE, MessageState::EXPIRED]);
+        states.extend(self.is_final(MessageState::UNKNOWN).then_some(MessageState::UNKNOWN));
+        // The SMSC has another word for it.
+        let has_words = !self.options.receipts.dialect.state_words.is_empty();
+        states.extend(has_words.then_some(MessageState::REJECTED));
+        states
+    }
+
     /// Returns whether a message has one receipt.
     pub(crate) fn has_one_receipt(&self) -> bool {
         self.options.receipts.dialect.receipt_scope() == ReceiptScope::Message
+    }
+
+    /// Returns whether the account may know the id of a receipt.
+    fn is_known(&self, index: usize, messages: &Messages) -> bool {
+        let delivery = &self.all[index];
+        let DeliveryKind::Receipt { message, segment, .. } = delivery.kind else { return false };
+        let message = &messages.all[message];
+        let mut all = 0..message.segments.len() as u8;
+        message.is_id(segment, &delivery.id)
+            || (self.has_shared_ids && all.any(|segment| message.is_id(segment, &delivery.id)))
     }
 
     /// Returns the key of `reported` for a segment.
@@ -272,7 +296,7 @@ impl Deliveries {
         };
         let is_final = self.is_final(state);
         assert_eq!((receipt.state, receipt.is_final), (state, is_final));
-        let known = messages.all[message].is_id(segment, &delivered.id);
+        let known = self.is_known(index, messages);
         let Some(matched) = matched else {
             if self.ample_limits && !self.closed {
                 // The account holds an early receipt for a response that arrives in time, not for a late one.
@@ -281,15 +305,17 @@ impl Deliveries {
                 assert!(!in_time, "{state:?} of message {message} segment {segment} is known");
                 let waits = messages.is_in_flight(now, arrived, message, segment);
                 let is_overdue = now - arrived >= self.options.session.response_timeout;
-                assert!(is_overdue || !waits || delivered.arrivals > 1, "an early receipt was not held");
+                assert!(
+                    is_overdue || !waits || self.all[index].arrivals > 1,
+                    "an early receipt was not held"
+                );
             }
             self.unmatched.insert(index);
             return Received::Receipt { delivery: index, matched: None };
         };
         assert!(known, "the account cannot match {state:?} of message {message} segment {segment}");
         assert_eq!(messages.index(matched.message), message, "matched with another message");
-        let has_shared_id = self.has_one_receipt() && messages.all[message].has_shared_id();
-        assert!(matched.segment == segment || has_shared_id, "matched with another segment");
+        assert!(matched.segment == segment || self.has_shared_ids, "matched with another segment");
         let subject = self.subject(message, segment);
         let reported = self.reported.entry(subject).or_default();
         let previous = reported.last.filter(|_| is_final);
@@ -412,7 +438,7 @@ impl Deliveries {
             _ if delivery.accepted || self.fixed_id => true,
             DeliveryKind::Foreign => false,
             DeliveryKind::Receipt { message, segment, state } => {
-                let known = messages.all[message].is_id(segment, &delivery.id);
+                let known = self.is_known(index, messages);
                 let reported = self.reported.get(&self.subject(message, segment));
                 known
                     && reported

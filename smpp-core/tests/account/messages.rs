@@ -55,15 +55,6 @@ impl Message {
     }
 }
 
-impl Message {
-    /// Returns whether several segments have the same id.
-    pub(crate) fn has_shared_id(&self) -> bool {
-        let mut ids = self.segments.iter().flat_map(|segment| &segment.ids);
-        let first = ids.next();
-        first.is_some() && ids.any(|id| Some(id) == first)
-    }
-}
-
 impl Segment {
     /// Returns whether this is the id that the account must have: the first, or any if it may not have heard of the first.
     fn is_id(&self, id: &[u8], any: bool) -> bool {

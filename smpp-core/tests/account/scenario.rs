@@ -148,6 +148,12 @@ pub(crate) fn binds(rng: &mut Rng, most: u16) -> Binds {
 }
 
 impl Scenario {
+    /// Returns whether all segments of a message get the same id.
+    pub(crate) fn has_shared_ids(&self) -> bool {
+        let has_one_receipt = self.options.receipts.dialect.receipt_scope() == ReceiptScope::Message;
+        has_one_receipt && self.receipts.named == NamedSegment::All
+    }
+
     pub(crate) fn new(rng: &mut Rng) -> Self {
         let ample_limits = rng.chance(700);
         let active = rng.within(100..=1200);

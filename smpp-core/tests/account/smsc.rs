@@ -63,6 +63,7 @@ pub(crate) struct Smsc {
     /// The current faults, and when each ends.
     pub(crate) faults: Vec<(Instant, Fault)>,
     receipts: ReceiptStyle,
+    has_shared_ids: bool,
     /// The ids of messages whose segments have the same.
     shared_ids: BTreeMap<usize, (String, String)>,
     /// The ids of the segments that were accepted, of messages with one receipt.
@@ -70,8 +71,6 @@ pub(crate) struct Smsc {
     policy: MessageIdPolicy,
     /// Whether the account requests receipts in last segments only.
     on_last_segment: bool,
-    /// Whether the dialect has words of its own.
-    has_words: bool,
     fixed_id: Option<&'static str>,
     max_binds: usize,
     ids: u64,
@@ -83,20 +82,19 @@ pub(crate) struct Smsc {
 
 impl Smsc {
     pub(crate) fn new(scenario: &Scenario) -> Self {
-        let ReceiptDialect { message_ids, request_on_last_segment, state_words, .. } =
-            scenario.options.receipts.dialect;
+        let ReceiptDialect { message_ids, request_on_last_segment, .. } = scenario.options.receipts.dialect;
         Self {
             connections: Vec::new(),
             answers: Vec::new(),
             seen: Vec::new(),
             deliveries: Deliveries::new(scenario),
             receipts: scenario.receipts,
+            has_shared_ids: scenario.has_shared_ids(),
             shared_ids: BTreeMap::new(),
             accepted: BTreeMap::new(),
             faults: Vec::new(),
             policy: message_ids,
             on_last_segment: request_on_last_segment,
-            has_words: !state_words.is_empty(),
             fixed_id: scenario.fixed_id,
             max_binds: usize::from(scenario.options.max_binds) + scenario.spare_binds,
             ids: 0xFFF0,
@@ -338,7 +336,7 @@ impl Smsc {
 
     /// Returns the id of a segment of this message.
     fn id_of(&mut self, message: usize) -> (String, String) {
-        if !self.deliveries.has_one_receipt() || self.receipts.named != NamedSegment::All {
+        if !self.has_shared_ids {
             return self.next_id();
         }
         if let Some(ids) = self.shared_ids.get(&message) {
@@ -408,19 +406,7 @@ impl Smsc {
         registered_delivery: RegisteredDelivery,
     ) {
         let rng = &mut context.rng;
-        let mut finals = vec![
-            MessageState::DELIVERED,
-            MessageState::DELIVERED,
-            MessageState::UNDELIVERABLE,
-            MessageState::EXPIRED,
-        ];
-        if self.deliveries.is_final(MessageState::UNKNOWN) {
-            finals.push(MessageState::UNKNOWN);
-        }
-        if self.has_words {
-            finals.push(MessageState::REJECTED);
-        }
-        let last = rng.pick(&finals);
+        let last = rng.pick(&self.deliveries.final_states());
         if registered_delivery == RegisteredDelivery::RECEIPT_ON_FAILURE && last == MessageState::DELIVERED {
             return;
         }

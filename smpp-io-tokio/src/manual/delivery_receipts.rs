@@ -44,8 +44,8 @@
 //!
 //! - [`Sent::receipt`] waits for the final receipt of *every* segment. It returns `DELIVERED` if all segments were
 //!   delivered, otherwise the state of the first segment that was not. Intermediate receipts are skipped.
-//! - [`Sent::next_receipt`] returns each receipt: a [`DeliveryReceipt`] (id, state, `err`, the PDU) with its
-//!   [`ReceiptMatch`] (message number, segment, how many segments are pending, the state of the whole message).
+//! - [`Sent::next_receipt`] returns each receipt: a [`DeliveryReceipt`] (id, state, the word in `stat`, `err`, the PDU)
+//!   with its [`ReceiptMatch`] (message number, segment, how many segments are pending, the state of the whole message).
 //! - Both may be cancelled and called again. Do not mix the two for one message: `receipt` consumes the receipts that it
 //!   has seen, also if it is cancelled. [`NoMoreReceipts`] says why no further receipt will arrive.
 //! - The wait ends at the latest after [`ReceiptOptions::max_age`], 72 h by default. It also ends early if more than
@@ -106,7 +106,9 @@
 //! | `SCHEDLD`, `SCHEDULED` | `SCHEDULED` | no |
 //! | `UNKNOWN`, or a word that is not listed | `UNKNOWN` | no |
 //!
-//! Case is ignored. The TLVs `receipted_message_id` and `message_state` win over the text (SMPP 3.4
+//! Case is ignored. [`ReceiptDialect::final_states`] and [`ReceiptDialect::state_words`] change this table for a provider
+//! that reports `UNKNOWN` and then nothing more, or has words of its own. [`DeliveryReceipt::stat`] is the word as the
+//! provider wrote it. The TLVs `receipted_message_id` and `message_state` win over the text (SMPP 3.4
 //! §5.3.2.12, §5.3.2.35). `err` holds the provider's own codes; for 8x8 see
 //! [`ErrorCode`](smpp_core::provider::eight_by_eight::ErrorCode).
 //!
@@ -140,9 +142,49 @@
 //! assert_eq!(policy.submitted_key(b"7f00A1B2"), policy.receipted_key(b"2130747826"));
 //! ```
 //!
-//! By default only messages whose `esm_class` marks them as receipts are receipts ([`Detection::ByEsmClass`]).
-//! [`Detection::ByContent`] is for SMSCs that do not set it; then every sender who can reach your number can forge
-//! receipts.
+//! Which of two ids counts: that in the TLV `receipted_message_id`, which has the notation of the `submit_sm_resp`, then
+//! that in the text. If a provider puts something else into the TLV, or uses another notation there,
+//! [`ReceiptDialect::id_fallback`] says which other ids the account tries if the first matches no message. They are tried
+//! when no response can arrive any more that has the first one.
+//!
+//! Store the key of an id in a database with [`MessageIdKey::to_octets`]: it is the same for the `submit_sm_resp` and the
+//! receipt, in every version of the library.
+//!
+//! # Receipts that differ: the dialect of a provider
+//!
+//! The settings of a provider's receipts are the fields of [`ReceiptDialect`], in
+//! `Options::receipts.dialect` or in your [`Provider`](smpp_core::provider::Provider). The default of each is the
+//! specification:
+//!
+//! | the provider | set |
+//! | --- | --- |
+//! | sends one receipt for a message of several segments, with the id of the first, of the last, or one that all segments share | [`scope`](smpp_core::provider::ReceiptDialect::scope): [`ReceiptScope::Message`](smpp_core::provider::ReceiptScope::Message) |
+//! | sends a receipt for each segment that requests one, and you want one for the message | [`request_on_last_segment`](smpp_core::provider::ReceiptDialect::request_on_last_segment): the account asks on the last segment only, and one receipt completes the message |
+//! | gives all segments the same id, and sends a receipt for each | nothing: each receipt counts for the next segment |
+//! | ends with `UNKNOWN`, or with fewer states | [`final_states`](smpp_core::provider::ReceiptDialect::final_states) |
+//! | has words of its own in `stat` | [`state_words`](smpp_core::provider::ReceiptDialect::state_words) |
+//! | marks receipts with `esm_class` 0x08, 0x24 or another type | [`esm_classes`](smpp_core::provider::ReceiptDialect::esm_classes) |
+//! | does not set `esm_class`, but the TLVs | [`detection`](smpp_core::provider::ReceiptDialect::detection): [`Detection::ByTlvs`] |
+//! | sets neither | [`Detection::ByContent`]: **every sender who can reach your number can forge receipts** |
+//! | has another id, or another notation, in the TLV | [`id_fallback`](smpp_core::provider::ReceiptDialect::id_fallback) |
+//! | writes another format, for example comma-separated values | [`parser`](smpp_core::provider::ReceiptDialect::parser): a function of yours, called before the built-in parser |
+//!
+//! A NUL before the text, commas or semicolons after the values, and a text in UCS-2 need no setting.
+//!
+//! ```
+//! use smpp_core::account::{Credentials, Options};
+//! use smpp_core::provider::{Provider, ReceiptDialect, ReceiptScope, StateWord};
+//! use smpp_core::{EsmClass, MessageState};
+//!
+//! let mut options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
+//! options.receipts.dialect = ReceiptDialect {
+//!     scope: ReceiptScope::Message,
+//!     esm_classes: &[EsmClass::DELIVERY_ACKNOWLEDGEMENT],
+//!     final_states: &[MessageState::DELIVERED, MessageState::UNDELIVERABLE, MessageState::UNKNOWN],
+//!     state_words: &[StateWord { word: "NACK", state: MessageState::REJECTED, is_final: true }],
+//!     ..ReceiptDialect::UNSTATED
+//! };
+//! ```
 //!
 //! # Receipts that come early, late, twice, or after a restart
 //!
@@ -151,16 +193,21 @@
 //! | before the `submit_sm_resp` | keeps it until every request that was in flight when it arrived has a response; then matches it, or delivers it to [`Arrivals`] unmatched. At most [`ReceiptOptions::early_capacity`] (default 64) wait; above that the oldest is delivered unmatched |
 //! | on another bind | matches it: ids belong to the account |
 //! | the same state twice | acknowledges the second, and reports it once. If the first is not acknowledged yet, the second is refused with `ESME_RX_T_APPN` |
-//! | after the final receipt, within 120 s of the message's last final receipt | the same: a repeat, not reported again |
+//! | an intermediate state after the final one, or a final state again, within [`ReceiptOptions::remember_completed`] (default 120 s) of the message's last receipt | the same: a repeat, not reported again |
+//! | another final state, for example `UNDELIV`, then `DELIVRD`, within the same time | reports it as a change: [`ReceiptMatch::previous`] is the state before. If the [`Sent`] has had its last receipt, it arrives through [`Arrivals`] |
+//! | later than that | delivers it to [`Arrivals`] unmatched. Raise [`ReceiptOptions::remember_completed`] if your provider corrects states later: the messages count against [`ReceiptOptions::capacity`] meanwhile, but make room first |
 //! | later than [`ReceiptOptions::max_age`] | delivers it to [`Arrivals`] unmatched |
 //! | after a restart of your program | delivers it to [`Arrivals`] unmatched: the matches are in memory. Match the id with your own table |
 //! | the `submit_sm_resp` had an empty id | cannot match: [`Sent`] reports [`NoMoreReceipts::NotReceived`] at once |
-//! | the SMSC gave one id to two segments | the later segment gets the receipt |
+//! | the SMSC gave one id to two messages | the later message gets the receipt |
+//! | the SMSC gave one id to several segments of a message | each receipt counts for the next of them |
+//! | the SMSC gave an id of more than 64 octets | matches it. [`MessageId`](smpp_core::account::MessageId) keeps the first 64 octets and a digest |
 //! | the text cannot be read | delivers it to [`Arrivals`] unmatched, state `UNKNOWN`, empty id |
 //!
 //! # Concatenated messages
 //!
-//! Each segment has its own id and its own receipts. [`ReceiptMatch::pending`] counts the segments that still wait for
+//! Each segment has its own id and its own receipts, unless the [dialect](#receipts-that-differ-the-dialect-of-a-provider)
+//! says that there is one for the message. [`ReceiptMatch::pending`] counts the segments that still wait for
 //! their final receipt; [`ReceiptMatch::message_state`] is `Some` in the last one. If a message was only partly
 //! accepted ([`SendError::Failed`]), receipts of the accepted segments arrive through [`Arrivals`] and `message_state`
 //! stays `None`, unless late responses (`Arrival::LateOutcome`) complete it: once every segment is accepted and has its
@@ -191,18 +238,26 @@
 //!
 //! [`Arrivals`]: crate::account::Arrivals
 //! [`DeliveryReceipt`]: smpp_core::account::DeliveryReceipt
+//! [`DeliveryReceipt::stat`]: smpp_core::account::DeliveryReceipt::stat
 //! [`Detection::ByContent`]: smpp_core::sms::Detection::ByContent
-//! [`Detection::ByEsmClass`]: smpp_core::sms::Detection::ByEsmClass
+//! [`Detection::ByTlvs`]: smpp_core::sms::Detection::ByTlvs
+//! [`MessageIdKey::to_octets`]: smpp_core::sms::MessageIdKey::to_octets
 //! [`MessageIdPolicy`]: smpp_core::sms::MessageIdPolicy
 //! [`MessageState`]: smpp_core::MessageState
 //! [`NoMoreReceipts`]: crate::account::NoMoreReceipts
 //! [`NoMoreReceipts::NotReceived`]: crate::account::NoMoreReceipts::NotReceived
+//! [`ReceiptDialect`]: smpp_core::provider::ReceiptDialect
+//! [`ReceiptDialect::final_states`]: smpp_core::provider::ReceiptDialect::final_states
+//! [`ReceiptDialect::id_fallback`]: smpp_core::provider::ReceiptDialect::id_fallback
+//! [`ReceiptDialect::state_words`]: smpp_core::provider::ReceiptDialect::state_words
 //! [`ReceiptMatch`]: smpp_core::account::ReceiptMatch
 //! [`ReceiptMatch::message_state`]: smpp_core::account::ReceiptMatch::message_state
 //! [`ReceiptMatch::pending`]: smpp_core::account::ReceiptMatch::pending
+//! [`ReceiptMatch::previous`]: smpp_core::account::ReceiptMatch::previous
 //! [`ReceiptOptions::capacity`]: smpp_core::account::ReceiptOptions::capacity
 //! [`ReceiptOptions::early_capacity`]: smpp_core::account::ReceiptOptions::early_capacity
 //! [`ReceiptOptions::max_age`]: smpp_core::account::ReceiptOptions::max_age
+//! [`ReceiptOptions::remember_completed`]: smpp_core::account::ReceiptOptions::remember_completed
 //! [`RegisteredDelivery::RECEIPT`]: smpp_core::RegisteredDelivery::RECEIPT
 //! [`SendError::Failed`]: crate::account::SendError::Failed
 //! [`Sent`]: crate::account::Sent

@@ -156,7 +156,7 @@
 //!
 //! | what | recognised by the account | your key |
 //! | --- | --- | --- |
-//! | a receipt of a message of this process | yes, until 120 s after the last final receipt of the message | (message id, state) |
+//! | a receipt of a message of this process | yes, until [`remember_completed`](smpp_core::account::ReceiptOptions::remember_completed) (120 s) after the last final receipt of the message | (message id, state) |
 //! | a receipt after a restart | no | (message id, state) |
 //! | a segment of an MO message | yes, while the message is incomplete and for 2 minutes afterwards | |
 //! | an MO message of one PDU | no | an id of the provider, or (sender, recipient, text, minute) |

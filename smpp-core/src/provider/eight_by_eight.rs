@@ -18,7 +18,7 @@
 use core::fmt;
 use core::ops::RangeInclusive;
 
-use super::{HostStatus, Provider, ReceiptDialect, ReceiptRoute, Region, TlsVersion};
+use super::{HostStatus, Provider, ReceiptDialect, ReceiptRoute, Region, StatusTable, TlsVersion};
 use crate::header::InterfaceVersion;
 use crate::open_enum::open_enum;
 use crate::pdu::BindMode;
@@ -46,7 +46,8 @@ impl Provider {
     /// - the interval of enquire_link,
     /// - the length of message ids (other interfaces of 8x8 use UUIDs of 36 characters),
     /// - the `registered_delivery` that requests a receipt,
-    /// - the time zone of the dates in receipts.
+    /// - the time zone of the dates in receipts,
+    /// - what it does when it refuses a message for now: the usual [meanings](StatusTable::DEFAULT) apply.
     pub const EIGHT_BY_EIGHT: Self = Self {
         name: "8x8",
         host: "smpp.8x8.com",
@@ -84,6 +85,7 @@ impl Provider {
             route: Some(ReceiptRoute::AnyBind),
             ..ReceiptDialect::UNSTATED
         },
+        statuses: StatusTable::UNSTATED,
     };
 }
 

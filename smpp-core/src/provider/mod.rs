@@ -17,8 +17,10 @@ use crate::values::DataCoding;
 
 pub mod eight_by_eight;
 mod receipt_dialect;
+mod status_table;
 
 pub use receipt_dialect::{ReceiptDialect, ReceiptRoute, ReceiptScope, StateWord};
+pub use status_table::{BindAction, StatusTable, SubmitAction};
 
 /// What an SMS provider publishes about its SMPP service.
 ///
@@ -99,6 +101,8 @@ pub struct Provider {
     pub max_message_id: Option<usize>,
     /// The delivery receipts (DLRs): how to request them, and their format.
     pub receipts: ReceiptDialect,
+    /// What each `command_status` means, where it differs from [`StatusTable::DEFAULT`].
+    pub statuses: StatusTable,
 }
 
 /// A host for one region of the world.
@@ -185,6 +189,7 @@ impl Provider {
         long_messages: None,
         max_message_id: None,
         receipts: ReceiptDialect::UNSTATED,
+        statuses: StatusTable::UNSTATED,
     };
 
     /// Returns the options for encoding texts. National language tables are not included, since an SMSC may not support

@@ -135,6 +135,7 @@ fn provider(endpoint: &Endpoint, findings: &Findings) -> Vec<Field> {
         }),
         Field::new("window", &findings.window, |it| Value::some(it, it)),
         keep_alive(findings),
+        statuses(findings),
         Field::unknown("operations", "only submit_sm was tested"),
         match &findings.accepted_codings.value {
             Some(accepted) => {
@@ -192,6 +193,43 @@ impl Field {
         change(&mut self);
         self
     }
+}
+
+/// What the statuses at the limits mean: a bind pauses at the one of the rate, and is retried at the one of the cap, whatever
+/// they mean elsewhere.
+fn statuses(findings: &Findings) -> Field {
+    let name = "statuses";
+    let (rate, bind) = (findings.rate_status.value, findings.bind_status.value);
+    if rate.is_none() && bind.is_none() {
+        let why = format!(
+            "at the rate limit: {}; at the bind limit: {}",
+            findings.rate_status.evidence, findings.bind_status.evidence
+        );
+        return Field::unknown(name, why);
+    }
+    let row = |status: Option<CommandStatus>, toml: &str, rust: &str| {
+        let (mut toml_row, mut rust_row) = (String::new(), String::new());
+        if let Some(status) = status {
+            toml_row = format!("{{ status = \"{}\", {toml} }}", status_name(status));
+            rust_row = format!("(smpp_core::CommandStatus({:#010x}), {rust})", status.0);
+        }
+        (toml_row, rust_row)
+    };
+    let pause =
+        "smpp_core::provider::SubmitAction::Pause { times: 10, delay: core::time::Duration::from_secs(1) }";
+    let (submit_toml, submit_rust) = row(rate, "action = \"pause\", times = 10, delay = 1", pause);
+    let (bind_toml, bind_rust) = row(bind, "action = \"retry\"", "smpp_core::provider::BindAction::Retry");
+    let value = Value::new(
+        format_args!("{{ submit = [{submit_toml}], bind = [{bind_toml}] }}"),
+        format_args!("smpp_core::provider::StatusTable {{ submit: &[{submit_rust}], bind: &[{bind_rust}] }}"),
+    );
+    let evidence = |found: bool, of: &str, evidence: &str| found.then(|| format!("{of}: {evidence}"));
+    let evidence = [
+        evidence(rate.is_some(), "at the rate limit", &findings.rate_status.evidence),
+        evidence(bind.is_some(), "at the bind limit", &findings.bind_status.evidence),
+    ];
+    let evidence: Vec<_> = evidence.into_iter().flatten().collect();
+    Field::known(name, value, evidence.join("; "))
 }
 
 /// Half of the time after which the SMSC ends an idle session.

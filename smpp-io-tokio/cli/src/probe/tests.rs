@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use smpp_core::provider::{Provider, ReceiptRoute, ReceiptScope};
+use smpp_core::provider::{BindAction, Provider, ReceiptRoute, ReceiptScope, SubmitAction};
 use smpp_core::simulator::{ReceiptTiming, Rules, StateWeights};
 use smpp_core::sms::time::UtcOffset;
 use smpp_core::sms::{Alphabet, Detection, IdFallback, IdNotation, MessageIdPolicy, NumericIds};
@@ -397,6 +397,9 @@ fn the_rust_source_is_a_provider() {
     );
     assert_eq!(found.receipts.message_ids, MessageIdPolicy::HEXADECIMAL_TO_DECIMAL);
     assert_eq!(found.receipts.route, Some(ReceiptRoute::AnyBind));
+    let pause = SubmitAction::Pause { times: 10, delay: Duration::from_secs(1) };
+    assert_eq!(found.statuses.submit_action(CommandStatus::RMSGQFUL), pause);
+    assert_eq!(found.statuses.bind_action(CommandStatus::RBINDFAIL), BindAction::Retry);
     assert_eq!(found.receipts.esm_classes, [EsmClass::from_bits_retain(0x24)]);
     assert_eq!((found.receipts.scope, found.receipts.id_fallback), (ReceiptScope::Message, IdFallback::None));
     assert_eq!(found.receipts.offset.map(UtcOffset::quarters), Some(22));
@@ -461,6 +464,7 @@ fn each_value_has_its_evidence_and_the_rest_is_named() {
             "max_binds",
             "rate",
             "window",
+            "statuses",
             "message_ids",
             "id_fallback",
             "scope",

@@ -56,6 +56,10 @@ pub const PROVIDER: smpp_core::provider::Provider = smpp_core::provider::Provide
     // half of the time that a bind may be idle: the SMSC ended a bind 30.0 s after its last PDU: the peer
     // unbound
     enquire_link_interval: Some(core::time::Duration::from_secs(15)),
+    // at the rate limit: of 70 messages sent within 0 ms, 50 were accepted within the second before the first
+    // refusal with ESME_RMSGQFUL; at the bind limit: bind 3 was refused with ESME_RBINDFAIL while 2 of the
+    // probe were bound; binds of other programs count, too
+    statuses: smpp_core::provider::StatusTable { submit: &[(smpp_core::CommandStatus(0x00000014), smpp_core::provider::SubmitAction::Pause { times: 10, delay: core::time::Duration::from_secs(1) })], bind: &[(smpp_core::CommandStatus(0x0000000d), smpp_core::provider::BindAction::Retry)] },
     // operations: not found out: only submit_sm was tested
     // data_codings: not found out: [0, 8] were accepted, others not tested
     // the alphabet of data_coding 0, and UCS-2

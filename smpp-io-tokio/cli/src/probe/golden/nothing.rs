@@ -40,6 +40,8 @@ pub const PROVIDER: smpp_core::provider::Provider = smpp_core::provider::Provide
     // rate: not found out: not tested; --exceed-rate with a larger --budget tests it
     // window: not found out: not tested; a larger --budget tests it
     // enquire_link_interval: not found out: not tested; --idle SECONDS tests it
+    // statuses: not found out: at the rate limit: not tested; --exceed-rate with a larger --budget tests it;
+    // at the bind limit: 1 bind(s) at a time were accepted, and --max-binds allows no more
     // operations: not found out: only submit_sm was tested
     // data_codings: not found out: no message was accepted
     // alphabets: not found out: no message that would show it was accepted

@@ -78,7 +78,7 @@ fn everything_is_found_out_within_the_limits() {
         let dialect = "version=5.0 ids=hex text-ids=dec12 tlv-ids=HEX10 receipt=text+tlvs segments=last esm-class=0x24 \
                        intermediate=ENROUTE correction=UNDELIV leading-nul=yes utc-offset=+05:30 route=in-turn \
                        tlvs=echo response-tlv=0x1400:3031 bind-status=RBINDFAIL rate-status=RMSGQFUL window=2 \
-                       window-status=RSYSERR alphabet=latin1 echo=ucs2 idle=4000";
+                       window-status=RSYSERR alphabet=latin1 echo=ucs2 idle=5000";
         let dialect = dialect.split_whitespace().flat_map(|setting| ["--dialect", setting]);
         let others = "--fault slow=20 --receipt-delay 100 --rate 10 --max-binds 2";
         let arguments: Vec<_> = others.split_whitespace().chain(dialect).collect();
@@ -114,7 +114,7 @@ fn everything_is_found_out_within_the_limits() {
         ] {
             assert!(toml.lines().any(|found| found == line), "{line}\n{toml}\n{error}");
         }
-        assert!(toml.contains("\nidle_cut = 4.") || toml.contains("\nidle_cut = 4\n"), "{toml}");
+        assert!(toml.contains("\nidle_cut = 5.") || toml.contains("\nidle_cut = 5\n"), "{toml}");
         assert!(rust.contains("pub const PROVIDER: smpp_core::provider::Provider ="), "{rust}");
         for file in &files {
             fs::remove_file(file).unwrap();
@@ -165,6 +165,34 @@ fn what_belongs_to_others_is_delivered_to_them_again() {
         receiver.kill().unwrap();
         receiver.wait().unwrap();
         fs::remove_file(file).unwrap();
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_probe_unbinds_and_writes_what_it_found_out() {
+    with_timeout(|| {
+        let smsc = Smsc::start(&["--receipt-delay", "0"]);
+        let url = smsc.url();
+        let arguments =
+            ["probe", "--url", &url, "--to", "6591234567", "--yes", "--wait", "600", "--budget", "1"];
+        let mut command = smpp(&arguments);
+        command.env("SMPP_PASSWORD", "s3cret-word").stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut probe = command.spawn().unwrap();
+        let steps = BufReader::new(probe.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let mut steps = steps.skip_while(|line| !line.starts_with("waiting 600 s"));
+        assert!(steps.next().is_some());
+        let kill = std::process::Command::new("kill").arg(probe.id().to_string()).status().unwrap();
+        assert!(kill.success());
+        let mut out = String::new();
+        probe.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+        assert!(probe.wait().unwrap().success());
+        assert!(steps.any(|line| line == "interrupted: unbinding"));
+        assert!(out.contains("\nresponse_message_ids = \"UUID in lower case"), "{out}");
+        let events = smsc.events();
+        let ended = events.iter().filter(|event| event["event"] == "ended");
+        let reasons: Vec<_> = ended.map(|event| event["reason"].as_str().unwrap()).collect();
+        assert_eq!(reasons, ["the peer unbound"; 2]);
     });
 }
 

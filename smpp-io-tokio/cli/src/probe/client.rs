@@ -26,7 +26,10 @@ use crate::output::printable;
 const ACK_DELAY: Duration = Duration::from_millis(500);
 
 /// How often a silent bind sends enquire_link, except while idleness is tested.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+const KEEP_ALIVE: Duration = Duration::from_secs(3);
+
+/// The pause before messages at once: a rate limit of the SMSC then counts none of those before.
+const RATE_PAUSE: Duration = Duration::from_millis(1100);
 
 /// What the probe talks to, and about what.
 pub(super) struct Target<'a> {
@@ -121,6 +124,9 @@ impl Probe<'_> {
             let refused = match outcome {
                 Ok(outcome) => {
                     let refused = !matches!(outcome, BindOutcome::Accepted { .. });
+                    if let BindOutcome::Refused(status) = outcome {
+                        progress(&format!("bind {} was refused: {status}", number + 1));
+                    }
                     lock(&self.record).binds.push(outcome);
                     refused
                 }
@@ -169,6 +175,9 @@ impl Probe<'_> {
             self.unbind(bound).await;
         }
         for (purpose, count) in &plan.steps {
+            if *purpose == Purpose::Window {
+                time::sleep(RATE_PAUSE).await;
+            }
             progress(&format!("sending {count} x {purpose}"));
             if !self.send(*purpose, *count).await {
                 break;
@@ -177,6 +186,7 @@ impl Probe<'_> {
         progress(&format!("waiting {} s; an interrupt ends it early", plan.wait.as_secs()));
         self.wait(plan.wait).await;
         if plan.burst > 0 {
+            time::sleep(RATE_PAUSE).await;
             progress(&format!("sending {} x {}", plan.burst, Purpose::Rate));
             self.send(Purpose::Rate, plan.burst).await;
         }

@@ -9,6 +9,8 @@ use super::findings::Finding;
 use super::plan::Purpose;
 use super::record::{BindOutcome, Record, Sent};
 
+const SECOND: Duration = Duration::from_secs(1);
+
 /// The name that the SMSC gives itself.
 pub(super) fn name(record: &Record) -> Finding<String> {
     match record.binds.first() {
@@ -74,12 +76,11 @@ pub(super) fn rate(sent: &[Sent<'_>]) -> (Finding<u32>, Finding<CommandStatus>) 
         let why = format!("all {total} messages sent within {} ms were accepted", duration.as_millis());
         return (Finding::unknown(&why), Finding::unknown(why));
     };
-    let second = Duration::from_secs(1);
-    let within = |at: Duration| at <= refused_at && at + second >= refused_at;
+    let within = |at: Duration| at <= refused_at && at + SECOND >= refused_at;
     let accepted = |message: &&&Sent<'_>| status_of(message) == Some(CommandStatus::ROK);
     let before = burst.iter().filter(accepted).filter(|message| within(message.at)).count();
     let evidence = format!(
-        "of {total} messages sent within {} ms, {before} were accepted within the second before the first refusal with {}",
+        "of {total} messages sent on one bind within {} ms, {before} were accepted within the second before the first refusal with {}",
         duration.as_millis(),
         status_name(status)
     );
@@ -110,6 +111,14 @@ pub(super) fn window(sent: &[Sent<'_>]) -> (Finding<u16>, Finding<CommandStatus>
     let unanswered = tested.iter().filter(|message| message.response.is_none()).count();
     let total = tested.len();
     match refused {
+        Some((least, status)) if accepted > 0 && least > accepted && steady(sent) <= accepted => {
+            let why = format!(
+                "of {total} messages at once, those with more than {accepted} in flight were refused with {}; a limit of \
+                 {accepted} messages per second would look the same",
+                status_name(status)
+            );
+            (Finding::unknown(&why), Finding::found(status, why))
+        }
         Some((least, status)) if accepted > 0 && least > accepted => {
             let evidence = format!(
                 "of {total} messages at once, those with at most {accepted} in flight were accepted, the others were \
@@ -135,6 +144,19 @@ pub(super) fn window(sent: &[Sent<'_>]) -> (Finding<u16>, Finding<CommandStatus>
             (Finding::unknown(&why), Finding::unknown(why))
         }
     }
+}
+
+/// Returns how many messages that were sent one after the other were accepted within a second on the first bind: a rate
+/// limit is at least as high.
+fn steady(sent: &[Sent<'_>]) -> usize {
+    let one_by_one = sent.iter().filter(|message| {
+        let is_accepted = message.response.is_some_and(|answer| answer.status == CommandStatus::ROK);
+        message.bind == 0 && is_accepted && !matches!(message.purpose, Purpose::Window | Purpose::Rate)
+    });
+    let times: Vec<_> = one_by_one.map(|message| message.at).collect();
+    let within =
+        |first: &Duration| times.iter().filter(|at| (*first..=*first + SECOND).contains(*at)).count();
+    times.iter().map(within).max().unwrap_or(0)
 }
 
 /// Returns how many messages of a bind are in flight once this one is sent, with it.

@@ -82,6 +82,9 @@ impl Simulation {
     fn carry_out(&mut self, plan: &Plan) {
         self.bind(plan.binds);
         for (purpose, count) in &plan.steps {
+            if *purpose == Purpose::Window {
+                self.wait(Duration::from_secs(1));
+            }
             self.send(*purpose, *count);
         }
         self.wait(plan.wait);

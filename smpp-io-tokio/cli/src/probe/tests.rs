@@ -296,6 +296,23 @@ fn the_window_is_found_out_and_kept() {
     assert_eq!((found.window.value, found.window_status.value), (Some(3), Some(CommandStatus::RSYSERR)));
     // The burst kept the window, so that it shows the rate.
     assert_eq!(found.rate_status.value, Some(CommandStatus::RTHROTTLED), "{}", found.rate.evidence);
+    // A rate limit is not taken for a window.
+    for rate in 5..9 {
+        let rules = Rules { rate: Some(smpp_core::session::Rate::per_second(rate)), ..Rules::default() };
+        let found = Findings::of(&run_with(rules, &generous()));
+        assert_eq!(found.window.value, None, "{rate}: {}", found.window.evidence);
+        assert_eq!(
+            found.rate_status.value,
+            Some(CommandStatus::RTHROTTLED),
+            "{rate}: {}",
+            found.rate.evidence
+        );
+    }
+    // No more was accepted one after the other than at once: both explain it.
+    let few = Limits { messages: 3, ..generous() };
+    let rules = Rules { dialect: "window=1".parse().unwrap(), ..Rules::default() };
+    let found = Findings::of(&run_with(rules, &Limits { messages: 5, ..few }));
+    assert_eq!(found.window.value, None, "{}", found.window.evidence);
     let found = findings("");
     assert_eq!((found.window.value, found.in_order.value), (None, Some(true)));
     assert!(found.window.evidence.contains("4 in flight"), "{}", found.window.evidence);

@@ -3,8 +3,8 @@
 // - sc_interface_version: 0x33; sc_interface_version of the bind response
 // - bind_status: "ESME_RBINDFAIL"; bind 3 was refused with ESME_RBINDFAIL while 2 of the probe were bound;
 // binds of other programs count, too
-// - rate_status: "ESME_RMSGQFUL"; of 70 messages sent within 0 ms, 50 were accepted within the second before
-// the first refusal with ESME_RMSGQFUL
+// - rate_status: "ESME_RMSGQFUL"; of 70 messages sent on one bind within 0 ms, 50 were accepted within the
+// second before the first refusal with ESME_RMSGQFUL
 // - window_status: "ESME_RSYSERR"; of 4 messages at once, those with at most 2 in flight were accepted, the
 // others were refused with ESME_RSYSERR
 // - responses_in_order: true; 74 responses to messages at once, all in order
@@ -31,7 +31,7 @@
 // - receipts_before_response: false; 0 of 15 receipts came before the submit_sm_resp
 // - mo_segments_on_several_binds: true; 2 segments of one text arrived on 2 binds
 // - mo_one_segment_at_a_time: false; 1 of 2 segments came before the response to the one before
-// - remarks: ["The SMSC ended bind 1 after 41.3 s: the peer unbound"]; what else happened
+// - remarks: ["The SMSC ended bind 1 after 42.3 s: the peer unbound"]; what else happened
 
 /// A provider for smpp-core.
 pub const PROVIDER: smpp_core::provider::Provider = smpp_core::provider::Provider {
@@ -47,8 +47,8 @@ pub const PROVIDER: smpp_core::provider::Provider = smpp_core::provider::Provide
     // bind 3 was refused with ESME_RBINDFAIL while 2 of the probe were bound; binds of other programs count,
     // too
     max_binds: Some(2),
-    // of 70 messages sent within 0 ms, 50 were accepted within the second before the first refusal with
-    // ESME_RMSGQFUL
+    // of 70 messages sent on one bind within 0 ms, 50 were accepted within the second before the first
+    // refusal with ESME_RMSGQFUL
     rate: Some(smpp_core::session::Rate::per_second(50)),
     // of 4 messages at once, those with at most 2 in flight were accepted, the others were refused with
     // ESME_RSYSERR
@@ -56,9 +56,9 @@ pub const PROVIDER: smpp_core::provider::Provider = smpp_core::provider::Provide
     // half of the time that a bind may be idle: the SMSC ended a bind 30.0 s after its last PDU: the peer
     // unbound
     enquire_link_interval: Some(core::time::Duration::from_secs(15)),
-    // at the rate limit: of 70 messages sent within 0 ms, 50 were accepted within the second before the first
-    // refusal with ESME_RMSGQFUL; at the bind limit: bind 3 was refused with ESME_RBINDFAIL while 2 of the
-    // probe were bound; binds of other programs count, too
+    // at the rate limit: of 70 messages sent on one bind within 0 ms, 50 were accepted within the second
+    // before the first refusal with ESME_RMSGQFUL; at the bind limit: bind 3 was refused with ESME_RBINDFAIL
+    // while 2 of the probe were bound; binds of other programs count, too
     statuses: smpp_core::provider::StatusTable { submit: &[(smpp_core::CommandStatus(0x00000014), smpp_core::provider::SubmitAction::Pause { times: 10, delay: core::time::Duration::from_secs(1) })], bind: &[(smpp_core::CommandStatus(0x0000000d), smpp_core::provider::BindAction::Retry)] },
     // operations: not found out: only submit_sm was tested
     // data_codings: not found out: [0, 8] were accepted, others not tested

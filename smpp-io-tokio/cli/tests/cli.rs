@@ -60,6 +60,22 @@ fn the_help_of_each_subcommand_has_examples() {
 }
 
 #[test]
+fn smsc_names_the_settings_of_the_dialect() {
+    let (_, help, _) = run(smpp(&["smsc", "--help"]));
+    for (name, _) in smpp_core::simulator::Dialect::settings() {
+        assert!(help.contains(name), "{name}: {help}");
+    }
+    for (setting, message) in [
+        ("colour=red", "the dialect has no setting \"colour\": use one of version, ids,"),
+        ("window=0", "window: give a number from 1, or none"),
+        ("window", "write NAME=VALUE"),
+    ] {
+        let (status, _, error) = run(smpp(&["smsc", "--dialect", setting]));
+        assert!(status == 2 && error.contains(message), "{error}");
+    }
+}
+
+#[test]
 fn send_delivers_to_the_smsc_inside_the_process() {
     with_timeout(|| {
         for adapter in [&["send"][..], &["send", "--blocking"]] {

@@ -211,7 +211,13 @@ fn statuses(findings: &Findings) -> Field {
         let (mut toml_row, mut rust_row) = (String::new(), String::new());
         if let Some(status) = status {
             toml_row = format!("{{ status = \"{}\", {toml} }}", status_name(status));
-            rust_row = format!("(smpp_core::CommandStatus({:#010x}), {rust})", status.0);
+            let constant = match status.name().and_then(|name| name.strip_prefix("ESME_")) {
+                Some(name) => format!("smpp_core::CommandStatus::{name}"),
+                None => {
+                    format!("smpp_core::CommandStatus({:#06x}_{:04x})", status.0 >> 16, status.0 & 0xFFFF)
+                }
+            };
+            rust_row = format!("({constant}, {rust})");
         }
         (toml_row, rust_row)
     };

@@ -367,6 +367,15 @@ fn nothing() -> Document {
     document(&run("version=none", &limits))
 }
 
+#[test]
+fn a_status_without_a_name_is_written_as_a_number() {
+    let rust = Rust(&document(&run("bind-status=0x00000450", &generous()))).to_string();
+    assert!(
+        rust.contains("(smpp_core::CommandStatus(0x0000_0450), smpp_core::provider::BindAction::Retry)"),
+        "{rust}"
+    );
+}
+
 /// What the probe writes as Rust source is compiled here.
 #[expect(unreachable_pub, reason = "a program includes the source where it wants")]
 mod golden {

@@ -59,7 +59,7 @@ pub const PROVIDER: smpp_core::provider::Provider = smpp_core::provider::Provide
     // at the rate limit: of 70 messages sent on one bind within 0 ms, 50 were accepted within the second
     // before the first refusal with ESME_RMSGQFUL; at the bind limit: bind 3 was refused with ESME_RBINDFAIL
     // while 2 of the probe were bound; binds of other programs count, too
-    statuses: smpp_core::provider::StatusTable { submit: &[(smpp_core::CommandStatus(0x00000014), smpp_core::provider::SubmitAction::Pause { times: 10, delay: core::time::Duration::from_secs(1) })], bind: &[(smpp_core::CommandStatus(0x0000000d), smpp_core::provider::BindAction::Retry)] },
+    statuses: smpp_core::provider::StatusTable { submit: &[(smpp_core::CommandStatus::RMSGQFUL, smpp_core::provider::SubmitAction::Pause { times: 10, delay: core::time::Duration::from_secs(1) })], bind: &[(smpp_core::CommandStatus::RBINDFAIL, smpp_core::provider::BindAction::Retry)] },
     // operations: not found out: only submit_sm was tested
     // data_codings: not found out: [0, 8] were accepted, others not tested
     // the alphabet of data_coding 0, and UCS-2

@@ -75,6 +75,15 @@ pub(super) struct ExpiredMessage {
     pub(super) key: Option<Box<[u8]>>,
 }
 
+/// A message that [`ReceiptTracker::expire`] has removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Removed {
+    /// It had all its receipts.
+    Done,
+    /// It waited for receipts.
+    Expired(ExpiredMessage),
+}
+
 /// Tracks accepted segments until their final receipts arrive, whatever operation submitted them: at most
 /// [`ReceiptOptions::capacity`] segments, each for at most [`ReceiptOptions::max_age`]. It also holds receipts that
 /// arrived before the response of their segment.
@@ -436,18 +445,19 @@ impl ReceiptTracker {
         }
     }
 
-    /// Removes one message that is too old or exceeds the capacity. Returns `None` if there is none, and `Some(None)` if
-    /// the message had all its receipts.
-    pub(super) fn expire(&mut self, now: Instant) -> Option<Option<ExpiredMessage>> {
+    /// Removes one message that is too old or exceeds the capacity, and returns it. Returns `None` if there is none.
+    pub(super) fn expire(&mut self, now: Instant) -> Option<Removed> {
         let is_over = self.exceeds_capacity();
         let is_due =
             |node: Option<&Node>, max_age| node.is_some_and(|node| is_over || now - node.at >= max_age);
         let (done, waiting) = (self.done.oldest, self.waiting.oldest);
         if is_due(self.nodes.get(done), self.options.remember_completed) {
-            self.remove(done);
-            return Some(None);
+            return self.remove(done).map(|_| Removed::Done);
         }
-        is_due(self.nodes.get(waiting), self.options.max_age).then(|| self.remove(waiting))
+        if is_due(self.nodes.get(waiting), self.options.max_age) {
+            return self.remove(waiting).map(Removed::Expired);
+        }
+        None
     }
 
     /// Returns whether more segments are tracked than [`ReceiptOptions::capacity`].

@@ -12,7 +12,7 @@ use super::outcome::{
     MessageId, MessageNumber, MessageOutcome, SegmentNotSentReason, SegmentOutcome, Unresolved,
 };
 use super::queue::{AttemptResult, LateResult, SegmentRef};
-use super::receipt_tracker::{EarlyReceipt, ExpiredMessage, SegmentId, TrackedMessage};
+use super::receipt_tracker::{EarlyReceipt, ExpiredMessage, Removed, SegmentId, TrackedMessage};
 use super::state::{Account, Shutdown};
 use crate::frame::SequenceNumber;
 use crate::pdu::{CommandStatus, RegisteredDelivery};
@@ -298,7 +298,7 @@ impl<O: Observer> Account<O> {
             && let Some(expired) = self.receipts.expire(now)
         {
             count += 1;
-            if let Some(ExpiredMessage { number, ids, .. }) = expired {
+            if let Removed::Expired(ExpiredMessage { number, ids, .. }) = expired {
                 self.emit(Event::ReceiptsExpired { message: number, ids });
             }
         }

@@ -243,7 +243,7 @@ mod tests {
         assert_eq!(format!("{:?}", EXACT.submitted_key(b"a\xFF")), r#""a\xff""#);
         assert_eq!(format!("{:?}", NUMBERS.submitted_key(b"0")), "0x0");
         assert_eq!(format!("{:?}", NUMBERS.submitted_key(b"18446744073709551617")), "0x10000000000000001");
-        let long = format!("{:?}", EXACT.submitted_key(&[b'x'; 71_000]));
+        let long = format!("{:?}", EXACT.submitted_key(&alloc::vec![b'x'; 71_000]));
         assert_eq!(long, format!("\"{}\"... (71000 octets)", "x".repeat(56)));
     }
 

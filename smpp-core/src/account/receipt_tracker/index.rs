@@ -3,7 +3,6 @@
 //! The nodes of a bucket are linked through a field of their own. The index grows and shrinks by one bucket at a time
 //! (linear hashing), so no call does more work than the buckets that it touches have nodes.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::marker::PhantomData;
 
@@ -34,7 +33,7 @@ pub(super) trait Chain {
 
 pub(super) struct Index<C> {
     /// The first node of each bucket.
-    chunks: Vec<Box<[u32; CHUNK]>>,
+    chunks: Vec<Vec<u32>>,
     buckets: u32,
     len: u32,
     chain: PhantomData<C>,
@@ -127,7 +126,7 @@ impl<C: Chain> Index<C> {
     fn add_bucket(&mut self, nodes: &mut Slab<C::Node>) {
         let new = self.buckets;
         if new as usize / CHUNK == self.chunks.len() {
-            self.chunks.push(Box::new([NONE; CHUNK]));
+            self.chunks.push(alloc::vec![NONE; CHUNK]);
         }
         self.buckets += 1;
         if new > 0 {

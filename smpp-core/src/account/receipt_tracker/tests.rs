@@ -64,7 +64,12 @@ impl ReceiptTracker {
     }
 
     fn expire_all(&mut self, now: Instant) -> Vec<ExpiredMessage> {
-        core::iter::from_fn(|| self.expire(now)).flatten().collect()
+        let removed = core::iter::from_fn(|| self.expire(now));
+        let expired = removed.filter_map(|removed| match removed {
+            Removed::Done => None,
+            Removed::Expired(expired) => Some(expired),
+        });
+        expired.collect()
     }
 }
 
@@ -149,7 +154,7 @@ fn a_final_state_that_changes_is_reported_with_the_previous_one() {
             assert_eq!(tracker.receive(at + 119 * SECOND, "1", state), Match::Repeated, "{state:?}");
         }
         assert_eq!(tracker.expire(at + 119 * SECOND), None, "it counts from the last receipt");
-        assert_eq!(tracker.expire(at + 120 * SECOND), Some(None));
+        assert_eq!(tracker.expire(at + 120 * SECOND), Some(Removed::Done));
         assert_eq!(tracker.receive(at + 120 * SECOND, "1", S::DELIVERED), Match::Unknown);
     }
 }
@@ -258,9 +263,11 @@ fn the_capacity_makes_room_first_from_messages_that_have_all_their_receipts() {
     }
     tracker.settle_receipt(NOW, "2", S::DELIVERED);
     assert!(tracker.exceeds_capacity() && tracker.poll_timeout() == Some(NOW));
-    assert_eq!(tracker.expire(NOW), Some(None));
+    assert_eq!(tracker.expire(NOW), Some(Removed::Done));
     assert_eq!(tracker.expire(NOW), None);
     tracker.add(NOW, &message(4, 1), &["4"]);
-    assert_eq!(tracker.expire(NOW).unwrap().unwrap().number, MessageNumber(1));
+    assert!(
+        matches!(tracker.expire(NOW), Some(Removed::Expired(expired)) if expired.number == MessageNumber(1))
+    );
     assert_eq!(tracker.expire(NOW), None);
 }

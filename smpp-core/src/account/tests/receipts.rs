@@ -15,7 +15,7 @@ const UNSTATED: ReceiptDialect = ReceiptDialect::UNSTATED;
 fn with_dialect(dialect: ReceiptDialect) -> Options {
     let receipts = ReceiptOptions { dialect, ..ReceiptOptions::default() };
     let session = Config { enquire_link_interval: None, ..options().session };
-    Options { receipts, session, ..options() }
+    Options { session, receipts, ..options() }
 }
 
 /// Returns an account that has sent a message of 3 segments, which the SMSC accepted as "1", "2" and "3", or all as `id`.
@@ -38,8 +38,11 @@ fn message(text: &[u8]) -> DeliverSm<'_> {
     }
 }
 
-/// Returns segment, pending, state of the message and previous state of each matched receipt, and acknowledges them.
-fn take_matches(sim: &mut Simulation) -> Vec<Option<(u8, u8, Option<S>, Option<S>)>> {
+/// Segment, pending segments, state of the message and previous state.
+type Matched = (u8, u8, Option<S>, Option<S>);
+
+/// Returns how each receipt is matched, and acknowledges it.
+fn take_matches(sim: &mut Simulation) -> Vec<Option<Matched>> {
     sim.settle();
     let mut matches = Vec::new();
     for event in core::mem::take(&mut sim.events) {
@@ -292,8 +295,8 @@ fn early_receipts_are_bounded_in_octets() {
 
 #[test]
 fn a_message_id_is_kept_in_64_octets_and_compared_as_a_whole() {
-    let long = [b'x'; 71_000];
-    let mut other = long;
+    let long = vec![b'x'; 71_000];
+    let mut other = long.clone();
     other[70_999] = b'y';
     let [id, same, different, shorter] = [&long[..], &long, &other, &long[..70_999]].map(MessageId::new);
     assert_eq!(id, same);

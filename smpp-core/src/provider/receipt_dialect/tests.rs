@@ -15,15 +15,19 @@ fn message(class: u8, text: &[u8]) -> DeliverSm<'_> {
     }
 }
 
-/// Returns id, state and finality of a receipt; `None` if the message is not a receipt, or not readable.
-fn read(dialect: &ReceiptDialect, message: &DeliverSm<'_>) -> Option<(Vec<u8>, Option<MessageState>, bool)> {
+/// The id, the state, and whether it is final.
+type Read = (Vec<u8>, Option<MessageState>, bool);
+
+/// Returns `None` if the message is not a receipt, or not readable.
+fn read(dialect: &ReceiptDialect, message: &DeliverSm<'_>) -> Option<Read> {
     let mut buffer = Vec::new();
     let receipt = dialect.read(message, &mut buffer)?.ok()?;
     Some((receipt.id.to_vec(), dialect.state(&receipt), dialect.is_final(&receipt)))
 }
 
-fn delivered() -> Option<(Vec<u8>, Option<MessageState>, bool)> {
-    Some((b"4711".to_vec(), Some(MessageState::DELIVERED), true))
+/// Returns what [`RECEIPT`] says.
+fn delivered() -> Read {
+    (b"4711".to_vec(), Some(MessageState::DELIVERED), true)
 }
 
 #[test]
@@ -32,12 +36,12 @@ fn esm_classes_add_to_those_of_the_specification() {
     let dialect = ReceiptDialect { esm_classes: &CLASSES, ..UNSTATED };
     for (class, unstated, stated) in [
         (0x00, None, None),
-        (0x04, delivered(), delivered()),
-        (0x08, None, delivered()),
-        (0x0B, None, delivered()),
+        (0x04, Some(delivered()), Some(delivered())),
+        (0x08, None, Some(delivered())),
+        (0x0B, None, Some(delivered())),
         (0x10, None, None),
-        (0x20, delivered(), delivered()),
-        (0x24, None, delivered()),
+        (0x20, Some(delivered()), Some(delivered())),
+        (0x24, None, Some(delivered())),
     ] {
         assert_eq!(read(&UNSTATED, &message(class, RECEIPT)), unstated, "{class:#04x}");
         assert_eq!(read(&dialect, &message(class, RECEIPT)), stated, "{class:#04x}");
@@ -125,9 +129,9 @@ fn a_parser_is_called_first_and_the_built_in_one_reads_the_rest() {
     let dialect = ReceiptDialect { parser: Some(ReceiptParser(commas)), ..UNSTATED };
     let csv = b"00,2509011201,2509011200,,6591234567,Shop,4711";
     assert_eq!(read(&UNSTATED, &message(0x04, csv)), None);
-    assert_eq!(read(&dialect, &message(0x04, csv)), delivered());
+    assert_eq!(read(&dialect, &message(0x04, csv)), Some(delivered()));
     assert_eq!(read(&dialect, &message(0x00, csv)), None, "anyone can send it");
-    assert_eq!(read(&dialect, &message(0x04, RECEIPT)), delivered());
+    assert_eq!(read(&dialect, &message(0x04, RECEIPT)), Some(delivered()));
     let tlvs = [Tlv::new(Tag::MESSAGE_PAYLOAD, csv).unwrap()];
     let data_sm =
         DataSm { esm_class: EsmClass::DELIVERY_RECEIPT, tlvs: Tlvs::list(&tlvs), ..DataSm::default() };
@@ -149,10 +153,10 @@ fn a_receipt_on_the_last_segment_only_is_about_the_message() {
 #[test]
 fn the_text_may_be_ucs2_and_the_nul_before_it_is_ignored() {
     let wide: Vec<_> = RECEIPT.iter().flat_map(|&octet| [0, octet]).collect();
-    assert_eq!(read(&UNSTATED, &message(0x04, &wide)), delivered());
+    assert_eq!(read(&UNSTATED, &message(0x04, &wide)), Some(delivered()));
     assert_eq!(
         read(&UNSTATED, &DeliverSm { data_coding: DataCoding::UCS2, ..message(0x04, RECEIPT) }),
-        delivered()
+        Some(delivered())
     );
-    assert_eq!(read(&UNSTATED, &message(0x04, &[b"\0", RECEIPT].concat())), delivered());
+    assert_eq!(read(&UNSTATED, &message(0x04, &[b"\0", RECEIPT].concat())), Some(delivered()));
 }

@@ -11,7 +11,7 @@ use crate::sms::MessageIdPolicy;
 type State = (u8, bool);
 
 struct Segment {
-    segment: u8,
+    index: u8,
     id: Vec<u8>,
     last: Option<u8>,
     reported: BTreeSet<State>,
@@ -54,8 +54,7 @@ impl Message {
         if !is_whole || self.open(one) > 0 {
             return None;
         }
-        let mut states: Vec<_> =
-            self.segments.iter().map(|segment| (segment.segment, segment.last)).collect();
+        let mut states: Vec<_> = self.segments.iter().map(|segment| (segment.index, segment.last)).collect();
         states.sort_unstable();
         let state = states.into_iter().filter_map(|(_, last)| last).find(|state| *state != S::DELIVERED.0);
         Some(state.map_or(S::DELIVERED, S))
@@ -66,7 +65,7 @@ impl Message {
             self.is_due && segment.last.is_none() && !(one && self.segments[0].last.is_some())
         };
         let mut missing: Vec<_> = self.segments.iter().filter(is_missing).collect();
-        missing.sort_by_key(|segment| segment.segment);
+        missing.sort_by_key(|segment| segment.index);
         missing
             .iter()
             .filter(|segment| !segment.id.is_empty())
@@ -103,7 +102,7 @@ impl Model {
             order: self.order,
         });
         message.segments.push(Segment {
-            segment,
+            index: segment,
             id: id.into(),
             last: None,
             reported: BTreeSet::new(),
@@ -148,12 +147,12 @@ impl Model {
                 Some(_) if is_new && state.1 => 1,
                 _ => 2,
             };
-            (rank, segment.segment)
+            (rank, segment.index)
         };
         let same = (0..message.segments.len())
             .filter(|index| Self::key(&message.segments[*index].id) == Self::key(id));
         let named = same.min_by_key(rank).filter(|_| message.segments.len() > 1).unwrap_or(named);
-        let segment = message.segments[named].segment;
+        let segment = message.segments[named].index;
         let target = &mut message.segments[if one { 0 } else { named }];
         let known = target.last.filter(|_| !state.1).map_or(state, |last| (last, true));
         if target.unacknowledged.contains(&known) {
@@ -183,7 +182,7 @@ impl Model {
     fn acknowledge(&mut self, now: Instant, reported: &ReportedReceipt, is_accepted: bool) {
         let one = self.one();
         let Some(message) = self.messages.get_mut(&reported.message.0) else { return };
-        let is_about = |segment: &&mut Segment| one || segment.segment == reported.segment;
+        let is_about = |segment: &&mut Segment| one || segment.index == reported.segment;
         let Some(segment) = message.segments.iter_mut().find(is_about) else { return };
         let state = (reported.state.0, reported.is_final);
         segment.unacknowledged.remove(&state);
@@ -440,7 +439,7 @@ proptest! {
             }
             for number in first..next.min(first + removed) {
                 tracker.receive(NOW, &alloc::format!("id-{number}"), S::DELIVERED);
-                prop_assert_eq!(tracker.expire(NOW + 120 * SECOND), Some(None));
+                prop_assert_eq!(tracker.expire(NOW + 120 * SECOND), Some(Removed::Done));
             }
             first = next.min(first + removed);
             prop_assert_eq!(tracker.len() as u64, next - first);

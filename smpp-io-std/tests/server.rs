@@ -113,11 +113,13 @@ fn the_server_accepts_tls_and_refuses_a_wrong_password() {
     watched(|| {
         let common::Certificates { ca_pem, server } = common::certificates();
         let listener = Listener::bind("127.0.0.1:0", Config::default()).unwrap().tls(server);
-        let server = Server::builder(Shop::default()).listen(listener).start().unwrap();
+        let server =
+            Server::builder(Shop::default()).interface_version(None).listen(listener).start().unwrap();
         let endpoint = format!("smpps://localhost:{}", server.local_addrs()[0].port()).parse().unwrap();
         let connector = Connector::new().tls(tls::ca_pem(ca_pem.as_bytes()).unwrap());
         let (client, _inbox) = connector.start(&endpoint).unwrap();
-        client.bind(&bind("secret")).unwrap();
+        let accepted = client.bind(&bind("secret")).unwrap();
+        assert_eq!(accepted.tlvs().sc_interface_version(), None);
         assert_eq!(client.submit(&message()).unwrap().message_id(), b"shop");
         let error = connector.bind(&endpoint, &bind("hunter2")).unwrap_err();
         assert!(matches!(
@@ -133,6 +135,7 @@ fn connections_and_binds_above_the_limits_are_rejected() {
         let server = server(ServerLimits {
             connections_per_address: 3,
             binds_per_account: 2,
+            binds_status: CommandStatus::RBINDFAIL,
             ..ServerLimits::default()
         });
         let first = bound(&server);
@@ -140,7 +143,7 @@ fn connections_and_binds_above_the_limits_are_rejected() {
         // The third bind of the account is above the limit.
         let (third, _inbox) = connect(&server);
         let refused = third.bind(&bind("secret")).unwrap_err();
-        assert_eq!(refused.status(), Some(CommandStatus::RALYBND));
+        assert_eq!(refused.status(), Some(CommandStatus::RBINDFAIL));
         third.closed();
         // A connection that has ended makes room for another.
         drop(second);

@@ -131,7 +131,8 @@ pub enum DeliveryRoute {
     Any,
     /// The bind that submitted the message, if it still receives; otherwise any.
     SubmittingBind,
-    /// The receiving binds of the account in turn, each delivery on another one.
+    /// The receiving binds of the account in turn: each receipt on another one than the receipt before, and each MO message
+    /// on another one than the message before.
     InTurn,
 }
 
@@ -266,7 +267,7 @@ impl Dialect {
 
     fn try_set(&mut self, name: &str, value: &str) -> Option<()> {
         match name {
-            "version" => self.sc_interface_version = or_none(value, version)?,
+            "version" => self.sc_interface_version = or_none(value, version).ok()?,
             "ids" => self.response_ids = value.parse().ok()?,
             "text-ids" => self.text_ids = value.parse().ok()?,
             "tlv-ids" => self.tlv_ids = value.parse().ok()?,
@@ -290,9 +291,9 @@ impl Dialect {
                 }
             }
             "esm-class" => self.receipt_esm_class = esm_class(value)?,
-            "intermediate" => self.intermediate = or_none(value, state)?,
+            "intermediate" => self.intermediate = or_none(value, state).ok()?,
             "intermediate-esm-class" => self.intermediate_esm_class = esm_class(value)?,
-            "correction" => self.correction = or_none(value, state)?,
+            "correction" => self.correction = or_none(value, state).ok()?,
             "leading-nul" => self.leading_nul = yes(value)?,
             "utc-offset" => self.receipt_offset = offset(value)?,
             "route" => {
@@ -315,7 +316,8 @@ impl Dialect {
             "bind-status" => self.bind_status = status(value)?,
             "rate-status" => self.rate_status = status(value)?,
             "window" => {
-                self.window = or_none(value, |value| value.parse().ok().filter(|window| *window > 0))?
+                let from_one = |value: &str| value.parse().ok().filter(|window| *window > 0);
+                self.window = or_none(value, from_one).ok()?;
             }
             "window-status" => self.window_status = status(value)?,
             "refuse" => {
@@ -343,7 +345,7 @@ impl Dialect {
             "idle" => {
                 let millis =
                     |value: &str| value.parse().ok().map(|millis: u32| Duration::from_millis(millis.into()));
-                self.idle_timeout = or_none(value, millis)?;
+                self.idle_timeout = or_none(value, millis).ok()?;
             }
             _ => return None,
         }
@@ -352,9 +354,12 @@ impl Dialect {
 }
 
 /// Parses a value, or the word `none`.
-fn or_none<T>(value: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<Option<T>> {
-    if value == "none" { Some(None) } else { parse(value).map(Some) }
+fn or_none<T>(value: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, Invalid> {
+    if value == "none" { Ok(None) } else { parse(value).map(Some).ok_or(Invalid) }
 }
+
+/// The value is none that the setting has.
+struct Invalid;
 
 fn yes(value: &str) -> Option<bool> {
     match value {

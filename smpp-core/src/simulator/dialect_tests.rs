@@ -246,6 +246,13 @@ fn a_message_to_oneself_comes_back() {
         assert!(user_data.text(codings).unwrap().starts_with("xxx"));
     }
     assert_eq!(messages.len(), 3);
+    // In UCS-2 a segment is too long for short_message.
+    let (mut smsc, [bind]) = self::smsc("echo=ucs2");
+    submit_segments(&mut smsc, bind);
+    let messages: Vec<_> = deliveries(&mut smsc).into_iter().filter(|it| it.state().is_none()).collect();
+    let payload = messages[0].deliver_sm();
+    assert_eq!((payload.short_message.as_bytes(), payload.text().len()), (&b""[..], 6 + 2 * 153));
+    assert_eq!(payload.user_data().unwrap().segment.map(|it| it.total), Some(3));
 }
 
 #[test]

@@ -71,13 +71,20 @@ impl IdForm {
                 let length = usize::from(length);
                 let mut text = format!("m{number:x}-");
                 while text.len() < length {
-                    text += &format!("{:016x}", mix(seed ^ mix(number ^ text.len() as u64)));
+                    let octets = mix(seed ^ mix(number ^ text.len() as u64)).to_be_bytes();
+                    // Two digits for each octet.
+                    text.extend(octets.iter().flat_map(|octet| [octet >> 4, octet & 15]).map(digit));
                 }
                 text.truncate(length);
                 cased(text, uppercase)
             }
         }
     }
+}
+
+/// Returns a hexadecimal digit.
+fn digit(value: u8) -> char {
+    char::from_digit(value.into(), 16).unwrap_or('0')
 }
 
 fn cased(text: String, uppercase: bool) -> String {

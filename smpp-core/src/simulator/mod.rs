@@ -80,8 +80,9 @@ struct Account {
     password: String,
     /// The deliveries of the account, in the order in which they are due.
     pending: VecDeque<PendingDelivery>,
-    /// How many deliveries were returned; the next one goes to another bind with [`DeliveryRoute::InTurn`].
-    turns: usize,
+    /// How many messages and how many receipts were returned; the next one of each goes to another bind with
+    /// [`DeliveryRoute::InTurn`].
+    turns: [usize; 2],
     /// A delivery was returned, and the ESME has not accepted it: the next one waits with [`Dialect::one_at_a_time`].
     is_delivering: bool,
 }
@@ -162,7 +163,7 @@ impl Simulator {
     pub fn add_account(&mut self, system_id: &str, password: &str) {
         let (system_id, password) = (system_id.into(), password.into());
         let pending = VecDeque::new();
-        self.accounts.push(Account { system_id, password, pending, turns: 0, is_delivering: false });
+        self.accounts.push(Account { system_id, password, pending, turns: [0; 2], is_delivering: false });
     }
 
     /// Checks the system_id and the password of a bind.
@@ -304,7 +305,9 @@ impl Simulator {
         let (account, _, bind) = self.next().filter(|(_, due, _)| *due <= now)?;
         let account = self.accounts.get_mut(account)?;
         let pending = account.pending.pop_front()?;
-        account.turns = account.turns.wrapping_add(1);
+        let [messages, receipts] = &mut account.turns;
+        let turns = if pending.content.state.is_some() { receipts } else { messages };
+        *turns = turns.wrapping_add(1);
         account.is_delivering = true;
         Some(Delivery::new(bind, account.system_id.clone(), pending))
     }
@@ -341,7 +344,9 @@ impl Simulator {
             if it.is_delivering && self.rules.dialect.one_at_a_time {
                 return None;
             }
-            Some((account, first.due, self.receiver(account, it.turns, first.submitter)?))
+            let [messages, receipts] = it.turns;
+            let turns = if first.content.state.is_some() { receipts } else { messages };
+            Some((account, first.due, self.receiver(account, turns, first.submitter)?))
         };
         self.accounts.iter().enumerate().filter_map(first).min_by_key(|(_, due, _)| *due)
     }

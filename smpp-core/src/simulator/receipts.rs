@@ -9,7 +9,7 @@ use super::delivery::{Content, PendingDelivery, push_tlv};
 use super::dialect::{Echo, ReceiptContent, SegmentReceipts, SubmitTlvs};
 use super::rules::ReceiptTiming;
 use super::{Rules, Simulator};
-use crate::pdu::{DataCoding, EsmClass, MessageState, RegisteredDelivery, SubmitSm};
+use crate::pdu::{DataCoding, EsmClass, MessageState, RegisteredDelivery, ShortMessage, SubmitSm};
 use crate::provider::Provider;
 use crate::session::Instant;
 use crate::sms::time::{LocalTime, UnixTime};
@@ -196,7 +196,12 @@ fn echo(rules: &Rules, message: &SubmitSm<'_>) -> Option<Content> {
         let _ = Alphabet::Ucs2.encode(&text, &mut octets);
     }
     let esm_class = message.esm_class & EsmClass::UDHI;
-    Some(Content { state: None, esm_class, data_coding, octets, tlvs: Vec::new() })
+    let mut tlvs = Vec::new();
+    if ShortMessage::new(&octets).is_err() {
+        push_tlv(&mut tlvs, Tag::MESSAGE_PAYLOAD, &octets);
+        octets.clear();
+    }
+    Some(Content { state: None, esm_class, data_coding, octets, tlvs })
 }
 
 /// Returns the octets of the user data header, its length included.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustls::ServerConfig;
 use smpp_core::session::{Config, Smsc};
-use smpp_core::{BindResp, COctets, CommandStatus, InterfaceVersion, Tlv, Tlvs};
+use smpp_core::{BindResp, COctets, Tlv, Tlvs};
 
 use super::listener::Listener;
 use super::service::{BindRequest, BoundSession};
@@ -101,7 +101,7 @@ impl RegisteredConnection {
         let admitted = self.shared.service.bind(&request).and_then(|()| {
             let limit = self.shared.limits.binds_per_account;
             let registered = self.shared.lock().bind(self.number, &bound, limit);
-            if registered { Ok(()) } else { Err(CommandStatus::RALYBND) }
+            if registered { Ok(()) } else { Err(self.shared.limits.binds_status) }
         });
         if let Err(status) = admitted {
             // The response fails if the ESME has disconnected.
@@ -109,9 +109,9 @@ impl RegisteredConnection {
             bound.peer.unbind();
             return None;
         }
-        let version = [Tlv::sc_interface_version(InterfaceVersion::V3_4)];
+        let version = self.shared.version.map(Tlv::sc_interface_version);
         let system_id = COctets::new(&self.shared.system_id).unwrap_or_default();
-        let response = BindResp { system_id, tlvs: Tlvs::list(&version) };
+        let response = BindResp { system_id, tlvs: Tlvs::list(version.as_slice()) };
         request.request.respond(Ok(response)).ok().map(|()| (bound, inbox))
     }
 }

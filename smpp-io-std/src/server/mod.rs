@@ -15,7 +15,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use smpp_core::session::{CloseReason, NotSentReason, Observer, RequestError, Response, SentBy, Smsc, State};
-use smpp_core::{COctets, Operation};
+use smpp_core::{COctets, InterfaceVersion, Operation};
 
 pub use listener::Listener;
 pub use registry::ServerLimits;
@@ -100,6 +100,7 @@ pub struct ServerBuilder<S> {
     service: S,
     limits: ServerLimits,
     system_id: Vec<u8>,
+    version: Option<InterfaceVersion>,
     observer: Option<ObserverFactory>,
     listeners: Vec<Listener>,
 }
@@ -130,6 +131,12 @@ impl<S: Service> ServerBuilder<S> {
     /// Sets the SMSC's own system_id, which is in its bind responses. Default empty.
     pub fn system_id(self, system_id: COctets<'_, 16>) -> Self {
         Self { system_id: system_id.as_bytes().to_vec(), ..self }
+    }
+
+    /// Sets the `sc_interface_version` of bind responses (SMPP 3.4 §5.3.2.25); `None` to leave it out, as some SMSCs do.
+    /// Default 3.4.
+    pub fn interface_version(self, version: Option<InterfaceVersion>) -> Self {
+        Self { version, ..self }
     }
 
     /// Sets the function that creates an observer for each connection, from the address of the client. The observer gets
@@ -173,8 +180,8 @@ impl<S: Service> ServerBuilder<S> {
     ///
     /// Returns the error of the operating system if it cannot start a thread or does not return the address of a listener.
     pub fn start(self) -> io::Result<Server> {
-        let Self { service, limits, system_id, observer, listeners } = self;
-        let shared = Arc::new(Shared::new(Box::new(service), limits, system_id, observer));
+        let Self { service, limits, system_id, version, observer, listeners } = self;
+        let shared = Arc::new(Shared::new(Box::new(service), limits, (system_id, version), observer));
         let mut server = Server { shared, addresses: Vec::new(), accept_threads: Vec::new() };
         for listener in listeners {
             server.addresses.push(listener.local_addr()?);
@@ -193,6 +200,7 @@ impl Server {
             service,
             limits: ServerLimits::default(),
             system_id: Vec::new(),
+            version: Some(InterfaceVersion::V3_4),
             observer: None,
             listeners: Vec::new(),
         }

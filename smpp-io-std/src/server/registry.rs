@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use smpp_core::CommandStatus;
+
 use super::service::BoundSession;
 use crate::handle::Peer;
 
@@ -13,13 +15,17 @@ pub struct ServerLimits {
     pub connections: usize,
     /// The most connections at a time from one IP address. A further one is closed as soon as it is accepted. Default 100.
     pub connections_per_address: usize,
-    /// The most binds at a time with one system_id. A further one is refused with `ESME_RALYBND`. Default 10.
+    /// The most binds at a time with one system_id. A further one is refused with [`binds_status`](Self::binds_status).
+    /// Default 10.
     pub binds_per_account: u16,
+    /// The status of a bind above `binds_per_account`. Default `ESME_RALYBND`.
+    pub binds_status: CommandStatus,
 }
 
 impl Default for ServerLimits {
     fn default() -> Self {
-        Self { connections: 1000, connections_per_address: 100, binds_per_account: 10 }
+        let binds_status = CommandStatus::RALYBND;
+        Self { connections: 1000, connections_per_address: 100, binds_per_account: 10, binds_status }
     }
 }
 

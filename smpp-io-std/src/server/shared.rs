@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use smpp_core::InterfaceVersion;
 use smpp_core::session::Observer;
 
 use super::registry::{ConnectionRegistry, ServerLimits};
@@ -18,6 +19,8 @@ pub(super) struct Shared {
     pub(super) service: Box<dyn Service>,
     pub(super) limits: ServerLimits,
     pub(super) system_id: Vec<u8>,
+    /// The version that bind responses state.
+    pub(super) version: Option<InterfaceVersion>,
     pub(super) observer: Option<ObserverFactory>,
     pub(super) stopping: AtomicBool,
     registry: Mutex<ConnectionRegistry>,
@@ -29,13 +32,14 @@ impl Shared {
     pub(super) fn new(
         service: Box<dyn Service>,
         limits: ServerLimits,
-        system_id: Vec<u8>,
+        (system_id, version): (Vec<u8>, Option<InterfaceVersion>),
         observer: Option<ObserverFactory>,
     ) -> Self {
         Self {
             service,
             limits,
             system_id,
+            version,
             observer,
             stopping: AtomicBool::new(false),
             registry: Mutex::default(),

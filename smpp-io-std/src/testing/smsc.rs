@@ -10,8 +10,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rustls::{ClientConfig, ServerConfig};
 use smpp_core::session::{self, Config, Smsc as Role};
-use smpp_core::simulator::{Delivery, Rules, SimulatedBind, Simulator};
-use smpp_core::{Bind, BindResp, COctets, Endpoint, InterfaceVersion, Password, SubmitSmResp, Tlv, Tlvs};
+use smpp_core::simulator::{Delivery, Dialect, Rules, SimulatedBind, Simulator};
+use smpp_core::{Bind, BindResp, COctets, Endpoint, Password, SubmitSmResp, Tlv, Tlvs};
 
 use super::Certificate;
 use crate::{Connection, End, Inbound, SentRequest, Stream, TlsStream};
@@ -70,6 +70,7 @@ pub struct TestSmscBuilder {
 /// The state that all connections share.
 struct Shared {
     service: Mutex<Service>,
+    dialect: Dialect,
     start: Instant,
     stopping: AtomicBool,
 }
@@ -81,8 +82,8 @@ struct Service {
 }
 
 impl TestSmscBuilder {
-    /// Sets the rules: binds and messages a second that an account may use, receipts, message states. `epoch` is
-    /// ignored: dates in receipts are real.
+    /// Sets the rules: binds and messages a second that an account may use, receipts, message states, the dialect. `epoch`
+    /// is ignored: dates in receipts are real.
     ///
     /// By default the rules of 8x8, with receipts after 200 ms.
     pub fn rules(self, rules: Rules) -> Self {
@@ -114,12 +115,14 @@ impl TestSmscBuilder {
         let certificate = Certificate::for_localhost()?;
         let server_tls = tls.then(|| certificate.server_config());
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let dialect = rules.dialect.clone();
         let mut simulator = Simulator::new(Rules { epoch: now.as_secs(), ..rules });
         for (system_id, password) in &accounts {
             simulator.add_account(system_id, password);
         }
         let service = Mutex::new(Service { simulator, due: Vec::new() });
-        let shared = Arc::new(Shared { service, start: Instant::now(), stopping: AtomicBool::new(false) });
+        let (start, stopping) = (Instant::now(), AtomicBool::new(false));
+        let shared = Arc::new(Shared { service, dialect, start, stopping });
 
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
@@ -228,7 +231,11 @@ impl Shared {
     /// Serves one connection until it ends.
     fn serve(&self, stream: TcpStream, tls: Option<Arc<ServerConfig>>) -> io::Result<()> {
         stream.set_nodelay(true)?;
-        let config = Config::default();
+        let config = Config {
+            inactivity_timeout: self.dialect.idle_timeout,
+            enquire_link_is_activity: true,
+            ..Config::default()
+        };
         let stream = match tls {
             Some(tls) => {
                 let stream = TlsStream::accept(stream, tls, config.session_init_timeout);
@@ -269,8 +276,8 @@ impl Shared {
                 let admitted = self.service().simulator.bind(&request.get());
                 *bind = admitted.ok();
                 let system_id = COctets::new(NAME).unwrap_or_default();
-                let version = [Tlv::sc_interface_version(InterfaceVersion::V3_4)];
-                let response = BindResp { system_id, tlvs: Tlvs::list(&version) };
+                let version = self.dialect.sc_interface_version.map(Tlv::sc_interface_version);
+                let response = BindResp { system_id, tlvs: Tlvs::list(version.as_slice()) };
                 connection.respond(request, admitted.map(|_| response))
             }
             Some(Inbound::SubmitSm(message)) => {
@@ -278,11 +285,14 @@ impl Shared {
                 let Some(bind) = *bind else { return Ok(()) };
                 let now = self.now();
                 let submitted = self.service().simulator.submit(now, bind, &message.get());
+                let tlvs = self.dialect.tlvs_of_response();
                 let response = submitted.as_ref().map(|id| SubmitSmResp {
                     message_id: COctets::new(id.as_bytes()).unwrap_or_default(),
-                    ..SubmitSmResp::default()
+                    tlvs: Tlvs::list(&tlvs),
                 });
-                connection.respond(message, response.map_err(|status| *status))
+                let responded = connection.respond(message, response.map_err(|status| *status));
+                self.service().simulator.responded(bind);
+                responded
             }
             Some(other) => connection.refuse(other),
             None => Ok(()),
@@ -300,7 +310,7 @@ impl Shared {
         if let Some((sent, delivery)) = in_flight {
             match sent.try_outcome() {
                 Err(sent) => return Some((sent, delivery)),
-                Ok(Ok(_)) => {}
+                Ok(Ok(_)) => self.service().simulator.accepted(&delivery),
                 Ok(Err(_)) => self.redeliver(delivery),
             }
         }

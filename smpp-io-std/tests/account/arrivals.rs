@@ -217,7 +217,7 @@ fn an_smsc_that_sends_one_segment_at_a_time_does_not_wait() {
         let listener = Listener::bind("127.0.0.1:0", Config::default()).unwrap();
         let server = SmscServer::builder(AcceptAll).listen(listener).start().unwrap();
         let endpoint: Endpoint = format!("smpp://{}", server.local_addrs()[0]).parse().unwrap();
-        let connector = AccountConnector::new(&endpoint, options(Binds::Transceivers(1)));
+        let connector = AccountConnector::new(&endpoint, options(Binds::transceivers(1)));
         let (_account, mut arrivals) = connector.connect().unwrap();
         let bind = server.binds().remove(0);
         let start = std::time::Instant::now();

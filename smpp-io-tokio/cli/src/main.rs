@@ -1,5 +1,5 @@
 //! `smpp`: sends and receives messages over SMPP 3.4, runs an SMSC to test against, measures throughput and response
-//! times, and decodes PDUs. `smpp --help` lists the subcommands, `smpp SUBCOMMAND --help` shows examples of each.
+//! times, finds out how a provider behaves, and decodes PDUs. `smpp --help` lists the subcommands, `smpp SUBCOMMAND --help` shows examples of each.
 
 mod completions;
 mod decode;
@@ -8,6 +8,7 @@ mod interrupts;
 mod load;
 mod options;
 mod output;
+mod probe;
 mod receive;
 mod report;
 mod runtime;
@@ -18,7 +19,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Sends, receives, measures and decodes SMPP 3.4, and runs an SMSC to test against.
+/// Sends, receives, measures and decodes SMPP 3.4, probes providers, and runs an SMSC to test against.
 #[derive(Parser)]
 #[command(name = "smpp", version)]
 struct Arguments {
@@ -32,6 +33,7 @@ enum Command {
     Receive(receive::Arguments),
     Smsc(Box<smsc::Arguments>),
     Load(load::Arguments),
+    Probe(probe::Arguments),
     Decode(decode::Arguments),
     Completions(completions::Arguments),
 }
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Command::Receive(arguments) => receive::run(&arguments),
         Command::Smsc(arguments) => smsc::run(&arguments),
         Command::Load(arguments) => load::run(&arguments),
+        Command::Probe(arguments) => probe::run(&arguments),
         Command::Decode(arguments) => decode::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     }

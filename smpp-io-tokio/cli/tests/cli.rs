@@ -45,7 +45,7 @@ impl Drop for Running {
     }
 }
 
-const SUBCOMMANDS: [&str; 6] = ["send", "receive", "smsc", "load", "decode", "completions"];
+const SUBCOMMANDS: [&str; 7] = ["send", "receive", "smsc", "load", "probe", "decode", "completions"];
 
 #[test]
 fn the_help_of_each_subcommand_has_examples() {
@@ -56,6 +56,22 @@ fn the_help_of_each_subcommand_has_examples() {
         let (status, help, _) = run(smpp(&[subcommand, "--help"]));
         assert_eq!(status, 0, "{subcommand}");
         assert!(help.contains("Examples:") && help.contains(&format!("smpp {subcommand}")), "{help}");
+    }
+}
+
+#[test]
+fn smsc_names_the_settings_of_the_dialect() {
+    let (_, help, _) = run(smpp(&["smsc", "--help"]));
+    for (name, _) in smpp_core::simulator::Dialect::settings() {
+        assert!(help.contains(name), "{name}: {help}");
+    }
+    for (setting, message) in [
+        ("colour=red", "the dialect has no setting \"colour\": use one of version, ids,"),
+        ("window=0", "window: give a number from 1, or none"),
+        ("window", "write NAME=VALUE"),
+    ] {
+        let (status, _, error) = run(smpp(&["smsc", "--dialect", setting]));
+        assert!(status == 2 && error.contains(message), "{error}");
     }
 }
 

@@ -154,7 +154,8 @@
 //!
 //! The settings of a provider's receipts are the fields of [`ReceiptDialect`], in
 //! `Options::receipts.dialect` or in your [`Provider`](smpp_core::provider::Provider). The default of each is the
-//! specification:
+//! specification. `smpp probe` finds most of them out, with a few messages to a number of yours, and writes them down as a
+//! provider ([`testing_against_an_smsc`](super::testing_against_an_smsc)).
 //!
 //! | the provider | set |
 //! | --- | --- |

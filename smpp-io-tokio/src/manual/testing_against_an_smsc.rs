@@ -49,6 +49,7 @@
 //! | receipts before the `submit_sm_resp`, or none | `Rules { receipt_timing: ReceiptTiming::BeforeResponse, .. }`, `ReceiptTiming::Never` |
 //! | throttling | `Rules { throttled_percent: 20, .. }`, or a low `rate` |
 //! | `ESME_RALYBND` | `Rules { max_binds: 1, .. }` |
+//! | an SMSC with ways of its own | `Rules { dialect: "ids=hex,text-ids=dec10,segments=last".parse()?, .. }` |
 //! | unanswered messages, reset connections, slow responses | `Faults { drop_percent, reset_percent, response_delay, .. }` |
 //! | reconnect | shut the SMSC down, start another one on the same port |
 //!
@@ -73,8 +74,34 @@
 //! | unanswered messages; reset connections | `--fault drop=5`; `--fault reset=1` (percent) |
 //! | an SMSC that does not respond to `unbind` | `--fault no-unbind-resp` |
 //! | many PDUs in one packet | `--fault coalesce` |
+//! | an SMSC with ways of its own | `--dialect NAME=VALUE`, several times: the next section |
 //! | TLS | `--tls-listen 127.0.0.1:2776 --tls-ca ca.pem` |
 //! | a script that reads events | `--json` |
+//!
+//! # Dialects: what SMSCs do differently
+//!
+//! [`Dialect`](smpp_core::simulator::Dialect) holds what SMSCs do in their own way and few manuals state. By default the test
+//! SMSC is plain. `smpp smsc --dialect NAME=VALUE` sets the same properties as the fields; so does
+//! [`Dialect::set`](smpp_core::simulator::Dialect::set).
+//!
+//! | to test | setting of the dialect |
+//! | --- | --- |
+//! | ids in several notations: hexadecimal in responses, decimal in receipts | `ids=hex`, `text-ids=dec12`, `tlv-ids=HEX10` |
+//! | receipts in TLVs, in the text, or in both | `receipt=tlvs`, `receipt=text`, `receipt=text+tlvs` |
+//! | one receipt for a long message, or one id for all its segments | `segments=first`, `last`, `shared`, `shared-once` |
+//! | receipts with another `esm_class`, or with a NUL first | `esm-class=0x24`, `leading-nul=yes` |
+//! | a state before the final one, another one after it | `intermediate=ENROUTE`, `correction=DELIVRD` |
+//! | dates in another time zone | `utc-offset=+05:30` |
+//! | receipts and segments on several binds, or one at a time | `route=in-turn`, `route=submitting`, `one-at-a-time=yes` |
+//! | TLVs that are refused, or given back; TLVs in responses | `tlvs=ROPTPARNOTALLWD`, `tlvs=echo`, `response-tlv=0x1400:3031` |
+//! | other statuses at the limits of binds, rate and window | `bind-status=RBINDFAIL`, `rate-status=RMSGQFUL`, `window=4`, `window-status=RSYSERR` |
+//! | a subscriber whose queue is full | `refuse=6591234567:RMSGQFUL` |
+//! | an SMSC that states another version, or none | `version=3.3`, `version=none` |
+//! | another alphabet for `data_coding` 0, and messages to oneself that come back | `alphabet=latin1`, `echo=default`, `echo=ucs2` |
+//! | an SMSC that ends idle binds | `idle=30000` (milliseconds) |
+//!
+//! `smpp probe` works the other way round: it finds out which of these a provider does, and writes a
+//! [`Provider`](smpp_core::provider::Provider).
 //!
 //! # An SMSC with rules of your own
 //!

@@ -106,7 +106,7 @@
 //! | `Ok(Admission { binds, rate })` | bound, under limits of its own |
 //! | `Err(status)` | the bind refused with that status; then the connection ends |
 //! | nothing within [`ServerLimits::decision_timeout`] (5 s), or it panics | `ESME_RBINDFAIL` |
-//! | `Ok`, but the account has as many binds as allowed | `ESME_RALYBND` |
+//! | `Ok`, but the account has as many binds as allowed | [`ServerLimits::binds_status`], by default `ESME_RALYBND` |
 //!
 //! `bind` may await a database. Compare passwords with [`Password::equals`](smpp_core::Password::equals): it takes
 //! constant time. From accept to the bind response, TLS included, a connection has [`Config::session_init_timeout`] (10
@@ -148,8 +148,8 @@
 //! | --- | --- | --- |
 //! | [`ServerLimits::connections`] | 1,000 | the oldest connection without a bind is closed; if there is none, the new one is rejected |
 //! | [`ServerLimits::connections_per_address`] (for IPv6: one /64 network) | 100 | the same, for that address |
-//! | [`ServerLimits::binds_per_account`] | 10 | `ESME_RALYBND` |
-//! | [`ServerLimits::rate`], messages a second of one bind | none | `ESME_RTHROTTLED` |
+//! | [`ServerLimits::binds_per_account`] | 10 | [`ServerLimits::binds_status`], `ESME_RALYBND` |
+//! | [`ServerLimits::rate`], messages a second of one bind | none | [`ServerLimits::rate_status`], `ESME_RTHROTTLED` |
 //!
 //! Bound sessions are never closed to make room. Set `connections` below half the number of files that the process
 //! may open. An idle bind takes less than 2½ KiB of heap.
@@ -218,9 +218,11 @@
 //! [`ServerEvent::Bound`]: crate::ServerEvent::Bound
 //! [`ServerLimits`]: crate::ServerLimits
 //! [`ServerLimits::binds_per_account`]: crate::ServerLimits::binds_per_account
+//! [`ServerLimits::binds_status`]: crate::ServerLimits::binds_status
 //! [`ServerLimits::connections`]: crate::ServerLimits::connections
 //! [`ServerLimits::connections_per_address`]: crate::ServerLimits::connections_per_address
 //! [`ServerLimits::decision_timeout`]: crate::ServerLimits::decision_timeout
 //! [`ServerLimits::rate`]: crate::ServerLimits::rate
+//! [`ServerLimits::rate_status`]: crate::ServerLimits::rate_status
 //! [`Service`]: crate::Service
 //! [`Service::request`]: crate::Service::request

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use smpp_core::session::{Instant, Observer, RateMeter, Smsc};
-use smpp_core::{COctets, CommandStatus, Operation as _};
+use smpp_core::{COctets, CommandStatus, InterfaceVersion, Operation as _};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::task::{JoinSet, coop};
@@ -37,6 +37,8 @@ pub(super) struct ServerContext<S> {
     pub(super) registry: Arc<Registry>,
     /// The system_id of the SMSC.
     pub(super) system_id: Vec<u8>,
+    /// The version that bind responses state.
+    pub(super) version: Option<InterfaceVersion>,
     pub(super) observer: Option<ObserverFactory>,
 }
 
@@ -153,7 +155,7 @@ impl<S: Service> ServerContext<S> {
             }
         };
         let registered = RegisteredBind { slot, bound };
-        match request.accept(COctets::new(&self.system_id).unwrap_or_default()) {
+        match request.accept_as(COctets::new(&self.system_id).unwrap_or_default(), self.version) {
             Ok((_, inbox)) => Ok((registered, inbox, rate.or(limits.rate).map(RateMeter::new))),
             Err(_) => Err(NotBound::Failed(AcceptError::Ended(peer.closed().await))),
         }
@@ -259,7 +261,8 @@ impl<S: Service, T> BoundConnection<S, T> {
         if exceeds_rate {
             self.context.emit(ServerEvent::Throttled(bound));
             // The observer gets the response, and may panic.
-            let _ = catch_unwind(AssertUnwindSafe(|| throttle(inbound)));
+            let status = self.context.registry.limits.rate_status;
+            let _ = catch_unwind(AssertUnwindSafe(|| throttle(inbound, status)));
             return Poll::Ready(true);
         }
         let (context, bound) = (Arc::clone(&self.context), bound.clone());
@@ -298,9 +301,8 @@ fn recipients(inbound: &Inbound<Smsc>) -> Option<u32> {
     }
 }
 
-/// Refuses a message with `ESME_RTHROTTLED`. Fails if the session has ended: then no response is needed.
-fn throttle(inbound: Inbound<Smsc>) {
-    let status = CommandStatus::RTHROTTLED;
+/// Refuses a message above the rate limit. Fails if the session has ended: then no response is needed.
+fn throttle(inbound: Inbound<Smsc>, status: CommandStatus) {
     let _ = match inbound {
         Inbound::SubmitSm(message) => message.refuse(status),
         Inbound::SubmitMulti(message) => message.refuse(status),

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use smpp_core::CommandStatus;
 use smpp_core::session::Rate;
 
 /// How many connections and binds a server accepts, and how fast a bind may send.
@@ -28,12 +29,18 @@ pub struct ServerLimits {
     pub connections: usize,
     /// As `connections`, for one IP address; for IPv6, for one /64 network. Default 100.
     pub connections_per_address: usize,
-    /// Simultaneous binds of an account. Further ones are refused with `ESME_RALYBND`. Only binds that the
-    /// [`Service`](super::Service) has accepted count. Default 10.
+    /// Simultaneous binds of an account. Further ones are refused with [`binds_status`](Self::binds_status). Only binds that
+    /// the [`Service`](super::Service) has accepted count. Default 10.
     pub binds_per_account: u16,
+    /// The status of a bind above `binds_per_account`, or above [`Admission::binds`](super::Admission::binds). Default
+    /// `ESME_RALYBND`.
+    pub binds_status: CommandStatus,
     /// The rate limit of a bind: messages in any sliding second, with a tolerance for network jitter (see
-    /// [`RateMeter`](smpp_core::session::RateMeter)). Messages above it are refused with `ESME_RTHROTTLED`. Default none.
+    /// [`RateMeter`](smpp_core::session::RateMeter)). Messages above it are refused with
+    /// [`rate_status`](Self::rate_status). Default none.
     pub rate: Option<Rate>,
+    /// The status of a message above the rate limit. Default `ESME_RTHROTTLED`.
+    pub rate_status: CommandStatus,
     /// How long [`Service::bind`](super::Service::bind) may take; never longer than what is left of
     /// [`session_init_timeout`](smpp_core::session::Config::session_init_timeout). Default 5 s.
     pub decision_timeout: Duration,
@@ -45,7 +52,9 @@ impl Default for ServerLimits {
             connections: 1000,
             connections_per_address: 100,
             binds_per_account: 10,
+            binds_status: CommandStatus::RALYBND,
             rate: None,
+            rate_status: CommandStatus::RTHROTTLED,
             decision_timeout: Duration::from_secs(5),
         }
     }

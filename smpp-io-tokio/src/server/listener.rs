@@ -245,9 +245,18 @@ impl BindRequest {
     /// # Errors
     ///
     /// Returns a [`Refusal`] if the session has ended.
-    pub fn accept(mut self, system_id: COctets<'_, 16>) -> Result<(Peer, Inbox<Smsc>), Refusal> {
-        let tlvs = [Tlv::sc_interface_version(InterfaceVersion::V3_4)];
-        self.request.respond(Ok(BindResp { system_id, tlvs: Tlvs::list(&tlvs) }))?;
+    pub fn accept(self, system_id: COctets<'_, 16>) -> Result<(Peer, Inbox<Smsc>), Refusal> {
+        self.accept_as(system_id, Some(InterfaceVersion::V3_4))
+    }
+
+    /// Accepts the bind. The response states the version, or none.
+    pub(super) fn accept_as(
+        mut self,
+        system_id: COctets<'_, 16>,
+        version: Option<InterfaceVersion>,
+    ) -> Result<(Peer, Inbox<Smsc>), Refusal> {
+        let tlvs = version.map(Tlv::sc_interface_version);
+        self.request.respond(Ok(BindResp { system_id, tlvs: Tlvs::list(tlvs.as_slice()) }))?;
         self.inbox.handle().shared.lock().telemetry.bind_answered(CommandStatus::ROK);
         // Many sessions never use the inbox again.
         self.inbox.shrink();

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smpp_core::session::{CloseReason, Observer, RequestError, Response, SentBy, Smsc};
-use smpp_core::{COctets, Operation};
+use smpp_core::{COctets, InterfaceVersion, Operation};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{self, sleep, timeout_at};
 
@@ -102,6 +102,7 @@ pub struct ServerBuilder<S> {
     service: S,
     limits: ServerLimits,
     system_id: Vec<u8>,
+    version: Option<InterfaceVersion>,
     observer: Option<ObserverFactory>,
     listeners: Vec<Listener>,
 }
@@ -132,6 +133,12 @@ impl<S: Service> ServerBuilder<S> {
     /// Sets the system_id of the SMSC, which is in its bind responses. Default: empty.
     pub fn system_id(self, system_id: COctets<'_, 16>) -> Self {
         Self { system_id: system_id.as_bytes().to_vec(), ..self }
+    }
+
+    /// Sets the `sc_interface_version` of bind responses (SMPP 3.4 §5.3.2.25); `None` to leave it out, as some SMSCs do.
+    /// Default 3.4.
+    pub fn interface_version(self, version: Option<InterfaceVersion>) -> Self {
+        Self { version, ..self }
     }
 
     /// Sets the function that creates an observer for each connection, from the address of the client. The observer gets
@@ -176,11 +183,16 @@ impl<S: Service> ServerBuilder<S> {
     ///
     /// Returns the error of the operating system if the local address of a listener cannot be read.
     pub fn start(self) -> io::Result<Server> {
-        let Self { service, limits, system_id, observer, listeners } = self;
+        let Self { service, limits, system_id, version, observer, listeners } = self;
         let addresses = listeners.iter().map(Listener::local_addr).collect::<io::Result<Vec<_>>>()?;
         let registry = Registry::new(limits);
-        let context =
-            Arc::new(ServerContext { service, registry: Arc::clone(&registry), system_id, observer });
+        let context = Arc::new(ServerContext {
+            service,
+            registry: Arc::clone(&registry),
+            system_id,
+            version,
+            observer,
+        });
         let acceptors = listeners.into_iter().zip(addresses.iter().copied());
         let acceptors = acceptors
             .map(|(listener, address)| tokio::spawn(accept(Arc::clone(&context), listener, address)))
@@ -224,6 +236,7 @@ impl Server {
             service,
             limits: ServerLimits::default(),
             system_id: Vec::new(),
+            version: Some(InterfaceVersion::V3_4),
             observer: None,
             listeners: Vec::new(),
         }

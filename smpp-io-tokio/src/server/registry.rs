@@ -117,7 +117,7 @@ impl Registry {
         let account = state.accounts.entry(bound.system_id().into()).or_default();
         let held = account.iter().filter(|other| !ended.contains(&other.id())).count();
         if held >= max_binds.into() {
-            return Err(CommandStatus::RALYBND);
+            return Err(self.limits.binds_status);
         }
         account.push(bound.clone());
         state.unbound.remove(&id);

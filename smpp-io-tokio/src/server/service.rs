@@ -152,7 +152,8 @@ pub enum ServerEvent<'a> {
     },
     /// An ESME has bound.
     Bound(&'a BoundSession),
-    /// A message was refused with `ESME_RTHROTTLED`, because the bind has reached its rate limit.
+    /// A message was refused with [`ServerLimits::rate_status`](super::ServerLimits::rate_status), because the bind has
+    /// reached its rate limit.
     Throttled(&'a BoundSession),
     /// A bind has ended.
     Ended {

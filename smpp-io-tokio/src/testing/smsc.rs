@@ -11,9 +11,11 @@ use std::time::{Duration, SystemTime};
 
 use rustls::ClientConfig;
 use smpp_core::session::{Config, Instant, RequestError, Smsc as Role};
-use smpp_core::simulator::{self, Delivery, OriginateError, ReceiptTiming, Rng, Rules, Simulator};
+use smpp_core::simulator::{
+    self, Delivery, DeliveryRoute, Dialect, OriginateError, ReceiptTiming, Rng, Rules, Simulator,
+};
 use smpp_core::{
-    Address, Bind, COctets, CommandStatus, Endpoint, MessageState, Password, SubmitSm, SubmitSmResp,
+    Address, Bind, COctets, CommandStatus, Endpoint, MessageState, Password, SubmitSm, SubmitSmResp, Tlvs,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
@@ -130,6 +132,7 @@ struct Shared {
     faults: Faults,
     /// Whether receipts are sent before the submit_sm_resp.
     before_response: bool,
+    dialect: Dialect,
     subscriber: Subscriber,
     /// Wakes the delivery task: a delivery may be due.
     changed: Notify,
@@ -140,8 +143,9 @@ struct Shared {
 struct SimulatorService(Arc<Shared>);
 
 impl TestSmscBuilder {
-    /// Sets the rules: binds and messages a second that an account may use, receipts, message states. `epoch` is
-    /// ignored: dates in receipts are real.
+    /// Sets the rules: binds and messages a second that an account may use, receipts, message states, the dialect. `epoch`
+    /// is ignored: dates in receipts are real. [`Dialect::idle_timeout`] applies to the listeners that the SMSC opens by
+    /// itself; set [`Config::inactivity_timeout`] on those of [`listen`](Self::listen).
     ///
     /// By default the rules of 8x8, with receipts after 200 ms.
     pub fn rules(self, rules: Rules) -> Self {
@@ -192,7 +196,7 @@ impl TestSmscBuilder {
         }
         let certificate = Certificate::for_localhost()?;
         if listeners.is_empty() {
-            let listener = Listener::bind("127.0.0.1:0", Config::default()).await?;
+            let listener = Listener::bind("127.0.0.1:0", config(&rules.dialect)).await?;
             listeners.push(if tls { listener.tls(certificate.server_config()) } else { listener });
         }
         // The server counts binds and messages, so that the simulator does not have to.
@@ -200,12 +204,15 @@ impl TestSmscBuilder {
             connections: max_connections,
             connections_per_address: max_connections,
             binds_per_account: rules.max_binds,
+            binds_status: rules.dialect.bind_status,
             rate: rules.rate,
+            rate_status: rules.dialect.rate_status,
             ..ServerLimits::default()
         };
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let rng = Mutex::new(Rng::new(rules.seed));
         let before_response = rules.receipt_timing == ReceiptTiming::BeforeResponse;
+        let dialect = rules.dialect.clone();
         let mut simulator = Simulator::new(Rules { epoch: now.as_secs(), rate: None, ..rules });
         for (system_id, password) in &accounts {
             simulator.add_account(system_id, password);
@@ -216,12 +223,16 @@ impl TestSmscBuilder {
             rng,
             faults,
             before_response,
+            dialect,
             subscriber,
             changed: Notify::new(),
             start: time::Instant::now(),
         });
         let name = COctets::new(NAME).unwrap_or_default();
-        let builder = Server::builder(SimulatorService(Arc::clone(&shared))).limits(limits).system_id(name);
+        let builder = Server::builder(SimulatorService(Arc::clone(&shared)))
+            .limits(limits)
+            .system_id(name)
+            .interface_version(shared.dialect.sc_interface_version);
         let server = listeners.into_iter().fold(builder, ServerBuilder::listen).start()?;
         let mut deliveries = JoinSet::new();
         deliveries.spawn(Arc::clone(&shared).run(server.binds().clone()));
@@ -336,6 +347,11 @@ impl TestSmsc {
     }
 }
 
+/// Returns the configuration of the sessions.
+fn config(dialect: &Dialect) -> Config {
+    Config { inactivity_timeout: dialect.idle_timeout, enquire_link_is_activity: true, ..Config::default() }
+}
+
 impl fmt::Debug for TestSmscBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TestSmscBuilder").field("rules", &self.rules).finish_non_exhaustive()
@@ -371,10 +387,12 @@ impl Service for SimulatorService {
             time::sleep(delay).await;
         }
         // It fails only if the session has ended: no response is expected then.
+        let tlvs = shared.dialect.tlvs_of_response();
         let _ = message.respond(outcome.map(|message_id| SubmitSmResp {
             message_id: COctets::new(message_id.as_bytes()).unwrap_or_default(),
-            ..SubmitSmResp::default()
+            tlvs: Tlvs::list(&tlvs),
         }));
+        shared.simulator().responded(id);
     }
 
     fn event(&self, event: ServerEvent<'_>) {
@@ -429,10 +447,23 @@ impl Shared {
         self.simulator().poll_delivery(self.now())
     }
 
-    /// Delivers on any bind of the account.
+    /// Delivers on any bind of the account, or on the one that the dialect chooses.
     async fn deliver(self: Arc<Self>, binds: BindRegistry, delivery: Delivery) {
-        let outcome = binds.deliver(delivery.system_id.as_bytes(), &delivery.deliver_sm()).await;
+        let outcome = match self.chosen(&binds, &delivery) {
+            Some(bound) => bound.peer().deliver(&delivery.deliver_sm()).await,
+            None => binds.deliver(delivery.system_id.as_bytes(), &delivery.deliver_sm()).await,
+        };
         self.delivered(delivery, outcome.as_ref().map(|_| ()));
+    }
+
+    /// Returns the bind that the dialect chooses; `None` if any will do or it has ended.
+    fn chosen(&self, binds: &BindRegistry, delivery: &Delivery) -> Option<BoundSession> {
+        if self.dialect.route == DeliveryRoute::Any {
+            return None;
+        }
+        let of_account = binds.of(delivery.system_id.as_bytes());
+        let simulated = self.binds();
+        of_account.into_iter().find(|bound| simulated.get(&bound.id()) == Some(&delivery.bind))
     }
 
     /// Sends the deliveries that are due on this bind, without waiting for their responses.
@@ -456,6 +487,10 @@ impl Shared {
         (self.subscriber)(TestSmscEvent::Delivered { system_id, state, outcome });
         if outcome.is_err() {
             self.simulator().redeliver(self.now(), delivery);
+        } else {
+            self.simulator().accepted(&delivery);
+        }
+        if outcome.is_err() || self.dialect.one_at_a_time {
             self.changed.notify_one();
         }
     }

@@ -59,6 +59,28 @@ async fn the_fifth_bind_is_refused_until_one_ends() {
 }
 
 #[tokio::test]
+async fn the_limits_have_statuses_of_their_own() {
+    let limits = ServerLimits {
+        binds_per_account: 1,
+        binds_status: CommandStatus::RBINDFAIL,
+        rate: Some(Rate::per_second(1)),
+        rate_status: CommandStatus::RMSGQFUL,
+        ..ServerLimits::default()
+    };
+    let (_server, address, test) = serve(limits, Config::default()).await;
+    let _events = test.echo();
+    let (client, _inbox) = esme(address, "shop", TRX).await;
+    let (second, _inbox) = connect(address).await;
+    let error = bind(&second, "shop", "secret", TRX).await.unwrap_err();
+    assert_eq!(error.status(), Some(CommandStatus::RBINDFAIL));
+    let messages = [submit(b"1"), submit(b"2"), submit(b"3")];
+    let [first, second, third] = messages.each_ref().map(|message| client.submit(message));
+    let outcomes = tokio::join!(first, second, third);
+    let statuses = [outcomes.0, outcomes.1, outcomes.2].map(|it| it.err().and_then(|error| error.status()));
+    assert_eq!(statuses[2], Some(CommandStatus::RMSGQFUL), "{statuses:?}");
+}
+
+#[tokio::test]
 async fn binds_are_listed() {
     let (service, test) = test_service();
     let certificate = Certificate::for_localhost().unwrap();

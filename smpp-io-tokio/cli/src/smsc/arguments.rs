@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use smpp_core::session::Rate;
-use smpp_core::simulator::{ReceiptTiming, Rules, StateWeights};
+use smpp_core::simulator::{Dialect, ReceiptTiming, Rules, StateWeights};
 use smpp_core::{Address, COctets, Password};
 use smpp_io_tokio::testing::Faults;
 
@@ -26,7 +26,9 @@ use crate::failure::Failure;
   smpp smsc --tls-listen 127.0.0.1:2776 --tls-ca ca.pem
       speaks TLS with a certificate made at start; clients trust it with --ca ca.pem
   smpp smsc --receipts DELIVRD=90,UNDELIV=10 --fault slow=200 --fault drop=5 --mo demo_shop
-      fails one message in ten, responds late or not at all, and sends messages from a phone")]
+      fails one message in ten, responds late or not at all, and sends messages from a phone
+  smpp smsc --dialect ids=hex8 --dialect text-ids=dec10 --dialect segments=last --dialect bind-status=RBINDFAIL
+      writes message ids in two notations, reports a long message once, and has its own status for too many binds")]
 pub(crate) struct Arguments {
     /// Where to listen; may be given several times [default: 127.0.0.1:2775, without --tls-listen]
     #[arg(long, value_name = "ADDRESS:PORT")]
@@ -66,6 +68,13 @@ pub(crate) struct Arguments {
     /// reset=PERCENT (accepts messages and resets the connection), coalesce (sends many PDUs at once), no-unbind-resp
     #[arg(long, value_name = "FAULT", value_parser = fault, verbatim_doc_comment)]
     fault: Vec<Fault>,
+    /// What the SMSC does in its own way, as NAME=VALUE; may be given several times. Names: version, ids, text-ids, tlv-ids
+    /// (uuid, dec10, HEX8, text20), receipt (text, text+state, tlvs, text+tlvs), segments (each, first, last, shared,
+    /// shared-once), esm-class, intermediate, intermediate-esm-class, correction, leading-nul, utc-offset, route (any,
+    /// submitting, in-turn), one-at-a-time, tlvs (accept, echo, STATUS), response-tlv (TAG:HEX), bind-status, rate-status,
+    /// window, window-status, refuse (DESTINATION:STATUS), alphabet, echo (default, ucs2), idle (MS)
+    #[arg(long, value_name = "NAME=VALUE", value_parser = dialect, verbatim_doc_comment)]
+    dialect: Vec<(String, String)>,
     /// Deliver messages from a phone (mobile-originated) to this account; may be given once
     #[arg(long, value_name = "SYSTEM_ID")]
     pub(super) mo: Option<String>,
@@ -126,6 +135,11 @@ impl Arguments {
             _ => ReceiptTiming::Delayed,
         };
         let default = Rules::default();
+        let mut dialect = Dialect::default();
+        for (name, value) in &self.dialect {
+            // Cannot fail: the value was parsed before.
+            let _ = dialect.set(name, value);
+        }
         let mut rules = Rules {
             max_binds: self.max_binds,
             rate: (self.rate > 0).then(|| Rate::per_second(self.rate)),
@@ -133,6 +147,7 @@ impl Arguments {
             receipt_delay: self.receipt_delay.unwrap_or(default.receipt_delay),
             states: self.receipts.clone().unwrap_or(default.states),
             seed: self.seed,
+            dialect,
             ..default
         };
         for fault in &self.fault {
@@ -235,6 +250,12 @@ fn fault(text: &str) -> Result<Fault, String> {
                   no-unbind-resp"
             .into()),
     }
+}
+
+fn dialect(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    Dialect::default().set(name, value).map_err(|error| error.to_string())?;
+    Ok((name.into(), value.into()))
 }
 
 fn number(text: &str) -> Result<String, String> {

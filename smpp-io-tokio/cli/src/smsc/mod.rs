@@ -77,14 +77,20 @@ async fn serve(arguments: &Arguments) -> Result<(), Failure> {
 
 /// Listens: on the addresses without TLS first, then on those with TLS.
 async fn listeners(arguments: &Arguments) -> Result<Vec<Listener>, Failure> {
+    let config = Config {
+        max_output: MAX_OUTPUT,
+        inactivity_timeout: arguments.rules().dialect.idle_timeout,
+        enquire_link_is_activity: true,
+        ..Config::default()
+    };
     let mut listeners = Vec::new();
     for address in arguments.listen() {
-        listeners.push(listen(&address).await?);
+        listeners.push(listen(&address, config).await?);
     }
     if arguments.tls_listen.is_empty() {
         return Ok(listeners);
     }
-    let config = if let (Some(cert), Some(key)) = (&arguments.cert, &arguments.key) {
+    let tls = if let (Some(cert), Some(key)) = (&arguments.cert, &arguments.key) {
         tls::server_files(cert, key).map_err(|error| {
             Failure::other(format_args!("--cert and --key cannot be used for TLS: {error}"))
         })?
@@ -97,13 +103,12 @@ async fn listeners(arguments: &Arguments) -> Result<Vec<Listener>, Failure> {
         certificate.server_config()
     };
     for address in &arguments.tls_listen {
-        listeners.push(listen(address).await?.tls(Arc::clone(&config)));
+        listeners.push(listen(address, config).await?.tls(Arc::clone(&tls)));
     }
     Ok(listeners)
 }
 
-async fn listen(address: &str) -> Result<Listener, Failure> {
-    let config = Config { max_output: MAX_OUTPUT, ..Config::default() };
+async fn listen(address: &str, config: Config) -> Result<Listener, Failure> {
     Listener::bind(address, config).await.map_err(|error| Failure::listen(address, error))
 }
 

@@ -1,0 +1,83 @@
+//! A provider as Rust source, ready to be compiled. No I/O.
+
+use std::fmt::{self, Display, Write as _};
+
+use super::document::{Document, Field};
+
+/// The columns of a comment.
+const WIDTH: usize = 110;
+
+/// Displays a document as Rust source: one constant.
+pub(super) struct Rust<'a>(pub(super) &'a Document);
+
+impl Display for Rust<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(document) = self;
+        comment(f, "//", 0, "Observed, without a field of `Provider`:")?;
+        for Field { name, value, evidence } in &document.observed {
+            let text = match value {
+                Some(value) => format!("- {name}: {}; {evidence}", value.toml),
+                None => format!("- {name}: not found out: {evidence}"),
+            };
+            comment(f, "//", 0, &text)?;
+        }
+        f.write_str("\n")?;
+        for line in &document.title {
+            comment(f, "///", 0, line)?;
+        }
+        f.write_str("pub const PROVIDER: smpp_core::provider::Provider = smpp_core::provider::Provider {\n")?;
+        write_fields(f, 4, &document.provider)?;
+        nested(
+            f,
+            "codings",
+            "smpp_core::sms::Codings",
+            "smpp_core::provider::Provider::UNSTATED.codings",
+            &document.codings,
+        )?;
+        let dialect = "smpp_core::provider::ReceiptDialect";
+        nested(f, "receipts", dialect, "smpp_core::provider::ReceiptDialect::UNSTATED", &document.receipts)?;
+        f.write_str("    ..smpp_core::provider::Provider::UNSTATED\n};\n")
+    }
+}
+
+fn nested(f: &mut fmt::Formatter<'_>, name: &str, kind: &str, base: &str, fields: &[Field]) -> fmt::Result {
+    writeln!(f, "    {name}: {kind} {{")?;
+    write_fields(f, 8, fields)?;
+    writeln!(f, "        ..{base}\n    }},")
+}
+
+fn write_fields(f: &mut fmt::Formatter<'_>, indent: usize, fields: &[Field]) -> fmt::Result {
+    for Field { name, value, evidence } in fields {
+        match value {
+            Some(value) => {
+                comment(f, "//", indent, evidence)?;
+                writeln!(f, "{:indent$}{name}: {},", "", value.rust)?;
+            }
+            None => comment(f, "//", indent, &format!("{name}: not found out: {evidence}"))?,
+        }
+    }
+    Ok(())
+}
+
+/// Writes a comment in lines. What an SMSC sends may be in it, and must not end it.
+fn comment(f: &mut fmt::Formatter<'_>, mark: &str, indent: usize, text: &str) -> fmt::Result {
+    let clean = text.replace(char::is_control, "\u{FFFD}");
+    let mut column = 0;
+    for word in clean.split(' ').filter(|word| !word.is_empty()) {
+        let length = 1 + word.chars().count();
+        if column > 0 && column + length > WIDTH {
+            f.write_char('\n')?;
+            column = 0;
+        }
+        if column == 0 {
+            column = indent + mark.len();
+            write!(f, "{:indent$}{mark}", "")?;
+        }
+        write!(f, " {word}")?;
+        column += length;
+    }
+    if column == 0 {
+        write!(f, "{:indent$}{mark}", "")?;
+    }
+    f.write_char('\n')
+}

@@ -41,7 +41,7 @@ pub(super) fn is_accepted(message: &Sent<'_>) -> bool {
     message.response.is_some_and(|answer| answer.status == CommandStatus::ROK)
 }
 
-/// Returns whether a receipt says how its message ended. UNKNOWN and words that nobody knows do, as far as one can tell.
+/// Returns whether a receipt says how its message ended. UNKNOWN and unknown words count as an end.
 fn concludes(receipt: &Received) -> bool {
     let is_underway = matches!(
         receipt.state,

@@ -149,7 +149,8 @@ impl Display for Purpose {
     }
 }
 
-/// What is left of what the probe may do. Whoever sends a message or requests a bind takes it from here first.
+/// What is left of what the probe may do. The probe takes each message and each bind from here before it sends or requests
+/// it.
 #[derive(Debug)]
 pub(super) struct Allowance {
     messages: u16,

@@ -23,7 +23,7 @@ const MIN_DIGITS: usize = 7;
 /// Everything that was observed.
 #[derive(Debug, Default)]
 pub(super) struct Record {
-    /// The number of --to: what is delivered about other numbers belongs to somebody else.
+    /// The number of --to: what is delivered about other numbers belongs to other programs.
     pub(super) to: String,
     /// The wall clock at the start, in seconds since 1970 in UTC.
     pub(super) epoch: i64,

@@ -36,8 +36,8 @@ pub(super) struct Simulation {
     sequence: u32,
     /// Deliveries whose response is not sent yet.
     unanswered: Vec<(Instant, Delivery, SequenceNumber)>,
-    /// Submitted messages, and refused binds included in `binds`.
-    pub(super) submitted: usize,
+    /// How many messages were submitted.
+    submitted: usize,
 }
 
 /// Returns limits that allow everything.

@@ -1,14 +1,17 @@
 //! Counters of a session for `crate::metrics` that the session of the core does not keep.
 
+use std::time::Duration;
+
 use smpp_core::session::{Event, Histogram, RequestCounts, ResponseTimes};
 
 /// The requests of one session by outcome, and how long their responses took.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct SessionCounters {
     pub(crate) requests: RequestCounts,
-    pub(crate) histogram: Histogram,
-    /// The response times that the histogram has counted.
-    counted: ResponseTimes,
+    /// Allocated with the first response: the sessions of a server may have none.
+    histogram: Option<Box<Histogram>>,
+    /// The number and the sum of the response times that the histogram has counted.
+    counted: (u64, Duration),
 }
 
 impl SessionCounters {
@@ -20,9 +23,15 @@ impl SessionCounters {
             Event::LateResponse { .. } => {}
             _ => return,
         }
-        let before = std::mem::replace(&mut self.counted, *times);
-        if times.count() > before.count() {
-            self.histogram.record(times.total().saturating_sub(before.total()));
+        let (count, total) = (times.count(), times.total());
+        let (counted, before) = std::mem::replace(&mut self.counted, (count, total));
+        if count > counted {
+            self.histogram.get_or_insert_default().record(total.saturating_sub(before));
         }
+    }
+
+    /// Returns the histogram of the response times.
+    pub(crate) fn histogram(&self) -> Histogram {
+        self.histogram.as_deref().copied().unwrap_or_default()
     }
 }

@@ -47,15 +47,12 @@ pub fn publish<R: Role>(
             end.as_mut().enable();
             let (current, counters, state, ended) = {
                 let core = shared.lock();
-                (
-                    core.session.stats(),
-                    core.telemetry.counters.clone(),
-                    core.session.state(),
-                    core.end.is_some(),
-                )
+                let counters = &core.telemetry.counters;
+                let counters = (counters.requests, counters.histogram());
+                (core.session.stats(), counters, core.session.state(), core.end.is_some())
             };
             publisher.publish_state(state);
-            publisher.traffic.publish(&current, &counters.requests, &counters.histogram());
+            publisher.traffic.publish(&current, &counters.0, &counters.1);
             if ended {
                 return;
             }

@@ -15,7 +15,8 @@ use crate::time::Instant;
 
 impl<O: Observer> Account<O> {
     /// Changes which binds the account keeps. It makes more, or unbinds those that it no longer needs, once the SMSC has
-    /// responded to what they have in flight. The other binds stay: of a group that shrinks, those with the highest ids go.
+    /// responded to what they have in flight. The other binds stay: of a group that shrinks, the slots without
+    /// a bind go first, then those with the highest ids.
     ///
     /// A bind whose mode no longer matches is ended and made anew. A bind whose group has other endpoints now is replaced as
     /// [`reconfigure`](Self::reconfigure) says.

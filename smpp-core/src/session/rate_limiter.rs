@@ -128,17 +128,20 @@ impl RateLimiter {
         Self { interval: 0, limit: u32::MAX, slack: 0, due: 0, held: 0, due_before: 0, slow_down: None }
     }
 
-    /// Changes the rate. The next message is due one interval of the new rate from now at the earliest, and never earlier
-    /// than before: so the messages from now on keep to the new rate in any sliding second.
+    /// Changes the rate. The next message is due one interval of the new rate after the last one, and not earlier than
+    /// before; a burst is available only after a pause. So the messages from now on keep to the new rate.
     pub(super) fn set_rate(&mut self, now: Instant, rate: Option<Rate>) {
+        // When the last message was sent, or earlier if a part of a burst is left.
+        let last = self.due.saturating_sub(self.interval.saturating_add(self.slack));
+        let ready_at = self.ready_at(now).as_nanos();
         let Some(rate) = rate else {
-            (self.interval, self.slack, self.due) = (0, 0, 0);
+            (self.interval, self.slack, self.due) = (0, 0, last);
             return;
         };
-        let ready_at = self.ready_at(now).as_nanos();
         let Self { interval, slack, .. } = Self::new(rate);
-        let next = ready_at.max(now.as_nanos().saturating_add(interval));
-        (self.interval, self.slack, self.due) = (interval, slack, next.saturating_add(slack));
+        let next = ready_at.max(last.saturating_add(interval));
+        (self.interval, self.slack, self.due) =
+            (interval, slack, next.max(now.as_nanos()).saturating_add(slack));
     }
 
     /// Returns when the next message may be sent. A time not later than `now` means immediately.

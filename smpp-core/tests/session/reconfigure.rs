@@ -57,6 +57,26 @@ fn a_new_rate_limit_holds_in_the_second_after_the_change() {
 }
 
 #[test]
+fn a_slower_rate_counts_from_the_last_message() {
+    let session = |rate: Option<Rate>| Config { rate, window: 1000, ..config() };
+    for before in [Some(Rate::per_second(50)), None] {
+        let mut esme = bound_esme(session(before), BindMode::Transceiver);
+        let last = NOW + secs(1);
+        esme.submit(last, "before").unwrap();
+        let now = last + Duration::from_millis(30);
+        esme.session.reconfigure(now, session(Some(Rate::per_second(10))));
+        let next = last + Duration::from_millis(100);
+        assert_eq!(esme.submit(now, "early"), Err(Refusal::RateLimited(next)));
+        esme.submit(next, "after").unwrap();
+        // Without a limit for a moment, it is not forgotten.
+        esme.session.reconfigure(next, session(None));
+        esme.session.reconfigure(next, session(Some(Rate::per_second(20))));
+        let next = next + Duration::from_millis(50);
+        assert_eq!(esme.submit(now, "early"), Err(Refusal::RateLimited(next)));
+    }
+}
+
+#[test]
 fn a_new_response_timeout_holds_for_requests_in_flight() {
     let mut esme = bound_esme(config(), BindMode::Transceiver);
     esme.submit(NOW, "hello").unwrap();

@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{self, Duration};
 
 use smpp_core::Endpoint;
-use smpp_core::account::{Action, LinkId};
+use smpp_core::account::{Action, ConnectFailure, LinkId};
 use smpp_core::session::Instant;
 
 use super::connector::connect_error;
@@ -62,7 +62,7 @@ impl LinkThread {
         match action {
             Action::Resolve { .. } => self.resolve(),
             Action::Connect { address, .. } => {
-                let Some((endpoint, timeout)) = self.attempt() else { return };
+                let Some((endpoint, timeout)) = self.attempt() else { return self.report_no_endpoint() };
                 match self.connect(&endpoint, address, timeout) {
                     Ok(stream) => self.run_session(stream),
                     Err(kind) => self.report_failure(&endpoint, kind),
@@ -74,14 +74,7 @@ impl LinkThread {
 
     /// Resolves the host.
     fn resolve(&self) {
-        let Some((endpoint, _)) = self.attempt() else {
-            // A change of the binds has taken the endpoint.
-            return self.shared.with(|state, now| {
-                if state.is_wanted(self.link) {
-                    state.account.handle_resolved(now, self.link, Err(NO_ENDPOINT));
-                }
-            });
-        };
+        let Some((endpoint, _)) = self.attempt() else { return self.report_no_endpoint() };
         let resolved = match (self.shared.connector.resolver)(&endpoint) {
             Ok(addresses) if addresses.is_empty() => Err(ConnectErrorKind::no_address()),
             resolved => resolved.map_err(ConnectErrorKind::Resolve),
@@ -103,6 +96,17 @@ impl LinkThread {
 
     fn attempt(&self) -> Option<(Endpoint, Duration)> {
         self.shared.lock().attempt(self.link)
+    }
+
+    /// A change of the binds has taken the endpoint.
+    fn report_no_endpoint(&self) {
+        self.shared.with(|state, now| {
+            if state.is_wanted(self.link) {
+                // Each call does nothing unless the connection is in that state.
+                state.account.handle_resolved(now, self.link, Err(NO_ENDPOINT));
+                state.account.handle_connect_failed(now, self.link, ConnectFailure::Network, NO_ENDPOINT);
+            }
+        });
     }
 
     fn report_failure(&self, endpoint: &Endpoint, kind: ConnectErrorKind) {

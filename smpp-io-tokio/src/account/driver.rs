@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use smpp_core::account::Action;
+use smpp_core::account::{Action, ConnectFailure};
 use tokio::sync::oneshot;
 use tokio::time;
 
@@ -59,7 +59,11 @@ impl Driver {
         };
         let Some(attempt) = attempt else {
             // A change of the binds has taken the endpoint.
-            return self.0.with(|inner, now| inner.account.handle_resolved(now, link, Err(NO_ENDPOINT)));
+            return self.0.with(|inner, now| {
+                // Each call does nothing unless the connection is in that state.
+                inner.account.handle_resolved(now, link, Err(NO_ENDPOINT));
+                inner.account.handle_connect_failed(now, link, ConnectFailure::Network, NO_ENDPOINT);
+            });
         };
         let shared = Arc::clone(&self.0);
         match action {

@@ -202,6 +202,28 @@ fn the_number_of_slots_follows_max_binds() {
 }
 
 #[test]
+fn a_smaller_max_binds_holds_for_new_connections_while_old_ones_drain() {
+    let mut sim = Simulation::new(Options { binds: Binds::transceivers(4), ..options() });
+    sim.advance(2 * SECOND);
+    sim.answers = false;
+    for text in ["1", "2", "3", "4"] {
+        sim.send(text);
+    }
+    sim.settle();
+    assert_eq!(sim.unanswered[0].0, LinkId(0));
+    sim.answer_late(Ok("id"));
+    let options = Options { max_binds: 2, binds: Binds::pairs(1), ..sim.account.options().clone() };
+    sim.account.reconfigure(sim.now, options).unwrap();
+    sim.advance(SECOND);
+    assert_eq!((sim.servers.len(), sim.connects.len()), (3, 4), "the old connections count");
+    for _ in 0..3 {
+        sim.answer_late(Ok("id"));
+    }
+    sim.advance(SECOND);
+    assert_eq!((sim.bound_links(), sim.connects.len()), (2, 6));
+}
+
+#[test]
 fn a_bind_beyond_a_smaller_max_binds_stays_if_it_is_needed() {
     let rx = || Binds::receivers(1);
     let mut sim = Simulation::new(Options { binds: Binds::transmitters(3).and(rx()), ..options() });

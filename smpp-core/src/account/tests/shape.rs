@@ -114,6 +114,11 @@ fn two_groups_with_reversed_endpoints_keep_a_bind_on_each_host() {
     sim.cut(LinkId(1));
     sim.advance(5 * SECOND);
     assert_eq!(sim.bound(), [(0, Transceiver, 3), (1, Transceiver, 3)]);
+    // The bind of the group that stays is kept, although the other one would fit as well.
+    let second = Binds::transceivers(1).at([endpoint("c"), endpoint("b")]);
+    sim.account.set_binds(sim.now, second).unwrap();
+    sim.advance(5 * SECOND);
+    assert_eq!(sim.bound(), [(1, Transceiver, 3)]);
 }
 
 #[test]

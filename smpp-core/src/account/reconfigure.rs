@@ -166,7 +166,7 @@ impl<O: Observer> Account<O> {
             link.route.addresses.clear();
             match link.phase {
                 Phase::Resolving | Phase::Connecting { .. } => self.close(id),
-                // The failures were those of another place.
+                // The failures were those of another endpoint.
                 Phase::Idle | Phase::Closing => (link.ready_at, link.failures) = (now, 0),
                 // It is replaced once it is bound.
                 Phase::Open(_) => {}

@@ -91,7 +91,7 @@ impl<O: Observer> Account<O> {
         let login = self.logins.current();
         self.logins.select(&options.credentials, options.interface_version);
         self.options = options;
-        self.apply_sending_options();
+        self.apply_sending_options(now);
         self.assign_slots(now);
         if self.logins.current() != login {
             let unbound = |link: &&mut LinkSlot<O>| link.wanted.is_some() && !link.is_bound();

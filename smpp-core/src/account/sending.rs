@@ -85,13 +85,13 @@ impl<O: Observer> Account<O> {
     }
 
     /// Applies the rate limit of the account, and whether segments are spread.
-    pub(super) fn apply_sending_options(&mut self) {
+    pub(super) fn apply_sending_options(&mut self, now: Instant) {
         self.queue.spread_segments = self.options.spread_segments;
-        // The messages that the limiter has counted still count.
-        self.rate_limiter = match (self.options.rate, self.rate_limiter) {
-            (Some(rate), Some(limiter)) => Some(limiter.with_rate(rate)),
-            (rate, _) => rate.map(RateLimiter::new),
-        };
+        match (self.options.rate, &mut self.rate_limiter) {
+            // The messages that the limiter has counted still count.
+            (Some(rate), Some(limiter)) => limiter.set_rate(now, Some(rate)),
+            (rate, limiter) => *limiter = rate.map(RateLimiter::new),
+        }
     }
 
     /// Cancels a message that waits: the account sends no further segment of it. It asks nothing of the SMSC: a message that the

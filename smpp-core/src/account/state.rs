@@ -166,7 +166,7 @@ impl<O: Observer> Account<O> {
             options,
         };
         account.assign_slots(now);
-        account.apply_sending_options();
+        account.apply_sending_options(now);
         account.advance(now);
         Ok(account)
     }

@@ -173,12 +173,12 @@ async fn an_account_is_ready_while_its_binds_have_free_windows() {
     assert!(matches!(account.expect(twice), Err(ExpectError::NoSuchSegment { .. })));
 
     let mut full = pin!(account.ready());
-    account.try_submit(&Message::text(&template(), "Hello")).unwrap();
+    let waiting = account.try_submit(&Message::text(&template(), "Hello")).unwrap();
     assert!(polled_once(full.as_mut()).await.is_none());
     drop((peer, inbox, listener));
     account.shutdown(Duration::ZERO).await;
     assert_eq!(full.await, Err(SubmitError::ShutDown));
-    drop(tickets);
+    drop((tickets, waiting));
 }
 
 #[tokio::test]

@@ -189,13 +189,13 @@ impl Outbox {
         let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get::<_, Option<Vec<u8>>>(2)?));
         let rows: Vec<(i64, String, Option<Vec<u8>>)> =
             rows.query_map([], row).unwrap().map(Result::unwrap).collect();
-        assert_eq!(rows.len() as i64, self.messages, "no row is lost");
+        assert_eq!(i64::try_from(rows.len()), Ok(self.messages), "no row is lost");
         let mut in_doubt = 0;
         for (message, state, stored) in rows {
             let ids = accepted.get(&recipient(message)).map(Vec::as_slice).unwrap_or_default();
             match &*state {
                 "accepted" => {
-                    assert_eq!(stored.map(text).as_slice(), ids, "message {message} is accepted once")
+                    assert_eq!(stored.map(text).as_slice(), ids, "message {message} is accepted once");
                 }
                 "uncertain" => {
                     assert!(ids.len() <= 1, "message {message} is accepted twice: {ids:?}");

@@ -78,8 +78,9 @@ pub struct RateLimiter {
     slack: u64,
     /// When the next message would be sent if there were no burst, in nanoseconds.
     due: u64,
-    /// Until then no single message is sent, in nanoseconds: one to several recipients waits.
-    hold: u64,
+    /// The value of `due` while several messages at once wait, and what it was before: single messages wait for them.
+    held: u64,
+    due_before: u64,
     slow_down: Option<SlowDown>,
 }
 
@@ -110,25 +111,26 @@ impl RateLimiter {
             limit: rate.per_second,
             slack: interval * u64::from(rate.burst - 1),
             due: 0,
-            hold: 0,
+            held: 0,
+            due_before: 0,
             slow_down: None,
         }
     }
 
     /// Changes the rate. The messages that were counted still count.
     pub(crate) fn with_rate(self, rate: Rate) -> Self {
-        let Self { due, hold, slow_down, .. } = self;
-        Self { due, hold, slow_down, ..Self::new(rate) }
+        let Self { due, held, due_before, slow_down, .. } = self;
+        Self { due, held, due_before, slow_down, ..Self::new(rate) }
     }
 
     /// Creates a limiter that limits messages only while the peer is overloaded.
     pub(super) const fn unlimited() -> Self {
-        Self { interval: 0, limit: u32::MAX, slack: 0, due: 0, hold: 0, slow_down: None }
+        Self { interval: 0, limit: u32::MAX, slack: 0, due: 0, held: 0, due_before: 0, slow_down: None }
     }
 
     /// Returns when the next message may be sent. A time not later than `now` means immediately.
     pub fn ready_at(&self, now: Instant) -> Instant {
-        Instant::from_nanos(self.due.max(now.as_nanos()).saturating_sub(self.slack).max(self.hold))
+        Instant::from_nanos(self.due.max(now.as_nanos()).saturating_sub(self.slack))
     }
 
     /// Returns when `messages` may be sent at once, such as a submit_multi with as many destinations. A time not later than
@@ -147,20 +149,25 @@ impl RateLimiter {
         // after them.
         let interval = self.interval_at(now);
         let more = u64::from(messages.min(self.limit) - 1).saturating_mul(interval);
-        Instant::from_nanos(self.due.saturating_add(more).saturating_sub(self.slack))
+        Instant::from_nanos(self.due_without_hold().saturating_add(more).saturating_sub(self.slack))
+    }
+
+    /// Returns `due`, or what it was before [`hold_until`](Self::hold_until) if no message has been sent since.
+    const fn due_without_hold(&self) -> u64 {
+        if self.due == self.held { self.due_before } else { self.due }
     }
 
     /// Delays single messages until `at`, because [several at once](Self::ready_for) wait until then.
     pub(crate) fn hold_until(&mut self, at: Instant) {
-        self.hold = self.hold.max(at.as_nanos());
+        self.due_before = self.due_without_hold();
+        self.due = self.due.max(at.as_nanos().saturating_add(self.slack));
+        self.held = self.due;
     }
 
     /// Returns when a message may be sent if `reserved` others are sent before it, at `now` or as soon as they may.
     pub(super) fn ready_after(&self, now: Instant, reserved: u32) -> Instant {
         let taken = self.interval_at(now).saturating_mul(u64::from(reserved));
-        Instant::from_nanos(
-            self.due.max(now.as_nanos()).saturating_add(taken).saturating_sub(self.slack).max(self.hold),
-        )
+        Instant::from_nanos(self.due.max(now.as_nanos()).saturating_add(taken).saturating_sub(self.slack))
     }
 
     /// Records a message that is sent at `now`. `now` must not be before [`ready_at`](Self::ready_at).
@@ -183,6 +190,9 @@ impl RateLimiter {
     #[inline]
     pub fn take_many(&mut self, now: Instant, messages: u32) {
         let taken = self.interval_at(now).saturating_mul(u64::from(messages));
+        if messages > 1 {
+            self.due = self.due_without_hold();
+        }
         self.due = self.due.max(now.as_nanos()).saturating_add(taken);
     }
 

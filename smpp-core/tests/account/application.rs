@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use smpp_core::account::{
     Ack, BindId, Event, LinkEvent, MessageId, MessageKey, MessageNumber, Priority, ReceiptDestination,
-    SegmentOutcome, SubmitError, Unresolved,
+    ReceiptMatch, SegmentOutcome, SubmitError, Unresolved,
 };
 use smpp_core::session::{CloseReason, Instant};
 use smpp_core::{Address, CommandStatus, RegisteredDelivery, SubmitSm};
@@ -258,18 +258,7 @@ impl AccountSimulation {
             Event::Receipt { receipt, matched, ack } => {
                 self.context.count(|| format!("receipt, known {}", matched.is_some()));
                 if let Some(matched) = &matched {
-                    self.check_key(matched.message, matched.key.as_ref());
-                    let index = self.messages.index(matched.message);
-                    assert_eq!(matched.destination, self.messages.all[index].receipts_to);
-                }
-                if matched
-                    .as_ref()
-                    .is_some_and(|matched| matched.message_state.is_some() && matched.segments > 1)
-                {
-                    self.context.count(|| "receipts of all segments".into());
-                }
-                if matched.as_ref().is_some_and(|matched| matched.previous.is_some()) {
-                    self.context.count(|| "receipt that changes the state".into());
+                    self.check_match(matched);
                 }
                 self.check_bind(receipt.bind());
                 let received = self.smsc.deliveries.record_receipt(now, &receipt, matched, &self.messages);
@@ -362,6 +351,19 @@ impl AccountSimulation {
     /// Checks that the account has reported the bind.
     fn check_bind(&self, bind: BindId) {
         assert!(self.application.binds.iter().any(|(known, _)| *known == bind), "a bind that is not known");
+    }
+
+    /// Checks the key and the destination of a receipt.
+    fn check_match(&mut self, matched: &ReceiptMatch) {
+        self.check_key(matched.message, matched.key.as_ref());
+        let index = self.messages.index(matched.message);
+        assert_eq!(matched.destination, self.messages.all[index].receipts_to);
+        if matched.message_state.is_some() && matched.segments > 1 {
+            self.context.count(|| "receipts of all segments".into());
+        }
+        if matched.previous.is_some() {
+            self.context.count(|| "receipt that changes the state".into());
+        }
     }
 
     fn schedule_ack(&mut self, ack: Ack, received: Received) {

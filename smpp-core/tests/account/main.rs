@@ -24,6 +24,7 @@ mod application;
 mod content;
 mod context;
 mod deliveries;
+mod handed;
 #[allow(dead_code, reason = "each simulation uses what it needs")]
 #[path = "../harness/mod.rs"]
 mod harness;

@@ -6,6 +6,7 @@ fn keyed(key: &str) -> Message {
     Message::text(&template(), "Hello").key(key)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "events have optional keys")]
 fn key(key: &str) -> Option<MessageKey> {
     Some(MessageKey::new(key.into()))
 }
@@ -27,7 +28,7 @@ fn keys(sim: &Simulation) -> Vec<(&'static str, Option<MessageKey>)> {
 fn every_event_of_a_message_has_its_key() {
     let receipts = ReceiptOptions { max_age: 60 * SECOND, ..ReceiptOptions::default() };
     let session = Config { rate: None, ..options().session };
-    let mut sim = Simulation::new(Options { receipts, session, ..options() });
+    let mut sim = Simulation::new(Options { session, receipts, ..options() });
     sim.advance(SECOND);
     for message in [&keyed("row 1"), &Message::text(&template(), "Hello"), &keyed("")] {
         sim.account.submit(sim.now, message).unwrap();

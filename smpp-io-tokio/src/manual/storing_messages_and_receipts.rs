@@ -35,7 +35,7 @@
 //! use smpp_io_tokio::account::{Account, SendError, Sent};
 //!
 //! /// Your database.
-//! trait Store: Clone + Send + 'static {
+//! trait Store: Clone + Send + Sync + 'static {
 //!     /// Marks so many queued rows as `sending`, commits, and returns them: key, recipient, text.
 //!     fn mark_as_sending(&self, limit: usize) -> impl Future<Output = Vec<(i64, String, String)>> + Send;
 //!     fn outcome(&self, key: i64, outcome: Result<Sent, SendError>) -> impl Future<Output = ()> + Send;

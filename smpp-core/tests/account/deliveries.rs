@@ -172,7 +172,10 @@ impl Deliveries {
         let id_field = in_text.map(|id| format!("id:{id} ")).unwrap_or_default();
         let octets = format!("{nul}{id_field}stat:{} err:000", word(state)).into_bytes();
         let mut classes = vec![EsmClass::DELIVERY_RECEIPT];
-        classes.extend(self.options.receipts.dialect.esm_classes);
+        if !self.fixed_id {
+            // Without an id it is a message of that type.
+            classes.extend(self.options.receipts.dialect.esm_classes);
+        }
         let (esm_class, id, source) = (rng.pick(&classes), id.into(), "1".into());
         self.all.push(Delivery { id, source, esm_class, octets, tlv_id, ..Delivery::new(kind) });
         self.queue.insert((due, self.all.len() - 1));

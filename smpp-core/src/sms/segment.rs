@@ -343,7 +343,9 @@ impl fmt::Display for SegmentError {
                     Splitter::MAX_ELEMENTS + 1
                 )
             }
-            Self::MalformedHeader(malformed) => malformed.fmt(f),
+            Self::MalformedHeader(malformed) => {
+                write!(f, "{malformed}: build the elements with UserDataHeaderBuf")
+            }
             Self::ReservedElement { id } => {
                 write!(
                     f,

@@ -245,12 +245,7 @@ impl AccountSimulation {
                 self.check_key(message, key.as_ref());
                 for outcome in &outcome.segments {
                     self.context.count(|| format!("outcome {}", kind(outcome)));
-                    if let SegmentOutcome::Accepted { id, response } = outcome
-                        && let Some(price) = response.tlv(PRICE)
-                    {
-                        assert_eq!(price, id.as_bytes(), "the response to another segment");
-                        self.context.count(|| "response with a TLV".into());
-                    }
+                    self.check_response(outcome);
                 }
                 self.messages.record_outcome(now, message, outcome);
             }
@@ -326,6 +321,16 @@ impl AccountSimulation {
     fn check_key(&self, message: MessageNumber, key: Option<&MessageKey>) {
         let index = self.messages.index(message).to_string();
         assert_eq!(key.map(MessageKey::as_bytes), Some(index.as_bytes()), "the key of message {index}");
+    }
+
+    /// Checks that an accepted segment has the response to itself.
+    fn check_response(&mut self, outcome: &SegmentOutcome) {
+        if let SegmentOutcome::Accepted { id, response } = outcome
+            && let Some(price) = response.tlv(PRICE)
+        {
+            assert_eq!(price, id.as_bytes(), "the response to another segment");
+            self.context.count(|| "response with a TLV".into());
+        }
     }
 
     /// Returns one of the last binds: perhaps it has ended.

@@ -239,6 +239,56 @@ fn a_whole_pdu_states_its_class_and_header_itself() {
 }
 
 #[test]
+fn every_error_of_a_submit_says_what_to_do() {
+    let data_coding = DataCoding(3);
+    let unencodable = crate::sms::Unencodable { character: 'x', position: 1 };
+    let malformed = crate::sms::udh::MalformedHeader::Element { offset: 1 };
+    let codings = [
+        DataCodingError::NotText { data_coding },
+        DataCodingError::Unencodable { data_coding, unencodable },
+        DataCodingError::Conflict { template: data_coding, text: data_coding },
+        DataCodingError::Class { data_coding, class: MessageClass::Flash },
+        DataCodingError::Split { data_coding, segments: 2 },
+    ];
+    let fields = [
+        TemplateField::ShortMessage,
+        TemplateField::SmDefaultMsgId,
+        TemplateField::MessagePayload,
+        TemplateField::Sar,
+        TemplateField::UserDataHeader,
+        TemplateField::ReplaceIfPresent,
+    ];
+    let texts = [TextError::NoAlphabet, TextError::Unencodable(unencodable), TextError::NotText(data_coding)];
+    let segments = [
+        SegmentError::TooMany { needed: 300 },
+        SegmentError::HeaderTooLong { length: 200 },
+        SegmentError::MalformedHeader(malformed),
+        SegmentError::ReservedElement { id: 0 },
+        SegmentError::HeaderWithSar,
+    ];
+    let others = [
+        SubmitError::Full,
+        SubmitError::TooManySegments { segments: 9 },
+        SubmitError::KeyTooLong { octets: 65 },
+        SubmitError::SentAsItIs,
+        SubmitError::Unsupported(CommandId::DATA_SM),
+        SubmitError::ShutDown,
+        SubmitError::Stopped,
+    ];
+    let errors = (codings.map(SubmitError::DataCoding).into_iter())
+        .chain(fields.map(SubmitError::Template))
+        .chain(texts.map(SubmitError::Text))
+        .chain(segments.map(SubmitError::Segments))
+        .chain(others);
+    for error in errors {
+        let shown = error.to_string();
+        let advice = shown.split_once(": ").or_else(|| shown.split_once(", "));
+        assert!(advice.is_some_and(|(_, advice)| advice.len() >= 10), "{shown}");
+        assert!(!shown.contains("Error"), "no form of Debug: {shown}");
+    }
+}
+
+#[test]
 fn an_operation_that_the_provider_does_not_take_is_refused() {
     let mut account = Account::<()>::new(options(), Instant::ZERO).unwrap();
     assert_eq!(options().session.operations & Operations::DATA_SM, Operations::empty());

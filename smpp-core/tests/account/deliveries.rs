@@ -213,8 +213,8 @@ impl Deliveries {
         let id_field = in_text.map(|id| format!("id:{id} ")).unwrap_or_default();
         let octets = format!("{nul}{id_field}stat:{} err:000", word(state)).into_bytes();
         let mut classes = vec![EsmClass::DELIVERY_RECEIPT];
-        // The other classes also mark messages of phones: those have no id.
-        if !id.is_empty() {
+        if !self.fixed_id {
+            // Without an id it is a message of that type.
             classes.extend(self.options.receipts.dialect.esm_classes);
         }
         let (esm_class, id, source) = (rng.pick(&classes), id.into(), "1".into());

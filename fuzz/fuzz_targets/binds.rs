@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use smpp_core::account::{
     Account, Ack, Action, Backoff, Binds, ConnectFailure, Credentials, Event, LinkId, LinkState, Message,
-    MessageKey, MessageNumber, MessageRequest, Options, Priority, ReceiptOptions, RequestNumber, SegmentAckMode,
-    SegmentOutcome, Statuses, UnansweredPolicy,
+    MessageKey, MessageNumber, MessageRequest, Options, Priority, ReceiptOptions, RequestNumber,
+    SegmentAckMode, SegmentOutcome, Statuses, UnansweredPolicy,
 };
 use smpp_core::arbitrary::{self, Unstructured};
 use smpp_core::provider::{Provider, SubmitAction};

@@ -87,6 +87,7 @@ impl<O: Observer> Account<O> {
         self.queue.set_capacity(options.queue_capacity);
         self.receipts.set_options(options.receipts);
         self.requests.set_capacity(options.request_capacity);
+        self.delivered_pdus.set_limits(options.reassembly);
         self.inbound.set_options(options.reassembly, options.segment_ack_timeout, options.segment_ack_mode);
         let login = self.logins.current();
         self.logins.select(&options.credentials, options.interface_version);

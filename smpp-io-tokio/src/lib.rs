@@ -8,7 +8,7 @@
 //!
 //! | you want | use |
 //! | --- | --- |
-//! | to send and receive messages as a client, with several binds, automatic reconnect and rebind, long messages, and receipts matched to messages | [`account::Account`] |
+//! | to send and receive messages as a client, with several binds on one or several hosts, automatic reconnect and rebind, long messages, and receipts matched to messages | [`account::Account`] |
 //! | to control one client session: one bind, each request and response, no automatic reconnect | [`Connector`], which returns a [`Client`] and an [`Inbox`] |
 //! | to accept binds from clients (an SMSC, a gateway, a test server) | [`Server`] with a [`Service`] |
 //! | to accept connections and binds one by one | [`Listener`] |
@@ -163,8 +163,8 @@
 //!
 //! # Streams
 //!
-//! With the feature `stream`, [`Inbox`] and [`account::Arrivals`] are `Stream`s of the crate `futures-core`, for the
-//! combinators of `futures` and `tokio-stream`.
+//! With the feature `stream`, [`Inbox`], [`account::Arrivals`] and [`account::Events`] are `Stream`s of the crate
+//! `futures-core`, for the combinators of `futures` and `tokio-stream`.
 //!
 //! # Observability
 //!
@@ -201,9 +201,9 @@
 //!
 //! | level | `kind` |
 //! | --- | --- |
-//! | error | `stopped` (the SMSC refuses the account) |
-//! | warn | `bind_refused`, `connect_failed`, `resolve_failed`, `message_in_doubt`, `link_closed` without an unbind |
-//! | info | `bound`, `paused`, `peer_unbind`, `link_closed` after an unbind, `closed`, `account_resumed` |
+//! | error | `stopped` (the SMSC refuses the credentials, or a message with a status that stops the account) |
+//! | warn | `bind_refused`, `connect_failed`, `resolve_failed`, `message_in_doubt`, `link_closed` for any other reason |
+//! | info | `bound`, `paused`, `peer_unbind`, `link_closed` after an unbind or an abort, `closed`, `account_resumed` |
 //! | debug | `binding`, `throttled`, `resumed`, `message_failed`, `late_outcome`, `receipts_expired` |
 //!
 //! Of each kind an account logs 20 events at once, then one a second, with the number of the others as `suppressed`.
@@ -213,7 +213,7 @@
 //! # Features
 //!
 //! All are off by default. `tracing`: spans and log events. `metrics`: the module `metrics`, for the `metrics` facade.
-//! `stream`: receivers are `Stream`s of `futures-core`. `testing`: the module `testing`, an SMSC inside the process for tests.
+//! `stream`: receivers are `Stream`s. `testing`: the module `testing`, an SMSC inside the process for tests.
 #![cfg_attr(
     not(test),
     warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)

@@ -154,8 +154,7 @@
 //!   `ESME_RPROHIBITED`), the account makes no further bind, because repeated attempts may lock it: [`Event::Stopped`].
 //!   Binds that it has stay, and send what is submitted. [`resume`](Account::resume), or
 //!   [`reconfigure`](Account::reconfigure) with other credentials, ends the stop. Credentials that the SMSC has accepted
-//!   before are tried again with back-off.
-//!   [`Options::statuses`] changes which statuses do so.
+//!   before are tried again with back-off. [`Options::statuses`] changes which statuses stop the account.
 //! - [`reconfigure`](Account::reconfigure) changes the options while the account runs: credentials, endpoints, rate limits,
 //!   windows, timeouts.
 //! - Each session sends keep-alives: [`enquire_link_interval`](crate::session::Config::enquire_link_interval).
@@ -199,7 +198,7 @@
 //!   [`StatusTable`](crate::provider::StatusTable), which you can override. By default `ESME_RTHROTTLED` pauses the bind, and
 //!   the segment returns to its old position in the queue; `ESME_RMSGQFUL` delays only its own message, unless messages to
 //!   other destinations are refused too; `ESME_RINVBNDSTS` sends the segment on another bind, and a bind that refuses two in
-//!   a row like that is made again. Each has a limit of retries.
+//!   a row like that is made again. Each has a limit of retries. A generic_nack to a segment follows the same table.
 //! - A segment that was never sent, because its bind ended first, goes to another bind.
 //! - A segment that was sent and got no response may have been accepted. [`UnansweredPolicy`] says whether the account
 //!   reports or resends it.
@@ -294,14 +293,14 @@
 //!
 //! | type | returned by | means | safe to resend? |
 //! | --- | --- | --- | --- |
-//! | [`OptionsError`] | [`Account::new`], [`Account::set_binds`], [`Account::reconfigure`] | the options are inconsistent | nothing was sent |
+//! | [`OptionsError`] | [`Options::check`], [`Account::new`], [`Account::set_binds`], [`Account::reconfigure`] | the options are inconsistent | nothing was sent |
 //! | [`SubmitError`] | [`Account::submit`], [`Account::ready_capacity`], [`EventRouter::submit`] | the account did not accept the message | yes |
 //! | [`MessageOutcome`] | [`Event::Outcome`] | how an accepted message ended | [`is_safe_to_resend`](MessageOutcome::is_safe_to_resend) |
 //! | [`SegmentOutcome`] | [`MessageOutcome::segments`], [`MessageOutcome::result`] | how a segment ended | `NeverSent`, `Refused`, `Nacked`: yes; `Unanswered`: may duplicate it |
 //! | [`SegmentNotSentReason`] | [`SegmentOutcome::NeverSent`] | why a segment was never sent | yes |
 //! | [`SendError`] | [`EventRouter::poll_outcome`], the adapters | not accepted by the account, or not by the SMSC | `NotAccepted`: yes; `Failed`: see its outcome; `DriverGone`: may duplicate it |
-//! | [`RequestNotSentReason`] | [`Account::request`], [`MessageRequestError::NeverSent`] | why a request about a message was never sent | yes |
-//! | [`MessageRequestError`] | [`Event::RequestOutcome`], the adapters | why a request about a message did not succeed | [`is_safe_to_resend`](MessageRequestError::is_safe_to_resend) |
+//! | [`RequestNotSentReason`] | [`Account::request`], [`EventRouter::request`], [`MessageRequestError::NeverSent`] | why a request about a message was never sent | yes |
+//! | [`MessageRequestError`] | [`Event::RequestOutcome`], [`EventRouter::poll_request`], the adapters | why a request about a message did not succeed | [`is_safe_to_resend`](MessageRequestError::is_safe_to_resend) |
 //! | [`NoMoreReceipts`] | [`EventRouter::poll_receipt`], the adapters | no further receipt will arrive | the message was sent: do not |
 //! | [`AckError`] | [`Account::acknowledge`], the adapters | a delivery was not acknowledged or refused as requested | says nothing about messages |
 //! | [`ExpectError`] | [`Account::expect`], the adapters | the account does not wait for the receipts of a message | the message was sent: do not |

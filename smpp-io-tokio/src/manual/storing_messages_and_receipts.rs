@@ -6,8 +6,8 @@
 //! receipt after you have committed it. After a restart, rows that are still `sending` are in doubt, and
 //! [`AccountConnector::expect`] waits for the receipts of the others.
 //!
-//! The example `outbox` (`smpp-io-tokio/examples/outbox.rs`) is such a program with SQLite. A test kills it a hundred times at random moments under
-//! load: nothing is sent twice, nothing is lost, and every receipt reaches its row.
+//! The example `outbox` (`smpp-io-tokio/examples/outbox.rs`) is such a program with SQLite. A test kills it a hundred times at
+//! random moments under load: nothing is sent twice, nothing is lost, and every receipt reaches its row.
 //!
 //! # What to store, and when
 //!

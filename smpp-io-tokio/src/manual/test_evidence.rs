@@ -52,13 +52,15 @@
 //! | accounts and sessions through the real drivers, on a paused clock and over a network that delays, splits, stalls, half-closes and cuts: one outcome for each message, every deadline kept to the millisecond, no task left over. 20,000 scenarios | `cargo test --profile simulation -p smpp-io-tokio --test driver_simulation`; `SCENARIOS=`, `SEED=` as above |
 //! | requests that wait for a place while their tasks run in an unfavourable order: at most 3 polls for a message, first in first out, no place lost when a request is dropped | `cargo test -p smpp-io-tokio --test wait_queue` |
 //! | bursts of 3,000 requests, half-close, deadlines that move nearer, transports of the application, failed reads and writes, what answers instead of an SMSC | `cargo test -p smpp-io-tokio --test drivers`, `cargo test -p smpp-io-std --test backpressure --test wake_ups --test dial --test connect_errors` |
-//! | arrivals and inboxes as streams and as iterators | `cargo test -p smpp-io-tokio --features stream --test streams`, `cargo test -p smpp-io-std --test account` |
+//! | arrivals, events and inboxes as streams; arrivals and events as iterators | `cargo test -p smpp-io-tokio --features stream --test streams`, `cargo test -p smpp-io-std --test account` |
 //! | certificates that are trusted or not, and the texts of the errors | `cargo test -p smpp-io-common` |
 //! | the locks and threads of the blocking adapter under a schedule explorer: no lost wake-up, no deadlock | `cargo test -p smpp-io-std --test schedules`; `SMPP_SCHEDULES=`, `SMPP_SCHEDULES_SEED=` |
 //! | no deadlock with full windows in both directions over tiny buffers, handles dropped in any order, panics in user threads | `cargo test -p smpp-io-std --test deadlocks` |
 //! | refusals with everything that the peer says, PDUs that a session rejects, in both adapters | `cargo test -p smpp-io-tokio -p smpp-io-std --test refusals` |
 //! | late responses, memory of quiet binds, and the shutdown of a server with observers that block, in the blocking adapter | `cargo test -p smpp-io-std --test late_responses --test idle_memory --test server_shutdown` |
 //! | a receiver (`smpp receive`) that is killed again and again acknowledges nothing that is not on disk | `cargo test -p smpp-cli --test receive` |
+//! | the example `outbox`, killed a hundred times under load: no message is lost or sent twice, what is in doubt is marked, every receipt reaches its row | `cargo build -p smpp-io-tokio --all-features --example outbox`, then `cargo test -p smpp-io-tokio --all-features --test outbox -- --include-ignored` |
+//! | `smpp probe` finds out the dialects of a simulated SMSC, within its budget, and the Rust source that it writes compiles | `cargo test -p smpp-cli` |
 //! | logs and metrics, and that they hold no texts, numbers or passwords | `cargo test -p smpp-io-tokio --all-features --test observability` |
 //! | an idle bind of a [`Server`](crate::Server) below 2½ KiB of heap; allocations for a request | `cargo test -p smpp-io-tokio --test allocations` |
 //! | a capture is read back, checksums and sequence numbers included | `cargo test -p smpp-core --features pcap --test pcap` |

@@ -91,7 +91,7 @@
 //! | --- | --- |
 //! | `smsc-id` | a variable that holds the [`Account`]; the label given to `metrics::publish_account` |
 //! | `host`, `port`, `use-ssl` | [`Endpoint`] |
-//! | `smsc-username`, `smsc-password`, `system-type`, `address-range` | [`Credentials`] |
+//! | `smsc-username`, `smsc-password`, `system-type`, `address-range`, `bind-addr-ton`, `bind-addr-npi` | [`Credentials`] |
 //! | `interface-version` | [`Options::interface_version`](smpp_core::account::Options::interface_version) |
 //! | `transceiver-mode = true` | [`Binds::transceivers`]; otherwise [`Binds::pairs`] |
 //! | `max-pending-submits` | [`Config::window`] |

@@ -245,8 +245,8 @@
 //! an equal PDU as a redelivery only if the SMSC cannot have read a response to the first copy, and only once. If the
 //! response had left, but was lost with the connection, the application gets the message again. If the SMSC discards the
 //! first copy instead of redelivering it, and the same person sends the same PDU within
-//! `duplicate_window`, this second one counts as the redelivery. A [`duplicate_window`](crate::sms::ReassemblyLimits::duplicate_window) of zero switches the
-//! detection off for accepted messages.
+//! [`duplicate_window`](crate::sms::ReassemblyLimits::duplicate_window), this second one counts as the redelivery. A
+//! `duplicate_window` of zero switches the detection off for accepted messages.
 //!
 //! # Programs with a database
 //!

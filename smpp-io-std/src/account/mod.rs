@@ -54,8 +54,8 @@
 //!
 //! [`send`](Account::send) returns a [`Sent`] once the SMSC has accepted all segments. Otherwise it returns a [`SendError`]
 //! with a [`MessageOutcome`](smpp_core::account::MessageOutcome) that has the outcome of each segment: accepted, refused,
-//! not understood (generic_nack), never sent, or sent and unanswered. The [`UnansweredPolicy`](smpp_core::account::UnansweredPolicy) of a message says whether
-//! to resend unanswered segments.
+//! not understood (generic_nack), never sent, or sent and unanswered. The
+//! [`UnansweredPolicy`](smpp_core::account::UnansweredPolicy) of a message says whether to resend unanswered segments.
 //!
 //! # Asking about a message
 //!

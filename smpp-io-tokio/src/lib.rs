@@ -196,17 +196,8 @@
 //! field `status` is the name of a status (`ESME_RTHROTTLED`) or, without a name, its number (`0x0000ffff`).
 //!
 //! An [`account`] has a span `smpp_account` with the field `system_id`. It logs its events with the text of
-//! [`AccountEvent`](smpp_core::account::AccountEvent) and the fields `kind`, `link` (the connection), `number` (the message)
-//! and, for failed connections, `error`:
-//!
-//! | level | `kind` |
-//! | --- | --- |
-//! | error | `stopped` (the SMSC refuses the credentials, or a message with a status that stops the account) |
-//! | warn | `bind_refused`, `connect_failed`, `resolve_failed`, `message_in_doubt`, `link_closed` for any other reason |
-//! | info | `bound`, `paused`, `peer_unbind`, `link_closed` after an unbind or an abort, `closed`, `account_resumed` |
-//! | debug | `binding`, `throttled`, `resumed`, `message_failed`, `late_outcome`, `receipts_expired` |
-//!
-//! Of each kind an account logs 20 events at once, then one a second, with the number of the others as `suppressed`.
+//! [`AccountEvent`](smpp_core::account::AccountEvent) and the fields `kind`, `link` (the connection), `number` (the message),
+//! `suppressed` and, for failed connections, `error`. The [manual](manual::observability) has their levels and kinds.
 //!
 //! Events are emitted while the session or the account is locked: a subscriber that blocks delays it.
 //!

@@ -114,8 +114,9 @@
 //! ```
 //!
 //! [`Account::stats`] counts from the start of the account, across all sessions. [`Account::links`] has the [`Stats`] of the
-//! current sessions. `Stats` counts what the session rejected: `malformed`, `unknown_commands`, `refused` and `unexpected_responses`. A
-//! session has it as [`Handle::stats`], a bind of a server as [`BoundSession::stats`](crate::BoundSession::stats).
+//! current sessions. `Stats` counts what the session rejected: `malformed`, `unknown_commands`, `refused` and
+//! `unexpected_responses`. A session has it as [`Handle::stats`], a bind of a server as
+//! [`BoundSession::stats`](crate::BoundSession::stats).
 //!
 //! # The event stream of an account
 //!

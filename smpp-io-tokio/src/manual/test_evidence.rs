@@ -1,8 +1,9 @@
 //! What is tested, and how do I run those tests myself?
 //!
-//! **Short answer.** `cargo test --workspace --all-features` runs everything that needs only Rust and a C compiler; `.ci/run` runs
-//! everything. The tests compare with tables written from the specification, with other SMPP software, with simple
-//! models, and with thousands of random scenarios over faulty links, each of which can be replayed by its seed.
+//! **Short answer.** `cargo test --workspace --all-features` runs everything that needs only Rust and a C compiler, but few
+//! random scenarios; `.ci/run` runs everything. The tests compare with tables written from the specification, with other
+//! SMPP software, with simple models, and with thousands of random scenarios over faulty links, each of which can be
+//! replayed by its seed.
 //!
 //! # Protocol: encoding and decoding
 //!
@@ -37,9 +38,11 @@
 //!
 //! | what is tested | command |
 //! | --- | --- |
-//! | an account with failing servers, DNS, network, SMSC and application: never more connections than allowed, half-open ones included; no bind above its rate in any sliding second; one outcome for each message that agrees with what the SMSC saw; every receipt at its message, once; groups of binds, endpoints, options and credentials change meanwhile. 20,000 scenarios | `cargo test --profile simulation -p smpp-core --test account`; `SCENARIOS=`, `SEED=` as above |
+//! | an account with failing servers, DNS, network, SMSC and application: never more connections than allowed, half-open ones included; no bind above its rate in any sliding second; one outcome for each message that agrees with what the SMSC saw; every receipt at its message, once. Statuses, dialects of receipts and kinds of messages differ; groups of binds, endpoints, options and credentials change meanwhile. 20,000 scenarios | `cargo test --profile simulation -p smpp-core --test account`; `SCENARIOS=`, `SEED=` as above |
 //! | MO messages: a sender of a thousand first segments beside others; segments, single messages and receipts redelivered after an acknowledgement was lost, and equal messages that are not redeliveries; an SMSC that sends one segment at a time, in milliseconds | `cargo test -p smpp-core --lib phones`; in random scenarios `--test account` |
 //! | an account over sockets: the SMSC is killed under load and started again, TLS connections are reset inside records, an address that never responds is skipped, a fifth bind is refused; the counters agree | `cargo test -p smpp-io-tokio --test account --test account_faults`, `cargo test -p smpp-io-std --test account` |
+//! | responses with TLVs, flash messages, `data_sm`, `submit_multi`, `query_sm`, `cancel_sm` and `replace_sm` through an account | `cargo test -p smpp-io-tokio --test account_requests`, `cargo test -p smpp-io-std --test account` |
+//! | the statuses of a submit and of a bind, dialects of receipts, keys and messages of an earlier process, in simulated time | `cargo test -p smpp-core --lib account` |
 //! | transmitters and receivers on two hosts, failover, changes while the account runs, resuming, a SOCKS5 proxy, Unix sockets | `cargo test -p smpp-io-tokio --test account_shape`, `cargo test -p smpp-io-std --test account --test dial` |
 //!
 //! # Adapters and servers

@@ -136,9 +136,9 @@
 //! # Errors
 //!
 //! [`RequestError`] distinguishes four outcomes of a request that is not accepted: refused by the peer, not understood by
-//! the peer (generic_nack), never sent (safe to send again), and sent without a response (the peer may have accepted it).
-//! A refusal keeps its response: [`additional_status_info_text`](RefusedResponse::additional_status_info_text) and vendor TLVs.
-//! Every request gets exactly one outcome, also when the connection fails.
+//! the peer (generic_nack), never sent (safe to send again), and sent without a response (the peer may have accepted it). A
+//! refusal keeps its response: [`additional_status_info_text`](RefusedResponse::additional_status_info_text) and vendor
+//! TLVs. Every request gets exactly one outcome, also when the connection fails.
 //!
 //! # Performance
 //!

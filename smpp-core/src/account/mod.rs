@@ -220,9 +220,9 @@
 //!
 //! # Mobile-originated messages
 //!
-//! - The account reassembles the segments of a concatenated message within [`ReassemblyLimits`](crate::sms::ReassemblyLimits),
-//!   and emits one [`Event::Message`]. If segments are missing for too long, it emits those that are there:
-//!   [`InboundMessage::is_complete`].
+//! - The account reassembles the segments of a concatenated message within
+//!   [`ReassemblyLimits`](crate::sms::ReassemblyLimits), and emits one [`Event::Message`]. If segments are missing for too
+//!   long, it emits those that are there: [`InboundMessage::is_complete`].
 //! - The SMSC keeps each receipt and message until the application calls [`acknowledge`](Account::acknowledge) with its
 //!   [`Ack`]. [`SegmentAckMode`] is the exception: it says how long the segments of an incomplete message stay
 //!   unacknowledged.
@@ -258,8 +258,8 @@
 //! - It submits no more than [`ready_capacity`](Account::ready_capacity), so that few messages are in doubt: no message waits
 //!   in the account that can wait in the database.
 //! - [`Event::HandedToTransport`] is emitted for a segment before [`poll_transmit`](Account::poll_transmit) returns its
-//!   octets. A program that commits this event before it transmits narrows the doubt to the rows for which it was emitted. The
-//!   commit must come first: a mark that is written after the octets have left may be lost with the process.
+//!   octets. A program that commits this event before it transmits narrows the doubt to the rows for which it was emitted.
+//!   The commit must come first: a mark that is written after the octets have left may be lost with the process.
 //! - It [acknowledges](Account::acknowledge) a receipt after it has committed it. With an adapter,
 //!   [`Message::receipts_to`] passes the receipts to its `Arrivals`, where nothing is acknowledged by itself.
 //! - After a restart it passes the messages whose receipts are missing to [`expect`](Account::expect), before the first bind:

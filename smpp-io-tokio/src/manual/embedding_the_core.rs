@@ -60,9 +60,9 @@
 //! | [`Action::Close`](smpp_core::account::Action::Close) | close the connection, or give up making it | `handle_closed` |
 //!
 //! For each open link do what the table above says for a session, with the methods of the account: `handle_input`,
-//! `poll_transmit`, `handle_transmitted`, `handle_eof`, `poll_link_timeout`, `handle_link_timeout`. After each call
-//! look at `poll_action`, `poll_event`, `wants_transmit` of every link, and `poll_timeout`. Fetch the events before you
-//! transmit: then [`Event::HandedToTransport`](smpp_core::account::Event::HandedToTransport) precedes the octets of its segment.
+//! `poll_transmit`, `handle_transmitted`, `handle_eof`, `poll_link_timeout`, `handle_link_timeout`. After each call look at
+//! `poll_action`, `poll_event`, `wants_transmit` of every link, and `poll_timeout`. Fetch the events before you transmit:
+//! then [`Event::HandedToTransport`](smpp_core::account::Event::HandedToTransport) precedes the octets of its segment.
 //!
 //! This program runs an account against an SMSC session in memory. Time is a number that the program advances:
 //!

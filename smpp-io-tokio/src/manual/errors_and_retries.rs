@@ -75,10 +75,10 @@
 //! # }
 //! ```
 //!
-//! An account keeps the response of each segment. [`Sent::responses`](crate::account::Sent::responses) returns those of an accepted
-//! message, one [`AcceptedResponse`](smpp_core::session::AcceptedResponse) for each segment; they are also in
-//! [`SegmentOutcome::Accepted`](smpp_core::account::SegmentOutcome::Accepted). A response with nothing but the message id costs no
-//! allocation; of one longer than 8,192 octets the body is not kept (`is_omitted`).
+//! An account keeps the response of each segment. [`Sent::responses`](crate::account::Sent::responses) returns those of an
+//! accepted message, one [`AcceptedResponse`](smpp_core::session::AcceptedResponse) for each segment; they are also in
+//! [`SegmentOutcome::Accepted`](smpp_core::account::SegmentOutcome::Accepted). A response with nothing but the message id
+//! costs no allocation; of one longer than 8,192 octets the body is not kept (`is_omitted`).
 //!
 //! ```no_run
 //! use smpp_core::tlv::Tag;
@@ -181,8 +181,8 @@
 //!
 //! # Retry with a limit
 //!
-//! The account retries `ESME_RTHROTTLED`, `ESME_RMSGQFUL` and others itself (see below). For what is left, retry only temporary
-//! statuses, later, and not forever:
+//! The account retries `ESME_RTHROTTLED`, `ESME_RMSGQFUL` and others itself (see below). For what is left, retry only
+//! temporary statuses, later, and not forever:
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -272,7 +272,8 @@
 //! | the bind is lost or refused | reconnects with back-off: [`reconnecting_and_throttling`](super::reconnecting_and_throttling) |
 //!
 //! [`Options::statuses`](smpp_core::account::Options::statuses) changes what it does for a status, how often and after which
-//! delay: [the table of statuses](super::reconnecting_and_throttling#throttled-messages-esme_rthrottled-esme_rmsgqful-esme_rinvbndsts).
+//! delay: [the table of
+//! statuses](super::reconnecting_and_throttling#throttled-messages-esme_rthrottled-esme_rmsgqful-esme_rinvbndsts).
 //!
 //! [`UnansweredPolicy::Report`](smpp_core::account::UnansweredPolicy::Report) is the default: the outcome is
 //! `Unanswered` and you decide. [`UnansweredPolicy::Resend`](smpp_core::account::UnansweredPolicy::Resend)`(n)` sends

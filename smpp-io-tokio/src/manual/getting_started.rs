@@ -170,8 +170,8 @@
 //!
 //! # Programs to read
 //!
-//! One subject each, with `cargo run --example`: `account`, `receive`, `outbox` (messages and receipts in a database), `session`,
-//! `server`, `observe`, `local_address` and `socks_proxy` in `smpp-io-tokio`; `blocking`, `blocking_account` and
+//! One subject each, with `cargo run --example`: `account`, `receive`, `outbox` (messages and receipts in a database),
+//! `session`, `server`, `observe`, `local_address` and `socks_proxy` in `smpp-io-tokio`; `blocking`, `blocking_account` and
 //! `blocking_receive` in `smpp-io-std`; `mio`, `smol` and `proxy` in `smpp-core`.
 //!
 //! # Try it without a provider

@@ -186,10 +186,10 @@
 //!
 //! # Malformed and refused PDUs
 //!
-//! The session responds to a malformed PDU, an unknown command or a request in the wrong state by itself, and the application
-//! does not see it. [`Observer::rejected`] shows each of them, without a feature: why, the header, and the first 256
-//! octets. It also shows responses to no request, and the first 16 octets that break the framing (none behind a bind that is not
-//! accepted yet: a password may be there).
+//! The session responds to a malformed PDU, an unknown command or a request in the wrong state by itself, and the
+//! application does not see it. [`Observer::rejected`] shows each of them, without a feature: why, the header, and the
+//! first 256 octets. It also shows responses to no request, and the first 16 octets that break the framing (none behind a
+//! bind that is not accepted yet: a password may be there).
 //!
 //! ```no_run
 //! use std::net::SocketAddr;

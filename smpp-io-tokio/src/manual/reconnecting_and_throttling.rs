@@ -259,8 +259,8 @@
 //! | `congestion_state` 90 to 99 | eight ninths of the speed |
 //!
 //! The speed then grows back to the configured rate in a straight line within 10 s. It never falls below one message a
-//! second (or below the configured rate, if that is slower). Only messages sent after the last
-//! slow-down can cause another one. Without a rate, the recent speed is the reference, and after 10 s there is no limit again.
+//! second (or below the configured rate, if that is slower). Only messages sent after the last slow-down can cause another
+//! one. Without a rate, the recent speed is the reference, and after 10 s there is no limit again.
 //!
 //! # Stopped accounts
 //!

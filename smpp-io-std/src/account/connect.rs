@@ -28,7 +28,8 @@ impl AccountConnector {
     ///
     /// # Errors
     ///
-    /// [`AccountError::Options`] if the options are not valid or a group of binds has no endpoint, and
+    /// [`AccountError::Options`] if the options are not valid or a group of binds has no endpoint,
+    /// [`AccountError::Expect`] if the messages of [`expect`](Self::expect) are not valid or too many, and
     /// [`AccountError::Thread`] if the operating system cannot start a thread.
     pub fn start(self) -> Result<(Account, Arrivals), AccountError> {
         let shared = Shared::new(self)?;

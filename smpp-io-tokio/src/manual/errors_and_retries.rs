@@ -254,6 +254,7 @@
 //! | [`AccountError`] | meaning | what to do |
 //! | --- | --- | --- |
 //! | `Url`, `Options` | the URL or the options are wrong | fix them |
+//! | `Expect(error)` | the messages of [`AccountConnector::expect`](crate::account::AccountConnector::expect) are invalid, or have more segments than `receipts.capacity` | fix them, or raise the capacity |
 //! | `Refused { status, response }` | the SMSC rejected the credentials | fix them; do not repeat, it may lock the account |
 //! | `Untrusted(text)` | every address was tried, and the certificate of the last one was rejected | see [`tls`](super::tls) |
 //! | `Thread(error)` (only `smpp-io-std`) | the operating system cannot start a thread | check the limit on threads |

@@ -284,7 +284,7 @@
 //! # Blocking crate
 //!
 //! The account of `smpp-io-std` reconnects in the same way, with the same options. `resolver`, `dial` and `dial_by_name`
-//! take blocking functions.
+//! take blocking functions; `dial` has to return by itself, because `connect_timeout` does not apply to it.
 //!
 //! [`Account`]: crate::account::Account
 //! [`Account::events`]: crate::account::Account::events

@@ -81,11 +81,12 @@ pub enum AccountEvent {
         /// How many segments have no final receipt.
         segments: usize,
     },
-    /// The SMSC refuses the account's credentials: the account makes no further bind.
+    /// The SMSC refused a bind or a message with a status that stops the account: it makes no further bind. See
+    /// [`Event::Stopped`].
     Stopped {
-        /// The status of the bind response.
+        /// The status of the response.
         status: CommandStatus,
-        /// The bind response, with its TLVs.
+        /// The response, with its TLVs.
         response: RefusedResponse,
     },
     /// After [`Stopped`](Self::Stopped), the account makes binds again.

@@ -23,8 +23,9 @@ pub enum Action {
         /// The connection slot.
         link: LinkId,
     },
-    /// Connect to this address of [`Account::endpoint`](super::Account::endpoint), TLS included, within [`Options::connect_timeout`](super::Options::connect_timeout). Then
-    /// call [`handle_connected`](super::Account::handle_connected) or
+    /// Connect to this address of [`Account::endpoint`](super::Account::endpoint), TLS included, within
+    /// [`Options::connect_timeout`](super::Options::connect_timeout). Then call
+    /// [`handle_connected`](super::Account::handle_connected) or
     /// [`handle_connect_failed`](super::Account::handle_connect_failed).
     Connect {
         /// The connection slot.

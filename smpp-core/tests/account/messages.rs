@@ -261,7 +261,7 @@ impl Messages {
         match &entry.pdu {
             LoggedPdu::Submitted { message, segment } => self.handle_submit(entry, *message, *segment),
             LoggedPdu::Answered { status, id } => self.handle_answer(entry, *status, id),
-            LoggedPdu::Requested { .. } | LoggedPdu::Delivered { .. } => {}
+            LoggedPdu::Requested { .. } | LoggedPdu::RequestAnswered | LoggedPdu::Delivered { .. } => {}
         }
     }
 

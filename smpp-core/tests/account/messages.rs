@@ -353,7 +353,8 @@ impl Messages {
                     State::InFlight(_, _, sent) => at - sent < self.options.session.response_timeout,
                     State::InDoubt | State::Done => false,
                 };
-                let may_wait = !other.failed && !other.cancelled;
+                // A response that was nearly too late may have ended it.
+                let may_wait = !other.failed && !other.cancelled && !other.was_answered_too_late;
                 let in_time = other.deadline.is_none_or(|deadline| at < deadline);
                 let bind_ended = other.named.is_some_and(|named| !self.alive.contains(&named));
                 let overtaken = may_wait && in_time && !bind_ended && other.segments.iter().all(waits);

@@ -144,7 +144,9 @@ impl<O: Observer> Account<O> {
     pub(super) fn assign_slots(&mut self, now: Instant) {
         let max_binds = usize::from(self.options.max_binds);
         while self.links.len() < max_binds {
-            self.links.push(LinkSlot::new(now, self.last_generation));
+            let mut slot = LinkSlot::new(now, self.last_generation);
+            slot.stats = self.removed_stats.pop().unwrap_or_default();
+            self.links.push(slot);
         }
         let groups = Group::all(now, &self.options, &self.groups);
         let candidates: Vec<_> = self.links.iter().map(LinkSlot::candidate).collect();
@@ -183,6 +185,7 @@ impl<O: Observer> Account<O> {
         while self.links.len() > max_binds && self.links.last().is_some_and(LinkSlot::is_idle) {
             let Some(last) = self.links.pop() else { return };
             self.last_generation = self.last_generation.max(last.generation);
+            self.removed_stats.push(last.stats);
             let free = self.links.iter_mut().take(max_binds).filter(|link| link.wanted.is_none());
             if last.wanted.is_some()
                 && let Some(free) = free.min_by_key(|link| !link.is_idle())

@@ -17,7 +17,7 @@ use super::outcome::Unresolved;
 use super::queue::Queue;
 use super::receipt_tracker::ReceiptTracker;
 use super::request_table::RequestTable;
-use super::stats::AccountCounters;
+use super::stats::{AccountCounters, LinkStats};
 use crate::endpoint::Endpoint;
 use crate::pdu::BindMode;
 use crate::session::{Observer, RateLimiter, State, Stats, Timer};
@@ -87,6 +87,8 @@ pub struct Account<O = ()> {
     /// What the account has stopped because of a status of the SMSC.
     pub(super) stopped: Option<Stop>,
     pub(super) counters: AccountCounters,
+    /// The counters of the slots that no longer exist, the one with the lowest id last: a new slot goes on with them.
+    pub(super) removed_stats: Vec<LinkStats>,
 }
 
 /// What an account does no more after [`Event::Stopped`].
@@ -163,6 +165,7 @@ impl<O: Observer> Account<O> {
             blocked_until: None,
             stopped: None,
             counters: AccountCounters::default(),
+            removed_stats: Vec::new(),
             options,
         };
         account.assign_slots(now);

@@ -405,8 +405,9 @@ impl Deliveries {
         let index = delivery_index(&pdu).expect("a delivery of the test");
         if matched.is_none() {
             self.record_pdu(now, index);
+        } else {
+            self.all[index].reported += 1;
         }
-        self.all[index].reported += 1;
         let delivered = &self.all[index];
         let (kind, arrived) = (delivered.kind, delivered.arrived.expect("it arrived"));
         if self.fixed_id {

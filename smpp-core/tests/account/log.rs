@@ -25,6 +25,8 @@ pub(crate) enum LoggedPdu {
     Answered { status: CommandStatus, id: Vec<u8> },
     /// The account sends a request about a message, by the test's number of the request.
     Requested { request: usize },
+    /// The SMSC answers such a request.
+    RequestAnswered,
     /// The SMSC delivers a PDU, by the test's number of the delivery.
     Delivered { delivery: Option<usize> },
 }
@@ -96,6 +98,9 @@ impl Observer for LogObserver {
             (Direction::In, Pdu::SubmitMultiResp(response)) => {
                 let id = response.map(|response| response.message_id.as_bytes().to_vec());
                 LoggedPdu::Answered { status, id: id.unwrap_or_default() }
+            }
+            (Direction::In, Pdu::QuerySmResp(_) | Pdu::CancelSmResp | Pdu::ReplaceSmResp) => {
+                LoggedPdu::RequestAnswered
             }
             (Direction::In, Pdu::DeliverSm(message)) => {
                 LoggedPdu::Delivered { delivery: delivery_index(&message) }

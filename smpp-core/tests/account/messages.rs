@@ -261,7 +261,7 @@ impl Messages {
         match &entry.pdu {
             LoggedPdu::Submitted { message, segment } => self.handle_submit(entry, *message, *segment),
             LoggedPdu::Answered { status, id } => self.handle_answer(entry, *status, id),
-            LoggedPdu::Requested { .. } | LoggedPdu::Delivered { .. } => {}
+            LoggedPdu::Requested { .. } | LoggedPdu::RequestAnswered | LoggedPdu::Delivered { .. } => {}
         }
     }
 
@@ -353,7 +353,8 @@ impl Messages {
                     State::InFlight(_, _, sent) => at - sent < self.options.session.response_timeout,
                     State::InDoubt | State::Done => false,
                 };
-                let may_wait = !other.failed && !other.cancelled;
+                // A response that was nearly too late may have ended it.
+                let may_wait = !other.failed && !other.cancelled && !other.was_answered_too_late;
                 let in_time = other.deadline.is_none_or(|deadline| at < deadline);
                 let bind_ended = other.named.is_some_and(|named| !self.alive.contains(&named));
                 let overtaken = may_wait && in_time && !bind_ended && other.segments.iter().all(waits);

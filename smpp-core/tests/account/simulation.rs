@@ -464,6 +464,7 @@ impl AccountSimulation {
                 }
             }
         }
+        self.slots.record_count(self.account.links().count());
         self.messages.check_handed();
         let options = &self.scenario.options;
         assert!(self.account.queued() <= options.queue_capacity, "the queue exceeds its capacity");

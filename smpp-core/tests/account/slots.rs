@@ -137,6 +137,14 @@ impl Slots {
         }
     }
 
+    /// Records how many slots the account has: those that it removes wait for nothing if they come back.
+    pub(crate) fn record_count(&mut self, count: usize) {
+        for slot in self.all.iter_mut().skip(count) {
+            assert!(is_idle(slot), "a slot is removed that is in use: {:?}", slot.state);
+            (slot.failures, slot.not_before) = (0, Instant::ZERO);
+        }
+    }
+
     /// Records a change of the options.
     pub(crate) fn change(&mut self, _now: Instant, options: &Options) {
         let before = std::mem::replace(&mut self.options, options.clone());
@@ -211,7 +219,10 @@ impl Slots {
     fn check_start(&mut self, now: Instant, index: usize) {
         let any_bound = self.all.iter().any(|slot| slot.bound.is_some());
         if !any_bound {
-            let probes = self.all.iter().filter(|slot| !is_idle(slot) && !slot.is_open_ended).count();
+            // A connection that closes may have belonged to a group that there was before the binds changed.
+            let is_gone = |slot: &Slot| !self.is_unchanged && matches!(slot.state, SlotState::Closing(_));
+            let is_probe = |slot: &&Slot| !is_idle(slot) && !slot.is_open_ended && !is_gone(slot);
+            let probes = self.all.iter().filter(is_probe).count();
             let most = groups(&self.options).len();
             // With several groups, those that began while a bind was there may go on.
             if self.single.is_some() || self.good.is_empty() {
@@ -262,7 +273,10 @@ impl Slots {
         let was = std::mem::replace(&mut self.all[index].state, SlotState::Closing(due));
         match was {
             SlotState::Open(connection) => Some(connection),
-            SlotState::Resolving(_) | SlotState::Connecting(..) => None,
+            SlotState::Resolving(_) | SlotState::Connecting(..) => {
+                self.all[index].end_round();
+                None
+            }
             other => panic!("nothing to close: {other:?}"),
         }
     }

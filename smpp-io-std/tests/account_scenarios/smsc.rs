@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::rc::Rc;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use smpp_core::{
@@ -88,6 +89,25 @@ impl Smsc {
         peer
     }
 
+    /// Accepts or refuses the next bind in another thread, without a line in the log.
+    pub(crate) fn responds_in_background(&self, status: CommandStatus) -> JoinHandle<Option<TcpStream>> {
+        let (name, listener) = (self.name, self.listener.try_clone().unwrap());
+        thread::spawn(move || {
+            let smsc = Self { name, listener, log: Log::default() };
+            if status == CommandStatus::ROK {
+                return Some(smsc.bound().tcp);
+            }
+            smsc.refuses_bind(status);
+            None
+        })
+    }
+
+    /// Goes on with a connection that was bound in another thread.
+    pub(crate) fn goes_on(&self, bound: JoinHandle<Option<TcpStream>>) -> Peer {
+        let tcp = bound.join().unwrap().expect("the bind was accepted");
+        Peer { name: self.name, tcp, received: Vec::new(), sequence: 0, log: self.log.clone() }
+    }
+
     /// Waits for the next connection, refuses its bind and reads the end of the connection.
     pub(crate) fn refuses_bind(&self, status: CommandStatus) {
         let mut peer = self.accept();
@@ -138,6 +158,10 @@ impl Peer {
 
     pub(crate) fn send(&mut self, pdu: &Pdu<'_>, status: CommandStatus, sequence: SequenceNumber) {
         self.tcp.write_all(Frame::encode(pdu, status, sequence).octets()).unwrap();
+    }
+
+    pub(crate) fn sends_octets(&mut self, octets: &[u8]) {
+        self.tcp.write_all(octets).unwrap();
     }
 
     /// Responds to any request. The response to a message has the id and the TLVs.

@@ -98,7 +98,13 @@ impl Stage {
 
     /// As [`start`](Self::start), with the messages of an earlier run.
     pub(crate) fn start_expecting(&mut self, options: Options, expected: Vec<Expected>) {
-        self.start_with(Settings { options, expected, events_capacity: 1_000 });
+        self.start_with(Settings { options, expected, events_capacity: 1_000, bind_timeout: None });
+    }
+
+    /// Starts the account, and waits for its first bind, at most for so long.
+    pub(crate) fn connect(&mut self, options: Options, bind_timeout: Duration) {
+        let bind_timeout = Some(bind_timeout);
+        self.start_with(Settings { options, expected: Vec::new(), events_capacity: 1_000, bind_timeout });
     }
 
     pub(crate) fn start_with(&mut self, settings: Settings) {
@@ -227,6 +233,21 @@ impl Stage {
                 return event;
             }
         }
+    }
+
+    /// As [`wait_for`](Self::wait_for), and logs what the event says. Ports and this text are left out.
+    pub(crate) fn shows(&mut self, kind: &str, left_out: &str) {
+        let mut shown = self.wait_for(kind).to_string();
+        if !left_out.is_empty() {
+            shown = shown.replace(left_out, "...");
+        }
+        let mut parts = shown.split("127.0.0.1:");
+        let mut line = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            line += "127.0.0.1:PORT";
+            line += part.trim_start_matches(|letter: char| letter.is_ascii_digit());
+        }
+        self.log(format!("event: {line}"));
     }
 
     /// Waits until this many binds were made, and returns them.

@@ -27,7 +27,10 @@ struct Blocking {
 
 pub(crate) fn start() -> Start {
     Box::new(|settings| {
-        let (account, arrivals) = connector(settings).start().map_err(|error| error.to_string())?;
+        let waits = settings.bind_timeout.is_some();
+        let connector = connector(settings);
+        let started = if waits { connector.connect() } else { connector.start() };
+        let (account, arrivals) = started.map_err(|error| error.to_string())?;
         let events = account.events();
         Ok(Box::new(Blocking {
             account,

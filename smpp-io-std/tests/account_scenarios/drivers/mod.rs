@@ -18,9 +18,11 @@ pub(crate) struct Settings {
     pub(crate) options: Options,
     pub(crate) expected: Vec<Expected>,
     pub(crate) events_capacity: usize,
+    /// How long to wait for the first bind; `None` if not at all.
+    pub(crate) bind_timeout: Option<Duration>,
 }
 
-/// Starts an account, without waiting for a bind.
+/// Starts an account.
 pub(crate) type Start = Box<dyn Fn(Settings) -> Result<Box<dyn App>, String>>;
 
 /// An application with an account. Each call that waits ends when what it waits for has happened.
@@ -126,6 +128,7 @@ macro_rules! same_in_both {
             $adapter::account::AccountConnector::with_options(settings.options)
                 .expect(settings.expected)
                 .events_capacity(settings.events_capacity)
+                .bind_timeout(settings.bind_timeout.unwrap_or_default())
         }
     };
 }

@@ -33,7 +33,10 @@ pub(crate) fn start() -> Start {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let runtime = Arc::new(runtime);
     Box::new(move |settings| {
-        let started = runtime.block_on(async { connector(settings).start() });
+        let waits = settings.bind_timeout.is_some();
+        let connector = connector(settings);
+        let started =
+            runtime.block_on(async { if waits { connector.connect().await } else { connector.start() } });
         let (account, arrivals) = started.map_err(|error| error.to_string())?;
         let events = account.events();
         Ok(Box::new(Tokio {

@@ -4,7 +4,7 @@ use smpp_core::CommandStatus;
 use smpp_core::account::SegmentAckMode;
 
 use crate::Scenario;
-use crate::stage::{LONG, options};
+use crate::stage::{LONG, SHORT, options};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -124,7 +124,10 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         name: "a message whose bind has ended comes again on another, and the application gets it once",
         play: |stage| {
             let smsc = stage.smsc("smsc");
-            stage.start(options(&smsc));
+            let mut options = options(&smsc);
+            // How long the account waits for the application once the SMSC has closed its side.
+            options.session.drain_timeout = SHORT;
+            stage.start(options);
             let mut old = smsc.bound_as("old");
             old.sends_text("once");
             let message = stage.arrival();

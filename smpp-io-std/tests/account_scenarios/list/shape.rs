@@ -1,19 +1,26 @@
 //! Endpoints, numbers of binds, credentials, and messages that name their bind.
 
+use std::net::TcpStream;
+use std::time::Duration;
+
 use smpp_core::account::{Binds, MessageRequest, Options, UnansweredPolicy};
 use smpp_core::{CommandStatus, QuerySm, Tlvs};
 
 use crate::Scenario;
-use crate::stage::{closed, options, receipted, text};
+use crate::stage::{LONG, SHORT, closed, options, receipted, text};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "the second endpoint stands in for the first",
         play: |stage| {
             let smsc = stage.smsc("smsc");
-            stage.start(Options { endpoints: vec![closed(), smsc.endpoint()], ..options(&smsc) });
+            let down = closed();
+            let error = TcpStream::connect(("127.0.0.1", down.port)).unwrap_err().to_string();
+            stage.start(Options { endpoints: vec![down, smsc.endpoint()], ..options(&smsc) });
+            stage.shows("connect_failed", &error);
             stage.submit("m", &text("Hello"));
             let mut peer = smsc.bound();
+            stage.shows("bound", "");
             peer.accepts("id1");
             stage.outcome("m");
             stage.end_with(&mut [&mut peer]);
@@ -162,6 +169,39 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             "events of account: stopped message_failed account_resumed closed",
             "events of link 0: binding bind_refused link_closed binding bound link_closed",
         ],
+    },
+    Scenario {
+        name: "connect waits for the first bind, and says why there is none",
+        play: |stage| {
+            let smsc = stage.smsc("smsc");
+            // Nothing responds.
+            stage.connect(options(&smsc), SHORT);
+            drop(smsc);
+            let smsc = stage.smsc("smsc");
+            let refused = smsc.responds_in_background(CommandStatus::RINVPASWD);
+            stage.connect(options(&smsc), LONG);
+            refused.join().unwrap();
+            let bound = smsc.responds_in_background(CommandStatus::ROK);
+            stage.connect(options(&smsc), LONG);
+            let mut peer = smsc.goes_on(bound);
+            stage.ready();
+            stage.end_with(&mut [&mut peer]);
+        },
+        expected: &[],
+    },
+    Scenario {
+        name: "a peer that is not an SMSC is said to be none",
+        play: |stage| {
+            let smsc = stage.smsc("smsc");
+            stage.start(options(&smsc));
+            let mut peer = smsc.accept();
+            peer.reads();
+            peer.sends_octets(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+            stage.shows("bind_refused", "");
+            stage.shutdown(Duration::ZERO);
+            stage.end();
+        },
+        expected: &[],
     },
     Scenario {
         name: "new credentials end the stop",

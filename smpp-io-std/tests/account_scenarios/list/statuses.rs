@@ -170,6 +170,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             let smsc = stage.smsc("smsc");
             stage.start(options(&smsc));
             smsc.refuses_bind(CommandStatus::RALYBND);
+            stage.shows("bind_refused", "");
             let mut peer = smsc.bound();
             stage.wait_for_binds(1);
             stage.end_with(&mut [&mut peer]);
@@ -191,6 +192,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             stage.submit("n", &text("not sent").key("row 2"));
             let mut peer = smsc.bound();
             peer.refuses(NO_CREDIT);
+            stage.shows("stopped", "");
             stage.outcome("m");
             stage.outcome("n");
             stage.submit("o", &text("not taken"));

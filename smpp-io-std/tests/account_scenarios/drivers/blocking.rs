@@ -1,0 +1,135 @@
+//! An application with `smpp_io_std::account`.
+
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use smpp_core::account::{
+    AccountCounters, AccountEvent, Binds, DeliveryReceipt, ExpectError, Expected, Message, MessageRequest,
+    MessageRequestError, NoMoreReceipts, Options, OptionsError, ReceiptMatch, SendError, SubmitError,
+    Unresolved,
+};
+use smpp_core::session::Response;
+use smpp_io_std::account::{Account, Arrivals, Events, Sent, Ticket};
+
+use super::{Accepted, App, Arrived, Start, same_in_both};
+
+same_in_both!(smpp_io_std);
+
+struct Blocking {
+    account: Account,
+    arrivals: Option<Arrivals>,
+    events: Events,
+    tickets: Vec<Option<Ticket>>,
+    sent: Vec<Option<Sent>>,
+    request: Option<JoinHandle<Result<Response, MessageRequestError>>>,
+    shutdown: Option<JoinHandle<Vec<Unresolved>>>,
+}
+
+pub(crate) fn start() -> Start {
+    Box::new(|settings| {
+        let waits = settings.bind_timeout.is_some();
+        let connector = connector(settings);
+        let started = if waits { connector.connect() } else { connector.start() };
+        let (account, arrivals) = started.map_err(|error| error.to_string())?;
+        let events = account.events();
+        Ok(Box::new(Blocking {
+            account,
+            arrivals: Some(arrivals),
+            events,
+            tickets: Vec::new(),
+            sent: Vec::new(),
+            request: None,
+            shutdown: None,
+        }))
+    })
+}
+
+impl App for Blocking {
+    fn submit(&mut self, message: &Message) -> Result<usize, SubmitError> {
+        self.tickets.push(Some(self.account.submit(message)?));
+        self.sent.push(None);
+        Ok(self.tickets.len() - 1)
+    }
+
+    fn try_submit(&mut self, message: &Message) -> Result<usize, SubmitError> {
+        self.tickets.push(Some(self.account.try_submit(message)?));
+        self.sent.push(None);
+        Ok(self.tickets.len() - 1)
+    }
+
+    fn ready(&mut self) -> Result<usize, SubmitError> {
+        self.account.ready()
+    }
+
+    fn cancel(&mut self, number: usize) {
+        self.tickets[number].as_ref().expect("no outcome yet").cancel();
+    }
+
+    fn outcome(&mut self, number: usize) -> Result<Accepted, SendError> {
+        let sent = self.tickets[number].take().expect("each outcome is fetched once").outcome()?;
+        Ok(accepted(self.sent[number].insert(sent)))
+    }
+
+    fn receipt(&mut self, number: usize) -> Result<(DeliveryReceipt, ReceiptMatch), NoMoreReceipts> {
+        self.sent[number].as_mut().expect("it was accepted").next_receipt()
+    }
+
+    fn forget(&mut self, number: usize) {
+        self.tickets[number] = None;
+        self.sent[number] = None;
+    }
+
+    fn arrival(&mut self) -> Option<Arrived> {
+        self.arrivals.as_mut()?.recv().map(arrived)
+    }
+
+    fn drop_arrivals(&mut self) {
+        self.arrivals = None;
+    }
+
+    fn counters(&self) -> AccountCounters {
+        self.account.stats().counters
+    }
+
+    fn event(&mut self) -> Option<AccountEvent> {
+        self.events.recv()
+    }
+
+    fn expect(&mut self, expected: Expected) -> Result<(), ExpectError> {
+        self.account.expect(expected).map(|_| ())
+    }
+
+    fn set_binds(&mut self, binds: Binds) -> Result<(), OptionsError> {
+        self.account.set_binds(binds)
+    }
+
+    fn options(&self) -> Options {
+        self.account.options()
+    }
+
+    fn reconfigure(&mut self, options: Options) -> Result<(), OptionsError> {
+        self.account.reconfigure(options)
+    }
+
+    fn resume(&mut self) {
+        self.account.resume();
+    }
+
+    fn request(&mut self, request: MessageRequest) {
+        let account = self.account.clone();
+        self.request = Some(thread::spawn(move || account.request(&request)));
+    }
+
+    fn response(&mut self) -> Result<Response, MessageRequestError> {
+        self.request.take().expect("a request was begun").join().expect("it does not panic")
+    }
+
+    fn shutdown(&mut self, timeout: Duration) {
+        let account = self.account.clone();
+        self.shutdown = Some(thread::spawn(move || account.shutdown(timeout)));
+    }
+
+    fn unresolved(&mut self) -> Vec<Unresolved> {
+        self.shutdown.take().expect("the shutdown was begun").join().expect("it does not panic")
+    }
+}

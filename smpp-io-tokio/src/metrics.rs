@@ -117,7 +117,7 @@ pub fn describe() {
         ("binds_total", "attempts to bind, by outcome"),
         ("rebinds_total", "binds of a connection slot after its first"),
         ("links_closed_total", "sessions that have ended"),
-        ("pauses_total", "pauses of a bind after it was throttled"),
+        ("pauses_total", "pauses of a bind after the SMSC refused a segment for the moment"),
     ] {
         describe_counter!(format!("smpp_account_{name}"), Unit::Count, description);
     }

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::event::Event;
+use super::event::{Event, StopCause};
 use super::link::{LinkEvent, LinkId};
 use super::outcome::{MessageNumber, SegmentOutcome};
 use crate::diagnosis::refused_bind_advice;
@@ -84,12 +84,14 @@ pub enum AccountEvent {
     /// The SMSC refused a bind or a message with a status that stops the account: it makes no further bind. See
     /// [`Event::Stopped`].
     Stopped {
+        /// What the SMSC refused.
+        cause: StopCause,
         /// The status of the response.
         status: CommandStatus,
         /// The response, with its TLVs.
         response: RefusedResponse,
     },
-    /// After [`Stopped`](Self::Stopped), the account makes binds again.
+    /// After [`Stopped`](Self::Stopped), the account makes binds and sends messages again.
     Resumed,
     /// The account is shut down. This is the last event.
     Closed {
@@ -127,8 +129,8 @@ impl AccountEvent {
             Event::ReceiptsExpired { message, ids, .. } if !ids.is_empty() => {
                 Self::ReceiptsExpired { message: *message, segments: ids.len() }
             }
-            Event::Stopped { status, response } => {
-                Self::Stopped { status: *status, response: response.clone() }
+            Event::Stopped { cause, status, response } => {
+                Self::Stopped { cause: *cause, status: *status, response: response.clone() }
             }
             Event::Resumed => Self::Resumed,
             Event::Closed { unresolved } => Self::Closed { unresolved: unresolved.len() },
@@ -232,12 +234,17 @@ impl fmt::Display for AccountEvent {
                     "message {message}: no final delivery receipt for {segments}; the account waits no longer"
                 )
             }
-            Self::Stopped { status, response } => {
+            Self::Stopped { cause: StopCause::Bind, status, response } => {
                 f.write_str("stopped, the account binds no more: bind ")?;
                 fmt_refused(*status, response, f)?;
                 write!(f, "; {}", refused_bind_advice(*status))
             }
-            Self::Resumed => f.write_str("the account makes binds again"),
+            Self::Stopped { cause: StopCause::Message, status, response } => {
+                f.write_str("stopped, the account sends no more: message ")?;
+                fmt_refused(*status, response, f)?;
+                f.write_str("; resume the account once the cause is mended")
+            }
+            Self::Resumed => f.write_str("resumed: the account binds and sends again"),
             Self::Closed { unresolved } => {
                 write!(f, "the account is shut down, {} unresolved", Counted(*unresolved as u64, "message"))
             }

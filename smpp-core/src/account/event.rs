@@ -41,6 +41,15 @@ pub enum Action {
     },
 }
 
+/// What the SMSC refused with a status that stops the account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StopCause {
+    /// A bind. The account makes no further bind; those that it has still send.
+    Bind,
+    /// A message. The account makes no further bind and sends no further message; its binds stay, and receive.
+    Message,
+}
+
 /// What happened in the account.
 ///
 /// [`AccountEvent::new`](super::AccountEvent::new) returns what an operator wants to see of it, with `Display`.
@@ -158,12 +167,14 @@ pub enum Event {
     /// credentials which the SMSC has never accepted. It makes binds again after [`resume`](super::Account::resume), or after
     /// [`reconfigure`](super::Account::reconfigure) with other credentials.
     Stopped {
+        /// What the SMSC refused.
+        cause: StopCause,
         /// The status of the response.
         status: CommandStatus,
         /// The response, with its TLVs.
         response: RefusedResponse,
     },
-    /// After [`Stopped`](Self::Stopped), the account makes binds again.
+    /// After [`Stopped`](Self::Stopped), the account makes binds and sends messages again.
     Resumed,
     /// The account is shut down. This is the last event.
     Closed {

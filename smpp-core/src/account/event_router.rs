@@ -9,7 +9,7 @@ use core::task::Poll;
 use super::account_event::AccountEvent;
 use super::ack::Ack;
 use super::error::{FirstBindError, NoMoreReceipts, SendError, SubmitError};
-use super::event::Event;
+use super::event::{Event, StopCause};
 use super::event_log::{EventLog, ReceiverId};
 use super::inbound_message::InboundMessage;
 use super::link::{BindId, ConnectFailure, LinkEvent};
@@ -267,7 +267,9 @@ impl<W> EventRouter<W> {
                 self.first_bind.get_or_insert(Err(FirstBindError::Untrusted));
             }
             Event::Link { .. } | Event::InDoubt { .. } => {}
-            Event::Stopped { status, response } => {
+            // A message was refused: there is, or was, a bind.
+            Event::Stopped { cause: StopCause::Message, .. } => {}
+            Event::Stopped { cause: StopCause::Bind, status, response } => {
                 self.first_bind.get_or_insert(Err(FirstBindError::Refused { status, response }));
             }
             Event::Resumed => {

@@ -2,14 +2,14 @@
 
 use core::time::Duration;
 
-use super::event::Event;
+use super::event::{Event, StopCause};
 use super::link::LinkId;
 use super::link_slot::{BindHealth, Phase};
 use super::outcome::{SegmentNotSentReason, SegmentOutcome};
 use super::queue::{AttemptResult, Resend, SegmentRef};
 use super::ready_messages::Sending;
 use super::sending::sending;
-use super::state::{Account, Stop};
+use super::state::Account;
 use crate::pdu::CommandStatus;
 use crate::provider::SubmitAction;
 use crate::session::{Observer, RefusedResponse, State};
@@ -113,8 +113,8 @@ impl<O: Observer> Account<O> {
     /// Stops the account because of the status of a message. Its binds stay.
     #[cold]
     pub(super) fn stop(&mut self, now: Instant, status: CommandStatus, response: RefusedResponse) {
-        if self.stopped.replace(Stop::Messages).is_none() {
-            self.emit(Event::Stopped { status, response });
+        if self.stopped.replace(StopCause::Message).is_none() {
+            self.emit(Event::Stopped { cause: StopCause::Message, status, response });
         }
         self.abandon_all(now, SegmentNotSentReason::Stopped);
     }

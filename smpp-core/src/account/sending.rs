@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::error::SubmitError;
-use super::event::Event;
+use super::event::{Event, StopCause};
 use super::link::{BindId, LinkId};
 use super::link_slot::{LinkSlot, Phase, ReceiptRequest, Tag, TimedOutSegment};
 use super::message::Message;
@@ -13,7 +13,7 @@ use super::outcome::{MessageNumber, SegmentNotSentReason, SegmentOutcome, Unreso
 use super::queue::{AttemptResult, EndedMessage, LateResult, SegmentRef};
 use super::ready_messages::Sending;
 use super::receipt_tracker::{EarlyReceipt, ExpiredMessage, Removed, SegmentId, TrackedMessage};
-use super::state::{Account, Shutdown, Stop};
+use super::state::{Account, Shutdown};
 use crate::frame::SequenceNumber;
 use crate::pdu::{CommandId, CommandStatus, RegisteredDelivery};
 use crate::session::{
@@ -168,8 +168,8 @@ impl<O: Observer> Account<O> {
     fn refuses_messages(&self) -> bool {
         match self.stopped {
             None => false,
-            Some(Stop::Binds) => self.cannot_send(),
-            Some(Stop::Messages) => true,
+            Some(StopCause::Bind) => self.cannot_send(),
+            Some(StopCause::Message) => true,
         }
     }
 

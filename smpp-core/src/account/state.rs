@@ -6,7 +6,7 @@ use core::fmt;
 
 use super::credentials::Logins;
 use super::delivered_pdus::DeliveredPdus;
-use super::event::{Action, Event};
+use super::event::{Action, Event, StopCause};
 use super::group::Group;
 use super::inbound_segments::InboundSegments;
 use super::link::{LinkId, LinkState};
@@ -84,20 +84,11 @@ pub struct Account<O = ()> {
     pub(super) dispatched_at: Instant,
     /// Until then the next message waits for a rate limit that counts it more than once, or for that of the account.
     pub(super) blocked_until: Option<Instant>,
-    /// What the account has stopped because of a status of the SMSC.
-    pub(super) stopped: Option<Stop>,
+    /// Why the account has stopped.
+    pub(super) stopped: Option<StopCause>,
     pub(super) counters: AccountCounters,
     /// The counters of the slots that no longer exist, the one with the lowest id last: a new slot goes on with them.
     pub(super) removed_stats: Vec<LinkStats>,
-}
-
-/// What an account does no more after [`Event::Stopped`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
-    /// It makes no bind. The binds that it has still send.
-    Binds,
-    /// It makes no bind, and sends no message.
-    Messages,
 }
 
 /// The progress of the account's shutdown.

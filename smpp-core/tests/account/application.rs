@@ -76,7 +76,7 @@ impl AccountSimulation {
         let result = if refuses { Err(CommandStatus::RX_T_APPN) } else { Ok(()) };
         self.smsc.deliveries.record_ack(self.context.now, received, !refuses);
         let answered = self.account.acknowledge(self.context.now, ack, result);
-        self.smsc.deliveries.record_answer(received, !refuses, answered.is_ok());
+        self.smsc.deliveries.record_answer(received, !refuses, answered.is_ok(), &self.messages.alive);
         self.context.trace(|| format!("the application acknowledges {received:?} {result:?}: {answered:?}"));
         self.context.count(|| format!("acknowledge {} {}", result.is_ok(), answered.is_ok()));
         self.after();
@@ -218,6 +218,7 @@ impl AccountSimulation {
         self.application.shutdown = Some((now, deadline));
         self.messages.shutting_down = true;
         self.smsc.deliveries.closing = true;
+        self.slots.closing = true;
         self.account.shutdown(now, deadline);
         self.after();
     }

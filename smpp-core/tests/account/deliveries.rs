@@ -85,6 +85,8 @@ struct ReportedReceipts {
     states: Vec<MessageState>,
     accepted: Vec<MessageState>,
     last: Option<MessageState>,
+    /// When the account emitted the first final one.
+    completed: Option<Instant>,
 }
 
 /// What the application has received and must acknowledge.
@@ -380,15 +382,22 @@ impl Deliveries {
     }
 
     /// Records whether a bind took the application's response to a delivery without an id.
-    pub(crate) fn record_answer(&mut self, received: &Received, ok: bool, answered: bool) {
+    pub(crate) fn record_answer(
+        &mut self,
+        received: &Received,
+        ok: bool,
+        answered: bool,
+        alive: &[ConnectionId],
+    ) {
         let (Received::Receipt { delivery: index, matched: None }
         | Received::Mo { delivery: Some(index), .. }) = *received
         else {
             return;
         };
         let delivery = &mut self.all[index];
-        delivery.waits_on = None;
-        delivery.never_answered = ok && !answered;
+        // If a copy is there, the account holds it as an early receipt, and answers it later.
+        let is_held = delivery.waits_on.take().is_some_and(|on| alive.contains(&on));
+        delivery.never_answered = ok && !answered && !is_held;
         self.step += 1;
         delivery.accepted_in = (ok && answered).then_some(self.step);
     }
@@ -428,7 +437,11 @@ impl Deliveries {
             if self.ample_limits && !self.closed {
                 // The account holds an early receipt for a response that arrives in time, not for a late one.
                 let late = messages.was_in_doubt(message) || messages.all[message].was_answered_too_late;
-                let in_time = known && !late;
+                let subject = self.reported.get(&self.subject(message, segment));
+                let completed = subject.and_then(|reported| reported.completed);
+                let remembers = self.options.receipts.remember_completed;
+                let is_forgotten = completed.is_some_and(|at| now - at >= remembers);
+                let in_time = known && !late && !is_forgotten;
                 assert!(!in_time, "{state:?} of message {message} segment {segment} is known");
                 let waits = messages.is_in_flight(now, arrived, message, segment);
                 let is_overdue = now - arrived >= self.options.session.response_timeout;
@@ -463,6 +476,7 @@ impl Deliveries {
         reported.states.push(state);
         if is_final {
             reported.last = Some(state);
+            reported.completed.get_or_insert(now);
         }
         let segments = &messages.all[message].segments;
         assert_eq!(usize::from(matched.segments), segments.len());

@@ -82,6 +82,18 @@ impl Observer for LogObserver {
         let Ok((pdu, _)) = frame.into_pdu(Tolerance::LENIENT) else { return };
         let status = header.status;
         let logged = match (direction, pdu) {
+            (Direction::Out, Pdu::DeliverSmResp(_)) if status == CommandStatus::RINVBNDSTS => {
+                // The session unbinds: the account does not see the PDU.
+                let mut log = self.log.borrow_mut();
+                let here = |entry: &&mut LogEntry| {
+                    (entry.connection, entry.sequence) == (self.connection, header.sequence)
+                        && matches!(entry.pdu, LoggedPdu::Delivered { .. })
+                };
+                if let Some(entry) = log.iter_mut().rfind(here) {
+                    entry.pdu = LoggedPdu::Delivered { delivery: None };
+                }
+                return;
+            }
             (Direction::Out, pdu) => match (segment_of_pdu(&pdu), request_index(&pdu)) {
                 (Some((message, segment)), _) => LoggedPdu::Submitted { message, segment },
                 (None, Some(request)) => LoggedPdu::Requested { request },

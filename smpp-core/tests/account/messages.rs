@@ -305,6 +305,7 @@ impl Messages {
             State::InFlight(connection, _, sent) => {
                 let over = !self.alive.contains(&connection) || at - sent >= response;
                 assert!(over, "sent while it is in flight");
+                self.all[index].was_in_doubt = true;
             }
             State::Done => panic!("sent after it had its outcome"),
         }

@@ -64,6 +64,10 @@ pub(crate) struct Slots {
     /// The hosts and addresses of all accepted binds.
     good: BTreeSet<(Host, SocketAddr)>,
     pub(crate) stopped: bool,
+    /// Whether the application has shut the account down.
+    pub(crate) closing: bool,
+    /// When a bind last ended.
+    unbound: Option<Instant>,
 }
 
 /// Returns the longest back-off delay after this many failures.
@@ -114,6 +118,8 @@ impl Slots {
             last_good: None,
             good: BTreeSet::new(),
             stopped: false,
+            closing: false,
+            unbound: None,
         }
     }
 
@@ -218,7 +224,9 @@ impl Slots {
     /// Checks that the account may begin a new round in this slot.
     fn check_start(&mut self, now: Instant, index: usize) {
         let any_bound = self.all.iter().any(|slot| slot.bound.is_some());
-        if !any_bound {
+        // An attempt that begins in the call which ends the binds at the shutdown: the account ends it, too.
+        let is_closing = self.closing && self.unbound == Some(now);
+        if !any_bound && !is_closing {
             // A connection that closes may have belonged to a group that there was before the binds changed.
             let is_gone = |slot: &Slot| !self.is_unchanged && matches!(slot.state, SlotState::Closing(_));
             let is_probe = |slot: &&Slot| !is_idle(slot) && !slot.is_open_ended && !is_gone(slot);
@@ -306,6 +314,7 @@ impl Slots {
             }
             LinkEvent::Closed { reason, retry_in, .. } => {
                 let lived = slot.bound.take().map(|since| now - since);
+                self.unbound = lived.map(|_| now).or(self.unbound);
                 if lived.is_some_and(|lived| lived >= backoff.reset_after) {
                     slot.failures = 0;
                     self.failures = 0;

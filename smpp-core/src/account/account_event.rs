@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::event::Event;
+use super::event::{Event, StopCause};
 use super::link::{LinkEvent, LinkId};
 use super::outcome::{MessageNumber, SegmentOutcome};
 use crate::diagnosis::refused_bind_advice;
@@ -81,11 +81,13 @@ pub enum AccountEvent {
         /// How many segments have no final receipt.
         segments: usize,
     },
-    /// The SMSC refuses the account's credentials: the account makes no further bind.
+    /// The SMSC refused a bind or a message: the account makes no further bind.
     Stopped {
-        /// The status of the bind response.
+        /// What the SMSC refused.
+        cause: StopCause,
+        /// The status of the response.
         status: CommandStatus,
-        /// The bind response, with its TLVs.
+        /// The response, with its TLVs.
         response: RefusedResponse,
     },
     /// After [`Stopped`](Self::Stopped), the account makes binds again.
@@ -126,8 +128,8 @@ impl AccountEvent {
             Event::ReceiptsExpired { message, ids, .. } if !ids.is_empty() => {
                 Self::ReceiptsExpired { message: *message, segments: ids.len() }
             }
-            Event::Stopped { status, response } => {
-                Self::Stopped { status: *status, response: response.clone() }
+            Event::Stopped { cause, status, response } => {
+                Self::Stopped { cause: *cause, status: *status, response: response.clone() }
             }
             Event::Resumed => Self::Resumed,
             Event::Closed { unresolved } => Self::Closed { unresolved: unresolved.len() },
@@ -231,10 +233,15 @@ impl fmt::Display for AccountEvent {
                     "message {message}: no final delivery receipt for {segments}; the account waits no longer"
                 )
             }
-            Self::Stopped { status, response } => {
+            Self::Stopped { cause: StopCause::Bind, status, response } => {
                 f.write_str("stopped, the account binds no more: bind ")?;
                 fmt_refused(*status, response, f)?;
                 write!(f, "; {}", refused_bind_advice(*status))
+            }
+            Self::Stopped { cause: StopCause::Message, status, response } => {
+                f.write_str("stopped, the account sends no more: message ")?;
+                fmt_refused(*status, response, f)?;
+                f.write_str("; resume the account once the provider takes its messages")
             }
             Self::Resumed => f.write_str("the account makes binds again"),
             Self::Closed { unresolved } => {

@@ -39,8 +39,8 @@ pub enum SubmitError {
     Unsupported(CommandId),
     /// The account is being shut down.
     ShutDown,
-    /// The SMSC refuses the account's credentials ([`Event::Stopped`](super::Event::Stopped)), and no bind is left that
-    /// could send.
+    /// The account has stopped ([`Event::Stopped`](super::Event::Stopped)): the SMSC refuses its messages, or it refuses the
+    /// account's credentials and no bind is left that could send.
     Stopped,
 }
 

@@ -157,6 +157,8 @@ pub enum Event {
     /// credentials which the SMSC has never accepted. It makes binds again after [`resume`](super::Account::resume), or after
     /// [`reconfigure`](super::Account::reconfigure) with other credentials.
     Stopped {
+        /// What the SMSC refused.
+        cause: StopCause,
         /// The status of the response.
         status: CommandStatus,
         /// The response, with its TLVs.
@@ -170,4 +172,13 @@ pub enum Event {
         /// final receipts.
         unresolved: Vec<Unresolved>,
     },
+}
+
+/// What the SMSC refused when an account stops: [`Event::Stopped`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StopCause {
+    /// A bind: [`BindAction::Stop`](crate::provider::BindAction::Stop). Binds that there are still send.
+    Bind,
+    /// A message: [`SubmitAction::Stop`](crate::provider::SubmitAction::Stop). The account sends no more messages.
+    Message,
 }

@@ -266,7 +266,7 @@ impl<W> EventRouter<W> {
                 self.first_bind.get_or_insert(Err(FirstBindError::Untrusted));
             }
             Event::Link { .. } | Event::InDoubt { .. } => {}
-            Event::Stopped { status, response } => {
+            Event::Stopped { status, response, .. } => {
                 self.first_bind.get_or_insert(Err(FirstBindError::Refused { status, response }));
             }
             Event::Resumed => {

@@ -372,7 +372,7 @@ pub use credentials::Credentials;
 pub use error::{
     AckError, DataCodingError, FirstBindError, NoMoreReceipts, SendError, SubmitError, TemplateField,
 };
-pub use event::{Action, Event};
+pub use event::{Action, Event, StopCause};
 pub use event_log::ReceiverId;
 pub use event_router::{EventRouter, RoutedEvent};
 pub use expected::{ExpectError, Expected};

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::event::{Action, Event};
+use super::event::{Action, Event, StopCause};
 use super::group::{Group, UnboundBackoff};
 use super::link::{BindId, ConnectFailure, LinkEvent, LinkId};
 use super::link_slot::{LinkSlot, OpenLink, Phase, Replacement, Tag};
@@ -417,7 +417,7 @@ impl<O: Observer> Account<O> {
             && !self.logins.is_accepted()
         {
             self.stopped = Some(Stop::Binds);
-            self.emit(Event::Stopped { status, response });
+            self.emit(Event::Stopped { cause: StopCause::Bind, status, response });
         }
     }
 

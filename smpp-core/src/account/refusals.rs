@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::event::Event;
+use super::event::{Event, StopCause};
 use super::link::LinkId;
 use super::link_slot::{BindHealth, Phase};
 use super::outcome::{SegmentNotSentReason, SegmentOutcome};
@@ -114,7 +114,7 @@ impl<O: Observer> Account<O> {
     #[cold]
     pub(super) fn stop(&mut self, now: Instant, status: CommandStatus, response: RefusedResponse) {
         if self.stopped.replace(Stop::Messages).is_none() {
-            self.emit(Event::Stopped { status, response });
+            self.emit(Event::Stopped { cause: StopCause::Message, status, response });
         }
         self.abandon_all(now, SegmentNotSentReason::Stopped);
     }

@@ -315,8 +315,20 @@ fn account_cases() -> Vec<(AccountEvent, &'static str)> {
             "message 17: no final delivery receipt for 1 segment; the account waits no longer",
         ),
         (
-            AccountEvent::Stopped { status: CommandStatus::RINVSYSID, response: RefusedResponse::default() },
+            AccountEvent::Stopped {
+                cause: StopCause::Bind,
+                status: CommandStatus::RINVSYSID,
+                response: RefusedResponse::default(),
+            },
             "stopped, the account binds no more: bind refused by the peer: ESME_RINVSYSID (0x0000000f): system_id wrong; check the system_id",
+        ),
+        (
+            AccountEvent::Stopped {
+                cause: StopCause::Message,
+                status: CommandStatus(0x450),
+                response: RefusedResponse::default(),
+            },
+            "stopped, the account sends no more: message refused by the peer: 0x00000450: a vendor's own status; resume the account once the provider takes its messages",
         ),
         (AccountEvent::Closed { unresolved: 3 }, "the account is shut down, 3 messages unresolved"),
         (AccountEvent::Lagged { lost: 1 }, "1 event lost: the receiver reads too slowly"),

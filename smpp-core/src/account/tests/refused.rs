@@ -66,11 +66,11 @@ fn a_refused_bind_keeps_the_response() {
     let RequestError::Refused { status: refused, response } = &error else { panic!("{error:?}") };
     assert_eq!((*refused, text(response)), (status, expected.clone()));
     assert!(error.to_string().ends_with("the peer says \"expired yesterday\""), "{error}");
-    let Some(Event::Stopped { status: stopped, response }) = account.poll_event() else { panic!() };
-    assert_eq!((stopped, text(&response)), (status, expected.clone()));
+    let Some(Event::Stopped { cause, status: stopped, response }) = account.poll_event() else { panic!() };
+    assert_eq!((cause, stopped, text(&response)), (StopCause::Bind, status, expected.clone()));
 
     let mut router = EventRouter::<()>::new(1);
-    router.handle_event(Instant::ZERO, &mut account, Event::Stopped { status, response });
+    router.handle_event(Instant::ZERO, &mut account, Event::Stopped { cause, status, response });
     let Some(Err(FirstBindError::Refused { response, .. })) = router.first_bind() else { panic!() };
     assert_eq!(text(&response), expected);
 }

@@ -201,7 +201,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         play: |stage| {
             let smsc = stage.smsc("smsc");
             let options = Options { binds: Binds::NONE, ..options(&smsc) };
-            stage.start_with(Settings { options, expected: Vec::new(), events_capacity: 3, bind_timeout: None });
+            stage.start_with(Settings {
+                options,
+                expected: Vec::new(),
+                events_capacity: 3,
+                bind_timeout: None,
+            });
             for _ in 0..10 {
                 stage.submit("m", &text("Hello"));
                 stage.cancel("m");

@@ -242,7 +242,7 @@ impl fmt::Display for AccountEvent {
             Self::Stopped { cause: StopCause::Message, status, response } => {
                 f.write_str("stopped, the account sends no more: message ")?;
                 fmt_refused(*status, response, f)?;
-                f.write_str("; resume the account once the cause is mended")
+                f.write_str("; resume the account once the provider takes its messages")
             }
             Self::Resumed => f.write_str("resumed: the account binds and sends again"),
             Self::Closed { unresolved } => {

@@ -178,7 +178,8 @@ pub enum RequestNotSentReason {
     Withdrawn,
     /// The caller [shut the account down](super::Account::shutdown).
     ShutDown,
-    /// The account has stopped ([`Event::Stopped`](super::Event::Stopped)), and has no bind that could send it.
+    /// The account has stopped, because the SMSC refuses its credentials or its messages
+    /// ([`Event::Stopped`](super::Event::Stopped)), and there is no bind.
     Stopped,
 }
 
@@ -195,7 +196,9 @@ impl fmt::Display for RequestNotSentReason {
             Self::BindEnded => "the bind that it names has ended: send it on any bind",
             Self::Withdrawn => "it was withdrawn",
             Self::ShutDown => "the account is being shut down: send it with another account",
-            Self::Stopped => "the account has stopped, and has no bind: reconfigure or resume it",
+            Self::Stopped => {
+                "the account has stopped, because the SMSC refuses its credentials or its messages: reconfigure or resume it"
+            },
         })
     }
 }

@@ -176,6 +176,7 @@ impl Peer {
                 tlvs,
                 ..SubmitMultiResp::default()
             })),
+            CommandId::QUERY_SM => Pdu::QuerySmResp(None),
             CommandId::CANCEL_SM => Pdu::CancelSmResp,
             CommandId::REPLACE_SM => Pdu::ReplaceSmResp,
             CommandId::UNBIND => Pdu::UnbindResp,

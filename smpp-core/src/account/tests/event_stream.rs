@@ -328,7 +328,7 @@ fn account_cases() -> Vec<(AccountEvent, &'static str)> {
                 status: CommandStatus(0x450),
                 response: RefusedResponse::default(),
             },
-            "stopped, the account sends no more: message refused by the peer: 0x00000450: a vendor's own status; resume the account once the cause is mended",
+            "stopped, the account sends no more: message refused by the peer: 0x00000450: a vendor's own status; resume the account once the provider takes its messages",
         ),
         (AccountEvent::Resumed, "resumed: the account binds and sends again"),
         (AccountEvent::Closed { unresolved: 3 }, "the account is shut down, 3 messages unresolved"),

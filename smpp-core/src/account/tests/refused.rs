@@ -67,7 +67,7 @@ fn a_refused_bind_keeps_the_response() {
     assert_eq!((*refused, text(response)), (status, expected.clone()));
     assert!(error.to_string().ends_with("the peer says \"expired yesterday\""), "{error}");
     let Some(Event::Stopped { cause, status: stopped, response }) = account.poll_event() else { panic!() };
-    assert_eq!((stopped, text(&response)), (status, expected.clone()));
+    assert_eq!((cause, stopped, text(&response)), (StopCause::Bind, status, expected.clone()));
 
     let mut router = EventRouter::<()>::new(1);
     router.handle_event(Instant::ZERO, &mut account, Event::Stopped { cause, status, response });

@@ -178,11 +178,11 @@ fn a_status_that_stops_the_account_ends_the_queued_messages() {
     send_to(&mut sim, "6500");
     let queued = send_to(&mut sim, "6501");
     sim.answer_late(Err(CommandStatus(0x450)));
-    let stopped = sim
-        .events
-        .iter()
-        .filter(|event| matches!(event, Event::Stopped { status: CommandStatus(0x450), .. }));
-    assert_eq!(stopped.count(), 1);
+    let stopped = sim.events.iter().filter_map(|event| match event {
+        Event::Stopped { cause, status, .. } => Some((*cause, *status)),
+        _ => None,
+    });
+    assert_eq!(stopped.collect::<Vec<_>>(), [(StopCause::Message, CommandStatus(0x450))]);
     assert_eq!(sim.outcomes()[0].1.segments, [refused(CommandStatus(0x450))]);
     let never_sent =
         MessageOutcome { segments: vec![SegmentOutcome::NeverSent(SegmentNotSentReason::Stopped)] };

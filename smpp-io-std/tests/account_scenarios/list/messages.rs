@@ -128,14 +128,17 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         name: "requests about a message go on the bind that sent it",
         play: |stage| {
             let smsc = stage.smsc("smsc");
-            stage.start(options(&smsc));
+            stage.start(Options { binds: Binds::NONE, ..options(&smsc) });
+            let message_id = id();
+            let query = QuerySm { message_id, ..QuerySm::default() };
+            stage.request(MessageRequest::query_sm(&query).deadline(Duration::from_millis(1)));
+            stage.response();
+
+            stage.set_binds(Binds::transceivers(1));
             stage.submit("m", &text("Hello"));
             let mut peer = smsc.bound();
             peer.accepts("id1");
             let bind = stage.outcome("m").expect("it was accepted");
-            let message_id = id();
-
-            let query = QuerySm { message_id, ..QuerySm::default() };
             stage.request(MessageRequest::query_sm(&query).bind(bind));
             let request = peer.reads();
             let message_state = MessageState::ENROUTE;
@@ -163,15 +166,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             peer.reads();
             peer.cuts();
             stage.response();
-            stage.set_binds(Binds::NONE);
-            stage.request(MessageRequest::query_sm(&query).deadline(Duration::from_millis(1)));
-            stage.response();
-            stage.shutdown(Duration::ZERO);
-            stage.end();
-            stage.request(MessageRequest::query_sm(&query));
-            stage.response();
+            let mut peer = smsc.bound();
+            stage.wait_for_binds(1);
+            stage.end_with(&mut [&mut peer]);
         },
         expected: &[
+            "response: not sent: no bind could send it before its deadline: retry later, or set a longer deadline",
             "smsc: bind_transceiver shop secret",
             "smsc: submit_sm to 6591: Hello",
             "m: accepted as id1 on bind 0.1",
@@ -185,10 +185,10 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             "response: not sent: the bind that it names has ended: send it on any bind",
             "new: query_sm id1",
             "response: sent but not answered, the peer may have accepted it: the connection ended without unbind",
-            "response: not sent: no bind could send it before its deadline: retry later, or set a longer deadline",
+            "smsc: bind_transceiver shop secret",
+            "smsc: unbind",
             "events of account: closed",
-            "events of link 0: binding bound link_closed binding bound link_closed",
-            "response: not sent: the account is being shut down: send it with another account",
+            "events of link 0: binding bound link_closed binding bound link_closed binding bound link_closed",
         ],
     },
     Scenario {

@@ -3,7 +3,7 @@
 use std::net::TcpStream;
 use std::time::Duration;
 
-use smpp_core::account::{Binds, MessageRequest, Options, UnansweredPolicy};
+use smpp_core::account::{Backoff, Binds, MessageRequest, Options, UnansweredPolicy};
 use smpp_core::{CommandStatus, QuerySm, Tlvs};
 
 use crate::Scenario;
@@ -26,7 +26,9 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             stage.end_with(&mut [&mut peer]);
         },
         expected: &[
+            "event: link 0: cannot connect to 127.0.0.1:PORT: no connection to the server: ...; trying the next address",
             "smsc: bind_transceiver shop secret",
+            "event: link 0: bound as transceiver at 127.0.0.1:PORT",
             "smsc: submit_sm to 6591: Hello",
             "m: accepted as id1 on bind 0.1",
             "smsc: unbind",
@@ -161,7 +163,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             "m: not sent: the account has stopped: the SMSC refuses its credentials, or its messages; a resend is safe, key row 1",
             "n: the account has stopped, because the SMSC refuses its credentials or its messages: reconfigure or resume it",
             "ready: the account has stopped, because the SMSC refuses its credentials or its messages: reconfigure or resume it",
-            "response: not sent: the SMSC refuses the account's credentials: correct them",
+            "response: not sent: the account has stopped, because the SMSC refuses its credentials or its messages: reconfigure or resume it",
             "smsc: bind_transceiver shop secret",
             "smsc: submit_sm to 6591: Hello",
             "o: accepted as id1 on bind 0.2",
@@ -187,13 +189,21 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             stage.ready();
             stage.end_with(&mut [&mut peer]);
         },
-        expected: &[],
+        expected: &[
+            "the account does not start: no bind succeeded within 20ms",
+            "the account does not start: bind refused by the peer: ESME_RINVPASWD (0x0000000e): password wrong; check the password",
+            "ready for 16",
+            "smsc: unbind",
+            "events of account: closed",
+            "events of link 0: binding bound link_closed",
+        ],
     },
     Scenario {
         name: "a peer that is not an SMSC is said to be none",
         play: |stage| {
             let smsc = stage.smsc("smsc");
-            stage.start(options(&smsc));
+            let backoff = Backoff { initial: LONG, max: LONG, reset_after: LONG };
+            stage.start(Options { backoff, ..options(&smsc) });
             let mut peer = smsc.accept();
             peer.reads();
             peer.sends_octets(b"HTTP/1.1 400 Bad Request\r\n\r\n");
@@ -201,7 +211,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             stage.shutdown(Duration::ZERO);
             stage.end();
         },
-        expected: &[],
+        expected: &[
+            "smsc: bind_transceiver shop secret",
+            "event: link 0: bind failed at 127.0.0.1:PORT: sent but not answered, the peer may have accepted it: the peer sent HTTP, not SMPP: \"HTTP\"; the peer sent HTTP, not SMPP; check the port: this is that of a web server, an HTTP API or a proxy, not of an SMSC",
+            "events of account: closed",
+            "events of link 0: binding bind_refused link_closed",
+        ],
     },
     Scenario {
         name: "new credentials end the stop",

@@ -1,9 +1,9 @@
 //! What the account does when the SMSC refuses a message: the table of statuses.
 
 use smpp_core::CommandStatus;
-use smpp_core::account::{Binds, Message, Options, Statuses};
+use smpp_core::account::{Binds, Message, MessageRequest, Options, Statuses};
 use smpp_core::provider::{StatusTable, SubmitAction};
-use smpp_core::{Address, SubmitSm};
+use smpp_core::{Address, QuerySm, SubmitSm};
 
 use crate::Scenario;
 use crate::smsc::Smsc;
@@ -177,6 +177,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         },
         expected: &[
             "smsc: bind_transceiver shop secret",
+            "event: link 0: bind failed at 127.0.0.1:PORT: refused by the peer: ESME_RALYBND (0x00000005): the account is already at its limit of binds, or the session is bound; the account has reached its number of binds: end one, or wait until the SMSC has closed an old one",
             "smsc: bind_transceiver shop secret",
             "smsc: unbind",
             "events of account: closed",
@@ -196,6 +197,10 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             stage.outcome("m");
             stage.outcome("n");
             stage.submit("o", &text("not taken"));
+            // The bind still serves requests and receipts.
+            stage.request(MessageRequest::query_sm(&QuerySm::default()));
+            peer.refuses(CommandStatus::RQUERYFAIL);
+            stage.response();
             stage.app().resume();
             stage.submit("p", &text("paid"));
             peer.accepts("id1");
@@ -205,9 +210,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         expected: &[
             "smsc: bind_transceiver shop secret",
             "smsc: submit_sm to 6591: refused",
+            "event: stopped, the account sends no more: message refused by the peer: 0x00000450: a vendor's own status; resume the account once the provider takes its messages",
             "m: refused by the peer: 0x00000450: a vendor's own status; a resend is safe, key row 1",
             "n: not sent: the account has stopped: the SMSC refuses its credentials, or its messages; a resend is safe, key row 2",
             "o: the account has stopped, because the SMSC refuses its credentials or its messages: reconfigure or resume it",
+            "smsc: query_sm ",
+            "response: refused by the peer: ESME_RQUERYFAIL (0x00000067): query_sm could not be carried out",
             "smsc: submit_sm to 6591: paid",
             "p: accepted as id1 on bind 0.1",
             "smsc: unbind",

@@ -45,12 +45,14 @@ impl<O: Observer> Account<O> {
     /// | `binds`, `max_binds` | at once: see [`set_binds`](Self::set_binds) |
     /// | `endpoints` | for the next attempt. Attempts on the way to an endpoint that is gone end; binds there are replaced one at a time, as for `credentials` |
     /// | `session` | at once on existing binds: see [`Session::reconfigure`](crate::session::Session::reconfigure) |
-    /// | `throttle_retries`, `throttle_pause` | from the next refusal |
+    /// | `statuses` | from the next refusal. An account that has stopped stays so |
+    /// | `rate`, `spread_segments` | at once |
     /// | `connect_interval`, `backoff`, `connect_timeout`, `bind_quirks` | for the next attempt |
-    /// | `queue_capacity` | at once. Messages beyond a smaller capacity stay |
+    /// | `queue_capacity`, `request_capacity` | at once. Messages and requests beyond a smaller capacity stay |
     /// | `text`, `long_messages`, `unanswered_policy` | for the messages that are submitted from now on |
     /// | `receipts` | at once, also for the messages that wait for receipts. Beyond a smaller `capacity`, or if they are older than `max_age`, they expire |
-    /// | `reassembly`, `segment_ack_timeout` | at once for what is held. A segment that exceeds the limits stays |
+    /// | `reassembly`, `segment_ack_timeout`, `segment_ack_mode` | at once for what is held. A segment that exceeds the limits stays |
+    /// | `unbind_timeout` | for the next [`shutdown`](Self::shutdown) |
     /// | `seed` | never: the random numbers continue |
     ///
     /// ```
@@ -87,6 +89,7 @@ impl<O: Observer> Account<O> {
         self.queue.set_capacity(options.queue_capacity);
         self.receipts.set_options(options.receipts);
         self.requests.set_capacity(options.request_capacity);
+        self.delivered_pdus.set_limits(options.reassembly);
         self.inbound.set_options(options.reassembly, options.segment_ack_timeout, options.segment_ack_mode);
         let login = self.logins.current();
         self.logins.select(&options.credentials, options.interface_version);

@@ -84,7 +84,9 @@ impl<O: Observer> Account<O> {
     /// Reports a segment that was sent and got no response, unless a late response to an earlier attempt has ended it.
     pub(super) fn emit_in_doubt(&mut self, link: LinkId, segment: SegmentRef, reason: UnansweredReason) {
         if self.queue.is_open(segment) {
-            let resend = self.queue.will_resend(segment);
+            // A message that names its bind ends with it.
+            let has_bind = !matches!(reason, UnansweredReason::Closed(_)) || !self.queue.names_bind(segment);
+            let resend = has_bind && self.queue.will_resend(segment);
             let SegmentRef { message, index } = segment;
             self.emit(Event::InDoubt { message, segment: index, link, reason, resend });
         }

@@ -104,8 +104,8 @@ pub struct Options {
     /// Whether the account acknowledges an MO segment earlier if the SMSC may wait for it. Default
     /// [`SegmentAckMode::Adaptive`].
     pub segment_ack_mode: SegmentAckMode,
-    /// The seed of the random part of each reconnect delay (jitter), and of the reference numbers of long messages. It is
-    /// not used for secrets.
+    /// The seed of the random part of each reconnect delay (jitter), and of the reference numbers of long messages. It also keys
+    /// the table of message ids against ids that an SMSC chooses to slow it down.
     ///
     /// With the same seed and the same inputs an account does the same. `None`: the adapters `smpp-io-tokio` and
     /// `smpp-io-std` take a random seed from the system for each account, so that two processes neither reconnect in step

@@ -192,6 +192,7 @@ impl<O: Observer> Account<O> {
             {
                 (free.wanted, free.replacement) = (last.wanted, last.replacement);
                 (free.ready_at, free.failures) = (last.ready_at.max(free.ready_at), last.failures);
+                free.paused_until = free.paused_until.max(last.paused_until);
             }
         }
     }

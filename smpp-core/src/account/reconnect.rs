@@ -469,10 +469,20 @@ impl<O: Observer> Account<O> {
             Replacement::None | Replacement::Trying => Replacement::None,
             Replacement::Running | Replacement::Failing => Replacement::Failing,
         };
+        let ready_at = link.ready_at;
         if let Some(group) = group {
-            group.backoff = UnboundBackoff { until: link.ready_at, failures: link.failures };
+            group.backoff = UnboundBackoff { until: ready_at, failures: link.failures };
+            // The attempt stands for all slots of the group: the binds of other groups are replaced meanwhile.
+            let of_group = |link: &&mut LinkSlot<O>| {
+                link.wanted.map(|wanted| wanted.group) == wanted.map(|wanted| wanted.group)
+            };
+            for link in self.links.iter_mut().filter(of_group) {
+                if link.replacement == Replacement::Trying {
+                    link.replacement = Replacement::None;
+                }
+            }
         }
-        link.ready_at
+        ready_at
     }
 
     /// Returns the next random number (splitmix64).

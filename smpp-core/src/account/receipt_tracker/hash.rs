@@ -7,7 +7,8 @@ pub(super) struct HashKey([u64; 2]);
 impl HashKey {
     /// Derives the key from a seed.
     pub(super) const fn new(seed: u64) -> Self {
-        Self([splitmix(seed), splitmix(seed.wrapping_add(1))])
+        // Other numbers than those that decide the jitter, which the SMSC can observe.
+        Self([splitmix(seed ^ 0x6A09_E667_F3BC_C908), splitmix(seed ^ 0xBB67_AE85_84CA_A73B)])
     }
 
     /// Returns the hash of the octets.

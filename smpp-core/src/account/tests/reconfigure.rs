@@ -314,6 +314,21 @@ fn a_failing_replacement_keeps_the_other_binds_of_its_group_only() {
 }
 
 #[test]
+fn a_group_without_any_bind_keeps_no_other_group_from_being_replaced() {
+    let endpoint = |host| Endpoint::plain(host, PORT);
+    let group = |host| Binds::transceivers(2).at([endpoint(host)]);
+    let mut sim = Simulation::new(Options { binds: group("a").and(group("b")), ..options() });
+    sim.hosts = vec![("a", vec![address(1)]), ("b", vec![address(2)])];
+    sim.unreachable = vec![address(1)];
+    sim.advance(2 * SECOND);
+    assert_eq!(passwords(&sim), ["s3cret", "s3cret"]);
+    sim.account.reconfigure(sim.now, with_password(&sim, "n3w")).unwrap();
+    sim.advance(20 * SECOND);
+    assert_eq!(passwords(&sim)[2..], ["n3w", "n3w"]);
+    assert_eq!(sim.bound_links(), 2);
+}
+
+#[test]
 fn queue_and_receipts_survive_a_change_of_their_options() {
     let mut sim = Simulation::new(options());
     sim.id = Some("1A");

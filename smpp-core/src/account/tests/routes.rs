@@ -118,7 +118,7 @@ fn a_message_ends_with_the_bind_that_it_names() {
     sim.answers = false;
     let bind = bind_of(&sim, 1);
     let named = || Message::text(&template(), "menu").bind(bind);
-    sim.account.submit(sim.now, &named()).unwrap();
+    sim.account.submit(sim.now, &named().unanswered_policy(UnansweredPolicy::Resend(3))).unwrap();
     let waiting = sim.account.submit(sim.now, &named()).unwrap();
     sim.settle();
     assert_eq!(links_of(&sim), [1], "the other bind is free, and does not send it");
@@ -132,6 +132,8 @@ fn a_message_ends_with_the_bind_that_it_names() {
         )
     };
     assert!(matches!(sim.outcomes()[0].1.segments[..], [SegmentOutcome::Unanswered(_)]));
+    let resends = |event: &Event| matches!(event, Event::InDoubt { resend: true, .. });
+    assert!(!sim.events.iter().any(resends), "no other bind sends it again");
     assert_eq!(sim.outcomes()[1], ended(waiting));
     // The slot has another bind.
     sim.advance(5 * SECOND);
